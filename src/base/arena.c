@@ -1,0 +1,109 @@
+#include "base/arena.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ONE_MALLOC_EACH 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ONE_MALLOC_EACH 1
+#endif
+#endif
+#ifndef ONE_MALLOC_EACH
+#define ONE_MALLOC_EACH 0
+#endif
+
+enum { FIRST_BLOCK = 4096 - sizeof(void *) * 4, NEXT_BLOCK = 16384 - sizeof(void *) * 4 };
+
+struct er_arena_block {
+	er_arena_block *next;
+	size_t cap;
+	_Alignas(16) uint8_t bytes[];
+};
+
+static void *new_block(er_arena *a, size_t n)
+{
+	size_t cap = a->blocks == NULL ? FIRST_BLOCK : NEXT_BLOCK;
+	if (ONE_MALLOC_EACH || cap < n)
+		cap = n;
+	er_arena_block *b = er_alloc(sizeof *b + cap);
+	b->next = a->blocks;
+	b->cap = cap;
+	a->blocks = b;
+	a->at = b->bytes + n;
+	a->end = b->bytes + (ONE_MALLOC_EACH ? n : cap);
+	return b->bytes;
+}
+
+void *er_arena_alloc(er_arena *a, size_t n)
+{
+	ER_ASSERT(n <= SIZE_MAX - 16);
+	n = (n + 7) & ~(size_t)7;
+	if (!ONE_MALLOC_EACH && (size_t)(a->end - a->at) >= n && a->at != NULL) {
+		void *p = a->at;
+		a->at += n;
+		return p;
+	}
+	return new_block(a, n);
+}
+
+void *er_arena_zalloc(er_arena *a, size_t n)
+{
+	void *p = er_arena_alloc(a, n);
+	memset(p, 0, n);
+	return p;
+}
+
+void er_arena_fini(er_arena *a)
+{
+	for (er_arena_block *b = a->blocks, *next; b != NULL; b = next) {
+		next = b->next;
+		er_free(b);
+	}
+	er_arena_init(a);
+}
+
+void er_arena_reset(er_arena *a)
+{
+	er_arena_block *b = a->blocks;
+	if (b == NULL)
+		return;
+	if (ONE_MALLOC_EACH || b->next != NULL || b->cap > FIRST_BLOCK) {
+		er_arena_fini(a);
+		return;
+	}
+	a->at = b->bytes;
+	a->end = b->bytes + b->cap;
+}
+
+er_slice er_arena_copy(er_arena *a, er_slice s)
+{
+	uint8_t *p = er_arena_alloc(a, s.n);
+	er_copy(p, s.p, s.n);
+	return er_slice_of(p, s.n);
+}
+
+char *er_arena_cstr(er_arena *a, er_slice s)
+{
+	char *p = er_arena_alloc(a, s.n + 1);
+	er_copy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return p;
+}
+
+er_slice er_arena_printf(er_arena *a, const char *fmt, ...)
+{
+	va_list ap, again;
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	ER_ASSERT(n >= 0);
+	char *p = er_arena_alloc(a, (size_t)n + 1);
+	vsnprintf(p, (size_t)n + 1, fmt, again);
+	va_end(again);
+	return er_slice_of(p, (size_t)n);
+}

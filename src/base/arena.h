@@ -1,0 +1,31 @@
+/* A bump allocator for things that live and die together: one per exchange, one per parse.
+ * Nothing in it is freed singly. `er_arena_reset` keeps the first block for the next request, so that a
+ * keep-alive connection allocates nothing. In ASan builds every allocation is a malloc of its own. */
+#ifndef ER_BASE_ARENA_H
+#define ER_BASE_ARENA_H
+
+#include "base/slice.h"
+
+typedef struct er_arena_block er_arena_block;
+
+typedef struct er_arena {
+	uint8_t *at;
+	uint8_t *end;
+	er_arena_block *blocks; /* newest first */
+} er_arena;
+
+static inline void er_arena_init(er_arena *a)
+{
+	*a = (er_arena){0};
+}
+void er_arena_fini(er_arena *a);
+void er_arena_reset(er_arena *a);
+/* 8-byte aligned, not zeroed, never NULL. */
+void *er_arena_alloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
+void *er_arena_zalloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
+er_slice er_arena_copy(er_arena *a, er_slice s);
+/* NUL-terminated, for interfaces that want C strings. */
+char *er_arena_cstr(er_arena *a, er_slice s);
+er_slice er_arena_printf(er_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,113 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void er_buf_fini(er_buf *b)
+{
+	er_free(b->p);
+	*b = (er_buf){0};
+}
+
+uint8_t *er_buf_reserve(er_buf *b, size_t n)
+{
+	if (b->cap - b->end >= n && b->p != NULL)
+		return b->p + b->end;
+	size_t len = b->end - b->start;
+	size_t need;
+	ER_ASSERT(!__builtin_add_overflow(len, n, &need));
+	/* Moving the unread part to the front is enough when half of the room is already consumed. */
+	if (b->p != NULL && need <= b->cap && b->start >= b->cap / 2) {
+		memmove(b->p, b->p + b->start, len);
+	} else {
+		size_t cap = b->cap ? b->cap : 256;
+		while (cap < need)
+			cap *= 2;
+		uint8_t *p = er_alloc(cap);
+		er_copy(p, b->p + b->start, len);
+		er_free(b->p);
+		b->p = p;
+		b->cap = cap;
+	}
+	b->start = 0;
+	b->end = len;
+	return b->p + b->end;
+}
+
+void er_buf_consume(er_buf *b, size_t n)
+{
+	ER_ASSERT(n <= b->end - b->start);
+	b->start += n;
+	if (b->start == b->end)
+		b->start = b->end = 0;
+}
+
+void er_buf_put_cstr(er_buf *b, const char *s)
+{
+	er_buf_put(b, er_slice_cstr(s));
+}
+
+void er_buf_put_u64(er_buf *b, uint64_t v)
+{
+	uint8_t digits[20];
+	size_t at = sizeof digits;
+	do {
+		digits[--at] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	er_buf_put(b, er_slice_of(digits + at, sizeof digits - at));
+}
+
+void er_buf_printf(er_buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	ER_ASSERT(n >= 0);
+	char *to = (char *)er_buf_reserve(b, (size_t)n + 1);
+	vsnprintf(to, (size_t)n + 1, fmt, again);
+	va_end(again);
+	b->end += (size_t)n;
+}
+
+/* Length of the valid UTF-8 sequence at s (RFC 3629), or 0. */
+static size_t utf8_len(er_slice s)
+{
+	uint8_t c = s.p[0];
+	size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+	if (n == 0 || n > s.n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s.p[i] & 0xC0) != 0x80)
+			return 0;
+	if ((c == 0xE0 && s.p[1] < 0xA0) || (c == 0xED && s.p[1] > 0x9F) || (c == 0xF0 && s.p[1] < 0x90) ||
+	    (c == 0xF4 && s.p[1] > 0x8F))
+		return 0;
+	return n;
+}
+
+void er_buf_put_json(er_buf *b, er_slice s)
+{
+	er_buf_putc(b, '"');
+	while (s.n) {
+		uint8_t c = s.p[0];
+		size_t n = utf8_len(s);
+		if (n == 0) {
+			er_buf_puts(b, "\\ufffd");
+			n = 1;
+		} else if (c == '"' || c == '\\') {
+			er_buf_putc(b, '\\');
+			er_buf_putc(b, c);
+		} else if (c == '\n') {
+			er_buf_puts(b, "\\n");
+		} else if (c < 0x20 || c == 0x7f) {
+			er_buf_printf(b, "\\u%04x", c);
+		} else {
+			er_buf_put(b, er_slice_head(s, n));
+		}
+		s = er_slice_from(s, n);
+	}
+	er_buf_putc(b, '"');
+}

@@ -1,0 +1,71 @@
+/* A growable byte buffer with a read cursor: write at the end, consume at the front.
+ * The caller owns the struct (init/fini); slices taken from it die at the next write. */
+#ifndef ER_BASE_BUF_H
+#define ER_BASE_BUF_H
+
+#include "base/mem.h"
+#include "base/slice.h"
+
+typedef struct er_buf {
+	uint8_t *p;
+	size_t start; /* first unread byte */
+	size_t end;   /* first free byte */
+	size_t cap;
+} er_buf;
+
+static inline void er_buf_init(er_buf *b)
+{
+	*b = (er_buf){0};
+}
+void er_buf_fini(er_buf *b);
+/* Makes room for n more bytes and returns where to write them; follow with er_buf_wrote. */
+uint8_t *er_buf_reserve(er_buf *b, size_t n);
+static inline void er_buf_wrote(er_buf *b, size_t n)
+{
+	b->end += n;
+}
+static inline er_slice er_buf_slice(const er_buf *b)
+{
+	return er_slice_of(b->p + b->start, b->end - b->start);
+}
+static inline size_t er_buf_len(const er_buf *b)
+{
+	return b->end - b->start;
+}
+/* Drops n bytes from the front. */
+void er_buf_consume(er_buf *b, size_t n);
+static inline void er_buf_clear(er_buf *b)
+{
+	b->start = b->end = 0;
+}
+
+static inline void er_buf_put(er_buf *b, er_slice s)
+{
+	er_copy(er_buf_reserve(b, s.n), s.p, s.n);
+	b->end += s.n;
+}
+static inline void er_buf_putc(er_buf *b, uint8_t c)
+{
+	*er_buf_reserve(b, 1) = c;
+	b->end++;
+}
+#define er_buf_puts(b, lit) er_buf_put((b), ER_LIT(lit))
+void er_buf_put_cstr(er_buf *b, const char *s);
+void er_buf_put_u64(er_buf *b, uint64_t v); /* decimal */
+void er_buf_printf(er_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Appends s as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
+void er_buf_put_json(er_buf *b, er_slice s);
+
+/* Little-endian fixed-size numbers, for frames. */
+static inline void er_buf_put_le32(er_buf *b, uint32_t v)
+{
+	memcpy(er_buf_reserve(b, 4), &v, 4);
+	b->end += 4;
+}
+static inline void er_buf_put_le64(er_buf *b, uint64_t v)
+{
+	memcpy(er_buf_reserve(b, 8), &v, 8);
+	b->end += 8;
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* Ranges of IP addresses. IPv4 is kept as ::ffff:a.b.c.d, so that one comparison serves both. */
+#ifndef ER_BASE_CIDR_H
+#define ER_BASE_CIDR_H
+
+#include "base/slice.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+typedef struct er_cidr {
+	struct in6_addr addr;
+	uint8_t bits; /* of the 128 */
+} er_cidr;
+
+/* "10.0.0.0/8", "fd00::/8", "127.0.0.1". */
+bool er_cidr_parse(er_slice text, er_cidr *out);
+bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr);
+/* IPv4 becomes its mapped form; false for other families. */
+bool er_cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out);
+
+#endif

@@ -1,0 +1,52 @@
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct {
+	er_log_level least;
+	int json;
+} setup = {ER_LOG_INFO, 0};
+
+void er_log_setup(er_log_level least, int json)
+{
+	setup.least = least;
+	setup.json = json;
+}
+
+void er_log(er_log_level level, const char *room, const char *fmt, ...)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	if (level < setup.least)
+		return;
+	char text[2048];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+
+	uint64_t now = er_clock_wall_us();
+	time_t sec = (time_t)(now / 1000000U);
+	struct tm tm;
+	gmtime_r(&sec, &tm);
+	char when[40];
+	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	er_buf b;
+	er_buf_init(&b);
+	if (setup.json) {
+		er_buf_printf(&b, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"room\":\"%s\",\"msg\":", when,
+		              (unsigned)(now / 1000U % 1000U), names[level], room);
+		er_buf_put_json(&b, er_slice_cstr(text));
+		er_buf_puts(&b, "}\n");
+	} else {
+		er_buf_printf(&b, "%s.%03uZ %-5s %s: %s\n", when, (unsigned)(now / 1000U % 1000U), names[level], room, text);
+	}
+	er_slice line = er_buf_slice(&b);
+	(void)!write(STDERR_FILENO, line.p, line.n);
+	er_buf_fini(&b);
+}

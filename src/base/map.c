@@ -1,0 +1,182 @@
+#include "base/map.h"
+
+#include "base/mem.h"
+
+#include <sys/random.h>
+
+typedef struct entry {
+	uint64_t hash;
+	void *value; /* NULL: free or (with key set) a tombstone */
+	uint8_t *key;
+	size_t key_n;
+	bool dead;
+} entry;
+
+struct er_map {
+	entry *slots;
+	size_t cap; /* power of two */
+	size_t live;
+	size_t used; /* live and dead */
+	uint64_t k0, k1;
+};
+
+#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+#define SIPROUND \
+	do { \
+		v0 += v1; \
+		v1 = ROTL(v1, 13); \
+		v1 ^= v0; \
+		v0 = ROTL(v0, 32); \
+		v2 += v3; \
+		v3 = ROTL(v3, 16); \
+		v3 ^= v2; \
+		v0 += v3; \
+		v3 = ROTL(v3, 21); \
+		v3 ^= v0; \
+		v2 += v1; \
+		v1 = ROTL(v1, 17); \
+		v1 ^= v2; \
+		v2 = ROTL(v2, 32); \
+	} while (0)
+
+/* SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"). */
+static uint64_t hash(const er_map *m, er_slice key)
+{
+	uint64_t v0 = m->k0 ^ 0x736f6d6570736575ULL, v1 = m->k1 ^ 0x646f72616e646f6dULL;
+	uint64_t v2 = m->k0 ^ 0x6c7967656e657261ULL, v3 = m->k1 ^ 0x7465646279746573ULL;
+	uint64_t last = (uint64_t)key.n << 56;
+	size_t i = 0;
+	for (; i + 8 <= key.n; i += 8) {
+		uint64_t word;
+		memcpy(&word, key.p + i, 8);
+		v3 ^= word;
+		SIPROUND;
+		v0 ^= word;
+	}
+	for (size_t shift = 0; i < key.n; i++, shift += 8)
+		last |= (uint64_t)key.p[i] << shift;
+	v3 ^= last;
+	SIPROUND;
+	v0 ^= last;
+	v2 ^= 0xff;
+	SIPROUND;
+	SIPROUND;
+	SIPROUND;
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+er_map *er_map_new(void)
+{
+	er_map *m = ER_NEW(er_map);
+	uint64_t seed[2] = {0, 0};
+	(void)!getrandom(seed, sizeof seed, 0);
+	m->k0 = seed[0];
+	m->k1 = seed[1];
+	return m;
+}
+
+void er_map_free(er_map *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->cap; i++)
+		er_free(m->slots[i].key);
+	er_free(m->slots);
+	er_free(m);
+}
+
+static entry *find(const er_map *m, er_slice key, uint64_t h)
+{
+	if (m->cap == 0)
+		return NULL;
+	for (size_t i = h & (m->cap - 1);; i = (i + 1) & (m->cap - 1)) {
+		entry *e = &m->slots[i];
+		if (e->value == NULL && !e->dead)
+			return NULL;
+		if (e->value != NULL && e->hash == h && er_slice_eq(er_slice_of(e->key, e->key_n), key))
+			return e;
+	}
+}
+
+void *er_map_get(const er_map *m, er_slice key)
+{
+	entry *e = m->live ? find(m, key, hash(m, key)) : NULL;
+	return e ? e->value : NULL;
+}
+
+static void place(er_map *m, entry e)
+{
+	size_t i = e.hash & (m->cap - 1);
+	while (m->slots[i].value != NULL || m->slots[i].dead)
+		i = (i + 1) & (m->cap - 1);
+	m->slots[i] = e;
+}
+
+static void grow(er_map *m)
+{
+	entry *old = m->slots;
+	size_t old_cap = m->cap;
+	size_t cap = 16;
+	while (cap < (m->live + 1) * 2)
+		cap *= 2;
+	m->slots = er_zalloc(cap * sizeof *m->slots);
+	m->cap = cap;
+	m->used = m->live;
+	for (size_t i = 0; i < old_cap; i++)
+		if (old[i].value != NULL)
+			place(m, old[i]);
+	er_free(old);
+}
+
+void *er_map_set(er_map *m, er_slice key, void *value)
+{
+	ER_ASSERT(value != NULL);
+	uint64_t h = hash(m, key);
+	entry *e = find(m, key, h);
+	if (e != NULL) {
+		void *was = e->value;
+		e->value = value;
+		return was;
+	}
+	if ((m->used + 1) * 4 > m->cap * 3)
+		grow(m);
+	uint8_t *copy = er_alloc(key.n);
+	er_copy(copy, key.p, key.n);
+	place(m, (entry){.hash = h, .value = value, .key = copy, .key_n = key.n});
+	m->live++;
+	m->used++;
+	return NULL;
+}
+
+void *er_map_del(er_map *m, er_slice key)
+{
+	entry *e = m->live ? find(m, key, hash(m, key)) : NULL;
+	if (e == NULL)
+		return NULL;
+	void *was = e->value;
+	er_free(e->key);
+	*e = (entry){.dead = true};
+	m->live--;
+	return was;
+}
+
+size_t er_map_len(const er_map *m)
+{
+	return m->live;
+}
+
+bool er_map_next(const er_map *m, size_t *at, er_slice *key, void **value)
+{
+	for (; *at < m->cap; (*at)++) {
+		entry *e = &m->slots[*at];
+		if (e->value == NULL)
+			continue;
+		if (key)
+			*key = er_slice_of(e->key, e->key_n);
+		if (value)
+			*value = e->value;
+		(*at)++;
+		return true;
+	}
+	return false;
+}

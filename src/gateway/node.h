@@ -1,0 +1,50 @@
+/* A running node: the spawner, N gateway threads, the admin listener. `er node` and `er dev` are both this.
+ *
+ * Owned by one control thread, whose loop it uses for the admin listener and signals are the caller's business. */
+#ifndef ER_GATEWAY_NODE_H
+#define ER_GATEWAY_NODE_H
+
+#include "gateway/config.h"
+#include "isolate/isolate.h"
+
+#include <uv.h>
+
+typedef struct er_node er_node;
+
+/* One finished exchange, for the access log and for `er dev`'s line per request. */
+typedef struct er_access_record {
+	const er_exchange *x;
+	const er_routine *routine; /* or NULL */
+	int status;                /* 0: the client left before one was sent */
+	uint64_t sent;             /* body bytes */
+	uint64_t wall_us;
+	bool cut; /* the body broke off */
+} er_access_record;
+
+/* Called on gateway threads, several at once: must be thread-safe. All may be NULL. */
+typedef struct er_node_events {
+	er_isolate_events isolate;
+	void (*access)(void *ctx, const er_access_record *rec);
+	void *ctx;
+} er_node_events;
+
+/* Before er_node_new, while the process has one thread: forks the spawner. `sandbox_path` NULL: er-sandbox beside this executable. */
+typedef struct er_node_options {
+	er_config *config; /* a reference is taken */
+	er_node_events events;
+	const char *sandbox_path;
+	er_level want_level; /* 0: full */
+	bool attack_hooks;   /* tests only */
+} er_node_options;
+
+/* Binds, starts threads, waits until a first sandbox of each thread has said READY with at least the configured level. */
+er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err);
+/* Swaps routines, routes and limits without dropping a connection. Listen addresses and threads may change too: new ones open before old ones close. */
+ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_err *err);
+/* Graceful: stops accepting, lets what runs finish (limits.drain_ms), ends the sandboxes, then calls done. A second call is immediate. */
+void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx);
+void er_node_free(er_node *n);
+/* Port that listen address i really has (for port 0). */
+unsigned er_node_port(const er_node *n, size_t i);
+
+#endif

@@ -1,0 +1,72 @@
+/* A body: a stream of byte pieces from one source to one sink, with back-pressure.
+ *
+ * The source writes until er_body_write says the window is full, then waits for `resume`. The sink is told `readable` when there
+ * is something to read, an end or an error, and takes pieces with er_body_read. Cancelling runs the other way: a sink that
+ * loses interest calls er_body_cancel, and the source is told.
+ *
+ * Reference-counted: the source holds one reference, whoever hands it to the sink another. One thread: the loop that made it.
+ * `readable` and `resume` may be called from inside er_body_read and er_body_write: a callback must cope with that. After
+ * er_body_sink(NULL) or er_body_source(NULL) the other side is never called again. */
+#ifndef ER_HTTP_BODY_H
+#define ER_HTTP_BODY_H
+
+#include "base/chunk.h"
+#include "base/err.h"
+
+typedef struct er_body er_body;
+
+enum { ER_BODY_WINDOW = 128 * 1024, ER_BODY_UNKNOWN = -1 };
+
+typedef struct er_body_source_ops {
+	void (*resume)(void *ctx);                     /* below half of the window again: write on */
+	void (*cancel)(void *ctx, er_err_kind reason); /* nobody wants the rest; do not call the body again but unref */
+} er_body_source_ops;
+
+typedef struct er_body_sink_ops {
+	void (*readable)(void *ctx); /* er_body_read has something new to say */
+} er_body_sink_ops;
+
+typedef enum er_body_status {
+	ER_BODY_PIECE, /* *out owns a reference */
+	ER_BODY_WAIT,  /* nothing now; readable follows */
+	ER_BODY_END,   /* complete; said again at every call */
+	ER_BODY_ERROR, /* er_body_error says what; said again at every call */
+} er_body_status;
+
+/* `length`: what the message says, in bytes, or ER_BODY_UNKNOWN. */
+er_body *er_body_new(int64_t length);
+/* A complete body of these bytes (takes the piece); length known. */
+er_body *er_body_of(er_piece piece);
+er_body *er_body_ref(er_body *b);
+void er_body_unref(er_body *b);
+
+int64_t er_body_length(const er_body *b);
+void er_body_set_length(er_body *b, int64_t length);
+
+/* ---- the source's side ---- */
+/* ops NULL: detach. Detaching an unfinished body fails it with ER_ERR_CANCELLED. */
+void er_body_source(er_body *b, const er_body_source_ops *ops, void *ctx);
+/* Takes the piece (empty ones are dropped). False: the window is full, wait for resume. After a cancel pieces are dropped silently. */
+bool er_body_write(er_body *b, er_piece piece);
+void er_body_finish(er_body *b);
+void er_body_fail(er_body *b, er_err_kind kind);
+
+/* ---- the sink's side ---- */
+/* ops NULL: detach. Attaching calls nothing; read first, then wait for readable. */
+void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx);
+/* At most `max` bytes (0: whatever is first in the queue). */
+er_body_status er_body_read(er_body *b, size_t max, er_piece *out);
+/* The sink wants no more. Buffered bytes are dropped. */
+void er_body_cancel(er_body *b, er_err_kind reason);
+
+/* ---- looking ---- */
+er_err_kind er_body_error(const er_body *b);
+/* The source has finished and nothing failed: buffered() is all that is left. */
+bool er_body_finished(const er_body *b);
+size_t er_body_buffered(const er_body *b);
+/* Nothing was read from it yet, so it can still be handed to another reader from its first byte. */
+bool er_body_untouched(const er_body *b);
+/* Copies the first n buffered bytes without taking them; n <= er_body_buffered. */
+void er_body_peek(const er_body *b, uint8_t *to, size_t n);
+
+#endif

@@ -1,0 +1,54 @@
+/* A routine version as the node runs it: immutable, shared by all gateway threads, reference-counted (atomic). */
+#ifndef ER_ISOLATE_ROUTINE_H
+#define ER_ISOLATE_ROUTINE_H
+
+#include "base/chunk.h"
+#include "base/cidr.h"
+#include "base/slice.h"
+
+enum er_profile { ER_PROFILE_STANDARD, ER_PROFILE_HARDENED };
+
+/* Seed values of the product; a routine may ask for other ones within the node's maximum. */
+typedef struct er_limits {
+	uint32_t cpu_us;      /* a request: 50 ms */
+	uint32_t load_cpu_us; /* top-level code: 50 ms */
+	uint32_t memory_kb;   /* 128 MB */
+	uint32_t response_ms; /* 120 s */
+	uint32_t subrequests; /* 32 */
+	uint32_t timers;      /* 1000 live */
+	uint32_t code_n;      /* 1 MB: must be below */
+	uint32_t idle_s;      /* an instance without requests ends after this */
+} er_limits;
+#define ER_LIMITS_DEFAULT \
+	((er_limits){.cpu_us = 50000, \
+	             .load_cpu_us = 50000, \
+	             .memory_kb = 128 * 1024, \
+	             .response_ms = 120000, \
+	             .subrequests = 32, \
+	             .timers = 1000, \
+	             .code_n = 1024 * 1024, \
+	             .idle_s = 1800})
+
+typedef struct er_routine {
+	uint32_t refs;
+	uint32_t index; /* position in its configuration; for counters */
+	er_slice name;
+	er_slice version;    /* shown in logs */
+	er_slice source_url; /* what stacks call the script */
+	er_piece code;       /* UTF-8 script */
+	er_piece source_map; /* JSON, or empty */
+	er_slice env_json;   /* an object of variables, as JSON text */
+	er_limits limits;
+	uint32_t compat; /* ER_COMPAT_* */
+	enum er_profile profile;
+	bool fallback;  /* on failure before an answer: the rest of the chain answers */
+	er_cidr *allow; /* subrequest targets allowed beyond the guard */
+	size_t n_allow;
+} er_routine;
+
+/* All slices are copied; the pieces are taken. One reference. */
+er_routine *er_routine_new(const er_routine *like);
+er_routine *er_routine_ref(er_routine *r);
+void er_routine_unref(er_routine *r);
+
+#endif
