@@ -1,0 +1,385 @@
+#include "base/jsonc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_DEPTH = 64, MAX_TEXT = 1 << 20, MAX_NUMBER = 64 };
+
+typedef struct parser {
+	er_arena *arena;
+	er_slice text;
+	size_t at;
+	unsigned depth;
+	size_t err_at;
+	er_err *err;
+} parser;
+
+static void *fail_at(parser *p, size_t at, const char *what)
+{
+	p->err_at = at;
+	(void)er_fail(p->err, ER_ERR_INVALID, "%s", what);
+	return NULL;
+}
+
+static bool wrong(parser *p, size_t at, const char *what)
+{
+	(void)fail_at(p, at, what);
+	return false;
+}
+
+static int peek(const parser *p)
+{
+	return p->at < p->text.n ? p->text.p[p->at] : -1;
+}
+
+/* False: a block comment that never ends. */
+static bool skip_blank(parser *p)
+{
+	for (;;) {
+		int c = peek(p);
+		if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+			p->at++;
+			continue;
+		}
+		er_slice rest = er_slice_from(p->text, p->at);
+		if (er_slice_starts(rest, ER_LIT("//"))) {
+			p->at += er_slice_find(rest, '\n');
+		} else if (er_slice_starts(rest, ER_LIT("/*"))) {
+			const uint8_t *end = rest.n < 4 ? NULL : memmem(rest.p + 2, rest.n - 2, "*/", 2);
+			if (end == NULL)
+				return wrong(p, p->at, "this comment has no end: */ is missing");
+			p->at = (size_t)(end - p->text.p) + 2;
+		} else {
+			return true;
+		}
+	}
+}
+
+static bool hex4(const parser *p, size_t at, uint32_t *out)
+{
+	uint32_t v = 0;
+	if (p->text.n - at < 4)
+		return false;
+	for (size_t i = at; i < at + 4; i++) {
+		uint8_t c = er_lower(p->text.p[i]);
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint32_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint32_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+static size_t put_utf8(uint8_t *to, uint32_t c)
+{
+	if (c < 0x80) {
+		to[0] = (uint8_t)c;
+		return 1;
+	}
+	if (c < 0x800) {
+		to[0] = (uint8_t)(0xc0 | c >> 6);
+		to[1] = (uint8_t)(0x80 | (c & 0x3f));
+		return 2;
+	}
+	if (c < 0x10000) {
+		to[0] = (uint8_t)(0xe0 | c >> 12);
+		to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+		to[2] = (uint8_t)(0x80 | (c & 0x3f));
+		return 3;
+	}
+	to[0] = (uint8_t)(0xf0 | c >> 18);
+	to[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+	to[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+	to[3] = (uint8_t)(0x80 | (c & 0x3f));
+	return 4;
+}
+
+/* p->at is behind "\u". A lone surrogate becomes U+FFFD. */
+static bool unicode_escape(parser *p, uint8_t *to, size_t *n)
+{
+	uint32_t c, low;
+	if (!hex4(p, p->at, &c))
+		return false;
+	p->at += 4;
+	if (c >= 0xd800 && c < 0xdc00 && er_slice_starts(er_slice_from(p->text, p->at), ER_LIT("\\u")) && hex4(p, p->at + 2, &low) &&
+	    low >= 0xdc00 && low < 0xe000) {
+		c = 0x10000 + ((c - 0xd800) << 10 | (low - 0xdc00));
+		p->at += 6;
+	} else if (c >= 0xd800 && c < 0xe000) {
+		c = 0xfffd;
+	}
+	*n += put_utf8(to + *n, c);
+	return true;
+}
+
+static bool escape(parser *p, uint8_t *to, size_t *n)
+{
+	static const char from[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
+	int c = peek(p);
+	p->at++;
+	if (c == 'u')
+		return unicode_escape(p, to, n);
+	const char *hit = c > 0 ? memchr(from, c, sizeof from - 1) : NULL;
+	if (hit == NULL)
+		return false;
+	to[(*n)++] = (uint8_t)means[hit - from];
+	return true;
+}
+
+/* p->at is at the quote. */
+static bool parse_string(parser *p, er_slice *out)
+{
+	size_t start = p->at++, n = 0, end = p->at;
+	while (end < p->text.n && p->text.p[end] != '"' && p->text.p[end] != '\n')
+		end += p->text.p[end] == '\\' ? 2 : 1;
+	/* Decoding never makes a string longer. */
+	uint8_t *to = er_arena_alloc(p->arena, end - start + 1);
+	for (;;) {
+		int c = peek(p);
+		if (c < 0 || c == '\n' || c == '\r')
+			return wrong(p, start, "this string has no end: a \" is missing on its line");
+		if (c < 0x20)
+			return wrong(p, p->at, "a control character in a string: write it as \\u00XX");
+		if (c == '"')
+			break;
+		if (c == '\\') {
+			size_t at = p->at++;
+			if (!escape(p, to, &n))
+				return wrong(p, at, "unknown escape: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX are known");
+			continue;
+		}
+		to[n++] = (uint8_t)c;
+		p->at++;
+	}
+	p->at++;
+	*out = er_slice_of(to, n);
+	return true;
+}
+
+static er_json *parse_value(parser *p);
+
+static bool digits(parser *p)
+{
+	size_t from = p->at;
+	while (peek(p) >= '0' && peek(p) <= '9')
+		p->at++;
+	return p->at > from;
+}
+
+static er_json *parse_number(parser *p, er_json *v)
+{
+	char copy[MAX_NUMBER];
+	if (peek(p) == '-')
+		p->at++;
+	bool ok = digits(p);
+	er_slice whole = er_slice_of(p->text.p + v->at, p->at - v->at);
+	if (whole.n && whole.p[0] == '-')
+		whole = er_slice_from(whole, 1);
+	ok = ok && !(whole.n > 1 && whole.p[0] == '0');
+	if (peek(p) == '.') {
+		p->at++;
+		ok = digits(p) && ok;
+	}
+	if (peek(p) == 'e' || peek(p) == 'E') {
+		p->at++;
+		if (peek(p) == '+' || peek(p) == '-')
+			p->at++;
+		ok = digits(p) && ok;
+	}
+	v->text = er_slice_of(p->text.p + v->at, p->at - v->at);
+	if (!ok || v->text.n >= sizeof copy)
+		return fail_at(p, v->at, "this is no number as JSON writes them");
+	er_copy(copy, v->text.p, v->text.n);
+	copy[v->text.n] = 0;
+	v->type = ER_JSON_NUMBER;
+	v->number = strtod(copy, NULL);
+	return v;
+}
+
+/* One member or element; *link is where it is hung in. */
+static er_json *parse_child(parser *p, er_json *parent, er_json **link)
+{
+	er_slice key = {NULL, 0};
+	size_t key_at = p->at;
+	if (parent->type == ER_JSON_OBJECT) {
+		if (peek(p) != '"')
+			return fail_at(p, p->at, "a member's name in double quotes is expected here");
+		if (!parse_string(p, &key))
+			return NULL;
+		if (er_json_get(parent, key))
+			return fail_at(p, key_at, "this name occurs twice in the same object");
+		if (!skip_blank(p))
+			return NULL;
+		if (peek(p) != ':')
+			return fail_at(p, p->at, "a colon is expected between name and value");
+		p->at++;
+	}
+	er_json *v = parse_value(p);
+	if (v == NULL)
+		return NULL;
+	v->key = key;
+	v->key_at = key_at;
+	*link = v;
+	return v;
+}
+
+static er_json *parse_container(parser *p, er_json *v)
+{
+	int close = peek(p) == '{' ? '}' : ']';
+	v->type = close == '}' ? ER_JSON_OBJECT : ER_JSON_ARRAY;
+	if (++p->depth > MAX_DEPTH)
+		return fail_at(p, p->at, "nested deeper than 64 levels");
+	p->at++;
+	er_json **link = &v->first;
+	for (;;) {
+		if (!skip_blank(p))
+			return NULL;
+		if (peek(p) == close)
+			break;
+		er_json *child = parse_child(p, v, link);
+		if (child == NULL)
+			return NULL;
+		link = &child->next;
+		if (!skip_blank(p))
+			return NULL;
+		if (peek(p) == ',')
+			p->at++;
+		else if (peek(p) != close)
+			return fail_at(p, p->at,
+			               peek(p) < 0    ? "the file ends too early: a closing bracket is missing"
+			               : close == '}' ? "a comma or } is expected here"
+			                              : "a comma or ] is expected here");
+	}
+	p->at++;
+	p->depth--;
+	return v;
+}
+
+static er_json *parse_word(parser *p, er_json *v)
+{
+	static const struct {
+		er_slice word;
+		er_json_type type;
+		bool value;
+	} words[] = {
+	    {ER_LIT("true"), ER_JSON_BOOL, true}, {ER_LIT("false"), ER_JSON_BOOL, false}, {ER_LIT("null"), ER_JSON_NULL, false}};
+	er_slice rest = er_slice_from(p->text, p->at);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (er_slice_starts(rest, words[i].word)) {
+			p->at += words[i].word.n;
+			v->type = words[i].type;
+			v->boolean = words[i].value;
+			return v;
+		}
+	return fail_at(p, p->at, rest.n ? "a value is expected here" : "the file ends where a value is expected");
+}
+
+static er_json *parse_value(parser *p)
+{
+	if (!skip_blank(p))
+		return NULL;
+	er_json *v = er_arena_zalloc(p->arena, sizeof *v);
+	v->at = p->at;
+	int c = peek(p);
+	bool ok;
+	if (c == '{' || c == '[') {
+		ok = parse_container(p, v) != NULL;
+	} else if (c == '"') {
+		v->type = ER_JSON_STRING;
+		ok = parse_string(p, &v->text);
+	} else if (c == '-' || (c >= '0' && c <= '9')) {
+		ok = parse_number(p, v) != NULL;
+	} else {
+		ok = parse_word(p, v) != NULL;
+	}
+	v->end = p->at;
+	return ok ? v : NULL;
+}
+
+er_json *er_jsonc_parse(er_arena *a, er_slice text, size_t *err_at, er_err *err)
+{
+	parser p = {.arena = a, .text = text, .err = err};
+	er_json *v = NULL;
+	if (text.n > MAX_TEXT) {
+		(void)fail_at(&p, 0, "larger than 1 MB");
+	} else {
+		if (er_slice_starts(text, ER_LIT("\xef\xbb\xbf")))
+			p.at = 3;
+		v = parse_value(&p);
+		if (v != NULL && !skip_blank(&p))
+			v = NULL;
+		else if (v != NULL && p.at < text.n)
+			v = fail_at(&p, p.at, "nothing more is expected after the value");
+	}
+	*err_at = p.err_at;
+	return v;
+}
+
+const er_json *er_json_get(const er_json *v, er_slice key)
+{
+	if (v == NULL || v->type != ER_JSON_OBJECT)
+		return NULL;
+	for (const er_json *m = v->first; m; m = m->next)
+		if (er_slice_eq(m->key, key))
+			return m;
+	return NULL;
+}
+
+const char *er_json_type_name(er_json_type type)
+{
+	static const char *const names[] = {"null", "true or false", "a number", "a string", "an array", "an object"};
+	return names[type];
+}
+
+void er_json_write(er_buf *b, const er_json *v)
+{
+	switch (v->type) {
+	case ER_JSON_NULL:
+		er_buf_puts(b, "null");
+		return;
+	case ER_JSON_BOOL:
+		er_buf_put_cstr(b, v->boolean ? "true" : "false");
+		return;
+	case ER_JSON_NUMBER:
+		er_buf_put(b, v->text);
+		return;
+	case ER_JSON_STRING:
+		er_buf_put_json(b, v->text);
+		return;
+	default:
+		break;
+	}
+	er_buf_putc(b, v->type == ER_JSON_OBJECT ? '{' : '[');
+	for (const er_json *m = v->first; m; m = m->next) {
+		if (v->type == ER_JSON_OBJECT) {
+			er_buf_put_json(b, m->key);
+			er_buf_putc(b, ':');
+		}
+		er_json_write(b, m);
+		if (m->next)
+			er_buf_putc(b, ',');
+	}
+	er_buf_putc(b, v->type == ER_JSON_OBJECT ? '}' : ']');
+}
+
+er_text_pos er_text_where(er_slice text, size_t at)
+{
+	er_text_pos pos = {.line = 1, .column = 1};
+	if (at > text.n)
+		at = text.n;
+	for (size_t i = 0; i < at; i++)
+		if (text.p[i] == '\n') {
+			pos.line++;
+			pos.line_at = i + 1;
+		}
+	for (size_t i = pos.line_at; i < at; i++)
+		pos.column += (text.p[i] & 0xc0) != 0x80;
+	er_slice rest = er_slice_from(text, pos.line_at);
+	pos.line_text = er_slice_head(rest, er_slice_find(rest, '\n'));
+	if (pos.line_text.n && pos.line_text.p[pos.line_text.n - 1] == '\r')
+		pos.line_text.n--;
+	return pos;
+}
