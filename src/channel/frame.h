@@ -14,6 +14,7 @@
 #ifndef ER_CHANNEL_FRAME_H
 #define ER_CHANNEL_FRAME_H
 
+#include "base/mem.h"
 #include "base/slice.h"
 #include "channel/ring.h"
 
@@ -153,8 +154,7 @@ static inline void er_put_u32(er_writer *w, uint32_t v)
 }
 static inline void er_put_bytes(er_writer *w, er_slice s)
 {
-	if (s.n)
-		memcpy(w->p, s.p, s.n);
+	er_copy(w->p, s.p, s.n);
 	w->p += s.n;
 }
 static inline void er_put_string(er_writer *w, er_slice s)

@@ -1,6 +1,5 @@
 /* Runs a fuzz target's corpus without libFuzzer: every file of the folders and files on the command line, and the empty input.
  * A crash or a sanitizer's report is the failure; a missing folder is an empty corpus. */
-#include "base/buf.h"
 #include "base/mem.h"
 
 #include <dirent.h>

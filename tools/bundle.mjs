@@ -1,0 +1,240 @@
+#!/usr/bin/env node
+// Bundles a routine into the one classic script that the engine takes. Started by `er build`, `er check` and `er dev`; it writes no
+// file: every result is one line of JSON on standard output.
+//
+//   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--watch]
+//
+// The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings: [...] }, a message being
+// { path, line, column, length, text, lineText, notes } with line and column from 1, column and length in code points.
+// With --watch there is a line after every change, and the process ends when its standard input closes, so that it never outlives `er dev`.
+//
+// The script: `var __er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
+// that the script added. The engine has no import(): dynamic imports are inlined, and what cannot be is refused here.
+
+import { builtinModules } from "node:module";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import process from "node:process";
+
+const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".sql", ".graphql", ".gql"];
+const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
+const ENV_MODULES = /^(alibaba|cloudflare):workers$/;
+const BUILTINS = new Set(builtinModules.filter((name) => !name.startsWith("_")).map((name) => name.split("/")[0]));
+const INSTEAD = {
+	fs: "a routine has no files; import text, JSON or bytes, and they become part of the bundle",
+	path: "use URL for addresses; there are no file paths",
+	http: "use fetch()", https: "use fetch()", http2: "use fetch()", net: "use fetch(); raw sockets do not exist", tls: "use fetch()",
+	dns: "use fetch(); the node resolves names", url: "URL and URLSearchParams are global",
+	crypto: "crypto.randomUUID() and crypto.getRandomValues() are global", buffer: "use Uint8Array, TextEncoder and TextDecoder",
+	stream: "ReadableStream, WritableStream and TransformStream are global", events: "Event and EventTarget are global",
+	timers: "setTimeout and setInterval are global", perf_hooks: "performance is global", util: "TextEncoder, TextDecoder and structuredClone are global",
+	process: "variables are in env: import { env } from \"alibaba:workers\"", child_process: "a routine cannot start processes",
+	worker_threads: "a routine is one thread", os: "a routine does not see its machine", querystring: "URLSearchParams is global",
+};
+
+function options(argv) {
+	const o = { minify: "default", watch: false };
+	for (let i = 0; i < argv.length; i++) {
+		if (argv[i] === "--watch") o.watch = true;
+		else if (["--root", "--entry", "--minify"].includes(argv[i]) && i + 1 < argv.length) o[argv[i].slice(2)] = argv[++i];
+		else throw new Error(`unknown argument ${argv[i]}`);
+	}
+	if (!o.root || !o.entry) throw new Error("--root and --entry are needed");
+	return o;
+}
+
+function emit(result) {
+	process.stdout.write(JSON.stringify(result) + "\n");
+}
+
+// esbuild counts columns in bytes of UTF-8; people and editors count characters.
+function characters(lineText, bytes) {
+	return [...Buffer.from(lineText).subarray(0, bytes).toString()].length;
+}
+
+function place(location) {
+	if (!location) return {};
+	const start = characters(location.lineText, location.column);
+	const end = characters(location.lineText, location.column + location.length);
+	const file = location.file.replace(/^[a-z-]+:(?!\/\/)/, "");
+	return { path: file, line: location.line, column: start + 1, length: Math.max(1, end - start), lineText: location.lineText };
+}
+
+function rephrase(text) {
+	if (/^Top-level await/.test(text))
+		return "top-level await is not possible: top-level code ends before the first request; await inside the handler, or keep the promise in a variable and await that";
+	if (/^Could not resolve "/.test(text)) return text.replace(/^Could not resolve/, "could not find");
+	return text.replace(/^Cannot /, "cannot ").replace(/^Expected /, "expected ").replace(/^Unexpected /, "unexpected ")
+		.replace(/^No loader is configured for "([^"]*)" files: (.*)$/, `"$1" files cannot be imported; JavaScript, TypeScript, JSON, WebAssembly, text (${TEXT.join(" ")}) and bytes (${BYTES.join(" ")}) can`);
+}
+
+function message(m) {
+	const notes = m.notes
+		.filter((n) => !/mark the path .* as external|plugin|bundle for node|--platform|conditions/i.test(n.text))
+		.map((n) => ({ text: n.text, ...place(n.location) }));
+	return { text: rephrase(m.text), ...place(m.location), notes };
+}
+
+// env: the variables and secrets that the node gives to this version.
+const envModule = {
+	name: "env",
+	setup(build) {
+		build.onResolve({ filter: ENV_MODULES }, (args) => ({ path: args.path, namespace: "er-env" }));
+		build.onLoad({ filter: /.*/, namespace: "er-env" }, () => ({
+			contents: "export const env = globalThis.__er_env ?? {};\nexport default { env };\n",
+			loader: "js",
+		}));
+	},
+};
+
+// A package of that name in node_modules (npm has "buffer", "events", "url", ...) wins over the refusal; node: never resolves.
+const noBuiltins = {
+	name: "no-builtins",
+	setup(build) {
+		build.onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z_0-9/]+)?$/ }, async (args) => {
+			const bare = args.path.replace(/^node:/, "");
+			const name = bare.split("/")[0];
+			if (args.pluginData === noBuiltins || (!args.path.startsWith("node:") && !BUILTINS.has(name))) return undefined;
+			if (bare === args.path) {
+				const found = await build.resolve(`${bare}/`.replace(/\/+$/, "/"), { kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: noBuiltins });
+				if (found.errors.length === 0 && found.path && !found.external) return { path: found.path, sideEffects: found.sideEffects };
+			}
+			const hint = INSTEAD[name] ? `: ${INSTEAD[name]}` : "";
+			return { errors: [{ text: `"${args.path}" is part of Node.js, not of the edge${hint}` }] };
+		});
+	},
+};
+
+// import module from "./m.wasm" gives a compiled WebAssembly.Module; instantiate it with new WebAssembly.Instance(module, imports).
+const wasm = {
+	name: "wasm",
+	setup(build) {
+		build.onResolve({ filter: /\.wasm(\?module)?$/ }, async (args) => {
+			if (args.pluginData === wasm) return undefined;
+			const found = await build.resolve(args.path.replace(/\?module$/, ""), { kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: wasm });
+			return found.errors.length ? { errors: found.errors } : { path: found.path, namespace: "wasm" };
+		});
+		build.onLoad({ filter: /.*/, namespace: "wasm" }, async (args) => {
+			const bytes = await readFile(args.path);
+			if (bytes.length < 8 || bytes.readUInt32LE(0) !== 0x6d736100) return { errors: [{ text: "this is no WebAssembly module (it must begin with \\0asm)" }] };
+			return {
+				contents: `const text = ${JSON.stringify(bytes.toString("base64"))};\n` +
+					"const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));\n" +
+					"export default new WebAssembly.Module(bytes);\n",
+				loader: "js",
+				watchFiles: [args.path],
+			};
+		});
+	},
+};
+
+// Sources are named relative to the project's folder: what stacks show is what the author can open. sourceRoot makes
+// the same true for a debugger that reads dist/NAME.js.map.
+function readableMap(text, root, out) {
+	const map = JSON.parse(text);
+	map.sources = map.sources.map((source) => {
+		if (/^[a-z-]+:/.test(source)) return source.replace(/^wasm:/, "");
+		return path.relative(root, path.resolve(path.dirname(out), source)).split(path.sep).join("/");
+	});
+	map.sourceRoot = "../";
+	return JSON.stringify(map);
+}
+
+function settings(o, root, out) {
+	const full = o.minify === "full";
+	return {
+		absWorkingDir: root,
+		entryPoints: [path.resolve(root, o.entry)],
+		outfile: out,
+		bundle: true,
+		write: false,
+		format: "iife",
+		globalName: "__er_module",
+		platform: "neutral",
+		mainFields: ["module", "main"],
+		conditions: ["edge-routine", "worker", "workerd", "browser", "module", "import", "default"],
+		target: ["es2024"],
+		charset: "utf8",
+		legalComments: "none",
+		minifyWhitespace: o.minify !== "none",
+		minifySyntax: o.minify !== "none",
+		minifyIdentifiers: full,
+		keepNames: full,
+		sourcemap: "external",
+		sourcesContent: true,
+		metafile: true,
+		logLevel: "silent",
+		logLimit: 0,
+		define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
+		loader: Object.fromEntries([...TEXT.map((e) => [e, "text"]), ...BYTES.map((e) => [e, "binary"])]),
+		plugins: [envModule, wasm, noBuiltins],
+	};
+}
+
+function success(result, o, root, out) {
+	const js = result.outputFiles.find((f) => f.path.endsWith(".js"));
+	const map = result.outputFiles.find((f) => f.path.endsWith(".map"));
+	const meta = Object.values(result.metafile.outputs).find((m) => m.entryPoint);
+	const inputs = Object.entries(meta?.inputs ?? {})
+		.map(([name, input]) => ({ path: name.replace(/^wasm:/, ""), bytes: input.bytesInOutput }))
+		.sort((a, b) => b.bytes - a.bytes);
+	return {
+		ok: true,
+		code: js.text,
+		map: readableMap(map.text, root, out),
+		bytes: js.contents.length,
+		inputs: inputs.slice(0, 10),
+		files: inputs.length,
+		errors: [],
+		warnings: result.warnings.map(message),
+	};
+}
+
+async function main() {
+	const o = options(process.argv.slice(2));
+	let esbuild;
+	try {
+		esbuild = await import("esbuild");
+	} catch {
+		emit({ ok: false, errors: [{ text: `the bundler esbuild is not installed beside ${import.meta.dirname}: run "npm ci" in the folder above`, notes: [] }], warnings: [] });
+		process.exitCode = 1;
+		return;
+	}
+	const root = path.resolve(o.root);
+	const out = path.join(root, "dist", "routine.js");
+	let began = 0;
+	const report = {
+		name: "report",
+		setup(build) {
+			build.onStart(() => {
+				began = performance.now();
+			});
+			build.onEnd((result) => {
+				const ms = Math.round(performance.now() - began);
+				if (result.errors.length) emit({ ok: false, ms, errors: result.errors.map(message), warnings: result.warnings.map(message) });
+				else emit({ ...success(result, o, root, out), ms });
+				process.exitCode = result.errors.length ? 1 : 0;
+			});
+		},
+	};
+	const config = settings(o, root, out);
+	config.plugins.push(report);
+	const context = await esbuild.context(config);
+	if (!o.watch) {
+		await context.rebuild().catch(() => {});
+		await context.dispose();
+		return;
+	}
+	const quit = () => context.dispose().finally(() => process.exit(0));
+	process.stdin.on("end", quit).on("error", quit).resume();
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, signal === "SIGINT" ? () => {} : quit);
+	process.stdout.on("error", () => process.exit(0));
+	await context.watch();
+}
+
+try {
+	await main();
+} catch (error) {
+	emit({ ok: false, errors: [{ text: String(error?.message ?? error), notes: [] }], warnings: [] });
+	process.exitCode = 1;
+}

@@ -1,0 +1,95 @@
+#!/bin/bash
+# The gates that need no running node. Each prints one line; what it complains about comes before. Counts go to build/lint-counts.
+# Needs build/compile_commands.json (make build).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+jobs=$(nproc)
+passed=0
+failed=0
+
+gate() { # name, function
+	local out started=$SECONDS
+	if out=$("$2" 2>&1); then
+		passed=$((passed + 1))
+		echo "ok    $1 ($((SECONDS - started)) s)"
+	else
+		failed=$((failed + 1))
+		printf '%s\n' "$out" | tail -80
+		echo "FAIL  $1"
+	fi
+}
+# Everything that is or would be in the tree; a file that is deleted but not committed yet is listed as well, so look.
+tracked() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ -f "$f" ] && echo "$f"; done; }
+# Lines of C without comments' continuation lines.
+grep_code() { grep -nE "$1" "${@:2}" | grep -vE '^[^:]+:[0-9]+:\s*(\*|//|/\*)'; }
+
+formatted() { tracked 'src/*.[ch]' 'test/*.[ch]' 'bench/*.[ch]' | xargs clang-format --dry-run -Werror; }
+
+tidy() {
+	# only what is compiled here, and not the third-party sources a package brings
+	local files
+	files=$(tracked 'src/*.c' | while read -r f; do grep -q "\"file\": \"$PWD/$f\"" build/compile_commands.json && echo "$f"; done)
+	[ -n "$files" ] || { echo "build/compile_commands.json names no source: run make build first" && return 1; }
+	printf '%s\n' "$files" | nice xargs -P "$jobs" -n 2 timeout 170 clang-tidy --quiet -p build 2>/dev/null
+}
+
+# Raw string functions never; raw memory only in base/, elsewhere er_copy, or memcpy of a size the compiler knows.
+raw_strings() { ! grep_code '(^|[^_a-zA-Z0-9])(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|stpcpy|gets|strtok|alloca)\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/'); }
+raw_memory() {
+	! grep_code '(^|[^_a-zA-Z0-9])memcpy\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/') |
+		grep -vE 'memcpy\s*\(.*,\s*(\(size_t\))?(sizeof\b[^,]*|[0-9]+|[A-Z][A-Z0-9_]+)\);'
+}
+raw_heap() { ! grep_code '(^|[^_a-zA-Z0-9>.])(malloc|calloc|realloc|strdup|strndup|asprintf)\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/'); }
+
+# Every header says all that it needs.
+headers_alone() {
+	local flags bad=0
+	flags="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-function -Isrc $(pkg-config --cflags libuv libcurl jansson libseccomp icu-uc) -I/usr/share/include/llhttp"
+	flags="$flags $(pkg-config --cflags javascriptcoregtk-4.1 2>/dev/null || pkg-config --cflags javascriptcoregtk-6.0)"
+	export flags
+	# shellcheck disable=SC2016
+	tracked 'src/*.h' | xargs -P "$jobs" -n 1 sh -c 'printf "#include \"%s\"\n" "${0#src/}" | gcc $flags -fsyntax-only -x c - || { echo "$0"; exit 1; }' || bad=1
+	return $bad
+}
+
+include_graph() { node tools/include-graph.mjs; }
+
+sizes() {
+	local bad=0 n
+	for f in $(tracked 'src/*.c' 'src/*.h'); do
+		n=$(wc -l <"$f")
+		case $f in
+		*.c) [ "$n" -le 1000 ] || { echo "$f has $n lines; 1000 is the most" && bad=1; } ;;
+		*.h) [ "$n" -le 300 ] || { echo "$f has $n lines; 300 is the most" && bad=1; } ;;
+		esac
+	done
+	return $bad
+}
+
+scripts() {
+	local bad=0
+	for f in $(tracked '*.mjs' | grep -v '^src/sandbox/js/'); do node --check "$f" || bad=1; done
+	for f in $(tracked 'tools/*.sh' .ci/run); do bash -n "$f" || bad=1; done
+	return $bad
+}
+
+# The lock file carries no registry's host name, so that it works behind any mirror.
+lock_file() { ! grep -nE '"resolved"|https?://[^"]*npm' package-lock.json; }
+
+no_machine_paths() { ! grep -rnE '(^|[^a-zA-Z0-9_.~/-])/(work|home|root)/[a-z]' $(tracked '*.c' '*.h' '*.mjs' '*.js' '*.ts' '*.md' '*.sh' '*.txt' '*.jsonc' Makefile | grep -v '^tools/lint.sh$'); }
+
+gate "clang-format" formatted
+gate "clang-tidy" tidy
+gate "no raw string functions outside base/" raw_strings
+gate "no raw memory copies outside base/" raw_memory
+gate "no raw heap outside base/" raw_heap
+gate "every header compiles alone" headers_alone
+gate "include graph" include_graph
+gate "files fit a head" sizes
+gate "scripts parse" scripts
+gate "lock file without host names" lock_file
+gate "no paths of one machine" no_machine_paths
+
+mkdir -p build
+echo "$passed $failed" >build/lint-counts
+[ $failed -eq 0 ]

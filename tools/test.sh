@@ -1,0 +1,106 @@
+#!/bin/bash
+# Runs suites and adds them up: tools/test.sh all | unit | e2e | blast | asan | tsan | lint ...
+# A failing suite does not stop the others. The last line, also kept in build/test-summary, is "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.." || exit 1
+mkdir -p build
+jobs=$(nproc)
+passed=0
+failed=0
+started=$(date +%s)
+log=build/test-log
+mkdir -p $log
+
+note() { printf '\n== %s (%s s)\n' "$1" $(($(date +%s) - started)); }
+add() { # passed failed
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	echo "-- $1 passed, $2 failed"
+}
+
+compile() { # directory, then cmake's arguments
+	local dir=$1
+	shift
+	note "build: $dir"
+	if cmake -B "$dir" "$@" >$log/cmake.log 2>&1 && nice cmake --build "$dir" -j "$jobs" >$log/build.log 2>&1; then
+		return 0
+	fi
+	grep -E 'error|warning|CMake Error|FAILED' -A6 $log/cmake.log $log/build.log | tail -60
+	echo "-- the build of $dir failed"
+	failed=$((failed + 1))
+	return 1
+}
+
+run_ctest() { # directory
+	note "unit tests: $1"
+	(cd "$1" && timeout 600 ctest --output-on-failure -j "$jobs" >Testing.out 2>&1)
+	local status=$?
+	# shellcheck disable=SC2046
+	add $(node tools/count.mjs ctest "$1" $status)
+}
+
+run_node() { # name, then files
+	local name=$1 tap
+	shift
+	[ $# -gt 0 ] && [ -e "$1" ] || return 0
+	note "$name"
+	tap=$log/${name//[ \/]/-}.tap
+	local one=()
+	node --help | grep -q -- --test-concurrency && one=(--test-concurrency=1)
+	timeout 1200 node --test "${one[@]}" --test-reporter=spec --test-reporter-destination=stdout \
+		--test-reporter=tap --test-reporter-destination="$tap" "$@"
+	local status=$?
+	# shellcheck disable=SC2046
+	add $(node tools/count.mjs tap "$tap" $status)
+}
+
+tests_in() { find "$1" -maxdepth "${2:-1}" -name '*.test.mjs' | sort; }
+
+do_release() { compile build --preset release; }
+do_unit() { do_release && run_ctest build; }
+do_prelude() { [ ! -d test/prelude ] || run_node "prelude tests" $(tests_in test/prelude); }
+do_e2e() { [ -x build/er ] && run_node "end-to-end tests" $(tests_in test/e2e 1) $(tests_in test/e2e/blast); }
+do_asan() {
+	compile build-asan --preset debug || return
+	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
+	export LSAN_OPTIONS=suppressions=$PWD/tools/lsan.supp:print_suppressions=0
+	run_ctest build-asan
+	# The blast suite measures time and memory, which a sanitizer changes; the rest runs as it is.
+	ER=$PWD/build-asan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 run_node "end-to-end tests, sanitized" $(tests_in test/e2e 1)
+}
+do_tsan() {
+	compile build-tsan -G Ninja -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-fsanitize=thread -O1 -g" || return
+	run_ctest build-tsan
+	ER=$PWD/build-tsan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 run_node "end-to-end tests, thread sanitizer" $(tests_in test/e2e 1)
+}
+do_lint() {
+	note lint
+	tools/lint.sh
+	# shellcheck disable=SC2046
+	add $(cat build/lint-counts)
+}
+
+make --no-print-directory node_modules/.package-lock.json || exit 1
+case ${1:-all} in
+all)
+	if do_release; then
+		run_ctest build
+		do_prelude
+		do_e2e
+		do_asan
+	fi
+	do_lint
+	;;
+unit) do_unit ;;
+prelude) do_prelude ;;
+e2e) do_release && do_e2e ;;
+blast) do_release && ER_BLAST_ROUNDS=${ER_BLAST_ROUNDS:-100} run_node "blast radius" $(tests_in test/e2e/blast) ;;
+asan) do_release && do_asan ;;
+tsan) do_release && do_tsan ;;
+lint) do_release && do_lint ;;
+*) echo "test.sh: no such suite: $1" >&2 && exit 2 ;;
+esac
+
+note done
+echo "$passed passed, $failed failed" | tee build/test-summary
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
