@@ -6,15 +6,17 @@
 //
 // The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings: [...] }, a message being
 // { path, line, column, length, text, lineText, notes } with line and column from 1, column and length in code points.
-// With --watch there is a line after every change, and the process ends when its standard input closes, so that it never outlives `er dev`.
+// With --watch there is a line after every change that changes the result, and the process ends when its standard input closes, so that it never outlives `er dev`.
 //
 // The script: `var __er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
 // that the script added. The engine has no import(): dynamic imports are inlined, and what cannot be is refused here.
 
-import { builtinModules } from "node:module";
+import { watch } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { builtinModules } from "node:module";
 import path from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 
 const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".sql", ".graphql", ".gql"];
 const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
@@ -63,6 +65,10 @@ function place(location) {
 function rephrase(text) {
 	if (/^Top-level await/.test(text))
 		return "top-level await is not possible: top-level code ends before the first request; await inside the handler, or keep the promise in a variable and await that";
+	if (/^Using direct eval/.test(text)) return "eval is switched off on the edge: this call will throw";
+	if (/^"import.meta" is not available/.test(text)) return "import.meta is empty here: a routine is one script without an address of its own";
+	if (/^This "import" expression will not be bundled/.test(text))
+		return "import() of a computed name cannot be bundled: everything a routine runs is in its one script; name the module literally";
 	if (/^Could not resolve "/.test(text)) return text.replace(/^Could not resolve/, "could not find");
 	return text.replace(/^Cannot /, "cannot ").replace(/^Expected /, "expected ").replace(/^Unexpected /, "unexpected ")
 		.replace(/^No loader is configured for "([^"]*)" files: (.*)$/, `"$1" files cannot be imported; JavaScript, TypeScript, JSON, WebAssembly, text (${TEXT.join(" ")}) and bytes (${BYTES.join(" ")}) can`);
@@ -70,7 +76,7 @@ function rephrase(text) {
 
 function message(m) {
 	const notes = m.notes
-		.filter((n) => !/mark the path .* as external|plugin|bundle for node|--platform|conditions/i.test(n.text))
+		.filter((n) => !/mark the path .* as external|esbuild\.github\.io|output format|plugin|bundle for node|--platform|conditions/i.test(n.text))
 		.map((n) => ({ text: n.text, ...place(n.location) }));
 	return { text: rephrase(m.text), ...place(m.location), notes };
 }
@@ -137,7 +143,48 @@ function readableMap(text, root, out) {
 		return path.relative(root, path.resolve(path.dirname(out), source)).split(path.sep).join("/");
 	});
 	map.sourceRoot = "../";
-	return JSON.stringify(map);
+	return map;
+}
+
+// Modules are strict, classic scripts are not: the bundle is what its entry is. The directive takes a line of its own, which
+// the map's mappings count with one semicolon.
+function strict(code, map, meta) {
+	if (meta.inputs[meta.entry]?.format !== "esm") return code;
+	map.mappings = ";" + map.mappings;
+	return '"use strict";\n' + code;
+}
+
+// Saves are noticed at once through the folders of everything that was read or asked for, also when the build failed; esbuild's own
+// watching (by polling, a second or two) is the net beneath.
+class Saves {
+	constructor(rebuild) {
+		this.rebuild = rebuild;
+		this.folders = new Map();
+		this.timer = undefined;
+	}
+	plugin(build) {
+		build.onLoad({ filter: /.*/ }, (args) => {
+			this.follow(path.dirname(args.path));
+			return undefined;
+		});
+		build.onResolve({ filter: /^\.\.?\// }, (args) => {
+			this.follow(path.dirname(path.resolve(args.resolveDir, args.path)));
+			return undefined;
+		});
+	}
+	follow(folder) {
+		if (this.folders.has(folder) || folder.includes(`${path.sep}node_modules${path.sep}`) || this.folders.size >= 256) return;
+		try {
+			const watcher = watch(folder, { persistent: false }, () => {
+				clearTimeout(this.timer);
+				this.timer = setTimeout(() => this.rebuild(), 20);
+			});
+			watcher.on("error", () => this.folders.delete(folder));
+			this.folders.set(folder, watcher);
+		} catch {
+			// No such folder, or the system's watches are used up: polling does it.
+		}
+	}
 }
 
 function settings(o, root, out) {
@@ -165,6 +212,7 @@ function settings(o, root, out) {
 		metafile: true,
 		logLevel: "silent",
 		logLimit: 0,
+		logOverride: { "unsupported-dynamic-import": "error", "unsupported-require-call": "warning" },
 		define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
 		loader: Object.fromEntries([...TEXT.map((e) => [e, "text"]), ...BYTES.map((e) => [e, "binary"])]),
 		plugins: [envModule, wasm, noBuiltins],
@@ -174,15 +222,17 @@ function settings(o, root, out) {
 function success(result, o, root, out) {
 	const js = result.outputFiles.find((f) => f.path.endsWith(".js"));
 	const map = result.outputFiles.find((f) => f.path.endsWith(".map"));
-	const meta = Object.values(result.metafile.outputs).find((m) => m.entryPoint);
-	const inputs = Object.entries(meta?.inputs ?? {})
+	const output = Object.values(result.metafile.outputs).find((m) => m.entryPoint);
+	const sources = readableMap(map.text, root, out);
+	const code = strict(js.text, sources, { inputs: result.metafile.inputs, entry: output?.entryPoint });
+	const inputs = Object.entries(output?.inputs ?? {})
 		.map(([name, input]) => ({ path: name.replace(/^wasm:/, ""), bytes: input.bytesInOutput }))
 		.sort((a, b) => b.bytes - a.bytes);
 	return {
 		ok: true,
-		code: js.text,
-		map: readableMap(map.text, root, out),
-		bytes: js.contents.length,
+		code,
+		map: JSON.stringify(sources),
+		bytes: Buffer.byteLength(code),
 		inputs: inputs.slice(0, 10),
 		files: inputs.length,
 		errors: [],
@@ -196,13 +246,14 @@ async function main() {
 	try {
 		esbuild = await import("esbuild");
 	} catch {
-		emit({ ok: false, errors: [{ text: `the bundler esbuild is not installed beside ${import.meta.dirname}: run "npm ci" in the folder above`, notes: [] }], warnings: [] });
+		emit({ ok: false, errors: [{ text: `the bundler esbuild is not installed beside ${path.dirname(fileURLToPath(import.meta.url))}: run "npm ci" in the folder above`, notes: [] }], warnings: [] });
 		process.exitCode = 1;
 		return;
 	}
 	const root = path.resolve(o.root);
 	const out = path.join(root, "dist", "routine.js");
 	let began = 0;
+	let last = "";
 	const report = {
 		name: "report",
 		setup(build) {
@@ -211,15 +262,22 @@ async function main() {
 			});
 			build.onEnd((result) => {
 				const ms = Math.round(performance.now() - began);
-				if (result.errors.length) emit({ ok: false, ms, errors: result.errors.map(message), warnings: result.warnings.map(message) });
-				else emit({ ...success(result, o, root, out), ms });
-				process.exitCode = result.errors.length ? 1 : 0;
+				const failed = result.errors.length > 0;
+				const outcome = failed ? { ok: false, errors: result.errors.map(message), warnings: result.warnings.map(message) } : success(result, o, root, out);
+				const text = JSON.stringify(outcome);
+				if (text === last) return;
+				last = text;
+				emit({ ...outcome, ms });
+				process.exitCode = failed ? 1 : 0;
 			});
 		},
 	};
 	const config = settings(o, root, out);
+	let context;
+	const saves = new Saves(() => context.rebuild().catch(() => {}));
 	config.plugins.push(report);
-	const context = await esbuild.context(config);
+	if (o.watch) config.plugins.unshift({ name: "saves", setup: (build) => saves.plugin(build) });
+	context = await esbuild.context(config);
 	if (!o.watch) {
 		await context.rebuild().catch(() => {});
 		await context.dispose();
