@@ -44,6 +44,8 @@ typedef struct er_response {
 	/* What went wrong, when the answer is of the node's own making; OK otherwise. For er-error, logs and metrics. */
 	er_err_kind error;
 	er_slice error_text;
+	/* Of a fetch: every URL of the redirect chain, newline between, the last is the one that answered. Empty if nobody recorded it. */
+	er_slice url_list;
 } er_response;
 
 /* What the access log and the metrics want to know; handlers fill what they know. */

@@ -35,12 +35,21 @@ er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_e
 /* Cancels everything; `done` when all handles are closed and it is freed. */
 void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx);
 
-/* Answers x from the network: x->req (scheme, authority, target, fields, body) says what to ask; x->facts.subrequests is raised by every hop.
- * A failure (address refused, DNS, connect, TLS, time-out, bad response) answers 502, 504 or 403 through er_exchange_fail, with res.error set.
- * Content-Length given in req.fields: exactly that many body bytes are sent; else chunked. */
+/* Certificates of authorities in PEM that TLS origins are verified against, instead of the system's. Copied; before the first fetch. */
+void er_origin_ca(er_origin *o, const char *file);
+
+/* Answers x from the network: x->req (scheme, authority, target, fields, body) says what to ask. The request itself is counted by whoever asks;
+ * every redirect that is followed raises x->facts.subrequests (and subrequests_by_class[3]) by one.
+ * A failure (address refused, DNS, connect, TLS, time-out, bad response, a request that cannot be sent) answers 502, 504 or 403 through
+ * er_exchange_fail, with res.error set. After the answer a failure fails res.body.
+ * Content-Length given in req.fields: exactly that many body bytes are sent, or the fetch fails; else the length that the body knows; else chunked.
+ * In res.fields Content-Length is kept if it is true of res.body, for whoever wants to read it; writers go by er_body_length(res.body).
+ * The answer to HEAD has a body that is over, with the length the origin said. res.url_list says which URLs were asked.
+ * ER_DECOMPRESS: gzip is undone, any other coding fails. FALLBACK_IDENTITY: gzip is undone, others stay as they are. Both ask for gzip
+ * if req.fields has no Accept-Encoding. MANUAL: bytes as they come. */
 void er_origin_fetch(er_origin *o, er_exchange *x, const er_fetch_options *opt);
 
-/* The guard by itself: is this address refused? (loopback, private, link-local, CGNAT, documentation, multicast, reserved; IPv4-mapped,
+/* The guard by itself: is this address refused? `own` wins over `allow`, but for loopback addresses, where `allow` decides. (loopback, private, link-local, CGNAT, documentation, multicast, reserved; IPv4-mapped,
  * NAT64, 6to4 and Teredo forms of them; the node's own.) */
 bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_allow, const er_cidr *own, size_t n_own);
 
