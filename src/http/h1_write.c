@@ -1,0 +1,226 @@
+/* Responses out: the head is written anew from the structure; nothing of anybody's framing is passed on. */
+#include "base/mem.h"
+#include "http/h1.h"
+
+const char *er_h1_reason(int status)
+{
+	switch (status) {
+#define REASON(code, text) \
+	case code: \
+		return text;
+		REASON(100, "Continue")
+		REASON(101, "Switching Protocols")
+		REASON(102, "Processing")
+		REASON(103, "Early Hints")
+		REASON(200, "OK")
+		REASON(201, "Created")
+		REASON(202, "Accepted")
+		REASON(203, "Non-Authoritative Information")
+		REASON(204, "No Content")
+		REASON(205, "Reset Content")
+		REASON(206, "Partial Content")
+		REASON(207, "Multi-Status")
+		REASON(208, "Already Reported")
+		REASON(226, "IM Used")
+		REASON(300, "Multiple Choices")
+		REASON(301, "Moved Permanently")
+		REASON(302, "Found")
+		REASON(303, "See Other")
+		REASON(304, "Not Modified")
+		REASON(305, "Use Proxy")
+		REASON(307, "Temporary Redirect")
+		REASON(308, "Permanent Redirect")
+		REASON(400, "Bad Request")
+		REASON(401, "Unauthorized")
+		REASON(402, "Payment Required")
+		REASON(403, "Forbidden")
+		REASON(404, "Not Found")
+		REASON(405, "Method Not Allowed")
+		REASON(406, "Not Acceptable")
+		REASON(407, "Proxy Authentication Required")
+		REASON(408, "Request Timeout")
+		REASON(409, "Conflict")
+		REASON(410, "Gone")
+		REASON(411, "Length Required")
+		REASON(412, "Precondition Failed")
+		REASON(413, "Content Too Large")
+		REASON(414, "URI Too Long")
+		REASON(415, "Unsupported Media Type")
+		REASON(416, "Range Not Satisfiable")
+		REASON(417, "Expectation Failed")
+		REASON(418, "I'm a teapot")
+		REASON(421, "Misdirected Request")
+		REASON(422, "Unprocessable Content")
+		REASON(423, "Locked")
+		REASON(424, "Failed Dependency")
+		REASON(425, "Too Early")
+		REASON(426, "Upgrade Required")
+		REASON(428, "Precondition Required")
+		REASON(429, "Too Many Requests")
+		REASON(431, "Request Header Fields Too Large")
+		REASON(451, "Unavailable For Legal Reasons")
+		REASON(500, "Internal Server Error")
+		REASON(501, "Not Implemented")
+		REASON(502, "Bad Gateway")
+		REASON(503, "Service Unavailable")
+		REASON(504, "Gateway Timeout")
+		REASON(505, "HTTP Version Not Supported")
+		REASON(506, "Variant Also Negotiates")
+		REASON(507, "Insufficient Storage")
+		REASON(508, "Loop Detected")
+		REASON(511, "Network Authentication Required")
+#undef REASON
+	default:
+		return "";
+	}
+}
+
+/* What the codec writes itself, and what concerned another connection. */
+static bool skipped(er_slice name)
+{
+	switch (name.n) {
+	case 4:
+		return er_slice_ieq(name, ER_LIT("date"));
+	case 14:
+		return er_slice_ieq(name, ER_LIT("content-length"));
+	case 2:
+	case 7:
+	case 10:
+	case 16:
+	case 17:
+	case 18:
+	case 19:
+		return er_field_hop_by_hop(name);
+	default:
+		return false;
+	}
+}
+
+static uint8_t *put(uint8_t *to, er_slice s)
+{
+	er_copy(to, s.p, s.n);
+	return to + s.n;
+}
+
+/* Writes over reserved room: how much is counted first, so that each field is two copies and no test of the buffer. */
+static void write_fields(er_buf *out, const er_fields *fields)
+{
+	size_t room = 0;
+	for (uint32_t i = 0; i < fields->n; i++)
+		room += fields->v[i].name.n + fields->v[i].value.n + 4;
+	uint8_t *to = er_buf_reserve(out, room);
+	uint8_t *from = to;
+	for (uint32_t i = 0; i < fields->n; i++) {
+		er_slice name = fields->v[i].name, value = fields->v[i].value;
+		if (skipped(name) || !er_field_name_ok(name) || !er_field_value_ok(value))
+			continue;
+		to = put(put(to, name), ER_LIT(": "));
+		to = put(put(to, value), ER_LIT("\r\n"));
+	}
+	er_buf_wrote(out, (size_t)(to - from));
+}
+
+static void write_status_line(er_buf *out, const er_response *res)
+{
+	er_slice reason = res->reason;
+	if (reason.n == 0 || !er_field_value_ok(reason))
+		reason = er_slice_cstr(er_h1_reason(res->status));
+	int status = res->status;
+	uint8_t *from = er_buf_reserve(out, 15 + reason.n), *to = put(from, ER_LIT("HTTP/1.1 "));
+	*to++ = (uint8_t)('0' + status / 100 % 10);
+	*to++ = (uint8_t)('0' + status / 10 % 10);
+	*to++ = (uint8_t)('0' + status % 10);
+	*to++ = ' ';
+	to = put(put(to, reason), ER_LIT("\r\n"));
+	er_buf_wrote(out, (size_t)(to - from));
+}
+
+static void write_length(er_buf *out, uint64_t n)
+{
+	er_buf_puts(out, "Content-Length: ");
+	er_buf_put_u64(out, n);
+	er_buf_puts(out, "\r\n");
+}
+
+/* The length of the body if it is known now: it was said, or all of it is already here. */
+static int64_t body_length(const er_body *b)
+{
+	if (b == NULL)
+		return 0;
+	int64_t n = er_body_length(b);
+	if (n < 0 && er_body_finished(b) && er_body_untouched(b))
+		n = (int64_t)er_body_buffered(b);
+	return n;
+}
+
+/* Answers without a body may still say how long it would be (RFC 9110 8.6): from the body that came along, or from the field of whoever answered. */
+static void write_length_without_body(er_buf *out, const er_response *res)
+{
+	uint64_t n;
+	const er_slice *said = er_fields_get(&res->fields, ER_LIT("content-length"));
+	if (res->body != NULL && body_length(res->body) >= 0)
+		write_length(out, (uint64_t)body_length(res->body));
+	else if (said != NULL && er_slice_u64(*said, &n))
+		write_length(out, n);
+}
+
+static er_h1_framing write_framing(er_buf *out, const er_response *res, const er_h1_head_info *info)
+{
+	if (res->status < 200 || res->status == 204)
+		return ER_H1_NO_BODY;
+	if (info->head || res->status == 304) {
+		write_length_without_body(out, res);
+		return ER_H1_NO_BODY;
+	}
+	if (res->status == 205) {
+		write_length(out, 0);
+		return ER_H1_NO_BODY;
+	}
+	int64_t n = body_length(res->body);
+	if (n >= 0) {
+		write_length(out, (uint64_t)n);
+		return ER_H1_LENGTH;
+	}
+	if (info->http10)
+		return ER_H1_UNTIL_CLOSE;
+	er_buf_puts(out, "Transfer-Encoding: chunked\r\n");
+	return ER_H1_CHUNKED;
+}
+
+er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_head_info *info, bool keep_alive, er_slice date)
+{
+	ER_ASSERT(res->status >= 100 && res->status <= 999);
+	write_status_line(out, res);
+	write_fields(out, &res->fields);
+	er_h1_framing framing = write_framing(out, res, info);
+	if (!keep_alive || framing == ER_H1_UNTIL_CLOSE)
+		er_buf_puts(out, "Connection: close\r\n");
+	else if (info->http10)
+		er_buf_puts(out, "Connection: keep-alive\r\n");
+	if (date.n > 0) {
+		er_buf_puts(out, "Date: ");
+		er_buf_put(out, date);
+		er_buf_puts(out, "\r\n");
+	}
+	er_buf_puts(out, "\r\n");
+	return framing;
+}
+
+void er_h1_write_chunk_size(er_buf *out, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t text[18];
+	size_t at = sizeof text;
+	text[--at] = '\n';
+	text[--at] = '\r';
+	do {
+		text[--at] = (uint8_t)hex[n & 15];
+		n >>= 4;
+	} while (n);
+	er_buf_put(out, er_slice_of(text + at, sizeof text - at));
+}
+
+void er_h1_write_last_chunk(er_buf *out)
+{
+	er_buf_puts(out, "0\r\n\r\n");
+}
