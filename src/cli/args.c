@@ -1,0 +1,78 @@
+#include "cli/args.h"
+
+#include "base/slice.h"
+
+#include <stdio.h>
+
+static void put_help(const er_command *cmd)
+{
+	printf("%s\n\n%s\n\n", cmd->usage, cmd->about);
+	for (size_t i = 0; i < cmd->n_options; i++) {
+		const er_option *o = &cmd->options[i];
+		char left[64];
+		int n = snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+		if (o->letter && n > 0 && (size_t)n < sizeof left)
+			snprintf(left + n, sizeof left - (size_t)n, ", -%c", o->letter);
+		printf("  %-24s %s\n", left, o->help);
+	}
+	printf("  %-24s %s\n", "--help, -h", "this text");
+	if (cmd->details)
+		printf("\n%s", cmd->details);
+}
+
+static int usage(const er_command *cmd, const char *what, er_slice arg)
+{
+	fprintf(stderr, "error: %s: %.*s\nusage: %s   (--help tells more)\n", what, ER_FMT(arg), cmd->usage);
+	return ER_EXIT_USAGE;
+}
+
+static const er_option *find(const er_command *cmd, er_slice arg)
+{
+	for (size_t i = 0; i < cmd->n_options; i++) {
+		const er_option *o = &cmd->options[i];
+		if (er_slice_starts(arg, ER_LIT("--")) && er_slice_eq(er_slice_from(arg, 2), er_slice_cstr(o->name)))
+			return o;
+		if (arg.n == 2 && o->letter && arg.p[1] == (uint8_t)o->letter)
+			return o;
+	}
+	return NULL;
+}
+
+int er_args_parse(const er_command *cmd, int argc, char **argv, const char **words)
+{
+	size_t n_words = 0;
+	bool only_words = false;
+	for (int i = 1; i < argc; i++) {
+		er_slice arg = er_slice_cstr(argv[i]);
+		if (only_words || arg.n < 2 || arg.p[0] != '-') {
+			if (n_words == cmd->max_words)
+				return usage(cmd, "one argument too many", arg);
+			words[n_words++] = argv[i];
+			continue;
+		}
+		if (er_slice_eq(arg, ER_LIT("--"))) {
+			only_words = true;
+			continue;
+		}
+		if (er_slice_eq(arg, ER_LIT("--help")) || er_slice_eq(arg, ER_LIT("-h"))) {
+			put_help(cmd);
+			return ER_EXIT_OK;
+		}
+		size_t equals = er_slice_find(arg, '=');
+		const er_option *o = find(cmd, er_slice_head(arg, equals));
+		if (o == NULL)
+			return usage(cmd, "unknown option", arg);
+		if (o->value == NULL) {
+			if (equals < arg.n)
+				return usage(cmd, "this option takes no value", arg);
+			*o->flag = true;
+		} else if (equals < arg.n) {
+			*o->text = argv[i] + equals + 1;
+		} else if (i + 1 < argc) {
+			*o->text = argv[++i];
+		} else {
+			return usage(cmd, "a value is missing behind this option", arg);
+		}
+	}
+	return -1;
+}

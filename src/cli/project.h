@@ -1,0 +1,53 @@
+/* A routine's project: the folder of er.jsonc and what is written there, or a single source file with every default.
+ *
+ *     {
+ *       "name": "shop-auth",                     // [a-z0-9-], at most 63; default: the folder's (or file's) name
+ *       "main": "src/index.ts",                  // default: the first of src/index.ts, src/index.js, index.ts, index.js
+ *       "compat": { "envLast": false,            // fetch(request, ctx, env) instead of fetch(request, env, ctx)
+ *                   "redirect": "follow" },      // or "manual": fetch()'s default
+ *       "routes": ["shop.example/api*"],
+ *       "limits": { "cpuMs": 50, "loadCpuMs": 50, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,
+ *                   "idleSeconds": 1800, "codeBytes": 1048576 },
+ *       "vars": { "GREETING": "hello" },         // env.GREETING; any JSON
+ *       "profile": "standard",                   // or "hardened": no JIT, no WebAssembly
+ *       "fallback": false                        // on a failure before the answer: the standard CDN process answers
+ *     }
+ *
+ * Everything lives in the project's arena. */
+#ifndef ER_CLI_PROJECT_H
+#define ER_CLI_PROJECT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "cli/caret.h"
+#include "channel/frame.h"
+#include "isolate/routine.h"
+
+typedef struct er_project {
+	er_arena arena;
+	char *root;     /* absolute folder */
+	char *file;     /* er.jsonc, as shown; NULL: there is none */
+	char *file_abs; /* its absolute path; NULL: there is none */
+	char *main;     /* entry, relative to root */
+	er_slice name;
+	uint32_t compat;
+	er_slice *routes;
+	size_t n_routes;
+	er_limits limits;
+	er_slice vars; /* JSON text of an object */
+	enum er_profile profile;
+	bool fallback;
+} er_project;
+
+/* `where`: an entry file, a folder, or NULL for the current folder. er.jsonc is looked for there and in the folders above.
+ * False: `*diag` says what is wrong and where; it lives as long as the project, which must be freed in either case. */
+ER_MUST_CHECK bool er_project_load(er_project *p, const char *where, er_diag *diag);
+void er_project_free(er_project *p);
+/* The routine as a node runs it. Takes both pieces. `allow_loopback`: subrequests may reach this machine (at the desk). */
+er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map, er_slice version, bool allow_loopback);
+/* [a-z0-9-], at most 63, no hyphen at either end: it becomes a label of a host name. */
+bool er_project_name_ok(er_slice name);
+/* Reads a whole file of at most `max` bytes into the arena. False: *err says why. */
+ER_MUST_CHECK bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, er_err *err);
+
+#endif
