@@ -30,6 +30,7 @@ typedef struct er_isolate_config {
 	unsigned pool_hardened; /* likewise of the hardened one */
 	unsigned max_instances; /* of this thread; the one idle longest makes room */
 	er_level min_level;     /* sandboxes that reach less are refused */
+	bool show_errors;        /* clients see what a routine threw (er dev) */
 	er_isolate_events events;
 } er_isolate_config;
 

@@ -1,0 +1,265 @@
+#include "isolate/internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAGIC = 0x424f5858 };
+
+/* The process-wide CPU clock of another process, as clock_getcpuclockid computes it, without its system call. */
+uint64_t er_box_cpu_us(const er_box *box)
+{
+	clockid_t clock = (clockid_t)(~(unsigned)box->pid << 3 | 2U);
+	struct timespec ts;
+	if (box->pid <= 0 || clock_gettime(clock, &ts) != 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000U + (uint64_t)ts.tv_nsec / 1000U;
+}
+
+static void wake(int fd)
+{
+	uint64_t one = 1;
+	while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+void er_box_publish(er_box *box)
+{
+	if (box->state != BOX_GONE && er_ring_publish(&box->channel.out))
+		wake(box->wake_sandbox);
+}
+
+void er_box_poke(er_box *box)
+{
+	wake(box->wake_node);
+}
+
+/* Its ring is looked at before the loop sleeps, so it need not wake us meanwhile. */
+void er_box_activate(er_box *box)
+{
+	if (!er_list_empty(&box->active))
+		return;
+	er_list_push(&box->host->active, &box->active);
+	er_ring_awake(&box->channel.in);
+}
+
+static void on_ready(er_box *box, const er_frame *f, er_slice payload)
+{
+	er_isolate_host *h = box->host;
+	er_reader r = {.rest = payload};
+	er_slice engine = er_get_string(&r);
+	if (box->state != BOX_STARTING || r.bad) {
+		er_box_kill(box);
+		return;
+	}
+	h->stats.level = f->aux;
+	snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
+	if (f->aux < h->config.min_level) {
+		er_log(ER_LOG_ERROR, "isolate", "a sandbox reached level \"%s\" only, \"%s\" is the least allowed", er_level_name(f->aux),
+		       er_level_name(h->config.min_level));
+		er_box_kill(box);
+		return;
+	}
+	box->state = BOX_WARM;
+	box->counted = false;
+	h->starting[box->profile]--;
+	er_pool_box_ready(box);
+}
+
+/* The payload is copied once, by whoever keeps it; the frame's head already is a copy. */
+static bool frame(er_box *box, const er_frame *f, er_slice payload)
+{
+	if (f->type == ER_FRAME_READY) {
+		on_ready(box, f, payload);
+		return true;
+	}
+	return box->instance != NULL && er_instance_frame(box->instance, f, payload);
+}
+
+void er_box_drain(er_box *box)
+{
+	size_t budget = DRAIN_BYTES;
+	while (box->state != BOX_DYING && box->state != BOX_GONE) {
+		er_slice all = er_ring_peek(&box->channel.in);
+		if (box->channel.in.broken)
+			goto broken;
+		if (all.n == 0)
+			return;
+		size_t used = 0;
+		while (used < all.n && box->state != BOX_DYING && box->state != BOX_GONE) {
+			er_frame f;
+			er_slice payload;
+			size_t whole;
+			if (er_frame_read(er_slice_from(all, used), &f, &payload, &whole) != ER_FRAME_OK || !frame(box, &f, payload))
+				goto broken;
+			used += whole;
+		}
+		if (box->state == BOX_GONE)
+			return;
+		if (er_ring_release(&box->channel.in, used))
+			wake(box->wake_sandbox);
+		if (used >= budget) { /* the others get their turn; this one is looked at again in the next round */
+			wake(box->wake_node);
+			return;
+		}
+		budget -= used;
+	}
+	return;
+broken:
+	if (box->instance != NULL)
+		er_instance_kill(box->instance, ER_ERR_PROTOCOL, 0, 0);
+	else
+		er_box_kill(box);
+}
+
+static void on_wake(uv_poll_t *poll, int status, int events)
+{
+	(void)events;
+	er_box *box = poll->data;
+	ER_CHECK(box, MAGIC);
+	if (status < 0)
+		return;
+	uint64_t n;
+	while (read(box->wake_node, &n, sizeof n) < 0 && errno == EINTR)
+		;
+	er_box_activate(box);
+	er_box_drain(box);
+	/* It may have woken us because its reading made room. */
+	if (box->state == BOX_USED && box->instance != NULL)
+		er_instance_pump(box->instance);
+}
+
+er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
+{
+	er_box *box = ER_NEW(er_box);
+	*box = (er_box){.magic = MAGIC, .host = h, .profile = profile, .state = BOX_STARTING, .wake_sandbox = -1, .wake_node = -1};
+	box->born_us = er_clock_mono_us();
+	int memfd = er_channel_memfd(err);
+	if (memfd < 0)
+		goto fail;
+	if (!er_channel_map(&box->channel, memfd, true, err))
+		goto fail;
+	box->wake_sandbox = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	box->wake_node = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (box->wake_sandbox < 0 || box->wake_node < 0) {
+		er_fail_errno(err, ER_ERR_SYSTEM, "cannot create the eventfds of a sandbox");
+		goto fail;
+	}
+	do
+		h->next_slot++;
+	while (h->next_slot == 0 || er_idmap_get(&h->slots, h->next_slot) != NULL);
+	box->slot = h->next_slot;
+	if (!er_spawner_ask(h->spawner, box->slot, profile, memfd, box->wake_sandbox, box->wake_node, err))
+		goto fail;
+	close(memfd);
+	er_list_init(&box->warm);
+	er_list_init(&box->active);
+	er_list_push(&h->boxes, &box->link);
+	er_idmap_add(&h->slots, box->slot, box);
+	uv_poll_init(h->loop, &box->poll, box->wake_node);
+	box->poll.data = box;
+	uv_poll_start(&box->poll, UV_READABLE, on_wake);
+	uv_unref((uv_handle_t *)&box->poll);
+	er_list_push(&h->active, &box->active);
+	h->open_handles++;
+	h->stats.spawned++;
+	box->counted = true;
+	h->starting[profile]++;
+	return box;
+fail:
+	if (memfd >= 0)
+		close(memfd);
+	if (box->wake_sandbox >= 0)
+		close(box->wake_sandbox);
+	if (box->wake_node >= 0)
+		close(box->wake_node);
+	er_channel_unmap(&box->channel);
+	er_free(box);
+	return NULL;
+}
+
+void er_box_kill(er_box *box)
+{
+	if (box->state == BOX_DYING || box->state == BOX_GONE)
+		return;
+	box->state = BOX_DYING;
+	er_list_remove(&box->warm);
+	er_spawner_kill(box->host->spawner, box->slot);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	er_box *box = handle->data;
+	er_isolate_host *h = box->host;
+	close(box->wake_sandbox);
+	close(box->wake_node);
+	er_channel_unmap(&box->channel);
+	box->magic = 0;
+	er_free(box);
+	er_host_handle_closed(h);
+}
+
+/* Its process is gone (or the host closes): forgets it. */
+void er_box_close(er_box *box)
+{
+	if (box->state == BOX_GONE)
+		return;
+	box->state = BOX_GONE;
+	box->instance = NULL;
+	box->host->starting[box->profile] -= box->counted;
+	er_list_remove(&box->warm);
+	er_list_remove(&box->active);
+	er_list_remove(&box->link);
+	er_idmap_del(&box->host->slots, box->slot);
+	uv_close((uv_handle_t *)&box->poll, on_poll_closed);
+}
+
+static void on_exited(er_box *box, int wait_status)
+{
+	er_instance *in = box->instance;
+	bool expected = box->state == BOX_DYING;
+	box->pid = 0;
+	if (in != NULL) {
+		/* What it said before it died still counts: a response that is in the ring is a response. */
+		if (!expected)
+			er_box_drain(box);
+		box->instance = NULL;
+		er_instance_died(in, wait_status);
+	} else if (!expected || box->counted) {
+		char why[96];
+		if (WIFSIGNALED(wait_status))
+			snprintf(why, sizeof why, "killed by signal %d (%s)", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+		else
+			snprintf(why, sizeof why, "exited with status %d", WEXITSTATUS(wait_status));
+		er_pool_box_lost(box, why);
+	}
+	er_box_close(box);
+}
+
+void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
+{
+	er_box *box = er_idmap_get(&h->slots, ev->slot);
+	if (box == NULL)
+		return;
+	switch (ev->what) {
+	case ER_SPAWNER_STARTED:
+		box->pid = ev->pid;
+		break;
+	case ER_SPAWNER_FAILED:
+		er_pool_box_lost(box, ev->text);
+		if (box->instance != NULL)
+			er_instance_died(box->instance, 0);
+		er_box_close(box);
+		break;
+	case ER_SPAWNER_EXITED:
+		on_exited(box, ev->wait_status);
+		break;
+	default:
+		ER_ASSERT(!"an event the spawner does not have");
+	}
+}

@@ -1,0 +1,206 @@
+#include "isolate/internal.h"
+
+#include "base/mem.h"
+
+enum { MAGIC = 0x484f5354 };
+
+void er_host_handle_closed(er_isolate_host *h)
+{
+	if (--h->open_handles > 0)
+		return;
+	void (*done)(void *) = h->on_closed;
+	void *ctx = h->on_closed_ctx;
+	er_idmap_fini(&h->slots);
+	er_map_free(h->services);
+	h->magic = 0;
+	er_free(h);
+	done(ctx);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	er_host_handle_closed(handle->data);
+}
+
+static void on_spawner(uv_poll_t *poll, int status, int events)
+{
+	(void)status, (void)events;
+	er_isolate_host *h = poll->data;
+	ER_CHECK(h, MAGIC);
+	er_spawner_event ev;
+	int got;
+	while (!h->closing && (got = er_spawner_read(h->spawner, &ev)) != 0) {
+		if (got < 0) {
+			er_log(ER_LOG_ERROR, "isolate", "the spawner is gone: no sandbox can be started; restart the node");
+			uv_poll_stop(poll);
+			return;
+		}
+		er_box_on_spawner(h, &ev);
+	}
+}
+
+/* Before the loop sleeps: everything written this round goes out with one wake-up a sandbox, and what has come meanwhile is read. Only
+ * then is the sandbox told that it must wake us. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+	er_isolate_host *h = prepare->data;
+	ER_LIST_EACH(l, &h->active)
+	{
+		er_box *box = ER_CONTAINER(l, er_box, active);
+		er_instance *in = box->instance;
+		if (in != NULL && (!er_list_empty(&in->queue) || !er_list_empty(&in->blocked) || er_buf_len(&in->said) > 0))
+			er_instance_pump(in);
+		if (box->state == BOX_USED)
+			er_box_publish(box);
+	}
+	ER_LIST_EACH(l, &h->active)
+	{
+		er_box *box = ER_CONTAINER(l, er_box, active);
+		er_box_drain(box);
+		er_box_publish(box);
+		if (box->state == BOX_DYING || box->state == BOX_GONE || er_ring_sleep(&box->channel.in))
+			er_list_remove(&box->active);
+		else
+			er_box_poke(box); /* it writes faster than we read: the loop must not sleep */
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	er_isolate_host *h = timer->data;
+	uint64_t now = er_clock_mono_us();
+	bool busy = false;
+	ER_LIST_EACH(l, &h->instances)
+	{
+		er_instance *in = ER_CONTAINER(l, er_instance, link);
+		if (in->n_calls == 0)
+			continue;
+		busy = true;
+		er_instance_tick(in, now);
+	}
+	if (!busy) {
+		h->ticking = false;
+		uv_timer_stop(timer);
+	}
+}
+
+void er_host_need_tick(er_isolate_host *h)
+{
+	if (h->ticking || h->closing)
+		return;
+	h->ticking = true;
+	uv_timer_start(&h->tick, on_tick, TICK_MS, TICK_MS);
+	uv_unref((uv_handle_t *)&h->tick);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+	er_isolate_host *h = timer->data;
+	uint64_t now = er_clock_mono_us();
+	ER_LIST_EACH(l, &h->instances)
+	er_instance_sweep(ER_CONTAINER(l, er_instance, link), now);
+	er_pool_fill(h);
+}
+
+static void own_handle(er_isolate_host *h, uv_handle_t *handle)
+{
+	handle->data = h;
+	uv_unref(handle);
+	h->open_handles++;
+}
+
+er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *origin, const er_handler *standard,
+                                     const er_isolate_config *config, er_err *err)
+{
+	er_isolate_host *h = ER_NEW(er_isolate_host);
+	*h = (er_isolate_host){
+	    .magic = MAGIC, .loop = loop, .spawner = spawner, .origin = origin, .standard = standard, .config = *config};
+	er_list_init(&h->boxes);
+	er_list_init(&h->active);
+	er_list_init(&h->instances);
+	for (int p = 0; p < 2; p++) {
+		er_list_init(&h->warm[p]);
+		er_list_init(&h->waiting[p]);
+	}
+	if (uv_poll_init(loop, &h->spawner_poll, spawner) != 0) {
+		er_fail(err, ER_ERR_SYSTEM, "cannot watch the spawner's socket");
+		er_free(h);
+		return NULL;
+	}
+	h->services = er_map_new();
+	uv_prepare_init(loop, &h->prepare);
+	uv_timer_init(loop, &h->tick);
+	uv_timer_init(loop, &h->sweep);
+	own_handle(h, (uv_handle_t *)&h->spawner_poll);
+	own_handle(h, (uv_handle_t *)&h->prepare);
+	own_handle(h, (uv_handle_t *)&h->tick);
+	own_handle(h, (uv_handle_t *)&h->sweep);
+	uv_poll_start(&h->spawner_poll, UV_READABLE | UV_DISCONNECT, on_spawner);
+	uv_prepare_start(&h->prepare, on_prepare);
+	uv_timer_start(&h->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	er_pool_fill(h);
+	return h;
+}
+
+void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ctx)
+{
+	ER_CHECK(h, MAGIC);
+	ER_ASSERT(!h->closing);
+	h->closing = true;
+	h->on_closed = done;
+	h->on_closed_ctx = ctx;
+	ER_LIST_EACH(l, &h->instances)
+	er_instance_kill(ER_CONTAINER(l, er_instance, link), ER_ERR_CANCELLED, 0, 0);
+	/* An instance leaves the list when its process is reported dead; here nobody waits for that. */
+	for (er_list *l = h->instances.next; l != &h->instances; l = h->instances.next) {
+		er_instance *in = ER_CONTAINER(l, er_instance, link);
+		er_box *box = in->box;
+		if (box != NULL)
+			box->instance = NULL;
+		er_instance_died(in, 0);
+	}
+	er_isolate_retire(h, NULL, 0);
+	ER_LIST_EACH(l, &h->boxes)
+	{
+		er_box *box = ER_CONTAINER(l, er_box, link);
+		er_box_kill(box);
+		er_box_close(box);
+	}
+	uv_close((uv_handle_t *)&h->spawner_poll, on_handle_closed);
+	uv_close((uv_handle_t *)&h->prepare, on_handle_closed);
+	uv_close((uv_handle_t *)&h->tick, on_handle_closed);
+	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
+}
+
+void er_isolate_handle(er_isolate_host *h, er_routine *r, er_exchange *x)
+{
+	ER_CHECK(h, MAGIC);
+	/* Copies: the exchange may outlive the configuration that the routine belongs to. */
+	x->facts.routine = er_arena_copy(&x->arena, r->name);
+	x->facts.version = er_arena_copy(&x->arena, r->version);
+	er_service_dispatch(er_service_of(h, r), x, 0);
+}
+
+void er_isolate_retire(er_isolate_host *h, er_routine *const *live, size_t n)
+{
+	size_t at = 0;
+	void *value;
+	while (er_map_next(h->services, &at, NULL, &value)) {
+		er_service *s = value;
+		bool lives = false;
+		for (size_t i = 0; i < n && !lives; i++)
+			lives = live[i] == s->routine;
+		if (lives)
+			continue;
+		s->retired = true;
+		if (s->instance != NULL)
+			er_instance_close(s->instance);
+		else
+			er_service_let_go(s);
+	}
+}
+
+const er_isolate_stats *er_isolate_host_stats(const er_isolate_host *h)
+{
+	return &h->stats;
+}

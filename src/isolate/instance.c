@@ -1,0 +1,515 @@
+#include "isolate/internal.h"
+
+#include "base/mem.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { MAGIC = 0x494e5354, SAID_MAX = 1024 * 1024, CODE_FRAME = 32 * 1024 };
+
+er_instance *er_instance_new(er_service *s)
+{
+	er_isolate_host *h = s->host;
+	er_instance *in = ER_NEW(er_instance);
+	*in =
+	    (er_instance){.magic = MAGIC, .host = h, .service = s, .routine = er_routine_ref(s->routine), .state = INSTANCE_WAITING};
+	er_list_init(&in->waiting);
+	er_list_init(&in->calls);
+	er_list_init(&in->queue);
+	er_list_init(&in->blocked);
+	er_list_push(&h->instances, &in->link);
+	in->last_used_us = er_clock_mono_us();
+	s->n_instances++;
+	h->n_instances++;
+	h->stats.instances++;
+	er_box *box = er_pool_take(h, s->routine->profile);
+	if (box != NULL)
+		er_instance_give_box(in, box);
+	else
+		er_list_push(&h->waiting[s->routine->profile], &in->waiting);
+	er_pool_fill(h);
+	return in;
+}
+
+static void instance_free(er_instance *in)
+{
+	er_service *s = in->service;
+	er_list_remove(&in->link);
+	er_list_remove(&in->waiting);
+	er_idmap_fini(&in->by_id);
+	er_idmap_fini(&in->subs);
+	er_buf_fini(&in->said);
+	er_routine_unref(in->routine);
+	in->host->n_instances--;
+	in->host->stats.instances--;
+	in->magic = 0;
+	er_free(in);
+	s->n_instances--;
+	er_service_let_go(s);
+}
+
+/* ---- writing ---- */
+
+uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f)
+{
+	if (in->box == NULL || in->box->state != BOX_USED || er_buf_len(&in->said) > 0)
+		return NULL;
+	return er_frame_write(&in->box->channel.out, f);
+}
+
+void er_instance_say(er_instance *in, er_frame f, er_slice payload)
+{
+	if (in->box == NULL || in->box->state != BOX_USED || in->state == INSTANCE_DEAD)
+		return;
+	er_box_activate(in->box);
+	f.n = (uint32_t)payload.n;
+	uint8_t *p = er_instance_frame_out(in, &f);
+	if (p != NULL) {
+		er_copy(p, payload.p, payload.n);
+		return;
+	}
+	/* A sandbox that makes us talk and never listens. */
+	if (er_buf_len(&in->said) > SAID_MAX) {
+		er_instance_kill(in, ER_ERR_PROTOCOL, 0, 0);
+		return;
+	}
+	er_buf_put(&in->said, er_slice_of(&f, sizeof f));
+	er_buf_put(&in->said, payload);
+}
+
+static bool pump_said(er_instance *in)
+{
+	while (er_buf_len(&in->said) > 0) {
+		er_frame f;
+		memcpy(&f, er_buf_slice(&in->said).p, sizeof f);
+		uint8_t *p = er_frame_write(&in->box->channel.out, &f);
+		if (p == NULL)
+			return false;
+		er_buf_consume(&in->said, sizeof f);
+		er_copy(p, er_buf_slice(&in->said).p, f.n);
+		er_buf_consume(&in->said, f.n);
+	}
+	return true;
+}
+
+static bool begin_load(er_instance *in)
+{
+	const er_routine *r = in->routine;
+	const er_slice strings[] = {r->name, r->version, r->source_url, r->env_json};
+	size_t n = 7 * 4;
+	for (size_t i = 0; i < 4; i++)
+		n += 4 + strings[i].n;
+	if (n > ER_FRAME_MAX || r->code.n >= r->limits.code_n) { /* the configuration refuses both; this is the second lock */
+		er_instance_kill(in, ER_ERR_CODE_SIZE, r->code.n, r->limits.code_n);
+		return false;
+	}
+	er_frame f = {.n = (uint32_t)n, .type = ER_FRAME_LOAD};
+	uint8_t *p = er_instance_frame_out(in, &f);
+	if (p == NULL)
+		return false;
+	er_writer w = {p};
+	for (size_t i = 0; i < 4; i++)
+		er_put_string(&w, strings[i]);
+	const er_limits *l = &r->limits;
+	const uint32_t numbers[] = {l->cpu_us, l->load_cpu_us,      l->memory_kb, l->subrequests,
+	                            l->timers, (uint32_t)r->code.n, r->compat};
+	for (size_t i = 0; i < 7; i++)
+		er_put_u32(&w, numbers[i]);
+	in->load_begun = true;
+	return true;
+}
+
+static bool pump_code(er_instance *in)
+{
+	er_slice code = er_piece_slice(in->routine->code);
+	if (!in->load_begun && !begin_load(in))
+		return false;
+	do {
+		er_slice part = er_slice_head(er_slice_from(code, in->load_at), CODE_FRAME);
+		bool last = in->load_at + part.n == code.n;
+		er_frame f = {.n = (uint32_t)part.n, .type = ER_FRAME_CODE, .flags = last ? ER_FF_FIN : 0};
+		uint8_t *p = er_instance_frame_out(in, &f);
+		if (p == NULL)
+			return false;
+		er_copy(p, part.p, part.n);
+		in->load_at += part.n;
+	} while (in->load_at < code.n);
+	in->state = INSTANCE_READY;
+	return true;
+}
+
+void er_instance_pump(er_instance *in)
+{
+	ER_CHECK(in, MAGIC);
+	if (in->box == NULL || in->box->state != BOX_USED || !pump_said(in))
+		return;
+	if (in->state == INSTANCE_LOADING && !pump_code(in))
+		return;
+	while (!er_list_empty(&in->queue))
+		if (!er_call_send(ER_CONTAINER(in->queue.next, er_call, queue)))
+			return;
+	while (!er_list_empty(&in->blocked)) {
+		er_outflow *f = ER_CONTAINER(in->blocked.next, er_outflow, blocked);
+		er_list_remove(&f->blocked);
+		er_outflow_pump(f);
+		if (!er_list_empty(&f->blocked))
+			return;
+	}
+}
+
+void er_instance_give_box(er_instance *in, er_box *box)
+{
+	box->state = BOX_USED;
+	box->instance = in;
+	in->box = box;
+	in->state = INSTANCE_LOADING;
+	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = er_box_cpu_us(box);
+	in->cpu_allowed_us = in->routine->limits.load_cpu_us + (uint64_t)in->n_calls * in->routine->limits.cpu_us;
+	er_box_activate(box);
+	er_host_need_tick(in->host);
+	er_instance_pump(in);
+	er_box_publish(box);
+}
+
+void er_instance_add(er_instance *in, er_call *c)
+{
+	do
+		c->id = ++in->next_id;
+	while (c->id == 0 || er_idmap_get(&in->by_id, c->id) != NULL);
+	er_idmap_add(&in->by_id, c->id, c);
+	er_list_push(&in->calls, &c->link);
+	er_list_push(&in->queue, &c->queue);
+	if (in->n_calls++ == 0 && in->box != NULL && in->loaded) {
+		in->cpu_busy_us = in->cpu_base_us = er_box_cpu_us(in->box);
+		in->cpu_allowed_us = 0;
+	}
+	in->cpu_allowed_us += in->routine->limits.cpu_us;
+	er_host_need_tick(in->host);
+	if (in->box != NULL)
+		er_box_activate(in->box);
+}
+
+/* A call has left. */
+void er_instance_call_over(er_instance *in)
+{
+	ER_ASSERT(in->n_calls > 0);
+	if (--in->n_calls > 0)
+		return;
+	in->last_used_us = er_clock_mono_us();
+	in->cpu_idle_us = 0; /* the next sweep takes the base */
+	if (in->closing && in->closing_us == 0 && in->state != INSTANCE_DEAD)
+		er_instance_close(in);
+}
+
+/* ---- reading ---- */
+
+static bool on_loaded(er_instance *in, const er_frame *f, er_slice payload)
+{
+	if (in->loaded)
+		return false;
+	in->loaded = true;
+	if (f->aux == 0)
+		return true;
+	er_frame report = *f;
+	report.flags = ER_FF_FATAL;
+	er_call_on_exception(in, NULL, &report, payload);
+	char text[600] = "The routine failed while it started: its top-level code threw an exception.";
+	if (in->host->config.show_errors) {
+		er_buf copy;
+		er_buf_init(&copy);
+		er_buf_put(&copy, payload);
+		er_reader r = {.rest = er_buf_slice(&copy)};
+		er_slice name = er_get_string(&r), message = er_get_string(&r);
+		er_buf line;
+		er_buf_init(&line);
+		er_buf_printf(&line, "The routine failed while it started: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)),
+		              ER_FMT(er_slice_head(message, 400)));
+		er_slice s = er_slice_head(er_buf_slice(&line), sizeof text - 1);
+		er_copy(text, s.p, s.n);
+		text[s.n] = '\0';
+		er_buf_fini(&line);
+		er_buf_fini(&copy);
+	}
+	er_service_failed(in->service, ER_ERR_EXCEPTION);
+	while (!er_list_empty(&in->calls)) {
+		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
+		er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, text);
+		er_call_free(c);
+	}
+	er_instance_kill(in, ER_ERR_EXCEPTION, 0, 0);
+	return true;
+}
+
+static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
+{
+	bool fin = f->flags & ER_FF_FIN;
+	if (f->flags & ER_FF_SUB) {
+		er_sub *s = er_idmap_get(&in->subs, f->id);
+		return s == NULL || er_inflow_data(&s->upload, payload, fin);
+	}
+	er_call *c = er_idmap_get(&in->by_id, f->id);
+	return c == NULL || er_inflow_data(&c->response, payload, fin);
+}
+
+static void on_body_fail(er_instance *in, const er_frame *f)
+{
+	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
+	er_call *c = f->flags & ER_FF_SUB ? NULL : er_idmap_get(&in->by_id, f->id);
+	if (s != NULL)
+		er_inflow_fini(&s->upload, ER_ERR_EXCEPTION);
+	if (c != NULL)
+		er_inflow_fini(&c->response, ER_ERR_EXCEPTION);
+}
+
+/* PULL, DRAIN, BODY_CANCEL: about a body of the node's. */
+static void on_body_wish(er_instance *in, const er_frame *f)
+{
+	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
+	er_call *c = f->flags & ER_FF_SUB ? NULL : er_idmap_get(&in->by_id, f->id);
+	er_outflow *flow = s ? &s->response : c ? &c->upload : NULL;
+	if (flow == NULL)
+		return;
+	if (f->type == ER_FRAME_PULL) {
+		er_outflow_pull(flow, f->arg);
+	} else if (f->type == ER_FRAME_DRAIN) {
+		er_outflow_drain(flow);
+	} else if (flow->body != NULL) {
+		er_body *body = er_outflow_take(flow);
+		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended. */
+		if (s != NULL)
+			er_body_cancel(body, ER_ERR_CANCELLED);
+		er_body_unref(body);
+	}
+}
+
+static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
+{
+	const er_isolate_events *ev = &in->host->config.events;
+	if (ev->console == NULL || (c != NULL && c->logs++ >= MAX_LOGS))
+		return;
+	er_buf copy;
+	er_buf_init(&copy);
+	er_buf_put(&copy, payload);
+	ev->console(ev->ctx, in->routine, c ? c->x : NULL, f->aux > 4 ? 4 : f->aux, er_buf_slice(&copy));
+	er_buf_fini(&copy);
+}
+
+bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
+{
+	ER_CHECK(in, MAGIC);
+	er_call *c = f->flags & ER_FF_SUB ? NULL : er_idmap_get(&in->by_id, f->id);
+	in->heard = true;
+	switch (f->type) {
+	case ER_FRAME_LOADED:
+		return on_loaded(in, f, payload);
+	case ER_FRAME_RESPONSE:
+		return c == NULL || er_call_on_response(c, f, payload);
+	case ER_FRAME_BODY_DATA:
+		return on_body_data(in, f, payload);
+	case ER_FRAME_BODY_FAIL:
+		on_body_fail(in, f);
+		return true;
+	case ER_FRAME_PULL:
+	case ER_FRAME_DRAIN:
+	case ER_FRAME_BODY_CANCEL:
+		if (c != NULL)
+			c->touched = true;
+		on_body_wish(in, f);
+		return true;
+	case ER_FRAME_FETCH:
+		return er_sub_start(in, f, payload);
+	case ER_FRAME_FETCH_CANCEL: {
+		er_sub *s = er_idmap_get(&in->subs, f->id);
+		if (s != NULL)
+			er_sub_free(s, ER_ERR_CANCELLED);
+		return true;
+	}
+	case ER_FRAME_PASS:
+		if (c != NULL)
+			er_call_on_pass(c);
+		return true;
+	case ER_FRAME_DONE:
+		if (c == NULL)
+			return true;
+		c->cpu_us = f->arg;
+		if (!c->answered && c->x != NULL)
+			er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, "The routine ended the request without a response.");
+		er_call_free(c);
+		return true;
+	case ER_FRAME_METER:
+		if (c != NULL)
+			c->cpu_us = f->arg;
+		return true;
+	case ER_FRAME_LOG:
+		on_log(in, c, f, payload);
+		return true;
+	case ER_FRAME_EXCEPTION:
+		er_call_on_exception(in, c, f, payload);
+		return true;
+	default:
+		return false; /* a frame that only the node may send */
+	}
+}
+
+/* ---- the end ---- */
+
+void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
+{
+	if (in->kill_reason == ER_ERR_OK) {
+		in->kill_reason = why;
+		in->kill_used = used;
+		in->kill_limit = limit;
+	}
+	if (in->service->instance == in)
+		in->service->instance = NULL;
+	if (in->box != NULL)
+		er_box_kill(in->box);
+}
+
+typedef struct verdict {
+	er_err_kind why;
+	uint64_t used, limit;
+	uint32_t request; /* 0: nobody in particular */
+	bool clean;
+} verdict;
+
+/* Why it ended: what the node did, else what the kernel says, else what the sandbox says of itself (which can only harm its own routine). */
+static verdict judge(const er_instance *in, int wait_status)
+{
+	const er_limits *l = &in->routine->limits;
+	verdict v = {.why = in->kill_reason, .used = in->kill_used, .limit = in->kill_limit};
+	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
+	if (o != NULL)
+		v.request = atomic_load(&o->request);
+	if (v.why != ER_ERR_OK) {
+		v.clean = v.why == ER_ERR_CANCELLED || v.why == ER_ERR_EXCEPTION;
+		return v;
+	}
+	if (o == NULL) {
+		v.why = ER_ERR_UNAVAILABLE;
+		return v;
+	}
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && in->closing) {
+		v.clean = true;
+		return v;
+	}
+	er_err_kind said = atomic_load(&o->reason);
+	v.why = ER_ERR_CRASH;
+	if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL)
+		v.why = ER_ERR_MEMORY; /* not ours: the kernel's, for want of memory */
+	else if (said == ER_ERR_CPU || said == ER_ERR_MEMORY)
+		v.why = said;
+	if (v.why == ER_ERR_CPU) {
+		v.used = atomic_load(&o->cpu_us);
+		v.limit = v.request == 0 ? l->load_cpu_us : l->cpu_us;
+	} else if (v.why == ER_ERR_MEMORY) {
+		v.limit = l->memory_kb;
+	}
+	return v;
+}
+
+void er_instance_died(er_instance *in, int wait_status)
+{
+	ER_CHECK(in, MAGIC);
+	er_isolate_host *h = in->host;
+	er_service *s = in->service;
+	verdict v = judge(in, wait_status);
+	er_call *blamed = er_idmap_get(&in->by_id, v.request);
+	in->state = INSTANCE_DEAD;
+	if (s->instance == in)
+		s->instance = NULL;
+	if (!v.clean) {
+		h->stats.kills[v.why]++;
+		if (h->config.events.killed)
+			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);
+		er_service_failed(s, v.why);
+	}
+	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with nobody named, the oldest call is the suspect. */
+	bool all = !in->loaded;
+	if (blamed == NULL && !all && !er_list_empty(&in->calls))
+		blamed = ER_CONTAINER(in->calls.next, er_call, link);
+	while (!er_list_empty(&in->calls)) {
+		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
+		er_call_orphaned(c, (all && !v.clean) || (c == blamed && !v.clean), v.why == ER_ERR_OK ? ER_ERR_CRASH : v.why, v.used,
+		                 v.limit);
+	}
+	instance_free(in);
+	er_pool_fill(h);
+}
+
+void er_instance_close(er_instance *in)
+{
+	in->closing = true;
+	if (in->service->instance == in)
+		in->service->instance = NULL;
+	if (in->n_calls > 0)
+		return;
+	in->closing_us = er_clock_mono_us();
+	if (in->box != NULL && in->loaded) {
+		er_instance_say(in, (er_frame){.type = ER_FRAME_CLOSE}, (er_slice){0});
+		return;
+	}
+	er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
+	if (in->box == NULL)
+		er_instance_died(in, 0);
+}
+
+/* ---- supervision: what the node does not leave to the sandbox ---- */
+
+static void check_cpu(er_instance *in)
+{
+	const er_limits *l = &in->routine->limits;
+	uint64_t cpu = er_box_cpu_us(in->box);
+	uint32_t turn = in->loaded ? l->cpu_us : l->load_cpu_us;
+	if (in->heard) {
+		in->heard = false;
+		in->cpu_base_us = cpu;
+	} else if (cpu > in->cpu_base_us + turn + CPU_GRACE_US) {
+		/* No honest sandbox computes so long without a word: its own timer would have ended it. */
+		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_base_us, turn);
+		return;
+	}
+	/* And whatever it says, all its calls together cannot use more than all their limits. */
+	uint64_t used = cpu - in->cpu_busy_us;
+	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 4 + 5 * (uint64_t)CPU_GRACE_US)
+		er_instance_kill(in, ER_ERR_CPU, used, in->cpu_allowed_us);
+}
+
+void er_instance_tick(er_instance *in, uint64_t now_us)
+{
+	uint64_t limit = in->routine->limits.response_ms * 1000ULL;
+	ER_LIST_EACH(l, &in->calls)
+	{
+		er_call *c = ER_CONTAINER(l, er_call, link);
+		if (now_us - c->started_us < limit)
+			break;
+		if (!c->expired) {
+			er_call_expire(c);
+		} else if (now_us - c->started_us > limit + CLOSE_MS * 1000U && in->box != NULL) {
+			er_instance_kill(in, ER_ERR_TIMEOUT, now_us - c->started_us, limit);
+			return;
+		}
+	}
+	if (in->box != NULL && in->box->state == BOX_USED && in->box->pid > 0)
+		check_cpu(in);
+}
+
+void er_instance_sweep(er_instance *in, uint64_t now_us)
+{
+	if (in->n_calls > 0 || in->box == NULL || in->box->state != BOX_USED)
+		return;
+	if (in->closing_us != 0) {
+		if (now_us - in->closing_us > CLOSE_MS * 1000U)
+			er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
+		return;
+	}
+	if (now_us - in->last_used_us > in->routine->limits.idle_s * 1000000ULL) {
+		er_instance_close(in);
+		return;
+	}
+	uint64_t cpu = er_box_cpu_us(in->box);
+	if (in->cpu_idle_us == 0)
+		in->cpu_idle_us = cpu;
+	else if (cpu > in->cpu_idle_us + CPU_IDLE_MAX_US)
+		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_idle_us, CPU_IDLE_MAX_US);
+}

@@ -1,0 +1,75 @@
+/* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start pays for neither. */
+#include "isolate/internal.h"
+
+#include "base/mem.h"
+
+enum { STARTING_AT_ONCE = 4, STRIKES = 5 };
+
+static unsigned count(const er_list *head)
+{
+	unsigned n = 0;
+	for (const er_list *l = head->next; l != head; l = l->next)
+		n++;
+	return n;
+}
+
+static void start_some(er_isolate_host *h, enum er_profile p, unsigned want)
+{
+	while (h->starting[p] < want && h->starting[p] < STARTING_AT_ONCE) {
+		er_err err = {0};
+		if (er_box_start(h, p, &err) == NULL) {
+			h->stats.spawn_failures++;
+			h->spawn_not_before_us = er_clock_mono_us() + 1000000U;
+			er_log(ER_LOG_ERROR, "isolate", "%s", err.text);
+			return;
+		}
+	}
+}
+
+void er_pool_fill(er_isolate_host *h)
+{
+	if (h->closing || er_clock_mono_us() < h->spawn_not_before_us)
+		return;
+	const unsigned size[2] = {h->config.pool, h->config.pool_hardened};
+	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++) {
+		unsigned warm = count(&h->warm[p]), need = size[p] + count(&h->waiting[p]);
+		if (p == ER_PROFILE_STANDARD)
+			h->stats.pool_ready = warm;
+		if (need > warm)
+			start_some(h, p, need - warm);
+	}
+}
+
+er_box *er_pool_take(er_isolate_host *h, enum er_profile p)
+{
+	er_list *l = er_list_pop(&h->warm[p]);
+	return l ? ER_CONTAINER(l, er_box, warm) : NULL;
+}
+
+void er_pool_box_ready(er_box *box)
+{
+	er_isolate_host *h = box->host;
+	h->spawn_strikes = 0;
+	er_list *l = er_list_pop(&h->waiting[box->profile]);
+	if (l != NULL)
+		er_instance_give_box(ER_CONTAINER(l, er_instance, waiting), box);
+	else
+		er_list_push(&h->warm[box->profile], &box->warm);
+	er_pool_fill(h);
+}
+
+/* A sandbox that never held code is gone. When that repeats, those who wait are told instead of waiting for ever. */
+void er_pool_box_lost(er_box *box, const char *why)
+{
+	er_isolate_host *h = box->host;
+	if (h->closing)
+		return;
+	h->stats.spawn_failures++;
+	h->spawn_strikes++;
+	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);
+	unsigned wait_s = h->spawn_strikes < STRIKES ? 0 : h->spawn_strikes < 10 ? 1 : 5;
+	h->spawn_not_before_us = er_clock_mono_us() + wait_s * 1000000U;
+	for (er_list *l; h->spawn_strikes >= STRIKES && (l = er_list_pop(&h->waiting[box->profile])) != NULL;)
+		er_instance_died(ER_CONTAINER(l, er_instance, waiting), 0);
+	er_pool_fill(h);
+}

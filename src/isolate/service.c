@@ -1,0 +1,148 @@
+/* A routine version on this thread: which instance takes its calls, and whether it may run at all after what it did. */
+#include "isolate/internal.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+enum {
+	WINDOW_US = 5000000, /* failures that lie closer together than this add up */
+	WEIGHT_MAX = 12,     /* at this sum the routine is suspended: two memory kills (reference: within 5 s), or twelve CPU kills */
+	BACKOFF_MS = 1000,
+	BACKOFF_MAX_MS = 60000,
+	FORGIVEN_US = 60000000, /* a minute without failure resets the back-off */
+};
+
+er_service *er_service_of(er_isolate_host *h, er_routine *r)
+{
+	er_slice key = er_slice_of(&r, sizeof(void *));
+	er_service *s = er_map_get(h->services, key);
+	if (s == NULL) {
+		s = ER_NEW(er_service);
+		*s = (er_service){.host = h, .routine = er_routine_ref(r)};
+		er_map_set(h->services, key, s);
+	}
+	return s;
+}
+
+void er_service_let_go(er_service *s)
+{
+	if (!s->retired || s->n_instances > 0)
+		return;
+	er_map_del(s->host->services, er_slice_of(&s->routine, sizeof(void *)));
+	er_sourcemap_free(s->map);
+	er_routine_unref(s->routine);
+	er_free(s);
+}
+
+const er_sourcemap *er_service_map(er_service *s)
+{
+	if (!s->map_tried && s->routine->source_map.n > 0) {
+		er_err err = {0};
+		s->map = er_sourcemap_parse(er_piece_slice(s->routine->source_map), &err);
+		if (s->map == NULL)
+			er_log(ER_LOG_WARN, "isolate", "routine %.*s: its source map is not usable: %s", ER_FMT(s->routine->name), err.text);
+	}
+	s->map_tried = true;
+	return s->map;
+}
+
+static unsigned weight_of(er_err_kind why)
+{
+	switch (why) {
+	case ER_ERR_MEMORY:
+	case ER_ERR_PROTOCOL:
+		return WEIGHT_MAX / 2;
+	case ER_ERR_CRASH:
+	case ER_ERR_EXCEPTION: /* of top-level code */
+		return WEIGHT_MAX / 4;
+	default:
+		return 1;
+	}
+}
+
+void er_service_failed(er_service *s, er_err_kind why)
+{
+	uint64_t now = er_clock_mono_us();
+	const unsigned n = sizeof s->failed_us / sizeof *s->failed_us;
+	if (now - s->failed_us[0] > FORGIVEN_US)
+		s->backoff_ms = 0;
+	memmove(s->failed_us + 1, s->failed_us, (n - 1) * sizeof *s->failed_us);
+	memmove(s->weight + 1, s->weight, (n - 1) * sizeof *s->weight);
+	s->failed_us[0] = now;
+	s->weight[0] = weight_of(why);
+	unsigned sum = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (s->failed_us[i] != 0 && now - s->failed_us[i] <= WINDOW_US)
+			sum += s->weight[i];
+	if (sum < WEIGHT_MAX)
+		return;
+	s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_MS : s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : s->backoff_ms * 2;
+	s->suspended_until_us = now + s->backoff_ms * 1000ULL;
+	s->host->stats.suspended++;
+	memset(s->failed_us + 1, 0, (n - 1) * sizeof *s->failed_us);
+	s->weight[0] = 0;
+	er_log(ER_LOG_WARN, "isolate", "routine %.*s is suspended for %u ms: it failed too often (last: %s)",
+	       ER_FMT(s->routine->name), s->backoff_ms, er_err_name(why));
+}
+
+static void answer_suspended(er_service *s, er_exchange *x, uint64_t now)
+{
+	unsigned left_ms = (unsigned)((s->suspended_until_us - now) / 1000U) + 1;
+	if (s->routine->fallback) {
+		er_exchange_start(x, s->host->standard);
+		return;
+	}
+	char detail[48];
+	snprintf(detail, sizeof detail, "retry-in=%ums", left_ms);
+	er_exchange_fail(x, 598, ER_ERR_SUSPENDED, detail, "The routine is suspended after repeated failures. Try again in %u ms.",
+	                 left_ms);
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("retry-after"), er_arena_printf(&x->arena, "%u", (left_ms + 999) / 1000));
+	er_exchange_answer(x);
+}
+
+/* The instance idle longest makes room; false if all are busy. */
+static bool make_room(er_isolate_host *h)
+{
+	if (h->n_instances < h->config.max_instances)
+		return true;
+	er_instance *oldest = NULL;
+	ER_LIST_EACH(l, &h->instances)
+	{
+		er_instance *in = ER_CONTAINER(l, er_instance, link);
+		if (in->n_calls == 0 && in->loaded && !in->closing && (oldest == NULL || in->last_used_us < oldest->last_used_us))
+			oldest = in;
+	}
+	if (oldest == NULL)
+		return false;
+	er_instance_close(oldest);
+	return true;
+}
+
+void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries)
+{
+	er_isolate_host *h = s->host;
+	if (s->suspended_until_us != 0) {
+		uint64_t now = er_clock_mono_us();
+		if (now < s->suspended_until_us) {
+			answer_suspended(s, x, now);
+			return;
+		}
+		s->suspended_until_us = 0;
+	}
+	if (s->instance == NULL) {
+		if (h->closing || !make_room(h)) {
+			er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, "instances",
+			                 "Every sandbox of this node is busy (sandbox.maxInstances is %u a thread).",
+			                 h->config.max_instances);
+			er_exchange_answer(x);
+			return;
+		}
+		s->instance = er_instance_new(s);
+		x->facts.cold_start = true;
+		h->stats.cold_starts++;
+	}
+	er_call *c = er_call_new(s->instance, x);
+	c->retries = retries;
+	er_instance_add(s->instance, c);
+}
