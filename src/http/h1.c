@@ -37,7 +37,7 @@ struct er_h1 {
 	er_slice piece;   /* what on_body saw */
 	bool complete;    /* on_message_complete */
 	er_fields *into;  /* where the header callbacks write; NULL: trailers, dropped */
-	bool name_closed; /* the colon follows the name at once */
+	bool name_closed; /* each name is there, and the colon follows at once */
 
 	int status;
 	const char *why;
@@ -62,7 +62,7 @@ static int on_header_field(llhttp_t *l, const char *at, size_t n)
 	/* scan_head counted the lines and made room for all of them. */
 	ER_ASSERT(p->into->n < p->into->cap);
 	p->into->v[p->into->n++] = (er_field){er_slice_of(at, n), {0}};
-	if (at[n] != ':')
+	if (n == 0 || at[n] != ':')
 		p->name_closed = false;
 	return 0;
 }
@@ -447,7 +447,7 @@ static bool run_llhttp(er_h1 *p, er_slice head)
 		const char *why = llhttp_get_error_reason(&p->llhttp);
 		return fail(p, 400, why != NULL && why[0] != '\0' ? why : "the head is malformed");
 	}
-	return p->name_closed || fail(p, 400, "space between a header field's name and its colon");
+	return p->name_closed || fail(p, 400, "a header field has no name, or space before its colon");
 }
 
 /* `whole` is the head with its blank line. */
