@@ -42,7 +42,10 @@ typedef struct er_spawner_event {
 	uint32_t slot;
 	pid_t pid;       /* STARTED: as seen from the node */
 	int wait_status; /* EXITED: as of waitpid */
-	char text[256];  /* FAILED: why, for a person */
+	er_level level;  /* the level that the spawner's half gives on this machine */
+	/* For a person. FAILED: which step, and what the operator can enable. STARTED: why the level is lower than wanted, or empty.
+	 * EXITED: what the sandbox said if it ended before it was locked down, or empty. */
+	char text[256];
 } er_spawner_event;
 
 /* 1: an event; 0: nothing now; -1: the spawner is gone. */

@@ -1,0 +1,139 @@
+#include "isolate/spawner.h"
+#include "isolate/spawner_internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Room for a burst of starts: a packet costs the kernel less than 1 KB. What does not fit is refused, never waited for. */
+enum { SOCKET_BUFFER = 1024 * 1024 };
+
+static void close_all(int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static bool make_sockets(int *ours, int *theirs, unsigned n, er_err *err)
+{
+	for (unsigned i = 0; i < n; i++)
+		ours[i] = theirs[i] = -1;
+	for (unsigned i = 0; i < n; i++) {
+		int pair[2];
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+			er_fail_errno(err, ER_ERR_SYSTEM, "cannot make the spawner's sockets");
+			close_all(ours, n);
+			close_all(theirs, n);
+			return false;
+		}
+		ours[i] = pair[0];
+		theirs[i] = pair[1];
+		int size = SOCKET_BUFFER;
+		for (int k = 0; k < 2; k++)
+			if (setsockopt(pair[k], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+				setsockopt(pair[k], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	}
+	return true;
+}
+
+bool er_spawner_start(er_spawner *sp, const er_spawner_config *config, er_err *err)
+{
+	unsigned n = config->n_sockets;
+	ER_ASSERT(n > 0);
+	if (access(config->sandbox_path, X_OK) < 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot execute the sandbox program %s", config->sandbox_path);
+	int *ours = er_alloc(n * sizeof *ours), *theirs = er_alloc(n * sizeof *theirs);
+	bool ok = make_sockets(ours, theirs, n, err);
+	if (ok) {
+		pid_t node = getpid();
+		pid_t pid = fork();
+		if (pid == 0) {
+			close_all(ours, n);
+			er_spawner_main(config, theirs, n, node);
+		}
+		close_all(theirs, n);
+		if (pid < 0) {
+			ok = er_fail_errno(err, ER_ERR_SYSTEM, "cannot fork the spawner");
+			close_all(ours, n);
+		} else {
+			*sp = (er_spawner){.pid = pid, .sockets = ours, .n = n};
+			ours = NULL;
+		}
+	}
+	er_free(ours);
+	er_free(theirs);
+	return ok;
+}
+
+void er_spawner_stop(er_spawner *sp)
+{
+	if (sp->pid <= 0)
+		return;
+	close_all(sp->sockets, sp->n);
+	er_free(sp->sockets);
+	while (waitpid(sp->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*sp = (er_spawner){0};
+}
+
+static bool send_request(int sock, const er_spawn_request *rq, const int *fds)
+{
+	struct iovec iov = {.iov_base = (void *)rq, .iov_len = sizeof *rq};
+	union {
+		char bytes[CMSG_SPACE(ER_SPAWN_FDS * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (fds) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof control.bytes;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(ER_SPAWN_FDS * sizeof(int));
+		er_copy(CMSG_DATA(c), fds, ER_SPAWN_FDS * sizeof(int));
+	}
+	ssize_t n;
+	while ((n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)) < 0 && errno == EINTR)
+		;
+	return n == (ssize_t)sizeof *rq;
+}
+
+bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd, int wake_sandbox, int wake_node, er_err *err)
+{
+	er_spawn_request rq = {.op = ER_SPAWN_START, .slot = slot, .profile = profile};
+	int fds[ER_SPAWN_FDS] = {memfd, wake_sandbox, wake_node};
+	if (send_request(sock, &rq, fds))
+		return true;
+	if (errno == EAGAIN || errno == ETOOMANYREFS)
+		return er_fail(err, ER_ERR_UNAVAILABLE, "the spawner is behind: too many sandboxes asked for at once");
+	return er_fail_errno(err, ER_ERR_SYSTEM, "cannot ask the spawner for a sandbox");
+}
+
+void er_spawner_kill(int sock, uint32_t slot)
+{
+	er_spawn_request rq = {.op = ER_SPAWN_KILL, .slot = slot};
+	/* A kill must not get lost. The spawner never waits for its readers, so the queue drains whatever else happens. */
+	for (int tries = 0; !send_request(sock, &rq, NULL) && errno == EAGAIN && tries < 100; tries++) {
+		struct pollfd p = {.fd = sock, .events = POLLOUT};
+		poll(&p, 1, 10);
+	}
+}
+
+int er_spawner_read(int sock, er_spawner_event *ev)
+{
+	ssize_t n;
+	while ((n = recv(sock, ev, sizeof *ev, MSG_DONTWAIT)) < 0 && errno == EINTR)
+		;
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n != (ssize_t)sizeof *ev)
+		return -1;
+	ev->text[sizeof ev->text - 1] = '\0';
+	return 1;
+}

@@ -1,0 +1,325 @@
+#include "isolate/spawner_internal.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <linux/securebits.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Where things lie in the sandbox (sandbox/lockdown.h names them too). */
+enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_PARK = 16 };
+
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+/* The mark before a sentence of ours in the boot pipe: what follows happened before exec. */
+#define BEFORE_EXEC '\001'
+
+/* The engine's options; see docs/threat-model.md. An empty environment otherwise.
+ *   GIGACAGE_ENABLED=0        ArrayBuffers and WebAssembly memory come from ordinary mappings, which RLIMIT_DATA counts
+ *   no concurrency            one thread does the work, so the process's CPU clock is the routine's
+ *   forceRAMSize              the collector works as on a machine of this size
+ *   jitMemoryReservationSize  writable memory that exists from the start escapes RLIMIT_DATA: keep it small */
+#define ENGINE_COMMON \
+	"GIGACAGE_ENABLED=0", "JSC_useConcurrentGC=0", "JSC_numberOfGCMarkers=1", "JSC_useConcurrentJIT=0", \
+	    "JSC_forceRAMSize=134217728", "JSC_jitMemoryReservationSize=67108864", "LC_ALL=C.UTF-8", "TZ=UTC"
+
+static const char *const env_standard[] = {ENGINE_COMMON, NULL};
+static const char *const env_hardened[] = {ENGINE_COMMON, "JSC_useJIT=0", "JSC_useWasm=0", NULL};
+
+/* ---- in the child, between clone and exec: raw system calls only, the C library's idea of this process is its parent's ---- */
+
+typedef struct child {
+	const er_spawn_context *ctx;
+	const er_spawn_plan *plan;
+	const er_spawn_want *want; /* NULL: only trying */
+	int boot;
+} child;
+
+static _Noreturn void die(const child *c, const char *step)
+{
+	char line[256];
+	int n = snprintf(line, sizeof line, "%c%s: %s", BEFORE_EXEC, step, strerrordesc_np(errno));
+	if (n > 0 && write(c->boot, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static bool put_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t n = write(fd, text, strlen(text));
+	int keep = errno;
+	close(fd);
+	errno = keep;
+	return n == (ssize_t)strlen(text);
+}
+
+/* In a new user namespace: its one user and group are ours, under the same numbers. */
+static void map_ids(const child *c)
+{
+	char map[64];
+	if (!put_file("/proc/self/setgroups", "deny"))
+		die(c, "cannot write /proc/self/setgroups");
+	snprintf(map, sizeof map, "%u %u 1", c->ctx->ruid, c->ctx->ruid);
+	if (!put_file("/proc/self/uid_map", map))
+		die(c, "cannot write /proc/self/uid_map");
+	snprintf(map, sizeof map, "%u %u 1", c->ctx->rgid, c->ctx->rgid);
+	if (!put_file("/proc/self/gid_map", map))
+		die(c, "cannot write /proc/self/gid_map");
+}
+
+static void take_ids(const child *c)
+{
+	uid_t id = ER_SPAWN_UID_BASE + (c->want ? c->want->index : 0);
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, id, id, id) < 0 ||
+	    syscall(SYS_setresuid, id, id, id) < 0)
+		die(c, "cannot take a user id of its own");
+}
+
+/* Leaves exactly `keep` (a mask of the low 32 capabilities) to this process and what it execs, and nothing to be gained by anyone. */
+static void keep_caps(const child *c, uint32_t keep)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct all[2], data[2] = {{.effective = keep, .permitted = keep, .inheritable = keep}};
+	if (syscall(SYS_capget, &head, all) < 0)
+		die(c, "cannot read its capabilities");
+	bool may_bound = all[0].permitted & (1U << CAP_SETPCAP);
+	if (may_bound) {
+		/* setresuid cleared the effective set; changing the bounding set needs CAP_SETPCAP there. */
+		all[0].effective = all[0].permitted;
+		all[1].effective = all[1].permitted;
+		all[0].inheritable = keep;
+		all[1].inheritable = 0;
+		if (syscall(SYS_capset, &head, all) < 0)
+			die(c, "cannot set its capabilities");
+		for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+			if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+				die(c, "cannot empty the bounding set");
+		prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED, 0,
+		      0, 0);
+	}
+	if (syscall(SYS_capset, &head, data) < 0)
+		die(c, "cannot drop its capabilities");
+	for (int cap = 0; cap < 32; cap++)
+		if ((keep & (1U << cap)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			die(c, "cannot keep a capability over exec");
+}
+
+/* What er-sandbox will do to its root (sandbox/lockdown_root.c), as far as it can be refused. */
+static void try_root(const child *c)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		die(c, "cannot make its mounts private");
+	if (mount("er", "/usr", "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") < 0)
+		die(c, "cannot mount an empty root");
+	if (chdir("/usr") < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		die(c, "cannot change to an empty root");
+}
+
+/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; the executable, closed by exec. Nothing else. */
+static void arrange_fds(child *c)
+{
+	int from[FD_EXE + 1] = {c->ctx->null, c->ctx->null, c->boot, c->want->fds[0], c->want->fds[1], c->want->fds[2], c->ctx->exe};
+	/* Out of the way first: any of them may sit where another belongs. */
+	for (int i = 0; i <= FD_EXE; i++)
+		if ((from[i] = fcntl(from[i], F_DUPFD, FD_PARK)) < 0)
+			die(c, "cannot duplicate a descriptor");
+	c->boot = from[FD_BOOT];
+	for (int i = 0; i <= FD_EXE; i++) {
+		if (i == FD_BOOT && SANITIZED)
+			continue; /* a sanitizer's report goes where the node's own does */
+		if (dup3(from[i], i, i == FD_EXE ? O_CLOEXEC : 0) < 0)
+			die(c, "cannot place a descriptor");
+	}
+	c->boot = FD_BOOT;
+	syscall(SYS_close_range, FD_EXE + 1, ~0U, 0);
+}
+
+static _Noreturn void exec_sandbox(const child *c)
+{
+	const char *argv[7] = {"er-sandbox", "--profile", "standard", "--level", er_level_name(c->plan->level), NULL, NULL};
+	bool hardened = c->want->profile == ER_PROFILE_HARDENED;
+	if (hardened)
+		argv[2] = "hardened";
+	if (c->ctx->config->attack_hooks)
+		argv[5] = "--attack-hooks";
+	syscall(SYS_execveat, FD_EXE, "", argv, hardened ? env_hardened : env_standard, AT_EMPTY_PATH);
+	if (errno == EACCES)
+		die(c, "cannot execute er-sandbox (it and the libraries must be readable and executable by every user)");
+	die(c, "cannot execute er-sandbox");
+}
+
+static _Noreturn void run_child(child *c)
+{
+	bool full = c->plan->level == ER_LEVEL_FULL;
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	if (c->plan->userns)
+		map_ids(c);
+	if (c->plan->own_ids)
+		take_ids(c);
+	/* A full sandbox builds its empty root itself, once its libraries are loaded: for this it keeps one capability until
+	 * er_lockdown_begin, which runs before anything of a tenant's is there. */
+	keep_caps(c, full ? 1U << CAP_SYS_ADMIN : 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		die(c, "cannot set no_new_privs");
+	/* After the change of ids, which clears it. The parent may be dead already; its pidfd tells. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	struct pollfd parent = {.fd = c->ctx->self, .events = POLLIN};
+	if (poll(&parent, 1, 0) != 0)
+		_exit(126);
+	if (!c->want) {
+		if (full)
+			try_root(c);
+		_exit(0);
+	}
+	setpriority(PRIO_PROCESS, 0, ER_SPAWN_NICE);
+	arrange_fds(c);
+	exec_sandbox(c);
+}
+
+/* ---- in the spawner ---- */
+
+static bool is_one(const char *path, char one)
+{
+	char c = '\0';
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool yes = read(fd, &c, 1) == 1 && c == one;
+	close(fd);
+	return yes;
+}
+
+/* What an operator can enable so that namespaces work. */
+static const char *namespace_hint(void)
+{
+	if (is_one("/proc/sys/kernel/unprivileged_userns_clone", '0'))
+		return "enable user namespaces (sysctl kernel.unprivileged_userns_clone=1) or run er as root";
+	if (is_one("/proc/sys/user/max_user_namespaces", '0'))
+		return "enable user namespaces (sysctl user.max_user_namespaces=15000) or run er as root";
+	if (is_one("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1'))
+		return "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for er) or "
+		       "run er as "
+		       "root";
+	return "allow user namespaces, or run er as root; in a container also allow unshare, mount and pivot_root (seccomp profile, "
+	       "CAP_SYS_ADMIN)";
+}
+
+/* The child runs in a copy of this process; CLONE_VFORK holds this one until it has called exec or ended. */
+static pid_t clone_child(const er_spawn_plan *plan)
+{
+	struct clone_args args = {.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
+	if (plan->level == ER_LEVEL_FULL)
+		args.flags |= NAMESPACES | (plan->userns ? CLONE_NEWUSER : 0);
+	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
+/* Reads what a child that did not come to exec left in the pipe. False: it did come to exec. */
+static bool failed_early(pid_t pid, int boot, bool trying, char text[static 256])
+{
+	siginfo_t dead = {0};
+	char raw[256];
+	if (waitid(P_PID, (id_t)pid, &dead, WEXITED | WNOHANG | WNOWAIT) < 0 || dead.si_pid != pid)
+		return false;
+	ssize_t n = read(boot, raw, sizeof raw);
+	if (n > 1 && raw[0] == BEFORE_EXEC)
+		snprintf(text, 256, "%.*s", (int)(n - 1), raw + 1);
+	else if (dead.si_code == CLD_EXITED && dead.si_status == 0)
+		return false;
+	else if (trying)
+		snprintf(text, 256, "the attempt ended with status %d", dead.si_status);
+	else
+		return false;
+	return true;
+}
+
+static bool launch(const er_spawn_context *ctx, const er_spawn_plan *plan, const er_spawn_want *want, er_spawned *out,
+                   char text[static 256])
+{
+	int pipe_fds[2];
+	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+		snprintf(text, 256, "cannot make a pipe: %s", strerrordesc_np(errno));
+		return false;
+	}
+	child c = {.ctx = ctx, .plan = plan, .want = want, .boot = pipe_fds[1]};
+	pid_t pid = clone_child(plan);
+	if (pid == 0)
+		run_child(&c);
+	int why = errno;
+	close(pipe_fds[1]);
+	if (pid < 0) {
+		snprintf(text, 256, "cannot create %s: %s", plan->level == ER_LEVEL_FULL ? "namespaces" : "a process",
+		         strerrordesc_np(why));
+		close(pipe_fds[0]);
+		return false;
+	}
+	if (failed_early(pid, pipe_fds[0], want == NULL, text) || !want) {
+		int status;
+		waitpid(pid, &status, 0);
+		close(pipe_fds[0]);
+		return !want && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	}
+	*out = (er_spawned){.pid = pid, .boot = pipe_fds[0]};
+	return true;
+}
+
+bool er_spawn_start(const er_spawn_context *ctx, const er_spawn_want *want, er_spawned *out, char text[static 256])
+{
+	return launch(ctx, &ctx->plan, want, out, text);
+}
+
+void er_spawn_probe(er_spawn_context *ctx)
+{
+	bool root = ctx->ruid == 0;
+	bool landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, 1U /* LANDLOCK_CREATE_RULESET_VERSION */) >= 1;
+	const er_spawn_plan plans[] = {
+	    {.level = ER_LEVEL_FULL, .own_ids = true},         {.level = ER_LEVEL_FULL, .userns = true},
+	    {.level = ER_LEVEL_NO_USERNS, .own_ids = true},    {.level = ER_LEVEL_NO_USERNS},
+	    {.level = ER_LEVEL_SECCOMP_ONLY, .own_ids = true},
+	};
+	char why[256] = "", text[256];
+	ctx->plan = (er_spawn_plan){.level = ER_LEVEL_SECCOMP_ONLY};
+	for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+		const er_spawn_plan *p = &plans[i];
+		if (p->level > ctx->config->want || (p->own_ids && !root) || (p->level == ER_LEVEL_NO_USERNS && !landlock))
+			continue;
+		if (launch(ctx, p, NULL, NULL, text)) {
+			ctx->plan = *p;
+			break;
+		}
+		/* The last attempt at the full level is the one that matters most to an operator. */
+		if (p->level == ER_LEVEL_FULL)
+			er_copy(why, text, sizeof why);
+	}
+	if (ctx->plan.level >= ctx->config->want)
+		return;
+	if (ctx->config->want == ER_LEVEL_FULL)
+		snprintf(ctx->plan.text, sizeof ctx->plan.text, "%.100s; %.150s", why, namespace_hint());
+	else
+		snprintf(ctx->plan.text, sizeof ctx->plan.text, "this kernel has no Landlock (enable it with lsm=landlock,...)");
+}
