@@ -1,0 +1,74 @@
+// The node against a sandbox that was taken over: test/tools/fake_sandbox.c in er-sandbox's place. Whatever it writes, the node stays, other
+// routines answer, and the client gets an answer or a closed connection.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import fs from 'node:fs'
+import { startNode, er } from './lib/node.mjs'
+import * as raw from './lib/raw.mjs'
+
+const fake = process.env.ER_FAKE_SANDBOX ?? path.join(path.dirname(er), 'test/fake-sandbox')
+const skip = fs.existsSync(fake) ? false : `${fake} was not built`
+const rounds = Number(process.env.ER_HOSTILE_ROUNDS ?? 4)
+
+function node(modes) {
+	const routines = {}
+	for (const [name, vars] of Object.entries(modes)) routines[name] = { source: '// run by the fake sandbox', vars, limits: { responseMs: 1500 } }
+	return startNode({ routines, env: { ER_SANDBOX: fake } })
+}
+
+async function answerOf(n, name) {
+	try {
+		return (await n.get(name, '/', { timeout: 15000 })).status
+	} catch (e) {
+		return `closed: ${e.message}`
+	}
+}
+
+const attacks = ['random', 'frames', 'mutate', 'indices', 'flood', 'silent', 'spin', 'liar', 'deaf', 'overdraw', 'twice', 'fetches', 'exit']
+
+for (const mode of attacks) {
+	test(`a sandbox taken over (${mode}) harms nobody but its own routine`, { skip, timeout: 120000 }, async () => {
+		const modes = { good: { mode: 'echo', seed: '1' } }
+		for (let i = 0; i < rounds; i++) modes[`bad${i}`] = { mode, seed: String(1000 + i * 77) }
+		const n = await node(modes)
+		try {
+			assert.equal(await answerOf(n, 'good'), 200)
+			for (let i = 0; i < rounds; i++) {
+				const [bad, again, good] = await Promise.all([answerOf(n, `bad${i}`), answerOf(n, `bad${i}`), answerOf(n, 'good')])
+				for (const got of [bad, again])
+					assert.ok(typeof got === 'string' || (got >= 200 && got <= 599), `an answer or a closed connection, not ${got}`)
+				assert.equal(good, 200, 'the neighbour answers')
+			}
+			assert.equal(n.child.exitCode, null, 'the node is alive')
+		} finally {
+			await n.stop()
+		}
+		assert.doesNotMatch(n.log, /AddressSanitizer|runtime error|internal error/)
+	})
+}
+
+test('a request that a silent sandbox keeps is answered 504 in time, and its sandbox is replaced', { skip, timeout: 60000 }, async () => {
+	const n = await node({ bad: { mode: 'silent', seed: '1' } })
+	try {
+		const res = await n.get('bad', '/', { timeout: 15000 })
+		assert.equal(res.status, 504)
+		assert.match(res.headers['er-error'] ?? '', /^timeout; used=1\d\d\dms; limit=1500ms/)
+	} finally {
+		await n.stop()
+	}
+})
+
+test('CPU burnt behind a lie is found by the node itself', { skip, timeout: 60000 }, async () => {
+	for (const mode of ['spin', 'liar']) {
+		const n = await node({ bad: { mode, seed: '1' } })
+		try {
+			const res = await n.get('bad', '/', { timeout: 15000 })
+			assert.equal(res.status, 599, mode)
+			assert.match(res.headers['er-error'] ?? '', /^cpu; used=\d+ms; limit=\d+ms/)
+			await raw.until(async () => (await n.metric('er_kills_total', { limit: 'cpu' })) >= 1, { what: 'the counter of CPU kills' })
+		} finally {
+			await n.stop()
+		}
+	}
+})
