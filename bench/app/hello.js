@@ -1,0 +1,3 @@
+function handle() {
+	return new Response("Hello, world!\n", { headers: { "content-type": "text/plain" } });
+}

@@ -1,0 +1,203 @@
+// Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N] [--only er,deno,...] [SCENARIO...]
+//
+// Scenarios: hello json relay latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox together), load and origin to core 1;
+// 64 connections; each server is warmed up; rounds alternate between the servers, so that what else the machine does hits all of them;
+// figures are medians of the rounds. Prints Markdown tables and keeps everything in build/bench.json.
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { install, peers, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
+import { root, LOAD_CORE, ask, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
+import * as proc from '../test/e2e/lib/proc.mjs'
+
+const args = process.argv.slice(2)
+const option = (name, otherwise) => {
+	const at = args.indexOf(`--${name}`)
+	return at < 0 ? otherwise : args.splice(at, 2)[1]
+}
+const flag = name => {
+	const at = args.indexOf(`--${name}`)
+	if (at >= 0) args.splice(at, 1)
+	return at >= 0
+}
+const quick = flag('quick')
+const rounds = Number(option('rounds', quick ? 1 : 5))
+const seconds = Number(option('seconds', quick ? 2 : 5))
+const only = option('only', '')?.split(',').filter(Boolean)
+const all = ['hello', 'json', 'relay', 'latency', 'cold', 'memory']
+const scenarios = args.length ? args : all
+for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
+
+install()
+const here = peers.filter(p => p.exists() && (!only.length || only.includes(p.name)))
+const results = { machine: `${os.cpus()[0].model}, ${os.cpus().length} cores`, kernel: os.release(), date: new Date().toISOString(), rounds, seconds }
+const round1 = x => (x >= 100 ? Math.round(x) : Math.round(x * 10) / 10)
+const table = (head, rows) => console.log(`\n| ${head.join(' | ')} |\n|${head.map((_, i) => (i ? '--:' : '---')).join('|')}|\n${rows.map(r => `| ${r.join(' | ')} |`).join('\n')}\n`)
+const requestOf = s => `GET / HTTP/1.1\r\nhost: ${s.host ?? 'localhost'}\r\n\r\n`
+const keep = () => {
+	fs.mkdirSync(path.join(root, 'build'), { recursive: true })
+	fs.writeFileSync(path.join(root, 'build/bench.json'), JSON.stringify(results, null, '\t'))
+}
+
+/** Starts every peer that can do it; a peer that fails to start is reported and left out. */
+async function startAll(scenario, context, list = here) {
+	const servers = []
+	for (const peer of list) {
+		try {
+			const s = await peer.start(scenario, context)
+			if (!s) continue
+			await up(s.child, s.port, scenario === 'json' ? postOf(s) : requestOf(s))
+			servers.push({ name: peer.name, ...s })
+		} catch (e) {
+			console.error(`${peer.name} cannot do ${scenario}: ${e.message}`)
+		}
+	}
+	return servers
+}
+const postOf = s => `POST / HTTP/1.1\r\nhost: ${s.host ?? 'localhost'}\r\ncontent-type: application/json\r\ncontent-length: ${order.length}\r\n\r\n${order}`
+
+const stopAll = servers => Promise.all(servers.map(s => stop(s.child)))
+
+// ---- throughput
+async function throughput(scenario) {
+	const origin = scenario === 'relay' ? await startOrigin(LOAD_CORE) : undefined
+	const servers = await startAll(scenario, { origin: origin?.url })
+	const script = scenario === 'json' ? file('post.lua', `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[${order}]==]\n`) : undefined
+	const runs = new Map(servers.map(s => [s.name, []]))
+	for (const s of servers) {
+		const text = await ask(s.port, scenario === 'json' ? postOf(s) : requestOf(s))
+		if (!/^HTTP\/1\.1 200/.test(text ?? '')) throw new Error(`${s.name} does not do ${scenario}: ${text?.slice(0, 300)}`)
+		await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host, script })
+	}
+	for (let r = 0; r < rounds; r++)
+		for (const s of servers) runs.get(s.name).push(await wrk(s.port, '/', { seconds, host: s.host, script }))
+	await stopAll(servers)
+	if (origin) await stop(origin.child)
+	const rows = servers.map(s => {
+		const r = runs.get(s.name)
+		return { name: s.name, rps: median(r.map(x => x.rps)), least: Math.min(...r.map(x => x.rps)), most: Math.max(...r.map(x => x.rps)), p99: median(r.map(x => x.p99)), errors: r.reduce((n, x) => n + x.errors, 0) }
+	})
+	rows.sort((a, b) => b.rps - a.rps)
+	results[scenario] = rows
+	table([scenario, 'requests/s', 'least … most', 'p99 ms', 'errors'], rows.map(r => [r.name, Math.round(r.rps), `${Math.round(r.least)} … ${Math.round(r.most)}`, round1(r.p99), r.errors]))
+}
+
+// ---- latency at a fixed rate, half of what Deno can do
+async function latency() {
+	const list = here.filter(p => ['er', 'deno', 'bun', 'nginx'].includes(p.name))
+	const servers = await startAll('hello', {}, list)
+	const yardstick = servers.find(s => s.name === 'deno') ?? servers[0]
+	for (const s of servers) await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host })
+	const most = results.hello?.find(r => r.name === yardstick.name)?.rps ?? (await wrk(yardstick.port, '/', { seconds: 2 })).rps
+	const rate = Math.round(most / 2 / 1000) * 1000
+	const runs = new Map(servers.map(s => [s.name, []]))
+	for (let r = 0; r < rounds; r++) for (const s of servers) runs.get(s.name).push(await load(s.port, { rate, seconds, host: s.host }))
+	await stopAll(servers)
+	const rows = servers.map(s => {
+		const r = runs.get(s.name)
+		const of = key => median(r.map(x => x[key]))
+		return { name: s.name, rate, p50: of('p50'), p99: of('p99'), p999: of('p999'), max: of('max'), errors: r.reduce((n, x) => n + x.errors + x.unsent, 0) }
+	})
+	rows.sort((a, b) => a.p99 - b.p99)
+	results.latency = rows
+	table([`latency at ${rate} requests/s`, 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'errors'], rows.map(r => [r.name, ...[r.p50, r.p99, r.p999, r.max].map(x => x.toFixed(2)), r.errors]))
+}
+
+// ---- cold start
+async function cold() {
+	const rows = []
+	if (here.some(p => p.name === 'er')) {
+		for (const pool of [8, 0]) {
+			const n = quick ? 15 : 40
+			const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
+			const s = await startEr(routines, { sandbox: { pool, maxInstances: n + 10 } })
+			try {
+				await up(s.child, s.port, GET)
+				await sleep(1500)
+				const ms = []
+				for (let i = 0; i < n; i++) {
+					const t = performance.now()
+					const text = await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)
+					ms.push(performance.now() - t)
+					if (!/^HTTP\/1\.1 200/.test(text)) throw new Error(`r${i}: ${text?.slice(0, 200)}`)
+					await sleep(60) // the pool fills up again
+				}
+				rows.push({ name: pool ? 'er: first request to a routine, from the pool' : 'er: first request to a routine, no pool', median: median(ms), most: Math.max(...ms) })
+			} finally {
+				await stop(s.child)
+			}
+		}
+	}
+	for (const peer of here.filter(p => ['er', 'deno', 'bun', 'node', 'workerd', 'nginx'].includes(p.name))) {
+		const ms = []
+		for (let i = 0; i < (quick ? 5 : 11); i++) {
+			const t = performance.now()
+			const s = await peer.start('hello', {})
+			await up(s.child, s.port, requestOf(s))
+			ms.push(performance.now() - t)
+			await stop(s.child)
+		}
+		rows.push({ name: `${peer.name}: start of the process to the first response`, median: median(ms), most: Math.max(...ms) })
+	}
+	results.cold = rows
+	table(['cold start', 'median ms', 'most ms'], rows.map(r => [r.name, round1(r.median), round1(r.most)]))
+}
+
+// ---- memory
+async function memory() {
+	const rows = []
+	const MB = x => Math.round(x / 1e5) / 10
+	if (here.some(p => p.name === 'er')) {
+		const n = quick ? 50 : 500
+		const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
+		const s = await startEr(routines, { sandbox: { pool: 2, maxInstances: n + 10 } })
+		try {
+			await up(s.child, s.port, GET)
+			const t = performance.now()
+			let answered = 0
+			for (let i = 0; i < n; i++) answered += /^HTTP\/1\.1 200/.test((await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)) ?? '')
+			const first = performance.now() - t
+			let again = 0
+			for (let i = 0; i < n; i++) again += /^HTTP\/1\.1 200/.test((await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)) ?? '')
+			await sleep(2000)
+			const boxes = proc.sandboxes(s.child.pid)
+			const each = boxes.map(pid => proc.memory(pid).private)
+			rows.push([`er: private memory of an idle routine, median of ${boxes.length} sandboxes`, `${MB(median(each))} MB`])
+			rows.push([`er: node and all sandboxes together, private (${n} routines)`, `${MB(privateMemory(s.child.pid))} MB`])
+			rows.push([`er: ${n} routines at once, answered the first time / again`, `${answered} in ${(first / 1000).toFixed(1)} s / ${again}`])
+		} finally {
+			await stop(s.child)
+		}
+	}
+	for (const peer of here.filter(p => ['deno', 'bun', 'node', 'workerd'].includes(p.name))) {
+		const s = await peer.start('hello', {})
+		for (let i = 0; i < 5; i++) await up(s.child, s.port, GET)
+		await sleep(500)
+		rows.push([`${peer.name}: the process, private`, `${MB(privateMemory(s.child.pid))} MB`])
+		await stop(s.child)
+	}
+	if (here.some(p => p.name === 'workerd')) {
+		const held = []
+		for (const n of [1, 101]) {
+			const s = await workerdMany(n)
+			for (const port of s.ports) await up(s.child, port, GET)
+			await sleep(500)
+			held.push(privateMemory(s.child.pid))
+			await stop(s.child)
+		}
+		rows.push(['workerd: private memory of one worker more in the same process', `${MB((held[1] - held[0]) / 100)} MB`])
+	}
+	results.memory = rows
+	table(['memory', ''], rows)
+}
+
+console.log(`${results.machine}, Linux ${results.kernel}; ${rounds} rounds of ${seconds} s, medians; load average ${os.loadavg()[0].toFixed(1)} at the start`)
+for (const scenario of scenarios) {
+	if (scenario === 'latency') await latency()
+	else if (scenario === 'cold') await cold()
+	else if (scenario === 'memory') await memory()
+	else await throughput(scenario)
+	keep()
+}
+process.exit(0)
