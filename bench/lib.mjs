@@ -12,6 +12,7 @@ export const root = path.resolve(here, '..')
 export const SERVER_CORE = '0'
 export const LOAD_CORE = '1'
 export const temp = fs.mkdtempSync(path.join(os.tmpdir(), 'er-bench-'))
+fs.chmodSync(temp, 0o755) // nginx's worker is another user
 
 const running = new Set()
 process.on('exit', () => {
@@ -34,13 +35,19 @@ export function which(name) {
 	}
 }
 
-export async function freePort() {
-	const server = net.createServer()
-	await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
-	const { port } = server.address()
-	await new Promise(resolve => server.close(resolve))
-	return port
+/** n ports that nobody has now, all different. */
+export async function freePorts(n) {
+	const servers = await Promise.all(
+		Array.from({ length: n }, () => new Promise(resolve => {
+			const server = net.createServer()
+			server.listen(0, '127.0.0.1', () => resolve(server))
+		})),
+	)
+	const ports = servers.map(s => s.address().port)
+	await Promise.all(servers.map(s => new Promise(resolve => s.close(resolve))))
+	return ports
 }
+export const freePort = async () => (await freePorts(1))[0]
 
 export function file(name, content) {
 	const p = path.join(temp, name)

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { here, root, temp, file, freePort, start, up, which, SERVER_CORE } from './lib.mjs'
+import { here, root, temp, file, freePort, freePorts, start, up, which, SERVER_CORE } from './lib.mjs'
 
 const modules = path.join(here, 'node_modules')
 const binaries = {
@@ -63,8 +63,7 @@ const main :Workerd.Worker = (modules = [(name = "worker", esModule = embed "${p
 /** n copies of the hello worker in one workerd process, a port each. */
 export async function workerdMany(n) {
 	const script = file('workerd-many.mjs', app('hello') + wrappers.workerd())
-	const ports = []
-	for (let i = 0; i < n; i++) ports.push(await freePort())
+	const ports = await freePorts(n)
 	const sockets = ports.map((p, i) => `(name = "s${i}", address = "127.0.0.1:${p}", http = (), service = "w${i}")`)
 	const services = ports.map((_, i) => `(name = "w${i}", worker = .main)`)
 	const config = file('workerd-many.capnp', `using Workerd = import "/workerd/workerd.capnp";

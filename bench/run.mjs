@@ -47,7 +47,11 @@ async function startAll(scenario, context, list = here) {
 		try {
 			const s = await peer.start(scenario, context)
 			if (!s) continue
-			await up(s.child, s.port, scenario === 'json' ? postOf(s) : requestOf(s))
+			const text = await up(s.child, s.port, scenario === 'json' ? postOf(s) : requestOf(s))
+			if (!/^HTTP\/1\.1 200/.test(text)) {
+				await stop(s.child)
+				throw new Error(text.slice(0, 300))
+			}
 			servers.push({ name: peer.name, ...s })
 		} catch (e) {
 			console.error(`${peer.name} cannot do ${scenario}: ${e.message}`)
@@ -66,8 +70,6 @@ async function throughput(scenario) {
 	const script = scenario === 'json' ? file('post.lua', `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[${order}]==]\n`) : undefined
 	const runs = new Map(servers.map(s => [s.name, []]))
 	for (const s of servers) {
-		const text = await ask(s.port, scenario === 'json' ? postOf(s) : requestOf(s))
-		if (!/^HTTP\/1\.1 200/.test(text ?? '')) throw new Error(`${s.name} does not do ${scenario}: ${text?.slice(0, 300)}`)
 		await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host, script })
 	}
 	for (let r = 0; r < rounds; r++)
