@@ -1,0 +1,257 @@
+#include "origin/curl.h"
+
+#include "base/mem.h"
+
+#include <openssl/x509.h>
+#include <unistd.h>
+
+enum { IDLE_CONNECTIONS = 64, CONNECTIONS_A_HOST = 256, KICKS = 4 };
+
+/* One descriptor of libcurl's in the loop. When libcurl loses interest (a connection goes idle), the watch stays: the next request on it
+ * then costs no system call. It ends when something happens that nobody waits for. */
+typedef struct sock {
+	uv_poll_t poll;
+	er_curl_multi *m;
+	curl_socket_t fd;
+	int want;   /* what libcurl waits for: UV_READABLE, UV_WRITABLE */
+	int active; /* what the loop watches */
+} sock;
+
+static void act(er_curl_multi *m, curl_socket_t fd, int what);
+
+bool er_curl_global(er_err *err)
+{
+	CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+	return rc == CURLE_OK || er_fail(err, ER_ERR_SYSTEM, "libcurl does not start: %s", curl_easy_strerror(rc));
+}
+
+void er_curl_global_done(void *store)
+{
+	if (store != NULL)
+		X509_STORE_free(store);
+	curl_global_cleanup();
+}
+
+/* ---- sockets ---- */
+
+static void on_sock_closed(uv_handle_t *handle)
+{
+	sock *s = handle->data;
+	er_origin *o = s->m->o;
+	er_free(s);
+	er_origin_handle_closed(o);
+}
+
+static er_slice fd_key(const curl_socket_t *fd)
+{
+	return er_slice_of(fd, sizeof *fd);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	sock *s = poll->data;
+	int what = status < 0 ? CURL_CSELECT_ERR : 0;
+	if (s->want == 0) {
+		uv_poll_stop(poll);
+		s->active = 0;
+		return;
+	}
+	if (events & UV_READABLE)
+		what |= CURL_CSELECT_IN;
+	if (events & UV_WRITABLE)
+		what |= CURL_CSELECT_OUT;
+	act(s->m, s->fd, what);
+}
+
+static sock *sock_of(er_curl_multi *m, curl_socket_t fd)
+{
+	sock *s = er_map_get(m->socks, fd_key(&fd));
+	if (s != NULL)
+		return s;
+	s = ER_NEW(sock);
+	s->m = m;
+	s->fd = fd;
+	s->poll.data = s;
+	if (uv_poll_init(m->o->loop, &s->poll, fd) != 0) {
+		er_free(s);
+		return NULL;
+	}
+	er_origin_handle_opened(m->o);
+	er_map_set(m->socks, fd_key(&fd), s);
+	return s;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *known)
+{
+	(void)easy;
+	er_curl_multi *m = multi;
+	sock *s = known;
+	if (s == NULL) {
+		if (what == CURL_POLL_REMOVE || (s = sock_of(m, fd)) == NULL)
+			return 0;
+		curl_multi_assign(m->multi, fd, s);
+	}
+	if (what == CURL_POLL_REMOVE) {
+		s->want = 0;
+		curl_multi_assign(m->multi, fd, NULL);
+		return 0;
+	}
+	s->want = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	if (s->want != s->active && s->want != 0 && uv_poll_start(&s->poll, s->want, on_poll) == 0)
+		s->active = s->want;
+	return 0;
+}
+
+int er_curl_close_socket(void *multi, curl_socket_t fd)
+{
+	er_curl_multi *m = multi;
+	sock *s = er_map_del(m->socks, fd_key(&fd));
+	if (s != NULL)
+		uv_close((uv_handle_t *)&s->poll, on_sock_closed);
+	return close(fd);
+}
+
+/* ---- the multi handle ---- */
+
+static void on_timer(uv_timer_t *timer)
+{
+	er_curl_multi *m = timer->data;
+	m->kick = true;
+	er_curl_drain(m);
+}
+
+static int on_timeout(CURLM *handle, long ms, void *multi)
+{
+	(void)handle;
+	er_curl_multi *m = multi;
+	if (ms == 0) {
+		m->kick = true; /* whoever called libcurl drains afterwards */
+	} else if (ms < 0) {
+		m->kick = false;
+		uv_timer_stop(&m->timer);
+	} else {
+		uv_timer_start(&m->timer, on_timer, (uint64_t)ms, 0);
+	}
+	return 0;
+}
+
+/* Notes which transfers are over. */
+static void collect(er_curl_multi *m)
+{
+	int left;
+	for (CURLMsg *msg; (msg = curl_multi_info_read(m->multi, &left)) != NULL;) {
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		er_curl_hop *h = NULL;
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&h);
+		h->done = true;
+		h->result = msg->data.result;
+		er_curl_queue(h);
+	}
+}
+
+static void call_curl(er_curl_multi *m, curl_socket_t fd, int what)
+{
+	int running;
+	ER_ASSERT(!m->in_curl);
+	m->in_curl = true;
+	CURLMcode rc = curl_multi_socket_action(m->multi, fd, what, &running);
+	m->in_curl = false;
+	ER_ASSERT(rc == CURLM_OK || rc == CURLM_BAD_SOCKET);
+	collect(m);
+}
+
+static void act(er_curl_multi *m, curl_socket_t fd, int what)
+{
+	call_curl(m, fd, what);
+	er_curl_drain(m);
+}
+
+static void on_multi_closed(uv_handle_t *handle)
+{
+	er_curl_multi *m = handle->data;
+	er_origin *o = m->o;
+	er_map_free(m->socks);
+	er_free(m);
+	er_origin_handle_closed(o);
+}
+
+static void destroy(er_curl_multi *m)
+{
+	for (er_list *l; (l = er_list_pop(&m->spare)) != NULL;)
+		er_curl_hop_free(ER_CONTAINER(l, er_curl_hop, link));
+	m->in_curl = true;
+	curl_multi_cleanup(m->multi); /* closes the connections */
+	curl_share_cleanup(m->share);
+	uv_close((uv_handle_t *)&m->timer, on_multi_closed);
+}
+
+void er_curl_drain(er_curl_multi *m)
+{
+	if (m->draining || m->in_curl)
+		return;
+	m->draining = true;
+	unsigned kicks = 0;
+	while (!m->dead) {
+		er_list *l = er_list_pop(&m->ready);
+		if (l != NULL) {
+			er_curl_service(ER_CONTAINER(l, er_curl_hop, link));
+		} else if (m->kick && kicks++ < KICKS) {
+			m->kick = false;
+			call_curl(m, CURL_SOCKET_TIMEOUT, 0);
+		} else {
+			break;
+		}
+	}
+	m->draining = false;
+	if (m->dead)
+		destroy(m);
+	else if (m->kick)
+		uv_timer_start(&m->timer, on_timer, 0, 0);
+}
+
+void er_curl_queue(er_curl_hop *h)
+{
+	er_list_remove(&h->link);
+	er_list_push(&h->m->ready, &h->link);
+}
+
+er_curl_multi *er_curl_multi_of(er_pool *p)
+{
+	if (p->curl != NULL)
+		return p->curl;
+	er_curl_multi *m = ER_NEW(er_curl_multi);
+	m->o = p->o;
+	m->socks = er_map_new();
+	er_list_init(&m->ready);
+	er_list_init(&m->spare);
+	m->multi = curl_multi_init();
+	m->share = curl_share_init();
+	ER_ASSERT(m->multi != NULL && m->share != NULL);
+	curl_share_setopt(m->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	curl_multi_setopt(m->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(m->multi, CURLMOPT_SOCKETDATA, m);
+	curl_multi_setopt(m->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+	curl_multi_setopt(m->multi, CURLMOPT_TIMERDATA, m);
+	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
+	curl_multi_setopt(m->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_A_HOST);
+	/* One stream a connection: with several, a reader that waits holds up the others of its connection. */
+	curl_multi_setopt(m->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0);
+	m->timer.data = m;
+	er_origin_handle_opened(m->o);
+	p->curl = m;
+	return m;
+}
+
+void er_curl_pool_close(er_pool *p)
+{
+	er_curl_multi *m = p->curl;
+	p->curl = NULL;
+	if (m == NULL)
+		return;
+	if (m->draining)
+		m->dead = true;
+	else
+		destroy(m);
+}

@@ -1,0 +1,113 @@
+#include "base/mem.h"
+#include "origin/origin.h"
+
+/* Every address is looked at as IPv6, IPv4 in its mapped form (base/cidr.h). */
+
+/* Offset by 96: what is left of the mapped prefix. */
+#define V4(a, b, c, d, n) \
+	{ \
+		{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, (a), (b), (c), (d)}}}, 96 + (n) \
+	}
+#define V6(a, b, c, d, n) \
+	{ \
+		{{{(a), (b), (c), (d)}}}, (n) \
+	}
+
+/* IANA's special-purpose registry for IPv4 (RFC 6890 and its successors), multicast, the reserved class, and one cloud's metadata
+ * service that sits on a public address. */
+static const er_cidr refused_v4[] = {
+    V4(0, 0, 0, 0, 8),        /* this network */
+    V4(10, 0, 0, 0, 8),       /* private */
+    V4(100, 64, 0, 0, 10),    /* shared (CGNAT); metadata services, too */
+    V4(127, 0, 0, 0, 8),      /* loopback */
+    V4(168, 63, 129, 16, 32), /* a cloud's platform services */
+    V4(169, 254, 0, 0, 16),   /* link-local: metadata services */
+    V4(172, 16, 0, 0, 12),    /* private */
+    V4(192, 0, 0, 0, 24),     /* protocol assignments */
+    V4(192, 0, 2, 0, 24),     /* documentation */
+    V4(192, 88, 99, 0, 24),   /* 6to4 relays */
+    V4(192, 168, 0, 0, 16),   /* private */
+    V4(198, 18, 0, 0, 15),    /* benchmarks */
+    V4(198, 51, 100, 0, 24),  /* documentation */
+    V4(203, 0, 113, 0, 24),   /* documentation */
+    V4(224, 0, 0, 0, 4),      /* multicast */
+    V4(240, 0, 0, 0, 4),      /* reserved, broadcast */
+};
+
+/* IPv6 is refused outside 2000::/3, the only block that is handed out; these are the special parts inside it. */
+static const er_cidr global_v6 = V6(0x20, 0, 0, 0, 3);
+static const er_cidr refused_v6[] = {
+    V6(0x20, 0x01, 0x00, 0x00, 23), /* protocol assignments: Teredo, ORCHID, benchmarks */
+    V6(0x20, 0x01, 0x0d, 0xb8, 32), /* documentation */
+    V6(0x3f, 0xff, 0x00, 0x00, 20), /* documentation */
+};
+
+static const er_cidr mapped_v4 = V4(0, 0, 0, 0, 0);
+static const er_cidr nat64 = V6(0x00, 0x64, 0xff, 0x9b, 96);
+static const er_cidr six_to_four = V6(0x20, 0x02, 0, 0, 16);
+static const er_cidr teredo = V6(0x20, 0x01, 0, 0, 32);
+static const er_cidr loopback_v4 = V4(127, 0, 0, 0, 8);
+static const er_cidr loopback_v6 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}}, 128};
+
+static bool in_any(const er_cidr *list, size_t n, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < n; i++)
+		if (er_cidr_has(&list[i], a))
+			return true;
+	return false;
+}
+
+static struct in6_addr mapped(const uint8_t v4[4], uint8_t flip)
+{
+	struct in6_addr a = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	for (int i = 0; i < 4; i++)
+		a.s6_addr[12 + i] = v4[i] ^ flip;
+	return a;
+}
+
+/* The IPv4 address that a transition mechanism would deliver packets for `a` to: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380,
+ * kept inverted), ISATAP (RFC 5214). */
+static bool embedded(const struct in6_addr *a, struct in6_addr *v4)
+{
+	static const uint8_t isatap[] = {0x00, 0x5e, 0xfe};
+	const uint8_t *p = a->s6_addr;
+	if (er_cidr_has(&nat64, a))
+		*v4 = mapped(p + 12, 0);
+	else if (er_cidr_has(&six_to_four, a))
+		*v4 = mapped(p + 2, 0);
+	else if (er_cidr_has(&teredo, a))
+		*v4 = mapped(p + 12, 0xff);
+	else if ((p[8] & 0xfd) == 0 && memcmp(p + 9, isatap, sizeof isatap) == 0)
+		*v4 = mapped(p + 12, 0);
+	else
+		return false;
+	return true;
+}
+
+static bool special(const struct in6_addr *a)
+{
+	if (er_cidr_has(&mapped_v4, a))
+		return in_any(refused_v4, sizeof refused_v4 / sizeof *refused_v4, a);
+	if (er_cidr_has(&nat64, a)) /* as good as the address inside, which is looked at by itself */
+		return false;
+	return !er_cidr_has(&global_v6, a) || in_any(refused_v6, sizeof refused_v6 / sizeof *refused_v6, a);
+}
+
+static bool loopback(const struct in6_addr *a)
+{
+	return er_cidr_has(&loopback_v4, a) || er_cidr_has(&loopback_v6, a);
+}
+
+bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_allow, const er_cidr *own, size_t n_own)
+{
+	struct in6_addr a, inner;
+	if (sa == NULL || !er_cidr_of_sockaddr(sa, &a))
+		return true;
+	bool has_inner = embedded(&a, &inner);
+	/* An operator who allows 10.0.0.0/8 does not mean the node's own address in it; one who allows loopback can mean nothing else. */
+	if (!loopback(&a) && (in_any(own, n_own, &a) || (has_inner && in_any(own, n_own, &inner))))
+		return true;
+	if (in_any(allow, n_allow, &a))
+		return false;
+	return special(&a) || (has_inner && special(&inner));
+}

@@ -1,0 +1,17 @@
+/* Undoing gzip while it streams (RFC 1952, several members as well). Bytes in, pieces out, one bounded piece at a time: the caller stops
+ * asking when its reader is full, so a bomb never takes more than a window of memory. */
+#ifndef ER_ORIGIN_INFLATE_H
+#define ER_ORIGIN_INFLATE_H
+
+#include "base/chunk.h"
+
+typedef struct er_inflate er_inflate;
+
+er_inflate *er_inflate_new(void);
+void er_inflate_free(er_inflate *z);
+/* Consumes from the front of *in. True with out->n > 0: call again, even when *in is empty. True with out->n == 0: *in is used up. False: not gzip. */
+bool er_inflate_step(er_inflate *z, er_slice *in, er_piece *out);
+/* At the end of input: was it whole? (Nothing at all is, too.) */
+bool er_inflate_whole(const er_inflate *z);
+
+#endif

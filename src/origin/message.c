@@ -1,0 +1,218 @@
+/* What may be sent to a server, and what of a server's answer may be handed on. */
+#include "base/mem.h"
+#include "http/url.h"
+#include "origin/fetch.h"
+
+static bool method_ok(er_slice m)
+{
+	return er_field_name_ok(m) && m.n <= 32 && !er_slice_ieq(m, ER_LIT("CONNECT")) && !er_slice_ieq(m, ER_LIT("TRACE"));
+}
+
+static bool target_ok(er_slice method, er_slice t)
+{
+	if (er_slice_eq(t, ER_LIT("*")))
+		return er_slice_eq(method, ER_LIT("OPTIONS"));
+	if (t.n == 0 || t.p[0] != '/' || t.n > 32 * 1024)
+		return false;
+	for (size_t i = 0; i < t.n; i++)
+		if (t.p[i] <= 0x20 || t.p[i] == 0x7f || t.p[i] == '#')
+			return false;
+	return true;
+}
+
+/* The usual host name needs no parser: lower-case letters, digits, hyphen, dot, and perhaps a port. */
+static bool plain_authority(er_slice a)
+{
+	size_t colon = er_slice_find(a, ':');
+	er_slice port = er_slice_from(a, colon + 1);
+	uint64_t number;
+	if (colon < a.n && (port.n > 5 || !er_slice_u64(port, &number) || number == 0 || number > 65535))
+		return false;
+	for (size_t i = 0; i < colon; i++)
+		if (!((a.p[i] >= 'a' && a.p[i] <= 'z') || (a.p[i] >= '0' && a.p[i] <= '9') || a.p[i] == '-' || a.p[i] == '.'))
+			return false;
+	return colon > 0 && colon <= 253;
+}
+
+bool er_message_authority_ok(er_slice scheme, er_slice authority)
+{
+	if (plain_authority(authority))
+		return true;
+	if (authority.n == 0 || authority.n > 300)
+		return false;
+	er_buf text = {0};
+	er_buf_put(&text, scheme);
+	er_buf_puts(&text, "://");
+	er_buf_put(&text, authority);
+	er_url u;
+	bool ok = er_url_parse(&u, er_buf_slice(&text), NULL);
+	if (ok) {
+		ok = er_slice_eq(er_url_get(&u, ER_URL_HOST), authority);
+		er_url_fini(&u);
+	}
+	er_buf_fini(&text);
+	return ok;
+}
+
+/* Not for a server's eyes, or written by the transport from what it knows. */
+static bool own_field(er_slice name)
+{
+	return er_slice_ieq(name, ER_LIT("host")) || er_slice_ieq(name, ER_LIT("expect")) ||
+	       er_slice_ieq(name, ER_LIT("content-length"));
+}
+
+static bool request_fields(er_fetch *f, const char **why)
+{
+	const er_fields *from = &f->x->req.fields;
+	bool connection = false, dropped = false;
+	f->fields = (er_fields){.v = er_arena_alloc(&f->x->arena, (from->n + 4) * sizeof(er_field)), .cap = from->n + 4};
+	for (uint32_t i = 0; i < from->n; i++) {
+		er_field it = from->v[i];
+		if (!er_field_name_ok(it.name) || !er_field_value_ok(it.value)) {
+			*why = "a header field has a name or value that is not allowed in HTTP";
+			return false;
+		}
+		connection = connection || er_slice_ieq(it.name, ER_LIT("connection"));
+		if (own_field(it.name))
+			continue;
+		dropped = dropped || er_field_hop_by_hop(it.name);
+		f->fields.v[f->fields.n++] = it;
+	}
+	if (connection || dropped)
+		er_fields_strip_hop_by_hop(&f->fields);
+	if (f->opt.decompress != ER_DECOMPRESS_MANUAL && er_fields_get(&f->fields, ER_LIT("accept-encoding")) == NULL)
+		er_fields_add(&f->fields, &f->x->arena, ER_LIT("accept-encoding"), ER_LIT("gzip"));
+	return true;
+}
+
+static bool wants_length(er_slice method)
+{
+	return er_slice_eq(method, ER_LIT("POST")) || er_slice_eq(method, ER_LIT("PUT")) || er_slice_eq(method, ER_LIT("PATCH"));
+}
+
+static bool request_body(er_fetch *f, const char **why)
+{
+	const er_slice *said = er_fields_get(&f->x->req.fields, ER_LIT("content-length"));
+	uint64_t length = 0;
+	if (said != NULL && (!er_slice_u64(*said, &length) || length > INT64_MAX)) {
+		*why = "Content-Length is not a number";
+		return false;
+	}
+	f->upload = f->is_head ? NULL : f->x->req.body;
+	if (f->upload == NULL) {
+		if (length != 0 && !f->is_head) {
+			*why = "Content-Length says there is a body, but there is none";
+			return false;
+		}
+		f->length_zero = !f->is_head && (said != NULL || wants_length(f->method));
+		return true;
+	}
+	f->upload_length = said != NULL ? (int64_t)length : er_body_length(f->upload);
+	return true;
+}
+
+bool er_message_request(er_fetch *f, const char **why)
+{
+	const er_request *req = &f->x->req;
+	f->method = req->method;
+	f->scheme = req->scheme;
+	f->authority = req->authority;
+	f->target = req->target;
+	f->is_head = er_slice_eq(f->method, ER_LIT("HEAD"));
+	if (!er_slice_eq(f->scheme, ER_LIT("http")) && !er_slice_eq(f->scheme, ER_LIT("https")))
+		*why = "only http and https can be fetched";
+	else if (!method_ok(f->method))
+		*why = "this method cannot be fetched";
+	else if (!target_ok(f->method, f->target) || !er_message_authority_ok(f->scheme, f->authority))
+		*why = "the URL is not valid";
+	else
+		return request_fields(f, why) && request_body(f, why);
+	return false;
+}
+
+/* ---- responses ---- */
+
+/* RFC 9110 8.6: one number, or the same several times. -1: none; -2: not to be trusted. */
+static int64_t content_length(const er_fields *fields)
+{
+	int64_t length = -1;
+	for (uint32_t i = 0; i < fields->n; i++) {
+		if (!er_slice_ieq(fields->v[i].name, ER_LIT("content-length")))
+			continue;
+		er_slice rest = fields->v[i].value, part;
+		if (rest.n == 0)
+			return -2;
+		while (er_slice_split(&rest, ',', &part)) {
+			uint64_t n;
+			if (!er_slice_u64(er_slice_trim(part), &n) || n > INT64_MAX || (length >= 0 && n != (uint64_t)length))
+				return -2;
+			length = (int64_t)n;
+		}
+	}
+	return length;
+}
+
+static bool is_gzip(er_slice token)
+{
+	return er_slice_ieq(token, ER_LIT("gzip")) || er_slice_ieq(token, ER_LIT("x-gzip"));
+}
+
+/* Looks at all Content-Encoding fields: how many codings, how many of them gzip. */
+static void codings(const er_fields *fields, unsigned *all, unsigned *gzip)
+{
+	*all = *gzip = 0;
+	for (uint32_t i = 0; i < fields->n; i++) {
+		if (!er_slice_ieq(fields->v[i].name, ER_LIT("content-encoding")))
+			continue;
+		er_slice rest = fields->v[i].value, part;
+		while (er_slice_split(&rest, ',', &part)) {
+			part = er_slice_trim(part);
+			if (part.n == 0 || er_slice_ieq(part, ER_LIT("identity")))
+				continue;
+			*all += 1;
+			*gzip += is_gzip(part);
+		}
+	}
+}
+
+static bool decide_coding(er_fetch *f, bool *gzip, const char **why)
+{
+	unsigned all, zipped;
+	*gzip = false;
+	if (f->opt.decompress == ER_DECOMPRESS_MANUAL)
+		return true;
+	codings(&f->res, &all, &zipped);
+	if (all == 0)
+		return true;
+	*gzip = all == 1 && zipped == 1;
+	if (*gzip || f->opt.decompress == ER_DECOMPRESS_FALLBACK_IDENTITY)
+		return true;
+	*why = "the response has a content coding other than gzip, which `decompress: \"decompress\"` does not undo; use \"manual\" "
+	       "or \"fallbackIdentity\"";
+	return false;
+}
+
+bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **why)
+{
+	bool no_body = f->status == 204 || f->status == 205 || f->status == 304;
+	/* RFC 9112 6.3: Transfer-Encoding overrides Content-Length; a message with both is a smuggler's, and we forward neither. */
+	bool coded = er_fields_get(&f->res, ER_LIT("transfer-encoding")) != NULL;
+	*length = coded ? -1 : content_length(&f->res);
+	if (*length == -2) {
+		*why = "the response's Content-Length is not one number";
+		return false;
+	}
+	er_fields_strip_hop_by_hop(&f->res);
+	*gzip = false;
+	if (!no_body && !f->is_head && !decide_coding(f, gzip, why))
+		return false;
+	if (*gzip) {
+		er_fields_del(&f->res, ER_LIT("content-encoding"));
+		*length = -1;
+	}
+	if (*length < 0)
+		er_fields_del(&f->res, ER_LIT("content-length"));
+	else if (er_fields_get(&f->res, ER_LIT("content-length")) != NULL)
+		er_fields_set(&f->res, &f->x->arena, ER_LIT("content-length"), er_arena_printf(&f->x->arena, "%lld", (long long)*length));
+	return true;
+}

@@ -1,0 +1,176 @@
+#include "origin/origin.h"
+
+#include "base/mem.h"
+#include "origin/fetch.h"
+
+enum { MAGIC = 0x4f524947, TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
+
+static void tick(uv_timer_t *timer);
+
+static void set_tick(er_origin *o, bool fast)
+{
+	o->ticking_fast = fast;
+	uint64_t ms = fast ? TICK_FAST_MS : TICK_SLOW_MS;
+	ER_ASSERT(uv_timer_start(&o->tick, tick, ms, ms) == 0);
+}
+
+er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_err *err)
+{
+	if (!er_curl_global(err))
+		return NULL;
+	er_origin *o = ER_NEW(er_origin);
+	o->magic = MAGIC;
+	o->loop = loop;
+	er_list_init(&o->fetches);
+	o->pools = er_map_new();
+	o->own = er_alloc(n_own * sizeof *own);
+	er_copy(o->own, own, n_own * sizeof *own);
+	o->n_own = n_own;
+	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0);
+	er_origin_handle_opened(o);
+	o->tick.data = o;
+	set_tick(o, false);
+	uv_unref((uv_handle_t *)&o->tick);
+	return o;
+}
+
+void er_origin_ca(er_origin *o, const char *file)
+{
+	ER_CHECK(o, MAGIC);
+	er_free(o->ca_file);
+	o->ca_file = er_strdup_cstr(file);
+}
+
+void er_origin_handle_opened(er_origin *o)
+{
+	o->handles++;
+}
+
+void er_origin_handle_closed(er_origin *o)
+{
+	ER_ASSERT(o->handles > 0);
+	if (--o->handles > 0)
+		return;
+	ER_ASSERT(o->closing);
+	void (*done)(void *) = o->done;
+	void *ctx = o->done_ctx;
+	er_curl_global_done(o->ca_store);
+	er_free(o->ca_file);
+	er_free(o->own);
+	er_map_free(o->pools);
+	o->magic = 0;
+	er_free(o);
+	if (done != NULL)
+		done(ctx);
+}
+
+/* ---- pools: what connections may be shared ---- */
+
+static er_slice pool_key(const void *const *key)
+{
+	return er_slice_of(key, sizeof *key);
+}
+
+er_pool *er_pool_of(er_origin *o, const void *key)
+{
+	er_pool *p = er_map_get(o->pools, pool_key(&key));
+	if (p != NULL)
+		return p;
+	p = ER_NEW(er_pool);
+	p->o = o;
+	p->key = key;
+	er_map_set(o->pools, pool_key(&key), p);
+	return p;
+}
+
+static void pool_close(er_pool *p)
+{
+	er_map_del(p->o->pools, pool_key(&p->key));
+	er_curl_pool_close(p);
+	er_free(p);
+}
+
+static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
+{
+	size_t at = 0;
+	er_slice key;
+	void *value;
+	while (er_map_next(o->pools, &at, &key, &value)) {
+		er_pool *p = value;
+		if (p->active == 0 && now - p->idle_since_ms >= idle_ms)
+			pool_close(p);
+	}
+}
+
+/* ---- time ---- */
+
+static void tick(uv_timer_t *timer)
+{
+	er_origin *o = timer->data;
+	uint64_t now = uv_now(o->loop);
+	/* A time-out answers an exchange, and that may end any other fetch: begin again after each, until a walk finds none. */
+	for (bool again = true; again;) {
+		again = false;
+		ER_LIST_EACH(it, &o->fetches)
+		{
+			if (er_fetch_tick(ER_CONTAINER(it, er_fetch, link), now)) {
+				again = true;
+				break;
+			}
+		}
+	}
+	if (er_list_empty(&o->fetches) && o->ticking_fast && !o->closing)
+		set_tick(o, false);
+	if (now - o->evicted_ms >= TICK_SLOW_MS) {
+		o->evicted_ms = now;
+		evict(o, now, POOL_IDLE_MS);
+	}
+}
+
+/* ---- fetches ---- */
+
+void er_origin_fetch(er_origin *o, er_exchange *x, const er_fetch_options *opt)
+{
+	ER_CHECK(o, MAGIC);
+	if (o->closing) {
+		er_exchange_fail(x, 502, ER_ERR_UNAVAILABLE, NULL, "the node is closing");
+		er_exchange_answer(x);
+		return;
+	}
+	er_fetch_start(o, x, opt);
+}
+
+void er_origin_fetch_began(er_fetch *f)
+{
+	er_origin *o = f->o;
+	er_list_push(&o->fetches, &f->link);
+	f->pool = er_pool_of(o, f->opt.pool);
+	f->pool->active++;
+	if (!o->ticking_fast)
+		set_tick(o, true);
+}
+
+void er_origin_fetch_over(er_fetch *f)
+{
+	er_list_remove(&f->link);
+	f->pool->active--;
+	f->pool->idle_since_ms = uv_now(f->o->loop);
+}
+
+static void on_tick_closed(uv_handle_t *h)
+{
+	er_origin_handle_closed(h->data);
+}
+
+void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
+{
+	ER_CHECK(o, MAGIC);
+	ER_ASSERT(!o->closing);
+	o->closing = true;
+	o->done = done;
+	o->done_ctx = ctx;
+	while (!er_list_empty(&o->fetches))
+		er_fetch_abort(ER_CONTAINER(o->fetches.next, er_fetch, link), ER_ERR_UNAVAILABLE);
+	evict(o, UINT64_MAX, 0);
+	uv_close((uv_handle_t *)&o->tick, on_tick_closed);
+}
