@@ -226,7 +226,7 @@ function success(result, o, root, out) {
 	const sources = readableMap(map.text, root, out);
 	const code = strict(js.text, sources, { inputs: result.metafile.inputs, entry: output?.entryPoint });
 	const inputs = Object.entries(output?.inputs ?? {})
-		.map(([name, input]) => ({ path: name.replace(/^wasm:/, ""), bytes: input.bytesInOutput }))
+		.map(([name, input]) => ({ path: name.replace(/^(wasm|er-env):/, ""), bytes: input.bytesInOutput }))
 		.sort((a, b) => b.bytes - a.bytes);
 	return {
 		ok: true,

@@ -169,6 +169,15 @@ static bool set_compat(loader *l, const er_json *v)
 	return v->type == ER_JSON_OBJECT ? each(l, v, fields, sizeof fields / sizeof *fields) : wrong(l, v, "an object");
 }
 
+static bool route_ok(er_slice s)
+{
+	if (s.n == 0 || s.p[0] == '/' || memchr(s.p, ' ', s.n) || memmem(s.p, s.n, "://", 3))
+		return false;
+	size_t host = er_slice_find(s, '/');
+	const uint8_t *star = s.n > 1 ? memchr(s.p + 1, '*', s.n - 1) : NULL;
+	return star == NULL || (star == s.p + s.n - 1 && host < s.n);
+}
+
 static bool set_routes(loader *l, const er_json *v)
 {
 	if (v->type != ER_JSON_ARRAY)
@@ -180,15 +189,11 @@ static bool set_routes(loader *l, const er_json *v)
 		return mistake(l, v->at, v->end, ER_LIT("\"routes\": more than 100"));
 	l->p->routes = er_arena_alloc(&l->p->arena, (n + 1) * sizeof *l->p->routes);
 	for (const er_json *m = v->first; m; m = m->next) {
-		er_slice s = m->text;
-		size_t host = m->type == ER_JSON_STRING ? er_slice_find(s, '/') : 0;
-		const uint8_t *star = host > 1 ? memchr(s.p + 1, '*', s.n - 1) : NULL;
-		if (host == 0 || memmem(s.p, s.n, "://", 3) != NULL || memchr(s.p, ' ', s.n) != NULL ||
-		    (star != NULL && star != s.p + s.n - 1) || (star != NULL && host == s.n))
+		if (m->type != ER_JSON_STRING || !route_ok(m->text))
 			return mistake(l, m->at, m->end,
 			               ER_LIT("a route is host/path: * only at the front of the host and at the end of the path, no scheme "
 			                      "(\"*.example.com/api/*\")"));
-		l->p->routes[l->p->n_routes++] = s;
+		l->p->routes[l->p->n_routes++] = m->text;
 	}
 	return true;
 }
@@ -352,6 +357,29 @@ static char *shown_path(er_arena *a, const char *abs)
 	return er_arena_cstr(a, s);
 }
 
+/* What makes a path relative to root one relative to the current folder. */
+static er_slice prefix_of(er_arena *a, const char *root)
+{
+	char cwd[PATH_MAX];
+	er_slice to = er_slice_cstr(root);
+	if (getcwd(cwd, sizeof cwd) == NULL)
+		return er_arena_printf(a, "%s/", root);
+	er_slice from = er_slice_cstr(cwd);
+	if (er_slice_eq(from, to))
+		return (er_slice){NULL, 0};
+	if (er_slice_starts(to, from) && (from.n == 1 || to.p[from.n] == '/'))
+		return er_arena_printf(a, "%.*s/", ER_FMT(er_slice_from(to, from.n + (from.n > 1))));
+	if (!er_slice_starts(from, to) || (to.n > 1 && from.p[to.n] != '/'))
+		return er_arena_printf(a, "%s/", root);
+	er_slice rest = er_slice_from(from, to.n + (to.n > 1)), part;
+	er_buf up = {0};
+	while (er_slice_split(&rest, '/', &part))
+		er_buf_puts(&up, "../");
+	er_slice s = er_arena_copy(a, er_buf_slice(&up));
+	er_buf_fini(&up);
+	return s;
+}
+
 bool er_project_load(er_project *p, const char *where, er_diag *diag)
 {
 	*p = (er_project){.limits = ER_LIMITS_DEFAULT, .vars = ER_LIT("{}")};
@@ -386,6 +414,7 @@ bool er_project_load(er_project *p, const char *where, er_diag *diag)
 	}
 	if (p->name.n == 0)
 		p->name = p->file ? name_of(&p->arena, p->root, false) : name_of(&p->arena, is_file ? real : p->root, is_file);
+	p->prefix = prefix_of(&p->arena, p->root);
 	return true;
 }
 

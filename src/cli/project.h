@@ -25,8 +25,10 @@
 
 typedef struct er_project {
 	er_arena arena;
-	char *root;     /* absolute folder */
-	char *file;     /* er.jsonc, as shown; NULL: there is none */
+	char *root; /* absolute folder */
+	er_slice
+	    prefix; /* put before a path that is relative to root, it gives one relative to the current folder: "", "shop/", "../" */
+	char *file; /* er.jsonc, as shown; NULL: there is none */
 	char *file_abs; /* its absolute path; NULL: there is none */
 	char *main;     /* entry, relative to root */
 	er_slice name;

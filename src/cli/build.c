@@ -1,0 +1,111 @@
+/* er build: bundles a routine into dist/NAME.js and dist/NAME.js.map, the two files that a node takes. */
+#include "cli/args.h"
+#include "cli/desk.h"
+#include "cli/term.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whole or not at all: written under another name, then renamed. */
+static bool write_file(const char *path, er_slice bytes, er_err *err)
+{
+	char *temp = er_printf("%s.%ld.tmp", path, (long)getpid());
+	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	bool ok = fd >= 0;
+	while (ok && bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+		ok = n > 0 || (n < 0 && errno == EINTR);
+		if (n > 0)
+			bytes = er_slice_from(bytes, (size_t)n);
+	}
+	if (fd >= 0)
+		ok = close(fd) == 0 && ok;
+	ok = ok && rename(temp, path) == 0;
+	if (!ok) {
+		er_fail_errno(err, ER_ERR_IO, "cannot write %s", path);
+		(void)unlink(temp);
+	}
+	er_free(temp);
+	return ok;
+}
+
+static bool write_bundle(const er_project *p, const er_bundle *b, er_err *err)
+{
+	char *dist = er_printf("%s/dist", p->root);
+	char *code = er_printf("%s/%.*s.js", dist, ER_FMT(p->name)), *map = er_printf("%s.map", code);
+	bool ok = mkdir(dist, 0755) == 0 || errno == EEXIST || er_fail_errno(err, ER_ERR_IO, "cannot make the folder %s", dist);
+	ok = ok && write_file(code, er_piece_slice(b->code), err) && write_file(map, er_piece_slice(b->map), err);
+	er_free(dist);
+	er_free(code);
+	er_free(map);
+	return ok;
+}
+
+static void report(const er_project *p, const er_bundle *b, bool json)
+{
+	er_buf out = {0};
+	bool colour = er_term_colour(STDOUT_FILENO);
+	if (json) {
+		er_buf_puts(&out, "{\"ok\":true,\"name\":");
+		er_buf_put_json(&out, p->name);
+		er_buf_puts(&out, ",\"root\":");
+		er_buf_put_json(&out, er_slice_cstr(p->root));
+		er_buf_printf(&out, ",\"file\":\"dist/%.*s.js\",\"map\":\"dist/%.*s.js.map\",\"bytes\":%llu,\"limit\":%u,\"inputs\":[",
+		              ER_FMT(p->name), ER_FMT(p->name), (unsigned long long)b->bytes, p->limits.code_n);
+		for (size_t i = 0; i < b->n_inputs; i++) {
+			er_buf_put_cstr(&out, i ? ",{\"path\":" : "{\"path\":");
+			er_buf_put_json(&out, b->inputs[i].path);
+			er_buf_printf(&out, ",\"bytes\":%llu}", (unsigned long long)b->inputs[i].bytes);
+		}
+		er_buf_puts(&out, "],\"errors\":[],\"warnings\":");
+		er_caret_put_json_list(&out, b->diags, b->n_diags, true);
+		er_buf_puts(&out, "}\n");
+	} else {
+		er_term_put(&out, colour, ER_GREEN, ER_LIT("built "));
+		er_buf_printf(&out, "dist/%.*s.js  %.1f KB of %.0f KB, %llu file%s, %llu ms\n", ER_FMT(p->name), (double)b->bytes / 1024,
+		              (double)p->limits.code_n / 1024, (unsigned long long)b->files, b->files == 1 ? "" : "s",
+		              (unsigned long long)b->ms);
+	}
+	er_term_flush(STDOUT_FILENO, &out);
+	er_buf_fini(&out);
+}
+
+int er_cmd_build(int argc, char **argv)
+{
+	bool json = false, full = false, none = false;
+	const char *entry = NULL;
+	const er_option options[] = {
+	    {"json", 0, NULL, "the result as one JSON object on standard output", &json, NULL},
+	    {"minify", 'm', NULL, "shorten names too (stacks still show the sources' names)", &full, NULL},
+	    {"no-minify", 0, NULL, "leave the script readable", &none, NULL},
+	};
+	const er_command cmd = {
+	    .usage = "er build [ENTRY] [options]",
+	    .about = "Bundles a routine (JavaScript, TypeScript, JSON, text, WebAssembly) into dist/NAME.js and dist/NAME.js.map.\n"
+	             "ENTRY is a source file or a folder; without it the project (er.jsonc) here or in a folder above is built.",
+	    .details = "Exit status: 0 built, 1 there are errors (each with file, line, column), 2 wrong usage.\n",
+	    .options = options,
+	    .n_options = sizeof options / sizeof *options,
+	    .max_words = 1,
+	};
+	int rc = er_args_parse(&cmd, argc, argv, &entry);
+	if (rc >= 0)
+		return rc;
+	er_project p;
+	er_err err;
+	rc = ER_EXIT_FAILED;
+	er_bundle *b = er_desk_build(&p, entry, none ? ER_MINIFY_NONE : full ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, json);
+	if (b != NULL && write_bundle(&p, b, &err)) {
+		report(&p, b, json);
+		rc = ER_EXIT_OK;
+	} else if (b != NULL) {
+		er_diag d = {.text = er_slice_cstr(err.text)};
+		er_desk_show_failure(&d, 1, json);
+	}
+	er_bundle_free(b);
+	er_project_free(&p);
+	return rc;
+}

@@ -1,0 +1,358 @@
+#include "cli/bundler.h"
+
+#include "cli/share.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+
+enum { MAGIC = 0x42554e44, LINE_MAX_BYTES = 256 * 1024 * 1024, DIAGS_MAX = 100, NOTES_MAX = 10 };
+
+struct er_bundler {
+	uint32_t magic;
+	er_bundler_options options;
+	er_limits limits;
+	er_buf prefix;
+	uv_process_t process;
+	uv_pipe_t in, out;
+	er_buf line;
+	size_t scanned; /* bytes of `line` that hold no newline */
+	unsigned handles;
+	bool closed, said, exited, eof;
+	int64_t status;
+	int signal;
+};
+
+void er_bundle_free(er_bundle *b)
+{
+	if (b == NULL)
+		return;
+	er_piece_drop(&b->code);
+	er_piece_drop(&b->map);
+	er_arena_fini(&b->arena);
+	er_free(b);
+}
+
+/* ---- reading a result ---- */
+
+static er_slice text_of(er_arena *a, const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+	return json_is_string(v) ? er_arena_copy(a, er_slice_of(json_string_value(v), json_string_length(v))) : (er_slice){NULL, 0};
+}
+
+static uint64_t number_of(const json_t *object, const char *key)
+{
+	json_int_t v = json_integer_value(json_object_get(object, key));
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+/* Paths come relative to the project's folder and go out relative to the current one. */
+static er_slice path_of(er_arena *a, er_slice prefix, const json_t *m)
+{
+	er_slice path = text_of(a, m, "path");
+	return path.n && path.p[0] != '/' ? er_arena_printf(a, "%.*s%.*s", ER_FMT(prefix), ER_FMT(path)) : path;
+}
+
+static er_diag diag_of(er_arena *a, er_slice prefix, const json_t *m, bool warning)
+{
+	er_diag d = {.warning = warning,
+	             .path = path_of(a, prefix, m),
+	             .line = (unsigned)number_of(m, "line"),
+	             .column = (unsigned)number_of(m, "column"),
+	             .length = (unsigned)number_of(m, "length"),
+	             .text = text_of(a, m, "text"),
+	             .line_text = text_of(a, m, "lineText")};
+	const json_t *notes = json_object_get(m, "notes");
+	size_t n = json_array_size(notes);
+	if (n == 0)
+		return d;
+	n = n < NOTES_MAX ? n : NOTES_MAX;
+	er_diag *v = er_arena_zalloc(a, n * sizeof *v);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *note = json_array_get(notes, i);
+		v[i] = (er_diag){.path = path_of(a, prefix, note),
+		                 .line = (unsigned)number_of(note, "line"),
+		                 .column = (unsigned)number_of(note, "column"),
+		                 .length = (unsigned)number_of(note, "length"),
+		                 .text = text_of(a, note, "text"),
+		                 .line_text = text_of(a, note, "lineText")};
+	}
+	d.notes = v;
+	d.n_notes = n;
+	return d;
+}
+
+static er_bundle *bundle_new(void)
+{
+	er_bundle *b = ER_NEW(er_bundle);
+	er_arena_init(&b->arena);
+	b->diags = er_arena_zalloc(&b->arena, (2 * DIAGS_MAX + 1) * sizeof *b->diags);
+	return b;
+}
+
+static void add_diags(er_bundle *b, er_slice prefix, const json_t *list, bool warning)
+{
+	for (size_t i = 0; i < json_array_size(list) && i < DIAGS_MAX; i++)
+		b->diags[b->n_diags++] = diag_of(&b->arena, prefix, json_array_get(list, i), warning);
+}
+
+/* A routine at or over the limit is refused here as the node would refuse it, with what takes the room. */
+static void check_size(er_bundle *b, uint32_t limit)
+{
+	if (b->bytes < limit)
+		return;
+	er_diag *notes = er_arena_zalloc(&b->arena, (b->n_inputs + 1) * sizeof *notes);
+	size_t n = 0;
+	for (size_t i = 0; i < b->n_inputs && i < 5; i++)
+		notes[n++] = (er_diag){
+		    .text = er_arena_printf(&b->arena, "%8.1f KB  %.*s", (double)b->inputs[i].bytes / 1024, ER_FMT(b->inputs[i].path))};
+	b->ok = false;
+	b->diags[b->n_diags++] = (er_diag){
+	    .text = er_arena_printf(&b->arena, "the bundle has %llu bytes; a routine must stay below %u. The biggest inputs:",
+	                            (unsigned long long)b->bytes, limit),
+	    .notes = notes,
+	    .n_notes = n};
+}
+
+static er_bundle *bundle_failed(er_slice why)
+{
+	er_bundle *b = bundle_new();
+	b->diags[b->n_diags++] = (er_diag){.text = er_arena_copy(&b->arena, why)};
+	return b;
+}
+
+static er_piece piece_of(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+	return er_piece_copy(er_slice_of(json_string_value(v), json_string_length(v)));
+}
+
+static er_bundle *bundle_of(er_slice line, er_slice prefix, const er_limits *limits)
+{
+	json_error_t why;
+	json_t *root = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, &why);
+	if (root == NULL)
+		return bundle_failed(ER_LIT("the bundler said something that is no JSON"));
+	er_bundle *b = bundle_new();
+	b->ok = json_is_true(json_object_get(root, "ok"));
+	b->ms = number_of(root, "ms");
+	b->bytes = number_of(root, "bytes");
+	b->files = number_of(root, "files");
+	add_diags(b, prefix, json_object_get(root, "errors"), false);
+	add_diags(b, prefix, json_object_get(root, "warnings"), true);
+	const json_t *inputs = json_object_get(root, "inputs");
+	for (size_t i = 0; i < json_array_size(inputs) && i < ER_BUNDLE_INPUTS; i++) {
+		const json_t *input = json_array_get(inputs, i);
+		b->inputs[b->n_inputs++] = (struct er_bundle_input){text_of(&b->arena, input, "path"), number_of(input, "bytes")};
+	}
+	if (b->ok) {
+		b->code = piece_of(root, "code");
+		b->map = piece_of(root, "map");
+		check_size(b, limits->code_n);
+	}
+	json_decref(root);
+	return b;
+}
+
+/* ---- the child ---- */
+
+static void on_handle_closed(uv_handle_t *h)
+{
+	er_bundler *bd = h->data;
+	ER_CHECK(bd, MAGIC);
+	if (--bd->handles > 0)
+		return;
+	er_buf_fini(&bd->line);
+	er_buf_fini(&bd->prefix);
+	bd->magic = 0;
+	er_free(bd);
+}
+
+void er_bundler_close(er_bundler *bd)
+{
+	ER_CHECK(bd, MAGIC);
+	if (bd->closed)
+		return;
+	bd->closed = true;
+	if (!bd->exited)
+		(void)uv_process_kill(&bd->process, SIGTERM);
+	uv_close((uv_handle_t *)&bd->in, on_handle_closed);
+	uv_close((uv_handle_t *)&bd->out, on_handle_closed);
+	uv_close((uv_handle_t *)&bd->process, on_handle_closed);
+}
+
+static void give(er_bundler *bd, er_bundle *b)
+{
+	bd->said = true;
+	bd->options.on_bundle(bd->options.ctx, b);
+}
+
+/* The child is gone and all that it said is read. */
+static void maybe_end(er_bundler *bd)
+{
+	if (!bd->exited || !bd->eof || bd->closed)
+		return;
+	if (!bd->said || bd->options.watch) {
+		char text[128];
+		int n = bd->signal ? snprintf(text, sizeof text, "the bundler was killed by signal %d", bd->signal)
+		                   : snprintf(text, sizeof text, "the bundler ended with status %lld", (long long)bd->status);
+		give(bd, bundle_failed(er_slice_of(text, (size_t)n)));
+	}
+	if (!bd->closed)
+		bd->options.on_end(bd->options.ctx);
+}
+
+static void on_child_exit(uv_process_t *process, int64_t status, int sig)
+{
+	er_bundler *bd = process->data;
+	ER_CHECK(bd, MAGIC);
+	bd->exited = true;
+	bd->status = status;
+	bd->signal = sig;
+	maybe_end(bd);
+}
+
+static void on_child_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+	er_bundler *bd = h->data;
+	*buf = uv_buf_init((char *)er_buf_reserve(&bd->line, suggested), (unsigned)suggested);
+}
+
+static void on_child_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+{
+	er_bundler *bd = s->data;
+	ER_CHECK(bd, MAGIC);
+	(void)buf;
+	if (n < 0) {
+		bd->eof = true;
+		(void)uv_read_stop(s);
+		maybe_end(bd);
+		return;
+	}
+	er_buf_wrote(&bd->line, (size_t)n);
+	while (!bd->closed) {
+		er_slice all = er_buf_slice(&bd->line);
+		size_t end = bd->scanned + er_slice_find(er_slice_from(all, bd->scanned), '\n');
+		if (end >= all.n) {
+			bd->scanned = all.n;
+			break;
+		}
+		er_bundle *b = bundle_of(er_slice_head(all, end), er_buf_slice(&bd->prefix), &bd->limits);
+		er_buf_consume(&bd->line, end + 1);
+		bd->scanned = 0;
+		give(bd, b);
+	}
+	if (er_buf_len(&bd->line) > LINE_MAX_BYTES && !bd->closed) {
+		er_buf_clear(&bd->line);
+		bd->scanned = 0;
+		give(bd, bundle_failed(ER_LIT("the bundle is far too large")));
+		(void)uv_process_kill(&bd->process, SIGTERM);
+	}
+}
+
+static bool spawn(er_bundler *bd, uv_loop_t *loop, const char *script, er_err *err)
+{
+	static const char *const minify[] = {"default", "none", "full"};
+	const er_project *p = bd->options.project;
+	const char *args[] = {"node",
+	                      script,
+	                      "--root",
+	                      p->root,
+	                      "--entry",
+	                      p->main,
+	                      "--minify",
+	                      minify[bd->options.minify],
+	                      bd->options.watch ? "--watch" : NULL,
+	                      NULL};
+	uv_stdio_container_t stdio[3] = {
+	    {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&bd->in},
+	    {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&bd->out},
+	    {.flags = UV_INHERIT_FD, .data.fd = 2},
+	};
+	/* A watching child has a process group of its own: a Ctrl-C at the terminal is for this process, which then closes the child's input. */
+	uv_process_options_t options = {.file = "node",
+	                                .args = (char **)(uintptr_t)args,
+	                                .stdio = stdio,
+	                                .stdio_count = 3,
+	                                .exit_cb = on_child_exit,
+	                                .flags = bd->options.watch ? UV_PROCESS_DETACHED : 0};
+	int rc = uv_spawn(loop, &bd->process, &options);
+	if (rc == UV_ENOENT)
+		return er_fail(err, ER_ERR_UNAVAILABLE,
+		               "node is not installed or not in PATH; the bundler needs it (apt-get install nodejs)");
+	if (rc < 0)
+		return er_fail(err, ER_ERR_SYSTEM, "cannot start the bundler: %s", uv_strerror(rc));
+	return true;
+}
+
+er_bundler *er_bundler_start(uv_loop_t *loop, const er_bundler_options *options, er_err *err)
+{
+	er_buf script = {0};
+	if (!er_share_find("bundle.mjs", &script, err)) {
+		er_buf_fini(&script);
+		return NULL;
+	}
+	er_bundler *bd = ER_NEW(er_bundler);
+	bd->magic = MAGIC;
+	bd->options = *options;
+	bd->limits = options->project->limits;
+	er_buf_put(&bd->prefix, options->project->prefix);
+	bd->handles = 3;
+	(void)uv_pipe_init(loop, &bd->in, 0);
+	(void)uv_pipe_init(loop, &bd->out, 0);
+	bd->in.data = bd->out.data = bd->process.data = bd;
+	bool ok = spawn(bd, loop, (const char *)er_buf_slice(&script).p, err);
+	bd->options.project = NULL;
+	er_buf_fini(&script);
+	if (!ok) {
+		bd->exited = true;
+		er_bundler_close(bd);
+		return NULL;
+	}
+	int rc = uv_read_start((uv_stream_t *)&bd->out, on_child_alloc, on_child_read);
+	ER_ASSERT(rc == 0);
+	return bd;
+}
+
+/* ---- once ---- */
+
+typedef struct once {
+	er_bundle *bundle;
+} once;
+
+static void once_bundle(void *ctx, er_bundle *b)
+{
+	once *o = ctx;
+	er_bundle_free(o->bundle);
+	o->bundle = b;
+}
+
+static void once_end(void *ctx)
+{
+	(void)ctx; /* the loop runs dry */
+}
+
+er_bundle *er_bundler_once(const er_project *project, er_minify minify)
+{
+	once o = {0};
+	er_err err;
+	uv_loop_t loop;
+	int rc = uv_loop_init(&loop);
+	ER_ASSERT(rc == 0);
+	er_bundler *bd = er_bundler_start(
+	    &loop,
+	    &(er_bundler_options){.project = project, .minify = minify, .on_bundle = once_bundle, .on_end = once_end, .ctx = &o},
+	    &err);
+	if (bd == NULL) {
+		o.bundle = bundle_failed(er_slice_cstr(err.text));
+	} else {
+		while ((!bd->exited || !bd->eof) && uv_run(&loop, UV_RUN_ONCE))
+			;
+		er_bundler_close(bd);
+	}
+	(void)uv_run(&loop, UV_RUN_DEFAULT);
+	rc = uv_loop_close(&loop);
+	ER_ASSERT(rc == 0);
+	return o.bundle;
+}
