@@ -1,0 +1,277 @@
+/* URLs against the data files of web-platform-tests, where they are at hand (ER_WPT_DATA, or ../shared/wpt-data beside the source tree; skipped
+ * with a message otherwise), and against what the node itself relies on. */
+#include "base/mem.h"
+#include "http/url.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const struct {
+	const char *name;
+	er_url_part part;
+} parts[] = {
+    {"href", ER_URL_HREF},     {"protocol", ER_URL_PROTOCOL}, {"username", ER_URL_USERNAME}, {"password", ER_URL_PASSWORD},
+    {"host", ER_URL_HOST},     {"hostname", ER_URL_HOSTNAME}, {"port", ER_URL_PORT},         {"pathname", ER_URL_PATHNAME},
+    {"search", ER_URL_SEARCH}, {"hash", ER_URL_HASH},
+};
+
+/* JSON that may hold lone surrogates, which jansson refuses: they become U+FFFD, as they do before a string reaches the URL class. */
+static char *replace_surrogates(const char *text)
+{
+	er_buf b;
+	er_buf_init(&b);
+	for (const char *p = text; *p; p++) {
+		unsigned hi, lo;
+		if (p[0] == '\\' && p[1] == 'u' && sscanf(p + 2, "%4x", &hi) == 1 && hi >= 0xd800 && hi < 0xe000) {
+			bool pair =
+			    hi < 0xdc00 && p[6] == '\\' && p[7] == 'u' && sscanf(p + 8, "%4x", &lo) == 1 && lo >= 0xdc00 && lo < 0xe000;
+			if (pair)
+				er_buf_put(&b, er_slice_of(p, 12));
+			else
+				er_buf_puts(&b, "\\uFFFD");
+			p += pair ? 11 : 5;
+		} else if (p[0] == '\\') {
+			er_buf_put(&b, er_slice_of(p++, 2));
+		} else {
+			er_buf_putc(&b, (uint8_t)*p);
+		}
+	}
+	er_buf_putc(&b, '\0');
+	return (char *)b.p;
+}
+
+static json_t *load(const char *name)
+{
+	const char *dir = getenv("ER_WPT_DATA");
+	char *path = dir != NULL ? er_printf("%s/%s", dir, name) : er_printf("%s/../shared/wpt-data/%s", ER_SOURCE_DIR, name);
+	FILE *f = fopen(path, "rb");
+	if (f == NULL) {
+		print_message("%s is not there; set ER_WPT_DATA to a copy of web-platform-tests' url/resources\n", path);
+		er_free(path);
+		skip();
+		return NULL;
+	}
+	er_free(path);
+	er_buf b;
+	er_buf_init(&b);
+	for (size_t n; (n = fread(er_buf_reserve(&b, 65536), 1, 65536, f)) > 0;)
+		er_buf_wrote(&b, n);
+	fclose(f);
+	er_buf_putc(&b, '\0');
+	char *clean = replace_surrogates((const char *)b.p);
+	json_error_t err;
+	json_t *root = json_loads(clean, JSON_ALLOW_NUL, &err);
+	if (root == NULL)
+		fail_msg("%s: %s at line %d", name, err.text, err.line);
+	er_free(clean);
+	er_buf_fini(&b);
+	return root;
+}
+
+static er_slice text_of(const json_t *v)
+{
+	return er_slice_of(json_string_value(v), json_string_length(v));
+}
+
+/* The getter's text; a port is written out. */
+static er_slice get(const er_url *u, er_url_part part, char digits[8])
+{
+	if (part != ER_URL_PORT)
+		return er_url_get(u, part);
+	if (u->port == ER_URL_ABSENT)
+		return (er_slice){0};
+	return er_slice_of(digits, (size_t)snprintf(digits, 8, "%u", u->port));
+}
+
+static int differs(const er_url *u, const json_t *want, er_slice input)
+{
+	int bad = 0;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		char digits[8];
+		const json_t *v = json_object_get(want, parts[i].name);
+		er_slice got = get(u, parts[i].part, digits);
+		if (v != NULL && !er_slice_eq(got, text_of(v))) {
+			print_message("<%.*s> %s: got <%.*s>, wanted <%s>\n", ER_FMT(input), parts[i].name, ER_FMT(got),
+			              json_string_value(v));
+			bad = 1;
+		}
+	}
+	return bad;
+}
+
+static int check_parse(const json_t *it)
+{
+	er_slice input = text_of(json_object_get(it, "input"));
+	const json_t *base_text = json_object_get(it, "base");
+	bool want = !json_is_true(json_object_get(it, "failure"));
+	er_url base, u;
+	bool has_base = json_is_string(base_text);
+	if (has_base && !er_url_parse(&base, text_of(base_text), NULL))
+		return want;
+	int bad = 0;
+	bool ok = er_url_parse(&u, input, has_base ? &base : NULL);
+	if (ok != want) {
+		print_message("<%.*s> base <%s>: %s\n", ER_FMT(input), has_base ? json_string_value(base_text) : "",
+		              ok ? "must fail" : "must not fail");
+		bad = 1;
+	} else if (ok) {
+		bad = differs(&u, it, input);
+		const json_t *origin = json_object_get(it, "origin");
+		er_buf o;
+		er_buf_init(&o);
+		er_url_origin(&u, &o);
+		if (origin != NULL && !er_slice_eq(er_buf_slice(&o), text_of(origin))) {
+			print_message("<%.*s> origin: got <%.*s>\n", ER_FMT(input), ER_FMT(er_buf_slice(&o)));
+			bad = 1;
+		}
+		er_buf_fini(&o);
+	}
+	if (ok)
+		er_url_fini(&u);
+	if (has_base)
+		er_url_fini(&base);
+	return bad;
+}
+
+static void url_is_what_every_browser_makes_of_it(void **state)
+{
+	(void)state;
+	json_t *root = load("urltestdata.json");
+	size_t i, n = 0, bad = 0;
+	json_t *it;
+	json_array_foreach(root, i, it)
+	{
+		if (!json_is_object(it))
+			continue;
+		n++;
+		bad += (size_t)check_parse(it);
+	}
+	json_decref(root);
+	print_message("urltestdata: %zu of %zu\n", n - bad, n);
+	assert_int_equal(bad, 0);
+}
+
+static void setters_change_what_they_may_and_nothing_else(void **state)
+{
+	(void)state;
+	json_t *root = load("setters_tests.json");
+	size_t n = 0, bad = 0;
+	for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+		size_t i;
+		json_t *it;
+		json_array_foreach(json_object_get(root, parts[k].name), i, it)
+		{
+			er_url u;
+			er_slice value = text_of(json_object_get(it, "new_value"));
+			assert_true(er_url_parse(&u, text_of(json_object_get(it, "href")), NULL));
+			n++;
+			(void)er_url_set(&u, parts[k].part, value);
+			if (differs(&u, json_object_get(it, "expected"), value)) {
+				print_message("  ... set %s of %s to <%.*s>\n", parts[k].name, json_string_value(json_object_get(it, "href")),
+				              ER_FMT(value));
+				bad++;
+			}
+			er_url_fini(&u);
+		}
+	}
+	json_decref(root);
+	print_message("setters: %zu of %zu\n", n - bad, n);
+	assert_int_equal(bad, 0);
+}
+
+/* `through_host`: as the host of a URL, else as a domain. */
+static size_t check_domains(const char *file, bool through_host)
+{
+	json_t *root = load(file);
+	size_t i, n = 0, bad = 0;
+	json_t *it;
+	json_array_foreach(root, i, it)
+	{
+		if (!json_is_object(it))
+			continue;
+		er_slice input = text_of(json_object_get(it, "input"));
+		const json_t *want = json_object_get(it, "output");
+		er_buf out;
+		er_buf_init(&out);
+		bool ok;
+		if (through_host) {
+			er_url u;
+			er_buf text;
+			er_buf_init(&text);
+			er_buf_puts(&text, "https://");
+			er_buf_put(&text, input);
+			er_buf_puts(&text, "/x");
+			ok = er_url_parse(&u, er_buf_slice(&text), NULL);
+			if (ok) {
+				er_buf_put(&out, er_url_get(&u, ER_URL_HOST));
+				er_url_fini(&u);
+			}
+			er_buf_fini(&text);
+		} else {
+			ok = er_url_domain_to_ascii(input, &out);
+		}
+		n++;
+		if (ok != json_is_string(want) || (ok && !er_slice_eq(er_buf_slice(&out), text_of(want)))) {
+			print_message("%s <%.*s>: got <%.*s>, wanted <%s>\n", file, ER_FMT(input), ER_FMT(er_buf_slice(&out)),
+			              json_is_string(want) ? json_string_value(want) : "failure");
+			bad++;
+		}
+		er_buf_fini(&out);
+	}
+	json_decref(root);
+	print_message("%s: %zu of %zu\n", file, n - bad, n);
+	return bad;
+}
+
+static void foreign_names_reach_the_right_host(void **state)
+{
+	(void)state;
+	assert_int_equal(check_domains("toascii.json", true), 0);
+}
+
+static void every_idna_case_of_unicode(void **state)
+{
+	(void)state;
+	assert_int_equal(check_domains("IdnaTestV2.json", true), 0);
+}
+
+static void query_is_encoded_as_utf8(void **state)
+{
+	(void)state;
+	json_t *root = load("percent-encoding.json");
+	size_t i;
+	json_t *it;
+	json_array_foreach(root, i, it)
+	{
+		if (!json_is_object(it))
+			continue;
+		er_url u;
+		assert_true(er_url_parse(&u, ER_LIT("https://example.com/"), NULL));
+		assert_true(er_url_set(&u, ER_URL_SEARCH, text_of(json_object_get(it, "input"))));
+		er_slice got = er_slice_from(er_url_get(&u, ER_URL_SEARCH), 1);
+		er_slice want = text_of(json_object_get(json_object_get(it, "output"), "utf-8"));
+		if (!er_slice_eq(got, want))
+			fail_msg("got %.*s, wanted %.*s", ER_FMT(got), ER_FMT(want));
+		er_url_fini(&u);
+	}
+	json_decref(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(url_is_what_every_browser_makes_of_it),
+	    cmocka_unit_test(setters_change_what_they_may_and_nothing_else),
+	    cmocka_unit_test(foreign_names_reach_the_right_host),
+	    cmocka_unit_test(every_idna_case_of_unicode),
+	    cmocka_unit_test(query_is_encoded_as_utf8),
+	};
+	return cmocka_run_group_tests_name("url", tests, NULL, NULL);
+}
