@@ -268,20 +268,15 @@ static bool ipv6_parse(er_arena *a, er_slice in, er_slice *out)
 
 /* ---- domains ---- */
 
-/* ASCII, and no label that IDNA would have to look into. *upper: there are capitals. */
-static bool plain_ascii(er_slice s, bool *upper)
+/* *upper: there are capitals. */
+static bool ascii_only(er_slice s, bool *upper)
 {
-	bool label_start = true;
+	uint8_t all = 0;
 	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-		if (c >= 0x80)
-			return false;
-		if (label_start && s.n - i >= 4 && er_slice_ieq(er_slice_of(s.p + i, 4), ER_LIT("xn--")))
-			return false;
-		*upper = *upper || (c >= 'A' && c <= 'Z');
-		label_start = c == '.';
+		all |= s.p[i];
+		*upper = *upper || (s.p[i] >= 'A' && s.p[i] <= 'Z');
 	}
-	return true;
+	return all < 0x80;
 }
 
 /* UTS #46 with CheckHyphens=false, CheckBidi=true, CheckJoiners=true, UseSTD3ASCIIRules=false, Transitional_Processing=false,
@@ -318,7 +313,8 @@ static bool idna(er_arena *a, er_slice domain, er_slice *out)
 bool er_url_domain_ascii(er_arena *a, er_slice domain, er_slice *out)
 {
 	bool upper = false;
-	if (plain_ascii(domain, &upper))
+	/* The standard leaves an ASCII domain as it is, whatever its "xn--" labels hold. */
+	if (ascii_only(domain, &upper))
 		*out = upper ? er_url_lower(a, domain) : domain;
 	else if (!idna(a, domain, out))
 		return false;
