@@ -65,6 +65,14 @@ er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set)
 	return er_slice_of(out, (size_t)(encode_to(out, in, set) - out));
 }
 
+er_slice er_url_join(er_arena *a, er_slice first, er_slice second)
+{
+	uint8_t *out = er_arena_alloc(a, first.n + second.n);
+	er_copy(out, first.p, first.n);
+	er_copy(out + first.n, second.p, second.n);
+	return er_slice_of(out, first.n + second.n);
+}
+
 int er_url_special_port(er_slice s)
 {
 	switch (s.n) {
@@ -313,7 +321,7 @@ static bool take_opaque(parser *p)
 	p->r.path = er_url_encode(p->a, path, ER_URL_SET_C0);
 	/* A space before "?" or "#" would be lost if those were removed again. */
 	if (p->in.n > 0 && path.n > 0 && path.p[path.n - 1] == ' ')
-		p->r.path = er_arena_printf(p->a, "%.*s%%20", (int)p->r.path.n - 1, (const char *)p->r.path.p);
+		p->r.path = er_url_join(p->a, er_slice_head(p->r.path, p->r.path.n - 1), ER_LIT("%20"));
 	return take_query(p);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <unicode/uidna.h>
+#include <unicode/utf8.h>
 
 enum { FORBIDDEN_HOST = 1, FORBIDDEN_DOMAIN = 2, BOTH = 3 };
 
@@ -279,6 +280,46 @@ static bool ascii_only(er_slice s, bool *upper)
 	return all < 0x80;
 }
 
+/* UTS #46 changed some mappings in Unicode 15.1 and 16, for code points that are older; ICU 72 (Debian 12) has not heard of it. Doing these
+ * first makes no difference to an ICU that has. `to` 0: the code point is ignored. */
+static const struct remap {
+	uint32_t first, last, to;
+} remaps[] = {
+    {0x04C0, 0x04C0, 0x04CF},   {0x10A0, 0x10C5, 0x2D00},   {0x115F, 0x1160, 0},         {0x17B4, 0x17B5, 0},
+    {0x180E, 0x180E, 0},        {0x1E9E, 0x1E9E, 0x00DF},   {0x206A, 0x206F, 0},         {0x2132, 0x2132, 0x214E},
+    {0x2183, 0x2183, 0x2184},   {0x3164, 0x3164, 0},        {0xFFA0, 0xFFA0, 0},         {0x1D173, 0x1D17A, 0},
+    {0x2F868, 0x2F868, 0x36FC}, {0x2F874, 0x2F874, 0x5F53}, {0x2F91F, 0x2F91F, 0x243AB}, {0x2F95F, 0x2F95F, 0x7AEE},
+    {0x2F9BF, 0x2F9BF, 0x45D7},
+};
+
+/* Where the code point goes, U_SENTINEL to leave it out. */
+static UChar32 remap(UChar32 c)
+{
+	for (size_t i = 0; i < sizeof remaps / sizeof *remaps; i++) {
+		const struct remap *it = &remaps[i];
+		if ((uint32_t)c < it->first)
+			break;
+		if ((uint32_t)c <= it->last)
+			return it->to == 0 ? U_SENTINEL : (UChar32)(it->to + ((uint32_t)c - it->first));
+	}
+	return c;
+}
+
+/* Also makes U+FFFD of what is not UTF-8. */
+static er_slice remap_all(er_arena *a, er_slice in)
+{
+	uint8_t *out = er_arena_alloc(a, in.n * 3);
+	int32_t n = 0, at = 0;
+	while (at < (int32_t)in.n) {
+		UChar32 c;
+		U8_NEXT_OR_FFFD(in.p, at, (int32_t)in.n, c);
+		c = remap(c);
+		if (c != U_SENTINEL)
+			U8_APPEND_UNSAFE(out, n, (uint32_t)c);
+	}
+	return er_slice_of(out, (size_t)n);
+}
+
 /* UTS #46 with CheckHyphens=false, CheckBidi=true, CheckJoiners=true, UseSTD3ASCIIRules=false, Transitional_Processing=false,
  * VerifyDnsLength=false: ICU always looks at hyphens and lengths, so those of its verdicts are put aside. */
 static bool idna(er_arena *a, er_slice domain, er_slice *out)
@@ -316,7 +357,7 @@ bool er_url_domain_ascii(er_arena *a, er_slice domain, er_slice *out)
 	/* The standard leaves an ASCII domain as it is, whatever its "xn--" labels hold. */
 	if (ascii_only(domain, &upper))
 		*out = upper ? er_url_lower(a, domain) : domain;
-	else if (!idna(a, domain, out))
+	else if (!idna(a, remap_all(a, domain), out))
 		return false;
 	return out->n > 0 && !holds(*out, FORBIDDEN_DOMAIN);
 }

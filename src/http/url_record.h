@@ -30,6 +30,8 @@ enum {
 /* `in` itself when nothing is to be encoded. */
 er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set);
 
+er_slice er_url_join(er_arena *a, er_slice first, er_slice second);
+
 /* -1: not special; 0: file; else the default port. */
 int er_url_special_port(er_slice scheme);
 static inline bool er_url_special(er_slice scheme)
@@ -39,13 +41,14 @@ static inline bool er_url_special(er_slice scheme)
 
 /* `in` without tabs and newlines. */
 er_slice er_url_drop_newlines(er_arena *a, er_slice in);
-/* Leading digits of a scheme: letter, then letters, digits, "+", "-", ".". The length before ":", or 0: there is none. */
+/* The length of the scheme before the first ":"; 0: there is none. */
 size_t er_url_scheme_length(er_slice in);
 er_slice er_url_lower(er_arena *a, er_slice in);
-/* "host[:port]" without what ends it; sets host and port. `hostname_only`: a port is refused. With `keep_port` (a setter), a missing port leaves the old
- * one, and what follows the digits of a port is ignored. */
+/* How much of `in` is host and port, or userinfo: up to "/", "?", "#", in special schemes "\". */
 size_t er_url_host_length(er_slice in, bool special);
+/* The ":" before the port, not one in brackets; host.n if there is none. */
 size_t er_url_host_colon(er_slice host);
+/* "C:" or "C|". */
 bool er_url_windows_drive(er_slice s);
 /* Adds the segments of `in` (which ends with the path) to `path`. */
 er_slice er_url_path_add(er_arena *a, er_slice scheme, er_slice path, er_slice in);

@@ -22,7 +22,7 @@ static bool cannot_have_credentials(const setter *s)
 
 static bool set_protocol(setter *s, er_slice value)
 {
-	er_slice with_colon = er_arena_printf(s->a, "%.*s:", ER_FMT(value));
+	er_slice with_colon = er_url_join(s->a, value, ER_LIT(":"));
 	size_t n = er_url_scheme_length(with_colon);
 	if (n == 0)
 		return false;
@@ -94,10 +94,9 @@ static bool set_pathname(setter *s, er_slice value)
 		return false;
 	bool slash = value.n > 0 && (value.p[0] == '/' || (s->special && value.p[0] == '\\'));
 	s->r.path = (er_slice){0};
+	/* Nothing but a host may be followed by no path at all. */
 	if (value.n > 0 || s->special || !s->r.has_host)
 		s->r.path = er_url_path_add(s->a, s->r.scheme, s->r.path, er_slice_from(value, slash));
-	if (value.n == 0 && !s->special)
-		s->r.path = (er_slice){0};
 	return true;
 }
 
