@@ -50,7 +50,13 @@ static er_slice fd_key(const curl_socket_t *fd)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	sock *s = poll->data;
-	int what = status < 0 ? CURL_CSELECT_ERR : 0;
+	int what = 0;
+	if (status < 0) {
+		/* The loop gave up on it (the peer reset the connection). Reading finds out what it is; told only of an error, libcurl would not
+		 * try again on a fresh connection. */
+		what = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+		s->active = 0;
+	}
 	if (s->want == 0) {
 		uv_poll_stop(poll);
 		s->active = 0;

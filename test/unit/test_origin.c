@@ -1,0 +1,326 @@
+/* Subrequests: what is asked, what comes back, from servers that are slow, lying and broken. */
+#include "origin_harness.h"
+
+/* ---- answers ---- */
+
+static void test_an_answer_arrives_whole(void **state)
+{
+	(void)state;
+	call *c = get("/hello");
+	assert_int_equal(c->x->res.status, 200);
+	assert_true(er_slice_eq(c->x->res.reason, ER_LIT("Fine")));
+	assert_body(c, "hello");
+	assert_int_equal(er_body_length(c->x->res.body), 5);
+	assert_int_equal(c->x->res.fields.n, 3); /* both x-a and content-length; Connection and what it lists are gone */
+	assert_true(er_slice_eq(*er_fields_get(&c->x->res.fields, ER_LIT("content-length")), ER_LIT("5")));
+	assert_int_equal(c->x->facts.subrequests, 0);
+	assert_true(er_slice_starts(c->x->res.url_list, ER_LIT("http://127.0.0.1:")));
+	assert_true(er_slice_ends(c->x->res.url_list, ER_LIT("/hello")));
+	call_free(c);
+}
+
+static void test_every_framing_is_understood(void **state)
+{
+	(void)state;
+	static const char *const paths[][2] = {{"/chunked", "hello world"}, {"/close", "until the end"}, {"/early", "ok"},
+	                                       {"/no-content", ""},         {"/not-modified", ""},       {"/empty", ""},
+	                                       {"/drip", "abcdef"},         {"/same-lengths", "hello"}};
+	for (int twice = 0; twice < 2; twice++)
+		for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+			call *c = get(paths[i][0]);
+			assert_body(c, paths[i][1]);
+			assert_true(c->x->res.error == ER_ERR_OK && c->x->res.status < 400);
+			call_free(c);
+		}
+}
+
+static void test_length_and_coding_together_are_not_believed(void **state)
+{
+	(void)state;
+	call *c = get("/smuggle");
+	if (c->x->res.status == 200) {
+		assert_body(c, "hello");
+		assert_null(er_fields_get(&c->x->res.fields, ER_LIT("content-length")));
+		assert_int_equal(er_body_length(c->x->res.body), ER_BODY_UNKNOWN);
+	} else {
+		assert_failed(c, 502, ER_ERR_RESPONSE);
+	}
+	call_free(c);
+}
+
+static void test_head_keeps_the_length(void **state)
+{
+	(void)state;
+	call *c = call_new("HEAD", "/anything");
+	begin(c);
+	finish(c);
+	assert_int_equal(c->x->res.status, 200);
+	assert_body(c, "");
+	assert_int_equal(er_body_length(c->x->res.body), 12345);
+	call_free(c);
+	c = get("/hello"); /* the connection is still good */
+	assert_body(c, "hello");
+	call_free(c);
+}
+
+static void test_broken_answers_are_502(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"/two-lengths", "/bad-length", "/nothing", "/garbage",  "/upgrade",  "/status-999",
+	                                    "/bad-name",    "/bad-value",  "/folded",  "/no-colon", "/big-head", "/many-fields"};
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		call *c = get(paths[i]);
+		assert_failed(c, 502, ER_ERR_RESPONSE);
+		call_free(c);
+	}
+}
+
+static void test_a_cut_answer_is_never_taken_for_whole(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"/cut", "/cut-chunked", "/bad-chunk"};
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		call *c = get(paths[i]);
+		if (c->x->res.error == ER_ERR_OK && c->error == ER_ERR_OK)
+			fail_msg("%s looks whole", paths[i]);
+		call_free(c);
+	}
+}
+
+static void test_connections_are_used_again(void **state)
+{
+	(void)state;
+	unsigned before = server->connections;
+	for (int i = 1; i <= 5; i++) {
+		call *c = get("/kept");
+		assert_int_equal(er_buf_slice(&c->body).p[0], '0' + i);
+		call_free(c);
+	}
+	assert_int_equal(server->connections - before, 1);
+}
+
+static void test_a_server_that_closed_its_idle_connection_costs_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		call *c = get("/once");
+		assert_body(c, "ok");
+		call_free(c);
+	}
+}
+
+static void test_one_routine_never_rides_on_anothers_connection(void **state)
+{
+	(void)state;
+	int a, b;
+	for (int i = 0; i < 4; i++) {
+		call *c = call_new("GET", "/kept");
+		c->opt.pool = i % 2 ? &a : &b;
+		begin(c);
+		finish(c);
+		assert_body(c, i < 2 ? "1" : "2");
+		call_free(c);
+	}
+}
+
+/* ---- what is sent ---- */
+
+static void test_the_request_goes_out_as_it_is(void **state)
+{
+	(void)state;
+	call *c = call_new("GET", "/");
+	c->x->req.target = ER_LIT("/head/./a/../b//c?q=%41|{}\"'");
+	field(c, "X-Mixed-Case", "value one");
+	field(c, "x-empty", "");
+	field(c, "cookie", "a=b");
+	field(c, "Connection", "x-gone");
+	field(c, "X-Gone", "1");
+	field(c, "Host", "evil.example");
+	field(c, "TE", "trailers");
+	field(c, "Expect", "100-continue");
+	field(c, "Proxy-Authorization", "secret");
+	begin(c);
+	finish(c);
+	assert_int_equal(c->x->res.status, 200);
+	char host[64];
+	snprintf(host, sizeof host, "\r\nHost: 127.0.0.1:%u\r\n", server->port);
+	assert_true(has(c, "GET /head/./a/../b//c?q=%41|{}\"' HTTP/1.1\r\n"));
+	assert_true(has(c, host));
+	assert_true(has(c, "\r\nX-Mixed-Case: value one\r\n"));
+	assert_true(has(c, "\r\nx-empty:"));
+	assert_true(has(c, "\r\ncookie: a=b\r\n"));
+	static const char *const not_sent[] = {"evil",  "x-gone", "X-Gone",     "TE:",     "Expect",
+	                                       "xpect", "secret", "User-Agent", "Accept:", "ontent-"};
+	for (size_t i = 0; i < sizeof not_sent / sizeof *not_sent; i++)
+		if (has(c, not_sent[i]))
+			fail_msg("%s was sent", not_sent[i]);
+	call_free(c);
+}
+
+static void test_a_request_that_would_break_http_is_not_sent(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *value;
+	} bad[] = {{"x", "a\r\nevil: 1"}, {"x", "a\nb"}, {"a b", "1"}, {"x:", "1"}, {"", "1"}, {"x\r\ny", "1"}, {"x", "\x01"}};
+	unsigned before = server->requests;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		call *c = call_new("GET", "/hello");
+		field(c, bad[i].name, bad[i].value);
+		begin(c);
+		finish(c);
+		assert_failed(c, 502, ER_ERR_INVALID);
+		call_free(c);
+	}
+	static const char *const targets[] = {"", "hello", "/a b", "/a\r\nx: y", "/a#b", "*", "http://other/"};
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+		call *c = call_new("GET", targets[i]);
+		begin(c);
+		finish(c);
+		assert_failed(c, 502, ER_ERR_INVALID);
+		call_free(c);
+	}
+	static const char *const methods[] = {"CONNECT", "TRACE", "G ET", "", "GET\r\n"};
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+		call *c = call_new(methods[i], "/hello");
+		begin(c);
+		finish(c);
+		assert_failed(c, 502, ER_ERR_INVALID);
+		call_free(c);
+	}
+	static const char *const authorities[] = {"",           "user@127.0.0.1", "127.0.0.1/x", "a b",        "127.0.0.1:99999",
+	                                          "127.0.0.1:", "x\r\ny",         "[::1",        "EXAMPLE.com"};
+	for (size_t i = 0; i < sizeof authorities / sizeof *authorities; i++) {
+		call *c = call_new("GET", "/hello");
+		c->x->req.authority = er_slice_cstr(authorities[i]);
+		begin(c);
+		finish(c);
+		assert_failed(c, 502, ER_ERR_INVALID);
+		call_free(c);
+	}
+	call *c = call_new("GET", "/hello");
+	c->x->req.scheme = ER_LIT("ftp");
+	begin(c);
+	finish(c);
+	assert_failed(c, 502, ER_ERR_INVALID);
+	call_free(c);
+	assert_int_equal(server->requests, before);
+}
+
+static void test_an_operators_origin_is_where_he_says(void **state)
+{
+	(void)state;
+	char to[64];
+	snprintf(to, sizeof to, "127.0.0.1:%u", server->port);
+	call *c = call_new("GET", "/head");
+	c->x->req.authority = ER_LIT("shop.example");
+	c->opt =
+	    (er_fetch_options){.trusted = true, .connect_to = to, .decompress = ER_DECOMPRESS_MANUAL, .redirect = ER_REDIRECT_MANUAL};
+	begin(c);
+	finish(c);
+	assert_true(has(c, "\r\nHost: shop.example\r\n"));
+	call_free(c);
+}
+
+/* ---- where it may go ---- */
+
+static void test_internal_servers_are_refused_with_403(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"127.0.0.1", "localhost",          "10.0.0.1", "169.254.169.254",
+	                                    "[::1]",     "[::ffff:127.0.0.1]", "0.0.0.0"};
+	unsigned before = server->connections;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		call *c = call_new("GET", "/hello");
+		c->opt.n_allow = 0;
+		c->x->req.authority = er_arena_printf(&c->x->arena, "%s:%u", names[i], server->port);
+		if (strcmp(names[i], "[::ffff:127.0.0.1]") == 0)
+			c->x->req.authority = er_arena_printf(&c->x->arena, "[::ffff:7f00:1]:%u", server->port);
+		begin(c);
+		finish(c);
+		assert_failed(c, 403, ER_ERR_REFUSED_ADDRESS);
+		call_free(c);
+	}
+	assert_int_equal(server->connections, before);
+}
+
+static void test_an_open_connection_is_no_way_around_the_guard(void **state)
+{
+	(void)state;
+	call *c = get("/kept");
+	assert_body(c, "1");
+	call_free(c);
+	unsigned before = server->requests;
+	c = call_new("GET", "/kept"); /* same pool, but not allowed */
+	c->opt.n_allow = 0;
+	begin(c);
+	finish(c);
+	assert_failed(c, 403, ER_ERR_REFUSED_ADDRESS);
+	call_free(c);
+	assert_int_equal(server->requests, before);
+}
+
+static void test_unreachable_servers_say_why(void **state)
+{
+	(void)state;
+	call *c = call_new("GET", "/");
+	c->x->req.authority = ER_LIT("127.0.0.1:1");
+	begin(c);
+	finish(c);
+	assert_failed(c, 502, ER_ERR_CONNECT);
+	call_free(c);
+	c = call_new("GET", "/");
+	c->x->req.authority = ER_LIT("does-not-exist.invalid");
+	begin(c);
+	finish(c);
+	assert_failed(c, 502, ER_ERR_DNS);
+	call_free(c);
+	c = call_new("GET", "/"); /* no TLS there */
+	c->x->req.scheme = ER_LIT("https");
+	begin(c);
+	finish(c);
+	assert_failed(c, 502, ER_ERR_TLS);
+	call_free(c);
+}
+
+static void test_waiting_has_an_end(void **state)
+{
+	(void)state;
+	call *c = call_new("GET", "/silent");
+	c->opt.idle_ms = 300;
+	begin(c);
+	finish(c);
+	assert_failed(c, 504, ER_ERR_TIMEOUT);
+	call_free(c);
+	c = call_new("GET", "/stalls");
+	c->opt.idle_ms = 300;
+	begin(c);
+	finish(c);
+	assert_int_equal(c->x->res.status, 200);
+	assert_int_equal(c->error, ER_ERR_TIMEOUT);
+	call_free(c);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(test_an_answer_arrives_whole),
+	    T(test_every_framing_is_understood),
+	    T(test_length_and_coding_together_are_not_believed),
+	    T(test_head_keeps_the_length),
+	    T(test_broken_answers_are_502),
+	    T(test_a_cut_answer_is_never_taken_for_whole),
+	    T(test_connections_are_used_again),
+	    T(test_a_server_that_closed_its_idle_connection_costs_nothing),
+	    T(test_one_routine_never_rides_on_anothers_connection),
+	    T(test_the_request_goes_out_as_it_is),
+	    T(test_a_request_that_would_break_http_is_not_sent),
+	    T(test_an_operators_origin_is_where_he_says),
+	    T(test_internal_servers_are_refused_with_403),
+	    T(test_an_open_connection_is_no_way_around_the_guard),
+	    T(test_unreachable_servers_say_why),
+	    T(test_waiting_has_an_end),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
