@@ -1,0 +1,45 @@
+/* What the natives share: keys of bodies, and how an error is told to the node. */
+#ifndef ER_SANDBOX_API_API_H
+#define ER_SANDBOX_API_API_H
+
+#include "sandbox/engine.h"
+#include "sandbox/sandbox.h"
+
+/* key = id * 2 names a request's body, key = fid * 2 + 1 a subrequest's. */
+typedef struct er_key {
+	uint32_t id;
+	bool sub;
+} er_key;
+
+static inline er_key er_key_of(er_value v)
+{
+	uint64_t k = er_js_to_u64(v);
+	return (er_key){(uint32_t)(k >> 1), (k & 1) != 0};
+}
+
+static inline uint8_t er_key_flag(er_key k)
+{
+	return k.sub ? ER_FF_SUB : 0;
+}
+
+static inline er_value er_key_value(uint32_t id, bool sub)
+{
+	return er_js_number((double)((uint64_t)id * 2 + (sub ? 1 : 0)));
+}
+
+/* name, message and stack of whatever was thrown, each cut to what a log line can bear. */
+typedef struct er_report {
+	er_text name, message, stack;
+	er_err_kind kind; /* MEMORY when the engine ran out of it, else EXCEPTION */
+} er_report;
+void er_report_of(er_report *rep, er_value error);
+void er_report_fini(er_report *rep);
+/* Bytes of its three strings in a frame, and writing them. */
+uint32_t er_report_n(const er_report *rep);
+void er_report_put(const er_report *rep, er_writer *w);
+/* Makes er.urlParts. */
+void er_api_url_start(void);
+/* Sends EXCEPTION. If memory ran out and it is fatal, the process ends. */
+void er_report_send(uint32_t id, const er_report *rep, bool fatal);
+
+#endif

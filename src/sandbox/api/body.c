@@ -1,0 +1,109 @@
+/* Bodies: asking for the node's, sending our own. */
+#include "sandbox/api/api.h"
+
+static void say(er_frame_type type, er_key k, uint32_t arg, uint16_t aux)
+{
+	er_frame f = {.type = (uint8_t)type, .id = k.id, .flags = er_key_flag(k), .arg = arg, .aux = aux};
+	er_out_frame(&f, (er_slice){0});
+}
+
+/* Does the body's request or subrequest still live? */
+static bool known(er_key k)
+{
+	if (k.sub)
+		return er_sub_find(k.id) != NULL;
+	er_request *r = er_request_find(k.id);
+	return r != NULL && k.id != 0 && !r->over && !r->draining;
+}
+
+/* Nothing more of the node's body will come. */
+static void down_over(er_key k)
+{
+	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
+	if (s == NULL)
+		return;
+	s->down = false;
+	er_sub_settle(s);
+}
+
+static void up_over(er_key k)
+{
+	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
+	if (s == NULL)
+		return;
+	s->up = false;
+	er_sub_settle(s);
+}
+
+static ER_NATIVE(n_pull)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	uint32_t n = er_js_to_u32(argc > 1 ? argv[1] : NULL);
+	if (n && known(k))
+		say(ER_FRAME_PULL, k, n, 0);
+	return er_js_undefined();
+}
+
+static ER_NATIVE(n_drain)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	if (known(k)) {
+		say(ER_FRAME_DRAIN, k, 0, 0);
+		down_over(k);
+	}
+	return er_js_undefined();
+}
+
+static ER_NATIVE(n_body_cancel)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	if (known(k)) {
+		say(ER_FRAME_BODY_CANCEL, k, 0, ER_ERR_CANCELLED);
+		down_over(k);
+	}
+	return er_js_undefined();
+}
+
+/* er.write(key, bytes) */
+static ER_NATIVE(n_write)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_slice bytes;
+	if (argc < 2 || !er_js_bytes(argv[1], &bytes))
+		return er_js_throw(exception, "TypeError", "write: bytes");
+	if (!known(k))
+		return er_js_undefined();
+	while (bytes.n) {
+		er_slice part = er_slice_head(bytes, ER_FRAME_DATA);
+		er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = er_key_flag(k), .n = (uint32_t)part.n};
+		er_out_frame(&f, part);
+		bytes = er_slice_from(bytes, part.n);
+	}
+	return er_js_undefined();
+}
+
+static ER_NATIVE(n_end)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	if (!known(k))
+		return er_js_undefined();
+	er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = (uint8_t)(er_key_flag(k) | ER_FF_FIN)};
+	er_out_frame(&f, (er_slice){0});
+	up_over(k);
+	return er_js_undefined();
+}
+
+/* er.abort(key, text) */
+static ER_NATIVE(n_abort)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	if (known(k)) {
+		say(ER_FRAME_BODY_FAIL, k, 0, ER_ERR_EXCEPTION);
+		up_over(k);
+	}
+	return er_js_undefined();
+}
+
+const er_native er_api_body[] = {{"pull", n_pull},   {"drain", n_drain}, {"bodyCancel", n_body_cancel},
+                                 {"write", n_write}, {"end", n_end},     {"abort", n_abort},
+                                 {NULL, NULL}};

@@ -1,0 +1,95 @@
+/* Time, timers, randomness, lazily loaded parts of the prelude. */
+#include "sandbox/api/api.h"
+
+#include "sandbox/embed.h"
+#include "sandbox/freeze.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+enum { PERF_STEP_NS = 100 * 1000, LAZY_NAME_MAX = 64 };
+
+static ER_NATIVE(n_now)
+{
+	return er_js_number((double)(er_freeze_now_ns() / 1000000U));
+}
+
+static ER_NATIVE(n_perf)
+{
+	uint64_t ns = er_turn_now_ns() - er_sb.began_ns;
+	return er_js_number((double)(ns / PERF_STEP_NS) / 10);
+}
+
+/* er.timerSet(ms, repeat) */
+static ER_NATIVE(n_timer_set)
+{
+	uint64_t tid = er_timer_set(er_turn_owner(), er_js_to_number(argc > 0 ? argv[0] : NULL), argc > 1 && er_js_to_bool(argv[1]));
+	if (tid == 0)
+		return er_js_throw(exception, "RangeError", "too many timers");
+	return er_js_number((double)tid);
+}
+
+static ER_NATIVE(n_timer_clear)
+{
+	er_timer_clear(er_js_to_u64(argc > 0 ? argv[0] : NULL));
+	return er_js_undefined();
+}
+
+static bool fill(uint8_t *p, size_t n)
+{
+	while (n) {
+		ssize_t got = getrandom(p, n, 0);
+		if (got <= 0)
+			return false;
+		p += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static ER_NATIVE(n_random_fill)
+{
+	er_slice s;
+	if (argc < 1 || !er_js_bytes(argv[0], &s))
+		return er_js_throw(exception, "TypeError", "randomFill: a typed array");
+	if (!fill((uint8_t *)(uintptr_t)s.p, s.n))
+		return er_js_throw(exception, "Error", "no randomness");
+	return argv[0];
+}
+
+static ER_NATIVE(n_random_uuid)
+{
+	uint8_t b[16];
+	char out[37];
+	if (!fill(b, sizeof b))
+		return er_js_throw(exception, "Error", "no randomness");
+	b[6] = (uint8_t)((b[6] & 0x0F) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
+	snprintf(out, sizeof out, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
+	         b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	return er_js_ascii(out);
+}
+
+static ER_NATIVE(n_lazy)
+{
+	er_text name;
+	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &name, exception))
+		return NULL;
+	char cname[LAZY_NAME_MAX], url[LAZY_NAME_MAX + 8];
+	snprintf(cname, sizeof cname, "%.*s", ER_FMT(er_text_slice(&name)));
+	er_text_fini(&name);
+	er_slice script;
+	if (!er_embed_find(cname, &script))
+		return er_js_throw(exception, "Error", "no such part of the prelude");
+	snprintf(url, sizeof url, "er:%s", cname);
+	return er_engine_eval(script, url, exception);
+}
+
+const er_native er_api_misc[] = {{"now", n_now},
+                                 {"perf", n_perf},
+                                 {"timerSet", n_timer_set},
+                                 {"timerClear", n_timer_clear},
+                                 {"randomFill", n_random_fill},
+                                 {"randomUUID", n_random_uuid},
+                                 {"lazy", n_lazy},
+                                 {NULL, NULL}};

@@ -1,0 +1,167 @@
+#include "sandbox/api/api.h"
+
+#include "sandbox/death.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+
+enum {
+	NAME_MAX_N = 256,
+	MESSAGE_MAX_N = 8 * 1024,
+	STACK_MAX_N = 16 * 1024,
+	LOG_MAX_N = 16 * 1024,
+	LOGS_MAX = 1000,
+	LOG_OVERFLOW = 1 << 20
+};
+
+/* Cuts at most n bytes off so that no UTF-8 sequence is broken. */
+static void cut(er_text *t, size_t max)
+{
+	if (t->n <= max)
+		return;
+	t->n = max;
+	while (t->n && (t->p[t->n] & 0xC0) == 0x80)
+		t->n--;
+}
+
+static void text_of(er_text *t, er_value v, size_t max)
+{
+	er_value exc = NULL;
+	if (er_js_is_undefined(v) || !er_js_utf8(v, t, &exc)) {
+		t->p = t->room;
+		t->n = 0;
+	}
+	cut(t, max);
+}
+
+/* Syntax errors have no stack, but say where. */
+static void place_of(er_text *stack, er_value error)
+{
+	double line = er_js_to_number(er_js_get(error, "line")), column = er_js_to_number(er_js_get(error, "column"));
+	er_text url;
+	text_of(&url, er_js_get(error, "sourceURL"), 512);
+	if (line >= 1) {
+		int n = snprintf((char *)stack->room, sizeof stack->room, "@%.*s:%.0f:%.0f", ER_FMT(er_text_slice(&url)), line,
+		                 column >= 0 ? column : 0);
+		stack->n = n > 0 && (size_t)n < sizeof stack->room ? (size_t)n : 0;
+	}
+	er_text_fini(&url);
+}
+
+static bool text_is(const er_text *t, er_slice s)
+{
+	return er_slice_eq(er_text_slice(t), s);
+}
+
+void er_report_of(er_report *rep, er_value error)
+{
+	er_value message = er_js_get(error, "message");
+	if (er_js_is_undefined(message) && !er_js_is_undefined(error)) {
+		text_of(&rep->name, NULL, 0);
+		text_of(&rep->message, error, MESSAGE_MAX_N); /* not an Error: what it says as a string */
+	} else {
+		text_of(&rep->name, er_js_get(error, "name"), NAME_MAX_N);
+		text_of(&rep->message, message, MESSAGE_MAX_N);
+	}
+	text_of(&rep->stack, er_js_get(error, "stack"), STACK_MAX_N);
+	if (rep->stack.n == 0 && rep->stack.p == rep->stack.room)
+		place_of(&rep->stack, error);
+	bool oom =
+	    text_is(&rep->message, ER_LIT("Out of memory")) && (er_death_refused() > er_sb.turn.refused || er_death_at_limit());
+	rep->kind = oom ? ER_ERR_MEMORY : ER_ERR_EXCEPTION;
+}
+
+void er_report_fini(er_report *rep)
+{
+	er_text_fini(&rep->name);
+	er_text_fini(&rep->message);
+	er_text_fini(&rep->stack);
+}
+
+uint32_t er_report_n(const er_report *rep)
+{
+	return (uint32_t)(12 + rep->name.n + rep->message.n + rep->stack.n);
+}
+
+void er_report_put(const er_report *rep, er_writer *w)
+{
+	er_put_string(w, er_text_slice(&rep->name));
+	er_put_string(w, er_text_slice(&rep->message));
+	er_put_string(w, er_text_slice(&rep->stack));
+}
+
+void er_report_send(uint32_t id, const er_report *rep, bool fatal)
+{
+	er_request *r = er_request_find(id);
+	if (!fatal && (r == NULL || r->logs_n++ >= LOGS_MAX || er_out_overflow(&er_sb.out) > LOG_OVERFLOW))
+		return;
+	er_frame f = {.type = ER_FRAME_EXCEPTION,
+	              .id = id,
+	              .aux = (uint16_t)rep->kind,
+	              .flags = fatal ? ER_FF_FATAL : 0,
+	              .n = er_report_n(rep)};
+	er_writer w = {er_out_begin(&f, NULL)};
+	er_report_put(rep, &w);
+	er_out_end();
+	if (fatal && rep->kind == ER_ERR_MEMORY)
+		er_die(ER_ERR_MEMORY, id, er_turn_cpu_us(er_turn_owner()), 0);
+}
+
+static ER_NATIVE(n_log)
+{
+	er_request *owner = er_turn_owner();
+	if (argc < 2 || er_out_overflow(&er_sb.out) > LOG_OVERFLOW)
+		return er_js_undefined();
+	if (owner->logs_n >= LOGS_MAX) {
+		if (owner->logs_n++ == LOGS_MAX) {
+			er_frame last = {.type = ER_FRAME_LOG, .id = owner->id, .aux = 3};
+			er_slice text = ER_LIT("(truncated: more than 1000 lines of one request)");
+			last.n = (uint32_t)text.n;
+			er_out_frame(&last, text);
+		}
+		return er_js_undefined();
+	}
+	owner->logs_n++;
+	er_text t;
+	if (!er_js_utf8(argv[1], &t, exception))
+		return NULL;
+	cut(&t, LOG_MAX_N);
+	uint32_t level = er_js_to_u32(argv[0]);
+	er_frame f = {.type = ER_FRAME_LOG, .id = owner->id, .aux = (uint16_t)(level <= 4 ? level : 1), .n = (uint32_t)t.n};
+	er_out_frame(&f, er_text_slice(&t));
+	er_text_fini(&t);
+	return er_js_undefined();
+}
+
+/* er.exception(id, name, message, stack, fatal) */
+static ER_NATIVE(n_exception)
+{
+	if (argc < 5)
+		return er_js_throw(exception, "TypeError", "exception: 5 arguments");
+	er_report rep;
+	text_of(&rep.name, argv[1], NAME_MAX_N);
+	text_of(&rep.message, argv[2], MESSAGE_MAX_N);
+	text_of(&rep.stack, argv[3], STACK_MAX_N);
+	bool oom = text_is(&rep.message, ER_LIT("Out of memory")) && er_death_refused() > er_sb.turn.refused;
+	rep.kind = oom ? ER_ERR_MEMORY : ER_ERR_EXCEPTION;
+	er_report_send(er_js_to_u32(argv[0]), &rep, er_js_to_bool(argv[4]));
+	er_report_fini(&rep);
+	return er_js_undefined();
+}
+
+/* er.fail(id, error) */
+static ER_NATIVE(n_fail)
+{
+	er_request *r = argc >= 2 ? er_request_find(er_js_to_u32(argv[0])) : NULL;
+	if (r == NULL || r->id == 0 || r->over)
+		return er_js_undefined();
+	er_report rep;
+	er_report_of(&rep, argv[1]);
+	er_report_send(r->id, &rep, true);
+	er_report_fini(&rep);
+	er_request_tell_done(r);
+	er_request_over(r);
+	return er_js_undefined();
+}
+
+const er_native er_api_report[] = {{"log", n_log}, {"exception", n_exception}, {"fail", n_fail}, {NULL, NULL}};

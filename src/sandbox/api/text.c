@@ -1,0 +1,167 @@
+/* Text: UTF-8, Latin-1, base64. */
+#include "sandbox/api/api.h"
+
+#include "sandbox/api/utf8.h"
+
+#include <stdlib.h>
+
+static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static er_value arg(size_t argc, const er_value argv[], size_t i)
+{
+	return i < argc ? argv[i] : NULL;
+}
+
+static ER_NATIVE(n_utf8_encode)
+{
+	er_text t;
+	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
+		return NULL;
+	er_value v = er_js_u8_copy(er_text_slice(&t), exception);
+	er_text_fini(&t);
+	return v;
+}
+
+static ER_NATIVE(n_utf8_length)
+{
+	er_text t;
+	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
+		return NULL;
+	er_value v = er_js_number((double)t.n);
+	er_text_fini(&t);
+	return v;
+}
+
+static ER_NATIVE(n_utf8_encode_into)
+{
+	er_slice to;
+	er_text t;
+	if (!er_js_bytes(arg(argc, argv, 1), &to))
+		return er_js_throw(exception, "TypeError", "encodeInto: a Uint8Array");
+	if (!er_js_utf16(arg(argc, argv, 0), &t, exception))
+		return NULL;
+	size_t read;
+	size_t written = er_utf8_encode_into((const uint16_t *)(const void *)t.p, t.n / 2, (uint8_t *)(uintptr_t)to.p, to.n, &read);
+	er_text_fini(&t);
+	return er_js_number((double)read * 4294967296.0 + (double)written);
+}
+
+/* er.utf8Decode(bytes, fatal, ignoreBOM) */
+static ER_NATIVE(n_utf8_decode)
+{
+	er_slice s;
+	if (!er_js_bytes(arg(argc, argv, 0), &s))
+		return er_js_throw(exception, "TypeError", "utf8Decode: bytes");
+	if (!er_js_to_bool(arg(argc, argv, 2)) && er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
+		s = er_slice_from(s, 3);
+	if (er_ascii_without_nul(s))
+		return er_js_latin1(s);
+	uint16_t *wide = malloc(2 * (s.n + 1));
+	if (wide == NULL)
+		return er_js_throw(exception, "RangeError", "Out of memory");
+	er_utf8_state st = {0};
+	size_t n;
+	bool ok = er_utf8_decode(&st, s, true, er_js_to_bool(arg(argc, argv, 1)), wide, &n);
+	er_value v = ok ? er_js_from_utf16(wide, n) : er_js_undefined();
+	free(wide);
+	return v;
+}
+
+static ER_NATIVE(n_latin1)
+{
+	er_slice s;
+	if (!er_js_bytes(arg(argc, argv, 0), &s))
+		return er_js_throw(exception, "TypeError", "latin1: bytes");
+	return er_js_latin1(s);
+}
+
+static ER_NATIVE(n_btoa)
+{
+	er_text t;
+	er_value ignored = NULL;
+	if (!er_js_bytestring(arg(argc, argv, 0), &t, &ignored))
+		return er_js_undefined();
+	char *out = malloc((t.n + 2) / 3 * 4 + 1), *at = out;
+	if (out == NULL) {
+		er_text_fini(&t);
+		return er_js_throw(exception, "RangeError", "Out of memory");
+	}
+	for (size_t i = 0; i < t.n; i += 3) {
+		size_t left = t.n - i;
+		uint32_t v = (uint32_t)t.p[i] << 16 | (left > 1 ? (uint32_t)t.p[i + 1] << 8 : 0) | (left > 2 ? t.p[i + 2] : 0);
+		*at++ = ALPHABET[v >> 18];
+		*at++ = ALPHABET[v >> 12 & 63];
+		*at++ = left > 1 ? ALPHABET[v >> 6 & 63] : '=';
+		*at++ = left > 2 ? ALPHABET[v & 63] : '=';
+	}
+	er_value v = er_js_latin1(er_slice_of(out, (size_t)(at - out)));
+	free(out);
+	er_text_fini(&t);
+	return v;
+}
+
+static int digit(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Infra's forgiving-base64 decode, in place. */
+static bool base64_decode(er_text *t)
+{
+	size_t n = 0, out = 0;
+	for (size_t i = 0; i < t->n; i++) {
+		uint8_t c = t->p[i];
+		if (c != ' ' && c != '\t' && c != '\n' && c != '\f' && c != '\r')
+			t->p[n++] = c;
+	}
+	if (n % 4 == 0 && n && t->p[n - 1] == '=')
+		n -= t->p[n - 2] == '=' ? 2 : 1;
+	if (n % 4 == 1)
+		return false;
+	uint32_t bits = 0;
+	for (size_t i = 0; i < n; i++) {
+		int d = digit(t->p[i]);
+		if (d < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)d;
+		if (i % 4 == 3) {
+			t->p[out++] = (uint8_t)(bits >> 16);
+			t->p[out++] = (uint8_t)(bits >> 8);
+			t->p[out++] = (uint8_t)bits;
+		}
+	}
+	if (n % 4 == 2)
+		t->p[out++] = (uint8_t)(bits >> 4);
+	if (n % 4 == 3) {
+		t->p[out++] = (uint8_t)(bits >> 10);
+		t->p[out++] = (uint8_t)(bits >> 2);
+	}
+	t->n = out;
+	return true;
+}
+
+static ER_NATIVE(n_atob)
+{
+	er_text t;
+	er_value ignored = NULL;
+	if (!er_js_bytestring(arg(argc, argv, 0), &t, &ignored))
+		return er_js_undefined();
+	er_value v = base64_decode(&t) ? er_js_latin1(er_text_slice(&t)) : er_js_undefined();
+	er_text_fini(&t);
+	return v;
+}
+
+const er_native er_api_text[] = {{"utf8Encode", n_utf8_encode},
+                                 {"utf8Length", n_utf8_length},
+                                 {"utf8EncodeInto", n_utf8_encode_into},
+                                 {"utf8Decode", n_utf8_decode},
+                                 {"latin1", n_latin1},
+                                 {"btoa", n_btoa},
+                                 {"atob", n_atob},
+                                 {NULL, NULL}};

@@ -1,0 +1,141 @@
+/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href; the parts' places lie in er.urlParts. */
+#include "sandbox/api/api.h"
+
+#include "base/mem.h"
+#include "http/url.h"
+
+static uint32_t url_parts[8];
+
+static er_value href_value(const er_url *u)
+{
+	const uint32_t parts[8] = {u->protocol_end, u->username_end,   u->host_start,   u->host_end,
+	                           u->port,         u->pathname_start, u->search_start, u->hash_start};
+	memcpy(url_parts, parts, sizeof parts);
+	return er_js_latin1(er_url_href(u));
+}
+
+/* er.urlParse(input, base or undefined) */
+static ER_NATIVE(n_parse)
+{
+	er_text input, base_text;
+	er_url base = {0}, u;
+	bool with_base = argc > 1 && !er_js_is_undefined(argv[1]);
+	if (with_base) {
+		if (!er_js_utf8(argv[1], &base_text, exception))
+			return NULL;
+		bool ok = er_url_parse(&base, er_text_slice(&base_text), NULL);
+		er_text_fini(&base_text);
+		if (!ok)
+			return er_js_undefined();
+	}
+	er_value v = NULL;
+	if (er_js_utf8(argc > 0 ? argv[0] : NULL, &input, exception)) {
+		v = er_js_undefined();
+		if (er_url_parse(&u, er_text_slice(&input), with_base ? &base : NULL)) {
+			v = href_value(&u);
+			er_url_fini(&u);
+		}
+		er_text_fini(&input);
+	}
+	if (with_base)
+		er_url_fini(&base);
+	return v;
+}
+
+static bool part_of(er_slice name, er_url_part *part)
+{
+	static const char *const names[] = {
+	    [ER_URL_HREF] = "href",         [ER_URL_PROTOCOL] = "protocol", [ER_URL_USERNAME] = "username",
+	    [ER_URL_PASSWORD] = "password", [ER_URL_HOST] = "host",         [ER_URL_HOSTNAME] = "hostname",
+	    [ER_URL_PORT] = "port",         [ER_URL_PATHNAME] = "pathname", [ER_URL_SEARCH] = "search",
+	    [ER_URL_HASH] = "hash"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (er_slice_eq(name, er_slice_cstr(names[i]))) {
+			*part = (er_url_part)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static er_value set_part(er_url *u, er_slice name, er_slice value)
+{
+	er_url_part part;
+	if (!part_of(name, &part))
+		return er_js_undefined();
+	if (part == ER_URL_HREF) {
+		er_url whole;
+		if (!er_url_parse(&whole, value, NULL))
+			return er_js_undefined();
+		er_value v = href_value(&whole);
+		er_url_fini(&whole);
+		return v;
+	}
+	(void)er_url_set(u, part, value); /* a refused value leaves the URL as it is */
+	return href_value(u);
+}
+
+/* er.urlSet(href, part, value) */
+static ER_NATIVE(n_set)
+{
+	if (argc < 3)
+		return er_js_throw(exception, "TypeError", "urlSet: 3 arguments");
+	er_text href, name, value;
+	er_url u;
+	if (!er_js_utf8(argv[0], &href, exception))
+		return NULL;
+	bool ok = er_url_parse(&u, er_text_slice(&href), NULL);
+	er_text_fini(&href);
+	if (!ok)
+		return er_js_undefined();
+	er_value v = NULL;
+	if (er_js_utf8(argv[1], &name, exception)) {
+		if (er_js_utf8(argv[2], &value, exception)) {
+			v = set_part(&u, er_text_slice(&name), er_text_slice(&value));
+			er_text_fini(&value);
+		}
+		er_text_fini(&name);
+	}
+	er_url_fini(&u);
+	return v;
+}
+
+static ER_NATIVE(n_origin)
+{
+	er_text href;
+	er_url u;
+	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &href, exception))
+		return NULL;
+	er_value v = er_js_undefined();
+	if (er_url_parse(&u, er_text_slice(&href), NULL)) {
+		er_buf out;
+		er_buf_init(&out);
+		er_url_origin(&u, &out);
+		v = er_js_latin1(er_buf_slice(&out));
+		er_buf_fini(&out);
+		er_url_fini(&u);
+	}
+	er_text_fini(&href);
+	return v;
+}
+
+static ER_NATIVE(n_domain)
+{
+	er_text name;
+	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &name, exception))
+		return NULL;
+	er_buf out;
+	er_buf_init(&out);
+	er_value v = er_url_domain_to_ascii(er_text_slice(&name), &out) ? er_js_latin1(er_buf_slice(&out)) : er_js_undefined();
+	er_buf_fini(&out);
+	er_text_fini(&name);
+	return v;
+}
+
+void er_api_url_start(void)
+{
+	er_engine_set("urlParts", er_js_u32_static(url_parts, 8));
+}
+
+const er_native er_api_url[] = {
+    {"urlParse", n_parse}, {"urlSet", n_set}, {"urlOrigin", n_origin}, {"domainToASCII", n_domain}, {NULL, NULL}};

@@ -1,0 +1,20 @@
+#include "sandbox/embed.h"
+
+typedef struct er_embed_entry {
+	const char *name; /* NULL ends the table */
+	const uint8_t *p;
+	uint64_t n;
+} er_embed_entry;
+
+extern const er_embed_entry er_embed_table[];
+
+bool er_embed_find(const char *name, er_slice *out)
+{
+	for (const er_embed_entry *e = er_embed_table; e->name != NULL; e++) {
+		if (!er_slice_eq(er_slice_cstr(e->name), er_slice_cstr(name)))
+			continue;
+		*out = er_slice_of(e->p, (size_t)e->n);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,12 @@
+# Writes OUT, an assembler file with every DIR/*.js in it and a table of them (see embed.h).
+file(GLOB scripts ${DIR}/*.js)
+set(blobs "")
+set(table "")
+set(i 0)
+foreach(script ${scripts})
+	get_filename_component(name ${script} NAME_WE)
+	string(APPEND blobs "n${i}: .asciz \"${name}\"\nb${i}: .incbin \"${script}\"\ne${i}: .byte 0\n")
+	string(APPEND table ".quad n${i}, b${i}, e${i} - b${i}\n")
+	math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUT} ".section .rodata\n${blobs}\n.section .data.rel.ro, \"aw\"\n.balign 8\n.globl er_embed_table\ner_embed_table:\n${table}.quad 0, 0, 0\n.section .note.GNU-stack, \"\", %progbits\n")

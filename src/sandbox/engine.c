@@ -1,0 +1,212 @@
+#include "sandbox/engine.h"
+
+#include "base/mem.h"
+#include "sandbox/api/api.h"
+#include "sandbox/embed.h"
+#include "sandbox/jsc.h"
+#include "sandbox/sandbox.h"
+
+#include <glib.h>
+#include <poll.h>
+#include <stdio.h>
+
+enum { POLL_MAX = 16 };
+
+static struct {
+	JSGlobalContextRef ctx;
+	JSContextGroupRef group;
+	JSObjectRef er;
+	JSObjectRef hooks[ER_HOOK_COUNT_];
+	GMainContext *loop;
+	char version[64];
+} engine;
+
+/* What no routine may have: ways to block the thread, and memory that threads could share. Then what is slow on its first use, run once here. */
+static const char HARDEN[] =
+    "(function () {\n"
+    "delete Atomics.wait; delete Atomics.waitAsync; delete Atomics.notify;\n"
+    "if (typeof WebAssembly === 'object') {\n"
+    "	const Native = WebAssembly.Memory, construct = Reflect.construct;\n"
+    "	const Memory = function Memory(descriptor) {\n"
+    "		if (!new.target) throw new TypeError('calling WebAssembly.Memory constructor without new is invalid');\n"
+    "		if (descriptor !== null && typeof descriptor === 'object' && descriptor.shared)\n"
+    "			throw new TypeError('shared WebAssembly memories are not available');\n"
+    "		return construct(Native, [descriptor], new.target);\n"
+    "	};\n"
+    "	Object.defineProperty(Memory, 'prototype', { value: Native.prototype, writable: false });\n"
+    "	Object.defineProperty(Native.prototype, 'constructor', { value: Memory, writable: true, configurable: true, enumerable: "
+    "false });\n"
+    "	Object.defineProperty(WebAssembly, 'Memory', { value: Memory, writable: true, configurable: true, enumerable: false });\n"
+    "}\n"
+    "new Date().toString(); new Date(0).toLocaleString('en-US'); /x/u.test('y'); JSON.parse('{\"a\":[1]}');\n"
+    "})()";
+
+er_js er_engine_js(void)
+{
+	return engine.ctx;
+}
+
+const char *er_engine_version(void)
+{
+	return engine.version;
+}
+
+er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception)
+{
+	char *text = er_strdup_slice(code);
+	JSStringRef script = JSStringCreateWithUTF8CString(text);
+	er_free(text);
+	JSStringRef url = JSStringCreateWithUTF8CString(source_url);
+	JSValueRef v = JSEvaluateScript(engine.ctx, script, NULL, url, 1, exception);
+	JSStringRelease(url);
+	JSStringRelease(script);
+	return v;
+}
+
+void er_engine_set(const char *name, er_value v)
+{
+	er_js_set(engine.er, name, v);
+}
+
+er_value er_engine_get(const char *name)
+{
+	return er_js_get(engine.er, name);
+}
+
+void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
+{
+	JSValueRef exc = NULL;
+	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
+	if (__builtin_expect(exc == NULL, 1))
+		return;
+	JSValueRef args[2] = {exc, JSValueMakeBoolean(engine.ctx, false)};
+	exc = NULL;
+	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_uncaught], NULL, 2, args, &exc);
+}
+
+er_value er_engine_loaded(void)
+{
+	JSValueRef exc = NULL;
+	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_loaded], NULL, 0, NULL, &exc);
+	return exc;
+}
+
+static void define_natives(const er_native *t)
+{
+	for (; t->name != NULL; t++) {
+		JSStringRef name = JSStringCreateWithUTF8CString(t->name);
+		JSObjectRef fn = JSObjectMakeFunctionWithCallback(engine.ctx, name, t->fn);
+		JSObjectSetProperty(engine.ctx, engine.er, name, fn, kJSPropertyAttributeNone, NULL);
+		JSStringRelease(name);
+	}
+}
+
+static bool fail_js(er_err *err, const char *what, er_value exc)
+{
+	er_text t;
+	er_value ignored = NULL;
+	if (exc == NULL || !er_js_utf8(exc, &t, &ignored))
+		return er_fail(err, ER_ERR_INTERNAL, "%s", what);
+	er_fail(err, ER_ERR_INTERNAL, "%s: %.*s", what, ER_FMT(er_text_slice(&t)));
+	er_text_fini(&t);
+	return false;
+}
+
+static bool find_hooks(er_value hooks, er_err *err)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+	    ER_HOOK_TABLE(X)
+#undef X
+	};
+	for (int i = 0; i < ER_HOOK_COUNT_; i++) {
+		er_value fn = er_js_get(hooks, names[i]);
+		if (!JSValueIsObject(engine.ctx, fn) || !JSObjectIsFunction(engine.ctx, (JSObjectRef)fn))
+			return er_fail(err, ER_ERR_INTERNAL, "the prelude has no hook %s", names[i]);
+		engine.hooks[i] = (JSObjectRef)fn;
+		JSValueProtect(engine.ctx, fn);
+	}
+	return true;
+}
+
+static bool run_prelude(er_err *err)
+{
+	er_value exc = NULL;
+	er_slice script;
+	if (er_engine_eval(er_slice_cstr(HARDEN), "er:harden", &exc) == NULL)
+		return fail_js(err, "cannot harden the global object", exc);
+	if (!er_embed_find("prelude", &script))
+		return er_fail(err, ER_ERR_INTERNAL, "no prelude is built in");
+	er_value fn = er_engine_eval(script, "er:prelude", &exc);
+	if (fn == NULL || !JSValueIsObject(engine.ctx, fn))
+		return fail_js(err, "the prelude does not run", exc);
+	er_value arg = engine.er;
+	er_value hooks = JSObjectCallAsFunction(engine.ctx, (JSObjectRef)fn, NULL, 1, &arg, &exc);
+	if (hooks == NULL || !JSValueIsObject(engine.ctx, hooks))
+		return fail_js(err, "the prelude does not run", exc);
+	if (!find_hooks(hooks, err))
+		return false;
+	JSGlobalContextSetUnhandledRejectionCallback(engine.ctx, engine.hooks[ER_HOOK_rejection], &exc);
+	JSStringRef why = JSStringCreateWithUTF8CString("code from strings is not allowed: eval and new Function are off");
+	JSGlobalContextSetEvalEnabled(engine.ctx, false, why);
+	JSStringRelease(why);
+	return true;
+}
+
+bool er_engine_start(er_err *err)
+{
+	engine.loop = g_main_context_new();
+	g_main_context_push_thread_default(engine.loop);
+	JSRemoteInspectorDisableAutoStart();
+	engine.group = JSContextGroupCreate();
+	engine.ctx = JSGlobalContextCreateInGroup(engine.group, NULL);
+	if (engine.ctx == NULL)
+		return er_fail(err, ER_ERR_INTERNAL, "the JavaScript engine does not start");
+	JSGlobalContextSetInspectable(engine.ctx, false);
+	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u", jsc_get_major_version(), jsc_get_minor_version(),
+	         jsc_get_micro_version());
+	engine.er = JSObjectMake(engine.ctx, NULL, NULL);
+	JSValueProtect(engine.ctx, engine.er);
+	define_natives(er_api_request);
+	define_natives(er_api_body);
+	define_natives(er_api_fetch);
+	define_natives(er_api_text);
+	define_natives(er_api_decode);
+	define_natives(er_api_url);
+	define_natives(er_api_misc);
+	define_natives(er_api_report);
+	er_api_url_start();
+	return run_prelude(err);
+}
+
+void er_engine_collect(void)
+{
+	JSSynchronousGarbageCollectForDebugging(engine.ctx);
+}
+
+void er_engine_iterate(void)
+{
+	while (g_main_context_pending(engine.loop))
+		g_main_context_iteration(engine.loop, FALSE);
+}
+
+bool er_engine_wait(int fd, int ms)
+{
+	GPollFD fds[POLL_MAX];
+	gint priority, loop_ms = -1;
+	g_main_context_acquire(engine.loop);
+	gboolean ready = g_main_context_prepare(engine.loop, &priority);
+	gint n = g_main_context_query(engine.loop, priority, &loop_ms, fds, POLL_MAX - 1);
+	if (n > POLL_MAX - 1)
+		n = POLL_MAX - 1;
+	fds[n] = (GPollFD){.fd = fd, .events = POLLIN};
+	if (ready)
+		ms = 0;
+	else if (loop_ms >= 0 && (ms < 0 || loop_ms < ms))
+		ms = loop_ms;
+	_Static_assert(sizeof(GPollFD) == sizeof(struct pollfd), "GLib's descriptor sets are poll's");
+	poll((struct pollfd *)(void *)fds, (nfds_t)n + 1, ms);
+	g_main_context_check(engine.loop, priority, fds, n);
+	g_main_context_release(engine.loop);
+	return (fds[n].revents & POLLIN) != 0;
+}

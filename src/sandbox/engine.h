@@ -1,0 +1,131 @@
+/* JavaScript, as the rest of the sandbox sees it. Only engine.c and engine_value.c include JavaScriptCore; to the others a value is an opaque
+ * pointer. Values live as long as they are on the C stack (the collector scans it) or protected; never keep one in memory.
+ *
+ * Natives (api/ *.c) are plain functions of the type er_native_fn, listed in tables; the prelude finds them as members of `er`. They throw by
+ * setting *exception (er_js_throw) and returning NULL. */
+#ifndef ER_SANDBOX_ENGINE_H
+#define ER_SANDBOX_ENGINE_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+struct OpaqueJSContext;
+struct OpaqueJSValue;
+typedef const struct OpaqueJSContext *er_js;
+typedef const struct OpaqueJSValue *er_value;
+typedef struct OpaqueJSValue *er_object;
+
+#define ER_NATIVE(fn) \
+	er_value fn(er_js js __attribute__((unused)), er_object self_fn __attribute__((unused)), \
+	            er_object self __attribute__((unused)), size_t argc __attribute__((unused)), \
+	            const er_value argv[] __attribute__((unused)), er_value *exception __attribute__((unused)))
+typedef ER_NATIVE(er_native_fn);
+
+typedef struct er_native {
+	const char *name;
+	er_native_fn *fn;
+} er_native;
+
+/* Tables of natives, ended by a NULL name: one for each file in api/. */
+extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_text[], er_api_decode[], er_api_url[],
+    er_api_misc[], er_api_report[];
+
+#define ER_HOOK_TABLE(X) \
+	X(request) \
+	X(loaded) \
+	X(bodyData) \
+	X(bodyFail) \
+	X(credit) \
+	X(bodyCancel) \
+	X(subHead) \
+	X(subFail) \
+	X(cancel) \
+	X(timer) \
+	X(rejection) \
+	X(uncaught)
+typedef enum er_hook {
+#define X(name) ER_HOOK_##name,
+	ER_HOOK_TABLE(X)
+#undef X
+	    ER_HOOK_COUNT_
+} er_hook;
+
+/* ---- the machine ---- */
+/* VM, context, natives, prelude; warms what would be slow on first use. */
+ER_MUST_CHECK bool er_engine_start(er_err *err);
+er_js er_engine_js(void);
+/* "JavaScriptCore 2.50.6" */
+const char *er_engine_version(void);
+/* Runs a script; its value, or NULL with *exception. */
+er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
+/* Calls a hook with the present turn as its owner's. An exception goes to hooks.uncaught. */
+void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
+/* Calls hooks.loaded(); what it throws, or NULL. */
+er_value er_engine_loaded(void);
+/* Sets a member of `er`. */
+void er_engine_set(const char *name, er_value v);
+er_value er_engine_get(const char *name);
+/* Gives memory back; takes milliseconds. */
+void er_engine_collect(void);
+/* The engine's own work: collections that are due, asynchronous compilation. */
+void er_engine_iterate(void);
+/* Waits on `fd` and on the engine's own descriptors for at most `ms` (-1: for ever). True: `fd` is readable. */
+bool er_engine_wait(int fd, int ms);
+
+/* ---- values (engine_value.c) ---- */
+er_value er_js_undefined(void);
+er_value er_js_bool(bool b);
+er_value er_js_number(double d);
+bool er_js_is_undefined(er_value v);
+bool er_js_is_string(er_value v);
+/* NaN when it is not a number and does not become one. */
+double er_js_to_number(er_value v);
+/* 0 when it is not a number in range. */
+uint32_t er_js_to_u32(er_value v);
+uint64_t er_js_to_u64(er_value v);
+bool er_js_to_bool(er_value v);
+
+/* Strings out of JavaScript: bytes in a buffer of the caller, on the heap when long. */
+typedef struct er_text {
+	uint8_t *p;
+	size_t n;
+	uint8_t room[1024];
+} er_text;
+static inline er_slice er_text_slice(const er_text *t)
+{
+	return er_slice_of(t->p, t->n);
+}
+/* UTF-8; lone surrogates become U+FFFD. False: *exception is set. Always er_text_fini after true. */
+ER_MUST_CHECK bool er_js_utf8(er_value v, er_text *out, er_value *exception);
+/* A byte a character. Characters over 255: fails with TypeError. */
+ER_MUST_CHECK bool er_js_bytestring(er_value v, er_text *out, er_value *exception);
+/* UTF-16 units in *out (n counts bytes). */
+ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);
+void er_text_fini(er_text *t);
+/* Length in UTF-16 units, 0 on failure. */
+size_t er_js_length(er_value v);
+
+/* Strings into JavaScript. */
+er_value er_js_ascii(const char *s);
+er_value er_js_latin1(er_slice s);
+er_value er_js_from_utf16(const uint16_t *p, size_t n);
+/* Malformed sequences become U+FFFD. */
+er_value er_js_from_utf8(er_slice s);
+
+/* Borrows the bytes of a Uint8Array, another view or an ArrayBuffer. False: it is none. */
+bool er_js_bytes(er_value v, er_slice *out);
+/* A new Uint8Array. */
+er_value er_js_u8_copy(er_slice s, er_value *exception);
+/* A Uint8Array of n bytes whose memory is returned through *mem; NULL with *exception when there is none. */
+er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception);
+/* A Uint32Array over static memory. */
+er_value er_js_u32_static(uint32_t *p, size_t n);
+er_value er_js_object(void);
+void er_js_set(er_value object, const char *name, er_value v);
+/* Undefined when absent or when the getter throws. */
+er_value er_js_get(er_value object, const char *name);
+
+/* Returns NULL, so that `return er_js_throw(...)` reads well. */
+er_value er_js_throw(er_value *exception, const char *type, const char *message);
+
+#endif

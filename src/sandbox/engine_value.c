@@ -1,0 +1,342 @@
+#include "sandbox/engine.h"
+
+#include "base/mem.h"
+#include "sandbox/api/utf8.h"
+#include "sandbox/jsc.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { SMALL = 1024, DIRECT_MAX = 256 * 1024 };
+
+#define CTX er_engine_js()
+
+er_value er_js_undefined(void)
+{
+	return JSValueMakeUndefined(CTX);
+}
+
+er_value er_js_bool(bool b)
+{
+	return JSValueMakeBoolean(CTX, b);
+}
+
+er_value er_js_number(double d)
+{
+	return JSValueMakeNumber(CTX, d);
+}
+
+bool er_js_is_undefined(er_value v)
+{
+	return v == NULL || JSValueIsUndefined(CTX, v);
+}
+
+bool er_js_is_string(er_value v)
+{
+	return v != NULL && JSValueIsString(CTX, v);
+}
+
+double er_js_to_number(er_value v)
+{
+	if (v == NULL)
+		return NAN;
+	er_value exc = NULL;
+	double d = JSValueToNumber(CTX, v, &exc);
+	return exc == NULL ? d : NAN;
+}
+
+uint32_t er_js_to_u32(er_value v)
+{
+	double d = er_js_to_number(v);
+	return d >= 0 && d <= UINT32_MAX ? (uint32_t)d : 0;
+}
+
+uint64_t er_js_to_u64(er_value v)
+{
+	double d = er_js_to_number(v);
+	return d >= 0 && d <= 9007199254740991.0 ? (uint64_t)d : 0;
+}
+
+bool er_js_to_bool(er_value v)
+{
+	return v != NULL && JSValueToBoolean(CTX, v);
+}
+
+/* ---- strings out ---- */
+/* Room for n bytes; large ones may fail, since JavaScript chooses n. */
+static bool text_room(er_text *t, size_t n, er_value *exception)
+{
+	t->n = 0;
+	t->p = n <= sizeof t->room ? t->room : malloc(n);
+	if (t->p != NULL)
+		return true;
+	er_js_throw(exception, "RangeError", "Out of memory");
+	return false;
+}
+
+void er_text_fini(er_text *t)
+{
+	if (t->p != t->room)
+		free(t->p);
+	t->p = NULL;
+}
+
+static JSStringRef to_string(er_value v, er_value *exception)
+{
+	if (v == NULL)
+		v = er_js_undefined();
+	return JSValueToStringCopy(CTX, v, exception);
+}
+
+/* Through the string's UTF-16 form, exactly sized: for long strings and for those with lone surrogates. */
+static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
+{
+	const JSChar *units = JSStringGetCharactersPtr(s);
+	size_t n = JSStringGetLength(s);
+	if (units == NULL && n)
+		return er_js_throw(exception, "RangeError", "Out of memory") != NULL;
+	if (!text_room(out, er_utf8_length(units, n), exception))
+		return false;
+	out->n = er_utf8_encode(units, n, out->p);
+	return true;
+}
+
+bool er_js_utf8(er_value v, er_text *out, er_value *exception)
+{
+	JSStringRef s = to_string(v, exception);
+	if (s == NULL)
+		return false;
+	size_t max = JSStringGetMaximumUTF8CStringSize(s);
+	bool ok;
+	if (max > DIRECT_MAX) {
+		ok = utf8_slow(s, out, exception);
+	} else {
+		ok = text_room(out, max, exception);
+		if (ok) {
+			size_t n = JSStringGetUTF8CString(s, (char *)out->p, max);
+			out->n = n ? n - 1 : 0;
+			if (n == 0 && JSStringGetLength(s) != 0) {
+				er_text_fini(out);
+				ok = utf8_slow(s, out, exception);
+			}
+		}
+	}
+	JSStringRelease(s);
+	return ok;
+}
+
+bool er_js_bytestring(er_value v, er_text *out, er_value *exception)
+{
+	JSStringRef s = to_string(v, exception);
+	if (s == NULL)
+		return false;
+	size_t n = JSStringGetLength(s), max = JSStringGetMaximumUTF8CStringSize(s);
+	bool ok = text_room(out, max, exception);
+	if (ok) {
+		/* All ASCII: UTF-8 is the same, and the engine does not widen the string for it. */
+		size_t got = JSStringGetUTF8CString(s, (char *)out->p, max);
+		out->n = n;
+		if (got != n + 1) {
+			const JSChar *units = JSStringGetCharactersPtr(s);
+			for (size_t i = 0; ok && i < n; i++) {
+				ok = units[i] < 256;
+				out->p[i] = (uint8_t)units[i];
+			}
+			if (!ok) {
+				er_text_fini(out);
+				er_js_throw(exception, "TypeError", "a header holds a character over 255");
+			}
+		}
+	}
+	JSStringRelease(s);
+	return ok;
+}
+
+bool er_js_utf16(er_value v, er_text *out, er_value *exception)
+{
+	JSStringRef s = to_string(v, exception);
+	if (s == NULL)
+		return false;
+	size_t n = JSStringGetLength(s);
+	bool ok = text_room(out, 2 * n, exception);
+	if (ok && n) {
+		const JSChar *units = JSStringGetCharactersPtr(s);
+		if (units != NULL)
+			er_copy(out->p, units, 2 * n);
+		else
+			ok = false;
+	}
+	if (ok)
+		out->n = 2 * n;
+	JSStringRelease(s);
+	return ok;
+}
+
+size_t er_js_length(er_value v)
+{
+	er_value exc = NULL;
+	JSStringRef s = to_string(v, &exc);
+	size_t n = s != NULL ? JSStringGetLength(s) : 0;
+	if (s != NULL)
+		JSStringRelease(s);
+	return n;
+}
+
+/* ---- strings in ---- */
+static er_value make_string(JSStringRef s)
+{
+	er_value v = JSValueMakeString(CTX, s);
+	JSStringRelease(s);
+	return v;
+}
+
+er_value er_js_ascii(const char *s)
+{
+	return make_string(JSStringCreateWithUTF8CString(s));
+}
+
+er_value er_js_from_utf16(const uint16_t *p, size_t n)
+{
+	return make_string(JSStringCreateWithCharacters(p, n));
+}
+
+/* NULL: not plain ASCII (or NUL in it, which the C API's only narrow constructor cannot take). */
+static er_value ascii_string(er_slice s)
+{
+	char small[SMALL];
+	if (!er_ascii_without_nul(s))
+		return NULL;
+	char *p = s.n < sizeof small ? small : malloc(s.n + 1);
+	if (p == NULL)
+		return NULL;
+	er_copy(p, s.p, s.n);
+	p[s.n] = '\0';
+	er_value v = er_js_ascii(p);
+	if (p != small)
+		free(p);
+	return v;
+}
+
+er_value er_js_latin1(er_slice s)
+{
+	er_value v = ascii_string(s);
+	if (v != NULL)
+		return v;
+	uint16_t *wide = er_alloc(2 * s.n);
+	for (size_t i = 0; i < s.n; i++)
+		wide[i] = s.p[i];
+	v = er_js_from_utf16(wide, s.n);
+	er_free(wide);
+	return v;
+}
+
+er_value er_js_from_utf8(er_slice s)
+{
+	er_value v = ascii_string(s);
+	if (v != NULL)
+		return v;
+	uint16_t *wide = er_alloc(2 * (s.n + 1));
+	size_t n;
+	er_utf8_state state = {0};
+	er_utf8_decode(&state, s, true, false, wide, &n);
+	v = er_js_from_utf16(wide, n);
+	er_free(wide);
+	return v;
+}
+
+/* ---- bytes ---- */
+bool er_js_bytes(er_value v, er_slice *out)
+{
+	*out = (er_slice){(const uint8_t *)"", 0};
+	if (v == NULL)
+		return false;
+	er_value exc = NULL;
+	JSTypedArrayType type = JSValueGetTypedArrayType(CTX, v, &exc);
+	if (exc != NULL || type == kJSTypedArrayTypeNone)
+		return false;
+	JSObjectRef o = (JSObjectRef)v;
+	if (type == kJSTypedArrayTypeArrayBuffer) {
+		uint8_t *p = JSObjectGetArrayBufferBytesPtr(CTX, o, &exc);
+		size_t n = JSObjectGetArrayBufferByteLength(CTX, o, &exc);
+		if (exc != NULL)
+			return false;
+		if (p != NULL)
+			*out = er_slice_of(p, n);
+		return true;
+	}
+	uint8_t *p = JSObjectGetTypedArrayBytesPtr(CTX, o, &exc);
+	size_t n = JSObjectGetTypedArrayByteLength(CTX, o, &exc);
+	size_t at = JSObjectGetTypedArrayByteOffset(CTX, o, &exc);
+	if (exc != NULL)
+		return false;
+	if (p != NULL)
+		*out = er_slice_of(p + at, n);
+	return true;
+}
+
+static void free_bytes(void *p, void *ctx)
+{
+	(void)ctx;
+	free(p);
+}
+
+er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception)
+{
+	uint8_t *p = malloc(n ? n : 1);
+	if (p == NULL)
+		return er_js_throw(exception, "RangeError", "Out of memory");
+	*mem = p;
+	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint8Array, p, n, free_bytes, NULL, exception);
+}
+
+er_value er_js_u8_copy(er_slice s, er_value *exception)
+{
+	uint8_t *p;
+	er_value v = er_js_u8_new(s.n, &p, exception);
+	if (v != NULL)
+		er_copy(p, s.p, s.n);
+	return v;
+}
+
+er_value er_js_u32_static(uint32_t *p, size_t n)
+{
+	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint32Array, p, n * sizeof *p, NULL, NULL, NULL);
+}
+
+/* ---- objects ---- */
+er_value er_js_object(void)
+{
+	return JSObjectMake(CTX, NULL, NULL);
+}
+
+void er_js_set(er_value object, const char *name, er_value v)
+{
+	JSStringRef s = JSStringCreateWithUTF8CString(name);
+	JSObjectSetProperty(CTX, (JSObjectRef)object, s, v, kJSPropertyAttributeNone, NULL);
+	JSStringRelease(s);
+}
+
+er_value er_js_get(er_value object, const char *name)
+{
+	if (object == NULL || !JSValueIsObject(CTX, object))
+		return er_js_undefined();
+	JSStringRef s = JSStringCreateWithUTF8CString(name);
+	er_value exc = NULL;
+	er_value v = JSObjectGetProperty(CTX, (JSObjectRef)object, s, &exc);
+	JSStringRelease(s);
+	return exc == NULL && v != NULL ? v : er_js_undefined();
+}
+
+er_value er_js_throw(er_value *exception, const char *type, const char *message)
+{
+	er_value ctor = er_js_get(JSContextGetGlobalObject(CTX), type);
+	er_value arg = er_js_ascii(message);
+	er_value exc = NULL;
+	if (JSValueIsObject(CTX, ctor))
+		*exception = JSObjectCallAsConstructor(CTX, (JSObjectRef)ctor, 1, &arg, &exc);
+	else
+		*exception = JSObjectMakeError(CTX, 1, &arg, NULL);
+	if (*exception == NULL)
+		*exception = arg;
+	return NULL;
+}

@@ -1,0 +1,298 @@
+#include "sandbox/frames.h"
+
+#include "base/mem.h"
+#include "sandbox/api/api.h"
+#include "sandbox/engine.h"
+#include "sandbox/sandbox.h"
+
+#include <stdio.h>
+
+static void call(er_request *owner, er_hook hook, size_t argc, const er_value argv[])
+{
+	er_turn_begin(owner, er_sb.limits.cpu_us);
+	er_engine_call(hook, argc, argv);
+	er_turn_end();
+}
+
+void er_frames_ready(void)
+{
+	er_slice version = er_slice_cstr(er_engine_version());
+	er_frame f = {.type = ER_FRAME_READY, .aux = (uint16_t)er_sb.lock.spawned, .n = (uint32_t)(4 + version.n)};
+	er_writer w = {er_out_begin(&f, NULL)};
+	er_put_string(&w, version);
+	er_out_end();
+	er_out_flush();
+}
+
+/* ---- code ---- */
+static void send_loaded(er_value error)
+{
+	er_frame f = {.type = ER_FRAME_LOADED, .arg = er_turn_cpu_us(&er_sb.requests.background)};
+	if (error == NULL) {
+		er_out_frame(&f, (er_slice){0});
+		return;
+	}
+	er_report rep;
+	er_report_of(&rep, error);
+	f.aux = (uint16_t)rep.kind;
+	f.n = er_report_n(&rep);
+	er_writer w = {er_out_begin(&f, NULL)};
+	er_report_put(&rep, &w);
+	er_out_end();
+	er_report_fini(&rep);
+}
+
+static void evaluate(void)
+{
+	er_request *background = &er_sb.requests.background;
+	er_buf_putc(&er_sb.code_url, 0);
+	er_value exc = NULL;
+	er_turn_begin(background, er_sb.limits.load_cpu_us);
+	(void)er_engine_eval(er_buf_slice(&er_sb.code), (const char *)er_buf_slice(&er_sb.code_url).p, &exc);
+	er_turn_end();
+	er_buf_fini(&er_sb.code);
+	er_buf_init(&er_sb.code);
+	er_turn_begin(background, er_sb.limits.load_cpu_us);
+	if (exc == NULL)
+		exc = er_engine_loaded();
+	send_loaded(exc);
+	er_sb.loaded = exc == NULL;
+	er_turn_end();
+	background->cpu_ns = 0; /* what its timers and promises use later is another account */
+}
+
+static void set_limits(void)
+{
+	const er_load_limits *l = &er_sb.limits;
+	er_value o = er_engine_get("limits");
+	if (er_js_is_undefined(o)) {
+		o = er_js_object();
+		er_engine_set("limits", o);
+	}
+	er_js_set(o, "subrequests", er_js_number(l->subrequests));
+	er_js_set(o, "timers", er_js_number(l->timers));
+	er_js_set(o, "compat", er_js_number(l->compat));
+}
+
+static void on_load(er_slice payload)
+{
+	er_reader r = {.rest = payload};
+	(void)er_get_string(&r); /* name and version are for people; the sandbox has no use for them */
+	(void)er_get_string(&r);
+	er_slice url = er_get_string(&r), env = er_get_string(&r);
+	er_load_limits *l = &er_sb.limits;
+	uint32_t *const words[] = {&l->cpu_us, &l->load_cpu_us, &l->memory_kb, &l->subrequests, &l->timers, &l->code_n, &l->compat};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		*words[i] = er_get_u32(&r);
+	ER_ASSERT(!r.bad && er_sb.code_url.p == NULL);
+	er_engine_set("env", er_js_from_utf8(env));
+	set_limits();
+	er_err err;
+	if (!er_lockdown_memory(l->memory_kb, &err)) {
+		fprintf(stderr, "er-sandbox: %s\n", err.text);
+		er_panic(__FILE__, __LINE__, "no memory limit");
+	}
+	er_buf_put(&er_sb.code_url, url);
+	er_buf_reserve(&er_sb.code, l->code_n);
+}
+
+static void on_code(const er_frame *f, er_slice payload)
+{
+	ER_ASSERT(er_sb.code_url.p != NULL && !er_sb.loaded);
+	ER_ASSERT(er_buf_len(&er_sb.code) + payload.n <= er_sb.limits.code_n);
+	er_buf_put(&er_sb.code, payload);
+	if (f->flags & ER_FF_FIN)
+		evaluate();
+}
+
+/* ---- requests ---- */
+static void on_request(const er_frame *f, er_slice payload)
+{
+	er_request *r = er_request_new(f, payload);
+	ER_ASSERT(r != NULL && er_sb.loaded);
+	er_value id = er_js_number(f->id);
+	call(r, ER_HOOK_request, 1, &id);
+}
+
+static void on_cancel(const er_frame *f)
+{
+	er_request *r = er_request_find(f->id);
+	if (r == NULL || r->id == 0 || r->over)
+		return;
+	er_turn_begin(r, er_sb.limits.cpu_us);
+	er_send *s = er_send_find(r->id, false);
+	if (s != NULL)
+		er_send_drop(s); /* tells DONE if it drained */
+	if (!r->over) {
+		er_value args[2] = {er_js_number(r->id), er_js_ascii(er_err_name((er_err_kind)f->aux))};
+		er_engine_call(ER_HOOK_cancel, 2, args);
+		er_request_tell_done(r);
+		er_request_over(r);
+	}
+	er_turn_end();
+}
+
+/* ---- bodies ---- */
+/* Who owns the body that the frame names; NULL: that is over, the frame comes late. */
+static er_request *body_owner(const er_frame *f)
+{
+	if (f->flags & ER_FF_SUB) {
+		er_sub *s = er_sub_find(f->id);
+		return s != NULL ? s->owner : NULL;
+	}
+	er_request *r = f->id ? er_request_find(f->id) : NULL;
+	return r != NULL && !r->over && !r->draining ? r : NULL;
+}
+
+static void sub_down_over(const er_frame *f)
+{
+	er_sub *s = (f->flags & ER_FF_SUB) ? er_sub_find(f->id) : NULL;
+	if (s == NULL)
+		return;
+	s->down = false;
+	er_sub_settle(s);
+}
+
+static void on_body_data(const er_frame *f, er_slice payload)
+{
+	er_request *owner = body_owner(f);
+	if (owner == NULL)
+		return;
+	bool fin = (f->flags & ER_FF_FIN) != 0;
+	er_turn_begin(owner, er_sb.limits.cpu_us);
+	er_value exc = NULL;
+	er_value bytes = payload.n ? er_js_u8_copy(payload, &exc) : er_js_undefined();
+	er_value key = er_key_value(f->id, (f->flags & ER_FF_SUB) != 0);
+	if (fin)
+		sub_down_over(f);
+	if (bytes != NULL) {
+		er_value args[3] = {key, bytes, er_js_bool(fin)};
+		er_engine_call(ER_HOOK_bodyData, 3, args);
+	} else {
+		er_value args[2] = {key, er_js_ascii(er_err_name(ER_ERR_MEMORY))};
+		er_engine_call(ER_HOOK_bodyFail, 2, args);
+	}
+	er_turn_end();
+}
+
+/* BODY_FAIL and BODY_CANCEL: the key and a word. */
+static void body_word(const er_frame *f, er_hook hook)
+{
+	er_request *owner = body_owner(f);
+	if (owner == NULL)
+		return;
+	bool sub = (f->flags & ER_FF_SUB) != 0;
+	er_value args[2] = {er_key_value(f->id, sub), er_js_ascii(er_err_name((er_err_kind)f->aux))};
+	call(owner, hook, 2, args);
+}
+
+static void on_credit(const er_frame *f)
+{
+	bool sub = (f->flags & ER_FF_SUB) != 0;
+	er_send *s = er_send_find(f->id, sub);
+	if (s != NULL) {
+		s->credit += f->arg;
+		er_send_pump(s);
+		return;
+	}
+	er_request *owner = body_owner(f);
+	if (owner == NULL)
+		return;
+	er_value args[2] = {er_key_value(f->id, sub), er_js_number(f->arg)};
+	call(owner, ER_HOOK_credit, 2, args);
+}
+
+static void on_body_cancel(const er_frame *f)
+{
+	bool sub = (f->flags & ER_FF_SUB) != 0;
+	er_send *send = er_send_find(f->id, sub);
+	if (send != NULL) {
+		er_send_drop(send);
+		return;
+	}
+	body_word(f, ER_HOOK_bodyCancel);
+	er_sub *s = sub ? er_sub_find(f->id) : NULL;
+	if (s != NULL) {
+		s->up = false;
+		er_sub_settle(s);
+	}
+}
+
+/* ---- subrequests ---- */
+static void on_sub_head(const er_frame *f, er_slice payload)
+{
+	er_sub *s = er_sub_find(f->id);
+	if (s == NULL)
+		return;
+	er_reader r = {.rest = payload};
+	er_slice reason = er_get_string(&r), block = er_get_string(&r), urls = er_get_string(&r);
+	ER_ASSERT(!r.bad);
+	bool body = (f->flags & ER_FF_BODY) != 0;
+	er_request *owner = s->owner;
+	if (!body) {
+		s->down = false;
+		er_sub_settle(s);
+	}
+	er_value args[] = {er_js_number(f->id),
+	                   er_js_number(f->aux),
+	                   er_js_latin1(reason),
+	                   er_js_latin1(block),
+	                   er_js_from_utf8(urls),
+	                   er_js_bool(body),
+	                   er_js_number(f->arg == ER_LEN_UNKNOWN ? -1 : (double)f->arg)};
+	call(owner, ER_HOOK_subHead, sizeof args / sizeof *args, args);
+}
+
+static void on_sub_fail(const er_frame *f, er_slice payload)
+{
+	er_sub *s = er_sub_find(f->id);
+	if (s == NULL)
+		return;
+	er_request *owner = s->owner;
+	s->down = s->up = false;
+	er_sub_settle(s);
+	er_value args[3] = {er_js_number(f->id), er_js_ascii(er_err_name((er_err_kind)f->aux)), er_js_from_utf8(payload)};
+	call(owner, ER_HOOK_subFail, 3, args);
+}
+
+void er_frames_handle(const er_frame *f, er_slice payload)
+{
+	switch ((er_frame_type)f->type) {
+	case ER_FRAME_REQUEST:
+		on_request(f, payload);
+		break;
+	case ER_FRAME_LOAD:
+		on_load(payload);
+		break;
+	case ER_FRAME_CODE:
+		on_code(f, payload);
+		break;
+	case ER_FRAME_BODY_DATA:
+		on_body_data(f, payload);
+		break;
+	case ER_FRAME_BODY_FAIL:
+		body_word(f, ER_HOOK_bodyFail);
+		sub_down_over(f);
+		break;
+	case ER_FRAME_CREDIT:
+		on_credit(f);
+		break;
+	case ER_FRAME_BODY_CANCEL:
+		on_body_cancel(f);
+		break;
+	case ER_FRAME_SUB_HEAD:
+		on_sub_head(f, payload);
+		break;
+	case ER_FRAME_SUB_FAIL:
+		on_sub_fail(f, payload);
+		break;
+	case ER_FRAME_CANCEL:
+		on_cancel(f);
+		break;
+	case ER_FRAME_CLOSE:
+		er_sb.closing = true;
+		break;
+	default:
+		er_panic(__FILE__, __LINE__, "the node does not send this frame");
+	}
+}

@@ -1,0 +1,13 @@
+/* The node's frames: each becomes a turn, or changes what C keeps. The node is trusted, so a malformed frame is a broken invariant. */
+#ifndef ER_SANDBOX_FRAMES_H
+#define ER_SANDBOX_FRAMES_H
+
+#include "base/slice.h"
+#include "channel/frame.h"
+
+/* The payload still lies in the ring; it is good until this returns. */
+void er_frames_handle(const er_frame *f, er_slice payload);
+/* Sends READY. */
+void er_frames_ready(void);
+
+#endif

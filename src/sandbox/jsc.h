@@ -1,0 +1,17 @@
+/* JavaScriptCore's C API, with the functions that are exported but have no installed header. For engine*.c only. */
+#ifndef ER_SANDBOX_JSC_H
+#define ER_SANDBOX_JSC_H
+
+#include <JavaScriptCore/JavaScript.h>
+
+extern void JSGlobalContextSetUnhandledRejectionCallback(JSGlobalContextRef ctx, JSObjectRef function, JSValueRef *exception);
+extern void JSGlobalContextSetEvalEnabled(JSGlobalContextRef ctx, bool enabled, JSStringRef message);
+extern void JSGlobalContextSetInspectable(JSGlobalContextRef ctx, bool inspectable);
+extern void JSRemoteInspectorDisableAutoStart(void);
+extern void JSSynchronousGarbageCollectForDebugging(JSContextRef ctx);
+/* From the GLib API, whose headers do not mix with these. */
+extern unsigned jsc_get_major_version(void);
+extern unsigned jsc_get_minor_version(void);
+extern unsigned jsc_get_micro_version(void);
+
+#endif

@@ -1,0 +1,115 @@
+#include "sandbox/loop.h"
+
+#include "base/mem.h"
+#include "sandbox/engine.h"
+#include "sandbox/frames.h"
+#include "sandbox/sandbox.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+enum {
+	BATCH = 32,              /* frames between two flushes: the node can go on meanwhile */
+	BATCH_BYTES = 64 * 1024, /* pending bytes, likewise */
+	ENGINE_EVERY = 64,       /* batches between two looks at the engine's own work when there is no rest */
+	TRIM_AFTER_MS = 2000,    /* idle for so long: collect */
+};
+
+/* Handles at most BATCH frames. Returns how many. */
+static unsigned drain_in(void)
+{
+	er_slice bytes = er_ring_peek(&er_sb.ch.in);
+	size_t used = 0;
+	unsigned n = 0;
+	while (n < BATCH) {
+		er_frame f;
+		er_slice payload;
+		size_t whole;
+		er_frame_status st = er_frame_read(er_slice_from(bytes, used), &f, &payload, &whole);
+		if (st == ER_FRAME_WAIT)
+			break;
+		ER_ASSERT(st == ER_FRAME_OK);
+		er_frames_handle(&f, payload);
+		used += whole;
+		n++;
+		if (er_out_pending() > BATCH_BYTES)
+			break;
+	}
+	if (used && er_ring_release(&er_sb.ch.in, used))
+		er_out_wake();
+	return n;
+}
+
+static unsigned run_timers(void)
+{
+	uint64_t now = er_turn_now_ns(), seq = er_sb.timers.seq, tid;
+	unsigned n = 0;
+	er_request *owner;
+	while (n < BATCH && er_timers_take(now, seq, &tid, &owner)) {
+		er_value arg = er_js_number((double)tid);
+		er_turn_begin(owner, er_sb.limits.cpu_us);
+		er_engine_call(ER_HOOK_timer, 1, &arg);
+		er_turn_end();
+		n++;
+	}
+	return n;
+}
+
+/* What the engine does of itself may run JavaScript (asynchronous WebAssembly, finalization): that is a turn too. If there is one request it is its. */
+static void run_engine(void)
+{
+	er_turn_begin_engine(er_request_only());
+	er_engine_iterate();
+	er_turn_end();
+}
+
+static int sleep_ms(bool may_trim)
+{
+	uint64_t next = er_timers_next_ns(), now = er_turn_now_ns();
+	int ms = may_trim ? TRIM_AFTER_MS : -1;
+	if (next == UINT64_MAX)
+		return ms;
+	uint64_t wait = next > now ? (next - now + 999999) / 1000000 : 0;
+	if (wait > INT_MAX)
+		wait = INT_MAX;
+	return ms < 0 || (int)wait < ms ? (int)wait : ms;
+}
+
+/* Returns true if it slept through TRIM_AFTER_MS without anything to do. */
+static bool rest(bool may_trim)
+{
+	uint64_t slept_at = er_turn_now_ns();
+	if (!er_ring_sleep(&er_sb.ch.in))
+		return false;
+	uint64_t count;
+	if (er_engine_wait(er_sb.wake_me, sleep_ms(may_trim)))
+		(void)!read(er_sb.wake_me, &count, sizeof count);
+	er_ring_awake(&er_sb.ch.in);
+	er_turn_refresh();
+	run_engine();
+	return er_turn_now_ns() - slept_at >= (uint64_t)(TRIM_AFTER_MS - 1) * 1000000U;
+}
+
+void er_loop_run(void)
+{
+	bool dirty = false; /* something ran since the last collection */
+	unsigned batches = 0;
+	er_turn_refresh();
+	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
+		unsigned n = drain_in();
+		n += run_timers();
+		er_out_flush();
+		if (er_sb.closing && er_sb.requests.live == 0 && er_out_overflow(&er_sb.out) == 0)
+			return;
+		if (n) {
+			dirty = er_sb.loaded;
+			if (++batches % ENGINE_EVERY == 0) {
+				er_turn_refresh();
+				run_engine();
+			}
+		} else if (rest(dirty) && er_sb.requests.live == 0 && dirty) {
+			er_engine_collect();
+			dirty = false;
+		}
+	}
+}

@@ -1,0 +1,117 @@
+/* er-sandbox: starts the engine, locks itself down, waits for code. Started by the node's spawner with the channel on descriptor 3 and
+ * the two eventfds on 4 and 5; nothing else is open. See sandbox.h. */
+#include "sandbox/sandbox.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "sandbox/death.h"
+#include "sandbox/engine.h"
+#include "sandbox/frames.h"
+#include "sandbox/freeze.h"
+#include "sandbox/loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+er_sandbox er_sb;
+
+/* The engine reads these once. The spawner sets them; set here too, so that the program can be run by hand. */
+static void set_environment(bool hardened)
+{
+	static const char *const always[][2] = {
+	    {"GIGACAGE_ENABLED", "0"},
+	    {"JSC_useConcurrentGC", "0"},
+	    {"JSC_numberOfGCMarkers", "1"},
+	    {"JSC_useConcurrentJIT", "0"},
+	    {"LC_ALL", "C.UTF-8"},
+	    {"TZ", "UTC"},
+	    {"JSC_forceRAMSize", "134217728"},
+	    {"JSC_jitMemoryReservationSize", "67108864"},
+	};
+	static const char *const hard[][2] = {{"JSC_useJIT", "0"}, {"JSC_useWasm", "0"}};
+	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+		setenv(always[i][0], always[i][1], 0);
+	for (size_t i = 0; hardened && i < sizeof hard / sizeof *hard; i++)
+		setenv(hard[i][0], hard[i][1], 1);
+}
+
+static bool level_of(const char *name, er_level *out)
+{
+	for (er_level l = ER_LEVEL_SECCOMP_ONLY; l <= ER_LEVEL_FULL; l++) {
+		if (strcmp(name, er_level_name(l)) == 0) {
+			*out = l;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_args(int argc, char **argv, er_lockdown *l, er_err *err)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : "";
+		if (strcmp(argv[i], "--attack-hooks") == 0) {
+			l->attack_hooks = true;
+		} else if (strcmp(argv[i], "--profile") == 0 && (strcmp(value, "standard") == 0 || strcmp(value, "hardened") == 0)) {
+			l->hardened = strcmp(value, "hardened") == 0;
+			i++;
+		} else if (strcmp(argv[i], "--level") == 0 && level_of(value, &l->spawned)) {
+			i++;
+		} else {
+			return er_fail(err, ER_ERR_INVALID, "not an argument: %s %s", argv[i], value);
+		}
+	}
+	return l->spawned != ER_LEVEL_NONE || er_fail(err, ER_ERR_INVALID, "--level is missing; the spawner starts this program");
+}
+
+/* The engine says on standard error that the Gigacage is off, at every start. A descriptor that cannot be written swallows that. */
+static bool start_engine_quietly(er_err *err)
+{
+	int ends[2], keep = dup(STDERR_FILENO);
+	if (keep < 0 || pipe(ends) != 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot keep standard error aside");
+	dup2(ends[0], STDERR_FILENO);
+	close(ends[0]);
+	close(ends[1]);
+	bool ok = er_engine_start(err);
+	dup2(keep, STDERR_FILENO);
+	close(keep);
+	return ok;
+}
+
+static bool start(int argc, char **argv, er_err *err)
+{
+	if (!parse_args(argc, argv, &er_sb.lock, err))
+		return false;
+	set_environment(er_sb.lock.hardened);
+	er_sb.wake_me = ER_FD_WAKE_SANDBOX;
+	er_sb.wake_node = ER_FD_WAKE_NODE;
+	er_requests_init(&er_sb.requests);
+	if (!er_channel_map(&er_sb.ch, ER_FD_CHANNEL, false, err))
+		return false;
+	close(ER_FD_CHANNEL);
+	er_sb.began_ns = er_clock_mono_us() * 1000;
+	if (!er_lockdown_begin(&er_sb.lock, err) || !er_death_setup(err))
+		return false;
+	er_freeze_start();
+	signal(SIGXFSZ, SIG_IGN); /* standard error may be a file, and the process may write none */
+	if (!start_engine_quietly(err) || !er_turn_setup(err))
+		return false;
+	er_engine_collect();
+	return er_lockdown_finish(&er_sb.lock, err);
+}
+
+int main(int argc, char **argv)
+{
+	er_err err = {0};
+	if (!start(argc, argv, &err)) {
+		fprintf(stderr, "er-sandbox: %s\n", err.text);
+		return 1;
+	}
+	er_frames_ready();
+	er_loop_run();
+	_exit(0); /* nothing to clean up that the kernel does not, and the engine's destructors take time */
+}

@@ -1,0 +1,89 @@
+/* What the sandbox is answering: requests (numbered by the node), subrequests (numbered by the prelude, owned by a request), and bodies of
+ * ours that are already complete and go out as the node gives credit.
+ *
+ * Records are pooled: a small request allocates nothing once the process is warm. A request that is over is forgotten at the end of the
+ * turn, so that the turn's CPU is still charged to it. Request 0 (`background`) owns top-level code and lives for ever. */
+#ifndef ER_SANDBOX_REQUEST_H
+#define ER_SANDBOX_REQUEST_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/slice.h"
+#include "channel/frame.h"
+
+typedef struct er_request {
+	uint32_t id;
+	uint32_t upload;   /* its length, or ER_LEN_UNKNOWN */
+	uint8_t flags;     /* of the REQUEST frame */
+	bool over;         /* forgotten at the end of the turn */
+	bool done_told;    /* the node knows: RESPONSE with DONE, or DONE */
+	bool draining;     /* JavaScript is done with it, a body of ours still goes out */
+	bool metered;      /* a METER is due */
+	uint32_t timers_n; /* live */
+	uint32_t logs_n;   /* LOG frames sent */
+	uint64_t cpu_ns;
+	er_list timers;
+	er_list subs;
+	er_buf frame; /* private copy of the payload, which the slices point into */
+	er_slice method, url, block, info, inline_body;
+	struct er_request *next;  /* in a bucket, or free */
+	struct er_request *later; /* over, forgotten at the end of the turn */
+} er_request;
+
+typedef struct er_sub {
+	uint32_t fid;
+	bool down, up; /* the response / the upload still has something to say */
+	er_request *owner;
+	er_list link;
+	struct er_sub *next;
+} er_sub;
+
+/* A complete body of ours that was too large to ride in the head's frame. */
+typedef struct er_send {
+	er_list link;
+	uint32_t id;
+	bool sub;
+	uint64_t credit;
+	er_buf bytes;
+	er_request *owner; /* DONE when sent, if it is draining; NULL for a subrequest's */
+} er_send;
+
+enum { ER_BUCKETS = 256, ER_POOLED = 256, ER_POOLED_FRAME = 4096 };
+
+typedef struct er_requests {
+	er_request background;
+	er_request *buckets[ER_BUCKETS];
+	er_sub *sub_buckets[ER_BUCKETS];
+	er_request *free;
+	unsigned free_n;
+	unsigned live;
+	er_list sends;
+} er_requests;
+
+void er_requests_init(er_requests *rs);
+/* Copies the frame. NULL: the payload is malformed or the id is taken. */
+er_request *er_request_new(const er_frame *f, er_slice payload);
+/* NULL: unknown. 0 finds the background. */
+er_request *er_request_find(uint32_t id);
+/* The only live request, or the background when there are none or several. */
+er_request *er_request_only(void);
+/* JavaScript is done with it: timers and subrequests are dropped now, the record at the end of the turn. */
+void er_request_over(er_request *r);
+/* Gives the record back (the turn module calls it). */
+void er_request_forget(er_request *r);
+/* Tells the node that the request is over, once. */
+void er_request_tell_done(er_request *r);
+
+er_sub *er_sub_new(uint32_t fid, er_request *owner, bool up);
+er_sub *er_sub_find(uint32_t fid);
+/* Forgets the subrequest when neither direction has anything left to say. */
+void er_sub_settle(er_sub *s);
+
+/* Sends `bytes` (copied) as the body of request or subrequest `id` as credit comes. */
+void er_send_new(uint32_t id, bool sub, er_slice bytes, er_request *owner);
+er_send *er_send_find(uint32_t id, bool sub);
+void er_send_pump(er_send *s);
+/* The reader wants no more of it. */
+void er_send_drop(er_send *s);
+
+#endif

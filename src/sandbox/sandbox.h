@@ -1,0 +1,45 @@
+/* er-sandbox: the untrusted program. One process, one routine version, one JavaScript thread.
+ *
+ * `er_sb` is the one context struct of the program; every module keeps its part in it and touches only that part.
+ *
+ *   main     start-up order          engine   the only files that know JavaScriptCore        loop    what runs when
+ *   frames   what the node says      out      what we say to the node                        turn    whose CPU it is
+ *   request  what is being answered  timer    what is due                                    death   how it ends
+ */
+#ifndef ER_SANDBOX_SANDBOX_H
+#define ER_SANDBOX_SANDBOX_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "channel/frame.h"
+#include "sandbox/lockdown.h"
+#include "sandbox/out.h"
+#include "sandbox/request.h"
+#include "sandbox/timer.h"
+#include "sandbox/turn.h"
+
+typedef struct er_sandbox {
+	er_channel ch;
+	int wake_me;   /* eventfd: the node woke us */
+	int wake_node; /* eventfd: we wake the node */
+	er_lockdown lock;
+	er_load_limits limits;
+	bool loaded;  /* top-level code has run and there is a handler */
+	bool closing; /* no more requests; exit when the last is over */
+
+	er_buf code; /* CODE frames until the last has come */
+	er_buf code_url, env;
+
+	er_out out;
+	er_turn turn;
+	er_requests requests;
+	er_timers timers;
+	uint64_t began_ns; /* CLOCK_MONOTONIC of the instance's beginning */
+} er_sandbox;
+
+extern er_sandbox er_sb;
+
+/* Descriptors that the spawner leaves open. */
+enum { ER_FD_CHANNEL = 3, ER_FD_WAKE_SANDBOX = 4, ER_FD_WAKE_NODE = 5 };
+
+#endif

@@ -1,0 +1,142 @@
+#include "sandbox/sandbox.h"
+
+#include "base/mem.h"
+
+enum { SLOT_BITS = 20 };
+#define MS_MAX 2147483647.0 /* what a browser can wait */
+
+static bool before(const er_timer *a, const er_timer *b)
+{
+	return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->seq < b->seq;
+}
+
+static void place(er_timers *ts, er_timer *t, uint32_t at)
+{
+	ts->heap[at] = t;
+	t->heap = at;
+}
+
+static void sift(er_timers *ts, er_timer *t)
+{
+	uint32_t at = t->heap;
+	while (at > 0 && before(t, ts->heap[(at - 1) / 2])) {
+		place(ts, ts->heap[(at - 1) / 2], at);
+		at = (at - 1) / 2;
+	}
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+		if (child >= ts->n)
+			break;
+		if (child + 1 < ts->n && before(ts->heap[child + 1], ts->heap[child]))
+			child++;
+		if (!before(ts->heap[child], t))
+			break;
+		place(ts, ts->heap[child], at);
+		at = child;
+	}
+	place(ts, t, at);
+}
+
+static uint32_t take_slot(er_timers *ts)
+{
+	if (ts->free_slot_n == 0) {
+		uint32_t n = ts->slots_n ? 2 * ts->slots_n : 16;
+		ts->slots = er_realloc(ts->slots, n * sizeof *ts->slots);
+		ts->gens = er_realloc(ts->gens, n * sizeof *ts->gens);
+		ts->free_slots = er_realloc(ts->free_slots, n * sizeof *ts->free_slots);
+		for (uint32_t i = n; i-- > ts->slots_n;) {
+			ts->slots[i] = NULL;
+			ts->gens[i] = 0;
+			ts->free_slots[ts->free_slot_n++] = i;
+		}
+		ts->slots_n = n;
+	}
+	return ts->free_slots[--ts->free_slot_n];
+}
+
+uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
+{
+	er_timers *ts = &er_sb.timers;
+	if (owner->timers_n >= er_sb.limits.timers || ts->n >= (1U << SLOT_BITS) - 2)
+		return 0;
+	if (!(ms >= 1))
+		ms = 1;
+	if (ms > MS_MAX)
+		ms = 1; /* as in browsers, where it does not fit 32 bits */
+	er_timer *t = ER_NEW(er_timer);
+	t->owner = owner;
+	t->every_ns = repeat ? (uint64_t)(ms * 1e6) : 0;
+	t->due_ns = er_turn_now_ns() + (uint64_t)(ms * 1e6);
+	t->seq = ts->seq++;
+	t->slot = take_slot(ts);
+	ts->slots[t->slot] = t;
+	t->tid = ((uint64_t)ts->gens[t->slot] << SLOT_BITS) + t->slot + 1;
+	er_list_push(&owner->timers, &t->link);
+	owner->timers_n++;
+	if (ts->n == ts->cap) {
+		ts->cap = ts->cap ? 2 * ts->cap : 16;
+		ts->heap = er_realloc(ts->heap, ts->cap * sizeof *ts->heap);
+	}
+	place(ts, t, ts->n++);
+	sift(ts, t);
+	return t->tid;
+}
+
+static void timer_free(er_timer *t)
+{
+	er_timers *ts = &er_sb.timers;
+	er_timer *last = ts->heap[--ts->n];
+	if (last != t) {
+		place(ts, last, t->heap);
+		sift(ts, last);
+	}
+	ts->slots[t->slot] = NULL;
+	ts->gens[t->slot]++;
+	ts->free_slots[ts->free_slot_n++] = t->slot;
+	er_list_remove(&t->link);
+	t->owner->timers_n--;
+	er_free(t);
+}
+
+void er_timer_clear(uint64_t tid)
+{
+	er_timers *ts = &er_sb.timers;
+	if (tid == 0)
+		return;
+	uint64_t slot = (tid - 1) & ((1U << SLOT_BITS) - 1);
+	if (slot < ts->slots_n && ts->slots[slot] != NULL && ts->slots[slot]->tid == tid)
+		timer_free(ts->slots[slot]);
+}
+
+void er_timers_drop(er_request *owner)
+{
+	while (!er_list_empty(&owner->timers))
+		timer_free(ER_CONTAINER(owner->timers.next, er_timer, link));
+}
+
+uint64_t er_timers_next_ns(void)
+{
+	return er_sb.timers.n ? er_sb.timers.heap[0]->due_ns : UINT64_MAX;
+}
+
+bool er_timers_take(uint64_t now_ns, uint64_t limit_seq, uint64_t *tid, er_request **owner)
+{
+	er_timers *ts = &er_sb.timers;
+	if (ts->n == 0)
+		return false;
+	er_timer *t = ts->heap[0];
+	if (t->due_ns > now_ns || t->seq >= limit_seq)
+		return false;
+	*tid = t->tid;
+	*owner = t->owner;
+	if (t->every_ns == 0) {
+		timer_free(t);
+		return true;
+	}
+	t->due_ns += t->every_ns;
+	if (t->due_ns <= now_ns)
+		t->due_ns = now_ns + t->every_ns; /* late: no catching up */
+	t->seq = ts->seq++;
+	sift(ts, t);
+	return true;
+}
