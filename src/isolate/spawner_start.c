@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* Where things lie in the sandbox (sandbox/lockdown.h names them too). */
-enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_PARK = 16 };
+enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_REPORT, FD_COUNT, FD_PARK = 16 };
 
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
@@ -30,9 +30,6 @@ enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };
 #endif
-
-/* The mark before a sentence of ours in the boot pipe: what follows happened before exec. */
-#define BEFORE_EXEC '\001'
 
 /* The engine's options; see docs/threat-model.md. An empty environment otherwise.
  *   GIGACAGE_ENABLED=0        ArrayBuffers and WebAssembly memory come from ordinary mappings, which RLIMIT_DATA counts
@@ -52,14 +49,15 @@ typedef struct child {
 	const er_spawn_context *ctx;
 	const er_spawn_plan *plan;
 	const er_spawn_want *want; /* NULL: only trying */
-	int boot;
+	int boot;                  /* becomes standard error */
+	int report;                /* closed by exec: says in words why it did not come to that */
 } child;
 
 static _Noreturn void die(const child *c, const char *step)
 {
 	char line[256];
-	int n = snprintf(line, sizeof line, "%c%s: %s", BEFORE_EXEC, step, strerrordesc_np(errno));
-	if (n > 0 && write(c->boot, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+	int n = snprintf(line, sizeof line, "%s: %s", step, strerrordesc_np(errno));
+	if (n > 0 && write(c->report, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
 		_exit(126);
 	_exit(127);
 }
@@ -80,6 +78,8 @@ static bool put_file(const char *path, const char *text)
 static void map_ids(const child *c)
 {
 	char map[64];
+	/* Its own files in /proc are its own only while it is dumpable; exec decides again. */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	if (!put_file("/proc/self/setgroups", "deny"))
 		die(c, "cannot write /proc/self/setgroups");
 	snprintf(map, sizeof map, "%u %u 1", c->ctx->ruid, c->ctx->ruid);
@@ -138,23 +138,24 @@ static void try_root(const child *c)
 		die(c, "cannot change to an empty root");
 }
 
-/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; the executable, closed by exec. Nothing else. */
+/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; two that exec closes. Nothing else. */
 static void arrange_fds(child *c)
 {
-	int from[FD_EXE + 1] = {c->ctx->null, c->ctx->null, c->boot, c->want->fds[0], c->want->fds[1], c->want->fds[2], c->ctx->exe};
+	int from[FD_COUNT] = {c->ctx->null,    c->ctx->null,    c->boot,     c->want->fds[0],
+	                      c->want->fds[1], c->want->fds[2], c->ctx->exe, c->report};
 	/* Out of the way first: any of them may sit where another belongs. */
-	for (int i = 0; i <= FD_EXE; i++)
+	for (int i = 0; i < FD_COUNT; i++)
 		if ((from[i] = fcntl(from[i], F_DUPFD, FD_PARK)) < 0)
 			die(c, "cannot duplicate a descriptor");
-	c->boot = from[FD_BOOT];
-	for (int i = 0; i <= FD_EXE; i++) {
+	c->report = from[FD_REPORT];
+	for (int i = 0; i < FD_COUNT; i++) {
 		if (i == FD_BOOT && SANITIZED)
 			continue; /* a sanitizer's report goes where the node's own does */
-		if (dup3(from[i], i, i == FD_EXE ? O_CLOEXEC : 0) < 0)
+		if (dup3(from[i], i, i >= FD_EXE ? O_CLOEXEC : 0) < 0)
 			die(c, "cannot place a descriptor");
 	}
-	c->boot = FD_BOOT;
-	syscall(SYS_close_range, FD_EXE + 1, ~0U, 0);
+	c->report = FD_REPORT;
+	syscall(SYS_close_range, FD_COUNT, ~0U, 0);
 }
 
 static _Noreturn void exec_sandbox(const child *c)
@@ -230,62 +231,73 @@ static const char *namespace_hint(void)
 	       "CAP_SYS_ADMIN)";
 }
 
-/* The child runs in a copy of this process; CLONE_VFORK holds this one until it has called exec or ended. */
 static pid_t clone_child(const er_spawn_plan *plan)
 {
-	struct clone_args args = {.flags = CLONE_VFORK, .exit_signal = SIGCHLD};
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	if (plan->level == ER_LEVEL_FULL)
-		args.flags |= NAMESPACES | (plan->userns ? CLONE_NEWUSER : 0);
+		args.flags = NAMESPACES | (plan->userns ? CLONE_NEWUSER : 0);
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* Reads what a child that did not come to exec left in the pipe. False: it did come to exec. */
-static bool failed_early(pid_t pid, int boot, bool trying, char text[static 256])
+/* Waits until the child has called exec or ended (a few hundred microseconds). False: it did not come to exec and says why. */
+static bool came_to_exec(int report, char text[static 256])
 {
-	siginfo_t dead = {0};
-	char raw[256];
-	if (waitid(P_PID, (id_t)pid, &dead, WEXITED | WNOHANG | WNOWAIT) < 0 || dead.si_pid != pid)
-		return false;
-	ssize_t n = read(boot, raw, sizeof raw);
-	if (n > 1 && raw[0] == BEFORE_EXEC)
-		snprintf(text, 256, "%.*s", (int)(n - 1), raw + 1);
-	else if (dead.si_code == CLD_EXITED && dead.si_status == 0)
-		return false;
-	else if (trying)
-		snprintf(text, 256, "the attempt ended with status %d", dead.si_status);
-	else
-		return false;
-	return true;
+	size_t have = 0;
+	ssize_t n;
+	while (have < 255 && ((n = read(report, text + have, 255 - have)) > 0 || (n < 0 && errno == EINTR)))
+		have += n > 0 ? (size_t)n : 0;
+	text[have] = '\0';
+	return have == 0;
+}
+
+typedef struct pipes {
+	int boot[2], report[2];
+} pipes;
+
+static void close_pipes(pipes *p)
+{
+	int *fds[] = {&p->boot[0], &p->boot[1], &p->report[0], &p->report[1]};
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
 }
 
 static bool launch(const er_spawn_context *ctx, const er_spawn_plan *plan, const er_spawn_want *want, er_spawned *out,
                    char text[static 256])
 {
-	int pipe_fds[2];
-	if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+	pipes p = {{-1, -1}, {-1, -1}};
+	bool ok = false;
+	pid_t pid = -1;
+	if (pipe2(p.boot, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(p.report, O_CLOEXEC) < 0) {
 		snprintf(text, 256, "cannot make a pipe: %s", strerrordesc_np(errno));
-		return false;
+	} else {
+		child c = {.ctx = ctx, .plan = plan, .want = want, .boot = p.boot[1], .report = p.report[1]};
+		pid = clone_child(plan);
+		if (pid == 0)
+			run_child(&c);
+		int why = errno;
+		close(p.report[1]);
+		p.report[1] = -1;
+		if (pid < 0)
+			snprintf(text, 256, "cannot create %s: %s", plan->level == ER_LEVEL_FULL ? "namespaces" : "a process",
+			         strerrordesc_np(why));
+		else
+			ok = came_to_exec(p.report[0], text);
 	}
-	child c = {.ctx = ctx, .plan = plan, .want = want, .boot = pipe_fds[1]};
-	pid_t pid = clone_child(plan);
-	if (pid == 0)
-		run_child(&c);
-	int why = errno;
-	close(pipe_fds[1]);
-	if (pid < 0) {
-		snprintf(text, 256, "cannot create %s: %s", plan->level == ER_LEVEL_FULL ? "namespaces" : "a process",
-		         strerrordesc_np(why));
-		close(pipe_fds[0]);
-		return false;
-	}
-	if (failed_early(pid, pipe_fds[0], want == NULL, text) || !want) {
+	if (pid > 0 && (!ok || !want)) {
 		int status;
-		waitpid(pid, &status, 0);
-		close(pipe_fds[0]);
-		return !want && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (ok && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+			ok = (snprintf(text, 256, "the attempt ended with status %x", (unsigned)status), false);
+	} else if (ok) {
+		*out = (er_spawned){.pid = pid, .boot = p.boot[0]};
+		p.boot[0] = -1;
 	}
-	*out = (er_spawned){.pid = pid, .boot = pipe_fds[0]};
-	return true;
+	close_pipes(&p);
+	return ok;
 }
 
 bool er_spawn_start(const er_spawn_context *ctx, const er_spawn_want *want, er_spawned *out, char text[static 256])
