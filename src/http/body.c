@@ -15,6 +15,8 @@ struct er_body {
 	uint32_t refs;
 	int64_t length;
 	er_list queue;
+	node first; /* most bodies have one piece: it needs no memory of its own */
+	bool first_used;
 	size_t buffered;
 	bool finished, cancelled, touched;
 	bool full; /* the source was told to wait */
@@ -52,12 +54,28 @@ er_body *er_body_ref(er_body *b)
 	return b;
 }
 
+static node *new_node(er_body *b)
+{
+	if (b->first_used)
+		return ER_NEW(node);
+	b->first_used = true;
+	return &b->first;
+}
+
+static void free_node(er_body *b, node *n)
+{
+	if (n == &b->first)
+		b->first_used = false;
+	else
+		er_free(n);
+}
+
 static void drop_queue(er_body *b)
 {
 	for (er_list *l; (l = er_list_pop(&b->queue)) != NULL;) {
 		node *n = ER_CONTAINER(l, node, link);
 		er_piece_drop(&n->piece);
-		er_free(n);
+		free_node(b, n);
 	}
 	b->buffered = 0;
 }
@@ -106,7 +124,7 @@ bool er_body_write(er_body *b, er_piece piece)
 		er_piece_drop(&piece);
 		return !b->full;
 	}
-	node *n = ER_NEW(node);
+	node *n = new_node(b);
 	n->piece = piece;
 	er_list_push(&b->queue, &n->link);
 	b->buffered += piece.n;
@@ -167,7 +185,7 @@ er_body_status er_body_read(er_body *b, size_t max, er_piece *out)
 	if (max == 0 || n->piece.n <= max) {
 		*out = n->piece;
 		er_list_remove(&n->link);
-		er_free(n);
+		free_node(b, n);
 	} else {
 		*out = er_piece_sub(n->piece, 0, max);
 		n->piece.p += max;

@@ -11,9 +11,9 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason);
 
 er_call *er_call_new(er_instance *in, er_exchange *x)
 {
-	er_call *c = ER_NEW(er_call);
-	c->magic = MAGIC;
-	c->instance = in;
+	er_list *spare = er_list_pop(&in->host->spare_calls);
+	er_call *c = spare ? ER_CONTAINER(spare, er_call, link) : ER_NEW(er_call);
+	*c = (er_call){.magic = MAGIC, .instance = in};
 	c->x = er_exchange_ref(x);
 	c->started_us = er_clock_mono_us();
 	er_list_init(&c->link);
@@ -51,7 +51,7 @@ void er_call_free(er_call *c)
 		er_idmap_del(&in->by_id, c->id);
 	let_go_of_exchange(c);
 	c->magic = 0;
-	er_free(c);
+	er_list_push(&in->host->spare_calls, &c->link);
 	er_instance_call_over(in);
 }
 
@@ -237,13 +237,12 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
 	x->facts.subrequests = c->subrequests;
-	bool done = f->flags & ER_FF_DONE;
-	/* While the answer goes out x may be given back to its connection: the call keeps its reference only for what is still to come. */
-	er_exchange_answer(x);
-	if (done && c->response.body == NULL)
+	/* Let go first: the asker holds x as well, and can only use it again for the next request when nobody else does. */
+	if ((f->flags & ER_FF_DONE) && c->response.body == NULL)
 		er_call_free(c);
-	else if (c->x != NULL)
+	else
 		let_go_of_exchange(c);
+	er_exchange_answer(x);
 	return true;
 }
 
@@ -275,9 +274,8 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 		snprintf(detail, sizeof detail, "used=%llums; limit=%llums", (unsigned long long)(used + 999) / 1000,
 		         (unsigned long long)limit / 1000);
 	er_exchange_fail(x, status, kind, limit > 0 ? detail : NULL, "%s", text);
+	let_go_of_exchange(c);
 	er_exchange_answer(x);
-	if (c->x != NULL)
-		let_go_of_exchange(c);
 }
 
 static const char *text_of(er_err_kind why)

@@ -10,6 +10,8 @@ void er_host_handle_closed(er_isolate_host *h)
 		return;
 	void (*done)(void *) = h->on_closed;
 	void *ctx = h->on_closed_ctx;
+	for (er_list *l; (l = er_list_pop(&h->spare_calls)) != NULL;)
+		er_free(ER_CONTAINER(l, er_call, link));
 	er_idmap_fini(&h->slots);
 	er_map_free(h->services);
 	h->magic = 0;
@@ -118,6 +120,7 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
 	er_list_init(&h->boxes);
 	er_list_init(&h->active);
 	er_list_init(&h->instances);
+	er_list_init(&h->spare_calls);
 	for (int p = 0; p < 2; p++) {
 		er_list_init(&h->warm[p]);
 		er_list_init(&h->waiting[p]);
