@@ -196,6 +196,8 @@ static void release(er_curl_hop *h)
 	er_curl_multi *m = h->m;
 	ER_ASSERT(!m->in_curl);
 	er_list_remove(&h->link);
+	long connects = 0;
+	curl_easy_getinfo(h->easy, CURLINFO_NUM_CONNECTS, &connects);
 	if (h->added) {
 		m->in_curl = true;
 		curl_multi_remove_handle(m->multi, h->easy);
@@ -211,7 +213,9 @@ static void release(er_curl_hop *h)
 	h->f = NULL;
 	h->added = h->done = h->write_paused = h->read_paused = h->want_upload = h->upload_end = false;
 	h->error[0] = '\0';
-	if (m->spares < SPARES) {
+	/* libcurl (7.88) tries again when a server closed the idle connection that it just took, at most five times, but counts them over the
+	 * whole life of a handle. Such a retry makes a connection; a handle that made none has its count untouched. */
+	if (m->spares < SPARES && connects == 0) {
 		m->spares++;
 		er_list_push(&m->spare, &h->link);
 	} else {
