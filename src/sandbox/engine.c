@@ -153,6 +153,13 @@ static bool run_prelude(er_err *err)
 	return true;
 }
 
+/* Tests only. After the prelude, which never sees it. */
+static void expose_attacks(void)
+{
+	define_natives(er_api_attack);
+	er_js_set(JSContextGetGlobalObject(engine.ctx), "__er_attack", er_js_get(engine.er, "attack"));
+}
+
 bool er_engine_start(er_err *err)
 {
 	engine.loop = g_main_context_new();
@@ -176,7 +183,11 @@ bool er_engine_start(er_err *err)
 	define_natives(er_api_misc);
 	define_natives(er_api_report);
 	er_api_url_start();
-	return run_prelude(err);
+	if (!run_prelude(err))
+		return false;
+	if (er_sb.lock.attack_hooks)
+		expose_attacks();
+	return true;
 }
 
 void er_engine_collect(void)
@@ -190,7 +201,7 @@ void er_engine_iterate(void)
 		g_main_context_iteration(engine.loop, FALSE);
 }
 
-bool er_engine_wait(int fd, int ms)
+bool er_engine_wait(int fd, int ms, bool *pending)
 {
 	GPollFD fds[POLL_MAX];
 	gint priority, loop_ms = -1;
@@ -206,7 +217,7 @@ bool er_engine_wait(int fd, int ms)
 		ms = loop_ms;
 	_Static_assert(sizeof(GPollFD) == sizeof(struct pollfd), "GLib's descriptor sets are poll's");
 	poll((struct pollfd *)(void *)fds, (nfds_t)n + 1, ms);
-	g_main_context_check(engine.loop, priority, fds, n);
+	*pending = g_main_context_check(engine.loop, priority, fds, n);
 	g_main_context_release(engine.loop);
 	return (fds[n].revents & POLLIN) != 0;
 }

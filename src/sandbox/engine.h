@@ -28,7 +28,7 @@ typedef struct er_native {
 
 /* Tables of natives, ended by a NULL name: one for each file in api/. */
 extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_text[], er_api_decode[], er_api_url[],
-    er_api_misc[], er_api_report[];
+    er_api_misc[], er_api_report[], er_api_attack[];
 
 #define ER_HOOK_TABLE(X) \
 	X(request) \
@@ -69,8 +69,9 @@ er_value er_engine_get(const char *name);
 void er_engine_collect(void);
 /* The engine's own work: collections that are due, asynchronous compilation. */
 void er_engine_iterate(void);
-/* Waits on `fd` and on the engine's own descriptors for at most `ms` (-1: for ever). True: `fd` is readable. */
-bool er_engine_wait(int fd, int ms);
+/* Waits on `fd` and on the engine's own descriptors for at most `ms` (-1: for ever). True: `fd` is readable.
+ * *pending: the engine has work of its own. */
+bool er_engine_wait(int fd, int ms, bool *pending);
 
 /* ---- values (engine_value.c) ---- */
 er_value er_js_undefined(void);
