@@ -257,6 +257,8 @@ static void check_fds(pid_t pid)
 		ssize_t n = readlink(path, to, sizeof to - 1);
 		assert_true(n > 0);
 		to[n] = '\0';
+		if (fd == 2 && er_lockdown_sanitized())
+			continue; /* where reports go */
 		if (fd < ER_LOCKDOWN_STATM_FD)
 			assert_string_equal(to, want[fd]);
 		else
@@ -349,7 +351,7 @@ static void check_limits(pid_t pid, er_level level)
 	snprintf(path, sizeof path, "/proc/%d/limits", pid);
 	slurp(path, text, sizeof text);
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++)
-		if (!want[i].full || level == ER_LEVEL_FULL)
+		if ((!want[i].full || level == ER_LEVEL_FULL) && !(er_lockdown_sanitized() && i == 1))
 			has_line(text, want[i].line, path);
 }
 
@@ -409,6 +411,18 @@ static void check_death(const char *attack, box *b, bool pid1)
 		fail_msg("%s ended with status %x, not with SIGSYS", attack, (unsigned)b->status);
 }
 
+/* What a sanitizer must be able to do itself, or takes for its own. */
+static bool sanitizer_allows(const char *attack)
+{
+	static const char *const names[] = {"open",       "open-null",    "mmap-",   "mprotect", "memory-limit",
+	                                    "file-limit", "parent-limit", "prctl",   "ioctl",    "fcntl",
+	                                    "dup",        "segv",         "illegal", "abort",    "stack"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (er_slice_starts(er_slice_cstr(attack), er_slice_cstr(names[i])))
+			return er_lockdown_sanitized() && strcmp(attack, "openat2") != 0;
+	return false;
+}
+
 static void attack_level(er_level level, enum er_profile profile)
 {
 	er_spawner sp;
@@ -418,6 +432,8 @@ static void attack_level(er_level level, enum er_profile profile)
 	wait_ready(&sp, &neighbour);
 	for (uint32_t i = 0; er_lockdown_attacks[i]; i++) {
 		const char *attack = er_lockdown_attacks[i];
+		if (sanitizer_allows(attack))
+			continue;
 		ask(&sp, &b, i, profile, 64 * 1024);
 		wait_ready(&sp, &b);
 		tell(&b, attack);
