@@ -1,0 +1,249 @@
+// Body (WHATWG Fetch 5.2), shared by Request and Response. What a message holds, `raw`, is one of
+//   null · string (sent as UTF-8) · Uint8Array (ours, never changed) · NodeBody · a stream · SPENT
+// Only a stream that JavaScript really reads costs the streams script.
+import * as er from './natives.js';
+import {
+	TypeErr, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, quiet, rejected, resolved, strSlice, taBuffer,
+	taByteLength, taLength, taTag, uncurry,
+} from './primordials.js';
+import { NodeBody } from './node-body.js';
+import { LazyStream, isDisturbed, isLocked, isStream, sourceOf, takeSource } from './streams-lazy.js';
+import { blobBytes, blobType, isBlob, makeBlob } from './blob.js';
+import { isParams, paramsText } from './url-search-params.js';
+import { encodeFormData, isFormData, parseFormData } from './form-data.js';
+import { usvString } from './webidl.js';
+import { isBufferStream, takeBufferStream } from './buffer-stream.js';
+
+export const SPENT = Object.freeze({});
+export const TEXT_TYPE = 'text/plain;charset=UTF-8';
+
+/** What extractBody found besides the raw body: the content type it implies, or null. */
+export let extractedType = null;
+/** BodyInit to raw (Fetch 5.2.3 "extract"). */
+export function extract(body) {
+	if (typeof body === 'string') {
+		extractedType = TEXT_TYPE;
+		return body;
+	}
+	extractedType = null;
+	if (typeof body === 'object' && body !== null) {
+		if (isView(body) || isArrayBuffer(body)) return copyBytes(body);
+		if (isStream(body)) {
+			if (isLocked(body)) throw new TypeErr('The stream is locked: it cannot become a body');
+			if (isDisturbed(body)) throw new TypeErr('The stream has been read from: it cannot become a body');
+			return body;
+		}
+		if (isParams(body)) {
+			extractedType = 'application/x-www-form-urlencoded;charset=UTF-8';
+			return paramsText(body);
+		}
+		if (isBlob(body)) {
+			const type = blobType(body);
+			if (type !== '') extractedType = type;
+			return blobBytes(body);
+		}
+		if (isFormData(body)) {
+			const { bytes, type } = encodeFormData(body);
+			extractedType = type;
+			return bytes;
+		}
+		if (isBufferStream(body)) return takeBufferStream(body);
+	}
+	extractedType = TEXT_TYPE;
+	return usvString(body);
+}
+
+export function isUsed(raw) {
+	if (raw === null || typeof raw === 'string') return false;
+	if (raw === SPENT) return true;
+	if (raw instanceof NodeBody) return !raw.untouched && raw.state !== 3;
+	return isView(raw) ? false : isDisturbed(raw);
+}
+/** Throws unless the body may be read now. */
+export function usable(raw, what) {
+	if (raw === null || typeof raw === 'string') return;
+	if (isUsed(raw)) throw new TypeErr(`The body of this ${what} has already been used`);
+	if (isStreamRaw(raw) && isLocked(raw)) throw new TypeErr(`The body of this ${what} is locked by a reader`);
+}
+export const isStreamRaw = (raw) => raw !== null && typeof raw === 'object' && raw !== SPENT && !(raw instanceof NodeBody) && !isView(raw);
+
+/** The simplest form of a raw body that is about to be taken whole: an untouched stream over something gives that something. */
+export function simplest(raw) {
+	if (!isStreamRaw(raw)) return raw;
+	const source = isLazy(raw) ? takeSource(raw) : undefined;
+	return source === undefined ? raw : source;
+}
+const isLazy = (s) => {
+	try {
+		return sourceOf(s) !== undefined;
+	} catch {
+		return false; // a stream of the routine's own
+	}
+};
+/** The NodeBody under an untouched body, or undefined. */
+export function nodeBodyOf(raw) {
+	if (raw === null || typeof raw !== 'object') return undefined;
+	if (raw instanceof NodeBody) return raw.untouched ? raw : undefined;
+	if (!isStreamRaw(raw) || !isLazy(raw)) return undefined;
+	const source = sourceOf(raw);
+	return source instanceof NodeBody && source.untouched ? source : undefined;
+}
+
+const getReader = (s) => s.getReader();
+/** All bytes of a stream; chunks must be Uint8Arrays. */
+async function drainStream(stream) {
+	const reader = getReader(stream);
+	const list = [];
+	let total = 0;
+	for (;;) {
+		const { done, value } = await reader.read();
+		if (done) break;
+		if (!isView(value) || taTag(value) !== 'Uint8Array') {
+			const e = new TypeErr('A chunk of a body stream must be a Uint8Array');
+			quiet(reader.cancel(e));
+			throw e;
+		}
+		list[list.length] = value;
+		total += taLength(value);
+	}
+	return list.length === 0 ? new Uint8Array(0) : concatBytes(list, total);
+}
+/** A promise of fresh bytes (not shared with anybody). */
+export function rawBytes(raw) {
+	if (raw === null) return resolved(new Uint8Array(0));
+	if (typeof raw === 'string') return resolved(er.utf8Encode(raw));
+	if (raw instanceof NodeBody) return raw.bytes();
+	if (isView(raw)) return resolved(copyBytes(raw));
+	return drainStream(raw);
+}
+async function rawText(raw) {
+	return er.utf8Decode(await rawBytes(raw), false, false);
+}
+
+/** Installs the members of Body. `io`: raw(self, member) checks the brand; put(self, raw); type(self) → content type or null; name. */
+export function mixBody(ctor, io) {
+	const take = (self, member) => {
+		const raw = io.raw(self, member);
+		if (raw === null) return null;
+		if (typeof raw === 'string') {
+			io.put(self, SPENT);
+			return raw;
+		}
+		usable(raw, io.name);
+		if (raw instanceof NodeBody) {
+			raw.check();
+			return raw; // its own state says that it is used
+		}
+		if (isView(raw)) {
+			io.put(self, SPENT);
+			return raw;
+		}
+		return simplest(raw);
+	};
+	const text = (self, member) => {
+		const raw = take(self, member);
+		if (raw === null) return '';
+		if (typeof raw === 'string') return raw;
+		if (raw instanceof NodeBody) {
+			const t = raw.inlineText();
+			if (t !== undefined) return t;
+		}
+		return raw;
+	};
+	const members = {
+		get body() {
+			const raw = io.raw(this, 'body');
+			if (raw === null || isStreamRaw(raw)) return raw;
+			const stream = new LazyStream(raw === SPENT ? '' : raw);
+			if (raw === SPENT || isUsed(raw)) takeSource(stream);
+			io.put(this, stream);
+			return stream;
+		},
+		get bodyUsed() {
+			return isUsed(io.raw(this, 'bodyUsed'));
+		},
+		text() {
+			try {
+				const t = text(this, 'text');
+				return typeof t === 'string' ? resolved(wellFormedBOM(t)) : rawText(t);
+			} catch (e) {
+				return rejected(e);
+			}
+		},
+		json() {
+			try {
+				const t = text(this, 'json');
+				return typeof t === 'string' ? resolved(jsonParse(wellFormedBOM(t))) : jsonOf(t);
+			} catch (e) {
+				return rejected(e);
+			}
+		},
+		arrayBuffer() {
+			try {
+				return bufferOf(rawBytes(take(this, 'arrayBuffer')));
+			} catch (e) {
+				return rejected(e);
+			}
+		},
+		bytes() {
+			try {
+				return rawBytes(take(this, 'bytes'));
+			} catch (e) {
+				return rejected(e);
+			}
+		},
+		async blob() {
+			const raw = take(this, 'blob');
+			const type = io.type(this);
+			return makeBlob(await rawBytes(raw), type ?? '');
+		},
+		async formData() {
+			const type = io.type(this, 'formData');
+			return parseFormData(await rawBytes(take(this, 'formData')), type);
+		},
+		ignore() {
+			try {
+				const raw = take(this, 'ignore');
+				if (raw instanceof NodeBody) raw.drain();
+				else if (isStreamRaw(raw)) return raw.cancel();
+				return resolved();
+			} catch (e) {
+				return rejected(e);
+			}
+		},
+	};
+	for (const name in members) defineProperty(ctor.prototype, name, Object.getOwnPropertyDescriptor(members, name));
+}
+async function jsonOf(raw) {
+	return jsonParse(await rawText(raw));
+}
+async function bufferOf(p) {
+	const u8 = await p;
+	const b = taBuffer(u8);
+	return taByteLength(u8) === abLen(b) ? b : abSlice(b, u8.byteOffset, u8.byteOffset + taByteLength(u8));
+}
+const abLen = uncurry(Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength').get);
+/** A string body is what its UTF-8 decodes to: lone surrogates become U+FFFD, a leading BOM goes. */
+function wellFormedBOM(s) {
+	const w = usvString(s);
+	return w[0] === '\ufeff' ? strSlice(w, 1) : w;
+}
+
+/** Splits a raw body in two (clone). Returns [mine, theirs]. */
+export function teeRaw(raw, what) {
+	usable(raw, what);
+	if (raw === null || typeof raw === 'string') return [raw, raw];
+	if (raw instanceof NodeBody) {
+		raw.check();
+		if (raw.inline && raw.untouched) {
+			const all = er.reqInline(raw.key / 2);
+			if (all !== undefined) {
+				raw.state = 4;
+				return [all, all];
+			}
+		}
+		return new LazyStream(raw).tee();
+	}
+	if (isView(raw)) return [raw, raw];
+	return raw.tee();
+}

@@ -1,0 +1,358 @@
+// The fetch event and everything that leads from a request to its answer. This is the path that every request takes: the plain cases
+// are recognised first and cost one object and one call into the engine.
+import * as er from './natives.js';
+import { RangeErr, TypeErr, freeze, isPromise, jsonParse } from './primordials.js';
+import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
+import { Event } from './event.js';
+import { close, dispatched, open, settle } from './scope.js';
+import { infoOf, nodeRequest } from './request.js';
+import { Response, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
+import { SPENT, isStreamRaw, nodeBodyOf, simplest, usable } from './body.js';
+import { takeSource } from './streams-lazy.js';
+import { abortError, DOMException } from './dom-exception.js';
+import { signalAbort } from './abort.js';
+import { sendStream } from './writer.js';
+import { reportException } from './report.js';
+
+const WHOLE = 1, STREAM = 2, RELAY = 4, OVER = 64;
+const COMPAT_ENV_LAST = 1;
+const TEXT_BLOCK = 'content-type\ntext/plain;charset=UTF-8\n';
+
+// ---- what the routine registered ----
+
+export const fetchListeners = []; // of the global, in order
+let moduleExport = null;
+let envLast = false;
+let hasBypass = false;
+let hasFetch = false;
+
+let env_ = null;
+export function routineEnv() {
+	if (env_ === null) {
+		const text = er.env();
+		env_ = freeze(text ? jsonParse(text) : {});
+	}
+	return env_;
+}
+
+/** hooks.loaded */
+export function loaded() {
+	const m = globalThis.__er_module;
+	delete globalThis.__er_module;
+	const d = isObject(m) ? (isObject(m.default) ? m.default : m) : undefined;
+	envLast = (er.limits().compat & COMPAT_ENV_LAST) !== 0;
+	if (d !== undefined) {
+		hasFetch = typeof d.fetch === 'function';
+		hasBypass = typeof d.bypass === 'function';
+		if (hasFetch || hasBypass) moduleExport = d;
+	}
+	if (moduleExport === null && fetchListeners.length === 0)
+		throw new TypeErr('The routine has no handler: use addEventListener("fetch", ...) or export default { fetch(request, env, ctx) { ... } }');
+}
+
+// ---- the event and the context ----
+
+let scopeOf;
+let askedOf;
+
+export class FetchEvent extends Event {
+	#scope = null;
+	#request = null;
+	#response = undefined; // what respondWith was given
+	#asked = false;
+	constructor(type, init = undefined) {
+		if (type === INTERNAL) {
+			super(INTERNAL, 'fetch');
+			this.#scope = init;
+			return;
+		}
+		throw illegal('FetchEvent');
+	}
+	get request() {
+		if (this.#request === null) this.#request = nodeRequest(this.#scope);
+		return this.#request;
+	}
+	get info() {
+		return infoOf(this.#scope);
+	}
+	get env() {
+		return routineEnv();
+	}
+	respondWith(response) {
+		if (!(#asked in this)) throw brand('FetchEvent', 'respondWith');
+		need(arguments.length, 1, "'respondWith' on 'FetchEvent'");
+		if (this.#asked) throw new DOMException('respondWith was called already', 'InvalidStateError');
+		if (this.#scope.dispatchedTo) throw new DOMException('respondWith must be called while the event is handled, not later: give it a promise', 'InvalidStateError');
+		this.#asked = true;
+		this.#response = response;
+	}
+	waitUntil(promise) {
+		if (!(#asked in this)) throw brand('FetchEvent', 'waitUntil');
+		need(arguments.length, 1, "'waitUntil' on 'FetchEvent'");
+		waitUntil(this.#scope, promise);
+	}
+	passThroughOnException() {
+		if (!(#asked in this)) throw brand('FetchEvent', 'passThroughOnException');
+		this.#scope.passOn = true;
+	}
+	static {
+		askedOf = (e) => e.#asked;
+		scopeOf = (e) => e.#response;
+	}
+}
+finish(FetchEvent, 'FetchEvent', 1);
+
+export class ExecutionContext {
+	#scope;
+	constructor(token = undefined, scope = undefined) {
+		if (token !== INTERNAL) throw illegal('ExecutionContext');
+		this.#scope = scope;
+	}
+	waitUntil(promise) {
+		if (!(#scope in this)) throw brand('ExecutionContext', 'waitUntil');
+		need(arguments.length, 1, "'waitUntil' on 'ExecutionContext'");
+		waitUntil(this.#scope, promise);
+	}
+	passThroughOnException() {
+		if (!(#scope in this)) throw brand('ExecutionContext', 'passThroughOnException');
+		this.#scope.passOn = true;
+	}
+}
+finish(ExecutionContext, 'ExecutionContext', 0);
+
+export class ResponseBypass {
+	#allow;
+	#status;
+	constructor(allow, options = undefined) {
+		need(arguments.length, 1, "'constructor' on 'ResponseBypass'");
+		this.#allow = !!allow;
+		const status = dictionary(options, 'The options of ResponseBypass').status;
+		this.#status = status === undefined ? 403 : +status;
+		if (!(this.#status >= 200 && this.#status <= 599) || this.#status % 1 !== 0) throw new RangeErr('The status of a ResponseBypass must be from 200 to 599');
+	}
+	get allow() {
+		return this.#allow;
+	}
+	get status() {
+		return this.#status;
+	}
+	static {
+		bypassOf = (r) => (isObject(r) && #allow in r ? { allow: r.#allow, status: r.#status } : undefined);
+	}
+}
+var bypassOf;
+finish(ResponseBypass, 'ResponseBypass', 1);
+
+function waitUntil(scope, promise) {
+	if (scope.over) throw new DOMException('waitUntil was called after the request was over', 'InvalidStateError');
+	scope.waits++;
+	awaitIt(scope, promise);
+}
+async function awaitIt(scope, promise) {
+	try {
+		await promise;
+	} catch (e) {
+		if (!scope.over) reportException(scope.id, e, false);
+	}
+	scope.waits--;
+	settle(scope);
+}
+
+// ---- answering ----
+
+function answer(s, response) {
+	if (s.answered) return;
+	if (!isResponse(response)) {
+		if (typeof response === 'string') {
+			s.answered = true;
+			if (s.waits > 0) er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE, 0);
+			else {
+				s.over = true;
+				er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE | OVER, 0);
+				if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
+			}
+			return;
+		}
+		throw new TypeErr(`The handler must return a Response (or a string), not ${describe(response)}`);
+	}
+	const status = statusOf(response);
+	if (status === 0) throw new TypeErr('The handler returned a network error (Response.error())');
+	const raw = rawOfResponse(response);
+	if (typeof raw === 'string' || raw === null) {
+		const flags = raw === null ? 0 : WHOLE;
+		const block = responseBlock(response);
+		s.answered = true;
+		if (raw !== null) spendResponse(response, SPENT);
+		send(s, status, reasonText(response), block, raw === null ? undefined : raw, flags, 0);
+		return;
+	}
+	answerBody(s, response, status, raw);
+}
+function send(s, status, reason, block, body, flags, key) {
+	if (s.waits > 0) {
+		er.respond(s.id, status, reason, block, body, flags, key);
+		return;
+	}
+	er.respond(s.id, status, reason, block, body, flags | OVER, key);
+	s.over = true;
+	if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
+}
+function finishClosed(s) {
+	s.over = false;
+	close(s, 'over');
+}
+function answerBody(s, response, status, raw) {
+	usable(raw, 'Response');
+	const reason = reasonText(response);
+	const block = responseBlock(response);
+	const node = nodeBodyOf(raw);
+	if (node !== undefined) {
+		node.check();
+		if (isStreamRaw(raw)) takeSource(raw);
+		else spendResponse(response, SPENT);
+		const key = node.handOff();
+		s.answered = true;
+		send(s, status, reason, block, undefined, RELAY, key);
+		return;
+	}
+	const body = simplest(raw);
+	if (!isStreamRaw(body)) {
+		if (!isStreamRaw(raw)) spendResponse(response, SPENT);
+		if (typeof body !== 'string' && !ArrayBuffer_isView(body)) throw new TypeErr('The body of the Response has already been used');
+		s.answered = true;
+		send(s, status, reason, block, body, WHOLE, 0);
+		return;
+	}
+	const reader = body.getReader();
+	s.answered = true;
+	s.streaming = true;
+	er.respond(s.id, status, reason, block, undefined, STREAM, 0);
+	stream(s, reader);
+}
+const ArrayBuffer_isView = ArrayBuffer.isView;
+async function stream(s, reader) {
+	const e = await sendStream(s.id * 2, s, reader);
+	s.streaming = false;
+	if (e !== undefined && !s.over) reportException(s.id, e, false);
+	settle(s);
+}
+function describe(v) {
+	if (v === undefined) return 'undefined';
+	if (v === null) return 'null';
+	if (typeof v !== 'object') return `a ${typeof v}`;
+	return 'another object';
+}
+
+function failed(s, e) {
+	if (s.over) {
+		reportException(s.id, e, false);
+		return;
+	}
+	if (s.answered) {
+		reportException(s.id, e, false);
+		settle(s);
+		return;
+	}
+	s.answered = true;
+	if (s.passOn) {
+		reportException(s.id, e, false);
+		er.pass(s.id);
+		settle(s);
+		return;
+	}
+	close(s, 'failed');
+	er.fail(s.id, e);
+}
+async function answerLater(s, promise) {
+	try {
+		const response = await promise;
+		if (s.over) return;
+		answer(s, response);
+	} catch (e) {
+		failed(s, e);
+	}
+}
+function conclude(s, r) {
+	if (isResponse(r) || typeof r === 'string') answer(s, r);
+	else if (isPromise(r)) answerLater(s, r);
+	else answer(s, r); // throws: not a response
+}
+function passOn(s) {
+	s.answered = true;
+	er.pass(s.id);
+	settle(s);
+}
+
+/** hooks.request: one call for each request. */
+export function request(id) {
+	const s = open(id);
+	try {
+		if (moduleExport !== null) callModule(s);
+		else callListeners(s);
+	} catch (e) {
+		failed(s, e);
+	}
+	dispatched();
+}
+function callModule(s) {
+	const req = nodeRequest(s);
+	const ctx = new ExecutionContext(INTERNAL, s);
+	if (hasBypass) {
+		callBypass(s, req, ctx);
+		return;
+	}
+	callFetch(s, req, ctx);
+}
+function callFetch(s, req, ctx) {
+	const env = routineEnv();
+	conclude(s, envLast ? moduleExport.fetch(req, ctx, env) : moduleExport.fetch(req, env, ctx));
+}
+function callBypass(s, req, ctx) {
+	const env = routineEnv();
+	const r = envLast ? moduleExport.bypass(req, ctx, env) : moduleExport.bypass(req, env, ctx);
+	if (isPromise(r)) bypassLater(s, req, ctx, r);
+	else bypassed(s, req, ctx, r);
+}
+async function bypassLater(s, req, ctx, promise) {
+	try {
+		const r = await promise;
+		if (!s.over) bypassed(s, req, ctx, r);
+	} catch (e) {
+		failed(s, e);
+	}
+}
+function bypassed(s, req, ctx, r) {
+	const decision = bypassOf(r);
+	if (decision !== undefined) {
+		if (decision.allow) passOn(s);
+		else answer(s, new Response(null, { status: decision.status }));
+		return;
+	}
+	if (!hasFetch) throw new TypeErr(`bypass must return a ResponseBypass, not ${describe(r)}`);
+	callFetch(s, req, ctx);
+}
+function callListeners(s) {
+	const event = new FetchEvent(INTERNAL, s);
+	const n = fetchListeners.length;
+	for (let i = 0; i < n; i++) {
+		const l = fetchListeners[i];
+		try {
+			if (typeof l === 'function') l(event);
+			else l.handleEvent(event);
+		} catch (e) {
+			if (!askedOf(event)) throw e;
+			reportException(s.id, e, false);
+		}
+		if (askedOf(event)) break;
+	}
+	s.dispatchedTo = true;
+	if (askedOf(event)) conclude(s, scopeOf(event));
+	else passOn(s);
+}
+
+/** hooks.cancel: the client left, or the time is up. */
+export function cancel(s, kind) {
+	if (s.controller !== null)
+		signalAbort(s.controller.signal, abortError(kind === 'timeout' ? 'The time for this request is up' : 'The client closed the connection'));
+	close(s, kind);
+}

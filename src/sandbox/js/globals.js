@@ -1,0 +1,194 @@
+// What routine code finds on globalThis.
+import * as er from './natives.js';
+import { TypeErr, apply, defineProperty, newMap, then, resolved, isArray } from './primordials.js';
+import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
+import {
+	CustomEvent, ErrorEvent, Event, EventTarget, PromiseRejectionEvent, addListener, attribute, dispatch, dispatchFrom, dropListener, reportThrough, trust,
+} from './event.js';
+import { AbortController, AbortSignal, isSignal } from './abort.js';
+import { DOMException } from './dom-exception.js';
+import { Headers, isHeaders } from './headers.js';
+import { Request, isRequest } from './request.js';
+import { Response, isResponse } from './response.js';
+import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv } from './fetch-event.js';
+import { fetch } from './fetch.js';
+import { URL, isURL } from './url.js';
+import { URLSearchParams, isParams } from './url-search-params.js';
+import { TextDecoder, TextEncoder, utf16ToString, utf8ToString } from './text.js';
+import { Blob, File, isBlob, isFile } from './blob.js';
+import { FormData, isFormData } from './form-data.js';
+import { BufferStream } from './buffer-stream.js';
+import { atob, btoa } from './base64.js';
+import { structuredClone, uncloneable } from './structured-clone.js';
+import { Performance, performance } from './performance.js';
+import { Crypto, crypto } from './crypto.js';
+import { console } from './console.js';
+import { inspect, show } from './inspect.js';
+import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
+import { isStream, streams, streamsNeed } from './streams-lazy.js';
+import { inspectThrough, placeOf, reportException } from './report.js';
+import { current } from './scope.js';
+
+const STREAMS = [
+	'ByteLengthQueuingStrategy', 'CountQueuingStrategy', 'ReadableByteStreamController', 'ReadableStream', 'ReadableStreamBYOBReader', 'ReadableStreamBYOBRequest',
+	'ReadableStreamDefaultController', 'ReadableStreamDefaultReader', 'TransformStream', 'TransformStreamDefaultController', 'WritableStream',
+	'WritableStreamDefaultController', 'WritableStreamDefaultWriter', 'TextEncoderStream', 'TextDecoderStream',
+];
+
+// ---- the global as an event target ----
+
+const listeners = newMap();
+function addEventListener(type, listener, options = undefined) {
+	need(arguments.length, 2, "'addEventListener'");
+	if (domString(type) === 'fetch') {
+		if (!isObject(listener)) throw new TypeErr('The listener of the fetch event must be a function');
+		if (current.id !== 0) throw new TypeErr('A fetch listener must be added at top level, when the routine starts');
+		for (let i = 0; i < fetchListeners.length; i++) if (fetchListeners[i] === listener) return;
+		fetchListeners[fetchListeners.length] = listener;
+		return;
+	}
+	addListener(listeners, globalThis, type, listener, options);
+}
+function removeEventListener(type, listener, options = undefined) {
+	need(arguments.length, 2, "'removeEventListener'");
+	dropListener(listeners, type, listener, options);
+}
+function dispatchEvent(event) {
+	need(arguments.length, 1, "'dispatchEvent'");
+	return dispatchFrom(listeners, globalThis, event);
+}
+const has = (type) => {
+	const list = listeners.get(type);
+	return list !== undefined && list.length > 0;
+};
+
+let reporting = false;
+/** An exception that nobody caught: the global's error event, then the log. */
+export function reportUncaught(e, fatal) {
+	if (!reporting && has('error')) {
+		reporting = true;
+		try {
+			const place = placeOf(e);
+			const event = trust(new ErrorEvent('error', { cancelable: true, message: messageOf(e), error: e, ...place }));
+			if (!dispatch(listeners, globalThis, event) && !fatal) return;
+		} finally {
+			reporting = false;
+		}
+	}
+	reportException(er.owner(), e, fatal);
+}
+function messageOf(e) {
+	try {
+		return isObject(e) ? `${e.name ?? 'Error'}: ${e.message ?? ''}` : `${domString(e)}`;
+	} catch {
+		return 'Uncaught exception';
+	}
+}
+export function rejection(promise, reason) {
+	if (has('unhandledrejection')) {
+		const event = trust(new PromiseRejectionEvent('unhandledrejection', { cancelable: true, promise, reason }));
+		if (!dispatch(listeners, globalThis, event)) return;
+	}
+	reportException(er.owner(), reason, false);
+}
+reportThrough((e) => reportUncaught(e, false));
+
+function reportError(error) {
+	need(arguments.length, 1, "'reportError'");
+	reportUncaught(error, false);
+}
+function queueMicrotask(fn) {
+	need(arguments.length, 1, "'queueMicrotask'");
+	callback(fn, "The argument of 'queueMicrotask'");
+	then(resolved(), () => {
+		try {
+			apply(fn, undefined, []);
+		} catch (e) {
+			reportUncaught(e, false);
+		}
+	});
+}
+
+class Navigator {
+	#brand;
+	constructor(token = undefined) {
+		if (token !== INTERNAL) throw illegal('Navigator');
+	}
+	get userAgent() {
+		if (!(#brand in this)) throw brand('Navigator', 'userAgent');
+		return 'EdgeRoutine';
+	}
+}
+finish(Navigator, 'Navigator', 0);
+
+// ---- installing ----
+
+const hidden = (name, value) => defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
+const shown = (name, value) => defineProperty(globalThis, name, { value, writable: true, enumerable: true, configurable: true });
+/** Made at the first touch; a plain property from then on. */
+function lazily(name, make) {
+	defineProperty(globalThis, name, {
+		get: () => {
+			const value = make();
+			hidden(name, value);
+			return value;
+		},
+		set: (value) => hidden(name, value),
+		enumerable: false,
+		configurable: true,
+	});
+}
+
+const interfaces = {
+	AbortController, AbortSignal, Blob, BufferStream, Crypto, CustomEvent, DOMException, ErrorEvent, Event, EventTarget, ExecutionContext, FetchEvent, File,
+	FormData, Headers, Navigator, Performance, PromiseRejectionEvent, Request, Response, ResponseBypass, TextDecoder, TextEncoder, URL, URLSearchParams,
+};
+for (const name in interfaces) hidden(name, interfaces[name]);
+const functions = {
+	addEventListener, removeEventListener, dispatchEvent, atob, btoa, clearImmediate, clearInterval, clearTimeout, fetch, queueMicrotask, reportError,
+	setImmediate, setInterval, setTimeout, structuredClone, utf8ToString, utf16ToString,
+};
+for (const name in functions) {
+	defineProperty(functions[name], 'name', { value: name, configurable: true }); // the bundler may have renamed it
+	shown(name, functions[name]);
+}
+for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => streams()[STREAMS[i]]);
+hidden('console', console);
+shown('crypto', crypto);
+shown('performance', performance);
+shown('navigator', new Navigator(INTERNAL));
+shown('self', globalThis);
+for (const type of ['error', 'unhandledrejection', 'rejectionhandled']) {
+	const a = attribute(listeners, type);
+	defineProperty(globalThis, `on${type}`, { get: a.get, set: a.set, enumerable: true, configurable: true });
+}
+defineProperty(globalThis, '__er_env', { get: routineEnv, enumerable: false, configurable: true });
+
+// ---- what the rest of the prelude asks of these classes ----
+
+for (const test of [isRequest, isResponse, isHeaders, isURL, isParams, isFormData, isSignal, isStream]) uncloneable(test);
+inspectThrough(inspect);
+streamsNeed({ TextEncoder, TextDecoder, er: { utf8Encode: er.utf8Encode, decoderName: er.decoderName }, isStream, AbortController, DOMException });
+
+const pairs = (v) => {
+	const o = {};
+	for (const [name, value] of v.entries()) o[name] = o[name] === undefined ? value : isArray(o[name]) ? [...o[name], value] : [o[name], value];
+	return o;
+};
+const fields = (v, names) => {
+	const o = {};
+	for (const n of names) o[n] = v[n];
+	return o;
+};
+show(isHeaders, (v) => ({ name: 'Headers', fields: pairs(v) }));
+show(isParams, (v) => ({ name: 'URLSearchParams', fields: pairs(v) }));
+show(isFormData, (v) => ({ name: 'FormData', fields: pairs(v) }));
+show(isURL, (v) => ({ name: 'URL', fields: fields(v, ['href', 'origin', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash']) }));
+show(isRequest, (v) => ({ name: 'Request', fields: fields(v, ['method', 'url', 'headers', 'redirect', 'bodyUsed']) }));
+show(isResponse, (v) => ({ name: 'Response', fields: fields(v, ['status', 'statusText', 'headers', 'url', 'redirected', 'ok', 'type', 'bodyUsed']) }));
+show(isFile, (v) => ({ name: 'File', fields: fields(v, ['name', 'size', 'type', 'lastModified']) }));
+show(isBlob, (v) => ({ name: 'Blob', fields: fields(v, ['size', 'type']) }));
+show(isSignal, (v) => ({ name: 'AbortSignal', fields: fields(v, ['aborted']) }));
+show(isStream, (v) => ({ name: 'ReadableStream', fields: fields(v, ['locked']) }));
+show((v) => v instanceof FetchEvent, (v) => ({ name: 'FetchEvent', fields: fields(v, ['type', 'request', 'info']) }));
+show((v) => v instanceof Event, (v) => ({ name: v.constructor?.name ?? 'Event', fields: fields(v, ['type', 'defaultPrevented', 'cancelable', 'timeStamp']) }));

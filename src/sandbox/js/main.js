@@ -1,0 +1,51 @@
+// The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its request the current one.
+import { cancel as cancelScope, loaded, request } from './fetch-event.js';
+import { rejection, reportUncaught } from './globals.js';
+import { enter, enterScope } from './scope.js';
+import { bodyData, bodyFail, bodyScope } from './node-body.js';
+import { bodyCancelled, credit, writerScope } from './writer.js';
+import { subFail, subHead, subScope } from './fetch.js';
+import { timer } from './timers.js';
+import './data-url.js';
+
+const switchTo = (scope) => {
+	if (scope !== undefined) enterScope(scope);
+};
+
+export const hooks = {
+	request,
+	loaded,
+	timer,
+	bodyData(key, chunk, fin) {
+		switchTo(bodyScope(key));
+		bodyData(key, chunk, fin);
+	},
+	bodyFail(key, kind) {
+		switchTo(bodyScope(key));
+		bodyFail(key, kind);
+	},
+	credit(key, n) {
+		switchTo(writerScope(key));
+		credit(key, n);
+	},
+	bodyCancel(key, kind) {
+		switchTo(writerScope(key));
+		bodyCancelled(key, kind);
+	},
+	subHead(fid, status, reason, block, urls, hasBody, length) {
+		switchTo(subScope(fid));
+		subHead(fid, status, reason, block, urls, hasBody, length);
+	},
+	subFail(fid, kind, text) {
+		switchTo(subScope(fid));
+		subFail(fid, kind, text);
+	},
+	cancel(id, kind) {
+		const s = enter(id);
+		if (s !== undefined && !s.over) cancelScope(s, kind);
+	},
+	rejection,
+	uncaught(error, fatal) {
+		reportUncaught(error, fatal);
+	},
+};

@@ -1,0 +1,303 @@
+// Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body are fetched when asked for.
+import * as er from './natives.js';
+import { TypeErr, arrayIncludes, defineProperty, freeze, regexp, strSplit, upper } from './primordials.js';
+import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
+import {
+	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
+} from './headers.js';
+import { SPENT, extract, extractedType, mixBody, teeRaw, usable } from './body.js';
+import { NodeBody } from './node-body.js';
+import { hrefOf, isURL, parseHref } from './url.js';
+import { AbortController, isSignal, newSignal } from './abort.js';
+
+const TOKEN = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
+const REDIRECTS = ['follow', 'manual', 'error'];
+const DECOMPRESS = ['decompress', 'fallbackIdentity', 'manual'];
+const COMPAT_REDIRECT_MANUAL = 2;
+
+function methodOf(m) {
+	m = domString(m);
+	if (m === 'GET' || m === 'POST' || m === 'HEAD' || m === 'PUT' || m === 'DELETE' || m === 'OPTIONS') return m;
+	if (m === '' || TOKEN.exec(m) !== null) throw new TypeErr(`Invalid method: ${m}`);
+	const u = upper(m);
+	if (u === 'CONNECT' || u === 'TRACE' || u === 'TRACK') throw new TypeErr(`The method ${m} is not allowed`);
+	return u === 'GET' || u === 'POST' || u === 'HEAD' || u === 'PUT' || u === 'DELETE' || u === 'OPTIONS' ? u : m;
+}
+function oneOf(v, allowed, what) {
+	v = domString(v);
+	if (!arrayIncludes(allowed, v)) throw new TypeErr(`${what} cannot be '${v}'`);
+	return v;
+}
+/** event.info and request.info: the node's block of facts about the client. */
+export function infoOf(scope) {
+	if (scope.info === undefined) {
+		const list = strSplit(er.reqInfo(scope.id), '\n');
+		const info = {};
+		for (let i = 0; i + 1 < list.length; i += 2)
+			defineProperty(info, list[i], { value: list[i + 1], enumerable: true });
+		scope.info = freeze(info);
+	}
+	return scope.info;
+}
+/** request.signal of a node's request: aborts when the client leaves or the time is up. */
+function signalOf(scope) {
+	if (scope.controller === null) scope.controller = new AbortController();
+	return scope.controller.signal;
+}
+
+export let isRequest;
+export let nodeRequest; // (scope)
+export let rawOfRequest;
+export let spendRequest;
+export let fetchParts; // (request) -> what fetch needs
+
+const UNASKED = freeze({}); // the body of a node's request before anybody looked
+
+export class Request {
+	#scope = null; // of the node's request it is, or was made from
+	#node = false; // it is the node's request itself: what is not set below is asked for
+	#method = null;
+	#url = null;
+	#headers = null;
+	#block = null;
+	#raw = null;
+	#signal = null;
+	#redirect = null;
+	#extra = null; // { cdnProxy, decompress, cache, ... }: rarely given
+
+	constructor(input, init = undefined) {
+		if (input === INTERNAL) {
+			this.#scope = init;
+			return;
+		}
+		need(arguments.length, 1, "'constructor' on 'Request'");
+		const from = isRequest(input) ? input : null;
+		if (from === null) this.#url = urlOf(input);
+		if (init !== undefined && init !== null && !isObject(init)) throw new TypeErr('The options of a Request must be an object');
+		const o = init ?? {};
+		if (o.window !== undefined && o.window !== null) throw new TypeErr("The option 'window' of a Request can only be null");
+		if (from !== null) this.#copy(from);
+		else {
+			this.#method = 'GET';
+			this.#redirect = (er.limits().compat & COMPAT_REDIRECT_MANUAL) !== 0 ? 'manual' : 'follow';
+			this.#block = '';
+		}
+		this.#options(o);
+		this.#fields(from, o);
+		this.#body(from, o);
+	}
+	#copy(from) {
+		this.#scope = from.#scope;
+		this.#url = from.url;
+		this.#method = from.method;
+		this.#redirect = from.redirect;
+		this.#extra = from.#extra;
+		this.#block = blockOfHeaders(from.headers);
+		this.#signal = from.#node ? signalOf(from.#scope) : from.#signal;
+	}
+	#options(o) {
+		if (o.method !== undefined) this.#method = methodOf(o.method);
+		if (o.redirect !== undefined) this.#redirect = oneOf(o.redirect, REDIRECTS, "The option 'redirect'");
+		if (o.signal !== undefined) {
+			if (o.signal !== null && !isSignal(o.signal)) throw new TypeErr("The option 'signal' must be an AbortSignal");
+			this.#signal = o.signal;
+		}
+		const extra = this.#extra ?? {};
+		let changed = this.#extra !== null;
+		const note = (name, value) => {
+			extra[name] = value;
+			changed = true;
+		};
+		if (o.cdnProxy !== undefined) note('cdnProxy', !!o.cdnProxy);
+		if (o.decompress !== undefined) note('decompress', oneOf(o.decompress, DECOMPRESS, "The option 'decompress'"));
+		for (let i = 0; i < IGNORED.length; i++) {
+			const { name, allowed } = IGNORED[i];
+			if (o[name] !== undefined) note(name, allowed === null ? domString(o[name]) : oneOf(o[name], allowed, `The option '${name}'`));
+		}
+		if (o.keepalive !== undefined) note('keepalive', !!o.keepalive);
+		if (o.mode === 'navigate') throw new TypeErr("The option 'mode' cannot be 'navigate'");
+		if (o.duplex !== undefined) oneOf(o.duplex, ['half'], "The option 'duplex'");
+		if (o.referrer !== undefined) {
+			const r = usvString(o.referrer);
+			if (r !== '' && r !== 'about:client') {
+				const href = parseHref(r);
+				if (href === undefined) throw new TypeErr(`Invalid URL: ${r}`);
+				note('referrer', href);
+			}
+		}
+		if (extra.cache === 'only-if-cached' && extra.mode !== 'same-origin') throw new TypeErr("The option 'cache' cannot be 'only-if-cached' without mode 'same-origin'");
+		if (changed) this.#extra = { ...extra };
+	}
+	#fields(from, o) {
+		const given = o.headers;
+		if (given === undefined) return;
+		if (isHeaders(given)) {
+			this.#headers = headersFromBlock('', GUARD_MESSAGE);
+			fillHeaders(this.#headers, given);
+			return;
+		}
+		if (isObject(given) && given[Symbol_iterator] === undefined) {
+			const block = blockOf(given, null);
+			if (block !== undefined) {
+				this.#block = block;
+				return;
+			}
+		}
+		this.#headers = headersFromBlock('', GUARD_MESSAGE);
+		fillHeaders(this.#headers, given);
+	}
+	#body(from, o) {
+		const init = o.body;
+		const bodyless = this.#method === 'GET' || this.#method === 'HEAD';
+		if (init !== undefined && init !== null) {
+			if (bodyless) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
+			this.#raw = extract(init);
+			if (extractedType !== null && !headersHas(this.headers, 'content-type')) headersPut(this.headers, 'content-type', extractedType);
+			return;
+		}
+		if (from === null || init === null) return;
+		const raw = rawOfRequest(from);
+		if (raw === null) return;
+		if (bodyless) {
+			if (from.#method !== this.#method) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
+			if (from.#node) return;
+			throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
+		}
+		usable(raw, 'Request');
+		// The old request's body moves over; the old one counts as used.
+		this.#raw = raw;
+		from.#raw = SPENT;
+	}
+
+	get method() {
+		if (this.#method === null) this.#method = er.reqMethod(Request.#id(this));
+		return this.#method;
+	}
+	get url() {
+		if (this.#url === null) this.#url = er.reqUrl(Request.#id(this));
+		return this.#url;
+	}
+	get headers() {
+		if (this.#headers === null) {
+			const block = this.#block;
+			this.#headers = block === null ? headersFromBlock(er.reqBlock(Request.#id(this)), GUARD_IMMUTABLE) : headersFromBlock(block, GUARD_MESSAGE);
+		}
+		return this.#headers;
+	}
+	get destination() {
+		return Request.#ours(this, 'destination', '');
+	}
+	get referrer() {
+		return this.#extra?.referrer ?? 'about:client';
+	}
+	get referrerPolicy() {
+		return this.#extra?.referrerPolicy ?? '';
+	}
+	get mode() {
+		return this.#extra?.mode ?? 'cors';
+	}
+	get credentials() {
+		return this.#extra?.credentials ?? 'same-origin';
+	}
+	get cache() {
+		return this.#extra?.cache ?? 'default';
+	}
+	get redirect() {
+		// A client's own request is passed on as it is: redirects are the client's to follow.
+		return this.#redirect ?? 'manual';
+	}
+	get integrity() {
+		return this.#extra?.integrity ?? '';
+	}
+	get keepalive() {
+		return this.#extra?.keepalive ?? false;
+	}
+	get isReloadNavigation() {
+		return Request.#ours(this, 'isReloadNavigation', false);
+	}
+	get isHistoryNavigation() {
+		return Request.#ours(this, 'isHistoryNavigation', false);
+	}
+	get duplex() {
+		return Request.#ours(this, 'duplex', 'half');
+	}
+	get signal() {
+		if (this.#signal === null) this.#signal = this.#node ? signalOf(this.#scope) : newSignal();
+		return this.#signal;
+	}
+	get info() {
+		return this.#scope === null ? undefined : infoOf(this.#scope);
+	}
+	clone() {
+		if (!isRequest(this)) throw brand('Request', 'clone');
+		const [mine, theirs] = teeRaw(rawOfRequest(this), 'Request');
+		const r = new Request(INTERNAL, null);
+		r.#copy(this);
+		this.#raw = mine;
+		r.#raw = theirs;
+		return r;
+	}
+
+	static #ours(r, member, value) {
+		if (!isRequest(r)) throw brand('Request', member);
+		return value;
+	}
+	static #id(r) {
+		const s = r.#scope;
+		if (s.over) throw new TypeErr('This Request belongs to a request that is over; Request, Response and streams cannot be used outside their request');
+		return s.id;
+	}
+	static {
+		isRequest = (r) => typeof r === 'object' && r !== null && #scope in r;
+		nodeRequest = (scope) => {
+			const r = new Request(INTERNAL, scope);
+			r.#node = true;
+			r.#raw = UNASKED;
+			return r;
+		};
+		rawOfRequest = (r) => {
+			if (r.#raw === UNASKED) {
+				const n = er.reqBody(Request.#id(r));
+				r.#raw = n === -2 ? null : new NodeBody(r.#scope.id * 2, r.#scope, n, 'The body of the request');
+			}
+			return r.#raw;
+		};
+		spendRequest = (r, raw) => {
+			r.#raw = raw;
+		};
+		fetchParts = (r) => ({
+			self: r.#scope !== null,
+			block: r.#headers !== null ? blockOfHeaders(r.#headers) : r.#block !== null ? r.#block : er.reqBlock(Request.#id(r)),
+			signal: r.#node ? null : r.#signal,
+			extra: r.#extra,
+		});
+		mixBody(Request, {
+			name: 'Request',
+			raw: (r, member) => {
+				if (!isRequest(r)) throw brand('Request', member);
+				return rawOfRequest(r);
+			},
+			put: (r, raw) => {
+				r.#raw = raw;
+			},
+			type: (r) => headersGet(r.headers, 'content-type'),
+		});
+	}
+}
+const Symbol_iterator = Symbol.iterator;
+const IGNORED = [
+	{ name: 'referrerPolicy', allowed: ['', 'no-referrer', 'no-referrer-when-downgrade', 'same-origin', 'origin', 'strict-origin', 'origin-when-cross-origin', 'strict-origin-when-cross-origin', 'unsafe-url'] },
+	{ name: 'mode', allowed: ['same-origin', 'no-cors', 'cors', 'navigate', 'websocket'] },
+	{ name: 'credentials', allowed: ['omit', 'same-origin', 'include'] },
+	{ name: 'cache', allowed: ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached'] },
+	{ name: 'integrity', allowed: null },
+];
+function urlOf(input) {
+	const href = isURL(input) ? hrefOf(input) : parseHref(usvString(input));
+	if (href === undefined) throw new TypeErr(`Invalid URL: ${input}. A request needs an absolute URL`);
+	if (hasCredentials(href)) throw new TypeErr(`The URL of a request cannot hold credentials: ${input}`);
+	return href;
+}
+const CREDENTIALS = regexp(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*@/);
+const hasCredentials = (href) => CREDENTIALS.exec(href) !== null;
+finish(Request, 'Request', 1);

@@ -1,0 +1,207 @@
+// Response (WHATWG Fetch 5.5). The plain case, `new Response("text")`, is a status, a constant block and the string: no Headers are
+// made until somebody asks for them.
+import { RangeErr, TypeErr, freeze, jsonStringify, regexp, strIndexOf, strSlice, strSplit } from './primordials.js';
+import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
+import {
+	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
+} from './headers.js';
+import { TEXT_TYPE, extract, extractedType, mixBody, teeRaw } from './body.js';
+import { parseHref } from './url.js';
+
+const TEXT_BLOCK = `content-type\n${TEXT_TYPE}\n`;
+const BAD_REASON = regexp(/[^\t\x20-\x7e\x80-\xff]/);
+const nullBody = (status) => status === 204 || status === 205 || status === 304 || status === 101 || status === 103;
+
+export let isResponse;
+export let rawOfResponse;
+export let spendResponse; // (response, raw) -> its body from now on
+export let statusOf;
+export let reasonText;
+export let responseBlock;
+export let nodeResponse; // (status, reason, block, urlList, nodeBody)
+
+export class Response {
+	#status = 200;
+	#reason = '';
+	#raw = null;
+	#block = '';
+	#headers = null;
+	#type = 'default';
+	#urls = null; // newline-separated
+
+	constructor(body = null, init = undefined) {
+		if (body === INTERNAL) return;
+		if (init === undefined) {
+			// A string, and nothing else: the shape of most answers.
+			if (typeof body === 'string') {
+				this.#raw = body;
+				this.#block = TEXT_BLOCK;
+				return;
+			}
+			if (body === null || body === undefined) return;
+			this.#raw = extract(body);
+			if (extractedType !== null) this.#block = 'content-type\n' + extractedType + '\n';
+			return;
+		}
+		this.#init(init);
+		let type = null;
+		if (body !== null && body !== undefined) {
+			this.#raw = extract(body);
+			type = extractedType;
+			if (nullBody(this.#status)) throw new TypeErr(`A response of status ${this.#status} cannot have a body`);
+		}
+		this.#fields(init, type);
+	}
+	#init(init) {
+		if (!isObject(init)) {
+			if (init === null) return;
+			throw new TypeErr('The options of a Response must be an object');
+		}
+		const { status, statusText } = init;
+		if (status !== undefined) {
+			const s = +status;
+			if (!(s >= 200 && s <= 599) || s % 1 !== 0) throw new RangeErr(`The status of a Response must be from 200 to 599, not ${domString(status)}`);
+			this.#status = s;
+		}
+		if (statusText !== undefined && statusText !== '') {
+			const t = domString(statusText);
+			if (BAD_REASON.exec(t) !== null) throw new TypeErr('The statusText of a Response has characters that are not allowed');
+			this.#reason = t;
+		}
+	}
+	#fields(init, type) {
+		const given = init === null ? undefined : init.headers;
+		if (given === undefined) {
+			if (type !== null) this.#block = 'content-type\n' + type + '\n';
+			return;
+		}
+		if (isHeaders(given)) {
+			// Another message's fields: their block is a string that can be shared.
+			let block = blockOfHeaders(given);
+			if (type !== null && !headersHas(given, 'content-type')) block += 'content-type\n' + type + '\n';
+			const h = headersFromBlock(block, GUARD_MESSAGE);
+			this.#headers = h;
+			return;
+		}
+		if (isObject(given) && given[Symbol_iterator] === undefined) {
+			const block = blockOf(given, type);
+			if (block !== undefined) {
+				this.#block = block;
+				return;
+			}
+		}
+		const h = headersFromBlock('', GUARD_MESSAGE);
+		fillHeaders(h, given);
+		if (type !== null && !headersHas(h, 'content-type')) headersPut(h, 'content-type', type);
+		this.#headers = h;
+	}
+
+	static error() {
+		const r = new Response(INTERNAL);
+		r.#status = 0;
+		r.#type = 'error';
+		r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
+		return r;
+	}
+	static redirect(url, status = 302) {
+		need(arguments.length, 1, "'redirect' on 'Response'");
+		const href = parseHref(usvString(url));
+		if (href === undefined) throw new TypeErr(`Invalid URL: ${url}. Response.redirect needs an absolute URL`);
+		const s = +status;
+		if (s !== 301 && s !== 302 && s !== 303 && s !== 307 && s !== 308) throw new RangeErr(`${s} is not a redirect status`);
+		const r = new Response(INTERNAL);
+		r.#status = s;
+		r.#headers = headersFromBlock('location\n' + href + '\n', GUARD_IMMUTABLE);
+		return r;
+	}
+	static json(data, init = undefined) {
+		need(arguments.length, 1, "'json' on 'Response'");
+		const text = jsonStringify(data);
+		if (text === undefined) throw new TypeErr('The data cannot be made JSON of');
+		const r = new Response(INTERNAL);
+		if (init !== undefined) {
+			r.#init(init);
+			if (nullBody(r.#status)) throw new TypeErr(`A response of status ${r.#status} cannot have a body`);
+			r.#fields(init, 'application/json');
+		} else r.#block = 'content-type\napplication/json\n';
+		r.#raw = text;
+		return r;
+	}
+
+	get type() {
+		return this.#type;
+	}
+	get url() {
+		if (this.#urls === null) return '';
+		const list = strSplit(this.#urls, '\n');
+		const last = list[list.length - 1];
+		const hash = strIndexOf(last, "#");
+		return hash < 0 ? last : strSlice(last, 0, hash);
+	}
+	get urlList() {
+		return freeze(this.#urls === null ? [] : strSplit(this.#urls, '\n'));
+	}
+	get redirected() {
+		return this.#urls !== null && strIndexOf(this.#urls, "\n") >= 0;
+	}
+	get status() {
+		return this.#status;
+	}
+	get ok() {
+		return this.#status >= 200 && this.#status <= 299;
+	}
+	get statusText() {
+		return this.#reason;
+	}
+	get headers() {
+		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#urls === null ? GUARD_MESSAGE : GUARD_IMMUTABLE);
+		return this.#headers;
+	}
+	clone() {
+		if (!isResponse(this)) throw brand('Response', 'clone');
+		const [mine, theirs] = teeRaw(this.#raw, 'Response');
+		const r = new Response(INTERNAL);
+		r.#status = this.#status;
+		r.#reason = this.#reason;
+		r.#type = this.#type;
+		r.#urls = this.#urls;
+		r.#block = this.#headers === null ? this.#block : blockOfHeaders(this.#headers);
+		if (this.#type === 'error') r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
+		this.#raw = mine;
+		r.#raw = theirs;
+		return r;
+	}
+	static {
+		isResponse = (r) => typeof r === 'object' && r !== null && #status in r;
+		rawOfResponse = (r) => r.#raw;
+		spendResponse = (r, raw) => {
+			r.#raw = raw;
+		};
+		statusOf = (r) => r.#status;
+		reasonText = (r) => r.#reason;
+		responseBlock = (r) => (r.#headers === null ? r.#block : blockOfHeaders(r.#headers));
+		nodeResponse = (status, reason, block, urls, body) => {
+			const r = new Response(INTERNAL);
+			r.#status = status;
+			r.#reason = reason;
+			r.#block = block;
+			r.#urls = urls;
+			r.#raw = body;
+			r.#type = 'basic';
+			return r;
+		};
+		mixBody(Response, {
+			name: 'Response',
+			raw: (r, member) => {
+				if (!isResponse(r)) throw brand('Response', member);
+				return r.#raw;
+			},
+			put: (r, raw) => {
+				r.#raw = raw;
+			},
+			type: (r) => headersGet(r.headers, 'content-type'),
+		});
+	}
+}
+const Symbol_iterator = Symbol.iterator;
+finish(Response, 'Response', 0);

@@ -1,0 +1,101 @@
+// The life of a request inside the engine. A Scope is made for each; one that is still alive when its turn is over is parked
+// by number in `live`. Whoever holds something that must end with the request (timer, fetch, body) hangs it on the scope.
+import * as er from './natives.js';
+import { Err, newMap } from './primordials.js';
+
+export class Scope {
+	constructor(id) {
+		this.id = id;
+		this.over = false; // C was told, or told us, that the request is over
+		this.parked = false;
+		this.answered = false; // a response, a pass or a failure has gone out
+		this.streaming = false; // a body of ours is still being written
+		this.passOn = false; // passThroughOnException
+		this.waits = 0; // waitUntil promises not settled
+		this.subrequests = 0;
+		this.timers = null; // Set of timer ids
+		this.enders = null; // Set of objects with ended(kind)
+		this.controller = null; // of request.signal
+		this.info = undefined;
+		this.dispatchedTo = false; // the synchronous part of the event is done
+	}
+}
+
+/** Top-level code: nothing of a request is there, what is made there belongs to everyone. */
+export const TOP = new Scope(0);
+TOP.parked = true;
+
+export const live = newMap();
+/** The scope whose turn it is; stays until the next turn, because microtasks run in between. */
+export let current = TOP;
+/** True during the synchronous part of a request's first turn: then `current` is certain to be who is asking. */
+export let dispatching = false;
+
+export function open(id) {
+	if (!current.parked && !current.over) {
+		current.parked = true;
+		live.set(current.id, current);
+	}
+	current = new Scope(id);
+	dispatching = true;
+	return current;
+}
+export function dispatched() {
+	dispatching = false;
+}
+/** A turn for a request that is already known; undefined if it is over. */
+export function enter(id) {
+	if (current.id === id) return current;
+	const s = id === 0 ? TOP : live.get(id);
+	if (s !== undefined) enterScope(s);
+	return s;
+}
+export function enterScope(s) {
+	if (s === current) return;
+	if (!current.parked && !current.over) {
+		current.parked = true;
+		live.set(current.id, current);
+	}
+	current = s;
+}
+
+export function hang(s, ender) {
+	if (s.enders === null) s.enders = newEnders();
+	s.enders.add(ender);
+}
+export function unhang(s, ender) {
+	if (s.enders !== null) s.enders.delete(ender);
+}
+let newEnders;
+let dropTimers;
+export function scopeNeeds(newSet, drop) {
+	newEnders = newSet;
+	dropTimers = drop;
+}
+
+/** The request is over: C knows already (flag 64, fail, cancel). Nothing of it may run on. */
+export function close(s, kind) {
+	if (s.over) return;
+	s.over = true;
+	if (s.parked) live.delete(s.id);
+	if (s.timers !== null) dropTimers(s);
+	if (s.enders !== null) {
+		const { enders } = s;
+		s.enders = null;
+		enders.forEach((e) => e.ended(kind));
+	}
+}
+/** Ends the request if nothing holds it any more. */
+export function settle(s) {
+	if (s.over || !s.answered || s.streaming || s.waits > 0) return;
+	close(s, 'over');
+	er.done(s.id);
+}
+
+/** Throws if something of scope `s` is used where it does not belong. */
+export function belongs(s, what) {
+	if (s === current && !s.over) return;
+	if (s === TOP) return;
+	if (s.over) throw new Err(`${what} belongs to a request that is over; Request, Response and streams cannot be used outside their request`);
+	if (dispatching) throw new Err(`${what} belongs to another request; Request, Response and streams cannot be used outside their request`);
+}

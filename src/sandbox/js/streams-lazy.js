@@ -1,0 +1,127 @@
+// The streams script is loaded at the first touch of a stream global. Until then the stream of a body is a LazyStream: it looks like a
+// ReadableStream, and becomes one in place when somebody does more with it than pass it on. A body that is only passed on
+// (`new Response(r.body, r)`, `fetch(u, {body: request.body})`) therefore costs neither the script nor the bytes.
+import * as er from './natives.js';
+import { apply, defineProperty, getOwnPropertyNames, getOwnPropertyDescriptor, newSet, newWeakMap, setPrototypeOf, symAsyncIterator, symTag, taLength, TypeErr } from './primordials.js';
+import { isObject } from './webidl.js';
+import { abortError } from './dom-exception.js';
+import { NodeBody } from './node-body.js';
+
+let exports_ = null;
+const waiting = newSet(); // LazyStreams made before the script was loaded
+export const loaded = () => exports_ !== null;
+
+const tools = {}; // what the streams script needs of the prelude; filled in by main
+export function streamsNeed(more) {
+	for (const k in more) tools[k] = more[k];
+}
+export function streams() {
+	if (exports_ !== null) return exports_;
+	exports_ = er.lazy('streams')(tools);
+	setPrototypeOf(LazyStream.prototype, exports_.ReadableStream.prototype);
+	waiting.forEach((s) => become(s));
+	waiting.clear();
+	return exports_;
+}
+
+export let sourceOf; // (stream) -> NodeBody | string | bytes while nothing has been taken of it, else undefined
+export let takeSource; // the same, and the stream is locked and disturbed from now on
+export let become;
+
+export class LazyStream {
+	#source; // undefined: spent natively or become a real stream
+	#spent = false;
+	constructor(source) {
+		this.#source = source;
+		if (exports_ !== null) become(this);
+		else waiting.add(this);
+	}
+	get locked() {
+		return this.#spent;
+	}
+	static {
+		sourceOf = (s) => (#source in s && !s.#spent && !isTouched(s) ? s.#source : undefined);
+		takeSource = (s) => {
+			const source = sourceOf(s);
+			if (source === undefined) return undefined;
+			s.#spent = true;
+			s.#source = undefined;
+			waiting.delete(s);
+			if (real(s)) lockSpent(s);
+			return source;
+		};
+		become = (s) => {
+			waiting.delete(s);
+			if (real(s)) return s;
+			const { ReadableStream } = streams();
+			if (real(s)) return s; // loading made it one
+			const source = s.#spent ? '' : s.#source;
+			const r = new ReadableStream(underlying(source));
+			const controller = r._readableStreamController;
+			setPrototypeOf(s, ReadableStream.prototype);
+			for (const f of ['_state', '_reader', '_storedError', '_disturbed', '_readableStreamController'])
+				defineProperty(s, f, { value: r[f], writable: true, configurable: true, enumerable: false });
+			controller._controlledReadableByteStream = s;
+			if (s.#spent) lockSpent(s);
+			return s;
+		};
+	}
+}
+const real = (s) => getOwnPropertyDescriptor(s, '_state') !== undefined;
+const isTouched = (s) => real(s) && (s._disturbed || s._reader !== undefined || s._state !== 'readable');
+function lockSpent(s) {
+	s.getReader();
+	s._disturbed = true;
+}
+for (const name of ['cancel', 'getReader', 'pipeThrough', 'pipeTo', 'tee', 'values'])
+	defineProperty(LazyStream.prototype, name, {
+		value: { [name](...args) {
+			const s = become(this);
+			return apply(exports_.ReadableStream.prototype[name], s, args);
+		} }[name],
+		writable: true, configurable: true, enumerable: true,
+	});
+defineProperty(LazyStream.prototype, symAsyncIterator, { value: LazyStream.prototype.values, writable: true, configurable: true });
+defineProperty(LazyStream.prototype, symTag, { value: 'ReadableStream', configurable: true });
+defineProperty(LazyStream.prototype, 'constructor', { get: () => streams().ReadableStream, configurable: true });
+defineProperty(LazyStream.prototype, 'locked', { enumerable: true });
+
+/** The underlying byte source over what a body is made of. */
+function underlying(source) {
+	if (source instanceof NodeBody)
+		return {
+			type: 'bytes',
+			async pull(c) {
+				const chunk = await source.next();
+				if (chunk === null) {
+					c.close();
+					c.byobRequest?.respond(0);
+				} else c.enqueue(chunk);
+			},
+			cancel() {
+				source.cancel();
+			},
+		};
+	return {
+		type: 'bytes',
+		pull(c) {
+			const bytes = typeof source === 'string' ? er.utf8Encode(source) : source;
+			if (taLength(bytes) > 0) c.enqueue(bytes.slice());
+			c.close();
+			c.byobRequest?.respond(0);
+		},
+	};
+}
+
+export function isStream(v) {
+	if (!isObject(v)) return false;
+	if (v instanceof LazyStream) return true;
+	return exports_ !== null && v instanceof exports_.ReadableStream && getOwnPropertyDescriptor(v, '_readableStreamController') !== undefined;
+}
+export function isDisturbed(s) {
+	if (real(s)) return s._disturbed;
+	return s.locked; // a LazyStream that was spent
+}
+export function isLocked(s) {
+	return real(s) ? s._reader !== undefined : s.locked;
+}

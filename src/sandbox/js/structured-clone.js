@@ -1,0 +1,206 @@
+// structuredClone (HTML 2.7): cycles, the built-in classes, transfer of ArrayBuffers; platform objects are Blob, File and DOMException.
+import {
+	Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
+	dvByteOffset, getOwnPropertyDescriptor, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
+	setForEach, taBuffer, taByteOffset, taLength, taTag, toStr, uncurry,
+} from './primordials.js';
+import { dictionary, isObject, need } from './webidl.js';
+import { DOMException, isDOMException } from './dom-exception.js';
+import { blobBytes, blobType, isBlob, isFile, makeBlob, File } from './blob.js';
+
+const fail = (what) => new DOMException(`${what} could not be cloned.`, 'DataCloneError');
+const attempt = (f) => (v) => {
+	try {
+		return { value: f(v) };
+	} catch {
+		return undefined;
+	}
+};
+// Internal slots show themselves only by a method of the class not throwing.
+const asBoolean = attempt(uncurry(Boolean.prototype.valueOf));
+const asNumber = attempt(uncurry(Number.prototype.valueOf));
+const asString = attempt(uncurry(String.prototype.valueOf));
+const asBigInt = attempt(uncurry(BigInt.prototype.valueOf));
+const asSymbol = attempt(uncurry(Symbol.prototype.valueOf));
+const asDate = attempt(uncurry(Date.prototype.getTime));
+const getterOf = (p, n) => uncurry(getOwnPropertyDescriptor(p, n).get);
+const regSource = getterOf(RegExp.prototype, 'source');
+const regFlags = ['hasIndices', 'global', 'ignoreCase', 'multiline', 'dotAll', 'unicode', 'unicodeSets', 'sticky'].map((n) => {
+	const d = getOwnPropertyDescriptor(RegExp.prototype, n);
+	return { get: d === undefined ? () => false : uncurry(d.get), letter: { hasIndices: 'd', global: 'g', ignoreCase: 'i', multiline: 'm', dotAll: 's', unicode: 'u', unicodeSets: 'v', sticky: 'y' }[n] };
+});
+const regHas = attempt(getterOf(RegExp.prototype, 'global'));
+const regProto = RegExp.prototype;
+const mapSizeOf = attempt(getterOf(Map.prototype, 'size'));
+const setSizeOf = attempt(getterOf(Set.prototype, 'size'));
+const MapCtor = Map, SetCtor = Set, DateCtor = Date, RegExpCtor = RegExp, ObjectCtor = Object, DataViewCtor = DataView, ArrayCtor = Array;
+const weak = [attempt(uncurry(WeakMap.prototype.has)), attempt(uncurry(WeakSet.prototype.has)), attempt(uncurry(WeakRef.prototype.deref))];
+const PromiseCtor = Promise;
+const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Err;
+const views = {};
+for (const n of ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'])
+	if (typeof globalThis[n] === 'function') views[n] = globalThis[n];
+Object.setPrototypeOf(views, null);
+const errors = { Error: Err, EvalError, RangeError: RangeErr, ReferenceError, SyntaxError: SyntaxErr, TypeError: TypeErr, URIError };
+Object.setPrototypeOf(errors, null);
+const isShared = (() => {
+	if (typeof SharedArrayBuffer === 'undefined') return () => false;
+	const f = attempt(getterOf(SharedArrayBuffer.prototype, 'byteLength'));
+	return (v) => f(v) !== undefined;
+})();
+const resizable = ArrayBuffer.prototype.resize ? getterOf(ArrayBuffer.prototype, 'resizable') : () => false;
+const maxByteLength = ArrayBuffer.prototype.resize ? getterOf(ArrayBuffer.prototype, 'maxByteLength') : null;
+const detached = getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached') ? getterOf(ArrayBuffer.prototype, 'detached') : () => false;
+const ArrayBufferCtor = ArrayBuffer;
+const U8 = Uint8Array;
+
+export function structuredClone(value, options = undefined) {
+	need(arguments.length, 1, "'structuredClone'");
+	const o = dictionary(options, 'The options of structuredClone');
+	const transfer = o.transfer === undefined ? [] : listOf(o.transfer);
+	const seen = newMap();
+	for (let i = 0; i < transfer.length; i++) {
+		const b = transfer[i];
+		if (!isArrayBuffer(b)) throw new DOMException('Only ArrayBuffers can be transferred here', 'DataCloneError');
+		if (seen.has(b)) throw new DOMException('An ArrayBuffer is in the transfer list twice', 'DataCloneError');
+		if (detached(b)) throw new DOMException('An ArrayBuffer of the transfer list is detached', 'DataCloneError');
+		seen.set(b, b); // stands for itself until everything else has been cloned
+	}
+	// Transfer comes last, so that a failure leaves the buffers as they were: clone to memory of which the buffers are the placeholders.
+	const later = [];
+	const out = clone(value, { seen, transfer, later, stands: [] });
+	if (transfer.length === 0) return out;
+	const moved = newMap();
+	for (let i = 0; i < transfer.length; i++) moved.set(transfer[i], abTransfer === null ? abSlice(transfer[i], 0) : abTransfer(transfer[i]));
+	for (let i = 0; i < later.length; i++) later[i](moved);
+	return moved.get(out) ?? out;
+}
+
+/** Puts a clone where it belongs; if it is a buffer to be transferred, again when that has happened. */
+function put(c, v, set) {
+	set(v);
+	if (c.transfer.length > 0 && isObject(v) && (arrayIncludes(c.transfer, v) || arrayIncludes(c.stands, v))) c.later[c.later.length] = (moved) => set(moved.get(v));
+}
+function clone(v, c) {
+	if (typeof v === 'symbol') throw fail(toStr(v));
+	if (!isObject(v)) return v;
+	const known = c.seen.get(v);
+	if (known !== undefined) return known;
+	if (typeof v === 'function') throw fail('A function');
+	return cloneObject(v, c);
+}
+function keep(c, v, out) {
+	c.seen.set(v, out);
+	return out;
+}
+function cloneObject(v, c) {
+	if (isArray(v)) {
+		const out = new ArrayCtor(v.length);
+		keep(c, v, out);
+		return properties(v, out, c);
+	}
+	if (isView(v)) return cloneView(v, c);
+	if (isArrayBuffer(v)) return keep(c, v, cloneBuffer(v));
+	if (isShared(v)) throw fail('A SharedArrayBuffer');
+	let slot;
+	if ((slot = asDate(v)) !== undefined) return keep(c, v, new DateCtor(slot.value));
+	if (v !== regProto && regHas(v) !== undefined) {
+		let flags = '';
+		for (let i = 0; i < regFlags.length; i++) if (regFlags[i].get(v)) flags += regFlags[i].letter;
+		return keep(c, v, new RegExpCtor(regSource(v), flags));
+	}
+	if (mapSizeOf(v) !== undefined) return cloneMap(v, c);
+	if (setSizeOf(v) !== undefined) return cloneSet(v, c);
+	if ((slot = asBoolean(v) ?? asNumber(v) ?? asString(v) ?? asBigInt(v)) !== undefined) return keep(c, v, ObjectCtor(slot.value));
+	if (asSymbol(v) !== undefined) throw fail('A Symbol object');
+	if (isDOMException(v)) return keep(c, v, cloneDOMException(v));
+	if (isErrorObject(v)) return cloneError(v, c);
+	if (isFile(v)) return keep(c, v, new File([v], v.name, { type: blobType(v), lastModified: v.lastModified }));
+	if (isBlob(v)) return keep(c, v, makeBlob(blobBytes(v), blobType(v)));
+	for (let i = 0; i < weak.length; i++) if (weak[i](v) !== undefined) throw fail('A weak collection or reference');
+	if (v instanceof PromiseCtor) throw fail('A promise');
+	for (let i = 0; i < platform.length; i++) if (platform[i](v)) throw fail('An object of this kind');
+	const out = {};
+	keep(c, v, out);
+	return properties(v, out, c);
+}
+const platform = [];
+/** Classes of the platform that cannot be cloned. */
+export function uncloneable(test) {
+	platform[platform.length] = test;
+}
+function properties(from, to, c) {
+	const ks = keys(from);
+	for (let i = 0; i < ks.length; i++) {
+		const k = ks[i];
+		const d = getOwnPropertyDescriptor(from, k);
+		if (d === undefined || !d.enumerable) continue; // a getter took it away
+		put(c, clone(from[k], c), (x) => defineProperty(to, k, { value: x, writable: true, enumerable: true, configurable: true }));
+	}
+	return to;
+}
+function cloneBuffer(b) {
+	if (detached(b)) throw fail('A detached ArrayBuffer');
+	if (!resizable(b)) return abSlice(b, 0);
+	const out = new ArrayBufferCtor(abByteLength(b), { maxByteLength: maxByteLength(b) });
+	new U8(out).set(new U8(b));
+	return out;
+}
+function cloneView(v, c) {
+	const tag = taTag(v);
+	const buffer = tag === undefined ? dvBuffer(v) : taBuffer(v);
+	const offset = tag === undefined ? dvByteOffset(v) : taByteOffset(v);
+	const length = tag === undefined ? dvByteLength(v) : taLength(v);
+	const make = (b) => (tag === undefined ? new DataViewCtor(b, offset, length) : new views[tag](b, offset, length));
+	if (arrayIncludes(c.transfer, buffer)) {
+		const index = c.later.length;
+		// The view exists only once its buffer has moved; whoever holds it is fixed up through a stand-in.
+		const stand = {};
+		c.later[index] = (moved) => moved.set(stand, make(moved.get(buffer)));
+		c.stands[c.stands.length] = stand;
+		return keep(c, v, stand);
+	}
+	return keep(c, v, make(clone(buffer, c)));
+}
+function cloneMap(v, c) {
+	const out = new MapCtor();
+	keep(c, v, out);
+	const list = [];
+	mapForEach(v, (value, key) => {
+		list[list.length] = key;
+		list[list.length] = value;
+	});
+	for (let i = 0; i < list.length; i += 2) {
+		const k = clone(list[i], c);
+		put(c, clone(list[i + 1], c), (x) => mapSet(out, k, x));
+	}
+	return out;
+}
+function cloneSet(v, c) {
+	const out = new SetCtor();
+	keep(c, v, out);
+	const list = [];
+	setForEach(v, (value) => {
+		list[list.length] = value;
+	});
+	for (let i = 0; i < list.length; i++) setAdd(out, clone(list[i], c));
+	return out;
+}
+function cloneDOMException(v) {
+	const out = new DOMException(v.message, v.name);
+	if (typeof v.stack === 'string') defineProperty(out, 'stack', { value: v.stack, writable: true, configurable: true });
+	return out;
+}
+function cloneError(v, c) {
+	const name = v.name === undefined ? 'Error' : toStr(v.name);
+	const C = errors[name] ?? Err;
+	const out = new C();
+	keep(c, v, out);
+	delete out.stack;
+	const m = getOwnPropertyDescriptor(v, 'message');
+	if (m !== undefined && 'value' in m) defineProperty(out, 'message', { value: toStr(m.value), writable: true, configurable: true });
+	if (typeof v.stack === 'string') defineProperty(out, 'stack', { value: v.stack, writable: true, configurable: true });
+	const cause = getOwnPropertyDescriptor(v, 'cause');
+	if (cause !== undefined && 'value' in cause) put(c, clone(cause.value, c), (x) => defineProperty(out, 'cause', { value: x, writable: true, configurable: true }));
+	return out;
+}

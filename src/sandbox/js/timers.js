@@ -1,0 +1,85 @@
+// Timers (HTML 8.6). The engine holds the clock: it names a timer by number and calls back in a turn of the request that set it.
+import * as er from './natives.js';
+import { Err, TypeErr, apply, arraySlice, newMap, newSet } from './primordials.js';
+import { domString, need } from './webidl.js';
+import { TOP, current, enterScope, scopeNeeds } from './scope.js';
+
+const timers = newMap(); // tid -> record
+
+class Timer {
+	constructor(scope, fn, args, repeat) {
+		this.scope = scope;
+		this.fn = fn;
+		this.args = args;
+		this.repeat = repeat;
+	}
+}
+
+scopeNeeds(newSet, (s) => {
+	s.timers.forEach((tid) => timers.delete(tid));
+	s.timers = null;
+});
+
+export function setTimer(fn, ms, repeat, args = undefined) {
+	const s = current;
+	if (s === TOP)
+		throw new Err('Timers cannot be set at top level, only while a request is handled: move the call into the fetch handler');
+	if (s.over) return 0; // nothing of a request that is over runs on
+	if (s.timers === null) s.timers = newSet();
+	const cap = er.limits().timers;
+	if (cap > 0 && s.timers.count >= cap) throw new Err(`Too many timers: a request may have at most ${cap} at a time`);
+	const n = +ms;
+	const tid = er.timerSet(n > 0 ? (n > 2147483647 ? 1 : n - (n % 1)) : 0, repeat);
+	timers.set(tid, new Timer(s, fn, args, repeat));
+	s.timers.add(tid);
+	s.timers.count = (s.timers.count ?? 0) + 1;
+	return tid;
+}
+export function clearTimer(tid) {
+	const t = timers.get(tid);
+	if (t === undefined) return;
+	forget(tid, t);
+	er.timerClear(tid);
+}
+function forget(tid, t) {
+	timers.delete(tid);
+	if (t.scope.timers !== null && t.scope.timers.delete(tid)) t.scope.timers.count--;
+}
+
+/** hooks.timer */
+export function timer(tid) {
+	const t = timers.get(tid);
+	if (t === undefined) return;
+	if (!t.repeat) forget(tid, t);
+	enterScope(t.scope);
+	if (t.args === undefined) apply(t.fn, globalThis, []);
+	else apply(t.fn, globalThis, t.args);
+}
+
+function handler(fn, what) {
+	if (typeof fn === 'function') return fn;
+	if (typeof fn === 'string') throw new TypeErr(`${what} does not run strings of code: give a function`);
+	domString(fn);
+	throw new TypeErr(`The first argument of ${what} must be a function`);
+}
+export function setTimeout(callback, delay = 0) {
+	need(arguments.length, 1, "'setTimeout'");
+	return setTimer(handler(callback, 'setTimeout'), delay, false, arguments.length > 2 ? arraySlice(arguments, 2) : undefined);
+}
+export function setInterval(callback, delay = 0) {
+	need(arguments.length, 1, "'setInterval'");
+	return setTimer(handler(callback, 'setInterval'), delay, true, arguments.length > 2 ? arraySlice(arguments, 2) : undefined);
+}
+export function setImmediate(callback) {
+	need(arguments.length, 1, "'setImmediate'");
+	return setTimer(handler(callback, 'setImmediate'), 0, false, arguments.length > 1 ? arraySlice(arguments, 1) : undefined);
+}
+export function clearTimeout(id = 0) {
+	clearTimer(+id);
+}
+export function clearInterval(id = 0) {
+	clearTimer(+id);
+}
+export function clearImmediate(id = 0) {
+	clearTimer(+id);
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Instance, bodyText, run } from './mock-er.mjs';
+
+const TEXT = 'content-type\ntext/plain;charset=UTF-8\n';
+
+test('a listener that answers with a string response sends it in one call and is over with it', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(new Response('hello')))`);
+	const r = i.request();
+	assert.deepEqual(i.calls, [['respond', 1, 200, '', TEXT, 'hello', 65, 0]]);
+	assert.ok(r.over);
+});
+test('a module that returns a promise of a response answers', () => {
+	const i = new Instance().load(`globalThis.__er_module = { default: { async fetch(request, env, ctx) { return new Response(env.NAME, { status: 201, headers: { 'X-A': 'b' } }) } } }`);
+	i.env = '{}';
+	const r = i.request();
+	assert.equal(r.response.status, 201);
+});
+test('env is parsed, frozen and the second argument; with the compat flag the third', () => {
+	const code = (a) => `globalThis.__er_module = { default: { fetch(${a}) { return new Response(env.NAME + Object.isFrozen(env) + typeof ctx.waitUntil + (globalThis.__er_env === env)) } } }`;
+	let i = new Instance({ env: '{"NAME":"x"}' }).load(code('request, env, ctx'));
+	assert.equal(bodyText(i.request()), 'xtruefunctiontrue');
+	i = new Instance({ env: '{"NAME":"x"}', compat: 1 }).load(code('request, ctx, env'));
+	assert.equal(bodyText(i.request()), 'xtruefunctiontrue');
+});
+test('a handler that resolves to a string answers with it', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(Promise.resolve('plain')))`);
+	const r = i.request();
+	assert.equal(r.response.body, 'plain');
+	assert.equal(r.response.block, TEXT);
+	assert.ok(r.over);
+});
+test('a plain object of headers becomes the block, with the content type a string implies', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(new Response('x', { headers: { 'X-One': ' 1 ', 'x-two': '2' } })))`);
+	assert.equal(i.request().response.block, 'x-one\n1\nx-two\n2\ncontent-type\ntext/plain;charset=UTF-8\n'.replace('x-one', 'x-one'));
+});
+test('listeners form a chain: the first that answers ends it, none passes the request on', () => {
+	const i = new Instance().load(`
+		addEventListener('fetch', (e) => { if (e.request.url.endsWith('/a')) e.respondWith(new Response('a')) });
+		addEventListener('fetch', { handleEvent(e) { if (e.request.url.endsWith('/b')) e.respondWith(new Response('b')) } });`);
+	assert.equal(bodyText(i.request({ url: 'http://example.com/a' })), 'a');
+	assert.equal(bodyText(i.request({ url: 'http://example.com/b' })), 'b');
+	const r = i.request({ url: 'http://example.com/c' });
+	assert.ok(r.passed && r.over && !r.response);
+});
+test('an exception fails the request; with passThroughOnException it passes and is still reported', () => {
+	let i = new Instance().load(`addEventListener('fetch', (e) => { throw new TypeError('no') })`);
+	let r = i.request();
+	assert.equal(r.failed.message, 'no');
+	i = new Instance().load(`addEventListener('fetch', (e) => { e.passThroughOnException(); e.respondWith(Promise.reject(new Error('later'))) })`);
+	r = i.request();
+	assert.ok(r.passed && r.over && !r.failed);
+	assert.deepEqual(i.told('exception')[0].slice(1, 4), [1, 'Error', 'later']);
+});
+test('a handler that answers with nothing fails with an error that says so', () => {
+	const i = new Instance().load(`globalThis.__er_module = { fetch() {} }`);
+	assert.match(i.request().failed.message, /must return a Response .*not undefined/);
+});
+test('a routine without a handler is refused when it is loaded', () => {
+	assert.throws(() => new Instance().load('1'), /no handler/);
+});
+test('waitUntil keeps the request alive after the answer, also from within itself', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => {
+		e.waitUntil(new Promise((f) => setTimeout(f, 10)).then(() => { e.waitUntil(new Promise((f) => setTimeout(f, 10)).then(() => console.log('end'))) }));
+		e.respondWith(new Response('x'));
+	})`);
+	const r = i.request();
+	assert.equal(r.response.flags, 1);
+	assert.ok(!r.over);
+	i.runTimers();
+	assert.deepEqual(i.told('log').map((c) => c[2]), ['end']);
+	assert.ok(r.over);
+});
+test('what is not covered by waitUntil ends with the answer: its timers do not fire', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => { setTimeout(() => console.log('late'), 5); e.respondWith(new Response('x')) })`);
+	assert.ok(i.request().over);
+	i.runTimers();
+	assert.deepEqual(i.told('log'), []);
+});
+test('bypass decides without a body: true passes, false refuses with its status', () => {
+	const i = new Instance().load(`globalThis.__er_module = { default: { bypass(request) { return new ResponseBypass(request.url.endsWith('/ok'), { status: 451 }) } } }`);
+	assert.ok(i.request({ url: 'http://a/ok' }).passed);
+	assert.equal(i.request({ url: 'http://a/no' }).response.status, 451);
+});
+test('request.info and event.info have what the node knows of the client', () => {
+	assert.deepEqual(run(`return [request.info.remote_addr, event.info.scheme, Object.isFrozen(request.info)]`), ['192.0.2.1', 'http', true]);
+});
+test('a client that leaves aborts request.signal and the request is over', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => { e.request.signal.addEventListener('abort', () => console.log(e.request.signal.reason.name)); e.respondWith(new Promise(() => {})) })`);
+	i.request();
+	i.turn(1, () => i.hooks.cancel(1, 'client-gone'));
+	assert.deepEqual(i.told('log')[0], ['log', 1, 'AbortError']);
+});
+test('a request kept by a global and read by another request gives a clear error', () => {
+	const i = new Instance().load(`let kept; addEventListener('fetch', (e) => { if (!kept) { kept = e.request; e.respondWith(new Response('x')) } else e.respondWith(kept.text().then(() => new Response('bad'), (x) => new Response(x.message))) })`);
+	i.request({ method: 'POST', body: Buffer.from('q'), inline: true });
+	assert.match(bodyText(i.request()), /cannot be used outside their request/);
+});
+test('ten thousand requests leave nothing behind in the tables', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith((async () => { await 1; return new Response('x') })()))`);
+	for (let n = 0; n < 10000; n++) assert.ok(i.request().over);
+});

@@ -1,0 +1,293 @@
+// The engine's side of src/sandbox/NATIVES.md in JavaScript: enough to run the built prelude under Node in a realm of its own, drive its
+// hooks, and see every call it makes. Not a copy of the engine: where the engine checks, this one only records.
+import { execFileSync } from 'node:child_process';
+import { randomFillSync, randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import vm from 'node:vm';
+
+const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
+execFileSync(process.execPath, [fileURLToPath(new URL('../../src/sandbox/js/build.mjs', import.meta.url)), out], { stdio: 'inherit' });
+const scripts = {};
+const sources = { prelude: readFileSync(join(out, 'prelude.js'), 'utf8'), streams: readFileSync(join(out, 'streams.js'), 'utf8') };
+rmSync(out, { recursive: true });
+for (const name in sources) scripts[name] = new vm.Script(sources[name], { filename: name === 'prelude' ? 'er:prelude' : `er:${name}` });
+
+
+/** A fresh instance: `tell` is the log of what the prelude told the engine. */
+export class Instance {
+	constructor({ compat = 0, env = '{}', subrequests = 32, timers = 1000 } = {}) {
+		// Only what ECMAScript has: no Node global may mask one of ours.
+		this.context = vm.createContext(Object.create(null), { microtaskMode: 'afterEvaluate' });
+		this.calls = [];
+		this.requests = new Map();
+		this.ownerId = 0;
+		this.lastTimer = 0;
+		this.timers = new Map();
+		this.limits = { subrequests, timers, compat };
+		this.clock = 0;
+		const er = this.natives(env);
+		this.er = er;
+		this.lazyLoaded = [];
+		const inContext = (source) => vm.runInContext(source, this.context);
+		inContext('delete globalThis.console; delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer');
+		this.hooks = scripts.prelude.runInContext(this.context)(er);
+		this.pump = vm.runInContext('(f => f())', this.context);
+	}
+	/** A turn: run `f`, then all microtasks of the realm. */
+	turn(owner, f) {
+		this.ownerId = owner;
+		this.context.__turn = f;
+		let result;
+		try {
+			result = vm.runInContext('__turn()', this.context);
+		} finally {
+			delete this.context.__turn;
+		}
+		this.ownerId = 0;
+		return result;
+	}
+	/** Top-level code, as the engine runs it. */
+	load(code) {
+		try {
+			vm.runInContext(code, this.context, { filename: 'routine.js' });
+		} catch (e) {
+			this.turn(0, () => this.hooks.uncaught(e, true));
+			throw e;
+		}
+		this.turn(0, () => this.hooks.loaded());
+		return this;
+	}
+	/** A request comes in. Returns its record: `response`, `body` (what was written), `over`, ... */
+	request({ method = 'GET', url = 'http://example.com/', headers = '', body = null, inline = false, info = 'remote_addr\n192.0.2.1\nscheme\nhttp\n' } = {}) {
+		const id = this.requests.size + 1;
+		const r = { id, method, url, headers, info, body, inline, pulled: 0, sent: 0, calls: [], chunks: [], subs: [], over: false };
+		this.requests.set(id, r);
+		this.turn(id, () => this.hooks.request(id));
+		return r;
+	}
+	timerDue(tid) {
+		const t = this.timers.get(tid);
+		if (!t) return false;
+		if (!t.repeat) this.timers.delete(tid);
+		this.turn(t.owner, () => this.hooks.timer(tid));
+		return true;
+	}
+	/** Runs timers in order of time until none is left (repeating ones at most `max` times). */
+	runTimers(max = 100) {
+		for (let i = 0; i < max && this.timers.size > 0; i++) {
+			const [tid, t] = [...this.timers].sort((a, b) => a[1].at - b[1].at || a[0] - b[0])[0];
+			this.clock = Math.max(this.clock, t.at);
+			t.at = this.clock + Math.max(1, t.ms);
+			this.timerDue(tid);
+		}
+	}
+	of(id) {
+		return this.requests.get(id);
+	}
+	log(...call) {
+		this.calls.push(call);
+	}
+	told(name) {
+		return this.calls.filter((c) => c[0] === name);
+	}
+	u8(bytes) {
+		this.context.__n = bytes.length;
+		const u = vm.runInContext('new Uint8Array(__n)', this.context);
+		u.set(bytes);
+		return u;
+	}
+
+	natives(env) {
+		const self = this;
+		const parts = vm.runInContext('new Uint32Array(8)', this.context);
+		const decoders = new Map();
+		let lastDecoder = 0;
+		const finish = (href) => {
+			const u = new URL(href);
+			const ABSENT = 0xffffffff;
+			const protocolEnd = u.protocol.length;
+			const slashes = href.startsWith('//', protocolEnd);
+			let at = protocolEnd + (slashes ? 2 : 0);
+			let usernameEnd = at;
+			let hostStart = at;
+			if (u.username || u.password) {
+				usernameEnd = at + u.username.length;
+				hostStart = usernameEnd + (u.password ? 1 + u.password.length : 0);
+			}
+			if (!slashes) usernameEnd = hostStart = protocolEnd;
+			const hostEnd = hostStart + (href[hostStart] === '@' ? 1 : 0) + u.hostname.length;
+			const port = u.port === '' ? ABSENT : +u.port;
+			let pathStart = hostEnd + (u.port === '' ? 0 : 1 + u.port.length);
+			if (!href.startsWith(u.pathname, pathStart)) pathStart = href.indexOf(u.pathname, pathStart);
+			const hash = href.indexOf('#');
+			const q = href.indexOf('?');
+			parts.set([protocolEnd, usernameEnd, hostStart, hostEnd, port, pathStart, q >= 0 && (hash < 0 || q < hash) ? q : ABSENT, hash < 0 ? ABSENT : hash]);
+			return href;
+		};
+		const bytesOf = (b) => (ArrayBuffer.isView(b) ? new Uint8Array(b.buffer, b.byteOffset, b.byteLength) : new Uint8Array(b));
+		const record = (name) => (...args) => self.log(name, ...args);
+		return {
+			owner: () => self.ownerId,
+			reqMethod: (id) => self.of(id).method,
+			reqUrl: (id) => self.of(id).url,
+			reqBlock: (id) => self.of(id).headers,
+			reqInfo: (id) => self.of(id).info,
+			reqBody: (id) => (self.of(id).body === null ? -2 : self.of(id).inline ? self.of(id).body.length : -1),
+			reqInline: (id) => (self.of(id).inline ? self.u8(self.of(id).body) : undefined),
+			reqInlineText: (id) => (self.of(id).inline ? new TextDecoder().decode(self.of(id).body) : undefined),
+			respond(id, status, reason, block, body, flags, key) {
+				self.log('respond', id, status, reason, block, body, flags, key);
+				const r = self.of(id);
+				if (r.response || r.over) throw new Error(`respond twice for ${id}`);
+				r.response = { status, reason, block, body, flags, key };
+				if (flags & 64) self.end(r);
+			},
+			pass(id) {
+				self.log('pass', id);
+				self.of(id).passed = true;
+			},
+			done(id) {
+				self.log('done', id);
+				const r = self.of(id);
+				if (r.over) throw new Error(`done twice for ${id}`);
+				self.end(r);
+			},
+			fail(id, error) {
+				self.log('fail', id, error);
+				const r = self.of(id);
+				r.failed = error;
+				self.end(r);
+			},
+			pull(key, n) {
+				self.log('pull', key, n);
+			},
+			drain: record('drain'),
+			bodyCancel: record('bodyCancel'),
+			write(key, bytes) {
+				const copy = Buffer.from(bytesOf(bytes));
+				self.log('write', key, copy);
+			},
+			end: record('end'),
+			abort: record('abort'),
+			fetch(fid, owner, method, url, block, options, bodyFlags, body) {
+				self.log('fetch', fid, owner, method, url, block, options, bodyFlags, body);
+			},
+			fetchCancel: record('fetchCancel'),
+			get limits() {
+				return self.limits;
+			},
+			get env() {
+				return env;
+			},
+			now: () => 1700000000000 + self.clock,
+			perf: () => self.clock,
+			timerSet(ms, repeat) {
+				const tid = ++self.lastTimer;
+				self.timers.set(tid, { ms, repeat, owner: self.ownerId, at: self.clock + ms });
+				self.log('timerSet', ms, repeat);
+				return tid;
+			},
+			timerClear(tid) {
+				self.timers.delete(tid);
+				self.log('timerClear', tid);
+			},
+			utf8Encode: (s) => self.u8(Buffer.from(s.toWellFormed(), 'utf8')),
+			utf8Length: (s) => Buffer.byteLength(s, 'utf8'),
+			utf8EncodeInto(s, u8) {
+				const r = new TextEncoder().encodeInto(s, u8);
+				return r.read * 2 ** 32 + r.written;
+			},
+			utf8Decode(b, fatal, ignoreBOM) {
+				try {
+					return new TextDecoder('utf-8', { fatal, ignoreBOM }).decode(bytesOf(b));
+				} catch {
+					return undefined;
+				}
+			},
+			latin1: (b) => Buffer.from(bytesOf(b)).toString('latin1'),
+			decoderNew(label, fatal, ignoreBOM) {
+				decoders.set(++lastDecoder, new TextDecoder(label, { fatal, ignoreBOM }));
+				return lastDecoder;
+			},
+			decoderName(label) {
+				try {
+					return new TextDecoder(label).encoding;
+				} catch {
+					return undefined;
+				}
+			},
+			decode(h, b, flush) {
+				try {
+					return decoders.get(h).decode(bytesOf(b), { stream: !flush });
+				} catch {
+					return undefined;
+				}
+			},
+			decoderFree: (h) => decoders.delete(h),
+			btoa(s) {
+				try {
+					return btoa(s);
+				} catch {
+					return undefined;
+				}
+			},
+			atob(s) {
+				try {
+					return atob(s);
+				} catch {
+					return undefined;
+				}
+			},
+			urlParse(input, base) {
+				try {
+					return finish(new URL(input, base).href);
+				} catch {
+					return undefined;
+				}
+			},
+			urlParts: parts,
+			urlSet(href, part, value) {
+				try {
+					const u = new URL(href);
+					u[part] = value;
+					return finish(u.href);
+				} catch {
+					return undefined;
+				}
+			},
+			urlOrigin: (href) => new URL(href).origin,
+			domainToASCII: (s) => s,
+			randomFill: (u8) => randomFillSync(u8),
+			randomUUID: () => randomUUID(),
+			log: record('log'),
+			exception: record('exception'),
+			lazy(name) {
+				self.lazyLoaded.push(name);
+				return scripts[name].runInContext(self.context);
+			},
+		};
+	}
+	end(r) {
+		r.over = true;
+		for (const [tid, t] of this.timers) if (t.owner === r.id) this.timers.delete(tid);
+	}
+}
+
+/** Text of a complete body as the engine would send it. */
+export const bodyText = (r) => (r.response.body === undefined ? '' : typeof r.response.body === 'string' ? r.response.body : Buffer.from(r.response.body).toString('utf8'));
+/** A request with one async function as its handler: resolves what it returned (JSON), or throws what it threw. */
+export function run(code, options = {}, instanceOptions = {}) {
+	const i = new Instance(instanceOptions);
+	i.load(`addEventListener('fetch', (event) => event.respondWith((async () => { const { request } = event; ${code} })().then((v) => new Response(JSON.stringify(v === undefined ? null : v)))))`);
+	const r = i.request(options);
+	i.runTimers();
+	if (r.failed) {
+		const e = new Error(`${r.failed.name}: ${r.failed.message}\n${r.failed.stack}`);
+		throw e;
+	}
+	if (!r.response) throw new Error(`no answer; told: ${JSON.stringify(i.calls.map((c) => c[0]))}`);
+	return JSON.parse(bodyText(r));
+}
