@@ -2,9 +2,11 @@
 
 #include "base/mem.h"
 
+/* Multiply-shift with the product's upper half: a sandbox chooses the ids of its fetches, and could make those with equal low bits
+ * collide. The factor is not its to know. */
 static uint32_t place_of(const er_idmap *m, uint32_t id)
 {
-	return (id * 2654435769U) & (m->cap - 1);
+	return (uint32_t)((id * m->factor) >> 32) & (m->cap - 1);
 }
 
 void er_idmap_fini(er_idmap *m)
@@ -44,6 +46,9 @@ void er_idmap_add(er_idmap *m, uint32_t id, void *value)
 		er_idmap old = *m;
 		m->cap = old.cap ? old.cap * 2 : 16;
 		m->slots = er_zalloc(m->cap * sizeof *m->slots);
+		/* Where memory lies is random enough and costs no system call. */
+		if (m->factor == 0)
+			m->factor = ((uint64_t)(uintptr_t)m->slots * 0x9E3779B97F4A7C15U) | 1;
 		for (uint32_t i = 0; i < old.cap; i++)
 			if (old.slots[i].id != 0)
 				insert(m, old.slots[i].id, old.slots[i].value);

@@ -13,6 +13,7 @@ typedef struct er_idmap {
 	} * slots;
 	uint32_t cap; /* power of two, or 0 */
 	uint32_t n;
+	uint64_t factor; /* of the hash; odd */
 } er_idmap;
 
 static inline void er_idmap_init(er_idmap *m)

@@ -18,6 +18,25 @@ void er_log_setup(er_log_level least, int json)
 	setup.json = json;
 }
 
+/* For a person's terminal: no text may forge a line of its own or move the cursor. */
+static void tame(char *text)
+{
+	for (; *text; text++)
+		if (((unsigned char)*text < 0x20 && *text != '\t' && *text != '\n') || *text == 0x7f)
+			*text = '?';
+}
+
+static void put_lines(er_buf *b, const char *text)
+{
+	er_slice rest = er_slice_cstr(text), line;
+	for (bool first = true; er_slice_split(&rest, '\n', &line); first = false) {
+		if (!first)
+			er_buf_puts(b, "    ");
+		er_buf_put(b, line);
+		er_buf_putc(b, '\n');
+	}
+}
+
 void er_log(er_log_level level, const char *room, const char *fmt, ...)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -44,7 +63,9 @@ void er_log(er_log_level level, const char *room, const char *fmt, ...)
 		er_buf_put_json(&b, er_slice_cstr(text));
 		er_buf_puts(&b, "}\n");
 	} else {
-		er_buf_printf(&b, "%s.%03uZ %-5s %s: %s\n", when, (unsigned)(now / 1000U % 1000U), names[level], room, text);
+		tame(text);
+		er_buf_printf(&b, "%s.%03uZ %-5s %s: ", when, (unsigned)(now / 1000U % 1000U), names[level], room);
+		put_lines(&b, text[0] != '\0' ? text : " ");
 	}
 	er_slice line = er_buf_slice(&b);
 	(void)!write(STDERR_FILENO, line.p, line.n);

@@ -8,7 +8,11 @@ typedef struct node {
 	er_piece piece;
 } node;
 
-enum { MAGIC = 0x424f4459 };
+enum {
+	MAGIC = 0x424f4459,
+	/* What a piece takes in memory beside its bytes: it counts against the window, or single bytes would fill a hundred windows. */
+	PIECE_COST = 128,
+};
 
 struct er_body {
 	uint32_t magic;
@@ -18,8 +22,11 @@ struct er_body {
 	node first; /* most bodies have one piece: it needs no memory of its own */
 	bool first_used;
 	size_t buffered;
+	size_t cost; /* buffered, and PIECE_COST for each piece */
 	bool finished, cancelled, touched;
-	bool full; /* the source was told to wait */
+	bool full;    /* the source is to wait */
+	bool writing; /* inside a write whose return value tells the source all it needs to know */
+	bool reading; /* inside a read: the sink will ask again, and must not be called before it has this piece */
 	er_err_kind error;
 	const er_body_source_ops *source;
 	void *source_ctx;
@@ -77,7 +84,7 @@ static void drop_queue(er_body *b)
 		er_piece_drop(&n->piece);
 		free_node(b, n);
 	}
-	b->buffered = 0;
+	b->buffered = b->cost = 0;
 }
 
 void er_body_unref(er_body *b)
@@ -104,7 +111,7 @@ void er_body_set_length(er_body *b, int64_t length)
 
 static void tell_sink(er_body *b)
 {
-	if (b->sink != NULL)
+	if (b->sink != NULL && !b->reading)
 		b->sink->readable(b->sink_ctx);
 }
 
@@ -128,12 +135,17 @@ bool er_body_write(er_body *b, er_piece piece)
 	n->piece = piece;
 	er_list_push(&b->queue, &n->link);
 	b->buffered += piece.n;
+	b->cost += piece.n + PIECE_COST;
 	er_body_ref(b);
-	/* Full is decided before the sink reads, and taken back by the read that makes room: a source that sees `false` will get a resume. */
-	bool first = !b->full && b->buffered >= ER_BODY_WINDOW;
-	if (first)
-		b->full = true;
+	/* Full is decided before the sink reads, and taken back by the read that makes room. A source that was told to wait by an earlier
+	 * write is told by `resume` and no other way. */
+	bool was_writing = b->writing;
+	if (!b->full) {
+		b->full = b->cost >= ER_BODY_WINDOW;
+		b->writing = true;
+	}
 	tell_sink(b);
+	b->writing = was_writing;
 	bool go_on = !b->full;
 	er_body_unref(b);
 	return go_on;
@@ -166,11 +178,17 @@ void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx)
 
 static void made_room(er_body *b)
 {
-	if (!b->full || b->buffered > ER_BODY_WINDOW / 2)
+	if (!b->full || b->cost > ER_BODY_WINDOW / 2)
 		return;
 	b->full = false;
-	if (b->source != NULL && !b->finished)
-		b->source->resume(b->source_ctx);
+	if (b->writing || b->source == NULL || b->finished || b->error != ER_ERR_OK)
+		return;
+	er_body_ref(b);
+	bool was_reading = b->reading;
+	b->reading = true;
+	b->source->resume(b->source_ctx);
+	b->reading = was_reading;
+	er_body_unref(b);
 }
 
 er_body_status er_body_read(er_body *b, size_t max, er_piece *out)
@@ -186,12 +204,14 @@ er_body_status er_body_read(er_body *b, size_t max, er_piece *out)
 		*out = n->piece;
 		er_list_remove(&n->link);
 		free_node(b, n);
+		b->cost -= PIECE_COST;
 	} else {
 		*out = er_piece_sub(n->piece, 0, max);
 		n->piece.p += max;
 		n->piece.n -= max;
 	}
 	b->buffered -= out->n;
+	b->cost -= out->n;
 	made_room(b);
 	return ER_BODY_PIECE;
 }

@@ -5,7 +5,9 @@
  * loses interest calls er_body_cancel, and the source is told.
  *
  * Reference-counted: the source holds one reference, whoever hands it to the sink another. One thread: the loop that made it.
- * `readable` and `resume` may be called from inside er_body_read and er_body_write: a callback must cope with that. After
+ * `readable` may be called from inside er_body_write, er_body_finish and er_body_fail; `resume` from inside er_body_read. Not the other way
+ * round: while er_body_read runs, what the source writes is not announced (the sink reads until WAIT anyway), and while er_body_write runs,
+ * a read that makes room shows in its return value. So pieces never overtake each other, and the two do not call each other in turns. After
  * er_body_sink(NULL) or er_body_source(NULL) the other side is never called again. */
 #ifndef ER_HTTP_BODY_H
 #define ER_HTTP_BODY_H
@@ -15,6 +17,7 @@
 
 typedef struct er_body er_body;
 
+/* Bytes, where each piece counts for some more: it takes memory, too. */
 enum { ER_BODY_WINDOW = 128 * 1024, ER_BODY_UNKNOWN = -1 };
 
 typedef struct er_body_source_ops {

@@ -63,8 +63,12 @@ void er_exchange_start(er_exchange *x, const er_handler *h)
 void er_exchange_answer(er_exchange *x)
 {
 	ER_CHECK(x, MAGIC);
-	if (x->cancelled)
+	if (x->cancelled) {
+		/* Nobody will read it: its source must learn that. */
+		if (x->res.body != NULL)
+			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
 		return;
+	}
 	ER_ASSERT(!x->answered);
 	x->answered = true;
 	x->on_cancel = NULL;

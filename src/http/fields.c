@@ -95,22 +95,30 @@ bool er_field_has_token(er_slice value, er_slice token)
 	return false;
 }
 
+/* Takes the name from all fields that have it; a field without a name is one to be dropped. */
+static void unname(er_fields *f, er_slice name)
+{
+	for (uint32_t i = 0; i < f->n; i++)
+		if (er_slice_ieq(f->v[i].name, name))
+			f->v[i].name.n = 0;
+}
+
 void er_fields_strip_hop_by_hop(er_fields *f)
 {
-	/* Names listed by Connection are looked up before Connection itself goes. */
-	er_slice lists[8];
-	size_t n_lists = 0;
-	for (uint32_t i = 0; i < f->n && n_lists < 8; i++)
-		if (er_slice_ieq(f->v[i].name, ER_LIT("connection")))
-			lists[n_lists++] = f->v[i].value;
-	uint32_t kept = 0;
 	for (uint32_t i = 0; i < f->n; i++) {
-		er_slice name = f->v[i].name;
-		bool drop = er_field_hop_by_hop(name);
-		for (size_t k = 0; k < n_lists && !drop; k++)
-			drop = er_field_has_token(lists[k], name) && !protected_field(name);
-		if (!drop)
-			f->v[kept++] = f->v[i];
+		if (!er_slice_ieq(f->v[i].name, ER_LIT("connection")))
+			continue;
+		er_slice list = f->v[i].value;
+		for (er_slice part; er_slice_split(&list, ',', &part);) {
+			part = er_slice_trim(part);
+			/* Those go anyway, and Connection itself is still needed. */
+			if (part.n > 0 && !er_field_hop_by_hop(part) && !protected_field(part))
+				unname(f, part);
+		}
 	}
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->v[i].name.n > 0 && !er_field_hop_by_hop(f->v[i].name))
+			f->v[kept++] = f->v[i];
 	f->n = kept;
 }

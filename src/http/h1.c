@@ -12,7 +12,8 @@ enum {
 	/* Bytes of chunk lines, extensions and trailers that one upload may spend above 16 a chunk and 1/8 of the data: a client that
 	 * sends framing instead of data costs parsing and brings nothing. */
 	FRAMING_SPARE = 16 * 1024,
-	HELD_KEPT = 8 * 1024, /* a bigger collecting buffer is given back after its head */
+	CONNECTION_NAMES = 100, /* other fields that Connection may list */
+	HELD_KEPT = 8 * 1024,   /* a bigger collecting buffer is given back after its head */
 };
 
 typedef enum h1_state { AT_HEAD, AT_LENGTH, AT_CHUNKED, AT_END, FAILED } h1_state;
@@ -242,7 +243,7 @@ typedef struct framing {
 	er_slice host;
 	uint64_t length;
 	bool connection, close, keep_alive;
-	bool connection_lists; /* Connection names fields of this message */
+	uint32_t connection_lists; /* how many fields of this message Connection names */
 } framing;
 
 static void read_connection(framing *f, er_slice value)
@@ -255,7 +256,7 @@ static void read_connection(framing *f, er_slice value)
 		else if (er_slice_ieq(part, ER_LIT("keep-alive")))
 			f->keep_alive = true;
 		else if (part.n > 0 && !er_field_hop_by_hop(part))
-			f->connection_lists = true;
+			f->connection_lists++;
 	}
 }
 
@@ -285,7 +286,8 @@ static bool read_field(er_h1 *p, framing *f, const er_field *it, known what)
 		return true;
 	case K_CONNECTION:
 		read_connection(f, it->value);
-		return true;
+		/* Each is looked for among all fields: nobody may ask for thousands. */
+		return f->connection_lists <= CONNECTION_NAMES || fail(p, 400, "Connection names too many fields");
 	case K_EXPECT:
 		if (!er_slice_ieq(it->value, ER_LIT("100-continue")))
 			return fail(p, 417, "the only expectation that can be met is 100-continue");
@@ -312,7 +314,7 @@ static bool read_fields(er_h1 *p, er_fields *fields, framing *f)
 			fields->v[kept++] = it;
 	}
 	fields->n = kept;
-	if (f->connection_lists)
+	if (f->connection_lists > 0)
 		er_fields_strip_hop_by_hop(fields);
 	else if (f->connection)
 		er_fields_del(fields, ER_LIT("connection"));
