@@ -3,18 +3,18 @@
 #include "base/mem.h"
 
 #include <openssl/x509.h>
-#include <unistd.h>
 
 enum { IDLE_CONNECTIONS = 64, CONNECTIONS_A_HOST = 256, KICKS = 4 };
 
-/* One descriptor of libcurl's in the loop. When libcurl loses interest (a connection goes idle), the watch stays: the next request on it
- * then costs no system call. It ends when something happens that nobody waits for. */
+/* One descriptor number of libcurl's in the loop. libcurl says when it loses interest in a socket, and does so before it closes one, but not
+ * which of the two it is (it closes some past CURLOPT_CLOSESOCKETFUNCTION): so the watch ends, and the struct stays for the next socket of
+ * that number. */
 typedef struct sock {
 	uv_poll_t poll;
 	er_curl_multi *m;
+	er_origin *o;
 	curl_socket_t fd;
-	int want;   /* what libcurl waits for: UV_READABLE, UV_WRITABLE */
-	int active; /* what the loop watches */
+	int active; /* what the loop watches: UV_READABLE, UV_WRITABLE */
 } sock;
 
 static void act(er_curl_multi *m, curl_socket_t fd, int what);
@@ -37,7 +37,7 @@ void er_curl_global_done(void *store)
 static void on_sock_closed(uv_handle_t *handle)
 {
 	sock *s = handle->data;
-	er_origin *o = s->m->o;
+	er_origin *o = s->o;
 	er_free(s);
 	er_origin_handle_closed(o);
 }
@@ -57,11 +57,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		what = CURL_CSELECT_IN | CURL_CSELECT_OUT;
 		s->active = 0;
 	}
-	if (s->want == 0) {
-		uv_poll_stop(poll);
-		s->active = 0;
-		return;
-	}
 	if (events & UV_READABLE)
 		what |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
@@ -76,6 +71,7 @@ static sock *sock_of(er_curl_multi *m, curl_socket_t fd)
 		return s;
 	s = ER_NEW(sock);
 	s->m = m;
+	s->o = m->o;
 	s->fd = fd;
 	s->poll.data = s;
 	if (uv_poll_init(m->o->loop, &s->poll, fd) != 0) {
@@ -98,23 +94,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *
 		curl_multi_assign(m->multi, fd, s);
 	}
 	if (what == CURL_POLL_REMOVE) {
-		s->want = 0;
+		uv_poll_stop(&s->poll);
+		s->active = 0;
 		curl_multi_assign(m->multi, fd, NULL);
 		return 0;
 	}
-	s->want = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-	if (s->want != s->active && s->want != 0 && uv_poll_start(&s->poll, s->want, on_poll) == 0)
-		s->active = s->want;
+	int want = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	if (want != s->active && want != 0 && uv_poll_start(&s->poll, want, on_poll) == 0)
+		s->active = want;
 	return 0;
-}
-
-int er_curl_close_socket(void *multi, curl_socket_t fd)
-{
-	er_curl_multi *m = multi;
-	sock *s = er_map_del(m->socks, fd_key(&fd));
-	if (s != NULL)
-		uv_close((uv_handle_t *)&s->poll, on_sock_closed);
-	return close(fd);
 }
 
 /* ---- the multi handle ---- */
@@ -177,7 +165,6 @@ static void on_multi_closed(uv_handle_t *handle)
 {
 	er_curl_multi *m = handle->data;
 	er_origin *o = m->o;
-	er_map_free(m->socks);
 	er_free(m);
 	er_origin_handle_closed(o);
 }
@@ -189,6 +176,11 @@ static void destroy(er_curl_multi *m)
 	m->in_curl = true;
 	curl_multi_cleanup(m->multi); /* closes the connections */
 	curl_share_cleanup(m->share);
+	size_t at = 0;
+	er_slice key;
+	for (void *s; er_map_next(m->socks, &at, &key, &s);)
+		uv_close((uv_handle_t *)&((sock *)s)->poll, on_sock_closed);
+	er_map_free(m->socks);
 	uv_close((uv_handle_t *)&m->timer, on_multi_closed);
 }
 

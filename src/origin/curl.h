@@ -35,6 +35,7 @@ struct er_curl_hop {
 	bool added, done;
 	CURLcode result;
 	bool write_paused, read_paused, want_upload, upload_end;
+	bool news;    /* something of the answer came since the last service */
 	er_piece *up; /* of the upload, not yet given to libcurl */
 	unsigned up_n, up_at;
 	char error[CURL_ERROR_SIZE];
@@ -45,8 +46,6 @@ er_curl_multi *er_curl_multi_of(er_pool *p);
 /* libcurl is called with `in_curl` set, and after it has returned: */
 void er_curl_drain(er_curl_multi *m);
 void er_curl_queue(er_curl_hop *h);
-/* A socket that libcurl closes must leave the loop first. */
-int er_curl_close_socket(void *multi, curl_socket_t fd);
 
 /* curl_hop.c */
 void er_curl_service(er_curl_hop *h);

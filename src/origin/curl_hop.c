@@ -18,6 +18,7 @@ static size_t on_write(char *p, size_t size, size_t count, void *hop)
 		h->f->stalled = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
+	h->news = true;
 	er_fetch_push(h->f, er_piece_copy(er_slice_of(p, size * count)));
 	return size * count;
 }
@@ -45,7 +46,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *hop)
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
 	if (line.n == 0) {
-		f->head_ready = f->status >= 200;
+		f->head_ready = h->news = f->status >= 200;
 		er_curl_queue(h);
 		return all;
 	}
@@ -160,8 +161,6 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_READDATA, h);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
-	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, er_curl_close_socket);
-	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, h->m);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_before_request);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, h);
 }
@@ -211,7 +210,7 @@ static void release(er_curl_hop *h)
 	h->headers = h->connect_to = NULL;
 	h->f->hop = NULL;
 	h->f = NULL;
-	h->added = h->done = h->write_paused = h->read_paused = h->want_upload = h->upload_end = false;
+	h->added = h->done = h->write_paused = h->read_paused = h->want_upload = h->upload_end = h->news = false;
 	h->error[0] = '\0';
 	/* libcurl (7.88) tries again when a server closed the idle connection that it just took, at most five times, but counts them over the
 	 * whole life of a handle. Such a retry makes a connection; a handle that made none has its count untouched. */
@@ -438,6 +437,11 @@ void er_curl_service(er_curl_hop *h)
 	if (h->done) {
 		note_end(h);
 		release(h);
+	} else if (h->read_paused && h->news) {
+		/* An answer before the end of the upload: libcurl (7.88) may mean to send no more, but waits for ever if sending was paused just then.
+		 * If it does want more, it asks again. */
+		h->read_paused = h->news = false;
+		unpause(h);
 	} else if (h->want_upload) {
 		refill(h, f);
 	}

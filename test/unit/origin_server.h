@@ -29,6 +29,7 @@ typedef struct test_connection {
 	char in[70000];
 	size_t n; /* bytes in `in` */
 	unsigned requests;
+	bool head; /* the method is HEAD */
 } test_connection;
 
 static inline bool srv_send(test_connection *c, const void *p, size_t n)
@@ -133,7 +134,7 @@ static inline bool srv_redirect(test_connection *c, int status, const char *to)
 {
 	char head[1024];
 	snprintf(head, sizeof head, "HTTP/1.1 %d Moved\r\nlocation: %s\r\n", status, to);
-	return srv_body(c, head, "moved", 5);
+	return c->head ? srv_text(c, head) && srv_text(c, "\r\n") : srv_body(c, head, "moved", 5);
 }
 
 /* One request; false: close. Implemented by the test. */
@@ -154,6 +155,7 @@ static inline void *srv_connection(void *arg)
 		srv_used(c, n);
 		c->requests++;
 		c->server->requests++;
+		c->head = strcmp(method, "HEAD") == 0;
 		go_on = srv_answer(c, head, method, path);
 		free(head);
 	}
