@@ -96,7 +96,7 @@ export class Instance {
 	u8(bytes) {
 		this.context.__n = bytes.length;
 		const u = vm.runInContext('new Uint8Array(__n)', this.context);
-		u.set(bytes);
+		Uint8Array.prototype.set.call(u, bytes); // not the realm's own `set`: a routine may have broken that
 		return u;
 	}
 
@@ -124,7 +124,7 @@ export class Instance {
 			if (!href.startsWith(u.pathname, pathStart)) pathStart = href.indexOf(u.pathname, pathStart);
 			const hash = href.indexOf('#');
 			const q = href.indexOf('?');
-			parts.set([protocolEnd, usernameEnd, hostStart, hostEnd, port, pathStart, q >= 0 && (hash < 0 || q < hash) ? q : ABSENT, hash < 0 ? ABSENT : hash]);
+			Uint32Array.prototype.set.call(parts, [protocolEnd, usernameEnd, hostStart, hostEnd, port, pathStart, q >= 0 && (hash < 0 || q < hash) ? q : ABSENT, hash < 0 ? ABSENT : hash]);
 			return href;
 		};
 		const bytesOf = (b) => (ArrayBuffer.isView(b) ? new Uint8Array(b.buffer, b.byteOffset, b.byteLength) : new Uint8Array(b));

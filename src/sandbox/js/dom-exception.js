@@ -10,6 +10,8 @@ const CODES = {
 };
 setPrototypeOf(CODES, null);
 
+const PLACES = ['line', 'column', 'sourceURL'];
+
 export let isDOMException;
 class Base {
 	constructor() {
@@ -31,10 +33,7 @@ export class DOMException extends Base {
 		this.#name = domString(name);
 		delete this.message;
 		if (cause) defineProperty(this, 'cause', { value: cause.value, writable: true, configurable: true });
-		for (const key of ['line', 'column', 'sourceURL']) {
-			const d = getOwnPropertyDescriptor(this, key);
-			if (d) defineProperty(this, key, { enumerable: false });
-		}
+		for (let i = 0; i < PLACES.length; i++) if (getOwnPropertyDescriptor(this, PLACES[i])) defineProperty(this, PLACES[i], { enumerable: false });
 	}
 	get name() {
 		return this.#name;

@@ -4,7 +4,7 @@ import * as er from './natives.js';
 import { RangeErr, TypeErr, freeze, isPromise, jsonParse } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
-import { close, dispatched, open, settle } from './scope.js';
+import { OVER, close, dispatched, open, settle } from './scope.js';
 import { infoOf, nodeRequest } from './request.js';
 import { Response, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
 import { SPENT, isStreamRaw, nodeBodyOf, simplest, usable } from './body.js';
@@ -14,7 +14,7 @@ import { signalAbort } from './abort.js';
 import { sendStream } from './writer.js';
 import { reportException } from './report.js';
 
-const WHOLE = 1, STREAM = 2, RELAY = 4, OVER = 64;
+const WHOLE = 1, STREAM = 2, RELAY = 4, LAST = 64;
 const COMPAT_ENV_LAST = 1;
 const TEXT_BLOCK = 'content-type\ntext/plain;charset=UTF-8\n';
 
@@ -168,7 +168,7 @@ function answer(s, response) {
 			if (s.waits > 0) er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE, 0);
 			else {
 				s.over = true;
-				er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE | OVER, 0);
+				er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE | LAST, 0);
 				if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
 			}
 			return;
@@ -193,13 +193,13 @@ function send(s, status, reason, block, body, flags, key) {
 		er.respond(s.id, status, reason, block, body, flags, key);
 		return;
 	}
-	er.respond(s.id, status, reason, block, body, flags | OVER, key);
+	er.respond(s.id, status, reason, block, body, flags | LAST, key);
 	s.over = true;
 	if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
 }
 function finishClosed(s) {
 	s.over = false;
-	close(s, 'over');
+	close(s, OVER);
 }
 function answerBody(s, response, status, raw) {
 	usable(raw, 'Response');
@@ -260,7 +260,7 @@ function failed(s, e) {
 		settle(s);
 		return;
 	}
-	close(s, 'failed');
+	close(s, OVER);
 	er.fail(s.id, e);
 }
 async function answerLater(s, promise) {

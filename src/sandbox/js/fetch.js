@@ -1,8 +1,8 @@
 // fetch: the node makes the subrequest; here its options are checked and its answer becomes a Response.
 import * as er from './natives.js';
-import { Deferred, Err, TypeErr, newMap, rejected, resolved, startsWith } from './primordials.js';
+import { Deferred, Err, TypeErr, newMap, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { need } from './webidl.js';
-import { TOP, current, hang, unhang } from './scope.js';
+import { OVER, TOP, current, hang, unhang } from './scope.js';
 import { Request, fetchParts, isRequest, rawOfRequest, spendRequest } from './request.js';
 import { nodeResponse } from './response.js';
 import { NodeBody } from './node-body.js';
@@ -56,7 +56,12 @@ class Sub {
 		if (this.offAbort !== null) this.offAbort();
 	}
 	ended(kind) {
-		this.reject(abortError(`The request is over (${kind}): its fetch was cancelled`));
+		const d = this.deferred;
+		this.deferred = null;
+		subs.delete(this.fid);
+		if (d === null || kind === OVER) return; // nothing of a request that has ended runs on
+		quiet(d.promise);
+		d.reject(abortError(`The request is over (${kind}): its fetch was cancelled`));
 	}
 }
 

@@ -170,14 +170,22 @@ for (const test of [isRequest, isResponse, isHeaders, isURL, isParams, isFormDat
 inspectThrough(inspect);
 streamsNeed({ TextEncoder, TextDecoder, er: { utf8Encode: er.utf8Encode, decoderName: er.decoderName }, isStream, AbortController, DOMException });
 
+const headersEach = Headers.prototype.forEach;
+const paramsEach = URLSearchParams.prototype.forEach;
+const formEach = FormData.prototype.forEach;
 const pairs = (v) => {
 	const o = {};
-	for (const [name, value] of v.entries()) o[name] = o[name] === undefined ? value : isArray(o[name]) ? [...o[name], value] : [o[name], value];
+	const put = (value, name) => {
+		if (o[name] === undefined) o[name] = value;
+		else if (isArray(o[name])) o[name][o[name].length] = value;
+		else o[name] = [o[name], value];
+	};
+	apply(isHeaders(v) ? headersEach : isParams(v) ? paramsEach : formEach, v, [put]);
 	return o;
 };
 const fields = (v, names) => {
 	const o = {};
-	for (const n of names) o[n] = v[n];
+	for (let i = 0; i < names.length; i++) o[names[i]] = v[names[i]];
 	return o;
 };
 show(isHeaders, (v) => ({ name: 'Headers', fields: pairs(v) }));

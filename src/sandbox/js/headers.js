@@ -1,8 +1,7 @@
 // Headers (WHATWG Fetch 5.1). The list is flat, [name, value, name, value, ...], names in lower case, in order of arrival;
 // one that came from the node stays an unparsed block until somebody looks.
 import {
-	TypeErr, RangeErr, arraySort, charCode, getOwnPropertyDescriptor, isArray, keys, listOf, lower, newMap, newSet, ownKeys, regexp,
-	strSplit, symIterator,
+	TypeErr, RangeErr, arraySort, getOwnPropertyDescriptor, isArray, keys, listOf, lower, newMap, newSet, ownKeys, regexp, strSplit, symIterator,
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 

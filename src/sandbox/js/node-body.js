@@ -2,7 +2,7 @@
 // byte of it has entered the engine; it can then be handed on whole (relay, drain). Once reading began it is pulled through a window.
 import * as er from './natives.js';
 import { Deferred, Err, TypeErr, concatBytes, newMap, quiet, rejected, resolved, shift, taLength } from './primordials.js';
-import { belongs, hang, unhang } from './scope.js';
+import { OVER, belongs, hang, unhang } from './scope.js';
 
 export const WINDOW = 64 * 1024; // bytes asked for and not yet given to a reader
 
@@ -157,7 +157,8 @@ export class NodeBody {
 		}
 	}
 	/** The request is over. */
-	ended() {
+	ended(kind) {
+		if (kind === OVER) this.waiter = null; // nothing runs on
 		this.fail(new Err(`${this.what} can no longer be read: its request is over`));
 	}
 }

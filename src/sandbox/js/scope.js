@@ -25,6 +25,9 @@ export class Scope {
 export const TOP = new Scope(0);
 TOP.parked = true;
 
+/** How a request ends that was answered or has failed; every other kind is the node's word for why it was cancelled. */
+export const OVER = 'over';
+
 export const live = newMap();
 /** The scope whose turn it is; stays until the next turn, because microtasks run in between. */
 export let current = TOP;
@@ -88,7 +91,7 @@ export function close(s, kind) {
 /** Ends the request if nothing holds it any more. */
 export function settle(s) {
 	if (s.over || !s.answered || s.streaming || s.waits > 0) return;
-	close(s, 'over');
+	close(s, OVER);
 	er.done(s.id);
 }
 

@@ -2,10 +2,13 @@
 // ReadableStream, and becomes one in place when somebody does more with it than pass it on. A body that is only passed on
 // (`new Response(r.body, r)`, `fetch(u, {body: request.body})`) therefore costs neither the script nor the bytes.
 import * as er from './natives.js';
-import { apply, defineProperty, getOwnPropertyNames, getOwnPropertyDescriptor, newSet, newWeakMap, setPrototypeOf, symAsyncIterator, symTag, taLength, TypeErr } from './primordials.js';
+import { apply, defineProperty, getOwnPropertyDescriptor, newSet, setPrototypeOf, symAsyncIterator, symTag, taLength } from './primordials.js';
 import { isObject } from './webidl.js';
-import { abortError } from './dom-exception.js';
+import './dom-exception.js';
 import { NodeBody } from './node-body.js';
+
+/** What web-streams-polyfill keeps in a stream. */
+const SLOTS = ['_state', '_reader', '_storedError', '_disturbed', '_readableStreamController'];
 
 let exports_ = null;
 const waiting = newSet(); // LazyStreams made before the script was loaded
@@ -59,8 +62,7 @@ export class LazyStream {
 			const r = new ReadableStream(underlying(source));
 			const controller = r._readableStreamController;
 			setPrototypeOf(s, ReadableStream.prototype);
-			for (const f of ['_state', '_reader', '_storedError', '_disturbed', '_readableStreamController'])
-				defineProperty(s, f, { value: r[f], writable: true, configurable: true, enumerable: false });
+			for (let i = 0; i < SLOTS.length; i++) defineProperty(s, SLOTS[i], { value: r[SLOTS[i]], writable: true, configurable: true, enumerable: false });
 			controller._controlledReadableByteStream = s;
 			if (s.#spent) lockSpent(s);
 			return s;

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Instance, bodyText } from './mock-er.mjs';
+
+// Replaces every method of the built-in prototypes by one that throws (and would leak its arguments), then does ordinary things.
+const VANDAL = `
+	globalThis.stolen = [];
+	const protos = [Object.prototype, Array.prototype, String.prototype, Map.prototype, Set.prototype, WeakMap.prototype, RegExp.prototype, Promise.prototype,
+		Object.getPrototypeOf(Uint8Array.prototype), ArrayBuffer.prototype, Number.prototype, Object, Array, Reflect, JSON, Math, Promise,
+		Object.getPrototypeOf(new Map()[Symbol.iterator]())]; // not the arrays' iterator: where the standard takes an iterable, it is the routine's to define
+	const keep = new Set(['constructor', '__proto__', 'resolve', '__defineGetter__', '__defineSetter__', '__lookupGetter__', '__lookupSetter__']);
+	const { defineProperty, getOwnPropertyNames, getOwnPropertyDescriptor } = Object;
+	const names = protos.map((p) => getOwnPropertyNames(p).filter((n) => !keep.has(n) && typeof getOwnPropertyDescriptor(p, n).value === 'function' && getOwnPropertyDescriptor(p, n).configurable));
+	for (let i = 0; i < protos.length; i++)
+		for (let j = 0; j < names[i].length; j++) {
+			const n = names[i][j];
+			defineProperty(protos[i], n, { value: function () { stolen[stolen.length] = n; throw new Error('vandal: ' + n) }, configurable: true });
+		}
+	defineProperty(Function.prototype, 'call', { value() { stolen[stolen.length] = 'call'; throw new Error('vandal: call') } });
+	defineProperty(Function.prototype, 'apply', { value() { stolen[stolen.length] = 'apply'; throw new Error('vandal: apply') } });
+	defineProperty(Function.prototype, 'bind', { value() { stolen[stolen.length] = 'bind'; throw new Error('vandal: bind') } });
+`;
+const cases = {
+	hello: `return new Response('ok')`,
+	headers: `return new Response(request.headers.get('x-a'), { headers: { 'X-B': 'c' } })`,
+	'headers object': `const h = new Headers(request.headers); h.append('q', '1'); h.set('q', '2'); h.delete('x-a'); return new Response(h.get('q'), { headers: h })`,
+	json: `return Response.json({ a: (await request.json()).x })`,
+	url: `const u = new URL(request.url); u.searchParams.append('a', 'b c'); return new Response(u.href + u.pathname + u.searchParams.get('a'))`,
+	text: `return new Response(new TextDecoder().decode(new TextEncoder().encode('x')))`,
+	abort: `const c = new AbortController(); let n = 0; c.signal.addEventListener('abort', () => n++); c.abort(); return new Response('' + n)`,
+	timer: `await new Promise((f) => setTimeout(f, 1)); return new Response('t')`,
+	console: `console.log('%s', 'x', 1); return new Response('c')`,
+	blob: `return new Response(await new Blob(['a', 'b']).text())`,
+	base64: `return new Response(atob(btoa('q')))`,
+	redirect: `return Response.redirect('http://a.example/', 301)`,
+	clone: `return new Response(structuredClone({ a: 'z' }).a)`,
+	echo: `return new Response(request.body)`,
+	error: `throw new TypeError('mine')`,
+};
+for (const [name, code] of Object.entries(cases))
+	test(`a routine that breaks every built-in still gets: ${name}`, () => {
+		const i = new Instance().load(`${VANDAL} addEventListener('fetch', (event) => event.respondWith((async () => { const { request } = event; ${code} })()))`);
+		const r = i.request({ method: 'POST', headers: 'X-A\nva\n', body: Buffer.from('{"x":1}'), inline: true });
+		i.runTimers();
+		if (name === 'error') return assert.equal(r.failed.message, 'mine');
+		assert.ok(r.response, `${r.failed?.message} ${r.failed?.stack}`);
+	});
+test('the native object is nowhere to be found', () => {
+	const i = new Instance().load(`
+		const seen = new Set(); const found = []; const todo = [['globalThis', globalThis]];
+		while (todo.length) {
+			const [path, o] = todo.pop();
+			if (o === null || (typeof o !== 'object' && typeof o !== 'function') || seen.has(o)) continue;
+			seen.add(o);
+			for (const k of Reflect.ownKeys(o)) {
+				const d = Object.getOwnPropertyDescriptor(o, k);
+				if (k === 'utf8Encode' || k === 'respond' && d.value?.length === 7 || k === 'urlParts' || k === 'reqBlock') found.push(path + '.' + String(k));
+				for (const v of [d.value, d.get, d.set]) todo.push([path + '.' + String(k), v]);
+			}
+			todo.push([path + '.__proto__', Object.getPrototypeOf(o)]);
+		}
+		addEventListener('fetch', (e) => e.respondWith(Response.json(found)))`);
+	assert.equal(bodyText(i.request()), '[]');
+});
+test('constructors that are not the routine\'s to call say so', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(Response.json([AbortSignal, Crypto, Performance, Navigator, FetchEvent, ExecutionContext].map((C) => { try { new C('fetch'); return 'made' } catch (x) { return x.name } }))))`);
+	assert.deepEqual(JSON.parse(bodyText(i.request())), Array(6).fill('TypeError'));
+});
+test('methods called on something else say so', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(Response.json([() => Headers.prototype.get.call({}, 'a'), () => URL.prototype.toString.call({}), () => Response.prototype.clone.call({}), () => Request.prototype.method, () => Blob.prototype.slice.call(1), () => FormData.prototype.get.call({}, 'a')].map((f) => { try { f(); return 'did' } catch (x) { return x.name } }))))`);
+	assert.deepEqual(JSON.parse(bodyText(i.request())), Array(6).fill('TypeError'));
+});
+test('interfaces have the surface the web gives them', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(Response.json([
+		Object.prototype.toString.call(new Headers()), Headers.length, Headers.name, Response.length, Request.length, URL.length, fetch.name, fetch.length, setTimeout.name,
+		Object.keys(Headers.prototype).includes('append'), Object.getOwnPropertyDescriptor(globalThis, 'Headers').enumerable, Object.getOwnPropertyDescriptor(globalThis, 'fetch').enumerable,
+		Object.prototype.toString.call(new Headers().entries()), navigator.userAgent, self === globalThis, TextDecoder.name, atob.name, structuredClone.length])))`);
+	assert.deepEqual(JSON.parse(bodyText(i.request())), ['[object Headers]', 0, 'Headers', 0, 1, 1, 'fetch', 1, 'setTimeout', true, false, true, '[object Headers Iterator]', 'EdgeRoutine', true, 'TextDecoder', 'atob', 1]);
+});
