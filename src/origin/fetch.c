@@ -571,7 +571,7 @@ void er_fetch_advance(er_fetch *f)
 bool er_fetch_tick(er_fetch *f, uint64_t now_ms)
 {
 	/* What waits for its own reader is not the server's fault. */
-	if (f->body_full) {
+	if (er_fetch_full(f) || f->stalled) {
 		f->moved_ms = now_ms;
 		return false;
 	}
