@@ -1,5 +1,5 @@
 // The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its request the current one.
-import { loaded, request } from './fetch-event.js';
+import { cancel as cancelScope, loaded, request } from './fetch-event.js';
 import { rejection, reportUncaught } from './globals.js';
 import { enter, enterScope } from './scope.js';
 import { bodyData, bodyFail, bodyScope } from './node-body.js';
