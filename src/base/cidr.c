@@ -15,7 +15,7 @@ bool er_cidr_parse(er_slice text, er_cidr *out)
 {
 	char host[INET6_ADDRSTRLEN + 1];
 	size_t slash = er_slice_find(text, '/');
-	if (slash >= sizeof host)
+	if (slash >= sizeof host || er_slice_find(er_slice_head(text, slash), '\0') < slash)
 		return false;
 	er_copy(host, text.p, slash);
 	host[slash] = '\0';

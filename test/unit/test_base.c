@@ -1,0 +1,315 @@
+/* The vocabulary: slices, buffers, arenas, maps, chunks, address ranges. */
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/chunk.h"
+#include "base/cidr.h"
+#include "base/idmap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/slice.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* ---- slices ---- */
+
+static void numbers_are_digits_and_do_not_overflow(void **state)
+{
+	(void)state;
+	uint64_t v = 0;
+	assert_true(er_slice_u64(ER_LIT("0"), &v) && v == 0);
+	assert_true(er_slice_u64(ER_LIT("18446744073709551615"), &v) && v == UINT64_MAX);
+	assert_false(er_slice_u64(ER_LIT("18446744073709551616"), &v));
+	assert_false(er_slice_u64(ER_LIT("99999999999999999999"), &v));
+	assert_false(er_slice_u64(ER_LIT(""), &v));
+	assert_false(er_slice_u64(ER_LIT("+1"), &v));
+	assert_false(er_slice_u64(ER_LIT("-1"), &v));
+	assert_false(er_slice_u64(ER_LIT(" 1"), &v));
+	assert_false(er_slice_u64(ER_LIT("1 "), &v));
+	assert_false(er_slice_u64(ER_LIT("0x1"), &v));
+}
+
+static void slices_are_cut_where_they_should(void **state)
+{
+	(void)state;
+	er_slice rest = ER_LIT("a,,b,"), part;
+	assert_true(er_slice_split(&rest, ',', &part) && er_slice_eq(part, ER_LIT("a")));
+	assert_true(er_slice_split(&rest, ',', &part) && part.n == 0);
+	assert_true(er_slice_split(&rest, ',', &part) && er_slice_eq(part, ER_LIT("b")));
+	assert_false(er_slice_split(&rest, ',', &part));
+	rest = (er_slice){0};
+	assert_false(er_slice_split(&rest, ',', &part));
+	assert_true(er_slice_eq(er_slice_trim(ER_LIT(" \t a b\t ")), ER_LIT("a b")));
+	assert_int_equal(er_slice_trim(ER_LIT(" \t ")).n, 0);
+	assert_true(er_slice_ieq(ER_LIT("Host"), ER_LIT("hOST")));
+	assert_false(er_slice_ieq(ER_LIT("a["), ER_LIT("a{")));
+	assert_true(er_slice_eq((er_slice){0}, ER_LIT("")));
+	assert_int_equal(er_slice_from(ER_LIT("abc"), 9).n, 0);
+	assert_int_equal(er_slice_head(ER_LIT("abc"), 9).n, 3);
+	assert_int_equal(er_slice_find(ER_LIT("abc"), 'x'), 3);
+	assert_true(er_slice_ends(ER_LIT("a.b"), ER_LIT(".b")) && !er_slice_ends(ER_LIT("b"), ER_LIT(".b")));
+}
+
+/* ---- buffers ---- */
+
+static void buffer_keeps_every_byte_through_growing_and_moving(void **state)
+{
+	(void)state;
+	er_buf b;
+	er_buf_init(&b);
+	uint32_t in = 0, out = 0, seed = 1;
+	for (int i = 0; i < 20000; i++) {
+		seed = seed * 1103515245 + 12345;
+		size_t n = seed >> 16 & 255;
+		uint8_t *to = er_buf_reserve(&b, n);
+		for (size_t k = 0; k < n; k++)
+			to[k] = (uint8_t)in++;
+		er_buf_wrote(&b, n);
+		size_t take = (seed >> 8) % (er_buf_len(&b) + 1);
+		if (er_buf_len(&b) > 50000)
+			take = er_buf_len(&b);
+		er_slice s = er_buf_slice(&b);
+		for (size_t k = 0; k < take; k++)
+			assert_int_equal(s.p[k], (uint8_t)out++);
+		er_buf_consume(&b, take);
+	}
+	assert_int_equal(er_buf_len(&b), in - out);
+	er_buf_fini(&b);
+}
+
+static void json_text_is_always_valid(void **state)
+{
+	(void)state;
+	er_buf b;
+	er_buf_init(&b);
+	er_buf_put_json(&b, er_slice_of("a\"\\\n\r\t\0\x7f<\xc3\xa9\xf0\x9f\x98\x80", 15));
+	assert_true(er_slice_eq(er_buf_slice(&b), ER_LIT("\"a\\\"\\\\\\n\\u000d\\u0009\\u0000\\u007f<\xc3\xa9\xf0\x9f\x98\x80\"")));
+	static const char *const bad[] = {"\x80",         "\xc0\x80",         "\xc1\xbf",         "\xe0\x9f\xbf",
+	                                  "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf8",
+	                                  "\xc3",         "\xe2\x82"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		er_buf_clear(&b);
+		er_buf_put_json(&b, er_slice_cstr(bad[i]));
+		for (size_t k = 0; k < er_buf_len(&b); k++)
+			assert_true(er_buf_slice(&b).p[k] < 0x80);
+		assert_true(er_slice_starts(er_buf_slice(&b), ER_LIT("\"\\ufffd")));
+	}
+	er_buf_clear(&b);
+	er_buf_put_u64(&b, UINT64_MAX);
+	er_buf_putc(&b, ' ');
+	er_buf_put_u64(&b, 0);
+	er_buf_printf(&b, " %d", 7);
+	assert_true(er_slice_eq(er_buf_slice(&b), ER_LIT("18446744073709551615 0 7")));
+	er_buf_fini(&b);
+}
+
+/* ---- arenas ---- */
+
+static void arena_memory_is_aligned_and_apart(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_arena_init(&a);
+	for (int round = 0; round < 20; round++) {
+		uint8_t *all[300];
+		size_t sizes[300];
+		for (int i = 0; i < 300; i++) {
+			sizes[i] = (size_t)i * 37 % 700 + (i == 150 ? 100000 : 0);
+			all[i] = er_arena_alloc(&a, sizes[i]);
+			assert_int_equal((uintptr_t)all[i] % 8, 0);
+			memset(all[i], i, sizes[i]);
+		}
+		for (int i = 0; i < 300; i++)
+			for (size_t k = 0; k < sizes[i]; k++)
+				assert_int_equal(all[i][k], (uint8_t)i);
+		er_arena_reset(&a);
+	}
+	assert_string_equal(er_arena_cstr(&a, ER_LIT("text")), "text");
+	assert_true(er_slice_eq(er_arena_printf(&a, "%s-%d", "x", 5), ER_LIT("x-5")));
+	er_arena_fini(&a);
+}
+
+/* ---- maps ---- */
+
+static void map_finds_what_was_put_and_nothing_else(void **state)
+{
+	(void)state;
+	er_map *m = er_map_new();
+	static int values[2000];
+	for (int round = 0; round < 5; round++) {
+		for (uint32_t i = 0; i < 2000; i++)
+			assert_null(er_map_set(m, er_map_u32(&i), &values[i]));
+		for (uint32_t i = 0; i < 2000; i++)
+			assert_ptr_equal(er_map_get(m, er_map_u32(&i)), &values[i]);
+		assert_int_equal(er_map_len(m), 2000);
+		size_t at = 0, n = 0;
+		er_slice key;
+		void *value;
+		while (er_map_next(m, &at, &key, &value)) {
+			uint32_t id;
+			memcpy(&id, key.p, 4);
+			assert_ptr_equal(value, &values[id]);
+			if (id % 2) {
+				assert_ptr_equal(er_map_del(m, key), value);
+			}
+			n++;
+		}
+		assert_int_equal(n, 2000);
+		for (uint32_t i = 0; i < 2000; i++)
+			assert_ptr_equal(er_map_get(m, er_map_u32(&i)), i % 2 ? NULL : &values[i]);
+		for (uint32_t i = 0; i < 2000; i += 2)
+			assert_ptr_equal(er_map_del(m, er_map_u32(&i)), &values[i]);
+		assert_int_equal(er_map_len(m), 0);
+	}
+	assert_null(er_map_set(m, ER_LIT(""), &values[0]));
+	assert_ptr_equal(er_map_set(m, ER_LIT(""), &values[1]), &values[0]);
+	assert_ptr_equal(er_map_get(m, ER_LIT("")), &values[1]);
+	er_map_free(m);
+}
+
+static void idmap_survives_ids_chosen_to_collide(void **state)
+{
+	(void)state;
+	er_idmap m;
+	er_idmap_init(&m);
+	static int values[20000];
+	/* multiples of 2^16 have equal low bits: with a bad hash this takes seconds */
+	for (uint32_t i = 1; i < 20000; i++)
+		er_idmap_add(&m, i << 16 | i >> 16, &values[i]);
+	for (uint32_t i = 1; i < 20000; i += 3)
+		assert_ptr_equal(er_idmap_del(&m, i << 16 | i >> 16), &values[i]);
+	for (uint32_t i = 1; i < 20000; i++)
+		assert_ptr_equal(er_idmap_get(&m, i << 16 | i >> 16), i % 3 == 1 ? NULL : &values[i]);
+	assert_null(er_idmap_get(&m, 0));
+	assert_null(er_idmap_del(&m, 77));
+	for (void *v; (v = er_idmap_any(&m)) != NULL;) {
+		uint32_t i = (uint32_t)((int *)v - values);
+		assert_ptr_equal(er_idmap_del(&m, i << 16 | i >> 16), v);
+	}
+	er_idmap_fini(&m);
+}
+
+/* ---- lists, chunks ---- */
+
+typedef struct item {
+	int n;
+	er_list link;
+} item;
+
+static void list_can_be_left_while_it_is_walked(void **state)
+{
+	(void)state;
+	item items[10];
+	er_list head;
+	er_list_init(&head);
+	for (int i = 0; i < 10; i++) {
+		items[i].n = i;
+		er_list_push(&head, &items[i].link);
+	}
+	int sum = 0;
+	ER_LIST_EACH(it, &head)
+	{
+		item *i = ER_CONTAINER(it, item, link);
+		sum += i->n;
+		if (i->n % 2)
+			er_list_remove(it);
+	}
+	assert_int_equal(sum, 45);
+	er_list_remove(&items[1].link); /* harmless */
+	for (int i = 0; i < 10; i += 2)
+		assert_ptr_equal(er_list_pop(&head), &items[i].link);
+	assert_null(er_list_pop(&head));
+	assert_true(er_list_empty(&head));
+}
+
+static void pieces_share_their_bytes(void **state)
+{
+	(void)state;
+	er_piece all = er_piece_copy(ER_LIT("hello world"));
+	er_piece world = er_piece_sub(all, 6, 5);
+	er_piece_drop(&all);
+	assert_null(all.chunk);
+	assert_true(er_slice_eq(er_piece_slice(world), ER_LIT("world")));
+	er_piece_drop(&world);
+	er_piece none = {NULL, (const uint8_t *)"static", 6};
+	er_piece part = er_piece_sub(none, 0, 4);
+	assert_true(er_slice_eq(er_piece_slice(part), ER_LIT("stat")));
+	er_piece_drop(&part);
+	er_piece_drop(&none);
+}
+
+/* ---- address ranges ---- */
+
+static bool has(const char *range, const char *addr)
+{
+	er_cidr r;
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	struct in6_addr a;
+	assert_true(er_cidr_parse(er_slice_cstr(range), &r));
+	if (inet_pton(AF_INET, addr, &v4.sin_addr) == 1)
+		assert_true(er_cidr_of_sockaddr((struct sockaddr *)&v4, &a));
+	else if (inet_pton(AF_INET6, addr, &v6.sin6_addr) == 1)
+		assert_true(er_cidr_of_sockaddr((struct sockaddr *)&v6, &a));
+	else
+		fail_msg("%s", addr);
+	return er_cidr_has(&r, &a);
+}
+
+static void range_holds_exactly_its_addresses(void **state)
+{
+	(void)state;
+	assert_true(has("127.0.0.0/8", "127.255.255.255"));
+	assert_false(has("127.0.0.0/8", "128.0.0.0"));
+	assert_true(has("127.0.0.0/8", "::ffff:127.0.0.1"));
+	assert_true(has("172.16.0.0/12", "172.31.255.255"));
+	assert_false(has("172.16.0.0/12", "172.32.0.0"));
+	assert_true(has("10.1.2.3", "10.1.2.3"));
+	assert_false(has("10.1.2.3", "10.1.2.2"));
+	assert_true(has("0.0.0.0/0", "8.8.8.8"));
+	assert_false(has("0.0.0.0/0", "2001:db8::1"));
+	assert_true(has("::/0", "2001:db8::1"));
+	assert_true(has("fc00::/7", "fdff::1"));
+	assert_false(has("fc00::/7", "fe00::1"));
+	assert_true(has("::1", "::1"));
+}
+
+static void what_is_no_range_is_refused(void **state)
+{
+	(void)state;
+	er_cidr r;
+	static const char *const bad[] = {"",       "/8",        "10.0.0.0/", "10.0.0.0/33",  "10.0.0.0/-1", "10.0.0.0/8/8", "::/129",
+	                                  "10.0.0", "10.0.0.0 ", "localhost", "fe80::1%eth0", "[::1]",       "256.0.0.0"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (er_cidr_parse(er_slice_cstr(bad[i]), &r))
+			fail_msg("<%s> is no range", bad[i]);
+	assert_false(er_cidr_parse(er_slice_of("10.0.0.0\0x", 10), &r));
+	struct sockaddr other = {.sa_family = AF_UNIX};
+	struct in6_addr a;
+	assert_false(er_cidr_of_sockaddr(&other, &a));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(numbers_are_digits_and_do_not_overflow),
+	    cmocka_unit_test(slices_are_cut_where_they_should),
+	    cmocka_unit_test(buffer_keeps_every_byte_through_growing_and_moving),
+	    cmocka_unit_test(json_text_is_always_valid),
+	    cmocka_unit_test(arena_memory_is_aligned_and_apart),
+	    cmocka_unit_test(map_finds_what_was_put_and_nothing_else),
+	    cmocka_unit_test(idmap_survives_ids_chosen_to_collide),
+	    cmocka_unit_test(list_can_be_left_while_it_is_walked),
+	    cmocka_unit_test(pieces_share_their_bytes),
+	    cmocka_unit_test(range_holds_exactly_its_addresses),
+	    cmocka_unit_test(what_is_no_range_is_refused),
+	};
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
