@@ -179,6 +179,8 @@ static _Noreturn void run_child(child *c)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
+	/* When the machine runs out of memory, a sandbox goes before the node. */
+	put_file("/proc/self/oom_score_adj", "900");
 	if (c->plan->userns)
 		map_ids(c);
 	if (c->plan->own_ids)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/futex.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
@@ -72,6 +73,9 @@
 	X("reboot", syscall(SYS_reboot, 0, 0, 0, NULL)) \
 	X("sendmsg", syscall(SYS_sendmsg, 4, bytes, 0)) \
 	X("ipc", syscall(SYS_shmget, 1, 4096, 0600 | 01000)) \
+	X("futex-pi", syscall(SYS_futex, words, FUTEX_LOCK_PI, 0, NULL, NULL, 0)) \
+	X("mremap-dontunmap", syscall(SYS_mremap, page, 4096, 4096, 1 | 4, 0)) \
+	X("madvise-hwpoison", syscall(SYS_madvise, page, 4096, 100)) \
 	X("i386", other_abi(20)) \
 	X("x32", other_abi(0x40000000 + SYS_getpid)) \
 	X("thread", in_thread()) \

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -17,17 +18,17 @@
 /* No argument of these can reach anything outside the process but the descriptors it holds. */
 static const int allowed[] = {
     /* descriptors it has */
-    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(lseek), SCMP_SYS(close),
-    SCMP_SYS(fstat), SCMP_SYS(eventfd2),
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat),
+    SCMP_SYS(eventfd2),
     /* waiting */
-    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(futex), SCMP_SYS(sched_yield),
-    SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
+    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(sched_yield), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(restart_syscall),
     /* memory */
-    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(membarrier), SCMP_SYS(mincore),
+    SCMP_SYS(munmap), SCMP_SYS(brk), SCMP_SYS(membarrier),
     /* time, itself, chance */
     SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(timer_settime),
-    SCMP_SYS(timer_gettime), SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(getrusage), SCMP_SYS(sysinfo),
-    SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu),
+    SCMP_SYS(timer_gettime), SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(getpid), SCMP_SYS(getrusage),
+    SCMP_SYS(sched_getaffinity),
     /* signals and threads */
     SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigsuspend), SCMP_SYS(sigaltstack),
     SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(exit), SCMP_SYS(exit_group)};
@@ -42,6 +43,9 @@ static const struct {
     {SCMP_SYS(sched_setparam), EPERM},
     {SCMP_SYS(sched_setattr), EPERM},
     {SCMP_SYS(setpriority), EPERM},
+    /* Tell about the machine and its other tenants. */
+    {SCMP_SYS(sysinfo), EPERM},
+    {SCMP_SYS(mincore), EPERM},
     /* ICU looks for newer data files beside its built-in ones. */
     {SCMP_SYS(stat), ENOENT},
     {SCMP_SYS(lstat), ENOENT},
@@ -55,12 +59,16 @@ static const struct {
 };
 
 /* What a sanitizer does besides, when it reports. */
-static const int allowed_sanitizer[] = {SCMP_SYS(madvise), SCMP_SYS(mmap),      SCMP_SYS(mprotect),  SCMP_SYS(openat),
-                                        SCMP_SYS(prctl),   SCMP_SYS(prlimit64), SCMP_SYS(getrlimit), SCMP_SYS(dup),
-                                        SCMP_SYS(fcntl),   SCMP_SYS(ioctl),     SCMP_SYS(uname)};
+static const int allowed_sanitizer[] = {SCMP_SYS(madvise), SCMP_SYS(mmap),  SCMP_SYS(mprotect),  SCMP_SYS(mremap),
+                                        SCMP_SYS(openat),  SCMP_SYS(prctl), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),
+                                        SCMP_SYS(dup),     SCMP_SYS(fcntl), SCMP_SYS(ioctl),     SCMP_SYS(uname)};
 
 static const int advices[] = {MADV_NORMAL,   MADV_WILLNEED,   MADV_DONTNEED, MADV_FREE,
                               MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP};
+
+/* Waiting and waking. The kinds with priority inheritance or requeueing have a history of holes in the kernel, and nobody here needs them. */
+static const int futexes[] = {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET};
+#define FUTEX_KIND (0xffffffffU & ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME))
 
 /* An argument that the kernel takes as an int: the upper half of the register means nothing. */
 #define INT32(n, value) SCMP_CMP(n, SCMP_CMP_MASKED_EQ, 0xffffffffU, (uint32_t)(value))
@@ -106,6 +114,9 @@ static int add_memory(scmp_filter_ctx f)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, BITS(2, PROT_BEYOND_RW, 0), BITS(3, MMAP_MASK, MMAP_FLAGS));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, BITS(2, PROT_BEYOND_RW, 0));
+	/* In place or somewhere of the kernel's choice. */
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 1, BITS(3, 0xffffffffU & ~(uint32_t)MREMAP_MAYMOVE, 0));
 	/* er_lockdown_memory, once; then the hard limits stand and can only be lowered. Reading is free. */
 	static const int limits[] = {RLIMIT_DATA, RLIMIT_AS};
 	for (size_t i = 0; rc == 0 && i < sizeof limits / sizeof *limits; i++)
@@ -123,6 +134,8 @@ static int add_memory(scmp_filter_ctx f)
 static int add_threads(scmp_filter_ctx f)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_CMP(0, SCMP_CMP_EQ, PTHREAD_FLAGS));
+	for (size_t i = 0; rc == 0 && i < sizeof futexes / sizeof *futexes; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1, BITS(1, FUTEX_KIND, (uint32_t)futexes[i]));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, INT32(0, getpid()));
 	return rc;

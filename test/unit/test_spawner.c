@@ -414,9 +414,9 @@ static void check_death(const char *attack, box *b, bool pid1)
 /* What a sanitizer must be able to do itself, or takes for its own. */
 static bool sanitizer_allows(const char *attack)
 {
-	static const char *const names[] = {"open",       "open-null",    "mmap-",   "mprotect", "memory-limit",
-	                                    "file-limit", "parent-limit", "prctl",   "ioctl",    "fcntl",
-	                                    "dup",        "segv",         "illegal", "abort",    "stack"};
+	static const char *const names[] = {"open",         "open-null", "mmap-",   "mprotect", "memory-limit", "file-limit",
+	                                    "parent-limit", "mremap",    "madvise", "prctl",    "ioctl",        "fcntl",
+	                                    "dup",          "segv",      "illegal", "abort",    "stack"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (er_slice_starts(er_slice_cstr(attack), er_slice_cstr(names[i])))
 			return er_lockdown_sanitized() && strcmp(attack, "openat2") != 0;
