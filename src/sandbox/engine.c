@@ -7,6 +7,7 @@
 #include "sandbox/sandbox.h"
 
 #include <glib.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -38,7 +39,7 @@ static const char HARDEN[] =
     "false });\n"
     "	Object.defineProperty(WebAssembly, 'Memory', { value: Memory, writable: true, configurable: true, enumerable: false });\n"
     "}\n"
-    "new Date().toString(); new Date(0).toLocaleString('en-US'); /x/u.test('y'); JSON.parse('{\"a\":[1]}');\n"
+    "new Date().toString(); /x/u.test('y'); JSON.parse('{\"a\":[1]}');\n"
     "})()";
 
 er_js er_engine_js(void)
@@ -193,6 +194,9 @@ bool er_engine_start(er_err *err)
 void er_engine_collect(void)
 {
 	JSSynchronousGarbageCollectForDebugging(engine.ctx);
+	if (er_jsc_release_memory != NULL)
+		er_jsc_release_memory();
+	malloc_trim(0);
 }
 
 void er_engine_iterate(void)

@@ -9,6 +9,9 @@ extern void JSGlobalContextSetEvalEnabled(JSGlobalContextRef ctx, bool enabled, 
 extern void JSGlobalContextSetInspectable(JSGlobalContextRef ctx, bool inspectable);
 extern void JSRemoteInspectorDisableAutoStart(void);
 extern void JSSynchronousGarbageCollectForDebugging(JSContextRef ctx);
+/* WTF::releaseFastMallocFreeMemory(): what the engine's allocator keeps for later goes back to the kernel. Not of the C API: absent in versions that
+ * may come, and then only a second later by itself. */
+extern void er_jsc_release_memory(void) __asm__("_ZN3WTF27releaseFastMallocFreeMemoryEv") __attribute__((weak));
 /* From the GLib API, whose headers do not mix with these. */
 extern unsigned jsc_get_major_version(void);
 extern unsigned jsc_get_minor_version(void);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 enum {
+	WAKE_EVERY = 4,          /* batches after which the node is woken even if there is more to do */
 	BATCH = 32,              /* frames between two flushes: the node can go on meanwhile */
 	BATCH_BYTES = 64 * 1024, /* pending bytes, likewise */
 	ENGINE_EVERY = 64,       /* batches between two looks at the engine's own work when there is no rest */
@@ -82,11 +83,13 @@ static bool rest(bool may_trim)
 	if (!er_ring_sleep(&er_sb.ch.in))
 		return false;
 	uint64_t count;
-	if (er_engine_wait(er_sb.wake_me, sleep_ms(may_trim)))
+	bool pending;
+	if (er_engine_wait(er_sb.wake_me, sleep_ms(may_trim), &pending))
 		(void)!read(er_sb.wake_me, &count, sizeof count);
 	er_ring_awake(&er_sb.ch.in);
 	er_turn_refresh();
-	run_engine();
+	if (pending)
+		run_engine();
 	return er_turn_now_ns() - slept_at >= (uint64_t)(TRIM_AFTER_MS - 1) * 1000000U;
 }
 
@@ -98,7 +101,10 @@ void er_loop_run(void)
 	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
 		unsigned n = drain_in();
 		n += run_timers();
-		er_out_flush();
+		if (n == 0 || batches % WAKE_EVERY == 0)
+			er_out_flush();
+		else
+			er_out_publish();
 		if (er_sb.closing && er_sb.requests.live == 0 && er_out_overflow(&er_sb.out) == 0)
 			return;
 		if (n) {

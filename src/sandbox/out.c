@@ -75,18 +75,25 @@ void er_out_wake(void)
 	(void)!write(er_sb.wake_node, &one, sizeof one);
 }
 
-void er_out_flush(void)
+void er_out_publish(void)
 {
 	er_out *o = &er_sb.out;
 	o->busy = true;
-	if (er_ring_publish(&er_sb.ch.out))
-		er_out_wake();
+	o->wake_due |= er_ring_publish(&er_sb.ch.out);
 	if (er_buf_len(&o->overflow)) {
 		drain_overflow(o);
-		if (er_ring_publish(&er_sb.ch.out))
-			er_out_wake();
+		o->wake_due |= er_ring_publish(&er_sb.ch.out);
 	}
 	o->busy = false;
+}
+
+void er_out_flush(void)
+{
+	er_out_publish();
+	if (er_sb.out.wake_due) {
+		er_sb.out.wake_due = false;
+		er_out_wake();
+	}
 }
 
 void er_out_safe(void)
@@ -104,7 +111,7 @@ void er_out_flush_safe(void)
 	if (er_sb.out.safe <= atomic_load_explicit(&r->shared->tail, memory_order_relaxed))
 		return;
 	r->mine = er_sb.out.safe;
-	if (er_ring_publish(r))
+	if (er_ring_publish(r) || er_sb.out.wake_due)
 		er_out_wake();
 	r->mine = all;
 }

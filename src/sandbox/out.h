@@ -14,6 +14,7 @@ typedef struct er_out {
 	size_t open_n;   /* overflow: payload with padding of the frame that is being written */
 	uint64_t safe;   /* ring index up to which a dying sandbox may publish */
 	bool hold;       /* an answer was written in this turn: a death must not publish it */
+	bool wake_due;     /* published, but the node was not woken yet */
 	volatile bool busy;
 } er_out;
 
@@ -30,6 +31,8 @@ static inline size_t er_out_overflow(const er_out *o)
 {
 	return er_buf_len(&o->overflow);
 }
+/* Shows everything to the node, but does not wake it yet if it sleeps: on a busy core waking it early only costs switches. */
+void er_out_publish(void);
 /* Shows everything to the node and wakes it if it sleeps. */
 void er_out_flush(void);
 /* Marks that everything so far may be published even if the process dies now. */
