@@ -24,7 +24,8 @@ uint8_t *er_buf_reserve(er_buf *b, size_t n)
 		while (cap < need)
 			cap *= 2;
 		uint8_t *p = er_alloc(cap);
-		er_copy(p, b->p + b->start, len);
+		if (len > 0)
+			er_copy(p, b->p + b->start, len);
 		er_free(b->p);
 		b->p = p;
 		b->cap = cap;

@@ -65,7 +65,7 @@ static inline er_slice er_slice_from(er_slice s, size_t from)
 {
 	if (from > s.n)
 		from = s.n;
-	return er_slice_of(s.p + from, s.n - from);
+	return er_slice_of(from > 0 ? s.p + from : s.p, s.n - from);
 }
 
 /* The first `n` bytes (clamped). */

@@ -164,7 +164,7 @@ static bool ipv6_dotted(er_slice in, uint16_t *pieces)
 		}
 		if (v > 255)
 			return false;
-		pieces[i / 2] = (uint16_t)(pieces[i / 2] << 8 | v);
+		pieces[i / 2] = (uint16_t)((unsigned)pieces[i / 2] << 8 | v);
 		in = er_slice_from(in, n + 1);
 	}
 	return true;
