@@ -345,18 +345,6 @@ static bool default_main(er_project *p, er_diag *diag)
 	        "there is no er.jsonc here or in a folder above: `er init NAME` makes a project; or name a file: `er dev hello.js`"));
 }
 
-/* "er.jsonc" seen from the current folder, if it lies in or above it; else absolute. */
-static char *shown_path(er_arena *a, const char *abs)
-{
-	char cwd[PATH_MAX];
-	if (getcwd(cwd, sizeof cwd) == NULL)
-		return er_arena_cstr(a, er_slice_cstr(abs));
-	er_slice s = er_slice_cstr(abs), base = er_slice_cstr(cwd);
-	if (er_slice_starts(s, base) && s.n > base.n && s.p[base.n] == '/')
-		s = er_slice_from(s, base.n + 1);
-	return er_arena_cstr(a, s);
-}
-
 /* What makes a path relative to root one relative to the current folder. */
 static er_slice prefix_of(er_arena *a, const char *root)
 {
@@ -400,11 +388,13 @@ bool er_project_load(er_project *p, const char *where, er_diag *diag)
 	p->root = find_root(&p->arena, dir);
 	if (p->root != NULL) {
 		p->file_abs = er_arena_cstr(&p->arena, er_arena_printf(&p->arena, "%s/er.jsonc", p->root));
-		p->file = shown_path(&p->arena, p->file_abs);
+		p->prefix = prefix_of(&p->arena, p->root);
+		p->file = er_arena_cstr(&p->arena, er_arena_printf(&p->arena, "%.*ser.jsonc", ER_FMT(p->prefix)));
 		if (!read_file(p, diag))
 			return false;
 	} else {
 		p->root = dir;
+		p->prefix = prefix_of(&p->arena, p->root);
 	}
 	if (is_file) {
 		er_slice rel = er_slice_from(er_slice_cstr(real), er_slice_cstr(p->root).n);
@@ -414,7 +404,6 @@ bool er_project_load(er_project *p, const char *where, er_diag *diag)
 	}
 	if (p->name.n == 0)
 		p->name = p->file ? name_of(&p->arena, p->root, false) : name_of(&p->arena, is_file ? real : p->root, is_file);
-	p->prefix = prefix_of(&p->arena, p->root);
 	return true;
 }
 
