@@ -46,6 +46,7 @@ typedef struct er_config {
 	size_t n_routes;
 	char *access_log; /* path, "-" (standard output), or NULL: none */
 	bool log_json;
+	struct er_route_index *index; /* of `routes`; made by er_config_seal, owned */
 	bool dev; /* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests allowed */
 } er_config;
 
@@ -54,12 +55,19 @@ er_config *er_config_new(void);
 er_config *er_config_ref(er_config *c);
 void er_config_unref(er_config *c);
 
+void er_config_add_listen(er_config *c, er_slice address);
+
 /* Reads node.jsonc. Paths in it are relative to its folder. A mistake says file:line:column, the field, and what was expected. */
 er_config *er_config_load(const char *path, er_err *err);
+/* The same from its text; `shown` is the file's name in messages, `folder` (with "/" at its end, or empty) where relative paths begin. */
+er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err);
 /* Adds a routine (takes the reference) and, with a pattern, its route. A name also routes NAME.localhost after all explicit routes. */
+/* A routine whose limits exceed c->routine_max is refused, as is code of limits.code_n bytes or more. */
 ER_MUST_CHECK bool er_config_add_routine(er_config *c, er_routine *r, er_err *err);
 ER_MUST_CHECK bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, er_err *err);
-/* First rule wins; NULL: no routine. `host` lower case without port, `path` without query. */
+/* Sorts the rules for er_config_route; the last thing before a configuration is handed to a node. Idempotent. */
+void er_config_seal(er_config *c);
+/* First rule wins; NULL: no routine. `host` lower case without port, `path` without query. The configuration must be sealed. */
 er_routine *er_config_route(const er_config *c, er_slice host, er_slice path);
 
 #endif

@@ -39,12 +39,19 @@ typedef struct er_node_options {
 
 /* Binds, starts threads, waits until a first sandbox of each thread has said READY with at least the configured level. */
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err);
-/* Swaps routines, routes and limits without dropping a connection. Listen addresses and threads may change too: new ones open before old ones close. */
+/* Swaps routines, routes and limits without dropping a connection. Listen addresses may change too: new ones open before
+ * old ones close. Unchanged routines keep their instances. `threads`, `sandbox` and `admin` stay as they were; a changed one is logged. On
+ * failure everything stays as it was. The caller keeps its reference, and must not change the configuration any more. */
 ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_err *err);
+/* `done` is called on the loop; only then er_node_free. */
 /* Graceful: stops accepting, lets what runs finish (limits.drain_ms), ends the sandboxes, then calls done. A second call is immediate. */
 void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx);
 void er_node_free(er_node *n);
 /* Port that listen address i really has (for port 0). */
 unsigned er_node_port(const er_node *n, size_t i);
+/* Of the admin listener; 0: there is none. */
+unsigned er_node_admin_port(const er_node *n);
+/* Name and version of the engine and the level that sandboxes reach; empty and NONE while no sandbox was ready yet. */
+void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level);
 
 #endif

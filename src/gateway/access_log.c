@@ -1,0 +1,247 @@
+#include "gateway/access_log.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { BEHIND_MAX = 16 * 1024 * 1024, PATH_BYTES = 2048, NO_CHANGE = -2 };
+
+typedef struct batch {
+	struct batch *next;
+	er_buf bytes;
+} batch;
+
+struct er_access_log {
+	int fd;      /* the thread's */
+	int next_fd; /* to go on with, or NO_CHANGE */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	batch *first, **last;
+	size_t waiting;
+	bool ending;
+	uint64_t dropped; /* atomic */
+};
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void write_all(int fd, er_slice s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			er_log(ER_LOG_ERROR, "gateway", "cannot write the access log: %s", strerror(errno));
+			return;
+		}
+		s = er_slice_from(s, (size_t)n);
+	}
+}
+
+static void *writer(void *arg)
+{
+	er_access_log *log = arg;
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	pthread_mutex_lock(&log->lock);
+	for (;;) {
+		while (log->first == NULL && !log->ending && log->next_fd == NO_CHANGE)
+			pthread_cond_wait(&log->wake, &log->lock);
+		if (log->next_fd != NO_CHANGE) {
+			close_fd(log->fd);
+			log->fd = log->next_fd;
+			log->next_fd = NO_CHANGE;
+			continue;
+		}
+		batch *b = log->first;
+		if (b == NULL)
+			break;
+		log->first = b->next;
+		if (log->first == NULL)
+			log->last = &log->first;
+		pthread_mutex_unlock(&log->lock);
+		size_t n = er_buf_len(&b->bytes);
+		if (log->fd >= 0)
+			write_all(log->fd, er_buf_slice(&b->bytes));
+		er_buf_fini(&b->bytes);
+		er_free(b);
+		pthread_mutex_lock(&log->lock);
+		log->waiting -= n;
+	}
+	pthread_mutex_unlock(&log->lock);
+	return NULL;
+}
+
+static bool open_file(const char *path, int *fd, er_err *err)
+{
+	*fd = -1;
+	if (path == NULL)
+		return true;
+	bool standard = path[0] == '-' && path[1] == '\0';
+	*fd = standard ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	return *fd >= 0 || er_fail_errno(err, ER_ERR_SYSTEM, "cannot open the access log %s", path);
+}
+
+er_access_log *er_access_log_open(const char *path, er_err *err)
+{
+	int fd;
+	if (!open_file(path, &fd, err))
+		return NULL;
+	er_access_log *log = ER_NEW(er_access_log);
+	log->fd = fd;
+	log->next_fd = NO_CHANGE;
+	log->last = &log->first;
+	pthread_mutex_init(&log->lock, NULL);
+	pthread_cond_init(&log->wake, NULL);
+	if (pthread_create(&log->thread, NULL, writer, log) != 0) {
+		er_fail(err, ER_ERR_SYSTEM, "cannot start the access log's thread");
+		close_fd(fd);
+		er_free(log);
+		return NULL;
+	}
+	return log;
+}
+
+bool er_access_log_reopen(er_access_log *log, const char *path, er_err *err)
+{
+	int fd;
+	if (!open_file(path, &fd, err))
+		return false;
+	pthread_mutex_lock(&log->lock);
+	if (log->next_fd != NO_CHANGE)
+		close_fd(log->next_fd);
+	log->next_fd = fd;
+	pthread_cond_signal(&log->wake);
+	pthread_mutex_unlock(&log->lock);
+	return true;
+}
+
+void er_access_log_close(er_access_log *log)
+{
+	if (log == NULL)
+		return;
+	pthread_mutex_lock(&log->lock);
+	log->ending = true;
+	pthread_cond_signal(&log->wake);
+	pthread_mutex_unlock(&log->lock);
+	pthread_join(log->thread, NULL);
+	pthread_mutex_destroy(&log->lock);
+	pthread_cond_destroy(&log->wake);
+	close_fd(log->fd);
+	er_free(log);
+}
+
+void er_access_log_submit(er_access_log *log, er_buf *lines, uint64_t n_lines)
+{
+	size_t n = er_buf_len(lines);
+	if (n == 0)
+		return;
+	pthread_mutex_lock(&log->lock);
+	bool full = log->waiting + n > BEHIND_MAX;
+	if (!full) {
+		batch *b = ER_NEW(batch);
+		b->bytes = *lines;
+		er_buf_init(lines);
+		*log->last = b;
+		log->last = &b->next;
+		log->waiting += n;
+		pthread_cond_signal(&log->wake);
+	}
+	pthread_mutex_unlock(&log->lock);
+	if (full) {
+		er_buf_clear(lines);
+		__atomic_add_fetch(&log->dropped, n_lines, __ATOMIC_RELAXED);
+	}
+}
+
+uint64_t er_access_log_dropped(const er_access_log *log)
+{
+	return log == NULL ? 0 : __atomic_load_n(&log->dropped, __ATOMIC_RELAXED);
+}
+
+static void put_time(er_buf *out)
+{
+	uint64_t now = er_clock_wall_us();
+	time_t sec = (time_t)(now / 1000000U);
+	struct tm tm;
+	gmtime_r(&sec, &tm);
+	er_buf_printf(out, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03uZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	              tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(now / 1000U % 1000U));
+}
+
+static void put_text(er_buf *out, const char *key, er_slice value)
+{
+	er_buf_printf(out, ",\"%s\":", key);
+	er_buf_put_json(out, value);
+}
+
+static void put_number(er_buf *out, const char *key, uint64_t value)
+{
+	er_buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)value);
+}
+
+static void put_subrequests(er_buf *out, const er_exchange_facts *facts)
+{
+	static const char *const classes[] = {"failed", "1xx", "2xx", "3xx", "4xx", "5xx"};
+	put_number(out, "subrequests", facts->subrequests);
+	if (facts->subrequests == 0)
+		return;
+	er_buf_puts(out, ",\"subrequest_status\":{");
+	bool any = false;
+	for (int i = 0; i < 6; i++) {
+		if (facts->subrequests_by_class[i] == 0)
+			continue;
+		er_buf_printf(out, "%s\"%s\":%u", any ? "," : "", classes[i], facts->subrequests_by_class[i]);
+		any = true;
+	}
+	er_buf_putc(out, '}');
+}
+
+void er_access_log_record(er_buf *out, const er_finished *f)
+{
+	const er_exchange *x = f->x;
+	const er_routine *r = f->served->routine;
+	er_slice target = x->req.target;
+	er_arena scratch;
+	er_arena_init(&scratch);
+	put_time(out);
+	er_buf_printf(out, ",\"id\":\"%016llx\"", (unsigned long long)x->id);
+	if (r != NULL) {
+		put_text(out, "routine", r->name);
+		put_text(out, "version", r->version);
+	}
+	put_text(out, "client", er_identity_client(&x->client, &scratch));
+	put_text(out, "method", er_slice_head(x->req.method, 64));
+	put_text(out, "host", er_slice_head(x->req.authority, 256));
+	/* Without the query: it may hold what must not be in a log. */
+	put_text(out, "path", er_slice_head(er_slice_head(target, er_slice_find(target, '?')), PATH_BYTES));
+	put_number(out, "status", (uint64_t)f->status);
+	put_number(out, "bytes", f->sent);
+	put_number(out, "cpu_us", x->facts.cpu_us);
+	er_buf_printf(out, ",\"wall_ms\":%.3f", (double)f->wall_us / 1000);
+	put_subrequests(out, &x->facts);
+	if (x->facts.cold_start)
+		er_buf_puts(out, ",\"cold\":true");
+	if (f->cut)
+		er_buf_puts(out, ",\"cut\":true");
+	if (x->res.error != ER_ERR_OK) {
+		put_text(out, "error", er_slice_cstr(er_err_name(x->res.error)));
+		if (x->res.error_text.n > 0)
+			put_text(out, "message", er_slice_head(x->res.error_text, 512));
+	}
+	er_buf_puts(out, "}\n");
+	er_arena_fini(&scratch);
+}

@@ -1,0 +1,430 @@
+#include "gateway/config_read.h"
+
+#include "base/mem.h"
+#include "base/nearest.h"
+#include "gateway/listen.h"
+#include "gateway/standard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_FILE = 1 << 20, MAX_KEYS = 64 };
+
+/* ---- saying where ---- */
+
+static bool wrong_at(er_config_reader *r, size_t at, er_slice field, const char *text)
+{
+	er_text_pos pos = er_text_where(r->text, at);
+	if (field.n > 0)
+		return er_fail(r->err, ER_ERR_INVALID, "%s:%u:%u: %.*s: %s", r->shown, pos.line, pos.column,
+		               ER_FMT(er_slice_head(field, 64)), text);
+	return er_fail(r->err, ER_ERR_INVALID, "%s:%u:%u: %s", r->shown, pos.line, pos.column, text);
+}
+
+bool er_config_wrong(er_config_reader *r, const er_json *v, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	return wrong_at(r, v->at, v->key, text);
+}
+
+/* ---- values ---- */
+
+static bool expected(er_config_reader *r, const er_json *v, const char *what)
+{
+	return er_config_wrong(r, v, "%s is expected, not %s", what, er_json_type_name(v->type));
+}
+
+bool er_config_string(er_config_reader *r, const er_json *v, char **out)
+{
+	if (v->type != ER_JSON_STRING)
+		return expected(r, v, "a string");
+	if (v->text.n == 0 || memchr(v->text.p, 0, v->text.n) != NULL)
+		return er_config_wrong(r, v, "a string with at least one character (and no NUL) is expected");
+	er_free(*out);
+	*out = er_strdup_slice(v->text);
+	return true;
+}
+
+bool er_config_bool(er_config_reader *r, const er_json *v, bool *out)
+{
+	if (v->type != ER_JSON_BOOL)
+		return expected(r, v, "true or false");
+	*out = v->boolean;
+	return true;
+}
+
+bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uint32_t most, uint32_t unit, uint32_t *out)
+{
+	if (v->type != ER_JSON_NUMBER)
+		return expected(r, v, "a number");
+	if (!(v->number >= least && v->number <= most) || v->number != floor(v->number))
+		return er_config_wrong(r, v, "a whole number from %u to %u is expected, not %.*s", least, most,
+		                       ER_FMT(er_slice_head(v->text, 30)));
+	*out = (uint32_t)v->number * unit;
+	return true;
+}
+
+bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key *keys, size_t n, void *into)
+{
+	if (v->type != ER_JSON_OBJECT)
+		return expected(r, v, "an object");
+	ER_ASSERT(n <= MAX_KEYS);
+	void *outer = r->into;
+	bool ok = true;
+	for (const er_json *m = v->first; m != NULL && ok; m = m->next) {
+		const er_config_key *hit = NULL;
+		er_slice names[MAX_KEYS];
+		for (size_t i = 0; i < n; i++) {
+			names[i] = keys[i].name;
+			if (er_slice_eq(m->key, keys[i].name))
+				hit = &keys[i];
+		}
+		if (hit == NULL) {
+			char text[160] = "there is no such setting here";
+			er_slice near = er_nearest(m->key, names, n);
+			if (near.n > 0)
+				snprintf(text, sizeof text, "there is no such setting here; did you mean \"%.*s\"?", ER_FMT(near));
+			ok = wrong_at(r, m->key_at, m->key, text);
+			break;
+		}
+		r->into = into;
+		ok = hit->read(r, m);
+	}
+	r->into = outer;
+	return ok;
+}
+
+const char *er_config_path(er_config_reader *r, er_slice path)
+{
+	if (path.n > 0 && path.p[0] == '/')
+		return er_arena_cstr(&r->arena, path);
+	return er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%.*s%.*s", ER_FMT(r->folder), ER_FMT(path)));
+}
+
+bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	bool ok = fd >= 0 && fstat(fd, &st) == 0;
+	if (ok && !S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		ok = false;
+	}
+	if (ok && (uint64_t)st.st_size > most) {
+		errno = EFBIG;
+		ok = false;
+	}
+	if (ok) {
+		uint8_t *p = er_arena_alloc(&r->arena, (size_t)st.st_size + 1);
+		size_t n = 0;
+		ssize_t got;
+		while (n < (size_t)st.st_size && (got = read(fd, p + n, (size_t)st.st_size - n)) > 0)
+			n += (size_t)got;
+		*out = er_slice_of(p, n);
+	}
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return ok;
+}
+
+/* ---- the node's own settings ---- */
+
+static bool one_listen(er_config_reader *r, const er_json *v)
+{
+	struct sockaddr_storage sa;
+	er_err err = {0};
+	if (v->type != ER_JSON_STRING)
+		return expected(r, v, "an address as a string");
+	if (!er_listen_parse(v->text, &sa, &err))
+		return er_config_wrong(r, v, "%s", err.text);
+	er_config_add_listen(r->config, v->text);
+	return true;
+}
+
+static bool read_listen(er_config_reader *r, const er_json *v)
+{
+	if (v->type == ER_JSON_STRING)
+		return one_listen(r, v);
+	if (v->type != ER_JSON_ARRAY)
+		return expected(r, v, "an address, or an array of addresses,");
+	if (v->first == NULL)
+		return er_config_wrong(r, v, "at least one address is expected");
+	for (const er_json *m = v->first; m != NULL; m = m->next)
+		if (!one_listen(r, m))
+			return false;
+	return true;
+}
+
+static bool read_admin(er_config_reader *r, const er_json *v)
+{
+	struct sockaddr_storage sa;
+	er_err err = {0};
+	if (v->type == ER_JSON_STRING && !er_listen_parse(v->text, &sa, &err))
+		return er_config_wrong(r, v, "%s", err.text);
+	return er_config_string(r, v, &r->config->admin);
+}
+
+static bool read_threads(er_config_reader *r, const er_json *v)
+{
+	uint32_t n = 0;
+	if (!er_config_number(r, v, 1, 256, 1, &n))
+		return false;
+	r->config->threads = n;
+	return true;
+}
+
+static bool read_origin(er_config_reader *r, const er_json *v)
+{
+	er_slice scheme, authority;
+	er_err err = {0};
+	if (v->type == ER_JSON_STRING && !er_standard_origin(v->text, &scheme, &authority, &err))
+		return er_config_wrong(r, v, "%s", err.text);
+	return er_config_string(r, v, &r->config->origin);
+}
+
+static bool read_access_log(er_config_reader *r, const er_json *v)
+{
+	if (v->type == ER_JSON_STRING && v->text.n > 0 && !er_slice_eq(v->text, ER_LIT("-"))) {
+		er_free(r->config->access_log);
+		r->config->access_log = er_strdup_cstr(er_config_path(r, v->text));
+		return true;
+	}
+	return er_config_string(r, v, &r->config->access_log);
+}
+
+static bool read_log(er_config_reader *r, const er_json *v)
+{
+	bool json = er_slice_eq(v->text, ER_LIT("json"));
+	if (v->type != ER_JSON_STRING || (!json && !er_slice_eq(v->text, ER_LIT("text"))))
+		return er_config_wrong(r, v, "\"text\" or \"json\" is expected");
+	r->config->log_json = json;
+	return true;
+}
+
+/* ---- sandbox ---- */
+
+static bool read_min_level(er_config_reader *r, const er_json *v)
+{
+	for (er_level l = ER_LEVEL_SECCOMP_ONLY; l <= ER_LEVEL_FULL; l++)
+		if (v->type == ER_JSON_STRING && er_slice_eq(v->text, er_slice_cstr(er_level_name(l)))) {
+			r->config->min_level = l;
+			return true;
+		}
+	return er_config_wrong(r, v, "\"full\", \"no-userns\" or \"seccomp-only\" is expected");
+}
+
+static bool read_count(er_config_reader *r, const er_json *v, uint32_t least, uint32_t most, unsigned *out)
+{
+	uint32_t n = 0;
+	if (!er_config_number(r, v, least, most, 1, &n))
+		return false;
+	*out = n;
+	return true;
+}
+
+static bool read_pool(er_config_reader *r, const er_json *v)
+{
+	return read_count(r, v, 0, 1000, &r->config->pool);
+}
+
+static bool read_pool_hardened(er_config_reader *r, const er_json *v)
+{
+	return read_count(r, v, 0, 1000, &r->config->pool_hardened);
+}
+
+static bool read_max_instances(er_config_reader *r, const er_json *v)
+{
+	return read_count(r, v, 1, 100000, &r->config->max_instances);
+}
+
+static bool read_sandbox(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("minLevel"), read_min_level},
+	                                     {ER_LIT("pool"), read_pool},
+	                                     {ER_LIT("poolHardened"), read_pool_hardened},
+	                                     {ER_LIT("maxInstances"), read_max_instances}};
+	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+}
+
+/* ---- limits of the gateway: name, least, most, member ---- */
+
+#define LIMITS(X) \
+	X(requestLine, 64, 65536, request_line) \
+	X(field, 64, 65536, field) \
+	X(header, 256, 262144, header) \
+	X(fields, 1, 1000, fields) \
+	X(headerMs, 100, 600000, header_ms) \
+	X(minBodyRate, 0, 1000000000, min_body_rate) \
+	X(keepAliveMs, 100, 3600000, keep_alive_ms) \
+	X(requests, 0, 1000000000, requests) \
+	X(perAddress, 0, 1000000, per_address) \
+	X(connections, 0, 10000000, connections) \
+	X(drainMs, 0, 3600000, drain_ms)
+#define X(name, least, most, member) \
+	static bool read_##name(er_config_reader *r, const er_json *v) \
+	{ \
+		return er_config_number(r, v, least, most, 1, &r->config->limits.member); \
+	}
+LIMITS(X)
+#undef X
+
+/* Bytes of one upload, which may be more than 32 bits say. */
+static bool read_body(er_config_reader *r, const er_json *v)
+{
+	if (v->type != ER_JSON_NUMBER || !er_slice_u64(v->text, &r->config->limits.body))
+		return er_config_wrong(r, v, "a number of bytes is expected (0: no bound)");
+	return true;
+}
+
+static bool read_gateway_limits(er_config_reader *r, const er_json *v)
+{
+#define X(name, least, most, member) {ER_LIT(#name), read_##name},
+	static const er_config_key keys[] = {LIMITS(X){ER_LIT("body"), read_body}};
+#undef X
+	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+}
+
+static bool read_routine_limits(er_config_reader *r, const er_json *v)
+{
+	return er_config_read_limits(r, v, &r->config->routine_max);
+}
+
+/* ---- routines and routes ---- */
+
+static bool read_routines(er_config_reader *r, const er_json *v)
+{
+	if (v->type != ER_JSON_ARRAY)
+		return expected(r, v, "an array of routines");
+	return true;
+}
+
+typedef struct route_spec {
+	er_slice pattern, routine;
+} route_spec;
+
+static bool read_slice(er_config_reader *r, const er_json *v, er_slice *out)
+{
+	if (v->type != ER_JSON_STRING || v->text.n == 0)
+		return er_config_wrong(r, v, "a string is expected");
+	*out = v->text;
+	return true;
+}
+
+static bool read_pattern(er_config_reader *r, const er_json *v)
+{
+	return read_slice(r, v, &((route_spec *)r->into)->pattern);
+}
+
+static bool read_route_routine(er_config_reader *r, const er_json *v)
+{
+	return read_slice(r, v, &((route_spec *)r->into)->routine);
+}
+
+static bool one_route(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("pattern"), read_pattern}, {ER_LIT("routine"), read_route_routine}};
+	route_spec spec = {0};
+	er_err err = {0};
+	if (!er_config_object(r, v, keys, sizeof keys / sizeof *keys, &spec))
+		return false;
+	if (spec.pattern.n == 0 || spec.routine.n == 0)
+		return er_config_wrong(r, v, "a route needs \"pattern\" and \"routine\"");
+	if (!er_config_add_route(r->config, spec.pattern, spec.routine, &err))
+		return er_config_wrong(r, v, "%s", err.text);
+	return true;
+}
+
+static bool read_routes(er_config_reader *r, const er_json *v)
+{
+	if (v->type != ER_JSON_ARRAY)
+		return expected(r, v, "an array of {\"pattern\", \"routine\"}");
+	return true;
+}
+
+static bool read_nothing(er_config_reader *r, const er_json *v)
+{
+	(void)r, (void)v;
+	return true;
+}
+
+/* Routines after everything that bounds them, and routes after the routines, wherever they stand in the file. The order of "routes" comes before
+ * that of the routines' own. */
+static bool read_in_order(er_config_reader *r, const er_json *root)
+{
+	const er_json *routines = er_json_get(root, ER_LIT("routines")), *routes = er_json_get(root, ER_LIT("routes"));
+	for (const er_json *m = routines != NULL ? routines->first : NULL; m != NULL; m = m->next)
+		if (!er_config_read_routine(r, m))
+			return false;
+	size_t theirs = r->config->n_routes;
+	for (const er_json *m = routes != NULL ? routes->first : NULL; m != NULL; m = m->next)
+		if (!one_route(r, m))
+			return false;
+	er_config *c = r->config;
+	size_t n = c->n_routes, file = n - theirs;
+	er_route *sorted = er_alloc((n + 1) * sizeof *sorted);
+	for (size_t i = 0; i < n; i++)
+		sorted[i < theirs ? file + i : i - theirs] = c->routes[i];
+	er_free(c->routes);
+	c->routes = sorted;
+	return true;
+}
+
+static bool read_root(er_config_reader *r, const er_json *root)
+{
+	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},
+	                                     {ER_LIT("admin"), read_admin},
+	                                     {ER_LIT("threads"), read_threads},
+	                                     {ER_LIT("origin"), read_origin},
+	                                     {ER_LIT("sandbox"), read_sandbox},
+	                                     {ER_LIT("limits"), read_gateway_limits},
+	                                     {ER_LIT("routineLimits"), read_routine_limits},
+	                                     {ER_LIT("accessLog"), read_access_log},
+	                                     {ER_LIT("log"), read_log},
+	                                     {ER_LIT("routines"), read_routines},
+	                                     {ER_LIT("routes"), read_routes},
+	                                     {ER_LIT("$schema"), read_nothing}};
+	return er_config_object(r, root, keys, sizeof keys / sizeof *keys, NULL) && read_in_order(r, root);
+}
+
+er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err)
+{
+	er_config_reader r = {.text = text, .shown = shown, .folder = folder, .config = er_config_new(), .err = err};
+	er_err form = {0};
+	size_t at = 0;
+	er_arena_init(&r.arena);
+	const er_json *root = er_jsonc_parse(&r.arena, text, &at, &form);
+	bool ok = root != NULL ? read_root(&r, root) : wrong_at(&r, at, (er_slice){0}, form.text);
+	er_arena_fini(&r.arena);
+	if (ok)
+		return r.config;
+	er_config_unref(r.config);
+	return NULL;
+}
+
+er_config *er_config_load(const char *path, er_err *err)
+{
+	er_config_reader r = {0};
+	er_config *c = NULL;
+	er_slice text, whole = er_slice_cstr(path);
+	size_t folder = whole.n;
+	while (folder > 0 && whole.p[folder - 1] != '/')
+		folder--;
+	er_arena_init(&r.arena);
+	if (er_config_file(&r, path, MAX_FILE, &text))
+		c = er_config_read(text, path, er_slice_head(whole, folder), err);
+	else
+		er_fail_errno(err, ER_ERR_IO, "cannot read %s", path);
+	er_arena_fini(&r.arena);
+	return c;
+}

@@ -1,0 +1,16 @@
+/* Addresses to listen on: "127.0.0.1:8787", "[::1]:80", "localhost:0", ":8080" (every address, IPv4 and IPv6). */
+#ifndef ER_GATEWAY_LISTEN_H
+#define ER_GATEWAY_LISTEN_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <sys/socket.h>
+
+/* False: *err says what was expected. */
+ER_MUST_CHECK bool er_listen_parse(er_slice address, struct sockaddr_storage *out, er_err *err);
+/* Fills fds[0..n) with non-blocking sockets that listen there, one a thread; the kernel spreads connections over them. With port 0 all share
+ * the port that the first one got. Returns the port, 0 on failure (then nothing is open). Fails if any other process listens there. */
+unsigned er_listen_open(const char *address, int *fds, unsigned n, er_err *err);
+
+#endif

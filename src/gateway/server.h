@@ -1,0 +1,68 @@
+/* An HTTP/1.1 server on one loop: its listeners, its connections, and the one handler that answers their exchanges. A gateway thread is
+ * one of these, and so is the admin listener.
+ *
+ * Everything happens on the loop's thread; only the gate is shared. A connection has one exchange at a time, used again for the next
+ * request when nobody else holds it. Pipelined requests are answered one after the other, in order.
+ *
+ * Choices that RFC 9110 and 9112 leave open:
+ *  - Expect: 100-continue is answered when the handler has begun and not yet answered.
+ *  - A client that shuts down its side after a request still gets an answer that comes (or goes on coming) within HALF_CLOSE_MS; one
+ *    that only looks like that, because it is gone, costs no more than that.
+ *  - An upload that nobody reads is drained up to DRAIN_BYTES and DRAIN_MS after the answer; then the connection ends. */
+#ifndef ER_GATEWAY_SERVER_H
+#define ER_GATEWAY_SERVER_H
+
+#include "gateway/config.h"
+#include "gateway/gate.h"
+#include "http/exchange.h"
+
+#include <uv.h>
+
+typedef struct er_server er_server;
+
+/* What the handler notes about an exchange for `finished`; x->user points to it until then. */
+typedef struct er_served {
+	const er_routine *routine;
+	void *hold; /* the handler's own */
+} er_served;
+
+/* One finished exchange. */
+typedef struct er_finished {
+	const er_exchange *x; /* x->req.method is empty if no request could be read */
+	const er_served *served;
+	int status;    /* 0: the client left before one was sent */
+	uint64_t sent; /* body bytes */
+	uint64_t wall_us;
+	bool cut; /* the body broke off, or the client left */
+} er_finished;
+
+/* Written by the server's thread, read by any. */
+typedef struct er_server_stats {
+	uint64_t accepted, refused, connections, idle, bad_requests, timeouts, bytes_in, bytes_out;
+} er_server_stats;
+
+typedef struct er_server_options {
+	uv_loop_t *loop;
+	const er_handler *handler;
+	er_gateway_limits limits;
+	er_gate *gate;          /* or NULL: no caps */
+	unsigned number;        /* of the thread; part of exchange ids */
+	er_server_stats *stats; /* counted into; must outlive the server */
+	uint64_t id_base;       /* random, the same for all threads */
+	void (*finished)(void *ctx, const er_finished *f);
+	void *ctx;
+} er_server_options;
+
+er_server *er_server_new(const er_server_options *options);
+/* Takes a listening, non-blocking descriptor. */
+ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, er_err *err);
+/* Stops listening on that descriptor: what waits to be accepted is taken first. */
+void er_server_unlisten(er_server *s, int fd);
+/* For connections that come from now on (and for time-outs of all). */
+void er_server_limit(er_server *s, const er_gateway_limits *limits);
+/* Closes all listeners and idle connections; the others end after their answer. */
+void er_server_drain(er_server *s);
+/* Cuts all connections. `closed` when the last handle is closed; the server is freed. */
+void er_server_close(er_server *s, void (*closed)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,87 @@
+#include "http/identity.h"
+
+#include <arpa/inet.h>
+
+#define PSEUDONYM "edgeroutine"
+
+void er_identity_strip(er_fields *fields)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < fields->n; i++) {
+		er_slice name = fields->v[i].name;
+		if (name.n > 3 && er_slice_ieq(er_slice_head(name, 3), ER_LIT("er-")))
+			continue;
+		fields->v[kept++] = fields->v[i];
+	}
+	fields->n = kept;
+}
+
+/* RFC 8586 2: cdn-info = cdn-id *( OWS ";" OWS parameter ). */
+static bool is_ours(er_slice info)
+{
+	info = er_slice_trim(er_slice_head(info, er_slice_find(info, ';')));
+	return er_slice_ieq(info, ER_LIT(PSEUDONYM));
+}
+
+unsigned er_identity_loops(const er_fields *fields)
+{
+	unsigned n = 0;
+	for (uint32_t i = 0; i < fields->n; i++) {
+		if (fields->v[i].name.n != 8 || !er_slice_ieq(fields->v[i].name, ER_LIT("cdn-loop")))
+			continue;
+		er_slice rest = fields->v[i].value;
+		for (er_slice part; er_slice_split(&rest, ',', &part);)
+			n += is_ours(part);
+	}
+	return n;
+}
+
+er_slice er_identity_client(const struct sockaddr_storage *client, er_arena *a)
+{
+	char text[INET6_ADDRSTRLEN];
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
+	const void *addr;
+	int family = client->ss_family;
+	if (family == AF_INET) {
+		addr = &((const struct sockaddr_in *)(const void *)client)->sin_addr;
+	} else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		addr = v6->sin6_addr.s6_addr + 12;
+		family = AF_INET;
+	} else if (family == AF_INET6) {
+		addr = &v6->sin6_addr;
+	} else {
+		return (er_slice){0};
+	}
+	if (inet_ntop(family, addr, text, sizeof text) == NULL)
+		return (er_slice){0};
+	return er_arena_copy(a, er_slice_cstr(text));
+}
+
+/* All values of `name` as one list, and `ours` at its end. */
+static er_slice append_to_list(const er_fields *from, er_arena *a, er_slice name, er_slice ours)
+{
+	er_slice list = {0};
+	for (uint32_t i = 0; i < from->n; i++) {
+		if (!er_slice_ieq(from->v[i].name, name))
+			continue;
+		er_slice value = from->v[i].value;
+		list = list.n == 0 ? value : er_arena_printf(a, "%.*s, %.*s", ER_FMT(list), ER_FMT(value));
+	}
+	return list.n == 0 ? ours : er_arena_printf(a, "%.*s, %.*s", ER_FMT(list), ER_FMT(ours));
+}
+
+void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
+{
+	const er_request *req = &from->req;
+	er_slice via = append_to_list(&req->fields, a, ER_LIT("via"), ER_LIT("1.1 " PSEUDONYM));
+	er_slice loop = append_to_list(&req->fields, a, ER_LIT("cdn-loop"), ER_LIT(PSEUDONYM));
+	er_slice client = er_identity_client(&from->client, a);
+	if (client.n > 0)
+		er_fields_set(out, a, ER_LIT("x-forwarded-for"), client);
+	else
+		er_fields_del(out, ER_LIT("x-forwarded-for"));
+	er_fields_set(out, a, ER_LIT("x-forwarded-proto"), req->scheme);
+	er_fields_set(out, a, ER_LIT("x-forwarded-host"), req->authority);
+	er_fields_set(out, a, ER_LIT("via"), via);
+	er_fields_set(out, a, ER_LIT("cdn-loop"), loop);
+}

@@ -1,0 +1,22 @@
+/* Who asks, on the way through this node: what is taken off a client's request, and what every request says that leaves the node.
+ *
+ * A client's own X-Forwarded-* are not believed: this node is the edge. Via (RFC 9110 7.6.3) and CDN-Loop (RFC 8586) are added to
+ * what came. */
+#ifndef ER_HTTP_IDENTITY_H
+#define ER_HTTP_IDENTITY_H
+
+#include "http/exchange.h"
+
+enum { ER_LOOP_MAX = 16 };
+
+/* On the way in: internal fields (er-*) go. */
+void er_identity_strip(er_fields *fields);
+/* How often the request has been through a node of ours. More than ER_LOOP_MAX: refuse it with 508. */
+unsigned er_identity_loops(const er_fields *fields);
+/* On the way out: sets X-Forwarded-For, -Proto and -Host, Via and CDN-Loop of `out` from the client's exchange `from` (they may be the
+ * same fields); what `out` says of these itself is dropped. Values live in `a`. */
+void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from);
+/* "1.2.3.4" or "2001:db8::1" of an exchange's client; empty if there is none. */
+er_slice er_identity_client(const struct sockaddr_storage *client, er_arena *a);
+
+#endif
