@@ -91,19 +91,24 @@ static curl_socket_t on_open(void *hop, curlsocktype purpose, struct curl_sockad
 /* Before a request goes out, also on a connection that was used before. */
 static int on_before_request(void *hop, char *peer, char *local, int peer_port, int local_port)
 {
-	(void)local, (void)peer_port, (void)local_port;
+	(void)local, (void)local_port;
 	er_curl_hop *h = hop;
-	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)peer_port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)peer_port)};
 	const void *sa = NULL;
-	if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1)
+	size_t n = 0;
+	if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
 		sa = &v4;
-	else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1)
+		n = sizeof v4;
+	} else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
 		sa = &v6;
-	if (er_fetch_refuses(h->f, sa))
+		n = sizeof v6;
+	}
+	if (sa == NULL || er_fetch_refuses(h->f, sa))
 		return CURL_PREREQFUNC_ABORT;
 	h->f->connected = true;
 	h->f->moved_ms = uv_now(h->m->o->loop);
+	er_plain_learn(h->f, sa, n);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -450,9 +455,3 @@ void er_curl_service(er_curl_hop *h)
 }
 
 const er_transport er_transport_curl = {.name = "curl", .start = start, .resume = resume, .upload = upload, .stop = stop};
-
-const er_transport *er_transport_of(const er_fetch *f)
-{
-	(void)f;
-	return &er_transport_curl;
-}

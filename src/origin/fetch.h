@@ -162,10 +162,14 @@ bool er_message_authority_ok(er_slice scheme, er_slice authority);
 bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **why);
 
 /* ---- transports ---- */
-extern const er_transport er_transport_curl;
+extern const er_transport er_transport_curl, er_transport_plain;
 /* Which one takes this hop. */
 const er_transport *er_transport_of(const er_fetch *f);
 void er_curl_pool_close(er_pool *p);
+void er_plain_pool_close(er_pool *p);
+void er_plain_pool_tick(er_pool *p, uint64_t now_ms);
+/* libcurl has a connection for this hop: here is where. Takes notes only. */
+void er_plain_learn(er_fetch *f, const struct sockaddr *sa, size_t n);
 ER_MUST_CHECK bool er_curl_global(er_err *err);
 /* `store`: er_origin.ca_store, or NULL. */
 void er_curl_global_done(void *store);

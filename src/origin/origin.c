@@ -87,6 +87,7 @@ static void pool_close(er_pool *p)
 {
 	er_map_del(p->o->pools, pool_key(&p->key));
 	er_curl_pool_close(p);
+	er_plain_pool_close(p);
 	er_free(p);
 }
 
@@ -99,6 +100,8 @@ static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
 		er_pool *p = value;
 		if (p->active == 0 && now - p->idle_since_ms >= idle_ms)
 			pool_close(p);
+		else
+			er_plain_pool_tick(p, now);
 	}
 }
 

@@ -68,10 +68,14 @@ static void test_broken_answers_are_502(void **state)
 	(void)state;
 	static const char *const paths[] = {"/two-lengths", "/bad-length", "/nothing", "/garbage",  "/upgrade",  "/status-999",
 	                                    "/bad-name",    "/bad-value",  "/folded",  "/no-colon", "/big-head", "/many-fields"};
-	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-		call *c = get(paths[i]);
+	for (size_t i = 0; i < 2 * sizeof paths / sizeof *paths; i++) { /* by libcurl the first time, by ourselves the second */
+		call *c = get(paths[i / 2]);
 		assert_failed(c, 502, ER_ERR_RESPONSE);
 		call_free(c);
+		if (i % 2) {
+			teardown(NULL);
+			setup(NULL);
+		}
 	}
 }
 
@@ -79,10 +83,12 @@ static void test_a_cut_answer_is_never_taken_for_whole(void **state)
 {
 	(void)state;
 	static const char *const paths[] = {"/cut", "/cut-chunked", "/bad-chunk"};
-	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-		call *c = get(paths[i]);
+	for (size_t i = 0; i < 2 * sizeof paths / sizeof *paths; i++) {
+		if (i % 2 == 0)
+			call_free(get("/hello")); /* whoever comes next goes by ourselves */
+		call *c = get(paths[i / 2]);
 		if (c->x->res.error == ER_ERR_OK && c->error == ER_ERR_OK)
-			fail_msg("%s looks whole", paths[i]);
+			fail_msg("%s looks whole", paths[i / 2]);
 		call_free(c);
 	}
 }
@@ -92,11 +98,12 @@ static void test_connections_are_used_again(void **state)
 	(void)state;
 	unsigned before = server->connections;
 	for (int i = 1; i <= 5; i++) {
+		char text[] = {(char)('0' + i - 1), '\0'};
 		call *c = get("/kept");
-		assert_int_equal(er_buf_slice(&c->body).p[0], '0' + i);
+		assert_body(c, i == 1 ? "1" : text); /* the first by libcurl, which then lends the address */
 		call_free(c);
 	}
-	assert_int_equal(server->connections - before, 1);
+	assert_int_equal(server->connections - before, 2);
 }
 
 static void test_a_server_that_closed_its_idle_connection_costs_nothing(void **state)
@@ -113,12 +120,12 @@ static void test_one_routine_never_rides_on_anothers_connection(void **state)
 {
 	(void)state;
 	int a, b;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		call *c = call_new("GET", "/kept");
 		c->opt.pool = i % 2 ? &a : &b;
 		begin(c);
 		finish(c);
-		assert_body(c, i < 2 ? "1" : "2");
+		assert_body(c, i < 4 ? "1" : i < 6 ? "2" : "3"); /* of each pool: by libcurl, then directly */
 		call_free(c);
 	}
 }
@@ -247,17 +254,21 @@ static void test_internal_servers_are_refused_with_403(void **state)
 static void test_an_open_connection_is_no_way_around_the_guard(void **state)
 {
 	(void)state;
-	call *c = get("/kept");
-	assert_body(c, "1");
-	call_free(c);
-	unsigned before = server->requests;
-	c = call_new("GET", "/kept"); /* same pool, but not allowed */
-	c->opt.n_allow = 0;
-	begin(c);
-	finish(c);
-	assert_failed(c, 403, ER_ERR_REFUSED_ADDRESS);
-	call_free(c);
-	assert_int_equal(server->requests, before);
+	for (int i = 0; i < 3; i++) { /* libcurl's connection, our own, and with our own in use */
+		call *c = get("/kept");
+		call_free(c);
+		unsigned before = server->requests;
+		static const char *const methods[] = {"GET", "POST"};
+		for (int k = 0; k < 2; k++) {
+			c = call_new(methods[k], "/kept"); /* same pool, but not allowed */
+			c->opt.n_allow = 0;
+			begin(c);
+			finish(c);
+			assert_failed(c, 403, ER_ERR_REFUSED_ADDRESS);
+			call_free(c);
+		}
+		assert_int_equal(server->requests, before);
+	}
 }
 
 static void test_unreachable_servers_say_why(void **state)
