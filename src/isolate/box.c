@@ -219,7 +219,8 @@ void er_box_close(er_box *box)
 	uv_close((uv_handle_t *)&box->poll, on_poll_closed);
 }
 
-static void on_exited(er_box *box, int wait_status)
+/* `said`: its own words, if it ended before it was locked down. */
+static void on_exited(er_box *box, int wait_status, const char *said)
 {
 	er_instance *in = box->instance;
 	bool expected = box->state == BOX_DYING;
@@ -231,8 +232,10 @@ static void on_exited(er_box *box, int wait_status)
 		box->instance = NULL;
 		er_instance_died(in, wait_status);
 	} else if (!expected || box->counted) {
-		char why[96];
-		if (WIFSIGNALED(wait_status))
+		char why[320];
+		if (said[0] != '\0')
+			snprintf(why, sizeof why, "%s", said);
+		else if (WIFSIGNALED(wait_status))
 			snprintf(why, sizeof why, "killed by signal %d (%s)", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
 		else
 			snprintf(why, sizeof why, "exited with status %d", WEXITSTATUS(wait_status));
@@ -249,6 +252,9 @@ void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
 	switch (ev->what) {
 	case ER_SPAWNER_STARTED:
 		box->pid = ev->pid;
+		if (ev->text[0] != '\0' && !h->level_told)
+			er_log(ER_LOG_WARN, "isolate", "sandboxes get level \"%s\" only: %s", er_level_name(ev->level), ev->text);
+		h->level_told = true;
 		break;
 	case ER_SPAWNER_FAILED:
 		er_pool_box_lost(box, ev->text);
@@ -257,7 +263,7 @@ void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
 		er_box_close(box);
 		break;
 	case ER_SPAWNER_EXITED:
-		on_exited(box, ev->wait_status);
+		on_exited(box, ev->wait_status, ev->text);
 		break;
 	default:
 		ER_ASSERT(!"an event the spawner does not have");

@@ -257,6 +257,7 @@ struct er_isolate_host {
 	unsigned starting[2];
 	unsigned spawn_strikes; /* failures in a row */
 	uint64_t spawn_not_before_us;
+	bool level_told;     /* why the level is lower than wanted has been logged */
 	er_list spare_calls; /* freed ones, for the next request */
 	er_list instances;
 	unsigned n_instances;

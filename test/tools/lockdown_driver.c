@@ -96,8 +96,8 @@ static void step(driver *d)
 	on_frames(d);
 	if (!er_ring_sleep(&d->ch.in))
 		return;
-	if (poll(p, 2, 15000) == 0)
-		give_up(2, "no answer", "for 15 seconds");
+	if (poll(p, 2, 45000) == 0)
+		give_up(2, "no answer", "for 45 seconds");
 	if (p[1].revents)
 		on_event(d);
 	if (p[0].revents && read(d->wake_node, &n, sizeof n) < 0)
