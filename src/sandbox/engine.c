@@ -42,9 +42,16 @@ static const char HARDEN[] =
     "new Date().toString(); /x/u.test('y'); JSON.parse('{\"a\":[1]}');\n"
     "})()";
 
-er_js er_engine_js(void)
+er_js er_engine_js;
+
+void er_engine_lock(void)
 {
-	return engine.ctx;
+	JSLock(engine.ctx);
+}
+
+void er_engine_unlock(void)
+{
+	JSUnlock(engine.ctx);
 }
 
 const char *er_engine_version(void)
@@ -170,6 +177,8 @@ bool er_engine_start(er_err *err)
 	engine.ctx = JSGlobalContextCreateInGroup(engine.group, NULL);
 	if (engine.ctx == NULL)
 		return er_fail(err, ER_ERR_INTERNAL, "the JavaScript engine does not start");
+	er_engine_js = engine.ctx;
+	er_js_value_start();
 	JSGlobalContextSetInspectable(engine.ctx, false);
 	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u", jsc_get_major_version(), jsc_get_minor_version(),
 	         jsc_get_micro_version());

@@ -53,7 +53,10 @@ typedef enum er_hook {
 /* ---- the machine ---- */
 /* VM, context, natives, prelude; warms what would be slow on first use. */
 ER_MUST_CHECK bool er_engine_start(er_err *err);
-er_js er_engine_js(void);
+extern er_js er_engine_js; /* the context; set once at the start */
+/* For a native that makes many calls into the engine: it takes its lock once instead of at each. */
+void er_engine_lock(void);
+void er_engine_unlock(void);
 /* "JavaScriptCore 2.50.6" */
 const char *er_engine_version(void);
 /* Runs a script; its value, or NULL with *exception. */
@@ -74,6 +77,8 @@ void er_engine_iterate(void);
 bool er_engine_wait(int fd, int ms, bool *pending);
 
 /* ---- values (engine_value.c) ---- */
+/* Once, after the engine has started. */
+void er_js_value_start(void);
 er_value er_js_undefined(void);
 er_value er_js_bool(bool b);
 er_value er_js_number(double d);

@@ -93,6 +93,8 @@ void er_out_flush(void)
 	if (er_sb.out.wake_due) {
 		er_sb.out.wake_due = false;
 		er_out_wake();
+		if (!er_sb.turn.active)
+			er_turn_skip(); /* the node may have been given our core */
 	}
 }
 

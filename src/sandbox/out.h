@@ -14,7 +14,7 @@ typedef struct er_out {
 	size_t open_n;   /* overflow: payload with padding of the frame that is being written */
 	uint64_t safe;   /* ring index up to which a dying sandbox may publish */
 	bool hold;       /* an answer was written in this turn: a death must not publish it */
-	bool wake_due;     /* published, but the node was not woken yet */
+	bool wake_due;   /* published, but the node was not woken yet */
 	volatile bool busy;
 } er_out;
 

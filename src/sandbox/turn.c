@@ -93,6 +93,11 @@ void er_turn_refresh(void)
 	t->background_ns = t->start_ns;
 }
 
+void er_turn_skip(void)
+{
+	er_sb.turn.start_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
 static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 {
 	er_turn *t = &er_sb.turn;

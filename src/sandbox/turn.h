@@ -48,6 +48,8 @@ typedef struct er_turn {
 ER_MUST_CHECK bool er_turn_setup(er_err *err);
 /* Fresh readings of all clocks: at every waking, and now and then in a long batch. */
 void er_turn_refresh(void);
+/* The time up to now is nobody's: called when another process may have run. */
+void er_turn_skip(void);
 /* `limit_us`: for the owner's turns in all. */
 void er_turn_begin(struct er_request *owner, uint64_t limit_us);
 /* The engine's own work (collections, and the JavaScript that follows asynchronous compilation): the owner is `owner`, but it does not pay for

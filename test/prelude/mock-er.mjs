@@ -129,7 +129,7 @@ export class Instance {
 		};
 		const bytesOf = (b) => (ArrayBuffer.isView(b) ? new Uint8Array(b.buffer, b.byteOffset, b.byteLength) : new Uint8Array(b));
 		const record = (name) => (...args) => self.log(name, ...args);
-		return {
+		const natives = {
 			owner: () => self.ownerId,
 			reqMethod: (id) => self.of(id).method,
 			reqUrl: (id) => self.of(id).url,
@@ -144,6 +144,10 @@ export class Instance {
 				if (r.response || r.over) throw new Error(`respond twice for ${id}`);
 				r.response = { status, reason, block, body, flags, key };
 				if (flags & 64) self.end(r);
+			},
+			// The same answer as `respond` would give; noted as such.
+			respondText(id, text, flags) {
+				natives.respond(id, 200, '', 'content-type\ntext/plain;charset=UTF-8\n', text, 1 | flags, 0);
 			},
 			pass(id) {
 				self.log('pass', id);
@@ -269,6 +273,7 @@ export class Instance {
 				return scripts[name].runInContext(self.context);
 			},
 		};
+		return natives;
 	}
 	end(r) {
 		r.over = true;

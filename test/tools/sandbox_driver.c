@@ -285,7 +285,7 @@ int main(int argc, char **argv)
 		step(&d, 1000);
 	uint64_t t1 = er_clock_mono_us();
 	if (d.idle) {
-		usleep(1000000);
+		usleep(300000);
 		memory(&d, "after READY");
 	}
 	uint64_t t2 = er_clock_mono_us();

@@ -197,6 +197,26 @@ static ER_NATIVE(n_respond)
 	return ok;
 }
 
+/* er.respondText(id, text, flags): 200 with a plain text, the shape of most answers, in fewer conversions. */
+static ER_NATIVE(n_respond_text)
+{
+	er_request *r = request_arg(argc, argv);
+	if (argc < 3)
+		return er_js_throw(exception, "TypeError", "respondText: 3 arguments");
+	if (r == NULL || r->draining)
+		return er_js_undefined();
+	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = 200};
+	er_text text;
+	if (!er_js_utf8(argv[1], &text, exception))
+		return NULL;
+	if (er_js_to_u32(argv[2]) & FLAG_DONE)
+		f.flags |= ER_FF_DONE;
+	f.flags |= text.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
+	respond(r, &f, (er_slice){0}, ER_LIT("content-type\ntext/plain;charset=UTF-8\n"), er_text_slice(&text), (er_key){0});
+	er_text_fini(&text);
+	return er_js_undefined();
+}
+
 static ER_NATIVE(n_pass)
 {
 	er_request *r = request_arg(argc, argv);
@@ -222,7 +242,16 @@ static ER_NATIVE(n_done)
 	return er_js_undefined();
 }
 
-const er_native er_api_request[] = {
-    {"owner", n_owner},     {"reqMethod", n_method}, {"reqUrl", n_url},       {"reqBlock", n_block},
-    {"reqInfo", n_info},    {"reqBody", n_body},     {"reqInline", n_inline}, {"reqInlineText", n_inline_text},
-    {"respond", n_respond}, {"pass", n_pass},        {"done", n_done},        {NULL, NULL}};
+const er_native er_api_request[] = {{"owner", n_owner},
+                                    {"reqMethod", n_method},
+                                    {"reqUrl", n_url},
+                                    {"reqBlock", n_block},
+                                    {"reqInfo", n_info},
+                                    {"reqBody", n_body},
+                                    {"reqInline", n_inline},
+                                    {"reqInlineText", n_inline_text},
+                                    {"respond", n_respond},
+                                    {"respondText", n_respond_text},
+                                    {"pass", n_pass},
+                                    {"done", n_done},
+                                    {NULL, NULL}};

@@ -6,7 +6,7 @@ import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
 import { infoOf, nodeRequest } from './request.js';
-import { Response, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
+import { Response, TEXT_BLOCK, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
 import { SPENT, isStreamRaw, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';
 import { abortError, DOMException } from './dom-exception.js';
@@ -16,7 +16,6 @@ import { reportException } from './report.js';
 
 const WHOLE = 1, STREAM = 2, RELAY = 4, LAST = 64;
 const COMPAT_ENV_LAST = 1;
-const TEXT_BLOCK = 'content-type\ntext/plain;charset=UTF-8\n';
 
 // ---- what the routine registered ----
 
@@ -165,10 +164,10 @@ function answer(s, response) {
 	if (!isResponse(response)) {
 		if (typeof response === 'string') {
 			s.answered = true;
-			if (s.waits > 0) er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE, 0);
+			if (s.waits > 0) er.respondText(s.id, response, 0);
 			else {
 				s.over = true;
-				er.respond(s.id, 200, '', TEXT_BLOCK, response, WHOLE | LAST, 0);
+				er.respondText(s.id, response, LAST);
 				if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
 			}
 			return;
@@ -193,7 +192,8 @@ function send(s, status, reason, block, body, flags, key) {
 		er.respond(s.id, status, reason, block, body, flags, key);
 		return;
 	}
-	er.respond(s.id, status, reason, block, body, flags | LAST, key);
+	if (block === TEXT_BLOCK && status === 200 && reason === '' && typeof body === 'string') er.respondText(s.id, body, LAST);
+	else er.respond(s.id, status, reason, block, body, flags | LAST, key);
 	s.over = true;
 	if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
 }

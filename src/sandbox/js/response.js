@@ -8,7 +8,7 @@ import {
 import { TEXT_TYPE, extract, extractedType, mixBody, teeRaw } from './body.js';
 import { parseHref } from './url.js';
 
-const TEXT_BLOCK = `content-type\n${TEXT_TYPE}\n`;
+export const TEXT_BLOCK = `content-type\n${TEXT_TYPE}\n`;
 const BAD_REASON = regexp(/[^\t\x20-\x7e\x80-\xff]/);
 const nullBody = (status) => status === 204 || status === 205 || status === 304 || status === 101 || status === 103;
 
