@@ -4,8 +4,8 @@
 #include "http/h1.h"
 
 #include "base/mem.h"
+#include "http/authority.h"
 
-#include <arpa/inet.h>
 #include <llhttp.h>
 
 enum {
@@ -335,56 +335,6 @@ static bool settle_framing(er_h1 *p, const framing *f)
 	return true;
 }
 
-/* A host of letters, digits, "-", "_" and ".", or an IPv6 address in brackets. RFC 3986 allows more in a reg-name, no name in use has it, and
- * a cache key or a route must not hold it. */
-static bool host_ok(er_slice host)
-{
-	if (host.n == 0)
-		return false;
-	if (host.p[0] == '[') {
-		char text[INET6_ADDRSTRLEN];
-		struct in6_addr addr;
-		if (host.p[host.n - 1] != ']' || host.n < 4 || host.n - 2 >= sizeof text)
-			return false;
-		er_copy(text, host.p + 1, host.n - 2);
-		text[host.n - 2] = '\0';
-		return memchr(text, '\0', host.n - 2) == NULL && inet_pton(AF_INET6, text, &addr) == 1;
-	}
-	if (host.n > 255)
-		return false;
-	for (size_t i = 0; i < host.n; i++) {
-		uint8_t c = er_lower(host.p[i]);
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'))
-			return false;
-	}
-	return true;
-}
-
-/* Checks host[:port], lowers it in place (it lies in our copy of the head) and takes the scheme's own port off. */
-static bool read_authority(er_slice text, er_slice scheme, er_slice *out)
-{
-	size_t host_n = text.n;
-	while (host_n > 0 && text.p[host_n - 1] >= '0' && text.p[host_n - 1] <= '9')
-		host_n--;
-	if (host_n > 0 && text.p[host_n - 1] == ':')
-		host_n--;
-	else
-		host_n = text.n;
-	er_slice host = er_slice_head(text, host_n);
-	if (!host_ok(host))
-		return false;
-	uint64_t port = 0;
-	if (text.n > host_n + 1 && (!er_slice_u64(er_slice_from(text, host_n + 1), &port) || port > 65535))
-		return false;
-	uint8_t *p = (uint8_t *)(uintptr_t)host.p;
-	for (size_t i = 0; i < host.n; i++)
-		p[i] = er_lower(p[i]);
-	bool https = er_slice_eq(scheme, ER_LIT("https"));
-	bool own = text.n <= host_n + 1 || port == (https ? 443U : 80U);
-	*out = own ? host : text;
-	return true;
-}
-
 /* RFC 9112 3.2.2: scheme "://" authority path-and-query. Cuts the authority off and leaves the rest as the target. */
 static bool read_absolute(er_h1 *p, er_exchange *x, er_slice *authority)
 {
@@ -418,7 +368,7 @@ static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 	er_request *req = &x->req;
 	req->authority = (er_slice){0};
 	/* A Host is checked even where the target overrules it. */
-	if (f->has_host && !read_authority(f->host, req->scheme, &req->authority))
+	if (f->has_host && !er_authority_read(f->host, req->scheme, &req->authority))
 		return fail(p, 400, "Host is not a host name");
 	if (req->target.p[0] == '/')
 		return true;
@@ -430,7 +380,7 @@ static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 	er_slice authority;
 	if (!read_absolute(p, x, &authority))
 		return false;
-	if (!read_authority(authority, req->scheme, &req->authority))
+	if (!er_authority_read(authority, req->scheme, &req->authority))
 		return fail(p, 400, "the request target's host is not a host name");
 	return true;
 }

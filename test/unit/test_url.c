@@ -281,6 +281,83 @@ static void query_is_encoded_as_utf8(void **state)
 	json_decref(root);
 }
 
+/* ---- without the files ---- */
+
+static void parses_to(const char *input, const char *base_text, const char *want)
+{
+	er_url base, u;
+	if (base_text != NULL)
+		assert_true(er_url_parse(&base, er_slice_cstr(base_text), NULL));
+	bool ok = er_url_parse(&u, er_slice_cstr(input), base_text != NULL ? &base : NULL);
+	if (ok != (want != NULL) || (ok && !er_slice_eq(er_url_href(&u), er_slice_cstr(want))))
+		fail_msg("<%s>: got <%.*s>, wanted <%s>", input, ok ? (int)er_url_href(&u).n : 0,
+		         ok ? (const char *)er_url_href(&u).p : "", want ? want : "failure");
+	if (ok)
+		er_url_fini(&u);
+	if (base_text != NULL)
+		er_url_fini(&base);
+}
+
+static void address_guard_sees_the_host_that_is_meant(void **state)
+{
+	(void)state;
+	parses_to("http://0x7f.1/", NULL, "http://127.0.0.1/");
+	parses_to("http://2130706433", NULL, "http://127.0.0.1/");
+	parses_to("http://0177.0.0.01", NULL, "http://127.0.0.1/");
+	parses_to("http://127.1", NULL, "http://127.0.0.1/");
+	parses_to("http://%31%32%37.0.0.1", NULL, "http://127.0.0.1/");
+	parses_to("http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1", NULL, "http://127.0.0.1/");
+	parses_to("http://[::ffff:127.0.0.1]", NULL, "http://[::ffff:7f00:1]/");
+	parses_to("http://[0:0:0:0:0:0:0:1]", NULL, "http://[::1]/");
+	parses_to("http://good.example\\@evil.example/", NULL, "http://good.example/@evil.example/");
+	parses_to("http://good.example@evil.example/", NULL, "http://good.example@evil.example/");
+	parses_to("http:evil.example", NULL, "http://evil.example/");
+	parses_to("http:\\\\evil.example", NULL, "http://evil.example/");
+	parses_to("\thttp://ev\nil.example ", NULL, "http://evil.example/");
+	parses_to("http://evil.example\xe3\x80\x82/", NULL, "http://evil.example./");
+	parses_to("http://256.1.1.1", NULL, NULL);
+	parses_to("http://1.2.3.4.5", NULL, NULL);
+	parses_to("http://a b/", NULL, NULL);
+	parses_to("http://a%00b/", NULL, NULL);
+	parses_to("http://\xff/", NULL, NULL);
+	parses_to("http://[::1%25eth0]/", NULL, NULL);
+	parses_to("http://a:65536/", NULL, NULL);
+	parses_to("http://", NULL, NULL);
+	parses_to("/path", NULL, NULL);
+}
+
+static void redirect_goes_where_location_says(void **state)
+{
+	(void)state;
+	const char *base = "https://a.example:8443/dir/page?q#f";
+	parses_to("", base, "https://a.example:8443/dir/page?q");
+	parses_to("other", base, "https://a.example:8443/dir/other");
+	parses_to("/root?x", base, "https://a.example:8443/root?x");
+	parses_to("//b.example/x", base, "https://b.example/x");
+	parses_to("?only", base, "https://a.example:8443/dir/page?only");
+	parses_to("../../../up", base, "https://a.example:8443/up");
+	parses_to("http://c.example:80/%7Efoo/caf\xc3\xa9", base, "http://c.example/%7Efoo/caf%C3%A9");
+	parses_to("javascript:alert(1)", base, "javascript:alert(1)");
+}
+
+static void input_has_a_bound(void **state)
+{
+	(void)state;
+	er_buf b;
+	er_buf_init(&b);
+	er_buf_puts(&b, "http://a/");
+	while (er_buf_len(&b) < 64 * 1024)
+		er_buf_puts(&b, "\"");
+	er_url u;
+	assert_true(er_url_parse(&u, er_buf_slice(&b), NULL));
+	assert_int_equal(er_url_href(&u).n, 9 + 3 * (64 * 1024 - 9));
+	er_buf_putc(&b, 'x');
+	assert_false(er_url_set(&u, ER_URL_PATHNAME, er_buf_slice(&b)));
+	er_url_fini(&u);
+	assert_false(er_url_parse(&u, er_buf_slice(&b), NULL));
+	er_buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +366,9 @@ int main(void)
 	    cmocka_unit_test(foreign_names_reach_the_right_host),
 	    cmocka_unit_test(every_idna_case_of_unicode),
 	    cmocka_unit_test(query_is_encoded_as_utf8),
+	    cmocka_unit_test(address_guard_sees_the_host_that_is_meant),
+	    cmocka_unit_test(redirect_goes_where_location_says),
+	    cmocka_unit_test(input_has_a_bound),
 	};
 	return cmocka_run_group_tests_name("url", tests, NULL, NULL);
 }
