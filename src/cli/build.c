@@ -1,5 +1,6 @@
 /* er build: bundles a routine into dist/NAME.js and dist/NAME.js.map, the two files that a node takes. */
 #include "cli/args.h"
+#include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/term.h"
 

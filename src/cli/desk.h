@@ -1,14 +1,8 @@
-/* What the desk's commands share: showing what a build said. The commands themselves: each takes its own name as argv[0] and returns
- * the exit status (args.h). */
+/* What the desk's commands share: building, and showing what a build said. */
 #ifndef ER_CLI_DESK_H
 #define ER_CLI_DESK_H
 
 #include "cli/bundler.h"
-
-int er_cmd_init(int argc, char **argv);
-int er_cmd_build(int argc, char **argv);
-int er_cmd_check(int argc, char **argv);
-int er_cmd_dev(int argc, char **argv);
 
 /* Writes diagnostics to standard error, as text. */
 void er_desk_show(const er_diag *diags, size_t n);

@@ -1,5 +1,6 @@
 /* er init: a new routine's folder from a template. */
 #include "cli/args.h"
+#include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/share.h"
 #include "cli/term.h"

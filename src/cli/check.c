@@ -1,0 +1,126 @@
+/* er check: would a node take this routine? The project file, the bundle, its size, and its top-level code run in a real sandbox. */
+#include "cli/args.h"
+#include "cli/cli.h"
+#include "cli/desk.h"
+#include "cli/probe.h"
+#include "cli/term.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* What the probe found, as a sentence. Empty: nothing is wrong. */
+static er_slice verdict(er_arena *a, const er_project *p, const er_probe *pr)
+{
+	if (pr->loaded)
+		return (er_slice){NULL, 0};
+	switch (pr->why) {
+	case ER_ERR_EXCEPTION:
+		return er_arena_printf(a, "top-level code threw %.*s", ER_FMT(pr->error.n ? pr->error : ER_LIT("an exception")));
+	case ER_ERR_CPU:
+		return er_arena_printf(
+		    a, "top-level code used more CPU than its limit of %u ms (limits.loadCpuMs); move work into the handler",
+		    p->limits.load_cpu_us / 1000);
+	case ER_ERR_MEMORY:
+		return er_arena_printf(a, "top-level code used more memory than the limit of %u MB (limits.memoryMb)",
+		                       p->limits.memory_kb / 1024);
+	case ER_ERR_TIMEOUT:
+		return ER_LIT("top-level code did not come to its end");
+	default:
+		return er_arena_printf(a, "the sandbox ended while top-level code ran (%s) %.*s", er_err_name(pr->why),
+		                       ER_FMT(pr->error));
+	}
+}
+
+static void report_json(const er_project *p, const er_bundle *b, const er_probe *pr, er_slice wrong)
+{
+	er_buf out = {0};
+	er_buf_printf(&out, "{\"ok\":%s,\"name\":", wrong.n ? "false" : "true");
+	er_buf_put_json(&out, p->name);
+	er_buf_printf(&out,
+	              ",\"bytes\":%llu,\"limit\":%u,\"topLevelCpuUs\":%llu,\"topLevelCpuLimitUs\":%u,\"level\":\"%s\",\"console\":",
+	              (unsigned long long)b->bytes, p->limits.code_n, (unsigned long long)pr->cpu_us, p->limits.load_cpu_us,
+	              er_level_name(pr->level));
+	er_buf_put_json(&out, pr->console);
+	er_buf_puts(&out, ",\"errors\":[");
+	if (wrong.n) {
+		er_buf_puts(&out, "{\"severity\":\"error\",\"text\":");
+		er_buf_put_json(&out, wrong);
+		er_buf_puts(&out, ",\"stack\":");
+		er_buf_put_json(&out, pr->stack);
+		er_buf_puts(&out, ",\"notes\":[]}");
+	}
+	er_buf_puts(&out, "],\"warnings\":");
+	er_caret_put_json_list(&out, b->diags, b->n_diags, true);
+	er_buf_puts(&out, "}\n");
+	er_term_flush(STDOUT_FILENO, &out);
+	er_buf_fini(&out);
+}
+
+static void report_text(const er_project *p, const er_bundle *b, const er_probe *pr, er_slice wrong)
+{
+	er_buf out = {0};
+	bool colour = er_term_colour(STDOUT_FILENO);
+	er_term_put_safe(&out, pr->console, true, colour);
+	if (!wrong.n) {
+		er_term_put(&out, colour, ER_GREEN, ER_LIT("ok "));
+		er_buf_printf(&out, "%.*s: %.1f KB of %.0f KB; top-level code took %.1f ms CPU of %.0f ms; sandbox level %s\n",
+		              ER_FMT(p->name), (double)b->bytes / 1024, (double)p->limits.code_n / 1024, (double)pr->cpu_us / 1000,
+		              (double)p->limits.load_cpu_us / 1000, er_level_name(pr->level));
+	}
+	er_term_flush(STDOUT_FILENO, &out);
+	er_buf_fini(&out);
+	if (wrong.n) {
+		er_buf err = {0};
+		er_caret_put(&err, er_term_colour(STDERR_FILENO), &(er_diag){.text = wrong});
+		er_term_put_safe(&err, pr->stack, true, false);
+		er_term_flush(STDERR_FILENO, &err);
+		er_buf_fini(&err);
+	}
+}
+
+static int check(er_project *p, er_bundle *b, bool json)
+{
+	er_probe probe;
+	er_err err;
+	er_piece code = b->code, map = b->map;
+	b->code = b->map = (er_piece){0};
+	er_routine *r = er_project_routine(p, code, map, ER_LIT("check"), false);
+	bool ok = er_probe_run(&p->arena, r, &probe, &err);
+	er_routine_unref(r);
+	if (!ok) {
+		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, json);
+		return ER_EXIT_FAILED;
+	}
+	er_slice wrong = verdict(&p->arena, p, &probe);
+	if (json)
+		report_json(p, b, &probe, wrong);
+	else
+		report_text(p, b, &probe, wrong);
+	return wrong.n ? ER_EXIT_FAILED : ER_EXIT_OK;
+}
+
+int er_cmd_check(int argc, char **argv)
+{
+	bool json = false;
+	const char *entry = NULL;
+	const er_option options[] = {{"json", 0, NULL, "the result as one JSON object on standard output", &json, NULL}};
+	const er_command cmd = {
+	    .usage = "er check [ENTRY] [--json]",
+	    .about = "Says whether a node would take a routine: reads er.jsonc, bundles (nothing is written), compares the size with "
+	             "its limit, and runs\n"
+	             "the top-level code in a real sandbox. No request is made.",
+	    .details = "Exit status: 0 a node takes it, 1 it does not (each reason with its place), 2 wrong usage.\n",
+	    .options = options,
+	    .n_options = 1,
+	    .max_words = 1,
+	};
+	int rc = er_args_parse(&cmd, argc, argv, &entry);
+	if (rc >= 0)
+		return rc;
+	er_project p;
+	er_bundle *b = er_desk_build(&p, entry, ER_MINIFY_DEFAULT, json);
+	rc = b != NULL ? check(&p, b, json) : ER_EXIT_FAILED;
+	er_bundle_free(b);
+	er_project_free(&p);
+	return rc;
+}

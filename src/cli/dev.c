@@ -1,0 +1,439 @@
+/* er dev: runs a routine at the desk as a node would, with the same sandbox and the same limits, and again after every save.
+ *
+ * One loop: the bundler child says when there is a new build, the node gets it as a reload, and the log shows what the node's threads report. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/args.h"
+#include "cli/cli.h"
+#include "cli/desk.h"
+#include "cli/devlog.h"
+#include "gateway/standard.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20 };
+
+typedef struct dev {
+	const char *entry, *host, *origin;
+	unsigned port;
+	bool json;
+
+	uv_loop_t loop;
+	er_project project;
+	er_bundler *bundler;
+	er_devlog *log;
+	er_node *node;
+	er_bundle *first;   /* the first build, until the node has started */
+	er_piece code, map; /* of the version that runs; empty: none was built yet */
+	unsigned version;
+	bool stopping;
+
+	uv_signal_t on_int, on_term, on_hup;
+	uv_fs_event_t watch; /* the folder of er.jsonc */
+	uv_timer_t settle;   /* a save is several events */
+	bool watching;
+} dev;
+
+/* ---- what the node is to run ---- */
+
+/* What answers while there is nothing else: the build's errors, as a page. */
+static er_piece stand_in(const er_bundle *b)
+{
+	er_buf page = {0}, code = {0};
+	er_buf_puts(&page, "The build failed, and there is no older version to run:\n\n");
+	for (size_t i = 0; b != NULL && i < b->n_diags; i++)
+		er_caret_put(&page, false, &b->diags[i]);
+	er_buf_puts(&code, "addEventListener('fetch', (e) => e.respondWith(new Response(");
+	er_buf_put_json(&code, er_slice_head(er_buf_slice(&page), 64 * 1024));
+	er_buf_puts(&code,
+	            ", { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' } })));");
+	er_piece piece = er_piece_copy(er_buf_slice(&code));
+	er_buf_fini(&page);
+	er_buf_fini(&code);
+	return piece;
+}
+
+/* The desk runs what the project asks for; a node may allow less. */
+static void raise_maximum(dev *d, er_limits *most)
+{
+	const er_limits *l = &d->project.limits;
+	bool above = false;
+#define RAISE(member) \
+	do { \
+		if (l->member > most->member) { \
+			most->member = l->member; \
+			above = true; \
+		} \
+	} while (0)
+	RAISE(cpu_us);
+	RAISE(load_cpu_us);
+	RAISE(memory_kb);
+	RAISE(response_ms);
+	RAISE(subrequests);
+	RAISE(timers);
+	RAISE(idle_s);
+	RAISE(code_n);
+#undef RAISE
+	if (above)
+		er_devlog_note(
+		    d->log, true,
+		    "the limits of er.jsonc are above what a node allows by default; its operator must allow them (routineLimits)");
+}
+
+static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
+{
+	bool ipv6 = memchr(d->host, ':', er_slice_cstr(d->host).n) != NULL;
+	er_config *c = er_config_new();
+	char *listen = er_printf(ipv6 ? "[%s]:%u" : "%s:%u", d->host, d->port);
+	er_config_add_listen(c, er_slice_cstr(listen));
+	er_free(listen);
+	c->dev = true;
+	c->threads = 2;
+	c->pool = 1;
+	c->pool_hardened = d->project.profile == ER_PROFILE_HARDENED ? 1 : 0;
+	c->min_level = ER_LEVEL_SECCOMP_ONLY;
+	c->limits.drain_ms = DRAIN_MS;
+	if (d->origin)
+		c->origin = er_strdup_cstr(d->origin);
+	raise_maximum(d, &c->routine_max);
+	char version[32];
+	int n = snprintf(version, sizeof version, "dev-%u", ++d->version);
+	er_piece code = d->code.n ? er_piece_sub(d->code, 0, d->code.n) : stand_in(failed);
+	er_piece map = er_piece_sub(d->map, 0, d->map.n);
+	er_routine *r = er_project_routine(&d->project, code, map, er_slice_of(version, (size_t)n), true);
+	if (!er_config_add_routine(c, r, err)) {
+		er_config_unref(c);
+		return NULL;
+	}
+	er_config_seal(c);
+	return c;
+}
+
+static bool reload(dev *d)
+{
+	er_err err = {0};
+	er_config *c = make_config(d, NULL, &err);
+	bool ok = c != NULL && er_node_reload(d->node, c, &err);
+	if (!ok)
+		er_devlog_failed(d->log, &(er_diag){.text = er_slice_cstr(err.text)}, 1, true);
+	er_config_unref(c);
+	return ok;
+}
+
+/* ---- builds ---- */
+
+static void take_code(dev *d, er_bundle *b)
+{
+	er_piece_drop(&d->code);
+	er_piece_drop(&d->map);
+	d->code = b->code;
+	d->map = b->map;
+	b->code = b->map = (er_piece){0};
+}
+
+static void on_bundle(void *ctx, er_bundle *b)
+{
+	dev *d = ctx;
+	if (d->node == NULL) {
+		er_bundle_free(d->first);
+		d->first = b;
+		return;
+	}
+	if (!b->ok) {
+		er_devlog_failed(d->log, b->diags, b->n_diags, d->code.n > 0);
+	} else {
+		bool again = d->code.n > 0;
+		take_code(d, b);
+		if (reload(d))
+			er_devlog_built(d->log, b, again);
+	}
+	er_bundle_free(b);
+}
+
+static void on_bundler_end(void *ctx)
+{
+	dev *d = ctx;
+	er_bundler_close(d->bundler);
+	d->bundler = NULL;
+	if (d->node)
+		er_devlog_note(d->log, true, "saves are not noticed any more: the bundler is gone; start er dev again");
+}
+
+static bool start_bundler(dev *d, er_err *err)
+{
+	er_bundler_options o = {.project = &d->project,
+	                        .minify = ER_MINIFY_NONE,
+	                        .watch = true,
+	                        .on_bundle = on_bundle,
+	                        .on_end = on_bundler_end,
+	                        .ctx = d};
+	d->bundler = er_bundler_start(&d->loop, &o, err);
+	return d->bundler != NULL;
+}
+
+/* ---- er.jsonc ---- */
+
+static void on_settled(uv_timer_t *t)
+{
+	dev *d = t->data;
+	er_project fresh;
+	er_diag diag;
+	er_err err;
+	if (d->stopping)
+		return;
+	if (!er_project_load(&fresh, d->entry, &diag)) {
+		er_devlog_failed(d->log, &diag, 1, d->code.n > 0);
+		er_project_free(&fresh);
+		return;
+	}
+	bool other_main = !er_slice_eq(er_slice_cstr(fresh.main), er_slice_cstr(d->project.main));
+	bool other_limit = fresh.limits.code_n != d->project.limits.code_n;
+	er_project_free(&d->project);
+	d->project = fresh;
+	er_devlog_note(d->log, false, "er.jsonc was read again");
+	if (other_main || other_limit || d->bundler == NULL) {
+		if (d->bundler)
+			er_bundler_close(d->bundler);
+		if (!start_bundler(d, &err))
+			er_devlog_failed(d->log, &(er_diag){.text = er_slice_cstr(err.text)}, 1, d->code.n > 0);
+	} else if (d->code.n > 0) {
+		(void)reload(d);
+	}
+}
+
+static void on_folder(uv_fs_event_t *h, const char *name, int events, int status)
+{
+	dev *d = h->data;
+	(void)events;
+	if (status == 0 && name != NULL && er_slice_eq(er_slice_cstr(name), ER_LIT("er.jsonc")))
+		(void)uv_timer_start(&d->settle, on_settled, SETTLE_MS, 0);
+}
+
+/* ---- ending ---- */
+
+static void close_handle(void *h)
+{
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void on_stopped(void *ctx)
+{
+	dev *d = ctx;
+	close_handle(&d->on_int);
+	close_handle(&d->on_term);
+	close_handle(&d->on_hup);
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+	dev *d = h->data;
+	(void)number;
+	if (!d->stopping) {
+		d->stopping = true;
+		er_devlog_note(d->log, false, "ending");
+		if (d->bundler)
+			er_bundler_close(d->bundler);
+		d->bundler = NULL;
+		if (d->watching)
+			close_handle(&d->watch);
+		close_handle(&d->settle);
+	}
+	er_node_stop(d->node, on_stopped, d);
+}
+
+/* ---- starting ---- */
+
+/* True: nobody listens there. The node's own listeners share ports among themselves, so this asks without sharing. */
+static bool port_free(const char *host, unsigned port, int *why)
+{
+	char service[8];
+	(void)snprintf(service, sizeof service, "%u", port);
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *list = NULL;
+	*why = EADDRNOTAVAIL;
+	if (getaddrinfo(host, service, &hints, &list) != 0)
+		return false;
+	int fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	bool ok = fd >= 0 && bind(fd, list->ai_addr, list->ai_addrlen) == 0 && listen(fd, 1) == 0;
+	*why = errno;
+	if (fd >= 0)
+		close(fd);
+	freeaddrinfo(list);
+	return ok;
+}
+
+static bool check_port(const dev *d, er_err *err)
+{
+	int why;
+	if (d->port == 0 || port_free(d->host, d->port, &why))
+		return true;
+	if (why == EACCES)
+		return er_fail(err, ER_ERR_IO, "port %u needs privileges; take one above 1023: er dev --port 8787", d->port);
+	if (why != EADDRINUSE)
+		return er_fail(err, ER_ERR_IO, "cannot listen on %s port %u: %s", d->host, d->port, strerror(why));
+	for (unsigned i = 1; i <= PORT_TRIES && d->port + i < 65536; i++)
+		if (port_free(d->host, d->port + i, &why))
+			return er_fail(err, ER_ERR_IO, "port %u is in use, perhaps by another er dev; port %u is free: er dev --port %u",
+			               d->port, d->port + i, d->port + i);
+	return er_fail(err, ER_ERR_IO, "port %u is in use, and so are the next %d; choose one with --port", d->port, PORT_TRIES);
+}
+
+static void watch(dev *d)
+{
+	uv_signal_t *signals[] = {&d->on_int, &d->on_term, &d->on_hup};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		(void)uv_signal_init(&d->loop, signals[i]);
+		signals[i]->data = d;
+		(void)uv_signal_start(signals[i], on_signal, numbers[i]);
+	}
+	(void)uv_timer_init(&d->loop, &d->settle);
+	d->settle.data = d;
+	if (d->project.file == NULL)
+		return;
+	(void)uv_fs_event_init(&d->loop, &d->watch);
+	d->watch.data = d;
+	d->watching = true;
+	if (uv_fs_event_start(&d->watch, on_folder, d->project.root, 0) != 0)
+		er_devlog_note(d->log, true, "changes of er.jsonc are not noticed: the system has no file watches left");
+}
+
+static bool start_node(dev *d, er_err *err)
+{
+	er_bundle *b = d->first;
+	d->first = NULL;
+	if (b->ok)
+		take_code(d, b);
+	er_config *c = make_config(d, b, err);
+	if (c != NULL && b->ok)
+		er_devlog_built(d->log, b, false);
+	else if (c != NULL)
+		er_devlog_failed(d->log, b->diags, b->n_diags, false);
+	er_node_options o = {.config = c, .events = er_devlog_events(d->log)};
+	d->node = c != NULL ? er_node_new(&d->loop, &o, err) : NULL;
+	er_config_unref(c);
+	er_bundle_free(b);
+	/* A save while the node was starting. */
+	if (d->node != NULL && d->first != NULL) {
+		b = d->first;
+		d->first = NULL;
+		on_bundle(d, b);
+	}
+	return d->node != NULL;
+}
+
+static void say_ready(dev *d)
+{
+	char engine[64], url[320];
+	er_level level;
+	er_node_engine(d->node, engine, sizeof engine, &level);
+	er_slice host = er_slice_cstr(d->host);
+	bool any = er_slice_eq(host, ER_LIT("0.0.0.0")) || er_slice_eq(host, ER_LIT("::"));
+	bool ipv6 = memchr(host.p, ':', host.n) != NULL;
+	(void)snprintf(url, sizeof url, ipv6 && !any ? "http://[%s]:%u" : "http://%s:%u", any ? "127.0.0.1" : d->host,
+	               er_node_port(d->node, 0));
+	er_devlog_ready(d->log, &d->project, url, er_level_name(level), engine);
+	if (level != ER_LEVEL_FULL)
+		er_devlog_note(
+		    d->log, true,
+		    "this system gives sandboxes only the level %s; a node refuses to start below \"full\". Run only code you trust",
+		    er_level_name(level));
+}
+
+/* Everything that still holds the loop open is closed, and the loop runs dry. */
+static void clean_up(dev *d)
+{
+	if (d->bundler)
+		er_bundler_close(d->bundler);
+	if (d->node)
+		er_node_free(d->node);
+	er_devlog_close(d->log);
+	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&d->loop);
+	er_bundle_free(d->first);
+	er_piece_drop(&d->code);
+	er_piece_drop(&d->map);
+}
+
+static int run(dev *d)
+{
+	er_err err = {0};
+	int rc = uv_loop_init(&d->loop);
+	ER_ASSERT(rc == 0);
+	d->log = er_devlog_new(&d->loop, d->json);
+	bool ok = check_port(d, &err) && start_bundler(d, &err);
+	while (ok && d->first == NULL && uv_run(&d->loop, UV_RUN_ONCE))
+		;
+	ok = ok && start_node(d, &err);
+	if (ok) {
+		watch(d);
+		say_ready(d);
+		(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	} else {
+		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, d->json);
+	}
+	clean_up(d);
+	return ok ? ER_EXIT_OK : ER_EXIT_FAILED;
+}
+
+static bool parse_port(const char *text, unsigned *port)
+{
+	uint64_t v = 8787;
+	bool ok = text == NULL || (er_slice_u64(er_slice_cstr(text), &v) && v <= 65535);
+	*port = (unsigned)v;
+	return ok;
+}
+
+int er_cmd_dev(int argc, char **argv)
+{
+	dev d = {.host = "127.0.0.1"};
+	const char *port = NULL;
+	const er_option options[] = {
+	    {"port", 'p', "N", "port to listen on; 8787 if not given, 0: any", NULL, &port},
+	    {"host", 0, "ADDR", "address to listen on; 127.0.0.1 if not given", NULL, &d.host},
+	    {"origin", 0, "URL", "what is behind the routine: fetch(request) and requests that it passes on go there", NULL,
+	     &d.origin},
+	    {"json", 0, NULL, "one JSON object a line on standard output: ready, build, console, exception, killed, request", &d.json,
+	     NULL},
+	};
+	const er_command cmd = {
+	    .usage = "er dev [ENTRY] [--port N] [--origin URL] [options]",
+	    .about = "Runs a routine as a node would (same sandbox, same limits), rebuilds it on every save and shows what it does.\n"
+	             "ENTRY is a source file or a folder; without it the project (er.jsonc) here or in a folder above. Subrequests "
+	             "to this machine\n"
+	             "(127.0.0.0/8, ::1) are allowed at the desk; a node refuses them unless its operator says otherwise.",
+	    .details = "Ctrl-C lets running requests finish and ends; a second Ctrl-C ends at once.\n"
+	               "Exit status: 0 ended by a signal, 1 it could not start, 2 wrong usage.\n",
+	    .options = options,
+	    .n_options = sizeof options / sizeof *options,
+	    .max_words = 1,
+	};
+	int rc = er_args_parse(&cmd, argc, argv, &d.entry);
+	if (rc >= 0)
+		return rc;
+	er_err err;
+	er_slice scheme, authority;
+	if (!parse_port(port, &d.port)) {
+		fprintf(stderr, "error: --port: a number from 0 to 65535 is expected, not \"%s\"\n", port);
+		return ER_EXIT_USAGE;
+	}
+	if (d.origin && !er_standard_origin(er_slice_cstr(d.origin), &scheme, &authority, &err)) {
+		fprintf(stderr, "error: --origin: %s\n", err.text);
+		return ER_EXIT_USAGE;
+	}
+	er_log_setup(ER_LOG_WARN, d.json);
+	er_diag diag;
+	rc = ER_EXIT_FAILED;
+	if (er_project_load(&d.project, d.entry, &diag))
+		rc = run(&d);
+	else
+		er_desk_show_failure(&diag, 1, d.json);
+	er_project_free(&d.project);
+	return rc;
+}

@@ -1,0 +1,427 @@
+#include "cli/devlog.h"
+
+#include "base/list.h"
+#include "cli/term.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { MAGIC = 0x4445564c, QUEUE_MAX = 16 * 1024 * 1024 };
+
+typedef enum report_kind { CONSOLE, EXCEPTION, KILLED, REQUEST } report_kind;
+
+typedef struct report {
+	er_list link;
+	report_kind kind;
+	unsigned level; /* CONSOLE */
+	bool fatal, cut, cold;
+	int status;
+	er_err_kind error;
+	uint64_t id, a, b, c; /* KILLED: used, limit; REQUEST: wall us, cpu us, body bytes */
+	er_buf where;         /* "GET /path", or empty: top-level code */
+	er_buf text, stack;
+} report;
+
+struct er_devlog {
+	uint32_t magic;
+	bool json, colour;
+	uv_async_t wake;
+	uv_mutex_t lock;
+	er_list queue; /* under the lock */
+	size_t queued; /* bytes, under the lock */
+	uint64_t dropped;
+};
+
+/* ---- gateway threads ---- */
+
+static size_t weight(const report *r)
+{
+	return sizeof *r + er_buf_len(&r->where) + er_buf_len(&r->text) + er_buf_len(&r->stack);
+}
+
+static void report_free(report *r)
+{
+	er_buf_fini(&r->where);
+	er_buf_fini(&r->text);
+	er_buf_fini(&r->stack);
+	er_free(r);
+}
+
+static report *report_new(report_kind kind, const er_exchange *x)
+{
+	report *r = ER_NEW(report);
+	r->kind = kind;
+	er_list_init(&r->link);
+	if (x != NULL) {
+		r->id = x->id;
+		er_buf_put(&r->where, er_slice_head(x->req.method, 32));
+		er_buf_putc(&r->where, ' ');
+		er_buf_put(&r->where, er_slice_head(x->req.target, 256));
+		if (x->req.target.n > 256)
+			er_buf_puts(&r->where, "...");
+	}
+	return r;
+}
+
+static void submit(er_devlog *log, report *r)
+{
+	size_t n = weight(r);
+	uv_mutex_lock(&log->lock);
+	bool room = log->queued + n <= QUEUE_MAX;
+	if (room) {
+		er_list_push(&log->queue, &r->link);
+		log->queued += n;
+	} else {
+		log->dropped++;
+	}
+	uv_mutex_unlock(&log->lock);
+	if (!room)
+		report_free(r);
+	(void)uv_async_send(&log->wake);
+}
+
+static void on_console(void *ctx, const er_routine *routine, er_exchange *x, unsigned level, er_slice text)
+{
+	(void)routine;
+	report *r = report_new(CONSOLE, x);
+	r->level = level < 5 ? level : 4;
+	er_buf_put(&r->text, text);
+	submit(ctx, r);
+}
+
+static void on_exception(void *ctx, const er_routine *routine, er_exchange *x, er_slice name, er_slice message, er_slice stack,
+                         bool fatal)
+{
+	(void)routine;
+	report *r = report_new(EXCEPTION, x);
+	r->fatal = fatal;
+	er_buf_put(&r->text, name.n ? name : ER_LIT("Error"));
+	if (message.n)
+		er_buf_puts(&r->text, ": ");
+	er_buf_put(&r->text, message);
+	er_buf_put(&r->stack, stack);
+	submit(ctx, r);
+}
+
+static void on_killed(void *ctx, const er_routine *routine, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+{
+	(void)routine;
+	report *r = report_new(KILLED, x);
+	r->error = why;
+	r->a = used;
+	r->b = limit;
+	submit(ctx, r);
+}
+
+static void on_access(void *ctx, const er_access_record *rec)
+{
+	report *r = report_new(REQUEST, rec->x);
+	r->status = rec->status;
+	r->a = rec->wall_us;
+	r->b = rec->x->facts.cpu_us;
+	r->c = rec->sent;
+	r->cut = rec->cut;
+	r->cold = rec->x->facts.cold_start;
+	r->error = rec->x->res.error;
+	er_buf_put(&r->text, er_slice_head(rec->x->res.error_text, 512));
+	submit(ctx, r);
+}
+
+/* ---- the loop's thread ---- */
+
+static const char *const levels[] = {"debug", "log", "info", "warn", "error"};
+
+static void put_ms(er_buf *b, uint64_t us)
+{
+	er_buf_printf(b, us < 10000 ? "%.1f ms" : "%.0f ms", (double)us / 1000);
+}
+
+static void put_amount(er_buf *b, er_err_kind why, uint64_t v)
+{
+	if (why == ER_ERR_CPU)
+		er_buf_printf(b, "%.0f ms", (double)v / 1000);
+	else if (why == ER_ERR_MEMORY)
+		er_buf_printf(b, "%.0f MB", (double)v / 1024);
+	else
+		er_buf_printf(b, "%llu%s", (unsigned long long)v, why == ER_ERR_TIMEOUT ? " ms" : "");
+}
+
+static void put_styled(er_buf *b, bool colour, er_style style, er_slice s)
+{
+	er_buf safe = {0};
+	er_term_put_safe(&safe, s, false, false);
+	er_term_put(b, colour, style, er_buf_slice(&safe));
+	er_buf_fini(&safe);
+}
+
+static void text_request(const er_devlog *log, er_buf *b, const report *r)
+{
+	char status[16] = "---";
+	if (r->status)
+		(void)snprintf(status, sizeof status, "%d", r->status);
+	er_style style = r->status >= 500 || r->status == 0 ? ER_RED : r->status >= 400 ? ER_YELLOW : ER_GREEN;
+	er_term_put(b, log->colour, style, er_slice_cstr(status));
+	er_buf_putc(b, ' ');
+	er_term_put_safe(b, er_buf_slice(&r->where), false, false);
+	er_buf facts = {0};
+	er_buf_puts(&facts, "  ");
+	put_ms(&facts, r->a);
+	er_buf_puts(&facts, ", cpu ");
+	put_ms(&facts, r->b);
+	er_buf_printf(&facts, ", %llu B", (unsigned long long)r->c);
+	if (r->cold)
+		er_buf_puts(&facts, ", cold start");
+	er_term_put(b, log->colour, ER_DIM, er_buf_slice(&facts));
+	er_buf_fini(&facts);
+	if (r->cut)
+		er_term_put(b, log->colour, ER_RED, ER_LIT("  body cut"));
+	if (r->status == 0)
+		er_term_put(b, log->colour, ER_RED, ER_LIT("  the client left"));
+	if (r->error != ER_ERR_OK) {
+		er_buf_puts(b, "  ");
+		er_term_put(b, log->colour, ER_RED, er_slice_cstr(er_err_name(r->error)));
+		er_buf_puts(b, ": ");
+		er_term_put_safe(b, er_buf_slice(&r->text), false, false);
+	}
+	er_buf_putc(b, '\n');
+}
+
+static void text_of(const er_devlog *log, er_buf *b, const report *r)
+{
+	static const er_style level_style[] = {ER_DIM, ER_BLUE, ER_BLUE, ER_YELLOW, ER_RED};
+	er_slice where = er_buf_len(&r->where) ? er_buf_slice(&r->where) : ER_LIT("top-level code");
+	switch (r->kind) {
+	case CONSOLE:
+		put_styled(b, log->colour, ER_DIM, where);
+		er_buf_putc(b, ' ');
+		er_term_put(b, log->colour, level_style[r->level], er_slice_cstr(levels[r->level]));
+		er_buf_puts(b, ": ");
+		er_term_put_safe(b, er_buf_slice(&r->text), true, log->colour);
+		er_buf_putc(b, '\n');
+		break;
+	case EXCEPTION:
+		put_styled(b, log->colour, ER_DIM, where);
+		er_buf_putc(b, ' ');
+		er_term_put(b, log->colour, ER_RED, r->fatal ? ER_LIT("exception: ") : ER_LIT("unhandled: "));
+		er_term_put_safe(b, er_buf_slice(&r->text), true, false);
+		er_buf_putc(b, '\n');
+		er_term_put_safe(b, er_buf_slice(&r->stack), true, false);
+		break;
+	case KILLED:
+		put_styled(b, log->colour, ER_DIM, where);
+		er_buf_putc(b, ' ');
+		er_term_put(b, log->colour, ER_RED, ER_LIT("sandbox killed: "));
+		er_buf_put_cstr(b, er_err_name(r->error));
+		if (r->b) {
+			er_buf_puts(b, ", used ");
+			put_amount(b, r->error, r->a);
+			er_buf_puts(b, " of ");
+			put_amount(b, r->error, r->b);
+		}
+		er_buf_puts(b, "; a fresh one takes over\n");
+		break;
+	case REQUEST:
+		text_request(log, b, r);
+		break;
+	default:
+		ER_ASSERT(!"a report of no kind");
+	}
+}
+
+static void json_of(er_buf *b, const report *r)
+{
+	static const char *const kinds[] = {"console", "exception", "killed", "request"};
+	er_buf_printf(b, "{\"event\":\"%s\"", kinds[r->kind]);
+	if (er_buf_len(&r->where)) {
+		er_buf_printf(b, ",\"id\":\"%016llx\",\"request\":", (unsigned long long)r->id);
+		er_buf_put_json(b, er_buf_slice(&r->where));
+	}
+	switch (r->kind) {
+	case CONSOLE:
+		er_buf_printf(b, ",\"level\":\"%s\",\"text\":", levels[r->level]);
+		er_buf_put_json(b, er_buf_slice(&r->text));
+		break;
+	case EXCEPTION:
+		er_buf_printf(b, ",\"fatal\":%s,\"text\":", r->fatal ? "true" : "false");
+		er_buf_put_json(b, er_buf_slice(&r->text));
+		er_buf_puts(b, ",\"stack\":");
+		er_buf_put_json(b, er_buf_slice(&r->stack));
+		break;
+	case KILLED:
+		er_buf_printf(b, ",\"why\":\"%s\",\"used\":%llu,\"limit\":%llu,\"unit\":\"%s\"", er_err_name(r->error),
+		              (unsigned long long)r->a, (unsigned long long)r->b,
+		              r->error == ER_ERR_CPU       ? "us"
+		              : r->error == ER_ERR_MEMORY  ? "KB"
+		              : r->error == ER_ERR_TIMEOUT ? "ms"
+		                                           : "");
+		break;
+	default:
+		er_buf_printf(b, ",\"status\":%d,\"wallUs\":%llu,\"cpuUs\":%llu,\"bytes\":%llu,\"coldStart\":%s,\"cut\":%s", r->status,
+		              (unsigned long long)r->a, (unsigned long long)r->b, (unsigned long long)r->c, r->cold ? "true" : "false",
+		              r->cut ? "true" : "false");
+		if (r->error != ER_ERR_OK) {
+			er_buf_printf(b, ",\"error\":\"%s\",\"text\":", er_err_name(r->error));
+			er_buf_put_json(b, er_buf_slice(&r->text));
+		}
+	}
+	er_buf_puts(b, "}\n");
+}
+
+static void write_queued(er_devlog *log)
+{
+	er_list taken;
+	er_list_init(&taken);
+	uv_mutex_lock(&log->lock);
+	for (er_list *it; (it = er_list_pop(&log->queue)) != NULL;)
+		er_list_push(&taken, it);
+	log->queued = 0;
+	uint64_t dropped = log->dropped;
+	log->dropped = 0;
+	uv_mutex_unlock(&log->lock);
+	er_buf b = {0};
+	for (er_list *it; (it = er_list_pop(&taken)) != NULL;) {
+		report *r = ER_CONTAINER(it, report, link);
+		if (log->json)
+			json_of(&b, r);
+		else
+			text_of(log, &b, r);
+		report_free(r);
+		if (er_buf_len(&b) > 64 * 1024)
+			er_term_flush(STDOUT_FILENO, &b);
+	}
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+	if (dropped)
+		er_devlog_note(log, true, "%llu lines were dropped: they came faster than they could be shown",
+		               (unsigned long long)dropped);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+	er_devlog *log = wake->data;
+	ER_CHECK(log, MAGIC);
+	write_queued(log);
+}
+
+er_devlog *er_devlog_new(uv_loop_t *loop, bool json)
+{
+	er_devlog *log = ER_NEW(er_devlog);
+	log->magic = MAGIC;
+	log->json = json;
+	log->colour = !json && er_term_colour(STDOUT_FILENO);
+	er_list_init(&log->queue);
+	int rc = uv_mutex_init(&log->lock);
+	ER_ASSERT(rc == 0);
+	rc = uv_async_init(loop, &log->wake, on_wake);
+	ER_ASSERT(rc == 0);
+	log->wake.data = log;
+	return log;
+}
+
+er_node_events er_devlog_events(er_devlog *log)
+{
+	return (er_node_events){.isolate = {.console = on_console, .exception = on_exception, .killed = on_killed, .ctx = log},
+	                        .access = on_access,
+	                        .ctx = log};
+}
+
+static void on_closed(uv_handle_t *h)
+{
+	er_devlog *log = h->data;
+	uv_mutex_destroy(&log->lock);
+	log->magic = 0;
+	er_free(log);
+}
+
+void er_devlog_close(er_devlog *log)
+{
+	ER_CHECK(log, MAGIC);
+	write_queued(log);
+	uv_close((uv_handle_t *)&log->wake, on_closed);
+}
+
+static void write_now(er_devlog *log, er_buf *b)
+{
+	write_queued(log);
+	er_term_flush(STDOUT_FILENO, b);
+	er_buf_fini(b);
+}
+
+void er_devlog_ready(er_devlog *log, const er_project *p, const char *url, const char *level, const char *engine)
+{
+	er_buf b = {0};
+	if (log->json) {
+		er_buf_puts(&b, "{\"event\":\"ready\",\"name\":");
+		er_buf_put_json(&b, p->name);
+		er_buf_puts(&b, ",\"url\":");
+		er_buf_put_json(&b, er_slice_cstr(url));
+		er_buf_printf(&b, ",\"pid\":%ld,\"level\":\"%s\",\"engine\":", (long)getpid(), level);
+		er_buf_put_json(&b, er_slice_cstr(engine));
+		er_buf_puts(&b, "}\n");
+	} else {
+		er_term_put(&b, log->colour, ER_GREEN, ER_LIT("ready "));
+		er_term_put(&b, log->colour, ER_BOLD, er_slice_cstr(url));
+		er_buf_printf(&b, "  runs %.*s (%.*s%s), sandbox level %s. Ctrl-C ends it.\n", ER_FMT(p->name), ER_FMT(p->prefix),
+		              p->main, level);
+	}
+	write_now(log, &b);
+}
+
+void er_devlog_built(er_devlog *log, const er_bundle *bundle, bool again)
+{
+	er_buf b = {0};
+	if (log->json) {
+		er_buf_printf(&b, "{\"event\":\"build\",\"ok\":true,\"bytes\":%llu,\"ms\":%llu,\"errors\":[],\"warnings\":",
+		              (unsigned long long)bundle->bytes, (unsigned long long)bundle->ms);
+		er_caret_put_json_list(&b, bundle->diags, bundle->n_diags, true);
+		er_buf_puts(&b, "}\n");
+	} else {
+		for (size_t i = 0; i < bundle->n_diags; i++)
+			er_caret_put(&b, log->colour, &bundle->diags[i]);
+		er_term_put(&b, log->colour, ER_GREEN, again ? ER_LIT("rebuilt ") : ER_LIT("built "));
+		er_buf_printf(&b, "%.1f KB in %llu ms\n", (double)bundle->bytes / 1024, (unsigned long long)bundle->ms);
+	}
+	write_now(log, &b);
+}
+
+void er_devlog_failed(er_devlog *log, const er_diag *diags, size_t n, bool running)
+{
+	er_buf b = {0};
+	if (log->json) {
+		er_buf_printf(&b, "{\"event\":\"build\",\"ok\":false,\"running\":%s,\"errors\":", running ? "true" : "false");
+		er_caret_put_json_list(&b, diags, n, false);
+		er_buf_puts(&b, ",\"warnings\":");
+		er_caret_put_json_list(&b, diags, n, true);
+		er_buf_puts(&b, "}\n");
+	} else {
+		for (size_t i = 0; i < n; i++)
+			er_caret_put(&b, log->colour, &diags[i]);
+		er_term_put(&b, log->colour, ER_YELLOW,
+		            running ? ER_LIT("not rebuilt: the last good version goes on; save the fix\n")
+		                    : ER_LIT("nothing to run yet; save the fix\n"));
+	}
+	write_now(log, &b);
+}
+
+void er_devlog_note(er_devlog *log, bool warning, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	er_slice s = er_slice_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+	er_buf b = {0};
+	if (log->json) {
+		er_buf_printf(&b, "{\"event\":\"%s\",\"text\":", warning ? "warning" : "note");
+		er_buf_put_json(&b, s);
+		er_buf_puts(&b, "}\n");
+	} else {
+		if (warning)
+			er_term_put(&b, log->colour, ER_YELLOW, ER_LIT("warning: "));
+		er_term_put_safe(&b, s, true, false);
+		er_buf_putc(&b, '\n');
+	}
+	write_now(log, &b);
+}

@@ -1,0 +1,24 @@
+/* Starts a routine in a real sandbox, as a node would, and lets nothing but its top-level code run: no request ever comes. The probe plays the
+ * node's part of the channel (channel/frame.h) for one sandbox, and ends it afterwards. Blocks for a few ms; at most PROBE_S seconds. */
+#ifndef ER_CLI_PROBE_H
+#define ER_CLI_PROBE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "channel/frame.h"
+#include "isolate/routine.h"
+
+typedef struct er_probe {
+	bool loaded;      /* its top-level code ran to the end, and there is a handler */
+	er_level level;   /* of the sandbox */
+	uint64_t cpu_us;  /* of the top-level code */
+	er_err_kind why;  /* not loaded: EXCEPTION, CPU, MEMORY, CRASH, ... */
+	er_slice error;   /* "TypeError: ..." or a sentence */
+	er_slice stack;   /* mapped to the sources, a frame a line */
+	er_slice console; /* what it printed, a line each */
+} er_probe;
+
+/* Must be called while the process has one thread. Strings live in the arena. False: no sandbox could be had; *err says why. */
+ER_MUST_CHECK bool er_probe_run(er_arena *a, const er_routine *r, er_probe *out, er_err *err);
+
+#endif
