@@ -71,7 +71,7 @@ static void on_crash(int sig, siginfo_t *info, void *uc)
 	const er_turn *t = &er_sb.turn;
 	bool memory = er_sb.code_url.p != NULL && (er_death_refused() > t->refused || er_death_at_limit());
 	uint32_t id = t->active ? t->owner_id : 0;
-	er_die(memory ? ER_ERR_MEMORY : ER_ERR_CRASH, id, t->active ? t->before_ns / 1000 : 0, sig);
+	er_die(memory ? ER_ERR_MEMORY : ER_ERR_CRASH, id, er_turn_sum_us(), sig);
 }
 
 bool er_death_setup(er_err *err)

@@ -44,16 +44,6 @@ static const char HARDEN[] =
 
 er_js er_engine_js;
 
-void er_engine_lock(void)
-{
-	JSLock(engine.ctx);
-}
-
-void er_engine_unlock(void)
-{
-	JSUnlock(engine.ctx);
-}
-
 const char *er_engine_version(void)
 {
 	return engine.version;

@@ -54,9 +54,6 @@ typedef enum er_hook {
 /* VM, context, natives, prelude; warms what would be slow on first use. */
 ER_MUST_CHECK bool er_engine_start(er_err *err);
 extern er_js er_engine_js; /* the context; set once at the start */
-/* For a native that makes many calls into the engine: it takes its lock once instead of at each. */
-void er_engine_lock(void);
-void er_engine_unlock(void);
 /* "JavaScriptCore 2.50.6" */
 const char *er_engine_version(void);
 /* Runs a script; its value, or NULL with *exception. */

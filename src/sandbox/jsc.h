@@ -8,8 +8,6 @@ extern void JSGlobalContextSetUnhandledRejectionCallback(JSGlobalContextRef ctx,
 extern void JSGlobalContextSetEvalEnabled(JSGlobalContextRef ctx, bool enabled, JSStringRef message);
 extern void JSGlobalContextSetInspectable(JSGlobalContextRef ctx, bool inspectable);
 extern void JSRemoteInspectorDisableAutoStart(void);
-extern void JSLock(JSContextRef ctx);
-extern void JSUnlock(JSContextRef ctx);
 extern void JSSynchronousGarbageCollectForDebugging(JSContextRef ctx);
 /* WTF::releaseFastMallocFreeMemory(): what the engine's allocator keeps for later goes back to the kernel. Not of the C API: absent in versions that
  * may come, and then only a second later by itself. */

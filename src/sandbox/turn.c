@@ -189,6 +189,12 @@ uint32_t er_turn_cpu_us(const er_request *r)
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 }
 
+uint64_t er_turn_sum_us(void)
+{
+	const er_turn *t = &er_sb.turn;
+	return t->active ? (t->before_ns + turn_ns(t)) / 1000 : 0;
+}
+
 void er_turn_patch(uint8_t *head, er_request *r)
 {
 	er_turn *t = &er_sb.turn;

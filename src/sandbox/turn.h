@@ -64,6 +64,8 @@ struct er_request *er_turn_owner(void);
 uint64_t er_turn_now_ns(void);
 /* CPU of a request in us, with what the present turn has used so far if it is its owner. */
 uint32_t er_turn_cpu_us(const struct er_request *r);
+/* Async-signal-safe: of the present turn's owner, up to now; 0 outside turns. */
+uint64_t er_turn_sum_us(void);
 /* At the end of the turn writes r's CPU into the `arg` of the frame whose head lies at `head` (NULL: nothing to do). */
 void er_turn_patch(uint8_t *head, struct er_request *r);
 /* The record lives until the end of the turn. */

@@ -1,0 +1,585 @@
+/* er-sandbox alone: the test plays the node over a real channel. What is lost when one of these fails stands in its name. */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "channel/frame.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SANITIZED = 1, PATIENCE_MS = 30000 };
+#else
+enum { SANITIZED = 0, PATIENCE_MS = 10000 };
+#endif
+enum { FRAMES_MAX = 20000, KEEP_MAX = 4096 };
+
+typedef struct seen {
+	er_frame f;
+	char text[KEEP_MAX]; /* the payload's beginning, NUL-terminated, NULs as spaces */
+} seen;
+
+typedef struct peer {
+	er_channel ch;
+	int wake_sandbox, wake_node;
+	pid_t pid;
+	bool ended, no_credit;
+	int status;
+	seen *frames;
+	size_t n;
+	size_t body_n; /* bytes of BODY_DATA */
+} peer;
+
+static const char HELLO[] = "addEventListener('fetch', e => e.respondWith(new Response('hello')));";
+
+static const char *sandbox_path(void)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
+	assert_true(n > 0);
+	path[n] = '\0';
+	*strrchr(path, '/') = '\0';
+	char *slash = strrchr(path, '/');
+	memcpy(slash, "/er-sandbox", sizeof "/er-sandbox");
+	return path;
+}
+
+static void start(peer *p)
+{
+	er_err err;
+	*p = (peer){0};
+	p->frames = calloc(FRAMES_MAX, sizeof *p->frames);
+	int mem = er_channel_memfd(&err);
+	assert_true(mem >= 0 && er_channel_map(&p->ch, mem, true, &err));
+	p->wake_sandbox = eventfd(0, EFD_NONBLOCK);
+	p->wake_node = eventfd(0, EFD_NONBLOCK);
+	const char *path = sandbox_path();
+	p->pid = fork();
+	if (p->pid == 0) {
+		int fds[3] = {dup2(mem, 20), dup2(p->wake_sandbox, 21), dup2(p->wake_node, 22)};
+		for (int i = 0; i < 3; i++)
+			dup2(fds[i], 3 + i);
+		close_range(6, ~0U, 0);
+		setenv("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0:handle_sigbus=0:allow_user_segv_handler=1", 1);
+		execl(path, path, "--profile", "standard", "--level", "seccomp-only", (char *)NULL);
+		_exit(127);
+	}
+	close(mem);
+}
+
+static void wake(peer *p)
+{
+	uint64_t one = 1;
+	if (er_ring_publish(&p->ch.out))
+		(void)!write(p->wake_sandbox, &one, sizeof one);
+}
+
+static void send_frame(peer *p, er_frame f, er_slice payload)
+{
+	f.n = (uint32_t)payload.n;
+	uint8_t *to = er_frame_write(&p->ch.out, &f);
+	assert_non_null(to);
+	if (payload.n)
+		memcpy(to, payload.p, payload.n);
+	wake(p);
+}
+
+static void keep(peer *p, const er_frame *f, er_slice payload)
+{
+	assert_true(p->n < FRAMES_MAX);
+	seen *s = &p->frames[p->n++];
+	s->f = *f;
+	size_t n = payload.n < KEEP_MAX - 1 ? payload.n : KEEP_MAX - 1;
+	for (size_t i = 0; i < n; i++)
+		s->text[i] = payload.p[i] ? (char)payload.p[i] : ' ';
+	s->text[n] = '\0';
+	if (f->type == ER_FRAME_BODY_DATA) {
+		p->body_n += f->n;
+		if (!p->no_credit && !(f->flags & ER_FF_FIN))
+			send_frame(p, (er_frame){.type = ER_FRAME_CREDIT, .id = f->id, .arg = f->n, .flags = f->flags & ER_FF_SUB},
+			           (er_slice){0});
+	}
+}
+
+static bool read_frames(peer *p)
+{
+	er_slice bytes = er_ring_peek(&p->ch.in), payload;
+	er_frame f;
+	size_t used = 0, whole;
+	er_frame_status st;
+	while ((st = er_frame_read(er_slice_from(bytes, used), &f, &payload, &whole)) == ER_FRAME_OK) {
+		keep(p, &f, payload);
+		used += whole;
+	}
+	assert_int_equal(st, ER_FRAME_WAIT);
+	uint64_t one = 1;
+	if (used && er_ring_release(&p->ch.in, used))
+		(void)!write(p->wake_sandbox, &one, sizeof one);
+	return used != 0;
+}
+
+/* Waits for a little while, or until something came. */
+static void step(peer *p)
+{
+	if (read_frames(p) || p->ended || !er_ring_sleep(&p->ch.in))
+		return;
+	struct pollfd fd = {.fd = p->wake_node, .events = POLLIN};
+	poll(&fd, 1, 20);
+	uint64_t n;
+	(void)!read(p->wake_node, &n, sizeof n);
+	er_ring_awake(&p->ch.in);
+	if (waitpid(p->pid, &p->status, WNOHANG) == p->pid) {
+		p->ended = true;
+		read_frames(p);
+	}
+}
+
+/* The first frame of a type for an id (0: any) from `from` on; waits for it. NULL when the sandbox ended or time is up. */
+static seen *expect(peer *p, er_frame_type type, uint32_t id)
+{
+	uint64_t until = er_clock_mono_us() + PATIENCE_MS * 1000ULL;
+	size_t at = 0;
+	do {
+		bool ended = p->ended;
+		for (; at < p->n; at++)
+			if (p->frames[at].f.type == type && (id == 0 || p->frames[at].f.id == id))
+				return &p->frames[at];
+		if (ended)
+			return NULL;
+		step(p);
+	} while (er_clock_mono_us() < until);
+	return NULL;
+}
+
+static void load_with(peer *p, const char *code, uint32_t cpu_us, uint32_t memory_kb)
+{
+	assert_non_null(expect(p, ER_FRAME_READY, 0));
+	er_buf b = {0};
+	const char *strings[] = {"test", "v1", "test.js", "{\"NAME\":\"value\"}"};
+	for (size_t i = 0; i < 4; i++) {
+		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
+		er_buf_put_cstr(&b, strings[i]);
+	}
+	uint32_t limits[] = {cpu_us, SANITIZED ? 5000000 : 200000, memory_kb, 32, 1000, (uint32_t)strlen(code), 0};
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+		er_buf_put_le32(&b, limits[i]);
+	send_frame(p, (er_frame){.type = ER_FRAME_LOAD}, er_buf_slice(&b));
+	er_buf_fini(&b);
+	send_frame(p, (er_frame){.type = ER_FRAME_CODE, .flags = ER_FF_FIN}, er_slice_cstr(code));
+}
+
+static void load(peer *p, const char *code)
+{
+	start(p);
+	load_with(p, code, SANITIZED ? 5000000 : 50000, 128 * 1024);
+	seen *s = expect(p, ER_FRAME_LOADED, 0);
+	assert_non_null(s);
+	if (s->f.aux != 0)
+		fail_msg("LOADED with %u: %s", s->f.aux, s->text);
+}
+
+static void request(peer *p, uint32_t id, const char *path)
+{
+	char url[256];
+	snprintf(url, sizeof url, "http://test.localhost%s", path);
+	er_buf b = {0};
+	const char *strings[] = {"GET", url, "host\ntest.localhost\n", "remote_addr\n127.0.0.1\nscheme\nhttp\n"};
+	for (size_t i = 0; i < 4; i++) {
+		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
+		er_buf_put_cstr(&b, strings[i]);
+	}
+	er_frame f = {.type = ER_FRAME_REQUEST, .id = id, .n = (uint32_t)er_buf_len(&b)};
+	uint8_t *to = er_frame_write(&p->ch.out, &f); /* not published: the caller does, so that requests can come in one burst */
+	assert_non_null(to);
+	memcpy(to, b.p, er_buf_len(&b));
+	er_buf_fini(&b);
+}
+
+static void stop(peer *p)
+{
+	if (!p->ended) {
+		kill(p->pid, SIGKILL);
+		waitpid(p->pid, &p->status, 0);
+	}
+	er_channel_unmap(&p->ch);
+	close(p->wake_sandbox);
+	close(p->wake_node);
+	free(p->frames);
+}
+
+/* Loads, sends one request and compares the body. */
+static void answers(const char *code, const char *want)
+{
+	peer p;
+	load(&p, code);
+	request(&p, 1, "/");
+	wake(&p);
+	seen *s = expect(&p, ER_FRAME_RESPONSE, 1);
+	if (s == NULL) {
+		seen *e = expect(&p, ER_FRAME_EXCEPTION, 0);
+		fail_msg("no answer; %s", e != NULL ? e->text : "no exception either");
+	}
+	if (strstr(s->text, want) == NULL)
+		fail_msg("answered %s", s->text);
+	stop(&p);
+}
+
+/* Loads, sends one request, expects the process to end with an obituary. */
+static void dies_of(const char *code, er_err_kind why)
+{
+	if (SANITIZED && why == ER_ERR_MEMORY)
+		return; /* a sanitizer's shadow memory and the limit do not go together */
+	peer p;
+	start(&p);
+	load_with(&p, code, why == ER_ERR_MEMORY ? 5000000 : 50000, 128 * 1024);
+	assert_non_null(expect(&p, ER_FRAME_LOADED, 0));
+	request(&p, 1, "/");
+	wake(&p);
+	(void)expect(&p, ER_FRAME_NONE, 0);
+	assert_true(p.ended);
+	const er_obituary *o = &p.ch.control->obituary;
+	assert_string_equal(er_err_name((er_err_kind)atomic_load(&o->reason)), er_err_name(why));
+	assert_int_equal(atomic_load(&o->request), 1);
+	if (why == ER_ERR_CPU)
+		assert_in_range(atomic_load(&o->cpu_us), 50000, 80000);
+	stop(&p);
+}
+
+#define HANDLER(body) "addEventListener('fetch', e => {" body "});"
+#define ANSWER(expr) HANDLER("e.respondWith(new Response(String(" expr ")));")
+
+/* ---- the plain ways ---- */
+static void test_a_request_is_answered(void **state)
+{
+	(void)state;
+	answers(HELLO, "hello");
+	answers("globalThis.__er_module = {default: {async fetch(req, env) { return new Response(req.method + env.NAME) }}}",
+	        "GETvalue");
+}
+
+static void test_a_burst_is_answered_in_full(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HELLO);
+	for (uint32_t id = 1; id <= 1000; id++)
+		request(&p, id, "/");
+	wake(&p);
+	assert_non_null(expect(&p, ER_FRAME_RESPONSE, 1000));
+	assert_int_equal(p.n, 1002);
+	stop(&p);
+}
+
+static void test_answers_queue_while_the_node_does_not_read(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("e.respondWith(new Response('x'.repeat(8000) + e.request.url))"));
+	for (uint32_t id = 1; id <= 200; id++)
+		request(&p, id, "/");
+	wake(&p);
+	usleep(300000); /* six times what the ring holds */
+	for (uint32_t id = 1; id <= 200; id++)
+		assert_non_null(expect(&p, ER_FRAME_RESPONSE, id));
+	stop(&p);
+}
+
+static void test_a_large_body_waits_for_credit(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("e.respondWith(new Response('x'.repeat(300000)))"));
+	p.no_credit = true;
+	request(&p, 1, "/");
+	wake(&p);
+	seen *s = expect(&p, ER_FRAME_RESPONSE, 1);
+	assert_non_null(strstr(s->text, "content-length\n300000\n"));
+	usleep(100000);
+	read_frames(&p);
+	assert_int_equal(p.body_n, ER_CREDIT_START);
+	p.no_credit = false;
+	send_frame(&p, (er_frame){.type = ER_FRAME_CREDIT, .id = 1, .arg = 1000}, (er_slice){0});
+	assert_non_null(expect(&p, ER_FRAME_DONE, 1));
+	assert_int_equal(p.body_n, 300000);
+	stop(&p);
+}
+
+static void test_timers_fire_in_order_and_can_be_cleared(void **state)
+{
+	(void)state;
+	answers(HANDLER("const log = []; const dead = setTimeout(() => log.push('dead'), 5);"
+	                "setTimeout(() => log.push('c'), 30); setTimeout(() => { log.push('a'); clearTimeout(dead) }, 1);"
+	                "setTimeout(() => log.push('b'), 10);"
+	                "let n = 0; const i = setInterval(() => { log.push(n); if (++n == 2) clearInterval(i) }, 50);"
+	                "e.respondWith(new Promise(r => setTimeout(() => r(new Response(log.join(''))), 200)))"),
+	        "abc01");
+}
+
+static void test_close_lets_what_runs_finish(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("e.respondWith(new Promise(r => setTimeout(() => r(new Response('late')), 100)))"));
+	request(&p, 1, "/");
+	wake(&p);
+	send_frame(&p, (er_frame){.type = ER_FRAME_CLOSE}, (er_slice){0});
+	(void)expect(&p, ER_FRAME_NONE, 0);
+	assert_non_null(expect(&p, ER_FRAME_RESPONSE, 1));
+	assert_true(p.ended && WIFEXITED(p.status) && WEXITSTATUS(p.status) == 0);
+	stop(&p);
+}
+
+static void test_a_cancelled_request_is_over(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("setInterval(() => console.log('still here'), 1); e.respondWith(new Promise(() => {}))"));
+	request(&p, 1, "/");
+	wake(&p);
+	assert_non_null(expect(&p, ER_FRAME_LOG, 1));
+	send_frame(&p, (er_frame){.type = ER_FRAME_CANCEL, .id = 1, .aux = ER_ERR_CLIENT_GONE}, (er_slice){0});
+	assert_non_null(expect(&p, ER_FRAME_DONE, 1));
+	size_t n = p.n;
+	usleep(50000);
+	read_frames(&p);
+	assert_int_equal(p.n, n);
+	/* Frames that crossed the end are nobody's. */
+	send_frame(&p, (er_frame){.type = ER_FRAME_CREDIT, .id = 1, .arg = 10}, (er_slice){0});
+	send_frame(&p, (er_frame){.type = ER_FRAME_BODY_DATA, .id = 7, .flags = ER_FF_SUB}, ER_LIT("x"));
+	send_frame(&p, (er_frame){.type = ER_FRAME_CANCEL, .id = 99}, (er_slice){0});
+	request(&p, 2, "/");
+	wake(&p);
+	assert_non_null(expect(&p, ER_FRAME_LOG, 2));
+	stop(&p);
+}
+
+/* ---- what goes wrong is told ---- */
+static void test_an_exception_says_what_and_where(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("throw new TypeError('boom')"));
+	request(&p, 1, "/");
+	wake(&p);
+	seen *s = expect(&p, ER_FRAME_EXCEPTION, 1);
+	assert_non_null(s);
+	assert_true(s->f.flags & ER_FF_FATAL);
+	assert_non_null(strstr(s->text, "TypeError"));
+	assert_non_null(strstr(s->text, "boom"));
+	assert_non_null(strstr(s->text, "test.js:1:"));
+	stop(&p);
+}
+
+static void load_fails(const char *code, const char *want)
+{
+	peer p;
+	start(&p);
+	load_with(&p, code, 50000, 128 * 1024);
+	seen *s = expect(&p, ER_FRAME_LOADED, 0);
+	assert_non_null(s);
+	assert_int_equal(s->f.aux, ER_ERR_EXCEPTION);
+	if (strstr(s->text, want) == NULL)
+		fail_msg("said: %s", s->text);
+	stop(&p);
+}
+
+static void test_a_script_that_fails_says_where(void **state)
+{
+	(void)state;
+	load_fails("\nthrow new RangeError('at the top')", "at the top");
+	load_fails("let x = 1;\nlet y = ;\n", "test.js:2");
+	load_fails("let handler = 'none';", "no handler");
+}
+
+static void test_an_unhandled_rejection_is_reported(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("Promise.reject(new Error('nobody looks')); e.respondWith(new Response('fine'))"));
+	request(&p, 1, "/");
+	wake(&p);
+	seen *s = expect(&p, ER_FRAME_EXCEPTION, 0);
+	assert_non_null(s);
+	assert_false(s->f.flags & ER_FF_FATAL);
+	assert_non_null(strstr(s->text, "nobody looks"));
+	stop(&p);
+}
+
+static void test_a_console_flood_is_cut(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, HANDLER("for (let i = 0; i < 3000; i++) console.log('line ' + i); e.respondWith(new Response('ok'))"));
+	request(&p, 1, "/");
+	wake(&p);
+	assert_non_null(expect(&p, ER_FRAME_RESPONSE, 1));
+	size_t logs = 0;
+	for (size_t i = 0; i < p.n; i++)
+		logs += p.frames[i].f.type == ER_FRAME_LOG;
+	assert_int_equal(logs, 1001);
+	stop(&p);
+}
+
+/* ---- limits ---- */
+static void test_endless_code_ends_at_its_limit(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		return;
+	dies_of(HANDLER("for (;;);"), ER_ERR_CPU);
+	dies_of(HANDLER("const p = () => Promise.resolve().then(p); p()"), ER_ERR_CPU);
+	dies_of(HANDLER("/^(a+)+$/.test('a'.repeat(40) + 'b')"), ER_ERR_CPU);
+	dies_of(HANDLER("let a = 2n ** 200000n; for (;;) a = a * a % (2n ** 300000n)"), ER_ERR_CPU);
+	dies_of(HANDLER("const s = 'x'.repeat(2 ** 25); for (;;) s.indexOf('xy')"), ER_ERR_CPU);
+}
+
+static void test_many_short_turns_add_up(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		return;
+	dies_of(HANDLER("const burn = () => { for (let i = 0; i < 200000; i++) Math.sqrt(i) };"
+	                "setInterval(burn, 1); e.respondWith(new Promise(() => {}))"),
+	        ER_ERR_CPU);
+}
+
+static void test_a_busy_neighbour_request_does_not_pay(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		return;
+	peer p;
+	load(&p, "let n = 0; " HANDLER("if (e.request.url.endsWith('/burn')) { for (let i = 0; i < 2e6; i++) n += Math.sqrt(i) }"
+	                               "e.respondWith(new Response('ok' + n))"));
+	for (uint32_t id = 1; id <= 40; id++)
+		request(&p, id, id % 2 ? "/burn" : "/");
+	wake(&p);
+	for (uint32_t id = 1; id <= 40; id++) {
+		seen *s = expect(&p, ER_FRAME_RESPONSE, id);
+		assert_non_null(s);
+		if (id % 2 == 0)
+			assert_in_range(s->f.arg, 0, 1500);
+	}
+	stop(&p);
+}
+
+static void test_answers_before_a_death_arrive(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		return;
+	peer p;
+	load(
+	    &p,
+	    HANDLER("if (e.request.url.endsWith('/loop')) { console.log('entering'); for (;;); } e.respondWith(new Response('ok'))"));
+	for (uint32_t id = 1; id <= 10; id++)
+		request(&p, id, "/");
+	request(&p, 11, "/loop");
+	wake(&p);
+	(void)expect(&p, ER_FRAME_NONE, 0);
+	assert_true(p.ended);
+	for (uint32_t id = 1; id <= 10; id++)
+		assert_non_null(expect(&p, ER_FRAME_RESPONSE, id));
+	assert_non_null(expect(&p, ER_FRAME_LOG, 11));
+	assert_int_equal(atomic_load(&p.ch.control->obituary.request), 11);
+	stop(&p);
+}
+
+static void test_memory_bombs_end_at_the_limit(void **state)
+{
+	(void)state;
+	dies_of(HANDLER("const a = []; for (;;) a.push({a: [1, 2, 3], b: {}})"), ER_ERR_MEMORY);
+	dies_of(HANDLER("const m = new Map; for (let i = 0;; i++) m.set(i, {})"), ER_ERR_MEMORY);
+	dies_of(HANDLER("const a = []; for (let i = 0;; i++) a.push('y'.repeat(100000) + i)"), ER_ERR_MEMORY);
+	dies_of(HANDLER("const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))"), ER_ERR_MEMORY);
+	dies_of(HANDLER("const m = new WebAssembly.Memory({initial: 1}); for (;;) m.grow(16)"), ER_ERR_MEMORY);
+}
+
+/* ---- what code may not have ---- */
+static void test_the_clock_stands_still_while_code_runs(void **state)
+{
+	(void)state;
+	answers(HANDLER("const d = Date.now(), p = performance.now(); for (let i = 0; i < 3e5; i++) Math.sin(i);"
+	                "e.respondWith(new Response(`${Date.now() - d} ${performance.now() - p} ${new Date() - d} end`))"),
+	        "0 0 0 end");
+	answers(HANDLER("const d = Date.now(); e.respondWith(new Promise(r => setTimeout(() => r(new Response(String(Date.now() - d "
+	                ">= 50))), 60)))"),
+	        "true");
+}
+
+static void test_code_from_strings_and_threads_are_off(void **state)
+{
+	(void)state;
+	answers(
+	    HANDLER("let r = ''; for (const f of [() => eval('1'), () => new Function('1'), () => (async () => {}).constructor('1'),"
+	            "() => new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}),"
+	            "() => new (new WebAssembly.Memory({initial: 1})).constructor({initial: 1, maximum: 1, shared: true})])"
+	            "try { f(); r += 'ran ' } catch (x) { r += x.name + ' ' }"
+	            "e.respondWith(new Response(r + typeof Atomics.wait + ' ' + typeof SharedArrayBuffer))"),
+	    "EvalError EvalError EvalError TypeError TypeError undefined undefined");
+}
+
+static void test_faults_inside_the_language_stay_there(void **state)
+{
+	(void)state;
+	answers(
+	    "let r; function f() { return f() + 1 } " HANDLER("try { f() } catch (x) { r = x.name } e.respondWith(new Response(r))"),
+	    "RangeError");
+	answers(
+	    HANDLER(
+	        "const m = new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,6,1,96,1,127,1,127,3,2,1,0,5,3,1,0,1,7,5,1,"
+	        "1,102,0,0,10,9,1,7,0,32,0,40,2,0,11])); const i = new WebAssembly.Instance(m); let r;"
+	        "try { i.exports.f(0x7fffffff) } catch (x) { r = x.constructor.name } e.respondWith(new Response(r))"),
+	    "RuntimeError");
+}
+
+static void test_asynchronous_webassembly_resolves(void **state)
+{
+	(void)state;
+	answers(HANDLER("e.respondWith(WebAssembly.instantiate(new Uint8Array([0,97,115,109,1,0,0,0]))"
+	                ".then(x => new Response(Object.keys(x).sort().join())))"),
+	        "instance,module");
+}
+
+static void test_international_data_is_there_behind_the_lock(void **state)
+{
+	(void)state;
+	answers(ANSWER("new Date(0).toLocaleString('de-DE', {timeZone: 'America/New_York', dateStyle: 'long'})"),
+	        "31. Dezember 1969");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_request_is_answered),
+	    cmocka_unit_test(test_a_burst_is_answered_in_full),
+	    cmocka_unit_test(test_answers_queue_while_the_node_does_not_read),
+	    cmocka_unit_test(test_a_large_body_waits_for_credit),
+	    cmocka_unit_test(test_timers_fire_in_order_and_can_be_cleared),
+	    cmocka_unit_test(test_close_lets_what_runs_finish),
+	    cmocka_unit_test(test_a_cancelled_request_is_over),
+	    cmocka_unit_test(test_an_exception_says_what_and_where),
+	    cmocka_unit_test(test_a_script_that_fails_says_where),
+	    cmocka_unit_test(test_an_unhandled_rejection_is_reported),
+	    cmocka_unit_test(test_a_console_flood_is_cut),
+	    cmocka_unit_test(test_endless_code_ends_at_its_limit),
+	    cmocka_unit_test(test_many_short_turns_add_up),
+	    cmocka_unit_test(test_a_busy_neighbour_request_does_not_pay),
+	    cmocka_unit_test(test_answers_before_a_death_arrive),
+	    cmocka_unit_test(test_memory_bombs_end_at_the_limit),
+	    cmocka_unit_test(test_the_clock_stands_still_while_code_runs),
+	    cmocka_unit_test(test_code_from_strings_and_threads_are_off),
+	    cmocka_unit_test(test_faults_inside_the_language_stay_there),
+	    cmocka_unit_test(test_asynchronous_webassembly_resolves),
+	    cmocka_unit_test(test_international_data_is_there_behind_the_lock),
+	};
+	return cmocka_run_group_tests_name("sandbox", tests, NULL, NULL);
+}
