@@ -8,7 +8,7 @@
 // { path, line, column, length, text, lineText, notes } with line and column from 1, column and length in code points.
 // With --watch there is a line after every change that changes the result, and the process ends when its standard input closes, so that it never outlives `er dev`.
 //
-// The script: `var __er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
+// The script: `this.__er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
 // that the script added. The engine has no import(): dynamic imports are inlined, and what cannot be is refused here.
 
 import { watch } from "node:fs";
@@ -20,6 +20,10 @@ import { fileURLToPath } from "node:url";
 
 const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".sql", ".graphql", ".gql"];
 const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
+// esbuild declares a variable for the exports; the prelude wants a property that it can delete. Both heads have the same length, so the map's columns hold.
+const EXPORTS = "__er_exports";
+const HEAD = /^var __er_exports/;
+const PROPERTY = "this.__er_module";
 const ENV_MODULES = /^(alibaba|cloudflare):workers$/;
 const BUILTINS = new Set(builtinModules.filter((name) => !name.startsWith("_")).map((name) => name.split("/")[0]));
 const INSTEAD = {
@@ -196,7 +200,7 @@ function settings(o, root, out) {
 		bundle: true,
 		write: false,
 		format: "iife",
-		globalName: "__er_module",
+		globalName: EXPORTS,
 		platform: "neutral",
 		mainFields: ["module", "main"],
 		conditions: ["edge-routine", "worker", "workerd", "browser", "module", "import", "default"],
@@ -224,7 +228,7 @@ function success(result, o, root, out) {
 	const map = result.outputFiles.find((f) => f.path.endsWith(".map"));
 	const output = Object.values(result.metafile.outputs).find((m) => m.entryPoint);
 	const sources = readableMap(map.text, root, out);
-	const code = strict(js.text, sources, { inputs: result.metafile.inputs, entry: output?.entryPoint });
+	const code = strict(js.text.replace(HEAD, PROPERTY), sources, { inputs: result.metafile.inputs, entry: output?.entryPoint });
 	const inputs = Object.entries(output?.inputs ?? {})
 		.map(([name, input]) => ({ path: name.replace(/^(wasm|er-env):/, ""), bytes: input.bytesInOutput }))
 		.sort((a, b) => b.bytes - a.bytes);

@@ -301,12 +301,15 @@ static void put_frame(er_buf *out, er_slice name, er_slice source, uint32_t line
 }
 
 /* True: something was written. */
-static bool rewrite(const er_sourcemap *m, er_slice source_url, const frame *f, er_buf *out)
+static bool rewrite(const er_sourcemap *m, er_slice source_url, const frame *f, bool first, er_buf *out)
 {
 	er_source_pos pos;
 	if (er_slice_starts(f->url, ER_LIT("er:")) || er_slice_starts(f->name, ER_LIT("er:")))
 		return false;
 	if (m != NULL && er_slice_eq(f->url, source_url)) {
+		/* A bundle is one function that global code calls: the call itself is nothing that the author wrote. */
+		if (!first && er_slice_eq(f->name, ER_LIT("global code")))
+			return false;
 		if (er_sourcemap_find(m, f->line, f->column, &pos)) {
 			put_frame(out, f->name, pos.source, pos.line, pos.column);
 			return true;
@@ -338,6 +341,6 @@ void er_sourcemap_stack(const er_sourcemap *m, er_slice source_url, er_slice jsc
 		if (text.n == 0)
 			continue;
 		frame f = frame_of(text);
-		written += rewrite(m, source_url, &f, out);
+		written += rewrite(m, source_url, &f, written == 0, out);
 	}
 }
