@@ -89,7 +89,7 @@ for (const profile of ['standard', 'hardened']) {
 	test(`every sandbox of a node is locked down, with code in it too (${profile})`, { timeout: 60000 }, async () => {
 		const node = await startNode({
 			routines: { a: { source, profile }, b: { source, profile } },
-			config: { threads: 2, pool: 2, poolHardened: 1 },
+			config: { threads: 2, sandbox: { pool: 2, poolHardened: 1 } },
 		})
 		try {
 			assert.equal((await node.get('a')).text, 'alive')
@@ -153,7 +153,7 @@ test('without the test hook a routine has no way to it', { timeout: 60000 }, asy
 })
 
 test('a node that is killed leaves no sandbox and no spawner behind', { timeout: 60000 }, async () => {
-	const node = await startNode({ routines: { a: source }, config: { pool: 3 } })
+	const node = await startNode({ routines: { a: source }, config: { sandbox: { pool: 3 } } })
 	const below = proc.descendants(node.pid)
 	try {
 		assert.equal((await node.get('a')).text, 'alive')
@@ -164,6 +164,33 @@ test('a node that is killed leaves no sandbox and no spawner behind', { timeout:
 	} finally {
 		node.kill()
 	}
+})
+
+// A user namespace that may have no further ones: what an operator meets on a machine that forbids them.
+const confined = ['-Ur', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', 'sh']
+const noConfinement = spawnSync('unshare', [...confined, 'true']).status === 0 ? false : 'this machine has no user namespaces to take away'
+
+function confinedNode(sandboxConfig) {
+	const dir = tempDir()
+	fs.writeFileSync(path.join(dir, 'a.js'), source)
+	const config = { listen: ['127.0.0.1:0'], threads: 1, sandbox: sandboxConfig, routines: [{ name: 'a', main: 'a.js' }] }
+	fs.writeFileSync(path.join(dir, 'node.jsonc'), JSON.stringify(config))
+	const done = spawnSync('unshare', [...confined, 'timeout', '-s', 'INT', '4', er, 'node', '--config', path.join(dir, 'node.jsonc')], { encoding: 'utf8', timeout: 30000 })
+	fs.rmSync(dir, { recursive: true })
+	return { status: done.status, out: done.stdout + done.stderr }
+}
+
+test('a node refuses to run below its least level, and says what to enable', { skip: noConfinement, timeout: 60000 }, () => {
+	const { status, out } = confinedNode({})
+	assert.equal(status, 1, out)
+	assert.match(out, /level "no-userns" only: cannot create namespaces: .*user\.max_user_namespaces/)
+	assert.match(out, /"full" is the least allowed|sandbox\.minLevel is "full"/)
+})
+
+test('a node that was told to accept less says which level it runs at', { skip: noConfinement, timeout: 60000 }, () => {
+	const { out } = confinedNode({ minLevel: 'no-userns' })
+	assert.match(out, /level "?no-userns"?/)
+	assert.doesNotMatch(out, /least allowed|^error/m)
 })
 
 // What the engine does on its own account must not trip over the filter: this is what a routine would lose.
