@@ -12,8 +12,8 @@ typedef struct er_cli_command {
 
 int er_cmd_node(int argc, char **argv);
 int er_cmd_init(int argc, char **argv);
-int er_cmd_dev(int argc, char **argv) __attribute__((weak));
+int er_cmd_dev(int argc, char **argv);
 int er_cmd_build(int argc, char **argv);
-int er_cmd_check(int argc, char **argv) __attribute__((weak));
+int er_cmd_check(int argc, char **argv);
 
 #endif

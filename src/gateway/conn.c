@@ -518,7 +518,7 @@ static void on_readable(er_conn *c)
 	er_stat_add(&s->stats->bytes_in, (uint64_t)n);
 	if (c->lingering) {
 		c->discarded += (uint64_t)n;
-		if (c->discarded > DRAIN_BYTES)
+		if (c->discarded > LINGER_BYTES)
 			er_conn_close(c);
 		return;
 	}

@@ -27,7 +27,6 @@ void er_conn_put_head(er_conn *c)
 	if (c->framing == ER_H1_UNTIL_CLOSE)
 		c->keep = false;
 	c->sent = 0;
-	c->chunk_begun = false;
 	c->progress_ms = uv_now(c->server->loop);
 	if (b == NULL || c->framing == ER_H1_NO_BODY) {
 		if (b != NULL)
@@ -83,10 +82,8 @@ static void queue_piece(er_conn *c, er_piece piece)
 	do
 		size[--at] = (uint8_t)hex[n & 15];
 	while ((n >>= 4) > 0);
-	if (c->chunk_begun)
-		prefix(seg, ER_LIT("\r\n"));
 	prefix(seg, er_slice_of(size + at, sizeof size - at));
-	c->chunk_begun = true;
+	seg->suffix_n = 2;
 }
 
 static void body_over(er_conn *c, bool well)
@@ -94,12 +91,8 @@ static void body_over(er_conn *c, bool well)
 	er_body_sink(c->down, NULL, NULL);
 	c->down = NULL;
 	c->all_queued = true;
-	if (well && c->framing == ER_H1_CHUNKED) {
-		segment *seg = new_segment(c);
-		if (c->chunk_begun)
-			prefix(seg, ER_LIT("\r\n"));
-		prefix(seg, ER_LIT("0\r\n\r\n"));
-	}
+	if (well && c->framing == ER_H1_CHUNKED)
+		prefix(new_segment(c), ER_LIT("0\r\n\r\n"));
 	c->cut = !well || (c->framing == ER_H1_LENGTH && c->left > 0);
 	if (c->cut && c->framing == ER_H1_UNTIL_CLOSE) {
 		/* Only a reset tells a client of HTTP/1.0 that this was not all. */
@@ -143,6 +136,8 @@ static void fill(er_conn *c)
 	}
 }
 
+static const uint8_t crlf[2] = {13, 10};
+
 static size_t gather(er_conn *c, struct iovec *iov)
 {
 	size_t n = 0;
@@ -154,6 +149,8 @@ static size_t gather(er_conn *c, struct iovec *iov)
 			iov[n++] = (struct iovec){seg->prefix + seg->prefix_sent, (size_t)(seg->prefix_n - seg->prefix_sent)};
 		if (seg->sent < seg->piece.n)
 			iov[n++] = (struct iovec){(void *)(uintptr_t)(seg->piece.p + seg->sent), seg->piece.n - seg->sent};
+		if (seg->suffix_sent < seg->suffix_n)
+			iov[n++] = (struct iovec){(void *)(uintptr_t)(crlf + seg->suffix_sent), (size_t)(seg->suffix_n - seg->suffix_sent)};
 	}
 	return n;
 }
@@ -178,7 +175,11 @@ static void sent(er_conn *c, size_t n)
 		c->sent += k;
 		c->queued -= k;
 		n -= k;
-		if (seg->prefix_sent < seg->prefix_n || seg->sent < seg->piece.n)
+		k = (size_t)(seg->suffix_n - seg->suffix_sent);
+		k = n < k ? n : k;
+		seg->suffix_sent = (uint8_t)(seg->suffix_sent + k);
+		n -= k;
+		if (seg->prefix_sent < seg->prefix_n || seg->sent < seg->piece.n || seg->suffix_sent < seg->suffix_n)
 			break;
 		er_piece_drop(&seg->piece);
 	}
@@ -189,7 +190,7 @@ static void sent(er_conn *c, size_t n)
 
 static ssize_t write_some(er_conn *c, size_t *asked)
 {
-	struct iovec iov[1 + 2 * SEGMENTS];
+	struct iovec iov[1 + 3 * SEGMENTS];
 	struct msghdr msg = {.msg_iov = iov};
 	msg.msg_iovlen = gather(c, iov);
 	*asked = 0;

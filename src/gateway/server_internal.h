@@ -21,6 +21,7 @@ enum {
 	DRAIN_MS = 1000,
 	HALF_CLOSE_MS = 1000,
 	LINGER_MS = 1000,
+	LINGER_BYTES = 64 * 1024 * 1024,
 	GRACE_MS = 5000,   /* before an upload's rate counts */
 	CREDIT_MS = 60000, /* silence that a fast upload may earn */
 	BUFFER_KEPT = 16 * 1024,
@@ -39,9 +40,9 @@ typedef enum conn_wait {
 
 /* A piece of a body on its way out, with the framing before it. */
 typedef struct segment {
-	uint8_t prefix[24];
-	uint8_t prefix_n, prefix_sent;
-	er_piece piece; /* may be empty: the last chunk */
+	uint8_t prefix[20], prefix_n, prefix_sent;
+	uint8_t suffix_n, suffix_sent; /* of CR LF */
+	er_piece piece;                /* may be empty: the last chunk */
 	size_t sent;
 } segment;
 
@@ -89,7 +90,6 @@ typedef struct er_conn {
 	size_t queued; /* bytes in segments */
 	er_body *down; /* borrowed from x->res */
 	er_h1_framing framing;
-	bool chunk_begun;
 	uint64_t left; /* of a body of known length */
 	uint64_t sent;
 	bool blocked; /* the socket takes no more */

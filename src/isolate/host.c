@@ -41,6 +41,15 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
 	}
 }
 
+static void flush(er_box *box)
+{
+	er_instance *in = box->instance;
+	if (in != NULL && (!er_list_empty(&in->queue) || !er_list_empty(&in->blocked) || er_buf_len(&in->said) > 0))
+		er_instance_pump(in);
+	if (box->state == BOX_USED)
+		er_box_publish(box);
+}
+
 /* Before the loop sleeps: everything written this round goes out with one wake-up a sandbox, and what has come meanwhile is read. Only
  * then is the sandbox told that it must wake us. */
 static void on_prepare(uv_prepare_t *prepare)
@@ -48,23 +57,22 @@ static void on_prepare(uv_prepare_t *prepare)
 	er_isolate_host *h = prepare->data;
 	ER_LIST_EACH(l, &h->active)
 	{
-		er_box *box = ER_CONTAINER(l, er_box, active);
-		er_instance *in = box->instance;
-		if (in != NULL && (!er_list_empty(&in->queue) || !er_list_empty(&in->blocked) || er_buf_len(&in->said) > 0))
-			er_instance_pump(in);
-		if (box->state == BOX_USED)
-			er_box_publish(box);
+		flush(ER_CONTAINER(l, er_box, active));
 	}
 	ER_LIST_EACH(l, &h->active)
 	{
 		er_box *box = ER_CONTAINER(l, er_box, active);
 		er_box_drain(box);
-		er_box_publish(box);
+		/* An answer may bring the next request of a pipelining client at once: that one must not wait for the loop's next round. */
+		flush(box);
 		if (box->state == BOX_DYING || box->state == BOX_GONE || er_ring_sleep(&box->channel.in))
 			er_list_remove(&box->active);
 		else
 			er_box_poke(box); /* it writes faster than we read: the loop must not sleep */
 	}
+	/* What was read from one may have woken another that was passed already. */
+	if (!er_list_empty(&h->active))
+		er_box_poke(ER_CONTAINER(h->active.next, er_box, active));
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -1,0 +1,154 @@
+// A node changes its configuration and ends without dropping anybody.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { startNode, writeConfig, er, tempDir } from './lib/node.mjs'
+import { bytesOf, request, sleep, until } from './lib/raw.mjs'
+import { probe } from './lib/stats.mjs'
+
+const says = text => `addEventListener("fetch", e => e.respondWith(new Response(${JSON.stringify(text)})))`
+const slow = `addEventListener("fetch", e => e.respondWith(new Promise(r => setTimeout(() => r(new Response("slow")), 700))))`
+
+const config = (routines, more = {}) => ({ listen: ['127.0.0.1:0'], admin: '127.0.0.1:0', threads: 1, routines, ...more })
+
+test('SIGHUP swaps routines under load without one failed request or closed connection', async () => {
+	const node = await startNode({ routines: { a: says('one'), b: says('b') } })
+	const p = probe(node.port, 'a.localhost')
+	try {
+		await until(() => p.latencies.length > 20)
+		fs.writeFileSync(path.join(node.dir, 'a.js'), says('two'))
+		for (let i = 0; i < 3; i++) {
+			const n = node.err.filter(l => /reloaded/.test(l)).length
+			node.signal('SIGHUP')
+			await until(() => node.err.filter(l => /reloaded/.test(l)).length > n, { what: 'reload' })
+			await sleep(100)
+		}
+		assert.equal((await node.get('a')).text, 'two')
+		assert.equal((await node.get('b')).text, 'b')
+	} finally {
+		const r = await p.stop()
+		await node.stop()
+		assert.deepEqual(r.errors, [])
+		assert.deepEqual([...r.statuses.keys()], [200])
+	}
+})
+
+test('a routine that did not change keeps its instance over a reload', async () => {
+	const counter = 'let n = 0; addEventListener("fetch", e => e.respondWith(new Response(String(++n))))'
+	const node = await startNode({ routines: { counter, other: says('x') } })
+	try {
+		assert.equal((await node.get('counter')).text, '1')
+		fs.writeFileSync(path.join(node.dir, 'other.js'), says('y'))
+		node.signal('SIGHUP')
+		await node.logged(/reloaded/)
+		assert.equal((await node.get('counter')).text, '2')
+		assert.equal((await node.get('other')).text, 'y')
+	} finally {
+		await node.stop()
+	}
+})
+
+test('a bad configuration keeps the old one and says where the mistake is', async () => {
+	const node = await startNode({ routines: { a: says('one') } })
+	try {
+		fs.writeFileSync(node.configFile, '{\n\t"listen": ["127.0.0.1:0"],\n\t"rutines": []\n}\n')
+		node.signal('SIGHUP')
+		const line = await node.logged(/not reloaded/)
+		assert.match(line, /node\.jsonc:3:2: rutines: .*did you mean \\?"routines\\?"/)
+		assert.equal((await node.get('a')).text, 'one')
+	} finally {
+		await node.stop()
+	}
+})
+
+test('a new listen address opens before the old one closes', async () => {
+	const node = await startNode({ routines: { a: says('one') } })
+	try {
+		const kept = await node.connect()
+		kept.send(bytesOf('/', { host: 'a.localhost' }))
+		await kept.response()
+		const free = 20000 + (process.pid % 20000)
+		writeConfig(node.configFile, config([{ name: 'a', main: 'a.js' }], { listen: [`127.0.0.1:${free}`] }))
+		node.signal('SIGHUP')
+		await node.logged(/reloaded/)
+		await until(() => request(free, '/', { host: 'a.localhost' }).then(r => r.text === 'one', () => false), { what: 'the new address' })
+		await until(() => request(node.port, '/', { host: 'a.localhost' }).then(() => false, () => true), { what: 'the end of the old address' })
+		kept.send(bytesOf('/', { host: 'a.localhost' }))
+		assert.equal((await kept.response()).text, 'one')
+		kept.close()
+	} finally {
+		await node.stop()
+	}
+})
+
+test('SIGTERM lets what runs finish, closes what is idle, and leaves no process', async () => {
+	const node = await startNode({ routines: { slow } })
+	const idle = await node.connect()
+	idle.send(bytesOf('/', { host: 'slow.localhost' }))
+	await idle.response()
+	const busy = await node.connect()
+	busy.send(bytesOf('/', { host: 'slow.localhost' }))
+	await sleep(150)
+	const stopping = node.stop()
+	assert.ok(await idle.closed())
+	const res = await busy.response()
+	assert.equal(res.text, 'slow')
+	assert.equal(res.headers.connection, 'close')
+	await stopping
+})
+
+test('a second SIGTERM ends at once', async () => {
+	const node = await startNode({ routines: { never: 'addEventListener("fetch", e => e.respondWith(new Promise(() => {})))' } })
+	const c = await node.connect()
+	c.send(bytesOf('/', { host: 'never.localhost' }))
+	await sleep(150)
+	node.signal('SIGTERM')
+	await sleep(300)
+	assert.equal(node.child.exitCode, null)
+	const t = Date.now()
+	await node.stop()
+	assert.ok(Date.now() - t < 3000)
+})
+
+test('a second node on the same address is told so', async () => {
+	const node = await startNode({ routines: { a: says('one') } })
+	try {
+		const r = spawnSync(er, ['node', '--config', node.configFile, '--listen', `127.0.0.1:${node.port}`, '--admin', '127.0.0.1:0'], { encoding: 'utf8', timeout: 20000, env: process.env })
+		assert.equal(r.status, 1)
+		assert.match(r.stderr, /another process/)
+	} finally {
+		await node.stop()
+	}
+})
+
+test('mistakes in node.jsonc: each at its line and column, with what was expected', () => {
+	const dir = tempDir()
+	const file = path.join(dir, 'node.jsonc')
+	fs.writeFileSync(path.join(dir, 'ok.js'), says('x'))
+	fs.writeFileSync(path.join(dir, 'big.js'), `/*${'x'.repeat(1 << 20)}*/`)
+	const cases = [
+		['{"listen": "nowhere"}', /:1:12: listen: .*address/],
+		['{"threads": "two"}', /:1:13: threads: a number is expected, not a string/],
+		['{"threads": 0}', /threads: a whole number from 1 to 256/],
+		['{"origin": "ftp://x"}', /origin: .*http:\/\/HOST/],
+		['{"sandbox": {"minLevel": "none"}}', /minLevel: "full", "no-userns" or "seccomp-only"/],
+		['{\n  // comment\n  "limits": {"keepAlive": 5},\n}', /:3:14: keepAlive: .*did you mean "keepAliveMs"/],
+		['{"routines": [{"name": "a"}]}', /a routine needs "main"/],
+		['{"routines": [{"name": "a", "main": "missing.js"}]}', /missing\.js: No such file/],
+		['{"routines": [{"name": "a", "main": "big.js"}]}', /has 1048580 bytes; code must have less than 1048576/],
+		['{"routines": [{"name": "A_b", "main": "ok.js"}]}', /cannot be a routine's name/],
+		['{"routines": [{"name": "a", "main": "ok.js", "limits": {"cpuMs": 5000}}]}', /cpuMs is 5000.*at most 1000/],
+		['{"routines": [{"name": "a", "main": "ok.js"}], "routes": [{"pattern": "a.*.b/", "routine": "a"}]}', /cannot be in a host/],
+		['{"routines": [{"name": "a", "main": "ok.js"}], "routes": [{"pattern": "a/", "routine": "b"}]}', /there is no routine b/],
+		['{"routines": [], }}', /:1:\d+: nothing more is expected/],
+	]
+	for (const [text, re] of cases) {
+		fs.writeFileSync(file, text)
+		const r = spawnSync(er, ['node', '--config', file], { encoding: 'utf8', timeout: 20000 })
+		assert.equal(r.status, 1, text)
+		assert.match(r.stderr, re, text)
+	}
+	fs.rmSync(dir, { recursive: true })
+})
