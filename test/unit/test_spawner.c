@@ -233,7 +233,6 @@ static void check_threads(pid_t pid)
 		has_line(text, "\nCapPrm:\t0000000000000000\n", path);
 		has_line(text, "\nCapEff:\t0000000000000000\n", path);
 		has_line(text, "\nCapAmb:\t0000000000000000\n", path);
-		has_line(text, "\nSigBlk:\t0000000000000000\n", path);
 	}
 	closedir(d);
 	assert_true(n >= 2);
