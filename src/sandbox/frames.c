@@ -108,8 +108,10 @@ static void on_code(const er_frame *f, er_slice payload)
 /* ---- requests ---- */
 static void on_request(const er_frame *f, er_slice payload)
 {
+	if (!er_sb.loaded)
+		return; /* it was under way when the node learnt that the script failed */
 	er_request *r = er_request_new(f, payload);
-	ER_ASSERT(r != NULL && er_sb.loaded);
+	ER_ASSERT(r != NULL);
 	er_value id = er_js_number(f->id);
 	call(r, ER_HOOK_request, 1, &id);
 }
