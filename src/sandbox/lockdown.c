@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -169,8 +170,12 @@ static bool leave_stderr(int *keep, er_err *err)
 	if (SANITIZED)
 		return true;
 	*keep = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	/* A NUL as the last byte: the lock-down is complete, what was said before is of no interest. */
-	if (*keep < 0 || (write(*keep, "", 1) < 0 && errno != EAGAIN && errno != EPIPE))
+	struct stat st;
+	if (*keep < 0 || fstat(*keep, &st) < 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot look at standard error");
+	/* A NUL as the last byte: the lock-down is complete, what was said before is of no interest. Run by hand it may be a file, where
+	 * RLIMIT_FSIZE makes any write deadly. */
+	if (S_ISFIFO(st.st_mode) && write(*keep, "", 1) < 0 && errno != EAGAIN && errno != EPIPE)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot report to the spawner");
 	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot close standard error");
