@@ -282,6 +282,8 @@ test('requests of a connection and connections of an address are bounded', async
 		await c.response()
 		assert.equal((await c.response()).headers.connection, 'close')
 		assert.ok(await c.closed())
+		c.close()
+		await until(async () => (await small.metric('er_connections')) === 0)
 		const two = [await small.connect(), await small.connect()]
 		for (const k of two) {
 			k.send(bytesOf('/a', { host }))

@@ -1,0 +1,165 @@
+/* node.jsonc: what it may say, and that every mistake is shown at its place. */
+#include "gateway/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/er-test-config-XXXXXX";
+
+static void put(const char *name, const char *text)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s%s", folder, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	put("/a.js", "addEventListener('fetch', () => {})");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	char path[128];
+	snprintf(path, sizeof path, "%s/a.js", folder);
+	unlink(path);
+	rmdir(folder);
+	return 0;
+}
+
+static er_config *parse(const char *text, er_err *err)
+{
+	char where[64];
+	snprintf(where, sizeof where, "%s/", folder);
+	return er_config_read(er_slice_cstr(text), "node.jsonc", er_slice_cstr(where), err);
+}
+
+static void refused(const char *text, const char *message)
+{
+	er_err err = {0};
+	er_config *c = parse(text, &err);
+	if (c != NULL || strstr(err.text, message) == NULL)
+		print_error("for %s\nexpected: %s\ngot:      %s\n", text, message, err.text);
+	assert_null(c);
+	assert_non_null(strstr(err.text, message));
+}
+
+static void everything_is_read(void **state)
+{
+	(void)state;
+	er_err err = {0};
+	er_config *c = parse(
+	    "// a node\n"
+	    "{ \"listen\": [\"127.0.0.1:0\", \"[::1]:80\"], \"admin\": \":9000\", \"threads\": 3, \"origin\": "
+	    "\"http://10.0.0.5:8080\",\n"
+	    "  \"sandbox\": {\"minLevel\": \"no-userns\", \"pool\": 7, \"poolHardened\": 2, \"maxInstances\": 50},\n"
+	    "  \"limits\": {\"requests\": 0, \"body\": 5000000000, \"drainMs\": 5},\n"
+	    "  \"routineLimits\": {\"cpuMs\": 200},\n"
+	    "  \"accessLog\": \"-\", \"log\": \"json\",\n"
+	    "  \"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"cpuMs\": 100, \"memoryMb\": 64, \"responseMs\": "
+	    "5000},\n"
+	    "     \"vars\": {\"X\": [1, \"two\"]}, \"profile\": \"hardened\", \"fallback\": true, \"routes\": [\"own.example\"],\n"
+	    "     \"compat\": {\"envLast\": true, \"redirect\": \"manual\"}, \"allowAddresses\": [\"10.0.0.0/8\"]},],\n"
+	    "  \"routes\": [{\"pattern\": \"Shop.Example/api*\", \"routine\": \"a\"}],\n"
+	    "}",
+	    &err);
+	if (c == NULL)
+		print_error("%s\n", err.text);
+	assert_non_null(c);
+	assert_int_equal(c->n_listen, 2);
+	assert_string_equal(c->listen[1], "[::1]:80");
+	assert_string_equal(c->admin, ":9000");
+	assert_int_equal(c->threads, 3);
+	assert_int_equal(c->min_level, ER_LEVEL_NO_USERNS);
+	assert_int_equal(c->pool, 7);
+	assert_int_equal(c->max_instances, 50);
+	assert_int_equal(c->limits.requests, 0);
+	assert_true(c->limits.body == 5000000000U);
+	assert_string_equal(c->access_log, "-");
+	assert_true(c->log_json);
+	assert_int_equal(c->n_routines, 1);
+	const er_routine *r = c->routines[0];
+	assert_int_equal(r->limits.cpu_us, 100000);
+	assert_int_equal(r->limits.memory_kb, 65536);
+	assert_int_equal(r->limits.subrequests, 32);
+	assert_true(er_slice_eq(r->env_json, ER_LIT("{\"X\":[1,\"two\"]}")));
+	assert_int_equal(r->profile, ER_PROFILE_HARDENED);
+	assert_true(r->fallback);
+	assert_int_equal(r->compat, ER_COMPAT_ENV_LAST | ER_COMPAT_REDIRECT_MANUAL);
+	assert_int_equal(r->n_allow, 1);
+	assert_int_equal(r->version.n, 12);
+	/* the file's routes come before the routine's own */
+	assert_int_equal(c->n_routes, 2);
+	assert_true(er_slice_eq(c->routes[0].host, ER_LIT("shop.example")));
+	assert_true(er_slice_eq(c->routes[1].host, ER_LIT("own.example")));
+	er_config_unref(c);
+}
+
+static void mistakes_are_shown_at_their_place(void **state)
+{
+	(void)state;
+	refused("{\n\t\"lisen\": []}", "node.jsonc:2:2: lisen: there is no such setting here; did you mean \"listen\"?");
+	refused("{\"something\": 1}", "node.jsonc:1:2: something: there is no such setting here");
+	refused("{\"threads\": 1.5}", "node.jsonc:1:13: threads: a whole number from 1 to 256 is expected, not 1.5");
+	refused("{\"listen\": []}", "at least one address");
+	refused("{\"listen\": [\"127.0.0.1\"]}", "node.jsonc:1:13");
+	refused("{\"listen\": [\"127.0.0.1:70000\"]}", "not an address to listen on");
+	refused("{\"listen\": [\"1.2.3:80\"]}", "not an address to listen on");
+	refused("{\"origin\": \"http://host/path\"}", "without a path");
+	refused("{\"origin\": \"http://user@host\"}", "is not an origin");
+	refused("{\"sandbox\": {\"pool\": -1}}", "pool: a whole number from 0");
+	refused("{\"log\": true}", "log: \"text\" or \"json\"");
+	refused("{\"routines\": {}}", "routines: an array of routines is expected, not an object");
+	refused("{\"routines\": [5]}", "a routine is an object");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"vars\": 5}]}", "vars: an object is expected");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"cpu\": 5}}]}", "did you mean \"cpuMs\"?");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\"}, {\"name\": \"a\", \"main\": \"a.js\"}]}",
+	        "two routines of the name a");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"allowAddresses\": [\"ten\"]}]}", "an address or a range");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"memoryMb\": 600}}]}",
+	        "memoryMb is 600, and this node allows at most 512");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"routes\": [\"http://x\"]}]}", "cannot be in a host");
+	refused("", "node.jsonc:1:1");
+	refused("[]", "an object is expected, not an array");
+}
+
+static void code_of_the_limit_is_refused_and_one_byte_less_is_not(void **state)
+{
+	(void)state;
+	er_err err = {0};
+	for (unsigned n = 999; n <= 1000; n++) {
+		er_config *c = er_config_new();
+		er_limits limits = ER_LIMITS_DEFAULT;
+		limits.code_n = 1000;
+		er_chunk *code = er_chunk_new(n);
+		memset(code->bytes, ' ', n);
+		er_routine *r = er_routine_new(&(er_routine){.name = ER_LIT("a"), .code = er_piece_take(code, n), .limits = limits});
+		assert_int_equal(er_config_add_routine(c, r, &err), n == 999);
+		er_config_unref(c);
+	}
+	assert_non_null(strstr(err.text, "has 1000 bytes; it must have less than 1000"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(everything_is_read),
+	    cmocka_unit_test(mistakes_are_shown_at_their_place),
+	    cmocka_unit_test(code_of_the_limit_is_refused_and_one_byte_less_is_not),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
