@@ -27,7 +27,7 @@ static inline void er_buf_wrote(er_buf *b, size_t n)
 static inline er_slice er_buf_slice(const er_buf *b)
 {
 	/* Adding nothing to no pointer is undefined in C. */
-	return er_slice_of(b->p != NULL ? b->p + b->start : NULL, b->end - b->start);
+	return er_slice_of(b->start > 0 ? b->p + b->start : b->p, b->end - b->start);
 }
 static inline size_t er_buf_len(const er_buf *b)
 {

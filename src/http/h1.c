@@ -173,13 +173,12 @@ static bool scan_line(er_h1 *p, er_slice line)
 static bool scan_head(er_h1 *p, er_slice s, size_t *head_n)
 {
 	while (p->scanned < s.n) {
-		const uint8_t *lf = memchr(s.p + p->scanned, '\n', s.n - p->scanned);
-		size_t end = lf != NULL ? (size_t)(lf - s.p) : s.n;
+		size_t end = p->scanned + er_slice_find(er_slice_from(s, p->scanned), '\n');
 		if (!line_fits(p, end - p->line))
 			return false;
 		if (p->lines > 0 && end - p->fields_at > (size_t)p->limits.header + 2)
 			return fail(p, 431, "the header fields are too long");
-		if (lf == NULL) {
+		if (end == s.n) {
 			p->scanned = s.n;
 			return false;
 		}
