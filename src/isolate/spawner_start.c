@@ -67,11 +67,12 @@ static bool put_file(const char *path, const char *text)
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	ssize_t n = write(fd, text, strlen(text));
+	er_slice s = er_slice_cstr(text);
+	ssize_t n = write(fd, s.p, s.n);
 	int keep = errno;
 	close(fd);
 	errno = keep;
-	return n == (ssize_t)strlen(text);
+	return n == (ssize_t)s.n;
 }
 
 /* In a new user namespace: its one user and group are ours, under the same numbers. */

@@ -143,23 +143,18 @@ bool er_lockdown_begin(const er_lockdown *l, er_err *err)
 /* The hardened profile's promise, checked: nothing is writable and executable at once. Afterwards seccomp keeps it so. */
 static bool check_mappings(er_err *err)
 {
+	static const char mark[] = " rwx";
 	char text[4096];
-	size_t have = 0;
+	unsigned matched = 0; /* characters of the mark; it may lie across two reads */
 	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot read /proc/self/maps");
 	ssize_t n;
-	bool found = false;
-	while (!found && (n = read(fd, text + have, sizeof text - have)) > 0) {
-		have += (size_t)n;
-		found = memmem(text, have, " rwx", 4) != NULL;
-		/* The mark may lie across two reads. */
-		size_t tail = have < 3 ? have : 3;
-		memmove(text, text + have - tail, tail);
-		have = tail;
-	}
+	while (matched < sizeof mark - 1 && (n = read(fd, text, sizeof text)) > 0)
+		for (ssize_t i = 0; i < n && matched < sizeof mark - 1; i++)
+			matched = text[i] == mark[matched] ? matched + 1 : text[i] == mark[0];
 	close(fd);
-	return !found ||
+	return matched < sizeof mark - 1 ||
 	       er_fail(err, ER_ERR_SYSTEM, "the engine mapped memory that is writable and executable, though its JIT is off");
 }
 

@@ -61,6 +61,8 @@ static int tiny_sandbox(int argc, char **argv)
 	shared *sh = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, 3, 0);
 	pthread_t t;
 	bool ok = sh != MAP_FAILED && l.spawned != ER_LEVEL_NONE && er_lockdown_begin(&l, &err);
+	if (ok && strcmp(sh->attack, "has-rwx") == 0)
+		ok = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
 	/* A thread from before the filter, as the engine has. */
 	ok = ok && pthread_create(&t, NULL, idle_futex, NULL) == 0 && er_lockdown_finish(&l, &err);
 	if (ok && sh->memory_kb)
@@ -104,9 +106,8 @@ static void start_spawner(er_spawner *sp, er_level want)
 		fail_msg("%s", err.text);
 }
 
-static void ask(er_spawner *sp, box *b, uint32_t slot, enum er_profile profile, uint32_t memory_kb)
+static void prepare(box *b, uint32_t slot)
 {
-	er_err err = {0};
 	*b = (box){.slot = slot};
 	b->memfd = memfd_create("channel", MFD_CLOEXEC);
 	b->wake_sandbox = eventfd(0, EFD_CLOEXEC);
@@ -114,9 +115,20 @@ static void ask(er_spawner *sp, box *b, uint32_t slot, enum er_profile profile, 
 	assert_int_equal(ftruncate(b->memfd, 4096), 0);
 	b->sh = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
 	assert_ptr_not_equal(b->sh, MAP_FAILED);
-	b->sh->memory_kb = memory_kb;
-	if (!er_spawner_ask(sp->sockets[0], slot, profile, b->memfd, b->wake_sandbox, b->wake_node, &err))
+}
+
+static void ask_for(er_spawner *sp, box *b, enum er_profile profile)
+{
+	er_err err = {0};
+	if (!er_spawner_ask(sp->sockets[0], b->slot, profile, b->memfd, b->wake_sandbox, b->wake_node, &err))
 		fail_msg("%s", err.text);
+}
+
+static void ask(er_spawner *sp, box *b, uint32_t slot, enum er_profile profile, uint32_t memory_kb)
+{
+	prepare(b, slot);
+	b->sh->memory_kb = memory_kb;
+	ask_for(sp, b, profile);
 }
 
 /* Waits for an event of `b`; events of others are an error of the test. */
@@ -631,6 +643,31 @@ static void a_failed_start_says_what_to_do(void **state)
 	unlink(path);
 }
 
+/* The tiny sandbox maps such memory before its lock-down is complete, as an engine would whose JIT is on against our will. */
+static void executable_memory_keeps_a_hardened_sandbox_from_starting_and_it_says_so(void **state)
+{
+	(void)state;
+	er_spawner sp;
+	box b;
+	start_spawner(&sp, ER_LEVEL_FULL);
+	for (int hardened = 0; hardened < 2; hardened++) {
+		prepare(&b, 5);
+		snprintf(b.sh->attack, sizeof b.sh->attack, "has-rwx");
+		ask_for(&sp, &b, hardened ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD);
+		if (!hardened || er_lockdown_sanitized()) {
+			wait_ready(&sp, &b);
+			stop(&sp, &b);
+			continue;
+		}
+		next_event(&sp, &b);
+		next_event(&sp, &b);
+		assert_true(b.exited);
+		assert_non_null(strstr(b.text, "er-sandbox: the engine mapped memory that is writable and executable"));
+		drop(&b);
+	}
+	er_spawner_stop(&sp);
+}
+
 static int run_all(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -641,6 +678,7 @@ static int run_all(void)
 	    cmocka_unit_test(a_killed_node_leaves_no_process_behind),
 	    cmocka_unit_test(a_gateway_thread_that_ends_takes_only_its_own_sandboxes),
 	    cmocka_unit_test(a_failed_start_says_what_to_do),
+	    cmocka_unit_test(executable_memory_keeps_a_hardened_sandbox_from_starting_and_it_says_so),
 	};
 	return cmocka_run_group_tests_name(geteuid() == 0 ? "spawner, as root" : "spawner, as an ordinary user", tests, NULL, NULL);
 }
