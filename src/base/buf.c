@@ -24,7 +24,7 @@ uint8_t *er_buf_reserve(er_buf *b, size_t n)
 		while (cap < need)
 			cap *= 2;
 		uint8_t *p = er_alloc(cap);
-		if (len > 0)
+		if (b->p != NULL)
 			er_copy(p, b->p + b->start, len);
 		er_free(b->p);
 		b->p = p;
