@@ -6,12 +6,12 @@
 
 enum { IDLE_CONNECTIONS = 64, CONNECTIONS_A_HOST = 256, KICKS = 4 };
 
-/* One descriptor number of libcurl's in the loop. libcurl says when it loses interest in a socket, and does so before it closes one, but not
- * which of the two it is (it closes some past CURLOPT_CLOSESOCKETFUNCTION): so the watch ends, and the struct stays for the next socket of
- * that number. */
+/* A socket of libcurl's while libcurl waits for it. libcurl says when it loses interest, and does so before it closes one, but not which of the
+ * two it is (it closes some past CURLOPT_CLOSESOCKETFUNCTION). So the watch is closed there and then: later, the number may be another's, and
+ * closing the watch would take that one out of the loop. */
 typedef struct sock {
 	uv_poll_t poll;
-	er_curl_multi *m;
+	er_curl_multi *m; /* not after closing */
 	er_origin *o;
 	curl_socket_t fd;
 	int active; /* what the loop watches: UV_READABLE, UV_WRITABLE */
@@ -42,11 +42,6 @@ static void on_sock_closed(uv_handle_t *handle)
 	er_origin_handle_closed(o);
 }
 
-static er_slice fd_key(const curl_socket_t *fd)
-{
-	return er_slice_of(fd, sizeof *fd);
-}
-
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	sock *s = poll->data;
@@ -64,12 +59,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	act(s->m, s->fd, what);
 }
 
-static sock *sock_of(er_curl_multi *m, curl_socket_t fd)
+static sock *sock_new(er_curl_multi *m, curl_socket_t fd)
 {
-	sock *s = er_map_get(m->socks, fd_key(&fd));
-	if (s != NULL)
-		return s;
-	s = ER_NEW(sock);
+	sock *s = ER_NEW(sock);
 	s->m = m;
 	s->o = m->o;
 	s->fd = fd;
@@ -79,7 +71,6 @@ static sock *sock_of(er_curl_multi *m, curl_socket_t fd)
 		return NULL;
 	}
 	er_origin_handle_opened(m->o);
-	er_map_set(m->socks, fd_key(&fd), s);
 	return s;
 }
 
@@ -88,20 +79,25 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *
 	(void)easy;
 	er_curl_multi *m = multi;
 	sock *s = known;
-	if (s == NULL) {
-		if (what == CURL_POLL_REMOVE || (s = sock_of(m, fd)) == NULL)
-			return 0;
-		curl_multi_assign(m->multi, fd, s);
-	}
 	if (what == CURL_POLL_REMOVE) {
-		uv_poll_stop(&s->poll);
-		s->active = 0;
+		if (s != NULL)
+			uv_close((uv_handle_t *)&s->poll, on_sock_closed);
 		curl_multi_assign(m->multi, fd, NULL);
 		return 0;
 	}
+	if (s == NULL) {
+		if ((s = sock_new(m, fd)) == NULL)
+			return 0;
+		curl_multi_assign(m->multi, fd, s);
+	}
 	int want = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-	if (want != s->active && want != 0 && uv_poll_start(&s->poll, want, on_poll) == 0)
-		s->active = want;
+	if (want == s->active)
+		return 0;
+	s->active = want;
+	if (want == 0)
+		uv_poll_stop(&s->poll);
+	else if (uv_poll_start(&s->poll, want, on_poll) != 0)
+		s->active = 0;
 	return 0;
 }
 
@@ -124,7 +120,9 @@ static int on_timeout(CURLM *handle, long ms, void *multi)
 		m->kick = false;
 		uv_timer_stop(&m->timer);
 	} else {
-		uv_timer_start(&m->timer, on_timer, (uint64_t)ms, 0);
+		/* Never early: libcurl would find nothing due, and not ask again. */
+		uv_update_time(m->o->loop);
+		uv_timer_start(&m->timer, on_timer, (uint64_t)ms + 1, 0);
 	}
 	return 0;
 }
@@ -176,11 +174,6 @@ static void destroy(er_curl_multi *m)
 	m->in_curl = true;
 	curl_multi_cleanup(m->multi); /* closes the connections */
 	curl_share_cleanup(m->share);
-	size_t at = 0;
-	er_slice key;
-	for (void *s; er_map_next(m->socks, &at, &key, &s);)
-		uv_close((uv_handle_t *)&((sock *)s)->poll, on_sock_closed);
-	er_map_free(m->socks);
 	uv_close((uv_handle_t *)&m->timer, on_multi_closed);
 }
 
@@ -220,7 +213,6 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 		return p->curl;
 	er_curl_multi *m = ER_NEW(er_curl_multi);
 	m->o = p->o;
-	m->socks = er_map_new();
 	er_list_init(&m->ready);
 	er_list_init(&m->spare);
 	m->multi = curl_multi_init();

@@ -16,7 +16,6 @@ typedef struct er_curl_multi {
 	CURLSH *share; /* TLS sessions, of this pool only */
 	er_origin *o;
 	uv_timer_t timer;
-	er_map *socks; /* by descriptor */
 	er_list ready; /* hops with something to act on */
 	er_list spare; /* hops without a fetch, for the next ones */
 	unsigned spares;

@@ -390,7 +390,7 @@ static void refill(er_curl_hop *h, er_fetch *f)
 
 static er_err_kind kind_of(const er_fetch *f, CURLcode code)
 {
-	if (f->refused && !f->connected)
+	if (f->refused && !f->tried)
 		return ER_ERR_REFUSED_ADDRESS;
 	switch (code) {
 	case CURLE_OK:

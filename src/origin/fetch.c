@@ -125,6 +125,7 @@ bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa)
 {
 	bool no = !f->opt.trusted && er_guard_refuses(sa, f->opt.allow, f->opt.n_allow, f->o->own, f->o->n_own);
 	f->refused = f->refused || no;
+	f->tried = f->tried || !no;
 	return no;
 }
 
@@ -394,7 +395,7 @@ static void next_hop(er_fetch *f)
 		f->status = 0;
 		f->head_bytes = 0;
 		f->discarded = 0;
-		f->head_ready = f->head_seen = f->ended = f->discarding = f->refused = f->stalled = false;
+		f->head_ready = f->head_seen = f->ended = f->discarding = f->refused = f->tried = f->stalled = false;
 		start_hop(f);
 	}
 	er_fetch_unref(f);

@@ -27,7 +27,7 @@ enum {
 
 typedef struct er_transport {
 	const char *name;
-	/* Begins the hop in f. Ends with one er_fetch_ended, unless stopped; does not advance f before it has returned. */
+	/* Begins the hop in f. Ends with one er_fetch_ended, unless stopped. May advance f before it returns: whoever needs f then holds a reference. */
 	void (*start)(er_fetch *f);
 	/* f has room again (it said er_fetch_full before). Nothing happens if nothing waited. */
 	void (*resume)(er_fetch *f);
@@ -73,7 +73,7 @@ struct er_fetch {
 	bool ended;
 	er_err_kind end_kind; /* OK: the message is complete */
 	char *end_text;       /* a sentence, er_alloc'ed, or NULL */
-	bool refused;         /* the guard said no to some address */
+	bool refused, tried;  /* the guard said no to some address; yes to some */
 	er_pieces in;         /* not yet delivered */
 
 	/* where we are */

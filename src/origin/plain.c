@@ -44,7 +44,7 @@ typedef struct conn {
 	er_buf out, name, value, reason;
 	er_chunk *chunk; /* being read into, and parsed */
 	bool used;       /* answered something before */
-	bool reading, closing, status_noted, any, complete;
+	bool reading, writing, closing, status_noted, any, complete;
 	size_t read_size;
 	uint64_t idle_since_ms;
 } conn;
@@ -106,6 +106,8 @@ static void detach(conn *c, bool keep)
 		close_conn(c);
 		return;
 	}
+	er_chunk_unref(c->chunk); /* idle connections are many */
+	c->chunk = NULL;
 	c->used = true;
 	c->idle_since_ms = uv_now(c->p->o->loop);
 	c->p->idles++;
@@ -120,7 +122,7 @@ static void hand_over(conn *c)
 	f->status = 0;
 	f->res = (er_fields){0};
 	f->head_bytes = 0;
-	f->ended = f->head_ready = f->refused = false;
+	f->ended = f->head_ready = f->refused = f->tried = false;
 	er_free(f->end_text);
 	f->end_text = NULL;
 	f->connected = false;
@@ -165,9 +167,9 @@ static int on_name(llhttp_t *parser, const char *at, size_t n)
 static int on_value(llhttp_t *parser, const char *at, size_t n)
 {
 	conn *c = parser->data;
-	/* The parser unfolds lines (RFC 9112 5.2) without a word; the pieces of one are not neighbours. We do not take them. */
-	if (er_buf_len(&c->value) > 0 && (const uint8_t *)at > c->chunk->bytes && at[-1] != '\0' &&
-	    (at[-1] == ' ' || at[-1] == '\t' || at[-1] == '\n')) {
+	/* A value comes in several parts where one read ends and the next begins, or where the parser unfolds a line (RFC 9112 5.2), which we do
+	 * not take. */
+	if (er_buf_len(&c->value) > 0 && (const uint8_t *)at > c->chunk->bytes) {
 		er_fetch_ended(c->f, ER_ERR_RESPONSE, "%.*s answered with a folded header field", ER_FMT(c->f->authority));
 		return -1;
 	}
@@ -274,7 +276,7 @@ static void parse(conn *c, size_t n)
 	llhttp_errno_t rc = llhttp_execute(&c->parser, at, n);
 	if (c->complete) {
 		bool rest = llhttp_get_error_pos(&c->parser) != at + n;
-		bool keep = !rest && llhttp_should_keep_alive(&c->parser) == 1;
+		bool keep = !rest && !c->writing && llhttp_should_keep_alive(&c->parser) == 1;
 		er_fetch_ended(f, ER_ERR_OK, " ");
 		detach(c, keep);
 	} else if (rc == HPE_UNEXPECTED_CONTENT_LENGTH && !f->head_ready) {
@@ -326,6 +328,7 @@ static bool read_on(conn *c)
 static void on_written(uv_write_t *req, int status)
 {
 	conn *c = req->data;
+	c->writing = false;
 	/* A peer that does not read any more may have answered before: reading tells. */
 	if (status < 0 && !c->closing && c->f != NULL)
 		(void)read_on(c);
@@ -378,6 +381,7 @@ static bool send_request(conn *c)
 		c->write.data = c;
 		if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) != 0)
 			return false;
+		c->writing = true;
 	}
 	return read_on(c);
 }
@@ -495,8 +499,12 @@ static void upload(er_fetch *f)
 
 static void stop(er_fetch *f)
 {
-	if (f->hop != NULL)
-		detach(f->hop, false);
+	conn *c = f->hop;
+	if (c == NULL)
+		return;
+	if (!f->connected) /* perhaps it is not there any more */
+		forget(c->p, c->key);
+	detach(c, false);
 }
 
 const er_transport er_transport_plain = {.name = "plain", .start = start, .resume = resume, .upload = upload, .stop = stop};

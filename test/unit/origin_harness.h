@@ -126,6 +126,7 @@ static const struct {
     {"/no-content", "HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n", true},
     {"/not-modified", "HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n", true},
     {"/empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true},
+    {"/empty-field", "HTTP/1.1 200 OK\r\nx-empty:\r\nx-spaces:   \r\nx-end: 1\r\nContent-Length: 2\r\n\r\nok", true},
     {"/two-lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", false},
     {"/same-lengths", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", false},
     {"/bad-length", "HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\nhello", false},

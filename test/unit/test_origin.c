@@ -34,6 +34,20 @@ static void test_every_framing_is_understood(void **state)
 		}
 }
 
+static void test_empty_fields_are_fields(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		call *c = get("/empty-field");
+		assert_body(c, "ok");
+		assert_int_equal(c->x->res.fields.n, 4);
+		assert_int_equal(er_fields_get(&c->x->res.fields, ER_LIT("x-empty"))->n, 0);
+		assert_int_equal(er_fields_get(&c->x->res.fields, ER_LIT("x-spaces"))->n, 0);
+		assert_true(er_slice_eq(*er_fields_get(&c->x->res.fields, ER_LIT("x-end")), ER_LIT("1")));
+		call_free(c);
+	}
+}
+
 static void test_length_and_coding_together_are_not_believed(void **state)
 {
 	(void)state;
@@ -280,6 +294,12 @@ static void test_unreachable_servers_say_why(void **state)
 	finish(c);
 	assert_failed(c, 502, ER_ERR_CONNECT);
 	call_free(c);
+	c = call_new("GET", "/"); /* where one of its addresses may not be reached, but another could */
+	c->x->req.authority = ER_LIT("localhost:1");
+	begin(c);
+	finish(c);
+	assert_failed(c, 502, ER_ERR_CONNECT);
+	call_free(c);
 	c = call_new("GET", "/");
 	c->x->req.authority = ER_LIT("does-not-exist.invalid");
 	begin(c);
@@ -292,6 +312,30 @@ static void test_unreachable_servers_say_why(void **state)
 	finish(c);
 	assert_failed(c, 502, ER_ERR_TLS);
 	call_free(c);
+}
+
+static void test_a_server_that_went_away_is_not_remembered(void **state)
+{
+	(void)state;
+	static test_server *s;
+	s = srv_start();
+	call *c = NULL;
+	for (int i = 0; i < 4; i++) {
+		c = call_new("GET", "/once");
+		c->x->req.authority = er_arena_printf(&c->x->arena, "127.0.0.1:%u", s->port);
+		if (i == 3) {
+			shutdown(s->fd, SHUT_RDWR);
+			close(s->fd);
+			run_until(NULL, 20);
+		}
+		begin(c);
+		finish(c);
+		if (i < 3)
+			assert_body(c, "ok");
+		else
+			assert_failed(c, 502, ER_ERR_CONNECT);
+		call_free(c);
+	}
 }
 
 static void test_waiting_has_an_end(void **state)
@@ -318,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(test_an_answer_arrives_whole),
 	    T(test_every_framing_is_understood),
+	    T(test_empty_fields_are_fields),
 	    T(test_length_and_coding_together_are_not_believed),
 	    T(test_head_keeps_the_length),
 	    T(test_broken_answers_are_502),
@@ -331,6 +376,7 @@ int main(void)
 	    T(test_internal_servers_are_refused_with_403),
 	    T(test_an_open_connection_is_no_way_around_the_guard),
 	    T(test_unreachable_servers_say_why),
+	    T(test_a_server_that_went_away_is_not_remembered),
 	    T(test_waiting_has_an_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

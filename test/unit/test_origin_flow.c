@@ -421,7 +421,8 @@ static void test_methods_change_as_the_contract_says(void **state)
 static void test_credentials_do_not_follow_to_another_origin(void **state)
 {
 	(void)state;
-	test_server *other = srv_start();
+	static test_server *other;
+	other = srv_start();
 	char path[32];
 	snprintf(path, sizeof path, "/other/%u", other->port);
 	call *c = call_new("GET", path);
