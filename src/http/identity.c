@@ -65,7 +65,7 @@ static er_slice append_to_list(const er_fields *from, er_arena *a, er_slice name
 		if (!er_slice_ieq(from->v[i].name, name))
 			continue;
 		er_slice value = from->v[i].value;
-		list = list.n == 0 ? value : er_arena_printf(a, "%.*s, %.*s", ER_FMT(list), ER_FMT(value));
+		list = list.n == 0 ? er_arena_copy(a, value) : er_arena_printf(a, "%.*s, %.*s", ER_FMT(list), ER_FMT(value));
 	}
 	return list.n == 0 ? ours : er_arena_printf(a, "%.*s, %.*s", ER_FMT(list), ER_FMT(ours));
 }
@@ -80,8 +80,21 @@ void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
 		er_fields_set(out, a, ER_LIT("x-forwarded-for"), client);
 	else
 		er_fields_del(out, ER_LIT("x-forwarded-for"));
-	er_fields_set(out, a, ER_LIT("x-forwarded-proto"), req->scheme);
-	er_fields_set(out, a, ER_LIT("x-forwarded-host"), req->authority);
+	er_fields_set(out, a, ER_LIT("x-forwarded-proto"), er_arena_copy(a, req->scheme));
+	er_fields_set(out, a, ER_LIT("x-forwarded-host"), er_arena_copy(a, req->authority));
 	er_fields_set(out, a, ER_LIT("via"), via);
 	er_fields_set(out, a, ER_LIT("cdn-loop"), loop);
+}
+
+void er_identity_inherit(er_exchange *x, const er_exchange *parent)
+{
+	const er_slice names[] = {ER_LIT("via"), ER_LIT("cdn-loop")};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		er_fields_del(&x->req.fields, names[i]);
+		for (uint32_t k = 0; k < parent->req.fields.n; k++) {
+			const er_field *it = &parent->req.fields.v[k];
+			if (er_slice_ieq(it->name, names[i]))
+				er_fields_add(&x->req.fields, &x->arena, names[i], er_arena_copy(&x->arena, it->value));
+		}
+	}
 }

@@ -16,6 +16,9 @@ unsigned er_identity_loops(const er_fields *fields);
 /* On the way out: sets X-Forwarded-For, -Proto and -Host, Via and CDN-Loop of `out` from the client's exchange `from` (they may be the
  * same fields); what `out` says of these itself is dropped. Values live in `a`. */
 void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from);
+/* A request that a routine makes in the course of answering `parent`: it has been where that one has been (Via and CDN-Loop are taken over), so
+ * that a circle through a routine is noticed as well. */
+void er_identity_inherit(er_exchange *x, const er_exchange *parent);
 /* "1.2.3.4" or "2001:db8::1" of an exchange's client; empty if there is none. */
 er_slice er_identity_client(const struct sockaddr_storage *client, er_arena *a);
 

@@ -1,6 +1,7 @@
 #include "isolate/internal.h"
 
 #include "base/mem.h"
+#include "http/identity.h"
 #include "http/url.h"
 
 #include <string.h>
@@ -172,6 +173,7 @@ static void launch(er_sub *s, uint16_t aux)
 	er_exchange_ref(x);
 	if (aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) {
 		if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
+			er_identity_inherit(x, c->x);
 			er_exchange_start(x, h->standard);
 		} else {
 			er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");
@@ -186,6 +188,7 @@ static void launch(er_sub *s, uint16_t aux)
 		                        .pool = routine,
 		                        .allow = routine->allow,
 		                        .n_allow = routine->n_allow};
+		er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
 		er_origin_fetch(h->origin, x, &opt);
 	}
 	er_exchange_unref(x);

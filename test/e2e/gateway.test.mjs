@@ -324,6 +324,40 @@ test('er node --origin: a site without a routine, identity set by the node, bodi
 	}
 })
 
+test('what a routine asks others carries the client and the way so far, and the routine cannot forge it', async () => {
+	const origin = await startOrigin((req, res) => res.end(JSON.stringify(req.headers)))
+	const source = `addEventListener("fetch", e => e.respondWith(fetch("http://127.0.0.1:${origin.port}/", { headers: { "x-forwarded-for": "6.6.6.6", via: "none", "cdn-loop": "none", "x-own": "1" } })))`
+	const self = 'addEventListener("fetch", e => e.respondWith(fetch(e.request)))'
+	const relay = await startNode({ routines: { relay: { source, allowAddresses: ['127.0.0.1'] }, self }, config: { origin: origin.url } })
+	try {
+		for (const name of ['relay', 'self']) {
+			const res = await relay.get(name, '/', { headers: { 'cdn-loop': 'first', via: '1.0 far' } })
+			assert.equal(res.status, 200, res.text)
+			const seen = JSON.parse(res.text)
+			assert.equal(seen['x-forwarded-for'], '127.0.0.1')
+			assert.equal(seen['x-forwarded-host'].split(':')[0], `${name}.localhost`)
+			assert.equal(seen['cdn-loop'], 'first, edgeroutine')
+			assert.equal(seen.via, '1.0 far, 1.1 edgeroutine')
+			assert.equal(seen['x-own'], name === 'relay' ? '1' : undefined)
+		}
+	} finally {
+		await relay.stop()
+		await origin.close()
+	}
+})
+
+test('several threads share an address, and each answers', async () => {
+	const many = await startNode({ routines: { echo }, config: { threads: 3 } })
+	try {
+		const out = await Promise.all(Array.from({ length: 60 }, (_, i) => request(many.port, `/${i}`, { host })))
+		out.forEach((r, i) => assert.equal(r.text, `GET /${i}`))
+		assert.ok((await many.metric('er_instances')) > 1)
+		assert.equal(await many.metric('er_requests_total', { routine: 'echo', status: '2xx' }), 60)
+	} finally {
+		await many.stop()
+	}
+})
+
 test('a client that does not read holds no memory', { skip: sanitized }, async () => {
 	const origin = await startOrigin((req, res) => {
 		res.writeHead(200, { 'content-length': 400 << 20 })
