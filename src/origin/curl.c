@@ -110,6 +110,17 @@ static void on_timer(uv_timer_t *timer)
 	er_curl_drain(m);
 }
 
+static void on_soon(uv_timer_t *timer)
+{
+	er_curl_drain(timer->data);
+}
+
+void er_curl_drain_soon(er_curl_multi *m)
+{
+	if (!m->draining)
+		uv_timer_start(&m->soon, on_soon, 0, 0);
+}
+
 static int on_timeout(CURLM *handle, long ms, void *multi)
 {
 	(void)handle;
@@ -163,7 +174,8 @@ static void on_multi_closed(uv_handle_t *handle)
 {
 	er_curl_multi *m = handle->data;
 	er_origin *o = m->o;
-	er_free(m);
+	if (--m->timers == 0)
+		er_free(m);
 	er_origin_handle_closed(o);
 }
 
@@ -175,6 +187,7 @@ static void destroy(er_curl_multi *m)
 	curl_multi_cleanup(m->multi); /* closes the connections */
 	curl_share_cleanup(m->share);
 	uv_close((uv_handle_t *)&m->timer, on_multi_closed);
+	uv_close((uv_handle_t *)&m->soon, on_multi_closed);
 }
 
 void er_curl_drain(er_curl_multi *m)
@@ -198,7 +211,7 @@ void er_curl_drain(er_curl_multi *m)
 	if (m->dead)
 		destroy(m);
 	else if (m->kick)
-		uv_timer_start(&m->timer, on_timer, 0, 0);
+		er_curl_drain_soon(m);
 }
 
 void er_curl_queue(er_curl_hop *h)
@@ -227,8 +240,10 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 	curl_multi_setopt(m->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_A_HOST);
 	/* One stream a connection: with several, a reader that waits holds up the others of its connection. */
 	curl_multi_setopt(m->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0);
-	m->timer.data = m;
+	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0 && uv_timer_init(m->o->loop, &m->soon) == 0);
+	m->timer.data = m->soon.data = m;
+	m->timers = 2;
+	er_origin_handle_opened(m->o);
 	er_origin_handle_opened(m->o);
 	p->curl = m;
 	return m;

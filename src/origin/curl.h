@@ -15,9 +15,11 @@ typedef struct er_curl_multi {
 	CURLM *multi;
 	CURLSH *share; /* TLS sessions, of this pool only */
 	er_origin *o;
-	uv_timer_t timer;
-	er_list ready; /* hops with something to act on */
-	er_list spare; /* hops without a fetch, for the next ones */
+	uv_timer_t timer; /* libcurl's */
+	uv_timer_t soon;  /* ours: drain in the loop's next turn */
+	unsigned timers;  /* not closed yet */
+	er_list ready;    /* hops with something to act on */
+	er_list spare;    /* hops without a fetch, for the next ones */
 	unsigned spares;
 	bool in_curl, draining;
 	bool kick; /* libcurl wants to be called at once */
@@ -44,6 +46,8 @@ struct er_curl_hop {
 er_curl_multi *er_curl_multi_of(er_pool *p);
 /* libcurl is called with `in_curl` set, and after it has returned: */
 void er_curl_drain(er_curl_multi *m);
+/* The same in the loop's next turn: a reader that asks for more and more must not keep everybody else waiting. */
+void er_curl_drain_soon(er_curl_multi *m);
 void er_curl_queue(er_curl_hop *h);
 
 /* curl_hop.c */

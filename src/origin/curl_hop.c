@@ -330,7 +330,7 @@ static void unpause(er_curl_hop *h)
 	m->in_curl = true;
 	curl_easy_pause(h->easy, (h->write_paused ? CURLPAUSE_RECV : 0) | (h->read_paused ? CURLPAUSE_SEND : 0));
 	m->in_curl = false;
-	er_curl_drain(m);
+	er_curl_drain_soon(m);
 }
 
 static void resume(er_fetch *f)
