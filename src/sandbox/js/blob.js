@@ -99,7 +99,7 @@ export class File extends Blob {
 		if (parts === INTERNAL) {
 			super(INTERNAL, options.bytes, options.type);
 			this.#name = name;
-			this.#modified = er.now();
+			this.#modified = options.modified;
 			return;
 		}
 		need(arguments.length, 2, "'constructor' on 'File'");
@@ -120,7 +120,7 @@ export class File extends Blob {
 	}
 	static {
 		isFile = (f) => isObject(f) && #name in f;
-		makeFile = (bytes, type, name) => new File(INTERNAL, name, { bytes, type });
+		makeFile = (bytes, type, name, modified = er.now()) => new File(INTERNAL, name, { bytes, type, modified });
 	}
 }
 finish(File, 'File', 2);

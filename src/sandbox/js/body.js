@@ -3,11 +3,12 @@
 // Only a stream that JavaScript really reads costs the streams script.
 import * as er from './natives.js';
 import {
-	TypeErr, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, quiet, rejected, resolved, strSlice, taBuffer,
+	TypeErr, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
 	taByteLength, taLength, taTag, uncurry,
 } from './primordials.js';
 import { NodeBody } from './node-body.js';
-import { LazyStream, isDisturbed, isLocked, isStream, sourceOf, takeSource } from './streams-lazy.js';
+import { structuredClone } from './structured-clone.js';
+import { LazyStream, isDisturbed, isLocked, isStream, sourceOf, streams, takeSource } from './streams-lazy.js';
 import { blobBytes, blobType, isBlob, makeBlob } from './blob.js';
 import { isParams, paramsText } from './url-search-params.js';
 import { encodeFormData, isFormData, parseFormData } from './form-data.js';
@@ -195,7 +196,7 @@ export function mixBody(ctor, io) {
 		async blob() {
 			const raw = take(this, 'blob');
 			const type = io.type(this);
-			return makeBlob(await rawBytes(raw), type ?? '');
+			return makeBlob(await rawBytes(raw), mimeType(type));
 		},
 		async formData() {
 			const type = io.type(this, 'formData');
@@ -214,6 +215,17 @@ export function mixBody(ctor, io) {
 	};
 	for (const name in members) defineProperty(ctor.prototype, name, Object.getOwnPropertyDescriptor(members, name));
 }
+const MIME = regexp(/^[\t ]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[\t ]*(;.*)?$/);
+/** Fetch "extract a MIME type", near enough: the last of several that is one, its essence in lower case. */
+function mimeType(type) {
+	if (type === null) return '';
+	const list = strSplit(type, ',');
+	for (let i = list.length - 1; i >= 0; i--) {
+		const m = MIME.exec(list[i]);
+		if (m !== null) return lower(m[1]) + (m[2] ?? '');
+	}
+	return '';
+}
 async function jsonOf(raw) {
 	return jsonParse(await rawText(raw));
 }
@@ -227,6 +239,23 @@ const abLen = uncurry(Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'by
 function wellFormedBOM(s) {
 	const w = usvString(s);
 	return w[0] === '\ufeff' ? strSlice(w, 1) : w;
+}
+
+/** The other branch of a tee: its chunks are copies, so that neither reader can change what the other sees. */
+function copyingStream(stream) {
+	const { ReadableStream } = streams();
+	const reader = stream.getReader();
+	return new ReadableStream(
+		{
+			async pull(c) {
+				const { done, value } = await reader.read();
+				if (done) c.close();
+				else c.enqueue(structuredClone(value));
+			},
+			cancel: (reason) => reader.cancel(reason),
+		},
+		{ highWaterMark: 0 },
+	);
 }
 
 /** Splits a raw body in two (clone). Returns [mine, theirs]. */
@@ -245,5 +274,6 @@ export function teeRaw(raw, what) {
 		return new LazyStream(raw).tee();
 	}
 	if (isView(raw)) return [raw, raw];
-	return raw.tee();
+	const [mine, theirs] = raw.tee();
+	return [mine, copyingStream(theirs)];
 }

@@ -18,7 +18,7 @@ const FormDataIterator = iteratorClass('FormData', (f, at) => {
 function entry(value, filename, hasName) {
 	if (!isBlob(value)) return usvString(value);
 	if (isFile(value) && !hasName) return value;
-	return makeFile(blobBytes(value), blobType(value), hasName ? usvString(filename) : 'blob');
+	return makeFile(blobBytes(value), blobType(value), hasName ? usvString(filename) : 'blob', isFile(value) ? value.lastModified : undefined);
 }
 
 export class FormData {

@@ -19,6 +19,7 @@ export const GUARD_IMMUTABLE = 2;
 const BAD_NAME = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 /** Either not a value, or one with white space around it. */
 const ODD_VALUE = regexp(/[^\t\x20-\x7e\x80-\xff]|^[\t ]|[\t ]$/);
+const WIDE = regexp(/[^\x00-\xff]/);
 const BAD_VALUE = regexp(/[\0\r\n]|[^\x00-\xff]/);
 const EDGES = regexp(/^[\t\n\r ]*([^]*?)[\t\n\r ]*$/);
 
@@ -50,6 +51,11 @@ function normalize(v) {
 	v = EDGES.exec(v)[1];
 	if (BAD_VALUE.exec(v) !== null) throw new TypeErr(`Invalid header value: ${quote(v)}`);
 	return v;
+}
+function byteString(v) {
+	const s = domString(v);
+	if (WIDE.exec(s) !== null) throw new TypeErr(`Header names and values hold no characters above 255: ${quote(s)}`);
+	return s;
 }
 const tooLarge = () => new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes of names and values`);
 
@@ -272,9 +278,9 @@ export class Headers {
 		for (let i = 0; i < ks.length; i++) {
 			const d = getOwnPropertyDescriptor(init, ks[i]);
 			if (d === undefined || !d.enumerable) continue;
-			const k = domString(ks[i]);
+			const k = byteString(ks[i]);
 			flat[flat.length] = k;
-			flat[flat.length] = domString(init[k]);
+			flat[flat.length] = byteString(init[k]);
 		}
 		for (let i = 0; i < flat.length; i += 2) h.append(flat[i], flat[i + 1]);
 	}

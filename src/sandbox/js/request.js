@@ -5,8 +5,9 @@ import { INTERNAL, brand, domString, finish, isObject, need, usvString } from '.
 import {
 	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
 } from './headers.js';
-import { SPENT, extract, extractedType, mixBody, teeRaw, usable } from './body.js';
+import { SPENT, extract, extractedType, isStreamRaw, mixBody, simplest, teeRaw, usable } from './body.js';
 import { NodeBody } from './node-body.js';
+import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, parseHref } from './url.js';
 import { AbortController, isSignal, newSignal } from './abort.js';
 
@@ -164,9 +165,14 @@ export class Request {
 			throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 		}
 		usable(raw, 'Request');
-		// The old request's body moves over; the old one counts as used.
-		this.#raw = raw;
-		from.#raw = SPENT;
+		// The old request's body moves over; the old one counts as used, and keeps its stream object if it had one.
+		if (!isStreamRaw(raw)) {
+			this.#raw = raw;
+			from.#raw = SPENT;
+			return;
+		}
+		const body = simplest(raw);
+		this.#raw = body === raw ? raw.pipeThrough(new (streams().TransformStream)()) : body;
 	}
 
 	get method() {
@@ -290,6 +296,7 @@ const IGNORED = [
 	{ name: 'mode', allowed: ['same-origin', 'no-cors', 'cors', 'navigate', 'websocket'] },
 	{ name: 'credentials', allowed: ['omit', 'same-origin', 'include'] },
 	{ name: 'cache', allowed: ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached'] },
+	{ name: 'priority', allowed: ['high', 'low', 'auto'] },
 	{ name: 'integrity', allowed: null },
 ];
 function urlOf(input) {

@@ -79,6 +79,12 @@ export default function (tools) {
 		}
 	}
 	Object.defineProperty(TextDecoderStream, 'length', { value: 0, configurable: true });
+	// The asynchronous iterator of a stream inherits from the language's own.
+	const AsyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype);
+	const iterator = Object.getPrototypeOf(new ReadableStream().values());
+	Object.setPrototypeOf(iterator, AsyncIteratorPrototype);
+	delete iterator[Symbol.asyncIterator];
+
 	return {
 		ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader, ReadableStreamBYOBRequest,
 		ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,

@@ -43,6 +43,8 @@ for (const n of ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', '
 Object.setPrototypeOf(views, null);
 const errors = { Error: Err, EvalError, RangeError: RangeErr, ReferenceError, SyntaxError: SyntaxErr, TypeError: TypeErr, URIError };
 Object.setPrototypeOf(errors, null);
+const typedAt = uncurry(Object.getPrototypeOf(Uint8Array.prototype).at);
+const inBounds = attempt((v) => (taTag(v) === undefined ? dvByteLength(v) : typedAt(v, 0)));
 const isShared = (() => {
 	if (typeof SharedArrayBuffer === 'undefined') return () => false;
 	const f = attempt(getterOf(SharedArrayBuffer.prototype, 'byteLength'));
@@ -148,6 +150,7 @@ function cloneBuffer(b) {
 }
 function cloneView(v, c) {
 	const tag = taTag(v);
+	if (inBounds(v) === undefined) throw fail('A view beyond the end of its buffer');
 	const buffer = tag === undefined ? dvBuffer(v) : taBuffer(v);
 	const offset = tag === undefined ? dvByteOffset(v) : taByteOffset(v);
 	const length = tag === undefined ? dvByteLength(v) : taLength(v);
