@@ -462,8 +462,13 @@ static void answer(er_fetch *f)
 	if (complete || f->upload == NULL)
 		f->x = NULL;
 	x->on_cancel = NULL;
-	if (f->x == NULL)
+	if (f->x == NULL) {
+		/* What points into its arena goes with it. */
+		f->method = f->scheme = f->authority = f->target = f->reason = ER_LIT("");
+		f->fields = f->res = (er_fields){0};
+		f->opt.connect_to = NULL;
 		er_exchange_unref(x);
+	}
 	er_exchange_answer(x);
 	if (complete)
 		er_fetch_unref(f);

@@ -92,6 +92,7 @@ struct er_pool {
 	er_origin *o;
 	const void *key;
 	unsigned active;
+	bool forgotten; /* in no map; closed with its last fetch */
 	uint64_t idle_since_ms;
 	void *curl;  /* of transport "curl", made when needed */
 	void *plain; /* of transport "plain", made when needed */

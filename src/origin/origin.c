@@ -85,10 +85,25 @@ er_pool *er_pool_of(er_origin *o, const void *key)
 
 static void pool_close(er_pool *p)
 {
-	er_map_del(p->o->pools, pool_key(&p->key));
+	if (!p->forgotten)
+		er_map_del(p->o->pools, pool_key(&p->key));
 	er_curl_pool_close(p);
 	er_plain_pool_close(p);
 	er_free(p);
+}
+
+void er_origin_forget(er_origin *o, const void *key)
+{
+	ER_CHECK(o, MAGIC);
+	er_pool *p = er_map_get(o->pools, pool_key(&key));
+	if (p == NULL)
+		return;
+	if (p->active == 0) {
+		pool_close(p);
+		return;
+	}
+	er_map_del(o->pools, pool_key(&key));
+	p->forgotten = true;
 }
 
 static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
@@ -156,8 +171,11 @@ void er_origin_fetch_began(er_fetch *f)
 void er_origin_fetch_over(er_fetch *f)
 {
 	er_list_remove(&f->link);
-	f->pool->active--;
-	f->pool->idle_since_ms = uv_now(f->o->loop);
+	er_pool *p = f->pool;
+	f->pool = NULL;
+	p->idle_since_ms = uv_now(f->o->loop);
+	if (--p->active == 0 && p->forgotten)
+		pool_close(p);
 }
 
 static void on_tick_closed(uv_handle_t *h)

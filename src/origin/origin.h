@@ -35,6 +35,10 @@ er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_e
 /* Cancels everything; `done` when all handles are closed and it is freed. */
 void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx);
 
+/* The owner of this pool key is gone (a routine that is freed): its connections close when their fetches are over, and never serve whoever has
+ * the same address next. Must be called before the key's memory is freed. */
+void er_origin_forget(er_origin *o, const void *pool);
+
 /* Certificates of authorities in PEM that TLS origins are verified against, instead of the system's. Copied; before the first fetch. */
 void er_origin_ca(er_origin *o, const char *file);
 

@@ -162,6 +162,11 @@ static bool srv_answer(test_connection *c, const char *head, const char *method,
 		srv_text(c, "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello");
 		return srv_more(c);
 	}
+	if (strcmp(path, "/cut-later") == 0) {
+		srv_text(c, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n");
+		usleep(50000);
+		return false;
+	}
 	if (strcmp(path, "/once") == 0) { /* closes an idle connection without a word in its head */
 		srv_text(c, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
 		return false;

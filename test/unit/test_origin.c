@@ -144,6 +144,50 @@ static void test_one_routine_never_rides_on_anothers_connection(void **state)
 	}
 }
 
+static void test_a_forgotten_routine_leaves_no_connection_behind(void **state)
+{
+	(void)state;
+	int key;
+	for (int i = 0; i < 9; i++) { /* three rounds of: by libcurl, directly, on the kept connection */
+		call *c = call_new("GET", "/kept");
+		c->opt.pool = &key;
+		begin(c);
+		if (i % 6 == 5) /* in the middle of a fetch, too */
+			er_origin_forget(origin, &key);
+		finish(c);
+		assert_body(c, i % 3 == 2 ? "2" : "1");
+		call_free(c);
+		if (i % 6 == 2)
+			er_origin_forget(origin, &key);
+	}
+}
+
+static void test_a_cut_after_the_answer_needs_nothing_of_the_exchange(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		call *c = call_new("GET", "/stalls");
+		c->hold = true;
+		c->opt.idle_ms = 200;
+		begin(c);
+		run_until(&c->answered, 3000);
+		er_body *body = er_body_ref(c->x->res.body);
+		call_free(c);
+		run_until(NULL, 500);
+		assert_int_equal(er_body_error(body), ER_ERR_TIMEOUT);
+		er_body_unref(body);
+		c = call_new("GET", "/cut-later");
+		c->hold = true;
+		begin(c);
+		run_until(&c->answered, 3000);
+		body = er_body_ref(c->x->res.body);
+		call_free(c);
+		run_until(NULL, 150);
+		assert_int_equal(er_body_error(body), ER_ERR_RESPONSE);
+		er_body_unref(body);
+	}
+}
+
 /* ---- what is sent ---- */
 
 static void test_the_request_goes_out_as_it_is(void **state)
@@ -370,6 +414,8 @@ int main(void)
 	    T(test_connections_are_used_again),
 	    T(test_a_server_that_closed_its_idle_connection_costs_nothing),
 	    T(test_one_routine_never_rides_on_anothers_connection),
+	    T(test_a_forgotten_routine_leaves_no_connection_behind),
+	    T(test_a_cut_after_the_answer_needs_nothing_of_the_exchange),
 	    T(test_the_request_goes_out_as_it_is),
 	    T(test_a_request_that_would_break_http_is_not_sent),
 	    T(test_an_operators_origin_is_where_he_says),
