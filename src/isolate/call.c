@@ -210,6 +210,8 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	er_exchange *x = c->x;
 	c->cpu_us = f->arg;
 	if (x == NULL) { /* the client has left */
+		/* The sandbox has not heard of it yet: what it may send of the body at first is no fault of its. */
+		c->response.allowed = f->flags & ER_FF_STREAM ? ER_CREDIT_START : 0;
 		if (f->flags & ER_FF_STREAM)
 			er_instance_say(c->instance, (er_frame){.type = ER_FRAME_BODY_CANCEL, .id = c->id, .aux = ER_ERR_CLIENT_GONE},
 			                (er_slice){0});
@@ -232,8 +234,13 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 		             "The routine's response head is malformed or too large (32 KB, 100 fields).");
 		return true;
 	}
-	if (!response_body(c, f, &r))
-		return false;
+	if (!response_body(c, f, &r)) {
+		if (r.bad)
+			return false;
+		/* It broke off, or was let go, while the sandbox said this. */
+		er_call_fail(c, 502, ER_ERR_RESPONSE, 0, 0, "The body that the routine wanted to pass on is not there any more.");
+		return true;
+	}
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
 	x->facts.subrequests = c->subrequests;
