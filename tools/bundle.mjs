@@ -22,8 +22,8 @@ const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".
 const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
 // esbuild declares a variable for the exports; the prelude wants a property that it can delete. Both heads have the same length, so the map's columns hold.
 const EXPORTS = "__er_exports";
-const HEAD = /^var __er_exports/;
-const PROPERTY = "this.__er_module";
+const HEAD = /^("use strict";\s*)?var __er_exports/;
+const PROPERTY = "$1this.__er_module";
 const ENV_MODULES = /^(alibaba|cloudflare):workers$/;
 const BUILTINS = new Set(builtinModules.filter((name) => !name.startsWith("_")).map((name) => name.split("/")[0]));
 const INSTEAD = {
@@ -153,7 +153,7 @@ function readableMap(text, root, out) {
 // Modules are strict, classic scripts are not: the bundle is what its entry is. The directive takes a line of its own, which
 // the map's mappings count with one semicolon.
 function strict(code, map, meta) {
-	if (meta.inputs[meta.entry]?.format !== "esm") return code;
+	if (meta.inputs[meta.entry]?.format !== "esm" || code.startsWith('"use strict"')) return code;
 	map.mappings = ";" + map.mappings;
 	return '"use strict";\n' + code;
 }

@@ -93,7 +93,7 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	er_config_add_listen(c, er_slice_cstr(listen));
 	er_free(listen);
 	c->dev = true;
-	c->threads = 2;
+	c->threads = 1; /* one instance: what the routine keeps in its globals is there for the next request */
 	c->pool = 1;
 	c->pool_hardened = d->project.profile == ER_PROFILE_HARDENED ? 1 : 0;
 	c->min_level = ER_LEVEL_SECCOMP_ONLY;

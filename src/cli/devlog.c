@@ -190,7 +190,7 @@ static void text_request(const er_devlog *log, er_buf *b, const report *r)
 static void text_of(const er_devlog *log, er_buf *b, const report *r)
 {
 	static const er_style level_style[] = {ER_DIM, ER_BLUE, ER_BLUE, ER_YELLOW, ER_RED};
-	er_slice where = er_buf_len(&r->where) ? er_buf_slice(&r->where) : ER_LIT("top-level code");
+	er_slice where = er_buf_len(&r->where) ? er_buf_slice(&r->where) : ER_LIT("(no request)");
 	switch (r->kind) {
 	case CONSOLE:
 		put_styled(b, log->colour, ER_DIM, where);
