@@ -106,14 +106,11 @@ static bool open_statm(er_err *err)
 	return true;
 }
 
-/* The hardened profile pays for less to be learned by speculation: within this process, and from a neighbour on the same physical core.
- * Best effort: a processor that needs none, or whose mitigation is always on, refuses. */
+/* The hardened profile pays for less to be learned by speculation. Best effort: a processor that needs none, or whose mitigation is always on, refuses. */
 static void restrain_speculation(void)
 {
 	prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, 0, 0);
 	prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_FORCE_DISABLE, 0, 0);
-	/* 1: the whole process (PIDTYPE_TGID). Nothing else runs on the sibling hardware threads while it runs. */
-	prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, 1, 0);
 }
 
 bool er_lockdown_begin(const er_lockdown *l, er_err *err)

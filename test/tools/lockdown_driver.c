@@ -97,7 +97,7 @@ static void step(driver *d)
 	if (!er_ring_sleep(&d->ch.in))
 		return;
 	if (poll(p, 2, 45000) == 0)
-		give_up(2, "no answer", "for 45 seconds");
+		give_up(2, "nothing for 45 seconds while waiting for", !d->ready ? "READY" : !d->loaded ? "LOADED" : "its end");
 	if (p[1].revents)
 		on_event(d);
 	if (p[0].revents && read(d->wake_node, &n, sizeof n) < 0)
