@@ -179,7 +179,9 @@ void er_bundler_close(er_bundler *bd)
 		(void)uv_process_kill(&bd->process, SIGTERM);
 	uv_close((uv_handle_t *)&bd->in, on_handle_closed);
 	uv_close((uv_handle_t *)&bd->out, on_handle_closed);
-	uv_close((uv_handle_t *)&bd->process, on_handle_closed);
+	/* Otherwise when it has ended, so that it is reaped. */
+	if (bd->exited)
+		uv_close((uv_handle_t *)&bd->process, on_handle_closed);
 }
 
 static void give(er_bundler *bd, er_bundle *b)
@@ -210,6 +212,8 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 	bd->exited = true;
 	bd->status = status;
 	bd->signal = sig;
+	if (bd->closed)
+		uv_close((uv_handle_t *)process, on_handle_closed);
 	maybe_end(bd);
 }
 

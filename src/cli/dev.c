@@ -228,6 +228,7 @@ static void on_stopped(void *ctx)
 	close_handle(&d->on_int);
 	close_handle(&d->on_term);
 	close_handle(&d->on_hup);
+	uv_stop(&d->loop); /* the log is still open */
 }
 
 static void on_signal(uv_signal_t *h, int number)
