@@ -158,4 +158,5 @@ export function load(port, { rate, seconds, host = 'localhost', connections = 64
 	})
 }
 
-export const privateMemory = pid => [pid, ...proc.descendants(pid)].reduce((n, p) => n + proc.memory(p).private, 0)
+/** Private memory that was written to; pages of program files, which the kernel can drop and other processes may share, do not count. */
+export const privateMemory = pid => [pid, ...proc.descendants(pid)].reduce((n, p) => n + proc.memory(p).dirty, 0)

@@ -245,7 +245,7 @@ const edgeroutine = {
 	name: 'er',
 	exists: () => fs.existsSync(erProgram),
 	async start(scenario, { origin } = {}) {
-		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allow: ['127.0.0.0/8'] } }, { limits: { requestsPerConnection: 0 } })
+		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } })
 		return { ...s, host: `${scenario}.localhost` }
 	},
 }

@@ -164,7 +164,7 @@ async function memory() {
 			for (let i = 0; i < n; i++) again += /^HTTP\/1\.1 200/.test((await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)) ?? '')
 			await sleep(2000)
 			const boxes = proc.sandboxes(s.child.pid)
-			const each = boxes.map(pid => proc.memory(pid).private)
+			const each = boxes.map(pid => proc.memory(pid).dirty)
 			rows.push([`er: private memory of an idle routine, median of ${boxes.length} sandboxes`, `${MB(median(each))} MB`])
 			rows.push([`er: node and all sandboxes together, private (${n} routines)`, `${MB(privateMemory(s.child.pid))} MB`])
 			rows.push([`er: ${n} routines at once, answered the first time / again`, `${answered} in ${(first / 1000).toFixed(1)} s / ${again}`])

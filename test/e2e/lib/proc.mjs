@@ -72,11 +72,11 @@ export const threads = pid => {
 	}
 }
 
-/** Bytes: {rss, anonymous, private}. */
+/** Bytes: {rss, anonymous, private, dirty (private and written to), pss}. */
 export function memory(pid) {
 	const text = read(`/proc/${pid}/smaps_rollup`)
 	const kb = name => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
-	return { rss: kb('Rss') * 1024, anonymous: kb('Anonymous') * 1024, private: (kb('Private_Dirty') + kb('Private_Clean')) * 1024, pss: kb('Pss') * 1024 }
+	return { rss: kb('Rss') * 1024, anonymous: kb('Anonymous') * 1024, private: (kb('Private_Dirty') + kb('Private_Clean')) * 1024, pss: kb('Pss') * 1024, dirty: kb('Private_Dirty') * 1024 }
 }
 
 /** CPU time in ms, user and system, of all threads (10 ms steps). */
