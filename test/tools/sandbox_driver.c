@@ -63,7 +63,7 @@ static void show(const er_frame *f, er_slice p)
 {
 	printf("%-12s id=%u aux=%u flags=%u arg=%u n=%u ", er_frame_name(f->type), f->id, f->aux, f->flags, f->arg, f->n);
 	for (size_t i = 0; i < p.n && i < 400; i++)
-		putchar(p.p[i] == '\n' ? '|' : p.p[i] >= ' ' && p.p[i] < 127 ? p.p[i] : '.');
+		putchar(p.p[i] == 10 ? 124 : p.p[i] >= 32 ? p.p[i] : 46);
 	putchar('\n');
 }
 

@@ -1,6 +1,6 @@
 // TextEncoder and TextDecoder (WHATWG Encoding). The tables are the engine's (ICU); utf-8 in one piece never makes a decoder.
 import * as er from './natives.js';
-import { RangeErr, TypeErr, isView, isArrayBuffer, taTag, trim } from './primordials.js';
+import { RangeErr, TypeErr, isView, isArrayBuffer, taTag, trim, viewBytes } from './primordials.js';
 import { brand, dictionary, domString, finish, usvString } from './webidl.js';
 
 export class TextEncoder {
@@ -26,7 +26,8 @@ finish(TextEncoder, 'TextEncoder');
 
 export function bytesOf(v, what) {
 	if (v === undefined) return undefined;
-	if (isView(v) || isArrayBuffer(v) || er_isShared(v)) return v;
+	if (isView(v)) return taTag(v) === 'Uint8Array' ? v : viewBytes(v);
+	if (isArrayBuffer(v) || er_isShared(v)) return v;
 	throw new TypeErr(`${what} must be an ArrayBuffer or a view of one`);
 }
 const sharedLength = typeof SharedArrayBuffer === 'undefined' ? null : Object.getOwnPropertyDescriptor(SharedArrayBuffer.prototype, 'byteLength').get;
