@@ -1,0 +1,12 @@
+import { env } from "alibaba:workers";
+import { greet } from "./greet";
+import page from "./page.html";
+
+export default {
+	async fetch(request: Request): Promise<Response> {
+		const url = new URL(request.url);
+		const name = url.searchParams.get("name") ?? "world";
+		const body = page.replace("{{greeting}}", greet(env.GREETING, name));
+		return new Response(body, { headers: { "content-type": "text/html; charset=utf-8" } });
+	},
+};
