@@ -168,3 +168,9 @@ test('statuses without a body refuse one', () => {
 	assert.equal(run(`try { new Response('x', { status: 204 }) } catch (e) { return e.name }`), 'TypeError');
 	assert.equal(run(`try { new Response('', { status: 700 }) } catch (e) { return e.name }`), 'RangeError');
 });
+test('lone surrogates become U+FFFD and cut nothing off', () => {
+	const i = new Instance().load(answering(`console.log('a\\ud800b', new TextEncoder().encode('\\ud800x').length, await new Response('q\\udc00r').text()); return new Response('x\\ud800y')`));
+	const r = i.request();
+	assert.equal(bodyText(r), 'x\ufffdy');
+	assert.equal(i.told('log')[0][2], 'a\ufffdb 4 q\ufffdr');
+});

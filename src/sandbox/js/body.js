@@ -3,7 +3,7 @@
 // Only a stream that JavaScript really reads costs the streams script.
 import * as er from './natives.js';
 import {
-	TypeErr, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
+	TypeErr, toWellFormed, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
 	taByteLength, taLength, taTag, uncurry,
 } from './primordials.js';
 import { NodeBody } from './node-body.js';
@@ -24,7 +24,7 @@ export let extractedType = null;
 export function extract(body) {
 	if (typeof body === 'string') {
 		extractedType = TEXT_TYPE;
-		return body;
+		return toWellFormed(body);
 	}
 	extractedType = null;
 	if (typeof body === 'object' && body !== null) {

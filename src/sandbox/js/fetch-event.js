@@ -1,7 +1,7 @@
 // The fetch event and everything that leads from a request to its answer. This is the path that every request takes: the plain cases
 // are recognised first and cost one object and one call into the engine.
 import * as er from './natives.js';
-import { RangeErr, TypeErr, freeze, isPromise, jsonParse } from './primordials.js';
+import { RangeErr, TypeErr, freeze, isPromise, jsonParse, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
@@ -163,6 +163,7 @@ function answer(s, response) {
 	if (s.answered) return;
 	if (!isResponse(response)) {
 		if (typeof response === 'string') {
+			response = toWellFormed(response);
 			s.answered = true;
 			if (s.waits > 0) er.respondText(s.id, response, 0);
 			else {

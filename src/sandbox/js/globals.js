@@ -168,7 +168,7 @@ defineProperty(globalThis, '__er_env', { get: routineEnv, enumerable: false, con
 
 for (const test of [isRequest, isResponse, isHeaders, isURL, isParams, isFormData, isSignal, isStream]) uncloneable(test);
 inspectThrough(inspect);
-streamsNeed({ TextEncoder, TextDecoder, er: { utf8Encode: er.utf8Encode, decoderName: er.decoderName }, isStream, AbortController, DOMException });
+streamsNeed({ TextEncoder, TextDecoder });
 
 const headersEach = Headers.prototype.forEach;
 const paramsEach = URLSearchParams.prototype.forEach;

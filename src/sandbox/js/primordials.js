@@ -24,9 +24,8 @@ export const startsWith = uncurry(String.prototype.startsWith);
 export const endsWith = uncurry(String.prototype.endsWith);
 export const includes = uncurry(String.prototype.includes);
 export const codePointAt = uncurry(String.prototype.codePointAt);
-export const toWellFormed = uncurry(String.prototype.toWellFormed ?? function () {
-	return decodeURIComponent(encodeURIComponent(this));
-});
+const wellFormed = String.prototype.toWellFormed;
+export const toWellFormed = (s, ...a) => apply(wellFormed, s, a);
 export const padStart = uncurry(String.prototype.padStart);
 export const padEnd = uncurry(String.prototype.padEnd);
 export const repeat = uncurry(String.prototype.repeat);

@@ -1,6 +1,6 @@
 // Response (WHATWG Fetch 5.5). The plain case, `new Response("text")`, is a status, a constant block and the string: no Headers are
 // made until somebody asks for them.
-import { RangeErr, TypeErr, freeze, jsonStringify, regexp, strIndexOf, strSlice, strSplit } from './primordials.js';
+import { RangeErr, TypeErr, freeze, jsonStringify, regexp, strIndexOf, strSlice, strSplit, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
@@ -34,7 +34,7 @@ export class Response {
 		if (init === undefined) {
 			// A string, and nothing else: the shape of most answers.
 			if (typeof body === 'string') {
-				this.#raw = body;
+				this.#raw = toWellFormed(body);
 				this.#block = TEXT_BLOCK;
 				return;
 			}
