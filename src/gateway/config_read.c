@@ -186,7 +186,7 @@ static bool read_threads(er_config_reader *r, const er_json *v)
 
 static bool read_origin(er_config_reader *r, const er_json *v)
 {
-	er_slice scheme, authority;
+	er_slice scheme = {0}, authority = {0};
 	er_err err = {0};
 	if (v->type == ER_JSON_STRING && !er_standard_origin(v->text, &scheme, &authority, &err))
 		return er_config_wrong(r, v, "%s", err.text);

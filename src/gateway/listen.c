@@ -84,12 +84,15 @@ static int open_one(const char *address, const struct sockaddr_storage *sa, bool
 
 static unsigned port_of(int fd)
 {
-	struct sockaddr_storage sa = {0};
-	socklen_t n = sizeof sa;
-	if (getsockname(fd, (struct sockaddr *)&sa, &n) != 0)
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name = {.v6 = {0}};
+	socklen_t n = sizeof name;
+	if (getsockname(fd, &name.any, &n) != 0)
 		return 0;
-	return ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&sa)->sin_port
-	                                     : ((struct sockaddr_in6 *)(void *)&sa)->sin6_port);
+	return ntohs(name.any.sa_family == AF_INET ? name.v4.sin_port : name.v6.sin6_port);
 }
 
 static void set_port(struct sockaddr_storage *sa, unsigned port)
@@ -102,7 +105,8 @@ static void set_port(struct sockaddr_storage *sa, unsigned port)
 
 unsigned er_listen_open(const char *address, int *fds, unsigned n, er_err *err)
 {
-	struct sockaddr_storage sa;
+	ER_ASSERT(n > 0);
+	struct sockaddr_storage sa = {0};
 	if (!er_listen_parse(er_slice_cstr(address), &sa, err))
 		return 0;
 	/* SO_REUSEPORT lets a second node of the same user join silently: a socket without it is refused then, and says so. */
@@ -112,14 +116,14 @@ unsigned er_listen_open(const char *address, int *fds, unsigned n, er_err *err)
 	close(probe);
 	unsigned port = 0;
 	for (unsigned i = 0; i < n; i++) {
-		fds[i] = open_one(address, &sa, true, err);
-		if (fds[i] < 0) {
-			while (i-- > 0)
-				close(fds[i]);
+		int fd = fds[i] = open_one(address, &sa, true, err);
+		if (fd < 0) {
+			for (unsigned k = 0; k < i; k++)
+				close(fds[k]);
 			return 0;
 		}
 		if (i == 0)
-			port = port_of(fds[0]);
+			port = port_of(fd);
 		set_port(&sa, port);
 	}
 	return port;

@@ -12,7 +12,7 @@ bool er_standard_origin(er_slice url, er_slice *scheme, er_slice *authority, er_
 		rest.n--;
 	bool ok = (https || er_slice_starts(url, ER_LIT("http://"))) && rest.n > 0;
 	for (size_t i = 0; i < rest.n && ok; i++)
-		ok = rest.p[i] > ' ' && rest.p[i] < 0x7f && memchr("/?#@\\\"'<>", rest.p[i], 9) == NULL;
+		ok = rest.p[i] > ' ' && rest.p[i] < 0x7f && er_slice_find(ER_LIT("/?#@\\\"'<>"), rest.p[i]) == 9;
 	er_slice host = er_host_of(rest);
 	uint64_t port;
 	if (host.n < rest.n)
@@ -49,7 +49,7 @@ static void no_route(er_exchange *x)
 
 void er_standard_answer(er_origin *origin, const er_config *c, er_exchange *x)
 {
-	er_slice scheme, authority;
+	er_slice scheme = {0}, authority = {0};
 	if (c->origin == NULL || !er_standard_origin(er_slice_cstr(c->origin), &scheme, &authority, NULL)) {
 		no_route(x);
 		return;
