@@ -8,9 +8,11 @@
 #include "channel/frame.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +44,7 @@ static void start(driver *d, const char *path)
 	d->wake_node = eventfd(0, EFD_NONBLOCK);
 	d->pid = fork();
 	if (d->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		int fds[3] = {dup2(mem, 20), dup2(d->wake_sandbox, 21), dup2(d->wake_node, 22)};
 		for (int i = 0; i < 3; i++)
 			dup2(fds[i], 3 + i);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,7 @@ static void start(peer *p)
 	const char *path = sandbox_path();
 	p->pid = fork();
 	if (p->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		int fds[3] = {dup2(mem, 20), dup2(p->wake_sandbox, 21), dup2(p->wake_node, 22)};
 		for (int i = 0; i < 3; i++)
 			dup2(fds[i], 3 + i);
