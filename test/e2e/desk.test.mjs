@@ -1,0 +1,296 @@
+// The desk: er init, er build, er check, er dev, as the author of a routine meets them.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { project, run, startDev, write } from './lib/desk.mjs'
+import * as proc from './lib/proc.mjs'
+import * as raw from './lib/raw.mjs'
+
+const answer = text => `export default { fetch() { return new Response(${JSON.stringify(text)}) } }\n`
+
+test('every template of er init passes er check as it is', async () => {
+	const dir = project({})
+	const { out } = await run(['init', '--list', '--json'], { cwd: dir })
+	const names = JSON.parse(out).map(t => t.name)
+	assert.deepEqual(names, ['hello', 'ts', 'api', 'auth'])
+	for (const name of names) {
+		assert.equal((await run(['init', `my-${name}`, '-t', name], { cwd: dir })).code, 0)
+		const { code, out, err } = await run(['check', '--json'], { cwd: path.join(dir, `my-${name}`) })
+		assert.equal(code, 0, out + err)
+		assert.equal(JSON.parse(out).name, `my-${name}`)
+		assert.match(fs.readFileSync(path.join(dir, `my-${name}`, '.gitignore'), 'utf8'), /dist/)
+	}
+})
+
+test('er init overwrites nothing and says what a name may be', async () => {
+	const dir = project({ 'there/file': 'mine' })
+	const taken = await run(['init', 'there'], { cwd: dir })
+	assert.equal(taken.code, 1)
+	assert.match(taken.err, /there already; nothing was touched/)
+	assert.deepEqual(fs.readdirSync(path.join(dir, 'there')), ['file'])
+	for (const name of ['Upper', '-a', 'a-', 'a/b', '..', 'a'.repeat(64), '']) {
+		const { code, err } = await run(['init', '--', name], { cwd: dir })
+		assert.equal(code, 2, name)
+		assert.match(err, /a to z, 0 to 9/)
+	}
+	assert.equal((await run(['init', 'x', '-t', 'nope'], { cwd: dir })).code, 2)
+})
+
+test('er build bundles TypeScript, JSON, text, bytes, WebAssembly and the environment into one script with a map', async () => {
+	const wasm = Buffer.from('0061736d010000000105016000017f03020100070501016600000a06010400412a0b', 'hex')
+	const dir = project({
+		'er.jsonc': '{ "name": "all", "main": "src/index.ts", "vars": { "WHO": "you" }, }',
+		'src/index.ts': `import { env } from "alibaba:workers";
+import page from "./page.html"; import data from "./data.json"; import module from "./f.wasm"; import bytes from "./b.bin";
+type Answer = { n: number };
+const f = new WebAssembly.Instance(module).exports.f as () => number;
+export default { async fetch(): Promise<Response> {
+	const lazy = await import("./lazy");
+	const a: Answer = { n: data.n + f() + bytes.length };
+	return new Response(page.trim() + env.WHO + a.n + lazy.value + (this === undefined));
+} };`,
+		'src/page.html': '<p>é中\n', 'src/data.json': '{"n": 1}', 'src/lazy.ts': 'export const value: string = "lazy";',
+	})
+	fs.writeFileSync(path.join(dir, 'src/f.wasm'), wasm)
+	fs.writeFileSync(path.join(dir, 'src/b.bin'), Buffer.from([0, 255, 10]))
+	for (const flags of [[], ['--minify'], ['--no-minify']]) {
+		const { code, out, err } = await run(['build', '--json', ...flags], { cwd: dir })
+		assert.equal(code, 0, out + err)
+		const result = JSON.parse(out)
+		assert.equal(result.bytes, fs.statSync(path.join(dir, result.file)).size)
+		const map = JSON.parse(fs.readFileSync(path.join(dir, result.map)))
+		assert.ok(map.sources.includes('src/index.ts') && map.sourcesContent[map.sources.indexOf('src/index.ts')].includes('type Answer'))
+	}
+	const dev = await startDev([], { cwd: dir })
+	assert.equal((await dev.get()).text, '<p>é中you46lazyfalse')
+	assert.equal(await dev.stop(), 0)
+})
+
+test('a mistake in the sources is shown at file, line and column with a caret, and --json has it too', async () => {
+	const dir = project({ 'er.jsonc': '{ "main": "src/a.js" }', 'src/a.js': 'import { b } from "./b.js";\nconst é = fetch("x") b;\n', 'src/b.js': 'export const b = 1\n' })
+	const text = await run(['build'], { cwd: dir })
+	assert.equal(text.code, 1)
+	assert.match(text.err, /^src\/a\.js:2:22: error: expected ";" but found "b"\n  const é = fetch\("x"\) b;\n {23}\^\n/)
+	const { errors } = JSON.parse((await run(['build', '--json'], { cwd: dir })).out)
+	assert.deepEqual([errors[0].path, errors[0].line, errors[0].column], ['src/a.js', 2, 22])
+	// As seen from where the person stands.
+	assert.match((await run(['build'], { cwd: path.join(dir, 'src') })).err, /^\.\.\/src\/a\.js:2:22/)
+})
+
+test('what cannot run on the edge is refused when it is built, in words', async () => {
+	const cases = [
+		['import fs from "node:fs"; export default { fetch() { fs } }', /"node:fs" is part of Node\.js, not of the edge: a routine has no files/],
+		['import { createHash } from "crypto"; createHash', /"crypto" is part of Node\.js/],
+		['const a = await 1; export default { fetch() { return a } }', /top-level await is not possible/],
+		['export default { fetch(r) { return import(r.url) } }', /import\(\) of a computed name/],
+		['import "left-pad"', /could not find "left-pad"/],
+		['import x from "./x.exe"; x', /could not find|cannot be imported/],
+	]
+	for (const [source, expected] of cases) {
+		const dir = project({ 'index.js': source })
+		const { code, err } = await run(['build'], { cwd: dir })
+		assert.equal(code, 1, source)
+		assert.match(err, /^index\.js:1:\d+: error: /)
+		assert.match(err, expected)
+	}
+})
+
+test('a bundle of a megabyte is refused with its size, the limit and what takes the room', async () => {
+	const dir = project({ 'index.js': 'import t from "./big.txt"; import s from "./small.txt"; export default { fetch() { return new Response(t + s) } }', 'big.txt': 'x'.repeat(1024 * 1024), 'small.txt': 'y' })
+	const { code, err } = await run(['build'], { cwd: dir })
+	assert.equal(code, 1)
+	assert.match(err, /has 10\d{5} bytes; a routine must stay below 1048576/)
+	assert.match(err, /1024\.0 KB  big\.txt/)
+	assert.ok(!fs.existsSync(path.join(dir, 'dist')))
+})
+
+test('a mistake in er.jsonc is shown at its place', async () => {
+	const cases = [
+		['{\n\t"name": "Bad Name"\n}', /^er\.jsonc:2:10: error: "name": a to z/],
+		['{ "limits": { "cpuMs": "50" } }', /^er\.jsonc:1:24: error: "cpuMs": a number expected, not a string\n.*\n {25}\^{4}\n/],
+		['{ "nmae": 1 }', /^er\.jsonc:1:3: error: unknown field "nmae"; known here: name, main/],
+		['{ "routes": ["https://a.b/"] }', /^er\.jsonc:1:14: error: a route is host\/path/],
+		['{ "main": "gone.js" }', /^er\.jsonc:1:11: error: "main": No such file/],
+		['{ // comment\n "name": "a" "main": 1 }', /^er\.jsonc:2:14: error: a comma or } is expected/],
+		['{ "name": "a", "name": "b" }', /^er\.jsonc:1:16: error: this name occurs twice/],
+	]
+	for (const [text, expected] of cases) {
+		const { code, err } = await run(['check'], { cwd: project({ 'er.jsonc': text, 'index.js': answer('x') }) })
+		assert.equal(code, 1, text)
+		assert.match(err, expected)
+	}
+})
+
+test('er check runs top-level code in a real sandbox and shows where it failed in the sources', async () => {
+	const dir = project({ 'index.ts': 'import { boom } from "./lib";\nlet n: number = 1;\nboom(n);\naddEventListener("fetch", () => {});\n', 'lib.ts': '// a comment\nexport function boom(n: number) {\n\tthrow new TypeError("no good " + n);\n}\n' })
+	const { code, err } = await run(['check'], { cwd: dir })
+	assert.equal(code, 1)
+	assert.match(err, /top-level code threw TypeError: no good 1\n    at boom \(lib\.ts:3:\d+\)\n    at index\.ts:3:\d+\n/)
+	for (const [source, expected] of [
+		['for (;;);', /more CPU than its limit of 50 ms/],
+		['1;', /no handler/],
+		['const a = []; for (let i = 0; i < 900; i++) a.push(new Uint8Array(1e6)); addEventListener("fetch", () => a);', /memory|threw RangeError/],
+	]) {
+		const result = await run(['check', '--json'], { cwd: project({ 'index.js': source }) })
+		assert.equal(result.code, 1, source)
+		assert.match(JSON.parse(result.out).errors[0].text, expected)
+	}
+})
+
+test('er dev shows console output, a line per request, exceptions at their place and what was killed', async () => {
+	const dir = project({
+		'er.jsonc': '{ "name": "desk", "main": "src/index.ts" }',
+		'src/index.ts': 'import { fail } from "./fail";\naddEventListener("fetch", (e) => e.respondWith(handle(e.request)));\nasync function handle(request: Request) {\n\tconst { pathname } = new URL(request.url);\n\tconsole.warn("seen %s", pathname);\n\tif (pathname === "/throw") fail();\n\tif (pathname === "/loop") for (;;);\n\treturn new Response("ok");\n}\n',
+		'src/fail.ts': 'type T = number;\n\nexport function fail(): T {\n\tthrow new RangeError("on purpose");\n}\n',
+	})
+	const dev = await startDev([], { cwd: dir })
+	assert.equal((await dev.get('/a')).text, 'ok')
+	const log = await dev.event('console')
+	assert.deepEqual([log.level, log.text, log.request], ['warn', 'seen /a', 'GET /a'])
+	const line = await dev.event('request')
+	assert.equal(line.status, 200)
+	assert.equal(line.bytes, 2)
+	assert.ok(line.cpuUs > 0 && line.wallUs >= 0)
+
+	assert.equal((await dev.get('/throw')).status, 599)
+	const thrown = await dev.event('exception')
+	assert.equal(thrown.text, 'RangeError: on purpose')
+	assert.match(thrown.stack, /^ {4}at fail \(src\/fail\.ts:4:\d+\)\n {4}at handle \(src\/index\.ts:6:\d+\)/)
+
+	const looped = await dev.get('/loop')
+	assert.equal(looped.status, 599)
+	assert.match(looped.headers['er-error'], /^cpu; used=\d+ms; limit=50ms/)
+	const killed = await dev.event('killed')
+	assert.deepEqual([killed.why, killed.limit, killed.unit], ['cpu', 50000, 'us'])
+	assert.ok(killed.used >= 50000)
+	assert.equal((await dev.event('request', e => e.request === 'GET /loop')).error, 'cpu')
+	assert.equal((await dev.get('/b')).text, 'ok')
+	assert.equal(await dev.stop(), 0)
+})
+
+test('a save goes live without a request lost; a broken save keeps the last good version', async () => {
+	const dir = project({ 'er.jsonc': '{ "vars": { "V": "1" } }', 'src/index.js': 'import { v } from "./v.js";\nexport default { fetch(r, env) { return new Response(v + env.V) } }\n', 'src/v.js': 'export const v = "one";\n' })
+	const dev = await startDev([], { cwd: dir })
+	let stop = false, count = 0
+	const load = (async () => {
+		const c = await raw.connect(dev.port)
+		try {
+			while (!stop) {
+				c.send(raw.bytesOf('/'))
+				const res = await c.response()
+				assert.equal(res.status, 200)
+				count++
+			}
+		} finally {
+			c.close?.()
+			c.socket.destroy()
+		}
+	})()
+	const becomes = text => raw.until(async () => (await dev.get()).text === text, { what: text })
+	await becomes('one1')
+	write(dir, { 'src/v.js': 'export const v = "two";\n' })
+	await becomes('two1')
+	const from = dev.events.length
+	write(dir, { 'src/v.js': 'export const v = ;\n' })
+	const failed = await dev.event('build', e => !e.ok, { from })
+	assert.equal(failed.running, true)
+	assert.deepEqual([failed.errors[0].path, failed.errors[0].line, failed.errors[0].column], ['src/v.js', 1, 18])
+	assert.equal((await dev.get()).text, 'two1')
+	write(dir, { 'src/v.js': 'export const v = "three";\n' })
+	await becomes('three1')
+	write(dir, { 'er.jsonc': '{ "vars": { "V": "2" } }' })
+	await becomes('three2')
+	stop = true
+	await load
+	assert.ok(count > 10, `${count} requests`)
+	assert.equal(await dev.stop(), 0)
+})
+
+test('a routine that fails at top level answers 599 with the error, and saving the fix recovers', async () => {
+	const dir = project({ 'index.js': 'throw new Error("too early")\n' })
+	const dev = await startDev([], { cwd: dir })
+	const res = await dev.get()
+	assert.equal(res.status, 599)
+	assert.match(res.text, /too early/)
+	assert.match((await dev.event('exception')).stack, /index\.js:1:\d+/)
+	write(dir, { 'index.js': answer('fixed') })
+	await raw.until(async () => (await dev.get()).text === 'fixed', { what: 'the fix' })
+	assert.equal(await dev.stop(), 0)
+})
+
+test('a first build that fails is shown in the page, and saving the fix recovers', async () => {
+	const dir = project({ 'hello.js': 'export default {\n' })
+	const dev = await startDev(['hello.js'], { cwd: dir })
+	const res = await dev.get()
+	assert.equal(res.status, 500)
+	assert.match(res.text, /hello\.js:2:1: error: /)
+	write(dir, { 'hello.js': answer('fixed') })
+	await raw.until(async () => (await dev.get()).text === 'fixed', { what: 'the fix' })
+	assert.equal(await dev.stop(), 0)
+})
+
+test('Ctrl-C lets a running request finish; a second one ends at once', async () => {
+	const slow = 'addEventListener("fetch", (e) => e.respondWith(new Promise((r) => setTimeout(() => r(new Response("late")), 700))))'
+	const dir = project({ 'slow.js': slow })
+	const dev = await startDev(['slow.js'], { cwd: dir })
+	const pending = dev.get()
+	await raw.sleep(200)
+	const ended = dev.stop()
+	assert.equal((await pending).text, 'late')
+	assert.equal(await ended, 0)
+
+	const again = await startDev(['slow.js'], { cwd: dir })
+	const lost = again.get().catch(e => e)
+	await raw.sleep(200)
+	const began = Date.now()
+	again.child.kill('SIGINT')
+	await raw.sleep(50)
+	assert.equal(await again.stop(), 0)
+	assert.ok(Date.now() - began < 600, `${Date.now() - began} ms`)
+	assert.ok((await lost) instanceof Error)
+})
+
+test('an er dev that is killed takes its bundler and its sandboxes along', async () => {
+	const dir = project({ 'a.js': answer('a') })
+	const dev = await startDev(['a.js'], { cwd: dir })
+	await dev.get()
+	assert.ok(proc.descendants(dev.pid).length >= 3)
+	await dev.stop('SIGKILL')
+})
+
+test('a port in use is said, with a free one', async () => {
+	const dir = project({ 'a.js': answer('a') })
+	const dev = await startDev(['a.js'], { cwd: dir })
+	const { code, err } = await run(['dev', 'a.js', '--port', String(dev.port)], { cwd: dir })
+	assert.equal(code, 1)
+	assert.match(err, new RegExp(`port ${dev.port} is in use.*er dev --port \\d+`))
+	assert.equal(await dev.stop(), 0)
+})
+
+test('a client cannot put control characters on the terminal', async () => {
+	const dir = project({ 'a.js': 'addEventListener("fetch", (e) => { console.log(decodeURIComponent(new URL(e.request.url).search)); e.respondWith(new Response("a")) })' })
+	const { spawn } = await import('node:child_process')
+	const { er } = await import('./lib/node.mjs')
+	const child = spawn(er, ['dev', 'a.js', '--port', '0'], { cwd: dir, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, NO_COLOR: '1' } })
+	let out = ''
+	child.stdout.setEncoding('utf8').on('data', d => (out += d))
+	const port = await raw.until(() => /127\.0\.0\.1:(\d+)/.exec(out)?.[1], { what: 'ready' })
+	await raw.request(Number(port), '/?%1b]0;owned%07%1b[2J%c2%9b')
+	await raw.until(() => /200 GET/.test(out), { what: 'the request line' }).finally(() => child.kill('SIGINT'))
+	assert.ok(!/[\x00-\x08\x0b-\x1f\x7f-\x9f]/.test(out), JSON.stringify(out))
+})
+
+test('every command has --help and status 2 for wrong usage', async () => {
+	for (const command of ['init', 'build', 'check', 'dev']) {
+		const help = await run([command, '--help'])
+		assert.equal(help.code, 0)
+		assert.match(help.out, new RegExp(`^er ${command} `))
+		assert.match(help.out, /Exit status/)
+		const wrong = await run([command, '--nonsense'])
+		assert.equal(wrong.code, 2)
+		assert.match(wrong.err, /unknown option: --nonsense/)
+	}
+	assert.equal((await run(['dev', '--port', 'x'])).code, 2)
+	assert.equal((await run(['dev', '--origin', 'ftp://x'])).code, 2)
+})
