@@ -63,7 +63,8 @@ static void on_event(driver *d)
 	}
 }
 
-static void on_frames(driver *d)
+/* Handles all that is there. True: there was something. */
+static bool on_frames(driver *d)
 {
 	er_slice bytes = er_ring_peek(&d->ch.in), payload;
 	size_t used = 0, whole;
@@ -87,14 +88,15 @@ static void on_frames(driver *d)
 	uint64_t one = 1;
 	if (used && er_ring_release(&d->ch.in, used) && write(d->wake_sandbox, &one, sizeof one) < 0)
 		give_up(1, "wake", "failed");
+	return used > 0;
 }
 
 static void step(driver *d)
 {
 	uint64_t n;
 	struct pollfd p[2] = {{.fd = d->wake_node, .events = POLLIN}, {.fd = d->sp.sockets[0], .events = POLLIN}};
-	on_frames(d);
-	if (!er_ring_sleep(&d->ch.in))
+	/* What was waited for may have come: the caller looks before anybody sleeps. */
+	if (on_frames(d) || !er_ring_sleep(&d->ch.in))
 		return;
 	if (poll(p, 2, 45000) == 0)
 		give_up(2, "nothing for 45 seconds while waiting for", !d->ready ? "READY" : !d->loaded ? "LOADED" : "its end");
