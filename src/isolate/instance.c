@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 enum { MAGIC = 0x494e5354, SAID_MAX = 1024 * 1024, CODE_FRAME = 32 * 1024 };
@@ -54,6 +55,7 @@ uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f)
 {
 	if (in->box == NULL || in->box->state != BOX_USED || er_buf_len(&in->said) > 0)
 		return NULL;
+	er_box_activate(in->box); /* what is written is published before the loop sleeps */
 	return er_frame_write(&in->box->channel.out, f);
 }
 
@@ -61,7 +63,6 @@ void er_instance_say(er_instance *in, er_frame f, er_slice payload)
 {
 	if (in->box == NULL || in->box->state != BOX_USED || in->state == INSTANCE_DEAD)
 		return;
-	er_box_activate(in->box);
 	f.n = (uint32_t)payload.n;
 	uint8_t *p = er_instance_frame_out(in, &f);
 	if (p != NULL) {
@@ -408,6 +409,16 @@ static verdict judge(const er_instance *in, int wait_status)
 	return v;
 }
 
+/* A crash is worth a closer look than its kind: which signal, and whether the sandbox could still say so itself. */
+static void log_crash(const er_instance *in, int wait_status)
+{
+	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
+	unsigned said = o ? atomic_load(&o->detail) : 0;
+	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : said < NSIG ? (int)said : 0;
+	er_log(ER_LOG_WARN, "isolate", "routine %.*s: its sandbox crashed (%s %d%s%s)", ER_FMT(in->routine->name),
+	       sig ? "signal" : "exit status", sig ? sig : WEXITSTATUS(wait_status), sig ? ", " : "", sig ? strsignal(sig) : "");
+}
+
 void er_instance_died(er_instance *in, int wait_status)
 {
 	ER_CHECK(in, MAGIC);
@@ -419,6 +430,8 @@ void er_instance_died(er_instance *in, int wait_status)
 	if (s->instance == in)
 		s->instance = NULL;
 	if (!v.clean) {
+		if (v.why == ER_ERR_CRASH)
+			log_crash(in, wait_status);
 		h->stats.kills[v.why]++;
 		if (h->config.events.killed)
 			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);

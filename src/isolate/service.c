@@ -30,6 +30,7 @@ void er_service_let_go(er_service *s)
 	if (!s->retired || s->n_instances > 0)
 		return;
 	er_map_del(s->host->services, er_slice_of(&s->routine, sizeof(void *)));
+	er_origin_forget(s->host->origin, s->routine); /* its connections are nobody else's */
 	er_sourcemap_free(s->map);
 	er_routine_unref(s->routine);
 	er_free(s);

@@ -69,8 +69,8 @@ static void say_head(er_sub *s, const er_exchange *x)
 static void count(er_sub *s, const er_exchange *x)
 {
 	er_call *c = s->call;
-	/* The first hop was counted when the fetch began; redirects come on top. */
-	c->subrequests += x->facts.subrequests > 1 ? x->facts.subrequests - 1 : 0;
+	/* The request itself was counted when the fetch began; redirects come on top. */
+	c->subrequests += x->facts.subrequests;
 	if (c->x != NULL) {
 		int class = x->res.error == ER_ERR_OK ? x->res.status / 100 : 0;
 		c->x->facts.subrequests_by_class[class > 5 ? 0 : class]++;
