@@ -1,0 +1,89 @@
+/* JSON that people write: what is taken, and that a mistake is shown where it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/jsonc.h"
+
+static void becomes(const char *text, const char *json)
+{
+	er_arena a;
+	er_err err;
+	size_t at;
+	er_buf out = {0};
+	er_arena_init(&a);
+	const er_json *v = er_jsonc_parse(&a, er_slice_cstr(text), &at, &err);
+	assert_non_null(v);
+	er_json_write(&out, v);
+	er_buf_putc(&out, 0);
+	assert_string_equal((const char *)er_buf_slice(&out).p, json);
+	er_buf_fini(&out);
+	er_arena_fini(&a);
+}
+
+static void comments_and_trailing_commas_are_taken(void **state)
+{
+	(void)state;
+	becomes("\xef\xbb\xbf// first\n{ /* a */ \"a\" : [1, -0.5e+3, true, null, ], // b\n \"b\": {}, }\n/* end */",
+	        "{\"a\":[1,-0.5e+3,true,null],\"b\":{}}");
+	becomes("\"\\u00e9\\n\\ud83d\\ude00\\ud83d \\/\"", "\"\xc3\xa9\\n\xf0\x9f\x98\x80\xef\xbf\xbd /\"");
+	becomes("{\"//\": \"/* no comment */\"}", "{\"//\":\"/* no comment */\"}");
+}
+
+static void fails_at(const char *text, unsigned line, unsigned column)
+{
+	er_arena a;
+	er_err err;
+	size_t at;
+	er_arena_init(&a);
+	assert_null(er_jsonc_parse(&a, er_slice_cstr(text), &at, &err));
+	er_text_pos pos = er_text_where(er_slice_cstr(text), at);
+	assert_int_equal(pos.line, line);
+	assert_int_equal(pos.column, column);
+	er_arena_fini(&a);
+}
+
+static void a_mistake_is_shown_where_it_is(void **state)
+{
+	(void)state;
+	fails_at("", 1, 1);
+	fails_at("{\n\t\"a\" 1 }", 2, 6);
+	fails_at("{\"a\": 1, \"a\": 2}", 1, 10);
+	fails_at("[1 2]", 1, 4);
+	fails_at("{a: 1}", 1, 2);
+	fails_at("{\"a\": \"b\n\"}", 1, 7);
+	fails_at("\"\\x\"", 1, 2);
+	fails_at("{} x", 1, 4);
+	fails_at("/* never", 1, 1);
+	fails_at("[01]", 1, 2);
+	fails_at("[1., 2]", 1, 2);
+	fails_at("\"\xe4\xb8\xad\" x", 1, 5);
+	fails_at("[,]", 1, 2);
+	fails_at("truely", 1, 5);
+}
+
+static void depth_is_bounded(void **state)
+{
+	(void)state;
+	char text[200];
+	for (int i = 0; i < 65; i++)
+		text[i] = '[';
+	for (int i = 65; i < 130; i++)
+		text[i] = ']';
+	text[130] = 0;
+	fails_at(text, 1, 65);
+	text[129] = 0;
+	becomes(text + 1, text + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(comments_and_trailing_commas_are_taken),
+	    cmocka_unit_test(a_mistake_is_shown_where_it_is),
+	    cmocka_unit_test(depth_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+/* Source maps: a stack shows the files that the author wrote, and nothing hostile gets further than the parser. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "isolate/sourcemap.h"
+
+static er_sourcemap *parse(const char *mappings, const char *sources)
+{
+	er_err err;
+	char *json = er_printf("{\"version\":3,\"sources\":[%s],\"names\":[],\"mappings\":\"%s\"}", sources, mappings);
+	er_sourcemap *m = er_sourcemap_parse(er_slice_cstr(json), &err);
+	er_free(json);
+	return m;
+}
+
+static void expect(const er_sourcemap *m, uint32_t line, uint32_t column, const char *source, uint32_t at_line,
+                   uint32_t at_column)
+{
+	er_source_pos pos;
+	assert_true(er_sourcemap_find(m, line, column, &pos));
+	assert_true(er_slice_eq(pos.source, er_slice_cstr(source)));
+	assert_int_equal(pos.line, at_line);
+	assert_int_equal(pos.column, at_column);
+}
+
+static void finds_the_last_mapping_before_a_position(void **state)
+{
+	(void)state;
+	/* line 2: column 0 -> a 0:0, column 4 -> a 1:2, column 8 -> b 1:2; line 3: column 0 -> b 0:3 */
+	er_sourcemap *m = parse(";AAAA,IACE,ICAA;ADDC", "\"a.js\",\"b.js\"");
+	assert_non_null(m);
+	expect(m, 3, 1, "a.js", 1, 4);
+	er_sourcemap_free(m);
+	m = parse(";AAAA,IACE,ICAA;AADC", "\"a.js\",\"b.js\"");
+	assert_non_null(m);
+	er_source_pos pos;
+	assert_false(er_sourcemap_find(m, 1, 1, &pos));
+	assert_false(er_sourcemap_find(m, 4, 1, &pos));
+	assert_false(er_sourcemap_find(m, 0, 1, &pos));
+	assert_false(er_sourcemap_find(m, UINT32_MAX, UINT32_MAX, &pos));
+	expect(m, 2, 1, "a.js", 1, 1);
+	expect(m, 2, 4, "a.js", 1, 1);
+	expect(m, 2, 5, "a.js", 2, 3);
+	expect(m, 2, 9, "b.js", 2, 3);
+	expect(m, 2, UINT32_MAX, "b.js", 2, 3);
+	expect(m, 3, 1, "b.js", 1, 4);
+	er_sourcemap_free(m);
+}
+
+static void a_segment_of_one_number_ends_what_is_mapped(void **state)
+{
+	(void)state;
+	er_sourcemap *m = parse("AAAA,I", "\"a.js\"");
+	er_source_pos pos;
+	expect(m, 1, 4, "a.js", 1, 1);
+	assert_false(er_sourcemap_find(m, 1, 5, &pos));
+	er_sourcemap_free(m);
+}
+
+static void malformed_maps_are_refused_with_a_reason(void **state)
+{
+	(void)state;
+	static const char *const bad_mappings[] = {"A",    "AA",   "AAA",  "AAAAAA", "!",         "AAAAg",
+	                                           "ACAA", "DAAA", "AADA", "AAAD",   "IAAA,DAAA", "gggggggggggA"};
+	for (size_t i = 1; i < sizeof bad_mappings / sizeof *bad_mappings; i++)
+		assert_null(parse(bad_mappings[i], "\"a.js\""));
+	static const char *const bad_json[] = {"",
+	                                       "{",
+	                                       "[]",
+	                                       "null",
+	                                       "{\"version\":2,\"sources\":[],\"mappings\":\"\"}",
+	                                       "{\"version\":3,\"sources\":{},\"mappings\":\"\"}",
+	                                       "{\"version\":3,\"sources\":[]}",
+	                                       "{\"version\":3,\"sections\":[],\"sources\":[],\"mappings\":\"\"}"};
+	for (size_t i = 0; i < sizeof bad_json / sizeof *bad_json; i++) {
+		er_err err = {0};
+		assert_null(er_sourcemap_parse(er_slice_cstr(bad_json[i]), &err));
+		assert_true(err.text[0] != 0);
+	}
+}
+
+static void stack_is(const er_sourcemap *m, const char *stack, const char *expected)
+{
+	er_buf out = {0};
+	er_sourcemap_stack(m, ER_LIT("routine.js"), er_slice_cstr(stack), &out);
+	er_buf_putc(&out, 0);
+	assert_string_equal((const char *)er_buf_slice(&out).p, expected);
+	er_buf_fini(&out);
+}
+
+static void a_stack_shows_the_sources_without_prelude_and_wrapping(void **state)
+{
+	(void)state;
+	er_sourcemap *m = parse(";AAAA,IACE", "\"src/index.ts\"");
+	stack_is(m,
+	         "boom@routine.js:2:6\n@routine.js:2:1\nglobal code@routine.js:9:9\nrun@er:prelude:3:4\ner:dispatch@routine.js:2:1\n"
+	         "map@[native code]\n[native code]\nasync later@routine.js:2:5\n",
+	         "    at boom (src/index.ts:2:3)\n    at src/index.ts:1:1\n    at map (native)\n    at later (src/index.ts:2:3)\n");
+	/* Without a map the script's own places are shown. */
+	stack_is(NULL, "boom@routine.js:2:6\nglobal code@routine.js:9:9", "    at boom (routine.js:2:6)\n    at routine.js:9:9\n");
+	/* The only frame is shown even if it is global code. */
+	stack_is(m, "global code@routine.js:2:6", "    at src/index.ts:2:3\n");
+	stack_is(m, "", "");
+	er_sourcemap_free(m);
+}
+
+static void a_hostile_stack_stays_small_and_harmless(void **state)
+{
+	(void)state;
+	stack_is(NULL, "a\x1b[2J\x07@u\x7f:1:99999999999999999999", "    at a?[2J? (u?:1:99999999999999999999)\n");
+	er_buf stack = {0}, out = {0};
+	for (int i = 0; i < 10000; i++)
+		er_buf_puts(&stack, "f@x:1:1\n");
+	er_sourcemap_stack(NULL, ER_LIT("routine.js"), er_buf_slice(&stack), &out);
+	assert_true(er_buf_len(&out) < 50 * 30);
+	er_buf_clear(&stack);
+	er_buf_clear(&out);
+	for (int i = 0; i < 1000000; i++)
+		er_buf_putc(&stack, i % 3 ? 0xbf : 0xe4);
+	er_sourcemap_stack(NULL, ER_LIT("routine.js"), er_buf_slice(&stack), &out);
+	assert_true(er_buf_len(&out) < 600);
+	er_buf_fini(&stack);
+	er_buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(finds_the_last_mapping_before_a_position),
+	    cmocka_unit_test(a_segment_of_one_number_ends_what_is_mapped),
+	    cmocka_unit_test(malformed_maps_are_refused_with_a_reason),
+	    cmocka_unit_test(a_stack_shows_the_sources_without_prelude_and_wrapping),
+	    cmocka_unit_test(a_hostile_stack_stays_small_and_harmless),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
