@@ -215,15 +215,14 @@ void er_access_log_record(er_buf *out, const er_finished *f)
 	const er_exchange *x = f->x;
 	const er_routine *r = f->served->routine;
 	er_slice target = x->req.target;
-	er_arena scratch;
-	er_arena_init(&scratch);
+	char address[ER_ADDRESS_TEXT];
 	put_time(out);
 	er_buf_printf(out, ",\"id\":\"%016llx\"", (unsigned long long)x->id);
 	if (r != NULL) {
 		put_text(out, "routine", r->name);
 		put_text(out, "version", r->version);
 	}
-	put_text(out, "client", er_identity_client(&x->client, &scratch));
+	put_text(out, "client", er_address_text(&x->client, address));
 	put_text(out, "method", er_slice_head(x->req.method, 64));
 	put_text(out, "host", er_slice_head(x->req.authority, 256));
 	/* Without the query: it may hold what must not be in a log. */
@@ -243,5 +242,4 @@ void er_access_log_record(er_buf *out, const er_finished *f)
 			put_text(out, "message", er_slice_head(x->res.error_text, 512));
 	}
 	er_buf_puts(out, "}\n");
-	er_arena_fini(&scratch);
 }

@@ -23,10 +23,10 @@ typedef struct listener {
 
 er_slice er_server_date(er_server *s)
 {
-	uint64_t now = er_clock_wall_us() / 1000000U;
-	if (now != s->date_s) {
-		s->date_s = now;
-		er_date_write((int64_t)now, s->date);
+	uint64_t now = uv_now(s->loop);
+	if (s->date_ms == 0 || now - s->date_ms >= DATE_MS) {
+		s->date_ms = now;
+		er_date_write((int64_t)(er_clock_wall_us() / 1000000U), s->date);
 	}
 	return er_slice_of(s->date, ER_DATE_N);
 }

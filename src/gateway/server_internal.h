@@ -11,6 +11,7 @@
 
 enum {
 	TICK_MS = 250,
+	DATE_MS = 100,          /* a Date may be that old */
 	READ_BYTES = 64 * 1024, /* one read */
 	HELD_BYTES = 64 * 1024, /* input of requests to come: above it no more is read */
 	SMALL_BODY = 16 * 1024, /* goes out in the head's write */
@@ -108,7 +109,7 @@ struct er_server {
 	unsigned handles;
 	int reserve; /* a descriptor kept for the moment when there are no more */
 	uint64_t last_id;
-	uint64_t date_s;
+	uint64_t date_ms; /* loop time when it was written */
 	uint8_t date[ER_DATE_N];
 	void (*on_closed)(void *ctx);
 	void *on_closed_ctx;

@@ -36,25 +36,36 @@ unsigned er_identity_loops(const er_fields *fields)
 	return n;
 }
 
-er_slice er_identity_client(const struct sockaddr_storage *client, er_arena *a)
+/* Once a request, so not by printf, which is what inet_ntop does. */
+static er_slice v4_text(const uint8_t *bytes, char *text)
 {
-	char text[INET6_ADDRSTRLEN];
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
-	const void *addr;
-	int family = client->ss_family;
-	if (family == AF_INET) {
-		addr = &((const struct sockaddr_in *)(const void *)client)->sin_addr;
-	} else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		addr = v6->sin6_addr.s6_addr + 12;
-		family = AF_INET;
-	} else if (family == AF_INET6) {
-		addr = &v6->sin6_addr;
-	} else {
-		return (er_slice){0};
+	char *to = text;
+	for (int i = 0; i < 4; i++) {
+		unsigned n = bytes[i];
+		if (n >= 100)
+			*to++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*to++ = (char)('0' + n / 10 % 10);
+		*to++ = (char)('0' + n % 10);
+		if (i < 3)
+			*to++ = '.';
 	}
-	if (inet_ntop(family, addr, text, sizeof text) == NULL)
+	return er_slice_of(text, (size_t)(to - text));
+}
+
+er_slice er_address_text(const struct sockaddr_storage *client, char text[ER_ADDRESS_TEXT])
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
+	if (client->ss_family == AF_INET)
+		return v4_text((const uint8_t *)&v4->sin_addr, text);
+	if (client->ss_family != AF_INET6)
 		return (er_slice){0};
-	return er_arena_copy(a, er_slice_cstr(text));
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return v4_text(v6->sin6_addr.s6_addr + 12, text);
+	if (inet_ntop(AF_INET6, &v6->sin6_addr, text, ER_ADDRESS_TEXT) == NULL)
+		return (er_slice){0};
+	return er_slice_cstr(text);
 }
 
 /* All values of `name` as one list, and `ours` at its end. */
@@ -75,9 +86,10 @@ void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
 	const er_request *req = &from->req;
 	er_slice via = append_to_list(&req->fields, a, ER_LIT("via"), ER_LIT("1.1 " PSEUDONYM));
 	er_slice loop = append_to_list(&req->fields, a, ER_LIT("cdn-loop"), ER_LIT(PSEUDONYM));
-	er_slice client = er_identity_client(&from->client, a);
+	char text[ER_ADDRESS_TEXT];
+	er_slice client = er_address_text(&from->client, text);
 	if (client.n > 0)
-		er_fields_set(out, a, ER_LIT("x-forwarded-for"), client);
+		er_fields_set(out, a, ER_LIT("x-forwarded-for"), er_arena_copy(a, client));
 	else
 		er_fields_del(out, ER_LIT("x-forwarded-for"));
 	er_fields_set(out, a, ER_LIT("x-forwarded-proto"), er_arena_copy(a, req->scheme));

@@ -19,7 +19,8 @@ void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from);
 /* A request that a routine makes in the course of answering `parent`: it has been where that one has been (Via and CDN-Loop are taken over), so
  * that a circle through a routine is noticed as well. */
 void er_identity_inherit(er_exchange *x, const er_exchange *parent);
-/* "1.2.3.4" or "2001:db8::1" of an exchange's client; empty if there is none. */
-er_slice er_identity_client(const struct sockaddr_storage *client, er_arena *a);
+enum { ER_ADDRESS_TEXT = 46 };
+/* "1.2.3.4" (also for one that came as ::ffff:1.2.3.4) or "2001:db8::1" in `text`; empty for other families. */
+er_slice er_address_text(const struct sockaddr_storage *client, char text[ER_ADDRESS_TEXT]);
 
 #endif

@@ -1,8 +1,8 @@
 #include "isolate/internal.h"
 
 #include "base/mem.h"
+#include "http/identity.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 enum { MAGIC = 0x43414c4c };
@@ -72,15 +72,6 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 
 /* ---- the request ---- */
 
-static er_slice client_text(const struct sockaddr_storage *sa, char *buf, socklen_t n)
-{
-	const void *addr = sa->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr
-	                                             : (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
-	if ((sa->ss_family != AF_INET && sa->ss_family != AF_INET6) || inet_ntop(sa->ss_family, addr, buf, n) == NULL)
-		return er_slice_of("", 0);
-	return er_slice_cstr(buf);
-}
-
 static void put_fields(er_writer *w, const er_fields *fields, size_t block)
 {
 	er_put_u32(w, (uint32_t)block);
@@ -96,8 +87,8 @@ bool er_call_send(er_call *c)
 {
 	er_exchange *x = c->x;
 	er_instance *in = c->instance;
-	char client[INET6_ADDRSTRLEN];
-	er_slice remote = client_text(&x->client, client, sizeof client);
+	char client[ER_ADDRESS_TEXT];
+	er_slice remote = er_address_text(&x->client, client);
 	size_t block = 0;
 	for (uint32_t i = 0; i < x->req.fields.n; i++)
 		block += x->req.fields.v[i].name.n + x->req.fields.v[i].value.n + 2;

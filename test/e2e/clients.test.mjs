@@ -73,7 +73,7 @@ test('a storm of broken clients harms nobody', async () => {
 		setTimeout(() => res.end('def'), rnd(20))
 	})
 	const limits = { headerMs: 500, keepAliveMs: 800, minBodyRate: 1000, drainMs: 3000 }
-	const node = await startNode({ routines: { echo: { source: echo, limits: { responseMs: 5000 } } }, config: { threads: 2, origin: origin.url, limits } })
+	const node = await startNode({ routines: { echo: { source: echo, limits: { responseMs: 5000, cpuMs: 500 } } }, config: { threads: 2, origin: origin.url, limits } })
 	try {
 		const stopAt = Date.now() + 4000
 		await Promise.all(
@@ -81,7 +81,7 @@ test('a storm of broken clients harms nobody', async () => {
 				while (Date.now() < stopAt) await one(node.port)
 			}),
 		)
-		await until(async () => (await node.metric('er_connections')) === 0, { what: 'the end of all connections' })
+		await until(async () => (await node.metric('er_connections')) === 0, { what: 'the end of all connections', timeout: 30000 })
 		assert.equal((await request(node.port, '/a', { host: 'echo.localhost' })).text, 'GET /a')
 		assert.equal(await node.metric('er_kills_total', { limit: 'protocol' }), 0)
 		assert.equal(await node.metric('er_kills_total', { limit: 'crash' }), 0)
