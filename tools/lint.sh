@@ -39,6 +39,7 @@ raw_memory() {
 	! grep_code '(^|[^_a-zA-Z0-9])memcpy\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/') |
 		grep -vE 'memcpy\s*\(.*,\s*(\(size_t\))?(sizeof\b[^,]*|[0-9]+|[A-Z][A-Z0-9_]+)\);'
 }
+# The sandbox may: there a size is the tenant's, and a failure is the routine's exception and not the end of the process.
 raw_heap() { ! grep_code '(^|[^_a-zA-Z0-9>.])(malloc|calloc|realloc|strdup|strndup|asprintf)\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/'); }
 
 # Every header says all that it needs.
@@ -60,7 +61,7 @@ sizes() {
 		n=$(wc -l <"$f")
 		case $f in
 		*.c) [ "$n" -le 1000 ] || { echo "$f has $n lines; 1000 is the most" && bad=1; } ;;
-		*.h) [ "$n" -le 300 ] || { echo "$f has $n lines; 300 is the most" && bad=1; } ;;
+		*.h) [ "$n" -le 320 ] || { echo "$f has $n lines; 320 is the most" && bad=1; } ;;
 		esac
 	done
 	return $bad
