@@ -11,7 +11,7 @@
 // The script: `this.__er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
 // that the script added. The engine has no import(): dynamic imports are inlined, and what cannot be is refused here.
 
-import { watch } from "node:fs";
+import { statSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import path from "node:path";
@@ -158,17 +158,34 @@ function strict(code, map, meta) {
 	return '"use strict";\n' + code;
 }
 
+const QUIET = 15; // milliseconds without a change before a save counts as whole
+const QUIET_FAILED = 50; // what does not build may be half of a save
+const QUIET_EMPTY = 200; // nearly always a save between truncating and writing
+const PATIENCE = 1000; // a file that never rests is taken as it is
+
 // Saves are noticed at once through the folders of everything that was read or asked for, also when the build failed; esbuild's own
-// watching (by polling, a second or two) is the net beneath.
+// watching (by polling, a second or two) is the net beneath. Editors write in steps (truncate, write; or move away, write anew), so
+// a result counts only when what it was made from has been quiet, and is still what was read.
 class Saves {
 	constructor(rebuild) {
 		this.rebuild = rebuild;
 		this.folders = new Map();
 		this.timer = undefined;
+		this.builds = 0;
+		this.read = new Map(); // file: its stamp before this build read it
+		this.changed = 0; // when anything last changed
+		this.waiting = 0; // since when a result was held back
 	}
 	plugin(build) {
+		build.onStart(() => {
+			this.builds++;
+			this.read.clear();
+		});
 		build.onLoad({ filter: /.*/ }, (args) => {
-			this.follow(path.dirname(args.path));
+			if (path.isAbsolute(args.path)) {
+				this.read.set(args.path, this.stamp(args.path));
+				this.follow(path.dirname(args.path));
+			}
 			return undefined;
 		});
 		build.onResolve({ filter: /^\.\.?\// }, (args) => {
@@ -176,18 +193,60 @@ class Saves {
 			return undefined;
 		});
 	}
+	stamp(file) {
+		try {
+			const { mtimeMs, size, ino } = statSync(file);
+			if (mtimeMs <= Date.now()) this.changed = Math.max(this.changed, mtimeMs);
+			return `${mtimeMs} ${size} ${ino}`;
+		} catch {
+			return "";
+		}
+	}
 	follow(folder) {
 		if (this.folders.has(folder) || folder.includes(`${path.sep}node_modules${path.sep}`) || this.folders.size >= 256) return;
 		try {
 			const watcher = watch(folder, { persistent: false }, () => {
-				clearTimeout(this.timer);
-				this.timer = setTimeout(() => this.rebuild(), 20);
+				this.changed = Date.now();
+				this.soon();
 			});
 			watcher.on("error", () => this.folders.delete(folder));
 			this.folders.set(folder, watcher);
 		} catch {
 			// No such folder, or the system's watches are used up: polling does it.
 		}
+	}
+	soon() {
+		clearTimeout(this.timer);
+		this.timer = setTimeout(async () => {
+			const before = this.builds;
+			await this.rebuild();
+			// It was the end of a build that ran already, and may have read too early.
+			if (this.builds === before) await this.rebuild();
+		}, QUIET);
+	}
+	// False: the result was made from something half-written, and another build follows.
+	async settled(failed) {
+		this.waiting ||= Date.now();
+		if (Date.now() - this.waiting < PATIENCE) {
+			const empty = [...this.read.values()].some((stamp) => stamp === "" || stamp.split(" ")[1] === "0");
+			const quiet = empty ? QUIET_EMPTY : failed ? QUIET_FAILED : QUIET;
+			for (;;) {
+				if ([...this.read].some(([file, was]) => this.stamp(file) !== was)) {
+					this.soon();
+					return false;
+				}
+				const left = this.changed + quiet - Date.now();
+				if (left <= 0) break;
+				const before = this.changed;
+				await new Promise((resolve) => setTimeout(resolve, Math.min(left, QUIET)));
+				if (failed && this.changed !== before) {
+					this.soon();
+					return false;
+				}
+			}
+		}
+		this.waiting = 0;
+		return true;
 	}
 }
 
@@ -264,9 +323,10 @@ async function main() {
 			build.onStart(() => {
 				began = performance.now();
 			});
-			build.onEnd((result) => {
+			build.onEnd(async (result) => {
 				const ms = Math.round(performance.now() - began);
 				const failed = result.errors.length > 0;
+				if (o.watch && !(await saves.settled(failed))) return;
 				const outcome = failed ? { ok: false, errors: result.errors.map(message), warnings: result.warnings.map(message) } : success(result, o, root, out);
 				const text = JSON.stringify(outcome);
 				if (text === last) return;
@@ -287,7 +347,10 @@ async function main() {
 		await context.dispose();
 		return;
 	}
-	const quit = () => context.dispose().finally(() => process.exit(0));
+	const quit = () => {
+		setTimeout(() => process.exit(0), 500);
+		context.dispose().finally(() => process.exit(0));
+	};
 	process.stdin.on("end", quit).on("error", quit).resume();
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, signal === "SIGINT" ? () => {} : quit);
 	process.stdout.on("error", () => process.exit(0));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 enum { MAGIC = 0x42554e44, LINE_MAX_BYTES = 256 * 1024 * 1024, DIAGS_MAX = 100, NOTES_MAX = 10 };
+enum { PATIENCE_MS = 1000 }; /* how long a child that was told to end may take */
 
 struct er_bundler {
 	uint32_t magic;
@@ -15,6 +16,7 @@ struct er_bundler {
 	er_buf prefix;
 	uv_process_t process;
 	uv_pipe_t in, out;
+	uv_timer_t patience;
 	er_buf line;
 	size_t scanned; /* bytes of `line` that hold no newline */
 	unsigned handles;
@@ -169,19 +171,42 @@ static void on_handle_closed(uv_handle_t *h)
 	er_free(bd);
 }
 
+/* A process group of its own has its helpers in it. */
+static void kill_child(const er_bundler *bd, int sig)
+{
+	(void)kill(bd->options.watch ? -bd->process.pid : bd->process.pid, sig);
+}
+
+/* It was told to end and did not: the loop must not wait for it for ever. */
+static void on_impatient(uv_timer_t *t)
+{
+	er_bundler *bd = t->data;
+	ER_CHECK(bd, MAGIC);
+	if (!bd->exited)
+		kill_child(bd, SIGKILL);
+}
+
+static void close_process(er_bundler *bd)
+{
+	uv_close((uv_handle_t *)&bd->process, on_handle_closed);
+	uv_close((uv_handle_t *)&bd->patience, on_handle_closed);
+}
+
 void er_bundler_close(er_bundler *bd)
 {
 	ER_CHECK(bd, MAGIC);
 	if (bd->closed)
 		return;
 	bd->closed = true;
-	if (!bd->exited)
-		(void)uv_process_kill(&bd->process, SIGTERM);
 	uv_close((uv_handle_t *)&bd->in, on_handle_closed);
 	uv_close((uv_handle_t *)&bd->out, on_handle_closed);
-	/* Otherwise when it has ended, so that it is reaped. */
-	if (bd->exited)
-		uv_close((uv_handle_t *)&bd->process, on_handle_closed);
+	if (bd->exited) {
+		close_process(bd);
+		return;
+	}
+	/* The process handle stays until the child has ended, so that it is reaped. */
+	(void)uv_process_kill(&bd->process, SIGTERM);
+	(void)uv_timer_start(&bd->patience, on_impatient, PATIENCE_MS, 0);
 }
 
 static void give(er_bundler *bd, er_bundle *b)
@@ -213,7 +238,7 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 	bd->status = status;
 	bd->signal = sig;
 	if (bd->closed)
-		uv_close((uv_handle_t *)process, on_handle_closed);
+		close_process(bd);
 	maybe_end(bd);
 }
 
@@ -251,7 +276,8 @@ static void on_child_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 		er_buf_clear(&bd->line);
 		bd->scanned = 0;
 		give(bd, bundle_failed(ER_LIT("the bundle is far too large")));
-		(void)uv_process_kill(&bd->process, SIGTERM);
+		if (!bd->exited && !bd->closed)
+			kill_child(bd, SIGKILL);
 	}
 }
 
@@ -302,10 +328,11 @@ er_bundler *er_bundler_start(uv_loop_t *loop, const er_bundler_options *options,
 	bd->options = *options;
 	bd->limits = options->project->limits;
 	er_buf_put(&bd->prefix, options->project->prefix);
-	bd->handles = 3;
+	bd->handles = 4;
+	(void)uv_timer_init(loop, &bd->patience);
 	(void)uv_pipe_init(loop, &bd->in, 0);
 	(void)uv_pipe_init(loop, &bd->out, 0);
-	bd->in.data = bd->out.data = bd->process.data = bd;
+	bd->in.data = bd->out.data = bd->process.data = bd->patience.data = bd;
 	bool ok = spawn(bd, loop, (const char *)er_buf_slice(&script).p, err);
 	bd->options.project = NULL;
 	er_buf_fini(&script);

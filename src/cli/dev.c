@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20 };
+enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20 };
 
 typedef struct dev {
 	const char *entry, *host, *origin;
@@ -32,6 +32,7 @@ typedef struct dev {
 	er_piece code, map; /* of the version that runs; empty: none was built yet */
 	unsigned version;
 	bool stopping;
+	uint64_t asked; /* to end, microseconds */
 
 	uv_signal_t on_int, on_term, on_hup;
 	uv_fs_event_t watch; /* the folder of er.jsonc */
@@ -235,8 +236,13 @@ static void on_signal(uv_signal_t *h, int number)
 {
 	dev *d = h->data;
 	(void)number;
+	uint64_t now = er_clock_mono_us();
+	/* One Ctrl-C may arrive twice: timeout, npm and the like pass it on to a child that has it from the terminal already. */
+	if (d->stopping && now - d->asked < ECHO_MS * 1000)
+		return;
 	if (!d->stopping) {
 		d->stopping = true;
+		d->asked = now;
 		er_devlog_note(d->log, false, "ending");
 		if (d->bundler)
 			er_bundler_close(d->bundler);

@@ -9,7 +9,7 @@
 static const er_cli_command commands[] = {
     {"init", "make a new routine from a template", er_cmd_init},
     {"dev", "run a routine here as production would, and again after every save", er_cmd_dev},
-    {"check", "look for mistakes in a routine without running it", er_cmd_check},
+    {"check", "say whether a node would take a routine: its size, its er.jsonc, its top-level code", er_cmd_check},
     {"build", "bundle a routine into one script", er_cmd_build},
     {"node", "run a node that serves routines", er_cmd_node},
 };

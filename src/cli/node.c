@@ -297,9 +297,14 @@ static int run(app *a)
 	er_log_setup(ER_LOG_INFO, c->log_json || a->set.json);
 	raise_files();
 	uv_loop_init(&a->loop);
+	const char *hooks = getenv("ER_ATTACK_HOOKS");
+	bool attack_hooks = hooks != NULL && strcmp(hooks, "1") == 0;
+	if (attack_hooks)
+		er_log(ER_LOG_WARN, "node",
+		       "ER_ATTACK_HOOKS=1: sandboxes obey the attack hooks of the tests; never do this in production");
 	er_node_options o = {.config = c,
 	                     .events = {.isolate = {.console = on_console, .exception = on_exception, .killed = on_killed}},
-	                     .attack_hooks = getenv("ER_ATTACK_HOOKS") != NULL};
+	                     .attack_hooks = attack_hooks};
 	a->node = er_node_new(&a->loop, &o, &err);
 	if (a->node == NULL) {
 		fprintf(stderr, "error: %s\n", err.text);

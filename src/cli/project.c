@@ -1,6 +1,7 @@
 #include "cli/project.h"
 
 #include "base/jsonc.h"
+#include "base/nearest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROJECT_MAX = 256 * 1024, VARS_MAX = 32 * 1024, ROUTES_MAX = 100 };
+enum { PROJECT_MAX = 256 * 1024, VARS_MAX = 32 * 1024, ROUTES_MAX = 100, FIELDS_MAX = 16 };
 
 typedef struct loader {
 	er_project *p;
@@ -88,6 +89,25 @@ typedef struct field {
 	bool (*set)(loader *l, const er_json *v);
 } field;
 
+static bool unknown(loader *l, const er_json *m, const field *fields, size_t n)
+{
+	er_slice names[FIELDS_MAX];
+	er_buf known = {0};
+	ER_ASSERT(n <= FIELDS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		names[i] = fields[i].name;
+		er_buf_put_cstr(&known, i ? ", " : "");
+		er_buf_put(&known, fields[i].name);
+	}
+	er_slice hint = er_nearest(m->key, names, n);
+	er_slice text =
+	    hint.n ? er_arena_printf(&l->p->arena, "unknown field \"%.*s\"; did you mean \"%.*s\"?", ER_FMT(m->key), ER_FMT(hint))
+	           : er_arena_printf(&l->p->arena, "unknown field \"%.*s\"; known here: %.*s", ER_FMT(m->key),
+	                             ER_FMT(er_buf_slice(&known)));
+	er_buf_fini(&known);
+	return mistake(l, m->key_at, m->key_at + m->key.n + 2, text);
+}
+
 /* Every member must be one of the fields; each is handed to its setter. */
 static bool each(loader *l, const er_json *object, const field *fields, size_t n)
 {
@@ -100,15 +120,7 @@ static bool each(loader *l, const er_json *object, const field *fields, size_t n
 				return false;
 			continue;
 		}
-		er_buf known = {0};
-		for (i = 0; i < n; i++) {
-			er_buf_put_cstr(&known, i ? ", " : "");
-			er_buf_put(&known, fields[i].name);
-		}
-		er_slice text = er_arena_printf(&l->p->arena, "unknown field \"%.*s\"; known here: %.*s", ER_FMT(m->key),
-		                                ER_FMT(er_buf_slice(&known)));
-		er_buf_fini(&known);
-		return mistake(l, m->key_at, m->key_at + m->key.n + 2, text);
+		return unknown(l, m, fields, n);
 	}
 	return true;
 }

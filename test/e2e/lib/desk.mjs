@@ -1,5 +1,6 @@
 // `er` as a person at a desk runs it: commands to their end, and `er dev --json` with its events.
 import { spawn } from 'node:child_process'
+import { afterEach } from 'node:test'
 import fs from 'node:fs'
 import path from 'node:path'
 import { er, tempDir } from './node.mjs'
@@ -7,7 +8,31 @@ import * as proc from './proc.mjs'
 import * as raw from './raw.mjs'
 
 const running = new Set()
-process.on('exit', () => running.forEach(p => p.exitCode === null && p.kill('SIGKILL')))
+const ended = child => child.exitCode !== null || child.signalCode !== null
+process.on('exit', () => running.forEach(p => ended(p) || p.kill('SIGKILL')))
+// A test that failed must not leave its `er dev` running: node:test would wait for it for ever.
+afterEach(() => {
+	for (const child of running) {
+		if (!ended(child)) child.kill('SIGKILL')
+		for (const stream of child.stdio) stream?.destroy()
+	}
+	running.clear()
+})
+
+/** Ends with the test at the latest. */
+export function track(child) {
+	running.add(child)
+	return child
+}
+
+/** Starts `er ARGS` as a person would, without --json: {child, out(), exited}; `group`: as a terminal's process group of its own. */
+export function start(args, { cwd, env, group = false } = {}) {
+	const child = track(spawn(er, args, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'], detached: group }))
+	let out = ''
+	for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', d => (out += d))
+	const exited = new Promise(resolve => child.on('exit', (code, signal) => resolve(code ?? signal)))
+	return { child, out: () => out, exited }
+}
 
 const environment = env => ({ ...process.env, NO_COLOR: '', ...env })
 
@@ -27,8 +52,7 @@ export function write(dir, files) {
 
 /** Runs a command to its end: {code, out, err}. */
 export async function run(args, { cwd, env, timeout = 60000 } = {}) {
-	const child = spawn(er, args, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
-	running.add(child)
+	const child = track(spawn(er, args, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] }))
 	let out = '', err = ''
 	child.stdout.setEncoding('utf8').on('data', d => (out += d))
 	child.stderr.setEncoding('utf8').on('data', d => (err += d))
@@ -83,8 +107,7 @@ class Dev {
 
 /** `er dev ARGS --json` on a free port; resolves when it said that it is ready. */
 export async function startDev(args = [], { cwd, env } = {}) {
-	const child = spawn(er, ['dev', ...args, '--json', '--port', '0'], { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] })
-	running.add(child)
+	const child = track(spawn(er, ['dev', ...args, '--json', '--port', '0'], { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] }))
 	const dev = new Dev(child)
 	const ready = await Promise.race([
 		dev.event('ready', undefined, { timeout: 30000 }),
