@@ -163,6 +163,10 @@ bool er_engine_start(er_err *err)
 	engine.loop = g_main_context_new();
 	g_main_context_push_thread_default(engine.loop);
 	JSRemoteInspectorDisableAutoStart();
+	if (er_jsc_main_thread == NULL)
+		return er_fail(err, ER_ERR_INTERNAL,
+		               "this version of JavaScriptCore has no WTF::initializeMainThread: it would crash when it rests");
+	er_jsc_main_thread();
 	engine.group = JSContextGroupCreate();
 	engine.ctx = JSGlobalContextCreateInGroup(engine.group, NULL);
 	if (engine.ctx == NULL)

@@ -12,6 +12,9 @@ extern void JSSynchronousGarbageCollectForDebugging(JSContextRef ctx);
 /* WTF::releaseFastMallocFreeMemory(): what the engine's allocator keeps for later goes back to the kernel. Not of the C API: absent in versions that
  * may come, and then only a second later by itself. */
 extern void er_jsc_release_memory(void) __asm__("_ZN3WTF27releaseFastMallocFreeMemoryEv") __attribute__((weak));
+/* WTF::initializeMainThread(): makes the calling thread's run loop the main one. The C API never does, and the engine's timer for full collections asks for
+ * the main run loop without looking whether there is one: a sandbox that rested with garbage died of it. Before the first context group. */
+extern void er_jsc_main_thread(void) __asm__("_ZN3WTF20initializeMainThreadEv") __attribute__((weak));
 /* From the GLib API, whose headers do not mix with these. */
 extern unsigned jsc_get_major_version(void);
 extern unsigned jsc_get_minor_version(void);

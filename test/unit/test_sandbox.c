@@ -453,6 +453,25 @@ static void test_many_short_turns_add_up(void **state)
 	        ER_ERR_CPU);
 }
 
+/* The engine's own timers collect a few seconds after garbage was made, also while a request waits for its client. */
+static void test_a_request_that_waits_survives_the_engines_collections(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, "const wait = ms => new Promise(r => setTimeout(r, ms)); const keep = []; let sum = 0;"
+	         "const litter = () => { for (let i = 0; i < 16; i++) { const u = new Uint8Array(65536); sum += u.length; if (i % 4 "
+	         "=== 0) keep.push(u) } };" HANDLER(
+	             "e.respondWith((async () => { for (let i = 0; i < 60; i++) { litter(); await wait(1) } keep.length = 8;"
+	             "await wait(7000); litter(); return new Response('lives ' + sum) })())"));
+	request(&p, 1, "/");
+	wake(&p);
+	seen *s = expect(&p, ER_FRAME_RESPONSE, 1);
+	assert_false(p.ended);
+	assert_non_null(s);
+	assert_non_null(strstr(s->text, "lives"));
+	stop(&p);
+}
+
 static void test_a_busy_neighbour_request_does_not_pay(void **state)
 {
 	(void)state;
@@ -574,6 +593,7 @@ int main(void)
 	    cmocka_unit_test(test_a_console_flood_is_cut),
 	    cmocka_unit_test(test_endless_code_ends_at_its_limit),
 	    cmocka_unit_test(test_many_short_turns_add_up),
+	    cmocka_unit_test(test_a_request_that_waits_survives_the_engines_collections),
 	    cmocka_unit_test(test_a_busy_neighbour_request_does_not_pay),
 	    cmocka_unit_test(test_answers_before_a_death_arrive),
 	    cmocka_unit_test(test_memory_bombs_end_at_the_limit),
