@@ -232,8 +232,11 @@ static void on_drain_timer(uv_timer_t *timer)
 {
 	er_worker *w = timer->data;
 	uint64_t left = w->stats.connections;
-	if (left > 0 && uv_now(&w->loop) < w->drain_until_ms)
+	bool busy = er_isolate_busy(w->isolate); /* what was left to waitUntil has the same time to end */
+	if ((left > 0 || busy) && uv_now(&w->loop) < w->drain_until_ms)
 		return;
+	if (left == 0 && busy)
+		er_log(ER_LOG_WARN, "gateway", "what routines left to waitUntil was not over after limits.drainMs and is cut");
 	if (left > 0)
 		er_log(ER_LOG_WARN, "gateway", "%llu connections were still open after limits.drainMs and are cut",
 		       (unsigned long long)left);

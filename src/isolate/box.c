@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -48,36 +49,34 @@ void er_box_activate(er_box *box)
 	er_ring_awake(&box->channel.in);
 }
 
-static void on_ready(er_box *box, const er_frame *f, er_slice payload)
+/* False: the sandbox broke the rules. */
+static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 {
 	er_isolate_host *h = box->host;
 	er_reader r = {.rest = payload};
 	er_slice engine = er_get_string(&r);
-	if (box->state != BOX_STARTING || r.bad) {
-		er_box_kill(box);
-		return;
-	}
+	if (box->state != BOX_STARTING || r.bad)
+		return false;
 	h->stats.level = f->aux;
 	snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
 	if (f->aux < h->config.min_level) {
 		er_log(ER_LOG_ERROR, "isolate", "a sandbox reached level \"%s\" only, \"%s\" is the least allowed", er_level_name(f->aux),
 		       er_level_name(h->config.min_level));
 		er_box_kill(box);
-		return;
+		return true;
 	}
 	box->state = BOX_WARM;
 	box->counted = false;
 	h->starting[box->profile]--;
 	er_pool_box_ready(box);
+	return true;
 }
 
 /* The payload is copied once, by whoever keeps it; the frame's head already is a copy. */
 static bool frame(er_box *box, const er_frame *f, er_slice payload)
 {
-	if (f->type == ER_FRAME_READY) {
-		on_ready(box, f, payload);
-		return true;
-	}
+	if (f->type == ER_FRAME_READY)
+		return on_ready(box, f, payload);
 	return box->instance != NULL && er_instance_frame(box->instance, f, payload);
 }
 
@@ -125,6 +124,8 @@ static void on_wake(uv_poll_t *poll, int status, int events)
 	if (status < 0)
 		return;
 	uint64_t n;
+	if (box->state == BOX_GONE)
+		return;
 	while (read(box->wake_node, &n, sizeof n) < 0 && errno == EINTR)
 		;
 	er_box_activate(box);
@@ -190,6 +191,33 @@ void er_box_kill(er_box *box)
 	box->state = BOX_DYING;
 	er_list_remove(&box->warm);
 	er_spawner_kill(box->host->spawner, box->slot);
+}
+
+void er_box_sweep(er_box *box, uint64_t now_us)
+{
+	if (box->state == BOX_STARTING && now_us - box->born_us > START_MS * 1000ULL)
+		er_box_kill(box);
+	else if (box->state == BOX_DYING) /* in case the spawner did not hear it the first time */
+		er_spawner_kill(box->host->spawner, box->slot);
+}
+
+/* Pages of its own: resident ones without those of files (proc(5), statm). A few microseconds. */
+uint64_t er_box_anonymous_kb(const er_box *box)
+{
+	if (box->pid <= 0)
+		return 0;
+	char path[48], text[128];
+	snprintf(path, sizeof path, "/proc/%d/statm", (int)box->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	unsigned long long resident, shared;
+	text[n > 0 ? n : 0] = '\0';
+	if (sscanf(text, "%*u %llu %llu", &resident, &shared) != 2 || resident < shared)
+		return 0;
+	return (resident - shared) * ((uint64_t)sysconf(_SC_PAGESIZE) / 1024U);
 }
 
 static void on_poll_closed(uv_handle_t *handle)

@@ -96,6 +96,11 @@ bool er_call_send(er_call *c)
 	const er_slice key1 = ER_LIT("remote_addr\n"), key2 = ER_LIT("\nscheme\n");
 	size_t info = key1.n + remote.n + key2.n + x->req.scheme.n + 1;
 	size_t whole = 4 * 4 + x->req.method.n + url + block + info;
+	if (whole > ER_FRAME_MAX) {
+		er_call_fail(c, 431, ER_ERR_TOO_LARGE, 0, 0, "The request's head does not fit what a routine may get.");
+		er_call_free(c);
+		return true;
+	}
 
 	er_body *body = x->req.body;
 	size_t inline_n = 0;
@@ -103,7 +108,8 @@ bool er_call_send(er_call *c)
 	int64_t length = body ? er_body_length(body) : 0;
 	if (body != NULL) {
 		flags = ER_FF_BODY;
-		if (er_body_finished(body) && er_body_buffered(body) <= ER_INLINE_BODY && er_body_untouched(body)) {
+		if (er_body_finished(body) && er_body_buffered(body) <= ER_INLINE_BODY && er_body_untouched(body) &&
+		    whole + er_body_buffered(body) <= ER_FRAME_MAX) {
 			inline_n = er_body_buffered(body);
 			flags |= ER_FF_INLINE;
 			length = (int64_t)inline_n;
@@ -111,10 +117,6 @@ bool er_call_send(er_call *c)
 	}
 	er_frame f = {.n = (uint32_t)(whole + inline_n), .type = ER_FRAME_REQUEST, .flags = flags, .id = c->id};
 	f.arg = length < 0 || length >= ER_LEN_UNKNOWN ? ER_LEN_UNKNOWN : (uint32_t)length;
-	if (whole + inline_n > ER_FRAME_MAX) {
-		er_call_fail(c, 431, ER_ERR_TOO_LARGE, 0, 0, "The request's head does not fit what a routine may get.");
-		return true;
-	}
 	uint8_t *p = er_instance_frame_out(in, &f);
 	if (p == NULL)
 		return false;
@@ -266,7 +268,10 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 		return;
 	}
 	char detail[80];
-	if (kind == ER_ERR_MEMORY)
+	if (kind == ER_ERR_MEMORY && used > 0)
+		snprintf(detail, sizeof detail, "used=%lluMB; limit=%lluMB", (unsigned long long)(used + 1023) / 1024,
+		         (unsigned long long)limit / 1024);
+	else if (kind == ER_ERR_MEMORY)
 		snprintf(detail, sizeof detail, "limit=%lluMB", (unsigned long long)limit / 1024);
 	else if (limit > 0)
 		snprintf(detail, sizeof detail, "used=%llums; limit=%llums", (unsigned long long)(used + 999) / 1000,
@@ -371,14 +376,19 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	in->host->stats.kills[ER_ERR_EXCEPTION] += fatal;
 	if (ev->exception)
 		ev->exception(ev->ctx, in->routine, c ? c->x : NULL, name, message, er_buf_slice(&stack), fatal);
+	/* Whose memory ran out may be in any state: it must not answer another request, whatever it does next. */
+	if (fatal && f->aux == ER_ERR_MEMORY) {
+		in->culprit_gone = c != NULL;
+		er_instance_kill(in, ER_ERR_MEMORY, er_instance_used_kb(in), in->routine->limits.memory_kb);
+	}
 	if (fatal && c != NULL) {
 		char text[600] = "The routine threw an exception.";
 		if (in->host->config.show_errors)
 			snprintf(text, sizeof text, "The routine threw: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)),
 			         ER_FMT(er_slice_head(message, 400)));
 		c->cpu_us = f->arg;
-		er_call_fail(c, 599, f->aux == ER_ERR_MEMORY ? ER_ERR_MEMORY : ER_ERR_EXCEPTION, 0,
-		             f->aux == ER_ERR_MEMORY ? in->routine->limits.memory_kb : 0,
+		er_call_fail(c, 599, f->aux == ER_ERR_MEMORY ? ER_ERR_MEMORY : ER_ERR_EXCEPTION,
+		             f->aux == ER_ERR_MEMORY ? in->kill_used : 0, f->aux == ER_ERR_MEMORY ? in->routine->limits.memory_kb : 0,
 		             f->aux == ER_ERR_MEMORY ? text_of(ER_ERR_MEMORY) : text);
 		er_call_free(c);
 	}

@@ -62,13 +62,13 @@ static bool put_piece(er_outflow *f, size_t n)
 		return false;
 	}
 	er_body_peek(f->body, to, n);
-	for (size_t left = n; left > 0;) {
-		er_piece piece;
-		ER_ASSERT(er_body_read(f->body, left, &piece) == ER_BODY_PIECE);
+	f->credit -= n;
+	/* Reading makes the source go on, which may find that the rest is malformed and cancel the body: then nothing is left to read. */
+	er_piece piece;
+	for (size_t left = n; left > 0 && er_body_read(f->body, left, &piece) == ER_BODY_PIECE;) {
 		left -= piece.n;
 		er_piece_drop(&piece);
 	}
-	f->credit -= n;
 	return true;
 }
 
@@ -114,22 +114,14 @@ void er_outflow_pull(er_outflow *f, uint32_t n)
 
 /* ---- draining natively ---- */
 
+/* The source's reference is the only one that a draining body needs: whoever lets go of it, or cancels it, ends the draining as well. */
 static void drain_readable(void *ctx)
 {
-	er_body *body = ctx;
-	for (;;) {
-		er_piece piece;
-		er_body_status got = er_body_read(body, 0, &piece);
-		if (got == ER_BODY_PIECE) {
-			er_piece_drop(&piece);
-			continue;
-		}
-		if (got != ER_BODY_WAIT) {
-			er_body_sink(body, NULL, NULL);
-			er_body_unref(body);
-		}
-		return;
-	}
+	er_body *body = er_body_ref(ctx);
+	er_piece piece;
+	while (er_body_read(body, 0, &piece) == ER_BODY_PIECE)
+		er_piece_drop(&piece);
+	er_body_unref(body);
 }
 
 static const er_body_sink_ops drain_sink = {.readable = drain_readable};
@@ -141,6 +133,7 @@ void er_outflow_drain(er_outflow *f)
 		return;
 	er_body_sink(body, &drain_sink, body);
 	drain_readable(body);
+	er_body_unref(body);
 }
 
 /* ---- a sandbox's body out ---- */
@@ -162,11 +155,20 @@ static void on_resume(void *ctx)
 	grant(f);
 }
 
+/* The writer on the stack must not look at the flow any more: its owner may be freed next. */
+static void leave(er_inflow *f)
+{
+	if (f->left != NULL)
+		*f->left = true;
+	f->left = NULL;
+}
+
 static void on_cancel(void *ctx, er_err_kind reason)
 {
 	er_inflow *f = ctx;
 	er_body *body = f->body;
 	f->body = NULL;
+	leave(f);
 	er_frame frame = {.type = ER_FRAME_BODY_CANCEL, .flags = f->sub ? ER_FF_SUB : 0, .aux = (uint16_t)reason, .id = f->id};
 	er_instance_say(f->instance, frame, (er_slice){0});
 	er_body_unref(body);
@@ -187,6 +189,7 @@ void er_inflow_fini(er_inflow *f, er_err_kind reason)
 	if (body == NULL)
 		return;
 	f->body = NULL;
+	leave(f);
 	er_body_fail(body, reason); /* nothing happens to a finished one */
 	er_body_source(body, NULL, NULL);
 	er_body_unref(body);
@@ -201,14 +204,21 @@ bool er_inflow_data(er_inflow *f, er_slice bytes, bool fin)
 		return true; /* it was under way when the reader left */
 	er_body *body = er_body_ref(f->body);
 	f->owed += (uint32_t)bytes.n;
-	if (bytes.n > 0 && !er_body_write(body, er_piece_copy(bytes)))
-		f->full = true;
-	if (fin && f->body != NULL) {
+	bool left = false;
+	f->left = &left;
+	bool full = bytes.n > 0 && !er_body_write(body, er_piece_copy(bytes));
+	if (left) { /* the reader ended it, and perhaps what f is part of */
+		er_body_unref(body);
+		return true;
+	}
+	f->left = NULL;
+	f->full = f->full || full;
+	if (fin) {
 		f->body = NULL;
 		er_body_finish(body);
 		er_body_source(body, NULL, NULL);
 		er_body_unref(body);
-	} else if (f->body != NULL && !f->full && f->owed >= ER_CREDIT_START / 4) {
+	} else if (!f->full && f->owed >= ER_CREDIT_START / 4) {
 		grant(f);
 	}
 	er_body_unref(body);

@@ -24,6 +24,26 @@ static void on_handle_closed(uv_handle_t *handle)
 	er_host_handle_closed(handle->data);
 }
 
+/* Nobody tells us any more, or nobody waits, when their processes are dead. */
+static void end_all(er_isolate_host *h, er_err_kind why)
+{
+	ER_LIST_EACH(l, &h->instances)
+	er_instance_kill(ER_CONTAINER(l, er_instance, link), why, 0, 0);
+	for (er_list *l = h->instances.next; l != &h->instances; l = h->instances.next) {
+		er_instance *in = ER_CONTAINER(l, er_instance, link);
+		er_box *box = in->box;
+		if (box != NULL)
+			box->instance = NULL;
+		er_instance_died(in, 0);
+	}
+	ER_LIST_EACH(l, &h->boxes)
+	{
+		er_box *box = ER_CONTAINER(l, er_box, link);
+		er_box_kill(box);
+		er_box_close(box);
+	}
+}
+
 static void on_spawner(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;
@@ -35,6 +55,8 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
 		if (got < 0) {
 			er_log(ER_LOG_ERROR, "isolate", "the spawner is gone: no sandbox can be started; restart the node");
 			uv_poll_stop(poll);
+			h->spawner_gone = true;
+			end_all(h, ER_ERR_UNAVAILABLE);
 			return;
 		}
 		er_box_on_spawner(h, &ev);
@@ -109,6 +131,8 @@ static void on_sweep(uv_timer_t *timer)
 	uint64_t now = er_clock_mono_us();
 	ER_LIST_EACH(l, &h->instances)
 	er_instance_sweep(ER_CONTAINER(l, er_instance, link), now);
+	ER_LIST_EACH(l, &h->boxes)
+	er_box_sweep(ER_CONTAINER(l, er_box, link), now);
 	er_pool_fill(h);
 }
 
@@ -160,23 +184,8 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
 	h->closing = true;
 	h->on_closed = done;
 	h->on_closed_ctx = ctx;
-	ER_LIST_EACH(l, &h->instances)
-	er_instance_kill(ER_CONTAINER(l, er_instance, link), ER_ERR_CANCELLED, 0, 0);
-	/* An instance leaves the list when its process is reported dead; here nobody waits for that. */
-	for (er_list *l = h->instances.next; l != &h->instances; l = h->instances.next) {
-		er_instance *in = ER_CONTAINER(l, er_instance, link);
-		er_box *box = in->box;
-		if (box != NULL)
-			box->instance = NULL;
-		er_instance_died(in, 0);
-	}
+	end_all(h, ER_ERR_CANCELLED);
 	er_isolate_retire(h, NULL, 0);
-	ER_LIST_EACH(l, &h->boxes)
-	{
-		er_box *box = ER_CONTAINER(l, er_box, link);
-		er_box_kill(box);
-		er_box_close(box);
-	}
 	uv_close((uv_handle_t *)&h->spawner_poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->prepare, on_handle_closed);
 	uv_close((uv_handle_t *)&h->tick, on_handle_closed);
@@ -209,6 +218,14 @@ void er_isolate_retire(er_isolate_host *h, er_routine *const *live, size_t n)
 		else
 			er_service_let_go(s);
 	}
+}
+
+bool er_isolate_busy(const er_isolate_host *h)
+{
+	for (const er_list *l = h->instances.next; l != &h->instances; l = l->next)
+		if (ER_CONTAINER(l, er_instance, link)->n_calls > 0)
+			return true;
+	return false;
 }
 
 const er_isolate_stats *er_isolate_host_stats(const er_isolate_host *h)

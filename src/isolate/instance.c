@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { MAGIC = 0x494e5354, SAID_MAX = 1024 * 1024, CODE_FRAME = 32 * 1024 };
+enum { MAGIC = 0x494e5354, SAID_MAX = 4 * 1024 * 1024, CODE_FRAME = 32 * 1024 };
 
 er_instance *er_instance_new(er_service *s)
 {
@@ -165,6 +165,8 @@ void er_instance_give_box(er_instance *in, er_box *box)
 	in->box = box;
 	in->state = INSTANCE_LOADING;
 	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = er_box_cpu_us(box);
+	in->busy_since_us = in->idle_since_us = er_clock_mono_us();
+	in->memory_base_kb = er_box_anonymous_kb(box);
 	in->cpu_allowed_us = in->routine->limits.load_cpu_us + (uint64_t)in->n_calls * in->routine->limits.cpu_us;
 	er_box_activate(box);
 	er_host_need_tick(in->host);
@@ -182,6 +184,7 @@ void er_instance_add(er_instance *in, er_call *c)
 	er_list_push(&in->queue, &c->queue);
 	if (in->n_calls++ == 0 && in->box != NULL && in->loaded) {
 		in->cpu_busy_us = in->cpu_base_us = er_box_cpu_us(in->box);
+		in->busy_since_us = c->started_us;
 		in->cpu_allowed_us = 0;
 	}
 	in->cpu_allowed_us += in->routine->limits.cpu_us;
@@ -198,7 +201,8 @@ void er_instance_call_over(er_instance *in)
 		return;
 	in->last_used_us = er_clock_mono_us();
 	in->cpu_idle_us = 0; /* the next sweep takes the base */
-	if (in->closing && in->closing_us == 0 && in->state != INSTANCE_DEAD)
+	/* A retired version's calls that lost their instance came to a new one: that one ends with them as well. */
+	if ((in->closing || in->service->retired) && in->closing_us == 0 && in->state != INSTANCE_DEAD)
 		er_instance_close(in);
 }
 
@@ -383,7 +387,7 @@ static verdict judge(const er_instance *in, int wait_status)
 	if (o != NULL)
 		v.request = atomic_load(&o->request);
 	if (v.why != ER_ERR_OK) {
-		v.clean = v.why == ER_ERR_CANCELLED || v.why == ER_ERR_EXCEPTION;
+		v.clean = v.why == ER_ERR_CANCELLED || v.why == ER_ERR_EXCEPTION || v.why == ER_ERR_UNAVAILABLE;
 		return v;
 	}
 	if (o == NULL) {
@@ -404,6 +408,7 @@ static verdict judge(const er_instance *in, int wait_status)
 		v.used = atomic_load(&o->cpu_us);
 		v.limit = v.request == 0 ? l->load_cpu_us : l->cpu_us;
 	} else if (v.why == ER_ERR_MEMORY) {
+		v.used = er_instance_used_kb(in);
 		v.limit = l->memory_kb;
 	}
 	return v;
@@ -439,7 +444,7 @@ void er_instance_died(er_instance *in, int wait_status)
 	}
 	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with nobody named, the oldest call is the suspect. */
 	bool all = !in->loaded;
-	if (blamed == NULL && !all && !er_list_empty(&in->calls))
+	if (v.request == 0 && !in->culprit_gone && !all && !er_list_empty(&in->calls))
 		blamed = ER_CONTAINER(in->calls.next, er_call, link);
 	while (!er_list_empty(&in->calls)) {
 		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
@@ -462,18 +467,22 @@ void er_instance_close(er_instance *in)
 		er_instance_say(in, (er_frame){.type = ER_FRAME_CLOSE}, (er_slice){0});
 		return;
 	}
+	/* Without a box it goes with the next sweep: whoever called may still be looking at it. */
+	er_list_remove(&in->waiting);
 	er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
-	if (in->box == NULL)
-		er_instance_died(in, 0);
 }
 
 /* ---- supervision: what the node does not leave to the sandbox ---- */
 
-static void check_cpu(er_instance *in)
+static void check_cpu(er_instance *in, uint64_t now_us)
 {
 	const er_limits *l = &in->routine->limits;
 	uint64_t cpu = er_box_cpu_us(in->box);
 	uint32_t turn = in->loaded ? l->cpu_us : l->load_cpu_us;
+	if (in->cpu_busy_us == 0) { /* it was READY before we knew its process */
+		in->cpu_base_us = in->cpu_busy_us = cpu;
+		return;
+	}
 	if (in->heard) {
 		in->heard = false;
 		in->cpu_base_us = cpu;
@@ -484,8 +493,29 @@ static void check_cpu(er_instance *in)
 	}
 	/* And whatever it says, all its calls together cannot use more than all their limits. */
 	uint64_t used = cpu - in->cpu_busy_us;
-	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 4 + 5 * (uint64_t)CPU_GRACE_US)
+	uint64_t beyond = CPU_GRACE_US + (now_us - in->busy_since_us) / 100 * CPU_SHARE;
+	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 4 + beyond)
 		er_instance_kill(in, ER_ERR_CPU, used, in->cpu_allowed_us);
+}
+
+/* The kernel's limit on a sandbox's address space is the first lock; this is the second, and what its kind of kill can tell. */
+static void check_memory(er_instance *in, uint64_t now_us)
+{
+	in->memory_at_us = now_us;
+	uint64_t kb = er_box_anonymous_kb(in->box);
+	if (in->memory_base_kb == 0)
+		in->memory_base_kb = kb;
+	kb = kb > in->memory_base_kb ? kb - in->memory_base_kb : 0;
+	if (kb > in->memory_peak_kb)
+		in->memory_peak_kb = kb;
+	uint32_t limit = in->routine->limits.memory_kb;
+	if (kb > (uint64_t)limit + limit / 8 + MEMORY_MARGIN_KB)
+		er_instance_kill(in, ER_ERR_MEMORY, kb, limit);
+}
+
+uint64_t er_instance_used_kb(const er_instance *in)
+{
+	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
 }
 
 void er_instance_tick(er_instance *in, uint64_t now_us)
@@ -503,14 +533,23 @@ void er_instance_tick(er_instance *in, uint64_t now_us)
 			return;
 		}
 	}
-	if (in->box != NULL && in->box->state == BOX_USED && in->box->pid > 0)
-		check_cpu(in);
+	if (in->box == NULL || in->box->state != BOX_USED || in->box->pid <= 0)
+		return;
+	check_cpu(in, now_us);
+	if (now_us - in->memory_at_us >= MEMORY_EVERY_US)
+		check_memory(in, now_us);
 }
 
 void er_instance_sweep(er_instance *in, uint64_t now_us)
 {
+	if (in->box == NULL && in->closing_us != 0) {
+		er_instance_died(in, 0);
+		return;
+	}
 	if (in->n_calls > 0 || in->box == NULL || in->box->state != BOX_USED)
 		return;
+	if (in->box->pid > 0)
+		check_memory(in, now_us);
 	if (in->closing_us != 0) {
 		if (now_us - in->closing_us > CLOSE_MS * 1000U)
 			er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
@@ -521,8 +560,11 @@ void er_instance_sweep(er_instance *in, uint64_t now_us)
 		return;
 	}
 	uint64_t cpu = er_box_cpu_us(in->box);
-	if (in->cpu_idle_us == 0)
+	uint64_t allowed = CPU_GRACE_US + (now_us - in->idle_since_us) / 100 * CPU_IDLE_SHARE;
+	if (in->cpu_idle_us == 0) {
 		in->cpu_idle_us = cpu;
-	else if (cpu > in->cpu_idle_us + CPU_IDLE_MAX_US)
-		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_idle_us, CPU_IDLE_MAX_US);
+		in->idle_since_us = now_us;
+	} else if (cpu > in->cpu_idle_us + allowed) {
+		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_idle_us, allowed);
+	}
 }

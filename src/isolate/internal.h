@@ -28,14 +28,20 @@ typedef struct er_sub er_sub;
 typedef struct er_service er_service;
 
 enum {
-	TICK_MS = 10,             /* supervision while something runs */
-	SWEEP_MS = 1000,          /* idle instances, stray CPU */
-	CPU_GRACE_US = 40000,     /* the node's own CPU rule fires this much after the sandbox's timer should have */
-	CPU_IDLE_MAX_US = 500000, /* CPU that an instance without calls may use (garbage collection), until its next call */
-	CLOSE_MS = 2000,          /* an instance told to end, or a call told that its time is up, has this long to obey */
-	RETRIES = 2,              /* a call that lost its instance unharmed is tried again so often */
-	DRAIN_BYTES = 512 * 1024, /* read from one sandbox before others get their turn */
-	MAX_LOGS = 1100,          /* LOG frames of one call; the sandbox itself stops at 1000 */
+	TICK_MS = 10,    /* supervision while something runs */
+	SWEEP_MS = 1000, /* idle instances, stray CPU */
+	/* The node's own CPU rule is the second lock: it fires only where no honest sandbox gets. Beyond its requests' limits a sandbox may use
+	 * ER_TURN_ENGINE_US (400 ms) at once and half of the time in the long run for the engine's own work, and a tenth for what no request owns. */
+	CPU_GRACE_US = 500000,
+	CPU_SHARE = 60,      /* per cent of the time, on top */
+	CPU_IDLE_SHARE = 25, /* likewise while no request is under way */
+	MEMORY_EVERY_US = 100000,
+	MEMORY_MARGIN_KB = 48 * 1024, /* above the limit and an empty sandbox: what was reserved before is not in the kernel's sum */
+	START_MS = 30000,             /* from fork to READY */
+	CLOSE_MS = 2000,              /* an instance told to end, or a call told that its time is up, has this long to obey */
+	RETRIES = 2,                  /* a call that lost its instance unharmed is tried again so often */
+	DRAIN_BYTES = 512 * 1024,     /* read from one sandbox before others get their turn */
+	MAX_LOGS = 1100,              /* LOG frames of one call; the sandbox itself stops at 1000 */
 	MAX_FIELDS = 100,
 	MAX_HEADER = 32 * 1024,
 };
@@ -84,6 +90,7 @@ typedef struct er_inflow {
 	bool full;
 	uint32_t allowed; /* bytes the sandbox may still send */
 	uint32_t owed;    /* bytes taken and not yet granted again */
+	bool *left;       /* of an er_inflow_data on the stack: the flow ended under it */
 } er_inflow;
 
 void er_outflow_init(er_outflow *f, er_instance *in, er_body *body, uint32_t id, bool sub);
@@ -184,6 +191,11 @@ struct er_instance {
 	uint64_t cpu_busy_us;    /* the same when its first call came */
 	uint64_t cpu_allowed_us; /* sum of the limits of the calls since then */
 	uint64_t last_used_us, closing_us;
+	uint64_t busy_since_us, idle_since_us;
+	uint64_t memory_at_us;   /* when its memory was last looked at */
+	uint64_t memory_base_kb; /* before it got code */
+	uint64_t memory_peak_kb; /* seen since, without that */
+	bool culprit_gone;       /* who is to blame for its end has its answer already */
 	er_err_kind kill_reason; /* why the node itself killed it */
 	uint64_t kill_used, kill_limit;
 };
@@ -204,6 +216,8 @@ void er_instance_close(er_instance *in);
 void er_instance_tick(er_instance *in, uint64_t now_us);
 void er_instance_sweep(er_instance *in, uint64_t now_us);
 void er_instance_call_over(er_instance *in);
+/* Its memory as last seen, worth telling (0 if it was seen far below its limit, as when one huge allocation was refused). */
+uint64_t er_instance_used_kb(const er_instance *in);
 /* Room for a frame that its sender can put off (requests, code, bodies): NULL means wait for er_instance_pump. */
 uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f);
 /* A frame that must not be lost: kept in order behind what waits already when the ring is full. */
@@ -220,8 +234,8 @@ struct er_service {
 	unsigned n_instances;  /* with those that are closing */
 	bool retired;
 	/* failures and back-off */
-	uint64_t failed_us[8]; /* times of the last failures, newest first */
-	unsigned weight[8];
+	uint64_t failed_us[16]; /* times of the last failures, newest first; at least as many as the lightest need to suspend */
+	unsigned weight[16];
 	uint64_t suspended_until_us;
 	uint32_t backoff_ms;
 };
@@ -243,7 +257,7 @@ struct er_isolate_host {
 	uv_poll_t spawner_poll;
 	uv_prepare_t prepare;
 	uv_timer_t tick, sweep;
-	bool ticking, closing;
+	bool ticking, closing, spawner_gone;
 	unsigned open_handles;
 	er_origin *origin;
 	const er_handler *standard;
@@ -282,6 +296,9 @@ void er_box_activate(er_box *box);
 /* The loop looks at it in its next round. */
 void er_box_poke(er_box *box);
 uint64_t er_box_cpu_us(const er_box *box);
+/* 0: not known. */
+uint64_t er_box_anonymous_kb(const er_box *box);
+void er_box_sweep(er_box *box, uint64_t now_us);
 void er_box_close(er_box *box);
 void er_host_handle_closed(er_isolate_host *h);
 void er_host_need_tick(er_isolate_host *h);

@@ -30,7 +30,7 @@ typedef struct er_isolate_config {
 	unsigned pool_hardened; /* likewise of the hardened one */
 	unsigned max_instances; /* of this thread; the one idle longest makes room */
 	er_level min_level;     /* sandboxes that reach less are refused */
-	bool show_errors;        /* clients see what a routine threw (er dev) */
+	bool show_errors;       /* clients see what a routine threw (er dev) */
 	er_isolate_events events;
 } er_isolate_config;
 
@@ -51,6 +51,8 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
 void er_isolate_handle(er_isolate_host *h, er_routine *r, er_exchange *x);
 /* Versions that are not in `live` any more finish what they have and end. */
 void er_isolate_retire(er_isolate_host *h, er_routine *const *live, size_t n);
+/* Something of a request is still running, if only what it left to waitUntil. */
+bool er_isolate_busy(const er_isolate_host *h);
 const er_isolate_stats *er_isolate_host_stats(const er_isolate_host *h);
 
 #endif

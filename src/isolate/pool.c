@@ -28,7 +28,7 @@ static void start_some(er_isolate_host *h, enum er_profile p, unsigned want)
 
 void er_pool_fill(er_isolate_host *h)
 {
-	if (h->closing || er_clock_mono_us() < h->spawn_not_before_us)
+	if (h->closing || h->spawner_gone || er_clock_mono_us() < h->spawn_not_before_us)
 		return;
 	const unsigned size[2] = {h->config.pool, h->config.pool_hardened};
 	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++) {
@@ -64,6 +64,8 @@ void er_pool_box_lost(er_box *box, const char *why)
 	er_isolate_host *h = box->host;
 	if (h->closing)
 		return;
+	h->starting[box->profile] -= box->counted; /* so that the next one is asked for now, not at the next sweep */
+	box->counted = false;
 	h->stats.spawn_failures++;
 	h->spawn_strikes++;
 	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);

@@ -6,8 +6,10 @@
 #include <stdio.h>
 
 enum {
+	CALLS_MAX = 16384,   /* of one instance, those included whose clients have left */
 	WINDOW_US = 5000000, /* failures that lie closer together than this add up */
 	WEIGHT_MAX = 12,     /* at this sum the routine is suspended: two memory kills (reference: within 5 s), or twelve CPU kills */
+	LEAVING_MAX = 8,
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
 	FORGIVEN_US = 60000000, /* a minute without failure resets the back-off */
@@ -107,13 +109,22 @@ static bool make_room(er_isolate_host *h)
 {
 	if (h->n_instances < h->config.max_instances)
 		return true;
+	/* Those on their way out do not count, but only so many of them: a sandbox may take its time to end. */
+	if (h->n_instances >= 2 * h->config.max_instances + LEAVING_MAX)
+		return false;
+	unsigned live = 0;
 	er_instance *oldest = NULL;
 	ER_LIST_EACH(l, &h->instances)
 	{
 		er_instance *in = ER_CONTAINER(l, er_instance, link);
-		if (in->n_calls == 0 && in->loaded && !in->closing && (oldest == NULL || in->last_used_us < oldest->last_used_us))
+		bool leaving = in->kill_reason != ER_ERR_OK || in->closing_us != 0 || in->state == INSTANCE_DEAD;
+		live += !leaving;
+		if (!leaving && in->n_calls == 0 && in->loaded && !in->closing &&
+		    (oldest == NULL || in->last_used_us < oldest->last_used_us))
 			oldest = in;
 	}
+	if (live < h->config.max_instances)
+		return true;
 	if (oldest == NULL)
 		return false;
 	er_instance_close(oldest);
@@ -132,16 +143,24 @@ void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 		s->suspended_until_us = 0;
 	}
 	if (s->instance == NULL) {
-		if (h->closing || !make_room(h)) {
-			er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, "instances",
-			                 "Every sandbox of this node is busy (sandbox.maxInstances is %u a thread).",
-			                 h->config.max_instances);
+		if (h->closing || h->spawner_gone || !make_room(h)) {
+			if (h->closing || h->spawner_gone)
+				er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, NULL, "No sandbox can be started on this node now.");
+			else
+				er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, "instances",
+				                 "Every sandbox of this node is busy (sandbox.maxInstances is %u a thread).",
+				                 h->config.max_instances);
 			er_exchange_answer(x);
 			return;
 		}
 		s->instance = er_instance_new(s);
 		x->facts.cold_start = true;
 		h->stats.cold_starts++;
+	}
+	if (s->instance->n_calls >= CALLS_MAX) {
+		er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, "calls", "The routine has %d requests under way already.", CALLS_MAX);
+		er_exchange_answer(x);
+		return;
 	}
 	er_call *c = er_call_new(s->instance, x);
 	c->retries = retries;

@@ -15,15 +15,16 @@ void er_sub_free(er_sub *s, er_err_kind reason)
 	s->x = NULL;
 	er_list_remove(&s->link);
 	er_idmap_del(&s->call->instance->subs, s->id);
+	/* The exchange first: an upload that breaks off would be answered, and nobody is there for the answer any more. */
+	if (x != NULL) {
+		er_exchange_cancel(x, reason);
+		er_exchange_unref(x);
+	}
 	er_inflow_fini(&s->upload, reason);
 	er_body *unread = er_outflow_take(&s->response);
 	if (unread != NULL) {
 		er_body_cancel(unread, reason);
 		er_body_unref(unread);
-	}
-	if (x != NULL) {
-		er_exchange_cancel(x, reason);
-		er_exchange_unref(x);
 	}
 	s->magic = 0;
 	er_free(s);

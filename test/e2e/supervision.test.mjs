@@ -1,0 +1,336 @@
+// What the node does to instances by itself: whose CPU is whose, who is tried again, what ends when, and what all of that leaves behind.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { startNode, sanitized } from './lib/node.mjs'
+import { startOrigin } from './lib/origin.mjs'
+import * as proc from './lib/proc.mjs'
+import * as raw from './lib/raw.mjs'
+
+/** A node, what is done with it, and its end. */
+async function withNode(options, use) {
+	const node = await startNode(options)
+	try {
+		await use(node)
+	} catch (e) {
+		node.kill()
+		throw e
+	}
+	await node.stop()
+	assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+}
+
+const reload = async node => {
+	const n = node.err.filter(l => /reloaded/.test(l)).length
+	node.signal('SIGHUP')
+	await raw.until(() => node.err.filter(l => /reloaded/.test(l)).length > n, { what: 'the reload' })
+}
+
+const neighbour = 'addEventListener("fetch", e => e.respondWith(new Response("well")))'
+
+// ?turns=T&n=N: N rounds of work in each of T turns, with a short rest between; ?wait=MS: rests only.
+const burner = `
+	let x = 0
+	const burn = n => { for (let i = 0; i < n; i++) x = (x * 31 + i) | 0 }
+	const rest = ms => new Promise(r => setTimeout(r, ms))
+	let ran = 0
+	addEventListener("fetch", e => e.respondWith((async () => {
+		const q = new URL(e.request.url).searchParams
+		if (q.get("kill")) for (;;) ;
+		if (q.get("wait")) await rest(Number(q.get("wait")))
+		for (let t = 0; t < Number(q.get("turns") ?? 0); t++) { burn(Number(q.get("n"))); await rest(4) }
+		return new Response(String(++ran))
+	})()))`
+
+/** Rounds of burner's work that take so many milliseconds here and now, measured by the node. */
+async function roundsOf(node, ms) {
+	const n = 4e6
+	for (let i = 0; i < 3; i++) assert.equal((await node.get('measure', `/?turns=2&n=${n}`)).status, 200)
+	const records = await raw.until(() => {
+		const r = node.access.filter(a => a.routine === 'measure')
+		return r.length >= 3 && r
+	}, { what: 'the access log' })
+	const best = Math.min(...records.slice(1).map(r => r.cpu_us ?? r.cpu_ms * 1000))
+	assert.ok(best > 0, JSON.stringify(records[0]))
+	return Math.round((ms * 1000 * 2 * n) / best)
+}
+
+test('each request pays for its own turns: two within their limit end well side by side, a third beyond it ends alone', { timeout: 60000 }, async () => {
+	const routines = { burner: { source: burner, limits: { cpuMs: 200 } }, measure: { source: burner, limits: { cpuMs: 1000 } } }
+	await withNode({ routines, config: { sandbox: { pool: 3 } } }, async node => {
+		const part = await roundsOf(node, 15)
+		const pair = await Promise.all([1, 2].map(() => node.get('burner', `/?turns=8&n=${part}`)))
+		assert.deepEqual(pair.map(r => [r.status, r.headers['er-error']]), [[200, undefined], [200, undefined]], '120 ms each, 240 together, limit 200')
+		assert.deepEqual(pair.map(r => r.text).sort(), ['1', '2'], 'in one instance')
+		const [third, ...others] = await Promise.all([
+			node.get('burner', `/?turns=60&n=${part}`),
+			node.get('burner', '/?wait=30&turns=2&n=1000'),
+			node.get('burner', '/?wait=2500'),
+		])
+		assert.equal(third.status, 599)
+		const [, used, limit] = /^cpu; used=(\d+)ms; limit=(\d+)ms$/.exec(third.headers['er-error'])
+		assert.equal(limit, '200')
+		assert.ok(used >= 200 && used < 300, `charged ${used} ms`)
+		assert.deepEqual(others.map(r => r.status), [200, 200], 'the others were answered, before or by another instance')
+	})
+})
+
+test('a request that had nothing to do with the end of its instance is tried again; one whose upload was read is told so', { timeout: 60000 }, async () => {
+	const source = `addEventListener("fetch", e => e.respondWith((async () => {
+		const u = new URL(e.request.url)
+		if (u.pathname === "/kill") for (;;) ;
+		if (u.pathname === "/read") await e.request.text()
+		await new Promise(r => setTimeout(r, 400))
+		return new Response("fine") })()))`
+	await withNode({ routines: { a: source }, config: { sandbox: { pool: 3 } } }, async node => {
+		await node.get('a', '/')
+		const innocent = node.get('a', '/')
+		const reader = node.get('a', '/read', { method: 'POST', body: 'x'.repeat(20000) })
+		await raw.sleep(100)
+		const killer = await node.get('a', '/kill')
+		assert.equal(killer.status, 599)
+		assert.match(killer.headers['er-error'], /^cpu;/)
+		assert.deepEqual([(await innocent).status, (await innocent).text], [200, 'fine'])
+		assert.equal((await reader).status, 599)
+		assert.match((await reader).text, /another request/)
+	})
+})
+
+test('when one request runs out of memory the one beside it, older, is not blamed', { timeout: 60000 }, async () => {
+	const source = `addEventListener("fetch", e => e.respondWith((async () => {
+		if (new URL(e.request.url).pathname === "/memory") { const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1)) }
+		await new Promise(r => setTimeout(r, 700))
+		return new Response("fine") })()))`
+	await withNode({ routines: { a: { source, limits: { cpuMs: 1000, memoryMb: 64 } } }, config: { sandbox: { pool: 3 } } }, async node => {
+		await node.get('a', '/')
+		const older = node.get('a', '/')
+		await raw.sleep(60)
+		const hungry = await node.get('a', '/memory')
+		assert.equal(hungry.status, 599)
+		assert.match(hungry.headers['er-error'], /^memory; (used=\d+MB; )?limit=64MB$/)
+		assert.deepEqual([(await older).status, (await older).text], [200, 'fine'])
+		assert.equal(await node.metric('er_kills_total', { limit: 'memory', routine: 'a' }) > 0, true)
+	})
+})
+
+test('a dozen CPU kills in a few seconds suspend a routine', { timeout: 60000 }, async () => {
+	const source = 'addEventListener("fetch", e => { for (;;) ; })'
+	await withNode({ routines: { a: { source, limits: { cpuMs: 5 } }, neighbour }, config: { sandbox: { pool: 4 } } }, async node => {
+		const statuses = []
+		for (let i = 0; i < 30 && statuses.at(-1) !== 598; i++) statuses.push((await node.get('a')).status)
+		assert.equal(statuses.at(-1), 598, statuses.join())
+		assert.ok(statuses.length >= 12, 'not before')
+		assert.equal((await node.get('neighbour')).status, 200)
+	})
+})
+
+test('an instance without requests ends after idleSeconds, and a new one takes its place', { timeout: 60000 }, async () => {
+	const counter = 'let n = 0; addEventListener("fetch", e => e.respondWith(new Response(String(++n))))'
+	await withNode({ routines: { idle: { source: counter, limits: { idleSeconds: 1 } }, busy: { source: counter, limits: { idleSeconds: 1 } } } }, async node => {
+		await node.get('idle')
+		let n = 0
+		await raw.until(async () => {
+			await node.get('busy')
+			n++
+			return (await node.metric('er_instances')) === 1
+		}, { every: 200, what: 'the end of the idle instance' })
+		assert.equal((await node.get('idle')).text, '1')
+		assert.equal((await node.get('busy')).text, String(n + 1), 'one with requests stays')
+		assert.doesNotMatch(node.log, /crash|suspended/)
+	})
+})
+
+test('beyond maxInstances the one idle longest makes room; when all are busy the answer is 503', { timeout: 60000 }, async () => {
+	const source = `let n = 0; addEventListener("fetch", e => e.respondWith((async () => {
+		n++
+		if (e.request.url.includes("slow")) await new Promise(r => setTimeout(r, 1500))
+		return new Response(String(n)) })()))`
+	await withNode({ routines: { a: source, b: source, c: source }, config: { sandbox: { pool: 2, maxInstances: 2 } } }, async node => {
+		for (const name of ['a', 'b', 'a', 'c']) assert.equal((await node.get(name)).status, 200)
+		assert.equal((await node.get('a')).text, '3', 'a was used later than b and stayed')
+		assert.equal((await node.get('c')).text, '2')
+		assert.equal((await node.get('b')).text, '1', 'b had made room')
+		const slow = [node.get('b', '/slow'), node.get('c', '/slow')]
+		await raw.sleep(300)
+		const full = await node.get('a')
+		assert.equal(full.status, 503)
+		assert.match(full.headers['er-error'], /^unavailable; instances/)
+		assert.deepEqual((await Promise.all(slow)).map(r => r.status), [200, 200])
+		assert.equal((await node.get('a')).status, 200)
+	})
+})
+
+test('with one instance allowed, requests beside a killed one find the next instance, not "busy"', { timeout: 60000 }, async () => {
+	await withNode({ routines: { burner }, config: { sandbox: { pool: 1, maxInstances: 1 } } }, async node => {
+		for (let i = 0; i < 3; i++) {
+			const waiting = [node.get('burner', '/?wait=300'), node.get('burner', '/?wait=300')]
+			await raw.sleep(100)
+			assert.equal((await node.get('burner', '/?kill=1')).status, 599)
+			assert.deepEqual((await Promise.all(waiting)).map(r => r.status), [200, 200])
+		}
+	})
+})
+
+const streamer = text => `addEventListener("fetch", e => {
+	const enc = new TextEncoder()
+	const u = new URL(e.request.url)
+	if (u.pathname === "/later") {
+		e.waitUntil(new Promise(r => setTimeout(r, 1200)).then(() => fetch(u.searchParams.get("to"))))
+		return e.respondWith(new Response("accepted"))
+	}
+	if (u.pathname !== "/stream") return e.respondWith(new Response("${text}"))
+	let i = 0
+	e.respondWith(new Response(new ReadableStream({ async pull(c) {
+		if (i++ === 10) return c.close()
+		await new Promise(r => setTimeout(r, 100))
+		c.enqueue(enc.encode("${text}"))
+	} })))
+})`
+
+test('a reload lets a stream and waitUntil work of the old version end, then the old version ends', { timeout: 60000 }, async () => {
+	const origin = await startOrigin((req, res) => res.end('noted'))
+	try {
+		const routine = source => ({ source, allowAddresses: ['127.0.0.0/8'] })
+		await withNode({ routines: { a: routine(streamer('one')) } }, async node => {
+			const stream = node.get('a', '/stream')
+			assert.equal((await node.get('a', `/later?to=${encodeURIComponent(origin.url + '/old')}`)).text, 'accepted')
+			fs.writeFileSync(path.join(node.dir, 'a.js'), streamer('two'))
+			await reload(node)
+			assert.equal((await node.get('a')).text, 'two')
+			assert.equal((await stream).text, 'one'.repeat(10))
+			await raw.until(() => origin.requests.some(r => r.url === '/old'), { what: "the old version's waitUntil" })
+			await raw.until(async () => (await node.metric('er_instances')) === 1, { what: 'the end of the old version' })
+			assert.equal((await node.get('a')).text, 'two')
+		})
+	} finally {
+		await origin.close()
+	}
+})
+
+test('a node that is told to stop lets waitUntil work end', { timeout: 60000 }, async () => {
+	const origin = await startOrigin((req, res) => res.end('noted'))
+	try {
+		await withNode({ routines: { a: { source: streamer('one'), allowAddresses: ['127.0.0.0/8'] } } }, async node => {
+			assert.equal((await node.get('a', `/later?to=${encodeURIComponent(origin.url + '/last')}`)).text, 'accepted')
+			await node.stop()
+			assert.ok(origin.requests.some(r => r.url === '/last'), 'it was done before the node ended')
+		})
+	} finally {
+		await origin.close()
+	}
+})
+
+test('a version that is replaced before it got a sandbox, and whose client waits until the end, does not harm the node', { timeout: 60000 }, async () => {
+	await withNode({ routines: { a: { source: streamer('one'), limits: { responseMs: 700 } }, neighbour }, config: { sandbox: { pool: 0 } } }, async node => {
+		const spawner = proc.children(node.pid)[0]
+		process.kill(spawner, 'SIGSTOP')
+		try {
+			const waits = node.get('a')
+			await raw.sleep(100)
+			fs.writeFileSync(path.join(node.dir, 'a.js'), streamer('two'))
+			await reload(node)
+			assert.equal((await waits).status, 504)
+			const leaves = await node.connect()
+			leaves.send(raw.bytesOf('/', { host: 'a.localhost' }))
+			await raw.sleep(50)
+			fs.writeFileSync(path.join(node.dir, 'a.js'), streamer('three'))
+			await reload(node)
+			leaves.close()
+			await raw.sleep(1200)
+		} finally {
+			process.kill(spawner, 'SIGCONT')
+		}
+		assert.equal((await node.get('a')).text, 'three')
+		assert.equal((await node.get('neighbour')).text, 'well')
+		await raw.until(async () => (await node.metric('er_instances')) === 2, { what: 'the end of the versions that never ran' })
+	})
+})
+
+test('without its spawner the node says 503 at once instead of letting clients wait', { timeout: 60000 }, async () => {
+	await withNode({ routines: { burner, neighbour } }, async node => {
+		await node.get('neighbour')
+		const runs = node.get('burner', '/?wait=10000')
+		await raw.sleep(200)
+		process.kill(proc.children(node.pid)[0], 'SIGKILL')
+		assert.equal((await runs).status, 503)
+		assert.equal((await node.get('neighbour')).status, 503)
+		await node.logged(/spawner is gone/)
+	})
+})
+
+test('an upload that turns out malformed while the routine reads it is refused, and the node lives', { timeout: 60000 }, async () => {
+	const source = `addEventListener("fetch", e => e.respondWith((async () => {
+		await new Promise(r => setTimeout(r, 200))
+		return new Response(String((await e.request.text()).length)) })()))`
+	await withNode({ routines: { a: source } }, async node => {
+		for (const chunks of [114, 116, 118, 122, 130]) {
+			const c = await node.connect()
+			c.send('POST / HTTP/1.1\r\nhost: a.localhost\r\ntransfer-encoding: chunked\r\n\r\n' + `400\r\n${'x'.repeat(1024)}\r\n`.repeat(chunks) + 'zz\r\n')
+			assert.equal((await c.response()).status, 400)
+			c.close()
+		}
+		assert.equal((await node.get('a', '/', { method: 'POST', body: 'x'.repeat(300000) })).text, '300000')
+	})
+})
+
+test('a head that the gateway takes but no routine can get is 431, and the next request is answered', { timeout: 60000 }, async () => {
+	await withNode({ routines: { neighbour }, config: { limits: { header: 200000, field: 65536 } } }, async node => {
+		const headers = Object.fromEntries([1, 2, 3, 4].map(i => [`x-${i}`, 'v'.repeat(20000)]))
+		for (let i = 0; i < 3; i++) assert.equal((await node.get('neighbour', '/', { headers })).status, 431)
+		delete headers['x-4']
+		headers['x-5'] = 'v'.repeat(4000)
+		const near = await node.get('neighbour', '/', { headers, method: 'POST', body: 'x'.repeat(8000) })
+		assert.equal(near.status, 200, 'near the limit a small body goes on its own way')
+		assert.equal((await node.get('neighbour')).text, 'well')
+	})
+})
+
+test('an instance that collects garbage or ticks in the background while it is idle is no offender', { timeout: 60000 }, async () => {
+	const source = `const keep = []; for (let i = 0; i < 20000; i++) keep.push({ i, s: "x" + i })
+		addEventListener("fetch", e => { for (let i = 0; i < 20000; i++) keep[i] = { i, s: "y" + i }; e.respondWith(new Response("ok")) })`
+	await withNode({ routines: { a: { source, limits: { cpuMs: 500, loadCpuMs: 500 } } } }, async node => {
+		for (let round = 0; round < 3; round++) {
+			const all = await Promise.all(Array.from({ length: 30 }, () => node.get('a')))
+			assert.deepEqual([...new Set(all.map(r => r.status))], [200])
+			await raw.sleep(2300)
+		}
+		assert.equal(await node.metric('er_kills_total'), 0)
+	})
+})
+
+test('a hundred kills leave no process, descriptor or memory behind, and neighbours do not notice', { timeout: 180000 }, async () => {
+	const kills = sanitized ? 40 : 100
+	const routines = { neighbour }
+	// Several, so that none is suspended before the hundred are full.
+	for (let i = 0; i < 10; i++) routines[`bad${i}`] = { source: 'addEventListener("fetch", e => { if (e.request.url.endsWith("kill")) for (;;) ; e.respondWith(new Response("ok")) })', limits: { cpuMs: 10 } }
+	await withNode({ routines, config: { sandbox: { pool: 3 } } }, async node => {
+		const c = await node.connect()
+		const latencies = []
+		const round = async n => {
+			for (let i = 0; i < n; i++) {
+				const res = await node.get(`bad${i % 10}`, '/kill')
+				assert.ok([599, 598].includes(res.status))
+				const at = performance.now()
+				assert.equal((await c.send(raw.bytesOf('/', { host: 'neighbour.localhost' })).response()).text, 'well')
+				latencies.push(performance.now() - at)
+			}
+		}
+		const settled = async () => {
+			await raw.sleep(1500)
+			await raw.until(async () => (await node.metric('er_pool_ready')) === 3, { what: 'a full pool' })
+			return node.holdings()
+		}
+		await round(20)
+		const before = await settled()
+		await round(kills)
+		const after = await settled()
+		assert.ok(after.fds <= before.fds + 4, `descriptors ${before.fds} then ${after.fds}`)
+		assert.ok(after.spawnerFds <= before.spawnerFds + 4, `the spawner's ${before.spawnerFds} then ${after.spawnerFds}`)
+		assert.ok(after.sandboxes <= before.sandboxes + 1, `sandboxes ${before.sandboxes} then ${after.sandboxes}`)
+		if (!sanitized) assert.ok(after.anonymous <= before.anonymous + 2048 * 1024, `memory ${before.anonymous} then ${after.anonymous}`)
+		latencies.sort((x, y) => x - y)
+		assert.ok(latencies[latencies.length >> 1] < 50, `the neighbour's median was ${latencies[latencies.length >> 1]} ms`)
+		assert.equal((await node.get('neighbour')).text, 'well')
+	})
+})
