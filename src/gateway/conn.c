@@ -323,6 +323,8 @@ static void refuse_guarded(er_conn *c, int status, const char *why, er_err_kind 
 	er_copy(&x->client, &c->peer, sizeof x->client);
 	x->facts.started_us = er_clock_mono_us();
 	er_exchange_fail(x, status, kind, NULL, "%s", why);
+	if (status == 405) /* RFC 9110 15.5.6: MUST */
+		er_fields_add(&x->res.fields, &x->arena, ER_LIT("allow"), ER_LIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
 	c->info = (er_h1_head_info){0};
 	c->started = c->answered = c->head_seen = true;
 	c->complete = true;

@@ -187,6 +187,8 @@ test('limits of a head have their own statuses', async () => {
 	assert.equal(await status(`GET / HTTP/1.1\r\nhost: ${host}\r\nx: ${'a'.repeat(9000)}\r\n\r\n`), 431)
 	assert.equal(await status(`GET / HTTP/1.1\r\nhost: ${host}\r\n${'x: y\r\n'.repeat(101)}\r\n`), 431)
 	assert.equal(await status(`CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n`), 405)
+	const trace = await node.connect()
+	assert.match((await trace.send('TRACE / HTTP/1.1\r\nhost: a\r\n\r\n').response()).headers.allow ?? '', /GET, HEAD/, 'a 405 says what is allowed')
 })
 
 test('internal headers of a client do not come in', async () => {

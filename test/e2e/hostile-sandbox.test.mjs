@@ -11,9 +11,9 @@ const fake = process.env.ER_FAKE_SANDBOX ?? path.join(path.dirname(er), 'test/fa
 const skip = fs.existsSync(fake) ? false : `${fake} was not built`
 const rounds = Number(process.env.ER_HOSTILE_ROUNDS ?? 4)
 
-function node(modes) {
+function node(modes, responseMs = 1500) {
 	const routines = {}
-	for (const [name, vars] of Object.entries(modes)) routines[name] = { source: '// run by the fake sandbox', vars, limits: { responseMs: 1500 } }
+	for (const [name, vars] of Object.entries(modes)) routines[name] = { source: '// run by the fake sandbox', vars, limits: { responseMs } }
 	return startNode({ routines, env: { ER_SANDBOX: fake } })
 }
 
@@ -25,7 +25,7 @@ async function answerOf(n, name) {
 	}
 }
 
-const attacks = ['random', 'frames', 'mutate', 'indices', 'flood', 'silent', 'spin', 'liar', 'deaf', 'overdraw', 'twice', 'fetches', 'exit']
+const attacks = ['random', 'frames', 'mutate', 'indices', 'flood', 'silent', 'spin', 'liar', 'deaf', 'overdraw', 'twice', 'fetches', 'ready', 'reload', 'drain', 'exit']
 
 for (const mode of attacks) {
 	test(`a sandbox taken over (${mode}) harms nobody but its own routine`, { skip, timeout: 120000 }, async () => {
@@ -61,7 +61,7 @@ test('a request that a silent sandbox keeps is answered 504 in time, and its san
 
 test('CPU burnt behind a lie is found by the node itself', { skip, timeout: 60000 }, async () => {
 	for (const mode of ['spin', 'liar']) {
-		const n = await node({ bad: { mode, seed: '1' } })
+		const n = await node({ bad: { mode, seed: '1' } }, 10000)
 		try {
 			const res = await n.get('bad', '/', { timeout: 15000 })
 			assert.equal(res.status, 599, mode)
@@ -70,5 +70,30 @@ test('CPU burnt behind a lie is found by the node itself', { skip, timeout: 6000
 		} finally {
 			await n.stop()
 		}
+	}
+})
+
+test('READY said again is a broken rule, and its sandbox is replaced', { skip, timeout: 60000 }, async () => {
+	const n = await node({ bad: { mode: 'ready', seed: '1' } })
+	try {
+		const res = await n.get('bad', '/', { timeout: 15000 })
+		assert.equal(res.status, 599)
+		assert.match(res.headers['er-error'] ?? '', /^protocol/)
+	} finally {
+		await n.stop()
+	}
+})
+
+test('a client that leaves while its upload is drained leaks nothing', { skip, timeout: 60000 }, async () => {
+	const n = await node({ bad: { mode: 'drain', seed: '1' } })
+	try {
+		for (let i = 0; i < 5; i++) {
+			const c = await n.connect()
+			c.send('POST / HTTP/1.1\r\nhost: bad.localhost\r\ncontent-length: 1000000\r\n\r\n' + 'x'.repeat(300000))
+			await raw.sleep(150)
+			c.close()
+		}
+	} finally {
+		await n.stop() // the sanitizer of a build that has one speaks at the end
 	}
 })

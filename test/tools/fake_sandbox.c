@@ -14,6 +14,9 @@
  *   overdraw    sends more of a body than it has credit for
  *   twice       answers every request twice
  *   fetches     subrequests without end, for requests that exist and that do not
+ *   ready       says READY once more when it runs a routine
+ *   drain       asks for its upload to be drained, and never answers
+ *   reload      says LOADED once more, with an exception that is none
  *   exit        ends in the middle of a request
  */
 #include "base/buf.h"
@@ -217,6 +220,12 @@ static void request(fake *k, uint32_t id)
 		answer(k, id, ER_FF_INLINE | ER_FF_DONE, "twice");
 	} else if (strcmp(m, "fetches") == 0) {
 		fetches(k, id);
+	} else if (strcmp(m, "ready") == 0) {
+		put(k, (er_frame){.type = ER_FRAME_READY, .aux = ER_LEVEL_FULL}, ER_LIT("\4\0\0\0fake"));
+	} else if (strcmp(m, "drain") == 0) {
+		put(k, (er_frame){.type = ER_FRAME_DRAIN, .id = id}, (er_slice){0});
+	} else if (strcmp(m, "reload") == 0) {
+		put(k, (er_frame){.type = ER_FRAME_LOADED, .aux = ER_ERR_EXCEPTION}, ER_LIT("nonsense"));
 	} else if (strcmp(m, "exit") == 0) {
 		_exit(3);
 	} else if (strcmp(m, "silent") != 0) {
