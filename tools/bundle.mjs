@@ -73,7 +73,8 @@ function rephrase(text) {
 	if (/^"import.meta" is not available/.test(text)) return "import.meta is empty here: a routine is one script without an address of its own";
 	if (/^This "import" expression will not be bundled/.test(text))
 		return "import() of a computed name cannot be bundled: everything a routine runs is in its one script; name the module literally";
-	if (/^Could not resolve "/.test(text)) return text.replace(/^Could not resolve/, "could not find");
+	const missing = /^Could not resolve "((?:@[^"/]+\/)?[^"/.][^"/]*)?[^"]*"/.exec(text);
+	if (missing) return text.replace(/^Could not resolve/, "could not find") + (missing[1] && !/[:?#*]/.test(missing[1]) ? `; if it is a package: npm install ${missing[1]}` : "");
 	return text.replace(/^Cannot /, "cannot ").replace(/^Expected /, "expected ").replace(/^Unexpected /, "unexpected ")
 		.replace(/^No loader is configured for "([^"]*)" files: (.*)$/, `"$1" files cannot be imported; JavaScript, TypeScript, JSON, WebAssembly, text (${TEXT.join(" ")}) and bytes (${BYTES.join(" ")}) can`);
 }
@@ -299,8 +300,15 @@ function success(result, o, root, out) {
 		inputs: inputs.slice(0, 10),
 		files: inputs.length,
 		errors: [],
-		warnings: result.warnings.map(message),
+		warnings: [...result.warnings.map(message), ...noHandler(code, result.metafile.inputs, output)],
 	};
+}
+
+// A module that exports no default, or a script, in which nothing is ever listened for. CommonJS may do anything.
+function noHandler(code, inputs, output) {
+	const format = inputs[output?.entryPoint]?.format;
+	if (!output || format === "cjs" || /addEventListener|onfetch|\bdefault: ?\(\) ?=>/.test(code)) return [];
+	return [{ text: "there is no handler: use export default { fetch(request, env, ctx) { ... } } or addEventListener(\"fetch\", ...)", path: output.entryPoint, notes: [] }];
 }
 
 async function main() {

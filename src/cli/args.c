@@ -1,8 +1,11 @@
 #include "cli/args.h"
 
+#include "base/nearest.h"
 #include "base/slice.h"
 
 #include <stdio.h>
+
+enum { OPTIONS_MAX = 32 };
 
 static void put_help(const er_command *cmd)
 {
@@ -23,6 +26,22 @@ static void put_help(const er_command *cmd)
 static int usage(const er_command *cmd, const char *what, er_slice arg)
 {
 	fprintf(stderr, "error: %s: %.*s\nusage: %s   (--help tells more)\n", what, ER_FMT(arg), cmd->usage);
+	return ER_EXIT_USAGE;
+}
+
+static int unknown(const er_command *cmd, er_slice arg)
+{
+	er_slice names[OPTIONS_MAX], hint = {NULL, 0};
+	if (er_slice_starts(arg, ER_LIT("--")) && cmd->n_options <= OPTIONS_MAX) {
+		for (size_t i = 0; i < cmd->n_options; i++)
+			names[i] = er_slice_cstr(cmd->options[i].name);
+		er_slice name = er_slice_from(arg, 2);
+		hint = er_nearest(er_slice_head(name, er_slice_find(name, '=')), names, cmd->n_options);
+	}
+	fprintf(stderr, "error: unknown option: %.*s", ER_FMT(arg));
+	if (hint.n)
+		fprintf(stderr, "; did you mean --%.*s?", ER_FMT(hint));
+	fprintf(stderr, "\nusage: %s   (--help tells more)\n", cmd->usage);
 	return ER_EXIT_USAGE;
 }
 
@@ -61,7 +80,7 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 		size_t equals = er_slice_find(arg, '=');
 		const er_option *o = find(cmd, er_slice_head(arg, equals));
 		if (o == NULL)
-			return usage(cmd, "unknown option", arg);
+			return unknown(cmd, arg);
 		if (o->value == NULL) {
 			if (equals < arg.n)
 				return usage(cmd, "this option takes no value", arg);

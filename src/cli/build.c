@@ -66,9 +66,10 @@ static void report(const er_project *p, const er_bundle *b, bool json)
 		er_buf_puts(&out, "}\n");
 	} else {
 		er_term_put(&out, colour, ER_GREEN, ER_LIT("built "));
-		er_buf_printf(&out, "dist/%.*s.js  %.1f KB of %.0f KB, %llu file%s, %llu ms\n", ER_FMT(p->name), (double)b->bytes / 1024,
-		              (double)p->limits.code_n / 1024, (unsigned long long)b->files, b->files == 1 ? "" : "s",
-		              (unsigned long long)b->ms);
+		er_buf_printf(&out, "dist/%.*s.js  ", ER_FMT(p->name));
+		er_term_put_size(&out, b->bytes);
+		er_buf_printf(&out, " of %.0f KB, %llu file%s, %llu ms\n", (double)p->limits.code_n / 1024, (unsigned long long)b->files,
+		              b->files == 1 ? "" : "s", (unsigned long long)b->ms);
 	}
 	er_term_flush(STDOUT_FILENO, &out);
 	er_buf_fini(&out);

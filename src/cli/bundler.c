@@ -104,11 +104,14 @@ static void check_size(er_bundle *b, uint32_t limit)
 {
 	if (b->bytes < limit)
 		return;
-	er_diag *notes = er_arena_zalloc(&b->arena, (b->n_inputs + 1) * sizeof *notes);
+	er_diag *notes = er_arena_zalloc(&b->arena, (b->n_inputs + 2) * sizeof *notes);
 	size_t n = 0;
 	for (size_t i = 0; i < b->n_inputs && i < 5; i++)
 		notes[n++] = (er_diag){
 		    .text = er_arena_printf(&b->arena, "%8.1f KB  %.*s", (double)b->inputs[i].bytes / 1024, ER_FMT(b->inputs[i].path))};
+	notes[n++] =
+	    (er_diag){.text = ER_LIT("fetch big data when it is needed, drop a dependency, or raise limits.codeBytes in er.jsonc "
+	                             "(the node's operator must allow it)")};
 	b->ok = false;
 	b->diags[b->n_diags++] = (er_diag){
 	    .text = er_arena_printf(&b->arena, "the bundle has %llu bytes; a routine must stay below %u. The biggest inputs:",

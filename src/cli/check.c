@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+enum { SOURCE_MAX = 16 * 1024 * 1024 };
+
 /* What the probe found, as a sentence. Empty: nothing is wrong. */
 static er_slice verdict(er_arena *a, const er_project *p, const er_probe *pr)
 {
@@ -31,10 +33,59 @@ static er_slice verdict(er_arena *a, const er_project *p, const er_probe *pr)
 	}
 }
 
-static void report_json(const er_project *p, const er_bundle *b, const er_probe *pr, er_slice wrong)
+/* "    at f (src/a.ts:3:11)" -> its path, line and column. */
+static bool frame_place(er_slice frame, er_slice *path, uint64_t *line, uint64_t *column)
+{
+	for (size_t i = frame.n; i > 0; i--)
+		if (frame.p[i - 1] == '(' || frame.p[i - 1] == ' ') {
+			frame = er_slice_from(frame, i);
+			break;
+		}
+	frame = er_slice_head(frame, er_slice_find(frame, ')'));
+	er_slice parts[2]; /* column, line */
+	for (size_t i = 0; i < 2; i++) {
+		size_t at = frame.n;
+		while (at > 0 && frame.p[at - 1] != ':')
+			at--;
+		if (at == 0)
+			return false;
+		parts[i] = er_slice_from(frame, at);
+		frame = er_slice_head(frame, at - 1);
+	}
+	*path = frame;
+	return frame.n > 0 && er_slice_u64(parts[0], column) && er_slice_u64(parts[1], line) && *line > 0;
+}
+
+/* The verdict at its place: where the exception was thrown, else the file that the routine begins with. */
+static er_diag located(er_project *p, const er_probe *pr, er_slice wrong)
+{
+	static const er_slice none = ER_LIT("TypeError: The routine has no handler");
+	er_slice path, rest = pr->stack, frame, text;
+	uint64_t line = 0, column = 0;
+	er_diag d = {.path = er_arena_printf(&p->arena, "%.*s%s", ER_FMT(p->prefix), p->main), .text = wrong};
+	if (er_slice_starts(pr->error, none))
+		d.text = er_arena_printf(&p->arena, "there is no handler%.*s", ER_FMT(er_slice_from(pr->error, none.n)));
+	if (!er_slice_split(&rest, '\n', &frame) || !frame_place(frame, &path, &line, &column))
+		return d;
+	d.path = er_arena_printf(&p->arena, "%.*s%.*s", ER_FMT(p->prefix), ER_FMT(path));
+	d.line = (unsigned)line;
+	d.column = (unsigned)column;
+	d.length = 1;
+	er_err err;
+	char *file = er_arena_cstr(&p->arena, er_arena_printf(&p->arena, "%s/%.*s", p->root, ER_FMT(path)));
+	bool ok = er_project_read(&p->arena, file, SOURCE_MAX, &text, &err);
+	for (uint64_t i = 1; ok && er_slice_split(&text, '\n', &frame); i++)
+		if (i == line) {
+			d.line_text = er_slice_head(frame, er_slice_find(frame, '\r'));
+			break;
+		}
+	return d;
+}
+
+static void report_json(const er_project *p, const er_bundle *b, const er_probe *pr, const er_diag *wrong)
 {
 	er_buf out = {0};
-	er_buf_printf(&out, "{\"ok\":%s,\"name\":", wrong.n ? "false" : "true");
+	er_buf_printf(&out, "{\"ok\":%s,\"name\":", wrong ? "false" : "true");
 	er_buf_put_json(&out, p->name);
 	er_buf_printf(&out,
 	              ",\"bytes\":%llu,\"limit\":%u,\"topLevelCpuUs\":%llu,\"topLevelCpuLimitUs\":%u,\"level\":\"%s\",\"console\":",
@@ -42,36 +93,35 @@ static void report_json(const er_project *p, const er_bundle *b, const er_probe 
 	              er_level_name(pr->level));
 	er_buf_put_json(&out, pr->console);
 	er_buf_puts(&out, ",\"errors\":[");
-	if (wrong.n) {
-		er_buf_puts(&out, "{\"severity\":\"error\",\"text\":");
-		er_buf_put_json(&out, wrong);
-		er_buf_puts(&out, ",\"stack\":");
-		er_buf_put_json(&out, pr->stack);
-		er_buf_puts(&out, ",\"notes\":[]}");
-	}
-	er_buf_puts(&out, "],\"warnings\":");
+	if (wrong)
+		er_caret_put_json(&out, wrong);
+	er_buf_puts(&out, "],\"stack\":");
+	er_buf_put_json(&out, pr->stack);
+	er_buf_puts(&out, ",\"warnings\":");
 	er_caret_put_json_list(&out, b->diags, b->n_diags, true);
 	er_buf_puts(&out, "}\n");
 	er_term_flush(STDOUT_FILENO, &out);
 	er_buf_fini(&out);
 }
 
-static void report_text(const er_project *p, const er_bundle *b, const er_probe *pr, er_slice wrong)
+static void report_text(const er_project *p, const er_bundle *b, const er_probe *pr, const er_diag *wrong)
 {
 	er_buf out = {0};
 	bool colour = er_term_colour(STDOUT_FILENO);
 	er_term_put_safe(&out, pr->console, true, colour);
-	if (!wrong.n) {
+	if (!wrong) {
 		er_term_put(&out, colour, ER_GREEN, ER_LIT("ok "));
-		er_buf_printf(&out, "%.*s: %.1f KB of %.0f KB; top-level code took %.1f ms CPU of %.0f ms; sandbox level %s\n",
-		              ER_FMT(p->name), (double)b->bytes / 1024, (double)p->limits.code_n / 1024, (double)pr->cpu_us / 1000,
-		              (double)p->limits.load_cpu_us / 1000, er_level_name(pr->level));
+		er_buf_printf(&out, "%.*s: ", ER_FMT(p->name));
+		er_term_put_size(&out, b->bytes);
+		er_buf_printf(&out, " of %.0f KB; top-level code took %.1f ms CPU of %.0f ms; sandbox level %s\n",
+		              (double)p->limits.code_n / 1024, (double)pr->cpu_us / 1000, (double)p->limits.load_cpu_us / 1000,
+		              er_level_name(pr->level));
 	}
 	er_term_flush(STDOUT_FILENO, &out);
 	er_buf_fini(&out);
-	if (wrong.n) {
+	if (wrong) {
 		er_buf err = {0};
-		er_caret_put(&err, er_term_colour(STDERR_FILENO), &(er_diag){.text = wrong});
+		er_caret_put(&err, er_term_colour(STDERR_FILENO), wrong);
 		er_term_put_safe(&err, pr->stack, true, false);
 		er_term_flush(STDERR_FILENO, &err);
 		er_buf_fini(&err);
@@ -91,12 +141,13 @@ static int check(er_project *p, er_bundle *b, bool json)
 		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, json);
 		return ER_EXIT_FAILED;
 	}
-	er_slice wrong = verdict(&p->arena, p, &probe);
+	er_slice text = verdict(&p->arena, p, &probe);
+	er_diag wrong = text.n ? located(p, &probe, text) : (er_diag){.line = 0};
 	if (json)
-		report_json(p, b, &probe, wrong);
+		report_json(p, b, &probe, text.n ? &wrong : NULL);
 	else
-		report_text(p, b, &probe, wrong);
-	return wrong.n ? ER_EXIT_FAILED : ER_EXIT_OK;
+		report_text(p, b, &probe, text.n ? &wrong : NULL);
+	return text.n ? ER_EXIT_FAILED : ER_EXIT_OK;
 }
 
 int er_cmd_check(int argc, char **argv)

@@ -243,6 +243,8 @@ static void on_signal(uv_signal_t *h, int number)
 	if (!d->stopping) {
 		d->stopping = true;
 		d->asked = now;
+		if (!d->json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))
+			(void)!write(STDOUT_FILENO, "\n", 1); /* behind the terminal's ^C */
 		er_devlog_note(d->log, false, "ending");
 		if (d->bundler)
 			er_bundler_close(d->bundler);
@@ -415,7 +417,7 @@ int er_cmd_dev(int argc, char **argv)
 	             "ENTRY is a source file or a folder; without it the project (er.jsonc) here or in a folder above. Subrequests "
 	             "to this machine\n"
 	             "(127.0.0.0/8, ::1) are allowed at the desk; a node refuses them unless its operator says otherwise.",
-	    .details = "Ctrl-C lets running requests finish and ends; a second Ctrl-C ends at once.\n"
+	    .details = "Ctrl-C lets running requests finish (two seconds at most) and ends; a second Ctrl-C ends at once.\n"
 	               "Exit status: 0 ended by a signal, 1 it could not start, 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,

@@ -380,7 +380,8 @@ void er_devlog_built(er_devlog *log, const er_bundle *bundle, bool again)
 		for (size_t i = 0; i < bundle->n_diags; i++)
 			er_caret_put(&b, log->colour, &bundle->diags[i]);
 		er_term_put(&b, log->colour, ER_GREEN, again ? ER_LIT("rebuilt ") : ER_LIT("built "));
-		er_buf_printf(&b, "%.1f KB in %llu ms\n", (double)bundle->bytes / 1024, (unsigned long long)bundle->ms);
+		er_term_put_size(&b, bundle->bytes);
+		er_buf_printf(&b, " in %llu ms\n", (unsigned long long)bundle->ms);
 	}
 	write_now(log, &b);
 }
@@ -398,8 +399,9 @@ void er_devlog_failed(er_devlog *log, const er_diag *diags, size_t n, bool runni
 		for (size_t i = 0; i < n; i++)
 			er_caret_put(&b, log->colour, &diags[i]);
 		er_term_put(&b, log->colour, ER_YELLOW,
-		            running ? ER_LIT("not rebuilt: the last good version goes on; save the fix\n")
-		                    : ER_LIT("nothing to run yet; save the fix\n"));
+		            running ? ER_LIT("not rebuilt: the last good version goes on; save the fix")
+		                    : ER_LIT("nothing to run yet; save the fix"));
+		er_buf_putc(&b, '\n');
 	}
 	write_now(log, &b);
 }

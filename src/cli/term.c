@@ -57,6 +57,14 @@ void er_term_put_safe(er_buf *b, er_slice s, bool lines, bool colour)
 		er_buf_puts(b, "\033[0m");
 }
 
+void er_term_put_size(er_buf *b, uint64_t bytes)
+{
+	if (bytes < 1024)
+		er_buf_printf(b, "%llu B", (unsigned long long)bytes);
+	else
+		er_buf_printf(b, "%.1f KB", (double)bytes / 1024);
+}
+
 void er_term_flush(int fd, er_buf *b)
 {
 	while (er_buf_len(b)) {

@@ -13,6 +13,8 @@ void er_term_put(er_buf *b, bool colour, er_style style, er_slice s);
 /* Appends text that a stranger may have written: control characters other than tab and, if `lines`, newline become \xXX;
  * with `colour`, SGR sequences (ESC [ ... m) pass. Bytes over 127 pass. */
 void er_term_put_safe(er_buf *b, er_slice s, bool lines, bool colour);
+/* A number of bytes for people: 45 B, 1.3 KB. */
+void er_term_put_size(er_buf *b, uint64_t bytes);
 /* Writes everything, in one call if the descriptor takes it, and empties the buffer. */
 void er_term_flush(int fd, er_buf *b);
 

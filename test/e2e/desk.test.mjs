@@ -97,7 +97,8 @@ test('what cannot run on the edge is refused when it is built, in words', async 
 		['import { createHash } from "crypto"; createHash', /"crypto" is part of Node\.js/],
 		['const a = await 1; export default { fetch() { return a } }', /top-level await is not possible/],
 		['export default { fetch(r) { return import(r.url) } }', /import\(\) of a computed name/],
-		['import "left-pad"', /could not find "left-pad"/],
+		['import "left-pad"', /could not find "left-pad"; if it is a package: npm install left-pad\n/],
+		['import "./gone.js"', /could not find "\.\/gone\.js"\n/],
 		['import x from "./x.exe"; x', /could not find|cannot be imported/],
 	]
 	for (const [source, expected] of cases) {
@@ -106,6 +107,18 @@ test('what cannot run on the edge is refused when it is built, in words', async 
 		assert.equal(code, 1, source)
 		assert.match(err, /^index\.js:1:\d+: error: /)
 		assert.match(err, expected)
+	}
+})
+
+test('a routine without a handler is noticed when it is built', async () => {
+	const warning = /^index\.(js|ts): warning: there is no handler: use export default/
+	for (const [name, source, warned] of [
+		['index.js', '', true], ['index.ts', 'export const fetch = () => new Response("x")', true], ['index.js', 'console.log(1)', true],
+		['index.js', answer('x'), false], ['index.js', 'module.exports = { default: {} }', false], ['index.js', 'addEventListener("fetch", () => {})', false],
+	]) {
+		const { code, err } = await run(['build'], { cwd: project({ [name]: source }) })
+		assert.equal(code, 0, err)
+		assert.equal(warning.test(err), warned, `${source}: ${err}`)
 	}
 })
 
@@ -141,7 +154,9 @@ test('er check runs top-level code in a real sandbox and shows where it failed i
 	const dir = project({ 'index.ts': 'import { boom } from "./lib";\nlet n: number = 1;\nboom(n);\naddEventListener("fetch", () => {});\n', 'lib.ts': '// a comment\nexport function boom(n: number) {\n\tthrow new TypeError("no good " + n);\n}\n' })
 	const { code, err } = await run(['check'], { cwd: dir })
 	assert.equal(code, 1)
-	assert.match(err, /top-level code threw TypeError: no good 1\n    at boom \(lib\.ts:3:\d+\)\n    at index\.ts:3:\d+\n/)
+	assert.match(err, /^lib\.ts:3:\d+: error: top-level code threw TypeError: no good 1\n {6}throw new TypeError\("no good " \+ n\);\n +\^\n    at boom \(lib\.ts:3:\d+\)\n    at index\.ts:3:\d+\n/)
+	const [error] = JSON.parse((await run(['check', '--json'], { cwd: dir })).out).errors
+	assert.deepEqual([error.path, error.line, error.lineText], ['lib.ts', 3, '\tthrow new TypeError("no good " + n);'])
 	for (const [source, expected] of [
 		['for (;;);', /more CPU than its limit of 50 ms/],
 		['1;', /no handler/],
@@ -358,6 +373,7 @@ test('every command has --help and status 2 for wrong usage', async () => {
 		assert.equal(wrong.code, 2)
 		assert.match(wrong.err, /unknown option: --nonsense/)
 	}
+	assert.match((await run(['dev', '--prot', '1'])).err, /unknown option: --prot; did you mean --port\?/)
 	assert.equal((await run(['dev', '--port', 'x'])).code, 2)
 	assert.equal((await run(['dev', '--origin', 'ftp://x'])).code, 2)
 })
