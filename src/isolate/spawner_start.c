@@ -37,8 +37,9 @@ enum { SANITIZED = 0 };
  *   forceRAMSize              the collector works as on a machine of this size
  *   jitMemoryReservationSize  writable memory that exists from the start escapes RLIMIT_DATA: keep it small */
 #define ENGINE_COMMON \
-	"GIGACAGE_ENABLED=0", "JSC_useConcurrentGC=0", "JSC_numberOfGCMarkers=1", "JSC_useConcurrentJIT=0", \
-	    "JSC_forceRAMSize=134217728", "JSC_jitMemoryReservationSize=67108864", "LC_ALL=C.UTF-8", "TZ=UTC"
+	"GIGACAGE_ENABLED=0", "JSC_useConcurrentGC=0", "JSC_numberOfGCMarkers=1", "JSC_useConcurrentJIT=1", \
+	    "JSC_numberOfDFGCompilerThreads=1", "JSC_numberOfFTLCompilerThreads=1", "JSC_forceRAMSize=134217728", \
+	    "JSC_jitMemoryReservationSize=67108864", "LC_ALL=C.UTF-8", "TZ=UTC"
 
 static const char *const env_standard[] = {ENGINE_COMMON, NULL};
 static const char *const env_hardened[] = {ENGINE_COMMON, "JSC_useJIT=0", "JSC_useWasm=0", NULL};

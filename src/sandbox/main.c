@@ -10,22 +10,39 @@
 #include "sandbox/freeze.h"
 #include "sandbox/loop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+enum { THREAD_STACK = 2 * 1024 * 1024 };
+
 er_sandbox er_sb;
 
 /* The engine reads these once. The spawner sets them; set here too, so that the program can be run by hand. */
+/* The engine's compilers start when code gets hot, after the memory limit is set, and their stacks count against it whole. */
+static void small_thread_stacks(void)
+{
+	pthread_attr_t attr;
+	if (pthread_attr_init(&attr) != 0)
+		return;
+	if (pthread_attr_setstacksize(&attr, THREAD_STACK) == 0)
+		(void)pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+}
+
 static void set_environment(bool hardened)
 {
 	static const char *const always[][2] = {
 	    {"GIGACAGE_ENABLED", "0"},
 	    {"JSC_useConcurrentGC", "0"},
 	    {"JSC_numberOfGCMarkers", "1"},
-	    {"JSC_useConcurrentJIT", "0"},
+	    /* On the JavaScript thread the last tier compiles for tens of milliseconds at a time, and whose turn it was would pay for it. */
+	    {"JSC_useConcurrentJIT", "1"},
+	    {"JSC_numberOfDFGCompilerThreads", "1"},
+	    {"JSC_numberOfFTLCompilerThreads", "1"},
 	    {"LC_ALL", "C.UTF-8"},
 	    {"TZ", "UTC"},
 	    {"JSC_forceRAMSize", "134217728"},
@@ -96,11 +113,11 @@ static bool start(int argc, char **argv, er_err *err)
 	er_sb.began_ns = er_clock_mono_us() * 1000;
 	if (!er_lockdown_begin(&er_sb.lock, err) || !er_death_setup(err))
 		return false;
+	small_thread_stacks();
 	er_freeze_start();
 	signal(SIGXFSZ, SIG_IGN); /* standard error may be a file, and the process may write none */
 	if (!start_engine_quietly(err) || !er_turn_setup(err))
 		return false;
-	er_engine_collect();
 	return er_lockdown_finish(&er_sb.lock, err);
 }
 
