@@ -35,7 +35,7 @@ enum {
 	/* n>s id: strings: method, url, fields block, info block ("remote_addr\n1.2.3.4\nscheme\nhttp\n"); arg: length of the upload, or \
 	   ER_LEN_UNKNOWN; flags: BODY (there is an upload), INLINE (the rest of the payload is all of it) */ \
 	X(REQUEST) \
-	/* both id [SUB] [FIN]: bytes */ \
+	/* both id [SUB] [FIN]: bytes; s>n, with FIN, of a response: arg: CPU us so far */ \
 	X(BODY_DATA) \
 	/* both id [SUB], aux: er_err_kind; the body broke off */ \
 	X(BODY_FAIL) \

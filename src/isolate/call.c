@@ -50,9 +50,26 @@ void er_call_free(er_call *c)
 	if (c->id != 0)
 		er_idmap_del(&in->by_id, c->id);
 	let_go_of_exchange(c);
+	er_call_streamed(c);
 	c->magic = 0;
 	er_list_push(&in->host->spare_calls, &c->link);
 	er_instance_call_over(in);
+}
+
+void er_call_cpu(er_call *c, uint32_t cpu_us)
+{
+	if (cpu_us > c->cpu_us)
+		c->cpu_us = cpu_us;
+	if (c->streams == NULL)
+		return;
+	c->streams->facts.cpu_us = c->cpu_us;
+	c->streams->facts.subrequests = c->subrequests;
+}
+
+void er_call_streamed(er_call *c)
+{
+	er_exchange_unref(c->streams);
+	c->streams = NULL;
 }
 
 /* The client is gone. The sandbox is told, and the call stays until it says DONE: what runs there still counts. */
@@ -240,8 +257,11 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	/* Let go first: the asker holds x as well, and can only use it again for the next request when nobody else does. */
 	if ((f->flags & ER_FF_DONE) && c->response.body == NULL)
 		er_call_free(c);
-	else
+	else {
+		if (c->response.body != NULL)
+			c->streams = er_exchange_ref(x);
 		let_go_of_exchange(c);
+	}
 	er_exchange_answer(x);
 	return true;
 }

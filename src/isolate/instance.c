@@ -253,7 +253,13 @@ static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
 		return s == NULL || er_inflow_data(&s->upload, payload, fin);
 	}
 	er_call *c = er_idmap_get(&in->by_id, f->id);
-	return c == NULL || er_inflow_data(&c->response, payload, fin);
+	if (c == NULL)
+		return true;
+	if (fin) {
+		er_call_cpu(c, f->arg);
+		er_call_streamed(c);
+	}
+	return er_inflow_data(&c->response, payload, fin);
 }
 
 static void on_body_fail(er_instance *in, const er_frame *f)
@@ -336,14 +342,14 @@ bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 	case ER_FRAME_DONE:
 		if (c == NULL)
 			return true;
-		c->cpu_us = f->arg;
+		er_call_cpu(c, f->arg);
 		if (!c->answered && c->x != NULL)
 			er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, "The routine ended the request without a response.");
 		er_call_free(c);
 		return true;
 	case ER_FRAME_METER:
 		if (c != NULL)
-			c->cpu_us = f->arg;
+			er_call_cpu(c, f->arg);
 		return true;
 	case ER_FRAME_LOG:
 		on_log(in, c, f, payload);

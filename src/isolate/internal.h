@@ -113,9 +113,10 @@ struct er_call {
 	uint32_t magic;
 	uint32_t id;
 	er_instance *instance;
-	er_exchange *x; /* own reference; NULL: the client is gone, the sandbox still works on it */
-	er_list link;   /* instance->calls, oldest first */
-	er_list queue;  /* instance->queue until the REQUEST is written */
+	er_exchange *x;       /* own reference; NULL: the client is gone, the sandbox still works on it */
+	er_exchange *streams; /* own reference while the body is on its way: what it costs meanwhile is told it, too */
+	er_list link;         /* instance->calls, oldest first */
+	er_list queue;        /* instance->queue until the REQUEST is written */
 	uint64_t started_us;
 	uint32_t cpu_us;
 	uint32_t subrequests;
@@ -142,6 +143,10 @@ void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, u
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload);
 void er_call_on_pass(er_call *c);
 void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_slice payload);
+/* What the sandbox says it has used so far. */
+void er_call_cpu(er_call *c, uint32_t cpu_us);
+/* Its body ends: nothing is told to the exchange any more, which its asker may now use again. */
+void er_call_streamed(er_call *c);
 /* The time of the call is up. */
 void er_call_expire(er_call *c);
 

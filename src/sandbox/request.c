@@ -214,7 +214,8 @@ void er_send_pump(er_send *s)
 		er_frame f = {.type = ER_FRAME_BODY_DATA,
 		              .id = s->id,
 		              .n = (uint32_t)part.n,
-		              .flags = (uint8_t)((s->sub ? ER_FF_SUB : 0) | (fin ? ER_FF_FIN : 0))};
+		              .flags = (uint8_t)((s->sub ? ER_FF_SUB : 0) | (fin ? ER_FF_FIN : 0)),
+		              .arg = fin && !s->sub && s->owner != NULL ? er_turn_cpu_us(s->owner) : 0};
 		er_out_frame(&f, part);
 		er_buf_consume(&s->bytes, part.n);
 		s->credit -= part.n;

@@ -114,6 +114,21 @@ test('when one request runs out of memory the one beside it, older, is not blame
 	})
 })
 
+test('the access log has the CPU that a streamed response took after its head', { timeout: 60000 }, async () => {
+	const source = `${burner.replace('return new Response(String(++ran))', `let i = 0
+		return new Response(new ReadableStream({ async pull(c) {
+			if (i++ === 5) return c.close()
+			await rest(5); burn(Number(q.get("later"))); c.enqueue(new TextEncoder().encode("part"))
+		} }))`)}`
+	await withNode({ routines: { streams: { source, limits: { cpuMs: 1000 } }, measure: { source: burner, limits: { cpuMs: 1000 } } } }, async node => {
+		const later = await roundsOf(node, 20)
+		const c = await node.connect()
+		for (let i = 0; i < 2; i++) assert.equal((await c.send(raw.bytesOf(`/?later=${later}`, { host: 'streams.localhost' })).response()).text, 'part'.repeat(5))
+		const record = await raw.until(() => node.access.filter(a => a.routine === 'streams')[1], { what: 'the access log' })
+		assert.ok(record.cpu_us > 50000, JSON.stringify(record))
+	})
+})
+
 test('a dozen CPU kills in a few seconds suspend a routine', { timeout: 60000 }, async () => {
 	const source = 'addEventListener("fetch", e => { for (;;) ; })'
 	await withNode({ routines: { a: { source, limits: { cpuMs: 5 } }, neighbour }, config: { sandbox: { pool: 4 } } }, async node => {

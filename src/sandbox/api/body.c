@@ -88,7 +88,13 @@ static ER_NATIVE(n_end)
 	if (!known(k))
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = (uint8_t)(er_key_flag(k) | ER_FF_FIN)};
-	er_out_frame(&f, (er_slice){0});
+	er_request *r = k.sub ? NULL : er_request_find(k.id);
+	uint8_t *head;
+	f.arg = r != NULL ? er_turn_cpu_us(r) : 0;
+	er_out_begin(&f, &head);
+	if (r != NULL)
+		er_turn_patch(head, r);
+	er_out_end();
 	up_over(k);
 	return er_js_undefined();
 }
