@@ -177,7 +177,9 @@ static void on_handle_closed(uv_handle_t *h)
 /* A process group of its own has its helpers in it. */
 static void kill_child(const er_bundler *bd, int sig)
 {
-	(void)kill(bd->options.watch ? -bd->process.pid : bd->process.pid, sig);
+	pid_t pid = bd->process.pid;
+	if (pid > 1)
+		(void)kill(bd->options.watch ? -pid : pid, sig);
 }
 
 /* It was told to end and did not: the loop must not wait for it for ever. */
@@ -240,6 +242,9 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 	bd->exited = true;
 	bd->status = status;
 	bd->signal = sig;
+	/* Its helper, if it could not end that itself. */
+	if (bd->options.watch)
+		kill_child(bd, SIGKILL);
 	if (bd->closed)
 		close_process(bd);
 	maybe_end(bd);

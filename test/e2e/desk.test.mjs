@@ -337,6 +337,27 @@ for (const [who, group] of [['the process', false], ['its whole group', true]])
 		}
 	})
 
+test('a bundler that hangs or is killed keeps er dev neither from serving nor from ending', async () => {
+	const dir = project({ 'a.js': answer('a') })
+	for (const signal of ['SIGSTOP', 'SIGKILL']) {
+		const dev = await startDev(['a.js'], { cwd: dir })
+		const bundler = proc.descendants(dev.pid).find(p => proc.cmdline(p).some(a => a.endsWith('bundle.mjs')))
+		process.kill(bundler, signal)
+		if (signal === 'SIGKILL') assert.match((await dev.event('warning')).text, /the bundler is gone; start er dev again/)
+		assert.equal((await dev.get()).text, 'a')
+		assert.equal(await dev.stop(), 0)
+	}
+})
+
+test('a terminal that is closed ends er dev and everything below it', async () => {
+	const dir = project({ 'a.js': answer('a') })
+	const dev = await startDev(['a.js'], { cwd: dir })
+	dev.child.stdout.destroy()
+	dev.child.stderr.destroy()
+	assert.equal((await dev.get()).text, 'a')
+	assert.equal(await dev.stop('SIGHUP'), 0)
+})
+
 test('an er dev that is killed takes its bundler and its sandboxes along', async () => {
 	const dir = project({ 'a.js': answer('a') })
 	const dev = await startDev(['a.js'], { cwd: dir })
