@@ -41,6 +41,7 @@ extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_t
 	X(subFail) \
 	X(cancel) \
 	X(timer) \
+	X(warm) \
 	X(rejection) \
 	X(uncaught)
 typedef enum er_hook {

@@ -116,6 +116,17 @@ static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 	return true;
 }
 
+/* At a lone surrogate the engine stops and gives what it has so far, without a word. Is this all of a string of n UTF-16 units? */
+static bool is_whole(er_slice utf8, size_t n)
+{
+	if (utf8.n == n && er_ascii_without_nul(utf8))
+		return true;
+	size_t units = 0;
+	for (size_t i = 0; i < utf8.n; i++)
+		units += ((utf8.p[i] & 0xC0) != 0x80) + (utf8.p[i] >= 0xF0);
+	return units == n;
+}
+
 bool er_js_utf8(er_value v, er_text *out, er_value *exception)
 {
 	JSStringRef s = to_string(v, exception);
@@ -130,7 +141,7 @@ bool er_js_utf8(er_value v, er_text *out, er_value *exception)
 		if (ok) {
 			size_t n = JSStringGetUTF8CString(s, (char *)out->p, max);
 			out->n = n ? n - 1 : 0;
-			if (n == 0 && JSStringGetLength(s) != 0) {
+			if (!is_whole(er_text_slice(out), JSStringGetLength(s))) {
 				er_text_fini(out);
 				ok = utf8_slow(s, out, exception);
 			}
@@ -151,7 +162,7 @@ bool er_js_bytestring(er_value v, er_text *out, er_value *exception)
 		/* All ASCII: UTF-8 is the same, and the engine does not widen the string for it. */
 		size_t got = JSStringGetUTF8CString(s, (char *)out->p, max);
 		out->n = n;
-		if (got != n + 1) {
+		if (got != n + 1 || !is_whole(er_text_slice(out), n)) {
 			const JSChar *units = JSStringGetCharactersPtr(s);
 			for (size_t i = 0; ok && i < n; i++) {
 				ok = units[i] < 256;

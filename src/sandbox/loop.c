@@ -14,6 +14,7 @@ enum {
 	BATCH_BYTES = 64 * 1024, /* pending bytes, likewise */
 	ENGINE_EVERY = 64,       /* batches between two looks at the engine's own work when there is no rest */
 	TRIM_AFTER_MS = 2000,    /* idle for so long: collect */
+	WARM_AFTER_MS = 20,      /* without code for so long: nobody waits for this sandbox, it is in the pool */
 };
 
 /* Handles at most BATCH frames. Returns how many. */
@@ -64,10 +65,9 @@ static void run_engine(void)
 	er_turn_end();
 }
 
-static int sleep_ms(bool may_trim)
+static int sleep_ms(int ms)
 {
 	uint64_t next = er_timers_next_ns(), now = er_turn_now_ns();
-	int ms = may_trim ? TRIM_AFTER_MS : -1;
 	if (next == UINT64_MAX)
 		return ms;
 	uint64_t wait = next > now ? (next - now + 999999) / 1000000 : 0;
@@ -76,26 +76,37 @@ static int sleep_ms(bool may_trim)
 	return ms < 0 || (int)wait < ms ? (int)wait : ms;
 }
 
-/* Returns true if it slept through TRIM_AFTER_MS without anything to do. */
-static bool rest(bool may_trim)
+/* Returns true if it slept through `ms` (-1: for ever) without anything to do. */
+static bool rest(int ms)
 {
 	uint64_t slept_at = er_turn_now_ns();
 	if (!er_ring_sleep(&er_sb.ch.in))
 		return false;
 	uint64_t count;
 	bool pending;
-	if (er_engine_wait(er_sb.wake_me, sleep_ms(may_trim), &pending))
+	if (er_engine_wait(er_sb.wake_me, sleep_ms(ms), &pending))
 		(void)!read(er_sb.wake_me, &count, sizeof count);
 	er_ring_awake(&er_sb.ch.in);
 	er_turn_refresh();
 	if (pending)
 		run_engine();
-	return er_turn_now_ns() - slept_at >= (uint64_t)(TRIM_AFTER_MS - 1) * 1000000U;
+	return ms > 0 && er_turn_now_ns() - slept_at >= (uint64_t)(ms - 1) * 1000000U;
+}
+
+/* What the first request would pay for otherwise, and what the start left behind. Not before READY: a request may be waiting for that. */
+static void warm(void)
+{
+	er_turn_begin_engine(&er_sb.requests.background);
+	er_engine_call(ER_HOOK_warm, 0, NULL);
+	er_turn_end();
+	er_engine_collect();
+	er_turn_refresh();
 }
 
 void er_loop_run(void)
 {
 	bool dirty = false; /* something ran since the last collection */
+	bool cold = true;   /* neither warmed nor given code */
 	unsigned batches = 0;
 	er_turn_refresh();
 	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
@@ -107,15 +118,19 @@ void er_loop_run(void)
 			er_out_publish();
 		if (er_sb.closing && er_sb.requests.live == 0 && er_out_overflow(&er_sb.out) == 0)
 			return;
+		cold &= er_sb.code_url.p == NULL;
 		if (n) {
 			dirty = er_sb.loaded;
 			if (++batches % ENGINE_EVERY == 0) {
 				er_turn_refresh();
 				run_engine();
 			}
-		} else if (rest(dirty) && er_sb.requests.live == 0 && dirty) {
-			er_engine_collect();
-			dirty = false;
+		} else if (rest(cold ? WARM_AFTER_MS : dirty ? TRIM_AFTER_MS : -1) && er_sb.requests.live == 0) {
+			if (cold)
+				warm();
+			else
+				er_engine_collect();
+			cold = dirty = false;
 		}
 	}
 }

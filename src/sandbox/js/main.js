@@ -6,7 +6,9 @@ import { bodyData, bodyFail, bodyScope } from './node-body.js';
 import { bodyCancelled, credit, writerScope } from './writer.js';
 import { subFail, subHead, subScope } from './fetch.js';
 import { timer } from './timers.js';
+import { prepareStreams } from './streams-lazy.js';
 import './data-url.js';
+import './web-assembly.js';
 
 const switchTo = (scope) => {
 	if (scope !== undefined) enterScope(scope);
@@ -44,6 +46,7 @@ export const hooks = {
 		const s = enter(id);
 		if (s !== undefined && !s.over) cancelScope(s, kind);
 	},
+	warm: prepareStreams,
 	rejection,
 	uncaught(error, fatal) {
 		reportUncaught(error, fatal);

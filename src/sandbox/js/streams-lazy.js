@@ -11,6 +11,7 @@ import { NodeBody } from './node-body.js';
 const SLOTS = ['_state', '_reader', '_storedError', '_disturbed', '_readableStreamController'];
 
 let exports_ = null;
+let prepared = null; // the script has run, and nobody has touched a stream global yet
 const waiting = newSet(); // LazyStreams made before the script was loaded
 export const loaded = () => exports_ !== null;
 
@@ -18,9 +19,23 @@ const tools = {}; // what the streams script needs of the prelude; filled in by 
 export function streamsNeed(more) {
 	for (const k in more) tools[k] = more[k];
 }
+/** For a sandbox that rests before it has code: runs the script and what a first stream runs, so that no request pays for it. */
+export function prepareStreams() {
+	if (prepared !== null || exports_ !== null) return;
+	prepared = er.lazy('streams')(tools);
+	for (const type of ['bytes', undefined])
+		new prepared.ReadableStream({
+			type,
+			pull(c) {
+				c.enqueue(new Uint8Array(1));
+				c.close();
+				c.byobRequest?.respond(0);
+			},
+		}).getReader().read();
+}
 export function streams() {
 	if (exports_ !== null) return exports_;
-	exports_ = er.lazy('streams')(tools);
+	exports_ = prepared ?? er.lazy('streams')(tools);
 	setPrototypeOf(LazyStream.prototype, exports_.ReadableStream.prototype);
 	waiting.forEach((s) => become(s));
 	waiting.clear();
