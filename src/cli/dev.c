@@ -88,7 +88,7 @@ static void raise_maximum(dev *d, er_limits *most)
 
 static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 {
-	bool ipv6 = memchr(d->host, ':', er_slice_cstr(d->host).n) != NULL;
+	bool ipv6 = strchr(d->host, ':') != NULL;
 	er_config *c = er_config_new();
 	char *listen = er_printf(ipv6 ? "[%s]:%u" : "%s:%u", d->host, d->port);
 	er_config_add_listen(c, er_slice_cstr(listen));
@@ -344,7 +344,7 @@ static void say_ready(dev *d)
 	er_node_engine(d->node, engine, sizeof engine, &level);
 	er_slice host = er_slice_cstr(d->host);
 	bool any = er_slice_eq(host, ER_LIT("0.0.0.0")) || er_slice_eq(host, ER_LIT("::"));
-	bool ipv6 = memchr(host.p, ':', host.n) != NULL;
+	bool ipv6 = strchr(d->host, ':') != NULL;
 	(void)snprintf(url, sizeof url, ipv6 && !any ? "http://[%s]:%u" : "http://%s:%u", any ? "127.0.0.1" : d->host,
 	               er_node_port(d->node, 0));
 	er_devlog_ready(d->log, &d->project, url, er_level_name(level), engine);
