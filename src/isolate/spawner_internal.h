@@ -61,6 +61,8 @@ typedef struct er_spawned {
 void er_spawn_probe(er_spawn_context *ctx);
 /* Starts one sandbox. On failure `text` says which step and what to do about it. */
 bool er_spawn_start(const er_spawn_context *ctx, const er_spawn_want *want, er_spawned *out, char text[static 256]);
+/* All of the environment that a sandbox has; ended by NULL. */
+const char *const *er_spawn_environment(enum er_profile profile);
 /* The process: never returns. `socks` are its ends of the gateway threads' sockets. */
 _Noreturn void er_spawner_main(const er_spawner_config *config, const int *socks, unsigned n, pid_t node);
 

@@ -1,4 +1,5 @@
 #include "isolate/spawner_internal.h"
+#include "base/sched.h"
 
 #include "base/mem.h"
 
@@ -43,6 +44,11 @@ enum { SANITIZED = 0 };
 
 static const char *const env_standard[] = {ENGINE_COMMON, NULL};
 static const char *const env_hardened[] = {ENGINE_COMMON, "JSC_useJIT=0", "JSC_useWasm=0", NULL};
+
+const char *const *er_spawn_environment(enum er_profile profile)
+{
+	return profile == ER_PROFILE_HARDENED ? env_hardened : env_standard;
+}
 
 /* ---- in the child, between clone and exec: raw system calls only, the C library's idea of this process is its parent's ---- */
 
@@ -168,7 +174,7 @@ static _Noreturn void exec_sandbox(const child *c)
 		argv[2] = "hardened";
 	if (c->ctx->config->attack_hooks)
 		argv[5] = "--attack-hooks";
-	syscall(SYS_execveat, FD_EXE, "", argv, hardened ? env_hardened : env_standard, AT_EMPTY_PATH);
+	syscall(SYS_execveat, FD_EXE, "", argv, er_spawn_environment(c->want->profile), AT_EMPTY_PATH);
 	if (errno == EACCES)
 		die(c, "cannot execute er-sandbox (it and the libraries must be readable and executable by every user)");
 	die(c, "cannot execute er-sandbox");
@@ -203,6 +209,7 @@ static _Noreturn void run_child(child *c)
 		_exit(0);
 	}
 	setpriority(PRIO_PROCESS, 0, ER_SPAWN_NICE);
+	er_sched_slice(ER_SLICE_US);
 	arrange_fds(c);
 	exec_sandbox(c);
 }

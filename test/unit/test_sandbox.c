@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "channel/frame.h"
+#include "isolate/spawner_internal.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -53,7 +54,8 @@ static const char *sandbox_path(void)
 	return path;
 }
 
-static void start(peer *p)
+/* env: NULL for the test's own. */
+static void start_as(peer *p, const char *profile, const char *const *env)
 {
 	er_err err;
 	*p = (peer){0};
@@ -71,10 +73,16 @@ static void start(peer *p)
 			dup2(fds[i], 3 + i);
 		close_range(6, ~0U, 0);
 		setenv("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0:handle_sigbus=0:allow_user_segv_handler=1", 1);
-		execl(path, path, "--profile", "standard", "--level", "seccomp-only", (char *)NULL);
+		const char *argv[] = {path, "--profile", profile, "--level", "seccomp-only", NULL};
+		execve(path, (char *const *)(uintptr_t)argv, env != NULL ? (char *const *)(uintptr_t)env : environ);
 		_exit(127);
 	}
 	close(mem);
+}
+
+static void start(peer *p)
+{
+	start_as(p, "standard", NULL);
 }
 
 static void wake(peer *p)
@@ -612,6 +620,33 @@ static void test_a_first_stream_costs_little_in_a_sandbox_from_the_pool(void **s
 	stop(&p);
 }
 
+/* An option whose name the engine no longer knows is ignored without a word, and with it the limit that it was for. */
+static void test_the_engine_knows_every_option_it_is_given(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *profile;
+		enum er_profile which;
+	} profiles[] = {{"standard", ER_PROFILE_STANDARD}, {"hardened", ER_PROFILE_HARDENED}};
+	for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
+		const char *env[32] = {"JSC_validateOptions=1"};
+		const char *const *from = er_spawn_environment(profiles[i].which);
+		size_t n = 1;
+		for (; *from != NULL; from++) {
+			assert_true(n < 30);
+			env[n++] = *from;
+		}
+		for (int unknown = 0; unknown < 2; unknown++) {
+			peer p;
+			env[n] = unknown ? "JSC_erNoSuchOption=1" : NULL;
+			start_as(&p, profiles[i].profile, env);
+			seen *ready = expect(&p, ER_FRAME_READY, 0);
+			assert_true(unknown ? ready == NULL : ready != NULL);
+			stop(&p);
+		}
+	}
+}
+
 static void test_faults_inside_the_language_stay_there(void **state)
 {
 	(void)state;
@@ -666,6 +701,7 @@ int main(void)
 	    cmocka_unit_test(test_a_module_with_a_shared_memory_is_refused),
 	    cmocka_unit_test(test_a_lone_surrogate_cuts_nothing_off),
 	    cmocka_unit_test(test_a_first_stream_costs_little_in_a_sandbox_from_the_pool),
+	    cmocka_unit_test(test_the_engine_knows_every_option_it_is_given),
 	    cmocka_unit_test(test_faults_inside_the_language_stay_there),
 	    cmocka_unit_test(test_asynchronous_webassembly_resolves),
 	    cmocka_unit_test(test_international_data_is_there_behind_the_lock),
