@@ -33,7 +33,7 @@ static uint64_t min64(uint64_t a, uint64_t b)
 static uint64_t turn_ns(const er_turn *t)
 {
 	uint64_t wall = clock_ns(CLOCK_MONOTONIC) - t->start_ns;
-	if (wall < ER_TURN_SHORT_NS)
+	if (wall < ER_TURN_SHORT_NS && !t->exact)
 		return wall;
 	return min64(wall, clock_ns(CLOCK_THREAD_CPUTIME_ID) - t->cpu_base_ns);
 }
@@ -106,6 +106,7 @@ static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 	t->account = account;
 	t->before_ns = *account;
 	t->limit_ns = limit_us * 1000;
+	t->exact = t->before_ns > t->limit_ns / 2;
 	t->refused = er_death_refused();
 	er_freeze_at(t->start_ns);
 	er_out_safe();
@@ -138,7 +139,7 @@ void er_turn_end(void)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	uint64_t used = now - t->start_ns;
 	er_request *owner = t->owner;
-	bool exact = used >= ER_TURN_SHORT_NS;
+	bool took = used >= ER_TURN_SHORT_NS, exact = took || t->exact;
 	if (exact) {
 		uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - t->cpu_base_ns;
 		used = min64(used, cpu > t->charged_ns ? cpu - t->charged_ns : 0);
@@ -161,12 +162,10 @@ void er_turn_end(void)
 		er_request_forget(r);
 	}
 	t->owner = NULL;
-	if (exact) {
+	if (took)
 		er_out_flush();
+	if (exact || t->charged_ns > ER_TURN_SYNC_NS)
 		sync_cpu(t);
-	} else if (t->charged_ns > ER_TURN_SYNC_NS) {
-		sync_cpu(t);
-	}
 }
 
 er_request *er_turn_owner(void)

@@ -1,7 +1,8 @@
 /* Turns: every call from C into JavaScript, each with an owner, to whom its CPU is charged.
  *
  * Accounting costs no system call for short turns. A turn of less than 200 us is charged its wall time (one reading of the monotonic clock a
- * turn, shared with the neighbour in a batch); a longer one is charged thread CPU time exactly. What never ends is met by a
+ * turn, shared with the neighbour in a batch), which is too much when the kernel ran somebody else meanwhile; a longer one, and every turn of an owner
+ * that has used half of its limit, is charged thread CPU time exactly: sharing a core costs nobody the request. What never ends is met by a
  * timer on the thread's CPU clock, armed once, that ticks every 5 ms of CPU burnt: its handler ends the process when the owner's sum is
  * above its limit (nothing gentler stops a native loop or an endless chain of microtasks). */
 #ifndef ER_SANDBOX_TURN_H
@@ -34,6 +35,7 @@ typedef struct er_turn {
 	volatile uint64_t limit_ns;
 	volatile uint64_t cpu_base_ns; /* thread CPU at the last exact reading */
 	volatile uint64_t charged_ns;  /* wall time charged since then */
+	bool exact;                    /* the owner has used half of its limit */
 	uint64_t refused;              /* er_death_refused() when it began */
 	uint64_t background_ns;        /* when the background's account was last relieved */
 	struct {
