@@ -492,7 +492,7 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 	if (in->heard) {
 		in->heard = false;
 		in->cpu_base_us = cpu;
-	} else if (cpu > in->cpu_base_us + turn + CPU_GRACE_US) {
+	} else if (cpu > in->cpu_base_us + turn + turn / 2 + CPU_GRACE_US) {
 		/* No honest sandbox computes so long without a word: its own timer would have ended it. */
 		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_base_us, turn);
 		return;
@@ -500,7 +500,7 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 	/* And whatever it says, all its calls together cannot use more than all their limits. */
 	uint64_t used = cpu - in->cpu_busy_us;
 	uint64_t beyond = CPU_GRACE_US + (now_us - in->busy_since_us) / 100 * CPU_SHARE;
-	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 4 + beyond)
+	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 2 + beyond)
 		er_instance_kill(in, ER_ERR_CPU, used, in->cpu_allowed_us);
 }
 

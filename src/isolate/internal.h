@@ -30,10 +30,11 @@ typedef struct er_service er_service;
 enum {
 	TICK_MS = 10,    /* supervision while something runs */
 	SWEEP_MS = 1000, /* idle instances, stray CPU */
-	/* The node's own CPU rule is the second lock: it fires only where no honest sandbox gets. Beyond its requests' limits a sandbox may use
-	 * ER_TURN_ENGINE_US (400 ms) at once and half of the time in the long run for the engine's own work, and a tenth for what no request owns. */
-	CPU_GRACE_US = 500000,
-	CPU_SHARE = 60,      /* per cent of the time, on top */
+	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
+	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
+	 * no request owns, and a second or so on the compilers' threads, which go on while JavaScript waits for something and says nothing. */
+	CPU_GRACE_US = 1500000,
+	CPU_SHARE = 25,      /* per cent of the time, on top */
 	CPU_IDLE_SHARE = 25, /* likewise while no request is under way */
 	MEMORY_EVERY_US = 100000,
 	MEMORY_MARGIN_KB = 48 * 1024, /* above the limit and an empty sandbox: what was reserved before is not in the kernel's sum */
