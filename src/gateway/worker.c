@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sched.h"
 #include "gateway/route.h"
 #include "gateway/standard.h"
 #include "http/identity.h"
@@ -388,6 +389,7 @@ static void *run(void *arg)
 	char name[16];
 	snprintf(name, sizeof name, "er-gateway-%u", w->o.number % 1000);
 	pthread_setname_np(pthread_self(), name);
+	er_sched_slice(ER_SLICE_US);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	submit_log(w);
 	w->o.ended(w->o.ctx);

@@ -1,7 +1,7 @@
 #include "isolate/spawner_internal.h"
-#include "base/sched.h"
 
 #include "base/mem.h"
+#include "base/sched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,7 +186,7 @@ static _Noreturn void run_child(child *c)
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	setsid();
+	/* No session of its own: the kernel's autogroups would give each sandbox as much of a core as the whole node. All of them share the spawner's. */
 	/* When the machine runs out of memory, a sandbox goes before the node. */
 	put_file("/proc/self/oom_score_adj", "900");
 	if (c->plan->userns)

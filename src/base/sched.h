@@ -1,0 +1,14 @@
+/* How long the kernel lets this thread run before another one that waits gets its turn (EEVDF's slice; sched_setattr(2), Linux 6.12 and newer,
+ * ignored by older ones). A short slice also lets a thread that wakes up take the core from one that has run longer: routines that compute
+ * then do not delay gateways and routines that answer. Needs no privilege; children inherit it. */
+#ifndef ER_BASE_SCHED_H
+#define ER_BASE_SCHED_H
+
+#include <stdint.h>
+
+enum { ER_SLICE_US = 200 };
+
+/* The calling thread. A kernel that does not know it changes nothing. */
+void er_sched_slice(uint32_t us);
+
+#endif
