@@ -327,6 +327,7 @@ for (const [who, group] of [['the process', false], ['its whole group', true]])
 			}
 			proc.descendants(child.pid).forEach(p => below.add(p))
 			const began = Date.now()
+			assert.ok(child.exitCode === null && child.signalCode === null, `it had ended by itself: ${out()}`)
 			process.kill(group ? -child.pid : child.pid, 'SIGINT')
 			if (i % 5 === 0 && child.exitCode === null) child.kill('SIGINT')
 			const code = await Promise.race([exited, raw.sleep(5000).then(() => 'still running')])
