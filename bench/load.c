@@ -176,9 +176,12 @@ int main(int argc, char **argv)
 			res.asked++;
 		}
 		struct epoll_event evs[64];
-		/* spin while something is going to be due: a sleep of a millisecond would be most of the latency */
-		int wait = busy == n || next >= total ? 1 : 0;
-		int got = epoll_wait(ep, evs, 64, wait);
+		/* Sleeps to the nanosecond that the next request is due: spinning would take the core from what is measured. */
+		uint64_t due = start + (uint64_t)((double)next / rate * 1e9);
+		now = now_ns();
+		uint64_t ns = busy == n || next >= total ? 1000000U : due > now ? due - now : 0;
+		struct timespec wait = {.tv_sec = (time_t)(ns / 1000000000U), .tv_nsec = (long)(ns % 1000000000U)};
+		int got = epoll_pwait2(ep, evs, 64, &wait, NULL);
 		for (int i = 0; i < got; i++)
 			conn_read(evs[i].data.ptr, ep, port, &res, counted_from);
 	}

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,15 @@ uint64_t er_box_cpu_us(const er_box *box)
 	if (box->pid <= 0 || clock_gettime(clock, &ts) != 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000U + (uint64_t)ts.tv_nsec / 1000U;
+}
+
+/* Taking it back needs privilege: without it a sandbox that once computed long would stay slow. */
+void er_box_demote(er_box *box, bool on)
+{
+	if (box->demoted == on || geteuid() != 0)
+		return;
+	box->demoted = on;
+	(void)setpriority(PRIO_PROCESS, (id_t)box->pid, on ? ER_BOX_NICE_HOG : ER_BOX_NICE);
 }
 
 static void wake(int fd)
@@ -170,6 +180,7 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 	h->open_handles++;
 	h->stats.spawned++;
 	box->counted = true;
+	box->demoted = geteuid() == 0; /* it starts in the background */
 	h->starting[profile]++;
 	return box;
 fail:
@@ -280,6 +291,8 @@ void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
 	switch (ev->what) {
 	case ER_SPAWNER_STARTED:
 		box->pid = ev->pid;
+		if (!er_list_empty(&h->waiting[box->profile]))
+			er_box_demote(box, false);
 		if (ev->text[0] != '\0' && !h->level_told)
 			er_log(ER_LOG_WARN, "isolate", "sandboxes get level \"%s\" only: %s", er_level_name(ev->level), ev->text);
 		h->level_told = true;

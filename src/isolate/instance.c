@@ -24,10 +24,12 @@ er_instance *er_instance_new(er_service *s)
 	h->n_instances++;
 	h->stats.instances++;
 	er_box *box = er_pool_take(h, s->routine->profile);
-	if (box != NULL)
+	if (box != NULL) {
 		er_instance_give_box(in, box);
-	else
+	} else {
 		er_list_push(&h->waiting[s->routine->profile], &in->waiting);
+		er_pool_hurry(h, s->routine->profile);
+	}
 	er_pool_fill(h);
 	return in;
 }
@@ -161,6 +163,7 @@ void er_instance_pump(er_instance *in)
 void er_instance_give_box(er_instance *in, er_box *box)
 {
 	box->state = BOX_USED;
+	er_box_demote(box, false);
 	box->instance = in;
 	in->box = box;
 	in->state = INSTANCE_LOADING;
@@ -489,6 +492,7 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 		in->cpu_base_us = in->cpu_busy_us = cpu;
 		return;
 	}
+	er_box_demote(in->box, !in->heard && cpu > in->cpu_base_us + HOG_US);
 	if (in->heard) {
 		in->heard = false;
 		in->cpu_base_us = cpu;

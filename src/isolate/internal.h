@@ -28,7 +28,10 @@ typedef struct er_sub er_sub;
 typedef struct er_service er_service;
 
 enum {
-	TICK_MS = 10,    /* supervision while something runs */
+	ER_BOX_NICE = 2, /* as the spawner starts them */
+	ER_BOX_NICE_HOG = 19,
+	HOG_US = 2000,   /* of CPU within a tick, without a word */
+	TICK_MS = 5,     /* supervision while something runs */
 	SWEEP_MS = 1000, /* idle instances, stray CPU */
 	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
 	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
@@ -61,6 +64,7 @@ struct er_box {
 	er_channel channel;
 	int wake_sandbox, wake_node; /* eventfds, -1 when closed */
 	uv_poll_t poll;
+	bool demoted; /* niced, since it computes without a word */
 	bool counted; /* in host->starting: it has not said READY yet */
 	er_instance *instance;
 	er_list link;   /* host->boxes */
@@ -289,6 +293,7 @@ struct er_isolate_host {
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_take(er_isolate_host *h, enum er_profile p);
+void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);
 /* box.c */
@@ -302,6 +307,8 @@ void er_box_activate(er_box *box);
 /* The loop looks at it in its next round. */
 void er_box_poke(er_box *box);
 uint64_t er_box_cpu_us(const er_box *box);
+/* While it computes on and on it gets what the others leave. */
+void er_box_demote(er_box *box, bool on);
 /* 0: not known. */
 uint64_t er_box_anonymous_kb(const er_box *box);
 void er_box_sweep(er_box *box, uint64_t now_us);

@@ -40,6 +40,17 @@ void er_pool_fill(er_isolate_host *h)
 	}
 }
 
+/* Somebody waits for a sandbox: those that are starting hurry. */
+void er_pool_hurry(er_isolate_host *h, enum er_profile p)
+{
+	ER_LIST_EACH(l, &h->boxes)
+	{
+		er_box *box = ER_CONTAINER(l, er_box, link);
+		if (box->state == BOX_STARTING && box->profile == p && box->pid > 0)
+			er_box_demote(box, false);
+	}
+}
+
 er_box *er_pool_take(er_isolate_host *h, enum er_profile p)
 {
 	er_list *l = er_list_pop(&h->warm[p]);

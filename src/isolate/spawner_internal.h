@@ -22,10 +22,15 @@ enum {
 	/* User and group ids of sandboxes when the spawner may choose them: a range that systemd's and Debian's tables leave unused
 	 * (systemd.io/UIDS-GIDS: 1879048192-2147352575), so that no account, container or DynamicUser shares one. */
 	ER_SPAWN_UID_BASE = 1900000000,
+	/* Several nodes on one machine must not share ids: the limit on processes counts all of an id together. Each spawner takes a
+	 * stretch of them by its own process id. */
+	ER_SPAWN_UIDS = 4096,
+	ER_SPAWN_STRETCHES = 60000,
 	/* A sandbox yields to the gateway, which serves everybody. One step up in niceness is about a tenth of the CPU: enough to
-	 * decide a tie, too little to starve a routine beside a busy gateway. Needed where autogroups are off; where they are on,
-	 * each sandbox's session is a group of its own already. */
+	 * decide a tie, too little to starve a routine beside a busy gateway. One that computes on and on yields more (ER_BOX_NICE_HOG). */
 	ER_SPAWN_NICE = 2,
+	/* Where the node may raise it again, a sandbox starts in the background: filling the pool delays nobody. */
+	ER_SPAWN_NICE_START = 19,
 };
 
 /* How sandboxes are started on this machine; found out once, by trying (er_spawn_probe). */
@@ -39,10 +44,11 @@ typedef struct er_spawn_plan {
 typedef struct er_spawn_context {
 	const er_spawner_config *config;
 	er_spawn_plan plan;
-	int exe;    /* the er-sandbox executable, opened once: a rebuild or upgrade beside a running node changes nothing */
-	int self;   /* pidfd of the spawner: a child sees by it that its parent is already gone */
-	int null;   /* /dev/null */
-	uid_t ruid; /* the spawner's own ids */
+	int exe;            /* the er-sandbox executable, opened once: a rebuild or upgrade beside a running node changes nothing */
+	int self;           /* pidfd of the spawner: a child sees by it that its parent is already gone */
+	int null;           /* /dev/null */
+	uid_t ruid;         /* the spawner's own ids */
+	uid_t sandbox_uids; /* first of its stretch */
 	gid_t rgid;
 } er_spawn_context;
 

@@ -100,7 +100,7 @@ static void map_ids(const child *c)
 
 static void take_ids(const child *c)
 {
-	uid_t id = ER_SPAWN_UID_BASE + (c->want ? c->want->index : 0);
+	uid_t id = c->ctx->sandbox_uids + (c->want ? c->want->index % ER_SPAWN_UIDS : 0);
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, id, id, id) < 0 ||
 	    syscall(SYS_setresuid, id, id, id) < 0)
 		die(c, "cannot take a user id of its own");
@@ -208,7 +208,7 @@ static _Noreturn void run_child(child *c)
 			try_root(c);
 		_exit(0);
 	}
-	setpriority(PRIO_PROCESS, 0, ER_SPAWN_NICE);
+	setpriority(PRIO_PROCESS, 0, c->ctx->ruid == 0 ? ER_SPAWN_NICE_START : ER_SPAWN_NICE);
 	er_sched_slice(ER_SLICE_US);
 	arrange_fds(c);
 	exec_sandbox(c);

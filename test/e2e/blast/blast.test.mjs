@@ -10,7 +10,7 @@ import { attacks, idOf, routineOf, neighbour } from './attacks.mjs'
 
 const rounds = Number(process.env.ER_BLAST_ROUNDS ?? 2)
 // p99 may be three times the quiet one; below this many ms a scheduler's whim on two busy cores is all one sees.
-const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? 150)
+const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? 60)
 const only = process.env.ER_BLAST_ONLY
 
 let node
