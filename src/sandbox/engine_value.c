@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SMALL = 1024, DIRECT_MAX = 256 * 1024 };
+enum { SMALL = 1024, LONG_STRING = 256, DIRECT_MAX = 256 * 1024 };
 
 #define CTX er_engine_js
 
@@ -116,6 +116,34 @@ static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 	return true;
 }
 
+/* Long and all ASCII, as most are: widened by the engine and narrowed here, both many characters at a time, which its own conversion is not. */
+__attribute__((optimize("O3"))) static bool narrow(const JSChar *restrict units, size_t n, uint8_t *restrict to)
+{
+	JSChar all = 0;
+	for (size_t i = 0; i < n; i++)
+		all |= units[i];
+	if (all >= 0x80)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		to[i] = (uint8_t)units[i];
+	return true;
+}
+
+static bool long_ascii(JSStringRef s, er_text *out, er_value *exception)
+{
+	size_t n = JSStringGetLength(s);
+	if (n < LONG_STRING)
+		return false;
+	const JSChar *units = JSStringGetCharactersPtr(s);
+	if (units == NULL || !text_room(out, n, exception))
+		return false;
+	out->n = n;
+	if (narrow(units, n, out->p))
+		return true;
+	er_text_fini(out);
+	return false;
+}
+
 /* At a lone surrogate the engine stops and gives what it has so far, without a word. Is this all of a string of n UTF-16 units? */
 static bool is_whole(er_slice utf8, size_t n)
 {
@@ -134,7 +162,9 @@ bool er_js_utf8(er_value v, er_text *out, er_value *exception)
 		return false;
 	size_t max = JSStringGetMaximumUTF8CStringSize(s);
 	bool ok;
-	if (max > DIRECT_MAX) {
+	if (long_ascii(s, out, exception)) {
+		ok = true;
+	} else if (max > DIRECT_MAX) {
 		ok = utf8_slow(s, out, exception);
 	} else {
 		ok = text_room(out, max, exception);
