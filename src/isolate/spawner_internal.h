@@ -33,6 +33,12 @@ enum {
 	ER_SPAWN_NICE_START = 19,
 };
 
+/* The first id of a spawner's stretch. */
+static inline uid_t er_spawn_first_uid(pid_t spawner)
+{
+	return ER_SPAWN_UID_BASE + (uid_t)spawner % ER_SPAWN_STRETCHES * ER_SPAWN_UIDS;
+}
+
 /* How sandboxes are started on this machine; found out once, by trying (er_spawn_probe). */
 typedef struct er_spawn_plan {
 	er_level level;

@@ -268,7 +268,7 @@ static bool prepare(spawner *s, pid_t node)
 	s->ctx.exe = open(s->ctx.config->sandbox_path, O_PATH | O_CLOEXEC);
 	s->ctx.self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	s->ctx.ruid = geteuid();
-	s->ctx.sandbox_uids = ER_SPAWN_UID_BASE + (uid_t)getpid() % ER_SPAWN_STRETCHES * ER_SPAWN_UIDS;
+	s->ctx.sandbox_uids = er_spawn_first_uid(getpid());
 	s->ctx.rgid = getegid();
 	if (s->signals >= 0 && s->ctx.null >= 0 && s->ctx.exe >= 0 && s->ctx.self >= 0)
 		return true;

@@ -333,9 +333,11 @@ static void check_root(pid_t pid)
 static void check_ids(pid_t pid, unsigned index)
 {
 	char path[64], text[8192], line[128];
-	uid_t id = may_look() ? ER_SPAWN_UID_BASE + index : geteuid();
 	snprintf(path, sizeof path, "/proc/%d/status", pid);
 	slurp(path, text, sizeof text);
+	const char *parent = strstr(text, "\nPPid:\t");
+	assert_non_null(parent);
+	uid_t id = may_look() ? er_spawn_first_uid((pid_t)strtol(parent + 7, NULL, 10)) + index : geteuid();
 	snprintf(line, sizeof line, "\nUid:\t%u\t%u\t%u\t%u\n", id, id, id, id);
 	has_line(text, line, path);
 	if (may_look())
