@@ -21,7 +21,7 @@ const source = `addEventListener('fetch', e => {
 	e.respondWith(new Response('alive'))
 })`
 
-// Classes of the issue's list first, then their relatives and what else an attacker would try.
+// The classes that must be denied first, then their relatives and what else an attacker would try.
 const attacks = [
 	'socket', 'open', 'execve', 'ptrace', 'mount', 'clone', 'io_uring_setup', 'bpf', 'userfaultfd', 'perf_event_open', 'keyctl', 'memfd_create',
 	'process_vm_readv', 'mmap-file', 'mmap-exec', 'mprotect-exec', 'unshare', 'setns', 'kill', 'sendmsg', 'i386', 'thread',
