@@ -224,9 +224,10 @@ uint64_t er_box_anonymous_kb(const er_box *box)
 		return 0;
 	ssize_t n = read(fd, text, sizeof text - 1);
 	close(fd);
-	unsigned long long resident, shared;
-	text[n > 0 ? n : 0] = '\0';
-	if (sscanf(text, "%*u %llu %llu", &resident, &shared) != 2 || resident < shared)
+	uint64_t resident = 0, shared = 0;
+	er_slice rest = er_slice_of(text, n > 0 ? (size_t)n : 0), size, word;
+	if (!er_slice_split(&rest, ' ', &size) || !er_slice_split(&rest, ' ', &word) || !er_slice_u64(word, &resident) ||
+	    !er_slice_split(&rest, ' ', &word) || !er_slice_u64(word, &shared) || resident < shared)
 		return 0;
 	return (resident - shared) * ((uint64_t)sysconf(_SC_PAGESIZE) / 1024U);
 }

@@ -11,13 +11,14 @@ enum { PERF_STEP_NS = 100 * 1000, LAZY_NAME_MAX = 64 };
 
 static ER_NATIVE(n_now)
 {
-	return er_js_number((double)(er_freeze_now_ns() / 1000000U));
+	uint64_t ms = er_freeze_now_ns() / 1000000U;
+	return er_js_number((double)ms);
 }
 
 static ER_NATIVE(n_perf)
 {
-	uint64_t ns = er_turn_now_ns() - er_sb.began_ns;
-	return er_js_number((double)(ns / PERF_STEP_NS) / 10);
+	uint64_t steps = (er_turn_now_ns() - er_sb.began_ns) / PERF_STEP_NS;
+	return er_js_number((double)steps / 10);
 }
 
 /* er.timerSet(ms, repeat) */
