@@ -222,28 +222,18 @@ static bool number(loader *l, const er_json *v, double least, double most, doubl
 	return true;
 }
 
-/* name, least, most, factor to the unit of er_limits, member */
-#define LIMITS(X) \
-	X(cpuMs, 1, 60000, 1000, cpu_us) \
-	X(loadCpuMs, 1, 60000, 1000, load_cpu_us) \
-	X(memoryMb, 16, 4096, 1024, memory_kb) \
-	X(responseMs, 1, 3600000, 1, response_ms) \
-	X(subrequests, 0, 10000, 1, subrequests) \
-	X(timers, 0, 100000, 1, timers) \
-	X(idleSeconds, 1, 86400, 1, idle_s) \
-	X(codeBytes, 1024, 16777216, 1, code_n)
 #define X(name, least, most, unit, member) \
 	static bool set_##name(loader *l, const er_json *v) \
 	{ \
 		return number(l, v, least, most, unit, &l->p->limits.member); \
 	}
-LIMITS(X)
+ER_LIMITS_TABLE(X)
 #undef X
 
 static bool set_limits(loader *l, const er_json *v)
 {
 #define X(name, least, most, unit, member) {ER_LIT(#name), set_##name},
-	static const field fields[] = {LIMITS(X)};
+	static const field fields[] = {ER_LIMITS_TABLE(X)};
 #undef X
 	return v->type == ER_JSON_OBJECT ? each(l, v, fields, sizeof fields / sizeof *fields) : wrong(l, v, "an object");
 }

@@ -22,29 +22,20 @@ typedef struct spec {
 	size_t n_allow;
 } spec;
 
-/* ---- limits: name, least, most, factor to the unit of er_limits, member ---- */
+/* ---- limits ---- */
 
-#define LIMITS(X) \
-	X(cpuMs, 1, 60000, 1000, cpu_us) \
-	X(loadCpuMs, 1, 60000, 1000, load_cpu_us) \
-	X(memoryMb, 16, 4096, 1024, memory_kb) \
-	X(responseMs, 1, 3600000, 1, response_ms) \
-	X(subrequests, 0, 10000, 1, subrequests) \
-	X(timers, 0, 100000, 1, timers) \
-	X(idleSeconds, 1, 86400, 1, idle_s) \
-	X(codeBytes, 1024, 16777216, 1, code_n)
 #define X(name, least, most, unit, member) \
 	static bool read_##name(er_config_reader *r, const er_json *v) \
 	{ \
 		return er_config_number(r, v, least, most, unit, &((er_limits *)r->into)->member); \
 	}
-LIMITS(X)
+ER_LIMITS_TABLE(X)
 #undef X
 
 bool er_config_read_limits(er_config_reader *r, const er_json *v, er_limits *out)
 {
 #define X(name, least, most, unit, member) {ER_LIT(#name), read_##name},
-	static const er_config_key keys[] = {LIMITS(X)};
+	static const er_config_key keys[] = {ER_LIMITS_TABLE(X)};
 #undef X
 	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, out);
 }

@@ -19,6 +19,16 @@ typedef struct er_limits {
 	uint32_t code_n;      /* 1 MB: must be below */
 	uint32_t idle_s;      /* an instance without requests ends after this */
 } er_limits;
+/* How configuration files spell them: name, least, most, factor to the unit of er_limits, member. */
+#define ER_LIMITS_TABLE(X) \
+	X(cpuMs, 1, 60000, 1000, cpu_us) \
+	X(loadCpuMs, 1, 60000, 1000, load_cpu_us) \
+	X(memoryMb, 16, 4096, 1024, memory_kb) \
+	X(responseMs, 1, 3600000, 1, response_ms) \
+	X(subrequests, 0, 10000, 1, subrequests) \
+	X(timers, 0, 100000, 1, timers) \
+	X(idleSeconds, 1, 86400, 1, idle_s) \
+	X(codeBytes, 1024, 16777216, 1, code_n)
 #define ER_LIMITS_DEFAULT \
 	((er_limits){.cpu_us = 50000, \
 	             .load_cpu_us = 50000, \
