@@ -359,6 +359,11 @@ er_value er_js_u32_static(uint32_t *p, size_t n)
 	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint32Array, p, n * sizeof *p, NULL, NULL, NULL);
 }
 
+er_value er_js_u8_static(uint8_t *p, size_t n)
+{
+	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint8Array, p, n, NULL, NULL, NULL);
+}
+
 /* ---- objects ---- */
 er_value er_js_object(void)
 {

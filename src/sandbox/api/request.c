@@ -152,6 +152,39 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 		er_send_new(r->id, false, body, r);
 }
 
+/* ---- the slate: a short answer without a call ---- */
+
+enum { SLATE_ID, SLATE_STATUS, SLATE_FLAGS, SLATE_REASON, SLATE_BLOCK, SLATE_BODY, SLATE_WORDS };
+/* Where they lie. */
+enum { BLOCK_AT = 0, REASON_AT = 304, BODY_AT = 368, SLATE_BYTES = 1024 };
+static uint32_t slate_words[SLATE_WORDS];
+static uint8_t slate_bytes[SLATE_BYTES];
+
+void er_api_slate_start(void)
+{
+	er_engine_set("slateWords", er_js_u32_static(slate_words, SLATE_WORDS));
+	er_engine_set("slateBytes", er_js_u8_static(slate_bytes, SLATE_BYTES));
+}
+
+void er_api_slate_take(void)
+{
+	const uint32_t *w = slate_words;
+	if (w[SLATE_ID] == 0)
+		return;
+	er_request *r = er_request_find(w[SLATE_ID]);
+	slate_words[SLATE_ID] = 0;
+	size_t reason = w[SLATE_REASON], block = w[SLATE_BLOCK], body = w[SLATE_BODY];
+	ER_ASSERT(block <= REASON_AT && reason <= BODY_AT - REASON_AT && body <= SLATE_BYTES - BODY_AT);
+	if (r == NULL || r->over || r->draining)
+		return;
+	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)w[SLATE_STATUS], .flags = ER_FF_DONE};
+	if (w[SLATE_FLAGS] & BODY_WHOLE)
+		f.flags |= ER_FF_INLINE;
+	const uint8_t *p = slate_bytes;
+	respond(r, &f, er_slice_of(p + REASON_AT, reason), er_slice_of(p + BLOCK_AT, block), er_slice_of(p + BODY_AT, body),
+	        (er_key){0});
+}
+
 /* er.respond(id, status, reason, block, body, flags, key) */
 static ER_NATIVE(n_respond)
 {

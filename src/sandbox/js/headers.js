@@ -1,7 +1,7 @@
 // Headers (WHATWG Fetch 5.1). The list is flat, [name, value, name, value, ...], names in lower case, in order of arrival;
 // one that came from the node stays an unparsed block until somebody looks.
 import {
-	TypeErr, RangeErr, arraySort, getOwnPropertyDescriptor, isArray, keys, listOf, lower, newMap, newSet, ownKeys, regexp, strSplit, symIterator,
+	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, newSet, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 
@@ -68,8 +68,7 @@ export function blockOf(init, type) {
 	for (let i = 0; i < ks.length; i++) {
 		const k = ks[i];
 		if (typeof k !== 'string') return undefined;
-		const d = getOwnPropertyDescriptor(init, k);
-		if (d === undefined || !d.enumerable) continue;
+		if (!propertyIsEnumerable(init, k)) continue;
 		const name = headerName(k);
 		const value = headerValue(init[k]);
 		if (FORBIDDEN.has(name)) continue;
@@ -276,8 +275,7 @@ export class Headers {
 		const ks = ownKeys(init);
 		const flat = [];
 		for (let i = 0; i < ks.length; i++) {
-			const d = getOwnPropertyDescriptor(init, ks[i]);
-			if (d === undefined || !d.enumerable) continue;
+			if (!propertyIsEnumerable(init, ks[i])) continue;
 			const k = byteString(ks[i]);
 			flat[flat.length] = k;
 			flat[flat.length] = byteString(init[k]);
