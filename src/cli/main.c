@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "base/mem.h"
 #include "base/nearest.h"
 #include "cli/args.h"
 
@@ -42,6 +43,7 @@ int main(int argc, char **argv)
 {
 	/* A reader that goes away is an error of that write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
+	er_mem_keep();
 	if (argc < 2) {
 		put_help(stderr);
 		return ER_EXIT_USAGE;
