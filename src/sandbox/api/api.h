@@ -11,10 +11,14 @@ typedef struct er_key {
 	bool sub;
 } er_key;
 
+static inline er_key er_key_from(uint64_t k)
+{
+	return (er_key){(uint32_t)(k >> 1), (k & 1) != 0};
+}
+
 static inline er_key er_key_of(er_value v)
 {
-	uint64_t k = er_js_to_u64(v);
-	return (er_key){(uint32_t)(k >> 1), (k & 1) != 0};
+	return er_key_from(er_js_to_u64(v));
 }
 
 static inline uint8_t er_key_flag(er_key k)

@@ -190,7 +190,7 @@ function send(s, status, reason, block, body, flags, key) {
 		er.respond(s.id, status, reason, block, body, flags, key);
 		return;
 	}
-	if ((flags & ~WHOLE) === 0 && (body === undefined || typeof body === 'string') && answerBySlate(s.id, status, reason, block, body, flags | LAST)) {
+	if ((flags & STREAM) === 0 && (body === undefined || typeof body === 'string') && answerBySlate(s.id, status, reason, block, body, flags | LAST, key)) {
 		// C takes it at the end of the turn
 	} else if (block === TEXT_BLOCK && status === 200 && reason === '' && typeof body === 'string') er.respondText(s.id, body, LAST);
 	else er.respond(s.id, status, reason, block, body, flags | LAST, key);

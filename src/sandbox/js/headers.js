@@ -103,7 +103,7 @@ const HeadersIterator = iteratorClass('Headers', (h, at) => sorted(h)[at]);
 export let isHeaders;
 export let headersFromBlock; // (block, guard)
 export let blockOfHeaders;
-export let listOfHeaders;
+export let sendableBlock; // the same without what concerns the connection
 export let setGuard;
 export let headersHas;
 export let headersGet;
@@ -250,12 +250,24 @@ export class Headers {
 		list[list.length] = name;
 		list[list.length] = value;
 	}
+	/** What is in another Headers was checked when it came there. */
+	static #copy(h, from) {
+		const list = Headers.#of(from), to = h.#list, filter = h.#guard !== GUARD_NONE;
+		let size = 0, n = to.length;
+		for (let i = 0; i < list.length; i += 2) {
+			const name = list[i], value = list[i + 1];
+			if (filter && FORBIDDEN.has(name)) continue;
+			to[n++] = name;
+			to[n++] = value;
+			size += name.length + value.length;
+		}
+		h.#grow(size);
+	}
 	/** Fetch 5.1 "fill": a sequence of pairs, a record, or another Headers. */
 	static #fill(h, init) {
 		if (!isObject(init)) throw new TypeErr('Headers are made of an object, an array of pairs or other Headers');
 		if (#list in init && init[symIterator] === Headers.prototype[symIterator]) {
-			const list = Headers.#of(init);
-			for (let i = 0; i < list.length; i += 2) h.append(list[i], list[i + 1]);
+			Headers.#copy(h, init);
 			return;
 		}
 		const method = init[symIterator];
@@ -286,7 +298,6 @@ export class Headers {
 	static {
 		isHeaders = (h) => typeof h === 'object' && h !== null && #list in h;
 		headersFromBlock = (block, guard) => new Headers(INTERNAL, block, guard);
-		listOfHeaders = (h) => Headers.#of(h);
 		headersGet = (h, name) => Headers.#lookUp(Headers.#of(h), name);
 		headersHas = (h, name) => Headers.#lookUp(Headers.#of(h), name) !== null;
 		headersPut = (h, name, value) => Headers.#put(h, Headers.#of(h), name, value);
@@ -296,6 +307,12 @@ export class Headers {
 		};
 		setGuard = (h, guard) => {
 			h.#guard = guard;
+		};
+		sendableBlock = (h) => {
+			const list = Headers.#of(h);
+			let out = '';
+			for (let i = 0; i < list.length; i += 2) if (!FORBIDDEN.has(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
+			return out;
 		};
 		blockOfHeaders = (h) => {
 			if (h.#list === null) return h.#block;
