@@ -166,41 +166,6 @@ static json_t *ask(deploy *d)
 	return out;
 }
 
-/* ---- routes ---- */
-
-static bool has_route(const json_t *list, er_slice pattern)
-{
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(list, "items"), i,
-	                   one) if (er_slice_eq(er_slice_cstr(er_json_str(one, "pattern")), pattern)) return true;
-	return false;
-}
-
-/* Routes of er.jsonc that the node does not have yet are added at the end of its list. What is there stays as it is: the order is the operator's. */
-static void add_routes(deploy *d)
-{
-	size_t env = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging"));
-	const struct er_project_routes *routes = &d->project.routes[env];
-	er_answer list = {0};
-	if (routes->n == 0 || d->no_routes)
-		return;
-	bool ok = er_remote_list(&d->remote, er_remote_path(&d->remote.arena, "/v1/routes?environment={}", d->env), 0, &list);
-	for (size_t i = 0; ok && i < routes->n; i++) {
-		if (has_route(list.json, routes->v[i]))
-			continue;
-		er_answer a;
-		json_t *body = json_pack("{s:s, s:s%, s:s}", "environment", d->env, "pattern", (const char *)routes->v[i].p,
-		                         routes->v[i].n, "routine", d->name);
-		ok = er_remote_call(&d->remote, "POST", ER_LIT("/v1/routes"), body, &a);
-		if (ok)
-			step(d, ER_GREEN, "routed", er_arena_printf(&d->remote.arena, "%.*s", ER_FMT(routes->v[i])), a.reply.total_us);
-		json_decref(body);
-		er_answer_fini(&a);
-	}
-	er_answer_fini(&list);
-}
-
 /* ---- sending ---- */
 
 static json_t *body_of(deploy *d)
@@ -211,8 +176,8 @@ static json_t *body_of(deploy *d)
 	json_t *text = json_stringn((const char *)code.p, code.n);
 	if (text == NULL)
 		return NULL;
-	json_t *body = json_pack("{s:o, s:o, s:s}", "code", text, "settings",
-	                         er_rollout_settings(&d->project, staging, !d->no_routes), "environment", d->env);
+	json_t *body = json_pack("{s:o, s:o, s:s, s:b}", "code", text, "settings", er_rollout_settings(&d->project, staging),
+	                         "environment", d->env, "routes", !d->no_routes);
 	if (map.n)
 		(void)json_object_set_new(body, "source_map", json_stringn((const char *)map.p, map.n));
 	if (d->message)
@@ -248,7 +213,10 @@ static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
 static void finish(deploy *d, json_t *answer)
 {
 	warnings(d, answer);
-	add_routes(d);
+	size_t i;
+	json_t *pattern;
+	json_array_foreach(json_object_get(answer, "routes_added"), i, pattern)
+	    step(d, ER_GREEN, "routed", er_slice_cstr(json_string_value(pattern)), 0);
 	json_t *first = d->no_ask || d->remote.status ? NULL : ask(d);
 	uint64_t total = er_clock_mono_us() - d->began;
 	if (!d->remote.json) {

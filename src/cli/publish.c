@@ -1,6 +1,7 @@
 /* er publish: production runs exactly what staging runs. er rollback: an environment runs an older version again. */
 #include "cli/cli.h"
 #include "cli/remote.h"
+#include "cli/rollout.h"
 
 #include <unistd.h>
 
@@ -31,9 +32,11 @@ static void show_running(er_remote *r, const er_answer *a, const char *name, con
 int er_cmd_publish(int argc, char **argv)
 {
 	er_remote r = {0};
-	const char *name = NULL;
+	const char *name = NULL, *guard_word = NULL, *message = NULL;
 	const er_option options[] = {
 	    {"name", 'n', "NAME", "the routine, instead of er.jsonc's name", NULL, &name},
+	    {"guard", 0, "BOUNDS", "go back by itself if it is worse than before, as er deploy --guard", NULL, &guard_word},
+	    {"message", 'm', "TEXT", "why; it is in er deployments and er audit", NULL, &message},
 	    ER_REMOTE_OPTIONS(&r),
 	};
 	const er_command cmd = {
@@ -49,9 +52,20 @@ int er_cmd_publish(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
-	const char *routine = er_remote_routine(&r, name);
-	if (routine && er_remote_call(&r, "POST", er_remote_path(&r.arena, "/v1/routines/{}/publish", routine), NULL, &a))
+	er_err err = {0};
+	json_t *guard = guard_word ? er_rollout_guard(er_slice_cstr(guard_word), &err) : NULL, *body = json_object();
+	const char *routine = NULL;
+	if (guard_word && guard == NULL)
+		er_remote_fail_err(&r, &err);
+	else
+		routine = er_remote_routine(&r, name);
+	if (guard)
+		(void)json_object_set_new(body, "guard", guard);
+	if (message)
+		(void)json_object_set_new(body, "reason", json_string(message));
+	if (routine && er_remote_call(&r, "POST", er_remote_path(&r.arena, "/v1/routines/{}/publish", routine), body, &a))
 		show_running(&r, &a, routine, "production", "published");
+	json_decref(body);
 	er_answer_fini(&a);
 	return er_remote_close(&r);
 }

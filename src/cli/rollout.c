@@ -102,7 +102,7 @@ static json_t *parsed(er_slice s)
 	return json_loadb((const char *)s.p, s.n, 0, &why);
 }
 
-json_t *er_rollout_settings(const er_project *p, size_t env, bool routes)
+json_t *er_rollout_settings(const er_project *p, size_t env)
 {
 	json_t *s = json_object(), *list;
 	(void)json_object_set_new(s, "main", json_string(p->main));
@@ -114,7 +114,7 @@ json_t *er_rollout_settings(const er_project *p, size_t env, bool routes)
 	(void)json_object_set_new(s, "profile", json_string(p->profile == ER_PROFILE_HARDENED ? "hardened" : "standard"));
 	(void)json_object_set_new(s, "fallback", json_boolean(p->fallback));
 	list = json_array();
-	for (size_t i = 0; routes && i < p->routes[env].n; i++)
+	for (size_t i = 0; i < p->routes[env].n; i++)
 		(void)json_array_append_new(list, text_of(p->routes[env].v[i]));
 	(void)json_object_set_new(s, "routes", list);
 	list = json_array();

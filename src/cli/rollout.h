@@ -14,7 +14,7 @@ ER_MUST_CHECK bool er_rollout_percent(er_slice text, unsigned *out, er_err *err)
 json_t *er_rollout_guard(er_slice text, er_err *err);
 /* "90", "90s", "10m", "2h", "1d" in seconds. */
 ER_MUST_CHECK bool er_rollout_seconds(er_slice text, uint64_t *out);
-/* What er.jsonc says about running, as the API wants it; routes of this environment (0 production, 1 staging) or none. */
-json_t *er_rollout_settings(const er_project *p, size_t env, bool routes);
+/* What er.jsonc says about running, as the API wants it; with the routes of this environment (0 production, 1 staging). */
+json_t *er_rollout_settings(const er_project *p, size_t env);
 
 #endif

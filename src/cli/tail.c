@@ -64,12 +64,6 @@ static er_slice version_of(er_arena *a, const json_t *e)
 	                          : er_slice_cstr(json_string_value(v));
 }
 
-static uint64_t micros(const json_t *e, const char *us, const char *ms)
-{
-	const json_t *v = json_object_get(e, us);
-	return json_is_number(v) ? er_json_u64(e, us) : (uint64_t)(json_number_value(json_object_get(e, ms)) * 1000);
-}
-
 static bool kind_of(const json_t *e, er_event_kind *out)
 {
 	static const struct {
@@ -90,8 +84,6 @@ static bool kind_of(const json_t *e, er_event_kind *out)
 static er_slice clock_of(const json_t *e)
 {
 	er_slice s = er_slice_cstr(er_json_str(e, "at"));
-	if (s.n == 0)
-		s = er_slice_cstr(er_json_str(e, "time"));
 	return s.n >= 19 ? er_slice_head(er_slice_from(s, 11), 8) : (er_slice){NULL, 0};
 }
 
@@ -113,14 +105,11 @@ static void put_event(watch *w, const json_t *json)
 		e.cut = json_is_true(json_object_get(json, "cut"));
 		e.cold = json_is_true(json_object_get(json, "cold_start"));
 		e.status = (int)er_json_u64(json, "status");
-		e.error = er_slice_cstr(
-		    er_json_str(json, e.kind == ER_EVENT_KILLED && json_object_get(json, "error") == NULL ? "limit_kind" : "error"));
-		if (er_slice_eq(e.error, ER_LIT("ok")))
-			e.error.n = 0;
+		e.error = er_slice_cstr(er_json_str(json, "error"));
 		e.text = text_of(&a, json);
 		e.stack = er_slice_cstr(er_json_str(json, "stack"));
-		e.wall_us = micros(json, "wall_us", "wall_ms");
-		e.cpu_us = micros(json, "cpu_us", "cpu_ms");
+		e.wall_us = er_json_u64(json, "wall_us");
+		e.cpu_us = er_json_u64(json, "cpu_us");
 		e.bytes = er_json_u64(json, "bytes");
 		e.used = er_json_u64(json, "used");
 		e.limit = er_json_u64(json, "limit");
@@ -380,7 +369,7 @@ int er_cmd_logs(int argc, char **argv)
 	const er_option options[] = {
 	    WATCH_OPTIONS(&w),
 	    {"since", 0, "TIME", "how far back: 90s, 10m, 2h, 1d, or a time", NULL, &w.since},
-	    {"limit", 0, "N", "the newest N", NULL, &w.limit},
+	    {"limit", 0, "N", "the newest N; 100 if not given, at most 1000", NULL, &w.limit},
 	    ER_REMOTE_OPTIONS(&w.remote),
 	};
 	const er_command cmd = {
@@ -400,7 +389,7 @@ int er_cmd_logs(int argc, char **argv)
 	uint64_t limit;
 	const char *since = NULL;
 	er_slice path = ER_LIT("/v1/logs");
-	bool ok = since_of(&w, &since) && (w.limit == NULL || er_remote_number(&w.remote, "--limit", w.limit, 1, 1000000, &limit)) &&
+	bool ok = since_of(&w, &since) && (w.limit == NULL || er_remote_number(&w.remote, "--limit", w.limit, 1, 1000, &limit)) &&
 	          filters(&w, &path);
 	if (ok) {
 		path = er_remote_query(&w.remote.arena, path, "since", since);
