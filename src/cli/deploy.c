@@ -48,18 +48,6 @@ static void step(deploy *d, er_style style, const char *what, er_slice text, uin
 	er_buf_fini(&b);
 }
 
-static void warnings(deploy *d, const json_t *answer)
-{
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(answer, "warnings"), i, one)
-	{
-		const char *text = json_is_string(one) ? json_string_value(one) : er_json_str(one, "message");
-		if (!d->remote.json)
-			er_show_note(ER_YELLOW, "warning: ", er_slice_cstr(text));
-	}
-}
-
 /* "13", or "12 to 90 %, 13 to 10 %" */
 static er_slice split_text(er_arena *a, const json_t *versions)
 {
@@ -212,7 +200,7 @@ static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
 
 static void finish(deploy *d, json_t *answer)
 {
-	warnings(d, answer);
+	er_remote_warnings(&d->remote, answer);
 	size_t i;
 	json_t *pattern;
 	json_array_foreach(json_object_get(answer, "routes_added"), i, pattern)

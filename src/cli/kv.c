@@ -311,7 +311,8 @@ int er_cmd_kv_delete(int argc, char **argv)
 		if (r.json)
 			er_remote_done(&a);
 		else
-			er_show_printf("deleted %s from %s\n", words[1], words[0]);
+			er_show_printf(json_is_false(json_object_get(a.json, "existed")) ? "%s was not in %s\n" : "deleted %s from %s\n",
+			               words[1], words[0]);
 	}
 	er_answer_fini(&a);
 	return er_remote_close(&r);
@@ -353,7 +354,7 @@ int er_cmd_kv_list(int argc, char **argv)
 	er_answer a = {0};
 	uint64_t most = 0;
 	er_slice path = er_remote_query(&r.arena, er_remote_path(&r.arena, "/v1/kv/{}/keys", ns), "prefix", prefix);
-	if (er_remote_number(&r, "--limit", limit, 0, 100000000, &most) && er_remote_list(&r, path, most, &a)) {
+	if (er_remote_number(&r, "--limit", limit, 0, 100000000, &most) && er_remote_pages(&r, path, most, &a)) {
 		static const char *const heads[] = {"KEY", "EXPIRES", "METADATA"};
 		er_table t;
 		size_t i;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CALL_MS = 60000, PAGES_MAX = 100000 };
+enum { CALL_MS = 60000, PAGES_MAX = 100000, PAGE_MOST = 1000 };
 
 /* ---- paths ---- */
 
@@ -275,6 +275,13 @@ static bool take_page(json_t *items, const json_t *page, uint64_t most)
 	return !(most && json_array_size(items) >= most);
 }
 
+static const char *cursor_of(er_arena *a, const json_t *next)
+{
+	if (json_is_integer(next))
+		return er_arena_cstr(a, er_arena_printf(a, "%lld", (long long)json_integer_value(next)));
+	return json_string_value(next);
+}
+
 bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out)
 {
 	json_t *items = json_array();
@@ -288,7 +295,7 @@ bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out)
 			return false;
 		}
 		more = take_page(items, out->json, most);
-		const char *cursor = json_string_value(json_object_get(out->json, "next"));
+		const char *cursor = cursor_of(&r->arena, json_object_get(out->json, "next"));
 		more = more && cursor && *cursor;
 		next = more ? er_remote_query(&r->arena, path, "cursor", cursor) : next;
 	}
@@ -301,6 +308,13 @@ bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out)
 	return true;
 }
 
+bool er_remote_pages(er_remote *r, er_slice path, uint64_t most, er_answer *out)
+{
+	uint64_t page = most && most < PAGE_MOST ? most : PAGE_MOST;
+	char *limit = er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%llu", (unsigned long long)page));
+	return er_remote_list(r, er_remote_query(&r->arena, path, "limit", limit), most, out);
+}
+
 void er_remote_print(const er_answer *a)
 {
 	er_buf b = {0};
@@ -309,6 +323,18 @@ void er_remote_print(const er_answer *a)
 		er_buf_putc(&b, '\n');
 	er_term_flush(STDOUT_FILENO, &b);
 	er_buf_fini(&b);
+}
+
+void er_remote_warnings(const er_remote *r, const json_t *answer)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(answer, "warnings"), i, one)
+	{
+		const char *text = json_is_string(one) ? json_string_value(one) : er_json_str(one, "message");
+		if (!r->json)
+			er_show_note(ER_YELLOW, "warning: ", er_slice_cstr(text));
+	}
 }
 
 void er_remote_done(const er_answer *a)

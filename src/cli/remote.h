@@ -55,9 +55,13 @@ bool er_remote_get(er_remote *r, er_slice path, er_answer *out);
 json_t *er_remote_try(er_remote *r, er_slice path, int *status);
 /* Like GET, but follows "next" and puts all items (at most `most`, 0: all) into one answer. */
 bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out);
+/* The same of a list that takes "limit". */
+bool er_remote_pages(er_remote *r, er_slice path, uint64_t most, er_answer *out);
 /* Prints the answer's body as it came, with a newline. */
 void er_remote_print(const er_answer *a);
-/* The same; {"ok":true} if the answer has no body. */
+/* "warnings" of an answer, to standard error; with --json they are in the answer. */
+void er_remote_warnings(const er_remote *r, const json_t *answer);
+/* Like er_remote_print; {"ok":true} if the answer has no body. */
 void er_remote_done(const er_answer *a);
 
 /* A failure of this side: said like the API's. `code` as in the API: "invalid", "unreachable" ... */

@@ -86,6 +86,7 @@ int er_cmd_route_add(int argc, char **argv)
 				er_remote_done(&a);
 			else
 				er_show_printf("%s goes to %s in %s\n", pattern, routine, where);
+			er_remote_warnings(&r, a.json);
 		}
 		json_decref(body);
 	}
@@ -133,7 +134,9 @@ static void show_test(const json_t *found, const char *url)
 		return;
 	}
 	const char *source = er_json_str(found, "source"), *pattern = er_json_str(found, "pattern");
-	if (*pattern == 0)
+	if (json_is_true(json_object_get(found, "foreign")))
+		er_show_printf("%s goes to a routine that your token does not see\n", url);
+	else if (*pattern == 0)
 		er_show_printf("%s goes to %s by its name\n", url, er_json_str(found, "routine"));
 	else
 		er_show_printf("%s goes to %s by the rule %s (position %llu, source %s)\n", url, er_json_str(found, "routine"), pattern,

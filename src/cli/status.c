@@ -77,6 +77,17 @@ static size_t add_routine(er_arena *a, er_table *t, const json_t *routine)
 	return n;
 }
 
+/* A routine of the node's own configuration, or one that nothing runs of. */
+static void add_idle(er_arena *a, er_table *t, const json_t *routine)
+{
+	bool file = er_slice_eq(er_slice_cstr(er_json_str(routine, "source")), ER_LIT("file"));
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(routine, "name")));
+	er_table_add(t, file ? ER_LIT("node.jsonc") : ER_LIT("not deployed"));
+	er_table_add(t, file ? er_arena_printf(a, "%s", er_json_str(routine, "version")) : ER_LIT("-"));
+	for (int i = 0; i < 5; i++)
+		er_table_add(t, ER_LIT("-"));
+}
+
 static bool wanted(const json_t *routine, const char *name)
 {
 	return name == NULL || er_slice_eq(er_slice_cstr(name), er_slice_cstr(er_json_str(routine, "name")));
@@ -94,7 +105,8 @@ static void show(er_remote *r, const json_t *all, const char *name)
 		if (!wanted(one, name))
 			continue;
 		found++;
-		(void)add_routine(&r->arena, &t, one);
+		if (add_routine(&r->arena, &t, one) == 0)
+			add_idle(&r->arena, &t, one);
 	}
 	if (name && found == 0) {
 		er_slice text = er_arena_printf(
@@ -169,7 +181,7 @@ int er_cmd_routine_list(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
-	if (er_remote_list(&r, ER_LIT("/v1/routines"), 0, &a)) {
+	if (er_remote_pages(&r, ER_LIT("/v1/routines"), 0, &a)) {
 		static const char *const heads[] = {"ROUTINE", ">VERSIONS", ">NEWEST", "PRODUCTION", "STAGING"};
 		er_table t;
 		size_t i;
@@ -178,9 +190,10 @@ int er_cmd_routine_list(int argc, char **argv)
 		json_array_foreach(json_object_get(a.json, "items"), i, one)
 		{
 			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
+			bool file = er_slice_eq(er_slice_cstr(er_json_str(one, "source")), ER_LIT("file"));
 			er_table_add(&t, er_arena_printf(&r.arena, "%llu", (unsigned long long)er_json_u64(one, "versions")));
 			er_table_add(&t, er_arena_printf(&r.arena, "%llu", (unsigned long long)er_json_u64(one, "newest")));
-			er_table_add(&t, pointer_text(&r.arena, json_object_get(one, "production")));
+			er_table_add(&t, file ? ER_LIT("node.jsonc") : pointer_text(&r.arena, json_object_get(one, "production")));
 			er_table_add(&t, pointer_text(&r.arena, json_object_get(one, "staging")));
 		}
 		if (r.json)

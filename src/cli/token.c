@@ -159,12 +159,11 @@ static void show_audit(er_remote *r, const json_t *items)
 	{
 		const json_t *data = json_object_get(one, "data");
 		char *text = json_object_size(data) ? json_dumps(data, JSON_COMPACT) : NULL;
-		const char *what = er_json_str(one, "change"), *by = er_json_str(one, "by");
 		er_table_add(&t, er_arena_printf(&r->arena, "%llu", (unsigned long long)er_json_u64(one, "sequence")));
 		er_table_add(&t, er_show_time(&r->arena, er_json_str(one, "at")));
-		er_table_add(&t, er_slice_cstr(*by ? by : er_json_str(one, "actor")));
-		er_table_add(&t, er_slice_cstr(er_json_str(one, "source")));
-		er_table_add_styled(&t, ER_BOLD, er_slice_cstr(*what ? what : er_json_str(one, "kind")));
+		er_table_add(&t, er_slice_cstr(er_json_str(one, "by")));
+		er_table_add(&t, er_slice_cstr(er_json_str(one, "from")));
+		er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "kind")));
 		er_table_add(&t, er_slice_cstr(er_json_str(one, "routine")));
 		er_table_add(&t, er_slice_head(er_slice_cstr(text), 120));
 		free(text);
@@ -178,7 +177,7 @@ int er_cmd_audit(int argc, char **argv)
 	const char *after = NULL, *limit = "50";
 	const er_option options[] = {
 	    {"after", 0, "N", "changes behind this number; without it the newest", NULL, &after},
-	    {"limit", 0, "N", "at most so many; 50 if not given", NULL, &limit},
+	    {"limit", 0, "N", "at most so many; 50 if not given, 1000 at most", NULL, &limit},
 	    ER_REMOTE_OPTIONS(&r),
 	};
 	const er_command cmd = {
@@ -194,7 +193,7 @@ int er_cmd_audit(int argc, char **argv)
 		return rc;
 	er_answer a = {0};
 	uint64_t most, from;
-	if (er_remote_number(&r, "--limit", limit, 1, 1000000, &most) && audit_from(&r, after, most, &from)) {
+	if (er_remote_number(&r, "--limit", limit, 1, 1000, &most) && audit_from(&r, after, most, &from)) {
 		er_slice path =
 		    er_arena_printf(&r.arena, "/v1/audit?after=%llu&limit=%llu", (unsigned long long)from, (unsigned long long)most);
 		if (er_remote_get(&r, path, &a)) {

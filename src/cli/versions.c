@@ -49,7 +49,7 @@ int er_cmd_versions(int argc, char **argv)
 	er_answer a = {0};
 	uint64_t most = 0;
 	const char *routine = er_remote_number(&r, "--limit", limit, 0, 1000000, &most) ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routines/{}/versions", routine), most, &a)) {
+	if (routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/versions", routine), most, &a)) {
 		static const char *const heads[] = {">VERSION", "RUNS IN", ">SIZE", "AT", "BY", "MESSAGE"};
 		size_t i;
 		json_t *v;
@@ -171,7 +171,7 @@ int er_cmd_versions_prune(int argc, char **argv)
 		return rc;
 	er_answer a = {0};
 	uint64_t number;
-	const char *routine = er_remote_number(&r, "--keep", keep, 0, 1000000, &number) ? er_remote_routine(&r, name) : NULL;
+	const char *routine = er_remote_number(&r, "--keep", keep, 1, 100000, &number) ? er_remote_routine(&r, name) : NULL;
 	if (routine) {
 		json_t *body = json_pack("{s:I}", "keep", (json_int_t)number);
 		if (er_remote_call(&r, "POST", er_remote_path(&r.arena, "/v1/routines/{}/prune", routine), body, &a)) {
@@ -261,7 +261,7 @@ int er_cmd_deployments(int argc, char **argv)
 	er_answer a = {0};
 	uint64_t most = 0;
 	const char *routine = er_remote_number(&r, "--limit", limit, 0, 1000000, &most) ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routines/{}/deployments", routine), most, &a)) {
+	if (routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/deployments", routine), most, &a)) {
 		static const char *const heads[] = {"SINCE", "ENVIRONMENT", "VERSIONS", "BY", "WHY"};
 		size_t i;
 		json_t *v;
