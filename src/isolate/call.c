@@ -390,7 +390,7 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	er_buf_put(&copy, payload);
 	er_reader r = {.rest = er_buf_slice(&copy)};
 	er_slice name = er_get_string(&r), message = er_get_string(&r), raw = er_get_string(&r);
-	er_sourcemap_stack(er_service_map(in->service), in->routine->source_url, raw, &stack);
+	er_sourcemap_stack(er_service_map(in->service, in->code), in->routine->source_url, raw, &stack);
 	bool fatal = f->flags & ER_FF_FATAL;
 	const er_isolate_events *ev = &in->host->config.events;
 	in->host->stats.kills[ER_ERR_EXCEPTION] += fatal;
