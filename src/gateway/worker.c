@@ -11,23 +11,42 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x574f524b, LOG_BYTES = 64 * 1024, LOG_MS = 200, DRAIN_LOOK_MS = 20 };
+enum { MAGIC = 0x574f524b, LOG_BYTES = 64 * 1024, LOG_MS = 200, DRAIN_LOOK_MS = 20, WARM_MS = 1000, MAX_THREADS = 256 };
 
 /* A configuration as this thread uses it. It lives until it is not the current one and the last exchange that began under it is over. */
 typedef struct snapshot {
 	er_config *config;
 	unsigned uses;
 	bool current;
-	er_routine_metrics **metrics; /* by routine index */
+	er_routine_metrics **metrics; /* by the deployment's index; made when it is asked for */
 } snapshot;
 
-typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, STOP } message_kind;
+/* Where clients of one environment come in. */
+typedef struct door {
+	er_worker *worker;
+	er_env env;
+	er_handler handler;
+	er_server *server;
+} door;
+
+/* A configuration on its way in: instances that it needs are started first. They may be told of when it is in force already. */
+typedef struct change {
+	er_worker *worker;
+	er_config *config; /* NULL: in force */
+	unsigned waiting;  /* for so many instances, and one for its maker */
+} change;
+
+typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP } message_kind;
 
 typedef struct message {
 	struct message *next;
 	message_kind kind;
 	int fd;
+	er_env env;
 	er_config *config;
+	er_routine *routine;
+	er_isolate_started *done;
+	void *ctx;
 } message;
 
 struct er_worker {
@@ -35,18 +54,22 @@ struct er_worker {
 	er_worker_options o;
 	uv_loop_t loop;
 	uv_async_t async;
-	uv_timer_t log_timer, drain_timer;
+	uv_timer_t log_timer, drain_timer, warm_timer;
 	pthread_t thread;
 	bool runs, loop_open;
-	er_server *server;
+	door doors[ER_ENV_COUNT_];
+	unsigned open_servers;
 	er_origin *origin;
 	er_isolate_host *isolate;
 	er_server_stats stats;
-	er_handler gateway, standard;
+	er_handler standard;
 	snapshot *current;
+	change *change; /* not in force yet */
 	er_metrics metrics;
 	er_buf log;
 	uint64_t log_lines;
+	uint64_t tail_second; /* of the loop's time */
+	unsigned tail_left;   /* events of ordinary requests that it may still have */
 	bool stopping, closing;
 	uint64_t drain_until_ms;
 	/* the mailbox */
@@ -57,29 +80,113 @@ struct er_worker {
 
 /* ---- configuration ---- */
 
-static void release(snapshot *s)
+static void release(er_worker *w, snapshot *s)
 {
 	if (s->current || s->uses > 0)
 		return;
-	er_config_unref(s->config);
+	w->o.let_go(w->o.ctx, s->config);
 	er_free(s->metrics);
 	er_free(s);
+}
+
+/* A version that the present configuration serves. */
+static bool lives(void *ctx, const er_routine *r)
+{
+	const er_config *c = ((er_worker *)ctx)->current->config;
+	/* One of node.jsonc serves every environment. */
+	const er_deployment *d = er_config_find(c, (er_env)r->environment, r->name);
+	return d != NULL && (d->version[0] == r || d->version[1] == r);
 }
 
 static void use_config(er_worker *w, er_config *config)
 {
 	snapshot *s = ER_NEW(snapshot), *old = w->current;
 	*s = (snapshot){.config = er_config_ref(config), .current = true};
-	s->metrics = er_alloc(config->n_routines * sizeof *s->metrics + 1);
-	for (size_t i = 0; i < config->n_routines; i++)
-		s->metrics[i] = er_metrics_of(&w->metrics, config->routines[i]->name);
+	s->metrics = er_zalloc(config->n_deployments * sizeof *s->metrics);
 	w->current = s;
 	if (old == NULL)
 		return;
-	er_server_limit(w->server, &config->limits);
-	er_isolate_retire(w->isolate, config->routines, config->n_routines);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_server_limit(w->doors[e].server, &config->limits);
+	er_isolate_retire(w->isolate, lives, w);
 	old->current = false;
-	release(old);
+	release(w, old);
+}
+
+/* The configuration comes into force now: from here on no request finds the old one. */
+static void finish_change(er_worker *w)
+{
+	change *ch = w->change;
+	er_config *config = ch->config;
+	w->change = NULL;
+	ch->config = NULL;
+	uv_timer_stop(&w->warm_timer);
+	use_config(w, config);
+	er_config_unref(config); /* never the last reference: the node has one */
+	w->o.configured(w->o.ctx);
+}
+
+static void one_less(change *ch)
+{
+	if (--ch->waiting > 0)
+		return;
+	if (ch->config != NULL)
+		finish_change(ch->worker);
+	er_free(ch);
+}
+
+static void on_warm(void *ctx, const er_isolate_start *start)
+{
+	(void)start; /* one that fails will say so to its first request, as it would have anyway */
+	one_less(ctx);
+}
+
+static void on_warm_timer(uv_timer_t *timer)
+{
+	er_worker *w = timer->data;
+	if (w->change != NULL)
+		finish_change(w);
+}
+
+typedef struct successors {
+	const er_config *config;
+	er_routine **v;
+	size_t n, cap;
+} successors;
+
+/* A version that runs here and is replaced: whoever takes its place must be ready first. */
+static void find_successors(void *ctx, er_routine *r)
+{
+	successors *s = ctx;
+	const er_deployment *d = er_config_find(s->config, (er_env)r->environment, r->name);
+	for (unsigned i = 0; d != NULL && i < ER_STORE_SPLIT; i++) {
+		if (d->version[i] == NULL || d->version[i] == r)
+			continue;
+		if (s->n == s->cap) {
+			s->cap = s->cap * 2 + 8;
+			s->v = er_realloc(s->v, s->cap * sizeof(er_routine *));
+		}
+		s->v[s->n++] = d->version[i];
+	}
+}
+
+static void begin_change(er_worker *w, er_config *config)
+{
+	ER_ASSERT(w->change == NULL);
+	change *ch = w->change = ER_NEW(change);
+	*ch = (change){.worker = w, .config = er_config_ref(config), .waiting = 1};
+	successors s = {.config = config};
+	if (!config->dev)
+		er_isolate_running(w->isolate, find_successors, &s);
+	if (s.n > 0) {
+		uv_timer_start(&w->warm_timer, on_warm_timer, WARM_MS, 0);
+		uv_unref((uv_handle_t *)&w->warm_timer);
+	}
+	ch->waiting += (unsigned)s.n;
+	for (size_t i = 0; i < s.n; i++)
+		er_isolate_warm(w->isolate, s.v[i], on_warm, ch);
+	er_free(s.v);
+	one_less(ch);
 }
 
 /* ---- the chain ---- */
@@ -93,7 +200,8 @@ static void answer_options(er_exchange *x)
 
 static void handle_gateway(void *self, er_exchange *x)
 {
-	er_worker *w = self;
+	const door *from = self;
+	er_worker *w = from->worker;
 	snapshot *s = w->current;
 	er_served *served = x->user;
 	served->hold = s;
@@ -110,12 +218,17 @@ static void handle_gateway(void *self, er_exchange *x)
 		answer_options(x);
 		return;
 	}
-	er_routine *r = er_config_route(s->config, er_host_of(x->req.authority), er_slice_head(target, er_slice_find(target, '?')));
-	served->routine = r;
-	if (r != NULL)
-		er_isolate_handle(w->isolate, r, x);
-	else
+	er_found found;
+	if (!er_config_route(s->config, from->env, er_host_of(x->req.authority), er_slice_head(target, er_slice_find(target, '?')),
+	                     &found)) {
 		er_exchange_start(x, &w->standard);
+		return;
+	}
+	er_routine *r = er_deployment_choose(found.deployment, &x->client);
+	served->deployment = found.deployment;
+	served->index = found.index;
+	served->routine = r;
+	er_isolate_handle(w->isolate, r, x);
 }
 
 static void handle_standard(void *self, er_exchange *x)
@@ -149,14 +262,53 @@ static void log_access(er_worker *w, const er_finished *f)
 		submit_log(w);
 }
 
+static er_routine_metrics *metrics_of(er_worker *w, snapshot *s, const er_served *served)
+{
+	const er_deployment *d = served->deployment;
+	if (d == NULL)
+		return &w->metrics.nothing[ER_ENV_PRODUCTION];
+	er_routine_metrics **m = &s->metrics[served->index];
+	if (*m == NULL)
+		*m = er_metrics_of(&w->metrics, d->env, d->name);
+	return *m;
+}
+
+/* For the history failures are told always, ordinary requests at a bounded rate. */
+static bool tail_takes(er_worker *w, er_tail_level level, const er_finished *f)
+{
+	if (level == ER_TAIL_ALL || f->status >= 500 || f->x->res.error != ER_ERR_OK || f->x->facts.failed != ER_ERR_OK)
+		return true;
+	uint64_t second = uv_now(&w->loop) / 1000;
+	if (second != w->tail_second) {
+		w->tail_second = second;
+		w->tail_left = (ER_TAIL_IDLE_RATE + w->o.of - 1) / w->o.of;
+	}
+	if (w->tail_left == 0)
+		return false;
+	w->tail_left--;
+	return true;
+}
+
+static void tell_tail(er_worker *w, const er_finished *f)
+{
+	er_tail_level level = er_tail_wants(w->o.tail);
+	if (level == ER_TAIL_OFF || f->served->routine == NULL || !tail_takes(w, level, f))
+		return;
+	er_tail_event e;
+	char address[ER_ADDRESS_TEXT];
+	er_tail_of_request(&e, f, address);
+	er_tail_put(w->o.tail, &e);
+}
+
 static void on_finished(void *ctx, const er_finished *f)
 {
 	er_worker *w = ctx;
 	snapshot *s = f->served->hold;
 	const er_routine *r = f->served->routine;
-	er_metrics_finished(r != NULL ? s->metrics[r->index] : &w->metrics.nothing, f);
+	er_metrics_finished(metrics_of(w, s, f->served), f);
 	if ((s != NULL ? s : w->current)->config->access_log != NULL)
 		log_access(w, f);
+	tell_tail(w, f);
 	if (w->o.events.access != NULL) {
 		er_access_record rec = {
 		    .x = f->x, .routine = r, .status = f->status, .sent = f->sent, .wall_us = f->wall_us, .cut = f->cut};
@@ -164,35 +316,77 @@ static void on_finished(void *ctx, const er_finished *f)
 	}
 	if (s != NULL) {
 		s->uses--;
-		release(s);
+		release(w, s);
 	}
 }
 
 static void on_console(void *ctx, const er_routine *r, er_exchange *x, unsigned level, er_slice text)
 {
 	er_worker *w = ctx;
-	const er_isolate_events *e = &w->o.events.isolate;
-	if (e->console != NULL)
-		e->console(e->ctx, r, x, level, text);
+	const er_isolate_events *ev = &w->o.events.isolate;
+	if (ev->console != NULL)
+		ev->console(ev->ctx, r, x, level, text);
+	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
+		return;
+	er_tail_event e;
+	char address[ER_ADDRESS_TEXT];
+	er_tail_of_routine(&e, ER_TAIL_CONSOLE, r, x, address);
+	e.level = level;
+	e.text = text;
+	er_tail_put(w->o.tail, &e);
+}
+
+static er_routine_metrics *metrics_by_name(er_worker *w, const er_routine *r)
+{
+	return er_metrics_of(&w->metrics, (er_env)r->environment, r->name);
 }
 
 static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slice name, er_slice text, er_slice stack, bool fatal)
 {
 	er_worker *w = ctx;
-	const er_isolate_events *e = &w->o.events.isolate;
-	er_metrics_count(&er_metrics_of(&w->metrics, r->name)->exceptions);
-	if (e->exception != NULL)
-		e->exception(e->ctx, r, x, name, text, stack, fatal);
+	const er_isolate_events *ev = &w->o.events.isolate;
+	er_metrics_count(&metrics_by_name(w, r)->exceptions);
+	if (ev->exception != NULL)
+		ev->exception(ev->ctx, r, x, name, text, stack, fatal);
+	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
+		return;
+	er_tail_event e;
+	char address[ER_ADDRESS_TEXT];
+	er_tail_of_routine(&e, ER_TAIL_EXCEPTION, r, x, address);
+	e.name = name;
+	e.text = text;
+	e.stack = stack;
+	e.fatal = fatal;
+	er_tail_put(w->o.tail, &e);
+}
+
+/* The same sentence as in the node's log. */
+static void tell_killed(er_worker *w, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+{
+	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
+		return;
+	er_tail_event e;
+	char address[ER_ADDRESS_TEXT], text[120];
+	const char *unit = why == ER_ERR_CPU ? " us" : why == ER_ERR_MEMORY ? " KB" : why == ER_ERR_TIMEOUT ? " ms" : "";
+	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s", er_err_name(why),
+	         (unsigned long long)used, unit, (unsigned long long)limit, unit);
+	er_tail_of_routine(&e, ER_TAIL_KILL, r, x, address);
+	e.error = why;
+	e.text = er_slice_cstr(text);
+	e.used = used;
+	e.limit = limit;
+	er_tail_put(w->o.tail, &e);
 }
 
 static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
 {
 	er_worker *w = ctx;
-	const er_isolate_events *e = &w->o.events.isolate;
+	const er_isolate_events *ev = &w->o.events.isolate;
 	if (why < ER_ERR_COUNT_)
-		er_metrics_count(&er_metrics_of(&w->metrics, r->name)->kills[why]);
-	if (e->killed != NULL)
-		e->killed(e->ctx, r, x, why, used, limit);
+		er_metrics_count(&metrics_by_name(w, r)->kills[why]);
+	if (ev->killed != NULL)
+		ev->killed(ev->ctx, r, x, why, used, limit);
+	tell_killed(w, r, x, why, used, limit);
 }
 
 /* ---- ending ---- */
@@ -204,6 +398,7 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->async, NULL);
 	uv_close((uv_handle_t *)&w->log_timer, NULL);
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
+	uv_close((uv_handle_t *)&w->warm_timer, NULL);
 }
 
 static void on_isolate_closed(void *ctx)
@@ -215,8 +410,11 @@ static void on_isolate_closed(void *ctx)
 
 static void on_server_closed(void *ctx)
 {
-	er_worker *w = ctx;
-	w->server = NULL;
+	door *of = ctx;
+	er_worker *w = of->worker;
+	of->server = NULL;
+	if (--w->open_servers > 0)
+		return;
 	er_isolate_host_close(w->isolate, on_isolate_closed, w);
 }
 
@@ -226,7 +424,8 @@ static void close_all(er_worker *w)
 		return;
 	w->closing = true;
 	uv_timer_stop(&w->drain_timer);
-	er_server_close(w->server, on_server_closed, w);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_server_close(w->doors[e].server, on_server_closed, &w->doors[e]);
 }
 
 static void on_drain_timer(uv_timer_t *timer)
@@ -251,35 +450,58 @@ static void stop(er_worker *w)
 		return;
 	}
 	w->stopping = true;
+	if (w->change != NULL)
+		finish_change(w);
 	w->last_isolate = *er_isolate_host_stats(w->isolate);
-	er_server_drain(w->server);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_server_drain(w->doors[e].server);
 	w->drain_until_ms = uv_now(&w->loop) + w->current->config->limits.drain_ms;
 	uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_LOOK_MS);
 }
 
 /* ---- messages ---- */
 
-static void obey(er_worker *w, message *m)
+static void try_version(er_worker *w, const message *m)
+{
+	static const er_isolate_start no = {.why = ER_ERR_UNAVAILABLE, .error = ER_LIT("the node is stopping")};
+	if (w->stopping)
+		m->done(m->ctx, &no);
+	else
+		er_isolate_try(w->isolate, m->routine, m->done, m->ctx);
+}
+
+static void obey(er_worker *w, const message *m)
 {
 	er_err err = {0};
 	switch (m->kind) {
 	case LISTEN:
-		if (!w->stopping && !er_server_listen(w->server, m->fd, &err))
+		if (!w->stopping && !er_server_listen(w->doors[m->env].server, m->fd, &err))
 			er_log(ER_LOG_ERROR, "gateway", "%s", err.text);
 		break;
 	case UNLISTEN:
-		if (!w->stopping)
-			er_server_unlisten(w->server, m->fd);
+		for (er_env e = 0; !w->stopping && e < ER_ENV_COUNT_; e++)
+			er_server_unlisten(w->doors[e].server, m->fd);
 		break;
 	case CONFIGURE:
-		if (!w->stopping)
-			use_config(w, m->config);
-		er_config_unref(m->config);
+		if (w->stopping)
+			w->o.configured(w->o.ctx);
+		else
+			begin_change(w, m->config);
+		break;
+	case TRY:
+		try_version(w, m);
 		break;
 	case STOP:
 		stop(w);
 		break;
 	}
+}
+
+static void free_message(message *m)
+{
+	er_config_unref(m->config);
+	er_routine_unref(m->routine);
+	er_free(m);
 }
 
 static void on_async(uv_async_t *async)
@@ -294,14 +516,14 @@ static void on_async(uv_async_t *async)
 	for (message *next; m != NULL; m = next) {
 		next = m->next;
 		obey(w, m);
-		er_free(m);
+		free_message(m);
 	}
 }
 
-static void post(er_worker *w, message_kind kind, int fd, er_config *config)
+static void post(er_worker *w, const message *what)
 {
 	message *m = ER_NEW(message);
-	*m = (message){.kind = kind, .fd = fd, .config = config};
+	*m = *what;
 	pthread_mutex_lock(&w->lock);
 	*w->last = m;
 	w->last = &m->next;
@@ -309,24 +531,29 @@ static void post(er_worker *w, message_kind kind, int fd, er_config *config)
 	uv_async_send(&w->async);
 }
 
-void er_worker_listen(er_worker *w, int fd)
+void er_worker_listen(er_worker *w, int fd, er_env env)
 {
-	post(w, LISTEN, fd, NULL);
+	post(w, &(message){.kind = LISTEN, .fd = fd, .env = env});
 }
 
 void er_worker_unlisten(er_worker *w, int fd)
 {
-	post(w, UNLISTEN, fd, NULL);
+	post(w, &(message){.kind = UNLISTEN, .fd = fd});
 }
 
 void er_worker_configure(er_worker *w, er_config *config)
 {
-	post(w, CONFIGURE, -1, er_config_ref(config));
+	post(w, &(message){.kind = CONFIGURE, .config = er_config_ref(config)});
+}
+
+void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *ctx)
+{
+	post(w, &(message){.kind = TRY, .routine = r, .done = done, .ctx = ctx});
 }
 
 void er_worker_stop(er_worker *w)
 {
-	post(w, STOP, -1, NULL);
+	post(w, &(message){.kind = STOP});
 }
 
 /* ---- life ---- */
@@ -346,16 +573,19 @@ static bool make_parts(er_worker *w, er_err *err)
 	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &w->standard, &ic, err);
 	if (w->isolate == NULL)
 		return false;
-	er_server_options so = {.loop = &w->loop,
-	                        .handler = &w->gateway,
-	                        .limits = c->limits,
-	                        .gate = w->o.gate,
-	                        .number = w->o.number,
-	                        .stats = &w->stats,
-	                        .id_base = w->o.id_base,
-	                        .finished = on_finished,
-	                        .ctx = w};
-	w->server = er_server_new(&so);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		er_server_options so = {.loop = &w->loop,
+		                        .handler = &w->doors[e].handler,
+		                        .limits = c->limits,
+		                        .gate = w->o.gate,
+		                        .number = w->o.number + e * MAX_THREADS,
+		                        .stats = &w->stats,
+		                        .id_base = w->o.id_base,
+		                        .finished = on_finished,
+		                        .ctx = w};
+		w->doors[e].server = er_server_new(&so);
+		w->open_servers++;
+	}
 	return true;
 }
 
@@ -366,14 +596,19 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	w->o = *options;
 	w->last = &w->first;
 	w->standard = (er_handler){.name = "standard", .handle = handle_standard, .self = w};
-	w->gateway = (er_handler){.name = "gateway", .handle = handle_gateway, .self = w, .next = &w->standard};
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		door *d = &w->doors[e];
+		*d = (door){.worker = w, .env = e};
+		d->handler = (er_handler){.name = "gateway", .handle = handle_gateway, .self = d, .next = &w->standard};
+	}
 	pthread_mutex_init(&w->lock, NULL);
 	er_metrics_init(&w->metrics);
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->async, on_async);
 	uv_timer_init(&w->loop, &w->log_timer);
 	uv_timer_init(&w->loop, &w->drain_timer);
-	w->async.data = w->log_timer.data = w->drain_timer.data = w;
+	uv_timer_init(&w->loop, &w->warm_timer);
+	w->async.data = w->log_timer.data = w->drain_timer.data = w->warm_timer.data = w;
 	w->loop_open = true;
 	use_config(w, options->config);
 	w->o.config = w->current->config;
@@ -409,7 +644,7 @@ bool er_worker_run(er_worker *w, er_err *err)
 /* Of a worker whose thread never ran: its loop is turned here until everything is closed. */
 static void close_unrun(er_worker *w)
 {
-	if (w->server != NULL)
+	if (w->open_servers > 0)
 		close_all(w);
 	else if (w->isolate != NULL)
 		er_isolate_host_close(w->isolate, on_isolate_closed, w);
@@ -433,12 +668,11 @@ void er_worker_free(er_worker *w)
 	ER_ASSERT(rc == 0);
 	for (message *m = w->first, *next; m != NULL; m = next) {
 		next = m->next;
-		er_config_unref(m->config);
-		er_free(m);
+		free_message(m);
 	}
-	w->current->current = false;
-	w->current->uses = 0;
-	release(w->current);
+	er_config_unref(w->current->config);
+	er_free(w->current->metrics);
+	er_free(w->current);
 	er_metrics_fini(&w->metrics);
 	er_buf_fini(&w->log);
 	pthread_mutex_destroy(&w->lock);

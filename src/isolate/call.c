@@ -272,10 +272,13 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 {
 	er_exchange *x = c->x;
 	if (c->answered || x == NULL) {
+		if (c->streams != NULL)
+			c->streams->facts.failed = kind;
 		er_inflow_fini(&c->response, kind);
 		return;
 	}
 	c->answered = true;
+	x->facts.failed = status >= 500 ? kind : ER_ERR_OK;
 	x->facts.cpu_us = c->cpu_us;
 	x->facts.subrequests = c->subrequests;
 	x->on_cancel = NULL;

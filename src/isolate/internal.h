@@ -176,7 +176,13 @@ void er_sub_free(er_sub *s, er_err_kind reason);
 /* ---- instance ---- */
 
 /* READING its code, WAITING for a box, LOADING the code into it. */
-typedef enum instance_state { INSTANCE_READING, INSTANCE_WAITING, INSTANCE_LOADING, INSTANCE_READY, INSTANCE_DEAD } instance_state;
+typedef enum instance_state {
+	INSTANCE_READING,
+	INSTANCE_WAITING,
+	INSTANCE_LOADING,
+	INSTANCE_READY,
+	INSTANCE_DEAD
+} instance_state;
 
 /* Somebody waits for an instance to have loaded: it is warmed up, or only tried. */
 typedef struct er_start {

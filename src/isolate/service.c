@@ -118,6 +118,7 @@ void er_service_failed(er_service *s, er_err_kind why)
 static void answer_suspended(er_service *s, er_exchange *x, uint64_t now)
 {
 	unsigned left_ms = (unsigned)((s->suspended_until_us - now) / 1000U) + 1;
+	x->facts.failed = ER_ERR_SUSPENDED;
 	if (s->routine->fallback) {
 		er_exchange_start(x, s->host->standard);
 		return;
