@@ -36,6 +36,9 @@ typedef struct er_settings {
 ER_MUST_CHECK bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem);
 /* The same from JSON text (of the store). */
 ER_MUST_CHECK bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem);
+/* Appends v, a checked object, in one spelling: known members in one order, without name. The same settings are then the same bytes, which the
+ * store compares. */
+void er_settings_write(er_buf *b, const er_json *v);
 /* No limit above the node's maximum. */
 ER_MUST_CHECK bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem);
 /* The `env` object of a routine: a version's own variables, and over them what the store says for the environment (er_store_env). Both are JSON
