@@ -91,7 +91,7 @@ size_t er_utf8_len(er_slice s)
 bool er_utf8_valid(er_slice s)
 {
 	while (s.n) {
-		size_t n = utf8_len(s);
+		size_t n = er_utf8_len(s);
 		if (n == 0)
 			return false;
 		s = er_slice_from(s, n);

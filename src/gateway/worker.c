@@ -1,4 +1,4 @@
-#include "gateway/worker.h"
+#include "gateway/worker_internal.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,39 +7,15 @@
 #include "gateway/standard.h"
 #include "http/identity.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x574f524b, LOG_BYTES = 64 * 1024, LOG_MS = 200, DRAIN_LOOK_MS = 20, WARM_MS = 1000, MAX_THREADS = 256 };
-
-/* A configuration as this thread uses it. It lives until it is not the current one and the last exchange that began under it is over. */
-typedef struct snapshot {
-	er_config *config;
-	unsigned uses;
-	bool current;
-	er_routine_metrics **metrics; /* by the deployment's index; made when it is asked for */
-} snapshot;
-
-/* Where clients of one environment come in. */
-typedef struct door {
-	er_worker *worker;
-	er_env env;
-	er_handler handler;
-	er_server *server;
-} door;
-
-/* A configuration on its way in: instances that it needs are started first. They may be told of when it is in force already. */
-typedef struct change {
-	er_worker *worker;
-	er_config *config; /* NULL: in force */
-	unsigned waiting;  /* for so many instances, and one for its maker */
-} change;
+enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, MAX_THREADS = 256 };
 
 typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP } message_kind;
 
-typedef struct message {
-	struct message *next;
+struct er_worker_message {
+	struct er_worker_message *next;
 	message_kind kind;
 	int fd;
 	er_env env;
@@ -47,147 +23,8 @@ typedef struct message {
 	er_routine *routine;
 	er_isolate_started *done;
 	void *ctx;
-} message;
-
-struct er_worker {
-	uint32_t magic;
-	er_worker_options o;
-	uv_loop_t loop;
-	uv_async_t async;
-	uv_timer_t log_timer, drain_timer, warm_timer;
-	pthread_t thread;
-	bool runs, loop_open;
-	door doors[ER_ENV_COUNT_];
-	unsigned open_servers;
-	er_origin *origin;
-	er_isolate_host *isolate;
-	er_server_stats stats;
-	er_handler standard;
-	snapshot *current;
-	change *change; /* not in force yet */
-	er_metrics metrics;
-	er_buf log;
-	uint64_t log_lines;
-	uint64_t tail_second; /* of the loop's time */
-	unsigned tail_left;   /* events of ordinary requests that it may still have */
-	bool stopping, closing;
-	uint64_t drain_until_ms;
-	/* the mailbox */
-	pthread_mutex_t lock;
-	message *first, **last;
-	er_isolate_stats last_isolate; /* what the control thread reads once it has told us to stop */
 };
-
-/* ---- configuration ---- */
-
-static void release(er_worker *w, snapshot *s)
-{
-	if (s->current || s->uses > 0)
-		return;
-	w->o.let_go(w->o.ctx, s->config);
-	er_free(s->metrics);
-	er_free(s);
-}
-
-/* A version that the present configuration serves. */
-static bool lives(void *ctx, const er_routine *r)
-{
-	const er_config *c = ((er_worker *)ctx)->current->config;
-	/* One of node.jsonc serves every environment. */
-	const er_deployment *d = er_config_find(c, (er_env)r->environment, r->name);
-	return d != NULL && (d->version[0] == r || d->version[1] == r);
-}
-
-static void use_config(er_worker *w, er_config *config)
-{
-	snapshot *s = ER_NEW(snapshot), *old = w->current;
-	*s = (snapshot){.config = er_config_ref(config), .current = true};
-	s->metrics = er_zalloc(config->n_deployments * sizeof *s->metrics);
-	w->current = s;
-	if (old == NULL)
-		return;
-	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		er_server_limit(w->doors[e].server, &config->limits);
-	er_isolate_retire(w->isolate, lives, w);
-	old->current = false;
-	release(w, old);
-}
-
-/* The configuration comes into force now: from here on no request finds the old one. */
-static void finish_change(er_worker *w)
-{
-	change *ch = w->change;
-	er_config *config = ch->config;
-	w->change = NULL;
-	ch->config = NULL;
-	uv_timer_stop(&w->warm_timer);
-	use_config(w, config);
-	er_config_unref(config); /* never the last reference: the node has one */
-	w->o.configured(w->o.ctx);
-}
-
-static void one_less(change *ch)
-{
-	if (--ch->waiting > 0)
-		return;
-	if (ch->config != NULL)
-		finish_change(ch->worker);
-	er_free(ch);
-}
-
-static void on_warm(void *ctx, const er_isolate_start *start)
-{
-	(void)start; /* one that fails will say so to its first request, as it would have anyway */
-	one_less(ctx);
-}
-
-static void on_warm_timer(uv_timer_t *timer)
-{
-	er_worker *w = timer->data;
-	if (w->change != NULL)
-		finish_change(w);
-}
-
-typedef struct successors {
-	const er_config *config;
-	er_routine **v;
-	size_t n, cap;
-} successors;
-
-/* A version that runs here and is replaced: whoever takes its place must be ready first. */
-static void find_successors(void *ctx, er_routine *r)
-{
-	successors *s = ctx;
-	const er_deployment *d = er_config_find(s->config, (er_env)r->environment, r->name);
-	for (unsigned i = 0; d != NULL && i < ER_STORE_SPLIT; i++) {
-		if (d->version[i] == NULL || d->version[i] == r)
-			continue;
-		if (s->n == s->cap) {
-			s->cap = s->cap * 2 + 8;
-			s->v = er_realloc(s->v, s->cap * sizeof(er_routine *));
-		}
-		s->v[s->n++] = d->version[i];
-	}
-}
-
-static void begin_change(er_worker *w, er_config *config)
-{
-	ER_ASSERT(w->change == NULL);
-	change *ch = w->change = ER_NEW(change);
-	*ch = (change){.worker = w, .config = er_config_ref(config), .waiting = 1};
-	successors s = {.config = config};
-	if (!config->dev)
-		er_isolate_running(w->isolate, find_successors, &s);
-	if (s.n > 0) {
-		uv_timer_start(&w->warm_timer, on_warm_timer, WARM_MS, 0);
-		uv_unref((uv_handle_t *)&w->warm_timer);
-	}
-	ch->waiting += (unsigned)s.n;
-	for (size_t i = 0; i < s.n; i++)
-		er_isolate_warm(w->isolate, s.v[i], on_warm, ch);
-	er_free(s.v);
-	one_less(ch);
-}
+typedef struct er_worker_message message;
 
 /* ---- the chain ---- */
 
@@ -200,9 +37,9 @@ static void answer_options(er_exchange *x)
 
 static void handle_gateway(void *self, er_exchange *x)
 {
-	const door *from = self;
+	const er_worker_door *from = self;
 	er_worker *w = from->worker;
-	snapshot *s = w->current;
+	er_worker_snapshot *s = w->current;
 	er_served *served = x->user;
 	served->hold = s;
 	s->uses++;
@@ -237,158 +74,6 @@ static void handle_standard(void *self, er_exchange *x)
 	er_standard_answer(w->origin, w->current->config, x);
 }
 
-/* ---- afterwards ---- */
-
-static void submit_log(er_worker *w)
-{
-	er_access_log_submit(w->o.log, &w->log, w->log_lines);
-	w->log_lines = 0;
-}
-
-static void on_log_timer(uv_timer_t *timer)
-{
-	submit_log(timer->data);
-}
-
-static void log_access(er_worker *w, const er_finished *f)
-{
-	if (er_buf_len(&w->log) == 0 && !w->closing) {
-		uv_timer_start(&w->log_timer, on_log_timer, LOG_MS, 0);
-		uv_unref((uv_handle_t *)&w->log_timer);
-	}
-	er_access_log_record(&w->log, f);
-	w->log_lines++;
-	if (er_buf_len(&w->log) >= LOG_BYTES)
-		submit_log(w);
-}
-
-static er_routine_metrics *metrics_of(er_worker *w, snapshot *s, const er_served *served)
-{
-	const er_deployment *d = served->deployment;
-	if (d == NULL)
-		return &w->metrics.nothing[ER_ENV_PRODUCTION];
-	er_routine_metrics **m = &s->metrics[served->index];
-	if (*m == NULL)
-		*m = er_metrics_of(&w->metrics, d->env, d->name);
-	return *m;
-}
-
-/* For the history failures are told always, ordinary requests at a bounded rate. */
-static bool tail_takes(er_worker *w, er_tail_level level, const er_finished *f)
-{
-	if (level == ER_TAIL_ALL || f->status >= 500 || f->x->res.error != ER_ERR_OK || f->x->facts.failed != ER_ERR_OK)
-		return true;
-	uint64_t second = uv_now(&w->loop) / 1000;
-	if (second != w->tail_second) {
-		w->tail_second = second;
-		w->tail_left = (ER_TAIL_IDLE_RATE + w->o.of - 1) / w->o.of;
-	}
-	if (w->tail_left == 0)
-		return false;
-	w->tail_left--;
-	return true;
-}
-
-static void tell_tail(er_worker *w, const er_finished *f)
-{
-	er_tail_level level = er_tail_wants(w->o.tail);
-	if (level == ER_TAIL_OFF || f->served->routine == NULL || !tail_takes(w, level, f))
-		return;
-	er_tail_event e;
-	char address[ER_ADDRESS_TEXT];
-	er_tail_of_request(&e, f, address);
-	er_tail_put(w->o.tail, &e);
-}
-
-static void on_finished(void *ctx, const er_finished *f)
-{
-	er_worker *w = ctx;
-	snapshot *s = f->served->hold;
-	const er_routine *r = f->served->routine;
-	er_metrics_finished(metrics_of(w, s, f->served), f);
-	if ((s != NULL ? s : w->current)->config->access_log != NULL)
-		log_access(w, f);
-	tell_tail(w, f);
-	if (w->o.events.access != NULL) {
-		er_access_record rec = {
-		    .x = f->x, .routine = r, .status = f->status, .sent = f->sent, .wall_us = f->wall_us, .cut = f->cut};
-		w->o.events.access(w->o.events.ctx, &rec);
-	}
-	if (s != NULL) {
-		s->uses--;
-		release(w, s);
-	}
-}
-
-static void on_console(void *ctx, const er_routine *r, er_exchange *x, unsigned level, er_slice text)
-{
-	er_worker *w = ctx;
-	const er_isolate_events *ev = &w->o.events.isolate;
-	if (ev->console != NULL)
-		ev->console(ev->ctx, r, x, level, text);
-	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
-		return;
-	er_tail_event e;
-	char address[ER_ADDRESS_TEXT];
-	er_tail_of_routine(&e, ER_TAIL_CONSOLE, r, x, address);
-	e.level = level;
-	e.text = text;
-	er_tail_put(w->o.tail, &e);
-}
-
-static er_routine_metrics *metrics_by_name(er_worker *w, const er_routine *r)
-{
-	return er_metrics_of(&w->metrics, (er_env)r->environment, r->name);
-}
-
-static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slice name, er_slice text, er_slice stack, bool fatal)
-{
-	er_worker *w = ctx;
-	const er_isolate_events *ev = &w->o.events.isolate;
-	er_metrics_count(&metrics_by_name(w, r)->exceptions);
-	if (ev->exception != NULL)
-		ev->exception(ev->ctx, r, x, name, text, stack, fatal);
-	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
-		return;
-	er_tail_event e;
-	char address[ER_ADDRESS_TEXT];
-	er_tail_of_routine(&e, ER_TAIL_EXCEPTION, r, x, address);
-	e.name = name;
-	e.text = text;
-	e.stack = stack;
-	e.fatal = fatal;
-	er_tail_put(w->o.tail, &e);
-}
-
-/* The same sentence as in the node's log. */
-static void tell_killed(er_worker *w, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
-{
-	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
-		return;
-	er_tail_event e;
-	char address[ER_ADDRESS_TEXT], text[120];
-	const char *unit = why == ER_ERR_CPU ? " us" : why == ER_ERR_MEMORY ? " KB" : why == ER_ERR_TIMEOUT ? " ms" : "";
-	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s", er_err_name(why),
-	         (unsigned long long)used, unit, (unsigned long long)limit, unit);
-	er_tail_of_routine(&e, ER_TAIL_KILL, r, x, address);
-	e.error = why;
-	e.text = er_slice_cstr(text);
-	e.used = used;
-	e.limit = limit;
-	er_tail_put(w->o.tail, &e);
-}
-
-static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
-{
-	er_worker *w = ctx;
-	const er_isolate_events *ev = &w->o.events.isolate;
-	if (why < ER_ERR_COUNT_)
-		er_metrics_count(&metrics_by_name(w, r)->kills[why]);
-	if (ev->killed != NULL)
-		ev->killed(ev->ctx, r, x, why, used, limit);
-	tell_killed(w, r, x, why, used, limit);
-}
-
 /* ---- ending ---- */
 
 static void on_origin_closed(void *ctx)
@@ -410,7 +95,7 @@ static void on_isolate_closed(void *ctx)
 
 static void on_server_closed(void *ctx)
 {
-	door *of = ctx;
+	er_worker_door *of = ctx;
 	er_worker *w = of->worker;
 	of->server = NULL;
 	if (--w->open_servers > 0)
@@ -450,8 +135,7 @@ static void stop(er_worker *w)
 		return;
 	}
 	w->stopping = true;
-	if (w->change != NULL)
-		finish_change(w);
+	er_worker_finish_change(w);
 	w->last_isolate = *er_isolate_host_stats(w->isolate);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_drain(w->doors[e].server);
@@ -486,7 +170,7 @@ static void obey(er_worker *w, const message *m)
 		if (w->stopping)
 			w->o.configured(w->o.ctx);
 		else
-			begin_change(w, m->config);
+			er_worker_begin_change(w, m->config);
 		break;
 	case TRY:
 		try_version(w, m);
@@ -569,7 +253,7 @@ static bool make_parts(er_worker *w, er_err *err)
 	                        .max_instances = c->max_instances,
 	                        .min_level = c->min_level,
 	                        .show_errors = c->dev,
-	                        .events = {.console = on_console, .exception = on_exception, .killed = on_killed, .ctx = w}};
+	                        .events = er_worker_isolate_events(w)};
 	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &w->standard, &ic, err);
 	if (w->isolate == NULL)
 		return false;
@@ -581,7 +265,7 @@ static bool make_parts(er_worker *w, er_err *err)
 		                        .number = w->o.number + e * MAX_THREADS,
 		                        .stats = &w->stats,
 		                        .id_base = w->o.id_base,
-		                        .finished = on_finished,
+		                        .finished = er_worker_finished,
 		                        .ctx = w};
 		w->doors[e].server = er_server_new(&so);
 		w->open_servers++;
@@ -597,8 +281,8 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	w->last = &w->first;
 	w->standard = (er_handler){.name = "standard", .handle = handle_standard, .self = w};
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
-		door *d = &w->doors[e];
-		*d = (door){.worker = w, .env = e};
+		er_worker_door *d = &w->doors[e];
+		*d = (er_worker_door){.worker = w, .env = e};
 		d->handler = (er_handler){.name = "gateway", .handle = handle_gateway, .self = d, .next = &w->standard};
 	}
 	pthread_mutex_init(&w->lock, NULL);
@@ -610,7 +294,7 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	uv_timer_init(&w->loop, &w->warm_timer);
 	w->async.data = w->log_timer.data = w->drain_timer.data = w->warm_timer.data = w;
 	w->loop_open = true;
-	use_config(w, options->config);
+	er_worker_use(w, options->config);
 	w->o.config = w->current->config;
 	if (make_parts(w, err))
 		return w;
@@ -626,7 +310,7 @@ static void *run(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	er_sched_slice(ER_SLICE_US);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	submit_log(w);
+	er_worker_submit_log(w);
 	w->o.ended(w->o.ctx);
 	return NULL;
 }

@@ -33,7 +33,7 @@ void er_instance_find_box(er_instance *in)
 	enum er_profile profile = in->routine->profile;
 	if (in->kill_reason != ER_ERR_OK || in->closing_us != 0)
 		return;
-	er_box *box = er_pool_take(h, profile);
+	er_box *box = er_pool_box_take(h, profile);
 	if (box != NULL) {
 		er_instance_give_box(in, box);
 	} else {

@@ -335,7 +335,7 @@ struct er_isolate_host {
 
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
-er_box *er_pool_take(er_isolate_host *h, enum er_profile p);
+er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);
