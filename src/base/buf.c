@@ -88,6 +88,17 @@ size_t er_utf8_len(er_slice s)
 	return n;
 }
 
+bool er_utf8_valid(er_slice s)
+{
+	while (s.n) {
+		size_t n = er_utf8_len(s);
+		if (n == 0)
+			return false;
+		s = er_slice_from(s, n);
+	}
+	return true;
+}
+
 void er_buf_put_json(er_buf *b, er_slice s)
 {
 	er_buf_putc(b, '"');
