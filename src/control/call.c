@@ -241,6 +241,11 @@ static void refuse_body(er_call *call, er_problem_code code, const char *text)
 	er_call_refuse(call);
 }
 
+void er_call_abandon(er_call *call)
+{
+	refuse_body(call, ER_PROBLEM_UNAVAILABLE, "the node is stopping");
+}
+
 static bool take_piece(er_call *call, er_piece *piece)
 {
 	size_t before = call->body.cap;
