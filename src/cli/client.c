@@ -140,6 +140,8 @@ static size_t on_field(char *p, size_t size, size_t n, void *ctx)
 	er_client *c = ctx;
 	ER_CHECK(c, MAGIC);
 	er_slice line = er_slice_of(p, size * n);
+	if (c->reply->head_us == 0)
+		c->reply->head_us = er_clock_mono_us() - c->began;
 	size_t colon = er_slice_find(line, ':');
 	er_slice name = er_slice_head(line, colon), value = er_slice_from(line, colon + 1);
 	while (value.n && (value.p[value.n - 1] == '\r' || value.p[value.n - 1] == '\n'))
@@ -354,11 +356,8 @@ bool er_client_call(er_client *c, const er_ask *call, er_reply *reply, er_err *e
 	CURLcode rc = curl_easy_perform(c->easy);
 	reply->total_us = er_clock_mono_us() - c->began;
 	long status = 0;
-	curl_off_t head = 0;
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-	(void)curl_easy_getinfo(c->easy, CURLINFO_STARTTRANSFER_TIME_T, &head);
 	reply->status = (int)status;
-	reply->head_us = (uint64_t)head;
 	curl_slist_free_all(fields);
 	er_free(url);
 	c->call = NULL;

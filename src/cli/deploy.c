@@ -85,34 +85,41 @@ static void show_live(deploy *d, const json_t *answer)
 
 /* ---- the first answer of the new code ---- */
 
+/* The address of a listener for production (staging has its host names there as well), else of any. */
+static er_slice listener(const json_t *status)
+{
+	size_t i;
+	json_t *one;
+	const json_t *list = json_object_get(json_object_get(status, "node"), "listen");
+	json_array_foreach(list, i, one) if (er_slice_eq(er_slice_cstr(er_json_str(one, "environment")),
+	                                                 ER_LIT("production"))) return er_slice_cstr(er_json_str(one, "address"));
+	return er_slice_cstr(er_json_str(json_array_get(list, 0), "address"));
+}
+
+/* The host of an admin URL, without its port. */
+static er_slice host_of(const char *url)
+{
+	er_slice s = er_slice_cstr(url);
+	s = er_slice_from(s, er_slice_find(s, ':') + 3);
+	return er_slice_head(s, s.n && s.p[0] == '[' ? er_slice_find(s, ']') + 1 : er_slice_find(s, ':'));
+}
+
 /* Where clients come, as seen from here: the node says its listeners, we know its host. */
 static bool clients_url(deploy *d, er_buf *url)
 {
 	int status;
 	json_t *node = er_remote_try(&d->remote, ER_LIT("/v1/status"), &status);
-	const json_t *listen = json_object_get(json_object_get(node, "node"), "listen");
-	er_slice first =
-	    er_slice_cstr(json_is_array(listen) ? json_string_value(json_array_get(listen, 0)) : json_string_value(listen));
-	size_t colon = first.n;
-	while (colon > 0 && first.p[colon - 1] != ':')
+	er_slice address = listener(node);
+	size_t colon = address.n;
+	while (colon > 0 && address.p[colon - 1] != ':')
 		colon--;
-	uint64_t port = 0;
-	bool ok = colon > 0 && er_slice_u64(er_slice_from(first, colon), &port) && port > 0;
-	if (ok && er_target_local(&d->remote.target)) {
-		er_slice host = er_slice_head(first, colon - 1);
-		host = er_slice_starts(host, ER_LIT("http://")) ? er_slice_from(host, 7) : host;
-		bool any = host.n == 0 || er_slice_eq(host, ER_LIT("0.0.0.0")) || er_slice_eq(host, ER_LIT("[::]")) ||
-		           er_slice_eq(host, ER_LIT("*"));
-		er_buf_printf(url, "http://%.*s:%llu", ER_FMT(any ? ER_LIT("127.0.0.1") : host), (unsigned long long)port);
-	} else if (ok) {
-		er_slice host = er_slice_cstr(d->remote.target.url);
-		host = er_slice_from(host, er_slice_find(host, ':') + 3);
-		if (host.n && host.p[0] != '[')
-			host = er_slice_head(host, er_slice_find(host, ':'));
-		else
-			host = er_slice_head(host, er_slice_find(host, ']') + 1);
-		er_buf_printf(url, "http://%.*s:%llu", ER_FMT(host), (unsigned long long)port);
-	}
+	er_slice host = er_slice_head(address, colon ? colon - 1 : 0), port = er_slice_from(address, colon);
+	bool any = host.n == 0 || er_slice_eq(host, ER_LIT("0.0.0.0")) || er_slice_eq(host, ER_LIT("[::]")) ||
+	           er_slice_eq(host, ER_LIT("*"));
+	if (any)
+		host = d->remote.target.socket ? ER_LIT("127.0.0.1") : host_of(d->remote.target.url);
+	er_buf_printf(url, "http://%.*s:%.*s", ER_FMT(host), ER_FMT(port));
+	bool ok = port.n > 0;
 	json_decref(node);
 	return ok;
 }

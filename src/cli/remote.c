@@ -368,7 +368,7 @@ const char *er_remote_routine(er_remote *r, const char *name)
 		r->status = ER_EXIT_FAILED;
 	} else if (found == NULL) {
 		er_remote_fail(r, ER_EXIT_USAGE, "invalid",
-		               "which routine? Give --name NAME, or call this in the folder of its er.jsonc");
+		               "which routine? Name it (--name NAME), or call this in the folder of its er.jsonc");
 	}
 	er_project_free(&p);
 	return found;

@@ -50,33 +50,33 @@ int er_cmd_route_list(int argc, char **argv)
 int er_cmd_route_add(int argc, char **argv)
 {
 	er_remote r = {0};
-	const char *env = NULL, *name = NULL, *position = NULL, *pattern = NULL;
+	const char *env = NULL, *position = NULL, *words[2] = {NULL};
 	const er_option options[] = {
 	    {"env", 'e', "ENV", "production (default) or staging", NULL, &env},
-	    {"name", 'n', "NAME", "the routine, instead of er.jsonc's name", NULL, &name},
 	    {"position", 0, "N", "where in the node's own list, from 0; at its end if not given", NULL, &position},
 	    ER_REMOTE_OPTIONS(&r),
 	};
 	const er_command cmd = {
-	    .usage = "er route add PATTERN [--name NAME] [--position N] [options]",
-	    .about = "Sends what matches to a routine. PATTERN: host/path*, host/path (exactly), host (all of it), *.host/path* "
+	    .usage = "er route add PATTERN [ROUTINE] [--position N] [options]",
+	    .about = "Sends what matches to a routine (er.jsonc's, if none is named). PATTERN: host/path*, host/path (exactly), host "
+	             "(all of it), *.host/path* "
 	             "(sub-hosts), */path*, *. A star stands only at\n"
 	             "the front of the host and at the end of the path. Quote it: 'shop.example/api/*'.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
+	    .max_words = 2,
 	    .least_words = 1,
 	};
-	int rc = er_args_parse(&cmd, argc, argv, &pattern);
+	int rc = er_args_parse(&cmd, argc, argv, words);
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
 	uint64_t at = 0;
 	const char *where = er_remote_env(&r, env);
-	const char *routine = where ? er_remote_routine(&r, name) : NULL;
+	const char *routine = where ? er_remote_routine(&r, words[1]) : NULL;
 	if (routine && (position == NULL || er_remote_number(&r, "--position", position, 0, 1000000, &at))) {
-		json_t *body = json_pack("{s:s, s:s, s:s}", "environment", where, "pattern", pattern, "routine", routine);
+		json_t *body = json_pack("{s:s, s:s, s:s}", "environment", where, "pattern", words[0], "routine", routine);
 		if (position && body)
 			(void)json_object_set_new(body, "position", json_integer((json_int_t)at));
 		if (body == NULL) {
@@ -85,7 +85,7 @@ int er_cmd_route_add(int argc, char **argv)
 			if (r.json)
 				er_remote_done(&a);
 			else
-				er_show_printf("%s goes to %s in %s\n", pattern, routine, where);
+				er_show_printf("%s goes to %s in %s\n", words[0], routine, where);
 			er_remote_warnings(&r, a.json);
 		}
 		json_decref(body);

@@ -95,7 +95,7 @@ static void put_event(watch *w, const json_t *json)
 	if (kind_of(json, &e.kind)) {
 		er_slice version = version_of(&a, json), staging = ER_LIT("");
 		const char *method = er_json_str(json, "method"), *routine = er_json_str(json, "routine");
-		if (er_slice_eq(er_slice_cstr(er_json_str(json, "environment")), ER_LIT("staging")))
+		if (e.kind != ER_EVENT_NOTE && er_slice_eq(er_slice_cstr(er_json_str(json, "environment")), ER_LIT("staging")))
 			staging = ER_LIT(" staging");
 		e.when = clock_of(json);
 		e.source = er_arena_printf(&a, "%s%s%.*s%.*s", w->many || version.n == 0 ? routine : "", version.n ? "@" : "",
