@@ -153,9 +153,9 @@ int er_cmd_init(int argc, char **argv)
 	    .usage = "er init NAME [--template T] | er init [NAME] --from DIR",
 	    .about = "Makes the folder NAME with a new routine. NAME: a to z, 0 to 9 and -, at most 63.\n"
 	             "--from DIR imports a project: of EdgeRoutine's first command line (edge.js, config.js), of its successor "
-	             "(esa.jsonc), or a Workers-style one\n"
+	             "(esa.jsonc), or a Workers-style one "
 	             "(wrangler.toml, .json, .jsonc). Sources are copied into NAME (the project's own name if none is given), "
-	             "er.jsonc is written, and a report says\n"
+	             "er.jsonc is written, and a report says "
 	             "what was taken, changed, not taken and why, and what is left to do. In DIR itself, er init --from . only adds "
 	             "er.jsonc.",
 	    .details = "Exit status: 0 made, 1 it could not be made (nothing that exists is overwritten), 2 wrong usage.\n",

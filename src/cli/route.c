@@ -60,7 +60,7 @@ int er_cmd_route_add(int argc, char **argv)
 	    .usage = "er route add PATTERN [ROUTINE] [--position N] [options]",
 	    .about = "Sends what matches to a routine (er.jsonc's, if none is named). PATTERN: host/path*, host/path (exactly), host "
 	             "(all of it), *.host/path* "
-	             "(sub-hosts), */path*, *. A star stands only at\n"
+	             "(sub-hosts), */path*, *. A star stands only at "
 	             "the front of the host and at the end of the path. Quote it: 'shop.example/api/*'.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,

@@ -300,7 +300,7 @@ int er_cmd_tail(int argc, char **argv)
 	    .usage = "er tail [NAME] [--status 5xx] [--path /api] [--search TEXT] [options]",
 	    .about =
 	        "Shows what happens on the node as it happens: requests, console output, exceptions with their stack in the sources, "
-	        "limits, deployments. With NAME\n"
+	        "limits, deployments. With NAME "
 	        "that routine alone. If the node restarts, it waits and goes on. Secrets' values are shown as ***. Ctrl-C ends it.",
 	    .details = "--json: one event a line, as the node sends them. Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,
@@ -375,7 +375,7 @@ int er_cmd_logs(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er logs [NAME] [--since 10m] [--status 5xx] [options]",
 	    .about = "Shows what happened: the node keeps console output, exceptions, limits, failed requests and a share of the "
-	             "others, as many as its memory for it\n"
+	             "others, as many as its memory for it "
 	             "holds. The filters are those of er tail.",
 	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,
