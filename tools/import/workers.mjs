@@ -36,7 +36,7 @@ function takeRoutes(c, report, label) {
 	for (const r of [...list(c.route), ...list(c.routes)]) {
 		const pattern = typeof r === "string" ? r : r?.pattern;
 		if (typeof pattern !== "string") report.leave(`${label}routes`, "a rule without a pattern");
-		else out.push(...routesOf(r.custom_domain ? `${pattern}/*` : pattern, report, `${label}route`));
+		else out.push(...routesOf(pattern, report, `${label}route`, r.custom_domain === true));
 	}
 	return [...new Set(out)];
 }
