@@ -132,7 +132,8 @@ static void report(const char *name, const char *template, bool json)
 		er_buf_printf(&b,
 		              "%s/ from the template %s. Next:\n\n  cd %s\n  er dev          run it on http://127.0.0.1:8787, rebuilt on "
 		              "every save\n"
-		              "  er check        would a node take it?\n\n",
+		              "  er check        would a node take it?\n"
+		              "  er deploy       bring it to a node\n\n",
 		              name, template, name);
 	}
 	er_term_flush(STDOUT_FILENO, &b);

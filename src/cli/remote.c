@@ -16,7 +16,7 @@ static void put_encoded(er_buf *b, er_slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i];
-		bool plain = (er_lower(c) >= 'a' && er_lower(c) <= 'z') || (c >= '0' && c <= '9') || (c && memchr("-._~", c, 4));
+		bool plain = (er_lower(c) >= 'a' && er_lower(c) <= 'z') || (c >= '0' && c <= '9') || er_slice_find(ER_LIT("-._~"), c) < 4;
 		if (plain)
 			er_buf_putc(b, c);
 		else

@@ -165,14 +165,11 @@ int er_cmd_route_test(int argc, char **argv)
 		return rc;
 	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
-	er_slice s = er_slice_cstr(url);
-	/* "shop.example/x" is what people mean by a URL. */
-	const char *whole = memmem(s.p, s.n, "://", 3) ? url : er_arena_cstr(&r.arena, er_arena_printf(&r.arena, "http://%s", url));
-	if (where && er_remote_get(&r, er_remote_path(&r.arena, "/v1/routes/test?environment={}&url={}", where, whole), &a)) {
+	if (where && er_remote_get(&r, er_remote_path(&r.arena, "/v1/routes/test?environment={}&url={}", where, url), &a)) {
 		if (r.json)
 			er_remote_print(&a);
 		else
-			show_test(a.json, whole);
+			show_test(a.json, url);
 	}
 	er_answer_fini(&a);
 	return er_remote_close(&r);

@@ -174,11 +174,11 @@ static bool on_data(void *ctx, er_slice bytes)
 static bool sampling_ok(watch *w, const char **out)
 {
 	char *end = NULL;
-	er_slice s = er_slice_cstr(w->sampling);
 	double v = strtod(w->sampling, &end);
-	bool percent = end && er_slice_eq(er_slice_cstr(end), ER_LIT("%"));
+	er_slice rest = er_slice_cstr(end);
+	bool percent = er_slice_eq(rest, ER_LIT("%"));
 	v = percent ? v / 100 : v;
-	if (s.n == 0 || end == w->sampling || (*end && !percent) || !(v > 0 && v <= 1)) {
+	if (end == w->sampling || (rest.n > 0 && !percent) || !(v > 0 && v <= 1)) {
 		er_remote_fail(&w->remote, ER_EXIT_USAGE, "invalid",
 		               "--sampling: a share above 0 and at most 1 is expected: 0.1, or 10%");
 		return false;
