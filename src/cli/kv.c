@@ -59,8 +59,8 @@ int er_cmd_kv_namespace_add(int argc, char **argv)
 	const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
 	const er_command cmd = {
 	    .usage = "er kv namespace add NAMESPACE [options]",
-	    .about =
-	        "Makes a namespace; the code opens it with new EdgeKV({ namespace }). NAMESPACE: a to z, 0 to 9 and -, at most 63.",
+	    .about = "Makes a namespace. NAMESPACE: a to z, 0 to 9 and -, at most 63. Routines name those that they open in \"kv\" "
+	             "of er.jsonc.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,

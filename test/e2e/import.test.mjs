@@ -158,7 +158,7 @@ test('a Workers-style project (TOML): what is taken, changed, left and to do', a
 	assert.ok(report.left.every(one => one.why.length > 10))
 	assert.ok(report.changed.some(c => c.to === "er env set GREETING 'it'\\''s' --env staging"))
 	assert.ok(report.changed.some(c => c.to === "er env set LIST '[1,2]' --parse --env staging"))
-	for (const todo of [/API_TOKEN looks like a secret/, /new EdgeKV\(\{ namespace: "user-sessions" \}\)/, /routineLimits\.cpuMs/, /er secret bulk old\/\.dev\.vars/, /npm install/])
+	for (const todo of [/API_TOKEN looks like a secret/, /const userSessions = new EdgeKV\(\{ namespace: "user-sessions" \}\)/, /routineLimits\.cpuMs/, /er secret bulk old\/\.dev\.vars/, /npm install/])
 		assert.ok(report.todo.some(t => todo.test(t)), `${todo} is not among ${report.todo.join('\n')}`)
 	assert.ok(!fs.existsSync(path.join(dir, 'my-shop/.dev.vars')))
 	assert.ok(!what(report.left).includes('account_id'))
