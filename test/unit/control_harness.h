@@ -6,6 +6,7 @@
 #include "base/jsonc.h"
 #include "base/mem.h"
 #include "control/control.h"
+#include "openapi_check.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@ typedef struct harness {
 	er_store *store;
 	er_control *control;
 	er_arena arena;
+	openapi api;
 	/* the gateway that pretends */
 	unsigned activations, probes;
 	const char *activation_error; /* the next ones fail with it */
@@ -225,6 +227,7 @@ static inline int harness_setup(void **state)
 	if (mkdtemp(h->dir) == NULL || uv_loop_init(&h->loop) != 0)
 		return -1;
 	er_arena_init(&h->arena);
+	openapi_open(&h->api);
 	harness_start(h);
 	*state = h;
 	return 0;
@@ -239,6 +242,7 @@ static inline int harness_teardown(void **state)
 	char *cmd = er_printf("rm -rf '%s'", h->dir);
 	int rc = system(cmd); /* NOLINT(cert-env33-c) */
 	er_free(cmd);
+	openapi_close(&h->api);
 	er_arena_fini(&h->arena);
 	er_free(h);
 	return left != 0 ? left : rc;
@@ -301,6 +305,8 @@ static inline void take_answer(harness *h, er_exchange *x)
 	size_t at;
 	assert_true(read_all(x->res.body, &b));
 	er_slice text = er_buf_slice(&b);
+	const er_slice *type = er_fields_get(&x->res.fields, ER_LIT("content-type"));
+	openapi_check(&h->api, x->req.method, x->req.target, x->res.status, *type, text);
 	er_free(h->text);
 	h->text = er_strdup_slice(text);
 	h->json = er_json_parse(&h->arena, er_slice_cstr(h->text), 100000, &at, &err);

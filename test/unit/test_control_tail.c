@@ -50,9 +50,10 @@ static char *lines(er_exchange *x)
 	return s;
 }
 
-static void expect_lines(er_exchange *x, const char *const *parts, size_t n, const char *absent)
+static void expect_lines(harness *h, er_exchange *x, const char *const *parts, size_t n, const char *absent)
 {
 	char *s = lines(x);
+	openapi_check(&h->api, x->req.method, x->req.target, 200, ER_LIT("application/x-ndjson"), er_slice_cstr(s));
 	for (size_t i = 0; i < n; i++)
 		if (strstr(s, parts[i]) == NULL)
 			fail_msg("no %s in: %s", parts[i], s);
@@ -94,7 +95,7 @@ static void everything_comes_as_lines(void **state)
 	    "\"kind\":\"kill\"",
 	    "\"error\":\"memory\"",
 	    "\"used\":5,\"limit\":4}\n"};
-	expect_lines(x, parts, sizeof parts / sizeof *parts, NULL);
+	expect_lines(h, x, parts, sizeof parts / sizeof *parts, NULL);
 	end(x);
 	assert_int_equal(h->want, ER_TAIL_WANT_HISTORY);
 }
@@ -120,7 +121,7 @@ static void filters_choose(void **state)
 		er_tail_event staged = request("shop", 200, "/staged");
 		staged.env = ER_ENV_STAGING;
 		send_event(h, staged);
-		expect_lines(x, &all[i].seen, 1, all[i].unseen);
+		expect_lines(h, x, &all[i].seen, 1, all[i].unseen);
 		end(x);
 	}
 	const struct {
@@ -166,7 +167,7 @@ static void the_confined_tail_their_own(void **state)
 	send_event(h, request("shop", 200, "/one"));
 	send_event(h, request("blog", 200, "/blog"));
 	const char *seen = "/blog";
-	expect_lines(x, &seen, 1, "/one");
+	expect_lines(h, x, &seen, 1, "/one");
 	end(x);
 	ask_as(h, t, "GET", "/v1/logs", NULL);
 	expect_text(h, "items.0.routine", "blog");
@@ -193,12 +194,12 @@ static void secrets_are_hidden(void **state)
 	send_event(h, console("blog", "secret-value-long is none of its own"));
 	const char *parts[] = {"\"key=***; ***; abc; ***; ******\"", "\"path\":\"/?token=***\"", "\"no ***\"", "\"at ***\"",
 	                       "secret-value-long is none"};
-	expect_lines(x, parts, 5, "no secret");
+	expect_lines(h, x, parts, 5, "no secret");
 	/* a new one is known at once, the old one is not any more */
 	good(h, "PUT", "/v1/routines/shop/environments/production/secrets/PART", "{\"value\":\"changed-value\"}", 200);
 	send_event(h, console("shop", "changed-value and secret"));
 	const char *now = "\"*** and secret\"";
-	expect_lines(x, &now, 1, NULL);
+	expect_lines(h, x, &now, 1, NULL);
 	end(x);
 	good(h, "GET", "/v1/logs?kinds=exception", NULL, 200);
 	expect_text(h, "items.0.text", "no ***");
@@ -224,10 +225,10 @@ static void who_is_slow_loses_lines_and_is_told(void **state)
 	er_free(s);
 	send_event(h, console("shop", "after"));
 	const char *after = "\"after\"";
-	expect_lines(slow, &after, 1, "dropped");
+	expect_lines(h, slow, &after, 1, "dropped");
 	er_control_event_lost(h->control, 7);
 	const char *lost = "{\"dropped\":7}\n";
-	expect_lines(slow, &lost, 1, NULL);
+	expect_lines(h, slow, &lost, 1, NULL);
 	end(slow);
 	end(fast);
 }
@@ -322,7 +323,7 @@ static void deployments_are_told(void **state)
 	deploy(h, "shop", "staging", 2);
 	const char *parts[] = {"\"kind\":\"deployment\"", "\"environment\":\"staging\",\"version\":\"2\"",
 	                       "staging runs version 2 now (deploy)"};
-	expect_lines(x, parts, 3, NULL);
+	expect_lines(h, x, parts, 3, NULL);
 	end(x);
 }
 
