@@ -29,6 +29,12 @@ bool er_path_exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+bool er_file_empty(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) != 0 || st.st_size == 0;
+}
+
 bool er_dir_sync(const er_fault *f, const char *dir, er_err *err)
 {
 	if (!er_fault_pass(f, "fsync"))
