@@ -106,11 +106,34 @@ static void a_long_value_of_control_characters_fits(void **state)
 	c.value = er_buf_slice(&value);
 	apply(f->s, c);
 	env_is(f, ER_ENV_PRODUCTION, (const char *)json.p);
+	char name[32];
+	for (int i = 1; i < ER_SETTINGS_BYTES / ER_SETTING_MAX - 1; i++) {
+		snprintf(name, sizeof name, "S%d", i);
+		c.name = er_slice_cstr(name);
+		apply(f->s, c);
+	}
+	c.name = ER_LIT("ONE_TOO_MANY");
+	apply_refused(f->s, c, ER_ERR_TOO_LARGE, "1024 KB together");
 	er_buf_putc(&value, 1);
 	c.value = er_buf_slice(&value);
 	apply_refused(f->s, c, ER_ERR_TOO_LARGE, "65536");
 	er_buf_fini(&value);
 	er_buf_fini(&json);
+}
+
+static void there_are_only_so_many_of_them(void **state)
+{
+	fixture *f = *state;
+	er_change c[ER_SETTINGS_MAX + 1];
+	char names[ER_SETTINGS_MAX + 1][16];
+	for (int i = 0; i <= ER_SETTINGS_MAX; i++) {
+		snprintf(names[i], sizeof names[i], "V%d", i);
+		c[i] = set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, names[i], "1");
+	}
+	apply_all(f->s, c, ER_SETTINGS_MAX);
+	apply_refused(f->s, c[ER_SETTINGS_MAX], ER_ERR_TOO_LARGE, "256 variables");
+	c[0].value = ER_LIT("2");
+	apply(f->s, c[0]);
 }
 
 static void a_name_is_a_variable_or_a_secret(void **state)
@@ -273,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    T(env_is_variables_then_secrets),
 	    T(a_long_value_of_control_characters_fits),
+	    T(there_are_only_so_many_of_them),
 	    T(a_name_is_a_variable_or_a_secret),
 	    T(nothing_readable_reaches_the_disk),
 	    T(a_ciphertext_cannot_be_moved),
