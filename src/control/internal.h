@@ -130,7 +130,7 @@ void er_call_refuse(er_call *call);
 void er_call_stream(er_call *call, int status, er_slice type, er_body *body);
 /* Adds a header to the answer that follows. */
 void er_call_header(er_call *call, er_slice name, er_slice value);
-void er_call_free(er_call *call);
+void er_call_drop(er_call *call);
 /* Closing: answers 503, wherever it was. */
 void er_call_abandon(er_call *call);
 /* "%41" and the like; false: broken. Lives in the call's arena. */
