@@ -20,6 +20,7 @@ typedef struct watch {
 	/* while it runs */
 	er_buf line, out;
 	bool colour, many; /* many: lines say which routine */
+	bool silent;       /* er tail: nothing was heard on this connection yet */
 	uint64_t shown, most;
 } watch;
 
@@ -129,6 +130,11 @@ static void flush(watch *w)
 static bool take_line(watch *w, er_slice line)
 {
 	json_error_t why;
+	/* The node's first line says that it listens; a person is told, on the other channel. */
+	if (w->silent)
+		er_show_note(ER_DIM, "",
+		             er_arena_printf(&w->remote.arena, "watching %s; Ctrl-C ends it", er_target_shown(&w->remote.target)));
+	w->silent = false;
 	if (line.n == 0 || er_slice_eq(line, ER_LIT("{}")))
 		return true;
 	json_t *json = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, &why);
@@ -252,6 +258,7 @@ static void follow(watch *w, er_slice path)
 		er_reply reply;
 		er_err err = {0};
 		uint64_t before = w->shown;
+		w->silent = true;
 		bool ok = er_client_call(r->client, &call, &reply, &err);
 		bool live = reply.status >= 200 && reply.status < 300;
 		if (ok && !live && !reply.stopped) {

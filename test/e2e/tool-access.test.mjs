@@ -190,6 +190,12 @@ test('a cut connection, too many attempts, a busy node and somebody else\'s serv
 		assert.match(result.err, expected)
 		assert.equal(result.code, code, result.err)
 	}
+	// Silence.
+	const silent = await fake(() => {})
+	const late = await tool(['whoami', '--timeout', '1'], { env: { XDG_CONFIG_HOME: plane.home, ER_NODE: silent.url } })
+	silent.close()
+	assert.equal(late.code, 3)
+	assert.match(late.err, /did not answer in time .*er status shows it/)
 	// What speaks no HTTP at all.
 	const echo = net.createServer(s => s.end('220 mail ready\r\n'))
 	await new Promise(resolve => echo.listen(0, '127.0.0.1', resolve))

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { project } from './lib/desk.mjs'
-import { startPlane } from './lib/tool.mjs'
+import { atTerminal, startPlane } from './lib/tool.mjs'
 
 let plane
 before(async () => (plane = await startPlane()))
@@ -20,16 +20,16 @@ test('values go in as they are and come out as they are', async () => {
 	assert.equal((await plane.ok(['kv', 'get', 'things', 'bin', '--json'])).json.base64, bytes.toString('base64'))
 	const cwd = project({})
 	fs.writeFileSync(path.join(cwd, 'in'), bytes)
-	await plane.ok(['kv', 'put', 'things', 'file', '--file', 'in', '--metadata', '{"type":"x"}', '--ttl', '3600'], { cwd })
+	await plane.ok(['kv', 'put', 'things', 'file', '--file', 'in', '--metadata', '{"type":\n"é"}', '--ttl', '3600'], { cwd })
 	await plane.ok(['kv', 'get', 'things', 'file', '--out', 'out'], { cwd })
 	assert.deepEqual(fs.readFileSync(path.join(cwd, 'out')), bytes)
 	const { json } = await plane.ok(['kv', 'get', 'things', 'file', '--json'])
-	assert.deepEqual(json.metadata, { type: 'x' })
+	assert.deepEqual(json.metadata, { type: 'é' })
 	assert.ok(Math.abs(json.expiration - Date.now() / 1000 - 3600) < 60)
 	await plane.ok(['kv', 'put', 'things', 'empty', ''])
 	assert.equal((await plane.ok(['kv', 'get', 'things', 'empty'])).out, '')
 
-	assert.match((await plane.ok(['kv', 'list', 'things'])).out, /^a\/b c +- +-\nbin +- +-\nempty +- +-\nfile +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\{"type":"x"\}\n/m)
+	assert.match((await plane.ok(['kv', 'list', 'things'])).out, /^a\/b c +- +-\nbin +- +-\nempty +- +-\nfile +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\{"type":"é"\}\n/m)
 	assert.deepEqual((await plane.ok(['kv', 'list', 'things', '--prefix', 'b', '--json'])).json.items.map(k => k.key), ['bin'])
 	await plane.ok(['kv', 'delete', 'things', 'bin'])
 	assert.equal((await plane.er(['kv', 'get', 'things', 'bin'])).code, 5)
@@ -70,6 +70,18 @@ test('a namespace is exported and imported whole, in parts', async () => {
 	const again = await plane.ok(['kv', 'export', 'to'])
 	assert.equal(again.out, fs.readFileSync(path.join(cwd, 'out.ndjson'), 'utf8'))
 	assert.ok(again.err === '', 'progress is for terminals')
+})
+
+test('long work shows its progress at a terminal, and values that would steer it are made harmless', async () => {
+	await plane.ok(['kv', 'namespace', 'add', 'seen'])
+	const cwd = project({ 'in.ndjson': `${JSON.stringify({ key: 'esc', value: 'a\u001b[2Jb' })}\n` })
+	const env = { ER_NODE: plane.socket, XDG_CONFIG_HOME: plane.home }
+	const t = atTerminal(['kv', 'import', 'seen', 'in.ndjson'], { cwd, env })
+	assert.equal(await t.ended, 0)
+	assert.match(t.out(), /importing 1, \d+ B, 100 %/)
+	const shown = atTerminal(['kv', 'get', 'seen', 'esc'], { cwd, env })
+	await shown.ended
+	assert.match(shown.out(), /a\\x1b\[2Jb/)
 })
 
 test('a mistake in a line stops the import there, and says how far it came', async () => {

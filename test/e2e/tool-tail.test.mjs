@@ -28,10 +28,7 @@ after(() => plane?.stop())
 /** A tail that listens already. */
 async function tail(...args) {
 	const t = plane.going(['tail', ...args])
-	const from = t.lines().length
-	// The node says nothing until something happens; a request of nobody's interest shows that it is there.
-	await raw.sleep(300)
-	t.from = from
+	await raw.until(() => /watching/.test(t.err()), { what: `the word that it watches; there was ${t.err()}` })
 	t.sees = re => raw.until(() => t.lines().find(l => re.test(l)), { what: `${re}; there was ${t.out()}${t.err()}` })
 	t.events = () => t.lines().map(l => JSON.parse(l))
 	t.end = async () => {
