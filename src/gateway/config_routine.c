@@ -179,10 +179,14 @@ static bool read_project(er_config_reader *r, const er_json *at, const char *fol
 	bool ok = true;
 	project.into = s;
 	for (const er_json *m = root->first; m != NULL && ok; m = m->next)
-		for (size_t i = 0; i < N_ROUTINE_KEYS && ok; i++)
+		for (size_t i = 0; i < N_ROUTINE_KEYS && ok; i++) {
+			/* A project may have routes of each environment; a routine of the configuration has those of production. */
+			bool each = routine_keys[i].read == read_routes && m->type == ER_JSON_OBJECT;
+			const er_json *value = each ? er_json_get(m, ER_LIT("production")) : m;
 			if (er_slice_eq(m->key, routine_keys[i].name) && routine_keys[i].read != read_main &&
-			    routine_keys[i].read != read_allow)
-				ok = routine_keys[i].read(&project, m);
+			    routine_keys[i].read != read_allow && value != NULL)
+				ok = routine_keys[i].read(&project, value);
+		}
 	r->arena = project.arena;
 	return ok;
 }
