@@ -2,12 +2,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/listen.h"
+#include "gateway/adopt.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x41444d4e, MAX_THREADS = 1024 };
+enum { MAGIC = 0x41444d4e, MAX_THREADS = 1024, PATIENCE_MS = 1000 };
 
 struct er_admin {
 	uint32_t magic;
@@ -16,6 +16,9 @@ struct er_admin {
 	er_server_stats stats;
 	er_handler handler;
 	uint64_t started_us;
+	char *address;
+	int *fds;
+	unsigned n_fds, n_begun; /* of these the server has the first n_begun */
 	void (*closed)(void *ctx);
 	void *ctx;
 };
@@ -118,14 +121,21 @@ static void handle(void *self, er_exchange *x)
 	er_free(v);
 }
 
-er_admin *er_admin_new(uv_loop_t *loop, const char *address, const er_admin_source *source, unsigned *port, er_err *err)
+er_admin *er_admin_new(uv_loop_t *loop, const char *address, er_inherited *inherited, const er_admin_source *source,
+                       unsigned *port, er_err *err)
 {
-	int fd;
-	*port = er_listen_open(address, &fd, 1, err);
+	int *fds = NULL;
+	unsigned n_fds = 0;
+	*port = er_adopt(inherited, "admin", address, 1, &fds, &n_fds, err);
 	if (*port == 0)
 		return NULL;
 	er_admin *a = ER_NEW(er_admin);
-	*a = (er_admin){.magic = MAGIC, .source = *source, .started_us = er_clock_mono_us()};
+	*a = (er_admin){.magic = MAGIC,
+	                .source = *source,
+	                .started_us = er_clock_mono_us(),
+	                .address = er_strdup_cstr(address),
+	                .fds = fds,
+	                .n_fds = n_fds};
 	a->handler = (er_handler){.name = "admin", .handle = handle, .self = a};
 	er_gateway_limits limits = {.request_line = 4096,
 	                            .field = 4096,
@@ -137,12 +147,25 @@ er_admin *er_admin_new(uv_loop_t *loop, const char *address, const er_admin_sour
 	                            .body = 4096};
 	er_server_options so = {.loop = loop, .handler = &a->handler, .limits = limits, .stats = &a->stats};
 	a->server = er_server_new(&so);
-	if (er_server_listen(a->server, fd, err))
-		return a;
-	close(fd);
-	*port = 0;
-	er_admin_close(a, NULL, NULL);
-	return NULL;
+	return a;
+}
+
+bool er_admin_begin(er_admin *a, er_err *err)
+{
+	for (; a->n_begun < a->n_fds; a->n_begun++)
+		if (!er_server_listen(a->server, a->fds[a->n_begun], err))
+			return false;
+	return true;
+}
+
+void er_admin_give(const er_admin *a, er_inherited *out)
+{
+	er_inherited_add(out, "admin", a->address, a->fds, a->n_fds);
+}
+
+void er_admin_retire(er_admin *a)
+{
+	er_server_drain(a->server, PATIENCE_MS);
 }
 
 static void on_closed(void *ctx)
@@ -152,6 +175,8 @@ static void on_closed(void *ctx)
 	void (*closed)(void *) = a->closed;
 	void *closed_ctx = a->ctx;
 	a->magic = 0;
+	er_free(a->address);
+	er_free(a->fds);
 	er_free(a);
 	if (closed != NULL)
 		closed(closed_ctx);
@@ -161,5 +186,7 @@ void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
 {
 	a->closed = closed;
 	a->ctx = ctx;
+	for (unsigned i = a->n_begun; i < a->n_fds; i++)
+		close(a->fds[i]);
 	er_server_close(a->server, on_closed, a);
 }

@@ -3,6 +3,7 @@
 #ifndef ER_GATEWAY_ADMIN_H
 #define ER_GATEWAY_ADMIN_H
 
+#include "gateway/inherit.h"
 #include "gateway/metrics.h"
 
 typedef struct er_admin er_admin;
@@ -18,8 +19,15 @@ typedef struct er_admin_source {
 	er_level min_level;
 } er_admin_source;
 
-/* Listens; *port is the one it got. The source must outlive it. */
-er_admin *er_admin_new(uv_loop_t *loop, const char *address, const er_admin_source *source, unsigned *port, er_err *err);
+/* Opens its socket, or takes it out of `inherited` (may be NULL); *port is the one it got. The source must outlive it. */
+er_admin *er_admin_new(uv_loop_t *loop, const char *address, er_inherited *inherited, const er_admin_source *source,
+                       unsigned *port, er_err *err);
+/* Takes connections from now on. */
+ER_MUST_CHECK bool er_admin_begin(er_admin *a, er_err *err);
+/* Adds its socket to what a successor gets. */
+void er_admin_give(const er_admin *a, er_inherited *out);
+/* A successor takes the connections from now on; what runs is answered. */
+void er_admin_retire(er_admin *a);
 void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx);
 
 /* "This engine is ..." by its version and the distribution: whether its distributor still fixes holes in it. */

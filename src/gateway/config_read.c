@@ -270,7 +270,8 @@ static bool read_sandbox(er_config_reader *r, const er_json *v)
 	X(requests, 0, 1000000000, requests) \
 	X(perAddress, 0, 1000000, per_address) \
 	X(connections, 0, 10000000, connections) \
-	X(drainMs, 0, 3600000, drain_ms)
+	X(drainMs, 0, 3600000, drain_ms) \
+	X(upgradeMs, 100, 3600000, upgrade_ms)
 #define X(name, least, most, member) \
 	static bool read_##name(er_config_reader *r, const er_json *v) \
 	{ \

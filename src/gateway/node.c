@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/admin.h"
+#include "gateway/adopt.h"
 #include "gateway/listen.h"
 #include "gateway/worker.h"
 #include "isolate/spawner.h"
@@ -18,11 +19,12 @@
 
 enum { MAGIC = 0x4e4f4445, READY_MS = 15000, LOOK_US = 2000 };
 
-/* One address that clients reach us at: a descriptor a thread, owned by the threads' servers. */
+/* One address that clients reach us at: at least a descriptor a thread (descriptor i is thread i mod n's), owned by the threads' servers. */
 typedef struct listening {
 	char *address;
 	unsigned port;
 	int *fds;
+	unsigned n;
 } listening;
 
 struct er_node {
@@ -42,7 +44,9 @@ struct er_node {
 	bool async_open;
 	er_admin *admin;
 	unsigned admin_port;
-	unsigned handles; /* of ours on the loop */
+	unsigned handles;        /* of ours on the loop */
+	er_inherited *inherited; /* while it starts */
+	uint32_t pinged;
 	bool stopping, over;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -152,12 +156,10 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 
 static bool open_listening(er_node *n, const char *address, listening *out, er_err *err)
 {
-	*out = (listening){.fds = er_alloc(n->n * sizeof(int))};
-	out->port = er_listen_open(address, out->fds, n->n, err);
-	if (out->port == 0) {
-		er_free(out->fds);
+	*out = (listening){0};
+	out->port = er_adopt(n->inherited, "listen", address, n->n, &out->fds, &out->n, err);
+	if (out->port == 0)
 		return false;
-	}
 	out->address = er_strdup_cstr(address);
 	return true;
 }
@@ -198,13 +200,15 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 
 static void give_listening(er_node *n, const listening *l)
 {
-	for (unsigned i = 0; i < n->n; i++)
-		er_worker_listen(n->workers[i], l->fds[i]);
+	for (unsigned i = 0; i < l->n; i++) {
+		er_listen_begin(l->fds[i]);
+		er_worker_listen(n->workers[i % n->n], l->fds[i]);
+	}
 }
 
-static void drop_listening(listening *l, unsigned n, bool close_fds)
+static void drop_listening(listening *l, bool close_fds)
 {
-	for (unsigned i = 0; close_fds && i < n; i++)
+	for (unsigned i = 0; close_fds && i < l->n; i++)
 		close(l->fds[i]);
 	er_free(l->fds);
 	er_free(l->address);
@@ -221,7 +225,7 @@ static bool start_admin(er_node *n, er_err *err)
 	                          .routines = routines,
 	                          .ctx = n,
 	                          .min_level = n->config->min_level};
-	n->admin = er_admin_new(n->loop, n->config->admin, &source, &n->admin_port, err);
+	n->admin = er_admin_new(n->loop, n->config->admin, n->inherited, &source, &n->admin_port, err);
 	if (n->admin != NULL)
 		n->handles++;
 	return n->admin != NULL;
@@ -256,6 +260,10 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	}
 	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
 		return false;
+	if (o->before_accept != NULL && !o->before_accept(o->ctx, err))
+		return false;
+	if (n->admin != NULL && !er_admin_begin(n->admin, err))
+		return false;
 	for (size_t i = 0; i < n->n_listens; i++)
 		give_listening(n, &n->listens[i]);
 	return true;
@@ -264,16 +272,18 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err)
 {
 	er_node *n = ER_NEW(er_node);
-	*n = (er_node){.magic = MAGIC, .loop = loop, .config = er_config_ref(options->config)};
+	*n = (er_node){.magic = MAGIC, .loop = loop, .config = er_config_ref(options->config), .inherited = options->inherited};
 	er_config_seal(n->config);
 	n->gate = er_gate_new();
 	er_gate_limit(n->gate, n->config->limits.connections, n->config->limits.per_address);
 	find_own_addresses(n);
-	if (start(n, options, err))
+	bool ok = start(n, options, err);
+	n->inherited = NULL;
+	if (ok)
 		return n;
 	/* Listening sockets were not handed out yet. */
 	for (size_t i = 0; i < n->n_listens; i++)
-		drop_listening(&n->listens[i], n->n, true);
+		drop_listening(&n->listens[i], true);
 	n->n_listens = 0;
 	er_node_stop(n, NULL, NULL);
 	er_node_stop(n, NULL, NULL);
@@ -330,7 +340,7 @@ static bool open_new(er_node *n, const er_config *config, listening *next, er_er
 			continue;
 		while (i-- > 0)
 			if (next[i].address != NULL)
-				drop_listening(&next[i], n->n, true);
+				drop_listening(&next[i], true);
 		return false;
 	}
 	return true;
@@ -352,9 +362,9 @@ static void swap_listening(er_node *n, const er_config *config, listening *next)
 	for (size_t i = 0; i < n->n_listens; i++) {
 		if (n->listens[i].address == NULL)
 			continue;
-		for (unsigned k = 0; k < n->n; k++)
-			er_worker_unlisten(n->workers[k], n->listens[i].fds[k]);
-		drop_listening(&n->listens[i], n->n, false);
+		for (unsigned k = 0; k < n->listens[i].n; k++)
+			er_worker_unlisten(n->workers[k % n->n], n->listens[i].fds[k]);
+		drop_listening(&n->listens[i], false);
 	}
 	er_free(n->listens);
 	n->listens = next;
@@ -390,7 +400,7 @@ bool er_node_reload(er_node *n, er_config *config, er_err *err)
 	if (!er_access_log_reopen(n->log, config->access_log, err)) {
 		for (size_t i = 0; i < config->n_listen; i++)
 			if (next[i].address != NULL)
-				drop_listening(&next[i], n->n, true);
+				drop_listening(&next[i], true);
 		er_free(next);
 		return false;
 	}
@@ -404,6 +414,11 @@ bool er_node_reload(er_node *n, er_config *config, er_err *err)
 	n->config = er_config_ref(config);
 	er_config_unref(old);
 	return true;
+}
+
+bool er_node_reopen_log(er_node *n, er_err *err)
+{
+	return n->log == NULL || er_access_log_reopen(n->log, n->config->access_log, err);
 }
 
 /* ---- stopping ---- */
@@ -477,6 +492,42 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 		maybe_over(n);
 }
 
+void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx)
+{
+	ER_CHECK(n, MAGIC);
+	if (!n->stopping) {
+		for (unsigned i = 0; i < n->running; i++)
+			er_worker_hand_over(n->workers[i]);
+		if (n->admin != NULL)
+			er_admin_retire(n->admin);
+	}
+	n->stopping = true;
+	n->done = done;
+	n->done_ctx = ctx;
+}
+
+void er_node_give(const er_node *n, er_inherited *out)
+{
+	for (size_t i = 0; i < n->n_listens; i++)
+		if (n->listens[i].address != NULL)
+			er_inherited_add(out, "listen", n->listens[i].address, n->listens[i].fds, n->listens[i].n);
+	if (n->admin != NULL)
+		er_admin_give(n->admin, out);
+}
+
+bool er_node_ping(er_node *n, unsigned *late)
+{
+	for (unsigned i = 0; i < n->n; i++)
+		if (er_worker_pong(n->workers[i]) < n->pinged) {
+			*late = i;
+			return false;
+		}
+	n->pinged++;
+	for (unsigned i = 0; i < n->n; i++)
+		er_worker_ping(n->workers[i], n->pinged);
+	return true;
+}
+
 void er_node_free(er_node *n)
 {
 	if (n == NULL)
@@ -484,7 +535,7 @@ void er_node_free(er_node *n)
 	ER_CHECK(n, MAGIC);
 	ER_ASSERT(n->over);
 	for (size_t i = 0; i < n->n_listens; i++)
-		drop_listening(&n->listens[i], 0, false);
+		drop_listening(&n->listens[i], false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
 	er_config_unref(n->config);

@@ -35,6 +35,11 @@ typedef struct er_node_options {
 	const char *sandbox_path;
 	er_level want_level; /* 0: full */
 	bool attack_hooks;   /* tests only */
+	/* Sockets from a predecessor or from systemd are taken out of it instead of being opened; or NULL. Borrowed for the call. */
+	struct er_inherited *inherited;
+	/* Everything is ready, and nobody was accepted yet: the last moment to say no. Or NULL. */
+	bool (*before_accept)(void *ctx, er_err *err);
+	void *ctx;
 } er_node_options;
 
 /* Binds, starts threads, waits until a first sandbox of each thread has said READY with at least the configured level. */
@@ -43,10 +48,19 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
  * old ones close. Unchanged routines keep their instances. `threads`, `sandbox` and `admin` stay as they were; a changed one is logged. On
  * failure everything stays as it was. The caller keeps its reference, and must not change the configuration any more. */
 ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_err *err);
+/* Opens the access log anew, after it was renamed. */
+ER_MUST_CHECK bool er_node_reopen_log(er_node *n, er_err *err);
 /* `done` is called on the loop; only then er_node_free. */
 /* Graceful: stops accepting, lets what runs finish (limits.drain_ms), ends the sandboxes, then calls done. A second call is immediate. */
 void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx);
+/* The same, but another process holds the sockets as well and serves (er_node_give, gateway/upgrade.h): idle clients get a little time to come with
+ * a next request and hear that their connection ends. */
+void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx);
 void er_node_free(er_node *n);
+/* Adds what a successor needs to go on without a gap. */
+void er_node_give(const er_node *n, struct er_inherited *out);
+/* False: a thread has not answered the last call's question yet, and *late is its number. True: all have; they are asked again. */
+bool er_node_ping(er_node *n, unsigned *late);
 /* Port that listen address i really has (for port 0). */
 unsigned er_node_port(const er_node *n, size_t i);
 /* Of the admin listener; 0: there is none. */

@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x574f524b, LOG_BYTES = 64 * 1024, LOG_MS = 200, DRAIN_LOOK_MS = 20 };
+enum { MAGIC = 0x574f524b, LOG_BYTES = 64 * 1024, LOG_MS = 200, DRAIN_LOOK_MS = 20, PATIENCE_MS = 5000 };
 
 /* A configuration as this thread uses it. It lives until it is not the current one and the last exchange that began under it is over. */
 typedef struct snapshot {
@@ -21,12 +21,13 @@ typedef struct snapshot {
 	er_routine_metrics **metrics; /* by routine index */
 } snapshot;
 
-typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, STOP } message_kind;
+typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, STOP, HAND_OVER, PING } message_kind;
 
 typedef struct message {
 	struct message *next;
 	message_kind kind;
 	int fd;
+	uint32_t number;
 	er_config *config;
 } message;
 
@@ -49,6 +50,7 @@ struct er_worker {
 	uint64_t log_lines;
 	bool stopping, closing;
 	uint64_t drain_until_ms;
+	uint32_t pong; /* atomic */
 	/* the mailbox */
 	pthread_mutex_t lock;
 	message *first, **last;
@@ -244,16 +246,17 @@ static void on_drain_timer(uv_timer_t *timer)
 	close_all(w);
 }
 
-static void stop(er_worker *w)
+static void stop(er_worker *w, bool handed_over)
 {
+	uint32_t drain_ms = w->current->config->limits.drain_ms;
 	if (w->stopping) {
 		close_all(w);
 		return;
 	}
 	w->stopping = true;
 	w->last_isolate = *er_isolate_host_stats(w->isolate);
-	er_server_drain(w->server);
-	w->drain_until_ms = uv_now(&w->loop) + w->current->config->limits.drain_ms;
+	er_server_drain(w->server, !handed_over ? 0 : drain_ms / 2 < PATIENCE_MS ? drain_ms / 2 : PATIENCE_MS);
+	w->drain_until_ms = uv_now(&w->loop) + drain_ms;
 	uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_LOOK_MS);
 }
 
@@ -277,7 +280,11 @@ static void obey(er_worker *w, message *m)
 		er_config_unref(m->config);
 		break;
 	case STOP:
-		stop(w);
+	case HAND_OVER:
+		stop(w, m->kind == HAND_OVER);
+		break;
+	case PING:
+		__atomic_store_n(&w->pong, m->number, __ATOMIC_RELAXED);
 		break;
 	}
 }
@@ -298,10 +305,10 @@ static void on_async(uv_async_t *async)
 	}
 }
 
-static void post(er_worker *w, message_kind kind, int fd, er_config *config)
+static void post(er_worker *w, const message *what)
 {
 	message *m = ER_NEW(message);
-	*m = (message){.kind = kind, .fd = fd, .config = config};
+	*m = *what;
 	pthread_mutex_lock(&w->lock);
 	*w->last = m;
 	w->last = &m->next;
@@ -311,22 +318,37 @@ static void post(er_worker *w, message_kind kind, int fd, er_config *config)
 
 void er_worker_listen(er_worker *w, int fd)
 {
-	post(w, LISTEN, fd, NULL);
+	post(w, &(message){.kind = LISTEN, .fd = fd});
 }
 
 void er_worker_unlisten(er_worker *w, int fd)
 {
-	post(w, UNLISTEN, fd, NULL);
+	post(w, &(message){.kind = UNLISTEN, .fd = fd});
 }
 
 void er_worker_configure(er_worker *w, er_config *config)
 {
-	post(w, CONFIGURE, -1, er_config_ref(config));
+	post(w, &(message){.kind = CONFIGURE, .config = er_config_ref(config)});
 }
 
 void er_worker_stop(er_worker *w)
 {
-	post(w, STOP, -1, NULL);
+	post(w, &(message){.kind = STOP});
+}
+
+void er_worker_hand_over(er_worker *w)
+{
+	post(w, &(message){.kind = HAND_OVER});
+}
+
+void er_worker_ping(er_worker *w, uint32_t number)
+{
+	post(w, &(message){.kind = PING, .number = number});
+}
+
+uint32_t er_worker_pong(const er_worker *w)
+{
+	return __atomic_load_n(&w->pong, __ATOMIC_RELAXED);
 }
 
 /* ---- life ---- */
@@ -392,6 +414,7 @@ static void *run(void *arg)
 	er_sched_slice(ER_SLICE_US);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	submit_log(w);
+	__atomic_store_n(&w->pong, UINT32_MAX, __ATOMIC_RELAXED);
 	w->o.ended(w->o.ctx);
 	return NULL;
 }
