@@ -73,8 +73,7 @@ void er_buf_printf(er_buf *b, const char *fmt, ...)
 	b->end += (size_t)n;
 }
 
-/* Length of the valid UTF-8 sequence at s (RFC 3629), or 0. */
-static size_t utf8_len(er_slice s)
+size_t er_utf8_len(er_slice s)
 {
 	uint8_t c = s.p[0];
 	size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
@@ -89,12 +88,23 @@ static size_t utf8_len(er_slice s)
 	return n;
 }
 
+bool er_utf8_valid(er_slice s)
+{
+	while (s.n) {
+		size_t n = er_utf8_len(s);
+		if (n == 0)
+			return false;
+		s = er_slice_from(s, n);
+	}
+	return true;
+}
+
 void er_buf_put_json(er_buf *b, er_slice s)
 {
 	er_buf_putc(b, '"');
 	while (s.n) {
 		uint8_t c = s.p[0];
-		size_t n = utf8_len(s);
+		size_t n = er_utf8_len(s);
 		if (n == 0) {
 			er_buf_puts(b, "\\ufffd");
 			n = 1;

@@ -57,6 +57,11 @@ void er_buf_printf(er_buf *b, const char *fmt, ...) __attribute__((format(printf
 /* Appends s as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
 void er_buf_put_json(er_buf *b, er_slice s);
 
+/* Length of the valid UTF-8 sequence that s (not empty) begins with (RFC 3629), or 0. */
+size_t er_utf8_len(er_slice s);
+/* RFC 3629, from the first byte to the last. */
+bool er_utf8_valid(er_slice s);
+
 /* Little-endian fixed-size numbers, for frames. */
 static inline void er_buf_put_le32(er_buf *b, uint32_t v)
 {

@@ -6,6 +6,7 @@ er_chunk *er_chunk_new(size_t cap)
 {
 	er_chunk *c = er_alloc(sizeof *c + cap);
 	c->refs = 1;
+	c->wipe = false;
 	c->cap = cap;
 	return c;
 }
@@ -19,8 +20,11 @@ er_chunk *er_chunk_ref(er_chunk *c)
 
 void er_chunk_unref(er_chunk *c)
 {
-	if (c != NULL && __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		er_free(c);
+	if (c == NULL || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	if (c->wipe)
+		explicit_bzero(c->bytes, c->cap);
+	er_free(c);
 }
 
 er_piece er_piece_copy(er_slice s)

@@ -7,6 +7,7 @@
 
 typedef struct er_chunk {
 	uint32_t refs;
+	bool wipe; /* holds a secret: overwritten when the last reference goes; set by who made it, before sharing */
 	size_t cap;
 	uint8_t bytes[];
 } er_chunk;

@@ -1,15 +1,25 @@
 #include "base/jsonc.h"
 
+#include "base/map.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_DEPTH = 64, MAX_TEXT = 1 << 20, MAX_NUMBER = 64 };
+enum {
+	MAX_DEPTH = 64,
+	MAX_TEXT = 1 << 20,
+	MAX_NUMBER = 64,
+	/* From here on an object's names are looked up in a table: comparing each with each would take a hostile text's square. */
+	MANY_MEMBERS = 32,
+};
 
 typedef struct parser {
 	er_arena *arena;
 	er_slice text;
 	size_t at;
 	unsigned depth;
+	bool strict;
+	size_t values; /* that may still come */
 	size_t err_at;
 	er_err *err;
 } parser;
@@ -42,7 +52,9 @@ static bool skip_blank(parser *p)
 			continue;
 		}
 		er_slice rest = er_slice_from(p->text, p->at);
-		if (er_slice_starts(rest, ER_LIT("//"))) {
+		if (c != '/' || p->strict) {
+			return true;
+		} else if (er_slice_starts(rest, ER_LIT("//"))) {
 			p->at += er_slice_find(rest, '\n');
 		} else if (er_slice_starts(rest, ER_LIT("/*"))) {
 			const uint8_t *end = rest.n < 4 ? NULL : memmem(rest.p + 2, rest.n - 2, "*/", 2);
@@ -199,8 +211,27 @@ static er_json *parse_number(parser *p, er_json *v)
 	return v;
 }
 
+/* The names of one object. */
+typedef struct name_set {
+	size_t n;
+	er_map *seen; /* from MANY_MEMBERS on */
+} name_set;
+
+static bool is_new_name(name_set *known, const er_json *object, er_slice key)
+{
+	static char present;
+	if (known->n++ < MANY_MEMBERS)
+		return er_json_get(object, key) == NULL;
+	if (known->seen == NULL) {
+		known->seen = er_map_new();
+		for (const er_json *m = object->first; m; m = m->next)
+			er_map_set(known->seen, m->key, &present);
+	}
+	return er_map_set(known->seen, key, &present) == NULL;
+}
+
 /* One member or element; *link is where it is hung in. */
-static er_json *parse_child(parser *p, er_json *parent, er_json **link)
+static er_json *parse_child(parser *p, er_json *parent, name_set *known, er_json **link)
 {
 	er_slice key = {NULL, 0};
 	size_t key_at = p->at;
@@ -209,7 +240,7 @@ static er_json *parse_child(parser *p, er_json *parent, er_json **link)
 			return fail_at(p, p->at, "a member's name in double quotes is expected here");
 		if (!parse_string(p, &key))
 			return NULL;
-		if (er_json_get(parent, key))
+		if (!is_new_name(known, parent, key))
 			return fail_at(p, key_at, "this name occurs twice in the same object");
 		if (!skip_blank(p))
 			return NULL;
@@ -226,34 +257,45 @@ static er_json *parse_child(parser *p, er_json *parent, er_json **link)
 	return v;
 }
 
-static er_json *parse_container(parser *p, er_json *v)
+/* Behind the opening bracket, to behind the closing one. */
+static er_json *parse_children(parser *p, er_json *v, int close, name_set *known)
 {
-	int close = peek(p) == '{' ? '}' : ']';
-	v->type = close == '}' ? ER_JSON_OBJECT : ER_JSON_ARRAY;
-	if (++p->depth > MAX_DEPTH)
-		return fail_at(p, p->at, "nested deeper than 64 levels");
-	p->at++;
 	er_json **link = &v->first;
 	for (;;) {
 		if (!skip_blank(p))
 			return NULL;
-		if (peek(p) == close)
+		if (peek(p) == close && (!p->strict || link == &v->first))
 			break;
-		er_json *child = parse_child(p, v, link);
+		er_json *child = parse_child(p, v, known, link);
 		if (child == NULL)
 			return NULL;
 		link = &child->next;
 		if (!skip_blank(p))
 			return NULL;
-		if (peek(p) == ',')
-			p->at++;
-		else if (peek(p) != close)
+		if (peek(p) == close)
+			break;
+		if (peek(p) != ',')
 			return fail_at(p, p->at,
 			               peek(p) < 0    ? "the file ends too early: a closing bracket is missing"
 			               : close == '}' ? "a comma or } is expected here"
 			                              : "a comma or ] is expected here");
+		p->at++;
 	}
 	p->at++;
+	return v;
+}
+
+static er_json *parse_container(parser *p, er_json *v)
+{
+	int close = peek(p) == '{' ? '}' : ']';
+	name_set known = {0};
+	v->type = close == '}' ? ER_JSON_OBJECT : ER_JSON_ARRAY;
+	if (++p->depth > MAX_DEPTH)
+		return fail_at(p, p->at, "nested deeper than 64 levels");
+	p->at++;
+	v = parse_children(p, v, close, &known);
+	if (known.seen != NULL)
+		er_map_free(known.seen);
 	p->depth--;
 	return v;
 }
@@ -281,6 +323,8 @@ static er_json *parse_value(parser *p)
 {
 	if (!skip_blank(p))
 		return NULL;
+	if (p->values-- == 0)
+		return fail_at(p, p->at, "too many values");
 	er_json *v = er_arena_zalloc(p->arena, sizeof *v);
 	v->at = p->at;
 	int c = peek(p);
@@ -299,21 +343,37 @@ static er_json *parse_value(parser *p)
 	return ok ? v : NULL;
 }
 
+static bool is_utf8(er_slice s, size_t *at)
+{
+	for (size_t n; s.n > 0; s = er_slice_from(s, n), *at += n)
+		if ((n = er_utf8_len(s)) == 0)
+			return false;
+	return true;
+}
+
+static er_json *parse_text(parser *p)
+{
+	er_json *v = parse_value(p);
+	if (v == NULL || !skip_blank(p))
+		return NULL;
+	return p->at == p->text.n ? v : fail_at(p, p->at, "nothing more is expected after the value");
+}
+
 er_json *er_jsonc_parse(er_arena *a, er_slice text, size_t *err_at, er_err *err)
 {
-	parser p = {.arena = a, .text = text, .err = err};
-	er_json *v = NULL;
-	if (text.n > MAX_TEXT) {
-		(void)fail_at(&p, 0, "larger than 1 MB");
-	} else {
-		if (er_slice_starts(text, ER_LIT("\xef\xbb\xbf")))
-			p.at = 3;
-		v = parse_value(&p);
-		if (v != NULL && !skip_blank(&p))
-			v = NULL;
-		else if (v != NULL && p.at < text.n)
-			v = fail_at(&p, p.at, "nothing more is expected after the value");
-	}
+	parser p = {.arena = a, .text = text, .values = SIZE_MAX, .err = err};
+	if (er_slice_starts(text, ER_LIT("\xef\xbb\xbf")))
+		p.at = 3;
+	er_json *v = text.n > MAX_TEXT ? fail_at(&p, 0, "larger than 1 MB") : parse_text(&p);
+	*err_at = p.err_at;
+	return v;
+}
+
+er_json *er_json_parse(er_arena *a, er_slice text, size_t values, size_t *err_at, er_err *err)
+{
+	parser p = {.arena = a, .text = text, .strict = true, .values = values, .err = err};
+	size_t at = 0;
+	er_json *v = is_utf8(text, &at) ? parse_text(&p) : fail_at(&p, at, "a byte that is not UTF-8");
 	*err_at = p.err_at;
 	return v;
 }

@@ -262,7 +262,7 @@ void er_service_upgrade(er_service *s, er_service_done *done, void *ctx)
 		                        .accepting = on_accepting,
 		                        .failed = on_failed,
 		                        .ctx = s};
-		er_node_give(s->node.node, o.give);
+		er_node_endow(s->node.node, o.give);
 		er_log(ER_LOG_INFO, "node", "upgrading: starting the program again");
 		s->upgrade = er_upgrade_start(&o, &err);
 		if (s->upgrade != NULL) {

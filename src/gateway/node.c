@@ -1,13 +1,5 @@
-#include "gateway/node.h"
-
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "gateway/admin.h"
 #include "gateway/adopt.h"
-#include "gateway/listen.h"
-#include "gateway/worker.h"
-#include "isolate/spawner.h"
+#include "gateway/node_internal.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -17,40 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x4e4f4445, READY_MS = 15000, LOOK_US = 2000 };
-
-/* One address that clients reach us at: at least a descriptor a thread (descriptor i is thread i mod n's), owned by the threads' servers. */
-typedef struct listening {
-	char *address;
-	unsigned port;
-	int *fds;
-	unsigned n;
-} listening;
-
-struct er_node {
-	uint32_t magic;
-	uv_loop_t *loop;
-	er_config *config;
-	er_spawner spawner;
-	er_gate *gate;
-	er_access_log *log;
-	er_cidr *own;
-	size_t n_own;
-	er_worker **workers;
-	unsigned n, running, ended; /* ended: atomic */
-	listening *listens;
-	size_t n_listens;
-	uv_async_t async;
-	bool async_open;
-	er_admin *admin;
-	unsigned admin_port;
-	unsigned handles;        /* of ours on the loop */
-	er_inherited *inherited; /* while it starts */
-	uint32_t pinged;
-	bool stopping, over;
-	void (*done)(void *ctx);
-	void *done_ctx;
-};
+enum { READY_MS = 15000, LOOK_US = 2000 };
 
 /* ---- what the node is asked about itself ---- */
 
@@ -75,7 +34,11 @@ static const char *status(void *ctx)
 
 static size_t routines(void *ctx)
 {
-	return ((er_node *)ctx)->config->n_routines;
+	const er_config *c = ((er_node *)ctx)->config;
+	size_t n = 0;
+	for (size_t i = 0; i < c->n_deployments; i++)
+		n += c->deployments[i]->env == ER_ENV_PRODUCTION;
+	return n;
 }
 
 /* ---- starting ---- */
@@ -116,6 +79,27 @@ static void find_own_addresses(er_node *n)
 	freeifaddrs(list);
 }
 
+/* The next three: on threads of workers. */
+static void on_configured(void *ctx)
+{
+	er_node *n = ctx;
+	__atomic_add_fetch(&n->acknowledged, 1, __ATOMIC_ACQ_REL);
+	uv_async_send(&n->async);
+}
+
+static void on_let_go(void *ctx, er_config *config)
+{
+	er_node *n = ctx;
+	pthread_mutex_lock(&n->lock);
+	if (n->n_let_go == n->cap_let_go) {
+		n->cap_let_go = n->cap_let_go * 2 + 8;
+		n->let_go = er_realloc(n->let_go, n->cap_let_go * sizeof(er_config *));
+	}
+	n->let_go[n->n_let_go++] = config;
+	pthread_mutex_unlock(&n->lock);
+	uv_async_send(&n->async);
+}
+
 static void on_worker_ended(void *ctx)
 {
 	er_node *n = ctx;
@@ -133,7 +117,9 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 	n->workers = er_zalloc(n->spawner.n * sizeof *n->workers);
 	for (unsigned i = 0; i < n->spawner.n; i++) {
 		er_worker_options wo = {.number = i,
+		                        .of = n->spawner.n,
 		                        .config = n->config,
+		                        .tail = n->tail,
 		                        .spawner = n->spawner.sockets[i],
 		                        .gate = n->gate,
 		                        .log = n->log,
@@ -141,6 +127,8 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .own = n->own,
 		                        .n_own = n->n_own,
 		                        .events = o->events,
+		                        .configured = on_configured,
+		                        .let_go = on_let_go,
 		                        .ended = on_worker_ended,
 		                        .ctx = n};
 		n->workers[i] = er_worker_new(&wo, err);
@@ -154,20 +142,25 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 	return true;
 }
 
-static bool open_listening(er_node *n, const char *address, listening *out, er_err *err)
+const char *er_node_listen_kind(er_env env)
 {
-	*out = (listening){0};
-	out->port = er_adopt(n->inherited, "listen", address, n->n, &out->fds, &out->n, err);
+	return env == ER_ENV_PRODUCTION ? "listen" : "listen-staging";
+}
+
+bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
+{
+	*out = (er_listening){.env = at->env};
+	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
 	if (out->port == 0)
 		return false;
-	out->address = er_strdup_cstr(address);
+	out->address = er_strdup_cstr(at->address);
 	return true;
 }
 
 /* The first sandbox of each thread must get ready, and as locked down as the operator wants it. */
 static bool wait_for_sandboxes(er_node *n, er_err *err)
 {
-	if (n->config->pool + n->config->pool_hardened == 0 || n->config->n_routines == 0)
+	if (n->config->pool + n->config->pool_hardened == 0 || (n->config->n_deployments == 0 && n->control == NULL))
 		return true;
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
@@ -198,40 +191,63 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 	return true;
 }
 
-static void give_listening(er_node *n, const listening *l)
+void er_node_give(er_node *n, const er_listening *l)
 {
 	for (unsigned i = 0; i < l->n; i++) {
 		er_listen_begin(l->fds[i]);
-		er_worker_listen(n->workers[i % n->n], l->fds[i]);
+		er_worker_listen(n->workers[i % n->n], l->fds[i], l->env);
 	}
 }
 
-static void drop_listening(listening *l, bool close_fds)
+void er_node_forget(er_listening *l, bool close_fds)
 {
 	for (unsigned i = 0; close_fds && i < l->n; i++)
 		close(l->fds[i]);
 	er_free(l->fds);
 	er_free(l->address);
-	*l = (listening){0};
+	*l = (er_listening){0};
 }
 
 static bool start_admin(er_node *n, er_err *err)
 {
-	if (n->config->admin == NULL)
+	if (n->config->admin == NULL && n->control == NULL)
 		return true;
 	er_admin_source source = {.views = views,
 	                          .log_dropped = log_dropped,
 	                          .status = status,
 	                          .routines = routines,
 	                          .ctx = n,
-	                          .min_level = n->config->min_level};
-	n->admin = er_admin_new(n->loop, n->config->admin, n->inherited, &source, &n->admin_port, err);
-	if (n->admin != NULL)
-		n->handles++;
-	return n->admin != NULL;
+	                          .min_level = n->config->min_level,
+	                          .remote = n->control != NULL ? er_control_remote(n->control) : NULL,
+	                          .local = n->control != NULL ? er_control_local(n->control) : NULL};
+	er_inherited *from = n->options.inherited;
+	n->admin = er_admin_new(n->loop, &source);
+	n->handles++;
+	if (n->config->admin != NULL && !er_admin_listen(n->admin, from, n->config->admin, &n->admin_port, err))
+		return false;
+	return n->control == NULL || er_admin_listen_local(n->admin, from, n->admin_path, err);
 }
 
 static void on_async(uv_async_t *async);
+
+static bool start_listening(er_node *n, er_err *err)
+{
+	n->listens = er_zalloc((n->config->n_listen + 1) * sizeof *n->listens);
+	for (size_t i = 0; i < n->config->n_listen; i++) {
+		if (!er_node_open(n, &n->config->listen[i], &n->listens[i], err))
+			return false;
+		n->n_listens++;
+	}
+	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
+		return false;
+	if (n->options.before_accept != NULL && !n->options.before_accept(n->options.ctx, err))
+		return false;
+	if (n->admin != NULL && !er_admin_begin(n->admin, err))
+		return false;
+	for (size_t i = 0; i < n->n_listens; i++)
+		er_node_give(n, &n->listens[i]);
+	return true;
+}
 
 static bool start(er_node *n, const er_node_options *o, er_err *err)
 {
@@ -239,51 +255,44 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	if (!sandbox_path(o, path, sizeof path, err))
 		return false;
 	er_spawner_config sc = {.sandbox_path = path,
-	                        .n_sockets = n->config->threads,
+	                        .n_sockets = n->file->threads,
 	                        .want = o->want_level != ER_LEVEL_NONE ? o->want_level : ER_LEVEL_FULL,
 	                        .attack_hooks = o->attack_hooks};
-	/* Before any thread exists. */
+	/* Before any thread exists, and before there is a secret in memory. */
 	if (!er_spawner_start(&n->spawner, &sc, err))
 		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
 	n->async_open = true;
 	n->handles++;
+	if (n->file->data != NULL && !er_node_start_control(n, err))
+		return false;
+	n->config = er_node_assemble(n, n->file, err);
+	if (n->config == NULL)
+		return false;
 	n->log = er_access_log_open(n->config->access_log, err);
-	if (n->log == NULL || !make_workers(n, o, err))
-		return false;
-	n->listens = er_zalloc((n->config->n_listen + 1) * sizeof *n->listens);
-	for (size_t i = 0; i < n->config->n_listen; i++) {
-		if (!open_listening(n, n->config->listen[i], &n->listens[i], err))
-			return false;
-		n->n_listens++;
-	}
-	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
-		return false;
-	if (o->before_accept != NULL && !o->before_accept(o->ctx, err))
-		return false;
-	if (n->admin != NULL && !er_admin_begin(n->admin, err))
-		return false;
-	for (size_t i = 0; i < n->n_listens; i++)
-		give_listening(n, &n->listens[i]);
-	return true;
+	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err)
 {
 	er_node *n = ER_NEW(er_node);
-	*n = (er_node){.magic = MAGIC, .loop = loop, .config = er_config_ref(options->config), .inherited = options->inherited};
-	er_config_seal(n->config);
+	*n = (er_node){.magic = NODE_MAGIC, .loop = loop, .file = er_config_ref(options->config), .options = *options};
+	er_list_init(&n->wishes);
+	er_list_init(&n->granted);
+	er_list_init(&n->trials);
+	er_list_init(&n->tried);
+	pthread_mutex_init(&n->lock, NULL);
 	n->gate = er_gate_new();
-	er_gate_limit(n->gate, n->config->limits.connections, n->config->limits.per_address);
+	er_gate_limit(n->gate, n->file->limits.connections, n->file->limits.per_address);
 	find_own_addresses(n);
 	bool ok = start(n, options, err);
-	n->inherited = NULL;
+	n->options.inherited = NULL;
 	if (ok)
 		return n;
 	/* Listening sockets were not handed out yet. */
 	for (size_t i = 0; i < n->n_listens; i++)
-		drop_listening(&n->listens[i], true);
+		er_node_forget(&n->listens[i], true);
 	n->n_listens = 0;
 	er_node_stop(n, NULL, NULL);
 	er_node_stop(n, NULL, NULL);
@@ -293,132 +302,19 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	return NULL;
 }
 
-/* ---- reloading ---- */
+/* ---- what threads bring back ---- */
 
-static bool same_slice(er_piece a, er_piece b)
+static void free_let_go(er_node *n)
 {
-	return er_slice_eq(er_piece_slice(a), er_piece_slice(b));
-}
-
-static bool same_routine(const er_routine *a, const er_routine *b)
-{
-	return a->index == b->index && er_slice_eq(a->name, b->name) && er_slice_eq(a->version, b->version) &&
-	       er_slice_eq(a->source_url, b->source_url) && er_slice_eq(a->env_json, b->env_json) && same_slice(a->code, b->code) &&
-	       same_slice(a->source_map, b->source_map) && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 &&
-	       a->compat == b->compat && a->profile == b->profile && a->fallback == b->fallback && a->n_allow == b->n_allow &&
-	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
-}
-
-/* A routine that did not change keeps its object, and with it its instances. */
-static void keep_unchanged(er_config *config, const er_config *before)
-{
-	for (size_t i = 0; i < config->n_routines && i < before->n_routines; i++) {
-		er_routine *now = config->routines[i], *old = before->routines[i];
-		if (now == old || !same_routine(now, old))
-			continue;
-		for (size_t k = 0; k < config->n_routes; k++)
-			if (config->routes[k].routine == now)
-				config->routes[k].routine = old;
-		config->routines[i] = er_routine_ref(old);
-		er_routine_unref(now);
-	}
-}
-
-static listening *find_listening(er_node *n, const char *address)
-{
-	for (size_t i = 0; i < n->n_listens; i++)
-		if (n->listens[i].address != NULL && er_slice_eq(er_slice_cstr(n->listens[i].address), er_slice_cstr(address)))
-			return &n->listens[i];
-	return NULL;
-}
-
-/* Opens what is new. On failure everything opened here is closed again. */
-static bool open_new(er_node *n, const er_config *config, listening *next, er_err *err)
-{
-	for (size_t i = 0; i < config->n_listen; i++) {
-		if (find_listening(n, config->listen[i]) != NULL || open_listening(n, config->listen[i], &next[i], err))
-			continue;
-		while (i-- > 0)
-			if (next[i].address != NULL)
-				drop_listening(&next[i], true);
-		return false;
-	}
-	return true;
-}
-
-static void swap_listening(er_node *n, const er_config *config, listening *next)
-{
-	for (size_t i = 0; i < config->n_listen; i++) {
-		if (next[i].address != NULL) {
-			give_listening(n, &next[i]);
-			continue;
-		}
-		listening *kept = find_listening(n, config->listen[i]);
-		if (kept != NULL) { /* NULL: the same address twice */
-			next[i] = *kept;
-			*kept = (listening){0};
-		}
-	}
-	for (size_t i = 0; i < n->n_listens; i++) {
-		if (n->listens[i].address == NULL)
-			continue;
-		for (unsigned k = 0; k < n->listens[i].n; k++)
-			er_worker_unlisten(n->workers[k % n->n], n->listens[i].fds[k]);
-		drop_listening(&n->listens[i], false);
-	}
-	er_free(n->listens);
-	n->listens = next;
-	n->n_listens = config->n_listen;
-}
-
-static void warn_of_fixed(const er_config *old, const er_config *new)
-{
-	static const char text[] = "%s changed: it takes effect when the node is started again";
-	if (old->threads != new->threads)
-		er_log(ER_LOG_WARN, "gateway", text, "\"threads\"");
-	if (old->pool != new->pool || old->pool_hardened != new->pool_hardened || old->max_instances != new->max_instances ||
-	    old->min_level != new->min_level)
-		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
-	bool same = (old->admin == NULL) == (new->admin == NULL) &&
-	            (old->admin == NULL || er_slice_eq(er_slice_cstr(old->admin), er_slice_cstr(new->admin)));
-	if (!same)
-		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
-}
-
-bool er_node_reload(er_node *n, er_config *config, er_err *err)
-{
-	ER_CHECK(n, MAGIC);
-	if (n->stopping)
-		return er_fail(err, ER_ERR_UNAVAILABLE, "the node is stopping");
-	keep_unchanged(config, n->config);
-	er_config_seal(config);
-	listening *next = er_zalloc((config->n_listen + 1) * sizeof *next);
-	if (!open_new(n, config, next, err)) {
-		er_free(next);
-		return false;
-	}
-	if (!er_access_log_reopen(n->log, config->access_log, err)) {
-		for (size_t i = 0; i < config->n_listen; i++)
-			if (next[i].address != NULL)
-				drop_listening(&next[i], true);
-		er_free(next);
-		return false;
-	}
-	warn_of_fixed(n->config, config);
-	er_gate_limit(n->gate, config->limits.connections, config->limits.per_address);
-	/* The new configuration first: what comes by a new address must find its routes. */
-	for (unsigned i = 0; i < n->n; i++)
-		er_worker_configure(n->workers[i], config);
-	swap_listening(n, config, next);
-	er_config *old = n->config;
-	n->config = er_config_ref(config);
-	er_config_unref(old);
-	return true;
-}
-
-bool er_node_reopen_log(er_node *n, er_err *err)
-{
-	return n->log == NULL || er_access_log_reopen(n->log, n->config->access_log, err);
+	pthread_mutex_lock(&n->lock);
+	er_config **configs = n->let_go;
+	size_t count = n->n_let_go;
+	n->let_go = NULL;
+	n->n_let_go = n->cap_let_go = 0;
+	pthread_mutex_unlock(&n->lock);
+	for (size_t i = 0; i < count; i++)
+		er_config_unref(configs[i]);
+	er_free(configs);
 }
 
 /* ---- stopping ---- */
@@ -433,6 +329,8 @@ static void maybe_over(er_node *n)
 	er_free(n->workers);
 	n->workers = NULL;
 	n->n = 0;
+	er_node_tried(n); /* they go with what they were for */
+	free_let_go(n);
 	er_access_log_close(n->log);
 	n->log = NULL;
 	er_spawner_stop(&n->spawner);
@@ -440,43 +338,59 @@ static void maybe_over(er_node *n)
 		n->done(n->done_ctx);
 }
 
-static void on_async_closed(uv_handle_t *handle)
-{
-	er_node *n = handle->data;
-	n->handles--;
-	maybe_over(n);
-}
-
-static void on_admin_closed(void *ctx)
+static void one_handle_less(void *ctx)
 {
 	er_node *n = ctx;
 	n->handles--;
 	maybe_over(n);
 }
 
-/* All threads have ended: nothing is left that the admin listener could tell. */
+static void on_async_closed(uv_handle_t *handle)
+{
+	one_handle_less(handle->data);
+}
+
+static void stop_control(er_node *n)
+{
+	n->handles++;
+	er_node_stop_control(n, one_handle_less, n);
+}
+
+static void on_admin_closed(void *ctx)
+{
+	er_node *n = ctx;
+	stop_control(n);
+	one_handle_less(n);
+}
+
+/* All threads have ended: nothing is left that the admin listener could tell. Whoever asks the API is gone before the API is. */
 static void close_handles(er_node *n)
 {
-	if (n->admin != NULL)
-		er_admin_close(n->admin, on_admin_closed, n);
-	n->admin = NULL;
-	if (n->async_open)
-		uv_close((uv_handle_t *)&n->async, on_async_closed);
+	bool admin = n->admin != NULL, open = n->async_open;
 	n->async_open = false;
-	maybe_over(n);
+	if (admin)
+		er_admin_close(n->admin, on_admin_closed, n);
+	else
+		stop_control(n);
+	n->admin = NULL;
+	if (open)
+		uv_close((uv_handle_t *)&n->async, on_async_closed);
 }
 
 static void on_async(uv_async_t *async)
 {
 	er_node *n = async->data;
-	ER_CHECK(n, MAGIC);
+	ER_CHECK(n, NODE_MAGIC);
+	free_let_go(n);
+	er_node_tried(n);
+	er_node_changed(n);
 	if (n->stopping && n->async_open && __atomic_load_n(&n->ended, __ATOMIC_ACQUIRE) == n->running)
 		close_handles(n);
 }
 
 void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 {
-	ER_CHECK(n, MAGIC);
+	ER_CHECK(n, NODE_MAGIC);
 	if (n->over)
 		return;
 	if (done != NULL) {
@@ -484,6 +398,7 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 		n->done_ctx = ctx;
 	}
 	n->stopping = true;
+	er_node_drop_wishes(n);
 	for (unsigned i = 0; i < n->running; i++)
 		er_worker_stop(n->workers[i]);
 	if (n->running == 0 && n->async_open)
@@ -494,25 +409,31 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 
 void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx)
 {
-	ER_CHECK(n, MAGIC);
-	if (!n->stopping) {
-		for (unsigned i = 0; i < n->running; i++)
-			er_worker_hand_over(n->workers[i]);
-		if (n->admin != NULL)
-			er_admin_retire(n->admin);
-	}
-	n->stopping = true;
+	ER_CHECK(n, NODE_MAGIC);
 	n->done = done;
 	n->done_ctx = ctx;
+	if (n->stopping)
+		return;
+	n->stopping = true;
+	er_node_drop_wishes(n);
+	for (unsigned i = 0; i < n->running; i++)
+		er_worker_hand_over(n->workers[i]);
+	if (n->admin != NULL)
+		er_admin_retire(n->admin);
 }
 
-void er_node_give(const er_node *n, er_inherited *out)
+void er_node_endow(const er_node *n, er_inherited *out)
 {
-	for (size_t i = 0; i < n->n_listens; i++)
-		if (n->listens[i].address != NULL)
-			er_inherited_add(out, "listen", n->listens[i].address, n->listens[i].fds, n->listens[i].n);
+	for (size_t i = 0; i < n->n_listens; i++) {
+		const er_listening *l = &n->listens[i];
+		if (l->address != NULL)
+			er_inherited_add(out, er_node_listen_kind(l->env), l->address, l->fds, l->n);
+	}
 	if (n->admin != NULL)
-		er_admin_give(n->admin, out);
+		er_admin_endow(n->admin, out);
+	int lock = n->store != NULL ? er_store_lock_fd(n->store) : -1;
+	if (lock >= 0)
+		er_inherited_add(out, "store", "lock", &lock, 1);
 }
 
 bool er_node_ping(er_node *n, unsigned *late)
@@ -532,13 +453,18 @@ void er_node_free(er_node *n)
 {
 	if (n == NULL)
 		return;
-	ER_CHECK(n, MAGIC);
+	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT(n->over);
 	for (size_t i = 0; i < n->n_listens; i++)
-		drop_listening(&n->listens[i], false);
+		er_node_forget(&n->listens[i], false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
+	er_config_unref(n->changing);
 	er_config_unref(n->config);
+	er_config_unref(n->file);
+	er_store_close(n->store); /* the versions that it has the code of are gone */
+	er_free(n->admin_path);
+	pthread_mutex_destroy(&n->lock);
 	er_free(n->own);
 	n->magic = 0;
 	er_free(n);
@@ -552,6 +478,16 @@ unsigned er_node_port(const er_node *n, size_t i)
 unsigned er_node_admin_port(const er_node *n)
 {
 	return n->admin_port;
+}
+
+const char *er_node_admin_path(const er_node *n)
+{
+	return n->admin_path;
+}
+
+const er_config *er_node_config(const er_node *n)
+{
+	return n->config;
 }
 
 void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)

@@ -24,11 +24,14 @@ typedef struct er_store er_store;
 
 enum {
 	ER_SHA256 = 32,
-	ER_STORE_SPLIT = 2,           /* versions a deployment may name */
-	ER_KV_KEY_MAX = 512,          /* bytes */
-	ER_KV_VALUE_MAX = 2 << 20,    /* bytes */
-	ER_VERSIONS_QUOTA = 100,      /* of one routine, by default */
-	ER_STORE_NAME_MAX = 63,       /* of routines, namespaces, tokens: [a-z0-9-] */
+	ER_STORE_SPLIT = 2,        /* versions a deployment may name */
+	ER_KV_KEY_MAX = 512,       /* bytes */
+	ER_KV_VALUE_MAX = 2 << 20, /* bytes */
+	ER_KV_METADATA_MAX = 1024, /* bytes */
+	ER_SETTING_MAX = 64 << 10, /* bytes of a variable's or secret's value */
+	ER_SETTINGS_MAX = 256,     /* variables and secrets of a routine in one environment */
+	ER_VERSIONS_QUOTA = 100,   /* of one routine, by default */
+	ER_STORE_NAME_MAX = 63,    /* of routines, namespaces, tokens: [a-z0-9-] */
 };
 
 typedef enum er_env { ER_ENV_PRODUCTION, ER_ENV_STAGING, ER_ENV_COUNT_ } er_env;
@@ -42,8 +45,8 @@ typedef struct er_hash {
 /* ---- opening ---- */
 
 typedef struct er_store_options {
-	const char *dir;      /* made if it is not there, mode 0700 */
-	const char *key_file; /* NULL: DIR/key, made at first use */
+	const char *dir;         /* made if it is not there, mode 0700 */
+	const char *key_file;    /* NULL: DIR/key, made at first use */
 	unsigned versions_quota; /* 0: ER_VERSIONS_QUOTA */
 	/* Tests: called before every write, fsync and rename of ours and of SQLite's; false makes it fail. NULL in production. */
 	bool (*fault)(void *ctx, const char *what);
@@ -67,7 +70,7 @@ typedef enum er_change_kind {
 	ER_CHANGE_VERSION_ADD,
 	ER_CHANGE_VERSION_DELETE,
 	ER_CHANGE_DEPLOY,
-	ER_CHANGE_ROUTES,     /* all routes of one environment, in their order */
+	ER_CHANGE_ROUTES, /* all routes of one environment, in their order */
 	ER_CHANGE_VAR_SET,
 	ER_CHANGE_VAR_DELETE,
 	ER_CHANGE_SECRET_SET,
@@ -96,7 +99,8 @@ typedef struct er_split {
 /* Automatic rollback of a deployment: when the new version is worse than the one before by more than this. */
 typedef struct er_guard {
 	bool on;
-	uint32_t error_percent;  /* its share of failed requests (5xx by the node: exception, limit, ...) may be this much more, percent points */
+	uint32_t
+	    error_percent; /* its share of failed requests (5xx by the node: exception, limit, ...) may be this much more, percent points */
 	uint32_t p99_percent;    /* its p99 may be this much more, per cent; 0: not looked at */
 	uint32_t least_requests; /* before that nothing is judged */
 	uint32_t watch_s;        /* after that the deployment has passed */
@@ -122,9 +126,9 @@ typedef struct er_change {
 	er_slice reason; /* DEPLOY: "deploy", "publish", "rollback", "guard: ..." */
 	const er_route_rule *rules;
 	size_t n_rules;
-	er_slice name;  /* VAR, SECRET, TOKEN, NAMESPACE */
-	er_slice value; /* VAR: JSON text; SECRET: bytes of text; TOKEN: the token itself, stored only as a salted hash */
-	er_role role;   /* TOKEN */
+	er_slice name;            /* VAR, SECRET, TOKEN, NAMESPACE */
+	er_slice value;           /* VAR: JSON text; SECRET: bytes of text; TOKEN: the token itself, stored only as a salted hash */
+	er_role role;             /* TOKEN */
 	const er_slice *routines; /* TOKEN: those it is confined to; none: all */
 	size_t n_routines;
 } er_change;
@@ -187,8 +191,8 @@ ER_MUST_CHECK bool er_store_versions(er_store *s, er_arena *a, er_slice routine,
 /* What every environment runs now: one row a routine and environment. */
 ER_MUST_CHECK bool er_store_current(er_store *s, er_arena *a, er_slice routine, er_deployment_row **out, size_t *n, er_err *err);
 /* Newest first. */
-ER_MUST_CHECK bool er_store_history(er_store *s, er_arena *a, er_slice routine, uint64_t before, unsigned most, er_deployment_row **out,
-                                    size_t *n, er_err *err);
+ER_MUST_CHECK bool er_store_history(er_store *s, er_arena *a, er_slice routine, uint64_t before, unsigned most,
+                                    er_deployment_row **out, size_t *n, er_err *err);
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
 typedef struct er_setting_row {
 	er_slice name, value; /* value empty for secrets */
@@ -196,13 +200,16 @@ typedef struct er_setting_row {
 	int64_t at_ms;
 	er_slice actor;
 } er_setting_row;
-ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n, er_err *err);
+ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n,
+                                     er_err *err);
 ER_MUST_CHECK bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err);
 /* Whose token is this? Constant time over the hash. False with err->kind OK: nobody's. */
 ER_MUST_CHECK bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err);
-ER_MUST_CHECK bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_log_row **out, size_t *n, er_err *err);
+ER_MUST_CHECK bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_log_row **out, size_t *n,
+                                er_err *err);
 /* Deletes versions of a routine that nothing points to, all but the newest `keep`; blobs that nobody names go with them. *removed numbers. */
-ER_MUST_CHECK bool er_store_prune(er_store *s, er_slice routine, unsigned keep, er_slice actor, er_slice source, unsigned *removed, er_err *err);
+ER_MUST_CHECK bool er_store_prune(er_store *s, er_slice routine, unsigned keep, er_slice actor, er_slice source,
+                                  unsigned *removed, er_err *err);
 
 /* ---- any thread ---- */
 
@@ -224,8 +231,8 @@ ER_MUST_CHECK bool er_kv_get(er_store *s, er_arena *a, er_slice ns, er_slice key
 ER_MUST_CHECK bool er_kv_put(er_store *s, er_slice ns, const er_kv_entry *entries, size_t n, er_err *err); /* one transaction */
 ER_MUST_CHECK bool er_kv_delete(er_store *s, er_slice ns, er_slice key, bool *existed, er_err *err);
 /* Keys in their order (memcmp) after `after`, without values. *more: there are further ones. */
-ER_MUST_CHECK bool er_kv_list(er_store *s, er_arena *a, er_slice ns, er_slice prefix, er_slice after, unsigned most, er_kv_entry **out, size_t *n,
-                              bool *more, er_err *err);
+ER_MUST_CHECK bool er_kv_list(er_store *s, er_arena *a, er_slice ns, er_slice prefix, er_slice after, unsigned most,
+                              er_kv_entry **out, size_t *n, bool *more, er_err *err);
 typedef struct er_kv_namespace_row {
 	er_slice name;
 	uint64_t keys, bytes;
@@ -236,7 +243,8 @@ ER_MUST_CHECK bool er_kv_sweep(er_store *s, unsigned most, unsigned *removed, er
 
 /* ---- backup ---- */
 
-/* A consistent copy of both databases and the node's id (not the key) into `dir`, which must not exist; while the node runs. */
+/* A consistent copy of both databases and the node's id (not the key) into `dir`, which must not exist; while the node runs. Any thread: it
+ * takes as long as the data is big, and deploys need not wait for it. */
 ER_MUST_CHECK bool er_store_backup(er_store *s, const char *dir, er_err *err);
 /* Into an empty or missing data folder; the store must not be open. Checks integrity first. */
 ER_MUST_CHECK bool er_store_restore(const char *backup, const char *dir, er_err *err);

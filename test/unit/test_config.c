@@ -81,7 +81,7 @@ static void everything_is_read(void **state)
 		print_error("%s\n", err.text);
 	assert_non_null(c);
 	assert_int_equal(c->n_listen, 2);
-	assert_string_equal(c->listen[1], "[::1]:80");
+	assert_string_equal(c->listen[1].address, "[::1]:80");
 	assert_string_equal(c->admin, ":9000");
 	assert_int_equal(c->threads, 3);
 	assert_int_equal(c->min_level, ER_LEVEL_NO_USERNS);
@@ -91,8 +91,11 @@ static void everything_is_read(void **state)
 	assert_true(c->limits.body == 5000000000U);
 	assert_string_equal(c->access_log, "-");
 	assert_true(c->log_json);
-	assert_int_equal(c->n_routines, 1);
-	const er_routine *r = c->routines[0];
+	assert_int_equal(c->n_file, 1);
+	const er_deployment *d = er_config_find(c, ER_ENV_PRODUCTION, ER_LIT("a"));
+	assert_non_null(d);
+	const er_routine *r = d->version[0];
+	assert_ptr_equal(er_config_find(c, ER_ENV_STAGING, ER_LIT("a"))->version[0], r);
 	assert_int_equal(r->limits.cpu_us, 100000);
 	assert_int_equal(r->limits.memory_kb, 65536);
 	assert_int_equal(r->limits.subrequests, 32);
@@ -103,9 +106,13 @@ static void everything_is_read(void **state)
 	assert_int_equal(r->n_allow, 1);
 	assert_int_equal(r->version.n, 12);
 	/* the file's routes come before the routine's own */
-	assert_int_equal(c->n_routes, 2);
-	assert_true(er_slice_eq(c->routes[0].host, ER_LIT("shop.example")));
-	assert_true(er_slice_eq(c->routes[1].host, ER_LIT("own.example")));
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		const er_site *site = &c->site[e];
+		assert_int_equal(site->n_rules, 2);
+		assert_true(er_slice_eq(site->rules[0].host, ER_LIT("shop.example")));
+		assert_true(er_slice_eq(site->rules[1].host, ER_LIT("own.example")));
+		assert_int_equal(site->rules[1].position, 1);
+	}
 	er_config_unref(c);
 }
 

@@ -64,6 +64,73 @@ static void a_mistake_is_shown_where_it_is(void **state)
 	fails_at("truely", 1, 5);
 }
 
+static void strictly(const char *text, size_t values, bool good, size_t where)
+{
+	er_arena a;
+	er_err err = {0};
+	size_t at = 0;
+	er_arena_init(&a);
+	assert_int_equal(er_json_parse(&a, er_slice_cstr(text), values, &at, &err) != NULL, good);
+	if (!good) {
+		assert_int_equal(err.kind, ER_ERR_INVALID);
+		assert_int_equal(at, where);
+	}
+	er_arena_fini(&a);
+}
+
+static void the_wire_is_strict(void **state)
+{
+	(void)state;
+	strictly(" {\"a\": [1, {}, []], \"b\": null} ", 10, true, 0);
+	strictly("{\"a\": 1,}", 10, false, 8);
+	strictly("[1,]", 10, false, 3);
+	strictly("[1] // x", 10, false, 4);
+	strictly("/* x */ 1", 10, false, 0);
+	strictly("\xef\xbb\xbf{}", 10, false, 0);
+	strictly("\"a\xff\"", 10, false, 2);
+	strictly("\"\xed\xa0\x80\"", 10, false, 1);
+	strictly("[1,2,3]", 4, true, 0);
+	strictly("[1,2,3]", 3, false, 5);
+}
+
+static void large_texts_are_the_callers_to_bound(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_err err = {0};
+	size_t at = 0;
+	er_buf text = {0};
+	er_arena_init(&a);
+	er_buf_puts(&text, "{\"code\":\"");
+	for (int i = 0; i < 400000; i++)
+		er_buf_puts(&text, "abcdefgh");
+	er_buf_puts(&text, "\"}");
+	assert_null(er_jsonc_parse(&a, er_buf_slice(&text), &at, &err));
+	const er_json *v = er_json_parse(&a, er_buf_slice(&text), 10, &at, &err);
+	assert_int_equal(er_json_get(v, ER_LIT("code"))->text.n, 3200000);
+	er_buf_fini(&text);
+	er_arena_fini(&a);
+}
+
+static void many_names_are_compared_too(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_err err = {0};
+	size_t at = 0;
+	er_buf text = {0};
+	er_arena_init(&a);
+	er_buf_puts(&text, "{");
+	for (int i = 0; i < 20000; i++)
+		er_buf_printf(&text, "\"n%d\":%d,", i, i);
+	size_t last = er_buf_len(&text);
+	er_buf_puts(&text, "\"n40\":1}");
+	assert_null(er_json_parse(&a, er_buf_slice(&text), SIZE_MAX, &at, &err));
+	assert_int_equal(at, last);
+	er_buf_fini(&text);
+	er_arena_fini(&a);
+}
+
 static void depth_is_bounded(void **state)
 {
 	(void)state;
@@ -83,6 +150,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(comments_and_trailing_commas_are_taken),
 	    cmocka_unit_test(a_mistake_is_shown_where_it_is),
+	    cmocka_unit_test(the_wire_is_strict),
+	    cmocka_unit_test(large_texts_are_the_callers_to_bound),
+	    cmocka_unit_test(many_names_are_compared_too),
 	    cmocka_unit_test(depth_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,258 @@
+/* Inside src/control: the object, a call (one request of the API on its way), a job (one deployment on its way). */
+#ifndef ER_CONTROL_INTERNAL_H
+#define ER_CONTROL_INTERNAL_H
+
+#include "base/jsonc.h"
+#include "base/list.h"
+#include "control/control.h"
+#include "control/members.h"
+#include "control/out.h"
+#include "control/problem.h"
+#include "control/settings.h"
+#include "control/world.h"
+
+enum {
+	ER_CONTROL_MAGIC = 0x4354524c,
+	ER_CALL_MAGIC = 0x4341444c,
+	ER_UPLOADS_MAX = 160 << 20, /* bytes of bodies that are being read or worked on, all together */
+	ER_BODY_MAX = 24 << 20,     /* of one code upload, or one bulk import */
+	ER_JSON_VALUES = 400000,    /* in one body */
+	ER_JOBS_MAX = 256,          /* deployments that wait */
+	ER_PROBES_MAX = 4,          /* of them, tried in a sandbox at the same time */
+};
+
+typedef struct er_call er_call;
+typedef struct er_auth er_auth;
+typedef struct er_hub er_hub;
+typedef struct er_guards er_guards;
+
+/* One change that waits for its activation, or is in the one that runs. */
+typedef struct er_activation {
+	er_list link;
+	void (*undo)(void *ctx); /* takes back in the store what could not be activated; NULL: it stays */
+	void (*done)(void *ctx, const er_err *err);
+	void *ctx;
+} er_activation;
+
+struct er_control {
+	uint32_t magic;
+	er_control_options o;
+	er_handler remote, local;
+	er_world *world;
+	er_auth *auth;
+	er_hub *hub;
+	er_guards *guards;
+	er_list calls; /* all, so that closing finds them */
+	size_t uploads;
+	er_list jobs; /* in the order in which they came */
+	unsigned n_jobs, probes;
+	er_list waiting, running;   /* activations */
+	bool activating, repairing; /* repairing: what failed was taken back, and the node is given the store's picture once more */
+	er_err failure;             /* why, while repairing */
+	uv_timer_t tick;
+	bool closing;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* ---- api.c: the table ---- */
+
+typedef enum er_api_body { ER_API_NONE, ER_API_JSON, ER_API_BYTES } er_api_body;
+
+typedef struct er_api {
+	const char *method;
+	const char *path;  /* "/v1/routines/{routine}/versions/{version}" */
+	const char *query; /* names of parameters, comma between; "" */
+	er_role role;      /* at least */
+	bool confined;     /* a token that is confined to routines may call it */
+	er_api_body body;
+	uint32_t most; /* bytes of the body */
+	void (*run)(er_call *call);
+} er_api;
+
+const er_api *er_api_table(size_t *n);
+/* Finds the entry and fills the call's parameters. False: call->problem. */
+bool er_api_match(er_call *call);
+
+/* ---- auth.c ---- */
+
+typedef struct er_actor {
+	er_slice name;
+	er_role role;
+	er_slice *routines; /* n_routines 0: all */
+	size_t n_routines;
+} er_actor;
+
+er_auth *er_auth_new(void);
+void er_auth_free(er_auth *a);
+/* Who is it? False: call->problem. */
+bool er_auth_check(er_auth *a, er_store *store, er_call *call);
+/* May this actor do that? False: call->problem. */
+bool er_auth_allows(er_call *call);
+bool er_actor_has(const er_actor *actor, er_slice routine);
+/* A new token: "er_" and 43 letters of base64url. Lives in a. */
+er_slice er_auth_token(er_arena *a);
+
+/* ---- call.c ---- */
+
+struct er_call {
+	uint32_t magic;
+	er_control *control;
+	er_exchange *x; /* a reference */
+	er_list link;
+	const er_api *api;
+	er_arena *arena; /* the exchange's */
+	er_slice routine, ns, key, name, path, query;
+	uint32_t version;
+	er_env env; /* of the path */
+	er_actor actor;
+	char source[64]; /* client address, for the log */
+	bool local;
+	er_buf body;
+	bool reading;
+	const er_json *json; /* of ER_API_JSON; an empty object if nothing was sent */
+	er_problem problem;
+	er_out out;
+	uint64_t started_us;
+	er_activation activation;
+	void *job; /* what waits with it */
+};
+
+void er_call_handle(void *self, er_exchange *x, bool local);
+/* Sends call->out with that status; frees the call. */
+void er_call_answer(er_call *call, int status);
+/* Sends call->problem; frees the call. */
+void er_call_refuse(er_call *call);
+/* A body of its own. Takes the reference; frees the call. */
+void er_call_stream(er_call *call, int status, er_slice type, er_body *body);
+/* Adds a header to the answer that follows. */
+void er_call_header(er_call *call, er_slice name, er_slice value);
+void er_call_free(er_call *call);
+/* "%41" and the like; false: broken. Lives in the call's arena. */
+bool er_call_decode(er_call *call, er_slice raw, er_slice *out);
+/* The parameter of the query, decoded; p NULL: not given. False: call->problem. */
+bool er_call_query(er_call *call, er_slice name, er_slice *out);
+/* A number with bounds; *out stays as it is when not given. */
+bool er_call_query_number(er_call *call, er_slice name, uint64_t least, uint64_t most, uint64_t *out);
+/* "environment"; production when not given and not required. */
+bool er_call_query_env(er_call *call, bool required, er_env *out);
+/* call->json against members. */
+#define er_call_members(call, members, into) \
+	er_members_read((call)->json, (er_slice){0}, members, sizeof(members) / sizeof *(members), into, &(call)->problem)
+/* A change in the name of the caller. */
+er_change er_call_change(const er_call *call, er_change_kind kind);
+/* er_store_apply, and the world is right again afterwards. */
+ER_MUST_CHECK bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_applied *applied, er_problem *problem);
+/* The same for a call; false: call->problem. */
+bool er_call_apply(er_call *call, const er_change *changes, size_t n, er_applied *applied);
+/* After er_call_apply: activates, then answers with call->out and `status` (or says that it could not be activated). */
+void er_call_activate(er_call *call, int status);
+
+/* ---- activate.c ---- */
+/* Puts the store's picture into force, for this and all that wait with it; then a->done. */
+void er_activate(er_control *c, er_activation *a);
+
+/* ---- deploy.c, job.c ---- */
+void er_deploy_version(er_call *call); /* POST versions */
+void er_deploy_new(er_call *call);     /* POST deploy */
+void er_deploy_set(er_call *call);     /* PUT environments/E */
+void er_deploy_publish(er_call *call);
+void er_deploy_rollback(er_call *call);
+/* By the guard: back to what ran before `deployment`, unless something else was deployed meanwhile. */
+void er_deploy_back(er_control *c, er_slice routine, er_env env, uint64_t deployment, const char *reason);
+/* Closing: forgets all of them; their calls are answered by whoever closes. */
+void er_jobs_drop(er_control *c);
+
+/* ---- history.c: which deployment a rollback leads to ---- */
+/* Rows of one environment, newest first; rows[0] runs now. -1: there is nothing before it. Restorations (rollback, guard, failed activation)
+ * count as the deployment that they restored, so that going back twice goes back two steps. */
+int er_history_before(const er_deployment_row *rows, size_t n);
+
+/* ---- guard.c ---- */
+er_guards *er_guards_new(er_control *c);
+void er_guards_free(er_guards *g);
+/* A deployment with a guard goes live; `before`: the last counters of what ran until now (n_before versions of `split`). */
+void er_guard_watch(er_guards *g, const er_deployment_row *row, const er_split *before, const er_version_counters *counters);
+/* Something else runs there now. */
+void er_guard_forget(er_guards *g, er_slice routine, er_env env);
+void er_guards_tick(er_guards *g, uint64_t now_us);
+/* "", "watching", "passed" for what runs there. */
+const char *er_guard_state(const er_guards *g, const er_deployment_row *row);
+
+/* ---- warn.c ---- */
+typedef struct er_warnings {
+	er_slice v[24];
+	size_t n;
+} er_warnings;
+void er_warn(er_warnings *w, er_arena *a, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* env.NAME in the code that nobody defines. */
+void er_warn_env(er_warnings *w, er_control *c, er_arena *a, er_slice routine, er_env env, er_slice code, const er_settings *s);
+void er_warn_routes(er_warnings *w, er_control *c, er_arena *a, er_slice routine, er_env env, const er_settings *s,
+                    const er_route_rule *rules, size_t n);
+void er_warn_kv(er_warnings *w, er_control *c, er_arena *a, const er_settings *s);
+void er_warnings_write(const er_warnings *w, er_out *out);
+
+/* ---- tail_hub.c ---- */
+er_hub *er_hub_new(er_control *c);
+void er_hub_free(er_hub *h);
+void er_hub_event(er_hub *h, const er_tail_event *e);
+void er_hub_lost(er_hub *h, uint64_t n);
+void er_hub_tick(er_hub *h, uint64_t now_us);
+void er_hub_tail(er_hub *h, er_call *call);
+void er_hub_logs(er_hub *h, er_call *call);
+/* A deployment went live, or was taken back. */
+void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
+
+/* ---- what several families write ---- */
+void er_out_split(er_out *out, const char *key, const er_split *split);
+void er_out_guard(er_out *out, const char *key, const er_guard *guard);
+
+/* ---- the families ---- */
+void er_api_root(er_call *call);
+void er_api_openapi(er_call *call);
+void er_api_whoami(er_call *call);
+void er_api_status(er_call *call);
+void er_api_audit(er_call *call);
+void er_api_backup(er_call *call);
+void er_api_reload(er_call *call);
+void er_api_upgrade(er_call *call);
+void er_api_routines(er_call *call);
+void er_api_routine(er_call *call);
+void er_api_routine_delete(er_call *call);
+void er_api_versions(er_call *call);
+void er_api_version(er_call *call);
+void er_api_version_code(er_call *call);
+void er_api_version_map(er_call *call);
+void er_api_version_delete(er_call *call);
+void er_api_prune(er_call *call);
+void er_api_deployments(er_call *call);
+void er_api_environment(er_call *call);
+void er_api_vars(er_call *call);
+void er_api_var(er_call *call);
+void er_api_var_put(er_call *call);
+void er_api_var_delete(er_call *call);
+void er_api_secrets(er_call *call);
+void er_api_secret_put(er_call *call);
+void er_api_secret_bulk(er_call *call);
+void er_api_secret_delete(er_call *call);
+void er_api_routes(er_call *call);
+void er_api_routes_put(er_call *call);
+void er_api_route_add(er_call *call);
+void er_api_route_delete(er_call *call);
+void er_api_route_test(er_call *call);
+void er_api_namespaces(er_call *call);
+void er_api_namespace_put(er_call *call);
+void er_api_namespace_delete(er_call *call);
+void er_api_keys(er_call *call);
+void er_api_value(er_call *call);
+void er_api_value_put(er_call *call);
+void er_api_value_delete(er_call *call);
+void er_api_bulk_in(er_call *call);
+void er_api_bulk_out(er_call *call);
+void er_api_tokens(er_call *call);
+void er_api_token_add(er_call *call);
+void er_api_token_delete(er_call *call);
+void er_api_tail(er_call *call);
+void er_api_logs(er_call *call);
+
+#endif

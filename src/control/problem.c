@@ -1,0 +1,74 @@
+#include "control/problem.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *er_problem_name(er_problem_code code)
+{
+	static const char *const names[] = {
+#define X(name, text, status) text,
+	    ER_PROBLEM_TABLE(X)
+#undef X
+	};
+	return names[code];
+}
+
+int er_problem_status(er_problem_code code)
+{
+	static const int statuses[] = {
+#define X(name, text, status) status,
+	    ER_PROBLEM_TABLE(X)
+#undef X
+	};
+	return statuses[code];
+}
+
+bool er_refuse(er_problem *p, er_problem_code code, const char *fmt, ...)
+{
+	va_list ap;
+	*p = (er_problem){.code = code};
+	va_start(ap, fmt);
+	vsnprintf(p->message, sizeof p->message, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const char *fmt, ...)
+{
+	va_list ap;
+	*p = (er_problem){.code = ER_PROBLEM_INVALID};
+	snprintf(p->field, sizeof p->field, "%.*s", ER_FMT(field));
+	if (expected != NULL)
+		snprintf(p->expected, sizeof p->expected, "%s", expected);
+	va_start(ap, fmt);
+	vsnprintf(p->message, sizeof p->message, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool er_refuse_err(er_problem *p, const er_err *err)
+{
+	er_problem_code code;
+	switch (err->kind) {
+	case ER_ERR_INVALID:
+		code = ER_PROBLEM_INVALID;
+		break;
+	case ER_ERR_NO_ROUTE:
+		code = ER_PROBLEM_NOT_FOUND;
+		break;
+	case ER_ERR_TOO_LARGE:
+		code = ER_PROBLEM_QUOTA;
+		break;
+	case ER_ERR_IO:
+	case ER_ERR_UNAVAILABLE:
+	case ER_ERR_TIMEOUT:
+		code = ER_PROBLEM_UNAVAILABLE;
+		break;
+	default:
+		code = ER_PROBLEM_INTERNAL;
+		break;
+	}
+	return er_refuse(p, code, "%s", err->text[0] != '\0' ? err->text : "it failed, and nothing says why");
+}

@@ -1,0 +1,295 @@
+#include "control/settings.h"
+
+#include "base/buf.h"
+#include "channel/frame.h"
+#include "control/members.h"
+#include "control/pattern.h"
+
+#include <stdio.h>
+
+enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, UNSET = UINT32_MAX };
+
+/* As they stand in JSON. */
+typedef struct raw {
+	er_slice name, main, profile;
+	const er_json *compat, *routes, *limits, *vars, *kv, *schema;
+	bool fallback;
+} raw;
+
+static const er_member raw_members[] = {
+    ER_MEMBER(raw, "name", name, ER_MEMBER_STRING, false, 1, 63),
+    ER_MEMBER(raw, "main", main, ER_MEMBER_STRING, false, 1, MAIN_MAX),
+    ER_MEMBER(raw, "compat", compat, ER_MEMBER_OBJECT, false, 0, 0),
+    ER_MEMBER(raw, "routes", routes, ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_ROUTES),
+    ER_MEMBER(raw, "limits", limits, ER_MEMBER_OBJECT, false, 0, 0),
+    ER_MEMBER(raw, "vars", vars, ER_MEMBER_OBJECT, false, 0, 0),
+    ER_MEMBER(raw, "profile", profile, ER_MEMBER_STRING, false, 1, 20),
+    ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_BOOL, false, 0, 0),
+    ER_MEMBER(raw, "kv", kv, ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_KV),
+    ER_MEMBER(raw, "$schema", schema, ER_MEMBER_ANY, false, 0, 0),
+};
+
+bool er_name_ok(er_slice name)
+{
+	if (name.n == 0 || name.n > 63 || name.p[0] == '-' || name.p[name.n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		uint8_t c = name.p[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+			return false;
+	}
+	return true;
+}
+
+bool er_var_name_ok(er_slice name)
+{
+	if (name.n == 0 || name.n > 128 || (name.p[0] >= '0' && name.p[0] <= '9'))
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		uint8_t c = er_lower(name.p[i]);
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+			return false;
+	}
+	return true;
+}
+
+static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
+{
+	static const er_member members[] = {
+#define X(name, least, most, unit, member) ER_MEMBER(er_limits, #name, member, ER_MEMBER_NUMBER, false, least, most),
+	    ER_LIMITS_TABLE(X)
+#undef X
+	};
+	er_limits given = {UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET};
+	er_path path = er_path_member(at, ER_LIT("limits"));
+	if (!er_members_read(v, er_slice_cstr(path.text), members, sizeof members / sizeof *members, &given, problem))
+		return false;
+#define X(name, least, most, unit, member) \
+	if (given.member != UNSET) \
+		out->member = given.member * (uint32_t)(unit);
+	ER_LIMITS_TABLE(X)
+#undef X
+	return true;
+}
+
+typedef struct compat_raw {
+	bool env_last;
+	er_slice redirect;
+} compat_raw;
+
+static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem *problem)
+{
+	compat_raw given = {0};
+	static const er_member members[] = {ER_MEMBER(compat_raw, "envLast", env_last, ER_MEMBER_BOOL, false, 0, 0),
+	                                    ER_MEMBER(compat_raw, "redirect", redirect, ER_MEMBER_STRING, false, 1, 20)};
+	er_path path = er_path_member(at, ER_LIT("compat"));
+	if (!er_members_read(v, er_slice_cstr(path.text), members, 2, &given, problem))
+		return false;
+	bool manual = er_slice_eq(given.redirect, ER_LIT("manual"));
+	if (given.redirect.p != NULL && !manual && !er_slice_eq(given.redirect, ER_LIT("follow"))) {
+		path = er_path_member(er_slice_cstr(path.text), ER_LIT("redirect"));
+		return er_refuse_field(problem, er_slice_cstr(path.text), "\"follow\" or \"manual\"",
+		                       "\"%s\": \"follow\" or \"manual\" is expected", path.text);
+	}
+	*out = (given.env_last ? ER_COMPAT_ENV_LAST : 0) | (manual ? ER_COMPAT_REDIRECT_MANUAL : 0);
+	return true;
+}
+
+static size_t slices_of(er_arena *a, const er_json *array, er_slice **out)
+{
+	size_t n = 0, i = 0;
+	for (const er_json *e = array->first; e != NULL; e = e->next)
+		n++;
+	*out = er_arena_alloc(a, (n + 1) * sizeof **out);
+	for (const er_json *e = array->first; e != NULL; e = e->next)
+		(*out)[i++] = e->text;
+	return n;
+}
+
+static bool read_routes(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	er_path path = er_path_member(at, ER_LIT("routes"));
+	if (!er_members_strings(v, er_slice_cstr(path.text), 1, ROUTE_MAX, problem))
+		return false;
+	out->n_routes = slices_of(a, v, &out->routes);
+	for (size_t i = 0; i < out->n_routes; i++) {
+		er_pattern ignored;
+		er_err err = {0};
+		if (er_pattern_parse(out->routes[i], &ignored, &err))
+			continue;
+		path = er_path_element(er_slice_cstr(path.text), i);
+		return er_refuse_field(problem, er_slice_cstr(path.text), "host/path*, *.host/path* or *", "%s", err.text);
+	}
+	return true;
+}
+
+static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	er_path path = er_path_member(at, ER_LIT("kv"));
+	if (!er_members_strings(v, er_slice_cstr(path.text), 1, 63, problem))
+		return false;
+	out->n_kv = slices_of(a, v, &out->kv);
+	for (size_t i = 0; i < out->n_kv; i++)
+		if (!er_name_ok(out->kv[i])) {
+			path = er_path_element(er_slice_cstr(path.text), i);
+			return er_refuse_field(problem, er_slice_cstr(path.text), "the name of a namespace: a to z, 0 to 9 and -",
+			                       "\"%s\": a namespace's name has a to z, 0 to 9 and -, at most 63", path.text);
+		}
+	return true;
+}
+
+static bool read_vars(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	er_buf b = {0};
+	er_path path = er_path_member(at, ER_LIT("vars"));
+	er_json_write(&b, v);
+	out->vars = er_arena_copy(a, er_buf_slice(&b));
+	er_buf_fini(&b);
+	if (out->vars.n <= ER_SETTINGS_VARS)
+		return true;
+	return er_refuse_field(problem, er_slice_cstr(path.text), "at most 32 KB of JSON",
+	                       "\"%s\": more than 32 KB; put big data into the code or into KV", path.text);
+}
+
+static bool read_texts(const raw *r, er_slice at, er_settings *out, er_problem *problem)
+{
+	bool hardened = er_slice_eq(r->profile, ER_LIT("hardened"));
+	er_path path = er_path_member(at, ER_LIT("profile"));
+	if (r->profile.p != NULL && !hardened && !er_slice_eq(r->profile, ER_LIT("standard")))
+		return er_refuse_field(problem, er_slice_cstr(path.text), "\"standard\" or \"hardened\"",
+		                       "\"%s\": \"standard\" or \"hardened\" is expected", path.text);
+	path = er_path_member(at, ER_LIT("name"));
+	if (r->name.p != NULL && !er_name_ok(r->name))
+		return er_refuse_field(problem, er_slice_cstr(path.text), "a to z, 0 to 9 and -, at most 63, no hyphen at either end",
+		                       "\"%s\": a to z, 0 to 9 and - are expected, at most 63, no hyphen at either end", path.text);
+	path = er_path_member(at, ER_LIT("main"));
+	if (r->main.n > 0 && memchr(r->main.p, 0, r->main.n) != NULL)
+		return er_refuse_field(problem, er_slice_cstr(path.text), "a path", "\"%s\": this is no path", path.text);
+	out->name = r->name;
+	out->main = r->main;
+	out->profile = hardened ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD;
+	out->fallback = r->fallback;
+	return true;
+}
+
+bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	raw r = {0};
+	*out = (er_settings){.limits = ER_LIMITS_DEFAULT, .vars = ER_LIT("{}")};
+	if (v == NULL)
+		return true;
+	return er_members_read(v, at, raw_members, sizeof raw_members / sizeof *raw_members, &r, problem) &&
+	       read_texts(&r, at, out, problem) && (r.compat == NULL || read_compat(r.compat, at, &out->compat, problem)) &&
+	       (r.limits == NULL || read_limits(r.limits, at, &out->limits, problem)) &&
+	       (r.routes == NULL || read_routes(a, r.routes, at, out, problem)) &&
+	       (r.kv == NULL || read_kv(a, r.kv, at, out, problem)) && (r.vars == NULL || read_vars(a, r.vars, at, out, problem));
+}
+
+bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem)
+{
+	er_err err = {0};
+	size_t at = 0;
+	const er_json *v = er_json_parse(a, json, VALUES_MAX, &at, &err);
+	if (v == NULL)
+		return er_refuse(problem, ER_PROBLEM_INTERNAL, "stored settings are no JSON at byte %zu: %s", at, err.text);
+	return er_settings_read(a, v, (er_slice){0}, out, problem);
+}
+
+static void write_known(er_buf *b, const er_json *object, const er_slice *keys, size_t n)
+{
+	bool some = false;
+	er_buf_putc(b, '{');
+	for (size_t i = 0; i < n; i++) {
+		const er_json *m = er_json_get(object, keys[i]);
+		if (m == NULL)
+			continue;
+		if (some)
+			er_buf_putc(b, ',');
+		some = true;
+		er_buf_put_json(b, keys[i]);
+		er_buf_putc(b, ':');
+		er_json_write(b, m);
+	}
+	er_buf_putc(b, '}');
+}
+
+void er_settings_write(er_buf *b, const er_json *v)
+{
+	static const er_slice compat[] = {ER_LIT("envLast"), ER_LIT("redirect")};
+#define X(name, least, most, unit, member) ER_LIT(#name),
+	static const er_slice limits[] = {ER_LIMITS_TABLE(X)};
+#undef X
+	static const er_slice keys[] = {ER_LIT("main"),   ER_LIT("compat"),  ER_LIT("limits"),   ER_LIT("vars"),
+	                                ER_LIT("routes"), ER_LIT("profile"), ER_LIT("fallback"), ER_LIT("kv")};
+	bool some = false;
+	er_buf_putc(b, '{');
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const er_json *m = er_json_get(v, keys[i]);
+		if (m == NULL)
+			continue;
+		if (some)
+			er_buf_putc(b, ',');
+		some = true;
+		er_buf_put_json(b, keys[i]);
+		er_buf_putc(b, ':');
+		if (er_slice_eq(keys[i], ER_LIT("compat")))
+			write_known(b, m, compat, sizeof compat / sizeof *compat);
+		else if (er_slice_eq(keys[i], ER_LIT("limits")))
+			write_known(b, m, limits, sizeof limits / sizeof *limits);
+		else
+			er_json_write(b, m);
+	}
+	er_buf_putc(b, '}');
+}
+
+bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem)
+{
+	er_path limits = er_path_member(at, ER_LIT("limits")), path;
+	char expected[80];
+#define X(name, least, top, unit, member) \
+	if (s->limits.member > most->member) { \
+		path = er_path_member(er_slice_cstr(limits.text), ER_LIT(#name)); \
+		snprintf(expected, sizeof expected, "at most %u", most->member / (uint32_t)(unit)); \
+		return er_refuse_field(problem, er_slice_cstr(path.text), expected, \
+		                       "\"%s\" is %u, and this node allows at most %u (routineLimits of its node.jsonc)", path.text, \
+		                       s->limits.member / (uint32_t)(unit), most->member / (uint32_t)(unit)); \
+	}
+	ER_LIMITS_TABLE(X)
+#undef X
+	return true;
+}
+
+/* The inside of a JSON object. */
+static er_slice inside(er_slice object)
+{
+	while (object.n > 0 && object.p[0] != '{')
+		object = er_slice_from(object, 1);
+	while (object.n > 0 && object.p[object.n - 1] != '}')
+		object.n--;
+	return object.n >= 2 ? er_slice_trim(er_slice_of(object.p + 1, object.n - 2)) : (er_slice){0};
+}
+
+er_piece er_settings_env(er_slice vars, er_slice stored)
+{
+	er_slice first = inside(vars), second = inside(stored);
+	size_t n = first.n + second.n + 3;
+	er_chunk *chunk = er_chunk_new(n);
+	uint8_t *to = chunk->bytes;
+	*to++ = '{';
+	er_copy(to, first.p, first.n);
+	to += first.n;
+	if (first.n > 0 && second.n > 0)
+		*to++ = ',';
+	er_copy(to, second.p, second.n);
+	to += second.n;
+	*to++ = '}';
+	return er_piece_take(chunk, (size_t)(to - chunk->bytes));
+}
+
+void er_settings_wipe(er_piece *env)
+{
+	/* Only its last owner may write into a chunk. */
+	if (env->chunk != NULL && __atomic_load_n(&env->chunk->refs, __ATOMIC_ACQUIRE) == 1)
+		explicit_bzero(env->chunk->bytes, env->chunk->cap);
+	er_piece_drop(env);
+}

@@ -1,0 +1,54 @@
+/* The settings of a version: what er.jsonc says about running (name, main, compat, routes, limits, vars, profile, fallback, kv), as JSON that
+ * came over the wire or lies in the store, checked member by member. The same reader serves the API, which refuses, and the gateway, which
+ * makes an er_routine of a stored version.
+ *
+ * Pure: everything it returns lives in the caller's arena (or in the JSON it was given). */
+#ifndef ER_CONTROL_SETTINGS_H
+#define ER_CONTROL_SETTINGS_H
+
+#include "base/chunk.h"
+#include "base/jsonc.h"
+#include "control/problem.h"
+#include "isolate/routine.h"
+
+enum {
+	ER_SETTINGS_ROUTES = 100,
+	ER_SETTINGS_KV = 100,
+	ER_SETTINGS_VARS = 32 * 1024, /* bytes of a version's own variables, as JSON */
+	/* Bytes of an environment's variables and secrets, as JSON: with a version's own they must fit one frame to the sandbox. */
+	ER_SETTINGS_STORED = 24 * 1024,
+};
+
+typedef struct er_settings {
+	er_slice name, main;
+	er_limits limits; /* ER_LIMITS_DEFAULT where nothing is said */
+	uint32_t compat;  /* ER_COMPAT_* */
+	enum er_profile profile;
+	bool fallback;
+	er_slice *routes; /* "host/path*" */
+	size_t n_routes;
+	er_slice *kv; /* namespaces that the code may open; none named: all */
+	size_t n_kv;
+	er_slice vars; /* an object, as JSON text */
+} er_settings;
+
+/* v: an object, or NULL for every default. The path in front of field names is `at` ("settings", or empty). */
+ER_MUST_CHECK bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem);
+/* The same from JSON text (of the store). */
+ER_MUST_CHECK bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem);
+/* Appends v, a checked object, in one spelling: known members in one order, without name. The same settings are then the same bytes, which the
+ * store compares. */
+void er_settings_write(er_buf *b, const er_json *v);
+/* No limit above the node's maximum. */
+ER_MUST_CHECK bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem);
+/* The `env` object of a routine: a version's own variables, and over them what the store says for the environment (er_store_env). Both are JSON
+ * objects; where a name is in both, the later one holds (ECMA-262 JSON.parse). The piece holds secrets: drop it with er_settings_wipe. */
+er_piece er_settings_env(er_slice vars, er_slice stored);
+void er_settings_wipe(er_piece *env);
+
+/* [a-z0-9-], at most 63, no hyphen at either end: names of routines, namespaces and tokens. */
+bool er_name_ok(er_slice name);
+/* A name of a variable or a secret: [A-Za-z_][A-Za-z0-9_]*, at most 128. */
+bool er_var_name_ok(er_slice name);
+
+#endif

@@ -1,0 +1,241 @@
+#include "control/world.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct er_world {
+	er_store *store;
+	er_world_routine **v; /* sorted by name */
+	size_t n, cap;
+};
+
+static int compare(er_slice a, er_slice b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
+	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Where the name is or would be. */
+static size_t place(const er_world *w, er_slice name, bool *there)
+{
+	size_t low = 0, high = w->n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (compare(w->v[mid]->name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*there = low < w->n && er_slice_eq(w->v[low]->name, name);
+	return low;
+}
+
+static void free_routine(er_world_routine *r)
+{
+	for (int e = 0; e < ER_ENV_COUNT_; e++)
+		er_secrets_free(r->env[e].secrets);
+	er_free(r->text);
+	er_free(r);
+}
+
+/* Copies a slice to the cursor, and moves it there. */
+static void move_in(uint8_t **to, er_slice *s)
+{
+	er_copy(*to, s->p, s->n);
+	s->p = *to;
+	*to += s->n;
+}
+
+/* Settings and names come in one block of memory: an idle routine should cost next to nothing. */
+static void own(er_world_routine *r)
+{
+	size_t n = r->name.n + 1;
+	for (int e = 0; e < ER_ENV_COUNT_; e++) {
+		er_world_env *env = &r->env[e];
+		n += env->row.actor.n + env->row.reason.n;
+		for (int i = 0; i < ER_STORE_SPLIT; i++)
+			n += env->version[i].settings.n;
+	}
+	uint8_t *to = r->text = er_alloc(n);
+	move_in(&to, &r->name);
+	for (int e = 0; e < ER_ENV_COUNT_; e++) {
+		er_world_env *env = &r->env[e];
+		env->row.routine = r->name;
+		move_in(&to, &env->row.actor);
+		move_in(&to, &env->row.reason);
+		for (int i = 0; i < ER_STORE_SPLIT; i++)
+			move_in(&to, &env->version[i].settings);
+	}
+}
+
+static er_snapshot_version version_of(const er_version_row *row)
+{
+	return (er_snapshot_version){.number = row->number,
+	                             .code = row->code,
+	                             .source_map = row->source_map,
+	                             .code_n = row->code_n,
+	                             .map_n = row->map_n,
+	                             .settings = row->settings};
+}
+
+/* From the rows of this routine alone. */
+static er_world_routine *make(er_slice name, const er_version_row *versions, size_t n, const er_deployment_row *now, size_t n_now)
+{
+	er_world_routine *r = ER_NEW(er_world_routine);
+	*r = (er_world_routine){.name = name, .n_versions = (uint32_t)n};
+	for (size_t i = 0; i < n; i++)
+		if (versions[i].number > r->newest)
+			r->newest = versions[i].number;
+	for (size_t i = 0; i < n_now; i++) {
+		er_world_env *env = &r->env[now[i].env];
+		*env = (er_world_env){.deployed = now[i].split.version[0] != 0, .row = now[i], .revision = now[i].sequence};
+		for (size_t k = 0; k < n; k++)
+			for (int s = 0; s < ER_STORE_SPLIT; s++)
+				if (versions[k].number == now[i].split.version[s])
+					env->version[s] = version_of(&versions[k]);
+	}
+	own(r);
+	return r;
+}
+
+static void put_in(er_world *w, er_world_routine *r)
+{
+	bool there;
+	size_t at = place(w, r->name, &there);
+	if (there) {
+		for (int e = 0; e < ER_ENV_COUNT_; e++)
+			if (w->v[at]->env[e].revision > r->env[e].revision)
+				r->env[e].revision = w->v[at]->env[e].revision;
+		free_routine(w->v[at]);
+		w->v[at] = r;
+		return;
+	}
+	if (w->n == w->cap) {
+		w->cap = w->cap > 0 ? w->cap * 2 : 64;
+		w->v = er_realloc(w->v, w->cap * sizeof *w->v);
+	}
+	memmove(&w->v[at + 1], &w->v[at], (w->n - at) * sizeof *w->v);
+	w->v[at] = r;
+	w->n++;
+}
+
+static void take_out(er_world *w, er_slice name)
+{
+	bool there;
+	size_t at = place(w, name, &there);
+	if (!there)
+		return;
+	free_routine(w->v[at]);
+	w->n--;
+	memmove(&w->v[at], &w->v[at + 1], (w->n - at) * sizeof *w->v);
+}
+
+bool er_world_refresh(er_world *w, er_slice routine, er_err *err)
+{
+	er_arena a;
+	er_version_row *versions;
+	er_deployment_row *now;
+	size_t n, n_now;
+	er_arena_init(&a);
+	bool ok = er_store_versions(w->store, &a, routine, &versions, &n, err) &&
+	          er_store_current(w->store, &a, routine, &now, &n_now, err);
+	if (ok && n > 0)
+		put_in(w, make(routine, versions, n, now, n_now));
+	else if (ok)
+		take_out(w, routine);
+	er_arena_fini(&a);
+	return ok;
+}
+
+void er_world_touch(er_world *w, er_slice routine, er_env env, uint64_t sequence)
+{
+	er_world_routine *r = er_world_find(w, routine);
+	if (r == NULL)
+		return;
+	r->env[env].revision = sequence;
+	er_secrets_free(r->env[env].secrets);
+	r->env[env].secrets = NULL;
+}
+
+er_world_routine *er_world_find(const er_world *w, er_slice routine)
+{
+	bool there;
+	size_t at = place(w, routine, &there);
+	return there ? w->v[at] : NULL;
+}
+
+er_world_routine *const *er_world_all(const er_world *w, size_t *n)
+{
+	*n = w->n;
+	return w->v;
+}
+
+size_t er_world_after(const er_world *w, er_slice name)
+{
+	bool there;
+	size_t at = place(w, name, &there);
+	return at + there;
+}
+
+static int versions_by_routine(const void *a, const void *b)
+{
+	return compare(((const er_version_row *)a)->routine, ((const er_version_row *)b)->routine);
+}
+
+static int deployments_by_routine(const void *a, const void *b)
+{
+	return compare(((const er_deployment_row *)a)->routine, ((const er_deployment_row *)b)->routine);
+}
+
+/* All at once: the store is walked twice, however many routines there are. */
+static void take_all(er_world *w, er_version_row *versions, size_t n, er_deployment_row *now, size_t n_now)
+{
+	size_t k = 0;
+	qsort(versions, n, sizeof *versions, versions_by_routine);
+	qsort(now, n_now, sizeof *now, deployments_by_routine);
+	for (size_t i = 0; i < n;) {
+		er_slice name = versions[i].routine;
+		size_t end = i, from;
+		while (end < n && er_slice_eq(versions[end].routine, name))
+			end++;
+		while (k < n_now && compare(now[k].routine, name) < 0)
+			k++;
+		from = k;
+		while (k < n_now && er_slice_eq(now[k].routine, name))
+			k++;
+		put_in(w, make(name, versions + i, end - i, now + from, k - from));
+		i = end;
+	}
+}
+
+er_world *er_world_new(er_store *store, er_err *err)
+{
+	er_world *w = ER_NEW(er_world);
+	er_arena a;
+	er_version_row *versions;
+	er_deployment_row *now;
+	size_t n, n_now;
+	*w = (er_world){.store = store};
+	er_arena_init(&a);
+	bool ok = er_store_versions(store, &a, (er_slice){0}, &versions, &n, err) &&
+	          er_store_current(store, &a, (er_slice){0}, &now, &n_now, err);
+	if (ok)
+		take_all(w, versions, n, now, n_now);
+	er_arena_fini(&a);
+	if (ok)
+		return w;
+	er_world_free(w);
+	return NULL;
+}
+
+void er_world_free(er_world *w)
+{
+	if (w == NULL)
+		return;
+	for (size_t i = 0; i < w->n; i++)
+		free_routine(w->v[i]);
+	er_free(w->v);
+	er_free(w);
+}

@@ -1,0 +1,142 @@
+#include "store/apply.h"
+
+#include "base/clock.h"
+
+static const struct {
+	const char *name;
+	er_apply_fn *apply;
+} kinds[ER_CHANGE_KIND_COUNT_] = {
+    [ER_CHANGE_ROUTINE_DELETE] = {"routine-delete", er_apply_routine_delete},
+    [ER_CHANGE_VERSION_ADD] = {"version-add", er_apply_version_add},
+    [ER_CHANGE_VERSION_DELETE] = {"version-delete", er_apply_version_delete},
+    [ER_CHANGE_DEPLOY] = {"deploy", er_apply_deploy},
+    [ER_CHANGE_ROUTES] = {"routes", er_apply_routes},
+    [ER_CHANGE_VAR_SET] = {"var-set", er_apply_var_set},
+    [ER_CHANGE_VAR_DELETE] = {"var-delete", er_apply_setting_delete},
+    [ER_CHANGE_SECRET_SET] = {"secret-set", er_apply_secret_set},
+    [ER_CHANGE_SECRET_DELETE] = {"secret-delete", er_apply_setting_delete},
+    [ER_CHANGE_TOKEN_ADD] = {"token-add", er_apply_token_add},
+    [ER_CHANGE_TOKEN_DELETE] = {"token-delete", er_apply_token_delete},
+    [ER_CHANGE_NAMESPACE_ADD] = {"namespace-add", er_apply_namespace_add},
+    [ER_CHANGE_NAMESPACE_DELETE] = {"namespace-delete", er_apply_namespace_delete},
+};
+
+const char *er_change_name(er_change_kind k)
+{
+	ER_ASSERT((unsigned)k < ER_CHANGE_KIND_COUNT_);
+	return kinds[k].name;
+}
+
+bool er_apply_log(er_apply *a, const er_change *c, er_buf *data)
+{
+	er_query q = er_query_of(
+	    a->db, "INSERT INTO log(sequence, at_ms, kind, actor, source, routine, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+	er_bind_int(&q, (int64_t)++a->out.sequence);
+	er_bind_int(&q, a->now_ms);
+	er_bind_text(&q, er_slice_cstr(er_change_name(c->kind)));
+	er_bind_text(&q, c->actor);
+	er_bind_text(&q, c->source);
+	er_bind_text(&q, c->routine);
+	er_bind_text(&q, er_buf_slice(data));
+	bool good = er_query_run(&q, a->err);
+	er_buf_fini(data);
+	return good;
+}
+
+bool er_routine_known(er_db *db, er_slice routine, er_err *err)
+{
+	bool found;
+	er_query q = er_query_of(db, "SELECT 1 FROM routine WHERE name = ?1");
+	er_bind_text(&q, routine);
+	if (!er_query_any(&q, &found, err))
+		return false;
+	return found || er_fail(err, ER_ERR_NO_ROUTE, "there is no routine \"%.*s\" on this node yet: deploy it first (er deploy)",
+	                        ER_FMT(er_slice_head(routine, 80)));
+}
+
+bool er_apply_known(er_apply *a, er_slice routine)
+{
+	return er_routine_known(a->db, routine, a->err);
+}
+
+bool er_apply_run_text(er_apply *a, const char *sql, er_slice text)
+{
+	er_query q = er_query_of(a->db, sql);
+	er_bind_text(&q, text);
+	return er_query_run(&q, a->err);
+}
+
+void er_log_env(er_buf *data, er_env env)
+{
+	er_buf_printf(data, "{\"environment\":\"%s\"", er_env_name(env));
+}
+
+static bool apply_one(er_apply *a, const er_change *c)
+{
+	if ((unsigned)c->kind >= ER_CHANGE_KIND_COUNT_ || (unsigned)c->env >= ER_ENV_COUNT_)
+		return er_fail(a->err, ER_ERR_INVALID, "no such kind of change, or no such environment");
+	return er_text_check("name of who does this", c->actor, ER_STORE_TEXT_MAX, a->err) &&
+	       er_text_check("address of who does this", c->source, ER_STORE_TEXT_MAX, a->err) &&
+	       er_text_check("routine's name", c->routine, ER_STORE_TEXT_MAX, a->err) && kinds[c->kind].apply(a, c);
+}
+
+/* Read under the write lock and not from memory: during a take-over there are two processes. */
+static bool read_sequence(er_apply *a)
+{
+	er_query q = er_query_of(a->db, "SELECT sequence FROM node");
+	if (er_query_row(&q))
+		a->out.sequence = (uint64_t)er_col_int(&q, 0);
+	return er_query_end(&q, a->err);
+}
+
+static bool write_sequence(er_apply *a)
+{
+	er_query q = er_query_of(a->db, "UPDATE node SET sequence = ?1");
+	er_bind_int(&q, (int64_t)a->out.sequence);
+	return er_query_run(&q, a->err);
+}
+
+static bool apply_all(er_apply *a, const er_change *changes, size_t n, er_namespaces *names)
+{
+	if (!read_sequence(a))
+		return false;
+	uint64_t before = a->out.sequence;
+	for (size_t i = 0; i < n; i++)
+		if (!apply_one(a, &changes[i]))
+			return false;
+	return (before == a->out.sequence || write_sequence(a)) && (!a->namespaces || er_namespaces_read(a->db, names, a->err));
+}
+
+/* Gives space back to the file system when much of the file is empty. It is a convenience: if it fails, the next one does it. */
+static void shrink(er_db *db)
+{
+	er_query q = er_query_of(db, "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count");
+	bool much = er_query_row(&q) && er_col_int(&q, 0) > 1024 && er_col_int(&q, 0) > er_col_int(&q, 1) / 4;
+	if (er_query_end(&q, NULL) && much)
+		(void)!er_db_exec(db, "PRAGMA incremental_vacuum(16384)", NULL);
+}
+
+bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied *out, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	er_namespaces names = {0};
+	er_apply a = {.s = s, .db = s->control, .err = err, .now_ms = (int64_t)(er_clock_wall_us() / 1000)};
+	if (!er_db_begin(a.db, err))
+		return false;
+	bool good = apply_all(&a, changes, n, &names);
+	if (!good)
+		er_db_rollback(a.db);
+	else
+		good = er_db_commit(a.db, err);
+	if (good) {
+		s->sequence = a.out.sequence;
+		if (a.namespaces)
+			er_namespaces_swap(s, &names);
+		if (a.freed)
+			shrink(a.db);
+		if (out != NULL)
+			*out = a.out;
+	}
+	er_namespaces_fini(&names);
+	return good;
+}

@@ -1,0 +1,37 @@
+/* One er_store_apply under way, and the functions that know one kind of change each. They write tables and say what the log keeps of it; a
+ * change that would change nothing writes no log row and takes no sequence. */
+#ifndef ER_STORE_APPLY_H
+#define ER_STORE_APPLY_H
+
+#include "base/buf.h"
+#include "store/room.h"
+
+typedef struct er_apply {
+	er_store *s;
+	er_db *db;
+	er_err *err;
+	er_applied out;
+	int64_t now_ms;
+	er_slice added;  /* the routine of the last VERSION_ADD, borrowed from the change; its number is out.version */
+	bool namespaces; /* the list of namespaces is another one now */
+	bool freed;      /* rows of size were removed */
+} er_apply;
+
+typedef bool er_apply_fn(er_apply *a, const er_change *c);
+
+er_apply_fn er_apply_routine_delete, er_apply_version_add, er_apply_version_delete; /* change_version.c */
+er_apply_fn er_apply_deploy, er_apply_routes;                                       /* change_deploy.c */
+er_apply_fn er_apply_var_set, er_apply_secret_set, er_apply_setting_delete;         /* change_setting.c */
+er_apply_fn er_apply_token_add, er_apply_token_delete;                              /* change_access.c */
+er_apply_fn er_apply_namespace_add, er_apply_namespace_delete;
+
+/* Takes the next sequence and writes the log row; `data` is a JSON object, which is emptied. */
+ER_MUST_CHECK bool er_apply_log(er_apply *a, const er_change *c, er_buf *data);
+ER_MUST_CHECK bool er_apply_known(er_apply *a, er_slice routine);
+/* Runs a statement with one text. */
+ER_MUST_CHECK bool er_apply_run_text(er_apply *a, const char *sql, er_slice text);
+
+/* The start of a log row's data: {"environment":"..." */
+void er_log_env(er_buf *data, er_env env);
+
+#endif

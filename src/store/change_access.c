@@ -1,0 +1,129 @@
+/* Tokens and KV namespaces. */
+#include "store/apply.h"
+
+static const char *const roles[ER_ROLE_COUNT_] = {"read", "deploy", "admin"};
+
+enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000 };
+
+static bool token_check(er_apply *a, const er_change *c)
+{
+	if (!er_name_check("token", c->name, a->err))
+		return false;
+	if ((unsigned)c->role >= ER_ROLE_COUNT_)
+		return er_fail(a->err, ER_ERR_INVALID, "a token's role is read, deploy or admin");
+	if (c->n_routines > TOKEN_ROUTINES_MAX)
+		return er_fail(a->err, ER_ERR_TOO_LARGE, "a token is confined to at most %d routines", TOKEN_ROUTINES_MAX);
+	for (size_t i = 0; i < c->n_routines; i++)
+		if (!er_name_check("routine", c->routines[i], a->err))
+			return false;
+	return (c->value.n >= TOKEN_LEAST && c->value.n <= TOKEN_MOST) ||
+	       er_fail(a->err, ER_ERR_INVALID, "a token has %d to %d characters", TOKEN_LEAST, TOKEN_MOST);
+}
+
+/* A token is 256 random bits, so there is nothing to guess that a slow hash would make expensive; a salted SHA-256 costs a microsecond a
+ * request and gives somebody who reads the database no token. (For passwords that people choose this would be wrong.) */
+static bool insert_token(er_apply *a, const er_change *c, bool *new)
+{
+	uint8_t salt[ER_TOKEN_SALT];
+	er_hash hash;
+	er_random(salt, sizeof salt);
+	er_sha256(er_slice_of(salt, sizeof salt), c->value, &hash);
+	er_query q = er_query_of(a->db, "INSERT INTO token(name, role, salt, hash, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+	                                " ON CONFLICT DO NOTHING");
+	er_bind_text(&q, c->name);
+	er_bind_text(&q, er_slice_cstr(roles[c->role]));
+	er_bind_blob(&q, er_slice_of(salt, sizeof salt));
+	er_bind_blob(&q, er_slice_of(hash.b, ER_SHA256));
+	er_bind_text(&q, c->actor);
+	er_bind_int(&q, a->now_ms);
+	bool good = er_query_run(&q, a->err);
+	*new = good &&er_db_changes(a->db) == 1;
+	return good;
+}
+
+static bool confine(er_apply *a, const er_change *c)
+{
+	for (size_t i = 0; i < c->n_routines; i++) {
+		er_query q = er_query_of(a->db, "INSERT INTO token_routine(token, routine) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
+		er_bind_text(&q, c->name);
+		er_bind_text(&q, c->routines[i]);
+		if (!er_query_run(&q, a->err))
+			return false;
+	}
+	return true;
+}
+
+static void log_name(er_buf *data, const er_change *c)
+{
+	er_buf_init(data);
+	er_buf_puts(data, "{\"name\":");
+	er_buf_put_json(data, c->name);
+}
+
+bool er_apply_token_add(er_apply *a, const er_change *c)
+{
+	bool new;
+	if (!token_check(a, c) || !insert_token(a, c, &new))
+		return false;
+	if (!new)
+		return er_fail(a->err, ER_ERR_INVALID, "there is a token \"%.*s\" already: remove it first, or choose another name",
+		               ER_FMT(c->name));
+	if (!confine(a, c))
+		return false;
+	er_buf data;
+	log_name(&data, c);
+	er_buf_printf(&data, ",\"role\":\"%s\"", roles[c->role]);
+	for (size_t i = 0; i < c->n_routines; i++) {
+		er_buf_put_cstr(&data, i ? "," : ",\"routines\":[");
+		er_buf_put_json(&data, c->routines[i]);
+	}
+	er_buf_put_cstr(&data, c->n_routines ? "]}" : "}");
+	return er_apply_log(a, c, &data);
+}
+
+bool er_apply_token_delete(er_apply *a, const er_change *c)
+{
+	if (!er_apply_run_text(a, "DELETE FROM token_routine WHERE token = ?1", c->name) ||
+	    !er_apply_run_text(a, "DELETE FROM token WHERE name = ?1", c->name))
+		return false;
+	if (er_db_changes(a->db) == 0)
+		return er_fail(a->err, ER_ERR_NO_ROUTE, "there is no token \"%.*s\"", ER_FMT(er_slice_head(c->name, 80)));
+	er_buf data;
+	log_name(&data, c);
+	er_buf_puts(&data, "}");
+	return er_apply_log(a, c, &data);
+}
+
+/* ---- namespaces ---- */
+
+bool er_apply_namespace_add(er_apply *a, const er_change *c)
+{
+	if (!er_name_check("namespace", c->name, a->err))
+		return false;
+	er_query q = er_query_of(a->db, "INSERT INTO namespace(name, id) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING");
+	er_bind_text(&q, c->name);
+	er_bind_int(&q, (int64_t)a->out.sequence + 1);
+	if (!er_query_run(&q, a->err))
+		return false;
+	if (er_db_changes(a->db) == 0) /* it is there: that is all that was asked for */
+		return true;
+	a->namespaces = true;
+	er_buf data;
+	log_name(&data, c);
+	er_buf_puts(&data, "}");
+	return er_apply_log(a, c, &data);
+}
+
+/* Its values are gone with its id at once; er_kv_sweep gives their space back. */
+bool er_apply_namespace_delete(er_apply *a, const er_change *c)
+{
+	if (!er_apply_run_text(a, "DELETE FROM namespace WHERE name = ?1", c->name))
+		return false;
+	if (er_db_changes(a->db) == 0)
+		return er_fail(a->err, ER_ERR_NO_ROUTE, "there is no KV namespace \"%.*s\"", ER_FMT(er_slice_head(c->name, 80)));
+	a->namespaces = true;
+	er_buf data;
+	log_name(&data, c);
+	er_buf_puts(&data, "}");
+	return er_apply_log(a, c, &data);
+}

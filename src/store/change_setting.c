@@ -1,0 +1,150 @@
+/* Variables and secrets: one table, so that a name is one or the other. */
+#include "store/apply.h"
+
+#include "base/jsonc.h"
+
+typedef struct old_setting {
+	bool there, secret, same;
+} old_setting;
+
+static bool read_old(er_apply *a, const er_change *c, er_slice value, old_setting *old)
+{
+	er_query q = er_query_of(a->db, "SELECT secret, value = ?4 FROM setting WHERE routine = ?1 AND env = ?2 AND name = ?3");
+	er_bind_text(&q, c->routine);
+	er_bind_int(&q, c->env);
+	er_bind_text(&q, c->name);
+	er_bind_blob(&q, value);
+	*old = (old_setting){.there = er_query_row(&q)};
+	if (old->there) {
+		old->secret = er_col_int(&q, 0) != 0;
+		old->same = er_col_int(&q, 1) != 0;
+	}
+	return er_query_end(&q, a->err);
+}
+
+static bool write_setting(er_apply *a, const er_change *c, bool secret, er_slice value)
+{
+	er_query q = er_query_of(a->db, "INSERT OR REPLACE INTO setting(routine, env, name, secret, value, at_ms, actor)"
+	                                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+	er_bind_text(&q, c->routine);
+	er_bind_int(&q, c->env);
+	er_bind_text(&q, c->name);
+	er_bind_int(&q, secret);
+	er_bind_blob(&q, value);
+	er_bind_int(&q, a->now_ms);
+	er_bind_text(&q, c->actor);
+	return er_query_run(&q, a->err);
+}
+
+static bool common_check(er_apply *a, const er_change *c)
+{
+	if (!er_setting_name_check(c->name, a->err) || !er_apply_known(a, c->routine))
+		return false;
+	return c->value.n <= ER_SETTING_MAX || er_fail(a->err, ER_ERR_TOO_LARGE, "the value of %.*s has %zu bytes, %d is the most",
+	                                               ER_FMT(c->name), c->value.n, ER_SETTING_MAX);
+}
+
+static bool room_for_one(er_apply *a, const er_change *c)
+{
+	er_query q = er_query_of(a->db, "SELECT count(*) FROM setting WHERE routine = ?1 AND env = ?2");
+	er_bind_text(&q, c->routine);
+	er_bind_int(&q, c->env);
+	int64_t n = er_query_row(&q) ? er_col_int(&q, 0) : 0;
+	if (!er_query_end(&q, a->err))
+		return false;
+	return n < ER_SETTINGS_MAX ||
+	       er_fail(a->err, ER_ERR_TOO_LARGE, "\"%.*s\" has %lld variables and secrets in %s, the most: remove some first",
+	               ER_FMT(c->routine), (long long)n, er_env_name(c->env));
+}
+
+static bool log_setting(er_apply *a, const er_change *c, er_slice value)
+{
+	er_buf data;
+	er_buf_init(&data);
+	er_log_env(&data, c->env);
+	er_buf_puts(&data, ",\"name\":");
+	er_buf_put_json(&data, c->name);
+	if (value.n > 0) {
+		er_buf_puts(&data, ",\"value\":");
+		er_buf_put(&data, value);
+	}
+	er_buf_puts(&data, "}");
+	return er_apply_log(a, c, &data);
+}
+
+static bool set_var(er_apply *a, const er_change *c, er_slice json)
+{
+	old_setting old;
+	if (!read_old(a, c, json, &old))
+		return false;
+	if (old.there && old.secret)
+		return er_fail(a->err, ER_ERR_INVALID, "%.*s is a secret: remove it first (er secret rm), or choose another name",
+		               ER_FMT(c->name));
+	if (old.there && old.same)
+		return true;
+	return (old.there || room_for_one(a, c)) && write_setting(a, c, false, json) && log_setting(a, c, json);
+}
+
+/* Kept as plain JSON, however it was written: it becomes part of the text of `env`. */
+bool er_apply_var_set(er_apply *a, const er_change *c)
+{
+	if (!common_check(a, c))
+		return false;
+	er_arena arena;
+	er_buf json;
+	er_err why = {0};
+	size_t at;
+	er_arena_init(&arena);
+	er_buf_init(&json);
+	const er_json *v = er_jsonc_parse(&arena, c->value, &at, &why);
+	bool good = v != NULL || er_fail(a->err, ER_ERR_INVALID, "the value of %.*s is no JSON: %s (text stands in quotes)",
+	                                 ER_FMT(c->name), why.text);
+	if (good) {
+		er_json_write(&json, v);
+		good = set_var(a, c, er_buf_slice(&json));
+	}
+	er_buf_fini(&json);
+	er_arena_fini(&arena);
+	return good;
+}
+
+bool er_apply_secret_set(er_apply *a, const er_change *c)
+{
+	uint8_t key[ER_SEAL_KEY];
+	old_setting old;
+	if (!common_check(a, c) || !er_text_check("value of a secret", c->value, ER_SETTING_MAX, a->err) ||
+	    !read_old(a, c, (er_slice){0}, &old))
+		return false;
+	if (old.there && !old.secret)
+		return er_fail(a->err, ER_ERR_INVALID, "%.*s is a variable: remove it first (er env rm), or choose another name",
+		               ER_FMT(c->name));
+	if ((!old.there && !room_for_one(a, c)) || !er_key_get(a->s, a->db, true, key, a->err))
+		return false;
+	size_t n, about_n;
+	char *about = er_secret_about(c->routine, c->env, c->name, &about_n);
+	uint8_t *sealed = er_alloc(n = c->value.n + ER_SEAL_MORE);
+	er_seal(key, er_slice_of(about, about_n), c->value, sealed);
+	er_wipe(key, sizeof key);
+	bool good = write_setting(a, c, true, er_slice_of(sealed, n)) && log_setting(a, c, (er_slice){0});
+	er_free(sealed);
+	er_free(about);
+	return good;
+}
+
+bool er_apply_setting_delete(er_apply *a, const er_change *c)
+{
+	bool secret = c->kind == ER_CHANGE_SECRET_DELETE;
+	if (!er_apply_known(a, c->routine))
+		return false;
+	er_query q = er_query_of(a->db, "DELETE FROM setting WHERE routine = ?1 AND env = ?2 AND name = ?3 AND secret = ?4");
+	er_bind_text(&q, c->routine);
+	er_bind_int(&q, c->env);
+	er_bind_text(&q, c->name);
+	er_bind_int(&q, secret);
+	if (!er_query_run(&q, a->err))
+		return false;
+	if (er_db_changes(a->db) == 0)
+		return er_fail(a->err, ER_ERR_NO_ROUTE, "\"%.*s\" has no %s %.*s in %s", ER_FMT(c->routine),
+		               secret ? "secret" : "variable", ER_FMT(er_slice_head(c->name, 80)), er_env_name(c->env));
+	return log_setting(a, c, (er_slice){0});
+}

@@ -1,0 +1,92 @@
+/* What the files of this room share: the store's struct and the small helpers over queries. Not for other rooms. */
+#ifndef ER_STORE_ROOM_H
+#define ER_STORE_ROOM_H
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "store/crypt.h"
+#include "store/db.h"
+#include "store/fault.h"
+#include "store/names.h"
+#include "store/pool.h"
+#include "store/store.h"
+
+enum {
+	ER_STORE_MAGIC = 0x65727374,
+	ER_BLOB_MAX = 64 << 20,            /* of code, of a source map */
+	ER_STORE_SETTINGS_MAX = 256 << 10, /* of a version's settings */
+	ER_STORE_TEXT_MAX = 4096,          /* of descriptions, reasons, actors */
+	ER_TOKEN_SALT = 16,
+};
+
+/* A namespace of the KV: name and id, as control.db has them. */
+typedef struct er_namespace {
+	char name[ER_STORE_NAME_MAX + 1];
+	int64_t id;
+} er_namespace;
+
+typedef struct er_namespaces {
+	er_namespace *all; /* by name */
+	size_t n;
+} er_namespaces;
+
+/* The key of the secrets, read when it is first needed. */
+typedef struct er_key {
+	pthread_mutex_t lock;
+	bool loaded;
+	uint8_t bytes[ER_SEAL_KEY];
+} er_key;
+
+struct er_store {
+	uint32_t magic;
+	char *dir, *control_path, *kv_path, *key_path;
+	int lock_fd;
+	unsigned quota;
+	er_fault fault;
+	er_fault_vfs *vfs;
+	er_db *control; /* the control thread's */
+	er_pool readers;
+	er_key key;
+	uint64_t sequence;
+	char node_id[33];
+
+	er_pool kv_readers;
+	pthread_mutex_t kv_lock; /* over kv: writers one after the other, without asking SQLite to wait */
+	er_db *kv;
+	pthread_rwlock_t names_lock; /* over names */
+	er_namespaces names;
+};
+
+static inline const char *er_store_vfs(const er_store *s)
+{
+	return er_fault_vfs_name(s->vfs);
+}
+
+static inline er_slice er_col_copy(const er_query *q, int column, er_arena *a)
+{
+	return er_arena_copy(a, er_col_bytes(q, column));
+}
+
+/* Is there a row? For statements that only ask. */
+ER_MUST_CHECK bool er_query_any(er_query *q, bool *found, er_err *err);
+/* Moves rows that were collected in `rows` into the arena. */
+void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
+
+/* NO_ROUTE if there is no such routine. */
+ER_MUST_CHECK bool er_routine_known(er_db *db, er_slice routine, er_err *err);
+
+/* key.c. `db`: any connection to control.db, in the calling thread's hands. With `make`, a key that is needed for the first time is made and its
+ * check written through `db`, in the transaction that is open. */
+ER_MUST_CHECK bool er_key_get(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], er_err *err);
+/* What a secret's ciphertext is bound to; free with er_free. */
+char *er_secret_about(er_slice routine, er_env env, er_slice name, size_t *n);
+
+/* kv_names.c */
+ER_MUST_CHECK bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err);
+void er_namespaces_swap(er_store *s, er_namespaces *with); /* *with gets the old ones */
+void er_namespaces_fini(er_namespaces *n);
+er_namespaces er_namespaces_copy(er_store *s);
+/* NO_ROUTE if there is none of that name. */
+ER_MUST_CHECK bool er_namespace_find(er_store *s, er_slice name, int64_t *id, er_err *err);
+
+#endif

@@ -1,0 +1,83 @@
+#include "store/schema.h"
+
+/* Deleting a routine or a version leaves its number in `numbering`: a number, once given, means one thing for ever.
+ * `current` carries the versions it points to, so that the foreign keys make it impossible to delete what is deployed; `deployment` is history
+ * and may name versions that are gone. `setting` has one row a name, so that a name is a variable or a secret and never both.
+ * A namespace's id is the sequence that made it: a namespace of the same name later on does not inherit rows that were not swept yet. */
+static const char CONTROL_1[] =
+    "CREATE TABLE node(one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, sequence INTEGER NOT NULL, key_check BLOB) "
+    "STRICT;"
+    "INSERT INTO node VALUES (1, lower(hex(randomblob(16))), 0, NULL);"
+    "CREATE TABLE log(sequence INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, source TEXT "
+    "NOT NULL,"
+    " routine TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
+    "CREATE TABLE routine(name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE numbering(routine TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE blob(hash BLOB PRIMARY KEY CHECK (length(hash) = 32), bytes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE version(routine TEXT NOT NULL REFERENCES routine(name), number INTEGER NOT NULL CHECK (number > 0),"
+    " code BLOB NOT NULL REFERENCES blob(hash), map BLOB REFERENCES blob(hash), code_n INTEGER NOT NULL, map_n INTEGER NOT NULL,"
+    " settings TEXT NOT NULL, description TEXT NOT NULL, actor TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (routine, number DESC)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX version_code ON version(code);"
+    "CREATE INDEX version_map ON version(map) WHERE map IS NOT NULL;"
+    "CREATE TABLE deployment(id INTEGER PRIMARY KEY AUTOINCREMENT, sequence INTEGER NOT NULL, routine TEXT NOT NULL REFERENCES "
+    "routine(name),"
+    " env INTEGER NOT NULL, version0 INTEGER NOT NULL, version1 INTEGER, percent INTEGER NOT NULL CHECK (percent BETWEEN 1 AND "
+    "100),"
+    " guard INTEGER NOT NULL, error_percent INTEGER NOT NULL, p99_percent INTEGER NOT NULL, least_requests INTEGER NOT NULL,"
+    " watch_s INTEGER NOT NULL, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL) STRICT;"
+    "CREATE INDEX deployment_routine ON deployment(routine, id);"
+    "CREATE TABLE current(routine TEXT NOT NULL REFERENCES routine(name), env INTEGER NOT NULL, deployment INTEGER NOT NULL "
+    "REFERENCES"
+    " deployment(id), version0 INTEGER NOT NULL, version1 INTEGER, PRIMARY KEY (routine, env),"
+    " FOREIGN KEY (routine, version0) REFERENCES version(routine, number),"
+    " FOREIGN KEY (routine, version1) REFERENCES version(routine, number)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX current_deployment ON current(deployment);"
+    "CREATE TABLE route(env INTEGER NOT NULL, position INTEGER NOT NULL, pattern TEXT NOT NULL, routine TEXT NOT NULL REFERENCES "
+    "routine(name),"
+    " PRIMARY KEY (env, position), UNIQUE (env, pattern)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX route_routine ON route(routine);"
+    "CREATE TABLE setting(routine TEXT NOT NULL REFERENCES routine(name), env INTEGER NOT NULL, name TEXT NOT NULL, secret "
+    "INTEGER NOT NULL,"
+    " value BLOB NOT NULL, at_ms INTEGER NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (routine, env, name)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE token(name TEXT PRIMARY KEY, role TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL, actor TEXT NOT NULL,"
+    " at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE token_routine(token TEXT NOT NULL REFERENCES token(name), routine TEXT NOT NULL, PRIMARY KEY (token, routine))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE namespace(name TEXT PRIMARY KEY, id INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;";
+
+/* The value stands last: a list reads the columns before it and leaves the pages of a long value alone. `tally` makes the size of a namespace
+ * a look-up and not a walk over all of it. */
+static const char KV_1[] =
+    "CREATE TABLE clock(one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL) STRICT;"
+    "INSERT INTO clock VALUES (1, 0);"
+    "CREATE TABLE kv(id INTEGER PRIMARY KEY, ns INTEGER NOT NULL, key BLOB NOT NULL, expires_s INTEGER NOT NULL, sequence "
+    "INTEGER NOT NULL,"
+    " metadata TEXT NOT NULL, value BLOB NOT NULL, UNIQUE (ns, key)) STRICT;"
+    "CREATE INDEX kv_expires ON kv(expires_s) WHERE expires_s > 0;"
+    "CREATE TABLE tally(ns INTEGER PRIMARY KEY, keys INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;"
+    "CREATE TRIGGER kv_added AFTER INSERT ON kv BEGIN"
+    " INSERT INTO tally VALUES (new.ns, 1, length(new.key) + length(new.value))"
+    " ON CONFLICT (ns) DO UPDATE SET keys = keys + 1, bytes = bytes + excluded.bytes; END;"
+    "CREATE TRIGGER kv_changed AFTER UPDATE ON kv BEGIN"
+    " UPDATE tally SET bytes = bytes + length(new.value) - length(old.value) WHERE ns = new.ns; END;"
+    "CREATE TRIGGER kv_gone AFTER DELETE ON kv BEGIN"
+    " UPDATE tally SET keys = keys - 1, bytes = bytes - length(old.key) - length(old.value) WHERE ns = old.ns; END;";
+
+static const char *const control_steps[] = {CONTROL_1};
+static const char *const kv_steps[] = {KV_1};
+
+const er_schema er_schema_control = {
+    .application_id = 0x45724374, /* "ErCt" */
+    .full_sync = true,
+    .steps = control_steps,
+    .n_steps = sizeof control_steps / sizeof control_steps[0],
+    .unchecked = "blob",
+};
+const er_schema er_schema_kv = {
+    .application_id = 0x45724b76, /* "ErKv" */
+    .full_sync = false,
+    .steps = kv_steps,
+    .n_steps = sizeof kv_steps / sizeof kv_steps[0],
+    .unchecked = "kv",
+};

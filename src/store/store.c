@@ -1,0 +1,149 @@
+#include "store/store.h"
+
+#include "base/buf.h"
+#include "store/files.h"
+#include "store/room.h"
+#include "store/schema.h"
+
+#include <unistd.h>
+
+static const char *const env_names[ER_ENV_COUNT_] = {"production", "staging"};
+
+const char *er_env_name(er_env e)
+{
+	ER_ASSERT((unsigned)e < ER_ENV_COUNT_);
+	return env_names[e];
+}
+
+bool er_env_parse(er_slice name, er_env *out)
+{
+	for (unsigned e = 0; e < ER_ENV_COUNT_; e++) {
+		if (er_slice_eq(name, er_slice_cstr(env_names[e]))) {
+			*out = (er_env)e;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool er_query_any(er_query *q, bool *found, er_err *err)
+{
+	*found = er_query_row(q);
+	return er_query_end(q, err);
+}
+
+void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
+{
+	er_slice all = er_buf_slice(rows);
+	void *to = er_arena_alloc(a, all.n);
+	er_copy(to, all.p, all.n);
+	*n = all.n / row_size;
+	er_buf_fini(rows);
+	return to;
+}
+
+static er_store *new_store(const er_store_options *o)
+{
+	er_store *s = ER_NEW(er_store);
+	s->magic = ER_STORE_MAGIC;
+	s->lock_fd = -1;
+	s->dir = er_strdup_cstr(o->dir);
+	s->control_path = er_printf("%s/control.db", o->dir);
+	s->kv_path = er_printf("%s/kv.db", o->dir);
+	s->key_path = o->key_file != NULL ? er_strdup_cstr(o->key_file) : er_printf("%s/key", o->dir);
+	s->quota = o->versions_quota ? o->versions_quota : ER_VERSIONS_QUOTA;
+	s->fault = (er_fault){o->fault, o->fault_ctx};
+	s->vfs = er_fault_vfs_new(s->fault);
+	er_pool_init(&s->readers, s->control_path, er_store_vfs(s));
+	er_pool_init(&s->kv_readers, s->kv_path, er_store_vfs(s));
+	pthread_mutex_init(&s->key.lock, NULL);
+	pthread_mutex_init(&s->kv_lock, NULL);
+	pthread_rwlock_init(&s->names_lock, NULL);
+	return s;
+}
+
+/* A KV without the control data is what is left of a node, not a new one. */
+static bool nothing_lost(const er_store *s, er_err *err)
+{
+	return er_path_exists(s->control_path) || !er_path_exists(s->kv_path) ||
+	       er_fail(err, ER_ERR_INVALID,
+	               "%s is missing while %s is there: put it back, or move the data folder away and restore it from a backup (er "
+	               "node restore)",
+	               s->control_path, s->kv_path);
+}
+
+static bool load_node(er_store *s, er_err *err)
+{
+	er_query q = er_query_of(s->control, "SELECT id, sequence FROM node");
+	bool there = er_query_row(&q) && er_col_bytes(&q, 0).n == sizeof s->node_id - 1;
+	if (there) {
+		er_copy(s->node_id, er_col_bytes(&q, 0).p, sizeof s->node_id - 1);
+		s->sequence = (uint64_t)er_col_int(&q, 1);
+	}
+	if (!er_query_end(&q, err))
+		return false;
+	return there || er_fail(err, ER_ERR_IO, "%s has no node id: it is damaged; restore it from a backup (er node restore)",
+	                        s->control_path);
+}
+
+static bool open_all(er_store *s, er_err *err)
+{
+	if (!er_dir_make(s->dir, err) || (s->lock_fd = er_dir_lock(s->dir, err)) < 0 || !nothing_lost(s, err))
+		return false;
+	if ((s->control = er_db_open(s->control_path, er_store_vfs(s), &er_schema_control, err)) == NULL)
+		return false;
+	if ((s->kv = er_db_open(s->kv_path, er_store_vfs(s), &er_schema_kv, err)) == NULL)
+		return false;
+	/* The names of new databases. */
+	return er_dir_sync(&s->fault, s->dir, err) && load_node(s, err) && er_namespaces_read(s->control, &s->names, err);
+}
+
+er_store *er_store_open(const er_store_options *options, er_err *err)
+{
+	er_store *s = new_store(options);
+	if (open_all(s, err))
+		return s;
+	er_store_close(s);
+	return NULL;
+}
+
+void er_store_close(er_store *s)
+{
+	if (s == NULL)
+		return;
+	ER_CHECK(s, ER_STORE_MAGIC);
+	/* Readers first: the last connection to a database folds its log in. */
+	er_pool_fini(&s->readers);
+	er_pool_fini(&s->kv_readers);
+	er_db_close(s->control);
+	er_db_close(s->kv);
+	er_fault_vfs_free(s->vfs);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	er_namespaces_fini(&s->names);
+	er_wipe(s->key.bytes, sizeof s->key.bytes);
+	pthread_mutex_destroy(&s->key.lock);
+	pthread_mutex_destroy(&s->kv_lock);
+	pthread_rwlock_destroy(&s->names_lock);
+	er_free(s->dir);
+	er_free(s->control_path);
+	er_free(s->kv_path);
+	er_free(s->key_path);
+	s->magic = 0;
+	er_free(s);
+}
+
+int er_store_lock_fd(const er_store *s)
+{
+	return s->lock_fd;
+}
+
+er_slice er_store_node_id(const er_store *s)
+{
+	return er_slice_of(s->node_id, sizeof s->node_id - 1);
+}
+
+uint64_t er_store_sequence(const er_store *s)
+{
+	return s->sequence;
+}

@@ -1,0 +1,74 @@
+/* Whose token is this, and what may it do. */
+#include "base/buf.h"
+#include "store/room.h"
+
+static er_role role_of(er_slice name)
+{
+	if (er_slice_eq(name, ER_LIT("admin")))
+		return ER_ROLE_ADMIN;
+	return er_slice_eq(name, ER_LIT("deploy")) ? ER_ROLE_DEPLOY : ER_ROLE_READ;
+}
+
+static bool read_routines(er_store *s, er_arena *a, er_token_row *t, er_err *err)
+{
+	er_buf rows;
+	er_buf_init(&rows);
+	er_query q = er_query_of(s->control, "SELECT routine FROM token_routine WHERE token = ?1 ORDER BY routine");
+	er_bind_text(&q, t->name);
+	while (er_query_row(&q)) {
+		er_slice name = er_col_copy(&q, 0, a);
+		er_buf_put(&rows, er_slice_of(&name, sizeof name));
+	}
+	t->routines = er_rows_take(&rows, a, sizeof *t->routines, &t->n_routines);
+	return er_query_end(&q, err);
+}
+
+static er_token_row row_of(const er_query *q, er_arena *a)
+{
+	return (er_token_row){
+	    .name = er_col_copy(q, 0, a),
+	    .role = role_of(er_col_bytes(q, 1)),
+	    .actor = er_col_copy(q, 2, a),
+	    .at_ms = er_col_int(q, 3),
+	};
+}
+
+bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err)
+{
+	er_buf rows;
+	er_buf_init(&rows);
+	er_query q = er_query_of(s->control, "SELECT name, role, actor, at_ms FROM token ORDER BY name");
+	while (er_query_row(&q)) {
+		er_token_row r = row_of(&q, a);
+		er_buf_put(&rows, er_slice_of(&r, sizeof r));
+	}
+	*out = er_rows_take(&rows, a, sizeof **out, n);
+	if (!er_query_end(&q, err))
+		return false;
+	for (size_t i = 0; i < *n; i++)
+		if (!read_routines(s, a, &(*out)[i], err))
+			return false;
+	return true;
+}
+
+/* Every token is hashed and compared, also after a hit: how long it takes says nothing about how near a guess was. */
+bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err)
+{
+	bool found = false;
+	if (err != NULL)
+		err->kind = ER_ERR_OK;
+	er_query q = er_query_of(s->control, "SELECT name, role, actor, at_ms, salt, hash FROM token");
+	while (er_query_row(&q)) {
+		er_hash mine, stored;
+		er_slice hash = er_col_bytes(&q, 5);
+		er_sha256(er_col_bytes(&q, 4), token, &mine);
+		if (hash.n != ER_SHA256)
+			continue;
+		er_copy(stored.b, hash.p, ER_SHA256);
+		if (er_hash_eq_secret(&mine, &stored)) {
+			*out = row_of(&q, a);
+			found = true;
+		}
+	}
+	return er_query_end(&q, err) && found && read_routines(s, a, out, err);
+}
