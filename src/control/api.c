@@ -149,11 +149,10 @@ static bool take(er_call *call, er_slice what, er_slice value)
 	if (er_slice_eq(what, ER_LIT("name"))) {
 		call->name = value;
 		return er_var_name_ok(value) ||
-		       er_refuse_field(
-		           &call->problem, what, "letters, digits and _, at most 128, not beginning with a digit",
-		           "\"%.*s\" is no name of a variable or secret: letters, digits and _ are expected, at most 128, not "
-		           "beginning with a digit",
-		           ER_FMT(er_slice_head(value, 80)));
+		       er_refuse_field(&call->problem, what, "letters, digits and _, at most 63, not beginning with a digit",
+		                       "\"%.*s\" is no name of a variable or secret: letters, digits and _ are expected, at most 63, not "
+		                       "beginning with a digit",
+		                       ER_FMT(er_slice_head(value, 80)));
 	}
 	ER_ASSERT(er_slice_eq(what, ER_LIT("key")));
 	call->key = value;

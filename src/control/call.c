@@ -7,7 +7,7 @@
 
 /* ---- answering ---- */
 
-void er_call_free(er_call *call)
+void er_call_drop(er_call *call)
 {
 	ER_CHECK(call, ER_CALL_MAGIC);
 	er_list_remove(&call->link);
@@ -37,7 +37,7 @@ void er_call_stream(er_call *call, int status, er_slice type, er_body *body)
 	er_call_header(call, ER_LIT("cache-control"), ER_LIT("no-store"));
 	er_call_header(call, ER_LIT("x-content-type-options"), ER_LIT("nosniff"));
 	er_exchange_answer(x);
-	er_call_free(call);
+	er_call_drop(call);
 }
 
 void er_call_answer(er_call *call, int status)
@@ -241,6 +241,11 @@ static void refuse_body(er_call *call, er_problem_code code, const char *text)
 	er_call_refuse(call);
 }
 
+void er_call_abandon(er_call *call)
+{
+	refuse_body(call, ER_PROBLEM_UNAVAILABLE, "the node is stopping");
+}
+
 static bool take_piece(er_call *call, er_piece *piece)
 {
 	size_t before = call->body.cap;
@@ -290,7 +295,7 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	(void)x, (void)reason;
 	ER_CHECK(call, ER_CALL_MAGIC);
 	stop_reading(call);
-	er_call_free(call);
+	er_call_drop(call);
 }
 
 static void begin_body(er_call *call)

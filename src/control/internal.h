@@ -42,7 +42,9 @@ struct er_control {
 	er_auth *auth;
 	er_hub *hub;
 	er_guards *guards;
-	er_list calls; /* all, so that closing finds them */
+	er_list calls;   /* all, so that closing finds them */
+	er_list exports; /* bulk answers that are still being read */
+	struct er_backup *backup;
 	size_t uploads;
 	er_list jobs; /* in the order in which they came */
 	unsigned n_jobs, probes;
@@ -50,7 +52,8 @@ struct er_control {
 	bool activating, repairing; /* repairing: what failed was taken back, and the node is given the store's picture once more */
 	er_err failure;             /* why, while repairing */
 	uv_timer_t tick;
-	bool closing;
+	unsigned ticks;
+	bool closing, tick_closed;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };
@@ -127,7 +130,9 @@ void er_call_refuse(er_call *call);
 void er_call_stream(er_call *call, int status, er_slice type, er_body *body);
 /* Adds a header to the answer that follows. */
 void er_call_header(er_call *call, er_slice name, er_slice value);
-void er_call_free(er_call *call);
+void er_call_drop(er_call *call);
+/* Closing: answers 503, wherever it was. */
+void er_call_abandon(er_call *call);
 /* "%41" and the like; false: broken. Lives in the call's arena. */
 bool er_call_decode(er_call *call, er_slice raw, er_slice *out);
 /* The parameter of the query, decoded; p NULL: not given. False: call->problem. */
@@ -202,6 +207,17 @@ void er_hub_tail(er_hub *h, er_call *call);
 void er_hub_logs(er_hub *h, er_call *call);
 /* A deployment went live, or was taken back. */
 void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
+
+/* ---- api_kv_bulk.c ---- */
+void er_exports_drop(er_control *c);
+
+/* ---- api_node.c ---- */
+/* Closing: true if a backup still runs, which then ends the object when it is over. */
+bool er_backup_outlives(er_control *c);
+/* Its call is about to be answered. */
+void er_backup_forget(er_control *c);
+/* The last handle is gone: frees. */
+void er_control_end(er_control *c);
 
 /* ---- what several families write ---- */
 void er_out_split(er_out *out, const char *key, const er_split *split);

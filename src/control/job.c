@@ -127,7 +127,7 @@ static void probe(er_job *job)
 	                   .profile = job->settings.profile,
 	                   .fallback = job->settings.fallback};
 	er_routine *r = er_routine_new(&like);
-	er_settings_wipe(&env);
+	er_piece_drop(&env);
 	c->probes++;
 	job->state = ER_JOB_PROBING;
 	c->o.ops->probe(c->o.ops_ctx, r, on_probed, job);

@@ -19,8 +19,7 @@ static int by_length(const void *a, const void *b)
 	return (left->n < right->n) - (left->n > right->n);
 }
 
-/* Wipes what the arena held: it goes back to the heap afterwards. */
-static void wipe_values(const er_json *env)
+void er_secrets_wipe(const er_json *env)
 {
 	for (const er_json *m = env->first; m != NULL; m = m->next)
 		if (m->type == ER_JSON_STRING && m->text.n > 0)
@@ -63,7 +62,7 @@ er_secrets *er_secrets_read(er_store *store, er_slice routine, er_env env, er_er
 		const er_json *v = er_json_parse(&a, er_piece_slice(piece), VALUES_MAX, &at, err);
 		if (v != NULL) {
 			take_values(s, v, rows, n);
-			wipe_values(v);
+			er_secrets_wipe(v);
 		}
 		er_piece_drop(&piece);
 	}

@@ -4,6 +4,7 @@
 #include "channel/frame.h"
 #include "control/members.h"
 #include "control/pattern.h"
+#include "store/store.h"
 
 #include <stdio.h>
 
@@ -43,7 +44,7 @@ bool er_name_ok(er_slice name)
 
 bool er_var_name_ok(er_slice name)
 {
-	if (name.n == 0 || name.n > 128 || (name.p[0] >= '0' && name.p[0] <= '9'))
+	if (name.n == 0 || name.n > ER_STORE_NAME_MAX || (name.p[0] >= '0' && name.p[0] <= '9'))
 		return false;
 	for (size_t i = 0; i < name.n; i++) {
 		uint8_t c = er_lower(name.p[i]);
@@ -274,6 +275,7 @@ er_piece er_settings_env(er_slice vars, er_slice stored)
 	er_slice first = inside(vars), second = inside(stored);
 	size_t n = first.n + second.n + 3;
 	er_chunk *chunk = er_chunk_new(n);
+	chunk->wipe = true;
 	uint8_t *to = chunk->bytes;
 	*to++ = '{';
 	er_copy(to, first.p, first.n);
@@ -284,12 +286,4 @@ er_piece er_settings_env(er_slice vars, er_slice stored)
 	to += second.n;
 	*to++ = '}';
 	return er_piece_take(chunk, (size_t)(to - chunk->bytes));
-}
-
-void er_settings_wipe(er_piece *env)
-{
-	/* Only its last owner may write into a chunk. */
-	if (env->chunk != NULL && __atomic_load_n(&env->chunk->refs, __ATOMIC_ACQUIRE) == 1)
-		explicit_bzero(env->chunk->bytes, env->chunk->cap);
-	er_piece_drop(env);
 }

@@ -42,13 +42,12 @@ void er_settings_write(er_buf *b, const er_json *v);
 /* No limit above the node's maximum. */
 ER_MUST_CHECK bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem);
 /* The `env` object of a routine: a version's own variables, and over them what the store says for the environment (er_store_env). Both are JSON
- * objects; where a name is in both, the later one holds (ECMA-262 JSON.parse). The piece holds secrets: drop it with er_settings_wipe. */
+ * objects; where a name is in both, the later one holds (ECMA-262 JSON.parse). The piece is wiped when it is dropped. */
 er_piece er_settings_env(er_slice vars, er_slice stored);
-void er_settings_wipe(er_piece *env);
 
 /* [a-z0-9-], at most 63, no hyphen at either end: names of routines, namespaces and tokens. */
 bool er_name_ok(er_slice name);
-/* A name of a variable or a secret: [A-Za-z_][A-Za-z0-9_]*, at most 128. */
+/* A name of a variable or a secret: [A-Za-z_][A-Za-z0-9_]*, at most 63. */
 bool er_var_name_ok(er_slice name);
 
 #endif

@@ -165,6 +165,6 @@ void er_warn_kv(er_warnings *w, er_control *c, er_arena *a, const er_settings *s
 		for (size_t k = 0; k < n && !there; k++)
 			there = er_slice_eq(rows[k].name, s->kv[i]);
 		if (!there)
-			er_warn(w, a, "there is no KV namespace %.*s yet: er kv create %.*s", ER_FMT(s->kv[i]), ER_FMT(s->kv[i]));
+			er_warn(w, a, "there is no KV namespace %.*s yet: er kv namespace add %.*s", ER_FMT(s->kv[i]), ER_FMT(s->kv[i]));
 	}
 }

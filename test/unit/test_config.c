@@ -116,6 +116,28 @@ static void everything_is_read(void **state)
 	er_config_unref(c);
 }
 
+static void staging_has_listeners_and_hosts_of_its_own(void **state)
+{
+	(void)state;
+	er_err err = {0};
+	er_config *c = parse("{\"listen\": \":80\", \"data\": \"data\", \"staging\": {\"listen\": [\"127.0.0.1:81\", \":82\"], "
+	                     "\"hosts\": \"*.Staging.Example\"}}",
+	                     &err);
+	assert_non_null(c);
+	assert_int_equal(c->n_listen, 3);
+	assert_int_equal(c->listen[0].env, ER_ENV_PRODUCTION);
+	assert_int_equal(c->listen[1].env, ER_ENV_STAGING);
+	assert_string_equal(c->listen[2].address, ":82");
+	assert_int_equal(c->n_staging_hosts, 1);
+	assert_string_equal(c->staging_hosts[0], "*.staging.example");
+	assert_non_null(strstr(c->data, "/data"));
+	er_config *again = er_config_copy(c);
+	assert_int_equal(again->n_listen, 3);
+	assert_string_equal(again->staging_hosts[0], "*.staging.example");
+	er_config_unref(again);
+	er_config_unref(c);
+}
+
 static void mistakes_are_shown_at_their_place(void **state)
 {
 	(void)state;
@@ -140,6 +162,15 @@ static void mistakes_are_shown_at_their_place(void **state)
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"memoryMb\": 600}}]}",
 	        "memoryMb is 600, and this node allows at most 512");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"routes\": [\"http://x\"]}]}", "cannot be in a host");
+	refused("{\"staging\": []}", "node.jsonc:1:13: staging: an object is expected, not an array");
+	refused("{\"staging\": {\"listn\": []}}", "node.jsonc:1:14: listn: there is no such setting here; did you mean \"listen\"?");
+	refused("{\"staging\": {\"listen\": [\"nowhere\"]}}", "node.jsonc:1:25");
+	refused("{\"staging\": {\"hosts\": [5]}}", "a host as a string");
+	refused("{\"staging\": {\"hosts\": \"a.example/x\"}}",
+	        "hosts: \"*.staging.example.com\" or a host is expected, without a path");
+	refused("{\"staging\": {\"hosts\": [\"*\"]}}", "\"*.staging.example.com\" or a host is expected");
+	refused("{\"staging\": {\"hosts\": {}}}", "a host, or an array of hosts, is expected");
+	refused("{\"data\": 5}", "data: a string is expected");
 	refused("", "node.jsonc:1:1");
 	refused("[]", "an object is expected, not an array");
 }
@@ -165,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(everything_is_read),
+	    cmocka_unit_test(staging_has_listeners_and_hosts_of_its_own),
 	    cmocka_unit_test(mistakes_are_shown_at_their_place),
 	    cmocka_unit_test(code_of_the_limit_is_refused_and_one_byte_less_is_not),
 	};

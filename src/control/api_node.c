@@ -1,0 +1,280 @@
+/* The node itself: who am I talking to, status, the change log, backup, reload, upgrade. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/internal.h"
+
+enum { AUDIT_MAX = 1000, PATH_MOST = 4000 };
+
+void er_out_split(er_out *out, const char *key, const er_split *split)
+{
+	if (split == NULL) {
+		er_out_json(out, key, (er_slice){0});
+		return;
+	}
+	er_out_open(out, key, '[');
+	for (int i = 0; i < ER_STORE_SPLIT && split->version[i] != 0; i++) {
+		er_out_open(out, NULL, '{');
+		er_out_u64(out, "version", split->version[i]);
+		er_out_u64(out, "percent", i == 0 ? split->percent : 100 - split->percent);
+		er_out_close(out, '}');
+	}
+	er_out_close(out, ']');
+}
+
+void er_out_guard(er_out *out, const char *key, const er_guard *guard)
+{
+	if (!guard->on)
+		return;
+	er_out_open(out, key, '{');
+	er_out_u64(out, "error_percent", guard->error_percent);
+	er_out_u64(out, "p99_percent", guard->p99_percent);
+	er_out_u64(out, "least_requests", guard->least_requests);
+	er_out_u64(out, "watch_s", guard->watch_s);
+	er_out_close(out, '}');
+}
+
+void er_api_root(er_call *call)
+{
+	er_out *o = &call->out;
+	er_out_open(o, NULL, '{');
+	er_out_str(o, "service", ER_LIT("edgeroutine"));
+	er_out_u64(o, "api", 1);
+	er_out_str(o, "version", ER_LIT(ER_VERSION));
+	er_out_str(o, "node", er_store_node_id(call->control->o.store));
+	er_out_u64(o, "sequence", er_store_sequence(call->control->o.store));
+	er_out_close(o, '}');
+	er_call_answer(call, 200);
+}
+
+void er_api_whoami(er_call *call)
+{
+	static const char *const roles[] = {"read", "deploy", "admin"};
+	er_out *o = &call->out;
+	er_out_open(o, NULL, '{');
+	er_out_str(o, "name", call->actor.name);
+	er_out_str(o, "role", er_slice_cstr(roles[call->actor.role]));
+	er_out_open(o, "routines", '[');
+	for (size_t i = 0; i < call->actor.n_routines; i++)
+		er_out_str(o, NULL, call->actor.routines[i]);
+	er_out_close(o, ']');
+	er_out_close(o, '}');
+	er_call_answer(call, 200);
+}
+
+/* ---- status ---- */
+
+static void write_env(er_call *call, const er_world_routine *r, er_env e)
+{
+	er_control *c = call->control;
+	er_out *o = &call->out;
+	const er_deployment_row *row = &r->env[e].row;
+	er_version_counters counters[ER_STORE_SPLIT] = {0};
+	c->o.ops->counters(c->o.ops_ctx, r->name, e, counters);
+	er_out_open(o, er_env_name(e), '{');
+	er_out_u64(o, "deployment", row->id);
+	er_out_open(o, "versions", '[');
+	for (int i = 0; i < ER_STORE_SPLIT && row->split.version[i] != 0; i++) {
+		er_out_open(o, NULL, '{');
+		er_out_u64(o, "version", row->split.version[i]);
+		er_out_u64(o, "percent", i == 0 ? row->split.percent : 100 - row->split.percent);
+		er_out_u64(o, "requests", counters[i].requests);
+		er_out_u64(o, "errors", counters[i].errors);
+		er_out_tenth(o, "p99_ms", (double)counters[i].p99_us / 1000);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+	er_out_time(o, "deployed", row->at_ms);
+	er_out_str(o, "by", row->actor);
+	er_out_str(o, "reason", row->reason);
+	er_out_opt(o, "guard", er_slice_cstr(er_guard_state(c->guards, row)));
+	er_out_close(o, '}');
+}
+
+static void write_files(er_call *call)
+{
+	er_control *c = call->control;
+	er_file_routine *files = NULL;
+	size_t n = c->o.ops->file_routines(c->o.ops_ctx, call->arena, &files);
+	for (size_t i = 0; i < n; i++) {
+		if (!er_actor_has(&call->actor, files[i].name))
+			continue;
+		er_out_open(&call->out, NULL, '{');
+		er_out_str(&call->out, "name", files[i].name);
+		er_out_str(&call->out, "source", ER_LIT("file"));
+		er_out_opt(&call->out, "version", files[i].version);
+		er_out_close(&call->out, '}');
+	}
+}
+
+void er_api_status(er_call *call)
+{
+	er_control *c = call->control;
+	er_out *o = &call->out;
+	size_t n;
+	er_world_routine *const *all = er_world_all(c->world, &n);
+	er_buf node = {0};
+	c->o.ops->status(c->o.ops_ctx, &node);
+	er_out_open(o, NULL, '{');
+	er_out_json(o, "node", er_buf_slice(&node));
+	er_buf_fini(&node);
+	er_out_u64(o, "sequence", er_store_sequence(c->o.store));
+	er_out_open(o, "routines", '[');
+	write_files(call);
+	for (size_t i = 0; i < n; i++) {
+		if (!er_actor_has(&call->actor, all[i]->name))
+			continue;
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "name", all[i]->name);
+		er_out_str(o, "source", ER_LIT("store"));
+		er_out_open(o, "environments", '{');
+		for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+			if (all[i]->env[e].deployed)
+				write_env(call, all[i], e);
+		er_out_close(o, '}');
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+	er_out_close(o, '}');
+	er_call_answer(call, 200);
+}
+
+/* ---- the change log ---- */
+
+void er_api_audit(er_call *call)
+{
+	uint64_t after = 0, limit = 100;
+	er_log_row *rows;
+	size_t n;
+	er_err err = {0};
+	if (!er_call_query_number(call, ER_LIT("after"), 0, INT64_MAX, &after) ||
+	    !er_call_query_number(call, ER_LIT("limit"), 1, AUDIT_MAX, &limit) ||
+	    (!er_store_log(call->control->o.store, call->arena, after, (unsigned)limit, &rows, &n, &err) &&
+	     !er_refuse_err(&call->problem, &err))) {
+		er_call_refuse(call);
+		return;
+	}
+	er_out *o = &call->out;
+	er_out_open(o, NULL, '{');
+	er_out_open(o, "items", '[');
+	for (size_t i = 0; i < n; i++) {
+		er_out_open(o, NULL, '{');
+		er_out_u64(o, "sequence", rows[i].sequence);
+		er_out_time(o, "at", rows[i].at_ms);
+		er_out_str(o, "kind", er_slice_cstr(er_change_name(rows[i].kind)));
+		er_out_str(o, "by", rows[i].actor);
+		er_out_opt(o, "from", rows[i].source);
+		er_out_opt(o, "routine", rows[i].routine);
+		er_out_json(o, "data", rows[i].data);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+	if (n == limit)
+		er_out_u64(o, "next", rows[n - 1].sequence);
+	er_out_close(o, '}');
+	er_call_answer(call, 200);
+}
+
+/* ---- what takes a while ---- */
+
+typedef struct er_backup {
+	uv_work_t work;
+	er_control *control;
+	er_call *call; /* NULL: the node is stopping */
+	char *dir;
+	bool ok;
+	er_err err;
+} er_backup;
+
+static void copy_all(uv_work_t *work)
+{
+	er_backup *b = work->data;
+	b->ok = er_store_backup(b->control->o.store, b->dir, &b->err);
+}
+
+static void on_copied(uv_work_t *work, int status)
+{
+	er_backup *b = work->data;
+	er_control *c = b->control;
+	er_call *call = b->call;
+	(void)status;
+	c->backup = NULL;
+	if (b->ok)
+		er_log(ER_LOG_INFO, "control", "backup written to %s", b->dir);
+	if (call != NULL && !b->ok) {
+		(void)er_refuse_err(&call->problem, &b->err);
+		er_call_refuse(call);
+	} else if (call != NULL) {
+		er_out_open(&call->out, NULL, '{');
+		er_out_str(&call->out, "dir", er_slice_cstr(b->dir));
+		er_out_u64(&call->out, "sequence", er_store_sequence(c->o.store));
+		er_out_close(&call->out, '}');
+		er_call_answer(call, 201);
+	}
+	er_free(b->dir);
+	er_free(b);
+	if (c->tick_closed)
+		er_control_end(c);
+}
+
+bool er_backup_outlives(er_control *c)
+{
+	c->tick_closed = true;
+	return c->backup != NULL;
+}
+
+void er_backup_forget(er_control *c)
+{
+	if (c->backup != NULL)
+		c->backup->call = NULL;
+}
+
+typedef struct backup_body {
+	er_slice dir;
+} backup_body;
+
+void er_api_backup(er_call *call)
+{
+	static const er_member members[] = {ER_MEMBER(backup_body, "dir", dir, ER_MEMBER_STRING, true, 2, PATH_MOST)};
+	backup_body body = {0};
+	er_control *c = call->control;
+	bool ok = er_call_members(call, members, &body);
+	if (ok && (body.dir.p[0] != '/' || memchr(body.dir.p, 0, body.dir.n) != NULL))
+		ok = er_refuse_field(&call->problem, ER_LIT("dir"), "an absolute path on the node that is not there yet",
+		                     "\"dir\": an absolute path on the node is expected, of a folder that is not there yet");
+	if (ok && c->backup != NULL)
+		ok = er_refuse(&call->problem, ER_PROBLEM_CONFLICT, "a backup runs already: wait until it is over");
+	if (!ok) {
+		er_call_refuse(call);
+		return;
+	}
+	er_backup *b = ER_NEW(er_backup);
+	*b = (er_backup){.control = c, .call = call, .dir = er_strdup_slice(body.dir)};
+	b->work.data = b;
+	c->backup = b;
+	uv_queue_work(c->o.loop, &b->work, copy_all, on_copied);
+}
+
+static void on_node_did(void *ctx, const er_err *err)
+{
+	er_call *call = ctx;
+	ER_CHECK(call, ER_CALL_MAGIC);
+	if (err != NULL) {
+		(void)er_refuse_err(&call->problem, err);
+		er_call_refuse(call);
+		return;
+	}
+	er_out_open(&call->out, NULL, '{');
+	er_out_bool(&call->out, "done", true);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}
+
+void er_api_reload(er_call *call)
+{
+	call->control->o.ops->reload(call->control->o.ops_ctx, on_node_did, call);
+}
+
+void er_api_upgrade(er_call *call)
+{
+	call->control->o.ops->upgrade(call->control->o.ops_ctx, on_node_did, call);
+}

@@ -1,0 +1,157 @@
+/* Tokens: who may use the API from elsewhere. The store keeps a salted hash; the token itself is shown once, to whoever made it. */
+#include "base/mem.h"
+#include "control/internal.h"
+
+enum { ROUTINES_MAX = 1000 };
+
+static const char *const role_names[] = {"read", "deploy", "admin"};
+
+static bool all_tokens(er_call *call, er_token_row **rows, size_t *n)
+{
+	er_err err = {0};
+	return er_store_tokens(call->control->o.store, call->arena, rows, n, &err) || er_refuse_err(&call->problem, &err);
+}
+
+static void write_routines(er_out *o, const er_slice *routines, size_t n)
+{
+	er_out_open(o, "routines", '[');
+	for (size_t i = 0; i < n; i++)
+		er_out_str(o, NULL, routines[i]);
+	er_out_close(o, ']');
+}
+
+void er_api_tokens(er_call *call)
+{
+	er_token_row *rows;
+	size_t n;
+	er_out *o = &call->out;
+	if (!all_tokens(call, &rows, &n)) {
+		er_call_refuse(call);
+		return;
+	}
+	er_out_open(o, NULL, '{');
+	er_out_open(o, "items", '[');
+	for (size_t i = 0; i < n; i++) {
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "name", rows[i].name);
+		er_out_str(o, "role", er_slice_cstr(role_names[rows[i].role]));
+		write_routines(o, rows[i].routines, rows[i].n_routines);
+		er_out_time(o, "at", rows[i].at_ms);
+		er_out_str(o, "by", rows[i].actor);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+	er_out_close(o, '}');
+	er_call_answer(call, 200);
+}
+
+typedef struct token_body {
+	er_slice name, role;
+	const er_json *routines;
+} token_body;
+
+static bool read_role(er_call *call, er_slice text, er_role *out)
+{
+	for (er_role r = 0; r < ER_ROLE_COUNT_; r++)
+		if (er_slice_eq(text, er_slice_cstr(role_names[r]))) {
+			*out = r;
+			return true;
+		}
+	return er_refuse_field(&call->problem, ER_LIT("role"), "read, deploy or admin",
+	                       "\"role\": read, deploy or admin is expected");
+}
+
+static bool read_routines(er_call *call, const er_json *array, er_slice **out, size_t *n)
+{
+	*n = 0;
+	*out = NULL;
+	if (array == NULL)
+		return true;
+	if (!er_members_strings(array, ER_LIT("routines"), 1, ER_STORE_NAME_MAX, &call->problem))
+		return false;
+	*out = er_arena_alloc(call->arena, ROUTINES_MAX * sizeof **out);
+	for (const er_json *v = array->first; v != NULL; v = v->next) {
+		er_path path = er_path_element(ER_LIT("routines"), *n);
+		if (!er_name_ok(v->text))
+			return er_refuse_field(&call->problem, er_slice_cstr(path.text), "a routine's name",
+			                       "\"%s\": this is no name of a routine", path.text);
+		(*out)[(*n)++] = v->text;
+	}
+	return true;
+}
+
+static bool is_new_name(er_call *call, er_slice name)
+{
+	er_token_row *rows;
+	size_t n;
+	if (!er_name_ok(name))
+		return er_refuse_field(&call->problem, ER_LIT("name"), "a to z, 0 to 9 and -, at most 63, no hyphen at either end",
+		                       "\"name\": a to z, 0 to 9 and - are expected, at most 63, no hyphen at either end");
+	if (!all_tokens(call, &rows, &n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (er_slice_eq(rows[i].name, name)) {
+			er_refuse_field(&call->problem, ER_LIT("name"), "a name that is not taken", "there is a token \"%.*s\" already",
+			                ER_FMT(name));
+			call->problem.code = ER_PROBLEM_CONFLICT;
+			return false;
+		}
+	return true;
+}
+
+static bool read_token(er_call *call, er_change *change)
+{
+	static const er_member members[] = {ER_MEMBER(token_body, "name", name, ER_MEMBER_STRING, true, 1, ER_STORE_NAME_MAX),
+	                                    ER_MEMBER(token_body, "role", role, ER_MEMBER_STRING, true, 1, 10),
+	                                    ER_MEMBER(token_body, "routines", routines, ER_MEMBER_ARRAY, false, 1, ROUTINES_MAX)};
+	token_body body = {0};
+	er_slice *routines;
+	if (!er_call_members(call, members, &body) || !read_role(call, body.role, &change->role) ||
+	    !read_routines(call, body.routines, &routines, &change->n_routines) || !is_new_name(call, body.name))
+		return false;
+	change->name = body.name;
+	change->routines = routines;
+	if (change->role == ER_ROLE_ADMIN && change->n_routines > 0)
+		return er_refuse_field(&call->problem, ER_LIT("routines"), "absent for the role admin",
+		                       "a token of the role admin cannot be confined: take \"deploy\"");
+	return true;
+}
+
+void er_api_token_add(er_call *call)
+{
+	er_change change = er_call_change(call, ER_CHANGE_TOKEN_ADD);
+	er_applied applied;
+	if (!read_token(call, &change)) {
+		er_call_refuse(call);
+		return;
+	}
+	change.value = er_auth_token(call->arena);
+	if (!er_call_apply(call, &change, 1, &applied)) {
+		er_call_refuse(call);
+		return;
+	}
+	er_out *o = &call->out;
+	er_out_open(o, NULL, '{');
+	er_out_str(o, "name", change.name);
+	er_out_str(o, "role", er_slice_cstr(role_names[change.role]));
+	write_routines(o, change.routines, change.n_routines);
+	er_out_str(o, "token", change.value);
+	er_out_u64(o, "sequence", applied.sequence);
+	er_out_close(o, '}');
+	er_call_answer(call, 201);
+}
+
+void er_api_token_delete(er_call *call)
+{
+	er_change change = er_call_change(call, ER_CHANGE_TOKEN_DELETE);
+	er_applied applied;
+	change.name = call->name;
+	if (!er_call_apply(call, &change, 1, &applied)) {
+		er_call_refuse(call);
+		return;
+	}
+	er_out_open(&call->out, NULL, '{');
+	er_out_u64(&call->out, "sequence", applied.sequence);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}

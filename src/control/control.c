@@ -1,0 +1,182 @@
+#include "control/control.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/internal.h"
+
+enum { TICK_MS = 1000, SWEEP_TICKS = 60, SWEEP_MOST = 1000 };
+
+/* ---- making and ending ---- */
+
+static void handle_remote(void *self, er_exchange *x)
+{
+	er_call_handle(self, x, false);
+}
+
+static void handle_local(void *self, er_exchange *x)
+{
+	er_call_handle(self, x, true);
+}
+
+/* KV entries that have expired are invisible already; their space comes back here, a little at a time. */
+static void sweep(er_control *c)
+{
+	unsigned removed;
+	er_err err = {0};
+	if (++c->ticks % SWEEP_TICKS != 0)
+		return;
+	if (!er_kv_sweep(c->o.store, SWEEP_MOST, &removed, &err))
+		er_log(ER_LOG_WARN, "control", "expired KV entries could not be removed: %s", err.text);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	er_control *c = timer->data;
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	uint64_t now = er_clock_mono_us();
+	er_guards_tick(c->guards, now);
+	er_hub_tick(c->hub, now);
+	sweep(c);
+}
+
+/* Deployments that were being watched when the node ended are watched on. */
+static void resume_guards(er_control *c)
+{
+	size_t n;
+	int64_t now_ms = (int64_t)(er_clock_wall_us() / 1000);
+	er_world_routine *const *all = er_world_all(c->world, &n);
+	for (size_t i = 0; i < n; i++)
+		for (int e = 0; e < ER_ENV_COUNT_; e++) {
+			const er_world_env *env = &all[i]->env[e];
+			if (env->deployed && env->row.guard.on && env->row.at_ms + (int64_t)env->row.guard.watch_s * 1000 > now_ms)
+				er_guard_watch(c->guards, &env->row, NULL, NULL);
+		}
+}
+
+er_control *er_control_new(const er_control_options *options, er_err *err)
+{
+	er_world *world = er_world_new(options->store, err);
+	if (world == NULL)
+		return NULL;
+	er_control *c = ER_NEW(er_control);
+	*c = (er_control){.magic = ER_CONTROL_MAGIC, .o = *options, .world = world};
+	c->remote = (er_handler){.name = "control", .handle = handle_remote, .self = c};
+	c->local = (er_handler){.name = "control", .handle = handle_local, .self = c};
+	er_list_init(&c->calls);
+	er_list_init(&c->exports);
+	er_list_init(&c->jobs);
+	er_list_init(&c->waiting);
+	er_list_init(&c->running);
+	c->auth = er_auth_new();
+	c->hub = er_hub_new(c);
+	c->guards = er_guards_new(c);
+	uv_timer_init(options->loop, &c->tick);
+	c->tick.data = c;
+	uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
+	resume_guards(c);
+	return c;
+}
+
+void er_control_end(er_control *c)
+{
+	void (*closed)(void *) = c->closed;
+	void *ctx = c->closed_ctx;
+	er_world_free(c->world);
+	er_auth_free(c->auth);
+	c->magic = 0;
+	er_free(c);
+	if (closed != NULL)
+		closed(ctx);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+	er_control *c = handle->data;
+	if (!er_backup_outlives(c))
+		er_control_end(c);
+}
+
+void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
+{
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(!c->closing);
+	c->closing = true;
+	c->closed = closed;
+	c->closed_ctx = ctx;
+	er_jobs_drop(c);
+	er_backup_forget(c);
+	while (!er_list_empty(&c->calls)) {
+		er_call *call = ER_CONTAINER(c->calls.next, er_call, link);
+		er_call_abandon(call);
+	}
+	er_exports_drop(c);
+	er_guards_free(c->guards);
+	er_hub_free(c->hub);
+	uv_close((uv_handle_t *)&c->tick, on_tick_closed);
+}
+
+void er_control_limits(er_control *c, const er_limits *routine_max)
+{
+	c->o.routine_max = *routine_max;
+}
+
+const er_handler *er_control_remote(er_control *c)
+{
+	return &c->remote;
+}
+
+const er_handler *er_control_local(er_control *c)
+{
+	return &c->local;
+}
+
+/* ---- what the gateway runs ---- */
+
+static void take_env(er_arena *a, er_slice name, er_env e, const er_world_env *env, er_snapshot_routine *out)
+{
+	*out = (er_snapshot_routine){.name = name,
+	                             .env = e,
+	                             .deployment = env->row.id,
+	                             .revision = env->revision,
+	                             .percent = env->row.split.percent,
+	                             .n = env->row.split.version[1] != 0 ? 2 : 1};
+	for (uint32_t i = 0; i < out->n; i++) {
+		out->version[i] = env->version[i];
+		out->version[i].settings = er_arena_copy(a, env->version[i].settings);
+	}
+}
+
+bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *err)
+{
+	size_t n;
+	er_world_routine *const *all = er_world_all(c->world, &n);
+	*out = (er_snapshot){.sequence = er_store_sequence(c->o.store)};
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		if (!er_store_routes(c->o.store, a, e, &out->routes[e], &out->n_routes[e], err))
+			return false;
+	out->routines = er_arena_alloc(a, (n * ER_ENV_COUNT_ + 1) * sizeof *out->routines);
+	for (size_t i = 0; i < n; i++) {
+		er_slice name = er_arena_copy(a, all[i]->name);
+		for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+			if (all[i]->env[e].deployed)
+				take_env(a, name, e, &all[i]->env[e], &out->routines[out->n_routines++]);
+	}
+	return true;
+}
+
+/* ---- the tail ---- */
+
+void er_control_event(er_control *c, const er_tail_event *event)
+{
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	if (!c->closing)
+		er_hub_event(c->hub, event);
+}
+
+void er_control_event_lost(er_control *c, uint64_t n)
+{
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	if (!c->closing)
+		er_hub_lost(c->hub, n);
+}
