@@ -204,6 +204,8 @@ static void finish(er_service *s, const er_err *err)
 	void *ctx = s->done_ctx;
 	s->upgrade = NULL;
 	s->done = NULL;
+	if (err != NULL)
+		er_node_pause(s->node.node, false);
 	if (done != NULL)
 		done(ctx, err);
 }
@@ -235,6 +237,12 @@ static void on_failed(void *ctx, const er_err *err)
 		s->node.reload(s->node.ctx);
 }
 
+static bool quiet(void *ctx)
+{
+	const er_service *s = ctx;
+	return er_node_quiet(s->node.node);
+}
+
 static bool may_begin(const er_service *s, er_err *err)
 {
 	if (s->over)
@@ -259,17 +267,20 @@ void er_service_upgrade(er_service *s, er_service_done *done, void *ctx)
 		                        .program = s->program,
 		                        .give = er_inherited_new(),
 		                        .timeout_ms = s->node.upgrade_ms,
+		                        .quiet = quiet,
 		                        .accepting = on_accepting,
 		                        .failed = on_failed,
 		                        .ctx = s};
 		er_node_endow(s->node.node, o.give);
 		er_log(ER_LOG_INFO, "node", "upgrading: starting the program again");
+		er_node_pause(s->node.node, true);
 		s->upgrade = er_upgrade_start(&o, &err);
 		if (s->upgrade != NULL) {
 			s->done = done;
 			s->done_ctx = ctx;
 			return;
 		}
+		er_node_pause(s->node.node, false);
 	}
 	er_log(ER_LOG_ERROR, "node", "not upgraded, this process goes on: %s", err.text);
 	if (done != NULL)

@@ -15,7 +15,8 @@ enum {
 	MAX_THREADS = 1024,
 	BODY_MAX = 32 * 1024 * 1024 /* code and map of 24 MB, and what JSON adds */,
 	BACKLOG = 128,
-	PATIENCE_MS = 1000
+	PATIENCE_MS = 1000, /* for who is connected when another process takes over */
+	LOOK_MS = 20
 };
 
 typedef enum door_kind { REMOTE, LOCAL, DOORS } door_kind;
@@ -38,6 +39,10 @@ struct er_admin {
 	unsigned open;
 	er_server_stats stats;
 	uint64_t started_us;
+	uv_loop_t *loop;
+	uv_timer_t timer; /* retired, and waiting for who is connected */
+	bool retired;
+	uint64_t until_ms;
 	bool own_file;    /* the socket's file is this process's to remove */
 	struct stat file; /* as it was made */
 	void (*closed)(void *ctx);
@@ -185,7 +190,7 @@ static void handle(void *self, er_exchange *x)
 er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source)
 {
 	er_admin *a = ER_NEW(er_admin);
-	*a = (er_admin){.magic = MAGIC, .source = *source, .started_us = er_clock_mono_us()};
+	*a = (er_admin){.magic = MAGIC, .source = *source, .loop = loop, .started_us = er_clock_mono_us()};
 	const er_gateway_limits limits = {.request_line = 8192,
 	                                  .field = 8192,
 	                                  .header = 16384,
@@ -278,6 +283,8 @@ void er_admin_endow(const er_admin *a, er_inherited *out)
 void er_admin_retire(er_admin *a)
 {
 	a->own_file = false;
+	a->retired = true;
+	a->until_ms = uv_now(a->loop) + PATIENCE_MS + PATIENCE_MS;
 	for (door_kind k = REMOTE; k < DOORS; k++)
 		er_server_drain(a->doors[k].server, PATIENCE_MS);
 }
@@ -300,11 +307,9 @@ static void on_closed(void *ctx)
 		closed(closed_ctx);
 }
 
-void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
+static void close_all(er_admin *a)
 {
 	struct stat now;
-	a->closed = closed;
-	a->ctx = ctx;
 	const char *path = a->own_file ? a->doors[LOCAL].name : NULL;
 	if (path != NULL && stat(path, &now) == 0 && now.st_dev == a->file.st_dev && now.st_ino == a->file.st_ino)
 		(void)unlink(path);
@@ -314,4 +319,30 @@ void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
 			close(d->fds[i]);
 		er_server_close(d->server, on_closed, a);
 	}
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	close_all(handle->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	er_admin *a = timer->data;
+	ER_CHECK(a, MAGIC);
+	if (a->stats.connections == 0 || uv_now(a->loop) >= a->until_ms)
+		uv_close((uv_handle_t *)timer, on_timer_closed);
+}
+
+void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
+{
+	a->closed = closed;
+	a->ctx = ctx;
+	if (!a->retired) {
+		close_all(a);
+		return;
+	}
+	uv_timer_init(a->loop, &a->timer);
+	a->timer.data = a;
+	uv_timer_start(&a->timer, on_timer, 0, LOOK_MS);
 }

@@ -70,6 +70,10 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx);
  * a next request and hear that their connection ends. */
 void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx);
 void er_node_free(er_node *n);
+/* While a successor starts: the control API changes nothing. */
+void er_node_pause(er_node *n, bool on);
+/* Paused: no change is on its way any more. */
+bool er_node_quiet(const er_node *n);
 /* Adds what a successor needs to go on without a gap. */
 void er_node_endow(const er_node *n, struct er_inherited *out);
 /* False: a thread has not answered the last call's question yet, and *late is its number. True: all have; they are asked again. */

@@ -244,6 +244,18 @@ bool er_node_start_control(er_node *n, er_err *err)
 	return n->control != NULL;
 }
 
+void er_node_pause(er_node *n, bool on)
+{
+	ER_CHECK(n, NODE_MAGIC);
+	if (n->control != NULL)
+		er_control_pause(n->control, on);
+}
+
+bool er_node_quiet(const er_node *n)
+{
+	return n->changing == NULL && (n->control == NULL || er_control_quiet(n->control));
+}
+
 typedef struct ending {
 	er_node *node;
 	unsigned waiting;

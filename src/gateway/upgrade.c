@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x55504752, FIRST_FD = 3, TEXT_MAX = 512, WAIT_GO_MS = 60000 };
+enum { MAGIC = 0x55504752, FIRST_FD = 3, TEXT_MAX = 512, LOOK_MS = 5, WAIT_GO_MS = 60000 };
 /* What goes over the channel: a byte each, REFUSED with its reason behind it. */
 enum { READY = 'R', GO = 'G', ACCEPTING = 'A', REFUSED = 'E' };
 
@@ -31,10 +31,10 @@ struct er_upgrade {
 	er_upgrade_options o;
 	pid_t pid;
 	int channel;
-	bool committed, over;
+	bool ready, committed, over;
 	unsigned handles;
 	uv_poll_t poll;
-	uv_timer_t timer;
+	uv_timer_t timer, look; /* look: ready, and the moment does not suit yet */
 	char refusal[TEXT_MAX];
 	size_t refusal_n;
 	bool refused;
@@ -220,6 +220,7 @@ static void end(er_upgrade *u)
 	u->over = true;
 	uv_close((uv_handle_t *)&u->poll, on_closed);
 	uv_close((uv_handle_t *)&u->timer, on_closed);
+	uv_close((uv_handle_t *)&u->look, on_closed);
 }
 
 /* How it ended, in words; it is dead, or about to be. */
@@ -256,23 +257,33 @@ static void on_end(er_upgrade *u)
 	fail_with(u, u->refusal_n > 0 ? text : NULL);
 }
 
-static void on_byte(er_upgrade *u, char byte)
+static void commit(er_upgrade *u)
 {
 	static const char go = GO;
-	er_err err = {0};
+	if (u->o.quiet != NULL && !u->o.quiet(u->o.ctx))
+		return;
+	uv_timer_stop(&u->look);
+	u->committed = true;
+	if (send(u->channel, &go, 1, MSG_NOSIGNAL) != 1)
+		fail_with(u, "it cannot be told to begin");
+}
+
+static void on_look(uv_timer_t *timer)
+{
+	commit(timer->data);
+}
+
+static void on_byte(er_upgrade *u, char byte)
+{
 	if (u->refused) {
 		if (u->refusal_n < sizeof u->refusal)
 			u->refusal[u->refusal_n++] = byte;
 	} else if (byte == REFUSED) {
 		u->refused = true;
-	} else if (byte == READY && !u->committed) {
-		if (u->o.commit != NULL && !u->o.commit(u->o.ctx, &err)) {
-			fail_with(u, err.text);
-			return;
-		}
-		u->committed = true;
-		if (send(u->channel, &go, 1, MSG_NOSIGNAL) != 1)
-			fail_with(u, "it cannot be told to begin");
+	} else if (byte == READY && !u->ready) {
+		u->ready = true;
+		uv_timer_start(&u->look, on_look, LOOK_MS, LOOK_MS);
+		commit(u);
 	} else if (byte == ACCEPTING && u->committed) {
 		end(u);
 		u->o.accepting(u->o.ctx, u->pid);
@@ -306,18 +317,20 @@ static void on_late(uv_timer_t *timer)
 {
 	er_upgrade *u = timer->data;
 	char text[128];
-	snprintf(text, sizeof text, "it was not ready within %u ms", u->o.timeout_ms);
+	snprintf(text, sizeof text, "%s within %u ms", u->ready ? "this node had no quiet moment" : "it was not ready",
+	         u->o.timeout_ms);
 	fail_with(u, text);
 }
 
 static er_upgrade *watch(const er_upgrade_options *options, int channel, pid_t pid)
 {
 	er_upgrade *u = ER_NEW(er_upgrade);
-	*u = (er_upgrade){.magic = MAGIC, .o = *options, .pid = pid, .channel = channel, .handles = 2};
+	*u = (er_upgrade){.magic = MAGIC, .o = *options, .pid = pid, .channel = channel, .handles = 3};
 	u->o.give = NULL;
 	uv_poll_init(options->loop, &u->poll, channel);
 	uv_timer_init(options->loop, &u->timer);
-	u->poll.data = u->timer.data = u;
+	uv_timer_init(options->loop, &u->look);
+	u->poll.data = u->timer.data = u->look.data = u;
 	uv_poll_start(&u->poll, UV_READABLE | UV_DISCONNECT, on_channel);
 	uv_timer_start(&u->timer, on_late, options->timeout_ms, 0);
 	return u;

@@ -33,8 +33,8 @@ typedef struct er_upgrade_options {
 	const er_program *program;
 	er_inherited *give; /* what the successor gets, without the channel; taken */
 	uint32_t timeout_ms;
-	/* READY was said. May return false (with a reason) if this moment does not suit: the successor is killed. NULL: it always suits. */
-	bool (*commit)(void *ctx, er_err *err);
+	/* READY was said: does this moment suit? Asked again and again until it does, or the time is over. NULL: it always does. */
+	bool (*quiet)(void *ctx);
 	/* Exactly one of these, once: the new one serves; or it does not, and is gone. The upgrade is freed afterwards. */
 	void (*accepting)(void *ctx, pid_t pid);
 	void (*failed)(void *ctx, const er_err *err);

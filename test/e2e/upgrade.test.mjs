@@ -260,3 +260,95 @@ test('the predecessor dies while its successor starts: the successor serves', { 
 		remove()
 	}
 })
+
+// ---- with a store ----
+
+const api = (node, method, target, body) =>
+	request({ path: path.join(node.data, 'admin.sock') }, target, { method, body: body && JSON.stringify(body), headers: body ? { 'content-type': 'application/json' } : {}, timeout: 30000 }).then(r => ({
+		status: r.status,
+		headers: r.headers,
+		body: r.text ? JSON.parse(r.text) : undefined,
+	}))
+
+async function withStore(options = {}) {
+	const data = fs.mkdtempSync(path.join(fs.realpathSync('/tmp'), 'er-data-'))
+	const node = await startNode({ ...options, config: { data, ...options.config } })
+	return Object.assign(node, { data })
+}
+
+const deploy = (node, name, code) => api(node, 'POST', `/v1/routines/${name}/deploy`, { code, settings: {}, environment: 'production' })
+
+test('the store goes along: what was deployed is served, the API answers, the socket stays', async () => {
+	const node = await withStore()
+	try {
+		assert.equal((await deploy(node, 'stored', says('v1'))).status, 200)
+		assert.equal((await node.get('stored')).text, 'v1')
+		const done = await api(node, 'POST', '/v1/upgrade')
+		assert.equal(done.status, 200, JSON.stringify(done))
+		await until(() => generations(node).length === 2)
+		assert.equal((await node.get('stored')).text, 'v1')
+		assert.equal((await deploy(node, 'stored', says('v2'))).status, 200)
+		assert.equal((await node.get('stored')).text, 'v2')
+		await until(() => !proc.alive(node.pid), { timeout: 20000 })
+		assert.equal((await api(node, 'GET', '/v1/status')).body.node.pid, current(node))
+		await upgrade(node)
+		assert.equal((await node.get('stored')).text, 'v2')
+	} finally {
+		await end(node)
+		assert.ok(!fs.existsSync(path.join(node.data, 'admin.sock')))
+		fs.rmSync(node.data, { recursive: true })
+	}
+})
+
+test('deployments while it is upgraded: each is refused or served by the successor, never lost', async () => {
+	const node = await withStore()
+	try {
+		assert.equal((await deploy(node, 'x', says('0'))).status, 200)
+		let stopped = false
+		let acknowledged = '0'
+		let refused = 0
+		const loop = (async () => {
+			for (let i = 1; !stopped; i++) {
+				const r = await deploy(node, 'x', says(String(i)))
+				if (r.status === 200) {
+					acknowledged = String(i)
+					assert.equal((await node.get('x')).text, acknowledged)
+				} else {
+					assert.equal(r.status, 503, JSON.stringify(r))
+					assert.equal(r.headers['retry-after'], '1')
+					refused++
+					await sleep(20)
+				}
+			}
+		})()
+		for (let i = 0; i < 3; i++) {
+			await sleep(300)
+			await upgrade(node, { gone: false })
+		}
+		await sleep(300)
+		stopped = true
+		await loop
+		assert.ok(refused > 0)
+		assert.ok(Number(acknowledged) > 5)
+		assert.equal((await node.get('x')).text, acknowledged)
+	} finally {
+		await end(node)
+		fs.rmSync(node.data, { recursive: true })
+	}
+})
+
+test('an upgrade that fails says so by the API, and the API takes changes again', async () => {
+	const node = await withStore()
+	try {
+		const good = fs.readFileSync(node.configFile, 'utf8')
+		fs.writeFileSync(node.configFile, '{"data": 5}')
+		const r = await api(node, 'POST', '/v1/upgrade')
+		assert.equal(r.status, 503, JSON.stringify(r))
+		assert.match(r.body.error.message, /did not take over: .*node\.jsonc:1:10: data: a string is expected/)
+		fs.writeFileSync(node.configFile, good)
+		assert.equal((await deploy(node, 'x', says('0'))).status, 200)
+	} finally {
+		await end(node)
+		fs.rmSync(node.data, { recursive: true })
+	}
+})
