@@ -7,6 +7,22 @@
 
 enum { OPTIONS_MAX = 32 };
 
+/* Set only while er_args_describe runs. */
+static struct {
+	void (*sink)(void *ctx, const er_command *cmd);
+	void *ctx;
+} describing;
+
+void er_args_describe(int (*run)(int argc, char **argv), void (*sink)(void *ctx, const er_command *cmd), void *ctx)
+{
+	char name[] = "er";
+	char *argv[] = {name, NULL};
+	describing.sink = sink;
+	describing.ctx = ctx;
+	(void)run(1, argv);
+	describing.sink = NULL;
+}
+
 static void put_help(const er_command *cmd)
 {
 	printf("%s\n\n%s\n\n", cmd->usage, cmd->about);
@@ -61,6 +77,10 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 {
 	size_t n_words = 0;
 	bool only_words = false;
+	if (describing.sink) {
+		describing.sink(describing.ctx, cmd);
+		return ER_EXIT_OK;
+	}
 	for (int i = 1; i < argc; i++) {
 		er_slice arg = er_slice_cstr(argv[i]);
 		if (only_words || arg.n < 2 || arg.p[0] != '-') {
@@ -93,5 +113,7 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 			return usage(cmd, "a value is missing behind this option", arg);
 		}
 	}
+	if (n_words < cmd->least_words)
+		return usage(cmd, "an argument is missing", n_words ? er_slice_cstr(words[n_words - 1]) : er_slice_cstr(argv[0]));
 	return -1;
 }
