@@ -73,6 +73,21 @@ bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uin
 	return true;
 }
 
+static bool unknown(er_config_reader *r, const er_json *m, const er_config_key *keys, size_t n)
+{
+	er_slice names[MAX_KEYS] = {{0}};
+	for (size_t i = 0; i < n; i++)
+		names[i] = keys[i].name;
+	char text[400] = "there is no such setting here; known are";
+	er_slice near = er_nearest(m->key, names, n);
+	int at = (int)er_slice_cstr(text).n;
+	if (near.n > 0)
+		snprintf(text, sizeof text, "there is no such setting here; did you mean \"%.*s\"?", ER_FMT(near));
+	for (size_t i = 0; near.n == 0 && i < n && at < (int)sizeof text; i++)
+		at += snprintf(text + at, sizeof text - (size_t)at, "%s %.*s", i > 0 ? "," : "", ER_FMT(names[i]));
+	return wrong_at(r, m->key_at, m->key, text);
+}
+
 bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key *keys, size_t n, void *into)
 {
 	if (v->type != ER_JSON_OBJECT)
@@ -82,18 +97,11 @@ bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key
 	bool ok = true;
 	for (const er_json *m = v->first; m != NULL && ok; m = m->next) {
 		const er_config_key *hit = NULL;
-		er_slice names[MAX_KEYS];
-		for (size_t i = 0; i < n; i++) {
-			names[i] = keys[i].name;
+		for (size_t i = 0; i < n; i++)
 			if (er_slice_eq(m->key, keys[i].name))
 				hit = &keys[i];
-		}
 		if (hit == NULL) {
-			char text[160] = "there is no such setting here";
-			er_slice near = er_nearest(m->key, names, n);
-			if (near.n > 0)
-				snprintf(text, sizeof text, "there is no such setting here; did you mean \"%.*s\"?", ER_FMT(near));
-			ok = wrong_at(r, m->key_at, m->key, text);
+			ok = unknown(r, m, keys, n);
 			break;
 		}
 		r->into = into;
