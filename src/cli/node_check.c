@@ -238,6 +238,14 @@ static void probe_all(checker *k)
 	}
 }
 
+static bool has_production(const er_config *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (c->listen[i].env == ER_ENV_PRODUCTION)
+			return true;
+	return false;
+}
+
 static int check(checker *k)
 {
 	er_err err = {0};
@@ -246,6 +254,8 @@ static int check(checker *k)
 		er_diag d = er_node_diag(&k->arena, k->file, err.text);
 		add(k, &d);
 	} else {
+		if (!has_production(k->config))
+			er_config_add_listen(k->config, ER_ENV_PRODUCTION, ER_LIT("127.0.0.1:8787"));
 		er_node_warnings w = {.arena = &k->arena, .file = k->file};
 		er_node_warn(&w, k->config);
 		for (size_t i = 0; i < w.n; i++)

@@ -126,7 +126,7 @@ static void warn_of_rules(er_node_warnings *w, const er_config *c)
 	const er_site *s = &c->site[ER_ENV_PRODUCTION];
 	for (size_t i = 1; i < s->n_rules && i < RULES_COMPARED; i++)
 		for (size_t k = 0; k < i; k++)
-			if (covers(&s->rules[k], &s->rules[i])) {
+			if (s->rules[k].target != s->rules[i].target && covers(&s->rules[k], &s->rules[i])) {
 				put(w, true, "route \"%.*s\" (%.*s) is never reached: \"%.*s\" (%.*s) before it takes everything",
 				    ER_FMT(s->rules[i].pattern), ER_FMT(c->deployments[s->rules[i].target]->name), ER_FMT(s->rules[k].pattern),
 				    ER_FMT(c->deployments[s->rules[k].target]->name));

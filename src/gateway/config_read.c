@@ -411,10 +411,10 @@ static bool read_routes(er_config_reader *r, const er_json *v)
 	return true;
 }
 
-static bool read_nothing(er_config_reader *r, const er_json *v)
+/* Where an editor finds docs/schema/node.schema.json. */
+static bool read_schema(er_config_reader *r, const er_json *v)
 {
-	(void)r, (void)v;
-	return true;
+	return v->type == ER_JSON_STRING || expected(r, v, "a string");
 }
 
 /* The rules from `from` on come before the others. */
@@ -463,7 +463,7 @@ static bool read_root(er_config_reader *r, const er_json *root)
 	                                     {ER_LIT("log"), read_log},
 	                                     {ER_LIT("routines"), read_routines},
 	                                     {ER_LIT("routes"), read_routes},
-	                                     {ER_LIT("$schema"), read_nothing}};
+	                                     {ER_LIT("$schema"), read_schema}};
 	return er_config_object(r, root, keys, sizeof keys / sizeof *keys, NULL) && read_in_order(r, root);
 }
 
