@@ -330,6 +330,7 @@ static void on_reloaded(void *ctx, const er_err *err)
 	if (err != NULL) {
 		er_err later = {0};
 		er_log(ER_LOG_ERROR, "node", "not reloaded, the old configuration stays: %s", err->text);
+		er_node_reloaded(a->node, false);
 		er_service_reloaded(a->service, "the last reload failed, the old configuration stays");
 		/* Whoever rotated the log counts on it, whatever is wrong elsewhere. */
 		if (!er_node_reopen_log(a->node, &later))

@@ -230,6 +230,7 @@ static void on_failed(void *ctx, const er_err *err)
 	er_service *s = ctx;
 	ER_CHECK(s, MAGIC);
 	er_log(ER_LOG_ERROR, "node", "not upgraded, this process goes on: %s", err->text);
+	er_node_upgrade_failed(s->node.node);
 	bool reload = s->reload_later && !s->over;
 	s->reload_later = false;
 	finish(s, err);

@@ -121,8 +121,10 @@ void er_admin_state(const er_admin *a, er_buf *b, bool *ok)
 	              a->source.routines(a->source.ctx));
 	er_buf_printf(b, ",\"connections\":%llu,\"instances\":%llu,\"pool\":%llu", (unsigned long long)s.connections,
 	              (unsigned long long)s.instances, (unsigned long long)s.pool);
-	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld}", (unsigned long long)s.failures,
+	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld", (unsigned long long)s.failures,
 	              (unsigned long long)((er_clock_mono_us() - a->started_us) / 1000000U), (long)getpid());
+	a->source.more_state(a->source.ctx, b);
+	er_buf_putc(b, '}');
 }
 
 static void health(er_admin *a, er_exchange *x)
@@ -143,6 +145,7 @@ static void metrics(er_admin *a, er_exchange *x)
 	er_buf b;
 	er_buf_init(&b);
 	er_metrics_write(&b, v, n, a->source.log_dropped(a->source.ctx));
+	a->source.more_metrics(a->source.ctx, &b);
 	answer(x, 200, ER_LIT("text/plain; version=0.0.4; charset=utf-8"), &b);
 	er_buf_fini(&b);
 	er_free(v);

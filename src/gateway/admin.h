@@ -15,6 +15,9 @@ typedef struct er_admin_source {
 	/* "ok", or what is wrong in a word. */
 	const char *(*status)(void *ctx);
 	size_t (*routines)(void *ctx);
+	/* Append further metrics, and members of the state (each with a comma before it). */
+	void (*more_metrics)(void *ctx, er_buf *out);
+	void (*more_state)(void *ctx, er_buf *out);
 	void *ctx;
 	er_level min_level;
 	/* For /v1; NULL: there is no store. */

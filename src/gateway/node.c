@@ -41,6 +41,16 @@ static size_t routines(void *ctx)
 	return n;
 }
 
+static void more_metrics(void *ctx, er_buf *out)
+{
+	er_node_write_metrics(ctx, out);
+}
+
+static void more_state(void *ctx, er_buf *out)
+{
+	er_node_write_state(ctx, out);
+}
+
 /* ---- starting ---- */
 
 /* er-sandbox beside this executable, or what ER_SANDBOX says. */
@@ -216,6 +226,8 @@ static bool start_admin(er_node *n, er_err *err)
 	                          .log_dropped = log_dropped,
 	                          .status = status,
 	                          .routines = routines,
+	                          .more_metrics = more_metrics,
+	                          .more_state = more_state,
 	                          .ctx = n,
 	                          .min_level = n->config->min_level,
 	                          .remote = n->control != NULL ? er_control_remote(n->control) : NULL,
@@ -286,6 +298,7 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	n->gate = er_gate_new();
 	er_gate_limit(n->gate, n->file->limits.connections, n->file->limits.per_address);
 	find_own_addresses(n);
+	n->started_us = n->last_reload_us = er_clock_wall_us();
 	bool ok = start(n, options, err);
 	n->options.inherited = NULL;
 	if (ok)

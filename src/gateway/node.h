@@ -61,6 +61,10 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
  * failure everything stays as it was. The caller keeps its reference, and must not change the configuration any more. `done` (may be NULL) when it is
  * in force, unless this returns false. */
 ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_node_done *done, void *ctx, er_err *err);
+/* node.jsonc was read again, and is in force or was refused; a successor did not take over. For /metrics and /health. er_node_reload says it itself
+ * when it is in force. */
+void er_node_reloaded(er_node *n, bool ok);
+void er_node_upgrade_failed(er_node *n);
 /* Opens the access log anew, after it was renamed. */
 ER_MUST_CHECK bool er_node_reopen_log(er_node *n, er_err *err);
 /* `done` is called on the loop; only then er_node_free. */

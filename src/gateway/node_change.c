@@ -183,6 +183,7 @@ static void take_file(er_node *n, er_wish *w)
 	w->next = NULL;
 	er_config_unref(n->file);
 	n->file = er_config_ref(w->file);
+	er_node_reloaded(n, true);
 	if (n->control != NULL)
 		er_control_limits(n->control, &n->file->routine_max);
 }
@@ -194,6 +195,7 @@ void er_node_changed(er_node *n)
 	er_config *old = n->config;
 	n->config = n->changing;
 	n->changing = NULL;
+	n->activations++;
 	er_config_unref(old);
 	er_wish *w = last_of_file(&n->granted);
 	if (w != NULL)

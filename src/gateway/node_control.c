@@ -22,8 +22,10 @@ static void reload(void *ctx, er_control_done *done, void *done_ctx)
 		er_fail(&err, ER_ERR_UNAVAILABLE, "there is no configuration file to read again");
 	else
 		file = n->options.load(n->options.ctx, &err);
-	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err))
+	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err)) {
+		er_node_reloaded(n, false);
 		done(done_ctx, &err);
+	}
 	er_config_unref(file);
 }
 

@@ -69,8 +69,11 @@ struct er_node {
 	er_admin *admin;
 	unsigned admin_port;
 	char *admin_path;
-	unsigned handles; /* of ours on the loop */
-	uint32_t pinged;  /* the last question to the threads */
+	unsigned handles;                    /* of ours on the loop */
+	uint32_t pinged;                     /* the last question to the threads */
+	uint64_t started_us, last_reload_us; /* wall time */
+	uint64_t reloads_ok, reloads_failed, activations, upgrades_failed;
+	bool last_reload_failed;
 	bool stopping, over;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -104,6 +107,12 @@ void er_node_give(er_node *n, const er_listening *l);
 void er_node_forget(er_listening *l, bool close_fds);
 /* The socket, under the name that both generations know. */
 const char *er_node_listen_kind(er_env env);
+
+/* node_vitals.c */
+/* Appends what it has beside the counters of its threads. */
+void er_node_write_metrics(const er_node *n, er_buf *out);
+/* Appends further members of the state, each with a comma before it. */
+void er_node_write_state(const er_node *n, er_buf *out);
 
 /* node_change.c */
 /* The configuration of what node.jsonc and the store say; NULL: *err. Sealed. */
