@@ -4,6 +4,7 @@
 #ifndef ER_CLI_CLI_H
 #define ER_CLI_CLI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct er_cli_command {
@@ -13,6 +14,7 @@ typedef struct er_cli_command {
 	           char **argv); /* argv[0] is the command's name. With sub-commands: what runs when none is named; or NULL */
 	const struct er_cli_command *subs; /* or NULL */
 	size_t n_subs;
+	bool own_help;       /* its own --help names the sub-commands */
 	const char *heading; /* stands above this line of `er --help`; or NULL */
 } er_cli_command;
 
@@ -20,6 +22,9 @@ typedef struct er_cli_command {
 extern const er_cli_command er_cli_root;
 
 int er_cmd_node(int argc, char **argv);
+int er_cmd_node_check(int argc, char **argv);
+int er_cmd_node_backup(int argc, char **argv);
+int er_cmd_node_restore(int argc, char **argv);
 int er_cmd_init(int argc, char **argv);
 int er_cmd_dev(int argc, char **argv);
 int er_cmd_build(int argc, char **argv);

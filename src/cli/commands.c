@@ -58,6 +58,12 @@ static const er_cli_command token[] = {
     {LEAF("rm", "end a token", er_cmd_token_rm)},
 };
 
+static const er_cli_command node[] = {
+    {LEAF("check", "say whether a node would start with a configuration, and what it would do", er_cmd_node_check)},
+    {LEAF("backup", "copy what is deployed on a running node, with its KV data, into a folder", er_cmd_node_backup)},
+    {LEAF("restore", "make a data folder out of a backup", er_cmd_node_restore)},
+};
+
 static const er_cli_command commands[] = {
     {LEAF("init", "make a new routine from a template, or from another project (--from)", er_cmd_init), .heading = "At the desk"},
     {LEAF("dev", "run a routine here as production would, and again after every save", er_cmd_dev)},
@@ -83,7 +89,8 @@ static const er_cli_command commands[] = {
     {LEAF("token", "who may use the admin API: add, list, rm", er_cmd_token_list), GROUP(token)},
     {LEAF("audit", "every change, and who made it", er_cmd_audit)},
 
-    {LEAF("node", "run a node that serves routines", er_cmd_node), .heading = "The rest"},
+    {LEAF("node", "run a node that serves routines; check, backup, restore", er_cmd_node), GROUP(node), .own_help = true,
+     .heading = "The rest"},
     {LEAF("completion", "completion for bash, zsh or fish", er_cmd_completion)},
 };
 

@@ -48,7 +48,8 @@ static int unknown(const er_cli_command *group, const char *path, er_slice name)
 static int dispatch(const er_cli_command *group, const char *path, int argc, char **argv)
 {
 	er_slice word = argc > 1 ? er_slice_cstr(argv[1]) : (er_slice){NULL, 0};
-	if (er_slice_eq(word, ER_LIT("--help")) || er_slice_eq(word, ER_LIT("-h")) || er_slice_eq(word, ER_LIT("help"))) {
+	if (!group->own_help &&
+	    (er_slice_eq(word, ER_LIT("--help")) || er_slice_eq(word, ER_LIT("-h")) || er_slice_eq(word, ER_LIT("help")))) {
 		put_help(stdout, group, path);
 		return ER_EXIT_OK;
 	}

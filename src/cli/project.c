@@ -135,10 +135,10 @@ static bool each(loader *l, const er_json *object, const field *fields, size_t n
 	return true;
 }
 
-static bool set_nothing(loader *l, const er_json *v)
+/* Where an editor finds docs/schema/er.schema.json. */
+static bool set_schema(loader *l, const er_json *v)
 {
-	(void)l, (void)v;
-	return true;
+	return v->type == ER_JSON_STRING || wrong(l, v, "a string");
 }
 
 static bool set_name(loader *l, const er_json *v)
@@ -327,7 +327,7 @@ static bool read_file(er_project *p, er_diag *diag)
 	                               {ER_LIT("compat"), set_compat},   {ER_LIT("routes"), set_routes},
 	                               {ER_LIT("limits"), set_limits},   {ER_LIT("vars"), set_vars},
 	                               {ER_LIT("profile"), set_profile}, {ER_LIT("fallback"), set_fallback},
-	                               {ER_LIT("kv"), set_kv},           {ER_LIT("$schema"), set_nothing}};
+	                               {ER_LIT("kv"), set_kv},           {ER_LIT("$schema"), set_schema}};
 	loader l = {.p = p, .diag = diag};
 	er_err err;
 	size_t at;

@@ -3,6 +3,7 @@
 #include "gateway/route.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- changes ---- */
@@ -21,8 +22,10 @@ static void reload(void *ctx, er_control_done *done, void *done_ctx)
 		er_fail(&err, ER_ERR_UNAVAILABLE, "there is no configuration file to read again");
 	else
 		file = n->options.load(n->options.ctx, &err);
-	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err))
+	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err)) {
+		er_node_reloaded(n, false);
 		done(done_ctx, &err);
+	}
 	er_config_unref(file);
 }
 
@@ -244,6 +247,13 @@ bool er_node_start_control(er_node *n, er_err *err)
 {
 	char full[PATH_MAX];
 	er_store_options so = {.dir = n->file->data};
+	/* The predecessor's lock on the folder, as the store expects it (er_store_lock_fd). */
+	int lock = er_inherited_take_one(n->options.inherited, "store", "lock");
+	if (lock >= 0) {
+		char number[16];
+		snprintf(number, sizeof number, "%d", lock);
+		setenv("ER_STORE_LOCK_FD", number, 1);
+	}
 	n->store = er_store_open(&so, err);
 	if (n->store == NULL)
 		return false;
@@ -257,6 +267,18 @@ bool er_node_start_control(er_node *n, er_err *err)
 	er_control_options co = {.loop = n->loop, .store = n->store, .ops = &ops, .ops_ctx = n, .routine_max = n->file->routine_max};
 	n->control = er_control_new(&co, err);
 	return n->control != NULL;
+}
+
+void er_node_pause(er_node *n, bool on)
+{
+	ER_CHECK(n, NODE_MAGIC);
+	if (n->control != NULL)
+		er_control_pause(n->control, on);
+}
+
+bool er_node_quiet(const er_node *n)
+{
+	return n->changing == NULL && (n->control == NULL || er_control_quiet(n->control));
 }
 
 typedef struct ending {

@@ -107,7 +107,8 @@ struct er_server {
 	uv_timer_t tick;
 	bool ticking, draining, closing, full;
 	unsigned handles;
-	int reserve; /* a descriptor kept for the moment when there are no more */
+	int reserve;          /* a descriptor kept for the moment when there are no more */
+	uint64_t patience_ms; /* draining: loop time until which idle connections may stay */
 	uint64_t last_id;
 	uint64_t date_ms; /* loop time when it was written */
 	uint8_t date[ER_DATE_N];
