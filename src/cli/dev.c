@@ -91,7 +91,7 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	bool ipv6 = strchr(d->host, ':') != NULL;
 	er_config *c = er_config_new();
 	char *listen = er_printf(ipv6 ? "[%s]:%u" : "%s:%u", d->host, d->port);
-	er_config_add_listen(c, er_slice_cstr(listen));
+	er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(listen));
 	er_free(listen);
 	c->dev = true;
 	c->threads = 1; /* one instance: what the routine keeps in its globals is there for the next request */
@@ -119,7 +119,7 @@ static bool reload(dev *d)
 {
 	er_err err = {0};
 	er_config *c = make_config(d, NULL, &err);
-	bool ok = c != NULL && er_node_reload(d->node, c, &err);
+	bool ok = c != NULL && er_node_reload(d->node, c, NULL, NULL, &err);
 	if (!ok)
 		er_devlog_failed(d->log, &(er_diag){.text = er_slice_cstr(err.text)}, 1, true);
 	er_config_unref(c);

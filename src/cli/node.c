@@ -37,20 +37,41 @@ typedef struct app {
 
 /* ---- what to serve ---- */
 
+static bool any_production(const er_config *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (c->listen[i].env == ER_ENV_PRODUCTION)
+			return true;
+	return false;
+}
+
+/* --listen stands for the configuration's "listen", and not for that of "staging". */
+static void replace_listen(const settings *s, er_config *c)
+{
+	er_config *old = er_config_copy(c);
+	er_config_clear_listen(c);
+	for (size_t i = 0; i < s->n_listen; i++)
+		er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(s->listen[i]));
+	for (size_t i = 0; i < old->n_listen; i++)
+		if (old->listen[i].env != ER_ENV_PRODUCTION)
+			er_config_add_listen(c, old->listen[i].env, er_slice_cstr(old->listen[i].address));
+	er_config_unref(old);
+}
+
 static bool apply(const settings *s, er_config *c, er_err *err)
 {
 	if (s->n_listen > 0) {
-		for (size_t i = 0; i < c->n_listen; i++)
-			er_free(c->listen[i]);
-		c->n_listen = 0;
-		for (size_t i = 0; i < s->n_listen; i++)
-			er_config_add_listen(c, er_slice_cstr(s->listen[i]));
+		replace_listen(s, c);
+	} else if (!any_production(c)) {
+		er_config_add_listen(c, ER_ENV_PRODUCTION, ER_LIT("127.0.0.1:8787"));
 	}
-	if (c->n_listen == 0)
-		er_config_add_listen(c, ER_LIT("127.0.0.1:8787"));
 	if (s->admin != NULL) {
 		er_free(c->admin);
 		c->admin = er_strdup_cstr(s->admin);
+	}
+	if (s->data != NULL) {
+		er_free(c->data);
+		c->data = er_strdup_cstr(s->data);
 	}
 	if (s->origin != NULL) {
 		er_slice scheme, authority;
@@ -76,6 +97,11 @@ static er_config *load(const app *a, er_err *err)
 		return NULL;
 	}
 	return c;
+}
+
+static er_config *load_again(void *ctx, er_err *err)
+{
+	return load(ctx, err);
 }
 
 /* The file that was named; or node.jsonc here, which may be missing when --origin says what to serve. */
@@ -136,6 +162,15 @@ static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kin
 
 /* ---- saying that it is ready ---- */
 
+/* Of production. */
+static size_t n_routines(const er_config *c)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < c->n_deployments; i++)
+		n += c->deployments[i]->env == ER_ENV_PRODUCTION;
+	return n;
+}
+
 static void put_url(er_buf *b, const char *address, unsigned port)
 {
 	er_slice s = er_slice_cstr(address), host = s;
@@ -161,18 +196,31 @@ static void write_out(er_buf *b)
 	er_buf_fini(b);
 }
 
+static void put_listen_json(const app *a, const er_config *c, er_env env, er_buf *b)
+{
+	er_buf url = {0};
+	bool any = false;
+	for (size_t i = 0; i < c->n_listen; i++) {
+		if (c->listen[i].env != env)
+			continue;
+		er_buf_clear(&url);
+		put_url(&url, c->listen[i].address, er_node_port(a->node, i));
+		er_buf_put_cstr(b, any ? "," : "");
+		er_buf_put_json(b, er_buf_slice(&url));
+		any = true;
+	}
+	er_buf_fini(&url);
+}
+
 static void say_ready_json(const app *a, const er_config *c, const char *engine, er_level level)
 {
 	er_buf b, url;
 	er_buf_init(&b);
 	er_buf_init(&url);
 	er_buf_puts(&b, "{\"event\":\"ready\",\"listen\":[");
-	for (size_t i = 0; i < c->n_listen; i++) {
-		er_buf_clear(&url);
-		put_url(&url, c->listen[i], er_node_port(a->node, i));
-		er_buf_put_cstr(&b, i > 0 ? "," : "");
-		er_buf_put_json(&b, er_buf_slice(&url));
-	}
+	put_listen_json(a, c, ER_ENV_PRODUCTION, &b);
+	er_buf_puts(&b, "],\"staging\":[");
+	put_listen_json(a, c, ER_ENV_STAGING, &b);
 	er_buf_puts(&b, "]");
 	if (c->admin != NULL) {
 		er_buf_clear(&url);
@@ -180,12 +228,32 @@ static void say_ready_json(const app *a, const er_config *c, const char *engine,
 		er_buf_puts(&b, ",\"admin\":");
 		er_buf_put_json(&b, er_buf_slice(&url));
 	}
+	if (er_node_admin_path(a->node) != NULL) {
+		er_buf_puts(&b, ",\"socket\":");
+		er_buf_put_json(&b, er_slice_cstr(er_node_admin_path(a->node)));
+	}
 	er_buf_printf(&b, ",\"pid\":%ld,\"threads\":%u,\"routines\":%zu,\"version\":\"%s\",\"engine\":", (long)getpid(), c->threads,
-	              c->n_routines, ER_VERSION);
+	              n_routines(c), ER_VERSION);
 	er_buf_put_json(&b, er_slice_cstr(engine));
 	er_buf_printf(&b, ",\"level\":\"%s\"}\n", er_level_name(level));
 	er_buf_fini(&url);
 	write_out(&b);
+}
+
+enum { SHOWN = 20 };
+
+static void put_routines(const app *a, const er_config *c, er_buf *b)
+{
+	size_t shown = 0, all = n_routines(c);
+	for (size_t i = 0; i < c->n_deployments && shown < SHOWN; i++) {
+		er_slice name = c->deployments[i]->name;
+		if (c->deployments[i]->env != ER_ENV_PRODUCTION)
+			continue;
+		er_buf_printf(b, "  %.*s   http://%.*s.localhost:%u/\n", ER_FMT(name), ER_FMT(name), er_node_port(a->node, 0));
+		shown++;
+	}
+	if (all > shown)
+		er_buf_printf(b, "  and %zu more routines\n", all - shown);
 }
 
 static void say_ready(const app *a, const er_config *c)
@@ -203,14 +271,10 @@ static void say_ready(const app *a, const er_config *c)
 	er_buf_init(&b);
 	for (size_t i = 0; i < c->n_listen; i++) {
 		er_buf_puts(&b, "ready on ");
-		put_url(&b, c->listen[i], er_node_port(a->node, i));
-		er_buf_putc(&b, '\n');
+		put_url(&b, c->listen[i].address, er_node_port(a->node, i));
+		er_buf_put_cstr(&b, c->listen[i].env == ER_ENV_STAGING ? " (staging)\n" : "\n");
 	}
-	for (size_t i = 0; i < c->n_routines && i < 20; i++)
-		er_buf_printf(&b, "  %.*s   http://%.*s.localhost:%u/\n", ER_FMT(c->routines[i]->name), ER_FMT(c->routines[i]->name),
-		              er_node_port(a->node, 0));
-	if (c->n_routines > 20)
-		er_buf_printf(&b, "  and %zu more routines\n", c->n_routines - 20);
+	put_routines(a, c, &b);
 	if (c->origin != NULL)
 		er_buf_printf(&b, "  everything else from %s\n", c->origin);
 	if (c->admin != NULL) {
@@ -218,6 +282,8 @@ static void say_ready(const app *a, const er_config *c)
 		put_url(&b, c->admin, er_node_admin_port(a->node));
 		er_buf_puts(&b, "/health and /metrics\n");
 	}
+	if (er_node_admin_path(a->node) != NULL)
+		er_buf_printf(&b, "control API on %s\n", er_node_admin_path(a->node));
 	write_out(&b);
 }
 
@@ -239,6 +305,18 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 	er_node_stop(a->node, on_stopped, a);
 }
 
+static void on_reloaded(void *ctx, const er_err *err)
+{
+	const app *a = ctx;
+	if (err != NULL) {
+		er_log(ER_LOG_ERROR, "node", "not reloaded, the old configuration stays: %s", err->text);
+		return;
+	}
+	const er_config *c = er_node_config(a->node);
+	er_log(ER_LOG_INFO, "node", "reloaded %s: %zu routines, %zu routes", a->config_path, n_routines(c),
+	       c->site[ER_ENV_PRODUCTION].n_rules);
+}
+
 static void on_reload_signal(uv_signal_t *handle, int signum)
 {
 	(void)signum;
@@ -249,11 +327,8 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 		return;
 	}
 	er_config *c = load(a, &err);
-	bool ok = c != NULL && er_node_reload(a->node, c, &err);
-	if (ok)
-		er_log(ER_LOG_INFO, "node", "reloaded %s: %zu routines, %zu routes", a->config_path, c->n_routines, c->n_routes);
-	else
-		er_log(ER_LOG_ERROR, "node", "not reloaded, the old configuration stays: %s", err.text);
+	if (c == NULL || !er_node_reload(a->node, c, on_reloaded, a, &err))
+		on_reloaded(a, &err);
 	er_config_unref(c);
 }
 
@@ -285,11 +360,6 @@ static int run(app *a)
 	er_config *c = NULL;
 	if (find_config(a, &err))
 		c = load(a, &err);
-	if (c != NULL && a->set.data != NULL && chdir(a->set.data) != 0) {
-		er_fail_errno(&err, ER_ERR_IO, "--data %s", a->set.data);
-		er_config_unref(c);
-		c = NULL;
-	}
 	if (c == NULL) {
 		fprintf(stderr, "error: %s\n", err.text);
 		return ER_EXIT_FAILED;
@@ -303,6 +373,8 @@ static int run(app *a)
 		er_log(ER_LOG_WARN, "node",
 		       "ER_ATTACK_HOOKS=1: sandboxes obey the attack hooks of the tests; never do this in production");
 	er_node_options o = {.config = c,
+	                     .load = a->config_path != NULL ? load_again : NULL,
+	                     .ctx = a,
 	                     .events = {.isolate = {.console = on_console, .exception = on_exception, .killed = on_killed}},
 	                     .attack_hooks = attack_hooks};
 	a->node = er_node_new(&a->loop, &o, &err);
@@ -310,7 +382,7 @@ static int run(app *a)
 		fprintf(stderr, "error: %s\n", err.text);
 	} else {
 		watch_signals(a);
-		say_ready(a, c);
+		say_ready(a, er_node_config(a->node));
 		uv_run(&a->loop, UV_RUN_DEFAULT);
 		er_node_free(a->node);
 	}
@@ -347,9 +419,9 @@ int er_cmd_node(int argc, char **argv)
 	const char *ignored = NULL;
 	const er_option options[] = {
 	    {"config", 'c', "FILE", "the node's configuration; default ./node.jsonc", NULL, &s->config},
-	    {"data", 0, "DIR", "the folder that the node works in; it must be there", NULL, &s->data},
+	    {"data", 0, "DIR", "the folder of the store: what is deployed here; made if it is not there", NULL, &s->data},
 	    {"listen", 'l', "ADDR", "where clients come, instead of the configuration's; may be repeated", NULL, &ignored},
-	    {"admin", 0, "ADDR", "where /health and /metrics are", NULL, &s->admin},
+	    {"admin", 0, "ADDR", "where /health and /metrics are, and the control API for who has a token", NULL, &s->admin},
 	    {"origin", 0, "URL", "what answers when no routine does: an instant CDN node", NULL, &s->origin},
 	    {"threads", 't', "N", "gateway threads; default: one a core", NULL, &s->threads},
 	    {"json", 0, NULL, "ready line and log as JSON", &s->json, NULL},

@@ -220,6 +220,7 @@ void er_access_log_record(er_buf *out, const er_finished *f)
 	er_buf_printf(out, ",\"id\":\"%016llx\"", (unsigned long long)x->id);
 	if (r != NULL) {
 		put_text(out, "routine", r->name);
+		put_text(out, "environment", er_slice_cstr(er_env_name(f->served->deployment->env)));
 		put_text(out, "version", r->version);
 	}
 	put_text(out, "client", er_address_text(&x->client, address));

@@ -4,18 +4,38 @@
 #include "base/mem.h"
 #include "gateway/listen.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x41444d4e, MAX_THREADS = 1024 };
+enum {
+	MAGIC = 0x41444d4e,
+	MAX_THREADS = 1024,
+	BODY_MAX = 32 * 1024 * 1024 /* code and map of 24 MB, and what JSON adds */,
+	BACKLOG = 128
+};
+
+typedef enum door_kind { REMOTE, LOCAL, DOORS } door_kind;
+
+/* A way in; who comes by it is known by that. */
+typedef struct door {
+	er_admin *admin;
+	er_server *server;
+	er_handler handler;
+	const er_handler *api; /* or NULL */
+} door;
 
 struct er_admin {
 	uint32_t magic;
 	er_admin_source source;
-	er_server *server;
+	door doors[DOORS];
+	unsigned open;
 	er_server_stats stats;
-	er_handler handler;
 	uint64_t started_us;
+	char *path;       /* of the socket, or NULL */
+	struct stat file; /* as it was made */
 	void (*closed)(void *ctx);
 	void *ctx;
 };
@@ -50,51 +70,97 @@ static void answer(er_exchange *x, int status, er_slice type, er_buf *text)
 	er_exchange_answer(x);
 }
 
-static void health(er_admin *a, er_exchange *x, const er_metrics_view *v, unsigned n)
+typedef struct sums {
+	uint64_t connections, pool, instances, failures;
+	er_level level;
+	char engine[64];
+} sums;
+
+static sums sum_up(const er_metrics_view *v, unsigned n)
+{
+	sums s = {.level = ER_LEVEL_NONE};
+	for (unsigned i = 0; i < n; i++) {
+		s.connections += __atomic_load_n(&v[i].server->connections, __ATOMIC_RELAXED);
+		s.pool += __atomic_load_n(&v[i].isolate->pool_ready, __ATOMIC_RELAXED);
+		s.instances += __atomic_load_n(&v[i].isolate->instances, __ATOMIC_RELAXED);
+		s.failures += __atomic_load_n(&v[i].isolate->spawn_failures, __ATOMIC_RELAXED);
+		er_level l = v[i].isolate->level;
+		if (l != ER_LEVEL_NONE && (s.level == ER_LEVEL_NONE || l < s.level))
+			s.level = l;
+		if (s.engine[0] == '\0' && v[i].isolate->engine[0] != '\0')
+			snprintf(s.engine, sizeof s.engine, "%.60s", v[i].isolate->engine);
+	}
+	return s;
+}
+
+void er_admin_state(const er_admin *a, er_buf *b, bool *ok)
 {
 	const char *status = a->source.status(a->source.ctx);
-	uint64_t connections = 0, pool = 0, instances = 0, failures = 0;
-	er_level level = ER_LEVEL_NONE;
-	char engine[64] = "";
-	for (unsigned i = 0; i < n; i++) {
-		connections += __atomic_load_n(&v[i].server->connections, __ATOMIC_RELAXED);
-		pool += __atomic_load_n(&v[i].isolate->pool_ready, __ATOMIC_RELAXED);
-		instances += __atomic_load_n(&v[i].isolate->instances, __ATOMIC_RELAXED);
-		failures += __atomic_load_n(&v[i].isolate->spawn_failures, __ATOMIC_RELAXED);
-		er_level l = v[i].isolate->level;
-		if (l != ER_LEVEL_NONE && (level == ER_LEVEL_NONE || l < level))
-			level = l;
-		if (engine[0] == '\0' && v[i].isolate->engine[0] != '\0')
-			snprintf(engine, sizeof engine, "%.60s", v[i].isolate->engine);
-	}
+	er_metrics_view *v = er_alloc(MAX_THREADS * sizeof *v);
+	unsigned n = a->source.views(a->source.ctx, v, MAX_THREADS);
+	sums s = sum_up(v, n);
+	er_free(v);
 	/* Between start and first sandbox there is no level yet: that is no fault. */
-	if (level != ER_LEVEL_NONE && level < a->source.min_level)
+	if (s.level != ER_LEVEL_NONE && s.level < a->source.min_level)
 		status = "degraded";
+	*ok = er_slice_eq(er_slice_cstr(status), ER_LIT("ok"));
+	er_buf_puts(b, "{\"status\":");
+	er_buf_put_json(b, er_slice_cstr(status));
+	er_buf_puts(b, ",\"version\":\"" ER_VERSION "\",\"engine\":");
+	er_buf_put_json(b, er_slice_cstr(s.engine));
+	er_buf_printf(b, ",\"level\":\"%s\",\"threads\":%u,\"routines\":%zu", er_level_name(s.level), n,
+	              a->source.routines(a->source.ctx));
+	er_buf_printf(b, ",\"connections\":%llu,\"instances\":%llu,\"pool\":%llu", (unsigned long long)s.connections,
+	              (unsigned long long)s.instances, (unsigned long long)s.pool);
+	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld}", (unsigned long long)s.failures,
+	              (unsigned long long)((er_clock_mono_us() - a->started_us) / 1000000U), (long)getpid());
+}
+
+static void health(er_admin *a, er_exchange *x)
+{
+	bool ok;
 	er_buf b;
 	er_buf_init(&b);
-	er_buf_puts(&b, "{\"status\":");
-	er_buf_put_json(&b, er_slice_cstr(status));
-	er_buf_puts(&b, ",\"version\":\"" ER_VERSION "\",\"engine\":");
-	er_buf_put_json(&b, er_slice_cstr(engine));
-	er_buf_printf(&b, ",\"level\":\"%s\",\"threads\":%u,\"routines\":%zu", er_level_name(level), n,
-	              a->source.routines(a->source.ctx));
-	er_buf_printf(&b, ",\"connections\":%llu,\"instances\":%llu,\"pool\":%llu", (unsigned long long)connections,
-	              (unsigned long long)instances, (unsigned long long)pool);
-	er_buf_printf(&b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu}\n", (unsigned long long)failures,
-	              (unsigned long long)((er_clock_mono_us() - a->started_us) / 1000000U));
-	answer(x, er_slice_eq(er_slice_cstr(status), ER_LIT("ok")) ? 200 : 503, ER_LIT("application/json"), &b);
+	er_admin_state(a, &b, &ok);
+	er_buf_putc(&b, '\n');
+	answer(x, ok ? 200 : 503, ER_LIT("application/json"), &b);
 	er_buf_fini(&b);
+}
+
+static void metrics(er_admin *a, er_exchange *x)
+{
+	er_metrics_view *v = er_alloc(MAX_THREADS * sizeof *v);
+	unsigned n = a->source.views(a->source.ctx, v, MAX_THREADS);
+	er_buf b;
+	er_buf_init(&b);
+	er_metrics_write(&b, v, n, a->source.log_dropped(a->source.ctx));
+	answer(x, 200, ER_LIT("text/plain; version=0.0.4; charset=utf-8"), &b);
+	er_buf_fini(&b);
+	er_free(v);
+}
+
+static bool of_api(er_slice path)
+{
+	return er_slice_starts(path, ER_LIT("/v1")) && (path.n == 3 || path.p[3] == '/');
 }
 
 static void handle(void *self, er_exchange *x)
 {
-	er_admin *a = self;
+	const door *from = self;
+	er_admin *a = from->admin;
 	ER_CHECK(a, MAGIC);
 	er_slice path = er_slice_head(x->req.target, er_slice_find(x->req.target, '?'));
 	bool is_health = er_slice_eq(path, ER_LIT("/health")), is_metrics = er_slice_eq(path, ER_LIT("/metrics"));
+	if (of_api(path) && from->api != NULL) {
+		er_exchange_start(x, from->api);
+		return;
+	}
 	if (!is_health && !is_metrics) {
 		er_exchange_fail(x, 404, ER_ERR_NO_ROUTE, NULL,
-		                 "This is the admin address of an EdgeRoutine node: /health and /metrics are here.");
+		                 from->api != NULL
+		                     ? "This is the admin address of an EdgeRoutine node: /health, /metrics and /v1 are here."
+		                     : "This is the admin address of an EdgeRoutine node: /health and /metrics are here. The control "
+		                       "API (/v1) needs a folder for its data: start the node with --data DIR, or set \"data\".");
 		er_exchange_answer(x);
 		return;
 	}
@@ -104,54 +170,100 @@ static void handle(void *self, er_exchange *x)
 		er_exchange_answer(x);
 		return;
 	}
-	er_metrics_view *v = er_alloc(MAX_THREADS * sizeof *v);
-	unsigned n = a->source.views(a->source.ctx, v, MAX_THREADS);
-	if (is_health) {
-		health(a, x, v, n);
-	} else {
-		er_buf b;
-		er_buf_init(&b);
-		er_metrics_write(&b, v, n, a->source.log_dropped(a->source.ctx));
-		answer(x, 200, ER_LIT("text/plain; version=0.0.4; charset=utf-8"), &b);
-		er_buf_fini(&b);
-	}
-	er_free(v);
+	if (is_health)
+		health(a, x);
+	else
+		metrics(a, x);
 }
 
-er_admin *er_admin_new(uv_loop_t *loop, const char *address, const er_admin_source *source, unsigned *port, er_err *err)
+/* ---- life ---- */
+
+er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source)
+{
+	er_admin *a = ER_NEW(er_admin);
+	*a = (er_admin){.magic = MAGIC, .source = *source, .started_us = er_clock_mono_us()};
+	const er_gateway_limits limits = {.request_line = 8192,
+	                                  .field = 8192,
+	                                  .header = 16384,
+	                                  .fields = 50,
+	                                  .header_ms = 10000,
+	                                  .min_body_rate = 240,
+	                                  .keep_alive_ms = 60000,
+	                                  .body = BODY_MAX};
+	for (door_kind k = REMOTE; k < DOORS; k++) {
+		door *d = &a->doors[k];
+		*d = (door){.admin = a, .api = k == LOCAL ? source->local : source->remote};
+		d->handler = (er_handler){.name = "admin", .handle = handle, .self = d};
+		er_server_options so = {.loop = loop, .handler = &d->handler, .limits = limits, .stats = &a->stats, .number = k};
+		d->server = er_server_new(&so);
+		a->open++;
+	}
+	return a;
+}
+
+bool er_admin_listen(er_admin *a, const char *address, unsigned *port, er_err *err)
 {
 	int fd;
 	*port = er_listen_open(address, &fd, 1, err);
 	if (*port == 0)
-		return NULL;
-	er_admin *a = ER_NEW(er_admin);
-	*a = (er_admin){.magic = MAGIC, .source = *source, .started_us = er_clock_mono_us()};
-	a->handler = (er_handler){.name = "admin", .handle = handle, .self = a};
-	er_gateway_limits limits = {.request_line = 4096,
-	                            .field = 4096,
-	                            .header = 16384,
-	                            .fields = 50,
-	                            .header_ms = 10000,
-	                            .min_body_rate = 240,
-	                            .keep_alive_ms = 60000,
-	                            .body = 4096};
-	er_server_options so = {.loop = loop, .handler = &a->handler, .limits = limits, .stats = &a->stats};
-	a->server = er_server_new(&so);
-	if (er_server_listen(a->server, fd, err))
-		return a;
+		return false;
+	if (er_server_listen(a->doors[REMOTE].server, fd, err))
+		return true;
 	close(fd);
 	*port = 0;
-	er_admin_close(a, NULL, NULL);
-	return NULL;
+	return false;
+}
+
+static int open_local(const char *path, er_err *err)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	er_slice name = er_slice_cstr(path);
+	if (name.n >= sizeof sa.sun_path) {
+		er_fail(err, ER_ERR_INVALID, "%s is too long for a socket (%zu bytes at most): choose a shorter data folder", path,
+		        sizeof sa.sun_path - 1);
+		return -1;
+	}
+	er_copy(sa.sun_path, name.p, name.n);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		er_fail_errno(err, ER_ERR_SYSTEM, "cannot make a socket");
+		return -1;
+	}
+	if (unlink(path) != 0 && errno != ENOENT)
+		er_fail_errno(err, ER_ERR_IO, "cannot replace %s", path);
+	else if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)&sa, sizeof sa) != 0 || chmod(path, 0600) != 0 ||
+	         listen(fd, BACKLOG) != 0)
+		er_fail_errno(err, ER_ERR_IO, "cannot listen on %s", path);
+	else
+		return fd;
+	close(fd);
+	return -1;
+}
+
+bool er_admin_listen_local(er_admin *a, const char *path, er_err *err)
+{
+	int fd = open_local(path, err);
+	if (fd < 0)
+		return false;
+	if (!er_server_listen(a->doors[LOCAL].server, fd, err)) {
+		close(fd);
+		return false;
+	}
+	a->path = er_strdup_cstr(path);
+	(void)stat(path, &a->file);
+	return true;
 }
 
 static void on_closed(void *ctx)
 {
 	er_admin *a = ctx;
 	ER_CHECK(a, MAGIC);
+	if (--a->open > 0)
+		return;
 	void (*closed)(void *) = a->closed;
 	void *closed_ctx = a->ctx;
 	a->magic = 0;
+	er_free(a->path);
 	er_free(a);
 	if (closed != NULL)
 		closed(closed_ctx);
@@ -159,7 +271,11 @@ static void on_closed(void *ctx)
 
 void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
 {
+	struct stat now;
 	a->closed = closed;
 	a->ctx = ctx;
-	er_server_close(a->server, on_closed, a);
+	if (a->path != NULL && stat(a->path, &now) == 0 && now.st_dev == a->file.st_dev && now.st_ino == a->file.st_ino)
+		(void)unlink(a->path);
+	for (door_kind k = REMOTE; k < DOORS; k++)
+		er_server_close(a->doors[k].server, on_closed, a);
 }

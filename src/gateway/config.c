@@ -1,10 +1,12 @@
 #include "gateway/config.h"
 
+#include "base/map.h"
 #include "base/mem.h"
-#include "gateway/route.h"
 
 #include <limits.h>
 #include <unistd.h>
+
+enum { HOST_MAX = 256 };
 
 /* ---- the snapshot ---- */
 
@@ -13,6 +15,8 @@ er_config *er_config_new(void)
 	er_config *c = ER_NEW(er_config);
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	c->refs = 1;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		c->site[e].names = er_map_new();
 	c->threads = cores < 1 ? 1 : cores > 256 ? 256 : (unsigned)cores;
 	c->min_level = ER_LEVEL_FULL;
 	c->pool = 4;
@@ -46,49 +50,88 @@ er_config *er_config_ref(er_config *c)
 	return c;
 }
 
-static void free_slice(er_slice s)
+static void free_strings(char **v, size_t n)
 {
-	er_free((void *)(uintptr_t)s.p);
+	for (size_t i = 0; i < n; i++)
+		er_free(v[i]);
+	er_free(v);
 }
 
 void er_config_unref(er_config *c)
 {
 	if (c == NULL || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	for (size_t i = 0; i < c->n_listen; i++)
-		er_free(c->listen[i]);
-	for (size_t i = 0; i < c->n_routes; i++) {
-		free_slice(c->routes[i].pattern);
-		free_slice(c->routes[i].host);
-		free_slice(c->routes[i].path);
+	er_config_clear_listen(c);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		er_route_index_free(c->site[e].index);
+		er_map_free(c->site[e].names);
+		er_free(c->site[e].rules);
 	}
-	for (size_t i = 0; i < c->n_routines; i++)
-		er_routine_unref(c->routines[i]);
-	er_route_index_free(c->index);
-	er_free(c->listen);
-	er_free(c->routes);
-	er_free(c->routines);
+	for (size_t i = 0; i < c->n_deployments; i++)
+		er_deployment_unref(c->deployments[i]);
+	free_strings(c->staging_hosts, c->n_staging_hosts);
+	er_free(c->deployments);
 	er_free(c->admin);
+	er_free(c->data);
 	er_free(c->origin);
 	er_free(c->access_log);
+	er_arena_fini(&c->arena);
 	er_free(c);
 }
 
-void er_config_add_listen(er_config *c, er_slice address)
+void er_config_add_listen(er_config *c, er_env env, er_slice address)
 {
 	c->listen = er_realloc(c->listen, (c->n_listen + 1) * sizeof *c->listen);
-	c->listen[c->n_listen++] = er_strdup_slice(address);
+	c->listen[c->n_listen++] = (er_listen){er_strdup_slice(address), env};
+}
+
+void er_config_clear_listen(er_config *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		er_free(c->listen[i].address);
+	er_free(c->listen);
+	c->listen = NULL;
+	c->n_listen = 0;
+}
+
+static void add_rule(er_config *c, er_env env, er_route rule);
+
+static char *again(const char *s)
+{
+	return s != NULL ? er_strdup_cstr(s) : NULL;
+}
+
+er_config *er_config_copy(const er_config *file)
+{
+	er_config *c = er_alloc(sizeof *c);
+	*c = *file;
+	c->refs = 1;
+	c->sealed = false;
+	er_arena_init(&c->arena);
+	c->listen = NULL;
+	c->n_listen = 0;
+	for (size_t i = 0; i < file->n_listen; i++)
+		er_config_add_listen(c, file->listen[i].env, er_slice_cstr(file->listen[i].address));
+	c->staging_hosts = er_alloc(file->n_staging_hosts * sizeof *c->staging_hosts);
+	for (size_t i = 0; i < file->n_staging_hosts; i++)
+		c->staging_hosts[i] = er_strdup_cstr(file->staging_hosts[i]);
+	c->admin = again(file->admin);
+	c->data = again(file->data);
+	c->origin = again(file->origin);
+	c->access_log = again(file->access_log);
+	c->deployments = NULL;
+	c->n_deployments = c->cap_deployments = 0;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		c->site[e] = (er_site){.names = er_map_new()};
+	for (size_t i = 0; i < file->n_deployments; i++)
+		er_config_add_deployment(c, er_deployment_ref(file->deployments[i]));
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		for (size_t i = 0; i < file->site[e].n_rules; i++)
+			add_rule(c, e, file->site[e].rules[i]);
+	return c;
 }
 
 /* ---- routines ---- */
-
-static er_routine *find_routine(const er_config *c, er_slice name)
-{
-	for (size_t i = 0; i < c->n_routines; i++)
-		if (er_slice_eq(c->routines[i]->name, name))
-			return c->routines[i];
-	return NULL;
-}
 
 /* A label of a host name (RFC 1123), in lower case: NAME.localhost is its address. */
 static bool name_ok(er_slice name)
@@ -130,102 +173,189 @@ static bool limits_ok(const er_config *c, const er_routine *r, er_err *err)
 
 bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
 {
-	ER_ASSERT(c->index == NULL);
+	ER_ASSERT(!c->sealed);
 	bool ok = true;
 	if (!name_ok(r->name))
 		ok = er_fail(err, ER_ERR_INVALID,
 		             "\"%.*s\" cannot be a routine's name: a-z, 0-9 and \"-\", at most 63, no \"-\" at either end",
 		             ER_FMT(r->name));
-	else if (find_routine(c, r->name) != NULL)
+	else if (er_config_find(c, ER_ENV_PRODUCTION, r->name) != NULL)
 		ok = er_fail(err, ER_ERR_INVALID, "there are two routines of the name %.*s", ER_FMT(r->name));
 	ok = ok && limits_ok(c, r, err);
-	if (!ok) {
-		er_routine_unref(r);
-		return false;
+	for (er_env e = 0; ok && e < ER_ENV_COUNT_; e++) {
+		er_deployment d = {.env = e, .version = {er_routine_ref(r)}, .percent = 100};
+		er_config_add_deployment(c, er_deployment_new(&d));
 	}
-	r->index = (uint32_t)c->n_routines;
-	c->routines = er_realloc(c->routines, (c->n_routines + 1) * sizeof *c->routines);
-	c->routines[c->n_routines++] = r;
-	return true;
+	c->n_file += ok;
+	er_routine_unref(r);
+	return ok;
 }
 
-/* ---- routes ---- */
-
-static er_slice own(er_slice s)
+void er_config_add_deployment(er_config *c, er_deployment *d)
 {
-	return er_slice_of(er_strdup_slice(s), s.n);
+	if (c->n_deployments == c->cap_deployments) {
+		c->cap_deployments = c->cap_deployments * 2 + 16;
+		c->deployments = er_realloc(c->deployments, c->cap_deployments * sizeof(er_deployment *));
+	}
+	c->deployments[c->n_deployments++] = d;
+	void *was = er_map_set(c->site[d->env].names, d->name, (void *)c->n_deployments);
+	ER_ASSERT(was == NULL);
 }
 
-/* Takes a pattern apart. `host` and `path` point into `pattern`. */
-static bool parse_pattern(er_slice pattern, er_route *out, er_err *err)
+/* Its index + 1; 0: there is none. */
+static uintptr_t index_of(const er_config *c, er_env env, er_slice name)
 {
-	size_t slash = er_slice_find(pattern, '/');
-	er_slice host = er_slice_head(pattern, slash), path = er_slice_from(pattern, slash);
-	*out = (er_route){.pattern = pattern};
-	if (er_slice_eq(host, ER_LIT("*"))) {
-		out->any_host = true;
-		host = (er_slice){NULL, 0};
-	} else if (er_slice_starts(host, ER_LIT("*."))) {
-		out->sub_hosts = true;
-		host = er_slice_from(host, 2);
+	return (uintptr_t)er_map_get(c->site[env].names, name);
+}
+
+er_deployment *er_config_find(const er_config *c, er_env env, er_slice name)
+{
+	uintptr_t i = index_of(c, env, name);
+	return i != 0 ? c->deployments[i - 1] : NULL;
+}
+
+/* ---- rules ---- */
+
+/* Its strings are there already. */
+static void push_rule(er_site *s, const er_route *rule)
+{
+	if (s->n_rules == s->cap_rules) {
+		s->cap_rules = s->cap_rules * 2 + 16;
+		s->rules = er_realloc(s->rules, s->cap_rules * sizeof *s->rules);
 	}
-	if (!out->any_host && host.n == 0)
-		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": a host is expected: host/path*, *.host or *", ER_FMT(pattern));
-	for (size_t i = 0; i < host.n; i++) {
-		uint8_t ch = er_lower(host.p[i]);
-		bool ok = (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-' || ch == '.' || ch == '_' || ch == '[' ||
-		          ch == ']' || (ch == ':' && host.p[0] == '[');
-		if (!ok)
-			return er_fail(
-			    err, ER_ERR_INVALID,
-			    "route \"%.*s\": \"%c\" cannot be in a host; no scheme, no port, and \"*\" only at its front as \"*.\"",
-			    ER_FMT(pattern), ch);
-	}
-	if (path.n == 0) {
-		path = ER_LIT("/");
-		out->path_prefix = true;
-	} else if (path.p[path.n - 1] == '*') {
-		out->path_prefix = true;
-		path.n--;
-	}
-	for (size_t i = 0; i < path.n; i++)
-		if (path.p[i] == '*' || path.p[i] == '?' || path.p[i] == '#' || path.p[i] <= ' ')
-			return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": \"%c\" cannot be in a path; \"*\" only at its end",
-			               ER_FMT(pattern), path.p[i] < ' ' ? ' ' : path.p[i]);
-	out->host = host;
-	out->path = path;
-	return true;
+	s->rules[s->n_rules++] = *rule;
+}
+
+static void add_rule(er_config *c, er_env env, er_route rule)
+{
+	er_route own;
+	(void)er_route_copy(&own, &rule, er_arena_alloc(&c->arena, er_route_bytes(&rule)));
+	push_rule(&c->site[env], &own);
 }
 
 bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, er_err *err)
 {
-	er_route route;
-	ER_ASSERT(c->index == NULL);
-	if (!parse_pattern(pattern, &route, err))
+	er_route rule;
+	ER_ASSERT(!c->sealed);
+	if (!er_route_parse(pattern, &rule, err))
 		return false;
-	route.routine = find_routine(c, routine_name);
-	if (route.routine == NULL)
+	if (er_config_find(c, ER_ENV_PRODUCTION, routine_name) == NULL)
 		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": there is no routine %.*s", ER_FMT(pattern), ER_FMT(routine_name));
-	route.pattern = own(pattern);
-	route.path = own(route.path);
-	route.host = own(route.host);
-	uint8_t *host = (uint8_t *)(uintptr_t)route.host.p;
-	for (size_t i = 0; i < route.host.n; i++)
-		host[i] = er_lower(host[i]);
-	c->routes = er_realloc(c->routes, (c->n_routes + 1) * sizeof *c->routes);
-	c->routes[c->n_routes++] = route;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		rule.target = (uint32_t)index_of(c, e, routine_name) - 1;
+		rule.position = (uint32_t)c->site[e].n_rules;
+		add_rule(c, e, rule);
+	}
 	return true;
+}
+
+bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice routine_name, uint32_t position)
+{
+	er_route rule;
+	uintptr_t target = index_of(c, env, routine_name);
+	if (target == 0 || !er_route_parse(pattern, &rule, NULL))
+		return false;
+	rule.target = (uint32_t)target - 1;
+	rule.stored = true;
+	rule.position = position;
+	add_rule(c, env, rule);
+	return true;
+}
+
+void er_config_add_own_rules(er_config *c, const er_deployment *d)
+{
+	uintptr_t target = index_of(c, d->env, d->name);
+	for (size_t i = 0; i < d->n_own; i++) {
+		er_route rule = d->own[i];
+		rule.target = (uint32_t)target - 1;
+		rule.stored = true;
+		rule.position = (uint32_t)c->site[d->env].n_rules;
+		push_rule(&c->site[d->env], &rule);
+	}
 }
 
 void er_config_seal(er_config *c)
 {
-	if (c->index == NULL)
-		c->index = er_route_index_new(c);
+	for (er_env e = 0; !c->sealed && e < ER_ENV_COUNT_; e++)
+		c->site[e].index = er_route_index_new(c->site[e].rules, c->site[e].n_rules);
+	c->sealed = true;
 }
 
-er_routine *er_config_route(const er_config *c, er_slice host, er_slice path)
+/* ---- the next one ---- */
+
+static bool same_piece(er_piece a, er_piece b)
 {
-	ER_ASSERT(c->index != NULL);
-	er_routine *r = er_route_index_find(c->index, host, path);
-	return r == NULL && c->dev && c->n_routines == 1 ? c->routines[0] : r;
+	return er_slice_eq(er_piece_slice(a), er_piece_slice(b));
+}
+
+/* Both of node.jsonc. */
+static bool same_routine(const er_routine *a, const er_routine *b)
+{
+	return er_slice_eq(a->name, b->name) && er_slice_eq(a->version, b->version) && er_slice_eq(a->source_url, b->source_url) &&
+	       er_slice_eq(a->env_json, b->env_json) && same_piece(a->code, b->code) && same_piece(a->source_map, b->source_map) &&
+	       memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->compat == b->compat && a->profile == b->profile &&
+	       a->fallback == b->fallback && a->n_allow == b->n_allow &&
+	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
+}
+
+void er_config_keep(er_config *c, const er_config *before)
+{
+	for (size_t i = 0; i < c->n_deployments; i++) {
+		er_deployment *now = c->deployments[i], *old = er_config_find(before, now->env, now->name);
+		if (old == NULL || old == now || old->id != 0 || now->id != 0 || !same_routine(now->version[0], old->version[0]))
+			continue;
+		c->deployments[i] = er_deployment_ref(old);
+		er_deployment_unref(now);
+	}
+}
+
+/* ---- finding ---- */
+
+/* The host in staging, if this one says staging; `room` is for one that has to be put together. */
+static bool staging_host(const er_config *c, er_slice host, char *room, er_slice *out)
+{
+	const er_slice local = ER_LIT(".staging.localhost"), plain = ER_LIT(".localhost");
+	if (er_slice_ends(host, local) && host.n < HOST_MAX) {
+		er_slice name = er_slice_head(host, host.n - local.n);
+		er_copy(room, name.p, name.n);
+		er_copy(room + name.n, plain.p, plain.n);
+		*out = er_slice_of(room, name.n + plain.n);
+		return true;
+	}
+	for (size_t i = 0; i < c->n_staging_hosts; i++) {
+		er_slice pattern = er_slice_cstr(c->staging_hosts[i]);
+		bool star = pattern.p[0] == '*';
+		er_slice tail = er_slice_from(pattern, star);
+		if (star ? host.n > tail.n && er_slice_ends(host, tail) : er_slice_eq(host, tail)) {
+			*out = star ? er_slice_head(host, host.n - tail.n) : host;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice path, er_found *out)
+{
+	char room[HOST_MAX];
+	ER_ASSERT(c->sealed);
+	/* The same host with the root's dot at its end. */
+	if (host.n > 1 && host.p[host.n - 1] == '.')
+		host.n--;
+	if (staging_host(c, host, room, &host))
+		env = ER_ENV_STAGING;
+	*out = (er_found){.env = env};
+	const er_slice local = ER_LIT(".localhost");
+	uintptr_t found = 0;
+	out->rule = er_route_index_find(c->site[env].index, host, path);
+	if (out->rule != NULL)
+		found = (uintptr_t)out->rule->target + 1;
+	else if (er_slice_ends(host, local))
+		found = index_of(c, env, er_slice_head(host, host.n - local.n));
+	if (found == 0 && c->dev && c->n_file == 1)
+		found = index_of(c, env, c->deployments[0]->name);
+	if (found == 0)
+		return false;
+	out->index = (uint32_t)found - 1;
+	out->deployment = c->deployments[out->index];
+	return true;
 }

@@ -1,20 +1,14 @@
 /* The node's configuration: an immutable snapshot, reference-counted (atomic), swapped whole. Gateway threads hold a reference while they use it.
- * Parsing (node.jsonc) is apart from serving. */
+ * Parsing (node.jsonc) is apart from serving.
+ *
+ * It has a site for each environment: deployments by the name of their routine, and rules. Routines and rules of node.jsonc are in every
+ * environment, before those of the store. */
 #ifndef ER_GATEWAY_CONFIG_H
 #define ER_GATEWAY_CONFIG_H
 
 #include "base/err.h"
 #include "channel/frame.h"
-#include "isolate/routine.h"
-
-/* "host/path*", "*.host", "*.host/path*", "*" ; the first rule that matches wins. */
-typedef struct er_route {
-	er_slice pattern; /* as written */
-	er_slice host;    /* lower case, without "*."; empty with any_host */
-	er_slice path;    /* prefix or whole; "/" if the pattern has none */
-	bool any_host, sub_hosts, path_prefix;
-	er_routine *routine; /* owned by the config */
-} er_route;
+#include "gateway/deployment.h"
 
 /* The gateway's own bounds (reference: RFC 9112, slow clients). */
 typedef struct er_gateway_limits {
@@ -29,24 +23,42 @@ typedef struct er_gateway_limits {
 	uint32_t drain_ms;                            /* graceful shutdown: 30 s */
 } er_gateway_limits;
 
+/* An address that clients come to, and the environment behind it. */
+typedef struct er_listen {
+	char *address; /* "127.0.0.1:8787", "[::]:80" */
+	er_env env;
+} er_listen;
+
+/* What one environment serves. */
+typedef struct er_site {
+	er_route *rules; /* in their order; strings of the configuration or of a deployment */
+	size_t n_rules, cap_rules;
+	struct er_map *names;         /* of a routine -> index of its deployment + 1 */
+	struct er_route_index *index; /* of the rules; made by er_config_seal */
+} er_site;
+
 typedef struct er_config {
 	uint32_t refs;
-	char **listen; /* "127.0.0.1:8787", "[::]:80"; at least one */
+	er_arena arena;    /* strings of rules */
+	er_listen *listen; /* at least one */
 	size_t n_listen;
-	char *admin; /* address of /health and /metrics, or NULL */
+	char **staging_hosts; /* "*.staging.example.com": what stands for the star is the host in staging; or a whole host */
+	size_t n_staging_hosts;
+	char *admin; /* address of /health, /metrics and /v1, or NULL */
+	char *data;  /* folder of the store, or NULL */
 	unsigned threads;
 	char *origin; /* "http://host:port": the standard process of every host, or NULL */
 	er_level min_level;
 	unsigned pool, pool_hardened, max_instances;
 	er_gateway_limits limits;
-	er_limits routine_max; /* the node's maximum */
-	er_routine **routines;
-	size_t n_routines;
-	er_route *routes;
-	size_t n_routes;
+	er_limits routine_max;       /* the node's maximum */
+	er_deployment **deployments; /* of all environments; references */
+	size_t n_deployments, cap_deployments;
+	size_t n_file;   /* routines of node.jsonc */
+	size_t n_hidden; /* stored routines that one of node.jsonc hides */
+	er_site site[ER_ENV_COUNT_];
 	char *access_log; /* path, "-" (standard output), or NULL: none */
-	bool log_json;
-	struct er_route_index *index; /* of `routes`; made by er_config_seal, owned */
+	bool log_json, sealed;
 	bool dev; /* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests allowed */
 } er_config;
 
@@ -55,19 +67,41 @@ er_config *er_config_new(void);
 er_config *er_config_ref(er_config *c);
 void er_config_unref(er_config *c);
 
-void er_config_add_listen(er_config *c, er_slice address);
+void er_config_add_listen(er_config *c, er_env env, er_slice address);
+/* Takes away what was added. */
+void er_config_clear_listen(er_config *c);
 
 /* Reads node.jsonc. Paths in it are relative to its folder. A mistake says file:line:column, the field, and what was expected. */
 er_config *er_config_load(const char *path, er_err *err);
 /* The same from its text; `shown` is the file's name in messages, `folder` (with "/" at its end, or empty) where relative paths begin. */
 er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err);
-/* Adds a routine (takes the reference) and, with a pattern, its route. A name also routes NAME.localhost after all explicit routes. */
-/* A routine whose limits exceed c->routine_max is refused, as is code of limits.code_n bytes or more. */
+/* Adds a routine to every environment (takes the reference). A name also routes NAME.localhost after all rules. A routine whose limits exceed
+ * c->routine_max is refused, as is code of limits.code_n bytes or more. */
 ER_MUST_CHECK bool er_config_add_routine(er_config *c, er_routine *r, er_err *err);
+/* A rule in every environment. */
 ER_MUST_CHECK bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, er_err *err);
+/* A deployment (takes the reference) whose name its environment does not have yet. */
+void er_config_add_deployment(er_config *c, er_deployment *d);
+/* A rule of one environment; false: it is not understood, or there is no such routine, and nothing was done. The pattern's strings are copied. */
+ER_MUST_CHECK bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice routine_name, uint32_t position);
+/* The rules that came with a deployment's versions, behind those there are. */
+void er_config_add_own_rules(er_config *c, const er_deployment *d);
+er_deployment *er_config_find(const er_config *c, er_env env, er_slice name);
+/* The same settings, and what node.jsonc serves: not sealed, for more to be added. One reference. */
+er_config *er_config_copy(const er_config *file);
+/* What did not change keeps its deployments of the configuration before, and with them its instances. */
+void er_config_keep(er_config *c, const er_config *before);
 /* Sorts the rules for er_config_route; the last thing before a configuration is handed to a node. Idempotent. */
 void er_config_seal(er_config *c);
-/* First rule wins; NULL: no routine. `host` lower case without port, `path` without query. The configuration must be sealed. */
-er_routine *er_config_route(const er_config *c, er_slice host, er_slice path);
+
+typedef struct er_found {
+	er_env env;
+	const er_deployment *deployment; /* NULL: no routine */
+	uint32_t index;                  /* of it, in the configuration */
+	const er_route *rule;            /* NULL: NAME.localhost */
+} er_found;
+/* First rule wins. `env`: of the listener; the host may say another one (NAME.staging.localhost, staging_hosts). `host` lower case without port,
+ * `path` without query. The configuration must be sealed. */
+bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice path, er_found *out);
 
 #endif

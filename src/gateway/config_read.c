@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 1 << 20, MAX_KEYS = 64 };
+enum { MAX_FILE = 1 << 20, MAX_KEYS = 64, MAX_STAGING_HOSTS = 64 };
 
 /* ---- saying where ---- */
 
@@ -148,7 +148,7 @@ static bool one_listen(er_config_reader *r, const er_json *v)
 		return expected(r, v, "an address as a string");
 	if (!er_listen_parse(v->text, &sa, &err))
 		return er_config_wrong(r, v, "%s", err.text);
-	er_config_add_listen(r->config, v->text);
+	er_config_add_listen(r->config, r->env, v->text);
 	return true;
 }
 
@@ -163,6 +163,56 @@ static bool read_listen(er_config_reader *r, const er_json *v)
 	for (const er_json *m = v->first; m != NULL; m = m->next)
 		if (!one_listen(r, m))
 			return false;
+	return true;
+}
+
+/* "*.staging.example.com", or one host. */
+static bool one_staging_host(er_config_reader *r, const er_json *v)
+{
+	er_config *c = r->config;
+	er_route rule;
+	er_err err = {0};
+	if (v->type != ER_JSON_STRING)
+		return expected(r, v, "a host as a string (\"*.staging.example.com\")");
+	if (!er_route_parse(v->text, &rule, &err) || rule.any_host || er_slice_find(v->text, '/') < v->text.n)
+		return er_config_wrong(r, v, "\"*.staging.example.com\" or a host is expected, without a path");
+	c->staging_hosts = er_realloc(c->staging_hosts, (c->n_staging_hosts + 1) * sizeof *c->staging_hosts);
+	char *host = c->staging_hosts[c->n_staging_hosts++] = er_strdup_slice(v->text);
+	for (; *host != '\0'; host++)
+		*host = (char)er_lower((uint8_t)*host);
+	return true;
+}
+
+static bool read_staging_hosts(er_config_reader *r, const er_json *v)
+{
+	unsigned n = 0;
+	if (v->type == ER_JSON_STRING)
+		return one_staging_host(r, v);
+	if (v->type != ER_JSON_ARRAY)
+		return expected(r, v, "a host, or an array of hosts,");
+	for (const er_json *m = v->first; m != NULL; m = m->next)
+		if (++n > MAX_STAGING_HOSTS)
+			return er_config_wrong(r, v, "more than %d hosts", MAX_STAGING_HOSTS);
+		else if (!one_staging_host(r, m))
+			return false;
+	return true;
+}
+
+static bool read_staging(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen}, {ER_LIT("hosts"), read_staging_hosts}};
+	r->env = ER_ENV_STAGING;
+	bool ok = er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+	r->env = ER_ENV_PRODUCTION;
+	return ok;
+}
+
+static bool read_data(er_config_reader *r, const er_json *v)
+{
+	if (v->type != ER_JSON_STRING || v->text.n == 0)
+		return er_config_string(r, v, &r->config->data);
+	er_free(r->config->data);
+	r->config->data = er_strdup_cstr(er_config_path(r, v->text));
 	return true;
 }
 
@@ -358,6 +408,20 @@ static bool read_nothing(er_config_reader *r, const er_json *v)
 	return true;
 }
 
+/* The rules from `from` on come before the others. */
+static void put_first(er_site *s, size_t from)
+{
+	size_t n = s->n_rules, first = n - from;
+	er_route *sorted = er_alloc(n * sizeof *sorted);
+	for (size_t i = 0; i < n; i++)
+		sorted[i < from ? first + i : i - from] = s->rules[i];
+	for (size_t i = 0; i < n; i++)
+		sorted[i].position = (uint32_t)i;
+	er_free(s->rules);
+	s->rules = sorted;
+	s->cap_rules = n;
+}
+
 /* Routines after everything that bounds them, and routes after the routines, wherever they stand in the file. The order of "routes" comes before
  * that of the routines' own. */
 static bool read_in_order(er_config_reader *r, const er_json *root)
@@ -366,24 +430,21 @@ static bool read_in_order(er_config_reader *r, const er_json *root)
 	for (const er_json *m = routines != NULL ? routines->first : NULL; m != NULL; m = m->next)
 		if (!er_config_read_routine(r, m))
 			return false;
-	size_t theirs = r->config->n_routes;
+	size_t theirs = r->config->site[0].n_rules;
 	for (const er_json *m = routes != NULL ? routes->first : NULL; m != NULL; m = m->next)
 		if (!one_route(r, m))
 			return false;
-	er_config *c = r->config;
-	size_t n = c->n_routes, file = n - theirs;
-	er_route *sorted = er_alloc((n + 1) * sizeof *sorted);
-	for (size_t i = 0; i < n; i++)
-		sorted[i < theirs ? file + i : i - theirs] = c->routes[i];
-	er_free(c->routes);
-	c->routes = sorted;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		put_first(&r->config->site[e], theirs);
 	return true;
 }
 
 static bool read_root(er_config_reader *r, const er_json *root)
 {
 	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},
+	                                     {ER_LIT("staging"), read_staging},
 	                                     {ER_LIT("admin"), read_admin},
+	                                     {ER_LIT("data"), read_data},
 	                                     {ER_LIT("threads"), read_threads},
 	                                     {ER_LIT("origin"), read_origin},
 	                                     {ER_LIT("sandbox"), read_sandbox},

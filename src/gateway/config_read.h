@@ -11,6 +11,7 @@ typedef struct er_config_reader {
 	const char *shown; /* the file's name, for messages */
 	er_slice folder;   /* relative paths begin here */
 	er_config *config;
+	er_env env; /* whose settings are read */
 	er_err *err;
 	void *into; /* what the present object fills */
 } er_config_reader;

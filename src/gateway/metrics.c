@@ -13,28 +13,38 @@ static const uint64_t wall_bounds[ER_WALL_BUCKETS] = {250,   500,    1000,   250
 void er_metrics_init(er_metrics *m)
 {
 	*m = (er_metrics){0};
-	m->first = &m->nothing;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		m->nothing[e].env = e;
+		m->nothing[e].next = m->first;
+		m->first = &m->nothing[e];
+		m->by_name[e] = er_map_new();
+	}
 }
 
 void er_metrics_fini(er_metrics *m)
 {
 	for (er_routine_metrics *r = m->first, *next; r != NULL; r = next) {
 		next = r->next;
-		if (r == &m->nothing)
+		if (r->name.n == 0)
 			continue;
 		er_free((void *)(uintptr_t)r->name.p);
+		er_free(r->tally);
 		er_free(r);
 	}
 	m->first = NULL;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_map_free(m->by_name[e]);
 }
 
-er_routine_metrics *er_metrics_of(er_metrics *m, er_slice name)
+er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name)
 {
-	for (er_routine_metrics *r = m->first; r != NULL; r = r->next)
-		if (er_slice_eq(r->name, name))
-			return r;
-	er_routine_metrics *r = ER_NEW(er_routine_metrics);
+	er_routine_metrics *r = er_map_get(m->by_name[env], name);
+	if (r != NULL)
+		return r;
+	r = ER_NEW(er_routine_metrics);
 	r->name = er_slice_of(er_strdup_slice(name), name.n);
+	r->env = env;
+	er_map_set(m->by_name[env], r->name, r);
 	r->next = m->first;
 	__atomic_store_n(&m->first, r, __ATOMIC_RELEASE);
 	return r;
@@ -72,6 +82,55 @@ void er_metrics_finished(er_routine_metrics *r, const er_finished *f)
 		add(&r->cut, 1);
 	if (f->x->res.error != ER_ERR_OK)
 		add(&r->errors[f->x->res.error], 1);
+	const er_deployment *d = f->served->deployment;
+	if (d == NULL || d->id == 0)
+		return;
+	if (r->tally == NULL)
+		__atomic_store_n(&r->tally, ER_NEW(er_tally), __ATOMIC_RELEASE);
+	er_tally_count(r->tally, d, f->served->routine, f->wall_us, er_metrics_failed(f));
+}
+
+bool er_metrics_failed(const er_finished *f)
+{
+	const er_exchange *x = f->x;
+	if (f->served->routine == NULL)
+		return false;
+	switch (x->facts.failed) {
+	case ER_ERR_EXCEPTION:
+	case ER_ERR_CPU:
+	case ER_ERR_MEMORY:
+	case ER_ERR_CODE_SIZE:
+	case ER_ERR_CRASH:
+	case ER_ERR_PROTOCOL:
+	case ER_ERR_SUSPENDED:
+	case ER_ERR_TIMEOUT:
+	case ER_ERR_TOO_LARGE:
+	case ER_ERR_UNAVAILABLE:
+		return true;
+	default:
+		return x->res.error == ER_ERR_UNAVAILABLE || x->res.error == ER_ERR_SUSPENDED;
+	}
+}
+
+/* ---- finding ---- */
+
+const er_routine_metrics *er_metrics_find(er_metrics_finder *f, const er_metrics *m, er_env env, er_slice name)
+{
+	const er_routine_metrics *first = __atomic_load_n(&m->first, __ATOMIC_ACQUIRE);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		if (f->by_name[e] == NULL)
+			f->by_name[e] = er_map_new();
+	for (const er_routine_metrics *r = first; r != NULL && r != f->seen; r = r->next)
+		if (r->name.n > 0)
+			er_map_set(f->by_name[r->env], r->name, (void *)(uintptr_t)r);
+	f->seen = first;
+	return er_map_get(f->by_name[env], name);
+}
+
+void er_metrics_finder_fini(er_metrics_finder *f)
+{
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_map_free(f->by_name[e]);
 }
 
 /* ---- reading ---- */
@@ -93,10 +152,10 @@ static void sum_up(er_routine_metrics *to, const er_routine_metrics *from)
 		a[i] += get(&b[i]);
 }
 
-static void put_name(er_buf *out, er_slice name)
+static void put_name(er_buf *out, const er_routine_metrics *r)
 {
 	/* A routine's name has only letters, digits and hyphens. */
-	er_buf_printf(out, "routine=\"%.*s\"", ER_FMT(name));
+	er_buf_printf(out, "routine=\"%.*s\",environment=\"%s\"", ER_FMT(r->name), er_env_name((er_env)r->env));
 }
 
 static void family(er_buf *out, const char *name, const char *type, const char *help)
@@ -107,7 +166,34 @@ static void family(er_buf *out, const char *name, const char *type, const char *
 typedef struct table {
 	er_routine_metrics *v;
 	size_t n;
+	struct er_version_totals *versions; /* beside v */
 } table;
+
+typedef struct er_version_total {
+	uint32_t number;
+	uint64_t requests, failures;
+} er_version_total;
+
+/* Of the newest deployment that a thread has seen: one that has had no request of it yet has nothing to add. */
+typedef struct er_version_totals {
+	uint64_t deployment;
+	er_version_total v[ER_STORE_SPLIT];
+} er_version_totals;
+
+static void sum_versions(er_version_totals *to, const er_routine_metrics *from)
+{
+	const er_tally *t = __atomic_load_n(&from->tally, __ATOMIC_ACQUIRE);
+	uint64_t id = t != NULL ? __atomic_load_n(&t->deployment, __ATOMIC_ACQUIRE) : 0;
+	if (id == 0 || id < to->deployment)
+		return;
+	if (id > to->deployment)
+		*to = (er_version_totals){.deployment = id};
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
+		to->v[i].number = __atomic_load_n(&t->version[i].number, __ATOMIC_RELAXED);
+		to->v[i].requests += get(&t->version[i].requests);
+		to->v[i].failures += __atomic_load_n(&t->version[i].failures, __ATOMIC_RELAXED);
+	}
+}
 
 static void put_counter(er_buf *out, const table *t, const char *name, size_t at, const char *help)
 {
@@ -115,7 +201,7 @@ static void put_counter(er_buf *out, const table *t, const char *name, size_t at
 	for (size_t i = 0; i < t->n; i++) {
 		const uint64_t *word = (const uint64_t *)(const void *)((const char *)&t->v[i] + at);
 		er_buf_printf(out, "%s{", name);
-		put_name(out, t->v[i].name);
+		put_name(out, &t->v[i]);
 		er_buf_printf(out, "} %llu\n", (unsigned long long)*word);
 	}
 }
@@ -130,7 +216,7 @@ static void put_by_kind(er_buf *out, const table *t, const char *name, size_t at
 			if (words[k] == 0)
 				continue;
 			er_buf_printf(out, "%s{", name);
-			put_name(out, t->v[i].name);
+			put_name(out, &t->v[i]);
 			er_buf_printf(out, ",%s=\"%s\"} %llu\n", label, er_err_name((er_err_kind)k), (unsigned long long)words[k]);
 		}
 	}
@@ -143,17 +229,38 @@ static void put_histogram(er_buf *out, const er_routine_metrics *r, const char *
 	for (unsigned i = 0; i <= n; i++) {
 		total += buckets[i];
 		er_buf_printf(out, "%s_bucket{", name);
-		put_name(out, r->name);
+		put_name(out, r);
 		if (i < n)
 			er_buf_printf(out, ",le=\"%g\"} %llu\n", (double)bounds[i] / 1e6, (unsigned long long)total);
 		else
 			er_buf_printf(out, ",le=\"+Inf\"} %llu\n", (unsigned long long)total);
 	}
 	er_buf_printf(out, "%s_sum{", name);
-	put_name(out, r->name);
+	put_name(out, r);
 	er_buf_printf(out, "} %.6f\n%s_count{", (double)sum_us / 1e6, name);
-	put_name(out, r->name);
+	put_name(out, r);
 	er_buf_printf(out, "} %llu\n", (unsigned long long)total);
+}
+
+/* What one version of a present deployment has had, over all threads. */
+static void put_versions(er_buf *out, const table *t)
+{
+	static const char *const help[] = {"Requests since the present deployment, by version.",
+	                                   "Of these, those that the node answered for the routine."};
+	static const char *const names[] = {"er_version_requests_total", "er_version_failures_total"};
+	for (int k = 0; k < 2; k++) {
+		family(out, names[k], "counter", help[k]);
+		for (size_t i = 0; i < t->n; i++)
+			for (unsigned v = 0; v < ER_STORE_SPLIT; v++) {
+				const er_version_total *total = &t->versions[i].v[v];
+				if (t->versions[i].deployment == 0 || total->number == 0)
+					continue;
+				er_buf_printf(out, "%s{", names[k]);
+				put_name(out, &t->v[i]);
+				er_buf_printf(out, ",version=\"%u\"} %llu\n", total->number,
+				              (unsigned long long)(k == 0 ? total->requests : total->failures));
+			}
+	}
 }
 
 static void put_routines(er_buf *out, const table *t)
@@ -163,7 +270,7 @@ static void put_routines(er_buf *out, const table *t)
 	for (size_t i = 0; i < t->n; i++)
 		for (int k = 0; k < 6; k++) {
 			er_buf_puts(out, "er_requests_total{");
-			put_name(out, t->v[i].name);
+			put_name(out, &t->v[i]);
 			er_buf_printf(out, ",status=\"%s\"} %llu\n", classes[k], (unsigned long long)t->v[i].requests[k]);
 		}
 	family(out, "er_cpu_seconds", "histogram", "CPU time of a request in its routine.");
@@ -182,6 +289,7 @@ static void put_routines(er_buf *out, const table *t)
 	put_by_kind(out, t, "er_kills_total", AT(kills), "limit", "Instances ended by a limit or a crash.");
 	put_by_kind(out, t, "er_errors_total", AT(errors), "kind", "Answers of the node's own making (header er-error).");
 #undef AT
+	put_versions(out, t);
 }
 
 static void put_value(er_buf *out, const char *name, const char *type, const char *help, uint64_t v)
@@ -232,27 +340,34 @@ static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped)
 {
-	er_map *by_name = er_map_new();
+	er_map *by_name[ER_ENV_COUNT_];
 	size_t cap = 0;
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		by_name[e] = er_map_new();
 	for (unsigned k = 0; k < n; k++)
 		for (const er_routine_metrics *r = __atomic_load_n(&threads[k].metrics->first, __ATOMIC_ACQUIRE); r != NULL; r = r->next)
 			cap++;
-	table t = {.v = er_zalloc((cap + 1) * sizeof *t.v)};
+	table t = {.v = er_zalloc((cap + 1) * sizeof *t.v), .versions = er_zalloc((cap + 1) * sizeof *t.versions)};
 	for (unsigned k = 0; k < n && t.n < cap; k++)
 		for (const er_routine_metrics *r = __atomic_load_n(&threads[k].metrics->first, __ATOMIC_ACQUIRE); r != NULL;
 		     r = r->next) {
-			er_routine_metrics *sum = er_map_get(by_name, r->name);
+			er_routine_metrics *sum = er_map_get(by_name[r->env], r->name);
 			if (sum == NULL && t.n < cap) {
 				sum = &t.v[t.n++];
 				sum->name = r->name;
-				er_map_set(by_name, r->name, sum);
+				sum->env = r->env;
+				er_map_set(by_name[r->env], r->name, sum);
 			}
-			if (sum != NULL)
-				sum_up(sum, r);
+			if (sum == NULL)
+				continue;
+			sum_up(sum, r);
+			sum_versions(&t.versions[sum - t.v], r);
 		}
 	put_routines(out, &t);
 	put_threads(out, threads, n);
 	put_value(out, "er_access_log_dropped_total", "counter", "Access log records that the disk was too slow for.", log_dropped);
-	er_map_free(by_name);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_map_free(by_name[e]);
 	er_free(t.v);
+	er_free(t.versions);
 }

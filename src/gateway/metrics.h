@@ -1,11 +1,13 @@
-/* Counters of one gateway thread, by routine. Written by that thread alone and read by the control thread without a lock: each word by
- * itself is right. The text is Prometheus's exposition format; labels are bounded by the routines this process has ever served. */
+/* Counters of one gateway thread, by routine and environment; made at the first request. Written by that thread alone and read by the control thread
+ * without a lock: each word by itself is right. The text is Prometheus's exposition format; labels are bounded by the routines this process has
+ * ever served, and versions by those that a routine's present deployments name. */
 #ifndef ER_GATEWAY_METRICS_H
 #define ER_GATEWAY_METRICS_H
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/server.h"
+#include "gateway/tally.h"
 #include "isolate/isolate.h"
 
 enum { ER_CPU_BUCKETS = 12, ER_WALL_BUCKETS = 14 };
@@ -13,6 +15,8 @@ enum { ER_CPU_BUCKETS = 12, ER_WALL_BUCKETS = 14 };
 typedef struct er_routine_metrics {
 	struct er_routine_metrics *next; /* set before it is shown; never freed before the thread's metrics are */
 	er_slice name;                   /* empty: requests that no routine took */
+	uint64_t env;                    /* er_env */
+	er_tally *tally;                 /* of a stored routine; made at its first request (atomic) */
 	uint64_t requests[6];            /* by class; 0: the client left before an answer */
 	uint64_t cpu[ER_CPU_BUCKETS + 1], cpu_us;
 	uint64_t wall[ER_WALL_BUCKETS + 1], wall_us;
@@ -23,15 +27,18 @@ typedef struct er_routine_metrics {
 } er_routine_metrics;
 
 typedef struct er_metrics {
-	er_routine_metrics *first;  /* atomic */
-	er_routine_metrics nothing; /* of no routine */
+	er_routine_metrics *first;                 /* atomic */
+	er_routine_metrics nothing[ER_ENV_COUNT_]; /* of no routine */
+	struct er_map *by_name[ER_ENV_COUNT_];     /* the thread's own */
 } er_metrics;
 
 void er_metrics_init(er_metrics *m);
 void er_metrics_fini(er_metrics *m);
 /* The counters of that name, made if need be. */
-er_routine_metrics *er_metrics_of(er_metrics *m, er_slice name);
+er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name);
 void er_metrics_finished(er_routine_metrics *r, const er_finished *f);
+/* The node answered for the routine: an exception, a limit, a crash; not that the client left or asked for too much. */
+bool er_metrics_failed(const er_finished *f);
 static inline void er_metrics_count(uint64_t *word)
 {
 	__atomic_store_n(word, *word + 1, __ATOMIC_RELAXED);
@@ -43,6 +50,15 @@ typedef struct er_metrics_view {
 	const er_server_stats *server;
 	const er_isolate_stats *isolate;
 } er_metrics_view;
+
+/* Finds the counters of a routine on one thread, from the control thread. Zeroed before the first use. */
+typedef struct er_metrics_finder {
+	const er_routine_metrics *seen; /* those from here on are in the map */
+	struct er_map *by_name[ER_ENV_COUNT_];
+} er_metrics_finder;
+/* NULL: it has had no request there. */
+const er_routine_metrics *er_metrics_find(er_metrics_finder *f, const er_metrics *m, er_env env, er_slice name);
+void er_metrics_finder_fini(er_metrics_finder *f);
 
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped);
 

@@ -1,12 +1,4 @@
-#include "gateway/node.h"
-
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "gateway/admin.h"
-#include "gateway/listen.h"
-#include "gateway/worker.h"
-#include "isolate/spawner.h"
+#include "gateway/node_internal.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -16,37 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x4e4f4445, READY_MS = 15000, LOOK_US = 2000 };
-
-/* One address that clients reach us at: a descriptor a thread, owned by the threads' servers. */
-typedef struct listening {
-	char *address;
-	unsigned port;
-	int *fds;
-} listening;
-
-struct er_node {
-	uint32_t magic;
-	uv_loop_t *loop;
-	er_config *config;
-	er_spawner spawner;
-	er_gate *gate;
-	er_access_log *log;
-	er_cidr *own;
-	size_t n_own;
-	er_worker **workers;
-	unsigned n, running, ended; /* ended: atomic */
-	listening *listens;
-	size_t n_listens;
-	uv_async_t async;
-	bool async_open;
-	er_admin *admin;
-	unsigned admin_port;
-	unsigned handles; /* of ours on the loop */
-	bool stopping, over;
-	void (*done)(void *ctx);
-	void *done_ctx;
-};
+enum { READY_MS = 15000, LOOK_US = 2000 };
 
 /* ---- what the node is asked about itself ---- */
 
@@ -71,7 +33,11 @@ static const char *status(void *ctx)
 
 static size_t routines(void *ctx)
 {
-	return ((er_node *)ctx)->config->n_routines;
+	const er_config *c = ((er_node *)ctx)->config;
+	size_t n = 0;
+	for (size_t i = 0; i < c->n_deployments; i++)
+		n += c->deployments[i]->env == ER_ENV_PRODUCTION;
+	return n;
 }
 
 /* ---- starting ---- */
@@ -112,6 +78,27 @@ static void find_own_addresses(er_node *n)
 	freeifaddrs(list);
 }
 
+/* The next three: on threads of workers. */
+static void on_configured(void *ctx)
+{
+	er_node *n = ctx;
+	__atomic_add_fetch(&n->acknowledged, 1, __ATOMIC_ACQ_REL);
+	uv_async_send(&n->async);
+}
+
+static void on_let_go(void *ctx, er_config *config)
+{
+	er_node *n = ctx;
+	pthread_mutex_lock(&n->lock);
+	if (n->n_let_go == n->cap_let_go) {
+		n->cap_let_go = n->cap_let_go * 2 + 8;
+		n->let_go = er_realloc(n->let_go, n->cap_let_go * sizeof(er_config *));
+	}
+	n->let_go[n->n_let_go++] = config;
+	pthread_mutex_unlock(&n->lock);
+	uv_async_send(&n->async);
+}
+
 static void on_worker_ended(void *ctx)
 {
 	er_node *n = ctx;
@@ -129,7 +116,9 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 	n->workers = er_zalloc(n->spawner.n * sizeof *n->workers);
 	for (unsigned i = 0; i < n->spawner.n; i++) {
 		er_worker_options wo = {.number = i,
+		                        .of = n->spawner.n,
 		                        .config = n->config,
+		                        .tail = n->tail,
 		                        .spawner = n->spawner.sockets[i],
 		                        .gate = n->gate,
 		                        .log = n->log,
@@ -137,6 +126,8 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .own = n->own,
 		                        .n_own = n->n_own,
 		                        .events = o->events,
+		                        .configured = on_configured,
+		                        .let_go = on_let_go,
 		                        .ended = on_worker_ended,
 		                        .ctx = n};
 		n->workers[i] = er_worker_new(&wo, err);
@@ -150,22 +141,22 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 	return true;
 }
 
-static bool open_listening(er_node *n, const char *address, listening *out, er_err *err)
+bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
 {
-	*out = (listening){.fds = er_alloc(n->n * sizeof(int))};
-	out->port = er_listen_open(address, out->fds, n->n, err);
+	*out = (er_listening){.fds = er_alloc(n->n * sizeof(int)), .env = at->env};
+	out->port = er_listen_open(at->address, out->fds, n->n, err);
 	if (out->port == 0) {
 		er_free(out->fds);
 		return false;
 	}
-	out->address = er_strdup_cstr(address);
+	out->address = er_strdup_cstr(at->address);
 	return true;
 }
 
 /* The first sandbox of each thread must get ready, and as locked down as the operator wants it. */
 static bool wait_for_sandboxes(er_node *n, er_err *err)
 {
-	if (n->config->pool + n->config->pool_hardened == 0 || n->config->n_routines == 0)
+	if (n->config->pool + n->config->pool_hardened == 0 || (n->config->n_deployments == 0 && n->control == NULL))
 		return true;
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
@@ -196,38 +187,56 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 	return true;
 }
 
-static void give_listening(er_node *n, const listening *l)
+void er_node_give(er_node *n, const er_listening *l)
 {
 	for (unsigned i = 0; i < n->n; i++)
-		er_worker_listen(n->workers[i], l->fds[i]);
+		er_worker_listen(n->workers[i], l->fds[i], l->env);
 }
 
-static void drop_listening(listening *l, unsigned n, bool close_fds)
+void er_node_forget(er_listening *l, unsigned n, bool close_fds)
 {
 	for (unsigned i = 0; close_fds && i < n; i++)
 		close(l->fds[i]);
 	er_free(l->fds);
 	er_free(l->address);
-	*l = (listening){0};
+	*l = (er_listening){0};
 }
 
 static bool start_admin(er_node *n, er_err *err)
 {
-	if (n->config->admin == NULL)
+	if (n->config->admin == NULL && n->control == NULL)
 		return true;
 	er_admin_source source = {.views = views,
 	                          .log_dropped = log_dropped,
 	                          .status = status,
 	                          .routines = routines,
 	                          .ctx = n,
-	                          .min_level = n->config->min_level};
-	n->admin = er_admin_new(n->loop, n->config->admin, &source, &n->admin_port, err);
-	if (n->admin != NULL)
-		n->handles++;
-	return n->admin != NULL;
+	                          .min_level = n->config->min_level,
+	                          .remote = n->control != NULL ? er_control_remote(n->control) : NULL,
+	                          .local = n->control != NULL ? er_control_local(n->control) : NULL};
+	n->admin = er_admin_new(n->loop, &source);
+	n->handles++;
+	if (n->config->admin != NULL && !er_admin_listen(n->admin, n->config->admin, &n->admin_port, err))
+		return false;
+	return n->control == NULL || er_admin_listen_local(n->admin, n->admin_path, err);
 }
 
 static void on_async(uv_async_t *async);
+
+static bool start_listening(er_node *n, er_err *err)
+{
+	n->listens = er_zalloc((n->config->n_listen + 1) * sizeof *n->listens);
+	for (size_t i = 0; i < n->config->n_listen; i++) {
+		if (!er_node_open(n, &n->config->listen[i], &n->listens[i], err))
+			return false;
+		n->n_listens++;
+	}
+	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
+		return false;
+	for (size_t i = 0; i < n->n_listens; i++)
+		er_node_give(n, &n->listens[i]);
+	return true;
+}
 
 static bool start(er_node *n, const er_node_options *o, er_err *err)
 {
@@ -235,45 +244,42 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	if (!sandbox_path(o, path, sizeof path, err))
 		return false;
 	er_spawner_config sc = {.sandbox_path = path,
-	                        .n_sockets = n->config->threads,
+	                        .n_sockets = n->file->threads,
 	                        .want = o->want_level != ER_LEVEL_NONE ? o->want_level : ER_LEVEL_FULL,
 	                        .attack_hooks = o->attack_hooks};
-	/* Before any thread exists. */
+	/* Before any thread exists, and before there is a secret in memory. */
 	if (!er_spawner_start(&n->spawner, &sc, err))
 		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
 	n->async_open = true;
 	n->handles++;
+	if (n->file->data != NULL && !er_node_start_control(n, err))
+		return false;
+	n->config = er_node_assemble(n, n->file, err);
+	if (n->config == NULL)
+		return false;
 	n->log = er_access_log_open(n->config->access_log, err);
-	if (n->log == NULL || !make_workers(n, o, err))
-		return false;
-	n->listens = er_zalloc((n->config->n_listen + 1) * sizeof *n->listens);
-	for (size_t i = 0; i < n->config->n_listen; i++) {
-		if (!open_listening(n, n->config->listen[i], &n->listens[i], err))
-			return false;
-		n->n_listens++;
-	}
-	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
-		return false;
-	for (size_t i = 0; i < n->n_listens; i++)
-		give_listening(n, &n->listens[i]);
-	return true;
+	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err)
 {
 	er_node *n = ER_NEW(er_node);
-	*n = (er_node){.magic = MAGIC, .loop = loop, .config = er_config_ref(options->config)};
-	er_config_seal(n->config);
+	*n = (er_node){.magic = NODE_MAGIC, .loop = loop, .file = er_config_ref(options->config), .options = *options};
+	er_list_init(&n->wishes);
+	er_list_init(&n->granted);
+	er_list_init(&n->trials);
+	er_list_init(&n->tried);
+	pthread_mutex_init(&n->lock, NULL);
 	n->gate = er_gate_new();
-	er_gate_limit(n->gate, n->config->limits.connections, n->config->limits.per_address);
+	er_gate_limit(n->gate, n->file->limits.connections, n->file->limits.per_address);
 	find_own_addresses(n);
 	if (start(n, options, err))
 		return n;
 	/* Listening sockets were not handed out yet. */
 	for (size_t i = 0; i < n->n_listens; i++)
-		drop_listening(&n->listens[i], n->n, true);
+		er_node_forget(&n->listens[i], n->n, true);
 	n->n_listens = 0;
 	er_node_stop(n, NULL, NULL);
 	er_node_stop(n, NULL, NULL);
@@ -283,127 +289,19 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	return NULL;
 }
 
-/* ---- reloading ---- */
+/* ---- what threads bring back ---- */
 
-static bool same_slice(er_piece a, er_piece b)
+static void free_let_go(er_node *n)
 {
-	return er_slice_eq(er_piece_slice(a), er_piece_slice(b));
-}
-
-static bool same_routine(const er_routine *a, const er_routine *b)
-{
-	return a->index == b->index && er_slice_eq(a->name, b->name) && er_slice_eq(a->version, b->version) &&
-	       er_slice_eq(a->source_url, b->source_url) && er_slice_eq(a->env_json, b->env_json) && same_slice(a->code, b->code) &&
-	       same_slice(a->source_map, b->source_map) && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 &&
-	       a->compat == b->compat && a->profile == b->profile && a->fallback == b->fallback && a->n_allow == b->n_allow &&
-	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
-}
-
-/* A routine that did not change keeps its object, and with it its instances. */
-static void keep_unchanged(er_config *config, const er_config *before)
-{
-	for (size_t i = 0; i < config->n_routines && i < before->n_routines; i++) {
-		er_routine *now = config->routines[i], *old = before->routines[i];
-		if (now == old || !same_routine(now, old))
-			continue;
-		for (size_t k = 0; k < config->n_routes; k++)
-			if (config->routes[k].routine == now)
-				config->routes[k].routine = old;
-		config->routines[i] = er_routine_ref(old);
-		er_routine_unref(now);
-	}
-}
-
-static listening *find_listening(er_node *n, const char *address)
-{
-	for (size_t i = 0; i < n->n_listens; i++)
-		if (n->listens[i].address != NULL && er_slice_eq(er_slice_cstr(n->listens[i].address), er_slice_cstr(address)))
-			return &n->listens[i];
-	return NULL;
-}
-
-/* Opens what is new. On failure everything opened here is closed again. */
-static bool open_new(er_node *n, const er_config *config, listening *next, er_err *err)
-{
-	for (size_t i = 0; i < config->n_listen; i++) {
-		if (find_listening(n, config->listen[i]) != NULL || open_listening(n, config->listen[i], &next[i], err))
-			continue;
-		while (i-- > 0)
-			if (next[i].address != NULL)
-				drop_listening(&next[i], n->n, true);
-		return false;
-	}
-	return true;
-}
-
-static void swap_listening(er_node *n, const er_config *config, listening *next)
-{
-	for (size_t i = 0; i < config->n_listen; i++) {
-		if (next[i].address != NULL) {
-			give_listening(n, &next[i]);
-			continue;
-		}
-		listening *kept = find_listening(n, config->listen[i]);
-		if (kept != NULL) { /* NULL: the same address twice */
-			next[i] = *kept;
-			*kept = (listening){0};
-		}
-	}
-	for (size_t i = 0; i < n->n_listens; i++) {
-		if (n->listens[i].address == NULL)
-			continue;
-		for (unsigned k = 0; k < n->n; k++)
-			er_worker_unlisten(n->workers[k], n->listens[i].fds[k]);
-		drop_listening(&n->listens[i], n->n, false);
-	}
-	er_free(n->listens);
-	n->listens = next;
-	n->n_listens = config->n_listen;
-}
-
-static void warn_of_fixed(const er_config *old, const er_config *new)
-{
-	static const char text[] = "%s changed: it takes effect when the node is started again";
-	if (old->threads != new->threads)
-		er_log(ER_LOG_WARN, "gateway", text, "\"threads\"");
-	if (old->pool != new->pool || old->pool_hardened != new->pool_hardened || old->max_instances != new->max_instances ||
-	    old->min_level != new->min_level)
-		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
-	bool same = (old->admin == NULL) == (new->admin == NULL) &&
-	            (old->admin == NULL || er_slice_eq(er_slice_cstr(old->admin), er_slice_cstr(new->admin)));
-	if (!same)
-		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
-}
-
-bool er_node_reload(er_node *n, er_config *config, er_err *err)
-{
-	ER_CHECK(n, MAGIC);
-	if (n->stopping)
-		return er_fail(err, ER_ERR_UNAVAILABLE, "the node is stopping");
-	keep_unchanged(config, n->config);
-	er_config_seal(config);
-	listening *next = er_zalloc((config->n_listen + 1) * sizeof *next);
-	if (!open_new(n, config, next, err)) {
-		er_free(next);
-		return false;
-	}
-	if (!er_access_log_reopen(n->log, config->access_log, err)) {
-		for (size_t i = 0; i < config->n_listen; i++)
-			if (next[i].address != NULL)
-				drop_listening(&next[i], n->n, true);
-		er_free(next);
-		return false;
-	}
-	warn_of_fixed(n->config, config);
-	er_gate_limit(n->gate, config->limits.connections, config->limits.per_address);
-	/* The new configuration first: what comes by a new address must find its routes. */
-	for (unsigned i = 0; i < n->n; i++)
-		er_worker_configure(n->workers[i], config);
-	swap_listening(n, config, next);
-	er_config *old = n->config;
-	n->config = er_config_ref(config);
-	er_config_unref(old);
-	return true;
+	pthread_mutex_lock(&n->lock);
+	er_config **configs = n->let_go;
+	size_t count = n->n_let_go;
+	n->let_go = NULL;
+	n->n_let_go = n->cap_let_go = 0;
+	pthread_mutex_unlock(&n->lock);
+	for (size_t i = 0; i < count; i++)
+		er_config_unref(configs[i]);
+	er_free(configs);
 }
 
 /* ---- stopping ---- */
@@ -418,6 +316,8 @@ static void maybe_over(er_node *n)
 	er_free(n->workers);
 	n->workers = NULL;
 	n->n = 0;
+	er_node_tried(n); /* they go with what they were for */
+	free_let_go(n);
 	er_access_log_close(n->log);
 	n->log = NULL;
 	er_spawner_stop(&n->spawner);
@@ -425,43 +325,59 @@ static void maybe_over(er_node *n)
 		n->done(n->done_ctx);
 }
 
-static void on_async_closed(uv_handle_t *handle)
-{
-	er_node *n = handle->data;
-	n->handles--;
-	maybe_over(n);
-}
-
-static void on_admin_closed(void *ctx)
+static void one_handle_less(void *ctx)
 {
 	er_node *n = ctx;
 	n->handles--;
 	maybe_over(n);
 }
 
-/* All threads have ended: nothing is left that the admin listener could tell. */
+static void on_async_closed(uv_handle_t *handle)
+{
+	one_handle_less(handle->data);
+}
+
+static void stop_control(er_node *n)
+{
+	n->handles++;
+	er_node_stop_control(n, one_handle_less, n);
+}
+
+static void on_admin_closed(void *ctx)
+{
+	er_node *n = ctx;
+	stop_control(n);
+	one_handle_less(n);
+}
+
+/* All threads have ended: nothing is left that the admin listener could tell. Whoever asks the API is gone before the API is. */
 static void close_handles(er_node *n)
 {
-	if (n->admin != NULL)
-		er_admin_close(n->admin, on_admin_closed, n);
-	n->admin = NULL;
-	if (n->async_open)
-		uv_close((uv_handle_t *)&n->async, on_async_closed);
+	bool admin = n->admin != NULL, open = n->async_open;
 	n->async_open = false;
-	maybe_over(n);
+	if (admin)
+		er_admin_close(n->admin, on_admin_closed, n);
+	else
+		stop_control(n);
+	n->admin = NULL;
+	if (open)
+		uv_close((uv_handle_t *)&n->async, on_async_closed);
 }
 
 static void on_async(uv_async_t *async)
 {
 	er_node *n = async->data;
-	ER_CHECK(n, MAGIC);
+	ER_CHECK(n, NODE_MAGIC);
+	free_let_go(n);
+	er_node_tried(n);
+	er_node_changed(n);
 	if (n->stopping && n->async_open && __atomic_load_n(&n->ended, __ATOMIC_ACQUIRE) == n->running)
 		close_handles(n);
 }
 
 void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 {
-	ER_CHECK(n, MAGIC);
+	ER_CHECK(n, NODE_MAGIC);
 	if (n->over)
 		return;
 	if (done != NULL) {
@@ -469,6 +385,7 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 		n->done_ctx = ctx;
 	}
 	n->stopping = true;
+	er_node_drop_wishes(n);
 	for (unsigned i = 0; i < n->running; i++)
 		er_worker_stop(n->workers[i]);
 	if (n->running == 0 && n->async_open)
@@ -481,13 +398,18 @@ void er_node_free(er_node *n)
 {
 	if (n == NULL)
 		return;
-	ER_CHECK(n, MAGIC);
+	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT(n->over);
 	for (size_t i = 0; i < n->n_listens; i++)
-		drop_listening(&n->listens[i], 0, false);
+		er_node_forget(&n->listens[i], 0, false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
+	er_config_unref(n->changing);
 	er_config_unref(n->config);
+	er_config_unref(n->file);
+	er_store_close(n->store); /* the versions that it has the code of are gone */
+	er_free(n->admin_path);
+	pthread_mutex_destroy(&n->lock);
 	er_free(n->own);
 	n->magic = 0;
 	er_free(n);
@@ -501,6 +423,16 @@ unsigned er_node_port(const er_node *n, size_t i)
 unsigned er_node_admin_port(const er_node *n)
 {
 	return n->admin_port;
+}
+
+const char *er_node_admin_path(const er_node *n)
+{
+	return n->admin_path;
+}
+
+const er_config *er_node_config(const er_node *n)
+{
+	return n->config;
 }
 
 void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)

@@ -1,4 +1,8 @@
-/* A running node: the spawner, N gateway threads, the admin listener. `er node` and `er dev` are both this.
+/* A running node: the spawner, N gateway threads, the admin listener; with a data folder also the store and the control plane. `er node` and `er dev`
+ * are both this.
+ *
+ * What it serves is what node.jsonc says and, behind that, what the store says. Each change of either is one new configuration, given to all
+ * threads; it is in force when all have said so. Changes that come meanwhile share the next one.
  *
  * Owned by one control thread, whose loop it uses for the admin listener and signals are the caller's business. */
 #ifndef ER_GATEWAY_NODE_H
@@ -28,9 +32,16 @@ typedef struct er_node_events {
 	void *ctx;
 } er_node_events;
 
+/* How something asked of the node ended; err NULL: well. */
+typedef void er_node_done(void *ctx, const er_err *err);
+
 /* Before er_node_new, while the process has one thread: forks the spawner. `sandbox_path` NULL: er-sandbox beside this executable. */
 typedef struct er_node_options {
 	er_config *config; /* a reference is taken */
+	/* Reads node.jsonc again, when the control API asks for it; and what its request to upgrade does. NULL: it cannot. */
+	er_config *(*load)(void *ctx, er_err *err);
+	void (*upgrade)(void *ctx, er_node_done *done, void *done_ctx);
+	void *ctx;
 	er_node_events events;
 	const char *sandbox_path;
 	er_level want_level; /* 0: full */
@@ -40,9 +51,10 @@ typedef struct er_node_options {
 /* Binds, starts threads, waits until a first sandbox of each thread has said READY with at least the configured level. */
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err);
 /* Swaps routines, routes and limits without dropping a connection. Listen addresses may change too: new ones open before
- * old ones close. Unchanged routines keep their instances. `threads`, `sandbox` and `admin` stay as they were; a changed one is logged. On
- * failure everything stays as it was. The caller keeps its reference, and must not change the configuration any more. */
-ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_err *err);
+ * old ones close. Unchanged routines keep their instances. `threads`, `sandbox`, `admin` and `data` stay as they were; a changed one is logged. On
+ * failure everything stays as it was. The caller keeps its reference, and must not change the configuration any more. `done` (may be NULL) when it is
+ * in force, unless this returns false. */
+ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_node_done *done, void *ctx, er_err *err);
 /* `done` is called on the loop; only then er_node_free. */
 /* Graceful: stops accepting, lets what runs finish (limits.drain_ms), ends the sandboxes, then calls done. A second call is immediate. */
 void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx);
@@ -51,6 +63,10 @@ void er_node_free(er_node *n);
 unsigned er_node_port(const er_node *n, size_t i);
 /* Of the admin listener; 0: there is none. */
 unsigned er_node_admin_port(const er_node *n);
+/* Path of the admin socket; NULL: there is none. */
+const char *er_node_admin_path(const er_node *n);
+/* What it serves now; for looking at, until the loop goes on. */
+const er_config *er_node_config(const er_node *n);
 /* Name and version of the engine and the level that sandboxes reach; empty and NONE while no sandbox was ready yet. */
 void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level);
 

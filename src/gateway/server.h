@@ -23,7 +23,9 @@ typedef struct er_server er_server;
 /* What the handler notes about an exchange for `finished`; x->user points to it until then. */
 typedef struct er_served {
 	const er_routine *routine;
-	void *hold; /* the handler's own */
+	const struct er_deployment *deployment; /* that it is a version of */
+	void *hold;                             /* the handler's own */
+	uint32_t index;                         /* likewise */
 } er_served;
 
 /* One finished exchange. */

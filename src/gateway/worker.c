@@ -1,4 +1,4 @@
-#include "gateway/worker.h"
+#include "gateway/worker_internal.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -7,80 +7,24 @@
 #include "gateway/standard.h"
 #include "http/identity.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x574f524b, LOG_BYTES = 64 * 1024, LOG_MS = 200, DRAIN_LOOK_MS = 20 };
+enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, MAX_THREADS = 256 };
 
-/* A configuration as this thread uses it. It lives until it is not the current one and the last exchange that began under it is over. */
-typedef struct snapshot {
-	er_config *config;
-	unsigned uses;
-	bool current;
-	er_routine_metrics **metrics; /* by routine index */
-} snapshot;
+typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP } message_kind;
 
-typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, STOP } message_kind;
-
-typedef struct message {
-	struct message *next;
+struct er_worker_message {
+	struct er_worker_message *next;
 	message_kind kind;
 	int fd;
+	er_env env;
 	er_config *config;
-} message;
-
-struct er_worker {
-	uint32_t magic;
-	er_worker_options o;
-	uv_loop_t loop;
-	uv_async_t async;
-	uv_timer_t log_timer, drain_timer;
-	pthread_t thread;
-	bool runs, loop_open;
-	er_server *server;
-	er_origin *origin;
-	er_isolate_host *isolate;
-	er_server_stats stats;
-	er_handler gateway, standard;
-	snapshot *current;
-	er_metrics metrics;
-	er_buf log;
-	uint64_t log_lines;
-	bool stopping, closing;
-	uint64_t drain_until_ms;
-	/* the mailbox */
-	pthread_mutex_t lock;
-	message *first, **last;
-	er_isolate_stats last_isolate; /* what the control thread reads once it has told us to stop */
+	er_routine *routine;
+	er_isolate_started *done;
+	void *ctx;
 };
-
-/* ---- configuration ---- */
-
-static void release(snapshot *s)
-{
-	if (s->current || s->uses > 0)
-		return;
-	er_config_unref(s->config);
-	er_free(s->metrics);
-	er_free(s);
-}
-
-static void use_config(er_worker *w, er_config *config)
-{
-	snapshot *s = ER_NEW(snapshot), *old = w->current;
-	*s = (snapshot){.config = er_config_ref(config), .current = true};
-	s->metrics = er_alloc(config->n_routines * sizeof *s->metrics + 1);
-	for (size_t i = 0; i < config->n_routines; i++)
-		s->metrics[i] = er_metrics_of(&w->metrics, config->routines[i]->name);
-	w->current = s;
-	if (old == NULL)
-		return;
-	er_server_limit(w->server, &config->limits);
-	er_isolate_retire(w->isolate, config->routines, config->n_routines);
-	old->current = false;
-	release(old);
-}
+typedef struct er_worker_message message;
 
 /* ---- the chain ---- */
 
@@ -93,8 +37,9 @@ static void answer_options(er_exchange *x)
 
 static void handle_gateway(void *self, er_exchange *x)
 {
-	er_worker *w = self;
-	snapshot *s = w->current;
+	const er_worker_door *from = self;
+	er_worker *w = from->worker;
+	er_worker_snapshot *s = w->current;
 	er_served *served = x->user;
 	served->hold = s;
 	s->uses++;
@@ -110,89 +55,23 @@ static void handle_gateway(void *self, er_exchange *x)
 		answer_options(x);
 		return;
 	}
-	er_routine *r = er_config_route(s->config, er_host_of(x->req.authority), er_slice_head(target, er_slice_find(target, '?')));
-	served->routine = r;
-	if (r != NULL)
-		er_isolate_handle(w->isolate, r, x);
-	else
+	er_found found;
+	if (!er_config_route(s->config, from->env, er_host_of(x->req.authority), er_slice_head(target, er_slice_find(target, '?')),
+	                     &found)) {
 		er_exchange_start(x, &w->standard);
+		return;
+	}
+	er_routine *r = er_deployment_choose(found.deployment, &x->client);
+	served->deployment = found.deployment;
+	served->index = found.index;
+	served->routine = r;
+	er_isolate_handle(w->isolate, r, x);
 }
 
 static void handle_standard(void *self, er_exchange *x)
 {
 	er_worker *w = self;
 	er_standard_answer(w->origin, w->current->config, x);
-}
-
-/* ---- afterwards ---- */
-
-static void submit_log(er_worker *w)
-{
-	er_access_log_submit(w->o.log, &w->log, w->log_lines);
-	w->log_lines = 0;
-}
-
-static void on_log_timer(uv_timer_t *timer)
-{
-	submit_log(timer->data);
-}
-
-static void log_access(er_worker *w, const er_finished *f)
-{
-	if (er_buf_len(&w->log) == 0 && !w->closing) {
-		uv_timer_start(&w->log_timer, on_log_timer, LOG_MS, 0);
-		uv_unref((uv_handle_t *)&w->log_timer);
-	}
-	er_access_log_record(&w->log, f);
-	w->log_lines++;
-	if (er_buf_len(&w->log) >= LOG_BYTES)
-		submit_log(w);
-}
-
-static void on_finished(void *ctx, const er_finished *f)
-{
-	er_worker *w = ctx;
-	snapshot *s = f->served->hold;
-	const er_routine *r = f->served->routine;
-	er_metrics_finished(r != NULL ? s->metrics[r->index] : &w->metrics.nothing, f);
-	if ((s != NULL ? s : w->current)->config->access_log != NULL)
-		log_access(w, f);
-	if (w->o.events.access != NULL) {
-		er_access_record rec = {
-		    .x = f->x, .routine = r, .status = f->status, .sent = f->sent, .wall_us = f->wall_us, .cut = f->cut};
-		w->o.events.access(w->o.events.ctx, &rec);
-	}
-	if (s != NULL) {
-		s->uses--;
-		release(s);
-	}
-}
-
-static void on_console(void *ctx, const er_routine *r, er_exchange *x, unsigned level, er_slice text)
-{
-	er_worker *w = ctx;
-	const er_isolate_events *e = &w->o.events.isolate;
-	if (e->console != NULL)
-		e->console(e->ctx, r, x, level, text);
-}
-
-static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slice name, er_slice text, er_slice stack, bool fatal)
-{
-	er_worker *w = ctx;
-	const er_isolate_events *e = &w->o.events.isolate;
-	er_metrics_count(&er_metrics_of(&w->metrics, r->name)->exceptions);
-	if (e->exception != NULL)
-		e->exception(e->ctx, r, x, name, text, stack, fatal);
-}
-
-static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
-{
-	er_worker *w = ctx;
-	const er_isolate_events *e = &w->o.events.isolate;
-	if (why < ER_ERR_COUNT_)
-		er_metrics_count(&er_metrics_of(&w->metrics, r->name)->kills[why]);
-	if (e->killed != NULL)
-		e->killed(e->ctx, r, x, why, used, limit);
 }
 
 /* ---- ending ---- */
@@ -204,6 +83,7 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->async, NULL);
 	uv_close((uv_handle_t *)&w->log_timer, NULL);
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
+	uv_close((uv_handle_t *)&w->warm_timer, NULL);
 }
 
 static void on_isolate_closed(void *ctx)
@@ -215,8 +95,11 @@ static void on_isolate_closed(void *ctx)
 
 static void on_server_closed(void *ctx)
 {
-	er_worker *w = ctx;
-	w->server = NULL;
+	er_worker_door *of = ctx;
+	er_worker *w = of->worker;
+	of->server = NULL;
+	if (--w->open_servers > 0)
+		return;
 	er_isolate_host_close(w->isolate, on_isolate_closed, w);
 }
 
@@ -226,7 +109,8 @@ static void close_all(er_worker *w)
 		return;
 	w->closing = true;
 	uv_timer_stop(&w->drain_timer);
-	er_server_close(w->server, on_server_closed, w);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_server_close(w->doors[e].server, on_server_closed, &w->doors[e]);
 }
 
 static void on_drain_timer(uv_timer_t *timer)
@@ -251,35 +135,57 @@ static void stop(er_worker *w)
 		return;
 	}
 	w->stopping = true;
+	er_worker_finish_change(w);
 	w->last_isolate = *er_isolate_host_stats(w->isolate);
-	er_server_drain(w->server);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_server_drain(w->doors[e].server);
 	w->drain_until_ms = uv_now(&w->loop) + w->current->config->limits.drain_ms;
 	uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_LOOK_MS);
 }
 
 /* ---- messages ---- */
 
-static void obey(er_worker *w, message *m)
+static void try_version(er_worker *w, const message *m)
+{
+	static const er_isolate_start no = {.why = ER_ERR_UNAVAILABLE, .error = ER_LIT("the node is stopping")};
+	if (w->stopping)
+		m->done(m->ctx, &no);
+	else
+		er_isolate_try(w->isolate, m->routine, m->done, m->ctx);
+}
+
+static void obey(er_worker *w, const message *m)
 {
 	er_err err = {0};
 	switch (m->kind) {
 	case LISTEN:
-		if (!w->stopping && !er_server_listen(w->server, m->fd, &err))
+		if (!w->stopping && !er_server_listen(w->doors[m->env].server, m->fd, &err))
 			er_log(ER_LOG_ERROR, "gateway", "%s", err.text);
 		break;
 	case UNLISTEN:
-		if (!w->stopping)
-			er_server_unlisten(w->server, m->fd);
+		for (er_env e = 0; !w->stopping && e < ER_ENV_COUNT_; e++)
+			er_server_unlisten(w->doors[e].server, m->fd);
 		break;
 	case CONFIGURE:
-		if (!w->stopping)
-			use_config(w, m->config);
-		er_config_unref(m->config);
+		if (w->stopping)
+			w->o.configured(w->o.ctx);
+		else
+			er_worker_begin_change(w, m->config);
+		break;
+	case TRY:
+		try_version(w, m);
 		break;
 	case STOP:
 		stop(w);
 		break;
 	}
+}
+
+static void free_message(message *m)
+{
+	er_config_unref(m->config);
+	er_routine_unref(m->routine);
+	er_free(m);
 }
 
 static void on_async(uv_async_t *async)
@@ -294,14 +200,14 @@ static void on_async(uv_async_t *async)
 	for (message *next; m != NULL; m = next) {
 		next = m->next;
 		obey(w, m);
-		er_free(m);
+		free_message(m);
 	}
 }
 
-static void post(er_worker *w, message_kind kind, int fd, er_config *config)
+static void post(er_worker *w, const message *what)
 {
 	message *m = ER_NEW(message);
-	*m = (message){.kind = kind, .fd = fd, .config = config};
+	*m = *what;
 	pthread_mutex_lock(&w->lock);
 	*w->last = m;
 	w->last = &m->next;
@@ -309,24 +215,29 @@ static void post(er_worker *w, message_kind kind, int fd, er_config *config)
 	uv_async_send(&w->async);
 }
 
-void er_worker_listen(er_worker *w, int fd)
+void er_worker_listen(er_worker *w, int fd, er_env env)
 {
-	post(w, LISTEN, fd, NULL);
+	post(w, &(message){.kind = LISTEN, .fd = fd, .env = env});
 }
 
 void er_worker_unlisten(er_worker *w, int fd)
 {
-	post(w, UNLISTEN, fd, NULL);
+	post(w, &(message){.kind = UNLISTEN, .fd = fd});
 }
 
 void er_worker_configure(er_worker *w, er_config *config)
 {
-	post(w, CONFIGURE, -1, er_config_ref(config));
+	post(w, &(message){.kind = CONFIGURE, .config = er_config_ref(config)});
+}
+
+void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *ctx)
+{
+	post(w, &(message){.kind = TRY, .routine = r, .done = done, .ctx = ctx});
 }
 
 void er_worker_stop(er_worker *w)
 {
-	post(w, STOP, -1, NULL);
+	post(w, &(message){.kind = STOP});
 }
 
 /* ---- life ---- */
@@ -342,20 +253,23 @@ static bool make_parts(er_worker *w, er_err *err)
 	                        .max_instances = c->max_instances,
 	                        .min_level = c->min_level,
 	                        .show_errors = c->dev,
-	                        .events = {.console = on_console, .exception = on_exception, .killed = on_killed, .ctx = w}};
+	                        .events = er_worker_isolate_events(w)};
 	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &w->standard, &ic, err);
 	if (w->isolate == NULL)
 		return false;
-	er_server_options so = {.loop = &w->loop,
-	                        .handler = &w->gateway,
-	                        .limits = c->limits,
-	                        .gate = w->o.gate,
-	                        .number = w->o.number,
-	                        .stats = &w->stats,
-	                        .id_base = w->o.id_base,
-	                        .finished = on_finished,
-	                        .ctx = w};
-	w->server = er_server_new(&so);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		er_server_options so = {.loop = &w->loop,
+		                        .handler = &w->doors[e].handler,
+		                        .limits = c->limits,
+		                        .gate = w->o.gate,
+		                        .number = w->o.number + e * MAX_THREADS,
+		                        .stats = &w->stats,
+		                        .id_base = w->o.id_base,
+		                        .finished = er_worker_finished,
+		                        .ctx = w};
+		w->doors[e].server = er_server_new(&so);
+		w->open_servers++;
+	}
 	return true;
 }
 
@@ -366,16 +280,21 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	w->o = *options;
 	w->last = &w->first;
 	w->standard = (er_handler){.name = "standard", .handle = handle_standard, .self = w};
-	w->gateway = (er_handler){.name = "gateway", .handle = handle_gateway, .self = w, .next = &w->standard};
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		er_worker_door *d = &w->doors[e];
+		*d = (er_worker_door){.worker = w, .env = e};
+		d->handler = (er_handler){.name = "gateway", .handle = handle_gateway, .self = d, .next = &w->standard};
+	}
 	pthread_mutex_init(&w->lock, NULL);
 	er_metrics_init(&w->metrics);
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->async, on_async);
 	uv_timer_init(&w->loop, &w->log_timer);
 	uv_timer_init(&w->loop, &w->drain_timer);
-	w->async.data = w->log_timer.data = w->drain_timer.data = w;
+	uv_timer_init(&w->loop, &w->warm_timer);
+	w->async.data = w->log_timer.data = w->drain_timer.data = w->warm_timer.data = w;
 	w->loop_open = true;
-	use_config(w, options->config);
+	er_worker_use(w, options->config);
 	w->o.config = w->current->config;
 	if (make_parts(w, err))
 		return w;
@@ -391,7 +310,7 @@ static void *run(void *arg)
 	pthread_setname_np(pthread_self(), name);
 	er_sched_slice(ER_SLICE_US);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	submit_log(w);
+	er_worker_submit_log(w);
 	w->o.ended(w->o.ctx);
 	return NULL;
 }
@@ -409,7 +328,7 @@ bool er_worker_run(er_worker *w, er_err *err)
 /* Of a worker whose thread never ran: its loop is turned here until everything is closed. */
 static void close_unrun(er_worker *w)
 {
-	if (w->server != NULL)
+	if (w->open_servers > 0)
 		close_all(w);
 	else if (w->isolate != NULL)
 		er_isolate_host_close(w->isolate, on_isolate_closed, w);
@@ -433,12 +352,11 @@ void er_worker_free(er_worker *w)
 	ER_ASSERT(rc == 0);
 	for (message *m = w->first, *next; m != NULL; m = next) {
 		next = m->next;
-		er_config_unref(m->config);
-		er_free(m);
+		free_message(m);
 	}
-	w->current->current = false;
-	w->current->uses = 0;
-	release(w->current);
+	er_config_unref(w->current->config);
+	er_free(w->current->metrics);
+	er_free(w->current);
 	er_metrics_fini(&w->metrics);
 	er_buf_fini(&w->log);
 	pthread_mutex_destroy(&w->lock);

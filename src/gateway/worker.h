@@ -1,5 +1,5 @@
-/* A gateway thread: a loop, a server, the isolates, the way to origin. Nothing of it is shared but the gate, the access log and the
- * configuration; the control thread talks to it by messages.
+/* A gateway thread: a loop, a server for each environment's listeners, the isolates, the way to origin. Nothing of it is shared but the gate, the access
+ * log, the tail and the configuration; the control thread talks to it by messages.
  *
  * The chain: gateway (route) -> routine -> standard process (origin). */
 #ifndef ER_GATEWAY_WORKER_H
@@ -8,20 +8,26 @@
 #include "gateway/access_log.h"
 #include "gateway/metrics.h"
 #include "gateway/node.h"
+#include "gateway/tail.h"
 
 typedef struct er_worker er_worker;
 
 typedef struct er_worker_options {
-	unsigned number;
-	er_config *config; /* a reference is taken */
-	int spawner;       /* this thread's socket to it */
+	unsigned number, of; /* this one, and how many there are */
+	er_config *config;   /* a reference is taken */
+	int spawner;         /* this thread's socket to it */
 	er_gate *gate;
 	er_access_log *log;
+	er_tail *tail; /* or NULL */
 	uint64_t id_base;
 	const er_cidr *own; /* the node's addresses; must outlive the worker */
 	size_t n_own;
 	er_node_events events;
-	void (*ended)(void *ctx); /* on the worker's thread, as its last act */
+	/* All on the worker's thread. */
+	void (*configured)(void *ctx); /* from here on every request finds the configuration that was given last */
+	void (*let_go)(void *ctx,
+	               er_config *config); /* takes the worker's reference: freeing a large one is not for a thread that serves */
+	void (*ended)(void *ctx);          /* its last act */
 	void *ctx;
 } er_worker_options;
 
@@ -31,9 +37,13 @@ ER_MUST_CHECK bool er_worker_run(er_worker *w, er_err *err);
 
 /* ---- messages; from the control thread ---- */
 /* Takes a listening descriptor. */
-void er_worker_listen(er_worker *w, int fd);
+void er_worker_listen(er_worker *w, int fd, er_env env);
 void er_worker_unlisten(er_worker *w, int fd);
+/* Where a version runs now that the new configuration replaces, an instance of its successor is started first; for at most WARM_MS. Not again before
+ * `configured`. */
 void er_worker_configure(er_worker *w, er_config *config);
+/* Tries a version (takes the reference); `done` on the worker's thread. */
+void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *ctx);
 /* Finishes what runs, for at most limits.drain_ms, then ends. Again: ends at once. */
 void er_worker_stop(er_worker *w);
 

@@ -57,6 +57,7 @@ typedef struct er_exchange_facts {
 	er_slice routine;                 /* name, in the arena */
 	er_slice version;
 	bool cold_start;
+	er_err_kind failed; /* what failed in the routine, also if something else answered for it or the head was out already */
 } er_exchange_facts;
 
 struct er_exchange {

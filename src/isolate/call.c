@@ -272,10 +272,13 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 {
 	er_exchange *x = c->x;
 	if (c->answered || x == NULL) {
+		if (c->streams != NULL)
+			c->streams->facts.failed = kind;
 		er_inflow_fini(&c->response, kind);
 		return;
 	}
 	c->answered = true;
+	x->facts.failed = status >= 500 ? kind : ER_ERR_OK;
 	x->facts.cpu_us = c->cpu_us;
 	x->facts.subrequests = c->subrequests;
 	x->on_cancel = NULL;
@@ -390,7 +393,7 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	er_buf_put(&copy, payload);
 	er_reader r = {.rest = er_buf_slice(&copy)};
 	er_slice name = er_get_string(&r), message = er_get_string(&r), raw = er_get_string(&r);
-	er_sourcemap_stack(er_service_map(in->service), in->routine->source_url, raw, &stack);
+	er_sourcemap_stack(er_service_map(in->service, in->code), in->routine->source_url, raw, &stack);
 	bool fatal = f->flags & ER_FF_FATAL;
 	const er_isolate_events *ev = &in->host->config.events;
 	in->host->stats.kills[ER_ERR_EXCEPTION] += fatal;

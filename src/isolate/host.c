@@ -105,7 +105,7 @@ static void on_tick(uv_timer_t *timer)
 	ER_LIST_EACH(l, &h->instances)
 	{
 		er_instance *in = ER_CONTAINER(l, er_instance, link);
-		if (in->n_calls == 0)
+		if (in->n_calls == 0 && in->start == NULL)
 			continue;
 		busy = true;
 		er_instance_tick(in, now);
@@ -133,6 +133,7 @@ static void on_sweep(uv_timer_t *timer)
 	er_instance_sweep(ER_CONTAINER(l, er_instance, link), now);
 	ER_LIST_EACH(l, &h->boxes)
 	er_box_sweep(ER_CONTAINER(l, er_box, link), now);
+	er_service_sweep(h, now);
 	er_pool_fill(h);
 }
 
@@ -153,6 +154,7 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
 	er_list_init(&h->active);
 	er_list_init(&h->instances);
 	er_list_init(&h->spare_calls);
+	er_list_init(&h->resting);
 	for (int p = 0; p < 2; p++) {
 		er_list_init(&h->warm[p]);
 		er_list_init(&h->waiting[p]);
@@ -177,6 +179,12 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
 	return h;
 }
 
+static bool none_lives(void *ctx, const er_routine *r)
+{
+	(void)ctx, (void)r;
+	return false;
+}
+
 void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ctx)
 {
 	ER_CHECK(h, MAGIC);
@@ -185,7 +193,7 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
 	h->on_closed = done;
 	h->on_closed_ctx = ctx;
 	end_all(h, ER_ERR_CANCELLED);
-	er_isolate_retire(h, NULL, 0);
+	er_isolate_retire(h, none_lives, NULL);
 	uv_close((uv_handle_t *)&h->spawner_poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->prepare, on_handle_closed);
 	uv_close((uv_handle_t *)&h->tick, on_handle_closed);
@@ -201,22 +209,30 @@ void er_isolate_handle(er_isolate_host *h, er_routine *r, er_exchange *x)
 	er_service_dispatch(er_service_of(h, r), x, 0);
 }
 
-void er_isolate_retire(er_isolate_host *h, er_routine *const *live, size_t n)
+void er_isolate_retire(er_isolate_host *h, bool (*lives)(void *ctx, const er_routine *r), void *ctx)
 {
 	size_t at = 0;
 	void *value;
 	while (er_map_next(h->services, &at, NULL, &value)) {
 		er_service *s = value;
-		bool lives = false;
-		for (size_t i = 0; i < n && !lives; i++)
-			lives = live[i] == s->routine;
-		if (lives)
+		if (s->retired || lives(ctx, s->routine))
 			continue;
 		s->retired = true;
 		if (s->instance != NULL)
 			er_instance_close(s->instance);
 		else
 			er_service_let_go(s);
+	}
+}
+
+void er_isolate_running(er_isolate_host *h, void (*each)(void *ctx, er_routine *r), void *ctx)
+{
+	size_t at = 0;
+	void *value;
+	while (er_map_next(h->services, &at, NULL, &value)) {
+		er_service *s = value;
+		if (s->instance != NULL && !s->retired)
+			each(ctx, s->routine);
 	}
 }
 

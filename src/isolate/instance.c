@@ -6,14 +6,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { MAGIC = 0x494e5354, SAID_MAX = 4 * 1024 * 1024, CODE_FRAME = 32 * 1024 };
+enum { MAGIC = 0x494e5354, SAID_MAX = 4 * 1024 * 1024 };
 
 er_instance *er_instance_new(er_service *s)
 {
 	er_isolate_host *h = s->host;
 	er_instance *in = ER_NEW(er_instance);
-	*in =
-	    (er_instance){.magic = MAGIC, .host = h, .service = s, .routine = er_routine_ref(s->routine), .state = INSTANCE_WAITING};
+	*in = (er_instance){.magic = MAGIC, .host = h, .service = s, .routine = er_routine_ref(s->routine)};
 	er_list_init(&in->waiting);
 	er_list_init(&in->calls);
 	er_list_init(&in->queue);
@@ -23,15 +22,26 @@ er_instance *er_instance_new(er_service *s)
 	s->n_instances++;
 	h->n_instances++;
 	h->stats.instances++;
-	er_box *box = er_pool_take(h, s->routine->profile);
+	er_list_remove(&s->resting);
+	er_load_code(in);
+	return in;
+}
+
+void er_instance_find_box(er_instance *in)
+{
+	er_isolate_host *h = in->host;
+	enum er_profile profile = in->routine->profile;
+	if (in->kill_reason != ER_ERR_OK || in->closing_us != 0)
+		return;
+	er_box *box = er_pool_box_take(h, profile);
 	if (box != NULL) {
 		er_instance_give_box(in, box);
 	} else {
-		er_list_push(&h->waiting[s->routine->profile], &in->waiting);
-		er_pool_hurry(h, s->routine->profile);
+		in->state = INSTANCE_WAITING;
+		er_list_push(&h->waiting[profile], &in->waiting);
+		er_pool_hurry(h, profile);
 	}
 	er_pool_fill(h);
-	return in;
 }
 
 static void instance_free(er_instance *in)
@@ -42,6 +52,7 @@ static void instance_free(er_instance *in)
 	er_idmap_fini(&in->by_id);
 	er_idmap_fini(&in->subs);
 	er_buf_fini(&in->said);
+	er_routine_drop(in->routine, in->code);
 	er_routine_unref(in->routine);
 	in->host->n_instances--;
 	in->host->stats.instances--;
@@ -95,58 +106,12 @@ static bool pump_said(er_instance *in)
 	return true;
 }
 
-static bool begin_load(er_instance *in)
-{
-	const er_routine *r = in->routine;
-	const er_slice strings[] = {r->name, r->version, r->source_url, r->env_json};
-	size_t n = 7 * 4;
-	for (size_t i = 0; i < 4; i++)
-		n += 4 + strings[i].n;
-	if (n > ER_FRAME_MAX || r->code.n >= r->limits.code_n) { /* the configuration refuses both; this is the second lock */
-		er_instance_kill(in, ER_ERR_CODE_SIZE, r->code.n, r->limits.code_n);
-		return false;
-	}
-	er_frame f = {.n = (uint32_t)n, .type = ER_FRAME_LOAD};
-	uint8_t *p = er_instance_frame_out(in, &f);
-	if (p == NULL)
-		return false;
-	er_writer w = {p};
-	for (size_t i = 0; i < 4; i++)
-		er_put_string(&w, strings[i]);
-	const er_limits *l = &r->limits;
-	const uint32_t numbers[] = {l->cpu_us, l->load_cpu_us,      l->memory_kb, l->subrequests,
-	                            l->timers, (uint32_t)r->code.n, r->compat};
-	for (size_t i = 0; i < 7; i++)
-		er_put_u32(&w, numbers[i]);
-	in->load_begun = true;
-	return true;
-}
-
-static bool pump_code(er_instance *in)
-{
-	er_slice code = er_piece_slice(in->routine->code);
-	if (!in->load_begun && !begin_load(in))
-		return false;
-	do {
-		er_slice part = er_slice_head(er_slice_from(code, in->load_at), CODE_FRAME);
-		bool last = in->load_at + part.n == code.n;
-		er_frame f = {.n = (uint32_t)part.n, .type = ER_FRAME_CODE, .flags = last ? ER_FF_FIN : 0};
-		uint8_t *p = er_instance_frame_out(in, &f);
-		if (p == NULL)
-			return false;
-		er_copy(p, part.p, part.n);
-		in->load_at += part.n;
-	} while (in->load_at < code.n);
-	in->state = INSTANCE_READY;
-	return true;
-}
-
 void er_instance_pump(er_instance *in)
 {
 	ER_CHECK(in, MAGIC);
 	if (in->box == NULL || in->box->state != BOX_USED || !pump_said(in))
 		return;
-	if (in->state == INSTANCE_LOADING && !pump_code(in))
+	if (in->state == INSTANCE_LOADING && !er_load_pump(in))
 		return;
 	while (!er_list_empty(&in->queue))
 		if (!er_call_send(ER_CONTAINER(in->queue.next, er_call, queue)))
@@ -211,43 +176,6 @@ void er_instance_call_over(er_instance *in)
 
 /* ---- reading ---- */
 
-static bool on_loaded(er_instance *in, const er_frame *f, er_slice payload)
-{
-	if (in->loaded)
-		return false;
-	in->loaded = true;
-	if (f->aux == 0)
-		return true;
-	er_frame report = *f;
-	report.flags = ER_FF_FATAL;
-	er_call_on_exception(in, NULL, &report, payload);
-	char text[600] = "The routine failed while it started: its top-level code threw an exception.";
-	if (in->host->config.show_errors) {
-		er_buf copy;
-		er_buf_init(&copy);
-		er_buf_put(&copy, payload);
-		er_reader r = {.rest = er_buf_slice(&copy)};
-		er_slice name = er_get_string(&r), message = er_get_string(&r);
-		er_buf line;
-		er_buf_init(&line);
-		er_buf_printf(&line, "The routine failed while it started: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)),
-		              ER_FMT(er_slice_head(message, 400)));
-		er_slice s = er_slice_head(er_buf_slice(&line), sizeof text - 1);
-		er_copy(text, s.p, s.n);
-		text[s.n] = '\0';
-		er_buf_fini(&line);
-		er_buf_fini(&copy);
-	}
-	er_service_failed(in->service, ER_ERR_EXCEPTION);
-	while (!er_list_empty(&in->calls)) {
-		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
-		er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, text);
-		er_call_free(c);
-	}
-	er_instance_kill(in, ER_ERR_EXCEPTION, 0, 0);
-	return true;
-}
-
 static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
 {
 	bool fin = f->flags & ER_FF_FIN;
@@ -299,7 +227,7 @@ static void on_body_wish(er_instance *in, const er_frame *f)
 static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
 {
 	const er_isolate_events *ev = &in->host->config.events;
-	if (ev->console == NULL || (c != NULL && c->logs++ >= MAX_LOGS))
+	if (er_load_printed(in, payload) || ev->console == NULL || (c != NULL && c->logs++ >= MAX_LOGS))
 		return;
 	er_buf copy;
 	er_buf_init(&copy);
@@ -315,7 +243,7 @@ bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 	in->heard = true;
 	switch (f->type) {
 	case ER_FRAME_LOADED:
-		return on_loaded(in, f, payload);
+		return er_load_done(in, f, payload);
 	case ER_FRAME_RESPONSE:
 		return c == NULL || er_call_on_response(c, f, payload);
 	case ER_FRAME_BODY_DATA:
@@ -358,7 +286,8 @@ bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 		on_log(in, c, f, payload);
 		return true;
 	case ER_FRAME_EXCEPTION:
-		er_call_on_exception(in, c, f, payload);
+		if (in->start == NULL || !in->start->trial)
+			er_call_on_exception(in, c, f, payload);
 		return true;
 	default:
 		return false; /* a frame that only the node may send */
@@ -443,7 +372,9 @@ void er_instance_died(er_instance *in, int wait_status)
 	in->state = INSTANCE_DEAD;
 	if (s->instance == in)
 		s->instance = NULL;
-	if (!v.clean) {
+	if (in->start != NULL && in->start->trial) {
+		er_start_failed(in, v.why, v.used, v.limit);
+	} else if (!v.clean) {
 		if (v.why == ER_ERR_CRASH)
 			log_crash(in, wait_status);
 		h->stats.kills[v.why]++;
@@ -451,6 +382,7 @@ void er_instance_died(er_instance *in, int wait_status)
 			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);
 		er_service_failed(s, v.why);
 	}
+	er_start_failed(in, v.why, v.used, v.limit);
 	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with nobody named, the oldest call is the suspect. */
 	bool all = !in->loaded;
 	if (v.request == 0 && !in->culprit_gone && !all && !er_list_empty(&in->calls))
@@ -540,6 +472,13 @@ void er_instance_tick(er_instance *in, uint64_t now_us)
 			er_call_expire(c);
 		} else if (now_us - c->started_us > limit + CLOSE_MS * 1000U && in->box != NULL) {
 			er_instance_kill(in, ER_ERR_TIMEOUT, now_us - c->started_us, limit);
+			return;
+		}
+	}
+	if (in->start != NULL && now_us - in->start->since_us > TRY_MS * 1000ULL) {
+		er_start_failed(in, ER_ERR_TIMEOUT, 0, 0);
+		if (in->n_calls == 0) {
+			er_instance_close(in);
 			return;
 		}
 	}

@@ -1,7 +1,7 @@
 /* Inside the isolate room. From the ground up:
  *
  *   box        a sandbox process and its channel: starting, warm, in use, dying (box.c)
- *   instance   a box that runs one routine version; its calls (instance.c)
+ *   instance   a box that runs one routine version; its calls (instance.c), and how it gets its code (load.c)
  *   call       one exchange in an instance (call.c)
  *   sub        one subrequest of a call (sub.c)
  *   flow       a body on its way through the channel, either direction (flow.c)
@@ -26,6 +26,7 @@ typedef struct er_instance er_instance;
 typedef struct er_call er_call;
 typedef struct er_sub er_sub;
 typedef struct er_service er_service;
+typedef struct er_reading er_reading; /* load.c */
 
 enum {
 	ER_BOX_NICE = 2, /* as the spawner starts them */
@@ -45,6 +46,7 @@ enum {
 	CLOSE_MS = 2000,              /* an instance told to end, or a call told that its time is up, has this long to obey */
 	RETRIES = 2,                  /* a call that lost its instance unharmed is tried again so often */
 	DRAIN_BYTES = 512 * 1024,     /* read from one sandbox before others get their turn */
+	TRY_MS = 10000,               /* a start that nobody's request waits for */
 	MAX_LOGS = 1100,              /* LOG frames of one call; the sandbox itself stops at 1000 */
 	MAX_FIELDS = 100,
 	MAX_HEADER = 32 * 1024,
@@ -173,13 +175,33 @@ void er_sub_free(er_sub *s, er_err_kind reason);
 
 /* ---- instance ---- */
 
-typedef enum instance_state { INSTANCE_WAITING, INSTANCE_LOADING, INSTANCE_READY, INSTANCE_DEAD } instance_state;
+/* READING its code, WAITING for a box, LOADING the code into it. */
+typedef enum instance_state {
+	INSTANCE_READING,
+	INSTANCE_WAITING,
+	INSTANCE_LOADING,
+	INSTANCE_READY,
+	INSTANCE_DEAD
+} instance_state;
+
+/* Somebody waits for an instance to have loaded: it is warmed up, or only tried. */
+typedef struct er_start {
+	bool trial;
+	uint64_t since_us;
+	er_isolate_started *done;
+	void *ctx;
+	er_isolate_start result; /* its slices: of the buffers */
+	er_buf console, error, stack;
+} er_start;
 
 struct er_instance {
 	uint32_t magic;
 	er_isolate_host *host;
 	er_service *service;
 	er_routine *routine; /* own reference */
+	er_code *code;       /* likewise; NULL while it is read */
+	er_reading *reading; /* of its code */
+	er_start *start;     /* NULL: nobody but its calls waits for it */
 	er_box *box;         /* NULL while waiting for one */
 	instance_state state;
 	er_list link;    /* host->instances, least recently used first */
@@ -211,6 +233,8 @@ struct er_instance {
 };
 
 er_instance *er_instance_new(er_service *s);
+/* It has its code: now it needs a box. */
+void er_instance_find_box(er_instance *in);
 /* A ready box for it; loading begins. */
 void er_instance_give_box(er_instance *in, er_box *box);
 void er_instance_add(er_instance *in, er_call *c);
@@ -233,6 +257,20 @@ uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f);
 /* A frame that must not be lost: kept in order behind what waits already when the ring is full. */
 void er_instance_say(er_instance *in, er_frame f, er_slice payload);
 
+/* ---- load ---- */
+
+/* Gets the instance its code, at once or later. */
+void er_load_code(er_instance *in);
+/* Writes the code as far as there is room. False: not all of it. */
+bool er_load_pump(er_instance *in);
+/* LOADED. False: the sandbox broke the rules. */
+bool er_load_done(er_instance *in, const er_frame *f, er_slice payload);
+/* What a trial prints is kept for its result; false: it is none. */
+bool er_load_printed(er_instance *in, er_slice text);
+void er_start_begin(er_instance *in, bool trial, er_isolate_started *done, void *ctx);
+/* Tells whoever waits that it will not load; nothing if nobody does. */
+void er_start_failed(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit);
+
 /* ---- service ---- */
 
 struct er_service {
@@ -242,6 +280,8 @@ struct er_service {
 	bool map_tried;
 	er_instance *instance; /* the one that takes calls, or NULL */
 	unsigned n_instances;  /* with those that are closing */
+	er_list resting;       /* host->resting, while it has none */
+	er_reading *reading;   /* of its code; NULL: none is under way */
 	bool retired;
 	/* failures and back-off */
 	uint64_t failed_us[16]; /* times of the last failures, newest first; at least as many as the lightest need to suspend */
@@ -252,11 +292,13 @@ struct er_service {
 
 er_service *er_service_of(er_isolate_host *h, er_routine *r);
 void er_service_failed(er_service *s, er_err_kind why);
-/* Frees it if nothing holds it any more. */
+/* An instance of it is gone. Without any it rests: the next sweep frees it unless its failures still count. */
 void er_service_let_go(er_service *s);
 /* The routine takes the exchange (again). */
 void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries);
-const er_sourcemap *er_service_map(er_service *s);
+/* The parsed source map of that code; kept while there are instances. */
+const er_sourcemap *er_service_map(er_service *s, const er_code *code);
+void er_service_sweep(er_isolate_host *h, uint64_t now_us);
 
 /* ---- host ---- */
 
@@ -283,6 +325,7 @@ struct er_isolate_host {
 	uint64_t spawn_not_before_us;
 	bool level_told;     /* why the level is lower than wanted has been logged */
 	er_list spare_calls; /* freed ones, for the next request */
+	er_list resting;     /* services without an instance */
 	er_list instances;
 	unsigned n_instances;
 	er_map *services; /* by routine pointer */
@@ -292,7 +335,7 @@ struct er_isolate_host {
 
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
-er_box *er_pool_take(er_isolate_host *h, enum er_profile p);
+er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);

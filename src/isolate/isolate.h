@@ -49,8 +49,27 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
 void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ctx);
 /* The handler: runs the routine for the exchange. */
 void er_isolate_handle(er_isolate_host *h, er_routine *r, er_exchange *x);
-/* Versions that are not in `live` any more finish what they have and end. */
-void er_isolate_retire(er_isolate_host *h, er_routine *const *live, size_t n);
+/* Versions that `lives` denies finish what they have and end. Asked once for each version that has run here lately. */
+void er_isolate_retire(er_isolate_host *h, bool (*lives)(void *ctx, const er_routine *r), void *ctx);
+/* Every version that has an instance which takes requests. The callback must not start or end any. */
+void er_isolate_running(er_isolate_host *h, void (*each)(void *ctx, er_routine *r), void *ctx);
+
+/* How a start without a request went. Slices are good during the callback. */
+typedef struct er_isolate_start {
+	bool loaded;        /* its top-level code ran to the end, and there is a handler */
+	er_err_kind why;    /* not loaded: EXCEPTION, CPU, MEMORY, CRASH, TIMEOUT, UNAVAILABLE ... */
+	uint64_t cpu_us;    /* of the top-level code */
+	uint64_t memory_kb; /* what it made the sandbox grow by */
+	er_slice error;     /* "TypeError: ...", or a sentence */
+	er_slice stack;     /* mapped to the sources, a frame a line */
+	er_slice console;   /* what it printed, a line each */
+} er_isolate_start;
+typedef void er_isolate_started(void *ctx, const er_isolate_start *start);
+
+/* Makes an instance before the first request comes, if there is none here. `done` is called once, perhaps at once: it has loaded, or it will not. */
+void er_isolate_warm(er_isolate_host *h, er_routine *r, er_isolate_started *done, void *ctx);
+/* Loads the routine in a sandbox that never gets a request, and ends it. What it prints and throws goes into the result, not to the events. */
+void er_isolate_try(er_isolate_host *h, er_routine *r, er_isolate_started *done, void *ctx);
 /* Something of a request is still running, if only what it left to waitUntil. */
 bool er_isolate_busy(const er_isolate_host *h);
 const er_isolate_stats *er_isolate_host_stats(const er_isolate_host *h);

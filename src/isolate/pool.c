@@ -51,7 +51,7 @@ void er_pool_hurry(er_isolate_host *h, enum er_profile p)
 	}
 }
 
-er_box *er_pool_take(er_isolate_host *h, enum er_profile p)
+er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p)
 {
 	er_list *l = er_list_pop(&h->warm[p]);
 	return l ? ER_CONTAINER(l, er_box, warm) : NULL;

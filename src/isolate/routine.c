@@ -2,22 +2,28 @@
 
 #include "base/mem.h"
 
-static er_slice own(er_slice s)
-{
-	return er_slice_of(er_strdup_slice(s), s.n);
-}
-
+/* The strings lie behind the struct: a node may know very many routines. */
 er_routine *er_routine_new(const er_routine *like)
 {
-	er_routine *r = er_alloc(sizeof *r);
+	const er_slice strings[] = {like->name, like->version, like->source_url, like->env_json, like->key};
+	enum { N = sizeof strings / sizeof *strings };
+	size_t bytes = 0, allow = like->n_allow * sizeof *like->allow;
+	for (size_t i = 0; i < N; i++)
+		bytes += strings[i].n;
+	er_routine *r = er_alloc(sizeof *r + allow + bytes);
+	uint8_t *at = (uint8_t *)(r + 1) + allow;
 	*r = *like;
 	r->refs = 1;
-	r->name = own(like->name);
-	r->version = own(like->version);
-	r->source_url = own(like->source_url);
-	r->env_json = own(like->env_json);
-	r->allow = er_alloc(like->n_allow * sizeof *r->allow);
-	er_copy(r->allow, like->allow, like->n_allow * sizeof *r->allow);
+	r->held = NULL;
+	pthread_mutex_init(&r->lock, NULL);
+	r->allow = like->n_allow > 0 ? (er_cidr *)(r + 1) : NULL;
+	er_copy(r->allow, like->allow, allow);
+	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key};
+	for (size_t i = 0; i < N; i++) {
+		er_copy(at, strings[i].p, strings[i].n);
+		*owned[i] = er_slice_of(at, strings[i].n);
+		at += strings[i].n;
+	}
 	return r;
 }
 
@@ -31,11 +37,68 @@ void er_routine_unref(er_routine *r)
 {
 	if (r == NULL || __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	er_slice *owned[] = {&r->name, &r->version, &r->source_url, &r->env_json};
-	for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-		er_free((void *)(uintptr_t)owned[i]->p);
+	ER_ASSERT(r->held == NULL); /* who has its code has the routine, too */
 	er_piece_drop(&r->code);
 	er_piece_drop(&r->source_map);
-	er_free(r->allow);
+	pthread_mutex_destroy(&r->lock);
 	er_free(r);
+}
+
+/* ---- code ---- */
+
+static void free_code(er_code *c)
+{
+	er_piece_drop(&c->script);
+	er_piece_drop(&c->source_map);
+	er_piece_drop(&c->env);
+	er_free(c);
+}
+
+/* Takes the code if nobody else was quicker; the code to use, with a reference. */
+static er_code *share(er_routine *r, er_code *fresh)
+{
+	pthread_mutex_lock(&r->lock);
+	er_code *c = r->held;
+	if (c == NULL)
+		c = r->held = fresh;
+	if (c != NULL)
+		c->refs++;
+	pthread_mutex_unlock(&r->lock);
+	if (fresh != NULL && c != fresh)
+		free_code(fresh);
+	return c;
+}
+
+er_code *er_routine_code(er_routine *r)
+{
+	er_code *c = share(r, NULL);
+	if (c != NULL || r->source != NULL)
+		return c;
+	c = ER_NEW(er_code);
+	*c = (er_code){.script = er_piece_sub(r->code, 0, r->code.n),
+	               .source_map = er_piece_sub(r->source_map, 0, r->source_map.n),
+	               .env = {NULL, r->env_json.p, r->env_json.n}};
+	return share(r, c);
+}
+
+er_code *er_routine_read(er_routine *r, er_err *err)
+{
+	er_code *c = ER_NEW(er_code);
+	if (r->source->load(r->source->ctx, r, c, err))
+		return share(r, c);
+	free_code(c);
+	return NULL;
+}
+
+void er_routine_drop(er_routine *r, er_code *code)
+{
+	if (code == NULL)
+		return;
+	pthread_mutex_lock(&r->lock);
+	bool last = --code->refs == 0;
+	if (last)
+		r->held = NULL;
+	pthread_mutex_unlock(&r->lock);
+	if (last)
+		free_code(code);
 }

@@ -1,10 +1,16 @@
-/* A routine version as the node runs it: immutable, shared by all gateway threads, reference-counted (atomic). */
+/* A routine version as the node runs it: immutable, shared by all gateway threads, reference-counted (atomic).
+ *
+ * Its code is in memory from the start (a routine of a file), or it has a source: then code, map and variables are read when a first instance
+ * needs them, shared by all instances, and let go with the last one. A node that knows ten thousand routines pays for those that run. */
 #ifndef ER_ISOLATE_ROUTINE_H
 #define ER_ISOLATE_ROUTINE_H
 
 #include "base/chunk.h"
 #include "base/cidr.h"
+#include "base/err.h"
 #include "base/slice.h"
+
+#include <pthread.h>
 
 enum er_profile { ER_PROFILE_STANDARD, ER_PROFILE_HARDENED };
 
@@ -39,26 +45,54 @@ typedef struct er_limits {
 	             .code_n = 1024 * 1024, \
 	             .idle_s = 1800})
 
-typedef struct er_routine {
+/* What an instance is loaded with. Counted under its routine's lock. */
+typedef struct er_code {
 	uint32_t refs;
-	uint32_t index; /* position in its configuration; for counters */
-	er_slice name;
-	er_slice version;    /* shown in logs */
-	er_slice source_url; /* what stacks call the script */
-	er_piece code;       /* UTF-8 script */
+	er_piece script;     /* UTF-8 */
 	er_piece source_map; /* JSON, or empty */
-	er_slice env_json;   /* an object of variables, as JSON text */
+	er_piece env;        /* an object of variables, as JSON text */
+} er_code;
+
+typedef struct er_routine er_routine;
+
+/* Where code comes from that is not in memory. Outlives the routines that name it. */
+typedef struct er_code_source {
+	/* Fills the pieces of *out, as r->key says. May block; called on threads of its own, several at once. False: *err says why. */
+	bool (*load)(void *ctx, const er_routine *r, er_code *out, er_err *err);
+	void *ctx;
+} er_code_source;
+
+struct er_routine {
+	uint32_t refs;
+	uint8_t environment; /* as its owner counts them */
+	er_slice name;
+	er_slice version;             /* shown in logs */
+	er_slice source_url;          /* what stacks call the script */
+	const er_code_source *source; /* NULL: the next three are there */
+	er_slice key;                 /* for the source: which code */
+	er_piece code;                /* UTF-8 script */
+	er_piece source_map;          /* JSON, or empty */
+	er_slice env_json;            /* an object of variables, as JSON text */
 	er_limits limits;
 	uint32_t compat; /* ER_COMPAT_* */
 	enum er_profile profile;
 	bool fallback;  /* on failure before an answer: the rest of the chain answers */
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
 	size_t n_allow;
-} er_routine;
+	pthread_mutex_t lock; /* of the next one, and of its count */
+	er_code *held;        /* by instances; no reference of ours */
+};
 
 /* All slices are copied; the pieces are taken. One reference. */
 er_routine *er_routine_new(const er_routine *like);
 er_routine *er_routine_ref(er_routine *r);
 void er_routine_unref(er_routine *r);
+
+/* Its code with a reference, if it is in memory; NULL: er_routine_read. */
+er_code *er_routine_code(er_routine *r);
+/* Its code with a reference, from its source. Blocks. NULL: *err says why. */
+er_code *er_routine_read(er_routine *r, er_err *err);
+/* Gives the reference back. NULL is fine. */
+void er_routine_drop(er_routine *r, er_code *code);
 
 #endif

@@ -22,15 +22,16 @@ er_service *er_service_of(er_isolate_host *h, er_routine *r)
 	if (s == NULL) {
 		s = ER_NEW(er_service);
 		*s = (er_service){.host = h, .routine = er_routine_ref(r)};
+		er_list_init(&s->resting);
+		er_list_push(&h->resting, &s->resting);
 		er_map_set(h->services, key, s);
 	}
 	return s;
 }
 
-void er_service_let_go(er_service *s)
+static void free_service(er_service *s)
 {
-	if (!s->retired || s->n_instances > 0)
-		return;
+	er_list_remove(&s->resting);
 	er_map_del(s->host->services, er_slice_of(&s->routine, sizeof(void *)));
 	er_origin_forget(s->host->origin, s->routine); /* its connections are nobody else's */
 	er_sourcemap_free(s->map);
@@ -38,11 +39,36 @@ void er_service_let_go(er_service *s)
 	er_free(s);
 }
 
-const er_sourcemap *er_service_map(er_service *s)
+void er_service_let_go(er_service *s)
 {
-	if (!s->map_tried && s->routine->source_map.n > 0) {
+	if (s->n_instances > 0)
+		return;
+	if (s->retired) {
+		free_service(s);
+		return;
+	}
+	er_sourcemap_free(s->map);
+	s->map = NULL;
+	s->map_tried = false;
+	er_list_remove(&s->resting);
+	er_list_push(&s->host->resting, &s->resting);
+}
+
+void er_service_sweep(er_isolate_host *h, uint64_t now_us)
+{
+	ER_LIST_EACH(l, &h->resting)
+	{
+		er_service *s = ER_CONTAINER(l, er_service, resting);
+		if (now_us - s->failed_us[0] > FORGIVEN_US)
+			free_service(s);
+	}
+}
+
+const er_sourcemap *er_service_map(er_service *s, const er_code *code)
+{
+	if (!s->map_tried && code != NULL && code->source_map.n > 0) {
 		er_err err = {0};
-		s->map = er_sourcemap_parse(er_piece_slice(s->routine->source_map), &err);
+		s->map = er_sourcemap_parse(er_piece_slice(code->source_map), &err);
 		if (s->map == NULL)
 			er_log(ER_LOG_WARN, "isolate", "routine %.*s: its source map is not usable: %s", ER_FMT(s->routine->name), err.text);
 	}
@@ -92,6 +118,7 @@ void er_service_failed(er_service *s, er_err_kind why)
 static void answer_suspended(er_service *s, er_exchange *x, uint64_t now)
 {
 	unsigned left_ms = (unsigned)((s->suspended_until_us - now) / 1000U) + 1;
+	x->facts.failed = ER_ERR_SUSPENDED;
 	if (s->routine->fallback) {
 		er_exchange_start(x, s->host->standard);
 		return;
@@ -165,4 +192,37 @@ void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 	er_call *c = er_call_new(s->instance, x);
 	c->retries = retries;
 	er_instance_add(s->instance, c);
+}
+
+/* ---- starts without a request ---- */
+
+static void cannot_start(er_isolate_started *done, void *ctx)
+{
+	er_isolate_start no = {.why = ER_ERR_UNAVAILABLE, .error = ER_LIT("every sandbox of this node is busy")};
+	done(ctx, &no);
+}
+
+void er_isolate_warm(er_isolate_host *h, er_routine *r, er_isolate_started *done, void *ctx)
+{
+	er_service *s = er_service_of(h, r);
+	if (s->instance != NULL && s->instance->loaded) {
+		er_isolate_start there = {.loaded = true};
+		done(ctx, &there);
+	} else if (s->instance != NULL || s->suspended_until_us != 0 || h->closing || h->spawner_gone || !make_room(h)) {
+		cannot_start(done, ctx);
+	} else {
+		s->instance = er_instance_new(s);
+		er_start_begin(s->instance, false, done, ctx);
+	}
+}
+
+void er_isolate_try(er_isolate_host *h, er_routine *r, er_isolate_started *done, void *ctx)
+{
+	if (h->closing || h->spawner_gone || !make_room(h)) {
+		cannot_start(done, ctx);
+		return;
+	}
+	er_service *s = er_service_of(h, r);
+	s->retired = true; /* it goes with its only instance */
+	er_start_begin(er_instance_new(s), true, done, ctx);
 }

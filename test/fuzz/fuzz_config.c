@@ -14,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	}
 	er_config_seal(c);
-	(void)er_config_route(c, ER_LIT("a.b.localhost"), ER_LIT("/x"));
+	er_found found;
+	(void)!er_config_route(c, ER_ENV_PRODUCTION, ER_LIT("a.b.localhost"), ER_LIT("/x"), &found);
+	(void)!er_config_route(c, ER_ENV_STAGING, ER_LIT("a.staging.localhost"), ER_LIT("/x"), &found);
 	er_config_unref(c);
 	/* The same bytes as a rule and as a host. */
 	c = er_config_new();
@@ -22,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	ER_ASSERT(er_config_add_routine(c, r, &err));
 	bool took = er_config_add_route(c, er_slice_of(data, n), ER_LIT("a"), &err);
 	er_config_seal(c);
-	(void)er_config_route(c, er_slice_of(data, n), ER_LIT("/"));
+	(void)!er_config_route(c, ER_ENV_PRODUCTION, er_slice_of(data, n), ER_LIT("/"), &found);
 	(void)took;
 	er_config_unref(c);
 	return 0;

@@ -81,7 +81,7 @@ static void everything_is_read(void **state)
 		print_error("%s\n", err.text);
 	assert_non_null(c);
 	assert_int_equal(c->n_listen, 2);
-	assert_string_equal(c->listen[1], "[::1]:80");
+	assert_string_equal(c->listen[1].address, "[::1]:80");
 	assert_string_equal(c->admin, ":9000");
 	assert_int_equal(c->threads, 3);
 	assert_int_equal(c->min_level, ER_LEVEL_NO_USERNS);
@@ -91,8 +91,11 @@ static void everything_is_read(void **state)
 	assert_true(c->limits.body == 5000000000U);
 	assert_string_equal(c->access_log, "-");
 	assert_true(c->log_json);
-	assert_int_equal(c->n_routines, 1);
-	const er_routine *r = c->routines[0];
+	assert_int_equal(c->n_file, 1);
+	const er_deployment *d = er_config_find(c, ER_ENV_PRODUCTION, ER_LIT("a"));
+	assert_non_null(d);
+	const er_routine *r = d->version[0];
+	assert_ptr_equal(er_config_find(c, ER_ENV_STAGING, ER_LIT("a"))->version[0], r);
 	assert_int_equal(r->limits.cpu_us, 100000);
 	assert_int_equal(r->limits.memory_kb, 65536);
 	assert_int_equal(r->limits.subrequests, 32);
@@ -103,9 +106,35 @@ static void everything_is_read(void **state)
 	assert_int_equal(r->n_allow, 1);
 	assert_int_equal(r->version.n, 12);
 	/* the file's routes come before the routine's own */
-	assert_int_equal(c->n_routes, 2);
-	assert_true(er_slice_eq(c->routes[0].host, ER_LIT("shop.example")));
-	assert_true(er_slice_eq(c->routes[1].host, ER_LIT("own.example")));
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		const er_site *site = &c->site[e];
+		assert_int_equal(site->n_rules, 2);
+		assert_true(er_slice_eq(site->rules[0].host, ER_LIT("shop.example")));
+		assert_true(er_slice_eq(site->rules[1].host, ER_LIT("own.example")));
+		assert_int_equal(site->rules[1].position, 1);
+	}
+	er_config_unref(c);
+}
+
+static void staging_has_listeners_and_hosts_of_its_own(void **state)
+{
+	(void)state;
+	er_err err = {0};
+	er_config *c = parse("{\"listen\": \":80\", \"data\": \"data\", \"staging\": {\"listen\": [\"127.0.0.1:81\", \":82\"], "
+	                     "\"hosts\": \"*.Staging.Example\"}}",
+	                     &err);
+	assert_non_null(c);
+	assert_int_equal(c->n_listen, 3);
+	assert_int_equal(c->listen[0].env, ER_ENV_PRODUCTION);
+	assert_int_equal(c->listen[1].env, ER_ENV_STAGING);
+	assert_string_equal(c->listen[2].address, ":82");
+	assert_int_equal(c->n_staging_hosts, 1);
+	assert_string_equal(c->staging_hosts[0], "*.staging.example");
+	assert_non_null(strstr(c->data, "/data"));
+	er_config *again = er_config_copy(c);
+	assert_int_equal(again->n_listen, 3);
+	assert_string_equal(again->staging_hosts[0], "*.staging.example");
+	er_config_unref(again);
 	er_config_unref(c);
 }
 
@@ -133,6 +162,15 @@ static void mistakes_are_shown_at_their_place(void **state)
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"memoryMb\": 600}}]}",
 	        "memoryMb is 600, and this node allows at most 512");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"routes\": [\"http://x\"]}]}", "cannot be in a host");
+	refused("{\"staging\": []}", "node.jsonc:1:13: staging: an object is expected, not an array");
+	refused("{\"staging\": {\"listn\": []}}", "node.jsonc:1:14: listn: there is no such setting here; did you mean \"listen\"?");
+	refused("{\"staging\": {\"listen\": [\"nowhere\"]}}", "node.jsonc:1:25");
+	refused("{\"staging\": {\"hosts\": [5]}}", "a host as a string");
+	refused("{\"staging\": {\"hosts\": \"a.example/x\"}}",
+	        "hosts: \"*.staging.example.com\" or a host is expected, without a path");
+	refused("{\"staging\": {\"hosts\": [\"*\"]}}", "\"*.staging.example.com\" or a host is expected");
+	refused("{\"staging\": {\"hosts\": {}}}", "a host, or an array of hosts, is expected");
+	refused("{\"data\": 5}", "data: a string is expected");
 	refused("", "node.jsonc:1:1");
 	refused("[]", "an object is expected, not an array");
 }
@@ -158,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(everything_is_read),
+	    cmocka_unit_test(staging_has_listeners_and_hosts_of_its_own),
 	    cmocka_unit_test(mistakes_are_shown_at_their_place),
 	    cmocka_unit_test(code_of_the_limit_is_refused_and_one_byte_less_is_not),
 	};

@@ -27,7 +27,9 @@ static void route(er_config *c, const char *pattern, const char *name)
 
 static void goes_to(const er_config *c, const char *host, const char *path, const char *name)
 {
-	const er_routine *r = er_config_route(c, er_slice_cstr(host), er_slice_cstr(path));
+	er_found found;
+	bool any = er_config_route(c, ER_ENV_PRODUCTION, er_slice_cstr(host), er_slice_cstr(path), &found);
+	const er_routine *r = any ? found.deployment->version[0] : NULL;
 	if (name == NULL) {
 		assert_null(r);
 		return;

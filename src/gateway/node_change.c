@@ -1,0 +1,228 @@
+/* Configurations on their way in. One at a time: it is made of what node.jsonc and the store say, given to all threads, and in force when the last
+ * of them has acknowledged it. Whoever wants something meanwhile is served, all together, by the next one. */
+#include "gateway/node_internal.h"
+
+er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
+{
+	er_arena a;
+	er_arena_init(&a);
+	er_snapshot snapshot = {0};
+	er_config *c = NULL;
+	if (n->control == NULL || er_control_snapshot(n->control, &a, &snapshot, err)) {
+		c = er_config_copy(file);
+		if (n->config != NULL)
+			er_config_keep(c, n->config);
+		er_stored_add(c, n->config, &snapshot, &n->source);
+		er_config_seal(c);
+	}
+	er_arena_fini(&a);
+	return c;
+}
+
+/* ---- wishes ---- */
+
+static void free_listening(er_node *n, er_listening *next, size_t count)
+{
+	for (size_t i = 0; next != NULL && i < count; i++)
+		if (next[i].address != NULL)
+			er_node_forget(&next[i], n->n, true);
+	er_free(next);
+}
+
+static void free_wish(er_node *n, er_wish *w)
+{
+	free_listening(n, w->next, w->file != NULL ? w->file->n_listen : 0);
+	er_config_unref(w->file);
+	er_free(w);
+}
+
+/* Tells everybody of the list, which is emptied first: they may wish anew. */
+static void tell(er_node *n, er_list *wishes, const er_err *err)
+{
+	er_list told;
+	er_list_init(&told);
+	for (er_list *l; (l = er_list_pop(wishes)) != NULL;)
+		er_list_push(&told, l);
+	for (er_list *l; (l = er_list_pop(&told)) != NULL;) {
+		er_wish *w = ER_CONTAINER(l, er_wish, link);
+		er_node_done *done = w->done;
+		void *ctx = w->ctx;
+		free_wish(n, w);
+		if (done != NULL && !n->stopping)
+			done(ctx, err);
+	}
+}
+
+void er_node_drop_wishes(er_node *n)
+{
+	tell(n, &n->wishes, NULL);
+	tell(n, &n->granted, NULL);
+}
+
+/* Of several readings of node.jsonc the last one holds. */
+static er_wish *last_of_file(er_list *wishes)
+{
+	for (er_list *l = wishes->prev; l != wishes; l = l->prev)
+		if (ER_CONTAINER(l, er_wish, link)->file != NULL)
+			return ER_CONTAINER(l, er_wish, link);
+	return NULL;
+}
+
+static void begin(er_node *n)
+{
+	er_err err = {0};
+	while (n->changing == NULL && !n->stopping && !er_list_empty(&n->wishes)) {
+		for (er_list *l; (l = er_list_pop(&n->wishes)) != NULL;)
+			er_list_push(&n->granted, l);
+		er_wish *w = last_of_file(&n->granted);
+		n->changing = er_node_assemble(n, w != NULL ? w->file : n->file, &err);
+		if (n->changing == NULL) {
+			tell(n, &n->granted, &err);
+			continue;
+		}
+		__atomic_store_n(&n->acknowledged, 0, __ATOMIC_RELEASE);
+		for (unsigned i = 0; i < n->n; i++)
+			er_worker_configure(n->workers[i], n->changing);
+	}
+}
+
+void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done *done, void *ctx)
+{
+	er_wish *w = ER_NEW(er_wish);
+	*w = (er_wish){.file = file != NULL ? er_config_ref(file) : NULL, .next = next, .done = done, .ctx = ctx};
+	er_list_push(&n->wishes, &w->link);
+	begin(n);
+}
+
+/* ---- listening ---- */
+
+static er_listening *find_in(er_listening *of, size_t count, const er_listen *at)
+{
+	for (size_t i = 0; i < count; i++) {
+		er_listening *l = &of[i];
+		if (l->address != NULL && l->env == at->env && er_slice_eq(er_slice_cstr(l->address), er_slice_cstr(at->address)))
+			return l;
+	}
+	return NULL;
+}
+
+/* Open, or on its way in. */
+static bool known(er_node *n, const er_listen *at)
+{
+	er_wish *w = last_of_file(&n->granted);
+	return find_in(n->listens, n->n_listens, at) != NULL || (w != NULL && find_in(w->next, w->file->n_listen, at) != NULL);
+}
+
+/* Opens what is new. On failure everything opened here is closed again. */
+static bool open_new(er_node *n, const er_config *file, er_listening *next, er_err *err)
+{
+	for (size_t i = 0; i < file->n_listen; i++) {
+		if (known(n, &file->listen[i]) || er_node_open(n, &file->listen[i], &next[i], err))
+			continue;
+		while (i-- > 0)
+			if (next[i].address != NULL)
+				er_node_forget(&next[i], n->n, true);
+		return false;
+	}
+	return true;
+}
+
+/* New addresses are given out, what is not wanted any more closes, the others stay. */
+static void swap_listening(er_node *n, const er_config *file, er_listening *next)
+{
+	for (size_t i = 0; i < file->n_listen; i++) {
+		if (next[i].address != NULL) {
+			er_node_give(n, &next[i]);
+			continue;
+		}
+		er_listening *kept = find_in(n->listens, n->n_listens, &file->listen[i]);
+		if (kept != NULL) { /* NULL: the same address twice */
+			next[i] = *kept;
+			*kept = (er_listening){0};
+		}
+	}
+	for (size_t i = 0; i < n->n_listens; i++) {
+		if (n->listens[i].address == NULL)
+			continue;
+		for (unsigned k = 0; k < n->n; k++)
+			er_worker_unlisten(n->workers[k], n->listens[i].fds[k]);
+		er_node_forget(&n->listens[i], n->n, false);
+	}
+	er_free(n->listens);
+	n->listens = next;
+	n->n_listens = file->n_listen;
+}
+
+/* ---- in force ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return (a == NULL) == (b == NULL) && (a == NULL || er_slice_eq(er_slice_cstr(a), er_slice_cstr(b)));
+}
+
+static void warn_of_fixed(const er_config *old, const er_config *new)
+{
+	static const char text[] = "%s changed: it takes effect when the node is started again";
+	if (old->threads != new->threads)
+		er_log(ER_LOG_WARN, "gateway", text, "\"threads\"");
+	if (old->pool != new->pool || old->pool_hardened != new->pool_hardened || old->max_instances != new->max_instances ||
+	    old->min_level != new->min_level)
+		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
+	if (!same_text(old->admin, new->admin))
+		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
+	if (!same_text(old->data, new->data))
+		er_log(ER_LOG_WARN, "gateway", text, "\"data\"");
+}
+
+/* What node.jsonc says beside routines, now that every thread has these. */
+static void take_file(er_node *n, er_wish *w)
+{
+	warn_of_fixed(n->file, w->file);
+	er_gate_limit(n->gate, w->file->limits.connections, w->file->limits.per_address);
+	swap_listening(n, w->file, w->next);
+	w->next = NULL;
+	er_config_unref(n->file);
+	n->file = er_config_ref(w->file);
+	if (n->control != NULL)
+		er_control_limits(n->control, &n->file->routine_max);
+}
+
+void er_node_changed(er_node *n)
+{
+	if (n->changing == NULL || __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) < n->n || n->stopping)
+		return;
+	er_config *old = n->config;
+	n->config = n->changing;
+	n->changing = NULL;
+	er_config_unref(old);
+	er_wish *w = last_of_file(&n->granted);
+	if (w != NULL)
+		take_file(n, w);
+	tell(n, &n->granted, NULL);
+	begin(n);
+}
+
+bool er_node_reload(er_node *n, er_config *file, er_node_done *done, void *ctx, er_err *err)
+{
+	ER_CHECK(n, NODE_MAGIC);
+	if (n->stopping)
+		return er_fail(err, ER_ERR_UNAVAILABLE, "the node is stopping");
+	er_wish *waiting = last_of_file(&n->wishes);
+	if (waiting != NULL) { /* it becomes a wish for this reading */
+		free_listening(n, waiting->next, waiting->file->n_listen);
+		waiting->next = NULL;
+		er_config_unref(waiting->file);
+		waiting->file = NULL;
+	}
+	er_listening *next = er_zalloc((file->n_listen + 1) * sizeof *next);
+	if (!open_new(n, file, next, err)) {
+		er_free(next);
+		return false;
+	}
+	if (!er_access_log_reopen(n->log, file->access_log, err)) {
+		free_listening(n, next, file->n_listen);
+		return false;
+	}
+	er_node_wish(n, file, next, done, ctx);
+	return true;
+}

@@ -1,0 +1,276 @@
+/* What the control plane asks of the node, and the way to it. */
+#include "gateway/node_internal.h"
+#include "gateway/route.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+/* ---- changes ---- */
+
+static void activate(void *ctx, er_control_done *done, void *done_ctx)
+{
+	er_node_wish(ctx, NULL, NULL, done, done_ctx);
+}
+
+static void reload(void *ctx, er_control_done *done, void *done_ctx)
+{
+	er_node *n = ctx;
+	er_err err = {0};
+	er_config *file = NULL;
+	if (n->options.load == NULL)
+		er_fail(&err, ER_ERR_UNAVAILABLE, "there is no configuration file to read again");
+	else
+		file = n->options.load(n->options.ctx, &err);
+	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err))
+		done(done_ctx, &err);
+	er_config_unref(file);
+}
+
+static void upgrade(void *ctx, er_control_done *done, void *done_ctx)
+{
+	er_node *n = ctx;
+	er_err err = {0};
+	if (n->options.upgrade != NULL) {
+		n->options.upgrade(n->options.ctx, done, done_ctx);
+		return;
+	}
+	er_fail(&err, ER_ERR_UNAVAILABLE, "this node cannot hand over to another program while it runs: start it again");
+	done(done_ctx, &err);
+}
+
+/* ---- versions that are tried ---- */
+
+static void free_trial(er_trial *t)
+{
+	er_routine_unref(t->routine);
+	er_buf_fini(&t->error);
+	er_buf_fini(&t->stack);
+	er_free(t);
+}
+
+/* On a thread of a worker. */
+static void on_tried(void *ctx, const er_isolate_start *start)
+{
+	er_trial *t = ctx;
+	er_node *n = t->node;
+	t->result = *start;
+	er_buf_put(&t->error, start->error);
+	er_buf_put(&t->stack, start->stack);
+	pthread_mutex_lock(&n->lock);
+	er_list_push(&n->tried, &t->link);
+	pthread_mutex_unlock(&n->lock);
+	uv_async_send(&n->async);
+}
+
+/* Each takes a sandbox of the pool that requests may want: so many at once. */
+static void begin_trials(er_node *n)
+{
+	er_list *l;
+	while (n->trying < NODE_TRIALS && (l = er_list_pop(&n->trials)) != NULL) {
+		er_trial *t = ER_CONTAINER(l, er_trial, link);
+		n->trying++;
+		er_worker_try(n->workers[n->next_worker++ % n->n], er_routine_ref(t->routine), on_tried, t);
+	}
+}
+
+void er_node_tried(er_node *n)
+{
+	er_list back;
+	er_list_init(&back);
+	pthread_mutex_lock(&n->lock);
+	for (er_list *l; (l = er_list_pop(&n->tried)) != NULL;)
+		er_list_push(&back, l);
+	pthread_mutex_unlock(&n->lock);
+	for (er_list *l; (l = er_list_pop(&back)) != NULL;) {
+		er_trial *t = ER_CONTAINER(l, er_trial, link);
+		n->trying--;
+		er_probe_result result = {.loaded = t->result.loaded,
+		                          .cpu_us = t->result.cpu_us,
+		                          .memory_kb = t->result.memory_kb,
+		                          .why = t->result.why,
+		                          .error = er_buf_slice(&t->error),
+		                          .stack = er_buf_slice(&t->stack)};
+		if (!n->stopping)
+			t->done(t->ctx, &result);
+		free_trial(t);
+	}
+	for (er_list *l; n->stopping && (l = er_list_pop(&n->trials)) != NULL;)
+		free_trial(ER_CONTAINER(l, er_trial, link));
+	if (!n->stopping)
+		begin_trials(n);
+}
+
+static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_ctx)
+{
+	er_node *n = ctx;
+	er_trial *t = ER_NEW(er_trial);
+	*t = (er_trial){.node = n, .routine = r, .done = done, .ctx = done_ctx};
+	er_list_init(&t->link);
+	er_list_push(&n->trials, &t->link);
+	begin_trials(n);
+}
+
+/* ---- what it tells ---- */
+
+static void counters(void *ctx, er_slice routine, er_env env, er_version_counters out[ER_STORE_SPLIT])
+{
+	er_node *n = ctx;
+	const er_deployment *d = er_config_find(n->config, env, routine);
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
+		out[i] = (er_version_counters){0};
+	if (d == NULL || d->id == 0)
+		return;
+	er_tally_sum *sum = er_zalloc(ER_STORE_SPLIT * sizeof *sum);
+	for (unsigned i = 0; i < n->n; i++) {
+		const er_routine_metrics *m =
+		    er_metrics_find(&n->finders[i], er_worker_view(n->workers[i], n->stopping).metrics, env, routine);
+		if (m != NULL)
+			er_tally_add(sum, __atomic_load_n(&m->tally, __ATOMIC_ACQUIRE), d->id);
+	}
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
+		out[i] = (er_version_counters){
+		    .requests = sum[i].requests, .errors = sum[i].failures, .p99_us = er_tally_percentile(&sum[i], 99)};
+	er_free(sum);
+}
+
+static void status(void *ctx, er_buf *json)
+{
+	er_node *n = ctx;
+	bool ok;
+	if (n->admin != NULL)
+		er_admin_state(n->admin, json, &ok);
+	else
+		er_buf_puts(json, "{}");
+}
+
+static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_slice path, er_route_found *out)
+{
+	er_node *n = ctx;
+	er_found found;
+	*out = (er_route_found){0};
+	if (!er_config_route(n->config, env, host, path, &found))
+		return;
+	*out = (er_route_found){.matched = true, .source = ER_ROUTE_NAME, .routine = er_arena_copy(a, found.deployment->name)};
+	if (found.rule == NULL)
+		return;
+	out->source = found.rule->stored ? ER_ROUTE_STORE : ER_ROUTE_FILE;
+	out->position = found.rule->position;
+	out->pattern = er_arena_copy(a, found.rule->pattern);
+}
+
+static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **out)
+{
+	const er_config *file = ((er_node *)ctx)->file;
+	const er_site *s = &file->site[env];
+	*out = er_arena_alloc(a, s->n_rules * sizeof **out);
+	for (size_t i = 0; i < s->n_rules; i++)
+		(*out)[i] = (er_route_rule){.pattern = er_arena_copy(a, s->rules[i].pattern),
+		                            .routine = er_arena_copy(a, file->deployments[s->rules[i].target]->name)};
+	return s->n_rules;
+}
+
+static size_t file_routines(void *ctx, er_arena *a, er_file_routine **out)
+{
+	const er_config *file = ((er_node *)ctx)->file;
+	size_t n = 0;
+	*out = er_arena_alloc(a, file->n_deployments * sizeof **out);
+	for (size_t i = 0; i < file->n_deployments; i++) {
+		const er_deployment *d = file->deployments[i];
+		if (d->env == ER_ENV_PRODUCTION)
+			(*out)[n++] =
+			    (er_file_routine){.name = er_arena_copy(a, d->name), .version = er_arena_copy(a, d->version[0]->version)};
+	}
+	return n;
+}
+
+/* ---- the tail ---- */
+
+static void tail(void *ctx, er_tail_want want)
+{
+	er_tail_set(((er_node *)ctx)->tail, want == ER_TAIL_WANT_ALL ? ER_TAIL_ALL : ER_TAIL_SOME);
+}
+
+static void on_event(void *ctx, const er_tail_event *event)
+{
+	er_node *n = ctx;
+	if (!n->stopping)
+		er_control_event(n->control, event);
+}
+
+static void on_lost(void *ctx, uint64_t lost)
+{
+	er_node *n = ctx;
+	if (!n->stopping)
+		er_control_event_lost(n->control, lost);
+}
+
+/* ---- life ---- */
+
+static const er_control_ops ops = {.activate = activate,
+                                   .probe = probe,
+                                   .counters = counters,
+                                   .status = status,
+                                   .reload = reload,
+                                   .upgrade = upgrade,
+                                   .route_test = route_test,
+                                   .file_routes = file_routes,
+                                   .file_routines = file_routines,
+                                   .tail = tail};
+
+bool er_node_start_control(er_node *n, er_err *err)
+{
+	char full[PATH_MAX];
+	er_store_options so = {.dir = n->file->data};
+	n->store = er_store_open(&so, err);
+	if (n->store == NULL)
+		return false;
+	if (realpath(n->file->data, full) == NULL)
+		return er_fail_errno(err, ER_ERR_IO, "cannot find the data folder %s", n->file->data);
+	n->admin_path = er_printf("%s/admin.sock", full);
+	n->source = er_stored_source(n->store);
+	n->finders = er_zalloc(n->file->threads * sizeof *n->finders);
+	n->tail = er_tail_new(n->loop, &(er_tail_reader){.event = on_event, .lost = on_lost, .ctx = n});
+	er_tail_set(n->tail, ER_TAIL_SOME);
+	er_control_options co = {.loop = n->loop, .store = n->store, .ops = &ops, .ops_ctx = n, .routine_max = n->file->routine_max};
+	n->control = er_control_new(&co, err);
+	return n->control != NULL;
+}
+
+typedef struct ending {
+	er_node *node;
+	unsigned waiting;
+	void (*closed)(void *ctx);
+	void *ctx;
+} ending;
+
+static void one_closed(void *ctx)
+{
+	ending *e = ctx;
+	if (--e->waiting > 0)
+		return;
+	void (*closed)(void *) = e->closed;
+	void *closed_ctx = e->ctx;
+	er_free(e);
+	closed(closed_ctx);
+}
+
+void er_node_stop_control(er_node *n, void (*closed)(void *ctx), void *ctx)
+{
+	ending *e = ER_NEW(ending);
+	*e = (ending){.node = n, .waiting = 1, .closed = closed, .ctx = ctx};
+	for (unsigned i = 0; n->finders != NULL && i < n->n; i++)
+		er_metrics_finder_fini(&n->finders[i]);
+	er_free(n->finders);
+	n->finders = NULL;
+	if (n->tail != NULL) {
+		e->waiting++;
+		er_tail_close(n->tail, one_closed, e);
+	}
+	if (n->control != NULL) {
+		e->waiting++;
+		er_control_close(n->control, one_closed, e);
+	}
+	n->tail = NULL;
+	n->control = NULL;
+	one_closed(e);
+}

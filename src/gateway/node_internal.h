@@ -1,0 +1,118 @@
+/* Inside the node: what node.c (start, stop), node_change.c (configurations on their way in) and node_control.c (what the control plane asks for)
+ * share. All on the control thread but for what is marked. */
+#ifndef ER_GATEWAY_NODE_INTERNAL_H
+#define ER_GATEWAY_NODE_INTERNAL_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/admin.h"
+#include "gateway/listen.h"
+#include "gateway/node.h"
+#include "gateway/stored.h"
+#include "gateway/tail.h"
+#include "gateway/worker.h"
+#include "isolate/spawner.h"
+
+#include <pthread.h>
+
+enum { NODE_MAGIC = 0x4e4f4445, NODE_TRIALS = 4 };
+
+/* One address that clients reach us at: a descriptor a thread, owned by the threads' servers. */
+typedef struct er_listening {
+	char *address;
+	er_env env;
+	unsigned port;
+	int *fds;
+} er_listening;
+
+/* Somebody wants what it serves to change, or to follow the store. */
+typedef struct er_wish {
+	er_list link;
+	er_config *file;    /* what node.jsonc says now; NULL: as before */
+	er_listening *next; /* with `file`: its addresses; those that are open already are empty */
+	er_node_done *done;
+	void *ctx;
+} er_wish;
+
+/* A version that is tried: waits for its turn, is on a thread, or comes back. */
+typedef struct er_trial {
+	er_list link;
+	er_node *node;
+	er_routine *routine;
+	er_control_probed *done;
+	void *ctx;
+	er_isolate_start result;
+	er_buf error, stack;
+} er_trial;
+
+struct er_node {
+	uint32_t magic;
+	uv_loop_t *loop;
+	er_config *file;   /* what node.jsonc says */
+	er_config *config; /* what is served */
+	er_node_options options;
+	er_spawner spawner;
+	er_gate *gate;
+	er_access_log *log;
+	er_cidr *own;
+	size_t n_own;
+	er_worker **workers;
+	unsigned n, running, ended; /* ended: atomic */
+	er_listening *listens;
+	size_t n_listens;
+	uv_async_t async;
+	bool async_open;
+	er_admin *admin;
+	unsigned admin_port;
+	char *admin_path;
+	unsigned handles; /* of ours on the loop */
+	bool stopping, over;
+	void (*done)(void *ctx);
+	void *done_ctx;
+
+	/* the store */
+	er_store *store;
+	er_control *control;
+	er_code_source source;
+	er_tail *tail;
+	er_metrics_finder *finders; /* one a thread */
+
+	/* changes */
+	er_list wishes, granted; /* to come; of the change that is under way */
+	er_config *changing;     /* on its way in; NULL: none */
+	unsigned acknowledged;   /* threads that have it; atomic */
+
+	/* versions that are tried */
+	er_list trials; /* waiting */
+	unsigned trying, next_worker;
+
+	/* what threads bring back */
+	pthread_mutex_t lock;
+	er_list tried; /* trials */
+	er_config **let_go;
+	size_t n_let_go, cap_let_go;
+};
+
+/* node.c */
+ER_MUST_CHECK bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err);
+void er_node_give(er_node *n, const er_listening *l);
+void er_node_forget(er_listening *l, unsigned n, bool close_fds);
+
+/* node_change.c */
+/* The configuration of what node.jsonc and the store say; NULL: *err. Sealed. */
+er_config *er_node_assemble(er_node *n, er_config *file, er_err *err);
+void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done *done, void *ctx);
+/* A thread may have taken the change. */
+void er_node_changed(er_node *n);
+/* Nobody is told any more. */
+void er_node_drop_wishes(er_node *n);
+
+/* node_control.c */
+ER_MUST_CHECK bool er_node_start_control(er_node *n, er_err *err);
+/* Trials that came back. */
+void er_node_tried(er_node *n);
+void er_node_stop_control(er_node *n, void (*closed)(void *ctx), void *ctx);
+
+#endif

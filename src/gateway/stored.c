@@ -1,0 +1,155 @@
+#include "gateway/stored.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "control/settings.h"
+
+#include <stdio.h>
+
+/* er_routine.key of a stored version. */
+typedef struct key {
+	er_hash code, source_map;
+	uint32_t map_n;
+	er_env env;
+} key;
+
+/* A source map that cannot be read costs positions in stacks, and no request. */
+static void load_map(er_store *store, const er_routine *r, const key *k, er_code *out)
+{
+	er_err err = {0};
+	if (k->map_n > 0 && !er_store_blob(store, &k->source_map, &out->source_map, &err))
+		er_log(ER_LOG_WARN, "gateway", "routine %.*s: the source map of version %.*s cannot be read: %s", ER_FMT(r->name),
+		       ER_FMT(r->version), err.text);
+}
+
+static bool load(void *ctx, const er_routine *r, er_code *out, er_err *err)
+{
+	er_store *store = ctx;
+	key k;
+	ER_ASSERT(r->key.n == sizeof k);
+	memcpy(&k, r->key.p, sizeof k);
+	er_piece stored = {0};
+	if (!er_store_blob(store, &k.code, &out->script, err) || !er_store_env(store, r->name, k.env, &stored, err))
+		return false;
+	out->env = er_settings_env(r->env_json, er_piece_slice(stored));
+	er_piece_drop(&stored);
+	load_map(store, r, &k, out);
+	return true;
+}
+
+er_code_source er_stored_source(er_store *store)
+{
+	return (er_code_source){.load = load, .ctx = store};
+}
+
+/* The node's maximum may have become less since the version was taken. */
+static er_limits within(const er_limits *asked, const er_limits *most, er_slice name)
+{
+	er_limits l = *asked;
+	bool less = false;
+#define X(key, lo, hi, unit, member) \
+	if (l.member > most->member) { \
+		l.member = most->member; \
+		less = true; \
+	}
+	ER_LIMITS_TABLE(X)
+#undef X
+	if (less)
+		er_log(ER_LOG_WARN, "gateway", "routine %.*s asks for more than routineLimits allows now: it gets what is allowed",
+		       ER_FMT(name));
+	return l;
+}
+
+static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
+                                const er_settings *settings, const er_code_source *source)
+{
+	char version[16];
+	int n = snprintf(version, sizeof version, "%u", v->number);
+	key k;
+	memset(&k, 0, sizeof k);
+	k.code = v->code;
+	k.source_map = v->source_map;
+	k.map_n = v->map_n;
+	k.env = s->env;
+	return er_routine_new(&(er_routine){.environment = (uint8_t)s->env,
+	                                    .name = s->name,
+	                                    .version = er_slice_of(version, (size_t)n),
+	                                    .source_url = ER_LIT("routine.js"),
+	                                    .source = source,
+	                                    .key = er_slice_of(&k, sizeof k),
+	                                    .env_json = settings->vars,
+	                                    .limits = within(&settings->limits, &c->routine_max, s->name),
+	                                    .compat = settings->compat,
+	                                    .profile = settings->profile,
+	                                    .fallback = settings->fallback});
+}
+
+/* The rules that came with a version, as far as they are rules. */
+static void own_rules(const er_settings *settings, er_deployment *d, er_route *rules, size_t cap)
+{
+	for (size_t i = 0; i < settings->n_routes && d->n_own < cap; i++) {
+		bool ok = er_route_parse(settings->routes[i], &rules[d->n_own], NULL);
+		for (size_t k = 0; ok && k < d->n_own; k++)
+			ok = !er_slice_eq(rules[k].pattern, rules[d->n_own].pattern);
+		d->n_own += ok;
+	}
+}
+
+static er_deployment *make_deployment(const er_config *c, const er_snapshot_routine *s, const er_code_source *source)
+{
+	er_arena a;
+	er_arena_init(&a);
+	enum { RULES = ER_SETTINGS_ROUTES * ER_STORE_SPLIT };
+	er_route *rules = er_arena_alloc(&a, RULES * sizeof *rules);
+	er_deployment like = {.env = s->env, .id = s->deployment, .revision = s->revision, .percent = s->percent, .own = rules};
+	bool ok = s->n > 0;
+	for (uint32_t i = 0; i < s->n && i < ER_STORE_SPLIT && ok; i++) {
+		er_settings settings;
+		er_problem problem;
+		ok = er_settings_parse(&a, s->version[i].settings, &settings, &problem);
+		if (!ok) {
+			er_log(ER_LOG_ERROR, "gateway",
+			       "routine %.*s: version %u is not served, its settings in the store are not understood: %s", ER_FMT(s->name),
+			       s->version[i].number, problem.message);
+			break;
+		}
+		like.version[i] = make_version(c, s, &s->version[i], &settings, source);
+		like.number[i] = s->version[i].number;
+		own_rules(&settings, &like, rules, RULES);
+	}
+	er_deployment *d = ok ? er_deployment_new(&like) : NULL;
+	for (unsigned i = 0; !ok && i < ER_STORE_SPLIT; i++)
+		er_routine_unref(like.version[i]);
+	er_arena_fini(&a);
+	return d;
+}
+
+void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, const er_code_source *source)
+{
+	bool same_limits = before != NULL && memcmp(&before->routine_max, &c->routine_max, sizeof c->routine_max) == 0;
+	c->n_hidden = 0;
+	for (size_t i = 0; i < snapshot->n_routines; i++) {
+		const er_snapshot_routine *s = &snapshot->routines[i];
+		if (er_config_find(c, s->env, s->name) != NULL) {
+			c->n_hidden++;
+			continue;
+		}
+		er_deployment *old = same_limits ? er_config_find(before, s->env, s->name) : NULL;
+		bool same = old != NULL && old->id != 0 && old->id == s->deployment && old->revision == s->revision;
+		er_deployment *d = same ? er_deployment_ref(old) : make_deployment(c, s, source);
+		if (d != NULL)
+			er_config_add_deployment(c, d);
+	}
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		for (size_t i = 0; i < snapshot->n_routes[e]; i++) {
+			const er_route_rule *rule = &snapshot->routes[e][i];
+			/* One whose routine is gone, or not deployed here, waits for it. */
+			(void)!er_config_add_rule(c, e, rule->pattern, rule->routine, (uint32_t)i);
+		}
+	for (size_t i = 0; i < c->n_deployments; i++)
+		if (c->deployments[i]->id != 0)
+			er_config_add_own_rules(c, c->deployments[i]);
+	if (c->n_hidden > 0 && (before == NULL || before->n_hidden != c->n_hidden))
+		er_log(ER_LOG_WARN, "gateway", "%zu deployments of the store are not served: node.jsonc has routines of the same names",
+		       c->n_hidden);
+}

@@ -1,0 +1,14 @@
+/* Routines of the store in a configuration: what control says is deployed becomes deployments whose code is read from the store when it is needed. */
+#ifndef ER_GATEWAY_STORED_H
+#define ER_GATEWAY_STORED_H
+
+#include "control/control.h"
+#include "gateway/config.h"
+
+/* Where the code of stored versions comes from. */
+er_code_source er_stored_source(er_store *store);
+/* Adds what the snapshot says behind what node.jsonc says. Deployments that did not change are those of `before` (which may be NULL). `source`
+ * must outlive the configuration and all its routines. */
+void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, const er_code_source *source);
+
+#endif

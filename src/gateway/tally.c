@@ -1,0 +1,84 @@
+#include "gateway/tally.h"
+
+#include "base/mem.h"
+
+enum { UNIT_SHIFT = 3, LINEAR = 8 }; /* units of 8 us; the first eight buckets are one unit wide */
+
+static unsigned bucket_of(uint64_t us)
+{
+	uint64_t v = us >> UNIT_SHIFT;
+	if (v < LINEAR)
+		return (unsigned)v;
+	unsigned octave = 63 - (unsigned)__builtin_clzll(v); /* of the highest bit: 3 and up */
+	unsigned i = (octave - 2) * LINEAR + (unsigned)(v >> (octave - 3) & (LINEAR - 1));
+	return i < ER_TALLY_BUCKETS ? i : ER_TALLY_BUCKETS - 1;
+}
+
+/* The least time that is above the bucket. */
+static uint64_t end_of(unsigned i)
+{
+	if (i < LINEAR)
+		return (uint64_t)(i + 1) << UNIT_SHIFT;
+	unsigned octave = i / LINEAR + 2;
+	return (uint64_t)(LINEAR + i % LINEAR + 1) << (octave - 3) << UNIT_SHIFT;
+}
+
+static void begin(er_tally *t, const er_deployment *d)
+{
+	__atomic_store_n(&t->deployment, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
+		er_tally_version *v = &t->version[i];
+		__atomic_store_n(&v->number, d->number[i], __ATOMIC_RELAXED);
+		__atomic_store_n(&v->requests, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&v->failures, 0, __ATOMIC_RELAXED);
+		for (unsigned k = 0; k < ER_TALLY_BUCKETS; k++)
+			__atomic_store_n(&v->wall[k], 0, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&t->deployment, d->id, __ATOMIC_RELEASE);
+}
+
+void er_tally_count(er_tally *t, const er_deployment *d, const er_routine *version, uint64_t wall_us, bool failed)
+{
+	if (t->deployment < d->id)
+		begin(t, d);
+	else if (t->deployment != d->id)
+		return;
+	er_tally_version *v = &t->version[version != d->version[0]];
+	uint32_t *bucket = &v->wall[bucket_of(wall_us)];
+	__atomic_store_n(&v->requests, v->requests + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->failures, v->failures + failed, __ATOMIC_RELAXED);
+	__atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
+}
+
+void er_tally_add(er_tally_sum sum[ER_STORE_SPLIT], const er_tally *t, uint64_t deployment)
+{
+	er_tally_sum before[ER_STORE_SPLIT];
+	if (t == NULL || __atomic_load_n(&t->deployment, __ATOMIC_ACQUIRE) != deployment)
+		return;
+	er_copy(before, sum, sizeof before);
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
+		const er_tally_version *v = &t->version[i];
+		sum[i].requests += __atomic_load_n(&v->requests, __ATOMIC_RELAXED);
+		sum[i].failures += __atomic_load_n(&v->failures, __ATOMIC_RELAXED);
+		for (unsigned k = 0; k < ER_TALLY_BUCKETS; k++)
+			sum[i].wall[k] += __atomic_load_n(&v->wall[k], __ATOMIC_RELAXED);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* It began anew while we read. */
+	if (__atomic_load_n(&t->deployment, __ATOMIC_ACQUIRE) != deployment)
+		er_copy(sum, before, sizeof before);
+}
+
+uint64_t er_tally_percentile(const er_tally_sum *s, unsigned percent)
+{
+	uint64_t total = 0, below = 0;
+	for (unsigned i = 0; i < ER_TALLY_BUCKETS; i++)
+		total += s->wall[i];
+	for (unsigned i = 0; i < ER_TALLY_BUCKETS; i++) {
+		below += s->wall[i];
+		if (below > 0 && below * 100 >= total * percent)
+			return end_of(i);
+	}
+	return 0;
+}

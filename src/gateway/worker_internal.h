@@ -1,0 +1,78 @@
+/* Inside a gateway thread: what worker.c (the chain, messages, life), worker_config.c (configurations come and go) and worker_events.c (finished
+ * requests, what routines say) share. All on the thread itself. */
+#ifndef ER_GATEWAY_WORKER_INTERNAL_H
+#define ER_GATEWAY_WORKER_INTERNAL_H
+
+#include "gateway/worker.h"
+
+#include <pthread.h>
+
+/* A configuration as this thread uses it. It lives until it is not the current one and the last exchange that began under it is over. */
+typedef struct er_worker_snapshot {
+	er_config *config;
+	unsigned uses;
+	bool current;
+	er_routine_metrics **metrics; /* by the deployment's index; made when it is asked for */
+} er_worker_snapshot;
+
+/* Where clients of one environment come in. */
+typedef struct er_worker_door {
+	er_worker *worker;
+	er_env env;
+	er_handler handler;
+	er_server *server;
+} er_worker_door;
+
+/* A configuration on its way in: instances that it needs are started first. They may be told of when it is in force already. */
+typedef struct er_worker_change {
+	er_worker *worker;
+	er_config *config; /* NULL: in force */
+	unsigned waiting;  /* for so many instances, and one for its maker */
+} er_worker_change;
+
+typedef struct er_worker_message er_worker_message; /* worker.c */
+
+struct er_worker {
+	uint32_t magic;
+	er_worker_options o;
+	uv_loop_t loop;
+	uv_async_t async;
+	uv_timer_t log_timer, drain_timer, warm_timer;
+	pthread_t thread;
+	bool runs, loop_open;
+	er_worker_door doors[ER_ENV_COUNT_];
+	unsigned open_servers;
+	er_origin *origin;
+	er_isolate_host *isolate;
+	er_server_stats stats;
+	er_handler standard;
+	er_worker_snapshot *current;
+	er_worker_change *change; /* not in force yet */
+	er_metrics metrics;
+	er_buf log;
+	uint64_t log_lines;
+	uint64_t tail_second; /* of the loop's time */
+	unsigned tail_left;   /* events of ordinary requests that it may still have */
+	bool stopping, closing;
+	uint64_t drain_until_ms;
+	/* the mailbox */
+	pthread_mutex_t lock;
+	er_worker_message *first, **last;
+	er_isolate_stats last_isolate; /* what the control thread reads once it has told us to stop */
+};
+
+/* worker_config.c */
+void er_worker_use(er_worker *w, er_config *config);
+void er_worker_begin_change(er_worker *w, er_config *config);
+/* The one that is on its way in comes into force now; nothing if there is none. */
+void er_worker_finish_change(er_worker *w);
+/* It may have been the last exchange of it. */
+void er_worker_release(er_worker *w, er_worker_snapshot *s);
+
+/* worker_events.c */
+/* For the isolates; the context is the worker. */
+er_isolate_events er_worker_isolate_events(er_worker *w);
+void er_worker_finished(void *ctx, const er_finished *f);
+void er_worker_submit_log(er_worker *w);
+
+#endif

@@ -1,0 +1,303 @@
+/* How an instance gets its code: read by a thread of the pool if it is not in memory, written over the ring, evaluated. And starts that no
+ * request waits for: an instance that is warmed up, a version that is only tried. */
+#include "isolate/internal.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+enum { CODE_FRAME = 32 * 1024, CONSOLE_MAX = 64 * 1024, ERROR_MAX = 4096 };
+
+/* ---- reading it ---- */
+
+/* One reading serves all instances of the version that wait on this thread. */
+struct er_reading {
+	uv_work_t work;
+	er_isolate_host *host;
+	er_routine *routine; /* own reference */
+	er_code *code;
+	er_err err;
+};
+
+/* On a thread of the pool. */
+static void read_code(uv_work_t *work)
+{
+	er_reading *rd = work->data;
+	rd->code = er_routine_read(rd->routine, &rd->err);
+}
+
+/* Whoever waits is told; the next request tries again, until the failures suspend the routine. */
+static void cannot_read(er_instance *in)
+{
+	er_service *s = in->service;
+	er_service_failed(s, ER_ERR_IO);
+	if (s->instance == in)
+		s->instance = NULL;
+	er_start_failed(in, ER_ERR_UNAVAILABLE, 0, 0);
+	while (!er_list_empty(&in->calls)) {
+		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
+		er_call_fail(c, 503, ER_ERR_UNAVAILABLE, 0, 0, "The routine's code could not be read on this node; its log says why.");
+		er_call_free(c);
+	}
+	if (in->closing_us == 0)
+		er_instance_close(in);
+}
+
+static void on_read(uv_work_t *work, int status)
+{
+	er_reading *rd = work->data;
+	er_isolate_host *h = rd->host;
+	er_routine *r = rd->routine;
+	(void)status;
+	er_service *s = er_map_get(h->services, er_slice_of(&r, sizeof(void *)));
+	if (s != NULL && s->reading == rd)
+		s->reading = NULL;
+	if (rd->code == NULL)
+		er_log(ER_LOG_ERROR, "isolate", "routine %.*s: version %.*s cannot be read: %s", ER_FMT(r->name), ER_FMT(r->version),
+		       rd->err.text);
+	ER_LIST_EACH(l, &h->instances)
+	{
+		er_instance *in = ER_CONTAINER(l, er_instance, link);
+		if (in->reading != rd)
+			continue;
+		in->reading = NULL;
+		in->code = rd->code != NULL ? er_routine_code(r) : NULL;
+		if (in->code != NULL)
+			er_instance_find_box(in);
+		else
+			cannot_read(in);
+	}
+	er_routine_drop(r, rd->code);
+	er_routine_unref(r);
+	er_free(rd);
+	er_host_handle_closed(h);
+}
+
+void er_load_code(er_instance *in)
+{
+	er_isolate_host *h = in->host;
+	er_service *s = in->service;
+	in->state = INSTANCE_READING;
+	in->code = er_routine_code(in->routine);
+	if (in->code != NULL) {
+		er_instance_find_box(in);
+		return;
+	}
+	if (s->reading == NULL) {
+		er_reading *rd = s->reading = ER_NEW(er_reading);
+		rd->work.data = rd;
+		rd->host = h;
+		rd->routine = er_routine_ref(in->routine);
+		h->open_handles++; /* the host stays until it is over */
+		uv_queue_work(h->loop, &rd->work, read_code, on_read);
+	}
+	in->reading = s->reading;
+}
+
+/* ---- writing it ---- */
+
+static bool begin_load(er_instance *in)
+{
+	const er_routine *r = in->routine;
+	const er_slice strings[] = {r->name, r->version, r->source_url, er_piece_slice(in->code->env)};
+	size_t n = 7 * 4, code_n = in->code->script.n;
+	for (size_t i = 0; i < 4; i++)
+		n += 4 + strings[i].n;
+	if (n > ER_FRAME_MAX || code_n >= r->limits.code_n) { /* the configuration refuses both; this is the second lock */
+		er_instance_kill(in, ER_ERR_CODE_SIZE, code_n, r->limits.code_n);
+		return false;
+	}
+	er_frame f = {.n = (uint32_t)n, .type = ER_FRAME_LOAD};
+	uint8_t *p = er_instance_frame_out(in, &f);
+	if (p == NULL)
+		return false;
+	er_writer w = {p};
+	for (size_t i = 0; i < 4; i++)
+		er_put_string(&w, strings[i]);
+	const er_limits *l = &r->limits;
+	const uint32_t numbers[] = {l->cpu_us, l->load_cpu_us, l->memory_kb, l->subrequests, l->timers, (uint32_t)code_n, r->compat};
+	for (size_t i = 0; i < 7; i++)
+		er_put_u32(&w, numbers[i]);
+	in->load_begun = true;
+	return true;
+}
+
+bool er_load_pump(er_instance *in)
+{
+	er_slice code = er_piece_slice(in->code->script);
+	if (!in->load_begun && !begin_load(in))
+		return false;
+	do {
+		er_slice part = er_slice_head(er_slice_from(code, in->load_at), CODE_FRAME);
+		bool last = in->load_at + part.n == code.n;
+		er_frame f = {.n = (uint32_t)part.n, .type = ER_FRAME_CODE, .flags = last ? ER_FF_FIN : 0};
+		uint8_t *p = er_instance_frame_out(in, &f);
+		if (p == NULL)
+			return false;
+		er_copy(p, part.p, part.n);
+		in->load_at += part.n;
+	} while (in->load_at < code.n);
+	in->state = INSTANCE_READY;
+	return true;
+}
+
+/* ---- starts without a request ---- */
+
+void er_start_begin(er_instance *in, bool trial, er_isolate_started *done, void *ctx)
+{
+	ER_ASSERT(in->start == NULL && !in->loaded);
+	in->start = ER_NEW(er_start);
+	*in->start = (er_start){.trial = trial, .since_us = er_clock_mono_us(), .done = done, .ctx = ctx};
+	er_host_need_tick(in->host);
+}
+
+/* Tells, once. The instance has nobody waiting any more when the callback runs. */
+static void finish(er_instance *in)
+{
+	er_start *st = in->start;
+	in->start = NULL;
+	st->result.error = er_buf_slice(&st->error);
+	st->result.stack = er_buf_slice(&st->stack);
+	st->result.console = er_buf_slice(&st->console);
+	st->done(st->ctx, &st->result);
+	er_buf_fini(&st->error);
+	er_buf_fini(&st->stack);
+	er_buf_fini(&st->console);
+	er_free(st);
+}
+
+/* A sentence for what has no exception. */
+static void explain(er_buf *out, er_err_kind why, uint64_t used, uint64_t limit)
+{
+	switch (why) {
+	case ER_ERR_CPU:
+		er_buf_printf(out, "its top-level code used more CPU time than it may: %llu ms (limits.loadCpuMs)",
+		              (unsigned long long)limit / 1000);
+		break;
+	case ER_ERR_MEMORY:
+		er_buf_printf(out, "it used more memory than it may while it started: %llu MB (limits.memoryMb)",
+		              (unsigned long long)limit / 1024);
+		break;
+	case ER_ERR_CODE_SIZE:
+		er_buf_printf(out, "its code (%llu bytes) or its variables are too large (limits.codeBytes is %llu; 32 KB of variables)",
+		              (unsigned long long)used, (unsigned long long)limit);
+		break;
+	case ER_ERR_TIMEOUT:
+		er_buf_printf(out, "it had not started after %d s", TRY_MS / 1000);
+		break;
+	case ER_ERR_UNAVAILABLE:
+	case ER_ERR_CANCELLED:
+		er_buf_puts(out, "no sandbox could be had for it, or its code could not be read (the node's log says which)");
+		break;
+	default:
+		er_buf_printf(out, "its sandbox ended while it started (%s)", er_err_name(why));
+		break;
+	}
+}
+
+void er_start_failed(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
+{
+	er_start *st = in->start;
+	if (st == NULL)
+		return;
+	st->result.loaded = false;
+	if (st->result.why == ER_ERR_OK) {
+		st->result.why = why == ER_ERR_OK ? ER_ERR_CRASH : why;
+		st->result.cpu_us = why == ER_ERR_CPU ? used : 0;
+		explain(&st->error, st->result.why, used, limit);
+	}
+	finish(in);
+}
+
+bool er_load_printed(er_instance *in, er_slice text)
+{
+	er_start *st = in->start;
+	if (st == NULL || !st->trial)
+		return false;
+	if (er_buf_len(&st->console) + text.n < CONSOLE_MAX) {
+		er_buf_put(&st->console, text);
+		er_buf_putc(&st->console, '\n');
+	}
+	return true;
+}
+
+/* ---- LOADED ---- */
+
+/* What top-level code threw, for whoever tries it. */
+static void note_exception(er_instance *in, er_slice payload)
+{
+	er_start *st = in->start;
+	er_buf copy = {0};
+	er_buf_put(&copy, payload);
+	er_reader r = {.rest = er_buf_slice(&copy)};
+	er_slice name = er_get_string(&r), message = er_get_string(&r), raw = er_get_string(&r);
+	st->result.why = ER_ERR_EXCEPTION;
+	er_buf_printf(&st->error, "%.*s%s%.*s", ER_FMT(er_slice_head(name, 100)), name.n && message.n ? ": " : "",
+	              ER_FMT(er_slice_head(message, ERROR_MAX)));
+	er_sourcemap_stack(er_service_map(in->service, in->code), in->routine->source_url, raw, &st->stack);
+	er_buf_fini(&copy);
+}
+
+/* A version that was tried goes, however it went. */
+static void end_trial(er_instance *in, const er_frame *f, er_slice payload)
+{
+	er_start *st = in->start;
+	uint64_t kb = er_box_anonymous_kb(in->box);
+	st->result.loaded = f->aux == ER_ERR_OK;
+	st->result.cpu_us = f->arg;
+	st->result.memory_kb = kb > in->memory_base_kb ? kb - in->memory_base_kb : 0;
+	if (!st->result.loaded)
+		note_exception(in, payload);
+	finish(in);
+	if (f->aux == ER_ERR_OK)
+		er_instance_close(in);
+	else
+		er_instance_kill(in, ER_ERR_EXCEPTION, 0, 0);
+}
+
+/* What clients see of an exception of top-level code, under er dev. */
+static void show_exception(char *text, size_t cap, er_slice payload)
+{
+	er_buf copy;
+	er_buf_init(&copy);
+	er_buf_put(&copy, payload);
+	er_reader r = {.rest = er_buf_slice(&copy)};
+	er_slice name = er_get_string(&r), message = er_get_string(&r);
+	snprintf(text, cap, "The routine failed while it started: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)),
+	         ER_FMT(er_slice_head(message, 400)));
+	er_buf_fini(&copy);
+}
+
+bool er_load_done(er_instance *in, const er_frame *f, er_slice payload)
+{
+	if (in->loaded)
+		return false;
+	in->loaded = true;
+	if (in->start != NULL && in->start->trial) {
+		end_trial(in, f, payload);
+		return true;
+	}
+	if (f->aux == ER_ERR_OK) {
+		in->last_used_us = er_clock_mono_us();
+		if (in->start != NULL) {
+			in->start->result = (er_isolate_start){.loaded = true, .cpu_us = f->arg};
+			finish(in);
+		}
+		return true;
+	}
+	er_frame report = *f;
+	report.flags = ER_FF_FATAL;
+	er_call_on_exception(in, NULL, &report, payload);
+	char text[600] = "The routine failed while it started: its top-level code threw an exception.";
+	if (in->host->config.show_errors)
+		show_exception(text, sizeof text, payload);
+	er_service_failed(in->service, ER_ERR_EXCEPTION);
+	er_start_failed(in, ER_ERR_EXCEPTION, 0, 0);
+	while (!er_list_empty(&in->calls)) {
+		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
+		er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, text);
+		er_call_free(c);
+	}
+	er_instance_kill(in, ER_ERR_EXCEPTION, 0, 0);
+	return true;
+}
