@@ -51,6 +51,11 @@ void er_free(void *p)
 	free(p);
 }
 
+void er_mem_trim(void)
+{
+	(void)malloc_trim(0);
+}
+
 char *er_strdup_slice(er_slice s)
 {
 	char *p = er_alloc(s.n + 1);

@@ -82,8 +82,8 @@ test('filters: status, method, path, text, kind; --json gives what the node says
 
 test('a deployment is seen by whoever watches', async () => {
 	const t = await tail('--kind', 'deployment')
-	await plane.ok(['rollback', '1', '-n', 'seen', '-m', 'to see it'])
-	await t.sees(/^\S+ seen@1 production runs version 1 now \(rollback: to see it\)$/)
+	await plane.ok(['deploy', '--no-ask'], { cwd: project({ 'er.jsonc': '{ "name": "changing" }', 'src/index.js': source }) })
+	await t.sees(/^\S+ changing@1 production runs version 1 now \(deploy\)$/)
 	assert.equal(await t.end(), 0)
 })
 
