@@ -252,13 +252,17 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
+	uv_timer_init(n->loop, &n->trim);
+	uv_unref((uv_handle_t *)&n->trim);
+	n->trim.data = n;
 	n->async_open = true;
-	n->handles++;
+	n->handles += 2;
 	if (n->file->data != NULL && !er_node_start_control(n, err))
 		return false;
 	n->config = er_node_assemble(n, n->file, err);
 	if (n->config == NULL)
 		return false;
+	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
@@ -360,8 +364,10 @@ static void close_handles(er_node *n)
 	else
 		stop_control(n);
 	n->admin = NULL;
-	if (open)
+	if (open) {
 		uv_close((uv_handle_t *)&n->async, on_async_closed);
+		uv_close((uv_handle_t *)&n->trim, on_async_closed);
+	}
 }
 
 static void on_async(uv_async_t *async)
@@ -407,7 +413,10 @@ void er_node_free(er_node *n)
 	er_config_unref(n->changing);
 	er_config_unref(n->config);
 	er_config_unref(n->file);
-	er_store_close(n->store); /* the versions that it has the code of are gone */
+	if (n->store != NULL) { /* the versions that it has the code of are gone */
+		er_stored_source_fini(&n->source);
+		er_store_close(n->store);
+	}
 	er_free(n->admin_path);
 	pthread_mutex_destroy(&n->lock);
 	er_free(n->own);
