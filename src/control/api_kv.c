@@ -101,8 +101,9 @@ static bool read_cursor(er_call *call, er_slice *key)
 	uint8_t *to = er_arena_alloc(call->arena, text.n / 2 + 1);
 	bool ok = text.n % 2 == 0 && text.n <= 2 * ER_KV_KEY_MAX;
 	for (size_t i = 0; i + 1 < text.n && ok; i += 2) {
-		ok = hex(text.p[i]) >= 0 && hex(text.p[i + 1]) >= 0;
-		to[i / 2] = (uint8_t)(hex(text.p[i]) << 4 | hex(text.p[i + 1]));
+		int high = hex(text.p[i]), low = hex(text.p[i + 1]);
+		ok = high >= 0 && low >= 0;
+		to[i / 2] = ok ? (uint8_t)(high << 4 | low) : 0;
 	}
 	*key = er_slice_of(to, text.n / 2);
 	return ok || er_refuse_field(&call->problem, ER_LIT("cursor"), "\"next\" of the page before",

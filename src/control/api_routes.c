@@ -284,7 +284,7 @@ void er_api_route_test(er_call *call)
 {
 	static const char *const sources[] = {"file", "store", "name"};
 	er_control *c = call->control;
-	er_slice host, path;
+	er_slice host = {0}, path = {0};
 	er_env env;
 	er_route_found found = {0};
 	er_out *o = &call->out;

@@ -283,8 +283,8 @@ static bool history_of(er_job *job, er_deployment_row **out, size_t *n)
 
 static bool take_earlier(er_job *job)
 {
-	er_deployment_row *rows;
-	size_t n;
+	er_deployment_row *rows = NULL;
+	size_t n = 0;
 	if (job->rollback_to != 0) {
 		job->split = (er_split){.version = {job->rollback_to}, .percent = 100};
 		return check_split(job);
@@ -293,7 +293,7 @@ static bool take_earlier(er_job *job)
 		return er_refuse(&job->problem, ER_PROBLEM_NOT_FOUND, "there is no routine \"%.*s\"", ER_FMT(job->routine));
 	if (!history_of(job, &rows, &n))
 		return false;
-	int before = er_history_before(rows, n);
+	int before = rows != NULL ? er_history_before(rows, n) : -1;
 	if (before < 0)
 		return er_refuse(&job->problem, ER_PROBLEM_CONFLICT,
 		                 "%s has run nothing else of %.*s before, so there is nothing to go back to", er_env_name(job->env),

@@ -191,6 +191,7 @@ static bool write_changes(er_job *job)
 	er_change changes[3];
 	size_t n = 0;
 	er_applied applied;
+	const uint64_t before = er_store_sequence(c->o.store);
 	if (job->adds)
 		changes[n++] = change_of(job, ER_CHANGE_VERSION_ADD);
 	if (job->adds && job->canary > 0) {
@@ -214,6 +215,7 @@ static bool write_changes(er_job *job)
 		applied.existed = job->applied.existed;
 	}
 	job->applied = applied;
+	job->unchanged = applied.sequence == before;
 	if (job->split.version[0] == 0)
 		job->split = (er_split){.version = {applied.version}, .percent = 100};
 	return true;
@@ -344,8 +346,9 @@ static void announce(er_job *job)
 	er_control *c = job->control;
 	const er_world_routine *r = er_world_find(c->world, job->routine);
 	const er_world_env *env = r != NULL ? &r->env[job->env] : NULL;
-	if (env == NULL || env->row.id != job->applied.deployment)
-		return; /* the next one is on its way already */
+	/* Nothing new, or the next one is on its way already. */
+	if (job->unchanged || env == NULL || env->row.id != job->applied.deployment)
+		return;
 	char versions[64];
 	if (job->split.version[1] != 0)
 		snprintf(versions, sizeof versions, "versions %u (%u%%) and %u (%u%%)", job->split.version[0], job->split.percent,

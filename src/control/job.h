@@ -35,7 +35,7 @@ typedef struct er_job {
 	er_problem problem;
 	uint64_t cpu_us, memory_kb;
 	er_applied applied;
-	bool had_previous, created;
+	bool had_previous, created, unchanged; /* unchanged: it runs already, just so */
 	er_split previous;
 	er_version_counters before[ER_STORE_SPLIT];
 	er_route_rule *rules, *rules_before; /* rules NULL: unchanged */

@@ -63,9 +63,8 @@ static er_limits within(const er_limits *asked, const er_limits *most, er_slice 
 static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
                                 const er_settings *settings, const er_code_source *source)
 {
-	char version[16], url[80];
+	char version[16];
 	int n = snprintf(version, sizeof version, "%u", v->number);
-	int url_n = snprintf(url, sizeof url, "%.*s.js", ER_FMT(s->name));
 	key k;
 	memset(&k, 0, sizeof k);
 	k.code = v->code;
@@ -75,7 +74,7 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	return er_routine_new(&(er_routine){.environment = (uint8_t)s->env,
 	                                    .name = s->name,
 	                                    .version = er_slice_of(version, (size_t)n),
-	                                    .source_url = er_slice_of(url, (size_t)url_n),
+	                                    .source_url = ER_LIT("routine.js"),
 	                                    .source = source,
 	                                    .key = er_slice_of(&k, sizeof k),
 	                                    .env_json = settings->vars,

@@ -44,17 +44,25 @@ static bool common_check(er_apply *a, const er_change *c)
 	                                               ER_FMT(c->name), c->value.n, ER_SETTING_MAX);
 }
 
-static bool room_for_one(er_apply *a, const er_change *c)
+/* Of all others, with this one: `env` is built in memory whenever an instance starts. */
+static bool room_for_it(er_apply *a, const er_change *c)
 {
-	er_query q = er_query_of(a->db, "SELECT count(*) FROM setting WHERE routine = ?1 AND env = ?2");
+	er_query q = er_query_of(
+	    a->db, "SELECT count(*), coalesce(sum(length(value)), 0) FROM setting WHERE routine = ?1 AND env = ?2 AND name <> ?3");
 	er_bind_text(&q, c->routine);
 	er_bind_int(&q, c->env);
-	int64_t n = er_query_row(&q) ? er_col_int(&q, 0) : 0;
+	er_bind_text(&q, c->name);
+	bool row = er_query_row(&q);
+	int64_t n = row ? er_col_int(&q, 0) : 0, bytes = row ? er_col_int(&q, 1) : 0;
 	if (!er_query_end(&q, a->err))
 		return false;
-	return n < ER_SETTINGS_MAX ||
-	       er_fail(a->err, ER_ERR_TOO_LARGE, "\"%.*s\" has %lld variables and secrets in %s, the most: remove some first",
-	               ER_FMT(c->routine), (long long)n, er_env_name(c->env));
+	if (n >= ER_SETTINGS_MAX)
+		return er_fail(a->err, ER_ERR_TOO_LARGE, "\"%.*s\" has %lld variables and secrets in %s, the most: remove some first",
+		               ER_FMT(c->routine), (long long)n, er_env_name(c->env));
+	return bytes + (int64_t)c->value.n <= ER_SETTINGS_BYTES ||
+	       er_fail(a->err, ER_ERR_TOO_LARGE,
+	               "the variables and secrets of \"%.*s\" in %s would have more than %d KB together: remove some first",
+	               ER_FMT(c->routine), er_env_name(c->env), ER_SETTINGS_BYTES >> 10);
 }
 
 static bool log_setting(er_apply *a, const er_change *c, er_slice value)
@@ -82,7 +90,7 @@ static bool set_var(er_apply *a, const er_change *c, er_slice json)
 		               ER_FMT(c->name));
 	if (old.there && old.same)
 		return true;
-	return (old.there || room_for_one(a, c)) && write_setting(a, c, false, json) && log_setting(a, c, json);
+	return room_for_it(a, c) && write_setting(a, c, false, json) && log_setting(a, c, json);
 }
 
 /* Kept as plain JSON, however it was written: it becomes part of the text of `env`. */
@@ -118,7 +126,7 @@ bool er_apply_secret_set(er_apply *a, const er_change *c)
 	if (old.there && !old.secret)
 		return er_fail(a->err, ER_ERR_INVALID, "%.*s is a variable: remove it first (er env rm), or choose another name",
 		               ER_FMT(c->name));
-	if ((!old.there && !room_for_one(a, c)) || !er_key_get(a->s, a->db, true, key, a->err))
+	if (!room_for_it(a, c) || !er_key_get(a->s, a->db, true, key, a->err))
 		return false;
 	size_t n, about_n;
 	char *about = er_secret_about(c->routine, c->env, c->name, &about_n);

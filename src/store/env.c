@@ -125,7 +125,7 @@ static bool build_env(env_build *b, er_piece *out, er_err *err)
 		*out = er_piece_take(chunk, json.n);
 	}
 	if (b->json.p != NULL)
-		er_wipe(b->json.p, b->json.cap);
+		er_wipe(b->json.p, b->json.end);
 	return good;
 }
 

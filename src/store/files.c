@@ -29,14 +29,28 @@ bool er_path_exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+bool er_file_empty(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) != 0 || st.st_size == 0;
+}
+
+static bool write_failed(const char *path, er_err *err)
+{
+	if (errno == ENOSPC || errno == EDQUOT)
+		return er_fail(err, ER_ERR_IO,
+		               "the disk is full: %s could not be written and nothing was changed; free some space and try again", path);
+	return er_fail_errno(err, ER_ERR_IO, "%s cannot be written", path);
+}
+
 bool er_dir_sync(const er_fault *f, const char *dir, er_err *err)
 {
 	if (!er_fault_pass(f, "fsync"))
-		return er_fail_errno(err, ER_ERR_IO, "%s cannot be written to disk", dir);
+		return write_failed(dir, err);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return er_fail_errno(err, ER_ERR_IO, "%s cannot be opened", dir);
-	bool good = fsync(fd) == 0 || er_fail_errno(err, ER_ERR_IO, "%s cannot be written to disk", dir);
+	bool good = fsync(fd) == 0 || write_failed(dir, err);
 	close(fd);
 	return good;
 }
@@ -141,8 +155,7 @@ bool er_file_sync(const er_fault *f, const char *path, er_err *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return er_fail_errno(err, ER_ERR_IO, "%s cannot be opened", path);
-	bool good =
-	    (er_fault_pass(f, "fsync") && fsync(fd) == 0) || er_fail_errno(err, ER_ERR_IO, "%s cannot be written to disk", path);
+	bool good = (er_fault_pass(f, "fsync") && fsync(fd) == 0) || write_failed(path, err);
 	close(fd);
 	return good;
 }
@@ -154,10 +167,10 @@ static bool write_all(const er_fault *f, int fd, const char *path, er_slice cont
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return er_fail_errno(err, ER_ERR_IO, "%s cannot be written", path);
+			return write_failed(path, err);
 		content = er_slice_from(content, (size_t)n);
 	}
-	return (er_fault_pass(f, "fsync") && fsync(fd) == 0) || er_fail_errno(err, ER_ERR_IO, "%s cannot be written to disk", path);
+	return (er_fault_pass(f, "fsync") && fsync(fd) == 0) || write_failed(path, err);
 }
 
 /* link() and not rename(): it never replaces what is there. */
@@ -165,7 +178,7 @@ static bool give_name(const er_fault *f, const char *tmp, const char *path, bool
 {
 	bool linked = er_fault_pass(f, "rename") && link(tmp, path) == 0;
 	if (!linked && errno != EEXIST)
-		return er_fail_errno(err, ER_ERR_IO, "%s cannot be made", path);
+		return write_failed(path, err);
 	*made = linked;
 	char *parent = er_path_parent(path);
 	bool good = er_dir_sync(f, parent, err);
@@ -178,7 +191,7 @@ bool er_file_make(const er_fault *f, const char *path, er_slice content, bool *m
 	char *tmp = er_printf("%s.%d.new", path, (int)getpid());
 	(void)unlink(tmp);
 	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool good = fd >= 0 || er_fail_errno(err, ER_ERR_IO, "%s cannot be made", tmp);
+	bool good = fd >= 0 || write_failed(tmp, err);
 	if (fd >= 0) {
 		good = write_all(f, fd, tmp, content, err);
 		close(fd);

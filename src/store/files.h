@@ -14,6 +14,7 @@ ER_MUST_CHECK bool er_dir_sync(const er_fault *f, const char *dir, er_err *err);
 /* The folder that `path` stands in; free with er_free. */
 char *er_path_parent(const char *path);
 bool er_path_exists(const char *path);
+bool er_file_empty(const char *path); /* or not there */
 
 /* The descriptor of DIR/lock with an exclusive flock on it, or -1. One that a predecessor handed on by ER_STORE_LOCK_FD is taken. */
 int er_dir_lock(const char *dir, er_err *err);

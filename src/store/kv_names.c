@@ -39,7 +39,8 @@ static int by_name(const void *name, const void *ns)
 {
 	const er_slice *a = name;
 	er_slice b = er_slice_cstr(((const er_namespace *)ns)->name);
-	int order = memcmp(a->p, b.p, a->n < b.n ? a->n : b.n);
+	size_t n = a->n < b.n ? a->n : b.n;
+	int order = n > 0 ? memcmp(a->p, b.p, n) : 0;
 	return order != 0 ? order : (a->n > b.n) - (a->n < b.n);
 }
 

@@ -62,10 +62,10 @@ static er_store *new_store(const er_store_options *o)
 	return s;
 }
 
-/* A KV without the control data is what is left of a node, not a new one. */
+/* A KV without the control data is what is left of a node, not a new one: control.db is made, and more than empty, before kv.db is. */
 static bool nothing_lost(const er_store *s, er_err *err)
 {
-	return er_path_exists(s->control_path) || !er_path_exists(s->kv_path) ||
+	return !er_file_empty(s->control_path) || er_file_empty(s->kv_path) ||
 	       er_fail(err, ER_ERR_INVALID,
 	               "%s is missing while %s is there: put it back, or move the data folder away and restore it from a backup (er "
 	               "node restore)",

@@ -24,14 +24,15 @@ typedef struct er_store er_store;
 
 enum {
 	ER_SHA256 = 32,
-	ER_STORE_SPLIT = 2,        /* versions a deployment may name */
-	ER_KV_KEY_MAX = 512,       /* bytes */
-	ER_KV_VALUE_MAX = 2 << 20, /* bytes */
-	ER_KV_METADATA_MAX = 1024, /* bytes */
-	ER_SETTING_MAX = 64 << 10, /* bytes of a variable's or secret's value */
-	ER_SETTINGS_MAX = 256,     /* variables and secrets of a routine in one environment */
-	ER_VERSIONS_QUOTA = 100,   /* of one routine, by default */
-	ER_STORE_NAME_MAX = 63,    /* of routines, namespaces, tokens: [a-z0-9-] */
+	ER_STORE_SPLIT = 2,          /* versions a deployment may name */
+	ER_KV_KEY_MAX = 512,         /* bytes */
+	ER_KV_VALUE_MAX = 2 << 20,   /* bytes */
+	ER_KV_METADATA_MAX = 1024,   /* bytes */
+	ER_SETTING_MAX = 64 << 10,   /* bytes of a variable's or secret's value */
+	ER_SETTINGS_MAX = 256,       /* variables and secrets of a routine in one environment */
+	ER_SETTINGS_BYTES = 1 << 20, /* of all their values */
+	ER_VERSIONS_QUOTA = 100,     /* of one routine, by default */
+	ER_STORE_NAME_MAX = 63,      /* of routines, namespaces, tokens: [a-z0-9-] */
 };
 
 typedef enum er_env { ER_ENV_PRODUCTION, ER_ENV_STAGING, ER_ENV_COUNT_ } er_env;

@@ -165,6 +165,20 @@ static inline void harness_dump(er_store *s, er_buf *out)
 	for (size_t i = 0; i < n; i++)
 		er_buf_printf(out, "log %llu %s %.*s %.*s\n", (unsigned long long)l[i].sequence, er_change_name(l[i].kind),
 		              ER_FMT(l[i].routine), ER_FMT(l[i].data));
+	er_token_row *t;
+	assert_true(er_store_tokens(s, &a, &t, &n, &err));
+	for (size_t i = 0; i < n; i++)
+		er_buf_printf(out, "token %.*s %d %zu\n", ER_FMT(t[i].name), t[i].role, t[i].n_routines);
+	er_arena_fini(&a);
+}
+
+/* The same of the KV, whose last moments a power cut may take. */
+static inline void harness_dump_kv(er_store *s, er_buf *out)
+{
+	er_err err = {0};
+	er_arena a;
+	size_t n;
+	er_arena_init(&a);
 	er_kv_namespace_row *ns;
 	assert_true(er_kv_namespaces(s, &a, &ns, &n, &err));
 	for (size_t i = 0; i < n; i++)

@@ -170,7 +170,7 @@ static void a_blob_goes_with_the_last_version_that_names_it(void **state)
 static void the_quota_says_what_to_do_and_prune_does_it(void **state)
 {
 	fixture *f = *state;
-	char code[16];
+	char code[32];
 	for (int i = 0; i < 5; i++) {
 		snprintf(code, sizeof code, "code %d", i);
 		apply(f->s, change_version("shop", code));

@@ -1,0 +1,189 @@
+/* The pure parts: settings of a version, patterns of routes, base64, times. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "channel/frame.h"
+#include "control/base64.h"
+#include "control/out.h"
+#include "control/pattern.h"
+#include "control/settings.h"
+
+static void settings_are_read(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_settings s;
+	er_problem p = {0};
+	er_arena_init(&a);
+	assert_true(er_settings_parse(&a, ER_LIT("{}"), &s, &p));
+	assert_int_equal(s.limits.cpu_us, 50000);
+	assert_true(er_slice_eq(s.vars, ER_LIT("{}")));
+	assert_true(
+	    er_settings_parse(&a,
+	                      ER_LIT("{\"name\":\"a\",\"main\":\"src/x.ts\",\"compat\":{\"envLast\":true,\"redirect\":\"manual\"},"
+	                             "\"limits\":{\"cpuMs\":7,\"memoryMb\":64,\"codeBytes\":2048},\"vars\":{\"A\":[1, 2]},"
+	                             "\"profile\":\"hardened\",\"fallback\":true,\"routes\":[\"*.a.example/x*\"],\"kv\":[\"k\"]}"),
+	                      &s, &p));
+	assert_int_equal(s.compat, ER_COMPAT_ENV_LAST | ER_COMPAT_REDIRECT_MANUAL);
+	assert_int_equal(s.limits.cpu_us, 7000);
+	assert_int_equal(s.limits.memory_kb, 65536);
+	assert_int_equal(s.limits.code_n, 2048);
+	assert_int_equal(s.limits.subrequests, 32);
+	assert_int_equal(s.profile, ER_PROFILE_HARDENED);
+	assert_true(s.fallback);
+	assert_int_equal(s.n_routes, 1);
+	assert_int_equal(s.n_kv, 1);
+	assert_true(er_slice_eq(s.vars, ER_LIT("{\"A\":[1,2]}")));
+	er_limits most = ER_LIMITS_DEFAULT;
+	assert_true(er_settings_within(&s, &most, ER_LIT("settings"), &p));
+	most.cpu_us = 6000;
+	assert_false(er_settings_within(&s, &most, ER_LIT("settings"), &p));
+	assert_string_equal(p.field, "settings.limits.cpuMs");
+	assert_string_equal(p.expected, "at most 6");
+	er_arena_fini(&a);
+}
+
+static void one_spelling(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_err err;
+	size_t at;
+	er_buf b = {0};
+	er_arena_init(&a);
+	const er_json *v =
+	    er_json_parse(&a,
+	                  ER_LIT("{\"fallback\":true,\"limits\":{\"timers\":1,\"cpuMs\":2},\"name\":\"x\",\"$schema\":1,"
+	                         "\"compat\":{\"redirect\":\"manual\",\"envLast\":false},\"main\":\"a\"}"),
+	                  100, &at, &err);
+	er_settings_write(&b, v);
+	assert_true(er_slice_eq(er_buf_slice(&b), ER_LIT("{\"main\":\"a\",\"compat\":{\"envLast\":false,\"redirect\":\"manual\"},"
+	                                                 "\"limits\":{\"cpuMs\":2,\"timers\":1},\"fallback\":true}")));
+	er_buf_fini(&b);
+	er_arena_fini(&a);
+}
+
+static void merges(const char *vars, const char *stored, const char *env)
+{
+	er_piece p = er_settings_env(er_slice_cstr(vars), er_slice_cstr(stored));
+	assert_true(er_slice_eq(er_piece_slice(p), er_slice_cstr(env)));
+	er_piece_drop(&p);
+}
+
+static void environments_are_merged(void **state)
+{
+	(void)state;
+	merges("{}", "{}", "{}");
+	merges("{\"A\":1}", "{}", "{\"A\":1}");
+	merges("{}", "{\"B\":2}", "{\"B\":2}");
+	merges("{\"A\":1}", "{\"A\":{\"x\":3}}", "{\"A\":1,\"A\":{\"x\":3}}");
+	merges("", "", "{}");
+}
+
+static void pattern_is(const char *text, bool good)
+{
+	er_pattern p;
+	er_err err = {0};
+	if (er_pattern_parse(er_slice_cstr(text), &p, &err) != good)
+		fail_msg("%s: %s", text, err.text);
+}
+
+static bool covers(const char *a, const char *b)
+{
+	er_pattern x, y;
+	assert_true(er_pattern_parse(er_slice_cstr(a), &x, NULL));
+	assert_true(er_pattern_parse(er_slice_cstr(b), &y, NULL));
+	return er_pattern_covers(&x, &y);
+}
+
+static bool matches(const char *pattern, const char *host, const char *path)
+{
+	er_pattern p;
+	assert_true(er_pattern_parse(er_slice_cstr(pattern), &p, NULL));
+	return er_pattern_matches(&p, er_slice_cstr(host), er_slice_cstr(path));
+}
+
+static void patterns(void **state)
+{
+	(void)state;
+	const char *good[] = {"a.example", "*", "*/x*", "*.a.example", "a.example/", "[::1]/x", "A_b.example/%2F*"};
+	const char *bad[] = {"", "/x", "a.*", "*a.example", "a.example:80", "http://a", "a/x*y", "a/x?y", "a/x y", "*.", "a b"};
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		pattern_is(good[i], true);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		pattern_is(bad[i], false);
+	assert_true(covers("*", "a.example/x"));
+	assert_true(covers("a.example", "A.example/x"));
+	assert_true(covers("a.example/x*", "a.example/xy"));
+	assert_true(covers("*.example", "b.a.example/x*"));
+	assert_true(covers("*.example", "*.a.example"));
+	assert_true(covers("*.example", "*.example/x"));
+	assert_false(covers("*.example", "example"));
+	assert_false(covers("a.example/x", "a.example/x*"));
+	assert_false(covers("a.example/x*", "a.example"));
+	assert_false(covers("a.example", "*.a.example"));
+	assert_false(covers("a.example", "*"));
+	assert_false(covers("*.ample", "x.example"));
+	assert_true(matches("a.example/x*", "a.example.", "/xyz"));
+	assert_true(matches("*.example", "a.b.example", "/"));
+	assert_false(matches("*.example", "example", "/"));
+	assert_false(matches("a.example/x", "a.example", "/xy"));
+}
+
+static void base64_is_strict(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_slice out;
+	er_arena_init(&a);
+	const char *good[][2] = {{"", ""}, {"YQ==", "a"}, {"YWI=", "ab"}, {"YWJj", "abc"}, {"YWJjZA==", "abcd"}};
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		er_buf b = {0};
+		assert_true(er_base64_decode(&a, er_slice_cstr(good[i][0]), &out));
+		assert_true(er_slice_eq(out, er_slice_cstr(good[i][1])));
+		er_base64_encode(&b, out);
+		assert_true(er_slice_eq(er_buf_slice(&b), er_slice_cstr(good[i][0])));
+		er_buf_fini(&b);
+	}
+	const char *bad[] = {"YQ", "YQ=", "YR==", "YWJ=", "Y===", "====", "YQ==YQ==", "Y Q=", "YW-_"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (er_base64_decode(&a, er_slice_cstr(bad[i]), &out))
+			fail_msg("%s", bad[i]);
+	er_arena_fini(&a);
+}
+
+static void times(void **state)
+{
+	(void)state;
+	int64_t ms;
+	er_out o = {0};
+	assert_true(er_time_parse(ER_LIT("2026-01-31T12:34:56.789Z"), &ms));
+	er_out_time(&o, NULL, ms);
+	assert_true(er_slice_eq(er_buf_slice(&o.b), ER_LIT("\"2026-01-31T12:34:56.789Z\"")));
+	er_out_fini(&o);
+	assert_true(er_time_parse(ER_LIT("1970-01-01T00:00:00"), &ms));
+	assert_int_equal(ms, 0);
+	const char *bad[] = {"",
+	                     "2026",
+	                     "2026-01-31",
+	                     "2026-01-31 12:34:56Z",
+	                     "2026-00-31T12:34:56Z",
+	                     "2026-01-31T12:34:56+01:00",
+	                     "2026-01-31T12:34:56.Z",
+	                     "2026-01-31T25:34:56Z"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (er_time_parse(er_slice_cstr(bad[i]), &ms))
+			fail_msg("%s", bad[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(settings_are_read), cmocka_unit_test(one_spelling),     cmocka_unit_test(environments_are_merged),
+	    cmocka_unit_test(patterns),          cmocka_unit_test(base64_is_strict), cmocka_unit_test(times),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,309 @@
+/* Secrets: what lies on the disk tells nothing, what was moved or opened with another key is noticed, and `env` is what a routine gets. */
+#include "store/crypt.h"
+#include "store_harness.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+typedef struct fixture {
+	char *dir;
+	er_store *s;
+	er_err err;
+} fixture;
+
+static int setup(void **state)
+{
+	fixture *f = ER_NEW(fixture);
+	f->dir = harness_dir();
+	f->s = harness_open_dir(f->dir);
+	apply(f->s, change_version("shop", "x"));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture *f = *state;
+	er_store_close(f->s);
+	harness_remove(f->dir);
+	er_free(f);
+	return 0;
+}
+
+static er_change set(er_change_kind kind, er_env env, const char *name, const char *value)
+{
+	er_change c = change_named(kind, "shop", name, value);
+	c.env = env;
+	return c;
+}
+
+static void env_is(fixture *f, er_env env, const char *should)
+{
+	er_piece p;
+	if (!er_store_env(f->s, ER_LIT("shop"), env, &p, &f->err))
+		fail_msg("env: %s", f->err.text);
+	if (!er_slice_eq(er_piece_slice(p), er_slice_cstr(should)))
+		fail_msg("env is %.*s instead of %s", ER_FMT(er_piece_slice(p)), should);
+	assert_true(p.chunk->wipe);
+	er_piece_drop(&p);
+}
+
+static void env_refused(fixture *f, const char *because)
+{
+	er_piece p;
+	f->err = (er_err){0};
+	assert_false(er_store_env(f->s, ER_LIT("shop"), ER_ENV_PRODUCTION, &p, &f->err));
+	assert_null(p.chunk);
+	if (strstr(f->err.text, because) == NULL)
+		fail_msg("\"%s\" instead of \"%s\"", f->err.text, because);
+}
+
+static void execute(fixture *f, const char *sql)
+{
+	sqlite3 *db;
+	char *path = er_printf("%s/control.db", f->dir), *why = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", sql, why);
+	sqlite3_close(db);
+	er_free(path);
+}
+
+static void env_is_variables_then_secrets(void **state)
+{
+	fixture *f = *state;
+	env_is(f, ER_ENV_PRODUCTION, "{}");
+	er_change c[] = {
+	    set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "B", "quote \" and \xc3\xa4 and \x01\n"),
+	    set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, "Z", " { \"a\" : [ 1.50, true, ] } // as people write"),
+	    set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, "Y", "\"text\""),
+	    set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "A", ""),
+	    set(ER_CHANGE_SECRET_SET, ER_ENV_STAGING, "B", "other"),
+	};
+	apply_all(f->s, c, 5);
+	env_is(f, ER_ENV_PRODUCTION,
+	       "{\"Y\":\"text\",\"Z\":{\"a\":[1.50,true]},\"A\":\"\",\"B\":\"quote \\\" and \xc3\xa4 and \\u0001\\n\"}");
+	env_is(f, ER_ENV_STAGING, "{\"B\":\"other\"}");
+	apply(f->s, set(ER_CHANGE_SECRET_DELETE, ER_ENV_STAGING, "B", ""));
+	env_is(f, ER_ENV_STAGING, "{}");
+}
+
+static void a_long_value_of_control_characters_fits(void **state)
+{
+	fixture *f = *state;
+	er_buf value, json;
+	er_buf_init(&value);
+	er_buf_init(&json);
+	er_buf_puts(&json, "{\"S\":\"");
+	for (int i = 0; i < ER_SETTING_MAX; i++) {
+		er_buf_putc(&value, 1);
+		er_buf_puts(&json, "\\u0001");
+	}
+	er_buf_puts(&json, "\"}");
+	er_buf_putc(&json, 0);
+	er_change c = set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "");
+	c.value = er_buf_slice(&value);
+	apply(f->s, c);
+	env_is(f, ER_ENV_PRODUCTION, (const char *)json.p);
+	char name[32];
+	for (int i = 1; i < ER_SETTINGS_BYTES / ER_SETTING_MAX - 1; i++) {
+		snprintf(name, sizeof name, "S%d", i);
+		c.name = er_slice_cstr(name);
+		apply(f->s, c);
+	}
+	c.name = ER_LIT("ONE_TOO_MANY");
+	apply_refused(f->s, c, ER_ERR_TOO_LARGE, "1024 KB together");
+	er_buf_putc(&value, 1);
+	c.value = er_buf_slice(&value);
+	apply_refused(f->s, c, ER_ERR_TOO_LARGE, "65536");
+	er_buf_fini(&value);
+	er_buf_fini(&json);
+}
+
+static void there_are_only_so_many_of_them(void **state)
+{
+	fixture *f = *state;
+	er_change c[ER_SETTINGS_MAX + 1];
+	char names[ER_SETTINGS_MAX + 1][16];
+	for (int i = 0; i <= ER_SETTINGS_MAX; i++) {
+		snprintf(names[i], sizeof names[i], "V%d", i);
+		c[i] = set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, names[i], "1");
+	}
+	apply_all(f->s, c, ER_SETTINGS_MAX);
+	apply_refused(f->s, c[ER_SETTINGS_MAX], ER_ERR_TOO_LARGE, "256 variables");
+	c[0].value = ER_LIT("2");
+	apply(f->s, c[0]);
+}
+
+static void a_name_is_a_variable_or_a_secret(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, "V", "1"));
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "x"));
+	apply_refused(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "V", "x"), ER_ERR_INVALID, "is a variable");
+	apply_refused(f->s, set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, "S", "1"), ER_ERR_INVALID, "is a secret");
+	apply_refused(f->s, set(ER_CHANGE_VAR_DELETE, ER_ENV_PRODUCTION, "S", ""), ER_ERR_NO_ROUTE, "no variable");
+	apply_refused(f->s, set(ER_CHANGE_SECRET_DELETE, ER_ENV_PRODUCTION, "X", ""), ER_ERR_NO_ROUTE, "no secret");
+	apply_refused(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "U", "\xff"), ER_ERR_INVALID, "UTF-8");
+	apply_refused(f->s, change_named(ER_CHANGE_VAR_SET, "nobody", "V", "1"), ER_ERR_NO_ROUTE, "no routine");
+	uint64_t before = er_store_sequence(f->s);
+	assert_int_equal(apply(f->s, set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, "V", "1")).sequence, before);
+	er_setting_row *rows;
+	size_t n;
+	er_arena a;
+	er_arena_init(&a);
+	assert_true(er_store_settings(f->s, &a, ER_LIT("shop"), ER_ENV_PRODUCTION, &rows, &n, &f->err));
+	assert_int_equal(n, 2);
+	assert_int_equal(rows[0].value.n, 1);
+	assert_true(rows[1].secret);
+	assert_int_equal(rows[1].value.n, 0);
+	er_arena_fini(&a);
+}
+
+/* The whole folder, key apart, is searched for the text. */
+static void nothing_readable_reaches_the_disk(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "correct-horse-battery"));
+	er_change token = change_named(ER_CHANGE_TOKEN_ADD, "", "ci", TOKEN_A);
+	apply(f->s, token);
+	env_is(f, ER_ENV_PRODUCTION, "{\"S\":\"correct-horse-battery\"}");
+	char *cmd = er_printf("! grep -raq -e correct-horse -e %s '%s'", TOKEN_A, f->dir);
+	assert_int_equal(system(cmd), 0); /* NOLINT(cert-env33-c) */
+	er_free(cmd);
+}
+
+static void a_ciphertext_cannot_be_moved(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "PUBLIC", "a"));
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "PRIVATE", "b"));
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_STAGING, "PUBLIC", "c"));
+	execute(f, "UPDATE setting SET value = (SELECT value FROM setting WHERE name = 'PRIVATE') WHERE name = 'PUBLIC' AND env = 0");
+	env_refused(f, "the secret PUBLIC of \"shop\" (production) cannot be decrypted");
+	execute(f, "UPDATE setting SET value = (SELECT value FROM setting WHERE name = 'PUBLIC' AND env = 1) WHERE name = 'PUBLIC' "
+	           "AND env = 0");
+	env_refused(f, "cannot be decrypted");
+	execute(f, "UPDATE setting SET value = x'00' WHERE name = 'PUBLIC' AND env = 0");
+	env_refused(f, "cannot be decrypted");
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "PUBLIC", "d"));
+	env_is(f, ER_ENV_PRODUCTION, "{\"PRIVATE\":\"b\",\"PUBLIC\":\"d\"}");
+}
+
+static void replace_key(fixture *f, const char *text, unsigned mode)
+{
+	char *path = er_printf("%s/key", f->dir);
+	er_store_close(f->s);
+	(void)unlink(path);
+	if (text != NULL) {
+		int fd = open(path, O_WRONLY | O_CREAT, mode);
+		assert_true(fd >= 0);
+		assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+		close(fd);
+	}
+	er_free(path);
+	f->s = harness_open_dir(f->dir);
+}
+
+static void the_key_is_missed_and_a_wrong_one_is_known(void **state)
+{
+	fixture *f = *state;
+	char key[80] = "", *path = er_printf("%s/key", f->dir);
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "x"));
+	int fd = open(path, O_RDONLY);
+	assert_int_equal(read(fd, key, sizeof key), 65);
+	close(fd);
+	replace_key(f, NULL, 0);
+	env_refused(f, "put it back");
+	/* No new key is made over the loss of the old one. */
+	apply_refused(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "T", "y"), ER_ERR_INVALID, "put it back");
+	assert_int_not_equal(access(path, F_OK), 0);
+	replace_key(f, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n", 0600);
+	env_refused(f, "is not the one");
+	apply_refused(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "T", "y"), ER_ERR_INVALID, "is not the one");
+	replace_key(f, "short", 0600);
+	env_refused(f, "64 hexadecimal digits");
+	replace_key(f, key, 0644);
+	env_refused(f, "chmod 600");
+	replace_key(f, key, 0400);
+	env_is(f, ER_ENV_PRODUCTION, "{\"S\":\"x\"}");
+	/* Whoever uses no secrets needs no key. */
+	replace_key(f, NULL, 0);
+	apply(f->s, set(ER_CHANGE_VAR_SET, ER_ENV_STAGING, "V", "1"));
+	env_is(f, ER_ENV_STAGING, "{\"V\":1}");
+	er_free(path);
+}
+
+static void the_key_may_lie_elsewhere(void **state)
+{
+	fixture *f = *state;
+	char *key = er_printf("%s/elsewhere", f->dir), *inside = er_printf("%s/key", f->dir);
+	er_store_close(f->s);
+	f->s = harness_open(&(er_store_options){.dir = f->dir, .key_file = key});
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "x"));
+	assert_int_equal(access(key, F_OK), 0);
+	assert_int_not_equal(access(inside, F_OK), 0);
+	er_free(key);
+	er_free(inside);
+}
+
+/* NIST's GCM test case 16: our use of the cipher is the standard's. */
+static void the_cipher_is_the_standards(void **state)
+{
+	(void)state;
+	uint8_t key[32], about[20], sealed[12 + 60 + 16], plain[60], should[60];
+	assert_true(er_unhex(ER_LIT("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"), key));
+	assert_true(er_unhex(ER_LIT("feedfacedeadbeeffeedfacedeadbeefabaddad2"), about));
+	assert_true(er_unhex(ER_LIT("cafebabefacedbaddecaf888"
+	                            "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+	                            "c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b"),
+	                     sealed));
+	assert_true(er_unhex(ER_LIT("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
+	                            "b16aedf5aa0de657ba637b39"),
+	                     should));
+	assert_true(er_unseal(key, er_slice_of(about, 20), er_slice_of(sealed, sizeof sealed), plain));
+	assert_memory_equal(plain, should, 60);
+	for (size_t i = 0; i < sizeof sealed; i++) {
+		sealed[i] ^= 1;
+		assert_false(er_unseal(key, er_slice_of(about, 20), er_slice_of(sealed, sizeof sealed), plain));
+		sealed[i] ^= 1;
+	}
+	assert_false(er_unseal(key, er_slice_of(about, 19), er_slice_of(sealed, sizeof sealed), plain));
+	assert_false(er_unseal(key, er_slice_of(about, 20), er_slice_of(sealed, 27), plain));
+	er_hash h;
+	char hex[65];
+	er_sha256(ER_LIT("a"), ER_LIT("bc"), &h);
+	er_hex(er_slice_of(h.b, 32), hex);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void a_wiped_chunk_is_wiped(void **state)
+{
+	(void)state;
+	er_chunk *c = er_chunk_new(16);
+	c->wipe = true;
+	memset(c->bytes, 'x', 16);
+	er_piece one = er_piece_take(c, 16), two = er_piece_sub(one, 4, 4);
+	er_piece_drop(&one);
+	assert_int_equal(two.p[0], 'x'); /* not before the last reference */
+	er_piece_drop(&two);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(env_is_variables_then_secrets),
+	    T(a_long_value_of_control_characters_fits),
+	    T(there_are_only_so_many_of_them),
+	    T(a_name_is_a_variable_or_a_secret),
+	    T(nothing_readable_reaches_the_disk),
+	    T(a_ciphertext_cannot_be_moved),
+	    T(the_key_is_missed_and_a_wrong_one_is_known),
+	    T(the_key_may_lie_elsewhere),
+	    cmocka_unit_test(the_cipher_is_the_standards),
+	    cmocka_unit_test(a_wiped_chunk_is_wiped),
+	};
+	return cmocka_run_group_tests_name("store secrets", tests, NULL, NULL);
+}
