@@ -16,7 +16,7 @@ enum {
 };
 /* For the details of those that talk to a node. */
 #define ER_EXIT_STATUSES \
-	"Exit status: 0 done, 1 failed, 2 called wrongly, 3 the node is not reachable, 4 refused (token, role), 5 not found.\n"
+	"Exit status: 0 done, 1 failed, 2 called wrongly, 3 node not reachable, 4 refused (token, role), 5 not found.\n"
 
 typedef struct er_option {
 	const char *name;  /* without the two hyphens */

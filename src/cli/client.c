@@ -31,7 +31,7 @@ static bool host_ok(er_slice s)
 	if (s.n == 0)
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || memchr("/?#@\\\"'<>", s.p[i], 9))
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || er_slice_find(ER_LIT("/?#@\\\"'<>"), s.p[i]) < 9)
 			return false;
 	return true;
 }

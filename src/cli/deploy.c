@@ -387,11 +387,11 @@ int er_cmd_deploy(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er deploy [ENTRY] [--env staging] [--canary 10%] [options]",
 	    .about = "Builds a routine, uploads it as a new version, lets the node check it (size, er.jsonc, top-level code in a "
-	             "sandbox) and runs it: when this\n"
+	             "sandbox) and runs it: when this "
 	             "ends, every request is answered by the new code. The first deploy makes the routine. What is refused changes "
 	             "nothing.",
 	    .details = "Guard: errors = percentage points more failed requests than the version before, p99 = per cent more time (0: "
-	               "not looked at), requests =\n"
+	               "not looked at), requests = "
 	               "how many before it judges, watch = for how long. Routes of er.jsonc that the node does not have are added.\n"
 	               "--json: the node's answer with \"timings\" and \"answered\"; a failed build is told as er build --json "
 	               "does.\n" ER_EXIT_STATUSES,

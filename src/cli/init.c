@@ -132,7 +132,8 @@ static void report(const char *name, const char *template, bool json)
 		er_buf_printf(&b,
 		              "%s/ from the template %s. Next:\n\n  cd %s\n  er dev          run it on http://127.0.0.1:8787, rebuilt on "
 		              "every save\n"
-		              "  er check        would a node take it?\n\n",
+		              "  er check        would a node take it?\n"
+		              "  er deploy       bring it to a node\n\n",
 		              name, template, name);
 	}
 	er_term_flush(STDOUT_FILENO, &b);
@@ -153,9 +154,9 @@ int er_cmd_init(int argc, char **argv)
 	    .usage = "er init NAME [--template T] | er init [NAME] --from DIR",
 	    .about = "Makes the folder NAME with a new routine. NAME: a to z, 0 to 9 and -, at most 63.\n"
 	             "--from DIR imports a project: of EdgeRoutine's first command line (edge.js, config.js), of its successor "
-	             "(esa.jsonc), or a Workers-style one\n"
+	             "(esa.jsonc), or a Workers-style one "
 	             "(wrangler.toml, .json, .jsonc). Sources are copied into NAME (the project's own name if none is given), "
-	             "er.jsonc is written, and a report says\n"
+	             "er.jsonc is written, and a report says "
 	             "what was taken, changed, not taken and why, and what is left to do. In DIR itself, er init --from . only adds "
 	             "er.jsonc.",
 	    .details = "Exit status: 0 made, 1 it could not be made (nothing that exists is overwritten), 2 wrong usage.\n",

@@ -59,8 +59,8 @@ int er_cmd_kv_namespace_add(int argc, char **argv)
 	const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
 	const er_command cmd = {
 	    .usage = "er kv namespace add NAMESPACE [options]",
-	    .about =
-	        "Makes a namespace; the code opens it with new EdgeKV({ namespace }). NAMESPACE: a to z, 0 to 9 and -, at most 63.",
+	    .about = "Makes a namespace. NAMESPACE: a to z, 0 to 9 and -, at most 63. Routines name those that they open in \"kv\" "
+	             "of er.jsonc.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,
@@ -217,7 +217,7 @@ typedef struct put_options {
 	const char *words[3], *file, *ttl, *expires, *metadata;
 } put_options;
 
-static bool check_put(er_remote *r, const put_options *p, er_slice *path)
+static bool check_put(er_remote *r, put_options *p, er_slice *path)
 {
 	uint64_t number;
 	json_error_t why;
@@ -233,6 +233,10 @@ static bool check_put(er_remote *r, const put_options *p, er_slice *path)
 		er_remote_fail(r, ER_EXIT_USAGE, "invalid", "--metadata: JSON is expected, for example '{\"type\":\"image/png\"}'");
 		return false;
 	}
+	/* It travels in a header: one line of ASCII. */
+	char *line = json_dumps(metadata, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	p->metadata = p->metadata ? er_arena_cstr(&r->arena, er_slice_cstr(line)) : NULL;
+	free(line);
 	json_decref(metadata);
 	*path = er_remote_path(&r->arena, "/v1/kv/{}/values/{}", p->words[0], p->words[1]);
 	*path = er_remote_query(&r->arena, *path, "expiration_ttl", p->ttl);
@@ -267,7 +271,7 @@ int er_cmd_kv_put(int argc, char **argv)
 	er_answer a = {0};
 	er_err err = {0};
 	er_buf bytes = {0};
-	er_ask call = {.method = "PUT", .content_type = "application/octet-stream", .metadata = p.metadata, .timeout_ms = VALUE_MS};
+	er_ask call = {.method = "PUT", .content_type = "application/octet-stream", .timeout_ms = VALUE_MS};
 	bool ok = check_put(&r, &p, &call.path);
 	if (ok && p.words[2]) {
 		er_buf_put_cstr(&bytes, p.words[2]);
@@ -275,6 +279,7 @@ int er_cmd_kv_put(int argc, char **argv)
 		er_remote_fail_err(&r, &err);
 		ok = false;
 	}
+	call.metadata = p.metadata;
 	call.body = er_buf_slice(&bytes);
 	if (ok && er_remote_send(&r, &call, &a)) {
 		if (r.json)

@@ -176,7 +176,7 @@ import m = {0 };
 	    .usage = "er kv import NAMESPACE [FILE] [options]",
 	    .about =
 	        "Stores many keys from NDJSON, a line each: {\"key\": \"a\", \"value\": \"text\"} or {\"key\": \"b\", \"base64\": "
-	        "\"AAEC\"}, with \"expiration\" (seconds since\n"
+	        "\"AAEC\"}, with \"expiration\" (seconds since "
 	        "1970) and \"metadata\" if there are any. FILE or standard input; any size. Keys that are there get the new value.",
 	    .details = "It goes in parts of some MB, each whole or not at all; importing again does no harm. Progress is shown at a "
 	               "terminal.\n" ER_EXIT_STATUSES,

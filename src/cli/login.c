@@ -189,10 +189,10 @@ int er_cmd_login(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er login URL|SOCKET [--profile NAME]",
 	    .about = "Asks the node who you are and remembers it as a profile, which becomes the current one. URL: "
-	             "http(s)://HOST[:PORT]; SOCKET: a path.\n"
+	             "http(s)://HOST[:PORT]; SOCKET: a path. "
 	             "The token comes from --token, from standard input, or from a question at the terminal. A socket needs none.",
 	    .details = "Profiles are in $XDG_CONFIG_HOME/edgeroutine/profiles.json (~/.config), readable by you alone. Any command "
-	               "takes another one with\n"
+	               "takes another one with "
 	               "--profile NAME or ER_PROFILE; ER_NODE and ER_TOKEN do without profiles.\n" ER_EXIT_STATUSES,
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,

@@ -24,9 +24,8 @@ static void put_help(FILE *to, const er_cli_command *group, const char *path)
 	fprintf(to, "\n  %s COMMAND --help   tells more\n", path);
 	if (root)
 		fprintf(to, "  er --version        the version\n\n"
-		            "Commands to a node talk to the profile of `er login`, to what ER_NODE and ER_TOKEN say, or to a node of "
-		            "this machine\n"
-		            "(./data/admin.sock, /var/lib/edgeroutine/admin.sock).\n\n" ER_EXIT_STATUSES);
+		            "Commands to a node talk to the profile of `er login`, to what ER_NODE and ER_TOKEN say, or to a\n"
+		            "node of this machine (./data/admin.sock, /var/lib/edgeroutine/admin.sock).\n\n" ER_EXIT_STATUSES);
 }
 
 static int unknown(const er_cli_command *group, const char *path, er_slice name)

@@ -113,7 +113,7 @@ bool er_profile_name_ok(er_slice name)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		uint8_t c = name.p[i];
-		if (!((er_lower(c) >= 'a' && er_lower(c) <= 'z') || (c >= '0' && c <= '9') || (c && memchr("._-", c, 3))))
+		if (!((er_lower(c) >= 'a' && er_lower(c) <= 'z') || (c >= '0' && c <= '9') || er_slice_find(ER_LIT("._-"), c) < 3))
 			return false;
 	}
 	return name.n > 0 && name.n < 64;

@@ -42,7 +42,7 @@ int er_cmd_publish(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er publish [--name NAME] [options]",
 	    .about = "Lets production run what staging runs now: the same versions with the same shares. Nothing is built or "
-	             "uploaded, so it is exactly what\n"
+	             "uploaded, so it is exactly what "
 	             "was tried there. Variables, secrets and routes belong to their environment and stay as they are.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,
@@ -83,7 +83,7 @@ int er_cmd_rollback(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er rollback [VERSION] [--env ENV] [options]",
 	    .about = "Runs an older version again: VERSION, or without it what ran before the present deployment. Nothing is "
-	             "deleted; er deployments shows what\n"
+	             "deleted; er deployments shows what "
 	             "ran when.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,

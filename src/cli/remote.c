@@ -16,7 +16,7 @@ static void put_encoded(er_buf *b, er_slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i];
-		bool plain = (er_lower(c) >= 'a' && er_lower(c) <= 'z') || (c >= '0' && c <= '9') || (c && memchr("-._~", c, 4));
+		bool plain = (er_lower(c) >= 'a' && er_lower(c) <= 'z') || (c >= '0' && c <= '9') || er_slice_find(ER_LIT("-._~"), c) < 4;
 		if (plain)
 			er_buf_putc(b, c);
 		else
@@ -183,8 +183,12 @@ void er_answer_fini(er_answer *a)
 bool er_remote_connect(er_remote *r)
 {
 	er_err err = {0};
+	uint64_t seconds = 0;
 	if (r->client)
 		return true;
+	if (r->timeout && !er_remote_number(r, "--timeout", r->timeout, 1, 86400, &seconds))
+		return false;
+	r->wait_ms = (unsigned)seconds * 1000;
 	if (er_target_find(&r->target, r->node, r->profile, &err))
 		r->client = er_client_new(&r->target, &err);
 	if (r->client == NULL) {
@@ -200,7 +204,10 @@ bool er_remote_send(er_remote *r, const er_ask *call, er_answer *out)
 	*out = (er_answer){0};
 	if (!er_remote_connect(r))
 		return false;
-	if (!er_client_call(r->client, call, &out->reply, &err)) {
+	er_ask mine = *call;
+	if (r->wait_ms && mine.timeout_ms)
+		mine.timeout_ms = r->wait_ms;
+	if (!er_client_call(r->client, &mine, &out->reply, &err)) {
 		er_remote_fail_err(r, &err);
 		return false;
 	}

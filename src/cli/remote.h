@@ -17,18 +17,20 @@
 #include <jansson.h>
 
 typedef struct er_remote {
-	const char *node, *profile;
+	const char *node, *profile, *timeout;
 	bool json;
 	/* after the first call */
 	er_arena arena;
 	er_target target;
 	er_client *client; /* NULL: not connected yet */
+	unsigned wait_ms;  /* 0: each call has its own */
 	int status;        /* what the command will end with */
 } er_remote;
 
 #define ER_REMOTE_OPTIONS(r) \
 	{"node", 0, "WHERE", "the node: http(s)://HOST[:PORT] or the path of its socket", NULL, &(r)->node}, \
 	    {"profile", 'p', "NAME", "the node of this profile (er login --list)", NULL, &(r)->profile}, \
+	    {"timeout", 0, "SECONDS", "how long to wait for the node; 60 if not given", NULL, &(r)->timeout}, \
 	{ \
 		"json", 0, NULL, "the node's answer as JSON on standard output", &(r)->json, NULL \
 	}

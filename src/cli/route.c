@@ -60,7 +60,7 @@ int er_cmd_route_add(int argc, char **argv)
 	    .usage = "er route add PATTERN [ROUTINE] [--position N] [options]",
 	    .about = "Sends what matches to a routine (er.jsonc's, if none is named). PATTERN: host/path*, host/path (exactly), host "
 	             "(all of it), *.host/path* "
-	             "(sub-hosts), */path*, *. A star stands only at\n"
+	             "(sub-hosts), */path*, *. A star stands only at "
 	             "the front of the host and at the end of the path. Quote it: 'shop.example/api/*'.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,
@@ -165,14 +165,11 @@ int er_cmd_route_test(int argc, char **argv)
 		return rc;
 	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
-	er_slice s = er_slice_cstr(url);
-	/* "shop.example/x" is what people mean by a URL. */
-	const char *whole = memmem(s.p, s.n, "://", 3) ? url : er_arena_cstr(&r.arena, er_arena_printf(&r.arena, "http://%s", url));
-	if (where && er_remote_get(&r, er_remote_path(&r.arena, "/v1/routes/test?environment={}&url={}", where, whole), &a)) {
+	if (where && er_remote_get(&r, er_remote_path(&r.arena, "/v1/routes/test?environment={}&url={}", where, url), &a)) {
 		if (r.json)
 			er_remote_print(&a);
 		else
-			show_test(a.json, whole);
+			show_test(a.json, url);
 	}
 	er_answer_fini(&a);
 	return er_remote_close(&r);

@@ -121,7 +121,7 @@ int er_cmd_secret_put(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er secret put NAME [--env ENV] [--file FILE] [options]",
 	    .about = "Sets a secret; the code sees it as env.NAME at once. At a terminal the value is asked for and not shown; "
-	             "otherwise it is read from standard input.\n"
+	             "otherwise it is read from standard input. "
 	             "One newline at its end is left out. The node keeps it encrypted and never gives it back.",
 	    .details = ER_EXIT_STATUSES,
 	    .options = options,

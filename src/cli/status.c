@@ -127,7 +127,7 @@ int er_cmd_status(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er status [NAME] [options]",
 	    .about = "Shows the node, and of every version that runs: its share of clients, requests, errors and 99th percentile "
-	             "since it was deployed, since when,\n"
+	             "since it was deployed, since when, "
 	             "and whether a guard still watches it. With NAME that routine alone.",
 	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,

@@ -20,6 +20,7 @@ typedef struct watch {
 	/* while it runs */
 	er_buf line, out;
 	bool colour, many; /* many: lines say which routine */
+	bool silent;       /* er tail: nothing was heard on this connection yet */
 	uint64_t shown, most;
 } watch;
 
@@ -129,6 +130,11 @@ static void flush(watch *w)
 static bool take_line(watch *w, er_slice line)
 {
 	json_error_t why;
+	/* The node's first line says that it listens; a person is told, on the other channel. */
+	if (w->silent)
+		er_show_note(ER_DIM, "",
+		             er_arena_printf(&w->remote.arena, "watching %s; Ctrl-C ends it", er_target_shown(&w->remote.target)));
+	w->silent = false;
 	if (line.n == 0 || er_slice_eq(line, ER_LIT("{}")))
 		return true;
 	json_t *json = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, &why);
@@ -174,11 +180,11 @@ static bool on_data(void *ctx, er_slice bytes)
 static bool sampling_ok(watch *w, const char **out)
 {
 	char *end = NULL;
-	er_slice s = er_slice_cstr(w->sampling);
 	double v = strtod(w->sampling, &end);
-	bool percent = end && er_slice_eq(er_slice_cstr(end), ER_LIT("%"));
+	er_slice rest = er_slice_cstr(end);
+	bool percent = er_slice_eq(rest, ER_LIT("%"));
 	v = percent ? v / 100 : v;
-	if (s.n == 0 || end == w->sampling || (*end && !percent) || !(v > 0 && v <= 1)) {
+	if (end == w->sampling || (rest.n > 0 && !percent) || !(v > 0 && v <= 1)) {
 		er_remote_fail(&w->remote, ER_EXIT_USAGE, "invalid",
 		               "--sampling: a share above 0 and at most 1 is expected: 0.1, or 10%");
 		return false;
@@ -252,6 +258,7 @@ static void follow(watch *w, er_slice path)
 		er_reply reply;
 		er_err err = {0};
 		uint64_t before = w->shown;
+		w->silent = true;
 		bool ok = er_client_call(r->client, &call, &reply, &err);
 		bool live = reply.status >= 200 && reply.status < 300;
 		if (ok && !live && !reply.stopped) {
@@ -300,7 +307,7 @@ int er_cmd_tail(int argc, char **argv)
 	    .usage = "er tail [NAME] [--status 5xx] [--path /api] [--search TEXT] [options]",
 	    .about =
 	        "Shows what happens on the node as it happens: requests, console output, exceptions with their stack in the sources, "
-	        "limits, deployments. With NAME\n"
+	        "limits, deployments. With NAME "
 	        "that routine alone. If the node restarts, it waits and goes on. Secrets' values are shown as ***. Ctrl-C ends it.",
 	    .details = "--json: one event a line, as the node sends them. Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,
@@ -375,7 +382,7 @@ int er_cmd_logs(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er logs [NAME] [--since 10m] [--status 5xx] [options]",
 	    .about = "Shows what happened: the node keeps console output, exceptions, limits, failed requests and a share of the "
-	             "others, as many as its memory for it\n"
+	             "others, as many as its memory for it "
 	             "holds. The filters are those of er tail.",
 	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,

@@ -40,7 +40,7 @@ export function importClassic(source, report, folderName) {
 	if (typeof c.path === "string" && !c.jsConfig) jsConfig({ path: c.path }, config, report);
 	if (c.jsConfig && typeof c.jsConfig === "object") jsConfig(c.jsConfig, config, report);
 	const domains = [c.domain].flat().filter(Boolean);
-	const routes = domains.flatMap((d) => routesOf(`${d}/*`, report, "domain"));
+	const routes = domains.flatMap((d) => routesOf(d, report, "domain", true));
 	if (routes.length) config.routes = routes;
 	config.compat = { redirect: "manual" };
 	report.change("fetch() gave redirects back instead of following them", '"compat": { "redirect": "manual" }', "so that the code finds what it was written for");

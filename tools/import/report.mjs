@@ -35,8 +35,8 @@ export function takeName(config, wanted, from, report) {
 	else report.change(from, `"name": "${name}"`, "a name has a to z, 0 to 9 and -, because it becomes part of a host name");
 }
 
-/** The patterns of ours that take what a pattern of theirs took. */
-export function routesOf(pattern, report, what) {
+/** The patterns of ours that take what a pattern of theirs took. `whole`: a host without a path is all of it. */
+export function routesOf(pattern, report, what, whole = false) {
 	const bare = String(pattern).trim().replace(/^[a-z*]+:\/\//i, "");
 	const [, host, path] = /^([^/]*)(\/.*)?$/.exec(bare) ?? [];
 	if (!host) {
@@ -49,7 +49,7 @@ export function routesOf(pattern, report, what) {
 		report.leave(`${what} "${pattern}"`, "a star stands only at the front of the host and at the end of the path here, and there is no query: write the rules that you need by hand");
 		return [];
 	}
-	const rest = path ?? "/";
+	const rest = path ?? (whole ? "/*" : "/");
 	// "*example.com" is the domain and what is below it.
 	const hosts = star < 0 || host === "*" || host.startsWith("*.") ? [host] : [host.slice(1), `*.${host.slice(1)}`];
 	const out = hosts.map((h) => `${h}${rest}`);

@@ -36,7 +36,7 @@ function takeRoutes(c, report, label) {
 	for (const r of [...list(c.route), ...list(c.routes)]) {
 		const pattern = typeof r === "string" ? r : r?.pattern;
 		if (typeof pattern !== "string") report.leave(`${label}routes`, "a rule without a pattern");
-		else out.push(...routesOf(r.custom_domain ? `${pattern}/*` : pattern, report, `${label}route`));
+		else out.push(...routesOf(pattern, report, `${label}route`, r.custom_domain === true));
 	}
 	return [...new Set(out)];
 }
@@ -47,7 +47,7 @@ function takeKv(c, config, report, label) {
 		if (!name) continue;
 		if (!config.kv?.includes(name)) config.kv = [...(config.kv ?? []), name];
 		report.change(`${label}kv_namespaces.${one.binding}`, `"kv": "${name}"`, "namespaces have names here, no bindings; the data itself stays where it is");
-		report.do(`er kv namespace add ${name}, and in the code: const ${camel(name)} = new EdgeKV({ namespace: "${name}" }) instead of env.${one.binding} (get, put, delete and list are there)`);
+		report.do(`er kv namespace add ${name}; there is no env.${one.binding}: a routine opens a namespace with const ${camel(name)} = new EdgeKV({ namespace: "${name}" }) once its node has EdgeKV (this version keeps the data, but has no EdgeKV yet)`);
 		report.do(`bring the data: write it as lines {"key": ..., "value": ...} and er kv import ${name} FILE`);
 	}
 }
