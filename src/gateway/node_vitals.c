@@ -115,9 +115,11 @@ void er_node_write_state(const er_node *n, er_buf *out)
 	    ",\"started_s\":%llu,\"cpu_s\":%.3f,\"resident_bytes\":%llu,\"fds\":%llu,\"last_reload\":\"%s\",\"last_reload_s\":%llu",
 	    (unsigned long long)(n->started_us / 1000000), v.cpu_s, (unsigned long long)v.resident, (unsigned long long)v.fds,
 	    n->last_reload_failed ? "failed" : "ok", (unsigned long long)(n->last_reload_us / 1000000));
-	if (n->store != NULL)
-		er_buf_printf(out, ",\"sequence\":%llu,\"store_bytes\":%llu", (unsigned long long)er_store_sequence(n->store),
-		              (unsigned long long)(size_of(n, "control.db") + size_of(n, "kv.db")));
+	if (n->store == NULL)
+		return;
+	uint64_t bytes = size_of(n, "control.db") + size_of(n, "kv.db");
+	er_buf_printf(out, ",\"sequence\":%llu,\"store_bytes\":%llu", (unsigned long long)er_store_sequence(n->store),
+	              (unsigned long long)bytes);
 }
 
 /* ---- what befell it ---- */

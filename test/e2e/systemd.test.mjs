@@ -19,6 +19,7 @@ class Service {
 		fs.writeFileSync(path.join(this.dir, 'a.js'), hello)
 		writeConfig(this.file, { listen: ['127.0.0.1:0'], admin: '127.0.0.1:0', threads: 1, routines: [{ name: 'a', main: 'a.js' }], ...config })
 		this.child = spawn(path.join(tools, 'supervisor'), [...flags, er, 'node', '--config', this.file, '--json'], { stdio: ['pipe', 'pipe', 'pipe'] })
+		this.exited = new Promise(resolve => this.child.on('exit', resolve))
 		this.lines = []
 		this.err = ''
 		let rest = ''
@@ -48,7 +49,9 @@ class Service {
 	}
 
 	async up() {
-		await until(() => this.readies.length > 0, { timeout: 20000, what: `ready; ${this.err}` })
+		await until(() => this.readies.length > 0, { timeout: 20000 }).catch(e => {
+			throw new Error(`${e.message}: ${this.err}`)
+		})
 		this.port = Number(new URL(this.readies[0].listen[0]).port)
 		return this
 	}
@@ -60,6 +63,7 @@ class Service {
 			throw e
 		})
 		this.child.stdin.end()
+		await this.exited
 		fs.rmSync(this.dir, { recursive: true, force: true })
 	}
 }
