@@ -15,7 +15,7 @@ er_call *er_call_new(er_instance *in, er_exchange *x)
 	er_call *c = spare ? ER_CONTAINER(spare, er_call, link) : ER_NEW(er_call);
 	*c = (er_call){.magic = MAGIC, .instance = in};
 	c->x = er_exchange_ref(x);
-	c->started_us = er_clock_mono_us();
+	c->started_us = x->facts.started_us != 0 ? x->facts.started_us : er_clock_mono_us();
 	er_list_init(&c->link);
 	er_list_init(&c->queue);
 	er_list_init(&c->subs);
