@@ -5,22 +5,68 @@
 
 #include <stdio.h>
 
-enum { OPTIONS_MAX = 32 };
+enum { OPTIONS_MAX = 32, HELP_WIDTH = 110, HELP_INDENT = 27 };
+
+/* Set only while er_args_describe runs. */
+static struct {
+	void (*sink)(void *ctx, const er_command *cmd);
+	void *ctx;
+} describing;
+
+void er_args_describe(int (*run)(int argc, char **argv), void (*sink)(void *ctx, const er_command *cmd), void *ctx)
+{
+	char name[] = "er";
+	char *argv[] = {name, NULL};
+	describing.sink = sink;
+	describing.ctx = ctx;
+	(void)run(1, argv);
+	describing.sink = NULL;
+}
+
+/* Lines as wide as people read; what is longer goes on below `indent`. */
+static void put_wrapped(er_slice text, size_t indent, size_t at)
+{
+	er_slice line, word;
+	bool first = true;
+	while (er_slice_split(&text, '\n', &line)) {
+		if (!first)
+			printf("\n%*s", (int)indent, "");
+		at = first ? at : indent;
+		first = false;
+		for (bool begun = false; er_slice_split(&line, ' ', &word); begun = true) {
+			if (begun && at + 1 + word.n > HELP_WIDTH) {
+				printf("\n%*s", (int)indent, "");
+				at = indent;
+			} else if (begun) {
+				putchar(' ');
+				at++;
+			}
+			printf("%.*s", ER_FMT(word));
+			at += word.n;
+		}
+	}
+	putchar('\n');
+}
 
 static void put_help(const er_command *cmd)
 {
-	printf("%s\n\n%s\n\n", cmd->usage, cmd->about);
+	printf("%s\n\n", cmd->usage);
+	put_wrapped(er_slice_cstr(cmd->about), 0, 0);
+	putchar('\n');
 	for (size_t i = 0; i < cmd->n_options; i++) {
 		const er_option *o = &cmd->options[i];
 		char left[64];
 		int n = snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
 		if (o->letter && n > 0 && (size_t)n < sizeof left)
 			snprintf(left + n, sizeof left - (size_t)n, ", -%c", o->letter);
-		printf("  %-24s %s\n", left, o->help);
+		int used = printf("  %-24s ", left);
+		put_wrapped(er_slice_cstr(o->help), HELP_INDENT, used > 0 ? (size_t)used : 0);
 	}
 	printf("  %-24s %s\n", "--help, -h", "this text");
-	if (cmd->details)
-		printf("\n%s", cmd->details);
+	if (cmd->details) {
+		putchar('\n');
+		put_wrapped(er_slice_cstr(cmd->details), 0, 0);
+	}
 }
 
 static int usage(const er_command *cmd, const char *what, er_slice arg)
@@ -61,6 +107,10 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 {
 	size_t n_words = 0;
 	bool only_words = false;
+	if (describing.sink) {
+		describing.sink(describing.ctx, cmd);
+		return ER_EXIT_OK;
+	}
 	for (int i = 1; i < argc; i++) {
 		er_slice arg = er_slice_cstr(argv[i]);
 		if (only_words || arg.n < 2 || arg.p[0] != '-') {
@@ -93,5 +143,7 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 			return usage(cmd, "a value is missing behind this option", arg);
 		}
 	}
+	if (n_words < cmd->least_words)
+		return usage(cmd, "an argument is missing", n_words ? er_slice_cstr(words[n_words - 1]) : er_slice_cstr(argv[0]));
 	return -1;
 }

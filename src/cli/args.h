@@ -6,7 +6,17 @@
 #include <stddef.h>
 
 /* Exit statuses of every command. */
-enum { ER_EXIT_OK = 0, ER_EXIT_FAILED = 1, ER_EXIT_USAGE = 2 };
+enum {
+	ER_EXIT_OK = 0,
+	ER_EXIT_FAILED = 1,      /* it was tried, and did not work: the message says why */
+	ER_EXIT_USAGE = 2,       /* called wrongly: nothing was tried */
+	ER_EXIT_UNREACHABLE = 3, /* no node there, or it did not answer in time */
+	ER_EXIT_REFUSED = 4,     /* no valid token, a role that may not, or too many attempts */
+	ER_EXIT_NOT_FOUND = 5,   /* no such routine, version, key, profile ... */
+};
+/* For the details of those that talk to a node. */
+#define ER_EXIT_STATUSES \
+	"Exit status: 0 done, 1 failed, 2 called wrongly, 3 node not reachable, 4 refused (token, role), 5 not found.\n"
 
 typedef struct er_option {
 	const char *name;  /* without the two hyphens */
@@ -23,11 +33,16 @@ typedef struct er_command {
 	const char *details; /* after the options: exit statuses, examples; or NULL */
 	const er_option *options;
 	size_t n_options;
-	size_t max_words; /* positional arguments at most */
+	size_t max_words;   /* positional arguments at most */
+	size_t least_words; /* and at least */
 } er_command;
 
 /* Fills options and words (max_words pointers, the rest stays as it was). argv[0] is the command's name.
  * -1: go on; otherwise the exit status (help was printed, or a usage error on standard error). --help and -h are built in. */
 int er_args_parse(const er_command *cmd, int argc, char **argv, const char **words);
+
+/* Calls `run` so that its er_args_parse hands its table to `sink` instead of parsing, and returns: for what is generated from the tables
+ * (completion, documentation). Not for several threads. */
+void er_args_describe(int (*run)(int argc, char **argv), void (*sink)(void *ctx, const er_command *cmd), void *ctx);
 
 #endif

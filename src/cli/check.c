@@ -158,7 +158,7 @@ int er_cmd_check(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er check [ENTRY] [--json]",
 	    .about = "Says whether a node would take a routine: reads er.jsonc, bundles (nothing is written), compares the size with "
-	             "its limit, and runs\n"
+	             "its limit, and runs "
 	             "the top-level code in a real sandbox. No request is made.",
 	    .details = "Exit status: 0 a node takes it, 1 it does not (each reason with its place), 2 wrong usage.\n",
 	    .options = options,

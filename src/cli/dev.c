@@ -415,7 +415,7 @@ int er_cmd_dev(int argc, char **argv)
 	    .usage = "er dev [ENTRY] [--port N] [--origin URL] [options]",
 	    .about = "Runs a routine as a node would (same sandbox, same limits), rebuilds it on every save and shows what it does.\n"
 	             "ENTRY is a source file or a folder; without it the project (er.jsonc) here or in a folder above. Subrequests "
-	             "to this machine\n"
+	             "to this machine "
 	             "(127.0.0.0/8, ::1) are allowed at the desk; a node refuses them unless its operator says otherwise.",
 	    .details = "Ctrl-C lets running requests finish (two seconds at most) and ends; a second Ctrl-C ends at once.\n"
 	               "Exit status: 0 ended by a signal, 1 it could not start, 2 wrong usage.\n",

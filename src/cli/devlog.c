@@ -1,7 +1,7 @@
 #include "cli/devlog.h"
 
 #include "base/list.h"
-#include "cli/term.h"
+#include "cli/event.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -130,103 +130,27 @@ static void on_access(void *ctx, const er_access_record *rec)
 
 /* ---- the loop's thread ---- */
 
-static const char *const levels[] = {"debug", "log", "info", "warn", "error"};
-
-static void put_ms(er_buf *b, uint64_t us)
-{
-	er_buf_printf(b, us < 10000 ? "%.1f ms" : "%.0f ms", (double)us / 1000);
-}
-
-static void put_amount(er_buf *b, er_err_kind why, uint64_t v)
-{
-	if (why == ER_ERR_CPU)
-		er_buf_printf(b, "%.0f ms", (double)v / 1000);
-	else if (why == ER_ERR_MEMORY)
-		er_buf_printf(b, "%.0f MB", (double)v / 1024);
-	else
-		er_buf_printf(b, "%llu%s", (unsigned long long)v, why == ER_ERR_TIMEOUT ? " ms" : "");
-}
-
-static void put_styled(er_buf *b, bool colour, er_style style, er_slice s)
-{
-	er_buf safe = {0};
-	er_term_put_safe(&safe, s, false, false);
-	er_term_put(b, colour, style, er_buf_slice(&safe));
-	er_buf_fini(&safe);
-}
-
-static void text_request(const er_devlog *log, er_buf *b, const report *r)
-{
-	char status[16] = "---";
-	if (r->status)
-		(void)snprintf(status, sizeof status, "%d", r->status);
-	er_style style = r->status >= 500 || r->status == 0 ? ER_RED : r->status >= 400 ? ER_YELLOW : ER_GREEN;
-	er_term_put(b, log->colour, style, er_slice_cstr(status));
-	er_buf_putc(b, ' ');
-	er_term_put_safe(b, er_buf_slice(&r->where), false, false);
-	er_buf facts = {0};
-	er_buf_puts(&facts, "  ");
-	put_ms(&facts, r->a);
-	er_buf_puts(&facts, ", cpu ");
-	put_ms(&facts, r->b);
-	er_buf_printf(&facts, ", %llu B", (unsigned long long)r->c);
-	if (r->cold)
-		er_buf_puts(&facts, ", cold start");
-	er_term_put(b, log->colour, ER_DIM, er_buf_slice(&facts));
-	er_buf_fini(&facts);
-	if (r->cut)
-		er_term_put(b, log->colour, ER_RED, ER_LIT("  body cut"));
-	if (r->status == 0)
-		er_term_put(b, log->colour, ER_RED, ER_LIT("  the client left"));
-	if (r->error != ER_ERR_OK) {
-		er_buf_puts(b, "  ");
-		er_term_put(b, log->colour, ER_RED, er_slice_cstr(er_err_name(r->error)));
-		er_buf_puts(b, ": ");
-		er_term_put_safe(b, er_buf_slice(&r->text), false, false);
-	}
-	er_buf_putc(b, '\n');
-}
-
 static void text_of(const er_devlog *log, er_buf *b, const report *r)
 {
-	static const er_style level_style[] = {ER_DIM, ER_BLUE, ER_BLUE, ER_YELLOW, ER_RED};
-	er_slice where = er_buf_len(&r->where) ? er_buf_slice(&r->where) : ER_LIT("(no request)");
-	switch (r->kind) {
-	case CONSOLE:
-		put_styled(b, log->colour, ER_DIM, where);
-		er_buf_putc(b, ' ');
-		er_term_put(b, log->colour, level_style[r->level], er_slice_cstr(levels[r->level]));
-		er_buf_puts(b, ": ");
-		er_term_put_safe(b, er_buf_slice(&r->text), true, log->colour);
-		er_buf_putc(b, '\n');
-		break;
-	case EXCEPTION:
-		put_styled(b, log->colour, ER_DIM, where);
-		er_buf_putc(b, ' ');
-		er_term_put(b, log->colour, ER_RED, r->fatal ? ER_LIT("exception: ") : ER_LIT("unhandled: "));
-		er_term_put_safe(b, er_buf_slice(&r->text), true, false);
-		er_buf_putc(b, '\n');
-		er_term_put_safe(b, er_buf_slice(&r->stack), true, false);
-		break;
-	case KILLED:
-		put_styled(b, log->colour, ER_DIM, where);
-		er_buf_putc(b, ' ');
-		er_term_put(b, log->colour, ER_RED, ER_LIT("sandbox killed: "));
-		er_buf_put_cstr(b, er_err_name(r->error));
-		if (r->b) {
-			er_buf_puts(b, ", used ");
-			put_amount(b, r->error, r->a);
-			er_buf_puts(b, " of ");
-			put_amount(b, r->error, r->b);
-		}
-		er_buf_puts(b, "; a fresh one takes over\n");
-		break;
-	case REQUEST:
-		text_request(log, b, r);
-		break;
-	default:
-		ER_ASSERT(!"a report of no kind");
-	}
+	static const er_event_kind kinds[] = {
+	    [CONSOLE] = ER_EVENT_CONSOLE, [EXCEPTION] = ER_EVENT_EXCEPTION, [KILLED] = ER_EVENT_KILLED, [REQUEST] = ER_EVENT_REQUEST};
+	bool request = r->kind == REQUEST, killed = r->kind == KILLED;
+	er_event_put(b, log->colour,
+	             &(er_event){.kind = kinds[r->kind],
+	                         .where = er_buf_slice(&r->where),
+	                         .level = r->level,
+	                         .fatal = r->fatal,
+	                         .cut = r->cut,
+	                         .cold = r->cold,
+	                         .status = r->status,
+	                         .error = r->error != ER_ERR_OK ? er_slice_cstr(er_err_name(r->error)) : (er_slice){NULL, 0},
+	                         .text = er_buf_slice(&r->text),
+	                         .stack = er_buf_slice(&r->stack),
+	                         .wall_us = request ? r->a : 0,
+	                         .cpu_us = request ? r->b : 0,
+	                         .bytes = r->c,
+	                         .used = killed ? r->a : 0,
+	                         .limit = killed ? r->b : 0});
 }
 
 static void json_of(er_buf *b, const report *r)
@@ -239,7 +163,7 @@ static void json_of(er_buf *b, const report *r)
 	}
 	switch (r->kind) {
 	case CONSOLE:
-		er_buf_printf(b, ",\"level\":\"%s\",\"text\":", levels[r->level]);
+		er_buf_printf(b, ",\"level\":\"%s\",\"text\":", er_event_level(r->level));
 		er_buf_put_json(b, er_buf_slice(&r->text));
 		break;
 	case EXCEPTION:

@@ -1,7 +1,8 @@
-/* er init: a new routine's folder from a template. */
+/* er init: a new routine's folder from a template, or from another project (cli/import.h). */
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
+#include "cli/import.h"
 #include "cli/share.h"
 #include "cli/term.h"
 
@@ -131,7 +132,8 @@ static void report(const char *name, const char *template, bool json)
 		er_buf_printf(&b,
 		              "%s/ from the template %s. Next:\n\n  cd %s\n  er dev          run it on http://127.0.0.1:8787, rebuilt on "
 		              "every save\n"
-		              "  er check        would a node take it?\n\n",
+		              "  er check        would a node take it?\n"
+		              "  er deploy       bring it to a node\n\n",
 		              name, template, name);
 	}
 	er_term_flush(STDOUT_FILENO, &b);
@@ -141,15 +143,22 @@ static void report(const char *name, const char *template, bool json)
 int er_cmd_init(int argc, char **argv)
 {
 	bool json = false, show = false;
-	const char *name = NULL, *template = "hello";
+	const char *name = NULL, *template = "hello", *from = NULL;
 	const er_option options[] = {
 	    {"template", 't', "T", "hello (default), ts, api, auth", NULL, &template},
+	    {"from", 0, "DIR", "import this project instead", NULL, &from},
 	    {"list", 'l', NULL, "show the templates", &show, NULL},
 	    {"json", 0, NULL, "the result as one JSON value on standard output", &json, NULL},
 	};
 	const er_command cmd = {
-	    .usage = "er init NAME [--template T]",
-	    .about = "Makes the folder NAME with a new routine. NAME: a to z, 0 to 9 and -, at most 63.",
+	    .usage = "er init NAME [--template T] | er init [NAME] --from DIR",
+	    .about = "Makes the folder NAME with a new routine. NAME: a to z, 0 to 9 and -, at most 63.\n"
+	             "--from DIR imports a project: of EdgeRoutine's first command line (edge.js, config.js), of its successor "
+	             "(esa.jsonc), or a Workers-style one "
+	             "(wrangler.toml, .json, .jsonc). Sources are copied into NAME (the project's own name if none is given), "
+	             "er.jsonc is written, and a report says "
+	             "what was taken, changed, not taken and why, and what is left to do. In DIR itself, er init --from . only adds "
+	             "er.jsonc.",
 	    .details = "Exit status: 0 made, 1 it could not be made (nothing that exists is overwritten), 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,
@@ -162,6 +171,8 @@ int er_cmd_init(int argc, char **argv)
 		return list(json);
 	er_err err = {0};
 	rc = ER_EXIT_USAGE;
+	if (from != NULL && (name == NULL || er_project_name_ok(er_slice_cstr(name))))
+		return er_import(from, name, json);
 	if (name == NULL)
 		er_fail(&err, ER_ERR_INVALID, "a name is missing: er init NAME");
 	else if (!er_project_name_ok(er_slice_cstr(name)))

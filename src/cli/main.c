@@ -1,40 +1,73 @@
 #include "cli/cli.h"
 
+#include "base/mem.h"
 #include "base/nearest.h"
 #include "cli/args.h"
 
 #include <signal.h>
 #include <stdio.h>
 
-static const er_cli_command commands[] = {
-    {"init", "make a new routine from a template", er_cmd_init},
-    {"dev", "run a routine here as production would, and again after every save", er_cmd_dev},
-    {"check", "say whether a node would take a routine: its size, its er.jsonc, its top-level code", er_cmd_check},
-    {"build", "bundle a routine into one script", er_cmd_build},
-    {"node", "run a node that serves routines", er_cmd_node},
-};
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
+enum { SUBS_MAX = 64, PATH_MAX_BYTES = 64 };
 
-static void put_help(FILE *to)
+static void put_help(FILE *to, const er_cli_command *group, const char *path)
 {
-	fprintf(to, "er %s: EdgeRoutine, JavaScript on the edge in sandboxes of its own\n\nusage: er COMMAND [ARGUMENTS]\n\n",
-	        ER_VERSION);
-	for (int i = 0; i < N_COMMANDS; i++)
-		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "\n  er COMMAND --help   tells more\n  er --version        the version\n\n"
-	            "Exit status: 0 done, 1 failed, 2 called wrongly.\n");
+	bool root = group == &er_cli_root;
+	if (root)
+		fprintf(to, "er %s: %s\n\nusage: er COMMAND [ARGUMENTS]\n", ER_VERSION, group->summary);
+	else
+		fprintf(to, "usage: %s COMMAND [ARGUMENTS]\n\n%s\n\n", path, group->summary);
+	for (size_t i = 0; i < group->n_subs; i++) {
+		const er_cli_command *c = &group->subs[i];
+		if (c->heading)
+			fprintf(to, "\n%s:\n", c->heading);
+		fprintf(to, "  %-12s %s%s\n", c->name, c->summary, group->run && group->run == c->run ? " (also without COMMAND)" : "");
+	}
+	fprintf(to, "\n  %s COMMAND --help   tells more\n", path);
+	if (root)
+		fprintf(to, "  er --version        the version\n\n"
+		            "Commands to a node talk to the profile of `er login`, to what ER_NODE and ER_TOKEN say, or to a\n"
+		            "node of this machine (./data/admin.sock, /var/lib/edgeroutine/admin.sock).\n\n" ER_EXIT_STATUSES);
 }
 
-static int unknown(er_slice name)
+static int unknown(const er_cli_command *group, const char *path, er_slice name)
 {
-	er_slice names[N_COMMANDS];
-	for (int i = 0; i < N_COMMANDS; i++)
-		names[i] = er_slice_cstr(commands[i].name);
-	er_slice hint = er_nearest(name, names, N_COMMANDS);
-	fprintf(stderr, "error: there is no command \"%.*s\"", ER_FMT(name));
+	er_slice names[SUBS_MAX], hint = {NULL, 0};
+	if (group->n_subs <= SUBS_MAX) {
+		for (size_t i = 0; i < group->n_subs; i++)
+			names[i] = er_slice_cstr(group->subs[i].name);
+		hint = er_nearest(name, names, group->n_subs);
+	}
+	fprintf(stderr, "error: there is no command \"%s %.*s\"", path, ER_FMT(name));
 	if (hint.n > 0)
-		fprintf(stderr, "; did you mean \"er %.*s\"?", ER_FMT(hint));
-	fprintf(stderr, "\nusage: er COMMAND [ARGUMENTS]   (er --help lists them)\n");
+		fprintf(stderr, "; did you mean \"%s %.*s\"?", path, ER_FMT(hint));
+	fprintf(stderr, "\nusage: %s COMMAND [ARGUMENTS]   (%s --help lists them)\n", path, path);
+	return ER_EXIT_USAGE;
+}
+
+/* Goes down the tree by argv[1]; path is how the group is called, "er kv". */
+static int dispatch(const er_cli_command *group, const char *path, int argc, char **argv)
+{
+	er_slice word = argc > 1 ? er_slice_cstr(argv[1]) : (er_slice){NULL, 0};
+	if (!group->own_help &&
+	    (er_slice_eq(word, ER_LIT("--help")) || er_slice_eq(word, ER_LIT("-h")) || er_slice_eq(word, ER_LIT("help")))) {
+		put_help(stdout, group, path);
+		return ER_EXIT_OK;
+	}
+	for (size_t i = 0; argc > 1 && i < group->n_subs; i++) {
+		const er_cli_command *c = &group->subs[i];
+		if (!er_slice_eq(word, er_slice_cstr(c->name)))
+			continue;
+		if (c->subs == NULL)
+			return c->run(argc - 1, argv + 1);
+		char below[PATH_MAX_BYTES];
+		(void)snprintf(below, sizeof below, "%s %s", path, c->name);
+		return dispatch(c, below, argc - 1, argv + 1);
+	}
+	if (group->run != NULL && (word.n == 0 || word.p[0] == '-'))
+		return group->run(argc, argv);
+	if (word.n > 0)
+		return unknown(group, path, word);
+	put_help(stderr, group, path);
 	return ER_EXIT_USAGE;
 }
 
@@ -42,21 +75,11 @@ int main(int argc, char **argv)
 {
 	/* A reader that goes away is an error of that write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2) {
-		put_help(stderr);
-		return ER_EXIT_USAGE;
-	}
-	er_slice name = er_slice_cstr(argv[1]);
-	if (er_slice_eq(name, ER_LIT("--help")) || er_slice_eq(name, ER_LIT("-h")) || er_slice_eq(name, ER_LIT("help"))) {
-		put_help(stdout);
-		return ER_EXIT_OK;
-	}
-	if (er_slice_eq(name, ER_LIT("--version")) || er_slice_eq(name, ER_LIT("-V")) || er_slice_eq(name, ER_LIT("version"))) {
+	er_mem_keep();
+	er_slice first = argc > 1 ? er_slice_cstr(argv[1]) : (er_slice){NULL, 0};
+	if (er_slice_eq(first, ER_LIT("--version")) || er_slice_eq(first, ER_LIT("-V")) || er_slice_eq(first, ER_LIT("version"))) {
 		printf("er %s\n", ER_VERSION);
 		return ER_EXIT_OK;
 	}
-	for (int i = 0; i < N_COMMANDS; i++)
-		if (er_slice_eq(name, er_slice_cstr(commands[i].name)) && commands[i].run != NULL)
-			return commands[i].run(argc - 1, argv + 1);
-	return unknown(name);
+	return dispatch(&er_cli_root, "er", argc, argv);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/args.h"
+#include "cli/node_service.h"
 #include "gateway/admin.h"
 #include "gateway/node.h"
 #include "gateway/standard.h"
@@ -16,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MAX_LISTEN = 64 };
+enum { MAX_LISTEN = 64, N_SIGNALS = 4 };
 
 typedef struct settings {
 	const char *config; /* NULL: ./node.jsonc if it is there */
@@ -30,8 +31,9 @@ typedef struct app {
 	settings set;
 	char *config_path; /* NULL: there is no file */
 	uv_loop_t loop;
-	uv_signal_t signals[3];
+	uv_signal_t signals[N_SIGNALS];
 	er_node *node;
+	er_service *service;
 	bool stopping;
 } app;
 
@@ -104,7 +106,7 @@ static er_config *load_again(void *ctx, er_err *err)
 	return load(ctx, err);
 }
 
-/* The file that was named; or node.jsonc here, which may be missing when --origin says what to serve. */
+/* The file that was named; or node.jsonc here, which may be missing when --data or --origin says what to serve. */
 static bool find_config(app *a, er_err *err)
 {
 	const char *name = a->set.config != NULL ? a->set.config : "node.jsonc";
@@ -113,14 +115,14 @@ static bool find_config(app *a, er_err *err)
 		a->config_path = er_strdup_cstr(full);
 		return true;
 	}
-	if (a->set.config == NULL && a->set.origin != NULL)
+	if (a->set.config == NULL && (a->set.origin != NULL || a->set.data != NULL))
 		return true;
 	if (a->set.config != NULL)
 		return er_fail_errno(err, ER_ERR_IO, "cannot read %s", name);
-	return er_fail(
-	    err, ER_ERR_IO,
-	    "there is no node.jsonc here. Name one (--config FILE), or say which site to serve (--origin http://HOST:PORT); "
-	    "docs/operators.md shows what a node.jsonc looks like. For a single routine: er dev");
+	return er_fail(err, ER_ERR_IO,
+	               "there is no node.jsonc here. Name one (--config FILE), say where deployments are kept (--data DIR), or which "
+	               "site to serve (--origin http://HOST:PORT); "
+	               "docs/operators.md shows what a node.jsonc looks like. For a single routine: er dev");
 }
 
 /* ---- what routines say ---- */
@@ -292,8 +294,9 @@ static void say_ready(const app *a, const er_config *c)
 static void on_stopped(void *ctx)
 {
 	app *a = ctx;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < N_SIGNALS; i++)
 		uv_close((uv_handle_t *)&a->signals[i], NULL);
+	er_service_down(a->service);
 }
 
 static void on_stop_signal(uv_signal_t *handle, int signum)
@@ -302,43 +305,86 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 	er_log(ER_LOG_INFO, "node", "%s: %s", signum == SIGINT ? "interrupted" : "asked to end",
 	       a->stopping ? "ending at once" : "finishing what runs (again: at once)");
 	a->stopping = true;
+	er_service_stopping(a->service);
 	er_node_stop(a->node, on_stopped, a);
+}
+
+/* Another process serves now. */
+static void on_handed_over(void *ctx)
+{
+	app *a = ctx;
+	a->stopping = true;
+	er_node_hand_over(a->node, on_stopped, a);
+}
+
+static const char *status_of(const er_config *c, char *out, size_t cap)
+{
+	snprintf(out, cap, "er %s serves %zu routines with %u threads", ER_VERSION, n_routines(c), c->threads);
+	return out;
 }
 
 static void on_reloaded(void *ctx, const er_err *err)
 {
 	const app *a = ctx;
+	char status[128];
 	if (err != NULL) {
+		er_err later = {0};
 		er_log(ER_LOG_ERROR, "node", "not reloaded, the old configuration stays: %s", err->text);
+		er_node_reloaded(a->node, false);
+		er_service_reloaded(a->service, "the last reload failed, the old configuration stays");
+		/* Whoever rotated the log counts on it, whatever is wrong elsewhere. */
+		if (!er_node_reopen_log(a->node, &later))
+			er_log(ER_LOG_ERROR, "node", "%s", later.text);
 		return;
 	}
 	const er_config *c = er_node_config(a->node);
 	er_log(ER_LOG_INFO, "node", "reloaded %s: %zu routines, %zu routes", a->config_path, n_routines(c),
 	       c->site[ER_ENV_PRODUCTION].n_rules);
+	er_service_reloaded(a->service, status_of(c, status, sizeof status));
 }
 
-static void on_reload_signal(uv_signal_t *handle, int signum)
+static void reload(void *ctx)
 {
-	(void)signum;
-	app *a = handle->data;
+	app *a = ctx;
 	er_err err = {0};
 	if (a->config_path == NULL) {
 		er_log(ER_LOG_WARN, "node", "there is no configuration file to read again");
 		return;
 	}
+	if (!er_service_reloading(a->service))
+		return;
 	er_config *c = load(a, &err);
 	if (c == NULL || !er_node_reload(a->node, c, on_reloaded, a, &err))
 		on_reloaded(a, &err);
 	er_config_unref(c);
 }
 
+static void on_reload_signal(uv_signal_t *handle, int signum)
+{
+	(void)signum;
+	reload(handle->data);
+}
+
+static void on_log_signal(uv_signal_t *handle, int signum)
+{
+	(void)signum;
+	app *a = handle->data;
+	er_err err = {0};
+	if (!er_node_reopen_log(a->node, &err))
+		er_log(ER_LOG_ERROR, "node", "%s", err.text);
+}
+
 static void watch_signals(app *a)
 {
-	static const int numbers[3] = {SIGINT, SIGTERM, SIGHUP};
-	for (int i = 0; i < 3; i++) {
+	static const struct {
+		int number;
+		uv_signal_cb obey;
+	} table[N_SIGNALS] = {
+	    {SIGINT, on_stop_signal}, {SIGTERM, on_stop_signal}, {SIGHUP, on_reload_signal}, {SIGUSR1, on_log_signal}};
+	for (int i = 0; i < N_SIGNALS; i++) {
 		uv_signal_init(&a->loop, &a->signals[i]);
 		a->signals[i].data = a;
-		uv_signal_start(&a->signals[i], numbers[i] == SIGHUP ? on_reload_signal : on_stop_signal, numbers[i]);
+		uv_signal_start(&a->signals[i], table[i].obey, table[i].number);
 	}
 }
 
@@ -354,6 +400,16 @@ static void raise_files(void)
 	}
 }
 
+static void start_upgrade(void *ctx, er_node_done *done, void *done_ctx)
+{
+	er_service_upgrade(((app *)ctx)->service, done, done_ctx);
+}
+
+static bool before_accept(void *ctx, er_err *err)
+{
+	return er_service_before_accept(((app *)ctx)->service, err);
+}
+
 static int run(app *a)
 {
 	er_err err = {0};
@@ -362,6 +418,7 @@ static int run(app *a)
 		c = load(a, &err);
 	if (c == NULL) {
 		fprintf(stderr, "error: %s\n", err.text);
+		er_service_refuse(a->service, err.text);
 		return ER_EXIT_FAILED;
 	}
 	er_log_setup(ER_LOG_INFO, c->log_json || a->set.json);
@@ -376,12 +433,24 @@ static int run(app *a)
 	                     .load = a->config_path != NULL ? load_again : NULL,
 	                     .ctx = a,
 	                     .events = {.isolate = {.console = on_console, .exception = on_exception, .killed = on_killed}},
-	                     .attack_hooks = attack_hooks};
+	                     .attack_hooks = attack_hooks,
+	                     .upgrade = start_upgrade,
+	                     .inherited = er_service_inherited(a->service),
+	                     .before_accept = before_accept};
 	a->node = er_node_new(&a->loop, &o, &err);
 	if (a->node == NULL) {
 		fprintf(stderr, "error: %s\n", err.text);
+		er_service_refuse(a->service, err.text);
 	} else {
+		char status[128];
+		er_service_node sn = {.loop = &a->loop,
+		                      .node = a->node,
+		                      .upgrade_ms = c->limits.upgrade_ms,
+		                      .handed_over = on_handed_over,
+		                      .reload = reload,
+		                      .ctx = a};
 		watch_signals(a);
+		er_service_up(a->service, &sn, status_of(er_node_config(a->node), status, sizeof status));
 		say_ready(a, er_node_config(a->node));
 		uv_run(&a->loop, UV_RUN_DEFAULT);
 		er_node_free(a->node);
@@ -412,6 +481,22 @@ static bool take_listens(settings *s, int *argc, char **argv)
 	return true;
 }
 
+/* `er node ...`, as it should be started again: before anything takes words out of argv. */
+static bool note_start(app *a, int argc, char **argv)
+{
+	er_err err = {0};
+	char **whole = er_zalloc(((size_t)argc + 2) * sizeof *whole);
+	char name[] = "er";
+	whole[0] = name;
+	for (int i = 0; i < argc; i++)
+		whole[i + 1] = argv[i];
+	a->service = er_service_new(whole, &err);
+	er_free(whole);
+	if (a->service == NULL)
+		fprintf(stderr, "error: %s\n", err.text);
+	return a->service != NULL;
+}
+
 int er_cmd_node(int argc, char **argv)
 {
 	app a = {0};
@@ -427,7 +512,11 @@ int er_cmd_node(int argc, char **argv)
 	    {"json", 0, NULL, "ready line and log as JSON", &s->json, NULL},
 	};
 	static const char details[] =
-	    "Signals: INT and TERM finish what runs and end (a second one: at once); HUP reads the configuration again.\n"
+	    "er node check says whether a configuration is right; er node backup and er node restore copy a node's data (--help of "
+	    "each tells more).\n"
+	    "Signals: INT and TERM finish what runs and end (a second one: at once); HUP reads the configuration again; USR1 opens "
+	    "the\n"
+	    "access log anew; USR2 starts the program on disk, which takes over without a refused connection.\n"
 	    "Exit status: 0 ended as asked, 1 failed, 2 called wrongly.\n";
 	const er_command cmd = {
 	    .usage = "er node [--config FILE] [--listen ADDR]... [--admin ADDR] [--origin URL] [options]",
@@ -435,14 +524,20 @@ int er_cmd_node(int argc, char **argv)
 	    .details = details,
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options};
+	if (!note_start(&a, argc, argv))
+		return ER_EXIT_FAILED;
+	int status = -1;
 	if (!take_listens(s, &argc, argv)) {
 		fprintf(stderr, "error: more than %d --listen\n", MAX_LISTEN);
-		return ER_EXIT_USAGE;
+		status = ER_EXIT_USAGE;
 	}
-	int status = er_args_parse(&cmd, argc, argv, NULL);
-	if (status >= 0)
-		return status;
-	status = run(&a);
+	if (status < 0)
+		status = er_args_parse(&cmd, argc, argv, NULL);
+	if (status < 0)
+		status = run(&a);
+	else
+		er_service_refuse(a.service, "it does not understand its arguments");
 	er_free(a.config_path);
+	er_service_free(a.service);
 	return status;
 }

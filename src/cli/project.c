@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROJECT_MAX = 256 * 1024, VARS_MAX = 32 * 1024, ROUTES_MAX = 100, FIELDS_MAX = 16 };
+enum { PROJECT_MAX = 256 * 1024, VARS_MAX = 32 * 1024, ROUTES_MAX = 100, KV_MAX = 100, FIELDS_MAX = 16 };
 
 typedef struct loader {
 	er_project *p;
@@ -84,6 +84,16 @@ static bool nowhere(er_project *p, er_diag *diag, const char *path, er_slice tex
 	return false;
 }
 
+/* The value as plain JSON. */
+static er_slice json_of(loader *l, const er_json *v)
+{
+	er_buf b = {0};
+	er_json_write(&b, v);
+	er_slice s = er_arena_copy(&l->p->arena, er_buf_slice(&b));
+	er_buf_fini(&b);
+	return s;
+}
+
 typedef struct field {
 	er_slice name;
 	bool (*set)(loader *l, const er_json *v);
@@ -125,10 +135,10 @@ static bool each(loader *l, const er_json *object, const field *fields, size_t n
 	return true;
 }
 
-static bool set_nothing(loader *l, const er_json *v)
+/* Where an editor finds docs/schema/er.schema.json. */
+static bool set_schema(loader *l, const er_json *v)
 {
-	(void)l, (void)v;
-	return true;
+	return v->type == ER_JSON_STRING || wrong(l, v, "a string");
 }
 
 static bool set_name(loader *l, const er_json *v)
@@ -178,6 +188,7 @@ static bool set_redirect(loader *l, const er_json *v)
 static bool set_compat(loader *l, const er_json *v)
 {
 	static const field fields[] = {{ER_LIT("envLast"), set_env_last}, {ER_LIT("redirect"), set_redirect}};
+	l->p->compat_json = json_of(l, v);
 	return v->type == ER_JSON_OBJECT ? each(l, v, fields, sizeof fields / sizeof *fields) : wrong(l, v, "an object");
 }
 
@@ -190,22 +201,67 @@ static bool route_ok(er_slice s)
 	return star == NULL || (star == s.p + s.n - 1 && host < s.n);
 }
 
-static bool set_routes(loader *l, const er_json *v)
+static size_t children(const er_json *v)
 {
-	if (v->type != ER_JSON_ARRAY)
-		return wrong(l, v, "an array of \"host/path*\"");
 	size_t n = 0;
 	for (const er_json *m = v->first; m; m = m->next)
 		n++;
+	return n;
+}
+
+static bool read_routes(loader *l, const er_json *v, struct er_project_routes *out)
+{
+	if (v->type != ER_JSON_ARRAY)
+		return wrong(l, v, "an array of \"host/path*\"");
+	size_t n = children(v);
 	if (n > ROUTES_MAX)
 		return mistake(l, v->at, v->end, ER_LIT("\"routes\": more than 100"));
-	l->p->routes = er_arena_alloc(&l->p->arena, (n + 1) * sizeof *l->p->routes);
+	*out = (struct er_project_routes){.v = er_arena_alloc(&l->p->arena, (n + 1) * sizeof *out->v)};
 	for (const er_json *m = v->first; m; m = m->next) {
 		if (m->type != ER_JSON_STRING || !route_ok(m->text))
 			return mistake(l, m->at, m->end,
 			               ER_LIT("a route is host/path: * only at the front of the host and at the end of the path, no scheme "
 			                      "(\"*.example.com/api/*\")"));
-		l->p->routes[l->p->n_routes++] = m->text;
+		out->v[out->n++] = m->text;
+	}
+	return true;
+}
+
+static bool set_routes_production(loader *l, const er_json *v)
+{
+	return read_routes(l, v, &l->p->routes[0]);
+}
+
+static bool set_routes_staging(loader *l, const er_json *v)
+{
+	return read_routes(l, v, &l->p->routes[1]);
+}
+
+static bool set_routes(loader *l, const er_json *v)
+{
+	static const field fields[] = {{ER_LIT("production"), set_routes_production}, {ER_LIT("staging"), set_routes_staging}};
+	if (v->type == ER_JSON_OBJECT)
+		return each(l, v, fields, sizeof fields / sizeof *fields);
+	if (!read_routes(l, v, &l->p->routes[0]))
+		return false;
+	l->p->routes[1] = l->p->routes[0];
+	return true;
+}
+
+static bool set_kv(loader *l, const er_json *v)
+{
+	if (v->type != ER_JSON_ARRAY)
+		return wrong(l, v, "an array of namespaces");
+	size_t n = children(v);
+	if (n > KV_MAX)
+		return mistake(l, v->at, v->end, ER_LIT("\"kv\": more than 100"));
+	l->p->kv = er_arena_alloc(&l->p->arena, (n + 1) * sizeof *l->p->kv);
+	for (const er_json *m = v->first; m; m = m->next) {
+		if (m->type != ER_JSON_STRING || !er_project_name_ok(m->text))
+			return mistake(
+			    l, m->at, m->end,
+			    ER_LIT("\"kv\": a namespace is a name of a to z, 0 to 9 and -, at most 63, not beginning or ending with -"));
+		l->p->kv[l->p->n_kv++] = m->text;
 	}
 	return true;
 }
@@ -235,6 +291,7 @@ static bool set_limits(loader *l, const er_json *v)
 #define X(name, least, most, unit, member) {ER_LIT(#name), set_##name},
 	static const field fields[] = {ER_LIMITS_TABLE(X)};
 #undef X
+	l->p->limits_json = json_of(l, v);
 	return v->type == ER_JSON_OBJECT ? each(l, v, fields, sizeof fields / sizeof *fields) : wrong(l, v, "an object");
 }
 
@@ -242,10 +299,7 @@ static bool set_vars(loader *l, const er_json *v)
 {
 	if (v->type != ER_JSON_OBJECT)
 		return wrong(l, v, "an object");
-	er_buf b = {0};
-	er_json_write(&b, v);
-	l->p->vars = er_arena_copy(&l->p->arena, er_buf_slice(&b));
-	er_buf_fini(&b);
+	l->p->vars = json_of(l, v);
 	return l->p->vars.n <= VARS_MAX ||
 	       mistake(l, v->key_at, v->key_at + 6, ER_LIT("\"vars\": more than 32 KB; import big data as a JSON file instead"));
 }
@@ -269,10 +323,11 @@ static bool set_fallback(loader *l, const er_json *v)
 
 static bool read_file(er_project *p, er_diag *diag)
 {
-	static const field fields[] = {
-	    {ER_LIT("name"), set_name},       {ER_LIT("main"), set_main},         {ER_LIT("compat"), set_compat},
-	    {ER_LIT("routes"), set_routes},   {ER_LIT("limits"), set_limits},     {ER_LIT("vars"), set_vars},
-	    {ER_LIT("profile"), set_profile}, {ER_LIT("fallback"), set_fallback}, {ER_LIT("$schema"), set_nothing}};
+	static const field fields[] = {{ER_LIT("name"), set_name},       {ER_LIT("main"), set_main},
+	                               {ER_LIT("compat"), set_compat},   {ER_LIT("routes"), set_routes},
+	                               {ER_LIT("limits"), set_limits},   {ER_LIT("vars"), set_vars},
+	                               {ER_LIT("profile"), set_profile}, {ER_LIT("fallback"), set_fallback},
+	                               {ER_LIT("kv"), set_kv},           {ER_LIT("$schema"), set_schema}};
 	loader l = {.p = p, .diag = diag};
 	er_err err;
 	size_t at;

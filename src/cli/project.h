@@ -5,10 +5,11 @@
  *       "main": "src/index.ts",                  // default: the first of src/index.ts, src/index.js, index.ts, index.js
  *       "compat": { "envLast": false,            // fetch(request, ctx, env) instead of fetch(request, env, ctx)
  *                   "redirect": "follow" },      // or "manual": fetch()'s default
- *       "routes": ["shop.example/api*"],
+ *       "routes": ["shop.example/api*"],         // or { "production": [...], "staging": [...] }
  *       "limits": { "cpuMs": 50, "loadCpuMs": 50, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,
  *                   "idleSeconds": 1800, "codeBytes": 1048576 },
  *       "vars": { "GREETING": "hello" },         // env.GREETING; any JSON
+ *       "kv": ["sessions"],                      // namespaces that the code opens
  *       "profile": "standard",                   // or "hardened": no JIT, no WebAssembly
  *       "fallback": false                        // on a failure before the answer: the standard CDN process answers
  *     }
@@ -23,6 +24,8 @@
 #include "channel/frame.h"
 #include "isolate/routine.h"
 
+enum { ER_PROJECT_ENVS = 2 };
+
 typedef struct er_project {
 	er_arena arena;
 	char *root; /* absolute folder */
@@ -33,8 +36,13 @@ typedef struct er_project {
 	char *main;     /* entry, relative to root */
 	er_slice name;
 	uint32_t compat;
-	er_slice *routes;
-	size_t n_routes;
+	struct er_project_routes {
+		er_slice *v;
+		size_t n;
+	} routes[ER_PROJECT_ENVS]; /* production, staging; written as one list: both have it */
+	er_slice *kv;
+	size_t n_kv;
+	er_slice compat_json, limits_json; /* as written in er.jsonc, or empty: what a deploy sends */
 	er_limits limits;
 	er_slice vars; /* JSON text of an object */
 	enum er_profile profile;

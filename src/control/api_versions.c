@@ -261,7 +261,7 @@ void er_api_prune(er_call *call)
 	unsigned removed = 0;
 	er_err err = {0};
 	er_control *c = call->control;
-	if (!er_call_members(call, members, &body)) {
+	if (!er_call_members(call, members, &body) || !er_control_may_change(c, &call->problem)) {
 		er_call_refuse(call);
 		return;
 	}

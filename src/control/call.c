@@ -64,6 +64,8 @@ void er_call_refuse(er_call *call)
 	er_out_close(o, '}');
 	if (p->code == ER_PROBLEM_UNAUTHORIZED)
 		er_call_header(call, ER_LIT("www-authenticate"), ER_LIT("Bearer"));
+	if (p->code == ER_PROBLEM_UNAVAILABLE)
+		er_call_header(call, ER_LIT("retry-after"), ER_LIT("1"));
 	er_call_answer(call, er_problem_status(p->code));
 }
 
@@ -149,10 +151,18 @@ er_change er_call_change(const er_call *call, er_change_kind kind)
 	                   .env = call->env};
 }
 
+bool er_control_may_change(const er_control *c, er_problem *problem)
+{
+	return !c->paused || er_refuse(problem, ER_PROBLEM_UNAVAILABLE,
+	                               "this node is being upgraded and takes no changes for a moment: try again in a second");
+}
+
 bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_applied *applied, er_problem *problem)
 {
 	er_err err = {0};
 	*applied = (er_applied){0};
+	if (!er_control_may_change(c, problem))
+		return false;
 	if (!er_store_apply(c->o.store, changes, n, applied, &err))
 		return er_refuse_err(problem, &err);
 	for (size_t i = 0; i < n; i++) {

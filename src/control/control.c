@@ -35,7 +35,8 @@ static void on_tick(uv_timer_t *timer)
 	er_control *c = timer->data;
 	ER_CHECK(c, ER_CONTROL_MAGIC);
 	uint64_t now = er_clock_mono_us();
-	er_guards_tick(c->guards, now);
+	if (!c->paused)
+		er_guards_tick(c->guards, now);
 	er_hub_tick(c->hub, now);
 	sweep(c);
 }
@@ -114,6 +115,17 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
 	er_guards_free(c->guards);
 	er_hub_free(c->hub);
 	uv_close((uv_handle_t *)&c->tick, on_tick_closed);
+}
+
+void er_control_pause(er_control *c, bool on)
+{
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	c->paused = on;
+}
+
+bool er_control_quiet(const er_control *c)
+{
+	return er_list_empty(&c->jobs) && er_list_empty(&c->waiting) && !c->activating;
 }
 
 void er_control_limits(er_control *c, const er_limits *routine_max)

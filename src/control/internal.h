@@ -51,6 +51,7 @@ struct er_control {
 	er_list waiting, running;   /* activations */
 	bool activating, repairing; /* repairing: what failed was taken back, and the node is given the store's picture once more */
 	er_err failure;             /* why, while repairing */
+	bool paused;                /* no change may be applied */
 	uv_timer_t tick;
 	unsigned ticks;
 	bool closing, tick_closed;
@@ -146,6 +147,8 @@ bool er_call_query_env(er_call *call, bool required, er_env *out);
 	er_members_read((call)->json, (er_slice){0}, members, sizeof(members) / sizeof *(members), into, &(call)->problem)
 /* A change in the name of the caller. */
 er_change er_call_change(const er_call *call, er_change_kind kind);
+/* False, with the reason: another process is taking over. Whatever changes the store asks this first. */
+ER_MUST_CHECK bool er_control_may_change(const er_control *c, er_problem *problem);
 /* er_store_apply, and the world is right again afterwards. */
 ER_MUST_CHECK bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_applied *applied, er_problem *problem);
 /* The same for a call; false: call->problem. */

@@ -445,6 +445,10 @@ void er_job_submit(er_job *job)
 		er_job_refuse(job);
 		return;
 	}
+	if (!er_control_may_change(c, &job->problem)) {
+		er_job_refuse(job);
+		return;
+	}
 	job->state = job->adds ? ER_JOB_WAITS : ER_JOB_READY;
 	er_list_push(&c->jobs, &job->link);
 	c->n_jobs++;

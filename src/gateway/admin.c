@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/listen.h"
+#include "gateway/adopt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,9 @@ enum {
 	MAGIC = 0x41444d4e,
 	MAX_THREADS = 1024,
 	BODY_MAX = 32 * 1024 * 1024 /* code and map of 24 MB, and what JSON adds */,
-	BACKLOG = 128
+	BACKLOG = 128,
+	PATIENCE_MS = 1000, /* for who is connected when another process takes over */
+	LOOK_MS = 20
 };
 
 typedef enum door_kind { REMOTE, LOCAL, DOORS } door_kind;
@@ -25,6 +27,9 @@ typedef struct door {
 	er_server *server;
 	er_handler handler;
 	const er_handler *api; /* or NULL */
+	char *name;            /* address or path */
+	int *fds;
+	unsigned n_fds, n_begun; /* of these the server has the first n_begun */
 } door;
 
 struct er_admin {
@@ -34,7 +39,11 @@ struct er_admin {
 	unsigned open;
 	er_server_stats stats;
 	uint64_t started_us;
-	char *path;       /* of the socket, or NULL */
+	uv_loop_t *loop;
+	uv_timer_t timer; /* retired, and waiting for who is connected */
+	bool retired;
+	uint64_t until_ms;
+	bool own_file;    /* the socket's file is this process's to remove */
 	struct stat file; /* as it was made */
 	void (*closed)(void *ctx);
 	void *ctx;
@@ -112,8 +121,10 @@ void er_admin_state(const er_admin *a, er_buf *b, bool *ok)
 	              a->source.routines(a->source.ctx));
 	er_buf_printf(b, ",\"connections\":%llu,\"instances\":%llu,\"pool\":%llu", (unsigned long long)s.connections,
 	              (unsigned long long)s.instances, (unsigned long long)s.pool);
-	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld}", (unsigned long long)s.failures,
+	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld", (unsigned long long)s.failures,
 	              (unsigned long long)((er_clock_mono_us() - a->started_us) / 1000000U), (long)getpid());
+	a->source.more_state(a->source.ctx, b);
+	er_buf_putc(b, '}');
 }
 
 static void health(er_admin *a, er_exchange *x)
@@ -134,6 +145,7 @@ static void metrics(er_admin *a, er_exchange *x)
 	er_buf b;
 	er_buf_init(&b);
 	er_metrics_write(&b, v, n, a->source.log_dropped(a->source.ctx));
+	a->source.more_metrics(a->source.ctx, &b);
 	answer(x, 200, ER_LIT("text/plain; version=0.0.4; charset=utf-8"), &b);
 	er_buf_fini(&b);
 	er_free(v);
@@ -181,7 +193,7 @@ static void handle(void *self, er_exchange *x)
 er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source)
 {
 	er_admin *a = ER_NEW(er_admin);
-	*a = (er_admin){.magic = MAGIC, .source = *source, .started_us = er_clock_mono_us()};
+	*a = (er_admin){.magic = MAGIC, .source = *source, .loop = loop, .started_us = er_clock_mono_us()};
 	const er_gateway_limits limits = {.request_line = 8192,
 	                                  .field = 8192,
 	                                  .header = 16384,
@@ -201,17 +213,13 @@ er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source)
 	return a;
 }
 
-bool er_admin_listen(er_admin *a, const char *address, unsigned *port, er_err *err)
+bool er_admin_listen(er_admin *a, er_inherited *from, const char *address, unsigned *port, er_err *err)
 {
-	int fd;
-	*port = er_listen_open(address, &fd, 1, err);
-	if (*port == 0)
-		return false;
-	if (er_server_listen(a->doors[REMOTE].server, fd, err))
-		return true;
-	close(fd);
-	*port = 0;
-	return false;
+	door *d = &a->doors[REMOTE];
+	*port = er_adopt(from, "admin", address, 1, &d->fds, &d->n_fds, err);
+	if (*port != 0)
+		d->name = er_strdup_cstr(address);
+	return *port != 0;
 }
 
 static int open_local(const char *path, er_err *err)
@@ -240,18 +248,48 @@ static int open_local(const char *path, er_err *err)
 	return -1;
 }
 
-bool er_admin_listen_local(er_admin *a, const char *path, er_err *err)
+bool er_admin_listen_local(er_admin *a, er_inherited *from, const char *path, er_err *err)
 {
-	int fd = open_local(path, err);
-	if (fd < 0)
-		return false;
-	if (!er_server_listen(a->doors[LOCAL].server, fd, err)) {
-		close(fd);
-		return false;
+	door *d = &a->doors[LOCAL];
+	d->n_fds = er_inherited_take(from, "admin-socket", path, &d->fds);
+	if (d->n_fds == 0) {
+		int fd = open_local(path, err);
+		if (fd < 0)
+			return false;
+		d->fds = er_alloc(sizeof *d->fds);
+		d->fds[d->n_fds++] = fd;
+		a->own_file = true;
 	}
-	a->path = er_strdup_cstr(path);
+	d->name = er_strdup_cstr(path);
 	(void)stat(path, &a->file);
 	return true;
+}
+
+bool er_admin_begin(er_admin *a, er_err *err)
+{
+	for (door_kind k = REMOTE; k < DOORS; k++)
+		for (door *d = &a->doors[k]; d->n_begun < d->n_fds; d->n_begun++)
+			if (!er_server_listen(d->server, d->fds[d->n_begun], err))
+				return false;
+	a->own_file = true;
+	return true;
+}
+
+void er_admin_endow(const er_admin *a, er_inherited *out)
+{
+	static const char *const kinds[DOORS] = {[REMOTE] = "admin", [LOCAL] = "admin-socket"};
+	for (door_kind k = REMOTE; k < DOORS; k++)
+		if (a->doors[k].n_fds > 0)
+			er_inherited_add(out, kinds[k], a->doors[k].name, a->doors[k].fds, a->doors[k].n_fds);
+}
+
+void er_admin_retire(er_admin *a)
+{
+	a->own_file = false;
+	a->retired = true;
+	a->until_ms = uv_now(a->loop) + PATIENCE_MS + PATIENCE_MS;
+	for (door_kind k = REMOTE; k < DOORS; k++)
+		er_server_drain(a->doors[k].server, PATIENCE_MS);
 }
 
 static void on_closed(void *ctx)
@@ -263,19 +301,51 @@ static void on_closed(void *ctx)
 	void (*closed)(void *) = a->closed;
 	void *closed_ctx = a->ctx;
 	a->magic = 0;
-	er_free(a->path);
+	for (door_kind k = REMOTE; k < DOORS; k++) {
+		er_free(a->doors[k].name);
+		er_free(a->doors[k].fds);
+	}
 	er_free(a);
 	if (closed != NULL)
 		closed(closed_ctx);
 }
 
-void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
+static void close_all(er_admin *a)
 {
 	struct stat now;
+	const char *path = a->own_file ? a->doors[LOCAL].name : NULL;
+	if (path != NULL && stat(path, &now) == 0 && now.st_dev == a->file.st_dev && now.st_ino == a->file.st_ino)
+		(void)unlink(path);
+	for (door_kind k = REMOTE; k < DOORS; k++) {
+		door *d = &a->doors[k];
+		for (unsigned i = d->n_begun; i < d->n_fds; i++)
+			close(d->fds[i]);
+		er_server_close(d->server, on_closed, a);
+	}
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	close_all(handle->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	er_admin *a = timer->data;
+	ER_CHECK(a, MAGIC);
+	if (a->stats.connections == 0 || uv_now(a->loop) >= a->until_ms)
+		uv_close((uv_handle_t *)timer, on_timer_closed);
+}
+
+void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
+{
 	a->closed = closed;
 	a->ctx = ctx;
-	if (a->path != NULL && stat(a->path, &now) == 0 && now.st_dev == a->file.st_dev && now.st_ino == a->file.st_ino)
-		(void)unlink(a->path);
-	for (door_kind k = REMOTE; k < DOORS; k++)
-		er_server_close(a->doors[k].server, on_closed, a);
+	if (!a->retired) {
+		close_all(a);
+		return;
+	}
+	uv_timer_init(a->loop, &a->timer);
+	a->timer.data = a;
+	uv_timer_start(&a->timer, on_timer, 0, LOOK_MS);
 }

@@ -3,6 +3,7 @@
 #ifndef ER_GATEWAY_ADMIN_H
 #define ER_GATEWAY_ADMIN_H
 
+#include "gateway/inherit.h"
 #include "gateway/metrics.h"
 
 typedef struct er_admin er_admin;
@@ -14,6 +15,9 @@ typedef struct er_admin_source {
 	/* "ok", or what is wrong in a word. */
 	const char *(*status)(void *ctx);
 	size_t (*routines)(void *ctx);
+	/* Append further metrics, and members of the state (each with a comma before it). */
+	void (*more_metrics)(void *ctx, er_buf *out);
+	void (*more_state)(void *ctx, er_buf *out);
 	void *ctx;
 	er_level min_level;
 	/* For /v1; NULL: there is no store. */
@@ -22,10 +26,16 @@ typedef struct er_admin_source {
 
 /* The source must outlive it. */
 er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source);
-/* *port is the one it got. */
-ER_MUST_CHECK bool er_admin_listen(er_admin *a, const char *address, unsigned *port, er_err *err);
+/* Opens the socket, or takes it out of `from` (may be NULL); *port is the one it got. */
+ER_MUST_CHECK bool er_admin_listen(er_admin *a, er_inherited *from, const char *address, unsigned *port, er_err *err);
 /* A socket of mode 0600 at that path. What lies there from a node that is gone is replaced: the caller knows that there is no other one. */
-ER_MUST_CHECK bool er_admin_listen_local(er_admin *a, const char *path, er_err *err);
+ER_MUST_CHECK bool er_admin_listen_local(er_admin *a, er_inherited *from, const char *path, er_err *err);
+/* Takes connections from now on. */
+ER_MUST_CHECK bool er_admin_begin(er_admin *a, er_err *err);
+/* Adds its sockets to what a successor gets. */
+void er_admin_endow(const er_admin *a, er_inherited *out);
+/* A successor takes the connections from now on, and has the socket's file; what runs is answered. */
+void er_admin_retire(er_admin *a);
 /* Also takes the socket's file away, unless somebody else has put one there meanwhile. */
 void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx);
 /* Appends the state of the node as a JSON object, as /health has it. *ok false: not all is well. */

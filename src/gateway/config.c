@@ -32,7 +32,8 @@ er_config *er_config_new(void)
 	                                .requests = 1000,
 	                                .per_address = 256,
 	                                .connections = 16384,
-	                                .drain_ms = 30000};
+	                                .drain_ms = 30000,
+	                                .upgrade_ms = 60000};
 	c->routine_max = (er_limits){.cpu_us = 1000 * 1000,
 	                             .load_cpu_us = 1000 * 1000,
 	                             .memory_kb = 512 * 1024,

@@ -21,6 +21,7 @@ typedef struct er_gateway_limits {
 	uint32_t connections;                         /* of the whole node */
 	uint64_t body;                                /* bytes of one upload; 0: no bound */
 	uint32_t drain_ms;                            /* graceful shutdown: 30 s */
+	uint32_t upgrade_ms;                          /* a successor must be ready in that time: 60 s */
 } er_gateway_limits;
 
 /* An address that clients come to, and the environment behind it. */

@@ -73,6 +73,21 @@ bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uin
 	return true;
 }
 
+static bool unknown(er_config_reader *r, const er_json *m, const er_config_key *keys, size_t n)
+{
+	er_slice names[MAX_KEYS] = {{0}};
+	for (size_t i = 0; i < n; i++)
+		names[i] = keys[i].name;
+	char text[400] = "there is no such setting here; known are";
+	er_slice near = er_nearest(m->key, names, n);
+	int at = (int)er_slice_cstr(text).n;
+	if (near.n > 0)
+		snprintf(text, sizeof text, "there is no such setting here; did you mean \"%.*s\"?", ER_FMT(near));
+	for (size_t i = 0; near.n == 0 && i < n && at < (int)sizeof text; i++)
+		at += snprintf(text + at, sizeof text - (size_t)at, "%s %.*s", i > 0 ? "," : "", ER_FMT(names[i]));
+	return wrong_at(r, m->key_at, m->key, text);
+}
+
 bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key *keys, size_t n, void *into)
 {
 	if (v->type != ER_JSON_OBJECT)
@@ -82,18 +97,11 @@ bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key
 	bool ok = true;
 	for (const er_json *m = v->first; m != NULL && ok; m = m->next) {
 		const er_config_key *hit = NULL;
-		er_slice names[MAX_KEYS];
-		for (size_t i = 0; i < n; i++) {
-			names[i] = keys[i].name;
+		for (size_t i = 0; i < n; i++)
 			if (er_slice_eq(m->key, keys[i].name))
 				hit = &keys[i];
-		}
 		if (hit == NULL) {
-			char text[160] = "there is no such setting here";
-			er_slice near = er_nearest(m->key, names, n);
-			if (near.n > 0)
-				snprintf(text, sizeof text, "there is no such setting here; did you mean \"%.*s\"?", ER_FMT(near));
-			ok = wrong_at(r, m->key_at, m->key, text);
+			ok = unknown(r, m, keys, n);
 			break;
 		}
 		r->into = into;
@@ -320,7 +328,8 @@ static bool read_sandbox(er_config_reader *r, const er_json *v)
 	X(requests, 0, 1000000000, requests) \
 	X(perAddress, 0, 1000000, per_address) \
 	X(connections, 0, 10000000, connections) \
-	X(drainMs, 0, 3600000, drain_ms)
+	X(drainMs, 0, 3600000, drain_ms) \
+	X(upgradeMs, 100, 3600000, upgrade_ms)
 #define X(name, least, most, member) \
 	static bool read_##name(er_config_reader *r, const er_json *v) \
 	{ \
@@ -402,10 +411,10 @@ static bool read_routes(er_config_reader *r, const er_json *v)
 	return true;
 }
 
-static bool read_nothing(er_config_reader *r, const er_json *v)
+/* Where an editor finds docs/schema/node.schema.json. */
+static bool read_schema(er_config_reader *r, const er_json *v)
 {
-	(void)r, (void)v;
-	return true;
+	return v->type == ER_JSON_STRING || expected(r, v, "a string");
 }
 
 /* The rules from `from` on come before the others. */
@@ -454,7 +463,7 @@ static bool read_root(er_config_reader *r, const er_json *root)
 	                                     {ER_LIT("log"), read_log},
 	                                     {ER_LIT("routines"), read_routines},
 	                                     {ER_LIT("routes"), read_routes},
-	                                     {ER_LIT("$schema"), read_nothing}};
+	                                     {ER_LIT("$schema"), read_schema}};
 	return er_config_object(r, root, keys, sizeof keys / sizeof *keys, NULL) && read_in_order(r, root);
 }
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -82,7 +83,7 @@ static int open_one(const char *address, const struct sockaddr_storage *sa, bool
 	return -1;
 }
 
-static unsigned port_of(int fd)
+unsigned er_listen_port(int fd)
 {
 	union {
 		struct sockaddr any;
@@ -123,8 +124,49 @@ unsigned er_listen_open(const char *address, int *fds, unsigned n, er_err *err)
 			return 0;
 		}
 		if (i == 0)
-			port = port_of(fd);
+			port = er_listen_port(fd);
 		set_port(&sa, port);
 	}
 	return port;
+}
+
+static int one_more(int like)
+{
+	int on = 1, only6 = 0;
+	struct sockaddr_storage sa = {0};
+	socklen_t n = sizeof sa, only6_n = sizeof only6;
+	if (getsockname(like, (struct sockaddr *)&sa, &n) != 0)
+		return -1;
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	if (sa.ss_family == AF_INET6 && getsockopt(like, IPPROTO_IPV6, IPV6_V6ONLY, &only6, &only6_n) == 0)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof only6);
+	if (bind(fd, (struct sockaddr *)&sa, n) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+bool er_listen_more(int fd, int *fds, unsigned n, er_err *err)
+{
+	for (unsigned i = 0; i < n; i++) {
+		fds[i] = one_more(fd);
+		if (fds[i] < 0)
+			fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (fds[i] >= 0)
+			continue;
+		er_fail_errno(err, ER_ERR_SYSTEM, "cannot make another listening socket");
+		while (i-- > 0)
+			close(fds[i]);
+		return false;
+	}
+	return true;
+}
+
+void er_listen_begin(int fd)
+{
+	(void)listen(fd, BACKLOG);
 }

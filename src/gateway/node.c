@@ -1,3 +1,4 @@
+#include "gateway/adopt.h"
 #include "gateway/node_internal.h"
 
 #include <errno.h>
@@ -38,6 +39,16 @@ static size_t routines(void *ctx)
 	for (size_t i = 0; i < c->n_deployments; i++)
 		n += c->deployments[i]->env == ER_ENV_PRODUCTION;
 	return n;
+}
+
+static void more_metrics(void *ctx, er_buf *out)
+{
+	er_node_write_metrics(ctx, out);
+}
+
+static void more_state(void *ctx, er_buf *out)
+{
+	er_node_write_state(ctx, out);
 }
 
 /* ---- starting ---- */
@@ -141,14 +152,17 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 	return true;
 }
 
+const char *er_node_listen_kind(er_env env)
+{
+	return env == ER_ENV_PRODUCTION ? "listen" : "listen-staging";
+}
+
 bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
 {
-	*out = (er_listening){.fds = er_alloc(n->n * sizeof(int)), .env = at->env};
-	out->port = er_listen_open(at->address, out->fds, n->n, err);
-	if (out->port == 0) {
-		er_free(out->fds);
+	*out = (er_listening){.env = at->env};
+	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
+	if (out->port == 0)
 		return false;
-	}
 	out->address = er_strdup_cstr(at->address);
 	return true;
 }
@@ -189,13 +203,15 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 
 void er_node_give(er_node *n, const er_listening *l)
 {
-	for (unsigned i = 0; i < n->n; i++)
-		er_worker_listen(n->workers[i], l->fds[i], l->env);
+	for (unsigned i = 0; i < l->n; i++) {
+		er_listen_begin(l->fds[i]);
+		er_worker_listen(n->workers[i % n->n], l->fds[i], l->env);
+	}
 }
 
-void er_node_forget(er_listening *l, unsigned n, bool close_fds)
+void er_node_forget(er_listening *l, bool close_fds)
 {
-	for (unsigned i = 0; close_fds && i < n; i++)
+	for (unsigned i = 0; close_fds && i < l->n; i++)
 		close(l->fds[i]);
 	er_free(l->fds);
 	er_free(l->address);
@@ -210,15 +226,18 @@ static bool start_admin(er_node *n, er_err *err)
 	                          .log_dropped = log_dropped,
 	                          .status = status,
 	                          .routines = routines,
+	                          .more_metrics = more_metrics,
+	                          .more_state = more_state,
 	                          .ctx = n,
 	                          .min_level = n->config->min_level,
 	                          .remote = n->control != NULL ? er_control_remote(n->control) : NULL,
 	                          .local = n->control != NULL ? er_control_local(n->control) : NULL};
+	er_inherited *from = n->options.inherited;
 	n->admin = er_admin_new(n->loop, &source);
 	n->handles++;
-	if (n->config->admin != NULL && !er_admin_listen(n->admin, n->config->admin, &n->admin_port, err))
+	if (n->config->admin != NULL && !er_admin_listen(n->admin, from, n->config->admin, &n->admin_port, err))
 		return false;
-	return n->control == NULL || er_admin_listen_local(n->admin, n->admin_path, err);
+	return n->control == NULL || er_admin_listen_local(n->admin, from, n->admin_path, err);
 }
 
 static void on_async(uv_async_t *async);
@@ -232,6 +251,10 @@ static bool start_listening(er_node *n, er_err *err)
 		n->n_listens++;
 	}
 	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
+		return false;
+	if (n->options.before_accept != NULL && !n->options.before_accept(n->options.ctx, err))
+		return false;
+	if (n->admin != NULL && !er_admin_begin(n->admin, err))
 		return false;
 	for (size_t i = 0; i < n->n_listens; i++)
 		er_node_give(n, &n->listens[i]);
@@ -279,11 +302,14 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	n->gate = er_gate_new();
 	er_gate_limit(n->gate, n->file->limits.connections, n->file->limits.per_address);
 	find_own_addresses(n);
-	if (start(n, options, err))
+	n->started_us = n->last_reload_us = er_clock_wall_us();
+	bool ok = start(n, options, err);
+	n->options.inherited = NULL;
+	if (ok)
 		return n;
 	/* Listening sockets were not handed out yet. */
 	for (size_t i = 0; i < n->n_listens; i++)
-		er_node_forget(&n->listens[i], n->n, true);
+		er_node_forget(&n->listens[i], true);
 	n->n_listens = 0;
 	er_node_stop(n, NULL, NULL);
 	er_node_stop(n, NULL, NULL);
@@ -400,6 +426,48 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 		maybe_over(n);
 }
 
+void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx)
+{
+	ER_CHECK(n, NODE_MAGIC);
+	n->done = done;
+	n->done_ctx = ctx;
+	if (n->stopping)
+		return;
+	n->stopping = true;
+	er_node_drop_wishes(n);
+	for (unsigned i = 0; i < n->running; i++)
+		er_worker_hand_over(n->workers[i]);
+	if (n->admin != NULL)
+		er_admin_retire(n->admin);
+}
+
+void er_node_endow(const er_node *n, er_inherited *out)
+{
+	for (size_t i = 0; i < n->n_listens; i++) {
+		const er_listening *l = &n->listens[i];
+		if (l->address != NULL)
+			er_inherited_add(out, er_node_listen_kind(l->env), l->address, l->fds, l->n);
+	}
+	if (n->admin != NULL)
+		er_admin_endow(n->admin, out);
+	int lock = n->store != NULL ? er_store_lock_fd(n->store) : -1;
+	if (lock >= 0)
+		er_inherited_add(out, "store", "lock", &lock, 1);
+}
+
+bool er_node_ping(er_node *n, unsigned *late)
+{
+	for (unsigned i = 0; i < n->n; i++)
+		if (er_worker_pong(n->workers[i]) < n->pinged) {
+			*late = i;
+			return false;
+		}
+	n->pinged++;
+	for (unsigned i = 0; i < n->n; i++)
+		er_worker_ping(n->workers[i], n->pinged);
+	return true;
+}
+
 void er_node_free(er_node *n)
 {
 	if (n == NULL)
@@ -407,7 +475,7 @@ void er_node_free(er_node *n)
 	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT(n->over);
 	for (size_t i = 0; i < n->n_listens; i++)
-		er_node_forget(&n->listens[i], 0, false);
+		er_node_forget(&n->listens[i], false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
 	er_config_unref(n->changing);

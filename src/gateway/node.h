@@ -32,6 +32,8 @@ typedef struct er_node_events {
 	void *ctx;
 } er_node_events;
 
+struct er_inherited; /* gateway/inherit.h */
+
 /* How something asked of the node ended; err NULL: well. */
 typedef void er_node_done(void *ctx, const er_err *err);
 
@@ -46,6 +48,10 @@ typedef struct er_node_options {
 	const char *sandbox_path;
 	er_level want_level; /* 0: full */
 	bool attack_hooks;   /* tests only */
+	/* Sockets from a predecessor or from systemd are taken out of it instead of being opened; or NULL. Borrowed for the call. */
+	struct er_inherited *inherited;
+	/* Everything is ready, and nobody was accepted yet: the last moment to say no. Or NULL. */
+	bool (*before_accept)(void *ctx, er_err *err);
 } er_node_options;
 
 /* Binds, starts threads, waits until a first sandbox of each thread has said READY with at least the configured level. */
@@ -55,10 +61,27 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
  * failure everything stays as it was. The caller keeps its reference, and must not change the configuration any more. `done` (may be NULL) when it is
  * in force, unless this returns false. */
 ER_MUST_CHECK bool er_node_reload(er_node *n, er_config *config, er_node_done *done, void *ctx, er_err *err);
+/* node.jsonc was read again, and is in force or was refused; a successor did not take over. For /metrics and /health. er_node_reload says it itself
+ * when it is in force. */
+void er_node_reloaded(er_node *n, bool ok);
+void er_node_upgrade_failed(er_node *n);
+/* Opens the access log anew, after it was renamed. */
+ER_MUST_CHECK bool er_node_reopen_log(er_node *n, er_err *err);
 /* `done` is called on the loop; only then er_node_free. */
 /* Graceful: stops accepting, lets what runs finish (limits.drain_ms), ends the sandboxes, then calls done. A second call is immediate. */
 void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx);
+/* The same, but another process holds the sockets as well and serves (er_node_endow, gateway/upgrade.h): idle clients get a little time to come with
+ * a next request and hear that their connection ends. */
+void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx);
 void er_node_free(er_node *n);
+/* While a successor starts: the control API changes nothing. */
+void er_node_pause(er_node *n, bool on);
+/* Paused: no change is on its way any more. */
+bool er_node_quiet(const er_node *n);
+/* Adds what a successor needs to go on without a gap. */
+void er_node_endow(const er_node *n, struct er_inherited *out);
+/* False: a thread has not answered the last call's question yet, and *late is its number. True: all have; they are asked again. */
+bool er_node_ping(er_node *n, unsigned *late);
 /* Port that listen address i really has (for port 0). */
 unsigned er_node_port(const er_node *n, size_t i);
 /* Of the admin listener; 0: there is none. */

@@ -23,17 +23,17 @@ er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 
 /* ---- wishes ---- */
 
-static void free_listening(er_node *n, er_listening *next, size_t count)
+static void free_listening(er_listening *next, size_t count)
 {
 	for (size_t i = 0; next != NULL && i < count; i++)
 		if (next[i].address != NULL)
-			er_node_forget(&next[i], n->n, true);
+			er_node_forget(&next[i], true);
 	er_free(next);
 }
 
-static void free_wish(er_node *n, er_wish *w)
+static void free_wish(er_wish *w)
 {
-	free_listening(n, w->next, w->file != NULL ? w->file->n_listen : 0);
+	free_listening(w->next, w->file != NULL ? w->file->n_listen : 0);
 	er_config_unref(w->file);
 	er_free(w);
 }
@@ -49,7 +49,7 @@ static void tell(er_node *n, er_list *wishes, const er_err *err)
 		er_wish *w = ER_CONTAINER(l, er_wish, link);
 		er_node_done *done = w->done;
 		void *ctx = w->ctx;
-		free_wish(n, w);
+		free_wish(w);
 		if (done != NULL && !n->stopping)
 			done(ctx, err);
 	}
@@ -123,7 +123,7 @@ static bool open_new(er_node *n, const er_config *file, er_listening *next, er_e
 			continue;
 		while (i-- > 0)
 			if (next[i].address != NULL)
-				er_node_forget(&next[i], n->n, true);
+				er_node_forget(&next[i], true);
 		return false;
 	}
 	return true;
@@ -146,9 +146,9 @@ static void swap_listening(er_node *n, const er_config *file, er_listening *next
 	for (size_t i = 0; i < n->n_listens; i++) {
 		if (n->listens[i].address == NULL)
 			continue;
-		for (unsigned k = 0; k < n->n; k++)
-			er_worker_unlisten(n->workers[k], n->listens[i].fds[k]);
-		er_node_forget(&n->listens[i], n->n, false);
+		for (unsigned k = 0; k < n->listens[i].n; k++)
+			er_worker_unlisten(n->workers[k % n->n], n->listens[i].fds[k]);
+		er_node_forget(&n->listens[i], false);
 	}
 	er_free(n->listens);
 	n->listens = next;
@@ -185,6 +185,7 @@ static void take_file(er_node *n, er_wish *w)
 	w->next = NULL;
 	er_config_unref(n->file);
 	n->file = er_config_ref(w->file);
+	er_node_reloaded(n, true);
 	if (n->control != NULL)
 		er_control_limits(n->control, &n->file->routine_max);
 }
@@ -202,6 +203,7 @@ void er_node_changed(er_node *n)
 	er_config *old = n->config;
 	n->config = n->changing;
 	n->changing = NULL;
+	n->activations++;
 	er_config_unref(old);
 	er_wish *w = last_of_file(&n->granted);
 	if (w != NULL)
@@ -219,7 +221,7 @@ bool er_node_reload(er_node *n, er_config *file, er_node_done *done, void *ctx, 
 		return er_fail(err, ER_ERR_UNAVAILABLE, "the node is stopping");
 	er_wish *waiting = last_of_file(&n->wishes);
 	if (waiting != NULL) { /* it becomes a wish for this reading */
-		free_listening(n, waiting->next, waiting->file->n_listen);
+		free_listening(waiting->next, waiting->file->n_listen);
 		waiting->next = NULL;
 		er_config_unref(waiting->file);
 		waiting->file = NULL;
@@ -230,9 +232,14 @@ bool er_node_reload(er_node *n, er_config *file, er_node_done *done, void *ctx, 
 		return false;
 	}
 	if (!er_access_log_reopen(n->log, file->access_log, err)) {
-		free_listening(n, next, file->n_listen);
+		free_listening(next, file->n_listen);
 		return false;
 	}
 	er_node_wish(n, file, next, done, ctx);
 	return true;
+}
+
+bool er_node_reopen_log(er_node *n, er_err *err)
+{
+	return n->log == NULL || er_access_log_reopen(n->log, n->file->access_log, err);
 }

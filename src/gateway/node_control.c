@@ -3,6 +3,7 @@
 #include "gateway/route.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- changes ---- */
@@ -21,8 +22,10 @@ static void reload(void *ctx, er_control_done *done, void *done_ctx)
 		er_fail(&err, ER_ERR_UNAVAILABLE, "there is no configuration file to read again");
 	else
 		file = n->options.load(n->options.ctx, &err);
-	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err))
+	if (file == NULL || !er_node_reload(n, file, done, done_ctx, &err)) {
+		er_node_reloaded(n, false);
 		done(done_ctx, &err);
+	}
 	er_config_unref(file);
 }
 
@@ -133,14 +136,37 @@ static void counters(void *ctx, er_slice routine, er_env env, er_version_counter
 	er_free(sum);
 }
 
+/* Where clients come, with the ports that were got: a tool that has deployed asks there. */
+static void put_listen(const er_node *n, er_buf *json)
+{
+	er_buf_puts(json, ",\"listen\":[");
+	for (size_t i = 0; i < n->n_listens && i < n->config->n_listen; i++) {
+		er_slice address = er_slice_cstr(n->config->listen[i].address);
+		size_t host = address.n;
+		while (host > 0 && address.p[host - 1] != ':')
+			host--;
+		er_arena a;
+		er_arena_init(&a);
+		er_slice full = er_arena_printf(&a, "%.*s%u", ER_FMT(er_slice_head(address, host)), n->listens[i].port);
+		er_buf_put_cstr(json, i > 0 ? ",{\"address\":" : "{\"address\":");
+		er_buf_put_json(json, full);
+		er_buf_printf(json, ",\"environment\":\"%s\"}", er_env_name(n->config->listen[i].env));
+		er_arena_fini(&a);
+	}
+	er_buf_puts(json, "]}");
+}
+
 static void status(void *ctx, er_buf *json)
 {
 	er_node *n = ctx;
 	bool ok;
-	if (n->admin != NULL)
-		er_admin_state(n->admin, json, &ok);
-	else
+	if (n->admin == NULL) {
 		er_buf_puts(json, "{}");
+		return;
+	}
+	er_admin_state(n->admin, json, &ok);
+	json->end--; /* its last brace */
+	put_listen(n, json);
 }
 
 static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_slice path, er_route_found *out)
@@ -221,6 +247,13 @@ bool er_node_start_control(er_node *n, er_err *err)
 {
 	char full[PATH_MAX];
 	er_store_options so = {.dir = n->file->data};
+	/* The predecessor's lock on the folder, as the store expects it (er_store_lock_fd). */
+	int lock = er_inherited_take_one(n->options.inherited, "store", "lock");
+	if (lock >= 0) {
+		char number[16];
+		snprintf(number, sizeof number, "%d", lock);
+		setenv("ER_STORE_LOCK_FD", number, 1);
+	}
 	n->store = er_store_open(&so, err);
 	if (n->store == NULL)
 		return false;
@@ -234,6 +267,18 @@ bool er_node_start_control(er_node *n, er_err *err)
 	er_control_options co = {.loop = n->loop, .store = n->store, .ops = &ops, .ops_ctx = n, .routine_max = n->file->routine_max};
 	n->control = er_control_new(&co, err);
 	return n->control != NULL;
+}
+
+void er_node_pause(er_node *n, bool on)
+{
+	ER_CHECK(n, NODE_MAGIC);
+	if (n->control != NULL)
+		er_control_pause(n->control, on);
+}
+
+bool er_node_quiet(const er_node *n)
+{
+	return n->changing == NULL && (n->control == NULL || er_control_quiet(n->control));
 }
 
 typedef struct ending {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/admin.h"
+#include "gateway/inherit.h"
 #include "gateway/listen.h"
 #include "gateway/node.h"
 #include "gateway/stored.h"
@@ -19,12 +20,13 @@
 
 enum { NODE_MAGIC = 0x4e4f4445, NODE_TRIALS = 4 };
 
-/* One address that clients reach us at: a descriptor a thread, owned by the threads' servers. */
+/* One address that clients reach us at: at least a descriptor a thread (descriptor i is thread i mod n's), owned by the threads' servers. */
 typedef struct er_listening {
 	char *address;
 	er_env env;
 	unsigned port;
 	int *fds;
+	unsigned n;
 } er_listening;
 
 /* Somebody wants what it serves to change, or to follow the store. */
@@ -68,7 +70,11 @@ struct er_node {
 	er_admin *admin;
 	unsigned admin_port;
 	char *admin_path;
-	unsigned handles; /* of ours on the loop */
+	unsigned handles;                    /* of ours on the loop */
+	uint32_t pinged;                     /* the last question to the threads */
+	uint64_t started_us, last_reload_us; /* wall time */
+	uint64_t reloads_ok, reloads_failed, activations, upgrades_failed;
+	bool last_reload_failed;
 	bool stopping, over;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -99,7 +105,15 @@ struct er_node {
 /* node.c */
 ER_MUST_CHECK bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err);
 void er_node_give(er_node *n, const er_listening *l);
-void er_node_forget(er_listening *l, unsigned n, bool close_fds);
+void er_node_forget(er_listening *l, bool close_fds);
+/* The socket, under the name that both generations know. */
+const char *er_node_listen_kind(er_env env);
+
+/* node_vitals.c */
+/* Appends what it has beside the counters of its threads. */
+void er_node_write_metrics(const er_node *n, er_buf *out);
+/* Appends further members of the state, each with a comma before it. */
+void er_node_write_state(const er_node *n, er_buf *out);
 
 /* node_change.c */
 /* The configuration of what node.jsonc and the store say; NULL: *err. Sealed. */

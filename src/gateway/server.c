@@ -63,7 +63,8 @@ static void on_tick(uv_timer_t *timer)
 	ER_CHECK(s, MAGIC);
 	uint64_t now = uv_now(s->loop);
 	uint32_t idle_ms = s->o.limits.keep_alive_ms, head_ms = s->o.limits.header_ms;
-	expire(s, WAIT_IDLE, s->draining && idle_ms > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : idle_ms, now);
+	bool hurry = s->draining && now >= s->patience_ms;
+	expire(s, WAIT_IDLE, hurry && idle_ms > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : idle_ms, now);
 	expire(s, WAIT_HEAD, s->draining && head_ms > DRAIN_HEAD_MS ? DRAIN_HEAD_MS : head_ms, now);
 	expire(s, WAIT_DRAIN, DRAIN_MS, now);
 	expire(s, WAIT_LINGER, LINGER_MS, now);
@@ -235,7 +236,7 @@ void er_server_limit(er_server *s, const er_gateway_limits *limits)
 	s->o.limits = *limits;
 }
 
-void er_server_drain(er_server *s)
+void er_server_drain(er_server *s, uint32_t patience_ms)
 {
 	ER_CHECK(s, MAGIC);
 	if (s->draining)
@@ -243,6 +244,9 @@ void er_server_drain(er_server *s)
 	while (!er_list_empty(&s->listeners))
 		end_listener(ER_CONTAINER(s->listeners.next, listener, link));
 	s->draining = true;
+	s->patience_ms = uv_now(s->loop) + patience_ms;
+	if (patience_ms > 0)
+		return;
 	ER_LIST_EACH(l, &s->conns)
 	{
 		er_conn *c = ER_CONTAINER(l, er_conn, link);
@@ -275,7 +279,7 @@ static void on_tick_closed(uv_handle_t *handle)
 void er_server_close(er_server *s, void (*closed)(void *ctx), void *ctx)
 {
 	ER_CHECK(s, MAGIC);
-	er_server_drain(s);
+	er_server_drain(s, 0);
 	s->closing = true;
 	s->on_closed = closed;
 	s->on_closed_ctx = ctx;

@@ -62,8 +62,9 @@ ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, er_err *err);
 void er_server_unlisten(er_server *s, int fd);
 /* For connections that come from now on (and for time-outs of all). */
 void er_server_limit(er_server *s, const er_gateway_limits *limits);
-/* Closes all listeners and idle connections; the others end after their answer. */
-void er_server_drain(er_server *s);
+/* Closes all listeners and, after `patience_ms`, idle connections; the others end after their answer. With patience a client that is about to send its
+ * next request still gets an answer, and learns by it that the connection ends. 0: connections that were used already are closed at once. */
+void er_server_drain(er_server *s, uint32_t patience_ms);
 /* Cuts all connections. `closed` when the last handle is closed; the server is freed. */
 void er_server_close(er_server *s, void (*closed)(void *ctx), void *ctx);
 

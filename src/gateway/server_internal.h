@@ -14,7 +14,7 @@ enum {
 	DATE_MS = 100,          /* a Date may be that old */
 	READ_BYTES = 64 * 1024, /* one read */
 	HELD_BYTES = 64 * 1024, /* input of requests to come: above it no more is read */
-	SMALL_BODY = 16 * 1024, /* goes out in the head's write */
+	SMALL_BODY = 4 * 1024,  /* is copied behind the head; longer ones go out beside it, uncopied, in the same write */
 	CORK_BYTES = 32 * 1024, /* answers to pipelined requests that are held for one write */
 	SEGMENTS = 16,          /* pieces of a body in one write */
 	WRITE_BYTES = 256 * 1024,
@@ -107,7 +107,8 @@ struct er_server {
 	uv_timer_t tick;
 	bool ticking, draining, closing, full;
 	unsigned handles;
-	int reserve; /* a descriptor kept for the moment when there are no more */
+	int reserve;          /* a descriptor kept for the moment when there are no more */
+	uint64_t patience_ms; /* draining: loop time until which idle connections may stay */
 	uint64_t last_id;
 	uint64_t date_ms; /* loop time when it was written */
 	uint8_t date[ER_DATE_N];

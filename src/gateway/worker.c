@@ -10,14 +10,15 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, MAX_THREADS = 256 };
+enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, PATIENCE_MS = 5000, MAX_THREADS = 256 };
 
-typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP } message_kind;
+typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP, HAND_OVER, PING } message_kind;
 
 struct er_worker_message {
 	struct er_worker_message *next;
 	message_kind kind;
 	int fd;
+	uint32_t number;
 	er_env env;
 	er_config *config;
 	er_routine *routine;
@@ -128,8 +129,9 @@ static void on_drain_timer(uv_timer_t *timer)
 	close_all(w);
 }
 
-static void stop(er_worker *w)
+static void stop(er_worker *w, bool handed_over)
 {
+	uint32_t drain_ms = w->current->config->limits.drain_ms;
 	if (w->stopping) {
 		close_all(w);
 		return;
@@ -138,8 +140,8 @@ static void stop(er_worker *w)
 	er_worker_finish_change(w);
 	w->last_isolate = *er_isolate_host_stats(w->isolate);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		er_server_drain(w->doors[e].server);
-	w->drain_until_ms = uv_now(&w->loop) + w->current->config->limits.drain_ms;
+		er_server_drain(w->doors[e].server, !handed_over ? 0 : drain_ms / 2 < PATIENCE_MS ? drain_ms / 2 : PATIENCE_MS);
+	w->drain_until_ms = uv_now(&w->loop) + drain_ms;
 	uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_LOOK_MS);
 }
 
@@ -176,7 +178,11 @@ static void obey(er_worker *w, const message *m)
 		try_version(w, m);
 		break;
 	case STOP:
-		stop(w);
+	case HAND_OVER:
+		stop(w, m->kind == HAND_OVER);
+		break;
+	case PING:
+		__atomic_store_n(&w->pong, m->number, __ATOMIC_RELAXED);
 		break;
 	}
 }
@@ -238,6 +244,21 @@ void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *
 void er_worker_stop(er_worker *w)
 {
 	post(w, &(message){.kind = STOP});
+}
+
+void er_worker_hand_over(er_worker *w)
+{
+	post(w, &(message){.kind = HAND_OVER});
+}
+
+void er_worker_ping(er_worker *w, uint32_t number)
+{
+	post(w, &(message){.kind = PING, .number = number});
+}
+
+uint32_t er_worker_pong(const er_worker *w)
+{
+	return __atomic_load_n(&w->pong, __ATOMIC_RELAXED);
 }
 
 /* ---- life ---- */
@@ -311,6 +332,7 @@ static void *run(void *arg)
 	er_sched_slice(ER_SLICE_US);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	er_worker_submit_log(w);
+	__atomic_store_n(&w->pong, UINT32_MAX, __ATOMIC_RELAXED);
 	w->o.ended(w->o.ctx);
 	return NULL;
 }

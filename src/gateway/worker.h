@@ -46,6 +46,12 @@ void er_worker_configure(er_worker *w, er_config *config);
 void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *ctx);
 /* Finishes what runs, for at most limits.drain_ms, then ends. Again: ends at once. */
 void er_worker_stop(er_worker *w);
+/* Like er_worker_stop, but another process serves the same addresses from now on: idle clients get time to come with a next request, be answered, and
+ * hear that the connection ends. */
+void er_worker_hand_over(er_worker *w);
+/* Asks whether the thread still turns; er_worker_pong is the highest number that it has answered. A thread that has ended answers for ever. */
+void er_worker_ping(er_worker *w, uint32_t number);
+uint32_t er_worker_pong(const er_worker *w);
 
 /* After `ended`: joins the thread and frees. A worker that never ran is closed first. */
 void er_worker_free(er_worker *w);

@@ -55,6 +55,7 @@ struct er_worker {
 	unsigned tail_left;   /* events of ordinary requests that it may still have */
 	bool stopping, closing;
 	uint64_t drain_until_ms;
+	uint32_t pong; /* atomic: the last question that it answered */
 	/* the mailbox */
 	pthread_mutex_t lock;
 	er_worker_message *first, **last;

@@ -1,0 +1,406 @@
+/* er deploy: from the sources to answers of the new code, with what each step took. */
+#include "cli/rollout.h"
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "cli/desk.h"
+#include "cli/remote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DEPLOY_MS = 120000, ASK_MS = 5000 };
+
+typedef struct deploy {
+	er_remote remote;
+	const char *entry, *env_word, *name_word, *canary, *versions, *message, *guard_word;
+	bool no_routes, dry_run, no_ask, minify;
+	/* worked out */
+	const char *env, *name;
+	unsigned percent; /* 0: all */
+	json_t *guard;    /* or NULL */
+	json_t *split;    /* of --versions; or NULL */
+	er_project project;
+	er_bundle *bundle;
+	uint64_t began;
+	uint64_t build_us, upload_us, check_us, live_us, first_us;
+} deploy;
+
+/* ---- what is shown ---- */
+
+static void step(deploy *d, er_style style, const char *what, er_slice text, uint64_t us)
+{
+	if (d->remote.json)
+		return;
+	er_buf b = {0};
+	bool colour = er_term_colour(STDOUT_FILENO);
+	er_slice took = us ? er_show_us(&d->remote.arena, us) : (er_slice){NULL, 0};
+	er_term_put(&b, colour, style, er_slice_cstr(what));
+	for (size_t n = er_slice_cstr(what).n; n < 10; n++)
+		er_buf_putc(&b, ' ');
+	er_term_put_safe(&b, text, false, false);
+	if (took.n) {
+		er_buf_puts(&b, "  ");
+		er_term_put(&b, colour, ER_DIM, took);
+	}
+	er_buf_putc(&b, '\n');
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+/* "13", or "12 to 90 %, 13 to 10 %" */
+static er_slice split_text(er_arena *a, const json_t *versions)
+{
+	er_buf b = {0};
+	size_t i;
+	json_t *one;
+	json_array_foreach(versions, i, one)
+	{
+		if (i)
+			er_buf_puts(&b, ", ");
+		er_buf_printf(
+		    &b, "version %llu",
+		    (unsigned long long)(json_is_integer(one) ? (uint64_t)json_integer_value(one) : er_json_u64(one, "version")));
+		if (json_array_size(versions) > 1)
+			er_buf_printf(&b, " for %llu %% of clients", (unsigned long long)er_json_u64(one, "percent"));
+	}
+	er_slice s = er_arena_copy(a, er_buf_slice(&b));
+	er_buf_fini(&b);
+	return s;
+}
+
+static void show_live(deploy *d, const json_t *answer)
+{
+	er_arena *a = &d->remote.arena;
+	const json_t *previous = json_object_get(answer, "previous");
+	const json_t *list = json_is_object(previous) ? json_object_get(previous, "versions") : previous;
+	er_slice before = {NULL, 0};
+	if (json_is_array(list) && json_array_size(list))
+		before = er_arena_printf(a, ", instead of %.*s", ER_FMT(split_text(a, list)));
+	else if (json_is_integer(previous) && json_integer_value(previous) > 0)
+		before = er_arena_printf(a, ", instead of version %lld", (long long)json_integer_value(previous));
+	er_slice now = split_text(a, json_object_get(answer, "versions"));
+	step(d, ER_GREEN, "live", er_arena_printf(a, "%.*s in %s%.*s", ER_FMT(now), d->env, ER_FMT(before)), d->live_us);
+}
+
+/* ---- the first answer of the new code ---- */
+
+/* The address of a listener for production (staging has its host names there as well), else of any. */
+static er_slice listener(const json_t *status)
+{
+	size_t i;
+	json_t *one;
+	const json_t *list = json_object_get(json_object_get(status, "node"), "listen");
+	json_array_foreach(list, i, one) if (er_slice_eq(er_slice_cstr(er_json_str(one, "environment")),
+	                                                 ER_LIT("production"))) return er_slice_cstr(er_json_str(one, "address"));
+	return er_slice_cstr(er_json_str(json_array_get(list, 0), "address"));
+}
+
+/* The host of an admin URL, without its port. */
+static er_slice host_of(const char *url)
+{
+	er_slice s = er_slice_cstr(url);
+	s = er_slice_from(s, er_slice_find(s, ':') + 3);
+	return er_slice_head(s, s.n && s.p[0] == '[' ? er_slice_find(s, ']') + 1 : er_slice_find(s, ':'));
+}
+
+/* Where clients come, as seen from here: the node says its listeners, we know its host. */
+static bool clients_url(deploy *d, er_buf *url)
+{
+	int status;
+	json_t *node = er_remote_try(&d->remote, ER_LIT("/v1/status"), &status);
+	er_slice address = listener(node);
+	size_t colon = address.n;
+	while (colon > 0 && address.p[colon - 1] != ':')
+		colon--;
+	er_slice host = er_slice_head(address, colon ? colon - 1 : 0), port = er_slice_from(address, colon);
+	bool any = host.n == 0 || er_slice_eq(host, ER_LIT("0.0.0.0")) || er_slice_eq(host, ER_LIT("[::]")) ||
+	           er_slice_eq(host, ER_LIT("*"));
+	if (any)
+		host = d->remote.target.socket ? ER_LIT("127.0.0.1") : host_of(d->remote.target.url);
+	er_buf_printf(url, "http://%.*s:%.*s", ER_FMT(host), ER_FMT(port));
+	bool ok = port.n > 0;
+	json_decref(node);
+	return ok;
+}
+
+/* One GET / to NAME.localhost. Not reaching it is no failure of the deployment. */
+static json_t *ask(deploy *d)
+{
+	er_arena *a = &d->remote.arena;
+	er_buf url = {0};
+	er_err err = {0};
+	er_reply reply = {0};
+	if (!clients_url(d, &url)) {
+		er_buf_fini(&url);
+		return NULL;
+	}
+	bool staging = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging"));
+	char *host = er_arena_cstr(a, er_arena_printf(a, "%s%s.localhost", d->name, staging ? ".staging" : ""));
+	er_target t = {.url = er_strdup_slice(er_buf_slice(&url))};
+	er_client *c = er_client_new(&t, &err);
+	bool ok = c != NULL && er_client_call(c, &(er_ask){.method = "GET", .path = ER_LIT("/"), .host = host, .timeout_ms = ASK_MS},
+	                                      &reply, &err);
+	d->first_us = reply.head_us;
+	er_slice port = er_buf_slice(&url);
+	port = er_slice_from(port, er_slice_find(er_slice_from(port, 7), ':') + 7);
+	er_slice shown = er_arena_printf(a, "http://%s%.*s/", host, ER_FMT(port));
+	if (ok)
+		step(d, reply.status < 500 ? ER_GREEN : ER_YELLOW, "answered",
+		     er_arena_printf(a, "%d from %.*s%s%s", reply.status, ER_FMT(shown), reply.error[0] ? ": " : "", reply.error),
+		     reply.head_us);
+	else
+		step(d, ER_YELLOW, "answered", er_arena_printf(a, "not asked: %s", err.text), 0);
+	json_t *out = ok ? json_pack("{s:s%, s:i, s:I}", "url", (const char *)shown.p, shown.n, "status", reply.status, "us",
+	                             (json_int_t)reply.head_us)
+	                 : NULL;
+	er_reply_fini(&reply);
+	er_client_free(c);
+	er_target_fini(&t);
+	er_buf_fini(&url);
+	return out;
+}
+
+/* ---- sending ---- */
+
+static json_t *body_of(deploy *d)
+{
+	const er_bundle *b = d->bundle;
+	er_slice code = er_piece_slice(b->code), map = er_piece_slice(b->map);
+	bool staging = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging"));
+	json_t *text = json_stringn((const char *)code.p, code.n);
+	if (text == NULL)
+		return NULL;
+	json_t *body = json_pack("{s:o, s:o, s:s, s:b}", "code", text, "settings", er_rollout_settings(&d->project, staging),
+	                         "environment", d->env, "routes", !d->no_routes);
+	if (map.n)
+		(void)json_object_set_new(body, "source_map", json_stringn((const char *)map.p, map.n));
+	if (d->message)
+		(void)json_object_set_new(body, "description", json_string(d->message));
+	if (d->percent)
+		(void)json_object_set_new(body, "percent", json_integer(d->percent));
+	if (d->guard)
+		(void)json_object_set(body, "guard", d->guard);
+	return body;
+}
+
+static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
+{
+	er_arena *a = &d->remote.arena;
+	const json_t *probe = json_object_get(answer, "probe"), *active = json_object_get(answer, "activation_ms");
+	d->upload_us = reply->sent_us;
+	d->live_us = (uint64_t)(json_number_value(active) * 1000);
+	uint64_t rest = reply->head_us > reply->sent_us ? reply->head_us - reply->sent_us : 0;
+	d->check_us = rest > d->live_us ? rest - d->live_us : 0;
+	bool existed = json_is_true(json_object_get(answer, "existed"));
+	step(d, ER_GREEN, "uploaded",
+	     er_arena_printf(a, "%s version %llu%s", d->name, (unsigned long long)er_json_u64(answer, "version"),
+	                     existed ? ", the same as before" : ""),
+	     d->upload_us);
+	er_slice checked = ER_LIT("the same code was checked before");
+	if (json_is_object(probe))
+		checked = er_arena_printf(a, "top-level code used %.*s CPU, the sandbox %.*s",
+		                          ER_FMT(er_show_us(a, er_json_u64(probe, "cpu_us"))),
+		                          ER_FMT(er_show_size(a, er_json_u64(probe, "memory_kb") * 1024)));
+	step(d, ER_GREEN, "checked", checked, d->check_us);
+}
+
+static void finish(deploy *d, json_t *answer)
+{
+	er_remote_warnings(&d->remote, answer);
+	size_t i;
+	json_t *pattern;
+	json_array_foreach(json_object_get(answer, "routes_added"), i, pattern)
+	    step(d, ER_GREEN, "routed", er_slice_cstr(json_string_value(pattern)), 0);
+	json_t *first = d->no_ask || d->remote.status ? NULL : ask(d);
+	uint64_t total = er_clock_mono_us() - d->began;
+	if (!d->remote.json) {
+		step(d, ER_BOLD, "total", er_show_us(&d->remote.arena, total), 0);
+		json_decref(first);
+		return;
+	}
+	(void)json_object_set_new(answer, "timings",
+	                          json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "build_ms", (double)d->build_us / 1000, "upload_ms",
+	                                    (double)d->upload_us / 1000, "check_ms", (double)d->check_us / 1000, "live_ms",
+	                                    (double)d->live_us / 1000, "first_byte_ms", (double)d->first_us / 1000, "total_ms",
+	                                    (double)total / 1000));
+	(void)json_object_set_new(answer, "answered", first ? first : json_null());
+	char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	if (d->remote.status == 0) {
+		er_show_print(er_slice_cstr(text));
+		er_show_print(ER_LIT("\n"));
+	}
+	free(text);
+}
+
+static void send_new(deploy *d)
+{
+	er_answer a = {0};
+	json_t *body = body_of(d);
+	if (body == NULL) {
+		er_remote_fail(&d->remote, ER_EXIT_FAILED, "invalid", "the bundle is not UTF-8; save the sources as UTF-8");
+		return;
+	}
+	char *text = json_dumps(body, JSON_COMPACT);
+	er_ask call = {.method = "POST",
+	               .path = er_remote_path(&d->remote.arena, "/v1/routines/{}/deploy", d->name),
+	               .body = er_slice_cstr(text),
+	               .content_type = "application/json",
+	               .timeout_ms = DEPLOY_MS};
+	if (er_remote_send(&d->remote, &call, &a)) {
+		show_timings(d, &a.reply, a.json);
+		show_live(d, a.json);
+		finish(d, a.json);
+	}
+	free(text);
+	json_decref(body);
+	er_answer_fini(&a);
+}
+
+static void send_split(deploy *d)
+{
+	er_answer a = {0};
+	json_t *body = json_pack("{s:O}", "versions", d->split);
+	if (d->guard)
+		(void)json_object_set(body, "guard", d->guard);
+	if (d->message)
+		(void)json_object_set_new(body, "reason", json_string(d->message));
+	if (er_remote_call(&d->remote, "PUT", er_remote_path(&d->remote.arena, "/v1/routines/{}/environments/{}", d->name, d->env),
+	                   body, &a)) {
+		d->live_us = a.reply.total_us;
+		show_live(d, a.json);
+		finish(d, a.json);
+	}
+	json_decref(body);
+	er_answer_fini(&a);
+}
+
+/* What a deploy would do, without doing it. */
+static void rehearse(deploy *d)
+{
+	er_arena *arena = &d->remote.arena;
+	int status;
+	json_t *there = er_remote_try(&d->remote, er_remote_path(arena, "/v1/routines/{}", d->name), &status);
+	bool fresh = status == 404;
+	uint64_t bytes = d->bundle ? d->bundle->bytes : 0, newest = er_json_u64(there, "newest");
+	if (status != 200 && !fresh) {
+		er_answer a; /* once more, aloud */
+		(void)er_remote_get(&d->remote, er_remote_path(arena, "/v1/routines/{}", d->name), &a);
+		er_answer_fini(&a);
+	} else if (d->remote.json) {
+		json_t *out = json_pack("{s:b, s:s, s:s, s:b, s:I, s:I}", "dry_run", 1, "routine", d->name, "environment", d->env, "new",
+		                        fresh, "newest", (json_int_t)newest, "bytes", (json_int_t)bytes);
+		char *text = json_dumps(out, JSON_COMPACT);
+		er_show_printf("%s\n", text);
+		free(text);
+		json_decref(out);
+	} else if (fresh) {
+		step(d, ER_YELLOW, "dry run",
+		     er_arena_printf(arena, "would make the routine %s and run its first version in %s", d->name, d->env), 0);
+	} else {
+		step(d, ER_YELLOW, "dry run",
+		     er_arena_printf(arena, "would add a version behind %llu of %s and run it in %s", (unsigned long long)newest, d->name,
+		                     d->env),
+		     0);
+	}
+	json_decref(there);
+}
+
+/* ---- the command ---- */
+
+static bool understand(deploy *d)
+{
+	er_err err = {0};
+	er_remote *r = &d->remote;
+	d->env = er_remote_env(r, d->env_word);
+	if (d->env == NULL)
+		return false;
+	bool ok = (d->canary == NULL || er_rollout_percent(er_slice_cstr(d->canary), &d->percent, &err)) &&
+	          (d->guard_word == NULL || (d->guard = er_rollout_guard(er_slice_cstr(d->guard_word), &err)) != NULL) &&
+	          (d->versions == NULL || (d->split = er_rollout_split(er_slice_cstr(d->versions), &err)) != NULL);
+	if (ok && d->versions && (d->entry || d->canary))
+		ok =
+		    er_fail(&err, ER_ERR_INVALID, "--versions runs what is on the node already: it goes with neither ENTRY nor --canary");
+	if (!ok)
+		er_remote_fail_err(r, &err);
+	return ok;
+}
+
+static bool build(deploy *d)
+{
+	d->bundle = er_desk_build(&d->project, d->entry, d->minify ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, d->remote.json);
+	if (d->bundle == NULL) {
+		d->remote.status = ER_EXIT_FAILED;
+		return false;
+	}
+	er_arena *a = &d->remote.arena;
+	d->build_us = er_clock_mono_us() - d->began;
+	d->name = er_remote_routine(&d->remote, d->name_word ? d->name_word : er_arena_cstr(a, d->project.name));
+	step(d, ER_GREEN, "built",
+	     er_arena_printf(a, "%.*s from %llu file%s", ER_FMT(er_show_size(a, d->bundle->bytes)),
+	                     (unsigned long long)d->bundle->files, d->bundle->files == 1 ? "" : "s"),
+	     d->build_us);
+	return d->name != NULL;
+}
+
+static int run(deploy *d)
+{
+	if (understand(d)) {
+		if (d->split) {
+			d->name = er_remote_routine(&d->remote, d->name_word);
+			if (d->name && d->dry_run)
+				rehearse(d);
+			else if (d->name)
+				send_split(d);
+		} else {
+			if (build(d) && d->dry_run)
+				rehearse(d);
+			else if (d->name)
+				send_new(d);
+			er_bundle_free(d->bundle);
+			er_project_free(&d->project);
+		}
+	}
+	json_decref(d->guard);
+	json_decref(d->split);
+	return er_remote_close(&d->remote);
+}
+
+int er_cmd_deploy(int argc, char **argv)
+{
+	deploy d = {.began = er_clock_mono_us()};
+	const er_option options[] = {
+	    {"env", 'e', "ENV", "production (default) or staging", NULL, &d.env_word},
+	    {"name", 'n', "NAME", "the routine, instead of er.jsonc's name", NULL, &d.name_word},
+	    {"canary", 0, "PERCENT", "give the new version only to this share of clients, the present one to the rest", NULL,
+	     &d.canary},
+	    {"versions", 0, "N|N:P,M:Q", "build nothing: run these versions, split by per cent of clients", NULL, &d.versions},
+	    {"guard", 0, "BOUNDS", "go back by itself if the new version is worse: on, or errors=5,p99=50,requests=100,watch=10m",
+	     NULL, &d.guard_word},
+	    {"message", 'm', "TEXT", "what this version is about", NULL, &d.message},
+	    {"minify", 0, NULL, "shorten names too", &d.minify, NULL},
+	    {"no-routes", 0, NULL, "leave the node's routes alone", &d.no_routes, NULL},
+	    {"no-ask", 0, NULL, "do not ask the new code for a first answer (GET / to NAME.localhost)", &d.no_ask, NULL},
+	    {"dry-run", 0, NULL, "build, and say what would be done", &d.dry_run, NULL},
+	    ER_REMOTE_OPTIONS(&d.remote),
+	};
+	const er_command cmd = {
+	    .usage = "er deploy [ENTRY] [--env staging] [--canary 10%] [options]",
+	    .about = "Builds a routine, uploads it as a new version, lets the node check it (size, er.jsonc, top-level code in a "
+	             "sandbox) and runs it: when this "
+	             "ends, every request is answered by the new code. The first deploy makes the routine. What is refused changes "
+	             "nothing.",
+	    .details = "Guard: errors = percentage points more failed requests than the version before, p99 = per cent more time (0: "
+	               "not looked at), requests = "
+	               "how many before it judges, watch = for how long. Routes of er.jsonc that the node does not have are added.\n"
+	               "--json: the node's answer with \"timings\" and \"answered\"; a failed build is told as er build --json "
+	               "does.\n" ER_EXIT_STATUSES,
+	    .options = options,
+	    .n_options = sizeof options / sizeof *options,
+	    .max_words = 1,
+	};
+	int rc = er_args_parse(&cmd, argc, argv, &d.entry);
+	if (rc >= 0)
+		return rc;
+	return run(&d);
+}

@@ -1,0 +1,160 @@
+#include "cli/import.h"
+
+#include "cli/args.h"
+#include "cli/desk.h"
+#include "cli/remote.h"
+#include "cli/share.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OUTPUT_MAX = 16 * 1024 * 1024, CHUNK = 64 * 1024 };
+
+/* Its whole standard output. False: it could not be started, or said nothing. */
+static bool run_script(char *const argv[], er_buf *out, er_err *err)
+{
+	int pipes[2], status = 0;
+	if (pipe2(pipes, O_CLOEXEC) != 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot make a pipe");
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)dup2(pipes[1], STDOUT_FILENO);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	close(pipes[1]);
+	ssize_t n = pid > 0 ? 1 : 0;
+	while (n > 0 && er_buf_len(out) < OUTPUT_MAX) {
+		n = read(pipes[0], er_buf_reserve(out, CHUNK), CHUNK);
+		if (n > 0)
+			er_buf_wrote(out, (size_t)n);
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	close(pipes[0]);
+	if (pid < 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot start another process");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return er_fail(err, ER_ERR_UNAVAILABLE,
+		               "node is not installed or not in PATH; the importer needs it (apt-get install nodejs)");
+	return er_buf_len(out) > 0 || er_fail(err, ER_ERR_SYSTEM, "the importer ended without a word");
+}
+
+/* Lines of one list, "what" padded. */
+static void put_list(er_buf *b, bool colour, er_style style, const char *head, const json_t *list)
+{
+	size_t i, width = 0;
+	json_t *one;
+	json_array_foreach(list, i, one)
+	{
+		size_t n = er_slice_cstr(er_json_str(one, "what")).n;
+		width = n > width && n <= 40 ? n : width;
+	}
+	if (json_array_size(list) == 0)
+		return;
+	er_buf_putc(b, '\n');
+	er_term_put(b, colour, style, er_slice_cstr(head));
+	er_buf_putc(b, '\n');
+	json_array_foreach(list, i, one)
+	{
+		er_slice what = er_slice_cstr(er_json_str(one, "what"));
+		const char *to = er_json_str(one, "to"), *as = er_json_str(one, "as"), *why = er_json_str(one, "why");
+		er_buf_puts(b, "  ");
+		er_term_put_safe(b, what, false, false);
+		for (size_t n = what.n; n < width; n++)
+			er_buf_putc(b, ' ');
+		er_buf_puts(b, "  ");
+		er_term_put_safe(b, er_slice_cstr(*to ? to : *as ? as : why), false, false);
+		if (*to && *why) {
+			er_buf_puts(b, "  (");
+			er_term_put_safe(b, er_slice_cstr(why), false, false);
+			er_buf_putc(b, ')');
+		}
+		er_buf_putc(b, '\n');
+	}
+}
+
+static void show(const json_t *report)
+{
+	er_buf b = {0};
+	bool colour = er_term_colour(STDOUT_FILENO);
+	size_t i;
+	json_t *one;
+	uint64_t files = er_json_u64(report, "files");
+	er_term_put(&b, colour, ER_GREEN, ER_LIT("imported "));
+	er_buf_puts(&b, "into ");
+	er_term_put_safe(&b, er_slice_cstr(er_json_str(report, "folder")), false, false);
+	er_buf_printf(&b, " what %s says", er_json_str(report, "config"));
+	if (files)
+		er_buf_printf(&b, ", with %llu file%s", (unsigned long long)files, files == 1 ? "" : "s");
+	er_buf_putc(&b, '\n');
+	put_list(&b, colour, ER_GREEN, "taken", json_object_get(report, "taken"));
+	put_list(&b, colour, ER_YELLOW, "changed", json_object_get(report, "changed"));
+	put_list(&b, colour, ER_RED, "not taken", json_object_get(report, "left"));
+	er_buf_putc(&b, '\n');
+	er_term_put(&b, colour, ER_BOLD, ER_LIT("to do"));
+	er_buf_putc(&b, '\n');
+	json_array_foreach(json_object_get(report, "todo"), i, one)
+	{
+		er_buf_puts(&b, "  - ");
+		er_term_put_safe(&b, er_slice_cstr(json_string_value(one)), false, false);
+		er_buf_putc(&b, '\n');
+	}
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+static int report(er_slice text, bool json)
+{
+	json_error_t why;
+	json_t *said = json_loadb((const char *)text.p, text.n, JSON_ALLOW_NUL, &why);
+	bool ok = json_is_true(json_object_get(said, "ok"));
+	const char *error = er_json_str(json_array_get(json_object_get(said, "errors"), 0), "text");
+	if (said == NULL)
+		er_desk_show_failure(&(er_diag){.text = ER_LIT("the importer said something that is no JSON")}, 1, json);
+	else if (json)
+		er_show_print(text);
+	else if (ok)
+		show(said);
+	else
+		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(error)}, 1, false);
+	json_decref(said);
+	return ok ? ER_EXIT_OK : ER_EXIT_FAILED;
+}
+
+int er_import(const char *from, const char *name, bool json)
+{
+	er_err err = {0};
+	er_buf script = {0}, out = {0};
+	char there[PATH_MAX], here[PATH_MAX];
+	int rc = ER_EXIT_FAILED;
+	bool in_place =
+	    name == NULL && realpath(from, there) && realpath(".", here) && er_slice_eq(er_slice_cstr(there), er_slice_cstr(here));
+	bool ok = er_share_find("import.mjs", &script, &err);
+	if (ok) {
+		const char *argv[10] = {"node", (const char *)er_buf_slice(&script).p, "--from", from};
+		size_t n = 4;
+		if (!in_place) {
+			argv[n++] = "--to";
+			argv[n++] = name ? name : "";
+		}
+		if (name) {
+			argv[n++] = "--name";
+			argv[n++] = name;
+		}
+		ok = run_script((char **)(uintptr_t)argv, &out, &err);
+	}
+	if (ok)
+		rc = report(er_buf_slice(&out), json);
+	else
+		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, json);
+	er_buf_fini(&script);
+	er_buf_fini(&out);
+	return rc;
+}

@@ -1,0 +1,232 @@
+#include "cli/node_diag.h"
+
+#include "cli/project.h"
+#include "gateway/listen.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1 << 20, RULES_COMPARED = 2000 };
+
+/* ---- a mistake at its place ---- */
+
+/* "12:" off the front. */
+static bool take_number(er_slice *s, unsigned *out)
+{
+	uint64_t v;
+	size_t colon = er_slice_find(*s, ':');
+	if (colon == s->n || !er_slice_u64(er_slice_head(*s, colon), &v) || v == 0 || v > 1000000000)
+		return false;
+	*out = (unsigned)v;
+	*s = er_slice_from(*s, colon + 1);
+	return true;
+}
+
+static bool place_of(er_slice text, er_slice *path, unsigned *line, unsigned *column, er_slice *rest)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] != ':')
+			continue;
+		er_slice after = er_slice_from(text, i + 1);
+		if (take_number(&after, line) && take_number(&after, column) && after.n > 0 && after.p[0] == ' ') {
+			*path = er_slice_head(text, i);
+			*rest = er_slice_from(after, 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* How many code points the value or the name there has. */
+static unsigned length_of(er_slice line, unsigned column)
+{
+	size_t at = 0;
+	for (unsigned c = 1; c < column && at < line.n; c++)
+		do
+			at++;
+		while (at < line.n && (line.p[at] & 0xc0) == 0x80);
+	bool quoted = at < line.n && line.p[at] == '"';
+	unsigned n = 0;
+	for (size_t i = at; i < line.n; i++) {
+		uint8_t c = line.p[i];
+		if (quoted ? (i > at && c == '"' && line.p[i - 1] != '\\') : (c == ',' || c == ' ' || c == '}' || c == ']' || c == '\t'))
+			return n + quoted;
+		n += (c & 0xc0) != 0x80;
+	}
+	return n;
+}
+
+er_diag er_node_diag(er_arena *a, const char *file, const char *text)
+{
+	er_diag d = {0};
+	er_slice whole = er_arena_copy(a, er_slice_cstr(text)), content, one;
+	er_err err;
+	if (!place_of(whole, &d.path, &d.line, &d.column, &d.text)) {
+		d = (er_diag){.path = er_slice_cstr(file), .text = whole};
+		return d;
+	}
+	d.length = 1;
+	if (!er_project_read(a, er_arena_cstr(a, d.path), FILE_MAX, &content, &err))
+		return d;
+	for (unsigned i = 1; er_slice_split(&content, '\n', &one); i++)
+		if (i == d.line) {
+			d.line_text = er_slice_head(one, er_slice_find(one, '\r'));
+			break;
+		}
+	unsigned n = length_of(d.line_text, d.column);
+	d.length = n > 0 ? n : 1;
+	return d;
+}
+
+/* ---- what is probably not meant ---- */
+
+static void put(er_node_warnings *w, bool warning, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void put(er_node_warnings *w, bool warning, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+	if (w->n == ER_NODE_WARNINGS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	w->v[w->n++] =
+	    (er_diag){.warning = warning, .path = er_slice_cstr(w->file), .text = er_arena_copy(w->arena, er_slice_cstr(text))};
+}
+
+static void warn_of_rules(er_node_warnings *w, const er_config *c)
+{
+	const er_site *s = &c->site[ER_ENV_PRODUCTION];
+	for (size_t i = 1; i < s->n_rules && i < RULES_COMPARED; i++)
+		for (size_t k = 0; k < i; k++)
+			if (s->rules[k].target != s->rules[i].target &&
+			    er_pattern_covers(&s->rules[k].route->part, &s->rules[i].route->part)) {
+				put(w, true, "route \"%.*s\" (%.*s) is never reached: \"%.*s\" (%.*s) before it takes everything",
+				    ER_FMT(s->rules[i].route->pattern), ER_FMT(c->deployments[s->rules[i].target]->name),
+				    ER_FMT(s->rules[k].route->pattern), ER_FMT(c->deployments[s->rules[k].target]->name));
+				break;
+			}
+}
+
+static bool has_rule(const er_site *s, uint32_t target)
+{
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (s->rules[i].target == target)
+			return true;
+	return false;
+}
+
+static void warn_of_routines(er_node_warnings *w, const er_config *c)
+{
+	for (size_t i = 0; i < c->n_deployments; i++) {
+		const er_deployment *d = c->deployments[i];
+		if (d->env == ER_ENV_PRODUCTION && !has_rule(&c->site[ER_ENV_PRODUCTION], (uint32_t)i))
+			put(w, true, "routine %.*s has no route: clients reach it only as %.*s.localhost", ER_FMT(d->name), ER_FMT(d->name));
+	}
+	if (c->n_deployments == 0 && c->origin == NULL && c->data == NULL)
+		put(w, true, "there is no routine, no origin and no data folder: every request is answered with 404");
+}
+
+/* An address that clients cannot come to, because this machine does not have it now. */
+static void warn_of_address(er_node_warnings *w, const char *address)
+{
+	struct sockaddr_storage sa = {0};
+	if (!er_listen_parse(er_slice_cstr(address), &sa, NULL))
+		return;
+	if (sa.ss_family == AF_INET)
+		((struct sockaddr_in *)(void *)&sa)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)(void *)&sa)->sin6_port = 0;
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t n = sa.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, n) != 0)
+		put(w, true, "%s: this machine does not have that address now (%s)", address, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool is_loopback(const char *address)
+{
+	struct sockaddr_storage sa = {0};
+	if (!er_listen_parse(er_slice_cstr(address), &sa, NULL))
+		return false;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&sa;
+	return sa.ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+static void warn_of_addresses(er_node_warnings *w, const er_config *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		warn_of_address(w, c->listen[i].address);
+	if (c->admin == NULL)
+		return;
+	warn_of_address(w, c->admin);
+	if (!is_loopback(c->admin))
+		put(w, true,
+		    "admin %s is not on this machine alone: /health and /metrics need no token, and tokens travel in the clear; keep "
+		    "clients away "
+		    "from it",
+		    c->admin);
+}
+
+/* The folder that a file would be made in. */
+static void need_folder(er_node_warnings *w, const char *what, const char *path)
+{
+	char *folder = er_arena_cstr(w->arena, er_slice_cstr(path));
+	char *slash = strrchr(folder, '/');
+	if (slash == folder)
+		slash[1] = '\0';
+	else if (slash != NULL)
+		*slash = '\0';
+	else
+		folder = er_arena_cstr(w->arena, ER_LIT("."));
+	if (access(folder, W_OK | X_OK) != 0)
+		put(w, false, "%s: the folder %s cannot be written to: %s", what, folder, strerror(errno));
+}
+
+static void check_files(er_node_warnings *w, const er_config *c)
+{
+	struct stat st;
+	if (c->access_log != NULL && c->access_log[0] != '-') {
+		if (stat(c->access_log, &st) != 0)
+			need_folder(w, "accessLog", c->access_log);
+		else if (S_ISDIR(st.st_mode) || access(c->access_log, W_OK) != 0)
+			put(w, false, "accessLog: %s cannot be written to", c->access_log);
+	}
+	if (c->data == NULL)
+		return;
+	if (stat(c->data, &st) != 0)
+		need_folder(w, "data", c->data);
+	else if (!S_ISDIR(st.st_mode) || access(c->data, R_OK | W_OK | X_OK) != 0)
+		put(w, false, "data: %s is no folder that can be written to", c->data);
+}
+
+static void check_machine(er_node_warnings *w, const er_config *c)
+{
+	struct rlimit files;
+	if (c->min_level < ER_LEVEL_FULL)
+		put(w, true, "sandbox.minLevel is \"%s\": the node starts even where sandboxes are locked down less than they could be",
+		    er_level_name(c->min_level));
+	/* A connection and, while it is passed on, one to the origin. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && c->limits.connections > files.rlim_max)
+		put(w, true, "limits.connections is %u, and a process may open %llu files here (ulimit -Hn; LimitNOFILE= of systemd)",
+		    c->limits.connections, (unsigned long long)files.rlim_max);
+}
+
+void er_node_warn(er_node_warnings *w, const er_config *c)
+{
+	check_files(w, c);
+	warn_of_addresses(w, c);
+	check_machine(w, c);
+	warn_of_routines(w, c);
+	warn_of_rules(w, c);
+}

@@ -1,0 +1,89 @@
+/* What every command to a node shares: its options, the connection, calls of the API with their failures said to the person (or, with --json, as
+ * {"error": {...}} on standard output), and the name of the routine that is meant.
+ *
+ *     er_remote r = {0};
+ *     const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
+ *     ...
+ *     if (er_remote_get(&r, er_remote_path(&r.arena, "/v1/routines/{}/versions", name), &answer))
+ *         ...
+ *     return er_remote_close(&r); */
+#ifndef ER_CLI_REMOTE_H
+#define ER_CLI_REMOTE_H
+
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/show.h"
+
+#include <jansson.h>
+
+typedef struct er_remote {
+	const char *node, *profile, *timeout;
+	bool json;
+	/* after the first call */
+	er_arena arena;
+	er_target target;
+	er_client *client; /* NULL: not connected yet */
+	unsigned wait_ms;  /* 0: each call has its own */
+	int status;        /* what the command will end with */
+} er_remote;
+
+#define ER_REMOTE_OPTIONS(r) \
+	{"node", 0, "WHERE", "the node: http(s)://HOST[:PORT] or the path of its socket", NULL, &(r)->node}, \
+	    {"profile", 'p', "NAME", "the node of this profile (er login --list)", NULL, &(r)->profile}, \
+	    {"timeout", 0, "SECONDS", "how long to wait for the node; 60 if not given", NULL, &(r)->timeout}, \
+	{ \
+		"json", 0, NULL, "the node's answer as JSON on standard output", &(r)->json, NULL \
+	}
+
+/* A path with every {} filled by the next argument (const char *), percent-encoded. */
+er_slice er_remote_path(er_arena *a, const char *fmt, ...);
+/* Appends "?name=value" or "&name=value" if value is not NULL. `path` grows in the arena. */
+er_slice er_remote_query(er_arena *a, er_slice path, const char *name, const char *value);
+
+typedef struct er_answer {
+	er_reply reply;
+	json_t *json; /* of a JSON body; or NULL */
+} er_answer;
+void er_answer_fini(er_answer *a);
+
+/* The connection; made at the first call. False: said. */
+bool er_remote_connect(er_remote *r);
+/* False: there was no 2xx answer; that was said, and r->status is set. The answer must be finished in either case. `body` may be NULL; it is not taken. */
+bool er_remote_call(er_remote *r, const char *method, er_slice path, const json_t *body, er_answer *out);
+/* The same with everything that a call can have. */
+bool er_remote_send(er_remote *r, const er_ask *call, er_answer *out);
+bool er_remote_get(er_remote *r, er_slice path, er_answer *out);
+/* A GET that says nothing when it fails: its JSON, or NULL. *status: of the answer, 0 if there was none. */
+json_t *er_remote_try(er_remote *r, er_slice path, int *status);
+/* Like GET, but follows "next" and puts all items (at most `most`, 0: all) into one answer. */
+bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out);
+/* The same of a list that takes "limit". */
+bool er_remote_pages(er_remote *r, er_slice path, uint64_t most, er_answer *out);
+/* Prints the answer's body as it came, with a newline. */
+void er_remote_print(const er_answer *a);
+/* "warnings" of an answer, to standard error; with --json they are in the answer. */
+void er_remote_warnings(const er_remote *r, const json_t *answer);
+/* Like er_remote_print; {"ok":true} if the answer has no body. */
+void er_remote_done(const er_answer *a);
+
+/* A failure of this side: said like the API's. `code` as in the API: "invalid", "unreachable" ... */
+void er_remote_fail(er_remote *r, int status, const char *code, const char *text);
+void er_remote_fail_err(er_remote *r, const er_err *err);
+/* What a refused or failed call means: says it, sets r->status. */
+void er_remote_refused(er_remote *r, const er_answer *a);
+
+/* The routine that is meant: `name` if given, else of er.jsonc here or in a folder above. In the arena; NULL: said. */
+const char *er_remote_routine(er_remote *r, const char *name);
+/* "production" (also for NULL, "prod", "p") or "staging" ("stage", "s"); NULL: said. */
+const char *er_remote_env(er_remote *r, const char *name);
+/* A whole number in [least, most]; false: said. */
+bool er_remote_number(er_remote *r, const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *out);
+
+/* Frees everything and returns r->status. */
+int er_remote_close(er_remote *r);
+
+/* Members of JSON objects that may be absent: "" and 0 then. */
+const char *er_json_str(const json_t *object, const char *key);
+uint64_t er_json_u64(const json_t *object, const char *key);
+
+#endif

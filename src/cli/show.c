@@ -1,0 +1,190 @@
+#include "cli/show.h"
+
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { REDRAW_US = 100000 };
+
+/* ---- tables ---- */
+
+static void cell(er_table *t, int style, er_slice text)
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 64;
+		struct er_cell *cells = er_arena_alloc(t->arena, cap * sizeof *cells);
+		er_copy(cells, t->cells, t->n * sizeof *cells);
+		t->cells = cells;
+		t->cap = cap;
+	}
+	er_buf safe = {0};
+	er_term_put_safe(&safe, text, false, false);
+	er_slice s = er_arena_copy(t->arena, er_buf_slice(&safe));
+	er_buf_fini(&safe);
+	size_t width = 0;
+	for (size_t i = 0; i < s.n; i++)
+		width += (s.p[i] & 0xc0) != 0x80;
+	t->cells[t->n++] = (struct er_cell){.text = s, .width = width, .style = style};
+}
+
+void er_table_init(er_table *t, er_arena *a, const char *const *heads, size_t columns)
+{
+	ER_ASSERT(columns <= ER_TABLE_COLUMNS);
+	*t = (er_table){.arena = a, .columns = columns};
+	for (size_t i = 0; i < columns; i++) {
+		er_slice head = er_slice_cstr(heads[i]);
+		t->right[i] = er_slice_starts(head, ER_LIT(">"));
+		cell(t, ER_DIM, er_slice_from(head, t->right[i]));
+	}
+}
+
+void er_table_add(er_table *t, er_slice text)
+{
+	cell(t, -1, text);
+}
+
+void er_table_add_styled(er_table *t, er_style style, er_slice text)
+{
+	cell(t, (int)style, text);
+}
+
+static void pad(er_buf *b, size_t n)
+{
+	while (n-- > 0)
+		er_buf_putc(b, ' ');
+}
+
+void er_table_print(const er_table *t, const char *none)
+{
+	size_t width[ER_TABLE_COLUMNS] = {0};
+	er_buf b = {0};
+	bool colour = er_term_colour(STDOUT_FILENO);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->cells[i].width > width[i % t->columns])
+			width[i % t->columns] = t->cells[i].width;
+	if (t->n == t->columns && none)
+		er_buf_printf(&b, "%s\n", none);
+	size_t owed = 0; /* blanks that are written only if something comes behind them */
+	for (size_t i = 0; i < t->n && (t->n > t->columns || none == NULL); i++) {
+		size_t column = i % t->columns;
+		const struct er_cell *c = &t->cells[i];
+		size_t rest = width[column] - c->width;
+		owed += t->right[column] ? rest : 0;
+		if (c->text.n) {
+			pad(&b, owed);
+			owed = 0;
+			er_term_put(&b, colour && c->style >= 0, c->style >= 0 ? (er_style)c->style : ER_DIM, c->text);
+		}
+		owed += (t->right[column] ? 0 : rest) + 2;
+		if (column == t->columns - 1) {
+			er_buf_putc(&b, '\n');
+			owed = 0;
+		}
+	}
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+/* ---- pieces ---- */
+
+er_slice er_show_time(er_arena *a, const char *rfc3339)
+{
+	er_slice s = er_slice_cstr(rfc3339);
+	if (s.n < 19 || s.p[10] != 'T')
+		return s;
+	return er_arena_printf(a, "%.10s %.8s", rfc3339, rfc3339 + 11);
+}
+
+er_slice er_show_size(er_arena *a, uint64_t bytes)
+{
+	if (bytes < 1024 * 1024) {
+		er_buf b = {0};
+		er_term_put_size(&b, bytes);
+		er_slice s = er_arena_copy(a, er_buf_slice(&b));
+		er_buf_fini(&b);
+		return s;
+	}
+	return er_arena_printf(a, "%.1f MB", (double)bytes / (1024 * 1024));
+}
+
+er_slice er_show_us(er_arena *a, uint64_t us)
+{
+	if (us < 10000)
+		return er_arena_printf(a, "%.1f ms", (double)us / 1000);
+	if (us < 1000000)
+		return er_arena_printf(a, "%.0f ms", (double)us / 1000);
+	return er_arena_printf(a, "%.2f s", (double)us / 1000000);
+}
+
+void er_show_print(er_slice s)
+{
+	er_buf b = {0};
+	er_buf_put(&b, s);
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+void er_show_printf(const char *fmt, ...)
+{
+	va_list ap;
+	char text[4096];
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	er_show_print(er_slice_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+}
+
+void er_show_note(er_style style, const char *what, er_slice text)
+{
+	er_buf b = {0}, safe = {0};
+	bool colour = er_term_colour(STDERR_FILENO);
+	er_term_put_safe(&safe, text, true, false);
+	er_term_put(&b, colour && *what, style, er_slice_cstr(what));
+	er_term_put(&b, colour && *what == 0, style, er_buf_slice(&safe));
+	er_buf_putc(&b, '\n');
+	er_buf_fini(&safe);
+	er_term_flush(STDERR_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+/* ---- progress ---- */
+
+void er_progress_init(er_progress *p, const char *what, uint64_t total)
+{
+	*p = (er_progress){.what = what, .total = total, .on = isatty(STDERR_FILENO)};
+}
+
+static void put_amount(er_buf *b, uint64_t bytes)
+{
+	if (bytes < 1024 * 1024)
+		er_term_put_size(b, bytes);
+	else
+		er_buf_printf(b, "%.1f MB", (double)bytes / (1024 * 1024));
+}
+
+void er_progress_to(er_progress *p, uint64_t bytes, uint64_t items)
+{
+	uint64_t now = er_clock_mono_us();
+	if (!p->on || now - p->last_us < REDRAW_US)
+		return;
+	p->last_us = now;
+	p->shown = true;
+	er_buf b = {0};
+	er_buf_printf(&b, "\r\033[K%s ", p->what);
+	if (items)
+		er_buf_printf(&b, "%llu, ", (unsigned long long)items);
+	put_amount(&b, bytes);
+	if (p->total)
+		er_buf_printf(&b, ", %llu %%", (unsigned long long)(bytes < p->total ? bytes * 100 / p->total : 100));
+	er_term_flush(STDERR_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+void er_progress_end(er_progress *p)
+{
+	if (p->shown)
+		(void)!write(STDERR_FILENO, "\r\033[K", 4);
+	p->shown = false;
+}

@@ -1,0 +1,410 @@
+/* er tail: what happens on the node, as it happens. er logs: what happened, from the node's bounded history. Both take the same filters and show the same
+ * lines. */
+#include "cli/cli.h"
+#include "cli/event.h"
+#include "cli/remote.h"
+#include "cli/rollout.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 4 * 1024 * 1024, WAIT_LEAST_MS = 250, WAIT_MOST_MS = 10000, SLICE_MS = 50 };
+
+typedef struct watch {
+	er_remote remote;
+	const char *name, *env, *status, *method, *path, *search, *sampling, *kinds;
+	const char *since, *limit, *count;
+	/* while it runs */
+	er_buf line, out;
+	bool colour, many; /* many: lines say which routine */
+	bool silent;       /* er tail: nothing was heard on this connection yet */
+	uint64_t shown, most;
+} watch;
+
+#define WATCH_OPTIONS(w) \
+	{"env", 'e', "ENV", "only production, or only staging", NULL, &(w)->env}, \
+	    {"status", 's', "STATUS", "only requests answered so: 404, or a class: 5xx", NULL, &(w)->status}, \
+	    {"method", 0, "METHOD", "only requests with this method", NULL, &(w)->method}, \
+	    {"path", 0, "PREFIX", "only requests whose path begins so", NULL, &(w)->path}, \
+	    {"search", 0, "TEXT", "only events that contain this text", NULL, &(w)->search}, \
+	    {"sampling", 0, "SHARE", "only this share of requests: 0.1, or 10%", NULL, &(w)->sampling}, \
+	{ \
+		"kind", 'k', "KINDS", "only these: request, console, exception, kill, deployment (comma between)", NULL, &(w)->kinds \
+	}
+
+/* ---- one event ---- */
+
+static unsigned level_of(const json_t *e)
+{
+	const json_t *v = json_object_get(e, "level");
+	if (json_is_integer(v))
+		return (unsigned)json_integer_value(v);
+	for (unsigned i = 0; i < 5; i++)
+		if (er_slice_eq(er_slice_cstr(json_string_value(v)), er_slice_cstr(er_event_level(i))))
+			return i;
+	return 1;
+}
+
+static er_slice text_of(er_arena *a, const json_t *e)
+{
+	const char *name = er_json_str(e, "name"), *text = er_json_str(e, "text");
+	if (*text == 0)
+		text = er_json_str(e, "message");
+	if (*name == 0)
+		return er_slice_cstr(text);
+	return er_arena_printf(a, "%s%s%s", name, *text ? ": " : "", text);
+}
+
+static er_slice version_of(er_arena *a, const json_t *e)
+{
+	const json_t *v = json_object_get(e, "version");
+	return json_is_integer(v) ? er_arena_printf(a, "%lld", (long long)json_integer_value(v))
+	                          : er_slice_cstr(json_string_value(v));
+}
+
+static bool kind_of(const json_t *e, er_event_kind *out)
+{
+	static const struct {
+		const char *word;
+		er_event_kind kind;
+	} kinds[] = {{"request", ER_EVENT_REQUEST}, {"console", ER_EVENT_CONSOLE}, {"exception", ER_EVENT_EXCEPTION},
+	             {"kill", ER_EVENT_KILLED},     {"killed", ER_EVENT_KILLED},   {"deployment", ER_EVENT_NOTE}};
+	er_slice kind = er_slice_cstr(er_json_str(e, "kind"));
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (er_slice_eq(kind, er_slice_cstr(kinds[i].word))) {
+			*out = kinds[i].kind;
+			return true;
+		}
+	return false;
+}
+
+/* "17:20:03" of an RFC 3339 time. */
+static er_slice clock_of(const json_t *e)
+{
+	er_slice s = er_slice_cstr(er_json_str(e, "at"));
+	return s.n >= 19 ? er_slice_head(er_slice_from(s, 11), 8) : (er_slice){NULL, 0};
+}
+
+static void put_event(watch *w, const json_t *json)
+{
+	er_arena a;
+	er_event e = {.level = level_of(json)};
+	er_arena_init(&a);
+	if (kind_of(json, &e.kind)) {
+		er_slice version = version_of(&a, json), staging = ER_LIT("");
+		const char *method = er_json_str(json, "method"), *routine = er_json_str(json, "routine");
+		if (e.kind != ER_EVENT_NOTE && er_slice_eq(er_slice_cstr(er_json_str(json, "environment")), ER_LIT("staging")))
+			staging = ER_LIT(" staging");
+		e.when = clock_of(json);
+		e.source = er_arena_printf(&a, "%s%s%.*s%.*s", w->many || version.n == 0 ? routine : "", version.n ? "@" : "",
+		                           ER_FMT(version), ER_FMT(staging));
+		e.where = *method ? er_arena_printf(&a, "%s %s", method, er_json_str(json, "path")) : (er_slice){NULL, 0};
+		e.fatal = json_is_true(json_object_get(json, "fatal"));
+		e.cut = json_is_true(json_object_get(json, "cut"));
+		e.cold = json_is_true(json_object_get(json, "cold_start"));
+		e.status = (int)er_json_u64(json, "status");
+		e.error = er_slice_cstr(er_json_str(json, "error"));
+		e.text = text_of(&a, json);
+		e.stack = er_slice_cstr(er_json_str(json, "stack"));
+		e.wall_us = er_json_u64(json, "wall_us");
+		e.cpu_us = er_json_u64(json, "cpu_us");
+		e.bytes = er_json_u64(json, "bytes");
+		e.used = er_json_u64(json, "used");
+		e.limit = er_json_u64(json, "limit");
+		er_event_put(&w->out, w->colour, &e);
+	}
+	er_arena_fini(&a);
+}
+
+/* ---- lines ---- */
+
+static void flush(watch *w)
+{
+	er_term_flush(STDOUT_FILENO, &w->out);
+}
+
+/* False: that was the last one wanted. */
+static bool take_line(watch *w, er_slice line)
+{
+	json_error_t why;
+	/* The node's first line says that it listens; a person is told, on the other channel. */
+	if (w->silent)
+		er_show_note(ER_DIM, "",
+		             er_arena_printf(&w->remote.arena, "watching %s; Ctrl-C ends it", er_target_shown(&w->remote.target)));
+	w->silent = false;
+	if (line.n == 0 || er_slice_eq(line, ER_LIT("{}")))
+		return true;
+	json_t *json = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, &why);
+	uint64_t dropped = er_json_u64(json, "dropped");
+	bool event = json_object_get(json, "kind") != NULL;
+	if (w->remote.json && json) {
+		er_buf_put(&w->out, line);
+		er_buf_putc(&w->out, '\n');
+	} else if (dropped) {
+		flush(w);
+		er_slice text = er_arena_printf(&w->remote.arena, "%llu events were left out: they came faster than they could be sent",
+		                                (unsigned long long)dropped);
+		er_show_note(ER_YELLOW, "warning: ", text);
+	} else if (event) {
+		put_event(w, json);
+	}
+	json_decref(json);
+	w->shown += event;
+	return w->most == 0 || w->shown < w->most;
+}
+
+static bool on_data(void *ctx, er_slice bytes)
+{
+	watch *w = ctx;
+	bool more = true;
+	er_buf_put(&w->line, bytes);
+	while (more) {
+		er_slice all = er_buf_slice(&w->line);
+		size_t end = er_slice_find(all, '\n');
+		if (end == all.n) {
+			more = all.n <= LINE_MAX_BYTES;
+			break;
+		}
+		more = take_line(w, er_slice_head(all, end));
+		er_buf_consume(&w->line, end + 1);
+	}
+	flush(w);
+	return more;
+}
+
+/* ---- the request ---- */
+
+static bool sampling_ok(watch *w, const char **out)
+{
+	char *end = NULL;
+	double v = strtod(w->sampling, &end);
+	er_slice rest = er_slice_cstr(end);
+	bool percent = er_slice_eq(rest, ER_LIT("%"));
+	v = percent ? v / 100 : v;
+	if (end == w->sampling || (rest.n > 0 && !percent) || !(v > 0 && v <= 1)) {
+		er_remote_fail(&w->remote, ER_EXIT_USAGE, "invalid",
+		               "--sampling: a share above 0 and at most 1 is expected: 0.1, or 10%");
+		return false;
+	}
+	*out = er_arena_cstr(&w->remote.arena, er_arena_printf(&w->remote.arena, "%.6g", v));
+	return true;
+}
+
+static bool filters(watch *w, er_slice *path)
+{
+	er_remote *r = &w->remote;
+	er_arena *a = &r->arena;
+	const char *sampling = NULL, *env = w->env ? er_remote_env(r, w->env) : NULL;
+	if ((w->env && env == NULL) || (w->sampling && !sampling_ok(w, &sampling)) ||
+	    (w->name && er_remote_routine(r, w->name) == NULL))
+		return false;
+	w->many = w->name == NULL;
+	w->colour = er_term_colour(STDOUT_FILENO);
+	*path = er_remote_query(a, *path, "routine", w->name);
+	*path = er_remote_query(a, *path, "environment", env);
+	*path = er_remote_query(a, *path, "status", w->status);
+	*path = er_remote_query(a, *path, "method", w->method);
+	*path = er_remote_query(a, *path, "path", w->path);
+	*path = er_remote_query(a, *path, "search", w->search);
+	*path = er_remote_query(a, *path, "sampling", sampling);
+	*path = er_remote_query(a, *path, "kinds", w->kinds);
+	return true;
+}
+
+static int finish(watch *w)
+{
+	flush(w);
+	er_buf_fini(&w->line);
+	er_buf_fini(&w->out);
+	return er_remote_close(&w->remote);
+}
+
+/* ---- er tail ---- */
+
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stopping = 1;
+}
+
+static bool is_stopping(void *ctx)
+{
+	(void)ctx;
+	return stopping;
+}
+
+static void wait_ms(unsigned ms)
+{
+	struct timespec slice = {.tv_nsec = SLICE_MS * 1000000L};
+	for (unsigned waited = 0; waited < ms && !stopping; waited += SLICE_MS)
+		(void)nanosleep(&slice, NULL);
+}
+
+/* Goes on until it is told to stop, has shown enough, or is refused. A node that goes away is waited for. */
+static void follow(watch *w, er_slice path)
+{
+	er_remote *r = &w->remote;
+	er_ask call = {.method = "GET", .path = path, .on_data = on_data, .stop = is_stopping, .ctx = w};
+	unsigned wait = WAIT_LEAST_MS;
+	bool was_there = false, told = false;
+	if (!er_remote_connect(r))
+		return;
+	while (!stopping) {
+		er_reply reply;
+		er_err err = {0};
+		uint64_t before = w->shown;
+		w->silent = true;
+		bool ok = er_client_call(r->client, &call, &reply, &err);
+		bool live = reply.status >= 200 && reply.status < 300;
+		if (ok && !live && !reply.stopped) {
+			er_answer a = {.reply = reply};
+			json_error_t why;
+			er_slice body = er_buf_slice(&reply.body);
+			a.json = json_loadb((const char *)body.p, body.n, 0, &why);
+			bool again = was_there && reply.status == 503;
+			if (!again)
+				er_remote_refused(r, &a);
+			er_answer_fini(&a);
+			if (!again)
+				return;
+		} else {
+			er_reply_fini(&reply);
+			if (reply.stopped || (ok && live && w->most && w->shown >= w->most))
+				return;
+		}
+		was_there |= live;
+		if (!ok && !was_there) {
+			er_remote_fail_err(r, &err);
+			return;
+		}
+		if (w->most && w->shown >= w->most)
+			return;
+		if (live || w->shown > before)
+			wait = WAIT_LEAST_MS;
+		if (!told || live)
+			er_show_note(ER_YELLOW, "", ER_LIT("the node ended the connection; waiting for it"));
+		told = true;
+		er_buf_clear(&w->line);
+		wait_ms(wait);
+		wait = wait * 2 < WAIT_MOST_MS ? wait * 2 : WAIT_MOST_MS;
+	}
+}
+
+int er_cmd_tail(int argc, char **argv)
+{
+	watch w = {0};
+	const er_option options[] = {
+	    WATCH_OPTIONS(&w),
+	    {"count", 'c', "N", "end after N events", NULL, &w.count},
+	    ER_REMOTE_OPTIONS(&w.remote),
+	};
+	const er_command cmd = {
+	    .usage = "er tail [NAME] [--status 5xx] [--path /api] [--search TEXT] [options]",
+	    .about =
+	        "Shows what happens on the node as it happens: requests, console output, exceptions with their stack in the sources, "
+	        "limits, deployments. With NAME "
+	        "that routine alone. If the node restarts, it waits and goes on. Secrets' values are shown as ***. Ctrl-C ends it.",
+	    .details = "--json: one event a line, as the node sends them. Times are UTC.\n" ER_EXIT_STATUSES,
+	    .options = options,
+	    .n_options = sizeof options / sizeof *options,
+	    .max_words = 1,
+	};
+	int rc = er_args_parse(&cmd, argc, argv, &w.name);
+	if (rc >= 0)
+		return rc;
+	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	er_slice path = ER_LIT("/v1/tail");
+	if ((w.count == NULL || er_remote_number(&w.remote, "--count", w.count, 1, 1000000000, &w.most)) && filters(&w, &path))
+		follow(&w, path);
+	return finish(&w);
+}
+
+/* ---- er logs ---- */
+
+/* "10m" ago, or a time as it is. */
+static bool since_of(watch *w, const char **out)
+{
+	uint64_t seconds;
+	struct tm tm;
+	if (w->since == NULL)
+		return true;
+	er_slice s = er_slice_cstr(w->since);
+	if (s.n >= 19 && s.p[10] == 'T') {
+		*out = w->since;
+		return true;
+	}
+	if (!er_rollout_seconds(s, &seconds)) {
+		er_remote_fail(&w->remote, ER_EXIT_USAGE, "invalid",
+		               "--since: how long ago (90s, 10m, 2h, 1d) or a time (2026-01-31T12:00:00Z) is expected");
+		return false;
+	}
+	time_t then = time(NULL) - (time_t)seconds;
+	er_arena *a = &w->remote.arena;
+	gmtime_r(&then, &tm);
+	*out = er_arena_cstr(a, er_arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	                                        tm.tm_hour, tm.tm_min, tm.tm_sec));
+	return true;
+}
+
+static void show_history(watch *w, const er_answer *a)
+{
+	size_t i;
+	json_t *one;
+	if (!json_is_object(a->json)) {
+		(void)on_data(w, er_buf_slice(&a->reply.body));
+	} else if (w->remote.json) {
+		er_remote_print(a);
+	} else {
+		json_array_foreach(json_object_get(a->json, "items"), i, one) put_event(w, one);
+		w->shown = json_array_size(json_object_get(a->json, "items"));
+	}
+	flush(w);
+	if (w->shown == 0 && !w->remote.json)
+		er_show_note(ER_DIM, "", ER_LIT("nothing that fits is in the node's history; er tail shows what comes"));
+}
+
+int er_cmd_logs(int argc, char **argv)
+{
+	watch w = {0};
+	const er_option options[] = {
+	    WATCH_OPTIONS(&w),
+	    {"since", 0, "TIME", "how far back: 90s, 10m, 2h, 1d, or a time", NULL, &w.since},
+	    {"limit", 0, "N", "the newest N; 100 if not given, at most 1000", NULL, &w.limit},
+	    ER_REMOTE_OPTIONS(&w.remote),
+	};
+	const er_command cmd = {
+	    .usage = "er logs [NAME] [--since 10m] [--status 5xx] [options]",
+	    .about = "Shows what happened: the node keeps console output, exceptions, limits, failed requests and a share of the "
+	             "others, as many as its memory for it "
+	             "holds. The filters are those of er tail.",
+	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
+	    .options = options,
+	    .n_options = sizeof options / sizeof *options,
+	    .max_words = 1,
+	};
+	int rc = er_args_parse(&cmd, argc, argv, &w.name);
+	if (rc >= 0)
+		return rc;
+	er_answer a = {0};
+	uint64_t limit;
+	const char *since = NULL;
+	er_slice path = ER_LIT("/v1/logs");
+	bool ok = since_of(&w, &since) && (w.limit == NULL || er_remote_number(&w.remote, "--limit", w.limit, 1, 1000, &limit)) &&
+	          filters(&w, &path);
+	if (ok) {
+		path = er_remote_query(&w.remote.arena, path, "since", since);
+		path = er_remote_query(&w.remote.arena, path, "limit", w.limit);
+		er_ask call = {.method = "GET", .path = path, .timeout_ms = 60000};
+		if (er_remote_send(&w.remote, &call, &a))
+			show_history(&w, &a);
+	}
+	er_answer_fini(&a);
+	return finish(&w);
+}

@@ -1,0 +1,40 @@
+#include "gateway/adopt.h"
+
+#include "base/mem.h"
+#include "gateway/listen.h"
+
+#include <unistd.h>
+
+static unsigned open_anew(const char *address, unsigned want, int **fds, unsigned *n, er_err *err)
+{
+	*fds = er_alloc(want * sizeof **fds);
+	*n = want;
+	unsigned port = er_listen_open(address, *fds, want, err);
+	if (port == 0) {
+		er_free(*fds);
+		*fds = NULL;
+		*n = 0;
+	}
+	return port;
+}
+
+unsigned er_adopt(er_inherited *from, const char *kind, const char *address, unsigned want, int **fds, unsigned *n, er_err *err)
+{
+	*n = er_inherited_take(from, kind, address, fds);
+	if (*n == 0)
+		return open_anew(address, want, fds, n, err);
+	unsigned have = *n;
+	if (have < want) {
+		*fds = er_realloc(*fds, want * sizeof **fds);
+		if (!er_listen_more((*fds)[0], *fds + have, want - have, err)) {
+			while (have-- > 0)
+				close((*fds)[have]);
+			er_free(*fds);
+			*fds = NULL;
+			*n = 0;
+			return 0;
+		}
+		*n = want;
+	}
+	return er_listen_port((*fds)[0]);
+}

@@ -1,0 +1,140 @@
+/* What /metrics and /health say of the node beside its requests: what it is, its queues, its configuration, its store. */
+#include "gateway/node_internal.h"
+#include "gateway/vitals.h"
+
+#include <sys/stat.h>
+
+static er_slice engine_of(const er_node *n, char engine[static 64], er_level *level)
+{
+	er_node_engine(n, engine, 64, level);
+	return er_slice_cstr(engine);
+}
+
+static void write_build(const er_node *n, er_buf *out)
+{
+	char engine[64];
+	er_level level;
+	er_slice name = engine_of(n, engine, &level);
+	er_metric_family(out, "er_build_info", "gauge", "1; what runs here.");
+	er_buf_puts(out, "er_build_info{version=\"" ER_VERSION "\",engine=");
+	er_metric_label(out, name);
+	er_buf_printf(out, ",level=\"%s\"} 1\n", er_level_name(level));
+}
+
+static void write_queues(const er_node *n, er_buf *out)
+{
+	uint64_t waiting = 0, most = 0;
+	for (size_t i = 0; i < n->n_listens && !n->stopping; i++)
+		for (unsigned k = 0; k < n->listens[i].n; k++) {
+			uint32_t w, m;
+			if (!er_vitals_queue(n->listens[i].fds[k], &w, &m))
+				continue;
+			waiting += w;
+			most += m;
+		}
+	er_metric_u64(out, "er_listen_queue", "gauge", "Connections that wait to be accepted.", waiting);
+	er_metric_u64(out, "er_listen_queue_max", "gauge", "How many may wait.", most);
+}
+
+static void write_changes(const er_node *n, er_buf *out)
+{
+	er_metric_family(out, "er_config_reloads_total", "counter", "Times that node.jsonc was read again.");
+	er_buf_printf(out, "er_config_reloads_total{result=\"ok\"} %llu\ner_config_reloads_total{result=\"failed\"} %llu\n",
+	              (unsigned long long)n->reloads_ok, (unsigned long long)n->reloads_failed);
+	er_metric_u64(out, "er_config_last_reload_successful", "gauge", "1: the last reading of node.jsonc is in force.",
+	              n->last_reload_failed ? 0 : 1);
+	er_metric_double(out, "er_config_last_reload_timestamp_seconds", "gauge", "When node.jsonc was last read.",
+	                 (double)n->last_reload_us / 1e6);
+	er_metric_u64(out, "er_config_activations_total", "counter",
+	              "Changes that were put into force: reloads, and changes by the control API.", n->activations);
+	er_metric_u64(out, "er_upgrades_failed_total", "counter", "Successors of this process that did not take over.",
+	              n->upgrades_failed);
+}
+
+/* ---- the store ---- */
+
+static uint64_t size_of(const er_node *n, const char *name)
+{
+	static const char *const ends[] = {"", "-wal"};
+	uint64_t sum = 0;
+	for (int i = 0; i < 2; i++) {
+		struct stat st;
+		char *path = er_printf("%s/%s%s", n->file->data, name, ends[i]);
+		if (stat(path, &st) == 0)
+			sum += (uint64_t)st.st_size;
+		er_free(path);
+	}
+	return sum;
+}
+
+static void count_deployments(const er_node *n, uint64_t in_force[ER_ENV_COUNT_], uint64_t *newest)
+{
+	for (size_t i = 0; i < n->config->n_deployments; i++) {
+		const er_deployment *d = n->config->deployments[i];
+		in_force[d->env]++;
+		/* Ids are given one after the other and never again. */
+		if (d->id > *newest)
+			*newest = d->id;
+	}
+}
+
+static void write_store(const er_node *n, er_buf *out)
+{
+	uint64_t in_force[ER_ENV_COUNT_] = {0}, newest = 0;
+	count_deployments(n, in_force, &newest);
+	er_metric_family(out, "er_routines", "gauge", "Routines that an environment serves, those of node.jsonc included.");
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		er_buf_printf(out, "er_routines{environment=\"%s\"} %llu\n", er_env_name(e), (unsigned long long)in_force[e]);
+	if (n->store == NULL)
+		return;
+	er_metric_u64(out, "er_deployments_total", "counter", "Deployments since the data folder was made, by the newest in force.",
+	              newest);
+	er_metric_u64(out, "er_store_sequence", "gauge", "Number of the last change in the change log.", er_store_sequence(n->store));
+	er_metric_family(out, "er_store_bytes", "gauge", "Size of the databases on disk, with what is not folded in yet.");
+	er_buf_printf(out, "er_store_bytes{database=\"control\"} %llu\ner_store_bytes{database=\"kv\"} %llu\n",
+	              (unsigned long long)size_of(n, "control.db"), (unsigned long long)size_of(n, "kv.db"));
+}
+
+void er_node_write_metrics(const er_node *n, er_buf *out)
+{
+	write_build(n, out);
+	write_changes(n, out);
+	write_queues(n, out);
+	write_store(n, out);
+	er_vitals_write(out, n->started_us);
+}
+
+/* ---- health ---- */
+
+void er_node_write_state(const er_node *n, er_buf *out)
+{
+	er_vitals v;
+	er_vitals_read(&v);
+	er_buf_printf(
+	    out,
+	    ",\"started_s\":%llu,\"cpu_s\":%.3f,\"resident_bytes\":%llu,\"fds\":%llu,\"last_reload\":\"%s\",\"last_reload_s\":%llu",
+	    (unsigned long long)(n->started_us / 1000000), v.cpu_s, (unsigned long long)v.resident, (unsigned long long)v.fds,
+	    n->last_reload_failed ? "failed" : "ok", (unsigned long long)(n->last_reload_us / 1000000));
+	if (n->store == NULL)
+		return;
+	uint64_t bytes = size_of(n, "control.db") + size_of(n, "kv.db");
+	er_buf_printf(out, ",\"sequence\":%llu,\"store_bytes\":%llu", (unsigned long long)er_store_sequence(n->store),
+	              (unsigned long long)bytes);
+}
+
+/* ---- what befell it ---- */
+
+void er_node_reloaded(er_node *n, bool ok)
+{
+	n->last_reload_us = er_clock_wall_us();
+	n->last_reload_failed = !ok;
+	if (ok)
+		n->reloads_ok++;
+	else
+		n->reloads_failed++;
+}
+
+void er_node_upgrade_failed(er_node *n)
+{
+	n->upgrades_failed++;
+}

@@ -1,0 +1,149 @@
+// The access log is rotated without losing or cutting a line, and no URL makes a log line grow without bound.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { root, startNode } from './lib/node.mjs'
+import { bytesOf, connect, request, sleep, until } from './lib/raw.mjs'
+import { current, end, upgrade } from './lib/lineage.mjs'
+import { probe } from './lib/stats.mjs'
+
+const hello = 'addEventListener("fetch", e => e.respondWith(new Response("hello")))'
+
+/** Requests with numbers of their own in the path, on four connections; stop() → how many were answered. */
+function numbered(port) {
+	let n = 0
+	let stopped = false
+	const answered = []
+	const one = async () => {
+		let c
+		while (!stopped) {
+			const id = n++
+			c ??= await connect(port)
+			c.send(bytesOf(`/n/${id}`, { host: 'a.localhost' }))
+			const r = await c.response()
+			assert.equal(r.status, 200)
+			answered.push(id)
+			if (/close/i.test(r.headers.connection ?? '')) {
+				c.close()
+				c = undefined
+			}
+		}
+		c?.close()
+	}
+	const all = Promise.all([one(), one(), one(), one()])
+	return {
+		get n() {
+			return answered.length
+		},
+		async stop() {
+			stopped = true
+			await all
+			return answered
+		},
+	}
+}
+
+/** Every line of these files, parsed; a line that is cut throws. */
+const records = files => files.flatMap(f => fs.readFileSync(f, 'utf8').split(/(?<=\n)/).filter(Boolean).map(l => (assert.ok(l.endsWith('\n'), `cut: ${l}`), JSON.parse(l))))
+
+function complete(files, answered) {
+	const seen = records(files)
+		.map(r => /^\/n\/(\d+)$/.exec(r.path)?.[1])
+		.filter(Boolean)
+		.map(Number)
+		.sort((a, b) => a - b)
+	assert.deepEqual(seen, answered.sort((a, b) => a - b))
+}
+
+for (const signal of ['SIGHUP', 'SIGUSR1'])
+	test(`renaming the access log and ${signal}, under load: every request once, no line cut`, async () => {
+		const node = await startNode({ routines: { a: hello }, config: { threads: 2 } })
+		const log = path.join(node.dir, 'access.log')
+		const files = [log]
+		try {
+			const load = numbered(node.port)
+			for (let i = 1; i <= 5; i++) {
+				const n = load.n
+				await until(() => load.n > n + 100)
+				const to = `${log}.${i}`
+				fs.renameSync(log, to)
+				files.push(to)
+				node.signal(signal)
+				await until(() => fs.existsSync(log), { what: 'the new log' })
+			}
+			const answered = await load.stop()
+			await sleep(400)
+			complete(files, answered)
+			assert.equal(await node.metric('er_access_log_dropped_total'), 0)
+			// What was renamed is let go: the disk's space comes back when it is deleted.
+			const open = fs.readdirSync(`/proc/${node.pid}/fd`).map(fd => {
+				try {
+					return fs.readlinkSync(`/proc/${node.pid}/fd/${fd}`)
+				} catch {
+					return ''
+				}
+			})
+			assert.deepEqual(open.filter(t => t.includes('access.log')), [log])
+		} finally {
+			await node.stop()
+		}
+	})
+
+test('a configuration that is wrong does not keep the log from being rotated', async () => {
+	const node = await startNode({ routines: { a: hello } })
+	const log = path.join(node.dir, 'access.log')
+	try {
+		fs.writeFileSync(node.configFile, '{')
+		fs.renameSync(log, `${log}.1`)
+		node.signal('SIGHUP')
+		await node.logged(/not reloaded/)
+		await until(() => fs.existsSync(log))
+	} finally {
+		await node.stop()
+	}
+})
+
+test('over an upgrade, with both processes writing: every request once', async () => {
+	const node = await startNode({ routines: { a: hello }, config: { threads: 2 } })
+	const log = path.join(node.dir, 'access.log')
+	try {
+		const load = numbered(node.port)
+		await until(() => load.n > 100)
+		await upgrade(node, { gone: false })
+		fs.renameSync(log, `${log}.1`)
+		process.kill(current(node), 'SIGUSR1')
+		await until(() => fs.existsSync(log))
+		const n = load.n
+		await until(() => load.n > n + 200)
+		const answered = await load.stop()
+		await sleep(400)
+		complete([log, `${log}.1`], answered)
+	} finally {
+		await end(node)
+	}
+})
+
+test('a line is bounded, whatever a client sends', async () => {
+	const node = await startNode({ routines: { a: hello } })
+	try {
+		await request(node.port, '/' + 'x'.repeat(7000), { host: 'a.localhost', method: 'M'.repeat(500) }).catch(() => {})
+		await request(node.port, '/' + '"\\'.repeat(3000), { host: `${'h'.repeat(3000)}.example` }).catch(() => {})
+		await until(() => node.access.length >= 1)
+		await sleep(300)
+		for (const l of fs.readFileSync(path.join(node.dir, 'access.log'), 'utf8').split('\n')) assert.ok(l.length < 8000, `${l.length} characters`)
+	} finally {
+		await node.stop()
+	}
+})
+
+test('the snippet for logrotate is one that logrotate takes', t => {
+	const file = path.join(root, 'packaging/edgeroutine.logrotate')
+	const text = fs.readFileSync(file, 'utf8')
+	assert.match(text, /USR1/)
+	const r = spawnSync('logrotate', ['--debug', '--state', '/dev/null', file], { encoding: 'utf8' })
+	if (r.error) return t.skip('logrotate is not installed')
+	assert.equal(r.status, 0, r.stderr)
+	assert.doesNotMatch(r.stderr, /error/i)
+})
