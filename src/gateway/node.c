@@ -30,6 +30,7 @@ struct er_node {
 	uv_loop_t *loop;
 	er_config *config;
 	er_spawner spawner;
+	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
 	er_cidr *own;
@@ -131,6 +132,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		er_worker_options wo = {.number = i,
 		                        .config = n->config,
 		                        .spawner = n->spawner.sockets[i],
+		                        .pulse = n->pulse,
 		                        .gate = n->gate,
 		                        .log = n->log,
 		                        .id_base = id_base,
@@ -240,6 +242,9 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	                        .attack_hooks = o->attack_hooks};
 	/* Before any thread exists. */
 	if (!er_spawner_start(&n->spawner, &sc, err))
+		return false;
+	n->pulse = er_pulse_new(err);
+	if (n->pulse == NULL)
 		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
@@ -421,6 +426,7 @@ static void maybe_over(er_node *n)
 	er_access_log_close(n->log);
 	n->log = NULL;
 	er_spawner_stop(&n->spawner);
+	er_pulse_free(n->pulse);
 	if (n->done != NULL)
 		n->done(n->done_ctx);
 }

@@ -5,6 +5,7 @@
 #ifndef ER_GATEWAY_WORKER_H
 #define ER_GATEWAY_WORKER_H
 
+#include "base/pulse.h"
 #include "gateway/access_log.h"
 #include "gateway/metrics.h"
 #include "gateway/node.h"
@@ -15,6 +16,7 @@ typedef struct er_worker_options {
 	unsigned number;
 	er_config *config; /* a reference is taken */
 	int spawner;       /* this thread's socket to it */
+	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
 	uint64_t id_base;

@@ -163,7 +163,7 @@ void er_instance_pump(er_instance *in)
 void er_instance_give_box(er_instance *in, er_box *box)
 {
 	box->state = BOX_USED;
-	er_box_demote(box, false);
+	er_box_demote(box, er_service_suspect(in->service, er_clock_mono_us()));
 	box->instance = in;
 	in->box = box;
 	in->state = INSTANCE_LOADING;
@@ -492,7 +492,9 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 		in->cpu_base_us = in->cpu_busy_us = cpu;
 		return;
 	}
-	er_box_demote(in->box, !in->heard && cpu > in->cpu_base_us + HOG_US);
+	if (!in->heard && cpu > in->cpu_base_us + PULSE_US)
+		er_pulse_ask(in->host->config.pulse, PULSE_TICK_US);
+	er_box_demote(in->box, er_service_suspect(in->service, now_us) || (!in->heard && cpu > in->cpu_base_us + HOG_US));
 	if (in->heard) {
 		in->heard = false;
 		in->cpu_base_us = cpu;

@@ -29,10 +29,12 @@ typedef struct er_service er_service;
 
 enum {
 	ER_BOX_NICE = 2, /* as the spawner starts them */
-	ER_BOX_NICE_HOG = 19,
 	HOG_US = 2000,   /* of CPU within a tick, without a word */
-	TICK_MS = 5,     /* supervision while something runs */
-	SWEEP_MS = 1000, /* idle instances, stray CPU */
+	PULSE_US = 500,  /* likewise: cores' turns are kept short meanwhile (base/pulse.h) */
+	PULSE_TICK_US = 15000,
+	PULSE_START_US = 60000, /* likewise while a sandbox starts */
+	TICK_MS = 5,            /* supervision while something runs */
+	SWEEP_MS = 1000,        /* idle instances, stray CPU */
 	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
 	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
 	 * no request owns, and a second or so on the compilers' threads, which go on while JavaScript waits for something and says nothing. */
@@ -64,7 +66,7 @@ struct er_box {
 	er_channel channel;
 	int wake_sandbox, wake_node; /* eventfds, -1 when closed */
 	uv_poll_t poll;
-	bool demoted; /* niced, since it computes without a word */
+	bool demoted; /* in the background, since it computes without a word */
 	bool counted; /* in host->starting: it has not said READY yet */
 	er_instance *instance;
 	er_list link;   /* host->boxes */
@@ -252,6 +254,8 @@ struct er_service {
 
 er_service *er_service_of(er_isolate_host *h, er_routine *r);
 void er_service_failed(er_service *s, er_err_kind why);
+/* It has just done something that ends an instance: for a moment it gets only the CPU that others leave. */
+bool er_service_suspect(const er_service *s, uint64_t now_us);
 /* Frees it if nothing holds it any more. */
 void er_service_let_go(er_service *s);
 /* The routine takes the exchange (again). */
@@ -279,6 +283,7 @@ struct er_isolate_host {
 	er_list warm[2];
 	er_list waiting[2]; /* instances without a box */
 	unsigned starting[2];
+	bool pool_was_full;     /* once: what is missing now is what was used */
 	unsigned spawn_strikes; /* failures in a row */
 	uint64_t spawn_not_before_us;
 	bool level_told;     /* why the level is lower than wanted has been logged */
@@ -293,6 +298,7 @@ struct er_isolate_host {
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_take(er_isolate_host *h, enum er_profile p);
+/* Those that are starting leave the background when somebody who is no suspect waits for them. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);

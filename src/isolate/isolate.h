@@ -5,6 +5,7 @@
 #ifndef ER_ISOLATE_ISOLATE_H
 #define ER_ISOLATE_ISOLATE_H
 
+#include "base/pulse.h"
 #include "channel/frame.h"
 #include "http/exchange.h"
 #include "isolate/routine.h"
@@ -31,6 +32,7 @@ typedef struct er_isolate_config {
 	unsigned max_instances; /* of this thread; the one idle longest makes room */
 	er_level min_level;     /* sandboxes that reach less are refused */
 	bool show_errors;       /* clients see what a routine threw (er dev) */
+	er_pulse *pulse;        /* of the process, borrowed; NULL: none */
 	er_isolate_events events;
 } er_isolate_config;
 

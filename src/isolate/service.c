@@ -13,6 +13,7 @@ enum {
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
 	FORGIVEN_US = 60000000, /* a minute without failure resets the back-off */
+	SUSPECT_US = 2000000,   /* after a failure it runs in the background for so long */
 };
 
 er_service *er_service_of(er_isolate_host *h, er_routine *r)
@@ -87,6 +88,11 @@ void er_service_failed(er_service *s, er_err_kind why)
 	s->weight[0] = 0;
 	er_log(ER_LOG_WARN, "isolate", "routine %.*s is suspended for %u ms: it failed too often (last: %s)",
 	       ER_FMT(s->routine->name), s->backoff_ms, er_err_name(why));
+}
+
+bool er_service_suspect(const er_service *s, uint64_t now_us)
+{
+	return s->failed_us[0] != 0 && now_us - s->failed_us[0] < SUSPECT_US;
 }
 
 static void answer_suspended(er_service *s, er_exchange *x, uint64_t now)
