@@ -131,6 +131,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .config = n->config,
 		                        .tail = n->tail,
 		                        .spawner = n->spawner.sockets[i],
+		                        .pulse = n->pulse,
 		                        .gate = n->gate,
 		                        .log = n->log,
 		                        .id_base = id_base,
@@ -273,6 +274,9 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	/* Before any thread exists, and before there is a secret in memory. */
 	if (!er_spawner_start(&n->spawner, &sc, err))
 		return false;
+	n->pulse = er_pulse_new(err);
+	if (n->pulse == NULL)
+		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
 	uv_timer_init(n->loop, &n->trim);
@@ -351,6 +355,7 @@ static void maybe_over(er_node *n)
 	er_access_log_close(n->log);
 	n->log = NULL;
 	er_spawner_stop(&n->spawner);
+	er_pulse_free(n->pulse);
 	if (n->done != NULL)
 		n->done(n->done_ctx);
 }

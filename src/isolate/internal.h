@@ -30,10 +30,12 @@ typedef struct er_reading er_reading; /* load.c */
 
 enum {
 	ER_BOX_NICE = 2, /* as the spawner starts them */
-	ER_BOX_NICE_HOG = 19,
 	HOG_US = 2000,   /* of CPU within a tick, without a word */
-	TICK_MS = 5,     /* supervision while something runs */
-	SWEEP_MS = 1000, /* idle instances, stray CPU */
+	PULSE_US = 500,  /* likewise: cores' turns are kept short meanwhile (base/pulse.h) */
+	PULSE_TICK_US = 15000,
+	PULSE_START_US = 60000, /* likewise while a sandbox starts */
+	TICK_MS = 5,            /* supervision while something runs */
+	SWEEP_MS = 1000,        /* idle instances, stray CPU */
 	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
 	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
 	 * no request owns, and a second or so on the compilers' threads, which go on while JavaScript waits for something and says nothing. */
@@ -230,6 +232,8 @@ struct er_service {
 
 er_service *er_service_of(er_isolate_host *h, er_routine *r);
 void er_service_failed(er_service *s, er_err_kind why);
+/* It has just done something that ends an instance: for a moment it gets only the CPU that others leave. */
+bool er_service_suspect(const er_service *s, uint64_t now_us);
 /* An instance of it is gone. Without any it rests: the next sweep frees it unless its failures still count. */
 void er_service_let_go(er_service *s);
 /* The routine takes the exchange (again). */
@@ -259,6 +263,7 @@ struct er_isolate_host {
 	er_list warm[2];
 	er_list waiting[2]; /* instances without a box */
 	unsigned starting[2];
+	bool pool_was_full;     /* once: what is missing now is what was used */
 	unsigned spawn_strikes; /* failures in a row */
 	uint64_t spawn_not_before_us;
 	bool level_told;     /* why the level is lower than wanted has been logged */
@@ -271,15 +276,10 @@ struct er_isolate_host {
 	void *on_closed_ctx;
 };
 
-/* A word of the host's statistics: other threads read it. */
-static inline void er_host_stat(uint64_t *word, uint64_t value)
-{
-	__atomic_store_n(word, value, __ATOMIC_RELAXED);
-}
-
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
+/* Those that are starting leave the background when somebody who is no suspect waits for them. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);
