@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,11 @@ void *er_realloc(void *p, size_t n)
 void er_free(void *p)
 {
 	free(p);
+}
+
+void er_mem_trim(void)
+{
+	(void)malloc_trim(0);
 }
 
 char *er_strdup_slice(er_slice s)

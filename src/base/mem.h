@@ -11,6 +11,8 @@ void *er_alloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull))
 void *er_zalloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull));
 void *er_realloc(void *p, size_t n) __attribute__((returns_nonnull));
 void er_free(void *p);
+/* Gives the system back what is free, after something large was taken apart. Slow. */
+void er_mem_trim(void);
 /* A NUL-terminated copy; free with er_free. */
 char *er_strdup_slice(er_slice s) __attribute__((malloc, returns_nonnull));
 char *er_strdup_cstr(const char *s) __attribute__((malloc, returns_nonnull));

@@ -67,7 +67,7 @@ static void write_env(er_call *call, const er_world_routine *r, er_env e)
 {
 	er_control *c = call->control;
 	er_out *o = &call->out;
-	const er_deployment_row *row = &r->env[e].row;
+	const er_deployment_row *row = &r->env[e]->row;
 	er_version_counters counters[ER_STORE_SPLIT] = {0};
 	c->o.ops->counters(c->o.ops_ctx, r->name, e, counters);
 	er_out_open(o, er_env_name(e), '{');
@@ -128,7 +128,7 @@ void er_api_status(er_call *call)
 		er_out_str(o, "source", ER_LIT("store"));
 		er_out_open(o, "environments", '{');
 		for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-			if (all[i]->env[e].deployed)
+			if (all[i]->env[e] != NULL)
 				write_env(call, all[i], e);
 		er_out_close(o, '}');
 		er_out_close(o, '}');

@@ -57,7 +57,7 @@ static void finish(er_call *call, const er_applied *applied)
 	er_out_u64(&call->out, "sequence", applied->sequence);
 	er_out_close(&call->out, '}');
 	const er_world_routine *r = er_world_find(call->control->world, call->routine);
-	if (r != NULL && r->env[call->env].deployed)
+	if (r != NULL && r->env[call->env] != NULL)
 		er_call_activate(call, 200);
 	else
 		er_call_answer(call, 200);

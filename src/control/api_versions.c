@@ -13,7 +13,7 @@ static void write_routine(er_out *o, const er_world_routine *r)
 	er_out_u64(o, "versions", r->n_versions);
 	er_out_u64(o, "newest", r->newest);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		er_out_split(o, er_env_name(e), r->env[e].deployed ? &r->env[e].row.split : NULL);
+		er_out_split(o, er_env_name(e), r->env[e] != NULL ? &r->env[e]->row.split : NULL);
 }
 
 static void write_files(er_call *call)
@@ -299,7 +299,7 @@ void er_api_environment(er_call *call)
 	const er_world_routine *r = routine_of(call);
 	if (r == NULL)
 		return;
-	if (!r->env[call->env].deployed) {
+	if (r->env[call->env] == NULL) {
 		er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND, "%s runs nothing of %.*s yet", er_env_name(call->env),
 		          ER_FMT(call->routine));
 		er_call_refuse(call);
@@ -307,8 +307,8 @@ void er_api_environment(er_call *call)
 	}
 	er_out_open(&call->out, NULL, '{');
 	er_out_str(&call->out, "routine", r->name);
-	write_deployment(call, &r->env[call->env].row);
-	er_out_opt(&call->out, "guard_state", er_slice_cstr(er_guard_state(call->control->guards, &r->env[call->env].row)));
+	write_deployment(call, &r->env[call->env]->row);
+	er_out_opt(&call->out, "guard_state", er_slice_cstr(er_guard_state(call->control->guards, &r->env[call->env]->row)));
 	er_out_close(&call->out, '}');
 	er_call_answer(call, 200);
 }

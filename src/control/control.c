@@ -49,8 +49,8 @@ static void resume_guards(er_control *c)
 	er_world_routine *const *all = er_world_all(c->world, &n);
 	for (size_t i = 0; i < n; i++)
 		for (int e = 0; e < ER_ENV_COUNT_; e++) {
-			const er_world_env *env = &all[i]->env[e];
-			if (env->deployed && env->row.guard.on && env->row.at_ms + (int64_t)env->row.guard.watch_s * 1000 > now_ms)
+			const er_world_env *env = all[i]->env[e];
+			if (env != NULL && env->row.guard.on && env->row.at_ms + (int64_t)env->row.guard.watch_s * 1000 > now_ms)
 				er_guard_watch(c->guards, &env->row, NULL, NULL);
 		}
 }
@@ -171,8 +171,8 @@ bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *e
 	for (size_t i = 0; i < n; i++) {
 		er_slice name = er_arena_copy(a, all[i]->name);
 		for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-			if (all[i]->env[e].deployed)
-				take_env(a, name, e, &all[i]->env[e], &out->routines[out->n_routines++]);
+			if (all[i]->env[e] != NULL)
+				take_env(a, name, e, all[i]->env[e], &out->routines[out->n_routines++]);
 	}
 	return true;
 }

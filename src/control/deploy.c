@@ -238,10 +238,10 @@ static bool take_staging(er_job *job)
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
 	if (r == NULL)
 		return er_refuse(&job->problem, ER_PROBLEM_NOT_FOUND, "there is no routine \"%.*s\"", ER_FMT(job->routine));
-	if (!r->env[ER_ENV_STAGING].deployed)
+	if (r->env[ER_ENV_STAGING] == NULL)
 		return er_refuse(&job->problem, ER_PROBLEM_CONFLICT, "staging runs nothing of %.*s yet: er deploy --env staging",
 		                 ER_FMT(job->routine));
-	job->split = r->env[ER_ENV_STAGING].row.split;
+	job->split = r->env[ER_ENV_STAGING]->row.split;
 	return check_split(job);
 }
 
@@ -324,7 +324,7 @@ void er_deploy_rollback(er_call *call)
 static bool take_guarded(er_job *job)
 {
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
-	if (r == NULL || r->env[job->env].row.id != job->guarded)
+	if (r == NULL || r->env[job->env] == NULL || r->env[job->env]->row.id != job->guarded)
 		return er_refuse(&job->problem, ER_PROBLEM_CONFLICT, "something else was deployed before the guard could go back");
 	return take_earlier(job);
 }

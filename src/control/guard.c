@@ -129,8 +129,8 @@ static bool good(const watch *w, const er_version_counters *now, const er_versio
 static void announce(er_guards *g, const watch *w, const char *text)
 {
 	const er_world_routine *r = er_world_find(g->control->world, er_slice_cstr(w->routine));
-	if (r != NULL)
-		er_hub_deployed(g->control->hub, &r->env[w->env].row, er_slice_cstr(text));
+	if (r != NULL && r->env[w->env] != NULL)
+		er_hub_deployed(g->control->hub, &r->env[w->env]->row, er_slice_cstr(text));
 }
 
 static void look(er_guards *g, watch *w, uint64_t now_us)
@@ -139,7 +139,7 @@ static void look(er_guards *g, watch *w, uint64_t now_us)
 	er_version_counters counters[ER_STORE_SPLIT] = {0};
 	const er_world_routine *r = er_world_find(c->world, er_slice_cstr(w->routine));
 	char why[128];
-	if (r == NULL || r->env[w->env].row.id != w->deployment) {
+	if (r == NULL || r->env[w->env] == NULL || r->env[w->env]->row.id != w->deployment) {
 		drop(w);
 		return;
 	}

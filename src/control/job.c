@@ -225,10 +225,10 @@ static void look_before(er_job *job)
 {
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
 	job->created = r == NULL;
-	job->had_previous = r != NULL && r->env[job->env].deployed;
+	job->had_previous = r != NULL && r->env[job->env] != NULL;
 	if (!job->had_previous)
 		return;
-	job->previous = r->env[job->env].row.split;
+	job->previous = r->env[job->env]->row.split;
 	if (job->guard.on)
 		job->control->o.ops->counters(job->control->o.ops_ctx, job->routine, job->env, job->before);
 }
@@ -274,7 +274,7 @@ static void undo(void *ctx)
 	er_change changes[2];
 	size_t n = 0;
 	/* Somebody has deployed something else since: that stays. */
-	if (r == NULL || !same_split(&r->env[job->env].row.split, &job->split))
+	if (r == NULL || r->env[job->env] == NULL || !same_split(&r->env[job->env]->row.split, &job->split))
 		return;
 	if (job->had_previous) {
 		changes[n] = change_of(job, ER_CHANGE_DEPLOY);
@@ -345,9 +345,9 @@ static void announce(er_job *job)
 {
 	er_control *c = job->control;
 	const er_world_routine *r = er_world_find(c->world, job->routine);
-	const er_world_env *env = r != NULL ? &r->env[job->env] : NULL;
-	/* Nothing new, or the next one is on its way already. */
-	if (job->unchanged || env == NULL || env->row.id != job->applied.deployment)
+	const er_world_env *env = r != NULL ? r->env[job->env] : NULL;
+	/* The next one is on its way already. */
+	if (env == NULL || env->row.id != job->applied.deployment)
 		return;
 	char versions[64];
 	if (job->split.version[1] != 0)
@@ -358,6 +358,9 @@ static void announce(er_job *job)
 	er_slice text = er_arena_printf(job->arena, "%s runs %s now (%.*s)", er_env_name(job->env), versions, ER_FMT(job->reason));
 	er_log(ER_LOG_INFO, "control", "%.*s: %.*s, by %.*s", ER_FMT(job->routine), ER_FMT(text), ER_FMT(env->row.actor));
 	er_hub_deployed(c->hub, &env->row, text);
+	/* What ran already, just so, is watched (or not) as before. */
+	if (job->unchanged)
+		return;
 	if (job->guard.on)
 		er_guard_watch(c->guards, &env->row, job->had_previous ? &job->previous : NULL, job->before);
 	else

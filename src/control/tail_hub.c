@@ -160,13 +160,13 @@ void er_hub_tail(er_hub *h, er_call *call)
 
 /* ---- events ---- */
 
-/* The routine's secrets; NULL: it has none. */
-static const er_secrets *secrets_of(er_hub *h, const er_tail_event *e)
+/* What runs the routine, with its secrets read; NULL: nothing to hide. */
+static const er_world_env *secrets_of(er_hub *h, const er_tail_event *e)
 {
 	er_world_routine *r = er_world_find(h->control->world, e->routine);
-	if (r == NULL)
+	er_world_env *env = r != NULL ? r->env[e->env] : NULL;
+	if (env == NULL)
 		return NULL;
-	er_world_env *env = &r->env[e->env];
 	if (env->secrets == NULL) {
 		er_err err = {0};
 		env->secrets = er_secrets_read(h->control->o.store, e->routine, e->env, &err);
@@ -174,24 +174,28 @@ static const er_secrets *secrets_of(er_hub *h, const er_tail_event *e)
 			er_log(ER_LOG_WARN, "control", "secrets of %.*s cannot be read, so its lines are not searched for them: %s",
 			       ER_FMT(e->routine), err.text);
 	}
-	return er_secrets_none(env->secrets) ? NULL : env->secrets;
+	return er_secrets_none(env->secrets) && env->before == NULL ? NULL : env;
 }
 
-static er_slice clean(const er_secrets *secrets, er_arena *a, er_slice text, size_t most)
+static er_slice clean(const er_world_env *env, er_arena *a, er_slice text, size_t most)
 {
-	/* First what is secret, then the length: a cut must not leave half of a secret. */
-	return er_slice_head(secrets != NULL ? er_secrets_hide(secrets, a, text) : text, most);
+	if (env != NULL)
+		text = er_secrets_hide(env->secrets, a, text);
+	if (env != NULL && env->before != NULL)
+		text = er_secrets_hide(env->before, a, text);
+	/* Last the length: a cut must not leave half of a secret. */
+	return er_slice_head(text, most);
 }
 
 void er_hub_event(er_hub *h, const er_tail_event *event)
 {
 	er_tail_event e = *event;
-	const er_secrets *secrets = secrets_of(h, event);
+	const er_world_env *env = secrets_of(h, event);
 	er_arena *a = &h->scratch;
-	e.name = clean(secrets, a, e.name, FIELD_MAX);
-	e.text = clean(secrets, a, e.text, TEXT_MAX);
-	e.stack = clean(secrets, a, e.stack, TEXT_MAX);
-	e.path = clean(secrets, a, e.path, FIELD_MAX);
+	e.name = clean(env, a, e.name, FIELD_MAX);
+	e.text = clean(env, a, e.text, TEXT_MAX);
+	e.stack = clean(env, a, e.stack, TEXT_MAX);
+	e.path = clean(env, a, e.path, FIELD_MAX);
 	e.host = er_slice_head(e.host, FIELD_MAX);
 	e.method = er_slice_head(e.method, 32);
 	er_ring_add(h->ring, &e);

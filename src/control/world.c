@@ -34,10 +34,20 @@ static size_t place(const er_world *w, er_slice name, bool *there)
 
 static void free_routine(er_world_routine *r)
 {
-	for (int e = 0; e < ER_ENV_COUNT_; e++)
-		er_secrets_free(r->env[e].secrets);
+	for (int e = 0; e < ER_ENV_COUNT_; e++) {
+		if (r->env[e] != NULL) {
+			er_secrets_free(r->env[e]->secrets);
+			er_secrets_free(r->env[e]->before);
+		}
+		er_free(r->env[e]);
+	}
 	er_free(r->text);
 	er_free(r);
+}
+
+static int versions_in(const er_world_env *env)
+{
+	return env->row.split.version[1] != 0 ? 2 : 1;
 }
 
 /* Copies a slice to the cursor, and moves it there. */
@@ -53,19 +63,21 @@ static void own(er_world_routine *r)
 {
 	size_t n = r->name.n + 1;
 	for (int e = 0; e < ER_ENV_COUNT_; e++) {
-		er_world_env *env = &r->env[e];
-		n += env->row.actor.n + env->row.reason.n;
-		for (int i = 0; i < ER_STORE_SPLIT; i++)
+		const er_world_env *env = r->env[e];
+		n += env != NULL ? env->row.actor.n + env->row.reason.n : 0;
+		for (int i = 0; env != NULL && i < versions_in(env); i++)
 			n += env->version[i].settings.n;
 	}
 	uint8_t *to = r->text = er_alloc(n);
 	move_in(&to, &r->name);
 	for (int e = 0; e < ER_ENV_COUNT_; e++) {
-		er_world_env *env = &r->env[e];
+		er_world_env *env = r->env[e];
+		if (env == NULL)
+			continue;
 		env->row.routine = r->name;
 		move_in(&to, &env->row.actor);
 		move_in(&to, &env->row.reason);
-		for (int i = 0; i < ER_STORE_SPLIT; i++)
+		for (int i = 0; i < versions_in(env); i++)
 			move_in(&to, &env->version[i].settings);
 	}
 }
@@ -89,12 +101,15 @@ static er_world_routine *make(er_slice name, const er_version_row *versions, siz
 		if (versions[i].number > r->newest)
 			r->newest = versions[i].number;
 	for (size_t i = 0; i < n_now; i++) {
-		er_world_env *env = &r->env[now[i].env];
-		*env = (er_world_env){.deployed = now[i].split.version[0] != 0, .row = now[i], .revision = now[i].sequence};
+		size_t in = now[i].split.version[1] != 0 ? 2 : 1;
+		er_world_env *env = er_zalloc(sizeof *env + in * sizeof *env->version);
+		env->row = now[i];
+		env->revision = now[i].sequence;
 		for (size_t k = 0; k < n; k++)
-			for (int s = 0; s < ER_STORE_SPLIT; s++)
+			for (size_t s = 0; s < in; s++)
 				if (versions[k].number == now[i].split.version[s])
 					env->version[s] = version_of(&versions[k]);
+		r->env[now[i].env] = env;
 	}
 	own(r);
 	return r;
@@ -105,9 +120,16 @@ static void put_in(er_world *w, er_world_routine *r)
 	bool there;
 	size_t at = place(w, r->name, &there);
 	if (there) {
-		for (int e = 0; e < ER_ENV_COUNT_; e++)
-			if (w->v[at]->env[e].revision > r->env[e].revision)
-				r->env[e].revision = w->v[at]->env[e].revision;
+		for (int e = 0; e < ER_ENV_COUNT_; e++) {
+			er_world_env *old = w->v[at]->env[e], *new = r->env[e];
+			if (new == NULL || old == NULL)
+				continue;
+			if (old->revision > new->revision)
+				new->revision = old->revision;
+			new->secrets = old->secrets;
+			new->before = old->before;
+			old->secrets = old->before = NULL;
+		}
 		free_routine(w->v[at]);
 		w->v[at] = r;
 		return;
@@ -152,11 +174,15 @@ bool er_world_refresh(er_world *w, er_slice routine, er_err *err)
 void er_world_touch(er_world *w, er_slice routine, er_env env, uint64_t sequence)
 {
 	er_world_routine *r = er_world_find(w, routine);
-	if (r == NULL)
+	er_world_env *in = r != NULL ? r->env[env] : NULL;
+	if (in == NULL)
 		return;
-	r->env[env].revision = sequence;
-	er_secrets_free(r->env[env].secrets);
-	r->env[env].secrets = NULL;
+	in->revision = sequence;
+	if (in->secrets != NULL) {
+		er_secrets_free(in->before);
+		in->before = in->secrets;
+	}
+	in->secrets = NULL;
 }
 
 er_world_routine *er_world_find(const er_world *w, er_slice routine)

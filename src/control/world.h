@@ -10,18 +10,18 @@ typedef struct er_world er_world;
 
 /* What one environment of a routine runs. */
 typedef struct er_world_env {
-	bool deployed;
 	er_deployment_row row; /* slices are the world's own */
-	er_snapshot_version version[ER_STORE_SPLIT];
 	uint64_t revision;
-	er_secrets *secrets; /* for the tail; NULL: not read yet */
+	er_secrets *secrets;           /* for the tail; NULL: not read yet */
+	er_secrets *before;            /* those before the last change: what still runs may say them */
+	er_snapshot_version version[]; /* one, or two with a split */
 } er_world_env;
 
 typedef struct er_world_routine {
 	er_slice name;
 	uint32_t n_versions, newest;
-	er_world_env env[ER_ENV_COUNT_];
-	uint8_t *text; /* what the slices point into */
+	er_world_env *env[ER_ENV_COUNT_]; /* NULL: it runs nothing of it */
+	uint8_t *text;                    /* what the slices point into */
 } er_world_routine;
 
 er_world *er_world_new(er_store *store, er_err *err);

@@ -95,7 +95,22 @@ void er_config_clear_listen(er_config *c)
 	c->n_listen = 0;
 }
 
-static void add_rule(er_config *c, er_env env, er_route rule);
+static const er_route *own_route(er_config *c, const er_route *route)
+{
+	er_route *own = er_arena_alloc(&c->arena, sizeof *own);
+	(void)er_route_copy(own, route, er_arena_alloc(&c->arena, er_route_bytes(route)));
+	return own;
+}
+
+/* Its route is the configuration's. */
+static void push_rule(er_site *s, const er_rule *rule)
+{
+	if (s->n_rules == s->cap_rules) {
+		s->cap_rules = s->cap_rules * 2 + 16;
+		s->rules = er_realloc(s->rules, s->cap_rules * sizeof *s->rules);
+	}
+	s->rules[s->n_rules++] = *rule;
+}
 
 static char *again(const char *s)
 {
@@ -127,8 +142,11 @@ er_config *er_config_copy(const er_config *file)
 	for (size_t i = 0; i < file->n_deployments; i++)
 		er_config_add_deployment(c, er_deployment_ref(file->deployments[i]));
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		for (size_t i = 0; i < file->site[e].n_rules; i++)
-			add_rule(c, e, file->site[e].rules[i]);
+		for (size_t i = 0; i < file->site[e].n_rules; i++) {
+			er_rule rule = file->site[e].rules[i];
+			rule.route = own_route(c, rule.route);
+			push_rule(&c->site[e], &rule);
+		}
 	return c;
 }
 
@@ -217,68 +235,52 @@ er_deployment *er_config_find(const er_config *c, er_env env, er_slice name)
 
 /* ---- rules ---- */
 
-/* Its strings are there already. */
-static void push_rule(er_site *s, const er_route *rule)
-{
-	if (s->n_rules == s->cap_rules) {
-		s->cap_rules = s->cap_rules * 2 + 16;
-		s->rules = er_realloc(s->rules, s->cap_rules * sizeof *s->rules);
-	}
-	s->rules[s->n_rules++] = *rule;
-}
-
-static void add_rule(er_config *c, er_env env, er_route rule)
-{
-	er_route own;
-	(void)er_route_copy(&own, &rule, er_arena_alloc(&c->arena, er_route_bytes(&rule)));
-	push_rule(&c->site[env], &own);
-}
-
 bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, er_err *err)
 {
-	er_route rule;
+	er_route route;
 	ER_ASSERT(!c->sealed);
-	if (!er_route_parse(pattern, &rule, err))
+	if (!er_route_parse(pattern, &route, err))
 		return false;
 	if (er_config_find(c, ER_ENV_PRODUCTION, routine_name) == NULL)
 		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": there is no routine %.*s", ER_FMT(pattern), ER_FMT(routine_name));
+	const er_route *own = own_route(c, &route);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
-		rule.target = (uint32_t)index_of(c, e, routine_name) - 1;
-		rule.position = (uint32_t)c->site[e].n_rules;
-		add_rule(c, e, rule);
+		er_rule rule = {
+		    .route = own, .target = (uint32_t)index_of(c, e, routine_name) - 1, .position = (uint32_t)c->site[e].n_rules};
+		push_rule(&c->site[e], &rule);
 	}
 	return true;
 }
 
 bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice routine_name, uint32_t position)
 {
-	er_route rule;
+	er_route route;
 	uintptr_t target = index_of(c, env, routine_name);
-	if (target == 0 || !er_route_parse(pattern, &rule, NULL))
+	if (target == 0 || !er_route_parse(pattern, &route, NULL))
 		return false;
-	rule.target = (uint32_t)target - 1;
-	rule.stored = true;
-	rule.position = position;
-	add_rule(c, env, rule);
+	er_rule rule = {.route = own_route(c, &route), .target = (uint32_t)target - 1, .position = position, .stored = true};
+	push_rule(&c->site[env], &rule);
 	return true;
 }
 
 void er_config_add_own_rules(er_config *c, const er_deployment *d)
 {
+	er_site *s = &c->site[d->env];
 	uintptr_t target = index_of(c, d->env, d->name);
 	for (size_t i = 0; i < d->n_own; i++) {
-		er_route rule = d->own[i];
-		rule.target = (uint32_t)target - 1;
-		rule.stored = true;
-		rule.position = (uint32_t)c->site[d->env].n_rules;
-		push_rule(&c->site[d->env], &rule);
+		er_rule rule = {.route = &d->own[i], .target = (uint32_t)target - 1, .position = (uint32_t)s->n_rules, .stored = true};
+		push_rule(s, &rule);
 	}
 }
 
 void er_config_seal(er_config *c)
 {
-	for (er_env e = 0; !c->sealed && e < ER_ENV_COUNT_; e++)
-		c->site[e].index = er_route_index_new(c->site[e].rules, c->site[e].n_rules);
+	for (er_env e = 0; !c->sealed && e < ER_ENV_COUNT_; e++) {
+		er_site *s = &c->site[e];
+		s->cap_rules = s->n_rules;
+		s->rules = er_realloc(s->rules, s->n_rules * sizeof *s->rules);
+		s->index = er_route_index_new(s->rules, s->n_rules);
+	}
 	c->sealed = true;
 }
 
@@ -325,7 +327,7 @@ static bool staging_host(const er_config *c, er_slice host, char *room, er_slice
 	}
 	for (size_t i = 0; i < c->n_staging_hosts; i++) {
 		er_slice pattern = er_slice_cstr(c->staging_hosts[i]);
-		bool star = pattern.p[0] == '*';
+		bool star = er_slice_starts(pattern, ER_LIT("*"));
 		er_slice tail = er_slice_from(pattern, star);
 		if (star ? host.n > tail.n && er_slice_ends(host, tail) : er_slice_eq(host, tail)) {
 			*out = star ? er_slice_head(host, host.n - tail.n) : host;

@@ -32,7 +32,7 @@ typedef struct er_listen {
 
 /* What one environment serves. */
 typedef struct er_site {
-	er_route *rules; /* in their order; strings of the configuration or of a deployment */
+	er_rule *rules; /* in their order; routes of the configuration or of a deployment */
 	size_t n_rules, cap_rules;
 	struct er_map *names;         /* of a routine -> index of its deployment + 1 */
 	struct er_route_index *index; /* of the rules; made by er_config_seal */
@@ -40,7 +40,7 @@ typedef struct er_site {
 
 typedef struct er_config {
 	uint32_t refs;
-	er_arena arena;    /* strings of rules */
+	er_arena arena;    /* routes */
 	er_listen *listen; /* at least one */
 	size_t n_listen;
 	char **staging_hosts; /* "*.staging.example.com": what stands for the star is the host in staging; or a whole host */
@@ -99,7 +99,7 @@ typedef struct er_found {
 	er_env env;
 	const er_deployment *deployment; /* NULL: no routine */
 	uint32_t index;                  /* of it, in the configuration */
-	const er_route *rule;            /* NULL: NAME.localhost */
+	const er_rule *rule;             /* NULL: NAME.localhost */
 } er_found;
 /* First rule wins. `env`: of the listener; the host may say another one (NAME.staging.localhost, staging_hosts). `host` lower case without port,
  * `path` without query. The configuration must be sealed. */

@@ -182,7 +182,7 @@ static bool one_staging_host(er_config_reader *r, const er_json *v)
 	er_err err = {0};
 	if (v->type != ER_JSON_STRING)
 		return expected(r, v, "a host as a string (\"*.staging.example.com\")");
-	if (!er_route_parse(v->text, &rule, &err) || rule.any_host || er_slice_find(v->text, '/') < v->text.n)
+	if (!er_route_parse(v->text, &rule, &err) || rule.part.any_host || er_slice_find(v->text, '/') < v->text.n)
 		return er_config_wrong(r, v, "\"*.staging.example.com\" or a host is expected, without a path");
 	c->staging_hosts = er_realloc(c->staging_hosts, (c->n_staging_hosts + 1) * sizeof *c->staging_hosts);
 	char *host = c->staging_hosts[c->n_staging_hosts++] = er_strdup_slice(v->text);
@@ -421,11 +421,11 @@ static bool read_schema(er_config_reader *r, const er_json *v)
 static void put_first(er_site *s, size_t from)
 {
 	size_t n = s->n_rules, first = n - from;
-	er_route *sorted = er_alloc(n * sizeof *sorted);
+	er_rule *sorted = er_alloc(n * sizeof *sorted);
 	for (size_t i = 0; i < n; i++)
 		sorted[i < from ? first + i : i - from] = s->rules[i];
 	for (size_t i = 0; i < n; i++)
-		sorted[i].position = (uint32_t)i;
+		sorted[i].position = (uint32_t)i & INT32_MAX;
 	er_free(s->rules);
 	s->rules = sorted;
 	s->cap_rules = n;

@@ -19,7 +19,7 @@ typedef struct er_deployment {
 	uint32_t percent;                    /* of clients that get [0] */
 	uint64_t seed;                       /* of the choice */
 	er_slice name;                       /* of the routine */
-	er_route *own;                       /* rules that came with the versions; their targets mean nothing */
+	er_route *own;                       /* routes that came with the versions */
 	size_t n_own;
 } er_deployment;
 

@@ -28,7 +28,7 @@ void er_metrics_fini(er_metrics *m)
 		if (r->name.n == 0)
 			continue;
 		er_free((void *)(uintptr_t)r->name.p);
-		er_free(r->tally);
+		er_tally_free(r->tally);
 		er_free(r);
 	}
 	m->first = NULL;
@@ -189,9 +189,12 @@ static void sum_versions(er_version_totals *to, const er_routine_metrics *from)
 	if (id > to->deployment)
 		*to = (er_version_totals){.deployment = id};
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
-		to->v[i].number = __atomic_load_n(&t->version[i].number, __ATOMIC_RELAXED);
-		to->v[i].requests += get(&t->version[i].requests);
-		to->v[i].failures += __atomic_load_n(&t->version[i].failures, __ATOMIC_RELAXED);
+		const er_tally_version *v = __atomic_load_n(&t->version[i], __ATOMIC_ACQUIRE);
+		if (v == NULL)
+			continue;
+		to->v[i].number = __atomic_load_n(&v->number, __ATOMIC_RELAXED);
+		to->v[i].requests += get(&v->requests);
+		to->v[i].failures += __atomic_load_n(&v->failures, __ATOMIC_RELAXED);
 	}
 }
 

@@ -175,12 +175,12 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
 		const er_isolate_stats *s = er_worker_view(n->workers[i], false).isolate;
-		const volatile er_isolate_stats *now = s;
-		if (now->pool_ready > 0 && now->level >= n->config->min_level) {
+		er_level level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&s->pool_ready, __ATOMIC_RELAXED) > 0 && level >= n->config->min_level) {
 			i++;
 			continue;
 		}
-		if (now->level != ER_LEVEL_NONE && now->level < n->config->min_level)
+		if (level != ER_LEVEL_NONE && level < n->config->min_level)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "sandboxes reach only level \"%s\" here, and sandbox.minLevel is \"%s\". For \"full\": run as root, or allow "
@@ -188,8 +188,8 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 			    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: a seccomp profile that permits unshare and "
 			    "mount). "
 			    "Or accept less: \"sandbox\": {\"minLevel\": \"%s\"}",
-			    er_level_name(now->level), er_level_name(n->config->min_level), er_level_name(now->level));
-		if (now->spawn_failures >= 3)
+			    er_level_name(level), er_level_name(n->config->min_level), er_level_name(level));
+		if (__atomic_load_n(&s->spawn_failures, __ATOMIC_RELAXED) >= 3)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "no sandbox gets ready (the log above says why). For level \"full\" run as root, or allow unprivileged user "
@@ -275,13 +275,17 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
+	uv_timer_init(n->loop, &n->trim);
+	uv_unref((uv_handle_t *)&n->trim);
+	n->trim.data = n;
 	n->async_open = true;
-	n->handles++;
+	n->handles += 2;
 	if (n->file->data != NULL && !er_node_start_control(n, err))
 		return false;
 	n->config = er_node_assemble(n, n->file, err);
 	if (n->config == NULL)
 		return false;
+	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
@@ -386,8 +390,10 @@ static void close_handles(er_node *n)
 	else
 		stop_control(n);
 	n->admin = NULL;
-	if (open)
+	if (open) {
 		uv_close((uv_handle_t *)&n->async, on_async_closed);
+		uv_close((uv_handle_t *)&n->trim, on_async_closed);
+	}
 }
 
 static void on_async(uv_async_t *async)
@@ -475,7 +481,10 @@ void er_node_free(er_node *n)
 	er_config_unref(n->changing);
 	er_config_unref(n->config);
 	er_config_unref(n->file);
-	er_store_close(n->store); /* the versions that it has the code of are gone */
+	if (n->store != NULL) { /* the versions that it has the code of are gone */
+		er_stored_source_fini(&n->source);
+		er_store_close(n->store);
+	}
 	er_free(n->admin_path);
 	pthread_mutex_destroy(&n->lock);
 	er_free(n->own);
@@ -510,6 +519,7 @@ void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
 	if (n->n == 0)
 		return;
 	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
-	snprintf(out, cap, "%.63s", s->engine);
-	*level = s->level;
+	*level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+	if (*level != ER_LEVEL_NONE)
+		snprintf(out, cap, "%.63s", s->engine);
 }

@@ -2,6 +2,8 @@
  * of them has acknowledged it. Whoever wants something meanwhile is served, all together, by the next one. */
 #include "gateway/node_internal.h"
 
+enum { LARGE = 1000, TRIM_MS = 2000 }; /* deployments whose tables are worth giving back */
+
 er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 {
 	er_arena a;
@@ -188,6 +190,12 @@ static void take_file(er_node *n, er_wish *w)
 		er_control_limits(n->control, &n->file->routine_max);
 }
 
+static void on_trim(uv_timer_t *timer)
+{
+	(void)timer;
+	er_mem_trim();
+}
+
 void er_node_changed(er_node *n)
 {
 	if (n->changing == NULL || __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) < n->n || n->stopping)
@@ -201,6 +209,8 @@ void er_node_changed(er_node *n)
 	if (w != NULL)
 		take_file(n, w);
 	tell(n, &n->granted, NULL);
+	if (n->config->n_deployments > LARGE && !n->stopping)
+		uv_timer_start(&n->trim, on_trim, TRIM_MS, 0);
 	begin(n);
 }
 

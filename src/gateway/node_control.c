@@ -181,7 +181,7 @@ static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_sli
 		return;
 	out->source = found.rule->stored ? ER_ROUTE_STORE : ER_ROUTE_FILE;
 	out->position = found.rule->position;
-	out->pattern = er_arena_copy(a, found.rule->pattern);
+	out->pattern = er_arena_copy(a, found.rule->route->pattern);
 }
 
 static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **out)
@@ -190,7 +190,7 @@ static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **ou
 	const er_site *s = &file->site[env];
 	*out = er_arena_alloc(a, s->n_rules * sizeof **out);
 	for (size_t i = 0; i < s->n_rules; i++)
-		(*out)[i] = (er_route_rule){.pattern = er_arena_copy(a, s->rules[i].pattern),
+		(*out)[i] = (er_route_rule){.pattern = er_arena_copy(a, s->rules[i].route->pattern),
 		                            .routine = er_arena_copy(a, file->deployments[s->rules[i].target]->name)};
 	return s->n_rules;
 }
@@ -260,7 +260,7 @@ bool er_node_start_control(er_node *n, er_err *err)
 	if (realpath(n->file->data, full) == NULL)
 		return er_fail_errno(err, ER_ERR_IO, "cannot find the data folder %s", n->file->data);
 	n->admin_path = er_printf("%s/admin.sock", full);
-	n->source = er_stored_source(n->store);
+	er_stored_source_init(&n->source, n->store);
 	n->finders = er_zalloc(n->file->threads * sizeof *n->finders);
 	n->tail = er_tail_new(n->loop, &(er_tail_reader){.event = on_event, .lost = on_lost, .ctx = n});
 	er_tail_set(n->tail, ER_TAIL_SOME);

@@ -65,7 +65,8 @@ struct er_node {
 	er_listening *listens;
 	size_t n_listens;
 	uv_async_t async;
-	bool async_open;
+	uv_timer_t trim; /* when nothing has changed for a while */
+	bool async_open; /* both */
 	er_admin *admin;
 	unsigned admin_port;
 	char *admin_path;

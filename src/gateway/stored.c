@@ -37,9 +37,15 @@ static bool load(void *ctx, const er_routine *r, er_code *out, er_err *err)
 	return true;
 }
 
-er_code_source er_stored_source(er_store *store)
+void er_stored_source_init(er_code_source *out, er_store *store)
 {
-	return (er_code_source){.load = load, .ctx = store};
+	*out = (er_code_source){.load = load, .ctx = store};
+	pthread_mutex_init(&out->lock, NULL);
+}
+
+void er_stored_source_fini(er_code_source *source)
+{
+	pthread_mutex_destroy(&source->lock);
 }
 
 /* The node's maximum may have become less since the version was taken. */
@@ -61,7 +67,7 @@ static er_limits within(const er_limits *asked, const er_limits *most, er_slice 
 }
 
 static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
-                                const er_settings *settings, const er_code_source *source)
+                                const er_settings *settings, er_code_source *source)
 {
 	char version[16];
 	int n = snprintf(version, sizeof version, "%u", v->number);
@@ -95,7 +101,7 @@ static void own_rules(const er_settings *settings, er_deployment *d, er_route *r
 	}
 }
 
-static er_deployment *make_deployment(const er_config *c, const er_snapshot_routine *s, const er_code_source *source)
+static er_deployment *make_deployment(const er_config *c, const er_snapshot_routine *s, er_code_source *source)
 {
 	er_arena a;
 	er_arena_init(&a);
@@ -124,7 +130,7 @@ static er_deployment *make_deployment(const er_config *c, const er_snapshot_rout
 	return d;
 }
 
-void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, const er_code_source *source)
+void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_code_source *source)
 {
 	bool same_limits = before != NULL && memcmp(&before->routine_max, &c->routine_max, sizeof c->routine_max) == 0;
 	c->n_hidden = 0;

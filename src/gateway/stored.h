@@ -6,9 +6,10 @@
 #include "gateway/config.h"
 
 /* Where the code of stored versions comes from. */
-er_code_source er_stored_source(er_store *store);
+void er_stored_source_init(er_code_source *out, er_store *store);
+void er_stored_source_fini(er_code_source *source);
 /* Adds what the snapshot says behind what node.jsonc says. Deployments that did not change are those of `before` (which may be NULL). `source`
  * must outlive the configuration and all its routines. */
-void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, const er_code_source *source);
+void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_code_source *source);
 
 #endif

@@ -25,10 +25,11 @@ static uint64_t end_of(unsigned i)
 
 static void begin(er_tally *t, const er_deployment *d)
 {
-	__atomic_store_n(&t->deployment, 0, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&t->deployment, 0, __ATOMIC_ACQ_REL); /* before what follows is seen */
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
-		er_tally_version *v = &t->version[i];
+		er_tally_version *v = t->version[i];
+		if (v == NULL)
+			continue;
 		__atomic_store_n(&v->number, d->number[i], __ATOMIC_RELAXED);
 		__atomic_store_n(&v->requests, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&v->failures, 0, __ATOMIC_RELAXED);
@@ -44,7 +45,13 @@ void er_tally_count(er_tally *t, const er_deployment *d, const er_routine *versi
 		begin(t, d);
 	else if (t->deployment != d->id)
 		return;
-	er_tally_version *v = &t->version[version != d->version[0]];
+	unsigned i = version != d->version[0];
+	if (t->version[i] == NULL) {
+		er_tally_version *fresh = ER_NEW(er_tally_version);
+		fresh->number = d->number[i];
+		__atomic_store_n(&t->version[i], fresh, __ATOMIC_RELEASE);
+	}
+	er_tally_version *v = t->version[i];
 	uint32_t *bucket = &v->wall[bucket_of(wall_us)];
 	__atomic_store_n(&v->requests, v->requests + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->failures, v->failures + failed, __ATOMIC_RELAXED);
@@ -58,16 +65,24 @@ void er_tally_add(er_tally_sum sum[ER_STORE_SPLIT], const er_tally *t, uint64_t 
 		return;
 	er_copy(before, sum, sizeof before);
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
-		const er_tally_version *v = &t->version[i];
-		sum[i].requests += __atomic_load_n(&v->requests, __ATOMIC_RELAXED);
-		sum[i].failures += __atomic_load_n(&v->failures, __ATOMIC_RELAXED);
+		const er_tally_version *v = __atomic_load_n(&t->version[i], __ATOMIC_ACQUIRE);
+		if (v == NULL)
+			continue;
+		sum[i].requests += __atomic_load_n(&v->requests, __ATOMIC_ACQUIRE);
+		sum[i].failures += __atomic_load_n(&v->failures, __ATOMIC_ACQUIRE);
 		for (unsigned k = 0; k < ER_TALLY_BUCKETS; k++)
-			sum[i].wall[k] += __atomic_load_n(&v->wall[k], __ATOMIC_RELAXED);
+			sum[i].wall[k] += __atomic_load_n(&v->wall[k], __ATOMIC_ACQUIRE);
 	}
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* It began anew while we read. */
+	/* It began anew while we read: each word was read before this one is. */
 	if (__atomic_load_n(&t->deployment, __ATOMIC_ACQUIRE) != deployment)
 		er_copy(sum, before, sizeof before);
+}
+
+void er_tally_free(er_tally *t)
+{
+	for (unsigned i = 0; t != NULL && i < ER_STORE_SPLIT; i++)
+		er_free(t->version[i]);
+	er_free(t);
 }
 
 uint64_t er_tally_percentile(const er_tally_sum *s, unsigned percent)

@@ -16,9 +16,11 @@ typedef struct er_tally_version {
 } er_tally_version;
 
 typedef struct er_tally {
-	uint64_t deployment; /* 0 while it begins anew; atomic */
-	er_tally_version version[ER_STORE_SPLIT];
+	uint64_t deployment;                       /* 0 while it begins anew; atomic */
+	er_tally_version *version[ER_STORE_SPLIT]; /* made at the first request of such a one, and kept; atomic */
 } er_tally;
+
+void er_tally_free(er_tally *t);
 
 /* One finished request of that version of the deployment. */
 void er_tally_count(er_tally *t, const er_deployment *d, const er_routine *version, uint64_t wall_us, bool failed);

@@ -21,7 +21,7 @@ er_instance *er_instance_new(er_service *s)
 	in->last_used_us = er_clock_mono_us();
 	s->n_instances++;
 	h->n_instances++;
-	h->stats.instances++;
+	er_host_stat(&h->stats.instances, h->stats.instances + 1);
 	er_list_remove(&s->resting);
 	er_load_code(in);
 	return in;
@@ -55,7 +55,7 @@ static void instance_free(er_instance *in)
 	er_routine_drop(in->routine, in->code);
 	er_routine_unref(in->routine);
 	in->host->n_instances--;
-	in->host->stats.instances--;
+	er_host_stat(&in->host->stats.instances, in->host->stats.instances - 1);
 	in->magic = 0;
 	er_free(in);
 	s->n_instances--;

@@ -333,6 +333,12 @@ struct er_isolate_host {
 	void *on_closed_ctx;
 };
 
+/* A word of the host's statistics: other threads read it. */
+static inline void er_host_stat(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);

@@ -15,7 +15,6 @@ er_routine *er_routine_new(const er_routine *like)
 	*r = *like;
 	r->refs = 1;
 	r->held = NULL;
-	pthread_mutex_init(&r->lock, NULL);
 	r->allow = like->n_allow > 0 ? (er_cidr *)(r + 1) : NULL;
 	er_copy(r->allow, like->allow, allow);
 	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key};
@@ -40,14 +39,16 @@ void er_routine_unref(er_routine *r)
 	ER_ASSERT(r->held == NULL); /* who has its code has the routine, too */
 	er_piece_drop(&r->code);
 	er_piece_drop(&r->source_map);
-	pthread_mutex_destroy(&r->lock);
 	er_free(r);
 }
 
 /* ---- code ---- */
 
+/* Variables of a source hold secrets, and are nobody else's. */
 static void free_code(er_code *c)
 {
+	if (c->env.chunk != NULL)
+		explicit_bzero(c->env.chunk->bytes, c->env.chunk->cap);
 	er_piece_drop(&c->script);
 	er_piece_drop(&c->source_map);
 	er_piece_drop(&c->env);
@@ -57,13 +58,13 @@ static void free_code(er_code *c)
 /* Takes the code if nobody else was quicker; the code to use, with a reference. */
 static er_code *share(er_routine *r, er_code *fresh)
 {
-	pthread_mutex_lock(&r->lock);
+	pthread_mutex_lock(&r->source->lock);
 	er_code *c = r->held;
 	if (c == NULL)
 		c = r->held = fresh;
 	if (c != NULL)
 		c->refs++;
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&r->source->lock);
 	if (fresh != NULL && c != fresh)
 		free_code(fresh);
 	return c;
@@ -71,14 +72,14 @@ static er_code *share(er_routine *r, er_code *fresh)
 
 er_code *er_routine_code(er_routine *r)
 {
-	er_code *c = share(r, NULL);
-	if (c != NULL || r->source != NULL)
-		return c;
-	c = ER_NEW(er_code);
-	*c = (er_code){.script = er_piece_sub(r->code, 0, r->code.n),
+	if (r->source != NULL)
+		return share(r, NULL);
+	er_code *c = ER_NEW(er_code);
+	*c = (er_code){.refs = 1,
+	               .script = er_piece_sub(r->code, 0, r->code.n),
 	               .source_map = er_piece_sub(r->source_map, 0, r->source_map.n),
 	               .env = {NULL, r->env_json.p, r->env_json.n}};
-	return share(r, c);
+	return c;
 }
 
 er_code *er_routine_read(er_routine *r, er_err *err)
@@ -94,11 +95,15 @@ void er_routine_drop(er_routine *r, er_code *code)
 {
 	if (code == NULL)
 		return;
-	pthread_mutex_lock(&r->lock);
+	if (r->source == NULL) {
+		free_code(code);
+		return;
+	}
+	pthread_mutex_lock(&r->source->lock);
 	bool last = --code->refs == 0;
 	if (last)
 		r->held = NULL;
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&r->source->lock);
 	if (last)
 		free_code(code);
 }

@@ -45,7 +45,7 @@ typedef struct er_limits {
 	             .code_n = 1024 * 1024, \
 	             .idle_s = 1800})
 
-/* What an instance is loaded with. Counted under its routine's lock. */
+/* What an instance is loaded with. */
 typedef struct er_code {
 	uint32_t refs;
 	er_piece script;     /* UTF-8 */
@@ -57,6 +57,7 @@ typedef struct er_routine er_routine;
 
 /* Where code comes from that is not in memory. Outlives the routines that name it. */
 typedef struct er_code_source {
+	pthread_mutex_t lock; /* of er_routine.held of all its routines, and of the counts */
 	/* Fills the pieces of *out, as r->key says. May block; called on threads of its own, several at once. False: *err says why. */
 	bool (*load)(void *ctx, const er_routine *r, er_code *out, er_err *err);
 	void *ctx;
@@ -66,21 +67,20 @@ struct er_routine {
 	uint32_t refs;
 	uint8_t environment; /* as its owner counts them */
 	er_slice name;
-	er_slice version;             /* shown in logs */
-	er_slice source_url;          /* what stacks call the script */
-	const er_code_source *source; /* NULL: the next three are there */
-	er_slice key;                 /* for the source: which code */
-	er_piece code;                /* UTF-8 script */
-	er_piece source_map;          /* JSON, or empty */
-	er_slice env_json;            /* an object of variables, as JSON text */
+	er_slice version;       /* shown in logs */
+	er_slice source_url;    /* what stacks call the script */
+	er_code_source *source; /* NULL: the next three are there */
+	er_slice key;           /* for the source: which code */
+	er_piece code;          /* UTF-8 script */
+	er_piece source_map;    /* JSON, or empty */
+	er_slice env_json;      /* an object of variables, as JSON text */
 	er_limits limits;
 	uint32_t compat; /* ER_COMPAT_* */
 	enum er_profile profile;
 	bool fallback;  /* on failure before an answer: the rest of the chain answers */
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
 	size_t n_allow;
-	pthread_mutex_t lock; /* of the next one, and of its count */
-	er_code *held;        /* by instances; no reference of ours */
+	er_code *held; /* by instances, if it came from the source; no reference of ours */
 };
 
 /* All slices are copied; the pieces are taken. One reference. */

@@ -58,7 +58,7 @@ typedef struct er_store_options {
 er_store *er_store_open(const er_store_options *options, er_err *err);
 void er_store_close(er_store *s);
 /* The lock on the folder: a new binary that takes over inherits this descriptor (its number in ER_STORE_LOCK_FD) and opens the store while the
- * old process still reads. -1: none. */
+ * old process still reads. It is close-on-exec until then. -1: none. */
 int er_store_lock_fd(const er_store *s);
 /* 16 random bytes in hex, made with the folder. */
 er_slice er_store_node_id(const er_store *s);

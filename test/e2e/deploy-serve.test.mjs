@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { spawnSync } from 'node:child_process'
-import { er, sanitized, startNode, tempDir } from './lib/node.mjs'
+import { er, root, sanitized, startNode, tempDir } from './lib/node.mjs'
 import { bytesOf, connect, request, sleep, until } from './lib/raw.mjs'
 import { api, flips, load, says, startStore, untimely } from './lib/deploy.mjs'
 import * as proc from './lib/proc.mjs'
@@ -358,6 +358,46 @@ test('the tail gets requests, console lines and exceptions while somebody listen
 	} finally {
 		await node.stop()
 		node.forget()
+	}
+})
+
+test('ten thousand routines with three versions each: the node starts quickly, an idle one costs less than 2 KB', { timeout: 120000 }, async () => {
+	const dir = tempDir('er-data-')
+	const fill = (name, n) => {
+		const r = spawnSync(path.join(root, 'build/test/fill-store'), [path.join(dir, name), String(n), '3'], { encoding: 'utf8' })
+		assert.equal(r.status, 0, r.stderr)
+	}
+	const start = async name => {
+		const t = performance.now()
+		const node = await startStore({ data: path.join(dir, name), config: { threads: 2 } })
+		return [node, performance.now() - t]
+	}
+	try {
+		fill('few', 10)
+		fill('many', 10000)
+		const [few] = await start('few')
+		await until(async () => (await few.metric('er_pool_ready')) === 8)
+		const empty = few.holdings().anonymous
+		await few.stop()
+		const [node, took] = await start('many')
+		try {
+			assert.ok(sanitized || took < 2000, `${took} ms`)
+			assert.equal(node.ready.routines, 10000)
+			await until(async () => (await node.metric('er_pool_ready')) === 8)
+			const each = (node.holdings().anonymous - empty) / 10000
+			assert.ok(sanitized || each < 2048, `${each} bytes a routine`)
+			assert.equal((await node.get('r9999')).text, 'routine 9999, version 3')
+			assert.equal((await node.get('r0.example')).text, 'routine 0, version 3')
+			assert.equal((await node.get('r10.staging.localhost')).text, 'routine 10, version 3')
+			assert.equal((await node.get('r11.staging.localhost')).status, 404)
+			await node.deploy('r5', text('new'))
+			assert.equal((await node.get('r5')).text, 'new')
+			assert.equal((await node.get('r6')).text, 'routine 6, version 3')
+		} finally {
+			await node.stop()
+		}
+	} finally {
+		fs.rmSync(dir, { recursive: true, force: true })
 	}
 })
 

@@ -109,8 +109,8 @@ static void everything_is_read(void **state)
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
 		const er_site *site = &c->site[e];
 		assert_int_equal(site->n_rules, 2);
-		assert_true(er_slice_eq(site->rules[0].host, ER_LIT("shop.example")));
-		assert_true(er_slice_eq(site->rules[1].host, ER_LIT("own.example")));
+		assert_true(er_slice_eq(site->rules[0].route->part.host, ER_LIT("shop.example")));
+		assert_true(er_slice_eq(site->rules[1].route->part.host, ER_LIT("own.example")));
 		assert_int_equal(site->rules[1].position, 1);
 	}
 	er_config_unref(c);

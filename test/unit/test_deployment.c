@@ -247,7 +247,7 @@ static void counts_are_by_version_and_begin_anew_with_a_deployment(void **state)
 	assert_in_range(er_tally_percentile(&sum[0], 50), 50000, 50000 * 9 / 8);
 	assert_in_range(er_tally_percentile(&sum[1], 99), 1, 8);
 	assert_int_equal(er_tally_percentile(&(er_tally_sum){0}, 99), 0);
-	er_free(t);
+	er_tally_free(t);
 	er_deployment_unref(old);
 	er_deployment_unref(d);
 }
@@ -263,7 +263,7 @@ static void every_time_has_a_bucket_that_ends_above_it(void **state)
 		er_tally_add(sum, t, 30);
 		uint64_t end = er_tally_percentile(&sum[0], 99);
 		assert_true(end > us && end <= us + us / 8 + 8);
-		er_free(t);
+		er_tally_free(t);
 	}
 	er_deployment_unref(d);
 }
