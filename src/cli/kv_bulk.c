@@ -103,7 +103,7 @@ static bool send_part(import *m, size_t n, uint64_t lines, uint64_t keys)
 	               .path = er_remote_path(&r->arena, "/v1/kv/{}/bulk", m->ns),
 	               .body = er_slice_head(er_buf_slice(&m->rest), n),
 	               .content_type = "application/x-ndjson",
-	               .timeout_ms = PART_MS};
+	               .timeout_ms = r->wait_ms ? r->wait_ms : PART_MS};
 	bool ok = er_client_call(r->client, &call, &a.reply, &err);
 	if (!ok) {
 		er_progress_end(&m->progress);

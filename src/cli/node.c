@@ -106,7 +106,7 @@ static er_config *load_again(void *ctx, er_err *err)
 	return load(ctx, err);
 }
 
-/* The file that was named; or node.jsonc here, which may be missing when --origin says what to serve. */
+/* The file that was named; or node.jsonc here, which may be missing when --data or --origin says what to serve. */
 static bool find_config(app *a, er_err *err)
 {
 	const char *name = a->set.config != NULL ? a->set.config : "node.jsonc";
@@ -115,14 +115,14 @@ static bool find_config(app *a, er_err *err)
 		a->config_path = er_strdup_cstr(full);
 		return true;
 	}
-	if (a->set.config == NULL && a->set.origin != NULL)
+	if (a->set.config == NULL && (a->set.origin != NULL || a->set.data != NULL))
 		return true;
 	if (a->set.config != NULL)
 		return er_fail_errno(err, ER_ERR_IO, "cannot read %s", name);
-	return er_fail(
-	    err, ER_ERR_IO,
-	    "there is no node.jsonc here. Name one (--config FILE), or say which site to serve (--origin http://HOST:PORT); "
-	    "docs/operators.md shows what a node.jsonc looks like. For a single routine: er dev");
+	return er_fail(err, ER_ERR_IO,
+	               "there is no node.jsonc here. Name one (--config FILE), say where deployments are kept (--data DIR), or which "
+	               "site to serve (--origin http://HOST:PORT); "
+	               "docs/operators.md shows what a node.jsonc looks like. For a single routine: er dev");
 }
 
 /* ---- what routines say ---- */

@@ -66,17 +66,22 @@ void er_table_print(const er_table *t, const char *none)
 			width[i % t->columns] = t->cells[i].width;
 	if (t->n == t->columns && none)
 		er_buf_printf(&b, "%s\n", none);
+	size_t owed = 0; /* blanks that are written only if something comes behind them */
 	for (size_t i = 0; i < t->n && (t->n > t->columns || none == NULL); i++) {
 		size_t column = i % t->columns;
 		const struct er_cell *c = &t->cells[i];
-		bool last = column == t->columns - 1;
-		if (t->right[column])
-			pad(&b, width[column] - c->width);
-		er_term_put(&b, colour && c->style >= 0, c->style >= 0 ? (er_style)c->style : ER_DIM, c->text);
-		if (!last)
-			pad(&b, (t->right[column] ? 0 : width[column] - c->width) + 2);
-		else
+		size_t rest = width[column] - c->width;
+		owed += t->right[column] ? rest : 0;
+		if (c->text.n) {
+			pad(&b, owed);
+			owed = 0;
+			er_term_put(&b, colour && c->style >= 0, c->style >= 0 ? (er_style)c->style : ER_DIM, c->text);
+		}
+		owed += (t->right[column] ? 0 : rest) + 2;
+		if (column == t->columns - 1) {
 			er_buf_putc(&b, '\n');
+			owed = 0;
+		}
 	}
 	er_term_flush(STDOUT_FILENO, &b);
 	er_buf_fini(&b);
@@ -133,10 +138,13 @@ void er_show_printf(const char *fmt, ...)
 
 void er_show_note(er_style style, const char *what, er_slice text)
 {
-	er_buf b = {0};
-	er_term_put(&b, er_term_colour(STDERR_FILENO), style, er_slice_cstr(what));
-	er_term_put_safe(&b, text, true, false);
+	er_buf b = {0}, safe = {0};
+	bool colour = er_term_colour(STDERR_FILENO);
+	er_term_put_safe(&safe, text, true, false);
+	er_term_put(&b, colour && *what, style, er_slice_cstr(what));
+	er_term_put(&b, colour && *what == 0, style, er_buf_slice(&safe));
 	er_buf_putc(&b, '\n');
+	er_buf_fini(&safe);
 	er_term_flush(STDERR_FILENO, &b);
 	er_buf_fini(&b);
 }

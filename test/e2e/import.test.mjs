@@ -3,7 +3,18 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import { literal, LiteralError } from '../../tools/import/literal.mjs'
 import { project, run, startDev } from './lib/desk.mjs'
+
+test('a configuration in JavaScript is read, never run', () => {
+	for (const [text, value] of [
+		['{a: 1, "b": [true, null, -2.5e3, 0x1f, 1_000,], \'c\': `d`, }', { a: 1, b: [true, null, -2500, 31, 1000], c: 'd' }],
+		['// head\n{ /* in */ x: "\\u00e9\\x41\\u{1F600}\\n", __proto__: { y: 1 } } // end', Object.defineProperty({ x: 'éA😀\n' }, '__proto__', { value: { y: 1 }, enumerable: true })],
+		['\ufeff[]', []], ['"a\\\nb"', 'ab'],
+	]) assert.deepEqual(literal(text), value)
+	for (const text of ['{a: b}', '{a: f()}', '{a: 1 + 1}', '`${x}`', '{a: 1', '{a 1}', '"open', '"line\nbreak"', '{} {}', '', '{[x]: 1}', '{...x}'])
+		assert.throws(() => literal(text), { name: 'Error', constructor: LiteralError }, text)
+})
 
 /** er.jsonc without its comment, parsed. */
 const configOf = (dir, name) => JSON.parse(fs.readFileSync(path.join(dir, name, 'er.jsonc'), 'utf8').replace(/^\/\/.*\n/, ''))
