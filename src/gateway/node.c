@@ -422,6 +422,7 @@ void er_node_stop(er_node *n, void (*done)(void *ctx), void *ctx)
 		n->done_ctx = ctx;
 	}
 	n->stopping = true;
+	er_node_pause(n, true);
 	er_node_drop_wishes(n);
 	for (unsigned i = 0; i < n->running; i++)
 		er_worker_stop(n->workers[i]);
