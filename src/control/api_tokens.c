@@ -87,6 +87,10 @@ static bool is_new_name(er_call *call, er_slice name)
 	if (!er_name_ok(name))
 		return er_refuse_field(&call->problem, ER_LIT("name"), "a to z, 0 to 9 and -, at most 63, no hyphen at either end",
 		                       "\"name\": a to z, 0 to 9 and - are expected, at most 63, no hyphen at either end");
+	/* The change log must not take somebody's token for the socket, or for automatic rollback. */
+	if (er_slice_eq(name, ER_LIT("socket")) || er_slice_eq(name, ER_LIT("guard")))
+		return er_refuse_field(&call->problem, ER_LIT("name"), "another name",
+		                       "\"%.*s\" is what the change log calls the node itself: choose another name", ER_FMT(name));
 	if (!all_tokens(call, &rows, &n))
 		return false;
 	for (size_t i = 0; i < n; i++)

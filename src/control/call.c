@@ -153,8 +153,9 @@ er_change er_call_change(const er_call *call, er_change_kind kind)
 
 bool er_control_may_change(const er_control *c, er_problem *problem)
 {
-	return !c->paused || er_refuse(problem, ER_PROBLEM_UNAVAILABLE,
-	                               "this node is being upgraded and takes no changes for a moment: try again in a second");
+	return !c->paused ||
+	       er_refuse(problem, ER_PROBLEM_UNAVAILABLE,
+	                 "this node is being upgraded, or ends, and takes no changes for a moment: try again in a second");
 }
 
 bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_applied *applied, er_problem *problem)

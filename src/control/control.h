@@ -98,8 +98,8 @@ er_control *er_control_new(const er_control_options *options, er_err *err);
 /* Ends tails, answers what waits with 503, and frees; `closed` when its handles are closed. What ops still owes is not waited for: the gateway must
  * not call its done any more. */
 void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx);
-/* While another process reads the store to take over from this one, nothing may change in it: changes are refused (503, Retry-After: 1), and nothing is
- * rolled back. What was applied before still comes into force. */
+/* While another process reads the store to take over from this one, or this one ends, nothing may change in it: changes are refused (503,
+ * Retry-After: 1), and nothing is rolled back. What was applied before still comes into force. */
 void er_control_pause(er_control *c, bool on);
 /* Nothing that was begun is still on its way: every change is answered. */
 bool er_control_quiet(const er_control *c);

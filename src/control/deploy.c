@@ -161,7 +161,8 @@ static bool check_split(er_job *job)
 			return er_refuse(&job->problem, ER_PROBLEM_NOT_FOUND, "%.*s has no version %u; its newest is %u",
 			                 ER_FMT(job->routine), job->split.version[s], er_world_find(c->world, job->routine)->newest);
 		if (!er_settings_parse(job->arena, found->settings, &settings, &job->problem) ||
-		    !er_settings_within(&settings, &c->o.routine_max, ER_LIT("settings"), &job->problem))
+		    !er_settings_within(&settings, &c->o.routine_max, ER_LIT("settings"), &job->problem) ||
+		    !er_job_may_route(job, &settings))
 			return false;
 	}
 	return true;

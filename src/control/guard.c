@@ -170,8 +170,16 @@ static void look(er_guards *g, watch *w, uint64_t now_us)
 
 void er_guards_tick(er_guards *g, uint64_t now_us)
 {
-	ER_LIST_EACH(l, &g->watches)
-	look(g, ER_CONTAINER(l, watch, link), now_us);
+	size_t n = 0;
+	for (const er_list *l = g->watches.next; l != &g->watches; l = l->next)
+		n++;
+	/* Going back may end watches, and begin some: no place in the list is held across a look. */
+	for (; n > 0 && !er_list_empty(&g->watches); n--) {
+		er_list *l = g->watches.next;
+		er_list_remove(l);
+		er_list_push(&g->watches, l);
+		look(g, ER_CONTAINER(l, watch, link), now_us);
+	}
 }
 
 const char *er_guard_state(const er_guards *g, const er_deployment_row *row)

@@ -38,19 +38,6 @@ static void free_job(er_job *job)
 	er_free(job);
 }
 
-void er_jobs_drop(er_control *c)
-{
-	while (!er_list_empty(&c->jobs))
-		free_job(ER_CONTAINER(c->jobs.next, er_job, link));
-	for (er_list *l; (l = er_list_pop(&c->waiting)) != NULL || (l = er_list_pop(&c->running)) != NULL;) {
-		er_activation *a = ER_CONTAINER(l, er_activation, link);
-		er_job *job = ER_CONTAINER(a, er_job, activation);
-		/* The others are part of their calls. */
-		if (a->ctx == job)
-			free_job(job);
-	}
-}
-
 void er_job_refuse(er_job *job)
 {
 	er_call *call = job->call;
@@ -157,16 +144,29 @@ static bool plan_routes(er_job *job)
 	return true;
 }
 
-/* A token that is confined to routines must not catch what every other host's requests are. */
-static bool may_add_routes(er_job *job)
+static bool has_rule(const er_route_rule *rules, size_t n, er_slice pattern, er_slice routine)
 {
-	for (size_t i = job->n_before; job->rules != NULL && i < job->n_rules; i++) {
+	for (size_t i = 0; i < n; i++)
+		if (er_slice_ieq(rules[i].pattern, pattern) && er_slice_eq(rules[i].routine, routine))
+			return true;
+	return false;
+}
+
+bool er_job_may_route(er_job *job, const er_settings *s)
+{
+	er_route_rule *rules = NULL;
+	size_t n = 0;
+	er_err err = {0};
+	if (job->call == NULL || job->call->actor.n_routines == 0)
+		return true;
+	if (!er_store_routes(job->control->o.store, job->arena, job->env, &rules, &n, &err))
+		return er_refuse_err(&job->problem, &err);
+	for (size_t i = 0; i < s->n_routes; i++) {
 		er_pattern p;
-		if (job->call != NULL && job->call->actor.n_routines > 0 && er_pattern_parse(job->rules[i].pattern, &p, NULL) &&
-		    p.any_host)
+		if (er_pattern_parse(s->routes[i], &p, NULL) && p.any_host && !has_rule(rules, n, s->routes[i], job->routine))
 			return er_refuse(&job->problem, ER_PROBLEM_FORBIDDEN,
 			                 "this token is confined to routines: it cannot add \"%.*s\", which takes every host",
-			                 ER_FMT(er_slice_head(job->rules[i].pattern, 200)));
+			                 ER_FMT(er_slice_head(s->routes[i], 200)));
 	}
 	return true;
 }
@@ -242,7 +242,7 @@ static bool apply(er_job *job)
 		                       er_env_name(job->env));
 	if (job->prepare != NULL && !job->prepare(job))
 		return false;
-	if (job->deploys && job->adds && (!plan_routes(job) || !may_add_routes(job)))
+	if (job->deploys && job->adds && (!er_job_may_route(job, &job->settings) || !plan_routes(job)))
 		return false;
 	if (!write_changes(job))
 		return false;
@@ -382,6 +382,20 @@ static void on_activated(void *ctx, const er_err *err)
 	          : job->created    ? " runs nothing of this routine"
 	                            : " has nothing to go back to");
 	er_job_refuse(job);
+}
+
+/* ---- closing ---- */
+
+void er_jobs_drop(er_control *c)
+{
+	while (!er_list_empty(&c->jobs))
+		free_job(ER_CONTAINER(c->jobs.next, er_job, link));
+	for (er_list *l; (l = er_list_pop(&c->waiting)) != NULL || (l = er_list_pop(&c->running)) != NULL;) {
+		const er_activation *a = ER_CONTAINER(l, er_activation, link);
+		/* The others are part of their calls. */
+		if (a->done == on_activated)
+			free_job(a->ctx);
+	}
 }
 
 /* ---- the line ---- */

@@ -48,6 +48,9 @@ typedef struct er_job {
 er_job *er_job_new(er_control *c, er_call *call, er_slice routine, er_env env);
 /* Refused: answers (with job->problem) and frees. */
 void er_job_refuse(er_job *job);
+/* A token that is confined to routines must not catch the requests of every other host: a version whose routes would do that runs in the job's
+ * environment only where somebody else has given the routine that rule. A version's routes are in force where it runs, in the list or not. */
+ER_MUST_CHECK bool er_job_may_route(er_job *job, const er_settings *s);
 /* Takes its place in the line. */
 void er_job_submit(er_job *job);
 

@@ -25,8 +25,7 @@ static uint64_t end_of(unsigned i)
 
 static void begin(er_tally *t, const er_deployment *d)
 {
-	__atomic_store_n(&t->deployment, 0, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&t->deployment, 0, __ATOMIC_ACQ_REL); /* before what follows is seen */
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
 		er_tally_version *v = t->version[i];
 		if (v == NULL)
@@ -69,13 +68,12 @@ void er_tally_add(er_tally_sum sum[ER_STORE_SPLIT], const er_tally *t, uint64_t 
 		const er_tally_version *v = __atomic_load_n(&t->version[i], __ATOMIC_ACQUIRE);
 		if (v == NULL)
 			continue;
-		sum[i].requests += __atomic_load_n(&v->requests, __ATOMIC_RELAXED);
-		sum[i].failures += __atomic_load_n(&v->failures, __ATOMIC_RELAXED);
+		sum[i].requests += __atomic_load_n(&v->requests, __ATOMIC_ACQUIRE);
+		sum[i].failures += __atomic_load_n(&v->failures, __ATOMIC_ACQUIRE);
 		for (unsigned k = 0; k < ER_TALLY_BUCKETS; k++)
-			sum[i].wall[k] += __atomic_load_n(&v->wall[k], __ATOMIC_RELAXED);
+			sum[i].wall[k] += __atomic_load_n(&v->wall[k], __ATOMIC_ACQUIRE);
 	}
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* It began anew while we read. */
+	/* It began anew while we read: each word was read before this one is. */
 	if (__atomic_load_n(&t->deployment, __ATOMIC_ACQUIRE) != deployment)
 		er_copy(sum, before, sizeof before);
 }

@@ -368,6 +368,7 @@ static void tokens_are_made_with_care(void **state)
 	expect_text(h, "items.0.routines.0", "shop");
 	assert_null(strstr(h->text, token));
 	refused(h, "POST", "/v1/tokens", "{\"name\":\"ann\",\"role\":\"read\"}", 409, "conflict", "name");
+	refused(h, "POST", "/v1/tokens", "{\"name\":\"guard\",\"role\":\"read\"}", 400, "invalid", "name");
 	refused(h, "POST", "/v1/tokens", "{\"name\":\"Bob\",\"role\":\"read\"}", 400, "invalid", "name");
 	refused(h, "POST", "/v1/tokens", "{\"name\":\"bob\",\"role\":\"root\"}", 400, "invalid", "role");
 	refused(h, "POST", "/v1/tokens", "{\"name\":\"bob\",\"role\":\"read\",\"routines\":[\"A\"]}", 400, "invalid", "routines[0]");
@@ -409,6 +410,16 @@ static void the_confined_see_their_own(void **state)
 	           NULL);
 	refused_as(h, t, "POST", "/v1/routines/new/deploy", "{\"code\":\"x\",\"settings\":{\"routes\":[\"*/x\"]}}", 403, "forbidden",
 	           NULL);
+	/* nor by way of a version whose routes are in force where it runs */
+	refused_as(h, t, "POST", "/v1/routines/new/deploy", "{\"code\":\"x\",\"settings\":{\"routes\":[\"*\"]},\"routes\":false}",
+	           403, "forbidden", NULL);
+	assert_int_equal(ask_as(h, t, "POST", "/v1/routines/new/versions", "{\"code\":\"x\",\"settings\":{\"routes\":[\"*\"]}}"),
+	                 201);
+	refused_as(h, t, "PUT", "/v1/routines/new/environments/production", "{\"version\":1}", 403, "forbidden", NULL);
+	good(h, "POST", "/v1/routes", "{\"pattern\":\"*\",\"routine\":\"new\"}", 200);
+	assert_int_equal(ask_as(h, t, "PUT", "/v1/routines/new/environments/production", "{\"version\":1}"), 200);
+	refused_as(h, t, "PUT", "/v1/routines/new/environments/staging", "{\"version\":1}", 403, "forbidden", NULL);
+	good(h, "DELETE", "/v1/routines/new", NULL, 200);
 	refused_as(h, t, "POST", "/v1/routes", "{\"pattern\":\"shop.example/*\",\"routine\":\"blog\"}", 409, "conflict", "pattern");
 	assert_null(strstr(h->text, "to shop"));
 	assert_int_equal(ask_as(h, t, "POST", "/v1/routes", "{\"pattern\":\"x.example\",\"routine\":\"blog\"}"), 200);
