@@ -113,7 +113,7 @@ static void text_routines(er_buf *b, const er_config *c)
 	er_buf_puts(b, "the first that matches\n");
 	for (size_t i = 0; i < site->n_rules; i++) {
 		er_buf_puts(b, "    ");
-		er_term_put_safe(b, site->rules[i].pattern, false, false);
+		er_term_put_safe(b, site->rules[i].route->pattern, false, false);
 		er_buf_printf(b, " -> %.*s\n", ER_FMT(c->deployments[site->rules[i].target]->name));
 	}
 }
@@ -190,7 +190,7 @@ static void json_routines(er_buf *b, const er_config *c)
 	er_buf_puts(b, "],\"routes\":[");
 	for (size_t i = 0; i < site->n_rules; i++) {
 		er_buf_put_cstr(b, i > 0 ? ",{\"pattern\":" : "{\"pattern\":");
-		er_buf_put_json(b, site->rules[i].pattern);
+		er_buf_put_json(b, site->rules[i].route->pattern);
 		er_buf_puts(b, ",\"routine\":");
 		er_buf_put_json(b, c->deployments[site->rules[i].target]->name);
 		er_buf_putc(b, '}');

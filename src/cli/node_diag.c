@@ -102,36 +102,19 @@ static void put(er_node_warnings *w, bool warning, const char *fmt, ...)
 	    (er_diag){.warning = warning, .path = er_slice_cstr(w->file), .text = er_arena_copy(w->arena, er_slice_cstr(text))};
 }
 
-static bool covers_host(const er_route *a, const er_route *b)
-{
-	if (a->any_host)
-		return true;
-	if (b->any_host)
-		return false;
-	if (a->sub_hosts == b->sub_hosts && er_slice_eq(a->host, b->host))
-		return true;
-	/* "*.example.com" covers "a.example.com" and "*.a.example.com". */
-	return a->sub_hosts && b->host.n > a->host.n && er_slice_ends(b->host, a->host) &&
-	       b->host.p[b->host.n - a->host.n - 1] == '.';
-}
-
-static bool covers(const er_route *a, const er_route *b)
-{
-	bool path = a->path_prefix ? er_slice_starts(b->path, a->path) : !b->path_prefix && er_slice_eq(a->path, b->path);
-	return path && covers_host(a, b);
-}
-
 static void warn_of_rules(er_node_warnings *w, const er_config *c)
 {
 	const er_site *s = &c->site[ER_ENV_PRODUCTION];
 	for (size_t i = 1; i < s->n_rules && i < RULES_COMPARED; i++)
-		for (size_t k = 0; k < i; k++)
-			if (s->rules[k].target != s->rules[i].target && covers(&s->rules[k], &s->rules[i])) {
-				put(w, true, "route \"%.*s\" (%.*s) is never reached: \"%.*s\" (%.*s) before it takes everything",
-				    ER_FMT(s->rules[i].pattern), ER_FMT(c->deployments[s->rules[i].target]->name), ER_FMT(s->rules[k].pattern),
-				    ER_FMT(c->deployments[s->rules[k].target]->name));
-				break;
-			}
+		for (size_t k = 0; k < i; k++) {
+			const er_rule *before = &s->rules[k], *rule = &s->rules[i];
+			if (before->target == rule->target || !er_pattern_covers(&before->route->part, &rule->route->part))
+				continue;
+			put(w, true, "route \"%.*s\" (%.*s) is never reached: \"%.*s\" (%.*s) before it takes everything",
+			    ER_FMT(rule->route->pattern), ER_FMT(c->deployments[rule->target]->name), ER_FMT(before->route->pattern),
+			    ER_FMT(c->deployments[before->target]->name));
+			break;
+		}
 }
 
 static bool has_rule(const er_site *s, uint32_t target)
