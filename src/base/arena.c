@@ -94,6 +94,17 @@ char *er_arena_cstr(er_arena *a, er_slice s)
 	return p;
 }
 
+er_slice er_arena_u64(er_arena *a, uint64_t v)
+{
+	uint8_t digits[20];
+	size_t at = sizeof digits;
+	do {
+		digits[--at] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return er_arena_copy(a, er_slice_of(digits + at, sizeof digits - at));
+}
+
 er_slice er_arena_printf(er_arena *a, const char *fmt, ...)
 {
 	va_list ap, again;

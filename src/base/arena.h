@@ -26,6 +26,8 @@ void *er_arena_zalloc(er_arena *a, size_t n) __attribute__((alloc_size(2), retur
 er_slice er_arena_copy(er_arena *a, er_slice s);
 /* NUL-terminated, for interfaces that want C strings. */
 char *er_arena_cstr(er_arena *a, er_slice s);
+/* v in decimal. */
+er_slice er_arena_u64(er_arena *a, uint64_t v);
 er_slice er_arena_printf(er_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -55,3 +55,19 @@ bool er_cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out)
 	}
 	return false;
 }
+
+er_slice er_ipv4_text(const uint8_t bytes[4], char text[15])
+{
+	char *to = text;
+	for (int i = 0; i < 4; i++) {
+		unsigned n = bytes[i];
+		if (n >= 100)
+			*to++ = (char)('0' + n / 100);
+		if (n >= 10)
+			*to++ = (char)('0' + n / 10 % 10);
+		*to++ = (char)('0' + n % 10);
+		if (i < 3)
+			*to++ = '.';
+	}
+	return er_slice_of(text, (size_t)(to - text));
+}

@@ -15,6 +15,13 @@ _Noreturn void er_panic(const char *file, int line, const char *what)
 	abort();
 }
 
+void er_mem_keep(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+	(void)mallopt(M_TOP_PAD, 256 * 1024);
+}
+
 void *er_alloc(size_t n)
 {
 	void *p = malloc(n ? n : 1);

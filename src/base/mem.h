@@ -6,6 +6,9 @@
 
 #include "base/slice.h"
 
+/* For a program that takes and gives back memory without end: what is free is kept for the next request instead of being returned to the
+ * kernel at once, page by page, and taken again. Once, at the start. */
+void er_mem_keep(void);
 void *er_alloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull));
 /* Zeroed. */
 void *er_zalloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull));

@@ -159,6 +159,14 @@ enum { N_ROUTINE_KEYS = sizeof routine_keys / sizeof *routine_keys };
 
 /* ---- projects ---- */
 
+/* Its "routes" may be said for each environment; a routine of a file is the same in all of them and takes those of production. */
+static bool read_of_project(er_config_reader *project, const er_config_key *key, const er_json *m)
+{
+	if (key->read == read_routes && m->type == ER_JSON_OBJECT)
+		m = er_json_get(m, ER_LIT("production"));
+	return m == NULL || key->read(project, m);
+}
+
 /* er.jsonc of the folder, for what it says about running. `main` there is the source's entry, which is none of the node's business; nor are a
  * project's allowed addresses: these are the operator's to give. */
 static bool read_project(er_config_reader *r, const er_json *at, const char *folder, spec *s)
@@ -179,14 +187,10 @@ static bool read_project(er_config_reader *r, const er_json *at, const char *fol
 	bool ok = true;
 	project.into = s;
 	for (const er_json *m = root->first; m != NULL && ok; m = m->next)
-		for (size_t i = 0; i < N_ROUTINE_KEYS && ok; i++) {
-			/* A project may have routes of each environment; a routine of the configuration has those of production. */
-			bool each = routine_keys[i].read == read_routes && m->type == ER_JSON_OBJECT;
-			const er_json *value = each ? er_json_get(m, ER_LIT("production")) : m;
+		for (size_t i = 0; i < N_ROUTINE_KEYS && ok; i++)
 			if (er_slice_eq(m->key, routine_keys[i].name) && routine_keys[i].read != read_main &&
-			    routine_keys[i].read != read_allow && value != NULL)
-				ok = routine_keys[i].read(&project, value);
-		}
+			    routine_keys[i].read != read_allow)
+				ok = read_of_project(&project, &routine_keys[i], m);
 	r->arena = project.arena;
 	return ok;
 }

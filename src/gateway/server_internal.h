@@ -14,7 +14,7 @@ enum {
 	DATE_MS = 100,          /* a Date may be that old */
 	READ_BYTES = 64 * 1024, /* one read */
 	HELD_BYTES = 64 * 1024, /* input of requests to come: above it no more is read */
-	SMALL_BODY = 16 * 1024, /* goes out in the head's write */
+	SMALL_BODY = 4 * 1024,  /* is copied behind the head; longer ones go out beside it, uncopied, in the same write */
 	CORK_BYTES = 32 * 1024, /* answers to pipelined requests that are held for one write */
 	SEGMENTS = 16,          /* pieces of a body in one write */
 	WRITE_BYTES = 256 * 1024,

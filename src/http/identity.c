@@ -1,5 +1,7 @@
 #include "http/identity.h"
 
+#include "base/cidr.h"
+
 #include <arpa/inet.h>
 
 #define PSEUDONYM "edgeroutine"
@@ -36,33 +38,16 @@ unsigned er_identity_loops(const er_fields *fields)
 	return n;
 }
 
-/* Once a request, so not by printf, which is what inet_ntop does. */
-static er_slice v4_text(const uint8_t *bytes, char *text)
-{
-	char *to = text;
-	for (int i = 0; i < 4; i++) {
-		unsigned n = bytes[i];
-		if (n >= 100)
-			*to++ = (char)('0' + n / 100);
-		if (n >= 10)
-			*to++ = (char)('0' + n / 10 % 10);
-		*to++ = (char)('0' + n % 10);
-		if (i < 3)
-			*to++ = '.';
-	}
-	return er_slice_of(text, (size_t)(to - text));
-}
-
 er_slice er_address_text(const struct sockaddr_storage *client, char text[ER_ADDRESS_TEXT])
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
 	if (client->ss_family == AF_INET)
-		return v4_text((const uint8_t *)&v4->sin_addr, text);
+		return er_ipv4_text((const uint8_t *)&v4->sin_addr, text);
 	if (client->ss_family != AF_INET6)
 		return (er_slice){0};
 	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		return v4_text(v6->sin6_addr.s6_addr + 12, text);
+		return er_ipv4_text(v6->sin6_addr.s6_addr + 12, text);
 	if (inet_ntop(AF_INET6, &v6->sin6_addr, text, ER_ADDRESS_TEXT) == NULL)
 		return (er_slice){0};
 	return er_slice_cstr(text);

@@ -1,5 +1,6 @@
 #include "http/url_host.h"
 
+#include "base/cidr.h"
 #include "base/mem.h"
 #include "http/url_record.h"
 
@@ -142,8 +143,9 @@ static bool ipv4_parse(er_arena *a, er_slice host, er_slice *out)
 	if (parts[n - 1] >= (uint64_t)1 << (8 * (5 - n)))
 		return false;
 	address |= parts[n - 1];
-	*out = er_arena_printf(a, "%u.%u.%u.%u", (unsigned)(address >> 24), (unsigned)(address >> 16 & 255),
-	                       (unsigned)(address >> 8 & 255), (unsigned)(address & 255));
+	const uint8_t bytes[4] = {(uint8_t)(address >> 24), (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address};
+	char text[15];
+	*out = er_arena_copy(a, er_ipv4_text(bytes, text));
 	return true;
 }
 

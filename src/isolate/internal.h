@@ -17,12 +17,12 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "isolate/box.h"
+#include "isolate/flow.h"
 #include "isolate/isolate.h"
 #include "isolate/sourcemap.h"
 #include "isolate/spawner.h"
 
-typedef struct er_box er_box;
-typedef struct er_instance er_instance;
 typedef struct er_call er_call;
 typedef struct er_sub er_sub;
 typedef struct er_service er_service;
@@ -51,68 +51,6 @@ enum {
 	MAX_FIELDS = 100,
 	MAX_HEADER = 32 * 1024,
 };
-
-/* ---- box ---- */
-
-typedef enum box_state { BOX_STARTING, BOX_WARM, BOX_USED, BOX_DYING, BOX_GONE } box_state;
-
-struct er_box {
-	uint32_t magic;
-	er_isolate_host *host;
-	uint32_t slot;
-	enum er_profile profile;
-	box_state state;
-	pid_t pid;
-	er_channel channel;
-	int wake_sandbox, wake_node; /* eventfds, -1 when closed */
-	uv_poll_t poll;
-	bool demoted; /* niced, since it computes without a word */
-	bool counted; /* in host->starting: it has not said READY yet */
-	er_instance *instance;
-	er_list link;   /* host->boxes */
-	er_list warm;   /* host->warm[profile] */
-	er_list active; /* host->active: its ring is looked at before each sleep */
-	uint64_t born_us;
-};
-
-/* ---- flow ---- */
-
-/* A node's body on its way into the sandbox: only as much as PULL asked for. */
-typedef struct er_outflow {
-	er_instance *instance;
-	er_body *body; /* own reference; NULL: none */
-	uint32_t id;
-	bool sub;
-	bool attached, over, pumping;
-	uint64_t credit;
-	er_list blocked; /* instance->blocked: waits for room in the ring */
-} er_outflow;
-
-/* A sandbox's body on its way out. */
-typedef struct er_inflow {
-	er_instance *instance;
-	er_body *body; /* own reference; NULL: none or over */
-	uint32_t id;
-	bool sub;
-	bool full;
-	uint32_t allowed; /* bytes the sandbox may still send */
-	uint32_t owed;    /* bytes taken and not yet granted again */
-	bool *left;       /* of an er_inflow_data on the stack: the flow ended under it */
-} er_inflow;
-
-void er_outflow_init(er_outflow *f, er_instance *in, er_body *body, uint32_t id, bool sub);
-void er_outflow_fini(er_outflow *f);
-void er_outflow_pull(er_outflow *f, uint32_t n);
-void er_outflow_pump(er_outflow *f);
-/* The body itself for a relay: taken from the flow, whose sink is detached. NULL if there is none. One reference. */
-er_body *er_outflow_take(er_outflow *f);
-void er_outflow_drain(er_outflow *f);
-
-/* Makes the body that the sandbox will fill; returns a second reference for the reader. */
-er_body *er_inflow_init(er_inflow *f, er_instance *in, uint32_t id, bool sub, int64_t length);
-void er_inflow_fini(er_inflow *f, er_err_kind reason);
-/* False: the sandbox broke the rules. */
-bool er_inflow_data(er_inflow *f, er_slice bytes, bool fin);
 
 /* ---- call ---- */
 
@@ -345,23 +283,7 @@ er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);
-/* box.c */
-er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err);
-void er_box_kill(er_box *box);
-void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev);
-/* Reads frames; false if the box is to be thrown away (already done). */
-void er_box_drain(er_box *box);
-void er_box_publish(er_box *box);
-void er_box_activate(er_box *box);
-/* The loop looks at it in its next round. */
-void er_box_poke(er_box *box);
-uint64_t er_box_cpu_us(const er_box *box);
-/* While it computes on and on it gets what the others leave. */
-void er_box_demote(er_box *box, bool on);
-/* 0: not known. */
-uint64_t er_box_anonymous_kb(const er_box *box);
-void er_box_sweep(er_box *box, uint64_t now_us);
-void er_box_close(er_box *box);
+/* host.c */
 void er_host_handle_closed(er_isolate_host *h);
 void er_host_need_tick(er_isolate_host *h);
 

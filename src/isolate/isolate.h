@@ -59,7 +59,7 @@ typedef struct er_isolate_start {
 	bool loaded;        /* its top-level code ran to the end, and there is a handler */
 	er_err_kind why;    /* not loaded: EXCEPTION, CPU, MEMORY, CRASH, TIMEOUT, UNAVAILABLE ... */
 	uint64_t cpu_us;    /* of the top-level code */
-	uint64_t memory_kb; /* what it made the sandbox grow by */
+	uint64_t memory_kb; /* of the whole sandbox after it, not shared with others */
 	er_slice error;     /* "TypeError: ...", or a sentence */
 	er_slice stack;     /* mapped to the sources, a frame a line */
 	er_slice console;   /* what it printed, a line each */

@@ -213,6 +213,6 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 	if (*length < 0)
 		er_fields_del(&f->res, ER_LIT("content-length"));
 	else if (er_fields_get(&f->res, ER_LIT("content-length")) != NULL)
-		er_fields_set(&f->res, &f->x->arena, ER_LIT("content-length"), er_arena_printf(&f->x->arena, "%lld", (long long)*length));
+		er_fields_set(&f->res, &f->x->arena, ER_LIT("content-length"), er_arena_u64(&f->x->arena, (uint64_t)*length));
 	return true;
 }

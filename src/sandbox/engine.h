@@ -124,6 +124,7 @@ er_value er_js_u8_copy(er_slice s, er_value *exception);
 er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception);
 /* A Uint32Array over static memory. */
 er_value er_js_u32_static(uint32_t *p, size_t n);
+er_value er_js_u8_static(uint8_t *p, size_t n);
 er_value er_js_object(void);
 void er_js_set(er_value object, const char *name, er_value v);
 /* Undefined when absent or when the getter throws. */

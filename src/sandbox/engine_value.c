@@ -40,9 +40,24 @@ bool er_js_is_string(er_value v)
  * puts an int32 into the value itself, under a tag that has not changed since 2020; it is used only if this engine turns out to do the same. */
 #define INT32_TAG 0xfffe000000000000U
 static bool tagged_int32;
+static bool direct_strings; /* the engine has the functions, and they do what they did */
+
+static JSStringRef from_bytes(er_slice s);
+
+static void try_direct_strings(void)
+{
+	direct_strings = er_jsc_bytes_create != NULL && er_jsc_string_create != NULL;
+	JSStringRef got = direct_strings ? from_bytes(ER_LIT("a\xe9z")) : NULL;
+	if (got == NULL)
+		return;
+	const JSChar *units = JSStringGetLength(got) == 3 ? JSStringGetCharactersPtr(got) : NULL;
+	direct_strings = units != NULL && units[0] == 'a' && units[1] == 0xe9 && units[2] == 'z';
+	JSStringRelease(got);
+}
 
 void er_js_value_start(void)
 {
+	try_direct_strings();
 	static const int32_t samples[] = {0, 1, 200, 65536, INT32_MAX};
 	tagged_int32 = sizeof(er_value) == 8;
 	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
@@ -239,6 +254,18 @@ size_t er_js_length(er_value v)
 }
 
 /* ---- strings in ---- */
+/* Each byte a character. NULL: this engine has no such way, or no memory. */
+static JSStringRef from_bytes(er_slice s)
+{
+	if (!direct_strings)
+		return NULL;
+	void *string = NULL;
+	JSStringRef made = NULL;
+	er_jsc_bytes_create(&string, s.p, s.n);
+	er_jsc_string_create(&made, &string);
+	return made;
+}
+
 static er_value make_string(JSStringRef s)
 {
 	er_value v = JSValueMakeString(CTX, s);
@@ -256,12 +283,15 @@ er_value er_js_from_utf16(const uint16_t *p, size_t n)
 	return make_string(JSStringCreateWithCharacters(p, n));
 }
 
-/* NULL: not plain ASCII (or NUL in it, which the C API's only narrow constructor cannot take). */
+/* NULL: not plain ASCII, or NUL in it, which the C API's only narrow constructor cannot take. */
 static er_value ascii_string(er_slice s)
 {
 	char small[SMALL];
 	if (!er_ascii_without_nul(s))
 		return NULL;
+	JSStringRef made = from_bytes(s);
+	if (made != NULL)
+		return make_string(made);
 	char *p = s.n < sizeof small ? small : malloc(s.n + 1);
 	if (p == NULL)
 		return NULL;
@@ -275,7 +305,8 @@ static er_value ascii_string(er_slice s)
 
 er_value er_js_latin1(er_slice s)
 {
-	er_value v = ascii_string(s);
+	JSStringRef made = from_bytes(s);
+	er_value v = made != NULL ? make_string(made) : ascii_string(s);
 	if (v != NULL)
 		return v;
 	uint16_t *wide = er_alloc(2 * s.n);
@@ -357,6 +388,11 @@ er_value er_js_u8_copy(er_slice s, er_value *exception)
 er_value er_js_u32_static(uint32_t *p, size_t n)
 {
 	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint32Array, p, n * sizeof *p, NULL, NULL, NULL);
+}
+
+er_value er_js_u8_static(uint8_t *p, size_t n)
+{
+	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint8Array, p, n, NULL, NULL, NULL);
 }
 
 /* ---- objects ---- */

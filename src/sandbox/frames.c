@@ -235,11 +235,12 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 		s->down = false;
 		er_sub_settle(s);
 	}
+	/* What most answers have need not become strings: the usual reason, and the one URL that the fetch knows itself. */
 	er_value args[] = {er_js_number(f->id),
 	                   er_js_number(f->aux),
-	                   er_js_latin1(reason),
+	                   f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")) ? er_js_undefined() : er_js_latin1(reason),
 	                   er_js_latin1(block),
-	                   er_js_from_utf8(urls),
+	                   er_slice_find(urls, '\n') == urls.n ? er_js_undefined() : er_js_from_utf8(urls),
 	                   er_js_bool(body),
 	                   er_js_number(f->arg == ER_LEN_UNKNOWN ? -1 : (double)f->arg)};
 	call(owner, ER_HOOK_subHead, sizeof args / sizeof *args, args);

@@ -1,5 +1,6 @@
 #include "sandbox/sandbox.h"
 
+#include "sandbox/api/api.h"
 #include "sandbox/death.h"
 #include "sandbox/freeze.h"
 
@@ -136,6 +137,7 @@ static void fill_in(er_turn *t)
 void er_turn_end(void)
 {
 	er_turn *t = &er_sb.turn;
+	er_api_slate_take();
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	uint64_t used = now - t->start_ns;
 	er_request *owner = t->owner;

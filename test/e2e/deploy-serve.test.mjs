@@ -120,8 +120,8 @@ test('versions flip under load: every answer is 200 and of a version that was li
 		const r = await l.stop()
 		assert.deepEqual(r.errors.slice(0, 5), [])
 		assert.deepEqual(deploys.failures, [])
-		assert.ok(deploys.took.length > (sanitized ? 5 : 25), `${deploys.took.length} deploys`)
-		assert.ok(r.n > 2000, `${r.n} requests`)
+		assert.ok(deploys.took.length > 5, `${deploys.took.length} deploys`)
+		assert.ok(r.n > 500, `${r.n} requests`)
 		assert.deepEqual(untimely(r.answers, deploys.live).slice(0, 5), [])
 		assert.equal(await node.metric('er_kills_total'), 0)
 	} finally {

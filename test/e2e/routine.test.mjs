@@ -103,6 +103,14 @@ before(async () => {
 		noeval: `addEventListener("fetch", e => { const out = []; for (const f of [() => eval("1"), () => new Function("return 1")(), () => setTimeout("1")]) try { f(); out.push("ran") } catch (x) { out.push(x.name) } e.respondWith(new Response(out.join())) })`,
 		clock: `addEventListener("fetch", e => { const a = Date.now(), p = performance.now(); let n = 0; for (let i = 0; i < 3e6; i++) n += i; e.respondWith(new Response(String(Date.now() - a) + " " + (performance.now() - p))) })`,
 		clock2: `addEventListener("fetch", e => e.respondWith((async () => { const a = Date.now(); await new Promise(f => setTimeout(f, 120)); return new Response(String(Date.now() - a)) })()))`,
+		short: `const waits = []
+			addEventListener("fetch", e => { const u = new URL(e.request.url), q = u.searchParams
+			const make = () => new Response(q.has("null") ? null : (q.get("body") ?? "x").repeat(q.get("n") ?? 1), { status: Number(q.get("status") ?? 200), statusText: q.get("reason") ?? "", headers: { "x-name": q.get("name") ?? "plain" } })
+			if (u.pathname === "/patched") { const was = String.prototype.charCodeAt; String.prototype.charCodeAt = () => 65; try { return e.respondWith(make()) } finally { String.prototype.charCodeAt = was } }
+			if (u.pathname === "/wait") return e.respondWith(new Promise(f => waits.push(() => f(make()))))
+			if (u.pathname === "/all") for (const w of waits.splice(0)) w()
+			if (u.pathname === "/after") e.waitUntil(new Promise(f => setTimeout(f, 10)))
+			e.respondWith(make()) })`,
 		logs: `console.log("from the top %d", 1); addEventListener("fetch", e => { console.warn({ a: [1, 2, { b: 3 }] }); e.respondWith(new Response("ok")) })`,
 	}
 	node = await startNode({ routines, config: { routineLimits: { cpuMs: 10000 } } })
@@ -120,6 +128,33 @@ const is = async (name, path, status, text, o) => {
 	assert.deepEqual([res.status, res.text], [status, text])
 	return res
 }
+
+test('a short answer keeps its status, reason, fields and every character', async () => {
+	const short = async (query, path = '/') => {
+		const res = await get('short', `${path}?${new URLSearchParams(query)}`)
+		return [res.status, res.headers['x-name'], res.text]
+	}
+	for (const n of [1, 20, 599, 600, 601, 2000, 20000])
+		for (const body of ['x', 'é', '€', '😀']) assert.deepEqual(await short({ body, n }), [200, 'plain', body.repeat(n)])
+	assert.deepEqual(await short({ status: 404, body: 'no' }), [404, 'plain', 'no'])
+	assert.deepEqual(await short({ null: 1, status: 204 }), [204, 'plain', ''])
+	assert.deepEqual(await short({ body: '' }), [200, 'plain', ''])
+	assert.deepEqual(await short({ name: 'y'.repeat(280) }), [200, 'y'.repeat(280), 'x'])
+	assert.deepEqual(await short({ name: 'z'.repeat(4000) }), [200, 'z'.repeat(4000), 'x'])
+	assert.deepEqual(await short({ name: 'caf\u00e9' }), [200, 'caf\u00e9', 'x'])
+	assert.deepEqual(await short({ body: 'abc' }, '/patched'), [200, 'plain', 'abc'])
+	assert.deepEqual(await short({ body: 'abc' }, '/after'), [200, 'plain', 'abc'])
+	const res = await raw.request(node.port, '/?reason=Fine+so+far', { host: 'short.localhost' })
+	assert.deepEqual([res.status, res.reason], [200, 'Fine so far'])
+})
+
+test('several short answers of one turn all arrive, each its own', async () => {
+	const waiting = Array.from({ length: 12 }, (_, i) => get('short', `/wait?body=${i}-&n=3&name=n${i}`))
+	await new Promise(f => setTimeout(f, 200))
+	await get('short', '/all?body=last')
+	for (const [i, res] of (await Promise.all(waiting)).entries())
+		assert.deepEqual([res.status, res.headers['x-name'], res.text], [200, `n${i}`, `${i}-`.repeat(3)])
+})
 
 test('a routine answers by itself', async () => {
 	const res = await is('text', '/', 200, 'hi GET')

@@ -2,7 +2,7 @@
  *
  *   sandbox_driver SANDBOX SCRIPT [requests=N] [batch=N] [level=L] [profile=P] [cpu=US] [memory=KB] [show] [idle] [method=M] [body=TEXT]
  *
- * `show` prints every frame that comes back. `idle` prints memory after READY, after LOADED and after the run. Figures are of the sandbox alone. */
+ * `show` prints every frame that comes back. `idle` prints memory after READY, after LOADED and after the run. Every subrequest is answered at once with a file's head. Figures are of the sandbox alone. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "channel/frame.h"
@@ -21,7 +21,7 @@ typedef struct driver {
 	er_channel ch;
 	int wake_sandbox, wake_node;
 	pid_t pid;
-	bool show, idle, ready, loaded;
+	bool show, idle, ready, loaded, fetched;
 	unsigned answered, failed, done;
 	uint64_t cpu_us; /* said by the sandbox */
 	const char *level, *profile, *method, *body;
@@ -70,6 +70,33 @@ static void show(const er_frame *f, er_slice p)
 	putchar('\n');
 }
 
+/* An origin answers every subrequest: the head of a file as servers send it, with a body that stays in the node. */
+static void answer_fetch(driver *d, uint32_t id)
+{
+	er_buf b = {0};
+	const char *strings[] = {
+	    "OK",
+	    "server\nnginx/1.22.1\ndate\nMon, 23 Nov 2026 20:00:00 GMT\ncontent-type\ntext/html\ncontent-length\n10240\n"
+	    "last-modified\nMon, 23 Nov 2026 20:00:00 GMT\netag\n\"6560b1a2-2800\"\naccept-ranges\nbytes\n",
+	    "http://127.0.0.1:9310/"};
+	for (size_t i = 0; i < 3; i++) {
+		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
+		er_buf_put_cstr(&b, strings[i]);
+	}
+	er_frame f = {.type = ER_FRAME_SUB_HEAD,
+	              .id = id,
+	              .aux = 200,
+	              .arg = 10240,
+	              .flags = ER_FF_BODY | ER_FF_SUB,
+	              .n = (uint32_t)er_buf_len(&b)};
+	uint8_t *p = er_frame_write(&d->ch.out, &f);
+	if (p == NULL)
+		die("no room for an origin's answer");
+	memcpy(p, b.p, er_buf_len(&b));
+	er_buf_fini(&b);
+	d->fetched = true;
+}
+
 static void take(driver *d, const er_frame *f, er_slice payload)
 {
 	if (d->show)
@@ -91,6 +118,8 @@ static void take(driver *d, const er_frame *f, er_slice payload)
 		d->failed++;
 	if ((f->type == ER_FRAME_RESPONSE && (f->flags & ER_FF_DONE)) || f->type == ER_FRAME_DONE)
 		d->done++;
+	if (f->type == ER_FRAME_FETCH)
+		answer_fetch(d, f->id);
 	if (f->type == ER_FRAME_BODY_DATA) { /* a reader that reads */
 		er_frame credit = {.type = ER_FRAME_CREDIT, .id = f->id, .flags = f->flags & ER_FF_SUB, .arg = f->n};
 		if (!(f->flags & ER_FF_FIN) && er_frame_write(&d->ch.out, &credit) == NULL)
@@ -127,6 +156,9 @@ static bool step(driver *d, int ms)
 	uint64_t one = 1;
 	if (used && er_ring_release(&d->ch.in, used))
 		(void)!write(d->wake_sandbox, &one, sizeof one);
+	if (d->fetched)
+		wake(d);
+	d->fetched = false;
 	if (used || ms == 0 || !er_ring_sleep(&d->ch.in))
 		return used != 0;
 	struct pollfd p = {.fd = d->wake_node, .events = POLLIN};

@@ -11,10 +11,14 @@ typedef struct er_key {
 	bool sub;
 } er_key;
 
+static inline er_key er_key_from(uint64_t k)
+{
+	return (er_key){(uint32_t)(k >> 1), (k & 1) != 0};
+}
+
 static inline er_key er_key_of(er_value v)
 {
-	uint64_t k = er_js_to_u64(v);
-	return (er_key){(uint32_t)(k >> 1), (k & 1) != 0};
+	return er_key_from(er_js_to_u64(v));
 }
 
 static inline uint8_t er_key_flag(er_key k)
@@ -37,6 +41,10 @@ void er_report_fini(er_report *rep);
 /* Bytes of its three strings in a frame, and writing them. */
 uint32_t er_report_n(const er_report *rep);
 void er_report_put(const er_report *rep, er_writer *w);
+/* Makes er.slateWords and er.slateBytes. */
+void er_api_slate_start(void);
+/* Sends the answer that JavaScript wrote on the slate in this turn, if any. */
+void er_api_slate_take(void);
 /* Makes er.urlParts. */
 void er_api_url_start(void);
 /* Sends EXCEPTION. If memory ran out and it is fatal, the process ends. */

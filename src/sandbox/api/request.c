@@ -152,6 +152,55 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 		er_send_new(r->id, false, body, r);
 }
 
+/* The body of a subrequest, or the upload: the node has it, and JavaScript hears no more of it. */
+static er_key take_relayed(er_frame *f, uint64_t number)
+{
+	er_key relay = er_key_from(number);
+	er_sub *s = relay.sub ? er_sub_find(relay.id) : NULL;
+	f->flags |= ER_FF_RELAY;
+	if (s != NULL) {
+		s->down = false;
+		er_sub_settle(s);
+	}
+	return relay;
+}
+
+/* ---- the slate: a short answer without a call ---- */
+
+enum { SLATE_ID, SLATE_STATUS, SLATE_FLAGS, SLATE_REASON, SLATE_BLOCK, SLATE_BODY, SLATE_KEY, SLATE_WORDS };
+/* Where they lie. */
+enum { BLOCK_AT = 0, REASON_AT = 600, BODY_AT = 664, SLATE_BYTES = 1280 };
+static uint32_t slate_words[SLATE_WORDS];
+static uint8_t slate_bytes[SLATE_BYTES];
+
+void er_api_slate_start(void)
+{
+	er_engine_set("slateWords", er_js_u32_static(slate_words, SLATE_WORDS));
+	er_engine_set("slateBytes", er_js_u8_static(slate_bytes, SLATE_BYTES));
+}
+
+void er_api_slate_take(void)
+{
+	const uint32_t *w = slate_words;
+	if (w[SLATE_ID] == 0)
+		return;
+	er_request *r = er_request_find(w[SLATE_ID]);
+	slate_words[SLATE_ID] = 0;
+	size_t reason = w[SLATE_REASON], block = w[SLATE_BLOCK], body = w[SLATE_BODY];
+	ER_ASSERT(block <= REASON_AT && reason <= BODY_AT - REASON_AT && body <= SLATE_BYTES - BODY_AT);
+	if (r == NULL || r->over || r->draining)
+		return;
+	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)w[SLATE_STATUS], .flags = ER_FF_DONE};
+	er_key relay = {0};
+	if (w[SLATE_FLAGS] & BODY_WHOLE)
+		f.flags |= ER_FF_INLINE;
+	else if (w[SLATE_FLAGS] & BODY_RELAY)
+		relay = take_relayed(&f, w[SLATE_KEY]);
+	const uint8_t *p = slate_bytes;
+	respond(r, &f, er_slice_of(p + REASON_AT, reason), er_slice_of(p + BLOCK_AT, block), er_slice_of(p + BODY_AT, body),
+	        relay);
+}
+
 /* er.respond(id, status, reason, block, body, flags, key) */
 static ER_NATIVE(n_respond)
 {
@@ -166,13 +215,7 @@ static ER_NATIVE(n_respond)
 		f.flags |= ER_FF_DONE;
 	er_key relay = {0};
 	if (flags & BODY_RELAY) {
-		f.flags |= ER_FF_RELAY;
-		relay = er_key_of(argc > 6 ? argv[6] : NULL);
-		er_sub *s = relay.sub ? er_sub_find(relay.id) : NULL;
-		if (s != NULL) {
-			s->down = false;
-			er_sub_settle(s);
-		}
+		relay = take_relayed(&f, er_js_to_u64(argc > 6 ? argv[6] : NULL));
 	} else if (flags & BODY_STREAM) {
 		f.flags |= ER_FF_STREAM;
 	}

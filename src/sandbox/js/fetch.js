@@ -11,7 +11,6 @@ import { takeSource } from './streams-lazy.js';
 import { isAborted, onAbort, reasonOf } from './abort.js';
 import { abortError } from './dom-exception.js';
 import { sendStream } from './writer.js';
-import { listOfHeaders, headersFromBlock, GUARD_NONE } from './headers.js';
 
 const REDIRECT_MANUAL = 1, REDIRECT_ERROR = 2, CDN_PROXY = 4, SELF = 8;
 const BODY_WHOLE = 1, BODY_STREAM = 2, BODY_RELAY = 4;
@@ -25,8 +24,9 @@ function newFid() {
 }
 
 class Sub {
-	constructor(fid, scope, deferred) {
+	constructor(fid, scope, deferred, url) {
 		this.fid = fid;
+		this.url = url;
 		this.scope = scope;
 		this.deferred = deferred;
 		this.body = null;
@@ -96,7 +96,7 @@ function start(input, init) {
 		throw new Err(`Too many subrequests: a request may make ${subrequests}`);
 
 	const fid = newFid();
-	const sub = new Sub(fid, scope, new Deferred());
+	const sub = new Sub(fid, scope, new Deferred(), url);
 	const { promise } = sub.deferred;
 	send(sub, request, raw, parts, url);
 	subs.set(fid, sub);
@@ -114,7 +114,7 @@ function options(request, extra) {
 	return o;
 }
 function send(sub, request, raw, parts, url) {
-	const block = sendable(parts.block);
+	const { block } = parts;
 	const o = options(request, parts.extra) | (parts.self ? SELF : 0);
 	const { method } = request;
 	const { fid, scope } = sub;
@@ -145,14 +145,6 @@ async function upload(sub, reader) {
 	const e = await sendStream(sub.fid * 2 + 1, sub.scope, reader);
 	if (e !== undefined) sub.reject(e);
 }
-/** Drops what the node's raw block still has of the connection (host and the like). */
-function sendable(block) {
-	if (block === '') return block;
-	const list = listOfHeaders(headersFromBlock(block, GUARD_NONE));
-	let out = '';
-	for (let i = 0; i < list.length; i += 2) out += list[i] + '\n' + list[i + 1] + '\n';
-	return out;
-}
 let fetchData = null;
 export function dataThrough(fn) {
 	fetchData = fn;
@@ -179,7 +171,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 		// An abort must still reach the body; the entry goes with the request.
 		subs.delete(fid);
 	}
-	d.resolve(nodeResponse(status, reason, block, urls, body));
+	d.resolve(nodeResponse(status, reason ?? 'OK', block, urls ?? sub.url, body));
 }
 /** hooks.subFail */
 export function subFail(fid, kind, text) {

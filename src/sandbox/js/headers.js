@@ -1,7 +1,7 @@
 // Headers (WHATWG Fetch 5.1). The list is flat, [name, value, name, value, ...], names in lower case, in order of arrival;
 // one that came from the node stays an unparsed block until somebody looks.
 import {
-	TypeErr, RangeErr, arraySort, getOwnPropertyDescriptor, isArray, keys, listOf, lower, newMap, newSet, ownKeys, regexp, strSplit, symIterator,
+	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, newSet, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 
@@ -68,8 +68,7 @@ export function blockOf(init, type) {
 	for (let i = 0; i < ks.length; i++) {
 		const k = ks[i];
 		if (typeof k !== 'string') return undefined;
-		const d = getOwnPropertyDescriptor(init, k);
-		if (d === undefined || !d.enumerable) continue;
+		if (!propertyIsEnumerable(init, k)) continue;
 		const name = headerName(k);
 		const value = headerValue(init[k]);
 		if (FORBIDDEN.has(name)) continue;
@@ -104,7 +103,7 @@ const HeadersIterator = iteratorClass('Headers', (h, at) => sorted(h)[at]);
 export let isHeaders;
 export let headersFromBlock; // (block, guard)
 export let blockOfHeaders;
-export let listOfHeaders;
+export let sendableBlock; // the same without what concerns the connection
 export let setGuard;
 export let headersHas;
 export let headersGet;
@@ -251,12 +250,24 @@ export class Headers {
 		list[list.length] = name;
 		list[list.length] = value;
 	}
+	/** What is in another Headers was checked when it came there. */
+	static #copy(h, from) {
+		const list = Headers.#of(from), to = h.#list, filter = h.#guard !== GUARD_NONE;
+		let size = 0, n = to.length;
+		for (let i = 0; i < list.length; i += 2) {
+			const name = list[i], value = list[i + 1];
+			if (filter && FORBIDDEN.has(name)) continue;
+			to[n++] = name;
+			to[n++] = value;
+			size += name.length + value.length;
+		}
+		h.#grow(size);
+	}
 	/** Fetch 5.1 "fill": a sequence of pairs, a record, or another Headers. */
 	static #fill(h, init) {
 		if (!isObject(init)) throw new TypeErr('Headers are made of an object, an array of pairs or other Headers');
 		if (#list in init && init[symIterator] === Headers.prototype[symIterator]) {
-			const list = Headers.#of(init);
-			for (let i = 0; i < list.length; i += 2) h.append(list[i], list[i + 1]);
+			Headers.#copy(h, init);
 			return;
 		}
 		const method = init[symIterator];
@@ -276,8 +287,7 @@ export class Headers {
 		const ks = ownKeys(init);
 		const flat = [];
 		for (let i = 0; i < ks.length; i++) {
-			const d = getOwnPropertyDescriptor(init, ks[i]);
-			if (d === undefined || !d.enumerable) continue;
+			if (!propertyIsEnumerable(init, ks[i])) continue;
 			const k = byteString(ks[i]);
 			flat[flat.length] = k;
 			flat[flat.length] = byteString(init[k]);
@@ -288,7 +298,6 @@ export class Headers {
 	static {
 		isHeaders = (h) => typeof h === 'object' && h !== null && #list in h;
 		headersFromBlock = (block, guard) => new Headers(INTERNAL, block, guard);
-		listOfHeaders = (h) => Headers.#of(h);
 		headersGet = (h, name) => Headers.#lookUp(Headers.#of(h), name);
 		headersHas = (h, name) => Headers.#lookUp(Headers.#of(h), name) !== null;
 		headersPut = (h, name, value) => Headers.#put(h, Headers.#of(h), name, value);
@@ -298,6 +307,12 @@ export class Headers {
 		};
 		setGuard = (h, guard) => {
 			h.#guard = guard;
+		};
+		sendableBlock = (h) => {
+			const list = Headers.#of(h);
+			let out = '';
+			for (let i = 0; i < list.length; i += 2) if (!FORBIDDEN.has(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
+			return out;
 		};
 		blockOfHeaders = (h) => {
 			if (h.#list === null) return h.#block;

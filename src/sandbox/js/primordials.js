@@ -84,7 +84,8 @@ export const {
 } = Object;
 export const hasOwn = Object.hasOwn;
 export const objToString = uncurry(Object.prototype.toString);
-export const propertyIsEnumerable = uncurry(Object.prototype.propertyIsEnumerable);
+const enumerable = Object.prototype.propertyIsEnumerable;
+export const propertyIsEnumerable = (o, ...a) => apply(enumerable, o, a);
 export const hasInstance = uncurry(Function.prototype[Symbol.hasInstance]);
 export const fnToString = uncurry(Function.prototype.toString);
 

@@ -3,7 +3,7 @@ import * as er from './natives.js';
 import { TypeErr, arrayIncludes, defineProperty, freeze, regexp, strSplit, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
-	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
+	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders, sendableBlock,
 } from './headers.js';
 import { SPENT, extract, extractedType, isStreamRaw, mixBody, simplest, teeRaw, usable } from './body.js';
 import { NodeBody } from './node-body.js';
@@ -93,7 +93,7 @@ export class Request {
 		this.#method = from.method;
 		this.#redirect = from.redirect;
 		this.#extra = from.#extra;
-		this.#block = blockOfHeaders(from.headers);
+		this.#block = sendableBlock(from.headers);
 		this.#signal = from.#node ? signalOf(from.#scope) : from.#signal;
 	}
 	#options(o) {
@@ -133,8 +133,7 @@ export class Request {
 		const given = o.headers;
 		if (given === undefined) return;
 		if (isHeaders(given)) {
-			this.#headers = headersFromBlock('', GUARD_MESSAGE);
-			fillHeaders(this.#headers, given);
+			this.#block = sendableBlock(given);
 			return;
 		}
 		if (isObject(given) && given[Symbol_iterator] === undefined) {
@@ -273,7 +272,7 @@ export class Request {
 		};
 		fetchParts = (r) => ({
 			self: r.#scope !== null,
-			block: r.#headers !== null ? blockOfHeaders(r.#headers) : r.#block !== null ? r.#block : er.reqBlock(Request.#id(r)),
+			block: r.#headers !== null ? sendableBlock(r.#headers) : r.#block !== null ? r.#block : sendableBlock(r.headers),
 			signal: r.#node ? null : r.#signal,
 			extra: r.#extra,
 		});

@@ -14,7 +14,7 @@ export class Scope {
 		this.waits = 0; // waitUntil promises not settled
 		this.subrequests = 0;
 		this.timers = null; // Set of timer ids
-		this.enders = null; // Set of objects with ended(kind)
+		this.enders = null; // objects with ended(kind), in order
 		this.controller = null; // of request.signal
 		this.info = undefined;
 		this.dispatchedTo = false; // the synchronous part of the event is done
@@ -63,16 +63,20 @@ export function enterScope(s) {
 }
 
 export function hang(s, ender) {
-	if (s.enders === null) s.enders = newEnders();
-	s.enders.add(ender);
+	if (s.enders === null) s.enders = [ender];
+	else s.enders[s.enders.length] = ender;
 }
+/** They are few: as a rule one or two at a time. */
 export function unhang(s, ender) {
-	if (s.enders !== null) s.enders.delete(ender);
+	const list = s.enders;
+	if (list === null) return;
+	let to = 0;
+	for (let i = 0; i < list.length; i++) if (list[i] !== ender) list[to++] = list[i];
+	if (to === 0) s.enders = null;
+	else list.length = to;
 }
-let newEnders;
 let dropTimers;
-export function scopeNeeds(newSet, drop) {
-	newEnders = newSet;
+export function scopeNeeds(drop) {
 	dropTimers = drop;
 }
 
@@ -85,7 +89,7 @@ export function close(s, kind) {
 	if (s.enders !== null) {
 		const { enders } = s;
 		s.enders = null;
-		enders.forEach((e) => e.ended(kind));
+		for (let i = 0; i < enders.length; i++) enders[i].ended(kind);
 	}
 }
 /** Ends the request if nothing holds it any more. */

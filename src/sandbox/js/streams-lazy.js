@@ -45,10 +45,12 @@ export function streams() {
 export let sourceOf; // (stream) -> NodeBody | string | bytes while nothing has been taken of it, else undefined
 export let takeSource; // the same, and the stream is locked and disturbed from now on
 export let become;
+let real; // it is a stream of the script's, or has become one
 
 export class LazyStream {
 	#source; // undefined: spent natively or become a real stream
 	#spent = false;
+	#real = false;
 	constructor(source) {
 		this.#source = source;
 		if (exports_ !== null) become(this);
@@ -58,6 +60,7 @@ export class LazyStream {
 		return this.#spent;
 	}
 	static {
+		real = (s) => (#real in s ? s.#real : getOwnPropertyDescriptor(s, '_state') !== undefined);
 		sourceOf = (s) => (#source in s && !s.#spent && !isTouched(s) ? s.#source : undefined);
 		takeSource = (s) => {
 			const source = sourceOf(s);
@@ -79,12 +82,12 @@ export class LazyStream {
 			setPrototypeOf(s, ReadableStream.prototype);
 			for (let i = 0; i < SLOTS.length; i++) defineProperty(s, SLOTS[i], { value: r[SLOTS[i]], writable: true, configurable: true, enumerable: false });
 			controller._controlledReadableByteStream = s;
+			s.#real = true;
 			if (s.#spent) lockSpent(s);
 			return s;
 		};
 	}
 }
-const real = (s) => getOwnPropertyDescriptor(s, '_state') !== undefined;
 const isTouched = (s) => real(s) && (s._disturbed || s._reader !== undefined || s._state !== 'readable');
 function lockSpent(s) {
 	s.getReader();

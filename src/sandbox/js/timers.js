@@ -15,7 +15,7 @@ class Timer {
 	}
 }
 
-scopeNeeds(newSet, (s) => {
+scopeNeeds((s) => {
 	s.timers.forEach((tid) => timers.delete(tid));
 	s.timers = null;
 });
