@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -191,18 +190,6 @@ static bool converse(probe *p, er_err *err)
 	return true;
 }
 
-static bool find_sandbox(char *path, size_t cap, er_err *err)
-{
-	const char *given = getenv("ER_SANDBOX");
-	ssize_t n = readlink("/proc/self/exe", path, cap);
-	while (n > 0 && path[n - 1] != '/')
-		n--;
-	int len = given ? snprintf(path, cap, "%s", given) : n > 0 ? snprintf(path + n, cap - (size_t)n, "er-sandbox") : -1;
-	if (len < 0 || (size_t)len >= cap - (given ? 0 : (size_t)n) || access(path, X_OK) != 0)
-		return er_fail(err, ER_ERR_UNAVAILABLE, "er-sandbox is not beside er; `make build` leaves both in build/");
-	return true;
-}
-
 bool er_probe_run(er_arena *a, const er_routine *r, er_probe *out, er_err *err)
 {
 	*out = (er_probe){0};
@@ -210,7 +197,7 @@ bool er_probe_run(er_arena *a, const er_routine *r, er_probe *out, er_err *err)
 	char path[PATH_MAX];
 	er_spawner sp = {0};
 	er_err ignored;
-	if (!find_sandbox(path, sizeof path, err) ||
+	if (!er_spawner_find_program(NULL, path, sizeof path, err) ||
 	    !er_spawner_start(&sp, &(er_spawner_config){.sandbox_path = path, .n_sockets = 1, .want = ER_LEVEL_FULL}, err))
 		return false;
 	p.sock = sp.sockets[0];

@@ -53,27 +53,6 @@ static void more_state(void *ctx, er_buf *out)
 
 /* ---- starting ---- */
 
-/* er-sandbox beside this executable, or what ER_SANDBOX says. */
-static bool sandbox_path(const er_node_options *o, char *out, size_t cap, er_err *err)
-{
-	const char *given = o->sandbox_path != NULL ? o->sandbox_path : getenv("ER_SANDBOX");
-	if (given != NULL && given[0] != '\0') {
-		char *full = realpath(given, NULL);
-		if (full == NULL)
-			return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find the sandbox program %s", given);
-		snprintf(out, cap, "%s", full);
-		free(full);
-		return true;
-	}
-	ssize_t len = readlink("/proc/self/exe", out, cap - 16);
-	if (len <= 0)
-		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find out where this program is");
-	while (len > 0 && out[len - 1] != '/')
-		len--;
-	snprintf(out + len, cap - (size_t)len, "er-sandbox");
-	return true;
-}
-
 static void find_own_addresses(er_node *n)
 {
 	struct ifaddrs *list;
@@ -174,13 +153,14 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 		return true;
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
-		const er_isolate_stats *s = er_worker_view(n->workers[i], false).isolate;
-		const volatile er_isolate_stats *now = s;
-		if (now->pool_ready > 0 && now->level >= n->config->min_level) {
+		er_isolate_stats now;
+		er_isolate_stats_copy(&now, er_worker_view(n->workers[i], false).isolate);
+		er_level level = (er_level)now.level;
+		if (now.pool_ready > 0 && level >= n->config->min_level) {
 			i++;
 			continue;
 		}
-		if (now->level != ER_LEVEL_NONE && now->level < n->config->min_level)
+		if (level != ER_LEVEL_NONE && level < n->config->min_level)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "sandboxes reach only level \"%s\" here, and sandbox.minLevel is \"%s\". For \"full\": run as root, or allow "
@@ -188,8 +168,8 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 			    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: a seccomp profile that permits unshare and "
 			    "mount). "
 			    "Or accept less: \"sandbox\": {\"minLevel\": \"%s\"}",
-			    er_level_name(now->level), er_level_name(n->config->min_level), er_level_name(now->level));
-		if (now->spawn_failures >= 3)
+			    er_level_name(level), er_level_name(n->config->min_level), er_level_name(level));
+		if (now.spawn_failures >= 3)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "no sandbox gets ready (the log above says why). For level \"full\" run as root, or allow unprivileged user "
@@ -264,7 +244,7 @@ static bool start_listening(er_node *n, er_err *err)
 static bool start(er_node *n, const er_node_options *o, er_err *err)
 {
 	char path[PATH_MAX];
-	if (!sandbox_path(o, path, sizeof path, err))
+	if (!er_spawner_find_program(o->sandbox_path, path, sizeof path, err))
 		return false;
 	er_spawner_config sc = {.sandbox_path = path,
 	                        .n_sockets = n->file->threads,
@@ -519,7 +499,8 @@ void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
 	snprintf(out, cap, "%s", "");
 	if (n->n == 0)
 		return;
-	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
-	snprintf(out, cap, "%.63s", s->engine);
-	*level = s->level;
+	er_isolate_stats now;
+	er_isolate_stats_copy(&now, er_worker_view(n->workers[0], n->stopping).isolate);
+	snprintf(out, cap, "%.63s", now.engine);
+	*level = (er_level)now.level;
 }
