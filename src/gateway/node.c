@@ -153,14 +153,13 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 		return true;
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
-		er_isolate_stats now;
-		er_isolate_stats_copy(&now, er_worker_view(n->workers[i], false).isolate);
-		er_level level = (er_level)now.level;
-		if (now.pool_ready > 0 && level >= n->config->min_level) {
+		const er_isolate_stats *s = er_worker_view(n->workers[i], false).isolate;
+		const volatile er_isolate_stats *now = s;
+		if (now->pool_ready > 0 && now->level >= n->config->min_level) {
 			i++;
 			continue;
 		}
-		if (level != ER_LEVEL_NONE && level < n->config->min_level)
+		if (now->level != ER_LEVEL_NONE && now->level < n->config->min_level)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "sandboxes reach only level \"%s\" here, and sandbox.minLevel is \"%s\". For \"full\": run as root, or allow "
@@ -168,8 +167,8 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 			    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: a seccomp profile that permits unshare and "
 			    "mount). "
 			    "Or accept less: \"sandbox\": {\"minLevel\": \"%s\"}",
-			    er_level_name(level), er_level_name(n->config->min_level), er_level_name(level));
-		if (now.spawn_failures >= 3)
+			    er_level_name(now->level), er_level_name(n->config->min_level), er_level_name(now->level));
+		if (now->spawn_failures >= 3)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "no sandbox gets ready (the log above says why). For level \"full\" run as root, or allow unprivileged user "
@@ -499,8 +498,7 @@ void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
 	snprintf(out, cap, "%s", "");
 	if (n->n == 0)
 		return;
-	er_isolate_stats now;
-	er_isolate_stats_copy(&now, er_worker_view(n->workers[0], n->stopping).isolate);
-	snprintf(out, cap, "%.63s", now.engine);
-	*level = (er_level)now.level;
+	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
+	snprintf(out, cap, "%.63s", s->engine);
+	*level = s->level;
 }

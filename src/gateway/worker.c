@@ -138,7 +138,7 @@ static void stop(er_worker *w, bool handed_over)
 	}
 	w->stopping = true;
 	er_worker_finish_change(w);
-	er_isolate_stats_copy(&w->last_isolate, er_isolate_host_stats(w->isolate));
+	w->last_isolate = *er_isolate_host_stats(w->isolate);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_drain(w->doors[e].server, !handed_over ? 0 : drain_ms / 2 < PATIENCE_MS ? drain_ms / 2 : PATIENCE_MS);
 	w->drain_until_ms = uv_now(&w->loop) + drain_ms;

@@ -67,10 +67,8 @@ static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 	er_slice engine = er_get_string(&r);
 	if (box->state != BOX_STARTING || r.bad)
 		return false;
-	_Alignas(uint64_t) char name[sizeof h->stats.engine] = "";
-	snprintf(name, sizeof name, "%.*s", ER_FMT(er_slice_head(engine, sizeof name - 1)));
-	er_words_copy(h->stats.engine, name, sizeof name);
-	__atomic_store_n(&h->stats.level, f->aux, __ATOMIC_RELAXED);
+	h->stats.level = f->aux;
+	snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
 	if (f->aux < h->config.min_level) {
 		er_log(ER_LOG_ERROR, "isolate", "a sandbox reached level \"%s\" only, \"%s\" is the least allowed", er_level_name(f->aux),
 		       er_level_name(h->config.min_level));
@@ -180,7 +178,7 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 	uv_unref((uv_handle_t *)&box->poll);
 	er_list_push(&h->active, &box->active);
 	h->open_handles++;
-	er_count(&h->stats.spawned, 1);
+	h->stats.spawned++;
 	box->counted = true;
 	box->demoted = geteuid() == 0; /* it starts in the background */
 	h->starting[profile]++;

@@ -244,13 +244,6 @@ bool er_isolate_busy(const er_isolate_host *h)
 	return false;
 }
 
-_Static_assert(sizeof(er_isolate_stats) % sizeof(uint64_t) == 0, "statistics are an array of words");
-
-void er_isolate_stats_copy(er_isolate_stats *to, const er_isolate_stats *from)
-{
-	er_words_copy(to, from, sizeof *to);
-}
-
 const er_isolate_stats *er_isolate_host_stats(const er_isolate_host *h)
 {
 	return &h->stats;

@@ -21,7 +21,7 @@ er_instance *er_instance_new(er_service *s)
 	in->last_used_us = er_clock_mono_us();
 	s->n_instances++;
 	h->n_instances++;
-	er_count(&h->stats.instances, 1);
+	h->stats.instances++;
 	er_list_remove(&s->resting);
 	er_load_code(in);
 	return in;
@@ -55,7 +55,7 @@ static void instance_free(er_instance *in)
 	er_routine_drop(in->routine, in->code);
 	er_routine_unref(in->routine);
 	in->host->n_instances--;
-	er_count(&in->host->stats.instances, UINT64_MAX);
+	in->host->stats.instances--;
 	in->magic = 0;
 	er_free(in);
 	s->n_instances--;
@@ -377,7 +377,7 @@ void er_instance_died(er_instance *in, int wait_status)
 	} else if (!v.clean) {
 		if (v.why == ER_ERR_CRASH)
 			log_crash(in, wait_status);
-		er_count(&h->stats.kills[v.why], 1);
+		h->stats.kills[v.why]++;
 		if (h->config.events.killed)
 			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);
 		er_service_failed(s, v.why);

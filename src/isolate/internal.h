@@ -333,20 +333,6 @@ struct er_isolate_host {
 	void *on_closed_ctx;
 };
 
-/* A word of the statistics, which other threads read. */
-static inline void er_count(uint64_t *word, uint64_t by)
-{
-	__atomic_store_n(word, *word + by, __ATOMIC_RELAXED);
-}
-/* So that each word by itself is right; n is a multiple of 8. */
-static inline void er_words_copy(void *to, const void *from, size_t n)
-{
-	uint64_t *a = to;
-	const uint64_t *b = from;
-	for (size_t i = 0; i < n / sizeof *a; i++)
-		__atomic_store_n(&a[i], __atomic_load_n(&b[i], __ATOMIC_RELAXED), __ATOMIC_RELAXED);
-}
-
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);

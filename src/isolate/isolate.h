@@ -38,11 +38,9 @@ typedef struct er_isolate_config {
 typedef struct er_isolate_stats {
 	uint64_t pool_ready, instances, cold_starts, spawned, spawn_failures, suspended;
 	uint64_t kills[ER_ERR_COUNT_];
-	uint64_t level; /* er_level, reached by the last sandbox */
+	er_level level; /* reached by the last sandbox */
 	char engine[64];
 } er_isolate_stats;
-/* Word by word, for a copy that another thread's writing does not tear within one: the way to read `level` and `engine`. */
-void er_isolate_stats_copy(er_isolate_stats *to, const er_isolate_stats *from);
 
 /* `spawner`: this thread's socket to the spawner. `origin`: for subrequests. `standard`: the standard CDN process, for fetch(event.request) and for PASS. */
 er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *origin, const er_handler *standard,

@@ -18,7 +18,7 @@ static void start_some(er_isolate_host *h, enum er_profile p, unsigned want)
 	while (h->starting[p] < want && h->starting[p] < STARTING_AT_ONCE) {
 		er_err err = {0};
 		if (er_box_start(h, p, &err) == NULL) {
-			er_count(&h->stats.spawn_failures, 1);
+			h->stats.spawn_failures++;
 			h->spawn_not_before_us = er_clock_mono_us() + 1000000U;
 			er_log(ER_LOG_ERROR, "isolate", "%s", err.text);
 			return;
@@ -34,7 +34,7 @@ void er_pool_fill(er_isolate_host *h)
 	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++) {
 		unsigned warm = count(&h->warm[p]), need = size[p] + count(&h->waiting[p]);
 		if (p == ER_PROFILE_STANDARD)
-			__atomic_store_n(&h->stats.pool_ready, warm, __ATOMIC_RELAXED);
+			h->stats.pool_ready = warm;
 		if (need > warm)
 			start_some(h, p, need - warm);
 	}
@@ -77,7 +77,7 @@ void er_pool_box_lost(er_box *box, const char *why)
 		return;
 	h->starting[box->profile] -= box->counted; /* so that the next one is asked for now, not at the next sweep */
 	box->counted = false;
-	er_count(&h->stats.spawn_failures, 1);
+	h->stats.spawn_failures++;
 	h->spawn_strikes++;
 	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);
 	unsigned wait_s = h->spawn_strikes < STRIKES ? 0 : h->spawn_strikes < 10 ? 1 : 5;
