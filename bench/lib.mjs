@@ -141,8 +141,8 @@ export function wrk(port, target, { seconds, connections = 64, host = 'localhost
 }
 const time = m => (m ? Number(m[1]) * { us: 0.001, ms: 1, s: 1000 }[m[2]] : NaN)
 
-/** The open-loop generator (bench/load.c): a fixed rate, latency from the moment a request was due. */
-export function load(port, { rate, seconds, host = 'localhost', connections = 64, target = '/' }) {
+/** The open-loop generator (bench/load.c): a fixed rate, latency from the moment a request was due. `core` null: wherever the kernel puts it. */
+export function load(port, { rate, seconds, host = 'localhost', connections = 64, target = '/', core = LOAD_CORE }) {
 	const program = path.join(root, 'build', 'er-load')
 	const source = path.join(here, 'load.c')
 	if (!fs.existsSync(program) || fs.statSync(program).mtimeMs < fs.statSync(source).mtimeMs) {
@@ -150,7 +150,9 @@ export function load(port, { rate, seconds, host = 'localhost', connections = 64
 		execFileSync('gcc', ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-o', program, source])
 	}
 	return new Promise((resolve, reject) => {
-		const child = spawn('taskset', ['-c', LOAD_CORE, program, String(port), host, target, String(rate), String(seconds), String(connections)], { stdio: ['ignore', 'pipe', 'inherit'] })
+		const command = [program, String(port), host, target, String(rate), String(seconds), String(connections)]
+		if (core !== null) command.unshift('taskset', '-c', core)
+		const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
 		let text = ''
 		child.stdout.on('data', d => (text += d))
 		child.on('error', reject)

@@ -1,5 +1,9 @@
 #include "base/sched.h"
 
+#include <dirent.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,4 +24,35 @@ void er_sched_slice(uint32_t us)
 	a.size = sizeof a;
 	a.runtime = us * 1000ULL;
 	(void)syscall(SYS_sched_setattr, 0, &a, 0);
+}
+
+static void set_threads(pid_t pid, const attributes *a)
+{
+	attributes copy = *a;
+	(void)syscall(SYS_sched_setattr, pid, &copy, 0);
+	if (pid == 0)
+		return;
+	char path[32];
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	DIR *tasks = opendir(path);
+	if (tasks == NULL)
+		return;
+	for (const struct dirent *d; (d = readdir(tasks)) != NULL;) {
+		long tid = strtol(d->d_name, NULL, 10);
+		copy = *a;
+		if (tid > 0 && tid != pid)
+			(void)syscall(SYS_sched_setattr, (pid_t)tid, &copy, 0);
+	}
+	closedir(tasks);
+}
+
+void er_sched_background(pid_t pid)
+{
+	set_threads(pid, &(attributes){.size = sizeof(attributes), .policy = SCHED_IDLE});
+}
+
+void er_sched_foreground(pid_t pid, int nice, uint32_t slice_us)
+{
+	set_threads(pid,
+	            &(attributes){.size = sizeof(attributes), .policy = SCHED_OTHER, .nice = nice, .runtime = slice_us * 1000ULL});
 }

@@ -103,6 +103,18 @@ static const er_option *find(const er_command *cmd, er_slice arg)
 	return NULL;
 }
 
+/* The argument that the usage line names behind `n` others: capitals or a choice, and no option. */
+static er_slice missing(const er_command *cmd, size_t n)
+{
+	er_slice rest = er_slice_cstr(cmd->usage), word;
+	while (er_slice_split(&rest, ' ', &word)) {
+		bool named = word.n && ((word.p[0] >= 'A' && word.p[0] <= 'Z') || er_slice_find(word, '|') < word.n);
+		if (named && n-- == 0)
+			return word;
+	}
+	return ER_LIT("see its usage");
+}
+
 int er_args_parse(const er_command *cmd, int argc, char **argv, const char **words)
 {
 	size_t n_words = 0;
@@ -144,6 +156,6 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 		}
 	}
 	if (n_words < cmd->least_words)
-		return usage(cmd, "an argument is missing", n_words ? er_slice_cstr(words[n_words - 1]) : er_slice_cstr(argv[0]));
+		return usage(cmd, "an argument is missing", missing(cmd, n_words));
 	return -1;
 }

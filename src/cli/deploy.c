@@ -80,6 +80,8 @@ static void show_live(deploy *d, const json_t *answer)
 	else if (json_is_integer(previous) && json_integer_value(previous) > 0)
 		before = er_arena_printf(a, ", instead of version %lld", (long long)json_integer_value(previous));
 	er_slice now = split_text(a, json_object_get(answer, "versions"));
+	if (json_equal(list, json_object_get(answer, "versions")))
+		before = ER_LIT(", as before");
 	step(d, ER_GREEN, "live", er_arena_printf(a, "%.*s in %s%.*s", ER_FMT(now), d->env, ER_FMT(before)), d->live_us);
 }
 
@@ -199,7 +201,7 @@ static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
 	     d->upload_us);
 	er_slice checked = ER_LIT("the same code was checked before");
 	if (json_is_object(probe))
-		checked = er_arena_printf(a, "top-level code used %.*s CPU, the sandbox %.*s",
+		checked = er_arena_printf(a, "top-level code used %.*s CPU, an instance has %.*s",
 		                          ER_FMT(er_show_us(a, er_json_u64(probe, "cpu_us"))),
 		                          ER_FMT(er_show_size(a, er_json_u64(probe, "memory_kb") * 1024)));
 	step(d, ER_GREEN, "checked", checked, d->check_us);

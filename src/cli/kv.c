@@ -285,7 +285,7 @@ int er_cmd_kv_put(int argc, char **argv)
 		if (r.json)
 			er_remote_done(&a);
 		else
-			er_show_printf("stored %s in %s, %zu bytes\n", p.words[1], p.words[0], call.body.n);
+			er_show_printf("stored %s in %s, %zu byte%s\n", p.words[1], p.words[0], call.body.n, call.body.n == 1 ? "" : "s");
 	}
 	er_buf_fini(&bytes);
 	er_answer_fini(&a);

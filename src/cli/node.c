@@ -515,8 +515,7 @@ int er_cmd_node(int argc, char **argv)
 	    "er node check says whether a configuration is right; er node backup and er node restore copy a node's data (--help of "
 	    "each tells more).\n"
 	    "Signals: INT and TERM finish what runs and end (a second one: at once); HUP reads the configuration again; USR1 opens "
-	    "the\n"
-	    "access log anew; USR2 starts the program on disk, which takes over without a refused connection.\n"
+	    "the access log anew; USR2 starts the program on disk, which takes over without a refused connection.\n"
 	    "Exit status: 0 ended as asked, 1 failed, 2 called wrongly.\n";
 	const er_command cmd = {
 	    .usage = "er node [--config FILE] [--listen ADDR]... [--admin ADDR] [--origin URL] [options]",

@@ -147,8 +147,8 @@ static int restore(const char *const words[2], const char *key, bool json)
 		er_buf_printf(&b, ",\"sequence\":%llu,\"routines\":%zu,\"deployed\":%zu}\n", (unsigned long long)sequence, routines,
 		              deployed);
 	} else {
-		er_buf_printf(&b, "restored %s: change %llu, %zu routines, %zu deployments in force\n", words[1],
-		              (unsigned long long)sequence, routines, deployed);
+		er_buf_printf(&b, "restored %s: change %llu, %zu routine%s, %zu deployment%s in force\n", words[1],
+		              (unsigned long long)sequence, routines, routines == 1 ? "" : "s", deployed, deployed == 1 ? "" : "s");
 		if (key == NULL)
 			er_buf_printf(&b, "If there are secrets, put the old node's key to %s/key before the node starts.\n", words[1]);
 	}

@@ -281,8 +281,7 @@ int er_cmd_node_check(int argc, char **argv)
 	const er_command cmd = {
 	    .usage = "er node check [--config FILE] [--probe] [--json]",
 	    .about = "Says whether a node would start (or reload) with this configuration: reads it and every file that it names, "
-	             "and shows\n"
-	             "what the node would do. Opens no port and writes nothing; a node that runs is not touched.",
+	             "and shows what the node would do. Opens no port and writes nothing; a node that runs is not touched.",
 	    .details = "Exit status: 0 it would, 1 it would not (each reason with its place), 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,

@@ -5,29 +5,79 @@
 
 #include <stdio.h>
 
-/* The node's own state: numbers and words that it says, "name value" each. */
+/* ---- the node ---- */
+
+static void fact(er_buf *b, const char *name)
+{
+	er_buf_printf(b, "%s%-12s ", er_buf_len(b) ? "\n" : "", name);
+}
+
+static er_slice size_of(er_remote *r, const json_t *node, const char *key)
+{
+	return er_show_size(&r->arena, er_json_u64(node, key));
+}
+
+static er_slice uptime(er_arena *a, uint64_t s)
+{
+	unsigned long long days = s / 86400, hours = s / 3600 % 24, minutes = s / 60 % 60;
+	if (days)
+		return er_arena_printf(a, "%llu d %llu h", days, hours);
+	if (hours)
+		return er_arena_printf(a, "%llu h %llu min", hours, minutes);
+	return minutes ? er_arena_printf(a, "%llu min", minutes) : er_arena_printf(a, "%llu s", (unsigned long long)s);
+}
+
+static void put_listeners(er_buf *b, const json_t *list)
+{
+	size_t i;
+	json_t *one;
+	fact(b, "clients at");
+	json_array_foreach(list, i, one)
+	{
+		bool staging = er_slice_eq(er_slice_cstr(er_json_str(one, "environment")), ER_LIT("staging"));
+		er_buf_printf(b, "%s%s%s", i ? ", " : "", er_json_str(one, "address"), staging ? " (staging)" : "");
+	}
+}
+
+#define NUMBER(node, key) (unsigned long long)er_json_u64(node, key)
+
+/* A line a kind of fact; all of them are in --json. */
 static void show_node(er_remote *r, const json_t *node)
 {
-	er_buf b = {0};
-	const char *key;
-	json_t *v;
-	er_buf_printf(&b, "node %s", er_target_shown(&r->target));
-	json_object_foreach((json_t *)(uintptr_t)node, key, v)
-	{
-		if (json_is_string(v))
-			er_buf_printf(&b, ", %s %s", key, json_string_value(v));
-		else if (json_is_integer(v))
-			er_buf_printf(&b, ", %s %lld", key, (long long)json_integer_value(v));
-		else if (json_is_boolean(v) && json_is_true(v))
-			er_buf_printf(&b, ", %s", key);
+	er_buf b = {0}, safe = {0};
+	const char *reload = er_json_str(node, "last_reload");
+	const json_t *listen = json_object_get(node, "listen");
+	fact(&b, "node");
+	er_buf_printf(&b, "%s: %s for %.*s, process %llu", er_target_shown(&r->target), er_json_str(node, "status"),
+	              ER_FMT(uptime(&r->arena, er_json_u64(node, "uptime_s"))), NUMBER(node, "pid"));
+	fact(&b, "version");
+	er_buf_printf(&b, "%s with %s, sandbox level %s", er_json_str(node, "version"), er_json_str(node, "engine"),
+	              er_json_str(node, "level"));
+	if (json_array_size(listen))
+		put_listeners(&b, listen);
+	fact(&b, "load");
+	er_buf_printf(&b, "%llu connections, %llu instances and %llu warm sandboxes on %llu threads", NUMBER(node, "connections"),
+	              NUMBER(node, "instances"), NUMBER(node, "pool"), NUMBER(node, "threads"));
+	fact(&b, "memory");
+	er_buf_printf(&b, "%.*s without sandboxes, %llu descriptors", ER_FMT(size_of(r, node, "resident_bytes")),
+	              NUMBER(node, "fds"));
+	if (json_object_get(node, "store_bytes")) {
+		fact(&b, "store");
+		er_buf_printf(&b, "%llu routines, change %llu, %.*s", NUMBER(node, "routines"), NUMBER(node, "sequence"),
+		              ER_FMT(size_of(r, node, "store_bytes")));
 	}
-	er_buf line = {0};
-	er_term_put_safe(&line, er_buf_slice(&b), false, false);
-	er_buf_puts(&line, "\n\n");
-	er_show_print(er_buf_slice(&line));
-	er_buf_fini(&line);
+	if (*reload && !er_slice_eq(er_slice_cstr(reload), ER_LIT("ok"))) {
+		fact(&b, "node.jsonc");
+		er_buf_puts(&b, "the last reload was refused, the configuration before is in force; the node's log says why");
+	}
+	er_term_put_safe(&safe, er_buf_slice(&b), true, false);
+	er_buf_puts(&safe, "\n\n");
+	er_show_print(er_buf_slice(&safe));
+	er_buf_fini(&safe);
 	er_buf_fini(&b);
 }
+
+/* ---- what runs ---- */
 
 static er_slice guard_text(er_arena *a, const json_t *environment)
 {

@@ -274,7 +274,7 @@ static void follow(watch *w, er_slice path)
 				return;
 		} else {
 			er_reply_fini(&reply);
-			if (reply.stopped || (ok && live && w->most && w->shown >= w->most))
+			if (reply.stopped || stopping || (ok && live && w->most && w->shown >= w->most))
 				return;
 		}
 		was_there |= live;

@@ -154,6 +154,7 @@ void er_api_token_delete(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
+	er_hub_revoked(call->control->hub, change.name);
 	er_out_open(&call->out, NULL, '{');
 	er_out_u64(&call->out, "sequence", applied.sequence);
 	er_out_close(&call->out, '}');

@@ -26,7 +26,7 @@ typedef void er_control_done(void *done_ctx, const er_err *err);
 typedef struct er_probe_result {
 	bool loaded;        /* its top-level code ran to the end, and there is a handler */
 	uint64_t cpu_us;    /* of the top-level code */
-	uint64_t memory_kb; /* by which the sandbox grew */
+	uint64_t memory_kb; /* of the sandbox alone, once the code had run */
 	er_err_kind
 	    why; /* not loaded: EXCEPTION, CPU, MEMORY, CRASH, ...; UNAVAILABLE: no sandbox could be had, the code is not to blame */
 	er_slice error; /* "TypeError: ..." or a sentence */

@@ -297,8 +297,9 @@ static bool take_earlier(er_job *job)
 	int before = rows != NULL ? er_history_before(rows, n) : -1;
 	if (before < 0)
 		return er_refuse(&job->problem, ER_PROBLEM_CONFLICT,
-		                 "%s has run nothing else of %.*s before, so there is nothing to go back to", er_env_name(job->env),
-		                 ER_FMT(job->routine));
+		                 "%.*s has nothing in %s to go back to: what runs there is where its history begins; a rollback to a "
+		                 "version by its number takes any that is there",
+		                 ER_FMT(job->routine), er_env_name(job->env));
 	job->split = rows[before].split;
 	return check_split(job);
 }

@@ -207,6 +207,8 @@ void er_hub_event(er_hub *h, const er_tail_event *e);
 void er_hub_lost(er_hub *h, uint64_t n);
 void er_hub_tick(er_hub *h, uint64_t now_us);
 void er_hub_tail(er_hub *h, er_call *call);
+/* Ends the tails that were opened with a token that is no longer one. */
+void er_hub_revoked(er_hub *h, er_slice token);
 void er_hub_logs(er_hub *h, er_call *call);
 /* A deployment went live, or was taken back. */
 void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);

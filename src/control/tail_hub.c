@@ -21,6 +21,7 @@ typedef struct sub {
 	er_arena arena;
 	er_tail_filter filter;
 	er_body *body;
+	er_slice token; /* whose tail it is; empty: of the socket */
 	bool full, busy, gone;
 	uint64_t dropped, last_us;
 } sub;
@@ -54,22 +55,36 @@ static void free_sub(sub *s)
 		h->control->o.ops->tail(h->control->o.ops_ctx, ER_TAIL_WANT_HISTORY);
 }
 
+/* Its client gets what is written already, and the end. */
+static void end_sub(sub *s)
+{
+	er_body *body = er_body_ref(s->body);
+	er_body_finish(body);
+	er_body_source(body, NULL, NULL);
+	free_sub(s);
+	er_body_unref(body);
+}
+
 void er_hub_free(er_hub *h)
 {
 	if (h == NULL)
 		return;
-	while (!er_list_empty(&h->subs)) {
-		sub *s = ER_CONTAINER(h->subs.next, sub, link);
-		er_body *body = er_body_ref(s->body);
-		er_body_finish(body);
-		er_body_source(body, NULL, NULL);
-		free_sub(s);
-		er_body_unref(body);
-	}
+	while (!er_list_empty(&h->subs))
+		end_sub(ER_CONTAINER(h->subs.next, sub, link));
 	er_ring_free(h->ring);
 	er_arena_fini(&h->scratch);
 	er_out_fini(&h->line);
 	er_free(h);
+}
+
+void er_hub_revoked(er_hub *h, er_slice token)
+{
+	ER_LIST_EACH(l, &h->subs)
+	{
+		sub *s = ER_CONTAINER(l, sub, link);
+		if (er_slice_eq(s->token, token))
+			end_sub(s);
+	}
 }
 
 /* ---- one tail ---- */
@@ -143,6 +158,8 @@ void er_hub_tail(er_hub *h, er_call *call)
 		er_call_refuse(call);
 		return;
 	}
+	if (!call->local)
+		s->token = er_arena_copy(&s->arena, call->actor.name);
 	er_list_push(&h->subs, &s->link);
 	s->body = er_body_new(ER_BODY_UNKNOWN);
 	er_body_source(s->body, &ops, s);

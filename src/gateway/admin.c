@@ -89,14 +89,14 @@ static sums sum_up(const er_metrics_view *v, unsigned n)
 {
 	sums s = {.level = ER_LEVEL_NONE};
 	for (unsigned i = 0; i < n; i++) {
+		er_level l = __atomic_load_n(&v[i].isolate->level, __ATOMIC_ACQUIRE);
 		s.connections += __atomic_load_n(&v[i].server->connections, __ATOMIC_RELAXED);
 		s.pool += __atomic_load_n(&v[i].isolate->pool_ready, __ATOMIC_RELAXED);
 		s.instances += __atomic_load_n(&v[i].isolate->instances, __ATOMIC_RELAXED);
 		s.failures += __atomic_load_n(&v[i].isolate->spawn_failures, __ATOMIC_RELAXED);
-		er_level l = v[i].isolate->level;
 		if (l != ER_LEVEL_NONE && (s.level == ER_LEVEL_NONE || l < s.level))
 			s.level = l;
-		if (s.engine[0] == '\0' && v[i].isolate->engine[0] != '\0')
+		if (s.engine[0] == '\0' && l != ER_LEVEL_NONE)
 			snprintf(s.engine, sizeof s.engine, "%.60s", v[i].isolate->engine);
 	}
 	return s;

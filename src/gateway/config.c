@@ -316,7 +316,7 @@ static bool staging_host(const er_config *c, er_slice host, char *room, er_slice
 	}
 	for (size_t i = 0; i < c->n_staging_hosts; i++) {
 		er_slice pattern = er_slice_cstr(c->staging_hosts[i]);
-		bool star = pattern.p[0] == '*';
+		bool star = er_slice_starts(pattern, ER_LIT("*"));
 		er_slice tail = er_slice_from(pattern, star);
 		if (star ? host.n > tail.n && er_slice_ends(host, tail) : er_slice_eq(host, tail)) {
 			*out = star ? er_slice_head(host, host.n - tail.n) : host;

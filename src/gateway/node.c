@@ -110,6 +110,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .config = n->config,
 		                        .tail = n->tail,
 		                        .spawner = n->spawner.sockets[i],
+		                        .pulse = n->pulse,
 		                        .gate = n->gate,
 		                        .log = n->log,
 		                        .id_base = id_base,
@@ -154,12 +155,12 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
 		const er_isolate_stats *s = er_worker_view(n->workers[i], false).isolate;
-		const volatile er_isolate_stats *now = s;
-		if (now->pool_ready > 0 && now->level >= n->config->min_level) {
+		er_level level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&s->pool_ready, __ATOMIC_RELAXED) > 0 && level >= n->config->min_level) {
 			i++;
 			continue;
 		}
-		if (now->level != ER_LEVEL_NONE && now->level < n->config->min_level)
+		if (level != ER_LEVEL_NONE && level < n->config->min_level)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "sandboxes reach only level \"%s\" here, and sandbox.minLevel is \"%s\". For \"full\": run as root, or allow "
@@ -167,8 +168,8 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 			    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: a seccomp profile that permits unshare and "
 			    "mount). "
 			    "Or accept less: \"sandbox\": {\"minLevel\": \"%s\"}",
-			    er_level_name(now->level), er_level_name(n->config->min_level), er_level_name(now->level));
-		if (now->spawn_failures >= 3)
+			    er_level_name(level), er_level_name(n->config->min_level), er_level_name(level));
+		if (__atomic_load_n(&s->spawn_failures, __ATOMIC_RELAXED) >= 3)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "no sandbox gets ready (the log above says why). For level \"full\" run as root, or allow unprivileged user "
@@ -252,6 +253,9 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	/* Before any thread exists, and before there is a secret in memory. */
 	if (!er_spawner_start(&n->spawner, &sc, err))
 		return false;
+	n->pulse = er_pulse_new(err);
+	if (n->pulse == NULL)
+		return false;
 	uv_async_init(n->loop, &n->async, on_async);
 	n->async.data = n;
 	uv_timer_init(n->loop, &n->trim);
@@ -330,6 +334,7 @@ static void maybe_over(er_node *n)
 	er_access_log_close(n->log);
 	n->log = NULL;
 	er_spawner_stop(&n->spawner);
+	er_pulse_free(n->pulse);
 	if (n->done != NULL)
 		n->done(n->done_ctx);
 }
@@ -499,6 +504,7 @@ void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
 	if (n->n == 0)
 		return;
 	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
-	snprintf(out, cap, "%.63s", s->engine);
-	*level = s->level;
+	*level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+	if (*level != ER_LEVEL_NONE)
+		snprintf(out, cap, "%.63s", s->engine);
 }

@@ -56,6 +56,7 @@ struct er_node {
 	er_config *config; /* what is served */
 	er_node_options options;
 	er_spawner spawner;
+	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
 	er_cidr *own;

@@ -274,6 +274,7 @@ static bool make_parts(er_worker *w, er_err *err)
 	                        .max_instances = c->max_instances,
 	                        .min_level = c->min_level,
 	                        .show_errors = c->dev,
+	                        .pulse = w->o.pulse,
 	                        .events = er_worker_isolate_events(w)};
 	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &w->standard, &ic, err);
 	if (w->isolate == NULL)

@@ -5,6 +5,7 @@
 #ifndef ER_GATEWAY_WORKER_H
 #define ER_GATEWAY_WORKER_H
 
+#include "base/pulse.h"
 #include "gateway/access_log.h"
 #include "gateway/metrics.h"
 #include "gateway/node.h"
@@ -16,6 +17,7 @@ typedef struct er_worker_options {
 	unsigned number, of; /* this one, and how many there are */
 	er_config *config;   /* a reference is taken */
 	int spawner;         /* this thread's socket to it */
+	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
 	er_tail *tail; /* or NULL */

@@ -1,6 +1,7 @@
 #include "isolate/internal.h"
 
 #include "base/mem.h"
+#include "base/sched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,10 @@ void er_box_demote(er_box *box, bool on)
 	if (box->demoted == on || geteuid() != 0)
 		return;
 	box->demoted = on;
-	(void)setpriority(PRIO_PROCESS, (id_t)box->pid, on ? ER_BOX_NICE_HOG : ER_BOX_NICE);
+	if (on)
+		er_sched_background(box->pid);
+	else
+		er_sched_foreground(box->pid, ER_BOX_NICE, ER_SLICE_US);
 }
 
 static void wake(int fd)
@@ -67,8 +71,10 @@ static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 	er_slice engine = er_get_string(&r);
 	if (box->state != BOX_STARTING || r.bad)
 		return false;
-	h->stats.level = f->aux;
-	snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
+	/* Once: all sandboxes are the same program. Whoever sees a level finds the name. */
+	if (h->stats.engine[0] == '\0')
+		snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
+	__atomic_store_n(&h->stats.level, f->aux, __ATOMIC_RELEASE);
 	if (f->aux < h->config.min_level) {
 		er_log(ER_LOG_ERROR, "isolate", "a sandbox reached level \"%s\" only, \"%s\" is the least allowed", er_level_name(f->aux),
 		       er_level_name(h->config.min_level));
@@ -178,9 +184,10 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 	uv_unref((uv_handle_t *)&box->poll);
 	er_list_push(&h->active, &box->active);
 	h->open_handles++;
-	h->stats.spawned++;
+	er_stat_add(&h->stats.spawned, 1);
 	box->counted = true;
 	box->demoted = geteuid() == 0; /* it starts in the background */
+	er_pulse_ask(h->config.pulse, PULSE_START_US);
 	h->starting[profile]++;
 	return box;
 fail:
@@ -292,8 +299,7 @@ void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
 	switch (ev->what) {
 	case ER_SPAWNER_STARTED:
 		box->pid = ev->pid;
-		if (!er_list_empty(&h->waiting[box->profile]))
-			er_box_demote(box, false);
+		er_pool_hurry(h, box->profile);
 		if (ev->text[0] != '\0' && !h->level_told)
 			er_log(ER_LOG_WARN, "isolate", "sandboxes get level \"%s\" only: %s", er_level_name(ev->level), ev->text);
 		h->level_told = true;

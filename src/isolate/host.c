@@ -134,6 +134,8 @@ static void on_sweep(uv_timer_t *timer)
 	ER_LIST_EACH(l, &h->boxes)
 	er_box_sweep(ER_CONTAINER(l, er_box, link), now);
 	er_service_sweep(h, now);
+	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++)
+		er_pool_hurry(h, p);
 	er_pool_fill(h);
 }
 

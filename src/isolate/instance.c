@@ -21,7 +21,7 @@ er_instance *er_instance_new(er_service *s)
 	in->last_used_us = er_clock_mono_us();
 	s->n_instances++;
 	h->n_instances++;
-	h->stats.instances++;
+	er_stat_add(&h->stats.instances, 1);
 	er_list_remove(&s->resting);
 	er_load_code(in);
 	return in;
@@ -55,7 +55,7 @@ static void instance_free(er_instance *in)
 	er_routine_drop(in->routine, in->code);
 	er_routine_unref(in->routine);
 	in->host->n_instances--;
-	in->host->stats.instances--;
+	er_stat_add(&in->host->stats.instances, -1);
 	in->magic = 0;
 	er_free(in);
 	s->n_instances--;
@@ -128,7 +128,7 @@ void er_instance_pump(er_instance *in)
 void er_instance_give_box(er_instance *in, er_box *box)
 {
 	box->state = BOX_USED;
-	er_box_demote(box, false);
+	er_box_demote(box, er_service_suspect(in->service, er_clock_mono_us()));
 	box->instance = in;
 	in->box = box;
 	in->state = INSTANCE_LOADING;
@@ -377,7 +377,7 @@ void er_instance_died(er_instance *in, int wait_status)
 	} else if (!v.clean) {
 		if (v.why == ER_ERR_CRASH)
 			log_crash(in, wait_status);
-		h->stats.kills[v.why]++;
+		er_stat_add(&h->stats.kills[v.why], 1);
 		if (h->config.events.killed)
 			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);
 		er_service_failed(s, v.why);
@@ -424,7 +424,9 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 		in->cpu_base_us = in->cpu_busy_us = cpu;
 		return;
 	}
-	er_box_demote(in->box, !in->heard && cpu > in->cpu_base_us + HOG_US);
+	if (!in->heard && cpu > in->cpu_base_us + PULSE_US)
+		er_pulse_ask(in->host->config.pulse, PULSE_TICK_US);
+	er_box_demote(in->box, er_service_suspect(in->service, now_us) || (!in->heard && cpu > in->cpu_base_us + HOG_US));
 	if (in->heard) {
 		in->heard = false;
 		in->cpu_base_us = cpu;

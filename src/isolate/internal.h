@@ -17,12 +17,12 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "isolate/box.h"
+#include "isolate/flow.h"
 #include "isolate/isolate.h"
 #include "isolate/sourcemap.h"
 #include "isolate/spawner.h"
 
-typedef struct er_box er_box;
-typedef struct er_instance er_instance;
 typedef struct er_call er_call;
 typedef struct er_sub er_sub;
 typedef struct er_service er_service;
@@ -30,10 +30,12 @@ typedef struct er_reading er_reading; /* load.c */
 
 enum {
 	ER_BOX_NICE = 2, /* as the spawner starts them */
-	ER_BOX_NICE_HOG = 19,
 	HOG_US = 2000,   /* of CPU within a tick, without a word */
-	TICK_MS = 5,     /* supervision while something runs */
-	SWEEP_MS = 1000, /* idle instances, stray CPU */
+	PULSE_US = 500,  /* likewise: cores' turns are kept short meanwhile (base/pulse.h) */
+	PULSE_TICK_US = 15000,
+	PULSE_START_US = 60000, /* likewise while a sandbox starts */
+	TICK_MS = 5,            /* supervision while something runs */
+	SWEEP_MS = 1000,        /* idle instances, stray CPU */
 	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
 	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
 	 * no request owns, and a second or so on the compilers' threads, which go on while JavaScript waits for something and says nothing. */
@@ -51,68 +53,6 @@ enum {
 	MAX_FIELDS = 100,
 	MAX_HEADER = 32 * 1024,
 };
-
-/* ---- box ---- */
-
-typedef enum box_state { BOX_STARTING, BOX_WARM, BOX_USED, BOX_DYING, BOX_GONE } box_state;
-
-struct er_box {
-	uint32_t magic;
-	er_isolate_host *host;
-	uint32_t slot;
-	enum er_profile profile;
-	box_state state;
-	pid_t pid;
-	er_channel channel;
-	int wake_sandbox, wake_node; /* eventfds, -1 when closed */
-	uv_poll_t poll;
-	bool demoted; /* niced, since it computes without a word */
-	bool counted; /* in host->starting: it has not said READY yet */
-	er_instance *instance;
-	er_list link;   /* host->boxes */
-	er_list warm;   /* host->warm[profile] */
-	er_list active; /* host->active: its ring is looked at before each sleep */
-	uint64_t born_us;
-};
-
-/* ---- flow ---- */
-
-/* A node's body on its way into the sandbox: only as much as PULL asked for. */
-typedef struct er_outflow {
-	er_instance *instance;
-	er_body *body; /* own reference; NULL: none */
-	uint32_t id;
-	bool sub;
-	bool attached, over, pumping;
-	uint64_t credit;
-	er_list blocked; /* instance->blocked: waits for room in the ring */
-} er_outflow;
-
-/* A sandbox's body on its way out. */
-typedef struct er_inflow {
-	er_instance *instance;
-	er_body *body; /* own reference; NULL: none or over */
-	uint32_t id;
-	bool sub;
-	bool full;
-	uint32_t allowed; /* bytes the sandbox may still send */
-	uint32_t owed;    /* bytes taken and not yet granted again */
-	bool *left;       /* of an er_inflow_data on the stack: the flow ended under it */
-} er_inflow;
-
-void er_outflow_init(er_outflow *f, er_instance *in, er_body *body, uint32_t id, bool sub);
-void er_outflow_fini(er_outflow *f);
-void er_outflow_pull(er_outflow *f, uint32_t n);
-void er_outflow_pump(er_outflow *f);
-/* The body itself for a relay: taken from the flow, whose sink is detached. NULL if there is none. One reference. */
-er_body *er_outflow_take(er_outflow *f);
-void er_outflow_drain(er_outflow *f);
-
-/* Makes the body that the sandbox will fill; returns a second reference for the reader. */
-er_body *er_inflow_init(er_inflow *f, er_instance *in, uint32_t id, bool sub, int64_t length);
-void er_inflow_fini(er_inflow *f, er_err_kind reason);
-/* False: the sandbox broke the rules. */
-bool er_inflow_data(er_inflow *f, er_slice bytes, bool fin);
 
 /* ---- call ---- */
 
@@ -292,6 +232,8 @@ struct er_service {
 
 er_service *er_service_of(er_isolate_host *h, er_routine *r);
 void er_service_failed(er_service *s, er_err_kind why);
+/* It has just done something that ends an instance: for a moment it gets only the CPU that others leave. */
+bool er_service_suspect(const er_service *s, uint64_t now_us);
 /* An instance of it is gone. Without any it rests: the next sweep frees it unless its failures still count. */
 void er_service_let_go(er_service *s);
 /* The routine takes the exchange (again). */
@@ -321,6 +263,7 @@ struct er_isolate_host {
 	er_list warm[2];
 	er_list waiting[2]; /* instances without a box */
 	unsigned starting[2];
+	bool pool_was_full;     /* once: what is missing now is what was used */
 	unsigned spawn_strikes; /* failures in a row */
 	uint64_t spawn_not_before_us;
 	bool level_told;     /* why the level is lower than wanted has been logged */
@@ -336,26 +279,11 @@ struct er_isolate_host {
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
+/* Those that are starting leave the background when somebody who is no suspect waits for them. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);
-/* box.c */
-er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err);
-void er_box_kill(er_box *box);
-void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev);
-/* Reads frames; false if the box is to be thrown away (already done). */
-void er_box_drain(er_box *box);
-void er_box_publish(er_box *box);
-void er_box_activate(er_box *box);
-/* The loop looks at it in its next round. */
-void er_box_poke(er_box *box);
-uint64_t er_box_cpu_us(const er_box *box);
-/* While it computes on and on it gets what the others leave. */
-void er_box_demote(er_box *box, bool on);
-/* 0: not known. */
-uint64_t er_box_anonymous_kb(const er_box *box);
-void er_box_sweep(er_box *box, uint64_t now_us);
-void er_box_close(er_box *box);
+/* host.c */
 void er_host_handle_closed(er_isolate_host *h);
 void er_host_need_tick(er_isolate_host *h);
 

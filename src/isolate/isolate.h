@@ -5,6 +5,7 @@
 #ifndef ER_ISOLATE_ISOLATE_H
 #define ER_ISOLATE_ISOLATE_H
 
+#include "base/pulse.h"
 #include "channel/frame.h"
 #include "http/exchange.h"
 #include "isolate/routine.h"
@@ -31,6 +32,7 @@ typedef struct er_isolate_config {
 	unsigned max_instances; /* of this thread; the one idle longest makes room */
 	er_level min_level;     /* sandboxes that reach less are refused */
 	bool show_errors;       /* clients see what a routine threw (er dev) */
+	er_pulse *pulse;        /* of the process, borrowed; NULL: none */
 	er_isolate_events events;
 } er_isolate_config;
 
@@ -38,9 +40,15 @@ typedef struct er_isolate_config {
 typedef struct er_isolate_stats {
 	uint64_t pool_ready, instances, cold_starts, spawned, spawn_failures, suspended;
 	uint64_t kills[ER_ERR_COUNT_];
-	er_level level; /* reached by the last sandbox */
-	char engine[64];
+	er_level level;  /* reached by the last sandbox */
+	char engine[64]; /* good once `level` is set */
 } er_isolate_stats;
+
+/* By the one thread that writes. */
+static inline void er_stat_add(uint64_t *word, int64_t n)
+{
+	__atomic_store_n(word, *word + (uint64_t)n, __ATOMIC_RELAXED);
+}
 
 /* `spawner`: this thread's socket to the spawner. `origin`: for subrequests. `standard`: the standard CDN process, for fetch(event.request) and for PASS. */
 er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *origin, const er_handler *standard,
@@ -59,7 +67,7 @@ typedef struct er_isolate_start {
 	bool loaded;        /* its top-level code ran to the end, and there is a handler */
 	er_err_kind why;    /* not loaded: EXCEPTION, CPU, MEMORY, CRASH, TIMEOUT, UNAVAILABLE ... */
 	uint64_t cpu_us;    /* of the top-level code */
-	uint64_t memory_kb; /* what it made the sandbox grow by */
+	uint64_t memory_kb; /* of the whole sandbox after it, not shared with others */
 	er_slice error;     /* "TypeError: ...", or a sentence */
 	er_slice stack;     /* mapped to the sources, a frame a line */
 	er_slice console;   /* what it printed, a line each */

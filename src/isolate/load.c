@@ -242,10 +242,9 @@ static void note_exception(er_instance *in, er_slice payload)
 static void end_trial(er_instance *in, const er_frame *f, er_slice payload)
 {
 	er_start *st = in->start;
-	uint64_t kb = er_box_anonymous_kb(in->box);
 	st->result.loaded = f->aux == ER_ERR_OK;
 	st->result.cpu_us = f->arg;
-	st->result.memory_kb = kb > in->memory_base_kb ? kb - in->memory_base_kb : 0;
+	st->result.memory_kb = er_box_anonymous_kb(in->box);
 	if (!st->result.loaded)
 		note_exception(in, payload);
 	finish(in);

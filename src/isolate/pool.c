@@ -13,12 +13,23 @@ static unsigned count(const er_list *head)
 	return n;
 }
 
+static bool innocent_waits(const er_isolate_host *h, enum er_profile p)
+{
+	uint64_t now = er_clock_mono_us();
+	for (const er_list *l = h->waiting[p].next; l != &h->waiting[p]; l = l->next)
+		if (!er_service_suspect(ER_CONTAINER(l, er_instance, waiting)->service, now))
+			return true;
+	return false;
+}
+
 static void start_some(er_isolate_host *h, enum er_profile p, unsigned want)
 {
-	while (h->starting[p] < want && h->starting[p] < STARTING_AT_ONCE) {
+	/* What nobody waits for comes one by one: each start keeps a core in the kernel for a while. */
+	unsigned most = !h->pool_was_full || innocent_waits(h, p) ? STARTING_AT_ONCE : 1;
+	while (h->starting[p] < want && h->starting[p] < most) {
 		er_err err = {0};
 		if (er_box_start(h, p, &err) == NULL) {
-			h->stats.spawn_failures++;
+			er_stat_add(&h->stats.spawn_failures, 1);
 			h->spawn_not_before_us = er_clock_mono_us() + 1000000U;
 			er_log(ER_LOG_ERROR, "isolate", "%s", err.text);
 			return;
@@ -33,16 +44,19 @@ void er_pool_fill(er_isolate_host *h)
 	const unsigned size[2] = {h->config.pool, h->config.pool_hardened};
 	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++) {
 		unsigned warm = count(&h->warm[p]), need = size[p] + count(&h->waiting[p]);
-		if (p == ER_PROFILE_STANDARD)
-			h->stats.pool_ready = warm;
+		if (p == ER_PROFILE_STANDARD) {
+			__atomic_store_n(&h->stats.pool_ready, warm, __ATOMIC_RELEASE);
+			h->pool_was_full |= warm >= size[p];
+		}
 		if (need > warm)
 			start_some(h, p, need - warm);
 	}
 }
 
-/* Somebody waits for a sandbox: those that are starting hurry. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p)
 {
+	if (!innocent_waits(h, p))
+		return;
 	ER_LIST_EACH(l, &h->boxes)
 	{
 		er_box *box = ER_CONTAINER(l, er_box, link);
@@ -77,7 +91,7 @@ void er_pool_box_lost(er_box *box, const char *why)
 		return;
 	h->starting[box->profile] -= box->counted; /* so that the next one is asked for now, not at the next sweep */
 	box->counted = false;
-	h->stats.spawn_failures++;
+	er_stat_add(&h->stats.spawn_failures, 1);
 	h->spawn_strikes++;
 	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);
 	unsigned wait_s = h->spawn_strikes < STRIKES ? 0 : h->spawn_strikes < 10 ? 1 : 5;

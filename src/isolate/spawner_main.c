@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -243,6 +244,18 @@ static _Noreturn void finish(spawner *s)
 	_exit(0);
 }
 
+/* Ctrl-C at the node's terminal ends the node in good order, and that ends the spawner. Not by a session of its own: the kernel's autogroups would
+ * share the cores between the node and all of its sandboxes together, and never let a gateway that wakes up interrupt one of them. */
+static void leave_terminal(void)
+{
+	setpgid(0, 0);
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0)
+		return;
+	(void)ioctl(tty, TIOCNOTTY);
+	close(tty);
+}
+
 static bool prepare(spawner *s, pid_t node)
 {
 	prctl(PR_SET_NAME, "er-spawner", 0, 0, 0);
@@ -250,8 +263,7 @@ static bool prepare(spawner *s, pid_t node)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != node)
 		return false;
-	/* A session of its own: Ctrl-C at the node's terminal ends the node in good order, and that ends the spawner. */
-	setsid();
+	leave_terminal();
 	for (int sig = 1; sig < 32; sig++)
 		signal(sig, SIG_DFL);
 	sigset_t chld;

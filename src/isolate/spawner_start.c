@@ -180,13 +180,25 @@ static _Noreturn void exec_sandbox(const child *c)
 	die(c, "cannot execute er-sandbox");
 }
 
+/* No session of its own: the kernel's autogroups would give each sandbox as much of a core as the whole node. Where the node may take it back, a
+ * sandbox starts in the background: filling the pool delays nobody. */
+static void take_turns(const child *c)
+{
+	if (!c->want)
+		return;
+	setpriority(PRIO_PROCESS, 0, ER_SPAWN_NICE);
+	er_sched_slice(ER_SLICE_US);
+	if (c->ctx->ruid == 0)
+		er_sched_background(0);
+}
+
 static _Noreturn void run_child(child *c)
 {
 	bool full = c->plan->level == ER_LEVEL_FULL;
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* No session of its own: the kernel's autogroups would give each sandbox as much of a core as the whole node. All of them share the spawner's. */
+	take_turns(c);
 	/* When the machine runs out of memory, a sandbox goes before the node. */
 	put_file("/proc/self/oom_score_adj", "900");
 	if (c->plan->userns)
@@ -208,8 +220,6 @@ static _Noreturn void run_child(child *c)
 			try_root(c);
 		_exit(0);
 	}
-	setpriority(PRIO_PROCESS, 0, c->ctx->ruid == 0 ? ER_SPAWN_NICE_START : ER_SPAWN_NICE);
-	er_sched_slice(ER_SLICE_US);
 	arrange_fds(c);
 	exec_sandbox(c);
 }

@@ -59,11 +59,13 @@ bool er_dir_make(const char *dir, er_err *err)
 {
 	if (mkdir(dir, 0700) != 0) {
 		struct stat st;
+		/* What is wrong with the name stays wrong; a disk that is full does not. */
+		bool passes = errno == ENOSPC || errno == EDQUOT || errno == EIO || errno == ENOMEM || errno == EMLINK;
 		if (errno != EEXIST)
-			return er_fail_errno(err, ER_ERR_IO, "the folder %s cannot be made", dir);
+			return er_fail_errno(err, passes ? ER_ERR_IO : ER_ERR_INVALID, "the folder %s cannot be made", dir);
 		if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
 			return true;
-		return er_fail(err, ER_ERR_IO, "%s is not a folder", dir);
+		return er_fail(err, ER_ERR_INVALID, "%s is not a folder", dir);
 	}
 	char *parent = er_path_parent(dir);
 	bool good = er_dir_sync(&(er_fault){0}, parent, err);

@@ -159,7 +159,7 @@ test('what is not reachable, refused or not there has an exit status and a way o
 	assert.match(clients.err, /not as a node's admin API does/)
 	assert.equal((await run(plane.socket, ['statsu'])).code, 2)
 	assert.match((await run(plane.socket, ['kv', 'gett'])).err, /did you mean "er kv get"\?/)
-	assert.match((await run(plane.socket, ['env', 'set', 'A'])).err, /an argument is missing/)
+	assert.match((await run(plane.socket, ['env', 'set', 'A'])).err, /an argument is missing: VALUE/)
 	assert.match((await run(plane.socket, ['deploy', '--canry', '1'])).err, /did you mean --canary\?/)
 })
 
@@ -181,6 +181,7 @@ test('a cut connection, too many attempts, a busy node and somebody else\'s serv
 		[(req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<h1>It works!</h1>'), 1, /answered 200 with text\/html, and not as a node's admin API does/],
 		[(req, res) => res.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(), 1, /answered 302/],
 		[(req, res) => json(res, 400, { error: { code: 'invalid', message: 'wrong', field: 'limits.cpuMs', expected: 'a number' } }), 1, /error: limits\.cpuMs: wrong; expected: a number/],
+		[(req, res) => json(res, 400, { error: { code: 'invalid', message: '"n": a number is expected', field: 'n', expected: 'number' } }), 1, /is expected$/m],
 		[(req, res) => json(res, 500, { error: { code: 'internal', message: '\u001b[31mred\u0007' } }), 1, /\\x1b\[31mred\\x07/],
 	]
 	for (const [behave, code, expected] of cases) {

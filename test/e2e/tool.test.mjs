@@ -19,7 +19,7 @@ const shop = (name, text = 'one', more = {}) => project({ 'er.jsonc': JSON.strin
 test('a first deploy makes the routine, shows its steps, and the new code answers', async () => {
 	const cwd = shop('first', 'hello from the first')
 	const { out, err } = await plane.ok(['deploy'], { cwd })
-	for (const step of [/^built +\d+ B from 1 file  \d/m, /^uploaded +first version 1  /m, /^checked +top-level code used [\d.]+ ms CPU, the sandbox /m, /^live +version 1 in production  /m, /^answered +200 from http:\/\/first\.localhost:\d+\/  [\d.]+ ms/m, /^total +[\d.]+ m?s$/m])
+	for (const step of [/^built +\d+ B from 1 file  \d/m, /^uploaded +first version 1  /m, /^checked +top-level code used [\d.]+ ms CPU, an instance has [\d.]+ MB  /m, /^live +version 1 in production  /m, /^answered +200 from http:\/\/first\.localhost:\d+\/  [\d.]+ ms/m, /^total +[\d.]+ m?s$/m])
 		assert.match(out, step)
 	assert.match(err, /^warning: no route leads to first in production/m)
 	assert.equal((await plane.get('first')).text, 'hello from the first')
@@ -83,6 +83,7 @@ test('versions, rollback, a split, and what ran when', async () => {
 	const status = await plane.ok(['status', 'wheel'])
 	assert.match(status.out, /^wheel +production +1 \(90 %\)/m)
 	assert.match(status.out, /^wheel +production +2 \(10 %\)/m)
+	assert.match((await plane.ok(['status'])).out, /^node +\S+: ok for \d+ s, process \d+\nversion [\s\S]*\nload +\d+ connections, .*\nmemory +[\d.]+ MB .*\nstore +\d+ routines, change \d+, [\d.]+ .B\n\nROUTINE /)
 	const { json } = await plane.ok(['deployments', '--json'], { cwd })
 	assert.deepEqual(json.items.map(d => d.versions.map(v => [v.version, v.percent])), [[[1, 90], [2, 10]], [[2, 100]], [[1, 100]], [[2, 100]], [[1, 100]]])
 	assert.match((await plane.ok(['deployments'], { cwd })).out, /^\d{4}-\S+ \S+ +production +1 \(90 %\), 2 \(10 %\) +socket +deploy/m)

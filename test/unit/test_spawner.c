@@ -368,6 +368,24 @@ static void check_limits(pid_t pid, er_level level)
 			has_line(text, want[i].line, path);
 }
 
+/* Device of its controlling terminal, 0 for none: the fifth number after the name (proc(5)). */
+static int terminal_of(pid_t pid)
+{
+	char path[48], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	size_t n = fread(text, 1, sizeof text - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	int parent, group, session, tty;
+	char state;
+	const char *end = strrchr(text, ')');
+	assert_non_null(end);
+	assert_int_equal(sscanf(end + 1, " %c %d %d %d %d", &state, &parent, &group, &session, &tty), 5);
+	return tty;
+}
+
 static void look_at_level(er_level level, enum er_profile profile)
 {
 	er_spawner sp;
@@ -390,7 +408,8 @@ static void look_at_level(er_level level, enum er_profile profile)
 		if (level == ER_LEVEL_FULL)
 			check_root(a.pid);
 	}
-	assert_int_not_equal(getsid(a.pid), getsid(0)); /* not the terminal's session */
+	assert_int_not_equal(getpgid(a.pid), getpgid(0)); /* Ctrl-C at the terminal is not for it */
+	assert_int_equal(terminal_of(a.pid), 0);
 	stop(&sp, &a);
 	stop(&sp, &b);
 	er_spawner_stop(&sp);

@@ -3,6 +3,7 @@
 //   cut      the head is out already: the body must break off (or the status be as above)
 //   limits   of the routine; memory bombs get CPU enough to reach the memory limit first
 //   top      the whole script, instead of a handler
+//   floorMs  its client keeps the test itself busy, so that the neighbour's latency is measured late
 const cpu = { status: [599], errors: ['cpu'] }
 // A bomb may die in the engine (an exception the script sees), by the kernel's limit, or of its CPU time: all three are its own end.
 const bomb = { status: [599], errors: ['memory', 'exception', 'cpu', 'crash'], limits: { cpuMs: 1000 } }
@@ -25,6 +26,12 @@ export const attacks = {
 	'native sort': { code: 'const a = []; for (let i = 0; i < 1e6; i++) a.push((i * 7919) % 1e6); for (;;) a.sort()', status: [599], errors: ['cpu', 'memory', 'exception', 'crash'] },
 	'JSON of a huge string': { code: 'const s = JSON.stringify("\\u0001".repeat(2 ** 22)); for (;;) JSON.parse(s)', ...bomb, limits: {} },
 	'Atomics.wait': { code: 'const m = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }); Atomics.wait(new Int32Array(m.buffer), 0, 0)', ...exception },
+	'memory.atomic.wait in WebAssembly': {
+		// (module (memory 1 1 shared) (func (export "w") (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+		code: 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,2,1,0,5,4,1,3,1,1,7,5,1,1,119,0,0,10,14,1,12,0,65,0,65,0,66,127,254,1,2,0,11]))).exports.w()',
+		...exception,
+	},
+	'a shared memory by a descriptor that changes its mind': { code: 'let n = 0; const m = new WebAssembly.Memory({ initial: 1, maximum: 1, get shared() { return n++ > 0 } }); if (m.buffer instanceof ArrayBuffer) throw new Error("not shared")', ...exception },
 	'endless WebAssembly loop': {
 		// (module (func (export "f") (loop (br 0))))
 		code: 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,9,1,7,0,3,64,12,0,11,11]))).exports.f()',
@@ -57,7 +64,7 @@ export const attacks = {
 	// ---- answers
 	'a response of a million header fields': { code: 'const h = new Headers(); for (let i = 0; i < 1e6; i++) h.append("x-" + i, "y"); e.respondWith(new Response("x", { headers: h }))', status: [599], errors: ['exception', 'too-large', 'cpu', 'memory'] },
 	'a response head of a megabyte': { code: 'e.respondWith(new Response("x", { headers: { "x-big": "y".repeat(1 << 20) } }))', status: [599], errors: ['exception', 'too-large'] },
-	'a response body that never ends': { code: 'e.respondWith(new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(65536)) } })))', cut: true, status: [599], errors: ['cpu', 'timeout', 'memory'], limits: { responseMs: 1500 } },
+	'a response body that never ends': { code: 'e.respondWith(new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(65536)) } })))', cut: true, status: [599], errors: ['cpu', 'timeout', 'memory'], limits: { responseMs: 1500 }, floorMs: 10 },
 	'a response body that trickles for ever': { code: 'e.respondWith(new Response(new ReadableStream({ async pull(c) { await new Promise(r => setTimeout(r, 20)); c.enqueue(new Uint8Array(1)) } })))', cut: true, status: [504], errors: ['timeout'], limits: { responseMs: 700 } },
 	'a body enqueued without end': { code: 'e.respondWith(new Response(new ReadableStream({ start(c) { for (;;) c.enqueue(new Uint8Array(65536)) } })))', ...bomb },
 	'a handler that never answers': { code: 'e.respondWith(new Promise(() => {}))', status: [504, 599], errors: ['timeout', 'exception'], limits: { responseMs: 700 } },

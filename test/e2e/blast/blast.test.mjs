@@ -9,8 +9,10 @@ import { probe } from '../lib/stats.mjs'
 import { attacks, idOf, routineOf, neighbour } from './attacks.mjs'
 
 const rounds = Number(process.env.ER_BLAST_ROUNDS ?? 2)
-// p99 may be three times the quiet one; below this many ms a scheduler's whim on two busy cores is all one sees.
-const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? 60)
+// p99 may be three times the quiet one; below this many ms one sees the kernel start and end processes, and this process measure itself.
+const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? 2)
+// What something else on the machine did in between does not happen three times running; what the attack does, does.
+const tries = 3
 const only = process.env.ER_BLAST_ONLY
 
 let node
@@ -71,27 +73,32 @@ for (const [name, a] of Object.entries(attacks)) {
 	if (only && !name.includes(only)) continue
 	test(`${name}: the right answer, a calm neighbour, a sandbox replaced`, { timeout: 60000 + rounds * 5000 }, async t => {
 		const id = idOf(name)
-		const calm = probe(node.port, 'neighbour.localhost', '/', { every: 1 })
-		await raw.sleep(250)
-		const quiet = await calm.stop()
-		const during = probe(node.port, 'neighbour.localhost', '/', { every: 1 })
 		let last
 		let worst
-		for (let i = 0; i < Math.max(Math.min(rounds, 5), a.times ?? 1); i++) {
-			last = await attack(id, a)
-			judge(name, a, last)
-			if (last.status !== 200 && last.status !== 598) worst = last
-		}
-		await raw.sleep(30)
-		const loud = await during.stop()
-		const line = `${quiet.p99.toFixed(1)} → ${loud.p99.toFixed(1)} (${loud.n})  ${name}: ${worst ? `${worst.status} ${worst.error}` : JSON.stringify(last)}`
-		t.diagnostic(line)
-		report.push(line)
+		for (let attempt = 1; ; attempt++) {
+			const calm = probe(node.port, 'neighbour.localhost', '/', { every: 1 })
+			await raw.sleep(250)
+			const quiet = await calm.stop()
+			const during = probe(node.port, 'neighbour.localhost', '/', { every: 1 })
+			for (let i = 0; i < Math.max(Math.min(rounds, 5), a.times ?? 1); i++) {
+				last = await attack(id, a)
+				judge(name, a, last)
+				if (last.status !== 200 && last.status !== 598) worst = last
+			}
+			await raw.sleep(30)
+			const loud = await during.stop()
+			const line = `${quiet.p99.toFixed(1)} → ${loud.p99.toFixed(1)} (${loud.n})  ${name}: ${worst ? `${worst.status} ${worst.error}` : JSON.stringify(last)}`
+			t.diagnostic(line)
+			report.push(line)
 
-		assert.equal(node.child.exitCode, null, 'the node is alive')
-		assert.deepEqual(loud.errors, [], 'the neighbour was never cut off')
-		assert.deepEqual([...loud.statuses.keys()], [200], 'the neighbour always got its answer')
-		assert.ok(loud.p99 <= Math.max(3 * quiet.p99, floorMs), `the neighbour's p99 went from ${quiet.p99.toFixed(1)} to ${loud.p99.toFixed(1)} ms`)
+			assert.equal(node.child.exitCode, null, 'the node is alive')
+			assert.deepEqual(loud.errors, [], 'the neighbour was never cut off')
+			assert.deepEqual([...loud.statuses.keys()], [200], 'the neighbour always got its answer')
+			const most = Math.max(3 * quiet.p99, a.floorMs ?? 0, floorMs)
+			if (loud.p99 <= most) break
+			assert.ok(attempt < tries, `the neighbour's p99 went from ${quiet.p99.toFixed(1)} to ${loud.p99.toFixed(1)} ms, ${tries} times running`)
+			await raw.until(async () => (await node.get(id, '/ok')).status !== 598, { timeout: 20000, every: 200, what: `an end of the suspension of ${name}` })
+		}
 
 		const kind = worst && /^[a-z-]+/.exec(worst.error)?.[0]
 		if (kind) {
