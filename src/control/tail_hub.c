@@ -177,29 +177,40 @@ void er_hub_tail(er_hub *h, er_call *call)
 
 /* ---- events ---- */
 
-/* What runs the routine, with its secrets read; NULL: nothing to hide. */
-static const er_world_env *secrets_of(er_hub *h, const er_tail_event *e)
+/* What must not be shown of a routine's lines. */
+typedef struct hiding {
+	const er_secrets *now, *before; /* or NULL */
+	bool all;                       /* its secrets cannot be read, so nothing of it may be shown */
+} hiding;
+
+static hiding hiding_of(er_hub *h, const er_tail_event *e)
 {
 	er_world_routine *r = er_world_find(h->control->world, e->routine);
 	er_world_env *env = r != NULL ? r->env[e->env] : NULL;
 	if (env == NULL)
-		return NULL;
+		return (hiding){0};
 	if (env->secrets == NULL) {
 		er_err err = {0};
 		env->secrets = er_secrets_read(h->control->o.store, e->routine, e->env, &err);
-		if (err.kind != ER_ERR_OK)
-			er_log(ER_LOG_WARN, "control", "secrets of %.*s cannot be read, so its lines are not searched for them: %s",
-			       ER_FMT(e->routine), err.text);
+		if (err.kind != ER_ERR_OK) {
+			er_log(ER_LOG_WARN, "control", "secrets of %.*s cannot be read, so its lines are not shown: %s", ER_FMT(e->routine),
+			       err.text);
+			er_secrets_free(env->secrets);
+			env->secrets = NULL; /* the next line tries again */
+			return (hiding){.all = true};
+		}
 	}
-	return er_secrets_none(env->secrets) && env->before == NULL ? NULL : env;
+	return (hiding){.now = er_secrets_none(env->secrets) ? NULL : env->secrets, .before = env->before};
 }
 
-static er_slice clean(const er_world_env *env, er_arena *a, er_slice text, size_t most)
+static er_slice clean(const hiding *hide, er_arena *a, er_slice text, size_t most)
 {
-	if (env != NULL)
-		text = er_secrets_hide(env->secrets, a, text);
-	if (env != NULL && env->before != NULL)
-		text = er_secrets_hide(env->before, a, text);
+	if (hide->all)
+		return text.n > 0 ? ER_LIT("***") : text;
+	if (hide->now != NULL)
+		text = er_secrets_hide(hide->now, a, text);
+	if (hide->before != NULL)
+		text = er_secrets_hide(hide->before, a, text);
 	/* Last the length: a cut must not leave half of a secret. */
 	return er_slice_head(text, most);
 }
@@ -207,12 +218,12 @@ static er_slice clean(const er_world_env *env, er_arena *a, er_slice text, size_
 void er_hub_event(er_hub *h, const er_tail_event *event)
 {
 	er_tail_event e = *event;
-	const er_world_env *env = secrets_of(h, event);
+	const hiding hide = hiding_of(h, event);
 	er_arena *a = &h->scratch;
-	e.name = clean(env, a, e.name, FIELD_MAX);
-	e.text = clean(env, a, e.text, TEXT_MAX);
-	e.stack = clean(env, a, e.stack, TEXT_MAX);
-	e.path = clean(env, a, e.path, FIELD_MAX);
+	e.name = clean(&hide, a, e.name, FIELD_MAX);
+	e.text = clean(&hide, a, e.text, TEXT_MAX);
+	e.stack = clean(&hide, a, e.stack, TEXT_MAX);
+	e.path = clean(&hide, a, e.path, FIELD_MAX);
 	e.host = er_slice_head(e.host, FIELD_MAX);
 	e.method = er_slice_head(e.method, 32);
 	er_ring_add(h->ring, &e);
