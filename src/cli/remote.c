@@ -2,6 +2,7 @@
 
 #include "cli/profile.h"
 #include "cli/project.h"
+#include "control/settings.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -358,7 +359,7 @@ void er_remote_done(const er_answer *a)
 
 const char *er_remote_routine(er_remote *r, const char *name)
 {
-	if (name && !er_project_name_ok(er_slice_cstr(name))) {
+	if (name && !er_name_ok(er_slice_cstr(name))) {
 		er_slice text = er_arena_printf(&r->arena, "\"%s\" cannot be a routine's name: a to z, 0 to 9 and -, at most 63", name);
 		er_remote_fail(r, ER_EXIT_USAGE, "invalid", er_arena_cstr(&r->arena, text));
 		return NULL;
