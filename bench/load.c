@@ -2,7 +2,10 @@
  * whatever became of those before it, and its latency counts from that moment: a server that stalls cannot hide what it did to the
  * requests that had to wait (wrk's closed loop would just ask less).
  *
- *   er-load PORT HOST TARGET RATE SECONDS CONNECTIONS
+ *   er-load PORT HOST TARGET RATE SECONDS CONNECTIONS [same]
+ *
+ * With "same" every answer must say one number, in the header x-version and as its body, and no connection may get a smaller one than before:
+ * what does not is counted as mixed.
  *
  * Prints one JSON object. The first second is warm-up and not counted. Measures servers one trusts: it reads Content-Length and chunked
  * answers well enough to know where they end, no more. */
@@ -26,6 +29,7 @@ typedef struct conn {
 	int fd;
 	bool busy;
 	uint64_t due; /* of the request under way, ns */
+	unsigned long newest;
 	size_t in_n;
 	char in[IN_MAX];
 } conn;
@@ -33,7 +37,8 @@ typedef struct conn {
 typedef struct results {
 	uint64_t *ns;
 	size_t n, max;
-	uint64_t asked, errors;
+	uint64_t asked, errors, mixed;
+	bool same;
 } results;
 
 static uint64_t now_ns(void)
@@ -85,6 +90,18 @@ static int answer_complete(conn *c)
 	return -1;
 }
 
+/* One version in head and body, and none before the newest that this connection has seen. */
+static bool one_version(conn *c)
+{
+	char *body = strstr(c->in, "\r\n\r\n"), *said = strcasestr(c->in, "\r\nx-version:");
+	if (!said || said > body)
+		return false;
+	unsigned long head = strtoul(said + 12, NULL, 10), version = strtoul(body + 4, NULL, 10);
+	bool good = head == version && version >= c->newest && version > 0;
+	c->newest = version;
+	return good;
+}
+
 static void conn_read(conn *c, int ep, uint16_t port, results *res, uint64_t counted_from)
 {
 	ssize_t got = recv(c->fd, c->in + c->in_n, IN_MAX - 1 - c->in_n, MSG_DONTWAIT);
@@ -98,6 +115,7 @@ static void conn_read(conn *c, int ep, uint16_t port, results *res, uint64_t cou
 			return;
 	}
 	if (complete == 1 && c->busy) {
+		res->mixed += res->same && !one_version(c);
 		if (c->due >= counted_from && res->n < res->max)
 			res->ns[res->n++] = now_ns() - c->due;
 		c->busy = false;
@@ -126,8 +144,8 @@ static double at_ms(const results *r, double part)
 
 int main(int argc, char **argv)
 {
-	if (argc != 7) {
-		fprintf(stderr, "usage: er-load PORT HOST TARGET RATE SECONDS CONNECTIONS\n");
+	if (argc != 7 && argc != 8) {
+		fprintf(stderr, "usage: er-load PORT HOST TARGET RATE SECONDS CONNECTIONS [same]\n");
 		return 2;
 	}
 	uint16_t port = (uint16_t)atoi(argv[1]);
@@ -139,7 +157,7 @@ int main(int argc, char **argv)
 		return 2;
 
 	conn *conns = calloc(n, sizeof *conns);
-	results res = {.max = (size_t)(rate * seconds) + 1};
+	results res = {.max = (size_t)(rate * seconds) + 1, .same = argc == 8};
 	res.ns = calloc(res.max, sizeof *res.ns);
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	if (!conns || !res.ns || ep < 0)
@@ -189,11 +207,12 @@ int main(int argc, char **argv)
 	uint64_t unanswered = 0;
 	for (size_t i = 0; i < n; i++)
 		unanswered += conns[i].busy;
-	printf("{\"rate\": %.0f, \"asked\": %llu, \"counted\": %zu, \"errors\": %llu, \"unsent\": %llu, \"p50\": %.3f, \"p90\": "
+	printf("{\"rate\": %.0f, \"asked\": %llu, \"counted\": %zu, \"errors\": %llu, \"mixed\": %llu, \"unsent\": %llu, \"p50\": "
+	       "%.3f, \"p90\": "
 	       "%.3f, \"p99\": %.3f, "
 	       "\"p999\": %.3f, \"max\": %.3f}\n",
 	       rate, (unsigned long long)res.asked, res.n, (unsigned long long)(res.errors + unanswered),
-	       (unsigned long long)(total - next), at_ms(&res, 0.5), at_ms(&res, 0.9), at_ms(&res, 0.99), at_ms(&res, 0.999),
-	       at_ms(&res, 1));
+	       (unsigned long long)res.mixed, (unsigned long long)(total - next), at_ms(&res, 0.5), at_ms(&res, 0.9),
+	       at_ms(&res, 0.99), at_ms(&res, 0.999), at_ms(&res, 1));
 	return 0;
 }
