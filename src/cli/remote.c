@@ -409,6 +409,22 @@ bool er_remote_number(er_remote *r, const char *what, const char *text, uint64_t
 	return false;
 }
 
+int er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_listing *l)
+{
+	if (ok && r->json) {
+		er_remote_print(a);
+	} else if (ok) {
+		er_table t;
+		size_t i;
+		json_t *one;
+		er_table_init(&t, &r->arena, l->heads, l->columns);
+		json_array_foreach(json_object_get(a->json, "items"), i, one) l->row(&t, &r->arena, one);
+		er_table_print(&t, l->empty);
+	}
+	er_answer_fini(a);
+	return er_remote_close(r);
+}
+
 int er_remote_close(er_remote *r)
 {
 	er_client_free(r->client);
