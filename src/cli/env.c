@@ -21,6 +21,14 @@ static er_slice value_text(er_arena *a, const json_t *v)
 	return s;
 }
 
+static void variable_row(er_table *t, er_arena *a, const json_t *one)
+{
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
+	er_table_add(t, value_text(a, json_object_get(one, "value")));
+	er_table_add(t, er_show_time(a, er_json_str(one, "at")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "by")));
+}
+
 int er_cmd_env_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -40,26 +48,12 @@ int er_cmd_env_list(int argc, char **argv)
 	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
 	const char *routine = where ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/vars", routine, where), 0, &a)) {
-		static const char *const heads[] = {"NAME", "VALUE", "SET AT", "BY"};
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r.arena, heads, 4);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
-			er_table_add(&t, value_text(&r.arena, json_object_get(one, "value")));
-			er_table_add(&t, er_show_time(&r.arena, er_json_str(one, "at")));
-			er_table_add(&t, er_slice_cstr(er_json_str(one, "by")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "there are no variables of this environment; er env set NAME VALUE makes one");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"NAME", "VALUE", "SET AT", "BY"};
+	bool ok =
+	    routine && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/vars", routine, where), 0, &a);
+	return er_remote_show_list(
+	    &r, &a, ok,
+	    &(er_listing){heads, 4, variable_row, "there are no variables of this environment; er env set NAME VALUE makes one"});
 }
 
 int er_cmd_env_set(int argc, char **argv)

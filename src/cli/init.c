@@ -5,6 +5,7 @@
 #include "cli/import.h"
 #include "cli/share.h"
 #include "cli/term.h"
+#include "control/settings.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -171,11 +172,11 @@ int er_cmd_init(int argc, char **argv)
 		return list(json);
 	er_err err = {0};
 	rc = ER_EXIT_USAGE;
-	if (from != NULL && (name == NULL || er_project_name_ok(er_slice_cstr(name))))
+	if (from != NULL && (name == NULL || er_name_ok(er_slice_cstr(name))))
 		return er_import(from, name, json);
 	if (name == NULL)
 		er_fail(&err, ER_ERR_INVALID, "a name is missing: er init NAME");
-	else if (!er_project_name_ok(er_slice_cstr(name)))
+	else if (!er_name_ok(er_slice_cstr(name)))
 		er_fail(&err, ER_ERR_INVALID, "\"%s\" cannot be a name: a to z, 0 to 9 and -, at most 63, not beginning or ending with -",
 		        name);
 	else if (!known(template))

@@ -15,6 +15,14 @@ enum { VALUE_MAX = 2 * 1024 * 1024, VALUE_MS = 60000 };
 
 /* ---- namespaces ---- */
 
+static void namespace_row(er_table *t, er_arena *a, const json_t *one)
+{
+	const char *name = er_json_str(one, "name");
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(*name ? name : er_json_str(one, "namespace")));
+	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "keys")));
+	er_table_add(t, er_show_size(a, er_json_u64(one, "bytes")));
+}
+
 int er_cmd_kv_namespace_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -30,26 +38,10 @@ int er_cmd_kv_namespace_list(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
-	if (er_remote_list(&r, ER_LIT("/v1/kv"), 0, &a)) {
-		static const char *const heads[] = {"NAMESPACE", ">KEYS", ">SIZE"};
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r.arena, heads, 3);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			const char *name = er_json_str(one, "name");
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(*name ? name : er_json_str(one, "namespace")));
-			er_table_add(&t, er_arena_printf(&r.arena, "%llu", (unsigned long long)er_json_u64(one, "keys")));
-			er_table_add(&t, er_show_size(&r.arena, er_json_u64(one, "bytes")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "there are no namespaces; er kv namespace add NAME makes one");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"NAMESPACE", ">KEYS", ">SIZE"};
+	bool ok = er_remote_list(&r, ER_LIT("/v1/kv"), 0, &a);
+	return er_remote_show_list(
+	    &r, &a, ok, &(er_listing){heads, 3, namespace_row, "there are no namespaces; er kv namespace add NAME makes one"});
 }
 
 int er_cmd_kv_namespace_add(int argc, char **argv)
@@ -335,6 +327,16 @@ static er_slice expiry_text(er_arena *a, const json_t *v)
 	                       tm.tm_min, tm.tm_sec);
 }
 
+static void key_row(er_table *t, er_arena *a, const json_t *one)
+{
+	const json_t *metadata = json_object_get(one, "metadata");
+	char *text = metadata ? json_dumps(metadata, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "key")));
+	er_table_add(t, expiry_text(a, json_object_get(one, "expiration")));
+	er_table_add(t, text ? er_slice_cstr(text) : ER_LIT("-"));
+	free(text);
+}
+
 int er_cmd_kv_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -359,26 +361,8 @@ int er_cmd_kv_list(int argc, char **argv)
 	er_answer a = {0};
 	uint64_t most = 0;
 	er_slice path = er_remote_query(&r.arena, er_remote_path(&r.arena, "/v1/kv/{}/keys", ns), "prefix", prefix);
-	if (er_remote_number(&r, "--limit", limit, 0, 100000000, &most) && er_remote_pages(&r, path, most, &a)) {
-		static const char *const heads[] = {"KEY", "EXPIRES", "METADATA"};
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r.arena, heads, 3);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			const json_t *metadata = json_object_get(one, "metadata");
-			char *text = metadata ? json_dumps(metadata, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "key")));
-			er_table_add(&t, expiry_text(&r.arena, json_object_get(one, "expiration")));
-			er_table_add(&t, text ? er_slice_cstr(text) : ER_LIT("-"));
-			free(text);
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, prefix ? "no key begins so" : "the namespace is empty");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"KEY", "EXPIRES", "METADATA"};
+	bool ok = er_remote_number(&r, "--limit", limit, 0, 100000000, &most) && er_remote_pages(&r, path, most, &a);
+	return er_remote_show_list(&r, &a, ok,
+	                           &(er_listing){heads, 3, key_row, prefix ? "no key begins so" : "the namespace is empty"});
 }

@@ -46,7 +46,7 @@ static bool failed(const checker *k)
 
 /* ---- what it would do ---- */
 
-static const er_routine *routine_of(const er_config *c, size_t i)
+static er_routine *routine_of(const er_config *c, size_t i)
 {
 	return c->deployments[i]->version[0];
 }
@@ -99,7 +99,7 @@ static void text_routines(er_buf *b, const er_config *c)
 	field(b, "routines");
 	er_buf_printf(b, "%zu\n", count_routines(c));
 	for (size_t i = 0; i < c->n_deployments; i++) {
-		const er_routine *r = routine_of(c, i);
+		er_routine *r = routine_of(c, i);
 		if (!shown(c, i))
 			continue;
 		er_buf_printf(b, "    %.*s: ", ER_FMT(r->name));
@@ -224,7 +224,7 @@ static void probe_all(checker *k)
 	for (size_t i = 0; i < c->n_deployments; i++) {
 		er_probe probe;
 		er_err err = {0};
-		const er_routine *r = routine_of(c, i);
+		er_routine *r = routine_of(c, i);
 		if (!shown(c, i))
 			continue;
 		if (!er_probe_run(&k->arena, r, &probe, &err)) {

@@ -106,14 +106,15 @@ static void warn_of_rules(er_node_warnings *w, const er_config *c)
 {
 	const er_site *s = &c->site[ER_ENV_PRODUCTION];
 	for (size_t i = 1; i < s->n_rules && i < RULES_COMPARED; i++)
-		for (size_t k = 0; k < i; k++)
-			if (s->rules[k].target != s->rules[i].target &&
-			    er_pattern_covers(&s->rules[k].route->part, &s->rules[i].route->part)) {
-				put(w, true, "route \"%.*s\" (%.*s) is never reached: \"%.*s\" (%.*s) before it takes everything",
-				    ER_FMT(s->rules[i].route->pattern), ER_FMT(c->deployments[s->rules[i].target]->name),
-				    ER_FMT(s->rules[k].route->pattern), ER_FMT(c->deployments[s->rules[k].target]->name));
-				break;
-			}
+		for (size_t k = 0; k < i; k++) {
+			const er_rule *before = &s->rules[k], *rule = &s->rules[i];
+			if (before->target == rule->target || !er_pattern_covers(&before->route->part, &rule->route->part))
+				continue;
+			put(w, true, "route \"%.*s\" (%.*s) is never reached: \"%.*s\" (%.*s) before it takes everything",
+			    ER_FMT(rule->route->pattern), ER_FMT(c->deployments[rule->target]->name), ER_FMT(before->route->pattern),
+			    ER_FMT(c->deployments[before->target]->name));
+			break;
+		}
 }
 
 static bool has_rule(const er_site *s, uint32_t target)

@@ -1,5 +1,5 @@
-/* Starts a routine in a real sandbox, as a node would, and lets nothing but its top-level code run: no request ever comes. The probe plays the
- * node's part of the channel (channel/frame.h) for one sandbox, and ends it afterwards. Blocks for a few ms; at most PROBE_S seconds. */
+/* Starts a routine in a real sandbox, by the same way as a node tries a version, and ends it: no request ever comes. Blocks for a few ms, for ten
+ * seconds at the most. The process must have one thread. */
 #ifndef ER_CLI_PROBE_H
 #define ER_CLI_PROBE_H
 
@@ -19,6 +19,6 @@ typedef struct er_probe {
 } er_probe;
 
 /* Must be called while the process has one thread. Strings live in the arena. False: no sandbox could be had; *err says why. */
-ER_MUST_CHECK bool er_probe_run(er_arena *a, const er_routine *r, er_probe *out, er_err *err);
+ER_MUST_CHECK bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err);
 
 #endif

@@ -1,35 +1,22 @@
 #include "cli/project.h"
 
 #include "base/jsonc.h"
-#include "base/nearest.h"
+#include "control/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROJECT_MAX = 256 * 1024, VARS_MAX = 32 * 1024, ROUTES_MAX = 100, KV_MAX = 100, FIELDS_MAX = 16 };
+enum { PROJECT_MAX = 256 * 1024 };
 
 typedef struct loader {
 	er_project *p;
 	er_slice text;
 	er_diag *diag;
 } loader;
-
-bool er_project_name_ok(er_slice name)
-{
-	if (name.n == 0 || name.n > 63 || name.p[0] == '-' || name.p[name.n - 1] == '-')
-		return false;
-	for (size_t i = 0; i < name.n; i++) {
-		uint8_t c = name.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
-			return false;
-	}
-	return true;
-}
 
 bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, er_err *err)
 {
@@ -71,263 +58,67 @@ static bool mistake(loader *l, size_t at, size_t end, er_slice text)
 	return false;
 }
 
-static bool wrong(loader *l, const er_json *v, const char *expected)
-{
-	return mistake(
-	    l, v->at, v->end,
-	    er_arena_printf(&l->p->arena, "\"%.*s\": %s expected, not %s", ER_FMT(v->key), expected, er_json_type_name(v->type)));
-}
-
 static bool nowhere(er_project *p, er_diag *diag, const char *path, er_slice text)
 {
 	*diag = (er_diag){.path = path ? er_arena_copy(&p->arena, er_slice_cstr(path)) : (er_slice){NULL, 0}, .text = text};
 	return false;
 }
 
-/* The value as plain JSON. */
+/* The value as plain JSON; empty if it is not there. */
 static er_slice json_of(loader *l, const er_json *v)
 {
 	er_buf b = {0};
+	if (v == NULL)
+		return (er_slice){0};
 	er_json_write(&b, v);
 	er_slice s = er_arena_copy(&l->p->arena, er_buf_slice(&b));
 	er_buf_fini(&b);
 	return s;
 }
 
-typedef struct field {
-	er_slice name;
-	bool (*set)(loader *l, const er_json *v);
-} field;
-
-static bool unknown(loader *l, const er_json *m, const field *fields, size_t n)
+static bool refused(loader *l, const er_problem *problem)
 {
-	er_slice names[FIELDS_MAX];
-	er_buf known = {0};
-	ER_ASSERT(n <= FIELDS_MAX);
-	for (size_t i = 0; i < n; i++) {
-		names[i] = fields[i].name;
-		er_buf_put_cstr(&known, i ? ", " : "");
-		er_buf_put(&known, fields[i].name);
+	return mistake(l, problem->at, problem->end, er_arena_copy(&l->p->arena, er_slice_cstr(problem->message)));
+}
+
+/* The only setting that is looked at where it stands: the source must be there. */
+static bool take_main(loader *l, const er_json *v, er_slice main)
+{
+	er_project *p = l->p;
+	if (v == NULL)
+		return true;
+	p->main = er_arena_cstr(&p->arena, main);
+	char *path = er_arena_cstr(&p->arena, er_arena_printf(&p->arena, "%s/%s", p->root, p->main));
+	return access(main.p[0] == '/' ? p->main : path, R_OK) == 0 ||
+	       mistake(l, v->at, v->end, er_arena_printf(&p->arena, "\"main\": %s", strerror(errno)));
+}
+
+static bool take(loader *l, const er_json *v)
+{
+	er_project *p = l->p;
+	er_settings s = ER_SETTINGS_DEFAULT;
+	er_problem problem = {0};
+	for (er_env e = ER_ENV_COUNT_; e-- > 0;) { /* production last: of what is the same in both */
+		s = ER_SETTINGS_DEFAULT;
+		if (!er_settings_file(&p->arena, v, e, &s, &problem))
+			return refused(l, &problem);
+		p->routes[e] = (struct er_project_routes){.v = s.routes, .n = s.n_routes};
 	}
-	er_slice hint = er_nearest(m->key, names, n);
-	er_slice text =
-	    hint.n ? er_arena_printf(&l->p->arena, "unknown field \"%.*s\"; did you mean \"%.*s\"?", ER_FMT(m->key), ER_FMT(hint))
-	           : er_arena_printf(&l->p->arena, "unknown field \"%.*s\"; known here: %.*s", ER_FMT(m->key),
-	                             ER_FMT(er_buf_slice(&known)));
-	er_buf_fini(&known);
-	return mistake(l, m->key_at, m->key_at + m->key.n + 2, text);
-}
-
-/* Every member must be one of the fields; each is handed to its setter. */
-static bool each(loader *l, const er_json *object, const field *fields, size_t n)
-{
-	for (const er_json *m = object->first; m; m = m->next) {
-		size_t i = 0;
-		while (i < n && !er_slice_eq(m->key, fields[i].name))
-			i++;
-		if (i < n) {
-			if (!fields[i].set(l, m))
-				return false;
-			continue;
-		}
-		return unknown(l, m, fields, n);
-	}
-	return true;
-}
-
-/* Where an editor finds docs/schema/er.schema.json. */
-static bool set_schema(loader *l, const er_json *v)
-{
-	return v->type == ER_JSON_STRING || wrong(l, v, "a string");
-}
-
-static bool set_name(loader *l, const er_json *v)
-{
-	if (v->type != ER_JSON_STRING)
-		return wrong(l, v, "a string");
-	if (!er_project_name_ok(v->text))
-		return mistake(l, v->at, v->end,
-		               ER_LIT("\"name\": a to z, 0 to 9 and - expected, at most 63, not beginning or ending with -"));
-	l->p->name = v->text;
-	return true;
-}
-
-static bool set_main(loader *l, const er_json *v)
-{
-	if (v->type != ER_JSON_STRING)
-		return wrong(l, v, "a string");
-	if (v->text.n == 0 || v->text.n >= PATH_MAX || memchr(v->text.p, 0, v->text.n))
-		return mistake(l, v->at, v->end,
-		               ER_LIT("\"main\": the path of the source file that the routine begins with is expected"));
-	l->p->main = er_arena_cstr(&l->p->arena, v->text);
-	char *path = er_arena_cstr(&l->p->arena, er_arena_printf(&l->p->arena, "%s/%s", l->p->root, l->p->main));
-	if (access(v->text.p[0] == '/' ? l->p->main : path, R_OK) != 0)
-		return mistake(l, v->at, v->end, er_arena_printf(&l->p->arena, "\"main\": %s", strerror(errno)));
-	return true;
-}
-
-static bool set_compat_bit(loader *l, bool on, uint32_t bit)
-{
-	l->p->compat = on ? l->p->compat | bit : l->p->compat & ~bit;
-	return true;
-}
-
-static bool set_env_last(loader *l, const er_json *v)
-{
-	return v->type == ER_JSON_BOOL ? set_compat_bit(l, v->boolean, ER_COMPAT_ENV_LAST) : wrong(l, v, "true or false");
-}
-
-static bool set_redirect(loader *l, const er_json *v)
-{
-	bool manual = er_slice_eq(v->text, ER_LIT("manual"));
-	if (v->type != ER_JSON_STRING || !(manual || er_slice_eq(v->text, ER_LIT("follow"))))
-		return mistake(l, v->at, v->end, ER_LIT("\"redirect\": \"follow\" or \"manual\" expected"));
-	return set_compat_bit(l, manual, ER_COMPAT_REDIRECT_MANUAL);
-}
-
-static bool set_compat(loader *l, const er_json *v)
-{
-	static const field fields[] = {{ER_LIT("envLast"), set_env_last}, {ER_LIT("redirect"), set_redirect}};
-	l->p->compat_json = json_of(l, v);
-	return v->type == ER_JSON_OBJECT ? each(l, v, fields, sizeof fields / sizeof *fields) : wrong(l, v, "an object");
-}
-
-static bool route_ok(er_slice s)
-{
-	if (s.n == 0 || s.p[0] == '/' || memchr(s.p, ' ', s.n) || memmem(s.p, s.n, "://", 3))
-		return false;
-	size_t host = er_slice_find(s, '/');
-	const uint8_t *star = s.n > 1 ? memchr(s.p + 1, '*', s.n - 1) : NULL;
-	return star == NULL || (star == s.p + s.n - 1 && host < s.n);
-}
-
-static size_t children(const er_json *v)
-{
-	size_t n = 0;
-	for (const er_json *m = v->first; m; m = m->next)
-		n++;
-	return n;
-}
-
-static bool read_routes(loader *l, const er_json *v, struct er_project_routes *out)
-{
-	if (v->type != ER_JSON_ARRAY)
-		return wrong(l, v, "an array of \"host/path*\"");
-	size_t n = children(v);
-	if (n > ROUTES_MAX)
-		return mistake(l, v->at, v->end, ER_LIT("\"routes\": more than 100"));
-	*out = (struct er_project_routes){.v = er_arena_alloc(&l->p->arena, (n + 1) * sizeof *out->v)};
-	for (const er_json *m = v->first; m; m = m->next) {
-		if (m->type != ER_JSON_STRING || !route_ok(m->text))
-			return mistake(l, m->at, m->end,
-			               ER_LIT("a route is host/path: * only at the front of the host and at the end of the path, no scheme "
-			                      "(\"*.example.com/api/*\")"));
-		out->v[out->n++] = m->text;
-	}
-	return true;
-}
-
-static bool set_routes_production(loader *l, const er_json *v)
-{
-	return read_routes(l, v, &l->p->routes[0]);
-}
-
-static bool set_routes_staging(loader *l, const er_json *v)
-{
-	return read_routes(l, v, &l->p->routes[1]);
-}
-
-static bool set_routes(loader *l, const er_json *v)
-{
-	static const field fields[] = {{ER_LIT("production"), set_routes_production}, {ER_LIT("staging"), set_routes_staging}};
-	if (v->type == ER_JSON_OBJECT)
-		return each(l, v, fields, sizeof fields / sizeof *fields);
-	if (!read_routes(l, v, &l->p->routes[0]))
-		return false;
-	l->p->routes[1] = l->p->routes[0];
-	return true;
-}
-
-static bool set_kv(loader *l, const er_json *v)
-{
-	if (v->type != ER_JSON_ARRAY)
-		return wrong(l, v, "an array of namespaces");
-	size_t n = children(v);
-	if (n > KV_MAX)
-		return mistake(l, v->at, v->end, ER_LIT("\"kv\": more than 100"));
-	l->p->kv = er_arena_alloc(&l->p->arena, (n + 1) * sizeof *l->p->kv);
-	for (const er_json *m = v->first; m; m = m->next) {
-		if (m->type != ER_JSON_STRING || !er_project_name_ok(m->text))
-			return mistake(
-			    l, m->at, m->end,
-			    ER_LIT("\"kv\": a namespace is a name of a to z, 0 to 9 and -, at most 63, not beginning or ending with -"));
-		l->p->kv[l->p->n_kv++] = m->text;
-	}
-	return true;
-}
-
-static bool number(loader *l, const er_json *v, double least, double most, double unit, uint32_t *out)
-{
-	if (v->type != ER_JSON_NUMBER)
-		return wrong(l, v, "a number");
-	if (!(v->number >= least && v->number <= most) || v->number != floor(v->number))
-		return mistake(
-		    l, v->at, v->end,
-		    er_arena_printf(&l->p->arena, "\"%.*s\": a whole number from %.0f to %.0f expected", ER_FMT(v->key), least, most));
-	*out = (uint32_t)(v->number * unit);
-	return true;
-}
-
-#define X(name, least, most, unit, member) \
-	static bool set_##name(loader *l, const er_json *v) \
-	{ \
-		return number(l, v, least, most, unit, &l->p->limits.member); \
-	}
-ER_LIMITS_TABLE(X)
-#undef X
-
-static bool set_limits(loader *l, const er_json *v)
-{
-#define X(name, least, most, unit, member) {ER_LIT(#name), set_##name},
-	static const field fields[] = {ER_LIMITS_TABLE(X)};
-#undef X
-	l->p->limits_json = json_of(l, v);
-	return v->type == ER_JSON_OBJECT ? each(l, v, fields, sizeof fields / sizeof *fields) : wrong(l, v, "an object");
-}
-
-static bool set_vars(loader *l, const er_json *v)
-{
-	if (v->type != ER_JSON_OBJECT)
-		return wrong(l, v, "an object");
-	l->p->vars = json_of(l, v);
-	return l->p->vars.n <= VARS_MAX ||
-	       mistake(l, v->key_at, v->key_at + 6, ER_LIT("\"vars\": more than 32 KB; import big data as a JSON file instead"));
-}
-
-static bool set_profile(loader *l, const er_json *v)
-{
-	bool hardened = er_slice_eq(v->text, ER_LIT("hardened"));
-	if (v->type != ER_JSON_STRING || !(hardened || er_slice_eq(v->text, ER_LIT("standard"))))
-		return mistake(l, v->at, v->end, ER_LIT("\"profile\": \"standard\" or \"hardened\" expected"));
-	l->p->profile = hardened ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD;
-	return true;
-}
-
-static bool set_fallback(loader *l, const er_json *v)
-{
-	if (v->type != ER_JSON_BOOL)
-		return wrong(l, v, "true or false");
-	l->p->fallback = v->boolean;
-	return true;
+	p->name = s.name;
+	p->compat = s.compat;
+	p->limits = s.limits;
+	p->vars = s.vars;
+	p->profile = s.profile;
+	p->fallback = s.fallback;
+	p->kv = s.kv;
+	p->n_kv = s.n_kv;
+	p->compat_json = json_of(l, er_json_get(v, ER_LIT("compat")));
+	p->limits_json = json_of(l, er_json_get(v, ER_LIT("limits")));
+	return take_main(l, er_json_get(v, ER_LIT("main")), s.main);
 }
 
 static bool read_file(er_project *p, er_diag *diag)
 {
-	static const field fields[] = {{ER_LIT("name"), set_name},       {ER_LIT("main"), set_main},
-	                               {ER_LIT("compat"), set_compat},   {ER_LIT("routes"), set_routes},
-	                               {ER_LIT("limits"), set_limits},   {ER_LIT("vars"), set_vars},
-	                               {ER_LIT("profile"), set_profile}, {ER_LIT("fallback"), set_fallback},
-	                               {ER_LIT("kv"), set_kv},           {ER_LIT("$schema"), set_schema}};
 	loader l = {.p = p, .diag = diag};
 	er_err err;
 	size_t at;
@@ -338,7 +129,7 @@ static bool read_file(er_project *p, er_diag *diag)
 		return mistake(&l, at, at + 1, er_arena_copy(&p->arena, er_slice_cstr(err.text)));
 	if (v->type != ER_JSON_OBJECT)
 		return mistake(&l, v->at, v->at + 1, ER_LIT("er.jsonc is one object: { \"name\": ..., \"main\": ... }"));
-	return each(&l, v, fields, sizeof fields / sizeof *fields);
+	return take(&l, v);
 }
 
 /* A name out of a path's last part: what is not allowed in a name becomes a hyphen. */

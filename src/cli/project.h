@@ -23,8 +23,7 @@
 #include "cli/caret.h"
 #include "channel/frame.h"
 #include "isolate/routine.h"
-
-enum { ER_PROJECT_ENVS = 2 };
+#include "store/store.h"
 
 typedef struct er_project {
 	er_arena arena;
@@ -39,7 +38,7 @@ typedef struct er_project {
 	struct er_project_routes {
 		er_slice *v;
 		size_t n;
-	} routes[ER_PROJECT_ENVS]; /* production, staging; written as one list: both have it */
+	} routes[ER_ENV_COUNT_]; /* by er_env; written as one list: both have it */
 	er_slice *kv;
 	size_t n_kv;
 	er_slice compat_json, limits_json; /* as written in er.jsonc, or empty: what a deploy sends */
@@ -55,8 +54,6 @@ ER_MUST_CHECK bool er_project_load(er_project *p, const char *where, er_diag *di
 void er_project_free(er_project *p);
 /* The routine as a node runs it. Takes both pieces. `allow_loopback`: subrequests may reach this machine (at the desk). */
 er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map, er_slice version, bool allow_loopback);
-/* [a-z0-9-], at most 63, no hyphen at either end: it becomes a label of a host name. */
-bool er_project_name_ok(er_slice name);
 /* Reads a whole file of at most `max` bytes into the arena. False: *err says why. */
 ER_MUST_CHECK bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, er_err *err);
 

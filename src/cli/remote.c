@@ -2,6 +2,7 @@
 
 #include "cli/profile.h"
 #include "cli/project.h"
+#include "control/settings.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -358,7 +359,7 @@ void er_remote_done(const er_answer *a)
 
 const char *er_remote_routine(er_remote *r, const char *name)
 {
-	if (name && !er_project_name_ok(er_slice_cstr(name))) {
+	if (name && !er_name_ok(er_slice_cstr(name))) {
 		er_slice text = er_arena_printf(&r->arena, "\"%s\" cannot be a routine's name: a to z, 0 to 9 and -, at most 63", name);
 		er_remote_fail(r, ER_EXIT_USAGE, "invalid", er_arena_cstr(&r->arena, text));
 		return NULL;
@@ -406,6 +407,22 @@ bool er_remote_number(er_remote *r, const char *what, const char *text, uint64_t
 	                             (unsigned long long)least, (unsigned long long)most, text);
 	er_remote_fail(r, ER_EXIT_USAGE, "invalid", er_arena_cstr(&r->arena, s));
 	return false;
+}
+
+int er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_listing *l)
+{
+	if (ok && r->json) {
+		er_remote_print(a);
+	} else if (ok) {
+		er_table t;
+		size_t i;
+		json_t *one;
+		er_table_init(&t, &r->arena, l->heads, l->columns);
+		json_array_foreach(json_object_get(a->json, "items"), i, one) l->row(&t, &r->arena, one);
+		er_table_print(&t, l->empty);
+	}
+	er_answer_fini(a);
+	return er_remote_close(r);
 }
 
 int er_remote_close(er_remote *r)

@@ -61,6 +61,16 @@ bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out);
 bool er_remote_pages(er_remote *r, er_slice path, uint64_t most, er_answer *out);
 /* Prints the answer's body as it came, with a newline. */
 void er_remote_print(const er_answer *a);
+/* How a list is shown. */
+typedef struct er_listing {
+	const char *const *heads;
+	size_t columns;
+	void (*row)(er_table *t, er_arena *a, const json_t *one); /* adds one of the answer's items */
+	const char *empty;                                        /* said when there is none */
+} er_listing;
+/* The end of a command that lists: the answer as it came, or its items as a table; nothing if `ok` is false, which was said. Finishes the answer and
+ * returns er_remote_close. */
+int er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_listing *l);
 /* "warnings" of an answer, to standard error; with --json they are in the answer. */
 void er_remote_warnings(const er_remote *r, const json_t *answer);
 /* Like er_remote_print; {"ok":true} if the answer has no body. */

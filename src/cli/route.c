@@ -4,6 +4,14 @@
 
 #include <stdio.h>
 
+static void rule_row(er_table *t, er_arena *a, const json_t *one)
+{
+	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "position")));
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "pattern")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "routine")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "source")));
+}
+
 int er_cmd_route_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -25,26 +33,12 @@ int er_cmd_route_list(int argc, char **argv)
 		return rc;
 	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
-	if (where && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routes?environment={}", where), 0, &a)) {
-		static const char *const heads[] = {">POSITION", "PATTERN", "ROUTINE", "SOURCE"};
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r.arena, heads, 4);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			er_table_add(&t, er_arena_printf(&r.arena, "%llu", (unsigned long long)er_json_u64(one, "position")));
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "pattern")));
-			er_table_add(&t, er_slice_cstr(er_json_str(one, "routine")));
-			er_table_add(&t, er_slice_cstr(er_json_str(one, "source")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "there are no rules; every routine answers at NAME.localhost, and er route add PATTERN makes one");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {">POSITION", "PATTERN", "ROUTINE", "SOURCE"};
+	bool ok = where && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routes?environment={}", where), 0, &a);
+	return er_remote_show_list(
+	    &r, &a, ok,
+	    &(er_listing){heads, 4, rule_row,
+	                  "there are no rules; every routine answers at NAME.localhost, and er route add PATTERN makes one"});
 }
 
 int er_cmd_route_add(int argc, char **argv)

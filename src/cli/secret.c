@@ -18,6 +18,14 @@ static er_slice secrets_path(er_remote *r, const char *routine, const char *env)
 	return er_remote_path(&r->arena, "/v1/routines/{}/environments/{}/secrets", routine, env);
 }
 
+static void secret_row(er_table *t, er_arena *a, const json_t *one)
+{
+	const char *plain = json_string_value(one);
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(plain ? plain : er_json_str(one, "name")));
+	er_table_add(t, er_show_time(a, er_json_str(one, "at")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "by")));
+}
+
 int er_cmd_secret_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -36,26 +44,10 @@ int er_cmd_secret_list(int argc, char **argv)
 	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
 	const char *routine = where ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_list(&r, secrets_path(&r, routine, where), 0, &a)) {
-		static const char *const heads[] = {"NAME", "SET AT", "BY"};
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r.arena, heads, 3);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			const char *plain = json_string_value(one);
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(plain ? plain : er_json_str(one, "name")));
-			er_table_add(&t, er_show_time(&r.arena, er_json_str(one, "at")));
-			er_table_add(&t, er_slice_cstr(er_json_str(one, "by")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "there are no secrets; er secret put NAME makes one");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"NAME", "SET AT", "BY"};
+	bool ok = routine && er_remote_list(&r, secrets_path(&r, routine, where), 0, &a);
+	return er_remote_show_list(&r, &a, ok,
+	                           &(er_listing){heads, 3, secret_row, "there are no secrets; er secret put NAME makes one"});
 }
 
 /* ---- put ---- */

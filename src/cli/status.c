@@ -216,6 +216,16 @@ static er_slice pointer_text(er_arena *a, const json_t *v)
 	return s;
 }
 
+static void routine_row(er_table *t, er_arena *a, const json_t *one)
+{
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
+	bool file = er_slice_eq(er_slice_cstr(er_json_str(one, "source")), ER_LIT("file"));
+	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "versions")));
+	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "newest")));
+	er_table_add(t, file ? ER_LIT("node.jsonc") : pointer_text(a, json_object_get(one, "production")));
+	er_table_add(t, pointer_text(a, json_object_get(one, "staging")));
+}
+
 int er_cmd_routine_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -231,28 +241,9 @@ int er_cmd_routine_list(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
-	if (er_remote_pages(&r, ER_LIT("/v1/routines"), 0, &a)) {
-		static const char *const heads[] = {"ROUTINE", ">VERSIONS", ">NEWEST", "PRODUCTION", "STAGING"};
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r.arena, heads, 5);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
-			bool file = er_slice_eq(er_slice_cstr(er_json_str(one, "source")), ER_LIT("file"));
-			er_table_add(&t, er_arena_printf(&r.arena, "%llu", (unsigned long long)er_json_u64(one, "versions")));
-			er_table_add(&t, er_arena_printf(&r.arena, "%llu", (unsigned long long)er_json_u64(one, "newest")));
-			er_table_add(&t, file ? ER_LIT("node.jsonc") : pointer_text(&r.arena, json_object_get(one, "production")));
-			er_table_add(&t, pointer_text(&r.arena, json_object_get(one, "staging")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "there are no routines; er deploy makes one");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"ROUTINE", ">VERSIONS", ">NEWEST", "PRODUCTION", "STAGING"};
+	bool ok = er_remote_pages(&r, ER_LIT("/v1/routines"), 0, &a);
+	return er_remote_show_list(&r, &a, ok, &(er_listing){heads, 5, routine_row, "there are no routines; er deploy makes one"});
 }
 
 int er_cmd_routine_rm(int argc, char **argv)

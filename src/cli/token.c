@@ -5,6 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void token_row(er_table *t, er_arena *a, const json_t *one)
+{
+	size_t j;
+	json_t *name;
+	er_buf routines = {0};
+	json_array_foreach(json_object_get(one, "routines"), j, name)
+	    er_buf_printf(&routines, "%s%s", j ? ", " : "", json_string_value(name));
+	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "role")));
+	er_table_add(t, er_buf_len(&routines) ? er_buf_slice(&routines) : ER_LIT("all"));
+	er_table_add(t, er_show_time(a, er_json_str(one, "at")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "by")));
+	er_buf_fini(&routines);
+}
+
 int er_cmd_token_list(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -21,31 +36,12 @@ int er_cmd_token_list(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
-	if (er_remote_list(&r, ER_LIT("/v1/tokens"), 0, &a)) {
-		static const char *const heads[] = {"NAME", "ROLE", "ROUTINES", "MADE AT", "BY"};
-		er_table t;
-		size_t i, j;
-		json_t *one, *name;
-		er_table_init(&t, &r.arena, heads, 5);
-		json_array_foreach(json_object_get(a.json, "items"), i, one)
-		{
-			er_buf routines = {0};
-			json_array_foreach(json_object_get(one, "routines"), j, name)
-			    er_buf_printf(&routines, "%s%s", j ? ", " : "", json_string_value(name));
-			er_table_add_styled(&t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
-			er_table_add(&t, er_slice_cstr(er_json_str(one, "role")));
-			er_table_add(&t, er_buf_len(&routines) ? er_buf_slice(&routines) : ER_LIT("all"));
-			er_table_add(&t, er_show_time(&r.arena, er_json_str(one, "at")));
-			er_table_add(&t, er_slice_cstr(er_json_str(one, "by")));
-			er_buf_fini(&routines);
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "there are no tokens: only the node's socket lets commands in; er token add NAME makes one");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"NAME", "ROLE", "ROUTINES", "MADE AT", "BY"};
+	bool ok = er_remote_list(&r, ER_LIT("/v1/tokens"), 0, &a);
+	return er_remote_show_list(
+	    &r, &a, ok,
+	    &(er_listing){heads, 5, token_row,
+	                  "there are no tokens: only the node's socket lets commands in; er token add NAME makes one"});
 }
 
 static json_t *token_body(const char *name, const char *role, const char *routines)

@@ -27,6 +27,16 @@ static er_slice number_text(er_arena *a, uint64_t n)
 
 /* ---- list ---- */
 
+static void version_row(er_table *t, er_arena *a, const json_t *one)
+{
+	er_table_add_styled(t, ER_BOLD, number_text(a, er_json_u64(one, "version")));
+	er_table_add_styled(t, ER_GREEN, joined(a, json_object_get(one, "environments")));
+	er_table_add(t, er_show_size(a, er_json_u64(one, "bytes")));
+	er_table_add(t, er_show_time(a, er_json_str(one, "at")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "by")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "description")));
+}
+
 int er_cmd_versions(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -49,28 +59,9 @@ int er_cmd_versions(int argc, char **argv)
 	er_answer a = {0};
 	uint64_t most = 0;
 	const char *routine = er_remote_number(&r, "--limit", limit, 0, 1000000, &most) ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/versions", routine), most, &a)) {
-		static const char *const heads[] = {">VERSION", "RUNS IN", ">SIZE", "AT", "BY", "MESSAGE"};
-		size_t i;
-		json_t *v;
-		er_table t;
-		er_table_init(&t, &r.arena, heads, 6);
-		json_array_foreach(json_object_get(a.json, "items"), i, v)
-		{
-			er_table_add_styled(&t, ER_BOLD, number_text(&r.arena, er_json_u64(v, "version")));
-			er_table_add_styled(&t, ER_GREEN, joined(&r.arena, json_object_get(v, "environments")));
-			er_table_add(&t, er_show_size(&r.arena, er_json_u64(v, "bytes")));
-			er_table_add(&t, er_show_time(&r.arena, er_json_str(v, "at")));
-			er_table_add(&t, er_slice_cstr(er_json_str(v, "by")));
-			er_table_add(&t, er_slice_cstr(er_json_str(v, "description")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "no versions yet; er deploy makes the first");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {">VERSION", "RUNS IN", ">SIZE", "AT", "BY", "MESSAGE"};
+	bool ok = routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/versions", routine), most, &a);
+	return er_remote_show_list(&r, &a, ok, &(er_listing){heads, 6, version_row, "no versions yet; er deploy makes the first"});
 }
 
 /* ---- show ---- */
@@ -239,6 +230,15 @@ static er_slice running(er_arena *a, const json_t *versions)
 	return s;
 }
 
+static void deployment_row(er_table *t, er_arena *a, const json_t *one)
+{
+	er_table_add(t, er_show_time(a, er_json_str(one, "at")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "environment")));
+	er_table_add_styled(t, ER_BOLD, running(a, json_object_get(one, "versions")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "by")));
+	er_table_add(t, er_slice_cstr(er_json_str(one, "reason")));
+}
+
 int er_cmd_deployments(int argc, char **argv)
 {
 	er_remote r = {0};
@@ -261,25 +261,7 @@ int er_cmd_deployments(int argc, char **argv)
 	er_answer a = {0};
 	uint64_t most = 0;
 	const char *routine = er_remote_number(&r, "--limit", limit, 0, 1000000, &most) ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/deployments", routine), most, &a)) {
-		static const char *const heads[] = {"SINCE", "ENVIRONMENT", "VERSIONS", "BY", "WHY"};
-		size_t i;
-		json_t *v;
-		er_table t;
-		er_table_init(&t, &r.arena, heads, 5);
-		json_array_foreach(json_object_get(a.json, "items"), i, v)
-		{
-			er_table_add(&t, er_show_time(&r.arena, er_json_str(v, "at")));
-			er_table_add(&t, er_slice_cstr(er_json_str(v, "environment")));
-			er_table_add_styled(&t, ER_BOLD, running(&r.arena, json_object_get(v, "versions")));
-			er_table_add(&t, er_slice_cstr(er_json_str(v, "by")));
-			er_table_add(&t, er_slice_cstr(er_json_str(v, "reason")));
-		}
-		if (r.json)
-			er_remote_print(&a);
-		else
-			er_table_print(&t, "nothing was deployed yet");
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	static const char *const heads[] = {"SINCE", "ENVIRONMENT", "VERSIONS", "BY", "WHY"};
+	bool ok = routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/deployments", routine), most, &a);
+	return er_remote_show_list(&r, &a, ok, &(er_listing){heads, 5, deployment_row, "nothing was deployed yet"});
 }

@@ -77,7 +77,7 @@ static bool read_array(er_problem *problem, const er_path *path, const er_json *
 	return true;
 }
 
-static bool read_member(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *to)
+static bool read_typed(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *to)
 {
 	switch (m->type) {
 	case ER_MEMBER_STRING:
@@ -102,6 +102,11 @@ static bool read_member(er_problem *problem, const er_path *path, const er_json 
 	return true;
 }
 
+static bool read_member(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *to)
+{
+	return read_typed(problem, path, v, m, to) || er_refuse_at(problem, v);
+}
+
 static bool unknown(er_problem *problem, er_slice at, const er_json *v, const er_member *members, size_t n)
 {
 	er_slice names[MEMBERS_MAX];
@@ -116,10 +121,14 @@ static bool unknown(er_problem *problem, er_slice at, const er_json *v, const er
 	er_path path = er_path_member(at, v->key);
 	er_slice hint = er_nearest(v->key, names, n);
 	if (hint.n > 0)
-		return er_refuse_field(problem, er_slice_cstr(path.text), known, "\"%s\" is not known here; did you mean \"%.*s\"?",
-		                       path.text, ER_FMT(hint));
-	return er_refuse_field(problem, er_slice_cstr(path.text), known, "\"%s\" is not known here; known: %s", path.text,
-	                       n > 0 ? known : "nothing");
+		er_refuse_field(problem, er_slice_cstr(path.text), known, "\"%s\" is not known here; did you mean \"%.*s\"?", path.text,
+		                ER_FMT(hint));
+	else
+		er_refuse_field(problem, er_slice_cstr(path.text), known, "\"%s\" is not known here; known: %s", path.text,
+		                n > 0 ? known : "nothing");
+	problem->at = v->key_at;
+	problem->end = v->key_at + v->key.n + 2; /* with its quotes */
+	return false;
 }
 
 static const char *type_text(er_member_type type)
@@ -130,9 +139,11 @@ static const char *type_text(er_member_type type)
 
 bool er_members_read(const er_json *v, er_slice at, const er_member *members, size_t n, void *into, er_problem *problem)
 {
-	if (v->type != ER_JSON_OBJECT)
-		return er_refuse_field(problem, at, "an object", "%.*s%s an object is expected, not %s", ER_FMT(at),
-		                       at.n > 0 ? ":" : "the body:", er_json_type_name(v->type));
+	if (v->type != ER_JSON_OBJECT) {
+		er_refuse_field(problem, at, "an object", "%.*s%s an object is expected, not %s", ER_FMT(at),
+		                at.n > 0 ? ":" : "the body:", er_json_type_name(v->type));
+		return er_refuse_at(problem, v);
+	}
 	for (const er_json *m = v->first; m != NULL; m = m->next) {
 		size_t i = 0;
 		while (i < n && !er_slice_eq(m->key, members[i].name))
@@ -146,8 +157,9 @@ bool er_members_read(const er_json *v, er_slice at, const er_member *members, si
 	for (size_t i = 0; i < n; i++)
 		if (members[i].required && er_json_get(v, members[i].name) == NULL) {
 			er_path path = er_path_member(at, members[i].name);
-			return er_refuse_field(problem, er_slice_cstr(path.text), type_text(members[i].type),
-			                       "\"%s\" is missing: %s is expected", path.text, type_text(members[i].type));
+			er_refuse_field(problem, er_slice_cstr(path.text), type_text(members[i].type), "\"%s\" is missing: %s is expected",
+			                path.text, type_text(members[i].type));
+			return er_refuse_at(problem, v);
 		}
 	return true;
 }
@@ -160,7 +172,7 @@ bool er_members_strings(const er_json *array, er_slice at, uint64_t least, uint6
 		er_path path = er_path_element(at, i);
 		er_slice ignored;
 		if (!read_string(problem, &path, e, &m, &ignored))
-			return false;
+			return er_refuse_at(problem, e);
 	}
 	return true;
 }

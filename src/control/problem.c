@@ -48,6 +48,13 @@ bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const 
 	return false;
 }
 
+bool er_refuse_at(er_problem *p, const er_json *v)
+{
+	p->at = v->at;
+	p->end = v->end;
+	return false;
+}
+
 bool er_refuse_err(er_problem *p, const er_err *err)
 {
 	er_problem_code code;

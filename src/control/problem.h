@@ -4,6 +4,7 @@
 #define ER_CONTROL_PROBLEM_H
 
 #include "base/err.h"
+#include "base/jsonc.h"
 #include "base/slice.h"
 
 /* name, code, HTTP status */
@@ -36,6 +37,7 @@ typedef struct er_problem {
 	char expected[ER_PROBLEM_TEXT]; /* or empty */
 	char message[ER_PROBLEM_TEXT];
 	char extra[ER_PROBLEM_TEXT]; /* "stack": where code that does not load threw */
+	size_t at, end;              /* where in the JSON text it stands: [at, end); 0, 0: it was not said */
 } er_problem;
 
 const char *er_problem_name(er_problem_code code);
@@ -46,6 +48,8 @@ bool er_refuse(er_problem *p, er_problem_code code, const char *fmt, ...) __attr
 /* The same with the field and what was expected. */
 bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Says where: at this value. Returns false. */
+bool er_refuse_at(er_problem *p, const er_json *v);
 /* What the store said, in the API's codes. */
 bool er_refuse_err(er_problem *p, const er_err *err);
 

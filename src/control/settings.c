@@ -4,7 +4,6 @@
 #include "channel/frame.h"
 #include "control/members.h"
 #include "control/pattern.h"
-#include "store/store.h"
 
 #include <stdio.h>
 
@@ -12,8 +11,8 @@ enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, UNSET = UINT32_MAX
 
 /* As they stand in JSON. */
 typedef struct raw {
-	er_slice name, main, profile;
-	const er_json *compat, *routes, *limits, *vars, *kv, *schema;
+	er_slice name, main, profile, schema;
+	const er_json *compat, *routes, *limits, *vars, *kv;
 	bool fallback;
 } raw;
 
@@ -27,7 +26,7 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "profile", profile, ER_MEMBER_STRING, false, 1, 20),
     ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_BOOL, false, 0, 0),
     ER_MEMBER(raw, "kv", kv, ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_KV),
-    ER_MEMBER(raw, "$schema", schema, ER_MEMBER_ANY, false, 0, 0),
+    ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
 
 bool er_name_ok(er_slice name)
@@ -54,7 +53,7 @@ bool er_var_name_ok(er_slice name)
 	return true;
 }
 
-static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
+bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
 {
 	static const er_member members[] = {
 #define X(name, least, most, unit, member) ER_MEMBER(er_limits, #name, member, ER_MEMBER_NUMBER, false, least, most),
@@ -62,8 +61,7 @@ static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_proble
 #undef X
 	};
 	er_limits given = {UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET};
-	er_path path = er_path_member(at, ER_LIT("limits"));
-	if (!er_members_read(v, er_slice_cstr(path.text), members, sizeof members / sizeof *members, &given, problem))
+	if (!er_members_read(v, at, members, sizeof members / sizeof *members, &given, problem))
 		return false;
 #define X(name, least, most, unit, member) \
 	if (given.member != UNSET) \
@@ -78,22 +76,37 @@ typedef struct compat_raw {
 	er_slice redirect;
 } compat_raw;
 
+static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
+{
+	er_path path = er_path_member(at, ER_LIT("limits"));
+	return er_settings_limits(v, er_slice_cstr(path.text), out, problem);
+}
+
 static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem *problem)
 {
-	compat_raw given = {0};
+	compat_raw given = {.env_last = *out & ER_COMPAT_ENV_LAST};
 	static const er_member members[] = {ER_MEMBER(compat_raw, "envLast", env_last, ER_MEMBER_BOOL, false, 0, 0),
 	                                    ER_MEMBER(compat_raw, "redirect", redirect, ER_MEMBER_STRING, false, 1, 20)};
 	er_path path = er_path_member(at, ER_LIT("compat"));
 	if (!er_members_read(v, er_slice_cstr(path.text), members, 2, &given, problem))
 		return false;
-	bool manual = er_slice_eq(given.redirect, ER_LIT("manual"));
+	bool manual = given.redirect.p != NULL ? er_slice_eq(given.redirect, ER_LIT("manual")) : *out & ER_COMPAT_REDIRECT_MANUAL;
 	if (given.redirect.p != NULL && !manual && !er_slice_eq(given.redirect, ER_LIT("follow"))) {
 		path = er_path_member(er_slice_cstr(path.text), ER_LIT("redirect"));
-		return er_refuse_field(problem, er_slice_cstr(path.text), "\"follow\" or \"manual\"",
-		                       "\"%s\": \"follow\" or \"manual\" is expected", path.text);
+		er_refuse_field(problem, er_slice_cstr(path.text), "\"follow\" or \"manual\"",
+		                "\"%s\": \"follow\" or \"manual\" is expected", path.text);
+		return er_refuse_at(problem, er_json_get(v, ER_LIT("redirect")));
 	}
 	*out = (given.env_last ? ER_COMPAT_ENV_LAST : 0) | (manual ? ER_COMPAT_REDIRECT_MANUAL : 0);
 	return true;
+}
+
+static const er_json *element(const er_json *array, size_t i)
+{
+	const er_json *e = array->first;
+	while (i-- > 0)
+		e = e->next;
+	return e;
 }
 
 static size_t slices_of(er_arena *a, const er_json *array, er_slice **out)
@@ -119,7 +132,8 @@ static bool read_routes(er_arena *a, const er_json *v, er_slice at, er_settings 
 		if (er_pattern_parse(out->routes[i], &ignored, &err))
 			continue;
 		path = er_path_element(er_slice_cstr(path.text), i);
-		return er_refuse_field(problem, er_slice_cstr(path.text), "host/path*, *.host/path* or *", "%s", err.text);
+		er_refuse_field(problem, er_slice_cstr(path.text), "host/path*, *.host/path* or *", "%s", err.text);
+		return er_refuse_at(problem, element(v, i));
 	}
 	return true;
 }
@@ -133,8 +147,9 @@ static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out
 	for (size_t i = 0; i < out->n_kv; i++)
 		if (!er_name_ok(out->kv[i])) {
 			path = er_path_element(er_slice_cstr(path.text), i);
-			return er_refuse_field(problem, er_slice_cstr(path.text), "the name of a namespace: a to z, 0 to 9 and -",
-			                       "\"%s\": a namespace's name has a to z, 0 to 9 and -, at most 63", path.text);
+			er_refuse_field(problem, er_slice_cstr(path.text), "the name of a namespace: a to z, 0 to 9 and -",
+			                "\"%s\": a namespace's name has a to z, 0 to 9 and -, at most 63", path.text);
+			return er_refuse_at(problem, element(v, i));
 		}
 	return true;
 }
@@ -148,42 +163,90 @@ static bool read_vars(er_arena *a, const er_json *v, er_slice at, er_settings *o
 	er_buf_fini(&b);
 	if (out->vars.n <= ER_SETTINGS_VARS)
 		return true;
-	return er_refuse_field(problem, er_slice_cstr(path.text), "at most 32 KB of JSON",
-	                       "\"%s\": more than 32 KB; put big data into the code or into KV", path.text);
+	er_refuse_field(problem, er_slice_cstr(path.text), "at most 32 KB of JSON",
+	                "\"%s\": more than 32 KB; put big data into the code or into KV", path.text);
+	return er_refuse_at(problem, v);
 }
 
-static bool read_texts(const raw *r, er_slice at, er_settings *out, er_problem *problem)
+static bool refuse_member(er_problem *problem, const er_json *v, er_slice at, er_slice name, const char *expected,
+                          const char *sentence)
+{
+	er_path path = er_path_member(at, name);
+	er_refuse_field(problem, er_slice_cstr(path.text), expected, "\"%s\": %s", path.text, sentence);
+	return er_refuse_at(problem, er_json_get(v, name));
+}
+
+static bool read_texts(const er_json *v, const raw *r, er_slice at, er_settings *out, er_problem *problem)
 {
 	bool hardened = er_slice_eq(r->profile, ER_LIT("hardened"));
-	er_path path = er_path_member(at, ER_LIT("profile"));
 	if (r->profile.p != NULL && !hardened && !er_slice_eq(r->profile, ER_LIT("standard")))
-		return er_refuse_field(problem, er_slice_cstr(path.text), "\"standard\" or \"hardened\"",
-		                       "\"%s\": \"standard\" or \"hardened\" is expected", path.text);
-	path = er_path_member(at, ER_LIT("name"));
+		return refuse_member(problem, v, at, ER_LIT("profile"), "\"standard\" or \"hardened\"",
+		                     "\"standard\" or \"hardened\" is expected");
 	if (r->name.p != NULL && !er_name_ok(r->name))
-		return er_refuse_field(problem, er_slice_cstr(path.text), "a to z, 0 to 9 and -, at most 63, no hyphen at either end",
-		                       "\"%s\": a to z, 0 to 9 and - are expected, at most 63, no hyphen at either end", path.text);
-	path = er_path_member(at, ER_LIT("main"));
+		return refuse_member(problem, v, at, ER_LIT("name"), "a to z, 0 to 9 and -, at most 63, no hyphen at either end",
+		                     "a to z, 0 to 9 and - are expected, at most 63, no hyphen at either end");
 	if (r->main.n > 0 && memchr(r->main.p, 0, r->main.n) != NULL)
-		return er_refuse_field(problem, er_slice_cstr(path.text), "a path", "\"%s\": this is no path", path.text);
-	out->name = r->name;
-	out->main = r->main;
-	out->profile = hardened ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD;
+		return refuse_member(problem, v, at, ER_LIT("main"), "a path", "this is no path");
+	if (r->name.p != NULL)
+		out->name = r->name;
+	if (r->main.p != NULL)
+		out->main = r->main;
+	if (r->profile.p != NULL)
+		out->profile = hardened ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD;
 	out->fallback = r->fallback;
 	return true;
 }
 
-bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
 {
-	raw r = {0};
-	*out = (er_settings){.limits = ER_LIMITS_DEFAULT, .vars = ER_LIT("{}")};
-	if (v == NULL)
-		return true;
+	raw r = {.fallback = out->fallback};
 	return er_members_read(v, at, raw_members, sizeof raw_members / sizeof *raw_members, &r, problem) &&
-	       read_texts(&r, at, out, problem) && (r.compat == NULL || read_compat(r.compat, at, &out->compat, problem)) &&
+	       read_texts(v, &r, at, out, problem) && (r.compat == NULL || read_compat(r.compat, at, &out->compat, problem)) &&
 	       (r.limits == NULL || read_limits(r.limits, at, &out->limits, problem)) &&
 	       (r.routes == NULL || read_routes(a, r.routes, at, out, problem)) &&
 	       (r.kv == NULL || read_kv(a, r.kv, at, out, problem)) && (r.vars == NULL || read_vars(a, r.vars, at, out, problem));
+}
+
+bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	*out = ER_SETTINGS_DEFAULT;
+	return v == NULL || er_settings_more(a, v, at, out, problem);
+}
+
+/* ---- files ---- */
+
+const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key)
+{
+	er_json *copy = er_arena_alloc(a, sizeof *copy), **end = &copy->first;
+	*copy = *object;
+	copy->first = NULL;
+	for (const er_json *m = object->first; m != NULL; m = m->next) {
+		if (er_slice_eq(m->key, key))
+			continue;
+		er_json *own = *end = er_arena_alloc(a, sizeof *own);
+		*own = *m;
+		own->next = NULL;
+		end = &own->next;
+	}
+	return copy;
+}
+
+typedef struct routes_raw {
+	const er_json *of[ER_ENV_COUNT_];
+} routes_raw;
+
+bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *out, er_problem *problem)
+{
+	static const er_member members[] = {
+	    ER_MEMBER(routes_raw, "production", of[ER_ENV_PRODUCTION], ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_ROUTES),
+	    ER_MEMBER(routes_raw, "staging", of[ER_ENV_STAGING], ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_ROUTES)};
+	const er_json *routes = er_json_get(v, ER_LIT("routes"));
+	routes_raw r = {0};
+	if (routes == NULL || routes->type != ER_JSON_OBJECT)
+		return er_settings_more(a, v, (er_slice){0}, out, problem);
+	return er_members_read(routes, ER_LIT("routes"), members, 2, &r, problem) &&
+	       er_settings_more(a, er_settings_without(a, v, ER_LIT("routes")), (er_slice){0}, out, problem) &&
+	       (r.of[env] == NULL || read_routes(a, r.of[env], (er_slice){0}, out, problem));
 }
 
 bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem)

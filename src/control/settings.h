@@ -1,6 +1,6 @@
 /* The settings of a version: what er.jsonc says about running (name, main, compat, routes, limits, vars, profile, fallback, kv), as JSON that
- * came over the wire or lies in the store, checked member by member. The same reader serves the API, which refuses, and the gateway, which
- * makes an er_routine of a stored version.
+ * came over the wire, lies in the store or stands in a file, checked member by member. The one reader serves the API, which refuses, the gateway,
+ * which makes an er_routine of a stored version or of one of node.jsonc, and the tool, which reads the file. Mistakes know their place in the text.
  *
  * Pure: everything it returns lives in the caller's arena (or in the JSON it was given). */
 #ifndef ER_CONTROL_SETTINGS_H
@@ -10,6 +10,7 @@
 #include "base/jsonc.h"
 #include "control/problem.h"
 #include "isolate/routine.h"
+#include "store/store.h"
 
 enum {
 	ER_SETTINGS_ROUTES = 100,
@@ -31,10 +32,19 @@ typedef struct er_settings {
 	size_t n_kv;
 	er_slice vars; /* an object, as JSON text */
 } er_settings;
+#define ER_SETTINGS_DEFAULT ((er_settings){.limits = ER_LIMITS_DEFAULT, .vars = ER_LIT("{}")})
 
 /* v: an object, or NULL for every default. The path in front of field names is `at` ("settings", or empty). */
 ER_MUST_CHECK bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem);
-/* The same from JSON text (of the store). */
+/* What v says takes the place of what is in *out; the rest stays. */
+ER_MUST_CHECK bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem);
+/* The same of a project's file, which may say its "routes" for each environment: {"production": [...], "staging": [...]}. */
+ER_MUST_CHECK bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *out, er_problem *problem);
+/* "limits", and the node's "routineLimits". */
+ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem);
+/* The same object without a member. */
+const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key);
+/* From JSON text (of the store). */
 ER_MUST_CHECK bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem);
 /* Appends v, a checked object, in one spelling: known members in one order, without name. The same settings are then the same bytes, which the
  * store compares. */

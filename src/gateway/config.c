@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "control/settings.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -152,19 +153,6 @@ er_config *er_config_copy(const er_config *file)
 
 /* ---- routines ---- */
 
-/* A label of a host name (RFC 1123), in lower case: NAME.localhost is its address. */
-static bool name_ok(er_slice name)
-{
-	if (name.n == 0 || name.n > 63 || name.p[0] == '-' || name.p[name.n - 1] == '-')
-		return false;
-	for (size_t i = 0; i < name.n; i++) {
-		uint8_t ch = name.p[i];
-		if (!((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-'))
-			return false;
-	}
-	return true;
-}
-
 static bool within(const char *what, uint64_t asked, uint64_t most, const char *unit, er_slice name, er_err *err)
 {
 	if (asked <= most)
@@ -194,7 +182,8 @@ bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
 {
 	ER_ASSERT(!c->sealed);
 	bool ok = true;
-	if (!name_ok(r->name))
+	/* A label of a host name (RFC 1123), in lower case: NAME.localhost is its address. */
+	if (!er_name_ok(r->name))
 		ok = er_fail(err, ER_ERR_INVALID,
 		             "\"%.*s\" cannot be a routine's name: a-z, 0-9 and \"-\", at most 63, no \"-\" at either end",
 		             ER_FMT(r->name));

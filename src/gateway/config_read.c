@@ -73,11 +73,8 @@ bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uin
 	return true;
 }
 
-static bool unknown(er_config_reader *r, const er_json *m, const er_config_key *keys, size_t n)
+static bool unknown(er_config_reader *r, const er_json *m, const er_slice *names, size_t n)
 {
-	er_slice names[MAX_KEYS] = {{0}};
-	for (size_t i = 0; i < n; i++)
-		names[i] = keys[i].name;
 	char text[400] = "there is no such setting here; known are";
 	er_slice near = er_nearest(m->key, names, n);
 	int at = (int)er_slice_cstr(text).n;
@@ -86,6 +83,26 @@ static bool unknown(er_config_reader *r, const er_json *m, const er_config_key *
 	for (size_t i = 0; near.n == 0 && i < n && at < (int)sizeof text; i++)
 		at += snprintf(text + at, sizeof text - (size_t)at, "%s %.*s", i > 0 ? "," : "", ER_FMT(names[i]));
 	return wrong_at(r, m->key_at, m->key, text);
+}
+
+bool er_config_known(er_config_reader *r, const er_json *v, const er_slice *names, size_t n)
+{
+	for (const er_json *m = v->first; m != NULL; m = m->next) {
+		size_t i = 0;
+		while (i < n && !er_slice_eq(m->key, names[i]))
+			i++;
+		if (i == n)
+			return unknown(r, m, names, n);
+	}
+	return true;
+}
+
+static bool unknown_key(er_config_reader *r, const er_json *m, const er_config_key *keys, size_t n)
+{
+	er_slice names[MAX_KEYS] = {{0}};
+	for (size_t i = 0; i < n; i++)
+		names[i] = keys[i].name;
+	return unknown(r, m, names, n);
 }
 
 bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key *keys, size_t n, void *into)
@@ -101,7 +118,7 @@ bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key
 			if (er_slice_eq(m->key, keys[i].name))
 				hit = &keys[i];
 		if (hit == NULL) {
-			ok = unknown(r, m, keys, n);
+			ok = unknown_key(r, m, keys, n);
 			break;
 		}
 		r->into = into;

@@ -26,6 +26,8 @@ typedef struct er_config_key {
 bool er_config_wrong(er_config_reader *r, const er_json *v, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Reads each member by its key; an unknown one is a mistake with a suggestion. */
 bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key *keys, size_t n, void *into);
+/* Every member has one of these names. */
+bool er_config_known(er_config_reader *r, const er_json *v, const er_slice *names, size_t n);
 bool er_config_string(er_config_reader *r, const er_json *v, char **out);
 bool er_config_bool(er_config_reader *r, const er_json *v, bool *out);
 /* A whole number in [least, most], times `unit`. */

@@ -53,27 +53,6 @@ static void more_state(void *ctx, er_buf *out)
 
 /* ---- starting ---- */
 
-/* er-sandbox beside this executable, or what ER_SANDBOX says. */
-static bool sandbox_path(const er_node_options *o, char *out, size_t cap, er_err *err)
-{
-	const char *given = o->sandbox_path != NULL ? o->sandbox_path : getenv("ER_SANDBOX");
-	if (given != NULL && given[0] != '\0') {
-		char *full = realpath(given, NULL);
-		if (full == NULL)
-			return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find the sandbox program %s", given);
-		snprintf(out, cap, "%s", full);
-		free(full);
-		return true;
-	}
-	ssize_t len = readlink("/proc/self/exe", out, cap - 16);
-	if (len <= 0)
-		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find out where this program is");
-	while (len > 0 && out[len - 1] != '/')
-		len--;
-	snprintf(out + len, cap - (size_t)len, "er-sandbox");
-	return true;
-}
-
 static void find_own_addresses(er_node *n)
 {
 	struct ifaddrs *list;
@@ -265,7 +244,7 @@ static bool start_listening(er_node *n, er_err *err)
 static bool start(er_node *n, const er_node_options *o, er_err *err)
 {
 	char path[PATH_MAX];
-	if (!sandbox_path(o, path, sizeof path, err))
+	if (!er_spawner_find_program(o->sandbox_path, path, sizeof path, err))
 		return false;
 	er_spawner_config sc = {.sandbox_path = path,
 	                        .n_sockets = n->file->threads,

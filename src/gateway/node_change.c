@@ -214,29 +214,50 @@ void er_node_changed(er_node *n)
 	begin(n);
 }
 
+/* A later reading takes the place of one that waits: what is left of that is a wish for the later one. */
+static er_wish *replace_waiting(er_node *n)
+{
+	er_wish *w = last_of_file(&n->wishes);
+	if (w == NULL)
+		return NULL;
+	free_listening(w->next, w->file->n_listen); /* before the same addresses are opened for the later one */
+	er_config_unref(w->file);
+	w->next = NULL;
+	w->file = NULL;
+	return w;
+}
+
+static bool open_all(er_node *n, const er_config *file, er_listening *next, er_err *err)
+{
+	if (!open_new(n, file, next, err)) {
+		er_free(next);
+		return false;
+	}
+	if (er_access_log_reopen(n->log, file->access_log, err))
+		return true;
+	free_listening(next, file->n_listen);
+	return false;
+}
+
 bool er_node_reload(er_node *n, er_config *file, er_node_done *done, void *ctx, er_err *err)
 {
 	ER_CHECK(n, NODE_MAGIC);
 	if (n->stopping)
 		return er_fail(err, ER_ERR_UNAVAILABLE, "the node is stopping");
-	er_wish *waiting = last_of_file(&n->wishes);
-	if (waiting != NULL) { /* it becomes a wish for this reading */
-		free_listening(waiting->next, waiting->file->n_listen);
-		waiting->next = NULL;
-		er_config_unref(waiting->file);
-		waiting->file = NULL;
-	}
+	er_wish *waiting = replace_waiting(n);
 	er_listening *next = er_zalloc((file->n_listen + 1) * sizeof *next);
-	if (!open_new(n, file, next, err)) {
-		er_free(next);
-		return false;
+	if (open_all(n, file, next, err)) {
+		er_node_wish(n, file, next, done, ctx);
+		return true;
 	}
-	if (!er_access_log_reopen(n->log, file->access_log, err)) {
-		free_listening(next, file->n_listen);
-		return false;
+	if (waiting != NULL) { /* neither holds */
+		er_list failed;
+		er_list_init(&failed);
+		er_list_remove(&waiting->link);
+		er_list_push(&failed, &waiting->link);
+		tell(n, &failed, err);
 	}
-	er_node_wish(n, file, next, done, ctx);
-	return true;
+	return false;
 }
 
 bool er_node_reopen_log(er_node *n, er_err *err)

@@ -23,20 +23,32 @@ static uint64_t end_of(unsigned i)
 	return (uint64_t)(LINEAR + i % LINEAR + 1) << (octave - 3) << UNIT_SHIFT;
 }
 
+/* A reader that sees any figure of a deployment sees, when it looks at `deployment` again, that it began: every figure is released after that and
+ * acquired before it looks. */
+static void put(uint64_t *word, uint64_t v)
+{
+	__atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
+
+static void put32(uint32_t *word, uint32_t v)
+{
+	__atomic_store_n(word, v, __ATOMIC_RELEASE);
+}
+
 static void begin(er_tally *t, const er_deployment *d)
 {
-	(void)__atomic_exchange_n(&t->deployment, 0, __ATOMIC_ACQ_REL); /* before what follows is seen */
+	put(&t->deployment, 0);
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
 		er_tally_version *v = t->version[i];
 		if (v == NULL)
 			continue;
-		__atomic_store_n(&v->number, d->number[i], __ATOMIC_RELAXED);
-		__atomic_store_n(&v->requests, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&v->failures, 0, __ATOMIC_RELAXED);
+		put32(&v->number, d->number[i]);
+		put(&v->requests, 0);
+		put32(&v->failures, 0);
 		for (unsigned k = 0; k < ER_TALLY_BUCKETS; k++)
-			__atomic_store_n(&v->wall[k], 0, __ATOMIC_RELAXED);
+			put32(&v->wall[k], 0);
 	}
-	__atomic_store_n(&t->deployment, d->id, __ATOMIC_RELEASE);
+	put(&t->deployment, d->id);
 }
 
 void er_tally_count(er_tally *t, const er_deployment *d, const er_routine *version, uint64_t wall_us, bool failed)
@@ -53,9 +65,9 @@ void er_tally_count(er_tally *t, const er_deployment *d, const er_routine *versi
 	}
 	er_tally_version *v = t->version[i];
 	uint32_t *bucket = &v->wall[bucket_of(wall_us)];
-	__atomic_store_n(&v->requests, v->requests + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&v->failures, v->failures + failed, __ATOMIC_RELAXED);
-	__atomic_store_n(bucket, *bucket + 1, __ATOMIC_RELAXED);
+	put(&v->requests, v->requests + 1);
+	put32(&v->failures, v->failures + failed);
+	put32(bucket, *bucket + 1);
 }
 
 void er_tally_add(er_tally_sum sum[ER_STORE_SPLIT], const er_tally *t, uint64_t deployment)
@@ -73,7 +85,7 @@ void er_tally_add(er_tally_sum sum[ER_STORE_SPLIT], const er_tally *t, uint64_t 
 		for (unsigned k = 0; k < ER_TALLY_BUCKETS; k++)
 			sum[i].wall[k] += __atomic_load_n(&v->wall[k], __ATOMIC_ACQUIRE);
 	}
-	/* It began anew while we read: each word was read before this one is. */
+	/* It began anew while we read. */
 	if (__atomic_load_n(&t->deployment, __ATOMIC_ACQUIRE) != deployment)
 		er_copy(sum, before, sizeof before);
 }

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,12 +43,35 @@ static bool make_sockets(int *ours, int *theirs, unsigned n, er_err *err)
 	return true;
 }
 
+bool er_spawner_find_program(const char *given, char *out, size_t cap, er_err *err)
+{
+	if (given == NULL)
+		given = getenv("ER_SANDBOX");
+	if (given != NULL && given[0] != '\0') {
+		char *full = realpath(given, NULL);
+		if (full == NULL)
+			return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find the sandbox program %s", given);
+		int n = snprintf(out, cap, "%s", full);
+		free(full);
+		return (n > 0 && (size_t)n < cap) || er_fail(err, ER_ERR_SYSTEM, "the path of the sandbox program is too long");
+	}
+	static const char name[] = "er-sandbox";
+	ssize_t len = readlink("/proc/self/exe", out, cap - sizeof name);
+	if (len <= 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find out where this program is");
+	while (len > 0 && out[len - 1] != '/')
+		len--;
+	snprintf(out + len, cap - (size_t)len, "%s", name);
+	return true;
+}
+
 bool er_spawner_start(er_spawner *sp, const er_spawner_config *config, er_err *err)
 {
 	unsigned n = config->n_sockets;
 	ER_ASSERT(n > 0);
 	if (access(config->sandbox_path, X_OK) < 0)
-		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot execute the sandbox program %s", config->sandbox_path);
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot execute the sandbox program %s (it belongs beside er)",
+		                     config->sandbox_path);
 	int *ours = er_alloc(n * sizeof *ours), *theirs = er_alloc(n * sizeof *theirs);
 	bool ok = make_sockets(ours, theirs, n, err);
 	if (ok) {

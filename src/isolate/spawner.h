@@ -25,6 +25,8 @@ typedef struct er_spawner {
 	unsigned n;
 } er_spawner;
 
+/* The program: `given`, else what ER_SANDBOX says, else er-sandbox beside this executable. */
+ER_MUST_CHECK bool er_spawner_find_program(const char *given, char *out, size_t cap, er_err *err);
 /* Forks it. Must be called while the process has one thread. The spawner dies with its parent. */
 ER_MUST_CHECK bool er_spawner_start(er_spawner *sp, const er_spawner_config *config, er_err *err);
 /* Closes the sockets (the spawner then kills all its sandboxes and exits) and waits for it. */

@@ -134,11 +134,13 @@ test('a bundle of a megabyte is refused with its size, the limit and what takes 
 test('a mistake in er.jsonc is shown at its place', async () => {
 	const cases = [
 		['{\n\t"name": "Bad Name"\n}', /^er\.jsonc:2:10: error: "name": a to z/],
-		['{ "limits": { "cpuMs": "50" } }', /^er\.jsonc:1:24: error: "cpuMs": a number expected, not a string\n.*\n {25}\^{4}\n/],
-		['{ "nmae": 1 }', /^er\.jsonc:1:3: error: unknown field "nmae"; did you mean "name"\?/],
-		['{ "colour": 1 }', /^er\.jsonc:1:3: error: unknown field "colour"; known here: name, main/],
-		['{ "limits": { "cpuMS": 50 } }', /^er\.jsonc:1:15: error: unknown field "cpuMS"; did you mean "cpuMs"\?/],
-		['{ "routes": ["https://a.b/"] }', /^er\.jsonc:1:14: error: a route is host\/path/],
+		['{ "limits": { "cpuMs": "50" } }', /^er\.jsonc:1:24: error: "limits\.cpuMs": a whole number from 1 to 60000 is expected, not a string\n.*\n {25}\^{4}\n/],
+		['{ "nmae": 1 }', /^er\.jsonc:1:3: error: "nmae" is not known here; did you mean "name"\?/],
+		['{ "colour": 1 }', /^er\.jsonc:1:3: error: "colour" is not known here; known: name, main/],
+		['{ "limits": { "cpuMS": 50 } }', /^er\.jsonc:1:15: error: "limits\.cpuMS" is not known here; did you mean "cpuMs"\?/],
+		['{ "routes": { "prod": [] } }', /^er\.jsonc:1:15: error: "routes\.prod" is not known here; did you mean "production"\?|known: production, staging/],
+		['{ "kv": ["ok", "Not Ok"] }', /^er\.jsonc:1:16: error: "kv\[1\]"/],
+		['{ "routes": ["https://a.b/"] }', /^er\.jsonc:1:14: error: route "https:\/\/a\.b\/": a colon cannot be in a host/],
 		['{ "main": "gone.js" }', /^er\.jsonc:1:11: error: "main": No such file/],
 		['{ // comment\n "name": "a" "main": 1 }', /^er\.jsonc:2:14: error: a comma or } is expected/],
 		['{ "name": "a", "name": "b" }', /^er\.jsonc:1:16: error: this name occurs twice/],

@@ -138,7 +138,7 @@ test('mistakes in node.jsonc: each at its line and column, with what was expecte
 		['{"routines": [{"name": "a"}]}', /a routine needs "main"/],
 		['{"routines": [{"name": "a", "main": "missing.js"}]}', /missing\.js: No such file/],
 		['{"routines": [{"name": "a", "main": "big.js"}]}', /has 1048580 bytes; code must have less than 1048576/],
-		['{"routines": [{"name": "A_b", "main": "ok.js"}]}', /cannot be a routine's name/],
+		['{"routines": [{"name": "A_b", "main": "ok.js"}]}', /:1:24: "name": a to z/],
 		['{"routines": [{"name": "a", "main": "ok.js", "limits": {"cpuMs": 5000}}]}', /cpuMs is 5000.*at most 1000/],
 		['{"routines": [{"name": "a", "main": "ok.js"}], "routes": [{"pattern": "a.*.b/", "routine": "a"}]}', /cannot be in a host/],
 		['{"routines": [{"name": "a", "main": "ok.js"}], "routes": [{"pattern": "a/", "routine": "b"}]}', /there is no routine b/],

@@ -2,6 +2,7 @@
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import { spawn } from 'node:child_process'
 import { er, root, tempDir, writeConfig } from './lib/node.mjs'
@@ -10,6 +11,14 @@ import * as proc from './lib/proc.mjs'
 
 const tools = process.env.ER_TOOLS ?? path.join(root, 'build/test')
 const hello = 'addEventListener("fetch", e => e.respondWith(new Response("hello")))'
+
+const freePort = () =>
+	new Promise(resolve => {
+		const server = net.createServer().listen(0, '127.0.0.1', () => {
+			const { port } = server.address()
+			server.close(() => resolve(port))
+		})
+	})
 
 /** A node under the supervisor. */
 class Service {
@@ -143,7 +152,7 @@ test('the watchdog hears nothing while one gateway thread is stuck, and again af
 
 for (const reuse of [false, true])
 	test(`sockets of the service manager are taken, for every thread${reuse ? '; with ReusePort= each has its own' : ''}`, async () => {
-		const port = 21000 + (process.pid % 20000)
+		const port = await freePort()
 		const s = await service({ listen: [`127.0.0.1:${port}`], threads: 2 }, [...(reuse ? ['--reuse-port'] : []), '--listen', String(port)])
 		try {
 			assert.equal(s.port, port)

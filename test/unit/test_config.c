@@ -154,7 +154,8 @@ static void mistakes_are_shown_at_their_place(void **state)
 	refused("{\"log\": true}", "log: \"text\" or \"json\"");
 	refused("{\"routines\": {}}", "routines: an array of routines is expected, not an object");
 	refused("{\"routines\": [5]}", "a routine is an object");
-	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"vars\": 5}]}", "vars: an object is expected");
+	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"vars\": 5}]}",
+	        "node.jsonc:1:53: \"vars\": an object is expected, not a number");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"cpu\": 5}}]}", "did you mean \"cpuMs\"?");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\"}, {\"name\": \"a\", \"main\": \"a.js\"}]}",
 	        "two routines of the name a");

@@ -197,8 +197,7 @@ void er_api_slate_take(void)
 	else if (w[SLATE_FLAGS] & BODY_RELAY)
 		relay = take_relayed(&f, w[SLATE_KEY]);
 	const uint8_t *p = slate_bytes;
-	respond(r, &f, er_slice_of(p + REASON_AT, reason), er_slice_of(p + BLOCK_AT, block), er_slice_of(p + BODY_AT, body),
-	        relay);
+	respond(r, &f, er_slice_of(p + REASON_AT, reason), er_slice_of(p + BLOCK_AT, block), er_slice_of(p + BODY_AT, body), relay);
 }
 
 /* er.respond(id, status, reason, block, body, flags, key) */
