@@ -27,12 +27,18 @@ static const char HARDEN[] =
     "(function () {\n"
     "delete Atomics.wait; delete Atomics.waitAsync; delete Atomics.notify;\n"
     "if (typeof WebAssembly === 'object') {\n"
-    "	const Native = WebAssembly.Memory, construct = Reflect.construct;\n"
+    "	const Native = WebAssembly.Memory, construct = Reflect.construct, create = Object.create;\n"
     "	const Memory = function Memory(descriptor) {\n"
     "		if (!new.target) throw new TypeError('calling WebAssembly.Memory constructor without new is invalid');\n"
-    "		if (descriptor !== null && typeof descriptor === 'object' && descriptor.shared)\n"
-    "			throw new TypeError('shared WebAssembly memories are not available');\n"
-    "		return construct(Native, [descriptor], new.target);\n"
+    "		if (descriptor === null || (typeof descriptor !== 'object' && typeof descriptor !== 'function'))\n"
+    "			return construct(Native, [descriptor], new.target);\n"
+    "		if (descriptor.shared) throw new TypeError('shared WebAssembly memories are not available');\n"
+    /* The engine gets a copy: a getter that says one thing now and another then is asked once. */
+    "		const plain = create(null), { initial, minimum, maximum } = descriptor;\n"
+    "		if (initial !== undefined) plain.initial = initial;\n"
+    "		if (minimum !== undefined) plain.minimum = minimum;\n"
+    "		if (maximum !== undefined) plain.maximum = maximum;\n"
+    "		return construct(Native, [plain], new.target);\n"
     "	};\n"
     "	Object.defineProperty(Memory, 'prototype', { value: Native.prototype, writable: false });\n"
     "	Object.defineProperty(Native.prototype, 'constructor', { value: Memory, writable: true, configurable: true, enumerable: "
@@ -186,6 +192,7 @@ bool er_engine_start(er_err *err)
 	define_natives(er_api_url);
 	define_natives(er_api_misc);
 	define_natives(er_api_report);
+	define_natives(er_api_wasm);
 	er_api_url_start();
 	if (!run_prelude(err))
 		return false;

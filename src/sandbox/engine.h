@@ -28,7 +28,7 @@ typedef struct er_native {
 
 /* Tables of natives, ended by a NULL name: one for each file in api/. */
 extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_text[], er_api_decode[], er_api_url[],
-    er_api_misc[], er_api_report[], er_api_attack[];
+    er_api_misc[], er_api_report[], er_api_wasm[], er_api_attack[];
 
 #define ER_HOOK_TABLE(X) \
 	X(request) \

@@ -556,6 +556,56 @@ static void test_code_from_strings_and_threads_are_off(void **state)
 	    "EvalError EvalError EvalError TypeError TypeError undefined undefined");
 }
 
+/* memory.atomic.wait on a memory of one's own would hold the instance at no cost of CPU. */
+static void test_a_module_with_a_shared_memory_is_refused(void **state)
+{
+	(void)state;
+	static const char *const tries[][2] = {
+	    {"async () => new WebAssembly.Module(bytes)", "CompileError"},
+	    {"async () => new (class extends WebAssembly.Module {})(bytes.buffer)", "CompileError"},
+	    {"async () => new WebAssembly.Module.prototype.constructor(new DataView(bytes.buffer))", "CompileError"},
+	    {"async () => new WebAssembly.Module(new Uint16Array(bytes.buffer))", "CompileError"},
+	    {"async () => { const b = new Uint8Array(bytes.length + 3); b.set(bytes, 3); return new "
+	     "WebAssembly.Module(b.subarray(3)) }",
+	     "CompileError"},
+	    {"() => WebAssembly.compile(bytes)", "CompileError"},
+	    {"() => WebAssembly.instantiate(bytes)", "CompileError"},
+	    {"() => WebAssembly.instantiate(new DataView(bytes.buffer))", "CompileError"},
+	    {"async () => { throw { name: WebAssembly.validate(bytes) } }", "false"},
+	    {"async () => { throw { name: typeof WebAssembly.compileStreaming + typeof WebAssembly.instantiateStreaming } }",
+	     "undefinedundefined"},
+	    {"() => WebAssembly.instantiate(plain).then(r => { throw { name: r.module instanceof WebAssembly.Module } })", "true"},
+	    {"() => WebAssembly.compile(plain).then(m => { throw { name: new WebAssembly.Instance(m).exports.m.buffer.byteLength } "
+	     "})",
+	     "65536"},
+	    {"async () => { throw { name: WebAssembly.validate(plain) } }", "true"},
+	    {"async () => { throw { name: WebAssembly.Module.exports(new WebAssembly.Module(plain))[0].kind } }", "memory"},
+	    {"async () => new WebAssembly.Module(bytes.slice(0, 30))", "CompileError"},
+	    {"async () => new WebAssembly.Module(1)", "TypeError"},
+	    {"async () => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true })", "TypeError"},
+	    {"async () => { let n = 0; const m = new WebAssembly.Memory({ initial: 1, maximum: 1, get shared() { return n++ > 0 } });"
+	     "throw { name: m.buffer.constructor.name } }",
+	     "ArrayBuffer"},
+	    {"async () => new WebAssembly.Memory(Object.assign(() => 0, { initial: 1, maximum: 1, shared: true }))", "TypeError"},
+	    {"async () => { throw { name: new WebAssembly.Memory({ initial: 2, maximum: 3 }).grow(1) } }", "2"},
+	    {"async () => new WebAssembly.Memory({ initial: 2, maximum: 1 })", "RangeError"},
+	    {"async () => new WebAssembly.Memory()", "TypeError"},
+	};
+	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+		char code[2048];
+		/* () -> i32: memory.atomic.wait32(0, 0, -1) on a memory of one page, shared. */
+		snprintf(
+		    code, sizeof code,
+		    "const bytes = new Uint8Array([0,97,115,109,1,0,0,0, 0,3,1,120,5, 1,5,1,96,0,1,127, 3,2,1,0, 5,4,1,3,1,1, 7,5,1,1,"
+		    "119,0,0, 10,14,1,12,0,65,0,65,0,66,127,254,1,2,0,11,0,3,1,120,5]), plain = new "
+		    "Uint8Array([0,97,115,109,1,0,0,0,5,4,1,1,1,1,7,5,1,1,109,2,0]);"
+		    "addEventListener('fetch', e => e.respondWith((%s)().then(() => new Response('let it in'), e => new "
+		    "Response(String(e.name)))))",
+		    tries[i][0]);
+		answers(code, tries[i][1]);
+	}
+}
+
 static void test_a_lone_surrogate_cuts_nothing_off(void **state)
 {
 	(void)state;
@@ -671,6 +721,7 @@ int main(void)
 	    cmocka_unit_test(test_memory_bombs_end_at_the_limit),
 	    cmocka_unit_test(test_the_clock_stands_still_while_code_runs),
 	    cmocka_unit_test(test_code_from_strings_and_threads_are_off),
+	    cmocka_unit_test(test_a_module_with_a_shared_memory_is_refused),
 	    cmocka_unit_test(test_a_lone_surrogate_cuts_nothing_off),
 	    cmocka_unit_test(test_a_first_stream_costs_little_in_a_sandbox_from_the_pool),
 	    cmocka_unit_test(test_the_engine_knows_every_option_it_is_given),

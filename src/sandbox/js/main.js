@@ -8,6 +8,7 @@ import { subFail, subHead, subScope } from './fetch.js';
 import { timer } from './timers.js';
 import { prepareStreams } from './streams-lazy.js';
 import './data-url.js';
+import './web-assembly.js';
 
 const switchTo = (scope) => {
 	if (scope !== undefined) enterScope(scope);

@@ -26,6 +26,12 @@ export const attacks = {
 	'native sort': { code: 'const a = []; for (let i = 0; i < 1e6; i++) a.push((i * 7919) % 1e6); for (;;) a.sort()', status: [599], errors: ['cpu', 'memory', 'exception', 'crash'] },
 	'JSON of a huge string': { code: 'const s = JSON.stringify("\\u0001".repeat(2 ** 22)); for (;;) JSON.parse(s)', ...bomb, limits: {} },
 	'Atomics.wait': { code: 'const m = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }); Atomics.wait(new Int32Array(m.buffer), 0, 0)', ...exception },
+	'memory.atomic.wait in WebAssembly': {
+		// (module (memory 1 1 shared) (func (export "w") (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+		code: 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,2,1,0,5,4,1,3,1,1,7,5,1,1,119,0,0,10,14,1,12,0,65,0,65,0,66,127,254,1,2,0,11]))).exports.w()',
+		...exception,
+	},
+	'a shared memory by a descriptor that changes its mind': { code: 'let n = 0; const m = new WebAssembly.Memory({ initial: 1, maximum: 1, get shared() { return n++ > 0 } }); if (m.buffer instanceof ArrayBuffer) throw new Error("not shared")', ...exception },
 	'endless WebAssembly loop': {
 		// (module (func (export "f") (loop (br 0))))
 		code: 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,9,1,7,0,3,64,12,0,11,11]))).exports.f()',
