@@ -8,7 +8,7 @@ BUILD ?= build
 PORT ?= 8787
 JOBS ?= $(shell nproc)
 
-.PHONY: all run build test unit e2e blast asan tsan fuzz lint format bench cov install deps clean
+.PHONY: all run build test unit gc e2e blast asan tsan fuzz lint format bench cov install deps clean
 
 all: build
 
@@ -32,7 +32,7 @@ test:
 	@tools/deps.sh build test
 	@tools/test.sh all
 
-unit e2e blast lint:
+unit gc e2e blast lint:
 	@tools/deps.sh build test
 	@tools/test.sh $@
 

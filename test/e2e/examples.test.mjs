@@ -117,3 +117,14 @@ test('relay rewrites heads both ways and relays bodies', async () => {
 	assert.equal(last().headers['x-forwarded-for'], '127.0.0.1')
 	assert.equal(await dev.stop(), 0)
 })
+
+// A template must stand alone, and so must an example: the same files lie in both places.
+test('templates and the examples of the same name have the same sources', () => {
+	const own = new Set(['README.md', 'er.jsonc', '_gitignore']) // a name to fill in, or a name; how to run it
+	const files = dir => fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter(f => f.isFile()).map(f => path.relative(dir, path.join(f.parentPath ?? f.path, f.name))).filter(f => !own.has(f)).sort()
+	for (const name of fs.readdirSync(path.join(root, 'tools/templates'))) {
+		const [template, example] = [path.join(root, 'tools/templates', name), path.join(root, 'examples', name)]
+		assert.deepEqual(files(template), files(example), name)
+		for (const f of files(template)) assert.equal(fs.readFileSync(path.join(template, f), 'utf8'), fs.readFileSync(path.join(example, f), 'utf8'), `${name}/${f}`)
+	}
+})

@@ -73,6 +73,22 @@ test('CPU burnt behind a lie is found by the node itself', { skip, timeout: 6000
 	}
 })
 
+test('memory taken past the limit without a word is found by the node itself', { skip, timeout: 60000 }, async () => {
+	// Nothing in the fake sandbox sets RLIMIT_DATA, so only the node's own look at its memory can end it.
+	const vars = { mode: 'hoard', seed: '1' }
+	const n = await startNode({ routines: { bad: { source: '// run by the fake sandbox', vars, limits: { memoryMb: 16, responseMs: 20000 } } }, env: { ER_SANDBOX: fake } })
+	try {
+		const res = await n.get('bad', '/', { timeout: 15000 })
+		assert.equal(res.status, 599)
+		const [, used] = /^memory; used=(\d+)MB; limit=16MB$/.exec(res.headers['er-error'] ?? '') ?? []
+		assert.ok(used > 16 && used < 140, res.headers['er-error'])
+		await raw.until(async () => (await n.metric('er_kills_total', { limit: 'memory', routine: 'bad' })) >= 1, { what: 'the counter of memory kills' })
+		await n.logged(/bad .*limit: memory/)
+	} finally {
+		await n.stop()
+	}
+})
+
 test('READY said again is a broken rule, and its sandbox is replaced', { skip, timeout: 60000 }, async () => {
 	const n = await node({ bad: { mode: 'ready', seed: '1' } })
 	try {

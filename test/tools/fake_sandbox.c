@@ -10,6 +10,7 @@
  *   silent      never answers
  *   spin        burns CPU without a word
  *   liar        burns CPU and says all the time that it used none
+ *   hoard       takes 256 MB of memory without a word, whatever the limit
  *   deaf        makes the node talk and never reads
  *   overdraw    sends more of a body than it has credit for
  *   twice       answers every request twice
@@ -127,6 +128,20 @@ static void mutated(fake *k, uint32_t id)
 	er_buf_fini(&b);
 }
 
+/* Slowly enough for the node to look, which it does ten times a second. */
+static void hoard(void)
+{
+	enum { STEP = 4 << 20, STEPS = 64 };
+	for (int i = 0; i < STEPS; i++) {
+		uint8_t *p = er_alloc(STEP);
+		for (size_t at = 0; at < STEP; at += 4096)
+			p[at] = 1;
+		nap(20);
+	}
+	for (;;)
+		nap(1000);
+}
+
 static void garbage_indices(fake *k)
 {
 	er_channel_control *c = k->ch.control;
@@ -228,6 +243,8 @@ static void request(fake *k, uint32_t id)
 		put(k, (er_frame){.type = ER_FRAME_LOADED, .aux = ER_ERR_EXCEPTION}, ER_LIT("nonsense"));
 	} else if (strcmp(m, "exit") == 0) {
 		_exit(3);
+	} else if (strcmp(m, "hoard") == 0) {
+		hoard();
 	} else if (strcmp(m, "silent") != 0) {
 		answer(k, id, ER_FF_INLINE | ER_FF_DONE, "hello");
 	}
