@@ -61,10 +61,10 @@ static void health(er_admin *a, er_exchange *x, const er_metrics_view *v, unsign
 		pool += __atomic_load_n(&v[i].isolate->pool_ready, __ATOMIC_RELAXED);
 		instances += __atomic_load_n(&v[i].isolate->instances, __ATOMIC_RELAXED);
 		failures += __atomic_load_n(&v[i].isolate->spawn_failures, __ATOMIC_RELAXED);
-		er_level l = v[i].isolate->level;
+		er_level l = __atomic_load_n(&v[i].isolate->level, __ATOMIC_ACQUIRE);
 		if (l != ER_LEVEL_NONE && (level == ER_LEVEL_NONE || l < level))
 			level = l;
-		if (engine[0] == '\0' && v[i].isolate->engine[0] != '\0')
+		if (engine[0] == '\0' && l != ER_LEVEL_NONE)
 			snprintf(engine, sizeof engine, "%.60s", v[i].isolate->engine);
 	}
 	/* Between start and first sandbox there is no level yet: that is no fault. */

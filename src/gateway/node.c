@@ -172,12 +172,12 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
 		const er_isolate_stats *s = er_worker_view(n->workers[i], false).isolate;
-		const volatile er_isolate_stats *now = s;
-		if (now->pool_ready > 0 && now->level >= n->config->min_level) {
+		er_level level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&s->pool_ready, __ATOMIC_ACQUIRE) > 0 && level >= n->config->min_level) {
 			i++;
 			continue;
 		}
-		if (now->level != ER_LEVEL_NONE && now->level < n->config->min_level)
+		if (level != ER_LEVEL_NONE && level < n->config->min_level)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "sandboxes reach only level \"%s\" here, and sandbox.minLevel is \"%s\". For \"full\": run as root, or allow "
@@ -185,8 +185,8 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 			    "kernel.apparmor_restrict_unprivileged_userns=0; in a container: a seccomp profile that permits unshare and "
 			    "mount). "
 			    "Or accept less: \"sandbox\": {\"minLevel\": \"%s\"}",
-			    er_level_name(now->level), er_level_name(n->config->min_level), er_level_name(now->level));
-		if (now->spawn_failures >= 3)
+			    er_level_name(level), er_level_name(n->config->min_level), er_level_name(level));
+		if (__atomic_load_n(&s->spawn_failures, __ATOMIC_RELAXED) >= 3)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
 			    "no sandbox gets ready (the log above says why). For level \"full\" run as root, or allow unprivileged user "
@@ -516,6 +516,7 @@ void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
 	if (n->n == 0)
 		return;
 	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
-	snprintf(out, cap, "%.63s", s->engine);
-	*level = s->level;
+	*level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+	if (*level != ER_LEVEL_NONE)
+		snprintf(out, cap, "%.63s", s->engine);
 }

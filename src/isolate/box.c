@@ -71,8 +71,10 @@ static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 	er_slice engine = er_get_string(&r);
 	if (box->state != BOX_STARTING || r.bad)
 		return false;
-	h->stats.level = f->aux;
-	snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
+	/* Once: other threads read it as soon as they see a level. */
+	if (h->stats.level == ER_LEVEL_NONE)
+		snprintf(h->stats.engine, sizeof h->stats.engine, "%.*s", ER_FMT(er_slice_head(engine, sizeof h->stats.engine - 1)));
+	__atomic_store_n(&h->stats.level, f->aux, __ATOMIC_RELEASE);
 	if (f->aux < h->config.min_level) {
 		er_log(ER_LOG_ERROR, "isolate", "a sandbox reached level \"%s\" only, \"%s\" is the least allowed", er_level_name(f->aux),
 		       er_level_name(h->config.min_level));
@@ -182,7 +184,7 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 	uv_unref((uv_handle_t *)&box->poll);
 	er_list_push(&h->active, &box->active);
 	h->open_handles++;
-	h->stats.spawned++;
+	er_stat_add(&h->stats.spawned, 1);
 	box->counted = true;
 	box->demoted = geteuid() == 0; /* it starts in the background */
 	er_pulse_ask(h->config.pulse, PULSE_START_US);

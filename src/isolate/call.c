@@ -353,7 +353,7 @@ void er_call_expire(er_call *c)
 	c->expired = true;
 	uint64_t used_us = er_clock_mono_us() - c->started_us;
 	const er_isolate_events *ev = &c->instance->host->config.events;
-	c->instance->host->stats.kills[ER_ERR_TIMEOUT]++;
+	er_stat_add(&c->instance->host->stats.kills[ER_ERR_TIMEOUT], 1);
 	if (ev->killed)
 		ev->killed(ev->ctx, c->instance->routine, c->x, ER_ERR_TIMEOUT, used_us / 1000, l->response_ms);
 	er_call_fail(c, 504, ER_ERR_TIMEOUT, used_us, l->response_ms * 1000ULL, "The routine did not finish its response in time.");
@@ -393,7 +393,7 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	er_sourcemap_stack(er_service_map(in->service), in->routine->source_url, raw, &stack);
 	bool fatal = f->flags & ER_FF_FATAL;
 	const er_isolate_events *ev = &in->host->config.events;
-	in->host->stats.kills[ER_ERR_EXCEPTION] += fatal;
+	er_stat_add(&in->host->stats.kills[ER_ERR_EXCEPTION], fatal);
 	if (ev->exception)
 		ev->exception(ev->ctx, in->routine, c ? c->x : NULL, name, message, er_buf_slice(&stack), fatal);
 	/* Whose memory ran out may be in any state: it must not answer another request, whatever it does next. */

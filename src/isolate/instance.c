@@ -22,7 +22,7 @@ er_instance *er_instance_new(er_service *s)
 	in->last_used_us = er_clock_mono_us();
 	s->n_instances++;
 	h->n_instances++;
-	h->stats.instances++;
+	er_stat_add(&h->stats.instances, 1);
 	er_box *box = er_pool_take(h, s->routine->profile);
 	if (box != NULL) {
 		er_instance_give_box(in, box);
@@ -44,7 +44,7 @@ static void instance_free(er_instance *in)
 	er_buf_fini(&in->said);
 	er_routine_unref(in->routine);
 	in->host->n_instances--;
-	in->host->stats.instances--;
+	er_stat_add(&in->host->stats.instances, -1);
 	in->magic = 0;
 	er_free(in);
 	s->n_instances--;
@@ -446,7 +446,7 @@ void er_instance_died(er_instance *in, int wait_status)
 	if (!v.clean) {
 		if (v.why == ER_ERR_CRASH)
 			log_crash(in, wait_status);
-		h->stats.kills[v.why]++;
+		er_stat_add(&h->stats.kills[v.why], 1);
 		if (h->config.events.killed)
 			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);
 		er_service_failed(s, v.why);

@@ -40,9 +40,15 @@ typedef struct er_isolate_config {
 typedef struct er_isolate_stats {
 	uint64_t pool_ready, instances, cold_starts, spawned, spawn_failures, suspended;
 	uint64_t kills[ER_ERR_COUNT_];
-	er_level level; /* reached by the last sandbox */
-	char engine[64];
+	er_level level;  /* reached by the last sandbox */
+	char engine[64]; /* good once `level` is set */
 } er_isolate_stats;
+
+/* By the one thread that writes. */
+static inline void er_stat_add(uint64_t *word, int64_t n)
+{
+	__atomic_store_n(word, *word + (uint64_t)n, __ATOMIC_RELAXED);
+}
 
 /* `spawner`: this thread's socket to the spawner. `origin`: for subrequests. `standard`: the standard CDN process, for fetch(event.request) and for PASS. */
 er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *origin, const er_handler *standard,

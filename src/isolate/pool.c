@@ -29,7 +29,7 @@ static void start_some(er_isolate_host *h, enum er_profile p, unsigned want)
 	while (h->starting[p] < want && h->starting[p] < most) {
 		er_err err = {0};
 		if (er_box_start(h, p, &err) == NULL) {
-			h->stats.spawn_failures++;
+			er_stat_add(&h->stats.spawn_failures, 1);
 			h->spawn_not_before_us = er_clock_mono_us() + 1000000U;
 			er_log(ER_LOG_ERROR, "isolate", "%s", err.text);
 			return;
@@ -45,7 +45,7 @@ void er_pool_fill(er_isolate_host *h)
 	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++) {
 		unsigned warm = count(&h->warm[p]), need = size[p] + count(&h->waiting[p]);
 		if (p == ER_PROFILE_STANDARD) {
-			h->stats.pool_ready = warm;
+			__atomic_store_n(&h->stats.pool_ready, warm, __ATOMIC_RELEASE);
 			h->pool_was_full |= warm >= size[p];
 		}
 		if (need > warm)
@@ -91,7 +91,7 @@ void er_pool_box_lost(er_box *box, const char *why)
 		return;
 	h->starting[box->profile] -= box->counted; /* so that the next one is asked for now, not at the next sweep */
 	box->counted = false;
-	h->stats.spawn_failures++;
+	er_stat_add(&h->stats.spawn_failures, 1);
 	h->spawn_strikes++;
 	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);
 	unsigned wait_s = h->spawn_strikes < STRIKES ? 0 : h->spawn_strikes < 10 ? 1 : 5;

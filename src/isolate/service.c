@@ -83,7 +83,7 @@ void er_service_failed(er_service *s, er_err_kind why)
 		return;
 	s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_MS : s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : s->backoff_ms * 2;
 	s->suspended_until_us = now + s->backoff_ms * 1000ULL;
-	s->host->stats.suspended++;
+	er_stat_add(&s->host->stats.suspended, 1);
 	memset(s->failed_us + 1, 0, (n - 1) * sizeof *s->failed_us);
 	s->weight[0] = 0;
 	er_log(ER_LOG_WARN, "isolate", "routine %.*s is suspended for %u ms: it failed too often (last: %s)",
@@ -161,7 +161,7 @@ void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 		}
 		s->instance = er_instance_new(s);
 		x->facts.cold_start = true;
-		h->stats.cold_starts++;
+		er_stat_add(&h->stats.cold_starts, 1);
 	}
 	if (s->instance->n_calls >= CALLS_MAX) {
 		er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, "calls", "The routine has %d requests under way already.", CALLS_MAX);

@@ -207,7 +207,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 	c->touched = true;
 	if (c->subrequests >= in->routine->limits.subrequests) {
 		say_fail(in, f->id, ER_ERR_SUBREQUESTS, ER_LIT("too many subrequests in this request"));
-		in->host->stats.kills[ER_ERR_SUBREQUESTS]++;
+		er_stat_add(&in->host->stats.kills[ER_ERR_SUBREQUESTS], 1);
 		return true;
 	}
 	c->subrequests++;
