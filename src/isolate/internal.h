@@ -30,11 +30,11 @@ typedef struct er_service er_service;
 enum {
 	ER_BOX_NICE = 2, /* as the spawner starts them */
 	HOG_US = 2000,   /* of CPU within a tick, without a word */
-	PULSE_US = 500,  /* likewise: cores' turns are kept short meanwhile (base/pulse.h) */
+	PULSE_US = 500,  /* likewise: cores' turns are kept short (base/pulse.h) for PULSE_TICK_US, and while a sandbox starts */
 	PULSE_TICK_US = 15000,
-	PULSE_START_US = 60000, /* likewise while a sandbox starts */
-	TICK_MS = 5,            /* supervision while something runs */
-	SWEEP_MS = 1000,        /* idle instances, stray CPU */
+	PULSE_START_US = 60000,
+	TICK_MS = 5,     /* supervision while something runs */
+	SWEEP_MS = 1000, /* idle instances, stray CPU */
 	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
 	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
 	 * no request owns, and a second or so on the compilers' threads, which go on while JavaScript waits for something and says nothing. */
@@ -298,25 +298,20 @@ struct er_isolate_host {
 /* pool.c */
 void er_pool_fill(er_isolate_host *h);
 er_box *er_pool_take(er_isolate_host *h, enum er_profile p);
-/* Those that are starting leave the background when somebody who is no suspect waits for them. */
-void er_pool_hurry(er_isolate_host *h, enum er_profile p);
+void er_pool_hurry(er_isolate_host *h, enum er_profile p); /* for somebody who waits */
 void er_pool_box_ready(er_box *box);
 void er_pool_box_lost(er_box *box, const char *why);
 /* box.c */
 er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err);
 void er_box_kill(er_box *box);
 void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev);
-/* Reads frames; false if the box is to be thrown away (already done). */
 void er_box_drain(er_box *box);
 void er_box_publish(er_box *box);
 void er_box_activate(er_box *box);
-/* The loop looks at it in its next round. */
-void er_box_poke(er_box *box);
+void er_box_poke(er_box *box); /* the loop looks at it in its next round */
 uint64_t er_box_cpu_us(const er_box *box);
-/* While it computes on and on it gets what the others leave. */
-void er_box_demote(er_box *box, bool on);
-/* 0: not known. */
-uint64_t er_box_anonymous_kb(const er_box *box);
+void er_box_demote(er_box *box, bool on);        /* while it computes on and on it gets what the others leave */
+uint64_t er_box_anonymous_kb(const er_box *box); /* 0: not known */
 void er_box_sweep(er_box *box, uint64_t now_us);
 void er_box_close(er_box *box);
 void er_host_handle_closed(er_isolate_host *h);
