@@ -251,6 +251,23 @@ void er_call_abandon(er_call *call)
 	refuse_body(call, ER_PROBLEM_UNAVAILABLE, "the node is stopping");
 }
 
+bool er_call_same_token(const er_call *a, const er_call *b)
+{
+	return !a->local && !b->local && er_slice_eq(a->actor.name, b->actor.name);
+}
+
+/* Bytes of the bodies that came with this call's token. */
+static size_t share_of(const er_call *call)
+{
+	size_t sum = 0;
+	ER_LIST_EACH(l, &call->control->calls)
+	{
+		const er_call *other = ER_CONTAINER(l, er_call, link);
+		sum += er_call_same_token(call, other) ? other->body.cap : 0;
+	}
+	return sum;
+}
+
 static bool take_piece(er_call *call, er_piece *piece)
 {
 	size_t before = call->body.cap;
@@ -263,7 +280,7 @@ static bool take_piece(er_call *call, er_piece *piece)
 		refuse_body(call, ER_PROBLEM_TOO_LARGE, text);
 		return false;
 	}
-	if (call->control->uploads > ER_UPLOADS_MAX) {
+	if (call->control->uploads > ER_UPLOADS_MAX || (call->body.cap != before && share_of(call) > ER_UPLOADS_SHARE)) {
 		refuse_body(call, ER_PROBLEM_UNAVAILABLE, "too many uploads at the same time: try again in a moment");
 		return false;
 	}

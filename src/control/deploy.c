@@ -301,7 +301,15 @@ static bool take_earlier(er_job *job)
 		                 "version by its number takes any that is there",
 		                 ER_FMT(job->routine), er_env_name(job->env));
 	job->split = rows[before].split;
-	return check_split(job);
+	if (check_split(job))
+		return true;
+	if (job->problem.code != ER_PROBLEM_NOT_FOUND)
+		return false;
+	return er_refuse(
+	    &job->problem, ER_PROBLEM_CONFLICT,
+	    "what %s ran of %.*s before is version %u, and that is deleted; a rollback to a version by its number takes any "
+	    "that is there",
+	    er_env_name(job->env), ER_FMT(job->routine), job->split.version[0]);
 }
 
 void er_deploy_rollback(er_call *call)

@@ -14,11 +14,13 @@
 enum {
 	ER_CONTROL_MAGIC = 0x4354524c,
 	ER_CALL_MAGIC = 0x4341444c,
-	ER_UPLOADS_MAX = 160 << 20, /* bytes of bodies that are being read or worked on, all together */
-	ER_BODY_MAX = 24 << 20,     /* of one code upload, or one bulk import */
-	ER_JSON_VALUES = 400000,    /* in one body */
-	ER_JOBS_MAX = 256,          /* deployments that wait */
-	ER_PROBES_MAX = 4,          /* of them, tried in a sandbox at the same time */
+	ER_UPLOADS_MAX = 160 << 20,  /* bytes of bodies that are being read or worked on, all together */
+	ER_UPLOADS_SHARE = 64 << 20, /* of one token */
+	ER_BODY_MAX = 24 << 20,      /* of one code upload, or one bulk import */
+	ER_JSON_VALUES = 400000,     /* in one body */
+	ER_JOBS_MAX = 256,           /* deployments that wait */
+	ER_JOBS_SHARE = 32,          /* of one token: who floods waits behind others, and not they behind it */
+	ER_PROBES_MAX = 4,           /* of them, tried in a sandbox at the same time */
 };
 
 typedef struct er_call er_call;
@@ -123,6 +125,8 @@ struct er_call {
 };
 
 void er_call_handle(void *self, er_exchange *x, bool local);
+/* Do both come with the same token? What comes by the socket has none. */
+bool er_call_same_token(const er_call *a, const er_call *b);
 /* Sends call->out with that status; frees the call. */
 void er_call_answer(er_call *call, int status);
 /* Sends call->problem; frees the call. */

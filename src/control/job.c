@@ -446,11 +446,27 @@ static void pump(er_control *c)
 		;
 }
 
+/* Is there room for one more? The guard's own always has it. */
+static bool has_room(er_job *job)
+{
+	unsigned same = 0;
+	if (job->call == NULL)
+		return true;
+	ER_LIST_EACH(l, &job->control->jobs)
+	{
+		const er_call *other = ER_CONTAINER(l, er_job, link)->call;
+		same += other != NULL && er_call_same_token(job->call, other);
+	}
+	if (job->control->n_jobs < ER_JOBS_MAX && same < ER_JOBS_SHARE)
+		return true;
+	return er_refuse(&job->problem, ER_PROBLEM_UNAVAILABLE, "%u deployments%s wait already: try again in a moment",
+	                 same < ER_JOBS_SHARE ? job->control->n_jobs : same, same < ER_JOBS_SHARE ? "" : " of this token");
+}
+
 void er_job_submit(er_job *job)
 {
 	er_control *c = job->control;
-	if (c->n_jobs >= ER_JOBS_MAX && job->call != NULL) {
-		er_refuse(&job->problem, ER_PROBLEM_UNAVAILABLE, "%d deployments wait already: try again in a moment", ER_JOBS_MAX);
+	if (!has_room(job)) {
 		er_job_refuse(job);
 		return;
 	}

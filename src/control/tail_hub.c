@@ -9,6 +9,7 @@
 enum {
 	HISTORY_BYTES = 16 << 20,
 	TAILS_MAX = 64,
+	TAILS_SHARE = 16, /* of one token */
 	HEARTBEAT_US = 15000000,
 	TEXT_MAX = 16 << 10,
 	FIELD_MAX = 2 << 10,
@@ -143,8 +144,12 @@ static void on_cancel(void *ctx, er_err_kind reason)
 void er_hub_tail(er_hub *h, er_call *call)
 {
 	static const er_body_source_ops ops = {.resume = on_resume, .cancel = on_cancel};
-	if (h->n >= TAILS_MAX) {
-		er_refuse(&call->problem, ER_PROBLEM_UNAVAILABLE, "%d tails run already; end one of them first", TAILS_MAX);
+	unsigned same = 0;
+	ER_LIST_EACH(l, &h->subs)
+	same += !call->local && er_slice_eq(ER_CONTAINER(l, sub, link)->token, call->actor.name);
+	if (h->n >= TAILS_MAX || same >= TAILS_SHARE) {
+		er_refuse(&call->problem, ER_PROBLEM_UNAVAILABLE, "%u tails%s run already; end one of them first",
+		          same >= TAILS_SHARE ? same : h->n, same >= TAILS_SHARE ? " of this token" : "");
 		er_call_refuse(call);
 		return;
 	}

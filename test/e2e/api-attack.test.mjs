@@ -154,6 +154,34 @@ test('a token that ends while its tail runs takes the tail with it', async () =>
 	c.close()
 })
 
+test('one token takes no more than its share of tails and deployments', async () => {
+	const { token } = await node.ok('POST', '/v1/tokens', { name: 'greedy', role: 'deploy', routines: ['mine'] })
+	const open = () => raw.connect(node.adminPort).then(async c => {
+		c.send(`GET /v1/tail HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`)
+		return { c, status: (await c.head()).status }
+	})
+	const tails = await Promise.all(Array.from({ length: 20 }, open))
+	assert.equal(tails.filter(t => t.status === 200).length, 16)
+	assert.equal(tails.filter(t => t.status === 503).length, 4)
+	const own = await raw.connect(socket())
+	own.send('GET /v1/tail HTTP/1.1\r\nhost: x\r\n\r\n')
+	assert.equal((await own.head()).status, 200)
+	for (const { c } of [...tails, { c: own }]) c.close()
+
+	let over = false
+	const flood = Promise.all(Array.from({ length: 60 }, (_, i) => as(token, 'POST', '/v1/routines/mine/deploy', JSON.stringify({ code: `/* ${i} */ for (;;);` }))))
+	flood.then(() => (over = true))
+	await raw.sleep(50)
+	const held = await node.deploy('other', code('other2'))
+	assert.ok(held.version > 1)
+	const statuses = (await flood).map(r => r.status)
+	assert.ok(over && statuses.every(s => s === 400 || s === 503), statuses.join())
+	assert.ok(statuses.includes(503) && statuses.includes(400), statuses.join())
+	assert.equal((await node.get('mine')).text, 'mine')
+	await node.deploy('other', code('other'))
+	await node.ok('DELETE', '/v1/tokens/greedy')
+})
+
 test('texts of strangers stay texts: descriptions, keys, metadata, names', async () => {
 	const evil = 'a\r\nset-cookie: x=1\r\n\r\n<script>\u0000\u001b[31m\u202e'
 	const res = await ask(socket(), 'POST', '/v1/routines/mine/deploy', JSON.stringify({ code: code('mine'), description: evil, settings: { vars: { T: evil } } }))

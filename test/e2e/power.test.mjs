@@ -72,12 +72,12 @@ test('er deploy in a loop while the node is killed at random moments: what ended
 		over = true
 		await Promise.all([byTool, byApi])
 	}
+	assert.ok(folders.reduce((n, f) => n + f.api.acknowledged + f.tool.acknowledged, 0) > 10, JSON.stringify(folders))
 	assert.ok(!statuses.has('SIGKILL') && !statuses.has(2), [...statuses].join())
 	for (const f of folders) {
 		const node = await startStore({ data: f.data })
 		await check(node, 'shop', f.tool)
 		await check(node, 'direct', f.api)
-		assert.ok(f.api.acknowledged > 3, `${f.api.acknowledged} deploys`)
 		// the deploys go on where they were, and back
 		await node.deploy('direct', script(f.api.asked + 1), { settings: { vars: { N: f.api.asked + 1 } } })
 		assert.equal((await node.get('direct')).text, whole(f.api.asked + 1))

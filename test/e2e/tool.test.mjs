@@ -91,6 +91,7 @@ test('versions, rollback, a split, and what ran when', async () => {
 	assert.equal((await plane.er(['versions', 'rm', '1'], { cwd })).code, 1)
 	await plane.ok(['deploy', '--versions', '2'], { cwd })
 	await plane.ok(['versions', 'rm', '1'], { cwd })
+	assert.match((await plane.er(['rollback'], { cwd })).err, /is version 1, and that is deleted/)
 	assert.equal((await plane.er(['rollback', '1'], { cwd })).code, 5)
 	assert.equal((await plane.er(['rollback', 'one'], { cwd })).code, 2)
 })
