@@ -39,6 +39,15 @@ static inline uint8_t er_lower(uint8_t c)
 	return (c >= 'A' && c <= 'Z') ? (uint8_t)(c | 0x20) : c;
 }
 
+/* Of a hexadecimal digit of either case; -1: it is none. */
+static inline int er_hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = er_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Equal but for the case of ASCII letters. */
 static inline bool er_slice_ieq(er_slice a, er_slice b)
 {

@@ -88,11 +88,6 @@ static er_slice cursor_of(er_arena *a, er_slice key)
 	return er_slice_of(to, key.n * 2);
 }
 
-static int hex(uint8_t c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool read_cursor(er_call *call, er_slice *key)
 {
 	er_slice text;
@@ -101,7 +96,7 @@ static bool read_cursor(er_call *call, er_slice *key)
 	uint8_t *to = er_arena_alloc(call->arena, text.n / 2 + 1);
 	bool ok = text.n % 2 == 0 && text.n <= 2 * ER_KV_KEY_MAX;
 	for (size_t i = 0; i + 1 < text.n && ok; i += 2) {
-		int high = hex(text.p[i]), low = hex(text.p[i + 1]);
+		int high = er_hex_digit(text.p[i]), low = er_hex_digit(text.p[i + 1]);
 		ok = high >= 0 && low >= 0;
 		to[i / 2] = ok ? (uint8_t)(high << 4 | low) : 0;
 	}

@@ -71,12 +71,6 @@ void er_call_refuse(er_call *call)
 
 /* ---- parameters ---- */
 
-static int hex(uint8_t c)
-{
-	c = er_lower(c);
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool er_call_decode(er_call *call, er_slice raw, er_slice *out)
 {
 	uint8_t *to = er_arena_alloc(call->arena, raw.n + 1);
@@ -84,9 +78,9 @@ bool er_call_decode(er_call *call, er_slice raw, er_slice *out)
 	for (size_t i = 0; i < raw.n; i++) {
 		uint8_t c = raw.p[i];
 		if (c == '%') {
-			if (i + 2 >= raw.n || hex(raw.p[i + 1]) < 0 || hex(raw.p[i + 2]) < 0)
+			if (i + 2 >= raw.n || er_hex_digit(raw.p[i + 1]) < 0 || er_hex_digit(raw.p[i + 2]) < 0)
 				return false;
-			c = (uint8_t)(hex(raw.p[i + 1]) << 4 | hex(raw.p[i + 2]));
+			c = (uint8_t)(er_hex_digit(raw.p[i + 1]) << 4 | er_hex_digit(raw.p[i + 2]));
 			i += 2;
 		}
 		to[n++] = c;

@@ -1,6 +1,6 @@
 #include "control/internal.h"
 
-static bool same_split(const er_split *a, const er_split *b)
+bool er_split_same(const er_split *a, const er_split *b)
 {
 	return a->version[0] == b->version[0] && a->version[1] == b->version[1] && (a->version[1] == 0 || a->percent == b->percent);
 }
@@ -18,12 +18,12 @@ int er_history_before(const er_deployment_row *rows, size_t n)
 		return -1;
 	/* What the present one restored: the nearest deployment before it of the same versions that was none itself. */
 	for (size_t i = 1; restores(&rows[0]) && i < n; i++)
-		if (!restores(&rows[i]) && same_split(&rows[i].split, &rows[0].split)) {
+		if (!restores(&rows[i]) && er_split_same(&rows[i].split, &rows[0].split)) {
 			at = i;
 			break;
 		}
 	for (size_t i = at + 1; i < n; i++)
-		if (!same_split(&rows[i].split, &rows[at].split) && !restores(&rows[i]))
+		if (!er_split_same(&rows[i].split, &rows[at].split) && !restores(&rows[i]))
 			return (int)i;
 	return -1;
 }

@@ -258,11 +258,6 @@ static bool apply(er_job *job)
 
 /* ---- taking it back ---- */
 
-static bool same_split(const er_split *a, const er_split *b)
-{
-	return a->version[0] == b->version[0] && a->version[1] == b->version[1] && a->percent == b->percent;
-}
-
 static void undo(void *ctx)
 {
 	er_job *job = ctx;
@@ -274,7 +269,7 @@ static void undo(void *ctx)
 	er_change changes[2];
 	size_t n = 0;
 	/* Somebody has deployed something else since: that stays. */
-	if (r == NULL || r->env[job->env] == NULL || !same_split(&r->env[job->env]->row.split, &job->split))
+	if (r == NULL || r->env[job->env] == NULL || !er_split_same(&r->env[job->env]->row.split, &job->split))
 		return;
 	if (job->had_previous) {
 		changes[n] = change_of(job, ER_CHANGE_DEPLOY);

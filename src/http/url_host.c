@@ -45,14 +45,6 @@ static bool holds(er_slice s, uint8_t which)
 	return false;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = er_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static er_slice percent_decode(er_arena *a, er_slice in)
 {
 	if (er_slice_find(in, '%') == in.n)
@@ -61,8 +53,8 @@ static er_slice percent_decode(er_arena *a, er_slice in)
 	size_t n = 0;
 	for (size_t i = 0; i < in.n; i++) {
 		uint8_t c = in.p[i];
-		if (c == '%' && in.n - i > 2 && hex_digit(in.p[i + 1]) >= 0 && hex_digit(in.p[i + 2]) >= 0) {
-			c = (uint8_t)(hex_digit(in.p[i + 1]) * 16 + hex_digit(in.p[i + 2]));
+		if (c == '%' && in.n - i > 2 && er_hex_digit(in.p[i + 1]) >= 0 && er_hex_digit(in.p[i + 2]) >= 0) {
+			c = (uint8_t)(er_hex_digit(in.p[i + 1]) * 16 + er_hex_digit(in.p[i + 2]));
 			i += 2;
 		}
 		out[n++] = c;
@@ -87,7 +79,7 @@ static bool ipv4_number(er_slice s, uint64_t *out)
 	}
 	uint64_t v = 0;
 	for (size_t i = 0; i < s.n; i++) {
-		int digit = hex_digit(s.p[i]);
+		int digit = er_hex_digit(s.p[i]);
 		if (digit < 0 || (unsigned)digit >= base)
 			return false;
 		v = v * base + (unsigned)digit;
@@ -204,8 +196,8 @@ static bool ipv6_pieces(er_slice in, uint16_t pieces[8])
 		}
 		unsigned v = 0;
 		size_t digits = 0;
-		for (; digits < 4 && digits < in.n && hex_digit(in.p[digits]) >= 0; digits++)
-			v = v * 16 + (unsigned)hex_digit(in.p[digits]);
+		for (; digits < 4 && digits < in.n && er_hex_digit(in.p[digits]) >= 0; digits++)
+			v = v * 16 + (unsigned)er_hex_digit(in.p[digits]);
 		if (digits < in.n && in.p[digits] == '.') {
 			if (digits == 0 || n > 6 || !ipv6_dotted(in, pieces + n))
 				return false;

@@ -43,18 +43,10 @@ void er_hex(er_slice bytes, char *to)
 	*to = '\0';
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = er_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool er_unhex(er_slice hex, uint8_t *to)
 {
 	for (size_t i = 0; i + 1 < hex.n; i += 2) {
-		int high = hex_digit(hex.p[i]), low = hex_digit(hex.p[i + 1]);
+		int high = er_hex_digit(hex.p[i]), low = er_hex_digit(hex.p[i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		*to++ = (uint8_t)(high << 4 | low);

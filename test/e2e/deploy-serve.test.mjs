@@ -414,3 +414,26 @@ test('no process is left when a node with a store is ended', async () => {
 	assert.deepEqual(below.filter(proc.alive), [])
 	node.forget()
 })
+
+test('a node that ends finishes what it has, and takes no changes meanwhile', async () => {
+	const node = await startStore()
+	try {
+		await node.deploy('slow', says('1', { wait: 1500 }))
+		await node.get('slow')
+		const before = await node.api('GET', '/v1')
+		const answer = node.get('slow')
+		await sleep(300)
+		node.signal('SIGTERM')
+		await until(async () => (await node.api('GET', '/v1/status')).json.node.status === 'stopping', { what: 'its ending' })
+		for (const [method, target, body] of [['POST', '/v1/routines/slow/deploy', { code: text('2') }], ['PUT', '/v1/routines/slow/environments/production/vars/A', { value: 1 }], ['DELETE', '/v1/routines/slow']]) {
+			const refused = await node.api(method, target, body)
+			assert.equal(refused.status, 503, `${method} ${target}: ${refused.text}`)
+			assert.equal(refused.json.error.code, 'unavailable')
+		}
+		assert.equal((await node.api('GET', '/v1')).json.sequence, before.json.sequence)
+		assert.equal((await answer).text, '1')
+	} finally {
+		await node.stop()
+		node.forget()
+	}
+})
