@@ -1,6 +1,8 @@
 /* The tail and the history: who sees what, what is hidden, and what happens to those who do not keep up. */
 #include "control_harness.h"
 
+#include <sqlite3.h>
+
 static er_tail_event request(const char *routine, int status, const char *path)
 {
 	static uint64_t id;
@@ -205,6 +207,39 @@ static void secrets_are_hidden(void **state)
 	expect_text(h, "items.0.text", "no ***");
 }
 
+/* Behind the store's back: what is sealed there is not what was sealed. */
+static void spoil_secret(harness *h, const char *name)
+{
+	char path[4096], text[256];
+	snprintf(path, sizeof path, "%s/control.db", h->dir);
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	snprintf(text, sizeof text, "UPDATE setting SET value = zeroblob(length(value)) WHERE name = '%s' AND secret = 1", name);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+}
+
+static void nothing_is_shown_while_secrets_cannot_be_read(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 1);
+	deploy(h, "shop", "production", 1);
+	good(h, "PUT", "/v1/routines/shop/environments/production/secrets/KEY", "{\"value\":\"secret-value-long\"}", 200);
+	spoil_secret(h, "KEY");
+	er_exchange *x = tail(h, NULL, "");
+	send_event(h, console("shop", "key=secret-value-long"));
+	send_event(h, request("shop", 200, "/?token=secret-value-long"));
+	const char *hidden[] = {"\"text\":\"***\"", "\"path\":\"***\""};
+	expect_lines(h, x, hidden, 2, "secret-value-long");
+	/* read again as soon as they can be */
+	good(h, "PUT", "/v1/routines/shop/environments/production/secrets/KEY", "{\"value\":\"another-value\"}", 200);
+	send_event(h, console("shop", "key=another-value, well"));
+	const char *shown = "\"key=***, well\"";
+	expect_lines(h, x, &shown, 1, NULL);
+	end(x);
+}
+
 static void who_is_slow_loses_lines_and_is_told(void **state)
 {
 	harness *h = *state;
@@ -336,6 +371,7 @@ int main(void)
 	    T(a_sample_is_of_requests),
 	    T(the_confined_tail_their_own),
 	    T(secrets_are_hidden),
+	    T(nothing_is_shown_while_secrets_cannot_be_read),
 	    T(who_is_slow_loses_lines_and_is_told),
 	    T(a_tail_ends_with_the_node),
 	    T(tails_are_bounded),
