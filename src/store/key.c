@@ -10,10 +10,11 @@ static void check_of(const uint8_t key[ER_SEAL_KEY], er_hash *out)
 	er_sha256(er_slice_of(CHECK_PREFIX, sizeof CHECK_PREFIX - 1), er_slice_of(key, ER_SEAL_KEY), out);
 }
 
-/* *known false: no secret was ever stored. */
+/* *known false: there is no secret that another key would lose. */
 static bool read_check(er_db *db, er_hash *out, bool *known, er_err *err)
 {
-	er_query q = er_query_of(db, "SELECT key_check FROM node WHERE key_check IS NOT NULL");
+	er_query q = er_query_of(
+	    db, "SELECT key_check FROM node WHERE key_check IS NOT NULL AND EXISTS (SELECT 1 FROM setting WHERE secret = 1)");
 	*known = er_query_row(&q) && er_col_bytes(&q, 0).n == ER_SHA256;
 	if (*known)
 		er_copy(out->b, er_col_bytes(&q, 0).p, ER_SHA256);
@@ -58,19 +59,22 @@ static bool load(er_store *s, er_db *db, bool make, er_err *err)
 	if (!read_check(db, &stored, &known, err) || !read_file(s, s->key.bytes, &found, err))
 		return false;
 	if (!found && known)
-		return er_fail(err, ER_ERR_INVALID,
-		               "the key of the secrets, %s, is not there: put it back (a backup does not contain it)", s->key_path);
+		return er_fail(
+		    err, ER_ERR_INVALID,
+		    "the key of the secrets, %s, is not there: put it back (a backup does not contain it), or remove every secret "
+		    "(er secret rm) and set them again",
+		    s->key_path);
 	if (!found && !make)
 		return er_fail(err, ER_ERR_INTERNAL, "there are secrets and there is no key");
 	if (!found && (!make_file(s, err) || !read_file(s, s->key.bytes, &found, err)))
 		return false;
 	check_of(s->key.bytes, &mine);
 	if (known && !er_hash_eq_secret(&mine, &stored))
-		return er_fail(err, ER_ERR_INVALID,
-		               "the key in %s is not the one that the secrets were encrypted with: put the right key there, or set every "
-		               "secret again "
-		               "after restoring a backup without any",
-		               s->key_path);
+		return er_fail(
+		    err, ER_ERR_INVALID,
+		    "the key in %s is not the one that the secrets were encrypted with: put the right key there, or remove every "
+		    "secret (er secret rm) and set them again",
+		    s->key_path);
 	s->key.loaded = true;
 	return true;
 }
@@ -80,7 +84,8 @@ static bool write_check(er_db *db, const uint8_t key[ER_SEAL_KEY], er_err *err)
 {
 	er_hash check;
 	check_of(key, &check);
-	er_query q = er_query_of(db, "UPDATE node SET key_check = ?1 WHERE key_check IS NULL");
+	er_query q = er_query_of(db, "UPDATE node SET key_check = ?1 WHERE key_check IS NULL OR (key_check <> ?1 AND NOT EXISTS "
+	                             "(SELECT 1 FROM setting WHERE secret = 1))");
 	er_bind_blob(&q, er_slice_of(check.b, ER_SHA256));
 	return er_query_run(&q, err);
 }

@@ -235,6 +235,23 @@ static void the_key_is_missed_and_a_wrong_one_is_known(void **state)
 	er_free(path);
 }
 
+static void who_has_lost_the_key_begins_anew_without_secrets(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "x"));
+	replace_key(f, NULL, 0);
+	apply_refused(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "y"), ER_ERR_INVALID, "er secret rm");
+	apply(f->s, set(ER_CHANGE_SECRET_DELETE, ER_ENV_PRODUCTION, "S", ""));
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "y"));
+	env_is(f, ER_ENV_PRODUCTION, "{\"S\":\"y\"}");
+	/* and the new key is watched over like the first */
+	replace_key(f, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n", 0600);
+	env_refused(f, "is not the one");
+	apply(f->s, set(ER_CHANGE_SECRET_DELETE, ER_ENV_PRODUCTION, "S", ""));
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "z"));
+	env_is(f, ER_ENV_PRODUCTION, "{\"S\":\"z\"}");
+}
+
 static void the_key_may_lie_elsewhere(void **state)
 {
 	fixture *f = *state;
@@ -301,6 +318,7 @@ int main(void)
 	    T(nothing_readable_reaches_the_disk),
 	    T(a_ciphertext_cannot_be_moved),
 	    T(the_key_is_missed_and_a_wrong_one_is_known),
+	    T(who_has_lost_the_key_begins_anew_without_secrets),
 	    T(the_key_may_lie_elsewhere),
 	    cmocka_unit_test(the_cipher_is_the_standards),
 	    cmocka_unit_test(a_wiped_chunk_is_wiped),
