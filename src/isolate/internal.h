@@ -31,11 +31,11 @@ typedef struct er_reading er_reading; /* load.c */
 enum {
 	ER_BOX_NICE = 2, /* as the spawner starts them */
 	HOG_US = 2000,   /* of CPU within a tick, without a word */
-	PULSE_US = 500,  /* likewise: cores' turns are kept short meanwhile (base/pulse.h) */
+	PULSE_US = 500,  /* likewise: cores' turns are kept short (base/pulse.h) for PULSE_TICK_US, and while a sandbox starts */
 	PULSE_TICK_US = 15000,
-	PULSE_START_US = 60000, /* likewise while a sandbox starts */
-	TICK_MS = 5,            /* supervision while something runs */
-	SWEEP_MS = 1000,        /* idle instances, stray CPU */
+	PULSE_START_US = 60000,
+	TICK_MS = 5,     /* supervision while something runs */
+	SWEEP_MS = 1000, /* idle instances, stray CPU */
 	/* The node's own CPU rules are the second lock: they fire only where no honest sandbox gets. It sees the whole process. Beyond its requests'
 	 * limits a sandbox may use ER_TURN_ENGINE_US (400 ms) at once and then some of the time in the long run for the engine's own work, a tenth for what
 	 * no request owns, and a second or so on the compilers' threads, which go on while JavaScript waits for something and says nothing. */

@@ -53,6 +53,7 @@ void er_pool_fill(er_isolate_host *h)
 	}
 }
 
+/* Those that are starting leave the background when somebody who is no suspect waits for them. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p)
 {
 	if (!innocent_waits(h, p))

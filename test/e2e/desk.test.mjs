@@ -325,7 +325,7 @@ for (const [who, group] of [['the process', false], ['its whole group', true]])
 				write(dir, i % 4 === 1 ? { 'a.ts': answer(`a${i}`) } : { 'er.jsonc': `{ "main": "a.ts", "vars": { "I": "${i}" } }` })
 				await raw.sleep(i * 10)
 			} else {
-				await raw.sleep(i * 100)
+				await raw.sleep(i * 40)
 			}
 			proc.descendants(child.pid).forEach(p => below.add(p))
 			const began = Date.now()

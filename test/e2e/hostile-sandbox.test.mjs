@@ -31,7 +31,7 @@ for (const mode of attacks) {
 	test(`a sandbox taken over (${mode}) harms nobody but its own routine`, { skip, timeout: 120000 }, async () => {
 		const modes = { good: { mode: 'echo', seed: '1' } }
 		for (let i = 0; i < rounds; i++) modes[`bad${i}`] = { mode, seed: String(1000 + i * 77) }
-		const n = await node(modes)
+		const n = await node(modes, 400)
 		try {
 			assert.equal(await answerOf(n, 'good'), 200)
 			for (let i = 0; i < rounds; i++) {

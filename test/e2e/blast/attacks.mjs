@@ -3,7 +3,7 @@
 //   cut      the head is out already: the body must break off (or the status be as above)
 //   limits   of the routine; memory bombs get CPU enough to reach the memory limit first
 //   top      the whole script, instead of a handler
-//   floorMs  its client keeps the test itself busy, so that the neighbour's latency is measured late
+//   floorMs  its client, or the log of it, keeps the test itself busy, so that the neighbour's latency is measured late
 const cpu = { status: [599], errors: ['cpu'] }
 // A bomb may die in the engine (an exception the script sees), by the kernel's limit, or of its CPU time: all three are its own end.
 const bomb = { status: [599], errors: ['memory', 'exception', 'cpu', 'crash'], limits: { cpuMs: 1000 } }
@@ -57,8 +57,8 @@ export const attacks = {
 	'timer storm': { code: 'for (;;) setTimeout(() => {}, 1e6)', ...exception },
 	'timers that make timers': { code: 'const f = () => { setTimeout(f, 0); setTimeout(f, 0) }; f(); e.respondWith(new Promise(() => {}))', status: [504, 599], errors: ['timeout', 'cpu', 'exception'], limits: { responseMs: 1500 } },
 	'interval that never ends': { code: 'setInterval(() => {}, 0); e.respondWith(new Promise(() => {}))', status: [504, 599], errors: ['timeout', 'cpu'], limits: { responseMs: 1500 } },
-	'console flood': { code: 'for (;;) console.log("flood ".repeat(100))', ...cpu },
-	'console flood of large objects': { code: 'const o = {}; for (let i = 0; i < 1000; i++) o["key" + i] = "v".repeat(100); for (;;) console.log(o)', ...cpu },
+	'console flood': { code: 'for (;;) console.log("flood ".repeat(100))', ...cpu, floorMs: 10 },
+	'console flood of large objects': { code: 'const o = {}; for (let i = 0; i < 1000; i++) o["key" + i] = "v".repeat(100); for (;;) console.log(o)', ...cpu, floorMs: 10 },
 	'unhandled rejections without end': { code: 'for (;;) Promise.reject(new Error("nobody"))', ...bomb, limits: {} },
 	'subrequest storm': { code: 'e.respondWith(Promise.all(Array.from({ length: 5000 }, () => fetch("http://127.0.0.1:9/")))) ', ...exception, errors: ['exception', 'subrequests', 'cpu'] },
 	// ---- answers
