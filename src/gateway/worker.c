@@ -129,6 +129,19 @@ static void on_drain_timer(uv_timer_t *timer)
 	close_all(w);
 }
 
+/* The control thread may be reading already: words by themselves, and the level last, which says that the engine's name is good. */
+static void keep_stats(er_worker *w)
+{
+	const er_isolate_stats *now = er_isolate_host_stats(w->isolate);
+	er_isolate_stats *to = &w->last_isolate;
+	const uint64_t *from_words = &now->pool_ready;
+	uint64_t *to_words = &to->pool_ready;
+	for (size_t i = 0; i < offsetof(er_isolate_stats, level) / sizeof *to_words; i++)
+		__atomic_store_n(&to_words[i], from_words[i], __ATOMIC_RELAXED);
+	memcpy(to->engine, now->engine, sizeof to->engine);
+	__atomic_store_n(&to->level, now->level, __ATOMIC_RELEASE);
+}
+
 static void stop(er_worker *w, bool handed_over)
 {
 	uint32_t drain_ms = w->current->config->limits.drain_ms;
@@ -138,7 +151,7 @@ static void stop(er_worker *w, bool handed_over)
 	}
 	w->stopping = true;
 	er_worker_finish_change(w);
-	w->last_isolate = *er_isolate_host_stats(w->isolate);
+	keep_stats(w);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_drain(w->doors[e].server, !handed_over ? 0 : drain_ms / 2 < PATIENCE_MS ? drain_ms / 2 : PATIENCE_MS);
 	w->drain_until_ms = uv_now(&w->loop) + drain_ms;

@@ -178,7 +178,8 @@ test('300 deploys leave nothing behind', { timeout: 180000 }, async () => {
 		const after = await settled()
 		assert.equal(after.processes, before.processes)
 		assert.equal(after.sandboxes, before.sandboxes)
-		assert.ok(after.fds <= before.fds + 2, `${before.fds} descriptors, then ${after.fds}`)
+		// A client's connection or two; and the store keeps up to four connections for reading, of two descriptors each.
+		assert.ok(after.fds <= before.fds + 2 + 6, `${before.fds} descriptors, then ${after.fds}`)
 		assert.equal(after.spawnerFds, before.spawnerFds)
 		assert.ok(sanitized || after.anonymous - before.anonymous < 3e6, `${before.anonymous} bytes, then ${after.anonymous}`)
 		assert.ok((await node.metrics()).size <= series, 'series of metrics')
