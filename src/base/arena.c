@@ -97,12 +97,7 @@ char *er_arena_cstr(er_arena *a, er_slice s)
 er_slice er_arena_u64(er_arena *a, uint64_t v)
 {
 	uint8_t digits[20];
-	size_t at = sizeof digits;
-	do {
-		digits[--at] = (uint8_t)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	return er_arena_copy(a, er_slice_of(digits + at, sizeof digits - at));
+	return er_arena_copy(a, er_u64_text(v, digits));
 }
 
 er_slice er_arena_printf(er_arena *a, const char *fmt, ...)

@@ -51,12 +51,7 @@ void er_buf_put_cstr(er_buf *b, const char *s)
 void er_buf_put_u64(er_buf *b, uint64_t v)
 {
 	uint8_t digits[20];
-	size_t at = sizeof digits;
-	do {
-		digits[--at] = (uint8_t)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	er_buf_put(b, er_slice_of(digits + at, sizeof digits - at));
+	er_buf_put(b, er_u64_text(v, digits));
 }
 
 void er_buf_printf(er_buf *b, const char *fmt, ...)

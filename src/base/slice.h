@@ -127,4 +127,15 @@ static inline bool er_slice_u64(er_slice s, uint64_t *out)
 	return true;
 }
 
+/* v in decimal, at the end of `digits`. */
+static inline er_slice er_u64_text(uint64_t v, uint8_t digits[20])
+{
+	size_t at = 20;
+	do {
+		digits[--at] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return er_slice_of(digits + at, 20 - at);
+}
+
 #endif
