@@ -24,16 +24,30 @@ uint64_t er_box_cpu_us(const er_box *box)
 	return (uint64_t)ts.tv_sec * 1000000U + (uint64_t)ts.tv_nsec / 1000U;
 }
 
+static void set_share(er_box *box, box_share share)
+{
+	box->share = share;
+	if (share == BOX_BACKGROUND) {
+		box->background_us = er_clock_mono_us();
+		er_sched_background(box->pid);
+	} else {
+		er_sched_foreground(box->pid, share == BOX_SMALL ? ER_BOX_NICE_SMALL : ER_BOX_NICE, ER_SLICE_US);
+	}
+}
+
 /* Taking it back needs privilege: without it a sandbox that once computed long would stay slow. */
 void er_box_demote(er_box *box, bool on)
 {
-	if (box->demoted == on || geteuid() != 0)
+	if (geteuid() != 0 || box->pid <= 0)
 		return;
-	box->demoted = on;
-	if (on)
-		er_sched_background(box->pid);
-	else
-		er_sched_foreground(box->pid, ER_BOX_NICE, ER_SLICE_US);
+	if (!on) {
+		if (box->share != BOX_ORDINARY)
+			set_share(box, BOX_ORDINARY);
+	} else if (box->share == BOX_ORDINARY) {
+		set_share(box, BOX_BACKGROUND);
+	} else if (box->share == BOX_BACKGROUND && er_clock_mono_us() - box->background_us > BACKGROUND_MS * 1000U) {
+		set_share(box, BOX_SMALL);
+	}
 }
 
 static void wake(int fd)
@@ -186,7 +200,10 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 	h->open_handles++;
 	er_stat_add(&h->stats.spawned, 1);
 	box->counted = true;
-	box->demoted = geteuid() == 0; /* it starts in the background */
+	if (geteuid() == 0) { /* as the spawner starts it */
+		box->share = BOX_BACKGROUND;
+		box->background_us = box->born_us;
+	}
 	er_pulse_ask(h->config.pulse, PULSE_START_US);
 	h->starting[profile]++;
 	return box;
@@ -215,7 +232,9 @@ void er_box_sweep(er_box *box, uint64_t now_us)
 {
 	if (box->state == BOX_STARTING && now_us - box->born_us > START_MS * 1000ULL)
 		er_box_kill(box);
-	else if (box->state == BOX_DYING) /* in case the spawner did not hear it the first time */
+	else if (box->state == BOX_STARTING)
+		er_box_demote(box, box->share != BOX_ORDINARY); /* it does not wait for ever on a machine that is busy */
+	else if (box->state == BOX_DYING)                   /* in case the spawner did not hear it the first time */
 		er_spawner_kill(box->host->spawner, box->slot);
 }
 

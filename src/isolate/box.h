@@ -13,6 +13,8 @@ typedef struct er_box er_box;
 typedef struct er_instance er_instance;
 
 typedef enum box_state { BOX_STARTING, BOX_WARM, BOX_USED, BOX_DYING, BOX_GONE } box_state;
+/* Its share of the cores: like everybody's; what the others leave; a small one, since the others left nothing for a while. */
+typedef enum box_share { BOX_ORDINARY, BOX_BACKGROUND, BOX_SMALL } box_share;
 
 struct er_box {
 	uint32_t magic;
@@ -24,8 +26,9 @@ struct er_box {
 	er_channel channel;
 	int wake_sandbox, wake_node; /* eventfds, -1 when closed */
 	uv_poll_t poll;
-	bool demoted; /* niced, since it computes without a word */
 	bool counted; /* in host->starting: it has not said READY yet */
+	box_share share;
+	uint64_t background_us; /* since when */
 	er_instance *instance;
 	er_list link;   /* host->boxes */
 	er_list warm;   /* host->warm[profile] */
@@ -43,7 +46,7 @@ void er_box_activate(er_box *box);
 /* The loop looks at it in its next round. */
 void er_box_poke(er_box *box);
 uint64_t er_box_cpu_us(const er_box *box);
-/* While it computes on and on it gets what the others leave. */
+/* While it computes on and on it gets what the others leave, and never nothing: where they leave none, it is given a small share. */
 void er_box_demote(er_box *box, bool on);
 /* 0: not known. */
 uint64_t er_box_anonymous_kb(const er_box *box);

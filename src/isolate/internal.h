@@ -29,9 +29,11 @@ typedef struct er_service er_service;
 typedef struct er_reading er_reading; /* load.c */
 
 enum {
-	ER_BOX_NICE = 2, /* as the spawner starts them */
-	HOG_US = 2000,   /* of CPU within a tick, without a word */
-	PULSE_US = 500,  /* likewise: cores' turns are kept short (base/pulse.h) for PULSE_TICK_US, and while a sandbox starts */
+	ER_BOX_NICE = 2,        /* as the spawner starts them */
+	ER_BOX_NICE_SMALL = 10, /* a sixth of an ordinary one's share */
+	BACKGROUND_MS = 250,    /* where the others leave it nothing */
+	HOG_US = 2000,          /* of CPU within a tick, without a word */
+	PULSE_US = 500, /* likewise: cores' turns are kept short (base/pulse.h) for PULSE_TICK_US, and while a sandbox starts */
 	PULSE_TICK_US = 15000,
 	PULSE_START_US = 60000,
 	TICK_MS = 5,     /* supervision while something runs */

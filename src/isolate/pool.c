@@ -53,10 +53,11 @@ void er_pool_fill(er_isolate_host *h)
 	}
 }
 
-/* Those that are starting leave the background when somebody who is no suspect waits for them. */
+/* Those that are starting leave the background when somebody who is no suspect waits for them: a request, or the node, which serves nothing until
+ * its first ones are there. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p)
 {
-	if (!innocent_waits(h, p))
+	if (h->pool_was_full && !innocent_waits(h, p))
 		return;
 	ER_LIST_EACH(l, &h->boxes)
 	{
