@@ -19,6 +19,9 @@ static struct {
 	JSObjectRef er;
 	JSObjectRef hooks[ER_HOOK_COUNT_];
 	GMainContext *loop;
+	void *lock;           /* JSC's holder */
+	const void *scope[2]; /* JSC's */
+	bool held;
 	char version[64];
 } engine;
 
@@ -58,6 +61,36 @@ const char *er_engine_version(void)
 	return engine.version;
 }
 
+/* ---- the lock ---- */
+
+void er_engine_enter(void)
+{
+	if (er_jsc_lock == NULL || er_jsc_unlock == NULL || er_jsc_microtasks == NULL || er_jsc_scope_begin == NULL ||
+	    er_jsc_scope_end == NULL)
+		return;
+	er_jsc_lock(&engine.lock, engine.group);
+	engine.scope[0] = engine.group;
+	engine.scope[1] = engine.ctx;
+	er_jsc_scope_begin(engine.scope);
+	engine.held = true;
+}
+
+void er_engine_leave(void)
+{
+	if (!engine.held)
+		return;
+	engine.held = false;
+	er_jsc_scope_end(engine.scope);
+	er_jsc_unlock(&engine.lock);
+}
+
+/* After each call from outside: who holds no lock has run them when the call gave it back. */
+static void microtasks(void)
+{
+	if (engine.held)
+		er_jsc_microtasks(engine.group);
+}
+
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception)
 {
 	char *text = er_strdup_slice(code);
@@ -65,6 +98,7 @@ er_value er_engine_eval(er_slice code, const char *source_url, er_value *excepti
 	er_free(text);
 	JSStringRef url = JSStringCreateWithUTF8CString(source_url);
 	JSValueRef v = JSEvaluateScript(engine.ctx, script, NULL, url, 1, exception);
+	microtasks();
 	JSStringRelease(url);
 	JSStringRelease(script);
 	return v;
@@ -84,28 +118,27 @@ void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
+	microtasks();
 	if (__builtin_expect(exc == NULL, 1))
 		return;
 	JSValueRef args[2] = {exc, JSValueMakeBoolean(engine.ctx, false)};
 	exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_uncaught], NULL, 2, args, &exc);
+	microtasks();
 }
 
 er_value er_engine_loaded(void)
 {
 	JSValueRef exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_loaded], NULL, 0, NULL, &exc);
+	microtasks();
 	return exc;
 }
 
 static void define_natives(const er_native *t)
 {
-	for (; t->name != NULL; t++) {
-		JSStringRef name = JSStringCreateWithUTF8CString(t->name);
-		JSObjectRef fn = JSObjectMakeFunctionWithCallback(engine.ctx, name, t->fn);
-		JSObjectSetProperty(engine.ctx, engine.er, name, fn, kJSPropertyAttributeNone, NULL);
-		JSStringRelease(name);
-	}
+	for (; t->name != NULL; t++)
+		er_js_set(engine.er, t->name, er_native_function(t));
 }
 
 static bool fail_js(er_err *err, const char *what, er_value exc)
@@ -182,6 +215,7 @@ bool er_engine_start(er_err *err)
 		return er_fail(err, ER_ERR_INTERNAL, "the JavaScript engine does not start");
 	er_engine_js = engine.ctx;
 	er_js_value_start();
+	er_native_start();
 	JSGlobalContextSetInspectable(engine.ctx, false);
 	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u", jsc_get_major_version(), jsc_get_minor_version(),
 	         jsc_get_micro_version());

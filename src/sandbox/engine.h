@@ -1,8 +1,11 @@
 /* JavaScript, as the rest of the sandbox sees it. Only engine.c and engine_value.c include JavaScriptCore; to the others a value is an opaque
  * pointer. Values live as long as they are on the C stack (the collector scans it) or protected; never keep one in memory.
  *
- * Natives (api/ *.c) are plain functions of the type er_native_fn, listed in tables; the prelude finds them as members of `er`. They throw by
- * setting *exception (er_js_throw) and returning NULL. */
+ * Natives (api/ *.c) are plain functions defined with ER_NATIVE and listed in tables; the prelude finds them as members of `er`. They throw by
+ * setting *exception (er_js_throw) and returning NULL. Arguments stay alive while the native runs.
+ *
+ * A native is called the way the engine calls its own functions: arguments where they lie in the frame, no lock dropped and taken again. That is not in
+ * the C API; where the engine has no such way any more, the C API's callbacks do the same more slowly (engine_native.c). */
 #ifndef ER_SANDBOX_ENGINE_H
 #define ER_SANDBOX_ENGINE_H
 
@@ -15,16 +18,46 @@ typedef const struct OpaqueJSContext *er_js;
 typedef const struct OpaqueJSValue *er_value;
 typedef struct OpaqueJSValue *er_object;
 
+typedef er_value er_native_fn(size_t argc, const er_value argv[], er_value *exception);
+typedef er_value er_native_host(void *global, const er_value frame[]);
+typedef er_value er_native_callback(er_js js, er_object function, er_object self, size_t argc, const er_value argv[],
+                                    er_value *exception);
+
+/* The places of an engine's frame: the caller's frame, where to go back, code, the function; then the count of arguments and `this`, and these. */
+enum { ER_FRAME_ARGC = 4, ER_FRAME_THIS = 5, ER_FRAME_ARGV = 6 };
+/* What a native gives back to the engine: the value, or the exception thrown. */
+er_value er_native_return(void *global, er_value v, er_value exception);
+
 #define ER_NATIVE(fn) \
-	er_value fn(er_js js __attribute__((unused)), er_object self_fn __attribute__((unused)), \
-	            er_object self __attribute__((unused)), size_t argc __attribute__((unused)), \
-	            const er_value argv[] __attribute__((unused)), er_value *exception __attribute__((unused)))
-typedef ER_NATIVE(er_native_fn);
+	static er_native_fn fn; \
+	static er_value fn##_host(void *global, const er_value frame[]) \
+	{ \
+		er_value exception = NULL; \
+		er_value v = fn((uint32_t)(uintptr_t)frame[ER_FRAME_ARGC] - 1, frame + ER_FRAME_ARGV, &exception); \
+		return er_native_return(global, v, exception); \
+	} \
+	static __attribute__((unused)) \
+	er_value fn##_callback(er_js js __attribute__((unused)), er_object function __attribute__((unused)), \
+	                       er_object self __attribute__((unused)), size_t argc, const er_value argv[], er_value *exception) \
+	{ \
+		return fn(argc, argv, exception); \
+	} \
+	static er_value fn(size_t argc __attribute__((unused)), const er_value argv[] __attribute__((unused)), \
+	                   er_value *exception __attribute__((unused)))
 
 typedef struct er_native {
 	const char *name;
-	er_native_fn *fn;
+	er_native_host *host;
+	er_native_callback *callback;
 } er_native;
+#define ER_NATIVE_AS(name, fn) \
+	{ \
+		name, fn##_host, fn##_callback \
+	}
+#define ER_NATIVES_END \
+	{ \
+		NULL, NULL, NULL \
+	}
 
 /* Tables of natives, ended by a NULL name: one for each file in api/. */
 extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_text[], er_api_decode[], er_api_url[],
@@ -63,6 +96,9 @@ er_value er_engine_eval(er_slice code, const char *source_url, er_value *excepti
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
 /* Calls hooks.loaded(); what it throws, or NULL. */
 er_value er_engine_loaded(void);
+/* Between these two the engine's lock is held, so that each call need not take it: for a batch of turns, never while waiting. */
+void er_engine_enter(void);
+void er_engine_leave(void);
 /* Sets a member of `er`. */
 void er_engine_set(const char *name, er_value v);
 er_value er_engine_get(const char *name);
@@ -74,14 +110,24 @@ void er_engine_iterate(void);
  * *pending: the engine has work of its own. */
 bool er_engine_wait(int fd, int ms, bool *pending);
 
+/* ---- natives (engine_native.c) ---- */
+/* Once, after the engine has started: finds out how natives can be made. */
+void er_native_start(void);
+/* A function that calls it. */
+er_object er_native_function(const er_native *n);
+
 /* ---- values (engine_value.c) ---- */
 /* Once, after the engine has started. */
 void er_js_value_start(void);
+void er_js_string_start(void); /* of engine_string.c; the value's own start calls it */
+void er_js_peek_start(void);   /* of engine_peek.c, likewise */
 er_value er_js_undefined(void);
 er_value er_js_bool(bool b);
 er_value er_js_number(double d);
 bool er_js_is_undefined(er_value v);
 bool er_js_is_string(er_value v);
+/* An object as a literal makes it: no proxy, no array, nothing with ways of its own. False also where this engine does not let us see. */
+bool er_js_is_plain(er_value v);
 /* NaN when it is not a number and does not become one. */
 double er_js_to_number(er_value v);
 /* 0 when it is not a number in range. */
@@ -89,10 +135,11 @@ uint32_t er_js_to_u32(er_value v);
 uint64_t er_js_to_u64(er_value v);
 bool er_js_to_bool(er_value v);
 
-/* Strings out of JavaScript: bytes in a buffer of the caller, on the heap when long. */
+/* Strings out of JavaScript: bytes in a buffer of the caller, on the heap when long, or borrowed from the string. */
 typedef struct er_text {
 	uint8_t *p;
 	size_t n;
+	bool borrowed; /* never written to */
 	uint8_t room[1024];
 } er_text;
 static inline er_slice er_text_slice(const er_text *t)
@@ -103,6 +150,11 @@ static inline er_slice er_text_slice(const er_text *t)
 ER_MUST_CHECK bool er_js_utf8(er_value v, er_text *out, er_value *exception);
 /* A byte a character. Characters over 255: fails with TypeError. */
 ER_MUST_CHECK bool er_js_bytestring(er_value v, er_text *out, er_value *exception);
+/* Both without a copy where the string has these bytes already: valid while the string lives, as a native's argument does. */
+ER_MUST_CHECK bool er_js_utf8_arg(er_value v, er_text *out, er_value *exception);
+ER_MUST_CHECK bool er_js_bytestring_arg(er_value v, er_text *out, er_value *exception);
+/* The characters of a string where they lie, a byte each; false: it is none, or has them otherwise. Valid while the string lives. */
+bool er_js_peek(er_value v, er_slice *latin1);
 /* UTF-16 units in *out (n counts bytes). */
 ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);
 void er_text_fini(er_text *t);
@@ -116,6 +168,8 @@ er_value er_js_from_utf16(const uint16_t *p, size_t n);
 /* Malformed sequences become U+FFFD. */
 er_value er_js_from_utf8(er_slice s);
 
+/* What JSON.parse makes of UTF-8; NULL: it is none, or the engine has no way to parse bytes: let JSON.parse say. */
+er_value er_js_parse_json(er_slice utf8);
 /* Borrows the bytes of a Uint8Array, another view or an ArrayBuffer. False: it is none. */
 bool er_js_bytes(er_value v, er_slice *out);
 /* A new Uint8Array. */

@@ -3,6 +3,7 @@
 #define ER_SANDBOX_JSC_H
 
 #include <JavaScriptCore/JavaScript.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,39 @@ extern void er_jsc_bytes_create(void **out, const uint8_t *p,
     __attribute__((weak));
 extern void er_jsc_string_create(JSStringRef *out, void **string) __asm__("_ZN14OpaqueJSString9tryCreateEON3WTF6StringE")
     __attribute__((weak));
+/* JSValue JSC::JSONParse(JSGlobalObject *, StringView): of characters that need not become a string first. A StringView is a pointer, a length and whether a
+ * character is a byte, passed in two registers; an empty value: not JSON. */
+typedef struct er_jsc_view {
+	const void *characters;
+	uint32_t length;
+	bool bytes;
+} er_jsc_view;
+extern JSValueRef er_jsc_json(const void *global,
+                              er_jsc_view text) __asm__("_ZN3JSC9JSONParseEPNS_14JSGlobalObjectEN3WTF10StringViewE")
+    __attribute__((weak));
+/* void JSC::VMEntryScope::setUpSlow() and tearDownSlow(): what a call from outside does first and last (it looks at the time zone, for one). While a scope
+ * is there calls within it need not. A scope is two pointers: the VM and the global object. */
+extern void er_jsc_scope_begin(const void *scope[2]) __asm__("_ZN3JSC12VMEntryScope9setUpSlowEv") __attribute__((weak));
+extern void er_jsc_scope_end(const void *scope[2]) __asm__("_ZN3JSC12VMEntryScope12tearDownSlowEv") __attribute__((weak));
+/* JSFunction *JSC::JSFunction::create(VM &, JSGlobalObject *, unsigned length, const String &name, NativeFunction, ImplementationVisibility, Intrinsic,
+ * NativeFunction constructor, const DOMJIT::Signature *). A NativeFunction is a pointer; a context is a JSGlobalObject, a context group a VM. */
+extern void *er_jsc_function_create(
+    const void *vm, const void *global, unsigned length, void *const *name, void *fn, uint8_t visibility, uint8_t intrinsic,
+    void *constructor,
+    const void
+        *signature) __asm__("_ZN3JSC10JSFunction6createERNS_2VMEPNS_14JSGlobalObjectEjRKN3WTF6StringENS5_11FunctionPtrILNS5_"
+                            "6PtrTagE1EFlS4_PNS_9CallFrameEELNS5_"
+                            "18FunctionAttributesE2EEENS_24ImplementationVisibilityENS_9IntrinsicESF_PKNS_6DOMJIT9SignatureE")
+    __attribute__((weak));
+/* Exception *JSC::VM::throwException(JSGlobalObject *, JSValue). */
+extern void *er_jsc_throw(const void *vm, void *global,
+                          JSValueRef exception) __asm__("_ZN3JSC2VM14throwExceptionEPNS_14JSGlobalObjectENS_7JSValueE")
+    __attribute__((weak));
+/* JSC::JSLockHolder::JSLockHolder(VM &), its destructor, and JSC::VM::drainMicrotasks(): the C API takes the lock at every call and runs the microtasks
+ * when it lets go of it. The holder is one pointer. */
+extern void er_jsc_lock(void **holder, const void *vm) __asm__("_ZN3JSC12JSLockHolderC1ERNS_2VME") __attribute__((weak));
+extern void er_jsc_unlock(void **holder) __asm__("_ZN3JSC12JSLockHolderD1Ev") __attribute__((weak));
+extern void er_jsc_microtasks(const void *vm) __asm__("_ZN3JSC2VM15drainMicrotasksEv") __attribute__((weak));
 /* From the GLib API, whose headers do not mix with these. */
 extern unsigned jsc_get_major_version(void);
 extern unsigned jsc_get_minor_version(void);

@@ -110,8 +110,10 @@ void er_loop_run(void)
 	unsigned batches = 0;
 	er_turn_refresh();
 	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
+		er_engine_enter();
 		unsigned n = drain_in();
 		n += run_timers();
+		er_engine_leave();
 		if (n == 0 || batches % WAKE_EVERY == 0)
 			er_out_flush();
 		else

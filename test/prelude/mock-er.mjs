@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 import vm from 'node:vm';
 
 const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
@@ -34,6 +35,7 @@ export class Instance {
 		const inContext = (source) => vm.runInContext(source, this.context);
 		inContext('delete globalThis.console; delete globalThis.WebAssembly; delete globalThis.SharedArrayBuffer');
 		this.hooks = scripts.prelude.runInContext(this.context)(er);
+		this.parse = vm.runInContext('JSON.parse', this.context);
 		this.pump = vm.runInContext('(f => f())', this.context);
 	}
 	/** A turn: run `f`, then all microtasks of the realm. */
@@ -138,6 +140,14 @@ export class Instance {
 			reqBody: (id) => (self.of(id).body === null ? -2 : self.of(id).inline ? self.of(id).body.length : -1),
 			reqInline: (id) => (self.of(id).inline ? self.u8(self.of(id).body) : undefined),
 			reqInlineText: (id) => (self.of(id).inline ? new TextDecoder().decode(self.of(id).body) : undefined),
+			reqInlineJSON: (id) => {
+				try {
+					return self.of(id).inline ? self.parse(new TextDecoder().decode(self.of(id).body)) : undefined;
+				} catch {
+					return undefined;
+				}
+			},
+			isPlain: (o) => !types.isProxy(o),
 			respond(id, status, reason, block, body, flags, key) {
 				self.log('respond', id, status, reason, block, body, flags, key);
 				const r = self.of(id);

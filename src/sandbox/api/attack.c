@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-static ER_NATIVE(n_attack)
+ER_NATIVE(n_attack)
 {
 	char name[64];
 	er_text text;
@@ -16,4 +16,4 @@ static ER_NATIVE(n_attack)
 	return er_js_undefined();
 }
 
-const er_native er_api_attack[] = {{"attack", n_attack}, {NULL, NULL}};
+const er_native er_api_attack[] = {ER_NATIVE_AS("attack", n_attack), ER_NATIVES_END};

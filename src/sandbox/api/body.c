@@ -35,7 +35,7 @@ static void up_over(er_key k)
 	er_sub_settle(s);
 }
 
-static ER_NATIVE(n_pull)
+ER_NATIVE(n_pull)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	uint32_t n = er_js_to_u32(argc > 1 ? argv[1] : NULL);
@@ -44,7 +44,7 @@ static ER_NATIVE(n_pull)
 	return er_js_undefined();
 }
 
-static ER_NATIVE(n_drain)
+ER_NATIVE(n_drain)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
@@ -54,7 +54,7 @@ static ER_NATIVE(n_drain)
 	return er_js_undefined();
 }
 
-static ER_NATIVE(n_body_cancel)
+ER_NATIVE(n_body_cancel)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
@@ -65,7 +65,7 @@ static ER_NATIVE(n_body_cancel)
 }
 
 /* er.write(key, bytes) */
-static ER_NATIVE(n_write)
+ER_NATIVE(n_write)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	er_slice bytes;
@@ -82,7 +82,7 @@ static ER_NATIVE(n_write)
 	return er_js_undefined();
 }
 
-static ER_NATIVE(n_end)
+ER_NATIVE(n_end)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (!known(k))
@@ -100,7 +100,7 @@ static ER_NATIVE(n_end)
 }
 
 /* er.abort(key, text) */
-static ER_NATIVE(n_abort)
+ER_NATIVE(n_abort)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
@@ -110,6 +110,10 @@ static ER_NATIVE(n_abort)
 	return er_js_undefined();
 }
 
-const er_native er_api_body[] = {{"pull", n_pull},   {"drain", n_drain}, {"bodyCancel", n_body_cancel},
-                                 {"write", n_write}, {"end", n_end},     {"abort", n_abort},
-                                 {NULL, NULL}};
+const er_native er_api_body[] = {ER_NATIVE_AS("pull", n_pull),
+                                 ER_NATIVE_AS("drain", n_drain),
+                                 ER_NATIVE_AS("bodyCancel", n_body_cancel),
+                                 ER_NATIVE_AS("write", n_write),
+                                 ER_NATIVE_AS("end", n_end),
+                                 ER_NATIVE_AS("abort", n_abort),
+                                 ER_NATIVES_END};

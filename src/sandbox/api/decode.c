@@ -39,7 +39,7 @@ static const er_encoding *label_arg(er_value v, er_value *exception)
 	return e;
 }
 
-static ER_NATIVE(n_name)
+ER_NATIVE(n_name)
 {
 	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
 	if (*exception != NULL)
@@ -71,7 +71,7 @@ static UConverter *open_converter(const er_encoding *e, bool fatal)
 }
 
 /* er.decoderNew(label, fatal, ignoreBOM) */
-static ER_NATIVE(n_new)
+ER_NATIVE(n_new)
 {
 	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
 	if (*exception != NULL)
@@ -99,7 +99,7 @@ static decoder *decoder_arg(er_value v)
 	return handle >= 1 && handle <= DECODERS_MAX ? decoders[handle - 1] : NULL;
 }
 
-static ER_NATIVE(n_free)
+ER_NATIVE(n_free)
 {
 	decoder *d = decoder_arg(arg(argc, argv, 0));
 	if (d == NULL)
@@ -201,7 +201,7 @@ static bool is_unicode(const decoder *d)
 }
 
 /* er.decode(handle, bytes, flush) */
-static ER_NATIVE(n_decode)
+ER_NATIVE(n_decode)
 {
 	decoder *d = decoder_arg(arg(argc, argv, 0));
 	er_slice s;
@@ -228,5 +228,5 @@ static ER_NATIVE(n_decode)
 	return v;
 }
 
-const er_native er_api_decode[] = {
-    {"decoderNew", n_new}, {"decoderName", n_name}, {"decode", n_decode}, {"decoderFree", n_free}, {NULL, NULL}};
+const er_native er_api_decode[] = {ER_NATIVE_AS("decoderNew", n_new), ER_NATIVE_AS("decoderName", n_name),
+                                   ER_NATIVE_AS("decode", n_decode), ER_NATIVE_AS("decoderFree", n_free), ER_NATIVES_END};

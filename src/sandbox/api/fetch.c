@@ -53,7 +53,7 @@ static bool start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flags, 
 	} else if (flags & BODY_WHOLE) {
 		if (!er_js_is_string(body) && er_js_bytes(body, &bytes))
 			;
-		else if (er_js_utf8(body, &t->body, exception))
+		else if (er_js_utf8_arg(body, &t->body, exception))
 			bytes = er_text_slice(&t->body);
 		else
 			return false;
@@ -70,7 +70,7 @@ static bool start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flags, 
 }
 
 /* er.fetch(fid, owner, method, url, block, options, bodyFlags, body or key) */
-static ER_NATIVE(n_fetch)
+ER_NATIVE(n_fetch)
 {
 	if (argc < 7)
 		return er_js_throw(exception, "TypeError", "fetch: 8 arguments");
@@ -81,10 +81,10 @@ static ER_NATIVE(n_fetch)
 	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(argv[5])};
 	fetch_text t;
 	bool ok = false;
-	if (!er_js_bytestring(argv[2], &t.method, exception))
+	if (!er_js_bytestring_arg(argv[2], &t.method, exception))
 		return NULL;
-	if (er_js_utf8(argv[3], &t.url, exception)) {
-		if (er_js_bytestring(argv[4], &t.block, exception)) {
+	if (er_js_utf8_arg(argv[3], &t.url, exception)) {
+		if (er_js_bytestring_arg(argv[4], &t.block, exception)) {
 			ok = start(fid, owner, &f, er_js_to_u32(argv[6]), argc > 7 ? argv[7] : NULL, &t, exception);
 			er_text_fini(&t.block);
 		}
@@ -94,7 +94,7 @@ static ER_NATIVE(n_fetch)
 	return ok ? er_js_undefined() : NULL;
 }
 
-static ER_NATIVE(n_fetch_cancel)
+ER_NATIVE(n_fetch_cancel)
 {
 	uint32_t fid = er_js_to_u32(argc > 0 ? argv[0] : NULL);
 	er_sub *s = er_sub_find(fid);
@@ -107,4 +107,4 @@ static ER_NATIVE(n_fetch_cancel)
 	return er_js_undefined();
 }
 
-const er_native er_api_fetch[] = {{"fetch", n_fetch}, {"fetchCancel", n_fetch_cancel}, {NULL, NULL}};
+const er_native er_api_fetch[] = {ER_NATIVE_AS("fetch", n_fetch), ER_NATIVE_AS("fetchCancel", n_fetch_cancel), ER_NATIVES_END};

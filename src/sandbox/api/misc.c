@@ -9,20 +9,20 @@
 
 enum { PERF_STEP_NS = 100 * 1000, LAZY_NAME_MAX = 64 };
 
-static ER_NATIVE(n_now)
+ER_NATIVE(n_now)
 {
 	uint64_t ms = er_freeze_now_ns() / 1000000U;
 	return er_js_number((double)ms);
 }
 
-static ER_NATIVE(n_perf)
+ER_NATIVE(n_perf)
 {
 	uint64_t steps = (er_turn_now_ns() - er_sb.began_ns) / PERF_STEP_NS;
 	return er_js_number((double)steps / 10);
 }
 
 /* er.timerSet(ms, repeat) */
-static ER_NATIVE(n_timer_set)
+ER_NATIVE(n_timer_set)
 {
 	uint64_t tid = er_timer_set(er_turn_owner(), er_js_to_number(argc > 0 ? argv[0] : NULL), argc > 1 && er_js_to_bool(argv[1]));
 	if (tid == 0)
@@ -30,7 +30,7 @@ static ER_NATIVE(n_timer_set)
 	return er_js_number((double)tid);
 }
 
-static ER_NATIVE(n_timer_clear)
+ER_NATIVE(n_timer_clear)
 {
 	er_timer_clear(er_js_to_u64(argc > 0 ? argv[0] : NULL));
 	return er_js_undefined();
@@ -48,7 +48,7 @@ static bool fill(uint8_t *p, size_t n)
 	return true;
 }
 
-static ER_NATIVE(n_random_fill)
+ER_NATIVE(n_random_fill)
 {
 	er_slice s;
 	if (argc < 1 || !er_js_bytes(argv[0], &s))
@@ -58,7 +58,7 @@ static ER_NATIVE(n_random_fill)
 	return argv[0];
 }
 
-static ER_NATIVE(n_random_uuid)
+ER_NATIVE(n_random_uuid)
 {
 	uint8_t b[16];
 	char out[37];
@@ -71,7 +71,7 @@ static ER_NATIVE(n_random_uuid)
 	return er_js_ascii(out);
 }
 
-static ER_NATIVE(n_lazy)
+ER_NATIVE(n_lazy)
 {
 	er_text name;
 	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &name, exception))
@@ -86,11 +86,17 @@ static ER_NATIVE(n_lazy)
 	return er_engine_eval(script, url, exception);
 }
 
-const er_native er_api_misc[] = {{"now", n_now},
-                                 {"perf", n_perf},
-                                 {"timerSet", n_timer_set},
-                                 {"timerClear", n_timer_clear},
-                                 {"randomFill", n_random_fill},
-                                 {"randomUUID", n_random_uuid},
-                                 {"lazy", n_lazy},
-                                 {NULL, NULL}};
+ER_NATIVE(n_is_plain)
+{
+	return er_js_bool(argc > 0 && er_js_is_plain(argv[0]));
+}
+
+const er_native er_api_misc[] = {ER_NATIVE_AS("now", n_now),
+                                 ER_NATIVE_AS("perf", n_perf),
+                                 ER_NATIVE_AS("timerSet", n_timer_set),
+                                 ER_NATIVE_AS("timerClear", n_timer_clear),
+                                 ER_NATIVE_AS("randomFill", n_random_fill),
+                                 ER_NATIVE_AS("randomUUID", n_random_uuid),
+                                 ER_NATIVE_AS("lazy", n_lazy),
+                                 ER_NATIVE_AS("isPlain", n_is_plain),
+                                 ER_NATIVES_END};

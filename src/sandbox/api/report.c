@@ -107,7 +107,7 @@ void er_report_send(uint32_t id, const er_report *rep, bool fatal)
 		er_die(ER_ERR_MEMORY, id, er_turn_cpu_us(er_turn_owner()), 0);
 }
 
-static ER_NATIVE(n_log)
+ER_NATIVE(n_log)
 {
 	er_request *owner = er_turn_owner();
 	if (argc < 2 || er_out_overflow(&er_sb.out) > LOG_OVERFLOW)
@@ -134,7 +134,7 @@ static ER_NATIVE(n_log)
 }
 
 /* er.exception(id, name, message, stack, fatal) */
-static ER_NATIVE(n_exception)
+ER_NATIVE(n_exception)
 {
 	if (argc < 5)
 		return er_js_throw(exception, "TypeError", "exception: 5 arguments");
@@ -150,7 +150,7 @@ static ER_NATIVE(n_exception)
 }
 
 /* er.fail(id, error) */
-static ER_NATIVE(n_fail)
+ER_NATIVE(n_fail)
 {
 	er_request *r = argc >= 2 ? er_request_find(er_js_to_u32(argv[0])) : NULL;
 	if (r == NULL || r->id == 0 || r->over)
@@ -164,4 +164,5 @@ static ER_NATIVE(n_fail)
 	return er_js_undefined();
 }
 
-const er_native er_api_report[] = {{"log", n_log}, {"exception", n_exception}, {"fail", n_fail}, {NULL, NULL}};
+const er_native er_api_report[] = {ER_NATIVE_AS("log", n_log), ER_NATIVE_AS("exception", n_exception),
+                                   ER_NATIVE_AS("fail", n_fail), ER_NATIVES_END};

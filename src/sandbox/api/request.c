@@ -18,36 +18,36 @@ static er_value slice_value(const er_request *r, er_slice s)
 	return r != NULL ? er_js_latin1(s) : er_js_undefined();
 }
 
-static ER_NATIVE(n_owner)
+ER_NATIVE(n_owner)
 {
 	return er_js_number(er_turn_owner()->id);
 }
 
-static ER_NATIVE(n_method)
+ER_NATIVE(n_method)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? slice_value(r, r->method) : er_js_undefined();
 }
 
-static ER_NATIVE(n_url)
+ER_NATIVE(n_url)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? er_js_from_utf8(r->url) : er_js_undefined();
 }
 
-static ER_NATIVE(n_block)
+ER_NATIVE(n_block)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? slice_value(r, r->block) : er_js_undefined();
 }
 
-static ER_NATIVE(n_info)
+ER_NATIVE(n_info)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? er_js_from_utf8(r->info) : er_js_undefined();
 }
 
-static ER_NATIVE(n_body)
+ER_NATIVE(n_body)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_BODY))
@@ -55,7 +55,7 @@ static ER_NATIVE(n_body)
 	return er_js_number(r->upload == ER_LEN_UNKNOWN ? -1 : (double)r->upload);
 }
 
-static ER_NATIVE(n_inline)
+ER_NATIVE(n_inline)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
@@ -63,13 +63,20 @@ static ER_NATIVE(n_inline)
 	return er_js_u8_copy(r->inline_body, exception);
 }
 
-static ER_NATIVE(n_inline_text)
+ER_NATIVE(n_inline_text)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
 		return er_js_undefined();
 	er_slice s = r->inline_body;
 	return er_js_from_utf8(er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")) ? er_slice_from(s, 3) : s);
+}
+
+ER_NATIVE(n_inline_json)
+{
+	er_request *r = request_arg(argc, argv);
+	er_value v = r != NULL && (r->flags & ER_FF_INLINE) ? er_js_parse_json(r->inline_body) : NULL;
+	return v != NULL ? v : er_js_undefined();
 }
 
 /* The pieces of an answer's or a fetch's frame, as converted from JavaScript. */
@@ -108,7 +115,7 @@ static bool whole_body(er_value v, er_text *text, er_slice *out, er_value *excep
 	text->n = 0;
 	if (!er_js_is_string(v) && er_js_bytes(v, out))
 		return true;
-	if (!er_js_utf8(v, text, exception))
+	if (!er_js_utf8_arg(v, text, exception))
 		return false;
 	*out = er_text_slice(text);
 	return true;
@@ -201,7 +208,7 @@ void er_api_slate_take(void)
 }
 
 /* er.respond(id, status, reason, block, body, flags, key) */
-static ER_NATIVE(n_respond)
+ER_NATIVE(n_respond)
 {
 	er_request *r = request_arg(argc, argv);
 	if (argc < 6)
@@ -220,10 +227,10 @@ static ER_NATIVE(n_respond)
 	}
 	er_text reason, block, text;
 	er_slice body = {0};
-	if (!er_js_bytestring(argv[2], &reason, exception))
+	if (!er_js_bytestring_arg(argv[2], &reason, exception))
 		return NULL;
 	er_value ok = NULL;
-	if (er_js_bytestring(argv[3], &block, exception)) {
+	if (er_js_bytestring_arg(argv[3], &block, exception)) {
 		bool whole = (flags & BODY_WHOLE) != 0;
 		if (head_ok(er_text_slice(&block), exception) && (!whole || whole_body(argv[4], &text, &body, exception))) {
 			if (whole)
@@ -240,7 +247,7 @@ static ER_NATIVE(n_respond)
 }
 
 /* er.respondText(id, text, flags): 200 with a plain text, the shape of most answers, in fewer conversions. */
-static ER_NATIVE(n_respond_text)
+ER_NATIVE(n_respond_text)
 {
 	er_request *r = request_arg(argc, argv);
 	if (argc < 3)
@@ -249,7 +256,7 @@ static ER_NATIVE(n_respond_text)
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = 200};
 	er_text text;
-	if (!er_js_utf8(argv[1], &text, exception))
+	if (!er_js_utf8_arg(argv[1], &text, exception))
 		return NULL;
 	if (er_js_to_u32(argv[2]) & FLAG_DONE)
 		f.flags |= ER_FF_DONE;
@@ -259,7 +266,7 @@ static ER_NATIVE(n_respond_text)
 	return er_js_undefined();
 }
 
-static ER_NATIVE(n_pass)
+ER_NATIVE(n_pass)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL)
@@ -269,7 +276,7 @@ static ER_NATIVE(n_pass)
 	return er_js_undefined();
 }
 
-static ER_NATIVE(n_done)
+ER_NATIVE(n_done)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL)
@@ -284,16 +291,17 @@ static ER_NATIVE(n_done)
 	return er_js_undefined();
 }
 
-const er_native er_api_request[] = {{"owner", n_owner},
-                                    {"reqMethod", n_method},
-                                    {"reqUrl", n_url},
-                                    {"reqBlock", n_block},
-                                    {"reqInfo", n_info},
-                                    {"reqBody", n_body},
-                                    {"reqInline", n_inline},
-                                    {"reqInlineText", n_inline_text},
-                                    {"respond", n_respond},
-                                    {"respondText", n_respond_text},
-                                    {"pass", n_pass},
-                                    {"done", n_done},
-                                    {NULL, NULL}};
+const er_native er_api_request[] = {ER_NATIVE_AS("owner", n_owner),
+                                    ER_NATIVE_AS("reqMethod", n_method),
+                                    ER_NATIVE_AS("reqUrl", n_url),
+                                    ER_NATIVE_AS("reqBlock", n_block),
+                                    ER_NATIVE_AS("reqInfo", n_info),
+                                    ER_NATIVE_AS("reqBody", n_body),
+                                    ER_NATIVE_AS("reqInline", n_inline),
+                                    ER_NATIVE_AS("reqInlineText", n_inline_text),
+                                    ER_NATIVE_AS("reqInlineJSON", n_inline_json),
+                                    ER_NATIVE_AS("respond", n_respond),
+                                    ER_NATIVE_AS("respondText", n_respond_text),
+                                    ER_NATIVE_AS("pass", n_pass),
+                                    ER_NATIVE_AS("done", n_done),
+                                    ER_NATIVES_END};

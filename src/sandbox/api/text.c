@@ -12,7 +12,7 @@ static er_value arg(size_t argc, const er_value argv[], size_t i)
 	return i < argc ? argv[i] : NULL;
 }
 
-static ER_NATIVE(n_utf8_encode)
+ER_NATIVE(n_utf8_encode)
 {
 	er_text t;
 	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
@@ -22,7 +22,7 @@ static ER_NATIVE(n_utf8_encode)
 	return v;
 }
 
-static ER_NATIVE(n_utf8_length)
+ER_NATIVE(n_utf8_length)
 {
 	er_text t;
 	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
@@ -32,7 +32,7 @@ static ER_NATIVE(n_utf8_length)
 	return v;
 }
 
-static ER_NATIVE(n_utf8_encode_into)
+ER_NATIVE(n_utf8_encode_into)
 {
 	er_slice to;
 	er_text t;
@@ -47,7 +47,7 @@ static ER_NATIVE(n_utf8_encode_into)
 }
 
 /* er.utf8Decode(bytes, fatal, ignoreBOM) */
-static ER_NATIVE(n_utf8_decode)
+ER_NATIVE(n_utf8_decode)
 {
 	er_slice s;
 	if (!er_js_bytes(arg(argc, argv, 0), &s))
@@ -67,7 +67,7 @@ static ER_NATIVE(n_utf8_decode)
 	return v;
 }
 
-static ER_NATIVE(n_latin1)
+ER_NATIVE(n_latin1)
 {
 	er_slice s;
 	if (!er_js_bytes(arg(argc, argv, 0), &s))
@@ -75,7 +75,7 @@ static ER_NATIVE(n_latin1)
 	return er_js_latin1(s);
 }
 
-static ER_NATIVE(n_btoa)
+ER_NATIVE(n_btoa)
 {
 	er_text t;
 	er_value ignored = NULL;
@@ -146,7 +146,7 @@ static bool base64_decode(er_text *t)
 	return true;
 }
 
-static ER_NATIVE(n_atob)
+ER_NATIVE(n_atob)
 {
 	er_text t;
 	er_value ignored = NULL;
@@ -157,11 +157,11 @@ static ER_NATIVE(n_atob)
 	return v;
 }
 
-const er_native er_api_text[] = {{"utf8Encode", n_utf8_encode},
-                                 {"utf8Length", n_utf8_length},
-                                 {"utf8EncodeInto", n_utf8_encode_into},
-                                 {"utf8Decode", n_utf8_decode},
-                                 {"latin1", n_latin1},
-                                 {"btoa", n_btoa},
-                                 {"atob", n_atob},
-                                 {NULL, NULL}};
+const er_native er_api_text[] = {ER_NATIVE_AS("utf8Encode", n_utf8_encode),
+                                 ER_NATIVE_AS("utf8Length", n_utf8_length),
+                                 ER_NATIVE_AS("utf8EncodeInto", n_utf8_encode_into),
+                                 ER_NATIVE_AS("utf8Decode", n_utf8_decode),
+                                 ER_NATIVE_AS("latin1", n_latin1),
+                                 ER_NATIVE_AS("btoa", n_btoa),
+                                 ER_NATIVE_AS("atob", n_atob),
+                                 ER_NATIVES_END};

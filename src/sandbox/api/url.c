@@ -15,13 +15,13 @@ static er_value href_value(const er_url *u)
 }
 
 /* er.urlParse(input, base or undefined) */
-static ER_NATIVE(n_parse)
+ER_NATIVE(n_parse)
 {
 	er_text input, base_text;
 	er_url base = {0}, u;
 	bool with_base = argc > 1 && !er_js_is_undefined(argv[1]);
 	if (with_base) {
-		if (!er_js_utf8(argv[1], &base_text, exception))
+		if (!er_js_utf8_arg(argv[1], &base_text, exception))
 			return NULL;
 		bool ok = er_url_parse(&base, er_text_slice(&base_text), NULL);
 		er_text_fini(&base_text);
@@ -29,7 +29,7 @@ static ER_NATIVE(n_parse)
 			return er_js_undefined();
 	}
 	er_value v = NULL;
-	if (er_js_utf8(argc > 0 ? argv[0] : NULL, &input, exception)) {
+	if (er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &input, exception)) {
 		v = er_js_undefined();
 		if (er_url_parse(&u, er_text_slice(&input), with_base ? &base : NULL)) {
 			v = href_value(&u);
@@ -76,21 +76,21 @@ static er_value set_part(er_url *u, er_slice name, er_slice value)
 }
 
 /* er.urlSet(href, part, value) */
-static ER_NATIVE(n_set)
+ER_NATIVE(n_set)
 {
 	if (argc < 3)
 		return er_js_throw(exception, "TypeError", "urlSet: 3 arguments");
 	er_text href, name, value;
 	er_url u;
-	if (!er_js_utf8(argv[0], &href, exception))
+	if (!er_js_utf8_arg(argv[0], &href, exception))
 		return NULL;
 	bool ok = er_url_parse(&u, er_text_slice(&href), NULL);
 	er_text_fini(&href);
 	if (!ok)
 		return er_js_undefined();
 	er_value v = NULL;
-	if (er_js_utf8(argv[1], &name, exception)) {
-		if (er_js_utf8(argv[2], &value, exception)) {
+	if (er_js_utf8_arg(argv[1], &name, exception)) {
+		if (er_js_utf8_arg(argv[2], &value, exception)) {
 			v = set_part(&u, er_text_slice(&name), er_text_slice(&value));
 			er_text_fini(&value);
 		}
@@ -100,11 +100,11 @@ static ER_NATIVE(n_set)
 	return v;
 }
 
-static ER_NATIVE(n_origin)
+ER_NATIVE(n_origin)
 {
 	er_text href;
 	er_url u;
-	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &href, exception))
+	if (!er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &href, exception))
 		return NULL;
 	er_value v = er_js_undefined();
 	if (er_url_parse(&u, er_text_slice(&href), NULL)) {
@@ -119,10 +119,10 @@ static ER_NATIVE(n_origin)
 	return v;
 }
 
-static ER_NATIVE(n_domain)
+ER_NATIVE(n_domain)
 {
 	er_text name;
-	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &name, exception))
+	if (!er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &name, exception))
 		return NULL;
 	er_buf out;
 	er_buf_init(&out);
@@ -137,5 +137,5 @@ void er_api_url_start(void)
 	er_engine_set("urlParts", er_js_u32_static(url_parts, 8));
 }
 
-const er_native er_api_url[] = {
-    {"urlParse", n_parse}, {"urlSet", n_set}, {"urlOrigin", n_origin}, {"domainToASCII", n_domain}, {NULL, NULL}};
+const er_native er_api_url[] = {ER_NATIVE_AS("urlParse", n_parse), ER_NATIVE_AS("urlSet", n_set),
+                                ER_NATIVE_AS("urlOrigin", n_origin), ER_NATIVE_AS("domainToASCII", n_domain), ER_NATIVES_END};

@@ -47,7 +47,7 @@ static bool declares_shared(er_slice module)
 }
 
 /* er.wasmShared(source) */
-static ER_NATIVE(n_wasm_shared)
+ER_NATIVE(n_wasm_shared)
 {
 	er_slice module;
 	(void)exception;
@@ -56,4 +56,4 @@ static ER_NATIVE(n_wasm_shared)
 	return er_js_bool(declares_shared(module));
 }
 
-const er_native er_api_wasm[] = {{"wasmShared", n_wasm_shared}, {NULL, NULL}};
+const er_native er_api_wasm[] = {ER_NATIVE_AS("wasmShared", n_wasm_shared), ER_NATIVES_END};

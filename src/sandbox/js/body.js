@@ -121,7 +121,8 @@ async function rawText(raw) {
 	return er.utf8Decode(await rawBytes(raw), false, false);
 }
 
-/** Installs the members of Body. `io`: raw(self, member) checks the brand; put(self, raw); type(self) → content type or null; name. */
+/** Installs the members of Body. `io`: raw(self, member) checks the brand; put(self, raw); type(self) → content type or null; name; whole(self, read),
+ * if there is a shorter way to all of a body: what `read` makes of it, and it is spent, or undefined. */
 export function mixBody(ctor, io) {
 	const take = (self, member) => {
 		const raw = io.raw(self, member);
@@ -141,6 +142,7 @@ export function mixBody(ctor, io) {
 		}
 		return simplest(raw);
 	};
+	const whole = io.whole ?? (() => undefined);
 	const text = (self, member) => {
 		const raw = take(self, member);
 		if (raw === null) return '';
@@ -165,7 +167,7 @@ export function mixBody(ctor, io) {
 		},
 		text() {
 			try {
-				const t = text(this, 'text');
+				const t = whole(this, er.reqInlineText) ?? text(this, 'text');
 				return typeof t === 'string' ? resolved(wellFormedBOM(t)) : rawText(t);
 			} catch (e) {
 				return rejected(e);
@@ -173,6 +175,8 @@ export function mixBody(ctor, io) {
 		},
 		json() {
 			try {
+				const v = whole(this, er.reqInlineJSON);
+				if (v !== undefined) return resolved(v);
 				const t = text(this, 'json');
 				return typeof t === 'string' ? resolved(jsonParse(wellFormedBOM(t))) : jsonOf(t);
 			} catch (e) {

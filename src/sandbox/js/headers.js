@@ -1,5 +1,6 @@
 // Headers (WHATWG Fetch 5.1). The list is flat, [name, value, name, value, ...], names in lower case, in order of arrival;
 // one that came from the node stays an unparsed block until somebody looks.
+import * as er from './natives.js';
 import {
 	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, newSet, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
 } from './primordials.js';
@@ -59,24 +60,45 @@ function byteString(v) {
 }
 const tooLarge = () => new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes of names and values`);
 
-/** Straight from a plain object to a block, for a message whose Headers nobody has asked for. `type` is added if no content-type is given. */
+// The fields of the last such object and the block they made: a handler's answers tend to have the same ones.
+let lastNames = [], lastValues = [], lastType = null, lastBlock = '';
+
+/** Straight from an object to a block, for a message whose Headers nobody has asked for. `type` is added if no content-type is given. Undefined: the long way. */
 export function blockOf(init, type) {
+	// Of a plain object without symbols or hidden properties these are the fields; of a proxy every look can be seen.
+	if (!er.isPlain(init)) return undefined;
+	const ks = keys(init);
+	const n = ks.length;
+	if (ownKeys(init).length !== n) return undefined;
+	const values = [];
+	let known = n === lastNames.length && type === lastType;
+	for (let i = 0; i < n; i++) {
+		const v = init[ks[i]];
+		if (typeof v !== 'string' && typeof v !== 'number') return undefined;
+		values[i] = v;
+		known = known && ks[i] === lastNames[i] && v === lastValues[i];
+	}
+	if (known) return lastBlock;
+	const block = join(ks, values, type);
+	if (block !== undefined) {
+		lastNames = ks;
+		lastValues = values;
+		lastType = type;
+		lastBlock = block;
+	}
+	return block;
+}
+function join(ks, values, type) {
 	let block = '';
 	let typed = type === null;
-	const ks = ownKeys(init);
-	const seen = ks.length > 1 ? [] : null;
+	const seen = [];
 	for (let i = 0; i < ks.length; i++) {
-		const k = ks[i];
-		if (typeof k !== 'string') return undefined;
-		if (!propertyIsEnumerable(init, k)) continue;
-		const name = headerName(k);
-		const value = headerValue(init[k]);
+		const name = headerName(ks[i]);
+		const value = headerValue(values[i]);
 		if (FORBIDDEN.has(name)) continue;
 		if (!typed && name === 'content-type') typed = true;
-		if (seen !== null) {
-			for (let j = 0; j < seen.length; j++) if (seen[j] === name) return undefined; // two spellings of one name combine: the long way
-			seen[seen.length] = name;
-		}
+		for (let j = 0; j < seen.length; j++) if (seen[j] === name) return undefined; // two spellings of one name combine: the long way
+		seen[seen.length] = name;
 		block += name + '\n' + value + '\n';
 	}
 	if (!typed) block += 'content-type\n' + type + '\n';

@@ -10,6 +10,7 @@ import { NodeBody } from './node-body.js';
 import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, parseHref } from './url.js';
 import { AbortController, isSignal, newSignal } from './abort.js';
+import { belongs } from './scope.js';
 
 const TOKEN = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 const REDIRECTS = ['follow', 'manual', 'error'];
@@ -52,6 +53,7 @@ export let rawOfRequest;
 export let spendRequest;
 export let fetchParts; // (request) -> what fetch needs
 
+const BODY = 'The body of the request';
 const UNASKED = freeze({}); // the body of a node's request before anybody looked
 
 export class Request {
@@ -263,7 +265,7 @@ export class Request {
 		rawOfRequest = (r) => {
 			if (r.#raw === UNASKED) {
 				const n = er.reqBody(Request.#id(r));
-				r.#raw = n === -2 ? null : new NodeBody(r.#scope.id * 2, r.#scope, n, 'The body of the request');
+				r.#raw = n === -2 ? null : new NodeBody(r.#scope.id * 2, r.#scope, n, BODY);
 			}
 			return r.#raw;
 		};
@@ -284,6 +286,14 @@ export class Request {
 			},
 			put: (r, raw) => {
 				r.#raw = raw;
+			},
+			// Nobody has looked at it, and it came with the head: no body need be made of it.
+			whole: (r, read) => {
+				if (!isRequest(r) || r.#raw !== UNASKED) return undefined;
+				belongs(r.#scope, BODY);
+				const v = read(Request.#id(r));
+				if (v !== undefined) r.#raw = SPENT;
+				return v;
 			},
 			type: (r) => headersGet(r.headers, 'content-type'),
 		});
