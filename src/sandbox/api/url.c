@@ -6,12 +6,14 @@
 
 static uint32_t url_parts[8];
 
-static er_value href_value(const er_url *u)
+/* `given`: what was parsed; it is the value if nothing about it had to change. */
+static er_value href_value(const er_url *u, er_value given, er_slice text)
 {
 	const uint32_t parts[8] = {u->protocol_end, u->username_end,   u->host_start,   u->host_end,
 	                           u->port,         u->pathname_start, u->search_start, u->hash_start};
 	memcpy(url_parts, parts, sizeof parts);
-	return er_js_latin1(er_url_href(u));
+	er_slice href = er_url_href(u);
+	return given != NULL && er_js_is_string(given) && er_slice_eq(href, text) ? given : er_js_latin1(href);
 }
 
 /* er.urlParse(input, base or undefined) */
@@ -32,7 +34,7 @@ ER_NATIVE(n_parse)
 	if (er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &input, exception)) {
 		v = er_js_undefined();
 		if (er_url_parse(&u, er_text_slice(&input), with_base ? &base : NULL)) {
-			v = href_value(&u);
+			v = href_value(&u, argc > 0 ? argv[0] : NULL, er_text_slice(&input));
 			er_url_fini(&u);
 		}
 		er_text_fini(&input);
@@ -67,12 +69,12 @@ static er_value set_part(er_url *u, er_slice name, er_slice value)
 		er_url whole;
 		if (!er_url_parse(&whole, value, NULL))
 			return er_js_undefined();
-		er_value v = href_value(&whole);
+		er_value v = href_value(&whole, NULL, (er_slice){0});
 		er_url_fini(&whole);
 		return v;
 	}
 	(void)er_url_set(u, part, value); /* a refused value leaves the URL as it is */
-	return href_value(u);
+	return href_value(u, NULL, (er_slice){0});
 }
 
 /* er.urlSet(href, part, value) */

@@ -28,12 +28,13 @@ export function extract(body) {
 	}
 	extractedType = null;
 	if (typeof body === 'object' && body !== null) {
-		if (isView(body) || isArrayBuffer(body)) return copyBytes(body);
 		if (isStream(body)) {
 			if (isLocked(body)) throw new TypeErr('The stream is locked: it cannot become a body');
 			if (isDisturbed(body)) throw new TypeErr('The stream has been read from: it cannot become a body');
 			return body;
 		}
+		// An ArrayBuffer tells itself only by an exception that does not come: nothing frequent is asked after it.
+		if (isView(body)) return copyBytes(body);
 		if (isParams(body)) {
 			extractedType = 'application/x-www-form-urlencoded;charset=UTF-8';
 			return paramsText(body);
@@ -49,6 +50,7 @@ export function extract(body) {
 			return bytes;
 		}
 		if (isBufferStream(body)) return takeBufferStream(body);
+		if (isArrayBuffer(body)) return copyBytes(body);
 	}
 	extractedType = TEXT_TYPE;
 	return usvString(body);

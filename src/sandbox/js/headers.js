@@ -2,16 +2,26 @@
 // one that came from the node stays an unparsed block until somebody looks.
 import * as er from './natives.js';
 import {
-	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, newSet, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
+	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 
 /** What all names and values of one object may add up to; the node's limit for a head is the same. */
 export const HEADERS_MAX = 32 * 1024;
 
-/** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set. */
-const FORBIDDEN = newSet();
-for (const n of ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'host']) FORBIDDEN.add(n);
+/** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set. By length: most names are none of these. */
+function forbidden(name) {
+	switch (name.length) {
+		case 2: return name === 'te';
+		case 4: return name === 'host';
+		case 6: return name === 'expect';
+		case 7: return name === 'trailer' || name === 'upgrade';
+		case 10: return name === 'connection' || name === 'keep-alive';
+		case 16: return name === 'proxy-connection';
+		case 17: return name === 'transfer-encoding';
+		default: return false;
+	}
+}
 
 export const GUARD_NONE = 0;
 export const GUARD_MESSAGE = 1; // of a Request or Response: forbidden names vanish
@@ -95,7 +105,7 @@ function join(ks, values, type) {
 	for (let i = 0; i < ks.length; i++) {
 		const name = headerName(ks[i]);
 		const value = headerValue(values[i]);
-		if (FORBIDDEN.has(name)) continue;
+		if (forbidden(name)) continue;
 		if (!typed && name === 'content-type') typed = true;
 		for (let j = 0; j < seen.length; j++) if (seen[j] === name) return undefined; // two spellings of one name combine: the long way
 		seen[seen.length] = name;
@@ -112,7 +122,7 @@ function parseBlock(block) {
 	const out = [];
 	for (let i = 0; i + 1 <= n; i += 2) {
 		const name = lower(list[i]);
-		if (FORBIDDEN.has(name)) continue;
+		if (forbidden(name)) continue;
 		out[out.length] = name;
 		out[out.length] = list[i + 1];
 	}
@@ -218,7 +228,7 @@ export class Headers {
 	#refused(name) {
 		if (this.#guard === GUARD_NONE) return false;
 		if (this.#guard === GUARD_IMMUTABLE) throw new TypeErr('These headers are immutable; make a copy: new Response(body, response) or new Request(request)');
-		return FORBIDDEN.has(name);
+		return forbidden(name);
 	}
 	#grow(by) {
 		if (this.#size + by > HEADERS_MAX) throw tooLarge();
@@ -274,11 +284,16 @@ export class Headers {
 	}
 	/** What is in another Headers was checked when it came there. */
 	static #copy(h, from) {
+		if (from.#list === null && h.#guard === GUARD_NONE && h.#list.length === 0) {
+			h.#list = null; // it is parsed when somebody looks, once and not twice
+			h.#block = from.#block;
+			return;
+		}
 		const list = Headers.#of(from), to = h.#list, filter = h.#guard !== GUARD_NONE;
 		let size = 0, n = to.length;
 		for (let i = 0; i < list.length; i += 2) {
 			const name = list[i], value = list[i + 1];
-			if (filter && FORBIDDEN.has(name)) continue;
+			if (filter && forbidden(name)) continue;
 			to[n++] = name;
 			to[n++] = value;
 			size += name.length + value.length;
@@ -333,7 +348,7 @@ export class Headers {
 		sendableBlock = (h) => {
 			const list = Headers.#of(h);
 			let out = '';
-			for (let i = 0; i < list.length; i += 2) if (!FORBIDDEN.has(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
+			for (let i = 0; i < list.length; i += 2) if (!forbidden(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
 			return out;
 		};
 		blockOfHeaders = (h) => {

@@ -106,12 +106,16 @@ export const quiet = (p) => {
 	then(p, undefined, ignore);
 	return p;
 };
+let resolve_, reject_;
+const keep = (resolve, reject) => {
+	resolve_ = resolve;
+	reject_ = reject;
+};
 export class Deferred {
 	constructor() {
-		this.promise = new PromiseCtor((resolve, reject) => {
-			this.resolve = resolve;
-			this.reject = reject;
-		});
+		this.promise = new PromiseCtor(keep);
+		this.resolve = resolve_;
+		this.reject = reject_;
 	}
 }
 

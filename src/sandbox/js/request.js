@@ -1,6 +1,6 @@
 // Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body are fetched when asked for.
 import * as er from './natives.js';
-import { TypeErr, arrayIncludes, defineProperty, freeze, regexp, strSplit, upper } from './primordials.js';
+import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strSplit, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders, sendableBlock,
@@ -54,6 +54,15 @@ export let spendRequest;
 export let fetchParts; // (request) -> what fetch needs
 
 const BODY = 'The body of the request';
+/** Options that say no more than method, headers and body, as nearly all do. A getter's place among others can be seen, hence plain objects only. */
+function usual(o) {
+	if (!er.isPlain(o)) return false;
+	const ks = keys(o);
+	for (let i = 0; i < ks.length; i++) if (ks[i] !== 'method' && ks[i] !== 'headers' && ks[i] !== 'body') return false;
+	return ownKeys(o).length === ks.length && getPrototypeOf(o) === ObjectPrototype;
+}
+const ObjectPrototype = Object.prototype;
+
 const UNASKED = freeze({}); // the body of a node's request before anybody looked
 
 export class Request {
@@ -85,9 +94,13 @@ export class Request {
 			this.#redirect = (er.limits().compat & COMPAT_REDIRECT_MANUAL) !== 0 ? 'manual' : 'follow';
 			this.#block = '';
 		}
-		this.#options(o);
-		this.#fields(from, o);
-		this.#body(from, o);
+		if (init !== undefined) {
+			if (usual(o)) {
+				if (o.method !== undefined) this.#method = methodOf(o.method);
+			} else this.#options(o);
+			this.#fields(from, o);
+		}
+		if (init !== undefined || from !== null) this.#body(from, o);
 	}
 	#copy(from) {
 		this.#scope = from.#scope;
