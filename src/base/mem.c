@@ -22,6 +22,8 @@ void er_mem_keep(void)
 	(void)mallopt(M_TOP_PAD, 256 * 1024);
 }
 
+enum { CACHED = 1024 };
+
 void *er_alloc(size_t n)
 {
 	void *p = malloc(n ? n : 1);
@@ -32,7 +34,10 @@ void *er_alloc(size_t n)
 
 void *er_zalloc(size_t n)
 {
-	void *p = calloc(1, n ? n : 1);
+	/* glibc's calloc goes past the cache that its malloc has for small sizes. */
+	if (n <= CACHED)
+		return memset(er_alloc(n), 0, n);
+	void *p = calloc(1, n);
 	if (p == NULL)
 		er_panic(__FILE__, __LINE__, "out of memory");
 	return p;

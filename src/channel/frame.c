@@ -68,6 +68,7 @@ uint32_t er_get_u32(er_reader *r)
 	er_slice s = er_get_bytes(r, 4);
 	if (s.n == 4)
 		memcpy(&v, s.p, 4);
+	__asm__("" : "+r"(v)); /* read once: whoever else sees this memory may write to it now */
 	return v;
 }
 

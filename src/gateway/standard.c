@@ -55,7 +55,7 @@ void er_standard_answer(er_origin *origin, const er_config *c, er_exchange *x)
 		return;
 	}
 	/* A routine's own request for its host goes on in the name of the client that asked the routine. */
-	er_identity_forward(&x->req.fields, &x->arena, x->parent != NULL ? x->parent : x);
+	er_identity_forward(&x->req.fields, &x->arena, x);
 	er_slice host = er_host_of(authority);
 	er_fetch_options opt = {.redirect = ER_REDIRECT_MANUAL, .decompress = ER_DECOMPRESS_MANUAL, .trusted = true};
 	if (is_address(host) && x->req.authority.n > 0) {

@@ -346,6 +346,7 @@ static void *run(void *arg)
 	er_sched_slice(ER_SLICE_US);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	er_worker_submit_log(w);
+	er_exchange_trim();
 	__atomic_store_n(&w->pong, UINT32_MAX, __ATOMIC_RELAXED);
 	w->o.ended(w->o.ctx);
 	return NULL;

@@ -69,8 +69,8 @@ struct er_exchange {
 	er_request req;
 	er_response res;
 	er_exchange_facts facts;
-	er_exchange *parent; /* the exchange whose routine asked for this one, or NULL; not owned */
-	uint8_t depth;       /* 0 for a client's request; children have one more */
+	er_exchange *spare; /* the next one that waits to be used again; of exchange.c */
+	uint8_t depth;      /* 0 for a client's request; children have one more */
 
 	/* the asker's */
 	void (*on_answer)(void *asker, er_exchange *x);
@@ -84,6 +84,8 @@ struct er_exchange {
 };
 
 er_exchange *er_exchange_new(void);
+/* Gives back what this thread has kept of exchanges that are over. At a thread's end. */
+void er_exchange_trim(void);
 er_exchange *er_exchange_ref(er_exchange *x);
 void er_exchange_unref(er_exchange *x);
 /* Makes a used exchange fresh again without freeing its first arena block. Only the asker, holding the last reference; false (and nothing

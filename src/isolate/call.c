@@ -231,9 +231,10 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 			c->answered = true;
 		return true;
 	}
-	er_reader r = {.rest = er_arena_copy(&x->arena, payload)};
-	er_slice reason = er_get_string(&r);
-	er_slice block = er_get_string(&r);
+	/* The payload is shared with the sandbox: each length is read once, each piece copied once before anybody looks at it. */
+	er_reader r = {.rest = payload};
+	er_slice reason = er_arena_copy(&x->arena, er_get_string(&r));
+	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
 	if (r.bad || f->aux < 200 || f->aux > 599)
 		return false;
 	x->res = (er_response){.status = f->aux};

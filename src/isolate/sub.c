@@ -220,12 +220,14 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 	x->asker = s;
 	x->facts.started_us = er_clock_mono_us();
 	if (c->x != NULL) {
-		x->parent = NULL; /* the call may outlive its exchange */
 		x->depth = c->x->depth + 1;
 		x->client = c->x->client;
 	}
-	er_reader r = {.rest = er_arena_copy(&x->arena, payload)};
-	er_slice method = er_get_string(&r), url = er_get_string(&r), block = er_get_string(&r);
+	/* The payload is shared with the sandbox: each length is read once, each piece copied once before anybody looks at it. */
+	er_reader r = {.rest = payload};
+	er_slice method = er_arena_copy(&x->arena, er_get_string(&r));
+	er_slice url = er_arena_copy(&x->arena, er_get_string(&r));
+	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
 	const char *why = NULL;
 	if (r.bad) {
 		er_sub_free(s, ER_ERR_PROTOCOL);

@@ -113,7 +113,11 @@ static void on_request(const er_frame *f, er_slice payload)
 	er_request *r = er_request_new(f, payload);
 	ER_ASSERT(r != NULL);
 	er_value id = er_js_number(f->id);
-	call(r, ER_HOOK_request, 1, &id);
+	er_turn_begin(r, er_sb.limits.cpu_us);
+	er_engine_call(ER_HOOK_request, 1, &id);
+	if (!r->over)
+		er_request_keep(r);
+	er_turn_end();
 }
 
 static void on_cancel(const er_frame *f)

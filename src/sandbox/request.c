@@ -64,6 +64,18 @@ static void give_record(er_requests *rs, er_request *r)
 	rs->free_n++;
 }
 
+static bool read_payload(er_request *r, er_slice payload)
+{
+	er_reader rd = {.rest = payload};
+	r->method = er_get_string(&rd);
+	r->url = er_get_string(&rd);
+	r->block = er_get_string(&rd);
+	r->info = er_get_string(&rd);
+	r->inline_body = (r->flags & ER_FF_INLINE) ? rd.rest : (er_slice){0};
+	r->payload = payload;
+	return !rd.bad;
+}
+
 er_request *er_request_new(const er_frame *f, er_slice payload)
 {
 	er_requests *rs = &er_sb.requests;
@@ -76,15 +88,7 @@ er_request *er_request_new(const er_frame *f, er_slice payload)
 	r->over = r->done_told = r->draining = r->metered = false;
 	r->timers_n = r->logs_n = 0;
 	r->cpu_ns = 0;
-	er_buf_clear(&r->frame);
-	er_buf_put(&r->frame, payload);
-	er_reader rd = {.rest = er_buf_slice(&r->frame)};
-	r->method = er_get_string(&rd);
-	r->url = er_get_string(&rd);
-	r->block = er_get_string(&rd);
-	r->info = er_get_string(&rd);
-	r->inline_body = (f->flags & ER_FF_INLINE) ? rd.rest : (er_slice){0};
-	if (rd.bad) {
+	if (!read_payload(r, payload)) {
 		give_record(rs, r);
 		return NULL;
 	}
@@ -92,6 +96,13 @@ er_request *er_request_new(const er_frame *f, er_slice payload)
 	*bucket(r->id) = r;
 	rs->live++;
 	return r;
+}
+
+void er_request_keep(er_request *r)
+{
+	er_buf_clear(&r->frame);
+	er_buf_put(&r->frame, r->payload);
+	ER_ASSERT(read_payload(r, er_buf_slice(&r->frame)));
 }
 
 void er_request_tell_done(er_request *r)

@@ -24,7 +24,8 @@ typedef struct er_request {
 	uint64_t cpu_ns;
 	er_list timers;
 	er_list subs;
-	er_buf frame; /* private copy of the payload, which the slices point into */
+	er_buf frame;     /* private copy of the payload, once it is kept */
+	er_slice payload; /* the slices point into it: in the ring during the first turn, later in `frame` */
 	er_slice method, url, block, info, inline_body;
 	struct er_request *next;  /* in a bucket, or free */
 	struct er_request *later; /* over, forgotten at the end of the turn */
@@ -61,8 +62,10 @@ typedef struct er_requests {
 } er_requests;
 
 void er_requests_init(er_requests *rs);
-/* Copies the frame. NULL: the payload is malformed or the id is taken. */
+/* Borrows the payload. NULL: it is malformed or the id is taken. */
 er_request *er_request_new(const er_frame *f, er_slice payload);
+/* It outlives its first turn, and with it the payload in the ring: copies that. */
+void er_request_keep(er_request *r);
 /* NULL: unknown. 0 finds the background. */
 er_request *er_request_find(uint32_t id);
 /* The only live request, or the background when there are none or several. */
