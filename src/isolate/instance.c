@@ -415,6 +415,14 @@ void er_instance_close(er_instance *in)
 
 /* ---- supervision: what the node does not leave to the sandbox ---- */
 
+/* It computes now, and its requests have taken long already, each of them: short ones of others come first. */
+static bool heavy(const er_instance *in, uint64_t cpu_us)
+{
+	uint64_t used = cpu_us - in->cpu_busy_us, calls = in->cpu_allowed_us / in->routine->limits.cpu_us + 1;
+	uint32_t much = in->box->share == BOX_ORDINARY ? HOG_US : HOG_US / 4; /* once it yields it gets less */
+	return cpu_us > in->cpu_tick_us + much && used > calls * HEAVY_US;
+}
+
 static void check_cpu(er_instance *in, uint64_t now_us)
 {
 	const er_limits *l = &in->routine->limits;
@@ -426,7 +434,9 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 	}
 	if (!in->heard && cpu > in->cpu_base_us + PULSE_US)
 		er_pulse_ask(in->host->config.pulse, PULSE_TICK_US);
-	er_box_demote(in->box, er_service_suspect(in->service, now_us) || (!in->heard && cpu > in->cpu_base_us + HOG_US));
+	er_box_demote(in->box,
+	              er_service_suspect(in->service, now_us) || (!in->heard && cpu > in->cpu_base_us + HOG_US) || heavy(in, cpu));
+	in->cpu_tick_us = cpu;
 	if (in->heard) {
 		in->heard = false;
 		in->cpu_base_us = cpu;

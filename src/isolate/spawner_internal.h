@@ -51,6 +51,7 @@ typedef struct er_spawn_context {
 	int exe;            /* the er-sandbox executable, opened once: a rebuild or upgrade beside a running node changes nothing */
 	int self;           /* pidfd of the spawner: a child sees by it that its parent is already gone */
 	int null;           /* /dev/null */
+	bool emptied;       /* the spawner itself is in empty namespaces, and its children with it */
 	uid_t ruid;         /* the spawner's own ids */
 	uid_t sandbox_uids; /* first of its stretch */
 	gid_t rgid;
@@ -67,6 +68,8 @@ typedef struct er_spawned {
 	int boot; /* read end of the sandbox's standard error until it is locked down; owned by the caller */
 } er_spawned;
 
+/* The spawner, where it may, moves into namespaces in which there is nothing; its children are born there. Before the probe. */
+void er_spawn_leave_namespaces(er_spawn_context *ctx);
 /* Tries what this machine allows, best first, and fills ctx->plan. Never fails: the least is ER_LEVEL_SECCOMP_ONLY. */
 void er_spawn_probe(er_spawn_context *ctx);
 /* Starts one sandbox. On failure `text` says which step and what to do about it. */
