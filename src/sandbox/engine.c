@@ -55,6 +55,7 @@ static const char HARDEN[] =
     "})()";
 
 er_js er_engine_js;
+bool er_engine_public_only;
 
 const char *er_engine_version(void)
 {
@@ -65,8 +66,8 @@ const char *er_engine_version(void)
 
 void er_engine_enter(void)
 {
-	if (er_jsc_lock == NULL || er_jsc_unlock == NULL || er_jsc_microtasks == NULL || er_jsc_scope_begin == NULL ||
-	    er_jsc_scope_end == NULL)
+	if (er_engine_public_only || er_jsc_lock == NULL || er_jsc_unlock == NULL || er_jsc_microtasks == NULL ||
+	    er_jsc_scope_begin == NULL || er_jsc_scope_end == NULL)
 		return;
 	er_jsc_lock(&engine.lock, engine.group);
 	engine.scope[0] = engine.group;
@@ -217,8 +218,8 @@ bool er_engine_start(er_err *err)
 	er_js_value_start();
 	er_native_start();
 	JSGlobalContextSetInspectable(engine.ctx, false);
-	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u", jsc_get_major_version(), jsc_get_minor_version(),
-	         jsc_get_micro_version());
+	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u%s", jsc_get_major_version(), jsc_get_minor_version(),
+	         jsc_get_micro_version(), er_native_direct() ? "" : " by its public API alone");
 	engine.er = JSObjectMake(engine.ctx, NULL, NULL);
 	JSValueProtect(engine.ctx, engine.er);
 	define_natives(er_api_request);

@@ -88,7 +88,9 @@ typedef enum er_hook {
 /* VM, context, natives, prelude; warms what would be slow on first use. */
 ER_MUST_CHECK bool er_engine_start(er_err *err);
 extern er_js er_engine_js; /* the context; set once at the start */
-/* "JavaScriptCore 2.50.6" */
+/* Before the start: as if the engine had none of what its C API does not promise. For tests, and to find out whether a fault lies there. */
+extern bool er_engine_public_only;
+/* "JavaScriptCore 2.50.6", and whether only its public API is used. */
 const char *er_engine_version(void);
 /* Runs a script; its value, or NULL with *exception. */
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
@@ -113,6 +115,8 @@ bool er_engine_wait(int fd, int ms, bool *pending);
 /* ---- natives (engine_native.c) ---- */
 /* Once, after the engine has started: finds out how natives can be made. */
 void er_native_start(void);
+/* They are called without the C API. */
+bool er_native_direct(void);
 /* A function that calls it. */
 er_object er_native_function(const er_native *n);
 

@@ -49,8 +49,8 @@ ER_NATIVE(n_probe)
 
 static bool probe(void)
 {
-	if (er_jsc_function_create == NULL || er_jsc_bytes_create == NULL || er_jsc_throw == NULL || er_jsc_lock == NULL ||
-	    er_jsc_unlock == NULL || sizeof(er_value) != 8)
+	if (er_engine_public_only || er_jsc_function_create == NULL || er_jsc_bytes_create == NULL || er_jsc_throw == NULL ||
+	    er_jsc_lock == NULL || er_jsc_unlock == NULL || sizeof(er_value) != 8)
 		return false;
 	er_object fn = make("probe", n_probe_host);
 	if (fn == NULL || !JSValueIsObject(er_engine_js, fn) || !JSObjectIsFunction(er_engine_js, fn))
@@ -66,6 +66,11 @@ static bool probe(void)
 void er_native_start(void)
 {
 	direct = probe();
+}
+
+bool er_native_direct(void)
+{
+	return direct;
 }
 
 er_object er_native_function(const er_native *n)

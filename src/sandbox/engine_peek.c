@@ -91,7 +91,8 @@ static bool try_rope(void)
 
 void er_js_peek_start(void)
 {
-	if (sizeof(er_value) != 8 || er_jsc_bytes_create == NULL || er_jsc_string_create == NULL || !try_bytes() || !try_wide())
+	if (er_engine_public_only || sizeof(er_value) != 8 || er_jsc_bytes_create == NULL || er_jsc_string_create == NULL ||
+	    !try_bytes() || !try_wide())
 		return;
 	known = true;
 	known = try_rope();

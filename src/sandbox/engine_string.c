@@ -20,7 +20,7 @@ static JSStringRef from_bytes(er_slice s);
 void er_js_string_start(void)
 {
 	er_js_peek_start();
-	direct_strings = er_jsc_bytes_create != NULL && er_jsc_string_create != NULL;
+	direct_strings = !er_engine_public_only && er_jsc_bytes_create != NULL && er_jsc_string_create != NULL;
 	JSStringRef got = direct_strings ? from_bytes(ER_LIT("a\xe9z")) : NULL;
 	if (got == NULL)
 		return;
@@ -350,7 +350,7 @@ er_value er_js_from_utf8(er_slice s)
 
 er_value er_js_parse_json(er_slice s)
 {
-	if (er_jsc_json == NULL)
+	if (er_engine_public_only || er_jsc_json == NULL)
 		return NULL;
 	if (er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
 		s = er_slice_from(s, 3);

@@ -91,7 +91,8 @@ bool er_js_is_plain(er_value v)
 void er_js_value_start(void)
 {
 	er_js_string_start();
-	learn_types();
+	if (!er_engine_public_only)
+		learn_types();
 	static const int32_t samples[] = {0, 1, 200, 65536, INT32_MAX};
 	tagged_int32 = sizeof(er_value) == 8;
 	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
