@@ -232,7 +232,6 @@ bool er_engine_start(er_err *err)
 	define_natives(er_api_report);
 	define_natives(er_api_wasm);
 	er_api_url_start();
-	er_api_slate_start();
 	if (!run_prelude(err))
 		return false;
 	if (er_sb.lock.attack_hooks)

@@ -137,7 +137,6 @@ static void fill_in(er_turn *t)
 void er_turn_end(void)
 {
 	er_turn *t = &er_sb.turn;
-	er_api_slate_take();
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	uint64_t used = now - t->start_ns;
 	er_request *owner = t->owner;

@@ -156,9 +156,6 @@ export class Instance {
 				if (flags & 64) self.end(r);
 			},
 			// The same answer as `respond` would give; noted as such.
-			respondText(id, text, flags) {
-				natives.respond(id, 200, '', 'content-type\ntext/plain;charset=UTF-8\n', text, 1 | flags, 0);
-			},
 			pass(id) {
 				self.log('pass', id);
 				self.of(id).passed = true;

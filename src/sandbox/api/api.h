@@ -41,10 +41,6 @@ void er_report_fini(er_report *rep);
 /* Bytes of its three strings in a frame, and writing them. */
 uint32_t er_report_n(const er_report *rep);
 void er_report_put(const er_report *rep, er_writer *w);
-/* Makes er.slateWords and er.slateBytes. */
-void er_api_slate_start(void);
-/* Sends the answer that JavaScript wrote on the slate in this turn, if any. */
-void er_api_slate_take(void);
 /* Makes er.urlParts. */
 void er_api_url_start(void);
 /* Sends EXCEPTION. If memory ran out and it is fatal, the process ends. */

@@ -172,41 +172,6 @@ static er_key take_relayed(er_frame *f, uint64_t number)
 	return relay;
 }
 
-/* ---- the slate: a short answer without a call ---- */
-
-enum { SLATE_ID, SLATE_STATUS, SLATE_FLAGS, SLATE_REASON, SLATE_BLOCK, SLATE_BODY, SLATE_KEY, SLATE_WORDS };
-/* Where they lie. */
-enum { BLOCK_AT = 0, REASON_AT = 600, BODY_AT = 664, SLATE_BYTES = 1280 };
-static uint32_t slate_words[SLATE_WORDS];
-static uint8_t slate_bytes[SLATE_BYTES];
-
-void er_api_slate_start(void)
-{
-	er_engine_set("slateWords", er_js_u32_static(slate_words, SLATE_WORDS));
-	er_engine_set("slateBytes", er_js_u8_static(slate_bytes, SLATE_BYTES));
-}
-
-void er_api_slate_take(void)
-{
-	const uint32_t *w = slate_words;
-	if (w[SLATE_ID] == 0)
-		return;
-	er_request *r = er_request_find(w[SLATE_ID]);
-	slate_words[SLATE_ID] = 0;
-	size_t reason = w[SLATE_REASON], block = w[SLATE_BLOCK], body = w[SLATE_BODY];
-	ER_ASSERT(block <= REASON_AT && reason <= BODY_AT - REASON_AT && body <= SLATE_BYTES - BODY_AT);
-	if (r == NULL || r->over || r->draining)
-		return;
-	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)w[SLATE_STATUS], .flags = ER_FF_DONE};
-	er_key relay = {0};
-	if (w[SLATE_FLAGS] & BODY_WHOLE)
-		f.flags |= ER_FF_INLINE;
-	else if (w[SLATE_FLAGS] & BODY_RELAY)
-		relay = take_relayed(&f, w[SLATE_KEY]);
-	const uint8_t *p = slate_bytes;
-	respond(r, &f, er_slice_of(p + REASON_AT, reason), er_slice_of(p + BLOCK_AT, block), er_slice_of(p + BODY_AT, body), relay);
-}
-
 /* er.respond(id, status, reason, block, body, flags, key) */
 ER_NATIVE(n_respond)
 {
@@ -246,26 +211,6 @@ ER_NATIVE(n_respond)
 	return ok;
 }
 
-/* er.respondText(id, text, flags): 200 with a plain text, the shape of most answers, in fewer conversions. */
-ER_NATIVE(n_respond_text)
-{
-	er_request *r = request_arg(argc, argv);
-	if (argc < 3)
-		return er_js_throw(exception, "TypeError", "respondText: 3 arguments");
-	if (r == NULL || r->draining)
-		return er_js_undefined();
-	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = 200};
-	er_text text;
-	if (!er_js_utf8_arg(argv[1], &text, exception))
-		return NULL;
-	if (er_js_to_u32(argv[2]) & FLAG_DONE)
-		f.flags |= ER_FF_DONE;
-	f.flags |= text.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
-	respond(r, &f, (er_slice){0}, ER_LIT("content-type\ntext/plain;charset=UTF-8\n"), er_text_slice(&text), (er_key){0});
-	er_text_fini(&text);
-	return er_js_undefined();
-}
-
 ER_NATIVE(n_pass)
 {
 	er_request *r = request_arg(argc, argv);
@@ -301,7 +246,6 @@ const er_native er_api_request[] = {ER_NATIVE_AS("owner", n_owner),
                                     ER_NATIVE_AS("reqInlineText", n_inline_text),
                                     ER_NATIVE_AS("reqInlineJSON", n_inline_json),
                                     ER_NATIVE_AS("respond", n_respond),
-                                    ER_NATIVE_AS("respondText", n_respond_text),
                                     ER_NATIVE_AS("pass", n_pass),
                                     ER_NATIVE_AS("done", n_done),
                                     ER_NATIVES_END};

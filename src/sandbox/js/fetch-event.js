@@ -13,7 +13,6 @@ import { abortError, DOMException } from './dom-exception.js';
 import { signalAbort } from './abort.js';
 import { sendStream } from './writer.js';
 import { reportException } from './report.js';
-import { answerBySlate } from './slate.js';
 
 const WHOLE = 1, STREAM = 2, RELAY = 4, LAST = 64;
 const COMPAT_ENV_LAST = 1;
@@ -166,8 +165,7 @@ function answer(s, response) {
 		if (typeof response === 'string') {
 			response = toWellFormed(response);
 			s.answered = true;
-			if (s.waits > 0) er.respondText(s.id, response, 0);
-			else send(s, 200, '', TEXT_BLOCK, response, WHOLE, 0);
+			send(s, 200, '', TEXT_BLOCK, response, WHOLE, 0);
 			return;
 		}
 		throw new TypeErr(`The handler must return a Response (or a string), not ${describe(response)}`);
@@ -190,10 +188,7 @@ function send(s, status, reason, block, body, flags, key) {
 		er.respond(s.id, status, reason, block, body, flags, key);
 		return;
 	}
-	if ((flags & STREAM) === 0 && (body === undefined || typeof body === 'string') && answerBySlate(s.id, status, reason, block, body, flags | LAST, key)) {
-		// C takes it at the end of the turn
-	} else if (block === TEXT_BLOCK && status === 200 && reason === '' && typeof body === 'string') er.respondText(s.id, body, LAST);
-	else er.respond(s.id, status, reason, block, body, flags | LAST, key);
+	er.respond(s.id, status, reason, block, body, flags | LAST, key);
 	s.over = true;
 	if (s.parked || s.enders !== null || s.timers !== null) finishClosed(s);
 }
