@@ -92,6 +92,9 @@ typedef struct er_version_data {
 	er_slice description;
 } er_version_data;
 
+/* In the split of a DEPLOY: the version that the VERSION_ADD before it, in the same transaction, became. */
+#define ER_VERSION_ADDED UINT32_MAX
+
 typedef struct er_split {
 	uint32_t version[ER_STORE_SPLIT]; /* [1] 0: no split */
 	uint32_t percent;                 /* of clients that get version[0]; 100 without a split */
@@ -141,9 +144,10 @@ typedef struct er_applied {
 	uint64_t deployment; /* DEPLOY: its id */
 } er_applied;
 
-/* Applies n changes in one transaction: all or none, durable when it returns. VERSION_ADD followed by DEPLOY with version 0 deploys what was
- * just added. Errors: INVALID (with what is wrong), NO_ROUTE (no such routine, version ...), TOO_LARGE (quota; says `er versions prune`),
- * IO (disk full and the like; nothing was changed). */
+/* Applies n changes in one transaction: all or none, durable when it returns. VERSION_ADD followed by DEPLOY with ER_VERSION_ADDED deploys what
+ * was just added, alone or as a share. Errors: INVALID (with what is wrong), NO_ROUTE (no such routine, version ...), CONFLICT (a share for what
+ * turned out to be the other version of the split), TOO_LARGE (quota; says `er versions prune`), IO (disk full and the like; nothing was
+ * changed). */
 ER_MUST_CHECK bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied *out, er_err *err);
 
 /* ---- reading; results live in the arena ---- */

@@ -48,7 +48,7 @@ static inline bool work_deploy(er_store *s, unsigned i, er_env env, er_err *err)
 		rules[k] = (er_route_rule){er_slice_cstr(patterns[k]), er_slice_cstr(work_routine(i))};
 	}
 	er_change c[] = {change_version(work_routine(i), code),
-	                 change_deploy(work_routine(i), env, 0, 0, 100),
+	                 change_deploy(work_routine(i), env, ER_VERSION_ADDED, 0, 100),
 	                 {.kind = ER_CHANGE_ROUTES, .env = env, .rules = rules, .n_rules = n}};
 	bool good = er_store_apply(s, c, 3, NULL, err);
 	er_free(code);
@@ -81,9 +81,11 @@ static inline bool work_split(er_store *s, unsigned i, er_err *err)
 	uint32_t newest = work_newest(s, work_routine(i), &n);
 	if (newest == 0)
 		return work_deploy(s, i, ER_ENV_STAGING, err);
+	/* The new version in either place: as the canary it is the second. */
 	char *code = work_code(i);
 	er_change c[] = {change_version(work_routine(i), code),
-	                 change_deploy(work_routine(i), ER_ENV_PRODUCTION, 0, newest, 1 + i % 99)};
+	                 i % 2 ? change_deploy(work_routine(i), ER_ENV_PRODUCTION, newest, ER_VERSION_ADDED, 1 + i % 99)
+	                       : change_deploy(work_routine(i), ER_ENV_PRODUCTION, ER_VERSION_ADDED, newest, 1 + i % 99)};
 	bool good = er_store_apply(s, c, 2, NULL, err);
 	er_free(code);
 	return good;

@@ -192,6 +192,35 @@ static void a_canary_shares_with_what_runs(void **state)
 	ask(h, "POST", SHOP "/deploy", "{\"code\":\"version 1\",\"percent\":25}");
 	expect_status(h, 200); /* the same code as an older version: a new one all the same, since it is not the newest */
 	expect_number(h, "version", 3);
+	deploy(h, "shop", "production", 3);
+	ask(h, "POST", SHOP "/deploy", "{\"code\":\"version 1\",\"percent\":25}");
+	expect_status(h, 409);
+	assert_non_null(strstr(h->text, "version 3"));
+	assert_non_null(strstr(h->text, "nothing to try"));
+}
+
+/* Whichever write fails, there is no version that nobody asked to keep. */
+static void a_canary_that_fails_leaves_no_version_behind(void **state)
+{
+	harness *h = *state;
+	unsigned failed = 0;
+	make_versions(h, "shop", 1);
+	deploy(h, "shop", "production", 1);
+	for (unsigned n = 1;; n++) {
+		h->disk_left = n;
+		ask(h, "POST", SHOP "/deploy", "{\"code\":\"new\",\"percent\":25}");
+		h->disk_left = 0;
+		if (h->status == 200)
+			break;
+		expect_status(h, 503);
+		failed++;
+		good(h, "GET", SHOP "/versions", NULL, 200);
+		expect_absent(h, "items.1");
+		assert_int_equal(runs(h, "shop", ER_ENV_PRODUCTION), 1);
+	}
+	assert_true(failed > 1);
+	good(h, "GET", SHOP "/environments/production", NULL, 200);
+	expect_number(h, "versions.1.version", 2);
 }
 
 static void a_failed_activation_is_taken_back(void **state)
@@ -416,6 +445,7 @@ int main(void)
 	    T(pointers_are_checked),
 	    T(rolling_back_walks_back),
 	    T(a_canary_shares_with_what_runs),
+	    T(a_canary_that_fails_leaves_no_version_behind),
 	    T(a_failed_activation_is_taken_back),
 	    T(deploys_keep_their_order),
 	    T(a_rollback_waits_for_an_upload_before_it),

@@ -115,7 +115,7 @@ static void settings_and_source_map_make_a_version_too(void **state)
 static void a_version_row_says_it_all(void **state)
 {
 	fixture *f = *state;
-	er_change c[] = {change_version("shop", "code"), change_deploy("shop", ER_ENV_STAGING, 0, 0, 0),
+	er_change c[] = {change_version("shop", "code"), change_deploy("shop", ER_ENV_STAGING, ER_VERSION_ADDED, 0, 0),
 	                 change_version("shop", "code 2")};
 	c[0].version.source_map = ER_LIT("map");
 	er_applied done = apply_all(f->s, c, 3);
@@ -236,7 +236,7 @@ static void what_runs_cannot_be_deleted(void **state)
 static void deployments_point_and_remember(void **state)
 {
 	fixture *f = *state;
-	er_change both[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100)};
+	er_change both[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
 	er_applied first = apply_all(f->s, both, 2);
 	assert_int_equal(first.version, 1);
 	apply(f->s, change_version("shop", "2"));
@@ -268,6 +268,32 @@ static void deployments_point_and_remember(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* What runs keeps its place in the split: who is drawn stays drawn while the share grows. */
+static void a_canary_is_one_transaction(void **state)
+{
+	fixture *f = *state;
+	er_change first[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
+	apply_all(f->s, first, 2);
+	er_change canary[] = {change_version("shop", "2"), change_deploy("shop", ER_ENV_PRODUCTION, 1, ER_VERSION_ADDED, 90)};
+	er_applied both = apply_all(f->s, canary, 2);
+	assert_int_equal(both.version, 2);
+	er_deployment_row *d;
+	size_t n;
+	assert_true(er_store_current(f->s, &f->a, ER_LIT("shop"), &d, &n, &f->err));
+	assert_int_equal(d[0].split.version[0], 1);
+	assert_int_equal(d[0].split.version[1], 2);
+	assert_int_equal(d[0].split.percent, 90);
+	/* One that cannot be deployed leaves no version: neither the split nor the code is there. */
+	er_change bad[] = {change_version("shop", "3"), change_deploy("shop", ER_ENV_PRODUCTION, 9, ER_VERSION_ADDED, 90)};
+	apply_refused_all(f->s, bad, 2, ER_ERR_NO_ROUTE, "no version 9");
+	er_version_row *v;
+	assert_true(er_store_versions(f->s, &f->a, ER_LIT("shop"), &v, &n, &f->err));
+	assert_int_equal(n, 2);
+	/* What turns out to be the version it would share with. */
+	er_change same[] = {change_version("shop", "2"), change_deploy("shop", ER_ENV_PRODUCTION, 2, ER_VERSION_ADDED, 90)};
+	apply_refused_all(f->s, same, 2, ER_ERR_CONFLICT, "nothing to try");
+}
+
 static void a_deployment_that_makes_no_sense_is_refused(void **state)
 {
 	fixture *f = *state;
@@ -282,8 +308,13 @@ static void a_deployment_that_makes_no_sense_is_refused(void **state)
 	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 1, 0, 50), ER_ERR_INVALID, "second one");
 	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 1, 1, 50), ER_ERR_INVALID, "itself");
 	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100), ER_ERR_INVALID, "names a version");
-	er_change mixed[] = {change_version("other", "2"), change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100)};
-	apply_refused_all(f->s, mixed, 2, ER_ERR_INVALID, "names a version");
+	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100), ER_ERR_INVALID, "just added");
+	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 1, ER_VERSION_ADDED, 50), ER_ERR_INVALID, "just added");
+	er_change mixed[] = {change_version("other", "2"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
+	apply_refused_all(f->s, mixed, 2, ER_ERR_INVALID, "just added");
+	er_change twice[] = {change_version("shop", "3"),
+	                     change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, ER_VERSION_ADDED, 50)};
+	apply_refused_all(f->s, twice, 2, ER_ERR_INVALID, "itself");
 	er_change guard = change_deploy("shop", ER_ENV_PRODUCTION, 1, 0, 100);
 	guard.guard = (er_guard){.on = true, .error_percent = 101, .watch_s = 1};
 	apply_refused(f->s, guard, ER_ERR_INVALID, "error_percent");
@@ -365,7 +396,7 @@ static void the_log_tells_every_change_and_no_secret(void **state)
 	token.n_routines = 1;
 	er_change c[] = {
 	    change_version("shop", "1"),
-	    change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100),
+	    change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100),
 	    change_named(ER_CHANGE_VAR_SET, "shop", "GREETING", "\"hello\""),
 	    change_named(ER_CHANGE_SECRET_SET, "shop", "PASSWORD", "correct horse"),
 	    token,
@@ -408,7 +439,7 @@ static void the_log_tells_every_change_and_no_secret(void **state)
 static void a_list_is_applied_whole_or_not_at_all(void **state)
 {
 	fixture *f = *state;
-	er_change c[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100),
+	er_change c[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100),
 	                 change_named(ER_CHANGE_NAMESPACE_ADD, "", "sessions", ""),
 	                 change_named(ER_CHANGE_VAR_SET, "shop", "A", "not json")};
 	apply_refused_all(f->s, c, 4, ER_ERR_INVALID, "no JSON");
@@ -472,6 +503,7 @@ int main(void)
 	    T(the_quota_says_what_to_do_and_prune_does_it),
 	    T(what_runs_cannot_be_deleted),
 	    T(deployments_point_and_remember),
+	    T(a_canary_is_one_transaction),
 	    T(a_deployment_that_makes_no_sense_is_refused),
 	    T(names_are_checked),
 	    T(routes_keep_their_order),
