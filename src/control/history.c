@@ -22,8 +22,9 @@ int er_history_before(const er_deployment_row *rows, size_t n)
 			at = i;
 			break;
 		}
+	/* Before that, whatever ran: also what was restored there, and never what it was restored from. */
 	for (size_t i = at + 1; i < n; i++)
-		if (!er_split_same(&rows[i].split, &rows[at].split) && !restores(&rows[i]))
+		if (!er_split_same(&rows[i].split, &rows[at].split))
 			return (int)i;
 	return -1;
 }

@@ -180,6 +180,36 @@ static void rolling_back_walks_back(void **state)
 	assert_int_equal(runs(h, "shop", ER_ENV_PRODUCTION), 3);
 }
 
+/* 2 was bad and rolled back, then 3 is bad as well: 2 is not what ran before 3. */
+static void a_rollback_does_not_lead_to_what_was_rolled_back(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 3);
+	deploy(h, "shop", "production", 1);
+	deploy(h, "shop", "production", 2);
+	good(h, "POST", SHOP "/rollback", "", 200);
+	expect_number(h, "versions.0.version", 1);
+	deploy(h, "shop", "production", 3);
+	good(h, "POST", SHOP "/rollback", "", 200);
+	expect_number(h, "versions.0.version", 1);
+	ask(h, "POST", SHOP "/rollback", "");
+	expect_status(h, 409); /* 1 is where it begins */
+}
+
+static void a_rollback_does_not_lead_to_what_never_came_into_force(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 3);
+	deploy(h, "shop", "production", 1);
+	h->activation_error = "out of descriptors";
+	ask(h, "PUT", SHOP "/environments/production", "{\"version\":2}");
+	expect_status(h, 503);
+	h->activation_error = NULL;
+	deploy(h, "shop", "production", 3);
+	good(h, "POST", SHOP "/rollback", "", 200);
+	expect_number(h, "versions.0.version", 1);
+}
+
 static void a_canary_shares_with_what_runs(void **state)
 {
 	harness *h = *state;
@@ -444,6 +474,8 @@ int main(void)
 	    T(environments_are_pointers),
 	    T(pointers_are_checked),
 	    T(rolling_back_walks_back),
+	    T(a_rollback_does_not_lead_to_what_was_rolled_back),
+	    T(a_rollback_does_not_lead_to_what_never_came_into_force),
 	    T(a_canary_shares_with_what_runs),
 	    T(a_canary_that_fails_leaves_no_version_behind),
 	    T(a_failed_activation_is_taken_back),
