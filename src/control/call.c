@@ -60,6 +60,8 @@ void er_call_refuse(er_call *call)
 	er_out_opt(o, "field", er_slice_cstr(p->field));
 	er_out_opt(o, "expected", er_slice_cstr(p->expected));
 	er_out_opt(o, "stack", er_slice_cstr(p->extra));
+	if (p->code == ER_PROBLEM_TRIMMED)
+		er_out_u64(o, "first_sequence", p->first_sequence);
 	er_out_close(o, '}');
 	er_out_close(o, '}');
 	if (p->code == ER_PROBLEM_UNAUTHORIZED)

@@ -104,7 +104,8 @@ static bool apply_all(er_apply *a, const er_change *changes, size_t n, er_namesp
 	for (size_t i = 0; i < n; i++)
 		if (!apply_one(a, &changes[i]))
 			return false;
-	return (before == a->out.sequence || write_sequence(a)) && (!a->namespaces || er_namespaces_read(a->db, names, a->err));
+	return (before == a->out.sequence || (write_sequence(a) && er_trim_log(a, before))) &&
+	       (!a->namespaces || er_namespaces_read(a->db, names, a->err));
 }
 
 /* Gives space back to the file system when much of the file is empty. It is a convenience: if it fails, the next one does it. */

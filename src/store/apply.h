@@ -31,6 +31,10 @@ ER_MUST_CHECK bool er_apply_known(er_apply *a, er_slice routine);
 /* Runs a statement with one text. */
 ER_MUST_CHECK bool er_apply_run_text(er_apply *a, const char *sql, er_slice text);
 
+/* history.c: removes what is more than the store keeps. `before`: the sequence that the transaction began with. */
+ER_MUST_CHECK bool er_trim_deployments(er_apply *a, er_slice routine);
+ER_MUST_CHECK bool er_trim_log(er_apply *a, uint64_t before);
+
 /* The start of a log row's data: {"environment":"..." */
 void er_log_env(er_buf *data, er_env env);
 

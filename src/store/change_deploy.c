@@ -158,7 +158,8 @@ bool er_apply_deploy(er_apply *a, const er_change *c)
 	if (!er_apply_known(a, c->routine) || !er_text_check("reason", c->reason, ER_STORE_TEXT_MAX, a->err) ||
 	    !guard_check(a, &c->guard) || !resolve_split(a, c, &split) || !runs_already(a, c, &split, &id))
 		return false;
-	if (id == 0 && (!insert_deployment(a, c, &split, &id) || !point_to(a, c, &split, id) || !log_deployment(a, c, &split, id)))
+	if (id == 0 && (!insert_deployment(a, c, &split, &id) || !point_to(a, c, &split, id) || !log_deployment(a, c, &split, id) ||
+	                !er_trim_deployments(a, c->routine)))
 		return false;
 	a->out.deployment = id;
 	return true;

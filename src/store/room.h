@@ -42,6 +42,7 @@ struct er_store {
 	char *dir, *control_path, *kv_path, *key_path;
 	int lock_fd;
 	unsigned quota;
+	er_retention keep;
 	er_fault fault;
 	er_fault_vfs *vfs;
 	er_db *control; /* the control thread's */

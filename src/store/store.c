@@ -52,6 +52,7 @@ static er_store *new_store(const er_store_options *o)
 	s->kv_path = er_printf("%s/kv.db", o->dir);
 	s->key_path = o->key_file != NULL ? er_strdup_cstr(o->key_file) : er_printf("%s/key", o->dir);
 	s->quota = o->versions_quota ? o->versions_quota : ER_VERSIONS_QUOTA;
+	s->keep = o->keep;
 	s->fault = (er_fault){o->fault, o->fault_ctx};
 	s->vfs = er_fault_vfs_new(s->fault);
 	er_pool_init(&s->readers, s->control_path, er_store_vfs(s));

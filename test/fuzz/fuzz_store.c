@@ -28,7 +28,9 @@ static void start(void)
 {
 	er_err err;
 	snprintf(dir, sizeof dir, "%s/er-fuzz-store-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(dir) == NULL || (store = er_store_open(&(er_store_options){.dir = dir, .versions_quota = 4}, &err)) == NULL)
+	if (mkdtemp(dir) == NULL ||
+	    (store = er_store_open(&(er_store_options){.dir = dir, .versions_quota = 4, .keep = {.changes = 9, .deployments = 2}},
+	                           &err)) == NULL)
 		abort();
 	atexit(clean_up);
 }

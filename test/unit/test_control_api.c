@@ -280,6 +280,34 @@ static void the_node_is_asked(void **state)
 	expect_number(h, "next", 1);
 }
 
+static void who_follows_a_trimmed_log_is_told(void **state)
+{
+	harness *h = *state;
+	char body[32];
+	good(h, "GET", "/v1", NULL, 200);
+	expect_number(h, "first_sequence", 1);
+	make_versions(h, "shop", 1);
+	er_store_keep(h->store, &(er_retention){.changes = 5});
+	for (int i = 0; i < 12; i++) {
+		snprintf(body, sizeof body, "{\"value\":%d}", i);
+		good(h, "PUT", SHOP "/environments/production/vars/N", body, 200);
+	}
+	good(h, "GET", "/v1", NULL, 200);
+	expect_number(h, "sequence", 13);
+	expect_number(h, "first_sequence", 9);
+	const char *const late[] = {"/v1/audit?after=0", "/v1/audit?after=7"};
+	for (size_t i = 0; i < 2; i++) {
+		refused(h, "GET", late[i], NULL, 410, "trimmed", NULL);
+		expect_number(h, "error.first_sequence", 9);
+	}
+	good(h, "GET", "/v1/audit?after=8", NULL, 200);
+	expect_number(h, "items.0.sequence", 9);
+	good(h, "GET", "/v1/audit?after=13", NULL, 200);
+	expect_absent(h, "items.0");
+	good(h, "GET", "/v1/audit", NULL, 200);
+	expect_number(h, "items.0.sequence", 9);
+}
+
 static void a_backup_outlives_a_stop(void **state)
 {
 	harness *h = *state;
@@ -475,6 +503,7 @@ int main(void)
 	    T(kv_in_bulk),
 	    T(large_exports_wait_for_their_reader),
 	    T(the_node_is_asked),
+	    T(who_follows_a_trimmed_log_is_told),
 	    T(a_backup_outlives_a_stop),
 	    T(strangers_learn_nothing),
 	    T(failures_are_counted_by_address),
