@@ -288,6 +288,30 @@ void er_api_backup(er_call *call)
 	uv_queue_work(c->o.loop, &b->work, copy_all, on_copied);
 }
 
+void er_api_rotate_key(er_call *call)
+{
+	uint64_t sequence = 0;
+	unsigned secrets = 0;
+	er_err err = {0};
+	er_change who = er_call_change(call, ER_CHANGE_KEY_ROTATE);
+	bool ok = er_control_may_change(call->control, &call->problem);
+	if (ok && !er_store_rotate_key(call->control->o.store, who.actor, who.source, &sequence, &secrets, &err)) {
+		ok = er_refuse_err(&call->problem, &err);
+		if (err.kind == ER_ERR_INVALID) /* It is what lies there that is wrong, not what was asked. */
+			call->problem.code = ER_PROBLEM_CONFLICT;
+	}
+	if (!ok) {
+		er_call_refuse(call);
+		return;
+	}
+	er_log(ER_LOG_INFO, "control", "the secrets (%u) have a new key, by %.*s", secrets, ER_FMT(who.actor));
+	er_out_open(&call->out, NULL, '{');
+	er_out_u64(&call->out, "sequence", sequence);
+	er_out_u64(&call->out, "secrets", secrets);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}
+
 static void on_node_did(void *ctx, const er_err *err)
 {
 	er_call *call = ctx;

@@ -234,6 +234,7 @@ void er_api_whoami(er_call *call);
 void er_api_status(er_call *call);
 void er_api_audit(er_call *call);
 void er_api_backup(er_call *call);
+void er_api_rotate_key(er_call *call);
 void er_api_reload(er_call *call);
 void er_api_upgrade(er_call *call);
 void er_api_routines(er_call *call);

@@ -89,6 +89,7 @@ typedef enum er_change_kind {
 	ER_CHANGE_TOKEN_DELETE,
 	ER_CHANGE_NAMESPACE_ADD,
 	ER_CHANGE_NAMESPACE_DELETE,
+	ER_CHANGE_KEY_ROTATE, /* in the log only: er_store_rotate_key */
 	ER_CHANGE_KIND_COUNT_
 } er_change_kind;
 const char *er_change_name(er_change_kind k); /* "version-add", ... */
@@ -158,6 +159,11 @@ typedef struct er_applied {
  * turned out to be the other version of the split), TOO_LARGE (quota; says `er versions prune`), IO (disk full and the like; nothing was
  * changed). */
 ER_MUST_CHECK bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied *out, er_err *err);
+
+/* Makes a new key for the secrets and encrypts all of them with it, in one transaction. KEY is the new key afterwards; the old one is replaced when
+ * that is on the disk, and secrets are readable wherever it ends. CONFLICT: a secret cannot be decrypted (said which); nothing was changed. */
+ER_MUST_CHECK bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t *sequence, unsigned *secrets,
+                                       er_err *err);
 
 /* ---- reading; results live in the arena ---- */
 

@@ -280,6 +280,29 @@ static void the_node_is_asked(void **state)
 	expect_number(h, "next", 1);
 }
 
+static void secrets_get_a_new_key(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 1);
+	good(h, "PUT", SHOP "/environments/production/secrets/KEY", "{\"value\":\"s3cret\"}", 200);
+	good(h, "POST", "/v1/rotate-key", NULL, 200);
+	expect_number(h, "secrets", 1);
+	expect_number(h, "sequence", 3);
+	good(h, "GET", "/v1/audit?after=2", NULL, 200);
+	expect_text(h, "items.0.kind", "key-rotate");
+	expect_text(h, "items.0.by", "socket");
+	expect_number(h, "items.0.data.secrets", 1);
+	/* While another process takes over, the key stays what that one has read. */
+	er_control_pause(h->control, true);
+	refused(h, "POST", "/v1/rotate-key", NULL, 503, "unavailable", NULL);
+	er_control_pause(h->control, false);
+	er_piece env;
+	er_err err = {0};
+	assert_true(er_store_env(h->store, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &err));
+	assert_true(er_slice_eq(er_piece_slice(env), ER_LIT("{\"KEY\":\"s3cret\"}")));
+	er_piece_drop(&env);
+}
+
 static void who_follows_a_trimmed_log_is_told(void **state)
 {
 	harness *h = *state;
@@ -368,7 +391,7 @@ static void roles_are_kept(void **state)
 	    {"PUT", PROD, "{\"version\":1}", 1},  {"PUT", PROD "/vars/A", "{\"value\":1}", 1},
 	    {"PUT", "/v1/kv/s/values/a", "x", 1}, {"PUT", "/v1/routes", "{\"rules\":[]}", 1},
 	    {"GET", "/v1/tokens", NULL, 2},       {"GET", "/v1/audit", NULL, 2},
-	    {"POST", "/v1/reload", NULL, 2},
+	    {"POST", "/v1/reload", NULL, 2},      {"POST", "/v1/rotate-key", NULL, 2},
 	};
 	const char *tokens[] = {reader, deployer, admin};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -503,6 +526,7 @@ int main(void)
 	    T(kv_in_bulk),
 	    T(large_exports_wait_for_their_reader),
 	    T(the_node_is_asked),
+	    T(secrets_get_a_new_key),
 	    T(who_follows_a_trimmed_log_is_told),
 	    T(a_backup_outlives_a_stop),
 	    T(strangers_learn_nothing),
