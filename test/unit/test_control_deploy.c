@@ -458,10 +458,21 @@ static void the_picture_says_what_changed(void **state)
 	assert_true(er_control_snapshot(h->control, &h->arena, &after, &err));
 	assert_int_equal(after.routines[0].deployment, before.routines[0].deployment);
 	assert_true(after.routines[0].revision > before.routines[0].revision);
+	assert_true(after.routines[0].env_revision > before.routines[0].env_revision);
 	assert_int_equal(after.routines[1].revision, before.routines[1].revision);
+	/* a deployment is no change of variables */
 	deploy(h, "a", "production", 2);
 	assert_true(er_control_snapshot(h->control, &h->arena, &before, &err));
 	assert_true(before.routines[0].revision > after.routines[0].revision);
+	assert_int_equal(before.routines[0].env_revision, after.routines[0].env_revision);
+	/* nor is a variable that has the value already */
+	good(h, "PUT", "/v1/routines/a/environments/production/vars/V", "{\"value\":1}", 200);
+	deploy(h, "b", "staging", 1);
+	assert_true(er_control_snapshot(h->control, &h->arena, &before, &err));
+	good(h, "PUT", "/v1/routines/a/environments/production/vars/V", "{\"value\":1}", 200);
+	assert_true(er_control_snapshot(h->control, &h->arena, &after, &err));
+	assert_int_equal(before.routines[0].revision, after.routines[0].revision);
+	assert_int_equal(before.routines[0].env_revision, after.routines[0].env_revision);
 }
 
 int main(void)
