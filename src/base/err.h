@@ -30,7 +30,8 @@
 	X(CONNECT, "connect") \
 	X(TLS, "tls") \
 	X(RESPONSE, "bad-response") \
-	X(NO_ROUTE, "no-route")
+	X(NO_ROUTE, "no-route") \
+	X(CONFLICT, "conflict")
 
 typedef enum er_err_kind {
 #define X(name, text) ER_ERR_##name,

@@ -25,6 +25,7 @@ int er_cmd_node(int argc, char **argv);
 int er_cmd_node_check(int argc, char **argv);
 int er_cmd_node_backup(int argc, char **argv);
 int er_cmd_node_restore(int argc, char **argv);
+int er_cmd_node_rotate_key(int argc, char **argv);
 int er_cmd_init(int argc, char **argv);
 int er_cmd_dev(int argc, char **argv);
 int er_cmd_build(int argc, char **argv);

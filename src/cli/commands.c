@@ -62,6 +62,7 @@ static const er_cli_command node[] = {
     {LEAF("check", "say whether a node would start with a configuration, and what it would do", er_cmd_node_check)},
     {LEAF("backup", "copy what is deployed on a running node, with its KV data, into a folder", er_cmd_node_backup)},
     {LEAF("restore", "make a data folder out of a backup", er_cmd_node_restore)},
+    {LEAF("rotate-key", "make a new key for a running node's secrets", er_cmd_node_rotate_key)},
 };
 
 static const er_cli_command commands[] = {
@@ -89,8 +90,8 @@ static const er_cli_command commands[] = {
     {LEAF("token", "who may use the admin API: add, list, rm", er_cmd_token_list), GROUP(token)},
     {LEAF("audit", "every change, and who made it", er_cmd_audit)},
 
-    {LEAF("node", "run a node that serves routines; check, backup, restore", er_cmd_node), GROUP(node), .own_help = true,
-     .heading = "The rest"},
+    {LEAF("node", "run a node that serves routines; check, backup, restore, rotate-key", er_cmd_node), GROUP(node),
+     .own_help = true, .heading = "The rest"},
     {LEAF("completion", "completion for bash, zsh or fish", er_cmd_completion)},
 };
 

@@ -79,29 +79,45 @@ static void bash(writer *w)
 
 /* ---- zsh ---- */
 
-static void zsh_options(void *ctx, const er_command *cmd)
+/* " 'NAME:HELP'" */
+static void zsh_entry(er_buf *b, const char *dashes, const char *name, const char *help)
+{
+	er_buf_printf(b, " '%s%s:", dashes, name);
+	put_quoted(b, help, "'\\''");
+	er_buf_putc(b, '\'');
+}
+
+static void zsh_flags(void *ctx, const er_command *cmd)
 {
 	writer *w = ctx;
-	for (size_t i = 0; i < cmd->n_options; i++) {
-		er_buf_printf(&w->out, " '--%s%s:", cmd->options[i].name, cmd->options[i].value ? "=" : "");
-		put_quoted(&w->out, cmd->options[i].help, "'\\''");
-		er_buf_putc(&w->out, '\'');
-	}
+	for (size_t i = 0; i < cmd->n_options; i++)
+		if (cmd->options[i].value == NULL)
+			zsh_entry(&w->out, "--", cmd->options[i].name, cmd->options[i].help);
+}
+
+static void zsh_valued(void *ctx, const er_command *cmd)
+{
+	writer *w = ctx;
+	for (size_t i = 0; i < cmd->n_options; i++)
+		if (cmd->options[i].value != NULL)
+			zsh_entry(&w->out, "--", cmd->options[i].name, cmd->options[i].help);
 }
 
 static void zsh_case(writer *w)
 {
 	er_buf_printf(&w->out, "\t'%s') found=(", w->path);
-	for (size_t i = 0; i < w->command->n_subs; i++) {
-		er_buf_printf(&w->out, " '%s:", w->command->subs[i].name);
-		put_quoted(&w->out, w->command->subs[i].summary, "'\\''");
-		er_buf_putc(&w->out, '\'');
-	}
+	for (size_t i = 0; i < w->command->n_subs; i++)
+		zsh_entry(&w->out, "", w->command->subs[i].name, w->command->subs[i].summary);
+	er_buf_puts(&w->out, " ) flags=( '--help:what it does'");
 	if (w->command->run)
-		er_args_describe(w->command->run, zsh_options, w);
-	er_buf_puts(&w->out, " '--help:what it does') ;;\n");
+		er_args_describe(w->command->run, zsh_flags, w);
+	er_buf_puts(&w->out, " ) valued=(");
+	if (w->command->run)
+		er_args_describe(w->command->run, zsh_valued, w);
+	er_buf_puts(&w->out, " ) ;;\n");
 }
 
+/* Options are offered to who begins one; "=" is put behind those that take a value, and what follows is a file's name for all that is known. */
 static void zsh(writer *w)
 {
 	er_buf_puts(&w->out, "#compdef er\n# er completion zsh: put it into a folder of $fpath as _er\n"
@@ -110,16 +126,23 @@ static void zsh(writer *w)
 	er_buf_puts(&w->out, "\t*) return 1 ;;\n\tesac\n}\n"
 	                     "_er() {\n"
 	                     "\tlocal path_= next i\n"
-	                     "\tlocal -a found before\n"
+	                     "\tlocal -a found flags valued\n"
 	                     "\t_er_words ''\n"
 	                     "\tfor ((i = 2; i < CURRENT; i++)); do\n"
 	                     "\t\tnext=${words[i]}\n"
 	                     "\t\t[[ $next == -* ]] && break\n"
-	                     "\t\tbefore=(\"${found[@]}\")\n"
-	                     "\t\t_er_words \"$path_${path_:+ }$next\" || { found=(\"${before[@]}\"); break }\n"
+	                     "\t\t_er_words \"$path_${path_:+ }$next\" || break\n"
 	                     "\t\tpath_=\"$path_${path_:+ }$next\"\n"
 	                     "\tdone\n"
-	                     "\t_describe 'er' found || _files\n"
+	                     "\tif compset -P '--*='; then\n"
+	                     "\t\t_files\n"
+	                     "\telif [[ ${words[CURRENT]} == -* ]]; then\n"
+	                     "\t\t_describe -o option flags -- valued -qS =\n"
+	                     "\telif ((CURRENT > 2 && ${valued[(I)${(b)words[CURRENT-1]}:*]})); then\n"
+	                     "\t\t_files\n"
+	                     "\telse\n"
+	                     "\t\t_describe command found || _files\n"
+	                     "\tfi\n"
 	                     "}\n"
 	                     "if [ \"$funcstack[1]\" = _er ]; then _er \"$@\"; else compdef _er er; fi\n");
 }
@@ -155,6 +178,8 @@ static void fish_lines(writer *w)
 		put_quoted(&w->out, w->command->subs[i].summary, "\\'");
 		er_buf_puts(&w->out, "'\n");
 	}
+	fish_condition(w);
+	er_buf_puts(&w->out, "-l help -s h -d 'what it does'\n");
 	if (w->command->run)
 		er_args_describe(w->command->run, fish_options, w);
 }
@@ -188,7 +213,7 @@ int er_cmd_completion(int argc, char **argv)
 	    .usage = "er completion bash|zsh|fish",
 	    .about = "Prints what makes the shell complete er's commands and options. For this session:\n\n"
 	             "  source <(er completion bash)\n"
-	             "  source <(er completion zsh)\n"
+	             "  source <(er completion zsh)    (after compinit)\n"
 	             "  er completion fish | source",
 	    .details = "Exit status: 0 printed, 2 called wrongly.\n",
 	    .max_words = 1,

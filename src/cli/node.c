@@ -512,8 +512,8 @@ int er_cmd_node(int argc, char **argv)
 	    {"json", 0, NULL, "ready line and log as JSON", &s->json, NULL},
 	};
 	static const char details[] =
-	    "er node check says whether a configuration is right; er node backup and er node restore copy a node's data (--help of "
-	    "each tells more).\n"
+	    "er node check says whether a configuration is right; er node backup and er node restore copy a node's data, "
+	    "er node rotate-key makes a new key for its secrets (--help of each tells more).\n"
 	    "Signals: INT and TERM finish what runs and end (a second one: at once); HUP reads the configuration again; USR1 opens "
 	    "the access log anew; USR2 starts the program on disk, which takes over without a refused connection.\n"
 	    "Exit status: 0 ended as asked, 1 failed, 2 called wrongly.\n";

@@ -131,15 +131,17 @@ int er_cmd_token_rm(int argc, char **argv)
 
 /* ---- er audit ---- */
 
-/* The change log grows for ever; without --after its end is shown, which is known from its newest number. */
+/* Without --after the end of the change log is shown, which is known from its numbers. */
 static bool audit_from(er_remote *r, const char *after, uint64_t limit, uint64_t *out)
 {
 	er_answer a = {0};
 	if (after)
 		return er_remote_number(r, "--after", after, 0, UINT64_MAX / 2, out);
 	bool ok = er_remote_get(r, ER_LIT("/v1"), &a);
-	uint64_t sequence = er_json_u64(a.json, "sequence");
+	uint64_t sequence = er_json_u64(a.json, "sequence"), first = er_json_u64(a.json, "first_sequence");
 	*out = sequence > limit ? sequence - limit : 0;
+	if (*out + 1 < first)
+		*out = first - 1;
 	er_answer_fini(&a);
 	return ok;
 }

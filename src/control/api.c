@@ -68,6 +68,7 @@ static const er_api table[] = {
     {"GET", "/v1/logs", TAIL_QUERY ",since,limit", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_logs},
     {"GET", "/v1/audit", "after,limit", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_audit},
     {"POST", "/v1/backup", "", ER_ROLE_ADMIN, false, ER_API_JSON, SMALL, er_api_backup},
+    {"POST", "/v1/rotate-key", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_rotate_key},
     {"POST", "/v1/reload", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_reload},
     {"POST", "/v1/upgrade", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_upgrade},
 };

@@ -35,13 +35,21 @@ void er_out_guard(er_out *out, const char *key, const er_guard *guard)
 
 void er_api_root(er_call *call)
 {
+	uint64_t first;
+	er_err err = {0};
 	er_out *o = &call->out;
+	if (!er_store_log_first(call->control->o.store, &first, &err)) {
+		(void)er_refuse_err(&call->problem, &err);
+		er_call_refuse(call);
+		return;
+	}
 	er_out_open(o, NULL, '{');
 	er_out_str(o, "service", ER_LIT("edgeroutine"));
 	er_out_u64(o, "api", 1);
 	er_out_str(o, "version", ER_LIT(ER_VERSION));
 	er_out_str(o, "node", er_store_node_id(call->control->o.store));
 	er_out_u64(o, "sequence", er_store_sequence(call->control->o.store));
+	er_out_u64(o, "first_sequence", first);
 	er_out_close(o, '}');
 	er_call_answer(call, 200);
 }
@@ -140,16 +148,42 @@ void er_api_status(er_call *call)
 
 /* ---- the change log ---- */
 
+#define FROM_THE_BEGINNING UINT64_MAX /* no "after": wherever that is now */
+
+/* Who follows the log must not miss a change without being told: what was trimmed is no empty page. */
+static bool still_there(er_call *call, uint64_t after)
+{
+	uint64_t first;
+	er_err err = {0};
+	if (!er_store_log_first(call->control->o.store, &first, &err))
+		return er_refuse_err(&call->problem, &err);
+	if (after == FROM_THE_BEGINNING || after + 1 >= first)
+		return true;
+	(void)er_refuse(&call->problem, ER_PROBLEM_TRIMMED,
+	                "the change log begins with %llu now: what came before was trimmed (history.changes of the node.jsonc). Who "
+	                "follows it takes the whole state first, and goes on from there",
+	                (unsigned long long)first);
+	call->problem.first_sequence = first;
+	return false;
+}
+
+static bool read_log(er_call *call, uint64_t limit, er_log_row **rows, size_t *n)
+{
+	er_err err = {0};
+	uint64_t after = FROM_THE_BEGINNING;
+	if (!er_call_query_number(call, ER_LIT("after"), 0, INT64_MAX, &after) || !still_there(call, after))
+		return false;
+	return er_store_log(call->control->o.store, call->arena, after == FROM_THE_BEGINNING ? 0 : after, (unsigned)limit, rows, n,
+	                    &err) ||
+	       er_refuse_err(&call->problem, &err);
+}
+
 void er_api_audit(er_call *call)
 {
-	uint64_t after = 0, limit = 100;
+	uint64_t limit = 100;
 	er_log_row *rows;
 	size_t n;
-	er_err err = {0};
-	if (!er_call_query_number(call, ER_LIT("after"), 0, INT64_MAX, &after) ||
-	    !er_call_query_number(call, ER_LIT("limit"), 1, AUDIT_MAX, &limit) ||
-	    (!er_store_log(call->control->o.store, call->arena, after, (unsigned)limit, &rows, &n, &err) &&
-	     !er_refuse_err(&call->problem, &err))) {
+	if (!er_call_query_number(call, ER_LIT("limit"), 1, AUDIT_MAX, &limit) || !read_log(call, limit, &rows, &n)) {
 		er_call_refuse(call);
 		return;
 	}
@@ -252,6 +286,30 @@ void er_api_backup(er_call *call)
 	b->work.data = b;
 	c->backup = b;
 	uv_queue_work(c->o.loop, &b->work, copy_all, on_copied);
+}
+
+void er_api_rotate_key(er_call *call)
+{
+	uint64_t sequence = 0;
+	unsigned secrets = 0;
+	er_err err = {0};
+	er_change who = er_call_change(call, ER_CHANGE_KEY_ROTATE);
+	bool ok = er_control_may_change(call->control, &call->problem);
+	if (ok && !er_store_rotate_key(call->control->o.store, who.actor, who.source, &sequence, &secrets, &err)) {
+		ok = er_refuse_err(&call->problem, &err);
+		if (err.kind == ER_ERR_INVALID) /* It is what lies there that is wrong, not what was asked. */
+			call->problem.code = ER_PROBLEM_CONFLICT;
+	}
+	if (!ok) {
+		er_call_refuse(call);
+		return;
+	}
+	er_log(ER_LOG_INFO, "control", "the secrets (%u) have a new key, by %.*s", secrets, ER_FMT(who.actor));
+	er_out_open(&call->out, NULL, '{');
+	er_out_u64(&call->out, "sequence", sequence);
+	er_out_u64(&call->out, "secrets", secrets);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
 }
 
 static void on_node_did(void *ctx, const er_err *err)

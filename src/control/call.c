@@ -60,6 +60,8 @@ void er_call_refuse(er_call *call)
 	er_out_opt(o, "field", er_slice_cstr(p->field));
 	er_out_opt(o, "expected", er_slice_cstr(p->expected));
 	er_out_opt(o, "stack", er_slice_cstr(p->extra));
+	if (p->code == ER_PROBLEM_TRIMMED)
+		er_out_u64(o, "first_sequence", p->first_sequence);
 	er_out_close(o, '}');
 	er_out_close(o, '}');
 	if (p->code == ER_PROBLEM_UNAUTHORIZED)
@@ -158,13 +160,15 @@ bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_appl
 	*applied = (er_applied){0};
 	if (!er_control_may_change(c, problem))
 		return false;
+	const uint64_t before = er_store_sequence(c->o.store);
 	if (!er_store_apply(c->o.store, changes, n, applied, &err))
 		return er_refuse_err(problem, &err);
 	for (size_t i = 0; i < n; i++) {
 		const er_change *ch = &changes[i];
 		if (ch->kind <= ER_CHANGE_DEPLOY && !er_world_refresh(c->world, ch->routine, &err))
 			return er_refuse_err(problem, &err);
-		if (ch->kind >= ER_CHANGE_VAR_SET && ch->kind <= ER_CHANGE_SECRET_DELETE)
+		/* A variable that has that value already starts nothing anew. */
+		if (ch->kind >= ER_CHANGE_VAR_SET && ch->kind <= ER_CHANGE_SECRET_DELETE && applied->sequence != before)
 			er_world_touch(c->world, ch->routine, ch->env, applied->sequence);
 	}
 	return true;

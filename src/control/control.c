@@ -151,6 +151,7 @@ static void take_env(er_arena *a, er_slice name, er_env e, const er_world_env *e
 	                             .env = e,
 	                             .deployment = env->row.id,
 	                             .revision = env->revision,
+	                             .env_revision = env->env_revision,
 	                             .percent = env->row.split.percent,
 	                             .n = env->row.split.version[1] != 0 ? 2 : 1};
 	for (uint32_t i = 0; i < out->n; i++) {

@@ -127,6 +127,8 @@ typedef struct er_snapshot_routine {
 	/* The change log's sequence at the last change of this routine in this environment: deployment, variable or secret. The same number in two
 	 * snapshots of one process: nothing changed, keep the object. */
 	uint64_t revision;
+	uint64_t
+	    env_revision; /* the same for variables and secrets alone: what a version is started with; 0: not changed by this process */
 	uint32_t percent; /* of clients that get version[0] */
 	uint32_t n;       /* 1, or 2 with a split */
 	er_snapshot_version version[ER_STORE_SPLIT];

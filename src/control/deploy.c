@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { CODE_MAX = 16 << 20, DESCRIPTION_MAX = 1000, REASON_MAX = 200, HISTORY_MAX = 1000 };
+enum { CODE_MAX = 16 << 20, DESCRIPTION_MAX = 1000, REASON_MAX = 200 };
 
 /* ---- a guard ---- */
 
@@ -266,41 +266,23 @@ void er_deploy_publish(er_call *call)
 
 /* ---- going back ---- */
 
-/* Rows of the environment, newest first. */
-static bool history_of(er_job *job, er_deployment_row **out, size_t *n)
-{
-	er_err err = {0};
-	size_t all;
-	er_deployment_row *rows;
-	if (!er_store_history(job->control->o.store, job->arena, job->routine, 0, HISTORY_MAX, &rows, &all, &err))
-		return er_refuse_err(&job->problem, &err);
-	*out = rows;
-	*n = 0;
-	for (size_t i = 0; i < all; i++)
-		if (rows[i].env == job->env)
-			rows[(*n)++] = rows[i];
-	return true;
-}
-
 static bool take_earlier(er_job *job)
 {
-	er_deployment_row *rows = NULL;
-	size_t n = 0;
+	bool found = false;
+	er_err err = {0};
 	if (job->rollback_to != 0) {
 		job->split = (er_split){.version = {job->rollback_to}, .percent = 100};
 		return check_split(job);
 	}
 	if (er_world_find(job->control->world, job->routine) == NULL)
 		return er_refuse(&job->problem, ER_PROBLEM_NOT_FOUND, "there is no routine \"%.*s\"", ER_FMT(job->routine));
-	if (!history_of(job, &rows, &n))
-		return false;
-	int before = rows != NULL ? er_history_before(rows, n) : -1;
-	if (before < 0)
+	if (!er_store_before(job->control->o.store, job->routine, job->env, &job->split, &found, &err))
+		return er_refuse_err(&job->problem, &err);
+	if (!found)
 		return er_refuse(&job->problem, ER_PROBLEM_CONFLICT,
 		                 "%.*s has nothing in %s to go back to: what runs there is where its history begins; a rollback to a "
 		                 "version by its number takes any that is there",
 		                 ER_FMT(job->routine), er_env_name(job->env));
-	job->split = rows[before].split;
 	if (check_split(job))
 		return true;
 	if (job->problem.code != ER_PROBLEM_NOT_FOUND)

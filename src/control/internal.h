@@ -175,12 +175,6 @@ void er_deploy_back(er_control *c, er_slice routine, er_env env, uint64_t deploy
 /* Closing: forgets all of them; their calls are answered by whoever closes. */
 void er_jobs_drop(er_control *c);
 
-/* ---- history.c: which deployment a rollback leads to ---- */
-/* Rows of one environment, newest first; rows[0] runs now. -1: there is nothing before it. Restorations (rollback, guard, failed activation)
- * count as the deployment that they restored, so that going back twice goes back two steps. */
-int er_history_before(const er_deployment_row *rows, size_t n);
-bool er_split_same(const er_split *a, const er_split *b);
-
 /* ---- guard.c ---- */
 er_guards *er_guards_new(er_control *c);
 void er_guards_free(er_guards *g);
@@ -240,6 +234,7 @@ void er_api_whoami(er_call *call);
 void er_api_status(er_call *call);
 void er_api_audit(er_call *call);
 void er_api_backup(er_call *call);
+void er_api_rotate_key(er_call *call);
 void er_api_reload(er_call *call);
 void er_api_upgrade(er_call *call);
 void er_api_routines(er_call *call);

@@ -185,39 +185,34 @@ static er_change change_of(const er_job *job, er_change_kind kind)
 	return ch;
 }
 
+/* What runs keeps its place and the rest of the clients. */
+static void plan_split(er_job *job)
+{
+	if (job->canary > 0)
+		job->split = (er_split){.version = {job->previous.version[0], ER_VERSION_ADDED}, .percent = 100 - job->canary};
+	else
+		job->split = (er_split){.version = {ER_VERSION_ADDED}, .percent = 100};
+}
+
+/* The version, its deployment and its routes are one transaction: a crash leaves all of them or none. */
 static bool write_changes(er_job *job)
 {
 	er_control *c = job->control;
 	er_change changes[3];
 	size_t n = 0;
-	er_applied applied;
 	const uint64_t before = er_store_sequence(c->o.store);
 	if (job->adds)
 		changes[n++] = change_of(job, ER_CHANGE_VERSION_ADD);
-	if (job->adds && job->canary > 0) {
-		/* The split needs the number, so it is a transaction of its own. A crash between them leaves a version that nothing points to. */
-		if (!er_control_apply(c, changes, n, &job->applied, &job->problem))
-			return false;
-		if (job->applied.version == job->previous.version[0])
-			return er_refuse(&job->problem, ER_PROBLEM_CONFLICT, "version %u is what %s runs already: there is nothing to try",
-			                 job->applied.version, er_env_name(job->env));
-		job->split = (er_split){.version = {job->previous.version[0], job->applied.version}, .percent = 100 - job->canary};
-		n = 0;
-	}
 	if (job->deploys)
 		changes[n++] = change_of(job, ER_CHANGE_DEPLOY);
 	if (job->deploys && job->rules != NULL)
 		changes[n++] = change_of(job, ER_CHANGE_ROUTES);
-	if (!er_control_apply(c, changes, n, &applied, &job->problem))
+	if (!er_control_apply(c, changes, n, &job->applied, &job->problem))
 		return false;
-	if (applied.version == 0) {
-		applied.version = job->applied.version;
-		applied.existed = job->applied.existed;
-	}
-	job->applied = applied;
-	job->unchanged = applied.sequence == before;
-	if (job->split.version[0] == 0)
-		job->split = (er_split){.version = {applied.version}, .percent = 100};
+	job->unchanged = job->applied.sequence == before;
+	for (int i = 0; i < ER_STORE_SPLIT; i++)
+		if (job->split.version[i] == ER_VERSION_ADDED)
+			job->split.version[i] = job->applied.version;
 	return true;
 }
 
@@ -244,6 +239,8 @@ static bool apply(er_job *job)
 		return false;
 	if (job->deploys && job->adds && (!er_job_may_route(job, &job->settings) || !plan_routes(job)))
 		return false;
+	if (job->deploys && job->adds)
+		plan_split(job);
 	if (!write_changes(job))
 		return false;
 	if (job->adds) {

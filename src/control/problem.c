@@ -65,6 +65,9 @@ bool er_refuse_err(er_problem *p, const er_err *err)
 	case ER_ERR_NO_ROUTE:
 		code = ER_PROBLEM_NOT_FOUND;
 		break;
+	case ER_ERR_CONFLICT:
+		code = ER_PROBLEM_CONFLICT;
+		break;
 	case ER_ERR_TOO_LARGE:
 		code = ER_PROBLEM_QUOTA;
 		break;

@@ -16,6 +16,7 @@
 	X(NOT_FOUND, "not-found", 404) \
 	X(METHOD, "method", 405) \
 	X(CONFLICT, "conflict", 409) \
+	X(TRIMMED, "trimmed", 410) \
 	X(TOO_LARGE, "too-large", 413) \
 	X(QUOTA, "quota", 409) \
 	X(RATE_LIMITED, "rate-limited", 429) \
@@ -37,6 +38,7 @@ typedef struct er_problem {
 	char expected[ER_PROBLEM_TEXT]; /* or empty */
 	char message[ER_PROBLEM_TEXT];
 	char extra[ER_PROBLEM_TEXT]; /* "stack": where code that does not load threw */
+	uint64_t first_sequence;     /* TRIMMED: where the change log begins now */
 	size_t at, end;              /* where in the JSON text it stands: [at, end); 0, 0: it was not said */
 } er_problem;
 

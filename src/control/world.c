@@ -126,6 +126,7 @@ static void put_in(er_world *w, er_world_routine *r)
 				continue;
 			if (old->revision > new->revision)
 				new->revision = old->revision;
+			new->env_revision = old->env_revision;
 			new->secrets = old->secrets;
 			new->before = old->before;
 			old->secrets = old->before = NULL;
@@ -177,7 +178,7 @@ void er_world_touch(er_world *w, er_slice routine, er_env env, uint64_t sequence
 	er_world_env *in = r != NULL ? r->env[env] : NULL;
 	if (in == NULL)
 		return;
-	in->revision = sequence;
+	in->revision = in->env_revision = sequence;
 	if (in->secrets != NULL) {
 		er_secrets_free(in->before);
 		in->before = in->secrets;

@@ -10,11 +10,11 @@ typedef struct er_world er_world;
 
 /* What one environment of a routine runs. */
 typedef struct er_world_env {
-	er_deployment_row row; /* slices are the world's own */
-	uint64_t revision;
-	er_secrets *secrets;           /* for the tail; NULL: not read yet */
-	er_secrets *before;            /* those before the last change: what still runs may say them */
-	er_snapshot_version version[]; /* one, or two with a split */
+	er_deployment_row row;           /* slices are the world's own */
+	uint64_t revision, env_revision; /* of er_snapshot_routine */
+	er_secrets *secrets;             /* for the tail; NULL: not read yet */
+	er_secrets *before;              /* those before the last change: what still runs may say them */
+	er_snapshot_version version[];   /* one, or two with a split */
 } er_world_env;
 
 typedef struct er_world_routine {

@@ -35,6 +35,7 @@ er_config *er_config_new(void)
 	                                .connections = 16384,
 	                                .drain_ms = 30000,
 	                                .upgrade_ms = 60000};
+	c->keep = (er_retention){.changes = 10000, .deployments = 1000};
 	c->routine_max = (er_limits){.cpu_us = 1000 * 1000,
 	                             .load_cpu_us = 1000 * 1000,
 	                             .memory_kb = 512 * 1024,

@@ -53,6 +53,7 @@ typedef struct er_config {
 	unsigned pool, pool_hardened, max_instances;
 	er_gateway_limits limits;
 	er_limits routine_max;       /* the node's maximum */
+	er_retention keep;           /* of the store */
 	er_deployment **deployments; /* of all environments; references */
 	size_t n_deployments, cap_deployments;
 	size_t n_file;   /* routines of node.jsonc */

@@ -376,6 +376,24 @@ static bool read_routine_limits(er_config_reader *r, const er_json *v)
 	return er_config_read_limits(r, v, &r->config->routine_max);
 }
 
+/* ---- how much of the past the store keeps ---- */
+
+static bool read_changes(er_config_reader *r, const er_json *v)
+{
+	return er_config_number(r, v, 0, 1000000000, 1, &r->config->keep.changes);
+}
+
+static bool read_deployments(er_config_reader *r, const er_json *v)
+{
+	return er_config_number(r, v, 0, 1000000000, 1, &r->config->keep.deployments);
+}
+
+static bool read_history(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("changes"), read_changes}, {ER_LIT("deployments"), read_deployments}};
+	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+}
+
 /* ---- routines and routes ---- */
 
 static bool read_routines(er_config_reader *r, const er_json *v)
@@ -467,19 +485,13 @@ static bool read_in_order(er_config_reader *r, const er_json *root)
 
 static bool read_root(er_config_reader *r, const er_json *root)
 {
-	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},
-	                                     {ER_LIT("staging"), read_staging},
-	                                     {ER_LIT("admin"), read_admin},
-	                                     {ER_LIT("data"), read_data},
-	                                     {ER_LIT("threads"), read_threads},
-	                                     {ER_LIT("origin"), read_origin},
-	                                     {ER_LIT("sandbox"), read_sandbox},
-	                                     {ER_LIT("limits"), read_gateway_limits},
-	                                     {ER_LIT("routineLimits"), read_routine_limits},
-	                                     {ER_LIT("accessLog"), read_access_log},
-	                                     {ER_LIT("log"), read_log},
-	                                     {ER_LIT("routines"), read_routines},
-	                                     {ER_LIT("routes"), read_routes},
+	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},         {ER_LIT("staging"), read_staging},
+	                                     {ER_LIT("admin"), read_admin},           {ER_LIT("data"), read_data},
+	                                     {ER_LIT("history"), read_history},       {ER_LIT("threads"), read_threads},
+	                                     {ER_LIT("origin"), read_origin},         {ER_LIT("sandbox"), read_sandbox},
+	                                     {ER_LIT("limits"), read_gateway_limits}, {ER_LIT("routineLimits"), read_routine_limits},
+	                                     {ER_LIT("accessLog"), read_access_log},  {ER_LIT("log"), read_log},
+	                                     {ER_LIT("routines"), read_routines},     {ER_LIT("routes"), read_routes},
 	                                     {ER_LIT("$schema"), read_schema}};
 	return er_config_object(r, root, keys, sizeof keys / sizeof *keys, NULL) && read_in_order(r, root);
 }

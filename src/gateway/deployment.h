@@ -14,6 +14,7 @@ typedef struct er_deployment {
 	er_env env;
 	uint64_t id;                         /* 0: a routine of node.jsonc, which knows no deployments */
 	uint64_t revision;                   /* the same: nothing of it changed */
+	uint64_t env_revision;               /* the same: nor did its variables and secrets */
 	er_routine *version[ER_STORE_SPLIT]; /* own references; [1] NULL: every client gets [0] */
 	uint32_t number[ER_STORE_SPLIT];     /* of the versions; 0 with id 0 */
 	uint32_t percent;                    /* of clients that get [0] */

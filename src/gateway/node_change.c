@@ -186,8 +186,10 @@ static void take_file(er_node *n, er_wish *w)
 	er_config_unref(n->file);
 	n->file = er_config_ref(w->file);
 	er_node_reloaded(n, true);
-	if (n->control != NULL)
-		er_control_limits(n->control, &n->file->routine_max);
+	if (n->control == NULL)
+		return;
+	er_control_limits(n->control, &n->file->routine_max);
+	er_store_keep(n->store, &n->file->keep);
 }
 
 static void on_trim(uv_timer_t *timer)

@@ -246,7 +246,7 @@ static const er_control_ops ops = {.activate = activate,
 bool er_node_start_control(er_node *n, er_err *err)
 {
 	char full[PATH_MAX];
-	er_store_options so = {.dir = n->file->data};
+	er_store_options so = {.dir = n->file->data, .keep = n->file->keep};
 	/* The predecessor's lock on the folder, as the store expects it (er_store_lock_fd). */
 	int lock = er_inherited_take_one(n->options.inherited, "store", "lock");
 	if (lock >= 0) {

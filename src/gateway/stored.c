@@ -90,6 +90,18 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .fallback = settings->fallback});
 }
 
+/* The same version with the same variables: it stays the object that it is, and keeps its instances when only its share of the clients changes, or
+ * who is beside it. A number means one version for ever. */
+static er_routine *kept_version(const er_deployment *old, const er_snapshot_routine *s, uint32_t number)
+{
+	if (old == NULL || old->id == 0 || old->env_revision != s->env_revision)
+		return NULL;
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
+		if (old->version[i] != NULL && old->number[i] == number)
+			return er_routine_ref(old->version[i]);
+	return NULL;
+}
+
 /* The rules that came with a version, as far as they are rules. */
 static void own_rules(const er_settings *settings, er_deployment *d, er_route *rules, size_t cap)
 {
@@ -101,13 +113,20 @@ static void own_rules(const er_settings *settings, er_deployment *d, er_route *r
 	}
 }
 
-static er_deployment *make_deployment(const er_config *c, const er_snapshot_routine *s, er_code_source *source)
+/* `old`: what ran before under the same limits of the node, or NULL. */
+static er_deployment *make_deployment(const er_config *c, const er_snapshot_routine *s, const er_deployment *old,
+                                      er_code_source *source)
 {
 	er_arena a;
 	er_arena_init(&a);
 	enum { RULES = ER_SETTINGS_ROUTES * ER_STORE_SPLIT };
 	er_route *rules = er_arena_alloc(&a, RULES * sizeof *rules);
-	er_deployment like = {.env = s->env, .id = s->deployment, .revision = s->revision, .percent = s->percent, .own = rules};
+	er_deployment like = {.env = s->env,
+	                      .id = s->deployment,
+	                      .revision = s->revision,
+	                      .env_revision = s->env_revision,
+	                      .percent = s->percent,
+	                      .own = rules};
 	bool ok = s->n > 0;
 	for (uint32_t i = 0; i < s->n && i < ER_STORE_SPLIT && ok; i++) {
 		er_settings settings;
@@ -119,7 +138,9 @@ static er_deployment *make_deployment(const er_config *c, const er_snapshot_rout
 			       s->version[i].number, problem.message);
 			break;
 		}
-		like.version[i] = make_version(c, s, &s->version[i], &settings, source);
+		like.version[i] = kept_version(old, s, s->version[i].number);
+		if (like.version[i] == NULL)
+			like.version[i] = make_version(c, s, &s->version[i], &settings, source);
 		like.number[i] = s->version[i].number;
 		own_rules(&settings, &like, rules, RULES);
 	}
@@ -142,7 +163,7 @@ void er_stored_add(er_config *c, const er_config *before, const er_snapshot *sna
 		}
 		er_deployment *old = same_limits ? er_config_find(before, s->env, s->name) : NULL;
 		bool same = old != NULL && old->id != 0 && old->id == s->deployment && old->revision == s->revision;
-		er_deployment *d = same ? er_deployment_ref(old) : make_deployment(c, s, source);
+		er_deployment *d = same ? er_deployment_ref(old) : make_deployment(c, s, old, source);
 		if (d != NULL)
 			er_config_add_deployment(c, d);
 	}

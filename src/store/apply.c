@@ -19,6 +19,7 @@ static const struct {
     [ER_CHANGE_TOKEN_DELETE] = {"token-delete", er_apply_token_delete},
     [ER_CHANGE_NAMESPACE_ADD] = {"namespace-add", er_apply_namespace_add},
     [ER_CHANGE_NAMESPACE_DELETE] = {"namespace-delete", er_apply_namespace_delete},
+    [ER_CHANGE_KEY_ROTATE] = {"key-rotate", er_apply_key_rotate},
 };
 
 const char *er_change_name(er_change_kind k)
@@ -81,30 +82,33 @@ static bool apply_one(er_apply *a, const er_change *c)
 }
 
 /* Read under the write lock and not from memory: during a take-over there are two processes. */
-static bool read_sequence(er_apply *a)
+bool er_sequence_read(er_apply *a, uint64_t *before)
 {
 	er_query q = er_query_of(a->db, "SELECT sequence FROM node");
 	if (er_query_row(&q))
 		a->out.sequence = (uint64_t)er_col_int(&q, 0);
+	*before = a->out.sequence;
 	return er_query_end(&q, a->err);
 }
 
-static bool write_sequence(er_apply *a)
+bool er_sequence_write(er_apply *a, uint64_t before)
 {
+	if (a->out.sequence == before)
+		return true;
 	er_query q = er_query_of(a->db, "UPDATE node SET sequence = ?1");
 	er_bind_int(&q, (int64_t)a->out.sequence);
-	return er_query_run(&q, a->err);
+	return er_query_run(&q, a->err) && er_trim_log(a, before);
 }
 
 static bool apply_all(er_apply *a, const er_change *changes, size_t n, er_namespaces *names)
 {
-	if (!read_sequence(a))
+	uint64_t before;
+	if (!er_sequence_read(a, &before))
 		return false;
-	uint64_t before = a->out.sequence;
 	for (size_t i = 0; i < n; i++)
 		if (!apply_one(a, &changes[i]))
 			return false;
-	return (before == a->out.sequence || write_sequence(a)) && (!a->namespaces || er_namespaces_read(a->db, names, a->err));
+	return er_sequence_write(a, before) && (!a->namespaces || er_namespaces_read(a->db, names, a->err));
 }
 
 /* Gives space back to the file system when much of the file is empty. It is a convenience: if it fails, the next one does it. */

@@ -24,12 +24,21 @@ er_apply_fn er_apply_deploy, er_apply_routes;                                   
 er_apply_fn er_apply_var_set, er_apply_secret_set, er_apply_setting_delete;         /* change_setting.c */
 er_apply_fn er_apply_token_add, er_apply_token_delete;                              /* change_access.c */
 er_apply_fn er_apply_namespace_add, er_apply_namespace_delete;
+er_apply_fn er_apply_key_rotate; /* rotate.c */
+
+/* The first and the last of a transaction: the sequence into out.sequence, and from there. *before: as it was. */
+ER_MUST_CHECK bool er_sequence_read(er_apply *a, uint64_t *before);
+ER_MUST_CHECK bool er_sequence_write(er_apply *a, uint64_t before);
 
 /* Takes the next sequence and writes the log row; `data` is a JSON object, which is emptied. */
 ER_MUST_CHECK bool er_apply_log(er_apply *a, const er_change *c, er_buf *data);
 ER_MUST_CHECK bool er_apply_known(er_apply *a, er_slice routine);
 /* Runs a statement with one text. */
 ER_MUST_CHECK bool er_apply_run_text(er_apply *a, const char *sql, er_slice text);
+
+/* history.c: removes what is more than the store keeps. `before`: the sequence that the transaction began with. */
+ER_MUST_CHECK bool er_trim_deployments(er_apply *a, er_slice routine);
+ER_MUST_CHECK bool er_trim_log(er_apply *a, uint64_t before);
 
 /* The start of a log row's data: {"environment":"..." */
 void er_log_env(er_buf *data, er_env env);

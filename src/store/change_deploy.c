@@ -17,15 +17,31 @@ static bool version_exists(er_apply *a, er_slice routine, uint32_t number)
 	                        ER_FMT(er_slice_head(routine, 80)), number);
 }
 
-/* Version 0 is the one that was just added; a split has two different versions that share 100 %. */
-static bool resolve_split(er_apply *a, const er_change *c, er_split *split)
+/* Puts the number of the version that was just added where the change says so. */
+static bool resolve_added(er_apply *a, const er_change *c, er_split *split)
 {
 	*split = c->split;
-	if (split->version[0] == 0) {
+	if (split->version[0] == 0)
+		return er_fail(a->err, ER_ERR_INVALID, "a deployment names a version");
+	for (int i = 0; i < ER_STORE_SPLIT; i++) {
+		if (split->version[i] != ER_VERSION_ADDED)
+			continue;
 		if (!er_slice_eq(a->added, c->routine))
-			return er_fail(a->err, ER_ERR_INVALID, "a deployment names a version");
-		split->version[0] = a->out.version;
+			return er_fail(a->err, ER_ERR_INVALID, "a deployment of what was just added follows that");
+		split->version[i] = a->out.version;
+		if (split->version[0] == split->version[1] && c->split.version[0] != c->split.version[1])
+			return er_fail(a->err, ER_ERR_CONFLICT,
+			               "this is version %u already, which has the rest of the clients: there is nothing to try",
+			               a->out.version);
 	}
+	return true;
+}
+
+/* A split has two different versions that share 100 %. */
+static bool resolve_split(er_apply *a, const er_change *c, er_split *split)
+{
+	if (!resolve_added(a, c, split))
+		return false;
 	if (split->version[1] == 0 && split->percent == 0)
 		split->percent = 100;
 	if (split->version[1] == 0 && split->percent != 100)
@@ -142,7 +158,8 @@ bool er_apply_deploy(er_apply *a, const er_change *c)
 	if (!er_apply_known(a, c->routine) || !er_text_check("reason", c->reason, ER_STORE_TEXT_MAX, a->err) ||
 	    !guard_check(a, &c->guard) || !resolve_split(a, c, &split) || !runs_already(a, c, &split, &id))
 		return false;
-	if (id == 0 && (!insert_deployment(a, c, &split, &id) || !point_to(a, c, &split, id) || !log_deployment(a, c, &split, id)))
+	if (id == 0 && (!insert_deployment(a, c, &split, &id) || !point_to(a, c, &split, id) || !log_deployment(a, c, &split, id) ||
+	                !er_trim_deployments(a, c->routine)))
 		return false;
 	a->out.deployment = id;
 	return true;

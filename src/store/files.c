@@ -204,6 +204,16 @@ bool er_file_make(const er_fault *f, const char *path, er_slice content, bool *m
 	return good;
 }
 
+bool er_file_replace(const er_fault *f, const char *from, const char *to, er_err *err)
+{
+	if (!er_fault_pass(f, "rename") || rename(from, to) != 0)
+		return write_failed(to, err);
+	char *parent = er_path_parent(to);
+	bool good = er_dir_sync(f, parent, err);
+	er_free(parent);
+	return good;
+}
+
 bool er_file_read_private(const char *path, uint8_t *to, size_t cap, size_t *n, bool *found, er_err *err)
 {
 	*found = false;

@@ -22,6 +22,8 @@ int er_dir_lock(const char *dir, er_err *err);
 ER_MUST_CHECK bool er_file_sync(const er_fault *f, const char *path, er_err *err);
 /* Makes a file of mode 0600 that is there whole or not at all. *made false: there is one already, and it stays as it is. */
 ER_MUST_CHECK bool er_file_make(const er_fault *f, const char *path, er_slice content, bool *made, er_err *err);
+/* `from` takes the place of `to`. */
+ER_MUST_CHECK bool er_file_replace(const er_fault *f, const char *from, const char *to, er_err *err);
 /* The whole of a small file into `to`; TOO_LARGE if it does not fit. *found false: there is none. */
 ER_MUST_CHECK bool er_file_read_private(const char *path, uint8_t *to, size_t cap, size_t *n, bool *found, er_err *err);
 

@@ -30,23 +30,30 @@ typedef struct er_namespaces {
 	size_t n;
 } er_namespaces;
 
-/* The key of the secrets, read when it is first needed. */
-typedef struct er_key {
-	pthread_mutex_t lock;
-	bool loaded;
+/* A key of the secrets, and the hash by which the database knows it. */
+typedef struct er_secret_key {
+	bool there;
 	uint8_t bytes[ER_SEAL_KEY];
-} er_key;
+	er_hash check;
+} er_secret_key;
+
+/* Read when it is first needed. */
+typedef struct er_keys {
+	pthread_mutex_t lock;
+	er_secret_key now, before; /* before: the one that a rotation replaced */
+} er_keys;
 
 struct er_store {
 	uint32_t magic;
 	char *dir, *control_path, *kv_path, *key_path;
 	int lock_fd;
 	unsigned quota;
+	er_retention keep;
 	er_fault fault;
 	er_fault_vfs *vfs;
 	er_db *control; /* the control thread's */
 	er_pool readers;
-	er_key key;
+	er_keys keys;
 	uint64_t sequence;
 	char node_id[33];
 
@@ -75,9 +82,18 @@ void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
 /* NO_ROUTE if there is no such routine. */
 ER_MUST_CHECK bool er_routine_known(er_db *db, er_slice routine, er_err *err);
 
-/* key.c. `db`: any connection to control.db, in the calling thread's hands. With `make`, a key that is needed for the first time is made and its
- * check written through `db`, in the transaction that is open. */
+/* key.c. `db`: any connection to control.db, in the calling thread's hands; the key is that of the picture which this sees. With `make`, a key that
+ * is needed for the first time is made and its check written through `db`, in the transaction that is open. */
 ER_MUST_CHECK bool er_key_get(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], er_err *err);
+/* For a rotation, which has the write lock of the database: the present key, from the disk and under its name there. There is none if there are no
+ * secrets. */
+ER_MUST_CHECK bool er_key_settle(er_store *s, er_db *db, er_secret_key *now, er_err *err);
+/* The next one, which is on the disk. */
+ER_MUST_CHECK bool er_key_next(er_store *s, er_secret_key *next, er_err *err);
+/* What was encrypted with `next` is committed. With keys.lock held. */
+void er_key_adopt(er_store *s, const er_secret_key *old, const er_secret_key *next);
+/* At the start: after a rotation that ended before its last step the new key gets its name. What is wrong otherwise shows when a key is needed. */
+void er_key_heal(er_store *s);
 /* What a secret's ciphertext is bound to; free with er_free. */
 char *er_secret_about(er_slice routine, er_env env, er_slice name, size_t *n);
 

@@ -52,11 +52,12 @@ static er_store *new_store(const er_store_options *o)
 	s->kv_path = er_printf("%s/kv.db", o->dir);
 	s->key_path = o->key_file != NULL ? er_strdup_cstr(o->key_file) : er_printf("%s/key", o->dir);
 	s->quota = o->versions_quota ? o->versions_quota : ER_VERSIONS_QUOTA;
+	s->keep = o->keep;
 	s->fault = (er_fault){o->fault, o->fault_ctx};
 	s->vfs = er_fault_vfs_new(s->fault);
 	er_pool_init(&s->readers, s->control_path, er_store_vfs(s));
 	er_pool_init(&s->kv_readers, s->kv_path, er_store_vfs(s));
-	pthread_mutex_init(&s->key.lock, NULL);
+	pthread_mutex_init(&s->keys.lock, NULL);
 	pthread_mutex_init(&s->kv_lock, NULL);
 	pthread_rwlock_init(&s->names_lock, NULL);
 	return s;
@@ -95,7 +96,10 @@ static bool open_all(er_store *s, er_err *err)
 	if ((s->kv = er_db_open(s->kv_path, er_store_vfs(s), &er_schema_kv, err)) == NULL)
 		return false;
 	/* The names of new databases. */
-	return er_dir_sync(&s->fault, s->dir, err) && load_node(s, err) && er_namespaces_read(s->control, &s->names, err);
+	if (!er_dir_sync(&s->fault, s->dir, err) || !load_node(s, err) || !er_namespaces_read(s->control, &s->names, err))
+		return false;
+	er_key_heal(s);
+	return true;
 }
 
 er_store *er_store_open(const er_store_options *options, er_err *err)
@@ -121,8 +125,8 @@ void er_store_close(er_store *s)
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	er_namespaces_fini(&s->names);
-	er_wipe(s->key.bytes, sizeof s->key.bytes);
-	pthread_mutex_destroy(&s->key.lock);
+	pthread_mutex_destroy(&s->keys.lock);
+	er_wipe(&s->keys, sizeof s->keys);
 	pthread_mutex_destroy(&s->kv_lock);
 	pthread_rwlock_destroy(&s->names_lock);
 	er_free(s->dir);

@@ -45,10 +45,17 @@ typedef struct er_hash {
 
 /* ---- opening ---- */
 
+/* How much of the past is kept; 0: all of it. What an environment runs, and where a rollback from there leads to, stays in any case. */
+typedef struct er_retention {
+	uint32_t changes;     /* of the log, the newest */
+	uint32_t deployments; /* of one routine, the newest */
+} er_retention;
+
 typedef struct er_store_options {
 	const char *dir;         /* made if it is not there, mode 0700 */
 	const char *key_file;    /* NULL: DIR/key, made at first use */
 	unsigned versions_quota; /* 0: ER_VERSIONS_QUOTA */
+	er_retention keep;
 	/* Tests: called before every write, fsync and rename of ours and of SQLite's; false makes it fail. NULL in production. */
 	bool (*fault)(void *ctx, const char *what);
 	void *fault_ctx;
@@ -57,6 +64,8 @@ typedef struct er_store_options {
 /* Opens, migrates (each step one transaction), checks. A folder in use by another node is refused; see er_store_lock_fd. */
 er_store *er_store_open(const er_store_options *options, er_err *err);
 void er_store_close(er_store *s);
+/* From the next change on; what is too much goes in its transaction, at most some thousand rows with each. */
+void er_store_keep(er_store *s, const er_retention *keep);
 /* The lock on the folder: a new binary that takes over inherits this descriptor (its number in ER_STORE_LOCK_FD) and opens the store while the
  * old process still reads. It is close-on-exec until then. -1: none. */
 int er_store_lock_fd(const er_store *s);
@@ -80,6 +89,7 @@ typedef enum er_change_kind {
 	ER_CHANGE_TOKEN_DELETE,
 	ER_CHANGE_NAMESPACE_ADD,
 	ER_CHANGE_NAMESPACE_DELETE,
+	ER_CHANGE_KEY_ROTATE, /* in the log only: er_store_rotate_key */
 	ER_CHANGE_KIND_COUNT_
 } er_change_kind;
 const char *er_change_name(er_change_kind k); /* "version-add", ... */
@@ -91,6 +101,9 @@ typedef struct er_version_data {
 	er_slice settings;
 	er_slice description;
 } er_version_data;
+
+/* In the split of a DEPLOY: the version that the VERSION_ADD before it, in the same transaction, became. */
+#define ER_VERSION_ADDED UINT32_MAX
 
 typedef struct er_split {
 	uint32_t version[ER_STORE_SPLIT]; /* [1] 0: no split */
@@ -141,10 +154,16 @@ typedef struct er_applied {
 	uint64_t deployment; /* DEPLOY: its id */
 } er_applied;
 
-/* Applies n changes in one transaction: all or none, durable when it returns. VERSION_ADD followed by DEPLOY with version 0 deploys what was
- * just added. Errors: INVALID (with what is wrong), NO_ROUTE (no such routine, version ...), TOO_LARGE (quota; says `er versions prune`),
- * IO (disk full and the like; nothing was changed). */
+/* Applies n changes in one transaction: all or none, durable when it returns. VERSION_ADD followed by DEPLOY with ER_VERSION_ADDED deploys what
+ * was just added, alone or as a share. Errors: INVALID (with what is wrong), NO_ROUTE (no such routine, version ...), CONFLICT (a share for what
+ * turned out to be the other version of the split), TOO_LARGE (quota; says `er versions prune`), IO (disk full and the like; nothing was
+ * changed). */
 ER_MUST_CHECK bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied *out, er_err *err);
+
+/* Makes a new key for the secrets and encrypts all of them with it, in one transaction. KEY is the new key afterwards; the old one is replaced when
+ * that is on the disk, and secrets are readable wherever it ends. CONFLICT: a secret cannot be decrypted (said which); nothing was changed. */
+ER_MUST_CHECK bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t *sequence, unsigned *secrets,
+                                       er_err *err);
 
 /* ---- reading; results live in the arena ---- */
 
@@ -194,6 +213,9 @@ ER_MUST_CHECK bool er_store_current(er_store *s, er_arena *a, er_slice routine, 
 /* Newest first. */
 ER_MUST_CHECK bool er_store_history(er_store *s, er_arena *a, er_slice routine, uint64_t before, unsigned most,
                                     er_deployment_row **out, size_t *n, er_err *err);
+/* What a rollback of the environment leads to: what ran before the present deployment, and was not itself left by going back. */
+ER_MUST_CHECK bool er_store_before(er_store *s, er_slice routine, er_env env, er_split *out, bool *found, er_err *err);
+bool er_split_same(const er_split *a, const er_split *b);
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
 typedef struct er_setting_row {
 	er_slice name, value; /* value empty for secrets */
@@ -206,6 +228,8 @@ ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine,
 ER_MUST_CHECK bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err);
 /* Whose token is this? Constant time over the hash. False with err->kind OK: nobody's. */
 ER_MUST_CHECK bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err);
+/* The first sequence that the log still has, or would get if it is empty. Who wants to follow it from before that begins with a whole picture. */
+ER_MUST_CHECK bool er_store_log_first(er_store *s, uint64_t *first, er_err *err);
 ER_MUST_CHECK bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_log_row **out, size_t *n,
                                 er_err *err);
 /* Deletes versions of a routine that nothing points to, all but the newest `keep`; blobs that nobody names go with them. *removed numbers. */

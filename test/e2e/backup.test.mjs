@@ -91,6 +91,67 @@ test('backup under load of deployments, restore, start: the same routines, varia
 	}
 })
 
+test('a new key for the secrets: routines that start meanwhile see their secrets, kill -9 loses none, and the log says who', async () => {
+	const dir = tempDir('er-key-')
+	const data = path.join(dir, 'data')
+	const socket = path.join(data, 'admin.sock')
+	const key = () => fs.readFileSync(path.join(data, 'key'), 'utf8')
+	const rotate = async (...more) => {
+		const r = await run(['node', 'rotate-key', '--node', socket, ...more], dir)
+		assert.equal(r.status, 0, r.out + r.err)
+		return r.out
+	}
+	let node = await startNode({ config: { data } })
+	try {
+		await deploy(data, 'secretive', secretly)
+		const put = (kind, name, value) => api(data, 'PUT', `/v1/routines/secretive/environments/production/${kind}/${name}`, { value })
+		assert.equal((await put('secrets', 'TOKEN', 's3cret')).status, 200)
+		assert.equal((await put('vars', 'GREETING', 0)).status, 200)
+		const first = key()
+		const backup = path.join(dir, 'before')
+		assert.equal((await run(['node', 'backup', backup, '--node', socket], dir)).status, 0)
+		assert.match(await rotate(), /^the secrets have a new key; 1 is encrypted anew \(change \d+\)\nKeep a copy/)
+		assert.notEqual(key(), first)
+		assert.equal(fs.statSync(path.join(data, 'key')).mode & 0o777, 0o600)
+		assert.ok(!fs.existsSync(path.join(data, 'key.next')))
+		assert.equal((await node.get('secretive')).text, 's3cret 0')
+		// Each new variable starts instances anew, and these read their secrets, while the key changes all the time.
+		let stopped = false
+		const rotating = (async () => {
+			let n = 0
+			for (; !stopped; n++) assert.equal(JSON.parse(await rotate('--json')).secrets, 1)
+			return n
+		})()
+		for (let i = 1; i <= 25; i++) {
+			assert.equal((await put('vars', 'GREETING', i)).status, 200)
+			assert.equal((await node.get('secretive')).text, `s3cret ${i}`)
+		}
+		stopped = true
+		assert.ok((await rotating) > 3)
+		const log = JSON.parse((await run(['audit', '--json', '--limit', '1000', '--node', socket], dir)).out).items
+		assert.deepEqual([...new Set(log.filter(c => c.kind === 'key-rotate').map(c => c.by))], ['socket'])
+		// The machine dies while it does that.
+		for (let i = 0; i < 4; i++) {
+			const dying = run(['node', 'rotate-key', '--node', socket], dir)
+			await new Promise(r => setTimeout(r, 5 + 12 * i))
+			node.kill()
+			await Promise.all([node.exited, dying])
+			node = await startNode({ config: { data } })
+			assert.equal((await node.get('secretive')).text, 's3cret 25')
+		}
+		// The backup from before belongs to the key from before.
+		await node.stop()
+		fs.writeFileSync(path.join(dir, 'old.key'), first, { mode: 0o600 })
+		assert.equal((await run(['node', 'restore', backup, 'again', '--key', 'old.key'], dir)).status, 0)
+		node = await startNode({ config: { data: path.join(dir, 'again') } })
+		assert.equal((await node.get('secretive')).text, 's3cret 0')
+		assert.equal((await run(['node', 'rotate-key', 'x'], dir)).status, 2)
+	} finally {
+		await node.stop()
+		fs.rmSync(dir, { recursive: true })
+	}
+})
+
 test('restore refuses what is no backup, and a folder that is in use; nothing is left behind', async () => {
 	const dir = tempDir('er-backup-')
 	fs.mkdirSync(path.join(dir, 'nothing'))

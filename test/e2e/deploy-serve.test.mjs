@@ -87,6 +87,57 @@ test('a split gives each client one version, and both their share', async () => 
 	}
 })
 
+test('a changed split replaces no instance: versions keep what they have in memory; a changed variable starts them anew', async () => {
+	const node = await startStore({ config: { threads: 1 } })
+	// Each instance counts its requests.
+	const counts = v => `let n = 0; this.__er_module = { default: { fetch: (request, env) => new Response("${v} " + ++n + " " + env.V) } }`
+	const put = value => node.ok('PUT', '/v1/routines/shop/environments/production/vars/V', { value })
+	const split = (a, b) => node.split('shop', [{ version: 1, percent: a }, { version: 2, percent: b }])
+	const clients = Array.from({ length: 60 }, (_, i) => `127.0.1.${1 + i}`)
+	const highest = { 1: 0, 2: 0 }
+	/** Asks as all clients: how many got which version; no instance begins at 1 again unless it is said. */
+	const ask = async ({ anew = [], value }) => {
+		const got = { 1: 0, 2: 0 }
+		for (const v of anew) highest[v] = 0
+		for (const localAddress of clients) {
+			const [v, n, seen] = (await request({ host: '127.0.0.1', port: node.port, localAddress }, '/', { host: 'shop.localhost' })).text.split(' ')
+			assert.equal(Number(n), highest[v] + 1, `the counter of version ${v}`)
+			assert.equal(seen, String(value))
+			highest[v]++
+			got[v]++
+		}
+		return got
+	}
+	try {
+		await node.deploy('shop', counts(1))
+		await put('a')
+		assert.equal((await ask({ anew: [1], value: 'a' }))[1], 60)
+		// A canary, which grows, and takes all.
+		await node.deploy('shop', counts(2), { percent: 20 })
+		const few = await ask({ anew: [2], value: 'a' })
+		assert.ok(few[1] > few[2] && few[2] > 0, JSON.stringify(few))
+		await split(50, 50)
+		await ask({ value: 'a' })
+		await split(10, 90)
+		const most = await ask({ value: 'a' })
+		assert.ok(most[2] > most[1] && most[1] > 0, JSON.stringify(most))
+		await node.ok('PUT', '/v1/routines/shop/environments/production', { version: 2, guard: { watch_s: 60 } })
+		assert.equal((await ask({ value: 'a' }))[2], 60)
+		await put('a') // which it is already
+		await ask({ value: 'a' })
+		await put('b')
+		await ask({ anew: [2], value: 'b' })
+		// Back with new variables: an instance of version 1 that would still have the old ones must not come back.
+		await node.ok('POST', '/v1/routines/shop/rollback', { version: 1 })
+		await ask({ anew: [1], value: 'b' })
+		await node.ok('PUT', '/v1/routines/shop/environments/production/secrets/S', { value: 'secret' })
+		await ask({ anew: [1], value: 'b' })
+	} finally {
+		await node.stop()
+		node.forget()
+	}
+})
+
 test('what a version answers wrongly is counted for it, and a new deployment begins anew', async () => {
 	const node = await startStore()
 	try {

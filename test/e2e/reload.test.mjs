@@ -4,9 +4,11 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { spawnSync } from 'node:child_process'
+import { startStore } from './lib/deploy.mjs'
 import { startNode, writeConfig, er, tempDir } from './lib/node.mjs'
 import { bytesOf, request, sleep, until } from './lib/raw.mjs'
 import { probe } from './lib/stats.mjs'
+import { tool } from './lib/tool.mjs'
 
 const says = text => `addEventListener("fetch", e => e.respondWith(new Response(${JSON.stringify(text)})))`
 const slow = `addEventListener("fetch", e => e.respondWith(new Promise(r => setTimeout(() => r(new Response("slow")), 700))))`
@@ -151,4 +153,49 @@ test('mistakes in node.jsonc: each at its line and column, with what was expecte
 		assert.match(r.stderr, re, text)
 	}
 	fs.rmSync(dir, { recursive: true })
+})
+
+test('history in node.jsonc bounds what the store keeps, also after a HUP, and er audit says from where', async () => {
+	const node = await startStore({ config: { history: { changes: 20, deployments: 3 } } })
+	try {
+		const change = async (from, to) => {
+			for (let i = from; i < to; i++) await node.ok('PUT', '/v1/routines/shop/environments/production/vars/N', { value: i })
+		}
+		for (let i = 1; i <= 6; i++) await node.deploy('shop', says(`v${i}`))
+		assert.deepEqual((await node.ok('GET', '/v1/routines/shop/deployments')).items.map(d => d.versions[0].version), [6, 5, 4])
+		await node.ok('POST', '/v1/routines/shop/rollback')
+		assert.equal((await node.get('shop')).text, 'v5')
+		await change(0, 30)
+		const { sequence, first_sequence: first } = await node.ok('GET', '/v1')
+		assert.equal(first, sequence - 19)
+		const late = await node.api('GET', `/v1/audit?after=${first - 2}`)
+		assert.equal(late.status, 410)
+		assert.deepEqual([late.json.error.code, late.json.error.first_sequence], ['trimmed', first])
+		// The tool without --after asks for no more than there is; with it, it says what is the matter.
+		const audit = args => tool(args, { env: { ER_NODE: node.ready.socket } })
+		assert.deepEqual((await audit(['audit', '--limit', '1000', '--json'])).json.items.map(c => c.sequence), Array.from({ length: 20 }, (_, i) => first + i))
+		const told = await audit(['audit', '--after', '1'])
+		assert.equal(told.code, 1)
+		assert.match(told.err, new RegExp(`begins with ${first} now`))
+		// More from now on; what is gone stays gone.
+		const config = JSON.parse(fs.readFileSync(node.configFile, 'utf8'))
+		writeConfig(node.configFile, { ...config, history: { changes: 25 } })
+		node.signal('SIGHUP')
+		await node.logged(/reloaded/)
+		await change(30, 40)
+		assert.deepEqual(await node.ok('GET', '/v1').then(r => [r.sequence, r.first_sequence]), [sequence + 10, sequence + 10 - 24])
+		// What runs is still there after a new start.
+		await node.stop()
+		const again = await startStore({ data: node.data })
+		try {
+			assert.equal((await again.get('shop')).text, 'v5')
+			await again.ok('POST', '/v1/routines/shop/rollback')
+			assert.equal((await again.get('shop')).text, 'v4')
+		} finally {
+			await again.stop()
+		}
+	} finally {
+		node.kill()
+		node.forget()
+	}
 })

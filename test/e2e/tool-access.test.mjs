@@ -7,9 +7,9 @@ import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
 import { project } from './lib/desk.mjs'
-import { tempDir } from './lib/node.mjs'
+import { er, tempDir } from './lib/node.mjs'
 import * as raw from './lib/raw.mjs'
-import { atTerminal, startPlane, tool } from './lib/tool.mjs'
+import { atTerminal, programAtTerminal, startPlane, tool } from './lib/tool.mjs'
 
 const answer = text => `export default { fetch() { return new Response(${JSON.stringify(text)}) } }\n`
 let plane
@@ -217,9 +217,71 @@ test('completion knows every command and option of the tables', async () => {
 	for (const c of commands) assert.ok(lines[0].split(' ').includes(c), c)
 	assert.match(lines[1], /^list add rm --node=/)
 	assert.deepEqual(lines.slice(2), ['--canary=', '--position=', 'bulk'])
-	assert.match((await tool(['completion', 'zsh'])).out, /^#compdef er\n[\s\S]*'kv namespace add'\)/)
-	assert.match((await tool(['completion', 'fish'])).out, /complete -c er -n '__er_at "deploy"' -l canary -r -d /)
 	assert.equal((await tool(['completion', 'tcsh'])).code, 2)
+})
+
+/** Commands and options as the help says them: [[words, names]]. */
+async function tree(words = []) {
+	const { out } = await tool([...words, '--help'])
+	const subs = /^usage: .* COMMAND/m.test(out) ? [...out.matchAll(/^ {2}([a-z-]+) {2,}\S/gm)].map(m => m[1]) : []
+	const options = [...out.matchAll(/^ {2}(--[a-z0-9-]+)/gm)].map(m => m[1])
+	const below = []
+	for (const sub of subs) below.push(...(await tree([...words, sub])))
+	return [[words, subs, options], ...below]
+}
+
+const installed = shell => process.env.PATH.split(':').some(dir => fs.existsSync(path.join(dir, shell)))
+const without = shell => !installed(shell) && `${shell} is not installed (tools/deps.sh test)`
+const withEr = { PATH: `${path.dirname(er)}:${process.env.PATH}` }
+
+test('fish offers every command and option, where they belong', { skip: without('fish') }, async () => {
+	const all = await tree()
+	const lines = all.flatMap(([words]) => [['er', ...words, ''].join(' '), ['er', ...words, '--'].join(' ')])
+	const script = `er completion fish | source; or exit 9\n${lines.map(l => `echo "== ${l}"; complete -C "${l}"`).join('\n')}\n`
+	const { execFileSync } = await import('node:child_process')
+	const out = execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8', env: { ...process.env, ...withEr, HOME: tempDir() } })
+	const offered = new Map(out.split('== ').slice(1).map(part => [part.split('\n')[0], part.split('\n').slice(1).map(l => l.split('\t')[0]).filter(Boolean)]))
+	for (const [words, subs, options] of all) {
+		const [plain, dashes] = [['er', ...words, ''].join(' '), ['er', ...words, '--'].join(' ')].map(l => offered.get(l))
+		if (subs.length) assert.deepEqual(plain.sort(), subs.sort(), words.join(' '))
+		for (const o of options.filter(o => o !== '--version')) assert.ok(dashes.includes(o), `${words.join(' ')} ${o}: ${dashes}`)
+	}
+	assert.ok(all.length > 50)
+})
+
+test('zsh offers commands, then options, and a file where a value is to come', { skip: without('zsh') }, async () => {
+	const cwd = tempDir()
+	fs.writeFileSync(path.join(cwd, 'a-file.jsonc'), '{}')
+	const typed = async (line, re, not) => {
+		const shell = programAtTerminal(['zsh', '-f', '-i'], { cwd, env: { ...withEr, HOME: cwd, COLUMNS: '200' } })
+		shell.type("PROMPT='@ '; stty columns 200; autoload -U compinit; compinit -D -u; source <(er completion zsh); print REA''DY\n")
+		await shell.shows(/READY[\s\S]*@ .{0,20}$/)
+		const before = shell.out().length
+		shell.type(`${line}\t\t`)
+		await shell.shows(re)
+		const shown = shell.out().slice(before).replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r/g, '')
+		if (not) assert.doesNotMatch(shown, not, line)
+		assert.doesNotMatch(shown, /_er\b|_er_words|parse error|command not found/, line)
+		shell.child.kill('SIGKILL')
+		await shell.ended
+	}
+	await typed('er dep', /deploy +-- build, check[\s\S]*deployments +-- what ran/)
+	await typed('er kv namespace ', /add +-- make one[\s\S]*rm +-- delete/, /--node/)
+	await typed('er deploy --', /--dry-run +-- build[\s\S]*--node +-- the node: http/)
+	await typed('er deploy --env staging --no-', /--no-ask +--[\s\S]*--no-routes +-- leave the node's routes/)
+	await typed('er node check --con', /--config[\s\S]*=[\s\S]*a-file\.jsonc/)
+	await typed('er node check --config ', /a-file\.jsonc/)
+	await typed('er deploy ', /a-file\.jsonc/, /--canary/)
+	// As a file of $fpath it works the same.
+	fs.mkdirSync(path.join(cwd, 'functions'))
+	fs.writeFileSync(path.join(cwd, 'functions/_er'), (await tool(['completion', 'zsh'])).out)
+	const shell = programAtTerminal(['zsh', '-f', '-i'], { cwd, env: { ...withEr, HOME: cwd } })
+	shell.type("PROMPT='@ '; fpath=($PWD/functions $fpath); autoload -U compinit; compinit -D -u; print REA''DY\n")
+	await shell.shows(/READY[\s\S]*@ .{0,20}$/)
+	shell.type('er kv na\t')
+	await shell.shows(/namespace/)
+	shell.child.kill('SIGKILL')
+	await shell.ended
 })
 
 test('every command has a help that names its exit statuses', async () => {

@@ -28,7 +28,9 @@ static void start(void)
 {
 	er_err err;
 	snprintf(dir, sizeof dir, "%s/er-fuzz-store-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (mkdtemp(dir) == NULL || (store = er_store_open(&(er_store_options){.dir = dir, .versions_quota = 4}, &err)) == NULL)
+	if (mkdtemp(dir) == NULL ||
+	    (store = er_store_open(&(er_store_options){.dir = dir, .versions_quota = 4, .keep = {.changes = 9, .deployments = 2}},
+	                           &err)) == NULL)
 		abort();
 	atexit(clean_up);
 }
@@ -54,6 +56,12 @@ static er_slice word(er_slice *in)
 	return s;
 }
 
+static uint32_t number(er_slice *in)
+{
+	uint8_t b = byte(in);
+	return b < 200 ? b % 4 : ER_VERSION_ADDED;
+}
+
 static er_change change(er_slice *in, er_route_rule rules[3], er_slice routines[3])
 {
 	er_change c = {.kind = (er_change_kind)(byte(in) % (ER_CHANGE_KIND_COUNT_ + 1)), .env = (er_env)(byte(in) % 2)};
@@ -64,7 +72,7 @@ static er_change change(er_slice *in, er_route_rule rules[3], er_slice routines[
 	c.reason = word(in);
 	c.version = (er_version_data){.code = word(in), .source_map = word(in), .settings = word(in), .description = word(in)};
 	c.number = byte(in);
-	c.split = (er_split){.version = {byte(in) % 4, byte(in) % 4}, .percent = byte(in) % 102};
+	c.split = (er_split){.version = {number(in), number(in)}, .percent = byte(in) % 102};
 	c.guard = (er_guard){.on = byte(in) % 2, .error_percent = byte(in), .watch_s = byte(in)};
 	c.role = (er_role)(byte(in) % 4);
 	c.n_rules = byte(in) % 4;

@@ -53,7 +53,7 @@ static er_change deploy_of(const char *routine, er_env env)
 	                   .actor = ER_LIT("bench"),
 	                   .routine = er_slice_cstr(routine),
 	                   .env = env,
-	                   .split = {.percent = 100},
+	                   .split = {.version = {ER_VERSION_ADDED}, .percent = 100},
 	                   .reason = ER_LIT("deploy")};
 }
 

@@ -41,6 +41,7 @@ typedef struct harness {
 	er_version_counters counters[2];
 	er_tail_want want;
 	char probed_env[256], probed_name[64];
+	unsigned disk_left; /* the write with this number fails; 0: none does */
 	/* the last answer */
 	int status;
 	bool answered;
@@ -182,12 +183,21 @@ static const er_control_ops fake_ops = {.activate = fake_activate,
                                         .file_routines = fake_file_routines,
                                         .tail = fake_tail};
 
+/* ---- a disk that fills up ---- */
+
+static inline bool fake_disk(void *ctx, const char *what)
+{
+	harness *h = ctx;
+	(void)what;
+	return h->disk_left == 0 || --h->disk_left > 0;
+}
+
 /* ---- beginning and end ---- */
 
 static inline void harness_start(harness *h)
 {
 	er_err err = {0};
-	er_store_options so = {.dir = h->dir};
+	er_store_options so = {.dir = h->dir, .fault = fake_disk, .fault_ctx = h};
 	h->store = er_store_open(&so, &err);
 	if (h->store == NULL)
 		fail_msg("store: %s", err.text);

@@ -142,6 +142,10 @@ static inline void harness_dump(er_store *s, er_buf *out)
 	for (size_t i = 0; i < n; i++)
 		er_buf_printf(out, "current %.*s %s %u:%u/%u id %llu\n", ER_FMT(d[i].routine), er_env_name(d[i].env),
 		              d[i].split.version[0], d[i].split.percent, d[i].split.version[1], (unsigned long long)d[i].id);
+	assert_true(er_store_history(s, &a, (er_slice){0}, 0, 1000000, &d, &n, &err));
+	for (size_t i = 0; i < n; i++)
+		er_buf_printf(out, "deployment %llu %.*s %s %u:%u/%u\n", (unsigned long long)d[i].id, ER_FMT(d[i].routine),
+		              er_env_name(d[i].env), d[i].split.version[0], d[i].split.percent, d[i].split.version[1]);
 	for (int e = 0; e < ER_ENV_COUNT_; e++) {
 		er_route_rule *r;
 		assert_true(er_store_routes(s, &a, (er_env)e, &r, &n, &err));

@@ -6,6 +6,9 @@
 #include "store/schema.h"
 #include "store_harness.h"
 
+/* So little is kept that trimming is part of nearly every step. */
+#define WORK_KEEP .keep = {.changes = 25, .deployments = 3}
+
 static inline const char *work_routine(unsigned i)
 {
 	static const char *const names[] = {"shop", "blog", "auth"};
@@ -48,7 +51,7 @@ static inline bool work_deploy(er_store *s, unsigned i, er_env env, er_err *err)
 		rules[k] = (er_route_rule){er_slice_cstr(patterns[k]), er_slice_cstr(work_routine(i))};
 	}
 	er_change c[] = {change_version(work_routine(i), code),
-	                 change_deploy(work_routine(i), env, 0, 0, 100),
+	                 change_deploy(work_routine(i), env, ER_VERSION_ADDED, 0, 100),
 	                 {.kind = ER_CHANGE_ROUTES, .env = env, .rules = rules, .n_rules = n}};
 	bool good = er_store_apply(s, c, 3, NULL, err);
 	er_free(code);
@@ -81,9 +84,11 @@ static inline bool work_split(er_store *s, unsigned i, er_err *err)
 	uint32_t newest = work_newest(s, work_routine(i), &n);
 	if (newest == 0)
 		return work_deploy(s, i, ER_ENV_STAGING, err);
+	/* The new version in either place: as the canary it is the second. */
 	char *code = work_code(i);
 	er_change c[] = {change_version(work_routine(i), code),
-	                 change_deploy(work_routine(i), ER_ENV_PRODUCTION, 0, newest, 1 + i % 99)};
+	                 i % 2 ? change_deploy(work_routine(i), ER_ENV_PRODUCTION, newest, ER_VERSION_ADDED, 1 + i % 99)
+	                       : change_deploy(work_routine(i), ER_ENV_PRODUCTION, ER_VERSION_ADDED, newest, 1 + i % 99)};
 	bool good = er_store_apply(s, c, 2, NULL, err);
 	er_free(code);
 	return good;
@@ -162,7 +167,7 @@ static inline work_states work_expect(unsigned steps)
 	work_states w = {.steps = steps, .after = er_zalloc((steps + 1) * sizeof(er_buf))};
 	char *dir = harness_dir();
 	er_err err;
-	er_store *s = harness_open_dir(dir);
+	er_store *s = harness_open(&(er_store_options){.dir = dir, WORK_KEEP});
 	harness_dump(s, &w.after[0]);
 	for (unsigned i = 0; i < steps; i++) {
 		if (!work_step(s, i, &err))

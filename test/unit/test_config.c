@@ -68,7 +68,7 @@ static void everything_is_read(void **state)
 	    "\"http://10.0.0.5:8080\",\n"
 	    "  \"sandbox\": {\"minLevel\": \"no-userns\", \"pool\": 7, \"poolHardened\": 2, \"maxInstances\": 50},\n"
 	    "  \"limits\": {\"requests\": 0, \"body\": 5000000000, \"drainMs\": 5},\n"
-	    "  \"routineLimits\": {\"cpuMs\": 200},\n"
+	    "  \"routineLimits\": {\"cpuMs\": 200}, \"history\": {\"changes\": 500, \"deployments\": 0},\n"
 	    "  \"accessLog\": \"-\", \"log\": \"json\",\n"
 	    "  \"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"cpuMs\": 100, \"memoryMb\": 64, \"responseMs\": "
 	    "5000},\n"
@@ -89,6 +89,8 @@ static void everything_is_read(void **state)
 	assert_int_equal(c->max_instances, 50);
 	assert_int_equal(c->limits.requests, 0);
 	assert_true(c->limits.body == 5000000000U);
+	assert_int_equal(c->keep.changes, 500);
+	assert_int_equal(c->keep.deployments, 0);
 	assert_string_equal(c->access_log, "-");
 	assert_true(c->log_json);
 	assert_int_equal(c->n_file, 1);

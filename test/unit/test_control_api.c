@@ -280,6 +280,57 @@ static void the_node_is_asked(void **state)
 	expect_number(h, "next", 1);
 }
 
+static void secrets_get_a_new_key(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 1);
+	good(h, "PUT", SHOP "/environments/production/secrets/KEY", "{\"value\":\"s3cret\"}", 200);
+	good(h, "POST", "/v1/rotate-key", NULL, 200);
+	expect_number(h, "secrets", 1);
+	expect_number(h, "sequence", 3);
+	good(h, "GET", "/v1/audit?after=2", NULL, 200);
+	expect_text(h, "items.0.kind", "key-rotate");
+	expect_text(h, "items.0.by", "socket");
+	expect_number(h, "items.0.data.secrets", 1);
+	/* While another process takes over, the key stays what that one has read. */
+	er_control_pause(h->control, true);
+	refused(h, "POST", "/v1/rotate-key", NULL, 503, "unavailable", NULL);
+	er_control_pause(h->control, false);
+	er_piece env;
+	er_err err = {0};
+	assert_true(er_store_env(h->store, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &err));
+	assert_true(er_slice_eq(er_piece_slice(env), ER_LIT("{\"KEY\":\"s3cret\"}")));
+	er_piece_drop(&env);
+}
+
+static void who_follows_a_trimmed_log_is_told(void **state)
+{
+	harness *h = *state;
+	char body[32];
+	good(h, "GET", "/v1", NULL, 200);
+	expect_number(h, "first_sequence", 1);
+	make_versions(h, "shop", 1);
+	er_store_keep(h->store, &(er_retention){.changes = 5});
+	for (int i = 0; i < 12; i++) {
+		snprintf(body, sizeof body, "{\"value\":%d}", i);
+		good(h, "PUT", SHOP "/environments/production/vars/N", body, 200);
+	}
+	good(h, "GET", "/v1", NULL, 200);
+	expect_number(h, "sequence", 13);
+	expect_number(h, "first_sequence", 9);
+	const char *const late[] = {"/v1/audit?after=0", "/v1/audit?after=7"};
+	for (size_t i = 0; i < 2; i++) {
+		refused(h, "GET", late[i], NULL, 410, "trimmed", NULL);
+		expect_number(h, "error.first_sequence", 9);
+	}
+	good(h, "GET", "/v1/audit?after=8", NULL, 200);
+	expect_number(h, "items.0.sequence", 9);
+	good(h, "GET", "/v1/audit?after=13", NULL, 200);
+	expect_absent(h, "items.0");
+	good(h, "GET", "/v1/audit", NULL, 200);
+	expect_number(h, "items.0.sequence", 9);
+}
+
 static void a_backup_outlives_a_stop(void **state)
 {
 	harness *h = *state;
@@ -340,7 +391,7 @@ static void roles_are_kept(void **state)
 	    {"PUT", PROD, "{\"version\":1}", 1},  {"PUT", PROD "/vars/A", "{\"value\":1}", 1},
 	    {"PUT", "/v1/kv/s/values/a", "x", 1}, {"PUT", "/v1/routes", "{\"rules\":[]}", 1},
 	    {"GET", "/v1/tokens", NULL, 2},       {"GET", "/v1/audit", NULL, 2},
-	    {"POST", "/v1/reload", NULL, 2},
+	    {"POST", "/v1/reload", NULL, 2},      {"POST", "/v1/rotate-key", NULL, 2},
 	};
 	const char *tokens[] = {reader, deployer, admin};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -475,6 +526,8 @@ int main(void)
 	    T(kv_in_bulk),
 	    T(large_exports_wait_for_their_reader),
 	    T(the_node_is_asked),
+	    T(secrets_get_a_new_key),
+	    T(who_follows_a_trimmed_log_is_told),
 	    T(a_backup_outlives_a_stop),
 	    T(strangers_learn_nothing),
 	    T(failures_are_counted_by_address),

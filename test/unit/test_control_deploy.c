@@ -180,6 +180,36 @@ static void rolling_back_walks_back(void **state)
 	assert_int_equal(runs(h, "shop", ER_ENV_PRODUCTION), 3);
 }
 
+/* 2 was bad and rolled back, then 3 is bad as well: 2 is not what ran before 3. */
+static void a_rollback_does_not_lead_to_what_was_rolled_back(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 3);
+	deploy(h, "shop", "production", 1);
+	deploy(h, "shop", "production", 2);
+	good(h, "POST", SHOP "/rollback", "", 200);
+	expect_number(h, "versions.0.version", 1);
+	deploy(h, "shop", "production", 3);
+	good(h, "POST", SHOP "/rollback", "", 200);
+	expect_number(h, "versions.0.version", 1);
+	ask(h, "POST", SHOP "/rollback", "");
+	expect_status(h, 409); /* 1 is where it begins */
+}
+
+static void a_rollback_does_not_lead_to_what_never_came_into_force(void **state)
+{
+	harness *h = *state;
+	make_versions(h, "shop", 3);
+	deploy(h, "shop", "production", 1);
+	h->activation_error = "out of descriptors";
+	ask(h, "PUT", SHOP "/environments/production", "{\"version\":2}");
+	expect_status(h, 503);
+	h->activation_error = NULL;
+	deploy(h, "shop", "production", 3);
+	good(h, "POST", SHOP "/rollback", "", 200);
+	expect_number(h, "versions.0.version", 1);
+}
+
 static void a_canary_shares_with_what_runs(void **state)
 {
 	harness *h = *state;
@@ -192,6 +222,35 @@ static void a_canary_shares_with_what_runs(void **state)
 	ask(h, "POST", SHOP "/deploy", "{\"code\":\"version 1\",\"percent\":25}");
 	expect_status(h, 200); /* the same code as an older version: a new one all the same, since it is not the newest */
 	expect_number(h, "version", 3);
+	deploy(h, "shop", "production", 3);
+	ask(h, "POST", SHOP "/deploy", "{\"code\":\"version 1\",\"percent\":25}");
+	expect_status(h, 409);
+	assert_non_null(strstr(h->text, "version 3"));
+	assert_non_null(strstr(h->text, "nothing to try"));
+}
+
+/* Whichever write fails, there is no version that nobody asked to keep. */
+static void a_canary_that_fails_leaves_no_version_behind(void **state)
+{
+	harness *h = *state;
+	unsigned failed = 0;
+	make_versions(h, "shop", 1);
+	deploy(h, "shop", "production", 1);
+	for (unsigned n = 1;; n++) {
+		h->disk_left = n;
+		ask(h, "POST", SHOP "/deploy", "{\"code\":\"new\",\"percent\":25}");
+		h->disk_left = 0;
+		if (h->status == 200)
+			break;
+		expect_status(h, 503);
+		failed++;
+		good(h, "GET", SHOP "/versions", NULL, 200);
+		expect_absent(h, "items.1");
+		assert_int_equal(runs(h, "shop", ER_ENV_PRODUCTION), 1);
+	}
+	assert_true(failed > 1);
+	good(h, "GET", SHOP "/environments/production", NULL, 200);
+	expect_number(h, "versions.1.version", 2);
 }
 
 static void a_failed_activation_is_taken_back(void **state)
@@ -399,10 +458,21 @@ static void the_picture_says_what_changed(void **state)
 	assert_true(er_control_snapshot(h->control, &h->arena, &after, &err));
 	assert_int_equal(after.routines[0].deployment, before.routines[0].deployment);
 	assert_true(after.routines[0].revision > before.routines[0].revision);
+	assert_true(after.routines[0].env_revision > before.routines[0].env_revision);
 	assert_int_equal(after.routines[1].revision, before.routines[1].revision);
+	/* a deployment is no change of variables */
 	deploy(h, "a", "production", 2);
 	assert_true(er_control_snapshot(h->control, &h->arena, &before, &err));
 	assert_true(before.routines[0].revision > after.routines[0].revision);
+	assert_int_equal(before.routines[0].env_revision, after.routines[0].env_revision);
+	/* nor is a variable that has the value already */
+	good(h, "PUT", "/v1/routines/a/environments/production/vars/V", "{\"value\":1}", 200);
+	deploy(h, "b", "staging", 1);
+	assert_true(er_control_snapshot(h->control, &h->arena, &before, &err));
+	good(h, "PUT", "/v1/routines/a/environments/production/vars/V", "{\"value\":1}", 200);
+	assert_true(er_control_snapshot(h->control, &h->arena, &after, &err));
+	assert_int_equal(before.routines[0].revision, after.routines[0].revision);
+	assert_int_equal(before.routines[0].env_revision, after.routines[0].env_revision);
 }
 
 int main(void)
@@ -415,7 +485,10 @@ int main(void)
 	    T(environments_are_pointers),
 	    T(pointers_are_checked),
 	    T(rolling_back_walks_back),
+	    T(a_rollback_does_not_lead_to_what_was_rolled_back),
+	    T(a_rollback_does_not_lead_to_what_never_came_into_force),
 	    T(a_canary_shares_with_what_runs),
+	    T(a_canary_that_fails_leaves_no_version_behind),
 	    T(a_failed_activation_is_taken_back),
 	    T(deploys_keep_their_order),
 	    T(a_rollback_waits_for_an_upload_before_it),

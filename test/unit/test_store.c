@@ -115,7 +115,7 @@ static void settings_and_source_map_make_a_version_too(void **state)
 static void a_version_row_says_it_all(void **state)
 {
 	fixture *f = *state;
-	er_change c[] = {change_version("shop", "code"), change_deploy("shop", ER_ENV_STAGING, 0, 0, 0),
+	er_change c[] = {change_version("shop", "code"), change_deploy("shop", ER_ENV_STAGING, ER_VERSION_ADDED, 0, 0),
 	                 change_version("shop", "code 2")};
 	c[0].version.source_map = ER_LIT("map");
 	er_applied done = apply_all(f->s, c, 3);
@@ -236,7 +236,7 @@ static void what_runs_cannot_be_deleted(void **state)
 static void deployments_point_and_remember(void **state)
 {
 	fixture *f = *state;
-	er_change both[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100)};
+	er_change both[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
 	er_applied first = apply_all(f->s, both, 2);
 	assert_int_equal(first.version, 1);
 	apply(f->s, change_version("shop", "2"));
@@ -268,6 +268,32 @@ static void deployments_point_and_remember(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* What runs keeps its place in the split: who is drawn stays drawn while the share grows. */
+static void a_canary_is_one_transaction(void **state)
+{
+	fixture *f = *state;
+	er_change first[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
+	apply_all(f->s, first, 2);
+	er_change canary[] = {change_version("shop", "2"), change_deploy("shop", ER_ENV_PRODUCTION, 1, ER_VERSION_ADDED, 90)};
+	er_applied both = apply_all(f->s, canary, 2);
+	assert_int_equal(both.version, 2);
+	er_deployment_row *d;
+	size_t n;
+	assert_true(er_store_current(f->s, &f->a, ER_LIT("shop"), &d, &n, &f->err));
+	assert_int_equal(d[0].split.version[0], 1);
+	assert_int_equal(d[0].split.version[1], 2);
+	assert_int_equal(d[0].split.percent, 90);
+	/* One that cannot be deployed leaves no version: neither the split nor the code is there. */
+	er_change bad[] = {change_version("shop", "3"), change_deploy("shop", ER_ENV_PRODUCTION, 9, ER_VERSION_ADDED, 90)};
+	apply_refused_all(f->s, bad, 2, ER_ERR_NO_ROUTE, "no version 9");
+	er_version_row *v;
+	assert_true(er_store_versions(f->s, &f->a, ER_LIT("shop"), &v, &n, &f->err));
+	assert_int_equal(n, 2);
+	/* What turns out to be the version it would share with. */
+	er_change same[] = {change_version("shop", "2"), change_deploy("shop", ER_ENV_PRODUCTION, 2, ER_VERSION_ADDED, 90)};
+	apply_refused_all(f->s, same, 2, ER_ERR_CONFLICT, "nothing to try");
+}
+
 static void a_deployment_that_makes_no_sense_is_refused(void **state)
 {
 	fixture *f = *state;
@@ -282,8 +308,13 @@ static void a_deployment_that_makes_no_sense_is_refused(void **state)
 	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 1, 0, 50), ER_ERR_INVALID, "second one");
 	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 1, 1, 50), ER_ERR_INVALID, "itself");
 	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100), ER_ERR_INVALID, "names a version");
-	er_change mixed[] = {change_version("other", "2"), change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100)};
-	apply_refused_all(f->s, mixed, 2, ER_ERR_INVALID, "names a version");
+	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100), ER_ERR_INVALID, "just added");
+	apply_refused(f->s, change_deploy("shop", ER_ENV_PRODUCTION, 1, ER_VERSION_ADDED, 50), ER_ERR_INVALID, "just added");
+	er_change mixed[] = {change_version("other", "2"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
+	apply_refused_all(f->s, mixed, 2, ER_ERR_INVALID, "just added");
+	er_change twice[] = {change_version("shop", "3"),
+	                     change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, ER_VERSION_ADDED, 50)};
+	apply_refused_all(f->s, twice, 2, ER_ERR_INVALID, "itself");
 	er_change guard = change_deploy("shop", ER_ENV_PRODUCTION, 1, 0, 100);
 	guard.guard = (er_guard){.on = true, .error_percent = 101, .watch_s = 1};
 	apply_refused(f->s, guard, ER_ERR_INVALID, "error_percent");
@@ -365,7 +396,7 @@ static void the_log_tells_every_change_and_no_secret(void **state)
 	token.n_routines = 1;
 	er_change c[] = {
 	    change_version("shop", "1"),
-	    change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100),
+	    change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100),
 	    change_named(ER_CHANGE_VAR_SET, "shop", "GREETING", "\"hello\""),
 	    change_named(ER_CHANGE_SECRET_SET, "shop", "PASSWORD", "correct horse"),
 	    token,
@@ -405,10 +436,153 @@ static void the_log_tells_every_change_and_no_secret(void **state)
 	assert_int_equal(l[0].sequence, 4);
 }
 
+/* ---- the past ---- */
+
+static uint64_t log_first(fixture *f)
+{
+	uint64_t first = 0;
+	assert_true(er_store_log_first(f->s, &first, &f->err));
+	return first;
+}
+
+static size_t log_length(fixture *f)
+{
+	er_log_row *l;
+	size_t n;
+	assert_true(er_store_log(f->s, &f->a, 0, 1000000, &l, &n, &f->err));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(l[i].sequence, er_store_sequence(f->s) - n + 1 + i);
+	return n;
+}
+
+static void set_variable(fixture *f, unsigned value)
+{
+	char text[16];
+	snprintf(text, sizeof text, "%u", value);
+	apply(f->s, change_named(ER_CHANGE_VAR_SET, "shop", "V", text));
+}
+
+static void the_log_does_not_grow_for_ever(void **state)
+{
+	fixture *f = *state;
+	assert_int_equal(log_first(f), 1);
+	er_store_keep(f->s, &(er_retention){.changes = 10});
+	apply(f->s, change_version("shop", "1"));
+	for (unsigned i = 0; i < 9; i++)
+		set_variable(f, i);
+	assert_int_equal(log_first(f), 1);
+	for (unsigned i = 100; i < 120; i++) {
+		set_variable(f, i);
+		assert_int_equal(log_length(f), 10);
+	}
+	assert_int_equal(log_first(f), 21);
+	assert_int_equal(er_store_sequence(f->s), 30); /* the numbers go on */
+	reopen(f);
+	assert_int_equal(log_first(f), 21);
+}
+
+/* After an update of a node that has been there for years, no deploy waits until all of it is gone. */
+static void a_long_past_is_trimmed_bit_by_bit(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, change_version("shop", "1"));
+	er_change c[2500];
+	for (size_t i = 0; i < 2500; i++)
+		c[i] = change_named(ER_CHANGE_VAR_SET, "shop", "V", i % 2 ? "1" : "2");
+	apply_all(f->s, c, 2500);
+	er_store_keep(f->s, &(er_retention){.changes = 5});
+	size_t before = log_length(f), changes = 0;
+	for (unsigned i = 10; log_length(f) > 5; i++, changes++) {
+		set_variable(f, i);
+		assert_true(log_length(f) + 1100 > before);
+		before = log_length(f);
+	}
+	assert_in_range(changes, 3, 5);
+}
+
+static size_t deployments_kept(fixture *f, uint64_t *oldest)
+{
+	er_deployment_row *d;
+	size_t n;
+	assert_true(er_store_history(f->s, &f->a, ER_LIT("shop"), 0, 1000, &d, &n, &f->err));
+	*oldest = n > 0 ? d[n - 1].id : 0;
+	return n;
+}
+
+static er_applied deploy_as(fixture *f, er_env env, uint32_t version, const char *reason)
+{
+	er_change c = change_deploy("shop", env, version, 0, 100);
+	c.reason = er_slice_cstr(reason);
+	return apply(f->s, c);
+}
+
+/* Where a rollback leads to; 0: nowhere. */
+static uint32_t before_now(fixture *f, er_env env)
+{
+	er_split split;
+	bool found;
+	assert_true(er_store_before(f->s, ER_LIT("shop"), env, &split, &found, &f->err));
+	return found ? split.version[0] : 0;
+}
+
+static void deployments_are_not_kept_for_ever(void **state)
+{
+	fixture *f = *state;
+	uint64_t oldest;
+	er_store_keep(f->s, &(er_retention){.deployments = 4});
+	for (unsigned i = 1; i <= 3; i++) {
+		char code[8];
+		snprintf(code, sizeof code, "%u", i);
+		apply(f->s, change_version("shop", code));
+	}
+	apply(f->s, change_version("other", "1"));
+	apply(f->s, change_deploy("other", ER_ENV_PRODUCTION, 1, 0, 100));
+	for (uint32_t i = 0; i < 30; i++)
+		deploy_as(f, ER_ENV_PRODUCTION, 1 + i % 3, "deploy");
+	assert_int_equal(deployments_kept(f, &oldest), 4);
+	assert_int_equal(before_now(f, ER_ENV_PRODUCTION), 2);
+	er_deployment_row *d;
+	size_t n;
+	assert_true(er_store_current(f->s, &f->a, (er_slice){0}, &d, &n, &f->err));
+	assert_int_equal(n, 2); /* the other routine's, too, however old it is */
+}
+
+/* Production is where it has been for a year, and staging is deployed all the time. */
+static void what_runs_and_where_a_rollback_leads_are_kept(void **state)
+{
+	fixture *f = *state;
+	uint64_t oldest;
+	er_store_keep(f->s, &(er_retention){.deployments = 3});
+	for (unsigned i = 1; i <= 4; i++) {
+		char code[8];
+		snprintf(code, sizeof code, "%u", i);
+		apply(f->s, change_version("shop", code));
+	}
+	deploy_as(f, ER_ENV_PRODUCTION, 1, "deploy");
+	uint64_t target = deploy_as(f, ER_ENV_PRODUCTION, 2, "deploy").deployment;
+	deploy_as(f, ER_ENV_PRODUCTION, 3, "deploy");
+	deploy_as(f, ER_ENV_PRODUCTION, 4, "deploy");
+	deploy_as(f, ER_ENV_PRODUCTION, 3, "rollback");
+	assert_int_equal(before_now(f, ER_ENV_PRODUCTION), 2);
+	for (uint32_t i = 0; i < 20; i++) {
+		deploy_as(f, ER_ENV_STAGING, 1 + i % 2, "deploy");
+		assert_int_equal(before_now(f, ER_ENV_PRODUCTION), 2);
+	}
+	/* 3 of staging, and of production: what runs, where it ran first, and what was before that */
+	assert_int_equal(deployments_kept(f, &oldest), 6);
+	assert_int_equal(oldest, target);
+	er_deployment_row *d;
+	size_t n;
+	assert_true(er_store_current(f->s, &f->a, ER_LIT("shop"), &d, &n, &f->err));
+	assert_int_equal(d[0].split.version[0], 3);
+	deploy_as(f, ER_ENV_PRODUCTION, 2, "rollback");
+	assert_int_equal(before_now(f, ER_ENV_STAGING), 1);
+}
+
 static void a_list_is_applied_whole_or_not_at_all(void **state)
 {
 	fixture *f = *state;
-	er_change c[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, 0, 0, 100),
+	er_change c[] = {change_version("shop", "1"), change_deploy("shop", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100),
 	                 change_named(ER_CHANGE_NAMESPACE_ADD, "", "sessions", ""),
 	                 change_named(ER_CHANGE_VAR_SET, "shop", "A", "not json")};
 	apply_refused_all(f->s, c, 4, ER_ERR_INVALID, "no JSON");
@@ -472,10 +646,15 @@ int main(void)
 	    T(the_quota_says_what_to_do_and_prune_does_it),
 	    T(what_runs_cannot_be_deleted),
 	    T(deployments_point_and_remember),
+	    T(a_canary_is_one_transaction),
 	    T(a_deployment_that_makes_no_sense_is_refused),
 	    T(names_are_checked),
 	    T(routes_keep_their_order),
 	    T(the_log_tells_every_change_and_no_secret),
+	    T(the_log_does_not_grow_for_ever),
+	    T(a_long_past_is_trimmed_bit_by_bit),
+	    T(deployments_are_not_kept_for_ever),
+	    T(what_runs_and_where_a_rollback_leads_are_kept),
 	    T(a_list_is_applied_whole_or_not_at_all),
 	    T(tokens_are_known_by_their_hash),
 	};

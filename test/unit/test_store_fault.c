@@ -32,7 +32,7 @@ static void arm(disk *d, unsigned long at)
 
 static er_store *open_on(const char *dir, disk *d, er_err *err)
 {
-	return er_store_open(&(er_store_options){.dir = dir, .fault = ask_disk, .fault_ctx = d}, err);
+	return er_store_open(&(er_store_options){.dir = dir, WORK_KEEP, .fault = ask_disk, .fault_ctx = d}, err);
 }
 
 static void is_a_sentence(const er_err *err)

@@ -20,7 +20,7 @@ typedef struct answers {
 static _Noreturn void live(const char *dir, unsigned from, int report)
 {
 	er_err err;
-	er_store *s = er_store_open(&(er_store_options){.dir = dir}, &err);
+	er_store *s = er_store_open(&(er_store_options){.dir = dir, WORK_KEEP}, &err);
 	if (s == NULL)
 		_exit(3);
 	for (unsigned i = from; i < STEPS; i++) {

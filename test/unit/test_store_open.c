@@ -397,7 +397,7 @@ static void *deploys(void *arg)
 	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
 		er_err err;
 		snprintf(text, sizeof text, "%u", ++d->done);
-		er_change c[] = {change_version("busy", text), change_deploy("busy", ER_ENV_PRODUCTION, 0, 0, 100)};
+		er_change c[] = {change_version("busy", text), change_deploy("busy", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
 		if (!er_store_apply(d->s, c, 2, NULL, &err))
 			er_panic(__FILE__, __LINE__, err.text);
 		er_kv_entry e = {.key = er_slice_cstr(text), .value = er_slice_cstr(text)};

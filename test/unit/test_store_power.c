@@ -17,7 +17,7 @@ static life live(const char *dir, unsigned from)
 {
 	life l = {.answered = from, .kv = -1};
 	er_err err;
-	er_store *s = er_store_open(&(er_store_options){.dir = dir}, &err);
+	er_store *s = er_store_open(&(er_store_options){.dir = dir, WORK_KEEP}, &err);
 	for (unsigned i = from; s != NULL && i < STEPS; i++) {
 		if (!work_step(s, i, &err))
 			break;

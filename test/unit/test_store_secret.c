@@ -1,10 +1,12 @@
 /* Secrets: what lies on the disk tells nothing, what was moved or opened with another key is noticed, and `env` is what a routine gets. */
-#include "store/crypt.h"
+#include "store/room.h"
 #include "store_harness.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 typedef struct fixture {
 	char *dir;
@@ -265,6 +267,285 @@ static void the_key_may_lie_elsewhere(void **state)
 	er_free(inside);
 }
 
+/* ---- a new key ---- */
+
+static unsigned rotate(fixture *f)
+{
+	uint64_t sequence = 0;
+	unsigned n = 0;
+	if (!er_store_rotate_key(f->s, ER_LIT("ann"), ER_LIT("192.0.2.1"), &sequence, &n, &f->err))
+		fail_msg("rotation: %s", f->err.text);
+	assert_int_equal(sequence, er_store_sequence(f->s));
+	return n;
+}
+
+static void rotation_refused(fixture *f, const char *because)
+{
+	uint64_t sequence = 0, before = er_store_sequence(f->s);
+	unsigned n = 0;
+	f->err = (er_err){0};
+	assert_false(er_store_rotate_key(f->s, ER_LIT("ann"), ER_LIT(""), &sequence, &n, &f->err));
+	if (strstr(f->err.text, because) == NULL)
+		fail_msg("\"%s\" instead of \"%s\"", f->err.text, because);
+	assert_int_equal(er_store_sequence(f->s), before);
+}
+
+static void read_key(fixture *f, const char *name, char key[80])
+{
+	char *path = er_printf("%s/%s", f->dir, name);
+	int fd = open(path, O_RDONLY);
+	memset(key, 0, 80);
+	if (fd >= 0) {
+		assert_int_equal(read(fd, key, 79), 65);
+		close(fd);
+	}
+	er_free(path);
+}
+
+static void some_secrets(fixture *f)
+{
+	er_change c[] = {
+	    set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "A", "x"),
+	    set(ER_CHANGE_VAR_SET, ER_ENV_PRODUCTION, "B", "1"),
+	    set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "C", ""),
+	    set(ER_CHANGE_SECRET_SET, ER_ENV_STAGING, "A", "z"),
+	    change_version("zoo", "x"),
+	    change_named(ER_CHANGE_SECRET_SET, "zoo", "K", "w"),
+	};
+	apply_all(f->s, c, 6);
+}
+
+static void secrets_are_all_there(fixture *f)
+{
+	env_is(f, ER_ENV_PRODUCTION, "{\"B\":1,\"A\":\"x\",\"C\":\"\"}");
+	env_is(f, ER_ENV_STAGING, "{\"A\":\"z\"}");
+	er_piece p;
+	assert_true(er_store_env(f->s, ER_LIT("zoo"), ER_ENV_PRODUCTION, &p, &f->err));
+	assert_true(er_slice_eq(er_piece_slice(p), ER_LIT("{\"K\":\"w\"}")));
+	er_piece_drop(&p);
+}
+
+static void a_new_key_opens_everything_and_the_old_one_nothing(void **state)
+{
+	fixture *f = *state;
+	char old[80], new[80];
+	some_secrets(f);
+	read_key(f, "key", old);
+	assert_int_equal(rotate(f), 4);
+	secrets_are_all_there(f);
+	read_key(f, "key", new);
+	assert_string_not_equal(old, new);
+	assert_int_equal(rotate(f), 4);
+	secrets_are_all_there(f);
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_STAGING, "A", "z"));
+	read_key(f, "key", new);
+	replace_key(f, new, 0600); /* opens the folder again */
+	secrets_are_all_there(f);
+	replace_key(f, old, 0600);
+	env_refused(f, "is not the one");
+	/* The log has it, with who did it. */
+	er_arena a;
+	er_log_row *l;
+	size_t n;
+	er_arena_init(&a);
+	assert_true(er_store_log(f->s, &a, er_store_sequence(f->s) - 2, 1, &l, &n, &f->err));
+	assert_int_equal(l[0].kind, ER_CHANGE_KEY_ROTATE);
+	assert_true(er_slice_eq(l[0].actor, ER_LIT("ann")) && er_slice_eq(l[0].data, ER_LIT("{\"secrets\":4}")));
+	er_arena_fini(&a);
+	apply_refused(f->s, (er_change){.kind = ER_CHANGE_KEY_ROTATE}, ER_ERR_INVALID, "by itself");
+}
+
+static void a_key_can_be_new_before_there_are_secrets(void **state)
+{
+	fixture *f = *state;
+	assert_int_equal(rotate(f), 0);
+	some_secrets(f);
+	assert_int_equal(rotate(f), 4);
+	secrets_are_all_there(f);
+}
+
+static void what_cannot_be_opened_is_not_lost_by_a_rotation(void **state)
+{
+	fixture *f = *state;
+	char old[80], now[80];
+	some_secrets(f);
+	execute(f, "UPDATE setting SET value = x'00' WHERE name = 'C'");
+	read_key(f, "key", old);
+	rotation_refused(f, "the secret C of \"shop\" (production) cannot be decrypted");
+	read_key(f, "key", now);
+	assert_string_equal(old, now);
+	apply(f->s, set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "C", ""));
+	assert_int_equal(rotate(f), 4);
+	secrets_are_all_there(f);
+	/* A key that is gone is not replaced by one that opens nothing. */
+	replace_key(f, NULL, 0);
+	rotation_refused(f, "put it back");
+}
+
+/* A key on a volume of its own: the new one would take the link's place, and the volume would keep the old one. */
+static void a_key_that_is_a_link_is_left_alone(void **state)
+{
+	fixture *f = *state;
+	some_secrets(f);
+	er_store_close(f->s);
+	char *cmd = er_printf("cd '%s' && mv key elsewhere && ln -s elsewhere key", f->dir);
+	assert_int_equal(system(cmd), 0); /* NOLINT(cert-env33-c) */
+	er_free(cmd);
+	f->s = harness_open_dir(f->dir);
+	secrets_are_all_there(f);
+	rotation_refused(f, "is a link");
+	secrets_are_all_there(f);
+}
+
+/* What a reader does that has its picture of the database from before a rotation: it is the only one that still has the old key. */
+static void a_reader_from_before_a_rotation_still_reads(void **state)
+{
+	fixture *f = *state;
+	some_secrets(f);
+	for (int warm = 0; warm < 2; warm++) {
+		if (!warm) { /* not even the process knows the key yet */
+			er_store_close(f->s);
+			f->s = harness_open_dir(f->dir);
+		}
+		er_db *db = er_pool_take(&f->s->readers, &f->err);
+		uint8_t key[ER_SEAL_KEY], plain[8];
+		assert_true(er_db_begin_read(db, &f->err));
+		er_query q = er_query_of(db, "SELECT value FROM setting WHERE routine = 'zoo' AND name = 'K'");
+		assert_true(er_query_row(&q));
+		assert_int_equal(rotate(f), 4);
+		assert_true(er_key_get(f->s, db, false, key, &f->err));
+		assert_true(er_unseal(key, ER_LIT("er secret 1 zoo production K"), er_col_bytes(&q, 0), plain));
+		assert_int_equal(plain[0], 'w');
+		assert_true(er_query_end(&q, &f->err));
+		er_db_rollback(db);
+		er_pool_give(&f->s->readers, db);
+		secrets_are_all_there(f);
+	}
+}
+
+/* ---- and an end at any point of it ---- */
+
+typedef struct trap {
+	unsigned left; /* the operation with this number is the last; 0: none is */
+	bool kills;
+} trap;
+
+static bool step_on(void *ctx, const char *what)
+{
+	trap *t = ctx;
+	(void)what;
+	if (t->left == 0 || --t->left > 0)
+		return true;
+	if (t->kills)
+		kill(getpid(), SIGKILL);
+	return false;
+}
+
+static void every_failing_write_leaves_readable_secrets(void **state)
+{
+	fixture *f = *state;
+	trap t = {0};
+	some_secrets(f);
+	er_store_close(f->s);
+	f->s = harness_open(&(er_store_options){.dir = f->dir, .fault = step_on, .fault_ctx = &t});
+	unsigned failed = 0, done = 0;
+	for (unsigned n = 1; done < 3; n++) {
+		uint64_t sequence;
+		unsigned secrets;
+		t.left = n;
+		bool good = er_store_rotate_key(f->s, ER_LIT("ann"), ER_LIT(""), &sequence, &secrets, &f->err);
+		failed += !good;
+		done += good && t.left > 0; /* nothing failed any more */
+		t.left = 0;
+		secrets_are_all_there(f);
+		if (n % 3 == 0) {
+			er_store_close(f->s);
+			f->s = harness_open(&(er_store_options){.dir = f->dir, .fault = step_on, .fault_ctx = &t});
+			secrets_are_all_there(f);
+		}
+	}
+	assert_true(failed > 5);
+}
+
+static _Noreturn void rotate_and_die(const char *dir, trap *t, unsigned at)
+{
+	er_err err;
+	er_store *s = er_store_open(&(er_store_options){.dir = dir, .fault = step_on, .fault_ctx = t}, &err);
+	uint64_t sequence;
+	unsigned secrets;
+	if (s == NULL)
+		_exit(3);
+	t->left = at;
+	bool good = er_store_rotate_key(s, ER_LIT("ann"), ER_LIT(""), &sequence, &secrets, &err);
+	_exit(good ? 0 : 4);
+}
+
+/* The process ends before each write, fsync and rename of a rotation in turn. */
+static void kill_9_at_every_step_leaves_readable_secrets(void **state)
+{
+	fixture *f = *state;
+	unsigned killed = 0, renamed_later = 0;
+	char before[80], after[80], next[80];
+	trap t = {.kills = true};
+	some_secrets(f);
+	for (unsigned at = 1;; at++) {
+		int status;
+		read_key(f, "key", before);
+		er_store_close(f->s);
+		pid_t pid = fork();
+		if (pid == 0)
+			rotate_and_die(f->dir, &t, at);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+		killed += WIFSIGNALED(status);
+		read_key(f, "key", after);
+		f->s = harness_open_dir(f->dir);
+		secrets_are_all_there(f);
+		/* Killed between commit and rename: the start made good for it. */
+		read_key(f, "key", next);
+		renamed_later += strcmp(after, next) != 0;
+		if (!WIFSIGNALED(status)) {
+			assert_string_not_equal(before, after);
+			break;
+		}
+	}
+	print_message("killed at %u steps, %u of them between commit and rename\n", killed, renamed_later);
+	assert_true(killed > 5);
+	assert_true(renamed_later > 0);
+	assert_int_equal(rotate(f), 4);
+	secrets_are_all_there(f);
+}
+
+static _Noreturn void rotate_for_ever(const char *dir)
+{
+	er_err err;
+	er_store *s = er_store_open(&(er_store_options){.dir = dir}, &err);
+	uint64_t sequence;
+	unsigned secrets;
+	while (s != NULL && er_store_rotate_key(s, ER_LIT("ann"), ER_LIT(""), &sequence, &secrets, &err))
+		;
+	_exit(3);
+}
+
+static void kill_9_at_any_moment_leaves_readable_secrets(void **state)
+{
+	fixture *f = *state;
+	some_secrets(f);
+	for (unsigned i = 0; i < 40; i++) {
+		int status;
+		er_store_close(f->s);
+		pid_t pid = fork();
+		if (pid == 0)
+			rotate_for_ever(f->dir);
+		usleep(3000 + i * 7919 % 20000);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		f->s = harness_open_dir(f->dir);
+		secrets_are_all_there(f);
+	}
+}
+
 /* NIST's GCM test case 16: our use of the cipher is the standard's. */
 static void the_cipher_is_the_standards(void **state)
 {
@@ -320,6 +601,14 @@ int main(void)
 	    T(the_key_is_missed_and_a_wrong_one_is_known),
 	    T(who_has_lost_the_key_begins_anew_without_secrets),
 	    T(the_key_may_lie_elsewhere),
+	    T(a_new_key_opens_everything_and_the_old_one_nothing),
+	    T(a_key_can_be_new_before_there_are_secrets),
+	    T(what_cannot_be_opened_is_not_lost_by_a_rotation),
+	    T(a_key_that_is_a_link_is_left_alone),
+	    T(a_reader_from_before_a_rotation_still_reads),
+	    T(every_failing_write_leaves_readable_secrets),
+	    T(kill_9_at_every_step_leaves_readable_secrets),
+	    T(kill_9_at_any_moment_leaves_readable_secrets),
 	    cmocka_unit_test(the_cipher_is_the_standards),
 	    cmocka_unit_test(a_wiped_chunk_is_wiped),
 	};

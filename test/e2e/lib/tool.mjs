@@ -50,8 +50,12 @@ export function going(args, { cwd, env } = {}) {
 }
 
 /** The same at a terminal of its own (util-linux's script): what is typed with type() is echoed unless the program asks otherwise. */
-export function atTerminal(args, { cwd, env } = {}) {
-	const quoted = [er, ...args].map(a => `'${a.replaceAll("'", "'\\''")}'`).join(' ')
+export function atTerminal(args, options) {
+	return programAtTerminal([er, ...args], options)
+}
+
+export function programAtTerminal(words, { cwd, env } = {}) {
+	const quoted = words.map(a => `'${a.replaceAll("'", "'\\''")}'`).join(' ')
 	const child = track(spawn('script', ['-qec', quoted, '/dev/null'], { cwd, env: { ...clean(), TERM: 'xterm', ...env }, stdio: ['pipe', 'pipe', 'pipe'] }))
 	let out = ''
 	child.stdout.setEncoding('utf8').on('data', d => (out += d))
