@@ -26,9 +26,9 @@ void er_sched_slice(uint32_t us)
 	(void)syscall(SYS_sched_setattr, 0, &a, 0);
 }
 
-static void set_threads(pid_t pid, const attributes *a)
+static void set_threads(pid_t pid, const attributes *first, const attributes *others)
 {
-	attributes copy = *a;
+	attributes copy = *first;
 	(void)syscall(SYS_sched_setattr, pid, &copy, 0);
 	if (pid == 0)
 		return;
@@ -39,7 +39,7 @@ static void set_threads(pid_t pid, const attributes *a)
 		return;
 	for (const struct dirent *d; (d = readdir(tasks)) != NULL;) {
 		long tid = strtol(d->d_name, NULL, 10);
-		copy = *a;
+		copy = *others;
 		if (tid > 0 && tid != pid)
 			(void)syscall(SYS_sched_setattr, (pid_t)tid, &copy, 0);
 	}
@@ -48,11 +48,13 @@ static void set_threads(pid_t pid, const attributes *a)
 
 void er_sched_background(pid_t pid)
 {
-	set_threads(pid, &(attributes){.size = sizeof(attributes), .policy = SCHED_IDLE});
+	const attributes idle = {.size = sizeof idle, .policy = SCHED_IDLE};
+	set_threads(pid, &idle, &idle);
 }
 
-void er_sched_foreground(pid_t pid, int nice, uint32_t slice_us)
+void er_sched_foreground(pid_t pid, int nice, int helpers_nice, uint32_t slice_us)
 {
-	set_threads(pid,
-	            &(attributes){.size = sizeof(attributes), .policy = SCHED_OTHER, .nice = nice, .runtime = slice_us * 1000ULL});
+	attributes a = {.size = sizeof a, .policy = SCHED_OTHER, .nice = nice, .runtime = slice_us * 1000ULL}, helper = a;
+	helper.nice = helpers_nice;
+	set_threads(pid, &a, &helper);
 }

@@ -12,8 +12,9 @@ enum { ER_SLICE_US = 200 };
 /* The calling thread. A kernel that does not know it changes nothing. */
 void er_sched_slice(uint32_t us);
 /* Every thread of a process (0: the calling thread only): in the background (SCHED_IDLE: whoever wakes up takes the core from it at once, whatever its slice; needs no
- * privilege), or ordinary again with that niceness and slice (needs CAP_SYS_NICE). Nothing happens for a process that is gone. */
+ * privilege), or ordinary again with that niceness and slice, its first thread with one and the others with another (needs CAP_SYS_NICE). Nothing
+ * happens for a process that is gone. */
 void er_sched_background(pid_t pid);
-void er_sched_foreground(pid_t pid, int nice, uint32_t slice_us);
+void er_sched_foreground(pid_t pid, int nice, int helpers_nice, uint32_t slice_us);
 
 #endif

@@ -133,7 +133,7 @@ void er_instance_give_box(er_instance *in, er_box *box)
 	in->box = box;
 	in->state = INSTANCE_LOADING;
 	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = er_box_cpu_us(box);
-	in->busy_since_us = in->idle_since_us = er_clock_mono_us();
+	in->born_us = in->busy_since_us = in->idle_since_us = er_clock_mono_us();
 	in->memory_base_kb = er_box_anonymous_kb(box);
 	in->cpu_allowed_us = in->routine->limits.load_cpu_us + (uint64_t)in->n_calls * in->routine->limits.cpu_us;
 	er_box_activate(box);
@@ -432,7 +432,8 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 		in->cpu_base_us = in->cpu_busy_us = cpu;
 		return;
 	}
-	if (!in->heard && cpu > in->cpu_base_us + PULSE_US)
+	bool young = now_us - in->born_us < YOUNG_US;
+	if ((young && cpu > in->cpu_tick_us) || (!in->heard && cpu > in->cpu_base_us + PULSE_US))
 		er_pulse_ask(in->host->config.pulse, PULSE_TICK_US);
 	er_box_demote(in->box,
 	              er_service_suspect(in->service, now_us) || (!in->heard && cpu > in->cpu_base_us + HOG_US) || heavy(in, cpu));

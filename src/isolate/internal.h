@@ -29,11 +29,13 @@ typedef struct er_service er_service;
 typedef struct er_reading er_reading; /* load.c */
 
 enum {
-	ER_BOX_NICE = 2,        /* as the spawner starts them */
-	ER_BOX_NICE_SMALL = 10, /* a sixth of an ordinary one's share */
-	BACKGROUND_MS = 250,    /* where the others leave it nothing */
-	HOG_US = 2000,          /* of CPU within a tick, without a word */
-	HEAVY_US = 10000,       /* of CPU that a request has used, on average */
+	ER_BOX_NICE = 2,          /* as the spawner starts them */
+	ER_BOX_NICE_SMALL = 10,   /* a sixth of an ordinary one's share */
+	ER_BOX_NICE_HELPERS = 12, /* of its compilers, as they set it themselves */
+	YOUNG_US = 1000000,       /* an instance whose code the compilers are at */
+	BACKGROUND_MS = 250,      /* where the others leave it nothing */
+	HOG_US = 2000,            /* of CPU within a tick, without a word */
+	HEAVY_US = 10000,         /* of CPU that a request has used, on average */
 	PULSE_US = 500, /* likewise: cores' turns are kept short (base/pulse.h) for PULSE_TICK_US, and while a sandbox starts */
 	PULSE_TICK_US = 15000,
 	PULSE_START_US = 60000,
@@ -163,6 +165,7 @@ struct er_instance {
 	bool heard;              /* a frame came since the last tick */
 	uint64_t cpu_base_us;    /* the process's CPU clock when it was last heard */
 	uint64_t cpu_idle_us;    /* the same when it became idle */
+	uint64_t born_us;        /* when it got its sandbox */
 	uint64_t cpu_tick_us;    /* at the last tick */
 	uint64_t cpu_busy_us;    /* the same when its first call came */
 	uint64_t cpu_allowed_us; /* sum of the limits of the calls since then */

@@ -1,5 +1,7 @@
 #include "sandbox/lockdown_internal.h"
 
+#include "sandbox/helpers.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -42,7 +44,6 @@ static const struct {
     {SCMP_SYS(sched_setscheduler), EPERM},
     {SCMP_SYS(sched_setparam), EPERM},
     {SCMP_SYS(sched_setattr), EPERM},
-    {SCMP_SYS(setpriority), EPERM},
     /* Tell about the machine and its other tenants. */
     {SCMP_SYS(sysinfo), EPERM},
     {SCMP_SYS(mincore), EPERM},
@@ -131,6 +132,17 @@ static int add_memory(scmp_filter_ctx f)
 	return rc;
 }
 
+/* A helper thread lowers its own priority; every other wish is refused. */
+static int add_priority(scmp_filter_ctx f)
+{
+	static const unsigned long long only[] = {PRIO_PROCESS, 0, ER_HELPER_NICE};
+	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 3, SCMP_CMP(0, SCMP_CMP_EQ, only[0]),
+	                          SCMP_CMP(1, SCMP_CMP_EQ, only[1]), SCMP_CMP(2, SCMP_CMP_EQ, only[2]));
+	for (unsigned i = 0; rc == 0 && i < 3; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setpriority), 1, SCMP_CMP(i, SCMP_CMP_NE, only[i]));
+	return rc;
+}
+
 static int add_threads(scmp_filter_ctx f)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_CMP(0, SCMP_CMP_EQ, PTHREAD_FLAGS));
@@ -158,6 +170,8 @@ bool er_lockdown_seccomp(const er_lockdown *l, er_err *err)
 		rc = er_lockdown_sanitized() ? add_sanitizer(f) : add_memory(f);
 	if (rc == 0)
 		rc = add_threads(f);
+	if (rc == 0)
+		rc = add_priority(f);
 	if (rc == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);

@@ -83,6 +83,12 @@ function checkPlace(pid) {
 	assert.equal(read(`/proc/${pid}/net/route`).trim().split('\n').length, 1, 'no route')
 }
 
+/** The engine's compilers must not hold up a gateway: they lower their own priority. */
+function checkHelpers(pid) {
+	for (const tid of fs.readdirSync(`/proc/${pid}/task`).filter(t => t !== String(pid)))
+		assert.equal(read(`/proc/${pid}/task/${tid}/stat`).replace(/^.*\) /, '').split(' ')[16], '12', `thread ${tid}'s niceness`)
+}
+
 const allowedUid = pid => Number(proc.status(pid).Uid.split(/\s+/)[0])
 
 for (const profile of ['standard', 'hardened']) {
@@ -101,6 +107,7 @@ for (const profile of ['standard', 'hardened']) {
 			}, { what: 'sandboxes' })
 			for (const pid of pids) {
 				checkThreads(pid)
+				checkHelpers(pid)
 				assert.match(read(`/proc/${pid}/limits`), /^Max core file size\s+0\s+0/m)
 				if (!root) continue // the process is non-dumpable: only root may look further
 				checkDescriptors(pid)

@@ -86,7 +86,7 @@ static void test_a_process_goes_to_the_background_and_comes_back(void **state)
 			pause();
 	er_sched_background(pid);
 	assert_int_equal(sched_getscheduler(pid), SCHED_IDLE);
-	er_sched_foreground(pid, 3, ER_SLICE_US);
+	er_sched_foreground(pid, 3, 12, ER_SLICE_US);
 	assert_int_equal(sched_getscheduler(pid), SCHED_OTHER);
 	assert_int_equal(getpriority(PRIO_PROCESS, (id_t)pid), 3);
 	kill(pid, SIGKILL);
