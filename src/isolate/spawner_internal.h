@@ -68,8 +68,6 @@ typedef struct er_spawned {
 	int boot; /* read end of the sandbox's standard error until it is locked down; owned by the caller */
 } er_spawned;
 
-/* The spawner, where it may, moves into namespaces in which there is nothing; its children are born there. Before the probe. */
-void er_spawn_leave_namespaces(er_spawn_context *ctx);
 /* Tries what this machine allows, best first, and fills ctx->plan. Never fails: the least is ER_LEVEL_SECCOMP_ONLY. */
 void er_spawn_probe(er_spawn_context *ctx);
 /* Starts one sandbox. On failure `text` says which step and what to do about it. */

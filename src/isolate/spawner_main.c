@@ -276,7 +276,6 @@ static bool prepare(spawner *s, pid_t node)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	er_spawn_leave_namespaces(&s->ctx);
 	s->ctx.null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	s->ctx.exe = open(s->ctx.config->sandbox_path, O_PATH | O_CLOEXEC);
 	s->ctx.self = (int)syscall(SYS_pidfd_open, getpid(), 0);

@@ -256,11 +256,6 @@ static const char *namespace_hint(void)
 	       "CAP_SYS_ADMIN)";
 }
 
-void er_spawn_leave_namespaces(er_spawn_context *ctx)
-{
-	ctx->emptied = geteuid() == 0 && unshare(EMPTY_NAMESPACES) == 0;
-}
-
 static pid_t clone_child(const er_spawn_context *ctx, const er_spawn_plan *plan)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
@@ -358,6 +353,8 @@ void er_spawn_probe(er_spawn_context *ctx)
 		if (p->level == ER_LEVEL_FULL)
 			er_copy(why, text, sizeof why);
 	}
+	/* Where no user namespace is needed the spawner itself moves, and its children are born there. */
+	ctx->emptied = ctx->plan.level == ER_LEVEL_FULL && !ctx->plan.userns && unshare(EMPTY_NAMESPACES) == 0;
 	if (ctx->plan.level >= ctx->config->want)
 		return;
 	if (ctx->config->want == ER_LEVEL_FULL)
