@@ -50,6 +50,11 @@ void er_box_demote(er_box *box, bool on)
 	}
 }
 
+void er_box_fed(er_box *box, uint64_t now_us)
+{
+	box->background_us = now_us;
+}
+
 static void wake(int fd)
 {
 	uint64_t one = 1;

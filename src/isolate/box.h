@@ -28,7 +28,7 @@ struct er_box {
 	uv_poll_t poll;
 	bool counted; /* in host->starting: it has not said READY yet */
 	box_share share;
-	uint64_t background_us; /* since when */
+	uint64_t background_us; /* since when without any CPU worth the name */
 	er_instance *instance;
 	er_list link;   /* host->boxes */
 	er_list warm;   /* host->warm[profile] */
@@ -48,6 +48,8 @@ void er_box_poke(er_box *box);
 uint64_t er_box_cpu_us(const er_box *box);
 /* While it computes on and on it gets what the others leave, and never nothing: where they leave none, it is given a small share. */
 void er_box_demote(er_box *box, bool on);
+/* It has had CPU lately: what it waits for is not the others. */
+void er_box_fed(er_box *box, uint64_t now_us);
 /* 0: not known. */
 uint64_t er_box_anonymous_kb(const er_box *box);
 void er_box_sweep(er_box *box, uint64_t now_us);

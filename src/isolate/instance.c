@@ -132,7 +132,7 @@ void er_instance_give_box(er_instance *in, er_box *box)
 	box->instance = in;
 	in->box = box;
 	in->state = INSTANCE_LOADING;
-	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = er_box_cpu_us(box);
+	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = in->cpu_tick_us = er_box_cpu_us(box);
 	in->born_us = in->busy_since_us = in->idle_since_us = er_clock_mono_us();
 	in->memory_base_kb = er_box_anonymous_kb(box);
 	in->cpu_allowed_us = in->routine->limits.load_cpu_us + (uint64_t)in->n_calls * in->routine->limits.cpu_us;
@@ -415,12 +415,15 @@ void er_instance_close(er_instance *in)
 
 /* ---- supervision: what the node does not leave to the sandbox ---- */
 
-/* It computes now, and its requests have taken long already, each of them: short ones of others come first. */
+/* Its requests have taken long already, each of them, and it goes on computing: short ones of others come first. Once it yields it gets less and less of
+ * the time, so that less says nothing about it. */
 static bool heavy(const er_instance *in, uint64_t cpu_us)
 {
-	uint64_t used = cpu_us - in->cpu_busy_us, calls = in->cpu_allowed_us / in->routine->limits.cpu_us + 1;
-	uint32_t much = in->box->share == BOX_ORDINARY ? HOG_US : HOG_US / 4; /* once it yields it gets less */
-	return cpu_us > in->cpu_tick_us + much && used > calls * HEAVY_US;
+	const er_limits *l = &in->routine->limits;
+	uint64_t own = in->cpu_allowed_us > l->load_cpu_us ? in->cpu_allowed_us - l->load_cpu_us : in->cpu_allowed_us;
+	uint64_t used = cpu_us - in->cpu_busy_us, calls = own / l->cpu_us + 1;
+	bool busy = in->box->share == BOX_ORDINARY ? cpu_us > in->cpu_tick_us + HOG_US : in->quiet_ticks < QUIET_TICKS;
+	return busy && used > calls * HEAVY_US;
 }
 
 static void check_cpu(er_instance *in, uint64_t now_us)
@@ -429,9 +432,12 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 	uint64_t cpu = er_box_cpu_us(in->box);
 	uint32_t turn = in->loaded ? l->cpu_us : l->load_cpu_us;
 	if (in->cpu_busy_us == 0) { /* it was READY before we knew its process */
-		in->cpu_base_us = in->cpu_busy_us = cpu;
+		in->cpu_base_us = in->cpu_busy_us = in->cpu_tick_us = cpu;
 		return;
 	}
+	in->quiet_ticks = cpu > in->cpu_tick_us ? 0 : in->quiet_ticks + 1;
+	if (cpu > in->cpu_tick_us + FED_US)
+		er_box_fed(in->box, now_us);
 	bool young = now_us - in->born_us < YOUNG_US;
 	if ((young && cpu > in->cpu_tick_us) || (!in->heard && cpu > in->cpu_base_us + PULSE_US))
 		er_pulse_ask(in->host->config.pulse, PULSE_TICK_US);

@@ -30,7 +30,9 @@ typedef struct er_reading er_reading; /* load.c */
 
 enum {
 	ER_BOX_NICE = 2,          /* as the spawner starts them */
-	ER_BOX_NICE_SMALL = 10,   /* a sixth of an ordinary one's share */
+	ER_BOX_NICE_SMALL = 19,   /* a seventieth of an ordinary one's share: many of them together are still less than a gateway */
+	FED_US = 500,             /* of CPU in a tick: it is not starved */
+	QUIET_TICKS = 20,         /* without any CPU, and a heavy one is done, or waits for something */
 	ER_BOX_NICE_HELPERS = 12, /* of its compilers, as they set it themselves */
 	YOUNG_US = 1000000,       /* an instance whose code the compilers are at */
 	BACKGROUND_MS = 250,      /* where the others leave it nothing */
@@ -166,6 +168,7 @@ struct er_instance {
 	uint64_t cpu_base_us;    /* the process's CPU clock when it was last heard */
 	uint64_t cpu_idle_us;    /* the same when it became idle */
 	uint64_t born_us;        /* when it got its sandbox */
+	unsigned quiet_ticks;    /* since it last used CPU */
 	uint64_t cpu_tick_us;    /* at the last tick */
 	uint64_t cpu_busy_us;    /* the same when its first call came */
 	uint64_t cpu_allowed_us; /* sum of the limits of the calls since then */

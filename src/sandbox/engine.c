@@ -66,8 +66,7 @@ const char *er_engine_version(void)
 
 void er_engine_enter(void)
 {
-	if (er_engine_public_only || er_jsc_lock == NULL || er_jsc_unlock == NULL || er_jsc_microtasks == NULL ||
-	    er_jsc_scope_begin == NULL || er_jsc_scope_end == NULL)
+	if (!er_native_direct())
 		return;
 	er_jsc_lock(&engine.lock, engine.group);
 	engine.scope[0] = engine.group;
@@ -85,8 +84,8 @@ void er_engine_leave(void)
 	er_jsc_unlock(&engine.lock);
 }
 
-/* After each call from outside: who holds no lock has run them when the call gave it back. */
-static void microtasks(void)
+/* Who holds no lock has run them when the call gave it back. */
+void er_engine_microtasks(void)
 {
 	if (engine.held)
 		er_jsc_microtasks(engine.group);
@@ -99,7 +98,6 @@ er_value er_engine_eval(er_slice code, const char *source_url, er_value *excepti
 	er_free(text);
 	JSStringRef url = JSStringCreateWithUTF8CString(source_url);
 	JSValueRef v = JSEvaluateScript(engine.ctx, script, NULL, url, 1, exception);
-	microtasks();
 	JSStringRelease(url);
 	JSStringRelease(script);
 	return v;
@@ -119,20 +117,20 @@ void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
-	microtasks();
+	er_engine_microtasks();
 	if (__builtin_expect(exc == NULL, 1))
 		return;
 	JSValueRef args[2] = {exc, JSValueMakeBoolean(engine.ctx, false)};
 	exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_uncaught], NULL, 2, args, &exc);
-	microtasks();
+	er_engine_microtasks();
 }
 
 er_value er_engine_loaded(void)
 {
 	JSValueRef exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_loaded], NULL, 0, NULL, &exc);
-	microtasks();
+	er_engine_microtasks();
 	return exc;
 }
 
@@ -217,6 +215,7 @@ bool er_engine_start(er_err *err)
 	er_engine_js = engine.ctx;
 	er_js_value_start();
 	er_native_start();
+	er_js_json_start();
 	JSGlobalContextSetInspectable(engine.ctx, false);
 	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u%s", jsc_get_major_version(), jsc_get_minor_version(),
 	         jsc_get_micro_version(), er_native_direct() ? "" : " by its public API alone");

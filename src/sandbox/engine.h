@@ -92,6 +92,8 @@ extern er_js er_engine_js; /* the context; set once at the start */
 extern bool er_engine_public_only;
 /* "JavaScriptCore 2.50.6", and whether only its public API is used. */
 const char *er_engine_version(void);
+/* Runs what promises and queueMicrotask have left: after what ran JavaScript without a hook. Hooks do it themselves. */
+void er_engine_microtasks(void);
 /* Runs a script; its value, or NULL with *exception. */
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
 /* Calls a hook with the present turn as its owner's. An exception goes to hooks.uncaught. */
@@ -125,6 +127,7 @@ er_object er_native_function(const er_native *n);
 void er_js_value_start(void);
 void er_js_string_start(void); /* of engine_string.c; the value's own start calls it */
 void er_js_peek_start(void);   /* of engine_peek.c, likewise */
+void er_js_json_start(void);   /* after the natives' start */
 er_value er_js_undefined(void);
 er_value er_js_bool(bool b);
 er_value er_js_number(double d);

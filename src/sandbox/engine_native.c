@@ -50,7 +50,8 @@ ER_NATIVE(n_probe)
 static bool probe(void)
 {
 	if (er_engine_public_only || er_jsc_function_create == NULL || er_jsc_bytes_create == NULL || er_jsc_throw == NULL ||
-	    er_jsc_lock == NULL || er_jsc_unlock == NULL || sizeof(er_value) != 8)
+	    er_jsc_lock == NULL || er_jsc_unlock == NULL || er_jsc_microtasks == NULL || er_jsc_scope_begin == NULL ||
+	    er_jsc_scope_end == NULL || sizeof(er_value) != 8)
 		return false;
 	er_object fn = make("probe", n_probe_host);
 	if (fn == NULL || !JSValueIsObject(er_engine_js, fn) || !JSObjectIsFunction(er_engine_js, fn))

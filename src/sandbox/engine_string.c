@@ -348,14 +348,32 @@ er_value er_js_from_utf8(er_slice s)
 
 /* ---- JSON ---- */
 
+static bool direct_json;
+
+static er_value parse_bytes(er_slice s)
+{
+	return er_jsc_json(CTX, (er_jsc_view){s.p, (uint32_t)s.n, true});
+}
+
+void er_js_json_start(void)
+{
+	/* Under the engine's lock, as in a native that was called directly. */
+	if (er_jsc_json == NULL || !er_native_direct())
+		return;
+	er_engine_enter();
+	er_value v = parse_bytes(ER_LIT("{\"a\":[41]}")), bad = parse_bytes(ER_LIT("x"));
+	direct_json = v != NULL && JSValueIsObject(CTX, v) && JSValueIsArray(CTX, er_js_get(v, "a")) && bad == NULL;
+	er_engine_leave();
+}
+
 er_value er_js_parse_json(er_slice s)
 {
-	if (er_engine_public_only || er_jsc_json == NULL)
+	if (!direct_json)
 		return NULL;
 	if (er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
 		s = er_slice_from(s, 3);
 	if (is_ascii(s))
-		return er_jsc_json(CTX, (er_jsc_view){s.p, (uint32_t)s.n, true});
+		return parse_bytes(s);
 	uint16_t *wide = malloc(2 * (s.n + 1));
 	if (wide == NULL)
 		return NULL;

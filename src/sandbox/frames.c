@@ -49,6 +49,7 @@ static void evaluate(void)
 	er_value exc = NULL;
 	er_turn_begin(background, er_sb.limits.load_cpu_us);
 	(void)er_engine_eval(er_buf_slice(&er_sb.code), (const char *)er_buf_slice(&er_sb.code_url).p, &exc);
+	er_engine_microtasks();
 	er_turn_end();
 	er_buf_fini(&er_sb.code);
 	er_buf_init(&er_sb.code);
@@ -56,6 +57,7 @@ static void evaluate(void)
 	if (exc == NULL)
 		exc = er_engine_loaded();
 	send_loaded(exc);
+	er_engine_microtasks(); /* what was thrown may have getters, and the turn pays for what they leave behind */
 	er_sb.loaded = exc == NULL;
 	er_turn_end();
 	background->cpu_ns = 0; /* what its timers and promises use later is another account */

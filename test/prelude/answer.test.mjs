@@ -34,6 +34,14 @@ test('a plain object of headers becomes the block, with the content type a strin
 	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(new Response('x', { headers: { 'X-One': ' 1 ', 'x-two': '2' } })))`);
 	assert.equal(i.request().response.block, 'x-one\n1\nx-two\n2\ncontent-type\ntext/plain;charset=UTF-8\n'.replace('x-one', 'x-one'));
 });
+test("an answer's fields are its own, whatever a getter among them makes meanwhile, and each is read once", () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => {
+		let n = 0;
+		new Response('', { headers: { a: '1', b: '2' } });
+		e.respondWith(new Response(null, { headers: { a: '1', get b() { new Response('', { headers: { a: '9', b: '2' } }); n++; return '2' }, c: true, get d() { return n } } }));
+	})`);
+	assert.equal(i.request().response.block, 'a\n1\nb\n2\nc\ntrue\nd\n1\n');
+});
 test('listeners form a chain: the first that answers ends it, none passes the request on', () => {
 	const i = new Instance().load(`
 		addEventListener('fetch', (e) => { if (e.request.url.endsWith('/a')) e.respondWith(new Response('a')) });

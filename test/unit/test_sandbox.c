@@ -461,6 +461,31 @@ static void test_endless_code_ends_at_its_limit(void **state)
 	dies_of(HANDLER("const s = 'x'.repeat(2 ** 25); for (;;) s.indexOf('xy')"), ER_ERR_CPU);
 }
 
+/* The routine fails to load, and what the thrown value's getter left behind would run when nobody pays for it. */
+static void test_what_a_thrown_value_leaves_behind_is_paid_for(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		return;
+	peer p;
+	start(&p);
+	load_with(&p, "throw { get message() { Promise.resolve().then(() => { for (;;); }); return 'x' } }", 50000, 128 * 1024);
+	(void)expect(&p, ER_FRAME_NONE, 0);
+	assert_true(p.ended);
+	assert_string_equal(er_err_name((er_err_kind)atomic_load(&p.ch.control->obituary.reason)), er_err_name(ER_ERR_CPU));
+	stop(&p);
+}
+
+/* A part of the prelude that is loaded in the middle of a handler must not let promises go first. */
+static void test_microtasks_wait_for_synchronous_code(void **state)
+{
+	(void)state;
+	answers(
+	    HANDLER("const o = []; const p = Promise.resolve().then(() => o.push('micro')); new ReadableStream({}); o.push('sync');"
+	            "e.respondWith(p.then(() => new Response(o.join())))"),
+	    "sync,micro");
+}
+
 static void test_many_short_turns_add_up(void **state)
 {
 	(void)state;
@@ -732,6 +757,8 @@ int main(void)
 	    cmocka_unit_test(test_an_unhandled_rejection_is_reported),
 	    cmocka_unit_test(test_a_console_flood_is_cut),
 	    cmocka_unit_test(test_endless_code_ends_at_its_limit),
+	    cmocka_unit_test(test_what_a_thrown_value_leaves_behind_is_paid_for),
+	    cmocka_unit_test(test_microtasks_wait_for_synchronous_code),
 	    cmocka_unit_test(test_many_short_turns_add_up),
 	    cmocka_unit_test(test_a_request_that_waits_survives_the_engines_collections),
 	    cmocka_unit_test(test_a_busy_neighbour_request_does_not_pay),

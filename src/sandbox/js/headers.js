@@ -81,13 +81,13 @@ export function blockOf(init, type) {
 	const n = ks.length;
 	if (ownKeys(init).length !== n) return undefined;
 	const values = [];
-	let known = n === lastNames.length && type === lastType;
+	// A getter may make other messages: all is read before anything is compared.
 	for (let i = 0; i < n; i++) {
 		const v = init[ks[i]];
-		if (typeof v !== 'string' && typeof v !== 'number') return undefined;
-		values[i] = v;
-		known = known && ks[i] === lastNames[i] && v === lastValues[i];
+		values[i] = typeof v === 'string' ? v : domString(v);
 	}
+	let known = n === lastNames.length && type === lastType;
+	for (let i = 0; known && i < n; i++) known = ks[i] === lastNames[i] && values[i] === lastValues[i];
 	if (known) return lastBlock;
 	const block = join(ks, values, type);
 	if (block !== undefined) {
