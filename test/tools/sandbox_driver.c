@@ -215,8 +215,7 @@ static void load(driver *d, const char *script)
 static void request(driver *d, uint32_t id)
 {
 	er_buf b = {0};
-	const char *strings[] = {d->method, "http://hello.localhost:8787/path?q=1",
-	                         "user-agent\nwrk/4.1\naccept\n*/*\n",
+	const char *strings[] = {d->method, "http://hello.localhost:8787/path?q=1", "user-agent\nwrk/4.1\naccept\n*/*\n",
 	                         "remote_addr\n127.0.0.1\nscheme\nhttp\n"};
 	for (size_t i = 0; i < 4; i++) {
 		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
