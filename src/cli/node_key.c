@@ -7,8 +7,6 @@ enum { ROTATE_MS = 600000 };
 static void rotate(er_remote *r)
 {
 	er_answer a;
-	if (!er_remote_connect(r))
-		return;
 	er_ask ask = {.method = "POST", .path = ER_LIT("/v1/rotate-key"), .timeout_ms = ROTATE_MS};
 	if (er_remote_send(r, &ask, &a)) {
 		uint64_t n = er_json_u64(a.json, "secrets");

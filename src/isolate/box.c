@@ -31,7 +31,7 @@ static void set_share(er_box *box, box_share share)
 		box->background_us = er_clock_mono_us();
 		er_sched_background(box->pid);
 	} else {
-		er_sched_foreground(box->pid, share == BOX_SMALL ? ER_BOX_NICE_SMALL : ER_BOX_NICE, ER_BOX_NICE_HELPERS, ER_SLICE_US);
+		er_sched_foreground(box->pid, share == BOX_SMALL ? ER_BOX_NICE_SMALL : ER_NICE_SANDBOX, ER_NICE_HELPERS, ER_SLICE_US);
 	}
 }
 

@@ -29,15 +29,13 @@ typedef struct er_service er_service;
 typedef struct er_reading er_reading; /* load.c */
 
 enum {
-	ER_BOX_NICE = 2,          /* as the spawner starts them */
-	ER_BOX_NICE_SMALL = 19,   /* a seventieth of an ordinary one's share: many of them together are still less than a gateway */
-	FED_US = 500,             /* of CPU in a tick: it is not starved */
-	QUIET_TICKS = 20,         /* without any CPU, and a heavy one is done, or waits for something */
-	ER_BOX_NICE_HELPERS = 12, /* of its compilers, as they set it themselves */
-	YOUNG_US = 1000000,       /* an instance whose code the compilers are at */
-	BACKGROUND_MS = 250,      /* where the others leave it nothing */
-	HOG_US = 2000,            /* of CPU within a tick, without a word */
-	HEAVY_US = 10000,         /* of CPU that a request has used, on average */
+	ER_BOX_NICE_SMALL = 19, /* a seventieth of an ordinary one's share: many of them together are still less than a gateway */
+	FED_US = 500,           /* of CPU in a tick: it is not starved */
+	QUIET_TICKS = 20,       /* without any CPU, and a heavy one is done, or waits for something */
+	YOUNG_US = 1000000,     /* an instance whose code the compilers are at */
+	BACKGROUND_MS = 250,    /* where the others leave it nothing */
+	HOG_US = 2000,          /* of CPU within a tick, without a word */
+	HEAVY_US = 10000,       /* of CPU that a request has used, on average */
 	PULSE_US = 500, /* likewise: cores' turns are kept short (base/pulse.h) for PULSE_TICK_US, and while a sandbox starts */
 	PULSE_TICK_US = 15000,
 	PULSE_START_US = 60000,

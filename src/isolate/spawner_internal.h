@@ -26,9 +26,6 @@ enum {
 	 * stretch of them by its own process id. */
 	ER_SPAWN_UIDS = 4096,
 	ER_SPAWN_STRETCHES = 60000,
-	/* A sandbox yields to the gateway, which serves everybody. One step up in niceness is about a tenth of the CPU: enough to
-	 * decide a tie, too little to starve a routine beside a busy gateway. One that computes on and on goes to the background (base/sched.h). */
-	ER_SPAWN_NICE = 2,
 };
 
 /* The first id of a spawner's stretch. */

@@ -190,7 +190,7 @@ static void take_turns(const child *c)
 {
 	if (!c->want)
 		return;
-	setpriority(PRIO_PROCESS, 0, ER_SPAWN_NICE);
+	setpriority(PRIO_PROCESS, 0, ER_NICE_SANDBOX);
 	er_sched_slice(ER_SLICE_US);
 	if (c->ctx->ruid == 0)
 		er_sched_background(0);

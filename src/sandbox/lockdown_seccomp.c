@@ -1,6 +1,6 @@
 #include "sandbox/lockdown_internal.h"
 
-#include "sandbox/helpers.h"
+#include "base/sched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,7 +135,7 @@ static int add_memory(scmp_filter_ctx f)
 /* A helper thread lowers its own priority; every other wish is refused. */
 static int add_priority(scmp_filter_ctx f)
 {
-	static const unsigned long long only[] = {PRIO_PROCESS, 0, ER_HELPER_NICE};
+	static const unsigned long long only[] = {PRIO_PROCESS, 0, ER_NICE_HELPERS};
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 3, SCMP_CMP(0, SCMP_CMP_EQ, only[0]),
 	                          SCMP_CMP(1, SCMP_CMP_EQ, only[1]), SCMP_CMP(2, SCMP_CMP_EQ, only[2]));
 	for (unsigned i = 0; rc == 0 && i < 3; i++)
