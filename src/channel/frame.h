@@ -9,7 +9,7 @@
  *
  * Credit. Bytes of a node's body come only as asked by PULL. A sandbox may send ER_CREDIT_START bytes of a body of its own, then as much as CREDIT adds.
  *
- * A block of header fields is "name\nvalue\n" for each, Latin-1; the receiver checks every name and value.
+ * A block of header fields is "name\nvalue\n" for each, Latin-1, names in lower case when the node says it; the receiver checks every name and value.
  * A "string" is a u32 length and that many bytes. */
 #ifndef ER_CHANNEL_FRAME_H
 #define ER_CHANNEL_FRAME_H

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "http/identity.h"
+#include "isolate/block.h"
 
 #include <stdio.h>
 
@@ -89,26 +90,13 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 
 /* ---- the request ---- */
 
-static void put_fields(er_writer *w, const er_fields *fields, size_t block)
-{
-	er_put_u32(w, (uint32_t)block);
-	for (uint32_t i = 0; i < fields->n; i++) {
-		er_put_bytes(w, fields->v[i].name);
-		*w->p++ = '\n';
-		er_put_bytes(w, fields->v[i].value);
-		*w->p++ = '\n';
-	}
-}
-
 bool er_call_send(er_call *c)
 {
 	er_exchange *x = c->x;
 	er_instance *in = c->instance;
 	char client[ER_ADDRESS_TEXT];
 	er_slice remote = er_address_text(&x->client, client);
-	size_t block = 0;
-	for (uint32_t i = 0; i < x->req.fields.n; i++)
-		block += x->req.fields.v[i].name.n + x->req.fields.v[i].value.n + 2;
+	size_t block = er_block_n(&x->req.fields);
 	size_t url = x->req.scheme.n + 3 + x->req.authority.n + x->req.target.n;
 	const er_slice key1 = ER_LIT("remote_addr\n"), key2 = ER_LIT("\nscheme\n");
 	size_t info = key1.n + remote.n + key2.n + x->req.scheme.n + 1;
@@ -144,7 +132,8 @@ bool er_call_send(er_call *c)
 	er_put_bytes(&w, ER_LIT("://"));
 	er_put_bytes(&w, x->req.authority);
 	er_put_bytes(&w, x->req.target);
-	put_fields(&w, &x->req.fields, block);
+	er_put_u32(&w, (uint32_t)block);
+	er_block_put(&w, &x->req.fields);
 	er_put_u32(&w, (uint32_t)info);
 	er_put_bytes(&w, key1);
 	er_put_bytes(&w, remote);
@@ -161,26 +150,6 @@ bool er_call_send(er_call *c)
 }
 
 /* ---- the response ---- */
-
-/* "name\nvalue\n..." of a sandbox: every name and value is checked; what would break framing or identity is dropped. */
-static bool read_fields(er_slice block, er_arena *a, er_fields *out)
-{
-	if (block.n > MAX_HEADER)
-		return false;
-	while (block.n > 0) {
-		size_t n = er_slice_find(block, '\n');
-		er_slice name = er_slice_head(block, n);
-		block = er_slice_from(block, n + 1);
-		size_t v = er_slice_find(block, '\n');
-		er_slice value = er_slice_trim(er_slice_head(block, v));
-		block = er_slice_from(block, v + 1);
-		if (!er_field_name_ok(name) || !er_field_value_ok(value) || out->n >= MAX_FIELDS)
-			return false;
-		if (!er_field_hop_by_hop(name))
-			er_fields_add(out, a, name, value);
-	}
-	return true;
-}
 
 static er_body *relayed_body(er_call *c, er_reader *r)
 {
@@ -240,7 +209,7 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	x->res = (er_response){.status = f->aux};
 	if (er_field_value_ok(reason))
 		x->res.reason = reason;
-	if (!read_fields(block, &x->arena, &x->res.fields)) {
+	if (!er_block_read(block, &x->arena, &x->res.fields, er_field_hop_by_hop)) {
 		er_call_fail(c, 599, ER_ERR_TOO_LARGE, 0, 0,
 		             "The routine's response head is malformed or too large (32 KB, 100 fields).");
 		return true;

@@ -72,23 +72,30 @@ uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f)
 	return er_frame_write(&in->box->channel.out, f);
 }
 
-void er_instance_say(er_instance *in, er_frame f, er_slice payload)
+uint8_t *er_instance_saying(er_instance *in, const er_frame *f)
 {
 	if (in->box == NULL || in->box->state != BOX_USED || in->state == INSTANCE_DEAD)
-		return;
-	f.n = (uint32_t)payload.n;
-	uint8_t *p = er_instance_frame_out(in, &f);
-	if (p != NULL) {
-		er_copy(p, payload.p, payload.n);
-		return;
-	}
+		return NULL;
+	uint8_t *p = er_instance_frame_out(in, f);
+	if (p != NULL)
+		return p;
 	/* A sandbox that makes us talk and never listens. */
 	if (er_buf_len(&in->said) > SAID_MAX) {
 		er_instance_kill(in, ER_ERR_PROTOCOL, 0, 0);
-		return;
+		return NULL;
 	}
-	er_buf_put(&in->said, er_slice_of(&f, sizeof f));
-	er_buf_put(&in->said, payload);
+	er_buf_put(&in->said, er_slice_of(f, sizeof *f));
+	p = er_buf_reserve(&in->said, f->n);
+	er_buf_wrote(&in->said, f->n);
+	return p;
+}
+
+void er_instance_say(er_instance *in, er_frame f, er_slice payload)
+{
+	f.n = (uint32_t)payload.n;
+	uint8_t *p = er_instance_saying(in, &f);
+	if (p != NULL)
+		er_copy(p, payload.p, payload.n);
 }
 
 static bool pump_said(er_instance *in)

@@ -55,8 +55,6 @@ enum {
 	DRAIN_BYTES = 512 * 1024,     /* read from one sandbox before others get their turn */
 	TRY_MS = 10000,               /* a start that nobody's request waits for */
 	MAX_LOGS = 1100,              /* LOG frames of one call; the sandbox itself stops at 1000 */
-	MAX_FIELDS = 100,
-	MAX_HEADER = 32 * 1024,
 };
 
 /* ---- call ---- */
@@ -202,7 +200,9 @@ void er_instance_call_over(er_instance *in);
 uint64_t er_instance_used_kb(const er_instance *in);
 /* Room for a frame that its sender can put off (requests, code, bodies): NULL means wait for er_instance_pump. */
 uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f);
-/* A frame that must not be lost: kept in order behind what waits already when the ring is full. */
+/* A frame that must not be lost: kept in order behind what waits already when the ring is full. Where its payload goes, all f->n bytes of it; NULL: there is
+ * nobody any more to hear it. */
+uint8_t *er_instance_saying(er_instance *in, const er_frame *f);
 void er_instance_say(er_instance *in, er_frame f, er_slice payload);
 
 /* ---- load ---- */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "http/identity.h"
 #include "http/url.h"
+#include "isolate/block.h"
 
 #include <string.h>
 
@@ -38,33 +39,26 @@ static void say_fail(er_instance *in, uint32_t id, er_err_kind kind, er_slice te
 
 static void say_head(er_sub *s, const er_exchange *x)
 {
-	er_buf b;
-	er_buf_init(&b);
-	er_buf_put_le32(&b, (uint32_t)x->res.reason.n);
-	er_buf_put(&b, x->res.reason);
-	size_t block = 0;
-	for (uint32_t i = 0; i < x->res.fields.n; i++)
-		block += x->res.fields.v[i].name.n + x->res.fields.v[i].value.n + 2;
-	er_buf_put_le32(&b, (uint32_t)block);
-	for (uint32_t i = 0; i < x->res.fields.n; i++) {
-		er_buf_put(&b, x->res.fields.v[i].name);
-		er_buf_putc(&b, '\n');
-		er_buf_put(&b, x->res.fields.v[i].value);
-		er_buf_putc(&b, '\n');
+	const er_response *res = &x->res;
+	size_t block = er_block_n(&res->fields), n = 3 * 4 + res->reason.n + block + res->url_list.n;
+	if (n > ER_FRAME_MAX) {
+		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE, ER_LIT("the response's head is too large"));
+		return;
 	}
-	er_buf_put_le32(&b, (uint32_t)x->res.url_list.n);
-	er_buf_put(&b, x->res.url_list);
-	int64_t length = x->res.body ? er_body_length(x->res.body) : 0;
-	er_frame f = {.type = ER_FRAME_SUB_HEAD,
-	              .flags = ER_FF_SUB | (x->res.body ? ER_FF_BODY : 0),
-	              .aux = (uint16_t)x->res.status,
+	int64_t length = res->body ? er_body_length(res->body) : 0;
+	er_frame f = {.n = (uint32_t)n,
+	              .type = ER_FRAME_SUB_HEAD,
+	              .flags = ER_FF_SUB | (res->body ? ER_FF_BODY : 0),
+	              .aux = (uint16_t)res->status,
 	              .id = s->id};
 	f.arg = length < 0 || length >= ER_LEN_UNKNOWN ? ER_LEN_UNKNOWN : (uint32_t)length;
-	if (er_buf_len(&b) > ER_FRAME_MAX)
-		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE, ER_LIT("the response's head is too large"));
-	else
-		er_instance_say(s->call->instance, f, er_buf_slice(&b));
-	er_buf_fini(&b);
+	er_writer w = {er_instance_saying(s->call->instance, &f)};
+	if (w.p == NULL)
+		return;
+	er_put_string(&w, res->reason);
+	er_put_u32(&w, (uint32_t)block);
+	er_block_put(&w, &res->fields);
+	er_put_string(&w, res->url_list);
 }
 
 static void count(er_sub *s, const er_exchange *x)
@@ -104,23 +98,6 @@ static bool forbidden(er_slice name)
 	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("host")) || er_slice_ieq(name, ER_LIT("via")) ||
 	       er_slice_ieq(name, ER_LIT("cdn-loop")) || er_slice_ieq(name, ER_LIT("expect")) ||
 	       (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
-}
-
-static bool read_request_fields(er_slice block, er_exchange *x)
-{
-	while (block.n > 0) {
-		size_t n = er_slice_find(block, '\n');
-		er_slice name = er_slice_head(block, n);
-		block = er_slice_from(block, n + 1);
-		size_t v = er_slice_find(block, '\n');
-		er_slice value = er_slice_trim(er_slice_head(block, v));
-		block = er_slice_from(block, v + 1);
-		if (!er_field_name_ok(name) || !er_field_value_ok(value) || x->req.fields.n >= MAX_FIELDS)
-			return false;
-		if (!forbidden(name))
-			er_fields_add(&x->req.fields, &x->arena, name, value);
-	}
-	return true;
 }
 
 static bool read_url(er_exchange *x, er_slice text)
@@ -238,7 +215,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		why = "the method is not a token";
 	else if (!read_url(x, url))
 		why = "only http: and https: URLs can be fetched";
-	else if (!read_request_fields(block, x))
+	else if (!er_block_read(block, &x->arena, &x->req.fields, forbidden))
 		why = "a header field is malformed, or there are too many";
 	else if (!read_body(s, f, &r))
 		why = "the body to relay is not there any more";

@@ -227,6 +227,7 @@ bool er_engine_start(er_err *err)
 	define_natives(er_api_text);
 	define_natives(er_api_decode);
 	define_natives(er_api_url);
+	define_natives(er_api_fields);
 	define_natives(er_api_misc);
 	define_natives(er_api_report);
 	define_natives(er_api_wasm);

@@ -61,7 +61,7 @@ typedef struct er_native {
 
 /* Tables of natives, ended by a NULL name: one for each file in api/. */
 extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_text[], er_api_decode[], er_api_url[],
-    er_api_misc[], er_api_report[], er_api_wasm[], er_api_attack[];
+    er_api_fields[], er_api_misc[], er_api_report[], er_api_wasm[], er_api_attack[];
 
 #define ER_HOOK_TABLE(X) \
 	X(request) \
@@ -129,6 +129,7 @@ void er_js_string_start(void); /* of engine_string.c; the value's own start call
 void er_js_peek_start(void);   /* of engine_peek.c, likewise */
 void er_js_json_start(void);   /* after the natives' start */
 er_value er_js_undefined(void);
+er_value er_js_null(void);
 er_value er_js_bool(bool b);
 er_value er_js_number(double d);
 bool er_js_is_undefined(er_value v);

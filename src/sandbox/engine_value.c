@@ -13,6 +13,11 @@ er_value er_js_undefined(void)
 	return JSValueMakeUndefined(CTX);
 }
 
+er_value er_js_null(void)
+{
+	return JSValueMakeNull(CTX);
+}
+
 er_value er_js_bool(bool b)
 {
 	return JSValueMakeBoolean(CTX, b);

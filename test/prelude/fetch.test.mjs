@@ -20,15 +20,29 @@ test('redirects are followed by default, with the compat flag they are the routi
 });
 test('fetch(event.request) asks for the standard process of the own host', () => {
 	const i = new Instance().load(answering(`return fetch(request)`));
-	i.request({ headers: 'Host\nexample.com\nAccept\n*/*\n' });
+	i.request({ headers: 'accept\n*/*\n' });
 	assert.equal(i.told('fetch')[0][6] & 8, 8);
 	assert.equal(i.told('fetch')[0][5], 'accept\n*/*\n');
 });
 test('status, headers and the chain of URLs are in the response', () => {
 	const i = new Instance().load(answering(`const r = await fetch('http://o.example/'); return Response.json([r.status, r.statusText, r.ok, r.url, r.redirected, r.urlList, r.headers.get('X-A'), r.headers.getSetCookie(), r.type])`));
 	const r = i.request();
-	head(i, 1, { status: 404, reason: 'Nope', block: 'X-A\n1\nx-a\n2\nSet-Cookie\na=1\nset-cookie\nb=2\n', urls: 'http://o.example/\nhttp://o.example/b#f' });
+	head(i, 1, { status: 404, reason: 'Nope', block: 'x-a\n1\nx-a\n2\nset-cookie\na=1\nset-cookie\nb=2\n', urls: 'http://o.example/\nhttp://o.example/b#f' });
 	assert.deepEqual(JSON.parse(bodyText(r)), [404, 'Nope', false, 'http://o.example/b', true, ['http://o.example/', 'http://o.example/b#f'], '1, 2', ['a=1', 'b=2'], 'basic']);
+});
+test('what is the node\'s business stays in Headers of the routine\'s own and leaves with no message', () => {
+	const i = new Instance().load(answering(`const h = new Headers({ Host: 'a', 'X-A': 'b' }); h.append('Connection', 'close'); const names = [...h.keys()].join(); await fetch('http://o.example/', { headers: h }); return new Response(names, { headers: new Headers(h) })`));
+	const r = i.request();
+	assert.equal(i.told('fetch')[0][5], 'x-a\nb\n');
+	head(i, 1);
+	assert.equal(bodyText(r), 'connection,host,x-a');
+	assert.equal(r.response.block, 'x-a\nb\ncontent-type\ntext/plain;charset=UTF-8\n');
+});
+test('fields are changed in place: set keeps the first one\'s, delete takes all, append adds', () => {
+	const i = new Instance().load(answering(`const h = new Headers([['a', '1'], ['b', '2'], ['a', '3'], ['a', '4']]); h.set('A', '5'); h.append('b', '6'); h.set('c', 'b'); h.delete('none'); const one = h.get('b') + h.get('a') + h.get('none') + h.has('c'); h.delete('B'); return new Response(one, { headers: h })`));
+	const r = i.request();
+	assert.equal(bodyText(r), '2, 65nulltrue');
+	assert.match(r.response.block, /^a\n5\nc\nb\n/);
 });
 test('a failure of the node becomes a TypeError that says what happened', () => {
 	const i = new Instance().load(answering(`try { await fetch('http://o.example/') } catch (e) { return new Response(e.name + ' ' + e.message) }`));

@@ -16,6 +16,11 @@ const sources = { prelude: readFileSync(join(out, 'prelude.js'), 'utf8'), stream
 rmSync(out, { recursive: true });
 for (const name in sources) scripts[name] = new vm.Script(sources[name], { filename: name === 'prelude' ? 'er:prelude' : `er:${name}` });
 
+const fieldsOf = block => {
+	const lines = block.split('\n');
+	return Array.from({ length: lines.length >> 1 }, (_, i) => [lines[2 * i], lines[2 * i + 1]]);
+};
+const blockOf = fields => fields.map(([name, value]) => `${name}\n${value}\n`).join('');
 
 /** A fresh instance: `tell` is the log of what the prelude told the engine. */
 export class Instance {
@@ -252,6 +257,17 @@ export class Instance {
 					return undefined;
 				}
 			},
+			fieldsGet(block, name) {
+				const all = fieldsOf(block).filter(([n]) => n === name);
+				return all.length === 0 ? null : all.map(([, v]) => v).join(name === 'cookie' ? '; ' : ', ');
+			},
+			fieldsSet(block, name, value) {
+				const all = fieldsOf(block), at = all.findIndex(([n]) => n === name);
+				if (at < 0) return `${block}${name}\n${value}\n`;
+				all[at] = [name, value];
+				return blockOf(all.filter(([n], i) => i <= at || n !== name));
+			},
+			fieldsDelete: (block, name) => blockOf(fieldsOf(block).filter(([n]) => n !== name)),
 			urlParse(input, base) {
 				try {
 					return finish(new URL(input, base).href);

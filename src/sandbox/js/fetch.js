@@ -2,7 +2,7 @@
 import * as er from './natives.js';
 import { Deferred, Err, TypeErr, newMap, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { need } from './webidl.js';
-import { OVER, TOP, current, hang, unhang } from './scope.js';
+import { OVER, TOP, current, enterScope, hang, unhang } from './scope.js';
 import { Request, fetchParts, isRequest, rawOfRequest, spendRequest } from './request.js';
 import { nodeResponse } from './response.js';
 import { NodeBody } from './node-body.js';
@@ -11,6 +11,7 @@ import { takeSource } from './streams-lazy.js';
 import { isAborted, onAbort, reasonOf } from './abort.js';
 import { abortError } from './dom-exception.js';
 import { sendStream } from './writer.js';
+import { isHttp } from './url.js';
 
 const REDIRECT_MANUAL = 1, REDIRECT_ERROR = 2, CDN_PROXY = 4, SELF = 8;
 const BODY_WHOLE = 1, BODY_STREAM = 2, BODY_RELAY = 4;
@@ -86,7 +87,7 @@ function start(input, init) {
 	const { signal } = parts;
 	if (signal !== null && isAborted(signal)) throw reasonOf(signal);
 	const url = request.url;
-	if (!startsWith(url, 'http:') && !startsWith(url, 'https:')) {
+	if (!isHttp(url)) {
 		if (startsWith(url, 'data:')) return dataURL(url);
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
@@ -158,8 +159,10 @@ function dataURL(url) {
 /** hooks.subHead */
 export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	const sub = subs.get(fid);
-	if (sub === undefined || sub.deferred === null) return;
+	if (sub === undefined) return;
+	enterScope(sub.scope);
 	const d = sub.deferred;
+	if (d === null) return;
 	sub.deferred = null;
 	let body = null;
 	if (hasBody) {
@@ -177,11 +180,8 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 export function subFail(fid, kind, text) {
 	const sub = subs.get(fid);
 	if (sub === undefined) return;
+	enterScope(sub.scope);
 	const e = new TypeErr(text === '' ? `fetch failed: ${kind}` : `fetch failed: ${text}`);
 	e.code = kind;
 	sub.reject(e);
 }
-export const subScope = (fid) => {
-	const s = subs.get(fid);
-	return s === undefined ? undefined : s.scope;
-};

@@ -1,5 +1,5 @@
-// Headers (WHATWG Fetch 5.1). The list is flat, [name, value, name, value, ...], names in lower case, in order of arrival;
-// one that came from the node stays an unparsed block until somebody looks.
+// Headers (WHATWG Fetch 5.1). The fields are one string, the block that goes to the node and comes from it (NATIVES.md): "name\nvalue\n"
+// for each, names in lower case, in order of arrival. It is searched and changed by natives; only who iterates has it taken apart.
 import * as er from './natives.js';
 import {
 	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
@@ -68,7 +68,9 @@ function byteString(v) {
 	if (WIDE.exec(s) !== null) throw new TypeErr(`Header names and values hold no characters above 255: ${quote(s)}`);
 	return s;
 }
-const tooLarge = () => new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes of names and values`);
+function fits(n) {
+	if (n > HEADERS_MAX) throw new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes of names and values`);
+}
 
 // The fields of the last such object and the block they made: a handler's answers tend to have the same ones.
 let lastNames = [], lastValues = [], lastType = null, lastBlock = '';
@@ -112,20 +114,16 @@ function join(ks, values, type) {
 		block += name + '\n' + value + '\n';
 	}
 	if (!typed) block += 'content-type\n' + type + '\n';
-	if (block.length > HEADERS_MAX) throw tooLarge();
+	fits(block.length);
 	return block;
 }
 
-function parseBlock(block) {
-	const list = strSplit(block, '\n');
-	const n = list.length - 1;
-	const out = [];
-	for (let i = 0; i + 1 <= n; i += 2) {
-		const name = lower(list[i]);
-		if (forbidden(name)) continue;
-		out[out.length] = name;
-		out[out.length] = list[i + 1];
-	}
+/** [name, value, name, value, ..., ''] */
+const linesOf = (block) => strSplit(block, '\n');
+function withoutForbidden(block) {
+	const list = linesOf(block);
+	let out = '';
+	for (let i = 0; i + 1 < list.length; i += 2) if (!forbidden(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
 	return out;
 }
 
@@ -134,19 +132,16 @@ const HeadersIterator = iteratorClass('Headers', (h, at) => sorted(h)[at]);
 
 export let isHeaders;
 export let headersFromBlock; // (block, guard)
-export let blockOfHeaders;
-export let sendableBlock; // the same without what concerns the connection
-export let setGuard;
+export let blockOfHeaders; // what a message with these fields says: without what is the node's business
 export let headersHas;
 export let headersGet;
 export let headersPut; // without guard: for the prelude
 export let fillHeaders;
 
 export class Headers {
-	#list = null;
 	#block = '';
 	#guard = GUARD_NONE;
-	#size = 0;
+	#open = false; // names may be in it that a message does not show
 	#sorted = null;
 
 	constructor(init = undefined, block = undefined, guard = GUARD_NONE) {
@@ -155,67 +150,59 @@ export class Headers {
 			this.#guard = guard;
 			return;
 		}
-		this.#list = [];
 		if (init !== undefined) Headers.#fill(this, init);
 	}
 
 	append(name, value) {
-		const list = Headers.#of(this, 'append');
+		Headers.#check(this, 'append');
 		need(arguments.length, 2, "'append' on 'Headers'");
-		name = headerName(name);
-		value = headerValue(value);
-		if (this.#refused(name)) return;
-		this.#grow(name.length + value.length);
-		list[list.length] = name;
-		list[list.length] = value;
+		this.#add(name, value);
 	}
 	delete(name) {
-		const list = Headers.#of(this, 'delete');
+		Headers.#check(this, 'delete');
 		need(arguments.length, 1, "'delete' on 'Headers'");
 		name = headerName(name);
-		if (this.#refused(name)) return;
-		Headers.#remove(this, list, name);
+		if (!this.#refused(name)) this.#take(er.fieldsDelete(this.#block, name));
 	}
 	get(name) {
-		const list = Headers.#of(this, 'get');
+		Headers.#check(this, 'get');
 		need(arguments.length, 1, "'get' on 'Headers'");
-		return Headers.#lookUp(list, headerName(name));
+		return er.fieldsGet(this.#block, headerName(name));
 	}
 	getSetCookie() {
-		const list = Headers.#of(this, 'getSetCookie');
-		const out = [];
-		for (let i = 0; i < list.length; i += 2) if (list[i] === 'set-cookie') out[out.length] = list[i + 1];
+		Headers.#check(this, 'getSetCookie');
+		const list = linesOf(this.#block), out = [];
+		for (let i = 0; i + 1 < list.length; i += 2) if (list[i] === 'set-cookie') out[out.length] = list[i + 1];
 		return out;
 	}
 	has(name) {
-		const list = Headers.#of(this, 'has');
+		Headers.#check(this, 'has');
 		need(arguments.length, 1, "'has' on 'Headers'");
-		name = headerName(name);
-		for (let i = 0; i < list.length; i += 2) if (list[i] === name) return true;
-		return false;
+		return er.fieldsGet(this.#block, headerName(name)) !== null;
 	}
 	set(name, value) {
-		const list = Headers.#of(this, 'set');
+		Headers.#check(this, 'set');
 		need(arguments.length, 2, "'set' on 'Headers'");
 		name = headerName(name);
 		value = headerValue(value);
 		if (this.#refused(name)) return;
-		Headers.#put(this, list, name, value);
+		fits(name.length + value.length);
+		this.#take(er.fieldsSet(this.#block, name, value));
 	}
 	entries() {
-		Headers.#of(this, 'entries');
+		Headers.#check(this, 'entries');
 		return new HeadersIterator(this, 'entry');
 	}
 	keys() {
-		Headers.#of(this, 'keys');
+		Headers.#check(this, 'keys');
 		return new HeadersIterator(this, 'key');
 	}
 	values() {
-		Headers.#of(this, 'values');
+		Headers.#check(this, 'values');
 		return new HeadersIterator(this, 'value');
 	}
 	forEach(callbackFn, thisArg = undefined) {
-		Headers.#of(this, 'forEach');
+		Headers.#check(this, 'forEach');
 		need(arguments.length, 1, "'forEach' on 'Headers'");
 		callback(callbackFn, "The callback of 'forEach'");
 		for (let i = 0; ; i++) {
@@ -225,85 +212,37 @@ export class Headers {
 		}
 	}
 
-	#refused(name) {
-		if (this.#guard === GUARD_NONE) return false;
-		if (this.#guard === GUARD_IMMUTABLE) throw new TypeErr('These headers are immutable; make a copy: new Response(body, response) or new Request(request)');
-		return forbidden(name);
+	#add(name, value) {
+		name = headerName(name);
+		value = headerValue(value);
+		if (!this.#refused(name)) this.#take(this.#block + name + '\n' + value + '\n');
 	}
-	#grow(by) {
-		if (this.#size + by > HEADERS_MAX) throw tooLarge();
-		this.#size += by;
+	#refused(name) {
+		if (this.#guard === GUARD_IMMUTABLE) throw new TypeErr('These headers are immutable; make a copy: new Response(body, response) or new Request(request)');
+		if (!forbidden(name)) return false;
+		if (this.#guard !== GUARD_NONE) return true;
+		this.#open = true;
+		return false;
+	}
+	#take(block) {
+		fits(block.length);
+		this.#block = block;
 		this.#sorted = null;
 	}
 
-	static #of(h, member) {
-		if (typeof h !== 'object' || h === null || !(#list in h)) throw brand('Headers', member);
-		if (h.#list === null) {
-			h.#list = parseBlock(h.#block);
-			h.#size = h.#block.length;
-		}
-		return h.#list;
-	}
-	static #lookUp(list, name) {
-		let found = null;
-		for (let i = 0; i < list.length; i += 2) if (list[i] === name) found = found === null ? list[i + 1] : found + (name === 'cookie' ? '; ' : ', ') + list[i + 1];
-		return found;
-	}
-	static #remove(h, list, name) {
-		let to = 0;
-		for (let i = 0; i < list.length; i += 2) {
-			if (list[i] === name) {
-				h.#size -= name.length + list[i + 1].length;
-				continue;
-			}
-			list[to] = list[i];
-			list[to + 1] = list[i + 1];
-			to += 2;
-		}
-		list.length = to;
-		h.#sorted = null;
-	}
-	static #put(h, list, name, value) {
-		for (let i = 0; i < list.length; i += 2) {
-			if (list[i] !== name) continue;
-			h.#grow(value.length - list[i + 1].length);
-			list[i + 1] = value;
-			let to = i + 2;
-			for (let j = i + 2; j < list.length; j += 2) {
-				if (list[j] === name) continue;
-				list[to] = list[j];
-				list[to + 1] = list[j + 1];
-				to += 2;
-			}
-			list.length = to;
-			return;
-		}
-		h.#grow(name.length + value.length);
-		list[list.length] = name;
-		list[list.length] = value;
+	static #check(h, member) {
+		if (typeof h !== 'object' || h === null || !(#block in h)) throw brand('Headers', member);
 	}
 	/** What is in another Headers was checked when it came there. */
 	static #copy(h, from) {
-		if (from.#list === null && h.#guard === GUARD_NONE && h.#list.length === 0) {
-			h.#list = null; // it is parsed when somebody looks, once and not twice
-			h.#block = from.#block;
-			return;
-		}
-		const list = Headers.#of(from), to = h.#list, filter = h.#guard !== GUARD_NONE;
-		let size = 0, n = to.length;
-		for (let i = 0; i < list.length; i += 2) {
-			const name = list[i], value = list[i + 1];
-			if (filter && forbidden(name)) continue;
-			to[n++] = name;
-			to[n++] = value;
-			size += name.length + value.length;
-		}
-		h.#grow(size);
+		const given = h.#guard === GUARD_NONE ? from.#block : blockOfHeaders(from);
+		h.#take(h.#block === '' ? given : h.#block + given);
+		h.#open ||= from.#open;
 	}
 	/** Fetch 5.1 "fill": a sequence of pairs, a record, or another Headers. */
 	static #fill(h, init) {
 		if (!isObject(init)) throw new TypeErr('Headers are made of an object, an array of pairs or other Headers');
-		if (#list in init && init[symIterator] === Headers.prototype[symIterator]) {
+		if (#block in init && init[symIterator] === Headers.prototype[symIterator]) {
 			Headers.#copy(h, init);
 			return;
 		}
@@ -318,7 +257,7 @@ export class Headers {
 				flat[flat.length] = domString(pair[0]);
 				flat[flat.length] = domString(pair[1]);
 			}
-			for (let i = 0; i < flat.length; i += 2) h.append(flat[i], flat[i + 1]);
+			for (let i = 0; i < flat.length; i += 2) h.#add(flat[i], flat[i + 1]);
 			return;
 		}
 		const ks = ownKeys(init);
@@ -329,38 +268,19 @@ export class Headers {
 			flat[flat.length] = k;
 			flat[flat.length] = byteString(init[k]);
 		}
-		for (let i = 0; i < flat.length; i += 2) h.append(flat[i], flat[i + 1]);
+		for (let i = 0; i < flat.length; i += 2) h.#add(flat[i], flat[i + 1]);
 	}
 
 	static {
-		isHeaders = (h) => typeof h === 'object' && h !== null && #list in h;
+		isHeaders = (h) => typeof h === 'object' && h !== null && #block in h;
 		headersFromBlock = (block, guard) => new Headers(INTERNAL, block, guard);
-		headersGet = (h, name) => Headers.#lookUp(Headers.#of(h), name);
-		headersHas = (h, name) => Headers.#lookUp(Headers.#of(h), name) !== null;
-		headersPut = (h, name, value) => Headers.#put(h, Headers.#of(h), name, value);
-		fillHeaders = (h, init) => {
-			Headers.#of(h);
-			Headers.#fill(h, init);
-		};
-		setGuard = (h, guard) => {
-			h.#guard = guard;
-		};
-		sendableBlock = (h) => {
-			const list = Headers.#of(h);
-			let out = '';
-			for (let i = 0; i < list.length; i += 2) if (!forbidden(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
-			return out;
-		};
-		blockOfHeaders = (h) => {
-			if (h.#list === null) return h.#block;
-			const list = h.#list;
-			let out = '';
-			for (let i = 0; i < list.length; i += 2) out += list[i] + '\n' + list[i + 1] + '\n';
-			return out;
-		};
+		headersGet = (h, name) => er.fieldsGet(h.#block, name);
+		headersHas = (h, name) => er.fieldsGet(h.#block, name) !== null;
+		headersPut = (h, name, value) => h.#take(er.fieldsSet(h.#block, name, value));
+		fillHeaders = (h, init) => Headers.#fill(h, init);
+		blockOfHeaders = (h) => (h.#open ? withoutForbidden(h.#block) : h.#block);
 		sorted = (h) => {
-			const list = Headers.#of(h);
-			if (h.#sorted === null) h.#sorted = sortAndCombine(list);
+			if (h.#sorted === null) h.#sorted = sortAndCombine(linesOf(h.#block));
 			return h.#sorted;
 		};
 		const { prototype } = Headers;
@@ -374,7 +294,7 @@ finish(Headers, 'Headers', 0);
 function sortAndCombine(list) {
 	const at = newMap();
 	const pairs = [];
-	for (let i = 0; i < list.length; i += 2) {
+	for (let i = 0; i + 1 < list.length; i += 2) {
 		const name = list[i];
 		if (name === 'set-cookie') {
 			pairs[pairs.length] = [name, list[i + 1]];

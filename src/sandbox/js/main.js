@@ -4,7 +4,7 @@ import { rejection, reportUncaught } from './globals.js';
 import { enter, enterScope } from './scope.js';
 import { bodyData, bodyFail, bodyScope } from './node-body.js';
 import { bodyCancelled, credit, writerScope } from './writer.js';
-import { subFail, subHead, subScope } from './fetch.js';
+import { subFail, subHead } from './fetch.js';
 import { timer } from './timers.js';
 import { prepareStreams } from './streams-lazy.js';
 import './data-url.js';
@@ -34,14 +34,8 @@ export const hooks = {
 		switchTo(writerScope(key));
 		bodyCancelled(key, kind);
 	},
-	subHead(fid, status, reason, block, urls, hasBody, length) {
-		switchTo(subScope(fid));
-		subHead(fid, status, reason, block, urls, hasBody, length);
-	},
-	subFail(fid, kind, text) {
-		switchTo(subScope(fid));
-		subFail(fid, kind, text);
-	},
+	subHead,
+	subFail,
 	cancel(id, kind) {
 		const s = enter(id);
 		if (s !== undefined && !s.over) cancelScope(s, kind);

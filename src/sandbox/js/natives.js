@@ -5,7 +5,7 @@ export const {
 	owner, reqMethod, reqUrl, reqBlock, reqInfo, reqBody, reqInline, reqInlineText, reqInlineJSON, respond, pass, done, fail,
 	pull, drain, bodyCancel, write, end, abort, fetch, fetchCancel, now, perf, timerSet, timerClear,
 	utf8Length, utf8EncodeInto, utf8Decode, latin1, decoderNew, decoderName, decode, decoderFree, btoa, atob,
-	urlParse, urlSet, urlOrigin, domainToASCII, randomFill, randomUUID, lazy, wasmShared, isPlain,
+	urlParse, urlSet, urlOrigin, fieldsGet, fieldsSet, fieldsDelete, domainToASCII, randomFill, randomUUID, lazy, wasmShared, isPlain,
 } = er;
 // Strings that leave the engine are made well-formed here: JavaScriptCore's own conversion to UTF-8 stops at a lone surrogate.
 const { utf8Encode: encode, log: say, exception: tell } = er;

@@ -3,12 +3,12 @@ import * as er from './natives.js';
 import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strSplit, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
-	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders, sendableBlock,
+	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
 } from './headers.js';
 import { SPENT, extract, extractedType, isStreamRaw, mixBody, simplest, teeRaw, usable } from './body.js';
 import { NodeBody } from './node-body.js';
 import { streams } from './streams-lazy.js';
-import { hrefOf, isURL, parseHref } from './url.js';
+import { hrefOf, isURL, namesUser, parseHref, parsedNamesUser } from './url.js';
 import { AbortController, isSignal, newSignal } from './abort.js';
 import { belongs } from './scope.js';
 
@@ -108,7 +108,7 @@ export class Request {
 		this.#method = from.method;
 		this.#redirect = from.redirect;
 		this.#extra = from.#extra;
-		this.#block = sendableBlock(from.headers);
+		this.#block = blockOfHeaders(from.headers);
 		this.#signal = from.#node ? signalOf(from.#scope) : from.#signal;
 	}
 	#options(o) {
@@ -148,7 +148,7 @@ export class Request {
 		const given = o.headers;
 		if (given === undefined) return;
 		if (isHeaders(given)) {
-			this.#block = sendableBlock(given);
+			this.#block = blockOfHeaders(given);
 			return;
 		}
 		if (isObject(given) && given[Symbol_iterator] === undefined) {
@@ -287,7 +287,7 @@ export class Request {
 		};
 		fetchParts = (r) => ({
 			self: r.#scope !== null,
-			block: r.#headers !== null ? sendableBlock(r.#headers) : r.#block !== null ? r.#block : sendableBlock(r.headers),
+			block: r.#headers !== null ? blockOfHeaders(r.#headers) : r.#block !== null ? r.#block : blockOfHeaders(r.headers),
 			signal: r.#node ? null : r.#signal,
 			extra: r.#extra,
 		});
@@ -322,11 +322,10 @@ const IGNORED = [
 	{ name: 'integrity', allowed: null },
 ];
 function urlOf(input) {
-	const href = isURL(input) ? hrefOf(input) : parseHref(usvString(input));
+	const parsed = isURL(input);
+	const href = parsed ? hrefOf(input) : parseHref(usvString(input));
 	if (href === undefined) throw new TypeErr(`Invalid URL: ${input}. A request needs an absolute URL`);
-	if (hasCredentials(href)) throw new TypeErr(`The URL of a request cannot hold credentials: ${input}`);
+	if (parsed ? namesUser(input) : parsedNamesUser()) throw new TypeErr(`The URL of a request cannot hold credentials: ${input}`);
 	return href;
 }
-const CREDENTIALS = regexp(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*@/);
-const hasCredentials = (href) => CREDENTIALS.exec(href) !== null;
 finish(Request, 'Request', 1);

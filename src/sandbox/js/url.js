@@ -10,6 +10,7 @@ const parts = er.urlParts;
 
 export let isURL;
 export let hrefOf;
+export let namesUser; // (URL) -> it holds credentials
 let setSearch;
 
 export class URL {
@@ -157,6 +158,7 @@ export class URL {
 	static {
 		isURL = (u) => isObject(u) && #href in u;
 		hrefOf = (u) => u.#href;
+		namesUser = (u) => u.#hostStart > u.#protocolEnd + 2;
 		setSearch = (u, query) => u.#set('search', query);
 	}
 }
@@ -171,3 +173,7 @@ function short(v) {
 finish(URL, 'URL', 1);
 /** The href of an absolute URL, or undefined. */
 export const parseHref = (s) => er.urlParse(s, undefined);
+/** Of the URL parsed last: it holds credentials. */
+export const parsedNamesUser = () => parts[2] > parts[0] + 2;
+/** Of an href: http: or https:. */
+export const isHttp = (href) => (href[4] === ':' || (href[5] === ':' && href[4] === 's')) && strSlice(href, 0, 4) === 'http';
