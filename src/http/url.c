@@ -496,6 +496,10 @@ static bool take_url(parser *p)
 
 bool er_url_parse(er_url *u, er_slice input, const er_url *base)
 {
+	if (base == NULL && er_url_plain(u, input)) {
+		er_buf_put(&u->href, input);
+		return true;
+	}
 	*u = (er_url){0};
 	if (input.n > ER_URL_INPUT_MAX)
 		return false;

@@ -48,6 +48,9 @@ typedef enum er_url_part {
 /* `input` is UTF-8 (lone surrogates already U+FFFD); `base` may be NULL. False: not a URL. Always call er_url_fini after true. At most 64 KB of input. */
 ER_MUST_CHECK bool er_url_parse(er_url *u, er_slice input, const er_url *base);
 void er_url_fini(er_url *u);
+/* The short way for most: true if `in` is an http: or https: URL that the parser would leave as it is. *u then has its places in `in` and no href of its
+ * own (nothing to be freed). False says nothing. */
+ER_MUST_CHECK bool er_url_plain(er_url *u, er_slice in);
 static inline er_slice er_url_href(const er_url *u)
 {
 	return er_buf_slice(&u->href);

@@ -100,9 +100,17 @@ static bool forbidden(er_slice name)
 	       (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
 }
 
+/* `text` lies in the exchange's arena. */
 static bool read_url(er_exchange *x, er_slice text)
 {
 	er_url u;
+	if (er_url_plain(&u, text)) {
+		size_t end = u.hash_start == ER_URL_ABSENT ? text.n : u.hash_start;
+		x->req.scheme = er_slice_head(text, u.protocol_end - 1);
+		x->req.authority = er_slice_of(text.p + u.host_start, u.pathname_start - u.host_start);
+		x->req.target = er_slice_of(text.p + u.pathname_start, end - u.pathname_start);
+		return true;
+	}
 	if (!er_url_parse(&u, text, NULL))
 		return false;
 	er_slice protocol = er_url_get(&u, ER_URL_PROTOCOL);

@@ -32,6 +32,21 @@ static void check(const er_url *u)
 	ER_ASSERT(href.n >= sum && href.n - sum <= 6);
 }
 
+/* The short way and the long one, which a base always takes, see the same. */
+static void check_plain(er_slice input)
+{
+	er_url plain, base, u;
+	if (!er_url_plain(&plain, input))
+		return;
+	ER_ASSERT(er_url_parse(&base, ER_LIT("x:"), NULL) && er_url_parse(&u, input, &base));
+	ER_ASSERT(er_slice_eq(er_url_href(&u), input));
+	ER_ASSERT(plain.protocol_end == u.protocol_end && plain.username_end == u.username_end && plain.host_start == u.host_start);
+	ER_ASSERT(plain.host_end == u.host_end && plain.port == u.port && plain.pathname_start == u.pathname_start);
+	ER_ASSERT(plain.search_start == u.search_start && plain.hash_start == u.hash_start && !u.opaque_path);
+	er_url_fini(&u);
+	er_url_fini(&base);
+}
+
 static er_slice take_line(er_slice *rest)
 {
 	size_t at = er_slice_find(*rest, '\n');
@@ -44,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	er_slice rest = er_slice_of(data, n);
 	er_slice base_text = take_line(&rest), input = take_line(&rest);
+	check_plain(input);
 	er_url base, u;
 	bool has_base = base_text.n > 0 && er_url_parse(&base, base_text, NULL);
 	if (er_url_parse(&u, input, has_base ? &base : NULL)) {

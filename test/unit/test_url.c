@@ -142,6 +142,28 @@ static int check_parse(const json_t *it)
 	return bad;
 }
 
+/* With a base the parser goes the long way. Returns whether the short one was gone. */
+static bool same_both_ways(er_slice input)
+{
+	er_url plain, base, u;
+	if (!er_url_plain(&plain, input))
+		return false;
+	assert_true(er_url_parse(&base, ER_LIT("x:"), NULL));
+	if (!er_url_parse(&u, input, &base) || !er_slice_eq(er_url_href(&u), input))
+		fail_msg("<%.*s> was taken as it is", ER_FMT(input));
+	assert_int_equal(plain.protocol_end, u.protocol_end);
+	assert_int_equal(plain.username_end, u.username_end);
+	assert_int_equal(plain.host_start, u.host_start);
+	assert_int_equal(plain.host_end, u.host_end);
+	assert_int_equal(plain.port, u.port);
+	assert_int_equal(plain.pathname_start, u.pathname_start);
+	assert_int_equal(plain.search_start, u.search_start);
+	assert_int_equal(plain.hash_start, u.hash_start);
+	er_url_fini(&u);
+	er_url_fini(&base);
+	return true;
+}
+
 static void url_is_what_every_browser_makes_of_it(void **state)
 {
 	(void)state;
@@ -154,10 +176,39 @@ static void url_is_what_every_browser_makes_of_it(void **state)
 			continue;
 		n++;
 		bad += (size_t)check_parse(it);
+		(void)same_both_ways(text_of(json_object_get(it, "input")));
 	}
 	json_decref(root);
 	print_message("urltestdata: %zu of %zu\n", n - bad, n);
 	assert_int_equal(bad, 0);
+}
+
+static void the_short_way_changes_no_url(void **state)
+{
+	(void)state;
+	static const char *const urls[] = {"http://ab.c-d:81/p/q.r?s=t&u#v", "https://1.2.3.45/%41/", "http://a/",
+	                                   "https://x.y/.z?//..#/."};
+	unsigned short_way = 0;
+	for (size_t k = 0; k < sizeof urls / sizeof *urls; k++) {
+		er_slice url = er_slice_cstr(urls[k]);
+		for (size_t at = 0; at <= url.n; at++) {
+			for (unsigned c = 0; c < 3 * 256; c++) {
+				/* The byte inserted, put in the place of another, or twice. */
+				er_buf b;
+				er_buf_init(&b);
+				er_buf_put(&b, er_slice_head(url, at));
+				er_buf_putc(&b, (uint8_t)c);
+				if (c >= 512)
+					er_buf_putc(&b, (uint8_t)c);
+				er_buf_put(&b, er_slice_from(url, at + (c >= 256 && c < 512)));
+				short_way += same_both_ways(er_buf_slice(&b));
+				er_buf_fini(&b);
+			}
+		}
+	}
+	assert_true(short_way > 5000);
+	assert_true(same_both_ways(ER_LIT("http://127.0.0.1:8080/")));
+	assert_true(same_both_ways(ER_LIT("https://www.example.com/a/b-c_d/e~f.html?q=1&r=%20#top")));
 }
 
 static void setters_change_what_they_may_and_nothing_else(void **state)
@@ -362,6 +413,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(url_is_what_every_browser_makes_of_it),
+	    cmocka_unit_test(the_short_way_changes_no_url),
 	    cmocka_unit_test(setters_change_what_they_may_and_nothing_else),
 	    cmocka_unit_test(foreign_names_reach_the_right_host),
 	    cmocka_unit_test(every_idna_case_of_unicode),

@@ -6,12 +6,17 @@
 
 static uint32_t url_parts[8];
 
-/* `given`: what was parsed; it is the value if nothing about it had to change. */
-static er_value href_value(const er_url *u, er_value given, er_slice text)
+static void put_parts(const er_url *u)
 {
 	const uint32_t parts[8] = {u->protocol_end, u->username_end,   u->host_start,   u->host_end,
 	                           u->port,         u->pathname_start, u->search_start, u->hash_start};
 	memcpy(url_parts, parts, sizeof parts);
+}
+
+/* `given`: what was parsed; it is the value if nothing about it had to change. */
+static er_value href_value(const er_url *u, er_value given, er_slice text)
+{
+	put_parts(u);
 	er_slice href = er_url_href(u);
 	return given != NULL && er_js_is_string(given) && er_slice_eq(href, text) ? given : er_js_latin1(href);
 }
@@ -33,7 +38,10 @@ ER_NATIVE(n_parse)
 	er_value v = NULL;
 	if (er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &input, exception)) {
 		v = er_js_undefined();
-		if (er_url_parse(&u, er_text_slice(&input), with_base ? &base : NULL)) {
+		if (!with_base && argc > 0 && er_js_is_string(argv[0]) && er_url_plain(&u, er_text_slice(&input))) {
+			put_parts(&u);
+			v = argv[0];
+		} else if (er_url_parse(&u, er_text_slice(&input), with_base ? &base : NULL)) {
 			v = href_value(&u, argc > 0 ? argv[0] : NULL, er_text_slice(&input));
 			er_url_fini(&u);
 		}
