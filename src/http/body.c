@@ -21,6 +21,7 @@ struct er_body {
 	er_list queue;
 	node first; /* most bodies have one piece: it needs no memory of its own */
 	bool first_used;
+	bool lent; /* the only piece is not ours */
 	size_t buffered;
 	size_t cost; /* buffered, and PIECE_COST for each piece */
 	bool finished, cancelled, touched;
@@ -50,6 +51,30 @@ er_body *er_body_of(er_piece piece)
 	(void)er_body_write(b, piece);
 	er_body_finish(b);
 	return b;
+}
+
+er_body *er_body_lend(er_slice bytes)
+{
+	er_body *b = er_body_of((er_piece){.p = bytes.p, .n = bytes.n});
+	b->lent = true;
+	return b;
+}
+
+static void make_own(er_body *b)
+{
+	b->lent = false;
+	if (er_list_empty(&b->queue))
+		return;
+	node *n = ER_CONTAINER(b->queue.next, node, link);
+	n->piece = er_piece_copy(er_piece_slice(n->piece));
+}
+
+void er_body_loan_over(er_body *b)
+{
+	ER_CHECK(b, MAGIC);
+	if (b->lent && b->refs > 1)
+		make_own(b);
+	er_body_unref(b);
 }
 
 er_body *er_body_ref(er_body *b)
@@ -198,6 +223,8 @@ er_body_status er_body_read(er_body *b, size_t max, er_piece *out)
 		return ER_BODY_ERROR;
 	if (er_list_empty(&b->queue))
 		return b->error != ER_ERR_OK ? ER_BODY_ERROR : b->finished ? ER_BODY_END : ER_BODY_WAIT;
+	if (b->lent)
+		make_own(b);
 	node *n = ER_CONTAINER(b->queue.next, node, link);
 	b->touched = true;
 	if (max == 0 || n->piece.n <= max) {

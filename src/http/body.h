@@ -40,6 +40,11 @@ typedef enum er_body_status {
 er_body *er_body_new(int64_t length);
 /* A complete body of these bytes (takes the piece); length known. */
 er_body *er_body_of(er_piece piece);
+/* The same of bytes that are only lent, for as long as its maker is on the stack. Who looks at them (er_body_peek) copies them once and believes nothing
+ * before: they may lie in memory that somebody else writes to. */
+er_body *er_body_lend(er_slice bytes);
+/* The loan is over: what nobody has read is copied if the body lives on. Takes the caller's reference. */
+void er_body_loan_over(er_body *b);
 er_body *er_body_ref(er_body *b);
 void er_body_unref(er_body *b);
 

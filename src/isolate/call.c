@@ -168,7 +168,7 @@ static bool response_body(er_call *c, const er_frame *f, er_reader *r)
 	er_exchange *x = c->x;
 	if (f->flags & ER_FF_INLINE) {
 		if (r->rest.n > 0)
-			x->res.body = er_body_of(er_piece_copy(r->rest));
+			x->res.body = er_body_lend(r->rest);
 	} else if (f->flags & ER_FF_STREAM) {
 		const er_slice *cl = er_fields_get(&x->res.fields, ER_LIT("content-length"));
 		uint64_t n;
@@ -232,7 +232,10 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 			c->streams = er_exchange_ref(x);
 		let_go_of_exchange(c);
 	}
+	er_body *lent = f->flags & ER_FF_INLINE ? er_body_ref(x->res.body) : NULL;
 	er_exchange_answer(x);
+	if (lent != NULL)
+		er_body_loan_over(lent);
 	return true;
 }
 

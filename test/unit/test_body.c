@@ -225,6 +225,47 @@ static void sink_may_leave_while_it_is_told(void **state)
 	er_body_unref(r.body);
 }
 
+/* What the lender does with the bytes afterwards, or a sandbox with its ring, changes nothing of what was read or is still to be read. */
+static void lent_bytes_are_copied_by_whoever_keeps_them(void **state)
+{
+	(void)state;
+	char theirs[] = "abcdef", seen[7] = "";
+	er_piece piece;
+	er_body *b = er_body_lend(er_slice_of(theirs, 6));
+	assert_int_equal(er_body_length(b), 6);
+	assert_true(er_body_finished(b));
+	er_body *reader = er_body_ref(b);
+	er_body_peek(b, (uint8_t *)seen, 6);
+	assert_string_equal(seen, "abcdef");
+	assert_int_equal(er_body_read(reader, 2, &piece), ER_BODY_PIECE);
+	memset(theirs, 'x', 6);
+	assert_memory_equal(piece.p, "ab", 2);
+	er_piece_drop(&piece);
+	er_body_loan_over(b);
+	assert_int_equal(er_body_read(reader, 0, &piece), ER_BODY_PIECE);
+	assert_int_equal(piece.n, 4);
+	assert_memory_equal(piece.p, "cdef", 4);
+	er_piece_drop(&piece);
+	assert_int_equal(er_body_read(reader, 0, &piece), ER_BODY_END);
+	er_body_unref(reader);
+
+	b = er_body_lend(er_slice_of(theirs, 6));
+	reader = er_body_ref(b);
+	er_body_loan_over(b);
+	memset(theirs, 'y', 6);
+	assert_int_equal(er_body_read(reader, 0, &piece), ER_BODY_PIECE);
+	assert_memory_equal(piece.p, "xxxxxx", 6);
+	er_piece_drop(&piece);
+	er_body_unref(reader);
+
+	b = er_body_lend(er_slice_of(theirs, 6));
+	reader = er_body_ref(b);
+	er_body_cancel(reader, ER_ERR_CANCELLED);
+	er_body_loan_over(b);
+	er_body_unref(reader);
+	er_body_loan_over(er_body_lend(er_slice_of(theirs, 6)));
+}
+
 /* ---- exchanges ---- */
 
 typedef struct asker {
@@ -300,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(both_sides_learn_how_it_ended),
 	    cmocka_unit_test(looking_takes_nothing),
 	    cmocka_unit_test(sink_may_leave_while_it_is_told),
+	    cmocka_unit_test(lent_bytes_are_copied_by_whoever_keeps_them),
 	    cmocka_unit_test(client_who_leaves_stops_the_work),
 	    cmocka_unit_test(nodes_own_answer_says_why),
 	};
