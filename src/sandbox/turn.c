@@ -73,17 +73,20 @@ bool er_turn_setup(er_err *err)
 	return true;
 }
 
+/* t->start_ns must be now. */
 static void sync_cpu(er_turn *t)
 {
 	t->cpu_base_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	t->charged_ns = 0;
+	t->synced_ns = t->start_ns;
 }
 
 void er_turn_refresh(void)
 {
 	er_turn *t = &er_sb.turn;
-	sync_cpu(t);
 	t->start_ns = clock_ns(CLOCK_MONOTONIC);
+	if (t->start_ns - t->synced_ns > ER_TURN_STALE_NS)
+		sync_cpu(t);
 	er_freeze_refresh(t->start_ns);
 	er_request *b = &er_sb.requests.background;
 	if (b->cpu_ns) {

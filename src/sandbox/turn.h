@@ -16,8 +16,11 @@
 struct er_request;
 
 enum {
-	ER_TURN_SHORT_NS = 200 * 1000,     /* up to here wall time is good enough */
-	ER_TURN_SYNC_NS = 1000 * 1000,     /* after so much charged by wall time the CPU clock is read again */
+	ER_TURN_SHORT_NS = 200 * 1000, /* up to here wall time is good enough */
+	ER_TURN_SYNC_NS = 1000 * 1000, /* after so much charged by wall time the CPU clock is read again */
+	ER_TURN_STALE_NS =
+	    500 *
+	    1000, /* likewise after a rest; what was done meanwhile for nobody makes the next long turn's reading so much too high at most */
 	ER_TURN_LONG_NS = 5 * 1000 * 1000, /* a METER after so much */
 	ER_TURN_TICK_NS = 5 * 1000 * 1000, /* the handler's period */
 	ER_TURN_ENGINE_US = 400 * 1000,    /* of the engine's own work, relieved by half of the time that passes */
@@ -35,6 +38,7 @@ typedef struct er_turn {
 	volatile uint64_t limit_ns;
 	volatile uint64_t cpu_base_ns; /* thread CPU at the last exact reading */
 	volatile uint64_t charged_ns;  /* wall time charged since then */
+	uint64_t synced_ns;            /* CLOCK_MONOTONIC at that reading */
 	bool exact;                    /* the owner has used half of its limit */
 	uint64_t refused;              /* er_death_refused() when it began */
 	uint64_t background_ns;        /* when the background's account was last relieved */
