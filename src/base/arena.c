@@ -5,17 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ONE_MALLOC_EACH 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ONE_MALLOC_EACH 1
-#endif
-#endif
-#ifndef ONE_MALLOC_EACH
-#define ONE_MALLOC_EACH 0
-#endif
-
 enum { FIRST_BLOCK = 4096 - sizeof(void *) * 4, NEXT_BLOCK = 16384 - sizeof(void *) * 4 };
 
 struct er_arena_block {
@@ -27,14 +16,14 @@ struct er_arena_block {
 static void *new_block(er_arena *a, size_t n)
 {
 	size_t cap = a->blocks == NULL ? FIRST_BLOCK : NEXT_BLOCK;
-	if (ONE_MALLOC_EACH || cap < n)
+	if (ER_SANITIZED || cap < n)
 		cap = n;
 	er_arena_block *b = er_alloc(sizeof *b + cap);
 	b->next = a->blocks;
 	b->cap = cap;
 	a->blocks = b;
 	a->at = b->bytes + n;
-	a->end = b->bytes + (ONE_MALLOC_EACH ? n : cap);
+	a->end = b->bytes + (ER_SANITIZED ? n : cap);
 	return b->bytes;
 }
 
@@ -42,7 +31,7 @@ void *er_arena_alloc(er_arena *a, size_t n)
 {
 	ER_ASSERT(n <= SIZE_MAX - 16);
 	n = (n + 7) & ~(size_t)7;
-	if (!ONE_MALLOC_EACH && (size_t)(a->end - a->at) >= n && a->at != NULL) {
+	if (!ER_SANITIZED && (size_t)(a->end - a->at) >= n && a->at != NULL) {
 		void *p = a->at;
 		a->at += n;
 		return p;
@@ -71,7 +60,7 @@ void er_arena_reset(er_arena *a)
 	er_arena_block *b = a->blocks;
 	if (b == NULL)
 		return;
-	if (ONE_MALLOC_EACH || b->next != NULL || b->cap > FIRST_BLOCK) {
+	if (ER_SANITIZED || b->next != NULL || b->cap > FIRST_BLOCK) {
 		er_arena_fini(a);
 		return;
 	}

@@ -6,6 +6,19 @@
 
 #include "base/slice.h"
 
+/* Whether AddressSanitizer is in it: what keeps memory for later would hide mistakes from it, and its own memory has no limit. GCC says it by a macro,
+ * Clang by a feature. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ER_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ER_SANITIZED 1
+#endif
+#endif
+#ifndef ER_SANITIZED
+#define ER_SANITIZED 0
+#endif
+
 /* For a program that takes and gives back memory without end: what is free is kept for the next request instead of being returned to the
  * kernel at once, page by page, and taken again. Once, at the start. */
 void er_mem_keep(void);

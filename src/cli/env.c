@@ -79,7 +79,6 @@ int er_cmd_env_set(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, words);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	json_error_t why;
 	const char *where = er_remote_env(&r, env);
 	const char *routine = where ? er_remote_routine(&r, name) : NULL;
@@ -88,17 +87,10 @@ int er_cmd_env_set(int argc, char **argv)
 	if (routine && body == NULL)
 		er_remote_fail(&r, ER_EXIT_USAGE, "invalid",
 		               is_json ? "VALUE is no JSON; without --parse it is taken as text" : "VALUE is not UTF-8");
-	else if (routine &&
-	         er_remote_call(&r, "PUT",
-	                        er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/vars/{}", routine, where, words[0]), body,
-	                        &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("set %s for %s in %s\n", words[0], routine, where);
-	}
+	else if (routine)
+		er_remote_change(&r, "PUT", er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/vars/{}", routine, where, words[0]),
+		                 body, "set %s for %s in %s\n", words[0], routine, where);
 	json_decref(body);
-	er_answer_fini(&a);
 	return er_remote_close(&r);
 }
 
@@ -119,17 +111,11 @@ int er_cmd_env_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &variable);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
 	const char *routine = where ? er_remote_routine(&r, name) : NULL;
-	if (routine &&
-	    er_remote_call(&r, "DELETE",
-	                   er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/vars/{}", routine, where, variable), NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("removed %s of %s from %s\n", variable, routine, where);
-	}
-	er_answer_fini(&a);
+	if (routine)
+		er_remote_change(&r, "DELETE",
+		                 er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/vars/{}", routine, where, variable), NULL,
+		                 "removed %s of %s from %s\n", variable, routine, where);
 	return er_remote_close(&r);
 }

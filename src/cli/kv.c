@@ -62,14 +62,7 @@ int er_cmd_kv_namespace_add(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &name);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
-	if (er_remote_call(&r, "PUT", er_remote_path(&r.arena, "/v1/kv/{}", name), NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("the namespace %s is there\n", name);
-	}
-	er_answer_fini(&a);
+	er_remote_change(&r, "PUT", er_remote_path(&r.arena, "/v1/kv/{}", name), NULL, "the namespace %s is there\n", name);
 	return er_remote_close(&r);
 }
 
@@ -94,19 +87,13 @@ int er_cmd_kv_namespace_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &name);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	er_err err = {0};
 	char question[192];
 	(void)snprintf(question, sizeof question, "Delete the namespace %.63s with all its keys?", name);
 	if (!yes && !er_prompt_yes(question, &err))
 		er_remote_fail_err(&r, &err);
-	else if (er_remote_call(&r, "DELETE", er_remote_path(&r.arena, "/v1/kv/{}", name), NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("deleted the namespace %s\n", name);
-	}
-	er_answer_fini(&a);
+	else
+		er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/kv/{}", name), NULL, "deleted the namespace %s\n", name);
 	return er_remote_close(&r);
 }
 

@@ -355,6 +355,21 @@ void er_remote_done(const er_answer *a)
 		er_show_print(ER_LIT("{\"ok\":true}\n"));
 }
 
+void er_remote_change(er_remote *r, const char *method, er_slice path, const json_t *body, const char *fmt, ...)
+{
+	er_answer a = {0};
+	if (er_remote_call(r, method, path, body, &a)) {
+		va_list ap;
+		va_start(ap, fmt);
+		if (r->json)
+			er_remote_done(&a);
+		else
+			er_show_vprintf(fmt, ap);
+		va_end(ap);
+	}
+	er_answer_fini(&a);
+}
+
 /* ---- what is meant ---- */
 
 const char *er_remote_routine(er_remote *r, const char *name)

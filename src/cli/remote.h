@@ -76,6 +76,10 @@ void er_remote_warnings(const er_remote *r, const json_t *answer);
 /* Like er_remote_print; {"ok":true} if the answer has no body. */
 void er_remote_done(const er_answer *a);
 
+/* A call that changes something. That it was done is said: with the answer (--json), or in these words. */
+void er_remote_change(er_remote *r, const char *method, er_slice path, const json_t *body, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
 /* A failure of this side: said like the API's. `code` as in the API: "invalid", "unreachable" ... */
 void er_remote_fail(er_remote *r, int status, const char *code, const char *text);
 void er_remote_fail_err(er_remote *r, const er_err *err);

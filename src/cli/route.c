@@ -108,16 +108,10 @@ int er_cmd_route_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &pattern);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
-	if (where && er_remote_call(&r, "DELETE", er_remote_path(&r.arena, "/v1/routes?environment={}&pattern={}", where, pattern),
-	                            NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("removed the rule %s from %s\n", pattern, where);
-	}
-	er_answer_fini(&a);
+	if (where)
+		er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/routes?environment={}&pattern={}", where, pattern), NULL,
+		                 "removed the rule %s from %s\n", pattern, where);
 	return er_remote_close(&r);
 }
 

@@ -81,7 +81,6 @@ static bool take_value(const char *secret, const char *value, const char *file, 
 
 static void put(er_remote *r, const char *routine, const char *env, const char *secret, const er_buf *value)
 {
-	er_answer a;
 	er_slice v = er_buf_slice(value);
 	json_t *body = v.n ? json_pack("{s:s%}", "value", (const char *)v.p, v.n) : NULL;
 	er_slice path = secrets_path(r, routine, env), last = er_remote_path(&r->arena, "/{}", secret);
@@ -90,14 +89,9 @@ static void put(er_remote *r, const char *routine, const char *env, const char *
 		               v.n ? "the value is not UTF-8; encode it, as base64 for example" : "the value is empty; nothing was set");
 		return;
 	}
-	if (er_remote_call(r, "PUT", er_arena_printf(&r->arena, "%.*s%.*s", ER_FMT(path), ER_FMT(last)), body, &a)) {
-		if (r->json)
-			er_remote_done(&a);
-		else
-			er_show_printf("set the secret %s for %s in %s\n", secret, routine, env);
-	}
+	er_remote_change(r, "PUT", er_arena_printf(&r->arena, "%.*s%.*s", ER_FMT(path), ER_FMT(last)), body,
+	                 "set the secret %s for %s in %s\n", secret, routine, env);
 	json_decref(body);
-	er_answer_fini(&a);
 }
 
 int er_cmd_secret_put(int argc, char **argv)
@@ -153,18 +147,12 @@ int er_cmd_secret_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &secret);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	const char *where = er_remote_env(&r, env);
 	const char *routine = where ? er_remote_routine(&r, name) : NULL;
-	if (routine && er_remote_call(&r, "DELETE",
-	                              er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/secrets/{}", routine, where, secret),
-	                              NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("removed the secret %s of %s from %s\n", secret, routine, where);
-	}
-	er_answer_fini(&a);
+	if (routine)
+		er_remote_change(&r, "DELETE",
+		                 er_remote_path(&r.arena, "/v1/routines/{}/environments/{}/secrets/{}", routine, where, secret), NULL,
+		                 "removed the secret %s of %s from %s\n", secret, routine, where);
 	return er_remote_close(&r);
 }
 
@@ -248,7 +236,6 @@ int er_cmd_secret_bulk(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &file);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	er_buf text = {0};
 	er_err err = {0};
 	json_t *all = NULL;
@@ -259,14 +246,10 @@ int er_cmd_secret_bulk(int argc, char **argv)
 		er_remote_fail_err(&r, &err);
 	else if (ok && json_object_size(all) == 0)
 		er_remote_fail(&r, ER_EXIT_USAGE, "invalid", "there are no secrets in it");
-	else if (ok && er_remote_call(&r, "POST", secrets_path(&r, routine, where), all, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("set %zu secrets for %s in %s\n", json_object_size(all), routine, where);
-	}
+	else if (ok)
+		er_remote_change(&r, "POST", secrets_path(&r, routine, where), all, "set %zu secrets for %s in %s\n",
+		                 json_object_size(all), routine, where);
 	json_decref(all);
 	er_prompt_wipe(&text);
-	er_answer_fini(&a);
 	return er_remote_close(&r);
 }

@@ -126,14 +126,19 @@ void er_show_print(er_slice s)
 	er_buf_fini(&b);
 }
 
+void er_show_vprintf(const char *fmt, va_list ap)
+{
+	char text[4096];
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	er_show_print(er_slice_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+}
+
 void er_show_printf(const char *fmt, ...)
 {
 	va_list ap;
-	char text[4096];
 	va_start(ap, fmt);
-	int n = vsnprintf(text, sizeof text, fmt, ap);
+	er_show_vprintf(fmt, ap);
 	va_end(ap);
-	er_show_print(er_slice_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 void er_show_note(er_style style, const char *what, er_slice text)

@@ -6,6 +6,8 @@
 #include "base/arena.h"
 #include "cli/term.h"
 
+#include <stdarg.h>
+
 enum { ER_TABLE_COLUMNS = 8 };
 
 /* Columns as wide as their widest cell. A head that begins with '>' makes its column right-aligned. Cells are copied. */
@@ -35,6 +37,7 @@ er_slice er_show_us(er_arena *a, uint64_t us);
 /* To standard output, as it is. */
 void er_show_print(er_slice s);
 void er_show_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void er_show_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 /* To standard error: "error: ", "warning: " or "note: " in colour, then the text made harmless. */
 void er_show_note(er_style style, const char *what, er_slice text);
 

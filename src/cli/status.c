@@ -268,19 +268,14 @@ int er_cmd_routine_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &name);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	er_err err = {0};
 	const char *routine = er_remote_routine(&r, name);
 	char question[192];
 	(void)snprintf(question, sizeof question, "Delete the routine %s with all its versions, variables and secrets?", name);
 	if (routine && !yes && !er_prompt_yes(question, &err))
 		er_remote_fail_err(&r, &err);
-	else if (routine && er_remote_call(&r, "DELETE", er_remote_path(&r.arena, "/v1/routines/{}", routine), NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("deleted the routine %s\n", routine);
-	}
-	er_answer_fini(&a);
+	else if (routine)
+		er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/routines/{}", routine), NULL, "deleted the routine %s\n",
+		                 routine);
 	return er_remote_close(&r);
 }

@@ -118,14 +118,8 @@ int er_cmd_token_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &name);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
-	if (er_remote_call(&r, "DELETE", er_remote_path(&r.arena, "/v1/tokens/{}", name), NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("the token \"%s\" is no longer valid\n", name);
-	}
-	er_answer_fini(&a);
+	er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/tokens/{}", name), NULL, "the token \"%s\" is no longer valid\n",
+	                 name);
 	return er_remote_close(&r);
 }
 

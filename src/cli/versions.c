@@ -37,7 +37,8 @@ static void version_row(er_table *t, er_arena *a, const json_t *one)
 	er_table_add(t, er_slice_cstr(er_json_str(one, "description")));
 }
 
-int er_cmd_versions(int argc, char **argv)
+/* What is known of a routine, newest first. `what`: the last part of its path. */
+static int list_of_routine(int argc, char **argv, er_command cmd, const char *what, const er_listing *listing)
 {
 	er_remote r = {0};
 	const char *name = NULL, *limit = "20";
@@ -46,22 +47,27 @@ int er_cmd_versions(int argc, char **argv)
 	    {"limit", 0, "N", "the newest N; 20 if not given, 0: all", NULL, &limit},
 	    ER_REMOTE_OPTIONS(&r),
 	};
-	const er_command cmd = {
-	    .usage = "er versions [list] [--name NAME] [--limit N] [options]",
-	    .about = "Lists the versions of a routine, newest first: number, where it runs, size, when, by whom, and its message.",
-	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	};
+	cmd.details = "Times are UTC.\n" ER_EXIT_STATUSES;
+	cmd.options = options;
+	cmd.n_options = sizeof options / sizeof *options;
 	int rc = er_args_parse(&cmd, argc, argv, NULL);
 	if (rc >= 0)
 		return rc;
 	er_answer a = {0};
 	uint64_t most = 0;
 	const char *routine = er_remote_number(&r, "--limit", limit, 0, 1000000, &most) ? er_remote_routine(&r, name) : NULL;
+	bool ok = routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/{}", routine, what), most, &a);
+	return er_remote_show_list(&r, &a, ok, listing);
+}
+
+int er_cmd_versions(int argc, char **argv)
+{
 	static const char *const heads[] = {">VERSION", "RUNS IN", ">SIZE", "AT", "BY", "MESSAGE"};
-	bool ok = routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/versions", routine), most, &a);
-	return er_remote_show_list(&r, &a, ok, &(er_listing){heads, 6, version_row, "no versions yet; er deploy makes the first"});
+	er_command cmd = {
+	    .usage = "er versions [list] [--name NAME] [--limit N] [options]",
+	    .about = "Lists the versions of a routine, newest first: number, where it runs, size, when, by whom, and its message."};
+	return list_of_routine(argc, argv, cmd, "versions",
+	                       &(er_listing){heads, 6, version_row, "no versions yet; er deploy makes the first"});
 }
 
 /* ---- show ---- */
@@ -198,17 +204,11 @@ int er_cmd_versions_rm(int argc, char **argv)
 	int rc = er_args_parse(&cmd, argc, argv, &version);
 	if (rc >= 0)
 		return rc;
-	er_answer a = {0};
 	uint64_t number;
 	const char *routine = er_remote_number(&r, "VERSION", version, 1, UINT32_MAX, &number) ? er_remote_routine(&r, name) : NULL;
-	if (routine &&
-	    er_remote_call(&r, "DELETE", er_remote_path(&r.arena, "/v1/routines/{}/versions/{}", routine, version), NULL, &a)) {
-		if (r.json)
-			er_remote_done(&a);
-		else
-			er_show_printf("removed version %s of %s\n", version, routine);
-	}
-	er_answer_fini(&a);
+	if (routine)
+		er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/routines/{}/versions/{}", routine, version), NULL,
+		                 "removed version %s of %s\n", version, routine);
 	return er_remote_close(&r);
 }
 
@@ -241,27 +241,9 @@ static void deployment_row(er_table *t, er_arena *a, const json_t *one)
 
 int er_cmd_deployments(int argc, char **argv)
 {
-	er_remote r = {0};
-	const char *name = NULL, *limit = "20";
-	const er_option options[] = {
-	    {"name", 'n', "NAME", "the routine, instead of er.jsonc's name", NULL, &name},
-	    {"limit", 0, "N", "the newest N; 20 if not given, 0: all", NULL, &limit},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er deployments [--name NAME] [--limit N] [options]",
-	    .about = "Lists what ran in the environments of a routine, newest first: since when, which versions, by whom and why.",
-	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, NULL);
-	if (rc >= 0)
-		return rc;
-	er_answer a = {0};
-	uint64_t most = 0;
-	const char *routine = er_remote_number(&r, "--limit", limit, 0, 1000000, &most) ? er_remote_routine(&r, name) : NULL;
 	static const char *const heads[] = {"SINCE", "ENVIRONMENT", "VERSIONS", "BY", "WHY"};
-	bool ok = routine && er_remote_pages(&r, er_remote_path(&r.arena, "/v1/routines/{}/deployments", routine), most, &a);
-	return er_remote_show_list(&r, &a, ok, &(er_listing){heads, 5, deployment_row, "nothing was deployed yet"});
+	er_command cmd = {
+	    .usage = "er deployments [--name NAME] [--limit N] [options]",
+	    .about = "Lists what ran in the environments of a routine, newest first: since when, which versions, by whom and why."};
+	return list_of_routine(argc, argv, cmd, "deployments", &(er_listing){heads, 5, deployment_row, "nothing was deployed yet"});
 }

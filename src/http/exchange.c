@@ -8,11 +8,6 @@
 enum { MAGIC = 0x45584348, SPARES = 128 };
 
 /* Used ones with their first arena block, for the next subrequest of this thread. Not under a sanitizer, which would not see them used too late. */
-#ifdef __SANITIZE_ADDRESS__
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
 static _Thread_local er_exchange *spares;
 static _Thread_local unsigned spares_n;
 
@@ -30,7 +25,7 @@ static er_exchange *take_spare(void)
 
 static bool give_spare(er_exchange *x)
 {
-	if (SANITIZED || spares_n >= SPARES)
+	if (ER_SANITIZED || spares_n >= SPARES)
 		return false;
 	er_arena_reset(&x->arena);
 	x->spare = spares;

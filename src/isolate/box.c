@@ -38,7 +38,7 @@ static void set_share(er_box *box, box_share share)
 /* Taking it back needs privilege: without it a sandbox that once computed long would stay slow. */
 void er_box_demote(er_box *box, bool on)
 {
-	if (geteuid() != 0 || box->pid <= 0)
+	if (!box->host->privileged || box->pid <= 0)
 		return;
 	if (!on) {
 		if (box->share != BOX_ORDINARY)
@@ -205,7 +205,7 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 	h->open_handles++;
 	er_stat_add(&h->stats.spawned, 1);
 	box->counted = true;
-	if (geteuid() == 0) { /* as the spawner starts it */
+	if (h->privileged) { /* as the spawner starts it */
 		box->share = BOX_BACKGROUND;
 		box->background_us = box->born_us;
 	}

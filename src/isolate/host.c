@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <unistd.h>
+
 enum { MAGIC = 0x484f5354 };
 
 void er_host_handle_closed(er_isolate_host *h)
@@ -150,8 +152,13 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
                                      const er_isolate_config *config, er_err *err)
 {
 	er_isolate_host *h = ER_NEW(er_isolate_host);
-	*h = (er_isolate_host){
-	    .magic = MAGIC, .loop = loop, .spawner = spawner, .origin = origin, .standard = standard, .config = *config};
+	*h = (er_isolate_host){.magic = MAGIC,
+	                       .loop = loop,
+	                       .spawner = spawner,
+	                       .origin = origin,
+	                       .standard = standard,
+	                       .config = *config,
+	                       .privileged = geteuid() == 0};
 	er_list_init(&h->boxes);
 	er_list_init(&h->active);
 	er_list_init(&h->instances);

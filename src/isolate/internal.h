@@ -260,6 +260,7 @@ struct er_isolate_host {
 	uv_prepare_t prepare;
 	uv_timer_t tick, sweep;
 	bool ticking, closing, spawner_gone;
+	bool privileged; /* it may take back what it did to the scheduling of a sandbox */
 	unsigned open_handles;
 	er_origin *origin;
 	const er_handler *standard;

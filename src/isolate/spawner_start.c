@@ -30,12 +30,6 @@ enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_REPORT, F
  * a millisecond to make, and more to take down, in which nothing else runs on that core. */
 #define EMPTY_NAMESPACES (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
-#ifdef __SANITIZE_ADDRESS__
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
 /* The engine's options; see docs/threat-model.md. An empty environment otherwise.
  *   GIGACAGE_ENABLED=0        ArrayBuffers and WebAssembly memory come from ordinary mappings, which RLIMIT_DATA counts
  *   no concurrency            one thread does the work, so the process's CPU clock is the routine's
@@ -161,7 +155,7 @@ static void arrange_fds(child *c)
 			die(c, "cannot duplicate a descriptor");
 	c->report = from[FD_REPORT];
 	for (int i = 0; i < FD_COUNT; i++) {
-		if (i == FD_BOOT && SANITIZED)
+		if (i == FD_BOOT && ER_SANITIZED)
 			continue; /* a sanitizer's report goes where the node's own does */
 		if (dup3(from[i], i, i >= FD_EXE ? O_CLOEXEC : 0) < 0)
 			die(c, "cannot place a descriptor");

@@ -1,5 +1,6 @@
 #include "sandbox/death.h"
 
+#include "base/mem.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ uint64_t er_death_refused(void)
 	return atomic_load_explicit(&refused, memory_order_relaxed);
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#if !ER_SANITIZED
 static void note(bool failed)
 {
 	if (failed && errno == ENOMEM)

@@ -1,7 +1,7 @@
 #include "sandbox/lockdown.h"
 #include "sandbox/lockdown_internal.h"
 
-#include "base/slice.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,15 +22,9 @@
 /* Above the limit of memory: address space that is reserved and costs page tables at most. */
 #define SPARE_ADDRESSES (1ULL << 30)
 
-#ifdef __SANITIZE_ADDRESS__
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
 bool er_lockdown_sanitized(void)
 {
-	return SANITIZED;
+	return ER_SANITIZED;
 }
 
 static bool drop_capabilities(er_err *err)
@@ -82,13 +76,13 @@ static bool set_limits(const er_lockdown *l, er_err *err)
 		if (limits[i].own_user && l->spawned != ER_LEVEL_FULL)
 			continue;
 		/* A sanitizer writes its reports into what may be a file. */
-		if (SANITIZED && limits[i].what == RLIMIT_FSIZE)
+		if (ER_SANITIZED && limits[i].what == RLIMIT_FSIZE)
 			continue;
 		if (!set_limit(limits[i].what, limits[i].n, err))
 			return false;
 	}
 	struct rlimit data = {.rlim_cur = START_DATA, .rlim_max = RLIM_INFINITY};
-	if (!SANITIZED && setrlimit(RLIMIT_DATA, &data) < 0)
+	if (!ER_SANITIZED && setrlimit(RLIMIT_DATA, &data) < 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot set the memory limit for the engine's start");
 	return true;
 }
@@ -159,7 +153,7 @@ static bool check_mappings(er_err *err)
 static bool leave_stderr(int *keep, er_err *err)
 {
 	*keep = -1;
-	if (SANITIZED)
+	if (ER_SANITIZED)
 		return true;
 	*keep = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	struct stat st;
@@ -177,7 +171,7 @@ static bool leave_stderr(int *keep, er_err *err)
 bool er_lockdown_finish(const er_lockdown *l, er_err *err)
 {
 	int landlock, keep;
-	if (l->hardened && !SANITIZED && !check_mappings(err))
+	if (l->hardened && !ER_SANITIZED && !check_mappings(err))
 		return false;
 	if (!er_lockdown_landlock(false, &landlock, err) || !leave_stderr(&keep, err))
 		return false;
@@ -205,7 +199,7 @@ bool er_lockdown_memory(uint32_t kb, er_err *err)
 	enum { STATM_SIZE = 0, STATM_DATA = 5 };
 	char text[256];
 	uint64_t size, data;
-	if (SANITIZED)
+	if (ER_SANITIZED)
 		return true;
 	ssize_t n = pread(ER_LOCKDOWN_STATM_FD, text, sizeof text, 0);
 	if (n <= 0)

@@ -65,6 +65,7 @@ before(async () => {
 		upload: { source: `addEventListener("fetch", e => e.respondWith(fetch("${O}/hash", { method: "POST", body: e.request.body })))`, ...loopback },
 		read: { source: `addEventListener("fetch", e => e.respondWith((async () => { let n = 0; const reader = e.request.body.getReader()
 			for (;;) { const { done, value } = await reader.read(); if (done) break; n += value.length } return new Response(String(n)) })()))`, limits: { cpuMs: 5000 } },
+		marks: `addEventListener("fetch", e => e.respondWith((async () => { const { request: r } = e; const t = r.headers.has("x-json") ? JSON.stringify(await r.json()) : await r.text(); return new Response(t.length + ":" + t) })()))`,
 		slowread: { source: `addEventListener("fetch", e => e.respondWith((async () => { const reader = e.request.body.getReader(); let n = 0
 			for (let i = 0; i < 3; i++) { const r = await reader.read(); n += r.value.length; await new Promise(f => setTimeout(f, 100)) }
 			await new Promise(f => setTimeout(f, 700)); return new Response("read " + n) })()))` },
@@ -244,6 +245,13 @@ test('a slow client holds memory constant: the origin waits', async () => {
 	assert.ok(bigSent < 32 * MB)
 	assert.ok(proc.memory(node.pid).anonymous - before < 8 * MB)
 	c.close()
+})
+
+test('a byte order mark is no part of a text, a second one is', async () => {
+	const ask = async (body, headers) => (await get('marks', '/', { method: 'POST', body: Buffer.from(body), headers })).text
+	assert.equal(await ask('\ufeffab'), '2:ab')
+	assert.equal(await ask('\ufeff\ufeffab'), '3:\ufeffab')
+	assert.equal(await ask('\ufeff"ä"', { 'x-json': '1' }), '3:"ä"')
 })
 
 test('JavaScript reads an upload of many megabytes piece by piece', async () => {

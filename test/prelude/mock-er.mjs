@@ -144,7 +144,7 @@ export class Instance {
 			reqInfo: (id) => self.of(id).info,
 			reqBody: (id) => (self.of(id).body === null ? -2 : self.of(id).inline ? self.of(id).body.length : -1),
 			reqInline: (id) => (self.of(id).inline ? self.u8(self.of(id).body) : undefined),
-			reqInlineText: (id) => (self.of(id).inline ? new TextDecoder().decode(self.of(id).body) : undefined),
+			reqInlineText: (id) => (self.of(id).inline ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(self.of(id).body) : undefined),
 			reqInlineJSON: (id) => {
 				try {
 					return self.of(id).inline ? self.parse(new TextDecoder().decode(self.of(id).body)) : undefined;

@@ -31,6 +31,9 @@ static inline er_value er_key_value(uint32_t id, bool sub)
 	return er_js_number((double)((uint64_t)id * 2 + (sub ? 1 : 0)));
 }
 
+/* A complete body as bytes: borrowed from a buffer, or a string's UTF-8 in *text, which must be finished in either case but failure. */
+ER_MUST_CHECK bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception);
+
 /* name, message and stack of whatever was thrown, each cut to what a log line can bear. */
 typedef struct er_report {
 	er_text name, message, stack;

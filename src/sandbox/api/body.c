@@ -64,6 +64,18 @@ ER_NATIVE(n_body_cancel)
 	return er_js_undefined();
 }
 
+bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception)
+{
+	text->p = text->room;
+	text->n = 0;
+	if (!er_js_is_string(v) && er_js_bytes(v, out))
+		return true;
+	if (!er_js_utf8_arg(v, text, exception))
+		return false;
+	*out = er_text_slice(text);
+	return true;
+}
+
 /* er.write(key, bytes) */
 ER_NATIVE(n_write)
 {

@@ -51,11 +51,7 @@ static bool start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flags, 
 	} else if (flags & BODY_STREAM) {
 		f->flags |= ER_FF_STREAM;
 	} else if (flags & BODY_WHOLE) {
-		if (!er_js_is_string(body) && er_js_bytes(body, &bytes))
-			;
-		else if (er_js_utf8_arg(body, &t->body, exception))
-			bytes = er_text_slice(&t->body);
-		else
+		if (!er_whole_body(body, &t->body, &bytes, exception))
 			return false;
 		f->flags |= bytes.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
 	}

@@ -68,8 +68,7 @@ ER_NATIVE(n_inline_text)
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
 		return er_js_undefined();
-	er_slice s = r->inline_body;
-	return er_js_from_utf8(er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")) ? er_slice_from(s, 3) : s);
+	return er_js_from_utf8(r->inline_body);
 }
 
 ER_NATIVE(n_inline_json)
@@ -112,19 +111,6 @@ static bool has_length(er_slice block)
 		rest = er_slice_from(rest, at + 1);
 	}
 	return false;
-}
-
-/* A complete body as bytes: borrowed from a buffer, or a string's UTF-8 in *text. */
-static bool whole_body(er_value v, er_text *text, er_slice *out, er_value *exception)
-{
-	text->p = text->room;
-	text->n = 0;
-	if (!er_js_is_string(v) && er_js_bytes(v, out))
-		return true;
-	if (!er_js_utf8_arg(v, text, exception))
-		return false;
-	*out = er_text_slice(text);
-	return true;
 }
 
 static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block, er_slice body, er_key relay)
@@ -203,7 +189,7 @@ ER_NATIVE(n_respond)
 	er_value ok = NULL;
 	if (er_js_bytestring_arg(argv[3], &block, exception)) {
 		bool whole = (flags & BODY_WHOLE) != 0;
-		if (head_ok(er_text_slice(&block), exception) && (!whole || whole_body(argv[4], &text, &body, exception))) {
+		if (head_ok(er_text_slice(&block), exception) && (!whole || er_whole_body(argv[4], &text, &body, exception))) {
 			if (whole)
 				f.flags |= body.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
 			respond(r, &f, er_text_slice(&reason), er_text_slice(&block), body, relay);
