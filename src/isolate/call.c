@@ -221,6 +221,7 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 		er_call_fail(c, 502, ER_ERR_RESPONSE, 0, 0, "The body that the routine wanted to pass on is not there any more.");
 		return true;
 	}
+	er_body *lent = f->flags & ER_FF_INLINE ? er_body_ref(x->res.body) : NULL;
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
 	x->facts.subrequests = c->subrequests;
@@ -232,7 +233,6 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 			c->streams = er_exchange_ref(x);
 		let_go_of_exchange(c);
 	}
-	er_body *lent = f->flags & ER_FF_INLINE ? er_body_ref(x->res.body) : NULL;
 	er_exchange_answer(x);
 	if (lent != NULL)
 		er_body_loan_over(lent);

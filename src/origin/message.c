@@ -203,6 +203,9 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 		return false;
 	}
 	er_fields_strip_hop_by_hop(&f->res);
+	/* They mean nothing in a response, and a routine's own Headers would hide them. */
+	er_fields_del(&f->res, ER_LIT("host"));
+	er_fields_del(&f->res, ER_LIT("expect"));
 	*gzip = false;
 	if (!no_body && !f->is_head && !decide_coding(f, gzip, why))
 		return false;

@@ -100,7 +100,6 @@ static void warm(void)
 	er_engine_call(ER_HOOK_warm, 0, NULL);
 	er_turn_end();
 	er_engine_collect();
-	er_turn_refresh();
 }
 
 void er_loop_run(void)
@@ -132,6 +131,7 @@ void er_loop_run(void)
 				warm();
 			else
 				er_engine_collect();
+			er_turn_refresh(); /* what came meanwhile does not pay for it */
 			cold = dirty = false;
 		}
 	}

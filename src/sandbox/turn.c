@@ -30,7 +30,7 @@ static uint64_t min64(uint64_t a, uint64_t b)
 }
 
 /* CPU of the turn so far. Both readings can only be too high: wall time by what others ran meanwhile, CPU time by the short turns since the last
- * exact reading that were charged already. */
+ * exact reading that were charged already, and by what was done for nobody between two turns. */
 static uint64_t turn_ns(const er_turn *t)
 {
 	uint64_t wall = clock_ns(CLOCK_MONOTONIC) - t->start_ns;
@@ -73,7 +73,7 @@ bool er_turn_setup(er_err *err)
 	return true;
 }
 
-/* t->start_ns must be now. */
+/* t->start_ns is now, or a little before: then it is only sooner too old. */
 static void sync_cpu(er_turn *t)
 {
 	t->cpu_base_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);

@@ -2,7 +2,7 @@
  *
  * Accounting costs no system call for short turns. A turn of less than 200 us is charged its wall time (one reading of the monotonic clock a
  * turn, shared with the neighbour in a batch), which is too much when the kernel ran somebody else meanwhile; a longer one, and every turn of an owner
- * that has used half of its limit, is charged thread CPU time exactly: sharing a core costs nobody the request. What never ends is met by a
+ * that has used half of its limit, is charged thread CPU time: sharing a core costs nobody the request. What never ends is met by a
  * timer on the thread's CPU clock, armed once, that ticks every 5 ms of CPU burnt: its handler ends the process when the owner's sum is
  * above its limit (nothing gentler stops a native loop or an endless chain of microtasks). */
 #ifndef ER_SANDBOX_TURN_H
@@ -52,7 +52,7 @@ typedef struct er_turn {
 
 /* Arms the tick. Once, before seccomp. */
 ER_MUST_CHECK bool er_turn_setup(er_err *err);
-/* Fresh readings of all clocks: at every waking, and now and then in a long batch. */
+/* Fresh readings of the clocks, of the CPU's if the last one is old: at every waking, and now and then in a long batch. */
 void er_turn_refresh(void);
 /* The time up to now is nobody's: called when another process may have run. */
 void er_turn_skip(void);

@@ -42,6 +42,12 @@ before(async () => {
 		} else if (url.pathname === '/redirect') {
 			res.writeHead(302, { location: '/echo?redirected' })
 			res.end()
+		} else if (url.pathname === '/caps') {
+			res.writeHead(200, ['X-A', '1', 'Content-Length', '0', 'x-a', '2', 'Host', 'x', 'Expect', 'y', 'SET-COOKIE', 'c=d'])
+			res.end()
+		} else if (url.pathname === '/wide') {
+			res.writeHead(200, { 'content-length': '0', ...Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`X-${i}`, 'v'.repeat(1000)])) })
+			res.end()
 		} else if (url.pathname === '/slow') {
 			setTimeout(() => res.end('slow'), 300)
 		} else if (url.pathname === '/never') {
@@ -65,6 +71,12 @@ before(async () => {
 		upload: { source: `addEventListener("fetch", e => e.respondWith(fetch("${O}/hash", { method: "POST", body: e.request.body })))`, ...loopback },
 		read: { source: `addEventListener("fetch", e => e.respondWith((async () => { let n = 0; const reader = e.request.body.getReader()
 			for (;;) { const { done, value } = await reader.read(); if (done) break; n += value.length } return new Response(String(n)) })()))`, limits: { cpuMs: 5000 } },
+		caps: { source: `addEventListener("fetch", e => e.respondWith(fetch("${O}/caps").then(r => new Response([...r.headers.keys()] + " " + r.headers.get("X-a") + r.headers.has("HOST"), { headers: new Headers(r.headers) }))))`, ...loopback },
+		wide: { source: `addEventListener("fetch", e => e.respondWith(fetch("${O}/wide").then(r => {
+			const copy = new Headers(r.headers), n = new Response("ok", r)
+			n.headers.delete("absent")
+			for (let i = 0; i < 20; i++) n.headers.delete("x-" + i)
+			return new Response([...copy].length + " " + [...n.headers].length, n) })))`, ...loopback },
 		marks: `addEventListener("fetch", e => e.respondWith((async () => { const { request: r } = e; const t = r.headers.has("x-json") ? JSON.stringify(await r.json()) : await r.text(); return new Response(t.length + ":" + t) })()))`,
 		slowread: { source: `addEventListener("fetch", e => e.respondWith((async () => { const reader = e.request.body.getReader(); let n = 0
 			for (let i = 0; i < 3; i++) { const r = await reader.read(); n += r.value.length; await new Promise(f => setTimeout(f, 100)) }
@@ -351,6 +363,23 @@ test('the routine sees who asks, and its variables', async () => {
 	assert.match(headers, /x-one=caf\u00e9/)
 	assert.match(headers, /x-two=a, b/)
 	assert.doesNotMatch(headers, /keep-alive|connection/)
+})
+
+test('an origin may spell names as it likes, and what concerns the connection to it stays there', async () => {
+	const res = await get('caps')
+	assert.match(res.text, /set-cookie,x-a 1, 2false$/)
+	assert.doesNotMatch(res.text, /host|expect/)
+	assert.equal(res.headers['x-a'], '1, 2')
+	assert.deepEqual([res.headers.host, res.headers.expect], [undefined, undefined])
+})
+
+test('a head larger than a routine may make can be copied and made smaller', async () => {
+	const res = await get('wide')
+	assert.equal(res.status, 200, res.text)
+	const [copied, left] = res.text.split(' ').map(Number)
+	assert.equal(copied - left, 19, 'twenty went, and a content-type came')
+	assert.equal(res.headers['x-39'], 'v'.repeat(1000))
+	assert.equal(res.headers['x-19'], undefined)
 })
 
 test('a header value cannot carry a line break', async () => {

@@ -177,7 +177,7 @@ static inline const er_json *openapi_operation(const openapi *o, er_slice method
 		*c = (char)er_lower((uint8_t)*c);
 	const er_json *paths = er_json_get(o->root, ER_LIT("paths"));
 	for (const er_json *p = paths->first; p != NULL; p = p->next) {
-		er_slice a = p->key, b = path, x, y;
+		er_slice a = p->key, b = path, x = {0}, y = {0};
 		bool same = true;
 		while (same) {
 			bool more_a = er_slice_split(&a, '/', &x), more_b = er_slice_split(&b, '/', &y);

@@ -6,7 +6,7 @@ import {
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 
-/** What all names and values of one object may add up to; the node's limit for a head is the same. */
+/** What one object's block may take: names, values and two for each field. The node's limit for a routine's head is the same; an origin's may be longer, and is kept. */
 export const HEADERS_MAX = 32 * 1024;
 
 /** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set. By length: most names are none of these. */
@@ -69,7 +69,7 @@ function byteString(v) {
 	return s;
 }
 function fits(n) {
-	if (n > HEADERS_MAX) throw new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes of names and values`);
+	if (n > HEADERS_MAX) throw new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes: names, values and two for each field`);
 }
 
 // The fields of the last such object and the block they made: a handler's answers tend to have the same ones.
@@ -225,7 +225,7 @@ export class Headers {
 		return false;
 	}
 	#take(block) {
-		fits(block.length);
+		if (block.length > this.#block.length) fits(block.length);
 		this.#block = block;
 		this.#sorted = null;
 	}
@@ -236,7 +236,8 @@ export class Headers {
 	/** What is in another Headers was checked when it came there. */
 	static #copy(h, from) {
 		const given = h.#guard === GUARD_NONE ? from.#block : blockOfHeaders(from);
-		h.#take(h.#block === '' ? given : h.#block + given);
+		if (h.#block === '') h.#block = given;
+		else h.#take(h.#block + given);
 		h.#open ||= from.#open;
 	}
 	/** Fetch 5.1 "fill": a sequence of pairs, a record, or another Headers. */
