@@ -54,12 +54,17 @@ static uint8_t *encode_to(uint8_t *to, er_slice in, uint8_t set)
 	return to;
 }
 
+size_t er_url_unencoded(er_slice in, uint8_t set)
+{
+	size_t n = 0;
+	while (n < in.n && !(encoded[in.p[n]] & set))
+		n++;
+	return n;
+}
+
 er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set)
 {
-	size_t i = 0;
-	while (i < in.n && !(encoded[in.p[i]] & set))
-		i++;
-	if (i == in.n)
+	if (er_url_unencoded(in, set) == in.n)
 		return in;
 	uint8_t *out = er_arena_alloc(a, in.n * 3);
 	return er_slice_of(out, (size_t)(encode_to(out, in, set) - out));
@@ -496,10 +501,6 @@ static bool take_url(parser *p)
 
 bool er_url_parse(er_url *u, er_slice input, const er_url *base)
 {
-	if (base == NULL && er_url_plain(u, input)) {
-		er_buf_put(&u->href, input);
-		return true;
-	}
 	*u = (er_url){0};
 	if (input.n > ER_URL_INPUT_MAX)
 		return false;

@@ -1,51 +1,22 @@
 /* Most URLs of http: and https: are written as the parser would write them: seeing that, and where their parts are, takes one look at each byte. */
-#include "http/url.h"
+#include "http/url_record.h"
 
-enum { HOST = 1, PATH = 2, QUERY = 4, FRAGMENT = 8, DIGIT = 16, LOWER = 32, INPUT_MAX = 64 * 1024 };
-
-#define ALL (PATH | QUERY | FRAGMENT)
-
-/* Of the percent-encode sets (URL Standard 1.3) what is in none; the query's also without "'". A "\" is a "/" in a path. */
-static const uint8_t kind[256] = {
-    ['!'] = ALL,
-    ['#'] = 0,
-    ['$'] = ALL,
-    ['%'] = ALL,
-    ['&'] = ALL,
-    ['\''] = PATH | FRAGMENT,
-    ['('] = ALL,
-    [')'] = ALL,
-    ['*'] = ALL,
-    ['+'] = ALL,
-    [','] = ALL,
-    ['-'] = ALL | HOST,
-    ['.'] = ALL | HOST,
-    ['/'] = ALL,
-    ['0' ... '9'] = ALL | HOST | DIGIT,
-    [':'] = ALL,
-    [';'] = ALL,
-    ['='] = ALL,
-    ['?'] = QUERY | FRAGMENT,
-    ['@'] = ALL,
-    ['A' ... 'Z'] = ALL,
-    ['['] = ALL,
-    ['\\'] = QUERY | FRAGMENT,
-    [']'] = ALL,
-    ['^'] = QUERY | FRAGMENT,
-    ['_'] = ALL | HOST,
-    ['`'] = QUERY,
-    ['a' ... 'z'] = ALL | HOST | LOWER,
-    ['{'] = QUERY | FRAGMENT,
-    ['|'] = ALL,
-    ['}'] = QUERY | FRAGMENT,
-    ['~'] = ALL,
-};
-
-static size_t run(er_slice in, size_t at, uint8_t of)
+static bool digit(uint8_t c)
 {
-	while (at < in.n && (kind[in.p[at]] & of))
-		at++;
-	return at;
+	return (uint8_t)(c - '0') < 10;
+}
+
+static bool lower(uint8_t c)
+{
+	return (uint8_t)(c - 'a') < 26;
+}
+
+static size_t host_length(er_slice in)
+{
+	size_t n = 0;
+	while (n < in.n && (lower(in.p[n]) || digit(in.p[n]) || in.p[n] == '.' || in.p[n] == '-' || in.p[n] == '_'))
+		n++;
+	return n;
 }
 
 /* Four numbers of a byte each, as an address is serialized. */
@@ -68,39 +39,45 @@ static bool host_plain(er_slice host)
 	if (last.n == 0)
 		return false;
 	/* A last label that a letter begins is no number in any of the old spellings. */
-	return (kind[last.p[0]] & LOWER) != 0 || (ipv4_plain(host) && host.p[host.n - 1] != '.');
+	return lower(last.p[0]) || (ipv4_plain(host) && host.p[host.n - 1] != '.');
 }
 
-/* The port that follows the ":" at `at`: the place after it, 0 for one that the parser would change or refuse. */
-static size_t port_plain(er_slice in, size_t at, bool https, uint32_t *port)
+/* `in` begins with the ":" of a port. How long that is; 0 for one that the parser would change or refuse. */
+static size_t port_length(er_slice in, bool https, uint32_t *port)
 {
-	size_t end = run(in, at + 1, DIGIT);
+	size_t n = 1;
+	while (n < in.n && digit(in.p[n]))
+		n++;
 	uint64_t v;
-	if (end == at + 1 || end > at + 6 || in.p[at + 1] == '0' || !er_slice_u64(er_slice_of(in.p + at + 1, end - at - 1), &v) ||
-	    v > 65535 || v == (https ? 443 : 80))
+	if (n == 1 || n > 6 || in.p[1] == '0' || !er_slice_u64(er_slice_of(in.p + 1, n - 1), &v) || v > 65535 ||
+	    v == (https ? 443 : 80))
 		return 0;
 	*port = (uint32_t)v;
-	return end;
+	return n;
 }
 
-/* No segment may begin with what could be a dot: it might be "." or "..". */
-static size_t path_plain(er_slice in, size_t at)
+/* No segment may begin with what could be a dot: it might be "." or "..". A "\" is a "/". */
+static bool path_plain(er_slice path)
 {
-	for (;;) {
-		if (at + 1 < in.n && (in.p[at + 1] == '.' || in.p[at + 1] == '%'))
-			return 0;
-		at++;
-		while (at < in.n && in.p[at] != '/' && (kind[in.p[at]] & PATH))
-			at++;
-		if (at == in.n || in.p[at] != '/')
-			return at;
-	}
+	for (size_t i = 0; i < path.n; i++)
+		if (path.p[i] == '\\' || (path.p[i] == '/' && i + 1 < path.n && (path.p[i + 1] == '.' || path.p[i + 1] == '%')))
+			return false;
+	return path.n > 0 && path.p[0] == '/';
+}
+
+/* What follows the "?" or "#" at *at, if that is what is there: *start is its place. */
+static void take_after(er_slice in, uint8_t mark, uint8_t set, uint32_t *start, size_t *at)
+{
+	if (*at == in.n || in.p[*at] != mark)
+		return;
+	*start = (uint32_t)*at;
+	*at += 1 + er_url_unencoded(er_slice_from(in, *at + 1), set);
 }
 
 bool er_url_plain(er_url *u, er_slice in)
 {
 	bool https = er_slice_starts(in, ER_LIT("https://"));
-	if ((!https && !er_slice_starts(in, ER_LIT("http://"))) || in.n > INPUT_MAX)
+	if ((!https && !er_slice_starts(in, ER_LIT("http://"))) || in.n > ER_URL_INPUT_MAX)
 		return false;
 	uint32_t scheme = https ? 6 : 5;
 	*u = (er_url){.protocol_end = scheme,
@@ -109,25 +86,24 @@ bool er_url_plain(er_url *u, er_slice in)
 	              .port = ER_URL_ABSENT,
 	              .search_start = ER_URL_ABSENT,
 	              .hash_start = ER_URL_ABSENT};
-	size_t at = run(in, u->host_start, HOST);
+	er_slice rest = er_slice_from(in, u->host_start), host = er_slice_head(rest, host_length(rest));
+	if (!host_plain(host))
+		return false;
+	size_t at = u->host_start + host.n;
 	u->host_end = (uint32_t)at;
-	if (!host_plain(er_slice_of(in.p + u->host_start, at - u->host_start)))
-		return false;
-	if (at < in.n && in.p[at] == ':')
-		at = port_plain(in, at, https, &u->port);
-	if (at == 0 || at >= in.n || in.p[at] != '/')
-		return false;
+	if (at < in.n && in.p[at] == ':') {
+		size_t n = port_length(er_slice_from(in, at), https, &u->port);
+		if (n == 0)
+			return false;
+		at += n;
+	}
 	u->pathname_start = (uint32_t)at;
-	at = path_plain(in, at);
-	if (at == 0)
+	rest = er_slice_from(in, at);
+	er_slice path = er_slice_head(rest, er_url_unencoded(rest, ER_URL_SET_PATH));
+	if (!path_plain(path))
 		return false;
-	if (at < in.n && in.p[at] == '?') {
-		u->search_start = (uint32_t)at;
-		at = run(in, at + 1, QUERY);
-	}
-	if (at < in.n && in.p[at] == '#') {
-		u->hash_start = (uint32_t)at;
-		at = run(in, at + 1, FRAGMENT);
-	}
+	at += path.n;
+	take_after(in, '?', ER_URL_SET_SPECIAL_QUERY, &u->search_start, &at);
+	take_after(in, '#', ER_URL_SET_FRAGMENT, &u->hash_start, &at);
 	return at == in.n;
 }

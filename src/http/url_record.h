@@ -27,6 +27,8 @@ enum {
 	ER_URL_SET_PATH = 16,
 	ER_URL_SET_USERINFO = 32,
 };
+/* How much of it, from the start, is not to be encoded. */
+size_t er_url_unencoded(er_slice in, uint8_t set);
 /* `in` itself when nothing is to be encoded. */
 er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set);
 

@@ -104,26 +104,21 @@ static bool forbidden(er_slice name)
 static bool read_url(er_exchange *x, er_slice text)
 {
 	er_url u;
-	if (er_url_plain(&u, text)) {
-		size_t end = u.hash_start == ER_URL_ABSENT ? text.n : u.hash_start;
-		x->req.scheme = er_slice_head(text, u.protocol_end - 1);
-		x->req.authority = er_slice_of(text.p + u.host_start, u.pathname_start - u.host_start);
-		x->req.target = er_slice_of(text.p + u.pathname_start, end - u.pathname_start);
-		return true;
+	er_slice href = text;
+	if (!er_url_plain(&u, text)) {
+		if (!er_url_parse(&u, text, NULL))
+			return false;
+		href = er_arena_copy(&x->arena, er_url_href(&u));
+		er_url_fini(&u);
 	}
-	if (!er_url_parse(&u, text, NULL))
+	er_slice scheme = er_slice_head(href, u.protocol_end - 1);
+	if (!er_slice_eq(scheme, ER_LIT("http")) && !er_slice_eq(scheme, ER_LIT("https")))
 		return false;
-	er_slice protocol = er_url_get(&u, ER_URL_PROTOCOL);
-	bool ok = er_slice_eq(protocol, ER_LIT("http:")) || er_slice_eq(protocol, ER_LIT("https:"));
-	if (ok) {
-		er_slice href = er_url_href(&u);
-		size_t end = u.hash_start == ER_URL_ABSENT ? href.n : u.hash_start;
-		x->req.scheme = er_slice_eq(protocol, ER_LIT("http:")) ? ER_LIT("http") : ER_LIT("https");
-		x->req.authority = er_arena_copy(&x->arena, er_url_get(&u, ER_URL_HOST));
-		x->req.target = er_arena_copy(&x->arena, er_slice_head(er_slice_from(href, u.pathname_start), end - u.pathname_start));
-	}
-	er_url_fini(&u);
-	return ok;
+	size_t host = u.host_start + (href.p[u.host_start] == '@'), end = u.hash_start == ER_URL_ABSENT ? href.n : u.hash_start;
+	x->req.scheme = scheme;
+	x->req.authority = er_slice_of(href.p + host, u.pathname_start - host);
+	x->req.target = er_slice_of(href.p + u.pathname_start, end - u.pathname_start);
+	return true;
 }
 
 static bool read_body(er_sub *s, const er_frame *f, er_reader *r)

@@ -31,6 +31,8 @@ static inline er_value er_key_value(uint32_t id, bool sub)
 	return er_js_number((double)((uint64_t)id * 2 + (sub ? 1 : 0)));
 }
 
+/* Whether a block of fields has that name; both are in lower case. */
+bool er_block_has(er_slice block, er_slice name);
 /* A complete body as bytes: borrowed from a buffer, or a string's UTF-8 in *text, which must be finished in either case but failure. */
 ER_MUST_CHECK bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception);
 

@@ -32,23 +32,29 @@ static bool find(er_slice *rest, er_slice name, field *f)
 	return false;
 }
 
+bool er_block_has(er_slice block, er_slice name)
+{
+	field f;
+	return find(&block, name, &f);
+}
+
+/* A native's arguments: block, name, value. */
+enum { BLOCK, NAME, VALUE, ARGS };
 typedef struct texts {
-	er_text block, name, value;
+	er_text text[ARGS];
 	unsigned n;
 } texts;
 
 static void texts_fini(texts *t)
 {
-	er_text *const all[] = {&t->block, &t->name, &t->value};
 	while (t->n > 0)
-		er_text_fini(all[--t->n]);
+		er_text_fini(&t->text[--t->n]);
 }
 
 static bool texts_of(texts *t, size_t argc, const er_value argv[], unsigned wanted, er_value *exception)
 {
-	er_text *const all[] = {&t->block, &t->name, &t->value};
 	for (t->n = 0; t->n < wanted; t->n++) {
-		if (er_js_bytestring_arg(t->n < argc ? argv[t->n] : NULL, all[t->n], exception))
+		if (er_js_bytestring_arg(t->n < argc ? argv[t->n] : NULL, &t->text[t->n], exception))
 			continue;
 		texts_fini(t);
 		return false;
@@ -56,13 +62,18 @@ static bool texts_of(texts *t, size_t argc, const er_value argv[], unsigned want
 	return true;
 }
 
+static er_slice text(const texts *t, unsigned i)
+{
+	return er_text_slice(&t->text[i]);
+}
+
 /* er.fieldsGet(block, name) → the values of that name, combined (RFC 9110 5.3; RFC 6265 5.4 for cookies), or null */
 ER_NATIVE(n_get)
 {
 	texts t;
-	if (!texts_of(&t, argc, argv, 2, exception))
+	if (!texts_of(&t, argc, argv, VALUE, exception))
 		return NULL;
-	er_slice rest = er_text_slice(&t.block), name = er_text_slice(&t.name);
+	er_slice rest = text(&t, BLOCK), name = text(&t, NAME);
 	field f;
 	er_value v;
 	if (!find(&rest, name, &f)) {
@@ -114,43 +125,38 @@ static void put_changed(er_buf *out, er_slice block, er_slice name, const er_sli
 	}
 }
 
-static er_value changed(size_t argc, const er_value argv[], const texts *t, bool with_value)
+/* `args`: with a value or without. */
+static er_value changed(size_t argc, const er_value argv[], unsigned args, er_value *exception)
 {
-	er_slice block = er_text_slice(&t->block), rest = block, name = er_text_slice(&t->name), value = {0};
-	field f;
-	if (with_value)
-		value = er_text_slice(&t->value);
-	else if (!find(&rest, name, &f))
-		return argc > 0 ? argv[0] : er_js_undefined();
-	er_buf b;
-	er_buf_init(&b);
-	er_buf_reserve(&b, block.n + name.n + value.n + 2);
-	put_changed(&b, block, name, with_value ? &value : NULL);
-	er_value v = er_js_latin1(er_buf_slice(&b));
-	er_buf_fini(&b);
+	texts t;
+	if (!texts_of(&t, argc, argv, args, exception))
+		return NULL;
+	er_slice block = text(&t, BLOCK), name = text(&t, NAME), value = args > VALUE ? text(&t, VALUE) : (er_slice){0};
+	er_value v;
+	if (args <= VALUE && !er_block_has(block, name)) {
+		v = argc > 0 ? argv[0] : er_js_undefined();
+	} else {
+		er_buf b;
+		er_buf_init(&b);
+		er_buf_reserve(&b, block.n + name.n + value.n + 2);
+		put_changed(&b, block, name, args > VALUE ? &value : NULL);
+		v = er_js_latin1(er_buf_slice(&b));
+		er_buf_fini(&b);
+	}
+	texts_fini(&t);
 	return v;
 }
 
 /* er.fieldsSet(block, name, value) → block */
 ER_NATIVE(n_set)
 {
-	texts t;
-	if (!texts_of(&t, argc, argv, 3, exception))
-		return NULL;
-	er_value v = changed(argc, argv, &t, true);
-	texts_fini(&t);
-	return v;
+	return changed(argc, argv, ARGS, exception);
 }
 
 /* er.fieldsDelete(block, name) → block */
 ER_NATIVE(n_delete)
 {
-	texts t;
-	if (!texts_of(&t, argc, argv, 2, exception))
-		return NULL;
-	er_value v = changed(argc, argv, &t, false);
-	texts_fini(&t);
-	return v;
+	return changed(argc, argv, VALUE, exception);
 }
 
 const er_native er_api_fields[] = {ER_NATIVE_AS("fieldsGet", n_get), ER_NATIVE_AS("fieldsSet", n_set),

@@ -99,26 +99,12 @@ static bool head_ok(er_slice block, er_value *exception)
 	return false;
 }
 
-static bool has_length(er_slice block)
-{
-	er_slice rest = block, name, value;
-	while (er_slice_split(&rest, '\n', &name)) {
-		if (er_slice_ieq(name, ER_LIT("content-length")))
-			return true;
-		size_t at = er_slice_find(rest, '\n');
-		value = er_slice_head(rest, at);
-		(void)value;
-		rest = er_slice_from(rest, at + 1);
-	}
-	return false;
-}
-
 static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block, er_slice body, er_key relay)
 {
 	bool big = (f->flags & ER_FF_STREAM) && body.n;
 	char length[64];
 	int length_n = 0;
-	if (big && !has_length(block))
+	if (big && !er_block_has(block, ER_LIT("content-length")))
 		length_n = snprintf(length, sizeof length, "content-length\n%zu\n", body.n);
 	bool over = (f->flags & ER_FF_DONE) != 0;
 	if (big)
