@@ -1,6 +1,7 @@
 // fetch: the node makes the subrequest; here its options are checked and its answer becomes a Response.
 import * as er from './natives.js';
-import { Deferred, Err, TypeErr, newMap, quiet, rejected, resolved, startsWith } from './primordials.js';
+import { Deferred, Err, TypeErr, quiet, rejected, resolved, startsWith } from './primordials.js';
+import { IdMap } from './id-map.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, unhang } from './scope.js';
 import { Request, fetchParts, isRequest, rawOfRequest, spendRequest } from './request.js';
@@ -16,7 +17,7 @@ import { isHttp } from './url.js';
 const REDIRECT_MANUAL = 1, REDIRECT_ERROR = 2, CDN_PROXY = 4, SELF = 8;
 const BODY_WHOLE = 1, BODY_STREAM = 2, BODY_RELAY = 4;
 
-const subs = newMap(); // fid -> Sub that waits for its head, or whose body is being read
+const subs = new IdMap(); // fid -> Sub that waits for its head, or whose body is being read
 let lastFid = 0;
 function newFid() {
 	do lastFid = lastFid >= 0x3fffffff ? 1 : lastFid + 1;
@@ -32,6 +33,7 @@ class Sub {
 		this.deferred = deferred;
 		this.body = null;
 		this.offAbort = null;
+		this.nextEnder = null;
 	}
 	aborted(reason) {
 		if (this.deferred === null && this.body !== null) {

@@ -2,13 +2,14 @@
 // byte of it has entered the engine; it can then be handed on whole (relay, drain). Once reading began it is pulled through a window.
 import * as er from './natives.js';
 import { Deferred, Err, TypeErr, concatBytes, newMap, quiet, rejected, resolved, shift, taLength } from './primordials.js';
+import { IdMap } from './id-map.js';
 import { OVER, belongs, hang, unhang } from './scope.js';
 
 export const WINDOW = 64 * 1024; // bytes asked for and not yet given to a reader
 
 const IDLE = 0, READING = 1, ENDED = 2, FAILED = 3, GONE = 4;
 
-const bodies = newMap(); // key -> NodeBody that is being read
+const bodies = new IdMap(); // key -> NodeBody that is being read
 
 export class NodeBody {
 	constructor(key, scope, length, what) {
@@ -22,6 +23,7 @@ export class NodeBody {
 		this.waiter = null; // Deferred of next()
 		this.owed = 0; // given to the reader since the last pull
 		this.inline = key % 2 === 0; // may have come with the head
+		this.nextEnder = null;
 	}
 	/** Nothing has been taken of it: it can be relayed. */
 	get untouched() {

@@ -79,8 +79,7 @@ export class Response {
 			// Another message's fields: their block is a string that can be shared.
 			let block = blockOfHeaders(given);
 			if (type !== null && !headersHas(given, 'content-type')) block += 'content-type\n' + type + '\n';
-			const h = headersFromBlock(block, GUARD_MESSAGE);
-			this.#headers = h;
+			this.#block = block;
 			return;
 		}
 		if (isObject(given) && given[Symbol_iterator] === undefined) {

@@ -1,7 +1,8 @@
 // The life of a request inside the engine. A Scope is made for each; one that is still alive when its turn is over is parked
 // by number in `live`. Whoever holds something that must end with the request (timer, fetch, body) hangs it on the scope.
 import * as er from './natives.js';
-import { Err, newMap } from './primordials.js';
+import { Err } from './primordials.js';
+import { IdMap } from './id-map.js';
 
 export class Scope {
 	constructor(id) {
@@ -13,8 +14,9 @@ export class Scope {
 		this.passOn = false; // passThroughOnException
 		this.waits = 0; // waitUntil promises not settled
 		this.subrequests = 0;
-		this.timers = null; // Set of timer ids
-		this.enders = null; // objects with ended(kind), in order
+		this.timer = null; // the newest of its timers
+		this.timers = 0;
+		this.ender = null; // the first of the objects with ended(kind) that hang on it; each knows the one after it
 		this.controller = null; // of request.signal
 		this.info = undefined;
 		this.dispatchedTo = false; // the synchronous part of the event is done
@@ -28,7 +30,7 @@ TOP.parked = true;
 /** How a request ends that was answered or has failed; every other kind is the node's word for why it was cancelled. */
 export const OVER = 'over';
 
-export const live = newMap();
+export const live = new IdMap();
 /** The scope whose turn it is; stays until the next turn, because microtasks run in between. */
 export let current = TOP;
 /** True during the synchronous part of a request's first turn: then `current` is certain to be who is asking. */
@@ -62,18 +64,31 @@ export function enterScope(s) {
 	current = s;
 }
 
-export function hang(s, ender) {
-	if (s.enders === null) s.enders = [ender];
-	else s.enders[s.enders.length] = ender;
+export function eachScope(fn) {
+	fn(TOP);
+	if (current !== TOP) fn(current);
+	live.each(fn);
 }
-/** They are few: as a rule one or two at a time. */
+
+/** `ender.nextEnder` is ours, and null when it hangs nowhere. They are few: as a rule one or two at a time. */
+export function hang(s, ender) {
+	let last = s.ender;
+	if (last === null) {
+		s.ender = ender;
+		return;
+	}
+	while (last.nextEnder !== null) last = last.nextEnder;
+	last.nextEnder = ender;
+}
 export function unhang(s, ender) {
-	const list = s.enders;
-	if (list === null) return;
-	let to = 0;
-	for (let i = 0; i < list.length; i++) if (list[i] !== ender) list[to++] = list[i];
-	if (to === 0) s.enders = null;
-	else list.length = to;
+	let at = s.ender;
+	if (at === ender) s.ender = ender.nextEnder;
+	else {
+		while (at !== null && at.nextEnder !== ender) at = at.nextEnder;
+		if (at === null) return;
+		at.nextEnder = ender.nextEnder;
+	}
+	ender.nextEnder = null;
 }
 let dropTimers;
 export function scopeNeeds(drop) {
@@ -85,11 +100,10 @@ export function close(s, kind) {
 	if (s.over) return;
 	s.over = true;
 	if (s.parked) live.delete(s.id);
-	if (s.timers !== null) dropTimers(s);
-	if (s.enders !== null) {
-		const { enders } = s;
-		s.enders = null;
-		for (let i = 0; i < enders.length; i++) enders[i].ended(kind);
+	if (s.timer !== null) dropTimers(s);
+	for (let e = s.ender; e !== null; e = s.ender) {
+		unhang(s, e);
+		e.ended(kind);
 	}
 }
 /** Ends the request if nothing holds it any more. */

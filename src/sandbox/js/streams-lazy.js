@@ -2,18 +2,31 @@
 // ReadableStream, and becomes one in place when somebody does more with it than pass it on. A body that is only passed on
 // (`new Response(r.body, r)`, `fetch(u, {body: request.body})`) therefore costs neither the script nor the bytes.
 import * as er from './natives.js';
-import { apply, defineProperty, getOwnPropertyDescriptor, newSet, setPrototypeOf, symAsyncIterator, symTag, taLength } from './primordials.js';
+import { apply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength } from './primordials.js';
 import { isObject } from './webidl.js';
 import './dom-exception.js';
 import { NodeBody } from './node-body.js';
+import { current, eachScope, hang, unhang } from './scope.js';
 
 /** What web-streams-polyfill keeps in a stream. */
 const SLOTS = ['_state', '_reader', '_storedError', '_disturbed', '_readableStreamController'];
 
 let exports_ = null;
 let prepared = null; // the script has run, and nobody has touched a stream global yet
-const waiting = newSet(); // LazyStreams made before the script was loaded
 export const loaded = () => exports_ !== null;
+
+/** A LazyStream that was made before the script was loaded: the script knows its own streams only, hence it becomes one then. It hangs on its request, so that one that nobody reads is not kept for ever. */
+class Waiting {
+	constructor(scope, stream) {
+		this.scope = scope;
+		this.stream = stream;
+		this.nextEnder = null;
+		hang(scope, this);
+	}
+	ended() {
+		forget(this.stream);
+	}
+}
 
 const tools = {}; // what the streams script needs of the prelude; filled in by main
 export function streamsNeed(more) {
@@ -37,42 +50,53 @@ export function streams() {
 	if (exports_ !== null) return exports_;
 	exports_ = prepared ?? er.lazy('streams')(tools);
 	setPrototypeOf(LazyStream.prototype, exports_.ReadableStream.prototype);
-	waiting.forEach((s) => become(s));
-	waiting.clear();
+	const waiting = [];
+	eachScope((s) => {
+		for (let e = s.ender; e !== null; e = e.nextEnder) if (e instanceof Waiting) waiting[waiting.length] = e.stream;
+	});
+	for (let i = 0; i < waiting.length; i++) become(waiting[i]);
 	return exports_;
 }
 
 export let sourceOf; // (stream) -> NodeBody | string | bytes while nothing has been taken of it, else undefined
 export let takeSource; // the same, and the stream is locked and disturbed from now on
 export let become;
+let forget; // it waits for the script no longer
 let real; // it is a stream of the script's, or has become one
 
 export class LazyStream {
 	#source; // undefined: spent natively or become a real stream
 	#spent = false;
 	#real = false;
+	#waiting = null;
 	constructor(source) {
 		this.#source = source;
 		if (exports_ !== null) become(this);
-		else waiting.add(this);
+		else this.#waiting = new Waiting(source instanceof NodeBody ? source.scope : current, this);
 	}
 	get locked() {
 		return this.#spent;
 	}
 	static {
 		real = (s) => (#real in s ? s.#real : getOwnPropertyDescriptor(s, '_state') !== undefined);
+		forget = (s) => {
+			const w = #waiting in s ? s.#waiting : null;
+			if (w === null) return;
+			s.#waiting = null;
+			unhang(w.scope, w);
+		};
 		sourceOf = (s) => (#source in s && !s.#spent && !isTouched(s) ? s.#source : undefined);
 		takeSource = (s) => {
 			const source = sourceOf(s);
 			if (source === undefined) return undefined;
 			s.#spent = true;
 			s.#source = undefined;
-			waiting.delete(s);
+			forget(s);
 			if (real(s)) lockSpent(s);
 			return source;
 		};
 		become = (s) => {
-			waiting.delete(s);
+			forget(s);
 			if (real(s)) return s;
 			const { ReadableStream } = streams();
 			if (real(s)) return s; // loading made it one

@@ -1,23 +1,37 @@
 // Timers (HTML 8.6). The engine holds the clock: it names a timer by number and calls back in a turn of the request that set it.
 import * as er from './natives.js';
-import { Err, TypeErr, apply, arraySlice, newMap, newSet } from './primordials.js';
+import { Err, TypeErr, apply, arraySlice } from './primordials.js';
+import { IdMap } from './id-map.js';
 import { domString, need } from './webidl.js';
 import { TOP, current, enterScope, scopeNeeds } from './scope.js';
 
-const timers = newMap(); // tid -> record
+const timers = new IdMap(); // tid -> record
 
+/** A scope's timers hang together, the newest first. */
 class Timer {
-	constructor(scope, fn, args, repeat) {
+	constructor(tid, scope, fn, args, repeat) {
+		this.tid = tid;
 		this.scope = scope;
 		this.fn = fn;
 		this.args = args;
 		this.repeat = repeat;
+		this.newer = null;
+		this.older = scope.timer;
+		if (this.older !== null) this.older.newer = this;
+		scope.timer = this;
+		scope.timers++;
+	}
+	forget() {
+		timers.delete(this.tid);
+		if (this.newer !== null) this.newer.older = this.older;
+		else this.scope.timer = this.older;
+		if (this.older !== null) this.older.newer = this.newer;
+		this.scope.timers--;
 	}
 }
 
 scopeNeeds((s) => {
-	s.timers.forEach((tid) => timers.delete(tid));
-	s.timers = null;
+	while (s.timer !== null) s.timer.forget();
 });
 
 export function setTimer(fn, ms, repeat, args = undefined) {
@@ -25,32 +39,25 @@ export function setTimer(fn, ms, repeat, args = undefined) {
 	if (s === TOP)
 		throw new Err('Timers cannot be set at top level, only while a request is handled: move the call into the fetch handler');
 	if (s.over) return 0; // nothing of a request that is over runs on
-	if (s.timers === null) s.timers = newSet();
 	const cap = er.limits().timers;
-	if (cap > 0 && s.timers.count >= cap) throw new Err(`Too many timers: a request may have at most ${cap} at a time`);
+	if (cap > 0 && s.timers >= cap) throw new Err(`Too many timers: a request may have at most ${cap} at a time`);
 	const n = +ms;
 	const tid = er.timerSet(n > 0 ? (n > 2147483647 ? 1 : n - (n % 1)) : 0, repeat);
-	timers.set(tid, new Timer(s, fn, args, repeat));
-	s.timers.add(tid);
-	s.timers.count = (s.timers.count ?? 0) + 1;
+	timers.set(tid, new Timer(tid, s, fn, args, repeat));
 	return tid;
 }
 export function clearTimer(tid) {
 	const t = timers.get(tid);
 	if (t === undefined) return;
-	forget(tid, t);
+	t.forget();
 	er.timerClear(tid);
-}
-function forget(tid, t) {
-	timers.delete(tid);
-	if (t.scope.timers !== null && t.scope.timers.delete(tid)) t.scope.timers.count--;
 }
 
 /** hooks.timer */
 export function timer(tid) {
 	const t = timers.get(tid);
 	if (t === undefined) return;
-	if (!t.repeat) forget(tid, t);
+	if (!t.repeat) t.forget();
 	enterScope(t.scope);
 	if (t.args === undefined) apply(t.fn, globalThis, []);
 	else apply(t.fn, globalThis, t.args);

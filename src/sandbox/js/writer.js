@@ -1,11 +1,12 @@
 // Sends a stream of the routine's own: to the client, or as the upload of a subrequest. Within the credit the node has given, never more.
 import * as er from './natives.js';
-import { Deferred, TypeErr, isArrayBuffer, isView, newMap, quiet, taLength, toStr, u8Subarray, viewBytes } from './primordials.js';
+import { Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, toStr, u8Subarray, viewBytes } from './primordials.js';
+import { IdMap } from './id-map.js';
 import { hang, unhang } from './scope.js';
 
 const CREDIT_START = 64 * 1024;
 const CHUNK = 16 * 1024; // the most in one frame
-const writers = newMap(); // key -> Writer
+const writers = new IdMap(); // key -> Writer
 
 class Writer {
 	constructor(key, scope, reader) {
@@ -15,6 +16,7 @@ class Writer {
 		this.credit = CREDIT_START;
 		this.waiter = null;
 		this.stopped = false;
+		this.nextEnder = null;
 	}
 	wake() {
 		if (this.waiter === null) return;
