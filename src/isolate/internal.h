@@ -166,6 +166,7 @@ struct er_instance {
 	uint64_t born_us;        /* when it got its sandbox */
 	unsigned quiet_ticks;    /* since it last used CPU */
 	uint64_t cpu_tick_us;    /* at the last tick */
+	uint64_t ticked_us;      /* when that was */
 	uint64_t cpu_busy_us;    /* the same when its first call came */
 	uint64_t cpu_allowed_us; /* sum of the limits of the calls since then */
 	uint64_t last_used_us, closing_us;

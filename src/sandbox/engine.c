@@ -6,19 +6,14 @@
 #include "sandbox/jsc.h"
 #include "sandbox/sandbox.h"
 
-#include <glib.h>
 #include <malloc.h>
-#include <poll.h>
 #include <stdio.h>
-
-enum { POLL_MAX = 16 };
 
 static struct {
 	JSGlobalContextRef ctx;
 	JSContextGroupRef group;
 	JSObjectRef er;
 	JSObjectRef hooks[ER_HOOK_COUNT_];
-	GMainContext *loop;
 	void *lock;           /* JSC's holder */
 	const void *scope[2]; /* JSC's */
 	bool held;
@@ -201,8 +196,7 @@ static void expose_attacks(void)
 
 bool er_engine_start(er_err *err)
 {
-	engine.loop = g_main_context_new();
-	g_main_context_push_thread_default(engine.loop);
+	er_engine_wait_start();
 	JSRemoteInspectorDisableAutoStart();
 	if (er_jsc_main_thread == NULL)
 		return er_fail(err, ER_ERR_INTERNAL,
@@ -236,7 +230,7 @@ bool er_engine_start(er_err *err)
 		return false;
 	if (er_sb.lock.attack_hooks)
 		expose_attacks();
-	return true;
+	return er_engine_wait_watch(er_sb.wake_me, err);
 }
 
 void er_engine_collect(void)
@@ -245,31 +239,4 @@ void er_engine_collect(void)
 	if (er_jsc_release_memory != NULL)
 		er_jsc_release_memory();
 	malloc_trim(0);
-}
-
-void er_engine_iterate(void)
-{
-	while (g_main_context_pending(engine.loop))
-		g_main_context_iteration(engine.loop, FALSE);
-}
-
-bool er_engine_wait(int fd, int ms, bool *pending)
-{
-	GPollFD fds[POLL_MAX];
-	gint priority, loop_ms = -1;
-	g_main_context_acquire(engine.loop);
-	gboolean ready = g_main_context_prepare(engine.loop, &priority);
-	gint n = g_main_context_query(engine.loop, priority, &loop_ms, fds, POLL_MAX - 1);
-	if (n > POLL_MAX - 1)
-		n = POLL_MAX - 1;
-	fds[n] = (GPollFD){.fd = fd, .events = POLLIN};
-	if (ready)
-		ms = 0;
-	else if (loop_ms >= 0 && (ms < 0 || loop_ms < ms))
-		ms = loop_ms;
-	_Static_assert(sizeof(GPollFD) == sizeof(struct pollfd), "GLib's descriptor sets are poll's");
-	poll((struct pollfd *)(void *)fds, (nfds_t)n + 1, ms);
-	*pending = g_main_context_check(engine.loop, priority, fds, n);
-	g_main_context_release(engine.loop);
-	return (fds[n].revents & POLLIN) != 0;
 }

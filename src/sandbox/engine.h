@@ -110,9 +110,11 @@ er_value er_engine_get(const char *name);
 void er_engine_collect(void);
 /* The engine's own work: collections that are due, asynchronous compilation. */
 void er_engine_iterate(void);
-/* Waits on `fd` and on the engine's own descriptors for at most `ms` (-1: for ever). True: `fd` is readable.
- * *pending: the engine has work of its own. */
-bool er_engine_wait(int fd, int ms, bool *pending);
+/* Waits for the node to wake us and for the engine's own loop, for at most `ms` (-1: for ever), or less. True: the engine has work of its own. */
+bool er_engine_wait(int ms);
+/* Before the engine starts: its loop. After it: `fd`, the eventfd by which the node wakes us; nobody else may read it. */
+void er_engine_wait_start(void);
+ER_MUST_CHECK bool er_engine_wait_watch(int fd, er_err *err);
 
 /* ---- natives (engine_native.c) ---- */
 /* Once, after the engine has started: finds out how natives can be made. */

@@ -6,7 +6,6 @@
 #include "sandbox/sandbox.h"
 
 #include <limits.h>
-#include <unistd.h>
 
 enum {
 	WAKE_EVERY = 4,          /* batches after which the node is woken even if there is more to do */
@@ -82,10 +81,7 @@ static bool rest(int ms)
 	uint64_t slept_at = er_turn_now_ns();
 	if (!er_ring_sleep(&er_sb.ch.in))
 		return false;
-	uint64_t count;
-	bool pending;
-	if (er_engine_wait(er_sb.wake_me, sleep_ms(ms), &pending))
-		(void)!read(er_sb.wake_me, &count, sizeof count);
+	bool pending = er_engine_wait(sleep_ms(ms));
 	er_ring_awake(&er_sb.ch.in);
 	er_turn_refresh();
 	if (pending)

@@ -58,7 +58,7 @@ function checkDescriptors(pid) {
 		const rule = allowed.find(([n]) => n === fd)
 		if (rule) assert.match(target, rule[1], `descriptor ${fd}`)
 		else if (fd === 2) continue
-		else assert.match(target, /^(anon_inode:\[eventfd\]|\/dev\/urandom|\/(proc\/self|\d+)\/statm)$/, `descriptor ${fd}`)
+		else assert.match(target, /^(anon_inode:\[event(fd|poll)\]|\/dev\/urandom|\/(proc\/self|\d+)\/statm)$/, `descriptor ${fd}`)
 	}
 }
 
