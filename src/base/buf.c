@@ -94,10 +94,25 @@ bool er_utf8_valid(er_slice s)
 	return true;
 }
 
+/* How many of the first bytes stand for themselves in a JSON string: text is mostly that. */
+static size_t json_plain(er_slice s)
+{
+	size_t n = 0;
+	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 void er_buf_put_json(er_buf *b, er_slice s)
 {
+	er_buf_reserve(b, s.n + 2);
 	er_buf_putc(b, '"');
-	while (s.n) {
+	for (;;) {
+		size_t plain = json_plain(s);
+		er_buf_put(b, er_slice_head(s, plain));
+		s = er_slice_from(s, plain);
+		if (s.n == 0)
+			break;
 		uint8_t c = s.p[0];
 		size_t n = er_utf8_len(s);
 		if (n == 0) {
@@ -108,7 +123,7 @@ void er_buf_put_json(er_buf *b, er_slice s)
 			er_buf_putc(b, c);
 		} else if (c == '\n') {
 			er_buf_puts(b, "\\n");
-		} else if (c < 0x20 || c == 0x7f) {
+		} else if (n == 1) {
 			er_buf_printf(b, "\\u%04x", c);
 		} else {
 			er_buf_put(b, er_slice_head(s, n));

@@ -3,14 +3,32 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { LAST_WORDS_S = 2, GATHER_MS = 2 };
 
 static struct {
 	er_log_level least;
 	int json;
 } setup = {ER_LOG_INFO, 0};
+
+/* The thread that writes, and what waits for it. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	pthread_t thread;
+	er_buf queue;
+	size_t writing;        /* bytes it has taken from the queue and not written yet */
+	unsigned long dropped; /* lines */
+	bool on, idle, ending, ended;
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 void er_log_setup(er_log_level least, int json)
 {
@@ -37,9 +55,61 @@ static void put_lines(er_buf *b, const char *text)
 	}
 }
 
-void er_log(er_log_level level, const char *room, const char *fmt, ...)
+static void put_line(er_buf *b, er_log_level level, const char *room, char *text)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
+	uint64_t now = er_clock_wall_us();
+	time_t sec = (time_t)(now / 1000000U);
+	struct tm tm;
+	gmtime_r(&sec, &tm);
+	char when[40];
+	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (setup.json) {
+		er_buf_printf(b, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"room\":\"%s\",\"msg\":", when,
+		              (unsigned)(now / 1000U % 1000U), names[level], room);
+		er_buf_put_json(b, er_slice_cstr(text));
+		er_buf_puts(b, "}\n");
+	} else {
+		tame(text);
+		er_buf_printf(b, "%s.%03uZ %-5s %s: ", when, (unsigned)(now / 1000U % 1000U), names[level], room);
+		put_lines(b, text[0] != '\0' ? text : " ");
+	}
+}
+
+static void write_all(er_slice s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(STDERR_FILENO, s.p, s.n);
+		if (n < 0 && errno == EAGAIN) { /* somebody who shares the terminal or pipe made it so */
+			struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+			poll(&p, 1, -1);
+		} else if (n > 0) {
+			s = er_slice_from(s, (size_t)n);
+		} else if (n == 0 || errno != EINTR) {
+			return;
+		}
+	}
+}
+
+/* False: the caller is to write it. */
+static bool queue(er_slice line)
+{
+	pthread_mutex_lock(&writer.lock);
+	bool on = writer.on;
+	if (on && writer.writing + er_buf_len(&writer.queue) + line.n > ER_LOG_BEHIND_MAX) {
+		writer.dropped++;
+	} else if (on) {
+		er_buf_put(&writer.queue, line);
+		if (writer.idle)
+			pthread_cond_signal(&writer.work);
+		writer.idle = false;
+	}
+	pthread_mutex_unlock(&writer.lock);
+	return on;
+}
+
+void er_log(er_log_level level, const char *room, const char *fmt, ...)
+{
 	if (level < setup.least)
 		return;
 	char text[2048];
@@ -47,27 +117,109 @@ void er_log(er_log_level level, const char *room, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-
-	uint64_t now = er_clock_wall_us();
-	time_t sec = (time_t)(now / 1000000U);
-	struct tm tm;
-	gmtime_r(&sec, &tm);
-	char when[40];
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-
 	er_buf b;
 	er_buf_init(&b);
-	if (setup.json) {
-		er_buf_printf(&b, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"room\":\"%s\",\"msg\":", when,
-		              (unsigned)(now / 1000U % 1000U), names[level], room);
-		er_buf_put_json(&b, er_slice_cstr(text));
-		er_buf_puts(&b, "}\n");
-	} else {
-		tame(text);
-		er_buf_printf(&b, "%s.%03uZ %-5s %s: ", when, (unsigned)(now / 1000U % 1000U), names[level], room);
-		put_lines(&b, text[0] != '\0' ? text : " ");
-	}
-	er_slice line = er_buf_slice(&b);
-	(void)!write(STDERR_FILENO, line.p, line.n);
+	er_buf_reserve(&b, sizeof text / 2);
+	put_line(&b, level, room, text);
+	if (!queue(er_buf_slice(&b)))
+		write_all(er_buf_slice(&b));
 	er_buf_fini(&b);
+}
+
+static void *write_queued(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&writer.lock);
+	while (!writer.ending || er_buf_len(&writer.queue) > 0) {
+		if (er_buf_len(&writer.queue) == 0) {
+			writer.idle = true;
+			pthread_cond_wait(&writer.work, &writer.lock);
+			continue;
+		}
+		if (!writer.ending) { /* lines come in floods: one write and one wake-up for many */
+			pthread_mutex_unlock(&writer.lock);
+			(void)nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000L}, NULL);
+			pthread_mutex_lock(&writer.lock);
+		}
+		er_buf taken = writer.queue;
+		unsigned long dropped = writer.dropped;
+		er_buf_init(&writer.queue);
+		writer.writing = er_buf_len(&taken);
+		writer.dropped = 0;
+		pthread_mutex_unlock(&writer.lock);
+		if (dropped > 0) {
+			char text[120];
+			snprintf(text, sizeof text, "%lu lines were dropped here: standard error was not read fast enough", dropped);
+			put_line(&taken, ER_LOG_WARN, "log", text);
+		}
+		write_all(er_buf_slice(&taken));
+		er_buf_fini(&taken);
+		pthread_mutex_lock(&writer.lock);
+		writer.writing = 0;
+	}
+	writer.ended = true;
+	pthread_cond_signal(&writer.done);
+	pthread_mutex_unlock(&writer.lock);
+	return NULL;
+}
+
+/* A forked process has no such thread, and what waits is its parent's to write. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&writer.lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&writer.lock);
+}
+
+static void in_child(void)
+{
+	writer.on = false;
+	pthread_mutex_unlock(&writer.lock);
+}
+
+bool er_log_start(er_err *err)
+{
+	static bool once;
+	if (!once)
+		pthread_atfork(before_fork, after_fork, in_child);
+	once = true;
+	/* Signals are the main thread's. */
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	writer.ending = writer.ended = false;
+	int e = pthread_create(&writer.thread, NULL, write_queued, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = e;
+	if (e != 0)
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot start the log's thread");
+	pthread_setname_np(writer.thread, "er-log");
+	pthread_mutex_lock(&writer.lock);
+	writer.on = true;
+	pthread_mutex_unlock(&writer.lock);
+	return true;
+}
+
+void er_log_stop(void)
+{
+	pthread_mutex_lock(&writer.lock);
+	bool on = writer.on;
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LAST_WORDS_S;
+	writer.ending = true;
+	writer.on = false;
+	pthread_cond_signal(&writer.work);
+	int e = 0;
+	while (on && !writer.ended && e == 0)
+		e = pthread_cond_timedwait(&writer.done, &writer.lock, &until);
+	bool ended = writer.ended;
+	pthread_mutex_unlock(&writer.lock);
+	if (on && ended)
+		pthread_join(writer.thread, NULL);
+	else if (on)
+		pthread_detach(writer.thread); /* nobody reads: the process may end without it */
 }

@@ -115,9 +115,9 @@ static bool frame(er_box *box, const er_frame *f, er_slice payload)
 	return box->instance != NULL && er_instance_frame(box->instance, f, payload);
 }
 
-void er_box_drain(er_box *box)
+static void drain(er_box *box, size_t most)
 {
-	size_t budget = DRAIN_BYTES;
+	size_t spent = 0;
 	while (box->state != BOX_DYING && box->state != BOX_GONE) {
 		er_slice all = er_ring_peek(&box->channel.in);
 		if (box->channel.in.broken)
@@ -125,23 +125,23 @@ void er_box_drain(er_box *box)
 		if (all.n == 0)
 			return;
 		size_t used = 0;
-		while (used < all.n && box->state != BOX_DYING && box->state != BOX_GONE) {
+		while (used < all.n && spent < most && box->state != BOX_DYING && box->state != BOX_GONE) {
 			er_frame f;
 			er_slice payload;
 			size_t whole;
 			if (er_frame_read(er_slice_from(all, used), &f, &payload, &whole) != ER_FRAME_OK || !frame(box, &f, payload))
 				goto broken;
 			used += whole;
+			spent += whole + FRAME_BYTES;
 		}
 		if (box->state == BOX_GONE)
 			return;
 		if (er_ring_release(&box->channel.in, used))
 			wake(box->wake_sandbox);
-		if (used >= budget) { /* the others get their turn; this one is looked at again in the next round */
+		if (spent >= most) { /* the others get their turn; this one is looked at again in the next round */
 			wake(box->wake_node);
 			return;
 		}
-		budget -= used;
 	}
 	return;
 broken:
@@ -149,6 +149,11 @@ broken:
 		er_instance_kill(box->instance, ER_ERR_PROTOCOL, 0, 0);
 	else
 		er_box_kill(box);
+}
+
+void er_box_drain(er_box *box)
+{
+	drain(box, DRAIN_BYTES);
 }
 
 static void on_wake(uv_poll_t *poll, int status, int events)
@@ -299,7 +304,7 @@ static void on_exited(er_box *box, int wait_status, const char *said)
 	if (in != NULL) {
 		/* What it said before it died still counts: a response that is in the ring is a response. */
 		if (!expected)
-			er_box_drain(box);
+			drain(box, SIZE_MAX);
 		box->instance = NULL;
 		er_instance_died(in, wait_status);
 	} else if (!expected || box->counted) {

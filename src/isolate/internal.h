@@ -52,7 +52,8 @@ enum {
 	START_MS = 30000,             /* from fork to READY */
 	CLOSE_MS = 2000,              /* an instance told to end, or a call told that its time is up, has this long to obey */
 	RETRIES = 2,                  /* a call that lost its instance unharmed is tried again so often */
-	DRAIN_BYTES = 512 * 1024,     /* read from one sandbox before others get their turn */
+	DRAIN_BYTES = 64 * 1024,      /* read from one sandbox before others get their turn */
+	FRAME_BYTES = 512,            /* what a frame counts there besides its bytes */
 	TRY_MS = 10000,               /* a start that nobody's request waits for */
 	MAX_LOGS = 1100,              /* LOG frames of one call; the sandbox itself stops at 1000 */
 };

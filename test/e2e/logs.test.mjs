@@ -3,8 +3,8 @@ import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
-import { spawnSync } from 'node:child_process'
-import { root, startNode } from './lib/node.mjs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { root, startNode, tempDir } from './lib/node.mjs'
 import { bytesOf, connect, request, sleep, until } from './lib/raw.mjs'
 import { current, end, upgrade } from './lib/lineage.mjs'
 import { probe } from './lib/stats.mjs'
@@ -146,4 +146,41 @@ test('the snippet for logrotate is one that logrotate takes', t => {
 	if (r.error) return t.skip('logrotate is not installed')
 	assert.equal(r.status, 0, r.stderr)
 	assert.doesNotMatch(r.stderr, /error/i)
+})
+
+test('a reader of the log that stops does not stop the node: other routines answer, what was dropped is said when it goes on', async () => {
+	const dir = tempDir()
+	const fifo = path.join(dir, 'log')
+	execFileSync('mkfifo', [fifo])
+	const fd = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK) // both ends: nobody has to read
+	const out = fs.openSync(fifo, fs.constants.O_WRONLY)
+	const node = await startNode({
+		stderr: out,
+		routines: {
+			loud: { source: 'addEventListener("fetch", e => { for (let i = 0; i < 900; i++) console.log("x".repeat(1000)); e.respondWith(new Response("said")) })', limits: { cpuMs: 1000 } },
+			quiet: 'addEventListener("fetch", e => e.respondWith(new Response("here")))',
+		},
+	})
+	fs.closeSync(out)
+	let text = '', reading
+	const chunk = Buffer.alloc(1 << 20)
+	const read = () => {
+		try {
+			for (;;) text += chunk.latin1Slice(0, fs.readSync(fd, chunk))
+		} catch (e) {
+			if (e.code !== 'EAGAIN') throw e
+		}
+	}
+	try {
+		for (let i = 0; i < 8; i++) assert.equal((await node.get('loud')).text, 'said')
+		assert.equal((await node.get('quiet')).text, 'here')
+		reading = setInterval(read, 5)
+		await until(() => /\d+ lines were dropped here/.test(text), { timeout: 10000, what: 'word of what was dropped' })
+		assert.ok(text.split('\n').filter(l => /console/.test(l)).every(l => l === '' || l.endsWith('}')), 'every line is whole')
+	} finally {
+		await node.stop()
+		clearInterval(reading)
+		fs.closeSync(fd)
+		fs.rmSync(dir, { recursive: true })
+	}
 })

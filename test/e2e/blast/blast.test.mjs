@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { startNode } from '../lib/node.mjs'
 import * as raw from '../lib/raw.mjs'
 import * as proc from '../lib/proc.mjs'
-import { probe } from '../lib/stats.mjs'
+import { probeApart } from '../lib/probe-apart.mjs'
 import { attacks, idOf, routineOf, neighbour } from './attacks.mjs'
 
 const rounds = Number(process.env.ER_BLAST_ROUNDS ?? 2)
@@ -16,17 +16,23 @@ const tries = 3
 const only = process.env.ER_BLAST_ONLY
 
 let node
+const probe = probeApart()
 const report = []
 
 before(async () => {
 	const routines = { neighbour }
 	for (const [name, a] of Object.entries(attacks)) routines[idOf(name)] = routineOf(a)
 	// One thread: attacker and neighbour share gateway, loop and core.
-	node = await startNode({ routines, config: { threads: 1, sandbox: { pool: 4 } }, env: { ER_ATTACK_HOOKS: '1' } })
+	node = await startNode({ routines, logFile: true, config: { threads: 1, sandbox: { pool: 4 } }, env: { ER_ATTACK_HOOKS: '1' } })
 	assert.equal((await node.get('neighbour')).status, 200)
+	// The probe's own code is not compiled yet either.
+	probe.start(node.port, 'neighbour.localhost', '/', { every: 1 })
+	await raw.sleep(500)
+	await probe.stop()
 })
 
 after(async () => {
+	await probe.end()
 	if (!node) return
 	await node.stop()
 	console.log(`neighbour's p99 in ms, quiet → during the attack (requests):\n${report.map(r => `  ${r}`).join('\n')}`)
@@ -76,17 +82,17 @@ for (const [name, a] of Object.entries(attacks)) {
 		let last
 		let worst
 		for (let attempt = 1; ; attempt++) {
-			const calm = probe(node.port, 'neighbour.localhost', '/', { every: 1 })
+			probe.start(node.port, 'neighbour.localhost', '/', { every: 1 })
 			await raw.sleep(250)
-			const quiet = await calm.stop()
-			const during = probe(node.port, 'neighbour.localhost', '/', { every: 1 })
+			const quiet = await probe.stop()
+			probe.start(node.port, 'neighbour.localhost', '/', { every: 1 })
 			for (let i = 0; i < Math.max(Math.min(rounds, 5), a.times ?? 1); i++) {
 				last = await attack(id, a)
 				judge(name, a, last)
 				if (last.status !== 200 && last.status !== 598) worst = last
 			}
 			await raw.sleep(30)
-			const loud = await during.stop()
+			const loud = await probe.stop()
 			const line = `${quiet.p99.toFixed(1)} → ${loud.p99.toFixed(1)} (${loud.n})  ${name}: ${worst ? `${worst.status} ${worst.error}` : JSON.stringify(last)}`
 			t.diagnostic(line)
 			report.push(line)

@@ -38,6 +38,7 @@ export class Node {
 			[child.stdout, this.out],
 			[child.stderr, this.err],
 		]) {
+			if (stream === null) continue
 			let rest = ''
 			stream.setEncoding('utf8')
 			stream.on('data', text => {
@@ -154,9 +155,10 @@ export class Node {
  *   args      further arguments
  *   env       further environment
  *   program   another copy of er
+ *   stderr    a descriptor for its log; `logFile` true: a file, read when somebody asks (a flood of lines does not keep the test busy)
  * Resolves when it said that it is ready; rejects with its output when it ends before.
  */
-export async function startNode({ routines = {}, files = {}, config = {}, args = [], env = {}, timeout = 30000, program = er } = {}) {
+export async function startNode({ routines = {}, files = {}, config = {}, args = [], env = {}, timeout = 30000, program = er, stderr = 'pipe', logFile = false } = {}) {
 	const dir = tempDir()
 	for (const [name, content] of Object.entries(files)) {
 		fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
@@ -171,10 +173,11 @@ export async function startNode({ routines = {}, files = {}, config = {}, args =
 	writeConfig(file, { listen: ['127.0.0.1:0'], admin: '127.0.0.1:0', threads: 1, accessLog: 'access.log', routines: list, ...config })
 	const child = spawn(program, ['node', '--config', file, '--json', ...args], {
 		env: { PATH: process.env.PATH, HOME: dir, ...pick(process.env, /^(ER_SANDBOX|ASAN_|UBSAN_|LSAN_|TSAN_)/), ...env },
-		stdio: ['ignore', 'pipe', 'pipe'],
+		stdio: ['ignore', 'pipe', logFile ? fs.openSync(path.join(dir, 'node.log'), 'a') : stderr],
 	})
 	running.add(child)
 	const node = new Node(child, dir)
+	if (logFile) Object.defineProperty(node, 'err', { get: () => fs.readFileSync(path.join(dir, 'node.log'), 'utf8').split('\n') })
 	node.configFile = file
 	child.on('error', e => node.err.push(String(e)))
 	child.on('exit', () => running.delete(child))
