@@ -57,10 +57,11 @@ static uint32_t take_slot(er_timers *ts)
 uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 {
 	er_timers *ts = &er_sb.timers;
-	if (owner->timers_n >= er_sb.limits.timers || ts->n >= (1U << SLOT_BITS) - 2)
+	bool own = ms < 0;
+	if ((!own && owner->timers_n >= er_sb.limits.timers) || ts->n >= (1U << SLOT_BITS) - 2)
 		return 0;
 	if (!(ms >= 1))
-		ms = 1;
+		ms = own ? 0 : 1;
 	if (ms > MS_MAX)
 		ms = 1; /* as in browsers, where it does not fit 32 bits */
 	er_timer *t = ER_NEW(er_timer);

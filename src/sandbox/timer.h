@@ -30,7 +30,7 @@ typedef struct er_timers {
 	uint64_t seq;
 } er_timers;
 
-/* Returns its number, or 0: the owner has too many. */
+/* Returns its number, or 0: the owner has too many. `ms` below 0: due at once, and allowed beyond the owner's limit. */
 uint64_t er_timer_set(struct er_request *owner, double ms, bool repeat);
 void er_timer_clear(uint64_t tid);
 /* All of an owner. */

@@ -461,6 +461,13 @@ static void test_endless_code_ends_at_its_limit(void **state)
 	dies_of(HANDLER("/^(a+)+$/.test('a'.repeat(40) + 'b')"), ER_ERR_CPU);
 	dies_of(HANDLER("let a = 2n ** 200000n; for (;;) a = a * a % (2n ** 300000n)"), ER_ERR_CPU);
 	dies_of(HANDLER("const s = 'x'.repeat(2 ** 25); for (;;) s.indexOf('xy')"), ER_ERR_CPU);
+	/* What follows asynchronous compilation is the request's, too. */
+	dies_of(HANDLER("e.respondWith(WebAssembly.compile(new Uint8Array([0,97,115,109,1,0,0,0])).then(() => { for (;;); }))"),
+	        ER_ERR_CPU);
+	/* (module (func $f (loop (br 0))) (start $f)) */
+	dies_of(HANDLER("e.respondWith(WebAssembly.instantiate(new Uint8Array([0,97,115,109,1,0,0,0, 1,4,1,96,0,0, 3,2,1,0, 8,1,0, "
+	                "10,9,1,7,0,3,64,12,0,11,11])))"),
+	        ER_ERR_CPU);
 }
 
 /* At a tick of 5 ms, or of the kernel where that is coarser. What else the machine does at that moment does not happen each time. */

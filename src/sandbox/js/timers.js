@@ -46,6 +46,12 @@ export function setTimer(fn, ms, repeat, args = undefined) {
 	timers.set(tid, new Timer(tid, s, fn, args, repeat));
 	return tid;
 }
+/** Calls `fn` in a turn of its own of that request, if it is still there: for what the engine hands over when nobody's turn is. */
+export function inTurnOf(s, fn) {
+	if (s.over) return;
+	const tid = er.timerSet(-1, false, s.id);
+	timers.set(tid, new Timer(tid, s, fn, undefined, false));
+}
 export function clearTimer(tid) {
 	const t = timers.get(tid);
 	if (t === undefined) return;

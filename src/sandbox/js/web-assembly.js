@@ -1,12 +1,17 @@
 // WebAssembly without shared memories. memory.atomic.wait on one would stop the thread for ever at no cost of CPU, and there is nobody to wake it.
 // The engine has no switch for that, so C looks at a module's bytes before the engine does; nothing of the routine's runs in between.
 // `new WebAssembly.Memory({shared: true})` is refused at the engine's start (engine.c), so that a module cannot import one either.
-import { construct, copyBytes, defineProperty, getOwnPropertyDescriptor, isView, ownKeys, rejected } from './primordials.js';
+//
+// What the engine finishes on other threads it hands over outside any request's turn. What follows from that - the start function, and whatever
+// the routine does with the result - runs in a turn of the request that asked, which pays for it.
+import { PromiseCtor, construct, copyBytes, defineProperty, getOwnPropertyDescriptor, hasInstance, isView, ownKeys, rejected, resolved, then } from './primordials.js';
 import { wasmShared } from './natives.js';
+import { TOP, current } from './scope.js';
+import { inTurnOf } from './timers.js';
 
 if (typeof WebAssembly === 'object') {
 	const W = WebAssembly;
-	const { Module: Native, compile, instantiate, validate, CompileError } = W;
+	const { Module: Native, Instance, compile, instantiate, validate, CompileError } = W;
 	const refusal = () => new CompileError('shared WebAssembly memories are not available');
 	/** What is not bytes (a Module, or nonsense) is the engine's. A DataView is not bytes to the engine's C API. */
 	const refused = (source) => wasmShared(source) ?? (isView(source) ? wasmShared(copyBytes(source)) : false);
@@ -24,12 +29,27 @@ if (typeof WebAssembly === 'object') {
 	for (let i = 0; i < keys.length; i++) defineProperty(Module, keys[i], getOwnPropertyDescriptor(Native, keys[i]));
 	put(Native.prototype, 'constructor', Module);
 	put(W, 'Module', Module);
+	const follow = (scope, promise, fn) =>
+		new PromiseCtor((resolve, reject) => {
+			const run = (value) => {
+				try {
+					resolve(fn(value));
+				} catch (e) {
+					reject(e);
+				}
+			};
+			then(promise, (value) => inTurnOf(scope, () => run(value)), (e) => inTurnOf(scope, () => reject(e)));
+		});
 	const functions = {
 		compile(source) {
-			return refused(source) ? rejected(refusal()) : compile(source);
+			if (refused(source)) return rejected(refusal());
+			return current === TOP ? compile(source) : follow(current, compile(source), (module) => module);
 		},
 		instantiate(source, imports = undefined) {
-			return refused(source) ? rejected(refusal()) : instantiate(source, imports);
+			if (refused(source)) return rejected(refusal());
+			if (current === TOP) return instantiate(source, imports);
+			if (hasInstance(Native, source)) return follow(current, resolved(source), (module) => new Instance(module, imports));
+			return follow(current, compile(source), (module) => ({ module, instance: new Instance(module, imports) }));
 		},
 		validate(source) {
 			return !refused(source) && validate(source);
