@@ -44,7 +44,7 @@ async function attack(port, id) {
 async function measure(kind) {
 	const routines = { neighbour }
 	for (let i = 0; i < COPIES; i++) routines[`${idOf(kind)}-${i}`] = routineOf(attacks[kind])
-	const node = await startNode({ routines, config: { threads: 1, sandbox: { pool: 4 } }, env: { ER_ATTACK_HOOKS: '1' } })
+	const node = await startNode({ routines, logFile: true, config: { threads: 1, sandbox: { pool: 4 } }, env: { ER_ATTACK_HOOKS: '1' } })
 	try {
 		const one = n => load(node.port, { rate, seconds: n, host: 'neighbour.localhost', connections: 16, core: null })
 		await one(1)

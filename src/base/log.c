@@ -12,7 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LAST_WORDS_S = 2, GATHER_MS = 2 };
+enum {
+	LAST_WORDS_S = 2,
+	GATHER_MS = 2,
+	PIECE = 4096, /* PIPE_BUF: what shares a pipe with another process's lines is not cut by them (pipe(7)) */
+};
 
 static struct {
 	er_log_level least;
@@ -26,9 +30,10 @@ static struct {
 	pthread_t thread;
 	er_buf queue;
 	size_t writing;        /* bytes it has taken from the queue and not written yet */
-	unsigned long dropped; /* lines */
+	unsigned long dropped; /* lines that found no room */
+	unsigned long lost;    /* lines that standard error refused: said with the next ones */
 	bool on, idle, ending, ended;
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
 void er_log_setup(er_log_level least, int json)
 {
@@ -76,19 +81,65 @@ static void put_line(er_buf *b, er_log_level level, const char *room, char *text
 	}
 }
 
-static void write_all(er_slice s)
+/* The first whole lines that make at most a piece, or one longer line. */
+static er_slice piece_of(er_slice s)
+{
+	size_t n = s.n < PIECE ? s.n : PIECE;
+	while (n > 0 && s.p[n - 1] != '\n')
+		n--;
+	if (n == 0)
+		n = er_slice_find(s, '\n') + 1;
+	return er_slice_head(s, n < s.n ? n : s.n);
+}
+
+static unsigned long lines_of(er_slice s)
+{
+	unsigned long n = 0;
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '\n';
+	return n;
+}
+
+/* False: standard error does not take it. `patience_ms`: for one that says "later", which somebody made it who shares the terminal or pipe; -1: for ever. */
+static bool write_piece(er_slice s, int patience_ms)
 {
 	while (s.n > 0) {
 		ssize_t n = write(STDERR_FILENO, s.p, s.n);
-		if (n < 0 && errno == EAGAIN) { /* somebody who shares the terminal or pipe made it so */
-			struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-			poll(&p, 1, -1);
-		} else if (n > 0) {
+		if (n >= 0) {
 			s = er_slice_from(s, (size_t)n);
-		} else if (n == 0 || errno != EINTR) {
-			return;
+			continue;
 		}
+		if (errno == EINTR)
+			continue;
+		struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+		if (errno != EAGAIN || poll(&p, 1, patience_ms) == 0)
+			return false;
 	}
+	return true;
+}
+
+/* Returns how many lines were lost. */
+static unsigned long write_lines(er_slice s, int patience_ms)
+{
+	unsigned long lost = 0;
+	while (s.n > 0) {
+		er_slice piece = piece_of(s);
+		if (!write_piece(piece, patience_ms))
+			lost += lines_of(piece);
+		s = er_slice_from(s, piece.n);
+	}
+	return lost;
+}
+
+/* Where the lines would have been that were dropped. */
+static void put_dropped(void)
+{
+	char text[120];
+	if (writer.dropped == 0)
+		return;
+	snprintf(text, sizeof text, "%lu lines were dropped here: standard error did not take them fast enough", writer.dropped);
+	writer.dropped = 0;
+	put_line(&writer.queue, ER_LOG_WARN, "log", text);
 }
 
 /* False: the caller is to write it. */
@@ -99,6 +150,9 @@ static bool queue(er_slice line)
 	if (on && writer.writing + er_buf_len(&writer.queue) + line.n > ER_LOG_BEHIND_MAX) {
 		writer.dropped++;
 	} else if (on) {
+		writer.dropped += writer.lost;
+		writer.lost = 0;
+		put_dropped();
 		er_buf_put(&writer.queue, line);
 		if (writer.idle)
 			pthread_cond_signal(&writer.work);
@@ -122,40 +176,43 @@ void er_log(er_log_level level, const char *room, const char *fmt, ...)
 	er_buf_reserve(&b, sizeof text / 2);
 	put_line(&b, level, room, text);
 	if (!queue(er_buf_slice(&b)))
-		write_all(er_buf_slice(&b));
+		(void)write_lines(er_buf_slice(&b), LAST_WORDS_S * 1000);
 	er_buf_fini(&b);
+}
+
+/* One round of the thread, which holds the lock before and after it: what waits by now is written. */
+static void write_waiting(void)
+{
+	if (!writer.ending) { /* lines come in floods: one wake-up for many */
+		pthread_mutex_unlock(&writer.lock);
+		(void)nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000L}, NULL);
+		pthread_mutex_lock(&writer.lock);
+	}
+	put_dropped();
+	er_buf taken = writer.queue;
+	er_buf_init(&writer.queue);
+	writer.writing = er_buf_len(&taken);
+	pthread_mutex_unlock(&writer.lock);
+	unsigned long lost = write_lines(er_buf_slice(&taken), -1);
+	er_buf_fini(&taken);
+	pthread_mutex_lock(&writer.lock);
+	writer.writing = 0;
+	writer.lost += lost;
 }
 
 static void *write_queued(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&writer.lock);
-	while (!writer.ending || er_buf_len(&writer.queue) > 0) {
-		if (er_buf_len(&writer.queue) == 0) {
-			writer.idle = true;
-			pthread_cond_wait(&writer.work, &writer.lock);
+	for (;;) {
+		if (er_buf_len(&writer.queue) > 0 || writer.dropped > 0) {
+			write_waiting();
 			continue;
 		}
-		if (!writer.ending) { /* lines come in floods: one write and one wake-up for many */
-			pthread_mutex_unlock(&writer.lock);
-			(void)nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000L}, NULL);
-			pthread_mutex_lock(&writer.lock);
-		}
-		er_buf taken = writer.queue;
-		unsigned long dropped = writer.dropped;
-		er_buf_init(&writer.queue);
-		writer.writing = er_buf_len(&taken);
-		writer.dropped = 0;
-		pthread_mutex_unlock(&writer.lock);
-		if (dropped > 0) {
-			char text[120];
-			snprintf(text, sizeof text, "%lu lines were dropped here: standard error was not read fast enough", dropped);
-			put_line(&taken, ER_LOG_WARN, "log", text);
-		}
-		write_all(er_buf_slice(&taken));
-		er_buf_fini(&taken);
-		pthread_mutex_lock(&writer.lock);
-		writer.writing = 0;
+		if (writer.ending)
+			break;
+		writer.idle = true;
+		pthread_cond_wait(&writer.work, &writer.lock);
 	}
 	writer.ended = true;
 	pthread_cond_signal(&writer.done);
@@ -191,6 +248,11 @@ bool er_log_start(er_err *err)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	writer.ending = writer.ended = false;
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&writer.done, &attr);
+	pthread_condattr_destroy(&attr);
 	int e = pthread_create(&writer.thread, NULL, write_queued, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = e;
@@ -208,7 +270,7 @@ void er_log_stop(void)
 	pthread_mutex_lock(&writer.lock);
 	bool on = writer.on;
 	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += LAST_WORDS_S;
 	writer.ending = true;
 	writer.on = false;

@@ -1,5 +1,5 @@
 /* The node's log: one line an event on standard error, as text for a person or as JSON for a machine.
- * Thread-safe: a line is one write. Never log secrets or header values of clients. */
+ * Thread-safe, and whole: no line is cut by another, of this process or one that shares a pipe with it (up to 4 KB). Never log secrets or header values of clients. */
 #ifndef ER_BASE_LOG_H
 #define ER_BASE_LOG_H
 

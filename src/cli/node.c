@@ -416,14 +416,12 @@ static int run(app *a)
 	er_config *c = NULL;
 	if (find_config(a, &err))
 		c = load(a, &err);
-	if (c != NULL)
-		er_log_setup(ER_LOG_INFO, c->log_json || a->set.json);
-	if (c == NULL || !er_log_start(&err)) {
-		er_config_unref(c);
+	if (c == NULL) {
 		fprintf(stderr, "error: %s\n", err.text);
 		er_service_refuse(a->service, err.text);
 		return ER_EXIT_FAILED;
 	}
+	er_log_setup(ER_LOG_INFO, c->log_json || a->set.json);
 	raise_files();
 	uv_loop_init(&a->loop);
 	const char *hooks = getenv("ER_ATTACK_HOOKS");
@@ -441,7 +439,6 @@ static int run(app *a)
 	                     .before_accept = before_accept};
 	a->node = er_node_new(&a->loop, &o, &err);
 	if (a->node == NULL) {
-		er_log_stop(); /* what it said before it failed comes first */
 		fprintf(stderr, "error: %s\n", err.text);
 		er_service_refuse(a->service, err.text);
 	} else {
@@ -461,7 +458,6 @@ static int run(app *a)
 	er_config_unref(c);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a->loop);
-	er_log_stop();
 	return a->node == NULL ? ER_EXIT_FAILED : ER_EXIT_OK;
 }
 

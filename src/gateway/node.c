@@ -253,6 +253,8 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	/* Before any thread exists, and before there is a secret in memory. */
 	if (!er_spawner_start(&n->spawner, &sc, err))
 		return false;
+	if (!er_log_start(err))
+		return false;
 	n->pulse = er_pulse_new(err);
 	if (n->pulse == NULL)
 		return false;
@@ -475,6 +477,7 @@ void er_node_free(er_node *n)
 	er_free(n->own);
 	n->magic = 0;
 	er_free(n);
+	er_log_stop();
 }
 
 unsigned er_node_port(const er_node *n, size_t i)

@@ -61,7 +61,8 @@ static bool watch(int fd, uint32_t events)
 
 void er_engine_wait_start(void)
 {
-	wait.loop = g_main_context_new();
+	/* It is not ours while we sleep, and must speak up all the same. */
+	wait.loop = g_main_context_new_with_flags(G_MAIN_CONTEXT_FLAGS_OWNERLESS_POLLING);
 	g_main_context_push_thread_default(wait.loop);
 }
 

@@ -73,7 +73,8 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 	ts->slots[t->slot] = t;
 	t->tid = ((uint64_t)ts->gens[t->slot] << SLOT_BITS) + t->slot + 1;
 	er_list_push(&owner->timers, &t->link);
-	owner->timers_n++;
+	t->counted = !own;
+	owner->timers_n += t->counted;
 	if (ts->n == ts->cap) {
 		ts->cap = ts->cap ? 2 * ts->cap : 16;
 		ts->heap = er_realloc(ts->heap, ts->cap * sizeof *ts->heap);
@@ -95,7 +96,7 @@ static void timer_free(er_timer *t)
 	ts->gens[t->slot]++;
 	ts->free_slots[ts->free_slot_n++] = t->slot;
 	er_list_remove(&t->link);
-	t->owner->timers_n--;
+	t->owner->timers_n -= t->counted;
 	er_free(t);
 }
 

@@ -18,6 +18,7 @@ typedef struct er_timer {
 	er_list link;  /* owner's */
 	uint32_t heap; /* place in the heap */
 	uint32_t slot;
+	bool counted; /* against the owner's limit */
 } er_timer;
 
 typedef struct er_timers {

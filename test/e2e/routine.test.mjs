@@ -458,3 +458,46 @@ test('a thousand interleaved requests are each answered with their own body', { 
 	)
 	assert.deepEqual(all.filter(x => x !== true), [])
 })
+
+// (module (func (export "f") (result i32) (i32.const 42)))
+const wasm = 'const B = new Uint8Array([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,2,1,0,7,5,1,1,102,0,0,10,6,1,4,0,65,42,11]);'
+
+test('a WebAssembly module that one request compiles reaches the others that wait for it, whatever becomes of the first', async t => {
+	const own = await startNode({
+		routines: {
+			shared: `${wasm} let module; addEventListener('fetch', e => e.respondWith((async () => {
+				module ??= WebAssembly.compile(B);
+				const i = await WebAssembly.instantiate(await module);
+				return new Response('got ' + i.exports.f());
+			})()))`,
+			bytes: `${wasm} let module; addEventListener('fetch', e => e.respondWith((async () => {
+				await (module ??= WebAssembly.compile(B));
+				return new Response('got ' + (await WebAssembly.instantiate(B)).instance.exports.f());
+			})()))`,
+			lazy: `${wasm} let init; const get = () => (init ??= WebAssembly.instantiate(B).then(r => r.instance.exports.f()));
+			addEventListener('fetch', e => {
+				if (e.request.url.endsWith('/first')) { get(); return e.respondWith(new Response('at once')); }
+				e.respondWith(get().then(v => new Response('got ' + v)));
+			})`,
+			top: `${wasm} const ready = WebAssembly.compile(B).then(m => WebAssembly.instantiate(m)).then(i => i.exports.f());
+			addEventListener('fetch', e => e.respondWith(ready.then(v => new Response('got ' + v))))`,
+			clear: `${wasm} addEventListener('fetch', e => e.respondWith((async () => {
+				const all = [WebAssembly.compile(B), WebAssembly.compile(B), WebAssembly.compile(B)];
+				await all[0];
+				for (let i = 0; i < 10000; i++) clearTimeout(i);
+				await Promise.all(all);
+				return new Response('got ' + all.length);
+			})()))`,
+		},
+	})
+	t.after(() => own.stop())
+	const text = async (name, target = '/') => (await own.get(name, target, { timeout: 5000 })).text
+	for (const name of ['shared', 'bytes']) {
+		const all = await Promise.all(Array.from({ length: 6 }, () => text(name)))
+		assert.deepEqual(all, Array(6).fill('got 42'), name)
+	}
+	assert.equal(await text('lazy', '/first'), 'at once')
+	assert.equal(await text('lazy'), 'got 42')
+	assert.equal(await text('top'), 'got 42')
+	assert.equal(await text('clear'), 'got 3')
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import vm from 'node:vm';
 import { Instance, bodyText } from './mock-er.mjs';
 
 // Replaces every method of the built-in prototypes by one that throws (and would leak its arguments), then does ordinary things.
@@ -45,6 +46,21 @@ for (const [name, code] of Object.entries(cases))
 		if (name === 'error') return assert.equal(r.failed.message, 'mine');
 		assert.ok(r.response, `${r.failed?.message} ${r.failed?.stack}`);
 	});
+test('setters on indices of Array.prototype see nothing of the prelude', () => {
+	const i = new Instance().load(`
+		globalThis.seen = [];
+		addEventListener('fetch', (event) => {
+			for (let n = 0; n < 512; n++) Object.defineProperty(Array.prototype, n, { set(v) { seen.push = 1; globalThis.leaked = v ?? this; }, configurable: true });
+			let last;
+			for (let n = 0; n < 200; n++) last = setTimeout(() => {}, 1000);
+			clearTimeout(last);
+			const r = event.respondWith(new Response('kept'));
+			for (let n = 0; n < 512; n++) delete Array.prototype[n];
+		})`);
+	const r = i.request();
+	assert.equal(bodyText(r), 'kept');
+	assert.equal(i.parse(vm.runInContext('JSON.stringify(typeof leaked)', i.context)), 'undefined');
+});
 test('the native object is nowhere to be found', () => {
 	const i = new Instance().load(`
 		const seen = new Set(); const found = []; const todo = [['globalThis', globalThis]];

@@ -200,9 +200,9 @@ export class Instance {
 			},
 			now: () => 1700000000000 + self.clock,
 			perf: () => self.clock,
-			timerSet(ms, repeat) {
+			timerSet(ms, repeat, owner = self.ownerId) {
 				const tid = ++self.lastTimer;
-				self.timers.set(tid, { ms, repeat, owner: self.ownerId, at: self.clock + ms });
+				self.timers.set(tid, { ms, repeat, owner, at: self.clock + ms });
 				self.log('timerSet', ms, repeat);
 				return tid;
 			},

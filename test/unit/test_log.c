@@ -34,11 +34,17 @@ static piped begin(void)
 	return p;
 }
 
-/* All that was written, once nobody can write any more. */
-static er_buf finish(piped p)
+/* From now on nobody can write to the pipe any more. */
+static void close_writer(piped p)
 {
 	dup2(p.kept, STDERR_FILENO);
 	close(p.kept);
+}
+
+/* All that was written. */
+static er_buf finish(piped p)
+{
+	close_writer(p);
 	er_buf all;
 	er_buf_init(&all);
 	for (ssize_t n; (n = read(p.read, er_buf_reserve(&all, PIPE), PIPE)) > 0;)
@@ -47,7 +53,7 @@ static er_buf finish(piped p)
 	return all;
 }
 
-/* A thread that reads all there is, as a reader that comes late would. */
+/* A process that reads all there is, as a reader that comes late would. */
 static pid_t reader_of(piped p, int out)
 {
 	pid_t pid = fork();
@@ -97,10 +103,10 @@ static void test_whoever_logs_does_not_wait_for_a_reader_that_has_stopped(void *
 		er_log(ER_LOG_INFO, "test", "%s", text);
 	pid_t reader = reader_of(p, out);
 	er_log_stop();
-	er_buf rest = finish(p);
+	close_writer(p);
+	close(p.read);
 	int status;
 	assert_int_equal(waitpid(reader, &status, 0), reader);
-	er_buf_fini(&rest);
 	off_t n = lseek(out, 0, SEEK_END);
 	assert_in_range(n, ER_LOG_BEHIND_MAX / 2, ER_LOG_BEHIND_MAX + 2 * PIPE);
 	char *all = malloc((size_t)n + 1);

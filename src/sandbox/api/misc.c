@@ -21,12 +21,12 @@ ER_NATIVE(n_perf)
 	return er_js_number((double)steps / 10);
 }
 
-/* er.timerSet(ms, repeat, id?): without an id the turn's owner has it; -1 ms: as soon as may be, whatever the limit */
+/* er.timerSet(ms, repeat, id?): without an id the turn's owner has it, and nobody if the request is over; -1 ms: as soon as may be, whatever the limit */
 ER_NATIVE(n_timer_set)
 {
 	er_request *owner = argc > 2 ? er_request_find(er_js_to_u32(argv[2])) : er_turn_owner();
-	if (owner == NULL)
-		return er_js_throw(exception, "Error", "a timer of a request that is over");
+	if (owner == NULL) /* over meanwhile */
+		owner = er_request_find(0);
 	uint64_t tid = er_timer_set(owner, er_js_to_number(argc > 0 ? argv[0] : NULL), argc > 1 && er_js_to_bool(argv[1]));
 	if (tid == 0)
 		return er_js_throw(exception, "RangeError", "too many timers");

@@ -33,6 +33,7 @@ class Sub {
 		this.deferred = deferred;
 		this.body = null;
 		this.offAbort = null;
+		this.prevEnder = null;
 		this.nextEnder = null;
 	}
 	aborted(reason) {

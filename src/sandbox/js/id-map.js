@@ -1,7 +1,11 @@
 // A map from the numbers the node and the engine give (greater than 0) to objects of ours. The engine's Map makes a new table every few
 // changes where entries come and go: with 32 of them in it that is 0.7 KB of garbage for each that comes and goes, and every request,
 // subrequest and timer does. Here nothing is made until it grows: open addressing, linear probing, no tombstones.
+import { setPrototypeOf } from './primordials.js';
+
 const SMALLEST = 64;
+/** Filled from the front, and without a prototype: a routine's setters on Array.prototype would be called for places that are not there yet. */
+const bare = () => setPrototypeOf([], null);
 
 export class IdMap {
 	constructor() {
@@ -10,9 +14,8 @@ export class IdMap {
 	}
 	room(size) {
 		this.mask = size - 1;
-		this.ids = [];
-		this.values = [];
-		// No hole: what a routine does to Array.prototype must not show through.
+		this.ids = bare();
+		this.values = bare();
 		for (let i = 0; i < size; i++) {
 			this.ids[i] = 0;
 			this.values[i] = undefined;
@@ -41,7 +44,7 @@ export class IdMap {
 	/** Calls `fn` with each value there is now; `fn` may set and delete. */
 	each(fn) {
 		const { values } = this;
-		const all = [];
+		const all = bare();
 		for (let i = 0; i < values.length; i++) if (values[i] !== undefined) all[all.length] = values[i];
 		for (let i = 0; i < all.length; i++) fn(all[i]);
 	}

@@ -23,6 +23,7 @@ export class NodeBody {
 		this.waiter = null; // Deferred of next()
 		this.owed = 0; // given to the reader since the last pull
 		this.inline = key % 2 === 0; // may have come with the head
+		this.prevEnder = null;
 		this.nextEnder = null;
 	}
 	/** Nothing has been taken of it: it can be relayed. */

@@ -16,7 +16,8 @@ export class Scope {
 		this.subrequests = 0;
 		this.timer = null; // the newest of its timers
 		this.timers = 0;
-		this.ender = null; // the first of the objects with ended(kind) that hang on it; each knows the one after it
+		this.ender = null; // the first of the objects with ended(kind) that hang on it, in order
+		this.lastEnder = null;
 		this.controller = null; // of request.signal
 		this.info = undefined;
 		this.dispatchedTo = false; // the synchronous part of the event is done
@@ -64,31 +65,38 @@ export function enterScope(s) {
 	current = s;
 }
 
+/** A request that is not over, the current one if it can be; undefined if there is none. */
+export function someScope() {
+	if (current !== TOP && !current.over) return current;
+	let found;
+	live.each((s) => {
+		if (found === undefined && !s.over) found = s;
+	});
+	return found;
+}
 export function eachScope(fn) {
 	fn(TOP);
 	if (current !== TOP) fn(current);
 	live.each(fn);
 }
 
-/** `ender.nextEnder` is ours, and null when it hangs nowhere. They are few: as a rule one or two at a time. */
+/** `ender.nextEnder` and `ender.prevEnder` are ours. */
 export function hang(s, ender) {
-	let last = s.ender;
-	if (last === null) {
-		s.ender = ender;
-		return;
-	}
-	while (last.nextEnder !== null) last = last.nextEnder;
-	last.nextEnder = ender;
+	const last = s.lastEnder;
+	ender.prevEnder = last;
+	if (last === null) s.ender = ender;
+	else last.nextEnder = ender;
+	s.lastEnder = ender;
 }
+/** Nothing happens if it does not hang there. */
 export function unhang(s, ender) {
-	let at = s.ender;
-	if (at === ender) s.ender = ender.nextEnder;
-	else {
-		while (at !== null && at.nextEnder !== ender) at = at.nextEnder;
-		if (at === null) return;
-		at.nextEnder = ender.nextEnder;
-	}
-	ender.nextEnder = null;
+	const { prevEnder, nextEnder } = ender;
+	if (prevEnder === null && s.ender !== ender) return;
+	if (prevEnder === null) s.ender = nextEnder;
+	else prevEnder.nextEnder = nextEnder;
+	if (nextEnder === null) s.lastEnder = prevEnder;
+	else nextEnder.prevEnder = prevEnder;
+	ender.prevEnder = ender.nextEnder = null;
 }
 let dropTimers;
 export function scopeNeeds(drop) {

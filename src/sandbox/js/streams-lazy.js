@@ -20,6 +20,7 @@ class Waiting {
 	constructor(scope, stream) {
 		this.scope = scope;
 		this.stream = stream;
+		this.prevEnder = null;
 		this.nextEnder = null;
 		hang(scope, this);
 	}

@@ -3,9 +3,9 @@ import * as er from './natives.js';
 import { Err, TypeErr, apply, arraySlice } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { domString, need } from './webidl.js';
-import { TOP, current, enterScope, scopeNeeds } from './scope.js';
+import { TOP, current, enterScope, hang, scopeNeeds, someScope, unhang } from './scope.js';
 
-const timers = new IdMap(); // tid -> record
+const timers = new IdMap(); // tid -> Timer or Delivery
 
 /** A scope's timers hang together, the newest first. */
 class Timer {
@@ -28,6 +28,12 @@ class Timer {
 		if (this.older !== null) this.older.newer = this.newer;
 		this.scope.timers--;
 	}
+	due() {
+		if (!this.repeat) this.forget();
+		enterScope(this.scope);
+		if (this.args === undefined) apply(this.fn, globalThis, []);
+		else apply(this.fn, globalThis, this.args);
+	}
 }
 
 scopeNeeds((s) => {
@@ -46,15 +52,38 @@ export function setTimer(fn, ms, repeat, args = undefined) {
 	timers.set(tid, new Timer(tid, s, fn, args, repeat));
 	return tid;
 }
-/** Calls `fn` in a turn of its own of that request, if it is still there: for what the engine hands over when nobody's turn is. */
-export function inTurnOf(s, fn) {
-	if (s.over) return;
-	const tid = er.timerSet(-1, false, s.id);
-	timers.set(tid, new Timer(tid, s, fn, undefined, false));
+/** What the engine handed over when it was nobody's turn, on its way to a turn of the request that asked for it. It always arrives: others may wait for it, too. */
+class Delivery {
+	constructor(scope, fn) {
+		this.scope = scope;
+		this.fn = fn;
+		this.prevEnder = null;
+		this.nextEnder = null;
+		if (!scope.over) hang(scope, this);
+		this.tid = er.timerSet(-1, false, scope.over ? 0 : scope.id);
+		timers.set(this.tid, this);
+	}
+	/** The engine has dropped the timer with the request: the background's it is then. */
+	ended() {
+		timers.delete(this.tid);
+		this.tid = er.timerSet(-1, false, 0);
+		timers.set(this.tid, this);
+	}
+	due() {
+		timers.delete(this.tid);
+		const s = this.scope.over ? someScope() : this.scope;
+		if (!this.scope.over) unhang(this.scope, this);
+		if (s !== undefined) enterScope(s);
+		this.fn();
+	}
+}
+/** Calls `fn` in a turn of its own: of that request, or if it is over, of none. */
+export function deliver(scope, fn) {
+	new Delivery(scope, fn);
 }
 export function clearTimer(tid) {
 	const t = timers.get(tid);
-	if (t === undefined) return;
+	if (!(t instanceof Timer)) return; // a delivery is not the routine's to stop
 	t.forget();
 	er.timerClear(tid);
 }
@@ -62,11 +91,7 @@ export function clearTimer(tid) {
 /** hooks.timer */
 export function timer(tid) {
 	const t = timers.get(tid);
-	if (t === undefined) return;
-	if (!t.repeat) t.forget();
-	enterScope(t.scope);
-	if (t.args === undefined) apply(t.fn, globalThis, []);
-	else apply(t.fn, globalThis, t.args);
+	if (t !== undefined) t.due();
 }
 
 function handler(fn, what) {

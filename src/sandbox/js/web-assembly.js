@@ -4,10 +4,10 @@
 //
 // What the engine finishes on other threads it hands over outside any request's turn. What follows from that - the start function, and whatever
 // the routine does with the result - runs in a turn of the request that asked, which pays for it.
-import { PromiseCtor, construct, copyBytes, defineProperty, getOwnPropertyDescriptor, hasInstance, isView, ownKeys, rejected, resolved, then } from './primordials.js';
+import { PromiseCtor, construct, copyBytes, defineProperty, getOwnPropertyDescriptor, hasInstance, isView, ownKeys, rejected, then } from './primordials.js';
 import { wasmShared } from './natives.js';
 import { TOP, current } from './scope.js';
-import { inTurnOf } from './timers.js';
+import { deliver } from './timers.js';
 
 if (typeof WebAssembly === 'object') {
 	const W = WebAssembly;
@@ -38,7 +38,7 @@ if (typeof WebAssembly === 'object') {
 					reject(e);
 				}
 			};
-			then(promise, (value) => inTurnOf(scope, () => run(value)), (e) => inTurnOf(scope, () => reject(e)));
+			then(promise, (value) => deliver(scope, () => run(value)), (e) => deliver(scope, () => reject(e)));
 		});
 	const functions = {
 		compile(source) {
@@ -48,7 +48,11 @@ if (typeof WebAssembly === 'object') {
 		instantiate(source, imports = undefined) {
 			if (refused(source)) return rejected(refusal());
 			if (current === TOP) return instantiate(source, imports);
-			if (hasInstance(Native, source)) return follow(current, resolved(source), (module) => new Instance(module, imports));
+			// Of a module nothing is left to do elsewhere: at once, in the turn of whoever asks.
+			if (hasInstance(Native, source))
+				return new PromiseCtor((resolve) => {
+					resolve(new Instance(source, imports));
+				});
 			return follow(current, compile(source), (module) => ({ module, instance: new Instance(module, imports) }));
 		},
 		validate(source) {

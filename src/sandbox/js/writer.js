@@ -16,6 +16,7 @@ class Writer {
 		this.credit = CREDIT_START;
 		this.waiter = null;
 		this.stopped = false;
+		this.prevEnder = null;
 		this.nextEnder = null;
 	}
 	wake() {
