@@ -105,14 +105,14 @@ static bool write_piece(er_slice s, int patience_ms)
 {
 	while (s.n > 0) {
 		ssize_t n = write(STDERR_FILENO, s.p, s.n);
-		if (n >= 0) {
+		if (n > 0) {
 			s = er_slice_from(s, (size_t)n);
 			continue;
 		}
-		if (errno == EINTR)
+		if (n < 0 && errno == EINTR)
 			continue;
 		struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-		if (errno != EAGAIN || poll(&p, 1, patience_ms) == 0)
+		if (n == 0 || errno != EAGAIN || poll(&p, 1, patience_ms) == 0)
 			return false;
 	}
 	return true;
