@@ -190,7 +190,7 @@ function send(s, status, reason, block, body, flags, key) {
 	}
 	er.respond(s.id, status, reason, block, body, flags | LAST, key);
 	s.over = true;
-	if (s.parked || s.ender !== null || s.timer !== null) finishClosed(s);
+	if (s.parked || s.ender !== null) finishClosed(s);
 }
 function finishClosed(s) {
 	s.over = false;

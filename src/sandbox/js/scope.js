@@ -14,8 +14,7 @@ export class Scope {
 		this.passOn = false; // passThroughOnException
 		this.waits = 0; // waitUntil promises not settled
 		this.subrequests = 0;
-		this.timer = null; // the newest of its timers
-		this.timers = 0;
+		this.timers = 0; // how many
 		this.ender = null; // the first of the objects with ended(kind) that hang on it, in order
 		this.lastEnder = null;
 		this.controller = null; // of request.signal
@@ -98,17 +97,12 @@ export function unhang(s, ender) {
 	else nextEnder.prevEnder = prevEnder;
 	ender.prevEnder = ender.nextEnder = null;
 }
-let dropTimers;
-export function scopeNeeds(drop) {
-	dropTimers = drop;
-}
 
 /** The request is over: C knows already (flag 64, fail, cancel). Nothing of it may run on. */
 export function close(s, kind) {
 	if (s.over) return;
 	s.over = true;
 	if (s.parked) live.delete(s.id);
-	if (s.timer !== null) dropTimers(s);
 	for (let e = s.ender; e !== null; e = s.ender) {
 		unhang(s, e);
 		e.ended(kind);

@@ -3,11 +3,10 @@ import * as er from './natives.js';
 import { Err, TypeErr, apply, arraySlice } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { domString, need } from './webidl.js';
-import { TOP, current, enterScope, hang, scopeNeeds, someScope, unhang } from './scope.js';
+import { TOP, current, enterScope, hang, someScope, unhang } from './scope.js';
 
 const timers = new IdMap(); // tid -> Timer or Delivery
 
-/** A scope's timers hang together, the newest first. */
 class Timer {
 	constructor(tid, scope, fn, args, repeat) {
 		this.tid = tid;
@@ -15,17 +14,17 @@ class Timer {
 		this.fn = fn;
 		this.args = args;
 		this.repeat = repeat;
-		this.newer = null;
-		this.older = scope.timer;
-		if (this.older !== null) this.older.newer = this;
-		scope.timer = this;
+		this.prevEnder = null;
+		this.nextEnder = null;
+		hang(scope, this);
 		scope.timers++;
 	}
 	forget() {
+		unhang(this.scope, this);
+		this.ended();
+	}
+	ended() {
 		timers.delete(this.tid);
-		if (this.newer !== null) this.newer.older = this.older;
-		else this.scope.timer = this.older;
-		if (this.older !== null) this.older.newer = this.newer;
 		this.scope.timers--;
 	}
 	due() {
@@ -35,10 +34,6 @@ class Timer {
 		else apply(this.fn, globalThis, this.args);
 	}
 }
-
-scopeNeeds((s) => {
-	while (s.timer !== null) s.timer.forget();
-});
 
 export function setTimer(fn, ms, repeat, args = undefined) {
 	const s = current;
@@ -60,14 +55,16 @@ class Delivery {
 		this.prevEnder = null;
 		this.nextEnder = null;
 		if (!scope.over) hang(scope, this);
-		this.tid = er.timerSet(-1, false, scope.over ? 0 : scope.id);
+		this.arm(scope.over ? 0 : scope.id);
+	}
+	arm(id) {
+		this.tid = er.timerSet(-1, false, id);
 		timers.set(this.tid, this);
 	}
 	/** The engine has dropped the timer with the request: the background's it is then. */
 	ended() {
 		timers.delete(this.tid);
-		this.tid = er.timerSet(-1, false, 0);
-		timers.set(this.tid, this);
+		this.arm(0);
 	}
 	due() {
 		timers.delete(this.tid);
