@@ -3,10 +3,13 @@
 #   make run     what a fresh Debian needs, build, a node with examples/hello on http://127.0.0.1:8787
 #   make test    the whole suite on a fresh machine; the last line says "N passed, N failed"
 #   make build   leaves build/er and build/er-sandbox
+#   make install PREFIX=/usr/local   everything that er needs, so that the source tree may go
 
 BUILD ?= build
 PORT ?= 8787
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 .PHONY: all run build test unit gc e2e blast asan tsan fuzz lint format bench cov install deps clean
 
@@ -14,7 +17,7 @@ all: build
 
 # A script and not a recipe, because make itself answers Ctrl-C with an error message of its own.
 run: build
-	@exec tools/run.sh $(BUILD) $(PORT)
+	@exec tools/run.sh $(BUILD) $(PORT) $$PPID
 
 build: node_modules/.package-lock.json
 	@cmake --preset release -B $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -62,8 +65,9 @@ cov:
 	@tools/deps.sh build test cov
 	@tools/cov.sh
 
+# PREFIX is where er will run from; DESTDIR is put before it while a package is made. Others run it, whatever the umask of the person who installs it.
 install: build
-	cmake --install $(BUILD)
+	@umask 022 && DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz build-cov

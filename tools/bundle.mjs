@@ -2,10 +2,11 @@
 // Bundles a routine into the one classic script that the engine takes. Started by `er build`, `er check` and `er dev`; it writes no
 // file: every result is one line of JSON on standard output.
 //
-//   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--watch]
+//   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--globals] [--watch]
 //
 // The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings: [...] }, a message being
 // { path, line, column, length, text, lineText, notes } with line and column from 1, column and length in code points.
+// With --globals a result has what its code uses and does not define: globals: [{ name, and a message }] (globals.mjs).
 // With --watch there is a line after every change that changes the result, and the process ends when its standard input closes, so that it never outlives `er dev`.
 //
 // The script: `this.__er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
@@ -17,6 +18,7 @@ import { builtinModules } from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { freeNames } from "./globals.mjs";
 
 const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".sql", ".graphql", ".gql"];
 const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
@@ -42,6 +44,7 @@ function options(argv) {
 	const o = { minify: "default", watch: false };
 	for (let i = 0; i < argv.length; i++) {
 		if (argv[i] === "--watch") o.watch = true;
+		else if (argv[i] === "--globals") o.globals = true;
 		else if (["--root", "--entry", "--minify"].includes(argv[i]) && i + 1 < argv.length) o[argv[i].slice(2)] = argv[++i];
 		else throw new Error(`unknown argument ${argv[i]}`);
 	}
@@ -58,7 +61,8 @@ function characters(lineText, bytes) {
 	return [...Buffer.from(lineText).subarray(0, bytes).toString()].length;
 }
 
-function place(location) {
+function place(of) {
+	const location = computed.restore(of);
 	if (!location) return {};
 	const start = characters(location.lineText, location.column);
 	const end = characters(location.lineText, location.column + location.length);
@@ -72,7 +76,7 @@ function rephrase(text) {
 	if (/^Using direct eval/.test(text)) return "eval is switched off on the edge: this call will throw";
 	if (/^"import.meta" is not available/.test(text)) return "import.meta is empty here: a routine is one script without an address of its own";
 	if (/^This "import" expression will not be bundled/.test(text))
-		return "import() of a computed name cannot be bundled: everything a routine runs is in its one script; name the module literally";
+		return "import() of a computed name cannot be bundled and is rejected when it runs: everything a routine runs is in its one script; name the module literally";
 	const missing = /^Could not resolve "((?:@[^"/]+\/)?[^"/.][^"/]*)?[^"]*"/.exec(text);
 	if (missing) return text.replace(/^Could not resolve/, "could not find") + (missing[1] && !/[:?#*]/.test(missing[1]) ? `; if it is a package: npm install ${missing[1]}` : "");
 	return text.replace(/^Cannot /, "cannot ").replace(/^Expected /, "expected ").replace(/^Unexpected /, "unexpected ")
@@ -98,7 +102,8 @@ const envModule = {
 	},
 };
 
-// A package of that name in node_modules (npm has "buffer", "events", "url", ...) wins over the refusal; node: never resolves.
+// A package of that name in node_modules (npm has "buffer", "events", "url", ...) and a "browser" map win over the refusal. What a package asks
+// for only when it runs, by import() or require(), may never be asked for: it fails then, and is a warning now.
 const noBuiltins = {
 	name: "no-builtins",
 	setup(build) {
@@ -106,12 +111,11 @@ const noBuiltins = {
 			const bare = args.path.replace(/^node:/, "");
 			const name = bare.split("/")[0];
 			if (args.pluginData === noBuiltins || (!args.path.startsWith("node:") && !BUILTINS.has(name))) return undefined;
-			if (bare === args.path) {
-				const found = await build.resolve(`${bare}/`.replace(/\/+$/, "/"), { kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: noBuiltins });
-				if (found.errors.length === 0 && found.path && !found.external) return { path: found.path, sideEffects: found.sideEffects };
-			}
-			const hint = INSTEAD[name] ? `: ${INSTEAD[name]}` : "";
-			return { errors: [{ text: `"${args.path}" is part of Node.js, not of the edge${hint}` }] };
+			const found = await build.resolve(args.path, { kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: noBuiltins });
+			if (found.errors.length === 0 && found.path && !found.external) return undefined; // as esbuild finds it
+			const text = `"${args.path}" is part of Node.js, not of the edge${INSTEAD[name] ? `: ${INSTEAD[name]}` : ""}`;
+			const later = ["dynamic-import", "require-call", "require-resolve"].includes(args.kind) && args.importer.includes(`${path.sep}node_modules${path.sep}`);
+			return later ? { path: args.path, external: true, warnings: [{ text: `${text}; this call will fail` }] } : { errors: [{ text }] };
 		});
 	},
 };
@@ -147,6 +151,7 @@ function readableMap(text, root, out) {
 		if (/^[a-z-]+:/.test(source)) return source.replace(/^wasm:/, "");
 		return path.relative(root, path.resolve(path.dirname(out), source)).split(path.sep).join("/");
 	});
+	map.sourcesContent = map.sourcesContent.map((content) => computed.original.get(content) ?? content);
 	map.sourceRoot = "../";
 	return map;
 }
@@ -158,6 +163,53 @@ function strict(code, map, meta) {
 	map.mappings = ";" + map.mappings;
 	return '"use strict";\n' + code;
 }
+
+// import("./pages/" + name + ".js") bundles every file that fits. Where none does, or one that cannot be bundled, it is as with any other computed
+// name: a warning, and rejected when it runs. esbuild fails then, so the build is made again, with what it imports put so that esbuild leaves it alone.
+class Computed {
+	constructor() {
+		this.left = new Map(); // file: what to leave alone there, [{ line, column, length }]
+		this.original = new Map(); // lines and whole texts, by what became of them
+	}
+	plugin(build) {
+		build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async (args) => {
+			if (!this.left.has(args.path)) return undefined;
+			const text = await readFile(args.path, "utf8");
+			const contents = text.split("\n").map((line) => this.change(line, this.left.get(args.path))).join("\n");
+			this.original.set(contents, text);
+			return { contents, loader: /\.([cm]?)([jt]s)(x?)$/.exec(args.path).slice(2).join("") };
+		});
+	}
+	change(line, places) {
+		let bytes = Buffer.from(line);
+		for (const place of places.filter((p) => p.line === line.replace(/\r$/, "")).sort((a, b) => b.column - a.column)) {
+			const end = place.column + place.length;
+			bytes = Buffer.concat([bytes.subarray(0, place.column), Buffer.from("["), bytes.subarray(place.column, end), Buffer.from("][0]"), bytes.subarray(end)]);
+		}
+		const changed = bytes.toString();
+		if (changed !== line) this.original.set(changed.replace(/\r$/, ""), line.replace(/\r$/, ""));
+		return changed;
+	}
+	// True: another build can do better.
+	take(errors, root) {
+		let more = false;
+		for (const { text, location } of errors) {
+			if (!location || !/^(Could not resolve import\(|No loader is configured for )/.test(text)) continue;
+			const bytes = Buffer.from(location.lineText), { column, length } = location;
+			const argument = bytes.subarray(column, column + length).toString();
+			if (!/\bimport\s*\(\s*$/.test(bytes.subarray(0, column).toString()) || /^(["'`])(?:(?!\1|\$\{).)*\1$/.test(argument)) continue;
+			const file = path.resolve(root, location.file), places = this.left.get(file) ?? [];
+			if (places.some((p) => p.line === location.lineText && p.column === column)) continue;
+			this.left.set(file, [...places, { line: location.lineText, column, length }]);
+			more = true;
+		}
+		return more;
+	}
+	restore(location) {
+		return location && { ...location, lineText: this.original.get(location.lineText) ?? location.lineText };
+	}
+}
+const computed = new Computed();
 
 const QUIET = 15; // milliseconds without a change before a save counts as whole
 const QUIET_FAILED = 50; // what does not build may be half of a save
@@ -261,9 +313,11 @@ function settings(o, root, out) {
 		write: false,
 		format: "iife",
 		globalName: EXPORTS,
-		platform: "neutral",
-		mainFields: ["module", "main"],
-		conditions: ["edge-routine", "worker", "workerd", "browser", "module", "import", "default"],
+		// As other platforms of this kind do: "browser" of package.json counts, as a file and as a map; without an "exports", an import takes
+		// "browser", "module", "main", a require of what has both of the latter "main" (esbuild's own rule, so mainFields is not set). "import",
+		// "require" and "default" are esbuild's: which of them holds is the caller's way of asking.
+		platform: "browser",
+		conditions: ["edge-routine", "workerd", "worker", "browser", "module"],
 		target: ["es2024"],
 		charset: "utf8",
 		legalComments: "none",
@@ -276,10 +330,10 @@ function settings(o, root, out) {
 		metafile: true,
 		logLevel: "silent",
 		logLimit: 0,
-		logOverride: { "unsupported-dynamic-import": "error", "unsupported-require-call": "warning" },
+		logOverride: { "unsupported-dynamic-import": "warning", "unsupported-require-call": "warning" },
 		define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
 		loader: Object.fromEntries([...TEXT.map((e) => [e, "text"]), ...BYTES.map((e) => [e, "binary"])]),
-		plugins: [envModule, wasm, noBuiltins],
+		plugins: [envModule, wasm, noBuiltins, { name: "computed", setup: (build) => computed.plugin(build) }],
 	};
 }
 
@@ -325,6 +379,7 @@ async function main() {
 	const out = path.join(root, "dist", "routine.js");
 	let began = 0;
 	let last = "";
+	let again = false;
 	const report = {
 		name: "report",
 		setup(build) {
@@ -334,8 +389,11 @@ async function main() {
 			build.onEnd(async (result) => {
 				const ms = Math.round(performance.now() - began);
 				const failed = result.errors.length > 0;
+				again = failed && computed.take(result.errors, root);
+				if (again) return void (o.watch && setTimeout(() => context.rebuild().catch(() => {})));
 				if (o.watch && !(await saves.settled(failed))) return;
 				const outcome = failed ? { ok: false, errors: result.errors.map(message), warnings: result.warnings.map(message) } : success(result, o, root, out);
+				if (o.globals && outcome.ok) outcome.globals = await freeNames(esbuild, outcome.code, JSON.parse(outcome.map));
 				const text = JSON.stringify(outcome);
 				if (text === last) return;
 				last = text;
@@ -351,7 +409,8 @@ async function main() {
 	if (o.watch) config.plugins.unshift({ name: "saves", setup: (build) => saves.plugin(build) });
 	context = await esbuild.context(config);
 	if (!o.watch) {
-		await context.rebuild().catch(() => {});
+		do await context.rebuild().catch(() => {});
+		while (again);
 		await context.dispose();
 		return;
 	}

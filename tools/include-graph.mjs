@@ -1,6 +1,6 @@
 // Who may include whom (docs/architecture.md). A room includes itself and what stands below it, never upwards:
 //
-//   base ← http ← {channel, cache, origin} ← isolate ← control ← gateway ← cli      base ← store ← control
+//   base ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli      base ← store ← control
 //   sandbox stands alone on base, http, channel. cli is also the front of the node (er node, er dev).
 //
 // Only src/sandbox may include the JavaScript engine's headers. Circles between headers are refused as well.
@@ -10,15 +10,16 @@ import path from 'node:path'
 const below = {
 	base: [],
 	http: ['base'],
+	net: ['base'],
 	channel: ['base', 'http'],
 	cache: ['base', 'http'],
 	origin: ['base', 'http'],
 	isolate: ['base', 'http', 'channel', 'cache', 'origin'],
 	store: ['base', 'http'],
 	control: ['base', 'http', 'channel', 'store', 'isolate'],
-	gateway: ['base', 'http', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
+	gateway: ['base', 'http', 'net', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
 	sandbox: ['base', 'http', 'channel'],
-	cli: ['base', 'http', 'channel', 'isolate', 'gateway', 'control', 'store'],
+	cli: ['base', 'http', 'net', 'channel', 'isolate', 'gateway', 'control', 'store'],
 }
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')

@@ -55,6 +55,9 @@ headers_alone() {
 
 include_graph() { node tools/include-graph.mjs; }
 
+# Calls between the files of a room go one way; what does not is listed, and the list only shrinks. Needs the object files of build/.
+call_graph() { node tools/call-graph.mjs; }
+
 sizes() {
 	local bad=0 n
 	for f in $(tracked 'src/*.c' 'src/*.h'); do
@@ -74,6 +77,12 @@ scripts() {
 	return $bad
 }
 
+# The prelude looks nothing up that a routine may have changed.
+prelude() { node --expose-internals tools/prelude-lint.mjs; }
+
+# Prose in Markdown keeps 100 columns; tables, code and long links do not count.
+prose() { node tools/prose-lint.mjs $(tracked '*.md'); }
+
 # The lock file carries no registry's host name, so that it works behind any mirror.
 lock_file() { ! grep -nE '"resolved"|https?://[^"]*npm' package-lock.json; }
 
@@ -86,8 +95,11 @@ gate "no raw memory copies outside base/" raw_memory
 gate "no raw heap outside base/" raw_heap
 gate "every header compiles alone" headers_alone
 gate "include graph" include_graph
+gate "no new circles of calls" call_graph
 gate "files fit a head" sizes
 gate "scripts parse" scripts
+gate "the prelude keeps to captured built-ins" prelude
+gate "prose keeps 100 columns" prose
 gate "lock file without host names" lock_file
 gate "no paths of one machine" no_machine_paths
 

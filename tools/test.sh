@@ -49,7 +49,7 @@ run_node() { # name, then files
 	tap=$log/${name//[ \/]/-}.tap
 	local one=()
 	node --help | grep -q -- --test-concurrency && one=(--test-concurrency=1)
-	timeout 1200 node --test "${one[@]}" --test-reporter=spec --test-reporter-destination=stdout \
+	timeout 2400 node --test "${one[@]}" --test-reporter=spec --test-reporter-destination=stdout \
 		--test-reporter=tap --test-reporter-destination="$tap" "$@"
 	local status=$?
 	# shellcheck disable=SC2046

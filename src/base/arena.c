@@ -1,23 +1,35 @@
+/* The bump allocator. An arena is a chain of blocks, newest first, and a cursor in the newest one;
+ * what does not fit gets a new block (and the rest of the old one is left unused). The first block
+ * is small, since most requests need no more, and er_arena_reset keeps it, and only it, for the
+ * next request.
+ *
+ * Life: er_arena_init (or zeros) → alloc ... → reset → alloc ... → fini, by the owner of the
+ * struct. What was allocated dies at reset or fini, all at once. One thread at a time. */
 #include "base/arena.h"
 
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 enum { FIRST_BLOCK = 4096 - sizeof(void *) * 4, NEXT_BLOCK = 16384 - sizeof(void *) * 4 };
 
 struct er_arena_block {
-	er_arena_block *next;
+	er_arena_block *next; /* older */
 	size_t cap;
 	_Alignas(16) uint8_t bytes[];
 };
+static_assert(offsetof(er_arena_block, bytes) % 16 == 0, "the first allocation of a block is aligned for any type");
+static_assert(FIRST_BLOCK % 8 == 0 && NEXT_BLOCK % 8 == 0, "and sizes are rounded up to eight, so all others are for eight");
+static_assert(sizeof(er_arena_block) + FIRST_BLOCK <= 4096, "a block and malloc's own words fit a page");
 
 static void *new_block(er_arena *a, size_t n)
 {
 	size_t cap = a->blocks == NULL ? FIRST_BLOCK : NEXT_BLOCK;
 	if (ER_SANITIZED || cap < n)
 		cap = n;
+	ER_ASSERT(cap >= n && cap <= SIZE_MAX - sizeof(er_arena_block));
 	er_arena_block *b = er_alloc(sizeof *b + cap);
 	b->next = a->blocks;
 	b->cap = cap;
@@ -25,6 +37,18 @@ static void *new_block(er_arena *a, size_t n)
 	a->at = b->bytes + n;
 	a->end = b->bytes + (ER_SANITIZED ? n : cap);
 	return b->bytes;
+}
+
+void er_arena_expect(er_arena *a, size_t n)
+{
+	ER_ASSERT(a->blocks == NULL);
+	if (ER_SANITIZED) /* every allocation is a block there */
+		return;
+	er_arena_block *b = er_alloc(sizeof *b + n);
+	*b = (er_arena_block){.cap = n};
+	a->blocks = b;
+	a->at = b->bytes;
+	a->end = b->bytes + n;
 }
 
 void *er_arena_alloc(er_arena *a, size_t n)
@@ -60,6 +84,7 @@ void er_arena_reset(er_arena *a)
 	er_arena_block *b = a->blocks;
 	if (b == NULL)
 		return;
+	ER_ASSERT(ER_SANITIZED || (a->at != NULL && a->at <= a->end));
 	if (ER_SANITIZED || b->next != NULL || b->cap > FIRST_BLOCK) {
 		er_arena_fini(a);
 		return;
@@ -96,7 +121,7 @@ er_slice er_arena_printf(er_arena *a, const char *fmt, ...)
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	ER_ASSERT(n >= 0);
+	ER_ASSERT(n >= 0); /* only a conversion that does not exist makes it negative */
 	char *p = er_arena_alloc(a, (size_t)n + 1);
 	vsnprintf(p, (size_t)n + 1, fmt, again);
 	va_end(again);

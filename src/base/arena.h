@@ -1,6 +1,7 @@
-/* A bump allocator for things that live and die together: one per exchange, one per parse.
- * Nothing in it is freed singly. `er_arena_reset` keeps the first block for the next request, so that a
- * keep-alive connection allocates nothing. In ASan builds every allocation is a malloc of its own. */
+/* A bump allocator for things that live and die together: one per exchange, one per parse. Nothing
+ * in it is freed singly. `er_arena_reset` keeps the first block for the next request, so that a
+ * keep-alive connection allocates nothing. In ASan builds every allocation is a malloc of its
+ * own. */
 #ifndef ER_BASE_ARENA_H
 #define ER_BASE_ARENA_H
 
@@ -20,6 +21,9 @@ static inline void er_arena_init(er_arena *a)
 }
 void er_arena_fini(er_arena *a);
 void er_arena_reset(er_arena *a);
+/* An empty arena gets a first block of `n` bytes instead of one of 4 KB: for the little that is
+ * kept for long. */
+void er_arena_expect(er_arena *a, size_t n);
 /* 8-byte aligned, not zeroed, never NULL. */
 void *er_arena_alloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
 void *er_arena_zalloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));

@@ -1,3 +1,11 @@
+/* A growable byte buffer, and the text that is written into one.
+ *
+ * [start, end) is unread, [end, cap) is free; before start lies what was consumed. er_buf_reserve
+ * is the one place where bytes move: into the same memory if half of it was consumed (so that a
+ * buffer which is read as fast as it is written neither grows nor copies all the time), else into
+ * memory of twice the size. Therefore every slice of the buffer dies there. The struct is the
+ * owner's and starts as zeros; the memory comes at the first write and goes with er_buf_fini. The
+ * quick ways, which write without a call, are in the header. One thread. */
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -15,7 +23,8 @@ uint8_t *er_buf_reserve(er_buf *b, size_t n)
 		return b->p + b->end;
 	size_t len = b->end - b->start;
 	size_t need;
-	ER_ASSERT(!__builtin_add_overflow(len, n, &need));
+	ER_ASSERT(b->start <= b->end && b->end <= b->cap);
+	ER_ASSERT(!__builtin_add_overflow(len, n, &need) && need <= SIZE_MAX / 2);
 	/* Moving the unread part to the front is enough when half of the room is already consumed. */
 	if (b->p != NULL && need <= b->cap && b->start >= b->cap / 2) {
 		memmove(b->p, b->p + b->start, len);
@@ -30,6 +39,7 @@ uint8_t *er_buf_reserve(er_buf *b, size_t n)
 		b->p = p;
 		b->cap = cap;
 	}
+	ER_ASSERT(b->cap >= need);
 	b->start = 0;
 	b->end = len;
 	return b->p + b->end;
@@ -70,13 +80,16 @@ void er_buf_printf(er_buf *b, const char *fmt, ...)
 
 size_t er_utf8_len(er_slice s)
 {
+	ER_ASSERT(s.n > 0);
 	uint8_t c = s.p[0];
+	/* C0 and C1 would be overlong forms of ASCII; F5 and higher lie beyond U+10FFFF. */
 	size_t n = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
 	if (n == 0 || n > s.n)
 		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((s.p[i] & 0xC0) != 0x80)
 			return 0;
+	/* Overlong (E0, F0), a surrogate (ED), beyond U+10FFFF (F4): the second byte says it. */
 	if ((c == 0xE0 && s.p[1] < 0xA0) || (c == 0xED && s.p[1] > 0x9F) || (c == 0xF0 && s.p[1] < 0x90) ||
 	    (c == 0xF4 && s.p[1] > 0x8F))
 		return 0;

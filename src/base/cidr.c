@@ -1,9 +1,15 @@
+/* Ranges of addresses: reading, writing, comparing. Everything is 128 bits, IPv4 in its mapped
+ * form, so "10.0.0.0/8" is 104 bits of ::ffff:10.0.0.0. Bits of a range behind its prefix are kept
+ * as they were written and never looked at. Pure: no memory, no state. The guard of addresses
+ * (origin), limits of the configuration and the access log use it. */
 #include "base/cidr.h"
 
 #include "base/mem.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 
+/* ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291 2.5.5.2). */
 static void map_v4(const struct in_addr *v4, struct in6_addr *out)
 {
 	*out = (struct in6_addr){0};
@@ -34,6 +40,7 @@ bool er_cidr_parse(er_slice text, er_cidr *out)
 
 bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr)
 {
+	ER_ASSERT(range->bits <= 128);
 	unsigned whole = range->bits / 8, rest = range->bits % 8;
 	if (memcmp(range->addr.s6_addr, addr->s6_addr, whole) != 0)
 		return false;
@@ -41,6 +48,28 @@ bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr)
 		return true;
 	uint8_t mask = (uint8_t)(0xff << (8 - rest));
 	return (range->addr.s6_addr[whole] & mask) == (addr->s6_addr[whole] & mask);
+}
+
+bool er_cidr_within(const er_cidr *range, const er_cidr *outer)
+{
+	return range->bits >= outer->bits && er_cidr_has(outer, &range->addr);
+}
+
+er_slice er_cidr_text(const er_cidr *range, char text[ER_CIDR_TEXT])
+{
+	static const er_cidr v4 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}}}, 96};
+	struct in6_addr a = range->addr;
+	for (unsigned bit = range->bits; bit < 128; bit++)
+		a.s6_addr[bit / 8] &= (uint8_t) ~(0x80U >> bit % 8);
+	bool is_v4 = er_cidr_within(range, &v4);
+	const char *ok = inet_ntop(is_v4 ? AF_INET : AF_INET6, a.s6_addr + (is_v4 ? 12 : 0), text, INET6_ADDRSTRLEN);
+	static_assert(ER_CIDR_TEXT >= INET6_ADDRSTRLEN + sizeof "/128" - 1, "the longest address and its prefix");
+	ER_ASSERT(ok != NULL && (!is_v4 || range->bits >= 96));
+	size_t n = er_slice_cstr(text).n;
+	if (range->bits < 128)
+		n += (size_t)snprintf(text + n, ER_CIDR_TEXT - n, "/%u", is_v4 ? range->bits - 96U : range->bits);
+	ER_ASSERT(n < ER_CIDR_TEXT);
+	return er_slice_of(text, n);
 }
 
 bool er_cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out)

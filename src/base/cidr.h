@@ -15,7 +15,13 @@ typedef struct er_cidr {
 /* "10.0.0.0/8", "fd00::/8", "127.0.0.1". */
 bool er_cidr_parse(er_slice text, er_cidr *out);
 bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr);
-/* "127.0.0.1" of four bytes, without printf: it is asked for at every request. `text` gets no NUL. */
+/* Is all of `range` in `outer`? */
+bool er_cidr_within(const er_cidr *range, const er_cidr *outer);
+/* The one spelling of a range: without bits behind its prefix, "/32" and "/128" left out. */
+enum { ER_CIDR_TEXT = 64 };
+er_slice er_cidr_text(const er_cidr *range, char text[ER_CIDR_TEXT]);
+/* "127.0.0.1" of four bytes, without printf: it is asked for at every request. `text` gets no
+ * NUL. */
 er_slice er_ipv4_text(const uint8_t bytes[4], char text[15]);
 /* IPv4 becomes its mapped form; false for other families. */
 bool er_cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out);

@@ -1,5 +1,6 @@
-/* Errors are values: a kind from the one table below, and a sentence for a person that says what happened and, where it can, what
- * to do next. Functions that can fail return er_status and fill an er_err that the caller owns. */
+/* Errors are values: a kind from the one table below, and a sentence for a person that says what
+ * happened and, where it can, what to do next. Functions that can fail return er_status and fill an
+ * er_err that the caller owns. */
 #ifndef ER_BASE_ERR_H
 #define ER_BASE_ERR_H
 
@@ -31,7 +32,10 @@
 	X(TLS, "tls") \
 	X(RESPONSE, "bad-response") \
 	X(NO_ROUTE, "no-route") \
-	X(CONFLICT, "conflict")
+	X(CONFLICT, "conflict") \
+	X(HEADER, "bad-header") \
+	X(REFUSED_PORT, "refused-port") \
+	X(BEHIND, "behind")
 
 typedef enum er_err_kind {
 #define X(name, text) ER_ERR_##name,
@@ -47,9 +51,14 @@ typedef struct er_err {
 
 #define ER_MUST_CHECK __attribute__((warn_unused_result))
 
-/* "cpu", "memory", ... */
+/* The kind's text in the table: "cpu", "memory", ...; "unknown" for a number that is no kind, since
+ * kinds also come out of frames that a sandbox wrote. */
 const char *er_err_name(er_err_kind kind);
-/* Fills *err (may be NULL) and returns false, so that `return er_fail(err, ...)` reads well. */
+/* The end of a JSON member's name that says how much of this limit was used: "_us" (microseconds),
+ * "_kb", "_ms", or "" for a count. */
+const char *er_err_unit(er_err_kind limit);
+/* Fills *err (may be NULL) and returns false, so that `return er_fail(err, ...)` reads well. `kind`
+ * is not OK. */
 bool er_fail(er_err *err, er_err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same, with ": strerror(errno)" at the end. */
 bool er_fail_errno(er_err *err, er_err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

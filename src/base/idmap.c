@@ -1,9 +1,13 @@
+/* Ids to pointers: open addressing with linear steps, at most half full, in one array of slots. An
+ * id of 0 marks a free slot, so it is no key. The array doubles and never shrinks before
+ * er_idmap_fini; ids that are deleted leave no mark. Values belong to the caller. One thread. The
+ * channel's two sides of a sandbox use it in the node: calls and subrequests of an instance. */
 #include "base/idmap.h"
 
 #include "base/mem.h"
 
-/* Multiply-shift with the product's upper half: a sandbox chooses the ids of its fetches, and could make those with equal low bits
- * collide. The factor is not its to know. */
+/* Multiply-shift with the product's upper half: a sandbox chooses the ids of its fetches, and could
+ * make those with equal low bits collide. The factor is not its to know. */
 static uint32_t place_of(const er_idmap *m, uint32_t id)
 {
 	return (uint32_t)((id * m->factor) >> 32) & (m->cap - 1);
@@ -19,6 +23,7 @@ static struct er_idmap_slot *find(const er_idmap *m, uint32_t id)
 {
 	if (m->n == 0 || id == 0)
 		return NULL;
+	/* At most half of the slots are taken, so the walk meets a free one. */
 	for (uint32_t i = place_of(m, id); m->slots[i].id != 0; i = (i + 1) & (m->cap - 1))
 		if (m->slots[i].id == id)
 			return &m->slots[i];
@@ -34,8 +39,10 @@ void *er_idmap_get(const er_idmap *m, uint32_t id)
 static void insert(er_idmap *m, uint32_t id, void *value)
 {
 	uint32_t i = place_of(m, id);
-	while (m->slots[i].id != 0)
+	while (m->slots[i].id != 0) {
+		ER_ASSERT(m->slots[i].id != id);
 		i = (i + 1) & (m->cap - 1);
+	}
 	m->slots[i] = (struct er_idmap_slot){id, value};
 }
 
@@ -46,6 +53,7 @@ void er_idmap_add(er_idmap *m, uint32_t id, void *value)
 		er_idmap old = *m;
 		m->cap = old.cap ? old.cap * 2 : 16;
 		m->slots = er_zalloc(m->cap * sizeof *m->slots);
+		ER_ASSERT(m->cap > old.cap);
 		/* Where memory lies is random enough and costs no system call. */
 		if (m->factor == 0)
 			m->factor = ((uint64_t)(uintptr_t)m->slots * 0x9E3779B97F4A7C15U) | 1;
@@ -54,6 +62,7 @@ void er_idmap_add(er_idmap *m, uint32_t id, void *value)
 				insert(m, old.slots[i].id, old.slots[i].value);
 		er_free(old.slots);
 	}
+	ER_ASSERT((m->cap & (m->cap - 1)) == 0 && m->n < m->cap / 2);
 	insert(m, id, value);
 	m->n++;
 }
@@ -63,6 +72,7 @@ void *er_idmap_del(er_idmap *m, uint32_t id)
 	struct er_idmap_slot *s = find(m, id);
 	if (s == NULL)
 		return NULL;
+	ER_ASSERT(m->n > 0 && s->value != NULL);
 	void *value = s->value;
 	/* Backward-shift deletion: no tombstones, so long-lived maps do not decay. */
 	uint32_t hole = (uint32_t)(s - m->slots);

@@ -1,5 +1,5 @@
-/* Small hash table from nonzero 32-bit ids to pointers: for the ids of a channel, where a string map would cost more than the request.
- * The caller owns the struct. Values must not be NULL. */
+/* Small hash table from nonzero 32-bit ids to pointers: for the ids of a channel, where a string
+ * map would cost more than the request. The caller owns the struct. Values must not be NULL. */
 #ifndef ER_BASE_IDMAP_H
 #define ER_BASE_IDMAP_H
 

@@ -1,3 +1,16 @@
+/* JSON, read and written: by recursive descent over one text, into a tree in the caller's arena.
+ *
+ * Each parse_* function stands at the first byte of what it reads, leaves the cursor (`at`) behind
+ * it, and returns NULL after fail_at, which notes the place and the sentence once; the callers only
+ * return. Values are given back as they are made, so a parse that fails leaves its pieces in the
+ * arena, where they go with it. Depth is bounded (recursion uses the C stack), so is the number of
+ * values for text from a wire (a tree is some 150 bytes for what may be two), and names of one
+ * object are compared in a table when they are many (or a text of n members would cost n squared).
+ *
+ * Strict (er_json_parse) is RFC 8259 and for machines; the other (er_jsonc_parse) adds comments and
+ * trailing commas and is for files that people write. Everything in the text is a stranger's: it is
+ * refused with a sentence, never asserted. Callers: configuration, er.jsonc, the control API, the
+ * store. */
 #include "base/jsonc.h"
 
 #include "base/map.h"
@@ -9,7 +22,8 @@ enum {
 	MAX_DEPTH = 64,
 	MAX_TEXT = 1 << 20,
 	MAX_NUMBER = 64,
-	/* From here on an object's names are looked up in a table: comparing each with each would take a hostile text's square. */
+	/* From here on an object's names are looked up in a table: comparing each with each would take
+	 * a hostile text's square. */
 	MANY_MEMBERS = 32,
 };
 
@@ -70,6 +84,7 @@ static bool skip_blank(parser *p)
 static bool hex4(const parser *p, size_t at, uint32_t *out)
 {
 	uint32_t v = 0;
+	ER_ASSERT(at <= p->text.n);
 	if (p->text.n - at < 4)
 		return false;
 	for (size_t i = at; i < at + 4; i++) {
@@ -87,6 +102,7 @@ static bool hex4(const parser *p, size_t at, uint32_t *out)
 
 static size_t put_utf8(uint8_t *to, uint32_t c)
 {
+	ER_ASSERT(c <= 0x10ffff && (c < 0xd800 || c > 0xdfff));
 	if (c < 0x80) {
 		to[0] = (uint8_t)c;
 		return 1;
@@ -130,6 +146,7 @@ static bool unicode_escape(parser *p, uint8_t *to, size_t *n)
 static bool escape(parser *p, uint8_t *to, size_t *n)
 {
 	static const char from[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
+	static_assert(sizeof from == sizeof means, "each escape means one character");
 	int c = peek(p);
 	p->at++;
 	if (c == 'u')
@@ -147,7 +164,7 @@ static bool parse_string(parser *p, er_slice *out)
 	size_t start = p->at++, n = 0, end = p->at;
 	while (end < p->text.n && p->text.p[end] != '"' && p->text.p[end] != '\n')
 		end += p->text.p[end] == '\\' ? 2 : 1;
-	/* Decoding never makes a string longer. */
+	/* Decoding never makes a string longer: the shortest escape, two bytes, stands for one. */
 	uint8_t *to = er_arena_alloc(p->arena, end - start + 1);
 	for (;;) {
 		int c = peek(p);
@@ -167,6 +184,7 @@ static bool parse_string(parser *p, er_slice *out)
 		p->at++;
 	}
 	p->at++;
+	ER_ASSERT(n <= end - start);
 	*out = er_slice_of(to, n);
 	return true;
 }
@@ -288,6 +306,7 @@ static er_json *parse_children(parser *p, er_json *v, int close, name_set *known
 static er_json *parse_container(parser *p, er_json *v)
 {
 	int close = peek(p) == '{' ? '}' : ']';
+	ER_ASSERT(p->depth <= MAX_DEPTH);
 	name_set known = {0};
 	v->type = close == '}' ? ER_JSON_OBJECT : ER_JSON_ARRAY;
 	if (++p->depth > MAX_DEPTH)
@@ -340,6 +359,7 @@ static er_json *parse_value(parser *p)
 		ok = parse_word(p, v) != NULL;
 	}
 	v->end = p->at;
+	ER_ASSERT(!ok || (v->at < v->end && v->end <= p->text.n));
 	return ok ? v : NULL;
 }
 
@@ -356,6 +376,7 @@ static er_json *parse_text(parser *p)
 	er_json *v = parse_value(p);
 	if (v == NULL || !skip_blank(p))
 		return NULL;
+	ER_ASSERT(p->depth == 0);
 	return p->at == p->text.n ? v : fail_at(p, p->at, "nothing more is expected after the value");
 }
 
@@ -391,6 +412,8 @@ const er_json *er_json_get(const er_json *v, er_slice key)
 const char *er_json_type_name(er_json_type type)
 {
 	static const char *const names[] = {"null", "true or false", "a number", "a string", "an array", "an object"};
+	static_assert(sizeof names / sizeof *names == ER_JSON_OBJECT + 1, "a name for each type");
+	ER_ASSERT((unsigned)type <= ER_JSON_OBJECT);
 	return names[type];
 }
 
@@ -412,6 +435,7 @@ void er_json_write(er_buf *b, const er_json *v)
 	default:
 		break;
 	}
+	ER_ASSERT(v->type == ER_JSON_OBJECT || v->type == ER_JSON_ARRAY);
 	er_buf_putc(b, v->type == ER_JSON_OBJECT ? '{' : '[');
 	for (const er_json *m = v->first; m; m = m->next) {
 		if (v->type == ER_JSON_OBJECT) {
@@ -435,6 +459,7 @@ er_text_pos er_text_where(er_slice text, size_t at)
 			pos.line++;
 			pos.line_at = i + 1;
 		}
+	ER_ASSERT(pos.line_at <= at);
 	for (size_t i = pos.line_at; i < at; i++)
 		pos.column += (text.p[i] & 0xc0) != 0x80;
 	er_slice rest = er_slice_from(text, pos.line_at);

@@ -1,8 +1,10 @@
-/* JSON for files that people write: RFC 8259 plus line comments, block comments and trailing commas. The tree remembers where
- * everything stood, so that a mistake in the meaning ("port": "80") can be shown at its line and column as well as one in the form.
+/* JSON for files that people write: RFC 8259 plus line comments, block comments and trailing
+ * commas. The tree remembers where everything stood, so that a mistake in the meaning ("port":
+ * "80") can be shown at its line and column as well as one in the form.
  *
- * The tree and all decoded strings live in the caller's arena; the text must live as long as positions are asked for.
- * Duplicate keys, depth over 64 and files over 1 MB are mistakes. Errors are ER_ERR_INVALID, and *err_at is the offset. */
+ * The tree and all decoded strings live in the caller's arena; the text must live as long as
+ * positions are asked for. Duplicate keys, depth over 64 and files over 1 MB are mistakes. Errors
+ * are ER_ERR_INVALID, and *err_at is the offset. */
 #ifndef ER_BASE_JSONC_H
 #define ER_BASE_JSONC_H
 
@@ -33,8 +35,9 @@ typedef struct er_json {
 
 /* NULL: a mistake; *err says what in words without the position, *err_at where. */
 er_json *er_jsonc_parse(er_arena *a, er_slice text, size_t *err_at, er_err *err);
-/* The same without comments, trailing commas and byte order mark (RFC 8259), for what comes over a wire: UTF-8 only, at most `values` values
- * (each takes some 150 bytes, however short it is in the text). How long the text may be is the caller's to bound. */
+/* The same without comments, trailing commas and byte order mark (RFC 8259), for what comes over a
+ * wire: UTF-8 only, at most `values` values (each takes some 150 bytes, however short it is in the
+ * text). How long the text may be is the caller's to bound. */
 er_json *er_json_parse(er_arena *a, er_slice text, size_t values, size_t *err_at, er_err *err);
 /* The member, or NULL; also NULL if v is NULL or no object. */
 const er_json *er_json_get(const er_json *v, er_slice key);

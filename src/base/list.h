@@ -1,7 +1,9 @@
-/* Intrusive doubly linked list: the link is a member of the element, so that joining and leaving never allocate.
- * A head is an er_list whose neighbours are itself when empty. */
+/* Intrusive doubly linked list: the link is a member of the element, so that joining and leaving
+ * never allocate. A head is an er_list whose neighbours are itself when empty. */
 #ifndef ER_BASE_LIST_H
 #define ER_BASE_LIST_H
+
+#include "base/mem.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +27,7 @@ static inline bool er_list_empty(const er_list *l)
 /* Adds at the end. */
 static inline void er_list_push(er_list *head, er_list *item)
 {
+	ER_ASSERT(head->prev->next == head);
 	item->prev = head->prev;
 	item->next = head;
 	head->prev->next = item;
@@ -33,6 +36,7 @@ static inline void er_list_push(er_list *head, er_list *item)
 /* Leaves whatever list it is in; harmless on one that is in none (after init). */
 static inline void er_list_remove(er_list *item)
 {
+	ER_ASSERT(item->prev->next == item && item->next->prev == item);
 	item->prev->next = item->next;
 	item->next->prev = item->prev;
 	er_list_init(item);

@@ -1,9 +1,26 @@
+/* The node's log. er_log makes a whole line in a buffer of its own and then does one of two things.
+ *
+ * Before er_log_start, after er_log_stop, and in a process that was forked: it writes the line
+ * itself, in pieces that a pipe takes whole, and gives up on a reader that does not read for two
+ * seconds.
+ *
+ * In between: it puts the line into the queue, under the lock, and goes on; the thread "er-log"
+ * takes the whole queue, lets go of the lock, and writes for as long as the reader takes. A queue
+ * of more than ER_LOG_BEHIND_MAX takes no more lines, they are counted, and the count is said where
+ * they would have been. So a thread that serves never waits for whoever reads standard error.
+ *
+ * States of the writer:  off → on (er_log_start) → ending (er_log_stop) → ended (the thread's last
+ * word). er_log_stop waits two seconds for that word, then leaves the thread behind: the process
+ * ends. A fork happens under the lock, so that the child's copy is whole, and the child is
+ * `off`. */
 #include "base/log.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,7 +32,8 @@
 enum {
 	LAST_WORDS_S = 2,
 	GATHER_MS = 2,
-	PIECE = 4096, /* PIPE_BUF: what shares a pipe with another process's lines is not cut by them (pipe(7)) */
+	/* PIPE_BUF: what shares a pipe with another process's lines is not cut by them (pipe(7)) */
+	PIECE = 4096,
 };
 
 static struct {
@@ -23,7 +41,10 @@ static struct {
 	int json;
 } setup = {ER_LOG_INFO, 0};
 
-/* The thread that writes, and what waits for it. */
+static_assert(PIECE <= PIPE_BUF, "a write of a piece to a pipe is whole (pipe(7))");
+static_assert(ER_LOG_BEHIND_MAX >= 1024 * PIECE, "a flood of lines is held for a while before any is dropped");
+
+/* The thread that writes, and what waits for it. Everything here is under `lock`. */
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
@@ -63,6 +84,8 @@ static void put_lines(er_buf *b, const char *text)
 static void put_line(er_buf *b, er_log_level level, const char *room, char *text)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
+	static_assert(sizeof names / sizeof *names == ER_LOG_ERROR + 1, "a name for each level");
+	ER_ASSERT((unsigned)level <= ER_LOG_ERROR && room != NULL);
 	uint64_t now = er_clock_wall_us();
 	time_t sec = (time_t)(now / 1000000U);
 	struct tm tm;
@@ -70,7 +93,7 @@ static void put_line(er_buf *b, er_log_level level, const char *room, char *text
 	char when[40];
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
 	if (setup.json) {
-		er_buf_printf(b, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"room\":\"%s\",\"msg\":", when,
+		er_buf_printf(b, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"room\":\"%s\",\"message\":", when,
 		              (unsigned)(now / 1000U % 1000U), names[level], room);
 		er_buf_put_json(b, er_slice_cstr(text));
 		er_buf_puts(b, "}\n");
@@ -84,6 +107,7 @@ static void put_line(er_buf *b, er_log_level level, const char *room, char *text
 /* The first whole lines that make at most a piece, or one longer line. */
 static er_slice piece_of(er_slice s)
 {
+	ER_ASSERT(s.n > 0);
 	size_t n = s.n < PIECE ? s.n : PIECE;
 	while (n > 0 && s.p[n - 1] != '\n')
 		n--;
@@ -100,7 +124,8 @@ static unsigned long lines_of(er_slice s)
 	return n;
 }
 
-/* False: standard error does not take it. `patience_ms`: for one that says "later", which somebody made it who shares the terminal or pipe; -1: for ever. */
+/* False: standard error does not take it. `patience_ms`: for one that says "later", which somebody
+ * made it who shares the terminal or pipe; -1: for ever. */
 static bool write_piece(er_slice s, int patience_ms)
 {
 	while (s.n > 0) {
@@ -124,6 +149,7 @@ static unsigned long write_lines(er_slice s, int patience_ms)
 	unsigned long lost = 0;
 	while (s.n > 0) {
 		er_slice piece = piece_of(s);
+		ER_ASSERT(piece.n > 0 && piece.n <= s.n); /* so this ends */
 		if (!write_piece(piece, patience_ms))
 			lost += lines_of(piece);
 		s = er_slice_from(s, piece.n);
@@ -180,9 +206,11 @@ void er_log(er_log_level level, const char *room, const char *fmt, ...)
 	er_buf_fini(&b);
 }
 
-/* One round of the thread, which holds the lock before and after it: what waits by now is written. */
+/* One round of the thread, which holds the lock before and after it: what waits by now is
+ * written. */
 static void write_waiting(void)
 {
+	ER_ASSERT(writer.writing == 0);
 	if (!writer.ending) { /* lines come in floods: one wake-up for many */
 		pthread_mutex_unlock(&writer.lock);
 		(void)nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000L}, NULL);
@@ -239,6 +267,7 @@ static void in_child(void)
 
 bool er_log_start(er_err *err)
 {
+	ER_ASSERT(!writer.on);
 	static bool once;
 	if (!once)
 		pthread_atfork(before_fork, after_fork, in_child);

@@ -1,3 +1,11 @@
+/* Byte strings to pointers: open addressing with linear steps, at most three quarters used.
+ *
+ * A slot is free (no value, not dead), live, or dead: deleting leaves a mark, so that walks which
+ * went over the slot still find what lies behind it. Growing makes a new array of the live ones,
+ * twice as large as they need, which also drops the marks; a map that is filled and emptied all the
+ * time is rebuilt in the same size. Keys are copied, values are the caller's. The hash has a key
+ * that is random for each map, so that strangers who choose names cannot make them collide. One
+ * thread at a time. */
 #include "base/map.h"
 
 #include "base/mem.h"
@@ -6,10 +14,10 @@
 
 typedef struct entry {
 	uint64_t hash;
-	void *value; /* NULL: free or (with key set) a tombstone */
+	void *value; /* NULL: free, or dead */
 	uint8_t *key;
 	size_t key_n;
-	bool dead;
+	bool dead; /* was deleted: a walk goes on behind it */
 } entry;
 
 struct er_map {
@@ -89,6 +97,7 @@ static entry *find(const er_map *m, er_slice key, uint64_t h)
 {
 	if (m->cap == 0)
 		return NULL;
+	ER_ASSERT(m->used < m->cap); /* so the walk meets a slot that was never used */
 	for (size_t i = h & (m->cap - 1);; i = (i + 1) & (m->cap - 1)) {
 		entry *e = &m->slots[i];
 		if (e->value == NULL && !e->dead)
@@ -104,8 +113,10 @@ void *er_map_get(const er_map *m, er_slice key)
 	return e ? e->value : NULL;
 }
 
+/* A dead slot is not taken again: only growing, which drops them, makes room. */
 static void place(er_map *m, entry e)
 {
+	ER_ASSERT(m->used < m->cap && e.value != NULL);
 	size_t i = e.hash & (m->cap - 1);
 	while (m->slots[i].value != NULL || m->slots[i].dead)
 		i = (i + 1) & (m->cap - 1);
@@ -119,6 +130,7 @@ static void grow(er_map *m)
 	size_t cap = 16;
 	while (cap < (m->live + 1) * 2)
 		cap *= 2;
+	ER_ASSERT(m->live <= m->used && m->used <= old_cap);
 	m->slots = er_zalloc(cap * sizeof *m->slots);
 	m->cap = cap;
 	m->used = m->live;
@@ -153,6 +165,7 @@ void *er_map_del(er_map *m, er_slice key)
 	entry *e = m->live ? find(m, key, hash(m, key)) : NULL;
 	if (e == NULL)
 		return NULL;
+	ER_ASSERT(e->key != NULL && m->live > 0);
 	void *was = e->value;
 	er_free(e->key);
 	*e = (entry){.dead = true};

@@ -16,7 +16,8 @@ void *er_map_set(er_map *m, er_slice key, void *value);
 /* Returns the value that was removed, or NULL. */
 void *er_map_del(er_map *m, er_slice key);
 size_t er_map_len(const er_map *m);
-/* Visits every entry: start with *at = 0; false at the end. The map must not grow meanwhile; removing the visited key is fine. */
+/* Visits every entry: start with *at = 0; false at the end. The map must not grow meanwhile;
+ * removing the visited key is fine. */
 bool er_map_next(const er_map *m, size_t *at, er_slice *key, void **value);
 
 static inline er_slice er_map_u32(const uint32_t *id)

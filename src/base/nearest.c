@@ -1,5 +1,7 @@
 #include "base/nearest.h"
 
+#include "base/mem.h"
+
 enum { MAX_WORD = 64 };
 
 static unsigned least(unsigned a, unsigned b)
@@ -10,6 +12,7 @@ static unsigned least(unsigned a, unsigned b)
 /* Levenshtein's, where two neighbours in the wrong order count once. */
 static unsigned distance(er_slice a, er_slice b)
 {
+	ER_ASSERT(a.n <= MAX_WORD && b.n <= MAX_WORD);
 	unsigned rows[3][MAX_WORD + 1];
 	unsigned *before = rows[0], *above = rows[1], *row = rows[2];
 	for (unsigned k = 0; k <= b.n; k++)

@@ -1,3 +1,11 @@
+/* The pulse: one thread for each core, bound to it, that sleeps a quarter of a millisecond at a
+ * time while the end (`until_us`) lies ahead, and rests on a condition when it has passed. Its only
+ * work is to wake up there, which makes the kernel choose anew (the header says why).
+ *
+ * Life: er_pulse_new starts the threads, with all signals blocked; er_pulse_ask moves the end
+ * forward, from any thread, and wakes those that rest; er_pulse_free says `over`, wakes and joins
+ * them. The lock guards nothing but going to rest: `until_us`, `resting` and `over` are atomic. The
+ * beats lie behind the pulse in one piece of memory, as many as there are cores. */
 #include "base/pulse.h"
 
 #include "base/clock.h"
@@ -13,6 +21,7 @@
 #include <sys/prctl.h>
 
 enum { STACK = 64 * 1024 };
+static_assert(ER_PULSE_US * 1000L < 1000000000L, "a beat is given to the kernel as nanoseconds below a second");
 
 typedef struct beat {
 	er_pulse *pulse;
@@ -32,6 +41,8 @@ struct er_pulse {
 
 static void rest(er_pulse *p)
 {
+	/* First counted, then looked: er_pulse_ask moves the end first and then looks at the count, so
+	 * a thread that goes to rest has seen the new end, or is seen and woken. */
 	pthread_mutex_lock(&p->lock);
 	atomic_fetch_add(&p->resting, 1);
 	while (!atomic_load(&p->over) && atomic_load(&p->until_us) <= er_clock_mono_us())
@@ -44,6 +55,7 @@ static void *run(void *arg)
 {
 	const beat *b = arg;
 	er_pulse *p = b->pulse;
+	ER_ASSERT(p != NULL && b->cpu >= 0 && b->cpu < CPU_SETSIZE);
 	char name[16];
 	snprintf(name, sizeof name, "er-pulse-%d", b->cpu % 1000);
 	pthread_setname_np(pthread_self(), name);
@@ -97,6 +109,7 @@ er_pulse *er_pulse_new(er_err *err)
 	int why = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
+	ER_ASSERT(!ok || p->n == (unsigned)CPU_COUNT(&mine));
 	if (ok)
 		return p;
 	er_pulse_free(p);
@@ -115,6 +128,7 @@ void er_pulse_free(er_pulse *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->n; i++)
 		pthread_join(p->beats[i].thread, NULL);
+	ER_ASSERT(atomic_load(&p->resting) == 0);
 	pthread_cond_destroy(&p->wanted);
 	pthread_mutex_destroy(&p->lock);
 	er_free(p);
@@ -127,6 +141,7 @@ void er_pulse_ask(er_pulse *p, uint64_t us)
 	uint64_t until = er_clock_mono_us() + us, now = atomic_load(&p->until_us);
 	while (now < until && !atomic_compare_exchange_weak(&p->until_us, &now, until))
 		;
+	/* The usual case: it beats already, and asking costs no lock. */
 	if (atomic_load(&p->resting) == 0)
 		return;
 	pthread_mutex_lock(&p->lock);

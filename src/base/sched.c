@@ -1,4 +1,11 @@
+/* The kernel's scheduler, asked by its own system calls: the C library knows neither the slice nor
+ * sched_setattr. All of it is a wish: a kernel that does not know it, or a process that may not,
+ * changes nothing, and nobody is told. A process's threads are found in /proc/PID/task; one that
+ * begins while they are walked is missed and has what its parent had. Called by the spawner and the
+ * gateway threads for sandboxes, and by each program for its own threads. */
 #include "base/sched.h"
+
+#include "base/mem.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -7,7 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* struct sched_attr of linux/sched/types.h, first version; named otherwise, since newer C libraries define it, too. */
+/* struct sched_attr of linux/sched/types.h, first version; named otherwise, since newer C libraries
+ * define it, too. */
 typedef struct attributes {
 	uint32_t size, policy;
 	uint64_t flags;
@@ -15,10 +23,12 @@ typedef struct attributes {
 	uint32_t priority;
 	uint64_t runtime, deadline, period;
 } attributes;
+static_assert(sizeof(attributes) == 48, "SCHED_ATTR_SIZE_VER0, the one size that every kernel takes");
 
 void er_sched_slice(uint32_t us)
 {
 	attributes a = {.size = sizeof a};
+	/* Only SCHED_OTHER (0) has a slice; another policy was somebody's choice and is left alone. */
 	if (syscall(SYS_sched_getattr, 0, &a, sizeof a, 0) != 0 || a.policy != 0)
 		return;
 	a.size = sizeof a;
@@ -28,6 +38,7 @@ void er_sched_slice(uint32_t us)
 
 static void set_threads(pid_t pid, const attributes *first, const attributes *others)
 {
+	ER_ASSERT(pid >= 0 && first->size == sizeof *first && others->size == sizeof *others);
 	attributes copy = *first;
 	(void)syscall(SYS_sched_setattr, pid, &copy, 0);
 	if (pid == 0)
@@ -54,6 +65,7 @@ void er_sched_background(pid_t pid)
 
 void er_sched_foreground(pid_t pid, int nice, int helpers_nice, uint32_t slice_us)
 {
+	ER_ASSERT(nice >= -20 && nice <= 19 && helpers_nice >= -20 && helpers_nice <= 19);
 	attributes a = {.size = sizeof a, .policy = SCHED_OTHER, .nice = nice, .runtime = slice_us * 1000ULL}, helper = a;
 	helper.nice = helpers_nice;
 	set_threads(pid, &a, &helper);

@@ -83,6 +83,13 @@ static inline er_slice er_slice_head(er_slice s, size_t n)
 	return er_slice_of(s.p, n < s.n ? n : s.n);
 }
 
+static inline bool er_slice_ascii(er_slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return false;
+	return true;
+}
 /* Index of the first `c`, or s.n if there is none. */
 static inline size_t er_slice_find(er_slice s, uint8_t c)
 {
@@ -100,7 +107,8 @@ static inline er_slice er_slice_trim(er_slice s)
 	return s;
 }
 
-/* Cuts the next part off `*rest` at `sep`. False when nothing is left. "a,b" gives "a", "b"; "" gives nothing. */
+/* Cuts the next part off `*rest` at `sep`. False when nothing is left. "a,b" gives "a", "b"; ""
+ * gives nothing. */
 static inline bool er_slice_split(er_slice *rest, uint8_t sep, er_slice *part)
 {
 	if (rest->p == NULL || rest->n == 0)

@@ -1,81 +1,113 @@
-/* Frames: what the node and a sandbox say to each other over the rings. Little-endian, a head of 16 bytes, a payload of at most
- * ER_FRAME_MAX bytes, padded to 8. No frame names a tenant: the ring is the identity.
+/* Frames: what the node and a sandbox say to each other over the rings. Little-endian, a head of 16
+ * bytes, a payload of at most ER_FRAME_MAX bytes, padded to 8. The numbers: contract.h. No frame
+ * names a tenant: the ring is the identity.
  *
- * Ids. A *request* is numbered by the node (nonzero, never used again in one instance). A *subrequest* (fetch) is numbered by the
- * sandbox (nonzero, never again while it lives). A frame about a body names the request, or with ER_FF_SUB the subrequest, whose body it is:
+ * Ids. A *request* is numbered by the node (nonzero, never used again in one instance). A
+ * *subrequest* (fetch) is numbered by the sandbox (nonzero, never again while it lives), and so is a
+ * copy of a body. A frame about a body names the request, or with ER_FF_SUB the subrequest, whose body it is:
  *
- *    node's bodies (the sandbox may read or relay them):    request's upload (id)       subrequest's response (id, SUB)
- *    sandbox's bodies (streams JavaScript writes):          request's response (id)     subrequest's upload (id, SUB)
+ *                                   of a request       of a subrequest (SUB)
+ *    node's (read or relayed)       its upload         its response
+ *    sandbox's (JavaScript writes)  its response       its upload
  *
- * Credit. Bytes of a node's body come only as asked by PULL. A sandbox may send ER_CREDIT_START bytes of a body of its own, then as much as CREDIT adds.
+ * Copies. A copy of a node's body (CLONE) is numbered and named like a subrequest's response. The
+ * bytes stay in the node until one of the two is read there.
  *
- * A block of header fields is "name\nvalue\n" for each, Latin-1, names in lower case when the node says it; the receiver checks every name and value.
- * A "string" is a u32 length and that many bytes. */
+ * Subrequests. LOAD says how many an instance may begin, SUB_CREDIT how many more: so many as have
+ * ended, for the node, with all that they held. A FETCH without that credit breaks the rules: a
+ * sandbox keeps its further subrequests to itself until there is some.
+ *
+ * Credit. Bytes of a node's body come only as asked by PULL. A sandbox may send ER_CREDIT_START
+ * bytes of a body of its own, then as much as CREDIT adds.
+ *
+ * A block of header fields is "name\nvalue\n" for each, Latin-1, names in lower case when the node
+ * says it; the receiver checks every name and value. A "string" is a u32 length and that many
+ * bytes.
+ *
+ * A stream's length is a u64, ER_STREAM_OPEN if nobody knows it. It is the truth about the bytes
+ * that follow: a Content-Length among the fields decides nothing about a response. */
 #ifndef ER_CHANNEL_FRAME_H
 #define ER_CHANNEL_FRAME_H
 
 #include "base/mem.h"
 #include "base/slice.h"
+#include "channel/contract.h"
 #include "channel/ring.h"
 
-enum {
-	ER_FRAME_HEAD = 16,
-	ER_FRAME_MAX = 64 * 1024,  /* payload */
-	ER_FRAME_DATA = 16 * 1024, /* the most bytes in one BODY_DATA */
-	ER_CREDIT_START = 64 * 1024,
-	ER_INLINE_BODY = 8 * 1024, /* a complete body up to this size rides in the head's frame */
-};
-
-/* name: direction and payload. n>s: node to sandbox; s>n: sandbox to node. */
+/* Each frame: who sends it (n>s: node to sandbox; s>n: sandbox to node; both), what the head's members
+ * mean in it, and its payload. "id": head.id is used; "[SUB]": ER_FF_SUB may be set. Times are CPU time
+ * in microseconds. */
 #define ER_FRAME_TABLE(X) \
-	/* n>s: strings: routine name, version, source url, env JSON; then er_load_limits as u32s in order; then CODE frames */ \
+	/* n>s: what to run. Payload: the strings routine name, version, source URL, environment as \
+	   JSON; then er_load_limits as u32s in order. CODE frames follow. Once. */ \
 	X(LOAD) \
-	/* n>s: bytes of the script (UTF-8); FIN on the last */ \
+	/* n>s: bytes of the script (UTF-8); FIN on the last. */ \
 	X(CODE) \
-	/* n>s id: strings: method, url, fields block, info block ("remote_addr\n1.2.3.4\nscheme\nhttp\n"); arg: length of the upload, or \
-	   ER_LEN_UNKNOWN; flags: BODY (there is an upload), INLINE (the rest of the payload is all of it) */ \
+	/* n>s id: a request. Payload: the strings method, URL, fields block, info block \
+	   ("remote_addr\n1.2.3.4\nscheme\nhttp\n"); with INLINE then the whole upload. arg: length of \
+	   the upload, or ER_LEN_UNKNOWN. flags: BODY (there is an upload), INLINE. */ \
 	X(REQUEST) \
-	/* both id [SUB] [FIN]: bytes; s>n, with FIN, of a response: arg: CPU us so far */ \
+	/* both id [SUB] [FIN]: bytes of a body. arg, where a sandbox ends a response's body: its CPU \
+	   time so far. */ \
 	X(BODY_DATA) \
-	/* both id [SUB], aux: er_err_kind; the body broke off */ \
+	/* both id [SUB]: the body broke off. aux: er_err_kind. */ \
 	X(BODY_FAIL) \
-	/* n>s id [SUB], arg: bytes more of the sandbox's body that may be sent */ \
+	/* n>s id [SUB]: the sandbox may send arg bytes more of its body. */ \
 	X(CREDIT) \
-	/* s>n id [SUB], arg: bytes more of the node's body that may be sent */ \
+	/* s>n id [SUB]: the node may send arg bytes more of its body. */ \
 	X(PULL) \
-	/* s>n id [SUB]: drain what is left of the node's body natively ("ignore") */ \
+	/* s>n id [SUB]: JavaScript wants no more of the node's body, which is read to its end and \
+	   thrown away in the node. */ \
 	X(DRAIN) \
-	/* both id [SUB], aux: reason; the reader of the body wants no more of it. n>s: of the sandbox's body; s>n: of the node's body */ \
+	/* both id [SUB]: the reader of a body wants no more of it; n>s: of the sandbox's body, s>n: of \
+	   the node's. aux: er_err_kind. */ \
 	X(BODY_CANCEL) \
-	/* n>s id SUB: aux: status; arg: body length or ER_LEN_UNKNOWN; flags: BODY; strings: reason, fields block, url list (\n between, last is final) */ \
+	/* n>s id SUB: the head of a subrequest's response. aux: status. arg: length of the body, or \
+	   ER_LEN_UNKNOWN. flags: BODY. Payload: the strings reason, fields block, list of URLs ("\n" \
+	   between, the last one answered). */ \
 	X(SUB_HEAD) \
-	/* n>s id SUB: aux: er_err_kind; payload: text for a person */ \
+	/* n>s id SUB: the subrequest failed. aux: er_err_kind. Payload: text for a person. */ \
 	X(SUB_FAIL) \
-	/* n>s id: aux: er_err_kind; the client is gone or the time is up; request.signal aborts, nothing more is wanted */ \
+	/* n>s id: the client is gone or the time is up: request.signal aborts, and the node wants \
+	   nothing more of this request. aux: er_err_kind. */ \
 	X(CANCEL) \
-	/* n>s: no more requests will come; finish what is running, then exit 0 */ \
+	/* n>s: arg more subrequests may be begun; LOAD said how many at first. */ \
+	X(SUB_CREDIT) \
+	/* n>s: no more requests will come: finish what is running, then exit with 0. */ \
 	X(CLOSE) \
-	/* s>n: the sandbox is locked down and waits for code; aux: er_level; string: engine version */ \
+	/* s>n: the sandbox is locked down and waits for LOAD. aux: er_level. Payload: the string of \
+	   the engine's version. */ \
 	X(READY) \
-	/* s>n: top-level code has run; arg: CPU in us; aux: 0 or er_err_kind, then strings as in EXCEPTION */ \
+	/* s>n: the script has run. arg: its CPU time. aux: 0, or er_err_kind and then a payload as in \
+	   EXCEPTION. */ \
 	X(LOADED) \
-	/* s>n id: aux: status; arg: CPU us so far; flags: DONE, and one of INLINE (rest of payload is the body), STREAM (BODY_DATA follows), \
-	   RELAY (u32: id, u32: 1 if SUB after the strings), none: empty; strings: reason, fields block */ \
+	/* s>n id: the answer. aux: status. arg: CPU time so far. flags: DONE (the request is over with \
+	   it), and at most one of INLINE, STREAM, RELAY. Payload: the strings reason, fields block; \
+	   then with INLINE the body, with STREAM its length as a u64 (BODY_DATA follows), with RELAY a \
+	   u32 id and a u32 that is 1 for a subrequest's body and 0 for the upload. */ \
 	X(RESPONSE) \
-	/* s>n id: the routine does not answer: the rest of the chain does. Body untouched or already read from: the node decides */ \
+	/* s>n id: the routine does not answer, the rest of the chain does. Whether the upload can still \
+	   be handed on is for the node to say. */ \
 	X(PASS) \
-	/* s>n id: everything of the request is over, waitUntil too; arg: CPU us in all */ \
+	/* s>n id: all of the request is over, waitUntil too. arg: its CPU time in all. */ \
 	X(DONE) \
-	/* s>n id: arg: CPU us so far; sent after long turns */ \
+	/* s>n id: arg: the request's CPU time so far. After a long turn. */ \
 	X(METER) \
-	/* s>n id: of the subrequest; arg: the request that owns it; aux: er_fetch_options; flags: as RESPONSE for the body; strings: method, url, fields block */ \
+	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. flags \
+	   and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields block. */ \
 	X(FETCH) \
-	/* s>n id: the routine aborted the fetch */ \
+	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \
-	/* s>n id (0: top-level), aux: level 0 debug, 1 log, 2 info, 3 warn, 4 error; payload: UTF-8 text */ \
+	/* s>n id: a copy, numbered as a subrequest is. arg: the request that owns the copy. Payload: a \
+	   u32 id and a u32 that is 1 for a subrequest's body and 0 for the upload: the node's body that \
+	   is copied, of which nothing was asked yet. Frames about the copy are those about a \
+	   subrequest's response; BODY_FAIL comes at once if there is no such body. */ \
+	X(CLONE) \
+	/* s>n id (0: no request's): a line of the console. aux: ER_CONSOLE_*. Payload: UTF-8 text. */ \
 	X(LOG) \
-	/* s>n id: aux: er_err_kind (EXCEPTION, MEMORY, ...); flags: FATAL (the request failed with it), else only reported; \
-	   strings: name, message, stack */ \
+	/* s>n id: an exception. aux: er_err_kind (EXCEPTION, MEMORY, ...). flags: FATAL (the request \
+	   failed with it), else it is only reported. arg: CPU time so far. Payload: the strings name, \
+	   message, stack. */ \
 	X(EXCEPTION)
 
 typedef enum er_frame_type {
@@ -98,14 +130,7 @@ enum {
 };
 
 #define ER_LEN_UNKNOWN UINT32_MAX /* also said for lengths that do not fit 32 bits */
-
-/* aux of FETCH */
-enum {
-	ER_FETCH_REDIRECT_MASK = 3,    /* 0 follow, 1 manual, 2 error */
-	ER_FETCH_CDN_PROXY = 4,        /* cdnProxy: true */
-	ER_FETCH_SELF = 8,             /* fetch(event.request): the standard process of the request's own host */
-	ER_FETCH_DECOMPRESS_SHIFT = 4, /* two bits: 0 decompress, 1 fallbackIdentity, 2 manual */
-};
+#define ER_STREAM_OPEN UINT64_MAX
 
 typedef enum er_level { ER_LEVEL_NONE, ER_LEVEL_SECCOMP_ONLY, ER_LEVEL_NO_USERNS, ER_LEVEL_FULL } er_level;
 const char *er_level_name(er_level level);
@@ -119,12 +144,26 @@ typedef struct er_load_limits {
 	uint32_t timers;      /* live, a request */
 	uint32_t code_n;      /* bytes of CODE that follow */
 	uint32_t compat;      /* ER_COMPAT_* */
+	uint32_t live_subs;   /* subrequests that the instance may have under way; never 0 */
 } er_load_limits;
 
-enum {
-	ER_COMPAT_ENV_LAST = 1,        /* fetch(request, ctx, env) instead of (request, env, ctx) */
-	ER_COMPAT_REDIRECT_MANUAL = 2, /* fetch's default redirect mode is manual */
-};
+/* Whose CPU time ran out. In the obituary's `detail` when its reason is CPU; INSTANCE is the node's
+ * own verdict on the whole process. */
+#define ER_BUDGET_TABLE(X) \
+	X(REQUEST, "request")       /* all turns of one request: cpu_us */ \
+	X(TOP_LEVEL, "top-level")   /* the script until it has loaded: load_cpu_us */ \
+	X(BACKGROUND, "background") /* what no request owns: cpu_us at once, a tenth of the time */ \
+	X(ENGINE, "engine")         /* the collector's timers: ER_ENGINE_CPU_US at once, a tenth of it */ \
+	X(INSTANCE, "instance")     /* the process, with the engine's threads */
+typedef enum er_budget {
+#define X(name, word) ER_BUDGET_##name,
+	ER_BUDGET_TABLE(X)
+#undef X
+	    ER_BUDGET_COUNT_
+} er_budget;
+enum { ER_ENGINE_CPU_US = 400 * 1000 };
+/* "top-level". What a sandbox says may be any number: that is "request". */
+const char *er_budget_name(uint32_t budget);
 
 /* The head of a frame, copied out of the ring. */
 typedef struct er_frame {
@@ -135,13 +174,14 @@ typedef struct er_frame {
 	uint32_t id;
 	uint32_t arg;
 } er_frame;
-_Static_assert(sizeof(er_frame) == ER_FRAME_HEAD, "the layout on the wire");
+static_assert(sizeof(er_frame) == ER_FRAME_HEAD, "the layout on the wire");
 
 const char *er_frame_name(unsigned type);
 
 /* ---- writing ---- */
-/* Room for a frame with exactly f->n payload bytes: writes head and padding, returns where the payload goes; NULL: no room now (wait) or
- * broken ring. Commits: the payload must be filled before the next er_ring_publish. f->n <= ER_FRAME_MAX. */
+/* Room for a frame with exactly f->n payload bytes: writes head and padding, returns where the
+ * payload goes; NULL: no room now (wait) or broken ring. Commits: the payload must be filled before
+ * the next er_ring_publish. f->n <= ER_FRAME_MAX. */
 uint8_t *er_frame_write(er_ring *out, const er_frame *f);
 
 typedef struct er_writer {
@@ -151,6 +191,11 @@ static inline void er_put_u32(er_writer *w, uint32_t v)
 {
 	memcpy(w->p, &v, 4);
 	w->p += 4;
+}
+static inline void er_put_u64(er_writer *w, uint64_t v)
+{
+	memcpy(w->p, &v, 8);
+	w->p += 8;
 }
 static inline void er_put_bytes(er_writer *w, er_slice s)
 {
@@ -165,16 +210,20 @@ static inline void er_put_string(er_writer *w, er_slice s)
 
 /* ---- reading ---- */
 typedef enum er_frame_status { ER_FRAME_OK, ER_FRAME_WAIT, ER_FRAME_BROKEN } er_frame_status;
-/* Looks at the first frame of `bytes` (from er_ring_peek). OK: *f is a copy of the head, *payload still lies in the ring, *whole is
- * what to release or skip. BROKEN: a length that cannot be, an unknown type, a frame cut by the published end. */
+/* Looks at the first frame of `bytes` (from er_ring_peek). OK: *f is a copy of the head, *payload
+ * still lies in the ring, *whole is what to release or skip. BROKEN: a length that cannot be, an
+ * unknown type, a frame cut by the published end. */
 er_frame_status er_frame_read(er_slice bytes, er_frame *f, er_slice *payload, size_t *whole);
 
-/* Reads a payload (a private copy of it, when it comes from a sandbox). Sticky: after the first failure all reads give zeros and `bad` stays set. */
+/* Reads a payload, in the ring or in a copy of it. Numbers are read once. A string that a sandbox sent
+ * still lies where the sandbox can change it: copy it, then look at it. Sticky: after the first failure
+ * all reads give zeros and `bad` stays set. */
 typedef struct er_reader {
 	er_slice rest;
 	bool bad;
 } er_reader;
 uint32_t er_get_u32(er_reader *r);
+uint64_t er_get_u64(er_reader *r);
 er_slice er_get_bytes(er_reader *r, size_t n);
 er_slice er_get_string(er_reader *r);
 

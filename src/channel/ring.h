@@ -1,11 +1,14 @@
-/* One direction of the channel between the node and a sandbox: a single-producer, single-consumer byte ring in shared memory.
+/* The channel between the node and a sandbox, and one direction of it: a byte ring in shared memory
+ * with a single producer and a single consumer.
  *
- * The memory is a sealed memfd mapped twice in a row, so that what wraps is still contiguous to the reader. The other side is
- * hostile: each side keeps its own index to itself, reads only the other's, and checks it (a bad one is ER_RING_BROKEN, for ever).
- * Bytes are copied out of the ring before they are looked at twice.
+ * The memory is a sealed memfd mapped twice in a row, so that what wraps is still contiguous to the
+ * reader. The other side is hostile: each side keeps its own index to itself, reads only the
+ * other's, and checks it (a bad one is ER_RING_BROKEN, for ever). Bytes are copied out of the ring
+ * before they are looked at twice.
  *
- * Waking: a consumer that finds nothing says so in the ring (er_ring_sleep) and waits on its eventfd; the producer's publish tells
- * whether a wake-up is due. Likewise a producer that found no room is woken by the consumer's release. Many frames, one wake-up. */
+ * Waking: a consumer that finds nothing says so in the ring (er_ring_sleep) and waits on its
+ * eventfd; the producer's publish tells whether a wake-up is due. Likewise a producer that found no
+ * room is woken by the consumer's release. Many frames, one wake-up. */
 #ifndef ER_CHANNEL_RING_H
 #define ER_CHANNEL_RING_H
 
@@ -15,7 +18,8 @@
 #include <stdatomic.h>
 
 enum {
-	ER_RING_SIZE = 256 * 1024,                              /* bytes a direction; a power of two and a multiple of the page */
+	/* bytes a direction; a power of two and a multiple of the page */
+	ER_RING_SIZE = 256 * 1024,
 	ER_CHANNEL_CONTROL = 4096,                              /* the control page before the rings */
 	ER_CHANNEL_MEM = ER_CHANNEL_CONTROL + 2 * ER_RING_SIZE, /* the memfd's size */
 };
@@ -31,9 +35,9 @@ typedef struct er_ring_shared {
 /* What a dying sandbox says about itself: a hint for the log and the blame, never a proof. */
 typedef struct er_obituary {
 	_Atomic uint32_t reason;  /* er_err_kind: CPU, MEMORY, CRASH */
-	_Atomic uint32_t request; /* id of the request whose turn it was; 0: top-level code */
+	_Atomic uint32_t request; /* id of the request whose turn it was; 0: nobody's */
 	_Atomic uint32_t cpu_us;  /* used by that request */
-	_Atomic uint32_t detail;  /* signal number, or 0 */
+	_Atomic uint32_t detail;  /* CPU: er_budget; else signal number, or 0 */
 } er_obituary;
 
 typedef struct er_channel_control {
@@ -62,18 +66,21 @@ typedef struct er_channel {
 
 /* Creates the memfd, sized and sealed against resizing. Returns the descriptor or -1. */
 int er_channel_memfd(er_err *err);
-/* Maps it. `node`: true in the node, false in the sandbox. The descriptor may be closed afterwards. */
+/* Maps it. `node`: true in the node, false in the sandbox. The descriptor may be closed
+ * afterwards. */
 ER_MUST_CHECK bool er_channel_map(er_channel *ch, int memfd, bool node, er_err *err);
 void er_channel_unmap(er_channel *ch);
 
 /* ---- producer ---- */
-/* Contiguous room for n bytes (n <= ER_RING_SIZE), or NULL: full (then `starved` is set: a wake-up will come) or broken. */
+/* Contiguous room for n bytes (n <= ER_RING_SIZE), or NULL: full (then `starved` is set: a wake-up
+ * will come) or broken. */
 uint8_t *er_ring_reserve(er_ring *r, size_t n);
 static inline void er_ring_commit(er_ring *r, size_t n)
 {
 	r->mine += n;
 }
-/* Shows all that is committed. True: the consumer sleeps and must be woken (the caller signals its eventfd, once). */
+/* Shows all that is committed. True: the consumer sleeps and must be woken (the caller signals its
+ * eventfd, once). */
 ER_MUST_CHECK bool er_ring_publish(er_ring *r);
 
 /* ---- consumer ---- */

@@ -1,4 +1,5 @@
-/* The arguments of one command, from one table that also writes its --help. Values point into argv. */
+/* The arguments of one command, from one table that also writes its --help. Values point into
+ * argv. */
 #ifndef ER_CLI_ARGS_H
 #define ER_CLI_ARGS_H
 
@@ -13,6 +14,9 @@ enum {
 	ER_EXIT_UNREACHABLE = 3, /* no node there, or it did not answer in time */
 	ER_EXIT_REFUSED = 4,     /* no valid token, a role that may not, or too many attempts */
 	ER_EXIT_NOT_FOUND = 5,   /* no such routine, version, key, profile ... */
+	/* er deploy: the code is live, and its own first answer is a failure */
+	ER_EXIT_ANSWER = 6,
+	ER_EXIT_WENT_BACK = 7, /* --wait-guard: the guard went back to what ran before */
 };
 /* For the details of those that talk to a node. */
 #define ER_EXIT_STATUSES \
@@ -37,12 +41,17 @@ typedef struct er_command {
 	size_t least_words; /* and at least */
 } er_command;
 
-/* Fills options and words (max_words pointers, the rest stays as it was). argv[0] is the command's name.
- * -1: go on; otherwise the exit status (help was printed, or a usage error on standard error). --help and -h are built in. */
+/* Fills options and words (max_words pointers, the rest stays as it was). argv[0] is the command's
+ * name. -1: go on; otherwise the exit status (help was printed, or a usage error on standard
+ * error). --help and -h are built in. */
 int er_args_parse(const er_command *cmd, int argc, char **argv, const char **words);
 
-/* Calls `run` so that its er_args_parse hands its table to `sink` instead of parsing, and returns: for what is generated from the tables
- * (completion, documentation). Not for several threads. */
-void er_args_describe(int (*run)(int argc, char **argv), void (*sink)(void *ctx, const er_command *cmd), void *ctx);
+/* Was --json asked for? Also in arguments that are not understood. argv[0] is the command's
+ * name. */
+bool er_args_json(int argc, char **argv);
+
+/* From now on er_args_parse hands its table to `sink` instead of parsing, and returns; NULL ends
+ * that. Not for several threads. */
+void er_args_describe(void (*sink)(void *ctx, const er_command *cmd), void *ctx);
 
 #endif

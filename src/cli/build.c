@@ -1,7 +1,10 @@
-/* er build: bundles a routine into dist/NAME.js and dist/NAME.js.map, the two files that a node takes. */
+/* er build: bundles a routine into dist/NAME.js and dist/NAME.js.map, the two files that a node
+ * takes. The project is loaded and built by the desk (desk.h), which has said what is wrong when it
+ * gives no bundle; here the files are written, each whole or not at all. */
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
+#include "cli/file.h"
 #include "cli/term.h"
 
 #include <errno.h>
@@ -15,16 +18,7 @@ static bool write_file(const char *path, er_slice bytes, er_err *err)
 {
 	char *temp = er_printf("%s.%ld.tmp", path, (long)getpid());
 	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bool ok = fd >= 0;
-	while (ok && bytes.n) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-		ok = n > 0 || (n < 0 && errno == EINTR);
-		if (n > 0)
-			bytes = er_slice_from(bytes, (size_t)n);
-	}
-	if (fd >= 0)
-		ok = close(fd) == 0 && ok;
-	ok = ok && rename(temp, path) == 0;
+	bool ok = er_write_close(fd, bytes) && rename(temp, path) == 0;
 	if (!ok) {
 		er_fail_errno(err, ER_ERR_IO, "cannot write %s", path);
 		(void)unlink(temp);
@@ -33,8 +27,11 @@ static bool write_file(const char *path, er_slice bytes, er_err *err)
 	return ok;
 }
 
+/* The code first: a map without its code is no harm, and the other way round stacks show the
+ * script's lines. */
 static bool write_bundle(const er_project *p, const er_bundle *b, er_err *err)
 {
+	ER_ASSERT(b->ok && p->root != NULL && p->name.n > 0);
 	char *dist = er_printf("%s/dist", p->root);
 	char *code = er_printf("%s/%.*s.js", dist, ER_FMT(p->name)), *map = er_printf("%s.map", code);
 	bool ok = mkdir(dist, 0755) == 0 || errno == EEXIST || er_fail_errno(err, ER_ERR_IO, "cannot make the folder %s", dist);
@@ -47,6 +44,7 @@ static bool write_bundle(const er_project *p, const er_bundle *b, er_err *err)
 
 static void report(const er_project *p, const er_bundle *b, bool json)
 {
+	ER_ASSERT(b->n_inputs <= ER_BUNDLE_INPUTS);
 	er_buf out = {0};
 	bool colour = er_term_colour(STDOUT_FILENO);
 	if (json) {
@@ -54,7 +52,8 @@ static void report(const er_project *p, const er_bundle *b, bool json)
 		er_buf_put_json(&out, p->name);
 		er_buf_puts(&out, ",\"root\":");
 		er_buf_put_json(&out, er_slice_cstr(p->root));
-		er_buf_printf(&out, ",\"file\":\"dist/%.*s.js\",\"map\":\"dist/%.*s.js.map\",\"bytes\":%llu,\"limit\":%u,\"inputs\":[",
+		er_buf_printf(&out,
+		              ",\"file\":\"dist/%.*s.js\",\"map\":\"dist/%.*s.js.map\",\"bytes\":%llu,\"limit_bytes\":%u,\"inputs\":[",
 		              ER_FMT(p->name), ER_FMT(p->name), (unsigned long long)b->bytes, p->limits.code_n);
 		for (size_t i = 0; i < b->n_inputs; i++) {
 			er_buf_put_cstr(&out, i ? ",{\"path\":" : "{\"path\":");
@@ -77,6 +76,7 @@ static void report(const er_project *p, const er_bundle *b, bool json)
 
 int er_cmd_build(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	bool json = false, full = false, none = false;
 	const char *entry = NULL;
 	const er_option options[] = {
@@ -99,7 +99,7 @@ int er_cmd_build(int argc, char **argv)
 	er_project p;
 	er_err err;
 	rc = ER_EXIT_FAILED;
-	er_bundle *b = er_desk_build(&p, entry, none ? ER_MINIFY_NONE : full ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, json);
+	er_bundle *b = er_desk_build(&p, entry, none ? ER_MINIFY_NONE : full ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, false, json);
 	if (b != NULL && write_bundle(&p, b, &err)) {
 		report(&p, b, json);
 		rc = ER_EXIT_OK;

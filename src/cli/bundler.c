@@ -1,3 +1,18 @@
+/* The bundler child: node with tools/bundle.mjs (bundler.h).
+ *
+ * Life of an er_bundler: er_bundler_start spawns the child and reads lines from it; each line is
+ * one build, made into an er_bundle and given to on_bundle. The child ends by itself after one
+ * build, or watches and goes on. When it has ended (`exited`) and its output is read to the end
+ * (`eof`), on_end is called once, in whatever order the two came; a child that said nothing, or
+ * that was to watch, gets a last bundle that says so.
+ *
+ * er_bundler_close may come at any time, also from on_bundle: from then on no callback comes. The
+ * child's input is closed and it is told to end; if it has not ended in PATIENCE_MS it is killed.
+ * The process handle stays until it is reaped. The object is freed when the last of its four
+ * handles has closed.
+ *
+ * What the child says is ours but built from strangers' sources: numbers and texts are taken as
+ * they are and bounded, nothing is trusted to be there. */
 #include "cli/bundler.h"
 
 #include "cli/share.h"
@@ -25,6 +40,7 @@ struct er_bundler {
 	int signal;
 };
 
+/* Pieces that somebody took are empty here. */
 void er_bundle_free(er_bundle *b)
 {
 	if (b == NULL)
@@ -37,6 +53,7 @@ void er_bundle_free(er_bundle *b)
 
 /* ---- reading a result ---- */
 
+/* A copy: the line that it came in is parsed and gone before the bundle is used. */
 static er_slice text_of(er_arena *a, const json_t *object, const char *key)
 {
 	const json_t *v = json_object_get(object, key);
@@ -56,6 +73,7 @@ static er_slice path_of(er_arena *a, er_slice prefix, const json_t *m)
 	return path.n && path.p[0] != '/' ? er_arena_printf(a, "%.*s%.*s", ER_FMT(prefix), ER_FMT(path)) : path;
 }
 
+/* A mistake or a warning, with its notes. */
 static er_diag diag_of(er_arena *a, er_slice prefix, const json_t *m, bool warning)
 {
 	er_diag d = {.warning = warning,
@@ -93,13 +111,30 @@ static er_bundle *bundle_new(void)
 	return b;
 }
 
+/* Errors and warnings share one array, which has room for DIAGS_MAX of each, and one more
+ * (check_size). */
 static void add_diags(er_bundle *b, er_slice prefix, const json_t *list, bool warning)
 {
-	for (size_t i = 0; i < json_array_size(list) && i < DIAGS_MAX; i++)
+	for (size_t i = 0; i < json_array_size(list) && i < DIAGS_MAX; i++) {
+		ER_ASSERT(b->n_diags < 2 * DIAGS_MAX);
 		b->diags[b->n_diags++] = diag_of(&b->arena, prefix, json_array_get(list, i), warning);
+	}
 }
 
-/* A routine at or over the limit is refused here as the node would refuse it, with what takes the room. */
+/* Free names of the code, with the place where each is used first. */
+static void add_globals(er_bundle *b, er_slice prefix, const json_t *list)
+{
+	size_t n = json_array_size(list);
+	b->globals = n ? er_arena_zalloc(&b->arena, n * sizeof *b->globals) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		const json_t *one = json_array_get(list, i);
+		b->globals[b->n_globals++] =
+		    (struct er_bundle_global){text_of(&b->arena, one, "name"), diag_of(&b->arena, prefix, one, true)};
+	}
+}
+
+/* A routine at or over the limit is refused here as the node would refuse it, with what takes the
+ * room. */
 static void check_size(er_bundle *b, uint32_t limit)
 {
 	if (b->bytes < limit)
@@ -112,6 +147,7 @@ static void check_size(er_bundle *b, uint32_t limit)
 	notes[n++] =
 	    (er_diag){.text = ER_LIT("fetch big data when it is needed, drop a dependency, or raise limits.codeBytes in er.jsonc "
 	                             "(the node's operator must allow it)")};
+	ER_ASSERT(n <= b->n_inputs + 2 && b->n_diags <= 2 * DIAGS_MAX);
 	b->ok = false;
 	b->diags[b->n_diags++] = (er_diag){
 	    .text = er_arena_printf(&b->arena, "the bundle has %llu bytes; a routine must stay below %u. The biggest inputs:",
@@ -120,6 +156,7 @@ static void check_size(er_bundle *b, uint32_t limit)
 	    .n_notes = n};
 }
 
+/* A build that did not come to be: one error, without a place. */
 static er_bundle *bundle_failed(er_slice why)
 {
 	er_bundle *b = bundle_new();
@@ -127,12 +164,14 @@ static er_bundle *bundle_failed(er_slice why)
 	return b;
 }
 
+/* Code and map outlive the bundle, so they are pieces of their own and not in its arena. */
 static er_piece piece_of(const json_t *object, const char *key)
 {
 	const json_t *v = json_object_get(object, key);
 	return er_piece_copy(er_slice_of(json_string_value(v), json_string_length(v)));
 }
 
+/* One line of the child. */
 static er_bundle *bundle_of(er_slice line, er_slice prefix, const er_limits *limits)
 {
 	json_error_t why;
@@ -151,6 +190,7 @@ static er_bundle *bundle_of(er_slice line, er_slice prefix, const er_limits *lim
 		const json_t *input = json_array_get(inputs, i);
 		b->inputs[b->n_inputs++] = (struct er_bundle_input){text_of(&b->arena, input, "path"), number_of(input, "bytes")};
 	}
+	add_globals(b, prefix, json_object_get(root, "globals"));
 	if (b->ok) {
 		b->code = piece_of(root, "code");
 		b->map = piece_of(root, "map");
@@ -166,6 +206,7 @@ static void on_handle_closed(uv_handle_t *h)
 {
 	er_bundler *bd = h->data;
 	ER_CHECK(bd, MAGIC);
+	ER_ASSERT(bd->closed && bd->handles > 0);
 	if (--bd->handles > 0)
 		return;
 	er_buf_fini(&bd->line);
@@ -191,8 +232,10 @@ static void on_impatient(uv_timer_t *t)
 		kill_child(bd, SIGKILL);
 }
 
+/* The child is reaped: its handle may close. */
 static void close_process(er_bundler *bd)
 {
+	ER_ASSERT(bd->closed && bd->exited);
 	uv_close((uv_handle_t *)&bd->process, on_handle_closed);
 	uv_close((uv_handle_t *)&bd->patience, on_handle_closed);
 }
@@ -214,8 +257,10 @@ void er_bundler_close(er_bundler *bd)
 	(void)uv_timer_start(&bd->patience, on_impatient, PATIENCE_MS, 0);
 }
 
+/* on_bundle may close the bundler. */
 static void give(er_bundler *bd, er_bundle *b)
 {
+	ER_ASSERT(!bd->closed && b != NULL);
 	bd->said = true;
 	bd->options.on_bundle(bd->options.ctx, b);
 }
@@ -239,6 +284,7 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 {
 	er_bundler *bd = process->data;
 	ER_CHECK(bd, MAGIC);
+	ER_ASSERT(!bd->exited);
 	bd->exited = true;
 	bd->status = status;
 	bd->signal = sig;
@@ -250,12 +296,15 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 	maybe_end(bd);
 }
 
+/* Straight into the buffer of the line, at its end. */
 static void on_child_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
 	er_bundler *bd = h->data;
 	*buf = uv_buf_init((char *)er_buf_reserve(&bd->line, suggested), (unsigned)suggested);
 }
 
+/* Lines that are whole become bundles; what is left waits for more. on_bundle may close the bundler
+ * between two lines, so that is asked anew each time. */
 static void on_child_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 {
 	er_bundler *bd = s->data;
@@ -268,6 +317,7 @@ static void on_child_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 		return;
 	}
 	er_buf_wrote(&bd->line, (size_t)n);
+	ER_ASSERT(bd->scanned <= er_buf_len(&bd->line));
 	while (!bd->closed) {
 		er_slice all = er_buf_slice(&bd->line);
 		size_t end = bd->scanned + er_slice_find(er_slice_from(all, bd->scanned), '\n');
@@ -289,9 +339,12 @@ static void on_child_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 	}
 }
 
+/* The child writes its errors to our standard error by itself. */
 static bool spawn(er_bundler *bd, uv_loop_t *loop, const char *script, er_err *err)
 {
 	static const char *const minify[] = {"default", "none", "full"};
+	_Static_assert(sizeof minify / sizeof *minify == ER_MINIFY_FULL + 1, "every degree has its word");
+	ER_ASSERT((unsigned)bd->options.minify < sizeof minify / sizeof *minify);
 	const er_project *p = bd->options.project;
 	const char *args[] = {"node",
 	                      script,
@@ -301,14 +354,17 @@ static bool spawn(er_bundler *bd, uv_loop_t *loop, const char *script, er_err *e
 	                      p->main,
 	                      "--minify",
 	                      minify[bd->options.minify],
-	                      bd->options.watch ? "--watch" : NULL,
+	                      bd->options.watch     ? "--watch"
+	                      : bd->options.globals ? "--globals"
+	                                            : NULL,
 	                      NULL};
 	uv_stdio_container_t stdio[3] = {
 	    {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&bd->in},
 	    {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&bd->out},
 	    {.flags = UV_INHERIT_FD, .data.fd = 2},
 	};
-	/* A watching child has a process group of its own: a Ctrl-C at the terminal is for this process, which then closes the child's input. */
+	/* A watching child has a process group of its own: a Ctrl-C at the terminal is for this
+	 * process, which then closes the child's input. */
 	uv_process_options_t options = {.file = "node",
 	                                .args = (char **)(uintptr_t)args,
 	                                .stdio = stdio,
@@ -326,6 +382,7 @@ static bool spawn(er_bundler *bd, uv_loop_t *loop, const char *script, er_err *e
 
 er_bundler *er_bundler_start(uv_loop_t *loop, const er_bundler_options *options, er_err *err)
 {
+	ER_ASSERT(options->project != NULL && options->on_bundle != NULL && options->on_end != NULL);
 	er_buf script = {0};
 	if (!er_share_find("bundle.mjs", &script, err)) {
 		er_buf_fini(&script);
@@ -336,13 +393,13 @@ er_bundler *er_bundler_start(uv_loop_t *loop, const er_bundler_options *options,
 	bd->options = *options;
 	bd->limits = options->project->limits;
 	er_buf_put(&bd->prefix, options->project->prefix);
-	bd->handles = 4;
+	bd->handles = 4; /* in, out, process, patience */
 	(void)uv_timer_init(loop, &bd->patience);
 	(void)uv_pipe_init(loop, &bd->in, 0);
 	(void)uv_pipe_init(loop, &bd->out, 0);
 	bd->in.data = bd->out.data = bd->process.data = bd->patience.data = bd;
 	bool ok = spawn(bd, loop, (const char *)er_buf_slice(&script).p, err);
-	bd->options.project = NULL;
+	bd->options.project = NULL; /* it was borrowed for the start alone */
 	er_buf_fini(&script);
 	if (!ok) {
 		bd->exited = true;
@@ -360,6 +417,7 @@ typedef struct once {
 	er_bundle *bundle;
 } once;
 
+/* The last one counts: a child that ends badly says so after its build. */
 static void once_bundle(void *ctx, er_bundle *b)
 {
 	once *o = ctx;
@@ -372,7 +430,7 @@ static void once_end(void *ctx)
 	(void)ctx; /* the loop runs dry */
 }
 
-er_bundle *er_bundler_once(const er_project *project, er_minify minify)
+er_bundle *er_bundler_once(const er_project *project, er_minify minify, bool globals)
 {
 	once o = {0};
 	er_err err;
@@ -381,7 +439,8 @@ er_bundle *er_bundler_once(const er_project *project, er_minify minify)
 	ER_ASSERT(rc == 0);
 	er_bundler *bd = er_bundler_start(
 	    &loop,
-	    &(er_bundler_options){.project = project, .minify = minify, .on_bundle = once_bundle, .on_end = once_end, .ctx = &o},
+	    &(er_bundler_options){
+	        .project = project, .minify = minify, .globals = globals, .on_bundle = once_bundle, .on_end = once_end, .ctx = &o},
 	    &err);
 	if (bd == NULL) {
 		o.bundle = bundle_failed(er_slice_cstr(err.text));
@@ -393,5 +452,6 @@ er_bundle *er_bundler_once(const er_project *project, er_minify minify)
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	rc = uv_loop_close(&loop);
 	ER_ASSERT(rc == 0);
+	ER_ASSERT(o.bundle != NULL); /* a child that says nothing is told of in a bundle as well */
 	return o.bundle;
 }

@@ -1,6 +1,7 @@
-/* The bundler child: node with tools/bundle.mjs, which makes a routine's one script out of its sources. It says one line of JSON a build
- * (tools/bundle.mjs describes it). It is started, read and ended on the caller's uv loop; it ends when its standard input closes, so it
- * never outlives this process, however this process ends. */
+/* The bundler child: node with tools/bundle.mjs, which makes a routine's one script out of its
+ * sources. It says one line of JSON a build (tools/bundle.mjs describes it). It is started, read
+ * and ended on the caller's uv loop; it ends when its standard input closes, so it never outlives
+ * this process, however this process ends. */
 #ifndef ER_CLI_BUNDLER_H
 #define ER_CLI_BUNDLER_H
 
@@ -28,6 +29,11 @@ typedef struct er_bundle {
 		uint64_t bytes;
 	} inputs[ER_BUNDLE_INPUTS]; /* the biggest */
 	size_t n_inputs;
+	struct er_bundle_global {
+		er_slice name;
+		er_diag diag; /* for whoever finds that it does not exist */
+	} * globals;      /* what the code uses and does not define; NULL: not asked for */
+	size_t n_globals;
 } er_bundle;
 
 void er_bundle_free(er_bundle *b);
@@ -38,9 +44,12 @@ typedef struct er_bundler er_bundler;
 typedef struct er_bundler_options {
 	const er_project *project; /* borrowed until er_bundler_start returns */
 	er_minify minify;
-	bool watch;                                 /* again after every change of a source */
-	void (*on_bundle)(void *ctx, er_bundle *b); /* takes b. If the child cannot go on, the last b says so */
-	void (*on_end)(void *ctx);                  /* the child is gone; never after er_bundler_close */
+	bool globals; /* tell them */
+	bool watch;   /* again after every change of a source */
+	/* takes b. If the child cannot go on, the last b says so */
+	void (*on_bundle)(void *ctx, er_bundle *b);
+	/* the child is gone; never after er_bundler_close */
+	void (*on_end)(void *ctx);
 	void *ctx;
 } er_bundler_options;
 
@@ -49,6 +58,6 @@ er_bundler *er_bundler_start(uv_loop_t *loop, const er_bundler_options *options,
 /* Ends the child; no callback comes any more. Freed when the loop has closed its handles. */
 void er_bundler_close(er_bundler *bd);
 /* Builds once, on a loop of its own. Never NULL: what went wrong is in diags. */
-er_bundle *er_bundler_once(const er_project *project, er_minify minify);
+er_bundle *er_bundler_once(const er_project *project, er_minify minify, bool globals);
 
 #endif

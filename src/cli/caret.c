@@ -1,5 +1,10 @@
+/* A mistake at its place (caret.h): path, line and column, the line itself, and a caret below. A
+ * line that is longer than a terminal is cut to a window around the column. The caret stands below
+ * what the terminal shows, so wide characters count for two and combining marks for none; tabs are
+ * shown as four blanks. Texts come from sources and other programs, and are made harmless. */
 #include "cli/caret.h"
 
+#include "base/mem.h"
 #include "cli/term.h"
 
 enum { WINDOW = 100 }; /* columns shown of a long line */
@@ -7,6 +12,7 @@ enum { WINDOW = 100 }; /* columns shown of a long line */
 /* One code point off the front of *s; malformed bytes count as one each. */
 static er_slice next_char(er_slice *s)
 {
+	ER_ASSERT(s->n > 0);
 	size_t n = 1;
 	while (n < s->n && n < 4 && (s->p[n] & 0xc0) == 0x80)
 		n++;
@@ -15,9 +21,11 @@ static er_slice next_char(er_slice *s)
 	return c;
 }
 
-/* Columns that a terminal gives it: two for East Asian wide characters and pictographs, none for combining marks. */
+/* Columns that a terminal gives it: two for East Asian wide characters and pictographs, none for
+ * combining marks. */
 static unsigned width(er_slice c)
 {
+	ER_ASSERT(c.n >= 1 && c.n <= 4);
 	if (c.n < 2)
 		return 1;
 	uint32_t v = c.n == 2   ? (uint32_t)(c.p[0] & 0x1f) << 6 | (c.p[1] & 0x3f)
@@ -33,6 +41,7 @@ static unsigned width(er_slice c)
 /* The line, cut to a window around the column if it is long, and the caret below it. */
 static void put_line(er_buf *b, bool colour, const er_diag *d)
 {
+	ER_ASSERT(d->line > 0);
 	er_slice rest = d->line_text;
 	unsigned column = 1, first = d->column > WINDOW * 3 / 4 ? d->column - WINDOW / 2 : 1;
 	unsigned caret_at = 0, caret_n = 0, at = 0;
@@ -69,8 +78,11 @@ static void put_line(er_buf *b, bool colour, const er_diag *d)
 	er_buf_putc(b, '\n');
 }
 
+/* Notes are shown like mistakes, indented by nothing, and have no notes that are deep: they are
+ * few. */
 static void put(er_buf *b, bool colour, const er_diag *d, bool note)
 {
+	ER_ASSERT(d->n_notes == 0 || d->notes != NULL);
 	if (d->path.n) {
 		er_buf place = {0};
 		er_term_put_safe(&place, d->path, false, false);
@@ -99,6 +111,7 @@ void er_caret_put(er_buf *b, bool colour, const er_diag *d)
 	put(b, colour, d, false);
 }
 
+/* The members that errors and notes share. */
 static void put_place(er_buf *b, const er_diag *d)
 {
 	er_buf_puts(b, "\"text\":");
@@ -108,7 +121,7 @@ static void put_place(er_buf *b, const er_diag *d)
 		er_buf_put_json(b, d->path);
 	}
 	if (d->line) {
-		er_buf_printf(b, ",\"line\":%u,\"column\":%u,\"length\":%u,\"lineText\":", d->line, d->column, d->length);
+		er_buf_printf(b, ",\"line\":%u,\"column\":%u,\"length\":%u,\"line_text\":", d->line, d->column, d->length);
 		er_buf_put_json(b, d->line_text);
 	}
 }
@@ -128,6 +141,7 @@ void er_caret_put_json(er_buf *b, const er_diag *d)
 
 void er_caret_put_json_list(er_buf *b, const er_diag *d, size_t n, bool warnings)
 {
+	ER_ASSERT(n == 0 || d != NULL);
 	bool any = false;
 	er_buf_putc(b, '[');
 	for (size_t i = 0; i < n; i++) {

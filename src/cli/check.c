@@ -1,5 +1,11 @@
-/* er check: would a node take this routine? The project file, the bundle, its size, and its top-level code run in a real sandbox. */
+/* er check: would a node take this routine? In this order: the project file, the bundle and its
+ * size (desk.h), warnings that the bundler cannot know (check_warn.h), and its top-level code run
+ * in a real sandbox (probe.h). Nothing is written and no request is made. The first thing that a
+ * node would refuse ends it; where an exception has a place in the sources, it is shown there.
+ *
+ * The process has one thread all the while, as the probe needs. */
 #include "cli/args.h"
+#include "cli/check_warn.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/probe.h"
@@ -19,9 +25,10 @@ static er_slice verdict(er_arena *a, const er_project *p, const er_probe *pr)
 	case ER_ERR_EXCEPTION:
 		return er_arena_printf(a, "top-level code threw %.*s", ER_FMT(pr->error.n ? pr->error : ER_LIT("an exception")));
 	case ER_ERR_CPU:
-		return er_arena_printf(
-		    a, "top-level code used more CPU than its limit of %u ms (limits.loadCpuMs); move work into the handler",
-		    p->limits.load_cpu_us / 1000);
+		return er_arena_printf(a,
+		                       "top-level code used more CPU than its limit of %u ms (limits.loadCpuMs, budget top-level); move "
+		                       "work into the handler",
+		                       p->limits.load_cpu_us / 1000);
 	case ER_ERR_MEMORY:
 		return er_arena_printf(a, "top-level code used more memory than the limit of %u MB (limits.memoryMb)",
 		                       p->limits.memory_kb / 1024);
@@ -56,9 +63,11 @@ static bool frame_place(er_slice frame, er_slice *path, uint64_t *line, uint64_t
 	return frame.n > 0 && er_slice_u64(parts[0], column) && er_slice_u64(parts[1], line) && *line > 0;
 }
 
-/* The verdict at its place: where the exception was thrown, else the file that the routine begins with. */
+/* The verdict at its place: where the exception was thrown, else the file that the routine begins
+ * with. */
 static er_diag located(er_project *p, const er_probe *pr, er_slice wrong)
 {
+	ER_ASSERT(wrong.n > 0 && p->main != NULL && p->root != NULL);
 	static const er_slice none = ER_LIT("TypeError: The routine has no handler");
 	er_slice path, rest = pr->stack, frame, text;
 	uint64_t line = 0, column = 0;
@@ -88,10 +97,13 @@ static void report_json(const er_project *p, const er_bundle *b, const er_probe 
 	er_buf_printf(&out, "{\"ok\":%s,\"name\":", wrong ? "false" : "true");
 	er_buf_put_json(&out, p->name);
 	er_buf_printf(&out,
-	              ",\"bytes\":%llu,\"limit\":%u,\"topLevelCpuUs\":%llu,\"topLevelCpuLimitUs\":%u,\"level\":\"%s\",\"console\":",
+	              ",\"bytes\":%llu,\"limit_bytes\":%u,\"top_level_cpu_us\":%llu,\"top_level_cpu_limit_us\":%u,\"level\":\"%s\","
+	              "\"console\":",
 	              (unsigned long long)b->bytes, p->limits.code_n, (unsigned long long)pr->cpu_us, p->limits.load_cpu_us,
 	              er_level_name(pr->level));
 	er_buf_put_json(&out, pr->console);
+	if (wrong)
+		er_desk_put_error(&out, wrong, 1);
 	er_buf_puts(&out, ",\"errors\":[");
 	if (wrong)
 		er_caret_put_json(&out, wrong);
@@ -128,19 +140,40 @@ static void report_text(const er_project *p, const er_bundle *b, const er_probe 
 	}
 }
 
+/* What the bundler did not know joins its diagnostics. Text is shown at once. */
+static void warn(er_project *p, er_bundle *b, const er_probe *probe, bool json)
+{
+	/* One array of all: the bundler's, the limits', the globals', and one of the budget. */
+	er_diag *all = er_arena_zalloc(&p->arena, (b->n_diags + b->n_globals + ER_CHECK_LIMITS + 1) * sizeof *all);
+	size_t n = b->n_diags;
+	for (size_t i = 0; i < n; i++)
+		all[i] = b->diags[i];
+	n += er_check_limits(p, all + n);
+	n += er_check_globals(p, b, all + n);
+	n += er_check_budget(p, probe, all + n);
+	ER_ASSERT(n >= b->n_diags && n <= b->n_diags + b->n_globals + ER_CHECK_LIMITS + 1);
+	if (!json)
+		er_desk_show(all + b->n_diags, n - b->n_diags);
+	b->diags = all;
+	b->n_diags = n;
+}
+
+/* The routine gets the bundle's pieces; the bundle keeps its numbers. */
 static int check(er_project *p, er_bundle *b, bool json)
 {
+	ER_ASSERT(b->ok && p->main != NULL);
 	er_probe probe;
 	er_err err;
 	er_piece code = b->code, map = b->map;
 	b->code = b->map = (er_piece){0};
-	er_routine *r = er_project_routine(p, code, map, ER_LIT("check"), false);
+	er_routine *r = er_project_routine(p, code, map, ER_LIT("check"), NULL, 0);
 	bool ok = er_probe_run(&p->arena, r, &probe, &err);
 	er_routine_unref(r);
 	if (!ok) {
 		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, json);
 		return ER_EXIT_FAILED;
 	}
+	warn(p, b, &probe, json);
 	er_slice text = verdict(&p->arena, p, &probe);
 	er_diag wrong = text.n ? located(p, &probe, text) : (er_diag){.line = 0};
 	if (json)
@@ -152,14 +185,17 @@ static int check(er_project *p, er_bundle *b, bool json)
 
 int er_cmd_check(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	bool json = false;
 	const char *entry = NULL;
 	const er_option options[] = {{"json", 0, NULL, "the result as one JSON object on standard output", &json, NULL}};
 	const er_command cmd = {
 	    .usage = "er check [ENTRY] [--json]",
-	    .about = "Says whether a node would take a routine: reads er.jsonc, bundles (nothing is written), compares the size with "
-	             "its limit, and runs "
-	             "the top-level code in a real sandbox. No request is made.",
+	    .about =
+	        "Says whether a node would take a routine: reads er.jsonc, bundles (nothing is written), compares the size with "
+	        "its limit, and runs "
+	        "the top-level code in a real sandbox. No request is made. Warns of limits that a default node does not allow, of "
+	        "top-level code near its limit, and of globals that do not exist in the sandbox.",
 	    .details = "Exit status: 0 a node takes it, 1 it does not (each reason with its place), 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = 1,
@@ -169,7 +205,7 @@ int er_cmd_check(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	er_project p;
-	er_bundle *b = er_desk_build(&p, entry, ER_MINIFY_DEFAULT, json);
+	er_bundle *b = er_desk_build(&p, entry, ER_MINIFY_DEFAULT, true, json);
 	rc = b != NULL ? check(&p, b, json) : ER_EXIT_FAILED;
 	er_bundle_free(b);
 	er_project_free(&p);

@@ -1,6 +1,16 @@
+/* One HTTP client for everything that talks to a node (client.h), on libcurl's easy interface.
+ *
+ * An er_client has one handle, which keeps its connection for the next call; everything else of a
+ * call is set anew. While er_client_call runs, `call` and `reply` are set, and libcurl's callbacks
+ * find in them what to do; afterwards they are NULL. Bytes of a 2xx answer go to on_data if the
+ * caller has one, else into the reply's body, which is bounded. The token is in a field that is
+ * wiped when the call is over, and goes to the target alone: redirects are not followed.
+ *
+ * Failures are told in words that say what to do next; an answer of any status is an answer. */
 #include "cli/client.h"
 
 #include "base/clock.h"
+#include "http/url.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -26,18 +36,36 @@ struct er_client {
 
 /* ---- where a node is ---- */
 
+/* Bytes of 0x80 and beyond are a name's: the URL parser decides about them. */
 static bool host_ok(er_slice s)
 {
 	if (s.n == 0)
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || er_slice_find(ER_LIT("/?#@\\\"'<>"), s.p[i]) < 9)
+		if (s.p[i] <= ' ' || s.p[i] == 0x7f || er_slice_find(ER_LIT("/?#@\\\"'<>"), s.p[i]) < 9)
 			return false;
 	return true;
 }
 
+/* A name beyond ASCII in the form that name servers know ("xn--..."), which messages and the
+ * profile then show. NULL: there is no such name. */
+static char *ascii_url(er_slice scheme, er_slice host)
+{
+	char *text = er_printf("%.*s://%.*s/", ER_FMT(scheme), ER_FMT(host)), *out = NULL;
+	er_url u;
+	if (er_url_parse(&u, er_slice_cstr(text), NULL)) {
+		er_slice ascii = er_url_get(&u, ER_URL_HOST);
+		if (er_slice_ascii(ascii))
+			out = er_printf("%.*s://%.*s", ER_FMT(scheme), ER_FMT(ascii));
+		er_url_fini(&u);
+	}
+	er_free(text);
+	return out;
+}
+
 bool er_target_parse(er_target *t, er_slice where, er_err *err)
 {
+	ER_ASSERT(where.n == 0 || where.p != NULL);
 	*t = (er_target){0};
 	bool named = er_slice_starts(where, ER_LIT("unix:"));
 	if (named || er_slice_starts(where, ER_LIT("/")) || er_slice_starts(where, ER_LIT("."))) {
@@ -57,15 +85,17 @@ bool er_target_parse(er_target *t, er_slice where, er_err *err)
 	}
 	while (er_slice_ends(rest, ER_LIT("/")))
 		rest.n--;
-	if (!(er_slice_eq(scheme, ER_LIT("http")) || er_slice_eq(scheme, ER_LIT("https"))) || !host_ok(rest))
+	if ((er_slice_eq(scheme, ER_LIT("http")) || er_slice_eq(scheme, ER_LIT("https"))) && host_ok(rest))
+		t->url = er_slice_ascii(rest) ? er_printf("%.*s://%.*s", ER_FMT(scheme), ER_FMT(rest)) : ascii_url(scheme, rest);
+	if (t->url == NULL)
 		return er_fail(err, ER_ERR_INVALID,
 		               "\"%.*s\": a node is http(s)://HOST[:PORT], HOST:PORT, or the path of its unix socket "
 		               "(/var/lib/edgeroutine/admin.sock)",
 		               ER_FMT(where));
-	t->url = er_printf("%.*s://%.*s", ER_FMT(scheme), ER_FMT(rest));
 	return true;
 }
 
+/* A token, or a line that has one: overwritten before its memory goes back. */
 static void wipe(char *s)
 {
 	if (s)
@@ -85,11 +115,13 @@ void er_target_fini(er_target *t)
 
 const char *er_target_shown(const er_target *t)
 {
+	ER_ASSERT(t->url != NULL);
 	return t->socket ? t->socket : t->url;
 }
 
 bool er_target_local(const er_target *t)
 {
+	ER_ASSERT(t->url != NULL);
 	if (t->socket)
 		return true;
 	er_slice s = er_slice_cstr(t->url);
@@ -107,11 +139,13 @@ void er_reply_fini(er_reply *r)
 
 /* ---- libcurl's side ---- */
 
+/* A number other than what came ends the call. */
 static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
 	er_client *c = ctx;
 	ER_CHECK(c, MAGIC);
 	er_slice bytes = er_slice_of(p, size * n);
+	ER_ASSERT(c->call != NULL && c->reply != NULL);
 	long status = 0;
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (c->call->on_data && status >= 200 && status < 300) {
@@ -128,18 +162,23 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 	return bytes.n;
 }
 
+/* Into a buffer of the reply, cut if it is longer. */
 static void take_text(char *to, size_t cap, er_slice s)
 {
+	ER_ASSERT(cap > 0);
 	s = er_slice_head(s, cap - 1);
 	er_copy(to, s.p, s.n);
 	to[s.n] = 0;
 }
 
+/* One line of the head, its end included; the status line comes here as well and is none of these
+ * fields. */
 static size_t on_field(char *p, size_t size, size_t n, void *ctx)
 {
 	er_client *c = ctx;
 	ER_CHECK(c, MAGIC);
 	er_slice line = er_slice_of(p, size * n);
+	ER_ASSERT(c->reply != NULL);
 	if (c->reply->head_us == 0)
 		c->reply->head_us = er_clock_mono_us() - c->began;
 	size_t colon = er_slice_find(line, ':');
@@ -160,10 +199,12 @@ static size_t on_field(char *p, size_t size, size_t n, void *ctx)
 	return line.n;
 }
 
+/* libcurl asks for the next part of the body. */
 static size_t on_upload(char *to, size_t size, size_t n, void *ctx)
 {
 	er_client *c = ctx;
 	ER_CHECK(c, MAGIC);
+	ER_ASSERT(c->call != NULL && c->reply != NULL);
 	er_slice part = er_slice_head(c->unsent, size * n);
 	er_copy(to, part.p, part.n);
 	c->unsent = er_slice_from(c->unsent, part.n);
@@ -172,11 +213,13 @@ static size_t on_upload(char *to, size_t size, size_t n, void *ctx)
 	return part.n;
 }
 
+/* Called several times a second, also while nothing moves: that is what lets a tail be stopped. */
 static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
 {
 	er_client *c = ctx;
 	ER_CHECK(c, MAGIC);
 	(void)dltotal, (void)dlnow, (void)ultotal;
+	ER_ASSERT(c->call != NULL);
 	if (c->call->on_sent && ulnow > 0)
 		c->call->on_sent(c->call->ctx, (uint64_t)ulnow);
 	if (c->call->stop && c->call->stop(c->call->ctx)) {
@@ -188,6 +231,7 @@ static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off
 
 er_client *er_client_new(const er_target *target, er_err *err)
 {
+	ER_ASSERT(target != NULL && target->url != NULL);
 	er_client *c = ER_NEW(er_client);
 	*c = (er_client){.magic = MAGIC, .target = target, .easy = curl_easy_init()};
 	if (c->easy == NULL) {
@@ -203,6 +247,7 @@ void er_client_free(er_client *c)
 	if (c == NULL)
 		return;
 	ER_CHECK(c, MAGIC);
+	ER_ASSERT(c->call == NULL); /* not from within a call */
 	curl_easy_cleanup(c->easy);
 	c->magic = 0;
 	er_free(c);
@@ -235,11 +280,13 @@ static struct curl_slist *fields_of(const er_client *c, const er_ask *call)
 	return list;
 }
 
+/* What is the same for every call to this target. */
 static void set_transport(er_client *c, const er_ask *call)
 {
 	CURL *e = c->easy;
 	const er_target *t = c->target;
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "er/" ER_VERSION);
@@ -254,12 +301,15 @@ static void set_transport(er_client *c, const er_ask *call)
 	}
 	if (t->socket)
 		curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, t->socket);
+	/* A proxy of the environment is for elsewhere. */
 	if (er_target_local(t))
 		curl_easy_setopt(e, CURLOPT_PROXY, "");
 	if (t->ca)
 		curl_easy_setopt(e, CURLOPT_CAINFO, t->ca);
 }
 
+/* What belongs to this one call. With a body it is an upload, whose method is set again, since
+ * UPLOAD makes it PUT. */
 static void set_call(er_client *c, const er_ask *call)
 {
 	CURL *e = c->easy;
@@ -283,6 +333,7 @@ static void set_call(er_client *c, const er_ask *call)
 
 /* ---- failures in words ---- */
 
+/* Of the three usual reasons: no node, somebody else's socket, nobody at the address. */
 static bool cannot_connect(const er_client *c, er_err *err)
 {
 	const er_target *t = c->target;
@@ -301,6 +352,8 @@ static bool cannot_connect(const er_client *c, er_err *err)
 	               er_target_shown(t), number ? strerror((int)number) : c->why);
 }
 
+/* In words, by what libcurl says. Where a call may have been done although its answer is lost, the
+ * sentence says so. */
 static bool failed(const er_client *c, CURLcode rc, er_err *err)
 {
 	const char *where = er_target_shown(c->target);
@@ -339,6 +392,8 @@ static bool failed(const er_client *c, CURLcode rc, er_err *err)
 bool er_client_call(er_client *c, const er_ask *call, er_reply *reply, er_err *err)
 {
 	ER_CHECK(c, MAGIC);
+	ER_ASSERT(c->call == NULL && call->method != NULL && call->path.n > 0 && call->path.p[0] == '/');
+	ER_ASSERT(call->content_type != NULL || call->body.n == 0);
 	*reply = (er_reply){0};
 	c->call = call;
 	c->reply = reply;

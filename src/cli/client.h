@@ -1,7 +1,9 @@
-/* One HTTP client for everything that talks to a node: over a unix socket or TCP, with or without TLS, with a bearer token. libcurl's easy interface; a
- * connection is kept for the next call. Blocking, one thread.
+/* One HTTP client for everything that talks to a node: over a unix socket or TCP, with or without
+ * TLS, with a bearer token. libcurl's easy interface; a connection is kept for the next call.
+ * Blocking, one thread.
  *
- * An answer of any status is an answer: er_client_call fails only when there was none, or not a whole one. */
+ * An answer of any status is an answer: er_client_call fails only when there was none, or not a
+ * whole one. */
 #ifndef ER_CLI_CLIENT_H
 #define ER_CLI_CLIENT_H
 
@@ -10,14 +12,16 @@
 
 /* Where a node is. Everything is owned. */
 typedef struct er_target {
-	char *url;     /* "http://host:port", without a slash at the end; of a socket "http://localhost" */
+	/* "http://host:port", without a slash at the end; of a socket "http://localhost" */
+	char *url;
 	char *socket;  /* path of a unix socket, or NULL */
 	char *token;   /* or NULL */
 	char *ca;      /* file of certificates to trust, or NULL: the system's */
 	char *profile; /* its name, or NULL: it came from elsewhere */
 } er_target;
 
-/* "https://host[:port]", "host:port", "unix:/path", "/path", "./path". False: *err says what is expected. */
+/* "https://host[:port]", "host:port", "unix:/path", "/path", "./path". False: *err says what is
+ * expected. */
 ER_MUST_CHECK bool er_target_parse(er_target *t, er_slice where, er_err *err);
 void er_target_fini(er_target *t);
 /* As a person would write it: the path of the socket, or the URL. */
@@ -32,7 +36,8 @@ typedef struct er_ask {
 	const char *content_type;
 	const char *metadata; /* the field er-metadata; or NULL */
 	const char *host;     /* another Host than the target's; or NULL */
-	unsigned timeout_ms;  /* 0: none in all, but the other side must say something at least every 45 s */
+	/* 0: none in all, but the other side must say something at least every 45 s */
+	unsigned timeout_ms;
 	/* Bytes of a 2xx answer as they come, instead of in the reply's body. False ends the call. */
 	bool (*on_data)(void *ctx, er_slice bytes);
 	/* Asked several times a second; true ends the call. */
@@ -45,12 +50,14 @@ typedef struct er_ask {
 typedef struct er_reply {
 	int status;
 	er_buf body;
-	char type[64];             /* content-type, without parameters */
-	char *metadata;            /* the field er-metadata, or NULL */
-	uint64_t retry_after_s;    /* 0: not said */
-	uint64_t expires_s;        /* the field er-expiration, 0: not said */
-	char error[160];           /* the field er-error: why the node answered instead of a routine; or empty */
-	uint64_t sent_us, head_us; /* from the beginning to the body's last byte sent, to the answer's first byte */
+	char type[64];          /* content-type, without parameters */
+	char *metadata;         /* the field er-metadata, or NULL */
+	uint64_t retry_after_s; /* 0: not said */
+	uint64_t expires_s;     /* the field er-expiration, 0: not said */
+	/* the field er-error: why the node answered instead of a routine; or empty */
+	char error[160];
+	/* from the beginning to the body's last byte sent, to the answer's first byte */
+	uint64_t sent_us, head_us;
 	uint64_t total_us;
 	bool stopped; /* by on_data or stop */
 } er_reply;
@@ -62,7 +69,8 @@ typedef struct er_client er_client;
 /* The target must outlive it. */
 er_client *er_client_new(const er_target *target, er_err *err);
 void er_client_free(er_client *c);
-/* The reply is filled anew, also on failure (what came until then); er_reply_fini in either case. Failures: CONNECT, DNS, TLS, TIMEOUT, IO (cut). */
+/* The reply is filled anew, also on failure (what came until then); er_reply_fini in either case.
+ * Failures: CONNECT, DNS, TLS, TIMEOUT, IO (cut). */
 ER_MUST_CHECK bool er_client_call(er_client *c, const er_ask *call, er_reply *reply, er_err *err);
 
 #endif

@@ -1,68 +1,76 @@
-/* The tree of commands. */
-#include "cli/cli.h"
+/* The tree of commands, as data: groups, leaves that are functions, leaves that are rows. main.c
+ * walks it by the words of the command line; the manual and the completion walk all of it. A group
+ * that does something by itself does what its first leaf does. */
+#include "cli/row.h"
+
+#include "base/mem.h"
 
 #define LEAF(word, text, function) .name = (word), .summary = (text), .run = (function)
+#define ROW(word, text, data) .name = (word), .summary = (text), .row = &(data)
 #define GROUP(list) .subs = (list), .n_subs = sizeof(list) / sizeof *(list)
 
 static const er_cli_command versions[] = {
-    {LEAF("list", "the versions of a routine, newest first", er_cmd_versions)},
-    {LEAF("show", "one version: settings, size, where it runs; or its code", er_cmd_versions_show)},
-    {LEAF("prune", "delete old versions that no environment runs", er_cmd_versions_prune)},
-    {LEAF("rm", "delete one version", er_cmd_versions_rm)},
+    {ROW("list", "the versions of a routine, newest first", er_row_versions)},
+    {ROW("show", "one version: settings, size, where it runs; or its code", er_row_versions_show)},
+    {ROW("prune", "delete old versions that no environment runs", er_row_versions_prune)},
+    {ROW("rm", "delete one version", er_row_versions_rm)},
 };
 
 static const er_cli_command routine[] = {
-    {LEAF("list", "the routines of the node", er_cmd_routine_list)},
-    {LEAF("rm", "delete a routine with all that belongs to it", er_cmd_routine_rm)},
+    {ROW("list", "the routines of the node", er_row_routine_list)},
+    {ROW("rm", "delete a routine with all that belongs to it", er_row_routine_rm)},
+    {ROW("addresses", "the private addresses that a routine may reach", er_row_routine_addresses)},
+    {ROW("allow", "let a routine reach a private address", er_row_routine_allow)},
+    {ROW("deny", "take that back", er_row_routine_deny)},
 };
 
 static const er_cli_command route[] = {
-    {LEAF("list", "the rules in their order", er_cmd_route_list)},
-    {LEAF("add", "send a host and path to a routine", er_cmd_route_add)},
-    {LEAF("rm", "take a rule away", er_cmd_route_rm)},
-    {LEAF("test", "show which rule a URL takes", er_cmd_route_test)},
+    {ROW("list", "the rules in their order", er_row_route_list)},
+    {ROW("add", "send a host and path to a routine", er_row_route_add)},
+    {ROW("rm", "take a rule away", er_row_route_rm)},
+    {ROW("test", "show which rule a URL takes", er_row_route_test)},
 };
 
 static const er_cli_command env[] = {
-    {LEAF("list", "the variables of an environment", er_cmd_env_list)},
-    {LEAF("set", "set one", er_cmd_env_set)},
-    {LEAF("rm", "remove one", er_cmd_env_rm)},
+    {ROW("list", "the variables of an environment", er_row_env_list)},
+    {ROW("set", "set one", er_row_env_set)},
+    {ROW("rm", "remove one", er_row_env_rm)},
 };
 
 static const er_cli_command secret[] = {
-    {LEAF("list", "the names of the secrets; values never come back", er_cmd_secret_list)},
-    {LEAF("put", "set one: value from a prompt, a pipe or a file", er_cmd_secret_put)},
-    {LEAF("rm", "remove one", er_cmd_secret_rm)},
-    {LEAF("bulk", "set many from a JSON or .env file", er_cmd_secret_bulk)},
+    {ROW("list", "the names of the secrets; values never come back", er_row_secret_list)},
+    {ROW("put", "set one: value from a prompt, a pipe or a file", er_row_secret_put)},
+    {ROW("rm", "remove one", er_row_secret_rm)},
+    {ROW("bulk", "set many from a JSON or .env file", er_row_secret_bulk)},
 };
 
 static const er_cli_command kv_namespace[] = {
-    {LEAF("list", "the namespaces with their sizes", er_cmd_kv_namespace_list)},
-    {LEAF("add", "make one", er_cmd_kv_namespace_add)},
-    {LEAF("rm", "delete one with everything in it", er_cmd_kv_namespace_rm)},
+    {ROW("list", "the namespaces with their sizes", er_row_kv_namespace_list)},
+    {ROW("add", "make one", er_row_kv_namespace_add)},
+    {ROW("rm", "delete one with everything in it", er_row_kv_namespace_rm)},
 };
 
 static const er_cli_command kv[] = {
-    {LEAF("namespace", "add, list, rm", er_cmd_kv_namespace_list), GROUP(kv_namespace)},
-    {LEAF("get", "a value, as it is", er_cmd_kv_get)},
-    {LEAF("put", "store a value: an argument, a pipe or a file", er_cmd_kv_put)},
-    {LEAF("delete", "delete a key", er_cmd_kv_delete)},
-    {LEAF("list", "keys, by prefix", er_cmd_kv_list)},
-    {LEAF("import", "store many from NDJSON", er_cmd_kv_import)},
-    {LEAF("export", "write a namespace as NDJSON", er_cmd_kv_export)},
+    {ROW("namespace", "add, list, rm", er_row_kv_namespace_list), GROUP(kv_namespace)},
+    {ROW("get", "a value, as it is", er_row_kv_get)},
+    {ROW("put", "store a value: an argument, a pipe or a file", er_row_kv_put)},
+    {ROW("delete", "delete a key", er_row_kv_delete)},
+    {ROW("list", "keys, by prefix", er_row_kv_list)},
+    {ROW("import", "store many from NDJSON", er_row_kv_import)},
+    {ROW("export", "write a namespace as NDJSON", er_row_kv_export)},
 };
 
 static const er_cli_command token[] = {
-    {LEAF("list", "who may do what", er_cmd_token_list)},
-    {LEAF("add", "make a token; it is shown once", er_cmd_token_add)},
-    {LEAF("rm", "end a token", er_cmd_token_rm)},
+    {ROW("list", "who may do what", er_row_token_list)},
+    {ROW("add", "make a token; it is shown once", er_row_token_add)},
+    {ROW("rm", "end a token", er_row_token_rm)},
 };
 
 static const er_cli_command node[] = {
     {LEAF("check", "say whether a node would start with a configuration, and what it would do", er_cmd_node_check)},
-    {LEAF("backup", "copy what is deployed on a running node, with its KV data, into a folder", er_cmd_node_backup)},
+    {ROW("backup", "copy what is deployed on a running node, with its KV data, into a folder", er_row_node_backup)},
     {LEAF("restore", "make a data folder out of a backup", er_cmd_node_restore)},
-    {LEAF("rotate-key", "make a new key for a running node's secrets", er_cmd_node_rotate_key)},
+    {ROW("rotate-key", "make a new key for a running node's secrets", er_row_node_rotate_key)},
 };
 
 static const er_cli_command commands[] = {
@@ -73,27 +81,52 @@ static const er_cli_command commands[] = {
 
     {LEAF("login", "remember a node and its token as a profile", er_cmd_login), .heading = "To a node"},
     {LEAF("logout", "forget a profile", er_cmd_logout)},
-    {LEAF("whoami", "as whom the node knows you", er_cmd_whoami)},
+    {ROW("whoami", "as whom the node knows you", er_row_whoami)},
     {LEAF("deploy", "build, check and run a routine on the node", er_cmd_deploy)},
-    {LEAF("publish", "let production run what staging runs", er_cmd_publish)},
-    {LEAF("rollback", "run the version before, or a given one, again", er_cmd_rollback)},
-    {LEAF("versions", "what was uploaded: list, show, prune, rm", er_cmd_versions), GROUP(versions)},
-    {LEAF("deployments", "what ran when, and who did it", er_cmd_deployments)},
-    {LEAF("status", "the node, and what runs on it how well", er_cmd_status)},
-    {LEAF("routine", "all routines: list, rm", er_cmd_routine_list), GROUP(routine)},
-    {LEAF("route", "which host and path takes which routine: list, add, rm, test", er_cmd_route_list), GROUP(route)},
-    {LEAF("env", "variables of an environment: list, set, rm", er_cmd_env_list), GROUP(env)},
-    {LEAF("secret", "secrets of an environment: put, list, rm, bulk", er_cmd_secret_list), GROUP(secret)},
+    {ROW("publish", "let production run what staging runs", er_row_publish)},
+    {ROW("rollback", "run the version before, or a given one, again", er_row_rollback)},
+    {ROW("versions", "what was uploaded: list, show, prune, rm", er_row_versions), GROUP(versions)},
+    {ROW("deployments", "what ran when, and who did it", er_row_deployments)},
+    {ROW("status", "the node, and what runs on it how well", er_row_status)},
+    {ROW("routine", "all routines: list, rm, addresses, allow, deny", er_row_routine_list), GROUP(routine)},
+    {ROW("route", "which host and path takes which routine: list, add, rm, test", er_row_route_list), GROUP(route)},
+    {ROW("env", "variables of an environment: list, set, rm", er_row_env_list), GROUP(env)},
+    {ROW("secret", "secrets of an environment: put, list, rm, bulk", er_row_secret_list), GROUP(secret)},
     {LEAF("kv", "data on the node: namespace, get, put, delete, list, import, export", NULL), GROUP(kv)},
     {LEAF("tail", "watch requests, console and exceptions as they come", er_cmd_tail)},
     {LEAF("logs", "the same for what has been", er_cmd_logs)},
-    {LEAF("token", "who may use the admin API: add, list, rm", er_cmd_token_list), GROUP(token)},
-    {LEAF("audit", "every change, and who made it", er_cmd_audit)},
+    {ROW("token", "who may use the admin API: add, list, rm", er_row_token_list), GROUP(token)},
+    {ROW("audit", "every change, and who made it", er_row_audit)},
 
     {LEAF("node", "run a node that serves routines; check, backup, restore, rotate-key", er_cmd_node), GROUP(node),
      .own_help = true, .heading = "The rest"},
     {LEAF("completion", "completion for bash, zsh or fish", er_cmd_completion)},
+    {LEAF("manual", "the manual page of all of this", er_cmd_manual)},
 };
 
 const er_cli_command er_cli_root = {LEAF("er", "EdgeRoutine, JavaScript on the edge in sandboxes of its own", NULL),
                                     GROUP(commands)};
+
+bool er_cli_runs(const er_cli_command *c)
+{
+	ER_ASSERT(c->run == NULL || c->row == NULL); /* one or the other */
+	return c->run || c->row;
+}
+
+int er_cli_run(const er_cli_command *c, int argc, char **argv)
+{
+	ER_ASSERT(er_cli_runs(c) && argc >= 1);
+	return c->row ? er_row_run(c->row, argc, argv) : c->run(argc, argv);
+}
+
+void er_cli_describe(const er_cli_command *c, void (*sink)(void *ctx, const er_command *cmd), void *ctx)
+{
+	ER_ASSERT(sink != NULL);
+	char name[] = "er";
+	char *argv[] = {name, NULL};
+	if (!er_cli_runs(c))
+		return;
+	er_args_describe(sink, ctx);
+	(void)er_cli_run(c, 1, argv);
+	er_args_describe(NULL, NULL);
+}

@@ -1,5 +1,8 @@
-/* er completion: the shells' completion, from the tree of commands and their tables of options. */
-#include "cli/args.h"
+/* er completion: what makes bash, zsh or fish complete er's commands and options. Each script is
+ * one function from the words so far to what may follow, with a case for every command; the cases
+ * are written by walking the tree, and the options by asking each command for its table
+ * (er_cli_describe). So there is nothing here that a new command has to be added to. */
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/show.h"
 
@@ -14,6 +17,7 @@ typedef struct writer {
 /* Calls `each` for the root and everything below it, depth first. */
 static void walk(writer *w, const er_cli_command *c, const char *path, void (*each)(writer *w))
 {
+	ER_ASSERT(path != NULL && each != NULL);
 	w->path = path;
 	w->command = c;
 	each(w);
@@ -27,6 +31,7 @@ static void walk(writer *w, const er_cli_command *c, const char *path, void (*ea
 /* For a single-quoted string: none of our texts needs more than its quotes doubled. */
 static void put_quoted(er_buf *b, const char *s, const char *quote)
 {
+	ER_ASSERT(s != NULL && quote != NULL);
 	for (; *s; s++) {
 		if (*s == '\'')
 			er_buf_put_cstr(b, quote);
@@ -49,11 +54,12 @@ static void bash_case(writer *w)
 	er_buf_printf(&w->out, "\t'%s') words='", w->path);
 	for (size_t i = 0; i < w->command->n_subs; i++)
 		er_buf_printf(&w->out, "%s%s", i ? " " : "", w->command->subs[i].name);
-	if (w->command->run)
-		er_args_describe(w->command->run, bash_options, w);
+	er_cli_describe(w->command, bash_options, w);
 	er_buf_puts(&w->out, " --help' ;;\n");
 }
 
+/* A loop in the shell goes down the words that are paths of ours; the case of the last one gives
+ * what may follow. */
 static void bash(writer *w)
 {
 	er_buf_puts(&w->out, "# er completion bash: source it, or put it into /etc/bash_completion.d/er\n"
@@ -109,15 +115,14 @@ static void zsh_case(writer *w)
 	for (size_t i = 0; i < w->command->n_subs; i++)
 		zsh_entry(&w->out, "", w->command->subs[i].name, w->command->subs[i].summary);
 	er_buf_puts(&w->out, " ) flags=( '--help:what it does'");
-	if (w->command->run)
-		er_args_describe(w->command->run, zsh_flags, w);
+	er_cli_describe(w->command, zsh_flags, w);
 	er_buf_puts(&w->out, " ) valued=(");
-	if (w->command->run)
-		er_args_describe(w->command->run, zsh_valued, w);
+	er_cli_describe(w->command, zsh_valued, w);
 	er_buf_puts(&w->out, " ) ;;\n");
 }
 
-/* Options are offered to who begins one; "=" is put behind those that take a value, and what follows is a file's name for all that is known. */
+/* Options are offered to who begins one; "=" is put behind those that take a value, and what
+ * follows is a file's name for all that is known. */
 static void zsh(writer *w)
 {
 	er_buf_puts(&w->out, "#compdef er\n# er completion zsh: put it into a folder of $fpath as _er\n"
@@ -180,8 +185,7 @@ static void fish_lines(writer *w)
 	}
 	fish_condition(w);
 	er_buf_puts(&w->out, "-l help -s h -d 'what it does'\n");
-	if (w->command->run)
-		er_args_describe(w->command->run, fish_options, w);
+	er_cli_describe(w->command, fish_options, w);
 }
 
 static void fish_paths(writer *w)
@@ -190,6 +194,7 @@ static void fish_paths(writer *w)
 		er_buf_printf(&w->out, " '%s'", w->path);
 }
 
+/* Fish has a line for each completion, with a condition on the words before it. */
 static void fish(writer *w)
 {
 	er_buf_puts(&w->out, "# er completion fish: put it into ~/.config/fish/completions/er.fish\nset -g __er_paths");
@@ -208,6 +213,7 @@ static void fish(writer *w)
 
 int er_cmd_completion(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	const char *shell = NULL;
 	const er_command cmd = {
 	    .usage = "er completion bash|zsh|fish",
@@ -231,7 +237,7 @@ int er_cmd_completion(int argc, char **argv)
 		if (er_slice_eq(er_slice_cstr(shell), er_slice_cstr(shells[i].name)))
 			shells[i].write(&w);
 	if (er_buf_len(&w.out) == 0) {
-		er_show_note(ER_RED, "error: ", ER_LIT("there is completion for bash, zsh and fish"));
+		er_show_error(er_args_json(argc, argv), "usage", ER_LIT("there is completion for bash, zsh and fish"), cmd.usage);
 		return ER_EXIT_USAGE;
 	}
 	er_term_flush(STDOUT_FILENO, &w.out);

@@ -1,20 +1,30 @@
-/* er deploy: from the sources to answers of the new code, with what each step took. */
+/* er deploy: from the sources to answers of the new code, with what each step took. Two ways: build
+ * and upload (send_new), or, with --versions, let versions run that are on the node already
+ * (send_split). What was typed is understood first, before anything is built or asked (understand).
+ *
+ * After the node has answered, the deployment stands. What comes then (the first answer of the new
+ * code, the waiting for the guard) only tells, and sets the exit status: 6 if the new code's answer
+ * is a failure, 7 if the guard went back.
+ *
+ * A deploy is on the stack of er_cmd_deploy. Its project and bundle exist while the code is built
+ * and sent; the rest is in the remote's arena. */
 #include "cli/rollout.h"
 
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
+#include "cli/guard_wait.h"
 #include "cli/remote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPLOY_MS = 120000, ASK_MS = 5000 };
+enum { DEPLOY_MS = 120000, ASK_MS = 5000, FAILURE = 500 };
 
 typedef struct deploy {
 	er_remote remote;
 	const char *entry, *env_word, *name_word, *canary, *versions, *message, *guard_word;
-	bool no_routes, dry_run, no_ask, minify;
+	bool no_routes, dry_run, no_ask, minify, wait_guard;
 	/* worked out */
 	const char *env, *name;
 	unsigned percent; /* 0: all */
@@ -28,8 +38,10 @@ typedef struct deploy {
 
 /* ---- what is shown ---- */
 
+/* One line: what was done, about what, and how long it took (0: not said). Nothing with --json. */
 static void step(deploy *d, er_style style, const char *what, er_slice text, uint64_t us)
 {
+	ER_ASSERT((unsigned)style < ER_STYLE_COUNT_ && what != NULL);
 	if (d->remote.json)
 		return;
 	er_buf b = {0};
@@ -69,8 +81,10 @@ static er_slice split_text(er_arena *a, const json_t *versions)
 	return s;
 }
 
+/* What runs now, and what ran before. */
 static void show_live(deploy *d, const json_t *answer)
 {
+	ER_ASSERT(d->env != NULL);
 	er_arena *a = &d->remote.arena;
 	const json_t *previous = json_object_get(answer, "previous");
 	const json_t *list = json_is_object(previous) ? json_object_get(previous, "versions") : previous;
@@ -87,7 +101,8 @@ static void show_live(deploy *d, const json_t *answer)
 
 /* ---- the first answer of the new code ---- */
 
-/* The address of a listener for production (staging has its host names there as well), else of any. */
+/* The address of a listener for production (staging has its host names there as well), else of
+ * any. */
 static er_slice listener(const json_t *status)
 {
 	size_t i;
@@ -129,6 +144,7 @@ static bool clients_url(deploy *d, er_buf *url)
 /* One GET / to NAME.localhost. Not reaching it is no failure of the deployment. */
 static json_t *ask(deploy *d)
 {
+	ER_ASSERT(d->env != NULL && d->name != NULL);
 	er_arena *a = &d->remote.arena;
 	er_buf url = {0};
 	er_err err = {0};
@@ -148,14 +164,16 @@ static json_t *ask(deploy *d)
 	port = er_slice_from(port, er_slice_find(er_slice_from(port, 7), ':') + 7);
 	er_slice shown = er_arena_printf(a, "http://%s%.*s/", host, ER_FMT(port));
 	if (ok)
-		step(d, reply.status < 500 ? ER_GREEN : ER_YELLOW, "answered",
+		step(d, reply.status < FAILURE ? ER_GREEN : ER_RED, "answered",
 		     er_arena_printf(a, "%d from %.*s%s%s", reply.status, ER_FMT(shown), reply.error[0] ? ": " : "", reply.error),
 		     reply.head_us);
 	else
 		step(d, ER_YELLOW, "answered", er_arena_printf(a, "not asked: %s", err.text), 0);
-	json_t *out = ok ? json_pack("{s:s%, s:i, s:I}", "url", (const char *)shown.p, shown.n, "status", reply.status, "us",
-	                             (json_int_t)reply.head_us)
+	json_t *out = ok ? json_pack("{s:s%, s:i, s:b, s:I}", "url", (const char *)shown.p, shown.n, "status", reply.status, "ok",
+	                             reply.status < FAILURE, "us", (json_int_t)reply.head_us)
 	                 : NULL;
+	if (ok && reply.status >= FAILURE)
+		d->remote.status = ER_EXIT_ANSWER;
 	er_reply_fini(&reply);
 	er_client_free(c);
 	er_target_fini(&t);
@@ -165,15 +183,17 @@ static json_t *ask(deploy *d)
 
 /* ---- sending ---- */
 
+/* NULL: the code is not UTF-8, which JSON cannot carry. */
 static json_t *body_of(deploy *d)
 {
+	ER_ASSERT(d->bundle != NULL && d->bundle->ok && d->env != NULL);
 	const er_bundle *b = d->bundle;
 	er_slice code = er_piece_slice(b->code), map = er_piece_slice(b->map);
-	bool staging = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging"));
+	er_env env = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging")) ? ER_ENV_STAGING : ER_ENV_PRODUCTION;
 	json_t *text = json_stringn((const char *)code.p, code.n);
 	if (text == NULL)
 		return NULL;
-	json_t *body = json_pack("{s:o, s:o, s:s, s:b}", "code", text, "settings", er_rollout_settings(&d->project, staging),
+	json_t *body = json_pack("{s:o, s:o, s:s, s:b}", "code", text, "settings", er_rollout_settings(&d->project, env),
 	                         "environment", d->env, "routes", !d->no_routes);
 	if (map.n)
 		(void)json_object_set_new(body, "source_map", json_stringn((const char *)map.p, map.n));
@@ -186,6 +206,8 @@ static json_t *body_of(deploy *d)
 	return body;
 }
 
+/* The node's own part is told by the node; the rest of the time until its answer is taken for the
+ * check. */
 static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
 {
 	er_arena *a = &d->remote.arena;
@@ -207,6 +229,8 @@ static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
 	step(d, ER_GREEN, "checked", checked, d->check_us);
 }
 
+/* Behind the answer, which is shown by now: warnings, routes, the first answer, the guard. With
+ * --json all of it is one object. */
 static void finish(deploy *d, json_t *answer)
 {
 	er_remote_warnings(&d->remote, answer);
@@ -214,13 +238,17 @@ static void finish(deploy *d, json_t *answer)
 	json_t *pattern;
 	json_array_foreach(json_object_get(answer, "routes_added"), i, pattern)
 	    step(d, ER_GREEN, "routed", er_slice_cstr(json_string_value(pattern)), 0);
-	json_t *first = d->no_ask || d->remote.status ? NULL : ask(d);
+	json_t *first = d->no_ask ? NULL : ask(d);
 	uint64_t total = er_clock_mono_us() - d->began;
+	step(d, ER_BOLD, "total", er_show_us(&d->remote.arena, total), 0);
+	json_t *guard = d->wait_guard ? er_guard_wait(&d->remote, d->name, d->env, answer, d->guard) : NULL;
 	if (!d->remote.json) {
-		step(d, ER_BOLD, "total", er_show_us(&d->remote.arena, total), 0);
+		json_decref(guard);
 		json_decref(first);
 		return;
 	}
+	if (guard)
+		(void)json_object_set_new(answer, "guard", guard);
 	(void)json_object_set_new(answer, "timings",
 	                          json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "build_ms", (double)d->build_us / 1000, "upload_ms",
 	                                    (double)d->upload_us / 1000, "check_ms", (double)d->check_us / 1000, "live_ms",
@@ -228,15 +256,15 @@ static void finish(deploy *d, json_t *answer)
 	                                    (double)total / 1000));
 	(void)json_object_set_new(answer, "answered", first ? first : json_null());
 	char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(6));
-	if (d->remote.status == 0) {
-		er_show_print(er_slice_cstr(text));
-		er_show_print(ER_LIT("\n"));
-	}
+	er_show_printf("%s\n", text);
 	free(text);
 }
 
+/* The code in one request: the node checks it, writes it and puts it into force before it
+ * answers. */
 static void send_new(deploy *d)
 {
+	ER_ASSERT(d->name != NULL && d->split == NULL);
 	er_answer a = {0};
 	json_t *body = body_of(d);
 	if (body == NULL) {
@@ -259,8 +287,10 @@ static void send_new(deploy *d)
 	er_answer_fini(&a);
 }
 
+/* Nothing is uploaded: the environment is pointed to versions that are there. */
 static void send_split(deploy *d)
 {
+	ER_ASSERT(d->name != NULL && d->split != NULL && d->bundle == NULL);
 	er_answer a = {0};
 	json_t *body = json_pack("{s:O}", "versions", d->split);
 	if (d->guard)
@@ -310,6 +340,7 @@ static void rehearse(deploy *d)
 
 /* ---- the command ---- */
 
+/* False: said. */
 static bool understand(deploy *d)
 {
 	er_err err = {0};
@@ -325,12 +356,14 @@ static bool understand(deploy *d)
 		    er_fail(&err, ER_ERR_INVALID, "--versions runs what is on the node already: it goes with neither ENTRY nor --canary");
 	if (!ok)
 		er_remote_fail_err(r, &err);
-	return ok;
+	return ok && er_guard_wait_ok(r, d->wait_guard, d->guard);
 }
 
+/* False: said. The project must be freed in either case. */
 static bool build(deploy *d)
 {
-	d->bundle = er_desk_build(&d->project, d->entry, d->minify ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, d->remote.json);
+	ER_ASSERT(d->bundle == NULL && d->name == NULL);
+	d->bundle = er_desk_build(&d->project, d->entry, d->minify ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, false, d->remote.json);
 	if (d->bundle == NULL) {
 		d->remote.status = ER_EXIT_FAILED;
 		return false;
@@ -345,6 +378,7 @@ static bool build(deploy *d)
 	return d->name != NULL;
 }
 
+/* The exit status is the remote's. What was made on the way is freed here. */
 static int run(deploy *d)
 {
 	if (understand(d)) {
@@ -370,6 +404,7 @@ static int run(deploy *d)
 
 int er_cmd_deploy(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	deploy d = {.began = er_clock_mono_us()};
 	const er_option options[] = {
 	    {"env", 'e', "ENV", "production (default) or staging", NULL, &d.env_word},
@@ -379,6 +414,7 @@ int er_cmd_deploy(int argc, char **argv)
 	    {"versions", 0, "N|N:P,M:Q", "build nothing: run these versions, split by per cent of clients", NULL, &d.versions},
 	    {"guard", 0, "BOUNDS", "go back by itself if the new version is worse: on, or errors=5,p99=50,requests=100,watch=10m",
 	     NULL, &d.guard_word},
+	    {"wait-guard", 0, NULL, "wait until the guard has decided", &d.wait_guard, NULL},
 	    {"message", 'm', "TEXT", "what this version is about", NULL, &d.message},
 	    {"minify", 0, NULL, "shorten names too", &d.minify, NULL},
 	    {"no-routes", 0, NULL, "leave the node's routes alone", &d.no_routes, NULL},
@@ -392,11 +428,14 @@ int er_cmd_deploy(int argc, char **argv)
 	             "sandbox) and runs it: when this "
 	             "ends, every request is answered by the new code. The first deploy makes the routine. What is refused changes "
 	             "nothing.",
-	    .details = "Guard: errors = percentage points more failed requests than the version before, p99 = per cent more time (0: "
-	               "not looked at), requests = "
-	               "how many before it judges, watch = for how long. Routes of er.jsonc that the node does not have are added.\n"
-	               "--json: the node's answer with \"timings\" and \"answered\"; a failed build is told as er build --json "
-	               "does.\n" ER_EXIT_STATUSES,
+	    .details =
+	        "Guard: errors = percentage points more failed requests than the version before, p99 = per cent more time (0: "
+	        "not looked at), requests = "
+	        "how many before it judges, watch = for how long. Routes of er.jsonc that the node does not have are added.\n"
+	        "The first answer is a failure if its status is 500 or more; the code stays live. Not reaching it is none.\n"
+	        "--json: the node's answer with \"timings\", \"answered\" and (--wait-guard) \"guard\"; a failed build is told as er "
+	        "build --json "
+	        "does.\n" ER_EXIT_STATUSES "6 live, and its first answer is a failure, 7 the guard went back (--wait-guard).\n",
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,
 	    .max_words = 1,

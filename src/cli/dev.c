@@ -1,12 +1,26 @@
-/* er dev: runs a routine at the desk as a node would, with the same sandbox and the same limits, and again after every save.
+/* er dev: runs a routine at the desk as a node would, with the same sandbox and the same limits,
+ * and again after every save.
  *
- * One loop: the bundler child says when there is a new build, the node gets it as a reload, and the log shows what the node's threads report. */
+ * One loop: the bundler child says when there is a new build, the node gets it as a reload, and the
+ * log shows what the node's threads report.
+ *
+ * Start: the port is tried, the bundler is started, and the loop runs until its first build is
+ * there (`first`); only then the node starts, with that build or, if it failed, with a page that
+ * shows the errors. From then on every good build takes the place of the one that runs, and a
+ * failed one leaves it. A change of er.jsonc is read again a moment after the file was touched;
+ * another entry or another limit of size starts the bundler anew.
+ *
+ * End: a signal stops the bundler and asks the node to finish (a second one: at once); when it has,
+ * the loop is left, and clean_up closes what still holds it open. The node has threads from
+ * er_node_new on: everything here is on the loop's. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/devlog.h"
+#include "cli/show.h"
+#include "gateway/route.h"
 #include "gateway/standard.h"
 
 #include <errno.h>
@@ -16,10 +30,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20 };
+enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW = 32 };
 
 typedef struct dev {
-	const char *entry, *host, *origin;
+	const char *entry, *host, *origin, *allow, *hosts;
+	er_cidr allowed[DEV_ALLOW]; /* private addresses that subrequests may reach: this machine, and --allow */
+	size_t n_allowed;
 	unsigned port;
 	bool json;
 
@@ -32,6 +48,7 @@ typedef struct dev {
 	er_piece code, map; /* of the version that runs; empty: none was built yet */
 	unsigned version;
 	bool stopping;
+	bool broken;    /* no routine can run any more */
 	uint64_t asked; /* to end, microseconds */
 
 	uv_signal_t on_int, on_term, on_hup;
@@ -71,6 +88,7 @@ static void raise_maximum(dev *d, er_limits *most)
 			above = true; \
 		} \
 	} while (0)
+	_Static_assert(sizeof(er_limits) == 8 * sizeof(uint32_t), "each limit has its line below");
 	RAISE(cpu_us);
 	RAISE(load_cpu_us);
 	RAISE(memory_kb);
@@ -86,14 +104,65 @@ static void raise_maximum(dev *d, er_limits *most)
 		    "the limits of er.jsonc are above what a node allows by default; its operator must allow them (routineLimits)");
 }
 
+static bool host_ok(er_slice host)
+{
+	bool ipv6 = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+	return host.n > 0 && host.n < 256 && er_slice_find(host, '/') == host.n && (ipv6 || er_slice_find(host, ':') == host.n);
+}
+
+/* What the person allows, in lower case; false: it is no list of hosts. */
+static bool take_allowed(const char *text, er_buf *out)
+{
+	er_slice rest = er_slice_cstr(text), host;
+	while (er_slice_split(&rest, ',', &host)) {
+		if (!host_ok(host))
+			return false;
+		for (size_t i = 0; i < host.n; i++)
+			er_buf_putc(out, er_lower(host.p[i]));
+		er_buf_putc(out, ',');
+	}
+	return er_buf_len(out) > 0;
+}
+
+/* The hosts that are answered beside localhost: where it listens, what is allowed, and those of the
+ * routes. A route for every host names none. */
+static char *own_hosts(const dev *d)
+{
+	er_buf b = {0};
+	bool ipv6 = strchr(d->host, ':') != NULL;
+	er_buf_printf(&b, ipv6 ? "[%s]," : "%s,", d->host);
+	if (d->hosts != NULL)
+		(void)take_allowed(d->hosts, &b);
+	er_arena arena;
+	er_arena_init(&arena);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		for (size_t i = 0; i < d->project.routes[e].n; i++) {
+			er_route route;
+			if (!er_route_parse(&arena, d->project.routes[e].v[i], &route, NULL) || route.part.any_host)
+				continue;
+			er_buf_put_cstr(&b, route.part.sub_hosts ? "*." : "");
+			for (size_t k = 0; k < route.part.host.n; k++)
+				er_buf_putc(&b, er_lower(route.part.host.p[k]));
+			er_buf_putc(&b, ',');
+		}
+	char *list = er_strdup_slice(er_buf_slice(&b));
+	er_buf_fini(&b);
+	er_arena_fini(&arena);
+	return list;
+}
+
+/* A whole configuration for each version: the node swaps it as it would after a deploy. `failed`:
+ * the build whose errors are shown if there is no code. */
 static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 {
+	ER_ASSERT(d->host != NULL && d->port <= 65535 && d->n_allowed <= DEV_ALLOW);
 	bool ipv6 = strchr(d->host, ':') != NULL;
 	er_config *c = er_config_new();
 	char *listen = er_printf(ipv6 ? "[%s]:%u" : "%s:%u", d->host, d->port);
-	er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(listen));
+	er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(listen), &er_transport_tcp);
 	er_free(listen);
 	c->dev = true;
+	c->own_hosts = own_hosts(d);
 	c->threads = 1; /* one instance: what the routine keeps in its globals is there for the next request */
 	c->pool = 1;
 	c->pool_hardened = d->project.profile == ER_PROFILE_HARDENED ? 1 : 0;
@@ -106,7 +175,7 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	int n = snprintf(version, sizeof version, "dev-%u", ++d->version);
 	er_piece code = d->code.n ? er_piece_sub(d->code, 0, d->code.n) : stand_in(failed);
 	er_piece map = er_piece_sub(d->map, 0, d->map.n);
-	er_routine *r = er_project_routine(&d->project, code, map, er_slice_of(version, (size_t)n), true);
+	er_routine *r = er_project_routine(&d->project, code, map, er_slice_of(version, (size_t)n), d->allowed, d->n_allowed);
 	if (!er_config_add_routine(c, r, err)) {
 		er_config_unref(c);
 		return NULL;
@@ -115,8 +184,10 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	return c;
 }
 
+/* What runs goes on if it fails. */
 static bool reload(dev *d)
 {
+	ER_ASSERT(d->node != NULL && !d->stopping);
 	er_err err = {0};
 	er_config *c = make_config(d, NULL, &err);
 	bool ok = c != NULL && er_node_reload(d->node, c, NULL, NULL, &err);
@@ -128,8 +199,10 @@ static bool reload(dev *d)
 
 /* ---- builds ---- */
 
+/* The version that runs keeps its own pieces: they are counted. */
 static void take_code(dev *d, er_bundle *b)
 {
+	ER_ASSERT(b->ok);
 	er_piece_drop(&d->code);
 	er_piece_drop(&d->map);
 	d->code = b->code;
@@ -137,9 +210,11 @@ static void take_code(dev *d, er_bundle *b)
 	b->code = b->map = (er_piece){0};
 }
 
+/* Takes b. */
 static void on_bundle(void *ctx, er_bundle *b)
 {
 	dev *d = ctx;
+	ER_ASSERT(b != NULL && !d->stopping);
 	if (d->node == NULL) {
 		er_bundle_free(d->first);
 		d->first = b;
@@ -156,6 +231,7 @@ static void on_bundle(void *ctx, er_bundle *b)
 	er_bundle_free(b);
 }
 
+/* The child has ended by itself. The node goes on with what it has. */
 static void on_bundler_end(void *ctx)
 {
 	dev *d = ctx;
@@ -165,6 +241,7 @@ static void on_bundler_end(void *ctx)
 		er_devlog_note(d->log, true, "saves are not noticed any more: the bundler is gone; start er dev again");
 }
 
+/* The one before is closed, or on its way. */
 static bool start_bundler(dev *d, er_err *err)
 {
 	er_bundler_options o = {.project = &d->project,
@@ -179,6 +256,8 @@ static bool start_bundler(dev *d, er_err *err)
 
 /* ---- er.jsonc ---- */
 
+/* er.jsonc was touched and a moment has passed. What it says now takes the place of the project;
+ * what is wrong in it is shown, and the old one stays. */
 static void on_settled(uv_timer_t *t)
 {
 	dev *d = t->data;
@@ -207,6 +286,8 @@ static void on_settled(uv_timer_t *t)
 	}
 }
 
+/* Editors write a file by renaming another one over it, so the folder is watched and not the
+ * file. */
 static void on_folder(uv_fs_event_t *h, const char *name, int events, int status)
 {
 	dev *d = h->data;
@@ -223,6 +304,7 @@ static void close_handle(void *h)
 		uv_close(h, NULL);
 }
 
+/* The node has answered what it had to. */
 static void on_stopped(void *ctx)
 {
 	dev *d = ctx;
@@ -232,33 +314,53 @@ static void on_stopped(void *ctx)
 	uv_stop(&d->loop); /* the log is still open */
 }
 
+/* Nothing is built or read any more; the node is asked by the caller. */
+static void begin_to_end(dev *d)
+{
+	d->stopping = true;
+	if (d->bundler)
+		er_bundler_close(d->bundler);
+	d->bundler = NULL;
+	if (d->watching)
+		close_handle(&d->watch);
+	close_handle(&d->settle);
+}
+
+/* The first one ends it well; the second one is passed on to the node, which then ends at once. */
 static void on_signal(uv_signal_t *h, int number)
 {
 	dev *d = h->data;
 	(void)number;
 	uint64_t now = er_clock_mono_us();
-	/* One Ctrl-C may arrive twice: timeout, npm and the like pass it on to a child that has it from the terminal already. */
+	/* One Ctrl-C may arrive twice: timeout, npm and the like pass it on to a child that has it from
+	 * the terminal already. */
 	if (d->stopping && now - d->asked < ECHO_MS * 1000)
 		return;
 	if (!d->stopping) {
-		d->stopping = true;
 		d->asked = now;
 		if (!d->json && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))
 			(void)!write(STDOUT_FILENO, "\n", 1); /* behind the terminal's ^C */
 		er_devlog_note(d->log, false, "ending");
-		if (d->bundler)
-			er_bundler_close(d->bundler);
-		d->bundler = NULL;
-		if (d->watching)
-			close_handle(&d->watch);
-		close_handle(&d->settle);
+		begin_to_end(d);
 	}
+	er_node_stop(d->node, on_stopped, d);
+}
+
+static void on_broken(void *ctx)
+{
+	dev *d = ctx;
+	d->broken = true;
+	er_devlog_note(d->log, true, "the process that starts sandboxes is gone, so no routine can run any more; start er dev again");
+	if (d->stopping)
+		return;
+	begin_to_end(d);
 	er_node_stop(d->node, on_stopped, d);
 }
 
 /* ---- starting ---- */
 
-/* True: nobody listens there. The node's own listeners share ports among themselves, so this asks without sharing. */
+/* True: nobody listens there. The node's own listeners share ports among themselves, so this asks
+ * without sharing. */
 static bool port_free(const char *host, unsigned port, int *why)
 {
 	char service[8];
@@ -277,6 +379,8 @@ static bool port_free(const char *host, unsigned port, int *why)
 	return ok;
 }
 
+/* Asked before anything is built: a port in use is the most usual mistake, and the next free one
+ * can be named. */
 static bool check_port(const dev *d, er_err *err)
 {
 	int why;
@@ -293,8 +397,10 @@ static bool check_port(const dev *d, er_err *err)
 	return er_fail(err, ER_ERR_IO, "port %u is in use, and so are the next %d; choose one with --port", d->port, PORT_TRIES);
 }
 
+/* Signals, and the folder of er.jsonc. */
 static void watch(dev *d)
 {
+	ER_ASSERT(d->node != NULL && !d->watching);
 	uv_signal_t *signals[] = {&d->on_int, &d->on_term, &d->on_hup};
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
@@ -313,9 +419,11 @@ static void watch(dev *d)
 		er_devlog_note(d->log, true, "changes of er.jsonc are not noticed: the system has no file watches left");
 }
 
+/* With the build that is there; a save that came meanwhile is taken after it. */
 static bool start_node(dev *d, er_err *err)
 {
 	er_bundle *b = d->first;
+	ER_ASSERT(b != NULL && d->node == NULL);
 	d->first = NULL;
 	if (b->ok)
 		take_code(d, b);
@@ -324,7 +432,7 @@ static bool start_node(dev *d, er_err *err)
 		er_devlog_built(d->log, b, false);
 	else if (c != NULL)
 		er_devlog_failed(d->log, b->diags, b->n_diags, false);
-	er_node_options o = {.config = c, .events = er_devlog_events(d->log)};
+	er_node_options o = {.config = c, .broken = on_broken, .ctx = d, .events = er_devlog_events(d->log)};
 	d->node = c != NULL ? er_node_new(&d->loop, &o, err) : NULL;
 	er_config_unref(c);
 	er_bundle_free(b);
@@ -339,6 +447,7 @@ static bool start_node(dev *d, er_err *err)
 
 static void say_ready(dev *d)
 {
+	ER_ASSERT(d->node != NULL);
 	char engine[64], url[320];
 	er_level level;
 	er_node_engine(d->node, engine, sizeof engine, &level);
@@ -370,6 +479,7 @@ static void clean_up(dev *d)
 	er_piece_drop(&d->map);
 }
 
+/* From a loaded project to the end. The exit status. */
 static int run(dev *d)
 {
 	er_err err = {0};
@@ -388,7 +498,19 @@ static int run(dev *d)
 		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, d->json);
 	}
 	clean_up(d);
-	return ok ? ER_EXIT_OK : ER_EXIT_FAILED;
+	return ok && !d->broken ? ER_EXIT_OK : ER_EXIT_FAILED;
+}
+
+/* This machine, and what --allow says: ranges with commas between. */
+static bool parse_allow(dev *d)
+{
+	er_slice rest = er_slice_cstr(d->allow), one;
+	bool ok = er_cidr_parse(ER_LIT("127.0.0.0/8"), &d->allowed[0]) && er_cidr_parse(ER_LIT("::1"), &d->allowed[1]);
+	ER_ASSERT(ok);
+	/* Two are there already. */
+	for (d->n_allowed = 2; ok && d->allow != NULL && er_slice_split(&rest, ',', &one); d->n_allowed++)
+		ok = d->n_allowed < DEV_ALLOW && er_cidr_parse(er_slice_trim(one), &d->allowed[d->n_allowed]);
+	return ok;
 }
 
 static bool parse_port(const char *text, unsigned *port)
@@ -401,13 +523,17 @@ static bool parse_port(const char *text, unsigned *port)
 
 int er_cmd_dev(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	dev d = {.host = "127.0.0.1"};
 	const char *port = NULL;
 	const er_option options[] = {
 	    {"port", 'p', "N", "port to listen on; 8787 if not given, 0: any", NULL, &port},
 	    {"host", 0, "ADDR", "address to listen on; 127.0.0.1 if not given", NULL, &d.host},
+	    {"allow-host", 0, "HOSTS", "hosts to answer beside localhost and those of the routes: NAME,*.NAME, or * for every host",
+	     NULL, &d.hosts},
 	    {"origin", 0, "URL", "what is behind the routine: fetch(request) and requests that it passes on go there", NULL,
 	     &d.origin},
+	    {"allow", 0, "ADDRESSES", "private addresses that subrequests may reach, as 10.0.0.0/8,192.168.1.5", NULL, &d.allow},
 	    {"json", 0, NULL, "one JSON object a line on standard output: ready, build, console, exception, killed, request", &d.json,
 	     NULL},
 	};
@@ -416,8 +542,11 @@ int er_cmd_dev(int argc, char **argv)
 	    .about = "Runs a routine as a node would (same sandbox, same limits), rebuilds it on every save and shows what it does.\n"
 	             "ENTRY is a source file or a folder; without it the project (er.jsonc) here or in a folder above. Subrequests "
 	             "to this machine "
-	             "(127.0.0.0/8, ::1) are allowed at the desk; a node refuses them unless its operator says otherwise.",
-	    .details = "Ctrl-C lets running requests finish (two seconds at most) and ends; a second Ctrl-C ends at once.\n"
+	             "(127.0.0.0/8, ::1) are allowed at the desk, other private addresses with --allow; a node refuses both unless "
+	             "its operator says otherwise.",
+	    .details = "Requests for other hosts get 421, so that no page of a stranger can read what runs here (DNS rebinding): see "
+	               "--allow-host.\n"
+	               "Ctrl-C lets running requests finish (two seconds at most) and ends; a second Ctrl-C ends at once.\n"
 	               "Exit status: 0 ended by a signal, 1 it could not start, 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,
@@ -428,12 +557,24 @@ int er_cmd_dev(int argc, char **argv)
 		return rc;
 	er_err err;
 	er_slice scheme, authority;
-	if (!parse_port(port, &d.port)) {
-		fprintf(stderr, "error: --port: a number from 0 to 65535 is expected, not \"%s\"\n", port);
-		return ER_EXIT_USAGE;
-	}
-	if (d.origin && !er_standard_origin(er_slice_cstr(d.origin), &scheme, &authority, &err)) {
-		fprintf(stderr, "error: --origin: %s\n", err.text);
+	err = (er_err){0};
+	bool ok = parse_port(port, &d.port) ||
+	          er_fail(&err, ER_ERR_INVALID, "--port: a number from 0 to 65535 is expected, not \"%.200s\"", port);
+	if (ok && !parse_allow(&d))
+		ok = er_fail(
+		    &err, ER_ERR_INVALID,
+		    "--allow: at most %d addresses or ranges with commas between are expected (10.0.0.0/8,fd00::5), not \"%.200s\"",
+		    DEV_ALLOW - 2, d.allow);
+	er_buf hosts = {0};
+	if (ok && d.hosts != NULL && !take_allowed(d.hosts, &hosts))
+		ok = er_fail(&err, ER_ERR_INVALID,
+		             "--allow-host: hosts between commas, without scheme, port and path, are expected, not \"%.200s\"", d.hosts);
+	er_buf_fini(&hosts);
+	er_err origin = {0};
+	if (ok && d.origin && !er_standard_origin(er_slice_cstr(d.origin), &scheme, &authority, &origin))
+		ok = er_fail(&err, ER_ERR_INVALID, "--origin: %s", origin.text);
+	if (!ok) {
+		er_show_error(d.json, "invalid", er_slice_cstr(err.text), NULL);
 		return ER_EXIT_USAGE;
 	}
 	er_log_setup(ER_LOG_WARN, d.json);

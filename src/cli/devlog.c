@@ -1,3 +1,11 @@
+/* What er dev shows of a running node (devlog.h). Gateway threads call the on_ functions: each
+ * copies what it is given into a report, puts it into the queue under the lock and wakes the loop.
+ * The loop's thread takes the whole queue and writes it, so that a slow terminal holds up no
+ * gateway thread; if the queue is full, reports are dropped and counted.
+ *
+ * What the loop's thread says itself (a build, a note) goes out after what is queued, so that lines
+ * keep their order (write_now). A report belongs to the queue until it is written; the log is freed
+ * when its handle has closed, which is after the node and its threads are gone. */
 #include "cli/devlog.h"
 
 #include "base/list.h"
@@ -18,8 +26,11 @@ typedef struct report {
 	bool fatal, cut, cold;
 	int status;
 	er_err_kind error;
-	uint64_t id, a, b, c; /* KILLED: used, limit; REQUEST: wall us, cpu us, body bytes */
-	er_buf where;         /* "GET /path", or empty: top-level code */
+	const char *budget;              /* KILLED for CPU: whose limit it was */
+	uint64_t id;                     /* of the request */
+	uint64_t used, limit;            /* KILLED: in the limit's unit (er_err_unit) */
+	uint64_t wall_us, cpu_us, bytes; /* REQUEST */
+	er_buf where;                    /* "GET /path", or empty: top-level code */
 	er_buf text, stack;
 } report;
 
@@ -35,6 +46,7 @@ struct er_devlog {
 
 /* ---- gateway threads ---- */
 
+/* What it costs the queue. */
 static size_t weight(const report *r)
 {
 	return sizeof *r + er_buf_len(&r->where) + er_buf_len(&r->text) + er_buf_len(&r->stack);
@@ -48,6 +60,8 @@ static void report_free(report *r)
 	er_free(r);
 }
 
+/* With what it is about, if it is about a request: the exchange is gone when the report is
+ * written. */
 static report *report_new(report_kind kind, const er_exchange *x)
 {
 	report *r = ER_NEW(report);
@@ -64,10 +78,14 @@ static report *report_new(report_kind kind, const er_exchange *x)
 	return r;
 }
 
+/* Takes r. Any thread. */
 static void submit(er_devlog *log, report *r)
 {
+	ER_CHECK(log, MAGIC);
+	ER_ASSERT(er_list_empty(&r->link));
 	size_t n = weight(r);
 	uv_mutex_lock(&log->lock);
+	ER_ASSERT(log->queued <= QUEUE_MAX);
 	bool room = log->queued + n <= QUEUE_MAX;
 	if (room) {
 		er_list_push(&log->queue, &r->link);
@@ -104,23 +122,26 @@ static void on_exception(void *ctx, const er_routine *routine, er_exchange *x, e
 	submit(ctx, r);
 }
 
-static void on_killed(void *ctx, const er_routine *routine, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+static void on_killed(void *ctx, const er_routine *routine, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
+                      const char *budget)
 {
 	(void)routine;
 	report *r = report_new(KILLED, x);
 	r->error = why;
-	r->a = used;
-	r->b = limit;
+	r->used = used;
+	r->limit = limit;
+	r->budget = budget;
 	submit(ctx, r);
 }
 
+/* One request that is over: copied, since the exchange ends with this call. */
 static void on_access(void *ctx, const er_access_record *rec)
 {
 	report *r = report_new(REQUEST, rec->x);
 	r->status = rec->status;
-	r->a = rec->wall_us;
-	r->b = rec->x->facts.cpu_us;
-	r->c = rec->sent;
+	r->wall_us = rec->wall_us;
+	r->cpu_us = rec->x->facts.cpu_us;
+	r->bytes = rec->sent;
 	r->cut = rec->cut;
 	r->cold = rec->x->facts.cold_start;
 	r->error = rec->x->res.error;
@@ -134,7 +155,7 @@ static void text_of(const er_devlog *log, er_buf *b, const report *r)
 {
 	static const er_event_kind kinds[] = {
 	    [CONSOLE] = ER_EVENT_CONSOLE, [EXCEPTION] = ER_EVENT_EXCEPTION, [KILLED] = ER_EVENT_KILLED, [REQUEST] = ER_EVENT_REQUEST};
-	bool request = r->kind == REQUEST, killed = r->kind == KILLED;
+	ER_ASSERT((unsigned)r->kind < sizeof kinds / sizeof *kinds && !log->json);
 	er_event_put(b, log->colour,
 	             &(er_event){.kind = kinds[r->kind],
 	                         .where = er_buf_slice(&r->where),
@@ -146,20 +167,34 @@ static void text_of(const er_devlog *log, er_buf *b, const report *r)
 	                         .error = r->error != ER_ERR_OK ? er_slice_cstr(er_err_name(r->error)) : (er_slice){NULL, 0},
 	                         .text = er_buf_slice(&r->text),
 	                         .stack = er_buf_slice(&r->stack),
-	                         .wall_us = request ? r->a : 0,
-	                         .cpu_us = request ? r->b : 0,
-	                         .bytes = r->c,
-	                         .used = killed ? r->a : 0,
-	                         .limit = killed ? r->b : 0});
+	                         .wall_us = r->wall_us,
+	                         .cpu_us = r->cpu_us,
+	                         .bytes = r->bytes,
+	                         .used = r->used,
+	                         .limit = r->limit,
+	                         .budget = er_slice_cstr(r->budget ? r->budget : "")});
 }
 
+/* "used_us", "limit_kb", ... */
+static void put_amount(er_buf *b, const char *what, er_err_kind of, uint64_t v)
+{
+	er_buf_printf(b, ",\"%s%s\":%llu", what, er_err_unit(of), (unsigned long long)v);
+}
+
+/* One object a line; their members are in docs/tool.md. */
 static void json_of(er_buf *b, const report *r)
 {
 	static const char *const kinds[] = {"console", "exception", "killed", "request"};
+	ER_ASSERT((unsigned)r->kind < sizeof kinds / sizeof *kinds);
+	_Static_assert(sizeof kinds / sizeof *kinds == REQUEST + 1, "every kind has a name");
 	er_buf_printf(b, "{\"event\":\"%s\"", kinds[r->kind]);
 	if (er_buf_len(&r->where)) {
-		er_buf_printf(b, ",\"id\":\"%016llx\",\"request\":", (unsigned long long)r->id);
-		er_buf_put_json(b, er_buf_slice(&r->where));
+		er_buf_printf(b, ",\"id\":\"%016llx\",\"method\":", (unsigned long long)r->id);
+		er_slice where = er_buf_slice(&r->where);
+		size_t space = er_slice_find(where, ' ');
+		er_buf_put_json(b, er_slice_head(where, space));
+		er_buf_puts(b, ",\"path\":");
+		er_buf_put_json(b, er_slice_from(where, space + 1));
 	}
 	switch (r->kind) {
 	case CONSOLE:
@@ -173,17 +208,16 @@ static void json_of(er_buf *b, const report *r)
 		er_buf_put_json(b, er_buf_slice(&r->stack));
 		break;
 	case KILLED:
-		er_buf_printf(b, ",\"why\":\"%s\",\"used\":%llu,\"limit\":%llu,\"unit\":\"%s\"", er_err_name(r->error),
-		              (unsigned long long)r->a, (unsigned long long)r->b,
-		              r->error == ER_ERR_CPU       ? "us"
-		              : r->error == ER_ERR_MEMORY  ? "KB"
-		              : r->error == ER_ERR_TIMEOUT ? "ms"
-		                                           : "");
+		er_buf_printf(b, ",\"error\":\"%s\"", er_err_name(r->error));
+		put_amount(b, "used", r->error, r->used);
+		put_amount(b, "limit", r->error, r->limit);
+		if (r->budget != NULL)
+			er_buf_printf(b, ",\"budget\":\"%s\"", r->budget);
 		break;
 	default:
-		er_buf_printf(b, ",\"status\":%d,\"wallUs\":%llu,\"cpuUs\":%llu,\"bytes\":%llu,\"coldStart\":%s,\"cut\":%s", r->status,
-		              (unsigned long long)r->a, (unsigned long long)r->b, (unsigned long long)r->c, r->cold ? "true" : "false",
-		              r->cut ? "true" : "false");
+		er_buf_printf(b, ",\"status\":%d,\"wall_ms\":%.3f,\"cpu_us\":%llu,\"bytes\":%llu,\"cold_start\":%s,\"cut\":%s", r->status,
+		              (double)r->wall_us / 1000, (unsigned long long)r->cpu_us, (unsigned long long)r->bytes,
+		              r->cold ? "true" : "false", r->cut ? "true" : "false");
 		if (r->error != ER_ERR_OK) {
 			er_buf_printf(b, ",\"error\":\"%s\",\"text\":", er_err_name(r->error));
 			er_buf_put_json(b, er_buf_slice(&r->text));
@@ -192,6 +226,7 @@ static void json_of(er_buf *b, const report *r)
 	er_buf_puts(b, "}\n");
 }
 
+/* The lock is held for moving the list, and not while it is written. */
 static void write_queued(er_devlog *log)
 {
 	er_list taken;
@@ -230,6 +265,7 @@ static void on_wake(uv_async_t *wake)
 
 er_devlog *er_devlog_new(uv_loop_t *loop, bool json)
 {
+	ER_ASSERT(loop != NULL);
 	er_devlog *log = ER_NEW(er_devlog);
 	log->magic = MAGIC;
 	log->json = json;
@@ -250,9 +286,12 @@ er_node_events er_devlog_events(er_devlog *log)
 	                        .ctx = log};
 }
 
+/* No thread reports any more. */
 static void on_closed(uv_handle_t *h)
 {
 	er_devlog *log = h->data;
+	ER_CHECK(log, MAGIC);
+	ER_ASSERT(er_list_empty(&log->queue));
 	uv_mutex_destroy(&log->lock);
 	log->magic = 0;
 	er_free(log);
@@ -265,8 +304,10 @@ void er_devlog_close(er_devlog *log)
 	uv_close((uv_handle_t *)&log->wake, on_closed);
 }
 
+/* Takes the buffer. */
 static void write_now(er_devlog *log, er_buf *b)
 {
+	ER_CHECK(log, MAGIC);
 	write_queued(log);
 	er_term_flush(STDOUT_FILENO, b);
 	er_buf_fini(b);
@@ -296,7 +337,7 @@ void er_devlog_built(er_devlog *log, const er_bundle *bundle, bool again)
 {
 	er_buf b = {0};
 	if (log->json) {
-		er_buf_printf(&b, "{\"event\":\"build\",\"ok\":true,\"bytes\":%llu,\"ms\":%llu,\"errors\":[],\"warnings\":",
+		er_buf_printf(&b, "{\"event\":\"build\",\"ok\":true,\"bytes\":%llu,\"build_ms\":%llu,\"errors\":[],\"warnings\":",
 		              (unsigned long long)bundle->bytes, (unsigned long long)bundle->ms);
 		er_caret_put_json_list(&b, bundle->diags, bundle->n_diags, true);
 		er_buf_puts(&b, "}\n");

@@ -1,7 +1,8 @@
 /* What `er dev` shows of a running node: console output, exceptions, kills, a line per request.
  *
- * The node reports on gateway threads; reports are copied into a bounded queue and written by the loop's thread. If routines talk faster than the
- * terminal takes it, reports are dropped and counted. Text for a person, or one JSON object a line. */
+ * The node reports on gateway threads; reports are copied into a bounded queue and written by the
+ * loop's thread. If routines talk faster than the terminal takes it, reports are dropped and
+ * counted. Text for a person, or one JSON object a line. */
 #ifndef ER_CLI_DEVLOG_H
 #define ER_CLI_DEVLOG_H
 

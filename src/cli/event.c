@@ -1,3 +1,6 @@
+/* How an event is shown to a person (event.h): one line, with colours if the terminal has them, and
+ * texts of routines made harmless. The same function for er dev, er tail and er logs, so that an
+ * event looks the same wherever it is seen. */
 #include "cli/event.h"
 
 #include "base/mem.h"
@@ -5,6 +8,8 @@
 #include <stdio.h>
 
 static const char *const levels[] = {"debug", "log", "info", "warn", "error"};
+
+_Static_assert(sizeof levels / sizeof *levels == 5, "debug to error, 0 to 4");
 
 const char *er_event_level(unsigned level)
 {
@@ -16,6 +21,7 @@ static void put_ms(er_buf *b, uint64_t us)
 	er_buf_printf(b, us < 10000 ? "%.1f ms" : "%.0f ms", (double)us / 1000);
 }
 
+/* In what people count it in: the limit's unit is the program's. */
 static void put_amount(er_buf *b, er_slice why, uint64_t v)
 {
 	if (er_slice_eq(why, ER_LIT("cpu")))
@@ -36,6 +42,7 @@ static void put_styled(er_buf *b, bool colour, er_style style, er_slice s)
 
 static void put_request(er_buf *b, bool colour, const er_event *e)
 {
+	ER_ASSERT(e->kind == ER_EVENT_REQUEST);
 	char status[16] = "---";
 	if (e->status)
 		(void)snprintf(status, sizeof status, "%d", e->status);
@@ -69,6 +76,7 @@ static void put_request(er_buf *b, bool colour, const er_event *e)
 
 static void put_killed(er_buf *b, bool colour, const er_event *e)
 {
+	ER_ASSERT(e->kind == ER_EVENT_KILLED);
 	er_term_put(b, colour, ER_RED, ER_LIT("sandbox killed: "));
 	er_term_put_safe(b, e->error, false, false);
 	if (e->limit) {
@@ -76,6 +84,10 @@ static void put_killed(er_buf *b, bool colour, const er_event *e)
 		put_amount(b, e->error, e->used);
 		er_buf_puts(b, " of ");
 		put_amount(b, e->error, e->limit);
+	}
+	if (e->budget.n) {
+		er_buf_puts(b, ", budget ");
+		er_term_put_safe(b, e->budget, false, false);
 	}
 	er_buf_puts(b, "; a fresh one takes over\n");
 }
@@ -89,6 +101,7 @@ static void put_where(er_buf *b, bool colour, const er_event *e)
 void er_event_put(er_buf *b, bool colour, const er_event *e)
 {
 	static const er_style level_style[] = {ER_DIM, ER_BLUE, ER_BLUE, ER_YELLOW, ER_RED};
+	_Static_assert(sizeof level_style / sizeof *level_style == sizeof levels / sizeof *levels, "every level has its colour");
 	unsigned level = e->level < 5 ? e->level : 4;
 	if (e->when.n) {
 		put_styled(b, colour, ER_DIM, e->when);

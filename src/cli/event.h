@@ -1,4 +1,5 @@
-/* How something that happened in a routine is shown to a person: one way for `er dev` (cli/devlog.h), `er tail` and `er logs`.
+/* How something that happened in a routine is shown to a person: one way for `er dev`
+ * (cli/devlog.h), `er tail` and `er logs`.
  *
  *     17:20:03 shop@13 200 GET /cart  4.1 ms, cpu 0.8 ms, 512 B
  *     17:20:03 shop@13 GET /cart warn: stock is low
@@ -29,6 +30,7 @@ typedef struct er_event {
 	er_slice text, stack;
 	uint64_t wall_us, cpu_us, bytes;
 	uint64_t used, limit; /* KILLED: us, KB or ms, as the limit is; limit 0: not said */
+	er_slice budget;      /* KILLED for CPU: whose limit it was; empty: another limit */
 } er_event;
 
 /* "debug", "log", "info", "warn", "error" */

@@ -1,3 +1,6 @@
+/* er init --from: tools/import.mjs is run once, as a child, with its standard output on a pipe;
+ * what it says is one JSON object, which is shown or passed on. The script reads the other project
+ * and writes ours; this process writes nothing. */
 #include "cli/import.h"
 
 #include "cli/args.h"
@@ -18,6 +21,7 @@ enum { OUTPUT_MAX = 16 * 1024 * 1024, CHUNK = 64 * 1024 };
 static bool run_script(char *const argv[], er_buf *out, er_err *err)
 {
 	int pipes[2], status = 0;
+	ER_ASSERT(argv[0] != NULL && er_buf_len(out) == 0);
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot make a pipe");
 	pid_t pid = fork();
@@ -26,7 +30,7 @@ static bool run_script(char *const argv[], er_buf *out, er_err *err)
 		execvp(argv[0], argv);
 		_exit(127);
 	}
-	close(pipes[1]);
+	close(pipes[1]); /* or the pipe never ends */
 	ssize_t n = pid > 0 ? 1 : 0;
 	while (n > 0 && er_buf_len(out) < OUTPUT_MAX) {
 		n = read(pipes[0], er_buf_reserve(out, CHUNK), CHUNK);
@@ -80,6 +84,7 @@ static void put_list(er_buf *b, bool colour, er_style style, const char *head, c
 	}
 }
 
+/* For a person: what was taken, changed, left, and what is to do. */
 static void show(const json_t *report)
 {
 	er_buf b = {0};
@@ -110,6 +115,7 @@ static void show(const json_t *report)
 	er_buf_fini(&b);
 }
 
+/* The exit status. */
 static int report(er_slice text, bool json)
 {
 	json_error_t why;
@@ -130,6 +136,7 @@ static int report(er_slice text, bool json)
 
 int er_import(const char *from, const char *name, bool json)
 {
+	ER_ASSERT(from != NULL);
 	er_err err = {0};
 	er_buf script = {0}, out = {0};
 	char there[PATH_MAX], here[PATH_MAX];
@@ -148,6 +155,7 @@ int er_import(const char *from, const char *name, bool json)
 			argv[n++] = "--name";
 			argv[n++] = name;
 		}
+		ER_ASSERT(n < sizeof argv / sizeof *argv && argv[n] == NULL);
 		ok = run_script((char **)(uintptr_t)argv, &out, &err);
 	}
 	if (ok)

@@ -1,4 +1,5 @@
-/* er init --from DIR: tools/import.mjs makes a project of ours out of another one; this starts it and shows what it says. */
+/* er init --from DIR: tools/import.mjs makes a project of ours out of another one; this starts it
+ * and shows what it says. */
 #ifndef ER_CLI_IMPORT_H
 #define ER_CLI_IMPORT_H
 

@@ -1,14 +1,17 @@
-/* er init: a new routine's folder from a template, or from another project (cli/import.h). */
+/* er init: a new routine's folder from a template, or from another project (import.h). Templates
+ * come with er (share.h) and are copied file by file; {{name}} in them becomes the routine's name.
+ * Nothing that exists is overwritten: the folder must not be there, and files are made anew
+ * (O_EXCL). */
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
+#include "cli/file.h"
 #include "cli/import.h"
 #include "cli/share.h"
 #include "cli/term.h"
 #include "control/settings.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -28,6 +31,7 @@ static const struct {
 /* {{name}} becomes the routine's name. */
 static void fill_in(er_buf *out, er_slice text, er_slice name)
 {
+	ER_ASSERT(name.n > 0);
 	for (;;) {
 		const uint8_t *hit = memmem(text.p, text.n, "{{name}}", 8);
 		if (hit == NULL)
@@ -39,6 +43,7 @@ static void fill_in(er_buf *out, er_slice text, er_slice name)
 	er_buf_put(out, text);
 }
 
+/* Made anew: a file that is there ends it. */
 static bool copy_file(er_arena *a, const char *from, const char *to, er_slice name, er_err *err)
 {
 	er_slice text;
@@ -47,22 +52,16 @@ static bool copy_file(er_arena *a, const char *from, const char *to, er_slice na
 	er_buf out = {0};
 	fill_in(&out, text, name);
 	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	bool ok = fd >= 0;
-	while (ok && er_buf_len(&out)) {
-		ssize_t n = write(fd, er_buf_slice(&out).p, er_buf_len(&out));
-		ok = n > 0 || (n < 0 && errno == EINTR);
-		if (n > 0)
-			er_buf_consume(&out, (size_t)n);
-	}
-	if (fd >= 0)
-		ok = close(fd) == 0 && ok;
+	bool ok = er_write_close(fd, er_buf_slice(&out));
 	er_buf_fini(&out);
 	return ok || er_fail_errno(err, ER_ERR_IO, "cannot write %s", to);
 }
 
-/* A file called _gitignore becomes .gitignore, so that the template's own tree is not touched by it. */
+/* A file called _gitignore becomes .gitignore, so that the template's own tree is not touched by
+ * it. */
 static bool copy_folder(er_arena *a, const char *from, const char *to, er_slice name, unsigned depth, er_err *err)
 {
+	ER_ASSERT(depth <= DEPTH_MAX);
 	if (mkdir(to, 0755) != 0)
 		return er_fail_errno(err, ER_ERR_IO, "cannot make the folder %s", to);
 	DIR *dir = depth < DEPTH_MAX ? opendir(from) : NULL;
@@ -108,8 +107,10 @@ static bool known(const char *template)
 	return false;
 }
 
+/* *err says what could not be made; what was made until then stays, to be looked at. */
 static bool make(const char *name, const char *template, er_err *err)
 {
+	ER_ASSERT(er_name_ok(er_slice_cstr(name)) && known(template));
 	er_arena a;
 	er_buf path = {0};
 	er_arena_init(&a);
@@ -143,6 +144,7 @@ static void report(const char *name, const char *template, bool json)
 
 int er_cmd_init(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	bool json = false, show = false;
 	const char *name = NULL, *template = "hello", *from = NULL;
 	const er_option options[] = {

@@ -1,8 +1,12 @@
-/* er login: remembers a node and its token as a profile; er logout forgets it; er whoami asks who one is there. */
-#include "cli/cli.h"
+/* er login: remembers a node and its token as a profile; er logout forgets it; er whoami asks who
+ * one is there.
+ *
+ * A profile is written only after the node has said who the token is of. The token is asked for
+ * without an echo, or read from a pipe, and its buffer is wiped; --token is for scripts. The file
+ * of the profiles is profile.c's. */
 #include "cli/profile.h"
 #include "cli/prompt.h"
-#include "cli/remote.h"
+#include "cli/row.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -60,6 +64,7 @@ static int list(login *l)
 
 /* ---- er login ---- */
 
+/* Of what people and editors put around a word. */
 static er_slice trimmed(er_slice s)
 {
 	while (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r' || s.p[s.n - 1] == ' '))
@@ -82,6 +87,7 @@ static bool token_ok(er_slice s)
 static bool take_token(login *l, er_target *t, er_err *err)
 {
 	er_buf b = {0};
+	ER_ASSERT(t->url != NULL && t->token == NULL);
 	bool ok = true;
 	if (l->token) {
 		er_buf_put_cstr(&b, l->token);
@@ -127,6 +133,7 @@ static bool take_target(login *l, er_target *t, er_err *err)
 static bool store(const login *l, const er_target *t, er_err *err)
 {
 	er_profiles p;
+	ER_ASSERT(l->name != NULL && t->url != NULL);
 	bool ok = er_profiles_load(&p, err);
 	if (ok) {
 		json_t *one = json_pack("{s:s, s:s*, s:s*}", "node", er_target_shown(t), "token", t->token, "ca", t->ca);
@@ -138,6 +145,7 @@ static bool store(const login *l, const er_target *t, er_err *err)
 	return ok;
 }
 
+/* A token in the clear is said, and not refused: a tunnel may be around it. */
 static void welcome(login *l, const er_answer *who)
 {
 	er_remote *r = &l->remote;
@@ -158,8 +166,10 @@ static void welcome(login *l, const er_answer *who)
 	               er_json_str(who->json, "name"), er_json_str(who->json, "role"), l->name);
 }
 
+/* In this order: the name, the node and the token, the node's word for it, the file. */
 static int log_in(login *l)
 {
+	ER_ASSERT(l->where != NULL && l->name != NULL);
 	er_remote *r = &l->remote;
 	er_err err = {0};
 	er_answer who = {0};
@@ -177,6 +187,7 @@ static int log_in(login *l)
 
 int er_cmd_login(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	login l = {.name = "default"};
 	const er_option options[] = {
 	    {"profile", 'p', "NAME", "call it so; \"default\" if not given", NULL, &l.name},
@@ -215,6 +226,7 @@ int er_cmd_login(int argc, char **argv)
 
 int er_cmd_logout(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	er_remote r = {0};
 	const char *name = NULL;
 	const er_option options[] = {{"json", 0, NULL, "the result as one JSON object on standard output", &r.json, NULL}};
@@ -257,36 +269,24 @@ int er_cmd_logout(int argc, char **argv)
 
 /* ---- er whoami ---- */
 
-int er_cmd_whoami(int argc, char **argv)
+/* In one line. */
+static void show_whoami(er_row_call *c, const json_t *who)
 {
-	er_remote r = {0};
-	const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
-	const er_command cmd = {
-	    .usage = "er whoami [options]",
-	    .about = "Shows which node commands go to, and as whom it knows you: name, role (read, deploy, admin) and, if you are "
-	             "confined, your routines.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, NULL);
-	if (rc >= 0)
-		return rc;
-	er_answer a;
-	if (er_remote_get(&r, ER_LIT("/v1/whoami"), &a)) {
-		if (r.json) {
-			er_remote_print(&a);
-		} else {
-			er_show_printf("%s (%s) at %s%s%s%s", er_json_str(a.json, "name"), er_json_str(a.json, "role"),
-			               er_target_shown(&r.target), r.target.profile ? ", profile \"" : "",
-			               r.target.profile ? r.target.profile : "", r.target.profile ? "\"" : "");
-			size_t i;
-			json_t *one;
-			json_array_foreach(json_object_get(a.json, "routines"), i, one)
-			    er_show_printf("%s%s", i ? ", " : "; only ", json_string_value(one));
-			er_show_printf("\n");
-		}
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	const er_target *t = &c->remote.target;
+	size_t i;
+	json_t *one;
+	er_show_printf("%s (%s) at %s%s%s%s", er_json_str(who, "name"), er_json_str(who, "role"), er_target_shown(t),
+	               t->profile ? ", profile \"" : "", t->profile ? t->profile : "", t->profile ? "\"" : "");
+	json_array_foreach(json_object_get(who, "routines"), i, one)
+	    er_show_printf("%s%s", i ? ", " : "; only ", json_string_value(one));
+	json_array_foreach(json_object_get(who, "hosts"), i, one) er_show_printf("%s%s", i ? ", " : " on ", json_string_value(one));
+	er_show_printf("\n");
 }
+
+const er_row er_row_whoami = {
+    .usage = "er whoami [options]",
+    .about = "Shows which node commands go to, and as whom it knows you: name, role (read, deploy, admin) and, if you are "
+             "confined, your routines.",
+    .request = "GET /v1/whoami",
+    .show = show_whoami,
+};

@@ -1,11 +1,26 @@
-/* er node: a node that serves the routines of its configuration until it is told to stop. */
+/* er node: a node that serves the routines of its configuration until it is told to stop. This file
+ * turns a command line and a file into a configuration, a node (gateway/node.h) and lines for the
+ * operator; signals into what the node is asked; and the node's end into an exit status. What
+ * belongs to the service manager and to upgrades is node_service.c.
+ *
+ * Order: er_service_new first of all, since it must see argv and the inherited descriptors
+ * untouched; then the arguments, the configuration, the node (which forks its spawner before any
+ * thread exists), and only when it serves the ready line. Whatever fails before that is told to
+ * whoever waits for this process.
+ *
+ * End: a signal, the loss of the spawner, or a successor: each asks the node to stop in its way,
+ * and on_stopped closes the handles that hold the loop. The struct app is on the stack of
+ * er_cmd_node. */
 #include "cli/cli.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/args.h"
+#include "cli/event.h"
 #include "cli/node_service.h"
+#include "cli/show.h"
+#include "cli/worktree.h"
 #include "gateway/admin.h"
 #include "gateway/node.h"
 #include "gateway/standard.h"
@@ -14,14 +29,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { MAX_LISTEN = 64, N_SIGNALS = 4 };
 
 typedef struct settings {
 	const char *config; /* NULL: ./node.jsonc if it is there */
-	const char *data, *admin, *origin, *threads;
+	const char *data, *admin, *origin, *threads, *trace;
 	const char *listen[MAX_LISTEN];
 	size_t n_listen;
 	bool json;
@@ -35,6 +49,7 @@ typedef struct app {
 	er_node *node;
 	er_service *service;
 	bool stopping;
+	bool broken; /* it could not go on serving */
 } app;
 
 /* ---- what to serve ---- */
@@ -53,19 +68,21 @@ static void replace_listen(const settings *s, er_config *c)
 	er_config *old = er_config_copy(c);
 	er_config_clear_listen(c);
 	for (size_t i = 0; i < s->n_listen; i++)
-		er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(s->listen[i]));
+		er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(s->listen[i]), &er_transport_tcp);
 	for (size_t i = 0; i < old->n_listen; i++)
 		if (old->listen[i].env != ER_ENV_PRODUCTION)
-			er_config_add_listen(c, old->listen[i].env, er_slice_cstr(old->listen[i].address));
+			er_config_add_listen(c, old->listen[i].env, er_slice_cstr(old->listen[i].address), old->listen[i].transport);
 	er_config_unref(old);
 }
 
+/* What the command line says goes over the file. */
 static bool apply(const settings *s, er_config *c, er_err *err)
 {
+	ER_ASSERT(s->n_listen <= MAX_LISTEN);
 	if (s->n_listen > 0) {
 		replace_listen(s, c);
 	} else if (!any_production(c)) {
-		er_config_add_listen(c, ER_ENV_PRODUCTION, ER_LIT("127.0.0.1:8787"));
+		er_config_add_listen(c, ER_ENV_PRODUCTION, ER_LIT("127.0.0.1:8787"), &er_transport_tcp);
 	}
 	if (s->admin != NULL) {
 		er_free(c->admin);
@@ -91,6 +108,7 @@ static bool apply(const settings *s, er_config *c, er_err *err)
 	return true;
 }
 
+/* The file as it is now, and the command line over it: at the start, and again for each reload. */
 static er_config *load(const app *a, er_err *err)
 {
 	er_config *c = a->config_path != NULL ? er_config_load(a->config_path, err) : er_config_new();
@@ -101,14 +119,17 @@ static er_config *load(const app *a, er_err *err)
 	return c;
 }
 
+/* For POST /v1/reload, which the node asks for by this. */
 static er_config *load_again(void *ctx, er_err *err)
 {
 	return load(ctx, err);
 }
 
-/* The file that was named; or node.jsonc here, which may be missing when --data or --origin says what to serve. */
+/* The file that was named; or node.jsonc here, which may be missing when --data or --origin says
+ * what to serve. */
 static bool find_config(app *a, er_err *err)
 {
+	ER_ASSERT(a->config_path == NULL);
 	const char *name = a->set.config != NULL ? a->set.config : "node.jsonc";
 	char full[PATH_MAX];
 	if (realpath(name, full) != NULL) {
@@ -127,24 +148,19 @@ static bool find_config(app *a, er_err *err)
 
 /* ---- what routines say ---- */
 
-static const char *name_of_level(unsigned level)
-{
-	static const char *const names[] = {"debug", "log", "info", "warn", "error"};
-	return names[level < 5 ? level : 4];
-}
-
 static unsigned long long id_of(const er_exchange *x)
 {
 	return x != NULL ? (unsigned long long)x->id : 0;
 }
 
+/* The three below come on gateway threads; er_log is for any. */
 static void on_console(void *ctx, const er_routine *r, er_exchange *x, unsigned level, er_slice text)
 {
 	(void)ctx;
 	er_log(level >= 4   ? ER_LOG_ERROR
 	       : level == 3 ? ER_LOG_WARN
 	                    : ER_LOG_INFO,
-	       "console", "%.*s %016llx %s: %.*s", ER_FMT(r->name), id_of(x), name_of_level(level), ER_FMT(text));
+	       "console", "%.*s %016llx %s: %.*s", ER_FMT(r->name), id_of(x), er_event_level(level), ER_FMT(text));
 }
 
 static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slice name, er_slice text, er_slice stack, bool fatal)
@@ -154,12 +170,14 @@ static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slic
 	       fatal ? "exception:" : "unhandled rejection:", ER_FMT(name), ER_FMT(text), ER_FMT(stack));
 }
 
-static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
+                      const char *budget)
 {
 	(void)ctx;
 	const char *unit = why == ER_ERR_CPU ? "us" : why == ER_ERR_MEMORY ? "KB" : why == ER_ERR_TIMEOUT ? "ms" : "";
-	er_log(ER_LOG_WARN, "routine", "%.*s %016llx limit: %s; used=%llu%s; limit=%llu%s", ER_FMT(r->name), id_of(x),
-	       er_err_name(why), (unsigned long long)used, unit, (unsigned long long)limit, unit);
+	er_log(ER_LOG_WARN, "routine", "%.*s %016llx limit: %s; used=%llu%s; limit=%llu%s%s%s", ER_FMT(r->name), id_of(x),
+	       er_err_name(why), (unsigned long long)used, unit, (unsigned long long)limit, unit, budget ? "; budget=" : "",
+	       budget ? budget : "");
 }
 
 /* ---- saying that it is ready ---- */
@@ -173,8 +191,10 @@ static size_t n_routines(const er_config *c)
 	return n;
 }
 
+/* As a person can type it; the port is the one that the system gave, if 0 was asked for. */
 static void put_url(er_buf *b, const char *address, unsigned port)
 {
+	ER_ASSERT(address != NULL && port <= 65535);
 	er_slice s = er_slice_cstr(address), host = s;
 	for (size_t i = s.n; i-- > 0;)
 		if (s.p[i] == ':') {
@@ -188,13 +208,7 @@ static void put_url(er_buf *b, const char *address, unsigned port)
 
 static void write_out(er_buf *b)
 {
-	er_slice s = er_buf_slice(b);
-	while (s.n > 0) {
-		ssize_t n = write(STDOUT_FILENO, s.p, s.n);
-		if (n <= 0)
-			break;
-		s = er_slice_from(s, (size_t)n);
-	}
+	(void)er_term_flush(STDOUT_FILENO, b);
 	er_buf_fini(b);
 }
 
@@ -214,8 +228,10 @@ static void put_listen_json(const app *a, const er_config *c, er_env env, er_buf
 	er_buf_fini(&url);
 }
 
+/* One object in a line, the first that the process prints: scripts wait for it. */
 static void say_ready_json(const app *a, const er_config *c, const char *engine, er_level level)
 {
+	ER_ASSERT(a->node != NULL);
 	er_buf b, url;
 	er_buf_init(&b);
 	er_buf_init(&url);
@@ -237,13 +253,14 @@ static void say_ready_json(const app *a, const er_config *c, const char *engine,
 	er_buf_printf(&b, ",\"pid\":%ld,\"threads\":%u,\"routines\":%zu,\"version\":\"%s\",\"engine\":", (long)getpid(), c->threads,
 	              n_routines(c), ER_VERSION);
 	er_buf_put_json(&b, er_slice_cstr(engine));
-	er_buf_printf(&b, ",\"level\":\"%s\"}\n", er_level_name(level));
+	er_buf_printf(&b, ",\"level\":\"%s\",\"min_level\":\"%s\"}\n", er_level_name(level), er_level_name(c->min_level));
 	er_buf_fini(&url);
 	write_out(&b);
 }
 
 enum { SHOWN = 20 };
 
+/* The first SHOWN of them: a node may have thousands. */
 static void put_routines(const app *a, const er_config *c, er_buf *b)
 {
 	size_t shown = 0, all = n_routines(c);
@@ -258,13 +275,29 @@ static void put_routines(const app *a, const er_config *c, er_buf *b)
 		er_buf_printf(b, "  and %zu more routines\n", all - shown);
 }
 
+/* It has none, and nothing can be deployed here. Would one run? */
+static void put_no_routine(const er_config *c, er_level level, er_buf *b)
+{
+	er_buf_puts(b, "  no routine runs here (--data DIR takes deployments)");
+	if (level == ER_LEVEL_NONE)
+		er_buf_puts(b, "; no sandbox was started, so that their level is not known");
+	else if (level < c->min_level)
+		er_buf_printf(b, "; none could: sandboxes reach only level %s, and sandbox.minLevel is %s", er_level_name(level),
+		              er_level_name(c->min_level));
+	else
+		er_buf_printf(b, "; sandboxes would have level %s", er_level_name(level));
+	er_buf_putc(b, '\n');
+}
+
 static void say_ready(const app *a, const er_config *c)
 {
+	ER_ASSERT(a->node != NULL);
 	char engine[64];
 	er_level level;
 	er_node_engine(a->node, engine, sizeof engine, &level);
-	er_log(ER_LOG_INFO, "node", "er %s; engine %s (%s); sandboxes at level %s; %u threads", ER_VERSION,
-	       engine[0] ? engine : "not started yet", er_engine_support(), er_level_name(level), c->threads);
+	er_log(ER_LOG_INFO, "node", "er %s; engine %s (%s); sandboxes %s%s; %u threads", ER_VERSION,
+	       engine[0] ? engine : "not started yet", er_engine_support(), level == ER_LEVEL_NONE ? "not started yet" : "at level ",
+	       level == ER_LEVEL_NONE ? "" : er_level_name(level), c->threads);
 	if (a->set.json) {
 		say_ready_json(a, c, engine, level);
 		return;
@@ -277,6 +310,8 @@ static void say_ready(const app *a, const er_config *c)
 		er_buf_put_cstr(&b, c->listen[i].env == ER_ENV_STAGING ? " (staging)\n" : "\n");
 	}
 	put_routines(a, c, &b);
+	if (n_routines(c) == 0 && c->data == NULL)
+		put_no_routine(c, level, &b);
 	if (c->origin != NULL)
 		er_buf_printf(&b, "  everything else from %s\n", c->origin);
 	if (c->admin != NULL) {
@@ -289,16 +324,32 @@ static void say_ready(const app *a, const er_config *c)
 	write_out(&b);
 }
 
+/* Who commits a project with its node's data gives the key of the secrets away. */
+static void warn_of_worktree(const er_config *c)
+{
+	er_arena a;
+	er_arena_init(&a);
+	const char *root = c->data != NULL ? er_worktree_of(&a, c->data) : NULL;
+	if (root != NULL)
+		er_log(ER_LOG_WARN, "node",
+		       "the data folder %s is in the git work tree %s, which does not ignore it: it has secrets and their key. Move it "
+		       "elsewhere (--data ~/er-data), or put it into .gitignore",
+		       c->data, root);
+	er_arena_fini(&a);
+}
+
 /* ---- signals ---- */
 
 static void on_stopped(void *ctx)
 {
 	app *a = ctx;
+	ER_ASSERT(a->stopping);
 	for (int i = 0; i < N_SIGNALS; i++)
 		uv_close((uv_handle_t *)&a->signals[i], NULL);
 	er_service_down(a->service);
 }
 
+/* The second one makes the node end at once. */
 static void on_stop_signal(uv_signal_t *handle, int signum)
 {
 	app *a = handle->data;
@@ -309,20 +360,36 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 	er_node_stop(a->node, on_stopped, a);
 }
 
+/* Whoever supervises it starts another, which has a spawner: what can still be answered is. */
+static void on_broken(void *ctx)
+{
+	app *a = ctx;
+	er_log(ER_LOG_ERROR, "node", "no routine can run here any more: finishing what runs and ending with status 1");
+	a->broken = true;
+	if (a->stopping)
+		return;
+	a->stopping = true;
+	er_service_stopping(a->service);
+	er_node_stop(a->node, on_stopped, a);
+}
+
 /* Another process serves now. */
 static void on_handed_over(void *ctx)
 {
 	app *a = ctx;
+	ER_ASSERT(!a->stopping); /* an upgrade is cancelled when the end begins */
 	a->stopping = true;
 	er_node_hand_over(a->node, on_stopped, a);
 }
 
+/* One line for the service manager. */
 static const char *status_of(const er_config *c, char *out, size_t cap)
 {
 	snprintf(out, cap, "er %s serves %zu routines with %u threads", ER_VERSION, n_routines(c), c->threads);
 	return out;
 }
 
+/* Of a reload that the node has taken, or could not; also of one whose file could not be read. */
 static void on_reloaded(void *ctx, const er_err *err)
 {
 	const app *a = ctx;
@@ -343,6 +410,7 @@ static void on_reloaded(void *ctx, const er_err *err)
 	er_service_reloaded(a->service, status_of(c, status, sizeof status));
 }
 
+/* By SIGHUP, or when an upgrade that came between has failed. */
 static void reload(void *ctx)
 {
 	app *a = ctx;
@@ -365,6 +433,7 @@ static void on_reload_signal(uv_signal_t *handle, int signum)
 	reload(handle->data);
 }
 
+/* Whoever rotates logs has renamed the file: it is opened anew under its name. */
 static void on_log_signal(uv_signal_t *handle, int signum)
 {
 	(void)signum;
@@ -376,6 +445,7 @@ static void on_log_signal(uv_signal_t *handle, int signum)
 
 static void watch_signals(app *a)
 {
+	ER_ASSERT(a->node != NULL);
 	static const struct {
 		int number;
 		uv_signal_cb obey;
@@ -390,16 +460,6 @@ static void watch_signals(app *a)
 
 /* ---- running ---- */
 
-/* A connection is a descriptor, and so is every sandbox's wake-up. */
-static void raise_files(void)
-{
-	struct rlimit r;
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 static void start_upgrade(void *ctx, er_node_done *done, void *done_ctx)
 {
 	er_service_upgrade(((app *)ctx)->service, done, done_ctx);
@@ -410,19 +470,20 @@ static bool before_accept(void *ctx, er_err *err)
 	return er_service_before_accept(((app *)ctx)->service, err);
 }
 
+/* The exit status. */
 static int run(app *a)
 {
+	ER_ASSERT(a->service != NULL && a->node == NULL);
 	er_err err = {0};
 	er_config *c = NULL;
 	if (find_config(a, &err))
 		c = load(a, &err);
 	if (c == NULL) {
-		fprintf(stderr, "error: %s\n", err.text);
+		er_show_error(a->set.json, "failed", er_slice_cstr(err.text), NULL);
 		er_service_refuse(a->service, err.text);
 		return ER_EXIT_FAILED;
 	}
 	er_log_setup(ER_LOG_INFO, c->log_json || a->set.json);
-	raise_files();
 	uv_loop_init(&a->loop);
 	const char *hooks = getenv("ER_ATTACK_HOOKS");
 	bool attack_hooks = hooks != NULL && strcmp(hooks, "1") == 0;
@@ -431,15 +492,17 @@ static int run(app *a)
 		       "ER_ATTACK_HOOKS=1: sandboxes obey the attack hooks of the tests; never do this in production");
 	er_node_options o = {.config = c,
 	                     .load = a->config_path != NULL ? load_again : NULL,
+	                     .broken = on_broken,
 	                     .ctx = a,
 	                     .events = {.isolate = {.console = on_console, .exception = on_exception, .killed = on_killed}},
 	                     .attack_hooks = attack_hooks,
+	                     .trace = a->set.trace,
 	                     .upgrade = start_upgrade,
 	                     .inherited = er_service_inherited(a->service),
 	                     .before_accept = before_accept};
 	a->node = er_node_new(&a->loop, &o, &err);
 	if (a->node == NULL) {
-		fprintf(stderr, "error: %s\n", err.text);
+		er_show_error(a->set.json, "failed", er_slice_cstr(err.text), NULL);
 		er_service_refuse(a->service, err.text);
 	} else {
 		char status[128];
@@ -452,16 +515,18 @@ static int run(app *a)
 		watch_signals(a);
 		er_service_up(a->service, &sn, status_of(er_node_config(a->node), status, sizeof status));
 		say_ready(a, er_node_config(a->node));
+		warn_of_worktree(er_node_config(a->node));
 		uv_run(&a->loop, UV_RUN_DEFAULT);
 		er_node_free(a->node);
 	}
 	er_config_unref(c);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a->loop);
-	return a->node == NULL ? ER_EXIT_FAILED : ER_EXIT_OK;
+	return a->node == NULL || a->broken ? ER_EXIT_FAILED : ER_EXIT_OK;
 }
 
-/* --listen may be given several times: er_args_parse keeps the last value only, so these are taken out first. */
+/* --listen may be given several times: er_args_parse keeps the last value only, so these are taken
+ * out first. */
 static bool take_listens(settings *s, int *argc, char **argv)
 {
 	int kept = 1;
@@ -473,10 +538,12 @@ static bool take_listens(settings *s, int *argc, char **argv)
 			argv[kept++] = argv[i];
 			continue;
 		}
+		ER_ASSERT(s->n_listen <= MAX_LISTEN);
 		if (s->n_listen == MAX_LISTEN)
 			return false;
 		s->listen[s->n_listen++] = joined ? argv[i] + 9 : argv[++i];
 	}
+	ER_ASSERT(kept <= *argc);
 	*argc = kept;
 	return true;
 }
@@ -493,12 +560,13 @@ static bool note_start(app *a, int argc, char **argv)
 	a->service = er_service_new(whole, &err);
 	er_free(whole);
 	if (a->service == NULL)
-		fprintf(stderr, "error: %s\n", err.text);
+		er_show_error(er_args_json(argc, argv), "failed", er_slice_cstr(err.text), NULL);
 	return a->service != NULL;
 }
 
 int er_cmd_node(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	app a = {0};
 	settings *s = &a.set;
 	const char *ignored = NULL;
@@ -508,6 +576,7 @@ int er_cmd_node(int argc, char **argv)
 	    {"listen", 'l', "ADDR", "where clients come, instead of the configuration's; may be repeated", NULL, &ignored},
 	    {"admin", 0, "ADDR", "where /health and /metrics are, and the control API for who has a token", NULL, &s->admin},
 	    {"origin", 0, "URL", "what answers when no routine does: an instant CDN node", NULL, &s->origin},
+	    {"trace", 0, "HOST", "log each step that a connection with requests for this host takes", NULL, &s->trace},
 	    {"threads", 't', "N", "gateway threads; default: one a core", NULL, &s->threads},
 	    {"json", 0, NULL, "ready line and log as JSON", &s->json, NULL},
 	};
@@ -527,7 +596,7 @@ int er_cmd_node(int argc, char **argv)
 		return ER_EXIT_FAILED;
 	int status = -1;
 	if (!take_listens(s, &argc, argv)) {
-		fprintf(stderr, "error: more than %d --listen\n", MAX_LISTEN);
+		er_show_error(er_args_json(argc, argv), "usage", ER_LIT("more than 64 --listen"), NULL);
 		status = ER_EXIT_USAGE;
 	}
 	if (status < 0)

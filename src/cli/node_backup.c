@@ -1,6 +1,8 @@
-/* er node backup: a running node copies its store into a folder of its machine. er node restore: a new data folder from that, without a node. */
-#include "cli/cli.h"
-#include "cli/remote.h"
+/* er node backup: a running node copies its store into a folder of its machine. er node restore: a
+ * new data folder from that, without a node: this process opens the store itself, which it does
+ * nowhere else, and only after the restore is whole. The key of the secrets is in no backup and
+ * comes by itself. */
+#include "cli/row.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -17,6 +19,7 @@ enum { BACKUP_MS = 3600000, KEY_MAX = 4096 };
 /* The node makes the folder: a relative path means the same to it only if it is on this machine. */
 static const char *absolute(er_remote *r, const char *dir)
 {
+	ER_ASSERT(dir != NULL && r->client != NULL);
 	char cwd[PATH_MAX];
 	if (dir[0] == '/')
 		return dir;
@@ -31,10 +34,12 @@ static const char *absolute(er_remote *r, const char *dir)
 	return er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%s/%s", cwd, dir));
 }
 
-static void backup(er_remote *r, const char *dir)
+static void backup(er_row_call *c)
 {
+	ER_ASSERT(c->words[0] != NULL);
 	er_answer a;
-	const char *full = er_remote_connect(r) ? absolute(r, dir) : NULL;
+	er_remote *r = &c->remote;
+	const char *full = er_remote_connect(r) ? absolute(r, c->words[0]) : NULL;
 	if (full == NULL)
 		return;
 	er_buf body = {0};
@@ -59,32 +64,21 @@ static void backup(er_remote *r, const char *dir)
 	er_buf_fini(&body);
 }
 
-int er_cmd_node_backup(int argc, char **argv)
-{
-	er_remote r = {0};
-	const char *dir = NULL;
-	const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
-	const er_command cmd = {
-	    .usage = "er node backup DIR [options]",
-	    .about = "Copies everything that is deployed on a node, with its KV data, into a folder DIR of the node's machine, which "
-	             "must not be there yet.\n"
-	             "The node goes on serving and taking deployments meanwhile. The key of the secrets is not copied.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
-	    .least_words = 1};
-	int rc = er_args_parse(&cmd, argc, argv, &dir);
-	if (rc >= 0)
-		return rc;
-	backup(&r, dir);
-	return er_remote_close(&r);
-}
+const er_row er_row_node_backup = {
+    .usage = "er node backup DIR [options]",
+    .about = "Copies everything that is deployed on a node, with its KV data, into a folder DIR of the node's machine, which "
+             "must not be there yet.\n"
+             "The node goes on serving and taking deployments meanwhile. The key of the secrets is not copied.",
+    .words = {1, 1},
+    .run = backup,
+};
 
 /* ---- restore ---- */
 
+/* Made anew and private; on the disk before the folder is used. */
 static bool write_key(const char *to, er_slice bytes, er_err *err)
 {
+	ER_ASSERT(bytes.n <= KEY_MAX);
 	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return er_fail_errno(err, ER_ERR_IO, "cannot make %s", to);
@@ -94,6 +88,7 @@ static bool write_key(const char *to, er_slice bytes, er_err *err)
 	return close(fd) == 0 && ok;
 }
 
+/* The store reads it when a secret is needed first, and says then if it is another one. */
 static bool copy_key(er_arena *a, const char *from, const char *dir, er_err *err)
 {
 	uint8_t bytes[KEY_MAX];
@@ -125,6 +120,7 @@ static bool look_at(er_arena *a, const char *dir, uint64_t *sequence, size_t *ro
 
 static int restore(const char *const words[2], const char *key, bool json)
 {
+	ER_ASSERT(words[0] != NULL && words[1] != NULL);
 	er_err err = {0};
 	er_arena a;
 	uint64_t sequence = 0;
@@ -133,14 +129,8 @@ static int restore(const char *const words[2], const char *key, bool json)
 	bool ok = er_store_restore(words[0], words[1], &err) && (key == NULL || copy_key(&a, key, words[1], &err)) &&
 	          look_at(&a, words[1], &sequence, &routines, &deployed, &err);
 	er_buf b = {0};
-	if (!ok && !json) {
-		er_show_note(ER_RED, "error: ", er_slice_cstr(err.text));
-	} else if (!ok) {
-		er_buf_puts(&b, "{\"error\":{\"code\":");
-		er_buf_put_json(&b, er_slice_cstr(er_err_name(err.kind)));
-		er_buf_puts(&b, ",\"message\":");
-		er_buf_put_json(&b, er_slice_cstr(err.text));
-		er_buf_puts(&b, "}}\n");
+	if (!ok) {
+		er_show_error(json, er_err_name(err.kind), er_slice_cstr(err.text), NULL);
 	} else if (json) {
 		er_buf_puts(&b, "{\"dir\":");
 		er_buf_put_json(&b, er_slice_cstr(words[1]));
@@ -160,6 +150,7 @@ static int restore(const char *const words[2], const char *key, bool json)
 
 int er_cmd_node_restore(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	const char *words[2] = {NULL, NULL}, *key = NULL;
 	bool json = false;
 	const er_option options[] = {

@@ -1,5 +1,10 @@
-/* er node check: would a node start, or reload, with this configuration? What it says, the files that it names, and what it would do; with --probe also
- * each routine's top-level code in a real sandbox. Nothing is opened for clients, nothing is written. */
+/* er node check: would a node start, or reload, with this configuration? What it says, the files
+ * that it names, and what it would do; with --probe also each routine's top-level code in a real
+ * sandbox. Nothing is opened for clients, nothing is written.
+ *
+ * The configuration is read by the node's own reader (gateway/config.h), so what is refused here is
+ * what the node refuses. Then node_diag.c asks the machine. All that was found is in one list,
+ * shown at the end. */
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
@@ -28,6 +33,7 @@ static void add(checker *k, const er_diag *d)
 		k->cap = k->cap * 2 + 8;
 		k->diags = er_realloc(k->diags, k->cap * sizeof *k->diags);
 	}
+	ER_ASSERT(k->n < k->cap);
 	k->diags[k->n++] = *d;
 }
 
@@ -48,12 +54,14 @@ static bool failed(const checker *k)
 
 static er_routine *routine_of(const er_config *c, size_t i)
 {
+	ER_ASSERT(i < c->n_deployments && c->deployments[i]->version[0] != NULL);
 	return c->deployments[i]->version[0];
 }
 
 /* Routines of node.jsonc stand once for each environment. */
 static bool shown(const er_config *c, size_t i)
 {
+	ER_ASSERT(i < c->n_deployments);
 	return c->deployments[i]->env == ER_ENV_PRODUCTION;
 }
 
@@ -70,6 +78,7 @@ static void field(er_buf *b, const char *name)
 	er_buf_printf(b, "  %-11s ", name);
 }
 
+/* A line a setting, as it would be in force. */
 static void text_node(er_buf *b, const er_config *c)
 {
 	field(b, "listen");
@@ -87,12 +96,13 @@ static void text_node(er_buf *b, const er_config *c)
 	field(b, "threads");
 	er_buf_printf(b, "%u\n", c->threads);
 	field(b, "sandboxes");
-	er_buf_printf(b, "level %s at least; a thread keeps %u warm (%u hardened), and at most %u with a routine\n",
-	              er_level_name(c->min_level), c->pool, c->pool_hardened, c->max_instances);
+	er_buf_printf(b, "level %s at least; a thread keeps %u warm (%u hardened), at most %u with a routine, and %u subrequests\n",
+	              er_level_name(c->min_level), c->pool, c->pool_hardened, c->max_instances, c->max_subrequests);
 	field(b, "access log");
 	er_buf_printf(b, "%s\n", c->access_log == NULL ? "none" : c->access_log[0] == '-' ? "standard output" : c->access_log);
 }
 
+/* Those of node.jsonc and their rules; what is deployed is not the configuration's. */
 static void text_routines(er_buf *b, const er_config *c)
 {
 	const er_site *site = &c->site[ER_ENV_PRODUCTION];
@@ -120,6 +130,7 @@ static void text_routines(er_buf *b, const er_config *c)
 
 static void report_text(const checker *k)
 {
+	ER_ASSERT(failed(k) || k->config != NULL);
 	er_desk_show(k->diags, k->n);
 	if (failed(k))
 		return;
@@ -153,11 +164,27 @@ static void json_node(er_buf *b, const er_config *c)
 	json_text(b, "admin", c->admin);
 	json_text(b, "data", c->data);
 	json_text(b, "origin", c->origin);
-	json_text(b, "accessLog", c->access_log);
-	er_buf_printf(b, ",\"threads\":%u,\"sandbox\":{\"minLevel\":\"%s\",\"pool\":%u,\"poolHardened\":%u,\"maxInstances\":%u}",
-	              c->threads, er_level_name(c->min_level), c->pool, c->pool_hardened, c->max_instances);
+	json_text(b, "access_log", c->access_log);
+	er_buf_printf(b,
+	              ",\"threads\":%u,\"sandbox\":{\"min_level\":\"%s\",\"pool\":%u,\"pool_hardened\":%u,\"max_instances\":%u,"
+	              "\"max_subrequests\":%u}",
+	              c->threads, er_level_name(c->min_level), c->pool, c->pool_hardened, c->max_instances, c->max_subrequests);
 }
 
+/* "cpuMs" of a configuration is "cpu_ms" in what er says. */
+static void put_name(er_buf *b, const char *setting)
+{
+	er_buf_putc(b, '"');
+	for (; *setting != '\0'; setting++) {
+		uint8_t c = (uint8_t)*setting;
+		if (c >= 'A' && c <= 'Z')
+			er_buf_putc(b, '_');
+		er_buf_putc(b, er_lower(c));
+	}
+	er_buf_puts(b, "\":");
+}
+
+/* The limits by the names that er uses everywhere else. */
 static void json_routine(er_buf *b, const er_routine *r)
 {
 	er_buf_puts(b, "{\"name\":");
@@ -168,7 +195,9 @@ static void json_routine(er_buf *b, const er_routine *r)
 	              r->profile == ER_PROFILE_HARDENED ? "hardened" : "standard", r->fallback ? "true" : "false");
 	const char *comma = "";
 #define X(name, least, most, unit, member) \
-	er_buf_printf(b, "%s\"" #name "\":%u", comma, r->limits.member / (unit)); \
+	er_buf_put_cstr(b, comma); \
+	put_name(b, #name); \
+	er_buf_printf(b, "%u", r->limits.member / (unit)); \
 	comma = ",";
 	ER_LIMITS_TABLE(X)
 #undef X
@@ -207,6 +236,7 @@ static void report_json(const checker *k)
 		json_node(&b, k->config);
 		json_routines(&b, k->config);
 	}
+	er_desk_put_error(&b, k->diags, k->n);
 	er_buf_puts(&b, ",\"errors\":");
 	er_caret_put_json_list(&b, k->diags, k->n, false);
 	er_buf_puts(&b, ",\"warnings\":");
@@ -218,8 +248,10 @@ static void report_json(const checker *k)
 
 /* ---- the routines' code ---- */
 
+/* One after the other; without a sandbox there is one error, and not one a routine. */
 static void probe_all(checker *k)
 {
+	ER_ASSERT(k->config != NULL && k->probe);
 	const er_config *c = k->config;
 	for (size_t i = 0; i < c->n_deployments; i++) {
 		er_probe probe;
@@ -248,6 +280,7 @@ static bool has_production(const er_config *c)
 
 static int check(checker *k)
 {
+	ER_ASSERT(k->file != NULL && k->config == NULL && k->n == 0);
 	er_err err = {0};
 	k->config = er_config_load(k->file, &err);
 	if (k->config == NULL) {
@@ -255,7 +288,7 @@ static int check(checker *k)
 		add(k, &d);
 	} else {
 		if (!has_production(k->config))
-			er_config_add_listen(k->config, ER_ENV_PRODUCTION, ER_LIT("127.0.0.1:8787"));
+			er_config_add_listen(k->config, ER_ENV_PRODUCTION, ER_LIT("127.0.0.1:8787"), &er_transport_tcp);
 		er_node_warnings w = {.arena = &k->arena, .file = k->file};
 		er_node_warn(&w, k->config);
 		for (size_t i = 0; i < w.n; i++)
@@ -272,6 +305,7 @@ static int check(checker *k)
 
 int er_cmd_node_check(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	checker k = {.file = "node.jsonc"};
 	const er_option options[] = {
 	    {"config", 'c', "FILE", "the node's configuration; default ./node.jsonc", NULL, &k.file},

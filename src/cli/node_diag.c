@@ -1,7 +1,15 @@
+/* What is wrong with a node's configuration, shown at its place, and what is allowed but probably
+ * not meant (node_diag.h).
+ *
+ * The configuration's reader says a mistake as one text, "path:line:column: what". Here the place
+ * is taken out of it again and the line is read from the file. The other half asks the machine: may
+ * the files be written, does it have the addresses, how many descriptors are there. Nothing is
+ * opened for writing, and an address is only bound to a port that the system chooses. */
 #include "cli/node_diag.h"
 
 #include "cli/project.h"
-#include "gateway/listen.h"
+#include "gateway/files.h"
+#include "net/listen.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -29,6 +37,7 @@ static bool take_number(er_slice *s, unsigned *out)
 	return true;
 }
 
+/* The first ":line:column: " of the text: a path may have colons itself. */
 static bool place_of(er_slice text, er_slice *path, unsigned *line, unsigned *column, er_slice *rest)
 {
 	for (size_t i = 0; i < text.n; i++) {
@@ -47,6 +56,7 @@ static bool place_of(er_slice text, er_slice *path, unsigned *line, unsigned *co
 /* How many code points the value or the name there has. */
 static unsigned length_of(er_slice line, unsigned column)
 {
+	ER_ASSERT(column > 0);
 	size_t at = 0;
 	for (unsigned c = 1; c < column && at < line.n; c++)
 		do
@@ -65,6 +75,7 @@ static unsigned length_of(er_slice line, unsigned column)
 
 er_diag er_node_diag(er_arena *a, const char *file, const char *text)
 {
+	ER_ASSERT(file != NULL && text != NULL);
 	er_diag d = {0};
 	er_slice whole = er_arena_copy(a, er_slice_cstr(text)), content, one;
 	er_err err;
@@ -92,6 +103,7 @@ static void put(er_node_warnings *w, bool warning, const char *fmt, ...) __attri
 static void put(er_node_warnings *w, bool warning, const char *fmt, ...)
 {
 	char text[512];
+	ER_ASSERT(w->n <= ER_NODE_WARNINGS_MAX);
 	va_list ap;
 	if (w->n == ER_NODE_WARNINGS_MAX)
 		return;
@@ -102,6 +114,8 @@ static void put(er_node_warnings *w, bool warning, const char *fmt, ...)
 	    (er_diag){.warning = warning, .path = er_slice_cstr(w->file), .text = er_arena_copy(w->arena, er_slice_cstr(text))};
 }
 
+/* Each rule with those before it; of very many only the first ones, since it is the square of
+ * them. */
 static void warn_of_rules(er_node_warnings *w, const er_config *c)
 {
 	const er_site *s = &c->site[ER_ENV_PRODUCTION];
@@ -139,6 +153,7 @@ static void warn_of_routines(er_node_warnings *w, const er_config *c)
 /* An address that clients cannot come to, because this machine does not have it now. */
 static void warn_of_address(er_node_warnings *w, const char *address)
 {
+	ER_ASSERT(address != NULL);
 	struct sockaddr_storage sa = {0};
 	if (!er_listen_parse(er_slice_cstr(address), &sa, NULL))
 		return;
@@ -164,6 +179,7 @@ static bool is_loopback(const char *address)
 	return sa.ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+/* The admin address has no TLS of its own, and /metrics asks nobody. */
 static void warn_of_addresses(er_node_warnings *w, const er_config *c)
 {
 	for (size_t i = 0; i < c->n_listen; i++)
@@ -182,6 +198,7 @@ static void warn_of_addresses(er_node_warnings *w, const er_config *c)
 /* The folder that a file would be made in. */
 static void need_folder(er_node_warnings *w, const char *what, const char *path)
 {
+	ER_ASSERT(what != NULL && path != NULL);
 	char *folder = er_arena_cstr(w->arena, er_slice_cstr(path));
 	char *slash = strrchr(folder, '/');
 	if (slash == folder)
@@ -194,6 +211,7 @@ static void need_folder(er_node_warnings *w, const char *what, const char *path)
 		put(w, false, "%s: the folder %s cannot be written to: %s", what, folder, strerror(errno));
 }
 
+/* The only errors here: without these files the node would not start. */
 static void check_files(er_node_warnings *w, const er_config *c)
 {
 	struct stat st;
@@ -211,20 +229,29 @@ static void check_files(er_node_warnings *w, const er_config *c)
 		put(w, false, "data: %s is no folder that can be written to", c->data);
 }
 
+/* Levels and descriptors. */
 static void check_machine(er_node_warnings *w, const er_config *c)
 {
-	struct rlimit files;
+	struct rlimit most;
 	if (c->min_level < ER_LEVEL_FULL)
 		put(w, true, "sandbox.minLevel is \"%s\": the node starts even where sandboxes are locked down less than they could be",
 		    er_level_name(c->min_level));
-	/* A connection and, while it is passed on, one to the origin. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && c->limits.connections > files.rlim_max)
-		put(w, true, "limits.connections is %u, and a process may open %llu files here (ulimit -Hn; LimitNOFILE= of systemd)",
-		    c->limits.connections, (unsigned long long)files.rlim_max);
+	if (getrlimit(RLIMIT_NOFILE, &most) != 0)
+		return;
+	er_files files = er_files_plan(c, most.rlim_max);
+	/* What the defaults ask for fits hardly anywhere, and the node says at its start what there
+	 * is. */
+	if (c->limits.connections > most.rlim_max)
+		put(w, true,
+		    "limits.connections is %u, but a process may open %llu files here (ulimit -Hn; LimitNOFILE= of systemd): there can "
+		    "be "
+		    "%u connections of clients, %u to servers, and %u sandboxes a thread",
+		    c->limits.connections, (unsigned long long)most.rlim_max, files.clients, files.servers, files.instances);
 }
 
 void er_node_warn(er_node_warnings *w, const er_config *c)
 {
+	ER_ASSERT(w->arena != NULL && w->file != NULL && c != NULL);
 	check_files(w, c);
 	warn_of_addresses(w, c);
 	check_machine(w, c);

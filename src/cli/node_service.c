@@ -1,3 +1,17 @@
+/* The node as a service of its machine (node_service.h). States, in `up`, `waits`, `over` and
+ * `upgrade`:
+ *
+ *   new ──► up ──► (waits: the predecessor still takes connections) ──► announced ──► over
+ *                                                     └─ upgrade: a successor is starting ─► over, or on as before
+ *
+ * Before it is up, whatever goes wrong is told to the predecessor, if there is one (`channel`), by
+ * er_service_refuse. When it is up and has a predecessor, it waits until that has named this
+ * process as the service; only then the service manager listens to it, and it is announced.
+ *
+ * An upgrade: the node is paused (no change is applied), a successor is started with the
+ * descriptors, and er_upgrade calls on_accepting or on_failed exactly once. A reload that comes
+ * meanwhile is done after it, by whichever of the two serves then. The service belongs to
+ * cli/node.c and outlives the node. */
 #include "cli/node_service.h"
 
 #include "base/log.h"
@@ -32,6 +46,7 @@ struct er_service {
 
 er_service *er_service_new(char *const *argv, er_err *err)
 {
+	ER_ASSERT(argv != NULL && argv[0] != NULL);
 	er_program *program = er_program_note(argv);
 	er_inherited *inherited = er_inherited_read(err);
 	if (inherited == NULL) {
@@ -49,6 +64,7 @@ void er_service_free(er_service *s)
 	if (s == NULL)
 		return;
 	ER_CHECK(s, MAGIC);
+	ER_ASSERT(!s->up && !s->waits && s->upgrade == NULL);
 	if (s->channel >= 0)
 		close(s->channel);
 	er_inherited_free(s->inherited);
@@ -62,6 +78,7 @@ void er_service_free(er_service *s)
 
 er_inherited *er_service_inherited(er_service *s)
 {
+	ER_CHECK(s, MAGIC);
 	return s->inherited;
 }
 
@@ -69,6 +86,7 @@ bool er_service_before_accept(void *service, er_err *err)
 {
 	er_service *s = service;
 	ER_CHECK(s, MAGIC);
+	ER_ASSERT(!s->up && s->inherited != NULL);
 	er_buf left;
 	er_buf_init(&left);
 	bool any = er_inherited_left(s->inherited, &left);
@@ -89,23 +107,29 @@ bool er_service_before_accept(void *service, er_err *err)
 
 void er_service_refuse(er_service *s, const char *why)
 {
+	ER_CHECK(s, MAGIC);
+	ER_ASSERT(!s->up && why != NULL);
 	if (s->channel >= 0)
 		er_upgrade_refuse(s->channel, why);
 	s->channel = -1;
 }
 
+/* The service manager hears that it is ready, and from now on that it is alive. */
 static void announce(er_service *s)
 {
+	ER_ASSERT(s->up && !s->waits && s->watchdog == NULL);
 	er_notify_ready(s->notify, s->status);
 	s->watchdog = er_watchdog_start(s->node.loop, s->node.node, s->notify);
 }
 
-/* The predecessor has named this process as the service, or is gone. Before that the service manager would not listen to it. */
+/* The predecessor has named this process as the service, or is gone. Before that the service
+ * manager would not listen to it. */
 static void on_predecessor(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;
 	er_service *s = poll->data;
 	ER_CHECK(s, MAGIC);
+	ER_ASSERT(s->waits && s->channel >= 0);
 	uv_poll_stop(poll);
 	uv_close((uv_handle_t *)poll, NULL);
 	close(s->channel);
@@ -129,6 +153,7 @@ static void set_status(er_service *s, const char *status)
 void er_service_up(er_service *s, const er_service_node *node, const char *status)
 {
 	ER_CHECK(s, MAGIC);
+	ER_ASSERT(!s->up && node->loop != NULL && node->node != NULL && node->handed_over != NULL && node->reload != NULL);
 	s->node = *node;
 	s->up = true;
 	set_status(s, status);
@@ -150,6 +175,7 @@ void er_service_up(er_service *s, const er_service_node *node, const char *statu
 
 bool er_service_reloading(er_service *s)
 {
+	ER_CHECK(s, MAGIC);
 	if (s->upgrade != NULL) {
 		er_log(ER_LOG_INFO, "node", "the configuration will be read again after the upgrade that runs");
 		s->reload_later = true;
@@ -161,12 +187,14 @@ bool er_service_reloading(er_service *s)
 
 void er_service_reloaded(er_service *s, const char *status)
 {
+	ER_CHECK(s, MAGIC);
 	set_status(s, status);
 	er_notify_ready(s->notify, s->status);
 }
 
 void er_service_stopping(er_service *s)
 {
+	ER_CHECK(s, MAGIC);
 	if (s->over)
 		return;
 	s->over = true;
@@ -198,8 +226,11 @@ void er_service_down(er_service *s)
 
 /* ---- the successor ---- */
 
+/* The upgrade is over: err NULL, the successor serves. `done` may begin something, so the notes are
+ * cleared before. */
 static void finish(er_service *s, const er_err *err)
 {
+	ER_ASSERT(s->upgrade != NULL);
 	er_service_done *done = s->done;
 	void *ctx = s->done_ctx;
 	s->upgrade = NULL;
@@ -210,6 +241,8 @@ static void finish(er_service *s, const er_err *err)
 		done(ctx, err);
 }
 
+/* The successor takes connections: from here on this process only finishes what it has. A reload
+ * that was put off is the successor's. */
 static void on_accepting(void *ctx, pid_t pid)
 {
 	er_service *s = ctx;
@@ -225,6 +258,7 @@ static void on_accepting(void *ctx, pid_t pid)
 	s->node.handed_over(s->node.ctx);
 }
 
+/* Whatever was paused goes on; a reload that was put off is done here. */
 static void on_failed(void *ctx, const er_err *err)
 {
 	er_service *s = ctx;
@@ -238,12 +272,14 @@ static void on_failed(void *ctx, const er_err *err)
 		s->node.reload(s->node.ctx);
 }
 
+/* Asked before the successor reads the store: no change may be on its way. */
 static bool quiet(void *ctx)
 {
 	const er_service *s = ctx;
 	return er_node_quiet(s->node.node);
 }
 
+/* One upgrade at a time, and none while this process is beginning or ending. */
 static bool may_begin(const er_service *s, er_err *err)
 {
 	if (s->over)
@@ -264,6 +300,7 @@ void er_service_upgrade(er_service *s, er_service_done *done, void *ctx)
 	ER_CHECK(s, MAGIC);
 	er_err err = {0};
 	if (may_begin(s, &err)) {
+		ER_ASSERT(s->up && s->done == NULL);
 		er_upgrade_options o = {.loop = s->node.loop,
 		                        .program = s->program,
 		                        .give = er_inherited_new(),

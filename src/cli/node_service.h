@@ -1,5 +1,6 @@
-/* The node as a service of its machine: what the service manager gave it and hears of it (sockets, readiness, watchdog), and its successor
- * (upgrade). cli/node.c has the node itself, and tells this what happens to it.
+/* The node as a service of its machine: what the service manager gave it and hears of it (sockets,
+ * readiness, watchdog), and its successor (upgrade). cli/node.c has the node itself, and tells this
+ * what happens to it.
  *
  * One thread: the control thread, with its loop. */
 #ifndef ER_CLI_NODE_SERVICE_H
@@ -22,7 +23,8 @@ typedef struct er_service_node {
 	void *ctx;
 } er_service_node;
 
-/* First thing in the command. argv as this program should be started again, ended by NULL. NULL: what it was given is wrong. */
+/* First thing in the command. argv as this program should be started again, ended by NULL. NULL:
+ * what it was given is wrong. */
 er_service *er_service_new(char *const *argv, er_err *err);
 void er_service_free(er_service *s);
 

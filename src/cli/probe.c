@@ -1,3 +1,10 @@
+/* One routine, tried in a real sandbox (probe.h). A whole trusted half is made for it and ended
+ * again: a spawner, a loop, an origin that is asked nothing, and a host with one instance.
+ * er_isolate_try loads the routine as a node does before a deploy, and calls on_started once. Then
+ * everything is closed in the order in which it depends on each other (host, origin, timer), and
+ * the loop runs dry.
+ *
+ * The spawner forks, so the process must have one thread when this is called. */
 #include "cli/probe.h"
 
 #include "isolate/isolate.h"
@@ -17,9 +24,11 @@ typedef struct probe {
 	bool over;
 } probe;
 
+/* The strings are lent for the call, so they are copied. */
 static void on_started(void *ctx, const er_isolate_start *s)
 {
 	probe *p = ctx;
+	ER_ASSERT(!p->over);
 	*p->out = (er_probe){.loaded = s->loaded,
 	                     .cpu_us = s->cpu_us,
 	                     .why = s->why,
@@ -40,6 +49,7 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&p->alive, NULL);
 }
 
+/* Host, origin, timer: each is closed when what used it is gone. */
 static void on_host_closed(void *ctx)
 {
 	probe *p = ctx;
@@ -48,15 +58,17 @@ static void on_host_closed(void *ctx)
 
 static bool run(probe *p, int sock, er_routine *r, er_err *err)
 {
+	ER_ASSERT(r != NULL && !p->over);
 	const er_isolate_config config = {.max_instances = 1};
 	uv_timer_init(&p->loop, &p->alive);
 	uv_timer_start(&p->alive, on_alive, ALIVE_MS, ALIVE_MS);
 	p->origin = er_origin_new(&p->loop, NULL, 0, err);
 	if (p->origin != NULL)
-		p->host = er_isolate_host_new(&p->loop, sock, p->origin, NULL, &config, err);
+		p->host = er_isolate_host_new(&p->loop, sock, p->origin, &config, err);
 	bool ok = p->host != NULL;
 	if (ok) {
 		er_isolate_try(p->host, r, on_started, p);
+		/* The trial has limits of its own, so this ends. */
 		while (!p->over)
 			uv_run(&p->loop, UV_RUN_ONCE);
 		p->out->level = __atomic_load_n(&er_isolate_host_stats(p->host)->level, __ATOMIC_RELAXED);
@@ -73,6 +85,7 @@ static bool run(probe *p, int sock, er_routine *r, er_err *err)
 bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err)
 {
 	char path[PATH_MAX];
+	ER_ASSERT(a != NULL && r != NULL && out != NULL);
 	er_spawner sp = {0};
 	*out = (er_probe){0};
 	probe p = {.arena = a, .out = out};

@@ -1,5 +1,6 @@
-/* Starts a routine in a real sandbox, by the same way as a node tries a version, and ends it: no request ever comes. Blocks for a few ms, for ten
- * seconds at the most. The process must have one thread. */
+/* Starts a routine in a real sandbox, by the same way as a node tries a version, and ends it: no
+ * request ever comes. Blocks for a few ms, for ten seconds at the most. The process must have one
+ * thread. */
 #ifndef ER_CLI_PROBE_H
 #define ER_CLI_PROBE_H
 
@@ -18,7 +19,8 @@ typedef struct er_probe {
 	er_slice console; /* what it printed, a line each */
 } er_probe;
 
-/* Must be called while the process has one thread. Strings live in the arena. False: no sandbox could be had; *err says why. */
+/* Must be called while the process has one thread. Strings live in the arena. False: no sandbox
+ * could be had; *err says why. */
 ER_MUST_CHECK bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err);
 
 #endif

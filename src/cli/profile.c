@@ -1,3 +1,8 @@
+/* Which node a command talks to (profile.h), and the file of the profiles. The file is read by
+ * every command that has to choose, and written by er login and er logout alone: whole or not at
+ * all, under another name and renamed. A file that is not well-formed is refused with its place and
+ * never overwritten: tokens would be lost. Two commands that write at the same time: the later
+ * one's file stays. */
 #include "cli/profile.h"
 
 #include <errno.h>
@@ -22,6 +27,7 @@ static char *profiles_path(void)
 	return er_printf("%s/.config/edgeroutine/profiles.json", home ? home : "/nonexistent");
 }
 
+/* What the rest of this file relies on. */
 static bool well_formed(const json_t *root)
 {
 	const json_t *list = json_object_get(root, "profiles"), *current = json_object_get(root, "current");
@@ -61,6 +67,7 @@ bool er_profiles_load(er_profiles *p, er_err *err)
 	return well_formed(p->root) || er_fail(err, ER_ERR_INVALID, "%s is no list of profiles; repair or delete it", p->path);
 }
 
+/* Those above the file; the path is ours and absolute. */
 static bool make_folders(const char *path, er_err *err)
 {
 	char *copy = er_strdup_cstr(path);
@@ -76,6 +83,7 @@ static bool make_folders(const char *path, er_err *err)
 
 bool er_profiles_save(const er_profiles *p, er_err *err)
 {
+	ER_ASSERT(p->path != NULL && json_is_object(p->root));
 	if (!make_folders(p->path, err))
 		return false;
 	char *temp = er_printf("%s.%ld.tmp", p->path, (long)getpid());
@@ -101,6 +109,7 @@ void er_profiles_fini(er_profiles *p)
 
 json_t *er_profiles_get(const er_profiles *p, const char *name)
 {
+	ER_ASSERT(name != NULL);
 	return json_object_get(json_object_get(p->root, "profiles"), name);
 }
 
@@ -121,8 +130,10 @@ bool er_profile_name_ok(er_slice name)
 
 /* ---- which node ---- */
 
+/* The token goes with the node that it was given for. */
 static bool from_profile(er_target *t, const er_profiles *p, const char *name, er_err *err)
 {
+	ER_ASSERT(name != NULL && t->url == NULL);
 	const json_t *one = er_profiles_get(p, name);
 	if (one == NULL)
 		return er_fail(err, ER_ERR_NO_ROUTE,
@@ -143,8 +154,10 @@ static bool socket_of_ours(const char *path)
 	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0);
 }
 
+/* A node that was started here, or the machine's own. */
 static bool from_machine(er_target *t, er_err *err)
 {
+	ER_ASSERT(t->url == NULL && t->socket == NULL);
 	static const char *const places[] = {"data/admin.sock", "/var/lib/edgeroutine/admin.sock"};
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		if (!socket_of_ours(places[i]))
@@ -158,6 +171,8 @@ static bool from_machine(er_target *t, er_err *err)
 	               "Start one here: er node --data data; or name one: er login URL");
 }
 
+/* What is said on the command line goes before the environment, and that before what is
+ * remembered. */
 static bool find(er_target *t, const er_profiles *p, const char *node, const char *profile, er_err *err)
 {
 	if (node == NULL && profile == NULL) {
@@ -177,6 +192,7 @@ bool er_target_find(er_target *t, const char *node, const char *profile, er_err 
 	*t = (er_target){0};
 	bool ok = er_profiles_load(&p, err) && find(t, &p, node, profile, err);
 	er_profiles_fini(&p);
+	ER_ASSERT(!ok || t->url != NULL);
 	const char *token = environment("ER_TOKEN"), *ca = environment("ER_CA");
 	if (ok && token) {
 		er_free(t->token);

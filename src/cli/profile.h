@@ -1,8 +1,12 @@
-/* Which node a command talks to, in this order: --node, --profile, ER_NODE, ER_PROFILE, the profile that `er login` made the current one, and then a node
- * of this machine: ./data/admin.sock, /var/lib/edgeroutine/admin.sock. ER_TOKEN goes before a profile's token; a profile's token is sent to its own node only.
+/* Which node a command talks to, in this order: --node, --profile, ER_NODE, ER_PROFILE, the profile
+ * that `er login` made the current one, and then a node of this machine: ./data/admin.sock,
+ * /var/lib/edgeroutine/admin.sock. ER_TOKEN goes before a profile's token; a profile's token is
+ * sent to its own node only.
  *
- * The profiles are one JSON file, $XDG_CONFIG_HOME/edgeroutine/profiles.json (or ~/.config/...), mode 0600 because tokens are in it:
- *     {"current": "default", "profiles": {"default": {"node": "https://...", "token": "er_...", "ca": "/path"}}} */
+ * The profiles are one JSON file, $XDG_CONFIG_HOME/edgeroutine/profiles.json (or ~/.config/...),
+ * mode 0600 because tokens are in it:
+ *     {"current": "default", "profiles": {"default": {"node": "https://...", "token": "er_...", "ca":
+ * "/path"}}} */
 #ifndef ER_CLI_PROFILE_H
 #define ER_CLI_PROFILE_H
 
@@ -27,7 +31,8 @@ const char *er_profiles_current(const er_profiles *p);
 
 /* [a-zA-Z0-9._-], at most 63. */
 bool er_profile_name_ok(er_slice name);
-/* `node` and `profile`: of the command line, or NULL. NOT_FOUND-like failures are ER_ERR_NO_ROUTE. Fini in either case. */
+/* `node` and `profile`: of the command line, or NULL. NOT_FOUND-like failures are ER_ERR_NO_ROUTE.
+ * Fini in either case. */
 ER_MUST_CHECK bool er_target_find(er_target *t, const char *node, const char *profile, er_err *err);
 
 #endif

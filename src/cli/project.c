@@ -1,3 +1,11 @@
+/* A routine's project (project.h): where it is, and what its er.jsonc says. From the entry or the
+ * folder that was named, er.jsonc is looked for upwards; without one the folder is the project,
+ * with every default. The settings are read by the one reader (control/settings.h), once for each
+ * environment, because the routes may differ; here they only get their place in the file.
+ *
+ * Paths are shown relative to the folder that the person stands in (`prefix`), and used absolute.
+ * Everything is in the project's arena, also after a failure, since the diagnostic points into
+ * it. */
 #include "cli/project.h"
 
 #include "base/jsonc.h"
@@ -20,6 +28,7 @@ typedef struct loader {
 
 bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, er_err *err)
 {
+	ER_ASSERT(path != NULL && out != NULL);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return er_fail_errno(err, ER_ERR_IO, "cannot read %s", path);
@@ -38,6 +47,7 @@ bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, e
 		while (n < cap && (got = read(fd, bytes + n, cap - n)) > 0)
 			n += (size_t)got;
 		ok = got >= 0 || er_fail_errno(err, ER_ERR_IO, "cannot read %s", path);
+		ER_ASSERT(n <= cap); /* a file that grows meanwhile is read as far as it was long */
 		*out = er_slice_of(bytes, n);
 	}
 	close(fd);
@@ -47,6 +57,7 @@ bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, e
 /* A mistake at an offset of er.jsonc. */
 static bool mistake(loader *l, size_t at, size_t end, er_slice text)
 {
+	ER_ASSERT(at <= end && l->p->file != NULL);
 	er_text_pos pos = er_text_where(l->text, at);
 	er_text_pos to = er_text_where(l->text, end);
 	*l->diag = (er_diag){.path = er_slice_cstr(l->p->file),
@@ -58,6 +69,7 @@ static bool mistake(loader *l, size_t at, size_t end, er_slice text)
 	return false;
 }
 
+/* A mistake without a place in a file. */
 static bool nowhere(er_project *p, er_diag *diag, const char *path, er_slice text)
 {
 	*diag = (er_diag){.path = path ? er_arena_copy(&p->arena, er_slice_cstr(path)) : (er_slice){NULL, 0}, .text = text};
@@ -76,6 +88,7 @@ static er_slice json_of(loader *l, const er_json *v)
 	return s;
 }
 
+/* The reader knows the place in the text; it becomes line and column here. */
 static bool refused(loader *l, const er_problem *problem)
 {
 	return mistake(l, problem->at, problem->end, er_arena_copy(&l->p->arena, er_slice_cstr(problem->message)));
@@ -93,6 +106,7 @@ static bool take_main(loader *l, const er_json *v, er_slice main)
 	       mistake(l, v->at, v->end, er_arena_printf(&p->arena, "\"main\": %s", strerror(errno)));
 }
 
+/* What the file says, over the defaults. */
 static bool take(loader *l, const er_json *v)
 {
 	er_project *p = l->p;
@@ -119,6 +133,7 @@ static bool take(loader *l, const er_json *v)
 
 static bool read_file(er_project *p, er_diag *diag)
 {
+	ER_ASSERT(p->file != NULL && p->file_abs != NULL);
 	loader l = {.p = p, .diag = diag};
 	er_err err;
 	size_t at;
@@ -153,6 +168,7 @@ static er_slice name_of(er_arena *a, const char *path, bool strip_suffix)
 	}
 	while (n > 0 && to[n - 1] == '-')
 		n--;
+	ER_ASSERT(n < 64);
 	return n ? er_slice_of(to, n) : ER_LIT("routine");
 }
 
@@ -169,13 +185,17 @@ static char *find_root(er_arena *a, const char *folder)
 			return NULL;
 		while (at.n > 0 && at.p[at.n - 1] != '/')
 			at.n--;
+		/* And the slash, so that the next round is the folder above; nothing is left of the root,
+		 * whose turn it is then. */
 		if (at.n > 0)
 			at.n--;
 	}
 }
 
+/* The first of the usual names that is there. */
 static bool default_main(er_project *p, er_diag *diag)
 {
+	ER_ASSERT(p->root != NULL && p->main == NULL);
 	static const char *const names[] = {"src/index.ts", "src/index.js", "index.ts", "index.js"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		char *path = er_arena_cstr(&p->arena, er_arena_printf(&p->arena, "%s/%s", p->root, names[i]));
@@ -255,17 +275,17 @@ bool er_project_load(er_project *p, const char *where, er_diag *diag)
 	return true;
 }
 
+/* Also after a failed er_project_load. */
 void er_project_free(er_project *p)
 {
 	er_arena_fini(&p->arena);
 }
 
-er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map, er_slice version, bool allow_loopback)
+er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map, er_slice version, er_cidr *allow, size_t n_allow)
 {
-	er_cidr loopback[2];
-	bool ok = er_cidr_parse(ER_LIT("127.0.0.0/8"), &loopback[0]) && er_cidr_parse(ER_LIT("::1"), &loopback[1]);
-	ER_ASSERT(ok);
+	ER_ASSERT(p->name.n > 0 && version.n > 0 && (n_allow == 0 || allow != NULL));
 	return er_routine_new(&(er_routine){.name = p->name,
+	                                    .home = ER_HOME_DESK,
 	                                    .version = version,
 	                                    .source_url = er_slice_cstr("routine.js"),
 	                                    .code = code,
@@ -275,6 +295,6 @@ er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map,
 	                                    .compat = p->compat,
 	                                    .profile = p->profile,
 	                                    .fallback = p->fallback,
-	                                    .allow = loopback,
-	                                    .n_allow = allow_loopback ? 2 : 0});
+	                                    .allow = allow,
+	                                    .n_allow = n_allow});
 }

@@ -1,12 +1,14 @@
-/* A routine's project: the folder of er.jsonc and what is written there, or a single source file with every default.
+/* A routine's project: the folder of er.jsonc and what is written there, or a single source file
+ * with every default.
  *
  *     {
  *       "name": "shop-auth",                     // [a-z0-9-], at most 63; default: the folder's (or file's) name
  *       "main": "src/index.ts",                  // default: the first of src/index.ts, src/index.js, index.ts, index.js
  *       "compat": { "envLast": false,            // fetch(request, ctx, env) instead of fetch(request, env, ctx)
- *                   "redirect": "follow" },      // or "manual": fetch()'s default
+ *                   "classic": false,            // fetch as the first generation had it
+ *                   "redirect": "follow" },      // or "manual": fetch()'s default, and that of "classic"
  *       "routes": ["shop.example/api*"],         // or { "production": [...], "staging": [...] }
- *       "limits": { "cpuMs": 50, "loadCpuMs": 50, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,
+ *       "limits": { "cpuMs": 50, "loadCpuMs": 400, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,
  *                   "idleSeconds": 1800, "codeBytes": 1048576 },
  *       "vars": { "GREETING": "hello" },         // env.GREETING; any JSON
  *       "kv": ["sessions"],                      // namespaces that the code opens
@@ -28,9 +30,10 @@
 typedef struct er_project {
 	er_arena arena;
 	char *root; /* absolute folder */
-	er_slice
-	    prefix; /* put before a path that is relative to root, it gives one relative to the current folder: "", "shop/", "../" */
-	char *file; /* er.jsonc, as shown; NULL: there is none */
+	/* put before a path that is relative to root, it gives one relative to the current folder: "",
+	 * "shop/", "../" */
+	er_slice prefix;
+	char *file;     /* er.jsonc, as shown; NULL: there is none */
 	char *file_abs; /* its absolute path; NULL: there is none */
 	char *main;     /* entry, relative to root */
 	er_slice name;
@@ -48,12 +51,15 @@ typedef struct er_project {
 	bool fallback;
 } er_project;
 
-/* `where`: an entry file, a folder, or NULL for the current folder. er.jsonc is looked for there and in the folders above.
- * False: `*diag` says what is wrong and where; it lives as long as the project, which must be freed in either case. */
+/* `where`: an entry file, a folder, or NULL for the current folder. er.jsonc is looked for there
+ * and in the folders above. False: `*diag` says what is wrong and where; it lives as long as the
+ * project, which must be freed in either case. */
 ER_MUST_CHECK bool er_project_load(er_project *p, const char *where, er_diag *diag);
 void er_project_free(er_project *p);
-/* The routine as a node runs it. Takes both pieces. `allow_loopback`: subrequests may reach this machine (at the desk). */
-er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map, er_slice version, bool allow_loopback);
+/* The routine as a node runs it. Takes both pieces. `allow`: private addresses that subrequests may
+ * reach (at the desk). */
+er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map, er_slice version, er_cidr *allow,
+                               size_t n_allow);
 /* Reads a whole file of at most `max` bytes into the arena. False: *err says why. */
 ER_MUST_CHECK bool er_project_read(er_arena *a, const char *path, size_t max, er_slice *out, er_err *err);
 

@@ -1,4 +1,10 @@
+/* What a person or a pipe says (prompt.h). A secret is asked for at the terminal itself (/dev/tty)
+ * and not at standard input, so that input can be a pipe; its echo is off while it is typed and
+ * comes back also after an interrupt. Buffers of secrets are wiped by whoever has them
+ * (er_prompt_wipe). */
 #include "cli/prompt.h"
+
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +47,7 @@ static bool read_line(int fd, er_buf *out)
 
 bool er_prompt_secret(const char *question, er_buf *out, er_err *err)
 {
+	ER_ASSERT(question != NULL && er_buf_len(out) == 0);
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	struct termios was, quiet;
 	if (fd < 0 || tcgetattr(fd, &was) != 0) {
@@ -68,6 +75,7 @@ bool er_prompt_secret(const char *question, er_buf *out, er_err *err)
 
 bool er_prompt_read(const char *path, size_t max, er_buf *out, er_err *err)
 {
+	ER_ASSERT(max > 0 && er_buf_len(out) == 0);
 	bool from_stdin = path == NULL || er_slice_eq(er_slice_cstr(path), ER_LIT("-"));
 	const char *shown = from_stdin ? "standard input" : path;
 	int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -92,6 +100,7 @@ bool er_prompt_read(const char *path, size_t max, er_buf *out, er_err *err)
 
 bool er_prompt_yes(const char *question, er_err *err)
 {
+	ER_ASSERT(question != NULL);
 	if (!er_prompt_person())
 		return er_fail(err, ER_ERR_INVALID, "%s Say --yes to do it; nobody is here to be asked", question);
 	er_buf line = {0};

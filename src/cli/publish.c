@@ -1,23 +1,26 @@
-/* er publish: production runs exactly what staging runs. er rollback: an environment runs an older version again. */
-#include "cli/cli.h"
-#include "cli/remote.h"
+/* er publish: production runs exactly what staging runs. er rollback: an environment runs an older
+ * version again. Neither builds or uploads anything: the node has the versions, and decides which
+ * one is meant (control/deploy.c). */
+#include "base/mem.h"
+#include "cli/guard_wait.h"
 #include "cli/rollout.h"
+#include "cli/row.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
-static void show_running(er_remote *r, const er_answer *a, const char *name, const char *env, const char *what)
+#define WHY .name = "message", .letter = 'm', .value = "TEXT", .help = "why; it is in er deployments and er audit"
+
+static void show_running(const json_t *answer, const char *name, const char *env, const char *what)
 {
-	if (r->json) {
-		er_remote_print(a);
-		return;
-	}
+	ER_ASSERT(name != NULL && env != NULL && what != NULL);
 	er_buf b = {0};
 	size_t i;
 	json_t *one;
 	bool colour = er_term_colour(STDOUT_FILENO);
 	er_term_put(&b, colour, ER_GREEN, er_slice_cstr(what));
 	er_buf_printf(&b, " %s: %s runs ", name, env);
-	const json_t *versions = json_object_get(a->json, "versions");
+	const json_t *versions = json_object_get(answer, "versions");
 	json_array_foreach(versions, i, one)
 	{
 		er_buf_printf(&b, "%sversion %llu", i ? ", " : "", (unsigned long long)er_json_u64(one, "version"));
@@ -29,84 +32,76 @@ static void show_running(er_remote *r, const er_answer *a, const char *name, con
 	er_buf_fini(&b);
 }
 
-int er_cmd_publish(int argc, char **argv)
+/* `guard`: it is waited for. */
+static void show_published(er_remote *r, const er_answer *a, const char *name, const json_t *guard)
 {
-	er_remote r = {0};
-	const char *name = NULL, *guard_word = NULL, *message = NULL;
-	const er_option options[] = {
-	    {"name", 'n', "NAME", "the routine, instead of er.jsonc's name", NULL, &name},
-	    {"guard", 0, "BOUNDS", "go back by itself if it is worse than before, as er deploy --guard", NULL, &guard_word},
-	    {"message", 'm', "TEXT", "why; it is in er deployments and er audit", NULL, &message},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er publish [--name NAME] [options]",
-	    .about = "Lets production run what staging runs now: the same versions with the same shares. Nothing is built or "
-	             "uploaded, so it is exactly what "
-	             "was tried there. Variables, secrets and routes belong to their environment and stay as they are.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, NULL);
-	if (rc >= 0)
-		return rc;
+	if (!r->json)
+		show_running(a->json, name, "production", "published");
+	json_t *end = guard ? er_guard_wait(r, name, "production", a->json, guard) : NULL;
+	if (r->json && end == NULL) {
+		er_remote_print(a);
+	} else if (r->json) {
+		(void)json_object_set(a->json, "guard", end);
+		char *text = json_dumps(a->json, JSON_COMPACT | JSON_REAL_PRECISION(6));
+		er_show_printf("%s\n", text);
+		free(text);
+	}
+	json_decref(end);
+}
+
+/* More than a row: --guard is a body of its own, and --wait-guard asks again and again. */
+static void publish(er_row_call *c)
+{
+	er_remote *r = &c->remote;
 	er_answer a = {0};
 	er_err err = {0};
-	json_t *guard = guard_word ? er_rollout_guard(er_slice_cstr(guard_word), &err) : NULL, *body = json_object();
-	const char *routine = NULL;
-	if (guard_word && guard == NULL)
-		er_remote_fail_err(&r, &err);
-	else
-		routine = er_remote_routine(&r, name);
+	const char *word = er_row_value(c, ER_LIT("guard")), *message = er_row_value(c, ER_LIT("message")), *routine = NULL;
+	bool wait = er_row_flag(c, ER_LIT("wait-guard"));
+	json_t *guard = word ? er_rollout_guard(er_slice_cstr(word), &err) : NULL, *body = json_object();
+	if (word && guard == NULL)
+		er_remote_fail_err(r, &err);
+	else if (er_guard_wait_ok(r, wait, guard))
+		routine = er_remote_routine(r, er_row_value(c, ER_LIT("name")));
 	if (guard)
 		(void)json_object_set_new(body, "guard", guard);
 	if (message)
 		(void)json_object_set_new(body, "reason", json_string(message));
-	if (routine && er_remote_call(&r, "POST", er_remote_path(&r.arena, "/v1/routines/{}/publish", routine), body, &a))
-		show_running(&r, &a, routine, "production", "published");
+	if (routine && er_remote_call(r, "POST", er_remote_path(&r->arena, "/v1/routines/{}/publish", routine), body, &a))
+		show_published(r, &a, routine, wait ? guard : NULL);
 	json_decref(body);
 	er_answer_fini(&a);
-	return er_remote_close(&r);
 }
 
-int er_cmd_rollback(int argc, char **argv)
+const er_row er_row_publish = {
+    .usage = "er publish [--name NAME] [options]",
+    .about = "Lets production run what staging runs now: the same versions with the same shares. Nothing is built or "
+             "uploaded, so it is exactly what "
+             "was tried there. Variables, secrets and routes belong to their environment and stay as they are.",
+    .details = ER_EXIT_STATUSES "7 the guard went back (--wait-guard).\n",
+    .options = {{ER_ROW_NAME},
+                {.name = "guard",
+                 .value = "BOUNDS",
+                 .help = "go back by itself if it is worse than before, as er deploy --guard"},
+                {.name = "wait-guard", .help = "wait until the guard has decided"},
+                {WHY}},
+    .run = publish,
+};
+
+static void show_rolled_back(er_row_call *c, const json_t *answer)
 {
-	er_remote r = {0};
-	const char *name = NULL, *env = NULL, *version = NULL, *message = NULL;
-	const er_option options[] = {
-	    {"env", 'e', "ENV", "production (default) or staging", NULL, &env},
-	    {"name", 'n', "NAME", "the routine, instead of er.jsonc's name", NULL, &name},
-	    {"message", 'm', "TEXT", "why; it is in er deployments and er audit", NULL, &message},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er rollback [VERSION] [--env ENV] [options]",
-	    .about = "Runs an older version again: VERSION, or without it what ran before the present deployment. Nothing is "
-	             "deleted; er deployments shows what "
-	             "ran when.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, &version);
-	if (rc >= 0)
-		return rc;
-	er_answer a = {0};
-	uint64_t number = 0;
-	const char *where = er_remote_env(&r, env);
-	const char *routine = where ? er_remote_routine(&r, name) : NULL;
-	if (routine && (version == NULL || er_remote_number(&r, "VERSION", version, 1, UINT32_MAX, &number))) {
-		json_t *body = json_pack("{s:s}", "environment", where);
-		if (number)
-			(void)json_object_set_new(body, "version", json_integer((json_int_t)number));
-		if (message)
-			(void)json_object_set_new(body, "reason", json_string(message));
-		if (er_remote_call(&r, "POST", er_remote_path(&r.arena, "/v1/routines/{}/rollback", routine), body, &a))
-			show_running(&r, &a, routine, where, "rolled back");
-		json_decref(body);
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
+	ER_ASSERT(c->routine != NULL && er_row_value(c, ER_LIT("env")) != NULL);
+	show_running(answer, c->routine, er_row_value(c, ER_LIT("env")), "rolled back");
 }
+
+const er_row er_row_rollback = {
+    .usage = "er rollback [VERSION] [--env ENV] [options]",
+    .about = "Runs an older version again: VERSION, or without it what ran before the present deployment. Nothing is "
+             "deleted; er deployments shows what "
+             "ran when.",
+    .words = {0, 1},
+    .options = {{ER_ROW_ENV}, {ER_ROW_NAME}, {WHY}},
+    .routine = "name",
+    .request = "POST /v1/routines/{routine}/rollback",
+    .body = {{"environment", "env", ER_ROW_TEXT}, {"version", "0", ER_ROW_VERSION}, {"reason", "message", ER_ROW_TEXT}},
+    .show = show_rolled_back,
+};

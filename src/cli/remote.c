@@ -1,3 +1,14 @@
+/* What every command to a node shares (remote.h). An er_remote is on the stack of its command, zero
+ * at first; the connection is made at the first call, and er_remote_close frees everything and
+ * gives the exit status.
+ *
+ * Whatever fails is said once, where it happens: as a sentence on standard error, or with --json as
+ * {"error": {...}} on standard output, and r->status is set. So a caller that is told false has
+ * nothing left to say. A refusal of the API is shown as the API says it, with what to do next where
+ * only this side can know that.
+ *
+ * Answers are the node's and may be anything: JSON that is not there, or of another type than
+ * expected, shows as nothing. */
 #include "cli/remote.h"
 
 #include "cli/profile.h"
@@ -13,6 +24,7 @@ enum { CALL_MS = 60000, PAGES_MAX = 100000, PAGE_MOST = 1000 };
 
 /* ---- paths ---- */
 
+/* All but the unreserved characters of RFC 3986 2.3. */
 static void put_encoded(er_buf *b, er_slice s)
 {
 	for (size_t i = 0; i < s.n; i++) {
@@ -25,14 +37,25 @@ static void put_encoded(er_buf *b, er_slice s)
 	}
 }
 
+void er_remote_put_segment(er_buf *b, er_slice s)
+{
+	ER_ASSERT(b != NULL);
+	bool dots = er_slice_eq(s, ER_LIT(".")) || er_slice_eq(s, ER_LIT(".."));
+	for (size_t i = 0; dots && i < s.n; i++)
+		er_buf_puts(b, "%2E");
+	if (!dots)
+		put_encoded(b, s);
+}
+
 er_slice er_remote_path(er_arena *a, const char *fmt, ...)
 {
 	va_list ap;
+	ER_ASSERT(fmt[0] == '/');
 	er_buf b = {0};
 	va_start(ap, fmt);
 	for (er_slice rest = er_slice_cstr(fmt); rest.n > 0; rest = er_slice_from(rest, 1)) {
 		if (er_slice_starts(rest, ER_LIT("{}"))) {
-			put_encoded(&b, er_slice_cstr(va_arg(ap, const char *)));
+			er_remote_put_segment(&b, er_slice_cstr(va_arg(ap, const char *)));
 			rest = er_slice_from(rest, 1);
 		} else {
 			er_buf_putc(&b, rest.p[0]);
@@ -46,6 +69,7 @@ er_slice er_remote_path(er_arena *a, const char *fmt, ...)
 
 er_slice er_remote_query(er_arena *a, er_slice path, const char *name, const char *value)
 {
+	ER_ASSERT(name != NULL && path.n > 0);
 	if (value == NULL)
 		return path;
 	er_buf b = {0};
@@ -63,23 +87,14 @@ er_slice er_remote_query(er_arena *a, er_slice path, const char *name, const cha
 
 void er_remote_fail(er_remote *r, int status, const char *code, const char *text)
 {
+	ER_ASSERT(status != ER_EXIT_OK && code != NULL && text != NULL);
 	r->status = status;
-	if (!r->json) {
-		er_show_note(ER_RED, "error: ", er_slice_cstr(text));
-		return;
-	}
-	er_buf b = {0};
-	er_buf_puts(&b, "{\"error\":{\"code\":");
-	er_buf_put_json(&b, er_slice_cstr(code));
-	er_buf_puts(&b, ",\"message\":");
-	er_buf_put_json(&b, er_slice_cstr(text));
-	er_buf_puts(&b, "}}\n");
-	er_term_flush(STDOUT_FILENO, &b);
-	er_buf_fini(&b);
+	er_show_error(r->json, code, er_slice_cstr(text), NULL);
 }
 
 void er_remote_fail_err(er_remote *r, const er_err *err)
 {
+	ER_ASSERT(err->kind != ER_ERR_OK);
 	switch (err->kind) {
 	case ER_ERR_CONNECT:
 	case ER_ERR_DNS:
@@ -98,9 +113,28 @@ void er_remote_fail_err(er_remote *r, const er_err *err)
 	}
 }
 
+/* Of the command, for a refusal with that status of HTTP. */
 static int status_of(int http)
 {
 	return http == 401 || http == 403 || http == 429 ? ER_EXIT_REFUSED : http == 404 ? ER_EXIT_NOT_FOUND : ER_EXIT_FAILED;
+}
+
+/* A refusal says itself whether it is the role or the routines of the token; what helps is another
+ * token, of the right kind. */
+static er_slice why_forbidden(const char *message)
+{
+	er_slice m = er_slice_cstr(message);
+	if (er_slice_starts(m, ER_LIT("this token is confined")))
+		return ER_LIT(
+		    "er whoami shows which routines it is for; an administrator makes a token for others: er token add NAME --role "
+		    "deploy --routines ROUTINE");
+	if (er_slice_starts(m, ER_LIT("this needs the role \"admin\"")))
+		return ER_LIT(
+		    "an administrator has to do this: whoever may open the node's socket, or a token of the role admin (er token add "
+		    "NAME --role admin)");
+	if (er_slice_starts(m, ER_LIT("this needs the role")))
+		return ER_LIT("an administrator makes a token of that role: er token add NAME --role deploy");
+	return (er_slice){NULL, 0};
 }
 
 /* What to do next, where the API's own sentence cannot know it. */
@@ -114,8 +148,7 @@ static er_slice advice(const er_remote *r, const er_answer *a, er_arena *arena)
 		                             er_target_shown(&r->target))
 		           : er_arena_printf(arena, "this node wants a token: er login %s, or ER_TOKEN", er_target_shown(&r->target));
 	case 403:
-		return ER_LIT("the token's role does not allow this (er whoami shows it); an administrator makes another: er token add "
-		              "NAME --role deploy");
+		return why_forbidden(er_json_str(json_object_get(a->json, "error"), "message"));
 	case 429:
 		return a->reply.retry_after_s
 		           ? er_arena_printf(arena, "too many attempts; again in %llu s", (unsigned long long)a->reply.retry_after_s)
@@ -129,6 +162,7 @@ static er_slice advice(const er_remote *r, const er_answer *a, er_arena *arena)
 	}
 }
 
+/* The API's sentence, with its field and what was expected where it does not say them itself. */
 static void put_error(er_buf *b, const json_t *error)
 {
 	const char *field = er_json_str(error, "field"), *expected = er_json_str(error, "expected"),
@@ -149,6 +183,7 @@ static void put_error(er_buf *b, const json_t *error)
 
 void er_remote_refused(er_remote *r, const er_answer *a)
 {
+	ER_ASSERT(r->target.url != NULL);
 	const json_t *error = json_object_get(a->json, "error");
 	int status = status_of(a->reply.status);
 	if (!json_is_object(error)) {
@@ -194,6 +229,7 @@ bool er_remote_connect(er_remote *r)
 	r->wait_ms = (unsigned)seconds * 1000;
 	if (er_target_find(&r->target, r->node, r->profile, &err))
 		r->client = er_client_new(&r->target, &err);
+	ER_ASSERT(r->client == NULL || r->target.url != NULL);
 	if (r->client == NULL) {
 		er_remote_fail_err(r, &err);
 		er_target_fini(&r->target);
@@ -204,6 +240,7 @@ bool er_remote_connect(er_remote *r)
 bool er_remote_send(er_remote *r, const er_ask *call, er_answer *out)
 {
 	er_err err = {0};
+	ER_ASSERT(call->method != NULL && out != NULL);
 	*out = (er_answer){0};
 	if (!er_remote_connect(r))
 		return false;
@@ -227,14 +264,16 @@ bool er_remote_send(er_remote *r, const er_ask *call, er_answer *out)
 
 bool er_remote_call(er_remote *r, const char *method, er_slice path, const json_t *body, er_answer *out)
 {
+	ER_ASSERT(method != NULL && path.n > 0);
 	char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 	ER_ASSERT(body == NULL || text != NULL);
 	er_ask call = {.method = method,
 	               .path = path,
 	               .body = er_slice_cstr(text),
 	               .content_type = text ? "application/json" : NULL,
-	               .timeout_ms = CALL_MS};
+	               .timeout_ms = r->call_ms ? r->call_ms : CALL_MS};
 	bool ok = er_remote_send(r, &call, out);
+	/* It may have been a secret. */
 	if (text)
 		explicit_bzero(text, call.body.n);
 	free(text);
@@ -256,6 +295,7 @@ json_t *er_remote_try(er_remote *r, er_slice path, int *status)
 	er_reply reply = {0};
 	json_t *json = NULL;
 	*status = 0;
+	/* As er_remote_connect, but without a word. */
 	if (r->client == NULL) {
 		er_target_fini(&r->target);
 		if (er_target_find(&r->target, r->node, r->profile, &err))
@@ -285,11 +325,23 @@ static bool take_page(json_t *items, const json_t *page, uint64_t most)
 	return !(most && json_array_size(items) >= most);
 }
 
+/* "next" is a text or a number; NULL: that was the last page. */
 static const char *cursor_of(er_arena *a, const json_t *next)
 {
 	if (json_is_integer(next))
 		return er_arena_cstr(a, er_arena_printf(a, "%lld", (long long)json_integer_value(next)));
 	return json_string_value(next);
+}
+
+void er_remote_set_items(er_answer *out, json_t *items)
+{
+	ER_ASSERT(json_is_array(items));
+	(void)json_object_set_new(out->json, "items", items);
+	(void)json_object_del(out->json, "next");
+	char *text = json_dumps(out->json, JSON_COMPACT);
+	er_buf_clear(&out->reply.body);
+	er_buf_put_cstr(&out->reply.body, text);
+	free(text);
 }
 
 bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out)
@@ -309,17 +361,13 @@ bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out)
 		more = more && cursor && *cursor;
 		next = more ? er_remote_query(&r->arena, path, "cursor", cursor) : next;
 	}
-	(void)json_object_set_new(out->json, "items", items);
-	(void)json_object_del(out->json, "next");
-	char *text = json_dumps(out->json, JSON_COMPACT);
-	er_buf_clear(&out->reply.body);
-	er_buf_put_cstr(&out->reply.body, text);
-	free(text);
+	er_remote_set_items(out, items);
 	return true;
 }
 
 bool er_remote_pages(er_remote *r, er_slice path, uint64_t most, er_answer *out)
 {
+	ER_ASSERT(path.n > 0);
 	uint64_t page = most && most < PAGE_MOST ? most : PAGE_MOST;
 	char *limit = er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%llu", (unsigned long long)page));
 	return er_remote_list(r, er_remote_query(&r->arena, path, "limit", limit), most, out);
@@ -357,6 +405,7 @@ void er_remote_done(const er_answer *a)
 
 void er_remote_change(er_remote *r, const char *method, er_slice path, const json_t *body, const char *fmt, ...)
 {
+	ER_ASSERT(method != NULL && fmt != NULL);
 	er_answer a = {0};
 	if (er_remote_call(r, method, path, body, &a)) {
 		va_list ap;
@@ -366,6 +415,7 @@ void er_remote_change(er_remote *r, const char *method, er_slice path, const jso
 		else
 			er_show_vprintf(fmt, ap);
 		va_end(ap);
+		er_remote_warnings(r, a.json);
 	}
 	er_answer_fini(&a);
 }
@@ -385,7 +435,12 @@ const char *er_remote_routine(er_remote *r, const char *name)
 	er_diag diag;
 	bool ok = er_project_load(&p, NULL, &diag);
 	const char *found = ok && p.file ? er_arena_cstr(&r->arena, p.name) : NULL;
-	if (!ok && p.file) {
+	if (!ok && p.file && r->json) {
+		er_slice place = diag.line ? er_arena_printf(&r->arena, "%.*s:%u:%u: ", ER_FMT(diag.path), diag.line, diag.column)
+		                           : er_arena_printf(&r->arena, "%.*s%s", ER_FMT(diag.path), diag.path.n ? ": " : "");
+		er_slice text = er_arena_printf(&r->arena, "%.*s%.*s", ER_FMT(place), ER_FMT(diag.text));
+		er_remote_fail(r, ER_EXIT_FAILED, "invalid", er_arena_cstr(&r->arena, text));
+	} else if (!ok && p.file) {
 		er_buf b = {0};
 		er_caret_put(&b, er_term_colour(STDERR_FILENO), &diag);
 		er_term_flush(STDERR_FILENO, &b);
@@ -416,6 +471,7 @@ const char *er_remote_env(er_remote *r, const char *name)
 
 bool er_remote_number(er_remote *r, const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *out)
 {
+	ER_ASSERT(what != NULL && text != NULL && least <= most);
 	if (er_slice_u64(er_slice_cstr(text), out) && *out >= least && *out <= most)
 		return true;
 	er_slice s = er_arena_printf(&r->arena, "%s: a whole number from %llu to %llu is expected, not \"%s\"", what,
@@ -424,20 +480,14 @@ bool er_remote_number(er_remote *r, const char *what, const char *text, uint64_t
 	return false;
 }
 
-int er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_listing *l)
+void er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_column *columns, const char *empty)
 {
 	if (ok && r->json) {
 		er_remote_print(a);
 	} else if (ok) {
-		er_table t;
-		size_t i;
-		json_t *one;
-		er_table_init(&t, &r->arena, l->heads, l->columns);
-		json_array_foreach(json_object_get(a->json, "items"), i, one) l->row(&t, &r->arena, one);
-		er_table_print(&t, l->empty);
+		er_column_print(columns, &r->arena, json_object_get(a->json, "items"), empty);
 	}
 	er_answer_fini(a);
-	return er_remote_close(r);
 }
 
 int er_remote_close(er_remote *r)
@@ -446,17 +496,4 @@ int er_remote_close(er_remote *r)
 	er_target_fini(&r->target);
 	er_arena_fini(&r->arena);
 	return r->status;
-}
-
-const char *er_json_str(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-	return s ? s : "";
-}
-
-uint64_t er_json_u64(const json_t *object, const char *key)
-{
-	const json_t *v = json_object_get(object, key);
-	json_int_t n = json_is_real(v) ? (json_int_t)json_real_value(v) : json_integer_value(v);
-	return n > 0 ? (uint64_t)n : 0;
 }

@@ -1,9 +1,15 @@
+/* What the options of a deployment mean (rollout.h): texts that a person types, read strictly,
+ * since what is misread here runs in production. Pure but for the JSON that is made; the caller has
+ * it. */
 #include "cli/rollout.h"
+
+#include "base/mem.h"
 
 enum { SECONDS_MAX = 30 * 86400 };
 
 bool er_rollout_seconds(er_slice text, uint64_t *out)
 {
+	ER_ASSERT(out != NULL);
 	static const struct {
 		char letter;
 		uint64_t seconds;
@@ -21,6 +27,7 @@ bool er_rollout_seconds(er_slice text, uint64_t *out)
 bool er_rollout_percent(er_slice text, unsigned *out, er_err *err)
 {
 	uint64_t n = 0;
+	ER_ASSERT(out != NULL && err != NULL);
 	er_slice number = er_slice_ends(text, ER_LIT("%")) ? er_slice_head(text, text.n - 1) : text;
 	if (!er_slice_u64(number, &n) || n < 1 || n > 99)
 		return er_fail(err, ER_ERR_INVALID, "--canary: a share of clients from 1%% to 99%% is expected, not \"%.*s\"",
@@ -33,6 +40,7 @@ json_t *er_rollout_split(er_slice text, er_err *err)
 {
 	er_slice rest = text, part;
 	uint64_t sum = 0;
+	ER_ASSERT(err != NULL);
 	json_t *list = json_array();
 	bool ok = text.n > 0;
 	while (ok && er_slice_split(&rest, ',', &part)) {
@@ -102,8 +110,9 @@ static json_t *parsed(er_slice s)
 	return json_loadb((const char *)s.p, s.n, 0, &why);
 }
 
-json_t *er_rollout_settings(const er_project *p, size_t env)
+json_t *er_rollout_settings(const er_project *p, er_env env)
 {
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_ && p->main != NULL);
 	json_t *s = json_object(), *list;
 	(void)json_object_set_new(s, "main", json_string(p->main));
 	if (p->compat_json.n)

@@ -1,122 +1,75 @@
-/* er route: which host and path goes to which routine. */
-#include "cli/cli.h"
-#include "cli/remote.h"
+/* er route: which host and path goes to which routine. Rows; the node keeps one spelling of a
+ * pattern and says which, so what was typed is shown beside it where they differ. */
+#include "base/mem.h"
+#include "cli/row.h"
 
-#include <stdio.h>
+const er_row er_row_route_list = {
+    .usage = "er route [list] [--env ENV] [options]",
+    .about = "Lists the rules of an environment in their order; the first that matches wins. Rules of source \"file\" are "
+             "the node's configuration and come first.",
+    .options = {{ER_ROW_ENV}},
+    .request = "GET /v1/routes?environment={env}",
+    .columns =
+        {
+            {.head = ">POSITION", .key = "position", .cell = er_cell_number},
+            {.head = "PATTERN", .key = "pattern", .style = ER_BOLD},
+            {.head = "ROUTINE", .key = "routine"},
+            {.head = "SOURCE", .key = "source"},
+        },
+    .empty = "there are no rules; every routine answers at NAME.localhost, and er route add PATTERN makes one",
+};
 
-static void rule_row(er_table *t, er_arena *a, const json_t *one)
+/* The node keeps one spelling of a pattern: punycode for letters beyond ASCII, small letters, no
+ * "..". */
+static void show_added(er_row_call *c, const json_t *answer)
 {
-	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "position")));
-	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "pattern")));
-	er_table_add(t, er_slice_cstr(er_json_str(one, "routine")));
-	er_table_add(t, er_slice_cstr(er_json_str(one, "source")));
+	ER_ASSERT(c->words[0] != NULL && c->routine != NULL);
+	const char *pattern = er_json_str(answer, "pattern"), *written = c->words[0], *env = er_row_value(c, ER_LIT("env"));
+	if (*pattern == '\0' || er_slice_eq(er_slice_cstr(pattern), er_slice_cstr(written)))
+		er_show_printf("%s goes to %s in %s\n", written, c->routine, env);
+	else
+		er_show_printf("%s (written %s) goes to %s in %s\n", pattern, written, c->routine, env);
 }
 
-int er_cmd_route_list(int argc, char **argv)
-{
-	er_remote r = {0};
-	const char *env = NULL;
-	const er_option options[] = {
-	    {"env", 'e', "ENV", "production (default) or staging", NULL, &env},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er route [list] [--env ENV] [options]",
-	    .about = "Lists the rules of an environment in their order; the first that matches wins. Rules of source \"file\" are "
-	             "the node's configuration and come first.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, NULL);
-	if (rc >= 0)
-		return rc;
-	er_answer a = {0};
-	const char *where = er_remote_env(&r, env);
-	static const char *const heads[] = {">POSITION", "PATTERN", "ROUTINE", "SOURCE"};
-	bool ok = where && er_remote_list(&r, er_remote_path(&r.arena, "/v1/routes?environment={}", where), 0, &a);
-	return er_remote_show_list(
-	    &r, &a, ok,
-	    &(er_listing){heads, 4, rule_row,
-	                  "there are no rules; every routine answers at NAME.localhost, and er route add PATTERN makes one"});
-}
+const er_row er_row_route_add = {
+    .usage = "er route add PATTERN [ROUTINE] [--position N] [options]",
+    .about = "Sends what matches to a routine (er.jsonc's, if none is named). PATTERN: host/path*, host/path (exactly), host "
+             "(all of it), *.host/path* "
+             "(sub-hosts), */path*, *. A star stands only at "
+             "the front of the host and at the end of the path. Quote it: 'shop.example/api/*'.",
+    .words = {1, 2},
+    .options = {{ER_ROW_ENV},
+                {.name = "position",
+                 .value = "N",
+                 .help = "where in the node's own list, from 0; at its end if not given",
+                 .most = 1000000}},
+    .routine = "1",
+    .request = "POST /v1/routes",
+    .body = {{"environment", "env", ER_ROW_TEXT},
+             {"pattern", "0", ER_ROW_TEXT},
+             {"routine", "routine", ER_ROW_TEXT},
+             {"position", "position", ER_ROW_NUMBER}},
+    .not_utf8 = "the pattern is not UTF-8",
+    .show = show_added,
+};
 
-int er_cmd_route_add(int argc, char **argv)
+const er_row er_row_route_rm = {
+    .usage = "er route rm PATTERN [--env ENV] [options]",
+    .about = "Takes the rule with this pattern, as er route list shows it, away.",
+    .words = {1, 1},
+    .options = {{ER_ROW_ENV}},
+    .request = "DELETE /v1/routes?environment={env}&pattern={0}",
+    .said = "removed the rule {0} from {env}",
+};
+
+static void show_test(er_row_call *c, const json_t *found)
 {
-	er_remote r = {0};
-	const char *env = NULL, *position = NULL, *words[2] = {NULL};
-	const er_option options[] = {
-	    {"env", 'e', "ENV", "production (default) or staging", NULL, &env},
-	    {"position", 0, "N", "where in the node's own list, from 0; at its end if not given", NULL, &position},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er route add PATTERN [ROUTINE] [--position N] [options]",
-	    .about = "Sends what matches to a routine (er.jsonc's, if none is named). PATTERN: host/path*, host/path (exactly), host "
-	             "(all of it), *.host/path* "
-	             "(sub-hosts), */path*, *. A star stands only at "
-	             "the front of the host and at the end of the path. Quote it: 'shop.example/api/*'.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 2,
-	    .least_words = 1,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, words);
-	if (rc >= 0)
-		return rc;
-	er_answer a = {0};
-	uint64_t at = 0;
-	const char *where = er_remote_env(&r, env);
-	const char *routine = where ? er_remote_routine(&r, words[1]) : NULL;
-	if (routine && (position == NULL || er_remote_number(&r, "--position", position, 0, 1000000, &at))) {
-		json_t *body = json_pack("{s:s, s:s, s:s}", "environment", where, "pattern", words[0], "routine", routine);
-		if (position && body)
-			(void)json_object_set_new(body, "position", json_integer((json_int_t)at));
-		if (body == NULL) {
-			er_remote_fail(&r, ER_EXIT_USAGE, "invalid", "the pattern is not UTF-8");
-		} else if (er_remote_call(&r, "POST", ER_LIT("/v1/routes"), body, &a)) {
-			if (r.json)
-				er_remote_done(&a);
-			else
-				er_show_printf("%s goes to %s in %s\n", words[0], routine, where);
-			er_remote_warnings(&r, a.json);
-		}
-		json_decref(body);
+	ER_ASSERT(c->words[0] != NULL);
+	const char *url = c->words[0], *refused = er_json_str(found, "refused");
+	if (*refused != '\0') {
+		er_show_printf("the node refuses %s with status 400: %s\n", url, refused);
+		return;
 	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
-}
-
-int er_cmd_route_rm(int argc, char **argv)
-{
-	er_remote r = {0};
-	const char *env = NULL, *pattern = NULL;
-	const er_option options[] = {
-	    {"env", 'e', "ENV", "production (default) or staging", NULL, &env},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er route rm PATTERN [--env ENV] [options]",
-	    .about = "Takes the rule with this pattern, as er route list shows it, away.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
-	    .least_words = 1,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, &pattern);
-	if (rc >= 0)
-		return rc;
-	const char *where = er_remote_env(&r, env);
-	if (where)
-		er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/routes?environment={}&pattern={}", where, pattern), NULL,
-		                 "removed the rule %s from %s\n", pattern, where);
-	return er_remote_close(&r);
-}
-
-static void show_test(const json_t *found, const char *url)
-{
 	if (!json_is_true(json_object_get(found, "matched"))) {
 		er_show_printf("no rule takes %s: the origin answers it, or 404\n", url);
 		return;
@@ -131,34 +84,11 @@ static void show_test(const json_t *found, const char *url)
 		               (unsigned long long)er_json_u64(found, "position"), source);
 }
 
-int er_cmd_route_test(int argc, char **argv)
-{
-	er_remote r = {0};
-	const char *env = NULL, *url = NULL;
-	const er_option options[] = {
-	    {"env", 'e', "ENV", "production (default) or staging", NULL, &env},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er route test URL [--env ENV] [options]",
-	    .about = "Shows which rule a URL takes, and to which routine. No request is made.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
-	    .least_words = 1,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, &url);
-	if (rc >= 0)
-		return rc;
-	er_answer a = {0};
-	const char *where = er_remote_env(&r, env);
-	if (where && er_remote_get(&r, er_remote_path(&r.arena, "/v1/routes/test?environment={}&url={}", where, url), &a)) {
-		if (r.json)
-			er_remote_print(&a);
-		else
-			show_test(a.json, url);
-	}
-	er_answer_fini(&a);
-	return er_remote_close(&r);
-}
+const er_row er_row_route_test = {
+    .usage = "er route test URL [--env ENV] [options]",
+    .about = "Shows which rule a URL takes, and to which routine. No request is made.",
+    .words = {1, 1},
+    .options = {{ER_ROW_ENV}},
+    .request = "GET /v1/routes/test?environment={env}&url={0}",
+    .show = show_test,
+};

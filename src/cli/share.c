@@ -1,11 +1,17 @@
+/* Where the files are that come with er: beside the executable in a build, in ../lib/edgeroutine
+ * when it is installed, in ../tools in the source tree. The executable is found by the kernel's
+ * link, so that neither PATH nor the current folder matter. */
 #include "cli/share.h"
+
+#include "base/mem.h"
 
 #include <limits.h>
 #include <unistd.h>
 
 bool er_share_find(const char *name, er_buf *path, er_err *err)
 {
-	static const char *const places[] = {"", "../share/er/", "../tools/"};
+	ER_ASSERT(name != NULL && name[0] != '/');
+	static const char *const places[] = {"", "../lib/edgeroutine/", "../tools/"};
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe);
 	if (n <= 0 || (size_t)n >= sizeof exe)
@@ -21,6 +27,8 @@ bool er_share_find(const char *name, er_buf *path, er_err *err)
 		if (access((const char *)er_buf_slice(path).p, R_OK) == 0)
 			return true;
 	}
-	return er_fail(err, ER_ERR_UNAVAILABLE,
-	               "%s is neither in %.*s nor in ../share/er or ../tools beside it: is er installed whole?", name, (int)n, exe);
+	return er_fail(
+	    err, ER_ERR_UNAVAILABLE,
+	    "%s is neither in %.*s nor in ../lib/edgeroutine or ../tools beside it: er is not installed whole (make install)", name,
+	    (int)n, exe);
 }

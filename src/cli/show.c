@@ -1,6 +1,11 @@
+/* What the commands to a node print (show.h): tables, errors, notes, progress. Tables are collected
+ * whole, since a column is as wide as its widest cell, and written in one go. Texts of cells come
+ * from a node and are made harmless when they are added. Progress is written to standard error, at
+ * a terminal alone. */
 #include "cli/show.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,8 +15,9 @@ enum { REDRAW_US = 100000 };
 
 /* ---- tables ---- */
 
-static void cell(er_table *t, int style, er_slice text)
+void er_table_add_styled(er_table *t, er_style style, er_slice text)
 {
+	ER_ASSERT(t->columns > 0 && t->n <= t->cap && (unsigned)style < ER_STYLE_COUNT_);
 	if (t->n == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 64;
 		struct er_cell *cells = er_arena_alloc(t->arena, cap * sizeof *cells);
@@ -31,23 +37,18 @@ static void cell(er_table *t, int style, er_slice text)
 
 void er_table_init(er_table *t, er_arena *a, const char *const *heads, size_t columns)
 {
-	ER_ASSERT(columns <= ER_TABLE_COLUMNS);
+	ER_ASSERT(a != NULL && columns > 0 && columns <= ER_TABLE_COLUMNS);
 	*t = (er_table){.arena = a, .columns = columns};
 	for (size_t i = 0; i < columns; i++) {
 		er_slice head = er_slice_cstr(heads[i]);
 		t->right[i] = er_slice_starts(head, ER_LIT(">"));
-		cell(t, ER_DIM, er_slice_from(head, t->right[i]));
+		er_table_add_styled(t, ER_DIM, er_slice_from(head, t->right[i]));
 	}
 }
 
 void er_table_add(er_table *t, er_slice text)
 {
-	cell(t, -1, text);
-}
-
-void er_table_add_styled(er_table *t, er_style style, er_slice text)
-{
-	cell(t, (int)style, text);
+	er_table_add_styled(t, ER_PLAIN, text);
 }
 
 static void pad(er_buf *b, size_t n)
@@ -58,6 +59,7 @@ static void pad(er_buf *b, size_t n)
 
 void er_table_print(const er_table *t, const char *none)
 {
+	ER_ASSERT(t->n >= t->columns && t->n % t->columns == 0); /* whole rows, the heads among them */
 	size_t width[ER_TABLE_COLUMNS] = {0};
 	er_buf b = {0};
 	bool colour = er_term_colour(STDOUT_FILENO);
@@ -75,7 +77,7 @@ void er_table_print(const er_table *t, const char *none)
 		if (c->text.n) {
 			pad(&b, owed);
 			owed = 0;
-			er_term_put(&b, colour && c->style >= 0, c->style >= 0 ? (er_style)c->style : ER_DIM, c->text);
+			er_term_put(&b, colour, c->style, c->text);
 		}
 		owed += (t->right[column] ? 0 : rest) + 2;
 		if (column == t->columns - 1) {
@@ -128,9 +130,18 @@ void er_show_print(er_slice s)
 
 void er_show_vprintf(const char *fmt, va_list ap)
 {
-	char text[4096];
-	int n = vsnprintf(text, sizeof text, fmt, ap);
-	er_show_print(er_slice_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+	char few[512], *text = few;
+	va_list again;
+	va_copy(again, ap);
+	int n = vsnprintf(few, sizeof few, fmt, ap);
+	if (n >= (int)sizeof few) {
+		text = er_alloc((size_t)n + 1);
+		n = vsnprintf(text, (size_t)n + 1, fmt, again);
+	}
+	va_end(again);
+	er_show_print(er_slice_of(text, n < 0 ? 0 : (size_t)n));
+	if (text != few)
+		er_free(text);
 }
 
 void er_show_printf(const char *fmt, ...)
@@ -143,6 +154,7 @@ void er_show_printf(const char *fmt, ...)
 
 void er_show_note(er_style style, const char *what, er_slice text)
 {
+	ER_ASSERT((unsigned)style < ER_STYLE_COUNT_ && what != NULL);
 	er_buf b = {0}, safe = {0};
 	bool colour = er_term_colour(STDERR_FILENO);
 	er_term_put_safe(&safe, text, true, false);
@@ -154,13 +166,38 @@ void er_show_note(er_style style, const char *what, er_slice text)
 	er_buf_fini(&b);
 }
 
+void er_show_error(bool json, const char *code, er_slice text, const char *usage)
+{
+	ER_ASSERT(code != NULL);
+	if (!json) {
+		er_show_note(ER_RED, "error: ", text);
+		if (usage)
+			er_show_note(ER_DIM, "usage: ", er_slice_cstr(usage));
+		return;
+	}
+	er_buf b = {0};
+	er_buf_puts(&b, "{\"error\":{\"code\":");
+	er_buf_put_json(&b, er_slice_cstr(code));
+	er_buf_puts(&b, ",\"message\":");
+	er_buf_put_json(&b, text);
+	if (usage) {
+		er_buf_puts(&b, ",\"usage\":");
+		er_buf_put_json(&b, er_slice_cstr(usage));
+	}
+	er_buf_puts(&b, "}}\n");
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+}
+
 /* ---- progress ---- */
 
 void er_progress_init(er_progress *p, const char *what, uint64_t total)
 {
+	ER_ASSERT(p != NULL && what != NULL);
 	*p = (er_progress){.what = what, .total = total, .on = isatty(STDERR_FILENO)};
 }
 
+/* As er_show_size, without an arena: this is called for every piece of a transfer. */
 static void put_amount(er_buf *b, uint64_t bytes)
 {
 	if (bytes < 1024 * 1024)
@@ -171,6 +208,7 @@ static void put_amount(er_buf *b, uint64_t bytes)
 
 void er_progress_to(er_progress *p, uint64_t bytes, uint64_t items)
 {
+	ER_ASSERT(p->what != NULL);
 	uint64_t now = er_clock_mono_us();
 	if (!p->on || now - p->last_us < REDRAW_US)
 		return;

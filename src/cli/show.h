@@ -1,5 +1,5 @@
-/* What the commands to a node print: tables, progress, pieces of time and size. Colours only on a terminal, progress only on a terminal, and the text of
- * strangers made harmless (cli/term.h). */
+/* What the commands to a node print: tables, progress, pieces of time and size. Colours only on a
+ * terminal, progress only on a terminal, and the text of strangers made harmless (cli/term.h). */
 #ifndef ER_CLI_SHOW_H
 #define ER_CLI_SHOW_H
 
@@ -10,7 +10,8 @@
 
 enum { ER_TABLE_COLUMNS = 8 };
 
-/* Columns as wide as their widest cell. A head that begins with '>' makes its column right-aligned. Cells are copied. */
+/* Columns as wide as their widest cell. A head that begins with '>' makes its column right-aligned.
+ * Cells are copied. */
 typedef struct er_table {
 	er_arena *arena;
 	size_t columns, n, cap; /* n: cells, row after row, heads first */
@@ -18,7 +19,7 @@ typedef struct er_table {
 	struct er_cell {
 		er_slice text;
 		size_t width; /* in code points */
-		int style;    /* er_style, or -1 */
+		er_style style;
 	} * cells;
 } er_table;
 
@@ -38,10 +39,14 @@ er_slice er_show_us(er_arena *a, uint64_t us);
 void er_show_print(er_slice s);
 void er_show_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void er_show_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+/* Why a command failed: on standard error as "error: ..."; with `json` on standard output as
+ * {"error": {"code", "message"}}. `usage`: how it is called, if that was the mistake, or NULL. */
+void er_show_error(bool json, const char *code, er_slice text, const char *usage);
 /* To standard error: "error: ", "warning: " or "note: " in colour, then the text made harmless. */
 void er_show_note(er_style style, const char *what, er_slice text);
 
-/* A line on standard error that is written anew at most ten times a second, and only on a terminal. */
+/* A line on standard error that is written anew at most ten times a second, and only on a
+ * terminal. */
 typedef struct er_progress {
 	const char *what;
 	uint64_t total; /* 0: not known */

@@ -1,14 +1,17 @@
-/* er status: the node, and how its routines fare. er routine: all of them. */
-#include "cli/cli.h"
-#include "cli/prompt.h"
-#include "cli/remote.h"
+/* er status: the node, and how its routines fare. er routine: all of them. One answer of the node
+ * is shown as facts, a table of what runs, and a line below for each environment in which a guard
+ * went back. What this tool does not know of the answer is in --json. */
+#include "cli/row.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* ---- the node ---- */
 
+/* Begins a line. */
 static void fact(er_buf *b, const char *name)
 {
+	ER_ASSERT(name != NULL);
 	er_buf_printf(b, "%s%-12s ", er_buf_len(b) ? "\n" : "", name);
 }
 
@@ -44,6 +47,7 @@ static void put_listeners(er_buf *b, const json_t *list)
 /* A line a kind of fact; all of them are in --json. */
 static void show_node(er_remote *r, const json_t *node)
 {
+	ER_ASSERT(r->target.url != NULL);
 	er_buf b = {0}, safe = {0};
 	const char *reload = er_json_str(node, "last_reload");
 	const json_t *listen = json_object_get(node, "listen");
@@ -51,8 +55,13 @@ static void show_node(er_remote *r, const json_t *node)
 	er_buf_printf(&b, "%s: %s for %.*s, process %llu", er_target_shown(&r->target), er_json_str(node, "status"),
 	              ER_FMT(uptime(&r->arena, er_json_u64(node, "uptime_s"))), NUMBER(node, "pid"));
 	fact(&b, "version");
-	er_buf_printf(&b, "%s with %s, sandbox level %s", er_json_str(node, "version"), er_json_str(node, "engine"),
-	              er_json_str(node, "level"));
+	const char *level = er_json_str(node, "level"), *least = er_json_str(node, "min_level");
+	bool started = !er_slice_eq(er_slice_cstr(level), ER_LIT("none"));
+	er_buf_printf(&b, "%s with %s, sandbox level %s", er_json_str(node, "version"),
+	              started ? er_json_str(node, "engine") : "no engine yet",
+	              started ? level : "not known: no sandbox was started yet");
+	if (started && er_slice_eq(er_slice_cstr(er_json_str(node, "status")), ER_LIT("degraded")))
+		er_buf_printf(&b, ", below sandbox.minLevel (%s): routines do not run", least);
 	if (json_array_size(listen))
 		put_listeners(&b, listen);
 	fact(&b, "load");
@@ -79,9 +88,17 @@ static void show_node(er_remote *r, const json_t *node)
 
 /* ---- what runs ---- */
 
+static bool went_back(const json_t *environment)
+{
+	return er_slice_eq(er_slice_cstr(er_json_str(environment, "guard")), ER_LIT("went-back"));
+}
+
+/* What the node says of the guard; older ones said an object. */
 static er_slice guard_text(er_arena *a, const json_t *environment)
 {
 	const json_t *guard = json_object_get(environment, "guard");
+	if (went_back(environment))
+		return ER_LIT("went back");
 	if (json_is_string(guard))
 		return er_slice_cstr(json_string_value(guard));
 	if (!json_is_object(guard))
@@ -91,8 +108,10 @@ static er_slice guard_text(er_arena *a, const json_t *environment)
 	              : er_arena_printf(a, "errors %llu", (unsigned long long)er_json_u64(guard, "error_percent"));
 }
 
+/* One row of the table: its cells are the heads of `show`, in that order. */
 static void add_version(er_arena *a, er_table *t, const char *name, const char *env, const json_t *environment, const json_t *v)
 {
+	ER_ASSERT(t->columns == 8 && t->n % t->columns == 0);
 	uint64_t requests = er_json_u64(v, "requests"), errors = er_json_u64(v, "errors");
 	const json_t *p99 = json_object_get(v, "p99_ms");
 	er_table_add_styled(t, ER_BOLD, er_slice_cstr(name));
@@ -108,6 +127,7 @@ static void add_version(er_arena *a, er_table *t, const char *name, const char *
 	                                                                  : ER_LIT("-"));
 	er_table_add(t, er_show_time(a, er_json_str(environment, "deployed")));
 	er_table_add(t, guard_text(a, environment));
+	ER_ASSERT(t->n % t->columns == 0);
 }
 
 /* One row a version that runs. */
@@ -127,9 +147,50 @@ static size_t add_routine(er_arena *a, er_table *t, const json_t *routine)
 	return n;
 }
 
+/* "2", or "2 (10 % of clients) beside 1" with the version that is to blame first: the one that does
+ * not run any more. */
+static void put_left(er_buf *b, const json_t *from, const json_t *now)
+{
+	size_t i;
+	json_t *one;
+	uint64_t kept = er_json_u64(json_array_get(now, 0), "version");
+	json_array_foreach(from, i, one)
+	{
+		if (json_array_size(from) > 1 && er_json_u64(one, "version") == kept)
+			continue;
+		er_buf_printf(b, "version %llu", (unsigned long long)er_json_u64(one, "version"));
+		if (json_array_size(from) > 1)
+			er_buf_printf(b, " (for %llu %% of clients)", (unsigned long long)er_json_u64(one, "percent"));
+		return;
+	}
+}
+
+/* A line below the table for each environment in which a guard went back and nothing was deployed
+ * since. */
+static void put_went_back(er_arena *a, er_buf *b, const json_t *routine)
+{
+	static const er_slice own = ER_LIT("guard: ");
+	const char *env;
+	json_t *e;
+	json_object_foreach(json_object_get(routine, "environments"), env, e)
+	{
+		if (!went_back(e))
+			continue;
+		const json_t *now = json_object_get(e, "versions");
+		er_slice why = er_slice_cstr(er_json_str(e, "reason"));
+		why = er_slice_from(why, er_slice_starts(why, own) ? own.n : 0);
+		er_buf_printf(b, "\n%s in %s: the guard went back at %.*s from ", er_json_str(routine, "name"), env,
+		              ER_FMT(er_show_time(a, er_json_str(e, "deployed"))));
+		put_left(b, json_object_get(e, "went_back_from"), now);
+		er_buf_printf(b, " to version %llu: %.*s", (unsigned long long)er_json_u64(json_array_get(now, 0), "version"),
+		              ER_FMT(why));
+	}
+}
+
 /* A routine of the node's own configuration, or one that nothing runs of. */
 static void add_idle(er_arena *a, er_table *t, const json_t *routine)
 {
+	ER_ASSERT(t->columns == 8 && t->n % t->columns == 0);
 	bool file = er_slice_eq(er_slice_cstr(er_json_str(routine, "source")), ER_LIT("file"));
 	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(routine, "name")));
 	er_table_add(t, file ? ER_LIT("node.jsonc") : ER_LIT("not deployed"));
@@ -143,63 +204,91 @@ static bool wanted(const json_t *routine, const char *name)
 	return name == NULL || er_slice_eq(er_slice_cstr(name), er_slice_cstr(er_json_str(routine, "name")));
 }
 
+/* False: there is no such routine, which was said. */
+static bool there(er_remote *r, const json_t *all, const char *name)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach(json_object_get(all, "routines"), i, one) if (wanted(one, name)) return true;
+	er_slice text = er_arena_printf(
+	    &r->arena, "there is no routine \"%s\" on this node; er routine list shows them, er deploy makes it", name);
+	er_remote_fail(r, ER_EXIT_NOT_FOUND, "not-found", er_arena_cstr(&r->arena, text));
+	return false;
+}
+
+/* The answer without the other routines. */
+static void print_json(const er_answer *a, const char *name)
+{
+	json_t *list = json_object_get(a->json, "routines");
+	for (size_t i = json_array_size(list); name && i-- > 0;)
+		if (!wanted(json_array_get(list, i), name))
+			(void)json_array_remove(list, i);
+	char *text = json_dumps(a->json, JSON_COMPACT);
+	er_buf b = {0};
+	er_buf_put_cstr(&b, text);
+	er_buf_putc(&b, '\n');
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
+	free(text);
+}
+
+/* The node first, if all of it was asked for; then the table, then what guards did. */
 static void show(er_remote *r, const json_t *all, const char *name)
 {
 	static const char *const heads[] = {"ROUTINE", "ENVIRONMENT", "VERSION", ">REQUESTS", ">ERRORS", ">P99", "SINCE", "GUARD"};
 	er_table t;
-	size_t i, found = 0;
+	_Static_assert(sizeof heads / sizeof *heads == ER_TABLE_COLUMNS, "as many as a table has");
+	er_buf back = {0}, safe = {0};
+	size_t i;
 	json_t *one;
 	er_table_init(&t, &r->arena, heads, 8);
 	json_array_foreach(json_object_get(all, "routines"), i, one)
 	{
 		if (!wanted(one, name))
 			continue;
-		found++;
 		if (add_routine(&r->arena, &t, one) == 0)
 			add_idle(&r->arena, &t, one);
-	}
-	if (name && found == 0) {
-		er_slice text = er_arena_printf(
-		    &r->arena, "there is no routine \"%s\" on this node; er routine list shows them, er deploy makes it", name);
-		er_remote_fail(r, ER_EXIT_NOT_FOUND, "not-found", er_arena_cstr(&r->arena, text));
-		return;
+		put_went_back(&r->arena, &back, one);
 	}
 	if (name == NULL)
 		show_node(r, json_object_get(all, "node"));
 	er_table_print(&t, "nothing runs yet; er deploy changes that");
+	er_term_put_safe(&safe, er_buf_slice(&back), true, false);
+	if (er_buf_len(&safe) > 0)
+		er_buf_putc(&safe, '\n');
+	er_show_print(er_buf_slice(&safe));
+	er_buf_fini(&back);
+	er_buf_fini(&safe);
 }
 
-int er_cmd_status(int argc, char **argv)
+static void status(er_row_call *c)
 {
-	er_remote r = {0};
-	const char *name = NULL;
-	const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
-	const er_command cmd = {
-	    .usage = "er status [NAME] [options]",
-	    .about = "Shows the node, and of every version that runs: its share of clients, requests, errors and 99th percentile "
-	             "since it was deployed, since when, "
-	             "and whether a guard still watches it. With NAME that routine alone.",
-	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, &name);
-	if (rc >= 0)
-		return rc;
+	er_remote *r = &c->remote;
+	const char *name = c->words[0];
 	er_answer a = {0};
-	if (er_remote_get(&r, ER_LIT("/v1/status"), &a)) {
-		if (r.json)
-			er_remote_print(&a);
+	if (er_remote_get(r, ER_LIT("/v1/status"), &a) && (name == NULL || there(r, a.json, name))) {
+		if (r->json)
+			print_json(&a, name);
 		else
-			show(&r, a.json, name);
+			show(r, a.json, name);
 	}
 	er_answer_fini(&a);
-	return er_remote_close(&r);
 }
+
+const er_row er_row_status = {
+    .usage = "er status [NAME] [options]",
+    .about = "Shows the node, and of every version that runs: its share of clients, requests, errors and 99th percentile "
+             "since it was deployed, since when, "
+             "and whether a guard still watches it, or went back: when, from which version, and why. With NAME that routine "
+             "alone.",
+    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
+    .words = {0, 1},
+    .run = status,
+};
 
 /* ---- er routine ---- */
 
+/* The versions that an environment runs. */
 static er_slice pointer_text(er_arena *a, const json_t *v)
 {
 	if (json_is_integer(v))
@@ -216,66 +305,36 @@ static er_slice pointer_text(er_arena *a, const json_t *v)
 	return s;
 }
 
-static void routine_row(er_table *t, er_arena *a, const json_t *one)
+static er_slice production(er_arena *a, const json_t *one)
 {
-	er_table_add_styled(t, ER_BOLD, er_slice_cstr(er_json_str(one, "name")));
 	bool file = er_slice_eq(er_slice_cstr(er_json_str(one, "source")), ER_LIT("file"));
-	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "versions")));
-	er_table_add(t, er_arena_printf(a, "%llu", (unsigned long long)er_json_u64(one, "newest")));
-	er_table_add(t, file ? ER_LIT("node.jsonc") : pointer_text(a, json_object_get(one, "production")));
-	er_table_add(t, pointer_text(a, json_object_get(one, "staging")));
+	return file ? ER_LIT("node.jsonc") : pointer_text(a, json_object_get(one, "production"));
 }
 
-int er_cmd_routine_list(int argc, char **argv)
-{
-	er_remote r = {0};
-	const er_option options[] = {ER_REMOTE_OPTIONS(&r)};
-	const er_command cmd = {
-	    .usage = "er routine [list] [options]",
-	    .about = "Lists the routines of the node: how many versions, the newest, and what production and staging run.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, NULL);
-	if (rc >= 0)
-		return rc;
-	er_answer a = {0};
-	static const char *const heads[] = {"ROUTINE", ">VERSIONS", ">NEWEST", "PRODUCTION", "STAGING"};
-	bool ok = er_remote_pages(&r, ER_LIT("/v1/routines"), 0, &a);
-	return er_remote_show_list(&r, &a, ok, &(er_listing){heads, 5, routine_row, "there are no routines; er deploy makes one"});
-}
+const er_row er_row_routine_list = {
+    .usage = "er routine [list] [options]",
+    .about = "Lists the routines of the node: how many versions, the newest, and what production and staging run.",
+    .request = "GET /v1/routines",
+    .paged = true,
+    .columns =
+        {
+            {.head = "ROUTINE", .key = "name", .style = ER_BOLD},
+            {.head = ">VERSIONS", .key = "versions", .cell = er_cell_number},
+            {.head = ">NEWEST", .key = "newest", .cell = er_cell_number},
+            {.head = "PRODUCTION", .cell = production},
+            {.head = "STAGING", .key = "staging", .cell = pointer_text},
+        },
+    .empty = "there are no routines; er deploy makes one",
+};
 
-int er_cmd_routine_rm(int argc, char **argv)
-{
-	er_remote r = {0};
-	const char *name = NULL;
-	bool yes = false;
-	const er_option options[] = {
-	    {"yes", 'y', NULL, "do not ask", &yes, NULL},
-	    ER_REMOTE_OPTIONS(&r),
-	};
-	const er_command cmd = {
-	    .usage = "er routine rm NAME [--yes] [options]",
-	    .about = "Deletes a routine: its versions, deployments, variables and secrets. Its requests go to the origin, or get "
-	             "404, from then on.",
-	    .details = ER_EXIT_STATUSES,
-	    .options = options,
-	    .n_options = sizeof options / sizeof *options,
-	    .max_words = 1,
-	    .least_words = 1,
-	};
-	int rc = er_args_parse(&cmd, argc, argv, &name);
-	if (rc >= 0)
-		return rc;
-	er_err err = {0};
-	const char *routine = er_remote_routine(&r, name);
-	char question[192];
-	(void)snprintf(question, sizeof question, "Delete the routine %s with all its versions, variables and secrets?", name);
-	if (routine && !yes && !er_prompt_yes(question, &err))
-		er_remote_fail_err(&r, &err);
-	else if (routine)
-		er_remote_change(&r, "DELETE", er_remote_path(&r.arena, "/v1/routines/{}", routine), NULL, "deleted the routine %s\n",
-		                 routine);
-	return er_remote_close(&r);
-}
+const er_row er_row_routine_rm = {
+    .usage = "er routine rm NAME [--yes] [options]",
+    .about = "Deletes a routine: its versions, deployments, variables and secrets. Its requests go to the origin, or get "
+             "404, from then on.",
+    .words = {1, 1},
+    .options = {{ER_ROW_YES}},
+    .routine = "0",
+    .question = "Delete the routine {0} with all its versions, variables and secrets?",
+    .request = "DELETE /v1/routines/{routine}",
+    .said = "deleted the routine {routine}",
+};

@@ -1,7 +1,17 @@
-/* er tail: what happens on the node, as it happens. er logs: what happened, from the node's bounded history. Both take the same filters and show the same
- * lines. */
+/* er tail: what happens on the node, as it happens. er logs: what happened, from the node's bounded
+ * history. Both take the same filters and show the same lines.
+ *
+ * A tail is one answer without an end, a JSON object a line. on_data collects bytes into lines;
+ * each is shown by event.h, or passed on with --json. A node that goes away is waited for, with
+ * pauses that grow; one that refuses is not. It ends by a signal, when --count is reached, or when
+ * nobody reads what it prints.
+ *
+ * The signal only sets a flag, which the client asks for several times a second (is_stopping); a
+ * second signal ends the process as usual. */
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/event.h"
+#include "cli/project.h"
 #include "cli/remote.h"
 #include "cli/rollout.h"
 
@@ -19,13 +29,16 @@ typedef struct watch {
 	const char *since, *limit, *count;
 	/* while it runs */
 	er_buf line, out;
+	bool all, dates;   /* all: of every routine, also in a project's folder */
 	bool colour, many; /* many: lines say which routine */
+	bool gone;         /* whoever read standard output */
 	bool silent;       /* er tail: nothing was heard on this connection yet */
 	uint64_t shown, most;
 } watch;
 
 #define WATCH_OPTIONS(w) \
-	{"env", 'e', "ENV", "only production, or only staging", NULL, &(w)->env}, \
+	{"all", 'a', NULL, "every routine, also in the folder of an er.jsonc", &(w)->all, NULL}, \
+	    {"env", 'e', "ENV", "only production, or only staging", NULL, &(w)->env}, \
 	    {"status", 's', "STATUS", "only requests answered so: 404, or a class: 5xx", NULL, &(w)->status}, \
 	    {"method", 0, "METHOD", "only requests with this method", NULL, &(w)->method}, \
 	    {"path", 0, "PREFIX", "only requests whose path begins so", NULL, &(w)->path}, \
@@ -37,6 +50,7 @@ typedef struct watch {
 
 /* ---- one event ---- */
 
+/* A level that is not known shows as "log". */
 static unsigned level_of(const json_t *e)
 {
 	const json_t *v = json_object_get(e, "level");
@@ -48,6 +62,7 @@ static unsigned level_of(const json_t *e)
 	return 1;
 }
 
+/* An exception has a name before its text. */
 static er_slice text_of(er_arena *a, const json_t *e)
 {
 	const char *name = er_json_str(e, "name"), *text = er_json_str(e, "text");
@@ -65,6 +80,7 @@ static er_slice version_of(er_arena *a, const json_t *e)
 	                          : er_slice_cstr(json_string_value(v));
 }
 
+/* False: an event of a newer node, which is not shown. */
 static bool kind_of(const json_t *e, er_event_kind *out)
 {
 	static const struct {
@@ -81,13 +97,29 @@ static bool kind_of(const json_t *e, er_event_kind *out)
 	return false;
 }
 
-/* "17:20:03" of an RFC 3339 time. */
-static er_slice clock_of(const json_t *e)
+/* "used_us", "used_kb", "used_ms" or "used": whichever there is. */
+static uint64_t amount_of(const json_t *e, const char *what)
 {
-	er_slice s = er_slice_cstr(er_json_str(e, "at"));
-	return s.n >= 19 ? er_slice_head(er_slice_from(s, 11), 8) : (er_slice){NULL, 0};
+	static const char *const units[] = {"_us", "_kb", "_ms", ""};
+	char name[32];
+	uint64_t v = 0;
+	for (size_t i = 0; i < sizeof units / sizeof *units && v == 0; i++) {
+		(void)snprintf(name, sizeof name, "%s%s", what, units[i]);
+		v = er_json_u64(e, name);
+	}
+	return v;
 }
 
+/* "17:20:03" of an RFC 3339 time; with `date` "2026-01-31 17:20:03". */
+static er_slice clock_of(er_arena *a, const json_t *e, bool date)
+{
+	er_slice s = er_slice_cstr(er_json_str(e, "at"));
+	if (s.n < 19)
+		return (er_slice){NULL, 0};
+	return date ? er_show_time(a, (const char *)s.p) : er_slice_head(er_slice_from(s, 11), 8);
+}
+
+/* As a person reads it; what has no kind that is known is left out. */
 static void put_event(watch *w, const json_t *json)
 {
 	er_arena a;
@@ -98,7 +130,7 @@ static void put_event(watch *w, const json_t *json)
 		const char *method = er_json_str(json, "method"), *routine = er_json_str(json, "routine");
 		if (e.kind != ER_EVENT_NOTE && er_slice_eq(er_slice_cstr(er_json_str(json, "environment")), ER_LIT("staging")))
 			staging = ER_LIT(" staging");
-		e.when = clock_of(json);
+		e.when = clock_of(&a, json, w->dates);
 		e.source = er_arena_printf(&a, "%s%s%.*s%.*s", w->many || version.n == 0 ? routine : "", version.n ? "@" : "",
 		                           ER_FMT(version), ER_FMT(staging));
 		e.where = *method ? er_arena_printf(&a, "%s %s", method, er_json_str(json, "path")) : (er_slice){NULL, 0};
@@ -109,11 +141,12 @@ static void put_event(watch *w, const json_t *json)
 		e.error = er_slice_cstr(er_json_str(json, "error"));
 		e.text = text_of(&a, json);
 		e.stack = er_slice_cstr(er_json_str(json, "stack"));
-		e.wall_us = er_json_u64(json, "wall_us");
+		e.wall_us = (uint64_t)(json_number_value(json_object_get(json, "wall_ms")) * 1000 + 0.5);
 		e.cpu_us = er_json_u64(json, "cpu_us");
 		e.bytes = er_json_u64(json, "bytes");
-		e.used = er_json_u64(json, "used");
-		e.limit = er_json_u64(json, "limit");
+		e.used = amount_of(json, "used");
+		e.limit = amount_of(json, "limit");
+		e.budget = er_slice_cstr(er_json_str(json, "budget"));
 		er_event_put(&w->out, w->colour, &e);
 	}
 	er_arena_fini(&a);
@@ -121,15 +154,17 @@ static void put_event(watch *w, const json_t *json)
 
 /* ---- lines ---- */
 
-static void flush(watch *w)
+/* False: nobody reads it any more. */
+static bool flush(watch *w)
 {
-	er_term_flush(STDOUT_FILENO, &w->out);
+	return er_term_flush(STDOUT_FILENO, &w->out);
 }
 
 /* False: that was the last one wanted. */
 static bool take_line(watch *w, er_slice line)
 {
 	json_error_t why;
+	ER_ASSERT(w->most == 0 || w->shown <= w->most);
 	/* The node's first line says that it listens; a person is told, on the other channel. */
 	if (w->silent)
 		er_show_note(ER_DIM, "",
@@ -144,7 +179,7 @@ static bool take_line(watch *w, er_slice line)
 		er_buf_put(&w->out, line);
 		er_buf_putc(&w->out, '\n');
 	} else if (dropped) {
-		flush(w);
+		w->gone |= !flush(w);
 		er_slice text = er_arena_printf(&w->remote.arena, "%llu events were left out: they came faster than they could be sent",
 		                                (unsigned long long)dropped);
 		er_show_note(ER_YELLOW, "warning: ", text);
@@ -156,10 +191,12 @@ static bool take_line(watch *w, er_slice line)
 	return w->most == 0 || w->shown < w->most;
 }
 
+/* A piece of the answer: whole lines are shown, the rest waits. False ends the call. */
 static bool on_data(void *ctx, er_slice bytes)
 {
 	watch *w = ctx;
 	bool more = true;
+	ER_ASSERT(!w->gone);
 	er_buf_put(&w->line, bytes);
 	while (more) {
 		er_slice all = er_buf_slice(&w->line);
@@ -171,14 +208,15 @@ static bool on_data(void *ctx, er_slice bytes)
 		more = take_line(w, er_slice_head(all, end));
 		er_buf_consume(&w->line, end + 1);
 	}
-	flush(w);
-	return more;
+	w->gone |= !flush(w);
+	return more && !w->gone;
 }
 
 /* ---- the request ---- */
 
 static bool sampling_ok(watch *w, const char **out)
 {
+	ER_ASSERT(w->sampling != NULL);
 	char *end = NULL;
 	double v = strtod(w->sampling, &end);
 	er_slice rest = er_slice_cstr(end);
@@ -193,10 +231,34 @@ static bool sampling_ok(watch *w, const char **out)
 	return true;
 }
 
+/* In a project's folder it is about that project. False: said. */
+static bool default_name(watch *w)
+{
+	er_project p;
+	er_diag diag;
+	if (w->name || w->all)
+		return true;
+	(void)!er_project_load(&p, NULL, &diag);
+	bool project = p.file != NULL;
+	er_project_free(&p);
+	if (!project)
+		return true;
+	w->name = er_remote_routine(&w->remote, NULL);
+	if (w->name && !w->remote.json)
+		er_show_note(
+		    ER_DIM, "",
+		    er_arena_printf(&w->remote.arena, "only %s, because of the er.jsonc here; --all shows every routine", w->name));
+	return w->name != NULL;
+}
+
+/* The options become parameters of the path. False: said. */
 static bool filters(watch *w, er_slice *path)
 {
+	ER_ASSERT(path->n > 0);
 	er_remote *r = &w->remote;
 	er_arena *a = &r->arena;
+	if (!default_name(w))
+		return false;
 	const char *sampling = NULL, *env = w->env ? er_remote_env(r, w->env) : NULL;
 	if ((w->env && env == NULL) || (w->sampling && !sampling_ok(w, &sampling)) ||
 	    (w->name && er_remote_routine(r, w->name) == NULL))
@@ -216,7 +278,7 @@ static bool filters(watch *w, er_slice *path)
 
 static int finish(watch *w)
 {
-	flush(w);
+	(void)flush(w);
 	er_buf_fini(&w->line);
 	er_buf_fini(&w->out);
 	return er_remote_close(&w->remote);
@@ -245,13 +307,15 @@ static void wait_ms(unsigned ms)
 		(void)nanosleep(&slice, NULL);
 }
 
-/* Goes on until it is told to stop, has shown enough, or is refused. A node that goes away is waited for. */
+/* Goes on until it is told to stop, has shown enough, or is refused. A node that goes away is
+ * waited for. */
 static void follow(watch *w, er_slice path)
 {
 	er_remote *r = &w->remote;
 	er_ask call = {.method = "GET", .path = path, .on_data = on_data, .stop = is_stopping, .ctx = w};
-	unsigned wait = WAIT_LEAST_MS;
+	unsigned wait = WAIT_LEAST_MS; /* doubles with every try that brought nothing */
 	bool was_there = false, told = false;
+	_Static_assert(SLICE_MS < WAIT_LEAST_MS && WAIT_LEAST_MS < WAIT_MOST_MS, "a pause is made of slices");
 	if (!er_remote_connect(r))
 		return;
 	while (!stopping) {
@@ -274,7 +338,7 @@ static void follow(watch *w, er_slice path)
 				return;
 		} else {
 			er_reply_fini(&reply);
-			if (reply.stopped || stopping || (ok && live && w->most && w->shown >= w->most))
+			if (reply.stopped || stopping || w->gone || (ok && live && w->most && w->shown >= w->most))
 				return;
 		}
 		was_there |= live;
@@ -297,6 +361,7 @@ static void follow(watch *w, er_slice path)
 
 int er_cmd_tail(int argc, char **argv)
 {
+	ER_ASSERT(argc >= 1);
 	watch w = {0};
 	const er_option options[] = {
 	    WATCH_OPTIONS(&w),
@@ -307,7 +372,7 @@ int er_cmd_tail(int argc, char **argv)
 	    .usage = "er tail [NAME] [--status 5xx] [--path /api] [--search TEXT] [options]",
 	    .about =
 	        "Shows what happens on the node as it happens: requests, console output, exceptions with their stack in the sources, "
-	        "limits, deployments. With NAME "
+	        "limits, deployments. With NAME, and in a project's folder, "
 	        "that routine alone. If the node restarts, it waits and goes on. Secrets' values are shown as ***. Ctrl-C ends it.",
 	    .details = "--json: one event a line, as the node sends them. Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,
@@ -353,6 +418,7 @@ static bool since_of(watch *w, const char **out)
 	return true;
 }
 
+/* A node that answers with lines instead of a list is shown line by line. */
 static void show_history(watch *w, const er_answer *a)
 {
 	size_t i;
@@ -365,14 +431,15 @@ static void show_history(watch *w, const er_answer *a)
 		json_array_foreach(json_object_get(a->json, "items"), i, one) put_event(w, one);
 		w->shown = json_array_size(json_object_get(a->json, "items"));
 	}
-	flush(w);
+	(void)flush(w);
 	if (w->shown == 0 && !w->remote.json)
 		er_show_note(ER_DIM, "", ER_LIT("nothing that fits is in the node's history; er tail shows what comes"));
 }
 
 int er_cmd_logs(int argc, char **argv)
 {
-	watch w = {0};
+	ER_ASSERT(argc >= 1);
+	watch w = {.dates = true};
 	const er_option options[] = {
 	    WATCH_OPTIONS(&w),
 	    {"since", 0, "TIME", "how far back: 90s, 10m, 2h, 1d, or a time", NULL, &w.since},
@@ -383,7 +450,7 @@ int er_cmd_logs(int argc, char **argv)
 	    .usage = "er logs [NAME] [--since 10m] [--status 5xx] [options]",
 	    .about = "Shows what happened: the node keeps console output, exceptions, limits, failed requests and a share of the "
 	             "others, as many as its memory for it "
-	             "holds. The filters are those of er tail.",
+	             "holds. With NAME, and in a project's folder, of that routine alone. The filters are those of er tail.",
 	    .details = "Times are UTC.\n" ER_EXIT_STATUSES,
 	    .options = options,
 	    .n_options = sizeof options / sizeof *options,

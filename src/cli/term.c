@@ -1,7 +1,11 @@
+/* What goes to a terminal (term.h): styles, texts of strangers made harmless, and the bytes
+ * themselves. A text is made harmless where it is put into a buffer; buffers then hold what may be
+ * written as it is. */
 #include "cli/term.h"
 
-#include <errno.h>
-#include <poll.h>
+#include "base/mem.h"
+#include "cli/file.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,7 +19,9 @@ bool er_term_colour(int fd)
 
 void er_term_put(er_buf *b, bool colour, er_style style, er_slice s)
 {
-	static const char *const on[ER_STYLE_COUNT_] = {"\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[36m"};
+	static const char *const on[ER_STYLE_COUNT_] = {"", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[36m"};
+	ER_ASSERT((unsigned)style < ER_STYLE_COUNT_);
+	colour = colour && style != ER_PLAIN;
 	if (colour)
 		er_buf_put_cstr(b, on[style]);
 	er_buf_put(b, s);
@@ -53,6 +59,7 @@ void er_term_put_safe(er_buf *b, er_slice s, bool lines, bool colour)
 			er_buf_putc(b, c);
 		}
 	}
+	/* A style that the text left on would colour everything behind it. */
 	if (styled)
 		er_buf_puts(b, "\033[0m");
 }
@@ -65,21 +72,10 @@ void er_term_put_size(er_buf *b, uint64_t bytes)
 		er_buf_printf(b, "%.1f KB", (double)bytes / 1024);
 }
 
-void er_term_flush(int fd, er_buf *b)
+bool er_term_flush(int fd, er_buf *b)
 {
-	while (er_buf_len(b)) {
-		er_slice s = er_buf_slice(b);
-		ssize_t n = write(fd, s.p, s.n);
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = {.fd = fd, .events = POLLOUT};
-			(void)poll(&p, 1, 1000);
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break; /* nobody reads it any more */
-		er_buf_consume(b, (size_t)n);
-	}
+	ER_ASSERT(fd >= 0);
+	bool ok = er_write_all(fd, er_buf_slice(b));
 	er_buf_clear(b);
+	return ok;
 }

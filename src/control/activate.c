@@ -1,13 +1,28 @@
-/* Putting the store's picture into force. One activation at a time: what changed while one runs shares the next. If one fails, everything that
- * it was for is taken back, newest first, and the node gets the picture once more: it is then the one that it has, so nobody is worse off. */
+/* Putting the store's picture into force. One activation at a time: what changed while one runs
+ * shares the next.
+ *
+ * A change that is written to the store joins `waiting` with an er_activation of its own
+ * (er_activate). When nothing runs, all that wait become `running` and the gateway is asked once
+ * for them together (ops.activate), which calls on_done exactly once, now or later. Then each one's
+ * `done` is called.
+ *
+ * If it fails, everything that it was for is taken back in the store, newest first, so that each
+ * `undo` finds what it left. The gateway then gets the picture once more (`repairing`): it is the
+ * one that it has, so nobody is worse off; and the callers hear the first failure.
+ *
+ * `done` may begin a new change, and with it er_activate. That is why the list is moved away and
+ * the flags are cleared before the first `done`, and why start comes last. An er_activation belongs
+ * to whoever waits for it (a call, a job); these lists only link it. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/internal.h"
 
 static void start(er_control *c);
 
+/* The end of what runs: every one of it hears `err` (NULL: it is in force). */
 static void tell(er_control *c, const er_err *err)
 {
+	ER_ASSERT(c->activating && !er_list_empty(&c->running));
 	er_list done;
 	er_list_init(&done);
 	for (er_list *l; (l = er_list_pop(&c->running)) != NULL;)
@@ -15,21 +30,24 @@ static void tell(er_control *c, const er_err *err)
 	c->activating = c->repairing = false;
 	for (er_list *l; (l = er_list_pop(&done)) != NULL;) {
 		er_activation *a = ER_CONTAINER(l, er_activation, link);
+		ER_ASSERT(a->done != NULL && er_list_empty(&a->link)); /* it may be freed by this */
 		a->done(a->ctx, err);
 	}
 	start(c);
 }
 
+/* The gateway's answer: to the activation, or to the repair that follows a failed one. */
 static void on_done(void *ctx, const er_err *err)
 {
 	er_control *c = ctx;
 	ER_CHECK(c, ER_CONTROL_MAGIC);
 	if (c->closing)
-		return;
+		return; /* er_jobs_drop has emptied the lists */
+	ER_ASSERT(c->activating);
 	if (c->repairing) {
 		if (err != NULL)
 			er_log(ER_LOG_ERROR, "control", "what failed was taken back, but the node could not be told: %s", err->text);
-		er_err failure = c->failure;
+		er_err failure = c->failure; /* a copy: `done` may begin the next activation, which may fail at once */
 		tell(c, &failure);
 		return;
 	}
@@ -52,6 +70,7 @@ static void start(er_control *c)
 {
 	if (c->activating || c->closing || er_list_empty(&c->waiting))
 		return;
+	ER_ASSERT(er_list_empty(&c->running) && !c->repairing);
 	c->activating = true;
 	for (er_list *l; (l = er_list_pop(&c->waiting)) != NULL;)
 		er_list_push(&c->running, l);
@@ -60,6 +79,8 @@ static void start(er_control *c)
 
 void er_activate(er_control *c, er_activation *a)
 {
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(a->done != NULL && !c->closing);
 	er_list_init(&a->link);
 	er_list_push(&c->waiting, &a->link);
 	start(c);

@@ -1,4 +1,11 @@
-/* The table of the API: what there is, who may, what the body is. docs/openapi.json says the same for machines, and a test holds them together. */
+/* The table of the API: what there is, who may, what the body is, and which function answers.
+ * docs/openapi.json says the same for machines, and a test holds them together.
+ *
+ * call.c asks er_api_match when it knows who it is. A path is cut at its slashes, before any
+ * decoding, so that %2F in a name is a part of the name. The first row of the method whose path
+ * fits is taken; its parameters are decoded, checked and put into the call, each by the name it has
+ * in the row. So a function of the table finds in its call what its row names, already checked, and
+ * asserts it. */
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "control/internal.h"
@@ -43,6 +50,10 @@ static const er_api table[] = {
     {"PUT", E "/secrets/{name}", "", ER_ROLE_DEPLOY, true, ER_API_JSON, SMALL, er_api_secret_put},
     {"DELETE", E "/secrets/{name}", "", ER_ROLE_DEPLOY, true, ER_API_NONE, 0, er_api_secret_delete},
 
+    {"GET", R "/addresses", "", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_addresses},
+    {"POST", R "/addresses", "", ER_ROLE_ADMIN, false, ER_API_JSON, SMALL, er_api_address_allow},
+    {"DELETE", R "/addresses", "address", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_address_deny},
+
     {"GET", "/v1/routes", "environment", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_routes},
     {"PUT", "/v1/routes", "environment", ER_ROLE_DEPLOY, false, ER_API_JSON, MEDIUM, er_api_routes_put},
     {"POST", "/v1/routes", "", ER_ROLE_DEPLOY, true, ER_API_JSON, SMALL, er_api_route_add},
@@ -57,6 +68,9 @@ static const er_api table[] = {
     {"PUT", KV "/values/{key}", "expiration,expiration_ttl", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_KV_VALUE_MAX,
      er_api_value_put},
     {"DELETE", KV "/values/{key}", "", ER_ROLE_DEPLOY, false, ER_API_NONE, 0, er_api_value_delete},
+    {"GET", KV "/value", "key", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_value},
+    {"PUT", KV "/value", "key,expiration,expiration_ttl", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_KV_VALUE_MAX, er_api_value_put},
+    {"DELETE", KV "/value", "key", ER_ROLE_DEPLOY, false, ER_API_NONE, 0, er_api_value_delete},
     {"GET", KV "/bulk", "prefix", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_bulk_out},
     {"POST", KV "/bulk", "", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_BODY_MAX, er_api_bulk_in},
 
@@ -75,6 +89,7 @@ static const er_api table[] = {
 
 const er_api *er_api_table(size_t *n)
 {
+	ER_ASSERT(n != NULL);
 	*n = sizeof table / sizeof *table;
 	return table;
 }
@@ -84,6 +99,7 @@ typedef struct segments {
 	size_t n;
 } segments;
 
+/* False: it does not begin with a slash, or has more parts than any row. */
 static bool cut(er_slice path, segments *out)
 {
 	*out = (segments){0};
@@ -116,6 +132,7 @@ static bool same_path(const segments *pattern, const segments *path)
 	return true;
 }
 
+/* Of a routine, a namespace or a token: `what` says which, for the message. */
 static bool take_name(er_call *call, er_slice what, er_slice value, er_slice *out)
 {
 	if (!er_name_ok(value))
@@ -125,6 +142,15 @@ static bool take_name(er_call *call, er_slice what, er_slice value, er_slice *ou
 		    ER_FMT(er_slice_head(value, 80)), ER_FMT(what));
 	*out = value;
 	return true;
+}
+
+bool er_call_take_key(er_call *call, er_slice value)
+{
+	ER_CHECK(call, ER_CALL_MAGIC);
+	call->key = value;
+	return (value.n > 0 && value.n <= ER_KV_KEY_MAX) ||
+	       er_refuse_field(&call->problem, ER_LIT("key"), "1 to 512 bytes", "a key has 1 to %d bytes, not %zu", ER_KV_KEY_MAX,
+	                       value.n);
 }
 
 /* One parameter of the path, by the name that the table gives it. */
@@ -156,13 +182,13 @@ static bool take(er_call *call, er_slice what, er_slice value)
 		                       ER_FMT(er_slice_head(value, 80)));
 	}
 	ER_ASSERT(er_slice_eq(what, ER_LIT("key")));
-	call->key = value;
-	return (value.n > 0 && value.n <= ER_KV_KEY_MAX) ||
-	       er_refuse_field(&call->problem, what, "1 to 512 bytes", "a key has 1 to %d bytes, not %zu", ER_KV_KEY_MAX, value.n);
+	return er_call_take_key(call, value);
 }
 
+/* Both have as many segments: same_path has compared them. */
 static bool take_all(er_call *call, const segments *pattern, const segments *path)
 {
+	ER_ASSERT(pattern->n == path->n);
 	for (size_t i = 0; i < path->n; i++) {
 		er_slice value, what = pattern->v[i];
 		if (!is_parameter(what))
@@ -181,6 +207,7 @@ static bool known_query(er_call *call)
 {
 	er_slice rest = call->query, part, names[16];
 	size_t n = 0;
+	ER_ASSERT(call->api != NULL);
 	er_slice known = er_slice_cstr(call->api->query);
 	for (er_slice name; n < 16 && er_slice_split(&known, ',', &name);)
 		names[n++] = name;
@@ -202,6 +229,7 @@ static bool known_query(er_call *call)
 	return true;
 }
 
+/* The path is another one's, or nobody's: 405 with what it takes, or 404. */
 static bool no_such_method(er_call *call, const segments *path)
 {
 	er_buf allow = {0};
@@ -226,6 +254,8 @@ static bool no_such_method(er_call *call, const segments *path)
 bool er_api_match(er_call *call)
 {
 	segments path, pattern;
+	ER_CHECK(call, ER_CALL_MAGIC);
+	ER_ASSERT(call->api == NULL && call->problem.code == ER_PROBLEM_NONE);
 	if (!cut(call->path, &path))
 		return er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND, "the API has no such path; what it has: GET /v1/openapi.json");
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

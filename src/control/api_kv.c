@@ -1,4 +1,10 @@
-/* The key-value store of the node, one key at a time. */
+/* The API's family of the key-value store, one key at a time; many at once are in api_kv_bulk.c.
+ * Values go in and out as bytes, so the answer of a GET is the value and not JSON; expiry and
+ * metadata travel in the fields er-expiration and er-metadata.
+ *
+ * A namespace is a change of the store's log and is answered at once: no configuration depends on
+ * it. Keys are not in the log. */
+#include "base/hex.h"
 #include "base/mem.h"
 #include "control/internal.h"
 
@@ -38,18 +44,14 @@ void er_api_namespaces(er_call *call)
 	er_call_answer(call, 200);
 }
 
+/* Answers and ends the call. */
 static void change_namespace(er_call *call, er_change_kind kind)
 {
-	er_applied applied;
+	ER_ASSERT(call->ns.n > 0);
 	er_change change = er_call_change(call, kind);
 	change.name = call->ns;
-	if (!er_call_apply(call, &change, 1, &applied)) {
-		er_call_refuse(call);
+	if (!er_call_apply_one(call, &change))
 		return;
-	}
-	er_out_open(&call->out, NULL, '{');
-	er_out_u64(&call->out, "sequence", applied.sequence);
-	er_out_close(&call->out, '}');
 	er_call_answer(call, 200);
 }
 
@@ -79,27 +81,17 @@ static void write_key(er_out *o, const er_kv_entry *e)
 /* A key may hold any bytes, so that a cursor is its bytes in hex. */
 static er_slice cursor_of(er_arena *a, er_slice key)
 {
-	static const char digits[] = "0123456789abcdef";
-	uint8_t *to = er_arena_alloc(a, key.n * 2 + 1);
-	for (size_t i = 0; i < key.n; i++) {
-		to[2 * i] = (uint8_t)digits[key.p[i] >> 4];
-		to[2 * i + 1] = (uint8_t)digits[key.p[i] & 15];
-	}
-	return er_slice_of(to, key.n * 2);
+	return er_hex_text(key, er_arena_alloc(a, key.n * 2 + 1));
 }
 
+/* Empty without one: from the beginning. False: call->problem. */
 static bool read_cursor(er_call *call, er_slice *key)
 {
 	er_slice text;
 	if (!er_call_query(call, ER_LIT("cursor"), &text))
 		return false;
 	uint8_t *to = er_arena_alloc(call->arena, text.n / 2 + 1);
-	bool ok = text.n % 2 == 0 && text.n <= 2 * ER_KV_KEY_MAX;
-	for (size_t i = 0; i + 1 < text.n && ok; i += 2) {
-		int high = er_hex_digit(text.p[i]), low = er_hex_digit(text.p[i + 1]);
-		ok = high >= 0 && low >= 0;
-		to[i / 2] = ok ? (uint8_t)(high << 4 | low) : 0;
-	}
+	bool ok = text.n <= 2 * ER_KV_KEY_MAX && er_unhex(text, to);
 	*key = er_slice_of(to, text.n / 2);
 	return ok || er_refuse_field(&call->problem, ER_LIT("cursor"), "\"next\" of the page before",
 	                             "\"cursor\": \"next\" of the page before is expected");
@@ -107,6 +99,7 @@ static bool read_cursor(er_call *call, er_slice *key)
 
 void er_api_keys(er_call *call)
 {
+	ER_ASSERT(call->ns.n > 0);
 	er_slice prefix, after;
 	uint64_t limit = PAGE;
 	er_kv_entry *rows;
@@ -128,6 +121,7 @@ void er_api_keys(er_call *call)
 	for (size_t i = 0; i < n; i++)
 		write_key(o, &rows[i]);
 	er_out_close(o, ']');
+	ER_ASSERT(n <= limit);
 	if (more && n > 0)
 		er_out_str(o, "next", cursor_of(call->arena, rows[n - 1].key));
 	er_out_close(o, '}');
@@ -136,11 +130,25 @@ void er_api_keys(er_call *call)
 
 /* ---- values ---- */
 
+/* Of /values/{key}, or of /value?key=: a URL's path cannot say every key ("..", to most clients).
+ * False: refused and gone. */
+static bool key_there(er_call *call)
+{
+	ER_ASSERT(call->ns.n > 0);
+	er_slice key;
+	if (call->key.n > 0 || (er_call_query(call, ER_LIT("key"), &key) && er_call_take_key(call, key)))
+		return true;
+	er_call_refuse(call);
+	return false;
+}
+
 void er_api_value(er_call *call)
 {
 	er_kv_entry e;
 	bool found;
 	er_err err = {0};
+	if (!key_there(call))
+		return;
 	if (!kept(call, er_kv_get(call->control->o.store, call->arena, call->ns, call->key, &e, &found, &err), &err))
 		return;
 	if (!found) {
@@ -148,6 +156,8 @@ void er_api_value(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
+	/* A bulk import may have stored what a field cannot hold: then it is left out rather than the
+	 * value. */
 	if (e.metadata.n > 0 && er_field_value_ok(e.metadata))
 		er_call_header(call, ER_LIT("er-metadata"), e.metadata);
 	if (e.expires_s > 0)
@@ -155,6 +165,7 @@ void er_api_value(er_call *call)
 	er_call_stream(call, 200, ER_LIT("application/octet-stream"), er_body_of(er_piece_copy(e.value)));
 }
 
+/* 0: never. One of the two ways to say it, and not a moment that is over. */
 static bool read_expiry(er_call *call, int64_t *out)
 {
 	uint64_t at = 0, ttl = 0;
@@ -172,6 +183,7 @@ static bool read_expiry(er_call *call, int64_t *out)
 	return true;
 }
 
+/* JSON of the caller's, kept as it came. */
 static bool read_metadata(er_call *call, er_slice *out)
 {
 	const er_slice *header = er_fields_get(&call->x->req.fields, ER_LIT("er-metadata"));
@@ -188,8 +200,12 @@ static bool read_metadata(er_call *call, er_slice *out)
 
 void er_api_value_put(er_call *call)
 {
-	er_kv_entry e = {.key = call->key, .value = er_buf_slice(&call->body)};
+	er_kv_entry e = {.value = er_buf_slice(&call->body)};
 	er_err err = {0};
+	if (!key_there(call))
+		return;
+	ER_ASSERT(call->key.n > 0 && call->key.n <= ER_KV_KEY_MAX && e.value.n <= ER_KV_VALUE_MAX);
+	e.key = call->key;
 	if (!read_expiry(call, &e.expires_s) || !read_metadata(call, &e.metadata)) {
 		er_call_refuse(call);
 		return;
@@ -206,6 +222,8 @@ void er_api_value_delete(er_call *call)
 {
 	bool existed;
 	er_err err = {0};
+	if (!key_there(call))
+		return;
 	if (!kept(call, er_kv_delete(call->control->o.store, call->ns, call->key, &existed, &err), &err))
 		return;
 	er_out_open(&call->out, NULL, '{');

@@ -1,5 +1,17 @@
-/* Many keys at once, as lines of JSON. In: all of one body or none of it, in one transaction; a client with more sends several. Out: as a stream,
- * a page of keys at a time, as fast as the client reads. */
+/* Many keys at once, as lines of JSON, a key a line.
+ *
+ * In: all of one body or none of it, in one transaction; a client with more sends several. The
+ * lines are parsed into the call's arena; a mistake is told with the number of its line.
+ *
+ * Out: a stream of its own (struct export), which outlives its call and is freed when the client
+ * has everything, has left, or control closes. It reads a page of keys, writes one line a key, and
+ * stops when the body's window is full; on_resume goes on. So a namespace of any size takes the
+ * memory of a page. The keys are those that are there when their page is read; a value that is gone
+ * by then is left out.
+ *
+ * Re-entrancy: er_body_write may call on_cancel or on_resume of the same export in the middle.
+ * `pumping` says that pump is on the stack: then they only leave a note (gone) or nothing, and pump
+ * acts on it. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/base64.h"
@@ -17,6 +29,7 @@ typedef struct line_body {
 	const er_json *metadata;
 } line_body;
 
+/* One object: key, a value in one of two forms, and what may come with it. False: call->problem. */
 static bool read_line(er_call *call, er_slice at, const er_json *v, er_kv_entry *out)
 {
 	static const er_member members[] = {
@@ -38,6 +51,7 @@ static bool read_line(er_call *call, er_slice at, const er_json *v, er_kv_entry 
 	if (line.base64.p != NULL && !er_base64_decode(call->arena, line.base64, &line.value))
 		return er_refuse_field(&call->problem, er_slice_cstr(path.text), "base64 (RFC 4648) with padding",
 		                       "\"%s\": this is no base64", path.text);
+	ER_ASSERT(line.key.n > 0 && line.value.p != NULL);
 	*out = (er_kv_entry){.key = line.key, .value = line.value, .expires_s = line.expiration};
 	if (line.expiration_ttl > 0)
 		out->expires_s = (int64_t)time(NULL) + line.expiration_ttl;
@@ -49,6 +63,7 @@ static bool read_line(er_call *call, er_slice at, const er_json *v, er_kv_entry 
 	return true;
 }
 
+/* `entries` has room for LINES_MAX. */
 static bool read_lines(er_call *call, er_kv_entry *entries, size_t *n)
 {
 	er_slice rest = er_buf_slice(&call->body), text;
@@ -77,6 +92,7 @@ static bool read_lines(er_call *call, er_kv_entry *entries, size_t *n)
 
 void er_api_bulk_in(er_call *call)
 {
+	ER_ASSERT(call->ns.n > 0);
 	er_kv_entry *entries = er_arena_alloc(call->arena, LINES_MAX * sizeof *entries);
 	size_t n;
 	er_err err = {0};
@@ -108,6 +124,7 @@ typedef struct export
 }
 export;
 
+/* The body goes on to whoever reads it; its source has said the end, or is taken away. */
 static void free_export(export *e)
 {
 	er_list_remove(&e->link);
@@ -130,13 +147,16 @@ void er_exports_drop(er_control *c)
 	}
 }
 
+/* Behind the last key that was written. The page before is not needed any more. */
 static bool next_page(export *e, er_err *err)
 {
+	ER_ASSERT(e->at == e->n);
 	er_arena_reset(&e->page);
 	e->at = e->n = 0;
 	return er_kv_list(e->store, &e->page, e->ns, e->prefix, er_buf_slice(&e->after), PAGE, &e->rows, &e->n, &e->more, err);
 }
 
+/* A value that is no text goes as base64; both ways are read back by er_api_bulk_in. */
 static void write_entry(er_out *o, const er_kv_entry *e)
 {
 	er_out_open(o, NULL, '{');
@@ -160,6 +180,7 @@ static void write_entry(er_out *o, const er_kv_entry *e)
 /* One line; false: the client has enough for now, or something failed. */
 static bool write_next(export *e, er_err *err)
 {
+	ER_ASSERT(e->at < e->n);
 	const er_slice key = e->rows[e->at++].key;
 	er_kv_entry entry;
 	bool found;
@@ -176,10 +197,13 @@ static bool write_next(export *e, er_err *err)
 	return go_on;
 }
 
+/* Writes until the client has enough, or all is written, or it failed; in the last two cases e is
+ * freed. */
 static void pump(export *e)
 {
 	er_err err = {0};
 	bool go_on = true;
+	ER_ASSERT(!e->pumping && !e->gone);
 	e->pumping = true;
 	while (go_on && !e->gone && err.kind == ER_ERR_OK && (e->at < e->n || e->more)) {
 		if (e->at == e->n)
@@ -199,6 +223,7 @@ static void pump(export *e)
 	free_export(e);
 }
 
+/* The client has taken what it had. */
 static void on_resume(void *ctx)
 {
 	export *e = ctx;
@@ -206,6 +231,7 @@ static void on_resume(void *ctx)
 		pump(e);
 }
 
+/* The client has left. */
 static void on_cancel(void *ctx, er_err_kind reason)
 {
 	export *e = ctx;
@@ -224,6 +250,7 @@ void er_api_bulk_out(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
+	ER_ASSERT(call->ns.n > 0);
 	export *e = ER_NEW(export);
 	*e = (export){.store = call->control->o.store};
 	er_arena_init(&e->keep);
@@ -238,6 +265,7 @@ void er_api_bulk_out(er_call *call)
 		return;
 	}
 	e->body = er_body_new(ER_BODY_UNKNOWN);
+	/* A reference of the answer's: pump may end here and free e before the answer is given. */
 	er_body *body = er_body_ref(e->body);
 	er_body_source(e->body, &ops, e);
 	pump(e);

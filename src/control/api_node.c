@@ -1,9 +1,15 @@
-/* The node itself: who am I talking to, status, the change log, backup, reload, upgrade. */
+/* The API's family of the node itself: who it is, status, the change log, backup, rotation of the
+ * key, reload, upgrade. Also what several families write.
+ *
+ * A backup is copied by a thread of the pool (er_backup, one at a time), since it takes as long as
+ * the data is big. If control closes meanwhile, its call is answered without it (er_backup_forget),
+ * and the end of the copy ends the object. Reload and upgrade are the gateway's: it is asked by a
+ * function of er_control_ops and answers exactly once. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/internal.h"
 
-enum { AUDIT_MAX = 1000, PATH_MOST = 4000 };
+enum { AUDIT_MAX = 1000, PATH_MOST = 4000, WENT_BACK_READ = 16 };
 
 void er_out_split(er_out *out, const char *key, const er_split *split)
 {
@@ -11,6 +17,7 @@ void er_out_split(er_out *out, const char *key, const er_split *split)
 		er_out_json(out, key, (er_slice){0});
 		return;
 	}
+	ER_ASSERT(split->version[0] != 0 && split->percent >= 1 && split->percent <= 100);
 	er_out_open(out, key, '[');
 	for (int i = 0; i < ER_STORE_SPLIT && split->version[i] != 0; i++) {
 		er_out_open(out, NULL, '{');
@@ -38,6 +45,7 @@ void er_api_root(er_call *call)
 	uint64_t first;
 	er_err err = {0};
 	er_out *o = &call->out;
+	ER_CHECK(call, ER_CALL_MAGIC);
 	if (!er_store_log_first(call->control->o.store, &first, &err)) {
 		(void)er_refuse_err(&call->problem, &err);
 		er_call_refuse(call);
@@ -56,14 +64,18 @@ void er_api_root(er_call *call)
 
 void er_api_whoami(er_call *call)
 {
-	static const char *const roles[] = {"read", "deploy", "admin"};
+	ER_ASSERT(call->actor.name.n > 0 && (unsigned)call->actor.role < ER_ROLE_COUNT_);
 	er_out *o = &call->out;
 	er_out_open(o, NULL, '{');
 	er_out_str(o, "name", call->actor.name);
-	er_out_str(o, "role", er_slice_cstr(roles[call->actor.role]));
+	er_out_str(o, "role", er_slice_cstr(er_role_name(call->actor.role)));
 	er_out_open(o, "routines", '[');
 	for (size_t i = 0; i < call->actor.n_routines; i++)
 		er_out_str(o, NULL, call->actor.routines[i]);
+	er_out_close(o, ']');
+	er_out_open(o, "hosts", '[');
+	for (size_t i = 0; i < call->actor.n_hosts; i++)
+		er_out_str(o, NULL, call->actor.hosts[i]);
 	er_out_close(o, ']');
 	er_out_close(o, '}');
 	er_call_answer(call, 200);
@@ -71,8 +83,27 @@ void er_api_whoami(er_call *call)
 
 /* ---- status ---- */
 
+/* What ran until the guard went back to what runs now. */
+static void write_went_back(er_call *call, er_slice routine, const er_deployment_row *row)
+{
+	er_deployment_row *rows;
+	size_t n;
+	er_err err = {0};
+	if (row->cause != ER_CAUSE_GUARD ||
+	    !er_store_history(call->control->o.store, call->arena, routine, row->id, WENT_BACK_READ, &rows, &n, &err))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].env == row->env) {
+			er_out_split(&call->out, "went_back_from", &rows[i].split);
+			return;
+		}
+}
+
+/* What it runs, with what its versions have done since it was deployed, summed over the threads by
+ * the gateway. */
 static void write_env(er_call *call, const er_world_routine *r, er_env e)
 {
+	ER_ASSERT(r->env[e] != NULL);
 	er_control *c = call->control;
 	er_out *o = &call->out;
 	const er_deployment_row *row = &r->env[e]->row;
@@ -95,10 +126,11 @@ static void write_env(er_call *call, const er_world_routine *r, er_env e)
 	er_out_str(o, "by", row->actor);
 	er_out_str(o, "reason", row->reason);
 	er_out_opt(o, "guard", er_slice_cstr(er_guard_state(c->guards, row)));
+	write_went_back(call, r->name, row);
 	er_out_close(o, '}');
 }
 
-static void write_files(er_call *call)
+void er_out_file_routines(er_call *call, bool versions)
 {
 	er_control *c = call->control;
 	er_file_routine *files = NULL;
@@ -109,13 +141,15 @@ static void write_files(er_call *call)
 		er_out_open(&call->out, NULL, '{');
 		er_out_str(&call->out, "name", files[i].name);
 		er_out_str(&call->out, "source", ER_LIT("file"));
-		er_out_opt(&call->out, "version", files[i].version);
+		if (versions)
+			er_out_opt(&call->out, "version", files[i].version);
 		er_out_close(&call->out, '}');
 	}
 }
 
 void er_api_status(er_call *call)
 {
+	ER_CHECK(call, ER_CALL_MAGIC);
 	er_control *c = call->control;
 	er_out *o = &call->out;
 	size_t n;
@@ -127,7 +161,7 @@ void er_api_status(er_call *call)
 	er_buf_fini(&node);
 	er_out_u64(o, "sequence", er_store_sequence(c->o.store));
 	er_out_open(o, "routines", '[');
-	write_files(call);
+	er_out_file_routines(call, true);
 	for (size_t i = 0; i < n; i++) {
 		if (!er_actor_has(&call->actor, all[i]->name))
 			continue;
@@ -150,7 +184,8 @@ void er_api_status(er_call *call)
 
 #define FROM_THE_BEGINNING UINT64_MAX /* no "after": wherever that is now */
 
-/* Who follows the log must not miss a change without being told: what was trimmed is no empty page. */
+/* Who follows the log must not miss a change without being told: what was trimmed is no empty
+ * page. */
 static bool still_there(er_call *call, uint64_t after)
 {
 	uint64_t first;
@@ -167,6 +202,7 @@ static bool still_there(er_call *call, uint64_t after)
 	return false;
 }
 
+/* One page of it. False: call->problem. */
 static bool read_log(er_call *call, uint64_t limit, er_log_row **rows, size_t *n)
 {
 	er_err err = {0};
@@ -187,6 +223,7 @@ void er_api_audit(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
+	ER_ASSERT(n <= limit);
 	er_out *o = &call->out;
 	er_out_open(o, NULL, '{');
 	er_out_open(o, "items", '[');
@@ -219,17 +256,21 @@ typedef struct er_backup {
 	er_err err;
 } er_backup;
 
+/* On a thread of the pool: nothing of control is touched here but the store, whose backup is for
+ * any thread. */
 static void copy_all(uv_work_t *work)
 {
 	er_backup *b = work->data;
 	b->ok = er_store_backup(b->control->o.store, b->dir, &b->err);
 }
 
+/* Back on the control thread: its call is answered, or was answered without it. */
 static void on_copied(uv_work_t *work, int status)
 {
 	er_backup *b = work->data;
 	er_control *c = b->control;
 	er_call *call = b->call;
+	ER_ASSERT(c->backup == b);
 	(void)status;
 	c->backup = NULL;
 	if (b->ok)
@@ -246,18 +287,19 @@ static void on_copied(uv_work_t *work, int status)
 	}
 	er_free(b->dir);
 	er_free(b);
-	if (c->tick_closed)
+	/* Closing waited for this alone. */
+	if (c->handles_closed)
 		er_control_end(c);
 }
 
-bool er_backup_outlives(er_control *c)
+bool er_backup_runs(const er_control *c)
 {
-	c->tick_closed = true;
 	return c->backup != NULL;
 }
 
 void er_backup_forget(er_control *c)
 {
+	/* The call is answered by er_call_abandon; the copy goes on, and nobody hears of it. */
 	if (c->backup != NULL)
 		c->backup->call = NULL;
 }
@@ -271,6 +313,7 @@ void er_api_backup(er_call *call)
 	static const er_member members[] = {ER_MEMBER(backup_body, "dir", dir, ER_MEMBER_STRING, true, 2, PATH_MOST)};
 	backup_body body = {0};
 	er_control *c = call->control;
+	ER_ASSERT(call->actor.role == ER_ROLE_ADMIN && call->json != NULL);
 	bool ok = er_call_members(call, members, &body);
 	if (ok && (body.dir.p[0] != '/' || memchr(body.dir.p, 0, body.dir.n) != NULL))
 		ok = er_refuse_field(&call->problem, ER_LIT("dir"), "an absolute path on the node that is not there yet",
@@ -293,6 +336,7 @@ void er_api_rotate_key(er_call *call)
 	uint64_t sequence = 0;
 	unsigned secrets = 0;
 	er_err err = {0};
+	ER_ASSERT(call->actor.role == ER_ROLE_ADMIN);
 	er_change who = er_call_change(call, ER_CHANGE_KEY_ROTATE);
 	bool ok = er_control_may_change(call->control, &call->problem);
 	if (ok && !er_store_rotate_key(call->control->o.store, who.actor, who.source, &sequence, &secrets, &err)) {
@@ -329,10 +373,12 @@ static void on_node_did(void *ctx, const er_err *err)
 
 void er_api_reload(er_call *call)
 {
+	ER_ASSERT(call->actor.role == ER_ROLE_ADMIN);
 	call->control->o.ops->reload(call->control->o.ops_ctx, on_node_did, call);
 }
 
 void er_api_upgrade(er_call *call)
 {
+	ER_ASSERT(call->actor.role == ER_ROLE_ADMIN);
 	call->control->o.ops->upgrade(call->control->o.ops_ctx, on_node_did, call);
 }

@@ -1,28 +1,40 @@
-/* Which routine answers which host and path: the rules of an environment, in their order. */
+/* The API's family of routes: which routine answers which host and path, the rules of an
+ * environment in their order.
+ *
+ * The store takes the whole list, so each change reads it, makes the new one in the call's arena,
+ * and puts it back (put_rules); all of that is one turn of the control thread, and nothing comes
+ * between. Patterns are brought into their one spelling before they are stored or compared.
+ *
+ * A token that is confined to routines sees the rules of its own, may have CONFINED_RULES_MAX of
+ * each, puts new ones behind those of others only, and only for hosts that are its own (grant.c).
+ * What belongs to others is never named in its answers. */
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/pattern.h"
+#include "http/authority.h"
+#include "http/target.h"
 #include "http/url.h"
 
-enum { RULES_MAX = 50000, PATTERN_MAX = 2048 };
+enum { RULES_MAX = 50000, CONFINED_RULES_MAX = 1000, PATTERN_MAX = 2048 };
 
 typedef struct rule_body {
 	er_slice environment, pattern, routine;
 	uint32_t position;
 } rule_body;
 
+/* In the call's arena. False: call->problem. */
 static bool stored_rules(er_call *call, er_env env, er_route_rule **rules, size_t *n)
 {
 	er_err err = {0};
 	return er_store_routes(call->control->o.store, call->arena, env, rules, n, &err) || er_refuse_err(&call->problem, &err);
 }
 
-static bool check_rule(er_call *call, er_slice at, const rule_body *rule)
+/* The pattern is in its one spelling afterwards. */
+static bool check_rule(er_call *call, er_slice at, rule_body *rule)
 {
-	er_pattern pattern;
 	er_err err = {0};
 	er_path path = er_path_member(at, ER_LIT("pattern"));
-	if (!er_pattern_parse(rule->pattern, &pattern, &err))
+	if (!er_pattern_normal(call->arena, rule->pattern, &rule->pattern, &err))
 		return er_refuse_field(&call->problem, er_slice_cstr(path.text), "host/path*, *.host/path* or *", "%s", err.text);
 	path = er_path_member(at, ER_LIT("routine"));
 	if (er_world_find(call->control->world, rule->routine) != NULL)
@@ -33,6 +45,7 @@ static bool check_rule(er_call *call, er_slice at, const rule_body *rule)
 
 /* ---- the list ---- */
 
+/* Those that the caller may see; a position is that of the whole list. */
 static void write_rules(er_call *call, const er_route_rule *rules, size_t n, const char *source)
 {
 	er_out *o = &call->out;
@@ -50,6 +63,7 @@ static void write_rules(er_call *call, const er_route_rule *rules, size_t n, con
 
 void er_api_routes(er_call *call)
 {
+	ER_CHECK(call, ER_CALL_MAGIC);
 	er_control *c = call->control;
 	er_route_rule *stored, *file = NULL;
 	size_t n;
@@ -70,9 +84,12 @@ void er_api_routes(er_call *call)
 
 /* ---- changing it ---- */
 
-static void put_rules(er_call *call, er_env env, const er_route_rule *rules, size_t n, const er_warnings *warnings)
+/* `pattern`: of the one that is added or removed, or empty. */
+static void put_rules(er_call *call, er_env env, const er_route_rule *rules, size_t n, er_slice pattern,
+                      const er_warnings *warnings)
 {
 	er_applied applied;
+	ER_ASSERT(n == 0 || rules != NULL);
 	er_change change = er_call_change(call, ER_CHANGE_ROUTES);
 	change.env = env;
 	change.rules = rules;
@@ -84,6 +101,7 @@ static void put_rules(er_call *call, er_env env, const er_route_rule *rules, siz
 	er_out_open(&call->out, NULL, '{');
 	er_out_u64(&call->out, "sequence", applied.sequence);
 	er_out_u64(&call->out, "rules", n);
+	er_out_opt(&call->out, "pattern", pattern);
 	er_warnings_write(warnings, &call->out);
 	er_out_close(&call->out, '}');
 	er_call_activate(call, 200);
@@ -96,6 +114,7 @@ typedef struct rules_body {
 static const er_member rule_members[] = {ER_MEMBER(rule_body, "pattern", pattern, ER_MEMBER_STRING, true, 1, PATTERN_MAX),
                                          ER_MEMBER(rule_body, "routine", routine, ER_MEMBER_STRING, true, 1, 63)};
 
+/* `rules` has room for all of the array. */
 static bool read_rules(er_call *call, const er_json *array, er_route_rule *rules, size_t *n)
 {
 	*n = 0;
@@ -125,28 +144,44 @@ void er_api_routes_put(er_call *call)
 	er_warnings none = {0};
 	er_env env;
 	size_t n;
+	ER_ASSERT(call->actor.n_routines == 0 && call->json != NULL); /* the table lets no confined token come here */
 	if (!er_call_query_env(call, false, &env) || !er_call_members(call, members, &body)) {
 		er_call_refuse(call);
 		return;
 	}
 	er_route_rule *rules = er_arena_alloc(call->arena, (length_of(body.rules) + 1) * sizeof *rules);
 	if (read_rules(call, body.rules, rules, &n))
-		put_rules(call, env, rules, n, &none);
+		put_rules(call, env, rules, n, (er_slice){0}, &none);
 	else
 		er_call_refuse(call);
 }
 
-/* A confined token may not come before a rule of others, nor catch what has no rule at all. */
-static bool may_add(er_call *call, const rule_body *body, const er_route_rule *rules, size_t n)
+/* A confined token leaves room for the rules of others. */
+static bool within_share(er_call *call, const rule_body *body, const er_route_rule *old, size_t n)
 {
-	er_pattern pattern;
-	if (!er_actor_has(&call->actor, body->routine))
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to other routines");
+	size_t own = 0;
 	if (call->actor.n_routines == 0)
 		return true;
-	if (er_pattern_parse(body->pattern, &pattern, NULL) && pattern.any_host)
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN,
-		                 "this token is confined to routines: it cannot add a rule that takes every host");
+	for (size_t i = 0; i < n; i++)
+		own += er_slice_eq(old[i].routine, body->routine);
+	return own < CONFINED_RULES_MAX || er_refuse(&call->problem, ER_PROBLEM_QUOTA,
+	                                             "a token that is confined to routines may have %d rules of one; remove some (er "
+	                                             "route rm), or ask an administrator",
+	                                             CONFINED_RULES_MAX);
+}
+
+/* A confined token may not come before a rule of others, nor take hosts that are not its own. */
+static bool may_add(er_call *call, er_env env, const rule_body *body, const er_route_rule *rules, size_t n)
+{
+	if (call->actor.n_routines == 0)
+		return true;
+	ER_ASSERT(body->position <= n);
+	er_grant grant;
+	er_grant_init(&grant, call->control, call->arena, &call->actor, env);
+	bool allowed = er_grant_allows(&grant, body->pattern, &call->problem);
+	er_grant_fini(&grant);
+	if (!allowed)
+		return false;
 	for (size_t i = body->position; i < n; i++)
 		if (!er_actor_has(&call->actor, rules[i].routine))
 			return er_refuse(
@@ -155,13 +190,14 @@ static bool may_add(er_call *call, const rule_body *body, const er_route_rule *r
 	return true;
 }
 
+/* The first rule before it that takes everything it would. */
 static void warn_of_cover(er_call *call, const rule_body *body, const er_route_rule *rules, size_t n, er_warnings *out)
 {
 	er_pattern wanted, other;
-	if (!er_pattern_parse(body->pattern, &wanted, NULL))
+	if (!er_pattern_parse(call->arena, body->pattern, &wanted, NULL))
 		return;
 	for (size_t i = 0; i < n; i++) {
-		if (!er_pattern_parse(rules[i].pattern, &other, NULL) || !er_pattern_covers(&other, &wanted))
+		if (!er_pattern_parse(call->arena, rules[i].pattern, &other, NULL) || !er_pattern_covers(&other, &wanted))
 			continue;
 		if (er_actor_has(&call->actor, rules[i].routine))
 			er_warn(out, call->arena, "it is never reached: the earlier rule %.*s gives all of it to %.*s",
@@ -172,10 +208,12 @@ static void warn_of_cover(er_call *call, const rule_body *body, const er_route_r
 	}
 }
 
+/* A second rule of a pattern would never be reached. Whose the first one is, is told only to those
+ * who may know. */
 static bool is_new_pattern(er_call *call, const rule_body *body, const er_route_rule *rules, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!er_slice_eq(rules[i].pattern, body->pattern))
+		if (!er_pattern_same(call->arena, rules[i].pattern, body->pattern))
 			continue;
 		bool mine = er_actor_has(&call->actor, rules[i].routine);
 		er_refuse_field(&call->problem, ER_LIT("pattern"), "a pattern that has no rule yet",
@@ -187,6 +225,7 @@ static bool is_new_pattern(er_call *call, const rule_body *body, const er_route_
 	return true;
 }
 
+/* Without a position: at the end (UINT32_MAX until the list is known). */
 static bool read_add(er_call *call, rule_body *body, er_env *env)
 {
 	static const er_member members[] = {ER_MEMBER(rule_body, "environment", environment, ER_MEMBER_STRING, false, 1, 20),
@@ -213,6 +252,7 @@ void er_api_route_add(er_call *call)
 	er_route_rule *old;
 	size_t n;
 	er_warnings warnings = {0};
+	ER_ASSERT(call->json != NULL);
 	bool ok = read_add(call, &body, &env) && stored_rules(call, env, &old, &n);
 	if (ok && body.position != UINT32_MAX && body.position > n)
 		ok = er_refuse_field(&call->problem, ER_LIT("position"), "at most the number of rules",
@@ -221,15 +261,16 @@ void er_api_route_add(er_call *call)
 		body.position = (uint32_t)n;
 	if (ok && n >= RULES_MAX)
 		ok = er_refuse(&call->problem, ER_PROBLEM_QUOTA, "%d rules is the most", RULES_MAX);
-	if (!ok || !is_new_pattern(call, &body, old, n) || !may_add(call, &body, old, n)) {
+	if (!ok || !within_share(call, &body, old, n) || !is_new_pattern(call, &body, old, n) || !may_add(call, env, &body, old, n)) {
 		er_call_refuse(call);
 		return;
 	}
 	warn_of_cover(call, &body, old, body.position, &warnings);
+	ER_ASSERT(body.position <= n && n < RULES_MAX);
 	er_route_rule *rules = er_arena_alloc(call->arena, (n + 1) * sizeof *rules);
 	for (size_t i = 0, k = 0; k <= n; k++)
 		rules[k] = k == body.position ? (er_route_rule){.pattern = body.pattern, .routine = body.routine} : old[i++];
-	put_rules(call, env, rules, n + 1, &warnings);
+	put_rules(call, env, rules, n + 1, body.pattern, &warnings);
 }
 
 void er_api_route_delete(er_call *call)
@@ -239,6 +280,7 @@ void er_api_route_delete(er_call *call)
 	er_route_rule *rules;
 	size_t n, at = 0;
 	er_warnings none = {0};
+	ER_CHECK(call, ER_CALL_MAGIC);
 	bool ok = er_call_query(call, ER_LIT("pattern"), &pattern) && er_call_query_env(call, false, &env);
 	if (ok && pattern.n == 0)
 		ok = er_refuse_field(&call->problem, ER_LIT("pattern"), "the pattern of a rule", "\"pattern\" is missing: which rule?");
@@ -246,7 +288,7 @@ void er_api_route_delete(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
-	while (at < n && !(er_slice_eq(rules[at].pattern, pattern) && er_actor_has(&call->actor, rules[at].routine)))
+	while (at < n && !(er_pattern_same(call->arena, rules[at].pattern, pattern) && er_actor_has(&call->actor, rules[at].routine)))
 		at++;
 	if (at == n) {
 		er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND, "%s has no rule %.*s%s", er_env_name(env),
@@ -255,52 +297,69 @@ void er_api_route_delete(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
+	/* As it is stored, and not as it was asked for. */
+	pattern = rules[at].pattern;
 	for (size_t i = at; i + 1 < n; i++)
 		rules[i] = rules[i + 1];
-	put_rules(call, env, rules, n - 1, &none);
+	put_rules(call, env, rules, n - 1, pattern, &none);
 }
 
 /* ---- which rule takes a URL ---- */
 
-static bool read_url(er_call *call, er_slice *host, er_slice *path)
+/* What a request for that URL asks for, read as the gateway reads it. *refused: why it would refuse
+ * the request, or NULL. */
+static bool read_url(er_call *call, er_slice *host, er_slice *path, const char **refused)
 {
-	er_slice text;
+	er_slice text, scheme;
 	er_url url;
+	*refused = NULL;
 	if (!er_call_query(call, ER_LIT("url"), &text))
 		return false;
-	if (text.n > 0 && !er_slice_starts(text, ER_LIT("http://")) && !er_slice_starts(text, ER_LIT("https://")))
+	if (text.n > 0 && !er_slice_ieq(er_slice_head(text, 7), ER_LIT("http://")) &&
+	    !er_slice_ieq(er_slice_head(text, 8), ER_LIT("https://")))
 		text = er_arena_printf(call->arena, "http://%.*s", ER_FMT(er_slice_head(text, 60000)));
 	if (text.n == 0 || !er_url_parse(&url, text, NULL))
 		return er_refuse_field(&call->problem, ER_LIT("url"), "a URL, as https://shop.example/cart",
 		                       "\"url\": a URL is expected, as "
 		                       "https://shop.example/cart");
-	*host = er_arena_copy(call->arena, er_url_get(&url, ER_URL_HOSTNAME));
+	er_slice authority = er_arena_copy(call->arena, er_url_get(&url, ER_URL_HOST));
+	scheme = er_arena_copy(call->arena, er_url_get(&url, ER_URL_PROTOCOL));
 	*path = er_arena_copy(call->arena, er_url_get(&url, ER_URL_PATHNAME));
 	er_url_fini(&url);
+	if (!er_authority_read(call->arena, authority, er_slice_head(scheme, scheme.n - 1), &authority))
+		*refused = "its host is not a host name";
+	*host = er_host_of(authority);
+	if (*refused == NULL)
+		(void)er_target_normal(call->arena, *path, path, refused);
 	return true;
 }
 
 void er_api_route_test(er_call *call)
 {
-	static const char *const sources[] = {"file", "store", "name"};
+	static const char *const sources[] = {[ER_ROUTE_FILE] = "file", [ER_ROUTE_STORE] = "store", [ER_ROUTE_NAME] = "name"};
 	er_control *c = call->control;
 	er_slice host = {0}, path = {0};
+	const char *refused;
 	er_env env;
 	er_route_found found = {0};
 	er_out *o = &call->out;
-	if (!er_call_query_env(call, false, &env) || !read_url(call, &host, &path)) {
+	if (!er_call_query_env(call, false, &env) || !read_url(call, &host, &path, &refused)) {
 		er_call_refuse(call);
 		return;
 	}
-	c->o.ops->route_test(c->o.ops_ctx, call->arena, env, host, path, &found);
+	if (refused == NULL)
+		c->o.ops->route_test(c->o.ops_ctx, call->arena, env, host, path, &found);
 	er_out_open(o, NULL, '{');
 	er_out_bool(o, "matched", found.matched);
 	er_out_str(o, "host", host);
 	er_out_str(o, "path", path);
+	if (refused != NULL)
+		er_out_str(o, "refused", er_slice_cstr(refused));
 	if (found.matched && !er_actor_has(&call->actor, found.routine)) {
 		er_out_bool(o, "foreign", true);
 	} else if (found.matched) {
 		er_out_opt(o, "pattern", found.pattern);
+		ER_ASSERT((unsigned)found.source < sizeof sources / sizeof *sources);
 		if (found.source != ER_ROUTE_NAME)
 			er_out_u64(o, "position", found.position);
 		er_out_str(o, "routine", found.routine);

@@ -1,4 +1,10 @@
-/* Variables and secrets of a routine in an environment. A secret's value goes in and never comes out. */
+/* The API's family of variables and secrets, of a routine in an environment. A secret's value goes
+ * in and never comes out.
+ *
+ * Both reach the sandbox in one piece that has to fit a frame, so a new value is refused here if
+ * the sum would be too large (room_for); the store has its own bounds. Where the environment runs
+ * something, the call is answered when the new instances have the value; where nothing runs, at
+ * once. Texts of secrets that are parsed on the way are wiped before their arena goes back. */
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/redact.h"
@@ -12,6 +18,7 @@ typedef struct setting {
 
 static bool routine_there(er_call *call)
 {
+	ER_ASSERT(call->routine.n > 0);
 	if (er_world_find(call->control->world, call->routine) != NULL)
 		return true;
 	return er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND,
@@ -19,14 +26,17 @@ static bool routine_there(er_call *call)
 	                 ER_FMT(call->routine));
 }
 
-/* Variables and secrets reach the sandbox in one piece, which has bounds: the sum of what would be there must keep them. */
+/* Variables and secrets reach the sandbox in one piece, which has bounds: the sum of what would be
+ * there must keep them. */
 static bool room_for(er_call *call, const setting *new, size_t n)
 {
 	er_piece stored;
 	er_arena a;
 	er_err err = {0};
 	size_t at, total = 2;
-	/* A secret that cannot be decrypted, as after a restore without its key, is mended by setting it anew: that must not be refused for it. */
+	ER_ASSERT(n > 0);
+	/* A secret that cannot be decrypted, as after a restore without its key, is mended by setting
+	 * it anew: that must not be refused for it. */
 	if (!er_store_env(call->control->o.store, call->routine, call->env, &stored, &err))
 		return true;
 	er_arena_init(&a);
@@ -51,11 +61,29 @@ static bool room_for(er_call *call, const setting *new, size_t n)
 	return false;
 }
 
-/* Applied: answers as soon as what runs there has it. */
-static void finish(er_call *call, const er_applied *applied)
+/* Secrets that would be found everywhere are not hidden; whoever sets one is told. */
+static void warn_of_short(er_call *call, const er_change *changes, size_t n, er_warnings *out)
 {
+	for (size_t i = 0; i < n; i++)
+		if (changes[i].kind == ER_CHANGE_SECRET_SET && changes[i].value.n < ER_REDACT_LEAST)
+			er_warn(
+			    out, call->arena,
+			    "the secret %.*s has less than %d bytes: too short to be replaced by *** in tails and logs, and easily guessed",
+			    ER_FMT(changes[i].name), ER_REDACT_LEAST);
+}
+
+/* Applied: answers as soon as what runs there has it. */
+/* The activation that is waited for is of what runs in that environment; without it there is
+ * nothing to wait for. */
+static void finish(er_call *call, const er_change *changes, size_t n, const er_applied *applied)
+{
+	ER_ASSERT(n > 0 && applied->sequence > 0);
+	er_warnings warnings = {0};
+	warn_of_short(call, changes, n, &warnings);
 	er_out_open(&call->out, NULL, '{');
 	er_out_u64(&call->out, "sequence", applied->sequence);
+	if (changes[0].kind == ER_CHANGE_SECRET_SET)
+		er_warnings_write(&warnings, &call->out);
 	er_out_close(&call->out, '}');
 	const er_world_routine *r = er_world_find(call->control->world, call->routine);
 	if (r != NULL && r->env[call->env] != NULL)
@@ -64,20 +92,24 @@ static void finish(er_call *call, const er_applied *applied)
 		er_call_answer(call, 200);
 }
 
+/* Answers and ends the call. */
 static void apply_one(er_call *call, er_change_kind kind, er_slice value)
 {
+	ER_ASSERT(call->name.n > 0 && (unsigned)call->env < ER_ENV_COUNT_);
 	er_applied applied;
 	er_change change = er_call_change(call, kind);
 	change.name = call->name;
 	change.value = value;
 	if (er_call_apply(call, &change, 1, &applied))
-		finish(call, &applied);
+		finish(call, &change, 1, &applied);
 	else
 		er_call_refuse(call);
 }
 
+/* v as text, in the arena. */
 static er_slice json_of(er_arena *a, const er_json *v)
 {
+	ER_ASSERT(v != NULL);
 	er_buf b = {0};
 	er_json_write(&b, v);
 	er_slice s = er_arena_copy(a, er_buf_slice(&b));
@@ -99,8 +131,10 @@ static bool rows_of(er_call *call, er_setting_row **rows, size_t *n)
 	return ok;
 }
 
+/* The store gives no value for a secret; the member is left out as well. */
 static void write_row(er_out *o, const er_setting_row *row)
 {
+	ER_ASSERT(!row->secret || row->value.n == 0);
 	er_out_open(o, NULL, '{');
 	er_out_str(o, "name", row->name);
 	if (!row->secret)
@@ -110,6 +144,7 @@ static void write_row(er_out *o, const er_setting_row *row)
 	er_out_close(o, '}');
 }
 
+/* Those of one kind. */
 static void list(er_call *call, bool secret)
 {
 	er_setting_row *rows;
@@ -138,6 +173,7 @@ void er_api_secrets(er_call *call)
 
 void er_api_var(er_call *call)
 {
+	ER_ASSERT(call->name.n > 0);
 	er_setting_row *rows;
 	size_t n;
 	if (!rows_of(call, &rows, &n))
@@ -162,6 +198,7 @@ typedef struct var_body {
 void er_api_var_put(er_call *call)
 {
 	static const er_member members[] = {ER_MEMBER(var_body, "value", value, ER_MEMBER_ANY, true, 0, 0)};
+	ER_ASSERT(call->name.n > 0 && call->json != NULL);
 	var_body body = {0};
 	setting new = {.name = call->name};
 	bool ok = er_call_members(call, members, &body) && routine_there(call);
@@ -190,6 +227,7 @@ typedef struct secret_body {
 void er_api_secret_put(er_call *call)
 {
 	static const er_member members[] = {ER_MEMBER(secret_body, "value", value, ER_MEMBER_STRING, true, 1, ER_SETTINGS_STORED)};
+	ER_ASSERT(call->name.n > 0 && call->json != NULL);
 	secret_body body = {0};
 	bool ok = er_call_members(call, members, &body) && routine_there(call);
 	if (ok) {
@@ -210,8 +248,10 @@ void er_api_secret_delete(er_call *call)
 		er_call_refuse(call);
 }
 
+/* {"NAME": "value", ...}; both arrays have room for BULK_MAX. False: call->problem. */
 static bool read_secrets(er_call *call, setting *new, er_change *changes, size_t *n)
 {
+	ER_ASSERT(call->json != NULL && call->json->type == ER_JSON_OBJECT);
 	*n = 0;
 	for (const er_json *m = call->json->first; m != NULL; m = m->next) {
 		er_slice field = er_slice_head(m->key, 100);
@@ -242,7 +282,7 @@ void er_api_secret_bulk(er_call *call)
 	size_t n;
 	if (read_secrets(call, new, changes, &n) && routine_there(call) && room_for(call, new, n) &&
 	    er_call_apply(call, changes, n, &applied))
-		finish(call, &applied);
+		finish(call, changes, n, &applied);
 	else
 		er_call_refuse(call);
 }

@@ -1,4 +1,7 @@
-/* Routines, their versions, and what they have run. */
+/* The API's family of routines, their versions, and what they have run. Lists of routines come from
+ * the world, in memory; versions and history from the store. A page ends with "next", which is the
+ * last name, version or deployment of it, so that a list that grows meanwhile is neither skipped
+ * nor told twice. Uploads and deployments are in deploy.c. */
 #include "base/mem.h"
 #include "control/internal.h"
 
@@ -6,6 +9,7 @@ enum { PAGE = 100, PAGE_MAX = 1000, HISTORY_READ = 1000 };
 
 /* ---- routines ---- */
 
+/* The members of an object that is open. */
 static void write_routine(er_out *o, const er_world_routine *r)
 {
 	er_out_str(o, "name", r->name);
@@ -16,23 +20,9 @@ static void write_routine(er_out *o, const er_world_routine *r)
 		er_out_split(o, er_env_name(e), r->env[e] != NULL ? &r->env[e]->row.split : NULL);
 }
 
-static void write_files(er_call *call)
-{
-	er_control *c = call->control;
-	er_file_routine *files = NULL;
-	size_t n = c->o.ops->file_routines(c->o.ops_ctx, call->arena, &files);
-	for (size_t i = 0; i < n; i++) {
-		if (!er_actor_has(&call->actor, files[i].name))
-			continue;
-		er_out_open(&call->out, NULL, '{');
-		er_out_str(&call->out, "name", files[i].name);
-		er_out_str(&call->out, "source", ER_LIT("file"));
-		er_out_close(&call->out, '}');
-	}
-}
-
 void er_api_routines(er_call *call)
 {
+	ER_CHECK(call, ER_CALL_MAGIC);
 	er_out *o = &call->out;
 	er_slice cursor, last = {0};
 	uint64_t limit = PAGE, written = 0;
@@ -47,7 +37,7 @@ void er_api_routines(er_call *call)
 	er_out_open(o, "items", '[');
 	/* Those of node.jsonc are few, and come with the first page. */
 	if (cursor.p == NULL)
-		write_files(call);
+		er_out_file_routines(call, false);
 	for (; i < n && written < limit; i++) {
 		if (!er_actor_has(&call->actor, all[i]->name))
 			continue;
@@ -67,6 +57,7 @@ void er_api_routines(er_call *call)
 /* The routine of the path; NULL: refused and gone. */
 static const er_world_routine *routine_of(er_call *call)
 {
+	ER_ASSERT(call->routine.n > 0);
 	const er_world_routine *r = er_world_find(call->control->world, call->routine);
 	if (r == NULL) {
 		er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND, "there is no routine \"%.*s\"", ER_FMT(call->routine));
@@ -95,6 +86,8 @@ void er_api_routine(er_call *call)
 	er_out *o = &call->out;
 	if (!versions_of(call, &rows, &n))
 		return;
+	/* Still there: nothing came between on this thread. */
+	ER_ASSERT(er_world_find(call->control->world, call->routine) != NULL);
 	er_out_open(o, NULL, '{');
 	write_routine(o, er_world_find(call->control->world, call->routine));
 	er_out_json(o, "settings", n > 0 ? rows[0].settings : (er_slice){0});
@@ -104,26 +97,23 @@ void er_api_routine(er_call *call)
 
 void er_api_routine_delete(er_call *call)
 {
-	er_applied applied;
+	ER_ASSERT(call->actor.role >= ER_ROLE_DEPLOY);
 	er_change change = er_call_change(call, ER_CHANGE_ROUTINE_DELETE);
 	if (routine_of(call) == NULL)
 		return;
-	if (!er_call_apply(call, &change, 1, &applied)) {
-		er_call_refuse(call);
+	if (!er_call_apply_one(call, &change))
 		return;
-	}
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_guard_forget(call->control->guards, call->routine, e);
-	er_out_open(&call->out, NULL, '{');
-	er_out_u64(&call->out, "sequence", applied.sequence);
-	er_out_close(&call->out, '}');
 	er_call_activate(call, 200);
 }
 
 /* ---- versions ---- */
 
+/* The members of an object that is open. */
 static void write_version(er_out *o, const er_version_row *row)
 {
+	ER_ASSERT(row->number > 0);
 	er_out_u64(o, "version", row->number);
 	er_out_str(o, "description", row->description);
 	er_out_str(o, "by", row->actor);
@@ -162,6 +152,7 @@ void er_api_versions(er_call *call)
 		written++;
 	}
 	er_out_close(o, ']');
+	ER_ASSERT(written <= limit && i <= n);
 	if (i < n && i > 0)
 		er_out_u64(o, "next", rows[i - 1].number);
 	er_out_close(o, '}');
@@ -171,6 +162,7 @@ void er_api_versions(er_call *call)
 /* The version of the path; NULL: refused and gone. */
 static const er_version_row *version_of(er_call *call)
 {
+	ER_ASSERT(call->version > 0);
 	er_version_row *rows;
 	size_t n;
 	if (!versions_of(call, &rows, &n))
@@ -195,6 +187,7 @@ void er_api_version(er_call *call)
 	er_call_answer(call, 200);
 }
 
+/* Answers with the bytes and ends the call. */
 static void give_blob(er_call *call, const er_hash *hash, er_slice type)
 {
 	er_piece piece;
@@ -228,7 +221,6 @@ void er_api_version_map(er_call *call)
 void er_api_version_delete(er_call *call)
 {
 	const er_version_row *row = version_of(call);
-	er_applied applied;
 	if (row == NULL)
 		return;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
@@ -238,15 +230,11 @@ void er_api_version_delete(er_call *call)
 			er_call_refuse(call);
 			return;
 		}
+	ER_ASSERT(row->number == call->version);
 	er_change change = er_call_change(call, ER_CHANGE_VERSION_DELETE);
 	change.number = row->number;
-	if (!er_call_apply(call, &change, 1, &applied)) {
-		er_call_refuse(call);
+	if (!er_call_apply_one(call, &change))
 		return;
-	}
-	er_out_open(&call->out, NULL, '{');
-	er_out_u64(&call->out, "sequence", applied.sequence);
-	er_out_close(&call->out, '}');
 	er_call_answer(call, 200);
 }
 
@@ -261,6 +249,7 @@ void er_api_prune(er_call *call)
 	unsigned removed = 0;
 	er_err err = {0};
 	er_control *c = call->control;
+	ER_ASSERT(call->actor.role >= ER_ROLE_DEPLOY && call->json != NULL);
 	if (!er_call_members(call, members, &body) || !er_control_may_change(c, &call->problem)) {
 		er_call_refuse(call);
 		return;
@@ -281,8 +270,10 @@ void er_api_prune(er_call *call)
 
 /* ---- deployments ---- */
 
+/* The members of an object that is open. */
 static void write_deployment(er_call *call, const er_deployment_row *row)
 {
+	ER_ASSERT(row->id > 0 && (unsigned)row->env < ER_ENV_COUNT_);
 	er_out *o = &call->out;
 	er_out_u64(o, "deployment", row->id);
 	er_out_str(o, "environment", er_slice_cstr(er_env_name(row->env)));
@@ -296,6 +287,7 @@ static void write_deployment(er_call *call, const er_deployment_row *row)
 
 void er_api_environment(er_call *call)
 {
+	ER_ASSERT((unsigned)call->env < ER_ENV_COUNT_);
 	const er_world_routine *r = routine_of(call);
 	if (r == NULL)
 		return;
@@ -346,6 +338,8 @@ void er_api_deployments(er_call *call)
 		written++;
 	}
 	er_out_close(o, ']');
+	/* n == HISTORY_READ: there may be older ones that were not read. i is not 0 then, since limit
+	 * is not. */
 	if (i < n || n == HISTORY_READ)
 		er_out_u64(o, "next", rows[i - 1].id);
 	er_out_close(o, '}');

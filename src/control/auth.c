@@ -1,5 +1,11 @@
-/* Who asks, and what they may do. Tokens are long random strings, so that guessing is hopeless; the count of failures per address is there to keep
- * the log quiet and the hashing cheap. */
+/* Who asks, and what they may do. call.c asks er_auth_check before anything else of a call is
+ * looked at, then er_auth_allows when the row of the table is known. What comes by the socket is
+ * the administrator's.
+ *
+ * Tokens are long random strings, so that guessing is hopeless; the count of failures per address
+ * is there to keep the log quiet and the hashing cheap. It is a small table of fixed size (er_auth,
+ * control's, freed with it): a place is found by a seeded hash, and nothing a stranger sends makes
+ * it grow. */
 #include "base/cidr.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -10,12 +16,18 @@
 
 enum { SLOTS = 512, WAYS = 4, FAILURES = 10, WINDOW_US = 60000000, TOKEN_BYTES = 32, TOKEN_MAX = 200 };
 
-/* Failures of one address since `from_us`. An IPv6 client is its /64: it has all of these addresses. */
+_Static_assert(ER_ROLE_READ < ER_ROLE_DEPLOY && ER_ROLE_DEPLOY < ER_ROLE_ADMIN,
+               "roles are compared: each may what those below it may");
+
+/* Failures of one address since `from_us`. An IPv6 client is its /64: it has all of these
+ * addresses. */
 typedef struct failures {
 	struct in6_addr addr;
 	uint64_t from_us;
 	uint32_t n;
 } failures;
+
+_Static_assert(SLOTS % WAYS == 0, "a set is WAYS places of one hash");
 
 struct er_auth {
 	failures slots[SLOTS];
@@ -35,11 +47,12 @@ void er_auth_free(er_auth *a)
 	er_free(a);
 }
 
+/* IPv4 as ::ffff:a.b.c.d whole, IPv6 cut to its /64; zeros for a socket without an address. */
 static struct in6_addr address_of(const er_exchange *x)
 {
 	struct in6_addr addr = {0};
 	const uint8_t *b = addr.s6_addr;
-	if (!er_cidr_of_sockaddr((const struct sockaddr *)(const void *)&x->client, &addr))
+	if (!er_cidr_of_sockaddr((const struct sockaddr *)(const void *)&x->peer.address, &addr))
 		return (struct in6_addr){0};
 	bool mapped = b[10] == 0xff && b[11] == 0xff;
 	for (int i = 0; i < 10 && mapped; i++)
@@ -49,8 +62,9 @@ static struct in6_addr address_of(const er_exchange *x)
 	return addr;
 }
 
-/* Its entry, or the one that it replaces: of four places the one whose count began first. An attacker with very many addresses can push entries
- * out; what protects then is the length of a token. */
+/* Its entry, or the one that it replaces: of four places the one whose count began first. An
+ * attacker with very many addresses can push entries out; what protects then is the length of a
+ * token. */
 static failures *entry(er_auth *a, const struct in6_addr *addr, uint64_t now)
 {
 	uint32_t h = a->seed;
@@ -66,11 +80,13 @@ static failures *entry(er_auth *a, const struct in6_addr *addr, uint64_t now)
 			oldest = &set[i];
 	}
 	bool same = memcmp(&oldest->addr, addr, sizeof *addr) == 0;
+	ER_ASSERT(oldest >= set && oldest < set + WAYS);
 	if (!same || now - oldest->from_us > WINDOW_US)
 		*oldest = (failures){.addr = *addr, .from_us = now};
 	return oldest;
 }
 
+/* Empty: there is none, or it is longer than a token can be. */
 static er_slice bearer(const er_exchange *x)
 {
 	const er_slice *v = er_fields_get(&x->req.fields, ER_LIT("authorization"));
@@ -82,6 +98,8 @@ static er_slice bearer(const er_exchange *x)
 
 bool er_auth_check(er_auth *a, er_store *store, er_call *call)
 {
+	ER_CHECK(call, ER_CALL_MAGIC);
+	ER_ASSERT(call->actor.name.n == 0);
 	if (call->local) {
 		call->actor = (er_actor){.name = ER_LIT("socket"), .role = ER_ROLE_ADMIN};
 		return true;
@@ -104,31 +122,60 @@ bool er_auth_check(er_auth *a, er_store *store, er_call *call)
 		return er_refuse(&call->problem, ER_PROBLEM_UNAUTHORIZED,
 		                 "a valid token is needed: authorization: Bearer TOKEN (an administrator makes one: er token add NAME)");
 	}
-	call->actor = (er_actor){.name = row.name, .role = row.role, .routines = row.routines, .n_routines = row.n_routines};
+	call->actor = er_actor_of(&row);
 	return true;
+}
+
+er_actor er_actor_of(const er_token_row *row)
+{
+	ER_ASSERT((unsigned)row->role < ER_ROLE_COUNT_);
+	return (er_actor){.name = row->name,
+	                  .role = row->role,
+	                  .routines = row->routines,
+	                  .n_routines = row->n_routines,
+	                  .hosts = row->hosts,
+	                  .n_hosts = row->n_hosts};
 }
 
 bool er_actor_has(const er_actor *actor, er_slice routine)
 {
+	ER_ASSERT(actor->n_routines == 0 || actor->routines != NULL);
 	for (size_t i = 0; i < actor->n_routines; i++)
 		if (er_slice_eq(actor->routines[i], routine))
 			return true;
 	return actor->n_routines == 0;
 }
 
+er_slice er_actor_routines(er_call *call)
+{
+	enum { SHOWN = 10 };
+	const er_actor *actor = &call->actor;
+	ER_ASSERT(actor->n_routines > 0);
+	er_buf b = {0};
+	for (size_t i = 0; i < actor->n_routines && i < SHOWN; i++) {
+		er_buf_put_cstr(&b, i > 0 ? ", " : "");
+		er_buf_put(&b, er_slice_head(actor->routines[i], 63));
+	}
+	if (actor->n_routines > SHOWN)
+		er_buf_printf(&b, " and %zu more", actor->n_routines - SHOWN);
+	er_slice s = er_arena_copy(call->arena, er_buf_slice(&b));
+	er_buf_fini(&b);
+	return s;
+}
+
 bool er_auth_allows(er_call *call)
 {
-	static const char *const names[] = {"read", "deploy", "admin"};
 	const er_api *api = call->api;
+	ER_ASSERT(api != NULL && call->actor.name.n > 0);
 	if (call->actor.role < api->role)
 		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this needs the role \"%s\", and the token has \"%s\"",
-		                 names[api->role], names[call->actor.role]);
+		                 er_role_name(api->role), er_role_name(call->actor.role));
 	if (call->actor.n_routines > 0 && !api->confined)
 		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN,
-		                 "this token is confined to routines, and this is not about one of them");
+		                 "this token is confined to %.*s, and this is not about one routine", ER_FMT(er_actor_routines(call)));
 	/* Said before anybody looks whether there is such a routine. */
 	if (call->routine.n > 0 && !er_actor_has(&call->actor, call->routine))
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to other routines");
+		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
 	return true;
 }
 
@@ -144,6 +191,7 @@ er_slice er_auth_token(er_arena *a)
 		unsigned at = bit / 8, v = (unsigned)random[at] << 8 | (at + 1 < TOKEN_BYTES ? random[at + 1] : 0);
 		er_buf_putc(&b, (uint8_t)digits[v >> (10 - bit % 8) & 63]);
 	}
+	ER_ASSERT(er_buf_len(&b) == 3 + 43);
 	er_slice token = er_arena_copy(a, er_buf_slice(&b));
 	explicit_bzero(random, sizeof random);
 	er_buf_fini(&b);

@@ -1,4 +1,8 @@
+/* Base64 of RFC 4648 4. The decoder is strict, so that a text has one meaning and bytes have one
+ * text: what is exported comes back the same. */
 #include "control/base64.h"
+
+#include "base/mem.h"
 
 static int value_of(uint8_t c)
 {
@@ -16,6 +20,7 @@ bool er_base64_decode(er_arena *a, er_slice text, er_slice *out)
 	size_t pad = 0, n = 0;
 	if (text.n % 4 != 0)
 		return false;
+	/* Four digits are three bytes, so pad characters make the last group one or two bytes long. */
 	while (pad < 2 && pad < text.n && text.p[text.n - 1 - pad] == '=')
 		pad++;
 	uint8_t *to = er_arena_alloc(a, text.n / 4 * 3 + 1);
@@ -31,6 +36,7 @@ bool er_base64_decode(er_arena *a, er_slice text, er_slice *out)
 	/* What hangs over the last byte must be nothing, or two texts would mean the same bytes. */
 	if ((pad == 1 && (bits & 3) != 0) || (pad == 2 && (bits & 15) != 0))
 		return false;
+	ER_ASSERT(n + pad == text.n / 4 * 3);
 	*out = er_slice_of(to, n);
 	return true;
 }

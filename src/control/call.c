@@ -1,4 +1,20 @@
-#include "base/clock.h"
+/* A call: one request of the API on its way. er_call_handle makes it, and one of these ends and
+ * frees it: er_call_answer, er_call_refuse, er_call_stream, or the client's leaving while the body
+ * is still read.
+ *
+ *   who is it → which row of the table → may they → the body (if the row has one) → the row's function → perhaps an activation → the answer
+ *
+ * Who it is comes first: a stranger does not even learn which paths there are. The call holds a
+ * reference of its exchange and lives in the exchange's arena with all it reads, but for the body,
+ * which grows in a buffer of its own. It is in control's list of calls all the while, so that
+ * closing finds it.
+ *
+ * A client that leaves while its body is read has asked for nothing yet: the call is dropped. From
+ * the moment the function runs (run), leaving changes nothing: what was asked for is done, and the
+ * answer goes nowhere.
+ *
+ * Bodies are bounded three times: each by its row, all of one token by ER_UPLOADS_SHARE, all
+ * together by ER_UPLOADS_MAX. */
 #include "base/mem.h"
 #include "control/internal.h"
 
@@ -10,7 +26,9 @@
 void er_call_drop(er_call *call)
 {
 	ER_CHECK(call, ER_CALL_MAGIC);
+	ER_ASSERT(!call->reading); /* the body knows nothing of it any more */
 	er_list_remove(&call->link);
+	ER_ASSERT(call->control->uploads >= call->body.cap);
 	call->control->uploads -= call->body.cap;
 	if (call->body.p != NULL)
 		explicit_bzero(call->body.p, call->body.cap < 64 << 10 ? call->body.cap : 0); /* small ones may hold secrets */
@@ -19,18 +37,20 @@ void er_call_drop(er_call *call)
 	er_exchange *x = call->x;
 	call->magic = 0;
 	er_free(call);
-	er_exchange_unref(x);
+	er_exchange_unref(x); /* last: the arena that call->routine and the like lie in may go with it */
 }
 
 void er_call_header(er_call *call, er_slice name, er_slice value)
 {
+	ER_ASSERT(name.n > 0);
 	er_fields_add(&call->x->res.fields, call->arena, name, value);
 }
 
 void er_call_stream(er_call *call, int status, er_slice type, er_body *body)
 {
 	er_exchange *x = call->x;
-	ER_ASSERT(x->res.body == NULL);
+	ER_CHECK(call, ER_CALL_MAGIC);
+	ER_ASSERT(x->res.body == NULL && body != NULL && status >= 200 && status < 600);
 	x->res.status = status;
 	x->res.body = body;
 	er_call_header(call, ER_LIT("content-type"), type);
@@ -42,6 +62,7 @@ void er_call_stream(er_call *call, int status, er_slice type, er_body *body)
 
 void er_call_answer(er_call *call, int status)
 {
+	ER_ASSERT(er_buf_len(&call->out.b) > 0); /* every answer of ours is an object */
 	er_buf_putc(&call->out.b, '\n');
 	er_call_stream(call, status, ER_LIT("application/json"), er_body_of(er_piece_copy(er_buf_slice(&call->out.b))));
 }
@@ -49,8 +70,8 @@ void er_call_answer(er_call *call, int status)
 void er_call_refuse(er_call *call)
 {
 	const er_problem *p = &call->problem;
-	ER_ASSERT(p->code != ER_PROBLEM_NONE);
-	er_out *o = &call->out;
+	ER_ASSERT(p->code != ER_PROBLEM_NONE && p->message[0] != '\0');
+	er_out *o = &call->out; /* whatever was written into it before is forgotten */
 	er_buf_clear(&o->b);
 	o->comma = false;
 	er_out_open(o, NULL, '{');
@@ -59,7 +80,7 @@ void er_call_refuse(er_call *call)
 	er_out_str(o, "message", er_slice_cstr(p->message));
 	er_out_opt(o, "field", er_slice_cstr(p->field));
 	er_out_opt(o, "expected", er_slice_cstr(p->expected));
-	er_out_opt(o, "stack", er_slice_cstr(p->extra));
+	er_out_opt(o, "stack", er_slice_cstr(p->stack));
 	if (p->code == ER_PROBLEM_TRIMMED)
 		er_out_u64(o, "first_sequence", p->first_sequence);
 	er_out_close(o, '}');
@@ -112,6 +133,7 @@ bool er_call_query_number(er_call *call, er_slice name, uint64_t least, uint64_t
 {
 	er_slice text;
 	uint64_t v;
+	ER_ASSERT(least <= most);
 	char expected[80];
 	if (!er_call_query(call, name, &text))
 		return false;
@@ -138,8 +160,10 @@ bool er_call_query_env(er_call *call, bool required, er_env *out)
 
 /* ---- changes ---- */
 
+/* With the path's routine and environment; the caller fills what its kind has beside these. */
 er_change er_call_change(const er_call *call, er_change_kind kind)
 {
+	ER_ASSERT((unsigned)kind < ER_CHANGE_KIND_COUNT_ && call->actor.name.n > 0);
 	return (er_change){.kind = kind,
 	                   .actor = call->actor.name,
 	                   .source = er_slice_cstr(call->source),
@@ -154,22 +178,52 @@ bool er_control_may_change(const er_control *c, er_problem *problem)
 	                 "this node is being upgraded, or ends, and takes no changes for a moment: try again in a second");
 }
 
+/* What a change means for the world, which is a picture of the store (world.h). */
+static const struct effect {
+	bool refresh;         /* the routine is read again */
+	bool touch, all_envs; /* what the routine is started with is another one, in its environment or in all */
+} effects[] = {
+    [ER_CHANGE_ROUTINE_DELETE] = {.refresh = true},
+    [ER_CHANGE_VERSION_ADD] = {.refresh = true},
+    [ER_CHANGE_VERSION_DELETE] = {.refresh = true},
+    [ER_CHANGE_DEPLOY] = {.refresh = true},
+    [ER_CHANGE_VAR_SET] = {.touch = true},
+    [ER_CHANGE_VAR_DELETE] = {.touch = true},
+    [ER_CHANGE_SECRET_SET] = {.touch = true},
+    [ER_CHANGE_SECRET_DELETE] = {.touch = true},
+    [ER_CHANGE_ADDRESS_ALLOW] = {.refresh = true, .touch = true, .all_envs = true},
+    [ER_CHANGE_ADDRESS_DENY] = {.refresh = true, .touch = true, .all_envs = true},
+};
+_Static_assert(sizeof effects / sizeof *effects == ER_CHANGE_KIND_COUNT_, "every kind of change has its effect");
+
+static void touch(er_control *c, const er_change *ch, const struct effect *effect, uint64_t sequence)
+{
+	ER_ASSERT(sequence > 0);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		if (effect->all_envs || e == ch->env)
+			er_world_touch(c->world, ch->routine, e, sequence);
+}
+
 bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_applied *applied, er_problem *problem)
 {
 	er_err err = {0};
 	*applied = (er_applied){0};
 	if (!er_control_may_change(c, problem))
 		return false;
+	ER_ASSERT(n > 0 && changes != NULL);
 	const uint64_t before = er_store_sequence(c->o.store);
 	if (!er_store_apply(c->o.store, changes, n, applied, &err))
 		return er_refuse_err(problem, &err);
+	/* From here on the store has it: what fails below leaves the world behind the store until the
+	 * next change of that routine. */
+	ER_ASSERT(applied->sequence >= before);
 	for (size_t i = 0; i < n; i++) {
-		const er_change *ch = &changes[i];
-		if (ch->kind <= ER_CHANGE_DEPLOY && !er_world_refresh(c->world, ch->routine, &err))
+		const struct effect *effect = &effects[changes[i].kind];
+		if (effect->refresh && !er_world_refresh(c->world, changes[i].routine, &err))
 			return er_refuse_err(problem, &err);
 		/* A variable that has that value already starts nothing anew. */
-		if (ch->kind >= ER_CHANGE_VAR_SET && ch->kind <= ER_CHANGE_SECRET_DELETE && applied->sequence != before)
-			er_world_touch(c->world, ch->routine, ch->env, applied->sequence);
+		if (effect->touch && applied->sequence != before)
+			touch(c, &changes[i], effect, applied->sequence);
 	}
 	return true;
 }
@@ -179,12 +233,25 @@ bool er_call_apply(er_call *call, const er_change *changes, size_t n, er_applied
 	return er_control_apply(call->control, changes, n, applied, &call->problem);
 }
 
+bool er_call_apply_one(er_call *call, const er_change *change)
+{
+	er_applied applied;
+	if (!er_call_apply(call, change, 1, &applied)) {
+		er_call_refuse(call);
+		return false;
+	}
+	er_out_open(&call->out, NULL, '{');
+	er_out_u64(&call->out, "sequence", applied.sequence);
+	er_out_close(&call->out, '}');
+	return true;
+}
+
 static void on_activated(void *ctx, const er_err *err)
 {
-	er_call *call = ctx;
+	er_call *call = ctx; /* alive: a client that left has ended nothing */
 	ER_CHECK(call, ER_CALL_MAGIC);
 	if (err == NULL) {
-		er_call_answer(call, (int)call->version);
+		er_call_answer(call, call->status);
 		return;
 	}
 	er_refuse(
@@ -197,16 +264,18 @@ static void on_activated(void *ctx, const er_err *err)
 
 void er_call_activate(er_call *call, int status)
 {
-	/* The path's version is not needed any more. */
-	call->version = (uint32_t)status;
+	ER_ASSERT(er_buf_len(&call->out.b) > 0 && call->activation.done == NULL);
+	call->status = status;
 	call->activation = (er_activation){.done = on_activated, .ctx = call};
 	er_activate(call->control, &call->activation);
 }
 
 /* ---- the body ---- */
 
+/* An empty body is an empty object: a client need not send {} to say nothing. */
 static bool parse_body(er_call *call)
 {
+	ER_ASSERT(call->api->body == ER_API_JSON && call->json == NULL);
 	er_err err = {0};
 	size_t at = 0;
 	er_slice text = er_buf_slice(&call->body);
@@ -222,8 +291,10 @@ static bool parse_body(er_call *call)
 	return true;
 }
 
+/* The body is whole, or there is none. */
 static void run(er_call *call)
 {
+	ER_ASSERT(!call->reading && call->api->run != NULL);
 	/* A client that leaves from here on changes nothing: what it asked for is done. */
 	call->x->on_cancel = NULL;
 	if (call->control->closing)
@@ -235,6 +306,7 @@ static void run(er_call *call)
 	er_call_refuse(call);
 }
 
+/* From here on the body does not call us any more. */
 static void stop_reading(er_call *call)
 {
 	if (call->reading)
@@ -242,6 +314,7 @@ static void stop_reading(er_call *call)
 	call->reading = false;
 }
 
+/* Whatever of the body is still to come is not read. */
 static void refuse_body(er_call *call, er_problem_code code, const char *text)
 {
 	stop_reading(call);
@@ -272,8 +345,11 @@ static size_t share_of(const er_call *call)
 	return sum;
 }
 
+/* The buffer's capacity is what is counted, not its length: that is what the memory costs. False:
+ * refused, and the call is gone. */
 static bool take_piece(er_call *call, er_piece *piece)
 {
+	ER_ASSERT(call->reading);
 	size_t before = call->body.cap;
 	er_buf_put(&call->body, er_piece_slice(*piece));
 	er_piece_drop(piece);
@@ -291,6 +367,7 @@ static bool take_piece(er_call *call, er_piece *piece)
 	return true;
 }
 
+/* As much as there is now. The call may be gone when this returns. */
 static void read_body(void *ctx)
 {
 	er_call *call = ctx;
@@ -315,6 +392,7 @@ static void read_body(void *ctx)
 	}
 }
 
+/* Only while the body is read: run takes this away. */
 static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 {
 	er_call *call = ctx;
@@ -324,6 +402,7 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_call_drop(call);
 }
 
+/* A length that is said and too large is refused before a byte is taken. */
 static void begin_body(er_call *call)
 {
 	static const er_body_sink_ops ops = {.readable = read_body};
@@ -339,6 +418,8 @@ static void begin_body(er_call *call)
 		refuse_body(call, ER_PROBLEM_TOO_LARGE, text);
 		return;
 	}
+	/* A body of a length that is not said comes here as well, and take_piece counts it. */
+	ER_ASSERT(!call->reading);
 	call->reading = true;
 	call->x->handler_ctx = call;
 	call->x->on_cancel = on_cancel;
@@ -350,7 +431,7 @@ static void begin_body(er_call *call)
 
 static void write_source(er_call *call)
 {
-	const struct sockaddr_storage *sa = &call->x->client;
+	const struct sockaddr_storage *sa = &call->x->peer.address;
 	if (sa->ss_family == AF_INET)
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, call->source, sizeof call->source);
 	else if (sa->ss_family == AF_INET6)
@@ -361,6 +442,7 @@ void er_call_handle(void *self, er_exchange *x, bool local)
 {
 	er_control *c = self;
 	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(x != NULL && x->res.body == NULL);
 	er_call *call = ER_NEW(er_call);
 	size_t query = er_slice_find(x->req.target, '?');
 	*call = (er_call){.magic = ER_CALL_MAGIC,
@@ -369,8 +451,7 @@ void er_call_handle(void *self, er_exchange *x, bool local)
 	                  .arena = &x->arena,
 	                  .local = local,
 	                  .path = er_slice_head(x->req.target, query),
-	                  .query = er_slice_from(x->req.target, query + 1),
-	                  .started_us = er_clock_mono_us()};
+	                  .query = er_slice_from(x->req.target, query + 1)};
 	er_list_push(&c->calls, &call->link);
 	write_source(call);
 	/* Who it is comes first: a stranger does not even learn which paths there are. */

@@ -1,3 +1,13 @@
+/* Control as an object. Making it reads what the environments run (world.c), begins to watch again
+ * what was watched when the node ended, and starts a timer of one second: guards look, tails hear a
+ * heartbeat, and once a minute expired KV entries are swept.
+ *
+ * Closing: everything that waits is answered with 503, in an order that leaves nothing pointing to
+ * what is freed: jobs and activations first (they borrow calls), then the calls, the bulk answers,
+ * guards, tails. Then the timer's handle closes, and control is freed by whichever is last, that or
+ * a backup which still copies. `closed` is called when it is gone.
+ *
+ * Pause and close are not the same: paused, it answers everything but changes. */
 #include "control/control.h"
 
 #include "base/clock.h"
@@ -19,7 +29,8 @@ static void handle_local(void *self, er_exchange *x)
 	er_call_handle(self, x, true);
 }
 
-/* KV entries that have expired are invisible already; their space comes back here, a little at a time. */
+/* KV entries that have expired are invisible already; their space comes back here, a little at a
+ * time. */
 static void sweep(er_control *c)
 {
 	unsigned removed;
@@ -30,6 +41,7 @@ static void sweep(er_control *c)
 		er_log(ER_LOG_WARN, "control", "expired KV entries could not be removed: %s", err.text);
 }
 
+/* Once a second. */
 static void on_tick(uv_timer_t *timer)
 {
 	er_control *c = timer->data;
@@ -57,6 +69,7 @@ static void resume_guards(er_control *c)
 
 er_control *er_control_new(const er_control_options *options, er_err *err)
 {
+	ER_ASSERT(options->loop != NULL && options->store != NULL && options->ops != NULL);
 	er_world *world = er_world_new(options->store, err);
 	if (world == NULL)
 		return NULL;
@@ -79,8 +92,12 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	return c;
 }
 
+/* No handle and no thread of the pool knows it any more. */
 void er_control_end(er_control *c)
 {
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(c->closing && c->handles_closed && c->backup == NULL);
+	ER_ASSERT(er_list_empty(&c->calls) && er_list_empty(&c->exports) && er_list_empty(&c->jobs));
 	void (*closed)(void *) = c->closed;
 	void *ctx = c->closed_ctx;
 	er_world_free(c->world);
@@ -94,7 +111,8 @@ void er_control_end(er_control *c)
 static void on_tick_closed(uv_handle_t *handle)
 {
 	er_control *c = handle->data;
-	if (!er_backup_outlives(c))
+	c->handles_closed = true;
+	if (!er_backup_runs(c))
 		er_control_end(c);
 }
 
@@ -111,6 +129,7 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
 		er_call *call = ER_CONTAINER(c->calls.next, er_call, link);
 		er_call_abandon(call);
 	}
+	ER_ASSERT(c->n_jobs == 0 && er_list_empty(&c->waiting) && er_list_empty(&c->running));
 	er_exports_drop(c);
 	er_guards_free(c->guards);
 	er_hub_free(c->hub);
@@ -125,12 +144,17 @@ void er_control_pause(er_control *c, bool on)
 
 bool er_control_quiet(const er_control *c)
 {
+	ER_CHECK(c, ER_CONTROL_MAGIC);
 	return er_list_empty(&c->jobs) && er_list_empty(&c->waiting) && !c->activating;
 }
 
-void er_control_limits(er_control *c, const er_limits *routine_max)
+void er_control_limits(er_control *c, const er_limits *routine_max, const er_cidr *addresses, size_t n_addresses)
 {
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(n_addresses == 0 || addresses != NULL);
 	c->o.routine_max = *routine_max;
+	c->o.addresses = addresses;
+	c->o.n_addresses = n_addresses;
 }
 
 const er_handler *er_control_remote(er_control *c)
@@ -145,6 +169,8 @@ const er_handler *er_control_local(er_control *c)
 
 /* ---- what the gateway runs ---- */
 
+/* Settings are copied: the world's own go when the routine changes, and the gateway keeps the
+ * snapshot's arena longer. */
 static void take_env(er_arena *a, er_slice name, er_env e, const er_world_env *env, er_snapshot_routine *out)
 {
 	*out = (er_snapshot_routine){.name = name,
@@ -154,6 +180,7 @@ static void take_env(er_arena *a, er_slice name, er_env e, const er_world_env *e
 	                             .env_revision = env->env_revision,
 	                             .percent = env->row.split.percent,
 	                             .n = env->row.split.version[1] != 0 ? 2 : 1};
+	ER_ASSERT(out->n <= ER_STORE_SPLIT && out->deployment != 0);
 	for (uint32_t i = 0; i < out->n; i++) {
 		out->version[i] = env->version[i];
 		out->version[i].settings = er_arena_copy(a, env->version[i].settings);
@@ -162,6 +189,7 @@ static void take_env(er_arena *a, er_slice name, er_env e, const er_world_env *e
 
 bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *err)
 {
+	ER_CHECK(c, ER_CONTROL_MAGIC);
 	size_t n;
 	er_world_routine *const *all = er_world_all(c->world, &n);
 	*out = (er_snapshot){.sequence = er_store_sequence(c->o.store)};
@@ -171,10 +199,17 @@ bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *e
 	out->routines = er_arena_alloc(a, (n * ER_ENV_COUNT_ + 1) * sizeof *out->routines);
 	for (size_t i = 0; i < n; i++) {
 		er_slice name = er_arena_copy(a, all[i]->name);
-		for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-			if (all[i]->env[e] != NULL)
-				take_env(a, name, e, all[i]->env[e], &out->routines[out->n_routines++]);
+		er_slice allow = er_arena_copy(a, er_slice_of(all[i]->allow, all[i]->n_allow * sizeof *all[i]->allow));
+		for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+			if (all[i]->env[e] == NULL)
+				continue;
+			er_snapshot_routine *r = &out->routines[out->n_routines++];
+			take_env(a, name, e, all[i]->env[e], r);
+			r->allow = (const er_cidr *)(const void *)allow.p;
+			r->n_allow = all[i]->n_allow;
+		}
 	}
+	ER_ASSERT(out->n_routines <= n * ER_ENV_COUNT_);
 	return true;
 }
 

@@ -1,11 +1,15 @@
-/* The control plane of one node: the API under /v1 as a handler, the picture of what every environment runs for the gateway, automatic rollback,
- * and the tail. It knows the store and the loop it lives on; what only the gateway can do it asks of it by the table of functions below.
+/* The control plane of one node: the API under /v1 as a handler, the picture of what every
+ * environment runs for the gateway, automatic rollback, and the tail. It knows the store and the
+ * loop it lives on; what only the gateway can do it asks of it by the table of functions below.
  *
- * One thread: the control thread, with its loop. Everything here is called on it, and calls back on it.
+ * One thread: the control thread, with its loop. Everything here is called on it, and calls back on
+ * it.
  *
- * How a change becomes true: checked → (code: tried in a sandbox) → one transaction of the store → ops.activate → answered. Deployments are
- * applied in the order in which they came; changes that come while an activation runs share the next one. A client that leaves early changes
- * nothing of that. If an activation fails, what it was for is taken back in the store, and the answer says so. */
+ * How a change becomes true: checked → (code: tried in a sandbox) → one transaction of the store →
+ * ops.activate → answered. Deployments are applied in the order in which they came; changes that
+ * come while an activation runs share the next one. A client that leaves early changes nothing of
+ * that. If an activation fails, what it was for is taken back in the store, and the answer says
+ * so. */
 #ifndef ER_CONTROL_CONTROL_H
 #define ER_CONTROL_CONTROL_H
 
@@ -19,7 +23,8 @@
 
 typedef struct er_control er_control;
 
-/* How something asked of the gateway ended; err NULL: well. Exactly once, on the control thread, now or later. */
+/* How something asked of the gateway ended; err NULL: well. Exactly once, on the control thread,
+ * now or later. */
 typedef void er_control_done(void *done_ctx, const er_err *err);
 
 /* Code that was tried in a sandbox of this node. Strings are borrowed for the call. */
@@ -27,8 +32,9 @@ typedef struct er_probe_result {
 	bool loaded;        /* its top-level code ran to the end, and there is a handler */
 	uint64_t cpu_us;    /* of the top-level code */
 	uint64_t memory_kb; /* of the sandbox alone, once the code had run */
-	er_err_kind
-	    why; /* not loaded: EXCEPTION, CPU, MEMORY, CRASH, ...; UNAVAILABLE: no sandbox could be had, the code is not to blame */
+	/* not loaded: EXCEPTION, CPU, MEMORY, CRASH, ...; UNAVAILABLE: no sandbox could be had, the
+	 * code is not to blame */
+	er_err_kind why;
 	er_slice error; /* "TypeError: ..." or a sentence */
 	er_slice stack; /* mapped to the sources, a frame a line */
 } er_probe_result;
@@ -36,13 +42,15 @@ typedef void er_control_probed(void *done_ctx, const er_probe_result *result);
 
 /* Of one version since the environment's present deployment went live, summed over all threads. */
 typedef struct er_version_counters {
-	uint64_t requests, errors; /* errors: the node answered for the routine (exception, limit, crash ...) */
-	uint64_t p99_us;           /* of the wall time; 0: not known */
+	/* errors: the node answered for the routine (exception, limit, crash ...) */
+	uint64_t requests, errors;
+	uint64_t p99_us; /* of the wall time; 0: not known */
 } er_version_counters;
 
 /* How much the gateway is to report by er_control_event. */
 typedef enum er_tail_want {
-	/* For the history alone: console lines, exceptions, kills and failed requests; other requests only up to ER_TAIL_IDLE_RATE a second. */
+	/* For the history alone: console lines, exceptions, kills and failed requests; other requests
+	 * only up to ER_TAIL_IDLE_RATE a second. */
 	ER_TAIL_WANT_HISTORY,
 	ER_TAIL_WANT_ALL, /* somebody tails: everything its bounded queues hold */
 } er_tail_want;
@@ -56,27 +64,33 @@ typedef struct er_route_found {
 	er_slice pattern, routine;
 } er_route_found;
 
-/* A routine of node.jsonc: served in every environment, never changed by this API; it comes before a stored one of the same name. */
+/* A routine of node.jsonc: served in every environment, never changed by this API; it comes before
+ * a stored one of the same name. */
 typedef struct er_file_routine {
 	er_slice name, version;
 } er_file_routine;
 
 /* What the gateway does for control. All are called on the control thread; none may be NULL. */
 typedef struct er_control_ops {
-	/* The store's picture changed: make a new configuration of er_control_snapshot, give it to all threads, then call done; with an error
-	 * the old one must still be in force. Never called again before done. */
+	/* The store's picture changed: make a new configuration of er_control_snapshot, give it to all
+	 * threads, then call done; with an error the old one must still be in force. Never called again
+	 * before done. */
 	void (*activate)(void *ctx, er_control_done *done, void *done_ctx);
-	/* Loads r in a real sandbox without serving it. Takes the reference. Several may run at once; the gateway bounds how many. */
+	/* Loads r in a real sandbox without serving it. Takes the reference. Several may run at once;
+	 * the gateway bounds how many. */
 	void (*probe)(void *ctx, er_routine *r, er_control_probed *done, void *done_ctx);
-	/* out[i] for split.version[i] of the environment's present deployment; zeros for what never ran. */
+	/* out[i] for split.version[i] of the environment's present deployment; zeros for what never
+	 * ran. */
 	void (*counters)(void *ctx, er_slice routine, er_env env, er_version_counters out[ER_STORE_SPLIT]);
-	/* Appends the node's own state as one JSON object: threads, level, engine, pool, connections, uptime_s ... */
+	/* Appends the node's own state as one JSON object: threads, level, engine, pool, connections,
+	 * uptime_s ... */
 	void (*status)(void *ctx, er_buf *json);
 	/* node.jsonc is read again. */
 	void (*reload)(void *ctx, er_control_done *done, void *done_ctx);
 	/* The binary on disk takes over. done is called when it has, or cannot. */
 	void (*upgrade)(void *ctx, er_control_done *done, void *done_ctx);
-	/* Which rule takes this host (lower case, without port) and path (without query) there. Slices live in a. */
+	/* Which rule takes this host (lower case, without port) and path (without query) there. Slices
+	 * live in a. */
 	void (*route_test)(void *ctx, er_arena *a, er_env env, er_slice host, er_slice path, er_route_found *out);
 	/* What node.jsonc says, in its order; arrays in a. Its rules come before those of the store. */
 	size_t (*file_routes)(void *ctx, er_arena *a, er_env env, er_route_rule **out);
@@ -90,24 +104,29 @@ typedef struct er_control_options {
 	const er_control_ops *ops;
 	void *ops_ctx;
 	er_limits routine_max; /* the node's maximum: versions that ask for more are refused */
-	size_t history_bytes;  /* of all events kept for /v1/logs; 0: 16 MB */
+	/* private ones that routines of the store may be allowed; borrowed until er_control_limits */
+	const er_cidr *addresses;
+	size_t n_addresses;
+	size_t history_bytes; /* of all events kept for /v1/logs; 0: 16 MB */
 } er_control_options;
 
 /* Reads what the environments run from the store. NULL: *err. */
 er_control *er_control_new(const er_control_options *options, er_err *err);
-/* Ends tails, answers what waits with 503, and frees; `closed` when its handles are closed. What ops still owes is not waited for: the gateway must
- * not call its done any more. */
+/* Ends tails, answers what waits with 503, and frees; `closed` when its handles are closed. What
+ * ops still owes is not waited for: the gateway must not call its done any more. */
 void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx);
-/* While another process reads the store to take over from this one, or this one ends, nothing may change in it: changes are refused (503,
- * Retry-After: 1), and nothing is rolled back. What was applied before still comes into force. */
+/* While another process reads the store to take over from this one, or this one ends, nothing may
+ * change in it: changes are refused (503, Retry-After: 1), and nothing is rolled back. What was
+ * applied before still comes into force. */
 void er_control_pause(er_control *c, bool on);
 /* Nothing that was begun is still on its way: every change is answered. */
 bool er_control_quiet(const er_control *c);
 /* After a reload of node.jsonc. */
-void er_control_limits(er_control *c, const er_limits *routine_max);
+void er_control_limits(er_control *c, const er_limits *routine_max, const er_cidr *addresses, size_t n_addresses);
 
-/* /v1 and all below it. `remote` wants a bearer token of every request; `local` takes every request for the administrator's ("socket"): give it
- * only to a listener that nobody else can reach (a Unix socket of mode 0600). */
+/* /v1 and all below it. `remote` wants a bearer token of every request; `local` takes every request
+ * for the administrator's ("socket"): give it only to a listener that nobody else can reach (a Unix
+ * socket of mode 0600). */
 const er_handler *er_control_remote(er_control *c);
 const er_handler *er_control_local(er_control *c);
 
@@ -124,11 +143,16 @@ typedef struct er_snapshot_routine {
 	er_slice name;
 	er_env env;
 	uint64_t deployment; /* its id: part of the hash that makes a split sticky */
-	/* The change log's sequence at the last change of this routine in this environment: deployment, variable or secret. The same number in two
-	 * snapshots of one process: nothing changed, keep the object. */
+	/* The change log's sequence at the last change of this routine in this environment: deployment,
+	 * variable or secret. The same number in two snapshots of one process: nothing changed, keep
+	 * the object. */
 	uint64_t revision;
-	uint64_t
-	    env_revision; /* the same for variables and secrets alone: what a version is started with; 0: not changed by this process */
+	/* the same for variables and secrets alone: what a version is started with; 0: not changed by
+	 * this process */
+	uint64_t env_revision;
+	/* private addresses that an administrator allowed it; whether the node does is not looked at */
+	const er_cidr *allow;
+	size_t n_allow;
 	uint32_t percent; /* of clients that get version[0] */
 	uint32_t n;       /* 1, or 2 with a split */
 	er_snapshot_version version[ER_STORE_SPLIT];
@@ -138,7 +162,8 @@ typedef struct er_snapshot {
 	uint64_t sequence;
 	er_snapshot_routine *routines; /* by name, production before staging */
 	size_t n_routines;
-	er_route_rule *routes[ER_ENV_COUNT_]; /* in their order; may name routines that are gone or not deployed there */
+	/* in their order; may name routines that are gone or not deployed there */
+	er_route_rule *routes[ER_ENV_COUNT_];
 	size_t n_routes[ER_ENV_COUNT_];
 } er_snapshot;
 

@@ -1,4 +1,9 @@
-/* Reading what is to be deployed: the bodies of POST versions, POST deploy, PUT environments/E, POST publish and POST rollback. */
+/* Reading what is to be deployed: the bodies of POST versions, POST deploy, PUT environments/E,
+ * POST publish and POST rollback. Each becomes a job (job.c), which from then on owns the call.
+ *
+ * What can be checked at once is checked here, and refused before the job exists. What depends on
+ * what runs (which versions there are, what staging has, what ran before) is asked in job->prepare,
+ * just before the job is applied: jobs that came earlier may still change it. */
 #include "control/job.h"
 
 #include "base/mem.h"
@@ -9,6 +14,7 @@ enum { CODE_MAX = 16 << 20, DESCRIPTION_MAX = 1000, REASON_MAX = 200 };
 
 /* ---- a guard ---- */
 
+/* The defaults of a guard that says only that it is there. v NULL: none. */
 static bool read_guard(er_call *call, const er_json *v, er_guard *out)
 {
 	static const er_member members[] = {
@@ -23,12 +29,17 @@ static bool read_guard(er_call *call, const er_json *v, er_guard *out)
 	return er_members_read(v, ER_LIT("guard"), members, sizeof members / sizeof *members, out, &call->problem);
 }
 
-/* "deploy", or "deploy: " and what the caller said. */
-static er_slice reason_of(er_call *call, const char *what, er_slice said)
+/* Why the job deploys; for people "deploy", or "deploy: " and what the caller said. */
+static void take_cause(er_job *job, er_cause cause, er_slice said)
 {
-	return said.n > 0 ? er_arena_printf(call->arena, "%s: %.*s", what, ER_FMT(said)) : er_slice_cstr(what);
+	ER_ASSERT((unsigned)cause < ER_CAUSE_COUNT_ && job->call != NULL);
+	const char *what = er_cause_name(cause);
+	job->deploys = true;
+	job->cause = cause;
+	job->reason = said.n > 0 ? er_arena_printf(job->arena, "%s: %.*s", what, ER_FMT(said)) : er_slice_cstr(what);
 }
 
+/* *out stays as it is if nothing is said. */
 static bool environment_of(er_call *call, er_slice text, er_env *out)
 {
 	if (text.p == NULL || er_env_parse(text, out))
@@ -62,6 +73,7 @@ static const er_member deploy_members[] = {
     ER_MEMBER(upload, "reason", reason, ER_MEMBER_STRING, false, 0, REASON_MAX),
 };
 
+/* Settings and size, within what the node allows. */
 static bool check_code(er_call *call, const upload *u, er_settings *settings)
 {
 	const er_slice at = ER_LIT("settings");
@@ -107,6 +119,7 @@ static er_job *read_version(er_call *call, const upload *u)
 
 void er_deploy_version(er_call *call)
 {
+	ER_ASSERT(call->routine.n > 0 && call->json != NULL);
 	upload u = {0};
 	er_job *job = er_call_members(call, version_members, &u) ? read_version(call, &u) : NULL;
 	if (job == NULL)
@@ -117,6 +130,7 @@ void er_deploy_version(er_call *call)
 
 void er_deploy_new(er_call *call)
 {
+	ER_ASSERT(call->routine.n > 0 && call->json != NULL);
 	upload u = {.routes = true};
 	er_env env = ER_ENV_PRODUCTION;
 	er_guard guard;
@@ -129,11 +143,10 @@ void er_deploy_new(er_call *call)
 		return;
 	}
 	job->env = env;
-	job->deploys = true;
 	job->with_routes = u.routes;
 	job->canary = u.percent < 100 ? u.percent : 0;
 	job->guard = guard;
-	job->reason = reason_of(call, "deploy", u.reason);
+	take_cause(job, ER_CAUSE_DEPLOY, u.reason);
 	call->env = env;
 	er_job_submit(job);
 }
@@ -143,6 +156,7 @@ void er_deploy_new(er_call *call)
 /* They exist, and this node still allows what they ask for. */
 static bool check_split(er_job *job)
 {
+	ER_ASSERT(!job->adds && job->split.version[0] != 0);
 	er_control *c = job->control;
 	er_version_row *rows;
 	size_t n;
@@ -180,13 +194,18 @@ static bool read_part(er_call *call, const er_json *v, size_t i, part *out)
 	return er_members_read(v, er_slice_cstr(path.text), members, 2, out, &call->problem);
 }
 
+/* Two versions whose shares are all of the clients, or one. */
 static bool read_split(er_call *call, const er_json *versions, er_split *out)
 {
 	part parts[ER_STORE_SPLIT] = {0};
 	size_t n = 0;
-	for (const er_json *v = versions->first; v != NULL; v = v->next, n++)
+	/* At most ER_STORE_SPLIT of them: er_members_read has counted. One alone has 100 %, and the
+	 * part that is not there 0. */
+	for (const er_json *v = versions->first; v != NULL; v = v->next, n++) {
+		ER_ASSERT(n < ER_STORE_SPLIT);
 		if (!read_part(call, v, n, &parts[n]))
 			return false;
+	}
 	if (parts[0].percent + parts[1].percent != 100)
 		return er_refuse_field(&call->problem, ER_LIT("versions"), "percents that add up to 100",
 		                       "the percents add up to %u, not to 100", parts[0].percent + parts[1].percent);
@@ -210,6 +229,7 @@ void er_deploy_set(er_call *call)
 	                                    ER_MEMBER(pointer, "guard", guard, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(pointer, "reason", reason, ER_MEMBER_STRING, false, 0, REASON_MAX)};
 	pointer p = {0};
+	ER_ASSERT(call->routine.n > 0 && (unsigned)call->env < ER_ENV_COUNT_);
 	er_guard guard;
 	er_split split = {.percent = 100};
 	bool ok = er_call_members(call, members, &p) && read_guard(call, p.guard, &guard);
@@ -224,18 +244,19 @@ void er_deploy_set(er_call *call)
 		return;
 	}
 	er_job *job = er_job_new(call->control, call, call->routine, call->env);
-	job->deploys = true;
 	job->split = split;
 	job->guard = guard;
-	job->reason = reason_of(call, "deploy", p.reason);
+	take_cause(job, ER_CAUSE_DEPLOY, p.reason);
 	job->prepare = check_split;
 	er_job_submit(job);
 }
 
 /* ---- what staging runs ---- */
 
+/* What staging runs at the moment the job is applied, and not when it was asked for. */
 static bool take_staging(er_job *job)
 {
+	ER_ASSERT(job->env == ER_ENV_PRODUCTION && job->split.version[0] == 0);
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
 	if (r == NULL)
 		return er_refuse(&job->problem, ER_PROBLEM_NOT_FOUND, "there is no routine \"%.*s\"", ER_FMT(job->routine));
@@ -257,17 +278,18 @@ void er_deploy_publish(er_call *call)
 		return;
 	}
 	er_job *job = er_job_new(call->control, call, call->routine, ER_ENV_PRODUCTION);
-	job->deploys = true;
 	job->guard = guard;
-	job->reason = reason_of(call, "publish", p.reason);
+	take_cause(job, ER_CAUSE_PUBLISH, p.reason);
 	job->prepare = take_staging;
 	er_job_submit(job);
 }
 
 /* ---- going back ---- */
 
+/* A version by its number, or what ran before. */
 static bool take_earlier(er_job *job)
 {
+	ER_ASSERT(job->split.version[0] == 0);
 	bool found = false;
 	er_err err = {0};
 	if (job->rollback_to != 0) {
@@ -306,15 +328,17 @@ void er_deploy_rollback(er_call *call)
 		return;
 	}
 	er_job *job = er_job_new(call->control, call, call->routine, env);
-	job->deploys = true;
 	job->rollback_to = p.version;
-	job->reason = reason_of(call, "rollback", p.reason);
+	take_cause(job, ER_CAUSE_ROLLBACK, p.reason);
 	job->prepare = take_earlier;
 	er_job_submit(job);
 }
 
+/* Somebody may have deployed something else while the guard's job waited in the line: that is not
+ * the guard's to undo. */
 static bool take_guarded(er_job *job)
 {
+	ER_ASSERT(job->call == NULL && job->cause == ER_CAUSE_GUARD && job->guarded != 0);
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
 	if (r == NULL || r->env[job->env] == NULL || r->env[job->env]->row.id != job->guarded)
 		return er_refuse(&job->problem, ER_PROBLEM_CONFLICT, "something else was deployed before the guard could go back");
@@ -326,6 +350,7 @@ void er_deploy_back(er_control *c, er_slice routine, er_env env, uint64_t deploy
 	er_job *job = er_job_new(c, NULL, routine, env);
 	job->deploys = true;
 	job->guarded = deployment;
+	job->cause = ER_CAUSE_GUARD;
 	job->reason = er_arena_copy(job->arena, er_slice_cstr(reason));
 	job->prepare = take_guarded;
 	er_job_submit(job);

@@ -1,6 +1,15 @@
-/* Automatic rollback. Once a second the counters of every watched deployment are compared: of a split the new version with the other one as both
- * run now, of a whole deployment the new version with the last figures of what ran before (after a restart of the node these are gone: then
- * with an error rate of nothing, and the p99 is not judged). */
+/* Automatic rollback. A deployment with a guard begins a watch when it goes live; once a second the
+ * counters of every watch are compared (er_guards_tick).
+ *
+ * Of a split, the new version is compared with the other one as both run now; of a whole
+ * deployment, with the last figures of what ran before. After a restart of the node these are gone:
+ * then the comparison is with an error rate of nothing, and the p99 is not judged.
+ *
+ * A watch ends in one of four ways: it is worse than the guard allows (a job goes back, job.c), its
+ * time is over (it passed), something else was deployed there (er_guard_forget, or look finds
+ * another id), or control closes. There is at most one a routine and environment.
+ *
+ * While control is paused nobody looks: what would be decided could not be written. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,12 +37,14 @@ struct er_guards {
 
 er_guards *er_guards_new(er_control *c)
 {
+	ER_ASSERT(c != NULL);
 	er_guards *g = ER_NEW(er_guards);
 	g->control = c;
 	er_list_init(&g->watches);
 	return g;
 }
 
+/* w->routine is NULL if it was taken out before. */
 static void drop(watch *w)
 {
 	er_list_remove(&w->link);
@@ -75,6 +86,7 @@ static int candidate_of(const er_split *now, const er_split *before)
 	for (int i = 0; i < ER_STORE_SPLIT && before != NULL; i++)
 		for (int k = 0; k < ER_STORE_SPLIT; k++)
 			old[i] = old[i] || (before->version[k] != 0 && before->version[k] == now->version[i]);
+	ER_ASSERT(now->version[0] != 0);
 	if (now->version[1] == 0)
 		return 0;
 	if (old[0] != old[1])
@@ -84,6 +96,7 @@ static int candidate_of(const er_split *now, const er_split *before)
 
 void er_guard_watch(er_guards *g, const er_deployment_row *row, const er_split *before, const er_version_counters *counters)
 {
+	ER_ASSERT(row->guard.on && row->guard.watch_s > 0);
 	er_guard_forget(g, row->routine, row->env);
 	watch *w = ER_NEW(watch);
 	int64_t age_ms = (int64_t)(er_clock_wall_us() / 1000) - row->at_ms, left_ms = (int64_t)row->guard.watch_s * 1000 - age_ms;
@@ -101,9 +114,11 @@ void er_guard_watch(er_guards *g, const er_deployment_row *row, const er_split *
 		if (counters[i].p99_us > w->base.p99_us)
 			w->base.p99_us = counters[i].p99_us;
 	}
+	ER_ASSERT(w->candidate >= 0 && w->candidate < ER_STORE_SPLIT && w->split.version[w->candidate] != 0);
 	er_list_push(&g->watches, &w->link);
 }
 
+/* Per cent of requests that the node had to answer itself. */
 static double rate(const er_version_counters *c)
 {
 	return c->requests > 0 ? 100.0 * (double)c->errors / (double)c->requests : 0;
@@ -112,6 +127,7 @@ static double rate(const er_version_counters *c)
 /* False: it is worse than it may be; *why says so. */
 static bool good(const watch *w, const er_version_counters *now, const er_version_counters *base, char *why, size_t cap)
 {
+	ER_ASSERT(w->guard.on && cap > 0);
 	if (now->requests < w->guard.least_requests)
 		return true;
 	if (rate(now) > rate(base) + w->guard.error_percent) {
@@ -126,6 +142,7 @@ static bool good(const watch *w, const er_version_counters *now, const er_versio
 	return false;
 }
 
+/* To whoever tails. */
 static void announce(er_guards *g, const watch *w, const char *text)
 {
 	const er_world_routine *r = er_world_find(g->control->world, er_slice_cstr(w->routine));
@@ -133,6 +150,8 @@ static void announce(er_guards *g, const watch *w, const char *text)
 		er_hub_deployed(g->control->hub, &r->env[w->env]->row, er_slice_cstr(text));
 }
 
+/* One watch, once. It may end here, and with it its memory: what is needed after drop is taken out
+ * before. */
 static void look(er_guards *g, watch *w, uint64_t now_us)
 {
 	er_control *c = g->control;
@@ -170,7 +189,7 @@ static void look(er_guards *g, watch *w, uint64_t now_us)
 
 void er_guards_tick(er_guards *g, uint64_t now_us)
 {
-	size_t n = 0;
+	size_t n = 0; /* those that are there now: one that a look begins has its turn in a second */
 	for (const er_list *l = g->watches.next; l != &g->watches; l = l->next)
 		n++;
 	/* Going back may end watches, and begin some: no place in the list is held across a look. */
@@ -184,8 +203,11 @@ void er_guards_tick(er_guards *g, uint64_t now_us)
 
 const char *er_guard_state(const er_guards *g, const er_deployment_row *row)
 {
+	ER_ASSERT((unsigned)row->env < ER_ENV_COUNT_);
 	const watch *w = find(g, row->routine, row->env);
 	if (w != NULL && w->deployment == row->id)
 		return "watching";
+	if (row->cause == ER_CAUSE_GUARD)
+		return "went-back";
 	return row->guard.on ? "passed" : "";
 }

@@ -1,4 +1,5 @@
-/* Inside src/control: the object, a call (one request of the API on its way), a job (one deployment on its way). */
+/* Inside src/control: the object, a call (one request of the API on its way), a job (one deployment
+ * on its way). */
 #ifndef ER_CONTROL_INTERNAL_H
 #define ER_CONTROL_INTERNAL_H
 
@@ -10,17 +11,20 @@
 #include "control/problem.h"
 #include "control/settings.h"
 #include "control/world.h"
+#include "store/kv.h"
 
 enum {
 	ER_CONTROL_MAGIC = 0x4354524c,
 	ER_CALL_MAGIC = 0x4341444c,
-	ER_UPLOADS_MAX = 160 << 20,  /* bytes of bodies that are being read or worked on, all together */
+	/* bytes of bodies that are being read or worked on, all together */
+	ER_UPLOADS_MAX = 160 << 20,
 	ER_UPLOADS_SHARE = 64 << 20, /* of one token */
 	ER_BODY_MAX = 24 << 20,      /* of one code upload, or one bulk import */
 	ER_JSON_VALUES = 400000,     /* in one body */
 	ER_JOBS_MAX = 256,           /* deployments that wait */
-	ER_JOBS_SHARE = 32,          /* of one token: who floods waits behind others, and not they behind it */
-	ER_PROBES_MAX = 4,           /* of them, tried in a sandbox at the same time */
+	/* of one token: who floods waits behind others, and not they behind it */
+	ER_JOBS_SHARE = 32,
+	ER_PROBES_MAX = 4, /* of them, tried in a sandbox at the same time */
 };
 
 typedef struct er_call er_call;
@@ -31,8 +35,11 @@ typedef struct er_guards er_guards;
 /* One change that waits for its activation, or is in the one that runs. */
 typedef struct er_activation {
 	er_list link;
-	void (*undo)(void *ctx); /* takes back in the store what could not be activated; NULL: it stays */
+	/* takes back in the store what could not be activated; NULL: it stays */
+	void (*undo)(void *ctx);
 	void (*done)(void *ctx, const er_err *err);
+	/* instead of `done` when control closes: frees ctx; NULL: ctx has another owner */
+	void (*drop)(void *ctx);
 	void *ctx;
 } er_activation;
 
@@ -50,13 +57,15 @@ struct er_control {
 	size_t uploads;
 	er_list jobs; /* in the order in which they came */
 	unsigned n_jobs, probes;
-	er_list waiting, running;   /* activations */
-	bool activating, repairing; /* repairing: what failed was taken back, and the node is given the store's picture once more */
-	er_err failure;             /* why, while repairing */
-	bool paused;                /* no change may be applied */
+	er_list waiting, running; /* activations */
+	/* repairing: what failed was taken back, and the node is given the store's picture once more */
+	bool activating, repairing;
+	er_err failure; /* why, while repairing */
+	bool paused;    /* no change may be applied */
 	uv_timer_t tick;
 	unsigned ticks;
-	bool closing, tick_closed;
+	/* handles_closed: nothing of it is on the loop any more, but perhaps a backup */
+	bool closing, handles_closed;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };
@@ -79,6 +88,8 @@ typedef struct er_api {
 const er_api *er_api_table(size_t *n);
 /* Finds the entry and fills the call's parameters. False: call->problem. */
 bool er_api_match(er_call *call);
+/* The key of a KV value, out of the path or the query. False: call->problem. */
+bool er_call_take_key(er_call *call, er_slice value);
 
 /* ---- auth.c ---- */
 
@@ -87,6 +98,8 @@ typedef struct er_actor {
 	er_role role;
 	er_slice *routines; /* n_routines 0: all */
 	size_t n_routines;
+	er_slice *hosts; /* granted: "www.example.com", "*.example.com" */
+	size_t n_hosts;
 } er_actor;
 
 er_auth *er_auth_new(void);
@@ -95,9 +108,31 @@ void er_auth_free(er_auth *a);
 bool er_auth_check(er_auth *a, er_store *store, er_call *call);
 /* May this actor do that? False: call->problem. */
 bool er_auth_allows(er_call *call);
+er_actor er_actor_of(const er_token_row *row);
 bool er_actor_has(const er_actor *actor, er_slice routine);
+/* "shop, cart and 3 more": what the caller's token is confined to. In the call's arena. */
+er_slice er_actor_routines(er_call *call);
 /* A new token: "er_" and 43 letters of base64url. Lives in a. */
 er_slice er_auth_token(er_arena *a);
+
+/* ---- grant.c ---- */
+/* What is asked about rules of one environment in one call. */
+typedef struct er_grant {
+	er_control *control;
+	er_arena *arena;
+	const er_actor *actor;
+	er_env env;
+	bool read; /* the rules of others are below */
+	/* arrays of er_pattern: those of the lists; those that came with versions */
+	er_buf listed, own[ER_ENV_COUNT_];
+} er_grant;
+void er_grant_init(er_grant *g, er_control *control, er_arena *a, const er_actor *actor, er_env env);
+void er_grant_fini(er_grant *g);
+/* May this actor put a rule with that pattern into force for a routine of its own? False:
+ * *problem. */
+ER_MUST_CHECK bool er_grant_allows(er_grant *g, er_slice pattern, er_problem *problem);
+/* A host that is granted to a token, in its one spelling. */
+ER_MUST_CHECK bool er_grant_read(er_arena *a, er_slice text, er_slice at, er_slice *out, er_problem *problem);
 
 /* ---- call.c ---- */
 
@@ -119,9 +154,8 @@ struct er_call {
 	const er_json *json; /* of ER_API_JSON; an empty object if nothing was sent */
 	er_problem problem;
 	er_out out;
-	uint64_t started_us;
+	int status; /* of the answer, while `activation` waits */
 	er_activation activation;
-	void *job; /* what waits with it */
 };
 
 void er_call_handle(void *self, er_exchange *x, bool local);
@@ -151,13 +185,18 @@ bool er_call_query_env(er_call *call, bool required, er_env *out);
 	er_members_read((call)->json, (er_slice){0}, members, sizeof(members) / sizeof *(members), into, &(call)->problem)
 /* A change in the name of the caller. */
 er_change er_call_change(const er_call *call, er_change_kind kind);
-/* False, with the reason: another process is taking over. Whatever changes the store asks this first. */
+/* False, with the reason: another process is taking over. Whatever changes the store asks this
+ * first. */
 ER_MUST_CHECK bool er_control_may_change(const er_control *c, er_problem *problem);
 /* er_store_apply, and the world is right again afterwards. */
 ER_MUST_CHECK bool er_control_apply(er_control *c, const er_change *changes, size_t n, er_applied *applied, er_problem *problem);
 /* The same for a call; false: call->problem. */
 bool er_call_apply(er_call *call, const er_change *changes, size_t n, er_applied *applied);
-/* After er_call_apply: activates, then answers with call->out and `status` (or says that it could not be activated). */
+/* Applies one change, and writes what such a call is answered with: {"sequence": N}. False:
+ * refused, and answered. */
+ER_MUST_CHECK bool er_call_apply_one(er_call *call, const er_change *change);
+/* After er_call_apply: activates, then answers with call->out and `status` (or says that it could
+ * not be activated). */
 void er_call_activate(er_call *call, int status);
 
 /* ---- activate.c ---- */
@@ -170,7 +209,8 @@ void er_deploy_new(er_call *call);     /* POST deploy */
 void er_deploy_set(er_call *call);     /* PUT environments/E */
 void er_deploy_publish(er_call *call);
 void er_deploy_rollback(er_call *call);
-/* By the guard: back to what ran before `deployment`, unless something else was deployed meanwhile. */
+/* By the guard: back to what ran before `deployment`, unless something else was deployed
+ * meanwhile. */
 void er_deploy_back(er_control *c, er_slice routine, er_env env, uint64_t deployment, const char *reason);
 /* Closing: forgets all of them; their calls are answered by whoever closes. */
 void er_jobs_drop(er_control *c);
@@ -178,12 +218,14 @@ void er_jobs_drop(er_control *c);
 /* ---- guard.c ---- */
 er_guards *er_guards_new(er_control *c);
 void er_guards_free(er_guards *g);
-/* A deployment with a guard goes live; `before`: the last counters of what ran until now (n_before versions of `split`). */
+/* A deployment with a guard goes live; `before`: the last counters of what ran until now (n_before
+ * versions of `split`). */
 void er_guard_watch(er_guards *g, const er_deployment_row *row, const er_split *before, const er_version_counters *counters);
 /* Something else runs there now. */
 void er_guard_forget(er_guards *g, er_slice routine, er_env env);
 void er_guards_tick(er_guards *g, uint64_t now_us);
-/* "", "watching", "passed" for what runs there. */
+/* "", "watching", "passed" for what runs there; "went-back": the guard of the deployment before
+ * made this one. */
 const char *er_guard_state(const er_guards *g, const er_deployment_row *row);
 
 /* ---- warn.c ---- */
@@ -216,8 +258,9 @@ void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
 void er_exports_drop(er_control *c);
 
 /* ---- api_node.c ---- */
-/* Closing: true if a backup still runs, which then ends the object when it is over. */
-bool er_backup_outlives(er_control *c);
+/* A backup runs in a thread of the pool. After c->handles_closed it ends the object when it is
+ * over. */
+bool er_backup_runs(const er_control *c);
 /* Its call is about to be answered. */
 void er_backup_forget(er_control *c);
 /* The last handle is gone: frees. */
@@ -226,54 +269,19 @@ void er_control_end(er_control *c);
 /* ---- what several families write ---- */
 void er_out_split(er_out *out, const char *key, const er_split *split);
 void er_out_guard(er_out *out, const char *key, const er_guard *guard);
+/* Those routines of node.jsonc that the caller may see, as elements of the list that is open in the
+ * answer. */
+void er_out_file_routines(er_call *call, bool versions);
 
-/* ---- the families ---- */
-void er_api_root(er_call *call);
-void er_api_openapi(er_call *call);
-void er_api_whoami(er_call *call);
-void er_api_status(er_call *call);
-void er_api_audit(er_call *call);
-void er_api_backup(er_call *call);
-void er_api_rotate_key(er_call *call);
-void er_api_reload(er_call *call);
-void er_api_upgrade(er_call *call);
-void er_api_routines(er_call *call);
-void er_api_routine(er_call *call);
-void er_api_routine_delete(er_call *call);
-void er_api_versions(er_call *call);
-void er_api_version(er_call *call);
-void er_api_version_code(er_call *call);
-void er_api_version_map(er_call *call);
-void er_api_version_delete(er_call *call);
-void er_api_prune(er_call *call);
-void er_api_deployments(er_call *call);
-void er_api_environment(er_call *call);
-void er_api_vars(er_call *call);
-void er_api_var(er_call *call);
-void er_api_var_put(er_call *call);
-void er_api_var_delete(er_call *call);
-void er_api_secrets(er_call *call);
-void er_api_secret_put(er_call *call);
-void er_api_secret_bulk(er_call *call);
-void er_api_secret_delete(er_call *call);
-void er_api_routes(er_call *call);
-void er_api_routes_put(er_call *call);
-void er_api_route_add(er_call *call);
-void er_api_route_delete(er_call *call);
-void er_api_route_test(er_call *call);
-void er_api_namespaces(er_call *call);
-void er_api_namespace_put(er_call *call);
-void er_api_namespace_delete(er_call *call);
-void er_api_keys(er_call *call);
-void er_api_value(er_call *call);
-void er_api_value_put(er_call *call);
-void er_api_value_delete(er_call *call);
-void er_api_bulk_in(er_call *call);
-void er_api_bulk_out(er_call *call);
-void er_api_tokens(er_call *call);
-void er_api_token_add(er_call *call);
-void er_api_token_delete(er_call *call);
-void er_api_tail(er_call *call);
-void er_api_logs(er_call *call);
+/* ---- the families: what the table calls. Each answers and ends its call ---- */
+typedef void er_api_fn(er_call *call);
+er_api_fn er_api_root, er_api_openapi, er_api_whoami, er_api_status, er_api_audit, er_api_backup, er_api_rotate_key,
+    er_api_reload, er_api_upgrade, er_api_routines, er_api_routine, er_api_routine_delete, er_api_versions, er_api_version,
+    er_api_version_code, er_api_version_map, er_api_version_delete, er_api_prune, er_api_deployments, er_api_environment,
+    er_api_vars, er_api_var, er_api_var_put, er_api_var_delete, er_api_secrets, er_api_secret_put, er_api_secret_bulk,
+    er_api_secret_delete, er_api_addresses, er_api_address_allow, er_api_address_deny, er_api_routes, er_api_routes_put,
+    er_api_route_add, er_api_route_delete, er_api_route_test, er_api_namespaces, er_api_namespace_put, er_api_namespace_delete,
+    er_api_keys, er_api_value, er_api_value_put, er_api_value_delete, er_api_bulk_in, er_api_bulk_out, er_api_tokens,
+    er_api_token_add, er_api_token_delete, er_api_tail, er_api_logs;
 
 #endif

@@ -1,3 +1,21 @@
+/* A job: one deployment on its way. deploy.c makes it from its request, the guard makes one without
+ * a request; er_job_submit puts it in the line, and from then on this file owns it, and the call
+ * with it.
+ *
+ *   WAITS ─► PROBING ─► READY ─► (applied) ─► APPLIED ─► answered and freed
+ *
+ * WAITS: it has code to try, and ER_PROBES_MAX are being tried. PROBING: the gateway has it in a
+ * sandbox and calls on_probed once. READY: tried, or there is nothing to try; it is applied when no
+ * job of its routine stands before it. Applied: one transaction of the store. APPLIED: it is out of
+ * the line and waits for its activation, if it deploys anything. Whatever fails ends it with
+ * job->problem as the answer (er_job_refuse).
+ *
+ * pump does what can be done, step by step, until nothing can: a step may call back at once and end
+ * in pump again, so a step takes one job, acts, and looks at the line anew. Jobs of one routine are
+ * applied in the order in which they came, however long the trial of each takes; different routines
+ * do not wait for each other.
+ *
+ * Everything a job makes lies in its call's arena, or in its own if it has no call. */
 #include "control/job.h"
 
 #include "base/clock.h"
@@ -14,25 +32,24 @@ static void pump(er_control *c);
 er_job *er_job_new(er_control *c, er_call *call, er_slice routine, er_env env)
 {
 	er_job *job = ER_NEW(er_job);
+	ER_ASSERT(routine.n > 0 && (unsigned)env < ER_ENV_COUNT_);
 	*job = (er_job){.magic = JOB_MAGIC, .control = c, .call = call, .env = env};
 	er_arena_init(&job->own);
 	er_list_init(&job->link);
 	job->arena = call != NULL ? call->arena : &job->own;
 	job->routine = er_arena_copy(job->arena, routine);
-	if (call != NULL)
-		call->job = job;
 	return job;
 }
 
+/* From wherever it is: the line, an activation that is over, or nowhere yet. */
 static void free_job(er_job *job)
 {
 	ER_CHECK(job, JOB_MAGIC);
 	if (!er_list_empty(&job->link)) {
 		er_list_remove(&job->link);
+		ER_ASSERT(job->control->n_jobs > 0);
 		job->control->n_jobs--;
 	}
-	if (job->call != NULL)
-		job->call->job = NULL;
 	er_arena_fini(&job->own);
 	job->magic = 0;
 	er_free(job);
@@ -42,6 +59,7 @@ void er_job_refuse(er_job *job)
 {
 	er_call *call = job->call;
 	er_problem problem = job->problem;
+	ER_ASSERT(problem.code != ER_PROBLEM_NONE);
 	if (call == NULL)
 		er_log(ER_LOG_WARN, "control", "%.*s in %s: %s", ER_FMT(job->routine), er_env_name(job->env), problem.message);
 	free_job(job);
@@ -53,6 +71,8 @@ void er_job_refuse(er_job *job)
 
 /* ---- trying it ---- */
 
+/* What the trial says about the code; a sandbox that could not be had says nothing about it. False:
+ * job->problem. */
 static bool judge(er_job *job, const er_probe_result *r)
 {
 	if (r->loaded)
@@ -62,15 +82,17 @@ static bool judge(er_job *job, const er_probe_result *r)
 		return er_refuse(&job->problem, ER_PROBLEM_UNAVAILABLE, "the code could not be tried in a sandbox: %.*s", ER_FMT(error));
 	er_refuse_field(&job->problem, ER_LIT("code"), "a script whose top-level code runs to its end within the limits",
 	                "the code does not start: %.*s", ER_FMT(error));
-	snprintf(job->problem.extra, sizeof job->problem.extra, "%.*s", ER_FMT(er_slice_head(r->stack, ER_PROBLEM_TEXT - 1)));
+	snprintf(job->problem.stack, sizeof job->problem.stack, "%.*s", ER_FMT(er_slice_head(r->stack, ER_PROBLEM_TEXT - 1)));
 	return false;
 }
 
+/* The trial is over. The job may be refused and freed here; then the line moves on. */
 static void on_probed(void *ctx, const er_probe_result *result)
 {
 	er_job *job = ctx;
 	ER_CHECK(job, JOB_MAGIC);
 	er_control *c = job->control;
+	ER_ASSERT(c->closing || (job->state == ER_JOB_PROBING && c->probes > 0));
 	if (c->closing)
 		return;
 	c->probes--;
@@ -95,10 +117,13 @@ static bool env_of(er_job *job, er_piece *out)
 	return true;
 }
 
+/* As the routine would run in its environment, but for its name of a version. The gateway gets the
+ * reference. */
 static void probe(er_job *job)
 {
 	er_control *c = job->control;
 	er_piece env;
+	ER_ASSERT(job->state == ER_JOB_WAITS && job->adds && c->probes < ER_PROBES_MAX);
 	if (!env_of(job, &env)) {
 		er_job_refuse(job);
 		return;
@@ -122,7 +147,8 @@ static void probe(er_job *job)
 
 /* ---- what it changes ---- */
 
-/* The settings' routes that the environment does not have yet are added behind its rules; nothing is taken away. */
+/* The settings' routes that the environment does not have yet are added behind its rules; nothing
+ * is taken away. */
 static bool plan_routes(er_job *job)
 {
 	er_err err = {0};
@@ -130,26 +156,63 @@ static bool plan_routes(er_job *job)
 	if (!er_store_routes(job->control->o.store, job->arena, job->env, &job->rules_before, &job->n_before, &err))
 		return er_refuse_err(&job->problem, &err);
 	er_route_rule *rules = er_arena_alloc(job->arena, (job->n_before + job->settings.n_routes + 1) * sizeof *rules);
-	for (; n < job->n_before; n++)
+	er_slice *spelled = er_arena_alloc(job->arena, (job->n_before + 1) * sizeof *spelled);
+	for (; n < job->n_before; n++) {
 		rules[n] = job->rules_before[n];
+		spelled[n] = rules[n].pattern;
+		(void)!er_pattern_normal(job->arena, spelled[n], &spelled[n], NULL);
+	}
 	for (size_t i = 0; job->with_routes && i < job->settings.n_routes; i++) {
 		bool there = false;
 		for (size_t k = 0; k < n && !there; k++)
-			there = er_slice_ieq(rules[k].pattern, job->settings.routes[i]);
+			there = er_slice_eq(rules[k].pattern, job->settings.routes[i]) ||
+			        (k < job->n_before && er_slice_eq(spelled[k], job->settings.routes[i]));
 		if (!there)
 			rules[n++] = (er_route_rule){.pattern = job->settings.routes[i], .routine = job->routine};
 	}
+	ER_ASSERT(n >= job->n_before && n <= job->n_before + job->settings.n_routes);
 	job->n_rules = n;
 	job->rules = n > job->n_before ? rules : NULL;
 	return true;
 }
 
-static bool has_rule(const er_route_rule *rules, size_t n, er_slice pattern, er_slice routine)
+/* The patterns that lead to the job's routine already, in their one spelling. */
+static er_slice *own_patterns(er_job *job, const er_route_rule *rules, size_t n, size_t *n_own)
+{
+	er_slice *own = er_arena_alloc(job->arena, (n + 1) * sizeof *own);
+	*n_own = 0;
+	for (size_t i = 0; i < n; i++)
+		if (er_slice_eq(rules[i].routine, job->routine) && er_pattern_normal(job->arena, rules[i].pattern, &own[*n_own], NULL))
+			++*n_own;
+	return own;
+}
+
+static bool is_among(er_slice one, const er_slice *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (er_slice_ieq(rules[i].pattern, pattern) && er_slice_eq(rules[i].routine, routine))
+		if (er_slice_eq(v[i], one))
 			return true;
 	return false;
+}
+
+/* The guard goes back in the name of the token that deployed what it watched, as far as that is
+ * still there: its author could make the code fail at a time of their choice. */
+static bool actor_of(er_job *job, er_actor *out)
+{
+	const er_world_routine *r = er_world_find(job->control->world, job->routine);
+	er_token_row *rows = NULL;
+	size_t n = 0;
+	er_err err = {0};
+	ER_ASSERT(job->call != NULL || job->cause == ER_CAUSE_GUARD);
+	*out = job->call != NULL ? job->call->actor : (er_actor){0};
+	if (job->call != NULL || r == NULL || r->env[job->env] == NULL)
+		return true;
+	if (!er_store_tokens(job->control->o.store, job->arena, &rows, &n, &err))
+		return er_refuse_err(&job->problem, &err);
+	for (size_t i = 0; i < n; i++)
+		if (er_slice_eq(rows[i].name, r->env[job->env]->row.actor))
+			*out = er_actor_of(&rows[i]);
+	return true;
 }
 
 bool er_job_may_route(er_job *job, const er_settings *s)
@@ -157,20 +220,25 @@ bool er_job_may_route(er_job *job, const er_settings *s)
 	er_route_rule *rules = NULL;
 	size_t n = 0;
 	er_err err = {0};
-	if (job->call == NULL || job->call->actor.n_routines == 0)
+	er_grant grant;
+	er_actor actor;
+	if (!actor_of(job, &actor))
+		return false;
+	if (actor.n_routines == 0)
 		return true;
 	if (!er_store_routes(job->control->o.store, job->arena, job->env, &rules, &n, &err))
 		return er_refuse_err(&job->problem, &err);
-	for (size_t i = 0; i < s->n_routes; i++) {
-		er_pattern p;
-		if (er_pattern_parse(s->routes[i], &p, NULL) && p.any_host && !has_rule(rules, n, s->routes[i], job->routine))
-			return er_refuse(&job->problem, ER_PROBLEM_FORBIDDEN,
-			                 "this token is confined to routines: it cannot add \"%.*s\", which takes every host",
-			                 ER_FMT(er_slice_head(s->routes[i], 200)));
-	}
-	return true;
+	size_t n_own;
+	const er_slice *own = own_patterns(job, rules, n, &n_own);
+	er_grant_init(&grant, job->control, job->arena, &actor, job->env);
+	bool ok = true;
+	for (size_t i = 0; i < s->n_routes && ok; i++)
+		ok = is_among(s->routes[i], own, n_own) || er_grant_allows(&grant, s->routes[i], &job->problem);
+	er_grant_fini(&grant);
+	return ok;
 }
 
+/* Every kind of change of this job has all of it: the store looks at what belongs to the kind. */
 static er_change change_of(const er_job *job, er_change_kind kind)
 {
 	er_change ch = job->call != NULL ? er_call_change(job->call, kind) : (er_change){.kind = kind, .actor = ER_LIT("guard")};
@@ -179,6 +247,7 @@ static er_change change_of(const er_job *job, er_change_kind kind)
 	ch.version = job->data;
 	ch.split = job->split;
 	ch.guard = job->guard;
+	ch.cause = job->cause;
 	ch.reason = job->reason;
 	ch.rules = job->rules;
 	ch.n_rules = job->n_rules;
@@ -188,13 +257,15 @@ static er_change change_of(const er_job *job, er_change_kind kind)
 /* What runs keeps its place and the rest of the clients. */
 static void plan_split(er_job *job)
 {
+	ER_ASSERT(job->adds && job->canary < 100 && (job->canary == 0 || job->previous.version[0] != 0));
 	if (job->canary > 0)
 		job->split = (er_split){.version = {job->previous.version[0], ER_VERSION_ADDED}, .percent = 100 - job->canary};
 	else
 		job->split = (er_split){.version = {ER_VERSION_ADDED}, .percent = 100};
 }
 
-/* The version, its deployment and its routes are one transaction: a crash leaves all of them or none. */
+/* The version, its deployment and its routes are one transaction: a crash leaves all of them or
+ * none. */
 static bool write_changes(er_job *job)
 {
 	er_control *c = job->control;
@@ -207,6 +278,7 @@ static bool write_changes(er_job *job)
 		changes[n++] = change_of(job, ER_CHANGE_DEPLOY);
 	if (job->deploys && job->rules != NULL)
 		changes[n++] = change_of(job, ER_CHANGE_ROUTES);
+	ER_ASSERT(n > 0 && n <= sizeof changes / sizeof *changes);
 	if (!er_control_apply(c, changes, n, &job->applied, &job->problem))
 		return false;
 	job->unchanged = job->applied.sequence == before;
@@ -216,6 +288,8 @@ static bool write_changes(er_job *job)
 	return true;
 }
 
+/* What runs now, for the answer, for the guard, and to go back to if it cannot be put into
+ * force. */
 static void look_before(er_job *job)
 {
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
@@ -228,8 +302,11 @@ static void look_before(er_job *job)
 		job->control->o.ops->counters(job->control->o.ops_ctx, job->routine, job->env, job->before);
 }
 
+/* In one turn: what was looked at is still so when it is written. False: job->problem, and nothing
+ * is written. */
 static bool apply(er_job *job)
 {
+	ER_ASSERT(job->adds || job->deploys);
 	look_before(job);
 	if (job->canary > 0 && !job->had_previous)
 		return er_refuse_field(&job->problem, ER_LIT("percent"), "absent at a first deployment",
@@ -255,11 +332,14 @@ static bool apply(er_job *job)
 
 /* ---- taking it back ---- */
 
+/* The activation failed (activate.c): the store gets back what it had, by a deployment of its own.
+ * A version that was added stays, and runs nowhere. */
 static void undo(void *ctx)
 {
 	er_job *job = ctx;
 	ER_CHECK(job, JOB_MAGIC);
 	er_control *c = job->control;
+	ER_ASSERT(job->state == ER_JOB_APPLIED && job->deploys);
 	const er_world_routine *r = er_world_find(c->world, job->routine);
 	er_applied applied;
 	er_problem problem = {0};
@@ -272,6 +352,7 @@ static void undo(void *ctx)
 		changes[n] = change_of(job, ER_CHANGE_DEPLOY);
 		changes[n].split = job->previous;
 		changes[n].guard = (er_guard){0};
+		changes[n].cause = ER_CAUSE_UNDO;
 		changes[n++].reason = ER_LIT("activation failed");
 	} else if (job->created) {
 		changes[n++] = change_of(job, ER_CHANGE_ROUTINE_DELETE);
@@ -288,8 +369,10 @@ static void undo(void *ctx)
 
 /* ---- answering ---- */
 
+/* The members that fit what was asked for: a version, a deployment, or both. */
 static void write_answer(er_job *job)
 {
+	ER_ASSERT(job->call != NULL && er_buf_len(&job->call->out.b) == 0);
 	er_out *o = &job->call->out;
 	const er_applied *ap = &job->applied;
 	er_out_open(o, NULL, '{');
@@ -322,6 +405,8 @@ static void write_answer(er_job *job)
 	er_out_close(o, '}');
 }
 
+/* The answer is written while the job is there, and sent when it is not: sending may end in the
+ * gateway's code. */
 static void finish(er_job *job)
 {
 	er_call *call = job->call;
@@ -333,6 +418,7 @@ static void finish(er_job *job)
 		er_call_answer(call, created ? 201 : 200);
 }
 
+/* It is in force: said to the log and to whoever tails, and the guard begins. */
 static void announce(er_job *job)
 {
 	er_control *c = job->control;
@@ -359,10 +445,12 @@ static void announce(er_job *job)
 		er_guard_forget(c->guards, job->routine, job->env);
 }
 
+/* In force, or taken back by now (activate.c calls undo before this). */
 static void on_activated(void *ctx, const er_err *err)
 {
 	er_job *job = ctx;
 	ER_CHECK(job, JOB_MAGIC);
+	ER_ASSERT(job->state == ER_JOB_APPLIED);
 	if (err == NULL) {
 		announce(job);
 		finish(job);
@@ -378,20 +466,26 @@ static void on_activated(void *ctx, const er_err *err)
 
 /* ---- closing ---- */
 
+static void drop(void *ctx)
+{
+	free_job(ctx);
+}
+
 void er_jobs_drop(er_control *c)
 {
 	while (!er_list_empty(&c->jobs))
 		free_job(ER_CONTAINER(c->jobs.next, er_job, link));
 	for (er_list *l; (l = er_list_pop(&c->waiting)) != NULL || (l = er_list_pop(&c->running)) != NULL;) {
 		const er_activation *a = ER_CONTAINER(l, er_activation, link);
-		/* The others are part of their calls. */
-		if (a->done == on_activated)
-			free_job(a->ctx);
+		/* The others are part of their calls, which are answered next. */
+		if (a->drop != NULL)
+			a->drop(a->ctx);
 	}
 }
 
 /* ---- the line ---- */
 
+/* Jobs of other routines are passed over. */
 static bool is_first_of_its_routine(const er_job *job)
 {
 	for (const er_list *l = job->control->jobs.next; l != &job->link; l = l->next)
@@ -400,9 +494,11 @@ static bool is_first_of_its_routine(const er_job *job)
 	return true;
 }
 
+/* Out of the line first: applying may end in pump, which must not find it again. */
 static void go_on(er_job *job)
 {
 	er_control *c = job->control;
+	ER_ASSERT(job->state == ER_JOB_READY && c->n_jobs > 0);
 	er_list_remove(&job->link);
 	c->n_jobs--;
 	if (!apply(job)) {
@@ -415,7 +511,7 @@ static void go_on(er_job *job)
 		finish(job);
 		return;
 	}
-	job->activation = (er_activation){.undo = undo, .done = on_activated, .ctx = job};
+	job->activation = (er_activation){.undo = undo, .done = on_activated, .drop = drop, .ctx = job};
 	er_activate(c, &job->activation);
 }
 
@@ -463,6 +559,7 @@ static bool has_room(er_job *job)
 void er_job_submit(er_job *job)
 {
 	er_control *c = job->control;
+	ER_ASSERT(er_list_empty(&job->link) && (job->adds || job->deploys));
 	if (!has_room(job)) {
 		er_job_refuse(job);
 		return;

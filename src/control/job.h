@@ -1,5 +1,6 @@
-/* A deployment on its way: read from its request, tried in a sandbox, written to the store, put into force, answered. Jobs of one routine are
- * applied in the order in which they came, however long each one's trial takes. */
+/* A deployment on its way: read from its request, tried in a sandbox, written to the store, put
+ * into force, answered. Jobs of one routine are applied in the order in which they came, however
+ * long each one's trial takes. */
 #ifndef ER_CONTROL_JOB_H
 #define ER_CONTROL_JOB_H
 
@@ -17,7 +18,8 @@ typedef struct er_job {
 	er_job_state state;
 	er_slice routine;
 	er_env env;
-	/* Fills `split` (and what else depends on what runs now), just before it is applied. NULL: there is nothing to fill. */
+	/* Fills `split` (and what else depends on what runs now), just before it is applied. NULL:
+	 * there is nothing to fill. */
 	bool (*prepare)(struct er_job *job);
 
 	/* what is wanted */
@@ -27,6 +29,7 @@ typedef struct er_job {
 	uint32_t canary; /* per cent of clients for the new version; 0: all */
 	er_split split;
 	er_guard guard;
+	er_cause cause;
 	er_slice reason;
 	uint32_t rollback_to;
 	uint64_t guarded; /* the guard's: the deployment it is about */
@@ -48,8 +51,10 @@ typedef struct er_job {
 er_job *er_job_new(er_control *c, er_call *call, er_slice routine, er_env env);
 /* Refused: answers (with job->problem) and frees. */
 void er_job_refuse(er_job *job);
-/* A token that is confined to routines must not catch the requests of every other host: a version whose routes would do that runs in the job's
- * environment only where somebody else has given the routine that rule. A version's routes are in force where it runs, in the list or not. */
+/* A token that is confined to routines must not catch requests of hosts that are not its own
+ * (grant.c): a version whose routes would do that runs in the job's environment only where somebody
+ * has given the routine that rule. A version's routes are in force where it runs, in the list or
+ * not. */
 ER_MUST_CHECK bool er_job_may_route(er_job *job, const er_settings *s);
 /* Takes its place in the line. */
 void er_job_submit(er_job *job);

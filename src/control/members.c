@@ -1,3 +1,7 @@
+/* Reading a JSON object against a table of its members (members.h). Members are taken in the order
+ * of the text, so that the first mistake in the text is the one that is told; what must be there
+ * and is not comes after that. Each mistake has the path of its field, what was expected, and its
+ * place in the text. Pure: nothing is kept, and what is read points into the JSON. */
 #include "control/members.h"
 
 #include "base/mem.h"
@@ -32,6 +36,7 @@ static bool wrong(er_problem *problem, const er_path *path, const er_json *v, co
 static bool read_string(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, er_slice *out)
 {
 	char expected[80];
+	ER_ASSERT(m->least <= m->most);
 	if (m->least > 0)
 		snprintf(expected, sizeof expected, "a string of %llu to %llu bytes", (unsigned long long)m->least,
 		         (unsigned long long)m->most);
@@ -49,6 +54,7 @@ static bool read_string(er_problem *problem, const er_path *path, const er_json 
 static bool read_number(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, uint32_t *out)
 {
 	char expected[80];
+	ER_ASSERT(m->most <= UINT32_MAX);
 	snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)m->least,
 	         (unsigned long long)m->most);
 	if (v->type != ER_JSON_NUMBER)
@@ -56,7 +62,7 @@ static bool read_number(er_problem *problem, const er_path *path, const er_json 
 	if (!(v->number >= (double)m->least && v->number <= (double)m->most) || v->number != floor(v->number))
 		return er_refuse_field(problem, er_slice_cstr(path->text), expected, "\"%s\" is %.*s: %s is expected", path->text,
 		                       ER_FMT(er_slice_head(v->text, 30)), expected);
-	*out = (uint32_t)v->number;
+	*out = (uint32_t)v->number; /* between the bounds, so it fits */
 	return true;
 }
 
@@ -77,6 +83,8 @@ static bool read_array(er_problem *problem, const er_path *path, const er_json *
 	return true;
 }
 
+/* `to` is the member of the caller's struct that the table names: its type must be the one of
+ * m->type (members.h). */
 static bool read_typed(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *to)
 {
 	switch (m->type) {
@@ -107,6 +115,7 @@ static bool read_member(er_problem *problem, const er_path *path, const er_json 
 	return read_typed(problem, path, v, m, to) || er_refuse_at(problem, v);
 }
 
+/* With the nearest name if there is one, else with all of them. */
 static bool unknown(er_problem *problem, er_slice at, const er_json *v, const er_member *members, size_t n)
 {
 	er_slice names[MEMBERS_MAX];
@@ -134,11 +143,14 @@ static bool unknown(er_problem *problem, er_slice at, const er_json *v, const er
 static const char *type_text(er_member_type type)
 {
 	static const char *const texts[] = {"a string", "a number", "true or false", "an object", "an array", "a value"};
+	_Static_assert(sizeof texts / sizeof *texts == ER_MEMBER_ANY + 1, "every type of a member has its words");
+	ER_ASSERT((unsigned)type < sizeof texts / sizeof *texts);
 	return texts[type];
 }
 
 bool er_members_read(const er_json *v, er_slice at, const er_member *members, size_t n, void *into, er_problem *problem)
 {
+	ER_ASSERT(v != NULL && n <= MEMBERS_MAX && (n == 0 || (members != NULL && into != NULL)));
 	if (v->type != ER_JSON_OBJECT) {
 		er_refuse_field(problem, at, "an object", "%.*s%s an object is expected, not %s", ER_FMT(at),
 		                at.n > 0 ? ":" : "the body:", er_json_type_name(v->type));
@@ -166,6 +178,7 @@ bool er_members_read(const er_json *v, er_slice at, const er_member *members, si
 
 bool er_members_strings(const er_json *array, er_slice at, uint64_t least, uint64_t most, er_problem *problem)
 {
+	ER_ASSERT(array->type == ER_JSON_ARRAY);
 	const er_member m = {.type = ER_MEMBER_STRING, .least = least, .most = most};
 	size_t i = 0;
 	for (const er_json *e = array->first; e != NULL; e = e->next, i++) {

@@ -1,5 +1,6 @@
-/* Reading a JSON object against a description of its members: type, bounds, whether it must be there. The first mistake is refused with the
- * field's path and what was expected; an unknown member with the nearest known one. */
+/* Reading a JSON object against a description of its members: type, bounds, whether it must be
+ * there. The first mistake is refused with the field's path and what was expected; an unknown
+ * member with the nearest known one. */
 #ifndef ER_CONTROL_MEMBERS_H
 #define ER_CONTROL_MEMBERS_H
 

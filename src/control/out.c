@@ -1,7 +1,13 @@
+/* Writing JSON into a buffer (out.h). One flag, `comma`, says whether something stands before the
+ * next member or element: opening a bracket clears it, everything else sets it. Keys are ours and
+ * need no escaping; texts go through er_buf_put_json. */
 #include "control/out.h"
+
+#include "base/hex.h"
 
 #include <stdio.h>
 
+/* The comma and the key. */
 static void begin(er_out *o, const char *key)
 {
 	if (o->comma)
@@ -16,6 +22,7 @@ static void begin(er_out *o, const char *key)
 
 void er_out_open(er_out *o, const char *key, char bracket)
 {
+	ER_ASSERT(bracket == '{' || bracket == '[');
 	begin(o, key);
 	er_buf_putc(&o->b, (uint8_t)bracket);
 	o->comma = false;
@@ -23,6 +30,7 @@ void er_out_open(er_out *o, const char *key, char bracket)
 
 void er_out_close(er_out *o, char bracket)
 {
+	ER_ASSERT((bracket == '}' || bracket == ']') && er_buf_len(&o->b) > 0);
 	er_buf_putc(&o->b, (uint8_t)bracket);
 	o->comma = true;
 }
@@ -57,6 +65,12 @@ void er_out_tenth(er_out *o, const char *key, double v)
 	er_buf_printf(&o->b, "%.1f", v);
 }
 
+void er_out_ms(er_out *o, const char *key, uint64_t us)
+{
+	begin(o, key);
+	er_buf_printf(&o->b, "%llu.%03u", (unsigned long long)(us / 1000), (unsigned)(us % 1000));
+}
+
 void er_out_time(er_out *o, const char *key, int64_t ms)
 {
 	struct tm tm = {0};
@@ -66,6 +80,7 @@ void er_out_time(er_out *o, const char *key, int64_t ms)
 		part += 1000;
 		s--;
 	}
+	ER_ASSERT(part >= 0 && part < 1000);
 	gmtime_r(&s, &tm);
 	begin(o, key);
 	er_buf_printf(&o->b, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
@@ -74,13 +89,8 @@ void er_out_time(er_out *o, const char *key, int64_t ms)
 
 void er_out_hash(er_out *o, const char *key, const er_hash *h)
 {
-	static const char digits[] = "0123456789abcdef";
 	uint8_t text[2 * ER_SHA256];
-	for (size_t i = 0; i < ER_SHA256; i++) {
-		text[2 * i] = (uint8_t)digits[h->b[i] >> 4];
-		text[2 * i + 1] = (uint8_t)digits[h->b[i] & 15];
-	}
-	er_out_str(o, key, er_slice_of(text, sizeof text));
+	er_out_str(o, key, er_hex_text(er_slice_of(h->b, ER_SHA256), text));
 }
 
 void er_out_json(er_out *o, const char *key, er_slice json)

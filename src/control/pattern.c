@@ -1,6 +1,101 @@
+/* Patterns of routes: read, brought into their one spelling, and compared. Pure: what is made lies
+ * in the caller's arena.
+ *
+ * Host and path of a pattern go through the parsers that a request goes through, so that both mean
+ * the same in whatever spelling they were written. A pattern that is in its one spelling already
+ * points into its own text, which is how is_normal knows it without comparing.
+ *
+ * The relations: `covers` is a relation of sets (every request of b is one of a); `meet` says that
+ * there is a request of both. They are exact for hosts and for paths alone, and a pattern is the
+ * product of its host and its path, so they are exact for patterns. */
 #include "control/pattern.h"
 
-static bool parse_host(er_slice text, er_slice host, er_pattern *out, er_err *err)
+#include "base/mem.h"
+#include "http/target.h"
+#include "http/url_host.h"
+
+enum { HOST_MAX = 253, TEXT_MAX = 2048, SHOWN = 200 };
+
+static bool host_byte(uint8_t c, bool bracket)
+{
+	uint8_t l = er_lower(c);
+	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c >= 0x80 || c == '[' ||
+	       c == ']' || (c == ':' && bracket);
+}
+
+/* What the URL parser would take and a host of a request cannot have, is told here in words of its
+ * own. */
+static bool check_bytes(er_slice text, er_slice host, er_err *err)
+{
+	for (size_t i = 0; i < host.n; i++) {
+		uint8_t c = host.p[i];
+		if (host_byte(c, host.p[0] == '['))
+			continue;
+		return er_fail(err, ER_ERR_INVALID,
+		               "route \"%.*s\": %s cannot be in a host; no scheme, no port, and \"*\" only at its front as \"*.\"",
+		               ER_FMT(er_slice_head(text, SHOWN)),
+		               c == ':'   ? "a colon"
+		               : c == '*' ? "this star"
+		                          : "one of its characters");
+	}
+	return true;
+}
+
+/* Labels between dots, none of them empty. */
+static bool labels_ok(er_slice host)
+{
+	for (size_t i = 0; i < host.n; i++)
+		if (host.p[i] == '.' && (i == 0 || i + 1 == host.n || host.p[i - 1] == '.'))
+			return false;
+	return host.n > 0 && host.n <= HOST_MAX;
+}
+
+/* Small letters, digits, "-", "_" and ".". */
+static bool is_plain(er_slice host)
+{
+	for (size_t i = 0; i < host.n; i++)
+		if (host.p[i] != er_lower(host.p[i]) || host.p[i] >= 0x80 || host.p[i] == '[' || host.p[i] == ']')
+			return false;
+	return true;
+}
+
+static er_slice without_last_dot(er_slice host)
+{
+	return host.n > 1 && host.p[host.n - 1] == '.' ? er_slice_head(host, host.n - 1) : host;
+}
+
+static bool is_address(er_slice host)
+{
+	er_slice last = host;
+	for (size_t dot; (dot = er_slice_find(last, '.')) < last.n;)
+		last = er_slice_from(last, dot + 1);
+	bool digits = last.n > 0;
+	for (size_t i = 0; i < last.n; i++)
+		digits = digits && last.p[i] >= '0' && last.p[i] <= '9';
+	return digits || (host.n > 0 && host.p[0] == '[');
+}
+
+/* As a request for that host has it. */
+static bool normal_host(er_arena *a, er_slice text, er_slice host, er_slice *out, er_err *err)
+{
+	*out = without_last_dot(host);
+	if (out->n == 0 || host.n > TEXT_MAX)
+		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": a host is expected: host/path*, *.host or *",
+		               ER_FMT(er_slice_head(text, SHOWN)));
+	if (!check_bytes(text, *out, err))
+		return false;
+	if (is_plain(*out) && labels_ok(*out) && er_url_host_plain(*out))
+		return true;
+	if (!er_url_host_parse(a, *out, false, out))
+		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": this is neither a host name nor an address",
+		               ER_FMT(er_slice_head(text, SHOWN)));
+	*out = without_last_dot(*out);
+	return (out->n > 0 && out->p[0] == '[') || labels_ok(*out) ||
+	       er_fail(err, ER_ERR_INVALID, "route \"%.*s\": the host has an empty label, or more than %d bytes",
+	               ER_FMT(er_slice_head(text, SHOWN)), HOST_MAX);
+}
+
+static bool parse_host(er_arena *a, er_slice text, er_slice host, er_pattern *out, er_err *err)
 {
 	if (er_slice_eq(host, ER_LIT("*"))) {
 		out->any_host = true;
@@ -10,34 +105,24 @@ static bool parse_host(er_slice text, er_slice host, er_pattern *out, er_err *er
 		out->sub_hosts = true;
 		host = er_slice_from(host, 2);
 	}
-	if (host.n == 0 || host.n > 253)
-		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": a host is expected: host/path*, *.host or *",
-		               ER_FMT(er_slice_head(text, 200)));
-	for (size_t i = 0; i < host.n; i++) {
-		uint8_t ch = er_lower(host.p[i]);
-		bool ok = (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '-' || ch == '.' || ch == '_' || ch == '[' ||
-		          ch == ']' || (ch == ':' && host.p[0] == '[');
-		if (!ok)
-			return er_fail(err, ER_ERR_INVALID,
-			               "route \"%.*s\": %s cannot be in a host; no scheme, no port, and \"*\" only at its front as \"*.\"",
-			               ER_FMT(er_slice_head(text, 200)),
-			               ch == ':'   ? "a colon"
-			               : ch == '*' ? "this star"
-			                           : "one of its characters");
-	}
-	out->host = host;
+	if (!normal_host(a, text, host, &out->host, err))
+		return false;
+	if (out->sub_hosts && is_address(out->host))
+		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": an address has no sub-hosts", ER_FMT(er_slice_head(text, SHOWN)));
 	return true;
 }
 
-bool er_pattern_parse(er_slice text, er_pattern *out, er_err *err)
+bool er_pattern_parse(er_arena *a, er_slice text, er_pattern *out, er_err *err)
 {
+	ER_ASSERT(a != NULL && out != NULL);
 	size_t slash = er_slice_find(text, '/');
 	er_slice path = er_slice_from(text, slash);
-	*out = (er_pattern){0};
-	if (text.n > 2048)
-		return er_fail(err, ER_ERR_INVALID, "a route has at most 2048 bytes");
-	if (!parse_host(text, er_slice_head(text, slash), out, err))
+	*out = (er_pattern){.bare = path.n == 0};
+	if (text.n > TEXT_MAX)
+		return er_fail(err, ER_ERR_INVALID, "a route has at most %d bytes", TEXT_MAX);
+	if (!parse_host(a, text, er_slice_head(text, slash), out, err))
 		return false;
+	ER_ASSERT(out->any_host == (out->host.n == 0));
 	if (path.n == 0) {
 		path = ER_LIT("/");
 		out->path_prefix = true;
@@ -48,23 +133,55 @@ bool er_pattern_parse(er_slice text, er_pattern *out, er_err *err)
 	for (size_t i = 0; i < path.n; i++)
 		if (path.p[i] == '*' || path.p[i] == '?' || path.p[i] == '#' || path.p[i] <= ' ')
 			return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": %s cannot be in a path; \"*\" only at its end",
-			               ER_FMT(er_slice_head(text, 200)),
+			               ER_FMT(er_slice_head(text, SHOWN)),
 			               path.p[i] == '*'   ? "this star"
 			               : path.p[i] == '?' ? "a query"
 			               : path.p[i] == '#' ? "a fragment"
 			                                  : "a space or a control character");
-	out->path = path;
+	/* The star is off: what is left is a prefix or a whole path. */
+	out->path = er_target_pattern(a, path, out->path_prefix);
 	return true;
+}
+
+/* The parser had to change nothing: what it found lies in the text. */
+static bool is_normal(er_slice text, const er_pattern *p)
+{
+	size_t slash = er_slice_find(text, '/'), star = p->sub_hosts ? 2 : 0;
+	bool host = p->any_host || (p->host.p == text.p + star && p->host.n + star == slash);
+	return host && (p->bare || p->path.p == text.p + slash);
+}
+
+bool er_pattern_normal(er_arena *a, er_slice text, er_slice *out, er_err *err)
+{
+	er_pattern p;
+	if (!er_pattern_parse(a, text, &p, err))
+		return false;
+	if (is_normal(text, &p)) {
+		*out = text;
+		return true;
+	}
+	er_slice host = p.any_host ? ER_LIT("*") : p.host, path = p.bare ? (er_slice){0} : p.path;
+	*out = er_arena_printf(a, "%s%.*s%.*s%s", p.sub_hosts ? "*." : "", ER_FMT(host), ER_FMT(path),
+	                       p.path_prefix && !p.bare ? "*" : "");
+	return true;
+}
+
+bool er_pattern_same(er_arena *a, er_slice one, er_slice other)
+{
+	if (er_slice_eq(one, other))
+		return true;
+	return er_pattern_normal(a, one, &one, NULL) && er_pattern_normal(a, other, &other, NULL) && er_slice_eq(one, other);
 }
 
 /* `host` is below `domain`: "a.example.com" below "example.com". */
 static bool is_below(er_slice host, er_slice domain)
 {
+	ER_ASSERT(domain.n > 0);
 	return host.n > domain.n && host.p[host.n - domain.n - 1] == '.' &&
 	       er_slice_ieq(er_slice_from(host, host.n - domain.n), domain);
 }
 
-static bool host_covers(const er_pattern *a, const er_pattern *b)
+bool er_pattern_host_covers(const er_pattern *a, const er_pattern *b)
 {
 	if (a->any_host)
 		return true;
@@ -77,15 +194,27 @@ static bool host_covers(const er_pattern *a, const er_pattern *b)
 
 bool er_pattern_covers(const er_pattern *a, const er_pattern *b)
 {
-	if (!host_covers(a, b))
+	if (!er_pattern_host_covers(a, b))
 		return false;
 	return a->path_prefix ? er_slice_starts(b->path, a->path) : !b->path_prefix && er_slice_eq(a->path, b->path);
 }
 
-bool er_pattern_matches(const er_pattern *p, er_slice host, er_slice path)
+bool er_pattern_hosts_meet(const er_pattern *a, const er_pattern *b)
 {
-	if (host.n > 1 && host.p[host.n - 1] == '.')
-		host.n--;
-	er_pattern exact = {.host = host, .path = path};
-	return host_covers(p, &exact) && (p->path_prefix ? er_slice_starts(path, p->path) : er_slice_eq(path, p->path));
+	return er_pattern_host_covers(a, b) || er_pattern_host_covers(b, a);
+}
+
+/* Of two prefixes the longer one decides; a whole path meets a prefix that it begins with. */
+static bool paths_meet(const er_pattern *a, const er_pattern *b)
+{
+	if (a->path_prefix && er_slice_starts(b->path, a->path))
+		return true;
+	if (b->path_prefix && er_slice_starts(a->path, b->path))
+		return true;
+	return er_slice_eq(a->path, b->path);
+}
+
+bool er_pattern_meet(const er_pattern *a, const er_pattern *b)
+{
+	return er_pattern_hosts_meet(a, b) && paths_meet(a, b);
 }

@@ -1,3 +1,5 @@
+/* Refusals (problem.h). All of them are made here, so that each has a code of the table and a
+ * sentence, and texts that are too long are cut and not lost. */
 #include "control/problem.h"
 
 #include "base/mem.h"
@@ -12,6 +14,8 @@ const char *er_problem_name(er_problem_code code)
 	    ER_PROBLEM_TABLE(X)
 #undef X
 	};
+	_Static_assert(sizeof names / sizeof *names == ER_PROBLEM_COUNT_, "every code has a name");
+	ER_ASSERT((unsigned)code < ER_PROBLEM_COUNT_);
 	return names[code];
 }
 
@@ -22,12 +26,15 @@ int er_problem_status(er_problem_code code)
 	    ER_PROBLEM_TABLE(X)
 #undef X
 	};
+	_Static_assert(sizeof statuses / sizeof *statuses == ER_PROBLEM_COUNT_, "every code has a status");
+	ER_ASSERT((unsigned)code < ER_PROBLEM_COUNT_);
 	return statuses[code];
 }
 
 bool er_refuse(er_problem *p, er_problem_code code, const char *fmt, ...)
 {
 	va_list ap;
+	ER_ASSERT(code != ER_PROBLEM_NONE && (unsigned)code < ER_PROBLEM_COUNT_);
 	*p = (er_problem){.code = code};
 	va_start(ap, fmt);
 	vsnprintf(p->message, sizeof p->message, fmt, ap);
@@ -50,6 +57,7 @@ bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const 
 
 bool er_refuse_at(er_problem *p, const er_json *v)
 {
+	ER_ASSERT(p->code != ER_PROBLEM_NONE && v->at <= v->end);
 	p->at = v->at;
 	p->end = v->end;
 	return false;
@@ -58,6 +66,7 @@ bool er_refuse_at(er_problem *p, const er_json *v)
 bool er_refuse_err(er_problem *p, const er_err *err)
 {
 	er_problem_code code;
+	ER_ASSERT(err != NULL);
 	switch (err->kind) {
 	case ER_ERR_INVALID:
 		code = ER_PROBLEM_INVALID;

@@ -1,5 +1,6 @@
-/* What the control API says when it refuses: one code from the table, a sentence for a person, the field that is wrong and what would have
- * been right. A value that its owner puts on the stack; functions that check fill it and return false. */
+/* What the control API says when it refuses: one code from the table, a sentence for a person, the
+ * field that is wrong and what would have been right. A value that its owner puts on the stack;
+ * functions that check fill it and return false. */
 #ifndef ER_CONTROL_PROBLEM_H
 #define ER_CONTROL_PROBLEM_H
 
@@ -37,9 +38,10 @@ typedef struct er_problem {
 	char field[ER_PROBLEM_FIELD];   /* "settings.limits.cpuMs", or empty */
 	char expected[ER_PROBLEM_TEXT]; /* or empty */
 	char message[ER_PROBLEM_TEXT];
-	char extra[ER_PROBLEM_TEXT]; /* "stack": where code that does not load threw */
+	char stack[ER_PROBLEM_TEXT]; /* where code that does not load threw, a frame a line; or empty */
 	uint64_t first_sequence;     /* TRIMMED: where the change log begins now */
-	size_t at, end;              /* where in the JSON text it stands: [at, end); 0, 0: it was not said */
+	/* where in the JSON text it stands: [at, end); 0, 0: it was not said */
+	size_t at, end;
 } er_problem;
 
 const char *er_problem_name(er_problem_code code);

@@ -1,3 +1,7 @@
+/* Hiding secrets in what a routine says. The values of an environment's secrets are kept in one
+ * buffer, longest first, for as long as the world keeps them (er_world_env.secrets), and are wiped
+ * when they go. Every text that leaves by a tail or the logs is searched for each of them: that is
+ * many passes over a short text, and nothing is spent for a routine without secrets. */
 #include "control/redact.h"
 
 #include "base/buf.h"
@@ -26,8 +30,10 @@ void er_secrets_wipe(const er_json *env)
 			explicit_bzero((void *)(uintptr_t)m->text.p, m->text.n);
 }
 
+/* Two passes: the buffer is as large as it has to be before the first value is in it. */
 static void take_values(er_secrets *s, const er_json *env, const er_setting_row *rows, size_t n)
 {
+	ER_ASSERT(s->n == 0 && s->v == NULL);
 	size_t total = 0;
 	for (size_t i = 0; i < n; i++) {
 		const er_json *m = rows[i].secret ? er_json_get(env, rows[i].name) : NULL;
@@ -44,11 +50,13 @@ static void take_values(er_secrets *s, const er_json *env, const er_setting_row 
 		s->v[s->n++] = er_slice_of(s->text.p + s->text.end, m->text.n);
 		er_buf_put(&s->text, m->text);
 	}
+	ER_ASSERT(s->n <= n && er_buf_len(&s->text) == total);
 	qsort(s->v, s->n, sizeof *s->v, by_length);
 }
 
 er_secrets *er_secrets_read(er_store *store, er_slice routine, er_env env, er_err *err)
 {
+	ER_ASSERT(store != NULL && (unsigned)env < ER_ENV_COUNT_);
 	er_secrets *s = ER_NEW(er_secrets);
 	er_arena a;
 	er_setting_row *rows;
@@ -86,6 +94,8 @@ bool er_secrets_none(const er_secrets *s)
 	return s->n == 0;
 }
 
+/* The one that begins first; of two that begin at the same place the longer one, which comes first
+ * in the list. */
 static const er_slice *first_secret(const er_secrets *s, er_slice text, size_t *at)
 {
 	const er_slice *found = NULL;
@@ -106,6 +116,7 @@ er_slice er_secrets_hide(const er_secrets *s, er_arena *a, er_slice text)
 	const er_slice *hit = s->n > 0 ? first_secret(s, text, &at) : NULL;
 	if (hit == NULL)
 		return text;
+	ER_ASSERT(hit->n >= ER_REDACT_LEAST);
 	er_buf b = {0};
 	for (; hit != NULL; hit = first_secret(s, text, &at)) {
 		er_buf_put(&b, er_slice_head(text, at));

@@ -1,6 +1,14 @@
+/* The settings of a version, read member by member (settings.h). One table says what there is
+ * (raw_members); what is an object or a list of its own has a function below. The same reader
+ * serves the API, the store's rows, er.jsonc and the routines of node.jsonc, so that a mistake is
+ * told in the same words everywhere and a setting means the same.
+ *
+ * Reading over defaults and reading over other settings (er_settings_more) are one function: what
+ * is not said stays. Pure. */
 #include "control/settings.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "channel/frame.h"
 #include "control/members.h"
 #include "control/pattern.h"
@@ -29,30 +37,6 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
 
-bool er_name_ok(er_slice name)
-{
-	if (name.n == 0 || name.n > 63 || name.p[0] == '-' || name.p[name.n - 1] == '-')
-		return false;
-	for (size_t i = 0; i < name.n; i++) {
-		uint8_t c = name.p[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
-			return false;
-	}
-	return true;
-}
-
-bool er_var_name_ok(er_slice name)
-{
-	if (name.n == 0 || name.n > ER_STORE_NAME_MAX || (name.p[0] >= '0' && name.p[0] <= '9'))
-		return false;
-	for (size_t i = 0; i < name.n; i++) {
-		uint8_t c = er_lower(name.p[i]);
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
-			return false;
-	}
-	return true;
-}
-
 bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
 {
 	static const er_member members[] = {
@@ -60,6 +44,7 @@ bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_proble
 	    ER_LIMITS_TABLE(X)
 #undef X
 	};
+	_Static_assert(sizeof(er_limits) == 8 * sizeof(uint32_t), "each limit of the table has its UNSET below");
 	er_limits given = {UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET};
 	if (!er_members_read(v, at, members, sizeof members / sizeof *members, &given, problem))
 		return false;
@@ -72,7 +57,7 @@ bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_proble
 }
 
 typedef struct compat_raw {
-	bool env_last;
+	bool env_last, classic;
 	er_slice redirect;
 } compat_raw;
 
@@ -82,33 +67,42 @@ static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_proble
 	return er_settings_limits(v, er_slice_cstr(path.text), out, problem);
 }
 
+/* *out has what was said before; a switch that is not named stays. */
 static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem *problem)
 {
-	compat_raw given = {.env_last = *out & ER_COMPAT_ENV_LAST};
+	compat_raw given = {.env_last = *out & ER_COMPAT_ENV_LAST, .classic = *out & ER_COMPAT_CLASSIC};
 	static const er_member members[] = {ER_MEMBER(compat_raw, "envLast", env_last, ER_MEMBER_BOOL, false, 0, 0),
+	                                    ER_MEMBER(compat_raw, "classic", classic, ER_MEMBER_BOOL, false, 0, 0),
 	                                    ER_MEMBER(compat_raw, "redirect", redirect, ER_MEMBER_STRING, false, 1, 20)};
 	er_path path = er_path_member(at, ER_LIT("compat"));
-	if (!er_members_read(v, er_slice_cstr(path.text), members, 2, &given, problem))
+	if (!er_members_read(v, er_slice_cstr(path.text), members, sizeof members / sizeof *members, &given, problem))
 		return false;
-	bool manual = given.redirect.p != NULL ? er_slice_eq(given.redirect, ER_LIT("manual")) : *out & ER_COMPAT_REDIRECT_MANUAL;
+	/* The first generation gave redirects to the code unless it was told to follow them. */
+	bool before = (*out & ER_COMPAT_REDIRECT_MANUAL) || (given.classic && !(*out & ER_COMPAT_CLASSIC));
+	bool manual = given.redirect.p != NULL ? er_slice_eq(given.redirect, ER_LIT("manual")) : before;
 	if (given.redirect.p != NULL && !manual && !er_slice_eq(given.redirect, ER_LIT("follow"))) {
 		path = er_path_member(er_slice_cstr(path.text), ER_LIT("redirect"));
 		er_refuse_field(problem, er_slice_cstr(path.text), "\"follow\" or \"manual\"",
 		                "\"%s\": \"follow\" or \"manual\" is expected", path.text);
 		return er_refuse_at(problem, er_json_get(v, ER_LIT("redirect")));
 	}
-	*out = (given.env_last ? ER_COMPAT_ENV_LAST : 0) | (manual ? ER_COMPAT_REDIRECT_MANUAL : 0);
+	*out = (given.env_last ? ER_COMPAT_ENV_LAST : 0) | (manual ? ER_COMPAT_REDIRECT_MANUAL : 0) |
+	       (given.classic ? ER_COMPAT_CLASSIC : 0);
 	return true;
 }
 
+/* The i-th of an array that has it: for the place of a mistake. */
 static const er_json *element(const er_json *array, size_t i)
 {
 	const er_json *e = array->first;
-	while (i-- > 0)
+	while (i-- > 0) {
+		ER_ASSERT(e != NULL);
 		e = e->next;
+	}
 	return e;
 }
 
+/* The texts of an array of strings, which er_members_strings has checked. */
 static size_t slices_of(er_arena *a, const er_json *array, er_slice **out)
 {
 	size_t n = 0, i = 0;
@@ -117,9 +111,11 @@ static size_t slices_of(er_arena *a, const er_json *array, er_slice **out)
 	*out = er_arena_alloc(a, (n + 1) * sizeof **out);
 	for (const er_json *e = array->first; e != NULL; e = e->next)
 		(*out)[i++] = e->text;
+	ER_ASSERT(i == n);
 	return n;
 }
 
+/* Each in its one spelling, which is what the store compares. */
 static bool read_routes(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
 {
 	er_path path = er_path_member(at, ER_LIT("routes"));
@@ -127,9 +123,8 @@ static bool read_routes(er_arena *a, const er_json *v, er_slice at, er_settings 
 		return false;
 	out->n_routes = slices_of(a, v, &out->routes);
 	for (size_t i = 0; i < out->n_routes; i++) {
-		er_pattern ignored;
 		er_err err = {0};
-		if (er_pattern_parse(out->routes[i], &ignored, &err))
+		if (er_pattern_normal(a, out->routes[i], &out->routes[i], &err))
 			continue;
 		path = er_path_element(er_slice_cstr(path.text), i);
 		er_refuse_field(problem, er_slice_cstr(path.text), "host/path*, *.host/path* or *", "%s", err.text);
@@ -154,6 +149,7 @@ static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out
 	return true;
 }
 
+/* As plain JSON text: it becomes a part of the text of `env`. */
 static bool read_vars(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
 {
 	er_buf b = {0};
@@ -176,6 +172,7 @@ static bool refuse_member(er_problem *problem, const er_json *v, er_slice at, er
 	return er_refuse_at(problem, er_json_get(v, name));
 }
 
+/* What is not said stays as it is in *out. */
 static bool read_texts(const er_json *v, const raw *r, er_slice at, er_settings *out, er_problem *problem)
 {
 	bool hardened = er_slice_eq(r->profile, ER_LIT("hardened"));
@@ -199,7 +196,14 @@ static bool read_texts(const er_json *v, const raw *r, er_slice at, er_settings 
 
 bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
 {
+	ER_ASSERT(a != NULL && v != NULL && out != NULL);
 	raw r = {.fallback = out->fallback};
+	const er_slice addresses = ER_LIT("allowAddresses");
+	if (er_json_get(v, addresses) != NULL)
+		return refuse_member(
+		    problem, v, at, addresses, "nothing here",
+		    "private addresses are not the code's to allow; an administrator of the node does (er routine allow), and "
+		    "at the desk er dev --allow");
 	return er_members_read(v, at, raw_members, sizeof raw_members / sizeof *raw_members, &r, problem) &&
 	       read_texts(v, &r, at, out, problem) && (r.compat == NULL || read_compat(r.compat, at, &out->compat, problem)) &&
 	       (r.limits == NULL || read_limits(r.limits, at, &out->limits, problem)) &&
@@ -217,6 +221,7 @@ bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *o
 
 const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key)
 {
+	ER_ASSERT(object->type == ER_JSON_OBJECT);
 	er_json *copy = er_arena_alloc(a, sizeof *copy), **end = &copy->first;
 	*copy = *object;
 	copy->first = NULL;
@@ -237,6 +242,7 @@ typedef struct routes_raw {
 
 bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *out, er_problem *problem)
 {
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	static const er_member members[] = {
 	    ER_MEMBER(routes_raw, "production", of[ER_ENV_PRODUCTION], ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_ROUTES),
 	    ER_MEMBER(routes_raw, "staging", of[ER_ENV_STAGING], ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_ROUTES)};
@@ -259,59 +265,63 @@ bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem 
 	return er_settings_read(a, v, (er_slice){0}, out, problem);
 }
 
-static void write_known(er_buf *b, const er_json *object, const er_slice *keys, size_t n)
+/* A member that is written, and the members of its own, if it is an object of known ones. */
+typedef struct known {
+	er_slice name;
+	const struct known *inside;
+	size_t n_inside;
+} known;
+
+/* In the order of `keys`, whatever the order of the text was; members that are not among them are
+ * left out. */
+static void write_known(er_buf *b, const er_json *object, const known *keys, size_t n)
 {
 	bool some = false;
 	er_buf_putc(b, '{');
 	for (size_t i = 0; i < n; i++) {
-		const er_json *m = er_json_get(object, keys[i]);
+		const er_json *m = er_json_get(object, keys[i].name);
 		if (m == NULL)
 			continue;
 		if (some)
 			er_buf_putc(b, ',');
 		some = true;
-		er_buf_put_json(b, keys[i]);
+		er_buf_put_json(b, keys[i].name);
 		er_buf_putc(b, ':');
-		er_json_write(b, m);
-	}
-	er_buf_putc(b, '}');
-}
-
-void er_settings_write(er_buf *b, const er_json *v)
-{
-	static const er_slice compat[] = {ER_LIT("envLast"), ER_LIT("redirect")};
-#define X(name, least, most, unit, member) ER_LIT(#name),
-	static const er_slice limits[] = {ER_LIMITS_TABLE(X)};
-#undef X
-	static const er_slice keys[] = {ER_LIT("main"),   ER_LIT("compat"),  ER_LIT("limits"),   ER_LIT("vars"),
-	                                ER_LIT("routes"), ER_LIT("profile"), ER_LIT("fallback"), ER_LIT("kv")};
-	bool some = false;
-	er_buf_putc(b, '{');
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-		const er_json *m = er_json_get(v, keys[i]);
-		if (m == NULL)
-			continue;
-		if (some)
-			er_buf_putc(b, ',');
-		some = true;
-		er_buf_put_json(b, keys[i]);
-		er_buf_putc(b, ':');
-		if (er_slice_eq(keys[i], ER_LIT("compat")))
-			write_known(b, m, compat, sizeof compat / sizeof *compat);
-		else if (er_slice_eq(keys[i], ER_LIT("limits")))
-			write_known(b, m, limits, sizeof limits / sizeof *limits);
+		if (keys[i].inside != NULL)
+			write_known(b, m, keys[i].inside, keys[i].n_inside);
 		else
 			er_json_write(b, m);
 	}
 	er_buf_putc(b, '}');
 }
 
+void er_settings_write(er_buf *b, const er_json *v)
+{
+	static const known compat[] = {{.name = ER_LIT("envLast")}, {.name = ER_LIT("classic")}, {.name = ER_LIT("redirect")}};
+#define X(json, least, most, unit, member) {.name = ER_LIT(#json)},
+	static const known limits[] = {ER_LIMITS_TABLE(X)};
+#undef X
+	/* The store compares these bytes to see whether a version is the same: in another order every
+	 * unchanged version would be a new one. */
+	static const known all[] = {{.name = ER_LIT("main")},
+	                            {.name = ER_LIT("compat"), .inside = compat, .n_inside = sizeof compat / sizeof *compat},
+	                            {.name = ER_LIT("limits"), .inside = limits, .n_inside = sizeof limits / sizeof *limits},
+	                            {.name = ER_LIT("vars")},
+	                            {.name = ER_LIT("routes")},
+	                            {.name = ER_LIT("profile")},
+	                            {.name = ER_LIT("fallback")},
+	                            {.name = ER_LIT("kv")}};
+	write_known(b, v, all, sizeof all / sizeof *all);
+}
+
 bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem)
 {
 	er_path limits = er_path_member(at, ER_LIT("limits")), path;
 	char expected[80];
+	/* A default is nobody's wish: where the node allows less, that is what the routine gets. */
+	static const er_limits defaults = ER_LIMITS_DEFAULT;
 #define X(name, least, top, unit, member) \
-	if (s->limits.member > most->member) { \
+	if (s->limits.member > most->member && s->limits.member != defaults.member) { \
 		path = er_path_member(er_slice_cstr(limits.text), ER_LIT(#name)); \
 		snprintf(expected, sizeof expected, "at most %u", most->member / (uint32_t)(unit)); \
 		return er_refuse_field(problem, er_slice_cstr(path.text), expected, \
@@ -348,5 +358,6 @@ er_piece er_settings_env(er_slice vars, er_slice stored)
 	er_copy(to, second.p, second.n);
 	to += second.n;
 	*to++ = '}';
+	ER_ASSERT((size_t)(to - chunk->bytes) <= n);
 	return er_piece_take(chunk, (size_t)(to - chunk->bytes));
 }

@@ -1,6 +1,8 @@
-/* The settings of a version: what er.jsonc says about running (name, main, compat, routes, limits, vars, profile, fallback, kv), as JSON that
- * came over the wire, lies in the store or stands in a file, checked member by member. The one reader serves the API, which refuses, the gateway,
- * which makes an er_routine of a stored version or of one of node.jsonc, and the tool, which reads the file. Mistakes know their place in the text.
+/* The settings of a version: what er.jsonc says about running (name, main, compat, routes, limits,
+ * vars, profile, fallback, kv), as JSON that came over the wire, lies in the store or stands in a
+ * file, checked member by member. The one reader serves the API, which refuses, the gateway, which
+ * makes an er_routine of a stored version or of one of node.jsonc, and the tool, which reads the
+ * file. Mistakes know their place in the text.
  *
  * Pure: everything it returns lives in the caller's arena (or in the JSON it was given). */
 #ifndef ER_CONTROL_SETTINGS_H
@@ -10,13 +12,15 @@
 #include "base/jsonc.h"
 #include "control/problem.h"
 #include "isolate/routine.h"
+#include "store/names.h"
 #include "store/store.h"
 
 enum {
 	ER_SETTINGS_ROUTES = 100,
 	ER_SETTINGS_KV = 100,
 	ER_SETTINGS_VARS = 32 * 1024, /* bytes of a version's own variables, as JSON */
-	/* Bytes of an environment's variables and secrets, as JSON: with a version's own they must fit one frame to the sandbox. */
+	/* Bytes of an environment's variables and secrets, as JSON: with a version's own they must fit
+	 * one frame to the sandbox. */
 	ER_SETTINGS_STORED = 24 * 1024,
 };
 
@@ -26,7 +30,7 @@ typedef struct er_settings {
 	uint32_t compat;  /* ER_COMPAT_* */
 	enum er_profile profile;
 	bool fallback;
-	er_slice *routes; /* "host/path*" */
+	er_slice *routes; /* "host/path*", in the one spelling of er_pattern_normal */
 	size_t n_routes;
 	er_slice *kv; /* namespaces that the code may open; none named: all */
 	size_t n_kv;
@@ -34,11 +38,13 @@ typedef struct er_settings {
 } er_settings;
 #define ER_SETTINGS_DEFAULT ((er_settings){.limits = ER_LIMITS_DEFAULT, .vars = ER_LIT("{}")})
 
-/* v: an object, or NULL for every default. The path in front of field names is `at` ("settings", or empty). */
+/* v: an object, or NULL for every default. The path in front of field names is `at` ("settings", or
+ * empty). */
 ER_MUST_CHECK bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem);
 /* What v says takes the place of what is in *out; the rest stays. */
 ER_MUST_CHECK bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem);
-/* The same of a project's file, which may say its "routes" for each environment: {"production": [...], "staging": [...]}. */
+/* The same of a project's file, which may say its "routes" for each environment: {"production":
+ * [...], "staging": [...]}. */
 ER_MUST_CHECK bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *out, er_problem *problem);
 /* "limits", and the node's "routineLimits". */
 ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem);
@@ -46,18 +52,14 @@ ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, er_limits *
 const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key);
 /* From JSON text (of the store). */
 ER_MUST_CHECK bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem);
-/* Appends v, a checked object, in one spelling: known members in one order, without name. The same settings are then the same bytes, which the
- * store compares. */
+/* Appends v, a checked object, in one spelling: known members in one order, without name. The same
+ * settings are then the same bytes, which the store compares. */
 void er_settings_write(er_buf *b, const er_json *v);
 /* No limit above the node's maximum. */
 ER_MUST_CHECK bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem);
-/* The `env` object of a routine: a version's own variables, and over them what the store says for the environment (er_store_env). Both are JSON
- * objects; where a name is in both, the later one holds (ECMA-262 JSON.parse). The piece is wiped when it is dropped. */
+/* The `env` object of a routine: a version's own variables, and over them what the store says for
+ * the environment (er_store_env). Both are JSON objects; where a name is in both, the later one
+ * holds (ECMA-262 JSON.parse). The piece is wiped when it is dropped. */
 er_piece er_settings_env(er_slice vars, er_slice stored);
-
-/* [a-z0-9-], at most 63, no hyphen at either end: names of routines, namespaces and tokens. */
-bool er_name_ok(er_slice name);
-/* A name of a variable or a secret: [A-Za-z_][A-Za-z0-9_]*, at most 63. */
-bool er_var_name_ok(er_slice name);
 
 #endif

@@ -1,6 +1,7 @@
-/* What happens on the node, as it happens and shortly after: one event a finished request, console line, exception, kill, deployment.
- * The gateway hands events to er_control_event (control.h); whoever tails gets those that pass its filter, and a bounded history per routine
- * answers /v1/logs. */
+/* What happens on the node, as it happens and shortly after: one event a finished request, console
+ * line, exception, kill, deployment. The gateway hands events to er_control_event (control.h);
+ * whoever tails gets those that pass its filter, and a bounded history per routine answers
+ * /v1/logs. */
 #ifndef ER_CONTROL_TAIL_H
 #define ER_CONTROL_TAIL_H
 
@@ -30,7 +31,8 @@ typedef struct er_tail_event {
 	er_env env;
 	er_slice version;    /* as logs show it: the number */
 	uint64_t request_id; /* the exchange's; 0: top-level code */
-	/* the request that it is about, also of console lines and exceptions; empty for top-level code */
+	/* the request that it is about, also of console lines and exceptions; empty for top-level
+	 * code */
 	er_slice method, host, path; /* path: with its query */
 	er_slice client;             /* address */
 	int status;                  /* REQUEST: 0 if the client left before one was sent */
@@ -38,11 +40,14 @@ typedef struct er_tail_event {
 	uint32_t subrequests;
 	bool cold_start;
 	er_err_kind error; /* REQUEST: of the node's own answer; KILL: the limit */
-	/* CONSOLE: text; EXCEPTION: name, text (the message), stack (mapped to the sources); KILL, DEPLOYMENT: a sentence */
+	/* CONSOLE: text; EXCEPTION: name, text (the message), stack (mapped to the sources); KILL,
+	 * DEPLOYMENT: a sentence */
 	unsigned level; /* CONSOLE: 0 debug, 1 log, 2 info, 3 warn, 4 error */
 	er_slice name, text, stack;
 	bool fatal;           /* EXCEPTION: the request failed with it */
 	uint64_t used, limit; /* KILL: in the limit's unit (us, KB, ms) */
+	/* KILL: whose limit of CPU it was (ER_BUDGET_TABLE); NULL: another limit. Lives for ever */
+	const char *budget;
 } er_tail_event;
 
 #endif

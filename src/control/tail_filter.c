@@ -1,7 +1,14 @@
+/* Which events somebody wants to see, and how one is written as JSON. A filter is read from the
+ * query of GET tail or GET logs into the arena of whoever asks, and holds copies: a tail outlives
+ * its call. Each condition that is not given passes everything; all that are given must hold. */
 #include "control/tail_filter.h"
+
+/* The kinds of a filter are bits of a word. */
+_Static_assert(ER_TAIL_KIND_COUNT_ <= 32, "a kind is a bit of er_tail_filter.kinds");
 
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static er_slice kind_name(er_tail_kind kind)
@@ -11,11 +18,14 @@ static er_slice kind_name(er_tail_kind kind)
 	    ER_TAIL_KINDS(X)
 #undef X
 	};
+	_Static_assert(sizeof names / sizeof *names == ER_TAIL_KIND_COUNT_, "every kind has a name");
+	ER_ASSERT((unsigned)kind < ER_TAIL_KIND_COUNT_);
 	return names[kind];
 }
 
 /* ---- reading ---- */
 
+/* 404, or a class: 5xx. */
 static bool read_statuses(er_call *call, er_slice text, er_tail_filter *f)
 {
 	er_slice part;
@@ -26,6 +36,7 @@ static bool read_statuses(er_call *call, er_slice text, er_tail_filter *f)
 			return er_refuse_field(&call->problem, ER_LIT("status"), "5xx, 404, or up to eight of these with commas between",
 			                       "\"status\": 5xx, 404, or up to eight of these with commas between are expected");
 		int from = class ? (part.p[0] - '0') * 100 : (int)v;
+		ER_ASSERT(f->n_status < ER_TAIL_STATUSES);
 		f->status[f->n_status].from = from;
 		f->status[f->n_status++].to = class ? from + 99 : from;
 	}
@@ -49,6 +60,7 @@ static bool read_kinds(er_call *call, er_slice text, er_tail_filter *f)
 	return true;
 }
 
+/* A share of requests as a bound of a hash. */
 static bool read_sampling(er_call *call, er_slice text, er_tail_filter *f)
 {
 	char *end = NULL, *copy = er_arena_cstr(call->arena, text);
@@ -67,12 +79,13 @@ static bool read_routine(er_call *call, er_tail_filter *f)
 		return er_refuse_field(&call->problem, ER_LIT("routine"), "a routine's name",
 		                       "\"routine\": this is no name of a routine");
 	if (f->routine.n > 0 && !er_actor_has(actor, f->routine))
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to other routines");
+		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
 	return true;
 }
 
 bool er_tail_filter_read(er_call *call, er_arena *a, er_tail_filter *f)
 {
+	ER_ASSERT(call != NULL && a != NULL);
 	er_slice env, status, kinds, sampling;
 	*f = (er_tail_filter){.kinds = (1U << ER_TAIL_KIND_COUNT_) - 1, .sampling = UINT32_MAX};
 	if (!er_call_query(call, ER_LIT("routine"), &f->routine) || !er_call_query(call, ER_LIT("environment"), &env) ||
@@ -104,6 +117,7 @@ static bool contains(er_slice text, er_slice what)
 	return text.n >= what.n && memmem(text.p, text.n, what.p, what.n) != NULL;
 }
 
+/* Only requests have one. */
 static bool status_passes(const er_tail_filter *f, const er_tail_event *e)
 {
 	if (f->n_status == 0)
@@ -114,6 +128,7 @@ static bool status_passes(const er_tail_filter *f, const er_tail_event *e)
 	return false;
 }
 
+/* Whose events they may see, and of what they want. */
 static bool routine_passes(const er_tail_filter *f, const er_tail_event *e)
 {
 	const er_actor actor = {.routines = f->routines, .n_routines = f->n_routines};
@@ -130,6 +145,7 @@ static bool sampled(const er_tail_filter *f, const er_tail_event *e)
 
 bool er_tail_filter_passes(const er_tail_filter *f, const er_tail_event *e)
 {
+	ER_ASSERT((unsigned)e->kind < ER_TAIL_KIND_COUNT_);
 	if ((f->kinds >> e->kind & 1) == 0 || !routine_passes(f, e) || !status_passes(f, e) || !sampled(f, e))
 		return false;
 	if (f->method.n > 0 && !er_slice_ieq(f->method, e->method))
@@ -148,13 +164,22 @@ static void write_request(er_out *o, const er_tail_event *e)
 	er_out_opt(o, "client", e->client);
 	er_out_u64(o, "bytes", e->bytes);
 	er_out_u64(o, "cpu_us", e->cpu_us);
-	er_out_u64(o, "wall_us", e->wall_us);
+	er_out_ms(o, "wall_ms", e->wall_us);
 	er_out_u64(o, "subrequests", e->subrequests);
 	er_out_bool(o, "cold_start", e->cold_start);
 	if (e->error != ER_ERR_OK)
 		er_out_str(o, "error", er_slice_cstr(er_err_name(e->error)));
 }
 
+static void write_amount(er_out *o, const char *what, er_err_kind of, uint64_t v)
+{
+	char name[32];
+	(void)snprintf(name, sizeof name, "%s%s", what, er_err_unit(of));
+	er_out_u64(o, name, v);
+}
+
+/* The members that the kind has. A level comes from a sandbox: one that there is not counts as
+ * "log". */
 static void write_what(er_out *o, const er_tail_event *e)
 {
 	static const char *const levels[] = {"debug", "log", "info", "warn", "error"};
@@ -175,8 +200,10 @@ static void write_what(er_out *o, const er_tail_event *e)
 	case ER_TAIL_KILL:
 		er_out_str(o, "error", er_slice_cstr(er_err_name(e->error)));
 		er_out_opt(o, "text", e->text);
-		er_out_u64(o, "used", e->used);
-		er_out_u64(o, "limit", e->limit);
+		write_amount(o, "used", e->error, e->used);
+		write_amount(o, "limit", e->error, e->limit);
+		if (e->budget != NULL)
+			er_out_str(o, "budget", er_slice_cstr(e->budget));
 		break;
 	default:
 		er_out_str(o, "text", e->text);
@@ -186,6 +213,7 @@ static void write_what(er_out *o, const er_tail_event *e)
 
 void er_tail_write(er_out *o, const char *key, const er_tail_event *e)
 {
+	ER_ASSERT((unsigned)e->env < ER_ENV_COUNT_);
 	er_out_open(o, key, '{');
 	er_out_str(o, "kind", kind_name(e->kind));
 	er_out_time(o, "at", e->at_ms);
@@ -195,7 +223,7 @@ void er_tail_write(er_out *o, const char *key, const er_tail_event *e)
 	if (e->request_id != 0) {
 		er_arena a;
 		er_arena_init(&a);
-		er_out_str(o, "request", er_arena_printf(&a, "%016llx", (unsigned long long)e->request_id));
+		er_out_str(o, "id", er_arena_printf(&a, "%016llx", (unsigned long long)e->request_id));
 		er_arena_fini(&a);
 	}
 	er_out_opt(o, "method", e->method);

@@ -1,5 +1,15 @@
-/* Who tails, and the history. A tail's queue is its body's window: when it is full, lines are counted instead of kept, and the count is told as
- * soon as there is room again. */
+/* Who tails, and the history. Every event comes here once (er_hub_event): secrets are hidden, it is
+ * put into the ring of the history, and each tail whose filter it passes gets it as a line.
+ *
+ * A tail (struct sub) begins with its call and outlives it: it is the source of the answer's body.
+ * Its queue is that body's window: when it is full, lines are counted instead of kept, and the
+ * count is told as soon as there is room again. It ends when its client leaves, its token is
+ * removed, or control closes.
+ *
+ * Re-entrancy: writing into the body may call on_cancel in the middle. `busy` says that send_line
+ * is on the stack; then on_cancel only notes `gone`, and send_line frees. So whoever calls
+ * send_line must not touch the sub when it returns false. Loops over the subs keep the next link
+ * before the body of the loop, and a sub frees only itself. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,9 +55,11 @@ er_hub *er_hub_new(er_control *c)
 	return h;
 }
 
+/* With the last tail, the gateway reports less again. */
 static void free_sub(sub *s)
 {
 	er_hub *h = s->hub;
+	ER_ASSERT(h->n > 0 && !s->busy);
 	er_list_remove(&s->link);
 	er_body_unref(s->body);
 	er_arena_fini(&s->arena);
@@ -59,6 +71,7 @@ static void free_sub(sub *s)
 /* Its client gets what is written already, and the end. */
 static void end_sub(sub *s)
 {
+	/* A reference: taking the source away must not free the body under us. */
 	er_body *body = er_body_ref(s->body);
 	er_body_finish(body);
 	er_body_source(body, NULL, NULL);
@@ -72,6 +85,7 @@ void er_hub_free(er_hub *h)
 		return;
 	while (!er_list_empty(&h->subs))
 		end_sub(ER_CONTAINER(h->subs.next, sub, link));
+	ER_ASSERT(h->n == 0);
 	er_ring_free(h->ring);
 	er_arena_fini(&h->scratch);
 	er_out_fini(&h->line);
@@ -94,6 +108,7 @@ void er_hub_revoked(er_hub *h, er_slice token)
 static bool send_line(sub *s)
 {
 	er_out *line = &s->hub->line;
+	ER_ASSERT(!s->busy && !s->gone && er_buf_len(&line->b) > 0);
 	er_buf_putc(&line->b, '\n');
 	er_piece piece = er_piece_copy(er_buf_slice(&line->b));
 	s->busy = true;
@@ -106,6 +121,7 @@ static bool send_line(sub *s)
 	return false;
 }
 
+/* One buffer for all tails: a line is written and sent before the next one begins. */
 static er_out *begin_line(er_hub *h)
 {
 	er_buf_clear(&h->line.b);
@@ -113,6 +129,7 @@ static er_out *begin_line(er_hub *h)
 	return &h->line;
 }
 
+/* False: s is gone. */
 static bool tell_dropped(sub *s)
 {
 	if (s->dropped == 0)
@@ -125,6 +142,7 @@ static bool tell_dropped(sub *s)
 	return send_line(s);
 }
 
+/* The client has taken what it had: it hears first how much it missed. */
 static void on_resume(void *ctx)
 {
 	sub *s = ctx;
@@ -132,6 +150,7 @@ static void on_resume(void *ctx)
 	(void)tell_dropped(s);
 }
 
+/* The client has left, perhaps while a line is being written to it. */
 static void on_cancel(void *ctx, er_err_kind reason)
 {
 	sub *s = ctx;
@@ -145,6 +164,7 @@ void er_hub_tail(er_hub *h, er_call *call)
 {
 	static const er_body_source_ops ops = {.resume = on_resume, .cancel = on_cancel};
 	unsigned same = 0;
+	ER_ASSERT(h != NULL && !h->control->closing);
 	ER_LIST_EACH(l, &h->subs)
 	same += !call->local && er_slice_eq(ER_CONTAINER(l, sub, link)->token, call->actor.name);
 	if (h->n >= TAILS_MAX || same >= TAILS_SHARE) {
@@ -188,8 +208,11 @@ typedef struct hiding {
 	bool all;                       /* its secrets cannot be read, so nothing of it may be shown */
 } hiding;
 
+/* The secrets are read with the first line and kept in the world until they change; those from
+ * before the change stay, since what still runs may say them. */
 static hiding hiding_of(er_hub *h, const er_tail_event *e)
 {
+	ER_ASSERT((unsigned)e->env < ER_ENV_COUNT_);
 	er_world_routine *r = er_world_find(h->control->world, e->routine);
 	er_world_env *env = r != NULL ? r->env[e->env] : NULL;
 	if (env == NULL)
@@ -208,6 +231,7 @@ static hiding hiding_of(er_hub *h, const er_tail_event *e)
 	return (hiding){.now = er_secrets_none(env->secrets) ? NULL : env->secrets, .before = env->before};
 }
 
+/* The text as it may be shown. */
 static er_slice clean(const hiding *hide, er_arena *a, er_slice text, size_t most)
 {
 	if (hide->all)
@@ -222,7 +246,7 @@ static er_slice clean(const hiding *hide, er_arena *a, er_slice text, size_t mos
 
 void er_hub_event(er_hub *h, const er_tail_event *event)
 {
-	er_tail_event e = *event;
+	er_tail_event e = *event; /* a copy whose texts are the ones that may be shown */
 	const hiding hide = hiding_of(h, event);
 	er_arena *a = &h->scratch;
 	e.name = clean(&hide, a, e.name, FIELD_MAX);
@@ -320,6 +344,7 @@ void er_hub_logs(er_hub *h, er_call *call)
 	er_out *o = &call->out;
 	er_out_open(o, NULL, '{');
 	er_out_open(o, "items", '[');
+	ER_ASSERT(n <= limit && limit <= LOGS_MAX);
 	while (n > 0)
 		er_tail_write(o, NULL, &found[--n]->event);
 	er_out_close(o, ']');

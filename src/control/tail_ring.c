@@ -1,3 +1,7 @@
+/* The history of events (tail_ring.h). A record is one block of memory, the event and its texts
+ * behind it, and is in two lists: that of all, and that of its routine. A routine's head is made
+ * with its first record and freed with its last, so that a routine that says nothing costs
+ * nothing. */
 #include "control/tail_ring.h"
 
 #include "base/map.h"
@@ -16,17 +20,20 @@ struct er_ring {
 
 er_ring *er_ring_new(size_t most_bytes)
 {
+	ER_ASSERT(most_bytes > 0);
 	er_ring *r = ER_NEW(er_ring);
 	*r = (er_ring){.most = most_bytes, .routines = er_map_new()};
 	er_list_init(&r->all);
 	return r;
 }
 
+/* The map's key lies in the record: it goes before the record does. */
 static void drop(er_ring *r, er_ring_record *rec)
 {
 	struct er_ring_routine *owner = rec->owner;
 	er_list_remove(&rec->all);
 	er_list_remove(&rec->mine);
+	ER_ASSERT(r->bytes >= rec->size && owner->n > 0);
 	r->bytes -= rec->size;
 	if (--owner->n == 0) {
 		er_map_del(r->routines, rec->event.routine);
@@ -41,10 +48,12 @@ void er_ring_free(er_ring *r)
 		return;
 	while (!er_list_empty(&r->all))
 		drop(r, ER_CONTAINER(r->all.next, er_ring_record, all));
+	ER_ASSERT(r->bytes == 0);
 	er_map_free(r->routines);
 	er_free(r);
 }
 
+/* Copies a slice to the cursor, and points it there. */
 static void move_in(uint8_t **to, er_slice *s)
 {
 	er_copy(*to, s->p, s->n);
@@ -52,6 +61,7 @@ static void move_in(uint8_t **to, er_slice *s)
 	*to += s->n;
 }
 
+/* 32: what the allocator adds, about. */
 static er_ring_record *copy(const er_tail_event *e)
 {
 	const er_slice *const all[] = {&e->routine, &e->version, &e->method, &e->host, &e->path,
@@ -67,6 +77,7 @@ static er_ring_record *copy(const er_tail_event *e)
 	                          &own->client,  &own->name,    &own->text,   &own->stack};
 	for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
 		move_in(&to, mine[i]);
+	ER_ASSERT((size_t)(to - (uint8_t *)rec) == n);
 	return rec;
 }
 
@@ -85,6 +96,7 @@ void er_ring_add(er_ring *r, const er_tail_event *e)
 	r->bytes += rec->size;
 	if (rec->owner->n > ER_RING_EVENTS)
 		drop(r, ER_CONTAINER(rec->owner->records.next, er_ring_record, mine));
+	ER_ASSERT(rec->owner->n <= ER_RING_EVENTS && !er_list_empty(&rec->all));
 	while (r->bytes > r->most && r->all.next != &rec->all)
 		drop(r, ER_CONTAINER(r->all.next, er_ring_record, all));
 }
@@ -100,9 +112,4 @@ const er_ring_record *er_ring_before(const er_ring *r, er_slice routine, const e
 		return NULL;
 	const er_list *l = at != NULL ? at->mine.prev : owner->records.prev;
 	return l == &owner->records ? NULL : ER_CONTAINER(l, er_ring_record, mine);
-}
-
-size_t er_ring_bytes(const er_ring *r)
-{
-	return r->bytes;
 }

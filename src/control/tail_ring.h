@@ -1,5 +1,6 @@
-/* The last events of each routine, as many as memory is given for: the oldest of all goes first, and no routine has more than
- * ER_RING_EVENTS, so that a chatty one does not push the others out at once. */
+/* The last events of each routine, as many as memory is given for: the oldest of all goes first,
+ * and no routine has more than ER_RING_EVENTS, so that a chatty one does not push the others out at
+ * once. */
 #ifndef ER_CONTROL_TAIL_RING_H
 #define ER_CONTROL_TAIL_RING_H
 
@@ -23,6 +24,5 @@ void er_ring_free(er_ring *r);
 void er_ring_add(er_ring *r, const er_tail_event *e);
 /* Newest first: NULL begins; NULL ends. `routine` empty: all. */
 const er_ring_record *er_ring_before(const er_ring *r, er_slice routine, const er_ring_record *at);
-size_t er_ring_bytes(const er_ring *r);
 
 #endif

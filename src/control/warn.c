@@ -1,4 +1,7 @@
-/* What is not wrong but probably not meant. Warnings never stop a deployment. */
+/* What is not wrong but probably not meant. Warnings never stop a deployment: they are made when it
+ * is written, and go with its answer, at most as many as er_warnings holds. Each is a guess from
+ * what can be seen (the code's text, the rules, the namespaces); what cannot be read gives no
+ * warning. */
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/pattern.h"
@@ -12,6 +15,7 @@ void er_warn(er_warnings *w, er_arena *a, const char *fmt, ...)
 {
 	char text[600];
 	va_list ap;
+	ER_ASSERT(w->n <= sizeof w->v / sizeof *w->v);
 	if (w->n == sizeof w->v / sizeof *w->v)
 		return;
 	va_start(ap, fmt);
@@ -37,7 +41,8 @@ static bool in_name(uint8_t c)
 	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || c >= 0x80;
 }
 
-/* The next `env.NAME` of the text from *at on. A method call (env.get()) and `process.env.X` are not meant. */
+/* The next `env.NAME` of the text from *at on. A method call (env.get()) and `process.env.X` are
+ * not meant. */
 static bool next_name(er_slice code, size_t *at, er_slice *name)
 {
 	static const er_slice word = ER_LIT("env.");
@@ -57,6 +62,7 @@ static bool next_name(er_slice code, size_t *at, er_slice *name)
 	}
 }
 
+/* A variable of the version, or what the environment has. */
 static bool is_known(er_slice name, const er_json *vars, const er_setting_row *rows, size_t n)
 {
 	bool known = er_json_get(vars, name) != NULL;
@@ -80,6 +86,7 @@ void er_warn_env(er_warnings *w, er_control *c, er_arena *a, er_slice routine, e
 			again = er_slice_eq(said[i], name);
 		if (again)
 			continue;
+		ER_ASSERT(n_said < NAMES_MAX);
 		said[n_said++] = name;
 		er_warn(w, a,
 		        "the code seems to use env.%.*s, which is neither a variable nor a secret in %s (a guess from its text): er "
@@ -106,19 +113,21 @@ static rule *all_rules(er_control *c, er_arena *a, er_env env, const er_route_ru
 	*n = 0;
 	for (size_t i = 0; i < n_file + n_stored; i++) {
 		const er_route_rule *r = i < n_file ? &file[i] : &stored[i - n_file];
-		if (er_pattern_parse(r->pattern, &v[*n].pattern, NULL)) {
+		if (er_pattern_parse(a, r->pattern, &v[*n].pattern, NULL)) {
 			v[*n].text = r->pattern;
 			v[*n].routine = r->routine;
 			v[(*n)++].file = i < n_file;
 		}
 	}
+	ER_ASSERT(*n <= n_file + n_stored);
 	return v;
 }
 
+/* Of a route that a version brings: its own rule may be the one that covers it. */
 static void warn_of_cover(er_warnings *w, er_arena *a, er_slice routine, er_slice route, const rule *rules, size_t n)
 {
 	er_pattern wanted;
-	if (!er_pattern_parse(route, &wanted, NULL))
+	if (!er_pattern_parse(a, route, &wanted, NULL))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		if (!er_pattern_covers(&rules[i].pattern, &wanted))
@@ -136,6 +145,7 @@ void er_warn_routes(er_warnings *w, er_control *c, er_arena *a, er_slice routine
                     const er_route_rule *stored, size_t n_stored)
 {
 	size_t n, own = 0;
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	rule *rules = all_rules(c, a, env, stored, n_stored, &n);
 	er_file_routine *files = NULL;
 	size_t n_files = c->o.ops->file_routines(c->o.ops_ctx, a, &files);

@@ -1,3 +1,14 @@
+/* What every environment runs, in memory (world.h): an array of routines sorted by name. At the
+ * start the store is read once for all of them; after that er_control_apply has a routine read
+ * again when a change touched it (er_world_refresh), or notes that what it is started with is
+ * another one (er_world_touch). So the world is what the store says, at the end of every change.
+ *
+ * A routine is freed and made anew when it is read again; who holds one must not hold it across a
+ * change. Its texts are one block of memory (own). What lives longer than one reading (secrets for
+ * the tail, the revisions of variables) moves over to the new one (put_in).
+ *
+ * A revision says to the gateway whether an object may be kept: it is the sequence of the last
+ * change of deployment, variables or addresses. */
 #include "control/world.h"
 
 #include "base/mem.h"
@@ -10,6 +21,7 @@ struct er_world {
 	size_t n, cap;
 };
 
+/* Bytes, the shorter one first. */
 static int compare(er_slice a, er_slice b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;
@@ -28,10 +40,12 @@ static size_t place(const er_world *w, er_slice name, bool *there)
 		else
 			high = mid;
 	}
+	ER_ASSERT(low <= w->n);
 	*there = low < w->n && er_slice_eq(w->v[low]->name, name);
 	return low;
 }
 
+/* With its secrets, which are wiped. */
 static void free_routine(er_world_routine *r)
 {
 	for (int e = 0; e < ER_ENV_COUNT_; e++) {
@@ -42,6 +56,7 @@ static void free_routine(er_world_routine *r)
 		er_free(r->env[e]);
 	}
 	er_free(r->text);
+	er_free(r->allow);
 	er_free(r);
 }
 
@@ -82,6 +97,7 @@ static void own(er_world_routine *r)
 	}
 }
 
+/* The settings are borrowed from the row until `own` moves them in. */
 static er_snapshot_version version_of(const er_version_row *row)
 {
 	return (er_snapshot_version){.number = row->number,
@@ -90,6 +106,17 @@ static er_snapshot_version version_of(const er_version_row *row)
 	                             .code_n = row->code_n,
 	                             .map_n = row->map_n,
 	                             .settings = row->settings};
+}
+
+/* What is no range any more to this program is allowed no more. */
+static void take_addresses(er_world_routine *r, const er_address_row *rows, size_t n)
+{
+	ER_ASSERT(r->allow == NULL && r->n_allow == 0);
+	if (n == 0)
+		return;
+	r->allow = er_alloc(n * sizeof *r->allow);
+	for (size_t i = 0; i < n; i++)
+		r->n_allow += er_cidr_parse(rows[i].range, &r->allow[r->n_allow]);
 }
 
 /* From the rows of this routine alone. */
@@ -101,6 +128,7 @@ static er_world_routine *make(er_slice name, const er_version_row *versions, siz
 		if (versions[i].number > r->newest)
 			r->newest = versions[i].number;
 	for (size_t i = 0; i < n_now; i++) {
+		ER_ASSERT(now[i].split.version[0] != 0 && (unsigned)now[i].env < ER_ENV_COUNT_);
 		size_t in = now[i].split.version[1] != 0 ? 2 : 1;
 		er_world_env *env = er_zalloc(sizeof *env + in * sizeof *env->version);
 		env->row = now[i];
@@ -115,11 +143,13 @@ static er_world_routine *make(er_slice name, const er_version_row *versions, siz
 	return r;
 }
 
+/* In its place, or instead of the one that has it. Takes r. */
 static void put_in(er_world *w, er_world_routine *r)
 {
 	bool there;
 	size_t at = place(w, r->name, &there);
 	if (there) {
+		ER_ASSERT(w->v != NULL && at < w->n);
 		for (int e = 0; e < ER_ENV_COUNT_; e++) {
 			er_world_env *old = w->v[at]->env[e], *new = r->env[e];
 			if (new == NULL || old == NULL)
@@ -139,6 +169,7 @@ static void put_in(er_world *w, er_world_routine *r)
 		w->cap = w->cap > 0 ? w->cap * 2 : 64;
 		w->v = er_realloc(w->v, w->cap * sizeof *w->v);
 	}
+	ER_ASSERT(at <= w->n && w->n < w->cap);
 	memmove(&w->v[at + 1], &w->v[at], (w->n - at) * sizeof *w->v);
 	w->v[at] = r;
 	w->n++;
@@ -150,6 +181,7 @@ static void take_out(er_world *w, er_slice name)
 	size_t at = place(w, name, &there);
 	if (!there)
 		return;
+	ER_ASSERT(at < w->n);
 	free_routine(w->v[at]);
 	w->n--;
 	memmove(&w->v[at], &w->v[at + 1], (w->n - at) * sizeof *w->v);
@@ -160,14 +192,19 @@ bool er_world_refresh(er_world *w, er_slice routine, er_err *err)
 	er_arena a;
 	er_version_row *versions;
 	er_deployment_row *now;
-	size_t n, n_now;
+	er_address_row *addresses;
+	size_t n, n_now, n_addresses;
 	er_arena_init(&a);
 	bool ok = er_store_versions(w->store, &a, routine, &versions, &n, err) &&
-	          er_store_current(w->store, &a, routine, &now, &n_now, err);
-	if (ok && n > 0)
-		put_in(w, make(routine, versions, n, now, n_now));
-	else if (ok)
+	          er_store_current(w->store, &a, routine, &now, &n_now, err) &&
+	          er_store_addresses(w->store, &a, routine, &addresses, &n_addresses, err);
+	if (ok && n > 0) {
+		er_world_routine *r = make(routine, versions, n, now, n_now);
+		take_addresses(r, addresses, n_addresses);
+		put_in(w, r);
+	} else if (ok) {
 		take_out(w, routine);
+	}
 	er_arena_fini(&a);
 	return ok;
 }
@@ -178,6 +215,7 @@ void er_world_touch(er_world *w, er_slice routine, er_env env, uint64_t sequence
 	er_world_env *in = r != NULL ? r->env[env] : NULL;
 	if (in == NULL)
 		return;
+	ER_ASSERT(sequence >= in->revision);
 	in->revision = in->env_revision = sequence;
 	if (in->secrets != NULL) {
 		er_secrets_free(in->before);
@@ -195,6 +233,7 @@ er_world_routine *er_world_find(const er_world *w, er_slice routine)
 
 er_world_routine *const *er_world_all(const er_world *w, size_t *n)
 {
+	ER_ASSERT(n != NULL);
 	*n = w->n;
 	return w->v;
 }
@@ -237,19 +276,35 @@ static void take_all(er_world *w, er_version_row *versions, size_t n, er_deploym
 	}
 }
 
+/* They come by routine. */
+static void take_all_addresses(er_world *w, const er_address_row *rows, size_t n)
+{
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i; end < n && er_slice_eq(rows[end].routine, rows[i].routine);)
+			end++;
+		er_world_routine *r = er_world_find(w, rows[i].routine);
+		if (r != NULL)
+			take_addresses(r, rows + i, end - i);
+	}
+}
+
 er_world *er_world_new(er_store *store, er_err *err)
 {
 	er_world *w = ER_NEW(er_world);
 	er_arena a;
 	er_version_row *versions;
 	er_deployment_row *now;
-	size_t n, n_now;
+	er_address_row *addresses;
+	size_t n, n_now, n_addresses;
 	*w = (er_world){.store = store};
 	er_arena_init(&a);
 	bool ok = er_store_versions(store, &a, (er_slice){0}, &versions, &n, err) &&
-	          er_store_current(store, &a, (er_slice){0}, &now, &n_now, err);
+	          er_store_current(store, &a, (er_slice){0}, &now, &n_now, err) &&
+	          er_store_addresses(store, &a, (er_slice){0}, &addresses, &n_addresses, err);
 	if (ok)
 		take_all(w, versions, n, now, n_now);
+	if (ok)
+		take_all_addresses(w, addresses, n_addresses);
 	er_arena_fini(&a);
 	if (ok)
 		return w;

@@ -1,3 +1,14 @@
+/* The access log. Gateway threads gather lines in a buffer of their own and submit it now and then;
+ * a submitted buffer is a batch in a list, and the log's one thread takes batch after batch and
+ * writes it. `waiting` counts the bytes of batches that are not written yet; a batch that would
+ * make it more than BEHIND_MAX is dropped, and its lines are counted.
+ *
+ * Under `lock`: the list, `waiting`, `ending`, `next_fd`. The descriptor itself belongs to the
+ * thread: a reopen only leaves the new one in next_fd, which the thread takes before the next
+ * batch. Close lets it write what is there and joins it; nobody may submit any more then.
+ *
+ * A line is made by er_access_log_record when a request is finished. If the routine works on, the
+ * line waits in worker_events.c until the CPU figure in it is known (er_access_log_settle). */
 #include "gateway/access_log.h"
 
 #include "base/clock.h"
@@ -11,7 +22,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { BEHIND_MAX = 16 * 1024 * 1024, PATH_BYTES = 2048, NO_CHANGE = -2 };
+enum { BEHIND_MAX = 16 * 1024 * 1024, PATH_BYTES = 2048, AGENT_BYTES = 512, NO_CHANGE = -2 };
 
 typedef struct batch {
 	struct batch *next;
@@ -69,6 +80,7 @@ static void *writer(void *arg)
 		batch *b = log->first;
 		if (b == NULL)
 			break;
+		ER_ASSERT(log->waiting >= er_buf_len(&b->bytes));
 		log->first = b->next;
 		if (log->first == NULL)
 			log->last = &log->first;
@@ -79,6 +91,7 @@ static void *writer(void *arg)
 		er_buf_fini(&b->bytes);
 		er_free(b);
 		pthread_mutex_lock(&log->lock);
+		ER_ASSERT(log->waiting >= n);
 		log->waiting -= n;
 	}
 	pthread_mutex_unlock(&log->lock);
@@ -138,6 +151,7 @@ void er_access_log_close(er_access_log *log)
 	pthread_cond_signal(&log->wake);
 	pthread_mutex_unlock(&log->lock);
 	pthread_join(log->thread, NULL);
+	ER_ASSERT(log->first == NULL && log->waiting == 0 && log->next_fd == NO_CHANGE);
 	pthread_mutex_destroy(&log->lock);
 	pthread_cond_destroy(&log->wake);
 	close_fd(log->fd);
@@ -147,6 +161,7 @@ void er_access_log_close(er_access_log *log)
 void er_access_log_submit(er_access_log *log, er_buf *lines, uint64_t n_lines)
 {
 	size_t n = er_buf_len(lines);
+	ER_ASSERT(n == 0 || n_lines > 0);
 	if (n == 0)
 		return;
 	pthread_mutex_lock(&log->lock);
@@ -193,12 +208,27 @@ static void put_number(er_buf *out, const char *key, uint64_t value)
 	er_buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)value);
 }
 
+/* A header of the client, if there is one. Of a URL without the query and the fragment, for the
+ * same reason as with the path. */
+static void put_field(er_buf *out, const char *key, const er_exchange *x, er_slice name, size_t most)
+{
+	const er_slice *v = er_fields_get(&x->req.fields, name);
+	if (v == NULL)
+		return;
+	er_slice text = *v;
+	if (er_slice_eq(name, ER_LIT("referer")))
+		text = er_slice_head(er_slice_head(text, er_slice_find(text, '?')), er_slice_find(text, '#'));
+	put_text(out, key, er_slice_head(text, most));
+}
+
 static void put_subrequests(er_buf *out, const er_exchange_facts *facts)
 {
 	static const char *const classes[] = {"failed", "1xx", "2xx", "3xx", "4xx", "5xx"};
 	put_number(out, "subrequests", facts->subrequests);
 	if (facts->subrequests == 0)
 		return;
+	static_assert(sizeof classes / sizeof *classes == sizeof facts->subrequests_by_class / sizeof *facts->subrequests_by_class,
+	              "a name for each class");
 	er_buf_puts(out, ",\"subrequest_status\":{");
 	bool any = false;
 	for (int i = 0; i < 6; i++) {
@@ -210,7 +240,7 @@ static void put_subrequests(er_buf *out, const er_exchange_facts *facts)
 	er_buf_putc(out, '}');
 }
 
-void er_access_log_record(er_buf *out, const er_finished *f)
+size_t er_access_log_record(er_buf *out, const er_finished *f)
 {
 	const er_exchange *x = f->x;
 	const er_routine *r = f->served->routine;
@@ -223,18 +253,23 @@ void er_access_log_record(er_buf *out, const er_finished *f)
 		put_text(out, "environment", er_slice_cstr(er_env_name(f->served->deployment->env)));
 		put_text(out, "version", r->version);
 	}
-	put_text(out, "client", er_address_text(&x->client, address));
+	put_text(out, "client", er_address_text(&x->peer.address, address));
 	put_text(out, "method", er_slice_head(x->req.method, 64));
 	put_text(out, "host", er_slice_head(x->req.authority, 256));
 	/* Without the query: it may hold what must not be in a log. */
 	put_text(out, "path", er_slice_head(er_slice_head(target, er_slice_find(target, '?')), PATH_BYTES));
+	if (x->req.method.n > 0)
+		put_text(out, "protocol", er_protocol_name(x->peer.protocol));
+	put_field(out, "user_agent", x, ER_LIT("user-agent"), AGENT_BYTES);
+	put_field(out, "referer", x, ER_LIT("referer"), PATH_BYTES);
 	put_number(out, "status", (uint64_t)f->status);
 	put_number(out, "bytes", f->sent);
+	size_t cpu_at = er_buf_len(out) + sizeof(",\"cpu_us\":") - 1;
 	put_number(out, "cpu_us", x->facts.cpu_us);
 	er_buf_printf(out, ",\"wall_ms\":%.3f", (double)f->wall_us / 1000);
 	put_subrequests(out, &x->facts);
 	if (x->facts.cold_start)
-		er_buf_puts(out, ",\"cold\":true");
+		er_buf_puts(out, ",\"cold_start\":true");
 	if (f->cut)
 		er_buf_puts(out, ",\"cut\":true");
 	if (x->res.error != ER_ERR_OK) {
@@ -243,4 +278,17 @@ void er_access_log_record(er_buf *out, const er_finished *f)
 			put_text(out, "message", er_slice_head(x->res.error_text, 512));
 	}
 	er_buf_puts(out, "}\n");
+	return cpu_at;
+}
+
+void er_access_log_settle(er_buf *out, er_slice line, size_t cpu_at, uint64_t cpu_us, bool running)
+{
+	ER_ASSERT(cpu_at < line.n && line.p[line.n - 1] == '\n' && line.p[line.n - 2] == '}');
+	er_slice rest = er_slice_from(line, cpu_at);
+	while (rest.n > 0 && rest.p[0] >= '0' && rest.p[0] <= '9')
+		rest = er_slice_from(rest, 1);
+	er_buf_put(out, er_slice_head(line, cpu_at));
+	er_buf_printf(out, "%llu", (unsigned long long)cpu_us);
+	er_buf_put(out, er_slice_head(rest, rest.n - 2)); /* without the brace and the line's end */
+	er_buf_put_cstr(out, running ? ",\"running\":true}\n" : "}\n");
 }

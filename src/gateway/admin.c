@@ -1,3 +1,12 @@
+/* The admin listener: two servers on the control thread's loop, a door each. By which door somebody
+ * came is what the control API goes by (`api` of the door), so the two never share a handler.
+ *
+ * Life: new → listen, listen_local (sockets are open, nobody is accepted) → begin → retire, if a
+ * successor takes over → close. A door's descriptors up to n_begun belong to its server, the rest
+ * to this object. The file of the Unix socket is removed at the end only by the process that owns
+ * it, and only if it is still the same file: a successor has the same socket, and another node may
+ * have put its own there. er_admin is freed when both servers have closed, and then the caller
+ * hears of it. */
 #include "gateway/admin.h"
 
 #include "base/clock.h"
@@ -49,7 +58,8 @@ struct er_admin {
 	void *ctx;
 };
 
-/* Debian 12's security team marks webkit2gtk there as for trusted content only; Debian 13 gets updates. */
+/* Debian 12's security team marks webkit2gtk there as for trusted content only; Debian 13 gets
+ * updates. */
 const char *er_engine_support(void)
 {
 	FILE *f = fopen("/etc/os-release", "re");
@@ -87,6 +97,7 @@ typedef struct sums {
 
 static sums sum_up(const er_metrics_view *v, unsigned n)
 {
+	ER_ASSERT(n <= MAX_THREADS);
 	sums s = {.level = ER_LEVEL_NONE};
 	for (unsigned i = 0; i < n; i++) {
 		er_level l = __atomic_load_n(&v[i].isolate->level, __ATOMIC_ACQUIRE);
@@ -104,21 +115,23 @@ static sums sum_up(const er_metrics_view *v, unsigned n)
 
 void er_admin_state(const er_admin *a, er_buf *b, bool *ok)
 {
+	ER_CHECK(a, MAGIC);
 	const char *status = a->source.status(a->source.ctx);
 	er_metrics_view *v = er_alloc(MAX_THREADS * sizeof *v);
 	unsigned n = a->source.views(a->source.ctx, v, MAX_THREADS);
 	sums s = sum_up(v, n);
 	er_free(v);
 	/* Between start and first sandbox there is no level yet: that is no fault. */
-	if (s.level != ER_LEVEL_NONE && s.level < a->source.min_level)
+	bool routines = a->source.remote != NULL || a->source.routines(a->source.ctx) > 0;
+	if (routines && s.level != ER_LEVEL_NONE && s.level < a->source.min_level)
 		status = "degraded";
 	*ok = er_slice_eq(er_slice_cstr(status), ER_LIT("ok"));
 	er_buf_puts(b, "{\"status\":");
 	er_buf_put_json(b, er_slice_cstr(status));
 	er_buf_puts(b, ",\"version\":\"" ER_VERSION "\",\"engine\":");
 	er_buf_put_json(b, er_slice_cstr(s.engine));
-	er_buf_printf(b, ",\"level\":\"%s\",\"threads\":%u,\"routines\":%zu", er_level_name(s.level), n,
-	              a->source.routines(a->source.ctx));
+	er_buf_printf(b, ",\"level\":\"%s\",\"min_level\":\"%s\",\"threads\":%u,\"routines\":%zu", er_level_name(s.level),
+	              er_level_name(a->source.min_level), n, a->source.routines(a->source.ctx));
 	er_buf_printf(b, ",\"connections\":%llu,\"instances\":%llu,\"pool\":%llu", (unsigned long long)s.connections,
 	              (unsigned long long)s.instances, (unsigned long long)s.pool);
 	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld", (unsigned long long)s.failures,
@@ -164,7 +177,7 @@ static void handle(void *self, er_exchange *x)
 	er_slice path = er_slice_head(x->req.target, er_slice_find(x->req.target, '?'));
 	bool is_health = er_slice_eq(path, ER_LIT("/health")), is_metrics = er_slice_eq(path, ER_LIT("/metrics"));
 	if (of_api(path) && from->api != NULL) {
-		er_exchange_start(x, from->api);
+		er_exchange_pass(x, from->api);
 		return;
 	}
 	if (!is_health && !is_metrics) {
@@ -216,6 +229,7 @@ er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source)
 bool er_admin_listen(er_admin *a, er_inherited *from, const char *address, unsigned *port, er_err *err)
 {
 	door *d = &a->doors[REMOTE];
+	ER_ASSERT(d->n_fds == 0 && d->name == NULL);
 	*port = er_adopt(from, "admin", address, 1, &d->fds, &d->n_fds, err);
 	if (*port != 0)
 		d->name = er_strdup_cstr(address);
@@ -251,6 +265,7 @@ static int open_local(const char *path, er_err *err)
 bool er_admin_listen_local(er_admin *a, er_inherited *from, const char *path, er_err *err)
 {
 	door *d = &a->doors[LOCAL];
+	ER_ASSERT(d->n_fds == 0 && d->name == NULL);
 	d->n_fds = er_inherited_take(from, "admin-socket", path, &d->fds);
 	if (d->n_fds == 0) {
 		int fd = open_local(path, err);
@@ -267,9 +282,10 @@ bool er_admin_listen_local(er_admin *a, er_inherited *from, const char *path, er
 
 bool er_admin_begin(er_admin *a, er_err *err)
 {
+	ER_CHECK(a, MAGIC);
 	for (door_kind k = REMOTE; k < DOORS; k++)
 		for (door *d = &a->doors[k]; d->n_begun < d->n_fds; d->n_begun++)
-			if (!er_server_listen(d->server, d->fds[d->n_begun], err))
+			if (!er_server_listen(d->server, d->fds[d->n_begun], &er_transport_tcp, err))
 				return false;
 	a->own_file = true;
 	return true;
@@ -285,6 +301,8 @@ void er_admin_endow(const er_admin *a, er_inherited *out)
 
 void er_admin_retire(er_admin *a)
 {
+	ER_CHECK(a, MAGIC);
+	ER_ASSERT(!a->retired);
 	a->own_file = false;
 	a->retired = true;
 	a->until_ms = uv_now(a->loop) + PATIENCE_MS + PATIENCE_MS;
@@ -296,6 +314,7 @@ static void on_closed(void *ctx)
 {
 	er_admin *a = ctx;
 	ER_CHECK(a, MAGIC);
+	ER_ASSERT(a->open > 0 && a->open <= DOORS);
 	if (--a->open > 0)
 		return;
 	void (*closed)(void *) = a->closed;
@@ -318,6 +337,7 @@ static void close_all(er_admin *a)
 		(void)unlink(path);
 	for (door_kind k = REMOTE; k < DOORS; k++) {
 		door *d = &a->doors[k];
+		ER_ASSERT(d->n_begun <= d->n_fds && d->server != NULL);
 		for (unsigned i = d->n_begun; i < d->n_fds; i++)
 			close(d->fds[i]);
 		er_server_close(d->server, on_closed, a);
@@ -339,6 +359,8 @@ static void on_timer(uv_timer_t *timer)
 
 void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx)
 {
+	ER_CHECK(a, MAGIC);
+	ER_ASSERT(a->closed == NULL);
 	a->closed = closed;
 	a->ctx = ctx;
 	if (!a->retired) {

@@ -1,12 +1,13 @@
 #include "gateway/adopt.h"
 
 #include "base/mem.h"
-#include "gateway/listen.h"
+#include "net/listen.h"
 
 #include <unistd.h>
 
 static unsigned open_anew(const char *address, unsigned want, int **fds, unsigned *n, er_err *err)
 {
+	ER_ASSERT(want > 0);
 	*fds = er_alloc(want * sizeof **fds);
 	*n = want;
 	unsigned port = er_listen_open(address, *fds, want, err);
@@ -23,6 +24,7 @@ unsigned er_adopt(er_inherited *from, const char *kind, const char *address, uns
 	*n = er_inherited_take(from, kind, address, fds);
 	if (*n == 0)
 		return open_anew(address, want, fds, n, err);
+	ER_ASSERT(*fds != NULL);
 	unsigned have = *n;
 	if (have < want) {
 		*fds = er_realloc(*fds, want * sizeof **fds);

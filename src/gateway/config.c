@@ -1,8 +1,21 @@
+/* The configuration as an object. Life: made (er_config_new, er_config_copy) → filled (add_*:
+ * routines, deployments, rules), all on one thread → sealed, from which moment nothing of it
+ * changes and any number of threads read it → the last reference frees it, with its deployments'
+ * references.
+ *
+ * Deployments are in one array, for both environments; a site knows them by name (index + 1, so
+ * that 0 is "none") and rules by index. The order of a site's rules is the order of precedence.
+ * Every string and route of it lies in its own arena or is its own allocation, so nothing of what
+ * it was made of is needed afterwards.
+ *
+ * er_config_route is asked for each request: environment, host, path → deployment. All that clients
+ * send is only compared here. */
 #include "gateway/config.h"
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "control/settings.h"
+#include "http/target.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -23,6 +36,7 @@ er_config *er_config_new(void)
 	c->pool = 4;
 	c->pool_hardened = 0;
 	c->max_instances = 1000;
+	c->max_subrequests = 4096;
 	c->limits = (er_gateway_limits){.request_line = 8 * 1024,
 	                                .field = 8 * 1024,
 	                                .header = 32 * 1024,
@@ -33,6 +47,7 @@ er_config *er_config_new(void)
 	                                .requests = 1000,
 	                                .per_address = 256,
 	                                .connections = 16384,
+	                                .origin_connections = 8192,
 	                                .drain_ms = 30000,
 	                                .upgrade_ms = 60000};
 	c->keep = (er_retention){.changes = 10000, .deployments = 1000};
@@ -49,7 +64,7 @@ er_config *er_config_new(void)
 
 er_config *er_config_ref(er_config *c)
 {
-	__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+	ER_ASSERT(__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED) > 1);
 	return c;
 }
 
@@ -62,7 +77,11 @@ static void free_strings(char **v, size_t n)
 
 void er_config_unref(er_config *c)
 {
-	if (c == NULL || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
+	if (c == NULL)
+		return;
+	uint32_t left = __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL);
+	ER_ASSERT(left != UINT32_MAX);
+	if (left > 0)
 		return;
 	er_config_clear_listen(c);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
@@ -73,19 +92,22 @@ void er_config_unref(er_config *c)
 	for (size_t i = 0; i < c->n_deployments; i++)
 		er_deployment_unref(c->deployments[i]);
 	free_strings(c->staging_hosts, c->n_staging_hosts);
+	er_free(c->addresses);
 	er_free(c->deployments);
 	er_free(c->admin);
 	er_free(c->data);
 	er_free(c->origin);
+	er_free(c->name_servers);
 	er_free(c->access_log);
+	er_free(c->own_hosts);
 	er_arena_fini(&c->arena);
 	er_free(c);
 }
 
-void er_config_add_listen(er_config *c, er_env env, er_slice address)
+void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport)
 {
 	c->listen = er_realloc(c->listen, (c->n_listen + 1) * sizeof *c->listen);
-	c->listen[c->n_listen++] = (er_listen){er_strdup_slice(address), env};
+	c->listen[c->n_listen++] = (er_listen){er_strdup_slice(address), transport, env};
 }
 
 void er_config_clear_listen(er_config *c)
@@ -107,6 +129,7 @@ static const er_route *own_route(er_config *c, const er_route *route)
 /* Its route is the configuration's. */
 static void push_rule(er_site *s, const er_rule *rule)
 {
+	ER_ASSERT(s->n_rules <= s->cap_rules && s->index == NULL);
 	if (s->n_rules == s->cap_rules) {
 		s->cap_rules = s->cap_rules * 2 + 16;
 		s->rules = er_realloc(s->rules, s->cap_rules * sizeof *s->rules);
@@ -129,14 +152,18 @@ er_config *er_config_copy(const er_config *file)
 	c->listen = NULL;
 	c->n_listen = 0;
 	for (size_t i = 0; i < file->n_listen; i++)
-		er_config_add_listen(c, file->listen[i].env, er_slice_cstr(file->listen[i].address));
+		er_config_add_listen(c, file->listen[i].env, er_slice_cstr(file->listen[i].address), file->listen[i].transport);
 	c->staging_hosts = er_alloc(file->n_staging_hosts * sizeof *c->staging_hosts);
 	for (size_t i = 0; i < file->n_staging_hosts; i++)
 		c->staging_hosts[i] = er_strdup_cstr(file->staging_hosts[i]);
+	c->addresses = er_alloc(file->n_addresses * sizeof *c->addresses);
+	er_copy(c->addresses, file->addresses, file->n_addresses * sizeof *c->addresses);
 	c->admin = again(file->admin);
 	c->data = again(file->data);
 	c->origin = again(file->origin);
+	c->name_servers = again(file->name_servers);
 	c->access_log = again(file->access_log);
+	c->own_hosts = again(file->own_hosts);
 	c->deployments = NULL;
 	c->n_deployments = c->cap_deployments = 0;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
@@ -160,6 +187,17 @@ static bool within(const char *what, uint64_t asked, uint64_t most, const char *
 		return true;
 	return er_fail(err, ER_ERR_INVALID, "routine %.*s: limits.%s is %llu%s, and this node allows at most %llu%s (routineLimits)",
 	               ER_FMT(name), what, (unsigned long long)asked, unit, (unsigned long long)most, unit);
+}
+
+/* A default is nobody's wish: where the node allows less, that is what the routine gets. */
+static void lower_defaults(er_limits *l, const er_limits *most)
+{
+	static const er_limits defaults = ER_LIMITS_DEFAULT;
+#define X(key, lo, hi, unit, member) \
+	if (l->member == defaults.member && l->member > most->member) \
+		l->member = most->member;
+	ER_LIMITS_TABLE(X)
+#undef X
 }
 
 static bool limits_ok(const er_config *c, const er_routine *r, er_err *err)
@@ -190,6 +228,7 @@ bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
 		             ER_FMT(r->name));
 	else if (er_config_find(c, ER_ENV_PRODUCTION, r->name) != NULL)
 		ok = er_fail(err, ER_ERR_INVALID, "there are two routines of the name %.*s", ER_FMT(r->name));
+	lower_defaults(&r->limits, &c->routine_max);
 	ok = ok && limits_ok(c, r, err);
 	for (er_env e = 0; ok && e < ER_ENV_COUNT_; e++) {
 		er_deployment d = {.env = e, .version = {er_routine_ref(r)}, .percent = 100};
@@ -202,6 +241,7 @@ bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
 
 void er_config_add_deployment(er_config *c, er_deployment *d)
 {
+	ER_ASSERT(!c->sealed && (unsigned)d->env < ER_ENV_COUNT_ && c->n_deployments <= c->cap_deployments);
 	if (c->n_deployments == c->cap_deployments) {
 		c->cap_deployments = c->cap_deployments * 2 + 16;
 		c->deployments = er_realloc(c->deployments, c->cap_deployments * sizeof(er_deployment *));
@@ -220,6 +260,7 @@ static uintptr_t index_of(const er_config *c, er_env env, er_slice name)
 er_deployment *er_config_find(const er_config *c, er_env env, er_slice name)
 {
 	uintptr_t i = index_of(c, env, name);
+	ER_ASSERT(i <= c->n_deployments);
 	return i != 0 ? c->deployments[i - 1] : NULL;
 }
 
@@ -229,7 +270,7 @@ bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, 
 {
 	er_route route;
 	ER_ASSERT(!c->sealed);
-	if (!er_route_parse(pattern, &route, err))
+	if (!er_route_parse(&c->arena, pattern, &route, err))
 		return false;
 	if (er_config_find(c, ER_ENV_PRODUCTION, routine_name) == NULL)
 		return er_fail(err, ER_ERR_INVALID, "route \"%.*s\": there is no routine %.*s", ER_FMT(pattern), ER_FMT(routine_name));
@@ -246,7 +287,8 @@ bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice rou
 {
 	er_route route;
 	uintptr_t target = index_of(c, env, routine_name);
-	if (target == 0 || !er_route_parse(pattern, &route, NULL))
+	ER_ASSERT(!c->sealed && (unsigned)env < ER_ENV_COUNT_);
+	if (target == 0 || !er_route_parse(&c->arena, pattern, &route, NULL))
 		return false;
 	er_rule rule = {.route = own_route(c, &route), .target = (uint32_t)target - 1, .position = position, .stored = true};
 	push_rule(&c->site[env], &rule);
@@ -257,6 +299,7 @@ void er_config_add_own_rules(er_config *c, const er_deployment *d)
 {
 	er_site *s = &c->site[d->env];
 	uintptr_t target = index_of(c, d->env, d->name);
+	ER_ASSERT(!c->sealed && target != 0);
 	for (size_t i = 0; i < d->n_own; i++) {
 		er_rule rule = {.route = &d->own[i], .target = (uint32_t)target - 1, .position = (uint32_t)s->n_rules, .stored = true};
 		push_rule(s, &rule);
@@ -269,6 +312,7 @@ void er_config_seal(er_config *c)
 		er_site *s = &c->site[e];
 		s->cap_rules = s->n_rules;
 		s->rules = er_realloc(s->rules, s->n_rules * sizeof *s->rules);
+		ER_ASSERT(s->index == NULL);
 		s->index = er_route_index_new(s->rules, s->n_rules);
 	}
 	c->sealed = true;
@@ -293,6 +337,7 @@ static bool same_routine(const er_routine *a, const er_routine *b)
 
 void er_config_keep(er_config *c, const er_config *before)
 {
+	ER_ASSERT(!c->sealed);
 	for (size_t i = 0; i < c->n_deployments; i++) {
 		er_deployment *now = c->deployments[i], *old = er_config_find(before, now->env, now->name);
 		if (old == NULL || old == now || old->id != 0 || now->id != 0 || !same_routine(now->version[0], old->version[0]))
@@ -311,6 +356,7 @@ static bool staging_host(const er_config *c, er_slice host, char *room, er_slice
 	if (er_slice_ends(host, local) && host.n < HOST_MAX) {
 		er_slice name = er_slice_head(host, host.n - local.n);
 		er_copy(room, name.p, name.n);
+		ER_ASSERT(name.n + plain.n < HOST_MAX);
 		er_copy(room + name.n, plain.p, plain.n);
 		*out = er_slice_of(room, name.n + plain.n);
 		return true;
@@ -327,10 +373,28 @@ static bool staging_host(const er_config *c, er_slice host, char *room, er_slice
 	return false;
 }
 
+/* The first rule that the path has in any of its readings: whoever stands behind may see the path
+ * in each of them. */
+static const er_rule *find_rule(const er_route_index *ix, er_slice host, er_slice path)
+{
+	er_buf room;
+	er_slice readings[ER_TARGET_READINGS];
+	const er_rule *best = er_route_index_find(ix, host, path);
+	er_buf_init(&room);
+	size_t n = er_target_readings(path, &room, readings);
+	for (size_t i = 0; i < n; i++) {
+		const er_rule *rule = er_route_index_find(ix, host, readings[i]);
+		if (rule != NULL && (best == NULL || rule < best))
+			best = rule;
+	}
+	er_buf_fini(&room);
+	return best;
+}
+
 bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice path, er_found *out)
 {
 	char room[HOST_MAX];
-	ER_ASSERT(c->sealed);
+	ER_ASSERT(c->sealed && (unsigned)env < ER_ENV_COUNT_);
 	/* The same host with the root's dot at its end. */
 	if (host.n > 1 && host.p[host.n - 1] == '.')
 		host.n--;
@@ -339,7 +403,7 @@ bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice pat
 	*out = (er_found){.env = env};
 	const er_slice local = ER_LIT(".localhost");
 	uintptr_t found = 0;
-	out->rule = er_route_index_find(c->site[env].index, host, path);
+	out->rule = find_rule(c->site[env].index, host, path);
 	if (out->rule != NULL)
 		found = (uintptr_t)out->rule->target + 1;
 	else if (er_slice_ends(host, local))
@@ -348,6 +412,7 @@ bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice pat
 		found = index_of(c, env, c->deployments[0]->name);
 	if (found == 0)
 		return false;
+	ER_ASSERT(found <= c->n_deployments);
 	out->index = (uint32_t)found - 1;
 	out->deployment = c->deployments[out->index];
 	return true;

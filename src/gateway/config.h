@@ -1,32 +1,37 @@
-/* The node's configuration: an immutable snapshot, reference-counted (atomic), swapped whole. Gateway threads hold a reference while they use it.
- * Parsing (node.jsonc) is apart from serving.
+/* The node's configuration: an immutable snapshot, reference-counted (atomic), swapped whole.
+ * Gateway threads hold a reference while they use it. Parsing (node.jsonc) is apart from serving.
  *
- * It has a site for each environment: deployments by the name of their routine, and rules. Routines and rules of node.jsonc are in every
- * environment, before those of the store. */
+ * It has a site for each environment: deployments by the name of their routine, and rules. Routines
+ * and rules of node.jsonc are in every environment, before those of the store. */
 #ifndef ER_GATEWAY_CONFIG_H
 #define ER_GATEWAY_CONFIG_H
 
 #include "base/err.h"
 #include "channel/frame.h"
 #include "gateway/deployment.h"
+#include "net/transport.h"
 
 /* The gateway's own bounds (reference: RFC 9112, slow clients). */
 typedef struct er_gateway_limits {
-	uint32_t request_line, field, header, fields; /* bytes, bytes, bytes, count: 8 KB, 8 KB, 32 KB, 100 */
-	uint32_t header_ms;                           /* from the first byte to the end of the head: 10 s */
-	uint32_t min_body_rate;                       /* bytes a second, after a grace of 5 s: 240 */
-	uint32_t keep_alive_ms;                       /* 60 s */
-	uint32_t requests;                            /* a connection: 1000; 0: no bound */
-	uint32_t per_address;                         /* connections: 256 by default; 0: no bound */
-	uint32_t connections;                         /* of the whole node */
-	uint64_t body;                                /* bytes of one upload; 0: no bound */
-	uint32_t drain_ms;                            /* graceful shutdown: 30 s */
-	uint32_t upgrade_ms;                          /* a successor must be ready in that time: 60 s */
+	/* bytes, bytes, bytes, count: 8 KB, 8 KB, 32 KB, 100 */
+	uint32_t request_line, field, header, fields;
+	/* from the first byte to the end of the head: 10 s */
+	uint32_t header_ms;
+	uint32_t min_body_rate;      /* bytes a second, after a grace of 5 s: 240 */
+	uint32_t keep_alive_ms;      /* 60 s */
+	uint32_t requests;           /* a connection: 1000; 0: no bound */
+	uint32_t per_address;        /* connections: 256 by default; 0: no bound */
+	uint32_t connections;        /* of the whole node */
+	uint32_t origin_connections; /* to servers, of the whole node */
+	uint64_t body;               /* bytes of one upload; 0: no bound */
+	uint32_t drain_ms;           /* graceful shutdown: 30 s */
+	uint32_t upgrade_ms;         /* a successor must be ready in that time: 60 s */
 } er_gateway_limits;
 
-/* An address that clients come to, and the environment behind it. */
+/* A listener: an address that clients come to, what they are talked to over, and the environment behind it. */
 typedef struct er_listen {
 	char *address; /* "127.0.0.1:8787", "[::]:80" */
+	const er_transport_kind *transport;
 	er_env env;
 } er_listen;
 
@@ -43,16 +48,20 @@ typedef struct er_config {
 	er_arena arena;    /* routes */
 	er_listen *listen; /* at least one */
 	size_t n_listen;
-	char **staging_hosts; /* "*.staging.example.com": what stands for the star is the host in staging; or a whole host */
+	/* "*.staging.example.com": what stands for the star is the host in staging; or a whole host */
+	char **staging_hosts;
 	size_t n_staging_hosts;
 	char *admin; /* address of /health, /metrics and /v1, or NULL */
 	char *data;  /* folder of the store, or NULL */
 	unsigned threads;
-	char *origin; /* "http://host:port": the standard process of every host, or NULL */
+	char *name_servers; /* "192.0.2.53,[2001:db8::53]:5353", or NULL: those of the machine */
+	char *origin;       /* "http://host:port": the standard process of every host, or NULL */
 	er_level min_level;
-	unsigned pool, pool_hardened, max_instances;
+	unsigned pool, pool_hardened, max_instances, max_subrequests;
 	er_gateway_limits limits;
-	er_limits routine_max;       /* the node's maximum */
+	er_limits routine_max; /* the node's maximum */
+	er_cidr *addresses;    /* private ones that deployed routines may be allowed */
+	size_t n_addresses;
 	er_retention keep;           /* of the store */
 	er_deployment **deployments; /* of all environments; references */
 	size_t n_deployments, cap_deployments;
@@ -61,7 +70,10 @@ typedef struct er_config {
 	er_site site[ER_ENV_COUNT_];
 	char *access_log; /* path, "-" (standard output), or NULL: none */
 	bool log_json, sealed;
-	bool dev; /* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests allowed */
+	/* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests
+	 * allowed */
+	bool dev;
+	char *own_hosts; /* of er dev: those that it answers beside its own (gateway/own_host.h) */
 } er_config;
 
 /* A configuration with every default and no routine. One reference. */
@@ -69,31 +81,38 @@ er_config *er_config_new(void);
 er_config *er_config_ref(er_config *c);
 void er_config_unref(er_config *c);
 
-void er_config_add_listen(er_config *c, er_env env, er_slice address);
+void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport);
 /* Takes away what was added. */
 void er_config_clear_listen(er_config *c);
 
-/* Reads node.jsonc. Paths in it are relative to its folder. A mistake says file:line:column, the field, and what was expected. */
+/* Reads node.jsonc. Paths in it are relative to its folder. A mistake says file:line:column, the
+ * field, and what was expected. */
 er_config *er_config_load(const char *path, er_err *err);
-/* The same from its text; `shown` is the file's name in messages, `folder` (with "/" at its end, or empty) where relative paths begin. */
+/* The same from its text; `shown` is the file's name in messages, `folder` (with "/" at its end, or
+ * empty) where relative paths begin. */
 er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err);
-/* Adds a routine to every environment (takes the reference). A name also routes NAME.localhost after all rules. A routine whose limits exceed
- * c->routine_max is refused, as is code of limits.code_n bytes or more. */
+/* Adds a routine to every environment (takes the reference). A name also routes NAME.localhost
+ * after all rules. A routine whose limits exceed c->routine_max is refused, as is code of
+ * limits.code_n bytes or more. */
 ER_MUST_CHECK bool er_config_add_routine(er_config *c, er_routine *r, er_err *err);
 /* A rule in every environment. */
 ER_MUST_CHECK bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, er_err *err);
 /* A deployment (takes the reference) whose name its environment does not have yet. */
 void er_config_add_deployment(er_config *c, er_deployment *d);
-/* A rule of one environment; false: it is not understood, or there is no such routine, and nothing was done. The pattern's strings are copied. */
+/* A rule of one environment; false: it is not understood, or there is no such routine, and nothing
+ * was done. The pattern's strings are copied. */
 ER_MUST_CHECK bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice routine_name, uint32_t position);
 /* The rules that came with a deployment's versions, behind those there are. */
 void er_config_add_own_rules(er_config *c, const er_deployment *d);
 er_deployment *er_config_find(const er_config *c, er_env env, er_slice name);
-/* The same settings, and what node.jsonc serves: not sealed, for more to be added. One reference. */
+/* The same settings, and what node.jsonc serves: not sealed, for more to be added. One
+ * reference. */
 er_config *er_config_copy(const er_config *file);
-/* What did not change keeps its deployments of the configuration before, and with them its instances. */
+/* What did not change keeps its deployments of the configuration before, and with them its
+ * instances. */
 void er_config_keep(er_config *c, const er_config *before);
-/* Sorts the rules for er_config_route; the last thing before a configuration is handed to a node. Idempotent. */
+/* Sorts the rules for er_config_route; the last thing before a configuration is handed to a node.
+ * Idempotent. */
 void er_config_seal(er_config *c);
 
 typedef struct er_found {
@@ -102,8 +121,9 @@ typedef struct er_found {
 	uint32_t index;                  /* of it, in the configuration */
 	const er_rule *rule;             /* NULL: NAME.localhost */
 } er_found;
-/* First rule wins. `env`: of the listener; the host may say another one (NAME.staging.localhost, staging_hosts). `host` lower case without port,
- * `path` without query. The configuration must be sealed. */
+/* First rule wins. `env`: of the listener; the host may say another one (NAME.staging.localhost,
+ * staging_hosts). `host` lower case without port, `path` without query. The configuration must be
+ * sealed. */
 bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice path, er_found *out);
 
 #endif

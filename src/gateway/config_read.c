@@ -2,8 +2,9 @@
 
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "gateway/listen.h"
+#include "net/listen.h"
 #include "gateway/standard.h"
+#include "origin/dns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,14 +52,6 @@ bool er_config_string(er_config_reader *r, const er_json *v, char **out)
 		return er_config_wrong(r, v, "a string with at least one character (and no NUL) is expected");
 	er_free(*out);
 	*out = er_strdup_slice(v->text);
-	return true;
-}
-
-bool er_config_bool(er_config_reader *r, const er_json *v, bool *out)
-{
-	if (v->type != ER_JSON_BOOL)
-		return expected(r, v, "true or false");
-	*out = v->boolean;
 	return true;
 }
 
@@ -165,7 +158,7 @@ bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice
 
 /* ---- the node's own settings ---- */
 
-static bool one_listen(er_config_reader *r, const er_json *v)
+static bool read_listen_address(er_config_reader *r, const er_json *v)
 {
 	struct sockaddr_storage sa;
 	er_err err = {0};
@@ -173,13 +166,34 @@ static bool one_listen(er_config_reader *r, const er_json *v)
 		return expected(r, v, "an address as a string");
 	if (!er_listen_parse(v->text, &sa, &err))
 		return er_config_wrong(r, v, "%s", err.text);
-	er_config_add_listen(r->config, r->env, v->text);
+	r->address = v->text;
+	return true;
+}
+
+static bool read_listen_transport(er_config_reader *r, const er_json *v)
+{
+	r->transport = v->type == ER_JSON_STRING ? er_transport_find(v->text) : NULL;
+	return r->transport != NULL || er_config_wrong(r, v, "a transport is expected: %s", er_transport_names());
+}
+
+/* "ADDRESS", or {"address": ADDRESS, "transport": KIND}. */
+static bool one_listen(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("address"), read_listen_address}, {ER_LIT("transport"), read_listen_transport}};
+	r->address = (er_slice){0};
+	r->transport = &er_transport_tcp;
+	bool object = v->type == ER_JSON_OBJECT;
+	if (object ? !er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL) : !read_listen_address(r, v))
+		return false;
+	if (r->address.n == 0)
+		return er_config_wrong(r, v, "\"address\" is missing");
+	er_config_add_listen(r->config, r->env, r->address, r->transport);
 	return true;
 }
 
 static bool read_listen(er_config_reader *r, const er_json *v)
 {
-	if (v->type == ER_JSON_STRING)
+	if (v->type == ER_JSON_STRING || v->type == ER_JSON_OBJECT)
 		return one_listen(r, v);
 	if (v->type != ER_JSON_ARRAY)
 		return expected(r, v, "an address, or an array of addresses,");
@@ -199,12 +213,10 @@ static bool one_staging_host(er_config_reader *r, const er_json *v)
 	er_err err = {0};
 	if (v->type != ER_JSON_STRING)
 		return expected(r, v, "a host as a string (\"*.staging.example.com\")");
-	if (!er_route_parse(v->text, &rule, &err) || rule.part.any_host || er_slice_find(v->text, '/') < v->text.n)
+	if (!er_route_parse(&r->arena, v->text, &rule, &err) || rule.part.any_host || !rule.part.bare)
 		return er_config_wrong(r, v, "\"*.staging.example.com\" or a host is expected, without a path");
 	c->staging_hosts = er_realloc(c->staging_hosts, (c->n_staging_hosts + 1) * sizeof *c->staging_hosts);
-	char *host = c->staging_hosts[c->n_staging_hosts++] = er_strdup_slice(v->text);
-	for (; *host != '\0'; host++)
-		*host = (char)er_lower((uint8_t)*host);
+	c->staging_hosts[c->n_staging_hosts++] = er_printf("%s%.*s", rule.part.sub_hosts ? "*." : "", ER_FMT(rule.part.host));
 	return true;
 }
 
@@ -268,6 +280,45 @@ static bool read_origin(er_config_reader *r, const er_json *v)
 	return er_config_string(r, v, &r->config->origin);
 }
 
+static bool one_name_server(er_config_reader *r, const er_json *v, er_buf *list)
+{
+	er_err err = {0};
+	if (v->type != ER_JSON_STRING)
+		return expected(r, v, "an address as a string");
+	if (er_slice_find(v->text, ',') < v->text.n || !er_dns_servers_ok(v->text, &err))
+		return er_config_wrong(
+		    r, v, "an address of a name server is expected (\"192.0.2.53\", \"192.0.2.53:5353\", \"[2001:db8::53]:53\")");
+	if (er_buf_len(list) > 0)
+		er_buf_putc(list, ',');
+	er_buf_put(list, v->text);
+	return true;
+}
+
+static bool read_name_servers(er_config_reader *r, const er_json *v)
+{
+	er_buf list = {0};
+	unsigned n = 0;
+	bool ok = true;
+	if (v->type != ER_JSON_ARRAY)
+		return expected(r, v, "an array of addresses");
+	for (const er_json *m = v->first; m != NULL && ok; m = m->next, n++)
+		ok = one_name_server(r, m, &list);
+	if (ok && (n == 0 || n > ER_DNS_SERVERS_MAX))
+		ok = er_config_wrong(r, v, "one to %d name servers are expected", ER_DNS_SERVERS_MAX);
+	if (ok) {
+		er_free(r->config->name_servers);
+		r->config->name_servers = er_strdup_slice(er_buf_slice(&list));
+	}
+	er_buf_fini(&list);
+	return ok;
+}
+
+static bool read_resolver(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("servers"), read_name_servers}};
+	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+}
+
 static bool read_access_log(er_config_reader *r, const er_json *v)
 {
 	if (v->type == ER_JSON_STRING && v->text.n > 0 && !er_slice_eq(v->text, ER_LIT("-"))) {
@@ -323,12 +374,18 @@ static bool read_max_instances(er_config_reader *r, const er_json *v)
 	return read_count(r, v, 1, 100000, &r->config->max_instances);
 }
 
+static bool read_max_subrequests(er_config_reader *r, const er_json *v)
+{
+	return read_count(r, v, 4, 1000000, &r->config->max_subrequests);
+}
+
 static bool read_sandbox(er_config_reader *r, const er_json *v)
 {
 	static const er_config_key keys[] = {{ER_LIT("minLevel"), read_min_level},
 	                                     {ER_LIT("pool"), read_pool},
 	                                     {ER_LIT("poolHardened"), read_pool_hardened},
-	                                     {ER_LIT("maxInstances"), read_max_instances}};
+	                                     {ER_LIT("maxInstances"), read_max_instances},
+	                                     {ER_LIT("maxSubrequests"), read_max_subrequests}};
 	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
 }
 
@@ -345,6 +402,7 @@ static bool read_sandbox(er_config_reader *r, const er_json *v)
 	X(requests, 0, 1000000000, requests) \
 	X(perAddress, 0, 1000000, per_address) \
 	X(connections, 0, 10000000, connections) \
+	X(originConnections, 16, 10000000, origin_connections) \
 	X(drainMs, 0, 3600000, drain_ms) \
 	X(upgradeMs, 100, 3600000, upgrade_ms)
 #define X(name, least, most, member) \
@@ -369,6 +427,11 @@ static bool read_gateway_limits(er_config_reader *r, const er_json *v)
 	static const er_config_key keys[] = {LIMITS(X){ER_LIT("body"), read_body}};
 #undef X
 	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+}
+
+static bool read_addresses(er_config_reader *r, const er_json *v)
+{
+	return er_config_read_ranges(r, v, &r->config->addresses, &r->config->n_addresses);
 }
 
 static bool read_routine_limits(er_config_reader *r, const er_json *v)
@@ -466,8 +529,8 @@ static void put_first(er_site *s, size_t from)
 	s->cap_rules = n;
 }
 
-/* Routines after everything that bounds them, and routes after the routines, wherever they stand in the file. The order of "routes" comes before
- * that of the routines' own. */
+/* Routines after everything that bounds them, and routes after the routines, wherever they stand in
+ * the file. The order of "routes" comes before that of the routines' own. */
 static bool read_in_order(er_config_reader *r, const er_json *root)
 {
 	const er_json *routines = er_json_get(root, ER_LIT("routines")), *routes = er_json_get(root, ER_LIT("routes"));
@@ -485,13 +548,22 @@ static bool read_in_order(er_config_reader *r, const er_json *root)
 
 static bool read_root(er_config_reader *r, const er_json *root)
 {
-	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},         {ER_LIT("staging"), read_staging},
-	                                     {ER_LIT("admin"), read_admin},           {ER_LIT("data"), read_data},
-	                                     {ER_LIT("history"), read_history},       {ER_LIT("threads"), read_threads},
-	                                     {ER_LIT("origin"), read_origin},         {ER_LIT("sandbox"), read_sandbox},
-	                                     {ER_LIT("limits"), read_gateway_limits}, {ER_LIT("routineLimits"), read_routine_limits},
-	                                     {ER_LIT("accessLog"), read_access_log},  {ER_LIT("log"), read_log},
-	                                     {ER_LIT("routines"), read_routines},     {ER_LIT("routes"), read_routes},
+	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},
+	                                     {ER_LIT("staging"), read_staging},
+	                                     {ER_LIT("admin"), read_admin},
+	                                     {ER_LIT("data"), read_data},
+	                                     {ER_LIT("history"), read_history},
+	                                     {ER_LIT("threads"), read_threads},
+	                                     {ER_LIT("origin"), read_origin},
+	                                     {ER_LIT("sandbox"), read_sandbox},
+	                                     {ER_LIT("limits"), read_gateway_limits},
+	                                     {ER_LIT("routineLimits"), read_routine_limits},
+	                                     {ER_LIT("routineAddresses"), read_addresses},
+	                                     {ER_LIT("resolver"), read_resolver},
+	                                     {ER_LIT("accessLog"), read_access_log},
+	                                     {ER_LIT("log"), read_log},
+	                                     {ER_LIT("routines"), read_routines},
+	                                     {ER_LIT("routes"), read_routes},
 	                                     {ER_LIT("$schema"), read_schema}};
 	return er_config_object(r, root, keys, sizeof keys / sizeof *keys, NULL) && read_in_order(r, root);
 }

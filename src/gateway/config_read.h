@@ -12,6 +12,9 @@ typedef struct er_config_reader {
 	er_slice folder;   /* relative paths begin here */
 	er_config *config;
 	er_env env; /* whose settings are read */
+	/* of the listener that is read */
+	er_slice address;
+	const er_transport_kind *transport;
 	er_err *err;
 	void *into; /* what the present object fills */
 } er_config_reader;
@@ -29,16 +32,18 @@ bool er_config_object(er_config_reader *r, const er_json *v, const er_config_key
 /* Every member has one of these names. */
 bool er_config_known(er_config_reader *r, const er_json *v, const er_slice *names, size_t n);
 bool er_config_string(er_config_reader *r, const er_json *v, char **out);
-bool er_config_bool(er_config_reader *r, const er_json *v, bool *out);
 /* A whole number in [least, most], times `unit`. */
 bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uint32_t most, uint32_t unit, uint32_t *out);
 /* Reads a whole file of at most `most` bytes into the arena; NULL slice on failure, with errno. */
 bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice *out);
-/* A path of the file as an absolute one (or relative to the process, if the file was). In the arena. */
+/* A path of the file as an absolute one (or relative to the process, if the file was). In the
+ * arena. */
 const char *er_config_path(er_config_reader *r, er_slice path);
 
 /* config_routine.c: one member of "routines"; "routineLimits". */
 bool er_config_read_routine(er_config_reader *r, const er_json *v);
 bool er_config_read_limits(er_config_reader *r, const er_json *v, er_limits *out);
+/* An array of ranges; *out is allocated and the caller's. */
+bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out, size_t *n);
 
 #endif

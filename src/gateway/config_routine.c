@@ -1,5 +1,5 @@
-/* A routine of node.jsonc: a built script with its source map, or a project folder (er.jsonc, dist/NAME.js). What er.jsonc says holds unless
- * node.jsonc says it too. */
+/* A routine of node.jsonc: a built script with its source map, or a project folder (er.jsonc,
+ * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too. */
 #include "gateway/config_read.h"
 
 #include "base/mem.h"
@@ -34,18 +34,20 @@ bool er_config_read_limits(er_config_reader *r, const er_json *v, er_limits *out
 
 #define ALLOW_NAME ER_LIT("allowAddresses")
 
-static bool read_allow(er_config_reader *r, const er_json *v, spec *s)
+bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out, size_t *n)
 {
-	size_t n = 0;
+	size_t members = 0;
 	if (v->type != ER_JSON_ARRAY)
 		return er_config_wrong(r, v, "an array of addresses is expected (\"10.0.0.0/8\", \"::1\")");
 	for (const er_json *m = v->first; m != NULL; m = m->next)
-		n++;
-	if (n > MAX_ALLOW)
+		members++;
+	if (members > MAX_ALLOW)
 		return er_config_wrong(r, v, "more than %d addresses", MAX_ALLOW);
-	s->allow = er_arena_alloc(&r->arena, n * sizeof *s->allow);
+	er_free(*out);
+	*n = 0;
+	*out = er_alloc(members * sizeof **out);
 	for (const er_json *m = v->first; m != NULL; m = m->next)
-		if (m->type != ER_JSON_STRING || !er_cidr_parse(m->text, &s->allow[s->n_allow++]))
+		if (m->type != ER_JSON_STRING || !er_cidr_parse(m->text, &(*out)[(*n)++]))
 			return er_config_wrong(r, m, "an address or a range is expected (\"10.0.0.0/8\", \"::1\")");
 	return true;
 }
@@ -59,7 +61,7 @@ static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 	if (!er_config_known(r, v, names, sizeof names / sizeof *names))
 		return false;
 	const er_json *allow = er_json_get(v, ALLOW_NAME);
-	if (allow != NULL && !read_allow(r, allow, s))
+	if (allow != NULL && !er_config_read_ranges(r, allow, &s->allow, &s->n_allow))
 		return false;
 	return er_settings_more(&r->arena, er_settings_without(&r->arena, v, ALLOW_NAME), (er_slice){0}, &s->settings, &problem) ||
 	       refuse(r, &problem);
@@ -67,8 +69,9 @@ static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 
 /* ---- projects ---- */
 
-/* er.jsonc of the folder, for what it says about running: of routes for each environment those of production, for a routine of a file is the
- * same in all of them. `main` there is the source's entry, which is none of the node's business. */
+/* er.jsonc of the folder, for what it says about running: of routes for each environment those of
+ * production, for a routine of a file is the same in all of them. `main` there is the source's
+ * entry, which is none of the node's business. */
 static bool read_project(er_config_reader *r, const er_json *at, const char *folder, spec *s)
 {
 	char path[4200];
@@ -127,8 +130,10 @@ static bool add(er_config_reader *r, const er_json *v, const spec *s, const char
 	const er_settings *set = &s->settings;
 	if (!read_code(r, v, path, set, &code, &map))
 		return false;
+	ER_ASSERT(set->name.n > 0 && path != NULL);
 	char version[20];
 	int n = snprintf(version, sizeof version, "%012llx", (unsigned long long)(hash_of(code, 0xcbf29ce484222325U) >> 16));
+	ER_ASSERT(n > 0 && (size_t)n < sizeof version);
 	const char *base = strrchr(path, '/');
 	er_routine like = {.name = set->name,
 	                   .version = er_slice_of(version, (size_t)n),
@@ -165,12 +170,13 @@ bool er_config_read_routine(er_config_reader *r, const er_json *v)
 	const char *path = er_config_path(r, main_at->text);
 	struct stat st;
 	bool project = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-	if ((project && !read_project(r, main_at, path, &s)) || !read_members(r, v, &s))
-		return false;
+	bool ok = (!project || read_project(r, main_at, path, &s)) && read_members(r, v, &s);
 	er_slice name = s.settings.name;
-	if (name.n == 0)
-		return er_config_wrong(r, v, "a routine needs \"name\"");
-	if (project)
+	if (ok && name.n == 0)
+		ok = er_config_wrong(r, v, "a routine needs \"name\"");
+	if (ok && project)
 		path = er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%s/dist/%.*s.js", path, ER_FMT(name)));
-	return add(r, project ? main_at : v, &s, path);
+	ok = ok && add(r, project ? main_at : v, &s, path);
+	er_free(s.allow);
+	return ok;
 }

@@ -1,5 +1,6 @@
-/* What one environment runs of one routine: a version, or two with a share of the clients each. Immutable, counted (atomic), shared by all threads and
- * by every configuration in which nothing of it changed: so its versions keep their instances. */
+/* What one environment runs of one routine: a version, or two with a share of the clients each.
+ * Immutable, counted (atomic), shared by all threads and by every configuration in which nothing of
+ * it changed: so its versions keep their instances. */
 #ifndef ER_GATEWAY_DEPLOYMENT_H
 #define ER_GATEWAY_DEPLOYMENT_H
 
@@ -12,7 +13,8 @@
 typedef struct er_deployment {
 	uint32_t refs;
 	er_env env;
-	uint64_t id;                         /* 0: a routine of node.jsonc, which knows no deployments */
+	/* 0: a routine of node.jsonc, which knows no deployments */
+	uint64_t id;
 	uint64_t revision;                   /* the same: nothing of it changed */
 	uint64_t env_revision;               /* the same: nor did its variables and secrets */
 	er_routine *version[ER_STORE_SPLIT]; /* own references; [1] NULL: every client gets [0] */
@@ -24,14 +26,15 @@ typedef struct er_deployment {
 	size_t n_own;
 } er_deployment;
 
-/* Takes the references of the versions; the rest is copied, and so are the rules' strings. One reference. */
+/* Takes the references of the versions; the rest is copied, and so are the rules' strings. One
+ * reference. */
 er_deployment *er_deployment_new(const er_deployment *like);
 er_deployment *er_deployment_ref(er_deployment *d);
 void er_deployment_unref(er_deployment *d);
 
 er_routine *er_deployment_split(const er_deployment *d, const struct sockaddr_storage *client);
-/* The version that this client gets: always the same one while the deployment lives, on every thread. Its address decides (an IPv6 client is its
- * /64), no cookie. */
+/* The version that this client gets: always the same one while the deployment lives, on every
+ * thread. Its address decides (an IPv6 client is its /64), no cookie. */
 static inline er_routine *er_deployment_choose(const er_deployment *d, const struct sockaddr_storage *client)
 {
 	return d->version[1] == NULL ? d->version[0] : er_deployment_split(d, client);

@@ -1,3 +1,8 @@
+/* The gate: how many are in. One counter for the node, which is read without the lock before a
+ * connection is accepted, and a map from address to count under it. The count of an address is the
+ * map's value itself, a number in the place of a pointer; it is never 0, since such an entry is
+ * deleted. Several threads may pass er_gate_open at the same moment, so the node's bound can be
+ * exceeded by one a thread. */
 #include "gateway/gate.h"
 
 #include "base/cidr.h"
@@ -25,6 +30,7 @@ void er_gate_free(er_gate *g)
 {
 	if (g == NULL)
 		return;
+	ER_ASSERT(g->inside == 0 || er_map_len(g->addresses) > 0);
 	er_map_free(g->addresses);
 	pthread_mutex_destroy(&g->lock);
 	er_free(g);
@@ -77,5 +83,5 @@ void er_gate_leave(er_gate *g, const struct sockaddr_storage *peer)
 	else
 		er_map_set(g->addresses, key, (void *)(n - 1));
 	pthread_mutex_unlock(&g->lock);
-	__atomic_sub_fetch(&g->inside, 1, __ATOMIC_RELAXED);
+	ER_ASSERT(__atomic_sub_fetch(&g->inside, 1, __ATOMIC_RELAXED) != UINT32_MAX);
 }

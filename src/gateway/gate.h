@@ -1,5 +1,6 @@
-/* How many may be in: the connections of the whole node, and of one client address (an IPv6 client is its /64). Shared by all gateway
- * threads; only touched when a connection comes and when it goes. */
+/* How many may be in: the connections of the whole node, and of one client address (an IPv6 client
+ * is its /64). Shared by all gateway threads; only touched when a connection comes and when it
+ * goes. */
 #ifndef ER_GATEWAY_GATE_H
 #define ER_GATEWAY_GATE_H
 

@@ -1,7 +1,15 @@
+/* The table of inherited descriptors, and its three sources: ER_UPGRADE (read), LISTEN_FDS (read),
+ * and er_inherited_add (to be given). An item is a kind, a name and its descriptors; taking an item
+ * moves its descriptors out and leaves the item empty. What was read is owned, and what nobody took
+ * is closed with the table; what was added is borrowed.
+ *
+ * The two variables are text from outside: a mistake in them is a sentence and the node does not
+ * start. Read once, in main, before any thread; the tables to give are made on the control
+ * thread. */
 #include "gateway/inherit.h"
 
 #include "base/mem.h"
-#include "gateway/listen.h"
+#include "net/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -63,12 +71,14 @@ static item *push(er_inherited *t, er_slice kind, er_slice name)
 
 static void push_fd(item *it, int fd)
 {
+	ER_ASSERT(fd >= 0);
 	it->fds = er_realloc(it->fds, (it->n + 1) * sizeof *it->fds);
 	it->fds[it->n++] = fd;
 }
 
 void er_inherited_add(er_inherited *t, const char *kind, const char *name, const int *fds, unsigned n)
 {
+	ER_ASSERT(!t->owns && n > 0);
 	item *it = push(t, er_slice_cstr(kind), er_slice_cstr(name));
 	for (unsigned i = 0; i < n; i++)
 		push_fd(it, fds[i]);
@@ -108,12 +118,21 @@ unsigned er_inherited_take(er_inherited *t, const char *kind, const char *name, 
 		if (!fits(it, kind, name))
 			continue;
 		unsigned n = it->n;
+		ER_ASSERT(n > 0 && it->fds != NULL);
 		*fds = it->fds;
 		it->fds = NULL;
 		it->n = 0;
 		return n;
 	}
 	return 0;
+}
+
+bool er_inherited_has(const er_inherited *t, const char *kind, const char *name)
+{
+	for (size_t i = 0; t != NULL && i < t->n; i++)
+		if (t->items[i].n > 0 && fits(&t->items[i], kind, name))
+			return true;
+	return false;
 }
 
 int er_inherited_take_one(er_inherited *t, const char *kind, const char *name)

@@ -1,3 +1,12 @@
+/* The counters. Each gateway thread has a list of records, one for a routine in an environment and
+ * one for "no routine" in each; a record is made at its first request, shown by one atomic store of
+ * the list's head, and never taken out, so the control thread walks the list without a lock. Only
+ * its thread writes to a record, word by word with relaxed stores; a reader may see one word newer
+ * than another, never half a word. Behind `requests` a record is nothing but words, which are
+ * summed as an array.
+ *
+ * er_metrics_write makes the text: sums over the threads first, then family by family, as
+ * Prometheus's format demands that lines of one family stand together. */
 #include "gateway/metrics.h"
 
 #include "base/map.h"
@@ -38,6 +47,7 @@ void er_metrics_fini(er_metrics *m)
 
 er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name)
 {
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_ && name.n > 0);
 	er_routine_metrics *r = er_map_get(m->by_name[env], name);
 	if (r != NULL)
 		return r;
@@ -57,6 +67,9 @@ static void add(uint64_t *word, uint64_t n)
 
 static void observe(uint64_t *buckets, uint64_t *sum, const uint64_t *bounds, unsigned n, uint64_t value)
 {
+	static_assert(sizeof(((er_routine_metrics *)0)->cpu) / sizeof(uint64_t) == ER_CPU_BUCKETS + 1 &&
+	                  sizeof(((er_routine_metrics *)0)->wall) / sizeof(uint64_t) == ER_WALL_BUCKETS + 1,
+	              "one bucket more than bounds, for what is above all of them");
 	unsigned i = 0;
 	while (i < n && value > bounds[i])
 		i++;
@@ -68,6 +81,8 @@ void er_metrics_finished(er_routine_metrics *r, const er_finished *f)
 {
 	const er_exchange_facts *facts = &f->x->facts;
 	int class = f->status / 100;
+	static_assert(sizeof r->requests / sizeof *r->requests == 6, "1xx to 5xx, and none at 0");
+	ER_ASSERT(f->status >= 0);
 	add(&r->requests[class > 5 ? 0 : class], 1);
 	observe(r->wall, &r->wall_us, wall_bounds, ER_WALL_BUCKETS, f->wall_us);
 	if (r->name.n > 0)
@@ -80,6 +95,7 @@ void er_metrics_finished(er_routine_metrics *r, const er_finished *f)
 		add(&r->subrequests, facts->subrequests);
 	if (f->cut)
 		add(&r->cut, 1);
+	ER_ASSERT((unsigned)f->x->res.error < ER_ERR_COUNT_);
 	if (f->x->res.error != ER_ERR_OK)
 		add(&r->errors[f->x->res.error], 1);
 	const er_deployment *d = f->served->deployment;
@@ -88,6 +104,12 @@ void er_metrics_finished(er_routine_metrics *r, const er_finished *f)
 	if (r->tally == NULL)
 		__atomic_store_n(&r->tally, ER_NEW(er_tally), __ATOMIC_RELEASE);
 	er_tally_count(r->tally, d, f->served->routine, f->wall_us, er_metrics_failed(f));
+}
+
+void er_metrics_late_cpu(er_routine_metrics *r, uint64_t cpu_us)
+{
+	if (r->name.n > 0)
+		add(&r->cpu_us, cpu_us);
 }
 
 bool er_metrics_failed(const er_finished *f)
@@ -105,6 +127,7 @@ bool er_metrics_failed(const er_finished *f)
 	case ER_ERR_SUSPENDED:
 	case ER_ERR_TIMEOUT:
 	case ER_ERR_TOO_LARGE:
+	case ER_ERR_HEADER:
 	case ER_ERR_UNAVAILABLE:
 		return true;
 	default:
@@ -116,6 +139,7 @@ bool er_metrics_failed(const er_finished *f)
 
 const er_routine_metrics *er_metrics_find(er_metrics_finder *f, const er_metrics *m, er_env env, er_slice name)
 {
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	const er_routine_metrics *first = __atomic_load_n(&m->first, __ATOMIC_ACQUIRE);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		if (f->by_name[e] == NULL)
@@ -141,7 +165,8 @@ static uint64_t get(const uint64_t *word)
 }
 
 enum { WORDS = (sizeof(er_routine_metrics) - offsetof(er_routine_metrics, requests)) / sizeof(uint64_t) };
-_Static_assert(offsetof(er_routine_metrics, requests) % sizeof(uint64_t) == 0, "the counters are an array of words");
+static_assert(offsetof(er_routine_metrics, requests) % sizeof(uint64_t) == 0, "the counters are an array of words");
+static_assert((sizeof(er_routine_metrics) - offsetof(er_routine_metrics, requests)) % sizeof(uint64_t) == 0, "and nothing else");
 
 /* Everything behind the name is counters: summed word by word. */
 static void sum_up(er_routine_metrics *to, const er_routine_metrics *from)
@@ -174,7 +199,8 @@ typedef struct er_version_total {
 	uint64_t requests, failures;
 } er_version_total;
 
-/* Of the newest deployment that a thread has seen: one that has had no request of it yet has nothing to add. */
+/* Of the newest deployment that a thread has seen: one that has had no request of it yet has
+ * nothing to add. */
 typedef struct er_version_totals {
 	uint64_t deployment;
 	er_version_total v[ER_STORE_SPLIT];
@@ -363,6 +389,7 @@ void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, u
 			}
 			if (sum == NULL)
 				continue;
+			ER_ASSERT(sum >= t.v && sum < t.v + t.n && t.n <= cap);
 			sum_up(sum, r);
 			sum_versions(&t.versions[sum - t.v], r);
 		}

@@ -1,5 +1,6 @@
-/* Counters of one gateway thread, by routine and environment; made at the first request. Written by that thread alone and read by the control thread
- * without a lock: each word by itself is right. The text is Prometheus's exposition format; labels are bounded by the routines this process has
+/* Counters of one gateway thread, by routine and environment; made at the first request. Written by
+ * that thread alone and read by the control thread without a lock: each word by itself is right.
+ * The text is Prometheus's exposition format; labels are bounded by the routines this process has
  * ever served, and versions by those that a routine's present deployments name. */
 #ifndef ER_GATEWAY_METRICS_H
 #define ER_GATEWAY_METRICS_H
@@ -13,11 +14,12 @@
 enum { ER_CPU_BUCKETS = 12, ER_WALL_BUCKETS = 14 };
 
 typedef struct er_routine_metrics {
-	struct er_routine_metrics *next; /* set before it is shown; never freed before the thread's metrics are */
-	er_slice name;                   /* empty: requests that no routine took */
-	uint64_t env;                    /* er_env */
-	er_tally *tally;                 /* of a stored routine; made at its first request (atomic) */
-	uint64_t requests[6];            /* by class; 0: the client left before an answer */
+	/* set before it is shown; never freed before the thread's metrics are */
+	struct er_routine_metrics *next;
+	er_slice name;        /* empty: requests that no routine took */
+	uint64_t env;         /* er_env */
+	er_tally *tally;      /* of a stored routine; made at its first request (atomic) */
+	uint64_t requests[6]; /* by class; 0: the client left before an answer */
 	uint64_t cpu[ER_CPU_BUCKETS + 1], cpu_us;
 	uint64_t wall[ER_WALL_BUCKETS + 1], wall_us;
 	uint64_t bytes, cold_starts, cut, subrequests;
@@ -37,7 +39,10 @@ void er_metrics_fini(er_metrics *m);
 /* The counters of that name, made if need be. */
 er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name);
 void er_metrics_finished(er_routine_metrics *r, const er_finished *f);
-/* The node answered for the routine: an exception, a limit, a crash; not that the client left or asked for too much. */
+/* CPU of a request that was counted before its work was over. */
+void er_metrics_late_cpu(er_routine_metrics *r, uint64_t cpu_us);
+/* The node answered for the routine: an exception, a limit, a crash; not that the client left or
+ * asked for too much. */
 bool er_metrics_failed(const er_finished *f);
 static inline void er_metrics_count(uint64_t *word)
 {
@@ -51,7 +56,8 @@ typedef struct er_metrics_view {
 	const er_isolate_stats *isolate;
 } er_metrics_view;
 
-/* Finds the counters of a routine on one thread, from the control thread. Zeroed before the first use. */
+/* Finds the counters of a routine on one thread, from the control thread. Zeroed before the first
+ * use. */
 typedef struct er_metrics_finder {
 	const er_routine_metrics *seen; /* those from here on are in the map */
 	struct er_map *by_name[ER_ENV_COUNT_];

@@ -1,3 +1,18 @@
+/* The node: how it starts, what its threads bring back, how it ends.
+ *
+ * Starting is one line of steps (start, start_listening), each of which needs the one before; the
+ * order is there for three reasons. The spawner is forked before any thread exists and before a
+ * secret is in memory. Addresses are looked at before the data folder is touched. Nobody is
+ * accepted before sandboxes are ready and `before_accept` has said yes. A step that fails ends the
+ * node by the same way as any other end: er_node_stop, and the loop is turned until it is over.
+ *
+ * Ending: stopping → every thread has ended (on_async counts) → the admin listener, the control
+ * plane and the tail close → our own handles close → over: threads are joined, `done` is called →
+ * er_node_free. `handles` counts what must still close, each by one_handle_less.
+ *
+ * Threads bring things back under `lock` (configurations that they let go of, trials) or in atomic
+ * words (acknowledged, ended, broken), and wake the loop; on_async looks at all of it, whatever
+ * woke it. */
 #include "gateway/adopt.h"
 #include "gateway/node_internal.h"
 
@@ -27,9 +42,15 @@ static uint64_t log_dropped(void *ctx)
 	return er_access_log_dropped(((er_node *)ctx)->log);
 }
 
+static bool is_broken(const er_node *n)
+{
+	return __atomic_load_n(&n->broken, __ATOMIC_ACQUIRE);
+}
+
 static const char *status(void *ctx)
 {
-	return ((er_node *)ctx)->stopping ? "stopping" : "ok";
+	const er_node *n = ctx;
+	return is_broken(n) ? "broken" : n->stopping ? "stopping" : "ok";
 }
 
 static size_t routines(void *ctx)
@@ -89,6 +110,14 @@ static void on_let_go(void *ctx, er_config *config)
 	uv_async_send(&n->async);
 }
 
+/* On a worker's thread. */
+static void on_spawner_gone(void *ctx)
+{
+	er_node *n = ctx;
+	__atomic_store_n(&n->broken, true, __ATOMIC_RELEASE);
+	uv_async_send(&n->async);
+}
+
 static void on_worker_ended(void *ctx)
 {
 	er_node *n = ctx;
@@ -103,6 +132,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		id_base = er_clock_wall_us() << 20;
 	/* Forty bits to count in, ten for the thread. */
 	id_base &= ~((UINT64_C(1) << 50) - 1);
+	er_files files = er_files_plan(n->file, er_files_limit());
 	n->workers = er_zalloc(n->spawner.n * sizeof *n->workers);
 	for (unsigned i = 0; i < n->spawner.n; i++) {
 		er_worker_options wo = {.number = i,
@@ -112,20 +142,24 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .spawner = n->spawner.sockets[i],
 		                        .pulse = n->pulse,
 		                        .gate = n->gate,
+		                        .files = files,
 		                        .log = n->log,
 		                        .id_base = id_base,
+		                        .trace = o->trace,
 		                        .own = n->own,
 		                        .n_own = n->n_own,
 		                        .events = o->events,
 		                        .configured = on_configured,
 		                        .let_go = on_let_go,
 		                        .ended = on_worker_ended,
+		                        .spawner_gone = on_spawner_gone,
 		                        .ctx = n};
 		n->workers[i] = er_worker_new(&wo, err);
 		if (n->workers[i] == NULL)
 			return false;
 		n->n++;
 	}
+	ER_ASSERT(n->n == n->spawner.n);
 	for (; n->running < n->n; n->running++)
 		if (!er_worker_run(n->workers[n->running], err))
 			return false;
@@ -139,7 +173,8 @@ const char *er_node_listen_kind(er_env env)
 
 bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
 {
-	*out = (er_listening){.env = at->env};
+	ER_ASSERT(n->n > 0 && (unsigned)at->env < ER_ENV_COUNT_);
+	*out = (er_listening){.transport = at->transport, .env = at->env};
 	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
 	if (out->port == 0)
 		return false;
@@ -150,7 +185,7 @@ bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *er
 /* The first sandbox of each thread must get ready, and as locked down as the operator wants it. */
 static bool wait_for_sandboxes(er_node *n, er_err *err)
 {
-	if (n->config->pool + n->config->pool_hardened == 0 || (n->config->n_deployments == 0 && n->control == NULL))
+	if (n->config->pool + n->config->pool_hardened == 0)
 		return true;
 	uint64_t end = er_clock_mono_us() + READY_MS * 1000ULL;
 	for (unsigned i = 0; i < n->n;) {
@@ -169,6 +204,8 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 			    "mount). "
 			    "Or accept less: \"sandbox\": {\"minLevel\": \"%s\"}",
 			    er_level_name(level), er_level_name(n->config->min_level), er_level_name(level));
+		if (is_broken(n))
+			return er_fail(err, ER_ERR_SYSTEM, "the spawner of sandboxes ended while the node was starting");
 		if (__atomic_load_n(&s->spawn_failures, __ATOMIC_RELAXED) >= 3)
 			return er_fail(
 			    err, ER_ERR_SYSTEM,
@@ -181,11 +218,26 @@ static bool wait_for_sandboxes(er_node *n, er_err *err)
 	return true;
 }
 
+/* A node that has no routine and no place to deploy one serves its origin without sandboxes; but it
+ * says what they are like. */
+static bool sandboxes_good(er_node *n, er_err *err)
+{
+	er_err why = {0};
+	if (n->config->n_deployments > 0 || n->control != NULL)
+		return wait_for_sandboxes(n, err);
+	if (!wait_for_sandboxes(n, &why))
+		er_log(ER_LOG_WARN, "gateway",
+		       "no routine can run on this node, which has none now: one that comes with a reload is answered with 503. %s",
+		       why.text);
+	return true;
+}
+
 void er_node_give(er_node *n, const er_listening *l)
 {
+	ER_ASSERT(l->n >= n->n && l->address != NULL);
 	for (unsigned i = 0; i < l->n; i++) {
 		er_listen_begin(l->fds[i]);
-		er_worker_listen(n->workers[i % n->n], l->fds[i], l->env);
+		er_worker_listen(n->workers[i % n->n], l->fds[i], l->transport, l->env);
 	}
 }
 
@@ -230,7 +282,7 @@ static bool start_listening(er_node *n, er_err *err)
 			return false;
 		n->n_listens++;
 	}
-	if (!start_admin(n, err) || !wait_for_sandboxes(n, err))
+	if (!start_admin(n, err) || !sandboxes_good(n, err))
 		return false;
 	if (n->options.before_accept != NULL && !n->options.before_accept(n->options.ctx, err))
 		return false;
@@ -239,6 +291,32 @@ static bool start_listening(er_node *n, er_err *err)
 	for (size_t i = 0; i < n->n_listens; i++)
 		er_node_give(n, &n->listens[i]);
 	return true;
+}
+
+void er_node_limit(er_node *n, const er_config *file)
+{
+	uint64_t limit = er_files_limit();
+	er_files files = er_files_plan(file, limit);
+	er_gate_limit(n->gate, files.clients, file->limits.per_address);
+	if (!files.all && !file->dev)
+		er_log(
+		    ER_LOG_INFO, "node",
+		    "the process may open %llu files (RLIMIT_NOFILE), so there can be %u connections of clients, %u to servers, and %u "
+		    "sandboxes a thread",
+		    (unsigned long long)limit, files.clients, files.servers, files.instances);
+}
+
+/* Before anything is written: a node that finds its addresses taken leaves no data folder
+ * behind. */
+static bool addresses_free(const er_node *n, er_err *err)
+{
+	const er_inherited *from = n->options.inherited;
+	for (size_t i = 0; i < n->file->n_listen; i++) {
+		const char *address = n->file->listen[i].address;
+		if (!er_inherited_has(from, "listen", address) && !er_listen_check(address, err))
+			return false;
+	}
+	return n->file->admin == NULL || er_inherited_has(from, "admin", n->file->admin) || er_listen_check(n->file->admin, err);
 }
 
 static bool start(er_node *n, const er_node_options *o, er_err *err)
@@ -265,7 +343,7 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	n->trim.data = n;
 	n->async_open = true;
 	n->handles += 2;
-	if (n->file->data != NULL && !er_node_start_control(n, err))
+	if (n->file->data != NULL && (!addresses_free(n, err) || !er_node_start_control(n, err)))
 		return false;
 	n->config = er_node_assemble(n, n->file, err);
 	if (n->config == NULL)
@@ -285,7 +363,7 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	er_list_init(&n->tried);
 	pthread_mutex_init(&n->lock, NULL);
 	n->gate = er_gate_new();
-	er_gate_limit(n->gate, n->file->limits.connections, n->file->limits.per_address);
+	er_node_limit(n, n->file);
 	find_own_addresses(n);
 	n->started_us = n->last_reload_us = er_clock_wall_us();
 	bool ok = start(n, options, err);
@@ -325,6 +403,7 @@ static void maybe_over(er_node *n)
 {
 	if (n->handles > 0 || n->over)
 		return;
+	ER_ASSERT(n->stopping && n->admin == NULL && n->control == NULL && !n->async_open);
 	n->over = true;
 	for (unsigned i = 0; i < n->n; i++)
 		er_worker_free(n->workers[i]);
@@ -344,6 +423,8 @@ static void maybe_over(er_node *n)
 static void one_handle_less(void *ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	ER_ASSERT(n->handles > 0);
 	n->handles--;
 	maybe_over(n);
 }
@@ -366,9 +447,11 @@ static void on_admin_closed(void *ctx)
 	one_handle_less(n);
 }
 
-/* All threads have ended: nothing is left that the admin listener could tell. Whoever asks the API is gone before the API is. */
+/* All threads have ended: nothing is left that the admin listener could tell. Whoever asks the API
+ * is gone before the API is. */
 static void close_handles(er_node *n)
 {
+	ER_ASSERT(n->stopping);
 	bool admin = n->admin != NULL, open = n->async_open;
 	n->async_open = false;
 	if (admin)
@@ -389,6 +472,11 @@ static void on_async(uv_async_t *async)
 	free_let_go(n);
 	er_node_tried(n);
 	er_node_changed(n);
+	if (is_broken(n) && !n->broken_told) {
+		n->broken_told = true;
+		if (n->options.broken != NULL)
+			n->options.broken(n->options.ctx);
+	}
 	if (n->stopping && n->async_open && __atomic_load_n(&n->ended, __ATOMIC_ACQUIRE) == n->running)
 		close_handles(n);
 }
@@ -444,6 +532,9 @@ void er_node_endow(const er_node *n, er_inherited *out)
 
 bool er_node_ping(er_node *n, unsigned *late)
 {
+	ER_CHECK(n, NODE_MAGIC);
+	if (is_broken(n))
+		return false;
 	for (unsigned i = 0; i < n->n; i++)
 		if (er_worker_pong(n->workers[i]) < n->pinged) {
 			*late = i;
@@ -460,7 +551,7 @@ void er_node_free(er_node *n)
 	if (n == NULL)
 		return;
 	ER_CHECK(n, NODE_MAGIC);
-	ER_ASSERT(n->over);
+	ER_ASSERT(n->over && n->handles == 0 && n->n == 0);
 	for (size_t i = 0; i < n->n_listens; i++)
 		er_node_forget(&n->listens[i], false);
 	er_free(n->listens);

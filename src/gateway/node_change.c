@@ -1,5 +1,6 @@
-/* Configurations on their way in. One at a time: it is made of what node.jsonc and the store say, given to all threads, and in force when the last
- * of them has acknowledged it. Whoever wants something meanwhile is served, all together, by the next one. */
+/* Configurations on their way in. One at a time: it is made of what node.jsonc and the store say,
+ * given to all threads, and in force when the last of them has acknowledged it. Whoever wants
+ * something meanwhile is served, all together, by the next one. */
 #include "gateway/node_internal.h"
 
 enum { LARGE = 1000, TRIM_MS = 2000 }; /* deployments whose tables are worth giving back */
@@ -82,6 +83,7 @@ static void begin(er_node *n)
 			tell(n, &n->granted, &err);
 			continue;
 		}
+		ER_ASSERT(n->changing->sealed && !er_list_empty(&n->granted));
 		__atomic_store_n(&n->acknowledged, 0, __ATOMIC_RELEASE);
 		for (unsigned i = 0; i < n->n; i++)
 			er_worker_configure(n->workers[i], n->changing);
@@ -90,6 +92,7 @@ static void begin(er_node *n)
 
 void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done *done, void *ctx)
 {
+	ER_ASSERT((file == NULL) == (next == NULL));
 	er_wish *w = ER_NEW(er_wish);
 	*w = (er_wish){.file = file != NULL ? er_config_ref(file) : NULL, .next = next, .done = done, .ctx = ctx};
 	er_list_push(&n->wishes, &w->link);
@@ -102,7 +105,8 @@ static er_listening *find_in(er_listening *of, size_t count, const er_listen *at
 {
 	for (size_t i = 0; i < count; i++) {
 		er_listening *l = &of[i];
-		if (l->address != NULL && l->env == at->env && er_slice_eq(er_slice_cstr(l->address), er_slice_cstr(at->address)))
+		if (l->address != NULL && l->env == at->env && l->transport == at->transport &&
+		    er_slice_eq(er_slice_cstr(l->address), er_slice_cstr(at->address)))
 			return l;
 	}
 	return NULL;
@@ -168,7 +172,7 @@ static void warn_of_fixed(const er_config *old, const er_config *new)
 	if (old->threads != new->threads)
 		er_log(ER_LOG_WARN, "gateway", text, "\"threads\"");
 	if (old->pool != new->pool || old->pool_hardened != new->pool_hardened || old->max_instances != new->max_instances ||
-	    old->min_level != new->min_level)
+	    old->max_subrequests != new->max_subrequests || old->min_level != new->min_level)
 		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
 	if (!same_text(old->admin, new->admin))
 		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
@@ -179,8 +183,9 @@ static void warn_of_fixed(const er_config *old, const er_config *new)
 /* What node.jsonc says beside routines, now that every thread has these. */
 static void take_file(er_node *n, er_wish *w)
 {
+	ER_ASSERT(w->file != NULL && w->next != NULL);
 	warn_of_fixed(n->file, w->file);
-	er_gate_limit(n->gate, w->file->limits.connections, w->file->limits.per_address);
+	er_node_limit(n, w->file);
 	swap_listening(n, w->file, w->next);
 	w->next = NULL;
 	er_config_unref(n->file);
@@ -188,7 +193,7 @@ static void take_file(er_node *n, er_wish *w)
 	er_node_reloaded(n, true);
 	if (n->control == NULL)
 		return;
-	er_control_limits(n->control, &n->file->routine_max);
+	er_control_limits(n->control, &n->file->routine_max, n->file->addresses, n->file->n_addresses);
 	er_store_keep(n->store, &n->file->keep);
 }
 
@@ -202,6 +207,7 @@ void er_node_changed(er_node *n)
 {
 	if (n->changing == NULL || __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) < n->n || n->stopping)
 		return;
+	ER_ASSERT(n->changing->sealed && __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) == n->n);
 	er_config *old = n->config;
 	n->config = n->changing;
 	n->changing = NULL;
@@ -216,13 +222,15 @@ void er_node_changed(er_node *n)
 	begin(n);
 }
 
-/* A later reading takes the place of one that waits: what is left of that is a wish for the later one. */
+/* A later reading takes the place of one that waits: what is left of that is a wish for the later
+ * one. */
 static er_wish *replace_waiting(er_node *n)
 {
 	er_wish *w = last_of_file(&n->wishes);
 	if (w == NULL)
 		return NULL;
-	free_listening(w->next, w->file->n_listen); /* before the same addresses are opened for the later one */
+	/* before the same addresses are opened for the later one */
+	free_listening(w->next, w->file->n_listen);
 	er_config_unref(w->file);
 	w->next = NULL;
 	w->file = NULL;

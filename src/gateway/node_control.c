@@ -1,4 +1,10 @@
-/* What the control plane asks of the node, and the way to it. */
+/* What the control plane asks of the node (er_control_ops), and the way to it.
+ *
+ * activate, reload and upgrade are answered later, once; probe is a trial: it waits in `trials`, is
+ * on a thread (at most NODE_TRIALS at once), comes back in `tried` under the lock, and is answered
+ * and freed on the control thread; the others are answered at once. When the node stops nobody is
+ * answered any more, and er_node_stop_control takes down finders, tail and control, in that order,
+ * and says when all have closed. */
 #include "gateway/node_internal.h"
 #include "gateway/route.h"
 
@@ -86,6 +92,7 @@ void er_node_tried(er_node *n)
 	pthread_mutex_unlock(&n->lock);
 	for (er_list *l; (l = er_list_pop(&back)) != NULL;) {
 		er_trial *t = ER_CONTAINER(l, er_trial, link);
+		ER_ASSERT(n->trying > 0 && n->trying <= NODE_TRIALS && t->node == n);
 		n->trying--;
 		er_probe_result result = {.loaded = t->result.loaded,
 		                          .cpu_us = t->result.cpu_us,
@@ -106,6 +113,7 @@ void er_node_tried(er_node *n)
 static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_ASSERT(r != NULL && done != NULL);
 	er_trial *t = ER_NEW(er_trial);
 	*t = (er_trial){.node = n, .routine = r, .done = done, .ctx = done_ctx};
 	er_list_init(&t->link);
@@ -165,6 +173,7 @@ static void status(void *ctx, er_buf *json)
 		return;
 	}
 	er_admin_state(n->admin, json, &ok);
+	ER_ASSERT(er_buf_len(json) > 0 && json->p[json->end - 1] == '}');
 	json->end--; /* its last brace */
 	put_listen(n, json);
 }
@@ -264,7 +273,13 @@ bool er_node_start_control(er_node *n, er_err *err)
 	n->finders = er_zalloc(n->file->threads * sizeof *n->finders);
 	n->tail = er_tail_new(n->loop, &(er_tail_reader){.event = on_event, .lost = on_lost, .ctx = n});
 	er_tail_set(n->tail, ER_TAIL_SOME);
-	er_control_options co = {.loop = n->loop, .store = n->store, .ops = &ops, .ops_ctx = n, .routine_max = n->file->routine_max};
+	er_control_options co = {.loop = n->loop,
+	                         .store = n->store,
+	                         .ops = &ops,
+	                         .ops_ctx = n,
+	                         .routine_max = n->file->routine_max,
+	                         .addresses = n->file->addresses,
+	                         .n_addresses = n->file->n_addresses};
 	n->control = er_control_new(&co, err);
 	return n->control != NULL;
 }
@@ -291,6 +306,7 @@ typedef struct ending {
 static void one_closed(void *ctx)
 {
 	ending *e = ctx;
+	ER_ASSERT(e->waiting > 0);
 	if (--e->waiting > 0)
 		return;
 	void (*closed)(void *) = e->closed;

@@ -1,5 +1,6 @@
-/* Inside the node: what node.c (start, stop), node_change.c (configurations on their way in) and node_control.c (what the control plane asks for)
- * share. All on the control thread but for what is marked. */
+/* Inside the node: what node.c (start, stop), node_change.c (configurations on their way in) and
+ * node_control.c (what the control plane asks for) share. All on the control thread but for what is
+ * marked. */
 #ifndef ER_GATEWAY_NODE_INTERNAL_H
 #define ER_GATEWAY_NODE_INTERNAL_H
 
@@ -8,8 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/admin.h"
+#include "gateway/files.h"
 #include "gateway/inherit.h"
-#include "gateway/listen.h"
+#include "net/listen.h"
 #include "gateway/node.h"
 #include "gateway/stored.h"
 #include "gateway/tail.h"
@@ -20,9 +22,11 @@
 
 enum { NODE_MAGIC = 0x4e4f4445, NODE_TRIALS = 4 };
 
-/* One address that clients reach us at: at least a descriptor a thread (descriptor i is thread i mod n's), owned by the threads' servers. */
+/* One address that clients reach us at: at least a descriptor a thread (descriptor i is thread i
+ * mod n's), owned by the threads' servers. */
 typedef struct er_listening {
 	char *address;
+	const er_transport_kind *transport;
 	er_env env;
 	unsigned port;
 	int *fds;
@@ -77,6 +81,8 @@ struct er_node {
 	uint64_t reloads_ok, reloads_failed, activations, upgrades_failed;
 	bool last_reload_failed;
 	bool stopping, over;
+	bool broken; /* no routine can run any more; atomic */
+	bool broken_told;
 	void (*done)(void *ctx);
 	void *done_ctx;
 
@@ -104,6 +110,8 @@ struct er_node {
 };
 
 /* node.c */
+/* How many clients may be in. */
+void er_node_limit(er_node *n, const er_config *file);
 ER_MUST_CHECK bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err);
 void er_node_give(er_node *n, const er_listening *l);
 void er_node_forget(er_listening *l, bool close_fds);

@@ -1,4 +1,5 @@
-/* What /metrics and /health say of the node beside its requests: what it is, its queues, its configuration, its store. */
+/* What /metrics and /health say of the node beside its requests: what it is, its queues, its
+ * configuration, its store. */
 #include "gateway/node_internal.h"
 #include "gateway/vitals.h"
 

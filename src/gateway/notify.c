@@ -1,3 +1,7 @@
+/* Messages to the service manager: one datagram socket, unconnected, so that a manager which is
+ * started anew is reached again. The address is read from the environment once. Failing is no
+ * reason for anything but one line in the log: the node works the same without a manager. Control
+ * thread. */
 #include "gateway/notify.h"
 
 #include "base/clock.h"
@@ -35,6 +39,7 @@ static bool address_of(const char *path, struct sockaddr_un *to, socklen_t *to_n
 	if (s.p[0] == '@')
 		to->sun_path[0] = '\0';
 	/* Of an abstract name every byte counts, of a path the NUL belongs to it. */
+	static_assert(sizeof to->sun_path > 1, "a name and its NUL");
 	*to_n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + s.n + (s.p[0] == '/'));
 	return true;
 }
@@ -92,6 +97,7 @@ uint64_t er_notify_watchdog_us(const er_notify *n)
 bool er_notify_send(er_notify *n, const char *fmt, ...)
 {
 	char text[MESSAGE_MAX];
+	ER_ASSERT(n != NULL && (n->fd < 0 || n->to_n > offsetof(struct sockaddr_un, sun_path)));
 	if (n->fd < 0)
 		return false;
 	va_list ap;

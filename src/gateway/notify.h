@@ -1,5 +1,5 @@
-/* What a service says to its manager: sd_notify(3) without its library. A datagram of "NAME=VALUE" lines to the socket of NOTIFY_SOCKET; without
- * that variable everything here does nothing.
+/* What a service says to its manager: sd_notify(3) without its library. A datagram of "NAME=VALUE"
+ * lines to the socket of NOTIFY_SOCKET; without that variable everything here does nothing.
  *
  *   READY=1                                        started, or a reload is over
  *   RELOADING=1 + MONOTONIC_USEC=                  a reload begins
@@ -18,7 +18,8 @@
 
 typedef struct er_notify er_notify;
 
-/* Never NULL. A socket that cannot be reached is logged once. Takes WATCHDOG_USEC and WATCHDOG_PID into account. */
+/* Never NULL. A socket that cannot be reached is logged once. Takes WATCHDOG_USEC and WATCHDOG_PID
+ * into account. */
 er_notify *er_notify_open(void);
 void er_notify_close(er_notify *n);
 /* Somebody listens. */

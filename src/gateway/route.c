@@ -1,3 +1,9 @@
+/* The index of rules. A chain holds the rules of one host in their order: `first`, then next[] of
+ * each rule (numbers of rules, ascending). There is a chain for each host, one for each "*.host",
+ * and one for "*". A look-up walks the chain of the host, those of each of its parents, and the one
+ * of "*", and keeps the smallest number that matches: rules are numbered by precedence, so a walk
+ * ends at the first rule that is not better than what was found already. Made once, then only read,
+ * by all threads. */
 #include "gateway/route.h"
 
 #include "base/map.h"
@@ -22,10 +28,10 @@ struct er_route_index {
 
 /* ---- routes ---- */
 
-bool er_route_parse(er_slice pattern, er_route *out, er_err *err)
+bool er_route_parse(er_arena *a, er_slice pattern, er_route *out, er_err *err)
 {
 	*out = (er_route){.pattern = pattern};
-	return er_pattern_parse(pattern, &out->part, err);
+	return er_pattern_parse(a, pattern, &out->part, err);
 }
 
 size_t er_route_bytes(const er_route *r)
@@ -36,14 +42,12 @@ size_t er_route_bytes(const er_route *r)
 uint8_t *er_route_copy(er_route *to, const er_route *from, uint8_t *at)
 {
 	*to = *from;
-	er_slice *strings[] = {&to->pattern, &to->part.path, &to->part.host};
+	er_slice *strings[] = {&to->pattern, &to->part.host, &to->part.path};
 	for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
 		er_copy(at, strings[i]->p, strings[i]->n);
 		*strings[i] = er_slice_of(at, strings[i]->n);
 		at += strings[i]->n;
 	}
-	for (uint8_t *p = at - to->part.host.n; p < at; p++)
-		*p = er_lower(*p);
 	return at;
 }
 
@@ -51,6 +55,7 @@ uint8_t *er_route_copy(er_route *to, const er_route *from, uint8_t *at)
 
 static void append(er_route_index *ix, chain *ch, uint32_t i)
 {
+	ER_ASSERT((ch->first == NONE) == (ch->last == NONE) && (ch->first == NONE || ch->last < i));
 	ix->next[i] = NONE;
 	if (ch->first == NONE)
 		ch->first = i;
@@ -79,10 +84,12 @@ er_route_index *er_route_index_new(const er_rule *rules, size_t n)
 	                       .hosts = er_map_new(),
 	                       .sub_hosts = er_map_new(),
 	                       .any = {NONE, NONE}};
+	ER_ASSERT(n < NONE);
 	for (uint32_t i = 0; i < n; i++) {
 		const er_pattern *p = &rules[i].route->part;
 		append(ix, p->any_host ? &ix->any : chain_of(ix, p->sub_hosts ? ix->sub_hosts : ix->hosts, p->host), i);
 	}
+	ER_ASSERT(ix->n_chains <= n);
 	return ix;
 }
 

@@ -1,23 +1,21 @@
+/* The server of one loop: its listeners, its sessions, and the lists in which sessions wait for time.
+ *
+ * A listener (net/listener.h) brings a transport; the server counts it and opens a session on it. A
+ * session that waits for something stands in one of the lists `waits`; a timer, which runs while there
+ * are sessions, looks at them. The server lives until er_server_close was called and the last handle of
+ * the loop (the timer, listeners, transports) is gone. */
 #include "base/log.h"
 #include "gateway/server_internal.h"
-#include "http/date.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x53525652, LISTENER_MAGIC = 0x4c53544e, ACCEPTS = 64, DRAIN_IDLE_MS = 500, DRAIN_HEAD_MS = 2000 };
+enum { MAGIC = 0x53525652, DRAIN_IDLE_MS = 500, DRAIN_HEAD_MS = 2000 };
 
-typedef struct listener {
-	uint32_t magic;
-	er_server *server;
-	uv_poll_t poll;
-	int fd;
-	bool paused, ended;
+/* One listener, as the server keeps it. */
+typedef struct door {
+	er_listener *listener;
 	er_list link;
-} listener;
+} door;
 
 /* ---- time ---- */
 
@@ -31,31 +29,44 @@ er_slice er_server_date(er_server *s)
 	return er_slice_of(s->date, ER_DATE_N);
 }
 
-void er_server_wait(er_conn *c, conn_wait wait)
+void er_server_wait(er_session *session, er_session_wait wait)
 {
-	er_server *s = c->server;
-	if (c->wait == wait)
+	er_server *s = session->server;
+	if (session->wait == wait)
 		return;
-	if ((c->wait == WAIT_IDLE) != (wait == WAIT_IDLE))
-		er_stat_add(&s->stats->idle, wait == WAIT_IDLE ? 1 : (uint64_t)-1);
-	er_list_remove(&c->timed);
-	c->wait = wait;
-	c->since_ms = uv_now(s->loop);
-	if (wait != WAIT_NONE)
-		er_list_push(&s->waits[wait], &c->timed);
+	if ((session->wait == ER_WAIT_IDLE) != (wait == ER_WAIT_IDLE))
+		er_stat_add(&s->stats->idle, wait == ER_WAIT_IDLE ? 1 : (uint64_t)-1);
+	er_list_remove(&session->timed);
+	session->wait = wait;
+	session->since_ms = uv_now(s->loop);
+	if (wait != ER_WAIT_NONE)
+		er_list_push(&s->waits[wait], &session->timed);
 }
 
-static void expire(er_server *s, conn_wait wait, uint64_t after_ms, uint64_t now)
+static void expire(er_server *s, er_session_wait wait, uint64_t after_ms, uint64_t now)
 {
 	for (er_list *l = s->waits[wait].next; l != &s->waits[wait]; l = s->waits[wait].next) {
-		er_conn *c = ER_CONTAINER(l, er_conn, timed);
-		if (now - c->since_ms < after_ms)
+		er_session *session = ER_CONTAINER(l, er_session, timed);
+		if (now - session->since_ms < after_ms)
 			break;
-		er_conn_expired(c);
+		session->kind->expired(session);
+		ER_ASSERT(l != s->waits[wait].next || session->since_ms == uv_now(s->loop)); /* it waits anew, or elsewhere */
 	}
 }
 
-static void pause_listener(listener *l, bool pause);
+static void watch_all(er_server *s, uint64_t now)
+{
+	ER_LIST_EACH(l, &s->waits[ER_WAIT_WATCH])
+	{
+		er_session *session = ER_CONTAINER(l, er_session, timed);
+		session->kind->watch(session, now);
+	}
+}
+
+static bool may_come(const er_server *s)
+{
+	return s->o.gate == NULL || er_gate_open(s->o.gate);
+}
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -64,18 +75,17 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t now = uv_now(s->loop);
 	uint32_t idle_ms = s->o.limits.keep_alive_ms, head_ms = s->o.limits.header_ms;
 	bool hurry = s->draining && now >= s->patience_ms;
-	expire(s, WAIT_IDLE, hurry && idle_ms > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : idle_ms, now);
-	expire(s, WAIT_HEAD, s->draining && head_ms > DRAIN_HEAD_MS ? DRAIN_HEAD_MS : head_ms, now);
-	expire(s, WAIT_DRAIN, DRAIN_MS, now);
-	expire(s, WAIT_LINGER, LINGER_MS, now);
-	ER_LIST_EACH(l, &s->waits[WAIT_WATCH])
-	er_conn_watch(ER_CONTAINER(l, er_conn, timed), now);
-	if (s->full && (s->o.gate == NULL || er_gate_open(s->o.gate))) {
+	expire(s, ER_WAIT_IDLE, hurry && idle_ms > DRAIN_IDLE_MS ? DRAIN_IDLE_MS : idle_ms, now);
+	expire(s, ER_WAIT_HEAD, s->draining && head_ms > DRAIN_HEAD_MS ? DRAIN_HEAD_MS : head_ms, now);
+	expire(s, ER_WAIT_DRAIN, DRAIN_MS, now);
+	expire(s, ER_WAIT_LINGER, LINGER_MS, now);
+	watch_all(s, now);
+	if (s->full && may_come(s)) {
 		s->full = false;
 		ER_LIST_EACH(l, &s->listeners)
-		pause_listener(ER_CONTAINER(l, listener, link), false);
+		er_listener_resume(ER_CONTAINER(l, door, link)->listener);
 	}
-	if (er_list_empty(&s->conns) && !s->full) {
+	if (er_list_empty(&s->sessions) && !s->full) {
 		s->ticking = false;
 		uv_timer_stop(timer);
 	}
@@ -89,124 +99,128 @@ static void need_tick(er_server *s)
 	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 }
 
+/* ---- sessions ---- */
+
+void er_server_join(er_server *s, er_session *session, const er_session_kind *kind, er_transport *t)
+{
+	*session = (er_session){.kind = kind, .server = s, .transport = t};
+	er_list_init(&session->link);
+	er_list_init(&session->timed);
+	s->handles++;
+	er_stat_add(&s->stats->connections, 1);
+	er_list_push(&s->sessions, &session->link);
+}
+
+void er_server_left(er_session *session)
+{
+	er_server *s = session->server;
+	ER_ASSERT(session->wait == ER_WAIT_NONE);
+	er_list_remove(&session->link);
+	if (s->o.gate != NULL)
+		er_gate_leave(s->o.gate, &session->transport->peer);
+	er_stat_add(&s->stats->connections, (uint64_t)-1);
+}
+
+void er_server_finished(er_stream *st, int status, bool cut)
+{
+	er_server *s = st->session->server;
+	if (s->o.finished == NULL)
+		return;
+	uint64_t started_us = st->x->facts.started_us;
+	er_finished f = {.x = st->x,
+	                 .served = &st->served,
+	                 .status = status,
+	                 .sent = st->sent,
+	                 .wall_us = started_us != 0 ? er_clock_mono_us() - started_us : 0,
+	                 .cut = cut};
+	s->o.finished(s->o.ctx, &f);
+}
+
 /* ---- listeners ---- */
 
-/* There is no descriptor left: the reserve lets us tell the client so, by a close, instead of leaving it in the queue and the loop spinning. */
-static void shed(er_server *s, int fd)
+static bool on_room(void *ctx)
 {
-	if (s->reserve >= 0)
-		close(s->reserve);
-	int victim = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (victim >= 0)
-		close(victim);
-	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	er_server *s = ctx;
+	if (may_come(s))
+		return true;
+	/* The queue of the kernel holds them back until somebody leaves. */
+	s->full = true;
+	need_tick(s);
+	return false;
+}
+
+static bool on_admit(void *ctx, const struct sockaddr_storage *peer)
+{
+	er_server *s = ctx;
+	if (s->o.gate == NULL || er_gate_enter(s->o.gate, peer))
+		return true;
+	er_stat_add(&s->stats->refused, 1);
+	return false;
+}
+
+/* Which protocol is spoken on a transport is decided here: HTTP/1, as long as no other is there. */
+static void on_accepted(void *ctx, er_transport *t, const struct sockaddr_storage *peer)
+{
+	er_server *s = ctx;
+	if (t == NULL) {
+		if (s->o.gate != NULL)
+			er_gate_leave(s->o.gate, peer);
+		return;
+	}
+	er_stat_add(&s->stats->accepted, 1);
+	need_tick(s);
+	er_h1_session_kind.open(s, t);
+}
+
+static void on_shed(void *ctx)
+{
+	er_server *s = ctx;
 	if (s->stats->refused % 1000 == 0)
 		er_log(ER_LOG_ERROR, "gateway",
 		       "no file descriptor is left for a connection: raise RLIMIT_NOFILE or lower limits.connections");
 	er_stat_add(&s->stats->refused, 1);
 }
 
-static void take(er_server *s, int fd, const struct sockaddr_storage *peer)
+static void on_listener_ended(void *ctx)
 {
-	int on = 1;
-	if (s->o.gate != NULL && !er_gate_enter(s->o.gate, peer)) {
-		close(fd);
-		er_stat_add(&s->stats->refused, 1);
-		return;
-	}
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	er_stat_add(&s->stats->accepted, 1);
-	need_tick(s);
-	er_conn_open(s, fd, peer);
+	er_server_handle_gone(ctx);
 }
 
-static void accept_some(listener *l, unsigned most)
+static const er_listener_ops listener_ops = {
+    .room = on_room, .admit = on_admit, .accepted = on_accepted, .shed = on_shed, .ended = on_listener_ended};
+
+void er_server_take(er_server *s, int fd, const struct sockaddr_storage *peer)
 {
-	er_server *s = l->server;
-	for (unsigned i = 0; i < most && !l->ended; i++) {
-		if (s->o.gate != NULL && !er_gate_open(s->o.gate)) {
-			/* The queue of the kernel holds them back until somebody leaves. */
-			s->full = true;
-			pause_listener(l, true);
-			need_tick(s);
-			return;
-		}
-		struct sockaddr_storage peer = {0};
-		socklen_t n = sizeof peer;
-		int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			take(s, fd, &peer);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			shed(s, l->fd);
-			return;
-		} else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
-			return;
-		}
-	}
+	er_listener_hand(&er_transport_tcp, s->loop, fd, peer, &listener_ops, s);
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
-{
-	(void)status, (void)events;
-	listener *l = poll->data;
-	ER_CHECK(l, LISTENER_MAGIC);
-	accept_some(l, ACCEPTS);
-}
-
-static void pause_listener(listener *l, bool pause)
-{
-	if (l->ended || l->paused == pause)
-		return;
-	l->paused = pause;
-	if (pause)
-		uv_poll_stop(&l->poll);
-	else
-		uv_poll_start(&l->poll, UV_READABLE, on_connection);
-}
-
-bool er_server_listen(er_server *s, int fd, er_err *err)
+bool er_server_listen(er_server *s, int fd, const er_transport_kind *kind, er_err *err)
 {
 	ER_CHECK(s, MAGIC);
-	listener *l = ER_NEW(listener);
-	*l = (listener){.magic = LISTENER_MAGIC, .server = s, .fd = fd};
-	int rc = uv_poll_init(s->loop, &l->poll, fd);
-	if (rc != 0) {
-		er_free(l);
-		return er_fail(err, ER_ERR_SYSTEM, "cannot watch a listening socket: %s", uv_strerror(rc));
-	}
-	l->poll.data = l;
+	er_listener *l = er_listener_new(s->loop, fd, kind, &listener_ops, s, err);
+	if (l == NULL)
+		return false;
+	door *d = ER_NEW(door);
+	d->listener = l;
 	s->handles++;
-	er_list_push(&s->listeners, &l->link);
-	uv_poll_start(&l->poll, UV_READABLE, on_connection);
+	er_list_push(&s->listeners, &d->link);
 	return true;
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void end_door(door *d)
 {
-	listener *l = handle->data;
-	er_server *s = l->server;
-	er_free(l);
-	er_server_handle_gone(s);
-}
-
-static void end_listener(listener *l)
-{
-	if (l->ended)
-		return;
-	accept_some(l, 4096);
-	l->ended = true;
-	er_list_remove(&l->link);
-	uv_close((uv_handle_t *)&l->poll, on_listener_closed);
-	close(l->fd);
+	er_list_remove(&d->link);
+	er_listener_end(d->listener);
+	er_free(d);
 }
 
 void er_server_unlisten(er_server *s, int fd)
 {
 	ER_LIST_EACH(it, &s->listeners)
 	{
-		listener *l = ER_CONTAINER(it, listener, link);
-		if (l->fd == fd)
-			end_listener(l);
+		door *d = ER_CONTAINER(it, door, link);
+		if (er_listener_fd(d->listener) == fd)
+			end_door(d);
 	}
 }
 
@@ -220,14 +234,13 @@ er_server *er_server_new(const er_server_options *options)
 	s->o = *options;
 	s->stats = options->stats;
 	s->last_id = options->id_base + ((uint64_t)options->number << 40);
-	er_list_init(&s->conns);
+	er_list_init(&s->sessions);
 	er_list_init(&s->listeners);
-	for (int i = 0; i < WAIT_COUNT_; i++)
+	for (int i = 0; i < ER_WAITS_N; i++)
 		er_list_init(&s->waits[i]);
 	uv_timer_init(s->loop, &s->tick);
 	s->tick.data = s;
 	s->handles = 1;
-	s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return s;
 }
 
@@ -242,17 +255,17 @@ void er_server_drain(er_server *s, uint32_t patience_ms)
 	if (s->draining)
 		return;
 	while (!er_list_empty(&s->listeners))
-		end_listener(ER_CONTAINER(s->listeners.next, listener, link));
+		end_door(ER_CONTAINER(s->listeners.next, door, link));
 	s->draining = true;
 	s->patience_ms = uv_now(s->loop) + patience_ms;
 	if (patience_ms > 0)
 		return;
-	ER_LIST_EACH(l, &s->conns)
+	ER_LIST_EACH(l, &s->sessions)
 	{
-		er_conn *c = ER_CONTAINER(l, er_conn, link);
+		er_session *session = ER_CONTAINER(l, er_session, link);
 		/* One that just came, and whose request may still be on its way, gets DRAIN_IDLE_MS. */
-		if (er_conn_idle(c) && c->requests > 0)
-			er_conn_close(c);
+		if (session->requests > 0 && session->kind->idle(session))
+			session->kind->gone(session, ER_ERR_CANCELLED);
 	}
 }
 
@@ -262,8 +275,6 @@ void er_server_handle_gone(er_server *s)
 	if (--s->handles > 0)
 		return;
 	ER_ASSERT(s->closing);
-	if (s->reserve >= 0)
-		close(s->reserve);
 	void (*closed)(void *) = s->on_closed;
 	void *ctx = s->on_closed_ctx;
 	s->magic = 0;
@@ -283,7 +294,9 @@ void er_server_close(er_server *s, void (*closed)(void *ctx), void *ctx)
 	s->closing = true;
 	s->on_closed = closed;
 	s->on_closed_ctx = ctx;
-	while (!er_list_empty(&s->conns))
-		er_conn_gone(ER_CONTAINER(s->conns.next, er_conn, link), ER_ERR_CANCELLED);
+	while (!er_list_empty(&s->sessions)) {
+		er_session *session = ER_CONTAINER(s->sessions.next, er_session, link);
+		session->kind->gone(session, ER_ERR_CANCELLED);
+	}
 	uv_close((uv_handle_t *)&s->tick, on_tick_closed);
 }

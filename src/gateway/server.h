@@ -15,12 +15,13 @@
 #include "gateway/config.h"
 #include "gateway/gate.h"
 #include "http/exchange.h"
+#include "net/listener.h"
 
 #include <uv.h>
 
 typedef struct er_server er_server;
 
-/* What the handler notes about an exchange for `finished`; x->user points to it until then. */
+/* What the handlers of the chain note about a client's exchange, for `finished`. A member of the connection. */
 typedef struct er_served {
 	const er_routine *routine;
 	const struct er_deployment *deployment; /* that it is a version of */
@@ -30,7 +31,7 @@ typedef struct er_served {
 
 /* One finished exchange. */
 typedef struct er_finished {
-	const er_exchange *x; /* x->req.method is empty if no request could be read */
+	er_exchange *x; /* x->req.method is empty if no request could be read */
 	const er_served *served;
 	int status;    /* 0: the client left before one was sent */
 	uint64_t sent; /* body bytes */
@@ -51,13 +52,18 @@ typedef struct er_server_options {
 	unsigned number;        /* of the thread; part of exchange ids */
 	er_server_stats *stats; /* counted into; must outlive the server */
 	uint64_t id_base;       /* random, the same for all threads */
+	const char *trace;      /* a host: the moves of its streams and of their sessions are logged; NULL: of none */
 	void (*finished)(void *ctx, const er_finished *f);
 	void *ctx;
 } er_server_options;
 
+/* The notes about an exchange that a client asked of a server and that is still served. NULL: another's
+ * exchange, such as a routine's own question, or the client has its answer already. */
+er_served *er_served_of(const er_exchange *x);
+
 er_server *er_server_new(const er_server_options *options);
-/* Takes a listening, non-blocking descriptor. */
-ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, er_err *err);
+/* Takes a listening, non-blocking descriptor; what is accepted becomes a transport of this kind. */
+ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, const er_transport_kind *kind, er_err *err);
 /* Stops listening on that descriptor: what waits to be accepted is taken first. */
 void er_server_unlisten(er_server *s, int fd);
 /* For connections that come from now on (and for time-outs of all). */

@@ -1,8 +1,28 @@
+/* The standard process, for now: the operator's one origin, or a 404 that says how to get one. It
+ * is the end of the chain for requests that no routine takes and for those that a routine hands on.
+ * The origin's URL was checked when the configuration was read, and is taken apart again for each
+ * request, which costs less than keeping the parts in step. Pure but for the exchange; the caller's
+ * handler is worker.c's. */
 #include "gateway/standard.h"
 
 #include "base/cidr.h"
+#include "base/mem.h"
 #include "gateway/route.h"
 #include "http/identity.h"
+#include "http/url.h"
+
+/* A host beyond ASCII is known under its punycode: *err names that. */
+static bool writes_beyond_ascii(er_slice url, er_err *err)
+{
+	er_url parsed;
+	if (er_slice_ascii(url) || !er_url_parse(&parsed, url, NULL))
+		return false;
+	er_fail(err, ER_ERR_INVALID, "\"%.*s\" is not an origin as it is written: its host is \"%.*s//%.*s\" on the wire, write that",
+	        ER_FMT(er_slice_head(url, 200)), ER_FMT(er_url_get(&parsed, ER_URL_PROTOCOL)),
+	        ER_FMT(er_url_get(&parsed, ER_URL_HOST)));
+	er_url_fini(&parsed);
+	return true;
+}
 
 bool er_standard_origin(er_slice url, er_slice *scheme, er_slice *authority, er_err *err)
 {
@@ -17,10 +37,13 @@ bool er_standard_origin(er_slice url, er_slice *scheme, er_slice *authority, er_
 	uint64_t port;
 	if (host.n < rest.n)
 		ok = ok && host.n > 0 && er_slice_u64(er_slice_from(rest, host.n + 1), &port) && port > 0 && port < 65536;
+	if (!ok && writes_beyond_ascii(url, err))
+		return false;
 	if (!ok)
 		return er_fail(err, ER_ERR_INVALID,
 		               "\"%.*s\" is not an origin: \"http://HOST[:PORT]\" or \"https://HOST[:PORT]\" is expected, without a path",
 		               ER_FMT(url));
+	ER_ASSERT(rest.n > 0 && rest.n < url.n);
 	*scheme = https ? ER_LIT("https") : ER_LIT("http");
 	*authority = rest;
 	return true;
@@ -47,24 +70,25 @@ static void no_route(er_exchange *x)
 	er_exchange_answer(x);
 }
 
-void er_standard_answer(er_origin *origin, const er_config *c, er_exchange *x)
+void er_standard_handle(const er_config *c, er_exchange *x)
 {
 	er_slice scheme = {0}, authority = {0};
 	if (c->origin == NULL || !er_standard_origin(er_slice_cstr(c->origin), &scheme, &authority, NULL)) {
 		no_route(x);
 		return;
 	}
-	/* A routine's own request for its host goes on in the name of the client that asked the routine. */
+	/* A routine's own request for its host goes on in the name of the client that asked the
+	 * routine. */
 	er_identity_forward(&x->req.fields, &x->arena, x);
 	er_slice host = er_host_of(authority);
-	er_fetch_options opt = {.redirect = ER_REDIRECT_MANUAL, .decompress = ER_DECOMPRESS_MANUAL, .trusted = true};
+	x->wishes = (er_wishes){.redirect = ER_REDIRECT_MANUAL, .decompress = ER_DECOMPRESS_MANUAL, .trusted = true};
 	if (is_address(host) && x->req.authority.n > 0) {
 		const char *port = host.n < authority.n ? "" : er_slice_eq(scheme, ER_LIT("https")) ? ":443" : ":80";
 		er_slice to = er_arena_printf(&x->arena, "%.*s%s", ER_FMT(authority), port);
-		opt.connect_to = er_arena_cstr(&x->arena, to);
+		x->wishes.connect_to = er_arena_cstr(&x->arena, to);
 	} else {
 		x->req.authority = er_arena_copy(&x->arena, authority);
 	}
 	x->req.scheme = scheme;
-	er_origin_fetch(origin, x, &opt);
+	er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_STANDARD));
 }

@@ -1,3 +1,13 @@
+/* Stored routines. The snapshot (control) says what each environment runs; a deployment that is the
+ * same as before stays the same object, one of which only a share changed keeps the objects of its
+ * versions, and all others are made anew, without their code. A version carries a key instead:
+ * hashes of code and source map, which `load` turns into bytes when a first instance wants them, on
+ * a thread of the pool.
+ *
+ * Limits and addresses are cut to what node.jsonc allows now, each time, since the operator may
+ * have lowered them after a version was taken. Settings that the store has and this program does
+ * not understand (a newer node wrote them) cost that deployment and no other. Control thread, but
+ * for `load`. */
 #include "gateway/stored.h"
 
 #include "base/log.h"
@@ -66,9 +76,28 @@ static er_limits within(const er_limits *asked, const er_limits *most, er_slice 
 	return l;
 }
 
+/* Of the addresses that an administrator allowed those that the operator still does. */
+static size_t allowed(const er_config *c, const er_snapshot_routine *s, er_cidr out[ER_ADDRESSES_MAX])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_allow && n < ER_ADDRESSES_MAX; i++) {
+		bool ok = false;
+		for (size_t k = 0; k < c->n_addresses && !ok; k++)
+			ok = er_cidr_within(&s->allow[i], &c->addresses[k]);
+		if (ok)
+			out[n++] = s->allow[i];
+	}
+	if (n < s->n_allow)
+		er_log(ER_LOG_WARN, "gateway",
+		       "routine %.*s: %zu of its allowed addresses are not within routineAddresses of node.jsonc, and are refused to it",
+		       ER_FMT(s->name), s->n_allow - n);
+	return n;
+}
+
 static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
                                 const er_settings *settings, er_code_source *source)
 {
+	ER_ASSERT((unsigned)s->env < ER_ENV_COUNT_);
 	char version[16];
 	int n = snprintf(version, sizeof version, "%u", v->number);
 	key k;
@@ -77,7 +106,11 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	k.source_map = v->source_map;
 	k.map_n = v->map_n;
 	k.env = s->env;
+	er_cidr allow[ER_ADDRESSES_MAX];
+	size_t n_allow = allowed(c, s, allow);
+	ER_ASSERT(n > 0 && (size_t)n < sizeof version && n_allow <= ER_ADDRESSES_MAX);
 	return er_routine_new(&(er_routine){.environment = (uint8_t)s->env,
+	                                    .home = ER_HOME_STORE,
 	                                    .name = s->name,
 	                                    .version = er_slice_of(version, (size_t)n),
 	                                    .source_url = ER_LIT("routine.js"),
@@ -87,11 +120,14 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .limits = within(&settings->limits, &c->routine_max, s->name),
 	                                    .compat = settings->compat,
 	                                    .profile = settings->profile,
-	                                    .fallback = settings->fallback});
+	                                    .fallback = settings->fallback,
+	                                    .allow = allow,
+	                                    .n_allow = n_allow});
 }
 
-/* The same version with the same variables: it stays the object that it is, and keeps its instances when only its share of the clients changes, or
- * who is beside it. A number means one version for ever. */
+/* The same version with the same variables: it stays the object that it is, and keeps its instances
+ * when only its share of the clients changes, or who is beside it. A number means one version for
+ * ever. */
 static er_routine *kept_version(const er_deployment *old, const er_snapshot_routine *s, uint32_t number)
 {
 	if (old == NULL || old->id == 0 || old->env_revision != s->env_revision)
@@ -103,13 +139,14 @@ static er_routine *kept_version(const er_deployment *old, const er_snapshot_rout
 }
 
 /* The rules that came with a version, as far as they are rules. */
-static void own_rules(const er_settings *settings, er_deployment *d, er_route *rules, size_t cap)
+static void own_rules(er_arena *a, const er_settings *settings, er_deployment *d, er_route *rules, size_t cap)
 {
 	for (size_t i = 0; i < settings->n_routes && d->n_own < cap; i++) {
-		bool ok = er_route_parse(settings->routes[i], &rules[d->n_own], NULL);
+		bool ok = er_route_parse(a, settings->routes[i], &rules[d->n_own], NULL);
 		for (size_t k = 0; ok && k < d->n_own; k++)
 			ok = !er_slice_eq(rules[k].pattern, rules[d->n_own].pattern);
 		d->n_own += ok;
+		ER_ASSERT(d->n_own <= cap);
 	}
 }
 
@@ -142,7 +179,7 @@ static er_deployment *make_deployment(const er_config *c, const er_snapshot_rout
 		if (like.version[i] == NULL)
 			like.version[i] = make_version(c, s, &s->version[i], &settings, source);
 		like.number[i] = s->version[i].number;
-		own_rules(&settings, &like, rules, RULES);
+		own_rules(&a, &settings, &like, rules, RULES);
 	}
 	er_deployment *d = ok ? er_deployment_new(&like) : NULL;
 	for (unsigned i = 0; !ok && i < ER_STORE_SPLIT; i++)
@@ -153,7 +190,11 @@ static er_deployment *make_deployment(const er_config *c, const er_snapshot_rout
 
 void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_code_source *source)
 {
-	bool same_limits = before != NULL && memcmp(&before->routine_max, &c->routine_max, sizeof c->routine_max) == 0;
+	bool same_limits =
+	    before != NULL && memcmp(&before->routine_max, &c->routine_max, sizeof c->routine_max) == 0 &&
+	    before->n_addresses == c->n_addresses &&
+	    (c->n_addresses == 0 || memcmp(before->addresses, c->addresses, c->n_addresses * sizeof *c->addresses) == 0);
+	ER_ASSERT(!c->sealed && source != NULL);
 	c->n_hidden = 0;
 	for (size_t i = 0; i < snapshot->n_routines; i++) {
 		const er_snapshot_routine *s = &snapshot->routines[i];

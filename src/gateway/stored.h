@@ -1,4 +1,5 @@
-/* Routines of the store in a configuration: what control says is deployed becomes deployments whose code is read from the store when it is needed. */
+/* Routines of the store in a configuration: what control says is deployed becomes deployments whose
+ * code is read from the store when it is needed. */
 #ifndef ER_GATEWAY_STORED_H
 #define ER_GATEWAY_STORED_H
 
@@ -8,8 +9,9 @@
 /* Where the code of stored versions comes from. */
 void er_stored_source_init(er_code_source *out, er_store *store);
 void er_stored_source_fini(er_code_source *source);
-/* Adds what the snapshot says behind what node.jsonc says. Deployments that did not change are those of `before` (which may be NULL). `source`
- * must outlive the configuration and all its routines. */
+/* Adds what the snapshot says behind what node.jsonc says. Deployments that did not change are
+ * those of `before` (which may be NULL). `source` must outlive the configuration and all its
+ * routines. */
 void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_code_source *source);
 
 #endif

@@ -1,3 +1,12 @@
+/* The queue from the gateway threads to the control thread. An event is copied, strings and all,
+ * into one piece of memory (the item) by the thread that it happened on; the item is linked into
+ * the queue under the lock, or dropped and counted when the queue holds MAX_BYTES. The loop is
+ * woken by whoever finds the queue empty, since one that is not empty has been announced already.
+ * The control thread takes at most BATCH a turn, reads them without the lock, frees them, and wakes
+ * itself for the rest.
+ *
+ * Life: new → set, put ... → close, when no thread writes any more; freed when its handle has
+ * closed. */
 #include "gateway/tail.h"
 
 #include "base/clock.h"
@@ -7,6 +16,7 @@
 #include "http/identity.h"
 
 #include <pthread.h>
+#include <stddef.h>
 
 enum { MAX_BYTES = 8 * 1024 * 1024, TEXT_MAX = 16 * 1024, PATH_MAX_BYTES = 2048, BATCH = 2000 };
 
@@ -16,6 +26,8 @@ typedef struct item {
 	size_t bytes;
 	er_tail_event event;
 } item;
+
+static_assert(sizeof(item) + 9 * (size_t)TEXT_MAX < MAX_BYTES, "the largest event finds room in an empty queue");
 
 struct er_tail {
 	uint32_t level; /* atomic; the first member (er_tail_wants) */
@@ -28,6 +40,8 @@ struct er_tail {
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 };
+
+static_assert(offsetof(er_tail, level) == 0, "er_tail_wants reads it without knowing the rest");
 
 /* ---- the control thread ---- */
 
@@ -46,10 +60,12 @@ static void on_async(uv_async_t *async)
 	pthread_mutex_lock(&t->lock);
 	er_list *l = NULL;
 	for (unsigned i = 0; i < BATCH && (l = er_list_pop(&t->items)) != NULL; i++) {
+		ER_ASSERT(t->bytes >= ER_CONTAINER(l, item, link)->bytes);
 		t->bytes -= ER_CONTAINER(l, item, link)->bytes;
 		er_list_push(&taken, l);
 	}
 	bool more = !er_list_empty(&t->items);
+	ER_ASSERT(more || t->bytes == 0);
 	uint64_t lost = t->lost;
 	t->lost = 0;
 	pthread_mutex_unlock(&t->lock);
@@ -86,6 +102,7 @@ static void on_closed(uv_handle_t *handle)
 
 void er_tail_close(er_tail *t, void (*closed)(void *ctx), void *ctx)
 {
+	ER_ASSERT(closed != NULL && t->closed == NULL);
 	t->closed = closed;
 	t->closed_ctx = ctx;
 	uv_close((uv_handle_t *)&t->async, on_closed);
@@ -115,6 +132,7 @@ void er_tail_put(er_tail *t, er_tail_event *e)
 		*strings[i] = er_slice_of(at, strings[i]->n);
 		at += strings[i]->n;
 	}
+	ER_ASSERT(at == (uint8_t *)it + bytes);
 	it->event = *e;
 	it->bytes = bytes;
 	er_list_init(&it->link);
@@ -139,7 +157,7 @@ static void about_request(er_tail_event *e, const er_exchange *x, char *address)
 	e->method = er_slice_head(x->req.method, 64);
 	e->host = er_slice_head(x->req.authority, 256);
 	e->path = er_slice_head(x->req.target, PATH_MAX_BYTES);
-	e->client = er_address_text(&x->client, address);
+	e->client = er_address_text(&x->peer.address, address);
 }
 
 void er_tail_of_request(er_tail_event *e, const er_finished *f, char *address)
@@ -164,7 +182,7 @@ void er_tail_of_routine(er_tail_event *e, er_tail_kind kind, const er_routine *r
 	*e = (er_tail_event){.kind = kind, .routine = r->name, .env = (er_env)r->environment, .version = r->version};
 	if (x == NULL)
 		return;
-	const er_served *served = x->user; /* the client's own exchange, while it is served */
+	const er_served *served = er_served_of(x);
 	if (served != NULL && served->deployment != NULL)
 		e->env = served->deployment->env;
 	about_request(e, x, address);

@@ -1,6 +1,7 @@
-/* What happens on the gateway threads, on its way to the control thread: finished requests, console lines, exceptions, kills, over one bounded queue.
- * What finds no room is dropped and counted. How much is wanted is one word that a thread looks at first: while it says nothing, an event costs
- * no more than that. */
+/* What happens on the gateway threads, on its way to the control thread: finished requests, console
+ * lines, exceptions, kills, over one bounded queue. What finds no room is dropped and counted. How
+ * much is wanted is one word that a thread looks at first: while it says nothing, an event costs no
+ * more than that. */
 #ifndef ER_GATEWAY_TAIL_H
 #define ER_GATEWAY_TAIL_H
 

@@ -1,7 +1,12 @@
+/* Tallies: figures of one deployment on one thread, in memory that is used again for the next
+ * deployment. The writer marks the change: `deployment` is 0 while it sets everything back. A
+ * reader takes figures only between two looks at `deployment` that both show the one it wants, and
+ * throws them away otherwise; so there is no lock, and a sum is never of two deployments. */
 #include "gateway/tally.h"
 
 #include "base/mem.h"
 
+static_assert(ER_TALLY_BUCKETS % 8 == 0, "whole doublings");
 enum { UNIT_SHIFT = 3, LINEAR = 8 }; /* units of 8 us; the first eight buckets are one unit wide */
 
 static unsigned bucket_of(uint64_t us)
@@ -10,6 +15,7 @@ static unsigned bucket_of(uint64_t us)
 	if (v < LINEAR)
 		return (unsigned)v;
 	unsigned octave = 63 - (unsigned)__builtin_clzll(v); /* of the highest bit: 3 and up */
+	ER_ASSERT(octave >= 3);
 	unsigned i = (octave - 2) * LINEAR + (unsigned)(v >> (octave - 3) & (LINEAR - 1));
 	return i < ER_TALLY_BUCKETS ? i : ER_TALLY_BUCKETS - 1;
 }
@@ -23,8 +29,8 @@ static uint64_t end_of(unsigned i)
 	return (uint64_t)(LINEAR + i % LINEAR + 1) << (octave - 3) << UNIT_SHIFT;
 }
 
-/* A reader that sees any figure of a deployment sees, when it looks at `deployment` again, that it began: every figure is released after that and
- * acquired before it looks. */
+/* A reader that sees any figure of a deployment sees, when it looks at `deployment` again, that it
+ * began: every figure is released after that and acquired before it looks. */
 static void put(uint64_t *word, uint64_t v)
 {
 	__atomic_store_n(word, v, __ATOMIC_RELEASE);
@@ -57,6 +63,7 @@ void er_tally_count(er_tally *t, const er_deployment *d, const er_routine *versi
 		begin(t, d);
 	else if (t->deployment != d->id)
 		return;
+	ER_ASSERT(d->id != 0 && t->deployment == d->id && (version == d->version[0] || version == d->version[1]));
 	unsigned i = version != d->version[0];
 	if (t->version[i] == NULL) {
 		er_tally_version *fresh = ER_NEW(er_tally_version);
@@ -100,6 +107,7 @@ void er_tally_free(er_tally *t)
 uint64_t er_tally_percentile(const er_tally_sum *s, unsigned percent)
 {
 	uint64_t total = 0, below = 0;
+	ER_ASSERT(percent <= 100);
 	for (unsigned i = 0; i < ER_TALLY_BUCKETS; i++)
 		total += s->wall[i];
 	for (unsigned i = 0; i < ER_TALLY_BUCKETS; i++) {

@@ -1,11 +1,13 @@
-/* How the versions of a routine's present deployment do, on one thread: requests, failures, time. Written by that thread, read by the control thread;
- * a newer deployment begins anew in the same memory, and what is still counted for an older one is dropped. */
+/* How the versions of a routine's present deployment do, on one thread: requests, failures, time.
+ * Written by that thread, read by the control thread; a newer deployment begins anew in the same
+ * memory, and what is still counted for an older one is dropped. */
 #ifndef ER_GATEWAY_TALLY_H
 #define ER_GATEWAY_TALLY_H
 
 #include "gateway/deployment.h"
 
-/* Buckets of the time: linear below 64 us, then eight to each doubling, so that a percentile is at most an eighth too high. */
+/* Buckets of the time: linear below 64 us, then eight to each doubling, so that a percentile is at
+ * most an eighth too high. */
 enum { ER_TALLY_BUCKETS = 184 };
 
 typedef struct er_tally_version {
@@ -16,8 +18,9 @@ typedef struct er_tally_version {
 } er_tally_version;
 
 typedef struct er_tally {
-	uint64_t deployment;                       /* 0 while it begins anew; atomic */
-	er_tally_version *version[ER_STORE_SPLIT]; /* made at the first request of such a one, and kept; atomic */
+	uint64_t deployment; /* 0 while it begins anew; atomic */
+	/* made at the first request of such a one, and kept; atomic */
+	er_tally_version *version[ER_STORE_SPLIT];
 } er_tally;
 
 void er_tally_free(er_tally *t);

@@ -1,3 +1,17 @@
+/* Handing over: the protocol of upgrade.h, from both ends.
+ *
+ * The old node's side is one object with three handles on the loop (channel, time-out, and a timer
+ * that asks for a quiet moment). Its states:
+ *
+ *    started → ready (READY came) → committed (GO was said) → over (ACCEPTING came)
+ *    any of them → over (refused, ended, late, cancelled): the new process is killed and reaped
+ *
+ * "Over" is entered once (end), then exactly one of the caller's two functions is called, and the
+ * memory goes when the third handle has closed. What comes over the channel is another program's:
+ * an unexpected byte fails the upgrade and is never asserted.
+ *
+ * The new node's side are three calls that block for a moment, before its loop runs. er_program is
+ * how this process was started, noted first thing in main. */
 #include "gateway/upgrade.h"
 
 #include "base/log.h"
@@ -21,7 +35,8 @@ enum { MAGIC = 0x55504752, FIRST_FD = 3, TEXT_MAX = 512, LOOK_MS = 5, WAIT_GO_MS
 enum { READY = 'R', GO = 'G', ACCEPTING = 'A', REFUSED = 'E' };
 
 struct er_program {
-	char *path;  /* absolute, not resolved: a link that points to a newer program is followed then */
+	/* absolute, not resolved: a link that points to a newer program is followed then */
+	char *path;
 	char **argv; /* ends with NULL */
 	int folder;  /* where it was started */
 };
@@ -49,7 +64,8 @@ static bool executable(const char *path)
 	return access(path, X_OK) == 0;
 }
 
-/* The file of this process as the kernel knows it; one that was replaced has " (deleted)" behind its name. */
+/* The file of this process as the kernel knows it; one that was replaced has " (deleted)" behind
+ * its name. */
 static bool running_file(char *out, size_t cap)
 {
 	static const char deleted[] = " (deleted)";
@@ -69,7 +85,8 @@ er_program *er_program_note(char *const *argv)
 	char path[2 * PATH_MAX], folder[PATH_MAX];
 	/* As it was executed: after a search of PATH, before links are followed. */
 	const char *as =
-	    (const char *)getauxval(AT_EXECFN); /* NOLINT(performance-no-int-to-ptr): the kernel's way to hand over a string */
+	    /* NOLINT(performance-no-int-to-ptr): the kernel's way to hand over a string */
+	    (const char *)getauxval(AT_EXECFN);
 	bool have = as != NULL && as[0] == '/';
 	if (have)
 		snprintf(path, sizeof path, "%s", as);
@@ -103,7 +120,8 @@ void er_program_free(er_program *p)
 
 /* ---- starting the successor ---- */
 
-/* The environment of this process, but for what was meant for it alone. The strings are borrowed but for the last, *mine. */
+/* The environment of this process, but for what was meant for it alone. The strings are borrowed
+ * but for the last, *mine. */
 static char **environment(const char *upgrade, char **mine)
 {
 	static const char *const names[] = {"ER_UPGRADE=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=", "WATCHDOG_PID="};
@@ -124,12 +142,13 @@ static char **environment(const char *upgrade, char **mine)
 	er_buf_put_cstr(&b, upgrade);
 	*mine = er_strdup_slice(er_buf_slice(&b));
 	er_buf_fini(&b);
+	ER_ASSERT(kept <= n);
 	out[kept] = *mine;
 	return out;
 }
 
-/* The successor's descriptors are 3, 4, ... and nothing else is open there: `high` are copies above all of these, so that none is
- * overwritten before it was copied. */
+/* The successor's descriptors are 3, 4, ... and nothing else is open there: `high` are copies above
+ * all of these, so that none is overwritten before it was copied. */
 static int plan(posix_spawn_file_actions_t *fa, const er_program *p, const int *high, unsigned n)
 {
 	int rc = p->folder >= 0 ? posix_spawn_file_actions_addfchdir_np(fa, p->folder) : 0;
@@ -208,6 +227,7 @@ static void on_closed(uv_handle_t *handle)
 {
 	er_upgrade *u = handle->data;
 	ER_CHECK(u, MAGIC);
+	ER_ASSERT(u->over && u->handles > 0);
 	if (--u->handles > 0)
 		return;
 	close(u->channel);
@@ -217,6 +237,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void end(er_upgrade *u)
 {
+	ER_ASSERT(!u->over && u->handles == 3);
 	u->over = true;
 	uv_close((uv_handle_t *)&u->poll, on_closed);
 	uv_close((uv_handle_t *)&u->timer, on_closed);
@@ -260,6 +281,7 @@ static void on_end(er_upgrade *u)
 static void commit(er_upgrade *u)
 {
 	static const char go = GO;
+	ER_ASSERT(u->ready && !u->committed && !u->over);
 	if (u->o.quiet != NULL && !u->o.quiet(u->o.ctx))
 		return;
 	uv_timer_stop(&u->look);
@@ -276,6 +298,7 @@ static void on_look(uv_timer_t *timer)
 static void on_byte(er_upgrade *u, char byte)
 {
 	if (u->refused) {
+		ER_ASSERT(u->refusal_n <= sizeof u->refusal);
 		if (u->refusal_n < sizeof u->refusal)
 			u->refusal[u->refusal_n++] = byte;
 	} else if (byte == REFUSED) {
@@ -324,6 +347,7 @@ static void on_late(uv_timer_t *timer)
 
 static er_upgrade *watch(const er_upgrade_options *options, int channel, pid_t pid)
 {
+	ER_ASSERT(pid > 0 && channel >= 0 && options->accepting != NULL && options->failed != NULL);
 	er_upgrade *u = ER_NEW(er_upgrade);
 	*u = (er_upgrade){.magic = MAGIC, .o = *options, .pid = pid, .channel = channel, .handles = 3};
 	u->o.give = NULL;
@@ -356,6 +380,7 @@ er_upgrade *er_upgrade_start(const er_upgrade_options *options, er_err *err)
 void er_upgrade_cancel(er_upgrade *u, const char *why)
 {
 	ER_CHECK(u, MAGIC);
+	ER_ASSERT(why != NULL);
 	fail_with(u, why);
 }
 

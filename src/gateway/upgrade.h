@@ -1,4 +1,5 @@
-/* Handing the node over to another process of the same (or a newer) program, without a moment in which nobody listens.
+/* Handing the node over to another process of the same (or a newer) program, without a moment in
+ * which nobody listens.
  *
  *   old: starts the program again, as it was started itself, with its listening sockets and one end of a channel (ER_UPGRADE)
  *   new: reads its configuration, takes the sockets, starts its sandboxes and threads; says READY and waits
@@ -6,8 +7,9 @@
  *   new: takes connections; says ACCEPTING
  *   old: stops taking connections, finishes what it has, ends
  *
- * Both hold the same open sockets, so what waits in their queues is taken by one or the other. Until ACCEPTING the old node serves; if the new one
- * ends, says REFUSED, or is not ready in time, it is killed and nothing has changed. If the old one dies meanwhile, the new one goes on. */
+ * Both hold the same open sockets, so what waits in their queues is taken by one or the other.
+ * Until ACCEPTING the old node serves; if the new one ends, says REFUSED, or is not ready in time,
+ * it is killed and nothing has changed. If the old one dies meanwhile, the new one goes on. */
 #ifndef ER_GATEWAY_UPGRADE_H
 #define ER_GATEWAY_UPGRADE_H
 
@@ -33,9 +35,11 @@ typedef struct er_upgrade_options {
 	const er_program *program;
 	er_inherited *give; /* what the successor gets, without the channel; taken */
 	uint32_t timeout_ms;
-	/* READY was said: does this moment suit? Asked again and again until it does, or the time is over. NULL: it always does. */
+	/* READY was said: does this moment suit? Asked again and again until it does, or the time is
+	 * over. NULL: it always does. */
 	bool (*quiet)(void *ctx);
-	/* Exactly one of these, once: the new one serves; or it does not, and is gone. The upgrade is freed afterwards. */
+	/* Exactly one of these, once: the new one serves; or it does not, and is gone. The upgrade is
+	 * freed afterwards. */
 	void (*accepting)(void *ctx, pid_t pid);
 	void (*failed)(void *ctx, const er_err *err);
 	void *ctx;
@@ -48,7 +52,8 @@ void er_upgrade_cancel(er_upgrade *u, const char *why);
 
 /* ---- the new node ---- */
 
-/* Says READY and waits for GO. False: the old one stays. A channel that ended is as good as GO: there is no old one any more. */
+/* Says READY and waits for GO. False: the old one stays. A channel that ended is as good as GO:
+ * there is no old one any more. */
 ER_MUST_CHECK bool er_upgrade_ready(int channel, er_err *err);
 /* Says ACCEPTING. The other end closes the channel when it has stopped taking connections. */
 void er_upgrade_accepting(int channel);

@@ -1,4 +1,9 @@
+/* Readings of the process and the machine, from /proc and getrusage, when /metrics or /health is
+ * asked; a figure that cannot be read is 0, since nobody can do anything about it. Below: how a
+ * metric is written that has no labels. No state. */
 #include "gateway/vitals.h"
+
+#include "base/mem.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,6 +26,7 @@ static size_t read_whole(const char *path, char *out, size_t cap)
 		n += (size_t)got;
 	if (fd >= 0)
 		close(fd);
+	ER_ASSERT(n <= cap);
 	return n;
 }
 
@@ -129,6 +135,7 @@ void er_vitals_write(er_buf *out, uint64_t started_wall_us)
 {
 	er_vitals v;
 	er_vitals_read(&v);
+	ER_ASSERT(v.cpu_s >= 0);
 	er_metric_double(out, "process_start_time_seconds", "gauge", "When this process began, since 1970.",
 	                 (double)started_wall_us / 1e6);
 	er_metric_double(out, "process_cpu_seconds_total", "counter", "CPU time of the node itself, without its sandboxes.", v.cpu_s);

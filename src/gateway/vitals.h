@@ -1,5 +1,5 @@
-/* What a process and its machine have to say about themselves, as Prometheus's own libraries call it (process_...), and the listening queues. Read when
- * somebody asks; nothing is kept. */
+/* What a process and its machine have to say about themselves, as Prometheus's own libraries call
+ * it (process_...), and the listening queues. Read when somebody asks; nothing is kept. */
 #ifndef ER_GATEWAY_VITALS_H
 #define ER_GATEWAY_VITALS_H
 
@@ -9,11 +9,14 @@ typedef struct er_vitals {
 	double cpu_s;
 	uint64_t resident, virtual_size; /* bytes */
 	uint64_t fds, fds_max;
-	uint64_t overflows; /* connections that found a listening queue full, of everybody in this network namespace since it began */
+	/* connections that found a listening queue full, of everybody in this network namespace since
+	 * it began */
+	uint64_t overflows;
 } er_vitals;
 
 void er_vitals_read(er_vitals *v);
-/* Of a listening socket: how many wait to be accepted, and how many may. False: this kernel does not tell. */
+/* Of a listening socket: how many wait to be accepted, and how many may. False: this kernel does
+ * not tell. */
 bool er_vitals_queue(int fd, uint32_t *waiting, uint32_t *most);
 
 /* "# HELP", "# TYPE" and, with put_*, the value of a metric without labels. */

@@ -36,6 +36,7 @@ static void on_timer(uv_timer_t *timer)
 
 er_watchdog *er_watchdog_start(uv_loop_t *loop, er_node *node, er_notify *notify)
 {
+	ER_ASSERT(node != NULL && notify != NULL);
 	uint64_t within_us = er_notify_watchdog_us(notify);
 	if (!er_notify_on(notify) || within_us == 0)
 		return NULL;
@@ -53,6 +54,7 @@ er_watchdog *er_watchdog_start(uv_loop_t *loop, er_node *node, er_notify *notify
 static void on_closed(uv_handle_t *handle)
 {
 	er_watchdog *w = handle->data;
+	ER_CHECK(w, MAGIC);
 	w->magic = 0;
 	er_free(w);
 }

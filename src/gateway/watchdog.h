@@ -1,6 +1,8 @@
-/* Tells the service manager that the node is alive (WATCHDOG=1), twice in the time that it allows, and only while every gateway thread still turns: each
- * is asked, and one that has not answered the last question keeps the message back. So a stuck thread ends the node (systemd: WatchdogSec=),
- * which a new start cures, instead of leaving a share of its clients without an answer. A stuck control thread sends nothing anyway.
+/* Tells the service manager that the node is alive (WATCHDOG=1), twice in the time that it allows,
+ * and only while every gateway thread still turns: each is asked, and one that has not answered the
+ * last question keeps the message back. So a stuck thread ends the node (systemd: WatchdogSec=),
+ * which a new start cures, instead of leaving a share of its clients without an answer. A stuck
+ * control thread sends nothing anyway.
  *
  * On the control thread's loop. */
 #ifndef ER_GATEWAY_WATCHDOG_H

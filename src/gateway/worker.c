@@ -1,11 +1,29 @@
+/* A gateway thread: what it is made of, how a request goes down its chain, what the control thread
+ * tells it, and how it ends.
+ *
+ * Life: er_worker_new (on the control thread: loop, servers, isolates, origin) → er_worker_run (the
+ * thread turns the loop) → messages → STOP or HAND_OVER (drains, then closes servers, isolates,
+ * origin, handles, in that order, each when the one before has closed) → the loop is empty, `ended`
+ * is called as the last act → er_worker_free joins it. A worker that never ran is closed by turning
+ * its loop in er_worker_free.
+ *
+ * Messages are a list under a lock and a wake-up of the loop; they are obeyed in their order, on
+ * the thread. What the control thread reads without asking are counters and `pong`, all atomic
+ * words.
+ *
+ * A request holds the snapshot of the configuration that it began under (served->hold); the
+ * snapshot goes when it is not the current one and the last such request is over
+ * (worker_config.c). */
 #include "gateway/worker_internal.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sched.h"
+#include "gateway/own_host.h"
 #include "gateway/route.h"
 #include "gateway/standard.h"
 #include "http/identity.h"
+#include "http/target.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +36,7 @@ struct er_worker_message {
 	struct er_worker_message *next;
 	message_kind kind;
 	int fd;
+	const er_transport_kind *transport;
 	uint32_t number;
 	er_env env;
 	er_config *config;
@@ -36,12 +55,33 @@ static void answer_options(er_exchange *x)
 	er_exchange_answer(x);
 }
 
+static void refuse_target(er_exchange *x, const char *why)
+{
+	er_exchange_fail(x, 400, ER_ERR_INVALID, "path",
+	                 "This request was refused: %s, which servers read in different ways. Send the path that is meant.", why);
+	er_exchange_answer(x);
+}
+
+/* er dev: 421 Misdirected Request (RFC 9110 15.5.20). */
+static void refuse_host(er_exchange *x)
+{
+	er_slice host = er_slice_head(er_host_of(x->req.authority), 100);
+	er_exchange_fail(
+	    x, 421, ER_ERR_INVALID, "host",
+	    "er dev answers localhost, its own address and the hosts of the project's routes, so that no stranger's page "
+	    "can reach it. If %.*s is yours: er dev --allow-host %.*s",
+	    ER_FMT(host), ER_FMT(host));
+	er_exchange_answer(x);
+}
+
 static void handle_gateway(void *self, er_exchange *x)
 {
 	const er_worker_door *from = self;
 	er_worker *w = from->worker;
 	er_worker_snapshot *s = w->current;
-	er_served *served = x->user;
+	er_served *served = er_served_of(x);
+	ER_CHECK(w, MAGIC);
+	ER_ASSERT(s != NULL && s->current && served != NULL && served->hold == NULL);
 	served->hold = s;
 	s->uses++;
 	er_identity_strip(&x->req.fields);
@@ -51,28 +91,61 @@ static void handle_gateway(void *self, er_exchange *x)
 		er_exchange_answer(x);
 		return;
 	}
-	er_slice target = x->req.target;
-	if (target.n == 1 && target.p[0] == '*') {
+	if (s->config->dev && !er_own_host(er_host_of(x->req.authority), er_slice_cstr(s->config->own_hosts))) {
+		refuse_host(x);
+		return;
+	}
+	if (x->req.target.n == 1 && x->req.target.p[0] == '*') {
 		answer_options(x);
 		return;
 	}
-	er_found found;
-	if (!er_config_route(s->config, from->env, er_host_of(x->req.authority), er_slice_head(target, er_slice_find(target, '?')),
-	                     &found)) {
-		er_exchange_start(x, &w->standard);
+	const char *why;
+	er_slice target;
+	if (!er_target_normal(&x->arena, x->req.target, &target, &why)) {
+		refuse_target(x, why);
 		return;
 	}
-	er_routine *r = er_deployment_choose(found.deployment, &x->client);
-	served->deployment = found.deployment;
-	served->index = found.index;
-	served->routine = r;
-	er_isolate_handle(w->isolate, r, x);
+	/* From here on there is one spelling: for rules, the routine, the origin and the logs. */
+	x->req.target = target;
+	x->chain = &from->chain;
+	er_exchange_pass(x, er_chain_at(x->chain, ER_AT_ROUTINE));
+}
+
+static void handle_routine(void *self, er_exchange *x)
+{
+	const er_worker_door *from = self;
+	er_worker *w = from->worker;
+	er_slice path = er_slice_head(x->req.target, er_slice_find(x->req.target, '?'));
+	er_found found;
+	if (!er_config_route(w->current->config, from->env, er_host_of(x->req.authority), path, &found)) {
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_ROUTINE));
+		return;
+	}
+	er_routine *r = er_deployment_choose(found.deployment, &x->peer.address);
+	ER_ASSERT(r != NULL && found.index < w->current->config->n_deployments);
+	er_served *served = er_served_of(x);
+	if (served != NULL) {
+		served->deployment = found.deployment;
+		served->index = found.index;
+		served->routine = r;
+	}
+	er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
 static void handle_standard(void *self, er_exchange *x)
 {
-	er_worker *w = self;
-	er_standard_answer(w->origin, w->current->config, x);
+	const er_worker *w = self;
+	er_standard_handle(w->current->config, x);
+}
+
+/* Before clients come: the server of this door starts exchanges with the gateway's handler, which lets them into the chain. */
+static void make_chain(er_worker_door *d)
+{
+	er_worker *w = d->worker;
+	d->handler = (er_handler){.name = "gateway", .handle = handle_gateway, .self = d};
+	er_chain_add(&d->chain, ER_AT_ROUTINE, (er_handler){.name = "routine", .handle = handle_routine, .self = d});
+	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = w});
+	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
 }
 
 /* ---- ending ---- */
@@ -80,6 +153,8 @@ static void handle_standard(void *self, er_exchange *x)
 static void on_origin_closed(void *ctx)
 {
 	er_worker *w = ctx;
+	ER_CHECK(w, MAGIC);
+	ER_ASSERT(w->isolate == NULL && w->open_servers == 0); /* the order of the end: servers, isolates, origin */
 	w->origin = NULL;
 	uv_close((uv_handle_t *)&w->async, NULL);
 	uv_close((uv_handle_t *)&w->log_timer, NULL);
@@ -90,6 +165,8 @@ static void on_origin_closed(void *ctx)
 static void on_isolate_closed(void *ctx)
 {
 	er_worker *w = ctx;
+	ER_CHECK(w, MAGIC);
+	ER_ASSERT(w->open_servers == 0);
 	w->isolate = NULL;
 	er_origin_close(w->origin, on_origin_closed, w);
 }
@@ -98,6 +175,8 @@ static void on_server_closed(void *ctx)
 {
 	er_worker_door *of = ctx;
 	er_worker *w = of->worker;
+	ER_CHECK(w, MAGIC);
+	ER_ASSERT(w->open_servers > 0 && w->open_servers <= ER_ENV_COUNT_);
 	of->server = NULL;
 	if (--w->open_servers > 0)
 		return;
@@ -118,7 +197,8 @@ static void on_drain_timer(uv_timer_t *timer)
 {
 	er_worker *w = timer->data;
 	uint64_t left = w->stats.connections;
-	bool busy = er_isolate_busy(w->isolate); /* what was left to waitUntil has the same time to end */
+	/* what was left to waitUntil has the same time to end */
+	bool busy = er_isolate_busy(w->isolate);
 	if ((left > 0 || busy) && uv_now(&w->loop) < w->drain_until_ms)
 		return;
 	if (left == 0 && busy)
@@ -129,13 +209,15 @@ static void on_drain_timer(uv_timer_t *timer)
 	close_all(w);
 }
 
-/* The control thread may be reading already: words by themselves, and the level last, which says that the engine's name is good. */
+/* The control thread may be reading already: words by themselves, and the level last, which says
+ * that the engine's name is good. */
 static void keep_stats(er_worker *w)
 {
 	const er_isolate_stats *now = er_isolate_host_stats(w->isolate);
 	er_isolate_stats *to = &w->last_isolate;
 	const uint64_t *from_words = &now->pool_ready;
 	uint64_t *to_words = &to->pool_ready;
+	static_assert(offsetof(er_isolate_stats, level) % sizeof(uint64_t) == 0, "words, then the level");
 	for (size_t i = 0; i < offsetof(er_isolate_stats, level) / sizeof *to_words; i++)
 		__atomic_store_n(&to_words[i], from_words[i], __ATOMIC_RELAXED);
 	memcpy(to->engine, now->engine, sizeof to->engine);
@@ -149,6 +231,7 @@ static void stop(er_worker *w, bool handed_over)
 		close_all(w);
 		return;
 	}
+	ER_ASSERT(!w->closing);
 	w->stopping = true;
 	er_worker_finish_change(w);
 	keep_stats(w);
@@ -174,7 +257,7 @@ static void obey(er_worker *w, const message *m)
 	er_err err = {0};
 	switch (m->kind) {
 	case LISTEN:
-		if (!w->stopping && !er_server_listen(w->doors[m->env].server, m->fd, &err))
+		if (!w->stopping && !er_server_listen(w->doors[m->env].server, m->fd, m->transport, &err))
 			er_log(ER_LOG_ERROR, "gateway", "%s", err.text);
 		break;
 	case UNLISTEN:
@@ -225,6 +308,8 @@ static void on_async(uv_async_t *async)
 
 static void post(er_worker *w, const message *what)
 {
+	ER_CHECK(w, MAGIC);
+	ER_ASSERT(what->kind <= PING);
 	message *m = ER_NEW(message);
 	*m = *what;
 	pthread_mutex_lock(&w->lock);
@@ -234,9 +319,9 @@ static void post(er_worker *w, const message *what)
 	uv_async_send(&w->async);
 }
 
-void er_worker_listen(er_worker *w, int fd, er_env env)
+void er_worker_listen(er_worker *w, int fd, const er_transport_kind *transport, er_env env)
 {
-	post(w, &(message){.kind = LISTEN, .fd = fd, .env = env});
+	post(w, &(message){.kind = LISTEN, .fd = fd, .transport = transport, .env = env});
 }
 
 void er_worker_unlisten(er_worker *w, int fd)
@@ -282,17 +367,20 @@ static bool make_parts(er_worker *w, er_err *err)
 	w->origin = er_origin_new(&w->loop, w->o.own, w->o.n_own, err);
 	if (w->origin == NULL)
 		return false;
+	er_worker_reach(w);
 	er_isolate_config ic = {.pool = c->pool,
 	                        .pool_hardened = c->pool_hardened,
-	                        .max_instances = c->max_instances,
+	                        .max_instances = w->o.files.instances,
+	                        .max_subrequests = c->max_subrequests,
 	                        .min_level = c->min_level,
 	                        .show_errors = c->dev,
 	                        .pulse = w->o.pulse,
 	                        .events = er_worker_isolate_events(w)};
-	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &w->standard, &ic, err);
+	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &ic, err);
 	if (w->isolate == NULL)
 		return false;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		make_chain(&w->doors[e]);
 		er_server_options so = {.loop = &w->loop,
 		                        .handler = &w->doors[e].handler,
 		                        .limits = c->limits,
@@ -300,6 +388,7 @@ static bool make_parts(er_worker *w, er_err *err)
 		                        .number = w->o.number + e * MAX_THREADS,
 		                        .stats = &w->stats,
 		                        .id_base = w->o.id_base,
+		                        .trace = w->o.trace,
 		                        .finished = er_worker_finished,
 		                        .ctx = w};
 		w->doors[e].server = er_server_new(&so);
@@ -312,16 +401,14 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 {
 	er_worker *w = ER_NEW(er_worker);
 	w->magic = MAGIC;
+	ER_ASSERT(options->number < options->of && options->of <= MAX_THREADS && options->config->sealed);
 	w->o = *options;
 	w->last = &w->first;
-	w->standard = (er_handler){.name = "standard", .handle = handle_standard, .self = w};
-	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
-		er_worker_door *d = &w->doors[e];
-		*d = (er_worker_door){.worker = w, .env = e};
-		d->handler = (er_handler){.name = "gateway", .handle = handle_gateway, .self = d, .next = &w->standard};
-	}
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		w->doors[e] = (er_worker_door){.worker = w, .env = e};
 	pthread_mutex_init(&w->lock, NULL);
 	er_metrics_init(&w->metrics);
+	er_list_init(&w->unsettled);
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->async, on_async);
 	uv_timer_init(&w->loop, &w->log_timer);
@@ -344,9 +431,12 @@ static void *run(void *arg)
 	snprintf(name, sizeof name, "er-gateway-%u", w->o.number % 1000);
 	pthread_setname_np(pthread_self(), name);
 	er_sched_slice(ER_SLICE_US);
+	er_mem_keep_here(true);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
+	er_worker_write_unsettled(w);
 	er_worker_submit_log(w);
 	er_exchange_trim();
+	er_mem_keep_here(false);
 	__atomic_store_n(&w->pong, UINT32_MAX, __ATOMIC_RELAXED);
 	w->o.ended(w->o.ctx);
 	return NULL;
@@ -357,6 +447,7 @@ bool er_worker_run(er_worker *w, er_err *err)
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
+	ER_ASSERT(!w->runs);
 	w->runs = pthread_create(&w->thread, NULL, run, w) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return w->runs || er_fail(err, ER_ERR_SYSTEM, "cannot start a gateway thread");
@@ -386,7 +477,7 @@ void er_worker_free(er_worker *w)
 	else
 		close_unrun(w);
 	int rc = uv_loop_close(&w->loop);
-	ER_ASSERT(rc == 0);
+	ER_ASSERT(rc == 0 && w->origin == NULL && w->isolate == NULL && w->open_servers == 0);
 	for (message *m = w->first, *next; m != NULL; m = next) {
 		next = m->next;
 		free_message(m);

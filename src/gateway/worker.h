@@ -1,12 +1,14 @@
-/* A gateway thread: a loop, a server for each environment's listeners, the isolates, the way to origin. Nothing of it is shared but the gate, the access
- * log, the tail and the configuration; the control thread talks to it by messages.
+/* A gateway thread: a loop, a server for each environment's listeners, the isolates, the way to
+ * origin. Nothing of it is shared but the gate, the access log, the tail and the configuration; the
+ * control thread talks to it by messages.
  *
- * The chain: gateway (route) -> routine -> standard process (origin). */
+ * Each environment has a chain (http/chain.h), which exchanges enter behind the gateway: routine → standard process → origin. */
 #ifndef ER_GATEWAY_WORKER_H
 #define ER_GATEWAY_WORKER_H
 
 #include "base/pulse.h"
 #include "gateway/access_log.h"
+#include "gateway/files.h"
 #include "gateway/metrics.h"
 #include "gateway/node.h"
 #include "gateway/tail.h"
@@ -19,17 +21,23 @@ typedef struct er_worker_options {
 	int spawner;         /* this thread's socket to it */
 	er_pulse *pulse;
 	er_gate *gate;
+	er_files files; /* at the start */
 	er_access_log *log;
 	er_tail *tail; /* or NULL */
 	uint64_t id_base;
+	const char *trace;  /* as in er_node_options */
 	const er_cidr *own; /* the node's addresses; must outlive the worker */
 	size_t n_own;
 	er_node_events events;
 	/* All on the worker's thread. */
-	void (*configured)(void *ctx); /* from here on every request finds the configuration that was given last */
+	/* from here on every request finds the configuration that was given last */
+	void (*configured)(void *ctx);
 	void (*let_go)(void *ctx,
-	               er_config *config); /* takes the worker's reference: freeing a large one is not for a thread that serves */
-	void (*ended)(void *ctx);          /* its last act */
+	               /* takes the worker's reference: freeing a large one is not for a thread that
+	                * serves */
+	               er_config *config);
+	void (*ended)(void *ctx);        /* its last act */
+	void (*spawner_gone)(void *ctx); /* no routine can run here any more */
 	void *ctx;
 } er_worker_options;
 
@@ -39,19 +47,20 @@ ER_MUST_CHECK bool er_worker_run(er_worker *w, er_err *err);
 
 /* ---- messages; from the control thread ---- */
 /* Takes a listening descriptor. */
-void er_worker_listen(er_worker *w, int fd, er_env env);
+void er_worker_listen(er_worker *w, int fd, const er_transport_kind *transport, er_env env);
 void er_worker_unlisten(er_worker *w, int fd);
-/* Where a version runs now that the new configuration replaces, an instance of its successor is started first; for at most WARM_MS. Not again before
- * `configured`. */
+/* Where a version runs now that the new configuration replaces, an instance of its successor is
+ * started first; for at most WARM_MS. Not again before `configured`. */
 void er_worker_configure(er_worker *w, er_config *config);
 /* Tries a version (takes the reference); `done` on the worker's thread. */
 void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *ctx);
 /* Finishes what runs, for at most limits.drain_ms, then ends. Again: ends at once. */
 void er_worker_stop(er_worker *w);
-/* Like er_worker_stop, but another process serves the same addresses from now on: idle clients get time to come with a next request, be answered, and
- * hear that the connection ends. */
+/* Like er_worker_stop, but another process serves the same addresses from now on: idle clients get
+ * time to come with a next request, be answered, and hear that the connection ends. */
 void er_worker_hand_over(er_worker *w);
-/* Asks whether the thread still turns; er_worker_pong is the highest number that it has answered. A thread that has ended answers for ever. */
+/* Asks whether the thread still turns; er_worker_pong is the highest number that it has answered. A
+ * thread that has ended answers for ever. */
 void er_worker_ping(er_worker *w, uint32_t number);
 uint32_t er_worker_pong(const er_worker *w);
 

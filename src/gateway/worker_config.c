@@ -1,5 +1,6 @@
-/* How a configuration comes into force on a thread. Where a version runs that it replaces, an instance of the next one is started first: so no request
- * waits for it. Requests that came before the swap finish with what they were given. */
+/* How a configuration comes into force on a thread. Where a version runs that it replaces, an
+ * instance of the next one is started first: so no request waits for it. Requests that came before
+ * the swap finish with what they were given. */
 #include "gateway/worker_internal.h"
 
 #include "base/mem.h"
@@ -8,6 +9,7 @@ enum { WARM_MS = 1000 };
 
 void er_worker_release(er_worker *w, er_worker_snapshot *s)
 {
+	ER_ASSERT(s->config != NULL && s->current == (s == w->current));
 	if (s->current || s->uses > 0)
 		return;
 	w->o.let_go(w->o.ctx, s->config);
@@ -24,8 +26,18 @@ static bool lives(void *ctx, const er_routine *r)
 	return d != NULL && (d->version[0] == r || d->version[1] == r);
 }
 
+/* How it gets out. */
+void er_worker_reach(er_worker *w)
+{
+	const er_config *c = w->current->config;
+	er_files files = er_files_plan(c, er_files_limit());
+	er_origin_limit(w->origin, files.servers / w->o.of);
+	er_origin_name_servers(w->origin, c->name_servers);
+}
+
 void er_worker_use(er_worker *w, er_config *config)
 {
+	ER_ASSERT(config->sealed);
 	er_worker_snapshot *s = ER_NEW(er_worker_snapshot), *old = w->current;
 	*s = (er_worker_snapshot){.config = er_config_ref(config), .current = true};
 	s->metrics = er_zalloc(config->n_deployments * sizeof *s->metrics);
@@ -34,6 +46,7 @@ void er_worker_use(er_worker *w, er_config *config)
 		return;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_limit(w->doors[e].server, &config->limits);
+	er_worker_reach(w);
 	er_isolate_retire(w->isolate, lives, w);
 	old->current = false;
 	er_worker_release(w, old);
@@ -46,6 +59,7 @@ void er_worker_finish_change(er_worker *w)
 	if (ch == NULL)
 		return;
 	er_config *config = ch->config;
+	ER_ASSERT(config != NULL && ch->worker == w);
 	w->change = NULL;
 	ch->config = NULL;
 	uv_timer_stop(&w->warm_timer);
@@ -56,6 +70,7 @@ void er_worker_finish_change(er_worker *w)
 
 static void one_less(er_worker_change *ch)
 {
+	ER_ASSERT(ch->waiting > 0);
 	if (--ch->waiting > 0)
 		return;
 	if (ch->config != NULL)

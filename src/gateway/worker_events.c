@@ -7,7 +7,25 @@
 
 #include <stdio.h>
 
-enum { LOG_BYTES = 64 * 1024, LOG_MS = 200 };
+enum {
+	LOG_BYTES = 64 * 1024,
+	LOG_MS = 200,
+	OPEN_MS = 10000, /* a request's line waits so long for the end of its work */
+	OPEN_MAX = 4096, /* so many lines wait */
+};
+
+/* A request that was answered while its routine works on. The exchange lives until that is
+ * settled. */
+typedef struct unsettled {
+	er_auditor auditor; /* of the exchange, until it is settled */
+	er_list link;       /* w->unsettled, oldest first, while its line waits */
+	er_worker *w;
+	er_routine_metrics *metrics;
+	uint64_t told_us; /* CPU that the metrics have */
+	uint64_t since_ms;
+	er_buf line; /* empty: written, or there is no access log */
+	size_t cpu_at;
+} unsettled;
 
 void er_worker_submit_log(er_worker *w)
 {
@@ -15,21 +33,89 @@ void er_worker_submit_log(er_worker *w)
 	w->log_lines = 0;
 }
 
+static void write_line(unsettled *u, uint64_t cpu_us, bool running)
+{
+	er_worker *w = u->w;
+	ER_ASSERT(w->n_unsettled > 0 && er_buf_len(&u->line) > 0 && !er_list_empty(&u->link));
+	er_list_remove(&u->link);
+	w->n_unsettled--;
+	er_access_log_settle(&w->log, er_buf_slice(&u->line), u->cpu_at, cpu_us, running);
+	er_buf_fini(&u->line);
+	w->log_lines++;
+}
+
 static void on_log_timer(uv_timer_t *timer)
 {
-	er_worker_submit_log(timer->data);
+	er_worker *w = timer->data;
+	uint64_t now = uv_now(&w->loop);
+	while (!er_list_empty(&w->unsettled)) {
+		unsettled *u = ER_CONTAINER(w->unsettled.next, unsettled, link);
+		if (now - u->since_ms < OPEN_MS)
+			break;
+		write_line(u, u->told_us, true);
+	}
+	er_worker_submit_log(w);
+	if (!er_list_empty(&w->unsettled))
+		uv_timer_start(timer, on_log_timer, LOG_MS, 0);
+}
+
+static void need_log_timer(er_worker *w)
+{
+	if (w->closing || uv_is_active((uv_handle_t *)&w->log_timer))
+		return;
+	uv_timer_start(&w->log_timer, on_log_timer, LOG_MS, 0);
+	uv_unref((uv_handle_t *)&w->log_timer);
 }
 
 static void log_access(er_worker *w, const er_finished *f)
 {
-	if (er_buf_len(&w->log) == 0 && !w->closing) {
-		uv_timer_start(&w->log_timer, on_log_timer, LOG_MS, 0);
-		uv_unref((uv_handle_t *)&w->log_timer);
-	}
+	need_log_timer(w);
 	er_access_log_record(&w->log, f);
 	w->log_lines++;
 	if (er_buf_len(&w->log) >= LOG_BYTES)
 		er_worker_submit_log(w);
+}
+
+static void on_settled(er_auditor *self, er_exchange *x)
+{
+	unsettled *u = ER_CONTAINER(self, unsettled, auditor);
+	if (x->facts.cpu_us > u->told_us)
+		er_metrics_late_cpu(u->metrics, x->facts.cpu_us - u->told_us);
+	if (er_buf_len(&u->line) > 0) {
+		need_log_timer(u->w);
+		write_line(u, x->facts.cpu_us, false);
+	}
+	er_free(u);
+}
+
+/* The account of a request is open: its line waits, and so does what the metrics have not
+ * counted. */
+static void wait_for_end(er_worker *w, const er_finished *f, er_routine_metrics *m, bool log)
+{
+	ER_ASSERT(w->n_unsettled <= OPEN_MAX);
+	unsettled *u = ER_NEW(unsettled);
+	*u = (unsettled){.auditor = {on_settled}, .w = w, .metrics = m, .told_us = f->x->facts.cpu_us, .since_ms = uv_now(&w->loop)};
+	er_list_init(&u->link);
+	ER_ASSERT(f->x->auditor == NULL);
+	f->x->auditor = &u->auditor;
+	if (!log)
+		return;
+	if (w->n_unsettled >= OPEN_MAX) {
+		unsettled *oldest = ER_CONTAINER(w->unsettled.next, unsettled, link);
+		write_line(oldest, oldest->told_us, true);
+	}
+	u->cpu_at = er_access_log_record(&u->line, f);
+	er_list_push(&w->unsettled, &u->link);
+	w->n_unsettled++;
+	need_log_timer(w);
+}
+
+void er_worker_write_unsettled(er_worker *w)
+{
+	while (!er_list_empty(&w->unsettled)) {
+		unsettled *u = ER_CONTAINER(w->unsettled.next, unsettled, link);
+		write_line(u, u->told_us, true);
+	}
 }
 
 static er_routine_metrics *metrics_of(er_worker *w, er_worker_snapshot *s, const er_served *served)
@@ -37,6 +123,7 @@ static er_routine_metrics *metrics_of(er_worker *w, er_worker_snapshot *s, const
 	const er_deployment *d = served->deployment;
 	if (d == NULL)
 		return &w->metrics.nothing[ER_ENV_PRODUCTION];
+	ER_ASSERT(s != NULL && served->index < s->config->n_deployments && s->config->deployments[served->index] == d);
 	er_routine_metrics **m = &s->metrics[served->index];
 	if (*m == NULL)
 		*m = er_metrics_of(&w->metrics, d->env, d->name);
@@ -51,6 +138,7 @@ static bool tail_takes(er_worker *w, er_tail_level level, const er_finished *f)
 	uint64_t second = uv_now(&w->loop) / 1000;
 	if (second != w->tail_second) {
 		w->tail_second = second;
+		ER_ASSERT(w->o.of > 0);
 		w->tail_left = (ER_TAIL_IDLE_RATE + w->o.of - 1) / w->o.of;
 	}
 	if (w->tail_left == 0)
@@ -75,8 +163,12 @@ void er_worker_finished(void *ctx, const er_finished *f)
 	er_worker *w = ctx;
 	er_worker_snapshot *s = f->served->hold;
 	const er_routine *r = f->served->routine;
-	er_metrics_finished(metrics_of(w, s, f->served), f);
-	if ((s != NULL ? s : w->current)->config->access_log != NULL)
+	er_routine_metrics *m = metrics_of(w, s, f->served);
+	bool log = (s != NULL ? s : w->current)->config->access_log != NULL;
+	er_metrics_finished(m, f);
+	if (f->x->facts.open)
+		wait_for_end(w, f, m, log);
+	else if (log)
 		log_access(w, f);
 	tell_tail(w, f);
 	if (w->o.events.access != NULL) {
@@ -85,6 +177,7 @@ void er_worker_finished(void *ctx, const er_finished *f)
 		w->o.events.access(w->o.events.ctx, &rec);
 	}
 	if (s != NULL) {
+		ER_ASSERT(s->uses > 0);
 		s->uses--;
 		er_worker_release(w, s);
 	}
@@ -131,35 +224,45 @@ static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slic
 }
 
 /* The same sentence as in the node's log. */
-static void tell_killed(er_worker *w, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+static void tell_killed(er_worker *w, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
+                        const char *budget)
 {
 	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
 		return;
 	er_tail_event e;
-	char address[ER_ADDRESS_TEXT], text[120];
+	char address[ER_ADDRESS_TEXT], text[160];
 	const char *unit = why == ER_ERR_CPU ? " us" : why == ER_ERR_MEMORY ? " KB" : why == ER_ERR_TIMEOUT ? " ms" : "";
-	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s", er_err_name(why),
-	         (unsigned long long)used, unit, (unsigned long long)limit, unit);
+	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s%s%s", er_err_name(why),
+	         (unsigned long long)used, unit, (unsigned long long)limit, unit, budget ? ", budget " : "", budget ? budget : "");
 	er_tail_of_routine(&e, ER_TAIL_KILL, r, x, address);
 	e.error = why;
 	e.text = er_slice_cstr(text);
 	e.used = used;
 	e.limit = limit;
+	e.budget = budget;
 	er_tail_put(w->o.tail, &e);
 }
 
-static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
+                      const char *budget)
 {
 	er_worker *w = ctx;
 	const er_isolate_events *ev = &w->o.events.isolate;
 	if (why < ER_ERR_COUNT_)
 		er_metrics_count(&metrics_by_name(w, r)->kills[why]);
 	if (ev->killed != NULL)
-		ev->killed(ev->ctx, r, x, why, used, limit);
-	tell_killed(w, r, x, why, used, limit);
+		ev->killed(ev->ctx, r, x, why, used, limit, budget);
+	tell_killed(w, r, x, why, used, limit, budget);
+}
+
+static void on_spawner_gone(void *ctx)
+{
+	const er_worker *w = ctx;
+	w->o.spawner_gone(w->o.ctx);
 }
 
 er_isolate_events er_worker_isolate_events(er_worker *w)
 {
-	return (er_isolate_events){.console = on_console, .exception = on_exception, .killed = on_killed, .ctx = w};
+	return (er_isolate_events){
+	    .console = on_console, .exception = on_exception, .killed = on_killed, .spawner_gone = on_spawner_gone, .ctx = w};
 }

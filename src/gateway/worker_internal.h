@@ -1,13 +1,16 @@
-/* Inside a gateway thread: what worker.c (the chain, messages, life), worker_config.c (configurations come and go) and worker_events.c (finished
- * requests, what routines say) share. All on the thread itself. */
+/* Inside a gateway thread: what worker.c (the chain, messages, life), worker_config.c
+ * (configurations come and go) and worker_events.c (finished requests, what routines say) share.
+ * All on the thread itself. */
 #ifndef ER_GATEWAY_WORKER_INTERNAL_H
 #define ER_GATEWAY_WORKER_INTERNAL_H
 
+#include "base/list.h"
 #include "gateway/worker.h"
 
 #include <pthread.h>
 
-/* A configuration as this thread uses it. It lives until it is not the current one and the last exchange that began under it is over. */
+/* A configuration as this thread uses it. It lives until it is not the current one and the last
+ * exchange that began under it is over. */
 typedef struct er_worker_snapshot {
 	er_config *config;
 	unsigned uses;
@@ -19,11 +22,13 @@ typedef struct er_worker_snapshot {
 typedef struct er_worker_door {
 	er_worker *worker;
 	er_env env;
-	er_handler handler;
+	er_handler handler; /* of the server: what is refused before it enters the chain */
+	er_chain chain;     /* of the environment: routine → standard process → origin */
 	er_server *server;
 } er_worker_door;
 
-/* A configuration on its way in: instances that it needs are started first. They may be told of when it is in force already. */
+/* A configuration on its way in: instances that it needs are started first. They may be told of
+ * when it is in force already. */
 typedef struct er_worker_change {
 	er_worker *worker;
 	er_config *config; /* NULL: in force */
@@ -45,12 +50,13 @@ struct er_worker {
 	er_origin *origin;
 	er_isolate_host *isolate;
 	er_server_stats stats;
-	er_handler standard;
 	er_worker_snapshot *current;
 	er_worker_change *change; /* not in force yet */
 	er_metrics metrics;
 	er_buf log;
 	uint64_t log_lines;
+	er_list unsettled; /* requests whose line waits for the end of their work (worker_events.c) */
+	unsigned n_unsettled;
 	uint64_t tail_second; /* of the loop's time */
 	unsigned tail_left;   /* events of ordinary requests that it may still have */
 	bool stopping, closing;
@@ -63,6 +69,8 @@ struct er_worker {
 };
 
 /* worker_config.c */
+/* Name servers and connections to servers, as the present configuration says. */
+void er_worker_reach(er_worker *w);
 void er_worker_use(er_worker *w, er_config *config);
 void er_worker_begin_change(er_worker *w, er_config *config);
 /* The one that is on its way in comes into force now; nothing if there is none. */
@@ -73,6 +81,8 @@ void er_worker_release(er_worker *w, er_worker_snapshot *s);
 /* worker_events.c */
 /* For the isolates; the context is the worker. */
 er_isolate_events er_worker_isolate_events(er_worker *w);
+/* Lines that still wait, as they are. */
+void er_worker_write_unsettled(er_worker *w);
 void er_worker_finished(void *ctx, const er_finished *f);
 void er_worker_submit_log(er_worker *w);
 

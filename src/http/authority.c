@@ -1,35 +1,52 @@
+/* Reading host[:port]. The port is cut off from the right (a name has no ":", an IPv6 address ends
+ * with "]"), the host is made lower case in place, and then either it is plain, as nearly all are,
+ * and stays where it is, or the URL parser's host parser says what it is, so that an address in any
+ * of its old spellings ("0x7f.1") becomes the one spelling that routes, cache keys and the guard
+ * compare. Strict: what is not clearly a host is refused (RFC 9112 3.2). Pure. Callers: the HTTP/1
+ * codec, and whoever takes a Host from configuration or from a routine. */
 #include "http/authority.h"
 
 #include "base/mem.h"
+#include "http/url_host.h"
 
-#include <arpa/inet.h>
-
-/* A host of letters, digits, "-", "_" and ".", or an IPv6 address in brackets. RFC 3986 allows more in a reg-name, no name in use has it, and
- * a cache key or a route must not hold it. */
-static bool host_ok(er_slice host)
+/* Letters, digits, "-", "_" and ".", no label empty but the root's, in lower case. RFC 3986 allows
+ * more in a reg-name, no name in use has it, and a cache key or a route must not hold it. */
+static bool name_ok(er_slice host)
 {
-	if (host.n == 0)
-		return false;
-	if (host.p[0] == '[') {
-		char text[INET6_ADDRSTRLEN];
-		struct in6_addr addr;
-		if (host.p[host.n - 1] != ']' || host.n < 4 || host.n - 2 >= sizeof text)
-			return false;
-		er_copy(text, host.p + 1, host.n - 2);
-		text[host.n - 2] = '\0';
-		return memchr(text, '\0', host.n - 2) == NULL && inet_pton(AF_INET6, text, &addr) == 1;
-	}
-	if (host.n > 255)
+	/* 255: the most that a name may have in the DNS (RFC 1035 2.3.4). */
+	if (host.n == 0 || host.n > 255 || host.p[0] == '.')
 		return false;
 	for (size_t i = 0; i < host.n; i++) {
-		uint8_t c = er_lower(host.p[i]);
+		uint8_t c = host.p[i];
+		if (c == '.' && host.p[i - 1] == '.')
+			return false;
 		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'))
 			return false;
 	}
 	return true;
 }
 
-bool er_authority_read(er_slice text, er_slice scheme, er_slice *out)
+static bool read_host(er_arena *a, er_slice host, er_slice *out)
+{
+	ER_ASSERT(host.p != NULL || host.n == 0);
+	uint8_t *p = (uint8_t *)(uintptr_t)host.p; /* the caller's own bytes, as the header demands */
+	for (size_t i = 0; i < host.n; i++)
+		p[i] = er_lower(p[i]);
+	*out = host;
+	bool address = host.n > 0 && host.p[0] == '[';
+	if (!address && !name_ok(host))
+		return false;
+	if (!address && er_url_host_plain(host))
+		return true;
+	if (!er_url_host_parse(a, host, false, out))
+		return false;
+	/* No other text for the same. */
+	if (er_slice_eq(*out, host))
+		*out = host;
+	return true;
+}
+
+bool er_authority_read(er_arena *a, er_slice text, er_slice scheme, er_slice *out)
 {
 	size_t host_n = text.n;
 	while (host_n > 0 && text.p[host_n - 1] >= '0' && text.p[host_n - 1] <= '9')
@@ -38,17 +55,19 @@ bool er_authority_read(er_slice text, er_slice scheme, er_slice *out)
 		host_n--;
 	else
 		host_n = text.n;
-	er_slice host = er_slice_head(text, host_n);
-	if (!host_ok(host))
+	er_slice host, digits = er_slice_from(text, host_n + 1);
+	if (!read_host(a, er_slice_head(text, host_n), &host))
 		return false;
 	uint64_t port = 0;
-	if (text.n > host_n + 1 && (!er_slice_u64(er_slice_from(text, host_n + 1), &port) || port > 65535))
+	if (digits.n > 0 && (!er_slice_u64(digits, &port) || port > 65535))
 		return false;
-	uint8_t *p = (uint8_t *)(uintptr_t)host.p;
-	for (size_t i = 0; i < host.n; i++)
-		p[i] = er_lower(p[i]);
+	ER_ASSERT(host.n > 0 && port <= UINT16_MAX);
 	bool https = er_slice_eq(scheme, ER_LIT("https"));
-	bool own = text.n <= host_n + 1 || port == (https ? 443U : 80U);
-	*out = own ? host : text;
+	bool own = digits.n == 0 || port == (https ? 443U : 80U);
+	bool as_it_is = host.p == text.p && host.n == host_n && (digits.n < 2 || digits.p[0] != '0');
+	if (own)
+		*out = host;
+	else
+		*out = as_it_is ? text : er_arena_printf(a, "%.*s:%u", ER_FMT(host), (unsigned)port);
 	return true;
 }

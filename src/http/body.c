@@ -1,39 +1,28 @@
-#include "http/body.h"
+/* One body: a queue of pieces between a source and a sink.
+ *
+ * Life: er_body_new by the source, one reference each for source and sink, freed with the last. States: open, then one of finished (er_body_finish),
+ * failed (er_body_fail) and cancelled (er_body_cancel); the first of them is the last word, and the queue of a finished or failed body is still read
+ * to its end. What the bodies of a thread hold together is counted in `held`, which makes their windows small when it is much.
+ *
+ * A body with a watch is a branch of a tee (body_tee.c), which writes to it and bounds it. */
+#include "http/body_internal.h"
 
-#include "base/list.h"
 #include "base/mem.h"
-
-typedef struct node {
-	er_list link;
-	er_piece piece;
-} node;
 
 enum {
 	MAGIC = 0x424f4459,
-	/* What a piece takes in memory beside its bytes: it counts against the window, or single bytes would fill a hundred windows. */
-	PIECE_COST = 128,
+	/* What all bodies of a thread may hold with full windows; beyond it each gets a small one. Many readers that do not read, or many answers that
+	 * nobody asks for, then hold a bounded amount, and those that flow go on flowing. */
+	PLENTY = 64 * 1024 * 1024,
+	SMALL_WINDOW = 16 * 1024,
+	TRAILERS = 64,
+	TRAILERS_BYTES = 8 * 1024,
 };
 
-struct er_body {
-	uint32_t magic;
-	uint32_t refs;
-	int64_t length;
-	er_list queue;
-	node first; /* most bodies have one piece: it needs no memory of its own */
-	bool first_used;
-	bool lent; /* the only piece is not ours */
-	size_t buffered;
-	size_t cost; /* buffered, and PIECE_COST for each piece */
-	bool finished, cancelled, touched;
-	bool full;    /* the source is to wait */
-	bool writing; /* inside a write whose return value tells the source all it needs to know */
-	bool reading; /* inside a read: the sink will ask again, and must not be called before it has this piece */
-	er_err_kind error;
-	const er_body_source_ops *source;
-	void *source_ctx;
-	const er_body_sink_ops *sink;
-	void *sink_ctx;
-};
+typedef er_body_after trailers;
+typedef er_body_node node;
+
+static _Thread_local size_t held; /* the cost of all bodies of this thread */
 
 er_body *er_body_new(int64_t length)
 {
@@ -86,6 +75,28 @@ er_body *er_body_ref(er_body *b)
 	return b;
 }
 
+bool er_body_scarce(void)
+{
+	return held >= PLENTY;
+}
+
+size_t er_body_window(void)
+{
+	return er_body_scarce() ? SMALL_WINDOW : ER_BODY_WINDOW;
+}
+
+void er_body_hold(size_t more, size_t fewer)
+{
+	ER_ASSERT(held + more >= fewer);
+	held = held + more - fewer;
+}
+
+/* What a piece counts. A branch's bytes are counted by its tee. */
+static size_t cost_of(const er_body *b, size_t n)
+{
+	return b->watch == NULL ? n : 0;
+}
+
 static node *new_node(er_body *b)
 {
 	if (b->first_used)
@@ -109,6 +120,8 @@ static void drop_queue(er_body *b)
 		er_piece_drop(&n->piece);
 		free_node(b, n);
 	}
+	ER_ASSERT(held >= b->cost);
+	held -= b->cost;
 	b->buffered = b->cost = 0;
 }
 
@@ -120,8 +133,28 @@ void er_body_unref(er_body *b)
 	if (--b->refs > 0)
 		return;
 	drop_queue(b);
+	ER_ASSERT(!b->reading && !b->writing);
+	if (b->trailers != NULL)
+		er_arena_fini(&b->trailers->arena);
+	er_free(b->trailers);
+	void (*gone)(void *) = b->gone;
+	void *ctx = b->gone_ctx;
+	const er_body_watch *watch = b->watch;
+	void *watch_ctx = b->watch_ctx;
 	b->magic = 0;
 	er_free(b);
+	if (gone != NULL)
+		gone(ctx);
+	if (watch != NULL)
+		watch->gone(watch_ctx);
+}
+
+void er_body_on_gone(er_body *b, void (*gone)(void *ctx), void *ctx)
+{
+	ER_CHECK(b, MAGIC);
+	ER_ASSERT(b->gone == NULL);
+	b->gone = gone;
+	b->gone_ctx = ctx;
 }
 
 int64_t er_body_length(const er_body *b)
@@ -143,6 +176,7 @@ static void tell_sink(er_body *b)
 void er_body_source(er_body *b, const er_body_source_ops *ops, void *ctx)
 {
 	ER_CHECK(b, MAGIC);
+	ER_ASSERT(ops == NULL || b->watch == NULL);
 	b->source = ops;
 	b->source_ctx = ctx;
 	if (ops == NULL && !b->finished && b->error == ER_ERR_OK && !b->cancelled)
@@ -159,14 +193,16 @@ bool er_body_write(er_body *b, er_piece piece)
 	node *n = new_node(b);
 	n->piece = piece;
 	er_list_push(&b->queue, &n->link);
+	size_t cost = cost_of(b, piece.n) + ER_BODY_PIECE_COST;
 	b->buffered += piece.n;
-	b->cost += piece.n + PIECE_COST;
+	b->cost += cost;
+	held += cost;
 	er_body_ref(b);
 	/* Full is decided before the sink reads, and taken back by the read that makes room. A source that was told to wait by an earlier
 	 * write is told by `resume` and no other way. */
 	bool was_writing = b->writing;
 	if (!b->full) {
-		b->full = b->cost >= ER_BODY_WINDOW;
+		b->full = b->watch == NULL && b->cost >= er_body_window();
 		b->writing = true;
 	}
 	tell_sink(b);
@@ -174,6 +210,35 @@ bool er_body_write(er_body *b, er_piece piece)
 	bool go_on = !b->full;
 	er_body_unref(b);
 	return go_on;
+}
+
+bool er_body_trailer(er_body *b, er_slice name, er_slice value)
+{
+	ER_CHECK(b, MAGIC);
+	if (b->finished || !er_field_trailer_ok(name) || !er_field_value_ok(value))
+		return false;
+	trailers *t = b->trailers;
+	if (t == NULL) {
+		t = b->trailers = ER_NEW(trailers);
+		er_arena_init(&t->arena);
+	}
+	if (t->fields.n == TRAILERS || t->bytes + name.n + value.n > TRAILERS_BYTES)
+		return false;
+	t->bytes += name.n + value.n;
+	er_fields_add(&t->fields, &t->arena, er_arena_copy(&t->arena, name), er_arena_copy(&t->arena, value));
+	return true;
+}
+
+void er_body_add_trailers(er_body *b, const er_fields *fields)
+{
+	for (uint32_t i = 0; fields != NULL && i < fields->n; i++)
+		(void)er_body_trailer(b, fields->v[i].name, fields->v[i].value);
+}
+
+const er_fields *er_body_trailers(const er_body *b)
+{
+	ER_CHECK(b, MAGIC);
+	return b->trailers != NULL && b->trailers->fields.n > 0 ? &b->trailers->fields : NULL;
 }
 
 void er_body_finish(er_body *b)
@@ -190,6 +255,7 @@ void er_body_fail(er_body *b, er_err_kind kind)
 	ER_CHECK(b, MAGIC);
 	if (b->finished || b->cancelled || b->error != ER_ERR_OK)
 		return;
+	ER_ASSERT(kind != ER_ERR_OK);
 	b->error = kind;
 	tell_sink(b);
 }
@@ -201,9 +267,26 @@ void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx)
 	b->sink_ctx = ctx;
 }
 
+/* The watcher may write, end the body, or let the last reference go; the sink is not called for it, for it is about to ask again. */
+static void tell_watch(er_body *b)
+{
+	if (b->watch == NULL)
+		return;
+	er_body_ref(b);
+	bool was_reading = b->reading;
+	b->reading = true;
+	b->watch->less(b->watch_ctx);
+	b->reading = was_reading;
+	er_body_unref(b);
+}
+
 static void made_room(er_body *b)
 {
-	if (!b->full || b->cost > ER_BODY_WINDOW / 2)
+	if (b->watch != NULL) {
+		tell_watch(b);
+		return;
+	}
+	if (!b->full || b->cost > er_body_window() / 2)
 		return;
 	b->full = false;
 	if (b->writing || b->source == NULL || b->finished || b->error != ER_ERR_OK)
@@ -231,14 +314,17 @@ er_body_status er_body_read(er_body *b, size_t max, er_piece *out)
 		*out = n->piece;
 		er_list_remove(&n->link);
 		free_node(b, n);
-		b->cost -= PIECE_COST;
+		b->cost -= ER_BODY_PIECE_COST;
+		held -= ER_BODY_PIECE_COST;
 	} else {
 		*out = er_piece_sub(n->piece, 0, max);
 		n->piece.p += max;
 		n->piece.n -= max;
 	}
+	ER_ASSERT(out->n > 0 && b->buffered >= out->n && b->cost >= cost_of(b, out->n));
 	b->buffered -= out->n;
-	b->cost -= out->n;
+	b->cost -= cost_of(b, out->n);
+	held -= cost_of(b, out->n);
 	made_room(b);
 	return ER_BODY_PIECE;
 }
@@ -259,6 +345,29 @@ void er_body_cancel(er_body *b, er_err_kind reason)
 	b->source = NULL;
 	if (source != NULL && !over)
 		source->cancel(b->source_ctx, reason);
+	else
+		tell_watch(b); /* a branch has no other source */
+}
+
+void er_body_watched(er_body *b, const er_body_watch *watch, void *ctx)
+{
+	ER_CHECK(b, MAGIC);
+	ER_ASSERT(b->watch == NULL && b->source == NULL && b->cost == 0);
+	ER_ASSERT(watch != NULL && watch->less != NULL && watch->gone != NULL);
+	b->watch = watch;
+	b->watch_ctx = ctx;
+}
+
+void er_body_break(er_body *b, er_err_kind kind)
+{
+	ER_CHECK(b, MAGIC);
+	ER_ASSERT(kind != ER_ERR_OK);
+	if (b->cancelled || b->error != ER_ERR_OK)
+		return;
+	drop_queue(b);
+	b->error = kind;
+	b->touched = true; /* what is lost cannot be read from the first byte any more */
+	tell_sink(b);
 }
 
 er_err_kind er_body_error(const er_body *b)

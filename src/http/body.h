@@ -14,11 +14,14 @@
 
 #include "base/chunk.h"
 #include "base/err.h"
+#include "http/fields.h"
 
 typedef struct er_body er_body;
 
 /* Bytes, where each piece counts for some more: it takes memory, too. */
 enum { ER_BODY_WINDOW = 128 * 1024, ER_BODY_UNKNOWN = -1 };
+/* The bodies of this thread hold so much together (64 MB) that each has a window of 16 KB until there is room again: sources should read less at once. */
+bool er_body_scarce(void);
 
 typedef struct er_body_source_ops {
 	void (*resume)(void *ctx);                     /* below half of the window again: write on */
@@ -48,6 +51,9 @@ void er_body_loan_over(er_body *b);
 er_body *er_body_ref(er_body *b);
 void er_body_unref(er_body *b);
 
+/* Once: called when the last reference is gone, and with it all that its source held for it. */
+void er_body_on_gone(er_body *b, void (*gone)(void *ctx), void *ctx);
+
 int64_t er_body_length(const er_body *b);
 void er_body_set_length(er_body *b, int64_t length);
 
@@ -59,6 +65,12 @@ bool er_body_write(er_body *b, er_piece piece);
 void er_body_finish(er_body *b);
 void er_body_fail(er_body *b, er_err_kind kind);
 
+/* A field that follows the body (RFC 9110 6.5); copied. Before the end. False: the field may not be a
+ * trailer, or the body has as many as it may have (64, 8 KB together), and the field is dropped. */
+bool er_body_trailer(er_body *b, er_slice name, er_slice value);
+/* The same with each of `fields`, which may be NULL. */
+void er_body_add_trailers(er_body *b, const er_fields *fields);
+
 /* ---- the sink's side ---- */
 /* ops NULL: detach. Attaching calls nothing; read first, then wait for readable. */
 void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx);
@@ -66,6 +78,9 @@ void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx);
 er_body_status er_body_read(er_body *b, size_t max, er_piece *out);
 /* The sink wants no more. Buffered bytes are dropped. */
 void er_body_cancel(er_body *b, er_err_kind reason);
+
+/* The fields that follow the body, complete with ER_BODY_END; they live as long as the body. NULL: none. */
+const er_fields *er_body_trailers(const er_body *b);
 
 /* ---- looking ---- */
 er_err_kind er_body_error(const er_body *b);

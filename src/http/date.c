@@ -1,3 +1,10 @@
+/* HTTP dates, written and read without the C library's calendar, which knows locales and is slow.
+ * Pure.
+ *
+ * A date that is read goes through a sticky reader: each step takes its part off the front, the
+ * first that does not fit makes `bad`, and only the end asks. The three forms of RFC 9110 5.6.7 are
+ * told apart by the day's name: a long one is RFC 850's, a short one with a comma IMF-fixdate,
+ * without one asctime's. */
 #include "http/date.h"
 
 #include "base/mem.h"
@@ -5,8 +12,11 @@
 static const char days[] = "SunMonTueWedThuFriSat";
 static const char *const long_days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+static_assert(sizeof days == 7 * 3 + 1 && sizeof months == 12 * 3 + 1, "three letters each");
+static_assert(sizeof long_days / sizeof *long_days == 7, "a name for each day of the week");
 
-/* Days since 1970 of a date in the proleptic Gregorian calendar, and back: years begin in March, so that the leap day is the last. */
+/* Days since 1970 of a date in the proleptic Gregorian calendar, and back: years begin in March, so
+ * that the leap day is the last. */
 static int64_t days_from_civil(int64_t y, int64_t m, int64_t d)
 {
 	y -= m <= 2;
@@ -23,6 +33,7 @@ static void civil_from_days(int64_t n, int64_t *y, int64_t *m, int64_t *d)
 	int64_t of_year = of_era - (365 * year + year / 4 - year / 100), shifted = (5 * of_year + 2) / 153;
 	*d = of_year - (153 * shifted + 2) / 5 + 1;
 	*m = shifted < 10 ? shifted + 3 : shifted - 9;
+	ER_ASSERT(*m >= 1 && *m <= 12 && *d >= 1 && *d <= 31);
 	*y = year + era * 400 + (*m <= 2);
 }
 
@@ -46,6 +57,7 @@ void er_date_write(int64_t at, uint8_t out[ER_DATE_N])
 	int64_t day = at / 86400 - (at % 86400 < 0), second = at - day * 86400, y, m, d;
 	civil_from_days(day, &y, &m, &d);
 	int64_t weekday = ((day + 4) % 7 + 7) % 7;
+	ER_ASSERT(second >= 0 && second < 86400 && y >= 0 && y <= 9999);
 	uint8_t *to = put_text(out, days + weekday * 3, 3);
 	to = put_text(to, ", ", 2);
 	to = put_digits(to, d, 2);
@@ -59,7 +71,8 @@ void er_date_write(int64_t at, uint8_t out[ER_DATE_N])
 	to = put_digits(to, second / 60 % 60, 2);
 	*to++ = ':';
 	to = put_digits(to, second % 60, 2);
-	put_text(to, " GMT", 4);
+	to = put_text(to, " GMT", 4);
+	ER_ASSERT(to == out + ER_DATE_N);
 }
 
 /* A cursor that fails once and for all. */
@@ -163,8 +176,9 @@ static void asctime_date(reader *r, civil *c)
 static bool civil_ok(const civil *c)
 {
 	static const uint8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	ER_ASSERT(c->m >= 1 && c->m <= 12); /* of month(), whatever the text was */
 	bool leap = (c->y % 4 == 0 && c->y % 100 != 0) || c->y % 400 == 0;
-	/* A leap second is allowed anywhere, as :60. */
+	/* A leap second is allowed anywhere, as :60 (RFC 9110 5.6.7 leaves it to the calendar). */
 	return c->d >= 1 && c->d <= lengths[c->m - 1] + (c->m == 2 && leap) && c->hour <= 23 && c->minute <= 59 && c->second <= 60;
 }
 

@@ -1,3 +1,11 @@
+/* The life of an exchange: made → started → (passed on …) → answered or cancelled → let go. A
+ * handler is told of a cancel at most once, and the asker of the answer at most once, never of
+ * both.
+ *
+ * Parents and children: a child is in its parent's list from er_exchange_child until it is
+ * answered or cancelled, and knows its parent as long. Neither holds a reference to the other,
+ * so that a connection can use its exchange again although a child's handler still takes its
+ * leave of the child. end_children() is the one place where children end with their parent. */
 #include "http/exchange.h"
 
 #include "base/mem.h"
@@ -5,9 +13,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x45584348, SPARES = 128 };
+enum { MAGIC = 0x45584348, SPARES = 128, NAMED_METHOD = 64, NAMED_HOST = 256, NAMED_TARGET = 512 };
 
-/* Used ones with their first arena block, for the next subrequest of this thread. Not under a sanitizer, which would not see them used too late. */
+/* Used ones with their first arena block, for the next subrequest of this thread. Not under a
+ * sanitizer, which would not see them used too late. */
 static _Thread_local er_exchange *spares;
 static _Thread_local unsigned spares_n;
 
@@ -16,11 +25,19 @@ static er_exchange *take_spare(void)
 	er_exchange *x = spares;
 	if (x == NULL)
 		return NULL;
+	ER_ASSERT(spares_n > 0 && x->magic == 0 && x->refs == 0);
 	spares = x->spare;
 	spares_n--;
-	er_arena arena = x->arena;
-	*x = (er_exchange){.arena = arena};
 	return x;
+}
+
+/* As new, but with the arena that it has. */
+static void make_fresh(er_exchange *x)
+{
+	er_arena arena = x->arena;
+	*x = (er_exchange){.magic = MAGIC, .refs = 1, .arena = arena};
+	er_list_init(&x->sibling);
+	er_list_init(&x->children);
 }
 
 static bool give_spare(er_exchange *x)
@@ -45,14 +62,63 @@ er_exchange *er_exchange_new(void)
 	er_exchange *x = take_spare();
 	if (x == NULL)
 		x = ER_NEW(er_exchange);
-	x->magic = MAGIC;
-	x->refs = 1;
+	make_fresh(x);
 	return x;
+}
+
+er_exchange *er_exchange_child(er_exchange *parent, er_asker *asker)
+{
+	ER_CHECK(parent, MAGIC);
+	ER_ASSERT(asker->answered != NULL && asker->ended != NULL);
+	/* Nobody works for an exchange that is cancelled, unless its account says so. */
+	ER_ASSERT(!parent->cancelled || parent->facts.open);
+	er_exchange *x = er_exchange_new();
+	x->asker = asker;
+	x->parent = parent;
+	x->chain = parent->chain;
+	x->depth = (uint8_t)(parent->depth < UINT8_MAX ? parent->depth + 1 : UINT8_MAX);
+	if (!parent->facts.open)
+		x->peer = parent->peer;
+	er_list_push(&parent->children, &x->sibling);
+	parent->facts.subrequests++;
+	return x;
+}
+
+static void leave_parent(er_exchange *x)
+{
+	er_list_remove(&x->sibling);
+	x->parent = NULL;
+}
+
+/* What an answered child cost is the parent's cost, too. */
+static void count_in_parent(const er_exchange *x)
+{
+	er_exchange_facts *to = &x->parent->facts;
+	const unsigned n = sizeof to->subrequests_by_class / sizeof *to->subrequests_by_class;
+	unsigned class = x->res.error == ER_ERR_OK ? (unsigned)x->res.status / 100 : 0;
+	to->subrequests += x->facts.subrequests;
+	to->subrequests_by_class[class < n ? class : 0]++;
+	for (unsigned i = 0; i < n; i++)
+		to->subrequests_by_class[i] += x->facts.subrequests_by_class[i];
+}
+
+/* Each asker is told, and each child cancelled. An asker may make no further child: `x` is over. */
+static void end_children(er_exchange *x, er_err_kind reason)
+{
+	for (er_list *l; (l = er_list_pop(&x->children)) != NULL;) {
+		er_exchange *child = er_exchange_ref(ER_CONTAINER(l, er_exchange, sibling));
+		ER_ASSERT(child->parent == x && !child->answered && !child->cancelled);
+		child->parent = NULL;
+		child->asker->ended(child->asker, child, reason);
+		er_exchange_cancel(child, reason);
+		er_exchange_unref(child);
+	}
 }
 
 er_exchange *er_exchange_ref(er_exchange *x)
 {
 	ER_CHECK(x, MAGIC);
+	ER_ASSERT(x->refs > 0 && x->refs < UINT32_MAX);
 	x->refs++;
 	return x;
 }
@@ -69,8 +135,15 @@ void er_exchange_unref(er_exchange *x)
 	if (x == NULL)
 		return;
 	ER_CHECK(x, MAGIC);
-	if (--x->refs > 0)
+	ER_ASSERT(x->refs > 0);
+	if (x->refs > 1) {
+		x->refs--;
 		return;
+	}
+	end_children(x, ER_ERR_CANCELLED); /* under the last reference */
+	ER_ASSERT(x->refs == 1 && !x->facts.open);
+	x->refs = 0;
+	leave_parent(x);
 	drop_bodies(x);
 	x->magic = 0;
 	if (give_spare(x))
@@ -79,22 +152,73 @@ void er_exchange_unref(er_exchange *x)
 	er_free(x);
 }
 
+/* What the exchange holds goes, but for the words that name its request. */
+static void keep_the_name(er_exchange *x)
+{
+	drop_bodies(x);
+	er_slice method = er_slice_head(x->req.method, NAMED_METHOD), authority = er_slice_head(x->req.authority, NAMED_HOST),
+	         target = er_slice_head(x->req.target, NAMED_TARGET);
+	er_arena kept = {0};
+	er_arena_expect(&kept, method.n + authority.n + target.n + 3 * 8);
+	er_request req = {.method = er_arena_copy(&kept, method),
+	                  .authority = er_arena_copy(&kept, authority),
+	                  .target = er_arena_copy(&kept, target)};
+	er_arena_fini(&x->arena);
+	x->arena = kept;
+	x->req = req;
+	x->res = (er_response){0};
+	x->facts.routine = x->facts.version = (er_slice){0};
+}
+
+void er_exchange_leave(er_exchange *x)
+{
+	if (x != NULL && x->refs == 2 && x->facts.open)
+		keep_the_name(x);
+	er_exchange_unref(x);
+}
+
 bool er_exchange_reset(er_exchange *x)
 {
 	ER_CHECK(x, MAGIC);
 	if (x->refs != 1)
 		return false;
+	ER_ASSERT(!x->facts.open && x->parent == NULL);
+	end_children(x, ER_ERR_CANCELLED);
 	drop_bodies(x);
 	er_arena_reset(&x->arena);
-	er_arena arena = x->arena;
-	*x = (er_exchange){.magic = MAGIC, .refs = 1, .arena = arena};
+	make_fresh(x);
 	return true;
 }
 
 void er_exchange_start(er_exchange *x, const er_handler *h)
 {
 	ER_CHECK(x, MAGIC);
+	ER_ASSERT(!x->answered && x->on_cancel == NULL && h->handle != NULL);
 	h->handle(h->self, x);
+}
+
+void er_exchange_enter(er_exchange *x, const er_chain *chain, er_place place)
+{
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(!x->answered && !x->cancelled && chain != NULL);
+	x->chain = chain;
+	if (x->depth > ER_EXCHANGE_DEPTH) {
+		er_exchange_fail(x, 508, ER_ERR_INVALID, "loop", "Questions of this request are nested more than %d deep.",
+		                 ER_EXCHANGE_DEPTH);
+		er_exchange_answer(x);
+		return;
+	}
+	er_exchange_start(x, er_chain_at(chain, place));
+}
+
+void er_exchange_pass(er_exchange *x, const er_handler *next)
+{
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(!x->answered && next->handle != NULL);
+	x->on_cancel = NULL;
+	x->handler_ctx = NULL;
+	if (!x->cancelled)
+		next->handle(next->self, x);
 }
 
 void er_exchange_answer(er_exchange *x)
@@ -106,10 +230,14 @@ void er_exchange_answer(er_exchange *x)
 			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
 		return;
 	}
-	ER_ASSERT(!x->answered);
+	ER_ASSERT(!x->answered && x->asker != NULL);
 	x->answered = true;
 	x->on_cancel = NULL;
-	x->on_answer(x->asker, x);
+	if (x->parent != NULL) {
+		count_in_parent(x);
+		leave_parent(x);
+	}
+	x->asker->answered(x->asker, x);
 }
 
 void er_exchange_cancel(er_exchange *x, er_err_kind reason)
@@ -119,6 +247,7 @@ void er_exchange_cancel(er_exchange *x, er_err_kind reason)
 		return;
 	x->cancelled = true;
 	er_exchange_ref(x);
+	leave_parent(x);
 	if (x->req.body != NULL)
 		er_body_cancel(x->req.body, reason);
 	if (x->answered) {
@@ -129,6 +258,30 @@ void er_exchange_cancel(er_exchange *x, er_err_kind reason)
 		x->on_cancel = NULL;
 		on_cancel(x->handler_ctx, x, reason);
 	}
+	if (!x->facts.open)
+		end_children(x, reason);
+	er_exchange_unref(x);
+}
+
+er_exchange *er_exchange_keep(er_exchange *x)
+{
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(!x->facts.open);
+	x->facts.open = true;
+	return er_exchange_ref(x);
+}
+
+void er_exchange_settle(er_exchange *x)
+{
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(x->facts.open);
+	x->facts.open = false;
+	if (x->cancelled)
+		end_children(x, ER_ERR_CANCELLED);
+	er_auditor *auditor = x->auditor;
+	x->auditor = NULL;
+	if (auditor != NULL)
+		auditor->settled(auditor, x);
 	er_exchange_unref(x);
 }
 

@@ -1,36 +1,61 @@
-/* The one idea: an exchange is one request and its response inside the node, whoever asked. A handler answers an exchange; it may
- * pass it on to the next handler of the chain, or start child exchanges of its own.
+/* The one idea: an exchange is one request and its response inside the node, whoever asked. A
+ * handler (http/chain.h) answers an exchange, or passes it on (er_exchange_pass). A handler may
+ * ask questions of its own: each is an exchange as well, a child (er_exchange_child).
  *
- * Who owns what: whoever makes the exchange is its asker and holds one reference; a handler that keeps it beyond `handle` holds another.
- * All slices of request and response live in the exchange's arena (or outlive it). One thread.
+ * Ownership: the asker makes the exchange and holds one reference; a handler that keeps the
+ * exchange beyond `handle` holds another. A child holds no reference to its parent. All slices
+ * of request and response live in the exchange's arena (or outlive it). One thread.
  *
- * The life of an exchange:  asker fills req → er_exchange_start → handler fills res → er_exchange_answer → asker sends res.body.
- * Cancelling: er_exchange_cancel tells the handler that works on it; a handler must then drop what it does and never answer. */
+ * Life: the asker fills req and wishes → er_exchange_start, or er_exchange_enter for a place in
+ * a chain → the handler fills res → er_exchange_answer → the asker sends res.body.
+ *
+ * Cancelling: er_exchange_cancel tells the handler that works on the exchange; the handler must
+ * then drop what it does and never answer. The children end with it (er_exchange_child says
+ * when).
+ *
+ * The account: x->facts says what the exchange costs. Work may go on after the answer, or after
+ * the asker has left (waitUntil). A handler says so with er_exchange_keep, which opens the
+ * account, and closes the account with er_exchange_settle when the work is over. */
 #ifndef ER_HTTP_EXCHANGE_H
 #define ER_HTTP_EXCHANGE_H
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "http/body.h"
+#include "http/chain.h"
 #include "http/fields.h"
+#include "http/peer.h"
+#include "http/wishes.h"
 
-#include <sys/socket.h>
+/* How deep children of children may go. er_exchange_enter answers deeper ones with 508. */
+enum { ER_EXCHANGE_DEPTH = 8 };
 
-typedef struct er_exchange er_exchange;
+/* Who made an exchange: a member of the object that waits for the answer, which finds itself by
+ * ER_CONTAINER. It lives until one of its functions was called, or until it has cancelled. */
+typedef struct er_asker er_asker;
+struct er_asker {
+	/* The response is in x->res. Once; not after a cancel. May let go of x. */
+	void (*answered)(er_asker *self, er_exchange *x);
+	/* Of a child, which must have it: what the question was asked for is over, and no answer
+	 * will come. The exchange is cancelled with this call. Once, instead of `answered`. Lets go
+	 * of x. */
+	void (*ended)(er_asker *self, er_exchange *x, er_err_kind reason);
+};
 
-/* A handler answers exchanges. `self` is the handler's own. */
-typedef struct er_handler {
-	const char *name;
-	/* Answers now or later, exactly once, unless cancelled first. Must not block. */
-	void (*handle)(void *self, er_exchange *x);
-	void *self;
-	const struct er_handler *next; /* the rest of the chain, or NULL */
-} er_handler;
+/* Who wants to hear that an open account is closed: a member of the object that waits, as
+ * er_asker is. */
+typedef struct er_auditor er_auditor;
+struct er_auditor {
+	/* x->facts is complete now. Once. Never holds x. */
+	void (*settled)(er_auditor *self, er_exchange *x);
+};
 
 typedef struct er_request {
 	er_slice method;    /* as sent, case-sensitive */
 	er_slice scheme;    /* "http" or "https" */
 	er_slice authority; /* host[:port], lower case, default port removed */
+	er_slice host;      /* what Host says to the origin, if not `authority`; empty: nobody said otherwise */
 	er_slice target;    /* raw path and query, begins with "/" (or "*" for OPTIONS) */
 	er_fields fields;   /* without framing and hop-by-hop fields; Host is `authority` and is not repeated here */
 	er_body *body;      /* NULL: none. The exchange owns this reference. */
@@ -41,22 +66,26 @@ typedef struct er_response {
 	er_slice reason;  /* may be empty: the codec writes the standard one */
 	er_fields fields; /* without framing and hop-by-hop fields */
 	er_body *body;    /* NULL: empty. The exchange owns this reference. */
-	/* What went wrong, when the answer is of the node's own making; OK otherwise. For er-error, logs and metrics. */
+	/* What went wrong, when the answer is of the node's own making; OK otherwise. For er-error,
+	 * logs and metrics. */
 	er_err_kind error;
 	er_slice error_text;
-	/* Of a fetch: every URL of the redirect chain, newline between, the last is the one that answered. Empty if nobody recorded it. */
+	/* Of a fetch: every URL of the redirect chain, newline between, the last is the one that
+	 * answered. Empty if nobody recorded it. */
 	er_slice url_list;
 } er_response;
 
-/* What the access log and the metrics want to know; handlers fill what they know. */
+/* The account of an exchange: what the access log and the metrics want to know. Handlers fill
+ * what they know; children and followed redirects are counted by exchange.c and by the origin. */
 typedef struct er_exchange_facts {
 	uint64_t started_us; /* monotonic */
 	uint64_t cpu_us;
-	uint32_t subrequests;
-	uint32_t subrequests_by_class[6]; /* 1xx..5xx at 1..5; failures at 0 */
+	uint32_t subrequests;             /* children, and the redirects that were followed for them */
+	uint32_t subrequests_by_class[6]; /* those answered: 1xx..5xx at 1..5; failures at 0 */
 	er_slice routine;                 /* name, in the arena */
 	er_slice version;
 	bool cold_start;
+	bool open;          /* er_exchange_keep was called, and er_exchange_settle not yet: work goes on */
 	er_err_kind failed; /* what failed in the routine, also if something else answered for it or the head was out already */
 } er_exchange_facts;
 
@@ -64,42 +93,81 @@ struct er_exchange {
 	uint32_t magic;
 	uint32_t refs;
 	er_arena arena;
-	uint64_t id; /* unique in the node; shown in logs as 16 hex digits */
-	struct sockaddr_storage client;
+	uint64_t id;  /* unique in the node; shown in logs as 16 hex digits */
+	er_peer peer; /* of the client */
 	er_request req;
+	er_wishes wishes;
 	er_response res;
 	er_exchange_facts facts;
 	er_exchange *spare; /* the next one that waits to be used again; of exchange.c */
-	uint8_t depth;      /* 0 for a client's request; children have one more */
 
-	/* the asker's */
-	void (*on_answer)(void *asker, er_exchange *x);
-	void *asker;
-	/* the current handler's: called at most once; the handler sets it while it works, and clears it before it answers */
+	const er_chain *chain; /* that it entered; NULL: none */
+	er_exchange *parent;   /* of a child under way; NULL: not a child, or answered, or cancelled */
+	er_list sibling;       /* parent->children */
+	er_list children;      /* under way, oldest first */
+	uint8_t depth;         /* 0: not a child; 1: a child; 2: a child's child ... */
+
+	er_asker *asker;     /* NULL: has let go of it */
+	er_auditor *auditor; /* NULL: nobody asks */
+	/* the current handler's: called at most once; the handler sets it while it works, and clears
+	 * it before it answers */
 	void (*on_cancel)(void *handler_ctx, er_exchange *x, er_err_kind reason);
 	void *handler_ctx;
 	bool answered;
 	bool cancelled;
-	void *user; /* the asker's scratch */
 };
 
 er_exchange *er_exchange_new(void);
+/* A question that is asked for `parent`: a new exchange, of which the caller is the asker. The
+ * caller fills request and wishes, and lets it enter a chain (er_exchange_enter).
+ *
+ * The child counts in the parent's account: as a subrequest now, by the class of its status when
+ * it is answered, and its own subrequests with that. It has the parent's peer, unless the
+ * parent's account is open: then the work goes on in nobody's name.
+ *
+ * The child ends with the parent, at the latest when the parent's last reference goes. If the
+ * parent is cancelled, the child ends at once, or, while the parent's account is open, with
+ * er_exchange_settle. An asker whose child must not outlive something shorter cancels the child
+ * itself. */
+er_exchange *er_exchange_child(er_exchange *parent, er_asker *asker);
 /* Gives back what this thread has kept of exchanges that are over. At a thread's end. */
 void er_exchange_trim(void);
 er_exchange *er_exchange_ref(er_exchange *x);
 void er_exchange_unref(er_exchange *x);
-/* Makes a used exchange fresh again without freeing its first arena block. Only the asker, holding the last reference; false (and nothing
- * done) when somebody else still holds one. */
+/* Makes a used exchange fresh again without freeing its first arena block. Only the asker may,
+ * with the last reference: false (and nothing done) when somebody else still holds one. */
 bool er_exchange_reset(er_exchange *x);
+/* Drops the asker's reference. If only the keeper of an open account (facts.open) has another
+ * one, what the exchange holds goes at once. The facts stay, and so do method, authority and
+ * target, cut to lengths that do for a log. */
+void er_exchange_leave(er_exchange *x);
 
-/* Hands it to a handler. */
+/* The asker hands the exchange to the first handler. The handler may answer, and the asker let
+ * go of the exchange, before this returns. */
 void er_exchange_start(er_exchange *x, const er_handler *h);
-/* The response is ready in x->res. The asker's callback may unref x: the handler must hold its own reference if it goes on. Ignored after a cancel. */
+/* The same, with the handler that the chain has at this place (er_chain_at). A child that is
+ * nested too deeply is answered with 508. */
+void er_exchange_enter(er_exchange *x, const er_chain *chain, er_place place);
+/* The handler that works on the exchange goes on in the chain: from now on only `next` answers,
+ * and hears of a cancel. This is the one way to go on. A handler that needs x afterwards holds a
+ * reference. Not after the answer; after a cancel nothing happens. */
+void er_exchange_pass(er_exchange *x, const er_handler *next);
+/* The response is ready in x->res. The asker's callback may unref x: a handler that needs x
+ * afterwards holds a reference. Ignored after a cancel. */
 void er_exchange_answer(er_exchange *x);
-/* The asker has lost interest. The response body, if the handler already gave one, is cancelled as well. */
+/* The asker has lost interest. Cancels the response body as well, if the handler already gave
+ * one. */
 void er_exchange_cancel(er_exchange *x, er_err_kind reason);
 
-/* Fills res with a plain-text answer of the node's own: status, `er-error: <kind>[; detail]`, a sentence. Then call er_exchange_answer. */
+/* Work for the exchange goes on after its answer, or after its asker has left: opens the
+ * account. Returns a reference, which er_exchange_settle gives back. Once. */
+er_exchange *er_exchange_keep(er_exchange *x);
+/* That work is over: closes the account, tells the auditor, and drops the reference of
+ * er_exchange_keep. */
+void er_exchange_settle(er_exchange *x);
+
+/* Fills res with a plain-text answer of the node's own: status, `er-error: <kind>[; detail]`, a
+ * sentence. Then call er_exchange_answer. */
 void er_exchange_fail(er_exchange *x, int status, er_err_kind kind, const char *detail, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 

@@ -1,9 +1,15 @@
+/* Header fields: a vector of pairs of slices that grows in the message's arena (what it grew out of
+ * stays there, unused). Looking up is a scan, deleting closes the gap and keeps the order. The
+ * struct is a part of er_request and er_response and is never freed by itself. The checks of names
+ * and values are the ones that every way into the node uses: HTTP/1 (client, origin) and the block
+ * that a routine sends. Pure. */
 #include "http/fields.h"
 
 #include "base/mem.h"
 
 void er_fields_add(er_fields *f, er_arena *a, er_slice name, er_slice value)
 {
+	ER_ASSERT(f->n <= f->cap);
 	if (f->n == f->cap) {
 		uint32_t cap = f->cap ? f->cap * 2 : 16;
 		er_field *v = er_arena_alloc(a, cap * sizeof *v);
@@ -28,6 +34,7 @@ uint32_t er_fields_del(er_fields *f, er_slice name)
 	for (uint32_t i = 0; i < f->n; i++)
 		if (!er_slice_ieq(f->v[i].name, name))
 			f->v[kept++] = f->v[i];
+	ER_ASSERT(kept <= f->n);
 	uint32_t removed = f->n - kept;
 	f->n = kept;
 	return removed;
@@ -36,6 +43,7 @@ uint32_t er_fields_del(er_fields *f, er_slice name)
 void er_fields_set(er_fields *f, er_arena *a, er_slice name, er_slice value)
 {
 	er_fields_del(f, name);
+	/* At the end: order matters only among fields of one name (RFC 9110 5.3). */
 	er_fields_add(f, a, name, value);
 }
 
@@ -53,10 +61,13 @@ bool er_field_name_ok(er_slice name)
 	return name.n > 0;
 }
 
-/* Eight at a time: true if one may be a control character. Some that are none are suspected too, which costs a closer look. */
+/* Eight at a time: true if one may be a control character. Some that are none are suspected too,
+ * which costs a closer look. */
 static bool suspicious(uint64_t w)
 {
 	const uint64_t ones = 0x0101010101010101U, highs = 0x8080808080808080U;
+	/* A byte below 0x20 borrows into its high bit when 0x20 is taken off, and had none before; 0x7f
+	 * is looked for as the zero byte of the exclusive or. */
 	uint64_t del = w ^ (0x7f * ones);
 	return (((w - 0x20 * ones) & ~w) | ((del - ones) & ~del)) & highs;
 }
@@ -112,12 +123,51 @@ bool er_field_hop_by_hop(er_slice name)
 	}
 }
 
-/* What a Connection field may not make us drop (RFC 9110 7.6.1 lets intermediaries refuse; these carry identity). */
+/* What a Connection field may not make us drop (RFC 9110 7.6.1 lets intermediaries refuse; these
+ * carry identity). */
 static bool protected_field(er_slice name)
 {
 	const er_slice list[] = {ER_LIT("host"), ER_LIT("cookie"), ER_LIT("authorization"), ER_LIT("cdn-loop"), ER_LIT("via")};
 	return in_list(list, sizeof list / sizeof *list, name) ||
 	       (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
+}
+
+bool er_field_trailer_ok(er_slice name)
+{
+	static const char *const early[] = {"content-length",
+	                                    "content-encoding",
+	                                    "content-type",
+	                                    "content-range",
+	                                    "host",
+	                                    "expect",
+	                                    "max-forwards",
+	                                    "range",
+	                                    "authorization",
+	                                    "www-authenticate",
+	                                    "cookie",
+	                                    "set-cookie",
+	                                    "cache-control",
+	                                    "age",
+	                                    "date",
+	                                    "expires",
+	                                    "location",
+	                                    "retry-after",
+	                                    "vary",
+	                                    "if-match",
+	                                    "if-none-match",
+	                                    "if-modified-since",
+	                                    "if-unmodified-since",
+	                                    "if-range",
+	                                    "pragma",
+	                                    "warning",
+	                                    "proxy-authentication-info",
+	                                    "authentication-info"};
+	if (!er_field_name_ok(name) || er_field_hop_by_hop(name))
+		return false;
+	for (size_t i = 0; i < sizeof early / sizeof *early; i++)
+		if (er_slice_ieq(name, er_slice_cstr(early[i])))
+			return false;
+	return true;
 }
 
 bool er_field_has_token(er_slice value, er_slice token)
@@ -149,6 +199,9 @@ void er_fields_strip_hop_by_hop(er_fields *f)
 				unname(f, part);
 		}
 	}
+	ER_ASSERT(f->n == 0 || f->v != NULL);
+	/* Connection and the other fixed names go last, since the first loop still had to read
+	 * Connection. */
 	uint32_t kept = 0;
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->v[i].name.n > 0 && !er_field_hop_by_hop(f->v[i].name))

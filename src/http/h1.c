@@ -13,7 +13,8 @@ enum {
 	 * sends framing instead of data costs parsing and brings nothing. */
 	FRAMING_SPARE = 16 * 1024,
 	CONNECTION_NAMES = 100, /* other fields that Connection may list */
-	HELD_KEPT = 8 * 1024,   /* a bigger collecting buffer is given back after its head */
+	HOST_KEPT = 64,
+	HELD_KEPT = 8 * 1024, /* a bigger collecting buffer is given back after its head */
 };
 
 typedef enum h1_state { AT_HEAD, AT_LENGTH, AT_CHUNKED, AT_END, FAILED } h1_state;
@@ -37,8 +38,14 @@ struct er_h1 {
 	uint64_t taken, framing, chunks;
 	er_slice piece;   /* what on_body saw */
 	bool complete;    /* on_message_complete */
+	er_buf trailers;  /* "name:value\n" of each field behind the body */
+	bool in_value;    /* the last piece of a trailer was one of its value */
 	er_fields *into;  /* where the header callbacks write; NULL: trailers, dropped */
 	bool name_closed; /* each name is there, and the colon follows at once */
+
+	/* The last Host that was valid and already as we write it: a client's next one is most likely the same. */
+	uint8_t host[HOST_KEPT];
+	size_t host_n;
 
 	int status;
 	const char *why;
@@ -99,6 +106,27 @@ static int on_body(llhttp_t *l, const char *at, size_t n)
 	return HPE_PAUSED;
 }
 
+/* A trailer comes in pieces of any size. Its length is bounded with the rest of the framing. */
+static int on_trailer_field(llhttp_t *l, const char *at, size_t n)
+{
+	er_h1 *p = l->data;
+	if (p->in_value)
+		er_buf_putc(&p->trailers, '\n');
+	p->in_value = false;
+	er_buf_put(&p->trailers, er_slice_of(at, n));
+	return 0;
+}
+
+static int on_trailer_value(llhttp_t *l, const char *at, size_t n)
+{
+	er_h1 *p = l->data;
+	if (!p->in_value)
+		er_buf_putc(&p->trailers, ':');
+	p->in_value = true;
+	er_buf_put(&p->trailers, er_slice_of(at, n));
+	return 0;
+}
+
 static int on_message_complete(llhttp_t *l)
 {
 	er_h1 *p = l->data;
@@ -115,6 +143,8 @@ static const llhttp_settings_t head_settings = {
 static const llhttp_settings_t body_settings = {
     .on_chunk_header = on_chunk_header,
     .on_body = on_body,
+    .on_header_field = on_trailer_field,
+    .on_header_value = on_trailer_value,
     .on_message_complete = on_message_complete,
 };
 
@@ -207,6 +237,7 @@ typedef enum known {
 	K_TRANSFER_ENCODING,
 	K_CONNECTION,
 	K_EXPECT,
+	K_TE,
 	K_HOP, /* the rest of what concerns this connection only */
 } known;
 
@@ -214,7 +245,7 @@ static known classify(er_slice name)
 {
 	switch (name.n) {
 	case 2:
-		return er_slice_ieq(name, ER_LIT("te")) ? K_HOP : K_OTHER;
+		return er_slice_ieq(name, ER_LIT("te")) ? K_TE : K_OTHER;
 	case 4:
 		return er_slice_ieq(name, ER_LIT("host")) ? K_HOST : K_OTHER;
 	case 6:
@@ -292,6 +323,9 @@ static bool read_field(er_h1 *p, framing *f, const er_field *it, known what)
 			return fail(p, 417, "the only expectation that can be met is 100-continue");
 		p->info.expect_continue = !p->info.http10;
 		return true;
+	case K_TE:
+		p->info.trailers = p->info.trailers || er_field_has_token(it->value, ER_LIT("trailers"));
+		return true;
 	case K_OTHER:
 	case K_HOP:
 		break;
@@ -360,6 +394,22 @@ static bool read_absolute(er_h1 *p, er_exchange *x, er_slice *authority)
 	return true;
 }
 
+/* The scheme decides which port need not be said, and is the same for all requests of a connection. */
+static bool read_host(er_h1 *p, er_exchange *x, er_slice host)
+{
+	if (host.n > 0 && er_slice_eq(host, er_slice_of(p->host, p->host_n))) {
+		x->req.authority = host;
+		return true;
+	}
+	if (!er_authority_read(&x->arena, host, x->req.scheme, &x->req.authority))
+		return false;
+	if (x->req.authority.p == host.p && x->req.authority.n == host.n && host.n <= HOST_KEPT) {
+		er_copy(p->host, host.p, host.n);
+		p->host_n = host.n;
+	}
+	return true;
+}
+
 static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 {
 	if (!f->has_host && !p->info.http10)
@@ -367,7 +417,7 @@ static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 	er_request *req = &x->req;
 	req->authority = (er_slice){0};
 	/* A Host is checked even where the target overrules it. */
-	if (f->has_host && !er_authority_read(f->host, req->scheme, &req->authority))
+	if (f->has_host && !read_host(p, x, f->host))
 		return fail(p, 400, "Host is not a host name");
 	if (req->target.p[0] == '/')
 		return true;
@@ -379,9 +429,21 @@ static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 	er_slice authority;
 	if (!read_absolute(p, x, &authority))
 		return false;
-	if (!er_authority_read(authority, req->scheme, &req->authority))
+	if (!er_authority_read(&x->arena, authority, req->scheme, &req->authority))
 		return fail(p, 400, "the request target's host is not a host name");
 	return true;
+}
+
+/* Other than tabs and the ends of lines. */
+static bool holds_control(er_slice head)
+{
+	for (size_t i = 0; i < head.n; i++) {
+		uint8_t c = head.p[i];
+		bool end = c == '\n' || (c == '\r' && i + 1 < head.n && head.p[i + 1] == '\n');
+		if ((c < ' ' && c != '\t' && !end) || c == 0x7f)
+			return true;
+	}
+	return false;
 }
 
 static bool run_llhttp(er_h1 *p, er_slice head)
@@ -394,6 +456,8 @@ static bool run_llhttp(er_h1 *p, er_slice head)
 	/* The request line was well-formed: what llhttp does not know is the method, or it belongs to RTSP. */
 	if (err == HPE_INVALID_METHOD || err == HPE_INVALID_CONSTANT)
 		return fail(p, 501, "the method is not implemented");
+	if ((err != HPE_OK || !p->complete) && holds_control(head))
+		return fail(p, 400, "a header field holds a control character");
 	if (err != HPE_OK || !p->complete) {
 		const char *why = llhttp_get_error_reason(&p->llhttp);
 		return fail(p, 400, why != NULL && why[0] != '\0' ? why : "the head is malformed");
@@ -441,6 +505,8 @@ static void end_head(er_h1 *p)
 		p->llhttp.settings = (void *)(uintptr_t)&body_settings;
 		p->complete = false;
 	}
+	er_buf_clear(&p->trailers);
+	p->in_value = false;
 }
 
 /* Before the first byte of a head is kept. False: nothing of a request is there. */
@@ -575,12 +641,29 @@ void er_h1_free(er_h1 *p)
 	if (p == NULL)
 		return;
 	er_buf_fini(&p->held);
+	er_buf_fini(&p->trailers);
 	er_free(p);
 }
 
 const er_h1_head_info *er_h1_head_info_of(const er_h1 *p)
 {
 	return &p->info;
+}
+
+er_slice er_h1_trailers(const er_h1 *p)
+{
+	return er_buf_len(&p->trailers) > 0 ? er_buf_slice(&p->trailers) : (er_slice){0};
+}
+
+bool er_h1_trailer(er_slice *rest, er_slice *name, er_slice *value)
+{
+	er_slice line;
+	if (!er_slice_split(rest, '\n', &line))
+		return false;
+	size_t colon = er_slice_find(line, ':');
+	*name = er_slice_head(line, colon);
+	*value = colon < line.n ? er_slice_trim(er_slice_from(line, colon + 1)) : (er_slice){0};
+	return true;
 }
 
 bool er_h1_idle(const er_h1 *p)

@@ -30,7 +30,8 @@ typedef struct er_h1_head_info {
 	bool keep_alive; /* by version and Connection */
 	bool expect_continue;
 	bool http10;
-	bool head; /* method is HEAD: the response has no body bytes */
+	bool trailers; /* the client takes trailers (TE: trailers, RFC 9110 10.1.4) */
+	bool head;     /* method is HEAD: the response has no body bytes */
 } er_h1_head_info;
 
 er_h1 *er_h1_new(const er_h1_limits *limits);
@@ -39,6 +40,10 @@ void er_h1_free(er_h1 *p);
  * framing, hop-by-hop and Host; authority lower case, from an absolute-form target if there is one; scheme left as the caller set it). */
 er_h1_event er_h1_next(er_h1 *p, er_slice *input, er_exchange *x, er_slice *bytes);
 const er_h1_head_info *er_h1_head_info_of(const er_h1 *p);
+/* With ER_H1_END: takes the next field that followed the body off *rest, which begins as er_h1_trailers
+ * gives it and lives until the next call of er_h1_next. False: there is none. */
+er_slice er_h1_trailers(const er_h1 *p);
+bool er_h1_trailer(er_slice *rest, er_slice *name, er_slice *value);
 /* Between requests: not one byte of the next has come. */
 bool er_h1_idle(const er_h1 *p);
 int er_h1_error(const er_h1 *p, const char **why);
@@ -46,12 +51,14 @@ int er_h1_error(const er_h1 *p, const char **why);
 /* How the body of a response is framed. */
 typedef enum er_h1_framing { ER_H1_NO_BODY, ER_H1_LENGTH, ER_H1_CHUNKED, ER_H1_UNTIL_CLOSE } er_h1_framing;
 /* Appends status line, fields and the blank line. Decides the framing from res->body's length, the status (1xx, 204, 304 have none), the
- * version and the method; writes Content-Length, Transfer-Encoding, Connection and Date itself and skips such fields in res->fields.
- * `date`: an IMF-fixdate (29 bytes, cached by the caller). Fields that are not valid are skipped. */
+ * version and the method; writes Content-Length, Transfer-Encoding and Connection itself and skips such fields in res->fields.
+ * `date`: an IMF-fixdate (29 bytes, cached by the caller), for an answer whose fields have no Date. Fields that are not valid are skipped. */
 er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_head_info *info, bool keep_alive, er_slice date);
-/* Chunked coding: "1a2b\r\n" before n bytes (then the bytes, then "\r\n"); the last chunk. */
-void er_h1_write_chunk_size(er_buf *out, size_t n);
-void er_h1_write_last_chunk(er_buf *out);
+/* Chunked coding: "1a2b\r\n" before n bytes (then the bytes, then "\r\n"), a slice of `text`; the last chunk. */
+enum { ER_H1_CHUNK_SIZE = 18 };
+er_slice er_h1_chunk_size(size_t n, uint8_t text[ER_H1_CHUNK_SIZE]);
+/* `trailers`: NULL, or fields that follow the body (er_body_trailers). */
+void er_h1_write_last_chunk(er_buf *out, const er_fields *trailers);
 /* RFC 9110 15; "" for unknown. */
 const char *er_h1_reason(int status);
 

@@ -1,5 +1,6 @@
 /* Responses out: the head is written anew from the structure; nothing of anybody's framing is passed on. */
 #include "base/mem.h"
+#include "http/date.h"
 #include "http/h1.h"
 
 const char *er_h1_reason(int status)
@@ -79,8 +80,6 @@ const char *er_h1_reason(int status)
 static bool skipped(er_slice name)
 {
 	switch (name.n) {
-	case 4:
-		return er_slice_ieq(name, ER_LIT("date"));
 	case 14:
 		return er_slice_ieq(name, ER_LIT("content-length"));
 	case 2:
@@ -96,15 +95,11 @@ static bool skipped(er_slice name)
 	}
 }
 
-static uint8_t *put(uint8_t *to, er_slice s)
+/* Writes over reserved room: how much is counted first, so that each field is two copies and no test of the buffer. True: they have a Date, of which
+ * one is written. */
+static bool write_fields(er_buf *out, const er_fields *fields)
 {
-	er_copy(to, s.p, s.n);
-	return to + s.n;
-}
-
-/* Writes over reserved room: how much is counted first, so that each field is two copies and no test of the buffer. */
-static void write_fields(er_buf *out, const er_fields *fields)
-{
+	bool dated = false;
 	size_t room = 0;
 	for (uint32_t i = 0; i < fields->n; i++)
 		room += fields->v[i].name.n + fields->v[i].value.n + 4;
@@ -114,10 +109,17 @@ static void write_fields(er_buf *out, const er_fields *fields)
 		er_slice name = fields->v[i].name, value = fields->v[i].value;
 		if (skipped(name) || !er_field_name_ok(name) || !er_field_value_ok(value))
 			continue;
-		to = put(put(to, name), ER_LIT(": "));
-		to = put(put(to, value), ER_LIT("\r\n"));
+		if (name.n == 4 && er_slice_ieq(name, ER_LIT("date"))) {
+			int64_t at;
+			if (dated || !er_date_parse(value, 0, &at))
+				continue;
+			dated = true;
+		}
+		to = er_append(er_append(to, name), ER_LIT(": "));
+		to = er_append(er_append(to, value), ER_LIT("\r\n"));
 	}
 	er_buf_wrote(out, (size_t)(to - from));
+	return dated;
 }
 
 static void write_status_line(er_buf *out, const er_response *res)
@@ -126,12 +128,12 @@ static void write_status_line(er_buf *out, const er_response *res)
 	if (reason.n == 0 || !er_field_value_ok(reason))
 		reason = er_slice_cstr(er_h1_reason(res->status));
 	int status = res->status;
-	uint8_t *from = er_buf_reserve(out, 15 + reason.n), *to = put(from, ER_LIT("HTTP/1.1 "));
+	uint8_t *from = er_buf_reserve(out, 15 + reason.n), *to = er_append(from, ER_LIT("HTTP/1.1 "));
 	*to++ = (uint8_t)('0' + status / 100 % 10);
 	*to++ = (uint8_t)('0' + status / 10 % 10);
 	*to++ = (uint8_t)('0' + status % 10);
 	*to++ = ' ';
-	to = put(put(to, reason), ER_LIT("\r\n"));
+	to = er_append(er_append(to, reason), ER_LIT("\r\n"));
 	er_buf_wrote(out, (size_t)(to - from));
 }
 
@@ -158,9 +160,10 @@ static void write_length_without_body(er_buf *out, const er_response *res)
 {
 	uint64_t n;
 	const er_slice *said = er_fields_get(&res->fields, ER_LIT("content-length"));
-	if (res->body != NULL && body_length(res->body) >= 0)
-		write_length(out, (uint64_t)body_length(res->body));
-	else if (said != NULL && er_slice_u64(*said, &n))
+	int64_t known = res->body != NULL ? body_length(res->body) : -1;
+	if (known >= 0)
+		write_length(out, (uint64_t)known);
+	else if (res->body == NULL && said != NULL && er_slice_u64(*said, &n))
 		write_length(out, n);
 }
 
@@ -176,7 +179,10 @@ static er_h1_framing write_framing(er_buf *out, const er_response *res, const er
 		write_length(out, 0);
 		return ER_H1_NO_BODY;
 	}
-	int64_t n = body_length(res->body);
+	/* Only the chunked coding has a place for trailers; a length that was said in advance goes first. */
+	bool follow = info->trailers && !info->http10 && res->body != NULL && er_body_length(res->body) < 0 &&
+	              er_body_trailers(res->body) != NULL;
+	int64_t n = follow ? -1 : body_length(res->body);
 	if (n >= 0) {
 		write_length(out, (uint64_t)n);
 		return ER_H1_LENGTH;
@@ -191,13 +197,13 @@ er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_
 {
 	ER_ASSERT(res->status >= 100 && res->status <= 999);
 	write_status_line(out, res);
-	write_fields(out, &res->fields);
+	bool dated = write_fields(out, &res->fields);
 	er_h1_framing framing = write_framing(out, res, info);
 	if (!keep_alive || framing == ER_H1_UNTIL_CLOSE)
 		er_buf_puts(out, "Connection: close\r\n");
 	else if (info->http10)
 		er_buf_puts(out, "Connection: keep-alive\r\n");
-	if (date.n > 0) {
+	if (!dated && date.n > 0) {
 		er_buf_puts(out, "Date: ");
 		er_buf_put(out, date);
 		er_buf_puts(out, "\r\n");
@@ -206,21 +212,27 @@ er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_
 	return framing;
 }
 
-void er_h1_write_chunk_size(er_buf *out, size_t n)
+er_slice er_h1_chunk_size(size_t n, uint8_t text[ER_H1_CHUNK_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
-	uint8_t text[18];
-	size_t at = sizeof text;
+	size_t at = ER_H1_CHUNK_SIZE;
 	text[--at] = '\n';
 	text[--at] = '\r';
 	do {
 		text[--at] = (uint8_t)hex[n & 15];
 		n >>= 4;
 	} while (n);
-	er_buf_put(out, er_slice_of(text + at, sizeof text - at));
+	return er_slice_of(text + at, ER_H1_CHUNK_SIZE - at);
 }
 
-void er_h1_write_last_chunk(er_buf *out)
+void er_h1_write_last_chunk(er_buf *out, const er_fields *trailers)
 {
-	er_buf_puts(out, "0\r\n\r\n");
+	er_buf_puts(out, "0\r\n");
+	for (uint32_t i = 0; trailers != NULL && i < trailers->n; i++) {
+		er_buf_put(out, trailers->v[i].name);
+		er_buf_puts(out, ": ");
+		er_buf_put(out, trailers->v[i].value);
+		er_buf_puts(out, "\r\n");
+	}
+	er_buf_puts(out, "\r\n");
 }

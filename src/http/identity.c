@@ -1,3 +1,12 @@
+/* Who asks: fields that name the client, the way, and this node. Three moments call it.
+ *
+ *    a request or an answer comes in   er_identity_strip, er_identity_loops (gateway, origin, isolate)
+ *    a routine asks                    er_identity_inherit (isolate/sub.c)
+ *    a request leaves the node         er_identity_forward (gateway and isolate, before the origin)
+ *
+ * Trust: whatever a client says of itself in X-Forwarded-* is replaced, Via and CDN-Loop are only
+ * ever added to, so that a loop through several nodes is counted whoever is in it. Pure; values
+ * live in arenas. */
 #include "http/identity.h"
 
 #include "base/cidr.h"
@@ -6,15 +15,18 @@
 
 #define PSEUDONYM "edgeroutine"
 
+bool er_identity_own(er_slice name)
+{
+	return name.n > 3 && name.p[2] == '-' && er_slice_ieq(er_slice_head(name, 3), ER_LIT("er-"));
+}
+
 void er_identity_strip(er_fields *fields)
 {
+	ER_ASSERT(fields->n <= fields->cap);
 	uint32_t kept = 0;
-	for (uint32_t i = 0; i < fields->n; i++) {
-		er_slice name = fields->v[i].name;
-		if (name.n > 3 && er_slice_ieq(er_slice_head(name, 3), ER_LIT("er-")))
-			continue;
-		fields->v[kept++] = fields->v[i];
-	}
+	for (uint32_t i = 0; i < fields->n; i++)
+		if (!er_identity_own(fields->v[i].name))
+			fields->v[kept++] = fields->v[i];
 	fields->n = kept;
 }
 
@@ -40,6 +52,8 @@ unsigned er_identity_loops(const er_fields *fields)
 
 er_slice er_address_text(const struct sockaddr_storage *client, char text[ER_ADDRESS_TEXT])
 {
+	static_assert(ER_ADDRESS_TEXT >= INET6_ADDRSTRLEN && ER_ADDRESS_TEXT >= 15,
+	              "room for either family, for inet_ntop with its NUL");
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)client;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)client;
 	if (client->ss_family == AF_INET)
@@ -69,10 +83,11 @@ static er_slice append_to_list(const er_fields *from, er_arena *a, er_slice name
 void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
 {
 	const er_request *req = &from->req;
+	/* Both lists first: `out` may be the very fields that they are read from. */
 	er_slice via = append_to_list(&req->fields, a, ER_LIT("via"), ER_LIT("1.1 " PSEUDONYM));
 	er_slice loop = append_to_list(&req->fields, a, ER_LIT("cdn-loop"), ER_LIT(PSEUDONYM));
 	char text[ER_ADDRESS_TEXT];
-	er_slice client = er_address_text(&from->client, text);
+	er_slice client = er_address_text(&from->peer.address, text);
 	if (client.n > 0)
 		er_fields_set(out, a, ER_LIT("x-forwarded-for"), er_arena_copy(a, client));
 	else
@@ -85,6 +100,7 @@ void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
 
 void er_identity_inherit(er_exchange *x, const er_exchange *parent)
 {
+	ER_ASSERT(x != parent);
 	const er_slice names[] = {ER_LIT("via"), ER_LIT("cdn-loop")};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		er_fields_del(&x->req.fields, names[i]);

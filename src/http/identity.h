@@ -1,7 +1,8 @@
-/* Who asks, on the way through this node: what is taken off a client's request, and what every request says that leaves the node.
+/* Who asks, on the way through this node: what is taken off a client's request, and what every
+ * request says that leaves the node.
  *
- * A client's own X-Forwarded-* are not believed: this node is the edge. Via (RFC 9110 7.6.3) and CDN-Loop (RFC 8586) are added to
- * what came. */
+ * A client's own X-Forwarded-* are not believed: this node is the edge. Via (RFC 9110 7.6.3) and
+ * CDN-Loop (RFC 8586) are added to what came. */
 #ifndef ER_HTTP_IDENTITY_H
 #define ER_HTTP_IDENTITY_H
 
@@ -9,18 +10,25 @@
 
 enum { ER_LOOP_MAX = 16 };
 
-/* On the way in: internal fields (er-*) go. */
+/* er-*: what the node says of itself, as er-error. Nobody else says it: not a client, not an
+ * origin, not a routine. */
+bool er_identity_own(er_slice name);
+/* On the way in, of requests and of answers: those fields go. */
 void er_identity_strip(er_fields *fields);
-/* How often the request has been through a node of ours. More than ER_LOOP_MAX: refuse it with 508. */
+/* How often the request has been through a node of ours. More than ER_LOOP_MAX: refuse it with
+ * 508. */
 unsigned er_identity_loops(const er_fields *fields);
-/* On the way out: sets X-Forwarded-For, -Proto and -Host, Via and CDN-Loop of `out` from the client's exchange `from` (they may be the
- * same fields); what `out` says of these itself is dropped. Values live in `a`. */
+/* On the way out: sets X-Forwarded-For, -Proto and -Host, Via and CDN-Loop of `out` from the
+ * client's exchange `from` (they may be the same fields); what `out` says of these itself is
+ * dropped. Values live in `a`. */
 void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from);
-/* A request that a routine makes in the course of answering `parent`: it has been where that one has been (Via and CDN-Loop are taken over), so
- * that a circle through a routine is noticed as well. */
+/* A request that a routine makes in the course of answering `parent`: it has been where that one
+ * has been (Via and CDN-Loop are taken over), so that a circle through a routine is noticed as
+ * well. */
 void er_identity_inherit(er_exchange *x, const er_exchange *parent);
 enum { ER_ADDRESS_TEXT = 46 };
-/* "1.2.3.4" (also for one that came as ::ffff:1.2.3.4) or "2001:db8::1" in `text`; empty for other families. */
+/* "1.2.3.4" (also for one that came as ::ffff:1.2.3.4) or "2001:db8::1" in `text`; empty for other
+ * families. */
 er_slice er_address_text(const struct sockaddr_storage *client, char text[ER_ADDRESS_TEXT]);
 
 #endif

@@ -1,5 +1,18 @@
-/* The basic URL parser (URL Standard 4.4), not by the character but by the part: each state of the standard that reads a part is a function
- * that takes it off the front of the input. */
+/* The basic URL parser (URL Standard 4.4), not by the character but by the part: each state of the
+ * standard that reads a part is a function, take_*, that takes the part off the front of the input
+ * and goes on with what may follow it. So a call is a transition of the standard's machine, false
+ * is its "return failure", and a URL is whole when the last one has returned.
+ *
+ *    take_url ─┬─ take_without_scheme ── take_relative ─┐
+ *              ├─ take_file ── take_file_host ──────────┼─ take_path ── take_query ── take_fragment
+ *              ├─ take_authority ── take_path_start ────┘                   │
+ *              └─ take_opaque ──────────────────────────────────────────────┘
+ *
+ * What is read is noted in a record, whose slices lie in the input, in the base, or in an arena
+ * that lives for this one parse; only a whole URL is written (url_record.c). Validation errors that
+ * the standard only reports are ignored. The input is a stranger's: bounded in length, refused,
+ * never asserted. The node parses the targets of subrequests with it, and the sandbox has it as the
+ * URL class; so both mean the same by a URL. */
 #include "http/url.h"
 
 #include "base/mem.h"
@@ -14,6 +27,10 @@
 #define PA (ER_URL_SET_PATH | ER_URL_SET_USERINFO)
 #define US ER_URL_SET_USERINFO
 
+static_assert((C0 | FR | QU | PA) <= UINT8_MAX, "a set is a bit of the table's bytes");
+static_assert((C0 & FR) == 0 && ((C0 | FR) & QU) == 0 && ((C0 | FR | QU) & PA) == 0, "and no two sets share one");
+
+/* Which sets encode a byte (URL Standard 1.3). */
 static const uint8_t encoded[256] = {
     [0x00 ... 0x1f] = C0 | FR | QU | PA,
     [0x7f ... 0xff] = C0 | FR | QU | PA,
@@ -66,6 +83,7 @@ er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set)
 {
 	if (er_url_unencoded(in, set) == in.n)
 		return in;
+	ER_ASSERT(in.n <= SIZE_MAX / 3);
 	uint8_t *out = er_arena_alloc(a, in.n * 3);
 	return er_slice_of(out, (size_t)(encode_to(out, in, set) - out));
 }
@@ -232,7 +250,9 @@ static int dots(er_slice s)
 er_slice er_url_path_add(er_arena *a, er_slice scheme, er_slice path, er_slice in)
 {
 	bool special = er_url_special(scheme);
-	uint8_t *out = er_arena_alloc(a, path.n + in.n * 3 + 2);
+	/* Each byte encoded, and for an empty or last segment a "/" that is not in `in`. */
+	const size_t room = path.n + in.n * 3 + 2;
+	uint8_t *out = er_arena_alloc(a, room);
 	er_copy(out, path.p, path.n);
 	size_t n = path.n;
 	for (;;) {
@@ -252,6 +272,7 @@ er_slice er_url_path_add(er_arena *a, er_slice scheme, er_slice path, er_slice i
 		} else if (dot == 0) {
 			n = (size_t)(encode_to(out + n, segment, ER_URL_SET_PATH) - out);
 		}
+		ER_ASSERT(n <= room);
 		if (last)
 			return er_slice_of(out, n);
 		in = er_slice_from(in, end + 1);
@@ -347,9 +368,11 @@ static bool take_port(parser *p, er_slice digits)
 
 static bool take_authority(parser *p)
 {
+	ER_ASSERT(!p->r.has_host);
 	size_t n = er_url_host_length(p->in, p->special);
 	er_slice authority = er_slice_head(p->in, n);
 	p->in = er_slice_from(p->in, n);
+	/* The last "@": those before it belong to the credentials, and are encoded there. */
 	const uint8_t *at = n > 0 ? memrchr(authority.p, '@', n) : NULL;
 	if (at != NULL) {
 		er_slice user = er_slice_head(authority, (size_t)(at - authority.p));
@@ -378,6 +401,7 @@ static bool take_authority_ignoring_slashes(parser *p)
 
 static void inherit_authority(parser *p)
 {
+	ER_ASSERT(p->base != NULL && !p->r.has_host);
 	p->r.username = p->base->username;
 	p->r.password = p->base->password;
 	p->r.has_host = p->base->has_host;
@@ -388,6 +412,7 @@ static void inherit_authority(parser *p)
 /* What follows when authority and path are the base's: nothing, a query, a fragment. */
 static bool take_after_base_path(parser *p)
 {
+	ER_ASSERT(p->base != NULL && p->r.path.n == 0);
 	p->r.path = p->base->path;
 	if (p->in.n == 0 || p->in.p[0] == '#') {
 		p->r.has_query = p->base->has_query;
@@ -398,6 +423,7 @@ static bool take_after_base_path(parser *p)
 
 static bool take_relative(parser *p)
 {
+	ER_ASSERT(p->base != NULL && !p->base->opaque);
 	p->r.scheme = p->base->scheme;
 	p->special = er_url_special(p->r.scheme);
 	if (slash_at(p->in, 0, p->special)) {
@@ -433,6 +459,7 @@ static bool take_file_host(parser *p)
 static bool take_file(parser *p)
 {
 	const er_url_record *base = p->base != NULL && is_file(p->base->scheme) ? p->base : NULL;
+	ER_ASSERT(p->r.path.n == 0);
 	p->r.scheme = ER_LIT("file");
 	p->special = true;
 	p->r.has_host = true;
@@ -540,6 +567,7 @@ static void blob_origin(const er_url *u, er_buf *out)
 void er_url_origin(const er_url *u, er_buf *out)
 {
 	er_slice scheme = er_url_get(u, ER_URL_PROTOCOL);
+	ER_ASSERT(scheme.n > 1 && scheme.p[scheme.n - 1] == ':');
 	scheme.n--;
 	if (er_slice_eq(scheme, ER_LIT("blob"))) {
 		blob_origin(u, out);

@@ -1,5 +1,5 @@
-/* URL, as the WHATWG URL Standard has it (parser, serializer, setters; IDNA by ICU). Used by the node for the targets of
- * subrequests and by the sandbox for the JavaScript class.
+/* URL, as the WHATWG URL Standard has it (parser, serializer, setters; IDNA by ICU). Used by the
+ * node for the targets of subrequests and by the sandbox for the JavaScript class.
  *
  * A parsed URL is its serialization (href) and the places of its parts in it:
  *
@@ -45,17 +45,20 @@ typedef enum er_url_part {
 	ER_URL_HASH,
 } er_url_part;
 
-/* `input` is UTF-8 (lone surrogates already U+FFFD); `base` may be NULL. False: not a URL. Always call er_url_fini after true. At most 64 KB of input. */
+/* `input` is UTF-8 (lone surrogates already U+FFFD); `base` may be NULL. False: not a URL. Always
+ * call er_url_fini after true. At most 64 KB of input. */
 ER_MUST_CHECK bool er_url_parse(er_url *u, er_slice input, const er_url *base);
 void er_url_fini(er_url *u);
-/* The short way for most: true if `in` is an http: or https: URL that the parser would leave as it is. *u then has its places in `in` and no href of its
- * own (nothing to be freed). False says nothing. */
+/* The short way for most: true if `in` is an http: or https: URL that the parser would leave as it
+ * is. *u then has its places in `in` and no href of its own (nothing to be freed). False says
+ * nothing. */
 ER_MUST_CHECK bool er_url_plain(er_url *u, er_slice in);
 static inline er_slice er_url_href(const er_url *u)
 {
 	return er_buf_slice(&u->href);
 }
-/* What the getters of the URL class return (protocol with ":", search with "?" or empty, ...). Borrowed from href. Not for ER_URL_PORT. */
+/* What the getters of the URL class return (protocol with ":", search with "?" or empty, ...).
+ * Borrowed from href. Not for ER_URL_PORT. */
 er_slice er_url_get(const er_url *u, er_url_part part);
 /* WHATWG setters. False: the value was refused and nothing changed. */
 bool er_url_set(er_url *u, er_url_part part, er_slice value);

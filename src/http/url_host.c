@@ -1,3 +1,14 @@
+/* The host parser (URL Standard 3.5), from the text between "//" and ":" or "/" to the one
+ * spelling.
+ *
+ *    "[...]"           IPv6: eight pieces, "::", a dotted tail; written as RFC 5952 does
+ *    opaque            a scheme that is not special: forbidden code points refused, the rest encoded
+ *    everything else   percent-decoded, then to ASCII by IDNA; if its last label is a number, IPv4
+ *
+ * The order matters: decoding and IDNA can make digits and dots out of other characters, so whether
+ * a host is an address is asked last; asking earlier is how guards of addresses are fooled. Results
+ * lie in the caller's arena or in the input. Pure, but for ICU's tables. Callers: the URL parser
+ * and setters, and http/authority.c. */
 #include "http/url_host.h"
 
 #include "base/cidr.h"
@@ -64,7 +75,8 @@ static er_slice percent_decode(er_arena *a, er_slice in)
 
 /* ---- IPv4 (URL Standard 3.5) ---- */
 
-/* Decimal, octal after "0", hexadecimal after "0x"; sums beyond 2^32 stay there. False: not a number. */
+/* Decimal, octal after "0", hexadecimal after "0x"; sums beyond 2^32 stay there. False: not a
+ * number. */
 static bool ipv4_number(er_slice s, uint64_t *out)
 {
 	unsigned base = 10;
@@ -135,6 +147,7 @@ static bool ipv4_parse(er_arena *a, er_slice host, er_slice *out)
 	if (parts[n - 1] >= (uint64_t)1 << (8 * (5 - n)))
 		return false;
 	address |= parts[n - 1];
+	ER_ASSERT(n >= 1 && n <= 4 && address <= UINT32_MAX);
 	const uint8_t bytes[4] = {(uint8_t)(address >> 24), (uint8_t)(address >> 16), (uint8_t)(address >> 8), (uint8_t)address};
 	char text[15];
 	*out = er_arena_copy(a, er_ipv4_text(bytes, text));
@@ -167,6 +180,7 @@ static bool ipv6_dotted(er_slice in, uint16_t *pieces)
 /* Moves the pieces behind "::" to the end. */
 static void ipv6_expand(uint16_t *pieces, int n, int compress)
 {
+	ER_ASSERT(compress >= 0 && compress <= n && n < 8);
 	int tail = n - compress;
 	for (int i = 0; i < tail; i++) {
 		pieces[7 - i] = pieces[n - 1 - i];
@@ -187,6 +201,7 @@ static bool ipv6_pieces(er_slice in, uint16_t pieces[8])
 	while (in.n > 0) {
 		if (n == 8)
 			return false;
+		ER_ASSERT(n >= 0 && n < 8);
 		if (in.p[0] == ':') {
 			if (compress >= 0)
 				return false;
@@ -256,6 +271,7 @@ static bool ipv6_parse(er_arena *a, er_slice in, er_slice *out)
 		}
 		n += (size_t)snprintf(text + n, 48 - n, i < 7 ? "%x:" : "%x", pieces[i]);
 	}
+	ER_ASSERT(n < 48);
 	text[n++] = ']';
 	*out = er_slice_of(text, n);
 	return true;
@@ -274,8 +290,9 @@ static bool ascii_only(er_slice s, bool *upper)
 	return all < 0x80;
 }
 
-/* UTS #46 changed some mappings in Unicode 15.1 and 16, for code points that are older; ICU 72 (Debian 12) has not heard of it. Doing these
- * first makes no difference to an ICU that has. `to` 0: the code point is ignored. */
+/* UTS #46 changed some mappings in Unicode 15.1 and 16, for code points that are older; ICU 72
+ * (Debian 12) has not heard of it. Doing these first makes no difference to an ICU that has. `to`
+ * 0: the code point is ignored. */
 static const struct remap {
 	uint32_t first, last, to;
 } remaps[] = {
@@ -302,6 +319,9 @@ static UChar32 remap(UChar32 c)
 /* Also makes U+FFFD of what is not UTF-8. */
 static er_slice remap_all(er_arena *a, er_slice in)
 {
+	ER_ASSERT(in.n <= ER_URL_INPUT_MAX); /* lengths are ICU's int32_t from here on */
+	/* Three bytes for one: U+FFFD in place of a byte that is not UTF-8, and no mapping makes a code
+	 * point of fewer bytes longer than that. */
 	uint8_t *out = er_arena_alloc(a, in.n * 3);
 	int32_t n = 0, at = 0;
 	while (at < (int32_t)in.n) {
@@ -311,11 +331,13 @@ static er_slice remap_all(er_arena *a, er_slice in)
 		if (c != U_SENTINEL)
 			U8_APPEND_UNSAFE(out, n, (uint32_t)c);
 	}
+	ER_ASSERT(n >= 0 && (size_t)n <= in.n * 3);
 	return er_slice_of(out, (size_t)n);
 }
 
-/* UTS #46 with CheckHyphens=false, CheckBidi=true, CheckJoiners=true, UseSTD3ASCIIRules=false, Transitional_Processing=false,
- * VerifyDnsLength=false: ICU always looks at hyphens and lengths, so those of its verdicts are put aside. */
+/* UTS #46 with CheckHyphens=false, CheckBidi=true, CheckJoiners=true, UseSTD3ASCIIRules=false,
+ * Transitional_Processing=false, VerifyDnsLength=false: ICU always looks at hyphens and lengths, so
+ * those of its verdicts are put aside. */
 static bool idna(er_arena *a, er_slice domain, er_slice *out)
 {
 	enum {
@@ -341,6 +363,7 @@ static bool idna(er_arena *a, er_slice domain, er_slice *out)
 	uidna_close(uts46);
 	if (U_FAILURE(err) || (info.errors & ~(uint32_t)ASIDE) != 0)
 		return false;
+	ER_ASSERT(n >= 0 && n <= cap);
 	*out = er_slice_of(text, (size_t)n);
 	return true;
 }

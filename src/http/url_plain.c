@@ -1,4 +1,10 @@
-/* Most URLs of http: and https: are written as the parser would write them: seeing that, and where their parts are, takes one look at each byte. */
+/* The short way. Most URLs of http: and https: are written as the parser would write them: seeing
+ * that, and where their parts are, takes one look at each byte and no memory. It must never say yes
+ * where the parser would change a byte or refuse: then JavaScript and the node would mean different
+ * things by the same text. Where it is in doubt it says no, and the parser decides. The tests hold
+ * the two together. */
+#include "base/mem.h"
+#include "http/url_host.h"
 #include "http/url_record.h"
 
 static bool digit(uint8_t c)
@@ -32,7 +38,7 @@ static bool ipv4_plain(er_slice host)
 	return parts == 4;
 }
 
-static bool host_plain(er_slice host)
+bool er_url_host_plain(er_slice host)
 {
 	const uint8_t *dot = host.n > 0 ? memrchr(host.p, '.', host.n) : NULL;
 	er_slice last = dot != NULL ? er_slice_from(host, (size_t)(dot - host.p) + 1) : host;
@@ -42,9 +48,11 @@ static bool host_plain(er_slice host)
 	return lower(last.p[0]) || (ipv4_plain(host) && host.p[host.n - 1] != '.');
 }
 
-/* `in` begins with the ":" of a port. How long that is; 0 for one that the parser would change or refuse. */
+/* `in` begins with the ":" of a port. How long that is; 0 for one that the parser would change or
+ * refuse. */
 static size_t port_length(er_slice in, bool https, uint32_t *port)
 {
+	ER_ASSERT(in.n > 0 && in.p[0] == ':');
 	size_t n = 1;
 	while (n < in.n && digit(in.p[n]))
 		n++;
@@ -70,6 +78,7 @@ static void take_after(er_slice in, uint8_t mark, uint8_t set, uint32_t *start, 
 {
 	if (*at == in.n || in.p[*at] != mark)
 		return;
+	ER_ASSERT(*at < in.n && *start == ER_URL_ABSENT);
 	*start = (uint32_t)*at;
 	*at += 1 + er_url_unencoded(er_slice_from(in, *at + 1), set);
 }
@@ -79,7 +88,7 @@ bool er_url_plain(er_url *u, er_slice in)
 	bool https = er_slice_starts(in, ER_LIT("https://"));
 	if ((!https && !er_slice_starts(in, ER_LIT("http://"))) || in.n > ER_URL_INPUT_MAX)
 		return false;
-	uint32_t scheme = https ? 6 : 5;
+	uint32_t scheme = https ? 6 : 5; /* with the ":" */
 	*u = (er_url){.protocol_end = scheme,
 	              .username_end = scheme + 2,
 	              .host_start = scheme + 2,
@@ -87,7 +96,7 @@ bool er_url_plain(er_url *u, er_slice in)
 	              .search_start = ER_URL_ABSENT,
 	              .hash_start = ER_URL_ABSENT};
 	er_slice rest = er_slice_from(in, u->host_start), host = er_slice_head(rest, host_length(rest));
-	if (!host_plain(host))
+	if (!er_url_host_plain(host))
 		return false;
 	size_t at = u->host_start + host.n;
 	u->host_end = (uint32_t)at;
@@ -105,5 +114,6 @@ bool er_url_plain(er_url *u, er_slice in)
 	at += path.n;
 	take_after(in, '?', ER_URL_SET_SPECIAL_QUERY, &u->search_start, &at);
 	take_after(in, '#', ER_URL_SET_FRAGMENT, &u->hash_start, &at);
+	ER_ASSERT(at <= in.n && u->host_end <= u->pathname_start);
 	return at == in.n;
 }

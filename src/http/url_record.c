@@ -1,10 +1,15 @@
-/* A URL and its record: the getters, the serializer. */
+/* A URL and its record. An er_url is one text and the places of its parts (url.h has the picture);
+ * a record is the parts as slices, which is what parser and setters work on. er_url_record_of takes
+ * apart without copying, er_url_record_write writes a record anew and replaces the URL, whose old
+ * text goes; so a record does not outlive the next write to its URL. The getters are those of the
+ * URL class (URL Standard 6.1). Pure but for the href, which the er_url owns. */
 #include "http/url_record.h"
 
 #include "base/mem.h"
 
 static er_slice between(const er_url *u, size_t from, size_t to)
 {
+	ER_ASSERT(from <= to && to <= er_buf_len(&u->href));
 	return er_slice_of(u->href.p + u->href.start + from, to - from);
 }
 
@@ -71,6 +76,8 @@ static void write_authority(er_url *u, const er_url_record *r)
 
 void er_url_record_write(er_url *u, const er_url_record *r)
 {
+	ER_ASSERT(r->scheme.n > 0 && (r->port == ER_URL_ABSENT || r->port <= UINT16_MAX));
+	ER_ASSERT(!r->opaque || !r->has_host);
 	er_url out = {.port = r->port, .opaque_path = r->opaque, .search_start = ER_URL_ABSENT, .hash_start = ER_URL_ABSENT};
 	size_t room = r->scheme.n + r->username.n + r->password.n + r->host.n + r->path.n + r->query.n + r->fragment.n + 16;
 	er_buf_reserve(&out.href, room);
@@ -93,6 +100,9 @@ void er_url_record_write(er_url *u, const er_url_record *r)
 		er_buf_putc(&out.href, '#');
 		er_buf_put(&out.href, r->fragment);
 	}
+	ER_ASSERT(out.protocol_end <= out.username_end && out.username_end <= out.host_start && out.host_start <= out.host_end &&
+	          out.host_end <= out.pathname_start);
+	/* Last: the record's slices may point into the old href. */
 	er_buf_fini(&u->href);
 	*u = out;
 }

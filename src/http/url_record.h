@@ -1,5 +1,6 @@
-/* Inside the URL module: a URL taken apart, as the WHATWG URL Standard's "URL record". Its slices point into an arena that lives for
- * one parse or one setter, into the input, or into the href of the URL that it came from; er_url_record_write makes an er_url of it. */
+/* Inside the URL module: a URL taken apart, as the WHATWG URL Standard's "URL record". Its slices
+ * point into an arena that lives for one parse or one setter, into the input, or into the href of
+ * the URL that it came from; er_url_record_write makes an er_url of it. */
 #ifndef ER_HTTP_URL_RECORD_H
 #define ER_HTTP_URL_RECORD_H
 

@@ -1,5 +1,5 @@
-/* The setters of the URL class (URL Standard 6.1): each takes the URL apart, changes one part as the basic parser would with a state
- * override, and writes it anew. */
+/* The setters of the URL class (URL Standard 6.1): each takes the URL apart, changes one part as
+ * the basic parser would with a state override, and writes it anew. */
 #include "base/mem.h"
 #include "http/url_host.h"
 #include "http/url_record.h"
@@ -28,6 +28,8 @@ static bool set_protocol(setter *s, er_slice value)
 		return false;
 	er_slice scheme = er_url_lower(s->a, er_slice_head(value, n));
 	int port = er_url_special_port(scheme);
+	ER_ASSERT(scheme.n == n && scheme.n <= value.n);
+	/* A URL never changes between special and not: its path and host were read by other rules. */
 	if ((port >= 0) != s->special)
 		return false;
 	if (port == 0 && (has_credentials(&s->r) || s->r.port != ER_URL_ABSENT))
@@ -52,6 +54,7 @@ static bool set_port(setter *s, er_slice value)
 	}
 	if (n == 0)
 		return false;
+	ER_ASSERT(port <= UINT16_MAX);
 	s->r.port = (int)port == er_url_special_port(s->r.scheme) ? ER_URL_ABSENT : port;
 	return true;
 }
@@ -80,6 +83,7 @@ static bool set_host(setter *s, er_slice value, bool hostname_only)
 		return false;
 	if (host.n > 0 && !er_url_host_parse(s->a, host, !s->special, &out))
 		return false;
+	ER_ASSERT(!s->file);
 	s->r.has_host = true;
 	s->r.host = out;
 	/* A bad port does not take the host back. */
@@ -162,6 +166,7 @@ bool er_url_set(er_url *u, er_url_part part, er_slice value)
 		return false;
 	er_arena a;
 	er_arena_init(&a);
+	ER_ASSERT(u->href.p != NULL && part != ER_URL_HREF);
 	setter s = {.a = &a, .r = er_url_record_of(u)};
 	s.special = er_url_special(s.r.scheme);
 	s.file = er_url_special_port(s.r.scheme) == 0;

@@ -1,3 +1,11 @@
+/* A box's life: er_box_start asks the spawner for it (STARTING); it says READY (WARM, in the pool); an
+ * instance takes it (USED); the node kills it (DYING); the spawner says that its process is gone, or the host
+ * closes (GONE); when libuv has let go of its handle it is freed.
+ *
+ *    STARTING ──► WARM ──► USED ──► DYING ──► GONE        from each state also to DYING and to GONE
+ *
+ * The box is in host->boxes and has a slot until it is GONE; it is in host->warm while it is WARM. A box that
+ * held code never goes back into the pool. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -12,7 +20,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAGIC = 0x424f5858 };
+enum {
+	MAGIC = 0x424f5858,
+	NICE_SMALL = 19,         /* a seventieth of an ordinary one's share: many of them together are still less than a gateway */
+	BACKGROUND_MS = 250,     /* where the others leave it nothing */
+	PULSE_START_US = 60000,  /* cores' turns are kept short (base/pulse.h) while a sandbox starts */
+	START_MS = 30000,        /* from fork to READY */
+	DRAIN_BYTES = 64 * 1024, /* read from one sandbox before others get their turn */
+	FRAME_BYTES = 512,       /* what a frame counts there besides its bytes */
+};
 
 /* The process-wide CPU clock of another process, as clock_getcpuclockid computes it, without its system call. */
 uint64_t er_box_cpu_us(const er_box *box)
@@ -26,12 +42,13 @@ uint64_t er_box_cpu_us(const er_box *box)
 
 static void set_share(er_box *box, box_share share)
 {
+	ER_ASSERT(box->pid > 0 && box->host->privileged && share <= BOX_SMALL);
 	box->share = share;
 	if (share == BOX_BACKGROUND) {
 		box->background_us = er_clock_mono_us();
 		er_sched_background(box->pid);
 	} else {
-		er_sched_foreground(box->pid, share == BOX_SMALL ? ER_BOX_NICE_SMALL : ER_NICE_SANDBOX, ER_NICE_HELPERS, ER_SLICE_US);
+		er_sched_foreground(box->pid, share == BOX_SMALL ? NICE_SMALL : ER_NICE_SANDBOX, ER_NICE_HELPERS, ER_SLICE_US);
 	}
 }
 
@@ -76,6 +93,8 @@ void er_box_poke(er_box *box)
 /* Its ring is looked at before the loop sleeps, so it need not wake us meanwhile. */
 void er_box_activate(er_box *box)
 {
+	ER_CHECK(box, MAGIC);
+	ER_ASSERT(box->state != BOX_GONE);
 	if (!er_list_empty(&box->active))
 		return;
 	er_list_push(&box->host->active, &box->active);
@@ -100,6 +119,7 @@ static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 		er_box_kill(box);
 		return true;
 	}
+	ER_ASSERT(box->counted && h->starting[box->profile] > 0 && box->instance == NULL);
 	box->state = BOX_WARM;
 	box->counted = false;
 	h->starting[box->profile]--;
@@ -131,6 +151,7 @@ static void drain(er_box *box, size_t most)
 			size_t whole;
 			if (er_frame_read(er_slice_from(all, used), &f, &payload, &whole) != ER_FRAME_OK || !frame(box, &f, payload))
 				goto broken;
+			ER_ASSERT(whole > 0 && whole <= all.n - used);
 			used += whole;
 			spent += whole + FRAME_BYTES;
 		}
@@ -177,6 +198,7 @@ static void on_wake(uv_poll_t *poll, int status, int events)
 
 er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 {
+	ER_ASSERT(profile <= ER_PROFILE_HARDENED && !h->closing);
 	er_box *box = ER_NEW(er_box);
 	*box = (er_box){.magic = MAGIC, .host = h, .profile = profile, .state = BOX_STARTING, .wake_sandbox = -1, .wake_node = -1};
 	box->born_us = er_clock_mono_us();
@@ -231,6 +253,7 @@ fail:
 
 void er_box_kill(er_box *box)
 {
+	ER_CHECK(box, MAGIC);
 	if (box->state == BOX_DYING || box->state == BOX_GONE)
 		return;
 	box->state = BOX_DYING;
@@ -271,6 +294,8 @@ uint64_t er_box_anonymous_kb(const er_box *box)
 static void on_poll_closed(uv_handle_t *handle)
 {
 	er_box *box = handle->data;
+	ER_CHECK(box, MAGIC);
+	ER_ASSERT(box->state == BOX_GONE && box->instance == NULL);
 	er_isolate_host *h = box->host;
 	close(box->wake_sandbox);
 	close(box->wake_node);
@@ -285,6 +310,8 @@ void er_box_close(er_box *box)
 {
 	if (box->state == BOX_GONE)
 		return;
+	ER_CHECK(box, MAGIC);
+	ER_ASSERT(box->host->starting[box->profile] >= box->counted);
 	box->state = BOX_GONE;
 	box->instance = NULL;
 	box->host->starting[box->profile] -= box->counted;
@@ -299,6 +326,7 @@ void er_box_close(er_box *box)
 static void on_exited(er_box *box, int wait_status, const char *said)
 {
 	er_instance *in = box->instance;
+	ER_ASSERT(box->state != BOX_GONE && (in == NULL || in->box == box));
 	bool expected = box->state == BOX_DYING;
 	box->pid = 0;
 	if (in != NULL) {
@@ -325,6 +353,8 @@ void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
 	er_box *box = er_idmap_get(&h->slots, ev->slot);
 	if (box == NULL)
 		return;
+	ER_CHECK(box, MAGIC);
+	ER_ASSERT(box->slot == ev->slot && box->host == h);
 	switch (ev->what) {
 	case ER_SPAWNER_STARTED:
 		box->pid = ev->pid;

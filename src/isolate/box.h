@@ -1,4 +1,5 @@
-/* A sandbox process and its channel: starting, warm, in use, dying. Inside the isolate room. */
+/* Inside the isolate room: a box is a sandbox process and its channel. box.c has its life. The
+ * host owns it, and the host's thread alone touches it. */
 #ifndef ER_ISOLATE_BOX_H
 #define ER_ISOLATE_BOX_H
 
@@ -13,7 +14,8 @@ typedef struct er_box er_box;
 typedef struct er_instance er_instance;
 
 typedef enum box_state { BOX_STARTING, BOX_WARM, BOX_USED, BOX_DYING, BOX_GONE } box_state;
-/* Its share of the cores: like everybody's; what the others leave; a small one, since the others left nothing for a while. */
+/* The share of the cores that a process gets: like every other process; what the others leave; a
+ * small share, when the others have left nothing for a while. */
 typedef enum box_share { BOX_ORDINARY, BOX_BACKGROUND, BOX_SMALL } box_share;
 
 struct er_box {
@@ -37,22 +39,30 @@ struct er_box {
 };
 
 er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err);
+/* Asks the spawner to end the process. The box lives until the spawner says that the process is
+ * gone. */
 void er_box_kill(er_box *box);
 void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev);
-/* Reads frames; false if the box is to be thrown away (already done). */
+/* Reads frames from the ring, up to a bound, and hands them to the instance. */
 void er_box_drain(er_box *box);
+/* The sandbox may see what was written so far; wakes it if it sleeps. */
 void er_box_publish(er_box *box);
+/* The host looks at the box's ring before the loop sleeps, and publishes what was written. */
 void er_box_activate(er_box *box);
-/* The loop looks at it in its next round. */
+/* The loop does not sleep before it has looked at the box again. */
 void er_box_poke(er_box *box);
+/* CPU time of the process. 0: not known. */
 uint64_t er_box_cpu_us(const er_box *box);
-/* While it computes on and on it gets what the others leave, and never nothing: where they leave none, it is given a small share. */
+/* on: the process gets what the others leave of the cores, and a small share where they leave
+ * nothing. off: an ordinary share again. */
 void er_box_demote(er_box *box, bool on);
-/* It has had CPU lately: what it waits for is not the others. */
+/* The process has used CPU lately, so the others do leave it something. */
 void er_box_fed(er_box *box, uint64_t now_us);
-/* 0: not known. */
+/* Memory of its own, shared with no other process. 0: not known. */
 uint64_t er_box_anonymous_kb(const er_box *box);
+/* Ends a box that takes too long to start; asks again for the end of one that is dying. */
 void er_box_sweep(er_box *box, uint64_t now_us);
+/* The process is gone, or the host closes. Frees the box when libuv has let go of its handle. */
 void er_box_close(er_box *box);
 
 #endif

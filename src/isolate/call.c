@@ -1,3 +1,8 @@
+/* A call, from the exchange that the service gives it to DONE (call.h has the picture).
+ *
+ * The call holds up to two references of its exchange: c->x while the exchange is its to answer, c->account
+ * from the answer (or the client's leaving) to the call's end. Each function that answers or passes on lets
+ * go of c->x first, for the asker can use an exchange again only if nobody else holds it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -6,23 +11,32 @@
 
 #include <stdio.h>
 
-enum { MAGIC = 0x43414c4c };
+enum { MAGIC = 0x43414c4c, RETRIES = 2 /* a call that lost its instance unharmed is tried again so often */ };
 
 static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason);
 
 er_call *er_call_new(er_instance *in, er_exchange *x)
 {
+	ER_ASSERT(!x->answered && x->on_cancel == NULL);
 	er_list *spare = er_list_pop(&in->host->spare_calls);
 	er_call *c = spare ? ER_CONTAINER(spare, er_call, link) : ER_NEW(er_call);
 	*c = (er_call){.magic = MAGIC, .instance = in};
 	c->x = er_exchange_ref(x);
 	c->started_us = x->facts.started_us != 0 ? x->facts.started_us : er_clock_mono_us();
 	er_list_init(&c->link);
+	c->moved_us = c->started_us;
 	er_list_init(&c->queue);
+	er_list_init(&c->timed);
 	er_list_init(&c->subs);
 	x->on_cancel = on_cancel;
 	x->handler_ctx = c;
 	return c;
+}
+
+er_exchange *er_call_exchange(const er_call *c)
+{
+	ER_ASSERT(c->magic == MAGIC && (c->x == NULL || c->account == NULL || c->x == c->account));
+	return c->x != NULL ? c->x : c->account;
 }
 
 static void let_go_of_exchange(er_call *c)
@@ -38,20 +52,43 @@ static void let_go_of_exchange(er_call *c)
 	er_exchange_unref(x);
 }
 
+/* The answer leaves before the work is over: whoever counts is to hear of the rest. */
+static void keep_account(er_call *c, er_exchange *x)
+{
+	ER_ASSERT(c->x == x && c->account == NULL);
+	c->account = er_exchange_keep(x);
+}
+
+static void settle(er_call *c)
+{
+	er_exchange *x = c->account;
+	if (x == NULL)
+		return;
+	c->account = NULL;
+	x->facts.cpu_us = c->cpu_us;
+	er_exchange_settle(x);
+}
+
 void er_call_free(er_call *c)
 {
 	ER_CHECK(c, MAGIC);
 	er_instance *in = c->instance;
+	/* The one place where a call's questions end with it. Neither the answer nor a client that leaves ends them: a routine's
+	 * work may go on (waitUntil), and its account is open as long. */
 	while (!er_list_empty(&c->subs))
 		er_sub_free(ER_CONTAINER(c->subs.next, er_sub, link), ER_ERR_CANCELLED);
 	er_inflow_fini(&c->response, ER_ERR_CANCELLED);
 	er_outflow_fini(&c->upload);
 	er_list_remove(&c->queue);
 	er_list_remove(&c->link);
+	er_list_remove(&c->timed);
 	if (c->id != 0)
 		er_idmap_del(&in->by_id, c->id);
 	let_go_of_exchange(c);
-	er_call_streamed(c);
+	ER_ASSERT(er_list_empty(&c->subs) && c->response.body == NULL && c->upload.body == NULL);
+	in->cpu_told_us += c->cpu_us;
+	settle(c);
+	ER_ASSERT(c->x == NULL && c->account == NULL);
 	c->magic = 0;
 	er_list_push(&in->host->spare_calls, &c->link);
 	er_instance_call_over(in);
@@ -61,16 +98,8 @@ void er_call_cpu(er_call *c, uint32_t cpu_us)
 {
 	if (cpu_us > c->cpu_us)
 		c->cpu_us = cpu_us;
-	if (c->streams == NULL)
-		return;
-	c->streams->facts.cpu_us = c->cpu_us;
-	c->streams->facts.subrequests = c->subrequests;
-}
-
-void er_call_streamed(er_call *c)
-{
-	er_exchange_unref(c->streams);
-	c->streams = NULL;
+	if (c->account != NULL)
+		c->account->facts.cpu_us = c->cpu_us;
 }
 
 /* The client is gone. The sandbox is told, and the call stays until it says DONE: what runs there still counts. */
@@ -80,6 +109,10 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	ER_CHECK(c, MAGIC);
 	ER_ASSERT(c->x == x);
 	er_inflow_fini(&c->response, reason);
+	if (c->sent) { /* what the sandbox goes on to say is still about that request */
+		x->facts.cpu_us = c->cpu_us;
+		keep_account(c, x);
+	}
 	let_go_of_exchange(c);
 	if (!c->sent) {
 		er_call_free(c);
@@ -94,8 +127,10 @@ bool er_call_send(er_call *c)
 {
 	er_exchange *x = c->x;
 	er_instance *in = c->instance;
+	ER_CHECK(c, MAGIC);
+	ER_ASSERT(x != NULL && !c->sent && c->id != 0);
 	char client[ER_ADDRESS_TEXT];
-	er_slice remote = er_address_text(&x->client, client);
+	er_slice remote = er_address_text(&x->peer.address, client);
 	size_t block = er_block_n(&x->req.fields);
 	size_t url = x->req.scheme.n + 3 + x->req.authority.n + x->req.target.n;
 	const er_slice key1 = ER_LIT("remote_addr\n"), key2 = ER_LIT("\nscheme\n");
@@ -116,8 +151,7 @@ bool er_call_send(er_call *c)
 		if (er_body_finished(body) && er_body_buffered(body) <= ER_INLINE_BODY && er_body_untouched(body) &&
 		    whole + er_body_buffered(body) <= ER_FRAME_MAX) {
 			inline_n = er_body_buffered(body);
-			flags |= ER_FF_INLINE;
-			length = (int64_t)inline_n;
+			flags |= ER_FF_INLINE; /* a length that nobody said stays unknown: whether all of it is here by now is chance */
 		}
 	}
 	er_frame f = {.n = (uint32_t)(whole + inline_n), .type = ER_FRAME_REQUEST, .flags = flags, .id = c->id};
@@ -140,6 +174,7 @@ bool er_call_send(er_call *c)
 	er_put_bytes(&w, key2);
 	er_put_bytes(&w, x->req.scheme);
 	*w.p++ = '\n';
+	ER_ASSERT(w.p == p + whole);
 	if (inline_n > 0)
 		er_body_peek(body, w.p, inline_n);
 	c->sent = true;
@@ -158,7 +193,7 @@ static er_body *relayed_body(er_call *c, er_reader *r)
 		return NULL;
 	if (is_sub) {
 		er_sub *s = er_idmap_get(&c->instance->subs, id);
-		return s != NULL && s->call == c ? er_outflow_take(&s->response) : NULL;
+		return s != NULL && s->call == c ? er_sub_relay(s) : NULL;
 	}
 	return id == c->id ? er_outflow_take(&c->upload) : NULL;
 }
@@ -170,9 +205,12 @@ static bool response_body(er_call *c, const er_frame *f, er_reader *r)
 		if (r->rest.n > 0)
 			x->res.body = er_body_lend(r->rest);
 	} else if (f->flags & ER_FF_STREAM) {
-		const er_slice *cl = er_fields_get(&x->res.fields, ER_LIT("content-length"));
-		uint64_t n;
-		int64_t length = cl && er_slice_u64(*cl, &n) && n <= INT64_MAX ? (int64_t)n : ER_BODY_UNKNOWN;
+		uint64_t n = er_get_u64(r);
+		if (r->bad)
+			return false;
+		int64_t length = n <= INT64_MAX ? (int64_t)n : ER_BODY_UNKNOWN;
+		/* What the routine says of a length is about another body, or no more than its word. */
+		er_fields_del(&x->res.fields, ER_LIT("content-length"));
 		x->res.body = er_inflow_init(&c->response, c->instance, c->id, false, length);
 	} else if (f->flags & ER_FF_RELAY) {
 		x->res.body = relayed_body(c, r);
@@ -181,13 +219,48 @@ static bool response_body(er_call *c, const er_frame *f, er_reader *r)
 	return true;
 }
 
+/* Framing and what the node says of itself are not a routine's to say. */
+static bool not_its_own(er_slice name)
+{
+	return er_field_hop_by_hop(name) || er_identity_own(name);
+}
+
+/* The sandbox says no more of a request when its response said DONE as well, also if the response was refused. */
+static void end_if_done(er_call *c, const er_frame *f)
+{
+	if (f->flags & ER_FF_DONE)
+		er_call_free(c);
+}
+
+/* `why`: as er_block_read says it. */
+static void refuse_head(er_call *c, er_slice block, const char *why)
+{
+	er_slice name, said;
+	er_err_kind kind = ER_ERR_HEADER;
+	er_arena *a = &c->x->arena;
+	if (!er_block_malformed(block, &name)) {
+		kind = ER_ERR_TOO_LARGE;
+		said = er_arena_printf(a, "The routine's response cannot be sent: %s.", why);
+	} else if (!er_field_name_ok(name)) {
+		said = ER_LIT("The routine's response has a header whose name is no token: HTTP cannot carry it.");
+	} else {
+		said = er_arena_printf(a,
+		                       "The routine's response has a control character in the value of the header \"%.*s\": "
+		                       "HTTP cannot carry it.",
+		                       ER_FMT(er_slice_head(name, 100)));
+	}
+	er_call_fail(c, 599, kind, 0, 0, er_arena_cstr(a, said));
+}
+
 /* False: the sandbox broke the rules of the channel. A head that is merely too large or malformed is the routine's error, and fails its request. */
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 {
 	if (c->answered)
 		return false;
 	er_exchange *x = c->x;
-	c->cpu_us = f->arg;
+	er_call_cpu(c, f->arg);
+	if ((f->flags & (ER_FF_DONE | ER_FF_STREAM)) != ER_FF_DONE) /* else nothing of it follows: no clock is read */
+		er_call_moved(c);
 	if (x == NULL) { /* the client has left */
 		/* The sandbox has not heard of it yet: what it may send of the body at first is no fault of its. */
 		c->response.allowed = f->flags & ER_FF_STREAM ? ER_CREDIT_START : 0;
@@ -209,9 +282,10 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	x->res = (er_response){.status = f->aux};
 	if (er_field_value_ok(reason))
 		x->res.reason = reason;
-	if (!er_block_read(block, &x->arena, &x->res.fields, er_field_hop_by_hop)) {
-		er_call_fail(c, 599, ER_ERR_TOO_LARGE, 0, 0,
-		             "The routine's response head is malformed or too large (32 KB, 100 fields).");
+	const char *why;
+	if (!er_block_read(block, &x->arena, &x->res.fields, not_its_own, &why)) {
+		refuse_head(c, block, why);
+		end_if_done(c, f);
 		return true;
 	}
 	if (!response_body(c, f, &r)) {
@@ -219,18 +293,17 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 			return false;
 		/* It broke off, or was let go, while the sandbox said this. */
 		er_call_fail(c, 502, ER_ERR_RESPONSE, 0, 0, "The body that the routine wanted to pass on is not there any more.");
+		end_if_done(c, f);
 		return true;
 	}
 	er_body *lent = f->flags & ER_FF_INLINE ? er_body_ref(x->res.body) : NULL;
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
-	x->facts.subrequests = c->subrequests;
 	/* Let go first: the asker holds x as well, and can only use it again for the next request when nobody else does. */
 	if ((f->flags & ER_FF_DONE) && c->response.body == NULL)
 		er_call_free(c);
 	else {
-		if (c->response.body != NULL)
-			c->streams = er_exchange_ref(x);
+		keep_account(c, x);
 		let_go_of_exchange(c);
 	}
 	er_exchange_answer(x);
@@ -244,22 +317,24 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint64_t limit, const char *text)
 {
 	er_exchange *x = c->x;
+	ER_CHECK(c, MAGIC);
+	ER_ASSERT(status >= 500 || status == 431);
 	if (c->answered || x == NULL) {
-		if (c->streams != NULL)
-			c->streams->facts.failed = kind;
+		if (c->account != NULL)
+			c->account->facts.failed = kind;
 		er_inflow_fini(&c->response, kind);
 		return;
 	}
 	c->answered = true;
+	keep_account(c, x); /* until the call is freed, which may be at once */
 	x->facts.failed = status >= 500 ? kind : ER_ERR_OK;
 	x->facts.cpu_us = c->cpu_us;
-	x->facts.subrequests = c->subrequests;
 	x->on_cancel = NULL;
 	if (c->instance->routine->fallback && !(x->req.body != NULL && !er_body_untouched(x->req.body))) {
 		er_exchange_ref(x);
-		er_outflow_fini(&c->upload);
+		er_outflow_pass(&c->upload);
 		let_go_of_exchange(c);
-		er_exchange_start(x, c->instance->host->standard);
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_ROUTINE));
 		er_exchange_unref(x);
 		return;
 	}
@@ -269,6 +344,9 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 		         (unsigned long long)limit / 1024);
 	else if (kind == ER_ERR_MEMORY)
 		snprintf(detail, sizeof detail, "limit=%lluMB", (unsigned long long)limit / 1024);
+	else if (kind == ER_ERR_CPU && limit > 0)
+		snprintf(detail, sizeof detail, "used=%llums; limit=%llums; budget=%s", (unsigned long long)(used + 999) / 1000,
+		         (unsigned long long)limit / 1000, er_budget_name(c->instance->budget));
 	else if (limit > 0)
 		snprintf(detail, sizeof detail, "used=%llums; limit=%llums", (unsigned long long)(used + 999) / 1000,
 		         (unsigned long long)limit / 1000);
@@ -277,11 +355,25 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 	er_exchange_answer(x);
 }
 
+static const char *text_of_cpu(er_budget budget)
+{
+	switch (budget) {
+	case ER_BUDGET_TOP_LEVEL:
+		return "The routine's top-level code used more CPU time than it may (limits.loadCpuMs).";
+	case ER_BUDGET_BACKGROUND:
+		return "What the routine does outside of requests used more CPU time than it may.";
+	case ER_BUDGET_ENGINE:
+		return "Collecting the routine's garbage used more CPU time than it may.";
+	case ER_BUDGET_INSTANCE:
+		return "The routine's sandbox used more CPU time than all its requests may.";
+	default:
+		return "The routine used more CPU time than a request may (limits.cpuMs).";
+	}
+}
+
 static const char *text_of(er_err_kind why)
 {
 	switch (why) {
-	case ER_ERR_CPU:
-		return "The routine used more CPU time than a request may.";
 	case ER_ERR_MEMORY:
 		return "The routine used more memory than it may.";
 	case ER_ERR_PROTOCOL:
@@ -298,6 +390,7 @@ static const char *text_of(er_err_kind why)
 void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, uint64_t limit)
 {
 	er_exchange *x = c->x;
+	ER_ASSERT(c->instance->state.now == INSTANCE_DEAD && c->retries <= RETRIES);
 	bool again = x != NULL && !c->answered && !c->touched && !blamed && c->retries < RETRIES && why != ER_ERR_CANCELLED &&
 	             why != ER_ERR_UNAVAILABLE && (x->req.body == NULL || er_body_untouched(x->req.body));
 	if (again) {
@@ -313,7 +406,7 @@ void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, u
 		c->cpu_us = (uint32_t)used;
 	int status = why == ER_ERR_UNAVAILABLE || why == ER_ERR_CANCELLED ? 503 : 599;
 	if (blamed)
-		er_call_fail(c, status, why, used, limit, text_of(why));
+		er_call_fail(c, status, why, used, limit, why == ER_ERR_CPU ? text_of_cpu(c->instance->budget) : text_of(why));
 	else
 		er_call_fail(c, status, why, 0, 0,
 		             why == ER_ERR_UNAVAILABLE || why == ER_ERR_CANCELLED
@@ -323,15 +416,22 @@ void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, u
 	er_call_free(c);
 }
 
+void er_call_moved(er_call *c)
+{
+	if (c->expired || c->id == 0)
+		return;
+	c->moved_us = er_clock_mono_us();
+	er_list_remove(&c->timed);
+	er_list_push(&c->instance->timed, &c->timed);
+}
+
 void er_call_expire(er_call *c)
 {
 	const er_limits *l = &c->instance->routine->limits;
+	ER_ASSERT(!c->expired);
 	c->expired = true;
-	uint64_t used_us = er_clock_mono_us() - c->started_us;
-	const er_isolate_events *ev = &c->instance->host->config.events;
-	er_stat_add(&c->instance->host->stats.kills[ER_ERR_TIMEOUT], 1);
-	if (ev->killed)
-		ev->killed(ev->ctx, c->instance->routine, c->x, ER_ERR_TIMEOUT, used_us / 1000, l->response_ms);
+	uint64_t used_us = er_clock_mono_us() - c->moved_us;
+	er_instance_report(c->instance, er_call_exchange(c), ER_ERR_TIMEOUT, used_us, l->response_ms * 1000ULL);
 	er_call_fail(c, 504, ER_ERR_TIMEOUT, used_us, l->response_ms * 1000ULL, "The routine did not finish its response in time.");
 	if (!c->sent)
 		er_call_free(c);
@@ -349,12 +449,14 @@ void er_call_on_pass(er_call *c)
 		er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, "The routine read the request's body and then passed the request on.");
 		return;
 	}
+	ER_ASSERT(x->chain != NULL && !x->answered);
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
-	er_outflow_fini(&c->upload);
+	keep_account(c, x);
+	er_outflow_pass(&c->upload);
 	er_exchange_ref(x);
 	let_go_of_exchange(c);
-	er_exchange_start(x, c->instance->host->standard);
+	er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_ROUTINE));
 	er_exchange_unref(x);
 }
 
@@ -371,18 +473,18 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	const er_isolate_events *ev = &in->host->config.events;
 	er_stat_add(&in->host->stats.kills[ER_ERR_EXCEPTION], fatal);
 	if (ev->exception)
-		ev->exception(ev->ctx, in->routine, c ? c->x : NULL, name, message, er_buf_slice(&stack), fatal);
+		ev->exception(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, name, message, er_buf_slice(&stack), fatal);
 	/* Whose memory ran out may be in any state: it must not answer another request, whatever it does next. */
 	if (fatal && f->aux == ER_ERR_MEMORY) {
 		in->culprit_gone = c != NULL;
-		er_instance_kill(in, ER_ERR_MEMORY, er_instance_used_kb(in), in->routine->limits.memory_kb);
+		er_instance_kill(in, ER_ERR_MEMORY, er_supervise_memory_kb(in), in->routine->limits.memory_kb);
 	}
 	if (fatal && c != NULL) {
 		char text[600] = "The routine threw an exception.";
 		if (in->host->config.show_errors)
 			snprintf(text, sizeof text, "The routine threw: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)),
 			         ER_FMT(er_slice_head(message, 400)));
-		c->cpu_us = f->arg;
+		er_call_cpu(c, f->arg);
 		er_call_fail(c, 599, f->aux == ER_ERR_MEMORY ? ER_ERR_MEMORY : ER_ERR_EXCEPTION,
 		             f->aux == ER_ERR_MEMORY ? in->kill_used : 0, f->aux == ER_ERR_MEMORY ? in->routine->limits.memory_kb : 0,
 		             f->aux == ER_ERR_MEMORY ? text_of(ER_ERR_MEMORY) : text);

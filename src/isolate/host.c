@@ -1,3 +1,9 @@
+/* The host: one a gateway thread. It watches the spawner's socket, looks at the rings of active boxes before
+ * the loop sleeps, and has the timers of supervision.
+ *
+ * Life: er_isolate_host_new → er_isolate_host_close ends every instance and every box at once → each handle
+ * and each reading of code that is over calls er_host_handle_closed → with the last one the host is freed
+ * and `done` is called. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -8,13 +14,18 @@ enum { MAGIC = 0x484f5354 };
 
 void er_host_handle_closed(er_isolate_host *h)
 {
+	ER_CHECK(h, MAGIC);
+	ER_ASSERT(h->open_handles > 0);
 	if (--h->open_handles > 0)
 		return;
+	ER_ASSERT(h->closing && h->on_closed != NULL && h->n_instances == 0);
+	ER_ASSERT(er_list_empty(&h->instances) && er_list_empty(&h->boxes) && er_list_empty(&h->resting));
 	void (*done)(void *) = h->on_closed;
 	void *ctx = h->on_closed_ctx;
 	for (er_list *l; (l = er_list_pop(&h->spare_calls)) != NULL;)
 		er_free(ER_CONTAINER(l, er_call, link));
 	er_idmap_fini(&h->slots);
+	er_leases_let_go(h->leases);
 	er_map_free(h->services);
 	h->magic = 0;
 	er_free(h);
@@ -34,9 +45,10 @@ static void end_all(er_isolate_host *h, er_err_kind why)
 	for (er_list *l = h->instances.next; l != &h->instances; l = h->instances.next) {
 		er_instance *in = ER_CONTAINER(l, er_instance, link);
 		er_box *box = in->box;
+		ER_ASSERT(box == NULL || box->instance == in);
 		if (box != NULL)
 			box->instance = NULL;
-		er_instance_died(in, 0);
+		er_instance_died(in, 0); /* which frees it */
 	}
 	ER_LIST_EACH(l, &h->boxes)
 	{
@@ -55,10 +67,12 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
 	int got;
 	while (!h->closing && (got = er_spawner_read(h->spawner, &ev)) != 0) {
 		if (got < 0) {
-			er_log(ER_LOG_ERROR, "isolate", "the spawner is gone: no sandbox can be started; restart the node");
+			er_log(ER_LOG_ERROR, "isolate", "the spawner is gone: no sandbox can be started any more");
 			uv_poll_stop(poll);
 			h->spawner_gone = true;
 			end_all(h, ER_ERR_UNAVAILABLE);
+			if (h->config.events.spawner_gone != NULL)
+				h->config.events.spawner_gone(h->config.events.ctx);
 			return;
 		}
 		er_box_on_spawner(h, &ev);
@@ -68,6 +82,7 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
 static void flush(er_box *box)
 {
 	er_instance *in = box->instance;
+	ER_ASSERT(in == NULL || in->box == box);
 	if (in != NULL && (!er_list_empty(&in->queue) || !er_list_empty(&in->blocked) || er_buf_len(&in->said) > 0))
 		er_instance_pump(in);
 	if (box->state == BOX_USED)
@@ -79,6 +94,7 @@ static void flush(er_box *box)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	er_isolate_host *h = prepare->data;
+	ER_CHECK(h, MAGIC);
 	ER_LIST_EACH(l, &h->active)
 	{
 		flush(ER_CONTAINER(l, er_box, active));
@@ -102,6 +118,8 @@ static void on_prepare(uv_prepare_t *prepare)
 static void on_tick(uv_timer_t *timer)
 {
 	er_isolate_host *h = timer->data;
+	ER_CHECK(h, MAGIC);
+	ER_ASSERT(h->ticking && !h->closing);
 	uint64_t now = er_clock_mono_us();
 	bool busy = false;
 	ER_LIST_EACH(l, &h->instances)
@@ -110,7 +128,7 @@ static void on_tick(uv_timer_t *timer)
 		if (in->n_calls == 0 && in->start == NULL)
 			continue;
 		busy = true;
-		er_instance_tick(in, now);
+		er_supervise_tick(in, now);
 	}
 	if (!busy) {
 		h->ticking = false;
@@ -130,9 +148,10 @@ void er_host_need_tick(er_isolate_host *h)
 static void on_sweep(uv_timer_t *timer)
 {
 	er_isolate_host *h = timer->data;
+	ER_CHECK(h, MAGIC);
 	uint64_t now = er_clock_mono_us();
 	ER_LIST_EACH(l, &h->instances)
-	er_instance_sweep(ER_CONTAINER(l, er_instance, link), now);
+	er_supervise_sweep(ER_CONTAINER(l, er_instance, link), now);
 	ER_LIST_EACH(l, &h->boxes)
 	er_box_sweep(ER_CONTAINER(l, er_box, link), now);
 	er_service_sweep(h, now);
@@ -148,23 +167,19 @@ static void own_handle(er_isolate_host *h, uv_handle_t *handle)
 	h->open_handles++;
 }
 
-er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *origin, const er_handler *standard,
-                                     const er_isolate_config *config, er_err *err)
+er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *origin, const er_isolate_config *config,
+                                     er_err *err)
 {
+	ER_ASSERT(spawner >= 0 && origin != NULL);
 	er_isolate_host *h = ER_NEW(er_isolate_host);
-	*h = (er_isolate_host){.magic = MAGIC,
-	                       .loop = loop,
-	                       .spawner = spawner,
-	                       .origin = origin,
-	                       .standard = standard,
-	                       .config = *config,
-	                       .privileged = geteuid() == 0};
+	*h = (er_isolate_host){
+	    .magic = MAGIC, .loop = loop, .spawner = spawner, .origin = origin, .config = *config, .privileged = geteuid() == 0};
 	er_list_init(&h->boxes);
 	er_list_init(&h->active);
 	er_list_init(&h->instances);
 	er_list_init(&h->spare_calls);
 	er_list_init(&h->resting);
-	for (int p = 0; p < 2; p++) {
+	for (int p = 0; p < ER_PROFILES_N; p++) {
 		er_list_init(&h->warm[p]);
 		er_list_init(&h->waiting[p]);
 	}
@@ -174,6 +189,7 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
 		return NULL;
 	}
 	h->services = er_map_new();
+	h->leases = er_leases_new(config->max_subrequests);
 	uv_prepare_init(loop, &h->prepare);
 	uv_timer_init(loop, &h->tick);
 	uv_timer_init(loop, &h->sweep);
@@ -197,11 +213,12 @@ static bool none_lives(void *ctx, const er_routine *r)
 void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ctx)
 {
 	ER_CHECK(h, MAGIC);
-	ER_ASSERT(!h->closing);
+	ER_ASSERT(!h->closing && done != NULL);
 	h->closing = true;
 	h->on_closed = done;
 	h->on_closed_ctx = ctx;
 	end_all(h, ER_ERR_CANCELLED);
+	ER_ASSERT(er_list_empty(&h->instances) && er_list_empty(&h->boxes));
 	er_isolate_retire(h, none_lives, NULL);
 	uv_close((uv_handle_t *)&h->spawner_poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->prepare, on_handle_closed);
@@ -209,13 +226,10 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
 	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
 }
 
-void er_isolate_handle(er_isolate_host *h, er_routine *r, er_exchange *x)
+const er_handler *er_isolate_handler(er_isolate_host *h, er_routine *r)
 {
 	ER_CHECK(h, MAGIC);
-	/* Copies: the exchange may outlive the configuration that the routine belongs to. */
-	x->facts.routine = er_arena_copy(&x->arena, r->name);
-	x->facts.version = er_arena_copy(&x->arena, r->version);
-	er_service_dispatch(er_service_of(h, r), x, 0);
+	return &er_service_of(h, r)->handler;
 }
 
 void er_isolate_retire(er_isolate_host *h, bool (*lives)(void *ctx, const er_routine *r), void *ctx)

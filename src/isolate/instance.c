@@ -1,3 +1,12 @@
+/* An instance's life: made (er_instance_new), given code and a box, filled with calls, ended. Its states are
+ * in instance_states.c; this file moves it on NO_BOX, BOX and DIED, load.c on the other events.
+ *
+ * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump writes
+ * what had to wait. Reading: box.c hands each frame of the sandbox to er_instance_frame. All frames are
+ * hostile: `false` means that the sandbox broke the rules, and ends it.
+ *
+ * The end: er_instance_kill ends the process; when the spawner says that it is gone, er_instance_died judges
+ * why, ends each call, tells whoever waits, and frees the instance. Nothing else frees it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -6,17 +15,33 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { MAGIC = 0x494e5354, SAID_MAX = 4 * 1024 * 1024 };
+enum {
+	MAGIC = 0x494e5354,
+	SAID_MAX = 4 * 1024 * 1024,
+	MAX_LOGS = 1100, /* LOG frames of one call; the sandbox itself stops at 1000 */
+};
+
+void er_instance_move(er_instance *in, er_instance_event event)
+{
+	ER_CHECK(in, MAGIC);
+	ER_ASSERT(event < INSTANCE_EVENTS_N);
+	er_states_move(&er_instance_states, &in->state, (uint8_t)event, in->number);
+}
 
 er_instance *er_instance_new(er_service *s)
 {
 	er_isolate_host *h = s->host;
+	ER_ASSERT(!h->closing && !h->spawner_gone);
 	er_instance *in = ER_NEW(er_instance);
-	*in = (er_instance){.magic = MAGIC, .host = h, .service = s, .routine = er_routine_ref(s->routine)};
+	*in = (er_instance){
+	    .magic = MAGIC, .host = h, .service = s, .number = ++h->last_instance, .routine = er_routine_ref(s->routine)};
 	er_list_init(&in->waiting);
 	er_list_init(&in->calls);
+	er_list_init(&in->timed);
 	er_list_init(&in->queue);
 	er_list_init(&in->blocked);
+	er_list_init(&in->leases);
+	in->sub_most = in->sub_credit = er_leases_share(h->leases);
 	er_list_push(&h->instances, &in->link);
 	in->last_used_us = er_clock_mono_us();
 	s->n_instances++;
@@ -31,13 +56,14 @@ void er_instance_find_box(er_instance *in)
 {
 	er_isolate_host *h = in->host;
 	enum er_profile profile = in->routine->profile;
+	ER_ASSERT(in->state.now == INSTANCE_READING && in->box == NULL && in->code != NULL);
 	if (in->kill_reason != ER_ERR_OK || in->closing_us != 0)
 		return;
 	er_box *box = er_pool_box_take(h, profile);
 	if (box != NULL) {
 		er_instance_give_box(in, box);
 	} else {
-		in->state = INSTANCE_WAITING;
+		er_instance_move(in, INSTANCE_ON_NO_BOX);
 		er_list_push(&h->waiting[profile], &in->waiting);
 		er_pool_hurry(h, profile);
 	}
@@ -47,8 +73,12 @@ void er_instance_find_box(er_instance *in)
 static void instance_free(er_instance *in)
 {
 	er_service *s = in->service;
+	ER_ASSERT(in->state.now == INSTANCE_DEAD && in->start == NULL && s->instance != in);
+	ER_ASSERT(in->n_calls == 0 && er_list_empty(&in->calls) && er_list_empty(&in->queue) && er_list_empty(&in->blocked));
+	ER_ASSERT(in->host->n_instances > 0 && s->n_instances > 0);
 	er_list_remove(&in->link);
 	er_list_remove(&in->waiting);
+	er_lease_orphan(in);
 	er_idmap_fini(&in->by_id);
 	er_idmap_fini(&in->subs);
 	er_buf_fini(&in->said);
@@ -74,7 +104,7 @@ uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f)
 
 uint8_t *er_instance_saying(er_instance *in, const er_frame *f)
 {
-	if (in->box == NULL || in->box->state != BOX_USED || in->state == INSTANCE_DEAD)
+	if (in->box == NULL || in->box->state != BOX_USED || in->state.now == INSTANCE_DEAD)
 		return NULL;
 	uint8_t *p = er_instance_frame_out(in, f);
 	if (p != NULL)
@@ -102,7 +132,9 @@ static bool pump_said(er_instance *in)
 {
 	while (er_buf_len(&in->said) > 0) {
 		er_frame f;
+		ER_ASSERT(er_buf_len(&in->said) >= sizeof f);
 		memcpy(&f, er_buf_slice(&in->said).p, sizeof f);
+		ER_ASSERT(er_buf_len(&in->said) >= sizeof f + f.n); /* whole frames only */
 		uint8_t *p = er_frame_write(&in->box->channel.out, &f);
 		if (p == NULL)
 			return false;
@@ -118,7 +150,7 @@ void er_instance_pump(er_instance *in)
 	ER_CHECK(in, MAGIC);
 	if (in->box == NULL || in->box->state != BOX_USED || !pump_said(in))
 		return;
-	if (in->state == INSTANCE_LOADING && !er_load_pump(in))
+	if (in->state.now == INSTANCE_SENDING && !er_load_pump(in))
 		return;
 	while (!er_list_empty(&in->queue))
 		if (!er_call_send(ER_CONTAINER(in->queue.next, er_call, queue)))
@@ -126,19 +158,20 @@ void er_instance_pump(er_instance *in)
 	while (!er_list_empty(&in->blocked)) {
 		er_outflow *f = ER_CONTAINER(in->blocked.next, er_outflow, blocked);
 		er_list_remove(&f->blocked);
-		er_outflow_pump(f);
-		if (!er_list_empty(&f->blocked))
+		if (!er_outflow_pump(f))
 			return;
 	}
 }
 
 void er_instance_give_box(er_instance *in, er_box *box)
 {
+	ER_ASSERT(box->state == BOX_WARM && box->instance == NULL && box->profile == in->routine->profile);
+	ER_ASSERT(in->box == NULL && er_list_empty(&in->waiting));
 	box->state = BOX_USED;
 	er_box_demote(box, er_service_suspect(in->service, er_clock_mono_us()));
 	box->instance = in;
 	in->box = box;
-	in->state = INSTANCE_LOADING;
+	er_instance_move(in, INSTANCE_ON_BOX);
 	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = in->cpu_tick_us = er_box_cpu_us(box);
 	in->born_us = in->busy_since_us = in->idle_since_us = er_clock_mono_us();
 	in->memory_base_kb = er_box_anonymous_kb(box);
@@ -149,26 +182,21 @@ void er_instance_give_box(er_instance *in, er_box *box)
 	er_box_publish(box);
 }
 
-/* The CPU its process has used. Asking the kernel costs as much as a short request, and with few requests at a time each finds the sandbox idle: what it
- * had used at a tick shortly before and all the time since then is at most a tick too much, in favour of the routine. */
-static uint64_t cpu_now(const er_instance *in, uint64_t now_us)
-{
-	uint64_t since = now_us - in->ticked_us;
-	return since < 2 * TICK_MS * 1000U ? in->cpu_tick_us + since : er_box_cpu_us(in->box);
-}
-
 void er_instance_add(er_instance *in, er_call *c)
 {
+	ER_CHECK(in, MAGIC);
+	ER_ASSERT(c->instance == in && c->id == 0 && !c->sent && in->state.now != INSTANCE_DEAD);
 	do
 		c->id = ++in->next_id;
 	while (c->id == 0 || er_idmap_get(&in->by_id, c->id) != NULL);
 	er_idmap_add(&in->by_id, c->id, c);
 	er_list_push(&in->calls, &c->link);
+	er_list_push(&in->timed, &c->timed);
 	er_list_push(&in->queue, &c->queue);
-	if (in->n_calls++ == 0 && in->box != NULL && in->loaded) {
-		in->cpu_busy_us = in->cpu_base_us = cpu_now(in, c->started_us);
+	if (in->n_calls++ == 0 && er_instance_ready(in)) {
+		in->cpu_busy_us = in->cpu_base_us = er_supervise_cpu_now(in, c->started_us);
 		in->busy_since_us = c->started_us;
-		in->cpu_allowed_us = 0;
+		in->cpu_allowed_us = in->cpu_told_us = 0;
 	}
 	in->cpu_allowed_us += in->routine->limits.cpu_us;
 	er_host_need_tick(in->host);
@@ -185,35 +213,60 @@ void er_instance_call_over(er_instance *in)
 	in->last_used_us = er_clock_mono_us();
 	in->cpu_idle_us = 0; /* the next sweep takes the base */
 	/* A retired version's calls that lost their instance came to a new one: that one ends with them as well. */
-	if ((in->closing || in->service->retired) && in->closing_us == 0 && in->state != INSTANCE_DEAD)
+	if ((in->closing || in->service->retired) && in->closing_us == 0 && in->state.now != INSTANCE_DEAD)
 		er_instance_close(in);
 }
 
 /* ---- reading ---- */
+
+/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told of it yet: then
+ * it only guessed the number. */
+static er_call *call_of(er_instance *in, uint32_t id)
+{
+	er_call *c = er_idmap_get(&in->by_id, id);
+	ER_ASSERT(c == NULL || (c->id == id && c->instance == in));
+	return c != NULL && c->sent ? c : NULL;
+}
+
+er_call *er_instance_asking(er_instance *in, uint32_t id)
+{
+	er_call *c = call_of(in, id);
+	if (c == NULL || c->expired || (c->x == NULL && !c->answered))
+		return NULL;
+	c->touched = true;
+	return c;
+}
 
 static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
 {
 	bool fin = f->flags & ER_FF_FIN;
 	if (f->flags & ER_FF_SUB) {
 		er_sub *s = er_idmap_get(&in->subs, f->id);
-		return s == NULL || er_inflow_data(&s->upload, payload, fin);
+		if (s != NULL && !er_inflow_data(&s->upload, payload, fin))
+			return false;
+		if (fin && (s = er_idmap_get(&in->subs, f->id)) != NULL)
+			er_sub_settle(s);
+		return true;
 	}
-	er_call *c = er_idmap_get(&in->by_id, f->id);
+	er_call *c = call_of(in, f->id);
 	if (c == NULL)
 		return true;
-	if (fin) {
+	if (fin)
 		er_call_cpu(c, f->arg);
-		er_call_streamed(c);
-	}
+	if (payload.n > 0 && c->response.body != NULL) /* nothing, or something for nobody, is silence as well */
+		er_call_moved(c);
 	return er_inflow_data(&c->response, payload, fin);
 }
 
 static void on_body_fail(er_instance *in, const er_frame *f)
 {
 	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
-	er_call *c = f->flags & ER_FF_SUB ? NULL : er_idmap_get(&in->by_id, f->id);
-	if (s != NULL)
+	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
+	if (s != NULL) {
 		er_inflow_fini(&s->upload, ER_ERR_EXCEPTION);
+		if ((s = er_idmap_get(&in->subs, f->id)) != NULL)
+			er_sub_settle(s);
+	}
 	if (c != NULL)
 		er_inflow_fini(&c->response, ER_ERR_EXCEPTION);
 }
@@ -222,39 +275,52 @@ static void on_body_fail(er_instance *in, const er_frame *f)
 static void on_body_wish(er_instance *in, const er_frame *f)
 {
 	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
-	er_call *c = f->flags & ER_FF_SUB ? NULL : er_idmap_get(&in->by_id, f->id);
+	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
 	er_outflow *flow = s ? &s->response : c ? &c->upload : NULL;
 	if (flow == NULL)
 		return;
 	if (f->type == ER_FRAME_PULL) {
-		er_outflow_pull(flow, f->arg);
-	} else if (f->type == ER_FRAME_DRAIN) {
+		er_outflow_pull(flow, f->arg); /* which may end and free what it is part of */
+		return;
+	}
+	if (f->type == ER_FRAME_DRAIN) {
 		er_outflow_drain(flow);
 	} else if (flow->body != NULL) {
 		er_body *body = er_outflow_take(flow);
-		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended. */
-		if (s != NULL)
+		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended, and so is one of several readers. */
+		if (s != NULL || er_body_is_branch(body))
 			er_body_cancel(body, ER_ERR_CANCELLED);
 		er_body_unref(body);
 	}
+	if (s != NULL && (s = er_idmap_get(&in->subs, f->id)) != NULL)
+		er_sub_settle(s);
 }
 
 static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
 {
 	const er_isolate_events *ev = &in->host->config.events;
-	if (er_load_printed(in, payload) || ev->console == NULL || (c != NULL && c->logs++ >= MAX_LOGS))
+	if (c != NULL && c->logs++ >= MAX_LOGS)
 		return;
 	er_buf copy;
 	er_buf_init(&copy);
 	er_buf_put(&copy, payload);
-	ev->console(ev->ctx, in->routine, c ? c->x : NULL, f->aux > 4 ? 4 : f->aux, er_buf_slice(&copy));
+	if (er_sourcemap_text_wants(in->routine->source_url, er_buf_slice(&copy))) {
+		er_buf mapped;
+		er_buf_init(&mapped);
+		er_sourcemap_text(er_service_map(in->service, in->code), in->routine->source_url, er_buf_slice(&copy), &mapped);
+		er_buf_fini(&copy);
+		copy = mapped;
+	}
+	if (!er_load_printed(in, er_buf_slice(&copy)) && ev->console != NULL)
+		ev->console(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, f->aux > 4 ? 4 : f->aux, er_buf_slice(&copy));
 	er_buf_fini(&copy);
 }
 
 bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 {
 	ER_CHECK(in, MAGIC);
-	er_call *c = f->flags & ER_FF_SUB ? NULL : er_idmap_get(&in->by_id, f->id);
+	ER_ASSERT(in->box != NULL && in->state.now != INSTANCE_DEAD && in->sub_credit + in->sub_owed <= in->sub_most);
+	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
 	in->heard = true;
 	switch (f->type) {
 	case ER_FRAME_LOADED:
@@ -281,6 +347,8 @@ bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 			er_sub_free(s, ER_ERR_CANCELLED);
 		return true;
 	}
+	case ER_FRAME_CLONE:
+		return er_clone_start(in, f, payload);
 	case ER_FRAME_PASS:
 		if (c != NULL)
 			er_call_on_pass(c);
@@ -313,6 +381,8 @@ bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 
 void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
 {
+	ER_CHECK(in, MAGIC);
+	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_);
 	if (in->kill_reason == ER_ERR_OK) {
 		in->kill_reason = why;
 		in->kill_used = used;
@@ -328,14 +398,22 @@ typedef struct verdict {
 	er_err_kind why;
 	uint64_t used, limit;
 	uint32_t request; /* 0: nobody in particular */
+	er_budget budget; /* CPU: whose */
 	bool clean;
 } verdict;
+
+/* It ended itself in a way in which programs end when they get no memory. A filter's kill is none. */
+static bool gave_up(int wait_status)
+{
+	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	return sig == SIGABRT || sig == SIGTRAP || sig == SIGILL || sig == SIGSEGV;
+}
 
 /* Why it ended: what the node did, else what the kernel says, else what the sandbox says of itself (which can only harm its own routine). */
 static verdict judge(const er_instance *in, int wait_status)
 {
 	const er_limits *l = &in->routine->limits;
-	verdict v = {.why = in->kill_reason, .used = in->kill_used, .limit = in->kill_limit};
+	verdict v = {.why = in->kill_reason, .used = in->kill_used, .limit = in->kill_limit, .budget = in->budget};
 	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
 	if (o != NULL)
 		v.request = atomic_load(&o->request);
@@ -353,15 +431,19 @@ static verdict judge(const er_instance *in, int wait_status)
 	}
 	er_err_kind said = atomic_load(&o->reason);
 	v.why = ER_ERR_CRASH;
+	uint32_t budget = atomic_load(&o->detail);
 	if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL)
 		v.why = ER_ERR_MEMORY; /* not ours: the kernel's, for want of memory */
+	else if (said == ER_ERR_OK && gave_up(wait_status) && in->memory_seen_kb >= l->memory_kb - l->memory_kb / 8)
+		v.why = ER_ERR_MEMORY; /* it could not even say so */
 	else if (said == ER_ERR_CPU || said == ER_ERR_MEMORY)
 		v.why = said;
 	if (v.why == ER_ERR_CPU) {
 		v.used = atomic_load(&o->cpu_us);
-		v.limit = v.request == 0 ? l->load_cpu_us : l->cpu_us;
+		v.budget = budget < ER_BUDGET_COUNT_ ? (er_budget)budget : ER_BUDGET_REQUEST;
+		v.limit = v.budget == ER_BUDGET_TOP_LEVEL ? l->load_cpu_us : v.budget == ER_BUDGET_ENGINE ? ER_ENGINE_CPU_US : l->cpu_us;
 	} else if (v.why == ER_ERR_MEMORY) {
-		v.used = er_instance_used_kb(in);
+		v.used = er_supervise_memory_kb(in);
 		v.limit = l->memory_kb;
 	}
 	return v;
@@ -377,14 +459,50 @@ static void log_crash(const er_instance *in, int wait_status)
 	       sig ? "signal" : "exit status", sig ? sig : WEXITSTATUS(wait_status), sig ? ", " : "", sig ? strsignal(sig) : "");
 }
 
+/* A sandbox that was ended in the middle of a turn has not told what that took. Its obituary says so, or the process's clock as last seen does: what no
+ * call has told is then whose it probably was. */
+static void tell_untold(er_instance *in, er_call *named)
+{
+	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
+	if (named != NULL && o != NULL && in->kill_reason == ER_ERR_OK) {
+		er_call_cpu(named, atomic_load(&o->cpu_us));
+		return;
+	}
+	if (named == NULL && !er_list_empty(&in->calls))
+		named = ER_CONTAINER(in->calls.next, er_call, link);
+	if (named == NULL)
+		return;
+	uint64_t told = in->cpu_told_us, used = in->cpu_tick_us > in->cpu_busy_us ? in->cpu_tick_us - in->cpu_busy_us : 0;
+	ER_LIST_EACH(l, &in->calls)
+	told += ER_CONTAINER(l, er_call, link)->cpu_us;
+	if (used > told)
+		er_call_cpu(named, (uint32_t)(named->cpu_us + (used - told)));
+}
+
+void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
+{
+	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_);
+	const er_isolate_events *ev = &in->host->config.events;
+	unsigned unit = why == ER_ERR_TIMEOUT ? 1000 : 1; /* time is told in milliseconds, CPU time in microseconds */
+	er_stat_add(&in->host->stats.kills[why], 1);
+	if (ev->killed != NULL)
+		ev->killed(ev->ctx, in->routine, x, why, used / unit, limit / unit,
+		           why == ER_ERR_CPU ? er_budget_name(in->budget) : NULL);
+}
+
 void er_instance_died(er_instance *in, int wait_status)
 {
 	ER_CHECK(in, MAGIC);
 	er_isolate_host *h = in->host;
 	er_service *s = in->service;
 	verdict v = judge(in, wait_status);
+	in->budget = v.budget;
+	ER_ASSERT(v.clean || v.why != ER_ERR_OK);
 	er_call *blamed = er_idmap_get(&in->by_id, v.request);
-	in->state = INSTANCE_DEAD;
+	if (!v.clean)
+		tell_untold(in, blamed);
+	bool started = er_instance_ready(in);
+	er_instance_move(in, INSTANCE_ON_DIED);
 	if (s->instance == in)
 		s->instance = NULL;
 	if (in->start != NULL && in->start->trial) {
@@ -392,15 +510,15 @@ void er_instance_died(er_instance *in, int wait_status)
 	} else if (!v.clean) {
 		if (v.why == ER_ERR_CRASH)
 			log_crash(in, wait_status);
-		er_stat_add(&h->stats.kills[v.why], 1);
-		if (h->config.events.killed)
-			h->config.events.killed(h->config.events.ctx, in->routine, blamed ? blamed->x : NULL, v.why, v.used, v.limit);
+		er_instance_report(in, blamed ? er_call_exchange(blamed) : NULL, v.why, v.used, v.limit);
 		er_service_failed(s, v.why);
 	}
 	er_start_failed(in, v.why, v.used, v.limit);
+	ER_ASSERT(in->start == NULL);
 	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with nobody named, the oldest call is the suspect. */
-	bool all = !in->loaded;
-	if (v.request == 0 && !in->culprit_gone && !all && !er_list_empty(&in->calls))
+	bool all = !started;
+	bool nobodys = v.why == ER_ERR_CPU && (v.budget == ER_BUDGET_BACKGROUND || v.budget == ER_BUDGET_ENGINE);
+	if (v.request == 0 && !in->culprit_gone && !all && !nobodys && !er_list_empty(&in->calls))
 		blamed = ER_CONTAINER(in->calls.next, er_call, link);
 	while (!er_list_empty(&in->calls)) {
 		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
@@ -413,143 +531,18 @@ void er_instance_died(er_instance *in, int wait_status)
 
 void er_instance_close(er_instance *in)
 {
+	ER_CHECK(in, MAGIC);
 	in->closing = true;
 	if (in->service->instance == in)
 		in->service->instance = NULL;
 	if (in->n_calls > 0)
 		return;
 	in->closing_us = er_clock_mono_us();
-	if (in->box != NULL && in->loaded) {
+	if (er_instance_ready(in)) {
 		er_instance_say(in, (er_frame){.type = ER_FRAME_CLOSE}, (er_slice){0});
 		return;
 	}
 	/* Without a box it goes with the next sweep: whoever called may still be looking at it. */
 	er_list_remove(&in->waiting);
 	er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
-}
-
-/* ---- supervision: what the node does not leave to the sandbox ---- */
-
-/* Its requests have taken long already, each of them, and it goes on computing: short ones of others come first. Once it yields it gets less and less of
- * the time, so that less says nothing about it. */
-static bool heavy(const er_instance *in, uint64_t cpu_us)
-{
-	const er_limits *l = &in->routine->limits;
-	uint64_t own = in->cpu_allowed_us > l->load_cpu_us ? in->cpu_allowed_us - l->load_cpu_us : in->cpu_allowed_us;
-	uint64_t used = cpu_us > in->cpu_busy_us ? cpu_us - in->cpu_busy_us : 0, calls = own / l->cpu_us + 1;
-	bool busy = in->box->share == BOX_ORDINARY ? cpu_us > in->cpu_tick_us + HOG_US : in->quiet_ticks < QUIET_TICKS;
-	return busy && used > calls * HEAVY_US;
-}
-
-static void check_cpu(er_instance *in, uint64_t now_us)
-{
-	const er_limits *l = &in->routine->limits;
-	uint64_t cpu = er_box_cpu_us(in->box);
-	uint32_t turn = in->loaded ? l->cpu_us : l->load_cpu_us;
-	if (in->cpu_busy_us == 0) { /* it was READY before we knew its process */
-		in->cpu_base_us = in->cpu_busy_us = in->cpu_tick_us = cpu;
-		in->ticked_us = now_us;
-		return;
-	}
-	in->quiet_ticks = cpu > in->cpu_tick_us ? 0 : in->quiet_ticks + 1;
-	if (cpu > in->cpu_tick_us + FED_US)
-		er_box_fed(in->box, now_us);
-	bool young = now_us - in->born_us < YOUNG_US;
-	if ((young && cpu > in->cpu_tick_us) || (!in->heard && cpu > in->cpu_base_us + PULSE_US))
-		er_pulse_ask(in->host->config.pulse, PULSE_TICK_US);
-	er_box_demote(in->box,
-	              er_service_suspect(in->service, now_us) || (!in->heard && cpu > in->cpu_base_us + HOG_US) || heavy(in, cpu));
-	in->cpu_tick_us = cpu;
-	in->ticked_us = now_us;
-	if (in->heard) {
-		in->heard = false;
-		in->cpu_base_us = cpu;
-	} else if (cpu > in->cpu_base_us + turn + turn / 2 + CPU_GRACE_US) {
-		/* No honest sandbox computes so long without a word: its own timer would have ended it. */
-		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_base_us, turn);
-		return;
-	}
-	/* And whatever it says, all its calls together cannot use more than all their limits. */
-	uint64_t used = cpu - in->cpu_busy_us;
-	uint64_t beyond = CPU_GRACE_US + (now_us - in->busy_since_us) / 100 * CPU_SHARE;
-	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 2 + beyond)
-		er_instance_kill(in, ER_ERR_CPU, used, in->cpu_allowed_us);
-}
-
-/* The kernel's limit on a sandbox's address space is the first lock; this is the second, and what its kind of kill can tell. */
-static void check_memory(er_instance *in, uint64_t now_us)
-{
-	in->memory_at_us = now_us;
-	uint64_t kb = er_box_anonymous_kb(in->box);
-	if (in->memory_base_kb == 0)
-		in->memory_base_kb = kb;
-	kb = kb > in->memory_base_kb ? kb - in->memory_base_kb : 0;
-	if (kb > in->memory_peak_kb)
-		in->memory_peak_kb = kb;
-	uint32_t limit = in->routine->limits.memory_kb;
-	if (kb > (uint64_t)limit + limit / 8 + MEMORY_MARGIN_KB)
-		er_instance_kill(in, ER_ERR_MEMORY, kb, limit);
-}
-
-uint64_t er_instance_used_kb(const er_instance *in)
-{
-	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
-}
-
-void er_instance_tick(er_instance *in, uint64_t now_us)
-{
-	uint64_t limit = in->routine->limits.response_ms * 1000ULL;
-	ER_LIST_EACH(l, &in->calls)
-	{
-		er_call *c = ER_CONTAINER(l, er_call, link);
-		if (now_us - c->started_us < limit)
-			break;
-		if (!c->expired) {
-			er_call_expire(c);
-		} else if (now_us - c->started_us > limit + CLOSE_MS * 1000U && in->box != NULL) {
-			er_instance_kill(in, ER_ERR_TIMEOUT, now_us - c->started_us, limit);
-			return;
-		}
-	}
-	if (in->start != NULL && now_us - in->start->since_us > TRY_MS * 1000ULL) {
-		er_start_failed(in, ER_ERR_TIMEOUT, 0, 0);
-		if (in->n_calls == 0) {
-			er_instance_close(in);
-			return;
-		}
-	}
-	if (in->box == NULL || in->box->state != BOX_USED || in->box->pid <= 0)
-		return;
-	check_cpu(in, now_us);
-	if (now_us - in->memory_at_us >= MEMORY_EVERY_US)
-		check_memory(in, now_us);
-}
-
-void er_instance_sweep(er_instance *in, uint64_t now_us)
-{
-	if (in->box == NULL && in->closing_us != 0) {
-		er_instance_died(in, 0);
-		return;
-	}
-	if (in->n_calls > 0 || in->box == NULL || in->box->state != BOX_USED)
-		return;
-	if (in->box->pid > 0)
-		check_memory(in, now_us);
-	if (in->closing_us != 0) {
-		if (now_us - in->closing_us > CLOSE_MS * 1000U)
-			er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
-		return;
-	}
-	if (now_us - in->last_used_us > in->routine->limits.idle_s * 1000000ULL) {
-		er_instance_close(in);
-		return;
-	}
-	uint64_t cpu = er_box_cpu_us(in->box);
-	uint64_t allowed = CPU_GRACE_US + (now_us - in->idle_since_us) / 100 * CPU_IDLE_SHARE;
-	if (in->cpu_idle_us == 0) {
-		in->cpu_idle_us = cpu;
-		in->idle_since_us = now_us;
-	} else if (cpu > in->cpu_idle_us + allowed) {
-		er_instance_kill(in, ER_ERR_CPU, cpu - in->cpu_idle_us, allowed);
-	}
 }

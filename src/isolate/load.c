@@ -1,5 +1,9 @@
-/* How an instance gets its code: read by a thread of the pool if it is not in memory, written over the ring, evaluated. And starts that no
- * request waits for: an instance that is warmed up, a version that is only tried. */
+/* How an instance gets its code: a thread of the pool reads it if it is not in memory, er_load_pump writes it
+ * over the ring, the sandbox evaluates it and says LOADED. And starts that no request waits for: an instance
+ * that is warmed up, a version that is only tried.
+ *
+ * A reading belongs to its service while instances may join it, and is freed by its callback; the host stays
+ * as long. A start belongs to its instance, and is freed when its `done` was called, once. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -30,6 +34,7 @@ static void read_code(uv_work_t *work)
 static void cannot_read(er_instance *in)
 {
 	er_service *s = in->service;
+	ER_ASSERT(in->code == NULL && in->box == NULL && in->state.now == INSTANCE_READING);
 	er_service_failed(s, ER_ERR_IO);
 	if (s->instance == in)
 		s->instance = NULL;
@@ -60,6 +65,7 @@ static void on_read(uv_work_t *work, int status)
 		er_instance *in = ER_CONTAINER(l, er_instance, link);
 		if (in->reading != rd)
 			continue;
+		ER_ASSERT(in->routine == r && in->code == NULL);
 		in->reading = NULL;
 		in->code = rd->code != NULL ? er_routine_code(r) : NULL;
 		if (in->code != NULL)
@@ -77,7 +83,7 @@ void er_load_code(er_instance *in)
 {
 	er_isolate_host *h = in->host;
 	er_service *s = in->service;
-	in->state = INSTANCE_READING;
+	ER_ASSERT(in->state.now == INSTANCE_READING && in->code == NULL && in->reading == NULL);
 	in->code = er_routine_code(in->routine);
 	if (in->code != NULL) {
 		er_instance_find_box(in);
@@ -98,9 +104,10 @@ void er_load_code(er_instance *in)
 
 static bool begin_load(er_instance *in)
 {
+	ER_ASSERT(in->state.now == INSTANCE_SENDING && in->load_at == 0);
 	const er_routine *r = in->routine;
 	const er_slice strings[] = {r->name, r->version, r->source_url, er_piece_slice(in->code->env)};
-	size_t n = 7 * 4, code_n = in->code->script.n;
+	size_t n = sizeof(er_load_limits), code_n = in->code->script.n;
 	for (size_t i = 0; i < 4; i++)
 		n += 4 + strings[i].n;
 	if (n > ER_FRAME_MAX || code_n >= r->limits.code_n) { /* the configuration refuses both; this is the second lock */
@@ -115,16 +122,25 @@ static bool begin_load(er_instance *in)
 	for (size_t i = 0; i < 4; i++)
 		er_put_string(&w, strings[i]);
 	const er_limits *l = &r->limits;
-	const uint32_t numbers[] = {l->cpu_us, l->load_cpu_us, l->memory_kb, l->subrequests, l->timers, (uint32_t)code_n, r->compat};
-	for (size_t i = 0; i < 7; i++)
-		er_put_u32(&w, numbers[i]);
+	const er_load_limits limits = {.cpu_us = l->cpu_us,
+	                               .load_cpu_us = l->load_cpu_us,
+	                               .memory_kb = l->memory_kb,
+	                               .subrequests = l->subrequests,
+	                               .timers = l->timers,
+	                               .code_n = (uint32_t)code_n,
+	                               .compat = r->compat,
+	                               .live_subs = in->sub_credit};
+	er_put_bytes(&w, er_slice_of(&limits, sizeof limits));
+	ER_ASSERT(w.p == p + n);
 	in->load_begun = true;
 	return true;
 }
 
 bool er_load_pump(er_instance *in)
 {
+	ER_ASSERT(in->state.now == INSTANCE_SENDING && in->code != NULL);
 	er_slice code = er_piece_slice(in->code->script);
+	ER_ASSERT(in->load_at <= code.n);
 	if (!in->load_begun && !begin_load(in))
 		return false;
 	do {
@@ -137,7 +153,7 @@ bool er_load_pump(er_instance *in)
 		er_copy(p, part.p, part.n);
 		in->load_at += part.n;
 	} while (in->load_at < code.n);
-	in->state = INSTANCE_READY;
+	er_instance_move(in, INSTANCE_ON_SENT);
 	return true;
 }
 
@@ -145,7 +161,7 @@ bool er_load_pump(er_instance *in)
 
 void er_start_begin(er_instance *in, bool trial, er_isolate_started *done, void *ctx)
 {
-	ER_ASSERT(in->start == NULL && !in->loaded);
+	ER_ASSERT(in->start == NULL && !er_instance_ready(in));
 	in->start = ER_NEW(er_start);
 	*in->start = (er_start){.trial = trial, .since_us = er_clock_mono_us(), .done = done, .ctx = ctx};
 	er_host_need_tick(in->host);
@@ -155,6 +171,7 @@ void er_start_begin(er_instance *in, bool trial, er_isolate_started *done, void 
 static void finish(er_instance *in)
 {
 	er_start *st = in->start;
+	ER_ASSERT(st != NULL && st->done != NULL && (st->result.loaded || st->result.why != ER_ERR_OK));
 	in->start = NULL;
 	st->result.error = er_buf_slice(&st->error);
 	st->result.stack = er_buf_slice(&st->stack);
@@ -171,7 +188,7 @@ static void explain(er_buf *out, er_err_kind why, uint64_t used, uint64_t limit)
 {
 	switch (why) {
 	case ER_ERR_CPU:
-		er_buf_printf(out, "its top-level code used more CPU time than it may: %llu ms (limits.loadCpuMs)",
+		er_buf_printf(out, "its top-level code used more CPU time than it may: %llu ms (limits.loadCpuMs; budget=top-level)",
 		              (unsigned long long)limit / 1000);
 		break;
 	case ER_ERR_MEMORY:
@@ -242,6 +259,7 @@ static void note_exception(er_instance *in, er_slice payload)
 static void end_trial(er_instance *in, const er_frame *f, er_slice payload)
 {
 	er_start *st = in->start;
+	ER_ASSERT(st->trial && in->n_calls == 0);
 	st->result.loaded = f->aux == ER_ERR_OK;
 	st->result.cpu_us = f->arg;
 	st->result.memory_kb = er_box_anonymous_kb(in->box);
@@ -269,9 +287,9 @@ static void show_exception(char *text, size_t cap, er_slice payload)
 
 bool er_load_done(er_instance *in, const er_frame *f, er_slice payload)
 {
-	if (in->loaded)
+	if (in->state.now != INSTANCE_STARTING) /* a second time, or before it has all of the code */
 		return false;
-	in->loaded = true;
+	er_instance_move(in, f->aux == ER_ERR_OK ? INSTANCE_ON_LOADED : INSTANCE_ON_THREW);
 	if (in->start != NULL && in->start->trial) {
 		end_trial(in, f, payload);
 		return true;
@@ -292,6 +310,8 @@ bool er_load_done(er_instance *in, const er_frame *f, er_slice payload)
 		show_exception(text, sizeof text, payload);
 	er_service_failed(in->service, ER_ERR_EXCEPTION);
 	er_start_failed(in, ER_ERR_EXCEPTION, 0, 0);
+	if (!er_list_empty(&in->calls)) /* who came first has made it start */
+		er_call_cpu(ER_CONTAINER(in->calls.next, er_call, link), f->arg);
 	while (!er_list_empty(&in->calls)) {
 		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
 		er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, text);

@@ -1,9 +1,12 @@
-/* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start pays for neither. */
+/* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start pays for
+ * neither. er_pool_fill asks for as many as the pool's size and the instances that wait need; a box that is
+ * ready goes to the instance that waits longest, else into host->warm. A box leaves the pool for good. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
 
 enum { STARTING_AT_ONCE = 4, STRIKES = 5 };
+_Static_assert(ER_PROFILE_STANDARD == 0 && ER_PROFILES_N == 2, "sizes of the pool are said for two profiles");
 
 static unsigned count(const er_list *head)
 {
@@ -41,7 +44,7 @@ void er_pool_fill(er_isolate_host *h)
 {
 	if (h->closing || h->spawner_gone || er_clock_mono_us() < h->spawn_not_before_us)
 		return;
-	const unsigned size[2] = {h->config.pool, h->config.pool_hardened};
+	const unsigned size[ER_PROFILES_N] = {h->config.pool, h->config.pool_hardened};
 	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++) {
 		unsigned warm = count(&h->warm[p]), need = size[p] + count(&h->waiting[p]);
 		if (p == ER_PROFILE_STANDARD) {
@@ -69,13 +72,17 @@ void er_pool_hurry(er_isolate_host *h, enum er_profile p)
 
 er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p)
 {
+	ER_ASSERT(p <= ER_PROFILE_HARDENED);
 	er_list *l = er_list_pop(&h->warm[p]);
-	return l ? ER_CONTAINER(l, er_box, warm) : NULL;
+	er_box *box = l ? ER_CONTAINER(l, er_box, warm) : NULL;
+	ER_ASSERT(box == NULL || (box->state == BOX_WARM && box->instance == NULL && box->profile == p));
+	return box;
 }
 
 void er_pool_box_ready(er_box *box)
 {
 	er_isolate_host *h = box->host;
+	ER_ASSERT(box->state == BOX_WARM && er_list_empty(&box->warm) && !box->counted);
 	h->spawn_strikes = 0;
 	er_list *l = er_list_pop(&h->waiting[box->profile]);
 	if (l != NULL)
@@ -91,6 +98,7 @@ void er_pool_box_lost(er_box *box, const char *why)
 	er_isolate_host *h = box->host;
 	if (h->closing)
 		return;
+	ER_ASSERT(h->starting[box->profile] >= box->counted);
 	h->starting[box->profile] -= box->counted; /* so that the next one is asked for now, not at the next sweep */
 	box->counted = false;
 	er_stat_add(&h->stats.spawn_failures, 1);

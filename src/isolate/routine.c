@@ -1,3 +1,7 @@
+/* A routine version and its code (routine.h). The routine is counted with atomics, for every gateway thread
+ * has it. The code of a routine with a source is counted under the source's lock: `held` is the one copy in
+ * memory, and NULL when no instance has it. A routine without a source gives each instance pieces of its own
+ * code, which are counted themselves. */
 #include "isolate/routine.h"
 
 #include "base/mem.h"
@@ -10,6 +14,7 @@ er_routine *er_routine_new(const er_routine *like)
 	size_t bytes = 0, allow = like->n_allow * sizeof *like->allow;
 	for (size_t i = 0; i < N; i++)
 		bytes += strings[i].n;
+	ER_ASSERT(like->name.n > 0 && (like->n_allow == 0 || like->allow != NULL) && like->profile <= ER_PROFILE_HARDENED);
 	er_routine *r = er_alloc(sizeof *r + allow + bytes);
 	uint8_t *at = (uint8_t *)(r + 1) + allow;
 	*r = *like;
@@ -23,12 +28,33 @@ er_routine *er_routine_new(const er_routine *like)
 		*owned[i] = er_slice_of(at, strings[i].n);
 		at += strings[i].n;
 	}
+	ER_ASSERT(at == (uint8_t *)(r + 1) + allow + bytes);
 	return r;
+}
+
+er_slice er_routine_remedy(const er_routine *r, er_arena *a)
+{
+	switch (r->home) {
+	case ER_HOME_FILE:
+		return er_arena_printf(a, "the node's operator can allow a private one: \"allowAddresses\" of %.*s in node.jsonc",
+		                       ER_FMT(r->name));
+	case ER_HOME_STORE:
+		return er_arena_printf(a,
+		                       "an administrator of the node can allow a private one: er routine allow %.*s ADDRESS, within "
+		                       "\"routineAddresses\" of node.jsonc",
+		                       ER_FMT(r->name));
+	case ER_HOME_DESK:
+		return ER_LIT("er dev --allow ADDRESS allows a private one here; a node has its own setting (er routine allow)");
+	default:
+		ER_ASSERT(!"a home that there is not");
+		return (er_slice){0};
+	}
 }
 
 er_routine *er_routine_ref(er_routine *r)
 {
-	__atomic_add_fetch(&r->refs, 1, __ATOMIC_RELAXED);
+	uint32_t refs = __atomic_add_fetch(&r->refs, 1, __ATOMIC_RELAXED);
+	ER_ASSERT(refs > 1);
 	return r;
 }
 
@@ -62,8 +88,10 @@ static er_code *share(er_routine *r, er_code *fresh)
 	er_code *c = r->held;
 	if (c == NULL)
 		c = r->held = fresh;
-	if (c != NULL)
+	if (c != NULL) {
+		ER_ASSERT(c->refs < UINT32_MAX);
 		c->refs++;
+	}
 	pthread_mutex_unlock(&r->source->lock);
 	if (fresh != NULL && c != fresh)
 		free_code(fresh);
@@ -84,6 +112,7 @@ er_code *er_routine_code(er_routine *r)
 
 er_code *er_routine_read(er_routine *r, er_err *err)
 {
+	ER_ASSERT(r->source != NULL);
 	er_code *c = ER_NEW(er_code);
 	if (r->source->load(r->source->ctx, r, c, err))
 		return share(r, c);
@@ -100,6 +129,7 @@ void er_routine_drop(er_routine *r, er_code *code)
 		return;
 	}
 	pthread_mutex_lock(&r->source->lock);
+	ER_ASSERT(code == r->held && code->refs > 0);
 	bool last = --code->refs == 0;
 	if (last)
 		r->held = NULL;

@@ -1,4 +1,11 @@
-/* A routine version on this thread: which instance takes its calls, and whether it may run at all after what it did. */
+/* A routine version on this thread: which instance takes its calls, and whether it may run at all after what
+ * it did.
+ *
+ *    made by the first exchange ──► has instances ◄──► rests ──► freed by the sweep, when its failures are forgiven
+ *                                        └── retired ──► freed with its last instance
+ *
+ * It is in host->resting exactly while it has no instance and is not freed. Of its instances only
+ * service->instance takes calls; the others finish what they have. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -16,13 +23,25 @@ enum {
 	SUSPECT_US = 2000000,   /* after a failure it runs in the background for so long */
 };
 
+static void handle(void *self, er_exchange *x)
+{
+	er_service *s = self;
+	/* Copies: the exchange may outlive the configuration that the routine belongs to. */
+	x->facts.routine = er_arena_copy(&x->arena, s->routine->name);
+	x->facts.version = er_arena_copy(&x->arena, s->routine->version);
+	er_service_dispatch(s, x, 0);
+}
+
 er_service *er_service_of(er_isolate_host *h, er_routine *r)
 {
 	er_slice key = er_slice_of(&r, sizeof(void *));
 	er_service *s = er_map_get(h->services, key);
 	if (s == NULL) {
 		s = ER_NEW(er_service);
-		*s = (er_service){.host = h, .routine = er_routine_ref(r)};
+		*s = (er_service){.handler = {.name = "routine", .handle = handle, .self = s},
+		                  .host = h,
+		                  .routine = er_routine_ref(r),
+		                  .share = er_share_of(h->leases, r->name)};
 		er_list_init(&s->resting);
 		er_list_push(&h->resting, &s->resting);
 		er_map_set(h->services, key, s);
@@ -32,10 +51,12 @@ er_service *er_service_of(er_isolate_host *h, er_routine *r)
 
 static void free_service(er_service *s)
 {
+	ER_ASSERT(s->n_instances == 0 && s->instance == NULL);
 	er_list_remove(&s->resting);
 	er_map_del(s->host->services, er_slice_of(&s->routine, sizeof(void *)));
 	er_origin_forget(s->host->origin, s->routine); /* its connections are nobody else's */
 	er_sourcemap_free(s->map);
+	er_share_unref(s->share);
 	er_routine_unref(s->routine);
 	er_free(s);
 }
@@ -44,6 +65,7 @@ void er_service_let_go(er_service *s)
 {
 	if (s->n_instances > 0)
 		return;
+	ER_ASSERT(s->instance == NULL);
 	if (s->retired) {
 		free_service(s);
 		return;
@@ -95,6 +117,9 @@ void er_service_failed(er_service *s, er_err_kind why)
 {
 	uint64_t now = er_clock_mono_us();
 	const unsigned n = sizeof s->failed_us / sizeof *s->failed_us;
+	_Static_assert(sizeof s->failed_us / sizeof *s->failed_us == sizeof s->weight / sizeof *s->weight, "a weight for each");
+	_Static_assert(sizeof s->failed_us / sizeof *s->failed_us >= WEIGHT_MAX, "the lightest failures add up to a suspension");
+	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_ && s->backoff_ms <= BACKOFF_MAX_MS);
 	if (now - s->failed_us[0] > FORGIVEN_US)
 		s->backoff_ms = 0;
 	memmove(s->failed_us + 1, s->failed_us, (n - 1) * sizeof *s->failed_us);
@@ -123,10 +148,11 @@ bool er_service_suspect(const er_service *s, uint64_t now_us)
 
 static void answer_suspended(er_service *s, er_exchange *x, uint64_t now)
 {
+	ER_ASSERT(now < s->suspended_until_us && s->suspended_until_us - now <= BACKOFF_MAX_MS * 1000ULL);
 	unsigned left_ms = (unsigned)((s->suspended_until_us - now) / 1000U) + 1;
 	x->facts.failed = ER_ERR_SUSPENDED;
 	if (s->routine->fallback) {
-		er_exchange_start(x, s->host->standard);
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_ROUTINE));
 		return;
 	}
 	char detail[48];
@@ -150,9 +176,9 @@ static bool make_room(er_isolate_host *h)
 	ER_LIST_EACH(l, &h->instances)
 	{
 		er_instance *in = ER_CONTAINER(l, er_instance, link);
-		bool leaving = in->kill_reason != ER_ERR_OK || in->closing_us != 0 || in->state == INSTANCE_DEAD;
+		bool leaving = in->kill_reason != ER_ERR_OK || in->closing_us != 0 || in->state.now == INSTANCE_DEAD;
 		live += !leaving;
-		if (!leaving && in->n_calls == 0 && in->loaded && !in->closing &&
+		if (!leaving && in->n_calls == 0 && er_instance_ready(in) && !in->closing &&
 		    (oldest == NULL || in->last_used_us < oldest->last_used_us))
 			oldest = in;
 	}
@@ -167,6 +193,7 @@ static bool make_room(er_isolate_host *h)
 void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 {
 	er_isolate_host *h = s->host;
+	ER_ASSERT(!x->answered && x->on_cancel == NULL);
 	if (s->suspended_until_us != 0) {
 		uint64_t now = er_clock_mono_us();
 		if (now < s->suspended_until_us) {
@@ -190,6 +217,7 @@ void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 		x->facts.cold_start = true;
 		er_stat_add(&h->stats.cold_starts, 1);
 	}
+	ER_ASSERT(s->instance->service == s && !s->instance->closing);
 	if (s->instance->n_calls >= CALLS_MAX) {
 		er_exchange_fail(x, 503, ER_ERR_UNAVAILABLE, "calls", "The routine has %d requests under way already.", CALLS_MAX);
 		er_exchange_answer(x);
@@ -211,7 +239,7 @@ static void cannot_start(er_isolate_started *done, void *ctx)
 void er_isolate_warm(er_isolate_host *h, er_routine *r, er_isolate_started *done, void *ctx)
 {
 	er_service *s = er_service_of(h, r);
-	if (s->instance != NULL && s->instance->loaded) {
+	if (s->instance != NULL && er_instance_ready(s->instance)) {
 		er_isolate_start there = {.loaded = true};
 		done(ctx, &there);
 	} else if (s->instance != NULL || s->suspended_until_us != 0 || h->closing || h->spawner_gone || !make_room(h)) {

@@ -1,3 +1,7 @@
+/* Two halves: a decoder of maps, and a writer of stacks. The decoder turns "mappings" into one sorted array with
+ * an index of lines, and refuses what is malformed or too large. The writer reads the engine's stacks a line
+ * at a time, looks positions up, and writes them clean. Every input is hostile: asserts are about the arrays
+ * that the decoder made, never about what came in. */
 #include "isolate/sourcemap.h"
 
 #include "base/mem.h"
@@ -15,7 +19,11 @@ enum {
 	MAX_RAW_FRAMES = 200, /* looked at, with those left out */
 	MAX_FRAME_LINE = 4096,
 	MAX_NAME = 128,
+	MAX_STACK_TEXT = 500,
+	MAX_TEXT_FRAMES = 200, /* of one console line */
 };
+
+_Static_assert((uint64_t)MAX_MAPPINGS < UINT32_MAX && (uint64_t)MAX_SOURCES < UINT32_MAX, "indices are 32 bits");
 
 /* All from 0. */
 typedef struct mapping {
@@ -40,6 +48,7 @@ void er_sourcemap_free(er_sourcemap *m)
 		return;
 	for (size_t i = 0; i < m->n_sources; i++)
 		er_free((void *)(uintptr_t)m->sources[i].p);
+	ER_ASSERT(m->n <= m->cap && m->n_lines <= m->cap_lines);
 	er_free(m->sources);
 	er_free(m->v);
 	er_free(m->lines);
@@ -85,6 +94,7 @@ static bool add_line(er_sourcemap *m)
 		m->cap_lines = m->cap_lines ? m->cap_lines * 2 : 64;
 		m->lines = er_realloc(m->lines, m->cap_lines * sizeof *m->lines);
 	}
+	ER_ASSERT(m->n_lines + 1 < m->cap_lines && m->n <= MAX_MAPPINGS);
 	m->lines[m->n_lines++] = (uint32_t)m->n;
 	return true;
 }
@@ -97,6 +107,7 @@ static bool add_mapping(er_sourcemap *m, mapping at)
 		m->cap = m->cap ? m->cap * 2 : 256;
 		m->v = er_realloc(m->v, m->cap * sizeof *m->v);
 	}
+	ER_ASSERT(m->n < m->cap && (at.source == NO_SOURCE || at.source < m->n_sources));
 	m->v[m->n++] = at;
 	return true;
 }
@@ -153,6 +164,7 @@ static bool decode(er_sourcemap *m, er_slice text)
 		else if (!segment(m, &d, &text))
 			return false;
 	}
+	ER_ASSERT(m->n_lines > 0 && m->n_lines < m->cap_lines);
 	m->lines[m->n_lines] = (uint32_t)m->n; /* add_line keeps room for it */
 	return true;
 }
@@ -209,6 +221,7 @@ bool er_sourcemap_find(const er_sourcemap *m, uint32_t line, uint32_t column, er
 		return false;
 	/* The last mapping of the line at or before the column. */
 	size_t first = m->lines[line - 1], low = first, high = m->lines[line];
+	ER_ASSERT(first <= high && high <= m->n);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 		if (m->v[mid].column <= column - 1)
@@ -219,6 +232,7 @@ bool er_sourcemap_find(const er_sourcemap *m, uint32_t line, uint32_t column, er
 	if (low == first || m->v[low - 1].source == NO_SOURCE)
 		return false;
 	const mapping *hit = &m->v[low - 1];
+	ER_ASSERT(low <= m->n && hit->source < m->n_sources && hit->column <= column - 1);
 	*out = (er_source_pos){m->sources[hit->source], hit->line + 1, hit->at + 1};
 	return true;
 }
@@ -284,63 +298,224 @@ static void put_clean(er_buf *out, er_slice s, size_t most)
 		er_buf_puts(out, "...");
 }
 
-static void put_frame(er_buf *out, er_slice name, er_slice source, uint32_t line, uint32_t column)
+/* "fn (src/a.ts:1:2)", or the place alone. */
+static void put_place(er_buf *out, er_slice name, const er_source_pos *at)
 {
 	bool named = name.n && !er_slice_eq(name, ER_LIT("global code")) && !er_slice_eq(name, ER_LIT("module code"));
-	er_buf_puts(out, "    at ");
 	if (named) {
 		put_clean(out, name, MAX_NAME);
 		er_buf_puts(out, " (");
 	}
-	put_clean(out, source, MAX_NAME * 2);
-	if (line)
-		er_buf_printf(out, ":%u", line);
-	if (line && column)
-		er_buf_printf(out, ":%u", column);
-	er_buf_put_cstr(out, named ? ")\n" : "\n");
+	put_clean(out, at->source, MAX_NAME * 2);
+	if (at->line)
+		er_buf_printf(out, ":%u", at->line);
+	if (at->line && at->column)
+		er_buf_printf(out, ":%u", at->column);
+	if (named)
+		er_buf_putc(out, ')');
 }
 
-/* True: something was written. */
-static bool rewrite(const er_sourcemap *m, er_slice source_url, const frame *f, bool first, er_buf *out)
+/* Where the frame is to people. False: nobody wants to see it. */
+static bool place_of(const er_sourcemap *m, er_slice source_url, const frame *f, bool first, er_source_pos *at)
 {
-	er_source_pos pos;
 	if (er_slice_starts(f->url, ER_LIT("er:")) || er_slice_starts(f->name, ER_LIT("er:")))
 		return false;
+	*at = (er_source_pos){f->url, f->line, f->column};
 	if (m != NULL && er_slice_eq(f->url, source_url)) {
 		/* A bundle is one function that global code calls: the call itself is nothing that the author wrote. */
 		if (!first && er_slice_eq(f->name, ER_LIT("global code")))
 			return false;
-		if (er_sourcemap_find(m, f->line, f->column, &pos)) {
-			put_frame(out, f->name, pos.source, pos.line, pos.column);
-			return true;
-		}
-		/* The bundle's own wrapping: the author never wrote it. */
-		if (f->name.n == 0 || er_slice_eq(f->name, ER_LIT("global code")))
+		/* What is not mapped is the bundle's own wrapping, if it has no name: the author never wrote it. */
+		if (!er_sourcemap_find(m, f->line, f->column, at) && (f->name.n == 0 || er_slice_eq(f->name, ER_LIT("global code"))))
 			return false;
 	}
 	if (f->line == 0 && er_slice_eq(f->url, ER_LIT("[native code]"))) {
-		if (f->name.n == 0)
-			return false;
-		put_frame(out, f->name, ER_LIT("native"), 0, 0);
-		return true;
+		*at = (er_source_pos){.source = ER_LIT("native")};
+		return f->name.n != 0;
 	}
-	put_frame(out, f->name, f->url, f->line, f->column);
 	return true;
 }
 
 void er_sourcemap_stack(const er_sourcemap *m, er_slice source_url, er_slice jsc_stack, er_buf *out)
 {
 	er_slice text;
-	unsigned written = 0;
+	unsigned written = 0; /* of this part of the stack */
 	for (unsigned looked = 0; er_slice_split(&jsc_stack, '\n', &text); looked++) {
 		if (written == MAX_FRAMES || looked == MAX_RAW_FRAMES) {
 			er_buf_puts(out, "    ...\n");
 			return;
 		}
+		if (text.n > 0 && text.p[0] == ER_STACK_TEXT) {
+			er_buf_puts(out, "  ");
+			put_clean(out, er_slice_from(text, 1), MAX_STACK_TEXT);
+			er_buf_putc(out, '\n');
+			written = 0;
+			continue;
+		}
 		text = er_slice_head(er_slice_trim(text), MAX_FRAME_LINE);
 		if (text.n == 0)
 			continue;
 		frame f = frame_of(text);
-		written += rewrite(m, source_url, &f, written == 0, out);
+		er_source_pos at;
+		if (!place_of(m, source_url, &f, written == 0, &at))
+			continue;
+		er_buf_puts(out, "    at ");
+		put_place(out, f.name, &at);
+		er_buf_putc(out, '\n');
+		written++;
+	}
+}
+
+/* ---- stacks inside of other text ---- */
+
+typedef struct rewriting {
+	const er_sourcemap *m;
+	er_slice source_url;
+	er_buf *out;
+	unsigned frames; /* rewritten so far */
+	bool in_stack;   /* the line before was a frame */
+} rewriting;
+
+static bool name_byte(uint8_t c)
+{
+	return c > 0x20 && c != 0x7f && c != '"' && c != '\'' && c != '`' && c != '(' && c != ')' && c != '\\' && c != ',';
+}
+
+/* What stands before the "@" of a frame: an identifier, or the engine's words for code without one. */
+static bool name_ok(er_slice name)
+{
+	if (er_slice_eq(name, ER_LIT("global code")) || er_slice_eq(name, ER_LIT("module code")))
+		return true;
+	for (size_t i = 0; i < name.n; i++)
+		if (!name_byte(name.p[i]))
+			return false;
+	return true;
+}
+
+/* A line that is a frame and nothing else: perhaps indented, with "at " before it and " {" behind it, as the console prints errors. */
+static bool frame_line(const rewriting *w, er_slice line, er_slice *indent, frame *f, bool *brace)
+{
+	size_t n = 0;
+	while (n < line.n && line.p[n] == ' ')
+		n++;
+	*indent = er_slice_head(line, n);
+	er_slice rest = er_slice_from(line, n);
+	static const er_slice at = ER_LIT("at "), open = ER_LIT(" {");
+	bool marked = er_slice_starts(rest, at);
+	if (marked)
+		rest = er_slice_from(rest, at.n);
+	*brace = rest.n > open.n && er_slice_eq(er_slice_from(rest, rest.n - open.n), open);
+	if (*brace)
+		rest = er_slice_head(rest, rest.n - open.n);
+	if (rest.n > MAX_FRAME_LINE || er_slice_find(rest, '@') == rest.n)
+		return false;
+	*f = frame_of(rest);
+	if (!name_ok(f->name))
+		return false;
+	if (n == 0)
+		*indent = ER_LIT("    ");
+	if (er_slice_eq(f->url, w->source_url))
+		return f->line > 0;
+	if (er_slice_starts(f->url, ER_LIT("er:")))
+		return f->line > 0;
+	return w->in_stack && er_slice_eq(f->url, ER_LIT("[native code]"));
+}
+
+/* How long "URL:line:column" at the beginning of `s` is; 0: there is none. */
+static size_t position_at(const rewriting *w, er_slice s, frame *f)
+{
+	if (!er_slice_starts(s, w->source_url))
+		return 0;
+	size_t i = w->source_url.n;
+	uint32_t *const numbers[] = {&f->line, &f->column};
+	for (size_t k = 0; k < 2; k++) {
+		size_t from = i + 1;
+		if (i >= s.n || s.p[i] != ':')
+			return 0;
+		for (i = from; i < s.n && i < from + 9 && s.p[i] >= '0' && s.p[i] <= '9';)
+			i++;
+		uint64_t v;
+		if (!er_slice_u64(er_slice_head(er_slice_from(s, from), i - from), &v))
+			return 0;
+		*numbers[k] = (uint32_t)v;
+	}
+	f->url = w->source_url;
+	return i;
+}
+
+/* "fn@URL:1:2" and "URL:1:2" wherever they stand in a line. */
+static void put_line(rewriting *w, er_slice line)
+{
+	size_t done = 0;
+	for (size_t i = 0; i + w->source_url.n < line.n && w->frames < MAX_TEXT_FRAMES; i++) {
+		frame f = {0};
+		er_source_pos at;
+		size_t n = line.p[i] == w->source_url.p[0] ? position_at(w, er_slice_from(line, i), &f) : 0;
+		bool apart = i == 0 || !name_byte(line.p[i - 1]) || line.p[i - 1] == '@'; /* not the end of a longer name */
+		if (n == 0 || !apart)
+			continue;
+		size_t from = i > done && line.p[i - 1] == '@' ? i - 1 : i;
+		size_t name = from;
+		while (from < i && name > done && name_byte(line.p[name - 1]))
+			name--;
+		/* As JSON has it: a "\n" before the name. */
+		if (from < i && name > done && line.p[name - 1] == '\\' && name < from && line.p[name] == 'n')
+			name++;
+		f.name = er_slice_of(line.p + name, from - name);
+		if (w->m == NULL || !er_sourcemap_find(w->m, f.line, f.column, &at))
+			at = (er_source_pos){f.url, f.line, f.column};
+		er_buf_put(w->out, er_slice_of(line.p + done, name - done));
+		put_place(w->out, f.name, &at);
+		w->frames++;
+		ER_ASSERT(name >= done && i + n <= line.n);
+		done = i + n;
+		i = done - 1;
+	}
+	er_buf_put(w->out, er_slice_from(line, done));
+}
+
+bool er_sourcemap_text_wants(er_slice source_url, er_slice text)
+{
+	if (source_url.n == 0)
+		return false;
+	for (er_slice rest = text;;) {
+		size_t at = er_slice_find(rest, source_url.p[0]);
+		if (at + source_url.n >= rest.n)
+			return false;
+		rest = er_slice_from(rest, at);
+		if (er_slice_starts(rest, source_url) && rest.p[source_url.n] == ':')
+			return true;
+		rest = er_slice_from(rest, 1);
+	}
+}
+
+void er_sourcemap_text(const er_sourcemap *m, er_slice source_url, er_slice text, er_buf *out)
+{
+	rewriting w = {.m = m, .source_url = source_url, .out = out};
+	er_slice line;
+	bool first = true;
+	for (; er_slice_split(&text, '\n', &line);) {
+		er_slice indent;
+		frame f;
+		bool brace = false;
+		bool is_frame = w.frames < MAX_TEXT_FRAMES && frame_line(&w, line, &indent, &f, &brace);
+		er_source_pos at;
+		bool shown = is_frame && place_of(m, source_url, &f, !w.in_stack, &at);
+		if (!is_frame || shown) {
+			if (!first)
+				er_buf_putc(out, '\n');
+			first = false;
+		}
+		if (shown) {
+			er_buf_put(out, indent);
+			er_buf_puts(out, "at ");
+			put_place(out, f.name, &at);
+			w.frames++;
+		} else if (!is_frame) {
+			put_line(&w, line);
+		}
+		if (brace && is_frame)
+			er_buf_puts(out, " {");
+		w.in_stack = is_frame && !brace;
 	}
 }

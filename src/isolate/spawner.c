@@ -1,3 +1,5 @@
+/* The node's half of the spawner: forks it, and speaks with it over one socket a gateway thread. Nothing here
+ * keeps state: the slots are the caller's, the sockets belong to er_spawner until it is stopped. */
 #include "isolate/spawner.h"
 #include "isolate/spawner_internal.h"
 
@@ -23,6 +25,7 @@ static void close_all(int *fds, unsigned n)
 
 static bool make_sockets(int *ours, int *theirs, unsigned n, er_err *err)
 {
+	ER_ASSERT(n > 0);
 	for (unsigned i = 0; i < n; i++)
 		ours[i] = theirs[i] = -1;
 	for (unsigned i = 0; i < n; i++) {
@@ -55,23 +58,31 @@ bool er_spawner_find_program(const char *given, char *out, size_t cap, er_err *e
 		free(full);
 		return (n > 0 && (size_t)n < cap) || er_fail(err, ER_ERR_SYSTEM, "the path of the sandbox program is too long");
 	}
-	static const char name[] = "er-sandbox";
-	ssize_t len = readlink("/proc/self/exe", out, cap - sizeof name);
+	/* Beside er in a build directory; installed, ../lib/edgeroutine has what is no command. */
+	static const char *const places[] = {"er-sandbox", "../lib/edgeroutine/er-sandbox"};
+	ssize_t len = readlink("/proc/self/exe", out, cap - 1);
 	if (len <= 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot find out where this program is");
 	while (len > 0 && out[len - 1] != '/')
 		len--;
-	snprintf(out + len, cap - (size_t)len, "%s", name);
-	return true;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		int n = snprintf(out + len, cap - (size_t)len, "%s", places[i]);
+		if (n < 0 || (size_t)n >= cap - (size_t)len)
+			return er_fail(err, ER_ERR_SYSTEM, "the path of the sandbox program is too long");
+		if (access(out, X_OK) == 0)
+			return true;
+	}
+	return er_fail(err, ER_ERR_SYSTEM,
+	               "er-sandbox is neither in %.*s nor in ../lib/edgeroutine beside it: er is not installed whole (make install)",
+	               (int)len, out);
 }
 
 bool er_spawner_start(er_spawner *sp, const er_spawner_config *config, er_err *err)
 {
 	unsigned n = config->n_sockets;
-	ER_ASSERT(n > 0);
+	ER_ASSERT(n > 0 && config->sandbox_path != NULL);
 	if (access(config->sandbox_path, X_OK) < 0)
-		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot execute the sandbox program %s (it belongs beside er)",
-		                     config->sandbox_path);
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot execute the sandbox program %s", config->sandbox_path);
 	int *ours = er_alloc(n * sizeof *ours), *theirs = er_alloc(n * sizeof *theirs);
 	bool ok = make_sockets(ours, theirs, n, err);
 	if (ok) {
@@ -99,6 +110,7 @@ void er_spawner_stop(er_spawner *sp)
 {
 	if (sp->pid <= 0)
 		return;
+	ER_ASSERT(sp->sockets != NULL && sp->n > 0);
 	close_all(sp->sockets, sp->n);
 	er_free(sp->sockets);
 	while (waitpid(sp->pid, NULL, 0) < 0 && errno == EINTR)
@@ -108,6 +120,7 @@ void er_spawner_stop(er_spawner *sp)
 
 static bool send_request(int sock, const er_spawn_request *rq, const int *fds)
 {
+	ER_ASSERT((rq->op == ER_SPAWN_START) == (fds != NULL));
 	struct iovec iov = {.iov_base = (void *)rq, .iov_len = sizeof *rq};
 	union {
 		char bytes[CMSG_SPACE(ER_SPAWN_FDS * sizeof(int))];
@@ -131,6 +144,7 @@ static bool send_request(int sock, const er_spawn_request *rq, const int *fds)
 
 bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd, int wake_sandbox, int wake_node, er_err *err)
 {
+	ER_ASSERT(memfd >= 0 && wake_sandbox >= 0 && wake_node >= 0 && profile <= ER_PROFILE_HARDENED);
 	er_spawn_request rq = {.op = ER_SPAWN_START, .slot = slot, .profile = profile};
 	int fds[ER_SPAWN_FDS] = {memfd, wake_sandbox, wake_node};
 	if (send_request(sock, &rq, fds))

@@ -1,8 +1,10 @@
-/* The spawner: a small single-threaded process, forked before any thread exists, that starts sandboxes and reaps them.
- * It never sees a routine's code or data. Each gateway thread talks to it over a SEQPACKET socket of its own.
+/* The spawner: a small single-threaded process, forked before any thread exists, that starts
+ * sandboxes and reaps them. It never sees a routine's code or data. Each gateway thread talks to
+ * it over a SEQPACKET socket of its own.
  *
- * It does the first half of the lock-down (namespaces, empty root, ids, capabilities; docs/threat-model.md), then execs er-sandbox, which does
- * the second half (sandbox/lockdown.h) and says READY over its ring with the level reached. */
+ * The spawner does the first half of the lock-down (namespaces, empty root, ids, capabilities;
+ * docs/threat-model.md), then execs er-sandbox, which does the second half (sandbox/lockdown.h)
+ * and says READY over its ring with the level reached. */
 #ifndef ER_ISOLATE_SPAWNER_H
 #define ER_ISOLATE_SPAWNER_H
 
@@ -25,15 +27,17 @@ typedef struct er_spawner {
 	unsigned n;
 } er_spawner;
 
-/* The program: `given`, else what ER_SANDBOX says, else er-sandbox beside this executable. */
+/* The program: `given`, else what ER_SANDBOX says, else er-sandbox beside this executable (a
+ * build directory) or in ../lib/edgeroutine (installed). False: it is nowhere. */
 ER_MUST_CHECK bool er_spawner_find_program(const char *given, char *out, size_t cap, er_err *err);
 /* Forks it. Must be called while the process has one thread. The spawner dies with its parent. */
 ER_MUST_CHECK bool er_spawner_start(er_spawner *sp, const er_spawner_config *config, er_err *err);
 /* Closes the sockets (the spawner then kills all its sandboxes and exits) and waits for it. */
 void er_spawner_stop(er_spawner *sp);
 
-/* Asks for a sandbox. `slot` is the caller's number for it (unique on this socket while it lives). The three descriptors are passed on
- * and stay the caller's: channel memory, eventfd that wakes the sandbox, eventfd that wakes the node. Never blocks. */
+/* Asks for a sandbox. `slot` is the caller's number for it (unique on this socket while it
+ * lives). The three descriptors are passed on and stay the caller's: channel memory, eventfd
+ * that wakes the sandbox, eventfd that wakes the node. Never blocks. */
 ER_MUST_CHECK bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd, int wake_sandbox, int wake_node,
                                   er_err *err);
 /* SIGKILL. Harmless if it is already gone; EXITED follows. */
@@ -45,8 +49,9 @@ typedef struct er_spawner_event {
 	pid_t pid;       /* STARTED: as seen from the node */
 	int wait_status; /* EXITED: as of waitpid */
 	er_level level;  /* the level that the spawner's half gives on this machine */
-	/* For a person. FAILED: which step, and what the operator can enable. STARTED: why the level is lower than wanted, or empty.
-	 * EXITED: what the sandbox said if it ended before it was locked down, or empty. */
+	/* For a person. FAILED: which step, and what the operator can enable. STARTED: why the level
+	 * is lower than wanted, or empty. EXITED: what the sandbox said if it ended before it was
+	 * locked down, or empty. */
 	char text[256];
 } er_spawner_event;
 

@@ -1,7 +1,9 @@
-/* Inside the spawner: what the node's half (spawner.c), the process (spawner_main.c) and the start of one sandbox (spawner_start.c) share.
+/* Inside the spawner: what the node's half (spawner.c), the process (spawner_main.c) and the
+ * start of one sandbox (spawner_start.c) share.
  *
- * The wire is a SEQPACKET socket a gateway thread: a packet is one er_spawn_request (with three descriptors for START) or one
- * er_spawner_event. Both ends are the same program, forked, so the structs travel as they are. */
+ * Each gateway thread has a SEQPACKET socket: a packet is one er_spawn_request (with three
+ * descriptors for START) or one er_spawner_event. Both ends are the same program, forked, so the
+ * structs travel as they are. */
 #ifndef ER_ISOLATE_SPAWNER_INTERNAL_H
 #define ER_ISOLATE_SPAWNER_INTERNAL_H
 
@@ -19,11 +21,12 @@ typedef struct er_spawn_request {
 
 enum {
 	ER_SPAWN_FDS = 3,
-	/* User and group ids of sandboxes when the spawner may choose them: a range that systemd's and Debian's tables leave unused
-	 * (systemd.io/UIDS-GIDS: 1879048192-2147352575), so that no account, container or DynamicUser shares one. */
+	/* User and group ids of sandboxes when the spawner may choose them: a range that systemd's
+	 * and Debian's tables leave unused (systemd.io/UIDS-GIDS: 1879048192-2147352575), so that no
+	 * account, container or DynamicUser shares one. */
 	ER_SPAWN_UID_BASE = 1900000000,
-	/* Several nodes on one machine must not share ids: the limit on processes counts all of an id together. Each spawner takes a
-	 * stretch of them by its own process id. */
+	/* Several nodes on one machine must not share ids: the limit on processes counts all of an
+	 * id together. Each spawner takes a stretch of them by its own process id. */
 	ER_SPAWN_UIDS = 4096,
 	ER_SPAWN_STRETCHES = 60000,
 };
@@ -65,7 +68,8 @@ typedef struct er_spawned {
 	int boot; /* read end of the sandbox's standard error until it is locked down; owned by the caller */
 } er_spawned;
 
-/* Tries what this machine allows, best first, and fills ctx->plan. Never fails: the least is ER_LEVEL_SECCOMP_ONLY. */
+/* Tries what this machine allows, best first, and fills ctx->plan. Never fails: the least is
+ * ER_LEVEL_SECCOMP_ONLY. */
 void er_spawn_probe(er_spawn_context *ctx);
 /* Starts one sandbox. On failure `text` says which step and what to do about it. */
 bool er_spawn_start(const er_spawn_context *ctx, const er_spawn_want *want, er_spawned *out, char text[static 256]);

@@ -1,3 +1,7 @@
+/* The spawner's process: one poll loop over the gateway threads' sockets and SIGCHLD. A request starts or kills
+ * a sandbox; the end of a sandbox is told to the thread that asked for it. An event for which a socket has no
+ * room waits in the peer's list, so the spawner never waits for a reader. A thread that hangs up has its
+ * sandboxes killed; when all have hung up the process ends. */
 #include "isolate/spawner_internal.h"
 
 #include "base/log.h"
@@ -62,6 +66,7 @@ static void flush(peer *p)
 
 static void tell(spawner *s, unsigned sock, const er_spawner_event *ev)
 {
+	ER_ASSERT(sock < s->n_peers);
 	peer *p = &s->peers[sock];
 	if (p->fd < 0)
 		return;
@@ -82,6 +87,7 @@ static unsigned free_place(spawner *s)
 	for (unsigned i = s->n_table; i < n; i++)
 		s->table[i] = (sandbox){.boot = -1};
 	unsigned first = s->n_table;
+	ER_ASSERT(n > first);
 	s->n_table = n;
 	return first;
 }
@@ -89,6 +95,7 @@ static unsigned free_place(spawner *s)
 static void start(spawner *s, unsigned sock, const er_spawn_request *rq, const int *fds)
 {
 	unsigned at = free_place(s);
+	ER_ASSERT(at < s->n_table && s->table[at].pid == 0 && s->table[at].boot == -1);
 	er_spawn_want want = {.profile = rq->profile == ER_PROFILE_HARDENED ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD, .index = at};
 	er_copy(want.fds, fds, sizeof want.fds);
 	er_spawned made;
@@ -114,6 +121,7 @@ static void kill_where(spawner *s, unsigned sock, const uint32_t *slot)
 
 static void hang_up(spawner *s, unsigned sock)
 {
+	ER_ASSERT(sock < s->n_peers && s->open_peers > 0 && s->peers[sock].fd >= 0);
 	peer *p = &s->peers[sock];
 	kill_where(s, sock, NULL);
 	close(p->fd);
@@ -178,6 +186,7 @@ static void serve(spawner *s, unsigned sock)
 	} else if (n == (ssize_t)sizeof rq && rq.op == ER_SPAWN_KILL) {
 		kill_where(s, sock, &rq.slot);
 	}
+	ER_ASSERT(got <= ER_SPAWN_FDS);
 	for (unsigned i = 0; i < got; i++)
 		close(fds[i]);
 }
@@ -198,15 +207,18 @@ static void last_words(int boot, char text[static 256])
 	size_t len = 0;
 	for (ssize_t i = from; i < n; i++)
 		text[len++] = raw[i] >= ' ' && raw[i] < 127 ? raw[i] : '?';
+	ER_ASSERT(len < 256);
 	text[len] = '\0';
 }
 
 static void bury(spawner *s, pid_t pid, int status)
 {
+	ER_ASSERT(pid > 0);
 	for (unsigned i = 0; i < s->n_table; i++) {
 		sandbox *b = &s->table[i];
 		if (b->pid != pid)
 			continue;
+		ER_ASSERT(b->sock < s->n_peers);
 		er_spawner_event ev = {
 		    .what = ER_SPAWNER_EXITED, .slot = b->slot, .pid = pid, .wait_status = status, .level = s->ctx.plan.level};
 		if (b->boot >= 0) {
@@ -325,6 +337,7 @@ static void turn(spawner *s)
 
 _Noreturn void er_spawner_main(const er_spawner_config *config, const int *socks, unsigned n, pid_t node)
 {
+	ER_ASSERT(n > 0 && node > 0);
 	spawner s = {.ctx.config = config, .n_peers = n, .open_peers = n};
 	close_others(socks, n);
 	if (!prepare(&s, node))
@@ -336,5 +349,6 @@ _Noreturn void er_spawner_main(const er_spawner_config *config, const int *socks
 	er_spawn_probe(&s.ctx);
 	while (s.open_peers > 0)
 		turn(&s);
+	ER_ASSERT(s.open_peers == 0);
 	finish(&s);
 }

@@ -1,3 +1,8 @@
+/* How one sandbox is started: clone3 into its namespaces; in the child ids, capabilities and descriptors; exec.
+ * The child writes a sentence into the report pipe if it does not come to exec, so the spawner knows at once.
+ * er_spawn_probe finds out, by trying, what this machine allows; every later start follows that plan.
+ *
+ * Between clone3 and exec the child makes raw system calls only: the C library takes it for its parent. */
 #include "isolate/spawner_internal.h"
 
 #include "base/mem.h"
@@ -23,6 +28,11 @@
 
 /* Where things lie in the sandbox (sandbox/lockdown.h names them too). */
 enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_REPORT, FD_COUNT, FD_PARK = 16 };
+_Static_assert(FD_FIRST == FD_BOOT + 1 && FD_EXE == FD_FIRST + ER_SPAWN_FDS, "the sandbox counts on this order");
+_Static_assert(FD_COUNT <= FD_PARK, "what is parked is in nobody's place");
+_Static_assert(ER_SPAWN_FDS == 3, "arrange_fds places three");
+_Static_assert((uint64_t)ER_SPAWN_UID_BASE + (uint64_t)ER_SPAWN_UIDS * ER_SPAWN_STRETCHES - 1 <= 2147352575,
+               "the range is systemd's");
 
 /* Each sandbox has its own of these: what it could see or name through them is its own only. */
 #define OWN_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID)
@@ -166,6 +176,7 @@ static void arrange_fds(child *c)
 
 static _Noreturn void exec_sandbox(const child *c)
 {
+	ER_ASSERT(c->want != NULL && c->report == FD_REPORT);
 	const char *argv[7] = {"er-sandbox", "--profile", "standard", "--level", er_level_name(c->plan->level), NULL, NULL};
 	bool hardened = c->want->profile == ER_PROFILE_HARDENED;
 	if (hardened)
@@ -252,6 +263,7 @@ static const char *namespace_hint(void)
 
 static pid_t clone_child(const er_spawn_context *ctx, const er_spawn_plan *plan)
 {
+	ER_ASSERT(!plan->userns || plan->level == ER_LEVEL_FULL);
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	if (plan->level == ER_LEVEL_FULL)
 		args.flags = OWN_NAMESPACES | (ctx->emptied ? 0 : EMPTY_NAMESPACES) | (plan->userns ? CLONE_NEWUSER : 0);
@@ -265,6 +277,7 @@ static bool came_to_exec(int report, char text[static 256])
 	ssize_t n;
 	while (have < 255 && ((n = read(report, text + have, 255 - have)) > 0 || (n < 0 && errno == EINTR)))
 		have += n > 0 ? (size_t)n : 0;
+	ER_ASSERT(have < 256);
 	text[have] = '\0';
 	return have == 0;
 }
@@ -286,6 +299,7 @@ static void close_pipes(pipes *p)
 static bool launch(const er_spawn_context *ctx, const er_spawn_plan *plan, const er_spawn_want *want, er_spawned *out,
                    char text[static 256])
 {
+	ER_ASSERT((want == NULL) == (out == NULL));
 	pipes p = {{-1, -1}, {-1, -1}};
 	bool ok = false;
 	pid_t pid = -1;
@@ -347,6 +361,7 @@ void er_spawn_probe(er_spawn_context *ctx)
 		if (p->level == ER_LEVEL_FULL)
 			er_copy(why, text, sizeof why);
 	}
+	ER_ASSERT(!ctx->plan.own_ids || root);
 	/* Where no user namespace is needed the spawner itself moves, and its children are born there. */
 	ctx->emptied = ctx->plan.level == ER_LEVEL_FULL && !ctx->plan.userns && unshare(EMPTY_NAMESPACES) == 0;
 	if (ctx->plan.level >= ctx->config->want)

@@ -1,18 +1,27 @@
+/* A subrequest (sub.h has the picture). er_sub_start reads FETCH, of which nothing may be trusted, into a child
+ * of the call's exchange, and lets the child enter the chain. on_answer says SUB_HEAD, and hands the body to
+ * the outflow. A fetch that comes to nothing is answered with SUB_FAIL; only what an honest sandbox cannot
+ * say ends the sandbox (false).
+ *
+ * Counting: the child counts in the account of the call's exchange, the lease in the shares of the thread. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
+#include "http/authority.h"
 #include "http/identity.h"
 #include "http/url.h"
 #include "isolate/block.h"
 
 #include <string.h>
 
-enum { MAGIC = 0x53554252, MAX_HOPS = 12 };
+enum { MAGIC = 0x53554252, MAX_HOPS = 20, CLASSIC_HOPS = 12 };
 
 void er_sub_free(er_sub *s, er_err_kind reason)
 {
 	ER_CHECK(s, MAGIC);
+	ER_ASSERT(!s->over && s->id != 0 && er_idmap_get(&s->call->instance->subs, s->id) == s);
 	er_exchange *x = s->x;
+	s->over = true;
 	s->x = NULL;
 	er_list_remove(&s->link);
 	er_idmap_del(&s->call->instance->subs, s->id);
@@ -22,13 +31,26 @@ void er_sub_free(er_sub *s, er_err_kind reason)
 		er_exchange_unref(x);
 	}
 	er_inflow_fini(&s->upload, reason);
-	er_body *unread = er_outflow_take(&s->response);
-	if (unread != NULL) {
-		er_body_cancel(unread, reason);
-		er_body_unref(unread);
-	}
+	er_outflow_cancel(&s->response, reason);
+	if (s->lease != NULL)
+		er_lease_unref(s->lease);
 	s->magic = 0;
 	er_free(s);
+}
+
+void er_sub_settle(er_sub *s)
+{
+	ER_CHECK(s, MAGIC);
+	if (!s->over && s->x == NULL && s->response.body == NULL && s->upload.body == NULL)
+		er_sub_free(s, ER_ERR_CANCELLED);
+}
+
+er_body *er_sub_relay(er_sub *s)
+{
+	er_body *body = er_outflow_take(&s->response);
+	if (body != NULL)
+		er_sub_settle(s);
+	return body;
 }
 
 static void say_fail(er_instance *in, uint32_t id, er_err_kind kind, er_slice text)
@@ -42,7 +64,8 @@ static void say_head(er_sub *s, const er_exchange *x)
 	const er_response *res = &x->res;
 	size_t block = er_block_n(&res->fields), n = 3 * 4 + res->reason.n + block + res->url_list.n;
 	if (n > ER_FRAME_MAX) {
-		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE, ER_LIT("the response's head is too large"));
+		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE,
+		         ER_LIT("the header of the answer and the URLs of its redirects are larger than 128 KB together"));
 		return;
 	}
 	int64_t length = res->body ? er_body_length(res->body) : 0;
@@ -55,49 +78,66 @@ static void say_head(er_sub *s, const er_exchange *x)
 	er_writer w = {er_instance_saying(s->call->instance, &f)};
 	if (w.p == NULL)
 		return;
+	const uint8_t *start = w.p;
 	er_put_string(&w, res->reason);
 	er_put_u32(&w, (uint32_t)block);
 	er_block_put(&w, &res->fields);
 	er_put_string(&w, res->url_list);
+	ER_ASSERT(w.p == start + n);
 }
 
-static void count(er_sub *s, const er_exchange *x)
+/* The sentence of a refused address, with what to do about it. */
+static er_slice why_of(const er_sub *s, er_exchange *x)
 {
-	er_call *c = s->call;
-	/* The request itself was counted when the fetch began; redirects come on top. */
-	c->subrequests += x->facts.subrequests;
-	if (c->x != NULL) {
-		int class = x->res.error == ER_ERR_OK ? x->res.status / 100 : 0;
-		c->x->facts.subrequests_by_class[class > 5 ? 0 : class]++;
-	}
+	if (x->res.error != ER_ERR_REFUSED_ADDRESS)
+		return x->res.error_text;
+	er_slice remedy = er_routine_remedy(s->call->instance->routine, &x->arena);
+	return er_arena_printf(&x->arena, "%.*s; %.*s", ER_FMT(x->res.error_text), ER_FMT(remedy));
 }
 
-static void on_answer(void *asker, er_exchange *x)
+static void on_answer(er_asker *asker, er_exchange *x)
 {
-	er_sub *s = asker;
+	er_sub *s = ER_CONTAINER(asker, er_sub, asker);
 	ER_CHECK(s, MAGIC);
+	ER_ASSERT(s->x == x && !s->over && s->lease != NULL);
 	s->x = NULL;
-	count(s, x);
 	if (x->res.error != ER_ERR_OK) {
-		say_fail(s->call->instance, s->id, x->res.error, x->res.error_text);
+		say_fail(s->call->instance, s->id, x->res.error, why_of(s, x));
 		er_exchange_unref(x);
 		er_sub_free(s, ER_ERR_CANCELLED);
 		return;
 	}
 	er_instance *in = s->call->instance;
+	if (er_slice_eq(x->req.method, ER_LIT("HEAD")) && x->res.body != NULL) {
+		/* Its length is that of another answer's body: it has none (Fetch, "main fetch"). */
+		er_body_cancel(x->res.body, ER_ERR_CANCELLED);
+		er_body_unref(x->res.body);
+		x->res.body = NULL;
+	}
 	say_head(s, x);
-	if (x->res.body != NULL)
+	if (x->res.body != NULL) {
+		er_lease_body(s->lease, x->res.body);
 		er_outflow_init(&s->response, in, x->res.body, s->id, true);
+	}
 	er_exchange_unref(x);
+	er_sub_settle(s);
 	er_box_activate(in->box);
 }
 
-/* What a routine may not set on the way out: framing and identity are the node's. */
+/* The call's exchange is over, and with it what was asked for it. */
+static void on_ended(er_asker *asker, er_exchange *x, er_err_kind reason)
+{
+	er_sub *s = ER_CONTAINER(asker, er_sub, asker);
+	ER_CHECK(s, MAGIC);
+	ER_ASSERT(s->x == x);
+	er_sub_free(s, reason);
+}
+
+/* What a routine may not set on the way out: framing and identity are the node's. Host is looked at by read_host. */
 static bool forbidden(er_slice name)
 {
-	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("host")) || er_slice_ieq(name, ER_LIT("via")) ||
-	       er_slice_ieq(name, ER_LIT("cdn-loop")) || er_slice_ieq(name, ER_LIT("expect")) ||
-	       (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
+	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("via")) || er_slice_ieq(name, ER_LIT("cdn-loop")) ||
+	       er_slice_ieq(name, ER_LIT("expect")) || (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
 }
 
 /* `text` lies in the exchange's arena. */
@@ -128,15 +168,15 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 	if (f->flags & ER_FF_INLINE) {
 		x->req.body = er_body_of(er_piece_copy(r->rest));
 	} else if (f->flags & ER_FF_STREAM) {
-		const er_slice *cl = er_fields_get(&x->req.fields, ER_LIT("content-length"));
-		uint64_t n;
-		int64_t length = cl && er_slice_u64(*cl, &n) && n <= INT64_MAX ? (int64_t)n : ER_BODY_UNKNOWN;
-		x->req.body = er_inflow_init(&s->upload, c->instance, s->id, true, length);
+		uint64_t n = er_get_u64(r);
+		if (r->bad)
+			return false;
+		x->req.body = er_inflow_init(&s->upload, c->instance, s->id, true, n <= INT64_MAX ? (int64_t)n : ER_BODY_UNKNOWN);
 	} else if (f->flags & ER_FF_RELAY) {
 		uint32_t id = er_get_u32(r), is_sub = er_get_u32(r);
 		er_sub *other = is_sub ? er_idmap_get(&c->instance->subs, id) : NULL;
 		if (is_sub)
-			x->req.body = other != NULL && other->call == c ? er_outflow_take(&other->response) : NULL;
+			x->req.body = other != NULL && other->call == c && other != s ? er_sub_relay(other) : NULL;
 		else
 			x->req.body = id == c->id ? er_outflow_take(&c->upload) : NULL;
 		return !r->bad && x->req.body != NULL;
@@ -144,71 +184,124 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 	return true;
 }
 
+/* Whose length is known has that one. What the routine said counts for a stream that nobody knows the length of, and then has to come true. */
+static void true_length(er_exchange *x)
+{
+	if (x->req.body == NULL || er_body_length(x->req.body) >= 0)
+		er_fields_del(&x->req.fields, ER_LIT("content-length"));
+}
+
+/* Host is the URL's. The standard process takes another one for its origin; at any other server it would be a way past what guards a name. */
+static bool read_host(er_exchange *x, uint16_t aux, const char **why)
+{
+	const er_slice *said = er_fields_get(&x->req.fields, ER_LIT("host"));
+	if (said == NULL)
+		return true;
+	er_slice host = er_arena_copy(&x->arena, *said);
+	bool one = er_fields_del(&x->req.fields, ER_LIT("host")) == 1;
+	*why = "the header Host is not a host";
+	if (!one || !er_authority_read(&x->arena, host, x->req.scheme, &host))
+		return false;
+	*why = "the header Host is the host of the URL; only the standard process takes another one";
+	if (aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY))
+		x->req.host = host;
+	return x->req.host.n > 0 || er_slice_eq(host, x->req.authority);
+}
+
+_Static_assert((int)ER_REDIRECT_FOLLOW == ER_FETCH_REDIRECT_FOLLOW && (int)ER_REDIRECT_MANUAL == ER_FETCH_REDIRECT_MANUAL &&
+                   (int)ER_REDIRECT_ERROR == ER_FETCH_REDIRECT_ERROR,
+               "aux has the origin's values");
+_Static_assert(ER_DECOMPRESS_FALLBACK_IDENTITY << ER_FETCH_DECOMPRESS_SHIFT == ER_FETCH_DECOMPRESS_FALLBACK &&
+                   ER_DECOMPRESS_MANUAL << ER_FETCH_DECOMPRESS_SHIFT == ER_FETCH_DECOMPRESS_MANUAL,
+               "so it has here");
+
+static er_wishes wishes_of(const er_call *c, uint16_t aux)
+{
+	const er_routine *routine = c->instance->routine;
+	uint32_t used = er_call_exchange(c)->facts.subrequests;
+	uint32_t left = routine->limits.subrequests > used ? routine->limits.subrequests - used : 0;
+	bool classic = routine->compat & ER_COMPAT_CLASSIC;
+	uint32_t hops = classic ? CLASSIC_HOPS : MAX_HOPS;
+	return (er_wishes){.redirect = (er_redirect)(aux & ER_FETCH_REDIRECT_MASK),
+	                   .decompress = (er_decompress)((aux >> ER_FETCH_DECOMPRESS_SHIFT) & 3),
+	                   .classic = classic,
+	                   .replay = (aux & ER_FETCH_WHOLE) != 0,
+	                   .max_hops = left < hops ? left : hops,
+	                   .pool = routine,
+	                   .allow = routine->allow,
+	                   .n_allow = routine->n_allow};
+}
+
+/* The routine's own host is what the chain has behind the routine; every other host is asked by the guarded origin. */
 static void launch(er_sub *s, uint16_t aux)
 {
-	er_call *c = s->call;
-	er_isolate_host *h = c->instance->host;
-	const er_routine *routine = c->instance->routine;
-	er_exchange *x = s->x;
-	/* Answers may come at once, and then free the sub. */
-	er_exchange_ref(x);
-	if (aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) {
-		if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
-			er_identity_inherit(x, c->x);
-			er_exchange_start(x, h->standard);
-		} else {
-			er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");
-			x->res.error = ER_ERR_OK; /* a 403 the routine sees, not a network error */
-			er_exchange_answer(x);
-		}
-	} else {
-		uint32_t left = routine->limits.subrequests > c->subrequests ? routine->limits.subrequests - c->subrequests : 0;
-		er_fetch_options opt = {.redirect = (er_redirect)(aux & ER_FETCH_REDIRECT_MASK),
-		                        .decompress = (er_decompress)((aux >> ER_FETCH_DECOMPRESS_SHIFT) & 3),
-		                        .max_hops = left < MAX_HOPS ? left : MAX_HOPS,
-		                        .pool = routine,
-		                        .allow = routine->allow,
-		                        .n_allow = routine->n_allow};
+	const er_call *c = s->call;
+	er_exchange *x = er_exchange_ref(s->x); /* an answer may come at once, and free the sub */
+	ER_ASSERT(x->chain != NULL);
+	if ((aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) == 0) {
+		x->wishes = wishes_of(c, aux);
 		er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
-		er_origin_fetch(h->origin, x, &opt);
+		er_exchange_enter(x, x->chain, ER_AT_ORIGIN);
+	} else if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
+		er_identity_inherit(x, c->x);
+		er_exchange_enter(x, x->chain, ER_AT_CACHE);
+	} else {
+		er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");
+		x->res.error = ER_ERR_OK; /* a 403 the routine sees, not a network error */
+		er_exchange_answer(x);
 	}
 	er_exchange_unref(x);
 }
 
-bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
+er_sub *er_sub_new(er_call *c, uint32_t id)
 {
-	er_call *c = er_idmap_get(&in->by_id, f->arg);
-	if (f->id == 0 || er_idmap_get(&in->subs, f->id) != NULL)
-		return false;
-	if (c == NULL || c->expired || (c->x == NULL && !c->answered)) {
-		say_fail(in, f->id, ER_ERR_CANCELLED, ER_LIT("the request is over"));
-		return true;
-	}
-	c->touched = true;
-	if (c->subrequests >= in->routine->limits.subrequests) {
-		say_fail(in, f->id, ER_ERR_SUBREQUESTS, ER_LIT("too many subrequests in this request"));
-		er_stat_add(&in->host->stats.kills[ER_ERR_SUBREQUESTS], 1);
-		return true;
-	}
-	c->subrequests++;
+	er_instance *in = c->instance;
+	ER_ASSERT(id != 0 && er_idmap_get(&in->subs, id) == NULL);
 	er_sub *s = ER_NEW(er_sub);
-	*s = (er_sub){.magic = MAGIC, .id = f->id, .call = c, .x = er_exchange_new()};
+	*s = (er_sub){.magic = MAGIC, .asker = {.answered = on_answer, .ended = on_ended}, .id = id, .call = c};
 	er_list_push(&c->subs, &s->link);
 	er_idmap_add(&in->subs, s->id, s);
-	er_exchange *x = s->x;
-	x->on_answer = on_answer;
-	x->asker = s;
+	return s;
+}
+
+/* It comes to nothing: what it took of the instance's credit is given back. */
+static bool refuse(er_instance *in, uint32_t id, er_err_kind kind, const char *text)
+{
+	say_fail(in, id, kind, er_slice_cstr(text));
+	er_lease_back(in);
+	return true;
+}
+
+bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
+{
+	if (f->id == 0 || er_idmap_get(&in->subs, f->id) != NULL || in->sub_credit == 0)
+		return false;
+	in->sub_credit--;
+	er_call *c = er_instance_asking(in, f->arg);
+	if (c == NULL)
+		return refuse(in, f->id, ER_ERR_CANCELLED, "the request is over");
+	er_exchange *account = er_call_exchange(c);
+	ER_ASSERT(account != NULL && (c->x != NULL) == !account->facts.open);
+	if (account->facts.subrequests >= in->routine->limits.subrequests) {
+		er_stat_add(&in->host->stats.kills[ER_ERR_SUBREQUESTS], 1);
+		return refuse(in, f->id, ER_ERR_SUBREQUESTS, "too many subrequests in this request");
+	}
+	er_sub *s = er_sub_new(c, f->id);
+	er_exchange *x = s->x = er_exchange_child(account, &s->asker);
 	x->facts.started_us = er_clock_mono_us();
-	if (c->x != NULL) {
-		x->depth = c->x->depth + 1;
-		x->client = c->x->client;
+	const char *too_many;
+	s->lease = er_lease_take(in, &too_many);
+	if (s->lease == NULL) {
+		er_sub_free(s, ER_ERR_UNAVAILABLE);
+		return refuse(in, f->id, ER_ERR_UNAVAILABLE, too_many);
 	}
 	/* The payload is shared with the sandbox: each length is read once, each piece copied once before anybody looks at it. */
 	er_reader r = {.rest = payload};
 	er_slice method = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice url = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
-	const char *why = NULL;
+	const char *why = NULL, *wrong;
+	er_slice bad;
 	if (r.bad) {
 		er_sub_free(s, ER_ERR_PROTOCOL);
 		return false;
@@ -218,8 +311,11 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		why = "the method is not a token";
 	else if (!read_url(x, url))
 		why = "only http: and https: URLs can be fetched";
-	else if (!er_block_read(block, &x->arena, &x->req.fields, forbidden))
-		why = "a header field is malformed, or there are too many";
+	else if (!er_block_read(block, &x->arena, &x->req.fields, forbidden, &wrong))
+		why =
+		    er_block_malformed(block, &bad) ? "a header has a control character in its value, or a name that is no token" : wrong;
+	else if (!read_host(x, f->aux, &wrong))
+		why = wrong;
 	else if (!read_body(s, f, &r))
 		why = "the body to relay is not there any more";
 	if (why != NULL) {
@@ -227,6 +323,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		er_sub_free(s, ER_ERR_INVALID);
 		return true;
 	}
+	true_length(x);
 	launch(s, f->aux);
 	return true;
 }

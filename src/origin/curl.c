@@ -1,10 +1,20 @@
+/* libcurl's multi interface on the thread's loop.
+ *
+ * A pool's er_curl_multi is made for its first hop that libcurl takes, and destroyed with the
+ * pool; the memory is freed when its two uv handles are closed. libcurl says which sockets and
+ * which time it waits for (on_socket, on_timeout); the loop calls on_poll, on_timer and on_soon;
+ * each of them calls libcurl and then er_curl_drain. While libcurl is called `in_curl` is set:
+ * its callbacks (curl_hop.c) only take notes and queue their hop. er_curl_drain is the one
+ * function that acts: it serves queued hops until there is none, and calls libcurl again where
+ * libcurl asked for that. A multi whose pool is closed in the middle of its drain is `dead`, and
+ * destroyed when the drain is over. */
 #include "origin/curl.h"
 
 #include "base/mem.h"
 
 #include <openssl/x509.h>
 
-enum { IDLE_CONNECTIONS = 64, CONNECTIONS_A_HOST = 256, KICKS = 4 };
+enum { KICKS = 4 };
 
 /* A socket of libcurl's while libcurl waits for it. libcurl says when it loses interest, and does so before it closes one, but not which of the
  * two it is (it closes some past CURLOPT_CLOSESOCKETFUNCTION). So the watch is closed there and then: later, the number may be another's, and
@@ -38,6 +48,7 @@ static void on_sock_closed(uv_handle_t *handle)
 {
 	sock *s = handle->data;
 	er_origin *o = s->o;
+	ER_ASSERT(o != NULL);
 	er_free(s);
 	er_origin_handle_closed(o);
 }
@@ -45,6 +56,7 @@ static void on_sock_closed(uv_handle_t *handle)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	sock *s = poll->data;
+	ER_CHECK(s->m, ER_CURL_MULTI_MAGIC);
 	int what = 0;
 	if (status < 0) {
 		/* The loop gave up on it (the peer reset the connection). Reading finds out what it is; told only of an error, libcurl would not
@@ -79,6 +91,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *
 	(void)easy;
 	er_curl_multi *m = multi;
 	sock *s = known;
+	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
+	ER_ASSERT(s == NULL || (s->fd == fd && s->m == m));
 	if (what == CURL_POLL_REMOVE) {
 		if (s != NULL)
 			uv_close((uv_handle_t *)&s->poll, on_sock_closed);
@@ -103,28 +117,36 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *
 
 /* ---- the multi handle ---- */
 
-static void on_timer(uv_timer_t *timer)
+static void on_soon(uv_idle_t *idle)
 {
-	er_curl_multi *m = timer->data;
-	m->kick = true;
+	er_curl_multi *m = idle->data;
+	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
+	uv_idle_stop(idle);
+	er_curl_wake(m);
 	er_curl_drain(m);
-}
-
-static void on_soon(uv_timer_t *timer)
-{
-	er_curl_drain(timer->data);
 }
 
 void er_curl_drain_soon(er_curl_multi *m)
 {
-	if (!m->draining)
-		uv_timer_start(&m->soon, on_soon, 0, 0);
+	if (!m->dead)
+		uv_idle_start(&m->soon, on_soon);
+}
+
+/* Nothing is done inside of a timer: libuv (1.44) goes on with timers as long as one is due, and libcurl asks for the next one while it works, so that nobody else
+ * would get a turn as long as a server sends. What runs when the loop is idle runs once a turn. */
+static void on_timer(uv_timer_t *timer)
+{
+	er_curl_multi *m = timer->data;
+	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
+	m->kick = true;
+	er_curl_drain_soon(m);
 }
 
 static int on_timeout(CURLM *handle, long ms, void *multi)
 {
 	(void)handle;
 	er_curl_multi *m = multi;
+	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
 	if (ms == 0) {
 		m->kick = true; /* whoever called libcurl drains afterwards */
 	} else if (ms < 0) {
@@ -147,6 +169,8 @@ static void collect(er_curl_multi *m)
 			continue;
 		er_curl_hop *h = NULL;
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&h);
+		ER_CHECK(h, ER_CURL_HOP_MAGIC);
+		ER_ASSERT(h->m == m && h->added && !h->done);
 		h->done = true;
 		h->result = msg->data.result;
 		er_curl_queue(h);
@@ -174,27 +198,33 @@ static void on_multi_closed(uv_handle_t *handle)
 {
 	er_curl_multi *m = handle->data;
 	er_origin *o = m->o;
-	if (--m->timers == 0)
+	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
+	ER_ASSERT(m->handles > 0);
+	if (--m->handles == 0) {
+		m->magic = 0;
 		er_free(m);
+	}
 	er_origin_handle_closed(o);
 }
 
 static void destroy(er_curl_multi *m)
 {
-	for (er_list *l; (l = er_list_pop(&m->spare)) != NULL;)
-		er_curl_hop_free(ER_CONTAINER(l, er_curl_hop, link));
+	ER_ASSERT(!m->in_curl && !m->act.acting && m->started == 0 && er_list_empty(&m->ready));
+	er_curl_forget_all(m);
 	m->in_curl = true;
 	curl_multi_cleanup(m->multi); /* closes the connections */
 	curl_share_cleanup(m->share);
+	er_curl_name_fini(m);
+	er_curl_socket_fini(m);
 	uv_close((uv_handle_t *)&m->timer, on_multi_closed);
 	uv_close((uv_handle_t *)&m->soon, on_multi_closed);
 }
 
 void er_curl_drain(er_curl_multi *m)
 {
-	if (m->draining || m->in_curl)
+	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
+	if (m->in_curl || !er_act_begin(&m->act))
 		return;
-	m->draining = true;
 	unsigned kicks = 0;
 	while (!m->dead) {
 		er_list *l = er_list_pop(&m->ready);
@@ -207,7 +237,7 @@ void er_curl_drain(er_curl_multi *m)
 			break;
 		}
 	}
-	m->draining = false;
+	er_act_end(&m->act);
 	if (m->dead)
 		destroy(m);
 	else if (m->kick)
@@ -216,6 +246,7 @@ void er_curl_drain(er_curl_multi *m)
 
 void er_curl_queue(er_curl_hop *h)
 {
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	er_list_remove(&h->link);
 	er_list_push(&h->m->ready, &h->link);
 }
@@ -224,10 +255,15 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 {
 	if (p->curl != NULL)
 		return p->curl;
+	ER_ASSERT(!p->closed);
 	er_curl_multi *m = ER_NEW(er_curl_multi);
+	m->magic = ER_CURL_MULTI_MAGIC;
 	m->o = p->o;
+	m->pool = p;
+	er_idmap_init(&m->sockets);
 	er_list_init(&m->ready);
-	er_list_init(&m->spare);
+	er_list_init(&m->kept);
+	er_list_init(&m->resting);
 	m->multi = curl_multi_init();
 	m->share = curl_share_init();
 	ER_ASSERT(m->multi != NULL && m->share != NULL);
@@ -236,13 +272,12 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 	curl_multi_setopt(m->multi, CURLMOPT_SOCKETDATA, m);
 	curl_multi_setopt(m->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
 	curl_multi_setopt(m->multi, CURLMOPT_TIMERDATA, m);
-	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS);
-	curl_multi_setopt(m->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_A_HOST);
+	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, (long)ER_CURL_IDLE_MAX);
 	/* One stream a connection: with several, a reader that waits holds up the others of its connection. */
 	curl_multi_setopt(m->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0 && uv_timer_init(m->o->loop, &m->soon) == 0);
+	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0 && uv_idle_init(m->o->loop, &m->soon) == 0);
 	m->timer.data = m->soon.data = m;
-	m->timers = 2;
+	m->handles = 2;
 	er_origin_handle_opened(m->o);
 	er_origin_handle_opened(m->o);
 	p->curl = m;
@@ -255,7 +290,7 @@ void er_curl_pool_close(er_pool *p)
 	p->curl = NULL;
 	if (m == NULL)
 		return;
-	if (m->draining)
+	if (m->act.acting)
 		m->dead = true;
 	else
 		destroy(m);

@@ -1,57 +1,140 @@
 /* Inside this room's libcurl transport: one multi handle a pool, driven by the loop.
  *
- * libcurl forbids most calls from inside its callbacks, and whatever a body or an asker does may end in any of them. So callbacks only take
- * notes (er_fetch_push and friends) and queue their hop; er_curl_drain acts when libcurl has returned. */
+ * libcurl forbids most calls from inside its callbacks, and a call to a body or to an asker may
+ * end in any of them. So callbacks only take notes (er_fetch_push and the like) and queue their
+ * hop; er_curl_drain acts when libcurl has returned. */
 #ifndef ER_ORIGIN_CURL_H
 #define ER_ORIGIN_CURL_H
 
-#include "origin/fetch.h"
+#include "base/idmap.h"
+#include "origin/decode.h"
 
 #include <curl/curl.h>
 
 typedef struct er_curl_hop er_curl_hop;
 
+enum {
+	ER_CURL_MULTI_MAGIC = 0x43555232,
+	ER_CURL_HOP_MAGIC = 0x43555248,
+	ER_CURL_IDLE_MAX = 64,
+	ER_CURL_NAMES_MAX = 128,
+	ER_CURL_SOCKETS_MAX = 8,
+};
+
+/* Where a connection leads from and to: "10.0.0.1 4711 10.0.0.2 80". No two connections have the
+ * same at one time. */
+typedef struct er_curl_ends {
+	char text[2 * 46 + 2 * 6 + 4];
+} er_curl_ends;
+
+/* What is known of a connection that libcurl put back into its pool, for the next request on it
+ * (door.c). */
+typedef struct er_curl_kept {
+	er_list link; /* in er_curl_multi.kept */
+	er_curl_ends ends;
+	curl_socket_t fd;
+	uint64_t clean_ms; /* loop time before which it is in quarantine */
+} er_curl_kept;
+
 typedef struct er_curl_multi {
+	uint32_t magic;
 	CURLM *multi;
+	er_pool *pool;
+	/* descriptor + 1 -> the hop that opened the socket; or this multi, when a request went
+	 * out on it */
+	er_idmap sockets;
+	unsigned settled;            /* sockets that a request went out on */
+	unsigned started, connected; /* hops: all, and those that have a connection */
+	/* "host:port" whose addresses libcurl was given, a ring; libcurl forgets one when it is
+	 * told to */
+	char *names[ER_CURL_NAMES_MAX];
+	uint64_t first_name, end_name;
 	CURLSH *share; /* TLS sessions, of this pool only */
 	er_origin *o;
 	uv_timer_t timer; /* libcurl's */
-	uv_timer_t soon;  /* ours: drain in the loop's next turn */
-	unsigned timers;  /* not closed yet */
+	uv_idle_t soon;   /* ours: drain in the loop's next turn */
+	unsigned handles; /* not closed yet */
 	er_list ready;    /* hops with something to act on */
-	er_list spare;    /* hops without a fetch, for the next ones */
-	unsigned spares;
-	bool in_curl, draining;
+	er_list resting;  /* hops that took their share of this turn */
+	er_list kept;     /* the longest kept first */
+	unsigned n_kept;
+	er_act act; /* er_curl_drain */
+	bool in_curl;
 	bool kick; /* libcurl wants to be called at once */
-	bool dead; /* free it when draining is over */
+	bool dead; /* free it when er_curl_drain is over */
 } er_curl_multi;
 
 struct er_curl_hop {
-	er_list link; /* ready or spare */
+	uint32_t magic;
+	er_list link; /* in er_curl_multi.ready */
+	er_list rest; /* in er_curl_multi.resting */
+	size_t turn;  /* bytes that were taken at turn_ms, the loop's time */
+	uint64_t turn_ms;
 	er_curl_multi *m;
 	CURL *easy;
 	er_fetch *f;
-	struct curl_slist *headers, *connect_to;
+	struct curl_slist *headers, *connect_to, *resolve;
+	char *name;                                 /* that `resolve` has the addresses of, or NULL */
+	uint64_t forgotten;                         /* the names before this one are in `resolve` to be forgotten */
+	curl_socket_t sockets[ER_CURL_SOCKETS_MAX]; /* opened, and no request went out on them yet */
+	unsigned n_sockets;
+	bool literal, unresolved, connected;
 	er_buf text; /* scratch */
 	bool added, done;
 	CURLcode result;
+	bool rested; /* paused for the rest of its turn */
 	bool write_paused, read_paused, want_upload, upload_end;
-	bool news;    /* something of the answer came since the last service */
-	er_piece *up; /* of the upload, not yet given to libcurl */
+	bool news; /* something of the answer came since the last service */
+	/* the connection: set when it is about to carry the request */
+	bool asked; /* the request has gone out on one */
+	bool again; /* the request goes out a second time, on a fresh connection */
+	bool h2;    /* HTTP/2, where each frame says whose it is */
+	bool unfit; /* it may not carry the request; libcurl was told to stop, and asks on a fresh one */
+	er_curl_ends ends;
+	er_decode decode; /* HTTP/1 */
+	er_piece *up;     /* of the upload, not yet given to libcurl */
 	unsigned up_n, up_at;
 	char error[CURL_ERROR_SIZE];
 };
 
 /* Of the pool, made when there is none yet. */
 er_curl_multi *er_curl_multi_of(er_pool *p);
-/* libcurl is called with `in_curl` set, and after it has returned: */
+/* Acts on what was noted. Called whenever libcurl has returned; does nothing while `in_curl` is
+ * set. */
 void er_curl_drain(er_curl_multi *m);
-/* The same in the loop's next turn: a reader that asks for more and more must not keep everybody else waiting. */
+/* The same in the loop's next turn: a reader that asks for more and more must not keep all others
+ * waiting. */
 void er_curl_drain_soon(er_curl_multi *m);
 void er_curl_queue(er_curl_hop *h);
 
+/* curl_socket.c: the sockets that libcurl has. */
+void er_curl_socket_opened(er_curl_hop *h, curl_socket_t fd);
+/* CURLOPT_CLOSESOCKETFUNCTION. libcurl does not call it for a socket that was never connected. */
+int er_curl_socket_close(void *multi, curl_socket_t fd);
+/* The request goes out, from this local port. */
+void er_curl_socket_settled(er_curl_hop *h, int local_port);
+/* The hop is over. */
+void er_curl_socket_dropped(er_curl_hop *h);
+/* libcurl has closed all sockets. */
+void er_curl_socket_fini(er_curl_multi *m);
+/* curl_name.c: libcurl never looks up a name, but is given the addresses. */
+void er_curl_name_set(er_curl_hop *h);
+/* libcurl has read the addresses that it was given. */
+void er_curl_name_read(er_curl_hop *h);
+void er_curl_name_done(er_curl_hop *h);
+void er_curl_name_fini(er_curl_multi *m);
+/* CURLOPT_RESOLVER_START_FUNCTION */
+int er_curl_name_needed(void *state, void *reserved, void *hop);
+/* door.c: called from inside libcurl's callback before a request goes out. Fills ends and h2.
+ * False: the connection is out of step with its peer, or nobody can say that it is not. */
+bool er_curl_door(er_curl_hop *h, const char *peer, int peer_port, const char *local, int local_port);
+/* The transfer has ended well: remembers the connection, if libcurl keeps it. */
+void er_curl_keep(er_curl_hop *h);
+void er_curl_forget_all(er_curl_multi *m);
+
 /* curl_hop.c */
 void er_curl_service(er_curl_hop *h);
-void er_curl_hop_free(er_curl_hop *h);
+/* A new turn of the loop: hops that rest go on. */
+void er_curl_wake(er_curl_multi *m);
 
 #endif

@@ -1,29 +1,85 @@
-/* One request by libcurl: its options, its callbacks, its end. */
+/* One request by libcurl: its options, its callbacks, its end.
+ *
+ * An er_curl_hop is made by `start` and freed by `release`; in between f->hop points to it. It
+ * waits in the multi's `ready` list, is added to libcurl by er_curl_service, and libcurl calls
+ * back: on_open for a socket, on_before_request when a connection is to carry the request,
+ * on_read for the upload, on_header and on_write for the answer. These only take notes and queue
+ * the hop. er_curl_service acts on them, outside of libcurl: it asks once more on a fresh
+ * connection where that is due (again_fresh), takes more of the upload (refill), notes the end
+ * and releases the hop, and then advances the fetch. Whatever it calls may stop the hop, so the
+ * hop is touched afterwards only as long as f->hop says that it is there. */
 #include "base/mem.h"
 #include "origin/curl.h"
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 
-enum { BUFFER = 64 * 1024, SPARES = 32, UP_PIECES = 8, UP_BYTES = 64 * 1024 };
+/* libcurl keeps these for as long as a transfer lasts, also while nothing comes: as much as TLS gives at once, and as little as it takes. */
+enum { BUFFER = 16 * 1024, TURN_BYTES = 256 * 1024, UPLOAD_BUFFER = 16 * 1024, UP_PIECES = 8, UP_BYTES = 64 * 1024 };
 
 /* ---- callbacks: notes only ---- */
+
+/* Bytes of an HTTP/1 answer as they came, also the chunked coding's: libcurl only follows where the message ends. False: it is broken. */
+static bool feed(er_curl_hop *h, er_slice bytes)
+{
+	ER_ASSERT(!h->h2);
+	uint64_t chunks = h->decode.chunks;
+	er_decode_state state = er_decode_feed(&h->decode, h->f, &bytes, NULL);
+	h->turn += (size_t)(h->decode.chunks - chunks) * ER_ORIGIN_CHUNK_COST;
+	/* What was sent unasked is of nobody's answer; libcurl would throw this part away, and keep the connection. */
+	if (state == ER_DECODE_OVER && (bytes.n > 0 || !er_decode_keeps(&h->decode)))
+		curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 1L);
+	return state != ER_DECODE_BROKEN;
+}
+
+/* libcurl (7.88) reads from one connection as long as there is something, a hundred times 64 KB, and others wait meanwhile: pausing is the only way out. */
+static bool turn_is_over(er_curl_hop *h, size_t n)
+{
+	uint64_t now = uv_now(h->m->o->loop);
+	if (now != h->turn_ms)
+		h->turn = 0;
+	h->turn_ms = now;
+	if (h->turn >= TURN_BYTES)
+		return true;
+	h->turn += n;
+	return false;
+}
+
+void er_curl_wake(er_curl_multi *m)
+{
+	for (er_list *l; (l = er_list_pop(&m->resting)) != NULL;) {
+		er_curl_hop *h = ER_CONTAINER(l, er_curl_hop, rest);
+		h->turn = 0;
+		er_curl_queue(h);
+	}
+}
 
 static size_t on_write(char *p, size_t size, size_t count, void *hop)
 {
 	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	er_curl_queue(h);
 	if (er_fetch_full(h->f)) {
 		h->write_paused = true;
-		h->f->stalled = true;
+		er_fetch_hold(h->f);
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	er_slice bytes = er_slice_of(p, size * count);
+	if (turn_is_over(h, bytes.n)) {
+		er_list_remove(&h->rest);
+		er_list_push(&h->m->resting, &h->rest);
+		er_curl_drain_soon(h->m);
+		h->write_paused = h->rested = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	h->news = true;
-	er_fetch_push(h->f, er_piece_copy(er_slice_of(p, size * count)));
-	return size * count;
+	if (!h->h2)
+		return feed(h, bytes) ? bytes.n : 0;
+	er_fetch_push_copy(h->f, bytes);
+	return bytes.n;
 }
 
-/* "HTTP/1.1 200 OK" */
+/* "HTTP/2 200", as libcurl writes it. */
 static bool status_line(er_fetch *f, er_slice line)
 {
 	er_slice rest = er_slice_from(line, er_slice_find(line, ' ') + 1);
@@ -38,15 +94,34 @@ static bool status_line(er_fetch *f, er_slice line)
 static size_t on_header(char *p, size_t size, size_t count, void *hop)
 {
 	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	er_fetch *f = h->f;
 	er_slice line = er_slice_of(p, size * count);
-	if (f->head_ready) /* trailers are dropped */
+	if (er_fetch_head_whole(f)) {
+		size_t colon = er_slice_find(line, ':');
+		if (colon < line.n)
+			er_fetch_trailer(f, er_slice_head(line, colon), er_slice_trim(er_slice_from(line, colon + 1)));
 		return line.n;
+	}
 	size_t all = line.n;
+	if (!h->h2) {
+		bool ok = feed(h, line);
+		h->news = h->news || er_fetch_head_whole(f);
+		er_curl_queue(h);
+		return ok ? all : 0;
+	}
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
 	if (line.n == 0) {
-		f->head_ready = h->news = f->status >= 200;
+		uint64_t length;
+		if (f->status >= 200 && er_message_framing(f, false, &length) == ER_FRAMING_BROKEN)
+			return 0;
+		if (f->status >= 200) {
+			er_fetch_head(f);
+			h->news = true;
+		} else {
+			h->news = false;
+		}
 		er_curl_queue(h);
 		return all;
 	}
@@ -60,6 +135,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *hop)
 static size_t on_read(char *to, size_t size, size_t count, void *hop)
 {
 	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	size_t room = size * count;
 	if (h->up_at < h->up_n) {
 		er_piece *piece = &h->up[h->up_at];
@@ -83,32 +159,60 @@ static size_t on_read(char *to, size_t size, size_t count, void *hop)
 static curl_socket_t on_open(void *hop, curlsocktype purpose, struct curl_sockaddr *a)
 {
 	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	if (purpose != CURLSOCKTYPE_IPCXN || er_fetch_refuses(h->f, &a->addr))
 		return CURL_SOCKET_BAD;
-	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	er_curl_name_read(h);
+	curl_socket_t fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd >= 0)
+		er_curl_socket_opened(h, fd);
+	return fd;
+}
+
+static bool may_repeat(const er_fetch *f)
+{
+	static const char *const safe[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"};
+	for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
+		if (er_slice_eq(f->method, er_slice_cstr(safe[i])))
+			return true;
+	return false;
 }
 
 /* Before a request goes out, also on a connection that was used before. */
 static int on_before_request(void *hop, char *peer, char *local, int peer_port, int local_port)
 {
-	(void)local, (void)local_port;
 	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
+	/* A server of HTTP/2 may answer and then end the stream with HTTP_1_1_REQUIRED. libcurl
+	 * (7.88) asks it again over HTTP/1.1, but the answer to this hop has begun, perhaps the
+	 * asker has its head, and there is no place for another one. */
+	if (er_fetch_head_whole(h->f)) {
+		er_fetch_ended(h->f, ER_ERR_RESPONSE, "%.*s broke off its answer", ER_FMT(h->f->authority));
+		return CURL_PREREQFUNC_ABORT;
+	}
+	/* Some of the request may have been carried out already: only what may be done twice is asked again (RFC 9110 9.2.2). */
+	if (h->asked && !h->h2 && !may_repeat(h->f)) {
+		er_fetch_ended(h->f, ER_ERR_RESPONSE, "%.*s closed the connection without an answer", ER_FMT(h->f->authority));
+		return CURL_PREREQFUNC_ABORT;
+	}
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)peer_port)};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)peer_port)};
 	const void *sa = NULL;
-	size_t n = 0;
-	if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
+	if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1)
 		sa = &v4;
-		n = sizeof v4;
-	} else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
+	else if (inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1)
 		sa = &v6;
-		n = sizeof v6;
-	}
+	er_curl_name_read(h);
+	er_curl_socket_settled(h, local_port);
 	if (sa == NULL || er_fetch_refuses(h->f, sa))
 		return CURL_PREREQFUNC_ABORT;
-	h->f->connected = true;
-	h->f->moved_ms = uv_now(h->m->o->loop);
-	er_plain_learn(h->f, sa, n);
+	h->unfit = !er_curl_door(h, peer, peer_port, local, local_port);
+	if (h->unfit) /* libcurl closes it; a place for another connection is kept, if the hop has one */
+		return CURL_PREREQFUNC_ABORT;
+	er_reach_connected(h->f);
+	h->asked = true;
+	er_fetch_connected(h->f);
+	er_reach_prove(h->f, sa);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -117,6 +221,7 @@ static CURLcode on_ssl(CURL *easy, void *ctx, void *hop)
 {
 	(void)easy;
 	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	er_origin *o = h->m->o;
 	if (o->ca_store == NULL) {
 		X509_STORE *store = X509_STORE_new();
@@ -130,6 +235,8 @@ static CURLcode on_ssl(CURL *easy, void *ctx, void *hop)
 		o->ca_store = store;
 	}
 	SSL_CTX_set1_cert_store(ctx, o->ca_store);
+	/* An answer that ends with its connection is whole only if TLS says that this was the end (RFC 9112 9.8). libcurl asks OpenSSL not to look. */
+	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	return CURLE_OK;
 }
 
@@ -150,6 +257,8 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* The bytes as they come: decode.c undoes the chunked coding, and bounds it. */
+	curl_easy_setopt(e, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -158,6 +267,7 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl);
 	curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, h);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)BUFFER);
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_write);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, h);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
@@ -166,19 +276,22 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_READDATA, h);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, er_curl_socket_close);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, h->m);
+	curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, er_curl_name_needed);
+	curl_easy_setopt(e, CURLOPT_RESOLVER_START_DATA, h);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_before_request);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, h);
 }
 
+/* A handle serves one request. libcurl (7.88) keeps a pointer to the last header field of a handle's last answer, which is freed when the next request
+ * begins; a line that continues nothing, at the start of the next answer, would be joined to it. */
 static er_curl_hop *hop_new(er_curl_multi *m)
 {
-	er_list *l = er_list_pop(&m->spare);
-	if (l != NULL) {
-		m->spares--;
-		return ER_CONTAINER(l, er_curl_hop, link);
-	}
 	er_curl_hop *h = ER_NEW(er_curl_hop);
+	h->magic = ER_CURL_HOP_MAGIC;
 	er_list_init(&h->link);
+	er_list_init(&h->rest);
 	h->m = m;
 	h->easy = curl_easy_init();
 	ER_ASSERT(h->easy != NULL);
@@ -186,45 +299,44 @@ static er_curl_hop *hop_new(er_curl_multi *m)
 	return h;
 }
 
-void er_curl_hop_free(er_curl_hop *h)
+static void hop_free(er_curl_hop *h)
 {
+	ER_ASSERT(er_list_empty(&h->link) && er_list_empty(&h->rest) && h->n_sockets == 0 && h->name == NULL);
 	curl_easy_cleanup(h->easy);
 	er_buf_fini(&h->text);
+	er_decode_fini(&h->decode);
 	er_free(h->up);
+	h->magic = 0;
 	er_free(h);
 }
 
-/* Ends what h does, and keeps it for the next one. */
+/* Ends what h does, and h. */
 static void release(er_curl_hop *h)
 {
 	er_curl_multi *m = h->m;
-	ER_ASSERT(!m->in_curl);
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
+	ER_ASSERT(!m->in_curl && h->f->hop == h && m->started > 0);
 	er_list_remove(&h->link);
-	long connects = 0;
-	curl_easy_getinfo(h->easy, CURLINFO_NUM_CONNECTS, &connects);
+	er_list_remove(&h->rest);
+	if (h->done && h->result == CURLE_OK && h->f->end_kind == ER_ERR_OK)
+		er_curl_keep(h);
 	if (h->added) {
 		m->in_curl = true;
 		curl_multi_remove_handle(m->multi, h->easy);
 		m->in_curl = false;
 	}
+	if (h->done)
+		er_curl_name_read(h);
+	er_curl_name_done(h);
+	er_curl_socket_dropped(h);
+	m->started--;
+	er_reach_wake(m->o);
 	curl_slist_free_all(h->headers);
 	curl_slist_free_all(h->connect_to);
 	while (h->up_at < h->up_n)
 		er_piece_drop(&h->up[h->up_at++]);
-	h->up_at = h->up_n = 0;
-	h->headers = h->connect_to = NULL;
 	h->f->hop = NULL;
-	h->f = NULL;
-	h->added = h->done = h->write_paused = h->read_paused = h->want_upload = h->upload_end = h->news = false;
-	h->error[0] = '\0';
-	/* libcurl (7.88) tries again when a server closed the idle connection that it just took, at most five times, but counts them over the
-	 * whole life of a handle. Such a retry makes a connection; a handle that made none has its count untouched. */
-	if (m->spares < SPARES && connects == 0) {
-		m->spares++;
-		er_list_push(&m->spare, &h->link);
-	} else {
-		er_curl_hop_free(h);
-	}
+	hop_free(h);
 }
 
 /* ---- the request ---- */
@@ -255,6 +367,12 @@ static void set_headers(er_curl_hop *h)
 			er_buf_puts(&h->text, ": ");
 			er_buf_put(&h->text, f->fields.v[i].value);
 		}
+		add_header(h, text_of(h));
+	}
+	if (f->host.n > 0) {
+		er_buf_clear(&h->text);
+		er_buf_puts(&h->text, "Host: ");
+		er_buf_put(&h->text, f->host);
 		add_header(h, text_of(h));
 	}
 	/* What libcurl would add by itself. */
@@ -300,22 +418,33 @@ static void set_target(er_curl_hop *h)
 	er_buf_clear(&h->text);
 	er_buf_put(&h->text, f->target);
 	curl_easy_setopt(h->easy, CURLOPT_REQUEST_TARGET, text_of(h));
-	if (f->opt.connect_to != NULL) {
+	if (f->wishes.connect_to != NULL) {
 		er_buf_clear(&h->text);
 		er_buf_puts(&h->text, "::");
-		er_buf_put_cstr(&h->text, f->opt.connect_to);
+		er_buf_put_cstr(&h->text, f->wishes.connect_to);
 		h->connect_to = curl_slist_append(NULL, text_of(h));
 	}
 	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, h->connect_to);
-	curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)f->opt.connect_ms);
+	er_curl_name_set(h);
+	curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)f->wishes.connect_ms);
 }
 
 static void start(er_fetch *f)
 {
+	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
 	er_curl_multi *m = er_curl_multi_of(f->pool);
 	er_curl_hop *h = hop_new(m);
 	h->f = f;
 	f->hop = h;
+	m->started++;
+	/* Without a place of its own it must not open one more than there are. */
+	curl_multi_setopt(m->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, f->reach.place ? 0L : (long)m->sockets.n);
+	er_decode_begin(&h->decode);
+	curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 0L);
+	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 0L);
+	/* Idle ones go, one after the other, while only other pools wait for connections. */
+	bool others = f->o->turns.waiting > 0 && f->pool->line.n == 0;
+	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, others ? 1L : (long)ER_CURL_IDLE_MAX);
 	set_target(h);
 	set_method(h);
 	set_headers(h);
@@ -327,6 +456,7 @@ static void start(er_fetch *f)
 static void unpause(er_curl_hop *h)
 {
 	er_curl_multi *m = h->m;
+	ER_ASSERT(!m->in_curl);
 	m->in_curl = true;
 	curl_easy_pause(h->easy, (h->write_paused ? CURLPAUSE_RECV : 0) | (h->read_paused ? CURLPAUSE_SEND : 0));
 	m->in_curl = false;
@@ -362,6 +492,7 @@ static void refill(er_curl_hop *h, er_fetch *f)
 {
 	if (h->up == NULL)
 		h->up = er_alloc(UP_PIECES * sizeof *h->up);
+	ER_ASSERT(h->want_upload && h->up_at == h->up_n);
 	h->up_at = h->up_n = 0;
 	size_t bytes = 0;
 	while (f->hop == h && h->up_n < UP_PIECES && bytes < UP_BYTES) {
@@ -417,21 +548,67 @@ static er_err_kind kind_of(const er_fetch *f, CURLcode code)
 static void note_end(er_curl_hop *h)
 {
 	er_fetch *f = h->f;
+	ER_ASSERT(h->done && f->hop == h);
 	er_err_kind kind = kind_of(f, h->result);
-	if (h->result == CURLE_OK && f->head_ready)
+	bool whole = h->result == CURLE_OK && (h->h2 ? er_fetch_head_whole(f) : er_decode_end(&h->decode, f) == ER_DECODE_OVER);
+	if (whole)
 		er_fetch_ended(f, ER_ERR_OK, " ");
 	else if (h->result == CURLE_OK)
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s closed the connection without an answer", ER_FMT(f->authority));
+	else if (h->result == CURLE_BAD_FUNCTION_ARGUMENT)
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered in malformed HTTP", ER_FMT(f->authority)); /* a folded first line */
 	else if (kind == ER_ERR_REFUSED_ADDRESS)
 		er_fetch_ended(f, kind, "%.*s has an address that subrequests may not reach", ER_FMT(f->authority));
 	else
 		er_fetch_ended(f, kind, "%.*s: %s", ER_FMT(f->authority), h->error[0] ? h->error : curl_easy_strerror(h->result));
 }
 
+/* The connection that libcurl took may not carry the request, which has not gone out. */
+static void again_fresh(er_curl_hop *h)
+{
+	er_curl_multi *m = h->m;
+	ER_ASSERT(h->added && h->done && !m->in_curl);
+	m->in_curl = true;
+	curl_multi_remove_handle(m->multi, h->easy);
+	m->in_curl = false;
+	er_curl_socket_dropped(h);
+	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 1L);
+	h->added = h->done = h->unfit = h->asked = false;
+	h->again = true;
+	h->error[0] = '\0';
+}
+
+/* A server's GOAWAY crossed the request on a connection that was used before: libcurl (7.88) fails for it. */
+static bool crossed(const er_curl_hop *h)
+{
+	const er_fetch *f = h->f;
+	return h->h2 && !h->again && h->result == CURLE_HTTP2 && f->status == 0 && f->upload == NULL && may_repeat(f);
+}
+
+static void go_on(er_curl_hop *h, er_fetch *f)
+{
+	bool woken = h->rested && er_list_empty(&h->rest);
+	/* An answer before the end of the upload: libcurl (7.88) may mean to send no more, but waits for ever if sending was paused just then.
+	 * If it does want more, it asks again. */
+	bool early = h->read_paused && h->news;
+	if (woken)
+		h->rested = h->write_paused = false;
+	if (early)
+		h->read_paused = h->news = false;
+	if (woken || early)
+		unpause(h);
+	if (h->want_upload && !early)
+		refill(h, f);
+}
+
 void er_curl_service(er_curl_hop *h)
 {
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
+	ER_ASSERT(h->f->hop == h && !h->m->in_curl);
 	er_fetch *f = er_fetch_ref(h->f);
 	er_curl_multi *m = h->m;
+	if (h->done && !er_fetch_ended_already(f) && (h->unfit || crossed(h)))
+		again_fresh(h);
 	if (!h->added && !h->done) {
 		h->added = true;
 		m->in_curl = true;
@@ -439,19 +616,19 @@ void er_curl_service(er_curl_hop *h)
 		m->in_curl = false;
 		ER_ASSERT(rc == CURLM_OK);
 	}
-	if (h->done) {
+	if (h->done && h->unresolved && f->status == 0 && f->uploaded == 0 && !f->reach.again) {
+		/* A kept connection was dead, and the addresses for another one are not good any more. */
+		release(h);
+		f->reach.again = true;
+		er_reach_begin(f);
+	} else if (h->done) {
 		note_end(h);
 		release(h);
-	} else if (h->read_paused && h->news) {
-		/* An answer before the end of the upload: libcurl (7.88) may mean to send no more, but waits for ever if sending was paused just then.
-		 * If it does want more, it asks again. */
-		h->read_paused = h->news = false;
-		unpause(h);
-	} else if (h->want_upload) {
-		refill(h, f);
+	} else {
+		go_on(h, f);
 	}
 	er_fetch_advance(f);
 	er_fetch_unref(f);
 }
 
-const er_transport er_transport_curl = {.name = "curl", .start = start, .resume = resume, .upload = upload, .stop = stop};
+const er_hop_kind er_hop_curl = {.name = "curl", .start = start, .resume = resume, .upload = upload, .stop = stop};

@@ -1,139 +1,64 @@
+/* One fetch through its hops.
+ *
+ * er_fetch_start makes it for an exchange, lists it in its er_origin, and begins the first hop:
+ * reach.c finds the addresses and a place, and a transport asks (plain.c, curl*.c). The transport
+ * notes what comes (fetch_notes.c) and has er_fetch_advance called, which acts in rounds until
+ * nothing is noted any more. A round looks at the head once it is whole: a redirect that is
+ * followed is LEAVING until its body is out of the way, and then the next hop begins; anything else
+ * is DECIDED and ANSWERED. From then on rounds hand the pieces to the answer's body, as far as its
+ * reader has room. fetch_states.c has the tables.
+ *
+ * Three sides may call in at any moment: the asker (on_cancel), the reader of the answer's body
+ * (body_resume, body_cancel) and the source of the upload (upload_readable). Time calls
+ * er_fetch_tick. So after each call to a body, to an exchange or to a transport the fetch may be
+ * OVER; a function that needs it afterwards holds a reference.
+ *
+ * `finish` makes it OVER and lets go of everything but the exchange, once. The life's own
+ * reference goes with it; memory is freed with the last reference. The exchange is let go when
+ * the fetch is over, or with the answer if no upload needs it any more. */
 #include "origin/fetch.h"
 
 #include "base/mem.h"
-#include "http/url.h"
 #include "origin/redirect.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
-enum { MAGIC = 0x46455443, IN_MAX = 64 * 1024 };
+enum { TEXT_MAX = 400 };
 
 er_fetch *er_fetch_ref(er_fetch *f)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FETCH_MAGIC);
 	f->refs++;
 	return f;
 }
 
 void er_fetch_unref(er_fetch *f)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FETCH_MAGIC);
 	if (--f->refs > 0)
 		return;
-	ER_ASSERT(f->over && f->hop == NULL);
+	ER_ASSERT(er_fetch_over(f) && f->hop == NULL && f->x == NULL && f->upload == NULL && f->out == NULL);
 	f->magic = 0;
 	er_free(f);
 }
 
-/* ---- pieces that wait ---- */
-
-static void pieces_push(er_pieces *q, er_piece piece)
+/* The asker has been told, of an answer or of a failure. */
+static bool answered(const er_fetch *f)
 {
-	if (q->n == q->cap) {
-		uint32_t cap = q->cap ? q->cap * 2 : 4;
-		er_piece *v = er_alloc(cap * sizeof *v);
-		for (uint32_t i = 0; i < q->n; i++)
-			v[i] = q->v[(q->first + i) % q->cap];
-		er_free(q->v);
-		q->v = v;
-		q->cap = cap;
-		q->first = 0;
-	}
-	q->v[(q->first + q->n++) % q->cap] = piece;
-	q->bytes += piece.n;
+	return er_fetch_self(f) == FETCH_ANSWERED;
 }
 
-static er_piece pieces_pop(er_pieces *q)
+/* Not whole, and nothing follows. */
+static bool broken(const er_fetch *f)
 {
-	er_piece piece = q->v[q->first];
-	q->first = (q->first + 1) % q->cap;
-	q->n--;
-	q->bytes -= piece.n;
-	return piece;
-}
-
-static void pieces_clear(er_pieces *q)
-{
-	while (q->n > 0) {
-		er_piece piece = pieces_pop(q);
-		er_piece_drop(&piece);
-	}
-}
-
-/* ---- a transport's notes ---- */
-
-bool er_fetch_status(er_fetch *f, unsigned status, er_slice reason)
-{
-	f->status = (int)status;
-	f->res = (er_fields){0};
-	f->reason = er_field_value_ok(reason) && reason.n <= 256 ? er_arena_copy(&f->x->arena, reason) : (er_slice){0};
-	if (status < 100 || status > 599 || status == 101) {
-		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with status %u, which cannot be handed on", ER_FMT(f->authority),
-		               status);
-		return false;
-	}
-	return true;
-}
-
-bool er_fetch_field(er_fetch *f, er_slice name, er_slice value)
-{
-	f->head_bytes += name.n + value.n + 4;
-	if (!er_field_name_ok(name) || !er_field_value_ok(value))
-		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with a malformed header field", ER_FMT(f->authority));
-	else if (f->head_bytes > ER_ORIGIN_HEAD_MAX || f->res.n >= ER_ORIGIN_FIELDS_MAX)
-		er_fetch_ended(f, ER_ERR_RESPONSE, "the header of %.*s's answer is larger than %d bytes or has more than %d fields",
-		               ER_FMT(f->authority), ER_ORIGIN_HEAD_MAX, ER_ORIGIN_FIELDS_MAX);
-	else {
-		uint8_t *copy = er_arena_alloc(&f->x->arena, name.n + value.n);
-		er_copy(copy, name.p, name.n);
-		er_copy(copy + name.n, value.p, value.n);
-		er_fields_add(&f->res, &f->x->arena, er_slice_of(copy, name.n), er_slice_of(copy + name.n, value.n));
-		return true;
-	}
-	return false;
-}
-
-void er_fetch_push(er_fetch *f, er_piece piece)
-{
-	f->moved_ms = uv_now(f->o->loop);
-	pieces_push(&f->in, piece);
-}
-
-bool er_fetch_full(const er_fetch *f)
-{
-	return f->body_full || f->in.bytes >= IN_MAX;
-}
-
-void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...)
-{
-	if (f->ended)
-		return;
-	f->ended = true;
-	f->end_kind = kind;
-	if (kind == ER_ERR_OK)
-		return;
-	char text[400];
-	va_list ap;
-	va_start(ap, fmt);
-	int n = vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	f->end_text = er_strdup_cstr(n < 0 ? "" : text);
-}
-
-bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa)
-{
-	bool no = !f->opt.trusted && er_guard_refuses(sa, f->opt.allow, f->opt.n_allow, f->o->own, f->o->n_own);
-	f->refused = f->refused || no;
-	f->tried = f->tried || !no;
-	return no;
+	return er_fetch_hop(f) == HOP_CUT || er_fetch_hop(f) == HOP_FAILED;
 }
 
 /* ---- the end ---- */
 
 static void drop_response(er_fetch *f)
 {
-	pieces_clear(&f->in);
+	er_pieces_clear(&f->in);
 	er_inflate_free(f->inflate);
 	f->inflate = NULL;
 	er_free(f->end_text);
@@ -143,21 +68,23 @@ static void drop_response(er_fetch *f)
 static void drop_upload(er_fetch *f)
 {
 	er_body *up = f->upload;
+	er_replay_fini(&f->replay);
 	f->upload = NULL;
 	if (up == NULL)
 		return;
+	er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_DROP);
 	er_body_sink(up, NULL, NULL);
 	if (!er_body_finished(up) || er_body_buffered(up) > 0)
 		er_body_cancel(up, ER_ERR_CANCELLED);
 }
 
-/* Lets go of everything but the exchange. Idempotent. */
-static void finish(er_fetch *f)
+/* Lets go of everything but the exchange. */
+static void finish(er_fetch *f, er_fetch_event event)
 {
-	if (f->over)
-		return;
-	f->over = true;
-	f->transport->stop(f);
+	er_fetch_enter(f, FETCH_SELF, event);
+	ER_ASSERT(er_fetch_over(f));
+	f->hop_kind->stop(f);
+	er_reach_end(f);
 	drop_upload(f);
 	if (f->out != NULL) {
 		er_body_source(f->out, NULL, NULL);
@@ -165,27 +92,29 @@ static void finish(er_fetch *f)
 		f->out = NULL;
 	}
 	drop_response(f);
-	er_free(f->in.v);
-	f->in = (er_pieces){0};
+	er_pieces_fini(&f->in);
+	er_chunk_unref(f->tail);
+	f->tail = NULL;
 	er_buf_fini(&f->urls);
 	er_origin_fetch_over(f);
 }
 
 static void let_go(er_fetch *f)
 {
+	ER_ASSERT(er_fetch_over(f));
 	er_exchange *x = f->x;
 	f->x = NULL;
 	er_exchange_unref(x);
 }
 
-static void end_silently(er_fetch *f)
+static void end_silently(er_fetch *f, er_fetch_event event)
 {
-	if (f->over)
+	if (er_fetch_over(f))
 		return;
 	er_fetch_ref(f);
-	if (f->x != NULL && !f->answered)
+	if (f->x != NULL && !answered(f))
 		f->x->on_cancel = NULL;
-	finish(f);
+	finish(f, event);
 	let_go(f);
 	er_fetch_unref(f); /* the life's own reference */
 	er_fetch_unref(f);
@@ -195,6 +124,7 @@ static int status_of(er_err_kind kind)
 {
 	switch (kind) {
 	case ER_ERR_REFUSED_ADDRESS:
+	case ER_ERR_REFUSED_PORT:
 		return 403;
 	case ER_ERR_TIMEOUT:
 		return 504;
@@ -205,20 +135,21 @@ static int status_of(er_err_kind kind)
 
 static void fail(er_fetch *f, er_err_kind kind, const char *text)
 {
-	if (f->over)
+	if (er_fetch_over(f))
 		return;
+	ER_ASSERT(kind != ER_ERR_OK);
 	er_fetch_ref(f);
-	if (f->answered) {
+	if (answered(f)) {
 		if (f->out != NULL)
 			er_body_fail(f->out, kind);
-		end_silently(f);
+		end_silently(f, FETCH_ON_FAIL);
 	} else {
 		er_exchange *x = f->x;
+		ER_ASSERT(x != NULL);
 		er_slice detail =
 		    er_arena_printf(&x->arena, "host=%.*s", er_field_value_ok(f->authority) ? (int)f->authority.n : 0, f->authority.p);
 		er_exchange_fail(x, status_of(kind), kind, (const char *)detail.p, "%s", text);
-		f->answered = true;
-		finish(f);
+		finish(f, FETCH_ON_FAIL);
 		x->on_cancel = NULL;
 		let_go(f);
 		er_exchange_answer(x);
@@ -229,9 +160,11 @@ static void fail(er_fetch *f, er_err_kind kind, const char *text)
 
 static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 {
-	(void)x;
 	(void)reason;
-	end_silently(ctx);
+	er_fetch *f = ctx;
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	ER_ASSERT(f->x == x || er_fetch_over(f));
+	end_silently(f, FETCH_ON_CANCEL);
 }
 
 void er_fetch_abort(er_fetch *f, er_err_kind kind)
@@ -244,15 +177,18 @@ void er_fetch_abort(er_fetch *f, er_err_kind kind)
 static void body_resume(void *ctx)
 {
 	er_fetch *f = ctx;
-	f->body_full = false;
-	f->moved_ms = uv_now(f->o->loop);
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	er_fetch_enter(f, FETCH_FLOW, FLOW_ON_ROOM);
+	er_fetch_alive(f);
 	er_fetch_advance(f);
 }
 
 static void body_cancel(void *ctx, er_err_kind reason)
 {
 	(void)reason;
-	end_silently(ctx);
+	er_fetch *f = ctx;
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	end_silently(f, FETCH_ON_CANCEL);
 }
 
 static const er_body_source_ops out_ops = {.resume = body_resume, .cancel = body_cancel};
@@ -262,16 +198,24 @@ static const er_body_source_ops out_ops = {.resume = body_resume, .cancel = body
 static void upload_readable(void *ctx)
 {
 	er_fetch *f = ctx;
-	if (!f->over && f->hop != NULL)
-		f->transport->upload(f);
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	if (!er_fetch_over(f) && f->hop != NULL)
+		f->hop_kind->upload(f);
 }
 
 static const er_body_sink_ops upload_ops = {.readable = upload_readable};
 
 er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out)
 {
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	ER_ASSERT(f->upload != NULL && !er_fetch_over(f));
+	if (er_replay_next(&f->replay, out)) {
+		f->uploaded += out->n;
+		er_fetch_alive(f);
+		return ER_BODY_PIECE;
+	}
 	er_body_status s = er_body_read(f->upload, max, out);
-	if (f->over || f->upload == NULL) {
+	if (er_fetch_over(f) || f->upload == NULL) {
 		if (s == ER_BODY_PIECE)
 			er_piece_drop(out);
 		return ER_BODY_ERROR;
@@ -279,12 +223,13 @@ er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out)
 	switch (s) {
 	case ER_BODY_PIECE:
 		f->uploaded += out->n;
-		f->moved_ms = uv_now(f->o->loop);
+		er_fetch_alive(f);
 		if (f->upload_length >= 0 && f->uploaded > (uint64_t)f->upload_length) {
 			er_piece_drop(out);
 			er_fetch_ended(f, ER_ERR_INVALID, "the request's body is longer than its Content-Length says");
 			return ER_BODY_ERROR;
 		}
+		er_replay_keep(&f->replay, *out);
 		return s;
 	case ER_BODY_WAIT:
 		return s;
@@ -301,12 +246,29 @@ er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out)
 
 /* ---- hops ---- */
 
+/* Of the hop; false: a port that subrequests may not use, and the fetch has failed. */
+static bool port_ok(er_fetch *f)
+{
+	uint16_t port;
+	char text[TEXT_MAX];
+	(void)er_reach_host(f, &port);
+	if (f->wishes.trusted || !er_guard_refuses_port(port))
+		return true;
+	snprintf(text, sizeof text, "%.*s: port %u belongs to another protocol than HTTP, and subrequests may not use it",
+	         ER_FMT(f->authority), port);
+	fail(f, ER_ERR_REFUSED_PORT, text);
+	return false;
+}
+
 static void start_hop(er_fetch *f)
 {
-	f->connected = false;
-	f->moved_ms = uv_now(f->o->loop);
-	f->transport = er_transport_of(f);
-	f->transport->start(f);
+	if (!port_ok(f))
+		return;
+	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && er_fetch_hop(f) == HOP_UNSENT && f->hop == NULL);
+	f->reach.again = false;
+	er_fetch_alive(f);
+	f->hop_kind = er_hop_kind_of(f);
+	er_reach_begin(f);
 }
 
 static void put_url(er_fetch *f, er_buf *to)
@@ -321,45 +283,39 @@ static void put_url(er_fetch *f, er_buf *to)
 /* Sets the next hop's scheme, authority and target from Location. */
 static bool resolve(er_fetch *f, er_slice location, const char **why)
 {
-	er_url base, u;
-	er_buf text = {0};
-	put_url(f, &text);
-	bool based = er_url_parse(&base, er_buf_slice(&text), NULL);
-	er_buf_fini(&text);
-	bool ok = based && er_url_parse(&u, location, &base);
-	if (based)
-		er_url_fini(&base);
-	*why = "is not a URL";
+	er_buf here = {0};
+	er_redirect_target to;
+	put_url(f, &here);
+	bool ok = er_redirect_resolve(er_buf_slice(&here), location, &f->x->arena, &to, why);
+	er_buf_fini(&here);
 	if (!ok)
 		return false;
-	er_arena *a = &f->x->arena;
-	er_slice scheme = er_url_get(&u, ER_URL_PROTOCOL);
-	scheme.n -= scheme.n > 0;
-	ok = er_slice_eq(scheme, ER_LIT("http")) || er_slice_eq(scheme, ER_LIT("https"));
-	*why = "is neither http nor https";
-	if (ok) {
-		er_slice path = er_url_get(&u, ER_URL_PATHNAME), query = er_url_get(&u, ER_URL_SEARCH);
-		f->scheme = er_arena_copy(a, scheme);
-		f->authority = er_arena_copy(a, er_url_get(&u, ER_URL_HOST));
-		f->target = er_arena_printf(a, "%.*s%.*s", ER_FMT(path), ER_FMT(query));
-	}
-	er_url_fini(&u);
-	return ok;
+	f->scheme = to.scheme;
+	f->authority = to.authority;
+	f->target = to.target;
+	return true;
 }
 
 /* A redirect to follow: changes the hop in f to the next one; what is left of this answer will be thrown away. */
 static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 {
 	const char *why;
-	char text[400];
-	if (f->hops >= f->opt.max_hops) {
-		snprintf(text, sizeof text, "more than %u redirects", f->opt.max_hops);
+	char text[TEXT_MAX];
+	if (f->hops >= f->wishes.max_hops) {
+		snprintf(text, sizeof text, "more than %u redirects", f->wishes.max_hops);
 		fail(f, ER_ERR_RESPONSE, text);
 		return;
 	}
 	if (step == ER_REDIRECT_REFUSED) {
 		snprintf(text, sizeof text, "%.*s redirects with %d, which cannot be followed with %.*s", ER_FMT(f->authority), f->status,
 		         ER_FMT(f->method));
+		fail(f, ER_ERR_RESPONSE, text);
+		return;
+	}
+	bool repeats = step == ER_REDIRECT_SAME && f->upload != NULL;
+	if (repeats && f->replay.lost != NULL) {
+		snprintf(text, sizeof text, "%.*s redirects with %d, and the body of the %.*s cannot be sent again: %s",
+		         ER_FMT(f->authority), f->status, ER_FMT(f->method), f->replay.lost);
 		fail(f, ER_ERR_RESPONSE, text);
 		return;
 	}
@@ -376,26 +332,34 @@ static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 	bool to_get = step == ER_REDIRECT_GET;
 	if (to_get)
 		f->method = ER_LIT("GET");
-	er_redirect_fields(&f->fields, to_get || f->upload != NULL,
-	                   !er_slice_eq(scheme, f->scheme) || !er_slice_eq(authority, f->authority));
-	f->length_zero = false;
+	er_redirect_fields(&f->fields, to_get, !er_slice_eq(scheme, f->scheme) || !er_slice_eq(authority, f->authority));
+	f->length_zero = f->length_zero && !to_get;
+	f->host = (er_slice){0};
 	f->hops++;
 	f->x->facts.subrequests++;
 	f->x->facts.subrequests_by_class[3]++;
-	f->discarding = true;
+	if (repeats)
+		er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_REPEAT);
+	er_fetch_enter(f, FETCH_SELF, FETCH_ON_REDIRECT);
 }
 
 static void next_hop(er_fetch *f)
 {
 	er_fetch_ref(f);
-	f->transport->stop(f);
-	drop_upload(f);
-	if (!f->over) {
+	f->hop_kind->stop(f);
+	er_reach_end(f);
+	if (er_fetch_upload_now(f) == FETCH_UPLOAD_REPEATS) {
+		er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_REWIND);
+		er_replay_rewind(&f->replay);
+		f->uploaded = 0;
+	} else {
+		drop_upload(f);
+	}
+	if (!er_fetch_over(f)) {
 		drop_response(f);
-		f->status = 0;
-		f->head_bytes = 0;
 		f->discarded = 0;
-		f->head_ready = f->head_seen = f->ended = f->discarding = f->refused = f->tried = f->stalled = false;
+		er_fetch_enter(f, FETCH_SELF, FETCH_ON_NEXT);
+		er_fetch_forget(f);
 		start_hop(f);
 	}
 	er_fetch_unref(f);
@@ -404,8 +368,8 @@ static void next_hop(er_fetch *f)
 static void discard(er_fetch *f)
 {
 	f->discarded += f->in.bytes;
-	pieces_clear(&f->in);
-	if (f->ended || f->discarded > ER_ORIGIN_DISCARD_MAX)
+	er_pieces_clear(&f->in);
+	if (er_fetch_ended_already(f) || f->discarded > ER_ORIGIN_DISCARD_MAX)
 		next_hop(f);
 }
 
@@ -413,14 +377,14 @@ static void discard(er_fetch *f)
 
 static void on_head(er_fetch *f)
 {
-	f->head_seen = true;
-	const er_slice *location = er_fields_get(&f->res, ER_LIT("location"));
-	er_redirect_step step = location == NULL ? ER_REDIRECT_NOT : er_redirect_step_of(f->status, f->method);
-	if (step != ER_REDIRECT_NOT && f->opt.redirect == ER_REDIRECT_FOLLOW) {
-		redirect(f, step, *location);
+	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && f->out == NULL && f->inflate == NULL);
+	bool redirects = er_redirect_is(f->status);
+	const er_slice *location = redirects ? er_fields_get(&f->res, ER_LIT("location")) : NULL;
+	if (location != NULL && f->wishes.redirect == ER_REDIRECT_FOLLOW) {
+		redirect(f, er_redirect_step_of(f->status, f->method, f->wishes.classic), *location);
 		return;
 	}
-	if (step != ER_REDIRECT_NOT && f->opt.redirect == ER_REDIRECT_ERROR) {
+	if (redirects && f->wishes.redirect == ER_REDIRECT_ERROR) {
 		fail(f, ER_ERR_RESPONSE, "the server redirects, and redirect is \"error\"");
 		return;
 	}
@@ -431,9 +395,11 @@ static void on_head(er_fetch *f)
 		fail(f, ER_ERR_RESPONSE, why);
 		return;
 	}
+	er_fetch_enter(f, FETCH_SELF, FETCH_ON_DECIDE);
 	if (f->status == 204 || f->status == 205 || f->status == 304)
 		return;
 	f->out = er_body_new(length);
+	er_body_add_trailers(f->out, &f->trailers);
 	if (f->is_head) {
 		er_body_finish(f->out);
 		return;
@@ -446,7 +412,8 @@ static void on_head(er_fetch *f)
 static void answer(er_fetch *f)
 {
 	er_exchange *x = f->x;
-	f->answered = true;
+	ER_ASSERT(x != NULL);
+	er_fetch_enter(f, FETCH_SELF, FETCH_ON_ANSWER);
 	x->res.status = f->status;
 	x->res.reason = f->reason;
 	x->res.fields = f->res;
@@ -456,9 +423,9 @@ static void answer(er_fetch *f)
 	x->res.url_list = er_arena_copy(&x->arena, er_buf_slice(&f->urls));
 	er_buf_fini(&f->urls);
 	/* All has come: let go first, so that the asker has the last reference and may use the exchange again. */
-	bool complete = f->ended && f->in.n == 0;
+	bool complete = er_fetch_ended_already(f) && f->in.n == 0;
 	if (complete)
-		finish(f);
+		finish(f, FETCH_ON_COMPLETE);
 	if (complete || f->upload == NULL)
 		f->x = NULL;
 	x->on_cancel = NULL;
@@ -466,7 +433,8 @@ static void answer(er_fetch *f)
 		/* What points into its arena goes with it. */
 		f->method = f->scheme = f->authority = f->target = f->reason = ER_LIT("");
 		f->fields = f->res = (er_fields){0};
-		f->opt.connect_to = NULL;
+		f->wishes.connect_to = NULL;
+		f->host = (er_slice){0};
 		er_exchange_unref(x);
 	}
 	er_exchange_answer(x);
@@ -479,7 +447,7 @@ static void answer(er_fetch *f)
 /* Undoes gzip of the front piece, a bounded piece at a time. */
 static void pump_gzip(er_fetch *f)
 {
-	er_piece *front = &f->in.v[f->in.first];
+	er_piece *front = er_pieces_first(&f->in);
 	er_slice in = er_piece_slice(*front);
 	er_piece out;
 	bool ok = er_inflate_step(f->inflate, &in, &out);
@@ -488,9 +456,9 @@ static void pump_gzip(er_fetch *f)
 	front->n = in.n;
 	if (out.n > 0) {
 		if (!er_body_write(f->out, out))
-			f->body_full = true;
+			er_fetch_enter(f, FETCH_FLOW, FLOW_ON_FULL);
 	} else if (ok) {
-		er_piece used = pieces_pop(&f->in);
+		er_piece used = er_pieces_pop(&f->in);
 		er_piece_drop(&used);
 	}
 	if (!ok)
@@ -499,16 +467,17 @@ static void pump_gzip(er_fetch *f)
 
 static void pump(er_fetch *f)
 {
-	while (f->in.n > 0 && !f->over && !f->body_full) {
+	while (f->in.n > 0 && !er_fetch_over(f) && !er_fetch_reader_full(f)) {
 		if (f->out == NULL || f->is_head) {
-			pieces_clear(&f->in);
+			er_pieces_clear(&f->in);
 		} else if (f->inflate != NULL) {
 			pump_gzip(f);
-		} else if (!er_body_write(f->out, pieces_pop(&f->in))) {
-			f->body_full = true;
+		} else if (!er_body_write(f->out, er_pieces_pop(&f->in))) {
+			er_fetch_enter(f, FETCH_FLOW, FLOW_ON_FULL);
 		}
 	}
-	if (f->over || f->in.n > 0 || !f->ended)
+	/* Only a whole message makes a whole body: what broke off is failed by `step`, behind its last piece. */
+	if (er_fetch_over(f) || f->in.n > 0 || er_fetch_hop(f) != HOP_WHOLE)
 		return;
 	if (f->inflate != NULL && !er_inflate_whole(f->inflate))
 		fail(f, ER_ERR_RESPONSE, "the response's gzip breaks off");
@@ -523,53 +492,49 @@ static const char *end_text(const er_fetch *f)
 
 static void step(er_fetch *f)
 {
-	if (f->discarding) {
+	if (er_fetch_self(f) == FETCH_LEAVING) {
 		discard(f);
 		return;
 	}
-	if (f->ended && f->end_kind != ER_ERR_OK && (!f->answered || f->in.n == 0)) {
+	/* What has come of a body is handed on before the reader hears that it broke off. */
+	if (broken(f) && (!answered(f) || f->in.n == 0)) {
 		fail(f, f->end_kind, end_text(f));
 		return;
 	}
-	if (!f->head_ready)
+	if (!er_fetch_head_whole(f))
 		return;
-	if (!f->head_seen) {
+	if (er_fetch_self(f) == FETCH_ASKING) {
 		on_head(f);
-		f->again = f->discarding;
+		if (er_fetch_self(f) == FETCH_LEAVING)
+			er_act_note(&f->act);
 	}
-	if (f->over || f->discarding)
+	if (er_fetch_over(f) || er_fetch_self(f) == FETCH_LEAVING)
 		return;
 	pump(f);
-	if (f->over)
+	if (er_fetch_over(f))
 		return;
-	if (!f->answered)
+	if (er_fetch_self(f) == FETCH_DECIDED)
 		answer(f);
-	else if (f->ended && f->end_kind == ER_ERR_OK && f->in.n == 0)
-		end_silently(f);
-	else if (f->ended && f->in.n == 0)
+	else if (f->in.n == 0 && er_fetch_hop(f) == HOP_WHOLE)
+		end_silently(f, FETCH_ON_COMPLETE);
+	else if (f->in.n == 0 && broken(f))
 		fail(f, f->end_kind, end_text(f));
 }
 
 void er_fetch_advance(er_fetch *f)
 {
-	ER_CHECK(f, MAGIC);
-	if (f->over)
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	if (er_fetch_over(f) || !er_act_begin(&f->act))
 		return;
-	if (f->advancing) {
-		f->again = true;
-		return;
-	}
 	er_fetch_ref(f);
-	f->advancing = true;
-	do {
-		f->again = false;
+	do
 		step(f);
-	} while (f->again && !f->over);
-	f->advancing = false;
-	if (!f->over && f->stalled && !er_fetch_full(f)) {
-		f->stalled = false;
+	while (er_act_again(&f->act) && !er_fetch_over(f));
+	er_act_end(&f->act);
+	if (!er_fetch_over(f) && er_fetch_held(f) && !er_fetch_full(f)) {
+		er_fetch_enter(f, FETCH_FLOW, FLOW_ON_RESUME);
 		if (f->hop != NULL)
-			f->transport->resume(f);
+			f->hop_kind->resume(f);
 	}
 	er_fetch_unref(f);
 }
@@ -577,39 +542,47 @@ void er_fetch_advance(er_fetch *f)
 bool er_fetch_tick(er_fetch *f, uint64_t now_ms)
 {
 	/* What waits for its own reader is not the server's fault. */
-	if (er_fetch_full(f) || f->stalled) {
-		f->moved_ms = now_ms;
+	if (er_fetch_full(f) || er_fetch_held(f)) {
+		f->alive_ms = now_ms;
 		return false;
 	}
-	unsigned limit = f->connected ? f->opt.idle_ms : f->opt.connect_ms;
-	if (now_ms - f->moved_ms < limit)
+	bool connected = er_fetch_hop(f) != HOP_UNSENT;
+	unsigned limit = connected ? f->wishes.idle_ms : f->wishes.connect_ms;
+	if (now_ms - f->alive_ms < limit)
 		return false;
-	char text[400];
-	if (f->answered)
+	char text[TEXT_MAX];
+	const char *waits = er_reach_waits_for(f), *what = connected ? "did not go on" : "could not be connected to";
+	if (answered(f))
 		text[0] = '\0';
 	else
 		snprintf(text, sizeof text, "%.*s %s within %u ms", er_field_value_ok(f->authority) ? (int)f->authority.n : 0,
-		         f->authority.p, f->connected ? "did not go on" : "could not be connected to", limit);
+		         f->authority.p, waits != NULL ? waits : what, limit);
 	fail(f, ER_ERR_TIMEOUT, text);
 	return true;
 }
 
-void er_fetch_start(er_origin *o, er_exchange *x, const er_fetch_options *opt)
+void er_fetch_start(er_origin *o, er_exchange *x)
 {
 	er_fetch *f = ER_NEW(er_fetch);
-	f->magic = MAGIC;
+	f->magic = ER_FETCH_MAGIC;
 	f->refs = 1;
 	f->o = o;
+	f->number = ++o->last_fetch;
 	f->x = er_exchange_ref(x);
-	f->opt = *opt;
-	f->opt.connect_ms = opt->connect_ms ? opt->connect_ms : ER_ORIGIN_CONNECT_MS;
-	f->opt.idle_ms = opt->idle_ms ? opt->idle_ms : ER_ORIGIN_IDLE_MS;
-	f->transport = &er_transport_curl;
+	f->wishes = x->wishes;
+	f->host = x->req.host;
+	f->wishes.connect_ms = x->wishes.connect_ms ? x->wishes.connect_ms : ER_ORIGIN_CONNECT_MS;
+	f->wishes.idle_ms = x->wishes.idle_ms ? x->wishes.idle_ms : ER_ORIGIN_IDLE_MS;
+	f->hop_kind = &er_hop_curl;
 	x->on_cancel = on_cancel;
 	x->handler_ctx = f;
 	er_origin_fetch_began(f);
+	er_replay_init(&f->replay, f->wishes.replay && f->wishes.redirect == ER_REDIRECT_FOLLOW, &f->pool->replayed);
 	const char *why = "";
-	if (!er_message_request(f, &why)) {
+	bool ok = er_message_request(f, &why);
+	if (f->upload != NULL)
+		er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_BODY);
+	if (!ok) {
 		fail(f, ER_ERR_INVALID, why);
 		return;
 	}
@@ -617,6 +590,6 @@ void er_fetch_start(er_origin *o, er_exchange *x, const er_fetch_options *opt)
 		er_body_sink(f->upload, &upload_ops, f);
 	else if (x->req.body != NULL)
 		er_body_cancel(x->req.body, ER_ERR_CANCELLED);
-	if (!f->over)
+	if (!er_fetch_over(f))
 		start_hop(f);
 }

@@ -1,91 +1,108 @@
-/* Inside this room: one fetch, its hops, and what a transport (libcurl, or plain HTTP/1.1 by ourselves) owes it.
+/* Inside this room: one fetch, its hops, and what a transport (libcurl, or plain HTTP/1.1 by
+ * ourselves) owes a fetch.
  *
- * A fetch belongs to its er_origin, which lists it until it is over. It is over exactly once (er_fetch_over). References only keep the
- * memory for code that is on the stack; after f->over nobody outside is called.
+ * A fetch belongs to its er_origin, which lists the fetch until it is over. A fetch is over exactly
+ * once. References only keep the memory for code that is on the stack; nobody outside is called for
+ * a fetch that is over.
  *
- * A transport reports with er_fetch_field, er_fetch_push, er_fetch_ended: these only take notes and never call anybody, so that they are safe
- * inside a library's callbacks. er_fetch_advance then acts on the notes; it calls the asker, the bodies, and through them anything. */
+ * A transport reports by notes (er_fetch_field, er_fetch_push, er_fetch_ended and others): these
+ * only write into the fetch and never call anybody, so that they are safe inside a library's
+ * callbacks. er_fetch_advance then acts on the notes: it calls the asker and the bodies, and
+ * through them anything. */
 #ifndef ER_ORIGIN_FETCH_H
 #define ER_ORIGIN_FETCH_H
 
+#include "base/act.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "origin/fetch_states.h"
 #include "origin/inflate.h"
 #include "origin/origin.h"
+#include "origin/pieces.h"
+#include "origin/reach.h"
+#include "origin/replay.h"
 
 typedef struct er_fetch er_fetch;
 typedef struct er_pool er_pool;
 
 enum {
+	ER_FETCH_MAGIC = 0x46455443,
 	ER_ORIGIN_HEAD_MAX = 64 * 1024, /* bytes of all response fields */
-	ER_ORIGIN_FIELDS_MAX = 200,
+	ER_ORIGIN_FIELDS_MAX = 256,
 	ER_ORIGIN_DISCARD_MAX = 64 * 1024, /* of a redirect's body, to save its connection */
 	ER_ORIGIN_CONNECT_MS = 10000,
 	ER_ORIGIN_IDLE_MS = 60000,
+	ER_ORIGIN_CHUNK_COST = 32, /* bytes that a chunk counts for in a turn of the loop, beside its own */
+	/* For so long a connection is not used after an answer that had no right to a body
+	 * (HEAD, 204, 304). A body that comes all the same shows itself in that time; later it
+	 * would be taken for the next answer. */
+	ER_ORIGIN_QUARANTINE_MS = 1000,
 };
 
-typedef struct er_transport {
+typedef struct er_hop_kind {
 	const char *name;
-	/* Begins the hop in f. Ends with one er_fetch_ended, unless stopped. May advance f before it returns: whoever needs f then holds a reference. */
+	/* Begins the hop in f. The hop ends with one er_fetch_ended, unless it is stopped.
+	 * `start` may advance f before it returns: a caller that needs f afterwards holds a
+	 * reference. */
 	void (*start)(er_fetch *f);
-	/* f has room again (it said er_fetch_full before). Nothing happens if nothing waited. */
+	/* f has room again, after it was held (er_fetch_hold). Nothing happens if the transport
+	 * holds nothing back. */
 	void (*resume)(er_fetch *f);
 	/* The upload has something to say. */
 	void (*upload)(er_fetch *f);
-	/* Drop the hop at once; nothing is reported any more. Harmless after the end. */
+	/* Drops the hop at once; nothing is reported any more. Harmless after the end. */
 	void (*stop)(er_fetch *f);
-} er_transport;
-
-typedef struct er_pieces {
-	er_piece *v;
-	uint32_t first, n, cap;
-	size_t bytes;
-} er_pieces;
+} er_hop_kind;
 
 struct er_fetch {
 	uint32_t magic;
 	uint32_t refs;
-	er_list link; /* in er_origin.fetches */
+	er_list link;    /* in er_origin.fetches */
+	uint64_t number; /* in the trace: one more than the fetch before has */
 	er_origin *o;
-	er_pool *pool;
-	er_exchange *x; /* a reference; NULL when it is no longer needed */
-	er_fetch_options opt;
+	er_pool *pool;    /* until the fetch is over */
+	er_exchange *x;   /* a reference; NULL when it is no longer needed */
+	er_wishes wishes; /* a copy: connecting may change it */
+	er_slice host;    /* the value of Host; empty: the authority */
+
+	er_state is[FETCH_PARTS_N]; /* er_fetch_enter moves them, and nothing else */
+	er_act act;                 /* er_fetch_advance */
+	uint64_t alive_ms;          /* loop time of the last sign of life */
 
 	/* the hop: what is asked now */
-	const er_transport *transport;
-	void *hop; /* the transport's own, or NULL */
+	const er_hop_kind *hop_kind;
+	er_reach reach; /* before the hop leaves */
+	void *hop;      /* the transport's own, or NULL */
 	er_slice method, scheme, authority, target;
-	er_fields fields;      /* checked; without hop-by-hop, Host, Content-Length */
-	er_body *upload;       /* borrowed from x->req.body; NULL: none (any more) */
+	er_fields fields;      /* checked; without hop-by-hop fields, Host and Content-Length */
+	er_body *upload;       /* borrowed from x->req.body; NULL: none, or no more */
 	int64_t upload_length; /* -1: chunked, when upload != NULL */
-	uint64_t uploaded;
-	bool length_zero; /* say Content-Length: 0 though there is no body */
+	uint64_t uploaded;     /* bytes, by this hop */
+	er_replay replay;      /* what of the upload was sent before */
+	bool length_zero;      /* say Content-Length: 0 though there is no body */
+	bool is_head;          /* the method is HEAD */
 	unsigned hops;
-	er_buf urls;
+	er_buf urls; /* of the hops so far, a line each */
 
 	/* what came back: notes of the transport */
 	int status;
 	er_slice reason;
 	er_fields res;
 	size_t head_bytes;
-	bool head_ready; /* fields are complete */
-	bool ended;
-	er_err_kind end_kind; /* OK: the message is complete */
-	char *end_text;       /* a sentence, er_alloc'ed, or NULL */
-	bool refused, tried;  /* the guard said no to some address; yes to some */
+	er_fields trailers;   /* that came before there was a body for them */
+	er_err_kind end_kind; /* of a hop that is CUT or FAILED */
+	char *end_text;       /* likewise: a sentence, er_alloc'ed */
+	bool refused, tried;  /* the guard refused some address; it let some pass */
 	er_pieces in;         /* not yet delivered */
+	er_chunk *tail;       /* gathers small parts of the body; its last used bytes may be those of the last piece of `in` */
+	size_t tail_n;
+	unsigned copies; /* parts that were copied */
 
-	/* where we are */
-	bool head_seen, discarding, is_head, answered, over;
-	bool advancing, again;
-	bool stalled;   /* the transport holds something back until resume; it sets this, er_fetch_advance clears it */
-	bool body_full; /* the reader has no room */
-	size_t discarded;
-	er_body *out; /* the source's reference */
+	/* what goes out */
+	size_t discarded; /* of a redirect's body */
+	er_body *out;     /* the source's reference; NULL: the answer has no body, or the fetch is over */
 	er_inflate *inflate;
-	uint64_t moved_ms; /* loop time when something last moved */
-	bool connected;
 };
 
 struct er_pool {
@@ -93,21 +110,33 @@ struct er_pool {
 	const void *key;
 	unsigned active;
 	bool forgotten; /* in no map; closed with its last fetch */
+	bool closed;    /* freed with its last socket */
+	unsigned sockets, places;
+	er_turns_line line; /* fetches that wait for a connection */
+	er_resolve_payer payer;
 	uint64_t idle_since_ms;
-	void *curl;  /* of transport "curl", made when needed */
-	void *plain; /* of transport "plain", made when needed */
+	size_t replayed; /* what er_replay keeps for its fetches */
+	void *curl;      /* of transport "curl", made when needed */
+	void *plain;     /* of transport "plain", made when needed */
 };
 
 struct er_origin {
 	uint32_t magic;
+	er_handler handler;
 	uv_loop_t *loop;
 	uv_timer_t tick;
 	er_list fetches;
+	uint64_t last_fetch; /* its number */
 	er_map *pools;
 	er_cidr *own;
 	size_t n_own;
 	char *ca_file;
 	void *ca_store; /* X509_STORE, made when needed */
+	er_resolver *resolver;
+	unsigned most;                   /* connections at once */
+	unsigned used, used_by_routines; /* connections that are open or have a place: all, and those of routines */
+	er_turns turns;                  /* of pools, for connections */
+	uv_timer_t turn;
 	uint64_t evicted_ms;
 	unsigned handles; /* uv handles that are not closed yet */
 	bool ticking_fast, closing;
@@ -115,62 +144,145 @@ struct er_origin {
 	void *done_ctx;
 };
 
-/* ---- a transport's notes ---- */
-/* A new head begins (also after an informational one). False: not a status that can be answered. */
+/* ---- the states, see fetch_states.c ---- */
+/* The event must have an edge in the present state of that part. */
+void er_fetch_enter(er_fetch *f, er_fetch_part part, unsigned event);
+
+static inline er_fetch_state er_fetch_self(const er_fetch *f)
+{
+	return (er_fetch_state)f->is[FETCH_SELF].now;
+}
+
+static inline er_hop_state er_fetch_hop(const er_fetch *f)
+{
+	return (er_hop_state)f->is[FETCH_HOP].now;
+}
+
+static inline er_fetch_upload_state er_fetch_upload_now(const er_fetch *f)
+{
+	return (er_fetch_upload_state)f->is[FETCH_UPLOAD].now;
+}
+
+static inline bool er_fetch_over(const er_fetch *f)
+{
+	return er_fetch_self(f) == FETCH_OVER;
+}
+
+/* The final head of this hop has come; what follows is body, or trailers. */
+static inline bool er_fetch_head_whole(const er_fetch *f)
+{
+	er_hop_state s = er_fetch_hop(f);
+	return s == HOP_BODY || s == HOP_WHOLE || s == HOP_CUT;
+}
+
+/* Nothing more comes in this hop. */
+static inline bool er_fetch_ended_already(const er_fetch *f)
+{
+	return er_fetch_hop(f) >= HOP_WHOLE;
+}
+
+static inline bool er_fetch_reader_full(const er_fetch *f)
+{
+	return f->is[FETCH_FLOW].now == FLOW_FULL || f->is[FETCH_FLOW].now == FLOW_FULL_HELD;
+}
+
+static inline bool er_fetch_held(const er_fetch *f)
+{
+	return f->is[FETCH_FLOW].now == FLOW_HELD || f->is[FETCH_FLOW].now == FLOW_FULL_HELD;
+}
+
+/* A sign of life: the fetch's time-out begins anew. */
+static inline void er_fetch_alive(er_fetch *f)
+{
+	f->alive_ms = uv_now(f->o->loop);
+}
+
+/* ---- fetch_notes.c: a transport's notes ---- */
+/* The request is about to go out on a connection. Another connection may carry it later, as long
+ * as no head has come. */
+void er_fetch_connected(er_fetch *f);
+/* A new head begins (also after an informational one). False: this status cannot be answered. */
 bool er_fetch_status(er_fetch *f, unsigned status, er_slice reason);
-/* Copies; false: refused (er_fetch_ended was noted). */
+/* Copies. False: the field was refused, and er_fetch_ended was noted. */
 bool er_fetch_field(er_fetch *f, er_slice name, er_slice value);
+/* A field behind the body; copied. Dropped if it may be no trailer, or if there are too many. */
+void er_fetch_trailer(er_fetch *f, er_slice name, er_slice value);
+/* The final head is whole. */
+void er_fetch_head(er_fetch *f);
 /* Takes the piece. */
 void er_fetch_push(er_fetch *f, er_piece piece);
-/* No more pieces, please, until resume. */
+/* Copies. Small parts are gathered into pieces of a good size: a server that sends single bytes
+ * must not cause a write for each of them. */
+void er_fetch_push_copy(er_fetch *f, er_slice bytes);
+/* No more pieces, please. A transport that has some all the same holds them back until `resume`,
+ * and says so. */
 bool er_fetch_full(const er_fetch *f);
-/* The first word stands. */
+void er_fetch_hold(er_fetch *f);
+/* Only the first one of a hop counts. kind OK: the message is complete, as its framing says. */
 void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Asks the guard whether the address is refused, and notes what it said. */
 bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa);
+/* The transport has let go of the hop before anything of an answer came, and another transport
+ * asks once more. */
+void er_fetch_again(er_fetch *f);
+/* fetch.c's: nothing is known of an answer, because another hop is asked. */
+void er_fetch_forget(er_fetch *f);
 
-/* ---- outside of callbacks ---- */
+/* ---- fetch.c: outside of callbacks ---- */
 void er_fetch_advance(er_fetch *f);
-/* Next bytes of the upload, counted against its length: PIECE, WAIT, END, or ERROR (er_fetch_ended was noted). Calls the body's source. */
+/* The next bytes of the upload, counted against its length: PIECE, WAIT, END, or ERROR
+ * (er_fetch_ended was noted). Calls the body's source. */
 er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out);
 er_fetch *er_fetch_ref(er_fetch *f);
 void er_fetch_unref(er_fetch *f);
 
 /* ---- er_origin's ---- */
-void er_fetch_start(er_origin *o, er_exchange *x, const er_fetch_options *opt);
-/* Time passes: ends it when nothing moved for too long, and says so. */
+void er_fetch_start(er_origin *o, er_exchange *x);
+/* Ends the fetch when there was no sign of life for too long, and says whether it did. */
 bool er_fetch_tick(er_fetch *f, uint64_t now_ms);
 /* Cancels as if the asker had. */
 void er_fetch_abort(er_fetch *f, er_err_kind kind);
 er_pool *er_pool_of(er_origin *o, const void *key);
+/* No fetch of the pool is under way. */
+void er_pool_close(er_pool *p);
+void er_pool_free_if_done(er_pool *p);
 void er_origin_fetch_began(er_fetch *f);
 void er_origin_fetch_over(er_fetch *f);
 /* Every uv handle of the room is counted, so that closing can tell when the last is closed. */
 void er_origin_handle_opened(er_origin *o);
 void er_origin_handle_closed(er_origin *o);
 
-static inline void er_fetch_moved(er_fetch *f)
-{
-	f->moved_ms = uv_now(f->o->loop);
-}
-
 /* ---- message.c: the rules of requests and responses ---- */
-/* Fills f's hop from x->req. False: cannot be sent; *why says so. */
+/* Fills f's hop from x->req. False: the request cannot be sent, and *why says why. */
 bool er_message_request(er_fetch *f, const char **why);
 /* "host" and "host:port" in their canonical form and nothing else (no user, no path). */
 bool er_message_authority_ok(er_slice scheme, er_slice authority);
-/* Makes f->res fit to hand on: framing and hop-by-hop fields off, Content-Length checked, content coding decided. On success *length is that of the
- * body as it will be delivered, *gzip whether to undo it. */
+/* How the body of an HTTP/1 answer ends, by its fields (RFC 9112 6.3). Whether there is a body
+ * at all, status and method say. */
+typedef enum er_framing { ER_FRAMING_BROKEN, ER_FRAMING_LENGTH, ER_FRAMING_CHUNKED, ER_FRAMING_CLOSE } er_framing;
+/* BROKEN: er_fetch_ended was noted, with a sentence that says what is wrong. */
+er_framing er_message_framing(er_fetch *f, bool http10, uint64_t *length);
+/* Makes f->res fit to hand on: framing and hop-by-hop fields off, Content-Length checked,
+ * content coding decided. On success *length is that of the body as it will be delivered, and
+ * *gzip says whether gzip is to be undone. */
 bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **why);
 
 /* ---- transports ---- */
-extern const er_transport er_transport_curl, er_transport_plain;
-/* Which one takes this hop. */
-const er_transport *er_transport_of(const er_fetch *f);
+extern const er_hop_kind er_hop_curl, er_hop_plain;
+/* The transport that takes this hop. */
+const er_hop_kind *er_hop_kind_of(const er_fetch *f);
 void er_curl_pool_close(er_pool *p);
 void er_plain_pool_close(er_pool *p);
 void er_plain_pool_tick(er_pool *p, uint64_t now_ms);
-/* libcurl has a connection for this hop: here is where. Takes notes only. */
-void er_plain_learn(er_fetch *f, const struct sockaddr *sa, size_t n);
+/* Begins f's hop on an idle connection, as er_hop_kind.start would. False: there is none, and
+ * nothing has begun. */
+bool er_plain_start_idle(er_fetch *f);
+bool er_plain_has_idle(const er_fetch *f);
+unsigned er_plain_idles(const er_pool *p);
+/* Closes the connection that is idle longest. False: none is idle. */
+bool er_plain_drop_idle(er_pool *p);
+/* libcurl has a connection to spare: one more hop needs no new one. */
+bool er_curl_has_idle(const er_pool *p);
 ER_MUST_CHECK bool er_curl_global(er_err *err);
 /* `store`: er_origin.ca_store, or NULL. */
 void er_curl_global_done(void *store);

@@ -1,7 +1,10 @@
+/* Which addresses and ports a subrequest may not reach. Pure: tables, and two questions that a
+ * fetch asks through er_fetch_refuses before a connection is opened and again before a request goes
+ * out on it.
+ *
+ * Every address is looked at as IPv6, IPv4 in its mapped form (base/cidr.h). */
 #include "base/mem.h"
 #include "origin/origin.h"
-
-/* Every address is looked at as IPv6, IPv4 in its mapped form (base/cidr.h). */
 
 /* Offset by 96: what is left of the mapped prefix. */
 #define V4(a, b, c, d, n) \
@@ -48,6 +51,15 @@ static const er_cidr six_to_four = V6(0x20, 0x02, 0, 0, 16);
 static const er_cidr teredo = V6(0x20, 0x01, 0, 0, 32);
 static const er_cidr loopback_v4 = V4(127, 0, 0, 0, 8);
 static const er_cidr loopback_v6 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}}, 128};
+
+/* A range opens these only if it lies inside of one: a range that merely reaches over them ("0.0.0.0/0", "100.64.0.0/10") does not. The first four are
+ * the node's machine itself; at the others clouds hand out a machine's credentials. */
+static const er_cidr by_name_only[] = {
+    V4(127, 0, 0, 0, 8),    V4(0, 0, 0, 0, 8),          {{{{[15] = 1}}}, 128}, /* ::1 */
+    {{{{0}}}, 128},                                                            /* :: */
+    V4(169, 254, 0, 0, 16), V4(100, 100, 100, 200, 32), V4(168, 63, 129, 16, 32),
+    V4(192, 0, 0, 192, 32), V6(0xfe, 0x80, 0, 0, 10),   {{{{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54}}}, 128},
+};
 
 static bool in_any(const er_cidr *list, size_t n, const struct in6_addr *a)
 {
@@ -98,8 +110,21 @@ static bool loopback(const struct in6_addr *a)
 	return er_cidr_has(&loopback_v4, a) || er_cidr_has(&loopback_v6, a);
 }
 
+static bool allowed(const er_cidr *allow, size_t n_allow, const struct in6_addr *a)
+{
+	const er_cidr *least = NULL;
+	for (size_t i = 0; n_allow > 0 && i < sizeof by_name_only / sizeof *by_name_only; i++)
+		if (er_cidr_has(&by_name_only[i], a))
+			least = &by_name_only[i];
+	for (size_t i = 0; i < n_allow; i++)
+		if (er_cidr_has(&allow[i], a) && (least == NULL || er_cidr_within(&allow[i], least)))
+			return true;
+	return false;
+}
+
 bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_allow, const er_cidr *own, size_t n_own)
 {
+	ER_ASSERT((allow != NULL || n_allow == 0) && (own != NULL || n_own == 0));
 	struct in6_addr a, inner;
 	if (sa == NULL || !er_cidr_of_sockaddr(sa, &a))
 		return true;
@@ -107,7 +132,25 @@ bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_
 	/* An operator who allows 10.0.0.0/8 does not mean the node's own address in it; one who allows loopback can mean nothing else. */
 	if (!loopback(&a) && (in_any(own, n_own, &a) || (has_inner && in_any(own, n_own, &inner))))
 		return true;
-	if (in_any(allow, n_allow, &a))
+	if (allowed(allow, n_allow, &a))
 		return false;
 	return special(&a) || (has_inner && special(&inner));
+}
+
+/* https://fetch.spec.whatwg.org/#port-blocking, in order: what listens there does not speak HTTP, and might obey what a request's lines say. */
+static const uint16_t bad_ports[] = {
+    0,   1,    7,    9,    11,   13,   15,   17,   19,   20,   21,   22,   23,   25,   37,   42,   43,   53,   69,   77,   79,
+    87,  95,   101,  102,  103,  104,  109,  110,  111,  113,  115,  117,  119,  123,  135,  137,  139,  143,  161,  179,  389,
+    427, 465,  512,  513,  514,  515,  526,  530,  531,  532,  540,  548,  554,  556,  563,  587,  601,  636,  989,  990,  993,
+    995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080};
+
+bool er_guard_refuses_port(uint16_t port)
+{
+	enum { N = sizeof bad_ports / sizeof *bad_ports };
+	if (port > bad_ports[N - 1])
+		return false;
+	for (size_t i = 0; i < N && bad_ports[i] <= port; i++)
+		if (bad_ports[i] == port)
+			return true;
+	return false;
 }

@@ -1,3 +1,7 @@
+/* An er_inflate belongs to the fetch whose answer is gzip, from its head to its end.
+ * er_fetch_advance gives it the pieces that came and takes what it makes, a chunk at a time. It
+ * is between members or in one (`in_member`); behind the last member there may be padding, and
+ * then nothing is read any more. */
 #include "origin/inflate.h"
 
 #include "base/mem.h"
@@ -31,6 +35,7 @@ void er_inflate_free(er_inflate *z)
 /* Between members: another one begins, or what is left is padding, which tar-like tools leave and every reader ignores. */
 static bool next_member(er_inflate *z, er_slice *in)
 {
+	ER_ASSERT(in->n > 0 && !z->in_member);
 	if (z->padding || (z->any && in->p[0] == 0)) {
 		z->padding = true;
 		in->n = 0;
@@ -44,6 +49,7 @@ static bool next_member(er_inflate *z, er_slice *in)
 
 bool er_inflate_step(er_inflate *z, er_slice *in, er_piece *out)
 {
+	ER_ASSERT(in->n == 0 || in->p != NULL);
 	*out = (er_piece){0};
 	if (!z->in_member && (in->n == 0 || !next_member(z, in)))
 		return true;
@@ -66,6 +72,7 @@ bool er_inflate_step(er_inflate *z, er_slice *in, er_piece *out)
 			break;
 		}
 	}
+	ER_ASSERT(z->z.avail_out <= PIECE);
 	size_t made = PIECE - z->z.avail_out;
 	if (made > 0)
 		*out = er_piece_take(c, made);

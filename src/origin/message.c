@@ -1,6 +1,13 @@
-/* What may be sent to a server, and what of a server's answer may be handed on. */
+/* What may be sent to a server, and what of a server's answer may be handed on.
+ *
+ * Rules without a state of their own: fetch.c calls er_message_request once, when a fetch
+ * begins, and er_message_response when the head of the answer that is handed on is whole.
+ * decode.c and curl_hop.c ask er_message_framing at the end of each final head. What they write
+ * lies in the exchange's arena. */
 #include "base/mem.h"
+#include "http/identity.h"
 #include "http/url.h"
+#include "origin/coding.h"
 #include "origin/fetch.h"
 
 static bool method_ok(er_slice m)
@@ -76,12 +83,13 @@ static bool request_fields(er_fetch *f, const char **why)
 		if (own_field(it.name))
 			continue;
 		dropped = dropped || er_field_hop_by_hop(it.name);
+		ER_ASSERT(f->fields.n < f->fields.cap);
 		f->fields.v[f->fields.n++] = it;
 	}
 	if (connection || dropped)
 		er_fields_strip_hop_by_hop(&f->fields);
-	if (f->opt.decompress != ER_DECOMPRESS_MANUAL && er_fields_get(&f->fields, ER_LIT("accept-encoding")) == NULL)
-		er_fields_add(&f->fields, &f->x->arena, ER_LIT("accept-encoding"), ER_LIT("gzip"));
+	if (f->wishes.decompress != ER_DECOMPRESS_MANUAL)
+		er_fields_set(&f->fields, &f->x->arena, ER_LIT("accept-encoding"), er_coding_offer(&f->fields, &f->x->arena));
 	return true;
 }
 
@@ -108,11 +116,14 @@ static bool request_body(er_fetch *f, const char **why)
 		return true;
 	}
 	f->upload_length = said != NULL ? (int64_t)length : er_body_length(f->upload);
+	if (f->upload_length < 0 && er_body_finished(f->upload) && er_body_untouched(f->upload))
+		f->upload_length = (int64_t)er_body_buffered(f->upload);
 	return true;
 }
 
 bool er_message_request(er_fetch *f, const char **why)
 {
+	ER_ASSERT(f->x != NULL && f->upload == NULL);
 	const er_request *req = &f->x->req;
 	f->method = req->method;
 	f->scheme = req->scheme;
@@ -125,6 +136,8 @@ bool er_message_request(er_fetch *f, const char **why)
 		*why = "this method cannot be fetched";
 	else if (!target_ok(f->method, f->target) || !er_message_authority_ok(f->scheme, f->authority))
 		*why = "the URL is not valid";
+	else if (f->host.n > 0 && !er_message_authority_ok(f->scheme, f->host))
+		*why = "the header Host is not a host";
 	else
 		return request_fields(f, why) && request_body(f, why);
 	return false;
@@ -140,7 +153,7 @@ static int64_t content_length(const er_fields *fields)
 		if (!er_slice_ieq(fields->v[i].name, ER_LIT("content-length")))
 			continue;
 		er_slice rest = fields->v[i].value, part;
-		if (rest.n == 0)
+		if (rest.n == 0 || rest.p[rest.n - 1] == ',')
 			return -2;
 		while (er_slice_split(&rest, ',', &part)) {
 			uint64_t n;
@@ -150,6 +163,48 @@ static int64_t content_length(const er_fields *fields)
 		}
 	}
 	return length;
+}
+
+static uint32_t count_of(const er_fields *fields, er_slice name)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < fields->n; i++)
+		n += er_slice_ieq(fields->v[i].name, name);
+	return n;
+}
+
+/* RFC 9112 6.1: a message with more than one plain "chunked" is one of a coding that we do not know, or a smuggler's. */
+static bool chunked_ok(er_fetch *f, bool http10)
+{
+	er_slice value = *er_fields_get(&f->res, ER_LIT("transfer-encoding"));
+	if (http10)
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with Transfer-Encoding in HTTP/1.0, where it does not exist",
+		               ER_FMT(f->authority));
+	else if (count_of(&f->res, ER_LIT("transfer-encoding")) > 1)
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with more than one Transfer-Encoding", ER_FMT(f->authority));
+	else if (!er_slice_ieq(value, ER_LIT("chunked")))
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with Transfer-Encoding \"%.*s\", where only \"chunked\" is understood",
+		               ER_FMT(f->authority), ER_FMT(er_slice_head(value, 60)));
+	else if (count_of(&f->res, ER_LIT("content-length")) > 0)
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with Transfer-Encoding and Content-Length in one message",
+		               ER_FMT(f->authority));
+	else
+		return true;
+	return false;
+}
+
+er_framing er_message_framing(er_fetch *f, bool http10, uint64_t *length)
+{
+	if (er_fields_get(&f->res, ER_LIT("transfer-encoding")) != NULL)
+		return chunked_ok(f, http10) ? ER_FRAMING_CHUNKED : ER_FRAMING_BROKEN;
+	int64_t n = content_length(&f->res);
+	ER_ASSERT(n >= -2);
+	if (n == -2) {
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with a Content-Length that is not one number", ER_FMT(f->authority));
+		return ER_FRAMING_BROKEN;
+	}
+	*length = n < 0 ? 0 : (uint64_t)n;
+	return n < 0 ? ER_FRAMING_CLOSE : ER_FRAMING_LENGTH;
 }
 
 static bool is_gzip(er_slice token)
@@ -179,13 +234,13 @@ static bool decide_coding(er_fetch *f, bool *gzip, const char **why)
 {
 	unsigned all, zipped;
 	*gzip = false;
-	if (f->opt.decompress == ER_DECOMPRESS_MANUAL)
+	if (f->wishes.decompress == ER_DECOMPRESS_MANUAL)
 		return true;
 	codings(&f->res, &all, &zipped);
 	if (all == 0)
 		return true;
 	*gzip = all == 1 && zipped == 1;
-	if (*gzip || f->opt.decompress == ER_DECOMPRESS_FALLBACK_IDENTITY)
+	if (*gzip || !f->wishes.classic || f->wishes.decompress == ER_DECOMPRESS_FALLBACK_IDENTITY)
 		return true;
 	*why = "the response has a content coding other than gzip, which `decompress: \"decompress\"` does not undo; use \"manual\" "
 	       "or \"fallbackIdentity\"";
@@ -194,6 +249,7 @@ static bool decide_coding(er_fetch *f, bool *gzip, const char **why)
 
 bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **why)
 {
+	ER_ASSERT(f->x != NULL && er_fetch_head_whole(f));
 	bool no_body = f->status == 204 || f->status == 205 || f->status == 304;
 	/* RFC 9112 6.3: Transfer-Encoding overrides Content-Length; a message with both is a smuggler's, and we forward neither. */
 	bool coded = er_fields_get(&f->res, ER_LIT("transfer-encoding")) != NULL;
@@ -203,6 +259,7 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 		return false;
 	}
 	er_fields_strip_hop_by_hop(&f->res);
+	er_identity_strip(&f->res);
 	/* They mean nothing in a response, and a routine's own Headers would hide them. */
 	er_fields_del(&f->res, ER_LIT("host"));
 	er_fields_del(&f->res, ER_LIT("expect"));

@@ -1,3 +1,11 @@
+/* One er_origin a gateway thread: the list of fetches, the pools, and the clock.
+ *
+ * er_origin_new makes it; `handle` begins a fetch for each exchange; a timer gives every fetch
+ * the time (er_fetch_tick), often while there are fetches and seldom else. A pool is made for
+ * the first fetch of its key and closed when nobody has used it for a minute, when its owner is
+ * gone (er_origin_forget) and its last fetch is over, or when its connections must make room;
+ * its memory goes with its last socket. er_origin_close ends every fetch and pool, and
+ * er_origin_handle_closed frees the rest when the last uv handle of the room is closed. */
 #include "origin/origin.h"
 
 #include "base/mem.h"
@@ -14,21 +22,33 @@ static void set_tick(er_origin *o, bool fast)
 	ER_ASSERT(uv_timer_start(&o->tick, tick, ms, ms) == 0);
 }
 
+static void handle(void *self, er_exchange *x);
+
 er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_err *err)
 {
 	if (!er_curl_global(err))
 		return NULL;
+	er_resolver *resolver = er_resolver_new(loop, NULL, err);
+	if (resolver == NULL) {
+		er_curl_global_done(NULL);
+		return NULL;
+	}
 	er_origin *o = ER_NEW(er_origin);
+	o->resolver = resolver;
 	o->magic = MAGIC;
+	o->handler = (er_handler){.name = "origin", .handle = handle, .self = o};
 	o->loop = loop;
 	er_list_init(&o->fetches);
 	o->pools = er_map_new();
 	o->own = er_alloc(n_own * sizeof *own);
 	er_copy(o->own, own, n_own * sizeof *own);
 	o->n_own = n_own;
-	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0);
-	er_origin_handle_opened(o);
-	o->tick.data = o;
+	er_turns_init(&o->turns);
+	o->most = ER_REACH_DEFAULT;
+	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0 && uv_timer_init(loop, &o->turn) == 0);
+	for (int i = 0; i < 3; i++) /* these, and the resolver */
+		er_origin_handle_opened(o);
+	o->tick.data = o->turn.data = o;
 	set_tick(o, false);
 	uv_unref((uv_handle_t *)&o->tick);
 	return o;
@@ -41,17 +61,42 @@ void er_origin_ca(er_origin *o, const char *file)
 	o->ca_file = er_strdup_cstr(file);
 }
 
+void er_origin_name_servers(er_origin *o, const char *servers)
+{
+	ER_CHECK(o, MAGIC);
+	er_resolver_servers(o->resolver, servers);
+}
+
+void er_origin_limit(er_origin *o, unsigned connections)
+{
+	ER_CHECK(o, MAGIC);
+	o->most = connections > ER_REACH_LEAST ? connections : ER_REACH_LEAST;
+	er_reach_wake(o);
+}
+
+er_origin_stats er_origin_stat(const er_origin *o)
+{
+	er_resolver_stats r = er_resolver_stat(o->resolver);
+	return (er_origin_stats){.connections = o->used,
+	                         .waiting = o->turns.waiting,
+	                         .lookups = r.under_way,
+	                         .lookups_waiting = r.waiting,
+	                         .lookups_total = r.asked};
+}
+
 void er_origin_handle_opened(er_origin *o)
 {
+	ER_CHECK(o, MAGIC);
 	o->handles++;
 }
 
 void er_origin_handle_closed(er_origin *o)
 {
+	ER_CHECK(o, MAGIC);
 	ER_ASSERT(o->handles > 0);
 	if (--o->handles > 0)
 		return;
-	ER_ASSERT(o->closing);
+	ER_ASSERT(o->closing && er_list_empty(&o->fetches) && o->used == 0 && o->used_by_routines == 0);
 	void (*done)(void *) = o->done;
 	void *ctx = o->done_ctx;
 	er_curl_global_done(o->ca_store);
@@ -79,17 +124,28 @@ er_pool *er_pool_of(er_origin *o, const void *key)
 	p = ER_NEW(er_pool);
 	p->o = o;
 	p->key = key;
+	er_turns_line_init(&p->line);
+	er_resolve_payer_init(&p->payer, key == NULL);
 	er_map_set(o->pools, pool_key(&key), p);
 	return p;
 }
 
-static void pool_close(er_pool *p)
+void er_pool_free_if_done(er_pool *p)
 {
+	if (p->closed && p->sockets == 0)
+		er_free(p);
+}
+
+void er_pool_close(er_pool *p)
+{
+	ER_ASSERT(p->active == 0 && p->line.n == 0 && p->places == 0 && !p->closed);
 	if (!p->forgotten)
 		er_map_del(p->o->pools, pool_key(&p->key));
 	er_curl_pool_close(p);
 	er_plain_pool_close(p);
-	er_free(p);
+	er_resolve_payer_fini(p->o->resolver, &p->payer);
+	p->closed = true;
+	er_pool_free_if_done(p);
 }
 
 void er_origin_forget(er_origin *o, const void *key)
@@ -99,7 +155,7 @@ void er_origin_forget(er_origin *o, const void *key)
 	if (p == NULL)
 		return;
 	if (p->active == 0) {
-		pool_close(p);
+		er_pool_close(p);
 		return;
 	}
 	er_map_del(o->pools, pool_key(&key));
@@ -114,7 +170,7 @@ static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
 	while (er_map_next(o->pools, &at, &key, &value)) {
 		er_pool *p = value;
 		if (p->active == 0 && now - p->idle_since_ms >= idle_ms)
-			pool_close(p);
+			er_pool_close(p);
 		else
 			er_plain_pool_tick(p, now);
 	}
@@ -125,6 +181,7 @@ static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
 static void tick(uv_timer_t *timer)
 {
 	er_origin *o = timer->data;
+	ER_CHECK(o, MAGIC);
 	uint64_t now = uv_now(o->loop);
 	/* A time-out answers an exchange, and that may end any other fetch: begin again after each, until a walk finds none. */
 	for (bool again = true; again;) {
@@ -147,22 +204,30 @@ static void tick(uv_timer_t *timer)
 
 /* ---- fetches ---- */
 
-void er_origin_fetch(er_origin *o, er_exchange *x, const er_fetch_options *opt)
+static void handle(void *self, er_exchange *x)
 {
+	er_origin *o = self;
 	ER_CHECK(o, MAGIC);
 	if (o->closing) {
 		er_exchange_fail(x, 502, ER_ERR_UNAVAILABLE, NULL, "the node is closing");
 		er_exchange_answer(x);
 		return;
 	}
-	er_fetch_start(o, x, opt);
+	er_fetch_start(o, x);
+}
+
+const er_handler *er_origin_handler(const er_origin *o)
+{
+	ER_CHECK(o, MAGIC);
+	return &o->handler;
 }
 
 void er_origin_fetch_began(er_fetch *f)
 {
 	er_origin *o = f->o;
+	ER_ASSERT(f->pool == NULL && !o->closing);
 	er_list_push(&o->fetches, &f->link);
-	f->pool = er_pool_of(o, f->opt.pool);
+	f->pool = er_pool_of(o, f->wishes.pool);
 	f->pool->active++;
 	if (!o->ticking_fast)
 		set_tick(o, true);
@@ -172,15 +237,21 @@ void er_origin_fetch_over(er_fetch *f)
 {
 	er_list_remove(&f->link);
 	er_pool *p = f->pool;
+	ER_ASSERT(p != NULL && p->active > 0);
 	f->pool = NULL;
 	p->idle_since_ms = uv_now(f->o->loop);
 	if (--p->active == 0 && p->forgotten)
-		pool_close(p);
+		er_pool_close(p);
 }
 
-static void on_tick_closed(uv_handle_t *h)
+static void on_timer_closed(uv_handle_t *h)
 {
 	er_origin_handle_closed(h->data);
+}
+
+static void on_resolver_closed(void *ctx)
+{
+	er_origin_handle_closed(ctx);
 }
 
 void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
@@ -193,5 +264,7 @@ void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
 	while (!er_list_empty(&o->fetches))
 		er_fetch_abort(ER_CONTAINER(o->fetches.next, er_fetch, link), ER_ERR_UNAVAILABLE);
 	evict(o, UINT64_MAX, 0);
-	uv_close((uv_handle_t *)&o->tick, on_tick_closed);
+	uv_close((uv_handle_t *)&o->tick, on_timer_closed);
+	uv_close((uv_handle_t *)&o->turn, on_timer_closed);
+	er_resolver_close(o->resolver, on_resolver_closed, o);
 }

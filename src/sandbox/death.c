@@ -1,3 +1,15 @@
+/* How the process ends when it must. Three parts.
+ *
+ * Refusals: mmap, mprotect and malloc of the whole program come through here (the dynamic linker
+ * finds the executable's first), so that every "no" of the kernel is counted. The engine answers
+ * most of them with a crash on purpose; one that follows a refusal in the same turn is called
+ * MEMORY, others CRASH.
+ *
+ * Crashes: the handler runs on a stack of its own and only reads what a signal handler may read.
+ *
+ * er_die: writes the obituary (reason last: the node takes it as "the rest is there"), shows what
+ * is safe, and exits. Everything in it is safe in a signal handler; nothing here asserts once the
+ * process runs. */
 #include "sandbox/death.h"
 
 #include "base/mem.h"
@@ -11,12 +23,15 @@
 #include <unistd.h>
 
 enum { STACK_SIZE = 64 * 1024, PROBE_SIZE = 8 * 1024 * 1024 };
+static_assert(ER_EXIT_OBITUARY > 0 && ER_EXIT_OBITUARY < 128,
+              "a status of its own: neither success nor what a shell makes of a signal");
+static_assert(ER_ERR_COUNT_ <= UINT32_MAX && sizeof(er_obituary) == 4 * sizeof(uint32_t), "an obituary is four words");
 
 static _Atomic uint64_t refused;
 
 uint64_t er_death_refused(void)
 {
-	return atomic_load_explicit(&refused, memory_order_relaxed);
+	return atomic_load_explicit(&refused, memory_order_relaxed) + er_mem_refusals();
 }
 
 #if !ER_SANITIZED
@@ -26,7 +41,8 @@ static void note(bool failed)
 		atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
 }
 
-/* The engine's allocator and its WebAssembly memories call these through the dynamic linker, which finds ours first. */
+/* The engine's allocator and its WebAssembly memories call these through the dynamic linker, which
+ * finds ours first. */
 void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 {
 	void *p = (void *)syscall(SYS_mmap, at, n, prot, flags, fd, off);
@@ -40,6 +56,33 @@ int mprotect(void *at, size_t n, int prot)
 	int rc = (int)syscall(SYS_mprotect, at, n, prot);
 	note(rc != 0);
 	return rc;
+}
+
+/* And libraries that the engine calls (ICU, the C++ runtime) get theirs of the C library, which
+ * maps memory by itself. */
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+void *malloc(size_t n)
+{
+	void *p = __libc_malloc(n);
+	note(p == NULL);
+	return p;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	void *p = __libc_calloc(n, size);
+	note(p == NULL);
+	return p;
+}
+
+void *realloc(void *old, size_t n)
+{
+	void *p = __libc_realloc(old, n);
+	note(p == NULL && n > 0);
+	return p;
 }
 #endif
 
@@ -78,6 +121,7 @@ static void on_crash(int sig, siginfo_t *info, void *uc)
 bool er_death_setup(er_err *err)
 {
 	static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGABRT, SIGTRAP, SIGFPE};
+	ER_ASSERT(er_sb.ch.control != NULL); /* where an obituary is written */
 	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stack == MAP_FAILED)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot map a stack for signals");

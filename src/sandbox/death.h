@@ -1,7 +1,9 @@
-/* How a sandbox ends when it must: the obituary (a hint for the node's log), what is safe to publish, _exit.
+/* How a sandbox ends when it must: the obituary (a hint for the node's log), what is safe to
+ * publish, _exit.
  *
- * Also watches memory: the kernel's refusals (RLIMIT_DATA) are counted where the engine maps memory, so that a crash that follows one
- * is called by its name: the engine answers most refusals by crashing on purpose. */
+ * Also watches memory: the kernel's refusals (RLIMIT_DATA) are counted where the engine maps
+ * memory, so that a crash that follows one is called by its name: the engine answers most refusals
+ * by crashing on purpose. */
 #ifndef ER_SANDBOX_DEATH_H
 #define ER_SANDBOX_DEATH_H
 
@@ -11,7 +13,8 @@
 
 enum { ER_EXIT_OBITUARY = 86 };
 
-/* Handlers for the signals of crashes, on a stack of their own. Before the engine, which chains to them. */
+/* Handlers for the signals of crashes, on a stack of their own. Before the engine, which chains to
+ * them. */
 ER_MUST_CHECK bool er_death_setup(er_err *err);
 /* Async-signal-safe. */
 _Noreturn void er_die(er_err_kind reason, uint32_t request, uint64_t cpu_us, int detail);

@@ -1,5 +1,7 @@
 #include "sandbox/embed.h"
 
+#include "base/mem.h"
+
 typedef struct er_embed_entry {
 	const char *name; /* NULL ends the table */
 	const uint8_t *p;
@@ -10,6 +12,7 @@ extern const er_embed_entry er_embed_table[];
 
 bool er_embed_find(const char *name, er_slice *out)
 {
+	ER_ASSERT(name != NULL);
 	for (const er_embed_entry *e = er_embed_table; e->name != NULL; e++) {
 		if (!er_slice_eq(er_slice_cstr(e->name), er_slice_cstr(name)))
 			continue;

@@ -1,7 +1,16 @@
+/* The machine: one VM, one context, the prelude in it, and the way in and out.
+ *
+ * er_engine_start makes all of it, once, before the lock-down is complete; nothing is ever taken
+ * down. The order matters: the run loop before the VM, values and strings before natives, natives
+ * before the prelude, and code from strings off after it. `engine.hooks` and `engine.er` are
+ * protected from the collector.
+ *
+ * From then on JavaScript runs by er_engine_call (a hook), er_engine_eval (the routine's script, a
+ * part of the prelude), and microtasks after either. Who calls has begun a turn. What JavaScript
+ * throws is data. */
 #include "sandbox/engine.h"
 
 #include "base/mem.h"
-#include "sandbox/api/api.h"
 #include "sandbox/embed.h"
 #include "sandbox/jsc.h"
 #include "sandbox/sandbox.h"
@@ -20,7 +29,8 @@ static struct {
 	char version[64];
 } engine;
 
-/* What no routine may have: ways to block the thread, and memory that threads could share. Then what is slow on its first use, run once here. */
+/* What no routine may have: ways to block the thread, and memory that threads could share. Then
+ * what is slow on its first use, run once here. */
 static const char HARDEN[] =
     "(function () {\n"
     "delete Atomics.wait; delete Atomics.waitAsync; delete Atomics.notify;\n"
@@ -43,8 +53,8 @@ static const char HARDEN[] =
     "false });\n"
     "	Object.defineProperty(WebAssembly, 'Memory', { value: Memory, writable: true, configurable: true, enumerable: false });\n"
     "}\n"
-    /* The first small ArrayBuffer makes the engine's allocator take a block for its kind, up to 64 MB of addresses at once, used or not: now it is not
-     * charged to the routine. */
+    /* The first small ArrayBuffer makes the engine's allocator take a block for its kind, up to 64
+     * MB of addresses at once, used or not: now it is not charged to the routine. */
     "new Uint8Array(64).buffer;\n"
     "new Date().toString(); /x/u.test('y'); JSON.parse('{\"a\":[1]}');\n"
     "})()";
@@ -63,6 +73,7 @@ void er_engine_enter(void)
 {
 	if (!er_native_direct())
 		return;
+	ER_ASSERT(!engine.held);
 	er_jsc_lock(&engine.lock, engine.group);
 	engine.scope[0] = engine.group;
 	engine.scope[1] = engine.ctx;
@@ -88,6 +99,7 @@ void er_engine_microtasks(void)
 
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception)
 {
+	ER_ASSERT(engine.ctx != NULL && source_url != NULL);
 	char *text = er_strdup_slice(code);
 	JSStringRef script = JSStringCreateWithUTF8CString(text);
 	er_free(text);
@@ -98,19 +110,29 @@ er_value er_engine_eval(er_slice code, const char *source_url, er_value *excepti
 	return v;
 }
 
-void er_engine_set(const char *name, er_value v)
+static const char *const given[] = {
+#define X(name) #name,
+    ER_GIVEN_TABLE(X)
+#undef X
+};
+
+void er_engine_set(er_given which, er_value v)
 {
-	er_js_set(engine.er, name, v);
+	static_assert(sizeof given / sizeof *given == ER_GIVEN_COUNT_, "a name for each");
+	ER_ASSERT((unsigned)which < ER_GIVEN_COUNT_);
+	er_js_set(engine.er, given[which], v);
 }
 
-er_value er_engine_get(const char *name)
+er_value er_engine_get(er_given which)
 {
-	return er_js_get(engine.er, name);
+	ER_ASSERT((unsigned)which < ER_GIVEN_COUNT_);
+	return er_js_get(engine.er, given[which]);
 }
 
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
+	ER_ASSERT((unsigned)hook < ER_HOOK_COUNT_ && engine.hooks[hook] != NULL);
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
 	er_engine_microtasks();
 	if (__builtin_expect(exc == NULL, 1))
@@ -129,10 +151,17 @@ er_value er_engine_loaded(void)
 	return exc;
 }
 
-static void define_natives(const er_native *t)
+er_value er_engine_describe(er_value error)
 {
-	for (; t->name != NULL; t++)
-		er_js_set(engine.er, t->name, er_native_function(t));
+	JSValueRef exc = NULL;
+	er_value v = JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_describe], NULL, 1, &error, &exc);
+	return exc == NULL && v != NULL && JSValueIsObject(engine.ctx, v) ? v : NULL;
+}
+
+static void define_natives(void)
+{
+	for (size_t i = 0; i < ER_NATIVE_COUNT_; i++)
+		er_js_set(engine.er, er_api_natives[i].name, er_native_function(&er_api_natives[i]));
 }
 
 static bool fail_js(er_err *err, const char *what, er_value exc)
@@ -149,10 +178,11 @@ static bool fail_js(er_err *err, const char *what, er_value exc)
 static bool find_hooks(er_value hooks, er_err *err)
 {
 	static const char *const names[] = {
-#define X(name) #name,
+#define X(name, args) #name,
 	    ER_HOOK_TABLE(X)
 #undef X
 	};
+	static_assert(sizeof names / sizeof *names == ER_HOOK_COUNT_, "a name for each hook");
 	for (int i = 0; i < ER_HOOK_COUNT_; i++) {
 		er_value fn = er_js_get(hooks, names[i]);
 		if (!JSValueIsObject(engine.ctx, fn) || !JSObjectIsFunction(engine.ctx, (JSObjectRef)fn))
@@ -190,12 +220,12 @@ static bool run_prelude(er_err *err)
 /* Tests only. After the prelude, which never sees it. */
 static void expose_attacks(void)
 {
-	define_natives(er_api_attack);
-	er_js_set(JSContextGetGlobalObject(engine.ctx), "__er_attack", er_js_get(engine.er, "attack"));
+	er_js_set(JSContextGetGlobalObject(engine.ctx), "__er_attack", er_native_function(&er_api_attack));
 }
 
 bool er_engine_start(er_err *err)
 {
+	ER_ASSERT(engine.ctx == NULL);
 	er_engine_wait_start();
 	JSRemoteInspectorDisableAutoStart();
 	if (er_jsc_main_thread == NULL)
@@ -215,17 +245,8 @@ bool er_engine_start(er_err *err)
 	         jsc_get_micro_version(), er_native_direct() ? "" : " by its public API alone");
 	engine.er = JSObjectMake(engine.ctx, NULL, NULL);
 	JSValueProtect(engine.ctx, engine.er);
-	define_natives(er_api_request);
-	define_natives(er_api_body);
-	define_natives(er_api_fetch);
-	define_natives(er_api_text);
-	define_natives(er_api_decode);
-	define_natives(er_api_url);
-	define_natives(er_api_fields);
-	define_natives(er_api_misc);
-	define_natives(er_api_report);
-	define_natives(er_api_wasm);
-	er_api_url_start();
+	define_natives();
+	er_engine_set(ER_GIVEN_urlParts, er_js_u32_static(er_api_url_parts, ER_API_URL_PARTS));
 	if (!run_prelude(err))
 		return false;
 	if (er_sb.lock.attack_hooks)

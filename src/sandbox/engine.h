@@ -1,16 +1,20 @@
-/* JavaScript, as the rest of the sandbox sees it. Only engine.c and engine_value.c include JavaScriptCore; to the others a value is an opaque
- * pointer. Values live as long as they are on the C stack (the collector scans it) or protected; never keep one in memory.
+/* JavaScript, as the rest of the sandbox sees it. Only the engine's own files (engine*.c) include
+ * JavaScriptCore; to the others a value is an opaque pointer. Values live as long as they are on
+ * the C stack (the collector scans it) or protected; never keep one in memory.
  *
- * Natives (api/ *.c) are plain functions defined with ER_NATIVE and listed in tables; the prelude finds them as members of `er`. They throw by
+ * Natives (api/ *.c) are plain functions defined with ER_NATIVE, one for each line of
+ * ER_NATIVE_TABLE (channel/contract.h); the prelude finds them as members of `er`. They throw by
  * setting *exception (er_js_throw) and returning NULL. Arguments stay alive while the native runs.
  *
- * A native is called the way the engine calls its own functions: arguments where they lie in the frame, no lock dropped and taken again. That is not in
- * the C API; where the engine has no such way any more, the C API's callbacks do the same more slowly (engine_native.c). */
+ * A native is called the way the engine calls its own functions: arguments where they lie in the
+ * frame, no lock dropped and taken again. That is not in the C API; where the engine has no such
+ * way any more, the C API's callbacks do the same more slowly (engine_native.c). */
 #ifndef ER_SANDBOX_ENGINE_H
 #define ER_SANDBOX_ENGINE_H
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "channel/contract.h"
 
 struct OpaqueJSContext;
 struct OpaqueJSValue;
@@ -23,20 +27,23 @@ typedef er_value er_native_host(void *global, const er_value frame[]);
 typedef er_value er_native_callback(er_js js, er_object function, er_object self, size_t argc, const er_value argv[],
                                     er_value *exception);
 
-/* The places of an engine's frame: the caller's frame, where to go back, code, the function; then the count of arguments and `this`, and these. */
+/* The places of an engine's frame: the caller's frame, where to go back, code, the function; then
+ * the count of arguments and `this`, and these. */
 enum { ER_FRAME_ARGC = 4, ER_FRAME_THIS = 5, ER_FRAME_ARGV = 6 };
+_Static_assert(ER_FRAME_THIS == ER_FRAME_ARGC + 1 && ER_FRAME_ARGV == ER_FRAME_THIS + 1,
+               "`this` is the first thing that is counted, and the arguments follow it");
 /* What a native gives back to the engine: the value, or the exception thrown. */
 er_value er_native_return(void *global, er_value v, er_value exception);
 
-#define ER_NATIVE(fn) \
+#define ER_NATIVE_DEFINE(linkage, fn) \
 	static er_native_fn fn; \
-	static er_value fn##_host(void *global, const er_value frame[]) \
+	linkage er_value fn##_host(void *global, const er_value frame[]) \
 	{ \
 		er_value exception = NULL; \
 		er_value v = fn((uint32_t)(uintptr_t)frame[ER_FRAME_ARGC] - 1, frame + ER_FRAME_ARGV, &exception); \
 		return er_native_return(global, v, exception); \
 	} \
-	static __attribute__((unused)) \
+	linkage __attribute__((unused)) \
 	er_value fn##_callback(er_js js __attribute__((unused)), er_object function __attribute__((unused)), \
 	                       er_object self __attribute__((unused)), size_t argc, const er_value argv[], er_value *exception) \
 	{ \
@@ -44,6 +51,11 @@ er_value er_native_return(void *global, er_value v, er_value exception);
 	} \
 	static er_value fn(size_t argc __attribute__((unused)), const er_value argv[] __attribute__((unused)), \
 	                   er_value *exception __attribute__((unused)))
+/* One of the contract: er.name. One of ours alone: no member of `er`. */
+#define ER_NATIVE(name) \
+	_Static_assert(ER_NATIVE_##name >= 0, "contract.h has it"); \
+	ER_NATIVE_DEFINE(, er_native_##name)
+#define ER_NATIVE_PRIVATE(fn) ER_NATIVE_DEFINE(static, fn)
 
 typedef struct er_native {
 	const char *name;
@@ -54,31 +66,35 @@ typedef struct er_native {
 	{ \
 		name, fn##_host, fn##_callback \
 	}
-#define ER_NATIVES_END \
-	{ \
-		NULL, NULL, NULL \
-	}
 
-/* Tables of natives, ended by a NULL name: one for each file in api/. */
-extern const er_native er_api_request[], er_api_body[], er_api_fetch[], er_api_text[], er_api_decode[], er_api_url[],
-    er_api_fields[], er_api_misc[], er_api_report[], er_api_wasm[], er_api_attack[];
+#define X(name, args) er_native_host er_native_##name##_host;
+ER_NATIVE_TABLE(X)
+#undef X
+#define X(name, args) er_native_callback er_native_##name##_callback;
+ER_NATIVE_TABLE(X)
+#undef X
+enum {
+#define X(name, args) ER_NATIVE_##name,
+	ER_NATIVE_TABLE(X)
+#undef X
+	    ER_NATIVE_COUNT_
+};
+/* What api/ gives to the engine, which calls nothing there by name: the natives, in the order of the
+ * contract (api/natives.c); the one of the tests (api/attack.c); the memory behind er.urlParts
+ * (api/url.c). */
+extern const er_native er_api_natives[ER_NATIVE_COUNT_];
+extern const er_native er_api_attack;
+enum { ER_API_URL_PARTS = 8 };
+extern uint32_t er_api_url_parts[ER_API_URL_PARTS];
 
-#define ER_HOOK_TABLE(X) \
-	X(request) \
-	X(loaded) \
-	X(bodyData) \
-	X(bodyFail) \
-	X(credit) \
-	X(bodyCancel) \
-	X(subHead) \
-	X(subFail) \
-	X(cancel) \
-	X(timer) \
-	X(warm) \
-	X(rejection) \
-	X(uncaught)
+typedef enum er_given {
+#define X(name) ER_GIVEN_##name,
+	ER_GIVEN_TABLE(X)
+#undef X
+	    ER_GIVEN_COUNT_
+} er_given;
 typedef enum er_hook {
-#define X(name) ER_HOOK_##name,
+#define X(name, args) ER_HOOK_##name,
 	ER_HOOK_TABLE(X)
 #undef X
 	    ER_HOOK_COUNT_
@@ -88,11 +104,13 @@ typedef enum er_hook {
 /* VM, context, natives, prelude; warms what would be slow on first use. */
 ER_MUST_CHECK bool er_engine_start(er_err *err);
 extern er_js er_engine_js; /* the context; set once at the start */
-/* Before the start: as if the engine had none of what its C API does not promise. For tests, and to find out whether a fault lies there. */
+/* Before the start: as if the engine had none of what its C API does not promise. For tests, and to
+ * find out whether a fault lies there. */
 extern bool er_engine_public_only;
 /* "JavaScriptCore 2.50.6", and whether only its public API is used. */
 const char *er_engine_version(void);
-/* Runs what promises and queueMicrotask have left: after what ran JavaScript without a hook. Hooks do it themselves. */
+/* Runs what promises and queueMicrotask have left: after what ran JavaScript without a hook. Hooks
+ * do it themselves. */
 void er_engine_microtasks(void);
 /* Runs a script; its value, or NULL with *exception. */
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
@@ -100,19 +118,25 @@ er_value er_engine_eval(er_slice code, const char *source_url, er_value *excepti
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
 /* Calls hooks.loaded(); what it throws, or NULL. */
 er_value er_engine_loaded(void);
-/* Between these two the engine's lock is held, so that each call need not take it: for a batch of turns, never while waiting. */
+/* Between these two the engine's lock is held, so that each call need not take it: for a batch of
+ * turns, never while waiting. */
 void er_engine_enter(void);
 void er_engine_leave(void);
+/* Calls hooks.describe(error), inside a turn: an object with name, message and stack. NULL: that
+ * failed. */
+er_value er_engine_describe(er_value error);
 /* Sets a member of `er`. */
-void er_engine_set(const char *name, er_value v);
-er_value er_engine_get(const char *name);
+void er_engine_set(er_given which, er_value v);
+er_value er_engine_get(er_given which);
 /* Gives memory back; takes milliseconds. */
 void er_engine_collect(void);
 /* The engine's own work: collections that are due, asynchronous compilation. */
 void er_engine_iterate(void);
-/* Waits for the node to wake us and for the engine's own loop, for at most `ms` (-1: for ever), or less. True: the engine has work of its own. */
+/* Waits for the node to wake us and for the engine's own loop, for at most `ms` (-1: for ever), or
+ * less. True: the engine has work of its own. */
 bool er_engine_wait(int ms);
-/* Before the engine starts: its loop. After it: `fd`, the eventfd by which the node wakes us; nobody else may read it. */
+/* Before the engine starts: its loop. After it: `fd`, the eventfd by which the node wakes us;
+ * nobody else may read it. */
 void er_engine_wait_start(void);
 ER_MUST_CHECK bool er_engine_wait_watch(int fd, er_err *err);
 
@@ -136,7 +160,8 @@ er_value er_js_bool(bool b);
 er_value er_js_number(double d);
 bool er_js_is_undefined(er_value v);
 bool er_js_is_string(er_value v);
-/* An object as a literal makes it: no proxy, no array, nothing with ways of its own. False also where this engine does not let us see. */
+/* An object as a literal makes it: no proxy, no array, nothing with ways of its own. False also
+ * where this engine does not let us see. */
 bool er_js_is_plain(er_value v);
 /* NaN when it is not a number and does not become one. */
 double er_js_to_number(er_value v);
@@ -145,7 +170,8 @@ uint32_t er_js_to_u32(er_value v);
 uint64_t er_js_to_u64(er_value v);
 bool er_js_to_bool(er_value v);
 
-/* Strings out of JavaScript: bytes in a buffer of the caller, on the heap when long, or borrowed from the string. */
+/* Strings out of JavaScript: bytes in a buffer of the caller, on the heap when long, or borrowed
+ * from the string. */
 typedef struct er_text {
 	uint8_t *p;
 	size_t n;
@@ -156,20 +182,21 @@ static inline er_slice er_text_slice(const er_text *t)
 {
 	return er_slice_of(t->p, t->n);
 }
-/* UTF-8; lone surrogates become U+FFFD. False: *exception is set. Always er_text_fini after true. */
+/* UTF-8; lone surrogates become U+FFFD. False: *exception is set. Always er_text_fini after
+ * true. */
 ER_MUST_CHECK bool er_js_utf8(er_value v, er_text *out, er_value *exception);
 /* A byte a character. Characters over 255: fails with TypeError. */
 ER_MUST_CHECK bool er_js_bytestring(er_value v, er_text *out, er_value *exception);
-/* Both without a copy where the string has these bytes already: valid while the string lives, as a native's argument does. */
+/* Both without a copy where the string has these bytes already: valid while the string lives, as a
+ * native's argument does. */
 ER_MUST_CHECK bool er_js_utf8_arg(er_value v, er_text *out, er_value *exception);
 ER_MUST_CHECK bool er_js_bytestring_arg(er_value v, er_text *out, er_value *exception);
-/* The characters of a string where they lie, a byte each; false: it is none, or has them otherwise. Valid while the string lives. */
+/* The characters of a string where they lie, a byte each; false: it is none, or has them otherwise.
+ * Valid while the string lives. */
 bool er_js_peek(er_value v, er_slice *latin1);
 /* UTF-16 units in *out (n counts bytes). */
 ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);
 void er_text_fini(er_text *t);
-/* Length in UTF-16 units, 0 on failure. */
-size_t er_js_length(er_value v);
 
 /* Strings into JavaScript. */
 er_value er_js_ascii(const char *s);
@@ -178,21 +205,35 @@ er_value er_js_from_utf16(const uint16_t *p, size_t n);
 /* Malformed sequences become U+FFFD. */
 er_value er_js_from_utf8(er_slice s);
 
-/* What JSON.parse makes of UTF-8; NULL: it is none, or the engine has no way to parse bytes: let JSON.parse say. */
+/* What JSON.parse makes of UTF-8; NULL: it is none, or the engine has no way to parse bytes: let
+ * JSON.parse say. */
 er_value er_js_parse_json(er_slice utf8);
 /* Borrows the bytes of a Uint8Array, another view or an ArrayBuffer. False: it is none. */
 bool er_js_bytes(er_value v, er_slice *out);
 /* A new Uint8Array. */
 er_value er_js_u8_copy(er_slice s, er_value *exception);
-/* A Uint8Array of n bytes whose memory is returned through *mem; NULL with *exception when there is none. */
+/* A Uint8Array of n bytes whose memory is returned through *mem; NULL with *exception when there is
+ * none. */
 er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception);
 /* A Uint32Array over static memory. */
 er_value er_js_u32_static(uint32_t *p, size_t n);
-er_value er_js_u8_static(uint8_t *p, size_t n);
 er_value er_js_object(void);
 void er_js_set(er_value object, const char *name, er_value v);
 /* Undefined when absent or when the getter throws. */
 er_value er_js_get(er_value object, const char *name);
+
+/* ---- handles (engine_handle.c) ---- */
+/* The first member of what C holds for JavaScript, which knows it only as an opaque object. It ends
+ * once: when it is told to (er_js_handle_end), or when the collector has found that nobody holds
+ * the object any more. No table of numbers has to be kept, and none can be full. */
+typedef struct er_handle {
+	void (*end)(struct er_handle *h); /* frees it; may not touch JavaScript */
+} er_handle;
+/* `cost`: the bytes behind it, so that the collector comes when there are many. */
+er_value er_js_handle(er_handle *h, size_t cost);
+/* NULL: it is none, or has ended. */
+er_handle *er_js_handle_of(er_value v);
+void er_js_handle_end(er_value v);
 
 /* Returns NULL, so that `return er_js_throw(...)` reads well. */
 er_value er_js_throw(er_value *exception, const char *type, const char *message);

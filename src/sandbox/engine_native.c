@@ -1,7 +1,10 @@
-/* Natives: functions in C that the prelude calls. JSC::JSFunction::create makes one that the engine's code calls directly; it is exported but not of
- * the C API, so it is used only when this engine has it and calls the way it is meant to. Otherwise the C API's callback, some 100 ns slower. */
+/* Natives: functions in C that the prelude calls. JSC::JSFunction::create makes one that the
+ * engine's code calls directly; it is exported but not of the C API, so it is used only when this
+ * engine has it and calls the way it is meant to. Otherwise the C API's callback, some 100 ns
+ * slower. */
 #include "sandbox/engine.h"
 
+#include "base/mem.h"
 #include "sandbox/jsc.h"
 
 static bool direct; /* the engine has the functions, and they do what they did */
@@ -25,10 +28,12 @@ er_value er_native_return(void *global, er_value v, er_value exception)
 
 static er_object make(const char *name, er_native_host *fn)
 {
+	ER_ASSERT(name != NULL && fn != NULL);
 	void *string = NULL, *lock;
 	er_slice s = er_slice_cstr(name);
 	er_jsc_bytes_create(&string, s.p, s.n);
-	er_jsc_lock(&lock, JSContextGetGroup(er_engine_js)); /* functions of the C API take it themselves */
+	/* functions of the C API take it themselves */
+	er_jsc_lock(&lock, JSContextGetGroup(er_engine_js));
 	void *made =
 	    er_jsc_function_create(JSContextGetGroup(er_engine_js), er_engine_js, 0, &string, fn, 0, 0, no_constructor, NULL);
 	er_jsc_unlock(&lock);
@@ -39,7 +44,7 @@ static er_object make(const char *name, er_native_host *fn)
 
 static bool seen;
 
-ER_NATIVE(n_probe)
+ER_NATIVE_PRIVATE(n_probe)
 {
 	seen = argc == 3 && er_js_to_number(argv[0]) == 41 && er_js_is_undefined(argv[1]) && argv[2] == er_js_bool(true);
 	if (argc == 0)
@@ -76,6 +81,7 @@ bool er_native_direct(void)
 
 er_object er_native_function(const er_native *n)
 {
+	ER_ASSERT(n->name != NULL && n->host != NULL && n->callback != NULL);
 	if (direct)
 		return make(n->name, n->host);
 	JSStringRef name = JSStringCreateWithUTF8CString(n->name);

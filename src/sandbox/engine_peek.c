@@ -1,8 +1,10 @@
-/* The characters of a string where they lie. The C API has only copies; this looks into the engine's own objects: a string's cell holds a pointer to
- * WTF::StringImpl, or, marked by its lowest bit, to what it has yet to be joined from. Nothing is believed unseen: at the start strings of known
- * contents are looked at, and if one does not look as expected nobody peeks. */
+/* The characters of a string where they lie. The C API has only copies; this looks into the
+ * engine's own objects: a string's cell holds a pointer to WTF::StringImpl, or, marked by its
+ * lowest bit, to what it has yet to be joined from. Nothing is believed unseen: at the start
+ * strings of known contents are looked at, and if one does not look as expected nobody peeks. */
 #include "sandbox/engine.h"
 
+#include "base/mem.h"
 #include "sandbox/jsc.h"
 
 typedef struct cell {
@@ -17,6 +19,9 @@ typedef struct string_impl {
 } string_impl;
 
 enum { ROPE = 1, EIGHT_BIT = 4 };
+static_assert(offsetof(cell, fiber) == 8 && offsetof(string_impl, length) == 4 && offsetof(string_impl, characters) == 8 &&
+                  offsetof(string_impl, flags) == 16,
+              "where the engine has them on 64-bit machines");
 
 static bool known;
 
@@ -43,7 +48,7 @@ static bool flat(er_value v)
 
 bool er_js_peek(er_value v, er_slice *latin1)
 {
-	if (!known || v == NULL || !JSValueIsString(er_engine_js, v) || !flat(v))
+	if (!known || !er_js_is_string(v) || !flat(v))
 		return false;
 	const string_impl *s = impl(v);
 	if (!(s->flags & EIGHT_BIT))

@@ -1,5 +1,7 @@
-/* Strings, into the engine and out of it. The C API copies a string of bytes two or three times each way, through UTF-16; the shorter ways used here are exported
- * or look into the engine's own objects, and each is used only if a try at the start shows that this engine has it and that it does what it did. */
+/* Strings, into the engine and out of it. The C API copies a string of bytes two or three times
+ * each way, through UTF-16; the shorter ways used here are exported or look into the engine's own
+ * objects, and each is used only if a try at the start shows that this engine has it and that it
+ * does what it did. */
 #include "sandbox/engine.h"
 
 #include "base/mem.h"
@@ -12,6 +14,9 @@
 enum { SMALL = 1024, LONG_STRING = 256, DIRECT_MAX = 256 * 1024 };
 
 #define CTX er_engine_js
+
+static_assert(sizeof((er_text *)0)->room <= SMALL && (int)LONG_STRING <= (int)DIRECT_MAX,
+              "short strings take no memory of the heap");
 
 static bool direct_strings; /* the engine has the functions, and they do what they did */
 
@@ -91,6 +96,7 @@ static bool latin1_to_utf8(er_slice s, er_text *out, er_value *exception)
 		*to++ = (uint8_t)(0xC0 | s.p[i] >> 6);
 		*to++ = (uint8_t)(0x80 | (s.p[i] & 0x3F));
 	}
+	ER_ASSERT(to == out->p + n);
 	out->n = n;
 	return true;
 }
@@ -102,7 +108,8 @@ static JSStringRef to_string(er_value v, er_value *exception)
 	return JSValueToStringCopy(CTX, v, exception);
 }
 
-/* Through the string's UTF-16 form, exactly sized: for long strings and for those with lone surrogates. */
+/* Through the string's UTF-16 form, exactly sized: for long strings and for those with lone
+ * surrogates. */
 static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 {
 	const JSChar *units = JSStringGetCharactersPtr(s);
@@ -115,7 +122,8 @@ static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 	return true;
 }
 
-/* Long and all ASCII, as most are: widened by the engine and narrowed here, both many characters at a time, which its own conversion is not. */
+/* Long and all ASCII, as most are: widened by the engine and narrowed here, both many characters at
+ * a time, which its own conversion is not. */
 __attribute__((optimize("O3"))) static bool narrow(const JSChar *restrict units, size_t n, uint8_t *restrict to)
 {
 	JSChar all = 0;
@@ -143,7 +151,8 @@ static bool long_ascii(JSStringRef s, er_text *out, er_value *exception)
 	return false;
 }
 
-/* At a lone surrogate the engine stops and gives what it has so far, without a word. Is this all of a string of n UTF-16 units? */
+/* At a lone surrogate the engine stops and gives what it has so far, without a word. Is this all of
+ * a string of n UTF-16 units? */
 static bool is_whole(er_slice utf8, size_t n)
 {
 	if (utf8.n == n && er_ascii_without_nul(utf8))
@@ -253,16 +262,6 @@ bool er_js_utf16(er_value v, er_text *out, er_value *exception)
 	return ok;
 }
 
-size_t er_js_length(er_value v)
-{
-	er_value exc = NULL;
-	JSStringRef s = to_string(v, &exc);
-	size_t n = s != NULL ? JSStringGetLength(s) : 0;
-	if (s != NULL)
-		JSStringRelease(s);
-	return n;
-}
-
 /* ---- strings in ---- */
 /* Each byte a character. NULL: this engine has no such way, or no memory. */
 static JSStringRef from_bytes(er_slice s)
@@ -336,6 +335,7 @@ er_value er_js_from_utf8(er_slice s)
 	size_t n;
 	er_utf8_state state = {0};
 	er_utf8_decode(&state, s, true, false, wide, &n);
+	ER_ASSERT(n <= s.n + 1);
 	v = er_js_from_utf16(wide, n);
 	er_free(wide);
 	return v;
@@ -347,6 +347,7 @@ static bool direct_json;
 
 static er_value parse_bytes(er_slice s)
 {
+	ER_ASSERT(s.n <= UINT32_MAX);
 	return er_jsc_json(CTX, (er_jsc_view){s.p, (uint32_t)s.n, true});
 }
 
@@ -375,6 +376,7 @@ er_value er_js_parse_json(er_slice s)
 	size_t n;
 	er_utf8_state state = {0};
 	er_utf8_decode(&state, s, true, false, wide, &n);
+	ER_ASSERT(n <= s.n + 1);
 	er_value v = er_jsc_json(CTX, (er_jsc_view){wide, (uint32_t)n, false});
 	free(wide);
 	return v;

@@ -1,3 +1,8 @@
+/* Values: making and reading undefined, null, booleans, numbers, bytes and objects, and throwing.
+ * Two ways for most: the C API's, which takes the engine's lock each time, and the bits of the
+ * value itself, which is used only after a try at the start has shown that this engine has them so
+ * (er_js_value_start). Everything that is read here comes from a routine: whatever it is, the
+ * answer is a value or "none". */
 #include "sandbox/engine.h"
 
 #include "base/mem.h"
@@ -8,48 +13,72 @@
 
 #define CTX er_engine_js
 
+/* Each function of the C API takes the engine's lock, even for what needs none; a relayed request
+ * makes some 40 such calls. On 64-bit machines the engine puts undefined, null, booleans and int32
+ * into the value itself, under tags that have not changed since 2020, and says in a cell's sixth
+ * byte what the cell is. Both are used only if this engine turns out at the start to do the same
+ * (er_js_value_start). */
+#define INT32_TAG 0xfffe000000000000U
+#define NOT_CELL (INT32_TAG | 2U)
+enum { CELL_TYPE_AT = 5 };
+
+static struct {
+	bool tagged; /* constants and int32 are in the value */
+	er_value undefined, null, yes, no;
+	bool types; /* cells say what they are */
+	uint8_t plain, string;
+} seen;
+
+static uint8_t cell_type(er_value v)
+{
+	return ((const uint8_t *)(const void *)v)[CELL_TYPE_AT];
+}
+
+static bool is_cell(er_value v)
+{
+	return v != NULL && ((uintptr_t)v & NOT_CELL) == 0;
+}
+
 er_value er_js_undefined(void)
 {
-	return JSValueMakeUndefined(CTX);
+	return seen.tagged ? seen.undefined : JSValueMakeUndefined(CTX);
 }
 
 er_value er_js_null(void)
 {
-	return JSValueMakeNull(CTX);
+	return seen.tagged ? seen.null : JSValueMakeNull(CTX);
 }
 
 er_value er_js_bool(bool b)
 {
-	return JSValueMakeBoolean(CTX, b);
+	return !seen.tagged ? JSValueMakeBoolean(CTX, b) : b ? seen.yes : seen.no;
+}
+
+static er_value int32_value(int32_t n)
+{
+	return (er_value)(INT32_TAG | (uint32_t)n); // NOLINT(performance-no-int-to-ptr)
 }
 
 er_value er_js_number(double d)
 {
+	if (seen.tagged && d >= INT32_MIN && d <= INT32_MAX && d == (int32_t)d && !(d == 0 && signbit(d)))
+		return int32_value((int32_t)d);
 	return JSValueMakeNumber(CTX, d);
 }
 
 bool er_js_is_undefined(er_value v)
 {
-	return v == NULL || JSValueIsUndefined(CTX, v);
+	return v == NULL || (seen.tagged ? v == seen.undefined : JSValueIsUndefined(CTX, v));
 }
 
 bool er_js_is_string(er_value v)
 {
-	return v != NULL && JSValueIsString(CTX, v);
+	return seen.types ? is_cell(v) && cell_type(v) == seen.string : v != NULL && JSValueIsString(CTX, v);
 }
 
-/* Small integers are the most frequent arguments, and JSValueToNumber takes the engine's lock to read one. On 64-bit machines the engine
- * puts an int32 into the value itself, under a tag that has not changed since 2020; it is used only if this engine turns out to do the same. */
-#define INT32_TAG 0xfffe000000000000U
-static bool tagged_int32;
-/* A cell's sixth byte is its type, and each kind of object with ways of its own has one. */
-enum { CELL_TYPE_AT = 5 };
-static bool known_types;
-static uint8_t plain_type;
-
-static uint8_t cell_type(er_value v)
+bool er_js_is_plain(er_value v)
 {
-	return ((const uint8_t *)(const void *)v)[CELL_TYPE_AT];
+	return seen.types && is_cell(v) && cell_type(v) == seen.plain;
 }
 
 static er_value evaluate(const char *expression)
@@ -60,53 +89,73 @@ static er_value evaluate(const char *expression)
 	return v;
 }
 
-static void learn_types(void)
+/* The type that all cells of these expressions have, and none of the others'. 0: there is no such
+ * type. */
+static uint8_t type_of_all(const char *const *these, const char *const *others)
 {
-	static const char *const plain[] = {"({})", "({a: 1, get b() { return 2 }})", "Object.create(null)", "new class { x = 1 }"};
-	static const char *const others[] = {"new Proxy({}, {})",
-	                                     "[]",
-	                                     "(() => 1)",
-	                                     "new Map",
-	                                     "new Uint8Array(1)",
-	                                     "'text'",
-	                                     "Symbol()",
-	                                     "new Error",
-	                                     "/x/",
-	                                     "new String('x')",
-	                                     "(function () { return arguments })()"};
-	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
-		er_value v = evaluate(plain[i]);
-		if (v == NULL || !JSValueIsObject(CTX, v) || (i > 0 && cell_type(v) != plain_type))
-			return;
-		plain_type = cell_type(v);
+	uint8_t type = 0;
+	for (size_t i = 0; these[i] != NULL; i++) {
+		er_value v = evaluate(these[i]);
+		if (!is_cell(v) || (i > 0 && cell_type(v) != type))
+			return 0;
+		type = cell_type(v);
 	}
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+	for (size_t i = 0; others[i] != NULL; i++) {
 		er_value v = evaluate(others[i]);
-		if (v == NULL || cell_type(v) == plain_type)
-			return;
+		if (!is_cell(v) || cell_type(v) == type)
+			return 0;
 	}
-	known_types = sizeof(er_value) == 8;
+	return type;
 }
 
-bool er_js_is_plain(er_value v)
+static void learn_types(void)
 {
-	return known_types && v != NULL && JSValueIsObject(CTX, v) && cell_type(v) == plain_type;
+	static const char *const plain[] = {"({})", "({a: 1, get b() { return 2 }})", "Object.create(null)", "new class { x = 1 }",
+	                                    NULL};
+	static const char *const strings[] = {"''",
+	                                      "'a'",
+	                                      "'text'",
+	                                      "'\\u0100b'",
+	                                      "'ab'.repeat(20) + 'cd'.repeat(20)",
+	                                      "'a long text'.slice(3)",
+	                                      "String(12.5)",
+	                                      "JSON.stringify({})",
+	                                      NULL};
+	static const char *const others[] = {
+	    "new Proxy({}, {})", "[]",        "(() => 1)", "new Map",         "new Uint8Array(1)",
+	    "Symbol()",          "new Error", "/x/",       "new String('x')", "(function () { return arguments })()",
+	    "2n ** 200n",        NULL};
+	seen.plain = type_of_all(plain, others);
+	seen.string = type_of_all(strings, others);
+	seen.types = seen.tagged && seen.plain != 0 && seen.string != 0 && seen.plain != seen.string;
+}
+
+static void learn_tags(void)
+{
+	static const int32_t samples[] = {0, 1, -1, 200, 65536, INT32_MAX, INT32_MIN};
+	seen.undefined = JSValueMakeUndefined(CTX);
+	seen.null = JSValueMakeNull(CTX);
+	seen.yes = JSValueMakeBoolean(CTX, true);
+	seen.no = JSValueMakeBoolean(CTX, false);
+	bool all =
+	    sizeof(er_value) == 8 && !is_cell(seen.undefined) && !is_cell(seen.null) && !is_cell(seen.yes) && !is_cell(seen.no);
+	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
+		all &= JSValueMakeNumber(CTX, samples[i]) == int32_value(samples[i]);
+	seen.tagged = all;
 }
 
 void er_js_value_start(void)
 {
-	er_js_string_start();
-	if (!er_engine_public_only)
+	if (!er_engine_public_only) {
+		learn_tags();
 		learn_types();
-	static const int32_t samples[] = {0, 1, 200, 65536, INT32_MAX};
-	tagged_int32 = sizeof(er_value) == 8;
-	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
-		tagged_int32 &= (uintptr_t)JSValueMakeNumber(CTX, samples[i]) == (INT32_TAG | (uint32_t)samples[i]);
+	}
+	er_js_string_start();
 }
 
 double er_js_to_number(er_value v)
 {
-	if (tagged_int32 && ((uintptr_t)v & INT32_TAG) == INT32_TAG)
+	if (seen.tagged && ((uintptr_t)v & INT32_TAG) == INT32_TAG)
 		return (int32_t)(uint32_t)(uintptr_t)v;
 	if (v == NULL)
 		return NAN;
@@ -188,12 +237,8 @@ er_value er_js_u8_copy(er_slice s, er_value *exception)
 
 er_value er_js_u32_static(uint32_t *p, size_t n)
 {
+	ER_ASSERT(p != NULL && n > 0);
 	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint32Array, p, n * sizeof *p, NULL, NULL, NULL);
-}
-
-er_value er_js_u8_static(uint8_t *p, size_t n)
-{
-	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint8Array, p, n, NULL, NULL, NULL);
 }
 
 /* ---- objects ---- */
@@ -204,6 +249,7 @@ er_value er_js_object(void)
 
 void er_js_set(er_value object, const char *name, er_value v)
 {
+	ER_ASSERT(object != NULL && name != NULL && v != NULL);
 	JSStringRef s = JSStringCreateWithUTF8CString(name);
 	JSObjectSetProperty(CTX, (JSObjectRef)object, s, v, kJSPropertyAttributeNone, NULL);
 	JSStringRelease(s);
@@ -222,6 +268,7 @@ er_value er_js_get(er_value object, const char *name)
 
 er_value er_js_throw(er_value *exception, const char *type, const char *message)
 {
+	ER_ASSERT(exception != NULL && type != NULL && message != NULL);
 	er_value ctor = er_js_get(JSContextGetGlobalObject(CTX), type);
 	er_value arg = er_js_ascii(message);
 	er_value exc = NULL;

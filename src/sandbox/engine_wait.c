@@ -1,8 +1,11 @@
-/* Waiting: for the node, and for what the engine's own loop (GLib's) has to do: its timers, and what its other threads hand over.
+/* Waiting: for the node, and for what the engine's own loop (GLib's) has to do: its timers, and
+ * what its other threads hand over.
  *
- * Asking GLib costs more than a short request, and the answer is nearly always "nothing". So one epoll instance holds both descriptors, and GLib
- * is asked only when its own has spoken, which it does whenever a timer is set or another thread wants something; when its next timer is due;
- * and every ten milliseconds, should it have had a way of its own. Our own descriptor is edge-triggered: nobody needs to read it. */
+ * Asking GLib costs more than a short request, and the answer is nearly always "nothing". So one
+ * epoll instance holds both descriptors, and GLib is asked only when its own has spoken, which it
+ * does whenever a timer is set or another thread wants something; when its next timer is due; and
+ * every ten milliseconds, should it have had a way of its own. Our own descriptor is
+ * edge-triggered: nobody needs to read it. */
 #include "sandbox/engine.h"
 
 #include "base/clock.h"
@@ -43,6 +46,7 @@ static bool ask(uint64_t now_us)
 	gint priority, ms = -1;
 	g_main_context_acquire(wait.loop);
 	gint n = query(fds, &priority, &ms);
+	ER_ASSERT(n >= 0 && n <= FDS_MAX);
 	poll((struct pollfd *)(void *)fds, (nfds_t)n, 0);
 	bool pending = g_main_context_check(wait.loop, priority, fds, n);
 	g_main_context_release(wait.loop);
@@ -62,6 +66,7 @@ static bool watch(int fd, uint32_t events)
 void er_engine_wait_start(void)
 {
 	/* It is not ours while we sleep, and must speak up all the same. */
+	ER_ASSERT(wait.loop == NULL);
 	wait.loop = g_main_context_new_with_flags(G_MAIN_CONTEXT_FLAGS_OWNERLESS_POLLING);
 	g_main_context_push_thread_default(wait.loop);
 }
@@ -70,6 +75,7 @@ bool er_engine_wait_watch(int fd, er_err *err)
 {
 	GPollFD fds[FDS_MAX];
 	gint priority, ms = -1;
+	ER_ASSERT(wait.loop != NULL && fd >= 0);
 	wait.epoll = epoll_create1(EPOLL_CLOEXEC);
 	bool ok = wait.epoll >= 0 && watch(fd, EPOLLIN | EPOLLET);
 	g_main_context_acquire(wait.loop);
@@ -90,10 +96,12 @@ void er_engine_iterate(void)
 bool er_engine_wait(int ms)
 {
 	uint64_t now = er_clock_mono_us();
+	ER_ASSERT(ms >= -1);
 	bool asked = now >= wait.ask_us;
 	if (asked && ask(now))
 		return true;
-	/* Asked just now, it will speak up, and the sleep may be long; otherwise it is asked once more before that. */
+	/* Asked just now, it will speak up, and the sleep may be long; otherwise it is asked once more
+	 * before that. */
 	uint64_t until = asked ? wait.due_us : wait.ask_us;
 	uint64_t most = until > now ? (until - now + 999) / 1000 : 0;
 	if (until != UINT64_MAX && most < INT_MAX && (ms < 0 || most < (uint64_t)ms))

@@ -1,3 +1,11 @@
+/* What the node says. Each frame either becomes a turn (a hook of the prelude is called, charged to
+ * the request that the frame is about) or changes what C keeps. A frame about something that is
+ * over comes late, and is dropped: the node cannot know yet.
+ *
+ * Trust: the node is the trusted side, so a frame that makes no sense is a broken invariant and
+ * ends the process. What JavaScript does inside a turn is not trusted: after each hook the request
+ * may be over, the subrequest gone, so nothing is used after a hook that was looked up before it
+ * and may have gone. */
 #include "sandbox/frames.h"
 
 #include "base/mem.h"
@@ -27,6 +35,7 @@ void er_frames_ready(void)
 /* ---- code ---- */
 static void send_loaded(er_value error)
 {
+	ER_ASSERT(er_sb.turn.active && er_turn_owner()->id == 0);
 	er_frame f = {.type = ER_FRAME_LOADED, .arg = er_turn_cpu_us(&er_sb.requests.background)};
 	if (error == NULL) {
 		er_out_frame(&f, (er_slice){0});
@@ -45,6 +54,7 @@ static void send_loaded(er_value error)
 static void evaluate(void)
 {
 	er_request *background = &er_sb.requests.background;
+	ER_ASSERT(!er_sb.loaded && er_sb.requests.live == 0);
 	er_buf_putc(&er_sb.code_url, 0);
 	er_value exc = NULL;
 	er_turn_begin(background, er_sb.limits.load_cpu_us);
@@ -57,23 +67,24 @@ static void evaluate(void)
 	if (exc == NULL)
 		exc = er_engine_loaded();
 	send_loaded(exc);
-	er_engine_microtasks(); /* what was thrown may have getters, and the turn pays for what they leave behind */
-	er_sb.loaded = exc == NULL;
+	/* what was thrown may have getters, and the turn pays for what they leave behind */
+	er_engine_microtasks();
 	er_turn_end();
-	background->cpu_ns = 0; /* what its timers and promises use later is another account */
+	er_sb.loaded = exc == NULL; /* from here on what nobody owns is the background's */
+	background->cpu_ns = 0;     /* what its timers and promises use later is another account */
 }
 
 static void set_limits(void)
 {
 	const er_load_limits *l = &er_sb.limits;
-	er_value o = er_engine_get("limits");
+	er_value o = er_engine_get(ER_GIVEN_limits);
 	if (er_js_is_undefined(o)) {
 		o = er_js_object();
-		er_engine_set("limits", o);
+		er_engine_set(ER_GIVEN_limits, o);
 	}
-	er_js_set(o, "subrequests", er_js_number(l->subrequests));
-	er_js_set(o, "timers", er_js_number(l->timers));
-	er_js_set(o, "compat", er_js_number(l->compat));
+#define X(name) er_js_set(o, #name, er_js_number(l->name));
+	ER_LIMIT_TABLE(X)
+#undef X
 }
 
 static void on_load(er_slice payload)
@@ -83,11 +94,14 @@ static void on_load(er_slice payload)
 	(void)er_get_string(&r);
 	er_slice url = er_get_string(&r), env = er_get_string(&r);
 	er_load_limits *l = &er_sb.limits;
-	uint32_t *const words[] = {&l->cpu_us, &l->load_cpu_us, &l->memory_kb, &l->subrequests, &l->timers, &l->code_n, &l->compat};
+	uint32_t *const words[] = {&l->cpu_us, &l->load_cpu_us, &l->memory_kb, &l->subrequests,
+	                           &l->timers, &l->code_n,      &l->compat,    &l->live_subs};
+	static_assert(sizeof words / sizeof *words == sizeof(er_load_limits) / sizeof(uint32_t), "every limit is read");
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		*words[i] = er_get_u32(&r);
 	ER_ASSERT(!r.bad && er_sb.code_url.p == NULL);
-	er_engine_set("env", er_js_from_utf8(env));
+	er_sb.requests.sub_credit = l->live_subs;
+	er_engine_set(ER_GIVEN_env, er_js_from_utf8(env));
 	set_limits();
 	er_err err;
 	if (!er_lockdown_memory(l->memory_kb, &err)) {
@@ -113,7 +127,7 @@ static void on_request(const er_frame *f, er_slice payload)
 	if (!er_sb.loaded)
 		return; /* it was under way when the node learnt that the script failed */
 	er_request *r = er_request_new(f, payload);
-	ER_ASSERT(r != NULL);
+	ER_ASSERT(r != NULL && r->id == f->id && !r->over);
 	er_value id = er_js_number(f->id);
 	er_turn_begin(r, er_sb.limits.cpu_us);
 	er_engine_call(ER_HOOK_request, 1, &id);
@@ -241,14 +255,16 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 		s->down = false;
 		er_sub_settle(s);
 	}
-	/* What most answers have need not become strings: the usual reason, and the one URL that the fetch knows itself. */
+	/* What most answers have need not become strings: the usual reason, and the one URL that the
+	 * fetch knows itself. */
 	er_value args[] = {er_js_number(f->id),
 	                   er_js_number(f->aux),
 	                   f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")) ? er_js_undefined() : er_js_latin1(reason),
 	                   er_js_latin1(block),
 	                   er_slice_find(urls, '\n') == urls.n ? er_js_undefined() : er_js_from_utf8(urls),
 	                   er_js_bool(body),
-	                   er_js_number(f->arg == ER_LEN_UNKNOWN ? -1 : (double)f->arg)};
+	                   er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg)};
+	static_assert(sizeof args / sizeof *args == 7, "subHead of the contract");
 	call(owner, ER_HOOK_subHead, sizeof args / sizeof *args, args);
 }
 
@@ -264,8 +280,28 @@ static void on_sub_fail(const er_frame *f, er_slice payload)
 	call(owner, ER_HOOK_subFail, 3, args);
 }
 
+/* Those that waited begin, as far as the credit goes. A body of the routine's own is not read
+ * before. */
+static void on_sub_credit(const er_frame *f)
+{
+	er_sb.requests.sub_credit += f->arg;
+	er_frame fetch;
+	for (er_sub *s; (s = er_sub_next(&fetch)) != NULL;) {
+		er_send *send = er_send_find(s->fid, true);
+		ER_ASSERT(!er_sub_waits(s) && s->owner != NULL);
+		if (send != NULL) {
+			send->credit = ER_CREDIT_START;
+			er_send_pump(send);
+		} else if (fetch.flags & ER_FF_STREAM) {
+			er_value fid = er_js_number(s->fid);
+			call(s->owner, ER_HOOK_subBegun, 1, &fid);
+		}
+	}
+}
+
 void er_frames_handle(const er_frame *f, er_slice payload)
 {
+	ER_ASSERT(f->n == payload.n && !er_sb.turn.active);
 	switch ((er_frame_type)f->type) {
 	case ER_FRAME_REQUEST:
 		on_request(f, payload);
@@ -294,6 +330,9 @@ void er_frames_handle(const er_frame *f, er_slice payload)
 		break;
 	case ER_FRAME_SUB_FAIL:
 		on_sub_fail(f, payload);
+		break;
+	case ER_FRAME_SUB_CREDIT:
+		on_sub_credit(f);
 		break;
 	case ER_FRAME_CANCEL:
 		on_cancel(f);

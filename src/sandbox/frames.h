@@ -1,4 +1,5 @@
-/* The node's frames: each becomes a turn, or changes what C keeps. The node is trusted, so a malformed frame is a broken invariant. */
+/* The node's frames: each becomes a turn, or changes what C keeps. The node is trusted, so a
+ * malformed frame is a broken invariant. */
 #ifndef ER_SANDBOX_FRAMES_H
 #define ER_SANDBOX_FRAMES_H
 

@@ -1,4 +1,12 @@
+/* The clock that stands still. clock_gettime, gettimeofday and time of the whole program are these;
+ * on the JavaScript thread (frozen_here, thread-local) calendar time is one word, which a turn sets
+ * at its beginning, everywhere else and for every other clock the C library answers. The true
+ * function is looked up at the first call, which may come from the dynamic linker itself, before
+ * main. The word is written and read on one thread only. Calendar time is kept as monotonic time
+ * and an offset, read at each rest, so that setting the frozen time costs no system call. */
 #include "sandbox/freeze.h"
+
+#include "base/mem.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -85,6 +93,7 @@ uint64_t er_freeze_now_ns(void)
 void er_freeze_start(void)
 {
 	struct timespec ts;
+	ER_ASSERT(!frozen_here);
 	true_time(CLOCK_MONOTONIC, &ts);
 	er_freeze_refresh((uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec);
 	frozen_here = true;

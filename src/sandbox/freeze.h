@@ -1,6 +1,7 @@
-/* The clock that stands still: while JavaScript runs, the calendar time that the engine reads on this thread does not advance (no timer for
- * Spectre). It is done under the engine's feet: the executable defines clock_gettime, gettimeofday and time, which the dynamic linker finds
- * before libc's. Other clocks and other threads are not touched. */
+/* The clock that stands still: while JavaScript runs, the calendar time that the engine reads on
+ * this thread does not advance (no timer for Spectre). It is done under the engine's feet: the
+ * executable defines clock_gettime, gettimeofday and time, which the dynamic linker finds before
+ * libc's. Other clocks and other threads are not touched. */
 #ifndef ER_SANDBOX_FREEZE_H
 #define ER_SANDBOX_FREEZE_H
 

@@ -1,3 +1,7 @@
+/* The lock-down's steps in their order (lockdown.h has the picture); each file lockdown_*.c is one
+ * of them. A step that fails fills *err and the program ends: there is no lesser lock-down than the
+ * one asked for. Main thread only, before the loop; er_lockdown_memory is the one call after that,
+ * at LOAD. */
 #include "sandbox/lockdown.h"
 #include "sandbox/lockdown_internal.h"
 
@@ -14,10 +18,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* While the engine starts. It asks for 4 GB of address space for its structures, writable from the start and so beyond any later
- * RLIMIT_DATA; refused that, it halves and tries again, down to 128 MB, which is as much as a routine may have. Higher than 4 GB + 128 MB + what is
- * there already, or the engine gives up. */
+/* While the engine starts. It asks for 4 GB of address space for its structures, writable from the
+ * start and so beyond any later RLIMIT_DATA; refused that, it halves and tries again, down to 128
+ * MB, which is as much as a routine may have. Higher than 4 GB + 128 MB + what is there already, or
+ * the engine gives up. */
 #define START_DATA 4800000000ULL
+
+static_assert(START_DATA > (4ULL << 30) + (128ULL << 20), "the engine's first wish, and what it falls back to beside it");
 
 /* Above the limit of memory: address space that is reserved and costs page tables at most. */
 #define SPARE_ADDRESSES (1ULL << 30)
@@ -32,7 +39,8 @@ static bool drop_capabilities(er_err *err)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}}, now[2];
-	/* The bounding set is empty already when the spawner had any privilege (only then can it be emptied). */
+	/* The bounding set is empty already when the spawner had any privilege (only then can it be
+	 * emptied). */
 	if (syscall(SYS_capget, &head, now) == 0 && (now[0].effective & (1U << CAP_SETPCAP)))
 		for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
@@ -67,7 +75,8 @@ static bool set_limits(const er_lockdown *l, er_err *err)
 	    {RLIMIT_RTPRIO, 0, false},
 	    {RLIMIT_STACK, 8ULL << 20, false},
 	    {RLIMIT_NOFILE, 32, false},
-	    /* A backstop behind the engine's timer and the node's: an instance that is busy for a day is replaced. */
+	    /* A backstop behind the engine's timer and the node's: an instance that is busy for a day
+	     * is replaced. */
 	    {RLIMIT_CPU, 24 * 3600, false},
 	    {RLIMIT_NPROC, 16, true},
 	    {RLIMIT_SIGPENDING, 64, true},
@@ -100,7 +109,8 @@ static bool open_statm(er_err *err)
 	return true;
 }
 
-/* The hardened profile pays for less to be learned by speculation. Best effort: a processor that needs none, or whose mitigation is always on, refuses. */
+/* The hardened profile pays for less to be learned by speculation. Best effort: a processor that
+ * needs none, or whose mitigation is always on, refuses. */
 static void restrain_speculation(void)
 {
 	prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, 0, 0);
@@ -131,7 +141,8 @@ bool er_lockdown_begin(const er_lockdown *l, er_err *err)
 	return set_limits(l, err);
 }
 
-/* The hardened profile's promise, checked: nothing is writable and executable at once. Afterwards seccomp keeps it so. */
+/* The hardened profile's promise, checked: nothing is writable and executable at once. Afterwards
+ * seccomp keeps it so. */
 static bool check_mappings(er_err *err)
 {
 	static const char mark[] = " rwx";
@@ -145,11 +156,13 @@ static bool check_mappings(er_err *err)
 		for (ssize_t i = 0; i < n && matched < sizeof mark - 1; i++)
 			matched = text[i] == mark[matched] ? matched + 1 : text[i] == mark[0];
 	close(fd);
+	ER_ASSERT(matched <= sizeof mark - 1);
 	return matched < sizeof mark - 1 ||
 	       er_fail(err, ER_ERR_SYSTEM, "the engine mapped memory that is writable and executable, though its JIT is off");
 }
 
-/* Until now standard error was a pipe to the spawner. *keep: that pipe, to be closed when nothing can fail any more. */
+/* Until now standard error was a pipe to the spawner. *keep: that pipe, to be closed when nothing
+ * can fail any more. */
 static bool leave_stderr(int *keep, er_err *err)
 {
 	*keep = -1;
@@ -159,8 +172,8 @@ static bool leave_stderr(int *keep, er_err *err)
 	struct stat st;
 	if (*keep < 0 || fstat(*keep, &st) < 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot look at standard error");
-	/* A NUL as the last byte: the lock-down is complete, what was said before is of no interest. Run by hand it may be a file, where
-	 * RLIMIT_FSIZE makes any write deadly. */
+	/* A NUL as the last byte: the lock-down is complete, what was said before is of no interest.
+	 * Run by hand it may be a file, where RLIMIT_FSIZE makes any write deadly. */
 	if (S_ISFIFO(st.st_mode) && write(*keep, "", 1) < 0 && errno != EAGAIN && errno != EPIPE)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot report to the spawner");
 	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0)

@@ -20,7 +20,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What an attacker who runs native code in the sandbox would try, one thing each. x-macro: JavaScript's name, what it does. */
+/* What an attacker who runs native code in the sandbox would try, one thing each. x-macro:
+ * JavaScript's name, what it does. */
 #define ATTACKS(X) \
 	X("socket", syscall(SYS_socket, AF_INET, SOCK_STREAM, 0)) \
 	X("socket-unix", syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET, 0)) \

@@ -1,5 +1,7 @@
 #include "sandbox/lockdown_internal.h"
 
+#include "base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -7,7 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The interface is declared here, not taken from <linux/landlock.h>: Debian 12's header knows version 2, its kernels may be newer. */
+/* The interface is declared here, not taken from <linux/landlock.h>: Debian 12's header knows
+ * version 2, its kernels may be newer. */
 struct ruleset {
 	uint64_t fs;     /* version 1 */
 	uint64_t net;    /* 4 */
@@ -18,6 +21,9 @@ struct path_beneath {
 	uint64_t allowed;
 	int32_t fd;
 } __attribute__((packed));
+
+static_assert(sizeof(struct path_beneath) == 12 && sizeof(struct ruleset) == 24, "as the kernel has them");
+static_assert(offsetof(struct ruleset, net) == 8 && offsetof(struct ruleset, scoped) == 16, "a version adds a member at the end");
 
 enum {
 	CREATE_RULESET_VERSION = 1,
@@ -30,6 +36,7 @@ enum {
 /* All file rights that a version handles. */
 static uint64_t fs_rights(int version)
 {
+	ER_ASSERT(version >= 1);
 	if (version >= 5)
 		return (1U << 16) - 1; /* ioctl of devices */
 	if (version >= 3)
@@ -59,8 +66,9 @@ bool er_lockdown_landlock(bool starting, int *have, er_err *err)
 	if (version < 1)
 		return true;
 	struct ruleset set = {.fs = fs_rights(version), .net = version >= 4 ? NET_ALL : 0};
-	/* Only the first layer, which all threads will share: kernels before 6.15 take a scope for a thread's, not for a process's, and
-	 * the collector must be able to signal the main thread and back. */
+	/* Only the first layer, which all threads will share: kernels before 6.15 take a scope for a
+	 * thread's, not for a process's, and the collector must be able to signal the main thread and
+	 * back. */
 	if (starting && version >= 6)
 		set.scoped = SCOPED_ALL;
 	size_t n = version >= 6 ? sizeof set : version >= 4 ? offsetof(struct ruleset, scoped) : offsetof(struct ruleset, net);

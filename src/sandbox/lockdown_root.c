@@ -7,7 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Any directory that every system has does: the mount namespace is ours alone and what lies under it is gone in a moment anyway. */
+/* Any directory that every system has does: the mount namespace is ours alone and what lies under
+ * it is gone in a moment anyway. */
 #define ANY_DIR "/usr"
 
 /* A single file of the old root in the new one. */
@@ -41,7 +42,8 @@ bool er_lockdown_root(er_err *err)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot enter the empty root");
 	if (!fill(err))
 		return false;
-	/* The old root ends up on top of the new one and is taken off with all that hangs below it (pivot_root(2), NOTES). */
+	/* The old root ends up on top of the new one and is taken off with all that hangs below it
+	 * (pivot_root(2), NOTES). */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot change to the empty root");
 	if (umount2(".", MNT_DETACH) < 0)

@@ -1,5 +1,6 @@
 #include "sandbox/lockdown_internal.h"
 
+#include "base/mem.h"
 #include "base/sched.h"
 
 #include <errno.h>
@@ -14,8 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The filter. Whatever is not in these tables kills the process: SIGSYS, of all its threads, at once. Names that an architecture does not have
- * (open, poll on aarch64) are left out there by libseccomp; calls in another architecture's convention (i386, x32) kill. */
+/* The filter. Whatever is not in these tables kills the process: SIGSYS, of all its threads, at
+ * once. Names that an architecture does not have (open, poll on aarch64) are left out there by
+ * libseccomp; calls in another architecture's convention (i386, x32) kill. */
 
 /* No argument of these can reach anything outside the process but the descriptors it holds. */
 static const int allowed[] = {
@@ -40,7 +42,9 @@ static const struct {
 	int call, error;
 } refused[] = {
     {SCMP_SYS(clone3),
-     ENOSYS}, /* its arguments lie in memory, where a filter cannot see them; the C library falls back to clone */
+     /* its arguments lie in memory, where a filter cannot see them; the C library falls back to
+      * clone */
+     ENOSYS},
     {SCMP_SYS(sched_setscheduler), EPERM},
     {SCMP_SYS(sched_setparam), EPERM},
     {SCMP_SYS(sched_setattr), EPERM},
@@ -67,7 +71,8 @@ static const int allowed_sanitizer[] = {SCMP_SYS(madvise), SCMP_SYS(mmap),  SCMP
 static const int advices[] = {MADV_NORMAL,   MADV_WILLNEED,   MADV_DONTNEED, MADV_FREE,
                               MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP};
 
-/* Waiting and waking. The kinds with priority inheritance or requeueing have a history of holes in the kernel, and nobody here needs them. */
+/* Waiting and waking. The kinds with priority inheritance or requeueing have a history of holes in
+ * the kernel, and nobody here needs them. */
 static const int futexes[] = {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET};
 #define FUTEX_KIND (0xffffffffU & ~(uint32_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME))
 
@@ -80,12 +85,17 @@ static const int futexes[] = {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_W
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | \
 	 CLONE_CHILD_CLEARTID)
 
-/* Of mmap's flags: private anonymous memory that RLIMIT_DATA counts. Shared memory and growing stacks are not counted; locked and huge pages come
- * out of pools that are not the process's. */
+/* Of mmap's flags: private anonymous memory that RLIMIT_DATA counts. Shared memory and growing
+ * stacks are not counted; locked and huge pages come out of pools that are not the process's. */
 #define MAP_TYPE_BITS 0x0fU
 #define MMAP_MASK (MAP_TYPE_BITS | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_LOCKED | MAP_HUGETLB)
 #define MMAP_FLAGS (MAP_PRIVATE | MAP_ANONYMOUS)
 #define PROT_BEYOND_RW (0xffffffffU & ~(uint32_t)(PROT_READ | PROT_WRITE))
+
+static_assert(PTHREAD_FLAGS == 0x3d0f00, "the C library's flags, which the filter compares as a whole");
+static_assert((MMAP_FLAGS & ~MMAP_MASK) == 0, "what is demanded of mmap is looked at");
+static_assert((PROT_BEYOND_RW & (PROT_READ | PROT_WRITE)) == 0 && (PROT_BEYOND_RW & PROT_EXEC) != 0,
+              "executable is what is refused");
 
 static int add_plain(scmp_filter_ctx f)
 {
@@ -110,7 +120,8 @@ static int add_memory(scmp_filter_ctx f)
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < sizeof advices / sizeof *advices; i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 1, INT32(2, advices[i]));
-	/* Never executable, in either profile: the engine's one pool of code exists by now (standard) or never will (hardened). */
+	/* Never executable, in either profile: the engine's one pool of code exists by now (standard)
+	 * or never will (hardened). */
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, BITS(2, PROT_BEYOND_RW, 0), BITS(3, MMAP_MASK, MMAP_FLAGS));
 	if (rc == 0)
@@ -118,7 +129,8 @@ static int add_memory(scmp_filter_ctx f)
 	/* In place or somewhere of the kernel's choice. */
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 1, BITS(3, 0xffffffffU & ~(uint32_t)MREMAP_MAYMOVE, 0));
-	/* er_lockdown_memory, once; then the hard limits stand and can only be lowered. Reading is free. */
+	/* er_lockdown_memory, once; then the hard limits stand and can only be lowered. Reading is
+	 * free. */
 	static const int limits[] = {RLIMIT_DATA, RLIMIT_AS};
 	for (size_t i = 0; rc == 0 && i < sizeof limits / sizeof *limits; i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, INT32(0, 0), INT32(1, limits[i]));
@@ -155,7 +167,8 @@ static int add_threads(scmp_filter_ctx f)
 
 bool er_lockdown_seccomp(const er_lockdown *l, er_err *err)
 {
-	(void)l; /* both profiles have the same filter; they differ in what exists when it comes into force */
+	/* both profiles have the same filter; they differ in what exists when it comes into force */
+	(void)l;
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!f)
 		return er_fail(err, ER_ERR_SYSTEM, "cannot make a seccomp filter");
@@ -167,7 +180,7 @@ bool er_lockdown_seccomp(const er_lockdown *l, er_err *err)
 	if (rc == 0)
 		rc = add_plain(f);
 	if (rc == 0)
-		rc = er_lockdown_sanitized() ? add_sanitizer(f) : add_memory(f);
+		rc = ER_SANITIZED ? add_sanitizer(f) : add_memory(f);
 	if (rc == 0)
 		rc = add_threads(f);
 	if (rc == 0)

@@ -1,3 +1,13 @@
+/* The loop. A round takes what the node has sent, then timers that are due, then shows the node
+ * what was answered; when there was nothing to do it rests. Three things must not be forgotten
+ * meanwhile, and each has its moment: the engine's own timers (after each rest that they asked for,
+ * and every ENGINE_EVERY batches of a busy sandbox), collecting garbage when nobody wants anything
+ * for two seconds, and warming up, once, while the sandbox waits in the pool for code.
+ *
+ * The node is woken late on purpose: as long as there is more to do its wake-up would only take the
+ * core away. JavaScript runs only inside turns (turn.h); the engine's lock is held over a batch and
+ * never while waiting. Ends when the node has said CLOSE and the last request is over, or when the
+ * ring is broken. */
 #include "sandbox/loop.h"
 
 #include "base/mem.h"
@@ -11,12 +21,18 @@ enum {
 	WAKE_EVERY = 4,          /* batches after which the node is woken even if there is more to do */
 	BATCH = 32,              /* frames between two flushes: the node can go on meanwhile */
 	BATCH_BYTES = 64 * 1024, /* pending bytes, likewise */
-	ENGINE_EVERY = 64,       /* batches between two looks at the engine's own work when there is no rest */
-	TRIM_AFTER_MS = 2000,    /* idle for so long: collect */
-	WARM_AFTER_MS = 20,      /* without code for so long: nobody waits for this sandbox, it is in the pool */
+	/* batches between two looks at the engine's own work when there is no rest */
+	ENGINE_EVERY = 64,
+	TRIM_AFTER_MS = 2000, /* idle for so long: collect */
+	/* without code for so long: nobody waits for this sandbox, it is in the pool */
+	WARM_AFTER_MS = 20,
 };
 
-/* Handles at most BATCH frames. Returns how many. */
+static_assert((int)BATCH_BYTES < (int)ER_RING_SIZE, "a batch ends before the ring is full of its answers");
+
+/* Handles at most BATCH frames. Returns how many. The frames lie in the ring until all are handled,
+ * and so do the payloads that a request of this batch points into (er_request_keep copies what
+ * stays). */
 static unsigned drain_in(void)
 {
 	er_slice bytes = er_ring_peek(&er_sb.ch.in);
@@ -36,6 +52,7 @@ static unsigned drain_in(void)
 		if (er_out_pending() > BATCH_BYTES)
 			break;
 	}
+	ER_ASSERT(used <= bytes.n && n <= BATCH);
 	if (used && er_ring_release(&er_sb.ch.in, used))
 		er_out_wake();
 	return n;
@@ -56,10 +73,12 @@ static unsigned run_timers(void)
 	return n;
 }
 
-/* What the engine does of itself may run JavaScript (asynchronous WebAssembly, finalization): that is a turn too. If there is one request it is its. */
+/* The collector's timers. The prelude only takes note of what was finalized, and has it done in the
+ * background's turns. */
 static void run_engine(void)
 {
-	er_turn_begin_engine(er_request_only());
+	ER_ASSERT(!er_sb.turn.active);
+	er_turn_begin_engine();
 	er_engine_iterate();
 	er_turn_end();
 }
@@ -78,6 +97,7 @@ static int sleep_ms(int ms)
 /* Returns true if it slept through `ms` (-1: for ever) without anything to do. */
 static bool rest(int ms)
 {
+	ER_ASSERT(ms >= -1 && !er_sb.turn.active);
 	uint64_t slept_at = er_turn_now_ns();
 	if (!er_ring_sleep(&er_sb.ch.in))
 		return false;
@@ -89,13 +109,26 @@ static bool rest(int ms)
 	return ms > 0 && er_turn_now_ns() - slept_at >= (uint64_t)(ms - 1) * 1000000U;
 }
 
-/* What the first request would pay for otherwise, and what the start left behind. Not before READY: a request may be waiting for that. */
+/* What the first request would pay for otherwise, and what the start left behind. Not before READY:
+ * a request may be waiting for that. */
 static void warm(void)
 {
-	er_turn_begin_engine(&er_sb.requests.background);
+	ER_ASSERT(!er_sb.loaded && er_sb.code_url.p == NULL);
+	er_turn_begin_idle();
 	er_engine_call(ER_HOOK_warm, 0, NULL);
-	er_turn_end();
 	er_engine_collect();
+	er_turn_end();
+}
+
+/* Nobody wants anything. True: done for now. */
+static bool tidy(void)
+{
+	if (!er_turn_idle_allowed())
+		return false;
+	er_turn_begin_idle();
+	er_engine_collect();
+	er_turn_end();
+	return true;
 }
 
 void er_loop_run(void)
@@ -105,6 +138,7 @@ void er_loop_run(void)
 	unsigned batches = 0;
 	er_turn_refresh();
 	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
+		ER_ASSERT(er_sb.turn.forget == NULL && er_sb.turn.patches_n == 0); /* between turns nothing is left over */
 		er_engine_enter();
 		unsigned n = drain_in();
 		n += run_timers();
@@ -126,9 +160,9 @@ void er_loop_run(void)
 			if (cold)
 				warm();
 			else
-				er_engine_collect();
+				dirty = !tidy();
 			er_turn_refresh(); /* what came meanwhile does not pay for it */
-			cold = dirty = false;
+			cold = false;
 		}
 	}
 }

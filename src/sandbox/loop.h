@@ -2,7 +2,8 @@
 #ifndef ER_SANDBOX_LOOP_H
 #define ER_SANDBOX_LOOP_H
 
-/* Returns when the node has said CLOSE and the last request is over, or when the channel is broken. */
+/* Returns when the node has said CLOSE and the last request is over, or when the channel is
+ * broken. */
 void er_loop_run(void);
 
 #endif

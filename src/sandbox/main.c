@@ -1,5 +1,16 @@
-/* er-sandbox: starts the engine, locks itself down, waits for code. Started by the node's spawner with the channel on descriptor 3 and
- * the two eventfds on 4 and 5; nothing else is open. See sandbox.h. */
+/* er-sandbox. Started by the node's spawner with the channel on descriptor 3 and the two eventfds
+ * on 4 and 5; nothing else is open. The order of the start is the order of trust:
+ *
+ *    arguments, environment     what the engine will read
+ *    the channel                mapped, and its descriptor closed
+ *    er_lockdown_begin          before the engine and before any thread
+ *    death, clock, engine       all that needs system calls which are forbidden later
+ *    er_lockdown_finish         from here on the process can be given a tenant's code
+ *    READY, then the loop       LOAD, CODE, requests, until CLOSE
+ *
+ * A start that fails says why on standard error, which the spawner reads, and exits with 1. The
+ * process never cleans up: _exit, and the kernel does the rest. er_sb, the one context, lives
+ * here. */
 #include "sandbox/sandbox.h"
 
 #include "base/clock.h"
@@ -18,11 +29,15 @@
 #include <unistd.h>
 
 enum { THREAD_STACK = 2 * 1024 * 1024 };
+static_assert(ER_FD_CHANNEL == STDERR_FILENO + 1 && ER_FD_WAKE_SANDBOX == ER_FD_CHANNEL + 1 &&
+                  ER_FD_WAKE_NODE == ER_FD_CHANNEL + 2,
+              "the spawner leaves these open, and nothing above them");
+static_assert(ER_LOCKDOWN_STATM_FD == ER_FD_WAKE_NODE + 1, "the first number that is free");
 
 er_sandbox er_sb;
 
-/* The engine reads these once. The spawner sets them; set here too, so that the program can be run by hand. */
-/* The engine's compilers start when code gets hot, after the memory limit is set, and their stacks count against it whole. */
+/* The engine's compilers start when code gets hot, after the memory limit is set, and their stacks
+ * count against it whole. */
 static void small_thread_stacks(void)
 {
 	pthread_attr_t attr;
@@ -33,13 +48,16 @@ static void small_thread_stacks(void)
 	pthread_attr_destroy(&attr);
 }
 
+/* The engine reads these once. The spawner sets them; set here too, so that the program can be run
+ * by hand. */
 static void set_environment(bool hardened)
 {
 	static const char *const always[][2] = {
 	    {"GIGACAGE_ENABLED", "0"},
 	    {"JSC_useConcurrentGC", "0"},
 	    {"JSC_numberOfGCMarkers", "1"},
-	    /* On the JavaScript thread the last tier compiles for tens of milliseconds at a time, and whose turn it was would pay for it. */
+	    /* On the JavaScript thread the last tier compiles for tens of milliseconds at a time, and
+	     * whose turn it was would pay for it. */
 	    {"JSC_useConcurrentJIT", "1"},
 	    {"JSC_numberOfDFGCompilerThreads", "1"},
 	    {"JSC_numberOfFTLCompilerThreads", "1"},
@@ -86,7 +104,8 @@ static bool parse_args(int argc, char **argv, er_lockdown *l, er_err *err)
 	return l->spawned != ER_LEVEL_NONE || er_fail(err, ER_ERR_INVALID, "--level is missing; the spawner starts this program");
 }
 
-/* The engine says on standard error that the Gigacage is off, at every start. A descriptor that cannot be written swallows that. */
+/* The engine says on standard error that the Gigacage is off, at every start. A descriptor that
+ * cannot be written swallows that. */
 static bool start_engine_quietly(er_err *err)
 {
 	int ends[2], keep = dup(STDERR_FILENO);
@@ -106,6 +125,7 @@ static bool start(int argc, char **argv, er_err *err)
 	if (!parse_args(argc, argv, &er_sb.lock, err))
 		return false;
 	set_environment(er_sb.lock.hardened);
+	ER_ASSERT(er_sb.ch.control == NULL && er_sb.lock.spawned != ER_LEVEL_NONE);
 	er_sb.wake_me = ER_FD_WAKE_SANDBOX;
 	er_sb.wake_node = ER_FD_WAKE_NODE;
 	er_requests_init(&er_sb.requests);
@@ -132,5 +152,6 @@ int main(int argc, char **argv)
 	}
 	er_frames_ready();
 	er_loop_run();
-	_exit(0); /* nothing to clean up that the kernel does not, and the engine's destructors take time */
+	/* nothing to clean up that the kernel does not, and the engine's destructors take time */
+	_exit(0);
 }

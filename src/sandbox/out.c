@@ -1,3 +1,11 @@
+/* The way to the node: frames written into the ring, or, when the ring is full, into a queue in
+ * memory that keeps their order. As long as the queue is not empty everything new goes behind it.
+ *
+ * Three marks: written (ch.out.mine), safe (`safe`: may be shown even if the process dies now),
+ * shown (the ring's tail). An answer of a turn becomes safe at the beginning of the next turn, so
+ * that a death in the middle of a turn does not publish the answer of the request that it kills.
+ * er_out_flush_safe runs in signal handlers; `busy` keeps it out while the ring's index is in
+ * motion. One thread. */
 #include "sandbox/sandbox.h"
 
 #include "base/mem.h"
@@ -21,6 +29,7 @@ static void drain_overflow(er_out *o)
 		if (p == NULL)
 			return;
 		er_copy(p, payload.p, payload.n);
+		ER_ASSERT(whole == ER_FRAME_HEAD + padded(f.n));
 		er_buf_consume(&o->overflow, whole);
 	}
 	er_buf_fini(&o->overflow);
@@ -41,6 +50,8 @@ uint8_t *er_out_begin(const er_frame *f, uint8_t **head)
 		}
 		er_out_flush(); /* the node may be asleep while the ring is full of what it has not seen */
 	}
+	/* Patching the head later is not possible here: the buffer moves when it grows. */
+	ER_ASSERT(f->n <= ER_FRAME_MAX);
 	size_t whole = ER_FRAME_HEAD + padded(f->n);
 	uint8_t *p = er_buf_reserve(&o->overflow, whole);
 	memcpy(p, f, ER_FRAME_HEAD);
@@ -78,6 +89,7 @@ void er_out_wake(void)
 void er_out_publish(void)
 {
 	er_out *o = &er_sb.out;
+	ER_ASSERT(!o->busy);
 	o->busy = true;
 	o->wake_due |= er_ring_publish(&er_sb.ch.out);
 	if (er_buf_len(&o->overflow)) {
@@ -100,6 +112,7 @@ void er_out_flush(void)
 
 void er_out_safe(void)
 {
+	ER_ASSERT(er_sb.out.safe <= er_sb.ch.out.mine);
 	er_sb.out.hold = false;
 	er_sb.out.safe = er_sb.ch.out.mine;
 }

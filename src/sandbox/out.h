@@ -1,8 +1,10 @@
-/* Frames to the node. They are written straight into the ring and become visible together at er_out_flush, so that many
- * answers cost one wake-up. When the ring is full they queue in memory, in order, until the node has read; what can queue is bounded
- * by credit and by the memory limit, and console text is dropped first.
+/* Frames to the node. They are written straight into the ring and become visible together at
+ * er_out_flush, so that many answers cost one wake-up. When the ring is full they queue in memory,
+ * in order, until the node has read; what can queue is bounded by credit and by the memory limit,
+ * and console text is dropped first.
  *
- * A frame is begun (room, head), its payload filled, then ended. Nothing may be begun in between. */
+ * A frame is begun (room, head), its payload filled, then ended. Nothing may be begun in
+ * between. */
 #ifndef ER_SANDBOX_OUT_H
 #define ER_SANDBOX_OUT_H
 
@@ -18,8 +20,8 @@ typedef struct er_out {
 	volatile bool busy;
 } er_out;
 
-/* Where the payload of exactly f->n bytes goes. `*head`, if asked for, is where the head lies (to patch arg before the flush), or NULL when it
- * lies in the overflow, which moves. */
+/* Where the payload of exactly f->n bytes goes. `*head`, if asked for, is where the head lies (to
+ * patch arg before the flush), or NULL when it lies in the overflow, which moves. */
 uint8_t *er_out_begin(const er_frame *f, uint8_t **head);
 void er_out_end(void);
 /* A frame whose payload is one piece of bytes. */
@@ -31,7 +33,8 @@ static inline size_t er_out_overflow(const er_out *o)
 {
 	return er_buf_len(&o->overflow);
 }
-/* Shows everything to the node, but does not wake it yet if it sleeps: on a busy core waking it early only costs switches. */
+/* Shows everything to the node, but does not wake it yet if it sleeps: on a busy core waking it
+ * early only costs switches. */
 void er_out_publish(void);
 /* Shows everything to the node and wakes it if it sleeps. */
 void er_out_flush(void);

@@ -1,8 +1,10 @@
-/* What the sandbox is answering: requests (numbered by the node), subrequests (numbered by the prelude, owned by a request), and bodies of
- * ours that are already complete and go out as the node gives credit.
+/* What the sandbox is answering: requests (numbered by the node), subrequests (numbered by the
+ * prelude, owned by a request), and bodies of ours that are already complete and go out as the node
+ * gives credit.
  *
- * Records are pooled: a small request allocates nothing once the process is warm. A request that is over is forgotten at the end of the
- * turn, so that the turn's CPU is still charged to it. Request 0 (`background`) owns top-level code and lives for ever. */
+ * Records are pooled: a small request allocates nothing once the process is warm. A request that is
+ * over is forgotten at the end of the turn, so that the turn's CPU is still charged to it. Request
+ * 0 (`background`) owns top-level code and lives for ever. */
 #ifndef ER_SANDBOX_REQUEST_H
 #define ER_SANDBOX_REQUEST_H
 
@@ -24,18 +26,22 @@ typedef struct er_request {
 	uint64_t cpu_ns;
 	er_list timers;
 	er_list subs;
-	er_buf frame;     /* private copy of the payload, once it is kept */
-	er_slice payload; /* the slices point into it: in the ring during the first turn, later in `frame` */
+	er_buf frame; /* private copy of the payload, once it is kept */
+	/* the slices point into it: in the ring during the first turn, later in `frame` */
+	er_slice payload;
 	er_slice method, url, block, info, inline_body;
 	struct er_request *next;  /* in a bucket, or free */
 	struct er_request *later; /* over, forgotten at the end of the turn */
 } er_request;
 
+/* A subrequest, or a copy of a body in the node, which is numbered as one and has nothing but a response's body. */
 typedef struct er_sub {
 	uint32_t fid;
 	bool down, up; /* the response / the upload still has something to say */
 	er_request *owner;
 	er_list link;
+	er_list waits; /* er_requests.waiting, while the node has no room for it */
+	er_buf fetch;  /* then: the whole frame */
 	struct er_sub *next;
 } er_sub;
 
@@ -59,6 +65,8 @@ typedef struct er_requests {
 	unsigned free_n;
 	unsigned live;
 	er_list sends;
+	er_list waiting;     /* subrequests that the node has not been asked for, in their order */
+	uint32_t sub_credit; /* that may still be asked for */
 } er_requests;
 
 void er_requests_init(er_requests *rs);
@@ -68,9 +76,8 @@ er_request *er_request_new(const er_frame *f, er_slice payload);
 void er_request_keep(er_request *r);
 /* NULL: unknown. 0 finds the background. */
 er_request *er_request_find(uint32_t id);
-/* The only live request, or the background when there are none or several. */
-er_request *er_request_only(void);
-/* JavaScript is done with it: timers and subrequests are dropped now, the record at the end of the turn. */
+/* JavaScript is done with it: timers and subrequests are dropped now, the record at the end of the
+ * turn. */
 void er_request_over(er_request *r);
 /* Gives the record back (the turn module calls it). */
 void er_request_forget(er_request *r);
@@ -79,11 +86,22 @@ void er_request_tell_done(er_request *r);
 
 er_sub *er_sub_new(uint32_t fid, er_request *owner, bool up);
 er_sub *er_sub_find(uint32_t fid);
+/* Asks the node for it: the frame, of whole->n payload bytes, now or when there is credit. Where
+ * its payload goes; its frame ends with er_sub_asked. */
+uint8_t *er_sub_ask(er_sub *s, const er_frame *fetch);
+void er_sub_asked(er_sub *s);
+static inline bool er_sub_waits(const er_sub *s)
+{
+	return !er_list_empty(&s->waits);
+}
+/* The first that waits has been asked for now; NULL: none waits, or there is no credit. */
+er_sub *er_sub_next(er_frame *fetch);
 /* Forgets the subrequest when neither direction has anything left to say. */
 void er_sub_settle(er_sub *s);
 
-/* Sends `bytes` (copied) as the body of request or subrequest `id` as credit comes. */
-void er_send_new(uint32_t id, bool sub, er_slice bytes, er_request *owner);
+/* Sends `bytes` (copied) as the body of request or subrequest `id` as credit comes, and `credit`
+ * bytes at once. */
+void er_send_new(uint32_t id, bool sub, er_slice bytes, er_request *owner, uint32_t credit);
 er_send *er_send_find(uint32_t id, bool sub);
 void er_send_pump(er_send *s);
 /* The reader wants no more of it. */

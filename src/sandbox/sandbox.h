@@ -1,6 +1,7 @@
 /* er-sandbox: the untrusted program. One process, one routine version, one JavaScript thread.
  *
- * `er_sb` is the one context struct of the program; every module keeps its part in it and touches only that part.
+ * `er_sb` is the one context struct of the program; every module keeps its part in it and touches
+ * only that part.
  *
  *   main     start-up order          engine   the only files that know JavaScriptCore        loop    what runs when
  *   frames   what the node says      out      what we say to the node                        turn    whose CPU it is

@@ -1,8 +1,18 @@
+/* Timers: a binary heap of what is due, and slots by which a number finds its timer.
+ *
+ * A timer is in four places at once: the heap (t->heap is its place there), its slot, its owner's
+ * list, and, if it counts, the owner's count. er_timer_set puts it into all of them and timer_free
+ * takes it out of all of them: when it was cleared, when it has fired (unless it repeats), when its
+ * owner is over. Its number is slot and generation, so one that JavaScript has kept too long finds
+ * nothing. Numbers and milliseconds come from JavaScript and may be anything; what they become is
+ * in range before it is used. The background's timers wait while the background has had its share
+ * of CPU. */
 #include "sandbox/sandbox.h"
 
 #include "base/mem.h"
 
 enum { SLOT_BITS = 20 };
+static_assert(SLOT_BITS + 32 < 53, "a number of a timer, generation and slot, is a whole number in JavaScript as well");
 #define MS_MAX 2147483647.0 /* what a browser can wait */
 
 static bool before(const er_timer *a, const er_timer *b)
@@ -12,6 +22,7 @@ static bool before(const er_timer *a, const er_timer *b)
 
 static void place(er_timers *ts, er_timer *t, uint32_t at)
 {
+	ER_ASSERT(at < ts->n && ts->n <= ts->cap);
 	ts->heap[at] = t;
 	t->heap = at;
 }
@@ -51,6 +62,7 @@ static uint32_t take_slot(er_timers *ts)
 		}
 		ts->slots_n = n;
 	}
+	ER_ASSERT(ts->free_slot_n > 0 && ts->free_slot_n <= ts->slots_n);
 	return ts->free_slots[--ts->free_slot_n];
 }
 
@@ -70,6 +82,7 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 	t->due_ns = er_turn_now_ns() + (uint64_t)(ms * 1e6);
 	t->seq = ts->seq++;
 	t->slot = take_slot(ts);
+	ER_ASSERT(t->slot < ts->slots_n && t->slot < 1U << SLOT_BITS && ts->slots[t->slot] == NULL);
 	ts->slots[t->slot] = t;
 	t->tid = ((uint64_t)ts->gens[t->slot] << SLOT_BITS) + t->slot + 1;
 	er_list_push(&owner->timers, &t->link);
@@ -87,6 +100,8 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 static void timer_free(er_timer *t)
 {
 	er_timers *ts = &er_sb.timers;
+	ER_ASSERT(ts->n > 0 && t->heap < ts->n && ts->heap[t->heap] == t && ts->slots[t->slot] == t);
+	ER_ASSERT(t->owner->timers_n >= t->counted);
 	er_timer *last = ts->heap[--ts->n];
 	if (last != t) {
 		place(ts, last, t->heap);
@@ -121,13 +136,26 @@ uint64_t er_timers_next_ns(void)
 	return er_sb.timers.n ? er_sb.timers.heap[0]->due_ns : UINT64_MAX;
 }
 
+static er_timer *first(uint64_t now_ns, uint64_t limit_seq)
+{
+	er_timers *ts = &er_sb.timers;
+	for (;;) {
+		er_timer *t = ts->n ? ts->heap[0] : NULL;
+		if (t == NULL || t->due_ns > now_ns || t->seq >= limit_seq)
+			return NULL;
+		uint64_t rest_ns = t->owner->id == 0 ? er_turn_background_rest_ns() : 0;
+		if (rest_ns == 0)
+			return t;
+		t->due_ns = now_ns + rest_ns; /* the background has had its share for now */
+		sift(ts, t);
+	}
+}
+
 bool er_timers_take(uint64_t now_ns, uint64_t limit_seq, uint64_t *tid, er_request **owner)
 {
 	er_timers *ts = &er_sb.timers;
-	if (ts->n == 0)
-		return false;
-	er_timer *t = ts->heap[0];
-	if (t->due_ns > now_ns || t->seq >= limit_seq)
+	er_timer *t = first(now_ns, limit_seq);
+	if (t == NULL)
 		return false;
 	*tid = t->tid;
 	*owner = t->owner;

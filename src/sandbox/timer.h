@@ -1,4 +1,5 @@
-/* Timers of JavaScript: a binary heap by due time. Each belongs to a request (or to the background) and goes when that goes. */
+/* Timers of JavaScript: a binary heap by due time. Each belongs to a request (or to the background)
+ * and goes when that goes. */
 #ifndef ER_SANDBOX_TIMER_H
 #define ER_SANDBOX_TIMER_H
 
@@ -31,14 +32,16 @@ typedef struct er_timers {
 	uint64_t seq;
 } er_timers;
 
-/* Returns its number, or 0: the owner has too many. `ms` below 0: due at once, and allowed beyond the owner's limit. */
+/* Returns its number, or 0: the owner has too many. `ms` below 0: due at once, and allowed beyond
+ * the owner's limit. */
 uint64_t er_timer_set(struct er_request *owner, double ms, bool repeat);
 void er_timer_clear(uint64_t tid);
 /* All of an owner. */
 void er_timers_drop(struct er_request *owner);
 /* When the next is due; UINT64_MAX: none. */
 uint64_t er_timers_next_ns(void);
-/* Takes the first timer that is due at `now` (and was set before `limit_seq`): re-arms or removes it. False: none. */
+/* Takes the first timer that is due at `now` (and was set before `limit_seq`): re-arms or removes
+ * it. False: none. */
 bool er_timers_take(uint64_t now_ns, uint64_t limit_seq, uint64_t *tid, struct er_request **owner);
 
 #endif

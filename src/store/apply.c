@@ -1,3 +1,15 @@
+/* One transaction of changes. er_store_apply begins it, gives every change to the function of its
+ * kind (the table below), and commits; the first one that refuses ends it, and nothing of the list
+ * has happened.
+ *
+ * The life of an er_apply is that one call: it is on the stack of er_store_apply (or of
+ * er_store_rotate_key, which is a transaction of its own kind), and the functions of the change_*.c
+ * files get it with the change. A function of a kind checks what it is given, writes its tables,
+ * and ends with er_apply_log, which takes the next sequence. A change that changes nothing (a
+ * variable that has that value) returns true without a log row.
+ *
+ * Order: what memory knows (s->sequence, the names of the KV) is set after the commit and never
+ * before, so that memory is at no time ahead of the disk. Called on the control thread alone. */
 #include "store/apply.h"
 
 #include "base/clock.h"
@@ -20,6 +32,8 @@ static const struct {
     [ER_CHANGE_NAMESPACE_ADD] = {"namespace-add", er_apply_namespace_add},
     [ER_CHANGE_NAMESPACE_DELETE] = {"namespace-delete", er_apply_namespace_delete},
     [ER_CHANGE_KEY_ROTATE] = {"key-rotate", er_apply_key_rotate},
+    [ER_CHANGE_ADDRESS_ALLOW] = {"address-allow", er_apply_address_allow},
+    [ER_CHANGE_ADDRESS_DENY] = {"address-deny", er_apply_address_deny},
 };
 
 const char *er_change_name(er_change_kind k)
@@ -30,6 +44,10 @@ const char *er_change_name(er_change_kind k)
 
 bool er_apply_log(er_apply *a, const er_change *c, er_buf *data)
 {
+	er_slice object = er_buf_slice(data);
+	ER_ASSERT(er_db_in_transaction(a->db));
+	ER_ASSERT(object.n >= 2 && object.p[0] == '{' && object.p[object.n - 1] == '}');
+	ER_ASSERT(a->out.sequence < INT64_MAX);
 	er_query q = er_query_of(
 	    a->db, "INSERT INTO log(sequence, at_ms, kind, actor, source, routine, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 	er_bind_int(&q, (int64_t)++a->out.sequence);
@@ -38,7 +56,7 @@ bool er_apply_log(er_apply *a, const er_change *c, er_buf *data)
 	er_bind_text(&q, c->actor);
 	er_bind_text(&q, c->source);
 	er_bind_text(&q, c->routine);
-	er_bind_text(&q, er_buf_slice(data));
+	er_bind_text(&q, object);
 	bool good = er_query_run(&q, a->err);
 	er_buf_fini(data);
 	return good;
@@ -62,6 +80,7 @@ bool er_apply_known(er_apply *a, er_slice routine)
 
 bool er_apply_run_text(er_apply *a, const char *sql, er_slice text)
 {
+	ER_ASSERT(sql != NULL && er_db_in_transaction(a->db));
 	er_query q = er_query_of(a->db, sql);
 	er_bind_text(&q, text);
 	return er_query_run(&q, a->err);
@@ -72,6 +91,8 @@ void er_log_env(er_buf *data, er_env env)
 	er_buf_printf(data, "{\"environment\":\"%s\"", er_env_name(env));
 }
 
+/* Texts that every kind of change has are checked here; what belongs to a kind, its own function
+ * checks. */
 static bool apply_one(er_apply *a, const er_change *c)
 {
 	if ((unsigned)c->kind >= ER_CHANGE_KIND_COUNT_ || (unsigned)c->env >= ER_ENV_COUNT_)
@@ -81,9 +102,11 @@ static bool apply_one(er_apply *a, const er_change *c)
 	       er_text_check("routine's name", c->routine, ER_STORE_TEXT_MAX, a->err) && kinds[c->kind].apply(a, c);
 }
 
-/* Read under the write lock and not from memory: during a take-over there are two processes. */
+/* Read under the write lock and not from memory: during a take-over there are two processes, and
+ * the other one may have been the last to write. */
 bool er_sequence_read(er_apply *a, uint64_t *before)
 {
+	ER_ASSERT(er_db_in_transaction(a->db));
 	er_query q = er_query_of(a->db, "SELECT sequence FROM node");
 	if (er_query_row(&q))
 		a->out.sequence = (uint64_t)er_col_int(&q, 0);
@@ -93,6 +116,7 @@ bool er_sequence_read(er_apply *a, uint64_t *before)
 
 bool er_sequence_write(er_apply *a, uint64_t before)
 {
+	ER_ASSERT(er_db_in_transaction(a->db) && a->out.sequence >= before);
 	if (a->out.sequence == before)
 		return true;
 	er_query q = er_query_of(a->db, "UPDATE node SET sequence = ?1");
@@ -100,6 +124,8 @@ bool er_sequence_write(er_apply *a, uint64_t before)
 	return er_query_run(&q, a->err) && er_trim_log(a, before);
 }
 
+/* The names of the KV are read within the transaction: *names is what they are once it is
+ * committed. */
 static bool apply_all(er_apply *a, const er_change *changes, size_t n, er_namespaces *names)
 {
 	uint64_t before;
@@ -111,9 +137,11 @@ static bool apply_all(er_apply *a, const er_change *changes, size_t n, er_namesp
 	return er_sequence_write(a, before) && (!a->namespaces || er_namespaces_read(a->db, names, a->err));
 }
 
-/* Gives space back to the file system when much of the file is empty. It is a convenience: if it fails, the next one does it. */
+/* Gives space back to the file system when much of the file is empty. It is a convenience: if it
+ * fails, the next one does it. */
 static void shrink(er_db *db)
 {
+	ER_ASSERT(!er_db_in_transaction(db));
 	er_query q = er_query_of(db, "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count");
 	bool much = er_query_row(&q) && er_col_int(&q, 0) > 1024 && er_col_int(&q, 0) > er_col_int(&q, 1) / 4;
 	if (er_query_end(&q, NULL) && much)
@@ -123,6 +151,7 @@ static void shrink(er_db *db)
 bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied *out, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT((n == 0 || changes != NULL) && !er_db_in_transaction(s->control));
 	er_namespaces names = {0};
 	er_apply a = {.s = s, .db = s->control, .err = err, .now_ms = (int64_t)(er_clock_wall_us() / 1000)};
 	if (!er_db_begin(a.db, err))
@@ -132,10 +161,12 @@ bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied 
 		er_db_rollback(a.db);
 	else
 		good = er_db_commit(a.db, err);
+	ER_ASSERT(!er_db_in_transaction(s->control));
+	/* From here on it is on the disk: memory follows, and nothing below may fail the call. */
 	if (good) {
 		s->sequence = a.out.sequence;
 		if (a.namespaces)
-			er_namespaces_swap(s, &names);
+			er_namespaces_swap(s, &names); /* names has the old ones now, which are freed below */
 		if (a.freed)
 			shrink(a.db);
 		if (out != NULL)

@@ -1,4 +1,16 @@
-/* Copies of a node's data: both databases as they are at one moment each, written beside the target, synced, and only then given their name. */
+/* Copies of a node's data, and a data folder out of such a copy.
+ *
+ * A backup is made while the node runs, on any thread: each database is copied by a connection of
+ * its own (VACUUM INTO, one picture of it, compact), into DIR.PID.partial beside the target. The
+ * files are synced, then the folder, and only then it gets its name, by a rename that never
+ * replaces anything. So a folder of that name is a whole backup, whenever the process or the
+ * machine ended. What a process left half done is removed by the next one of its number.
+ *
+ * A restore is made while no node uses the folder. It looks at every page of the backup and at
+ * every hash of code first, copies into files of other names, and gives them theirs with control.db
+ * last: until that is there, the folder is not one that a node starts from (store.c, nothing_lost).
+ *
+ * Neither copies the key of the secrets: who has the backup alone can read no secret. */
 #include "store/files.h"
 #include "store/room.h"
 #include "store/schema.h"
@@ -12,6 +24,7 @@
 /* A compact copy of an open database; the new file has mode 0600. */
 static bool copy_database(er_db *from, const er_fault *f, const char *to, er_err *err)
 {
+	ER_ASSERT(!er_db_in_transaction(from)); /* SQLite refuses VACUUM in one */
 	char *sql = sqlite3_mprintf("VACUUM INTO %Q", to);
 	ER_ASSERT(sql != NULL);
 	bool good = er_db_exec(from, sql, err);
@@ -33,6 +46,8 @@ static bool backup_one(er_store *s, const char *path, const char *to_dir, const 
 	return good;
 }
 
+/* Of a backup or a restore that did not come to its end. Other files of the folder are not ours:
+ * rmdir fails then, and they stay. */
 static void remove_files(const char *dir)
 {
 	static const char *const names[] = {"control.db", "control.db-journal", "kv.db", "kv.db-journal", NULL};
@@ -43,6 +58,7 @@ static void remove_files(const char *dir)
 	}
 }
 
+/* The rename is on the disk only when the folder that holds the name is. */
 static bool give_name(const er_fault *f, const char *tmp, const char *dir, er_err *err)
 {
 	if (!er_fault_pass(f, "rename") || renameat2(AT_FDCWD, tmp, AT_FDCWD, dir, RENAME_NOREPLACE) != 0)
@@ -56,6 +72,7 @@ static bool give_name(const er_fault *f, const char *tmp, const char *dir, er_er
 bool er_store_backup(er_store *s, const char *dir, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT(dir != NULL);
 	if (er_path_exists(dir))
 		return er_fail(err, ER_ERR_INVALID, "%s exists already: name a folder that does not, a backup never overwrites one", dir);
 	er_slice bare = er_slice_cstr(dir);
@@ -64,7 +81,8 @@ bool er_store_backup(er_store *s, const char *dir, er_err *err)
 	char *tmp = er_printf("%.*s.%d.partial", ER_FMT(bare), (int)getpid());
 	remove_files(tmp); /* of a process of the same number that ended in the middle */
 	bool good = er_dir_make(tmp, err);
-	/* Control first: a namespace that is made in between has values and no name, and they are swept. */
+	/* Control first: a namespace that is made in between has values and no name, and they are
+	 * swept. */
 	good = good && backup_one(s, s->control_path, tmp, "control.db", err) && backup_one(s, s->kv_path, tmp, "kv.db", err) &&
 	       er_dir_sync(&s->fault, tmp, err) && give_name(&s->fault, tmp, dir, err);
 	if (!good && er_path_exists(tmp)) {
@@ -77,6 +95,8 @@ bool er_store_backup(er_store *s, const char *dir, er_err *err)
 
 /* ---- restoring ---- */
 
+/* Code is verified against its hash whenever it is read; a backup that cannot be read is better
+ * found now than after the old disk is gone. */
 static bool blobs_check(er_db *db, const char *path, er_err *err)
 {
 	bool good = true;
@@ -95,6 +115,7 @@ static bool blobs_check(er_db *db, const char *path, er_err *err)
 /* Opens a database of the backup, looks at all of it, and copies it to `to`. */
 static bool restore_one(const char *backup, const char *name, const er_schema *schema, const char *to, er_err *err)
 {
+	ER_ASSERT(schema == &er_schema_control || schema == &er_schema_kv);
 	char *path = er_printf("%s/%s", backup, name);
 	er_db *db = NULL;
 	bool good =
@@ -114,8 +135,8 @@ static bool rename_to(const char *dir, const char *from, const char *to, er_err 
 	return good;
 }
 
-/* File by file into the folder and not a rename of the folder: it may be a mount point. control.db comes last; until it is there, the folder is
- * not one that a node starts from. */
+/* File by file into the folder and not a rename of the folder: it may be a mount point. control.db
+ * comes last; until it is there, the folder is not one that a node starts from. */
 static bool restore_into(const char *backup, const char *dir, er_err *err)
 {
 	char *kv = er_printf("%s/restoring-kv.db", dir), *control = er_printf("%s/restoring-control.db", dir);
@@ -134,6 +155,7 @@ static bool restore_into(const char *backup, const char *dir, er_err *err)
 
 bool er_store_restore(const char *backup, const char *dir, er_err *err)
 {
+	ER_ASSERT(backup != NULL && dir != NULL);
 	bool empty, existed = er_path_exists(dir);
 	if (!er_dir_empty(dir, &empty, err))
 		return false;

@@ -1,9 +1,16 @@
-/* Tokens and KV namespaces. */
+/* The changes that make and end access: tokens of the control API, and namespaces of the KV. Called
+ * by apply.c, within its transaction.
+ *
+ * A token is written once and never changed: who wants another role or other routines for it makes
+ * another token. Its text comes with the change and is not kept; the row has a salt and the hash of
+ * both (see insert_token). The lists that confine it are rows of their own and go with it.
+ *
+ * A namespace is a name and a number. The rows of the KV carry the number alone, so that deleting a
+ * namespace is one row here, in whatever time; its values cannot be reached from that moment, and
+ * er_kv_sweep removes them later. */
 #include "store/apply.h"
 
-static const char *const roles[ER_ROLE_COUNT_] = {"read", "deploy", "admin"};
-
-enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000 };
+enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000, TOKEN_HOSTS_MAX = 1000 };
 
 static bool token_check(er_apply *a, const er_change *c)
 {
@@ -16,12 +23,18 @@ static bool token_check(er_apply *a, const er_change *c)
 	for (size_t i = 0; i < c->n_routines; i++)
 		if (!er_name_check("routine", c->routines[i], a->err))
 			return false;
+	if (c->n_hosts > TOKEN_HOSTS_MAX)
+		return er_fail(a->err, ER_ERR_TOO_LARGE, "a token is granted at most %d hosts", TOKEN_HOSTS_MAX);
+	for (size_t i = 0; i < c->n_hosts; i++)
+		if (c->hosts[i].n == 0 || c->hosts[i].n > ER_STORE_HOST_MAX)
+			return er_fail(a->err, ER_ERR_INVALID, "a host has 1 to %d bytes", ER_STORE_HOST_MAX);
 	return (c->value.n >= TOKEN_LEAST && c->value.n <= TOKEN_MOST) ||
 	       er_fail(a->err, ER_ERR_INVALID, "a token has %d to %d characters", TOKEN_LEAST, TOKEN_MOST);
 }
 
-/* A token is 256 random bits, so there is nothing to guess that a slow hash would make expensive; a salted SHA-256 costs a microsecond a
- * request and gives somebody who reads the database no token. (For passwords that people choose this would be wrong.) */
+/* A token is 256 random bits, so there is nothing to guess that a slow hash would make expensive; a
+ * salted SHA-256 costs a microsecond a request and gives somebody who reads the database no token.
+ * (For passwords that people choose this would be wrong.) */
 static bool insert_token(er_apply *a, const er_change *c, bool *new)
 {
 	uint8_t salt[ER_TOKEN_SALT];
@@ -31,7 +44,7 @@ static bool insert_token(er_apply *a, const er_change *c, bool *new)
 	er_query q = er_query_of(a->db, "INSERT INTO token(name, role, salt, hash, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 	                                " ON CONFLICT DO NOTHING");
 	er_bind_text(&q, c->name);
-	er_bind_text(&q, er_slice_cstr(roles[c->role]));
+	er_bind_text(&q, er_slice_cstr(er_role_name(c->role)));
 	er_bind_blob(&q, er_slice_of(salt, sizeof salt));
 	er_bind_blob(&q, er_slice_of(hash.b, ER_SHA256));
 	er_bind_text(&q, c->actor);
@@ -41,18 +54,43 @@ static bool insert_token(er_apply *a, const er_change *c, bool *new)
 	return good;
 }
 
-static bool confine(er_apply *a, const er_change *c)
+/* A list that names the same twice is that list with the name once. */
+static bool insert_list(er_apply *a, const char *sql, er_slice token, const er_slice *v, size_t n)
 {
-	for (size_t i = 0; i < c->n_routines; i++) {
-		er_query q = er_query_of(a->db, "INSERT INTO token_routine(token, routine) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
-		er_bind_text(&q, c->name);
-		er_bind_text(&q, c->routines[i]);
+	ER_ASSERT(n == 0 || v != NULL);
+	for (size_t i = 0; i < n; i++) {
+		er_query q = er_query_of(a->db, sql);
+		er_bind_text(&q, token);
+		er_bind_text(&q, v[i]);
 		if (!er_query_run(&q, a->err))
 			return false;
 	}
 	return true;
 }
 
+static bool confine(er_apply *a, const er_change *c)
+{
+	return insert_list(a, "INSERT INTO token_routine(token, routine) VALUES (?1, ?2) ON CONFLICT DO NOTHING", c->name,
+	                   c->routines, c->n_routines) &&
+	       insert_list(a, "INSERT INTO token_host(token, host) VALUES (?1, ?2) ON CONFLICT DO NOTHING", c->name, c->hosts,
+	                   c->n_hosts);
+}
+
+/* ,"routines":["a","b"]; nothing for an empty list, which means all. */
+static void log_list(er_buf *data, const char *key, const er_slice *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0)
+			er_buf_printf(data, ",\"%s\":[", key);
+		else
+			er_buf_putc(data, ',');
+		er_buf_put_json(data, v[i]);
+	}
+	if (n > 0)
+		er_buf_putc(data, ']');
+}
+
+/* {"name":"..." */
 static void log_name(er_buf *data, const er_change *c)
 {
 	er_buf_init(data);
@@ -63,6 +101,7 @@ static void log_name(er_buf *data, const er_change *c)
 bool er_apply_token_add(er_apply *a, const er_change *c)
 {
 	bool new;
+	ER_ASSERT(c->kind == ER_CHANGE_TOKEN_ADD);
 	if (!token_check(a, c) || !insert_token(a, c, &new))
 		return false;
 	if (!new)
@@ -72,18 +111,19 @@ bool er_apply_token_add(er_apply *a, const er_change *c)
 		return false;
 	er_buf data;
 	log_name(&data, c);
-	er_buf_printf(&data, ",\"role\":\"%s\"", roles[c->role]);
-	for (size_t i = 0; i < c->n_routines; i++) {
-		er_buf_put_cstr(&data, i ? "," : ",\"routines\":[");
-		er_buf_put_json(&data, c->routines[i]);
-	}
-	er_buf_put_cstr(&data, c->n_routines ? "]}" : "}");
+	er_buf_printf(&data, ",\"role\":\"%s\"", er_role_name(c->role));
+	log_list(&data, "routines", c->routines, c->n_routines);
+	log_list(&data, "hosts", c->hosts, c->n_hosts);
+	er_buf_putc(&data, '}');
 	return er_apply_log(a, c, &data);
 }
 
 bool er_apply_token_delete(er_apply *a, const er_change *c)
 {
+	ER_ASSERT(c->kind == ER_CHANGE_TOKEN_DELETE);
+	/* The lists first: their rows point to the token's. */
 	if (!er_apply_run_text(a, "DELETE FROM token_routine WHERE token = ?1", c->name) ||
+	    !er_apply_run_text(a, "DELETE FROM token_host WHERE token = ?1", c->name) ||
 	    !er_apply_run_text(a, "DELETE FROM token WHERE name = ?1", c->name))
 		return false;
 	if (er_db_changes(a->db) == 0)
@@ -98,11 +138,15 @@ bool er_apply_token_delete(er_apply *a, const er_change *c)
 
 bool er_apply_namespace_add(er_apply *a, const er_change *c)
 {
+	/* The sequence that the log row below takes: no other namespace ever had it, nor will have
+	 * it. */
+	const uint64_t id = a->out.sequence + 1;
+	ER_ASSERT(c->kind == ER_CHANGE_NAMESPACE_ADD);
 	if (!er_name_check("namespace", c->name, a->err))
 		return false;
 	er_query q = er_query_of(a->db, "INSERT INTO namespace(name, id) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING");
 	er_bind_text(&q, c->name);
-	er_bind_int(&q, (int64_t)a->out.sequence + 1);
+	er_bind_int(&q, (int64_t)id);
 	if (!er_query_run(&q, a->err))
 		return false;
 	if (er_db_changes(a->db) == 0) /* it is there: that is all that was asked for */
@@ -111,12 +155,15 @@ bool er_apply_namespace_add(er_apply *a, const er_change *c)
 	er_buf data;
 	log_name(&data, c);
 	er_buf_puts(&data, "}");
-	return er_apply_log(a, c, &data);
+	bool good = er_apply_log(a, c, &data);
+	ER_ASSERT(a->out.sequence == id);
+	return good;
 }
 
 /* Its values are gone with its id at once; er_kv_sweep gives their space back. */
 bool er_apply_namespace_delete(er_apply *a, const er_change *c)
 {
+	ER_ASSERT(c->kind == ER_CHANGE_NAMESPACE_DELETE);
 	if (!er_apply_run_text(a, "DELETE FROM namespace WHERE name = ?1", c->name))
 		return false;
 	if (er_db_changes(a->db) == 0)

@@ -1,4 +1,13 @@
-/* Which version an environment runs, and which routine answers which URL. */
+/* The changes that decide what is served: which version an environment runs, and which routine
+ * answers which URL. Called by apply.c, within its transaction.
+ *
+ * A deployment is one row that is never changed; `current` points to the one that runs. A rollback
+ * is one more deployment. Its split names one version or two, and may say ER_VERSION_ADDED for what
+ * the VERSION_ADD before it in the same list became: the number is known only here, under the lock.
+ * Deploying what runs already, just so, is no change, and its answer is the deployment that runs.
+ *
+ * Routes are given as the whole list of an environment. The store compares it with what is there
+ * and writes from the first difference on; the log keeps the difference as a splice. */
 #include "store/apply.h"
 
 #include "base/map.h"
@@ -56,6 +65,8 @@ static bool resolve_split(er_apply *a, const er_change *c, er_split *split)
 	       (split->version[1] == 0 || version_exists(a, c->routine, split->version[1]));
 }
 
+/* The upper bounds of times and counts are the API's; here stands what the tables and the guard's
+ * arithmetic rely on. */
 static bool guard_check(er_apply *a, const er_guard *g)
 {
 	if (!g->on)
@@ -65,6 +76,8 @@ static bool guard_check(er_apply *a, const er_guard *g)
 	return g->watch_s > 0 || er_fail(a->err, ER_ERR_INVALID, "a guard watches for at least one second (watch_s)");
 }
 
+/* A guard that is off has zeros, so that two deployments without one are the same to
+ * runs_already. */
 static void bind_guard(er_query *q, const er_guard *g)
 {
 	er_guard off = {0};
@@ -77,8 +90,10 @@ static void bind_guard(er_query *q, const er_guard *g)
 	er_bind_int(q, g->watch_s);
 }
 
+/* NULL and not 0 for a second version that is not there: a foreign key lets NULL be. */
 static void bind_split(er_query *q, const er_split *split)
 {
+	ER_ASSERT(split->version[0] != 0 && split->version[0] != ER_VERSION_ADDED && split->version[1] != ER_VERSION_ADDED);
 	er_bind_int(q, split->version[0]);
 	if (split->version[1] != 0)
 		er_bind_int(q, split->version[1]);
@@ -86,7 +101,8 @@ static void bind_split(er_query *q, const er_split *split)
 		er_bind_null(q);
 }
 
-/* *id 0: the environment runs something else. Deploying what runs already is no change: it would only hide the deployment to go back to. */
+/* *id 0: the environment runs something else. Deploying what runs already is no change: it would
+ * only hide the deployment to go back to. */
 static bool runs_already(er_apply *a, const er_change *c, const er_split *split, uint64_t *id)
 {
 	er_query q = er_query_of(
@@ -98,7 +114,8 @@ static bool runs_already(er_apply *a, const er_change *c, const er_split *split,
 	bind_split(&q, split);
 	er_bind_int(&q, split->percent);
 	bind_guard(&q, &c->guard);
-	*id = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
+	*id = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0)
+	                       : 0; /* then to its end: a statement that is not finished has done nothing */
 	return er_query_end(&q, a->err);
 }
 
@@ -106,8 +123,8 @@ static bool insert_deployment(er_apply *a, const er_change *c, const er_split *s
 {
 	er_query q =
 	    er_query_of(a->db, "INSERT INTO deployment(routine, env, version0, version1, percent, guard, error_percent, p99_percent,"
-	                       " least_requests, watch_s, sequence, at_ms, actor, reason) VALUES"
-	                       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING id");
+	                       " least_requests, watch_s, sequence, at_ms, actor, reason, cause) VALUES"
+	                       " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING id");
 	er_bind_text(&q, c->routine);
 	er_bind_int(&q, c->env);
 	bind_split(&q, split);
@@ -117,12 +134,15 @@ static bool insert_deployment(er_apply *a, const er_change *c, const er_split *s
 	er_bind_int(&q, a->now_ms);
 	er_bind_text(&q, c->actor);
 	er_bind_text(&q, c->reason);
+	er_bind_text(&q, er_slice_cstr(er_cause_name(c->cause)));
 	*id = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
 	return er_query_run(&q, a->err);
 }
 
+/* From here on the environment runs it. */
 static bool point_to(er_apply *a, const er_change *c, const er_split *split, uint64_t id)
 {
+	ER_ASSERT(id != 0);
 	er_query q = er_query_of(
 	    a->db, "INSERT OR REPLACE INTO current(routine, env, deployment, version0, version1) VALUES (?1, ?2, ?3, ?4, ?5)");
 	er_bind_text(&q, c->routine);
@@ -145,7 +165,7 @@ static bool log_deployment(er_apply *a, const er_change *c, const er_split *spli
 	if (c->guard.on)
 		er_buf_printf(&data, ",\"guard\":{\"error_percent\":%u,\"p99_percent\":%u,\"least_requests\":%u,\"watch_s\":%u}",
 		              c->guard.error_percent, c->guard.p99_percent, c->guard.least_requests, c->guard.watch_s);
-	er_buf_puts(&data, ",\"reason\":");
+	er_buf_printf(&data, ",\"cause\":\"%s\",\"reason\":", er_cause_name(c->cause));
 	er_buf_put_json(&data, c->reason);
 	er_buf_puts(&data, "}");
 	return er_apply_log(a, c, &data);
@@ -155,9 +175,11 @@ bool er_apply_deploy(er_apply *a, const er_change *c)
 {
 	er_split split;
 	uint64_t id;
+	ER_ASSERT(c->kind == ER_CHANGE_DEPLOY && (unsigned)c->cause < ER_CAUSE_COUNT_);
 	if (!er_apply_known(a, c->routine) || !er_text_check("reason", c->reason, ER_STORE_TEXT_MAX, a->err) ||
 	    !guard_check(a, &c->guard) || !resolve_split(a, c, &split) || !runs_already(a, c, &split, &id))
 		return false;
+	ER_ASSERT((split.version[1] == 0) == (split.percent == 100));
 	if (id == 0 && (!insert_deployment(a, c, &split, &id) || !point_to(a, c, &split, id) || !log_deployment(a, c, &split, id) ||
 	                !er_trim_deployments(a, c->routine)))
 		return false;
@@ -167,6 +189,8 @@ bool er_apply_deploy(er_apply *a, const er_change *c)
 
 /* ---- routes ---- */
 
+/* The list as it is, in its order. Positions only rise; they have gaps where rules were taken
+ * away. */
 typedef struct old_routes {
 	er_arena arena;
 	er_route_rule *rules;
@@ -190,6 +214,7 @@ static bool read_routes(er_apply *a, er_env env, old_routes *old)
 	}
 	old->rules = er_rows_take(&rules, &old->arena, sizeof *old->rules, &old->n);
 	old->positions = er_rows_take(&positions, &old->arena, sizeof *old->positions, &same_n);
+	ER_ASSERT(old->n == same_n);
 	return er_query_end(&q, a->err);
 }
 
@@ -198,6 +223,8 @@ static bool same_rule(const er_route_rule *x, const er_route_rule *y)
 	return er_slice_eq(x->pattern, y->pattern) && er_slice_eq(x->routine, y->routine);
 }
 
+/* Patterns are texts here: what one means, and whether another covers it, the API has asked
+ * (control/pattern.h). */
 static bool rules_check(er_apply *a, const er_change *c)
 {
 	er_map *seen = er_map_new();
@@ -214,9 +241,11 @@ static bool rules_check(er_apply *a, const er_change *c)
 	return good;
 }
 
-/* From the first rule that differs on, everything is written anew: adding at the end, the usual case, touches one row. */
+/* From the first rule that differs on, everything is written anew: adding at the end, the usual
+ * case, touches one row. */
 static bool write_routes(er_apply *a, const er_change *c, const old_routes *old, size_t from)
 {
+	ER_ASSERT(from <= old->n && from <= c->n_rules);
 	int64_t position = from > 0 ? old->positions[from - 1] + 1 : 0;
 	er_query gone = er_query_of(a->db, "DELETE FROM route WHERE env = ?1 AND position >= ?2");
 	er_bind_int(&gone, c->env);
@@ -250,7 +279,8 @@ static void log_rules(er_buf *data, const char *name, const er_route_rule *rules
 	er_buf_puts(data, "]");
 }
 
-/* The log keeps the difference, as a splice at an index: a list of ten thousand routes does not go into it for every new one. */
+/* The log keeps the difference, as a splice at an index: a list of ten thousand routes does not go
+ * into it for every new one. */
 static bool log_routes(er_apply *a, const er_change *c, const old_routes *old, size_t from)
 {
 	size_t tail = 0;
@@ -269,6 +299,7 @@ static bool log_routes(er_apply *a, const er_change *c, const old_routes *old, s
 
 bool er_apply_routes(er_apply *a, const er_change *c)
 {
+	ER_ASSERT(c->kind == ER_CHANGE_ROUTES && (c->n_rules == 0 || c->rules != NULL));
 	old_routes old = {0};
 	size_t from = 0;
 	er_arena_init(&old.arena);

@@ -1,4 +1,11 @@
-/* Variables and secrets: one table, so that a name is one or the other. */
+/* The changes of variables and secrets, of a routine in one environment. Called by apply.c, within
+ * its transaction.
+ *
+ * Both are one table, so that a name is one or the other. A variable's value is JSON, in the one
+ * spelling of er_json_write, and goes into the log. A secret's is text, encrypted with the node's
+ * key and bound to its place (er_secret_about): a row that is copied to another name does not open.
+ * The log has the secret's name and nothing else of it. Setting a secret always writes: whether it
+ * is the same cannot be told without opening it, and the log shall not tell. */
 #include "store/apply.h"
 
 #include "base/jsonc.h"
@@ -7,6 +14,7 @@ typedef struct old_setting {
 	bool there, secret, same;
 } old_setting;
 
+/* `same` is asked of a variable alone; a secret is sealed with a new nonce every time. */
 static bool read_old(er_apply *a, const er_change *c, er_slice value, old_setting *old)
 {
 	er_query q = er_query_of(a->db, "SELECT secret, value = ?4 FROM setting WHERE routine = ?1 AND env = ?2 AND name = ?3");
@@ -22,8 +30,10 @@ static bool read_old(er_apply *a, const er_change *c, er_slice value, old_settin
 	return er_query_end(&q, a->err);
 }
 
+/* `value`: the JSON of a variable, or what er_seal made of a secret. */
 static bool write_setting(er_apply *a, const er_change *c, bool secret, er_slice value)
 {
+	ER_ASSERT(value.n > (secret ? ER_SEAL_MORE - 1 : 0));
 	er_query q = er_query_of(a->db, "INSERT OR REPLACE INTO setting(routine, env, name, secret, value, at_ms, actor)"
 	                                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 	er_bind_text(&q, c->routine);
@@ -65,8 +75,10 @@ static bool room_for_it(er_apply *a, const er_change *c)
 	               ER_FMT(c->routine), er_env_name(c->env), ER_SETTINGS_BYTES >> 10);
 }
 
+/* `value`: of a variable that is set; else empty. */
 static bool log_setting(er_apply *a, const er_change *c, er_slice value)
 {
+	ER_ASSERT(value.n == 0 || c->kind == ER_CHANGE_VAR_SET); /* nothing of a secret gets into the log */
 	er_buf data;
 	er_buf_init(&data);
 	er_log_env(&data, c->env);
@@ -96,6 +108,7 @@ static bool set_var(er_apply *a, const er_change *c, er_slice json)
 /* Kept as plain JSON, however it was written: it becomes part of the text of `env`. */
 bool er_apply_var_set(er_apply *a, const er_change *c)
 {
+	ER_ASSERT(c->kind == ER_CHANGE_VAR_SET);
 	if (!common_check(a, c))
 		return false;
 	er_arena arena;
@@ -120,6 +133,7 @@ bool er_apply_secret_set(er_apply *a, const er_change *c)
 {
 	uint8_t key[ER_SEAL_KEY];
 	old_setting old;
+	ER_ASSERT(c->kind == ER_CHANGE_SECRET_SET);
 	if (!common_check(a, c) || !er_text_check("value of a secret", c->value, ER_SETTING_MAX, a->err) ||
 	    !read_old(a, c, (er_slice){0}, &old))
 		return false;
@@ -131,6 +145,7 @@ bool er_apply_secret_set(er_apply *a, const er_change *c)
 	size_t n, about_n;
 	char *about = er_secret_about(c->routine, c->env, c->name, &about_n);
 	uint8_t *sealed = er_alloc(n = c->value.n + ER_SEAL_MORE);
+	/* The key is in this function's memory for as long as it takes. */
 	er_seal(key, er_slice_of(about, about_n), c->value, sealed);
 	er_wipe(key, sizeof key);
 	bool good = write_setting(a, c, true, er_slice_of(sealed, n)) && log_setting(a, c, (er_slice){0});
@@ -142,6 +157,8 @@ bool er_apply_secret_set(er_apply *a, const er_change *c)
 bool er_apply_setting_delete(er_apply *a, const er_change *c)
 {
 	bool secret = c->kind == ER_CHANGE_SECRET_DELETE;
+	ER_ASSERT(secret || c->kind == ER_CHANGE_VAR_DELETE);
+	/* `secret` is part of the question: removing a variable never removes a secret of that name. */
 	if (!er_apply_known(a, c->routine))
 		return false;
 	er_query q = er_query_of(a->db, "DELETE FROM setting WHERE routine = ?1 AND env = ?2 AND name = ?3 AND secret = ?4");

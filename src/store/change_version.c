@@ -1,4 +1,14 @@
-/* Routines and their versions: immutable, numbered for ever, their bytes kept once. */
+/* The changes of routines and their versions. Called by apply.c, within its transaction.
+ *
+ * A version is immutable: its code, source map and settings stay as they came. It has the next
+ * number of its routine, which is never given again, also not after the routine was deleted
+ * (`numbering` outlives it). A routine is there from its first version on. The bytes lie in `blob`
+ * under their hash, once, however many versions and routines name them; a blob goes with the last
+ * version that names it.
+ *
+ * Adding what the newest version is already adds nothing and answers that version. What an
+ * environment runs cannot be deleted: the foreign keys of `current` would refuse it, and
+ * not_deployed says it in words before that. */
 #include "store/apply.h"
 
 #include "base/jsonc.h"
@@ -13,6 +23,7 @@ static void bind_hash(er_query *q, const er_hash *h)
 	er_bind_blob(q, er_slice_of(h->b, ER_SHA256));
 }
 
+/* A version without a map has NULL there. */
 static void bind_map(er_query *q, const version_hashes *h)
 {
 	if (h->has_map)
@@ -21,6 +32,8 @@ static void bind_map(er_query *q, const version_hashes *h)
 		er_bind_null(q);
 }
 
+/* The settings were read member by member by the API; here they must be an object, since readers of
+ * this store parse them. */
 static bool data_check(er_apply *a, const er_version_data *v)
 {
 	if (v->code.n > ER_BLOB_MAX || v->source_map.n > ER_BLOB_MAX)
@@ -39,7 +52,8 @@ static bool data_check(er_apply *a, const er_version_data *v)
 	       er_fail(a->err, ER_ERR_INVALID, "the settings of a version are a JSON object%s%s", why.text[0] ? ": " : "", why.text);
 }
 
-/* The newest version's number; *same: it is what is to be added. Its description is not looked at. */
+/* The newest version's number; *same: it is what is to be added. Its description is not looked
+ * at. */
 static bool newest(er_apply *a, const er_change *c, const version_hashes *h, uint32_t *number, bool *same)
 {
 	er_query q = er_query_of(a->db, "SELECT number, code = ?2 AND map IS ?3 AND settings = ?4 FROM version WHERE routine = ?1"
@@ -70,6 +84,7 @@ static bool within_quota(er_apply *a, er_slice routine)
 	                                           ER_FMT(routine), (long long)n, a->s->quota);
 }
 
+/* The same bytes may be there already, of another version or routine. */
 static bool store_blob(er_apply *a, const er_hash *hash, er_slice bytes)
 {
 	er_query q = er_query_of(a->db, "INSERT INTO blob(hash, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING");
@@ -78,6 +93,7 @@ static bool store_blob(er_apply *a, const er_hash *hash, er_slice bytes)
 	return er_query_run(&q, a->err);
 }
 
+/* Of the routine's name, whatever became of the routines that had it. */
 static bool next_number(er_apply *a, er_slice routine, uint32_t *number)
 {
 	er_query q = er_query_of(
@@ -90,6 +106,7 @@ static bool next_number(er_apply *a, er_slice routine, uint32_t *number)
 
 static bool insert_version(er_apply *a, const er_change *c, const version_hashes *h, uint32_t number)
 {
+	ER_ASSERT(number > 0);
 	const er_version_data *v = &c->version;
 	er_query q =
 	    er_query_of(a->db, "INSERT INTO version(routine, number, code, map, code_n, map_n, settings, description, actor, at_ms)"
@@ -137,6 +154,7 @@ bool er_apply_version_add(er_apply *a, const er_change *c)
 	version_hashes h = {.has_map = c->version.source_map.n > 0};
 	uint32_t number;
 	bool same;
+	ER_ASSERT(c->kind == ER_CHANGE_VERSION_ADD);
 	if (!er_name_check("routine", c->routine, a->err) || !data_check(a, &c->version))
 		return false;
 	er_sha256(c->version.code, (er_slice){0}, &h.code);
@@ -144,6 +162,7 @@ bool er_apply_version_add(er_apply *a, const er_change *c)
 		er_sha256(c->version.source_map, (er_slice){0}, &h.map);
 	if (!newest(a, c, &h, &number, &same))
 		return false;
+	/* For a DEPLOY of ER_VERSION_ADDED behind it, also if nothing is added. */
 	a->added = c->routine;
 	a->out.existed = same;
 	a->out.version = number;
@@ -159,8 +178,10 @@ bool er_apply_version_add(er_apply *a, const er_change *c)
 
 /* ---- deleting ---- */
 
+/* If no version names it any more, as code or as a map. */
 static bool drop_blob(er_apply *a, er_slice hash)
 {
+	ER_ASSERT(hash.n == ER_SHA256);
 	er_query q = er_query_of(a->db, "DELETE FROM blob WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM version WHERE code = ?1)"
 	                                " AND NOT EXISTS (SELECT 1 FROM version WHERE map = ?1)");
 	er_bind_blob(&q, hash);
@@ -181,6 +202,7 @@ static bool not_deployed(er_apply *a, er_slice routine, uint32_t number)
 	                            number, ER_FMT(routine), er_env_name(env));
 }
 
+/* Deletes the row and gives the hashes of its blobs, one or two. */
 static bool take_version(er_apply *a, er_slice routine, uint32_t number, er_hash hashes[2], size_t *n_hashes)
 {
 	er_query q = er_query_of(a->db, "DELETE FROM version WHERE routine = ?1 AND number = ?2 RETURNING code, map");
@@ -201,9 +223,11 @@ bool er_apply_version_delete(er_apply *a, const er_change *c)
 {
 	er_hash hashes[2];
 	size_t n;
+	ER_ASSERT(c->kind == ER_CHANGE_VERSION_DELETE);
 	if (!er_apply_known(a, c->routine) || !not_deployed(a, c->routine, c->number) ||
 	    !take_version(a, c->routine, c->number, hashes, &n))
 		return false;
+	ER_ASSERT(n <= sizeof hashes / sizeof *hashes);
 	for (size_t i = 0; i < n; i++)
 		if (!drop_blob(a, er_slice_of(hashes[i].b, ER_SHA256)))
 			return false;
@@ -226,16 +250,14 @@ static bool hashes_of(er_apply *a, er_slice routine, er_buf *hashes)
 	return er_query_end(&q, a->err);
 }
 
+/* In an order that the foreign keys allow: what points before what is pointed to. */
 static bool delete_rows(er_apply *a, er_slice routine)
 {
 	static const char *const tables[] = {
-	    "DELETE FROM current WHERE routine = ?1",
-	    "DELETE FROM deployment WHERE routine = ?1",
-	    "DELETE FROM setting WHERE routine = ?1",
-	    "DELETE FROM route WHERE routine = ?1",
-	    "DELETE FROM version WHERE routine = ?1",
-	    "DELETE FROM routine WHERE name = ?1",
-	    NULL,
+	    "DELETE FROM current WHERE routine = ?1", "DELETE FROM deployment WHERE routine = ?1",
+	    "DELETE FROM setting WHERE routine = ?1", "DELETE FROM address WHERE routine = ?1",
+	    "DELETE FROM route WHERE routine = ?1",   "DELETE FROM version WHERE routine = ?1",
+	    "DELETE FROM routine WHERE name = ?1",    NULL,
 	};
 	for (const char *const *sql = tables; *sql != NULL; sql++)
 		if (!er_apply_run_text(a, *sql, routine))
@@ -243,12 +265,15 @@ static bool delete_rows(er_apply *a, er_slice routine)
 	return true;
 }
 
-/* With everything it has: what it runs, its versions, history, settings and routes. Its numbering stays. */
+/* With everything it has: what it runs, its versions, history, settings and routes. Its numbering
+ * stays. */
 bool er_apply_routine_delete(er_apply *a, const er_change *c)
 {
 	er_buf hashes, data;
+	ER_ASSERT(c->kind == ER_CHANGE_ROUTINE_DELETE);
 	er_buf_init(&hashes);
 	bool good = er_apply_known(a, c->routine) && hashes_of(a, c->routine, &hashes) && delete_rows(a, c->routine);
+	ER_ASSERT(er_buf_len(&hashes) % ER_SHA256 == 0);
 	for (er_slice rest = er_buf_slice(&hashes); good && rest.n > 0; rest = er_slice_from(rest, ER_SHA256))
 		good = drop_blob(a, er_slice_head(rest, ER_SHA256));
 	er_buf_fini(&hashes);

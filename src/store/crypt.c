@@ -1,3 +1,14 @@
+/* What this room uses of OpenSSL. No state: each function makes its context and ends it, so all of
+ * them are for any thread.
+ *
+ * A sealed text is nonce (12 bytes, random), ciphertext, tag (16 bytes), one behind the other.
+ * `about` is authenticated and not stored: the caller says it when sealing and again when opening,
+ * and a text that was moved to another place does not open. Nonces are random and not counted: with
+ * 2^32 texts under one key two of them would meet with a chance of 2^-33, and a node has some
+ * thousand.
+ *
+ * A failure of the library itself (no memory, no random bytes) ends the process; a text that does
+ * not open is an answer. */
 #include "store/crypt.h"
 
 #include "base/mem.h"
@@ -7,8 +18,12 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+_Static_assert(ER_SEAL_KEY == 32 && ER_SEAL_NONCE == 12 && ER_SEAL_TAG == 16, "AES-256-GCM has these");
+_Static_assert(ER_SEAL_MORE == ER_SEAL_NONCE + ER_SEAL_TAG, "a sealed text is so much longer");
+
 void er_sha256(er_slice a, er_slice b, er_hash *out)
 {
+	ER_ASSERT(out != NULL);
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	ER_ASSERT(md != NULL);
 	int good = EVP_DigestInit_ex(md, EVP_sha256(), NULL) && EVP_DigestUpdate(md, a.p, a.n) && EVP_DigestUpdate(md, b.p, b.n) &&
@@ -30,32 +45,13 @@ void er_random(uint8_t *to, size_t n)
 
 void er_wipe(void *p, size_t n)
 {
+	ER_ASSERT(p != NULL || n == 0);
 	OPENSSL_cleanse(p, n);
-}
-
-void er_hex(er_slice bytes, char *to)
-{
-	static const char digits[] = "0123456789abcdef";
-	for (size_t i = 0; i < bytes.n; i++) {
-		*to++ = digits[bytes.p[i] >> 4];
-		*to++ = digits[bytes.p[i] & 15];
-	}
-	*to = '\0';
-}
-
-bool er_unhex(er_slice hex, uint8_t *to)
-{
-	for (size_t i = 0; i + 1 < hex.n; i += 2) {
-		int high = er_hex_digit(hex.p[i]), low = er_hex_digit(hex.p[i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		*to++ = (uint8_t)(high << 4 | low);
-	}
-	return hex.n % 2 == 0;
 }
 
 void er_seal(const uint8_t key[ER_SEAL_KEY], er_slice about, er_slice plain, uint8_t *to)
 {
+	ER_ASSERT(key != NULL && to != NULL);
 	ER_ASSERT(plain.n <= INT_MAX && about.n <= INT_MAX);
 	uint8_t *nonce = to, *text = to + ER_SEAL_NONCE, *tag = text + plain.n;
 	int n = 0;
@@ -72,6 +68,8 @@ void er_seal(const uint8_t key[ER_SEAL_KEY], er_slice about, er_slice plain, uin
 
 bool er_unseal(const uint8_t key[ER_SEAL_KEY], er_slice about, er_slice sealed, uint8_t *to)
 {
+	ER_ASSERT(key != NULL && to != NULL);
+	/* What is sealed comes from the disk, so its length is asked and not believed. */
 	if (sealed.n < ER_SEAL_MORE || sealed.n > INT_MAX || about.n > INT_MAX)
 		return false;
 	size_t length = sealed.n - ER_SEAL_MORE;
@@ -86,6 +84,8 @@ bool er_unseal(const uint8_t key[ER_SEAL_KEY], er_slice about, er_slice sealed, 
 	            (length == 0 || EVP_DecryptUpdate(c, to, &n, text, (int)length)) &&
 	            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, ER_SEAL_TAG, tag) && EVP_DecryptFinal_ex(c, to + n, &n) == 1;
 	EVP_CIPHER_CTX_free(c);
+	/* The text was decrypted before the tag was compared: what is not authentic does not leave this
+	 * function. */
 	if (!good)
 		er_wipe(to, length);
 	return good;

@@ -3,6 +3,7 @@
 #define ER_STORE_CRYPT_H
 
 #include "base/err.h"
+#include "base/hex.h"
 #include "base/slice.h"
 #include "store/store.h"
 
@@ -13,12 +14,12 @@ void er_sha256(er_slice a, er_slice b, er_hash *out);
 bool er_hash_eq_secret(const er_hash *a, const er_hash *b); /* constant time */
 void er_random(uint8_t *to, size_t n);
 void er_wipe(void *p, size_t n);
-void er_hex(er_slice bytes, char *to);    /* 2n characters and a NUL */
-bool er_unhex(er_slice hex, uint8_t *to); /* hex.n / 2 bytes */
 
-/* nonce, text, tag into `to` (plain.n + ER_SEAL_MORE bytes). `about` is authenticated and not stored: whoever opens it must know the same. */
+/* nonce, text, tag into `to` (plain.n + ER_SEAL_MORE bytes). `about` is authenticated and not
+ * stored: whoever opens it must know the same. */
 void er_seal(const uint8_t key[ER_SEAL_KEY], er_slice about, er_slice plain, uint8_t *to);
-/* sealed.n - ER_SEAL_MORE bytes into `to`; false: another key, another `about`, or changed bytes. */
+/* sealed.n - ER_SEAL_MORE bytes into `to`; false: another key, another `about`, or changed
+ * bytes. */
 ER_MUST_CHECK bool er_unseal(const uint8_t key[ER_SEAL_KEY], er_slice about, er_slice sealed, uint8_t *to);
 
 #endif

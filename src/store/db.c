@@ -1,3 +1,18 @@
+/* One connection to one SQLite database. The rest of the room uses SQLite through this file alone
+ * (backup.c and fault.c apart).
+ *
+ * Life: opened (file made if it is not there, identity asked, settings of the connection, schema
+ * brought up, tables checked), used by one thread at a time, closed. A statement is prepared when
+ * its text first comes and kept until the connection closes; a text is known by its address, so
+ * that finding it costs no comparing. That is why texts are literals.
+ *
+ * A use of a statement is an er_query on its caller's stack. Its first mistake sticks in rc, later
+ * binds and rows do nothing, and er_query_end says it in a sentence. A statement is used by one
+ * query at a time.
+ *
+ * The schema grows by steps, each in a transaction with the number that it leads to, so that a
+ * process that ends in the middle leaves the step before. A database of another program, or of a
+ * newer er, is refused and not touched. */
 #include "store/db.h"
 
 #include "base/mem.h"
@@ -29,6 +44,7 @@ struct er_db {
 
 static bool fail(er_db *db, int rc, er_err *err)
 {
+	ER_ASSERT(rc != SQLITE_OK);
 	const char *why = sqlite3_errmsg(db->sql);
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -62,6 +78,7 @@ static bool fail(er_db *db, int rc, er_err *err)
 
 /* ---- statements ---- */
 
+/* Some dozens in a connection's life: a walk over addresses costs less than a map. */
 static sqlite3_stmt *statement(er_db *db, const char *text, int *rc)
 {
 	for (size_t i = 0; i < db->n; i++)
@@ -86,6 +103,13 @@ er_query er_query_of(er_db *db, const char *sql)
 	return q;
 }
 
+/* The place of the next value: they come in the order of ?1, ?2, ... */
+static int next_place(er_query *q)
+{
+	ER_ASSERT(q->stmt != NULL && q->bound < sqlite3_bind_parameter_count(q->stmt));
+	return ++q->bound;
+}
+
 static void bound(er_query *q, int rc)
 {
 	if (q->rc == SQLITE_OK)
@@ -95,40 +119,44 @@ static void bound(er_query *q, int rc)
 void er_bind_text(er_query *q, er_slice s)
 {
 	if (q->rc == SQLITE_OK) /* no pointer would be NULL and not the empty text */
-		bound(q, sqlite3_bind_text64(q->stmt, ++q->bound, s.n ? (const char *)s.p : "", s.n, SQLITE_STATIC, SQLITE_UTF8));
+		bound(q, sqlite3_bind_text64(q->stmt, next_place(q), s.n ? (const char *)s.p : "", s.n, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void er_bind_blob(er_query *q, er_slice s)
 {
 	if (q->rc == SQLITE_OK)
-		bound(q, sqlite3_bind_blob64(q->stmt, ++q->bound, s.n ? (const void *)s.p : "", s.n, SQLITE_STATIC));
+		bound(q, sqlite3_bind_blob64(q->stmt, next_place(q), s.n ? (const void *)s.p : "", s.n, SQLITE_STATIC));
 }
 
 void er_bind_int(er_query *q, int64_t v)
 {
 	if (q->rc == SQLITE_OK)
-		bound(q, sqlite3_bind_int64(q->stmt, ++q->bound, v));
+		bound(q, sqlite3_bind_int64(q->stmt, next_place(q), v));
 }
 
 void er_bind_null(er_query *q)
 {
 	if (q->rc == SQLITE_OK)
-		bound(q, sqlite3_bind_null(q->stmt, ++q->bound));
+		bound(q, sqlite3_bind_null(q->stmt, next_place(q)));
 }
 
 bool er_query_row(er_query *q)
 {
 	if (q->rc != SQLITE_OK && q->rc != SQLITE_ROW)
 		return false;
+	ER_ASSERT(q->stmt != NULL); /* it was not ended yet */
 	q->rc = sqlite3_step(q->stmt);
 	return q->rc == SQLITE_ROW;
 }
 
 bool er_query_end(er_query *q, er_err *err)
 {
+	ER_CHECK(q->db, MAGIC);
 	bool good = q->rc == SQLITE_OK || q->rc == SQLITE_ROW || q->rc == SQLITE_DONE;
 	if (!good)
 		(void)fail(q->db, q->rc, err);
+	/* Reset also after a mistake: a statement that is not would hold its read transaction open, and
+	 * with it the log of the database. */
 	if (q->stmt != NULL) {
 		sqlite3_reset(q->stmt);
 		sqlite3_clear_bindings(q->stmt);
@@ -146,18 +174,15 @@ bool er_query_run(er_query *q, er_err *err)
 
 er_slice er_col_bytes(const er_query *q, int column)
 {
+	ER_ASSERT(q->rc == SQLITE_ROW && column < sqlite3_column_count(q->stmt));
 	const void *p = sqlite3_column_blob(q->stmt, column);
 	return er_slice_of(p, p == NULL ? 0 : (size_t)sqlite3_column_bytes(q->stmt, column));
 }
 
 int64_t er_col_int(const er_query *q, int column)
 {
+	ER_ASSERT(q->rc == SQLITE_ROW && column < sqlite3_column_count(q->stmt));
 	return sqlite3_column_int64(q->stmt, column);
-}
-
-bool er_col_null(const er_query *q, int column)
-{
-	return sqlite3_column_type(q->stmt, column) == SQLITE_NULL;
 }
 
 /* ---- transactions ---- */
@@ -168,23 +193,29 @@ bool er_db_exec(er_db *db, const char *sql, er_err *err)
 	return rc == SQLITE_OK || fail(db, rc, err);
 }
 
+/* IMMEDIATE takes the write lock now: a transaction that reads first and writes then could find, at
+ * the write, that what it read is old. */
 bool er_db_begin(er_db *db, er_err *err)
 {
+	ER_ASSERT(!er_db_in_transaction(db));
 	er_query q = er_query_of(db, "BEGIN IMMEDIATE");
 	return er_query_run(&q, err);
 }
 
 bool er_db_begin_read(er_db *db, er_err *err)
 {
+	ER_ASSERT(!er_db_in_transaction(db));
 	er_query q = er_query_of(db, "BEGIN");
 	return er_query_run(&q, err);
 }
 
 bool er_db_commit(er_db *db, er_err *err)
 {
+	ER_ASSERT(er_db_in_transaction(db));
 	er_query q = er_query_of(db, "COMMIT");
 	if (er_query_run(&q, err))
 		return true;
+	/* A commit that failed (the disk is full) leaves the transaction open. */
 	er_db_rollback(db);
 	return false;
 }
@@ -196,14 +227,15 @@ void er_db_rollback(er_db *db)
 		(void)sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
 }
 
+bool er_db_in_transaction(const er_db *db)
+{
+	ER_CHECK(db, MAGIC);
+	return !sqlite3_get_autocommit(db->sql);
+}
+
 int64_t er_db_changes(er_db *db)
 {
 	return sqlite3_changes64(db->sql);
-}
-
-struct sqlite3 *er_db_raw(er_db *db)
-{
-	return db->sql;
 }
 
 /* ---- opening ---- */
@@ -215,6 +247,7 @@ void er_db_close(er_db *db)
 	ER_CHECK(db, MAGIC);
 	for (size_t i = 0; i < db->n; i++)
 		sqlite3_finalize(db->statements[i].stmt);
+	/* It is OK only if no statement is left: all of them were ours. */
 	int rc = sqlite3_close(db->sql);
 	ER_ASSERT(rc == SQLITE_OK);
 	er_free(db->path);
@@ -222,8 +255,11 @@ void er_db_close(er_db *db)
 	er_free(db);
 }
 
+/* What every connection has, whatever it is for. NOMUTEX: one thread at a time uses it, which is
+ * the caller's affair. */
 static er_db *connect_to(const char *path, const char *vfs, er_err *err)
 {
+	ER_ASSERT(path != NULL);
 	er_db *db = ER_NEW(er_db);
 	db->magic = MAGIC;
 	db->path = er_strdup_cstr(path);
@@ -231,8 +267,10 @@ static er_db *connect_to(const char *path, const char *vfs, er_err *err)
 	if (rc == SQLITE_OK) {
 		sqlite3_extended_result_codes(db->sql, 1);
 		sqlite3_busy_timeout(db->sql, BUSY_MS);
-		/* The file is data, not code: whatever its schema says, it gets no functions with side effects. */
-		/* FAST: overwriting whole pages that get free would need as much of the disk as a prune is there to give back. */
+		/* The file is data, not code: whatever its schema says, it gets no functions with side
+		 * effects. */
+		/* FAST: overwriting whole pages that get free would need as much of the disk as a prune is
+		 * there to give back. */
 		rc = sqlite3_exec(db->sql, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST;", NULL,
 		                  NULL, NULL);
 	}
@@ -262,6 +300,7 @@ static bool pragma_int(er_db *db, const char *sql, int64_t *out, er_err *err)
 	return er_query_end(&q, err);
 }
 
+/* Is it ours, and do we know its schema? An empty file is ours to make. */
 static bool identity(er_db *db, const er_schema *schema, int64_t *version, er_err *err)
 {
 	int64_t application, tables;
@@ -271,6 +310,12 @@ static bool identity(er_db *db, const er_schema *schema, int64_t *version, er_er
 	bool empty = application == 0 && *version == 0 && tables == 0;
 	if (!empty && application != schema->application_id)
 		return er_fail(err, ER_ERR_INVALID, "%s is a database of another program: choose another data folder", db->path);
+	if (*version < 0)
+		return er_fail(
+		    err, ER_ERR_INVALID,
+		    "%s is damaged (its schema has the version %lld): stop the node, move its data folder away, and restore it from a "
+		    "backup (er node restore)",
+		    db->path, (long long)*version);
 	if (*version > (int64_t)schema->n_steps)
 		return er_fail(err, ER_ERR_INVALID,
 		               "%s was written by a newer er (its schema is version %lld, this er knows %u): start the newer er, or "
@@ -280,6 +325,7 @@ static bool identity(er_db *db, const er_schema *schema, int64_t *version, er_er
 	return true;
 }
 
+/* One step, or none if another process did it meanwhile. */
 static bool step_up(er_db *db, const er_schema *schema, er_err *err)
 {
 	int64_t version;
@@ -302,6 +348,7 @@ static bool step_up(er_db *db, const er_schema *schema, er_err *err)
 	return false;
 }
 
+/* `version` counts up to the newest; step_up reads the real one each time. */
 static bool migrate(er_db *db, const er_schema *schema, int64_t version, er_err *err)
 {
 	for (; version < (int64_t)schema->n_steps; version++)
@@ -310,6 +357,8 @@ static bool migrate(er_db *db, const er_schema *schema, int64_t version, er_err 
 	return true;
 }
 
+/* For checks that answer with one text, "ok" or what is wrong. Not kept as a statement: it is asked
+ * once. */
 static bool check_with(er_db *db, const char *sql, er_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -328,7 +377,8 @@ static bool check_with(er_db *db, const char *sql, er_err *err)
 	return good;
 }
 
-/* Every table but the one whose rows are verified when they are read: a check of all pages would read all code that a node ever got. */
+/* Every table but the one whose rows are verified when they are read: a check of all pages would
+ * read all code that a node ever got. */
 static bool check_tables(er_db *db, const er_schema *schema, er_err *err)
 {
 	er_query q = er_query_of(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'");
@@ -357,7 +407,8 @@ bool er_db_check(er_db *db, const er_schema *schema, bool thorough, er_err *err)
 	return check_tables(db, schema, err);
 }
 
-/* WAL once set stays in the file; the rest is the connection's. The limit gives back the space of a log that one big change made long. */
+/* WAL once set stays in the file; the rest is the connection's. The limit gives back the space of a
+ * log that one big change made long. */
 static bool configure(er_db *db, const er_schema *schema, int64_t version, er_err *err)
 {
 	if (version == 0 && !er_db_exec(db, "PRAGMA auto_vacuum = INCREMENTAL", err))
@@ -368,12 +419,15 @@ static bool configure(er_db *db, const er_schema *schema, int64_t version, er_er
 
 er_db *er_db_open(const char *path, const char *vfs, const er_schema *schema, er_err *err)
 {
+	ER_ASSERT(schema != NULL && schema->n_steps > 0);
 	if (!create_file(path, err))
 		return NULL;
 	er_db *db = connect_to(path, vfs, err);
 	if (db == NULL)
 		return NULL;
 	int64_t version = 0;
+	/* auto_vacuum can be chosen only while the file is empty, so configure comes before the first
+	 * step. */
 	if (identity(db, schema, &version, err) && configure(db, schema, version, err) && migrate(db, schema, version, err) &&
 	    er_db_check(db, schema, false, err))
 		return db;

@@ -1,5 +1,6 @@
-/* One connection to one SQLite database: opened with what every connection of ours needs, statements prepared once and kept, errors as
- * sentences. A connection belongs to one thread at a time. SQL texts given to er_query_of are literals: they are known by their address. */
+/* One connection to one SQLite database: opened with what every connection of ours needs,
+ * statements prepared once and kept, errors as sentences. A connection belongs to one thread at a
+ * time. SQL texts given to er_query_of are literals: they are known by their address. */
 #ifndef ER_STORE_DB_H
 #define ER_STORE_DB_H
 
@@ -13,13 +14,16 @@ typedef struct er_db er_db;
 /* What a database of ours is. Step i (from 0) makes schema version i + 1 out of version i. */
 typedef struct er_schema {
 	int32_t application_id;
-	bool full_sync; /* an answered commit is on the disk; otherwise only consistency is promised after a power cut */
+	/* an answered commit is on the disk; otherwise only consistency is promised after a power
+	 * cut */
+	bool full_sync;
 	const char *const *steps;
 	unsigned n_steps;
 	const char *unchecked; /* a table that the check at the start leaves out, or NULL */
 } er_schema;
 
-/* The owner creates the file if it is not there (mode 0600), brings it to the newest schema and checks it. `vfs`: NULL is SQLite's own. */
+/* The owner creates the file if it is not there (mode 0600), brings it to the newest schema and
+ * checks it. `vfs`: NULL is SQLite's own. */
 er_db *er_db_open(const char *path, const char *vfs, const er_schema *schema, er_err *err);
 /* A further connection that only reads. */
 er_db *er_db_open_reader(const char *path, const char *vfs, er_err *err);
@@ -27,21 +31,24 @@ er_db *er_db_open_reader(const char *path, const char *vfs, er_err *err);
 er_db *er_db_open_plain(const char *path, const char *vfs, er_err *err);
 /* NULL is fine. */
 void er_db_close(er_db *db);
-struct sqlite3 *er_db_raw(er_db *db);
 
 /* Application, schema version and (thorough: every page) form of a database that is open. */
 ER_MUST_CHECK bool er_db_check(er_db *db, const er_schema *schema, bool thorough, er_err *err);
 
 ER_MUST_CHECK bool er_db_exec(er_db *db, const char *sql, er_err *err);
-ER_MUST_CHECK bool er_db_begin(er_db *db, er_err *err);      /* to write */
-ER_MUST_CHECK bool er_db_begin_read(er_db *db, er_err *err); /* one view of the data until er_db_rollback */
+ER_MUST_CHECK bool er_db_begin(er_db *db, er_err *err); /* to write */
+/* one view of the data until er_db_rollback */
+ER_MUST_CHECK bool er_db_begin_read(er_db *db, er_err *err);
 /* False: nothing of the transaction is there. */
 ER_MUST_CHECK bool er_db_commit(er_db *db, er_err *err);
 void er_db_rollback(er_db *db);
+/* Between er_db_begin or er_db_begin_read and the end of that. */
+bool er_db_in_transaction(const er_db *db);
 int64_t er_db_changes(er_db *db); /* rows that the last statement changed */
 
-/* One use of a statement. Mistakes stick: bind and read without looking, er_query_end tells. Every er_query_of has its er_query_end (or
- * er_query_run), after which what the columns gave is gone. Slices that were bound must live until then. */
+/* One use of a statement. Mistakes stick: bind and read without looking, er_query_end tells. Every
+ * er_query_of has its er_query_end (or er_query_run), after which what the columns gave is gone.
+ * Slices that were bound must live until then. */
 typedef struct er_query {
 	er_db *db;
 	struct sqlite3_stmt *stmt;
@@ -63,6 +70,5 @@ ER_MUST_CHECK bool er_query_run(er_query *q, er_err *err);
 /* Columns of the present row, from 0; slices live until the next row. */
 er_slice er_col_bytes(const er_query *q, int column);
 int64_t er_col_int(const er_query *q, int column);
-bool er_col_null(const er_query *q, int column);
 
 #endif

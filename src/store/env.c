@@ -1,4 +1,13 @@
-/* What gateway threads read: code by its hash, and a routine's `env`. */
+/* What gateway threads read of the store: code by its hash, and a routine's `env`. A connection is
+ * taken from the pool of readers for the call and given back before it returns; what is returned is
+ * a piece that the caller owns.
+ *
+ * Code is verified against its hash each time: SQLite's own check leaves the blobs out at the
+ * start, since it would read all code that a node ever got.
+ *
+ * `env` is one JSON object, variables as they are and secrets decrypted. Wherever a secret's text
+ * was on its way it is wiped: the buffer, the text, the key on the stack, and the piece itself when
+ * it is dropped. */
 #include "base/buf.h"
 #include "store/room.h"
 
@@ -9,6 +18,7 @@ static bool read_blob(er_db *db, const er_hash *hash, er_piece *out, bool *found
 	*found = er_query_row(&q);
 	if (*found)
 		*out = er_piece_copy(er_col_bytes(&q, 0));
+	/* A read that broke off may have given a piece already. */
 	if (er_query_end(&q, err))
 		return true;
 	er_piece_drop(out);
@@ -43,17 +53,19 @@ bool er_store_blob(er_store *s, const er_hash *hash, er_piece *out, er_err *err)
 
 /* ---- env ---- */
 
+/* One er_store_env: on its stack. */
 typedef struct env_build {
 	er_store *s;
 	er_db *db;
 	er_slice routine;
 	er_env env;
 	er_buf json;
-	bool have_key;
+	bool have_key; /* read with the first secret; most routines have none */
 	uint8_t key[ER_SEAL_KEY];
 } env_build;
 
-/* Room for the worst case at once: a buffer that grows would leave copies of secrets behind in freed memory. */
+/* Room for the worst case at once: a buffer that grows would leave copies of secrets behind in
+ * freed memory. */
 static bool reserve(env_build *b, er_err *err)
 {
 	er_query q = er_query_of(b->db, "SELECT coalesce(sum(iif(secret, 6, 1) * length(value) + length(name) + 16), 0) FROM setting"
@@ -65,8 +77,10 @@ static bool reserve(env_build *b, er_err *err)
 	return er_query_end(&q, err);
 }
 
+/* Opens one secret and appends it as a JSON string. */
 static bool put_secret(env_build *b, er_slice name, er_slice sealed, er_err *err)
 {
+	ER_ASSERT(er_db_in_transaction(b->db)); /* the key is that of the picture that this transaction sees */
 	if (!b->have_key && !er_key_get(b->s, b->db, false, b->key, err))
 		return false;
 	b->have_key = true;
@@ -91,6 +105,7 @@ static bool put_settings(env_build *b, er_err *err)
 {
 	bool good = true;
 	unsigned n = 0;
+	ER_ASSERT(er_db_in_transaction(b->db));
 	er_query q =
 	    er_query_of(b->db, "SELECT name, secret, value FROM setting WHERE routine = ?1 AND env = ?2 ORDER BY secret, name");
 	er_bind_text(&q, b->routine);
@@ -120,6 +135,7 @@ static bool build_env(env_build *b, er_piece *out, er_err *err)
 	if (good) {
 		er_slice json = er_buf_slice(&b->json);
 		er_chunk *chunk = er_chunk_new(json.n);
+		ER_ASSERT(json.n >= 2); /* {} at least */
 		chunk->wipe = true;
 		er_copy(chunk->bytes, json.p, json.n);
 		*out = er_piece_take(chunk, json.n);
@@ -132,6 +148,7 @@ static bool build_env(env_build *b, er_piece *out, er_err *err)
 bool er_store_env(er_store *s, er_slice routine, er_env env, er_piece *out, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	*out = (er_piece){0};
 	env_build b = {.s = s, .routine = routine, .env = env};
 	if ((b.db = er_pool_take(&s->readers, err)) == NULL)

@@ -1,3 +1,11 @@
+/* Where tests make the disk fail. With a hook, er_fault_vfs_new registers a VFS of its own with
+ * SQLite, which passes everything on to the system's, and asks the hook before what may fail. Each
+ * test's store has a VFS of its own name, so that stores of one process do not share a hook.
+ * Without a hook there is none, and SQLite uses the system's: production never comes through here
+ * but for er_fault_pass, which is one comparison.
+ *
+ * A file of this VFS is one block of memory that SQLite allocates: ours, and behind it the
+ * system's. */
 #include "store/fault.h"
 
 #include "base/mem.h"
@@ -22,8 +30,12 @@ typedef struct fault_file {
 	sqlite3_file *real;
 } fault_file;
 
+_Static_assert(offsetof(er_fault_vfs, base) == 0 && offsetof(fault_file, base) == 0, "SQLite's pointers are ours");
+_Static_assert(sizeof(fault_file) % _Alignof(sqlite3_int64) == 0, "the system's file behind ours is aligned");
+
 bool er_fault_pass(const er_fault *f, const char *what)
 {
+	ER_ASSERT(f != NULL && what != NULL);
 	if (f->hook == NULL || f->hook(f->ctx, what))
 		return true;
 	errno = EIO;
@@ -44,6 +56,7 @@ static fault_file *file_of(sqlite3_file *f)
 
 static sqlite3_file *real_of(sqlite3_file *f)
 {
+	ER_ASSERT(file_of(f)->real == (sqlite3_file *)(void *)(file_of(f) + 1));
 	return file_of(f)->real;
 }
 
@@ -157,8 +170,10 @@ static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags
 	*file = (fault_file){.vfs = vfs, .real = (sqlite3_file *)(void *)(file + 1)};
 	int rc = vfs->real->xOpen(vfs->real, name, file->real, flags, out);
 	/* Without methods SQLite does not close: right, if the real one has none either. */
-	if (file->real->pMethods != NULL)
+	if (file->real->pMethods != NULL) {
+		ER_ASSERT(file->real->pMethods->iVersion >= 2); /* the shared memory of WAL: we pass it on */
 		file->base.pMethods = &file_methods;
+	}
 	return rc;
 }
 static int vfs_access(sqlite3_vfs *v, const char *name, int flags, int *out)
@@ -194,6 +209,7 @@ er_fault_vfs *er_fault_vfs_new(er_fault fault)
 	v->magic = MAGIC;
 	v->fault = fault;
 	v->real = sqlite3_vfs_find(NULL);
+	ER_ASSERT(v->real != NULL);
 	v->name = er_printf("er-fault-%p", (void *)v);
 	v->base = (sqlite3_vfs){
 	    .iVersion = 2,
@@ -218,6 +234,8 @@ void er_fault_vfs_free(er_fault_vfs *v)
 {
 	if (v == NULL)
 		return;
+	ER_CHECK(v, MAGIC);
+	/* No connection may be open: SQLite would go on calling what is freed below. */
 	sqlite3_vfs_unregister(&v->base);
 	er_free(v->name);
 	v->magic = 0;

@@ -1,5 +1,6 @@
-/* Where tests make the disk fail: er_store_options.fault is asked before every write, truncation, fsync, rename and removal, of ours and, by a
- * SQLite VFS over the system's, of SQLite's. Without such a hook nothing of this is in the way. */
+/* Where tests make the disk fail: er_store_options.fault is asked before every write, truncation,
+ * fsync, rename and removal, of ours and, by a SQLite VFS over the system's, of SQLite's. Without
+ * such a hook nothing of this is in the way. */
 #ifndef ER_STORE_FAULT_H
 #define ER_STORE_FAULT_H
 

@@ -1,3 +1,14 @@
+/* The files that SQLite does not write for us: the data folder, its lock, the key.
+ *
+ * Durability: a file's bytes are on the disk after its fsync, its name after the fsync of the
+ * folder that has the name. So a file is written under another name, synced, given its own by
+ * link() or rename(), and then the folder is synced. Who ends in the middle leaves either the old
+ * state or the new one, and at worst a file NAME.PID.new that nobody reads.
+ *
+ * The lock is an flock on DIR/lock. It belongs to the open file and not to the process, so a
+ * successor that inherits the descriptor has it from the first moment, and it stays locked until
+ * the last of the two has closed it. Functions here have no state; only er_dir_lock changes the
+ * environment. */
 #include "store/files.h"
 
 #include "base/mem.h"
@@ -29,12 +40,15 @@ bool er_path_exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+/* Not there is empty as well: neither holds anything that could be lost. */
 bool er_file_empty(const char *path)
 {
 	struct stat st;
 	return stat(path, &st) != 0 || st.st_size == 0;
 }
 
+/* errno says why. A full disk is told in words of its own: it is the one failure that an operator
+ * can mend at once. */
 static bool write_failed(const char *path, er_err *err)
 {
 	if (errno == ENOSPC || errno == EDQUOT)
@@ -99,7 +113,8 @@ static bool same_file(int fd, const char *path)
 	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* The variable is a hint from outside: only a descriptor of this very file counts, and it is used once. */
+/* The variable is a hint from outside: only a descriptor of this very file counts, and it is used
+ * once. */
 static int inherited_lock(const char *path)
 {
 	uint64_t fd;
@@ -139,12 +154,14 @@ int er_dir_lock(const char *dir, er_err *err)
 	er_free(path);
 	if (fd < 0)
 		return -1;
-	/* The same open file as the predecessor's: taking the lock again is no contradiction, and it outlives that process. */
+	/* The same open file as the predecessor's: taking the lock again is no contradiction, and it
+	 * outlives that process. */
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
 		return lock_failed(fd, dir, err);
 	/* For the message above, no more. */
-	char pid[24];
+	char pid[24]; /* more digits than a pid has */
 	int n = snprintf(pid, sizeof pid, "%d", (int)getpid());
+	ER_ASSERT(n > 0 && (size_t)n < sizeof pid);
 	if (ftruncate(fd, 0) == 0)
 		(void)!pwrite(fd, pid, (size_t)n, 0);
 	return fd;
@@ -162,6 +179,7 @@ bool er_file_sync(const er_fault *f, const char *path, er_err *err)
 	return good;
 }
 
+/* The bytes, and their fsync. */
 static bool write_all(const er_fault *f, int fd, const char *path, er_slice content, er_err *err)
 {
 	while (content.n > 0) {
@@ -170,6 +188,7 @@ static bool write_all(const er_fault *f, int fd, const char *path, er_slice cont
 			continue;
 		if (n < 0)
 			return write_failed(path, err);
+		ER_ASSERT((size_t)n <= content.n);
 		content = er_slice_from(content, (size_t)n);
 	}
 	return (er_fault_pass(f, "fsync") && fsync(fd) == 0) || write_failed(path, err);
@@ -190,6 +209,7 @@ static bool give_name(const er_fault *f, const char *tmp, const char *path, bool
 
 bool er_file_make(const er_fault *f, const char *path, er_slice content, bool *made, er_err *err)
 {
+	ER_ASSERT(made != NULL);
 	char *tmp = er_printf("%s.%d.new", path, (int)getpid());
 	(void)unlink(tmp);
 	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -216,6 +236,7 @@ bool er_file_replace(const er_fault *f, const char *from, const char *to, er_err
 
 bool er_file_read_private(const char *path, uint8_t *to, size_t cap, size_t *n, bool *found, er_err *err)
 {
+	ER_ASSERT(to != NULL && cap > 0);
 	*found = false;
 	*n = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -227,6 +248,8 @@ bool er_file_read_private(const char *path, uint8_t *to, size_t cap, size_t *n, 
 	if (fstat(fd, &st) == 0 && (st.st_mode & 077) != 0)
 		good = er_fail(err, ER_ERR_INVALID,
 		               "%s can be read by others than its owner: chmod 600 it, and think of its secrets as known", path);
+	/* One byte more than fits is tried for, in the last byte of `to`: a file of exactly cap bytes
+	 * is too long. */
 	while (good) {
 		ssize_t got = read(fd, to + *n, cap - *n);
 		if (got < 0 && errno == EINTR)
@@ -236,6 +259,7 @@ bool er_file_read_private(const char *path, uint8_t *to, size_t cap, size_t *n, 
 		if (got <= 0)
 			break;
 		*n += (size_t)got;
+		ER_ASSERT(*n <= cap);
 		if (*n == cap)
 			good = er_fail(err, ER_ERR_TOO_LARGE, "%s is too long", path);
 	}

@@ -1,5 +1,5 @@
-/* The few files that SQLite does not write for us: the folder, its lock, the key. What is made here is on the disk, name included, when the
- * function returns. */
+/* The few files that SQLite does not write for us: the folder, its lock, the key. What is made here
+ * is on the disk, name included, when the function returns. */
 #ifndef ER_STORE_FILES_H
 #define ER_STORE_FILES_H
 
@@ -16,15 +16,18 @@ char *er_path_parent(const char *path);
 bool er_path_exists(const char *path);
 bool er_file_empty(const char *path); /* or not there */
 
-/* The descriptor of DIR/lock with an exclusive flock on it, or -1. One that a predecessor handed on by ER_STORE_LOCK_FD is taken. */
+/* The descriptor of DIR/lock with an exclusive flock on it, or -1. One that a predecessor handed on
+ * by ER_STORE_LOCK_FD is taken. */
 int er_dir_lock(const char *dir, er_err *err);
 
 ER_MUST_CHECK bool er_file_sync(const er_fault *f, const char *path, er_err *err);
-/* Makes a file of mode 0600 that is there whole or not at all. *made false: there is one already, and it stays as it is. */
+/* Makes a file of mode 0600 that is there whole or not at all. *made false: there is one already,
+ * and it stays as it is. */
 ER_MUST_CHECK bool er_file_make(const er_fault *f, const char *path, er_slice content, bool *made, er_err *err);
 /* `from` takes the place of `to`. */
 ER_MUST_CHECK bool er_file_replace(const er_fault *f, const char *from, const char *to, er_err *err);
-/* The whole of a small file into `to`; TOO_LARGE if it does not fit. *found false: there is none. */
+/* The whole of a small file into `to`; TOO_LARGE if it does not fit. *found false: there is
+ * none. */
 ER_MUST_CHECK bool er_file_read_private(const char *path, uint8_t *to, size_t cap, size_t *n, bool *found, er_err *err);
 
 #endif

@@ -1,8 +1,37 @@
-/* The past of a node: where a rollback leads to, and how much of the log and of the deployments is kept. */
+/* The past of a node: where a rollback leads to, and how much of the log and of the deployments is
+ * kept.
+ *
+ * A rollback leads to what ran before the present deployment, and not to what was itself left by
+ * going back: after 1, 2, 3 and a rollback to 2, the next rollback leads to 1 and not to 3. So
+ * deployments are walked from the newest back, and one that restored something counts as the place
+ * where that ran first (struct walk).
+ *
+ * What is too much of the past is removed by the change that makes it too much, in its transaction,
+ * at most TRIM_MOST rows: a node whose limit is lowered gets there change by change. What runs,
+ * where it ran first and what a rollback leads to stay, however old. Called on the control
+ * thread. */
 #include "store/apply.h"
 
 enum { TRIM_MOST = 1000 }; /* rows that one change removes: a long past goes bit by bit, and no deploy waits for all of it */
 
+static const char *const causes[] = {"deploy", "publish", "rollback", "guard", "undo"};
+_Static_assert(sizeof causes / sizeof *causes == ER_CAUSE_COUNT_, "every cause has a name");
+
+const char *er_cause_name(er_cause c)
+{
+	ER_ASSERT((unsigned)c < ER_CAUSE_COUNT_);
+	return causes[c];
+}
+
+er_cause er_cause_of(er_slice name)
+{
+	for (unsigned c = 0; c < ER_CAUSE_COUNT_; c++)
+		if (er_slice_eq(name, er_slice_cstr(causes[c])))
+			return (er_cause)c;
+	return ER_CAUSE_DEPLOY;
+}
+
+/* Without a second version the share is 100 in both, whatever the number says. */
 bool er_split_same(const er_split *a, const er_split *b)
 {
 	return a->version[0] == b->version[0] && a->version[1] == b->version[1] && (a->version[1] == 0 || a->percent == b->percent);
@@ -13,11 +42,12 @@ bool er_split_same(const er_split *a, const er_split *b)
 typedef struct past {
 	uint64_t id;
 	er_split split;
-	bool restores; /* a rollback, by hand, by the guard or after a failed activation */
+	bool restores; /* it went back to what ran before */
 } past;
 
-/* From the newest deployment of an environment back to the one that a rollback leads to. Restorations count as the deployment that they restored,
- * so that going back twice goes back two steps. */
+/* From the newest deployment of an environment back to the one that a rollback leads to.
+ * Restorations count as the deployment that they restored, so that going back twice goes back two
+ * steps. */
 typedef struct walk {
 	bool begun, found;
 	bool looking;  /* what runs was restored, and where it ran before that is still to be found */
@@ -29,6 +59,7 @@ typedef struct walk {
 /* One deployment further back; true: the target is found. */
 static bool walk_back(walk *w, const past *p)
 {
+	ER_ASSERT(!w->looking || w->now.restores);
 	if (!w->begun) {
 		*w = (walk){.begun = true, .looking = p->restores, .now = *p};
 		return false;
@@ -46,16 +77,22 @@ static bool walk_back(walk *w, const past *p)
 	return w->found && !w->looking;
 }
 
-static bool restores(er_slice reason)
+static bool restores(er_cause cause)
 {
-	return er_slice_starts(reason, ER_LIT("rollback")) || er_slice_starts(reason, ER_LIT("guard")) ||
-	       er_slice_starts(reason, ER_LIT("activation failed"));
+	switch (cause) {
+	case ER_CAUSE_ROLLBACK:
+	case ER_CAUSE_GUARD:
+	case ER_CAUSE_UNDO:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool walk_all(er_db *db, er_slice routine, er_env env, walk *w, er_err *err)
 {
 	er_query q = er_query_of(
-	    db, "SELECT id, version0, version1, percent, reason FROM deployment WHERE routine = ?1 AND env = ?2 ORDER BY id DESC");
+	    db, "SELECT id, version0, version1, percent, cause FROM deployment WHERE routine = ?1 AND env = ?2 ORDER BY id DESC");
 	er_bind_text(&q, routine);
 	er_bind_int(&q, env);
 	*w = (walk){0};
@@ -63,7 +100,7 @@ static bool walk_all(er_db *db, er_slice routine, er_env env, walk *w, er_err *e
 		past p = {.id = (uint64_t)er_col_int(&q, 0),
 		          .split = {.version = {(uint32_t)er_col_int(&q, 1), (uint32_t)er_col_int(&q, 2)},
 		                    .percent = (uint32_t)er_col_int(&q, 3)},
-		          .restores = restores(er_col_bytes(&q, 4))};
+		          .restores = restores(er_cause_of(er_col_bytes(&q, 4)))};
 		if (walk_back(w, &p))
 			break;
 	}
@@ -73,6 +110,7 @@ static bool walk_all(er_db *db, er_slice routine, er_env env, walk *w, er_err *e
 bool er_store_before(er_store *s, er_slice routine, er_env env, er_split *out, bool *found, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	walk w;
 	if (!walk_all(s->control, routine, env, &w, err))
 		return false;
@@ -92,6 +130,7 @@ void er_store_keep(er_store *s, const er_retention *keep)
 /* *id 0: there are not more than are kept. */
 static bool first_beyond(er_apply *a, er_slice routine, uint64_t *id)
 {
+	ER_ASSERT(a->s->keep.deployments > 0);
 	er_query q = er_query_of(a->db, "SELECT id FROM deployment WHERE routine = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2");
 	er_bind_text(&q, routine);
 	er_bind_int(&q, a->s->keep.deployments);
@@ -101,6 +140,8 @@ static bool first_beyond(er_apply *a, er_slice routine, uint64_t *id)
 
 bool er_trim_deployments(er_apply *a, er_slice routine)
 {
+	_Static_assert(ER_ENV_COUNT_ == 2, "the statement below has two places, ?4 to ?7, of two environments");
+	ER_ASSERT(er_db_in_transaction(a->db));
 	uint64_t beyond = 0;
 	walk w[ER_ENV_COUNT_];
 	if (a->s->keep.deployments == 0)
@@ -109,6 +150,7 @@ bool er_trim_deployments(er_apply *a, er_slice routine)
 		return false;
 	if (beyond == 0)
 		return true;
+	/* Every environment's walk needs rows of its own, so both are asked before anything goes. */
 	for (unsigned e = 0; e < ER_ENV_COUNT_; e++)
 		if (!walk_all(a->db, routine, (er_env)e, &w[e], a->err))
 			return false;
@@ -136,6 +178,7 @@ static bool read_first(er_db *db, uint64_t *first, er_err *err)
 
 bool er_trim_log(er_apply *a, uint64_t before)
 {
+	ER_ASSERT(er_db_in_transaction(a->db) && a->out.sequence > before);
 	uint64_t first = 0, last;
 	const uint32_t keep = a->s->keep.changes;
 	if (keep == 0 || a->out.sequence <= keep)
@@ -145,6 +188,7 @@ bool er_trim_log(er_apply *a, uint64_t before)
 	last = a->out.sequence - keep;
 	if (first == 0 || first > last)
 		return true;
+	/* As many as this transaction added, and TRIM_MOST of what was too much before. */
 	if (last - first > TRIM_MOST + (a->out.sequence - before))
 		last = first + TRIM_MOST + (a->out.sequence - before);
 	a->freed |= last - first >= TRIM_MOST;

@@ -1,9 +1,11 @@
-/* The key of the secrets lives outside the database, so that a copy of the database alone tells no secret. A hash of it stands in the database:
- * a wrong key is recognized as such, and a lost one is not replaced by a new one that opens nothing.
+/* The key of the secrets lives outside the database, so that a copy of the database alone tells no
+ * secret. A hash of it stands in the database: a wrong key is recognized as such, and a lost one is
+ * not replaced by a new one that opens nothing.
  *
- * A rotation writes KEY.next, re-encrypts in one transaction, which puts the new key's hash into the database, and then renames KEY.next to KEY. So
- * whenever it ends, the file that the hash belongs to is there under one of the two names. KEY.next is never deleted: who finds it unused uses it
- * for the next rotation. */
+ * A rotation writes KEY.next, re-encrypts in one transaction, which puts the new key's hash into
+ * the database, and then renames KEY.next to KEY. So whenever it ends, the file that the hash
+ * belongs to is there under one of the two names. KEY.next is never deleted: who finds it unused
+ * uses it for the next rotation. */
 #include "store/files.h"
 #include "store/room.h"
 
@@ -31,6 +33,7 @@ typedef struct stored_check {
 	er_hash hash;
 } stored_check;
 
+/* Which key the secrets of this picture of the database belong to. */
 static bool read_check(er_db *db, stored_check *out, er_err *err)
 {
 	er_query q = er_query_of(db, "SELECT key_check FROM node");
@@ -40,6 +43,7 @@ static bool read_check(er_db *db, stored_check *out, er_err *err)
 	return er_query_end(&q, err);
 }
 
+/* Asked apart: it is needed only where a key is missing or another one. */
 static bool read_matters(er_db *db, stored_check *c, er_err *err)
 {
 	bool secrets;
@@ -57,8 +61,10 @@ static char *next_path(const er_store *s)
 	return er_printf("%s.next", s->key_path);
 }
 
+/* k->there false: there is no such file. False: there is one, and it is no key. */
 static bool read_file(const char *path, er_secret_key *k, er_err *err)
 {
+	_Static_assert(sizeof k->bytes == ER_SEAL_KEY, "the digits of a file are one key");
 	uint8_t text[2 * ER_SEAL_KEY + 2]; /* a newline, and one more to see what is too long */
 	size_t n;
 	bool good = er_file_read_private(path, text, sizeof text, &n, &k->there, err);
@@ -75,6 +81,8 @@ static bool read_file(const char *path, er_secret_key *k, er_err *err)
 	return good;
 }
 
+/* Another process may have made it meanwhile: then its key stays, and is read back by the
+ * caller. */
 static bool make_file(er_store *s, const char *path, er_err *err)
 {
 	uint8_t key[ER_SEAL_KEY];
@@ -82,6 +90,7 @@ static bool make_file(er_store *s, const char *path, er_err *err)
 	bool made;
 	er_random(key, sizeof key);
 	er_hex(er_slice_of(key, sizeof key), text);
+	ER_ASSERT(text[(size_t)2 * ER_SEAL_KEY] == '\0');
 	text[(size_t)2 * ER_SEAL_KEY] = '\n';
 	bool good = er_file_make(&s->fault, path, er_slice_of(text, sizeof text - 1), &made, err);
 	er_wipe(key, sizeof key);
@@ -114,7 +123,8 @@ static bool take_next(er_store *s, const er_hash *check, er_secret_key *k)
 	return it_is;
 }
 
-/* The key that belongs to what the database says. k->there false: there is none, and none is missed. */
+/* The key that belongs to what the database says. k->there false: there is none, and none is
+ * missed. */
 static bool load(er_store *s, const stored_check *stored, er_secret_key *k, er_err *err)
 {
 	er_err why = {0};
@@ -140,14 +150,16 @@ static bool load(er_store *s, const stored_check *stored, er_secret_key *k, er_e
 
 /* ---- who asks for it ---- */
 
-/* Readers that began before a rotation still need the key before. */
+/* Readers that began before a rotation still need the key before. With keys.lock held. */
 static void remember(er_store *s, const er_secret_key *k)
 {
+	ER_ASSERT(k->there);
 	if (s->keys.now.there && !fits(&s->keys.now, &k->check))
 		s->keys.before = s->keys.now;
 	s->keys.now = *k;
 }
 
+/* From the disk: this process does not know the key of that picture. */
 static bool load_and_remember(er_store *s, er_db *db, stored_check *stored, bool make, er_err *err)
 {
 	er_secret_key k = {0};
@@ -162,8 +174,8 @@ static bool load_and_remember(er_store *s, er_db *db, stored_check *stored, bool
 	return good;
 }
 
-/* Which key it is says the picture of the database that the caller reads: that may be one from before a rotation, or from after one by the process
- * that takes over. */
+/* Which key it is says the picture of the database that the caller reads: that may be one from
+ * before a rotation, or from after one by the process that takes over. */
 static bool choose(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], er_err *err)
 {
 	stored_check stored;
@@ -182,6 +194,7 @@ static bool choose(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], 
 static bool write_check(er_db *db, const uint8_t key[ER_SEAL_KEY], er_err *err)
 {
 	er_secret_key k = {.there = true};
+	ER_ASSERT(er_db_in_transaction(db)); /* the check and the secret that it is for are on the disk together */
 	er_copy(k.bytes, key, ER_SEAL_KEY);
 	check_of(&k);
 	er_query q = er_query_of(db, "UPDATE node SET key_check = ?1 WHERE key_check IS NULL OR (key_check <> ?1 AND NOT EXISTS "
@@ -194,6 +207,7 @@ static bool write_check(er_db *db, const uint8_t key[ER_SEAL_KEY], er_err *err)
 
 bool er_key_get(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], er_err *err)
 {
+	ER_ASSERT(!make || er_db_in_transaction(db));
 	pthread_mutex_lock(&s->keys.lock);
 	bool good = choose(s, db, make, out, err);
 	pthread_mutex_unlock(&s->keys.lock);
@@ -204,11 +218,13 @@ bool er_key_get(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], er_
 
 bool er_key_settle(er_store *s, er_db *db, er_secret_key *now, er_err *err)
 {
+	ER_ASSERT(now != NULL);
 	stored_check stored;
 	er_secret_key named = {0};
 	struct stat st;
 	if (!read_check(db, &stored, err) || !read_matters(db, &stored, err) || !load(s, &stored, now, err))
 		return false;
+	/* A rename would replace the link, and the file that it points to would keep the old key. */
 	if (lstat(s->key_path, &st) == 0 && !S_ISREG(st.st_mode))
 		return er_fail(err, ER_ERR_INVALID, "%s is a link: a new key would take its place; put the key itself there first",
 		               s->key_path);
@@ -222,6 +238,7 @@ bool er_key_settle(er_store *s, er_db *db, er_secret_key *now, er_err *err)
 
 bool er_key_next(er_store *s, er_secret_key *next, er_err *err)
 {
+	ER_ASSERT(next != NULL);
 	char *path = next_path(s);
 	bool good = read_file(path, next, err);
 	if (good && !next->there)
@@ -232,6 +249,7 @@ bool er_key_next(er_store *s, er_secret_key *next, er_err *err)
 
 void er_key_adopt(er_store *s, const er_secret_key *old, const er_secret_key *next)
 {
+	ER_ASSERT(next->there && !er_db_in_transaction(s->control));
 	er_err err = {0};
 	if (old->there)
 		remember(s, old);

@@ -1,7 +1,20 @@
-/* KV: bytes by key, in namespaces. Readers have connections of their own and wait for nobody; writers take turns. An expired entry is not there
- * for readers from that second on; sweeping only gives its space back. */
+/* KV: bytes by key, in namespaces. Any thread.
+ *
+ * Reading: a name becomes the number of a namespace (kv_names.c, in memory), a connection is taken
+ * from the pool for the call, and what is found is copied into the caller's arena. Readers of a WAL
+ * database wait for nobody. Writing: one connection, s->kv, and s->kv_lock around it, so that
+ * writers of this process wait for each other here and not in SQLite, which would have them sleep
+ * and try again.
+ *
+ * An entry that has expired is not there for readers from that second on; er_kv_sweep, called from
+ * time to time, only gives its space back, and that of namespaces which were deleted.
+ *
+ * Every write has a sequence, which only grows (`clock`). Of two writers of one key the higher one
+ * wins: that is what lets entries of another node come in any order. kv.db is not synced with every
+ * commit: a power cut may take the last moments, and leaves a state that there was. */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "store/kv.h"
 #include "store/room.h"
 
 static int64_t now_s(void)
@@ -53,6 +66,8 @@ static er_slice first_key(er_slice prefix, er_slice after, bool *inclusive)
 	return *inclusive ? prefix : after;
 }
 
+/* `most` rows, and one more to know whether there are more. The rows come in order, so the first
+ * without the prefix ends them. */
 static bool list(er_arena *a, er_slice prefix, unsigned most, er_query *q, er_buf *rows, bool *more, er_err *err)
 {
 	unsigned n = 0;
@@ -99,10 +114,12 @@ bool er_kv_list(er_store *s, er_arena *a, er_slice ns, er_slice prefix, er_slice
 	er_buf_init(&rows);
 	bool good = list(a, prefix, most, &q, &rows, more, err);
 	*out = er_rows_take(&rows, a, sizeof **out, n);
+	ER_ASSERT(*n <= most);
 	er_pool_give(&s->kv_readers, db);
 	return good;
 }
 
+/* Counted by triggers (schema.c): a namespace without rows has no tally. */
 static bool tally(er_db *db, int64_t id, er_kv_namespace_row *row, er_err *err)
 {
 	er_query q = er_query_of(db, "SELECT keys, bytes FROM tally WHERE ns = ?1");
@@ -137,6 +154,7 @@ bool er_kv_namespaces(er_store *s, er_arena *a, er_kv_namespace_row **out, size_
 
 /* ---- writing ---- */
 
+/* Keys and values are bytes; metadata is JSON text, which the caller has read. */
 static bool entry_check(const er_kv_entry *e, er_err *err)
 {
 	if (e->key.n == 0 || e->key.n > ER_KV_KEY_MAX)
@@ -150,8 +168,10 @@ static bool entry_check(const er_kv_entry *e, er_err *err)
 	return er_text_check("metadata of a key", e->metadata, ER_KV_METADATA_MAX, err);
 }
 
+/* In the transaction that writes: another process may have moved it. */
 static bool read_clock(er_db *db, uint64_t *sequence, er_err *err)
 {
+	ER_ASSERT(er_db_in_transaction(db));
 	er_query q = er_query_of(db, "SELECT sequence FROM clock");
 	*sequence = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
 	return er_query_end(&q, err);
@@ -164,10 +184,12 @@ static bool write_clock(er_db *db, uint64_t sequence, er_err *err)
 	return er_query_run(&q, err);
 }
 
-/* An entry that comes with a sequence (from another node) loses against one with a higher sequence; one without is the newest by definition. */
+/* An entry that comes with a sequence (from another node) loses against one with a higher sequence;
+ * one without is the newest by definition. */
 static bool put(er_db *db, int64_t ns, const er_kv_entry *e, uint64_t *sequence, er_err *err)
 {
 	uint64_t mine = e->sequence ? e->sequence : *sequence + 1;
+	ER_ASSERT(er_db_in_transaction(db));
 	if (mine > *sequence)
 		*sequence = mine;
 	er_query q =
@@ -183,6 +205,8 @@ static bool put(er_db *db, int64_t ns, const er_kv_entry *e, uint64_t *sequence,
 	return er_query_run(&q, err);
 }
 
+/* The clock is written once, behind the entries: nothing of the transaction is seen before its
+ * end. */
 static bool put_all(er_db *db, int64_t ns, const er_kv_entry *entries, size_t n, er_err *err)
 {
 	uint64_t sequence;
@@ -200,6 +224,7 @@ static bool put_all(er_db *db, int64_t ns, const er_kv_entry *entries, size_t n,
 bool er_kv_put(er_store *s, er_slice ns, const er_kv_entry *entries, size_t n, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT(n == 0 || entries != NULL);
 	int64_t id;
 	if (!er_namespace_find(s, ns, &id, err))
 		return false;
@@ -207,6 +232,7 @@ bool er_kv_put(er_store *s, er_slice ns, const er_kv_entry *entries, size_t n, e
 		if (!entry_check(&entries[i], err))
 			return false;
 	pthread_mutex_lock(&s->kv_lock);
+	ER_ASSERT(!er_db_in_transaction(s->kv));
 	bool good = put_all(s->kv, id, entries, n, err);
 	pthread_mutex_unlock(&s->kv_lock);
 	return good;
@@ -243,11 +269,14 @@ static bool sweep_expired(er_db *db, unsigned most, unsigned *removed, er_err *e
 	if (!er_query_run(&q, err))
 		return false;
 	*removed += (unsigned)er_db_changes(db);
+	ER_ASSERT(*removed <= most);
 	return true;
 }
 
+/* Its tally goes with its last row: then nothing is left that says it was there. */
 static bool sweep_namespace(er_db *db, int64_t ns, unsigned most, unsigned *removed, er_err *err)
 {
+	ER_ASSERT(most > 0);
 	er_query q = er_query_of(db, "DELETE FROM kv WHERE id IN (SELECT id FROM kv WHERE ns = ?1 LIMIT ?2)");
 	er_bind_int(&q, ns);
 	er_bind_int(&q, most);
@@ -259,10 +288,12 @@ static bool sweep_namespace(er_db *db, int64_t ns, unsigned most, unsigned *remo
 	return er_query_run(&t, err);
 }
 
-/* Rows first, then names: a namespace gets its name before it gets rows, so what is not in the names was deleted. The names come from the
- * database and not from memory, since during a take-over another process may have added one. */
+/* Rows first, then names: a namespace gets its name before it gets rows, so what is not in the
+ * names was deleted. The names come from the database and not from memory, since during a take-over
+ * another process may have added one. */
 static bool sweep_deleted(er_store *s, unsigned most, unsigned *removed, er_err *err)
 {
+	ER_ASSERT(er_db_in_transaction(s->kv));
 	er_buf ids;
 	er_namespaces names = {0};
 	er_buf_init(&ids);

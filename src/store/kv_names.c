@@ -1,4 +1,14 @@
-/* The namespaces of the KV, in memory for any thread: control.db has them, the KV's rows carry only their ids. */
+/* The namespaces of the KV, in memory, sorted by name: control.db has them, and the KV's rows carry
+ * only their numbers.
+ *
+ * The list is read at the start and again by every change that makes or ends a namespace, in the
+ * transaction of that change; er_store_apply puts it in place when that is committed. Readers on
+ * any thread look a name up under the read lock and leave with a number. A number is never given
+ * twice, so who still has that of a namespace which was deleted meanwhile reads and writes rows
+ * that nobody sees, and the sweep takes them.
+ *
+ * Ownership: er_namespaces_read gives the list to its caller, er_namespaces_swap exchanges it with
+ * the store's, er_namespaces_fini frees either. */
 #include "base/buf.h"
 #include "store/room.h"
 
@@ -15,6 +25,7 @@ bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err)
 		er_copy(ns.name, name.p, name.n);
 		er_buf_put(&rows, er_slice_of(&ns, sizeof ns));
 	}
+	ER_ASSERT(er_buf_len(&rows) % sizeof *out->all == 0);
 	out->n = er_buf_len(&rows) / sizeof *out->all;
 	out->all = (er_namespace *)(void *)rows.p; /* the buffer's memory, from its start; er_free takes it */
 	return er_query_end(&q, err);
@@ -22,6 +33,7 @@ bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err)
 
 void er_namespaces_swap(er_store *s, er_namespaces *with)
 {
+	ER_ASSERT(with->n == 0 || with->all != NULL);
 	pthread_rwlock_wrlock(&s->names_lock);
 	er_namespaces old = s->names;
 	s->names = *with;
@@ -35,6 +47,7 @@ void er_namespaces_fini(er_namespaces *n)
 	*n = (er_namespaces){0};
 }
 
+/* As "ORDER BY name" sorts: bytes, and the shorter one first. */
 static int by_name(const void *name, const void *ns)
 {
 	const er_slice *a = name;
@@ -47,6 +60,7 @@ static int by_name(const void *name, const void *ns)
 bool er_namespace_find(er_store *s, er_slice name, int64_t *id, er_err *err)
 {
 	const er_namespace *hit = NULL;
+	ER_ASSERT(id != NULL);
 	pthread_rwlock_rdlock(&s->names_lock);
 	if (name.n > 0 && s->names.n > 0)
 		hit = bsearch(&name, s->names.all, s->names.n, sizeof *s->names.all, by_name);

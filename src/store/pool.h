@@ -1,5 +1,5 @@
-/* Reading connections for any thread: one is taken, used by one thread, given back. Readers of a WAL database wait for nobody, so a long write
- * holds up none of them. */
+/* Reading connections for any thread: one is taken, used by one thread, given back. Readers of a
+ * WAL database wait for nobody, so a long write holds up none of them. */
 #ifndef ER_STORE_POOL_H
 #define ER_STORE_POOL_H
 

@@ -1,9 +1,14 @@
-/* What the control thread reads: each function one statement and one kind of row. */
+/* What the control thread reads: each function is one statement and one kind of row. Rows are
+ * collected in a buffer and moved to the caller's arena, with their texts; nothing here is kept.
+ * `routine` empty means all of them, and then a statement of its own is used: one that has both
+ * ways in its WHERE would use no index. *out and *n are set also on failure, so that the arena is
+ * whole; the caller must not look at them then. */
 #include "base/buf.h"
 #include "store/room.h"
 
 bool er_store_routines(er_store *s, er_arena *a, er_slice **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	er_buf rows;
 	er_buf_init(&rows);
 	er_query q = er_query_of(s->control, "SELECT name FROM routine ORDER BY name");
@@ -15,12 +20,16 @@ bool er_store_routines(er_store *s, er_arena *a, er_slice **out, size_t *n, er_e
 	return er_query_end(&q, err);
 }
 
+/* Zeros for a map that is not there. */
 static void hash_column(const er_query *q, int column, er_hash *out)
 {
 	*out = (er_hash){0};
 	if (er_col_bytes(q, column).n == ER_SHA256)
 		er_copy(out->b, er_col_bytes(q, column).p, ER_SHA256);
 }
+
+/* The numbers of environments as they stand in the rows. */
+_Static_assert(ER_ENV_PRODUCTION == 0 && ER_ENV_STAGING == 1, "stored rows and the statements below have these");
 
 #define VERSION_COLUMNS \
 	"SELECT v.routine, v.number, v.code, v.map, v.code_n, v.map_n, v.settings, v.description, v.actor, v.at_ms," \
@@ -31,6 +40,7 @@ static void hash_column(const er_query *q, int column, er_hash *out)
 /* Newest first within a routine. */
 bool er_store_versions(er_store *s, er_arena *a, er_slice routine, er_version_row **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	er_buf rows;
 	er_buf_init(&rows);
 	er_query q = er_query_of(s->control, routine.n ? VERSION_COLUMNS " WHERE v.routine = ?1 ORDER BY v.number DESC"
@@ -57,10 +67,33 @@ bool er_store_versions(er_store *s, er_arena *a, er_slice routine, er_version_ro
 	return er_query_end(&q, err);
 }
 
+bool er_store_addresses(er_store *s, er_arena *a, er_slice routine, er_address_row **out, size_t *n, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+#define ADDRESSES "SELECT routine, range, actor, at_ms FROM address"
+	er_buf rows;
+	er_buf_init(&rows);
+	er_query q = er_query_of(s->control,
+	                         routine.n ? ADDRESSES " WHERE routine = ?1 ORDER BY range" : ADDRESSES " ORDER BY routine, range");
+	if (routine.n)
+		er_bind_text(&q, routine);
+	while (er_query_row(&q)) {
+		er_address_row r = {.routine = er_col_copy(&q, 0, a),
+		                    .range = er_col_copy(&q, 1, a),
+		                    .actor = er_col_copy(&q, 2, a),
+		                    .at_ms = er_col_int(&q, 3)};
+		er_buf_put(&rows, er_slice_of(&r, sizeof r));
+	}
+	*out = er_rows_take(&rows, a, sizeof **out, n);
+	return er_query_end(&q, err);
+#undef ADDRESSES
+}
+
 #define DEPLOYMENT_COLUMNS \
 	"SELECT d.id, d.sequence, d.routine, d.env, d.version0, d.version1, d.percent, d.guard, d.error_percent, d.p99_percent," \
-	" d.least_requests, d.watch_s, d.at_ms, d.actor, d.reason"
+	" d.least_requests, d.watch_s, d.at_ms, d.actor, d.reason, d.cause"
 
+/* Rows of DEPLOYMENT_COLUMNS. */
 static bool deployments(er_query *q, er_arena *a, er_deployment_row **out, size_t *n, er_err *err)
 {
 	er_buf rows;
@@ -80,6 +113,7 @@ static bool deployments(er_query *q, er_arena *a, er_deployment_row **out, size_
 		    .at_ms = er_col_int(q, 12),
 		    .actor = er_col_copy(q, 13, a),
 		    .reason = er_col_copy(q, 14, a),
+		    .cause = er_cause_of(er_col_bytes(q, 15)),
 		};
 		er_buf_put(&rows, er_slice_of(&r, sizeof r));
 	}
@@ -89,6 +123,7 @@ static bool deployments(er_query *q, er_arena *a, er_deployment_row **out, size_
 
 bool er_store_current(er_store *s, er_arena *a, er_slice routine, er_deployment_row **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 #define CURRENT DEPLOYMENT_COLUMNS " FROM current c JOIN deployment d ON d.id = c.deployment"
 	er_query q = er_query_of(s->control,
 	                         routine.n ? CURRENT " WHERE c.routine = ?1 ORDER BY c.env" : CURRENT " ORDER BY c.routine, c.env");
@@ -101,6 +136,7 @@ bool er_store_current(er_store *s, er_arena *a, er_slice routine, er_deployment_
 bool er_store_history(er_store *s, er_arena *a, er_slice routine, uint64_t before, unsigned most, er_deployment_row **out,
                       size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	er_query q =
 	    er_query_of(s->control, routine.n ? DEPLOYMENT_COLUMNS
 	                                " FROM deployment d WHERE d.id < ?1 AND d.routine = ?3 ORDER BY d.id DESC LIMIT ?2"
@@ -114,6 +150,8 @@ bool er_store_history(er_store *s, er_arena *a, er_slice routine, uint64_t befor
 
 bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	er_buf rows;
 	er_buf_init(&rows);
 	er_query q = er_query_of(s->control, "SELECT pattern, routine FROM route WHERE env = ?1 ORDER BY position");
@@ -128,6 +166,8 @@ bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, 
 
 bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_);
 	er_buf rows;
 	er_buf_init(&rows);
 	er_query q = er_query_of(s->control, "SELECT name, secret, iif(secret, x'', value), at_ms, actor FROM setting"
@@ -158,6 +198,7 @@ static er_change_kind kind_of(er_slice name)
 
 bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_log_row **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	er_buf rows;
 	er_buf_init(&rows);
 	er_query q = er_query_of(s->control, "SELECT sequence, at_ms, kind, actor, source, routine, data FROM log WHERE sequence > ?1"
@@ -184,6 +225,7 @@ bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_lo
 /* The versions to go become changes like any other: in the log, in one transaction. */
 bool er_store_prune(er_store *s, er_slice routine, unsigned keep, er_slice actor, er_slice source, unsigned *removed, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	er_buf rows;
 	*removed = 0;
 	if (!er_routine_known(s->control, routine, err))
@@ -200,6 +242,7 @@ bool er_store_prune(er_store *s, er_slice routine, unsigned keep, er_slice actor
 		c.number = (uint32_t)er_col_int(&q, 0);
 		er_buf_put(&rows, er_slice_of(&c, sizeof c));
 	}
+	ER_ASSERT(er_buf_len(&rows) % sizeof(er_change) == 0);
 	size_t n = er_buf_len(&rows) / sizeof(er_change);
 	bool good = er_query_end(&q, err) && er_store_apply(s, (const er_change *)(const void *)rows.p, n, NULL, err);
 	*removed = good ? (unsigned)n : 0;

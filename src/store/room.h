@@ -1,4 +1,5 @@
-/* What the files of this room share: the store's struct and the small helpers over queries. Not for other rooms. */
+/* What the files of this room share: the store's struct and the small helpers over queries. Not for
+ * other rooms. */
 #ifndef ER_STORE_ROOM_H
 #define ER_STORE_ROOM_H
 
@@ -58,7 +59,8 @@ struct er_store {
 	char node_id[33];
 
 	er_pool kv_readers;
-	pthread_mutex_t kv_lock; /* over kv: writers one after the other, without asking SQLite to wait */
+	/* over kv: writers one after the other, without asking SQLite to wait */
+	pthread_mutex_t kv_lock;
 	er_db *kv;
 	pthread_rwlock_t names_lock; /* over names */
 	er_namespaces names;
@@ -82,17 +84,22 @@ void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
 /* NO_ROUTE if there is no such routine. */
 ER_MUST_CHECK bool er_routine_known(er_db *db, er_slice routine, er_err *err);
 
-/* key.c. `db`: any connection to control.db, in the calling thread's hands; the key is that of the picture which this sees. With `make`, a key that
- * is needed for the first time is made and its check written through `db`, in the transaction that is open. */
+/* history.c. A name that this program does not know is a deployment like any other. */
+er_cause er_cause_of(er_slice name);
+
+/* key.c. `db`: any connection to control.db, in the calling thread's hands; the key is that of the
+ * picture which this sees. With `make`, a key that is needed for the first time is made and its
+ * check written through `db`, in the transaction that is open. */
 ER_MUST_CHECK bool er_key_get(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], er_err *err);
-/* For a rotation, which has the write lock of the database: the present key, from the disk and under its name there. There is none if there are no
- * secrets. */
+/* For a rotation, which has the write lock of the database: the present key, from the disk and
+ * under its name there. There is none if there are no secrets. */
 ER_MUST_CHECK bool er_key_settle(er_store *s, er_db *db, er_secret_key *now, er_err *err);
 /* The next one, which is on the disk. */
 ER_MUST_CHECK bool er_key_next(er_store *s, er_secret_key *next, er_err *err);
 /* What was encrypted with `next` is committed. With keys.lock held. */
 void er_key_adopt(er_store *s, const er_secret_key *old, const er_secret_key *next);
-/* At the start: after a rotation that ended before its last step the new key gets its name. What is wrong otherwise shows when a key is needed. */
+/* At the start: after a rotation that ended before its last step the new key gets its name. What is
+ * wrong otherwise shows when a key is needed. */
 void er_key_heal(er_store *s);
 /* What a secret's ciphertext is bound to; free with er_free. */
 char *er_secret_about(er_slice routine, er_env env, er_slice name, size_t *n);

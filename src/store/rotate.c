@@ -1,5 +1,14 @@
-/* A new key for the secrets: every one is opened with the present key and closed with the new one, in one transaction. What survives an end in the
- * middle: key.c. */
+/* A new key for the secrets: every one is opened with the present key and closed with the new one,
+ * in one transaction of er_store_rotate_key.
+ *
+ * The order is what keeps them readable. First the new key is on the disk as KEY.next, then all
+ * secrets, the new key's hash and the log row are committed, and only then KEY.next becomes KEY.
+ * Whenever it ends, the database says by its hash which of the two files is the key (key.c). One
+ * secret that does not open ends the rotation, and nothing has happened.
+ *
+ * The rotation is on the caller's stack, both keys in it, and is wiped at the end. Secrets are
+ * taken one at a time, by the name behind the last one: a statement that is reading must not have
+ * its rows written under it. Called on the control thread. */
 #include "store/apply.h"
 
 #include "base/clock.h"
@@ -21,6 +30,7 @@ typedef struct one_secret {
 /* *found false: that was the last one. */
 static bool next_secret(rotation *r, er_arena *arena, one_secret *out, bool *found)
 {
+	ER_ASSERT(er_db_in_transaction(r->a.db));
 	er_query q =
 	    er_query_of(r->a.db, "SELECT routine, env, name, value FROM setting WHERE (routine, env, name) > (?1, ?2, ?3) AND secret"
 	                         " = 1 ORDER BY routine, env, name LIMIT 1");
@@ -46,6 +56,8 @@ static bool write_secret(rotation *r, const one_secret *o, er_slice sealed)
 	return er_query_run(&q, r->a.err);
 }
 
+/* Opens it with the old key, closes it with the new one. The text is in memory for as long as that
+ * takes. */
 static bool reseal(rotation *r, const one_secret *o)
 {
 	size_t about_n, n = o->sealed.n > ER_SEAL_MORE ? o->sealed.n - ER_SEAL_MORE : 0;
@@ -68,6 +80,7 @@ static bool reseal(rotation *r, const one_secret *o)
 	return good;
 }
 
+/* An arena a secret: none of them stays in memory that grows. */
 static bool reseal_all(rotation *r)
 {
 	bool found = true, good = true;
@@ -89,8 +102,10 @@ static bool reseal_all(rotation *r)
 	return good;
 }
 
+/* From the commit on, this says that the new key is the key. */
 static bool write_check(rotation *r)
 {
+	ER_ASSERT(r->next.there);
 	er_query q = er_query_of(r->a.db, "UPDATE node SET key_check = ?1");
 	er_bind_blob(&q, er_slice_of(r->next.check.b, ER_SHA256));
 	return er_query_run(&q, r->a.err);
@@ -118,6 +133,7 @@ static bool rotate(rotation *r, er_slice actor, er_slice source)
 /* A reader that sees the new secrets must find the new key. */
 static bool commit(rotation *r)
 {
+	ER_ASSERT(r->next.there && er_db_in_transaction(r->a.db));
 	er_store *s = r->a.s;
 	pthread_mutex_lock(&s->keys.lock);
 	bool good = er_db_commit(r->a.db, r->a.err);
@@ -130,6 +146,7 @@ static bool commit(rotation *r)
 bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t *sequence, unsigned *secrets, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT(sequence != NULL && secrets != NULL);
 	rotation r = {.a = {.s = s, .db = s->control, .err = err, .now_ms = (int64_t)(er_clock_wall_us() / 1000)}};
 	if (!er_db_begin(r.a.db, err))
 		return false;
@@ -153,6 +170,6 @@ bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t 
 
 bool er_apply_key_rotate(er_apply *a, const er_change *c)
 {
-	(void)c;
+	ER_ASSERT(c->kind == ER_CHANGE_KEY_ROTATE);
 	return er_fail(a->err, ER_ERR_INVALID, "the key is rotated by itself, not in a list of changes");
 }

@@ -1,9 +1,20 @@
+/* What the two databases look like, as the steps that led there. A database has the number of the
+ * last step it went through in user_version; opening it runs those that are missing, each in a
+ * transaction (db.c). A step that was released is never edited; a change of the tables is one more
+ * step.
+ *
+ * control.db: `log` is the truth, and every other table is what it adds up to. kv.db: rows, their
+ * clock, and sums that triggers keep. */
 #include "store/schema.h"
 
-/* Deleting a routine or a version leaves its number in `numbering`: a number, once given, means one thing for ever.
- * `current` carries the versions it points to, so that the foreign keys make it impossible to delete what is deployed; `deployment` is history
- * and may name versions that are gone. `setting` has one row a name, so that a name is a variable or a secret and never both.
- * A namespace's id is the sequence that made it: a namespace of the same name later on does not inherit rows that were not swept yet. */
+#include "store/store.h"
+
+/* Deleting a routine or a version leaves its number in `numbering`: a number, once given, means one
+ * thing for ever. `current` carries the versions it points to, so that the foreign keys make it
+ * impossible to delete what is deployed; `deployment` is history and may name versions that are
+ * gone. `setting` has one row a name, so that a name is a variable or a secret and never both. A
+ * namespace's id is the sequence that made it: a namespace of the same name later on does not
+ * inherit rows that were not swept yet. */
 static const char CONTROL_1[] =
     "CREATE TABLE node(one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, sequence INTEGER NOT NULL, key_check BLOB) "
     "STRICT;"
@@ -46,8 +57,13 @@ static const char CONTROL_1[] =
     " STRICT, WITHOUT ROWID;"
     "CREATE TABLE namespace(name TEXT PRIMARY KEY, id INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;";
 
-/* The value stands last: a list reads the columns before it and leaves the pages of a long value alone. `tally` makes the size of a namespace
- * a look-up and not a walk over all of it. */
+/* Private addresses that an administrator allowed to a routine. */
+static const char CONTROL_2[] =
+    "CREATE TABLE address(routine TEXT NOT NULL REFERENCES routine(name), range TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " actor TEXT NOT NULL, PRIMARY KEY (routine, range)) STRICT, WITHOUT ROWID;";
+
+/* The value stands last: a list reads the columns before it and leaves the pages of a long value
+ * alone. `tally` makes the size of a namespace a look-up and not a walk over all of it. */
 static const char KV_1[] =
     "CREATE TABLE clock(one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL) STRICT;"
     "INSERT INTO clock VALUES (1, 0);"
@@ -64,7 +80,19 @@ static const char KV_1[] =
     "CREATE TRIGGER kv_gone AFTER DELETE ON kv BEGIN"
     " UPDATE tally SET keys = keys - 1, bytes = bytes - length(old.key) - length(old.value) WHERE ns = old.ns; END;";
 
-static const char *const control_steps[] = {CONTROL_1};
+/* Hosts that are granted to a token. */
+static const char CONTROL_3[] =
+    "CREATE TABLE token_host(token TEXT NOT NULL REFERENCES token(name), host TEXT NOT NULL, PRIMARY KEY (token, host))"
+    " STRICT, WITHOUT ROWID;";
+
+/* Why a deployment was made stood only in its reason, a text for people, which began so. */
+static const char CONTROL_4[] =
+    "ALTER TABLE deployment ADD COLUMN cause TEXT NOT NULL DEFAULT 'deploy';"
+    "UPDATE deployment SET cause = CASE WHEN reason GLOB 'publish*' THEN 'publish' WHEN reason GLOB 'rollback*' THEN 'rollback'"
+    " WHEN reason GLOB 'guard*' THEN 'guard' WHEN reason GLOB 'activation failed*' THEN 'undo' ELSE 'deploy' END;";
+_Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
+
+static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4};
 static const char *const kv_steps[] = {KV_1};
 
 const er_schema er_schema_control = {

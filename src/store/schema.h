@@ -1,4 +1,5 @@
-/* The two databases. A step that was released is never edited: databases out there went through it. */
+/* The two databases. A step that was released is never edited: databases out there went through
+ * it. */
 #ifndef ER_STORE_SCHEMA_H
 #define ER_STORE_SCHEMA_H
 

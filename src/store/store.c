@@ -1,3 +1,13 @@
+/* The store as an object: opened by the node before it serves, closed after every thread that reads
+ * has ended. What it is for, store.h says; what it does stands in the other files of the room.
+ *
+ * Opening goes in this order: the folder, its lock, the question whether something is missing,
+ * control.db, kv.db, the folder once more (the new files' names must be on the disk), what is read
+ * into memory, and the key if a rotation was left half done. Whatever fails closes what is open.
+ *
+ * Who uses which part: `control` the control thread alone; `readers` and `kv_readers` any thread, a
+ * connection a call; `kv` whoever holds kv_lock; `names` under its lock; `keys` under theirs.
+ * `sequence` is the control thread's. */
 #include "store/store.h"
 
 #include "base/buf.h"
@@ -7,7 +17,8 @@
 
 #include <unistd.h>
 
-static const char *const env_names[ER_ENV_COUNT_] = {"production", "staging"};
+static const char *const env_names[] = {"production", "staging"};
+_Static_assert(sizeof env_names / sizeof *env_names == ER_ENV_COUNT_, "every environment has a name");
 
 const char *er_env_name(er_env e)
 {
@@ -35,6 +46,7 @@ bool er_query_any(er_query *q, bool *found, er_err *err)
 void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
 {
 	er_slice all = er_buf_slice(rows);
+	ER_ASSERT(row_size > 0 && all.n % row_size == 0);
 	void *to = er_arena_alloc(a, all.n);
 	er_copy(to, all.p, all.n);
 	*n = all.n / row_size;
@@ -42,8 +54,10 @@ void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
 	return to;
 }
 
+/* With everything that cannot fail; nothing is open yet. */
 static er_store *new_store(const er_store_options *o)
 {
+	ER_ASSERT(o->dir != NULL);
 	er_store *s = ER_NEW(er_store);
 	s->magic = ER_STORE_MAGIC;
 	s->lock_fd = -1;
@@ -63,7 +77,8 @@ static er_store *new_store(const er_store_options *o)
 	return s;
 }
 
-/* A KV without the control data is what is left of a node, not a new one: control.db is made, and more than empty, before kv.db is. */
+/* A KV without the control data is what is left of a node, not a new one: control.db is made, and
+ * more than empty, before kv.db is. */
 static bool nothing_lost(const er_store *s, er_err *err)
 {
 	return !er_file_empty(s->control_path) || er_file_empty(s->kv_path) ||
@@ -73,8 +88,10 @@ static bool nothing_lost(const er_store *s, er_err *err)
 	               s->control_path, s->kv_path);
 }
 
+/* What this node is: its id, made with the folder, and where its log stands. */
 static bool load_node(er_store *s, er_err *err)
 {
+	_Static_assert(sizeof s->node_id == 2 * 16 + 1, "16 bytes in hex, as the first step of the schema makes them");
 	er_query q = er_query_of(s->control, "SELECT id, sequence FROM node");
 	bool there = er_query_row(&q) && er_col_bytes(&q, 0).n == sizeof s->node_id - 1;
 	if (there) {
@@ -98,6 +115,7 @@ static bool open_all(er_store *s, er_err *err)
 	/* The names of new databases. */
 	if (!er_dir_sync(&s->fault, s->dir, err) || !load_node(s, err) || !er_namespaces_read(s->control, &s->names, err))
 		return false;
+	/* Nothing is said if it cannot: whoever needs the key hears why. */
 	er_key_heal(s);
 	return true;
 }
@@ -116,7 +134,8 @@ void er_store_close(er_store *s)
 	if (s == NULL)
 		return;
 	ER_CHECK(s, ER_STORE_MAGIC);
-	/* Readers first: the last connection to a database folds its log in. */
+	/* Readers first: the last connection to a database folds its log in. The lock last of what is
+	 * open: until then no other node may come. */
 	er_pool_fini(&s->readers);
 	er_pool_fini(&s->kv_readers);
 	er_db_close(s->control);
@@ -139,15 +158,18 @@ void er_store_close(er_store *s)
 
 int er_store_lock_fd(const er_store *s)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	return s->lock_fd;
 }
 
 er_slice er_store_node_id(const er_store *s)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	return er_slice_of(s->node_id, sizeof s->node_id - 1);
 }
 
 uint64_t er_store_sequence(const er_store *s)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	return s->sequence;
 }

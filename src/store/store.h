@@ -1,15 +1,18 @@
-/* What a node knows and must never forget: routines, immutable versions, deployments, routes, variables, secrets, tokens, KV, and the
- * one change log that all of it came from.
+/* What a node knows and must never forget: routines, immutable versions, deployments, routes,
+ * variables, secrets, tokens, KV, and the one change log that all of it came from.
  *
- * The interface is the log. A change goes in whole (er_store_apply) and gets a sequence; the tables that the readers below see are what the
- * log adds up to, written in the same transaction. So a node is where its sequence says, a second engine (NATS JetStream) can feed the same
- * changes, and an acknowledged change is on disk (SQLite, WAL, synchronous=FULL) before er_store_apply returns.
+ * The interface is the log. A change goes in whole (er_store_apply) and gets a sequence; the tables
+ * that the readers below see are what the log adds up to, written in the same transaction. So a
+ * node is where its sequence says, a second engine (NATS JetStream) can feed the same changes, and
+ * an acknowledged change is on disk (SQLite, WAL, synchronous=FULL) before er_store_apply returns.
  *
- * Two databases in the data folder: control.db (all but KV) and kv.db (synchronous=NORMAL: the last moments of KV may be lost by a power cut,
- * never its consistency). Code and source maps lie in control.db as blobs by SHA-256, each once. Secrets are encrypted (AES-256-GCM) with a
- * key from outside the database (DIR/key, mode 0600, or where configuration says).
+ * Two databases in the data folder: control.db (all but KV) and kv.db (synchronous=NORMAL: the last
+ * moments of KV may be lost by a power cut, never its consistency). Code and source maps lie in
+ * control.db as blobs by SHA-256, each once. Secrets are encrypted (AES-256-GCM) with a key from
+ * outside the database (DIR/key, mode 0600, or where configuration says).
  *
- * Threads: er_store_apply and everything else belong to one thread, the control thread, but for the functions marked "any thread". Blocking. */
+ * Threads: er_store_apply and everything else belong to one thread, the control thread, but for the
+ * functions marked "any thread". Blocking. */
 #ifndef ER_STORE_STORE_H
 #define ER_STORE_STORE_H
 
@@ -25,13 +28,12 @@ typedef struct er_store er_store;
 enum {
 	ER_SHA256 = 32,
 	ER_STORE_SPLIT = 2,          /* versions a deployment may name */
-	ER_KV_KEY_MAX = 512,         /* bytes */
-	ER_KV_VALUE_MAX = 2 << 20,   /* bytes */
-	ER_KV_METADATA_MAX = 1024,   /* bytes */
 	ER_SETTING_MAX = 64 << 10,   /* bytes of a variable's or secret's value */
 	ER_SETTINGS_MAX = 256,       /* variables and secrets of a routine in one environment */
 	ER_SETTINGS_BYTES = 1 << 20, /* of all their values */
 	ER_VERSIONS_QUOTA = 100,     /* of one routine, by default */
+	ER_ADDRESSES_MAX = 64,       /* ranges of private addresses that a routine may be allowed */
+	ER_STORE_HOST_MAX = 255,     /* of a host that is granted to a token, with its "*." */
 	ER_STORE_NAME_MAX = 63,      /* of routines, namespaces, tokens: [a-z0-9-] */
 };
 
@@ -45,7 +47,8 @@ typedef struct er_hash {
 
 /* ---- opening ---- */
 
-/* How much of the past is kept; 0: all of it. What an environment runs, and where a rollback from there leads to, stays in any case. */
+/* How much of the past is kept; 0: all of it. What an environment runs, and where a rollback from
+ * there leads to, stays in any case. */
 typedef struct er_retention {
 	uint32_t changes;     /* of the log, the newest */
 	uint32_t deployments; /* of one routine, the newest */
@@ -56,18 +59,22 @@ typedef struct er_store_options {
 	const char *key_file;    /* NULL: DIR/key, made at first use */
 	unsigned versions_quota; /* 0: ER_VERSIONS_QUOTA */
 	er_retention keep;
-	/* Tests: called before every write, fsync and rename of ours and of SQLite's; false makes it fail. NULL in production. */
+	/* Tests: called before every write, fsync and rename of ours and of SQLite's; false makes it
+	 * fail. NULL in production. */
 	bool (*fault)(void *ctx, const char *what);
 	void *fault_ctx;
 } er_store_options;
 
-/* Opens, migrates (each step one transaction), checks. A folder in use by another node is refused; see er_store_lock_fd. */
+/* Opens, migrates (each step one transaction), checks. A folder in use by another node is refused;
+ * see er_store_lock_fd. */
 er_store *er_store_open(const er_store_options *options, er_err *err);
 void er_store_close(er_store *s);
-/* From the next change on; what is too much goes in its transaction, at most some thousand rows with each. */
+/* From the next change on; what is too much goes in its transaction, at most some thousand rows
+ * with each. */
 void er_store_keep(er_store *s, const er_retention *keep);
-/* The lock on the folder: a new binary that takes over inherits this descriptor (its number in ER_STORE_LOCK_FD) and opens the store while the
- * old process still reads. It is close-on-exec until then. -1: none. */
+/* The lock on the folder: a new binary that takes over inherits this descriptor (its number in
+ * ER_STORE_LOCK_FD) and opens the store while the old process still reads. It is close-on-exec
+ * until then. -1: none. */
 int er_store_lock_fd(const er_store *s);
 /* 16 random bytes in hex, made with the folder. */
 er_slice er_store_node_id(const er_store *s);
@@ -90,19 +97,23 @@ typedef enum er_change_kind {
 	ER_CHANGE_NAMESPACE_ADD,
 	ER_CHANGE_NAMESPACE_DELETE,
 	ER_CHANGE_KEY_ROTATE, /* in the log only: er_store_rotate_key */
+	ER_CHANGE_ADDRESS_ALLOW,
+	ER_CHANGE_ADDRESS_DENY,
 	ER_CHANGE_KIND_COUNT_
 } er_change_kind;
 const char *er_change_name(er_change_kind k); /* "version-add", ... */
 
-/* What a version is beside its code. `settings`: JSON object {main, compat, limits, profile, fallback, routes, kv} as er.jsonc says them (checked by
- * the caller; canonical: written by er_json_write). */
+/* What a version is beside its code. `settings`: JSON object {main, compat, limits, profile,
+ * fallback, routes, kv} as er.jsonc says them (checked by the caller; canonical: written by
+ * er_json_write). */
 typedef struct er_version_data {
 	er_slice code, source_map; /* map may be empty */
 	er_slice settings;
 	er_slice description;
 } er_version_data;
 
-/* In the split of a DEPLOY: the version that the VERSION_ADD before it, in the same transaction, became. */
+/* In the split of a DEPLOY: the version that the VERSION_ADD before it, in the same transaction,
+ * became. */
 #define ER_VERSION_ADDED UINT32_MAX
 
 typedef struct er_split {
@@ -110,21 +121,37 @@ typedef struct er_split {
 	uint32_t percent;                 /* of clients that get version[0]; 100 without a split */
 } er_split;
 
-/* Automatic rollback of a deployment: when the new version is worse than the one before by more than this. */
+/* Automatic rollback of a deployment: when the new version is worse than the one before by more
+ * than this. */
 typedef struct er_guard {
 	bool on;
-	uint32_t
-	    error_percent; /* its share of failed requests (5xx by the node: exception, limit, ...) may be this much more, percent points */
+	/* its share of failed requests (5xx by the node: exception, limit, ...) may be this much more,
+	 * percent points */
+	uint32_t error_percent;
 	uint32_t p99_percent;    /* its p99 may be this much more, per cent; 0: not looked at */
 	uint32_t least_requests; /* before that nothing is judged */
 	uint32_t watch_s;        /* after that the deployment has passed */
 } er_guard;
 
+/* Why an environment runs something else from now on. The last three restore what ran before: see
+ * er_store_before. */
+typedef enum er_cause {
+	ER_CAUSE_DEPLOY,
+	ER_CAUSE_PUBLISH,
+	ER_CAUSE_ROLLBACK, /* by somebody */
+	ER_CAUSE_GUARD,    /* automatic rollback */
+	ER_CAUSE_UNDO,     /* the deployment before could not be put into force */
+	ER_CAUSE_COUNT_
+} er_cause;
+const char *er_cause_name(er_cause c); /* "deploy", "publish", "rollback", "guard", "undo" */
 typedef struct er_route_rule {
 	er_slice pattern, routine;
 } er_route_rule;
 
+/* Ordered: each role may do all that those before it may. */
 typedef enum er_role { ER_ROLE_READ, ER_ROLE_DEPLOY, ER_ROLE_ADMIN, ER_ROLE_COUNT_ } er_role;
+const char *er_role_name(er_role r); /* "read", "deploy", "admin" */
+ER_MUST_CHECK bool er_role_parse(er_slice name, er_role *out);
 
 /* One change. Only the members of its kind are looked at. All slices are borrowed for the call. */
 typedef struct er_change {
@@ -137,31 +164,41 @@ typedef struct er_change {
 	uint32_t number;         /* VERSION_DELETE */
 	er_split split;          /* DEPLOY */
 	er_guard guard;
-	er_slice reason; /* DEPLOY: "deploy", "publish", "rollback", "guard: ..." */
+	er_cause cause;  /* DEPLOY */
+	er_slice reason; /* DEPLOY: for people, "publish: for the sale" */
 	const er_route_rule *rules;
 	size_t n_rules;
-	er_slice name;            /* VAR, SECRET, TOKEN, NAMESPACE */
-	er_slice value;           /* VAR: JSON text; SECRET: bytes of text; TOKEN: the token itself, stored only as a salted hash */
+	/* VAR, SECRET, TOKEN, NAMESPACE; ADDRESS: the range, as er_cidr_text spells it */
+	er_slice name;
+	/* VAR: JSON text; SECRET: bytes of text; TOKEN: the token itself, stored only as a salted
+	 * hash */
+	er_slice value;
 	er_role role;             /* TOKEN */
 	const er_slice *routines; /* TOKEN: those it is confined to; none: all */
 	size_t n_routines;
+	const er_slice *hosts; /* TOKEN: those it may lead to its routines; checked by the caller */
+	size_t n_hosts;
 } er_change;
 
 typedef struct er_applied {
-	uint64_t sequence;   /* of the last change that this became; the old sequence if nothing had to change */
-	uint32_t version;    /* VERSION_ADD: its number; that of the same content if it is the newest already */
+	/* of the last change that this became; the old sequence if nothing had to change */
+	uint64_t sequence;
+	/* VERSION_ADD: its number; that of the same content if it is the newest already */
+	uint32_t version;
 	bool existed;        /* VERSION_ADD: the newest version was the same; nothing was added */
 	uint64_t deployment; /* DEPLOY: its id */
 } er_applied;
 
-/* Applies n changes in one transaction: all or none, durable when it returns. VERSION_ADD followed by DEPLOY with ER_VERSION_ADDED deploys what
- * was just added, alone or as a share. Errors: INVALID (with what is wrong), NO_ROUTE (no such routine, version ...), CONFLICT (a share for what
- * turned out to be the other version of the split), TOO_LARGE (quota; says `er versions prune`), IO (disk full and the like; nothing was
- * changed). */
+/* Applies n changes in one transaction: all or none, durable when it returns. VERSION_ADD followed
+ * by DEPLOY with ER_VERSION_ADDED deploys what was just added, alone or as a share. Errors: INVALID
+ * (with what is wrong), NO_ROUTE (no such routine, version ...), CONFLICT (a share for what turned
+ * out to be the other version of the split), TOO_LARGE (quota; says `er versions prune`), IO (disk
+ * full and the like; nothing was changed). */
 ER_MUST_CHECK bool er_store_apply(er_store *s, const er_change *changes, size_t n, er_applied *out, er_err *err);
 
-/* Makes a new key for the secrets and encrypts all of them with it, in one transaction. KEY is the new key afterwards; the old one is replaced when
- * that is on the disk, and secrets are readable wherever it ends. CONFLICT: a secret cannot be decrypted (said which); nothing was changed. */
+/* Makes a new key for the secrets and encrypts all of them with it, in one transaction. KEY is the
+ * new key afterwards; the old one is replaced when that is on the disk, and secrets are readable
+ * wherever it ends. CONFLICT: a secret cannot be decrypted (said which); nothing was changed. */
 ER_MUST_CHECK bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t *sequence, unsigned *secrets,
                                        er_err *err);
 
@@ -175,6 +212,7 @@ typedef struct er_deployment_row {
 	er_guard guard;
 	int64_t at_ms;
 	er_slice actor, reason;
+	er_cause cause;
 } er_deployment_row;
 
 typedef struct er_version_row {
@@ -200,12 +238,14 @@ typedef struct er_token_row {
 	er_role role;
 	er_slice *routines;
 	size_t n_routines;
+	er_slice *hosts;
+	size_t n_hosts;
 	er_slice actor;
 	int64_t at_ms;
 } er_token_row;
 
-/* Each fills *out with an array in the arena and returns false with *err only for IO. `after`/`most`: paging where it is given. An empty
- * `routine` means all of them. */
+/* Each fills *out with an array in the arena and returns false with *err only for IO.
+ * `after`/`most`: paging where it is given. An empty `routine` means all of them. */
 ER_MUST_CHECK bool er_store_routines(er_store *s, er_arena *a, er_slice **out, size_t *n, er_err *err);
 ER_MUST_CHECK bool er_store_versions(er_store *s, er_arena *a, er_slice routine, er_version_row **out, size_t *n, er_err *err);
 /* What every environment runs now: one row a routine and environment. */
@@ -213,7 +253,8 @@ ER_MUST_CHECK bool er_store_current(er_store *s, er_arena *a, er_slice routine, 
 /* Newest first. */
 ER_MUST_CHECK bool er_store_history(er_store *s, er_arena *a, er_slice routine, uint64_t before, unsigned most,
                                     er_deployment_row **out, size_t *n, er_err *err);
-/* What a rollback of the environment leads to: what ran before the present deployment, and was not itself left by going back. */
+/* What a rollback of the environment leads to: what ran before the present deployment, and was not
+ * itself left by going back. */
 ER_MUST_CHECK bool er_store_before(er_store *s, er_slice routine, er_env env, er_split *out, bool *found, er_err *err);
 bool er_split_same(const er_split *a, const er_split *b);
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
@@ -225,51 +266,39 @@ typedef struct er_setting_row {
 } er_setting_row;
 ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n,
                                      er_err *err);
+typedef struct er_address_row {
+	er_slice routine, range, actor;
+	int64_t at_ms;
+} er_address_row;
+/* Ranges of private addresses that routines may reach, by routine. */
+ER_MUST_CHECK bool er_store_addresses(er_store *s, er_arena *a, er_slice routine, er_address_row **out, size_t *n, er_err *err);
 ER_MUST_CHECK bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err);
 /* Whose token is this? Constant time over the hash. False with err->kind OK: nobody's. */
 ER_MUST_CHECK bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err);
-/* The first sequence that the log still has, or would get if it is empty. Who wants to follow it from before that begins with a whole picture. */
+/* The first sequence that the log still has, or would get if it is empty. Who wants to follow it
+ * from before that begins with a whole picture. */
 ER_MUST_CHECK bool er_store_log_first(er_store *s, uint64_t *first, er_err *err);
 ER_MUST_CHECK bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_log_row **out, size_t *n,
                                 er_err *err);
-/* Deletes versions of a routine that nothing points to, all but the newest `keep`; blobs that nobody names go with them. *removed numbers. */
+/* Deletes versions of a routine that nothing points to, all but the newest `keep`; blobs that
+ * nobody names go with them. *removed numbers. */
 ER_MUST_CHECK bool er_store_prune(er_store *s, er_slice routine, unsigned keep, er_slice actor, er_slice source,
                                   unsigned *removed, er_err *err);
 
 /* ---- any thread ---- */
 
-/* A blob by its hash, as one piece (one reference; the caller drops it). Verified against the hash. */
+/* A blob by its hash, as one piece (one reference; the caller drops it). Verified against the
+ * hash. */
 ER_MUST_CHECK bool er_store_blob(er_store *s, const er_hash *hash, er_piece *out, er_err *err);
-/* The `env` object of a routine in an environment, as JSON text in one piece: its variables and its secrets, decrypted. The piece is wiped when it is
- * dropped. */
+/* The `env` object of a routine in an environment, as JSON text in one piece: its variables and its
+ * secrets, decrypted. The piece is wiped when it is dropped. */
 ER_MUST_CHECK bool er_store_env(er_store *s, er_slice routine, er_env env, er_piece *out, er_err *err);
-
-/* ---- KV (kv.db): any thread ---- */
-
-typedef struct er_kv_entry {
-	er_slice key, value, metadata; /* in the arena; metadata: JSON text or empty */
-	int64_t expires_s;             /* Unix time, 0: never */
-	uint64_t sequence;             /* last writer wins by it */
-} er_kv_entry;
-/* True with *found false: not there, or expired. */
-ER_MUST_CHECK bool er_kv_get(er_store *s, er_arena *a, er_slice ns, er_slice key, er_kv_entry *out, bool *found, er_err *err);
-ER_MUST_CHECK bool er_kv_put(er_store *s, er_slice ns, const er_kv_entry *entries, size_t n, er_err *err); /* one transaction */
-ER_MUST_CHECK bool er_kv_delete(er_store *s, er_slice ns, er_slice key, bool *existed, er_err *err);
-/* Keys in their order (memcmp) after `after`, without values. *more: there are further ones. */
-ER_MUST_CHECK bool er_kv_list(er_store *s, er_arena *a, er_slice ns, er_slice prefix, er_slice after, unsigned most,
-                              er_kv_entry **out, size_t *n, bool *more, er_err *err);
-typedef struct er_kv_namespace_row {
-	er_slice name;
-	uint64_t keys, bytes;
-} er_kv_namespace_row;
-ER_MUST_CHECK bool er_kv_namespaces(er_store *s, er_arena *a, er_kv_namespace_row **out, size_t *n, er_err *err);
-/* Removes what has expired, at most `most`; call it from time to time. */
-ER_MUST_CHECK bool er_kv_sweep(er_store *s, unsigned most, unsigned *removed, er_err *err);
 
 /* ---- backup ---- */
 
-/* A consistent copy of both databases and the node's id (not the key) into `dir`, which must not exist; while the node runs. Any thread: it
- * takes as long as the data is big, and deploys need not wait for it. */
+/* A consistent copy of both databases and the node's id (not the key) into `dir`, which must not
+ * exist; while the node runs. Any thread: it takes as long as the data is big, and deploys need not
+ * wait for it. */
 ER_MUST_CHECK bool er_store_backup(er_store *s, const char *dir, er_err *err);
 /* Into an empty or missing data folder; the store must not be open. Checks integrity first. */
 ER_MUST_CHECK bool er_store_restore(const char *backup, const char *dir, er_err *err);

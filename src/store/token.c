@@ -1,26 +1,59 @@
-/* Whose token is this, and what may it do. */
+/* Whose token is this, and what may it do: asked with every request of the control API that comes
+ * from elsewhere. Control thread.
+ *
+ * A token is found by hashing what was sent with the salt of each row, so the cost grows with the
+ * number of tokens: a microsecond each. That is the price of a salt of its own a row, and of an
+ * answer whose time says nothing (er_store_token_find). The changes are in change_access.c. */
 #include "base/buf.h"
 #include "store/room.h"
 
-static er_role role_of(er_slice name)
+static const char *const role_names[] = {"read", "deploy", "admin"};
+_Static_assert(sizeof role_names / sizeof *role_names == ER_ROLE_COUNT_, "every role has a name");
+
+const char *er_role_name(er_role r)
 {
-	if (er_slice_eq(name, ER_LIT("admin")))
-		return ER_ROLE_ADMIN;
-	return er_slice_eq(name, ER_LIT("deploy")) ? ER_ROLE_DEPLOY : ER_ROLE_READ;
+	ER_ASSERT((unsigned)r < ER_ROLE_COUNT_);
+	return role_names[r];
 }
 
-static bool read_routines(er_store *s, er_arena *a, er_token_row *t, er_err *err)
+bool er_role_parse(er_slice name, er_role *out)
+{
+	for (unsigned r = 0; r < ER_ROLE_COUNT_; r++) {
+		if (er_slice_eq(name, er_slice_cstr(role_names[r]))) {
+			*out = (er_role)r;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A name that this program does not know gives the least. */
+static er_role role_of(er_slice name)
+{
+	er_role role;
+	return er_role_parse(name, &role) ? role : ER_ROLE_READ;
+}
+
+/* One column of what belongs to a token. */
+static bool read_list(er_store *s, er_arena *a, const char *sql, er_slice token, er_slice **out, size_t *n, er_err *err)
 {
 	er_buf rows;
 	er_buf_init(&rows);
-	er_query q = er_query_of(s->control, "SELECT routine FROM token_routine WHERE token = ?1 ORDER BY routine");
-	er_bind_text(&q, t->name);
+	er_query q = er_query_of(s->control, sql);
+	er_bind_text(&q, token);
 	while (er_query_row(&q)) {
 		er_slice name = er_col_copy(&q, 0, a);
 		er_buf_put(&rows, er_slice_of(&name, sizeof name));
 	}
-	t->routines = er_rows_take(&rows, a, sizeof *t->routines, &t->n_routines);
+	*out = er_rows_take(&rows, a, sizeof **out, n);
 	return er_query_end(&q, err);
+}
+
+static bool read_lists(er_store *s, er_arena *a, er_token_row *t, er_err *err)
+{
+	return read_list(s, a, "SELECT routine FROM token_routine WHERE token = ?1 ORDER BY routine", t->name, &t->routines,
+	                 &t->n_routines, err) &&
+	       read_list(s, a, "SELECT host FROM token_host WHERE token = ?1 ORDER BY host", t->name, &t->hosts, &t->n_hosts, err);
 }
 
 static er_token_row row_of(const er_query *q, er_arena *a)
@@ -35,6 +68,7 @@ static er_token_row row_of(const er_query *q, er_arena *a)
 
 bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err)
 {
+	ER_CHECK(s, ER_STORE_MAGIC);
 	er_buf rows;
 	er_buf_init(&rows);
 	er_query q = er_query_of(s->control, "SELECT name, role, actor, at_ms FROM token ORDER BY name");
@@ -46,15 +80,17 @@ bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er
 	if (!er_query_end(&q, err))
 		return false;
 	for (size_t i = 0; i < *n; i++)
-		if (!read_routines(s, a, &(*out)[i], err))
+		if (!read_lists(s, a, &(*out)[i], err))
 			return false;
 	return true;
 }
 
-/* Every token is hashed and compared, also after a hit: how long it takes says nothing about how near a guess was. */
+/* Every token is hashed and compared, also after a hit: how long it takes says nothing about how
+ * near a guess was. */
 bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err)
 {
 	bool found = false;
+	ER_CHECK(s, ER_STORE_MAGIC);
 	if (err != NULL)
 		err->kind = ER_ERR_OK;
 	er_query q = er_query_of(s->control, "SELECT name, role, actor, at_ms, salt, hash FROM token");
@@ -70,5 +106,5 @@ bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row 
 			found = true;
 		}
 	}
-	return er_query_end(&q, err) && found && read_routines(s, a, out, err);
+	return er_query_end(&q, err) && found && read_lists(s, a, out, err);
 }

@@ -226,10 +226,11 @@ test('bodies that are slow, endless or given up leave no memory behind', { skip:
 	for (let i = 0; i < 3; i++) await round()
 	const before = node.holdings()
 	for (let i = 0; i < 6; i++) await round()
-	await raw.sleep(300)
-	const after = node.holdings()
-	assert.ok(after.fds <= before.fds + 2, `${before.fds} ${after.fds}`)
-	assert.ok(after.anonymous - before.anonymous < 8 << 20, `${before.anonymous} ${after.anonymous}`)
+	// The last ones are let go of in their own time; a thread keeps up to 32 MB for what comes next (base/mem.c), and a leak would be 200 MB.
+	await raw.until(() => {
+		const after = node.holdings()
+		return after.fds <= before.fds + 2 && after.anonymous - before.anonymous < 48 << 20
+	}, { what: `the node to hold no more than before (${before.fds} descriptors, ${before.anonymous} bytes)` })
 })
 
 test('the socket and what lies in the data folder are the user\u2019s alone, through a link as well', async () => {

@@ -389,3 +389,62 @@ test('a client that does not read holds no memory', { skip: sanitized }, async (
 		await origin.close()
 	}
 })
+
+test('er node --trace prints each step of a connection to that host, and of no other', async () => {
+	const traced = await startNode({ routines: { echo, other: echo }, args: ['--trace', 'echo.localhost'] })
+	try {
+		const c = await traced.connect()
+		assert.equal((await c.send(bytesOf('/', { host: 'echo.localhost' })).response()).status, 200)
+		c.close()
+		assert.equal((await traced.get('other')).status, 200)
+		const steps = await until(() => {
+			const all = traced.err.map(l => JSON.parse(l)).filter(l => l.room === 'trace').map(l => l.message)
+			return all.some(m => /^session .* -> closed$/.test(m)) && all
+		}, { what: 'the trace' })
+		const of = kind => steps.filter(m => m.startsWith(`${kind} `)).map(m => m.slice(m.indexOf(': ') + 2))
+		assert.deepEqual(of('stream'), ['head, empty -> asked', 'start, asked -> open', 'answer, open -> answered', 'all, answered -> sent', 'over, sent -> empty'])
+		assert.deepEqual(of('session'), ['close, open -> closed'])
+	} finally {
+		await traced.stop()
+	}
+})
+
+test('a listener names its transport, and one that is not known is refused with those that are', async () => {
+	const named = await startNode({ routines: { echo }, config: { listen: [{ address: '127.0.0.1:0', transport: 'tcp' }] } })
+	try {
+		assert.equal((await named.get('echo')).status, 200)
+	} finally {
+		await named.stop()
+	}
+	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ address: '127.0.0.1:0', transport: 'pigeon' }] } }), /transport: a transport is expected: tcp/)
+	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ transport: 'tcp' }] } }), /address.{1,3}is missing/)
+})
+
+test('trailers of an origin reach a client that takes them, also through a routine that hands the body on', async () => {
+	const origin = await startOrigin((req, res) => {
+		res.writeHead(200, { trailer: 'x-sum' })
+		res.write('part one, ')
+		setTimeout(() => {
+			res.write('part two')
+			res.addTrailers({ 'x-sum': '42', 'content-length': '7' })
+			res.end()
+		}, req.url === '/slow' ? 50 : 0)
+	})
+	const relay = `addEventListener("fetch", e => e.respondWith(fetch(${JSON.stringify(origin.url)} + new URL(e.request.url).pathname)))`
+	const site = await startNode({ routines: { relay: { source: relay, allowAddresses: ['127.0.0.0/8'] } }, config: { origin: origin.url } })
+	try {
+		for (const host of ['site.example', 'relay.localhost'])
+			for (const path of ['/fast', '/slow']) {
+				const c = await site.connect()
+				c.send(bytesOf(path, { host, headers: { te: 'trailers', connection: 'close' } }))
+				const text = (await c.rest()).toString()
+				assert.match(text, /part one, .*part two\r\n0\r\nx-sum: 42\r\n\r\n$/s, `${host}${path}`)
+				const plain = await site.connect()
+				plain.send(bytesOf(path, { host, headers: { connection: 'close' } }))
+				assert.match((await plain.rest()).toString(), path === '/slow' ? /part two\r\n0\r\n\r\n$/ : /part one, .*part two(\r\n0\r\n\r\n)?$/s)
+			}
+	} finally {
+		await site.stop()
+		await origin.close()
+	}
+})

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import fs from 'node:fs'
 import { startNode, er } from './lib/node.mjs'
+import { startRawOrigin } from './lib/origin.mjs'
 import * as raw from './lib/raw.mjs'
 
 const fake = process.env.ER_FAKE_SANDBOX ?? path.join(path.dirname(er), 'test/fake-sandbox')
@@ -14,7 +15,7 @@ const rounds = Number(process.env.ER_HOSTILE_ROUNDS ?? 4)
 function node(modes, responseMs = 1500) {
 	const routines = {}
 	for (const [name, vars] of Object.entries(modes)) routines[name] = { source: '// run by the fake sandbox', vars, limits: { responseMs } }
-	return startNode({ routines, env: { ER_SANDBOX: fake } })
+	return startNode({ cpuMs: 0, routines, env: { ER_SANDBOX: fake } })
 }
 
 async function answerOf(n, name) {
@@ -48,6 +49,21 @@ for (const mode of attacks) {
 	})
 }
 
+test('a sandbox that begins more subrequests than it was allowed is ended', { skip, timeout: 60000 }, async () => {
+	const origin = await startRawOrigin(() => {})
+	const bad = { source: '// run by the fake sandbox', vars: { mode: 'greedy', url: origin.url }, limits: { subrequests: 1000 }, allowAddresses: ['127.0.0.0/8'] }
+	const n = await startNode({ cpuMs: 0, routines: { bad }, config: { sandbox: { maxSubrequests: 64 } }, env: { ER_SANDBOX: fake } })
+	try {
+		const res = await n.get('bad', '/', { timeout: 15000 })
+		assert.equal(res.status, 599)
+		assert.equal(res.headers['er-error'], 'protocol')
+		assert.ok(origin.sockets.size <= 16, `${origin.sockets.size} connections`)
+	} finally {
+		await n.stop()
+		await origin.close()
+	}
+})
+
 test('a request that a silent sandbox keeps is answered 504 in time, and its sandbox is replaced', { skip, timeout: 60000 }, async () => {
 	const n = await node({ bad: { mode: 'silent', seed: '1' } })
 	try {
@@ -76,7 +92,7 @@ test('CPU burnt behind a lie is found by the node itself', { skip, timeout: 6000
 test('memory taken past the limit without a word is found by the node itself', { skip, timeout: 60000 }, async () => {
 	// Nothing in the fake sandbox sets RLIMIT_DATA, so only the node's own look at its memory can end it.
 	const vars = { mode: 'hoard', seed: '1' }
-	const n = await startNode({ routines: { bad: { source: '// run by the fake sandbox', vars, limits: { memoryMb: 16, responseMs: 20000 } } }, env: { ER_SANDBOX: fake } })
+	const n = await startNode({ cpuMs: 0, routines: { bad: { source: '// run by the fake sandbox', vars, limits: { memoryMb: 16, responseMs: 20000 } } }, env: { ER_SANDBOX: fake } })
 	try {
 		const res = await n.get('bad', '/', { timeout: 15000 })
 		assert.equal(res.status, 599)
@@ -98,6 +114,25 @@ test('READY said again is a broken rule, and its sandbox is replaced', { skip, t
 	} finally {
 		await n.stop()
 	}
+})
+
+test('a sandbox that copies its uploads without end, and reads and ends the copies in any order, harms nobody', { skip, timeout: 120000 }, async () => {
+	const modes = { good: { mode: 'echo', seed: '1' } }
+	for (let i = 0; i < 2 * rounds; i++) modes[`bad${i}`] = { mode: 'clones', seed: String(5000 + i * 91) }
+	const n = await node(modes, 3000)
+	const body = Buffer.alloc(2 << 20, 'x')
+	try {
+		for (let i = 0; i < 2 * rounds; i++) {
+			const ask = () => n.get(`bad${i}`, '/', { method: 'POST', body, timeout: 15000 }).then(r => r.status, e => `closed: ${e.message}`)
+			const [one, two, good] = await Promise.all([ask(), ask(), answerOf(n, 'good')])
+			for (const got of [one, two]) assert.ok(typeof got === 'string' || (got >= 200 && got <= 599), `an answer or a closed connection, not ${got}`)
+			assert.equal(good, 200, 'the neighbour answers')
+		}
+		assert.equal(n.child.exitCode, null, 'the node is alive')
+	} finally {
+		await n.stop()
+	}
+	assert.doesNotMatch(n.log, /AddressSanitizer|runtime error|internal error/)
 })
 
 test('a client that leaves while its upload is drained leaks nothing', { skip, timeout: 60000 }, async () => {

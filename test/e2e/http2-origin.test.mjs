@@ -27,6 +27,15 @@ before(async () => {
 			return res.end(String(bytes))
 		}
 		if (req.url === '/reset') return req.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
+		if (req.url === '/turns-back') {
+			/* Over HTTP/2 an answer that stops in its middle with "use HTTP/1.1"; then over HTTP/1.1 a body that looks like one more answer. */
+			if (req.httpVersion !== '2.0') return res.end('HTTP/1.1 200 OK\r\nx: y\r\n\r\nagain')
+			req.stream.respond({ ':status': 200 })
+			req.stream.write('first')
+			/* stream.close would end the answer well before. */
+			const handle = Object.getOwnPropertySymbols(req.stream).map(k => req.stream[k]).find(v => typeof v?.rstStream === 'function')
+			return setTimeout(() => handle.rstStream(http2.constants.NGHTTP2_HTTP_1_1_REQUIRED), 50)
+		}
 		if (req.url === '/wait') return setTimeout(() => res.end('waited'), 300)
 		res.writeHead(201, { 'x-version': req.httpVersion, 'x-host': req.headers[':authority'] ?? req.headers.host, 'content-type': 'text/plain' })
 		res.end(`${req.method} ${req.url}`)
@@ -40,7 +49,7 @@ before(async () => {
 		if (u.pathname === "/upload") return fetch("${at}/upload", { method: "POST", body: e.request.body })
 		if (u.pathname === "/many") return new Response(JSON.stringify((await Promise.all(Array.from({ length: 20 }, () => fetch("${at}/wait").then(r => r.text()))))))
 		if (u.pathname === "/read") return new Response(String((await (await fetch("${at}/big")).arrayBuffer()).byteLength))
-		try { return await fetch("${at}" + u.pathname) } catch (x) { return new Response(x.name + ": " + x.message, { status: 500 }) }
+		try { return u.pathname === "/turns-back-read" ? new Response(await (await fetch("${at}/turns-back")).text()) : await fetch("${at}" + u.pathname) } catch (x) { return new Response(x.name + ": " + x.message, { status: 500 }) }
 	})()))`
 	node = await startNode({ routines: { a: { source, allowAddresses: ['127.0.0.0/8'], limits: { cpuMs: 1000 } } }, env: { SSL_CERT_FILE: path.join(dir, 'cert.pem') } })
 })
@@ -80,5 +89,11 @@ test('a stream that the origin resets is that subrequest\'s failure, and the nex
 	const res = await node.get('a', '/reset')
 	assert.equal(res.status, 500)
 	assert.match(res.text, /TypeError/)
+	assert.equal((await node.get('a', '/after')).text, 'GET /after')
+})
+
+test('an origin that answers and then wants HTTP/1.1 breaks that answer off, and nothing else', { timeout: 30000 }, async () => {
+	assert.match((await node.get('a', '/turns-back-read')).text, /^TypeError: /)
+	await assert.rejects(node.get('a', '/turns-back'), /chunk size/)
 	assert.equal((await node.get('a', '/after')).text, 'GET /after')
 })

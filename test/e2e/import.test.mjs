@@ -44,7 +44,7 @@ test('a first-generation project runs as it is', async () => {
 	const dir = project({ 'old/config.js': classicConfig, 'old/edge.js': edge, 'old/node_modules/x/index.js': 'x', 'old/.git/config': 'x' })
 	const { code, out, err } = await run(['init', 'shop', '--from', 'old'], { cwd: dir })
 	assert.equal(code, 0, out + err)
-	assert.deepEqual(configOf(dir, 'shop'), { name: 'shop', main: 'edge.js', routes: ['www.shop.example/*'], limits: { idleSeconds: 900 }, compat: { redirect: 'manual' } })
+	assert.deepEqual(configOf(dir, 'shop'), { name: 'shop', main: 'edge.js', routes: ['www.shop.example/*'], limits: { idleSeconds: 900 }, compat: { classic: true } })
 	assert.deepEqual(fs.readdirSync(path.join(dir, 'shop')).sort(), ['edge.js', 'er.jsonc'])
 	for (const expected of [/^imported into shop what config\.js says, with 1 file$/m, /^ {2}jsConfig\.path +"main": "edge\.js"$/m, /^ {2}accessKeyID, accessKeySecret +access keys are not copied/m, /^ {2}jsSession /m, /^to do\n/m])
 		assert.match(out, expected)
@@ -58,16 +58,16 @@ test('a first-generation project runs as it is', async () => {
 test('edge.js alone, a JSON configuration, and Serverless Devs are understood too', async () => {
 	const alone = project({ 'old/edge.js': edge })
 	assert.equal((await run(['init', 'a', '--from', 'old'], { cwd: alone })).code, 0)
-	assert.deepEqual(configOf(alone, 'a'), { name: 'a', main: 'edge.js', compat: { redirect: 'manual' } })
+	assert.deepEqual(configOf(alone, 'a'), { name: 'a', main: 'edge.js', compat: { classic: true } })
 
 	const json = project({ 'old/.edgeroutine': '{ "name": "Named", "path": "./src/edge.js", "domain": ["a.example", "b.example"], "envConf": { "production": "100ms", "staging": "5ms" } }', 'old/src/edge.js': edge })
 	const report = JSON.parse((await run(['init', '--from', 'old', '--json'], { cwd: json })).out)
 	assert.deepEqual([report.ok, report.name, report.folder, report.files], [true, 'named', 'named', 1])
-	assert.deepEqual(configOf(json, 'named'), { name: 'named', main: 'src/edge.js', routes: ['a.example/*', 'b.example/*'], limits: { cpuMs: 100 }, compat: { redirect: 'manual' } })
+	assert.deepEqual(configOf(json, 'named'), { name: 'named', main: 'src/edge.js', routes: ['a.example/*', 'b.example/*'], limits: { cpuMs: 100 }, compat: { classic: true } })
 
 	const yaml = project({ 'old/s.yaml': "services:\n  dcdn:\n    component: edgeroutine\n    props:\n      erName: my-er # it\n      code: './edge.js'\n      envConf:\n        staging: '50ms'\n        production: '100ms'\n      envs:\n        - production\n", 'old/edge.js': edge })
 	await run(['init', '--from', 'old'], { cwd: yaml })
-	assert.deepEqual(configOf(yaml, 'my-er'), { name: 'my-er', main: 'edge.js', limits: { cpuMs: 100 }, compat: { redirect: 'manual' } })
+	assert.deepEqual(configOf(yaml, 'my-er'), { name: 'my-er', main: 'edge.js', limits: { cpuMs: 100 }, compat: { classic: true } })
 })
 
 test('bypass and foot are not silently dropped', async () => {

@@ -17,6 +17,7 @@ before(async () => {
 	})
 	const loopback = { allowAddresses: ['127.0.0.0/8'] }
 	node = await startNode({
+		cpuMs: 0,
 		config: { threads: 1, routineLimits: { cpuMs: 2000 } },
 		routines: {
 			quiet: 'addEventListener("fetch", e => e.respondWith(new Response("ok")))',
@@ -27,7 +28,7 @@ before(async () => {
 			load: spin + 'for (;;);',
 			load200: { source: 'for (;;);', limits: { loadCpuMs: 200 } },
 			late: { source: 'addEventListener("fetch", e => e.respondWith(new Promise(() => {})))', limits: { responseMs: 400 } },
-			cut: { source: 'addEventListener("fetch", e => e.respondWith(new Response(new ReadableStream({ async pull(c) { await new Promise(f => setTimeout(f, 20)); c.enqueue(new Uint8Array(10)) } }))))', limits: { responseMs: 500 } },
+			cut: { source: 'addEventListener("fetch", e => e.respondWith(new Response(new ReadableStream({ n: 0, async pull(c) { await new Promise(f => setTimeout(f, this.n++ < 3 ? 20 : 1e6)); c.enqueue(new Uint8Array(10)) } }))))', limits: { responseMs: 500 } },
 			memory: 'addEventListener("fetch", e => { const a = []; for (;;) a.push(new Array(1e4).fill(a.length)) })',
 			memory32: { source: 'addEventListener("fetch", e => e.respondWith(e.request.text().then(n => { const b = new Uint8Array(n * 1048576).fill(1); return new Response(String(b.length)) })))', limits: { memoryMb: 32, cpuMs: 1000 } },
 			subs: { source: `addEventListener("fetch", e => e.respondWith((async () => { let ok = 0; for (let i = 0; i < 10; i++) try { await (await fetch("${origin.url}/")).text(); ok++ } catch (x) { return new Response(ok + " " + x.message) } return new Response("all") })()))`, limits: { subrequests: 4, cpuMs: 1000 }, ...loopback },
@@ -54,7 +55,7 @@ const failed = (res, status, error) => {
 test('CPU: 599, used and limit in the header, a log line, a counter, and the routine answers again', async () => {
 	const before = await kills('cpu')
 	const res = await get('cpu')
-	failed(res, 599, /^cpu; used=\d+ms; limit=50ms$/)
+	failed(res, 599, /^cpu; used=\d+ms; limit=50ms; budget=request$/)
 	const used = Number(/used=(\d+)/.exec(res.headers['er-error'])[1])
 	assert.ok(used >= 50 && (sanitized || used < 500), `${used} ms`)
 	await node.logged(/cpu.*cpu|routine: cpu .*limit: cpu/)
@@ -63,16 +64,17 @@ test('CPU: 599, used and limit in the header, a log line, a counter, and the rou
 })
 
 test('CPU can be set per routine', async () => {
-	failed(await get('cpu200'), 599, /^cpu; used=[2-9]\d\dms; limit=200ms$/)
+	failed(await get('cpu200'), 599, /^cpu; used=[2-9]\d\dms; limit=200ms; budget=request$/)
 })
 
 test('CPU is summed over all turns of a request', async () => {
-	failed(await get('turns', '/', { timeout: 30000 }), 599, /^cpu; used=\d+ms; limit=50ms$/)
+	failed(await get('turns', '/', { timeout: 30000 }), 599, /^cpu; used=\d+ms; limit=50ms; budget=request$/)
 })
 
 test('top-level code has a CPU limit of its own', async () => {
-	failed(await get('load'), 599, /^cpu; used=\d+ms; limit=50ms$/)
-	failed(await get('load200'), 599, /^cpu; used=[2-9]\d\dms; limit=200ms$/)
+	failed(await get('load'), 599, /^cpu; used=[4-9]\d\dms; limit=400ms; budget=top-level$/)
+	failed(await get('load200'), 599, /^cpu; used=[2-9]\d\dms; limit=200ms; budget=top-level$/)
+	await node.logged(/load 0+ limit: cpu; used=\d+us; limit=400000us; budget=top-level/)
 })
 
 test('response time: 504 before an answer began, a cut body after', async () => {
@@ -122,6 +124,16 @@ test('code of a megabyte is refused with its size and the limit', async () => {
 		startNode({ routines: { huge: `/*${big.repeat(1024)}*/` } }),
 		e => /huge/.test(e.message) && /1 MB|1048576|1,048,576/.test(e.message),
 	)
+})
+
+test('a routine that asks for nothing gets what the node allows, also where that is less than the default', async () => {
+	const lean = await startNode({ cpuMs: 0, config: { routineLimits: { loadCpuMs: 100, cpuMs: 20 } }, routines: { load: 'for (;;);', cpu: 'addEventListener("fetch", e => { for (;;); })' } })
+	try {
+		failed(await lean.get('load'), 599, /^cpu; used=[1-9]\d\dms; limit=100ms; budget=top-level$/)
+		failed(await lean.get('cpu'), 599, /^cpu; used=\d+ms; limit=20ms; budget=request$/)
+	} finally {
+		await lean.stop()
+	}
 })
 
 test('a limit above the node\'s maximum is refused when the node starts', async () => {

@@ -174,7 +174,7 @@ test('a reader of the log that stops does not stop the node: other routines answ
 	try {
 		for (let i = 0; i < 8; i++) assert.equal((await node.get('loud')).text, 'said')
 		assert.equal((await node.get('quiet')).text, 'here')
-		reading = setInterval(read, 5)
+		reading = setInterval(read, 5).unref()
 		await until(() => /\d+ lines were dropped here/.test(text), { timeout: 10000, what: 'word of what was dropped' })
 		assert.ok(text.split('\n').filter(l => /console/.test(l)).every(l => l === '' || l.endsWith('}')), 'every line is whole')
 	} finally {
@@ -182,5 +182,30 @@ test('a reader of the log that stops does not stop the node: other routines answ
 		clearInterval(reading)
 		fs.closeSync(fd)
 		fs.rmSync(dir, { recursive: true })
+	}
+})
+
+test('the access log says which program asked, from which page, and by which protocol, bounded and in one line', async () => {
+	const node = await startNode({ routines: { a: hello } })
+	try {
+		const log = path.join(node.dir, 'access.log')
+		const send = async (head, close = true) => {
+			const c = await connect(node.port)
+			c.send(Buffer.from(head, 'latin1'))
+			const r = await c.response()
+			if (close) c.close()
+			return r
+		}
+		await send('GET /one HTTP/1.1\r\nhost: a.localhost\r\nuser-agent: curl/8 "x" \\ \t{}\xff\r\nreferer: https://shop.example/cart?token=secret#part\r\n\r\n')
+		await send('GET /two HTTP/1.0\r\nhost: a.localhost\r\n\r\n')
+		await send(`GET /three HTTP/1.1\r\nhost: a.localhost\r\nuser-agent: ${'u'.repeat(8000)}\r\nreferer: http://${'r'.repeat(8000)}\r\n\r\n`)
+		await until(() => node.access.length === 3, { what: 'three records' })
+		const [one, two, three] = ['/one', '/two', '/three'].map(p => node.access.find(r => r.path === p))
+		assert.deepEqual([one.protocol, one.user_agent, one.referer], ['HTTP/1.1', 'curl/8 "x" \\ \t{}\ufffd', 'https://shop.example/cart'])
+		assert.deepEqual([two.protocol, two.user_agent, two.referer], ['HTTP/1.0', undefined, undefined])
+		assert.deepEqual([three.user_agent.length, three.referer.length], [512, 2048])
+		assert.equal(fs.readFileSync(log, 'utf8').split('\n').length, 4)
+	} finally {
+		await node.stop()
 	}
 })

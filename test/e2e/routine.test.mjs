@@ -238,7 +238,8 @@ test('a gigabyte is relayed without entering the sandbox: its CPU and memory sta
 	}
 	c.close()
 	assert.equal(left, 0)
-	assert.ok(sum() - cpu0 <= 50, `the sandboxes used ${sum() - cpu0} ms of CPU for ${size} bytes`)
+	// Through JavaScript it would be more than a second; the clock has steps of 10 ms a process.
+	assert.ok(sum() - cpu0 <= 200, `the sandboxes used ${sum() - cpu0} ms of CPU for ${size} bytes`)
 	assert.ok(memory() - memory0 < 4 * MB, `the sandbox grew by ${memory() - memory0} bytes`)
 	if (!sanitized) assert.ok(most - node0 < 16 * MB, `the node grew by ${most - node0} bytes`)
 })

@@ -10,7 +10,7 @@ import * as raw from './lib/raw.mjs'
 
 /** A node, what is done with it, and its end. */
 async function withNode(options, use) {
-	const node = await startNode(options)
+	const node = await startNode({ cpuMs: 0, ...options })
 	try {
 		await use(node)
 	} catch (e) {
@@ -69,7 +69,7 @@ test('each request pays for its own turns: two within their limit end well side 
 			node.get('burner', '/?wait=2500'),
 		])
 		assert.equal(third.status, 599)
-		const [, used, limit] = /^cpu; used=(\d+)ms; limit=(\d+)ms$/.exec(third.headers['er-error'])
+		const [, used, limit] = /^cpu; used=(\d+)ms; limit=(\d+)ms; budget=request$/.exec(third.headers['er-error'])
 		assert.equal(limit, '200')
 		assert.ok(used >= 200 && used < 1000, `charged ${used} ms`)
 		assert.deepEqual(others.map(r => r.status), [200, 200], 'the others were answered, before or by another instance')
@@ -94,6 +94,25 @@ test('a request that had nothing to do with the end of its instance is tried aga
 		assert.deepEqual([(await innocent).status, (await innocent).text], [200, 'fine'])
 		assert.equal((await reader).status, 599)
 		assert.match((await reader).text, /another request/)
+	})
+})
+
+test('a death for want of memory is called that, however it ends; a crash is a crash, also of one that was refused memory before', { skip: sanitized, timeout: 60000 }, async () => {
+	const source = 'addEventListener("fetch", e => { const a = new URL(e.request.url).searchParams.get("attack"); if (a) __er_attack(a); e.respondWith(new Response("alive")) })'
+	const grow = 'addEventListener("fetch", e => { const a = []; for (;;) a.push(new Array(1e4).fill(a.length)) })'
+	const names = ['memory-ours', 'memory-library', 'segv', 'abort', 'illegal', 'refused-before']
+	const routines = Object.fromEntries(names.map(n => [n, { source, limits: { memoryMb: 32 } }]))
+	await withNode({ routines: { ...routines, grow: { source: grow, limits: { memoryMb: 32, cpuMs: 1000 } } }, env: { ER_ATTACK_HOOKS: '1' } }, async node => {
+		for (const n of ['memory-ours', 'memory-library']) {
+			const res = await node.get(n, `/?attack=${n}`)
+			assert.match(res.headers['er-error'], /^memory; limit=32MB$/, n)
+		}
+		for (const n of ['segv', 'abort', 'illegal']) assert.match((await node.get(n, `/?attack=${n}`)).headers['er-error'], /^crash/, n)
+		assert.equal((await node.get('refused-before', '/?attack=memory-refused')).text, 'alive')
+		assert.match((await node.get('refused-before', '/?attack=abort')).headers['er-error'], /^crash/)
+		assert.match((await node.get('grow')).headers['er-error'], /^memory;/)
+		await raw.until(async () => (await node.metric('er_kills_total', { limit: 'memory' })) === 3, { what: 'three kills for memory' })
+		assert.equal(await node.metric('er_kills_total', { limit: 'crash' }), 4)
 	})
 })
 
@@ -126,6 +145,72 @@ test('the access log has the CPU that a streamed response took after its head', 
 		for (let i = 0; i < 2; i++) assert.equal((await c.send(raw.bytesOf(`/?later=${later}`, { host: 'streams.localhost' })).response()).text, 'part'.repeat(5))
 		const record = await raw.until(() => node.access.filter(a => a.routine === 'streams')[1], { what: 'the access log' })
 		assert.ok(record.cpu_us > 50000, JSON.stringify(record))
+	})
+})
+
+test('what a request costs in all is in access log and metrics, also what comes after the answer and what a failing one used', { skip: sanitized, timeout: 120000 }, async () => {
+	const burn = 'let x = 0\nconst burn = n => { for (let i = 0; i < n; i++) x = (x * 31 + i) | 0 }\nconst rest = ms => new Promise(r => setTimeout(r, ms))\n'
+	const after = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { for (let t = 0; t < 20; t++) { await rest(5); burn(1e6) } })()); e.respondWith(new Response("ok")) })'
+	const gone = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { for (let t = 0; t < 20; t++) { await rest(20); burn(1e6) } })()); e.respondWith(new Promise(() => {})) })'
+	const thrower = burn + 'addEventListener("fetch", e => e.respondWith((async () => { for (let t = 0; t < 10; t++) { burn(1e6); await rest(2) } throw new Error("late") })()))'
+	const killed = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { await rest(20); for (;;) ; })()); e.respondWith(new Response("ok")) })'
+	const bomb = 'addEventListener("fetch", e => { const a = []; for (let i = 0; ; i++) a.push({ i, b: { c: i } }) })'
+	const crash = burn + 'addEventListener("fetch", e => { burn(1e7); __er_attack("abort") })'
+	const top = burn + 'burn(1e7); throw new Error("top")'
+	const cpuMs = 200
+	const sources = { after, gone, thrower, killed, bomb, crash, top }
+	// A routine that computes for long gets little of a busy machine's time: so each computes for some 50 ms in all, and only the limit of CPU ends one.
+	const limits = name => ({ cpuMs, loadCpuMs: 1000, memoryMb: 64, responseMs: name === 'gone' ? 5000 : 100000 })
+	const routines = Object.fromEntries(Object.entries(sources).map(([n, source]) => [n, { source, limits: limits(n) }]))
+	await withNode({ routines, config: { sandbox: { pool: 2 } }, env: { ER_ATTACK_HOOKS: '1' } }, async node => {
+		for (const name of Object.keys(sources)) {
+			if (name === 'gone') {
+				const c = await node.connect()
+				c.send('GET / HTTP/1.1\r\nHost: gone.localhost\r\n\r\n')
+				await raw.sleep(100)
+				c.close()
+			} else await node.get(name)
+			const line = await raw.until(() => node.access.find(a => a.routine === name), { timeout: 60000, what: `the access log's line of ${name}` })
+			// A line that was written too early has next to none of it.
+			const least = name === 'gone' ? 0 : name === 'killed' ? cpuMs * 900 : 10000
+			assert.ok(line.cpu_us >= least, `${name}: ${JSON.stringify(line)}`)
+			assert.equal(line.running, undefined, name)
+			assert.equal(node.access.filter(a => a.routine === name).length, 1, `one line for ${name}`)
+			const counted = await node.metric('er_cpu_seconds_sum', { routine: name })
+			assert.ok(Math.abs(counted * 1e6 - line.cpu_us) < 2000, `${name}: ${counted} s counted, ${line.cpu_us} us logged`)
+		}
+	})
+})
+
+test('an answer that goes on for longer than responseMs is not cut, and one that falls silent is', { timeout: 60000 }, async () => {
+	const source = `const rest = ms => new Promise(r => setTimeout(r, ms))
+	addEventListener("fetch", e => {
+		const parts = Number(new URL(e.request.url).searchParams.get("parts"))
+		let n = 0
+		e.respondWith(new Response(new ReadableStream({ async pull(c) {
+			if (n++ === parts) return parts === 3 ? new Promise(() => {}) : c.close()
+			await rest(300)
+			c.enqueue(new TextEncoder().encode("part"))
+		} })))
+	})`
+	await withNode({ routines: { a: { source, limits: { responseMs: 2000, cpuMs: 1000 } } } }, async node => {
+		assert.equal((await node.get('a', '/?parts=12', { timeout: 30000 })).text, 'part'.repeat(12))
+		const c = await node.connect()
+		c.send(raw.bytesOf('/?parts=3', { host: 'a.localhost' }))
+		const text = (await c.rest()).toString()
+		assert.equal(text.split('part').length, 4)
+		assert.doesNotMatch(text, /\r\n0\r\n\r\n$/, 'the client learns that this was not all')
+		const lines = await raw.until(() => node.access.filter(a => a.routine === 'a')[1] && node.access.filter(a => a.routine === 'a'), { what: 'the access log' })
+		assert.deepEqual([lines[0].cut, lines[1].cut], [undefined, true])
+	})
+})
+
+test('a routine that goes on computing after its time was up is ended, and the log tells both times in milliseconds', { timeout: 60000 }, async () => {
+	const source = 'addEventListener("fetch", e => { for (;;) ; })'
+	await withNode({ routines: { a: { source, limits: { cpuMs: 60000, responseMs: 300 } } }, config: { routineLimits: { cpuMs: 60000 } } }, async node => {
+		assert.equal((await node.get('a')).status, 504)
+		const told = await raw.until(() => node.log.match(/limit: timeout; used=\d+ms; limit=\d+ms/g)?.[1], { timeout: 30000, what: 'the log to tell of the end of the sandbox' })
+		assert.match(told, /used=\d{4,5}ms; limit=300ms$/)
 	})
 })
 
@@ -206,7 +291,7 @@ const streamer = text => `addEventListener("fetch", e => {
 test('a reload lets a stream and waitUntil work of the old version end, then the old version ends', { timeout: 60000 }, async () => {
 	const origin = await startOrigin((req, res) => res.end('noted'))
 	try {
-		const routine = source => ({ source, allowAddresses: ['127.0.0.0/8'] })
+		const routine = source => ({ source, allowAddresses: ['127.0.0.0/8'], limits: { cpuMs: 300 } })
 		await withNode({ routines: { a: routine(streamer('one')) } }, async node => {
 			const stream = node.get('a', '/stream')
 			assert.equal((await node.get('a', `/later?to=${encodeURIComponent(origin.url + '/old')}`)).text, 'accepted')
@@ -262,16 +347,37 @@ test('a version that is replaced before it got a sandbox, and whose client waits
 	})
 })
 
-test('without its spawner the node says 503 at once instead of letting clients wait', { timeout: 60000 }, async () => {
-	await withNode({ routines: { burner, neighbour } }, async node => {
+test('a node whose spawner dies says so, answers what it can and ends with status 1, so that its supervisor starts another', { timeout: 60000 }, async () => {
+	const origin = await startOrigin((req, res) => {
+		if (req.url === '/slow') setTimeout(() => res.end('from the origin'), 1500)
+		else res.end('quick')
+	})
+	const node = await startNode({ cpuMs: 0, routines: { burner, neighbour }, config: { origin: origin.url } })
+	try {
 		await node.get('neighbour')
 		const runs = node.get('burner', '/?wait=10000')
+		const passes = node.get('other.example', '/slow')
+		const admin = await raw.connect(node.adminPort)
+		admin.send('GET /health HTTP/1.1\r\nHost: x\r\n\r\n')
+		assert.equal((await admin.response()).status, 200)
 		await raw.sleep(200)
 		process.kill(proc.children(node.pid)[0], 'SIGKILL')
-		assert.equal((await runs).status, 503)
-		assert.equal((await node.get('neighbour')).status, 503)
+		const lost = await runs
+		assert.equal(lost.status, 503)
+		assert.match(lost.headers['er-error'], /^unavailable/)
 		await node.logged(/spawner is gone/)
-	})
+		await node.logged(/no routine can run here any more/)
+		admin.send('GET /health HTTP/1.1\r\nHost: x\r\n\r\n')
+		const health = await admin.response()
+		assert.equal(health.status, 503)
+		assert.equal(JSON.parse(health.text).status, 'broken')
+		assert.equal((await passes).text, 'from the origin', 'what needs no sandbox is finished')
+		assert.deepEqual(await node.exited, { code: 1, signal: null })
+		assert.deepEqual(proc.descendants(node.pid).filter(proc.alive), [])
+	} finally {
+		node.kill()
+		await origin.close()
+	}
 })
 
 test('an upload that turns out malformed while the routine reads it is refused, and the node lives', { timeout: 60000 }, async () => {
@@ -291,10 +397,10 @@ test('an upload that turns out malformed while the routine reads it is refused, 
 
 test('a head that the gateway takes but no routine can get is 431, and the next request is answered', { timeout: 60000 }, async () => {
 	await withNode({ routines: { neighbour }, config: { limits: { header: 200000, field: 65536 } } }, async node => {
-		const headers = Object.fromEntries([1, 2, 3, 4].map(i => [`x-${i}`, 'v'.repeat(20000)]))
+		const headers = Object.fromEntries([1, 2, 3].map(i => [`x-${i}`, 'v'.repeat(50000)]))
 		for (let i = 0; i < 3; i++) assert.equal((await node.get('neighbour', '/', { headers })).status, 431)
-		delete headers['x-4']
-		headers['x-5'] = 'v'.repeat(4000)
+		delete headers['x-3']
+		headers['x-5'] = 'v'.repeat(26000)
 		const near = await node.get('neighbour', '/', { headers, method: 'POST', body: 'x'.repeat(8000) })
 		assert.equal(near.status, 200, 'near the limit a small body goes on its own way')
 		assert.equal((await node.get('neighbour')).text, 'well')

@@ -170,7 +170,7 @@ test('a socket that the configuration does not name is an error, not a socket wi
 	const s = new Service({}, ['--listen', '0'])
 	try {
 		await until(() => s.lines.some(l => l.ended === 1), { timeout: 20000, what: s.err })
-		assert.match(s.err, /the socket unit listens on 127\.0\.0\.1:\d+, and neither "listen" nor "admin"/)
+		assert.match(s.lines.find(l => l.error).error.message, /the socket unit listens on 127\.0\.0\.1:\d+, and neither "listen" nor "admin"/)
 	} finally {
 		await s.end()
 	}

@@ -67,6 +67,11 @@ test('a login that the node refuses is not remembered', async () => {
 	assert.equal((await tool(['login', plane.url, '--token', 'two words'], { env })).code, 2)
 	assert.equal((await tool(['login'], { env })).code, 2)
 	assert.equal((await tool(['login', 'ftp://x'], { env })).code, 2)
+	// a name beyond ASCII is asked for as name servers know it
+	const beyond = await tool(['login', 'http://BÜCHER.invalid:1', '-t', 'er_x'], { env })
+	assert.equal(beyond.code, 3)
+	assert.match(beyond.err, /http:\/\/xn--bcher-kva\.invalid:1/)
+	for (const bad of ['http://b\u{fc} x', 'http://b\u{fc}@x', 'http://\u{fdd0}']) assert.equal((await tool(['login', bad, '-t', 'er_x'], { env })).code, 2, bad)
 	assert.equal((await tool(['login', plane.url, '-p', 'a/b', '-t', 'er_x'], { env })).code, 2)
 })
 
@@ -101,7 +106,7 @@ test('a role allows what it says, and a confined token sees only its routines', 
 	assert.match((await as(deploy, ['whoami'])).out, /^deployer \(deploy\) at .*; only mine\n$/)
 	assert.doesNotMatch((await as(deploy, ['routine'])).out, /theirs/)
 
-	assert.match((await plane.ok(['token'])).out, /^deployer +deploy +mine +\d{4}-/m)
+	assert.match((await plane.ok(['token'])).out, /^deployer +deploy +mine +unused +\d{4}-/m)
 	await plane.ok(['token', 'rm', 'deployer'])
 	const ended = await as(deploy, ['whoami'])
 	assert.equal(ended.code, 4)
@@ -109,6 +114,45 @@ test('a role allows what it says, and a confined token sees only its routines', 
 	assert.equal((await plane.er(['token', 'add', 'x', '--role', 'god'])).code, 1)
 	const once = await plane.ok(['token', 'add', 'json', '--json'])
 	assert.match(once.json.token, /^er_/)
+})
+
+test('a confined token does not take the traffic of another routine, whatever it deploys or adds', async () => {
+	const file = routes => JSON.stringify({ name: 'taker', routes })
+	const taker = routes => project({ 'er.jsonc': file(routes), 'index.js': answer('taker') })
+	const victim = project({ 'er.jsonc': '{ "name": "victim", "routes": ["victim.example/shop*"] }', 'index.js': answer('victim') })
+	await plane.ok(['deploy'], { cwd: victim })
+	const secret = await token('taker', '--role', 'deploy', '--routines', 'taker')
+	const as = (args, options = {}) => tool(args, { ...options, env: { XDG_CONFIG_HOME: plane.home, ER_NODE: plane.url, ER_TOKEN: secret } })
+	assert.equal((await as(['deploy'], { cwd: taker(['taker.example/*']) })).code, 0)
+	for (const pattern of ['*', '*.localhost', '*.localhost/*', 'victim.localhost/*', 'VICTIM.localhost./*', '*.com/*', '*.example', 'localhost', '127.0.0.1/*', 'victim.example/*', 'victim.example/x', 'VICTIM.EXAMPLE./%73hop/deep*', '*.victim.localhost', 'victim.staging.localhost/*'])
+		for (const args of [['route', 'add', pattern, 'taker'], ['deploy'], ['deploy', '--no-routes'], ['deploy', '--env', 'staging']]) {
+			const cwd = taker([pattern])
+			const refused = await as(args, { cwd })
+			assert.equal(refused.code, 4, `${args.join(' ')} with ${pattern}: ${refused.out}${refused.err}`)
+		}
+	assert.equal((await plane.get('victim.localhost')).text, 'victim')
+	assert.equal((await plane.get('victim.example', '/shop/x')).text, 'victim')
+	assert.equal((await plane.get('taker.example')).text, 'taker')
+	assert.equal((await plane.get('victim.example', '/')).status, 404)
+})
+
+test('hosts are granted to a token, which then has these and no others', async () => {
+	const secret = await token('granted', '--role', 'deploy', '--routines', 'granted', '--hosts', 'www.granted.test, *.Bücher.test')
+	const as = (args, options = {}) => tool(args, { ...options, env: { XDG_CONFIG_HOME: plane.home, ER_NODE: plane.url, ER_TOKEN: secret } })
+	const cwd = project({ 'er.jsonc': '{ "name": "granted", "routes": ["www.granted.test/*"] }', 'index.js': answer('granted') })
+	assert.equal((await as(['deploy'], { cwd })).code, 0)
+	assert.equal((await plane.get('www.granted.test')).text, 'granted')
+	assert.match((await as(['whoami'])).out, /; only granted on \*\.xn--bcher-kva\.test, www\.granted\.test\n$/)
+	assert.match((await plane.ok(['token'])).out, /^granted +deploy +granted +\*\.xn--bcher-kva\.test, www\.granted\.test +\d{4}-/m)
+	assert.equal((await as(['route', 'add', 'x.bücher.test', 'granted'])).code, 0)
+	assert.equal((await as(['route', 'add', 'granted.localhost/*', 'granted'])).code, 0)
+	const refused = await as(['route', 'add', 'free.test', 'granted'])
+	assert.equal(refused.code, 4)
+	assert.match(refused.err, /not among those that were granted/)
+	for (const hosts of ['*', '*.com', '*.localhost', 'mine.localhost', 'a.test/x']) assert.equal((await plane.er(['token', 'add', 'bad', '--routines', 'granted', '--hosts', hosts])).code, 1, hosts)
+	assert.equal((await plane.er(['token', 'add', 'bad', '--hosts', 'a.test'])).code, 1)
+	await plane.restart()
+	assert.match((await as(['whoami'])).out, /www\.granted\.test/)
 })
 
 test('a profile\'s token goes to its own node only', async () => {

@@ -19,7 +19,7 @@ const steps = [...doc.matchAll(/^```console\n([\s\S]*?)^```$/gm)].flatMap(([, bl
 })
 
 // Columns may be wider than in the document, and … is anything.
-const pattern = line => new RegExp(`^${line.trim().split(/\s+/).map(word => word.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')).join('\\s*')}$`)
+const pattern = line => new RegExp(`^${line.trim().split(/\s+/).map(word => word.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*').replace(/^ms$/, 'm?s')).join('\\s*')}$`)
 
 let plane, cwd
 before(async () => {

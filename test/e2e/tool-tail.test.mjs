@@ -49,7 +49,7 @@ test('requests, console, exceptions with their place and limits are shown as the
 	await t.sees(/^\d\d:\d\d:\d\d @1 GET \/throw exception: RangeError: on purpose$/)
 	await t.sees(/^ {4}at fail \(src\/index\.js:10:\d+\)$/)
 	await t.sees(/^\d\d:\d\d:\d\d @1 599 GET \/throw .* exception/)
-	await t.sees(/ @1 GET \/loop sandbox killed: cpu, used \d+ ms of 50 ms; a fresh one takes over$/)
+	await t.sees(/ @1 GET \/loop sandbox killed: cpu, used \d+ ms of 50 ms, budget request; a fresh one takes over$/)
 	assert.doesNotMatch(t.out(), /not-mine/)
 	assert.equal(await t.end(), 0)
 })

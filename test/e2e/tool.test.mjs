@@ -126,6 +126,75 @@ test('a canary gets its share, the same client always the same version, and a gu
 	}
 })
 
+test('a deploy whose first answer is a failure ends with a status of its own, and stays live', async () => {
+	const cwd = shop('failing', 'fine')
+	const well = await plane.ok(['deploy', '--json'], { cwd })
+	assert.deepEqual([well.json.answered.status, well.json.answered.ok], [200, true])
+	for (const [source, status] of [['export default { fetch() { return new Response("no", { status: 503 }) } }\n', 503], ['export default { fetch() { throw new Error("boom") } }\n', 599], ['export default { fetch() { return new Response("who?", { status: 404 }) } }\n', 404]]) {
+		write(cwd, { 'src/index.js': source })
+		const { code, json, err } = await plane.er(['deploy', '--json'], { cwd })
+		assert.equal(code, status < 500 ? 0 : 6, err)
+		assert.deepEqual([json.answered.status, json.answered.ok], [status, status < 500])
+		assert.equal((await plane.get('failing')).status, status)
+	}
+	write(cwd, { 'src/index.js': 'export default { fetch() { throw new Error("bang") } }\n' })
+	const { code, out } = await plane.er(['deploy'], { cwd })
+	assert.equal(code, 6)
+	assert.match(out, /^answered +599 from http:\/\/failing\.localhost:\d+\/: exception/m)
+	write(cwd, { 'src/index.js': 'export default { fetch() { throw new Error("again") } }\n' })
+	await plane.ok(['deploy', '--no-ask'], { cwd })
+})
+
+test('--wait-guard ends with what the guard decided, and er status shows when, from where and why it went back', async () => {
+	const cwd = shop('watched', 'old')
+	await plane.ok(['deploy'], { cwd })
+	for (const args of [['deploy', '--wait-guard'], ['publish', '--wait-guard']]) {
+		const alone = await plane.er(args, { cwd })
+		assert.equal(alone.code, 2)
+		assert.match(alone.err, /--wait-guard waits for a guard: it goes with --guard/)
+	}
+	write(cwd, { 'src/index.js': 'export default { fetch() { return new Response("new") } }\n' })
+	const passed = await plane.ok(['deploy', '--guard', 'watch=2s', '--wait-guard'], { cwd })
+	assert.match(passed.out, /^answered +200 [^]*^guard +passed: it was not worse than the guard allows$/m)
+
+	/** Requests that fail, until the command has ended. */
+	const failing = async args => {
+		write(cwd, { 'src/index.js': `export default { fetch(r) { if (r.url.endsWith("/fail")) throw new Error("worse"); return new Response("newer ${args}") } }\n` })
+		let over = false
+		const done = plane.er(args, { cwd, timeout: 90000 }).finally(() => (over = true))
+		while (!over) {
+			await plane.get('watched', '/fail').catch(() => {})
+			await raw.sleep(20)
+		}
+		return done
+	}
+	const back = await failing(['deploy', '--guard', 'errors=5,requests=10,watch=60', '--wait-guard'])
+	assert.equal(back.code, 7, back.out + back.err)
+	assert.match(back.out, /^guard +went back: error rate \d+\.\d% against \d+\.\d%$/m)
+	const told = await plane.ok(['status', 'watched'])
+	assert.match(told.out, /^watched +production +2 \(100 %\) .* went back$/m)
+	assert.match(told.out, /^watched in production: the guard went back at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d from version 3 to version 2: error rate .*%$/m)
+	const env = (await plane.ok(['status', '--json'])).json.routines.find(r => r.name === 'watched').environments.production
+	assert.deepEqual([env.guard, env.by, env.went_back_from], ['went-back', 'guard', [{ version: 3, percent: 100 }]])
+
+	const again = await failing(['deploy', '--canary', '99%', '--json', '--guard', 'errors=5,requests=10,watch=60', '--wait-guard'])
+	assert.equal(again.code, 7, again.out + again.err)
+	assert.equal(again.json.guard.state, 'went-back')
+	assert.match(again.json.guard.why, /^error rate/)
+	assert.deepEqual(again.json.guard.versions, [{ version: 2, percent: 100 }])
+	assert.match((await plane.ok(['status'])).out, /^watched in production: the guard went back at .* from version 4 \(for 99 % of clients\) to version 2: /m)
+
+	// Somebody deploys meanwhile: the guard has nothing to decide any more.
+	write(cwd, { 'src/index.js': answer('waited for') })
+	const waiting = plane.er(['deploy', '--guard', 'watch=60s', '--wait-guard'], { cwd })
+	await raw.until(async () => (await plane.get('watched')).text === 'waited for', { what: 'the new version' })
+	await plane.ok(['deploy', '--versions', '1', '--name', 'watched'])
+	const replaced = await waiting
+	assert.equal(replaced.code, 1)
+	assert.match(replaced.out, /^guard +replaced: something else was deployed before the guard had decided$/m)
+	assert.doesNotMatch((await plane.ok(['status', 'watched'])).out, /went back/)
+})
+
 test('staging is tried first and published exactly as it is', async () => {
 	const cwd = shop('stage', 'v1')
 	assert.match((await plane.ok(['deploy', '--env', 'staging'], { cwd })).out, /^answered +200 from http:\/\/stage\.staging\.localhost:/m)

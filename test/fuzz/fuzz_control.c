@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 enum { REQUESTS_MAX = 16, FRESH_AFTER = 2000 };
 
 typedef struct node {
+	er_asker asker;
 	uv_loop_t loop;
 	char dir[32];
 	er_store *store;
@@ -131,9 +132,9 @@ static void start(node *me)
 	ER_ASSERT(me->control != NULL);
 }
 
-static void on_answer(void *asker, er_exchange *x)
+static void on_answer(er_asker *asker, er_exchange *x)
 {
-	node *me = asker;
+	node *me = ER_CONTAINER(asker, node, asker);
 	me->answered++;
 	ER_ASSERT(x->res.status >= 200 && x->res.status < 600 && x->res.body != NULL);
 }
@@ -150,9 +151,9 @@ static void ask(node *me, uint8_t method, er_slice target, er_slice body)
 	unsigned before = me->answered;
 	x->req.method = methods[method % 5];
 	x->req.target = er_arena_copy(&x->arena, target);
-	x->client.ss_family = AF_INET;
-	x->on_answer = on_answer;
-	x->asker = me;
+	x->peer.address.ss_family = AF_INET;
+	me->asker.answered = on_answer;
+	x->asker = &me->asker;
 	if (body.n > 0)
 		x->req.body = er_body_of(er_piece_copy(body));
 	er_exchange_start(x, method >= 0x80 ? er_control_remote(me->control) : er_control_local(me->control));

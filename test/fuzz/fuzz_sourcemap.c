@@ -14,11 +14,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	er_sourcemap *m = er_sourcemap_parse(json, &err);
 	er_buf out = {0};
 	er_sourcemap_stack(m, ER_LIT("routine.js"), stack, &out);
-	if (er_buf_len(&out) > 50 * 600 + 16)
+	if (er_buf_len(&out) > 200 * 600 + 16)
 		abort();
 	for (size_t i = 0; i < er_buf_len(&out); i++)
 		if ((er_buf_slice(&out).p[i] < 0x20 && er_buf_slice(&out).p[i] != '\n') || er_buf_slice(&out).p[i] == 0x7f)
 			abort();
+	er_buf_clear(&out);
+	er_sourcemap_text(m, ER_LIT("routine.js"), stack, &out);
+	if (er_buf_len(&out) > stack.n + 200 * 600)
+		abort();
 	er_buf_fini(&out);
 	er_sourcemap_free(m);
 	return 0;

@@ -90,6 +90,27 @@ test('bypass decides without a body: true passes, false refuses with its status'
 	assert.ok(i.request({ url: 'http://a/ok' }).passed);
 	assert.equal(i.request({ url: 'http://a/no' }).response.status, 451);
 });
+test('a router that is a Proxy, whose every property is a function, answers by its fetch', () => {
+	const router = `const routes = [];
+		const router = new Proxy({ routes, fetch(request) { for (const [path, handler] of routes) if (request.url.endsWith(path)) return handler(request) } },
+			{ get: (target, name) => (name in target ? target[name] : (path, handler) => { routes.push([path, handler]); return router }) });
+		router.get('/hi', () => new Response('hi there'));`;
+	for (const exported of ['{ default: router }', '{ default: router, other: 1 }', 'router', '{ default: Object.assign(() => new Response("no"), { fetch: router.fetch }) }']) {
+		const i = new Instance().load(`${router} globalThis.__er_module = ${exported};`);
+		assert.equal(bodyText(i.request({ url: 'http://a/hi' })), 'hi there', exported);
+	}
+});
+test('fetch decides and bypass beside it is not asked, whatever the handler stands on', () => {
+	const handler = `bypass() { throw new Error('asked') } fetch() { return new Response('from ' + this.constructor.name) }`;
+	for (const exported of [`new (class Own { ${handler} })`, `new (class Own extends (class { ${handler} }) {})`, `Object.create({ constructor: { name: 'Own' }, ${handler.replace('} fetch', '}, fetch')} })`]) {
+		const i = new Instance().load(`globalThis.__er_module = { default: ${exported} };`);
+		assert.equal(bodyText(i.request()), 'from Own', exported);
+	}
+});
+test('bypass that gives something else than a decision fails the request in words', () => {
+	const i = new Instance().load(`globalThis.__er_module = { default: { bypass() { return new Response('x') } } }`);
+	assert.match(i.request().failed.message, /bypass must return a ResponseBypass/);
+});
 test('request.info and event.info have what the node knows of the client', () => {
 	assert.deepEqual(run(`return [request.info.remote_addr, event.info.scheme, Object.isFrozen(request.info)]`), ['192.0.2.1', 'http', true]);
 });

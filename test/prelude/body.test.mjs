@@ -84,6 +84,67 @@ test('new Response(request.body) echoes natively', () => {
 	assert.deepEqual([r.response.flags, r.response.key], [68, 2]);
 	assert.deepEqual(i.lazyLoaded, []);
 });
+/** An instance whose handler has the answer `r` of a fetch: the mock's node has said its head. */
+function withAnswer(code, more = {}) {
+	const i = new Instance().load(answering(`const r = await fetch('http://origin.example/'); ${code}`));
+	const r = i.request(more);
+	const fid = i.told('fetch')[0][1];
+	i.turn(1, () => i.hooks.subHead(fid, 200, 'OK', 'content-type\ntext/plain\n', 'http://origin.example/', true, 10));
+	return { i, r, fid };
+}
+test('a clone of an unread answer is made in the node, and the answer is relayed without a byte in the engine', () => {
+	const { i, r, fid } = withAnswer(`const copy = r.clone(); event.waitUntil(copy.text().then((t) => console.log(t))); return r`);
+	assert.deepEqual(i.told('clone'), [['clone', fid + 1, 1, fid * 2 + 1]]);
+	assert.deepEqual([r.response.flags, r.response.key], [4, fid * 2 + 1]);
+	assert.deepEqual(i.told('pull'), [['pull', (fid + 1) * 2 + 1, 65536]]);
+	assert.deepEqual(i.lazyLoaded, []);
+	feed(i, 1, (fid + 1) * 2 + 1, 'copied', true);
+	assert.deepEqual(i.told('log').map((c) => c[2]), ['copied']);
+	assert.ok(r.over);
+});
+test('clones of clones, and of a body whose stream was looked at, are made in the node as well', () => {
+	const { i, r, fid } = withAnswer(`const b = r.body, one = r.clone(), two = one.clone(); return new Response(JSON.stringify([b.locked, r.body === b, r.bodyUsed, await two.text(), await one.text(), await r.text()]))`);
+	assert.deepEqual(i.told('clone').map((c) => c.slice(1)), [[fid + 1, 1, fid * 2 + 1], [fid + 2, 1, (fid + 1) * 2 + 1]]);
+	for (const n of [fid + 2, fid + 1, fid]) feed(i, 1, n * 2 + 1, `${n - fid}`, true);
+	assert.equal(bodyText(r), JSON.stringify([true, false, false, '2', '1', '0']));
+});
+test('the clone of an upload is made in the node, unless all of it came with the head', () => {
+	const code = `const copy = request.clone(); return new Response(copy.body)`;
+	const i = new Instance().load(answering(code));
+	const r = i.request({ method: 'POST', body: Buffer.alloc(0) });
+	assert.deepEqual(i.told('clone'), [['clone', 1, 1, 2]]);
+	assert.deepEqual([r.response.flags & 4, r.response.key], [4, 3]);
+	const inline = new Instance().load(answering(code));
+	assert.equal(bodyText(inline.request({ method: 'POST', body: Buffer.from('all'), inline: true })), 'all');
+	assert.deepEqual(inline.told('clone'), []);
+});
+test('a clone that the node cannot make fails where it is read, whenever the node says so', () => {
+	const { i, r, fid } = withAnswer(`const copy = r.clone(); await new Promise((f) => setTimeout(f, 1)); const said = await copy.text().catch((e) => e.name + ': ' + e.message); const again = await copy.text().catch((e) => e.name); return new Response(said + again)`);
+	i.turn(1, () => i.hooks.bodyFail((fid + 1) * 2 + 1, 'behind'));
+	i.runTimers();
+	assert.match(bodyText(r), /^TypeError: The body of the response broke off: it is a copy, .*TypeError$/);
+	assert.deepEqual(i.told('pull'), []);
+});
+test('a clone of what has been read from stays in JavaScript', () => {
+	const { i, r } = withAnswer(`const piped = new Response(r.body.pipeThrough(new TransformStream())), copy = piped.clone(); return new Response(JSON.stringify([await piped.text(), await copy.text()]))`);
+	feed(i, 1, 3, 'ab', true);
+	assert.equal(bodyText(r), '["ab","ab"]');
+	assert.deepEqual(i.told('clone'), []);
+});
+test('an abort of the fetch ends its clones that are unread or being read, and no other', () => {
+	const i = new Instance().load(answering(`const c = new AbortController(), r = await fetch('http://origin.example/', { signal: c.signal }), a = r.clone(), b = a.clone(), d = b.clone(); fetch('http://other.example/', { method: 'PUT', body: d.body }); const all = [r.text(), a.text()].map((p) => p.catch((e) => e.name)); c.abort(); all.push(b.text().catch((e) => e.name)); return new Response(JSON.stringify(await Promise.all(all)))`));
+	const r = i.request();
+	i.turn(1, () => i.hooks.subHead(1, 200, 'OK', '', 'http://origin.example/', true, -1));
+	assert.equal(bodyText(r), JSON.stringify(Array(3).fill('AbortError')));
+	assert.deepEqual(i.told('bodyCancel').map((c) => c[1]).sort(), [5, 7]);
+	assert.deepEqual(i.told('fetchCancel').map((c) => c[1]), [1]);
+});
+test('what is left of clones when the request ends holds nothing', () => {
+	const { i, r } = withAnswer(`globalThis.kept = r.clone(); return r`);
+	assert.ok(r.over);
+	i.turn(1, () => i.hooks.bodyFail(5, 'cancelled')); // late: nobody is there
+	assert.equal(i.told('exception').length, 0);
+});
 test('a body somebody has begun to read is not relayed but streamed on', () => {
 	const i = new Instance().load(answering(`const res = await fetch('http://o.example/'); const [a, b] = res.body.tee(); a.cancel(); return new Response(b)`));
 	const r = i.request();

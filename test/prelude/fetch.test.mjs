@@ -31,11 +31,11 @@ test('status, headers and the chain of URLs are in the response', () => {
 	assert.deepEqual(JSON.parse(bodyText(r)), [404, 'Nope', false, 'http://o.example/b', true, ['http://o.example/', 'http://o.example/b#f'], '1, 2', ['a=1', 'b=2'], 'basic']);
 });
 test('what is the node\'s business stays in Headers of the routine\'s own and leaves with no message', () => {
-	const i = new Instance().load(answering(`const h = new Headers({ Host: 'a', 'X-A': 'b' }); h.append('Connection', 'close'); const names = [...h.keys()].join(); await fetch('http://o.example/', { headers: h }); return new Response(names, { headers: new Headers(h) })`));
+	const i = new Instance().load(answering(`const h = new Headers({ Upgrade: 'a', 'X-A': 'b' }); h.append('Connection', 'close'); const names = [...h.keys()].join(); await fetch('http://o.example/', { headers: h }); return new Response(names, { headers: new Headers(h) })`));
 	const r = i.request();
 	assert.equal(i.told('fetch')[0][5], 'x-a\nb\n');
 	head(i, 1);
-	assert.equal(bodyText(r), 'connection,host,x-a');
+	assert.equal(bodyText(r), 'connection,upgrade,x-a');
 	assert.equal(r.response.block, 'x-a\nb\ncontent-type\ntext/plain;charset=UTF-8\n');
 });
 test('fields are changed in place: set keeps the first one\'s, delete takes all, append adds', () => {
@@ -69,7 +69,7 @@ test('abort before, during and after the head', () => {
 test('a stream as upload is written within its credit', () => {
 	const i = new Instance().load(answering(`return fetch('http://o.example/', { method: 'POST', duplex: 'half', body: new ReadableStream({ start(c) { c.enqueue(new Uint8Array(70000)); c.close() } }) })`));
 	i.request();
-	assert.deepEqual(i.told('fetch')[0].slice(7), [2, 3]);
+	assert.deepEqual(i.told('fetch')[0].slice(7), [2, -1]);
 	assert.equal(i.told('write').reduce((n, c) => n + c[2].length, 0), 65536);
 	i.turn(1, () => i.hooks.credit(3, 70000));
 	assert.deepEqual(i.told('end'), [['end', 3]]);
@@ -98,4 +98,108 @@ test('timers are limited and belong to their request', () => {
 	const i = new Instance({ timers: 3 }).load(answering(`try { for (;;) setTimeout(() => {}, 1000) } catch (e) { return new Response(e.message) }`));
 	assert.match(bodyText(i.request()), /Too many timers: a request may have at most 3/);
 	assert.equal(i.timers.size, 0);
+});
+
+test('an upload says how long it is wherever that is known', () => {
+	const length = (body) => {
+		const i = new Instance().load(answering(`const text = 'x'.repeat(9000); const feed = new ReadableStream({ start(c) { c.enqueue(new Uint8Array(7)); c.close() } }); await fetch('http://o.example/', { method: 'POST', body: ${body} })`));
+		i.request({ method: 'POST', body: Buffer.from('hello'), headers: '' });
+		return i.told('fetch')[0].slice(7);
+	};
+	assert.deepEqual(length('feed'), [2, -1]);
+	assert.deepEqual(length('new FixedLengthStream(70).readable'), [2, 70]);
+	assert.deepEqual(length('new FixedLengthStream(70n).readable'), [2, 70]);
+	assert.deepEqual(length('new Response(new FixedLengthStream(70).readable).clone().body'), [2, 70]);
+	assert.deepEqual(length('new Request("http://o.example/", { method: "PUT", body: new FixedLengthStream(70).readable, duplex: "half" }).clone().body'), [2, 70]);
+	assert.deepEqual(length('feed.pipeThrough(new FixedLengthStream(7))'), [2, 7]);
+	assert.deepEqual(length('new FixedLengthStream(70).readable.pipeThrough(new IdentityTransformStream())'), [2, -1]);
+	assert.equal(length('new Blob([text]).stream()')[0], 1);
+	assert.equal(length('new URLSearchParams({ text })')[0], 1);
+});
+test('a stream of a fixed length takes bytes, all of them and no more', () => {
+	const i = new Instance().load(answering(`const out = [];
+		for (const [n, parts] of [[3, [1, 2]], [3, [1]], [3, [2, 2]], [0, []], [0, [1]], [3, [3, 1]], [2, ['text']]]) {
+			const s = new FixedLengthStream(n); let got = 0;
+			const read = (async () => { const r = s.readable.getReader(); for (;;) { const { done, value } = await r.read(); if (done) return 'whole'; got += value.length } })().catch((e) => e.message);
+			const w = s.writable.getWriter(); w.closed.catch(() => {});
+			for (const p of parts) w.write(typeof p === 'string' ? p : new Uint8Array(p)).catch(() => {});
+			w.close().catch(() => {});
+			out.push([got, await read, got]);
+		}
+		for (const n of [-1, 1.5, NaN, undefined, Infinity]) try { new FixedLengthStream(n); out.push('made') } catch (e) { out.push(e.name) }
+		out.push(new FixedLengthStream(1) instanceof IdentityTransformStream, new FixedLengthStream(1) instanceof TransformStream, String(new FixedLengthStream(1)), FixedLengthStream.length, IdentityTransformStream.length);
+		return Response.json(out)`));
+	const o = JSON.parse(bodyText(i.request()));
+	assert.deepEqual(o.slice(0, 7).map(([, how, got]) => [how, got]), [
+		['whole', 3], ['A FixedLengthStream of 3 bytes was closed 2 short', 1], ['A FixedLengthStream of 3 bytes was given more', 2], ['whole', 0],
+		['A FixedLengthStream of 0 bytes was given more', 0], ['A FixedLengthStream of 3 bytes was given more', 0], ['A chunk of this stream must be an ArrayBuffer or a view of one', 0],
+	]);
+	assert.deepEqual(o.slice(7), ['TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', true, true, '[object FixedLengthStream]', 1, 0]);
+});
+test('Host is read from a request, listed nowhere, copied nowhere', () => {
+	for (const [url, host] of [['http://example.com/a?b=//c', 'example.com'], ['https://[::1]:8443/', '[::1]:8443'], ['http://a.example:81/', 'a.example:81']]) {
+		const i = new Instance().load(answering(`const h = request.headers; let set; try { h.set('host', 'x') } catch (e) { set = e.name }
+			return Response.json([h.get('host'), h.get('HOST'), h.has('Host'), [...h].length, new Headers(h).has('host'), new Request('http://o.example/', request).headers.get('host'), new Request(request).headers.get('host'), request.clone().headers.get('host'), new Request(request, { headers: {} }).headers.get('host'), h.get('x-a'), new Response('', { headers: h }).headers.get('host'), set])`));
+		assert.deepEqual(JSON.parse(bodyText(i.request({ url, headers: 'x-a\n1\n' }))), [host, host, true, 1, false, null, host, host, null, '1', null, 'TypeError']);
+	}
+});
+test('Content-Length of a request is its body\'s, listed nowhere, copied nowhere', () => {
+	const i = new Instance().load(answering(`const h = request.headers; const of = (r) => r.headers.get('content-length')
+		return Response.json([h.get('content-length'), h.has('Content-Length'), [...h].length, new Headers(h).has('content-length'), of(new Request('http://o.example/', { method: 'POST', headers: h, body: 'ab' })), of(request.clone()), h.get('content-length')])`));
+	const seen = (request) => JSON.parse(bodyText(i.request({ method: 'POST', inline: request.body !== null, ...request })));
+	assert.deepEqual(seen({ body: Buffer.from('hello') }), ['5', true, 0, false, null, '5', '5']);
+	assert.deepEqual(seen({ body: null }), [null, false, 0, false, null, null, null]);
+});
+test('Host of a subrequest is its URL\'s, in whatever way it is said', () => {
+	const ways = {
+		object: `fetch(U, { headers: { HOST: V } })`, pairs: `fetch(U, { headers: [['host', V]] })`, headers: `fetch(U, { headers: new Headers({ host: V }) })`,
+		set: `(() => { const r = new Request(U); r.headers.set('Host', V); return fetch(r) })()`, append: `(() => { const r = new Request(U); r.headers.append('Host', V); return fetch(r) })()`,
+		copied: `fetch(new Request(new Request(U, { headers: { host: V } })))`, init: `fetch(new Request(U, { headers: { host: V } }), { method: 'POST' })`, cloned: `fetch(new Request(U, { headers: { host: V } }).clone())`,
+		taken: `fetch(U, { headers: new Request(U, { headers: { host: V } }).headers })`,
+	};
+	for (const way in ways) {
+		const run = (U, V) => {
+			const i = new Instance().load(answering(`const U = ${JSON.stringify(U)}, V = ${JSON.stringify(V)}; new Request('http://warm.example/', { headers: { HOST: V } }); return ${ways[way]}.then(() => new Response('sent'), (e) => new Response(e.name + ' ' + e.message))`));
+			const r = i.request();
+			if (i.told('fetch').length) {
+				assert.equal(i.told('fetch')[0][5].includes('host'), false);
+				head(i, 1);
+			}
+			return bodyText(r);
+		};
+		for (const v of ['o.example', 'O.Example', 'o.example:80']) assert.equal(run('http://o.example/', v), 'sent', way);
+		assert.equal(run('https://o.example:8443/x', 'o.example:8443'), 'sent', way);
+		for (const [u, v] of [['http://o.example/', 'other.example'], ['http://o.example/', 'o.example:443'], ['https://o.example/', 'o.example:80'], ['http://o.example/', '']])
+			assert.match(run(u, v), /^TypeError The header Host of a subrequest is the host of its URL \(o\.example\) and cannot be/, way);
+	}
+	// The standard process takes another one; Host of an answer means nothing.
+	const copied = new Instance().load(answering(`return fetch(new Request(new Request(request)).clone())`));
+	copied.request({ headers: 'x-a\n1\n' });
+	assert.equal(copied.told('fetch')[0][5], 'x-a\n1\n');
+	const i = new Instance().load(answering(`const r = new Request(request, { headers: { host: 'v.example', 'x-a': '1' } }); const out = new Response('', { headers: { host: 'v.example', 'x-a': '1' } }); await fetch(r); return out`));
+	const r = i.request();
+	assert.equal(i.told('fetch')[0][5], 'host\nv.example\nx-a\n1\n');
+	head(i, 1);
+	assert.equal(r.response.block, 'x-a\n1\ncontent-type\ntext/plain;charset=UTF-8\n');
+});
+test('a head that the engine refuses fails the request instead of leaving it without an answer', () => {
+	for (const body of [`'text'`, `null`, `new Uint8Array(3)`, `new ReadableStream({ start(c) { c.close() } })`]) {
+		const i = new Instance().load(answering(`event.waitUntil(new Promise(() => {})); return new Response(${body})`));
+		i.refusal = 'too many fields';
+		const r = i.request();
+		assert.equal(r.failed?.message, 'too many fields', body);
+	}
+});
+test('text of a body whose coding nobody has undone is an error, its bytes are not', () => {
+	const ask = (coding, init, how) => {
+		const i = new Instance().load(answering(`const r = await fetch('http://o.example/'${init}); try { return new Response('read ' + (await r.${how}()).length) } catch (e) { return new Response(e.message) }`));
+		const r = i.request();
+		head(i, 1, { block: `content-encoding\n${coding}\n`, body: true, length: 3 });
+		if (i.told('pull').length) i.turn(1, () => i.hooks.bodyData(3, i.u8([34, 97, 34]), true));
+		return bodyText(r);
+	};
+	for (const coding of ['br', 'gzip, br', 'ZSTD']) for (const how of ['text', 'json']) assert.match(ask(coding, '', how), new RegExp(`^The body is coded with ${coding}, which ${how}\\(\\) cannot read`));
+	assert.equal(ask('br', `, { decompress: 'manual' }`, 'text'), 'read 3');
+	assert.equal(ask('br', '', 'bytes'), 'read 3');
+	for (const coding of ['identity', 'utf-8', 'none']) assert.equal(ask(coding, '', 'text'), 'read 3');
 });

@@ -1,5 +1,6 @@
 // The engine's side of src/sandbox/NATIVES.md in JavaScript: enough to run the built prelude under Node in a realm of its own, drive its
-// hooks, and see every call it makes. Not a copy of the engine: where the engine checks, this one only records.
+// hooks, and see every call it makes. Not a copy of the engine: where the engine checks, this one only records. Held to channel/contract.h: it has what
+// stands there and no more, and no call may have another number of arguments.
 import { execFileSync } from 'node:child_process';
 import { randomFillSync, randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import vm from 'node:vm';
+import { contract } from '../../src/sandbox/js/contract.mjs';
 
 const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
 execFileSync(process.execPath, [fileURLToPath(new URL('../../src/sandbox/js/build.mjs', import.meta.url)), out], { stdio: 'inherit' });
@@ -21,6 +23,30 @@ const fieldsOf = block => {
 	return Array.from({ length: lines.length >> 1 }, (_, i) => [lines[2 * i], lines[2 * i + 1]]);
 };
 const blockOf = fields => fields.map(([name, value]) => `${name}\n${value}\n`).join('');
+
+export const agreed = contract();
+const { BODY_LAST, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
+
+/** What is wrong with `natives` by the contract: names that lack, names that are too many. */
+export function unlike(natives, { natives: wanted, given } = agreed) {
+	const names = [...Object.keys(wanted), ...given];
+	return [...names.filter((name) => !(name in natives)).map((name) => `lacks ${name}`), ...Object.keys(natives).filter((name) => !names.includes(name)).map((name) => `has ${name}`)];
+}
+/** Calls of the prelude that gave a native another number of arguments than the contract says. The process fails for them: the prelude may have caught what was thrown. */
+export const breaches = [];
+process.on('exit', () => {
+	for (const breach of breaches) console.error(breach);
+	if (breaches.length > 0) process.exitCode = 1;
+});
+export function counted(name, fn, { least, most } = agreed.natives[name]) {
+	return (...args) => {
+		if (args.length < least || args.length > most) {
+			breaches.push(`er.${name} was called with ${args.length} arguments; it takes ${least === most ? most : `${least} to ${most}`}`);
+			throw new TypeError(breaches.at(-1));
+		}
+		return fn(...args);
+	};
+}
 
 /** A fresh instance: `tell` is the log of what the prelude told the engine. */
 export class Instance {
@@ -142,7 +168,7 @@ export class Instance {
 			reqUrl: (id) => self.of(id).url,
 			reqBlock: (id) => self.of(id).headers,
 			reqInfo: (id) => self.of(id).info,
-			reqBody: (id) => (self.of(id).body === null ? -2 : self.of(id).inline ? self.of(id).body.length : -1),
+			reqBody: (id) => (self.of(id).body === null ? LENGTH_NO_BODY : self.of(id).inline ? self.of(id).body.length : LENGTH_UNKNOWN),
 			reqInline: (id) => (self.of(id).inline ? self.u8(self.of(id).body) : undefined),
 			reqInlineText: (id) => (self.of(id).inline ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(self.of(id).body) : undefined),
 			reqInlineJSON: (id) => {
@@ -154,11 +180,12 @@ export class Instance {
 			},
 			isPlain: (o) => !types.isProxy(o),
 			respond(id, status, reason, block, body, flags, key) {
+				if (self.refusal) throw new RangeError(self.refusal); // the head is too large
 				self.log('respond', id, status, reason, block, body, flags, key);
 				const r = self.of(id);
 				if (r.response || r.over) throw new Error(`respond twice for ${id}`);
 				r.response = { status, reason, block, body, flags, key };
-				if (flags & 64) self.end(r);
+				if (flags & BODY_LAST) self.end(r);
 			},
 			// The same answer as `respond` would give; noted as such.
 			pass(id) {
@@ -182,6 +209,7 @@ export class Instance {
 			},
 			drain: record('drain'),
 			bodyCancel: record('bodyCancel'),
+			clone: record('clone'),
 			write(key, bytes) {
 				const copy = Buffer.from(bytesOf(bytes));
 				self.log('write', key, copy);
@@ -295,7 +323,14 @@ export class Instance {
 				self.lazyLoaded.push(name);
 				return scripts[name].runInContext(self.context);
 			},
+			mayGoOn: () => true,
+			wasmShared: () => false, // there is no WebAssembly in this realm
+			compileBegin() {},
+			compileEnd() {},
 		};
+		const wrong = unlike(natives);
+		if (wrong.length > 0) throw new Error(`the mock is not what channel/contract.h says: ${wrong.join(', ')}`);
+		for (const name of Object.keys(agreed.natives)) natives[name] = counted(name, natives[name]);
 		return natives;
 	}
 	end(r) {

@@ -15,6 +15,8 @@
  *   overdraw    sends more of a body than it has credit for
  *   twice       answers every request twice
  *   fetches     subrequests without end, for requests that exist and that do not
+ *   clones      copies of its upload, of copies, and of what is not there, which it reads, relays and ends in any order
+ *   greedy      one subrequest more than it has credit for
  *   ready       says READY once more when it runs a routine
  *   drain       asks for its upload to be drained, and never answers
  *   reload      says LOADED once more, with an exception that is none
@@ -33,9 +35,9 @@ enum { FD_MEM = 3, FD_WAKE_ME = 4, FD_WAKE_NODE = 5 };
 
 typedef struct fake {
 	er_channel ch;
-	char mode[32];
+	char mode[32], url[64];
 	uint64_t seed;
-	uint32_t fetch;
+	uint32_t fetch, live_subs;
 } fake;
 
 static uint32_t rnd(fake *k)
@@ -94,6 +96,8 @@ static void answer(fake *k, uint32_t id, uint8_t flags, const char *body)
 {
 	er_buf b;
 	strings(&b, (const char *const[]){"OK", "content-type\ntext/plain\n"}, 2);
+	if (flags & ER_FF_STREAM)
+		er_buf_puts(&b, "\xff\xff\xff\xff\xff\xff\xff\xff"); /* no length */
 	er_buf_put_cstr(&b, body);
 	put(k, (er_frame){.type = ER_FRAME_RESPONSE, .flags = flags, .aux = 200, .id = id, .arg = 7}, er_buf_slice(&b));
 	er_buf_fini(&b);
@@ -176,6 +180,49 @@ static void fetches(fake *k, uint32_t id)
 	answer(k, id, ER_FF_INLINE | ER_FF_DONE, "fetched");
 }
 
+/* Like an honest one as far as the node ends it for the opposite: numbers are its own, and what it has begun to read it does not copy. Now and then it does. */
+static void clones(fake *k, uint32_t id)
+{
+	enum { COPIES = 3000 };
+	uint32_t first = k->fetch + 1;
+	bool rude = rnd(k) % 3 == 0;
+	for (uint32_t i = 0; i < COPIES; i++) {
+		uint32_t of[2] = {id, 0};
+		if (i > 0 && rnd(k) % 2) {
+			of[0] = rnd(k) % 50 ? k->fetch : rnd(k);
+			of[1] = rnd(k) % 50 ? 1 : rnd(k);
+		}
+		put(k, (er_frame){.type = ER_FRAME_CLONE, .flags = (uint8_t)rnd(k), .id = ++k->fetch, .arg = rnd(k) % 50 ? id : rnd(k)},
+		    er_slice_of(of, rude && rnd(k) % COPIES == 0 ? rnd(k) % 8 : sizeof of));
+	}
+	for (uint32_t i = 0; i < COPIES; i++) {
+		static const uint8_t types[] = {ER_FRAME_PULL,  ER_FRAME_PULL,        ER_FRAME_PULL,
+		                                ER_FRAME_DRAIN, ER_FRAME_BODY_CANCEL, ER_FRAME_FETCH_CANCEL};
+		er_frame f = {
+		    .type = types[rnd(k) % sizeof types], .flags = ER_FF_SUB, .id = first + rnd(k) % COPIES, .arg = 1 + rnd(k) % 100000};
+		put(k, f, (er_slice){0});
+		if (rude && rnd(k) % COPIES == 0)
+			put(k, (er_frame){.type = ER_FRAME_CLONE, .id = ++k->fetch, .arg = id}, er_slice_of((const uint32_t[]){first, 1}, 8));
+	}
+	er_buf b;
+	strings(&b, (const char *const[]){"OK", ""}, 2);
+	er_buf_put_le32(&b, rnd(k) % 2 ? id : first + rnd(k) % COPIES);
+	er_buf_put_le32(&b, rnd(k) % 2);
+	put(k, (er_frame){.type = ER_FRAME_RESPONSE, .flags = ER_FF_RELAY, .aux = 200, .id = id}, er_buf_slice(&b));
+	er_buf_fini(&b);
+	put(k, (er_frame){.type = ER_FRAME_DONE, .id = id}, (er_slice){0});
+}
+
+/* To an origin that never answers: {"url": "..."}. */
+static void greedy(fake *k, uint32_t id)
+{
+	er_buf b;
+	strings(&b, (const char *const[]){"GET", k->url, ""}, 3);
+	for (uint32_t i = 0; i <= k->live_subs; i++)
+		put(k, (er_frame){.type = ER_FRAME_FETCH, .id = ++k->fetch, .arg = id}, er_buf_slice(&b));
+	er_buf_fini(&b);
+}
+
 static void spin(fake *k, uint32_t id, bool talk)
 {
 	for (;;) {
@@ -235,6 +282,10 @@ static void request(fake *k, uint32_t id)
 		answer(k, id, ER_FF_INLINE | ER_FF_DONE, "twice");
 	} else if (strcmp(m, "fetches") == 0) {
 		fetches(k, id);
+	} else if (strcmp(m, "clones") == 0) {
+		clones(k, id);
+	} else if (strcmp(m, "greedy") == 0) {
+		greedy(k, id);
 	} else if (strcmp(m, "ready") == 0) {
 		put(k, (er_frame){.type = ER_FRAME_READY, .aux = ER_LEVEL_FULL}, ER_LIT("\4\0\0\0fake"));
 	} else if (strcmp(m, "drain") == 0) {
@@ -276,7 +327,11 @@ static void handle(fake *k, const er_frame *f, er_slice payload)
 		for (int i = 0; i < 3; i++)
 			(void)er_get_string(&r);
 		er_slice env = er_get_string(&r);
+		er_load_limits limits = {0};
+		er_copy(&limits, er_get_bytes(&r, sizeof limits).p, sizeof limits);
+		k->live_subs = limits.live_subs;
 		value_of(env, "mode", k->mode, sizeof k->mode);
+		value_of(env, "url", k->url, sizeof k->url);
 		value_of(env, "seed", seed, sizeof seed);
 		k->seed = strtoull(seed, NULL, 10) * 0x9e3779b97f4a7c15ULL + 88172645463325252ULL;
 		break;

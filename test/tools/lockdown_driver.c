@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "channel/frame.h"
+#include "../unit/i386_calls.h"
 
 #include <grp.h>
 #include <poll.h>
@@ -147,7 +148,7 @@ static void load(driver *d, er_slice code)
 		er_buf_put_cstr(&b, strings[i]);
 	}
 	uint32_t cpu = 60 * 1000 * 1000;
-	uint32_t limits[] = {cpu, cpu, d->memory, 32, 1000, (uint32_t)code.n, 0};
+	uint32_t limits[] = {cpu, cpu, d->memory, 32, 1000, (uint32_t)code.n, 0, 1000};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		er_buf_put_le32(&b, limits[i]);
 	put(d, (er_frame){.type = ER_FRAME_LOAD, .n = (uint32_t)er_buf_len(&b)}, b.p);
@@ -248,6 +249,10 @@ int main(int argc, char **argv)
 	if (argc > 2 && er_slice_eq(er_slice_cstr(argv[2]), ER_LIT("list"))) {
 		for (int i = 0; er_lockdown_attacks[i]; i++)
 			puts(er_lockdown_attacks[i]);
+		return 0;
+	}
+	if (argc > 2 && er_slice_eq(er_slice_cstr(argv[2]), ER_LIT("i386"))) {
+		puts(machine_takes_i386_calls() ? "yes" : "no");
 		return 0;
 	}
 	if (argc < 2)

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/kv.h"
 #include "store/store.h"
 
 #include <stdio.h>

@@ -26,6 +26,7 @@ typedef struct pending {
 } pending;
 
 typedef struct harness {
+	er_asker asker;
 	uv_loop_t loop;
 	char dir[64];
 	er_store *store;
@@ -260,9 +261,9 @@ static inline int harness_teardown(void **state)
 
 /* ---- asking ---- */
 
-static inline void on_answer(void *asker, er_exchange *x)
+static inline void on_answer(er_asker *asker, er_exchange *x)
 {
-	harness *h = asker;
+	harness *h = ER_CONTAINER(asker, harness, asker);
 	h->answered = true;
 	h->status = x->res.status;
 }
@@ -274,15 +275,15 @@ static inline er_exchange *begin_from(harness *h, const char *token, const char 
 	er_exchange *x = er_exchange_new();
 	x->req.method = er_slice_cstr(method);
 	x->req.target = er_arena_copy(&x->arena, er_slice_cstr(target));
-	struct sockaddr_in *sa = (struct sockaddr_in *)(void *)&x->client;
+	struct sockaddr_in *sa = (struct sockaddr_in *)(void *)&x->peer.address;
 	sa->sin_family = AF_INET;
 	inet_pton(AF_INET, address, &sa->sin_addr);
 	if (token != NULL && token[0] != '\0')
 		er_fields_add(&x->req.fields, &x->arena, ER_LIT("Authorization"), er_arena_printf(&x->arena, "Bearer %s", token));
 	if (body.p != NULL)
 		x->req.body = er_body_of(er_piece_copy(body));
-	x->on_answer = on_answer;
-	x->asker = h;
+	h->asker.answered = on_answer;
+	x->asker = &h->asker;
 	h->answered = false;
 	h->status = 0;
 	er_exchange_start(x, token != NULL ? er_control_remote(h->control) : er_control_local(h->control));

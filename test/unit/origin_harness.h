@@ -81,6 +81,12 @@ static bool redirect_answer(test_connection *c, const char *path)
 		snprintf(to, sizeof to, "http://127.0.0.1:%d/head", hops);
 		return srv_redirect(c, 302, to);
 	}
+	if (sscanf(path, "/to-echo/%d", &status) == 1)
+		return srv_redirect(c, status, "/echo#frag");
+	if (sscanf(path, "/to-seen/%d", &status) == 1)
+		return srv_redirect(c, status, "/seen");
+	if (sscanf(path, "/to-count/%d", &status) == 1)
+		return srv_redirect(c, status, "/count");
 	if (strcmp(path, "/to-private") == 0)
 		return srv_redirect(c, 302, "http://10.0.0.1/");
 	if (strcmp(path, "/to-file") == 0)
@@ -139,14 +145,27 @@ static const struct {
     {"/status-999", "HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n", false},
     {"/bad-name", "HTTP/1.1 200 OK\r\nbad name: 1\r\nContent-Length: 0\r\n\r\n", false},
     {"/bad-value", "HTTP/1.1 200 OK\r\nx: a\x01\x62\r\nContent-Length: 0\r\n\r\n", false},
+    {"/folded-first", "HTTP/1.1 200 OK\r\n b\r\nContent-Length: 0\r\n\r\n", false},
     {"/folded", "HTTP/1.1 200 OK\r\nx: a\r\n b\r\nContent-Length: 0\r\n\r\n", false},
     {"/no-colon", "HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 0\r\n\r\n", false},
     {"/smuggle", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", false},
     {"/brotli", "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\nbrb", true},
 };
 
+/* "/say/4854..." says these bytes, and keeps the connection. */
+static bool say_answer(test_connection *c, const char *hex)
+{
+	static _Thread_local char bytes[4096];
+	size_t n = 0;
+	for (unsigned byte; n < sizeof bytes && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
+		bytes[n] = (char)byte;
+	return srv_send(c, bytes, n);
+}
+
 static bool srv_answer(test_connection *c, const char *head, const char *method, const char *path)
 {
+	if (strncmp(path, "/say/", 5) == 0)
+		return say_answer(c, path + 5);
 	for (size_t i = 0; i < sizeof raw_answers / sizeof *raw_answers; i++)
 		if (strcmp(path, raw_answers[i].path) == 0)
 			return srv_text(c, raw_answers[i].answer) && raw_answers[i].keep;
@@ -182,6 +201,18 @@ static bool srv_answer(test_connection *c, const char *head, const char *method,
 	}
 	if (strncmp(path, "/big-head", 9) == 0 || strcmp(path, "/many-fields") == 0)
 		return big_head_answer(c, path);
+	if (strcmp(path, "/early-307") == 0) { /* long before the upload is here */
+		char waste[1];
+		srv_text(c, "HTTP/1.1 307 Early\r\nlocation: /count\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+		(void)srv_upload(c, head, waste, 1);
+		return false;
+	}
+	if (strcmp(path, "/seen") == 0) { /* the request's head, of one with a body, too */
+		char waste[1], text[4096];
+		snprintf(text, sizeof text, "%s", head);
+		(void)srv_upload(c, head, waste, 1);
+		return srv_body(c, "HTTP/1.1 200 OK\r\n", text, strlen(text));
+	}
 	if (strncmp(path, "/chain", 6) == 0 || strncmp(path, "/to-", 4) == 0 || strncmp(path, "/other", 6) == 0 ||
 	    strcmp(path, "/bad-location") == 0) {
 		char waste[1];
@@ -202,8 +233,8 @@ static bool srv_answer(test_connection *c, const char *head, const char *method,
 /* ---- the harness ---- */
 
 typedef struct call {
+	er_asker asker;
 	er_exchange *x;
-	er_fetch_options opt;
 	bool answered, over;
 	bool hold; /* leave the body alone */
 	er_buf body;
@@ -242,9 +273,9 @@ static void take(void *ctx)
 
 static const er_body_sink_ops take_ops = {.readable = take};
 
-static void on_answer(void *asker, er_exchange *x)
+static void on_answer(er_asker *asker, er_exchange *x)
 {
-	call *c = asker;
+	call *c = ER_CONTAINER(asker, call, asker);
 	c->answered = true;
 	if (x->res.body == NULL) {
 		c->over = true;
@@ -263,19 +294,19 @@ static call *call_new(const char *method, const char *target)
 {
 	call *c = ER_NEW(call);
 	c->x = er_exchange_new();
-	c->x->on_answer = on_answer;
-	c->x->asker = c;
+	c->asker.answered = on_answer;
+	c->x->asker = &c->asker;
 	c->x->req.method = er_slice_cstr(method);
 	c->x->req.scheme = ER_LIT("http");
 	c->x->req.authority = er_arena_printf(&c->x->arena, "127.0.0.1:%u", server->port);
 	c->x->req.target = er_slice_cstr(target);
-	c->opt = (er_fetch_options){.max_hops = 12, .allow = &loopback, .n_allow = 1};
+	c->x->wishes = (er_wishes){.max_hops = 12, .allow = &loopback, .n_allow = 1};
 	return c;
 }
 
 static void begin(call *c)
 {
-	er_origin_fetch(origin, c->x, &c->opt);
+	er_exchange_start(c->x, er_origin_handler(origin));
 }
 
 static void stop_waiting(uv_timer_t *timer)

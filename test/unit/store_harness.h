@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "store/kv.h"
 #include "store/store.h"
 
 #include <setjmp.h>

@@ -281,6 +281,38 @@ static void range_holds_exactly_its_addresses(void **state)
 	assert_true(has("::1", "::1"));
 }
 
+static void range_has_one_spelling(void **state)
+{
+	(void)state;
+	static const char *const same[][2] = {{"10.1.2.3/8", "10.0.0.0/8"},
+	                                      {"10.1.2.3/32", "10.1.2.3"},
+	                                      {"::ffff:10.0.0.0/104", "10.0.0.0/8"},
+	                                      {"FD00:0:0::7/8", "fd00::/8"},
+	                                      {"::1/128", "::1"},
+	                                      {"0.0.0.0/0", "0.0.0.0/0"},
+	                                      {"::/0", "::/0"},
+	                                      {"10.255.255.255/25", "10.255.255.128/25"}};
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		er_cidr r;
+		char text[ER_CIDR_TEXT];
+		assert_true(er_cidr_parse(er_slice_cstr(same[i][0]), &r));
+		er_slice s = er_cidr_text(&r, text);
+		if (!er_slice_eq(s, er_slice_cstr(same[i][1])))
+			fail_msg("%s is spelled %.*s", same[i][0], ER_FMT(s));
+	}
+}
+
+static void range_is_within_another_or_not(void **state)
+{
+	(void)state;
+	er_cidr a, b;
+	assert_true(er_cidr_parse(ER_LIT("10.1.0.0/16"), &a) && er_cidr_parse(ER_LIT("10.0.0.0/8"), &b));
+	assert_true(er_cidr_within(&a, &b) && er_cidr_within(&a, &a));
+	assert_false(er_cidr_within(&b, &a));
+	assert_true(er_cidr_parse(ER_LIT("11.1.0.0/16"), &a));
+	assert_false(er_cidr_within(&a, &b));
+}
+
 static void what_is_no_range_is_refused(void **state)
 {
 	(void)state;
@@ -296,6 +328,43 @@ static void what_is_no_range_is_refused(void **state)
 	assert_false(er_cidr_of_sockaddr(&other, &a));
 }
 
+/* Every size on both sides of every class: a piece that is used again has room for what was asked. */
+static void memory_that_a_thread_keeps_has_room_for_what_is_asked(void **state)
+{
+	(void)state;
+	enum { MOST = 1100, ROUNDS = 300 };
+	er_mem_keep_here(true);
+	uint8_t *all[MOST];
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		size_t shift = round * 7 % MOST;
+		for (size_t i = 0; i < MOST; i++) {
+			size_t n = (i + shift) % MOST;
+			all[i] = er_alloc(n);
+			memset(all[i], (int)(i & 0xff), n);
+		}
+		for (size_t i = 0; i < MOST; i++) {
+			size_t n = (i + shift) % MOST;
+			for (size_t k = 0; k < n; k++)
+				if (all[i][k] != (i & 0xff))
+					fail_msg("byte %zu of %zu belongs to two", k, n);
+			er_free(all[i]);
+		}
+	}
+	uint8_t *zeroed = er_zalloc(100);
+	for (size_t k = 0; k < 100; k++)
+		assert_int_equal(zeroed[k], 0);
+	er_free(er_realloc(zeroed, 5000));
+	er_free(NULL);
+	/* The last one given back is the first one used, also the large ones; then all goes back. */
+	void *large = er_alloc(ER_MEM_LARGE), *kept = large;
+	er_free(large);
+	large = er_alloc(ER_MEM_LARGE);
+	if (!ER_SANITIZED)
+		assert_ptr_equal(large, kept);
+	er_free(large);
+	er_mem_keep_here(false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,11 +373,14 @@ int main(void)
 	    cmocka_unit_test(buffer_keeps_every_byte_through_growing_and_moving),
 	    cmocka_unit_test(json_text_is_always_valid),
 	    cmocka_unit_test(arena_memory_is_aligned_and_apart),
+	    cmocka_unit_test(memory_that_a_thread_keeps_has_room_for_what_is_asked),
 	    cmocka_unit_test(map_finds_what_was_put_and_nothing_else),
 	    cmocka_unit_test(idmap_survives_ids_chosen_to_collide),
 	    cmocka_unit_test(list_can_be_left_while_it_is_walked),
 	    cmocka_unit_test(pieces_share_their_bytes),
 	    cmocka_unit_test(range_holds_exactly_its_addresses),
+	    cmocka_unit_test(range_has_one_spelling),
+	    cmocka_unit_test(range_is_within_another_or_not),
 	    cmocka_unit_test(what_is_no_range_is_refused),
 	};
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

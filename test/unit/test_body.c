@@ -143,6 +143,57 @@ static void slow_reader_holds_the_source_and_the_memory(void **state)
 	er_body_unref(tiny.body);
 }
 
+static void thousands_of_readers_that_do_not_read_hold_a_bounded_amount(void **state)
+{
+	(void)state;
+	enum { MANY = 2000 };
+	static relay many[MANY];
+	size_t all = 0;
+	for (size_t i = 0; i < MANY; i++) {
+		many[i] = (relay){.total = 1 << 20, .piece = 4096, .holds = true};
+		begin(&many[i]);
+		write_on(&many[i]);
+		assert_true(many[i].source_waits);
+		all += er_body_buffered(many[i].body);
+	}
+	assert_true(er_body_scarce());
+	assert_in_range(all, 64 << 20, (64 << 20) + MANY * (16 << 10));
+	/* A small window is a window: who reads gets everything. */
+	relay late = {.total = 1 << 20, .piece = 4096, .holds = true};
+	begin(&late);
+	write_on(&late);
+	assert_in_range(er_body_buffered(late.body), 8 << 10, 20 << 10);
+	late.holds = false;
+	read_on(&late);
+	assert_int_equal(late.read, late.total);
+	er_body_source(late.body, NULL, NULL);
+	er_body_unref(late.body);
+	for (size_t i = 0; i < MANY; i++) {
+		er_body_source(many[i].body, NULL, NULL);
+		er_body_unref(many[i].body);
+	}
+	assert_false(er_body_scarce());
+}
+
+static void count_gone(void *n)
+{
+	++*(int *)n;
+}
+
+static void who_pays_for_a_body_learns_when_it_is_gone(void **state)
+{
+	(void)state;
+	int gone = 0;
+	er_body *b = er_body_of(er_piece_copy(ER_LIT("bytes")));
+	er_body_on_gone(b, count_gone, &gone);
+	er_body_ref(b);
+	er_body_cancel(b, ER_ERR_CANCELLED);
+	er_body_unref(b);
+	assert_int_equal(gone, 0);
+	er_body_unref(b);
+	assert_int_equal(gone, 1);
+}
+
 static void both_sides_learn_how_it_ended(void **state)
 {
 	(void)state;
@@ -269,13 +320,14 @@ static void lent_bytes_are_copied_by_whoever_keeps_them(void **state)
 /* ---- exchanges ---- */
 
 typedef struct asker {
+	er_asker asker;
 	int answers, cancels;
 } asker;
 
-static void on_answer(void *ctx, er_exchange *x)
+static void on_answer(er_asker *self, er_exchange *x)
 {
 	(void)x;
-	((asker *)ctx)->answers++;
+	ER_CONTAINER(self, asker, asker)->answers++;
 }
 
 static void on_exchange_cancel(void *ctx, er_exchange *x, er_err_kind reason)
@@ -291,8 +343,8 @@ static void client_who_leaves_stops_the_work(void **state)
 	asker who = {0};
 	relay r = {0};
 	er_exchange *x = er_exchange_new();
-	x->asker = &who;
-	x->on_answer = on_answer;
+	who.asker.answered = on_answer;
+	x->asker = &who.asker;
 	x->on_cancel = on_exchange_cancel;
 	x->handler_ctx = &who;
 	er_exchange_cancel(x, ER_ERR_CLIENT_GONE);
@@ -333,17 +385,47 @@ static void nodes_own_answer_says_why(void **state)
 	er_exchange_unref(x);
 }
 
+static void trailers_follow_a_body_and_are_bounded(void **state)
+{
+	(void)state;
+	er_body *b = er_body_new(ER_BODY_UNKNOWN);
+	assert_null(er_body_trailers(b));
+	assert_true(er_body_trailer(b, ER_LIT("grpc-status"), ER_LIT("0")));
+	static const char *const never[] = {"content-length", "Transfer-Encoding", "host", "Set-Cookie", "authorization", "a b", ""};
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		assert_false(er_body_trailer(b, er_slice_cstr(never[i]), ER_LIT("1")));
+	assert_false(er_body_trailer(b, ER_LIT("x"), ER_LIT("a\r\nb: c")));
+	unsigned taken = 1;
+	while (taken < 1000 && er_body_trailer(b, ER_LIT("x"), ER_LIT("y")))
+		taken++;
+	assert_int_equal(taken, 64);
+	assert_int_equal(er_body_trailers(b)->n, 64);
+	er_body_finish(b);
+	assert_false(er_body_trailer(b, ER_LIT("late"), ER_LIT("1")));
+	er_body_unref(b);
+
+	static uint8_t long_value[5000];
+	memset(long_value, 'v', sizeof long_value);
+	b = er_body_new(0);
+	assert_true(er_body_trailer(b, ER_LIT("a"), er_slice_of(long_value, sizeof long_value)));
+	assert_false(er_body_trailer(b, ER_LIT("b"), er_slice_of(long_value, sizeof long_value)));
+	er_body_unref(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bytes_arrive_in_order_however_both_sides_call_each_other),
 	    cmocka_unit_test(slow_reader_holds_the_source_and_the_memory),
+	    cmocka_unit_test(thousands_of_readers_that_do_not_read_hold_a_bounded_amount),
+	    cmocka_unit_test(who_pays_for_a_body_learns_when_it_is_gone),
 	    cmocka_unit_test(both_sides_learn_how_it_ended),
 	    cmocka_unit_test(looking_takes_nothing),
 	    cmocka_unit_test(sink_may_leave_while_it_is_told),
 	    cmocka_unit_test(lent_bytes_are_copied_by_whoever_keeps_them),
 	    cmocka_unit_test(client_who_leaves_stops_the_work),
 	    cmocka_unit_test(nodes_own_answer_says_why),
+	    cmocka_unit_test(trailers_follow_a_body_and_are_bounded),
 	};
 	return cmocka_run_group_tests_name("body", tests, NULL, NULL);
 }

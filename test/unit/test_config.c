@@ -66,10 +66,12 @@ static void everything_is_read(void **state)
 	    "// a node\n"
 	    "{ \"listen\": [\"127.0.0.1:0\", \"[::1]:80\"], \"admin\": \":9000\", \"threads\": 3, \"origin\": "
 	    "\"http://10.0.0.5:8080\",\n"
-	    "  \"sandbox\": {\"minLevel\": \"no-userns\", \"pool\": 7, \"poolHardened\": 2, \"maxInstances\": 50},\n"
+	    "  \"sandbox\": {\"minLevel\": \"no-userns\", \"pool\": 7, \"poolHardened\": 2, \"maxInstances\": 50, "
+	    "\"maxSubrequests\": 60},\n"
 	    "  \"limits\": {\"requests\": 0, \"body\": 5000000000, \"drainMs\": 5},\n"
+	    "  \"routineAddresses\": [\"10.0.0.0/8\", \"fd00::5\"],\n"
 	    "  \"routineLimits\": {\"cpuMs\": 200}, \"history\": {\"changes\": 500, \"deployments\": 0},\n"
-	    "  \"accessLog\": \"-\", \"log\": \"json\",\n"
+	    "  \"accessLog\": \"-\", \"log\": \"json\", \"resolver\": {\"servers\": [\"192.0.2.53\", \"[2001:db8::53]:5353\"]},\n"
 	    "  \"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"cpuMs\": 100, \"memoryMb\": 64, \"responseMs\": "
 	    "5000},\n"
 	    "     \"vars\": {\"X\": [1, \"two\"]}, \"profile\": \"hardened\", \"fallback\": true, \"routes\": [\"own.example\"],\n"
@@ -87,13 +89,17 @@ static void everything_is_read(void **state)
 	assert_int_equal(c->min_level, ER_LEVEL_NO_USERNS);
 	assert_int_equal(c->pool, 7);
 	assert_int_equal(c->max_instances, 50);
+	assert_int_equal(c->max_subrequests, 60);
 	assert_int_equal(c->limits.requests, 0);
 	assert_true(c->limits.body == 5000000000U);
 	assert_int_equal(c->keep.changes, 500);
 	assert_int_equal(c->keep.deployments, 0);
 	assert_string_equal(c->access_log, "-");
+	assert_string_equal(c->name_servers, "192.0.2.53,[2001:db8::53]:5353");
 	assert_true(c->log_json);
 	assert_int_equal(c->n_file, 1);
+	assert_int_equal(c->n_addresses, 2);
+	assert_int_equal(c->addresses[1].bits, 128);
 	const er_deployment *d = er_config_find(c, ER_ENV_PRODUCTION, ER_LIT("a"));
 	assert_non_null(d);
 	const er_routine *r = d->version[0];
@@ -143,6 +149,10 @@ static void staging_has_listeners_and_hosts_of_its_own(void **state)
 static void mistakes_are_shown_at_their_place(void **state)
 {
 	(void)state;
+	refused("{\"resolver\": {\"servers\": [\"ns.example\"]}}", "node.jsonc:1:27: an address of a name server is expected");
+	refused("{\"resolver\": {\"servers\": []}}", "one to 3 name servers");
+	refused("{\"resolver\": {\"servers\": \"192.0.2.53\"}}", "an array of addresses is expected");
+	refused("{\"limits\": {\"originConnections\": 0}}", "from 16 to");
 	refused("{\n\t\"lisen\": []}", "node.jsonc:2:2: lisen: there is no such setting here; did you mean \"listen\"?");
 	refused("{\"something\": 1}", "node.jsonc:1:2: something: there is no such setting here");
 	refused("{\"threads\": 1.5}", "node.jsonc:1:13: threads: a whole number from 1 to 256 is expected, not 1.5");
@@ -161,6 +171,8 @@ static void mistakes_are_shown_at_their_place(void **state)
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"cpu\": 5}}]}", "did you mean \"cpuMs\"?");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\"}, {\"name\": \"a\", \"main\": \"a.js\"}]}",
 	        "two routines of the name a");
+	refused("{\"routineAddresses\": [\"10.0.0.0/8\", \"ten\"]}", "an address or a range");
+	refused("{\"routineAddresses\": \"10.0.0.0/8\"}", "an array of addresses");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"allowAddresses\": [\"ten\"]}]}", "an address or a range");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"memoryMb\": 600}}]}",
 	        "memoryMb is 600, and this node allows at most 512");

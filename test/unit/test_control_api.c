@@ -488,8 +488,8 @@ static void bodies_are_bounded(void **state)
 	x->req.method = ER_LIT("PUT");
 	x->req.target = ER_LIT(PROD "/vars/A");
 	x->req.body = er_body_new(1 << 30);
-	x->on_answer = on_answer;
-	x->asker = h;
+	h->asker.answered = on_answer;
+	x->asker = &h->asker;
 	er_exchange_start(x, er_control_local(h->control));
 	assert_int_equal(x->res.status, 413);
 	take_answer(h, x);
@@ -499,8 +499,8 @@ static void bodies_are_bounded(void **state)
 	x->req.method = ER_LIT("PUT");
 	x->req.target = ER_LIT(PROD "/vars/A");
 	x->req.body = er_body_new(ER_BODY_UNKNOWN);
-	x->on_answer = on_answer;
-	x->asker = h;
+	h->asker.answered = on_answer;
+	x->asker = &h->asker;
 	er_exchange_start(x, er_control_local(h->control));
 	for (int i = 0; i < 70; i++)
 		(void)er_body_write(x->req.body, er_piece_copy(er_slice_of(h->dir, 0)));

@@ -381,8 +381,8 @@ static void half_an_upload_is_none(void **state)
 	x->req.method = ER_LIT("POST");
 	x->req.target = ER_LIT(SHOP "/deploy");
 	x->req.body = er_body_new(ER_BODY_UNKNOWN);
-	x->on_answer = on_answer;
-	x->asker = h;
+	h->asker.answered = on_answer;
+	x->asker = &h->asker;
 	(void)er_body_write(x->req.body, er_piece_copy(ER_LIT("{\"code\":\"abc")));
 	er_exchange_start(x, er_control_local(h->control));
 	(void)er_body_write(x->req.body, er_piece_copy(ER_LIT("def")));

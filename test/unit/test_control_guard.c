@@ -50,6 +50,30 @@ static void a_bad_canary_goes_back(void **state)
 	refused(h, "POST", SHOP "/rollback", "{}", 409, "conflict", NULL);
 }
 
+/* Its author can make the code fail when it suits them. */
+static void the_guard_brings_no_rule_back_that_its_token_may_not_have(void **state)
+{
+	harness *h = *state;
+	char *token = make_token(h, "ann", "deploy", "[\"shop\"]");
+	assert_int_equal(ask_as(h, token, "POST", SHOP "/deploy",
+	                        "{\"code\":\"with a rule\",\"settings\":{\"routes\":[\"late.example\"]},\"routes\":false}"),
+	                 200);
+	assert_int_equal(ask_as(h, token, "PUT", PROD, "{\"version\":2," GUARD "}"), 200);
+	make_versions(h, "blog", 1);
+	good(h, "POST", "/v1/routes", "{\"pattern\":\"late.example/x*\",\"routine\":\"blog\"}", 200);
+	h->counters[0] = (er_version_counters){.requests = 1000, .errors = 900};
+	let_it_look(h);
+	assert_int_equal(runs(h, "shop", ER_ENV_PRODUCTION), 2);
+	/* where the host is still free, it goes back */
+	good(h, "DELETE", "/v1/routes?pattern=late.example/x*", NULL, 200);
+	assert_int_equal(ask_as(h, token, "PUT", PROD, "{\"version\":4}"), 200);
+	h->counters[0] = (er_version_counters){0};
+	assert_int_equal(ask_as(h, token, "PUT", PROD, "{\"version\":3," GUARD "}"), 200);
+	h->counters[0] = (er_version_counters){.requests = 1000, .errors = 900};
+	let_it_look(h);
+	assert_int_equal(runs(h, "shop", ER_ENV_PRODUCTION), 4);
+}
+
 static void the_new_one_may_stand_first(void **state)
 {
 	harness *h = *state;
@@ -145,6 +169,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, prepare, harness_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(a_bad_canary_goes_back),
+	    T(the_guard_brings_no_rule_back_that_its_token_may_not_have),
 	    T(the_new_one_may_stand_first),
 	    T(slowness_counts),
 	    T(what_is_within_the_bounds_stays),

@@ -46,6 +46,33 @@ static void settings_are_read(void **state)
 	er_arena_fini(&a);
 }
 
+static uint32_t compat_of(const char *json)
+{
+	er_arena a;
+	er_settings s;
+	er_problem p = {0};
+	er_arena_init(&a);
+	assert_true(er_settings_parse(&a, er_slice_cstr(json), &s, &p));
+	er_arena_fini(&a);
+	return s.compat;
+}
+
+static void the_first_generation_gives_redirects_to_the_code(void **state)
+{
+	(void)state;
+	assert_int_equal(compat_of("{\"compat\":{\"classic\":false}}"), 0);
+	assert_int_equal(compat_of("{\"compat\":{\"classic\":true}}"), ER_COMPAT_CLASSIC | ER_COMPAT_REDIRECT_MANUAL);
+	assert_int_equal(compat_of("{\"compat\":{\"classic\":true,\"redirect\":\"follow\"}}"), ER_COMPAT_CLASSIC);
+	assert_int_equal(compat_of("{\"compat\":{\"redirect\":\"manual\"}}"), ER_COMPAT_REDIRECT_MANUAL);
+	er_arena a;
+	er_settings s;
+	er_problem p = {0};
+	er_arena_init(&a);
+	assert_false(er_settings_parse(&a, ER_LIT("{\"compat\":{\"classic\":1}}"), &s, &p));
+	assert_string_equal(p.field, "compat.classic");
+	er_arena_fini(&a);
+}
+
 static void one_spelling(void **state)
 {
 	(void)state;
@@ -57,11 +84,12 @@ static void one_spelling(void **state)
 	const er_json *v =
 	    er_json_parse(&a,
 	                  ER_LIT("{\"fallback\":true,\"limits\":{\"timers\":1,\"cpuMs\":2},\"name\":\"x\",\"$schema\":1,"
-	                         "\"compat\":{\"redirect\":\"manual\",\"envLast\":false},\"main\":\"a\"}"),
+	                         "\"compat\":{\"redirect\":\"manual\",\"classic\":true,\"envLast\":false},\"main\":\"a\"}"),
 	                  100, &at, &err);
 	er_settings_write(&b, v);
-	assert_true(er_slice_eq(er_buf_slice(&b), ER_LIT("{\"main\":\"a\",\"compat\":{\"envLast\":false,\"redirect\":\"manual\"},"
-	                                                 "\"limits\":{\"cpuMs\":2,\"timers\":1},\"fallback\":true}")));
+	assert_true(er_slice_eq(er_buf_slice(&b),
+	                        ER_LIT("{\"main\":\"a\",\"compat\":{\"envLast\":false,\"classic\":true,\"redirect\":\"manual\"},"
+	                               "\"limits\":{\"cpuMs\":2,\"timers\":1},\"fallback\":true}")));
 	er_buf_fini(&b);
 	er_arena_fini(&a);
 }
@@ -83,27 +111,22 @@ static void environments_are_merged(void **state)
 	merges("", "", "{}");
 }
 
+static er_arena arena;
+
 static void pattern_is(const char *text, bool good)
 {
 	er_pattern p;
 	er_err err = {0};
-	if (er_pattern_parse(er_slice_cstr(text), &p, &err) != good)
+	if (er_pattern_parse(&arena, er_slice_cstr(text), &p, &err) != good)
 		fail_msg("%s: %s", text, err.text);
 }
 
 static bool covers(const char *a, const char *b)
 {
 	er_pattern x, y;
-	assert_true(er_pattern_parse(er_slice_cstr(a), &x, NULL));
-	assert_true(er_pattern_parse(er_slice_cstr(b), &y, NULL));
+	assert_true(er_pattern_parse(&arena, er_slice_cstr(a), &x, NULL));
+	assert_true(er_pattern_parse(&arena, er_slice_cstr(b), &y, NULL));
 	return er_pattern_covers(&x, &y);
-}
-
-static bool matches(const char *pattern, const char *host, const char *path)
-{
-	er_pattern p;
-	assert_true(er_pattern_parse(er_slice_cstr(pattern), &p, NULL));
-	return er_pattern_matches(&p, er_slice_cstr(host), er_slice_cstr(path));
 }
 
 static void patterns(void **state)
@@ -127,10 +150,62 @@ static void patterns(void **state)
 	assert_false(covers("a.example", "*.a.example"));
 	assert_false(covers("a.example", "*"));
 	assert_false(covers("*.ample", "x.example"));
-	assert_true(matches("a.example/x*", "a.example.", "/xyz"));
-	assert_true(matches("*.example", "a.b.example", "/"));
-	assert_false(matches("*.example", "example", "/"));
-	assert_false(matches("a.example/x", "a.example", "/xy"));
+	er_arena_fini(&arena);
+}
+
+static void spelled(const char *text, const char *normal)
+{
+	er_slice out = {0};
+	er_err err = {0};
+	if (!er_pattern_normal(&arena, er_slice_cstr(text), &out, &err))
+		fail_msg("%s: %s", text, err.text);
+	if (!er_slice_eq(out, er_slice_cstr(normal)))
+		fail_msg("%s became %.*s instead of %s", text, ER_FMT(out), normal);
+	er_slice again = {0};
+	assert_true(er_pattern_normal(&arena, out, &again, NULL));
+	assert_true(er_slice_eq(out, again));
+}
+
+static void a_rule_means_the_same_in_every_spelling(void **state)
+{
+	(void)state;
+	const char *const same[] = {
+	    "*",        "*/x*",         "a.example",       "a.example/",    "a.example/*",      "*.a.example/x", "[::1]/x",
+	    "10.0.0.1", "a.example/.*", "a.example/a/..*", "a.example//x*", "a.example/a%2Fb*", "a.example/%25*"};
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+		spelled(same[i], same[i]);
+	spelled("A.Example./x*", "a.example/x*");
+	spelled("*.A.Example.", "*.a.example");
+	spelled("b\xc3\xbc"
+	        "cher.example/*",
+	        "xn--bcher-kva.example/*");
+	spelled("*.B\xc3\x9c"
+	        "CHER.example",
+	        "*.xn--bcher-kva.example");
+	spelled("a\xe3\x80\x82"
+	        "example/*",
+	        "a.example/*");
+	spelled("[0:0:0:0:0:0:0:1]/*", "[::1]/*");
+	spelled("[::ffff:127.0.0.1]", "[::ffff:7f00:1]");
+	spelled("0x7f.1/*", "127.0.0.1/*");
+	spelled("a.example/%61dmin*", "a.example/admin*");
+	spelled("a.example/x/../admin", "a.example/admin");
+	spelled("a.example/x/%2e%2E/admin*", "a.example/admin*");
+	spelled("a.example/./admin*", "a.example/admin*");
+	spelled("a.example/x\\admin*", "a.example/x/admin*");
+	spelled("a.example/%c3%bc", "a.example/%C3%BC");
+	spelled("a.example/\xc3\xbc*", "a.example/%C3%BC*");
+	spelled("a.example/%40x*", "a.example/@x*");
+	spelled("a.example/%2a*", "a.example/%2A*");
+	spelled("a.example/100%*", "a.example/100%25*");
+	spelled("a.example/%%361*", "a.example/%2561*");
+	const char *const bad[] = {"a..example", ".a.example", "*.1.2.3",      "*.[::1]",     "1.2.3.256",   "a b.example",
+	                           "[::g]",      "a[b",        "a%62.example", "u@a.example", "\xff.example"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		pattern_is(bad[i], false);
+	assert_true(er_pattern_same(&arena, ER_LIT("A.example/%78*"), ER_LIT("a.example/x*")));
+	assert_false(er_pattern_same(&arena, ER_LIT("a.example/X*"), ER_LIT("a.example/x*")));
+	er_arena_fini(&arena);
 }
 
 static void base64_is_strict(void **state)
@@ -182,8 +257,10 @@ static void times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(settings_are_read), cmocka_unit_test(one_spelling),     cmocka_unit_test(environments_are_merged),
-	    cmocka_unit_test(patterns),          cmocka_unit_test(base64_is_strict), cmocka_unit_test(times),
+	    cmocka_unit_test(settings_are_read), cmocka_unit_test(the_first_generation_gives_redirects_to_the_code),
+	    cmocka_unit_test(one_spelling),      cmocka_unit_test(environments_are_merged),
+	    cmocka_unit_test(patterns),          cmocka_unit_test(a_rule_means_the_same_in_every_spelling),
+	    cmocka_unit_test(base64_is_strict),  cmocka_unit_test(times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,7 @@ static void everything_comes_as_lines(void **state)
 	    "\"name\":\"TypeError\",\"text\":\"x is not a function\",\"stack\":\"at src/index.ts:1:2\",\"fatal\":true",
 	    "\"kind\":\"kill\"",
 	    "\"error\":\"memory\"",
-	    "\"used\":5,\"limit\":4}\n"};
+	    "\"used_kb\":5,\"limit_kb\":4}\n"};
 	expect_lines(h, x, parts, sizeof parts / sizeof *parts, NULL);
 	end(x);
 	assert_int_equal(h->want, ER_TAIL_WANT_HISTORY);
@@ -298,8 +298,8 @@ static void a_tail_that_was_left_before_it_began(void **state)
 	er_exchange *x = er_exchange_new();
 	x->req.method = ER_LIT("GET");
 	x->req.target = ER_LIT("/v1/tail");
-	x->on_answer = on_answer;
-	x->asker = h;
+	h->asker.answered = on_answer;
+	x->asker = &h->asker;
 	x->cancelled = true;
 	er_exchange_start(x, er_control_local(h->control));
 	er_exchange_unref(x);

@@ -118,6 +118,26 @@ static void test_the_internet_can_be_reached(void **state)
 			fail_msg("%s is refused", fine[i]);
 }
 
+static void test_loopback_and_metadata_open_only_by_ranges_of_their_own(void **state)
+{
+	(void)state;
+	static const char *const shut[] = {
+	    "127.0.0.1",        "0.0.0.0",         "::1",           "::",          "169.254.169.254", "fe80::1",
+	    "::ffff:127.0.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"};
+	er_cidr wide[] = {range("0.0.0.0/0"), range("::/0"), range("100.64.0.0/10"), range("169.254.0.0/15"), range("fd00::/8")};
+	for (size_t i = 0; i < sizeof shut / sizeof *shut; i++) {
+		er_cidr exact = range(shut[i]);
+		if (!refuses(shut[i], wide, sizeof wide / sizeof *wide, NULL, 0))
+			fail_msg("%s is opened by a range around it", shut[i]);
+		assert_false(refuses(shut[i], &exact, 1, NULL, 0));
+	}
+	er_cidr parts[] = {range("127.0.0.0/24"), range("169.254.169.0/24")};
+	assert_false(refuses("127.0.0.7", parts, 2, NULL, 0));
+	assert_false(refuses("169.254.169.254", parts, 2, NULL, 0));
+	assert_true(refuses("169.254.1.1", parts, 2, NULL, 0));
+	assert_false(refuses("10.1.2.3", wide, 1, NULL, 0));
+}
+
 static void test_an_operator_can_allow_ranges(void **state)
 {
 	(void)state;
@@ -153,15 +173,38 @@ static void test_only_ip_is_an_address(void **state)
 	assert_true(er_guard_refuses(NULL, &all, 1, NULL, 0));
 }
 
+/* The list of the fetch standard, written down a second time. */
+static void test_ports_of_other_protocols_are_refused(void **state)
+{
+	(void)state;
+	static const char list[] = " 0 1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 "
+	                           "113 115 117 119 123 135 137 "
+	                           "139 143 161 179 389 427 465 512 513 514 515 526 530 531 532 540 548 554 556 563 587 601 636 989 "
+	                           "990 993 995 1719 1720 1723 "
+	                           "2049 3659 4045 4190 5060 5061 6000 6566 6665 6666 6667 6668 6669 6679 6697 10080 ";
+	unsigned n = 0;
+	for (unsigned port = 0; port < 65536; port++) {
+		char text[16];
+		snprintf(text, sizeof text, " %u ", port);
+		bool bad = strstr(list, text) != NULL;
+		if (er_guard_refuses_port((uint16_t)port) != bad)
+			fail_msg("port %u", port);
+		n += bad;
+	}
+	assert_int_equal(n, 83);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_internal_addresses_are_out_of_reach),
 	    cmocka_unit_test(test_other_spellings_of_internal_addresses_are_out_of_reach),
 	    cmocka_unit_test(test_the_internet_can_be_reached),
+	    cmocka_unit_test(test_loopback_and_metadata_open_only_by_ranges_of_their_own),
 	    cmocka_unit_test(test_an_operator_can_allow_ranges),
 	    cmocka_unit_test(test_the_node_itself_stays_out_of_reach),
 	    cmocka_unit_test(test_only_ip_is_an_address),
+	    cmocka_unit_test(test_ports_of_other_protocols_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

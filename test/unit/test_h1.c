@@ -306,6 +306,14 @@ static const verdict corpus[] = {
     REFUSE("Host with nothing but a port", 400, "GET / HTTP/1.1\r\nHost: :80\r\n\r\n"),
     REFUSE("Host with a broken IPv6 address", 400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
     REFUSE("Host with no IPv6 address in brackets", 400, "GET / HTTP/1.1\r\nHost: [a.b]\r\n\r\n"),
+    REFUSE("Host with an empty label", 400, "GET / HTTP/1.1\r\nHost: a..b\r\n\r\n"),
+    REFUSE("Host with two dots at its end", 400, "GET / HTTP/1.1\r\nHost: a..\r\n\r\n"),
+    REFUSE("Host that begins with a dot", 400, "GET / HTTP/1.1\r\nHost: .a\r\n\r\n"),
+    REFUSE("Host that is only a dot", 400, "GET / HTTP/1.1\r\nHost: .\r\n\r\n"),
+    REFUSE("Host that ends like an address and is none", 400, "GET / HTTP/1.1\r\nHost: 1.2.3.256\r\n\r\n"),
+    REFUSE("Host with encoded letters", 400, "GET / HTTP/1.1\r\nHost: %61\r\n\r\n"),
+    REFUSE("an absolute target whose host has a backslash", 400, "GET http://a\\@b/ HTTP/1.1\r\n" H "\r\n"),
+    REFUSE("an absolute target with one slash", 400, "GET http:/a/ HTTP/1.1\r\n" H "\r\n"),
     REFUSE("a bad Host beside a good absolute target", 400, "GET http://a/ HTTP/1.1\r\nHost: a@b\r\n\r\n"),
 
     /* ---- the rest ---- */
@@ -354,10 +362,37 @@ static void request_is_what_was_asked_for(void **state)
 	reads("GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", "GET b / {} []\n");
 	reads("OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS b * {} []\n");
 	reads("GET //evil/x HTTP/1.1\r\nHost: a:\r\n\r\n", "GET a //evil/x {} []\n");
+	/* a host in one spelling */
+	reads("GET / HTTP/1.1\r\nHost: 127.0.0.1:8787\r\n\r\n", "GET 127.0.0.1:8787 / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: 0x7F.1:8787\r\n\r\n", "GET 127.0.0.1:8787 / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: 2130706433\r\n\r\n", "GET 127.0.0.1 / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: 127.0.0.1.\r\n\r\n", "GET 127.0.0.1 / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: [0:0:0:0:0:0:0:1]\r\n\r\n", "GET [::1] / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: [::FFFF:127.0.0.1]:80\r\n\r\n", "GET [::ffff:7f00:1] / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: a.b:0080\r\n\r\n", "GET a.b / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: a.b:08080\r\n\r\n", "GET a.b:8080 / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: a.b.:0\r\n\r\n", "GET a.b.:0 / {} []\n");
+	reads("GET / HTTP/1.1\r\nHost: 1a.2b\r\n\r\n", "GET 1a.2b / {} []\n");
 	reads("GET / HTTP/1.1\r\nHost: [2001:DB8::1]:443\r\n\r\n", "GET [2001:db8::1]:443 / {} []\n");
 	reads("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: "
 	      "Digest\r\n\r\n3;x=\"y\"\r\nabc\r\n2\r\nde\r\n0\r\nDigest: z\r\n\r\n",
 	      "PUT a / {} [abcde]\n");
+}
+
+/* What a connection remembers of its last Host is used for the same bytes only. */
+static void hosts_of_one_connection_may_differ(void **state)
+{
+	(void)state;
+#define GET_OF(host) "GET / HTTP/1.1\r\nHost: " host "\r\n\r\n"
+	reads(GET_OF("a.example") GET_OF("a.example") GET_OF("a.example:80") GET_OF("A.example") GET_OF("a.example.")
+	          GET_OF("b.example") GET_OF("a.example:8080") GET_OF("a.example:8080") GET_OF("a.example"),
+	      "GET a.example / {} []\nGET a.example / {} []\nGET a.example / {} []\nGET a.example / {} []\nGET a.example. / {} []\n"
+	      "GET b.example / {} []\nGET a.example:8080 / {} []\nGET a.example:8080 / {} []\nGET a.example / {} []\n");
+	seen s = run(ER_LIT(GET_OF("a.example") GET_OF("a.example/")), 0, 0, &limits);
+	assert_int_equal(s.requests, 1);
+	assert_int_equal(s.status, 400);
+	er_buf_fini(&s.text);
+#undef GET_OF
 }
 
 static void connections_own_fields_do_not_travel(void **state)
@@ -523,25 +558,54 @@ static void routine_cannot_split_a_response(void **state)
 	er_arena_fini(&a);
 }
 
+static void an_answer_keeps_its_own_date_and_has_one(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_arena_init(&a);
+	er_response res = {.status = 200};
+	er_fields_add(&res.fields, &a, ER_LIT("date"), ER_LIT("never"));
+	er_fields_add(&res.fields, &a, ER_LIT("Date"), ER_LIT("Sat, 05 Nov 1994 07:00:00 GMT"));
+	er_fields_add(&res.fields, &a, ER_LIT("DATE"), ER_LIT("Fri, 04 Nov 1994 07:00:00 GMT"));
+	er_h1_head_info info = {0};
+	writes(&res, info, true, "HTTP/1.1 200 OK\r\nDate: Sat, 05 Nov 1994 07:00:00 GMT\r\nContent-Length: 0\r\n\r\n");
+	er_arena_fini(&a);
+}
+
+static void a_length_without_a_body_is_said_by_whoever_knows_it(void **state)
+{
+	(void)state;
+	er_arena a;
+	er_arena_init(&a);
+	er_response res = {.status = 200};
+	er_fields_add(&res.fields, &a, ER_LIT("Content-Length"), ER_LIT("7"));
+	er_h1_head_info get = {0}, head = {.head = true};
+	writes(&res, get, true, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" DATE "\r\n");
+	writes(&res, head, true, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n" DATE "\r\n");
+	res.body = er_body_new(ER_BODY_UNKNOWN); /* the field is about another one */
+	writes(&res, head, true, "HTTP/1.1 200 OK\r\n" DATE "\r\n");
+	er_body_unref(res.body);
+	er_arena_fini(&a);
+}
+
 static void chunks_are_written_as_they_are_read(void **state)
 {
 	(void)state;
 	er_buf b;
 	er_buf_init(&b);
+	uint8_t size[ER_H1_CHUNK_SIZE];
 	er_buf_puts(&b, CHUNKED);
 	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 	for (size_t n = 1; n <= 36; n++) {
-		er_h1_write_chunk_size(&b, n);
+		er_buf_put(&b, er_h1_chunk_size(n, size));
 		er_buf_put(&b, er_slice_of(letters, n));
 		er_buf_puts(&b, "\r\n");
 	}
-	er_h1_write_last_chunk(&b);
+	er_h1_write_last_chunk(&b, NULL);
 	seen s = run(er_buf_slice(&b), 3, 0, &limits);
 	assert_int_equal(s.requests, 1);
 	assert_int_equal(s.status, 0);
-	er_buf_clear(&b);
-	er_h1_write_chunk_size(&b, SIZE_MAX);
-	assert_true(er_slice_eq(er_buf_slice(&b), ER_LIT("ffffffffffffffff\r\n")));
+	assert_true(er_slice_eq(er_h1_chunk_size(SIZE_MAX, size), ER_LIT("ffffffffffffffff\r\n")));
 	er_buf_fini(&b);
 	er_buf_fini(&s.text);
 }
@@ -560,14 +624,59 @@ static void idle_is_known_for_the_keep_alive_timer(void **state)
 	er_buf_fini(&s.text);
 }
 
+/* In pieces of every size they are the same. */
+static void trailers_are_read_wherever_the_bytes_are_cut(void **state)
+{
+	(void)state;
+	static const char text[] = CHUNKED "3\r\nabc\r\n0\r\ngrpc-status: 0\r\nx-sum:   a b \r\nempty:\r\n\r\n" CHUNKED "0\r\n\r\n";
+	for (size_t step = 1; step < sizeof text; step++) {
+		er_h1 *p = er_h1_new(&limits);
+		er_exchange *x = er_exchange_new();
+		er_buf all;
+		er_buf_init(&all);
+		unsigned ends = 0, of_last = 0;
+		for (size_t at = 0; at < sizeof text - 1; at += step) {
+			er_slice in = er_slice_of(text + at, step < sizeof text - 1 - at ? step : sizeof text - 1 - at), bytes;
+			for (er_h1_event ev; (ev = er_h1_next(p, &in, x, &bytes)) != ER_H1_MORE;) {
+				assert_int_not_equal(ev, ER_H1_ERROR);
+				if (ev != ER_H1_END)
+					continue;
+				ends++;
+				of_last = 0;
+				er_slice rest = er_h1_trailers(p), name, value;
+				for (; er_h1_trailer(&rest, &name, &value); of_last++)
+					er_buf_printf(&all, "%.*s=%.*s;", ER_FMT(name), ER_FMT(value));
+				(void)er_exchange_reset(x);
+			}
+		}
+		assert_int_equal(ends, 2);
+		assert_int_equal(of_last, 0); /* those of the first are not the second's */
+		er_slice want = ER_LIT("grpc-status=0;x-sum=a b;empty=;");
+		if (!er_slice_eq(er_buf_slice(&all), want))
+			fail_msg("in steps of %zu: %.*s", step, ER_FMT(er_buf_slice(&all)));
+		er_buf_fini(&all);
+		er_exchange_unref(x);
+		er_h1_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(same_verdict_however_the_bytes_are_cut), cmocka_unit_test(request_is_what_was_asked_for),
-	    cmocka_unit_test(connections_own_fields_do_not_travel),   cmocka_unit_test(connection_stays_open_exactly_when_it_may),
-	    cmocka_unit_test(nobody_can_fill_the_memory_with_a_head), cmocka_unit_test(nobody_can_spend_our_time_with_framing),
-	    cmocka_unit_test(response_says_how_long_it_is),           cmocka_unit_test(routine_cannot_split_a_response),
-	    cmocka_unit_test(chunks_are_written_as_they_are_read),    cmocka_unit_test(idle_is_known_for_the_keep_alive_timer),
+	    cmocka_unit_test(same_verdict_however_the_bytes_are_cut),
+	    cmocka_unit_test(request_is_what_was_asked_for),
+	    cmocka_unit_test(hosts_of_one_connection_may_differ),
+	    cmocka_unit_test(connections_own_fields_do_not_travel),
+	    cmocka_unit_test(connection_stays_open_exactly_when_it_may),
+	    cmocka_unit_test(nobody_can_fill_the_memory_with_a_head),
+	    cmocka_unit_test(nobody_can_spend_our_time_with_framing),
+	    cmocka_unit_test(response_says_how_long_it_is),
+	    cmocka_unit_test(routine_cannot_split_a_response),
+	    cmocka_unit_test(an_answer_keeps_its_own_date_and_has_one),
+	    cmocka_unit_test(a_length_without_a_body_is_said_by_whoever_knows_it),
+	    cmocka_unit_test(chunks_are_written_as_they_are_read),
+	    cmocka_unit_test(idle_is_known_for_the_keep_alive_timer),
+	    cmocka_unit_test(trailers_are_read_wherever_the_bytes_are_cut),
 	};
 	return cmocka_run_group_tests_name("h1", tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "gateway/adopt.h"
 #include "gateway/inherit.h"
-#include "gateway/listen.h"
+#include "net/listen.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -48,18 +48,70 @@ static void test_empty_fields_are_fields(void **state)
 	}
 }
 
-static void test_length_and_coding_together_are_not_believed(void **state)
+/* What RFC 9112 does not allow, with a word that the sentence must hold. Without an end, where one would never come. */
+static const char *const out_of_line[][2] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+     "Transfer-Encoding and Content-Length"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+     "Transfer-Encoding and Content-Length"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "xchunked"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "gzip, chunked"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "chunked, chunked"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked;x\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "chunked;x"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+     "Transfer-Encoding"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello", "identity"},
+    {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "HTTP/1.0"},
+    {"HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP/2.0"},
+    {"HTTP/2 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP"},
+    {"HTTP/3.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP"},
+    {"HTTP/1.2 200 OK\r\nContent-Length: 5\r\n\r\nhello", "HTTP"},
+    {"HTTP/1.1 99 Low\r\nContent-Length: 5\r\n\r\nhello", ""},
+    {"HTTP/1.1 1000 High\r\nContent-Length: 5\r\n\r\nhello", ""},
+    {"HTTP/1.1 2 0\r\nContent-Length: 5\r\n\r\nhello", ""},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "Content-Length"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello!", "Content-Length"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", "Content-Length"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello", "Content-Length"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nhello", "Content-Length"},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\r\n b\r\n\r\nhello", ""},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\rb\r\n\r\nhello", ""},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 5\nX: a\r\n\r\nhello", ""},
+    {"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", ""},
+    {"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nhello", ""},
+    {"HTTP/1.1 200 OK\r\nX: \x01\r\nContent-Length: 5\r\n\r\nhello", ""},
+};
+
+static void test_both_ways_refuse_what_is_not_framed_as_it_must(void **state)
 {
 	(void)state;
-	call *c = get("/smuggle");
-	if (c->x->res.status == 200) {
-		assert_body(c, "hello");
-		assert_null(er_fields_get(&c->x->res.fields, ER_LIT("content-length")));
-		assert_int_equal(er_body_length(c->x->res.body), ER_BODY_UNKNOWN);
-	} else {
+	for (size_t i = 0; i < 3 * sizeof out_of_line / sizeof *out_of_line; i++) {
+		const char *const *row = out_of_line[i / 3];
+		static const char *const methods[] = {"POST", "GET", "PATCH"};
+		char path[4096] = "/say/";
+		for (size_t k = 0; row[0][k]; k++)
+			snprintf(path + 5 + 2 * k, 3, "%02x", (unsigned char)row[0][k]);
+		/* GET goes by ourselves: the server's address is known by then. */
+		call_free(get("/hello"));
+		unsigned before = server->connections;
+		call *c = call_new(methods[i % 3], path);
+		c->x->req.target = er_arena_copy(&c->x->arena, er_slice_cstr(path));
+		begin(c);
+		finish(c);
 		assert_failed(c, 502, ER_ERR_RESPONSE);
+		char text[512];
+		snprintf(text, sizeof text, "%.*s", ER_FMT(c->x->res.error_text));
+		if (strstr(text, row[1]) == NULL)
+			fail_msg("%s by %s: \"%s\" does not say \"%s\"", row[0], methods[i % 3], text, row[1]);
+		call_free(c);
+		/* Nobody gets what may still lie on that connection. */
+		c = call_new(methods[i % 3], "/kept");
+		begin(c);
+		finish(c);
+		assert_body(c, "1");
+		assert_true(server->connections > before);
+		call_free(c);
 	}
-	call_free(c);
 }
 
 static void test_head_keeps_the_length(void **state)
@@ -80,8 +132,9 @@ static void test_head_keeps_the_length(void **state)
 static void test_broken_answers_are_502(void **state)
 {
 	(void)state;
-	static const char *const paths[] = {"/two-lengths", "/bad-length", "/nothing", "/garbage",  "/upgrade",  "/status-999",
-	                                    "/bad-name",    "/bad-value",  "/folded",  "/no-colon", "/big-head", "/many-fields"};
+	static const char *const paths[] = {"/two-lengths", "/bad-length",  "/nothing",   "/garbage", "/upgrade",
+	                                    "/status-999",  "/bad-name",    "/bad-value", "/folded",  "/no-colon",
+	                                    "/big-head",    "/many-fields", "/smuggle"};
 	for (size_t i = 0; i < 2 * sizeof paths / sizeof *paths; i++) { /* by libcurl the first time, by ourselves the second */
 		call *c = get(paths[i / 2]);
 		assert_failed(c, 502, ER_ERR_RESPONSE);
@@ -90,6 +143,22 @@ static void test_broken_answers_are_502(void **state)
 			teardown(NULL);
 			setup(NULL);
 		}
+	}
+}
+
+/* libcurl joined such a line to a field of the answer before, which was freed: one origin could end the node. */
+static void test_an_answer_that_begins_with_a_folded_line_harms_nobody(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		call *c = call_new("POST", i % 2 ? "/folded-first" : "/hello");
+		begin(c);
+		finish(c);
+		if (i % 2)
+			assert_failed(c, 502, ER_ERR_RESPONSE);
+		else
+			assert_body(c, "hello");
+		call_free(c);
 	}
 }
 
@@ -112,12 +181,12 @@ static void test_connections_are_used_again(void **state)
 	(void)state;
 	unsigned before = server->connections;
 	for (int i = 1; i <= 5; i++) {
-		char text[] = {(char)('0' + i - 1), '\0'};
+		char text[] = {(char)('0' + i), '\0'};
 		call *c = get("/kept");
-		assert_body(c, i == 1 ? "1" : text); /* the first by libcurl, which then lends the address */
+		assert_body(c, text);
 		call_free(c);
 	}
-	assert_int_equal(server->connections - before, 2);
+	assert_int_equal(server->connections - before, 1);
 }
 
 static void test_a_server_that_closed_its_idle_connection_costs_nothing(void **state)
@@ -136,10 +205,11 @@ static void test_one_routine_never_rides_on_anothers_connection(void **state)
 	int a, b;
 	for (int i = 0; i < 8; i++) {
 		call *c = call_new("GET", "/kept");
-		c->opt.pool = i % 2 ? &a : &b;
+		c->x->wishes.pool = i % 2 ? &a : &b;
 		begin(c);
 		finish(c);
-		assert_body(c, i < 4 ? "1" : i < 6 ? "2" : "3"); /* of each pool: by libcurl, then directly */
+		char text[] = {(char)('1' + i / 2), '\0'};
+		assert_body(c, text);
 		call_free(c);
 	}
 }
@@ -148,14 +218,15 @@ static void test_a_forgotten_routine_leaves_no_connection_behind(void **state)
 {
 	(void)state;
 	int key;
-	for (int i = 0; i < 9; i++) { /* three rounds of: by libcurl, directly, on the kept connection */
+	for (int i = 0; i < 9; i++) { /* three rounds of three on one connection */
 		call *c = call_new("GET", "/kept");
-		c->opt.pool = &key;
+		c->x->wishes.pool = &key;
 		begin(c);
 		if (i % 6 == 5) /* in the middle of a fetch, too */
 			er_origin_forget(origin, &key);
 		finish(c);
-		assert_body(c, i % 3 == 2 ? "2" : "1");
+		char text[] = {(char)('1' + i % 3), '\0'};
+		assert_body(c, text);
 		call_free(c);
 		if (i % 6 == 2)
 			er_origin_forget(origin, &key);
@@ -168,7 +239,7 @@ static void test_a_cut_after_the_answer_needs_nothing_of_the_exchange(void **sta
 	for (int i = 0; i < 2; i++) {
 		call *c = call_new("GET", "/stalls");
 		c->hold = true;
-		c->opt.idle_ms = 200;
+		c->x->wishes.idle_ms = 200;
 		begin(c);
 		run_until(&c->answered, 3000);
 		er_body *body = er_body_ref(c->x->res.body);
@@ -279,8 +350,8 @@ static void test_an_operators_origin_is_where_he_says(void **state)
 	snprintf(to, sizeof to, "127.0.0.1:%u", server->port);
 	call *c = call_new("GET", "/head");
 	c->x->req.authority = ER_LIT("shop.example");
-	c->opt =
-	    (er_fetch_options){.trusted = true, .connect_to = to, .decompress = ER_DECOMPRESS_MANUAL, .redirect = ER_REDIRECT_MANUAL};
+	c->x->wishes =
+	    (er_wishes){.trusted = true, .connect_to = to, .decompress = ER_DECOMPRESS_MANUAL, .redirect = ER_REDIRECT_MANUAL};
 	begin(c);
 	finish(c);
 	assert_true(has(c, "\r\nHost: shop.example\r\n"));
@@ -297,7 +368,7 @@ static void test_internal_servers_are_refused_with_403(void **state)
 	unsigned before = server->connections;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		call *c = call_new("GET", "/hello");
-		c->opt.n_allow = 0;
+		c->x->wishes.n_allow = 0;
 		c->x->req.authority = er_arena_printf(&c->x->arena, "%s:%u", names[i], server->port);
 		if (strcmp(names[i], "[::ffff:127.0.0.1]") == 0)
 			c->x->req.authority = er_arena_printf(&c->x->arena, "[::ffff:7f00:1]:%u", server->port);
@@ -307,6 +378,34 @@ static void test_internal_servers_are_refused_with_403(void **state)
 		call_free(c);
 	}
 	assert_int_equal(server->connections, before);
+}
+
+static void test_ports_of_other_protocols_are_refused_and_named(void **state)
+{
+	(void)state;
+	static const char *const hosts[] = {"127.0.0.1:25", "127.0.0.1:6667", "mail.example:587", "127.0.0.1:0"};
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+		for (int https = 0; https < 2; https++) {
+			call *c = call_new("GET", "/");
+			c->x->req.scheme = https ? ER_LIT("https") : ER_LIT("http");
+			c->x->req.authority = er_slice_cstr(hosts[i]);
+			begin(c);
+			finish(c);
+			assert_failed(c, 403, ER_ERR_REFUSED_PORT);
+			assert_non_null(memmem(c->x->res.error_text.p, c->x->res.error_text.n, "port ", 5));
+			call_free(c);
+		}
+	call *c = get("/other/6000"); /* where it is led to */
+	assert_failed(c, 403, ER_ERR_REFUSED_PORT);
+	assert_non_null(memmem(c->x->res.error_text.p, c->x->res.error_text.n, "6000", 4));
+	call_free(c);
+	c = call_new("GET", "/"); /* the operator's own origin may be anywhere: nobody is there, but it was tried */
+	c->x->req.authority = ER_LIT("127.0.0.1:6667");
+	c->x->wishes = (er_wishes){.trusted = true};
+	begin(c);
+	finish(c);
+	assert_failed(c, 502, ER_ERR_CONNECT);
+	call_free(c);
 }
 
 static void test_an_open_connection_is_no_way_around_the_guard(void **state)
@@ -319,7 +418,7 @@ static void test_an_open_connection_is_no_way_around_the_guard(void **state)
 		static const char *const methods[] = {"GET", "POST"};
 		for (int k = 0; k < 2; k++) {
 			c = call_new(methods[k], "/kept"); /* same pool, but not allowed */
-			c->opt.n_allow = 0;
+			c->x->wishes.n_allow = 0;
 			begin(c);
 			finish(c);
 			assert_failed(c, 403, ER_ERR_REFUSED_ADDRESS);
@@ -333,13 +432,13 @@ static void test_unreachable_servers_say_why(void **state)
 {
 	(void)state;
 	call *c = call_new("GET", "/");
-	c->x->req.authority = ER_LIT("127.0.0.1:1");
+	c->x->req.authority = ER_LIT("127.0.0.1:2");
 	begin(c);
 	finish(c);
 	assert_failed(c, 502, ER_ERR_CONNECT);
 	call_free(c);
 	c = call_new("GET", "/"); /* where one of its addresses may not be reached, but another could */
-	c->x->req.authority = ER_LIT("localhost:1");
+	c->x->req.authority = ER_LIT("localhost:2");
 	begin(c);
 	finish(c);
 	assert_failed(c, 502, ER_ERR_CONNECT);
@@ -386,13 +485,13 @@ static void test_waiting_has_an_end(void **state)
 {
 	(void)state;
 	call *c = call_new("GET", "/silent");
-	c->opt.idle_ms = 300;
+	c->x->wishes.idle_ms = 300;
 	begin(c);
 	finish(c);
 	assert_failed(c, 504, ER_ERR_TIMEOUT);
 	call_free(c);
 	c = call_new("GET", "/stalls");
-	c->opt.idle_ms = 300;
+	c->x->wishes.idle_ms = 300;
 	begin(c);
 	finish(c);
 	assert_int_equal(c->x->res.status, 200);
@@ -407,9 +506,10 @@ int main(void)
 	    T(test_an_answer_arrives_whole),
 	    T(test_every_framing_is_understood),
 	    T(test_empty_fields_are_fields),
-	    T(test_length_and_coding_together_are_not_believed),
+	    T(test_both_ways_refuse_what_is_not_framed_as_it_must),
 	    T(test_head_keeps_the_length),
 	    T(test_broken_answers_are_502),
+	    T(test_an_answer_that_begins_with_a_folded_line_harms_nobody),
 	    T(test_a_cut_answer_is_never_taken_for_whole),
 	    T(test_connections_are_used_again),
 	    T(test_a_server_that_closed_its_idle_connection_costs_nothing),
@@ -420,6 +520,7 @@ int main(void)
 	    T(test_a_request_that_would_break_http_is_not_sent),
 	    T(test_an_operators_origin_is_where_he_says),
 	    T(test_internal_servers_are_refused_with_403),
+	    T(test_ports_of_other_protocols_are_refused_and_named),
 	    T(test_an_open_connection_is_no_way_around_the_guard),
 	    T(test_unreachable_servers_say_why),
 	    T(test_a_server_that_went_away_is_not_remembered),

@@ -13,6 +13,7 @@ typedef struct tls_server {
 	int fd;
 	unsigned port;
 	char ca[64];
+	pthread_t thread;
 } tls_server;
 
 static void *tls_accept(void *arg)
@@ -82,10 +83,17 @@ static tls_server *tls_start(void)
 	assert_int_equal(listen(s->fd, 16), 0);
 	getsockname(s->fd, (struct sockaddr *)&a, &len);
 	s->port = ntohs(a.sin_port);
-	pthread_t thread;
-	pthread_create(&thread, NULL, tls_accept, s);
-	pthread_detach(thread);
+	pthread_create(&s->thread, NULL, tls_accept, s);
 	return s;
+}
+
+/* Before the program ends: OpenSSL takes down what the thread would still use. */
+static void tls_stop(tls_server *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+	unlink(s->ca);
 }
 
 static tls_server *tls;
@@ -150,6 +158,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_no_certificates_is_no_excuse, setup, teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	unlink(tls->ca);
+	tls_stop(tls);
 	return failed;
 }

@@ -2,6 +2,7 @@
 #include "base/nearest.h"
 #include "gateway/route.h"
 #include "gateway/standard.h"
+#include "http/target.h"
 #include "http/identity.h"
 
 #include <setjmp.h>
@@ -106,6 +107,134 @@ static void thousands_of_hosts_keep_their_own_rule(void **state)
 	er_config_unref(c);
 }
 
+/* As the gateway does it. NULL: the request is refused. */
+static bool reaches(const er_config *c, const char *target, const char *name)
+{
+	er_arena a;
+	er_slice out;
+	const char *why = NULL;
+	er_found found;
+	er_arena_init(&a);
+	bool read = er_target_normal(&a, er_slice_cstr(target), &out, &why);
+	bool any =
+	    read && er_config_route(c, ER_ENV_PRODUCTION, ER_LIT("a.example"), er_slice_head(out, er_slice_find(out, '?')), &found);
+	er_slice is = !read ? ER_LIT("refused") : any ? found.deployment->version[0]->name : ER_LIT("open");
+	bool same = er_slice_eq(is, er_slice_cstr(name));
+	if (!same)
+		print_error("%s: %.*s instead of %s\n", target, ER_FMT(is), name);
+	er_arena_fini(&a);
+	return same;
+}
+
+static void a_guard_is_not_passed_by_spelling_the_path_in_another_way(void **state)
+{
+	(void)state;
+	const char *const guarded[] = {
+	    "/admin",
+	    "/admin/",
+	    "/admin/x",
+	    "/administrator",
+	    "/x/../admin",
+	    "/./admin",
+	    "//admin",
+	    "///admin/x",
+	    "/%61dmin",
+	    "/%61%64%6D%69%6e",
+	    "/x/%2e%2e/admin",
+	    "/x/%2E./admin",
+	    "/\\admin",
+	    "/x\\..\\admin",
+	    "/%2e/admin",
+	    "/x/..//admin",
+	    "/.//admin",
+	    "/admin;x",
+	    "/;/admin",
+	    "/;a=b/admin",
+	    "/%2Fadmin",
+	    "/%2fadmin",
+	    "/%5Cadmin",
+	    "/%5cadmin%2f",
+	    "/admin%2fx",
+	    "/admin/..%41",
+	    "/admin?x=/../y",
+	    "/admin%3F",
+	    "/admin%23",
+	    "/%61dmin;v=1/x",
+	    "//;//%2f%5C;/admin",
+	    "/x/y/../../admin",
+	    "/admin/x/..",
+	    "/admin/.",
+	    "/x/.././admin",
+	};
+	const char *const open[] = {
+	    "/",          "/x",         "/Admin",     "/%41dmin",     "/admi",       "/x/admin",       "/admin/../x",
+	    "/x?/admin",  "/%2561dmin", "/%%361dmin", "/%%36%31dmin", "/%u0061dmin", "/x//admin",      "/fetch/https://x/admin",
+	    "/x%2Fadmin", "/.admin",    "/ad%2Fmin",  "/%ad%mi%6e",   "/x;/admin",   "/admin/%2e%2e/x"};
+	const char *const refused[] = {"/x%2f..%2fadmin", "/x/..%2fadmin",   "/..%2Fadmin",       "/x/..;/admin",
+	                               "/x/..;a=b/admin", "/%2e%2e%2fadmin", "/x/%2e%2e%5cadmin", "/x/.%2fadmin",
+	                               "/x%5c..%5cadmin", "/x/..%3b/admin",  "/admin%00",         "/%00admin"};
+	er_config *c = er_config_new();
+	bool ok = true;
+	add(c, "guard");
+	route(c, "a.example/admin*", "guard");
+	er_config_seal(c);
+	for (size_t i = 0; i < sizeof guarded / sizeof *guarded; i++)
+		ok = reaches(c, guarded[i], "guard") && ok;
+	for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+		ok = reaches(c, open[i], "open") && ok;
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		ok = reaches(c, refused[i], "refused") && ok;
+	assert_true(ok);
+	er_config_unref(c);
+}
+
+static void a_rule_holds_for_every_encoding_of_its_own_characters(void **state)
+{
+	(void)state;
+	const char *const cases[][2] = {
+	    {"/@me*", "/%40me"},   {"/%40me*", "/@me"},   {"/a;b*", "//a;b"},    {"/a;b*", "/a%3Bb"},
+	    {"/a%3bb*", "/a;b"},   {"/a$b", "/a%24b"},    {"/a//b*", "/a//b/c"}, {"/\xc3\xbc*", "/%c3%bc"},
+	    {"/a%2Fb*", "/a%2fb"}, {"/a/b*", "/a%2fb"},   {"/a%2Ab*", "/a*b"},   {"/[x]*", "/%5Bx%5d"},
+	    {"/100%*", "/100%"},   {"/100%25*", "/100%"}, {"/.*", "/.git"},      {"/.*", "/%2egit"},
+	    {"/a|b*", "/a%7cb"},   {"/a+b*", "/a%2bb"},   {"/{x}*", "/%7Bx}"},   {"/admin", "/x/%2e%2e/admin"},
+	};
+	bool ok = true;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		er_config *c = er_config_new();
+		char pattern[64];
+		add(c, "guard");
+		snprintf(pattern, sizeof pattern, "a.example%s", cases[i][0]);
+		route(c, pattern, "guard");
+		er_config_seal(c);
+		ok = reaches(c, cases[i][1], "guard") && ok;
+		er_config_unref(c);
+	}
+	assert_true(ok);
+}
+
+static void the_first_rule_of_any_reading_wins(void **state)
+{
+	(void)state;
+	er_config *c = er_config_new();
+	add(c, "first");
+	add(c, "second");
+	route(c, "a.example/admin*", "first");
+	route(c, "a.example/*", "second");
+	er_config_seal(c);
+	assert_true(reaches(c, "//admin", "first"));
+	assert_true(reaches(c, "/fetch/https://x", "second"));
+	er_config_unref(c);
+	c = er_config_new();
+	add(c, "first");
+	add(c, "second");
+	route(c, "a.example//*", "first");
+	route(c, "a.example/admin*", "second");
+	er_config_seal(c);
+	assert_true(reaches(c, "//admin", "first"));
+	assert_true(reaches(c, "/admin", "second"));
+	er_config_unref(c);
+}
+
 static void malformed_patterns_are_refused(void **state)
 {
 	(void)state;
@@ -176,6 +305,9 @@ int main(void)
 	    cmocka_unit_test(the_first_rule_that_matches_wins),
 	    cmocka_unit_test(a_name_is_a_host_of_localhost_after_all_rules),
 	    cmocka_unit_test(thousands_of_hosts_keep_their_own_rule),
+	    cmocka_unit_test(a_guard_is_not_passed_by_spelling_the_path_in_another_way),
+	    cmocka_unit_test(a_rule_holds_for_every_encoding_of_its_own_characters),
+	    cmocka_unit_test(the_first_rule_of_any_reading_wins),
 	    cmocka_unit_test(malformed_patterns_are_refused),
 	    cmocka_unit_test(the_host_of_an_authority),
 	    cmocka_unit_test(a_typing_mistake_finds_its_word_and_nonsense_does_not),

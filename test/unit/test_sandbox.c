@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -180,7 +181,7 @@ static void load_with(peer *p, const char *code, uint32_t cpu_us, uint32_t memor
 		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
 		er_buf_put_cstr(&b, strings[i]);
 	}
-	uint32_t limits[] = {cpu_us, SANITIZED ? 5000000 : 200000, memory_kb, 32, 1000, (uint32_t)strlen(code), 0};
+	uint32_t limits[] = {cpu_us, SANITIZED ? 5000000 : 200000, memory_kb, 32, 1000, (uint32_t)strlen(code), 0, 1000000};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		er_buf_put_le32(&b, limits[i]);
 	send_frame(p, (er_frame){.type = ER_FRAME_LOAD}, er_buf_slice(&b));
@@ -188,10 +189,16 @@ static void load_with(peer *p, const char *code, uint32_t cpu_us, uint32_t memor
 	send_frame(p, (er_frame){.type = ER_FRAME_CODE, .flags = ER_FF_FIN}, er_slice_cstr(code));
 }
 
+/* A run of these tests with the engine collecting at every few allocations (make gc): what is measured in CPU says nothing then. */
+static bool collects_all_the_time(void)
+{
+	return getenv("JSC_slowPathAllocsBetweenGCs") != NULL;
+}
+
 static void load(peer *p, const char *code)
 {
 	start(p);
-	load_with(p, code, SANITIZED ? 5000000 : 50000, 128 * 1024);
+	load_with(p, code, SANITIZED ? 5000000 : collects_all_the_time() ? 300000 : 50000, 128 * 1024);
 	seen *s = expect(p, ER_FRAME_LOADED, 0);
 	assert_non_null(s);
 	if (s->f.aux != 0)
@@ -215,6 +222,19 @@ static void request(peer *p, uint32_t id, const char *path)
 	er_buf_fini(&b);
 }
 
+static long anonymous_kb(pid_t pid)
+{
+	char path[64], line[256];
+	long kb = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		(void)sscanf(line, "RssAnon: %ld", &kb);
+	if (f != NULL)
+		fclose(f);
+	return kb;
+}
+
 static void stop(peer *p)
 {
 	if (!p->ended) {
@@ -225,12 +245,6 @@ static void stop(peer *p)
 	close(p->wake_sandbox);
 	close(p->wake_node);
 	free(p->frames);
-}
-
-/* A run of these tests with the engine collecting at every few allocations (make gc): what is measured in CPU says nothing then. */
-static bool collects_all_the_time(void)
-{
-	return getenv("JSC_slowPathAllocsBetweenGCs") != NULL;
 }
 
 /* Loads, sends one request and compares the body. */
@@ -257,7 +271,7 @@ static uint64_t dies_of(const char *code, er_err_kind why)
 		return 0; /* a sanitizer's shadow memory and the limit do not go together */
 	peer p;
 	start(&p);
-	load_with(&p, code, why == ER_ERR_MEMORY ? 5000000 : 50000, 128 * 1024);
+	load_with(&p, code, why == ER_ERR_MEMORY ? 60000000 : 50000, 128 * 1024);
 	assert_non_null(expect(&p, ER_FRAME_LOADED, 0));
 	request(&p, 1, "/");
 	wake(&p);
@@ -321,7 +335,7 @@ static void test_a_large_body_waits_for_credit(void **state)
 	request(&p, 1, "/");
 	wake(&p);
 	seen *s = expect(&p, ER_FRAME_RESPONSE, 1);
-	assert_non_null(strstr(s->text, "content-length\n300000\n"));
+	assert_non_null(strstr(s->text, "\n\xe0\x93\x04     ")); /* 300000, behind the fields */
 	usleep(100000);
 	read_frames(&p);
 	assert_int_equal(p.body_n, ER_CREDIT_START);
@@ -470,6 +484,100 @@ static void test_endless_code_ends_at_its_limit(void **state)
 	        ER_ERR_CPU);
 }
 
+/* CPU of all threads of the sandbox, in us; 0: it is gone. */
+static uint64_t process_cpu_us(const peer *p)
+{
+	clockid_t clock;
+	struct timespec ts = {0};
+	if (clock_getcpuclockid(p->pid, &clock) == 0)
+		(void)clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void run_for(peer *p, unsigned ms)
+{
+	for (uint64_t until = er_clock_mono_us() + ms * 1000ULL; er_clock_mono_us() < until && !p->ended;)
+		step(p);
+}
+
+/* A kind of work that nobody's request owns: it goes on and on, and may have a tenth of the time. */
+static void test_finalizers_have_a_tenth_of_the_time(void **state)
+{
+	(void)state;
+	if (collects_all_the_time() || SANITIZED)
+		skip();
+	peer p;
+	load(&p, "let sum = 0, calls = 0; const spin = n => { for (let i = 0; i < n; i++) sum = (sum * 31 + i) | 0 };"
+	         "const more = () => { for (let i = 0; i < 20; i++) registry.register({ i }, i); litter() };"
+	         "const litter = () => { const a = []; for (let i = 0; i < 2000; i++) a.push([i]) };"
+	         "const registry = new FinalizationRegistry(() => { calls++; spin(300000); more() });" HANDLER(
+	             "if (e.request.url.endsWith('/begin')) for (let i = 0; i < 5; i++) more();"
+	             "e.respondWith(new Response(calls + ' calls'))"));
+	uint32_t id = 1;
+	request(&p, id, "/begin");
+	wake(&p);
+	assert_non_null(expect(&p, ER_FRAME_RESPONSE, id));
+	uint64_t from = process_cpu_us(&p), began = er_clock_mono_us(), asked = 0;
+	bool last_is_none = true; /* not one callback has run */
+	for (int i = 0; i < 30 && !p.ended; i++) {
+		run_for(&p, 100);
+		request(&p, ++id, "/");
+		wake(&p);
+		seen *s = expect(&p, ER_FRAME_RESPONSE, id);
+		assert_non_null(s);
+		asked += s->f.arg;
+		last_is_none = strstr(s->text, "\n0 calls") != NULL || strstr(s->text, " 0 calls") != NULL;
+	}
+	uint64_t wall = er_clock_mono_us() - began, used = process_cpu_us(&p) - from;
+	assert_false(p.ended);
+	assert_false(last_is_none);
+	/* The background's tenth, the collector's, and what both may have at once. */
+	assert_in_range(used, 1, asked + wall / 5 + 50000 + 150000);
+	stop(&p);
+}
+
+/* Modules are compiled on a thread of the engine's, whichever way they are given. */
+static void test_compiling_webassembly_is_paid_for_by_whoever_asks(void **state)
+{
+	(void)state;
+	if (SANITIZED)
+		return;
+	static const char *const ways[] = {"new WebAssembly.Module(b)", "await WebAssembly.compile(b)",
+	                                   "await WebAssembly.instantiate(b)", "WebAssembly.validate(b)"};
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		char code[2048];
+		/* Two thousand functions of 1.2 KB each. */
+		snprintf(
+		    code, sizeof code,
+		    "const leb = n => { const o = []; do { let b = n & 127; n >>>= 7; if (n) b |= 128; o.push(b) } while (n); "
+		    "return o }; const body = [0]; for (let i = 0; i < 200; i++) body.push(65, i & 63, 65, 3, 106, 26); body.push(11);"
+		    "const f = Uint8Array.from([...leb(body.length), ...body]), N = 2000, count = leb(N);"
+		    "const head = Uint8Array.from([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,...leb(count.length + N),...count,"
+		    "...new Array(N).fill(0),10,...leb(count.length + f.length * N),...count]);"
+		    "const b = new Uint8Array(head.length + f.length * N); b.set(head);"
+		    "for (let i = 0; i < N; i++) b.set(f, head.length + i * f.length);" HANDLER(
+		        "e.respondWith((async () => { %s; return new Response('compiled') })())"),
+		    ways[i]);
+		peer p;
+		start(&p);
+		load_with(&p, code, 5000000, 256 * 1024);
+		assert_non_null(expect(&p, ER_FRAME_LOADED, 0));
+		uint64_t used = 0, charged = 0;
+		for (uint32_t id = 1; id <= 3; id++) {
+			uint64_t from = process_cpu_us(&p);
+			request(&p, id, "/");
+			wake(&p);
+			seen *s = expect(&p, ER_FRAME_RESPONSE, id);
+			assert_non_null(s);
+			used += process_cpu_us(&p) - from;
+			charged += s->f.arg;
+		}
+		if (charged * 2 < used)
+			fail_msg("%s: %llu us charged of %llu us", ways[i], (unsigned long long)charged, (unsigned long long)used);
+		stop(&p);
+	}
+}
+
 /* At a tick of 5 ms, or of the kernel where that is coarser. What else the machine does at that moment does not happen each time. */
 static void test_the_limit_is_met_soon_after_it_is_passed(void **state)
 {
@@ -526,11 +634,16 @@ static void test_a_request_that_waits_survives_the_engines_collections(void **st
 	if (collects_all_the_time())
 		skip();
 	peer p;
-	load(&p, "const wait = ms => new Promise(r => setTimeout(r, ms)); const keep = []; let sum = 0;"
-	         "const litter = () => { for (let i = 0; i < 16; i++) { const u = new Uint8Array(65536); sum += u.length; if (i % 4 "
-	         "=== 0) keep.push(u) } };" HANDLER(
-	             "e.respondWith((async () => { for (let i = 0; i < 60; i++) { litter(); await wait(1) } keep.length = 8;"
-	             "await wait(7000); litter(); return new Response('lives ' + sum) })())"));
+	/* The litter itself costs some 50 ms on a slow machine. */
+	start(&p);
+	load_with(&p,
+	          "const wait = ms => new Promise(r => setTimeout(r, ms)); const keep = []; let sum = 0;"
+	          "const litter = () => { for (let i = 0; i < 16; i++) { const u = new Uint8Array(65536); sum += u.length; if (i % 4 "
+	          "=== 0) keep.push(u) } };" HANDLER(
+	              "e.respondWith((async () => { for (let i = 0; i < 60; i++) { litter(); await wait(1) } keep.length = 8;"
+	              "await wait(7000); litter(); return new Response('lives ' + sum) })())"),
+	          SANITIZED ? 5000000 : 200000, 128 * 1024);
+	assert_non_null(expect(&p, ER_FRAME_LOADED, 0));
 	request(&p, 1, "/");
 	wake(&p);
 	seen *s = expect(&p, ER_FRAME_RESPONSE, 1);
@@ -705,7 +818,7 @@ static void test_fields_are_found_and_changed_where_they_are(void **state)
 	    {FIELDS(ABC, "h.set('r', h.get('none') === null && h.has('c') && !h.has('d'))"), "a=1;b=2;c=3;r=true;"},
 	    {FIELDS("{}", "try { for (;;) h.append('n', 'v'.repeat(1000)) } catch (e) { h.set('e', e.name) }; "
 	                  "h.set('kb', h.get('n').length >> 10); h.delete('n')"),
-	     "e=RangeError;kb=31;"},
+	     "e=RangeError;kb=63;"},
 	};
 	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
 		char want[128];
@@ -727,32 +840,112 @@ static void test_a_lone_surrogate_cuts_nothing_off(void **state)
 	        "TypeError");
 }
 
-/* A sandbox that rests in the pool has the streams ready. */
-static void test_a_first_stream_costs_little_in_a_sandbox_from_the_pool(void **state)
+/* Code that passes streams on has no reason to flush its decoders. */
+static void test_ten_thousand_decoders_that_nobody_flushes_cost_nothing(void **state)
 {
 	(void)state;
 	if (collects_all_the_time())
 		skip();
-	if (SANITIZED)
-		return;
+	enum { REQUESTS = 80, EACH = 125, ROOM_KB = 24 * 1024 };
 	peer p;
 	start(&p);
-	assert_non_null(expect(&p, ER_FRAME_READY, 0));
-	for (int i = 0; i < 20; i++)
-		step(&p);
-	load_with(
-	    &p,
-	    HANDLER(
-	        "e.respondWith(new Response(new ReadableStream({ start(c) { c.enqueue(new Uint8Array([104, 105])); c.close() } })))"),
-	    50000, 128 * 1024);
+	load_with(&p,
+	          "const kept = new TextDecoder('gb18030'); let n = 0;"
+	          "const names = ['utf-8', 'shift_jis', 'gb18030', 'utf-16le', 'utf-16be', 'iso-2022-jp', 'euc-kr', 'big5'];"
+	          "const bytes = new Uint8Array([97, 98, 97, 98]);" HANDLER(
+	              "kept.decode(new Uint8Array([0x81]), { stream: true });"
+	              "const every = e.request.url.endsWith('/all') ? 10000 : 125;"
+	              "for (let i = 0; i < every; i++, n++) new TextDecoder(names[n % 8]).decode(bytes, { stream: true });"
+	              "e.respondWith(new Response(n + kept.decode(new Uint8Array([0x30, 0x81, 0x30]))))"),
+	          SANITIZED ? 20000000 : 3000000, 128 * 1024);
 	assert_non_null(expect(&p, ER_FRAME_LOADED, 0));
+	long before = 0;
+	for (uint32_t id = 1; id <= REQUESTS + 1; id++) {
+		request(&p, id, id > REQUESTS ? "/all" : "/");
+		wake(&p);
+		seen *s = expect(&p, ER_FRAME_RESPONSE, id);
+		assert_non_null(s);
+		char text[32]; /* U+0080: the four bytes of two requests' halves, always the same decoder's */
+		snprintf(text, sizeof text, "%d\xc2\x80", id > REQUESTS ? REQUESTS * EACH + 10000 : (int)id * EACH);
+		if (strstr(s->text, text) == NULL)
+			fail_msg("request %u: %s instead of %s", id, s->text, text);
+		if (id == 10)
+			before = anonymous_kb(p.pid);
+	}
+	if (!SANITIZED)
+		assert_in_range(anonymous_kb(p.pid), 1, before + ROOM_KB);
+	stop(&p);
+}
+
+static uint64_t process_us(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec ts;
+	assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000U + (uint64_t)ts.tv_nsec / 1000U;
+}
+
+typedef struct first {
+	uint64_t process_us; /* what the process used from the request to its answer */
+	uint32_t charged_us; /* what the sandbox says the request used */
+} first;
+
+static first first_request(const char *code, bool rested)
+{
+	peer p;
+	start(&p);
+	if (rested) {
+		assert_non_null(expect(&p, ER_FRAME_READY, 0));
+		for (int i = 0; i < 20; i++)
+			step(&p);
+	}
+	load_with(&p, code, 1000000, 128 * 1024);
+	assert_non_null(expect(&p, ER_FRAME_LOADED, 0));
+	uint64_t before = process_us(p.pid);
 	request(&p, 1, "/");
 	wake(&p);
-	assert_non_null(expect(&p, ER_FRAME_RESPONSE, 1));
 	seen *s = expect(&p, ER_FRAME_DONE, 1);
 	assert_non_null(s);
-	assert_in_range(s->f.arg, 1, 10000);
+	first f = {process_us(p.pid) - before, s->f.arg};
 	stop(&p);
+	return f;
+}
+
+static const char FIRST_STREAM[] = HANDLER("e.respondWith(new Response(new ReadableStream({ start(c) {"
+                                           "c.enqueue(new Uint8Array([104, 105])); c.close() } })))");
+
+/* A sandbox that rests in the pool has the streams ready: the best of five, because a core that is shared makes the odd one slow. */
+static void test_a_first_stream_costs_less_in_a_sandbox_from_the_pool(void **state)
+{
+	(void)state;
+	if (collects_all_the_time() || SANITIZED)
+		skip();
+	uint64_t best[2] = {UINT64_MAX, UINT64_MAX};
+	for (int i = 0; i < 10; i++) {
+		first f = first_request(FIRST_STREAM, i % 2 != 0);
+		best[i % 2] = f.process_us < best[i % 2] ? f.process_us : best[i % 2];
+	}
+	print_message("a first stream: %llu us in a cold sandbox, %llu us in one from the pool\n", (unsigned long long)best[0],
+	              (unsigned long long)best[1]);
+	assert_true(best[1] * 4 < best[0] * 3);
+}
+
+/* Elsewhere the prelude loads them in the middle of a request, and that is not the request's. */
+static void test_a_first_stream_does_not_end_a_request_in_a_cold_sandbox(void **state)
+{
+	(void)state;
+	if (collects_all_the_time() || SANITIZED)
+		skip();
+	first best = {UINT64_MAX, 0};
+	for (int i = 0; i < 5; i++) {
+		first f = first_request(FIRST_STREAM, false);
+		if (f.process_us < best.process_us)
+			best = f;
+	}
+	print_message("a first stream in a cold sandbox: %llu us, %u us of them the request's\n", (unsigned long long)best.process_us,
+	              best.charged_us);
+	assert_true((uint64_t)best.charged_us * 8 < best.process_us * 7);
 }
 
 /* An option whose name the engine no longer knows is ignored without a word, and with it the limit that it was for. */
@@ -839,7 +1032,11 @@ int main(void)
 	    cmocka_unit_test(test_a_module_with_a_shared_memory_is_refused),
 	    cmocka_unit_test(test_fields_are_found_and_changed_where_they_are),
 	    cmocka_unit_test(test_a_lone_surrogate_cuts_nothing_off),
-	    cmocka_unit_test(test_a_first_stream_costs_little_in_a_sandbox_from_the_pool),
+	    cmocka_unit_test(test_ten_thousand_decoders_that_nobody_flushes_cost_nothing),
+	    cmocka_unit_test(test_finalizers_have_a_tenth_of_the_time),
+	    cmocka_unit_test(test_compiling_webassembly_is_paid_for_by_whoever_asks),
+	    cmocka_unit_test(test_a_first_stream_costs_less_in_a_sandbox_from_the_pool),
+	    cmocka_unit_test(test_a_first_stream_does_not_end_a_request_in_a_cold_sandbox),
 	    cmocka_unit_test(test_the_engine_knows_every_option_it_is_given),
 	    cmocka_unit_test(test_faults_inside_the_language_stay_there),
 	    cmocka_unit_test(test_asynchronous_webassembly_resolves),

@@ -127,6 +127,71 @@ static void a_hostile_stack_stays_small_and_harmless(void **state)
 	er_buf_fini(&out);
 }
 
+static void check_text(const er_sourcemap *m, const char *text, const char *want)
+{
+	er_buf out = {0};
+	er_sourcemap_text(m, ER_LIT("routine.js"), er_slice_cstr(text), &out);
+	er_buf_putc(&out, '\0');
+	assert_string_equal((const char *)er_buf_slice(&out).p, want);
+	er_buf_fini(&out);
+}
+
+static void console_text_shows_the_sources_wherever_a_frame_stands(void **state)
+{
+	(void)state;
+	er_sourcemap *m = parse(";AAAA,IACE,ICAA", "\"a.js\",\"b.js\"");
+	check_text(m, "f@routine.js:2:5\n@routine.js:1:1\ng@[native code]\nh@er:prelude:1:2",
+	           "    at f (a.js:2:3)\n    at g (native)");
+	check_text(m, "Error: x\n    at f@routine.js:2:5 {\n  code: 1\n}", "Error: x\n    at f (a.js:2:3) {\n  code: 1\n}");
+	check_text(m, "Error: x\n    at f@routine.js:2:5\n    at h@er:prelude:1:2 {\n  code: 1\n}",
+	           "Error: x\n    at f (a.js:2:3) {\n  code: 1\n}");
+	check_text(m, "see f@routine.js:2:9, and routine.js:2:5!", "see f (b.js:2:3), and a.js:2:3!");
+	check_text(m, "{\"s\":\"f@routine.js:2:5\\ng@routine.js:2:9\"}", "{\"s\":\"f (a.js:2:3)\\ng (b.js:2:3)\"}");
+	check_text(m, "\n\nroutine.js:2:5\n", "\n\na.js:2:3");
+	/* No frames: not a byte is changed. */
+	const char *const same[] = {"myroutine.js:2:5",
+	                            "routine.js:2",
+	                            "routine.js:2:",
+	                            "routine.js:x:1",
+	                            "a@b.example",
+	                            "at noon {",
+	                            "g@[native code]",
+	                            "",
+	                            "routine.js:99999999999:1"};
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+		check_text(m, same[i], same[i]);
+	check_text(NULL, "f@routine.js:2:5", "    at f (routine.js:2:5)");
+	assert_true(er_sourcemap_text_wants(ER_LIT("routine.js"), ER_LIT("rrroutine.js:1")));
+	assert_false(er_sourcemap_text_wants(ER_LIT("routine.js"), ER_LIT("routine.js is its name, routine.j")));
+	assert_false(er_sourcemap_text_wants(ER_LIT("routine.js"), (er_slice){NULL, 0}));
+	er_sourcemap_free(m);
+}
+
+static void hostile_console_text_stays_small(void **state)
+{
+	(void)state;
+	er_sourcemap *m = parse(";AAAA", "\"a.js\"");
+	er_buf text = {0}, out = {0};
+	for (int i = 0; i < 1400; i++)
+		er_buf_put_cstr(&text, "routine.js:2:1\n");
+	er_sourcemap_text(m, ER_LIT("routine.js"), er_buf_slice(&text), &out);
+	assert_true(er_buf_len(&out) <= er_buf_len(&text));
+	er_buf_fini(&text);
+	er_buf_fini(&out);
+	er_sourcemap_free(m);
+}
+
+static void a_stack_says_between_its_frames_what_it_was_caused_by(void **state)
+{
+	(void)state;
+	er_buf out = {0};
+	er_sourcemap_stack(NULL, ER_LIT("routine.js"), ER_LIT("f@routine.js:1:2\n\tcaused by Error: a\033\ng@routine.js:3:4"), &out);
+	er_buf_putc(&out, '\0');
+	assert_string_equal((const char *)er_buf_slice(&out).p,
+	                    "    at f (routine.js:1:2)\n  caused by Error: a?\n    at g (routine.js:3:4)\n");
+	er_buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +200,9 @@ int main(void)
 	    cmocka_unit_test(malformed_maps_are_refused_with_a_reason),
 	    cmocka_unit_test(a_stack_shows_the_sources_without_prelude_and_wrapping),
 	    cmocka_unit_test(a_hostile_stack_stays_small_and_harmless),
+	    cmocka_unit_test(console_text_shows_the_sources_wherever_a_frame_stands),
+	    cmocka_unit_test(hostile_console_text_stays_small),
+	    cmocka_unit_test(a_stack_says_between_its_frames_what_it_was_caused_by),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

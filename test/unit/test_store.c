@@ -386,6 +386,42 @@ static void routes_keep_their_order(void **state)
 	assert_int_equal(n, 0);
 }
 
+static void a_routine_keeps_its_addresses_until_it_goes(void **state)
+{
+	fixture *f = *state;
+	er_change made = change_version("shop", "1"), allow = change_named(ER_CHANGE_ADDRESS_ALLOW, "shop", "10.0.0.0/8", "");
+	er_address_row *rows;
+	size_t n;
+	apply_all(f->s, &made, 1);
+	uint64_t sequence = apply_all(f->s, &allow, 1).sequence;
+	assert_int_equal(apply_all(f->s, &allow, 1).sequence, sequence); /* allowed already */
+	reopen(f);
+	assert_true(er_store_addresses(f->s, &f->a, ER_LIT("shop"), &rows, &n, &f->err));
+	assert_int_equal(n, 1);
+	assert_true(er_slice_eq(rows[0].range, ER_LIT("10.0.0.0/8")));
+	static const char *const bad[] = {"10.0.0.0/08", "10.1.0.0/8", "ten", ""};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		er_change c = change_named(ER_CHANGE_ADDRESS_ALLOW, "shop", bad[i], "");
+		assert_false(er_store_apply(f->s, &c, 1, NULL, &f->err));
+	}
+	er_change deny = change_named(ER_CHANGE_ADDRESS_DENY, "shop", "10.0.0.1", "");
+	assert_false(er_store_apply(f->s, &deny, 1, NULL, &f->err));
+	assert_int_equal(f->err.kind, ER_ERR_NO_ROUTE);
+	for (unsigned i = 1; i < ER_ADDRESSES_MAX; i++) {
+		char range[32];
+		snprintf(range, sizeof range, "10.0.0.%u", i);
+		er_change c = change_named(ER_CHANGE_ADDRESS_ALLOW, "shop", range, "");
+		apply_all(f->s, &c, 1);
+	}
+	er_change more = change_named(ER_CHANGE_ADDRESS_ALLOW, "shop", "10.0.1.0", "");
+	assert_false(er_store_apply(f->s, &more, 1, NULL, &f->err));
+	assert_int_equal(f->err.kind, ER_ERR_TOO_LARGE);
+	er_change gone = {.kind = ER_CHANGE_ROUTINE_DELETE, .actor = ER_LIT("bob"), .routine = ER_LIT("shop")};
+	apply_all(f->s, &gone, 1);
+	assert_true(er_store_addresses(f->s, &f->a, (er_slice){0}, &rows, &n, &f->err));
+	assert_int_equal(n, 0);
+}
+
 static void the_log_tells_every_change_and_no_secret(void **state)
 {
 	fixture *f = *state;
@@ -424,9 +460,8 @@ static void the_log_tells_every_change_and_no_secret(void **state)
 		assert_null(memmem(l[i].data.p, l[i].data.n, "er_0123", 7));
 	}
 	equal(l[0].source, "192.0.2.1");
-	equal(
-	    l[1].data,
-	    "{\"environment\":\"production\",\"deployment\":1,\"versions\":[{\"version\":1,\"percent\":100}],\"reason\":\"deploy\"}");
+	equal(l[1].data, "{\"environment\":\"production\",\"deployment\":1,\"versions\":[{\"version\":1,\"percent\":100}],\"cause\":"
+	                 "\"deploy\",\"reason\":\"deploy\"}");
 	equal(l[2].data, "{\"environment\":\"production\",\"name\":\"GREETING\",\"value\":\"hello\"}");
 	equal(l[3].data, "{\"environment\":\"production\",\"name\":\"PASSWORD\"}");
 	equal(l[4].data, "{\"name\":\"ci\",\"role\":\"deploy\",\"routines\":[\"shop\"]}");
@@ -509,10 +544,10 @@ static size_t deployments_kept(fixture *f, uint64_t *oldest)
 	return n;
 }
 
-static er_applied deploy_as(fixture *f, er_env env, uint32_t version, const char *reason)
+static er_applied deploy_as(fixture *f, er_env env, uint32_t version, er_cause cause)
 {
 	er_change c = change_deploy("shop", env, version, 0, 100);
-	c.reason = er_slice_cstr(reason);
+	c.cause = cause;
 	return apply(f->s, c);
 }
 
@@ -538,7 +573,7 @@ static void deployments_are_not_kept_for_ever(void **state)
 	apply(f->s, change_version("other", "1"));
 	apply(f->s, change_deploy("other", ER_ENV_PRODUCTION, 1, 0, 100));
 	for (uint32_t i = 0; i < 30; i++)
-		deploy_as(f, ER_ENV_PRODUCTION, 1 + i % 3, "deploy");
+		deploy_as(f, ER_ENV_PRODUCTION, 1 + i % 3, ER_CAUSE_DEPLOY);
 	assert_int_equal(deployments_kept(f, &oldest), 4);
 	assert_int_equal(before_now(f, ER_ENV_PRODUCTION), 2);
 	er_deployment_row *d;
@@ -558,14 +593,14 @@ static void what_runs_and_where_a_rollback_leads_are_kept(void **state)
 		snprintf(code, sizeof code, "%u", i);
 		apply(f->s, change_version("shop", code));
 	}
-	deploy_as(f, ER_ENV_PRODUCTION, 1, "deploy");
-	uint64_t target = deploy_as(f, ER_ENV_PRODUCTION, 2, "deploy").deployment;
-	deploy_as(f, ER_ENV_PRODUCTION, 3, "deploy");
-	deploy_as(f, ER_ENV_PRODUCTION, 4, "deploy");
-	deploy_as(f, ER_ENV_PRODUCTION, 3, "rollback");
+	deploy_as(f, ER_ENV_PRODUCTION, 1, ER_CAUSE_DEPLOY);
+	uint64_t target = deploy_as(f, ER_ENV_PRODUCTION, 2, ER_CAUSE_DEPLOY).deployment;
+	deploy_as(f, ER_ENV_PRODUCTION, 3, ER_CAUSE_DEPLOY);
+	deploy_as(f, ER_ENV_PRODUCTION, 4, ER_CAUSE_DEPLOY);
+	deploy_as(f, ER_ENV_PRODUCTION, 3, ER_CAUSE_ROLLBACK);
 	assert_int_equal(before_now(f, ER_ENV_PRODUCTION), 2);
 	for (uint32_t i = 0; i < 20; i++) {
-		deploy_as(f, ER_ENV_STAGING, 1 + i % 2, "deploy");
+		deploy_as(f, ER_ENV_STAGING, 1 + i % 2, ER_CAUSE_DEPLOY);
 		assert_int_equal(before_now(f, ER_ENV_PRODUCTION), 2);
 	}
 	/* 3 of staging, and of production: what runs, where it ran first, and what was before that */
@@ -575,7 +610,7 @@ static void what_runs_and_where_a_rollback_leads_are_kept(void **state)
 	size_t n;
 	assert_true(er_store_current(f->s, &f->a, ER_LIT("shop"), &d, &n, &f->err));
 	assert_int_equal(d[0].split.version[0], 3);
-	deploy_as(f, ER_ENV_PRODUCTION, 2, "rollback");
+	deploy_as(f, ER_ENV_PRODUCTION, 2, ER_CAUSE_ROLLBACK);
 	assert_int_equal(before_now(f, ER_ENV_STAGING), 1);
 }
 
@@ -650,6 +685,7 @@ int main(void)
 	    T(a_deployment_that_makes_no_sense_is_refused),
 	    T(names_are_checked),
 	    T(routes_keep_their_order),
+	    T(a_routine_keeps_its_addresses_until_it_goes),
 	    T(the_log_tells_every_change_and_no_secret),
 	    T(the_log_does_not_grow_for_ever),
 	    T(a_long_past_is_trimmed_bit_by_bit),

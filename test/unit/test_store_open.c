@@ -179,6 +179,38 @@ static void a_variable_that_names_another_descriptor_is_no_lock(void **state)
 
 /* ---- schema ---- */
 
+/* The first schema had only a text for people, of which these are the beginnings. */
+static const struct {
+	const char *reason;
+	er_cause cause;
+} old_reasons[] = {{"deploy: rollback of prices", ER_CAUSE_DEPLOY},
+                   {"publish: sale", ER_CAUSE_PUBLISH},
+                   {"rollback", ER_CAUSE_ROLLBACK},
+                   {"guard: p99 9.0 ms against 1.0 ms", ER_CAUSE_GUARD},
+                   {"activation failed", ER_CAUSE_UNDO}};
+enum { N_OLD = sizeof old_reasons / sizeof *old_reasons };
+
+static void write_old_reasons(const char *db)
+{
+	for (size_t i = 0; i < N_OLD; i++) {
+		char *sql = er_printf("INSERT INTO deployment VALUES(%zu, 3, 'shop', 1, 1, NULL, 100, 0, 0, 0, 0, 0, 0, 'ann', '%s')",
+		                      i + 2, old_reasons[i].reason);
+		execute(db, sql);
+		er_free(sql);
+	}
+}
+
+static void expect_causes(fixture *f, er_store *s)
+{
+	er_deployment_row *d;
+	size_t n;
+	assert_true(er_store_history(s, &f->a, ER_LIT("shop"), 0, 100, &d, &n, &f->err));
+	assert_int_equal(n, N_OLD + 1);
+	for (size_t i = 0; i < N_OLD; i++)
+		assert_int_equal(d[N_OLD - 1 - i].cause, old_reasons[i].cause);
+	assert_int_equal(d[N_OLD].cause, ER_CAUSE_DEPLOY);
+}
+
 static void the_first_schema_still_opens(void **state)
 {
 	fixture *f = *state;
@@ -186,6 +218,7 @@ static void the_first_schema_still_opens(void **state)
 	char *kv = read_file(ER_SOURCE_DIR "/test/unit/data/store_v1_kv.sql"), *key = er_printf("%s/key", f->dir);
 	execute(f->control, control);
 	execute(f->kv, kv);
+	write_old_reasons(f->control);
 	write_file(key, 0, "18f286bf17e72ed16fff30a8717e6d4f931b6f668e9d45a2a01f00cbb5a2ad00\n", 65);
 	er_store *s = harness_open_dir(f->dir);
 	assert_int_equal(er_store_sequence(s), 8);
@@ -198,6 +231,7 @@ static void the_first_schema_still_opens(void **state)
 	assert_true(er_store_current(s, &f->a, ER_LIT("shop"), &d, &n, &f->err));
 	assert_int_equal(n, 1);
 	assert_int_equal(d[0].split.percent, 90);
+	expect_causes(f, s);
 	assert_true(er_store_token_find(s, &f->a, ER_LIT(TOKEN_A), &t, &f->err));
 	if (!er_store_env(s, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &f->err))
 		fail_msg("%s", f->err.text);
@@ -248,6 +282,8 @@ static void a_newer_database_is_refused(void **state)
 	execute(f->control, "PRAGMA user_version = 99");
 	refused(f, "version 99");
 	assert_int_equal(ask(f->control, "PRAGMA user_version"), 99);
+	execute(f->control, "PRAGMA user_version = -1");
+	refused(f, "damaged");
 }
 
 static void another_programs_database_is_left_alone(void **state)
@@ -387,22 +423,23 @@ static void a_backup_restores_to_the_same_node(void **state)
 typedef struct deployer {
 	er_store *s;
 	bool stop;
-	unsigned done;
+	unsigned done; /* of what was asked for, so much is there */
 } deployer;
 
 static void *deploys(void *arg)
 {
 	deployer *d = arg;
 	char text[32];
-	while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
+	for (unsigned n = 1; !__atomic_load_n(&d->stop, __ATOMIC_RELAXED); n++) {
 		er_err err;
-		snprintf(text, sizeof text, "%u", ++d->done);
+		snprintf(text, sizeof text, "%u", n);
 		er_change c[] = {change_version("busy", text), change_deploy("busy", ER_ENV_PRODUCTION, ER_VERSION_ADDED, 0, 100)};
 		if (!er_store_apply(d->s, c, 2, NULL, &err))
 			er_panic(__FILE__, __LINE__, err.text);
 		er_kv_entry e = {.key = er_slice_cstr(text), .value = er_slice_cstr(text)};
 		if (!er_kv_put(d->s, ER_LIT("sessions"), &e, 1, &err))
 			er_panic(__FILE__, __LINE__, err.text);
+		__atomic_store_n(&d->done, n, __ATOMIC_RELEASE);
 	}
 	return NULL;
 }
@@ -415,6 +452,8 @@ static void a_backup_under_load_is_one_moment(void **state)
 	deployer d = {.s = s};
 	pthread_t t;
 	assert_int_equal(pthread_create(&t, NULL, deploys, &d), 0);
+	while (__atomic_load_n(&d.done, __ATOMIC_ACQUIRE) == 0)
+		usleep(1000);
 	for (int i = 0; i < 8; i++) {
 		char *backup = er_printf("%s/backup%d", f->dir, i), *to = er_printf("%s/restored%d", f->dir, i);
 		usleep(20000);

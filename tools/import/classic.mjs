@@ -42,8 +42,8 @@ export function importClassic(source, report, folderName) {
 	const domains = [c.domain].flat().filter(Boolean);
 	const routes = domains.flatMap((d) => routesOf(d, report, "domain", true));
 	if (routes.length) config.routes = routes;
-	config.compat = { redirect: "manual" };
-	report.change("fetch() gave redirects back instead of following them", '"compat": { "redirect": "manual" }', "so that the code finds what it was written for");
+	config.compat = { classic: true };
+	report.change("fetch() gave redirects back, and followed them in a way of its own", '"compat": { "classic": true }', "so that the code finds what it was written for");
 	if (c.jsSession) report.leave("jsSession", "event.info has what the node knows of a client: remote_addr and scheme always, the rest where the operator gave a database");
 	if (c.accessKeyID || c.accessKeySecret) report.leave("accessKeyID, accessKeySecret", KEYS);
 	for (const key of ["apiVersion", "endpoint", "buildTime"]) if (c[key]) report.leave(key, "it says where the old service is");

@@ -31,9 +31,14 @@ static inline er_value er_key_value(uint32_t id, bool sub)
 	return er_js_number((double)((uint64_t)id * 2 + (sub ? 1 : 0)));
 }
 
-/* Whether a block of fields has that name; both are in lower case. */
-bool er_block_has(er_slice block, er_slice name);
-/* A complete body as bytes: borrowed from a buffer, or a string's UTF-8 in *text, which must be finished in either case but failure. */
+/* How long a stream is that JavaScript sends; negative: it cannot say. */
+static inline uint64_t er_js_to_length(er_value v)
+{
+	return v != NULL && er_js_to_number(v) >= 0 ? er_js_to_u64(v) : ER_STREAM_OPEN;
+}
+
+/* A complete body as bytes: borrowed from a buffer, or a string's UTF-8 in *text, which must be
+ * finished in either case but failure. */
 ER_MUST_CHECK bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception);
 
 /* name, message and stack of whatever was thrown, each cut to what a log line can bear. */
@@ -46,8 +51,6 @@ void er_report_fini(er_report *rep);
 /* Bytes of its three strings in a frame, and writing them. */
 uint32_t er_report_n(const er_report *rep);
 void er_report_put(const er_report *rep, er_writer *w);
-/* Makes er.urlParts. */
-void er_api_url_start(void);
 /* Sends EXCEPTION. If memory ran out and it is fatal, the process ends. */
 void er_report_send(uint32_t id, const er_report *rep, bool fatal);
 

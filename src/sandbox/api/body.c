@@ -35,7 +35,7 @@ static void up_over(er_key k)
 	er_sub_settle(s);
 }
 
-ER_NATIVE(n_pull)
+ER_NATIVE(pull)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	uint32_t n = er_js_to_u32(argc > 1 ? argv[1] : NULL);
@@ -44,7 +44,7 @@ ER_NATIVE(n_pull)
 	return er_js_undefined();
 }
 
-ER_NATIVE(n_drain)
+ER_NATIVE(drain)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
@@ -54,13 +54,33 @@ ER_NATIVE(n_drain)
 	return er_js_undefined();
 }
 
-ER_NATIVE(n_body_cancel)
+ER_NATIVE(bodyCancel)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
 		say(ER_FRAME_BODY_CANCEL, k, 0, ER_ERR_CANCELLED);
 		down_over(k);
 	}
+	return er_js_undefined();
+}
+
+/* The copy is a subrequest whose answer's body is all there is of it. */
+ER_NATIVE(clone)
+{
+	if (argc < 3)
+		return er_js_throw(exception, "TypeError", "clone: 3 arguments");
+	uint32_t fid = er_js_to_u32(argv[0]);
+	er_request *owner = er_request_find(er_js_to_u32(argv[1]));
+	er_key k = er_key_of(argv[2]);
+	if (owner == NULL || owner->id == 0 || owner->over || owner->draining)
+		return er_js_throw(exception, "TypeError", "the request that this body belongs to is over");
+	if (er_sub_new(fid, owner, false) == NULL)
+		return er_js_throw(exception, "Error", "a subrequest's number is taken");
+	er_frame f = {.type = ER_FRAME_CLONE, .id = fid, .arg = owner->id, .n = 8};
+	er_writer w = {er_out_begin(&f, NULL)};
+	er_put_u32(&w, k.id);
+	er_put_u32(&w, k.sub);
+	er_out_end();
 	return er_js_undefined();
 }
 
@@ -76,8 +96,7 @@ bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception
 	return true;
 }
 
-/* er.write(key, bytes) */
-ER_NATIVE(n_write)
+ER_NATIVE(write)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	er_slice bytes;
@@ -94,7 +113,7 @@ ER_NATIVE(n_write)
 	return er_js_undefined();
 }
 
-ER_NATIVE(n_end)
+ER_NATIVE(end)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (!known(k))
@@ -111,8 +130,7 @@ ER_NATIVE(n_end)
 	return er_js_undefined();
 }
 
-/* er.abort(key, text) */
-ER_NATIVE(n_abort)
+ER_NATIVE(abort)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
@@ -121,11 +139,3 @@ ER_NATIVE(n_abort)
 	}
 	return er_js_undefined();
 }
-
-const er_native er_api_body[] = {ER_NATIVE_AS("pull", n_pull),
-                                 ER_NATIVE_AS("drain", n_drain),
-                                 ER_NATIVE_AS("bodyCancel", n_body_cancel),
-                                 ER_NATIVE_AS("write", n_write),
-                                 ER_NATIVE_AS("end", n_end),
-                                 ER_NATIVE_AS("abort", n_abort),
-                                 ER_NATIVES_END};

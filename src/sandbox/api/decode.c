@@ -1,4 +1,5 @@
-/* TextDecoder's encodings other than UTF-8 in one piece: UTF-8 and UTF-16 as streams by hand, the legacy ones by ICU. */
+/* TextDecoder's encodings other than UTF-8 in one piece: UTF-8 and UTF-16 as streams by hand, the
+ * legacy ones by ICU. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -9,9 +10,10 @@
 #include <unicode/ucnv.h>
 #include <unicode/ucnv_err.h>
 
-enum { DECODERS_MAX = 4096 };
+enum { CONVERTER_COST = 1024 }; /* bytes: what ICU has for one */
 
 typedef struct decoder {
+	er_handle handle; /* JavaScript's; the first member */
 	const er_encoding *encoding;
 	bool fatal, ignore_bom, begun, failed;
 	er_utf8_state utf8;
@@ -20,9 +22,15 @@ typedef struct decoder {
 	uint16_t lead;         /* UTF-16: a high surrogate that waits for its partner */
 	UConverter *converter; /* legacy */
 } decoder;
+static_assert(offsetof(decoder, handle) == 0, "a handle is its decoder");
 
-static decoder *decoders[DECODERS_MAX];
-static uint32_t decoders_hint;
+static void decoder_end(er_handle *h)
+{
+	decoder *d = (decoder *)(void *)h;
+	if (d->converter != NULL)
+		ucnv_close(d->converter);
+	er_free(d);
+}
 
 static er_value arg(size_t argc, const er_value argv[], size_t i)
 {
@@ -39,7 +47,7 @@ static const er_encoding *label_arg(er_value v, er_value *exception)
 	return e;
 }
 
-ER_NATIVE(n_name)
+ER_NATIVE(decoderName)
 {
 	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
 	if (*exception != NULL)
@@ -47,21 +55,10 @@ ER_NATIVE(n_name)
 	return e != NULL ? er_js_ascii(e->name) : er_js_undefined();
 }
 
-static uint32_t free_handle(void)
-{
-	for (uint32_t i = 0; i < DECODERS_MAX; i++) {
-		uint32_t at = (decoders_hint + i) % DECODERS_MAX;
-		if (decoders[at] == NULL) {
-			decoders_hint = at + 1;
-			return at + 1;
-		}
-	}
-	return 0;
-}
-
 static UConverter *open_converter(const er_encoding *e, bool fatal)
 {
 	UErrorCode status = U_ZERO_ERROR;
+	ER_ASSERT(e->kind == ER_ENC_ICU && e->icu != NULL);
 	UConverter *c = ucnv_open(e->icu, &status);
 	if (U_FAILURE(status))
 		return NULL;
@@ -70,44 +67,34 @@ static UConverter *open_converter(const er_encoding *e, bool fatal)
 	return c;
 }
 
-/* er.decoderNew(label, fatal, ignoreBOM) */
-ER_NATIVE(n_new)
+ER_NATIVE(decoderNew)
 {
 	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
 	if (*exception != NULL)
 		return NULL;
 	if (e == NULL || e->kind == ER_ENC_REPLACEMENT)
 		return er_js_number(0);
-	uint32_t handle = free_handle();
-	if (handle == 0)
-		return er_js_throw(exception, "RangeError", "too many streaming decoders at once");
+	UConverter *converter = e->kind == ER_ENC_ICU ? open_converter(e, er_js_to_bool(arg(argc, argv, 1))) : NULL;
+	if (e->kind == ER_ENC_ICU && converter == NULL)
+		return er_js_throw(exception, "RangeError", "Out of memory");
 	decoder *d = ER_NEW(decoder);
-	d->encoding = e;
-	d->fatal = er_js_to_bool(arg(argc, argv, 1));
-	d->ignore_bom = er_js_to_bool(arg(argc, argv, 2));
-	if (e->kind == ER_ENC_ICU && (d->converter = open_converter(e, d->fatal)) == NULL) {
-		er_free(d);
-		return er_js_number(0);
-	}
-	decoders[handle - 1] = d;
-	return er_js_number(handle);
+	*d = (decoder){.handle.end = decoder_end,
+	               .encoding = e,
+	               .fatal = er_js_to_bool(arg(argc, argv, 1)),
+	               .ignore_bom = er_js_to_bool(arg(argc, argv, 2)),
+	               .converter = converter};
+	return er_js_handle(&d->handle, sizeof *d + (converter != NULL ? CONVERTER_COST : 0));
 }
 
 static decoder *decoder_arg(er_value v)
 {
-	uint32_t handle = er_js_to_u32(v);
-	return handle >= 1 && handle <= DECODERS_MAX ? decoders[handle - 1] : NULL;
+	return (decoder *)(void *)er_js_handle_of(v);
 }
 
-ER_NATIVE(n_free)
+/* At once, not only when it is collected. */
+ER_NATIVE(decoderFree)
 {
-	decoder *d = decoder_arg(arg(argc, argv, 0));
-	if (d == NULL)
-		return er_js_undefined();
-	decoders[er_js_to_u32(argv[0]) - 1] = NULL;
-	if (d->converter != NULL)
-		ucnv_close(d->converter);
-	er_free(d);
+	er_js_handle_end(arg(argc, argv, 0));
 	return er_js_undefined();
 }
 
@@ -174,6 +161,7 @@ static bool decode_icu(decoder *d, er_slice s, bool flush, uint16_t *out, size_t
 
 static void decode_bytes(const er_encoding *e, er_slice s, uint16_t *out)
 {
+	ER_ASSERT(e->kind == ER_ENC_USER || e->kind == ER_ENC_LATIN10);
 	for (size_t i = 0; i < s.n; i++)
 		out[i] = s.p[i] < 0x80 ? s.p[i] : er_encoding_high(e, s.p[i]);
 }
@@ -200,8 +188,7 @@ static bool is_unicode(const decoder *d)
 	return d->encoding->kind == ER_ENC_UTF8 || d->encoding->kind == ER_ENC_UTF16LE || d->encoding->kind == ER_ENC_UTF16BE;
 }
 
-/* er.decode(handle, bytes, flush) */
-ER_NATIVE(n_decode)
+ER_NATIVE(decode)
 {
 	decoder *d = decoder_arg(arg(argc, argv, 0));
 	er_slice s;
@@ -215,6 +202,7 @@ ER_NATIVE(n_decode)
 	if (out == NULL)
 		return er_js_throw(exception, "RangeError", "Out of memory");
 	bool ok = decode(d, s, flush, out, cap, &n);
+	ER_ASSERT(!ok || n <= cap);
 	size_t skip = 0;
 	if (!d->begun && n) {
 		d->begun = true;
@@ -227,6 +215,3 @@ ER_NATIVE(n_decode)
 	free(out);
 	return v;
 }
-
-const er_native er_api_decode[] = {ER_NATIVE_AS("decoderNew", n_new), ER_NATIVE_AS("decoderName", n_name),
-                                   ER_NATIVE_AS("decode", n_decode), ER_NATIVE_AS("decoderFree", n_free), ER_NATIVES_END};

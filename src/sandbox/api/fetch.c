@@ -1,30 +1,38 @@
-/* Subrequests. */
+/* Subrequests: fetch as JavaScript says it becomes a FETCH frame, now or when the node has given
+ * credit (er_sub_ask). Arguments are a routine's: each is converted, then bounded, and a refusal is
+ * an exception. */
 #include "sandbox/api/api.h"
 
-enum { HEAD_MAX = 32 * 1024, URL_MAX = 16 * 1024, METHOD_MAX = 64, BODY_WHOLE = 1, BODY_STREAM = 2, BODY_RELAY = 4 };
+enum { URL_MAX = 16 * 1024, METHOD_MAX = 64 };
+
+static_assert(METHOD_MAX + URL_MAX + ER_BLOCK_MAX + ER_INLINE_BODY + 3 * 4 + 8 <= ER_FRAME_MAX,
+              "a FETCH at all its bounds is one frame");
 
 typedef struct fetch_text {
 	er_text method, url, block, body;
 } fetch_text;
 
-static void send_fetch(er_frame *f, const fetch_text *t, er_slice body, er_key relay)
+/* `length`: of a stream. */
+static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice body, er_key relay, uint64_t length)
 {
 	er_slice method = er_text_slice(&t->method), url = er_text_slice(&t->url), block = er_text_slice(&t->block);
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
-	f->n = (uint32_t)(12 + method.n + url.n + block.n + (inl ? body.n : 0) + (f->flags & ER_FF_RELAY ? 8 : 0));
-	er_writer w = {er_out_begin(f, NULL)};
+	f->n = (uint32_t)(12 + method.n + url.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
+	er_writer w = {er_sub_ask(s, f)};
 	er_put_string(&w, method);
 	er_put_string(&w, url);
 	er_put_string(&w, block);
 	if (inl)
 		er_put_bytes(&w, body);
+	if (f->flags & ER_FF_STREAM)
+		er_put_u64(&w, length);
 	if (f->flags & ER_FF_RELAY) {
 		er_put_u32(&w, relay.id);
 		er_put_u32(&w, relay.sub);
 	}
-	er_out_end();
+	er_sub_asked(s);
 	if ((f->flags & ER_FF_STREAM) && body.n)
-		er_send_new(f->id, true, body, NULL);
+		er_send_new(f->id, true, body, NULL, er_sub_waits(s) ? 0 : ER_CREDIT_START);
 }
 
 /* The relayed body of another subrequest says nothing more to us. */
@@ -37,36 +45,51 @@ static void relay_over(er_key k)
 	er_sub_settle(s);
 }
 
-static bool start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flags, er_value body, fetch_text *t, er_value *exception)
+/* NULL: *exception says why not. */
+static er_sub *start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flags, er_value body, fetch_text *t,
+                     er_value *exception)
 {
 	er_key relay = {0};
 	er_slice bytes = {0};
+	uint64_t length = ER_STREAM_OPEN;
 	t->body.p = t->body.room;
 	t->body.n = 0;
-	if (t->method.n > METHOD_MAX || t->url.n > URL_MAX || t->block.n > HEAD_MAX)
-		return er_js_throw(exception, "TypeError", "the request's method, URL or header is too large") != NULL;
-	if (flags & BODY_RELAY) {
+	const char *why = t->method.n > METHOD_MAX    ? "fetch failed: the method has more than 64 characters"
+	                  : t->url.n > URL_MAX        ? "fetch failed: the URL has more than 16 KB"
+	                  : t->block.n > ER_BLOCK_MAX ? "fetch failed: the headers have more than 64 KB"
+	                                              : NULL;
+	if (why != NULL) {
+		(void)er_js_throw(exception, "TypeError", why);
+		return NULL;
+	}
+	if (flags & ER_BODY_RELAY) {
 		relay = er_key_of(body);
 		f->flags |= ER_FF_RELAY;
-	} else if (flags & BODY_STREAM) {
+	} else if (flags & ER_BODY_STREAM) {
+		length = er_js_to_length(body);
 		f->flags |= ER_FF_STREAM;
-	} else if (flags & BODY_WHOLE) {
+	} else if (flags & ER_BODY_WHOLE) {
 		if (!er_whole_body(body, &t->body, &bytes, exception))
-			return false;
+			return NULL;
+		length = bytes.n;
 		f->flags |= bytes.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
+		f->aux |= ER_FETCH_WHOLE;
 	}
-	if (er_sub_new(fid, owner, (f->flags & ER_FF_STREAM) != 0) == NULL) {
+	er_sub *s = er_sub_new(fid, owner, (f->flags & ER_FF_STREAM) != 0);
+	if (s == NULL) {
 		er_text_fini(&t->body);
-		return er_js_throw(exception, "Error", "a subrequest's number is taken") != NULL;
+		(void)er_js_throw(exception, "Error", "a subrequest's number is taken");
+		return NULL;
 	}
 	relay_over(relay);
-	send_fetch(f, t, bytes, relay);
+	send_fetch(s, f, t, bytes, relay, length);
 	er_text_fini(&t->body);
-	return true;
+	return s;
 }
 
-/* er.fetch(fid, owner, method, url, block, options, bodyFlags, body or key) */
-ER_NATIVE(n_fetch)
+/* True if it waits for its turn. The last argument is the body, or of a relay its key, or of a
+ * stream its length. */
+ER_NATIVE(fetch)
 {
 	if (argc < 7)
 		return er_js_throw(exception, "TypeError", "fetch: 8 arguments");
@@ -76,31 +99,30 @@ ER_NATIVE(n_fetch)
 		return er_js_throw(exception, "TypeError", "the request that this fetch belongs to is over");
 	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(argv[5])};
 	fetch_text t;
-	bool ok = false;
+	er_sub *s = NULL;
 	if (!er_js_bytestring_arg(argv[2], &t.method, exception))
 		return NULL;
 	if (er_js_utf8_arg(argv[3], &t.url, exception)) {
 		if (er_js_bytestring_arg(argv[4], &t.block, exception)) {
-			ok = start(fid, owner, &f, er_js_to_u32(argv[6]), argc > 7 ? argv[7] : NULL, &t, exception);
+			s = start(fid, owner, &f, er_js_to_u32(argv[6]), argc > 7 ? argv[7] : NULL, &t, exception);
 			er_text_fini(&t.block);
 		}
 		er_text_fini(&t.url);
 	}
 	er_text_fini(&t.method);
-	return ok ? er_js_undefined() : NULL;
+	return s != NULL ? er_js_bool(er_sub_waits(s)) : NULL;
 }
 
-ER_NATIVE(n_fetch_cancel)
+ER_NATIVE(fetchCancel)
 {
 	uint32_t fid = er_js_to_u32(argc > 0 ? argv[0] : NULL);
 	er_sub *s = er_sub_find(fid);
 	if (s == NULL)
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_FETCH_CANCEL, .id = fid};
-	er_out_frame(&f, (er_slice){0});
+	if (!er_sub_waits(s)) /* else the node has not heard of it */
+		er_out_frame(&f, (er_slice){0});
 	s->up = s->down = false;
 	er_sub_settle(s);
 	return er_js_undefined();
 }
-
-const er_native er_api_fetch[] = {ER_NATIVE_AS("fetch", n_fetch), ER_NATIVE_AS("fetchCancel", n_fetch_cancel), ER_NATIVES_END};

@@ -1,4 +1,5 @@
-/* Headers: a block of fields ("name\nvalue\n" for each, names in lower case) is a string in JavaScript, and is searched and changed here, where it lies. */
+/* Headers: a block of fields ("name\nvalue\n" for each, names in lower case) is a string in
+ * JavaScript, and is searched and changed here, where it lies. */
 #include "sandbox/api/api.h"
 
 #include "base/buf.h"
@@ -32,7 +33,7 @@ static bool find(er_slice *rest, er_slice name, field *f)
 	return false;
 }
 
-bool er_block_has(er_slice block, er_slice name)
+static bool block_has(er_slice block, er_slice name)
 {
 	field f;
 	return find(&block, name, &f);
@@ -53,6 +54,8 @@ static void texts_fini(texts *t)
 
 static bool texts_of(texts *t, size_t argc, const er_value argv[], unsigned wanted, er_value *exception)
 {
+	static_assert(BLOCK == 0 && NAME == 1 && VALUE == 2 && ARGS == 3, "the places of the arguments");
+	ER_ASSERT(wanted <= ARGS);
 	for (t->n = 0; t->n < wanted; t->n++) {
 		if (er_js_bytestring_arg(t->n < argc ? argv[t->n] : NULL, &t->text[t->n], exception))
 			continue;
@@ -64,11 +67,12 @@ static bool texts_of(texts *t, size_t argc, const er_value argv[], unsigned want
 
 static er_slice text(const texts *t, unsigned i)
 {
+	ER_ASSERT(i < t->n);
 	return er_text_slice(&t->text[i]);
 }
 
-/* er.fieldsGet(block, name) → the values of that name, combined (RFC 9110 5.3; RFC 6265 5.4 for cookies), or null */
-ER_NATIVE(n_get)
+/* The values of that name, combined (RFC 9110 5.3; RFC 6265 5.4 for cookies), or null. */
+ER_NATIVE(fieldsGet)
 {
 	texts t;
 	if (!texts_of(&t, argc, argv, VALUE, exception))
@@ -99,7 +103,8 @@ ER_NATIVE(n_get)
 	return v;
 }
 
-/* The block without what has that name, and with `value`, if there is one, where the first of them was. */
+/* The block without what has that name, and with `value`, if there is one, where the first of them
+ * was. */
 static void put_changed(er_buf *out, er_slice block, er_slice name, const er_slice *value)
 {
 	er_slice rest = block;
@@ -116,6 +121,7 @@ static void put_changed(er_buf *out, er_slice block, er_slice name, const er_sli
 		}
 		from = rest.p;
 	}
+	ER_ASSERT(from >= block.p && from <= block.p + block.n);
 	er_buf_put(out, er_slice_of(from, (size_t)(block.p + block.n - from)));
 	if (!placed) {
 		er_buf_put(out, name);
@@ -133,7 +139,7 @@ static er_value changed(size_t argc, const er_value argv[], unsigned args, er_va
 		return NULL;
 	er_slice block = text(&t, BLOCK), name = text(&t, NAME), value = args > VALUE ? text(&t, VALUE) : (er_slice){0};
 	er_value v;
-	if (args <= VALUE && !er_block_has(block, name)) {
+	if (args <= VALUE && !block_has(block, name)) {
 		v = argc > 0 ? argv[0] : er_js_undefined();
 	} else {
 		er_buf b;
@@ -147,17 +153,12 @@ static er_value changed(size_t argc, const er_value argv[], unsigned args, er_va
 	return v;
 }
 
-/* er.fieldsSet(block, name, value) → block */
-ER_NATIVE(n_set)
+ER_NATIVE(fieldsSet)
 {
 	return changed(argc, argv, ARGS, exception);
 }
 
-/* er.fieldsDelete(block, name) → block */
-ER_NATIVE(n_delete)
+ER_NATIVE(fieldsDelete)
 {
 	return changed(argc, argv, VALUE, exception);
 }
-
-const er_native er_api_fields[] = {ER_NATIVE_AS("fieldsGet", n_get), ER_NATIVE_AS("fieldsSet", n_set),
-                                   ER_NATIVE_AS("fieldsDelete", n_delete), ER_NATIVES_END};

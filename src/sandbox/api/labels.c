@@ -1,5 +1,7 @@
 #include "sandbox/api/labels.h"
 
+#include "base/mem.h"
+
 static const er_encoding encodings[] = {
     {"utf-8", ER_ENC_UTF8, NULL, "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8"},
     {"ibm866", ER_ENC_ICU, "ibm-866_P100-1995", "866 cp866 csibm866 ibm866"},
@@ -90,6 +92,7 @@ uint16_t er_encoding_high(const er_encoding *e, uint8_t byte)
 	    {0xD8, 0x0170}, {0xDD, 0x0118}, {0xDE, 0x021A}, {0xE3, 0x0103}, {0xE5, 0x0107}, {0xF0, 0x0111}, {0xF1, 0x0144},
 	    {0xF5, 0x0151}, {0xF7, 0x015B}, {0xF8, 0x0171}, {0xFD, 0x0119}, {0xFE, 0x021B},
 	};
+	ER_ASSERT(byte >= 0x80 && (e->kind == ER_ENC_USER || e->kind == ER_ENC_LATIN10));
 	if (e->kind == ER_ENC_USER)
 		return (uint16_t)(0xF780 + byte - 0x80);
 	for (size_t i = 0; i < sizeof latin10 / sizeof *latin10; i++)

@@ -3,26 +3,29 @@
 
 #include "sandbox/embed.h"
 #include "sandbox/freeze.h"
+#include "sandbox/turn.h"
 
 #include <stdio.h>
 #include <sys/random.h>
 
 enum { PERF_STEP_NS = 100 * 1000, LAZY_NAME_MAX = 64 };
+static_assert(1000 * 1000 / PERF_STEP_NS == 10, "er.perf counts tenths of a millisecond");
 
-ER_NATIVE(n_now)
+ER_NATIVE(now)
 {
 	uint64_t ms = er_freeze_now_ns() / 1000000U;
 	return er_js_number((double)ms);
 }
 
-ER_NATIVE(n_perf)
+ER_NATIVE(perf)
 {
 	uint64_t steps = (er_turn_now_ns() - er_sb.began_ns) / PERF_STEP_NS;
 	return er_js_number((double)steps / 10);
 }
 
-/* er.timerSet(ms, repeat, id?): without an id the turn's owner has it, and nobody if the request is over; -1 ms: as soon as may be, whatever the limit */
-ER_NATIVE(n_timer_set)
+/* Without an id the turn's owner has it, and nobody if the request is over. ER_TIMER_NEXT_TURN, or
+ * anything below 0: as soon as may be, whatever the limit. */
+ER_NATIVE(timerSet)
 {
 	er_request *owner = argc > 2 ? er_request_find(er_js_to_u32(argv[2])) : er_turn_owner();
 	if (owner == NULL) /* over meanwhile */
@@ -33,10 +36,15 @@ ER_NATIVE(n_timer_set)
 	return er_js_number((double)tid);
 }
 
-ER_NATIVE(n_timer_clear)
+ER_NATIVE(timerClear)
 {
 	er_timer_clear(er_js_to_u64(argc > 0 ? argv[0] : NULL));
 	return er_js_undefined();
+}
+
+ER_NATIVE(mayGoOn)
+{
+	return er_js_bool(er_turn_background_may_go_on());
 }
 
 static bool fill(uint8_t *p, size_t n)
@@ -51,7 +59,7 @@ static bool fill(uint8_t *p, size_t n)
 	return true;
 }
 
-ER_NATIVE(n_random_fill)
+ER_NATIVE(randomFill)
 {
 	er_slice s;
 	if (argc < 1 || !er_js_bytes(argv[0], &s))
@@ -61,7 +69,7 @@ ER_NATIVE(n_random_fill)
 	return argv[0];
 }
 
-ER_NATIVE(n_random_uuid)
+ER_NATIVE(randomUUID)
 {
 	uint8_t b[16];
 	char out[37];
@@ -74,7 +82,7 @@ ER_NATIVE(n_random_uuid)
 	return er_js_ascii(out);
 }
 
-ER_NATIVE(n_lazy)
+ER_NATIVE(lazy)
 {
 	er_text name;
 	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &name, exception))
@@ -86,20 +94,13 @@ ER_NATIVE(n_lazy)
 	if (!er_embed_find(cname, &script))
 		return er_js_throw(exception, "Error", "no such part of the prelude");
 	snprintf(url, sizeof url, "er:%s", cname);
-	return er_engine_eval(script, url, exception);
+	er_turn_gift gift = er_turn_gift_begin();
+	er_value exports = er_engine_eval(script, url, exception);
+	er_turn_gift_end(gift);
+	return exports;
 }
 
-ER_NATIVE(n_is_plain)
+ER_NATIVE(isPlain)
 {
 	return er_js_bool(argc > 0 && er_js_is_plain(argv[0]));
 }
-
-const er_native er_api_misc[] = {ER_NATIVE_AS("now", n_now),
-                                 ER_NATIVE_AS("perf", n_perf),
-                                 ER_NATIVE_AS("timerSet", n_timer_set),
-                                 ER_NATIVE_AS("timerClear", n_timer_clear),
-                                 ER_NATIVE_AS("randomFill", n_random_fill),
-                                 ER_NATIVE_AS("randomUUID", n_random_uuid),
-                                 ER_NATIVE_AS("lazy", n_lazy),
-                                 ER_NATIVE_AS("isPlain", n_is_plain),
-                                 ER_NATIVES_END};

@@ -1,3 +1,9 @@
+/* What goes wrong in JavaScript, told to the node: exceptions (reported or fatal), console lines,
+ * and the end of a request that failed. A report is three strings, cut to their bounds, so that one
+ * frame holds it. What was thrown may be anything, with getters of the routine's own: only the
+ * prelude's describe hook looks into it, inside the turn that pays for it. A request says at most
+ * LOGS_MAX lines; when the node does not read fast enough console lines are dropped before anything
+ * else. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/death.h"
@@ -5,14 +11,9 @@
 #include <stdlib.h>
 #include <stdio.h>
 
-enum {
-	NAME_MAX_N = 256,
-	MESSAGE_MAX_N = 8 * 1024,
-	STACK_MAX_N = 16 * 1024,
-	LOG_MAX_N = 16 * 1024,
-	LOGS_MAX = 1000,
-	LOG_OVERFLOW = 1 << 20
-};
+enum { NAME_MAX_N = 256, MESSAGE_MAX_N = 8 * 1024, STACK_MAX_N = 16 * 1024, LOGS_MAX = 1000, LOG_OVERFLOW = 1 << 20 };
+
+static_assert(NAME_MAX_N + MESSAGE_MAX_N + STACK_MAX_N + 3 * 4 <= ER_FRAME_MAX, "a report is one frame");
 
 /* Cuts at most n bytes off so that no UTF-8 sequence is broken. */
 static void cut(er_text *t, size_t max)
@@ -22,6 +23,7 @@ static void cut(er_text *t, size_t max)
 	t->n = max;
 	while (t->n && (t->p[t->n] & 0xC0) == 0x80)
 		t->n--;
+	ER_ASSERT(t->n <= max);
 }
 
 static void text_of(er_text *t, er_value v, size_t max)
@@ -55,15 +57,12 @@ static bool text_is(const er_text *t, er_slice s)
 
 void er_report_of(er_report *rep, er_value error)
 {
-	er_value message = er_js_get(error, "message");
-	if (er_js_is_undefined(message) && !er_js_is_undefined(error)) {
-		text_of(&rep->name, NULL, 0);
-		text_of(&rep->message, error, MESSAGE_MAX_N); /* not an Error: what it says as a string */
-	} else {
-		text_of(&rep->name, er_js_get(error, "name"), NAME_MAX_N);
-		text_of(&rep->message, message, MESSAGE_MAX_N);
-	}
-	text_of(&rep->stack, er_js_get(error, "stack"), STACK_MAX_N);
+	er_value told = er_engine_describe(error);
+	if (told == NULL) /* no memory or no stack is left for that: what the engine itself has */
+		told = error;
+	text_of(&rep->name, er_js_get(told, "name"), NAME_MAX_N);
+	text_of(&rep->message, er_js_get(told, "message"), MESSAGE_MAX_N);
+	text_of(&rep->stack, er_js_get(told, "stack"), STACK_MAX_N);
 	if (rep->stack.n == 0 && rep->stack.p == rep->stack.room)
 		place_of(&rep->stack, error);
 	bool oom =
@@ -99,22 +98,26 @@ void er_report_send(uint32_t id, const er_report *rep, bool fatal)
 	              .id = id,
 	              .aux = (uint16_t)rep->kind,
 	              .flags = fatal ? ER_FF_FATAL : 0,
+	              .arg = r != NULL ? er_turn_cpu_us(r) : 0,
 	              .n = er_report_n(rep)};
-	er_writer w = {er_out_begin(&f, NULL)};
+	uint8_t *head;
+	er_writer w = {er_out_begin(&f, &head)};
+	if (fatal && r != NULL)
+		er_turn_patch(head, r);
 	er_report_put(rep, &w);
 	er_out_end();
 	if (fatal && rep->kind == ER_ERR_MEMORY)
 		er_die(ER_ERR_MEMORY, id, er_turn_cpu_us(er_turn_owner()), 0);
 }
 
-ER_NATIVE(n_log)
+ER_NATIVE(log)
 {
 	er_request *owner = er_turn_owner();
 	if (argc < 2 || er_out_overflow(&er_sb.out) > LOG_OVERFLOW)
 		return er_js_undefined();
 	if (owner->logs_n >= LOGS_MAX) {
 		if (owner->logs_n++ == LOGS_MAX) {
-			er_frame last = {.type = ER_FRAME_LOG, .id = owner->id, .aux = 3};
+			er_frame last = {.type = ER_FRAME_LOG, .id = owner->id, .aux = ER_CONSOLE_WARN};
 			er_slice text = ER_LIT("(truncated: more than 1000 lines of one request)");
 			last.n = (uint32_t)text.n;
 			er_out_frame(&last, text);
@@ -125,16 +128,18 @@ ER_NATIVE(n_log)
 	er_text t;
 	if (!er_js_utf8(argv[1], &t, exception))
 		return NULL;
-	cut(&t, LOG_MAX_N);
+	cut(&t, ER_CONSOLE_MAX);
 	uint32_t level = er_js_to_u32(argv[0]);
-	er_frame f = {.type = ER_FRAME_LOG, .id = owner->id, .aux = (uint16_t)(level <= 4 ? level : 1), .n = (uint32_t)t.n};
+	er_frame f = {.type = ER_FRAME_LOG,
+	              .id = owner->id,
+	              .aux = (uint16_t)(level <= ER_CONSOLE_ERROR ? level : ER_CONSOLE_LOG),
+	              .n = (uint32_t)t.n};
 	er_out_frame(&f, er_text_slice(&t));
 	er_text_fini(&t);
 	return er_js_undefined();
 }
 
-/* er.exception(id, name, message, stack, fatal) */
-ER_NATIVE(n_exception)
+ER_NATIVE(exception)
 {
 	if (argc < 5)
 		return er_js_throw(exception, "TypeError", "exception: 5 arguments");
@@ -149,8 +154,7 @@ ER_NATIVE(n_exception)
 	return er_js_undefined();
 }
 
-/* er.fail(id, error) */
-ER_NATIVE(n_fail)
+ER_NATIVE(fail)
 {
 	er_request *r = argc >= 2 ? er_request_find(er_js_to_u32(argv[0])) : NULL;
 	if (r == NULL || r->id == 0 || r->over)
@@ -163,6 +167,3 @@ ER_NATIVE(n_fail)
 	er_request_over(r);
 	return er_js_undefined();
 }
-
-const er_native er_api_report[] = {ER_NATIVE_AS("log", n_log), ER_NATIVE_AS("exception", n_exception),
-                                   ER_NATIVE_AS("fail", n_fail), ER_NATIVES_END};

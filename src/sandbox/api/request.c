@@ -2,9 +2,6 @@
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
-#include <stdio.h>
-
-enum { HEAD_MAX = 32 * 1024, FIELDS_MAX = 100, BODY_NONE = 0, BODY_WHOLE = 1, BODY_STREAM = 2, BODY_RELAY = 4, FLAG_DONE = 64 };
 
 /* The live request that argument 0 names. */
 static er_request *request_arg(size_t argc, const er_value argv[])
@@ -18,44 +15,44 @@ static er_value slice_value(const er_request *r, er_slice s)
 	return r != NULL ? er_js_latin1(s) : er_js_undefined();
 }
 
-ER_NATIVE(n_owner)
+ER_NATIVE(owner)
 {
 	return er_js_number(er_turn_owner()->id);
 }
 
-ER_NATIVE(n_method)
+ER_NATIVE(reqMethod)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? slice_value(r, r->method) : er_js_undefined();
 }
 
-ER_NATIVE(n_url)
+ER_NATIVE(reqUrl)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? er_js_from_utf8(r->url) : er_js_undefined();
 }
 
-ER_NATIVE(n_block)
+ER_NATIVE(reqBlock)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? slice_value(r, r->block) : er_js_undefined();
 }
 
-ER_NATIVE(n_info)
+ER_NATIVE(reqInfo)
 {
 	er_request *r = request_arg(argc, argv);
 	return r != NULL ? er_js_from_utf8(r->info) : er_js_undefined();
 }
 
-ER_NATIVE(n_body)
+ER_NATIVE(reqBody)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_BODY))
-		return er_js_number(-2);
-	return er_js_number(r->upload == ER_LEN_UNKNOWN ? -1 : (double)r->upload);
+		return er_js_number(ER_LENGTH_NO_BODY);
+	return er_js_number(r->upload == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)r->upload);
 }
 
-ER_NATIVE(n_inline)
+ER_NATIVE(reqInline)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
@@ -63,7 +60,7 @@ ER_NATIVE(n_inline)
 	return er_js_u8_copy(r->inline_body, exception);
 }
 
-ER_NATIVE(n_inline_text)
+ER_NATIVE(reqInlineText)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
@@ -71,7 +68,7 @@ ER_NATIVE(n_inline_text)
 	return er_js_from_utf8(r->inline_body);
 }
 
-ER_NATIVE(n_inline_json)
+ER_NATIVE(reqInlineJSON)
 {
 	er_request *r = request_arg(argc, argv);
 	er_value v = r != NULL && (r->flags & ER_FF_INLINE) ? er_js_parse_json(r->inline_body) : NULL;
@@ -90,39 +87,41 @@ static size_t lines_of(er_slice block)
 	return lines;
 }
 
-static bool head_ok(er_slice block, er_value *exception)
+_Static_assert(ER_BLOCK_MAX == 64 * 1024 && ER_BLOCK_FIELDS == 256 && ER_REASON_MAX == 1024, "the sentences below say so");
+
+static bool head_ok(er_slice reason, er_slice block, er_value *exception)
 {
-	/* A short one cannot have too many lines. */
-	if (block.n <= 2 * FIELDS_MAX || (block.n <= HEAD_MAX && lines_of(block) <= 2 * FIELDS_MAX))
-		return true;
-	er_js_throw(exception, "RangeError", "the response's header is too large: at most 32 KB in 100 fields");
-	return false;
+	const char *why = NULL;
+	if (reason.n > ER_REASON_MAX)
+		why = "the response cannot be sent: its statusText has more than 1024 characters";
+	else if (block.n > ER_BLOCK_MAX)
+		why = "the response cannot be sent: its headers have more than 64 KB";
+	else if (block.n > 2 * ER_BLOCK_FIELDS && lines_of(block) > 2 * ER_BLOCK_FIELDS) /* a short one cannot have too many */
+		why = "the response cannot be sent: it has more than 256 header fields";
+	return why == NULL || er_js_throw(exception, "RangeError", why) != NULL;
 }
 
-static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block, er_slice body, er_key relay)
+/* `number`: of a relay the body's key, of a stream its length. */
+static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block, er_slice body, uint64_t number)
 {
 	bool big = (f->flags & ER_FF_STREAM) && body.n;
-	char length[64];
-	int length_n = 0;
-	if (big && !er_block_has(block, ER_LIT("content-length")))
-		length_n = snprintf(length, sizeof length, "content-length\n%zu\n", body.n);
 	bool over = (f->flags & ER_FF_DONE) != 0;
 	if (big)
 		f->flags &= (uint8_t)~ER_FF_DONE; /* said when the body is out */
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
-	f->n = (uint32_t)(8 + reason.n + block.n + (size_t)length_n + (inl ? body.n : 0) + (f->flags & ER_FF_RELAY ? 8 : 0));
+	f->n = (uint32_t)(8 + reason.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	f->arg = 0;
 	uint8_t *head;
 	er_writer w = {er_out_begin(f, &head)};
 	er_put_string(&w, reason);
-	er_put_u32(&w, (uint32_t)(block.n + (size_t)length_n));
-	er_put_bytes(&w, block);
-	er_put_bytes(&w, er_slice_of(length, (size_t)length_n));
+	er_put_string(&w, block);
 	if (inl)
 		er_put_bytes(&w, body);
+	if (f->flags & ER_FF_STREAM)
+		er_put_u64(&w, big ? body.n : number);
 	if (f->flags & ER_FF_RELAY) {
-		er_put_u32(&w, relay.id);
-		er_put_u32(&w, relay.sub);
+		er_put_u32(&w, er_key_from(number).id);
+		er_put_u32(&w, er_key_from(number).sub);
 	}
 	er_turn_patch(head, r);
 	er_out_end();
@@ -134,24 +133,22 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 		er_request_over(r);
 	}
 	if (big)
-		er_send_new(r->id, false, body, r);
+		er_send_new(r->id, false, body, r, ER_CREDIT_START);
 }
 
 /* The body of a subrequest, or the upload: the node has it, and JavaScript hears no more of it. */
-static er_key take_relayed(er_frame *f, uint64_t number)
+static void take_relayed(uint64_t number)
 {
 	er_key relay = er_key_from(number);
 	er_sub *s = relay.sub ? er_sub_find(relay.id) : NULL;
-	f->flags |= ER_FF_RELAY;
 	if (s != NULL) {
 		s->down = false;
 		er_sub_settle(s);
 	}
-	return relay;
 }
 
-/* er.respond(id, status, reason, block, body, flags, key) */
-ER_NATIVE(n_respond)
+/* The last argument is of a relay the key, of a stream the length. */
+ER_NATIVE(respond)
 {
 	er_request *r = request_arg(argc, argv);
 	if (argc < 6)
@@ -160,12 +157,14 @@ ER_NATIVE(n_respond)
 		return er_js_undefined();
 	uint32_t flags = er_js_to_u32(argv[5]);
 	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)er_js_to_u32(argv[1])};
-	if (flags & FLAG_DONE)
+	if (flags & ER_BODY_LAST)
 		f.flags |= ER_FF_DONE;
-	er_key relay = {0};
-	if (flags & BODY_RELAY) {
-		relay = take_relayed(&f, er_js_to_u64(argc > 6 ? argv[6] : NULL));
-	} else if (flags & BODY_STREAM) {
+	uint64_t number = 0;
+	if (flags & ER_BODY_RELAY) {
+		number = er_js_to_u64(argc > 6 ? argv[6] : NULL);
+		f.flags |= ER_FF_RELAY;
+	} else if (flags & ER_BODY_STREAM) {
+		number = er_js_to_length(argc > 6 ? argv[6] : NULL);
 		f.flags |= ER_FF_STREAM;
 	}
 	er_text reason, block, text;
@@ -174,11 +173,14 @@ ER_NATIVE(n_respond)
 		return NULL;
 	er_value ok = NULL;
 	if (er_js_bytestring_arg(argv[3], &block, exception)) {
-		bool whole = (flags & BODY_WHOLE) != 0;
-		if (head_ok(er_text_slice(&block), exception) && (!whole || er_whole_body(argv[4], &text, &body, exception))) {
+		bool whole = (flags & ER_BODY_WHOLE) != 0;
+		if (head_ok(er_text_slice(&reason), er_text_slice(&block), exception) &&
+		    (!whole || er_whole_body(argv[4], &text, &body, exception))) {
 			if (whole)
 				f.flags |= body.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
-			respond(r, &f, er_text_slice(&reason), er_text_slice(&block), body, relay);
+			if (flags & ER_BODY_RELAY)
+				take_relayed(number);
+			respond(r, &f, er_text_slice(&reason), er_text_slice(&block), body, number);
 			if (whole)
 				er_text_fini(&text);
 			ok = er_js_undefined();
@@ -189,7 +191,7 @@ ER_NATIVE(n_respond)
 	return ok;
 }
 
-ER_NATIVE(n_pass)
+ER_NATIVE(pass)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL)
@@ -199,7 +201,7 @@ ER_NATIVE(n_pass)
 	return er_js_undefined();
 }
 
-ER_NATIVE(n_done)
+ER_NATIVE(done)
 {
 	er_request *r = request_arg(argc, argv);
 	if (r == NULL)
@@ -213,17 +215,3 @@ ER_NATIVE(n_done)
 	er_request_over(r);
 	return er_js_undefined();
 }
-
-const er_native er_api_request[] = {ER_NATIVE_AS("owner", n_owner),
-                                    ER_NATIVE_AS("reqMethod", n_method),
-                                    ER_NATIVE_AS("reqUrl", n_url),
-                                    ER_NATIVE_AS("reqBlock", n_block),
-                                    ER_NATIVE_AS("reqInfo", n_info),
-                                    ER_NATIVE_AS("reqBody", n_body),
-                                    ER_NATIVE_AS("reqInline", n_inline),
-                                    ER_NATIVE_AS("reqInlineText", n_inline_text),
-                                    ER_NATIVE_AS("reqInlineJSON", n_inline_json),
-                                    ER_NATIVE_AS("respond", n_respond),
-                                    ER_NATIVE_AS("pass", n_pass),
-                                    ER_NATIVE_AS("done", n_done),
-                                    ER_NATIVES_END};

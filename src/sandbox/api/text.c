@@ -7,12 +7,14 @@
 
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+static_assert(sizeof ALPHABET == 64 + 1, "six bits a character");
+
 static er_value arg(size_t argc, const er_value argv[], size_t i)
 {
 	return i < argc ? argv[i] : NULL;
 }
 
-ER_NATIVE(n_utf8_encode)
+ER_NATIVE(utf8Encode)
 {
 	er_text t;
 	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
@@ -22,7 +24,7 @@ ER_NATIVE(n_utf8_encode)
 	return v;
 }
 
-ER_NATIVE(n_utf8_length)
+ER_NATIVE(utf8Length)
 {
 	er_text t;
 	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
@@ -32,7 +34,7 @@ ER_NATIVE(n_utf8_length)
 	return v;
 }
 
-ER_NATIVE(n_utf8_encode_into)
+ER_NATIVE(utf8EncodeInto)
 {
 	er_slice to;
 	er_text t;
@@ -46,8 +48,7 @@ ER_NATIVE(n_utf8_encode_into)
 	return er_js_number((double)read * 4294967296.0 + (double)written);
 }
 
-/* er.utf8Decode(bytes, fatal, ignoreBOM) */
-ER_NATIVE(n_utf8_decode)
+ER_NATIVE(utf8Decode)
 {
 	er_slice s;
 	if (!er_js_bytes(arg(argc, argv, 0), &s))
@@ -67,7 +68,7 @@ ER_NATIVE(n_utf8_decode)
 	return v;
 }
 
-ER_NATIVE(n_latin1)
+ER_NATIVE(latin1)
 {
 	er_slice s;
 	if (!er_js_bytes(arg(argc, argv, 0), &s))
@@ -75,7 +76,7 @@ ER_NATIVE(n_latin1)
 	return er_js_latin1(s);
 }
 
-ER_NATIVE(n_btoa)
+ER_NATIVE(btoa)
 {
 	er_text t;
 	er_value ignored = NULL;
@@ -94,6 +95,7 @@ ER_NATIVE(n_btoa)
 		*at++ = left > 1 ? ALPHABET[v >> 6 & 63] : '=';
 		*at++ = left > 2 ? ALPHABET[v & 63] : '=';
 	}
+	ER_ASSERT((size_t)(at - out) == (t.n + 2) / 3 * 4);
 	er_value v = er_js_latin1(er_slice_of(out, (size_t)(at - out)));
 	free(out);
 	er_text_fini(&t);
@@ -142,11 +144,12 @@ static bool base64_decode(er_text *t)
 		t->p[out++] = (uint8_t)(bits >> 10);
 		t->p[out++] = (uint8_t)(bits >> 2);
 	}
+	ER_ASSERT(out <= n && n <= t->n);
 	t->n = out;
 	return true;
 }
 
-ER_NATIVE(n_atob)
+ER_NATIVE(atob)
 {
 	er_text t;
 	er_value ignored = NULL;
@@ -156,12 +159,3 @@ ER_NATIVE(n_atob)
 	er_text_fini(&t);
 	return v;
 }
-
-const er_native er_api_text[] = {ER_NATIVE_AS("utf8Encode", n_utf8_encode),
-                                 ER_NATIVE_AS("utf8Length", n_utf8_length),
-                                 ER_NATIVE_AS("utf8EncodeInto", n_utf8_encode_into),
-                                 ER_NATIVE_AS("utf8Decode", n_utf8_decode),
-                                 ER_NATIVE_AS("latin1", n_latin1),
-                                 ER_NATIVE_AS("btoa", n_btoa),
-                                 ER_NATIVE_AS("atob", n_atob),
-                                 ER_NATIVES_END};

@@ -1,16 +1,20 @@
-/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href; the parts' places lie in er.urlParts. */
+/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href; the parts' places lie in
+ * er.urlParts. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
 #include "http/url.h"
 
-static uint32_t url_parts[8];
+/* Where the parts of the URL lie that was parsed or set last: JavaScript reads them as er.urlParts
+ * straight after the call, before it calls another native. */
+uint32_t er_api_url_parts[ER_API_URL_PARTS];
 
 static void put_parts(const er_url *u)
 {
-	const uint32_t parts[8] = {u->protocol_end, u->username_end,   u->host_start,   u->host_end,
-	                           u->port,         u->pathname_start, u->search_start, u->hash_start};
-	memcpy(url_parts, parts, sizeof parts);
+	const uint32_t parts[] = {u->protocol_end, u->username_end,   u->host_start,   u->host_end,
+	                          u->port,         u->pathname_start, u->search_start, u->hash_start};
+	static_assert(sizeof parts == sizeof er_api_url_parts, "as many as JavaScript has");
+	memcpy(er_api_url_parts, parts, sizeof parts);
 }
 
 /* `given`: what was parsed; it is the value if nothing about it had to change. */
@@ -21,8 +25,7 @@ static er_value href_value(const er_url *u, er_value given, er_slice text)
 	return given != NULL && er_js_is_string(given) && er_slice_eq(href, text) ? given : er_js_latin1(href);
 }
 
-/* er.urlParse(input, base or undefined) */
-ER_NATIVE(n_parse)
+ER_NATIVE(urlParse)
 {
 	er_text input, base_text;
 	er_url base = {0}, u;
@@ -59,6 +62,7 @@ static bool part_of(er_slice name, er_url_part *part)
 	    [ER_URL_PASSWORD] = "password", [ER_URL_HOST] = "host",         [ER_URL_HOSTNAME] = "hostname",
 	    [ER_URL_PORT] = "port",         [ER_URL_PATHNAME] = "pathname", [ER_URL_SEARCH] = "search",
 	    [ER_URL_HASH] = "hash"};
+	static_assert(sizeof names / sizeof *names == ER_URL_HASH + 1, "a name for each part");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (er_slice_eq(name, er_slice_cstr(names[i]))) {
 			*part = (er_url_part)i;
@@ -85,8 +89,7 @@ static er_value set_part(er_url *u, er_slice name, er_slice value)
 	return href_value(u, NULL, (er_slice){0});
 }
 
-/* er.urlSet(href, part, value) */
-ER_NATIVE(n_set)
+ER_NATIVE(urlSet)
 {
 	if (argc < 3)
 		return er_js_throw(exception, "TypeError", "urlSet: 3 arguments");
@@ -110,7 +113,7 @@ ER_NATIVE(n_set)
 	return v;
 }
 
-ER_NATIVE(n_origin)
+ER_NATIVE(urlOrigin)
 {
 	er_text href;
 	er_url u;
@@ -129,7 +132,7 @@ ER_NATIVE(n_origin)
 	return v;
 }
 
-ER_NATIVE(n_domain)
+ER_NATIVE(domainToASCII)
 {
 	er_text name;
 	if (!er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &name, exception))
@@ -141,11 +144,3 @@ ER_NATIVE(n_domain)
 	er_text_fini(&name);
 	return v;
 }
-
-void er_api_url_start(void)
-{
-	er_engine_set("urlParts", er_js_u32_static(url_parts, 8));
-}
-
-const er_native er_api_url[] = {ER_NATIVE_AS("urlParse", n_parse), ER_NATIVE_AS("urlSet", n_set),
-                                ER_NATIVE_AS("urlOrigin", n_origin), ER_NATIVE_AS("domainToASCII", n_domain), ER_NATIVES_END};

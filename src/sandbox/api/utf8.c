@@ -1,5 +1,7 @@
 #include "sandbox/api/utf8.h"
 
+#include "base/mem.h"
+
 enum { REPLACEMENT = 0xFFFD };
 
 bool er_ascii_without_nul(er_slice s)
@@ -83,6 +85,7 @@ size_t er_utf8_encode_into(const uint16_t *p, size_t n, uint8_t *out, size_t cap
 		at = put_point(at, c);
 		i = next;
 	}
+	ER_ASSERT(i <= n && at <= end);
 	*read = i;
 	return (size_t)(at - out);
 }
@@ -163,5 +166,6 @@ bool er_utf8_decode(er_utf8_state *st, er_slice s, bool flush, bool fatal, uint1
 		*at++ = REPLACEMENT;
 	}
 	*n = (size_t)(at - out);
+	ER_ASSERT(*n <= s.n + 1);
 	return true;
 }

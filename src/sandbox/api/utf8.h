@@ -1,5 +1,5 @@
-/* UTF-8 to and from UTF-16, as the WHATWG Encoding Standard has it: a malformed sequence becomes one U+FFFD for each maximal subpart.
- * Pure: no engine, no memory of its own. */
+/* UTF-8 to and from UTF-16, as the WHATWG Encoding Standard has it: a malformed sequence becomes
+ * one U+FFFD for each maximal subpart. Pure: no engine, no memory of its own. */
 #ifndef ER_SANDBOX_API_UTF8_H
 #define ER_SANDBOX_API_UTF8_H
 
@@ -20,7 +20,8 @@ size_t er_utf8_length(const uint16_t *p, size_t n);
 size_t er_utf8_encode(const uint16_t *p, size_t n, uint8_t *out);
 /* Writes as many whole characters as fit; *read is in units. */
 size_t er_utf8_encode_into(const uint16_t *p, size_t n, uint8_t *out, size_t cap, size_t *read);
-/* Decodes; `out` has room for s.n + 1 units (a unit more at the end of a stream cut short). `flush`: nothing follows. False: fatal and malformed. */
+/* Decodes; `out` has room for s.n + 1 units (a unit more at the end of a stream cut short).
+ * `flush`: nothing follows. False: fatal and malformed. */
 bool er_utf8_decode(er_utf8_state *st, er_slice s, bool flush, bool fatal, uint16_t *out, size_t *n);
 
 #endif

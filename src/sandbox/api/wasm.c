@@ -1,11 +1,15 @@
-/* What the engine cannot be told to refuse in a WebAssembly module. */
+/* What the engine cannot be told to refuse in a WebAssembly module, and who pays for its
+ * compilers. */
 #include "sandbox/api/api.h"
+
+#include "base/mem.h"
 
 enum { HEAD = 8, MEMORY_SECTION = 5, HAS_MAXIMUM = 1, SHARED = 2 };
 
 /* LEB128, at most `bits` long. False: cut off or too long. */
 static bool number(er_slice *rest, unsigned bits, uint64_t *out)
 {
+	ER_ASSERT(bits <= 64);
 	*out = 0;
 	for (unsigned shift = 0; rest->n > 0 && shift < bits; shift += 7) {
 		uint8_t byte = rest->p[0];
@@ -29,7 +33,8 @@ static bool shared_in(er_slice section)
 	return false;
 }
 
-/* Does a module declare a shared memory of its own? What is malformed is left to the engine to refuse. */
+/* Does a module declare a shared memory of its own? What is malformed is left to the engine to
+ * refuse. */
 static bool declares_shared(er_slice module)
 {
 	er_slice rest = er_slice_from(module, module.n < HEAD ? module.n : HEAD);
@@ -46,8 +51,7 @@ static bool declares_shared(er_slice module)
 	return false;
 }
 
-/* er.wasmShared(source) */
-ER_NATIVE(n_wasm_shared)
+ER_NATIVE(wasmShared)
 {
 	er_slice module;
 	(void)exception;
@@ -56,4 +60,14 @@ ER_NATIVE(n_wasm_shared)
 	return er_js_bool(declares_shared(module));
 }
 
-const er_native er_api_wasm[] = {ER_NATIVE_AS("wasmShared", n_wasm_shared), ER_NATIVES_END};
+ER_NATIVE(compileBegin)
+{
+	er_turn_compile_begin();
+	return er_js_undefined();
+}
+
+ER_NATIVE(compileEnd)
+{
+	er_turn_compile_end();
+	return er_js_undefined();
+}

@@ -5,6 +5,8 @@ import { Event, EventTarget, attribute, dispatchOn, listenersOf, signalsAre, tru
 import { DOMException, abortError } from './dom-exception.js';
 import { setTimer } from './timers.js';
 
+const MAX_SAFE = Number.MAX_SAFE_INTEGER;
+
 export let isSignal;
 export let newSignal;
 export let signalAbort; // (signal, reason)
@@ -32,7 +34,7 @@ export class AbortSignal extends EventTarget {
 	static timeout(milliseconds) {
 		need(arguments.length, 1, "'timeout' on 'AbortSignal'");
 		const ms = +milliseconds;
-		if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER)) throw new TypeErr('The milliseconds of AbortSignal.timeout must be a number from 0');
+		if (!(ms >= 0 && ms <= MAX_SAFE)) throw new TypeErr('The milliseconds of AbortSignal.timeout must be a number from 0');
 		const s = new AbortSignal(INTERNAL);
 		setTimer(() => signalAbort(s, new DOMException('The operation timed out.', 'TimeoutError')), ms, false);
 		return s;

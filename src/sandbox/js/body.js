@@ -2,11 +2,13 @@
 //   null · string (sent as UTF-8) · Uint8Array (ours, never changed) · NodeBody · a stream · SPENT
 // Only a stream that JavaScript really reads costs the streams script.
 import * as er from './natives.js';
+import { LENGTH_UNKNOWN } from './contract.js';
 import {
-	TypeErr, toWellFormed, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
-	taByteLength, taLength, taTag, uncurry,
+	TypeErr, U8, getOwnPropertyDescriptor, toWellFormed, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
+	newWeakMap, taByteLength, taByteOffset, taLength, taTag, uncurry,
 } from './primordials.js';
 import { NodeBody } from './node-body.js';
+import { newFid } from './sub-ids.js';
 import { structuredClone } from './structured-clone.js';
 import { LazyStream, isDisturbed, isLocked, isStream, sourceOf, streams, takeSource } from './streams-lazy.js';
 import { blobBytes, blobType, isBlob, makeBlob } from './blob.js';
@@ -92,6 +94,22 @@ export function nodeBodyOf(raw) {
 	return source instanceof NodeBody && source.untouched ? source : undefined;
 }
 
+const lengths = newWeakMap(); // stream -> how many bytes it has
+/** The stream has exactly n bytes, or fails; n below zero: nobody knows. Returns the stream. */
+export function lengthIs(stream, n) {
+	if (n >= 0) lengths.set(stream, n);
+	return stream;
+}
+/** How many bytes a raw body has, or LENGTH_UNKNOWN. */
+export function lengthOf(raw) {
+	if (raw === null) return 0;
+	if (typeof raw === 'string') return er.utf8Length(raw);
+	if (raw instanceof NodeBody) return raw.length;
+	if (isView(raw)) return taLength(raw);
+	const source = isLazy(raw) ? sourceOf(raw) : undefined;
+	return source !== undefined ? lengthOf(source) : lengths.get(raw) ?? LENGTH_UNKNOWN;
+}
+
 const getReader = (s) => s.getReader();
 /** All bytes of a stream; chunks must be Uint8Arrays. */
 async function drainStream(stream) {
@@ -109,11 +127,11 @@ async function drainStream(stream) {
 		list[list.length] = value;
 		total += taLength(value);
 	}
-	return list.length === 0 ? new Uint8Array(0) : concatBytes(list, total);
+	return list.length === 0 ? new U8(0) : concatBytes(list, total);
 }
 /** A promise of fresh bytes (not shared with anybody). */
 export function rawBytes(raw) {
-	if (raw === null) return resolved(new Uint8Array(0));
+	if (raw === null) return resolved(new U8(0));
 	if (typeof raw === 'string') return resolved(er.utf8Encode(raw));
 	if (raw instanceof NodeBody) return raw.bytes();
 	if (isView(raw)) return resolved(copyBytes(raw));
@@ -150,6 +168,7 @@ export function mixBody(ctor, io) {
 		if (raw === null) return '';
 		if (typeof raw === 'string') return raw;
 		if (raw instanceof NodeBody) {
+			raw.plain(member);
 			const t = raw.inlineText();
 			if (t !== undefined) return t;
 		}
@@ -219,7 +238,7 @@ export function mixBody(ctor, io) {
 			}
 		},
 	};
-	for (const name in members) defineProperty(ctor.prototype, name, Object.getOwnPropertyDescriptor(members, name));
+	for (const name in members) defineProperty(ctor.prototype, name, getOwnPropertyDescriptor(members, name));
 }
 const MIME = regexp(/^[\t ]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[\t ]*(;.*)?$/);
 /** Fetch "extract a MIME type", near enough: the last of several that is one, its essence in lower case. */
@@ -238,7 +257,7 @@ async function jsonOf(raw) {
 async function bufferOf(p) {
 	const u8 = await p;
 	const b = taBuffer(u8);
-	return taByteLength(u8) === abLen(b) ? b : abSlice(b, u8.byteOffset, u8.byteOffset + taByteLength(u8));
+	return taByteLength(u8) === abLen(b) ? b : abSlice(b, taByteOffset(u8), taByteOffset(u8) + taByteLength(u8));
 }
 const abLen = uncurry(Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength').get);
 /** A string body is what its UTF-8 decodes to: lone surrogates become U+FFFD, a leading BOM goes. */
@@ -264,22 +283,25 @@ function copyingStream(stream) {
 	);
 }
 
-/** Splits a raw body in two (clone). Returns [mine, theirs]. */
+/** Splits a raw body in two (clone). Returns { mine, theirs }: an array would be taken apart by an iterator, which a routine can change. */
 export function teeRaw(raw, what) {
 	usable(raw, what);
-	if (raw === null || typeof raw === 'string') return [raw, raw];
-	if (raw instanceof NodeBody) {
-		raw.check();
-		if (raw.inline && raw.untouched) {
-			const all = er.reqInline(raw.key / 2);
-			if (all !== undefined) {
-				raw.state = 4;
-				return [all, all];
-			}
-		}
-		return new LazyStream(raw).tee();
+	if (raw === null || typeof raw === 'string') return { mine: raw, theirs: raw };
+	const node = nodeBodyOf(raw);
+	if (node !== undefined) {
+		node.check();
+		const all = node.inline ? er.reqInline(node.key / 2) : undefined;
+		const halves = all === undefined ? { mine: node, theirs: node.copy(newFid()) } : { mine: all, theirs: all };
+		if (isStreamRaw(raw)) takeSource(raw); // the stream that somebody has seen is locked, as a tee locks it
+		if (all !== undefined) node.handOff();
+		return halves;
 	}
-	if (isView(raw)) return [raw, raw];
-	const [mine, theirs] = raw.tee();
-	return [mine, copyingStream(theirs)];
+	if (isView(raw)) return { mine: raw, theirs: raw };
+	const n = lengthOf(raw);
+	if (raw instanceof NodeBody) {
+		const halves = new LazyStream(raw).tee();
+		return { mine: lengthIs(halves[0], n), theirs: lengthIs(halves[1], n) };
+	}
+	const halves = raw.tee();
+	return { mine: lengthIs(halves[0], n), theirs: lengthIs(copyingStream(halves[1]), n) };
 }

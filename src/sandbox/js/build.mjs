@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { contractModules } from './contract.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2];
@@ -12,6 +13,16 @@ if (!out) {
 	process.exit(2);
 }
 mkdirSync(out, { recursive: true });
+
+// contract.js and contract-natives.js stand in no folder: they are made of channel/contract.h.
+const modules = contractModules();
+const contract = {
+	name: 'contract',
+	setup({ onResolve, onLoad }) {
+		onResolve({ filter: /^\.\/contract(-natives)?\.js$/ }, ({ path }) => ({ path: path.slice(2), namespace: 'contract', sideEffects: path.includes('natives') }));
+		onLoad({ filter: /./, namespace: 'contract' }, ({ path }) => ({ contents: modules[path] }));
+	},
+};
 
 /** entry → OUTDIR/name.js; `parameter` is the free variable of the bundle, `value` what the function returns. */
 async function bundle(entry, name, parameter, value) {
@@ -22,6 +33,7 @@ async function bundle(entry, name, parameter, value) {
 		format: 'iife',
 		globalName: '__out',
 		platform: 'neutral',
+		plugins: [contract],
 		mainFields: ['module', 'main'],
 		target: 'es2023',
 		minifyWhitespace: true,

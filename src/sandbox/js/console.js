@@ -1,14 +1,14 @@
 // console (WHATWG Console). Text goes to the node's log for the request whose turn it is.
 import * as er from './natives.js';
+import { CONSOLE_DEBUG as DEBUG, CONSOLE_ERROR as ERROR, CONSOLE_INFO as INFO, CONSOLE_LOG as LOG, CONSOLE_WARN as WARN } from './contract.js';
 import {
 	arraySlice, defineProperty, floor, isArray, jsonStringify, keys, newMap, padEnd, parseFloat_, parseInt_, repeat, replaceAllOf, strIndexOf, strSlice, symTag, toStr,
-	mapSize, Err,
+	mapSize, Err, splice,
 } from './primordials.js';
 import { isObject, domString } from './webidl.js';
 import { inspect } from './inspect.js';
 import { cleanStack } from './report.js';
 
-const DEBUG = 0, LOG = 1, INFO = 2, WARN = 3, ERROR = 4;
 let indent = '';
 const counts = newMap();
 const times = newMap();
@@ -97,7 +97,7 @@ const methods = {
 	assert(condition = false, ...data) {
 		if (condition) return;
 		if (data.length > 0 && typeof data[0] === 'string') data[0] = `Assertion failed: ${data[0]}`;
-		else data = ['Assertion failed', ...data];
+		else splice(data, 0, 0, 'Assertion failed');
 		out(ERROR, format(data));
 	},
 	clear() {},
@@ -194,16 +194,16 @@ function table(data, columns) {
 			values = true;
 			row.set(VALUES, inspect(v));
 		}
-		rows[i] = [k, row];
+		rows[i] = { name: k, cells: row };
 	}
 	const head = ['(index)'];
 	for (let i = 0; i < cols.length; i++) head[head.length] = toStr(cols[i]);
 	if (values) head[head.length] = 'Values';
 	const lines = [head];
 	for (let i = 0; i < rows.length; i++) {
-		const line = [rows[i][0]];
-		for (let j = 0; j < cols.length; j++) line[line.length] = rows[i][1].get(cols[j]) ?? '';
-		if (values) line[line.length] = rows[i][1].get(VALUES) ?? '';
+		const line = [rows[i].name];
+		for (let j = 0; j < cols.length; j++) line[line.length] = rows[i].cells.get(cols[j]) ?? '';
+		if (values) line[line.length] = rows[i].cells.get(VALUES) ?? '';
 		lines[lines.length] = line;
 	}
 	return box(lines);

@@ -1,21 +1,19 @@
 // The fetch event and everything that leads from a request to its answer. This is the path that every request takes: the plain cases
 // are recognised first and cost one object and one call into the engine.
 import * as er from './natives.js';
+import { BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
 import { RangeErr, TypeErr, freeze, isPromise, jsonParse, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
 import { infoOf, nodeRequest } from './request.js';
 import { Response, TEXT_BLOCK, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
-import { SPENT, isStreamRaw, nodeBodyOf, simplest, usable } from './body.js';
+import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';
 import { abortError, DOMException } from './dom-exception.js';
 import { signalAbort } from './abort.js';
 import { sendStream } from './writer.js';
 import { reportException } from './report.js';
-
-const WHOLE = 1, STREAM = 2, RELAY = 4, LAST = 64;
-const COMPAT_ENV_LAST = 1;
 
 // ---- what the routine registered ----
 
@@ -23,7 +21,6 @@ export const fetchListeners = []; // of the global, in order
 let moduleExport = null;
 let envLast = false;
 let hasBypass = false;
-let hasFetch = false;
 
 let env_ = null;
 export function routineEnv() {
@@ -34,17 +31,23 @@ export function routineEnv() {
 	return env_;
 }
 
+// The default export, or what a CommonJS module exports: any object or function that has a handler, its own or an inherited one. Every property
+// of a router that is a Proxy is a function: so fetch decides, and bypass counts only where there is no fetch.
+function take(d) {
+	if (!isObject(d)) return false;
+	const hasFetch = typeof d.fetch === 'function';
+	if (!hasFetch && typeof d.bypass !== 'function') return false;
+	hasBypass = !hasFetch;
+	moduleExport = d;
+	return true;
+}
+
 /** hooks.loaded */
 export function loaded() {
 	const m = globalThis.__er_module;
 	delete globalThis.__er_module;
-	const d = isObject(m) ? (isObject(m.default) ? m.default : m) : undefined;
 	envLast = (er.limits().compat & COMPAT_ENV_LAST) !== 0;
-	if (d !== undefined) {
-		hasFetch = typeof d.fetch === 'function';
-		hasBypass = typeof d.bypass === 'function';
-		if (hasFetch || hasBypass) moduleExport = d;
-	}
+	if (isObject(m) && !take(m.default)) take(m);
 	if (moduleExport === null && fetchListeners.length === 0)
 		throw new TypeErr('The routine has no handler: use addEventListener("fetch", ...) or export default { fetch(request, env, ctx) { ... } }');
 }
@@ -164,8 +167,7 @@ function answer(s, response) {
 	if (!isResponse(response)) {
 		if (typeof response === 'string') {
 			response = toWellFormed(response);
-			s.answered = true;
-			send(s, 200, '', TEXT_BLOCK, response, WHOLE, 0);
+			send(s, 200, '', TEXT_BLOCK, response, BODY_WHOLE, 0);
 			return;
 		}
 		throw new TypeErr(`The handler must return a Response (or a string), not ${describe(response)}`);
@@ -174,21 +176,23 @@ function answer(s, response) {
 	if (status === 0) throw new TypeErr('The handler returned a network error (Response.error())');
 	const raw = rawOfResponse(response);
 	if (typeof raw === 'string' || raw === null) {
-		const flags = raw === null ? 0 : WHOLE;
+		const flags = raw === null ? BODY_NONE : BODY_WHOLE;
 		const block = responseBlock(response);
-		s.answered = true;
 		if (raw !== null) spendResponse(response, SPENT);
 		send(s, status, reasonText(response), block, raw === null ? undefined : raw, flags, 0);
 		return;
 	}
 	answerBody(s, response, status, raw);
 }
+/** Throws if the head cannot be sent: then nothing was answered. */
 function send(s, status, reason, block, body, flags, key) {
 	if (s.waits > 0) {
 		er.respond(s.id, status, reason, block, body, flags, key);
+		s.answered = true;
 		return;
 	}
-	er.respond(s.id, status, reason, block, body, flags | LAST, key);
+	er.respond(s.id, status, reason, block, body, flags | BODY_LAST, key);
+	s.answered = true;
 	s.over = true;
 	if (s.parked || s.ender !== null) finishClosed(s);
 }
@@ -206,22 +210,21 @@ function answerBody(s, response, status, raw) {
 		if (isStreamRaw(raw)) takeSource(raw);
 		else spendResponse(response, SPENT);
 		const key = node.handOff();
-		s.answered = true;
-		send(s, status, reason, block, undefined, RELAY, key);
+		send(s, status, reason, block, undefined, BODY_RELAY, key);
 		return;
 	}
 	const body = simplest(raw);
 	if (!isStreamRaw(body)) {
 		if (!isStreamRaw(raw)) spendResponse(response, SPENT);
 		if (typeof body !== 'string' && !ArrayBuffer_isView(body)) throw new TypeErr('The body of the Response has already been used');
-		s.answered = true;
-		send(s, status, reason, block, body, WHOLE, 0);
+		send(s, status, reason, block, body, BODY_WHOLE, 0);
 		return;
 	}
+	const length = lengthOf(body);
 	const reader = body.getReader();
+	er.respond(s.id, status, reason, block, undefined, BODY_STREAM, length);
 	s.answered = true;
 	s.streaming = true;
-	er.respond(s.id, status, reason, block, undefined, STREAM, 0);
 	stream(s, reader);
 }
 const ArrayBuffer_isView = ArrayBuffer.isView;
@@ -323,8 +326,7 @@ function bypassed(s, req, ctx, r) {
 		else answer(s, new Response(null, { status: decision.status }));
 		return;
 	}
-	if (!hasFetch) throw new TypeErr(`bypass must return a ResponseBypass, not ${describe(r)}`);
-	callFetch(s, req, ctx);
+	throw new TypeErr(`bypass must return a ResponseBypass, not ${describe(r)}`);
 }
 function callListeners(s) {
 	const event = new FetchEvent(INTERNAL, s);

@@ -1,29 +1,22 @@
 // fetch: the node makes the subrequest; here its options are checked and its answer becomes a Response.
 import * as er from './natives.js';
-import { Deferred, Err, TypeErr, quiet, rejected, resolved, startsWith } from './primordials.js';
-import { IdMap } from './id-map.js';
+import {
+	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
+	FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SELF,
+} from './contract.js';
+import { Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
+import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, unhang } from './scope.js';
-import { Request, fetchParts, isRequest, rawOfRequest, spendRequest } from './request.js';
+import { Request, fetchParts, hostOfURL, isRequest, rawOfRequest, spendRequest } from './request.js';
 import { nodeResponse } from './response.js';
-import { NodeBody } from './node-body.js';
-import { SPENT, isStreamRaw, nodeBodyOf, simplest, usable } from './body.js';
+import { NodeBody, isOpen } from './node-body.js';
+import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';
 import { isAborted, onAbort, reasonOf } from './abort.js';
 import { abortError } from './dom-exception.js';
 import { sendStream } from './writer.js';
 import { isHttp } from './url.js';
-
-const REDIRECT_MANUAL = 1, REDIRECT_ERROR = 2, CDN_PROXY = 4, SELF = 8;
-const BODY_WHOLE = 1, BODY_STREAM = 2, BODY_RELAY = 4;
-
-const subs = new IdMap(); // fid -> Sub that waits for its head, or whose body is being read
-let lastFid = 0;
-function newFid() {
-	do lastFid = lastFid >= 0x3fffffff ? 1 : lastFid + 1;
-	while (subs.has(lastFid));
-	return lastFid;
-}
 
 class Sub {
 	constructor(fid, scope, deferred, url) {
@@ -32,16 +25,19 @@ class Sub {
 		this.scope = scope;
 		this.deferred = deferred;
 		this.body = null;
+		this.manual = false; // the code wants the bytes as they come
 		this.offAbort = null;
+		this.unsent = null; // the reader of its body, until the node has room for it
 		this.prevEnder = null;
 		this.nextEnder = null;
 	}
 	aborted(reason) {
 		if (this.deferred === null && this.body !== null) {
-			if (this.body.state < 2) {
+			if (isOpen(this.body)) {
 				er.fetchCancel(this.fid);
 				this.body.fail(reason);
 			}
+			this.body.failCopies(reason);
 			return;
 		}
 		er.fetchCancel(this.fid);
@@ -53,6 +49,18 @@ class Sub {
 		this.deferred = null;
 		this.close();
 		d.reject(e);
+		this.dropUnsent(e);
+	}
+	/** It will not begin any more: its body is let go unread. */
+	dropUnsent(reason) {
+		const reader = this.unsent;
+		if (reader === null) return;
+		this.unsent = null;
+		try {
+			quiet(reader.cancel(reason));
+		} catch {
+			// the reader was released by somebody who got hold of it
+		}
 	}
 	close() {
 		subs.delete(this.fid);
@@ -65,7 +73,9 @@ class Sub {
 		subs.delete(this.fid);
 		if (d === null || kind === OVER) return; // nothing of a request that has ended runs on
 		quiet(d.promise);
-		d.reject(abortError(`The request is over (${kind}): its fetch was cancelled`));
+		const error = abortError(`The request is over (${kind}): its fetch was cancelled`);
+		d.reject(error);
+		this.dropUnsent(error);
 	}
 }
 
@@ -94,6 +104,7 @@ function start(input, init) {
 		if (startsWith(url, 'data:')) return dataURL(url);
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
+	const block = parts.hosted ? withoutHost(parts, url) : parts.block;
 	scope.subrequests++;
 	const { subrequests } = er.limits();
 	if (subrequests > 0 && scope.subrequests > subrequests)
@@ -102,28 +113,40 @@ function start(input, init) {
 	const fid = newFid();
 	const sub = new Sub(fid, scope, new Deferred(), url);
 	const { promise } = sub.deferred;
-	send(sub, request, raw, parts, url);
+	send(sub, request, raw, parts, block, url);
 	subs.set(fid, sub);
 	hang(scope, sub);
 	if (signal !== null) sub.offAbort = onAbort(signal, (reason) => sub.aborted(reason));
 	return promise;
 }
 function options(request, extra) {
-	let o = request.redirect === 'manual' ? REDIRECT_MANUAL : request.redirect === 'error' ? REDIRECT_ERROR : 0;
+	let o = request.redirect === 'manual' ? FETCH_REDIRECT_MANUAL : request.redirect === 'error' ? FETCH_REDIRECT_ERROR : FETCH_REDIRECT_FOLLOW;
 	if (extra !== null) {
-		if (extra.cdnProxy) o |= CDN_PROXY;
-		if (extra.decompress === 'fallbackIdentity') o |= 1 << 4;
-		else if (extra.decompress === 'manual') o |= 2 << 4;
+		if (extra.cdnProxy) o |= FETCH_CDN_PROXY;
+		if (extra.decompress === 'fallbackIdentity') o |= FETCH_DECOMPRESS_FALLBACK;
+		else if (extra.decompress === 'manual') o |= FETCH_DECOMPRESS_MANUAL;
 	}
 	return o;
 }
-function send(sub, request, raw, parts, url) {
-	const { block } = parts;
-	const o = options(request, parts.extra) | (parts.self ? SELF : 0);
+/** Host is the URL's, and the node writes it. Another one is for the standard process alone: elsewhere it would not be the host that is asked. */
+function withoutHost({ block, self, extra }, url) {
+	const said = er.fieldsGet(block, 'host');
+	if (said === null || self || extra?.cdnProxy) return block;
+	const host = hostOfURL(url);
+	const port = startsWith(url, 'https:') ? ':443' : ':80';
+	if (lower(said) !== host && lower(said) !== host + port)
+		throw new TypeErr(
+			`The header Host of a subrequest is the host of its URL (${host}) and cannot be '${said}': put the host into the URL. Only a request to the origin of this node, as fetch(event.request) makes it, takes another Host`,
+		);
+	return er.fieldsDelete(block, 'host');
+}
+function send(sub, request, raw, parts, block, url) {
+	sub.manual = parts.extra?.decompress === 'manual';
+	const o = options(request, parts.extra) | (parts.self ? FETCH_SELF : 0);
 	const { method } = request;
 	const { fid, scope } = sub;
 	if (raw === null) {
-		er.fetch(fid, scope.id, method, url, block, o, 0, undefined);
+		er.fetch(fid, scope.id, method, url, block, o, BODY_NONE, undefined);
 		return;
 	}
 	const node = nodeBodyOf(raw);
@@ -141,13 +164,23 @@ function send(sub, request, raw, parts, url) {
 		if (!isStreamRaw(raw)) spendRequest(request, SPENT);
 		return;
 	}
+	const length = lengthOf(body);
 	const reader = body.getReader();
-	er.fetch(fid, scope.id, method, url, block, o, BODY_STREAM, fid * 2 + 1);
-	upload(sub, reader);
+	if (er.fetch(fid, scope.id, method, url, block, o, BODY_STREAM, length) === true) sub.unsent = reader;
+	else upload(sub, reader);
 }
 async function upload(sub, reader) {
 	const e = await sendStream(sub.fid * 2 + 1, sub.scope, reader);
 	if (e !== undefined) sub.reject(e);
+}
+/** hooks.subBegun: one that waited for its turn has been asked for */
+export function subBegun(fid) {
+	const sub = subs.get(fid);
+	if (sub === undefined || sub.unsent === null) return;
+	enterScope(sub.scope);
+	const reader = sub.unsent;
+	sub.unsent = null;
+	upload(sub, reader);
 }
 let fetchData = null;
 export function dataThrough(fn) {
@@ -170,6 +203,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	let body = null;
 	if (hasBody) {
 		body = new NodeBody(fid * 2 + 1, sub.scope, length, 'The body of the response');
+		if (!sub.manual) body.block = block;
 		sub.body = body;
 	}
 	if (sub.offAbort === null || body === null) sub.close();

@@ -1,7 +1,7 @@
 // FormData (XHR 4), its multipart form (RFC 7578) and back.
 import * as er from './natives.js';
 import {
-	TypeErr, apply, concatBytes, includes, lower, regexp, replaceAllOf, startsWith, strIndexOf, strSlice, symIterator, taLength, trim,
+	TypeErr, U8, apply, concatBytes, includes, lower, regexp, replaceAllOf, startsWith, strIndexOf, strSlice, symIterator, taLength, trim,
 	u8Slice, u8Subarray,
 } from './primordials.js';
 import { brand, callback, finish, isObject, iteratorClass, need, usvString } from './webidl.js';
@@ -198,7 +198,7 @@ function multipart(bytes, boundary, list) {
 		const d = DISPOSITION.exec(head);
 		const name = d === null ? null : NAME.exec(d[1]);
 		if (name === null) throw bad('a part has no name');
-		const body = end < start ? new Uint8Array(0) : u8Slice(bytes, start, end);
+		const body = end < start ? new U8(0) : u8Slice(bytes, start, end);
 		const file = FILENAME.exec(d[1]);
 		list[list.length] = unescape(name[1]);
 		if (file === null) list[list.length] = er.utf8Decode(body, false, false);

@@ -9,9 +9,10 @@ import { AbortController, AbortSignal, isSignal } from './abort.js';
 import { DOMException } from './dom-exception.js';
 import { Headers, isHeaders } from './headers.js';
 import { Request, isRequest } from './request.js';
-import { Response, isResponse } from './response.js';
+import { Response, isResponse, statusOf } from './response.js';
 import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv } from './fetch-event.js';
 import { fetch } from './fetch.js';
+import { lengthIs } from './body.js';
 import { URL, isURL } from './url.js';
 import { URLSearchParams, isParams } from './url-search-params.js';
 import { TextDecoder, TextEncoder, utf16ToString, utf8ToString } from './text.js';
@@ -26,13 +27,13 @@ import { console } from './console.js';
 import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
 import { isStream, streams, streamsNeed } from './streams-lazy.js';
-import { inspectThrough, placeOf, reportException } from './report.js';
+import { placeOf, reportException, showThrown } from './report.js';
 import { current } from './scope.js';
 
 const STREAMS = [
 	'ByteLengthQueuingStrategy', 'CountQueuingStrategy', 'ReadableByteStreamController', 'ReadableStream', 'ReadableStreamBYOBReader', 'ReadableStreamBYOBRequest',
 	'ReadableStreamDefaultController', 'ReadableStreamDefaultReader', 'TransformStream', 'TransformStreamDefaultController', 'WritableStream',
-	'WritableStreamDefaultController', 'WritableStreamDefaultWriter', 'TextEncoderStream', 'TextDecoderStream',
+	'WritableStreamDefaultController', 'WritableStreamDefaultWriter', 'TextEncoderStream', 'TextDecoderStream', 'FixedLengthStream', 'IdentityTransformStream',
 ];
 
 // ---- the global as an event target ----
@@ -167,8 +168,11 @@ defineProperty(globalThis, '__er_env', { get: routineEnv, enumerable: false, con
 // ---- what the rest of the prelude asks of these classes ----
 
 for (const test of [isRequest, isResponse, isHeaders, isURL, isParams, isFormData, isSignal, isStream]) uncloneable(test);
-inspectThrough(inspect);
-streamsNeed({ TextEncoder, TextDecoder });
+showThrown((v) =>
+	isResponse(v)
+		? `a Response with status ${statusOf(v)}: a handler must return its Response, one that is thrown does not reach the client`
+		: inspect(v));
+streamsNeed({ TextEncoder, TextDecoder, lengthIs });
 
 const headersEach = Headers.prototype.forEach;
 const paramsEach = URLSearchParams.prototype.forEach;

@@ -1,15 +1,15 @@
 // Headers (WHATWG Fetch 5.1). The fields are one string, the block that goes to the node and comes from it (NATIVES.md): "name\nvalue\n"
 // for each, names in lower case, in order of arrival. It is searched and changed by natives; only who iterates has it taken apart.
 import * as er from './natives.js';
+import { BLOCK_MAX } from './contract.js';
 import {
-	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, ownKeys, propertyIsEnumerable, regexp, strSplit, symIterator,
+	TypeErr, RangeErr, arraySort, isArray, keys, listOf, lower, newMap, ownKeys, propertyIsEnumerable, regexp, strSlice, strSplit, symIterator,
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 
-/** What one object's block may take: names, values and two for each field. The node's limit for a routine's head is the same; an origin's may be longer, and is kept. */
-export const HEADERS_MAX = 32 * 1024;
+// One object's block takes no more than a routine's head may have (BLOCK_MAX); an origin's may be longer, and is kept.
 
-/** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set. By length: most names are none of these. */
+/** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set (but see GUARD_REQUEST). By length: most names are none of these. */
 function forbidden(name) {
 	switch (name.length) {
 		case 2: return name === 'te';
@@ -26,6 +26,7 @@ function forbidden(name) {
 export const GUARD_NONE = 0;
 export const GUARD_MESSAGE = 1; // of a Request or Response: forbidden names vanish
 export const GUARD_IMMUTABLE = 2;
+export const GUARD_REQUEST = 3; // of a Request that code made: as GUARD_MESSAGE, but Host stays, and fetch says whether it can be sent
 
 const BAD_NAME = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 /** Either not a value, or one with white space around it. */
@@ -51,7 +52,7 @@ function learn(name) {
 	}
 	return low;
 }
-const quote = (s) => JSON_(s.length > 60 ? s.slice(0, 60) + '...' : s);
+const quote = (s) => JSON_(s.length > 60 ? strSlice(s, 0, 60) + '...' : s);
 const JSON_ = JSON.stringify;
 
 export function headerValue(value) {
@@ -69,14 +70,16 @@ function byteString(v) {
 	return s;
 }
 function fits(n) {
-	if (n > HEADERS_MAX) throw new RangeErr(`Headers hold at most ${HEADERS_MAX} bytes: names, values and two for each field`);
+	if (n > BLOCK_MAX) throw new RangeErr(`Headers hold at most ${BLOCK_MAX} bytes: names, values and two for each field`);
 }
 
 // The fields of the last such object and the block they made: a handler's answers tend to have the same ones.
-let lastNames = [], lastValues = [], lastType = null, lastBlock = '';
+let lastNames = [], lastValues = [], lastType = null, lastRequest = false, lastBlock = '', lastHosted = false;
 
-/** Straight from an object to a block, for a message whose Headers nobody has asked for. `type` is added if no content-type is given. Undefined: the long way. */
-export function blockOf(init, type) {
+/** What blockOf found besides the block: whether Host is in it. */
+export let blockHosted = false;
+/** Straight from an object to a block, for a message whose Headers nobody has asked for. `type` is added if no content-type is given; `request`: Host stays. Undefined: the long way. */
+export function blockOf(init, type, request) {
 	// Of a plain object without symbols or hidden properties these are the fields; of a proxy every look can be seen.
 	if (!er.isPlain(init)) return undefined;
 	const ks = keys(init);
@@ -88,26 +91,33 @@ export function blockOf(init, type) {
 		const v = init[ks[i]];
 		values[i] = typeof v === 'string' ? v : domString(v);
 	}
-	let known = n === lastNames.length && type === lastType;
+	let known = n === lastNames.length && type === lastType && request === lastRequest;
 	for (let i = 0; known && i < n; i++) known = ks[i] === lastNames[i] && values[i] === lastValues[i];
+	blockHosted = lastHosted;
 	if (known) return lastBlock;
-	const block = join(ks, values, type);
+	blockHosted = false;
+	const block = join(ks, values, type, request);
 	if (block !== undefined) {
 		lastNames = ks;
 		lastValues = values;
 		lastType = type;
+		lastRequest = request;
+		lastHosted = blockHosted;
 		lastBlock = block;
 	}
 	return block;
 }
-function join(ks, values, type) {
+function join(ks, values, type, request) {
 	let block = '';
 	let typed = type === null;
 	const seen = [];
 	for (let i = 0; i < ks.length; i++) {
 		const name = headerName(ks[i]);
 		const value = headerValue(values[i]);
-		if (forbidden(name)) continue;
+		if (forbidden(name)) {
+			if (!request || name !== 'host') continue;
+			blockHosted = true;
+		}
 		if (!typed && name === 'content-type') typed = true;
 		for (let j = 0; j < seen.length; j++) if (seen[j] === name) return undefined; // two spellings of one name combine: the long way
 		seen[seen.length] = name;
@@ -120,19 +130,25 @@ function join(ks, values, type) {
 
 /** [name, value, name, value, ..., ''] */
 const linesOf = (block) => strSplit(block, '\n');
-function withoutForbidden(block) {
+function withoutForbidden(block, request) {
 	const list = linesOf(block);
 	let out = '';
-	for (let i = 0; i + 1 < list.length; i += 2) if (!forbidden(list[i])) out += list[i] + '\n' + list[i + 1] + '\n';
+	for (let i = 0; i + 1 < list.length; i += 2) if (!forbidden(list[i]) || (request && list[i] === 'host')) out += list[i] + '\n' + list[i + 1] + '\n';
 	return out;
 }
 
 let sorted;
+let nodeSays; // (request, name) -> the value of a field that the node knows, or null
+export function nodeFieldsThrough(fn) {
+	nodeSays = fn;
+}
 const HeadersIterator = iteratorClass('Headers', (h, at) => sorted(h)[at]);
 
 export let isHeaders;
-export let headersFromBlock; // (block, guard)
+export let headersFromBlock; // (block, guard, of, open): `of` is the node's request whose fields they are, or null; `open`: Host is in the block
 export let blockOfHeaders; // what a message with these fields says: without what is the node's business
+export let requestBlock; // the same of a Request: Host stays
+export let headersOpen; // names may be in it that a message does not show
 export let headersHas;
 export let headersGet;
 export let headersPut; // without guard: for the prelude
@@ -142,12 +158,15 @@ export class Headers {
 	#block = '';
 	#guard = GUARD_NONE;
 	#open = false; // names may be in it that a message does not show
+	#of = null; // the node's request whose fields these are: Host is its URL's, Content-Length its body's
 	#sorted = null;
 
-	constructor(init = undefined, block = undefined, guard = GUARD_NONE) {
+	constructor(init = undefined, block = undefined, guard = GUARD_NONE, of = null, open = false) {
 		if (init === INTERNAL) {
 			this.#block = block;
 			this.#guard = guard;
+			this.#of = of;
+			this.#open = open;
 			return;
 		}
 		if (init !== undefined) Headers.#fill(this, init);
@@ -167,7 +186,7 @@ export class Headers {
 	get(name) {
 		Headers.#check(this, 'get');
 		need(arguments.length, 1, "'get' on 'Headers'");
-		return er.fieldsGet(this.#block, headerName(name));
+		return this.#value(headerName(name));
 	}
 	getSetCookie() {
 		Headers.#check(this, 'getSetCookie');
@@ -178,7 +197,7 @@ export class Headers {
 	has(name) {
 		Headers.#check(this, 'has');
 		need(arguments.length, 1, "'has' on 'Headers'");
-		return er.fieldsGet(this.#block, headerName(name)) !== null;
+		return this.#value(headerName(name)) !== null;
 	}
 	set(name, value) {
 		Headers.#check(this, 'set');
@@ -212,6 +231,11 @@ export class Headers {
 		}
 	}
 
+	/** Host and Content-Length are not among the fields, so that a copy of them carries them to no other host and no other body. */
+	#value(name) {
+		const value = er.fieldsGet(this.#block, name);
+		return value === null && this.#of !== null ? nodeSays(this.#of, name) : value;
+	}
 	#add(name, value) {
 		name = headerName(name);
 		value = headerValue(value);
@@ -220,7 +244,7 @@ export class Headers {
 	#refused(name) {
 		if (this.#guard === GUARD_IMMUTABLE) throw new TypeErr('These headers are immutable; make a copy: new Response(body, response) or new Request(request)');
 		if (!forbidden(name)) return false;
-		if (this.#guard !== GUARD_NONE) return true;
+		if (this.#guard !== GUARD_NONE && (this.#guard !== GUARD_REQUEST || name !== 'host')) return true;
 		this.#open = true;
 		return false;
 	}
@@ -235,7 +259,7 @@ export class Headers {
 	}
 	/** What is in another Headers was checked when it came there. */
 	static #copy(h, from) {
-		const given = h.#guard === GUARD_NONE ? from.#block : blockOfHeaders(from);
+		const given = h.#guard === GUARD_NONE ? from.#block : h.#guard === GUARD_REQUEST ? requestBlock(from) : blockOfHeaders(from);
 		if (h.#block === '') h.#block = given;
 		else h.#take(h.#block + given);
 		h.#open ||= from.#open;
@@ -274,12 +298,14 @@ export class Headers {
 
 	static {
 		isHeaders = (h) => typeof h === 'object' && h !== null && #block in h;
-		headersFromBlock = (block, guard) => new Headers(INTERNAL, block, guard);
+		headersFromBlock = (block, guard, of = null, open = false) => new Headers(INTERNAL, block, guard, of, open);
 		headersGet = (h, name) => er.fieldsGet(h.#block, name);
 		headersHas = (h, name) => er.fieldsGet(h.#block, name) !== null;
 		headersPut = (h, name, value) => h.#take(er.fieldsSet(h.#block, name, value));
 		fillHeaders = (h, init) => Headers.#fill(h, init);
-		blockOfHeaders = (h) => (h.#open ? withoutForbidden(h.#block) : h.#block);
+		blockOfHeaders = (h) => (h.#open ? withoutForbidden(h.#block, false) : h.#block);
+		requestBlock = (h) => (h.#open ? withoutForbidden(h.#block, true) : h.#block);
+		headersOpen = (h) => h.#open;
 		sorted = (h) => {
 			if (h.#sorted === null) h.#sorted = sortAndCombine(linesOf(h.#block));
 			return h.#sorted;

@@ -1,13 +1,14 @@
 // Readable text of any value for the console, in the manner of Node's util.inspect. Never runs getters, bounded in depth and size.
 import {
-	apply, arraySlice, fnToString, getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, includes, isArray,
-	isArrayBuffer, isView, join, jsonStringify, mapForEach, regexp, repeat, replaceAllOf, setForEach, startsWith, strSlice, strSplit, taLength, taTag,
+	Err, apply, arraySlice, dvByteLength, dvByteOffset, fnToString, getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, includes, isArray,
+	isArrayBuffer, isView, join, jsonStringify, mapForEach, regexp, repeat, replaceAllOf, setForEach, startsWith, strSlice, strSplit, symTag, taLength, taTag,
 	toStr, uncurry, viewBytes, abByteLength, hasOwn,
 } from './primordials.js';
+import { CONSOLE_MAX } from './contract.js';
 import { isObject } from './webidl.js';
 import { cleanStack } from './report.js';
 
-const MAX = 12 * 1024; // characters; the node cuts a line at 16 KB
+const MAX = (CONSOLE_MAX * 3) / 4; // characters, some of which take more than a byte
 const ITEMS = 100;
 const STRING = 4000;
 const attempt = (f) => (v) => {
@@ -29,19 +30,20 @@ const boxed = [
 	['String', attempt(uncurry(String.prototype.valueOf))], ['BigInt', attempt(uncurry(BigInt.prototype.valueOf))],
 	['Symbol', attempt(uncurry(Symbol.prototype.valueOf))],
 ];
-const weakMap = attempt((v) => uncurry(WeakMap.prototype.has)(v, {}));
-const weakSet = attempt((v) => uncurry(WeakSet.prototype.has)(v, {}));
+const weakMapHas = uncurry(WeakMap.prototype.has), weakSetHas = uncurry(WeakSet.prototype.has);
+const weakMap = attempt((v) => weakMapHas(v, {}));
+const weakSet = attempt((v) => weakSetHas(v, {}));
 const PromiseCtor = Promise;
 const symbolText = uncurry(Symbol.prototype.toString);
-const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Error;
+const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Err;
 const IDENT = regexp(/^[A-Za-z_$][\w$]*$/);
 const CLASS = regexp(/^class[\s{]/);
 const CONTROL = regexp(/[\u0000-\u001f\u007f'\\]/);
 
-/** Platform objects say what to show: (value) → { name, fields } or undefined. */
+/** Platform objects say what to show: `describe` (value) → { name, fields } or undefined. */
 const shows = [];
-export function show(test, describe) {
-	shows[shows.length] = { test, describe };
+export function show(is, describe) {
+	shows[shows.length] = { is, describe };
 }
 
 export function quote(s) {
@@ -78,7 +80,7 @@ function nameOf(v) {
 }
 function tagOf(v) {
 	for (let p = v, i = 0; p !== null && i < 8; p = getPrototypeOf(p), i++) {
-		const d = getOwnPropertyDescriptor(p, Symbol.toStringTag);
+		const d = getOwnPropertyDescriptor(p, symTag);
 		if (d !== undefined) return typeof d.value === 'string' ? d.value : null;
 	}
 	return null;
@@ -116,7 +118,7 @@ function spend(ctx, s) {
 }
 function object(v, ctx, depth, indent) {
 	for (let i = 0; i < shows.length; i++) {
-		if (!shows[i].test(v)) continue;
+		if (!shows[i].is(v)) continue;
 		const s = shows[i].describe(v);
 		if (s === undefined) break;
 		if (typeof s === 'string') return spend(ctx, s);
@@ -146,7 +148,7 @@ function object(v, ctx, depth, indent) {
 		return list(v, `${name ?? taTag(v)}(${n}) `, n, (i) => v[i], ctx, depth, indent, false);
 	}
 	if (isArrayBuffer(v)) return bufferText(v);
-	if (isView(v)) return `DataView { byteLength: ${v.byteLength}, byteOffset: ${v.byteOffset} }`;
+	if (isView(v)) return `DataView { byteLength: ${dvByteLength(v)}, byteOffset: ${dvByteOffset(v)} }`;
 	if ((s = mapSizeOf(v)) !== undefined) {
 		const parts = [];
 		mapForEach(v, (value, key) => {
@@ -249,12 +251,19 @@ function errorText(e, ctx, depth, indent) {
 		for (let i = 0; i < lines.length && i < 20; i++) head += `\n${repeat(' ', indent + 4)}${startsWith(lines[i], ' ') ? strSlice(lines[i], 4) : `at ${lines[i]}`}`;
 	}
 	if (!includes(head, '\n')) head = depth > 0 ? `[${head}]` : head;
-	return withProperties(head, e, ctx, depth, indent, ['stack', 'message', 'line', 'column', 'sourceURL', 'name']) + causeText(e, ctx, depth, indent);
+	spend(ctx, head);
+	const inner = [];
+	hiddenPart(e, 'errors', inner, ctx, depth, indent);
+	hiddenPart(e, 'cause', inner, ctx, depth, indent);
+	if (depth <= ctx.depth) properties(e, inner, ctx, depth, indent, (k) => inList(OF_ERRORS, k));
+	return inner.length === 0 ? head : wrap(`${head} `, '{', '}', inner, indent);
 }
-function causeText(e, ctx, depth, indent) {
-	const d = getOwnPropertyDescriptor(e, 'cause');
-	if (d === undefined || !('value' in d) || d.enumerable) return '';
-	return ` {\n${repeat(' ', indent + 2)}[cause]: ${format(d.value, ctx, depth + 1, indent + 2)}\n${repeat(' ', indent)}}`;
+const OF_ERRORS = ['stack', 'message', 'line', 'column', 'sourceURL', 'name'];
+/** `[cause]` and `[errors]`, which are no enumerable properties. */
+function hiddenPart(e, key, parts, ctx, depth, indent) {
+	const d = getOwnPropertyDescriptor(e, key);
+	if (d === undefined || !('value' in d) || d.enumerable) return;
+	parts[parts.length] = `[${key}]: ${format(d.value, ctx, depth + 1, indent + 2)}`;
 }
 function readable(e, key) {
 	try {

@@ -1,14 +1,16 @@
 // The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its request the current one.
 import { cancel as cancelScope, loaded, request } from './fetch-event.js';
 import { rejection, reportUncaught } from './globals.js';
+import { describe } from './report.js';
 import { enter, enterScope } from './scope.js';
 import { bodyData, bodyFail, bodyScope } from './node-body.js';
 import { bodyCancelled, credit, writerScope } from './writer.js';
-import { subFail, subHead } from './fetch.js';
+import { subBegun, subFail, subHead } from './fetch.js';
 import { timer } from './timers.js';
 import { prepareStreams } from './streams-lazy.js';
 import './data-url.js';
 import './web-assembly.js';
+import './finalization.js';
 
 const switchTo = (scope) => {
 	if (scope !== undefined) enterScope(scope);
@@ -36,11 +38,13 @@ export const hooks = {
 	},
 	subHead,
 	subFail,
+	subBegun,
 	cancel(id, kind) {
 		const s = enter(id);
 		if (s !== undefined && !s.over) cancelScope(s, kind);
 	},
 	warm: prepareStreams,
+	describe,
 	rejection,
 	uncaught(error, fatal) {
 		reportUncaught(error, fatal);

@@ -9,7 +9,8 @@ export const apply = Reflect.apply;
 export const construct = Reflect.construct;
 export const ownKeys = Reflect.ownKeys;
 export const uncurry = (f) => (self, ...args) => apply(f, self, args);
-const getter = (proto, name) => uncurry(Object.getOwnPropertyDescriptor(proto, name).get);
+const { defineProperty: define, getOwnPropertyDescriptor: descriptor } = Object;
+const getter = (proto, name) => uncurry(descriptor(proto, name).get);
 
 // Strings
 const { slice, indexOf, charCodeAt, toLowerCase, split } = String.prototype;
@@ -36,7 +37,7 @@ export const toStr = String;
 // A regular expression of the prelude's own: `exec` as an own property is found before anything patched. Never give it the g or y flag.
 const regExpExec = RegExp.prototype.exec;
 export const regexp = (re) => {
-	Object.defineProperty(re, 'exec', { value: regExpExec });
+	define(re, 'exec', { value: regExpExec });
 	return re;
 };
 export const replaceAllOf = (s, from, to) => join(strSplit(s, from), to);
@@ -96,10 +97,9 @@ export const then = (p, ...a) => apply(promiseThen, p, a);
 const { resolve: promiseResolve, reject: promiseReject } = Promise;
 export const resolved = (v) => apply(promiseResolve, PromiseCtor, [v]);
 export const rejected = (e) => apply(promiseReject, PromiseCtor, [e]);
-export const isPromise = (() => {
-	const has = Promise.prototype;
-	return (v) => typeof v === 'object' && v !== null && (hasInstance(PromiseCtor, v) || (getPrototypeOf(v) !== has && typeof v.then === 'function'));
-})();
+const promiseProto = Promise.prototype;
+export const isPromise = (v) =>
+	typeof v === 'object' && v !== null && (hasInstance(PromiseCtor, v) || (getPrototypeOf(v) !== promiseProto && typeof v.then === 'function'));
 const ignore = () => {};
 /** A promise whose rejection is nobody's business but its reader's. */
 export const quiet = (p) => {

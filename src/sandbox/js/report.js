@@ -1,7 +1,8 @@
 // Exceptions on their way to the log: name, message and stack, without the prelude's own frames.
 import * as er from './natives.js';
-import { includes, join, strSplit, toStr } from './primordials.js';
+import { Err, includes, isArray, join, replaceAllOf, strSplit, toStr, toWellFormed } from './primordials.js';
 import { isObject } from './webidl.js';
+import { DOMException } from './dom-exception.js';
 
 const text = (v) => {
 	try {
@@ -17,40 +18,75 @@ export function cleanStack(stack) {
 	for (let i = 0; i < lines.length; i++) if (!includes(lines[i], 'er:')) out[out.length] = lines[i];
 	return join(out, '\n');
 }
+// A stack is frames, a line each; a line that begins with a tab is text between two stacks (isolate/sourcemap.h).
+const DEPTH = 8, ERRORS = 10, TEXT = 12 * 1024;
+const textLine = (s) => `\t${replaceAllOf(s, '\n', '\n\t')}`;
+const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Err;
+/** Errors, and what has all that an error has. */
+function isErrorLike(e) {
+	return isObject(e) && (isErrorObject(e) || e instanceof DOMException || (typeof e.message === 'string' && typeof e.stack === 'string'));
+}
+/** What was thrown that is no error. */
+function thrown(e) {
+	try {
+		return shown_(e);
+	} catch {
+		return isObject(e) ? 'an object that cannot be shown' : text(e);
+	}
+}
+const headOf = (e) => {
+	if (!isErrorLike(e)) return thrown(e);
+	const name = text(e.name) || 'Error';
+	const message = text(e.message);
+	return message ? `${name}: ${message}` : name;
+};
+/** The stack of `e`, then those of what it was caused by and consists of. */
+function stackOf(e, seen) {
+	let stack = cleanStack(text(e.stack));
+	const add = (label, other) => {
+		if (stack.length > TEXT) return;
+		for (let i = 0; i < seen.length; i++)
+			if (seen[i] === other) {
+				stack += `\n${textLine(`${label} [circular: ${headOf(other)}]`)}`;
+				return;
+			}
+		stack += `\n${textLine(`${label} ${headOf(other)}`)}`;
+		if (!isErrorLike(other) || seen.length >= DEPTH) return;
+		seen[seen.length] = other;
+		const inner = stackOf(other, seen);
+		seen.length--;
+		if (inner !== '') stack += `\n${inner}`;
+	};
+	const { errors } = e;
+	if (isArray(errors)) {
+		for (let i = 0; i < errors.length && i < ERRORS; i++) add(`error ${i + 1} of ${errors.length}:`, errors[i]);
+		if (errors.length > ERRORS) stack += `\n${textLine(`and ${errors.length - ERRORS} more`)}`;
+	}
+	if ('cause' in e && e.cause !== undefined) add('caused by', e.cause);
+	return stack;
+}
+/** hooks.describe: for C, whose conversion to UTF-8 stops at a lone surrogate. */
+export function describe(e) {
+	const { name, message, stack } = describeError(e);
+	return { name: toWellFormed(name), message: toWellFormed(message), stack: toWellFormed(stack) };
+}
+/** Name, message and stack of whatever was thrown. */
 export function describeError(e) {
 	try {
-		if (isObject(e) && ('message' in e || 'stack' in e)) {
-			let stack = text(e.stack);
+		if (isErrorLike(e)) {
 			const name = text(e.name) || 'Error';
 			const message = text(e.message);
-			stack = cleanStack(stack);
-			let { cause } = e;
-			for (let depth = 0; cause !== undefined && cause !== null && depth < 5; depth++) {
-				if (!isObject(cause)) {
-					stack += `\ncaused by ${text(cause)}`;
-					break;
-				}
-				stack += `\ncaused by ${text(cause.name)}: ${text(cause.message)}\n${cleanStack(text(cause.stack))}`;
-				cause = cause.cause;
-			}
-			return { name, message, stack };
+			return { name, message, stack: stackOf(e, [e]) };
 		}
 	} catch {
 		// a getter that throws: fall through
 	}
-	let message;
-	if (isObject(e)) {
-		try {
-			message = inspect_(e);
-		} catch {
-			message = 'an object';
-		}
-	} else message = typeof e === 'symbol' ? 'a symbol' : text(e);
-	return { name: 'Thrown', message, stack: '' };
+	return { name: 'Thrown', message: thrown(e), stack: '' };
 }
-let inspect_ = () => 'an object';
-export function inspectThrough(fn) {
-	inspect_ = fn;
+let shown_ = text;
+/** How a value is shown that is no error. */
+export function showThrown(fn) {
+	shown_ = fn;
 }
 export function reportException(id, e, fatal) {
 	const { name, message, stack } = describeError(e);

@@ -1,11 +1,13 @@
 // Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body are fetched when asked for.
 import * as er from './natives.js';
-import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strSplit, upper } from './primordials.js';
+import { COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
+import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strIndexOf, strSlice, strSplit, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
-	GUARD_MESSAGE, GUARD_IMMUTABLE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
+	GUARD_IMMUTABLE, GUARD_REQUEST, blockHosted, blockOf, fillHeaders, headersFromBlock, headersGet, headersHas, headersOpen, headersPut, isHeaders, nodeFieldsThrough,
+	requestBlock,
 } from './headers.js';
-import { SPENT, extract, extractedType, isStreamRaw, mixBody, simplest, teeRaw, usable } from './body.js';
+import { SPENT, extract, extractedType, isStreamRaw, lengthIs, lengthOf, mixBody, simplest, teeRaw, usable } from './body.js';
 import { NodeBody } from './node-body.js';
 import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, namesUser, parseHref, parsedNamesUser } from './url.js';
@@ -15,7 +17,6 @@ import { belongs } from './scope.js';
 const TOKEN = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 const REDIRECTS = ['follow', 'manual', 'error'];
 const DECOMPRESS = ['decompress', 'fallbackIdentity', 'manual'];
-const COMPAT_REDIRECT_MANUAL = 2;
 
 function methodOf(m) {
 	m = domString(m);
@@ -72,6 +73,8 @@ export class Request {
 	#url = null;
 	#headers = null;
 	#block = null;
+	#hosted = false; // Host may be in #block
+	#fromNode = false; // its fields are those of the node's request: their Host can be read
 	#raw = null;
 	#signal = null;
 	#redirect = null;
@@ -108,7 +111,9 @@ export class Request {
 		this.#method = from.method;
 		this.#redirect = from.redirect;
 		this.#extra = from.#extra;
-		this.#block = blockOfHeaders(from.headers);
+		this.#block = requestBlock(from.headers);
+		this.#hosted = headersOpen(from.headers);
+		this.#fromNode = from.#node || from.#fromNode;
 		this.#signal = from.#node ? signalOf(from.#scope) : from.#signal;
 	}
 	#options(o) {
@@ -147,18 +152,21 @@ export class Request {
 	#fields(from, o) {
 		const given = o.headers;
 		if (given === undefined) return;
+		this.#fromNode = false;
 		if (isHeaders(given)) {
-			this.#block = blockOfHeaders(given);
+			this.#block = requestBlock(given);
+			this.#hosted = headersOpen(given);
 			return;
 		}
 		if (isObject(given) && given[Symbol_iterator] === undefined) {
-			const block = blockOf(given, null);
+			const block = blockOf(given, null, true);
 			if (block !== undefined) {
 				this.#block = block;
+				this.#hosted = blockHosted;
 				return;
 			}
 		}
-		this.#headers = headersFromBlock('', GUARD_MESSAGE);
+		this.#headers = headersFromBlock('', GUARD_REQUEST);
 		fillHeaders(this.#headers, given);
 	}
 	#body(from, o) {
@@ -186,7 +194,7 @@ export class Request {
 			return;
 		}
 		const body = simplest(raw);
-		this.#raw = body === raw ? raw.pipeThrough(new (streams().TransformStream)()) : body;
+		this.#raw = body === raw ? lengthIs(raw.pipeThrough(new (streams().TransformStream)()), lengthOf(raw)) : body;
 	}
 
 	get method() {
@@ -200,7 +208,10 @@ export class Request {
 	get headers() {
 		if (this.#headers === null) {
 			const block = this.#block;
-			this.#headers = block === null ? headersFromBlock(er.reqBlock(Request.#id(this)), GUARD_IMMUTABLE) : headersFromBlock(block, GUARD_MESSAGE);
+			this.#headers =
+				block === null
+					? headersFromBlock(er.reqBlock(Request.#id(this)), GUARD_IMMUTABLE, this)
+					: headersFromBlock(block, GUARD_REQUEST, this.#fromNode ? this : null, this.#hosted);
 		}
 		return this.#headers;
 	}
@@ -250,7 +261,7 @@ export class Request {
 	}
 	clone() {
 		if (!isRequest(this)) throw brand('Request', 'clone');
-		const [mine, theirs] = teeRaw(rawOfRequest(this), 'Request');
+		const { mine, theirs } = teeRaw(rawOfRequest(this), 'Request');
 		const r = new Request(INTERNAL, null);
 		r.#copy(this);
 		this.#raw = mine;
@@ -278,16 +289,23 @@ export class Request {
 		rawOfRequest = (r) => {
 			if (r.#raw === UNASKED) {
 				const n = er.reqBody(Request.#id(r));
-				r.#raw = n === -2 ? null : new NodeBody(r.#scope.id * 2, r.#scope, n, BODY);
+				r.#raw = n === LENGTH_NO_BODY ? null : new NodeBody(r.#scope.id * 2, r.#scope, n, BODY);
 			}
 			return r.#raw;
 		};
 		spendRequest = (r, raw) => {
 			r.#raw = raw;
 		};
+		nodeFieldsThrough((r, name) => {
+			if (name === 'host') return hostOfURL(r.#url === null ? er.reqUrl(Request.#id(r)) : r.#url);
+			if (name !== 'content-length') return null;
+			const n = r.#node ? er.reqBody(Request.#id(r)) : r.#raw === null ? LENGTH_NO_BODY : lengthOf(r.#raw);
+			return n < 0 ? null : `${n}`;
+		});
 		fetchParts = (r) => ({
 			self: r.#scope !== null,
-			block: r.#headers !== null ? blockOfHeaders(r.#headers) : r.#block !== null ? r.#block : blockOfHeaders(r.headers),
+			block: r.#headers !== null ? requestBlock(r.#headers) : r.#block !== null ? r.#block : requestBlock(r.headers),
+			hosted: r.#headers !== null ? headersOpen(r.#headers) : r.#hosted,
 			signal: r.#node ? null : r.#signal,
 			extra: r.#extra,
 		});
@@ -311,6 +329,12 @@ export class Request {
 			type: (r) => headersGet(r.headers, 'content-type'),
 		});
 	}
+}
+/** host[:port] of an http or https URL as the parser writes it, without credentials. */
+export function hostOfURL(url) {
+	const at = strIndexOf(url, '//') + 2;
+	const end = strIndexOf(url, '/', at);
+	return end < 0 ? strSlice(url, at) : strSlice(url, at, end);
 }
 const Symbol_iterator = Symbol.iterator;
 const IGNORED = [

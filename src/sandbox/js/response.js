@@ -83,7 +83,7 @@ export class Response {
 			return;
 		}
 		if (isObject(given) && given[Symbol_iterator] === undefined) {
-			const block = blockOf(given, type);
+			const block = blockOf(given, type, false);
 			if (block !== undefined) {
 				this.#block = block;
 				return;
@@ -158,7 +158,7 @@ export class Response {
 	}
 	clone() {
 		if (!isResponse(this)) throw brand('Response', 'clone');
-		const [mine, theirs] = teeRaw(this.#raw, 'Response');
+		const { mine, theirs } = teeRaw(this.#raw, 'Response');
 		const r = new Response(INTERNAL);
 		r.#status = this.#status;
 		r.#reason = this.#reason;

@@ -64,15 +64,6 @@ export function enterScope(s) {
 	current = s;
 }
 
-/** A request that is not over, the current one if it can be; undefined if there is none. */
-export function someScope() {
-	if (current !== TOP && !current.over) return current;
-	let found;
-	live.each((s) => {
-		if (found === undefined && !s.over) found = s;
-	});
-	return found;
-}
 export function eachScope(fn) {
 	fn(TOP);
 	if (current !== TOP) fn(current);
@@ -98,7 +89,7 @@ export function unhang(s, ender) {
 	ender.prevEnder = ender.nextEnder = null;
 }
 
-/** The request is over: C knows already (flag 64, fail, cancel). Nothing of it may run on. */
+/** The request is over: C knows already (BODY_LAST, fail, cancel). Nothing of it may run on. */
 export function close(s, kind) {
 	if (s.over) return;
 	s.over = true;

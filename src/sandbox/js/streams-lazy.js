@@ -2,7 +2,7 @@
 // ReadableStream, and becomes one in place when somebody does more with it than pass it on. A body that is only passed on
 // (`new Response(r.body, r)`, `fetch(u, {body: request.body})`) therefore costs neither the script nor the bytes.
 import * as er from './natives.js';
-import { apply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength } from './primordials.js';
+import { U8, apply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength, u8Slice } from './primordials.js';
 import { isObject } from './webidl.js';
 import './dom-exception.js';
 import { NodeBody } from './node-body.js';
@@ -37,15 +37,18 @@ export function streamsNeed(more) {
 export function prepareStreams() {
 	if (prepared !== null || exports_ !== null) return;
 	prepared = er.lazy('streams')(tools);
-	for (const type of ['bytes', undefined])
-		new prepared.ReadableStream({
-			type,
-			pull(c) {
-				c.enqueue(new Uint8Array(1));
-				c.close();
-				c.byobRequest?.respond(0);
-			},
-		}).getReader().read();
+	readOne('bytes');
+	readOne(undefined);
+}
+function readOne(type) {
+	new prepared.ReadableStream({
+		type,
+		pull(c) {
+			c.enqueue(new U8(1));
+			c.close();
+			c.byobRequest?.respond(0);
+		},
+	}).getReader().read();
 }
 export function streams() {
 	if (exports_ !== null) return exports_;
@@ -151,7 +154,7 @@ function underlying(source) {
 		type: 'bytes',
 		pull(c) {
 			const bytes = typeof source === 'string' ? er.utf8Encode(source) : source;
-			if (taLength(bytes) > 0) c.enqueue(bytes.slice());
+			if (taLength(bytes) > 0) c.enqueue(u8Slice(bytes));
 			c.close();
 			c.byobRequest?.respond(0);
 		},

@@ -6,7 +6,7 @@ import {
 } from 'web-streams-polyfill';
 
 export default function (tools) {
-	const { TextDecoder, TextEncoder } = tools;
+	const { TextDecoder, TextEncoder, lengthIs } = tools;
 	const surface = (ctor, name) => {
 		for (const key of Object.getOwnPropertyNames(ctor.prototype)) if (key !== 'constructor') Object.defineProperty(ctor.prototype, key, { enumerable: true });
 		Object.defineProperty(ctor.prototype, Symbol.toStringTag, { value: name, configurable: true });
@@ -78,6 +78,45 @@ export default function (tools) {
 			return this.#transform.writable;
 		}
 	}
+	const bytesOf = (chunk) => {
+		if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+		if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
+		throw new TypeError('A chunk of this stream must be an ArrayBuffer or a view of one');
+	};
+	const OURS = {};
+	class IdentityTransformStream extends TransformStream {
+		constructor(token = undefined, transformer = undefined) {
+			super(token === OURS ? transformer : { transform: (chunk, controller) => controller.enqueue(bytesOf(chunk)) });
+		}
+	}
+	/** What completes the stream is held back until it is closed: who has all the bytes has seen the whole, so one byte too many can still break it. */
+	function fixed(total) {
+		let left = total;
+		let last = null;
+		return {
+			transform(chunk, controller) {
+				const bytes = bytesOf(chunk);
+				if (bytes.length > left) throw new TypeError(`A FixedLengthStream of ${total} bytes was given more`);
+				if (bytes.length === 0) return;
+				left -= bytes.length;
+				if (left === 0) last = bytes.slice();
+				else controller.enqueue(bytes);
+			},
+			flush(controller) {
+				if (left > 0) throw new TypeError(`A FixedLengthStream of ${total} bytes was closed ${left} short`);
+				if (last !== null) controller.enqueue(last);
+			},
+		};
+	}
+	class FixedLengthStream extends IdentityTransformStream {
+		constructor(length) {
+			const total = typeof length === 'bigint' ? Number(length) : +length;
+			if (!Number.isSafeInteger(total) || total < 0) throw new TypeError('The length of a FixedLengthStream must be a number of bytes');
+			super(OURS, fixed(total));
+			lengthIs(this.readable, total);
+		}
+	}
+	Object.defineProperty(IdentityTransformStream, 'length', { value: 0, configurable: true });
 	Object.defineProperty(TextDecoderStream, 'length', { value: 0, configurable: true });
 	// The asynchronous iterator of a stream inherits from the language's own.
 	const AsyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype);
@@ -90,5 +129,6 @@ export default function (tools) {
 		ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
 		WritableStreamDefaultController, WritableStreamDefaultWriter,
 		TextEncoderStream: surface(TextEncoderStream, 'TextEncoderStream'), TextDecoderStream: surface(TextDecoderStream, 'TextDecoderStream'),
+		FixedLengthStream: surface(FixedLengthStream, 'FixedLengthStream'), IdentityTransformStream: surface(IdentityTransformStream, 'IdentityTransformStream'),
 	};
 }

@@ -2,7 +2,7 @@
 import {
 	Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
 	dvByteOffset, getOwnPropertyDescriptor, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
-	setForEach, taBuffer, taByteOffset, taLength, taTag, toStr, uncurry,
+	setForEach, taBuffer, taByteOffset, taLength, taTag, toStr, u8Set, uncurry,
 } from './primordials.js';
 import { dictionary, isObject, need } from './webidl.js';
 import { DOMException, isDOMException } from './dom-exception.js';
@@ -24,13 +24,13 @@ const asBigInt = attempt(uncurry(BigInt.prototype.valueOf));
 const asSymbol = attempt(uncurry(Symbol.prototype.valueOf));
 const asDate = attempt(uncurry(Date.prototype.getTime));
 const getterOf = (p, n) => uncurry(getOwnPropertyDescriptor(p, n).get);
+const regProto = RegExp.prototype;
 const regSource = getterOf(RegExp.prototype, 'source');
 const regFlags = ['hasIndices', 'global', 'ignoreCase', 'multiline', 'dotAll', 'unicode', 'unicodeSets', 'sticky'].map((n) => {
-	const d = getOwnPropertyDescriptor(RegExp.prototype, n);
-	return { get: d === undefined ? () => false : uncurry(d.get), letter: { hasIndices: 'd', global: 'g', ignoreCase: 'i', multiline: 'm', dotAll: 's', unicode: 'u', unicodeSets: 'v', sticky: 'y' }[n] };
+	const d = getOwnPropertyDescriptor(regProto, n);
+	return { isOn: d === undefined ? () => false : uncurry(d.get), letter: { hasIndices: 'd', global: 'g', ignoreCase: 'i', multiline: 'm', dotAll: 's', unicode: 'u', unicodeSets: 'v', sticky: 'y' }[n] };
 });
 const regHas = attempt(getterOf(RegExp.prototype, 'global'));
-const regProto = RegExp.prototype;
 const mapSizeOf = attempt(getterOf(Map.prototype, 'size'));
 const setSizeOf = attempt(getterOf(Set.prototype, 'size'));
 const MapCtor = Map, SetCtor = Set, DateCtor = Date, RegExpCtor = RegExp, ObjectCtor = Object, DataViewCtor = DataView, ArrayCtor = Array;
@@ -45,11 +45,8 @@ const errors = { Error: Err, EvalError, RangeError: RangeErr, ReferenceError, Sy
 Object.setPrototypeOf(errors, null);
 const typedAt = uncurry(Object.getPrototypeOf(Uint8Array.prototype).at);
 const inBounds = attempt((v) => (taTag(v) === undefined ? dvByteLength(v) : typedAt(v, 0)));
-const isShared = (() => {
-	if (typeof SharedArrayBuffer === 'undefined') return () => false;
-	const f = attempt(getterOf(SharedArrayBuffer.prototype, 'byteLength'));
-	return (v) => f(v) !== undefined;
-})();
+const sharedLength = typeof SharedArrayBuffer === 'undefined' ? () => undefined : attempt(getterOf(SharedArrayBuffer.prototype, 'byteLength'));
+const isShared = (v) => sharedLength(v) !== undefined;
 const resizable = ArrayBuffer.prototype.resize ? getterOf(ArrayBuffer.prototype, 'resizable') : () => false;
 const maxByteLength = ArrayBuffer.prototype.resize ? getterOf(ArrayBuffer.prototype, 'maxByteLength') : null;
 const detached = getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached') ? getterOf(ArrayBuffer.prototype, 'detached') : () => false;
@@ -108,7 +105,7 @@ function cloneObject(v, c) {
 	if ((slot = asDate(v)) !== undefined) return keep(c, v, new DateCtor(slot.value));
 	if (v !== regProto && regHas(v) !== undefined) {
 		let flags = '';
-		for (let i = 0; i < regFlags.length; i++) if (regFlags[i].get(v)) flags += regFlags[i].letter;
+		for (let i = 0; i < regFlags.length; i++) if (regFlags[i].isOn(v)) flags += regFlags[i].letter;
 		return keep(c, v, new RegExpCtor(regSource(v), flags));
 	}
 	if (mapSizeOf(v) !== undefined) return cloneMap(v, c);
@@ -145,7 +142,7 @@ function cloneBuffer(b) {
 	if (detached(b)) throw fail('A detached ArrayBuffer');
 	if (!resizable(b)) return abSlice(b, 0);
 	const out = new ArrayBufferCtor(abByteLength(b), { maxByteLength: maxByteLength(b) });
-	new U8(out).set(new U8(b));
+	u8Set(new U8(out), new U8(b));
 	return out;
 }
 function cloneView(v, c) {

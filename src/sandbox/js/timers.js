@@ -1,11 +1,12 @@
 // Timers (HTML 8.6). The engine holds the clock: it names a timer by number and calls back in a turn of the request that set it.
 import * as er from './natives.js';
+import { TIMER_NEXT_TURN } from './contract.js';
 import { Err, TypeErr, apply, arraySlice } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { domString, need } from './webidl.js';
-import { TOP, current, enterScope, hang, someScope, unhang } from './scope.js';
+import { TOP, current, enterScope, hang, unhang } from './scope.js';
 
-const timers = new IdMap(); // tid -> Timer or Delivery
+const timers = new IdMap(); // tid -> Timer or Background
 
 class Timer {
 	constructor(tid, scope, fn, args, repeat) {
@@ -43,44 +44,52 @@ export function setTimer(fn, ms, repeat, args = undefined) {
 	const cap = er.limits().timers;
 	if (cap > 0 && s.timers >= cap) throw new Err(`Too many timers: a request may have at most ${cap} at a time`);
 	const n = +ms;
-	const tid = er.timerSet(n > 0 ? (n > 2147483647 ? 1 : n - (n % 1)) : 0, repeat);
+	const tid = er.timerSet(n > 0 ? (n > 2147483647 ? 1 : n - (n % 1)) : 0, repeat, s.id);
 	timers.set(tid, new Timer(tid, s, fn, args, repeat));
 	return tid;
 }
-/** What the engine handed over when it was nobody's turn, on its way to a turn of the request that asked for it. It always arrives: others may wait for it, too. */
-class Delivery {
-	constructor(scope, fn) {
-		this.scope = scope;
-		this.fn = fn;
-		this.prevEnder = null;
-		this.nextEnder = null;
-		if (!scope.over) hang(scope, this);
-		this.arm(scope.over ? 0 : scope.id);
+
+/** What is to be done for no request, in order: in turns of the background, one after another, as far as its share of the time goes. */
+class Background {
+	constructor() {
+		this.first = null;
+		this.last = null;
+		this.tid = 0;
 	}
-	arm(id) {
-		this.tid = er.timerSet(-1, false, id);
+	add(fn, value) {
+		const item = { fn, value, next: null };
+		if (this.first === null) this.first = item;
+		else this.last.next = item;
+		this.last = item;
+		if (this.tid === 0) this.arm();
+	}
+	arm() {
+		this.tid = er.timerSet(TIMER_NEXT_TURN, false, 0);
 		timers.set(this.tid, this);
-	}
-	/** The engine has dropped the timer with the request: the background's it is then. */
-	ended() {
-		timers.delete(this.tid);
-		this.arm(0);
 	}
 	due() {
 		timers.delete(this.tid);
-		const s = this.scope.over ? someScope() : this.scope;
-		if (!this.scope.over) unhang(this.scope, this);
-		if (s !== undefined) enterScope(s);
-		this.fn();
+		this.tid = 0;
+		enterScope(TOP);
+		try {
+			do {
+				const { fn, value } = this.first;
+				this.first = this.first.next;
+				fn(value);
+			} while (this.first !== null && er.mayGoOn());
+		} finally {
+			if (this.first !== null) this.arm();
+		}
 	}
 }
-/** Calls `fn` in a turn of its own: of that request, or if it is over, of none. */
-export function deliver(scope, fn) {
-	new Delivery(scope, fn);
+const background = new Background();
+/** Calls `fn(value)` in a turn of the background. */
+export function later(fn, value) {
+	background.add(fn, value);
 }
 export function clearTimer(tid) {
 	const t = timers.get(tid);
-	if (!(t instanceof Timer)) return; // a delivery is not the routine's to stop
+	if (!(t instanceof Timer)) return; // the background's is not the routine's to stop
 	t.forget();
 	er.timerClear(tid);
 }

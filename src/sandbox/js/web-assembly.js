@@ -2,16 +2,14 @@
 // The engine has no switch for that, so C looks at a module's bytes before the engine does; nothing of the routine's runs in between.
 // `new WebAssembly.Memory({shared: true})` is refused at the engine's start (engine.c), so that a module cannot import one either.
 //
-// What the engine finishes on other threads it hands over outside any request's turn. What follows from that - the start function, and whatever
-// the routine does with the result - runs in a turn of the request that asked, which pays for it.
-import { PromiseCtor, construct, copyBytes, defineProperty, getOwnPropertyDescriptor, hasInstance, isView, ownKeys, rejected, then } from './primordials.js';
-import { wasmShared } from './natives.js';
-import { TOP, current } from './scope.js';
-import { deliver } from './timers.js';
+// The engine compiles modules on a thread of its own. Whoever asks waits for it here, also where the result is a promise: so the turn that asks
+// pays for the compilers, and for the start function and whatever follows, and nothing of the routine runs when it is nobody's turn.
+import { TypeErr, construct, copyBytes, defineProperty, getOwnPropertyDescriptor, hasInstance, isView, ownKeys, rejected, resolved } from './primordials.js';
+import { compileBegin, compileEnd, wasmShared } from './natives.js';
 
 if (typeof WebAssembly === 'object') {
 	const W = WebAssembly;
-	const { Module: Native, Instance, compile, instantiate, validate, CompileError } = W;
+	const { Module: NativeModule, Instance: NativeInstance, validate, CompileError } = W;
 	const refusal = () => new CompileError('shared WebAssembly memories are not available');
 	/** What is not bytes (a Module, or nonsense) is the engine's. A DataView is not bytes to the engine's C API. */
 	const refused = (source) => wasmShared(source) ?? (isView(source) ? wasmShared(copyBytes(source)) : false);
@@ -20,43 +18,54 @@ if (typeof WebAssembly === 'object') {
 		d.value = value;
 		defineProperty(target, name, d);
 	};
-	const Module = function Module(source) {
-		if (!new.target) throw new TypeError('calling WebAssembly.Module constructor without new is invalid');
-		if (refused(source)) throw refusal();
-		return construct(Native, [source], new.target);
+	const compiled = (make) => {
+		compileBegin();
+		try {
+			return make();
+		} finally {
+			compileEnd();
+		}
 	};
-	const keys = ownKeys(Native);
-	for (let i = 0; i < keys.length; i++) defineProperty(Module, keys[i], getOwnPropertyDescriptor(Native, keys[i]));
-	put(Native.prototype, 'constructor', Module);
-	put(W, 'Module', Module);
-	const follow = (scope, promise, fn) =>
-		new PromiseCtor((resolve, reject) => {
-			const run = (value) => {
-				try {
-					resolve(fn(value));
-				} catch (e) {
-					reject(e);
-				}
-			};
-			then(promise, (value) => deliver(scope, () => run(value)), (e) => deliver(scope, () => reject(e)));
-		});
+	const moduleOf = (source, target) => {
+		if (refused(source)) throw refusal();
+		return compiled(() => construct(NativeModule, [source], target));
+	};
+	const instanceOf = (module, imports, target) => compiled(() => construct(NativeInstance, [module, imports], target));
+	const promised = (make) => {
+		try {
+			return resolved(make());
+		} catch (e) {
+			return rejected(e);
+		}
+	};
+	/** The engine's constructor behind one of ours, with the same prototype and the same properties. */
+	const replace = (name, native, ours) => {
+		const keys = ownKeys(native);
+		for (let i = 0; i < keys.length; i++) defineProperty(ours, keys[i], getOwnPropertyDescriptor(native, keys[i]));
+		put(native.prototype, 'constructor', ours);
+		put(W, name, ours);
+	};
+	replace('Module', NativeModule, function Module(source) {
+		if (!new.target) throw new TypeErr('calling WebAssembly.Module constructor without new is invalid');
+		return moduleOf(source, new.target);
+	});
+	replace('Instance', NativeInstance, function Instance(module, imports = undefined) {
+		if (!new.target) throw new TypeErr('calling WebAssembly.Instance constructor without new is invalid');
+		return instanceOf(module, imports, new.target);
+	});
 	const functions = {
 		compile(source) {
-			if (refused(source)) return rejected(refusal());
-			return current === TOP ? compile(source) : follow(current, compile(source), (module) => module);
+			return promised(() => moduleOf(source, NativeModule));
 		},
 		instantiate(source, imports = undefined) {
-			if (refused(source)) return rejected(refusal());
-			if (current === TOP) return instantiate(source, imports);
-			// Of a module nothing is left to do elsewhere: at once, in the turn of whoever asks.
-			if (hasInstance(Native, source))
-				return new PromiseCtor((resolve) => {
-					resolve(new Instance(source, imports));
-				});
-			return follow(current, compile(source), (module) => ({ module, instance: new Instance(module, imports) }));
+			return promised(() => {
+				if (hasInstance(NativeModule, source)) return instanceOf(source, imports, NativeInstance);
+				const module = moduleOf(source, NativeModule);
+				return { module, instance: instanceOf(module, imports, NativeInstance) };
+			});
 		},
 		validate(source) {
-			return !refused(source) && validate(source);
+			return !refused(source) && compiled(() => validate(source));
 		},
 	};
 	for (const name in functions) put(W, name, functions[name]);

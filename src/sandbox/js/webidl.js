@@ -1,6 +1,6 @@
 // The manners of web interfaces: enumerable members, toStringTag, conversions, brand errors, classes nobody may construct.
 import {
-	TypeErr, defineProperty, defineProperties, getOwnPropertyDescriptor, getOwnPropertyNames, symTag, symIterator, toStr, toWellFormed, isFinite,
+	TypeErr, defineProperty, defineProperties, getOwnPropertyDescriptor, getOwnPropertyNames, setPrototypeOf, symTag, symIterator, toStr, toWellFormed, isFinite,
 	isNaN, trunc,
 } from './primordials.js';
 
@@ -10,8 +10,10 @@ export const INTERNAL = Symbol('internal');
 /** Finishes a class as an interface: members enumerable, toStringTag, `length` of the constructor. */
 export function finish(ctor, name, length = ctor.length) {
 	const { prototype } = ctor;
-	for (const key of getOwnPropertyNames(prototype)) if (key !== 'constructor') defineProperty(prototype, key, { enumerable: true });
-	for (const key of getOwnPropertyNames(ctor)) {
+	const members = getOwnPropertyNames(prototype), statics = getOwnPropertyNames(ctor);
+	for (let i = 0; i < members.length; i++) if (members[i] !== 'constructor') defineProperty(prototype, members[i], { enumerable: true });
+	for (let i = 0; i < statics.length; i++) {
+		const key = statics[i];
 		const d = getOwnPropertyDescriptor(ctor, key);
 		if (key !== 'prototype' && key !== 'name' && key !== 'length' && d.configurable) defineProperty(ctor, key, { enumerable: true });
 	}
@@ -81,7 +83,7 @@ export function iteratorClass(name, step) {
 		}
 	}
 	const proto = Iter.prototype;
-	Object.setPrototypeOf(proto, IteratorProto);
+	setPrototypeOf(proto, IteratorProto);
 	defineProperty(proto, 'next', { enumerable: true });
 	defineProperty(proto, symTag, { value: `${name} Iterator`, configurable: true });
 	delete proto.constructor;

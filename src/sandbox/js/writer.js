@@ -1,11 +1,10 @@
 // Sends a stream of the routine's own: to the client, or as the upload of a subrequest. Within the credit the node has given, never more.
 import * as er from './natives.js';
+import { CREDIT_START, FRAME_DATA } from './contract.js';
 import { Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, toStr, u8Subarray, viewBytes } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { hang, unhang } from './scope.js';
 
-const CREDIT_START = 64 * 1024;
-const CHUNK = 16 * 1024; // the most in one frame
 const writers = new IdMap(); // key -> Writer
 
 class Writer {
@@ -78,7 +77,7 @@ export async function sendStream(key, scope, reader) {
 					if (w.stopped) return undefined;
 					continue;
 				}
-				let step = n - at < CHUNK ? n - at : CHUNK;
+				let step = n - at < FRAME_DATA ? n - at : FRAME_DATA;
 				if (step > w.credit) step = w.credit;
 				w.credit -= step;
 				er.write(key, at === 0 && step === n ? bytes : u8Subarray(bytes, at, at + step));

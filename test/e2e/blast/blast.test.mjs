@@ -9,8 +9,10 @@ import { probeApart } from '../lib/probe-apart.mjs'
 import { attacks, idOf, routineOf, neighbour } from './attacks.mjs'
 
 const rounds = Number(process.env.ER_BLAST_ROUNDS ?? 2)
-// p99 may be three times the quiet one; below this many ms one sees the kernel start and end processes, and this process measure itself.
-const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? 2)
+// p99 may be three times the quiet one. With few rounds p99 is the second longest of about 130 requests, which the kernel's own work on a busy
+// machine (starting and ending processes) makes longer than that; a neighbour who waits for an attacker waits for a CPU limit of 50 ms, so it is
+// seen all the same below this many ms. With a hundred rounds 2 ms are enough.
+const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? (rounds >= 100 ? 2 : 20))
 // What something else on the machine did in between does not happen three times running; what the attack does, does.
 const tries = 3
 const only = process.env.ER_BLAST_ONLY
@@ -23,7 +25,7 @@ before(async () => {
 	const routines = { neighbour }
 	for (const [name, a] of Object.entries(attacks)) routines[idOf(name)] = routineOf(a)
 	// One thread: attacker and neighbour share gateway, loop and core.
-	node = await startNode({ routines, logFile: true, config: { threads: 1, sandbox: { pool: 4 } }, env: { ER_ATTACK_HOOKS: '1' } })
+	node = await startNode({ cpuMs: 0, routines, logFile: true, config: { threads: 1, sandbox: { pool: 4 } }, env: { ER_ATTACK_HOOKS: '1' } })
 	assert.equal((await node.get('neighbour')).status, 200)
 	// The probe's own code is not compiled yet either.
 	probe.start(node.port, 'neighbour.localhost', '/', { every: 1 })
@@ -71,7 +73,7 @@ function judge(name, a, got) {
 	}
 	assert.ok(a.status.includes(got.status), text)
 	if (got.status >= 500) assert.ok(a.errors.some(e => got.error === e || got.error.startsWith(`${e};`)), text)
-	if (/^(cpu|timeout);/.test(got.error)) assert.match(got.error, /^(cpu|timeout); used=\d+ms; limit=\d+ms$/)
+	if (/^(cpu|timeout);/.test(got.error)) assert.match(got.error, /^(cpu|timeout); used=\d+ms; limit=\d+ms(; budget=(request|top-level|background|engine|instance))?$/)
 	if (/^memory;/.test(got.error)) assert.match(got.error, /^memory; (used=\d+MB; )?limit=\d+MB$/)
 }
 

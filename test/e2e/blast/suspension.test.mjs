@@ -23,9 +23,10 @@ async function suspend(node, path, most) {
 	throw new Error(`not suspended after ${most} times ${path}`)
 }
 
-for (const [path, most] of [['/memory', 4], ['/crash', 8]])
+// The sandbox that refused memory is ended a little after its answer, so the next request or two may still be answered.
+for (const [path, most] of [['/memory', 8], ['/crash', 8]])
 	test(`a routine that keeps failing (${path}) is suspended for a while, says for how long, and returns`, { timeout: 60000 }, async () => {
-		const node = await startNode({ routines: { bad: { source, limits: { cpuMs: 1000 } }, neighbour }, env: { ER_ATTACK_HOOKS: '1' } })
+		const node = await startNode({ cpuMs: 0, routines: { bad: { source, limits: { cpuMs: 1000 } }, neighbour }, env: { ER_ATTACK_HOOKS: '1' } })
 		try {
 			const first = await suspend(node, path, most)
 			const wait = Number(/^suspended; retry-in=(\d+)ms/.exec(first.headers['er-error'])[1])
@@ -45,7 +46,7 @@ for (const [path, most] of [['/memory', 4], ['/crash', 8]])
 	})
 
 test('exceptions of a handler are answered, not punished', { timeout: 60000 }, async () => {
-	const node = await startNode({ routines: { bad: source } })
+	const node = await startNode({ cpuMs: 0, routines: { bad: source } })
 	try {
 		for (let i = 0; i < 40; i++) assert.equal((await node.get('bad', '/throw')).status, 599)
 		assert.equal((await node.get('bad', '/')).status, 200)

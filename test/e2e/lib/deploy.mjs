@@ -23,7 +23,7 @@ export async function startStore({ data = path.join(tempDir('er-data-'), 'd'), a
 		if (res.status >= 300) throw new Error(`${args[0]} ${args[1]}: ${res.status} ${res.text}`)
 		return res.json
 	}
-	node.deploy = (name, code, more = {}) => node.ok('POST', `/v1/routines/${name}/deploy`, { code, environment: 'production', ...more })
+	node.deploy = (name, code, more = {}) => node.ok('POST', `/v1/routines/${name}/deploy`, { code, environment: 'production', settings: { limits: { cpuMs: 300 } }, ...more })
 	node.split = (name, versions, environment = 'production') => node.ok('PUT', `/v1/routines/${name}/environments/${environment}`, { versions })
 	node.forget = () => fs.rmSync(path.dirname(data), { recursive: true, force: true })
 	return node

@@ -150,6 +150,8 @@ export class Node {
 /**
  * Starts a node.
  *   routines  {name: source, or {source, limits, env, profile, routes, ...}}: a script (no imports) each
+ *   cpuMs     of a request, where a routine says nothing: above the product's own limit, since a slow machine is not what most tests are about;
+ *             0: the product's
  *   files     {relative path: content} put beside
  *   config    further members of node.jsonc
  *   args      further arguments
@@ -158,7 +160,7 @@ export class Node {
  *   stderr    a descriptor for its log; `logFile` true: a file, read when somebody asks (a flood of lines does not keep the test busy)
  * Resolves when it said that it is ready; rejects with its output when it ends before.
  */
-export async function startNode({ routines = {}, files = {}, config = {}, args = [], env = {}, timeout = 30000, program = er, stderr = 'pipe', logFile = false } = {}) {
+export async function startNode({ routines = {}, cpuMs = 300, files = {}, config = {}, args = [], env = {}, timeout = 30000, program = er, stderr = 'pipe', logFile = false } = {}) {
 	const dir = tempDir()
 	for (const [name, content] of Object.entries(files)) {
 		fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
@@ -167,7 +169,8 @@ export async function startNode({ routines = {}, files = {}, config = {}, args =
 	const list = Object.entries(routines).map(([name, what]) => {
 		const { source, ...rest } = typeof what === 'string' ? { source: what } : what
 		if (source !== undefined) fs.writeFileSync(path.join(dir, `${name}.js`), source)
-		return { name, main: `${name}.js`, ...rest }
+		const limits = cpuMs > 0 ? { cpuMs: Math.min(cpuMs, config.routineLimits?.cpuMs ?? cpuMs), ...rest.limits } : rest.limits
+		return { name, main: `${name}.js`, ...rest, ...(limits && { limits }) }
 	})
 	const file = path.join(dir, 'node.jsonc')
 	writeConfig(file, { listen: ['127.0.0.1:0'], admin: '127.0.0.1:0', threads: 1, accessLog: 'access.log', routines: list, ...config })

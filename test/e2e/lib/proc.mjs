@@ -79,9 +79,15 @@ export function memory(pid) {
 	return { rss: kb('Rss') * 1024, anonymous: kb('Anonymous') * 1024, private: (kb('Private_Dirty') + kb('Private_Clean')) * 1024, pss: kb('Pss') * 1024, dirty: kb('Private_Dirty') * 1024 }
 }
 
-/** CPU time in ms, user and system, of all threads (10 ms steps). */
-export function cpu(pid) {
+/** CPU time in ms of all threads, by mode (10 ms steps): {user, kernel}. */
+export function cpuModes(pid) {
 	const stat = read(`/proc/${pid}/stat`)
 	const rest = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-	return rest.length > 12 ? (Number(rest[11]) + Number(rest[12])) * 10 : 0
+	return rest.length > 12 ? { user: Number(rest[11]) * 10, kernel: Number(rest[12]) * 10 } : { user: 0, kernel: 0 }
+}
+
+/** CPU time in ms, user and kernel, of all threads (10 ms steps). */
+export function cpu(pid) {
+	const { user, kernel } = cpuModes(pid)
+	return user + kernel
 }

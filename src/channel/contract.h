@@ -1,0 +1,175 @@
+/* What C and JavaScript agree on, each thing once: the natives and hooks, the numbers that go
+ * between them, and those that both sides of a ring know. C makes its enums and tables of it.
+ * src/sandbox/js/contract.mjs reads the same lines and makes the prelude's modules of them; it
+ * takes one X(...) a line, and numbers as sums, products, shifts. test/prelude/contract.test.mjs
+ * holds the mock of the tests and NATIVES.md to it. */
+#ifndef ER_CHANNEL_CONTRACT_H
+#define ER_CHANNEL_CONTRACT_H
+
+/* ---- numbers: ER_name in C, name in JavaScript ---- */
+#define ER_SIZE_TABLE(X) \
+	X(FRAME_HEAD, 16) \
+	X(FRAME_MAX, 128 * 1024)   /* payload: a head at its bounds, its URLs and an inline body */ \
+	X(FRAME_DATA, 16 * 1024)   /* the most bytes in one BODY_DATA */ \
+	X(CREDIT_START, 64 * 1024) /* of a body that a sandbox sends */ \
+	X(PULL_WINDOW, 64 * 1024)  /* what the prelude asks for of a node's body, and has not given to a reader yet */ \
+	X(INLINE_BODY, 8 * 1024)   /* a complete body up to this size rides in the head's frame */ \
+	X(BLOCK_MAX, 64 * 1024)    /* bytes of the fields of one head that a routine sends: names, values and two for each */ \
+	X(BLOCK_FIELDS, 256)       /* how many fields */ \
+	X(REASON_MAX, 1024)        /* bytes of a reason phrase */ \
+	X(CONSOLE_MAX, 16 * 1024)  /* bytes of one line of the console */
+
+/* What er.respond and er.fetch are told of a body. LAST: the request is over with this answer. */
+#define ER_BODY_FLAG_TABLE(X) \
+	X(BODY_NONE, 0) \
+	X(BODY_WHOLE, 1) \
+	X(BODY_STREAM, 2) \
+	X(BODY_RELAY, 4) \
+	X(BODY_LAST, 64)
+
+/* In place of a length. A native that takes no length but this one takes anything below 0 for
+ * it. */
+#define ER_BODY_STATE_TABLE(X) \
+	X(LENGTH_UNKNOWN, -1) \
+	X(LENGTH_NO_BODY, -2)
+
+/* aux of FETCH */
+#define ER_FETCH_TABLE(X) \
+	X(FETCH_REDIRECT_MASK, 3) \
+	X(FETCH_REDIRECT_FOLLOW, 0) \
+	X(FETCH_REDIRECT_MANUAL, 1) \
+	X(FETCH_REDIRECT_ERROR, 2) \
+	X(FETCH_CDN_PROXY, 4)        /* cdnProxy: true */ \
+	X(FETCH_SELF, 8)             /* fetch(event.request): the standard process of the request's own host */ \
+	X(FETCH_DECOMPRESS_SHIFT, 4) /* two bits: 0 decompress, and these */ \
+	X(FETCH_DECOMPRESS_FALLBACK, 1 << 4) \
+	X(FETCH_DECOMPRESS_MANUAL, 2 << 4) \
+	X(FETCH_WHOLE, 64) /* the code gave a complete body, which a redirect may send again: C's own, the prelude does not say it */
+
+#define ER_COMPAT_TABLE(X) \
+	X(COMPAT_ENV_LAST, 1)        /* fetch(request, ctx, env) instead of (request, env, ctx) */ \
+	X(COMPAT_REDIRECT_MANUAL, 2) /* fetch's default redirect mode is manual */ \
+	X(COMPAT_CLASSIC, 4)         /* fetch as the first generation had it: its redirects, and no coding but gzip */
+
+#define ER_CONSOLE_TABLE(X) \
+	X(CONSOLE_DEBUG, 0) \
+	X(CONSOLE_LOG, 1) \
+	X(CONSOLE_INFO, 2) \
+	X(CONSOLE_WARN, 3) \
+	X(CONSOLE_ERROR, 4)
+
+/* In place of a timer's milliseconds: in the next turn, not counted against the limit. */
+#define ER_TIMER_TABLE(X) X(TIMER_NEXT_TURN, -1)
+
+#define ER_NUMBER_TABLES(X) \
+	ER_SIZE_TABLE(X) \
+	ER_BODY_FLAG_TABLE(X) \
+	ER_BODY_STATE_TABLE(X) \
+	ER_FETCH_TABLE(X) \
+	ER_COMPAT_TABLE(X) \
+	ER_CONSOLE_TABLE(X) \
+	ER_TIMER_TABLE(X)
+enum {
+#define X(name, value) ER_##name = (value),
+	ER_NUMBER_TABLES(X)
+#undef X
+};
+
+/* ---- er: what the prelude calls. A name with "?" may be left out. What each does: src/sandbox/NATIVES.md ---- */
+#define ER_NATIVE_TABLE(X) \
+	/* api/request.c */ \
+	X(owner, "") \
+	X(reqMethod, "id") \
+	X(reqUrl, "id") \
+	X(reqBlock, "id") \
+	X(reqInfo, "id") \
+	X(reqBody, "id") \
+	X(reqInline, "id") \
+	X(reqInlineText, "id") \
+	X(reqInlineJSON, "id") \
+	X(respond, "id, status, reason, block, body, flags, number") \
+	X(pass, "id") \
+	X(done, "id") \
+	/* api/body.c */ \
+	X(pull, "key, n") \
+	X(drain, "key") \
+	X(bodyCancel, "key") \
+	X(clone, "fid, owner, key") \
+	X(write, "key, bytes") \
+	X(end, "key") \
+	X(abort, "key, text") \
+	/* api/fetch.c */ \
+	X(fetch, "fid, owner, method, url, block, options, flags, body") \
+	X(fetchCancel, "fid") \
+	/* api/text.c */ \
+	X(utf8Encode, "string") \
+	X(utf8Length, "string") \
+	X(utf8EncodeInto, "string, u8") \
+	X(utf8Decode, "bytes, fatal, ignoreBOM") \
+	X(latin1, "bytes") \
+	X(btoa, "string") \
+	X(atob, "string") \
+	/* api/decode.c */ \
+	X(decoderNew, "label, fatal, ignoreBOM") \
+	X(decoderName, "label") \
+	X(decode, "handle, bytes, flush") \
+	X(decoderFree, "handle") \
+	/* api/url.c */ \
+	X(urlParse, "input, base") \
+	X(urlSet, "href, part, value") \
+	X(urlOrigin, "href") \
+	X(domainToASCII, "string") \
+	/* api/fields.c */ \
+	X(fieldsGet, "block, name") \
+	X(fieldsSet, "block, name, value") \
+	X(fieldsDelete, "block, name") \
+	/* api/misc.c */ \
+	X(now, "") \
+	X(perf, "") \
+	X(timerSet, "ms, repeat, id?") \
+	X(timerClear, "tid") \
+	X(mayGoOn, "") \
+	X(randomFill, "u8") \
+	X(randomUUID, "") \
+	X(lazy, "name") \
+	X(isPlain, "value") \
+	/* api/report.c */ \
+	X(log, "level, text") \
+	X(exception, "id, name, message, stack, fatal") \
+	X(fail, "id, error") \
+	/* api/wasm.c */ \
+	X(wasmShared, "source") \
+	X(compileBegin, "") \
+	X(compileEnd, "")
+
+/* Members of `er` that are values: urlParts from the start, the others once LOAD has come. */
+#define ER_GIVEN_TABLE(X) \
+	X(urlParts) \
+	X(limits) \
+	X(env)
+
+/* Members of er.limits: of er_load_limits what the prelude must know. */
+#define ER_LIMIT_TABLE(X) \
+	X(subrequests) \
+	X(timers) \
+	X(compat)
+
+/* ---- hooks: what C calls ---- */
+#define ER_HOOK_TABLE(X) \
+	X(request, "id") \
+	X(loaded, "") \
+	X(bodyData, "key, bytes, fin") \
+	X(bodyFail, "key, kind") \
+	X(credit, "key, n") \
+	X(bodyCancel, "key, kind") \
+	X(subHead, "fid, status, reason, block, urls, hasBody, length") \
+	X(subFail, "fid, kind, text") \
+	X(subBegun, "fid") \
+	X(cancel, "id, kind") \
+	X(timer, "tid") \
+	X(warm, "") \
+	X(describe, "error") \
+	X(rejection, "promise, reason") \
+	X(uncaught, "error, fatal")
+
+#endif

@@ -1,0 +1,26 @@
+#include "http/chain.h"
+
+#include "base/mem.h"
+
+void er_chain_add(er_chain *c, er_place place, er_handler handler)
+{
+	ER_ASSERT(place < ER_PLACES_N && handler.handle != NULL && handler.name != NULL);
+	ER_ASSERT(c->n < ER_PLACES_N && (c->n == 0 || c->links[c->n - 1].place < place));
+	c->links[c->n++] = (er_link){.place = place, .handler = handler};
+}
+
+const er_handler *er_chain_at(const er_chain *c, er_place place)
+{
+	ER_ASSERT(c->n <= ER_PLACES_N);
+	uint32_t i = 0;
+	while (i < c->n && c->links[i].place < place)
+		i++;
+	ER_ASSERT(i < c->n);
+	return &c->links[i].handler;
+}
+
+const er_handler *er_chain_behind(const er_chain *c, er_place place)
+{
+	ER_ASSERT(place < ER_PLACES_N);
+	return er_chain_at(c, (er_place)(place + 1));
+}

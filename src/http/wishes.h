@@ -1,0 +1,35 @@
+/* What the asker of an exchange wishes of the handler that answers it: how the network is asked.
+ * Filled before the exchange starts, and again by a handler that passes it on with wishes
+ * of its own. All zero: gzip is undone, a redirect fails, and addresses are guarded. What it points
+ * to must outlive the exchange's answer. */
+#ifndef ER_HTTP_WISHES_H
+#define ER_HTTP_WISHES_H
+
+#include "base/cidr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum er_redirect { ER_REDIRECT_FOLLOW, ER_REDIRECT_MANUAL, ER_REDIRECT_ERROR } er_redirect;
+typedef enum er_decompress { ER_DECOMPRESS, ER_DECOMPRESS_FALLBACK_IDENTITY, ER_DECOMPRESS_MANUAL } er_decompress;
+
+typedef struct er_wishes {
+	er_redirect redirect;
+	er_decompress decompress;
+	/* redirects that are followed at most; one more fails with ER_ERR_RESPONSE */
+	unsigned max_hops;
+	bool classic; /* redirects and content codings as the first generation had them */
+	bool replay;  /* the body is complete in whoever asks: a redirect may send it again */
+	bool trusted; /* the operator's own origin: no guard of addresses and ports */
+	/* connections are shared only between exchanges with the same key (the routine; NULL: the
+	 * node's own) */
+	const void *pool;
+	const er_cidr *allow; /* ranges that are allowed beyond the guard */
+	size_t n_allow;
+	unsigned connect_ms; /* 0: 10 s */
+	unsigned idle_ms;    /* nothing moved for this long: TIMEOUT; 0: 60 s */
+	/* "host:port" to connect to instead of the URL's (the operator's origin), or NULL */
+	const char *connect_to;
+} er_wishes;
+
+#endif

@@ -1,0 +1,66 @@
+/* Inside the isolate room: all of it on one gateway thread, with the warm pool, the spawner's
+ * socket and the timers. */
+#ifndef ER_ISOLATE_HOST_H
+#define ER_ISOLATE_HOST_H
+
+#include "base/idmap.h"
+#include "base/map.h"
+#include "isolate/box.h"
+#include "isolate/isolate.h"
+#include "isolate/lease.h"
+
+enum { ER_PROFILES_N = ER_PROFILE_HARDENED + 1 };
+
+struct er_isolate_host {
+	uint32_t magic;
+	uv_loop_t *loop;
+	int spawner; /* this thread's socket to it; not owned */
+	uv_poll_t spawner_poll;
+	uv_prepare_t prepare;
+	uv_timer_t tick, sweep;
+	bool ticking, closing, spawner_gone;
+	bool privileged;       /* it may take back what it did to the scheduling of a sandbox */
+	unsigned open_handles; /* and readings of code: the host is freed with the last one */
+	uint32_t last_instance;
+	er_origin *origin;
+	er_isolate_config config;
+	er_isolate_stats stats;
+	er_leases *leases;
+	er_idmap slots; /* slot -> box */
+	uint32_t next_slot;
+	er_list boxes, active;
+	er_list warm[ER_PROFILES_N];
+	er_list waiting[ER_PROFILES_N]; /* instances without a box */
+	unsigned starting[ER_PROFILES_N];
+	bool pool_was_full;     /* once: what is missing since then is what was used */
+	unsigned spawn_strikes; /* failures in a row */
+	uint64_t spawn_not_before_us;
+	bool level_told;     /* why the level is lower than wanted has been logged */
+	er_list spare_calls; /* freed ones, for the next request */
+	er_list resting;     /* services without an instance */
+	er_list instances;   /* oldest first */
+	unsigned n_instances;
+	er_map *services; /* by routine pointer */
+	void (*on_closed)(void *);
+	void *on_closed_ctx;
+};
+
+/* pool.c */
+/* Starts as many boxes as the pool and those who wait need. */
+void er_pool_fill(er_isolate_host *h);
+/* A warm box, or NULL. */
+er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
+/* Boxes that are starting leave the background when somebody waits for them who is no suspect. */
+void er_pool_hurry(er_isolate_host *h, enum er_profile p);
+/* The box is locked down: it goes to an instance that waits, or into the pool. */
+void er_pool_box_ready(er_box *box);
+/* The box ended before it held code. */
+void er_pool_box_lost(er_box *box, const char *why);
+
+/* host.c */
+/* One of the host's handles or readings is closed. Frees the host with the last one. */
+void er_host_handle_closed(er_isolate_host *h);
+/* Something runs: ticks begin, and go on until nothing does. */
+void er_host_need_tick(er_isolate_host *h);
+
+#endif

@@ -1,0 +1,312 @@
+/* A hop goes NOT -> NAME (its name is looked up) -> PLACE (it stands in its pool's line) -> GONE (its transport was started); it skips what it need
+ * not wait for. er_reach_end takes it back from any of them.
+ *
+ * Each open connection counts in its pool's `sockets`. A hop that was started holds one of `places` until its connection is open, or it ends. Whoever
+ * gives one back calls er_reach_wake, and the lines take turns from the loop (on_turn), never inside the caller. When nobody may begin, an idle
+ * connection is closed for the first in line. */
+#include "origin/reach.h"
+
+#include "base/mem.h"
+#include "origin/fetch.h"
+
+enum { TURNS_AT_ONCE = 64, PROVEN_MS = 30000 };
+
+static unsigned used_of(const er_pool *p)
+{
+	return p->sockets + p->places;
+}
+
+static bool own(const er_pool *p)
+{
+	return p->key == NULL;
+}
+
+/* ---- counting ---- */
+
+static void count(er_pool *p, unsigned *what, int by)
+{
+	er_origin *o = p->o;
+	ER_ASSERT(by > 0 || (*what > 0 && o->used > 0 && (own(p) || o->used_by_routines > 0)));
+	*what += (unsigned)by;
+	o->used += (unsigned)by;
+	if (!own(p))
+		o->used_by_routines += (unsigned)by;
+}
+
+void er_reach_opened(er_pool *p)
+{
+	count(p, &p->sockets, 1);
+}
+
+void er_reach_closed(er_pool *p)
+{
+	ER_ASSERT(p->sockets > 0);
+	count(p, &p->sockets, -1);
+	er_reach_wake(p->o);
+	er_pool_free_if_done(p);
+}
+
+static void take_place(er_fetch *f)
+{
+	ER_ASSERT(!f->reach.place && f->pool != NULL);
+	f->reach.place = true;
+	count(f->pool, &f->pool->places, 1);
+}
+
+void er_reach_connected(er_fetch *f)
+{
+	if (!f->reach.place)
+		return;
+	f->reach.place = false;
+	count(f->pool, &f->pool->places, -1);
+	er_reach_wake(f->o);
+}
+
+/* ---- may it begin? ---- */
+
+static unsigned most_of_routines(const er_origin *o)
+{
+	return o->most - o->most / 4;
+}
+
+/* One more connection of this pool. */
+static bool may_open(const er_pool *p)
+{
+	const er_origin *o = p->o;
+	if (o->used >= o->most || used_of(p) >= ER_REACH_MOST)
+		return false;
+	if (own(p))
+		return true;
+	unsigned all = most_of_routines(o);
+	return o->used_by_routines < all && used_of(p) < er_turns_share(all, o->used_by_routines, ER_REACH_LEAST, ER_REACH_MOST);
+}
+
+static bool may_begin(const er_fetch *f)
+{
+	if (f->hop_kind == &er_hop_plain && er_plain_has_idle(f))
+		return true;
+	return may_open(f->pool) || er_curl_has_idle(f->pool);
+}
+
+/* An idle connection somewhere is closed for those who wait. False: there is none. */
+static bool make_room(er_origin *o, er_pool *of)
+{
+	if (er_plain_drop_idle(of))
+		return true;
+	bool routines_only = !own(of) && o->used < o->most;
+	er_pool *oldest = NULL;
+	size_t at = 0;
+	er_slice key;
+	for (void *value; er_map_next(o->pools, &at, &key, &value);) {
+		er_pool *p = value;
+		if (p == of || p->sockets == 0 || (routines_only && own(p)))
+			continue;
+		if (p->active == 0 && (oldest == NULL || p->idle_since_ms < oldest->idle_since_ms))
+			oldest = p;
+	}
+	if (oldest != NULL) {
+		er_pool_close(oldest);
+		return true;
+	}
+	at = 0;
+	for (void *value; er_map_next(o->pools, &at, &key, &value);) {
+		er_pool *p = value;
+		if (p != of && !(routines_only && own(p)) && er_plain_drop_idle(p))
+			return true;
+	}
+	return false;
+}
+
+static bool lacks_room(const er_pool *p)
+{
+	const er_origin *o = p->o;
+	return o->used >= o->most || (!own(p) && o->used_by_routines >= most_of_routines(o));
+}
+
+/* ---- which address ---- */
+
+static bool proven(const er_fetch *f)
+{
+	const er_addresses *a = f->reach.addresses;
+	return a->n == 1 || (a->proven_ms != 0 && uv_now(f->o->loop) - a->proven_ms < PROVEN_MS);
+}
+
+void er_reach_prove(er_fetch *f, const struct sockaddr *sa)
+{
+	er_addresses *a = f->reach.addresses;
+	struct in6_addr it, other;
+	if (a == NULL || sa == NULL || !er_cidr_of_sockaddr(sa, &it))
+		return;
+	for (unsigned i = 0; i < a->n; i++)
+		if (er_cidr_of_sockaddr(&a->v[i].sa, &other) && IN6_ARE_ADDR_EQUAL(&it, &other)) {
+			a->first = i;
+			a->proven_ms = uv_now(f->o->loop);
+			return;
+		}
+}
+
+void er_reach_disprove(er_fetch *f)
+{
+	if (f->reach.addresses != NULL)
+		f->reach.addresses->proven_ms = 0;
+}
+
+/* ---- beginning ---- */
+
+static void go(er_fetch *f)
+{
+	ER_ASSERT(f->hop == NULL && f->reach.addresses != NULL && !f->reach.place);
+	f->reach.state = ER_REACH_GONE;
+	if (f->hop_kind == &er_hop_plain && er_plain_start_idle(f))
+		return;
+	if (may_open(f->pool) || !er_curl_has_idle(f->pool))
+		take_place(f);
+	else /* libcurl takes an idle connection of its own, or closes one for another */
+		f->hop_kind = &er_hop_curl;
+	f->hop_kind->start(f);
+}
+
+static void fail(er_fetch *f, er_err_kind kind, const char *text)
+{
+	f->reach.state = ER_REACH_NOT;
+	er_fetch_ended(f, kind, "%.*s: %s", ER_FMT(f->authority), text);
+	er_fetch_advance(f);
+}
+
+static void want_place(er_fetch *f)
+{
+	er_pool *p = f->pool;
+	bool first = p->line.n == 0 && !uv_is_active((uv_handle_t *)&f->o->turn);
+	if (first && may_begin(f)) {
+		go(f);
+		return;
+	}
+	if (p->line.n >= ER_REACH_LINE_MAX) {
+		fail(f, ER_ERR_CONNECT,
+		     "too many requests of this routine wait for a connection already; wait for answers before sending more");
+		return;
+	}
+	f->reach.state = ER_REACH_PLACE;
+	er_turns_join(&f->o->turns, &p->line, &f->reach.turn);
+	if (first && (lacks_room(p) || er_plain_idles(p) > 0))
+		(void)make_room(f->o, p);
+}
+
+/* With addresses, or without any. */
+static void named(er_fetch *f)
+{
+	er_resolve *q = &f->reach.name;
+	ER_ASSERT(f->reach.addresses == NULL);
+	f->reach.addresses = q->found;
+	q->found = NULL;
+	if (f->reach.addresses == NULL) {
+		fail(f, ER_ERR_DNS, q->text);
+		return;
+	}
+	/* Of several addresses libcurl tries one after the other; which of them it was is good to know for a while. */
+	if (f->hop_kind == &er_hop_plain && !proven(f))
+		f->hop_kind = &er_hop_curl;
+	want_place(f);
+}
+
+static void on_named(er_resolve *q)
+{
+	er_fetch *f = er_fetch_ref(ER_CONTAINER(q, er_fetch, reach.name));
+	ER_ASSERT(f->reach.state == ER_REACH_NAME && !er_fetch_over(f));
+	f->reach.state = ER_REACH_NOT;
+	named(f);
+	er_fetch_unref(f);
+}
+
+er_slice er_reach_host(const er_fetch *f, uint16_t *port)
+{
+	er_slice at = f->wishes.connect_to != NULL ? er_slice_cstr(f->wishes.connect_to) : f->authority;
+	size_t colon = at.n;
+	while (colon > 0 && at.p[colon - 1] >= '0' && at.p[colon - 1] <= '9')
+		colon--;
+	uint64_t n = 0;
+	bool said = colon > 0 && at.p[colon - 1] == ':' && er_slice_u64(er_slice_from(at, colon), &n);
+	*port = said ? (uint16_t)n : er_slice_eq(f->scheme, ER_LIT("https")) ? 443 : 80;
+	return said ? er_slice_head(at, colon - 1) : at;
+}
+
+void er_reach_begin(er_fetch *f)
+{
+	ER_ASSERT(f->hop == NULL && f->pool != NULL && !er_fetch_over(f));
+	er_reach_end(f);
+	er_list_init(&f->reach.turn);
+	f->reach.state = ER_REACH_GONE;
+	if (f->hop_kind == &er_hop_plain && er_plain_start_idle(f)) /* which needs no address */
+		return;
+	uint16_t port;
+	er_slice host = er_reach_host(f, &port);
+	if (er_resolve_start(f->o->resolver, &f->reach.name, &f->pool->payer, host, on_named))
+		named(f);
+	else
+		f->reach.state = ER_REACH_NAME;
+}
+
+void er_reach_end(er_fetch *f)
+{
+	er_reach *r = &f->reach;
+	if (r->state == ER_REACH_NAME)
+		er_resolve_cancel(f->o->resolver, &r->name);
+	else if (r->state == ER_REACH_PLACE)
+		er_turns_leave(&f->o->turns, &f->pool->line, &r->turn);
+	r->state = ER_REACH_NOT;
+	er_addresses_unref(r->addresses);
+	r->addresses = NULL;
+	er_reach_connected(f);
+}
+
+const char *er_reach_waits_for(const er_fetch *f)
+{
+	switch (f->reach.state) {
+	case ER_REACH_NAME:
+		return "has a name that could not be looked up";
+	case ER_REACH_PLACE:
+		return "got no connection, because other requests have as many as there may be,";
+	case ER_REACH_NOT:
+	case ER_REACH_GONE:
+		break;
+	}
+	return NULL;
+}
+
+/* ---- turns ---- */
+
+static bool may_go(void *ctx, er_turns_line *line)
+{
+	(void)ctx;
+	return may_begin(ER_CONTAINER(er_turns_first(line), er_fetch, reach.turn));
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+	er_origin *o = timer->data;
+	unsigned n = 0;
+	for (er_list *it; n < TURNS_AT_ONCE && (it = er_turns_take(&o->turns, may_go, NULL)) != NULL; n++) {
+		er_fetch *f = er_fetch_ref(ER_CONTAINER(it, er_fetch, reach.turn));
+		ER_ASSERT(f->reach.state == ER_REACH_PLACE);
+		go(f);
+		er_fetch_unref(f);
+	}
+	if (n == TURNS_AT_ONCE) {
+		er_reach_wake(o);
+		return;
+	}
+	ER_LIST_EACH(l, &o->turns.lines)
+	{
+		er_pool *p = ER_CONTAINER(l, er_pool, line.link);
+		if (!lacks_room(p) && er_plain_idles(p) == 0)
+			continue; /* it has its share */
+		(void)make_room(o, p);
+		return;
+	}
+}
+
+void er_reach_wake(er_origin *o)
+{
+	if (o->turns.waiting > 0 && !o->closing)
+		ER_ASSERT(uv_timer_start(&o->turn, on_turn, 0, 0) == 0);
+}

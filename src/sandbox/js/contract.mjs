@@ -1,0 +1,59 @@
+// Reads channel/contract.h, and makes of it the modules that the prelude imports. Strict: a line that it does not understand ends the build.
+import { readFileSync } from 'node:fs';
+
+const HEADER = new URL('../../channel/contract.h', import.meta.url);
+
+/** Every `#define ER_<name>_TABLE(X)`, as name → lists of what stands between the parentheses of each X(...). */
+export function tables(text) {
+	const found = new Map();
+	for (const [, name, body] of text.matchAll(/^#define ER_(\w+)_TABLES?\(X\)((?:.*\\\n)*.*)$/gm)) {
+		const rest = body.replaceAll('\\\n', '\n').replace(/\/\*[^]*?\*\//g, ' ');
+		const entries = [];
+		const left = rest.replace(/\bX\((\w+)(?:,\s*("[^"]*"|[^",()]+))?\)|\bER_(\w+)_TABLE\(X\)/g, (_, entry, value, table) => {
+			if (table === undefined) entries.push([entry, value?.trim()]);
+			else entries.push(...found.get(table));
+			return '';
+		});
+		if (left.trim() !== '') throw new Error(`contract.h: cannot read '${left.trim()}' in ER_${name}_TABLE`);
+		found.set(name, entries);
+	}
+	return found;
+}
+
+function number(text) {
+	if (!/^-?\d+( (\*|\+|<<) \d+)*$/.test(text)) throw new Error(`contract.h: '${text}' is no number`);
+	return new Function(`return ${text}`)();
+}
+function signature([name, text]) {
+	const args = /^"(.*)"$/.exec(text)?.[1].split(', ').filter((arg) => arg !== '');
+	if (!args?.every((arg, i) => /^\w+\??$/.test(arg) && (i === 0 || arg.endsWith('?') || !args[i - 1].endsWith('?'))))
+		throw new Error(`contract.h: '${text}' are no arguments`);
+	return [name, { args, least: args.filter((arg) => !arg.endsWith('?')).length, most: args.length }];
+}
+function once(entries) {
+	const made = Object.fromEntries(entries);
+	if (Object.keys(made).length !== entries.length) throw new Error(`contract.h: a name stands twice among ${Object.keys(made)}`);
+	return made;
+}
+
+/** { numbers: name → value; natives, hooks: name → { args, least, most }; given, limits: names } */
+export function contract(text = readFileSync(HEADER, 'utf8')) {
+	const all = tables(text);
+	const of = (name) => all.get(name) ?? [];
+	return {
+		numbers: once(of('NUMBER').map(([name, value]) => [name, number(value)])),
+		natives: once(of('NATIVE').map(signature)),
+		hooks: once(of('HOOK').map(signature)),
+		given: Object.keys(once(of('GIVEN'))),
+		limits: Object.keys(once(of('LIMIT'))),
+	};
+}
+
+/** The text of contract.js (the numbers) and of contract-natives.js (the members of `er` that are functions, as variables). */
+export function contractModules() {
+	const { numbers, natives } = contract();
+	return {
+		'contract.js': Object.entries(numbers).map(([name, value]) => `export const ${name} = ${value};\n`).join(''),
+		'contract-natives.js': `export const { ${Object.keys(natives).join(', ')} } = er;\n`,
+	};
+}

@@ -1,0 +1,132 @@
+// Circles of calls between the files of one room: a.c calls into b.c, and b.c, perhaps through others, calls back into a.c.
+// Within a room calls go one way, so that a file can be read with only those below it in mind; what goes upwards is a
+// callback, a pointer, which the object files do not show as a reference.
+//
+//   node tools/call-graph.mjs            compares the object files of build/ with tools/call-circles.json; 1: they differ
+//   node tools/call-graph.mjs --print    also prints the circles, with the functions of their edges
+//   node tools/call-graph.mjs --write    writes the list anew, for what has become less
+//
+// An edge is a function er_* that one object file refers to and another one of the same room defines (nm). Data does not
+// count: a table of functions is how a lower file reaches an upper one on purpose.
+//
+// The list is what there was when this gate was built, and may only shrink. "circles": sets of files that reach each other.
+// A circle that is found must lie within a listed one. "pairs": two files that call each other directly; none may be new, so
+// that a large circle gets no denser. What is listed and not found any more is to be taken out (--write). "reasons" says of
+// a circle why it stays, by its first file.
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+
+const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')
+const build = path.resolve(process.env.ER_BUILD ?? path.join(root, 'build'))
+
+function* objects(dir) {
+	for (const e of fs.readdirSync(dir, { withFileTypes: true })) {
+		const p = path.join(dir, e.name)
+		if (e.isDirectory()) yield* objects(p)
+		else if (e.name.endsWith('.c.o')) yield p
+	}
+}
+
+/* room → file (without .c, from the room) → {defines, needs} */
+const rooms = new Map()
+for (const object of objects(path.join(build, 'src'))) {
+	const rel = path.relative(path.join(build, 'src'), object)
+	const room = rel.split(path.sep)[0]
+	const file = rel.slice(rel.indexOf('.dir' + path.sep) + 5, -4)
+	if (!fs.existsSync(path.join(root, 'src', room, `${file}.c`))) continue // of an older tree, or generated
+	const files = rooms.get(room) ?? rooms.set(room, new Map()).get(room)
+	const it = files.get(file) ?? files.set(file, { defines: new Set(), needs: new Set() }).get(file)
+	for (const line of execFileSync('nm', ['-P', '-g', object], { encoding: 'utf8' }).split('\n')) {
+		const [symbol, type] = line.split(' ')
+		if (!symbol) continue
+		if (!symbol.startsWith('er_')) continue
+		if (type === 'U') it.needs.add(symbol)
+		else if (type === 'T') it.defines.add(symbol)
+	}
+}
+if (rooms.size === 0) {
+	console.error(`no object files in ${build}/src: build first`)
+	process.exit(1)
+}
+
+/* file → file → [symbols] */
+function edgesOf(files) {
+	const owner = new Map()
+	for (const [file, { defines }] of files) for (const s of defines) owner.set(s, file)
+	const edges = new Map()
+	for (const [file, { needs }] of files) {
+		const to = new Map()
+		for (const s of needs) {
+			const other = owner.get(s)
+			if (other !== undefined && other !== file) to.set(other, [...(to.get(other) ?? []), s])
+		}
+		edges.set(file, to)
+	}
+	return edges
+}
+
+/* Tarjan: the strongly connected components of more than one file. */
+function circlesOf(edges) {
+	const index = new Map(), low = new Map(), stack = [], found = []
+	function visit(v) {
+		index.set(v, index.size)
+		low.set(v, index.get(v))
+		stack.push(v)
+		for (const w of edges.get(v).keys()) {
+			if (!index.has(w)) {
+				visit(w)
+				low.set(v, Math.min(low.get(v), low.get(w)))
+			} else if (stack.includes(w)) {
+				low.set(v, Math.min(low.get(v), index.get(w)))
+			}
+		}
+		if (low.get(v) !== index.get(v)) return
+		const circle = stack.splice(stack.indexOf(v))
+		if (circle.length > 1) found.push(circle.sort())
+	}
+	for (const v of edges.keys()) if (!index.has(v)) visit(v)
+	return found
+}
+
+function pairsOf(edges) {
+	const pairs = []
+	for (const [a, to] of edges) for (const b of to.keys()) if (a < b && edges.get(b).has(a)) pairs.push(`${a} ${b}`)
+	return pairs.sort()
+}
+
+const listFile = path.join(root, 'tools/call-circles.json')
+const list = JSON.parse(fs.readFileSync(listFile, 'utf8'))
+const found = {}
+for (const [room, files] of [...rooms].sort()) {
+	const edges = edgesOf(files)
+	const circles = circlesOf(edges).sort()
+	if (process.argv.includes('--print'))
+		for (const circle of circles) {
+			console.log(`${room}: ${circle.join(' ')}`)
+			for (const a of circle)
+				for (const [b, symbols] of edges.get(a)) if (circle.includes(b)) console.log(`    ${a} → ${b}: ${symbols.join(' ')}`)
+		}
+	if (circles.length) found[room] = { circles: circles.map((c) => c.join(' ')), pairs: pairsOf(edges) }
+}
+
+const mistakes = []
+const within = (circle, circles) => circles.some((c) => circle.split(' ').every((f) => c.split(' ').includes(f)))
+for (const room of new Set([...Object.keys(found), ...Object.keys(list.rooms)])) {
+	if (!rooms.has(room)) continue // not built here
+	const is = found[room] ?? { circles: [], pairs: [] }, was = list.rooms[room] ?? { circles: [], pairs: [] }
+	for (const c of is.circles) if (!within(c, was.circles)) mistakes.push(`src/${room}: a new circle of calls: ${c}`)
+	for (const p of is.pairs) if (!was.pairs.includes(p)) mistakes.push(`src/${room}: two files that call each other: ${p}`)
+	const gone = [...was.circles.filter((c) => !is.circles.includes(c)), ...was.pairs.filter((p) => !is.pairs.includes(p))]
+	if (gone.length && !process.argv.includes('--write'))
+		mistakes.push(`src/${room}: less than listed, well done: node tools/call-graph.mjs --write (${gone.join('; ')})`)
+}
+const fresh = mistakes.filter((m) => !m.includes('less than listed'))
+if (process.argv.includes('--write') && (fresh.length === 0 || process.argv.includes('--first'))) {
+	fs.writeFileSync(listFile, JSON.stringify({ ...list, rooms: found }, null, '\t') + '\n')
+	mistakes.length = 0
+}
+for (const m of mistakes) console.error(m)
+const count = (what) => Object.values(found).reduce((n, r) => n + r[what].length, 0)
+console.log(`call graph: ${rooms.size} rooms, ${count('circles')} circles and ${count('pairs')} pairs that are known, ${mistakes.length} mistakes`)
+process.exit(mistakes.length ? 1 : 0)
