@@ -122,7 +122,27 @@ export async function up(child, port, bytes, ms = 15000) {
 	throw new Error(`no answer from ${child.spawnargs.join(' ')}: ${fs.readFileSync(child.log, 'utf8').slice(-1000)}`)
 }
 
-/** wrk on the load core; {rps, p50, p99 in ms, errors}. */
+/** CPU time that a server has used so far, in ms: {user, kernel} of its sandboxes, and of everything else below it (the gateway). */
+export function cpuOf(child) {
+	const sum = { gateway: { user: 0, kernel: 0 }, sandbox: { user: 0, kernel: 0 } }
+	for (const pid of [child.pid, ...proc.descendants(child.pid)]) {
+		const part = proc.cmdline(pid)[0]?.includes('er-sandbox') ? sum.sandbox : sum.gateway
+		const { user, kernel } = proc.cpuModes(pid)
+		part.user += user
+		part.kernel += kernel
+	}
+	return sum
+}
+
+/** CPU time a request in us, between two of the above. */
+export function cpuPerRequest(before, after, requests) {
+	const each = (part, mode) => ((after[part][mode] - before[part][mode]) * 1000) / requests
+	const of = part => ({ user: each(part, 'user'), kernel: each(part, 'kernel') })
+	const parts = { gateway: of('gateway'), sandbox: of('sandbox') }
+	return { ...parts, all: parts.gateway.user + parts.gateway.kernel + parts.sandbox.user + parts.sandbox.kernel }
+}
+
+/** wrk on the load core; {rps, requests, p50, p99 in ms, errors}. */
 export function wrk(port, target, { seconds, connections = 64, host = 'localhost', script } = {}) {
 	return new Promise((resolve, reject) => {
 		const args = ['-c', LOAD_CORE, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-H', `Host: ${host}`]
@@ -135,7 +155,8 @@ export function wrk(port, target, { seconds, connections = 64, host = 'localhost
 			const rps = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? NaN)
 			const bad = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0)
 			const socket = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)?.slice(1).reduce((n, x) => n + Number(x), 0) ?? 0
-			resolve({ rps, p50: time(/50%\s+([\d.]+)(\w+)/.exec(text)), p99: time(/99%\s+([\d.]+)(\w+)/.exec(text)), errors: bad + socket })
+			const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? NaN)
+			resolve({ rps, requests, p50: time(/50%\s+([\d.]+)(\w+)/.exec(text)), p99: time(/99%\s+([\d.]+)(\w+)/.exec(text)), errors: bad + socket })
 		})
 	})
 }

@@ -223,10 +223,12 @@ const hasResty = fs.existsSync('/usr/share/lua/5.1/resty/core.lua')
 
 // ---- er: the real node, gateway and sandbox together on the servers' core
 export const erProgram = process.env.ER ?? path.join(root, 'build/er')
+/** This build and, where ER_BEFORE names one, another to compare with in the same run. */
+export const builds = [{ name: 'er', program: erProgram }, ...(process.env.ER_BEFORE ? [{ name: 'er before', program: process.env.ER_BEFORE }] : [])]
 export const wrapEr = source => `${source}\naddEventListener("fetch", (event) => event.respondWith(handle(event.request)))\n`
 
 /** routines: {name: {source, ...members of the configuration}} */
-export async function startEr(routines, config = {}) {
+export async function startEr(routines, config = {}, program = erProgram) {
 	const port = await freePort()
 	const admin = await freePort()
 	const dir = path.join(temp, `er-${port}`)
@@ -238,17 +240,17 @@ export async function startEr(routines, config = {}) {
 	const conf = path.join(dir, 'node.jsonc')
 	fs.writeFileSync(conf, JSON.stringify({ listen: [`127.0.0.1:${port}`], admin: `127.0.0.1:${admin}`, threads: 1, routines: list, ...config }))
 	const env = process.env.ER_SANDBOX ? { ER_SANDBOX: process.env.ER_SANDBOX } : {}
-	return { child: start([erProgram, 'node', '--config', conf], { env }), port, admin }
+	return { child: start([program, 'node', '--config', conf], { env }), port, admin }
 }
 
-const edgeroutine = {
-	name: 'er',
-	exists: () => fs.existsSync(erProgram),
+const edgeroutine = ({ name, program }) => ({
+	name,
+	exists: () => fs.existsSync(program),
 	async start(scenario, { origin } = {}) {
-		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } })
+		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } }, program)
 		return { ...s, host: `${scenario}.localhost` }
 	},
-}
+})
 export const helloEr = wrapEr(app('hello'))
 
-export const peers = [edgeroutine, nginxPlain, njs, lua, deno, bun, node, workerd]
+export const peers = [...builds.map(edgeroutine), nginxPlain, njs, lua, deno, bun, node, workerd]

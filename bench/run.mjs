@@ -2,13 +2,14 @@
 //
 // Scenarios: hello json relay latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox together), load and origin to core 1;
 // 64 connections; each server is warmed up; rounds alternate between the servers, so that what else the machine does hits all of them;
-// figures are medians of the rounds. Prints Markdown tables and keeps everything in build/bench.json.
+// figures are medians of the rounds. Prints Markdown tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another build of er
+// (its path, with its er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { install, peers, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
-import { root, LOAD_CORE, ask, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
+import { install, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
+import { root, LOAD_CORE, ask, cpuOf, cpuPerRequest, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
 import * as proc from '../test/e2e/lib/proc.mjs'
 
 const args = process.argv.slice(2)
@@ -73,21 +74,36 @@ async function throughput(scenario) {
 		await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host, script })
 	}
 	for (let r = 0; r < rounds; r++)
-		for (const s of servers) runs.get(s.name).push(await wrk(s.port, '/', { seconds, host: s.host, script }))
+		for (const s of servers) {
+			const before = cpuOf(s.child)
+			const run = await wrk(s.port, '/', { seconds, host: s.host, script })
+			runs.get(s.name).push({ ...run, cpu: cpuPerRequest(before, cpuOf(s.child), run.requests) })
+		}
 	await stopAll(servers)
 	if (origin) await stop(origin.child)
 	const rows = servers.map(s => {
 		const r = runs.get(s.name)
-		return { name: s.name, rps: median(r.map(x => x.rps)), least: Math.min(...r.map(x => x.rps)), most: Math.max(...r.map(x => x.rps)), p99: median(r.map(x => x.p99)), errors: r.reduce((n, x) => n + x.errors, 0) }
+		return { name: s.name, rps: median(r.map(x => x.rps)), least: Math.min(...r.map(x => x.rps)), most: Math.max(...r.map(x => x.rps)), cpu: cpuOfRuns(r), p99: median(r.map(x => x.p99)), errors: r.reduce((n, x) => n + x.errors, 0) }
 	})
 	rows.sort((a, b) => b.rps - a.rps)
 	results[scenario] = rows
-	table([scenario, 'requests/s', 'least … most', 'p99 ms', 'errors'], rows.map(r => [r.name, Math.round(r.rps), `${Math.round(r.least)} … ${Math.round(r.most)}`, round1(r.p99), r.errors]))
+	table(
+		[scenario, 'requests/s', 'least … most', 'CPU us a request', 'gateway user + kernel', 'sandbox user + kernel', 'p99 ms', 'errors'],
+		rows.map(r => [r.name, Math.round(r.rps), `${Math.round(r.least)} … ${Math.round(r.most)}`, round1(r.cpu.all), ...['gateway', 'sandbox'].map(part => modes(r.cpu[part])), round1(r.p99), r.errors]),
+	)
 }
+
+/** Medians of the rounds. A server that is one process has all of its CPU under "gateway". */
+function cpuOfRuns(runs) {
+	const of = pick => median(runs.map(r => pick(r.cpu)))
+	const part = name => ({ user: of(c => c[name].user), kernel: of(c => c[name].kernel) })
+	return { all: of(c => c.all), gateway: part('gateway'), sandbox: part('sandbox') }
+}
+const modes = ({ user, kernel }) => (user + kernel > 0 ? `${user.toFixed(1)} + ${kernel.toFixed(1)}` : '')
 
 // ---- latency at a fixed rate, half of what Deno can do
 async function latency() {
-	const list = here.filter(p => ['er', 'deno', 'bun', 'nginx'].includes(p.name))
+	const list = here.filter(p => ['er', 'er before', 'deno', 'bun', 'nginx'].includes(p.name))
 	const servers = await startAll('hello', {}, list)
 	const yardstick = servers.find(s => s.name === 'deno') ?? servers[0]
 	for (const s of servers) await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host })
@@ -107,31 +123,37 @@ async function latency() {
 }
 
 // ---- cold start
+/** How long the first request to each of n routines takes, in ms. */
+async function firstRequests(program, pool, n) {
+	const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
+	const s = await startEr(routines, { sandbox: { pool, maxInstances: n + 10 } }, program)
+	try {
+		await up(s.child, s.port, GET)
+		await sleep(1500)
+		const ms = []
+		for (let i = 0; i < n; i++) {
+			const t = performance.now()
+			const text = await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)
+			ms.push(performance.now() - t)
+			if (!/^HTTP\/1\.1 200/.test(text)) throw new Error(`r${i}: ${text?.slice(0, 200)}`)
+			await sleep(60) // the pool fills up again
+		}
+		return ms
+	} finally {
+		await stop(s.child)
+	}
+}
+
 async function cold() {
 	const rows = []
-	if (here.some(p => p.name === 'er')) {
-		for (const pool of [8, 0]) {
-			const n = quick ? 15 : 40
-			const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
-			const s = await startEr(routines, { sandbox: { pool, maxInstances: n + 10 } })
-			try {
-				await up(s.child, s.port, GET)
-				await sleep(1500)
-				const ms = []
-				for (let i = 0; i < n; i++) {
-					const t = performance.now()
-					const text = await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)
-					ms.push(performance.now() - t)
-					if (!/^HTTP\/1\.1 200/.test(text)) throw new Error(`r${i}: ${text?.slice(0, 200)}`)
-					await sleep(60) // the pool fills up again
-				}
-				rows.push({ name: pool ? 'er: first request to a routine, from the pool' : 'er: first request to a routine, no pool', median: median(ms), most: Math.max(...ms) })
-			} finally {
-				await stop(s.child)
-			}
-		}
+	const ours = builds.filter(b => here.some(p => p.name === b.name))
+	for (const pool of [8, 0]) {
+		// two nodes of each build, in turns, so that a slow minute hits both
+		const ms = new Map(ours.map(b => [b, []]))
+		for (let turn = 0; turn < 2; turn++) for (const b of ours) ms.get(b).push(...(await firstRequests(b.program, pool, quick ? 15 : 20)))
+		for (const b of ours) rows.push({ name: `${b.name}: first request to a routine, ${pool ? 'from the pool' : 'no pool'}`, median: median(ms.get(b)), most: Math.max(...ms.get(b)) })
 	}
-	for (const peer of here.filter(p => ['er', 'deno', 'bun', 'node', 'workerd', 'nginx'].includes(p.name))) {
+	for (const peer of here.filter(p => ['er', 'er before', 'deno', 'bun', 'node', 'workerd', 'nginx'].includes(p.name))) {
 		const ms = []
 		for (let i = 0; i < (quick ? 5 : 11); i++) {
 			const t = performance.now()
@@ -150,10 +172,10 @@ async function cold() {
 async function memory() {
 	const rows = []
 	const MB = x => Math.round(x / 1e5) / 10
-	if (here.some(p => p.name === 'er')) {
+	for (const { name, program } of builds.filter(b => here.some(p => p.name === b.name))) {
 		const n = quick ? 50 : 500
 		const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
-		const s = await startEr(routines, { sandbox: { pool: 2, maxInstances: n + 10 } })
+		const s = await startEr(routines, { sandbox: { pool: 2, maxInstances: n + 10 } }, program)
 		try {
 			await up(s.child, s.port, GET)
 			const t = performance.now()
@@ -165,9 +187,9 @@ async function memory() {
 			await sleep(2000)
 			const boxes = proc.sandboxes(s.child.pid)
 			const each = boxes.map(pid => proc.memory(pid).dirty)
-			rows.push([`er: private memory of an idle routine, median of ${boxes.length} sandboxes`, `${MB(median(each))} MB`])
-			rows.push([`er: node and all sandboxes together, private (${n} routines)`, `${MB(privateMemory(s.child.pid))} MB`])
-			rows.push([`er: ${n} routines at once, answered the first time / again`, `${answered} in ${(first / 1000).toFixed(1)} s / ${again}`])
+			rows.push([`${name}: private memory of an idle routine, median of ${boxes.length} sandboxes`, `${MB(median(each))} MB`])
+			rows.push([`${name}: node and all sandboxes together, private (${n} routines)`, `${MB(privateMemory(s.child.pid))} MB`])
+			rows.push([`${name}: ${n} routines at once, answered the first time / again`, `${answered} in ${(first / 1000).toFixed(1)} s / ${again}`])
 		} finally {
 			await stop(s.child)
 		}
