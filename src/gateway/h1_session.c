@@ -359,12 +359,15 @@ static void settle(er_h1_session *c)
 	er_transport_watch(c->base.transport, (read ? ER_IO_READ : 0) | (c->blocked || c->more ? ER_IO_WRITE : 0));
 }
 
-/* The whole answer is out, or is small enough to be written together with the next one. */
+/* The whole answer is out, or is small enough to be written together with the next one. Behind a broken answer no
+ * next one comes: what was sent before it goes out first. */
 static bool exchange_written(const er_h1_session *c)
 {
 	if (!er_stream_sent(&c->stream))
 		return false;
-	return er_h1_session_flushed(c) || (c->n_segments == 0 && er_buf_len(&c->out) < CORK_BYTES && !c->blocked);
+	if (er_h1_session_flushed(c))
+		return true;
+	return c->stream.state.now == STREAM_SENT && c->n_segments == 0 && er_buf_len(&c->out) < CORK_BYTES && !c->blocked;
 }
 
 /* Does what can be done now; the only way into the machine. */

@@ -180,7 +180,8 @@ bool er_h1_session_pump(er_h1_session *c, bool cork)
 			return true;
 		if (c->blocked || er_h1_session_flushed(c))
 			return true;
-		if (cork && er_stream_sent(&c->stream) && c->n_segments == 0 && er_buf_len(&c->out) < CORK_BYTES)
+		/* Behind a break nothing comes that could take a held answer along. */
+		if (cork && c->stream.state.now == STREAM_SENT && c->n_segments == 0 && er_buf_len(&c->out) < CORK_BYTES)
 			return true;
 		size_t asked;
 		ssize_t n = write_some(c, &asked);

@@ -124,6 +124,17 @@ static void on_answer(er_asker *asker, er_exchange *x)
 	er_box_activate(in->box);
 }
 
+static void on_broken(er_asker *asker, er_exchange *x)
+{
+	er_sub *s = ER_CONTAINER(asker, er_sub, asker);
+	ER_CHECK(s, MAGIC);
+	ER_ASSERT(s->x == x && !s->over && x->res.error != ER_ERR_OK);
+	s->x = NULL;
+	say_fail(s->call->instance, s->id, x->res.error, ER_LIT("the question was ended without an answer"));
+	er_exchange_unref(x);
+	er_sub_free(s, ER_ERR_CANCELLED);
+}
+
 /* The call's exchange is over, and with it what was asked for it. */
 static void on_ended(er_asker *asker, er_exchange *x, er_err_kind reason)
 {
@@ -258,7 +269,7 @@ er_sub *er_sub_new(er_call *c, uint32_t id)
 	er_instance *in = c->instance;
 	ER_ASSERT(id != 0 && er_idmap_get(&in->subs, id) == NULL);
 	er_sub *s = ER_NEW(er_sub);
-	*s = (er_sub){.magic = MAGIC, .asker = {.answered = on_answer, .ended = on_ended}, .id = id, .call = c};
+	*s = (er_sub){.magic = MAGIC, .asker = {.answered = on_answer, .broken = on_broken, .ended = on_ended}, .id = id, .call = c};
 	er_list_push(&c->subs, &s->link);
 	er_idmap_add(&in->subs, s->id, s);
 	return s;
