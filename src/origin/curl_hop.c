@@ -156,6 +156,26 @@ static size_t on_read(char *to, size_t size, size_t count, void *hop)
 	return CURL_READFUNC_PAUSE;
 }
 
+/* Behind the last chunk of an upload over HTTP/1: the fields that came behind it. libcurl frees the list. */
+static int on_trailers(struct curl_slist **list, void *hop)
+{
+	er_curl_hop *h = hop;
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
+	ER_ASSERT(h->upload_end);
+	const er_fields *trailers = h->f->upload != NULL ? er_body_trailers(h->f->upload) : NULL;
+	er_buf line = {0};
+	for (uint32_t i = 0; trailers != NULL && i < trailers->n; i++) {
+		er_buf_clear(&line);
+		er_buf_printf(&line, "%.*s: %.*s", ER_FMT(trailers->v[i].name), ER_FMT(trailers->v[i].value));
+		er_buf_putc(&line, 0);
+		struct curl_slist *longer = curl_slist_append(*list, (const char *)er_buf_slice(&line).p);
+		ER_ASSERT(longer != NULL);
+		*list = longer;
+	}
+	er_buf_fini(&line);
+	return CURL_TRAILERFUNC_OK;
+}
+
 static curl_socket_t on_open(void *hop, curlsocktype purpose, struct curl_sockaddr *a)
 {
 	er_curl_hop *h = hop;
@@ -274,6 +294,8 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, h);
 	curl_easy_setopt(e, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(e, CURLOPT_READDATA, h);
+	curl_easy_setopt(e, CURLOPT_TRAILERFUNCTION, on_trailers);
+	curl_easy_setopt(e, CURLOPT_TRAILERDATA, h);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, er_curl_socket_close);

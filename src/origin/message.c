@@ -116,7 +116,8 @@ static bool request_body(er_fetch *f, const char **why)
 		return true;
 	}
 	f->upload_length = said != NULL ? (int64_t)length : er_body_length(f->upload);
-	if (f->upload_length < 0 && er_body_finished(f->upload) && er_body_untouched(f->upload))
+	/* Trailers need the chunked coding (RFC 9112 7.1.2). */
+	if (f->upload_length < 0 && er_body_finished(f->upload) && er_body_untouched(f->upload) && er_body_trailers(f->upload) == NULL)
 		f->upload_length = (int64_t)er_body_buffered(f->upload);
 	return true;
 }
