@@ -24,6 +24,13 @@ enum { HOST_MAX = 256 };
 
 /* ---- the snapshot ---- */
 
+/* A tenth of the machine's memory, a gigabyte at most. */
+static uint32_t cache_mb_default(void)
+{
+	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES), mb = pages * (uint64_t)sysconf(_SC_PAGESIZE) / (1024 * 1024) / 10;
+	return mb > 1024 ? 1024 : (uint32_t)mb;
+}
+
 er_config *er_config_new(void)
 {
 	er_config *c = ER_NEW(er_config);
@@ -50,6 +57,7 @@ er_config *er_config_new(void)
 	                                .origin_connections = 8192,
 	                                .drain_ms = 30000,
 	                                .upgrade_ms = 60000};
+	c->cache_mb = cache_mb_default();
 	c->keep = (er_retention){.changes = 10000, .deployments = 1000};
 	c->routine_max = (er_limits){.cpu_us = 1000 * 1000,
 	                             .load_cpu_us = 1000 * 1000,

@@ -56,6 +56,7 @@ typedef struct er_config {
 	unsigned threads;
 	char *name_servers; /* "192.0.2.53,[2001:db8::53]:5353", or NULL: those of the machine */
 	char *origin;       /* "http://host:port": the standard process of every host, or NULL */
+	uint32_t cache_mb; /* of memory for responses of the origin; 0: nothing is stored */
 	er_level min_level;
 	unsigned pool, pool_hardened, max_instances, max_subrequests;
 	er_gateway_limits limits;

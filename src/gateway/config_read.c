@@ -389,6 +389,17 @@ static bool read_sandbox(er_config_reader *r, const er_json *v)
 	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
 }
 
+static bool read_cache_memory(er_config_reader *r, const er_json *v)
+{
+	return er_config_number(r, v, 0, 1024 * 1024, 1, &r->config->cache_mb);
+}
+
+static bool read_cache(er_config_reader *r, const er_json *v)
+{
+	static const er_config_key keys[] = {{ER_LIT("memoryMb"), read_cache_memory}};
+	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+}
+
 /* ---- limits of the gateway: name, least, most, member ---- */
 
 #define LIMITS(X) \
@@ -555,6 +566,7 @@ static bool read_root(er_config_reader *r, const er_json *root)
 	                                     {ER_LIT("history"), read_history},
 	                                     {ER_LIT("threads"), read_threads},
 	                                     {ER_LIT("origin"), read_origin},
+	                                     {ER_LIT("cache"), read_cache},
 	                                     {ER_LIT("sandbox"), read_sandbox},
 	                                     {ER_LIT("limits"), read_gateway_limits},
 	                                     {ER_LIT("routineLimits"), read_routine_limits},

@@ -144,6 +144,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .gate = n->gate,
 		                        .files = files,
 		                        .log = n->log,
+		                        .cache = n->cache,
 		                        .id_base = id_base,
 		                        .trace = o->trace,
 		                        .own = n->own,
@@ -350,6 +351,8 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
+	if (n->config->cache_mb > 0)
+		n->cache = er_index_new((uint64_t)n->config->cache_mb * 1024 * 1024);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 
@@ -556,6 +559,7 @@ void er_node_free(er_node *n)
 		er_node_forget(&n->listens[i], false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
+	er_index_free(n->cache);
 	er_config_unref(n->changing);
 	er_config_unref(n->config);
 	er_config_unref(n->file);

@@ -63,6 +63,7 @@ struct er_node {
 	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
+	er_index *cache; /* of all threads; NULL: nothing is stored */
 	er_cidr *own;
 	size_t n_own;
 	er_worker **workers;

@@ -132,6 +132,18 @@ static void handle_routine(void *self, er_exchange *x)
 	er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
+/* Without an origin there is nothing to store. */
+static void handle_cache(void *self, er_exchange *x)
+{
+	er_worker_door *d = self;
+	if (d->worker->current->config->origin == NULL) {
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
+		return;
+	}
+	er_handler cache = er_cache_handler(&d->cache);
+	er_exchange_pass(x, &cache);
+}
+
 static void handle_standard(void *self, er_exchange *x)
 {
 	const er_worker *w = self;
@@ -144,6 +156,10 @@ static void make_chain(er_worker_door *d)
 	er_worker *w = d->worker;
 	d->handler = (er_handler){.name = "gateway", .handle = handle_gateway, .self = d};
 	er_chain_add(&d->chain, ER_AT_ROUTINE, (er_handler){.name = "routine", .handle = handle_routine, .self = d});
+	if (w->cache != NULL) {
+		d->cache = (er_cache_place){.cache = w->cache, .chain = &d->chain, .scope = (uint8_t)d->env};
+		er_chain_add(&d->chain, ER_AT_CACHE, (er_handler){.name = "cache", .handle = handle_cache, .self = d});
+	}
 	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = w});
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
 }
@@ -162,13 +178,24 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->warm_timer, NULL);
 }
 
+static void on_cache_closed(void *ctx)
+{
+	er_worker *w = ctx;
+	ER_CHECK(w, MAGIC);
+	w->cache = NULL;
+	er_origin_close(w->origin, on_origin_closed, w);
+}
+
 static void on_isolate_closed(void *ctx)
 {
 	er_worker *w = ctx;
 	ER_CHECK(w, MAGIC);
 	ER_ASSERT(w->open_servers == 0);
 	w->isolate = NULL;
-	er_origin_close(w->origin, on_origin_closed, w);
+	if (w->cache != NULL)
+		er_cache_close(w->cache, on_cache_closed, w);
+	else
+		er_origin_close(w->origin, on_origin_closed, w);
 }
 
 static void on_server_closed(void *ctx)
@@ -368,6 +395,8 @@ static bool make_parts(er_worker *w, er_err *err)
 	if (w->origin == NULL)
 		return false;
 	er_worker_reach(w);
+	if (w->o.cache != NULL)
+		w->cache = er_cache_new(&w->loop, w->o.cache);
 	er_isolate_config ic = {.pool = c->pool,
 	                        .pool_hardened = c->pool_hardened,
 	                        .max_instances = w->o.files.instances,
@@ -460,6 +489,8 @@ static void close_unrun(er_worker *w)
 		close_all(w);
 	else if (w->isolate != NULL)
 		er_isolate_host_close(w->isolate, on_isolate_closed, w);
+	else if (w->cache != NULL)
+		er_cache_close(w->cache, on_cache_closed, w);
 	else if (w->origin != NULL)
 		er_origin_close(w->origin, on_origin_closed, w);
 	else

@@ -2,11 +2,12 @@
  * origin. Nothing of it is shared but the gate, the access log, the tail and the configuration; the
  * control thread talks to it by messages.
  *
- * Each environment has a chain (http/chain.h), which exchanges enter behind the gateway: routine → standard process → origin. */
+ * Each environment has a chain (http/chain.h), which exchanges enter behind the gateway: routine → cache → standard process → origin. */
 #ifndef ER_GATEWAY_WORKER_H
 #define ER_GATEWAY_WORKER_H
 
 #include "base/pulse.h"
+#include "cache/cache.h"
 #include "gateway/access_log.h"
 #include "gateway/files.h"
 #include "gateway/metrics.h"
@@ -24,6 +25,7 @@ typedef struct er_worker_options {
 	er_files files; /* at the start */
 	er_access_log *log;
 	er_tail *tail; /* or NULL */
+	er_index *cache; /* of the node, must outlive the worker; NULL: nothing is stored */
 	uint64_t id_base;
 	const char *trace;  /* as in er_node_options */
 	const er_cidr *own; /* the node's addresses; must outlive the worker */

@@ -23,7 +23,8 @@ typedef struct er_worker_door {
 	er_worker *worker;
 	er_env env;
 	er_handler handler; /* of the server: what is refused before it enters the chain */
-	er_chain chain;     /* of the environment: routine → standard process → origin */
+	er_chain chain;     /* of the environment: routine → cache → standard process → origin */
+	er_cache_place cache;
 	er_server *server;
 } er_worker_door;
 
@@ -48,6 +49,7 @@ struct er_worker {
 	er_worker_door doors[ER_ENV_COUNT_];
 	unsigned open_servers;
 	er_origin *origin;
+	er_cache *cache; /* NULL: nothing is stored */
 	er_isolate_host *isolate;
 	er_server_stats stats;
 	er_worker_snapshot *current;

@@ -26,7 +26,7 @@ typedef struct er_handler {
  * one. */
 #define ER_PLACES(X) \
 	X(ROUTINE, "finds the routine of a request, and gives it the exchange") \
-	X(CACHE, "reserved: no chain has a handler here yet") \
+	X(CACHE, "answers from what is stored, and stores what may be") \
 	X(STANDARD, "the standard process: knows the environment's origin") \
 	X(ORIGIN, "asks a server; addresses are guarded, unless the standard process trusts the origin")
 

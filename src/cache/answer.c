@@ -1,0 +1,164 @@
+/* Answers of the cache. Everything lies in the arena of the exchange that is answered: a stored
+ * response may be evicted while its answer is on its way, the pieces of its content are counted. */
+#include "cache/task.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cache/condition.h"
+
+/* As Cache-Status names this cache (RFC 9211 2). */
+#define CACHE_NAME "EdgeRoutine"
+
+static er_slice u64_text(er_arena *a, uint64_t v)
+{
+	uint8_t digits[20];
+	return er_arena_copy(a, er_u64_text(v, digits));
+}
+
+static const char *forward_name(er_cache_forward f)
+{
+	static const char *const names[] = {[FWD_NONE] = "", [FWD_METHOD] = "method", [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
+	ER_ASSERT(f < sizeof names / sizeof *names);
+	return names[f];
+}
+
+static void add_status(er_exchange *x, const er_cache_use *use, const int64_t *ttl)
+{
+	er_buf b;
+	er_buf_init(&b);
+	er_buf_put_cstr(&b, use->forward == FWD_NONE ? CACHE_NAME "; hit" : CACHE_NAME "; fwd=");
+	er_buf_put_cstr(&b, forward_name(use->forward));
+	if (use->status != 0)
+		er_buf_printf(&b, "; fwd-status=%d", use->status);
+	if (use->stored)
+		er_buf_puts(&b, "; stored");
+	if (use->collapsed)
+		er_buf_puts(&b, "; collapsed");
+	if (ttl != NULL)
+		er_buf_printf(&b, "; ttl=%lld", (long long)*ttl);
+	if (use->refusal != ER_CACHE_OK)
+		er_buf_printf(&b, "; detail=%s", er_cache_refusal_name(use->refusal));
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("cache-status"), er_arena_copy(&x->arena, er_buf_slice(&b)));
+	er_buf_fini(&b);
+}
+
+/* A hit's is written by hand: it is on the hot path. */
+static void add_hit(er_exchange *x, int64_t ttl)
+{
+	static const char before[] = CACHE_NAME "; hit; ttl=";
+	uint8_t digits[20];
+	er_slice n = er_u64_text((uint64_t)(ttl < 0 ? -ttl : ttl), digits);
+	uint8_t *to = er_arena_alloc(&x->arena, sizeof before + 1 + n.n), *p = to;
+	er_copy(p, before, sizeof before - 1);
+	p += sizeof before - 1;
+	if (ttl < 0)
+		*p++ = '-';
+	er_copy(p, n.p, n.n);
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("cache-status"), er_slice_of(to, (size_t)(p - to) + n.n));
+}
+
+/* Copies fields in one piece, with room for some more. */
+static void copy_fields(er_exchange *x, const er_fields *from, bool (*skip)(er_slice name))
+{
+	size_t bytes = 0;
+	for (uint32_t i = 0; i < from->n; i++)
+		bytes += from->v[i].name.n + from->v[i].value.n;
+	uint8_t *p = er_arena_alloc(&x->arena, bytes + 1);
+	er_fields *to = &x->res.fields;
+	*to = (er_fields){.v = er_arena_alloc(&x->arena, (from->n + 4) * sizeof(er_field)), .cap = from->n + 4};
+	for (uint32_t i = 0; i < from->n; i++) {
+		er_field f = from->v[i];
+		if (skip != NULL && skip(f.name))
+			continue;
+		er_copy(p, f.name.p, f.name.n);
+		er_copy(p + f.name.n, f.value.p, f.value.n);
+		to->v[to->n++] = (er_field){er_slice_of(p, f.name.n), er_slice_of(p + f.name.n, f.value.n)};
+		p += f.name.n + f.value.n;
+	}
+}
+
+/* RFC 9110 15.4.5: what describes content that is not sent. */
+static bool of_content(er_slice name)
+{
+	return er_slice_ieq(name, ER_LIT("content-type")) || er_slice_ieq(name, ER_LIT("content-encoding")) ||
+	       er_slice_ieq(name, ER_LIT("content-language")) || er_slice_ieq(name, ER_LIT("content-range"));
+}
+
+static void answer_range(er_exchange *x, const er_stored *s, er_port *port, er_range_kind kind, uint64_t from, uint64_t n)
+{
+	uint64_t length = er_content_length(s->content);
+	er_arena *a = &x->arena;
+	if (kind == ER_RANGE_BEYOND) {
+		x->res.status = 416;
+		er_fields_add(&x->res.fields, a, ER_LIT("content-range"), er_arena_printf(a, "bytes */%llu", (unsigned long long)length));
+		return;
+	}
+	x->res.status = 206;
+	er_fields_add(&x->res.fields, a, ER_LIT("content-range"),
+	              er_arena_printf(a, "bytes %llu-%llu/%llu", (unsigned long long)from, (unsigned long long)(from + n - 1),
+	                              (unsigned long long)length));
+	x->res.body = er_content_read(s->content, port, from, n, (int64_t)n);
+}
+
+static bool bodyless(int status)
+{
+	return status == 204 || status == 304 || status == 205;
+}
+
+void er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
+{
+	ER_ASSERT(x->res.body == NULL);
+	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - age;
+	bool unchanged = s->status == 200 && er_condition_met(&x->req.fields, &s->fields, s->came);
+	x->res = (er_response){.status = s->status};
+	copy_fields(x, &s->fields, unchanged ? of_content : NULL);
+	if (use->forward == FWD_NONE || age > 0)
+		er_fields_add(&x->res.fields, &x->arena, ER_LIT("age"), u64_text(&x->arena, (uint64_t)age));
+	if (use->forward == FWD_NONE && use->status == 0)
+		add_hit(x, ttl);
+	else
+		add_status(x, use, &ttl);
+	if (unchanged) {
+		x->res.status = 304;
+		return;
+	}
+	bool whole = er_content_whole(s->content);
+	uint64_t from, n;
+	if (s->status == 200 && whole && er_slice_eq(x->req.method, ER_LIT("GET"))) {
+		er_range_kind kind = er_range_of(&x->req.fields, &s->fields, er_content_length(s->content), &from, &n);
+		if (kind != ER_RANGE_WHOLE) {
+			answer_range(x, s, port, kind, from, n);
+			return;
+		}
+	}
+	x->res.reason = er_arena_copy(&x->arena, s->reason);
+	if (bodyless(s->status))
+		return;
+	x->res.body = er_content_read(s->content, port, 0, UINT64_MAX, whole ? (int64_t)er_content_length(s->content) : s->promised);
+}
+
+void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
+{
+	ER_ASSERT(x->res.body == NULL);
+	x->res = (er_response){.status = from->res.status,
+	                       .reason = er_arena_copy(&x->arena, from->res.reason),
+	                       .error = from->res.error,
+	                       .error_text = er_arena_copy(&x->arena, from->res.error_text),
+	                       .url_list = er_arena_copy(&x->arena, from->res.url_list),
+	                       .body = from->res.body};
+	from->res.body = NULL;
+	copy_fields(x, &from->res.fields, NULL);
+	add_status(x, use, NULL);
+}
+
+void er_answer_failed(er_exchange *x, int status, er_err_kind error, const char *text, const er_cache_use *use)
+{
+	er_exchange_fail(x, status, error, NULL, "%s", text);
+	add_status(x, use, NULL);
+}
+
+/* RFC 9111 5.2.1.7. */
+void er_answer_only_if_cached(er_exchange *x)
+{
+	er_exchange_fail(x, 504, ER_ERR_UNAVAILABLE, "only-if-cached", "The request wants a stored response, and there is none.");
+}

@@ -1,0 +1,409 @@
+/* The handler, and the tasks.
+ *
+ * A request that the store can answer is answered inside of `handle`, without a task. Every other
+ * one becomes a task, which looks (`look`) until it knows what to do: read what is stored, wait for
+ * a fill that another request has begun, or begin one. A task that waited looks again when the
+ * response was for somebody else alone, at most LOOKS times, and then asks for itself.
+ *
+ * A task holds its exchange, and ends with the answer (`done`) or with on_cancel. */
+#include "cache/cache.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/directives.h"
+#include "cache/task.h"
+#include "http/url.h"
+
+enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, KEY_MAX = 16 * 1024 };
+
+static void look(er_task *t, unsigned looks);
+
+/* ---- keys ---- */
+
+/* scope, scheme, authority and target as they were matched and go to the origin, parted by a byte
+ * that none of them has. */
+static er_slice key_of(er_arena *a, const er_cache_place *p, er_slice scheme, er_slice authority, er_slice target)
+{
+	size_t n = 1 + scheme.n + 1 + authority.n + 1 + target.n;
+	if (n > KEY_MAX)
+		return (er_slice){0};
+	uint8_t *to = er_arena_alloc(a, n), *q = to;
+	*q++ = p->scope;
+	er_copy(q, scheme.p, scheme.n);
+	q += scheme.n;
+	*q++ = ' ';
+	er_copy(q, authority.p, authority.n);
+	q += authority.n;
+	*q++ = ' ';
+	er_copy(q, target.p, target.n);
+	return er_slice_of(to, n);
+}
+
+static bool is_read(er_slice method)
+{
+	return er_slice_eq(method, ER_LIT("GET")) || er_slice_eq(method, ER_LIT("HEAD"));
+}
+
+/* RFC 9110 9.2.1. */
+static bool is_safe(er_slice method)
+{
+	return is_read(method) || er_slice_eq(method, ER_LIT("OPTIONS")) || er_slice_eq(method, ER_LIT("TRACE"));
+}
+
+static void purge(er_task *t, er_slice authority, er_slice target)
+{
+	er_arena *a = &t->x->arena;
+	er_slice key = key_of(a, t->place, t->x->req.scheme, authority, target);
+	if (key.n > 0)
+		er_index_purge(t->place->cache->index, key, er_index_hash(key));
+}
+
+/* The URL that a field of the answer names, if it is of the same origin (RFC 9111 4.4). */
+static void purge_named(er_task *t, const er_fields *fields, er_slice name)
+{
+	const er_slice *value = er_fields_get(fields, name);
+	er_exchange *x = t->x;
+	er_url base, u;
+	if (value == NULL)
+		return;
+	er_slice self = er_arena_printf(&x->arena, "%.*s://%.*s%.*s", ER_FMT(x->req.scheme), ER_FMT(x->req.authority), ER_FMT(x->req.target));
+	if (!er_url_parse(&base, self, NULL))
+		return;
+	if (er_url_parse(&u, *value, &base)) {
+		if (er_slice_eq(er_url_get(&u, ER_URL_HOST), x->req.authority)) {
+			er_slice target = er_arena_printf(&x->arena, "%.*s%.*s", ER_FMT(er_url_get(&u, ER_URL_PATHNAME)),
+			                                  ER_FMT(er_url_get(&u, ER_URL_SEARCH)));
+			purge(t, x->req.authority, target);
+		}
+		er_url_fini(&u);
+	}
+	er_url_fini(&base);
+}
+
+/* The answer to an unsafe request that went well: what is stored of its URL is void. */
+static void invalidate(er_task *t, const er_exchange *from)
+{
+	if (is_safe(t->x->req.method) || from->res.error != ER_ERR_OK || from->res.status < 200 || from->res.status >= 400)
+		return;
+	purge(t, t->x->req.authority, t->x->req.target);
+	purge_named(t, &from->res.fields, ER_LIT("location"));
+	purge_named(t, &from->res.fields, ER_LIT("content-location"));
+}
+
+/* ---- tasks ---- */
+
+static void free_task(er_task *t)
+{
+	ER_CHECK(t, TASK);
+	ER_ASSERT(t->fill == NULL && t->wait.place == ER_WAIT_NOWHERE);
+	t->magic = 0;
+	er_free(t);
+}
+
+/* x->res is filled. */
+static void done(er_task *t)
+{
+	er_exchange *x = t->x;
+	free_task(t);
+	x->on_cancel = NULL;
+	er_exchange_answer(x);
+	er_exchange_unref(x);
+}
+
+static void let_go_of_fill(er_task *t)
+{
+	er_fill *f = t->fill;
+	t->fill = NULL;
+	er_fill_unref(f);
+}
+
+static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
+{
+	(void)reason;
+	er_task *t = ctx;
+	ER_CHECK(t, TASK);
+	ER_ASSERT(t->x == x);
+	er_fill *f = t->fill;
+	if (f != NULL) {
+		er_wait_cancel(&t->wait, &f->lock);
+		if (f->first == t)
+			er_fill_left(f);
+		let_go_of_fill(t);
+	}
+	free_task(t);
+	er_exchange_unref(x);
+}
+
+static void serve(er_task *t, er_stored *s, er_cache_forward forward, int status, bool stored)
+{
+	er_cache *c = t->place->cache;
+	er_cache_use use = {.forward = forward, .status = status, .stored = stored, .collapsed = t->collapsed};
+	er_answer_stored(t->x, s, c->port, er_clock_mono_us(), &use);
+	er_stored_unref(s);
+	done(t);
+}
+
+/* What another request's fill has become. */
+static void read_fill(er_task *t, unsigned looks)
+{
+	er_fill *f = t->fill;
+	pthread_mutex_lock(&f->lock);
+	er_fill_state now = (er_fill_state)f->state.now;
+	er_stored *s = f->stored != NULL ? er_stored_ref(f->stored) : NULL;
+	int status = f->status;
+	er_err_kind error = f->error;
+	char text[sizeof f->text];
+	er_copy(text, f->text, sizeof text);
+	pthread_mutex_unlock(&f->lock);
+	ER_ASSERT(now != FILL_ASKED);
+	if (now == FILL_FAILED) {
+		let_go_of_fill(t);
+		er_cache_use use = {.forward = t->forward, .collapsed = true};
+		er_answer_failed(t->x, status, error, text, &use);
+		done(t);
+		return;
+	}
+	if (s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena)) {
+		t->collapsed = true;
+		t->place->cache->stats.collapsed++;
+		/* The content first: the fill goes on as long as somebody reads. */
+		er_cache_use use = {.forward = t->forward, .collapsed = true};
+		er_answer_stored(t->x, s, t->place->cache->port, er_clock_mono_us(), &use);
+		er_stored_unref(s);
+		let_go_of_fill(t);
+		done(t);
+		return;
+	}
+	er_stored_unref(s);
+	let_go_of_fill(t);
+	look(t, looks + 1);
+}
+
+static void on_news(er_wait *wait)
+{
+	er_task *t = ER_CONTAINER(wait, er_task, wait);
+	ER_CHECK(t, TASK);
+	read_fill(t, 0);
+}
+
+void er_task_head(er_task *t, er_exchange *from, er_cache_refusal why)
+{
+	ER_CHECK(t, TASK);
+	er_fill *f = t->fill;
+	er_cache_use use = {.forward = t->forward, .status = from->res.error == ER_ERR_OK ? from->res.status : 0, .refusal = why};
+	if (f->stored != NULL) {
+		er_cache *c = t->place->cache;
+		use.stored = f->state.now == FILL_STORED;
+		if (f->state.now == FILL_STALE)
+			c->stats.stale++;
+		er_answer_stored(t->x, f->stored, c->port, er_clock_mono_us(), &use);
+	} else {
+		if (t->key.n == 0) /* not a question for the store: no word about why it was not stored */
+			use.refusal = ER_CACHE_OK;
+		invalidate(t, from);
+		er_answer_alone(t->x, from, &use);
+	}
+	let_go_of_fill(t);
+	done(t);
+}
+
+/* ---- looking ---- */
+
+/* Begins a fill for the task. `listed`: it is in the index, others may wait for it. */
+static void begin(er_task *t, er_fill *f, bool listed)
+{
+	er_exchange *x = t->x;
+	f->listed = listed;
+	f->first = t;
+	t->fill = er_fill_ref(f);
+	er_fill_start(f, x, t->place->chain, listed);
+}
+
+/* Asks for this request alone. */
+static void ask_alone(er_task *t)
+{
+	t->place->cache->stats.passed++;
+	begin(t, er_fill_new(t->place->cache, t->key, t->hash, NULL), false);
+}
+
+/* Validates what is stored, while it is used as it is. */
+static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale)
+{
+	er_cache *c = p->cache;
+	er_fill *f = er_fill_new(c, key, hash, stale);
+	if (er_index_begin(c->index, key, hash, f, er_clock_mono_us())) {
+		f->listed = true;
+		er_fill_start(f, x, p->chain, true);
+		return;
+	}
+	er_list_remove(&f->link);
+	er_fill_unref(f);
+}
+
+static void ask_for_all(er_task *t, er_stored *stale, unsigned looks)
+{
+	er_cache *c = t->place->cache;
+	er_fill *f = er_fill_new(c, t->key, t->hash, stale);
+	bool begins = er_index_begin(c->index, t->key, t->hash, f, er_clock_mono_us());
+	er_stored_unref(stale);
+	if (begins) {
+		c->stats.misses++;
+		begin(t, f, true);
+		return;
+	}
+	/* Another thread was faster. */
+	er_list_remove(&f->link);
+	er_fill_unref(f);
+	look(t, looks + 1);
+}
+
+static void wait_for(er_task *t, er_fill *f, unsigned looks)
+{
+	t->fill = f;
+	if (!er_fill_wait(f, &t->wait))
+		read_fill(t, looks);
+}
+
+/* May the answer to this request be one that all can have? */
+static bool asks_for_all(const er_exchange *x)
+{
+	return er_slice_eq(x->req.method, ER_LIT("GET")) && x->req.body == NULL &&
+	       er_fields_get(&x->req.fields, ER_LIT("range")) == NULL && er_fields_get(&x->req.fields, ER_LIT("if-match")) == NULL &&
+	       er_fields_get(&x->req.fields, ER_LIT("if-unmodified-since")) == NULL;
+}
+
+static void look(er_task *t, unsigned looks)
+{
+	er_cache *c = t->place->cache;
+	er_exchange *x = t->x;
+	if (t->key.n == 0 || looks >= LOOKS) {
+		ask_alone(t);
+		return;
+	}
+	er_index_found found = er_index_find(c->index, t->key, t->hash, &x->req.fields, &x->arena, er_clock_mono_us());
+	t->forward = found.stored != NULL ? FWD_STALE : found.others ? FWD_VARY : FWD_MISS;
+	if (found.stored != NULL) {
+		er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, er_clock_mono_us()));
+		if (use != ER_USE_VALIDATE) { /* it came meanwhile */
+			er_fill_unref(found.fill);
+			serve(t, found.stored, FWD_NONE, 0, false);
+			return;
+		}
+	}
+	if (er_cache_control(&x->req.fields).only_if_cached) {
+		er_stored_unref(found.stored);
+		er_fill_unref(found.fill);
+		er_answer_only_if_cached(x);
+		done(t);
+		return;
+	}
+	if (!asks_for_all(x) || found.alone) {
+		er_stored_unref(found.stored);
+		er_fill_unref(found.fill);
+		ask_alone(t);
+		return;
+	}
+	if (found.fill != NULL) {
+		er_stored_unref(found.stored);
+		wait_for(t, found.fill, looks);
+		return;
+	}
+	ask_for_all(t, found.stored, looks);
+}
+
+/* ---- the handler ---- */
+
+/* Answers from the store if that can be done at once. */
+static bool answer_at_once(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash)
+{
+	er_cache *c = p->cache;
+	uint64_t now_us = er_clock_mono_us();
+	er_index_found found = er_index_find(c->index, key, hash, &x->req.fields, &x->arena, now_us);
+	er_fill_unref(found.fill);
+	if (found.stored == NULL)
+		return false;
+	er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, now_us));
+	bool answers = use != ER_USE_VALIDATE;
+	if (answers) {
+		if (use == ER_USE_STALE) {
+			c->stats.stale++;
+			validate_behind(p, x, key, hash, found.stored);
+		} else {
+			c->stats.hits++;
+		}
+		er_answer_stored(x, found.stored, c->port, now_us, &(er_cache_use){0});
+		er_exchange_answer(x);
+	}
+	er_stored_unref(found.stored);
+	return answers;
+}
+
+static void handle(void *self, er_exchange *x)
+{
+	er_cache_place *p = self;
+	ER_CHECK(p->cache, MAGIC);
+	er_slice key = {0};
+	uint64_t hash = 0;
+	if (is_read(x->req.method)) {
+		key = key_of(&x->arena, p, x->req.scheme, x->req.authority, x->req.target);
+		hash = er_index_hash(key);
+		if (key.n > 0 && answer_at_once(p, x, key, hash))
+			return;
+	}
+	er_task *t = ER_NEW(er_task);
+	*t = (er_task){.magic = TASK, .x = er_exchange_ref(x), .place = p, .key = key, .hash = hash};
+	t->forward = key.n > 0 ? FWD_MISS : FWD_METHOD;
+	er_wait_init(&t->wait, p->cache->port, on_news);
+	x->on_cancel = on_cancel;
+	x->handler_ctx = t;
+	look(t, 0);
+}
+
+er_handler er_cache_handler(er_cache_place *place)
+{
+	return (er_handler){.name = "cache", .handle = handle, .self = place};
+}
+
+/* ---- life ---- */
+
+er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
+{
+	er_cache *c = ER_NEW(er_cache);
+	*c = (er_cache){.magic = MAGIC, .loop = loop, .index = index, .port = er_port_new(loop)};
+	er_list_init(&c->fills);
+	return c;
+}
+
+const er_cache_stats *er_cache_statistics(const er_cache *c)
+{
+	return &c->stats;
+}
+
+void er_cache_fills_over(er_cache *c)
+{
+	ER_ASSERT(er_list_empty(&c->fills));
+	er_port_close(c->port);
+	void (*closed)(void *) = c->closed;
+	void *ctx = c->closed_ctx;
+	c->magic = 0;
+	er_free(c);
+	closed(ctx);
+}
+
+void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx)
+{
+	ER_CHECK(c, MAGIC);
+	c->closing = true;
+	c->closed = closed;
+	c->closed_ctx = ctx;
+	if (er_list_empty(&c->fills)) {
+		er_cache_fills_over(c);
+		return;
+	}
+	/* The last one ends the cache. */
+	bool last = false;
+	while (!last) {
+		last = c->fills.next == c->fills.prev;
+		er_fill_stop(ER_CONTAINER(c->fills.next, er_fill, link), ER_ERR_CANCELLED);
+	}
+}

@@ -1,0 +1,40 @@
+/* The cache of a node as a handler (http/chain.h), at the place CACHE of a chain. It answers GET and
+ * HEAD from the memory store, asks what is behind it in the chain for what it has not got, and keeps
+ * what may be kept (RFC 9111). Requests for one key wait for one question: a fill.
+ *
+ * One er_index a node, for all threads; one er_cache a thread; one er_cache_place a chain. */
+#ifndef ER_CACHE_CACHE_H
+#define ER_CACHE_CACHE_H
+
+#include "cache/index.h"
+#include "http/exchange.h"
+
+typedef struct er_cache er_cache;
+
+/* Counters since the start, of a thread. Read by others as single words. */
+typedef struct er_cache_stats {
+	uint64_t hits;      /* answered from the store, fresh */
+	uint64_t stale;     /* answered from the store although stale: in the background it is validated, or the origin fails */
+	uint64_t validated; /* stale, and still good by the origin's word (304) */
+	uint64_t misses;    /* asked the origin, and might have been in the store */
+	uint64_t passed;    /* asked the origin, and never in the store */
+	uint64_t collapsed; /* of all: waited for a question that another request had asked */
+} er_cache_stats;
+
+er_cache *er_cache_new(uv_loop_t *loop, er_index *index);
+/* Ends the fills of this thread. All askers have ended before. `closed`: the loop has let go of
+ * everything. */
+void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);
+const er_cache_stats *er_cache_statistics(const er_cache *c);
+
+/* The cache's place in one chain. `scope` parts the keys of one chain from another's: the
+ * environment. Must live as long as the chain. */
+typedef struct er_cache_place {
+	er_cache *cache;
+	const er_chain *chain;
+	uint8_t scope;
+} er_cache_place;
+
+er_handler er_cache_handler(er_cache_place *place);
+
+#endif

@@ -1,0 +1,98 @@
+/* Rules without a state. Entity tags are compared as opaque text: strongly for ranges, weakly for
+ * the rest (RFC 9110 8.8.3.2). */
+#include "cache/condition.h"
+
+#include "http/date.h"
+
+static er_slice opaque(er_slice tag)
+{
+	return er_slice_starts(tag, ER_LIT("W/")) ? er_slice_from(tag, 2) : tag;
+}
+
+/* The next member of a list of entity tags, which may have commas inside of their quotes. */
+static bool next_tag(er_slice *rest, er_slice *tag)
+{
+	while (rest->n > 0 && (rest->p[0] == ',' || rest->p[0] == ' ' || rest->p[0] == '\t'))
+		*rest = er_slice_from(*rest, 1);
+	if (rest->n == 0)
+		return false;
+	size_t i = 0;
+	for (bool quoted = false; i < rest->n && (quoted || rest->p[i] != ','); i++)
+		quoted = rest->p[i] == '"' ? !quoted : quoted;
+	*tag = er_slice_trim(er_slice_head(*rest, i));
+	*rest = er_slice_from(*rest, i);
+	return true;
+}
+
+static bool none_match(const er_fields *request, const er_slice *etag, bool *asked)
+{
+	for (uint32_t i = 0; i < request->n; i++) {
+		if (!er_slice_ieq(request->v[i].name, ER_LIT("if-none-match")))
+			continue;
+		*asked = true;
+		er_slice rest = request->v[i].value, tag;
+		while (next_tag(&rest, &tag))
+			if (er_slice_eq(tag, ER_LIT("*")) || (etag != NULL && er_slice_eq(opaque(tag), opaque(*etag))))
+				return true;
+	}
+	return false;
+}
+
+bool er_condition_met(const er_fields *request, const er_fields *stored, int64_t came)
+{
+	bool asked = false;
+	if (none_match(request, er_fields_get(stored, ER_LIT("etag")), &asked))
+		return true;
+	const er_slice *since = er_fields_get(request, ER_LIT("if-modified-since"));
+	int64_t then, modified;
+	if (asked || since == NULL || !er_date_parse(*since, came, &then))
+		return false;
+	const er_slice *from = er_fields_get(stored, ER_LIT("last-modified"));
+	if (from == NULL)
+		from = er_fields_get(stored, ER_LIT("date"));
+	if (from == NULL || !er_date_parse(*from, came, &modified))
+		modified = came;
+	return modified <= then;
+}
+
+/* RFC 9110 13.1.5: strong tags, or the very date. */
+static bool if_range_holds(const er_fields *request, const er_fields *stored)
+{
+	const er_slice *it = er_fields_get(request, ER_LIT("if-range"));
+	if (it == NULL)
+		return true;
+	const er_slice *etag = er_fields_get(stored, ER_LIT("etag")), *modified = er_fields_get(stored, ER_LIT("last-modified"));
+	if (it->n > 0 && (it->p[0] == '"' || er_slice_starts(*it, ER_LIT("W/"))))
+		return etag != NULL && it->p[0] == '"' && er_slice_eq(*it, *etag);
+	return modified != NULL && er_slice_eq(*it, *modified);
+}
+
+er_range_kind er_range_of(const er_fields *request, const er_fields *stored, uint64_t length, uint64_t *from, uint64_t *n)
+{
+	const er_slice *range = er_fields_get(request, ER_LIT("range"));
+	if (range == NULL || range->n < 6 || !er_slice_ieq(er_slice_head(*range, 6), ER_LIT("bytes=")) ||
+	    !if_range_holds(request, stored))
+		return ER_RANGE_WHOLE;
+	er_slice spec = er_slice_trim(er_slice_from(*range, 6));
+	size_t dash = er_slice_find(spec, '-');
+	if (dash == spec.n || er_slice_find(spec, ',') < spec.n)
+		return ER_RANGE_WHOLE;
+	er_slice first = er_slice_head(spec, dash), last = er_slice_from(spec, dash + 1);
+	uint64_t a = 0, b = UINT64_MAX;
+	if ((first.n == 0 && last.n == 0) || (first.n > 0 && !er_slice_u64(first, &a)) || (last.n > 0 && !er_slice_u64(last, &b)))
+		return ER_RANGE_WHOLE;
+	if (first.n == 0) { /* the last b bytes */
+		if (b == 0 || length == 0)
+			return ER_RANGE_BEYOND;
+		*n = b < length ? b : length;
+		*from = length - *n;
+		return ER_RANGE_PART;
+	}
+	if (b < a)
+		return ER_RANGE_WHOLE;
+	if (a >= length)
+		return ER_RANGE_BEYOND;
+	*from = a;
+	*n = b < length ? b - a + 1 : length - a;
+	return ER_RANGE_PART;
+}

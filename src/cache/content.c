@@ -1,0 +1,392 @@
+/* Content and its readers.
+ *
+ * A content is FILLING until er_content_end, then WHOLE or BROKEN for ever. Its pieces are in an
+ * array that only grows at its end; what passes by drops pieces at its beginning, which all readers
+ * have left behind. All of it is under one lock, but for the count of references.
+ *
+ * A reader is the source of one body, on one thread. It takes what there is when its body has room,
+ * and waits (port.h) when there is nothing. It lives from er_content_read until its body is done,
+ * cancelled, or ended. */
+#include "cache/content.h"
+
+#include "base/mem.h"
+
+enum { MAGIC = 0x434f4e54, READER = 0x43524452, AT_ONCE = 16 };
+
+typedef enum content_state { FILLING, WHOLE, BROKEN } content_state;
+
+struct er_content {
+	uint32_t magic;
+	uint32_t refs; /* atomic */
+	pthread_mutex_t lock;
+	content_state state;
+	er_err_kind why; /* BROKEN */
+	bool passes_by;
+	er_piece *v;
+	size_t n, cap;   /* of v */
+	uint64_t gone;   /* pieces that were dropped before v[0] */
+	uint64_t begin;  /* where v[0] begins, in bytes */
+	uint64_t length; /* where the last piece ends */
+	er_list readers; /* all */
+	unsigned n_readers;
+	er_list waiting; /* those that have all there is */
+	er_wait *writer; /* waits until the slowest reader is near; NULL: does not */
+	er_list writers; /* where it is listed */
+	size_t near;
+};
+
+typedef struct reader {
+	uint32_t magic;
+	er_content *c;
+	er_wait wait;
+	er_list link;   /* c->readers */
+	er_body *body;  /* own reference; NULL: done */
+	uint64_t piece; /* the next one, counted from the first that ever was */
+	size_t skip;    /* bytes of it that are not wanted, or are sent */
+	uint64_t at;    /* where that is, in bytes */
+	uint64_t end;
+	bool full;    /* the body has no room */
+	bool waiting; /* on_news comes */
+	bool pumping, over; /* over while it pumps: pump lets go of it */
+} reader;
+
+er_content *er_content_new(void)
+{
+	er_content *c = ER_NEW(er_content);
+	*c = (er_content){.magic = MAGIC, .refs = 1};
+	pthread_mutex_init(&c->lock, NULL);
+	er_list_init(&c->readers);
+	er_list_init(&c->waiting);
+	er_list_init(&c->writers);
+	return c;
+}
+
+er_content *er_content_ref(er_content *c)
+{
+	ER_CHECK(c, MAGIC);
+	__atomic_fetch_add(&c->refs, 1, __ATOMIC_RELAXED);
+	return c;
+}
+
+void er_content_unref(er_content *c)
+{
+	if (c == NULL)
+		return;
+	ER_CHECK(c, MAGIC);
+	if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	ER_ASSERT(er_list_empty(&c->readers) && er_list_empty(&c->writers));
+	for (size_t i = 0; i < c->n; i++)
+		er_piece_drop(&c->v[i]);
+	er_free(c->v);
+	pthread_mutex_destroy(&c->lock);
+	c->magic = 0;
+	er_free(c);
+}
+
+/* ---- the writer ---- */
+
+void er_content_write(er_content *c, er_piece piece)
+{
+	ER_CHECK(c, MAGIC);
+	if (piece.n == 0) {
+		er_piece_drop(&piece);
+		return;
+	}
+	/* A part of a large chunk would hold all of it. */
+	if (piece.chunk != NULL && piece.n < piece.chunk->cap / 2) {
+		er_piece copy = er_piece_copy(er_piece_slice(piece));
+		er_piece_drop(&piece);
+		piece = copy;
+	}
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->state == FILLING);
+	if (c->n == c->cap) {
+		c->cap = c->cap * 2 + 4;
+		c->v = er_realloc(c->v, c->cap * sizeof *c->v);
+	}
+	c->v[c->n++] = piece;
+	__atomic_store_n(&c->length, c->length + piece.n, __ATOMIC_RELAXED);
+	er_wait_post_all(&c->waiting);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void er_content_end(er_content *c, er_err_kind why)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->state == FILLING);
+	__atomic_store_n(&c->state, why == ER_ERR_OK ? WHOLE : BROKEN, __ATOMIC_RELEASE);
+	c->why = why;
+	c->writer = NULL;
+	er_wait_post_all(&c->waiting);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Drops what all readers have, and tells a writer that waits. Under the lock. */
+static void pass(er_content *c)
+{
+	uint64_t first = c->gone + c->n, at = c->length;
+	ER_LIST_EACH (l, &c->readers) {
+		const reader *r = ER_CONTAINER(l, reader, link);
+		first = r->piece < first ? r->piece : first;
+		at = r->at < at ? r->at : at;
+	}
+	size_t drop = (size_t)(first - c->gone);
+	for (size_t i = 0; i < drop; i++) {
+		c->begin += c->v[i].n;
+		er_piece_drop(&c->v[i]);
+	}
+	if (drop > 0)
+		memmove(c->v, c->v + drop, (c->n - drop) * sizeof *c->v);
+	c->n -= drop;
+	c->gone += drop;
+	if (c->writer != NULL && c->length - at < c->near) {
+		er_wait_post(c->writer);
+		c->writer = NULL;
+	}
+}
+
+void er_content_pass_by(er_content *c)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	c->passes_by = true;
+	pass(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool er_content_full(er_content *c, size_t most, er_wait *wait)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->passes_by && c->writer == NULL);
+	uint64_t at = c->length;
+	ER_LIST_EACH (l, &c->readers) {
+		const reader *r = ER_CONTAINER(l, reader, link);
+		at = r->at < at ? r->at : at;
+	}
+	bool full = c->length - at > most;
+	if (full) {
+		c->writer = wait;
+		c->near = most / 2;
+		er_wait_list(wait, &c->writers);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return full;
+}
+
+pthread_mutex_t *er_content_lock(er_content *c)
+{
+	return &c->lock;
+}
+
+unsigned er_content_readers(const er_content *c)
+{
+	return __atomic_load_n(&c->n_readers, __ATOMIC_RELAXED);
+}
+
+uint64_t er_content_length(const er_content *c)
+{
+	return __atomic_load_n(&c->length, __ATOMIC_RELAXED);
+}
+
+bool er_content_whole(const er_content *c)
+{
+	return __atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == WHOLE;
+}
+
+/* ---- readers ---- */
+
+/* The reader goes. Its body lives on with whoever reads it. */
+static void let_go(reader *r)
+{
+	ER_CHECK(r, READER);
+	ER_ASSERT(!r->pumping);
+	er_content *c = r->c;
+	er_body *body = r->body;
+	er_wait_cancel(&r->wait, &c->lock);
+	pthread_mutex_lock(&c->lock);
+	er_list_remove(&r->link);
+	__atomic_store_n(&c->n_readers, c->n_readers - 1, __ATOMIC_RELAXED);
+	if (c->passes_by)
+		pass(c);
+	pthread_mutex_unlock(&c->lock);
+	r->magic = 0;
+	r->body = NULL;
+	er_free(r);
+	er_content_unref(c);
+	er_body_unref(body);
+}
+
+typedef struct taken {
+	er_piece v[AT_ONCE];
+	unsigned n;
+	bool end;
+	er_err_kind why;
+} taken;
+
+/* Takes what there is, or has the reader wait. Under the lock. */
+static void take(reader *r, taken *t)
+{
+	er_content *c = r->c;
+	while (t->n < AT_ONCE && r->at < r->end && r->piece < c->gone + c->n) {
+		er_piece piece = c->v[r->piece - c->gone];
+		size_t left = piece.n - r->skip, n = r->end - r->at < left ? (size_t)(r->end - r->at) : left;
+		t->v[t->n++] = er_piece_sub(piece, r->skip, n);
+		r->at += n;
+		r->skip += n;
+		if (r->skip == piece.n) {
+			r->piece++;
+			r->skip = 0;
+		}
+	}
+	if (t->n > 0 && c->passes_by)
+		pass(c);
+	if (r->at >= r->end || (c->state == WHOLE && r->piece == c->gone + c->n))
+		t->end = true;
+	else if (c->state == BROKEN && r->piece == c->gone + c->n)
+		t->why = c->why;
+	else if (t->n == 0) {
+		r->waiting = true;
+		er_wait_list(&r->wait, &c->waiting);
+	}
+}
+
+static const er_body_source_ops source_ops, done_ops;
+
+/* The body has all that it gets. */
+static void end(reader *r, er_err_kind why)
+{
+	er_body *body = er_body_ref(r->body);
+	er_body_source(body, &done_ops, NULL); /* an end may call the sink, and the sink the source */
+	let_go(r);
+	if (why == ER_ERR_OK)
+		er_body_finish(body);
+	else
+		er_body_fail(body, why);
+	er_body_source(body, NULL, NULL);
+	er_body_unref(body);
+}
+
+/* Fills the body until it has no room or there is nothing. A write may call the sink, and the sink cancel: the
+ * reader is over then. */
+static void pump(reader *r)
+{
+	ER_CHECK(r, READER);
+	ER_ASSERT(!r->pumping && !r->waiting);
+	taken t;
+	do {
+		t = (taken){.why = ER_ERR_OK};
+		pthread_mutex_lock(&r->c->lock);
+		take(r, &t);
+		pthread_mutex_unlock(&r->c->lock);
+		r->pumping = true;
+		for (unsigned i = 0; i < t.n; i++) {
+			if (r->over)
+				er_piece_drop(&t.v[i]);
+			else if (!er_body_write(r->body, t.v[i]))
+				r->full = true;
+		}
+		r->pumping = false;
+		if (r->over) {
+			let_go(r);
+			return;
+		}
+		if (t.end || t.why != ER_ERR_OK) {
+			end(r, t.why);
+			return;
+		}
+	} while (t.n > 0 && !r->full);
+}
+
+static void on_news(er_wait *wait)
+{
+	reader *r = ER_CONTAINER(wait, reader, wait);
+	ER_CHECK(r, READER);
+	r->waiting = false;
+	if (!r->full)
+		pump(r);
+}
+
+static void on_resume(void *ctx)
+{
+	reader *r = ctx;
+	ER_CHECK(r, READER);
+	r->full = false;
+	if (!r->waiting && !r->pumping)
+		pump(r);
+}
+
+static void on_cancel(void *ctx, er_err_kind reason)
+{
+	(void)reason;
+	reader *r = ctx;
+	ER_CHECK(r, READER);
+	if (r->pumping)
+		r->over = true;
+	else
+		let_go(r);
+}
+
+static void on_done_resume(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_done_cancel(void *ctx, er_err_kind reason)
+{
+	(void)ctx, (void)reason;
+}
+
+static const er_body_source_ops source_ops = {.resume = on_resume, .cancel = on_cancel},
+                                done_ops = {.resume = on_done_resume, .cancel = on_done_cancel};
+
+/* Where `from` is. Under the lock. */
+static void seek(reader *r, uint64_t from)
+{
+	const er_content *c = r->c;
+	size_t i = 0;
+	uint64_t at = c->begin;
+	ER_ASSERT(from >= at);
+	for (; i < c->n && at + c->v[i].n <= from; i++)
+		at += c->v[i].n;
+	ER_ASSERT(i < c->n || at == from);
+	r->piece = c->gone + i;
+	r->skip = (size_t)(from - at);
+	r->at = from;
+}
+
+/* The usual case: all of it is there, in one piece. */
+static er_body *read_at_once(er_content *c, uint64_t from, uint64_t n)
+{
+	er_body *body = NULL;
+	pthread_mutex_lock(&c->lock);
+	if (c->state == WHOLE && c->n == 1 && c->gone == 0 && from < c->length) {
+		uint64_t left = c->length - from;
+		body = er_body_of(er_piece_sub(c->v[0], (size_t)from, (size_t)(n < left ? n : left)));
+	}
+	pthread_mutex_unlock(&c->lock);
+	return body;
+}
+
+er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n, int64_t length)
+{
+	ER_CHECK(c, MAGIC);
+	er_body *body = read_at_once(c, from, n);
+	if (body != NULL)
+		return body;
+	reader *r = ER_NEW(reader);
+	*r = (reader){.magic = READER, .c = er_content_ref(c), .end = n > UINT64_MAX - from ? UINT64_MAX : from + n};
+	er_wait_init(&r->wait, port, on_news);
+	body = er_body_new(length);
+	r->body = er_body_ref(body);
+	pthread_mutex_lock(&c->lock);
+	seek(r, from);
+	er_list_push(&c->readers, &r->link);
+	__atomic_store_n(&c->n_readers, c->n_readers + 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&c->lock);
+	er_body_source(body, &source_ops, r);
+	pump(r);
+	return body;
+}

@@ -1,0 +1,40 @@
+/* The bytes of a stored body, while they come and after: one writer, readers on any thread. Bytes
+ * lie in memory once; readers share the pieces. Counted (atomic). */
+#ifndef ER_CACHE_CONTENT_H
+#define ER_CACHE_CONTENT_H
+
+#include "cache/port.h"
+#include "http/body.h"
+
+typedef struct er_content er_content;
+
+/* Empty, and being written. One reference, the writer's. */
+er_content *er_content_new(void);
+er_content *er_content_ref(er_content *c);
+void er_content_unref(er_content *c);
+
+/* ---- the writer ---- */
+/* Takes the piece. */
+void er_content_write(er_content *c, er_piece piece);
+/* All bytes are there; or, with a reason, no more will come and readers find an error. Once. */
+void er_content_end(er_content *c, er_err_kind why);
+/* From now on bytes are kept only until all readers have them. */
+void er_content_pass_by(er_content *c);
+/* Bytes that the slowest reader has not got yet; of a content that passes by. `wait` is told when
+ * that is less than half of `most`, if it is more than `most` now. */
+ER_MUST_CHECK bool er_content_full(er_content *c, size_t most, er_wait *wait);
+/* For er_wait_cancel of a wait that er_content_full has. */
+pthread_mutex_t *er_content_lock(er_content *c);
+/* How many readers there are now. */
+unsigned er_content_readers(const er_content *c);
+
+/* ---- everybody ---- */
+/* Bytes so far. */
+uint64_t er_content_length(const er_content *c);
+/* All bytes are there. */
+bool er_content_whole(const er_content *c);
+/* A body of `n` bytes from `from` on; n = UINT64_MAX: to the end, however far that is. `length` is
+ * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. */
+er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n, int64_t length);
+
+#endif

@@ -1,0 +1,429 @@
+/* Fills. er_fill_start sends the question as an exchange of its own, which no client's leaving ends.
+ * on_answer decides what the response is (decide), moves the state, and tells all that wait. What is
+ * STORED is then written into its content by `pump`, the one function that acts on the body; the
+ * fill goes with the last byte. Whatever else it became, it goes at once.
+ *
+ * References: the fill's own, from er_fill_new to `over`; the index's, while listed; one of each
+ * task that waits or has not read yet. */
+#include "cache/fill.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/task.h"
+
+#include <stdio.h>
+
+enum {
+	MAGIC = 0x46494c4c,
+	WINDOW = 1024 * 1024,      /* of a content that passes by, before its slowest reader */
+	KEEP_ON = 1024 * 1024,     /* so much is read to its end although nobody waits for it any more */
+	STATUS_LEAST_ERROR = 500,
+};
+
+static const uint8_t next[FILL_STATES_N][FILL_EVENTS_N] = {
+    [FILL_ASKED] = {[FILL_ON_KEPT] = ER_TO(FILL_STORED),
+                    [FILL_ON_SPARED] = ER_TO(FILL_STALE),
+                    [FILL_ON_OWN] = ER_TO(FILL_ALONE),
+                    [FILL_ON_ERROR] = ER_TO(FILL_FAILED)},
+};
+
+const er_states er_fill_states = ER_STATES_TABLE("fill", FILL, ER_FILL_STATES, ER_FILL_EVENTS, next);
+
+static void on_answer(er_asker *asker, er_exchange *x);
+static void on_broken(er_asker *asker, er_exchange *x);
+static void on_room(er_wait *wait);
+
+static int64_t wall_s(void)
+{
+	return (int64_t)(er_clock_wall_us() / 1000000);
+}
+
+er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
+{
+	er_fill *f = ER_NEW(er_fill);
+	*f = (er_fill){.magic = MAGIC, .refs = 1, .cache = c, .hash = hash};
+	pthread_mutex_init(&f->lock, NULL);
+	er_list_init(&f->waiting);
+	f->key = er_arena_copy(&f->arena, key);
+	f->asker = (er_asker){.answered = on_answer, .broken = on_broken};
+	f->stale = stale != NULL ? er_stored_ref(stale) : NULL;
+	er_wait_init(&f->room, c->port, on_room);
+	er_list_push(&c->fills, &f->link);
+	return f;
+}
+
+er_fill *er_fill_ref(er_fill *f)
+{
+	ER_CHECK(f, MAGIC);
+	__atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
+	return f;
+}
+
+void er_fill_unref(er_fill *f)
+{
+	if (f == NULL)
+		return;
+	ER_CHECK(f, MAGIC);
+	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	ER_ASSERT(er_list_empty(&f->waiting) && f->x == NULL && f->down == NULL);
+	er_stored_unref(f->stored);
+	er_stored_unref(f->stale);
+	er_stored_unref(f->written);
+	er_content_unref(f->content);
+	er_arena_fini(&f->arena);
+	pthread_mutex_destroy(&f->lock);
+	f->magic = 0;
+	er_free(f);
+}
+
+bool er_fill_wait(er_fill *f, er_wait *wait)
+{
+	ER_CHECK(f, MAGIC);
+	pthread_mutex_lock(&f->lock);
+	bool waits = f->state.now == FILL_ASKED;
+	if (waits)
+		er_wait_list(wait, &f->waiting);
+	pthread_mutex_unlock(&f->lock);
+	return waits;
+}
+
+/* Nothing more is done with it. */
+static void over(er_fill *f)
+{
+	er_cache *c = f->cache;
+	er_list_remove(&f->link);
+	bool last = c->closing && er_list_empty(&c->fills);
+	er_fill_unref(f);
+	if (last)
+		er_cache_fills_over(c);
+}
+
+/* The head is there: whoever waits hears of it. */
+static void tell(er_fill *f, er_fill_event event, er_stored *stored)
+{
+	pthread_mutex_lock(&f->lock);
+	er_states_move(&er_fill_states, &f->state, event, 0);
+	f->stored = stored;
+	er_wait_post_all(&f->waiting);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void unlist(er_fill *f, bool alone)
+{
+	if (f->listed)
+		er_index_over(f->cache->index, f->key, f->hash, f, alone, er_clock_mono_us());
+	f->listed = false;
+}
+
+static void tell_first(er_fill *f, er_exchange *x, er_cache_refusal why)
+{
+	er_task *t = f->first;
+	f->first = NULL;
+	if (t != NULL)
+		er_task_head(t, x, why);
+}
+
+/* ---- the question ---- */
+
+/* Of the client alone: the cache answers these itself (RFC 9110 13, 14). */
+static bool of_the_client(er_slice name)
+{
+	return er_slice_ieq(name, ER_LIT("if-none-match")) || er_slice_ieq(name, ER_LIT("if-modified-since")) ||
+	       er_slice_ieq(name, ER_LIT("if-range")) || er_slice_ieq(name, ER_LIT("range")) ||
+	       er_slice_ieq(name, ER_LIT("if-match")) || er_slice_ieq(name, ER_LIT("if-unmodified-since"));
+}
+
+static void copy_request(er_exchange *to, const er_exchange *from, bool keep)
+{
+	er_arena *a = &to->arena;
+	const er_request *req = &from->req;
+	to->req.method = er_arena_copy(a, req->method);
+	to->req.scheme = er_arena_copy(a, req->scheme);
+	to->req.authority = er_arena_copy(a, req->authority);
+	to->req.host = er_arena_copy(a, req->host);
+	to->req.target = er_arena_copy(a, req->target);
+	for (uint32_t i = 0; i < req->fields.n; i++) {
+		er_field f = req->fields.v[i];
+		if (!keep || !of_the_client(f.name))
+			er_fields_add(&to->req.fields, a, er_arena_copy(a, f.name), er_arena_copy(a, f.value));
+	}
+}
+
+static void add_validators(er_exchange *x, const er_stored *stale)
+{
+	const er_slice *etag = er_fields_get(&stale->fields, ER_LIT("etag")),
+	               *modified = er_fields_get(&stale->fields, ER_LIT("last-modified"));
+	if (etag != NULL)
+		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-none-match"), er_arena_copy(&x->arena, *etag));
+	if (modified != NULL)
+		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-modified-since"), er_arena_copy(&x->arena, *modified));
+}
+
+void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool keep)
+{
+	ER_CHECK(f, MAGIC);
+	ER_ASSERT(f->x == NULL && f->state.now == FILL_ASKED);
+	er_exchange *own = f->x = er_exchange_new();
+	own->id = x->id;
+	own->peer = x->peer;
+	own->depth = x->depth;
+	own->asker = &f->asker;
+	copy_request(own, x, keep);
+	if (x->req.body != NULL)
+		own->req.body = er_body_ref(x->req.body);
+	if (f->stale != NULL)
+		add_validators(own, f->stale);
+	own->facts.started_us = er_clock_mono_us();
+	f->asked = wall_s();
+	own->chain = chain;
+	er_exchange_start(own, er_chain_behind(chain, ER_AT_CACHE));
+}
+
+/* ---- the body ---- */
+
+static void let_go_of_body(er_fill *f, bool cancel)
+{
+	er_body *down = f->down;
+	f->down = NULL;
+	er_body_sink(down, NULL, NULL);
+	if (cancel)
+		er_body_cancel(down, ER_ERR_CANCELLED);
+	er_body_unref(down);
+}
+
+/* The body is over, well or not. */
+static void finish(er_fill *f, er_err_kind why)
+{
+	if (f->waits)
+		er_wait_cancel(&f->room, er_content_lock(f->content));
+	f->waits = false;
+	let_go_of_body(f, why != ER_ERR_OK);
+	if (why != ER_ERR_OK)
+		er_index_drop(f->cache->index, f->written);
+	er_content_end(f->content, why);
+	if (why == ER_ERR_OK && !f->passes_by)
+		er_index_weigh(f->cache->index, f->written);
+	over(f);
+}
+
+/* Nobody reads it, and a good deal is left. */
+static bool unwanted(const er_fill *f)
+{
+	if (er_content_readers(f->content) > 0 || __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1)
+		return false;
+	uint64_t have = er_content_length(f->content);
+	int64_t promised = f->written->promised;
+	return f->passes_by || promised < 0 ? have > KEEP_ON : (uint64_t)promised > have + KEEP_ON;
+}
+
+/* Takes what the body has. */
+static void pump(er_fill *f)
+{
+	ER_CHECK(f, MAGIC);
+	uint64_t most = er_index_max_object(f->cache->index);
+	while (!f->waits) {
+		er_piece piece;
+		switch (er_body_read(f->down, 0, &piece)) {
+		case ER_BODY_WAIT:
+			return;
+		case ER_BODY_PIECE:
+			er_content_write(f->content, piece);
+			break;
+		case ER_BODY_END:
+			finish(f, ER_ERR_OK);
+			return;
+		case ER_BODY_ERROR:
+			finish(f, er_body_error(f->down));
+			return;
+		}
+		if (unwanted(f)) {
+			finish(f, ER_ERR_CANCELLED);
+			return;
+		}
+		if (!f->passes_by && er_content_length(f->content) > most) {
+			f->passes_by = true;
+			er_index_drop(f->cache->index, f->written);
+			er_content_pass_by(f->content);
+		}
+		if (f->passes_by)
+			f->waits = er_content_full(f->content, WINDOW, &f->room);
+	}
+}
+
+static void on_readable(void *ctx)
+{
+	pump(ctx);
+}
+
+static void on_room(er_wait *wait)
+{
+	er_fill *f = ER_CONTAINER(wait, er_fill, room);
+	ER_CHECK(f, MAGIC);
+	f->waits = false;
+	pump(f);
+}
+
+static const er_body_sink_ops sink_ops = {.readable = on_readable};
+
+/* ---- the answer ---- */
+
+static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
+{
+	er_index *ix = f->cache->index;
+	er_body *down = x->res.body;
+	int64_t promised = down != NULL ? er_body_length(down) : 0;
+	er_content *content = er_content_new();
+	er_stored *s = er_stored_new(f->key, f->hash, &x->req.fields, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
+	if (s == NULL) {
+		er_content_unref(content);
+		tell(f, FILL_ON_OWN, NULL);
+		unlist(f, true);
+		tell_first(f, x, ER_CACHE_VARY);
+		over(f);
+		return;
+	}
+	x->res.body = NULL;
+	(void)!er_index_put(ix, s, f); /* not there: purged meanwhile, and those that wait have asked before */
+	f->content = content;
+	f->written = s;
+	f->down = down;
+	tell(f, FILL_ON_KEPT, er_stored_ref(s));
+	unlist(f, false);
+	tell_first(f, x, ER_CACHE_OK);
+	if (down == NULL) {
+		er_content_end(content, ER_ERR_OK);
+		over(f);
+		return;
+	}
+	er_body_sink(down, &sink_ops, f);
+	pump(f);
+}
+
+/* 304: what is stored is good, with a new head. */
+static void renewed(er_fill *f, er_exchange *x)
+{
+	er_stored *s = er_stored_renew(f->stale, &x->req.fields, &x->res.fields, f->asked, wall_s());
+	if (s == NULL) /* it varies on everything now: not for the next one */
+		er_index_drop(f->cache->index, f->stale);
+	else
+		(void)!er_index_put(f->cache->index, s, f->listed ? f : NULL);
+	f->cache->stats.validated++;
+	tell(f, FILL_ON_KEPT, s != NULL ? s : er_stored_ref(f->stale));
+	unlist(f, false);
+	tell_first(f, x, ER_CACHE_OK);
+	over(f);
+}
+
+static void spared(er_fill *f, er_exchange *x)
+{
+	tell(f, FILL_ON_SPARED, er_stored_ref(f->stale));
+	unlist(f, false);
+	tell_first(f, x, ER_CACHE_OK);
+	over(f);
+}
+
+static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
+{
+	tell(f, FILL_ON_OWN, NULL);
+	unlist(f, true);
+	tell_first(f, x, why);
+	over(f);
+}
+
+static void failed(er_fill *f, er_exchange *x)
+{
+	pthread_mutex_lock(&f->lock);
+	f->status = x->res.status >= 400 ? x->res.status : 502;
+	f->error = x->res.error;
+	snprintf(f->text, sizeof f->text, "%.*s", ER_FMT(x->res.error_text));
+	pthread_mutex_unlock(&f->lock);
+	tell(f, FILL_ON_ERROR, NULL);
+	unlist(f, false);
+	tell_first(f, x, ER_CACHE_OK);
+	over(f);
+}
+
+static bool may_be_spared(const er_fill *f, const er_exchange *x)
+{
+	if (f->stale == NULL || (x->res.error == ER_ERR_OK && x->res.status < STATUS_LEAST_ERROR))
+		return false;
+	return er_freshness_on_error(&f->stale->fresh, er_stored_age(f->stale, er_clock_mono_us()));
+}
+
+static void decide(er_fill *f, er_exchange *x)
+{
+	if (may_be_spared(f, x)) {
+		spared(f, x);
+		return;
+	}
+	if (x->res.error != ER_ERR_OK) {
+		failed(f, x);
+		return;
+	}
+	if (f->stale != NULL && x->res.status == 304) {
+		renewed(f, x);
+		return;
+	}
+	er_freshness fresh = er_freshness_of(x->res.status, &x->res.fields, f->asked, wall_s());
+	er_cache_refusal why = er_freshness_refusal(x->req.method, &x->req.fields, x->res.status, &x->res.fields, &fresh);
+	if (why == ER_CACHE_OK && x->res.body != NULL && er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index))
+		why = ER_CACHE_TOO_LARGE;
+	/* What was stored is not what the origin says now. */
+	if (f->stale != NULL && why != ER_CACHE_OK && x->res.status < STATUS_LEAST_ERROR)
+		er_index_drop(f->cache->index, f->stale);
+	if (why == ER_CACHE_OK && f->listed)
+		kept(f, x, &fresh);
+	else
+		own(f, x, why);
+}
+
+static void on_answer(er_asker *asker, er_exchange *x)
+{
+	er_fill *f = ER_CONTAINER(asker, er_fill, asker);
+	ER_CHECK(f, MAGIC);
+	ER_ASSERT(f->x == x);
+	f->x = NULL;
+	decide(f, x);
+	if (x->res.body != NULL) /* nobody has taken it */
+		er_body_cancel(x->res.body, ER_ERR_CANCELLED);
+	er_exchange_unref(x);
+}
+
+static void on_broken(er_asker *asker, er_exchange *x)
+{
+	er_exchange_fail(x, 502, x->res.error, NULL, "The origin gave no answer.");
+	on_answer(asker, x);
+}
+
+/* ---- the end ---- */
+
+void er_fill_stop(er_fill *f, er_err_kind why)
+{
+	ER_CHECK(f, MAGIC);
+	if (f->down != NULL) {
+		finish(f, why);
+		return;
+	}
+	er_exchange *x = f->x;
+	f->x = NULL;
+	f->first = NULL;
+	pthread_mutex_lock(&f->lock);
+	f->status = 503;
+	f->error = why;
+	snprintf(f->text, sizeof f->text, "The request was ended.");
+	pthread_mutex_unlock(&f->lock);
+	tell(f, FILL_ON_ERROR, NULL);
+	unlist(f, false);
+	er_exchange_cancel(x, why);
+	er_exchange_unref(x);
+	over(f);
+}
+
+void er_fill_left(er_fill *f)
+{
+	ER_CHECK(f, MAGIC);
+	f->first = NULL;
+	if (!f->listed && f->x != NULL)
+		er_fill_stop(f, ER_ERR_CANCELLED);
+}

@@ -1,0 +1,83 @@
+/* Inside the cache room: a question of the cache to what is behind it, and those who wait for the
+ * answer's head.
+ *
+ *   ASKED ──► STORED  the response is for everybody: all that wait read it
+ *         ──► ALONE   it is not: who began the fill has it, the others ask by themselves
+ *         ──► STALE   the origin fails, and the stored response may be used instead
+ *         ──► FAILED  the origin fails: all that wait get the same error
+ *
+ * A fill lives on the thread that began it; what waits may be on any. Counted (atomic). */
+#ifndef ER_CACHE_FILL_H
+#define ER_CACHE_FILL_H
+
+#include "base/states.h"
+#include "cache/port.h"
+#include "cache/stored.h"
+#include "http/exchange.h"
+
+#define ER_FILL_STATES(X, P) \
+	X(P, ASKED, "asked", "the head of the response is not there") \
+	X(P, STORED, "stored", "a response that all may have is on its way into the store, or whole") \
+	X(P, STALE, "stale", "the origin fails, and what is stored may be used") \
+	X(P, ALONE, "alone", "the response is for one") \
+	X(P, FAILED, "failed", "the origin fails")
+
+#define ER_FILL_EVENTS(X, P) \
+	X(P, KEPT, "kept", "the response may be stored, or the stored one is good") \
+	X(P, SPARED, "spared", "the response is an error, and the stored one may be used") \
+	X(P, OWN, "own", "the response may not be stored") \
+	X(P, ERROR, "error", "there is no response, or the fill was ended")
+
+ER_STATES_TYPES(er_fill, FILL, ER_FILL_STATES, ER_FILL_EVENTS);
+extern const er_states er_fill_states;
+
+typedef struct er_fill er_fill;
+typedef struct er_task er_task; /* task.h */
+
+struct er_fill {
+	uint32_t magic;
+	uint32_t refs;        /* atomic */
+	pthread_mutex_t lock; /* state, waiting, stored, and the error */
+	er_state state;
+	er_list waiting;   /* er_wait of tasks, while ASKED */
+	er_stored *stored; /* STORED, STALE: own reference */
+	/* FAILED */
+	int status;
+	er_err_kind error;
+	char text[160];
+
+	/* of its thread alone */
+	struct er_cache *cache;
+	er_list link; /* cache->fills */
+	er_arena arena;
+	er_slice key;
+	uint64_t hash;
+	bool listed;      /* in the index: others may wait for it */
+	er_asker asker;
+	er_exchange *x;   /* own reference, until the head */
+	int64_t asked;    /* since 1970 */
+	er_stored *stale; /* that it validates, or NULL: own reference */
+	er_task *first;   /* that began it and still waits, or NULL */
+	er_content *content; /* that it writes; own reference */
+	er_body *down;       /* that it reads; own reference */
+	er_stored *written;  /* whose content that is; own reference */
+	er_wait room;        /* for readers of a content that passes by */
+	bool passes_by, waits;
+};
+
+struct er_cache;
+/* One reference, its own: it goes by itself once it was started. `stale`: to validate (a reference is taken), or NULL. */
+er_fill *er_fill_new(struct er_cache *c, er_slice key, uint64_t hash, er_stored *stale);
+/* Sends x's request. `keep`: for all, without this client's conditions and ranges. f->first hears of the head by
+ * er_task_head, perhaps before this returns. */
+void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool keep);
+er_fill *er_fill_ref(er_fill *f);
+void er_fill_unref(er_fill *f);
+/* Has `wait` wait for the head; false: it is there. From any thread. */
+ER_MUST_CHECK bool er_fill_wait(er_fill *f, er_wait *wait);
+/* The task that began it has left. */
+void er_fill_left(er_fill *f);
+/* Ends it now. */
+void er_fill_stop(er_fill *f, er_err_kind why);
+
+#endif

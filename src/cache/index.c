@@ -1,0 +1,492 @@
+/* The index. Each shard: a hash table of entries, two queues of stored responses, a ghost table, a
+ * lock. An entry lives as long as it has variants, a fill, or is remembered as alone; those that are
+ * only remembered are bounded (ALONE), and the oldest is forgotten.
+ *
+ * Order of locks: a shard's lock is taken before a content's (er_stored_cost), and no other. */
+#include "cache/index.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cache/fill.h"
+
+#include <sys/random.h>
+
+enum {
+	SHARDS_MAX = 16,
+	SHARD_LEAST = 32 * 1024 * 1024,
+	OBJECT_PART = 8,                     /* an object has at most this part of a shard */
+	OBJECT_MOST = 64 * 1024 * 1024,
+	SMALL_PART = 10,
+	USES = 3,
+	PROMOTED = 1,                        /* uses that take an object from small to main */
+	GHOSTS = 1 << 14,                    /* of a shard */
+	ALONE = 4096,                        /* keys that are remembered, of a shard */
+	ALONE_US = 10 * 1000 * 1000,
+	TABLE_FIRST = 64,
+	SEQUENCES = 1 << 20,
+};
+
+typedef struct entry {
+	struct entry *next; /* in its bucket */
+	uint64_t hash;
+	er_slice key; /* own */
+	er_stored *variants;
+	er_fill *fill;
+	uint64_t alone_until_us; /* 0: is not */
+	er_list alone;           /* shard->alone */
+} entry;
+
+typedef struct shard {
+	pthread_mutex_t lock;
+	entry **table;
+	size_t buckets, n;
+	er_list small, main; /* oldest first */
+	uint64_t small_bytes, main_bytes, max_bytes;
+	uint64_t *ghosts; /* by hash: the hash */
+	er_list alone;
+	size_t n_alone;
+	uint64_t objects, evicted, stored;
+} shard;
+
+struct er_index {
+	unsigned n;
+	uint64_t max_object;
+	shard shards[];
+};
+
+static uint64_t secret;
+
+__attribute__((constructor)) static void choose_secret(void)
+{
+	if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
+		secret = (uint64_t)(uintptr_t)&secret * 0x9e3779b97f4a7c15U;
+}
+
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+	__uint128_t p = (__uint128_t)a * b;
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+static inline uint64_t word(const uint8_t *p, size_t n)
+{
+	uint64_t w = 0;
+	memcpy(&w, p, n < 8 ? n : 8);
+	return w;
+}
+
+/* wyhash's folded multiplication over the process's secret: keys are written by strangers. */
+uint64_t er_index_hash(er_slice key)
+{
+	uint64_t h = secret ^ mix(key.n ^ 0xa0761d6478bd642fU, 0xe7037ed1a0b428dbU);
+	size_t i = 0;
+	for (; i + 16 <= key.n; i += 16)
+		h = mix(word(key.p + i, 8) ^ secret ^ 0x8ebc6af09c88c6e3U, word(key.p + i + 8, 8) ^ h);
+	uint64_t a = 0, b = 0;
+	if (i < key.n) {
+		size_t left = key.n - i;
+		a = word(key.p + i, left);
+		b = left > 8 ? word(key.p + i + 8, left - 8) : 0;
+	}
+	return mix(a ^ secret ^ 0x589965cc75374cc3U, b ^ h ^ 0x1d8e4e27c47d124fU);
+}
+
+er_index *er_index_new(uint64_t max_bytes)
+{
+	uint64_t want = max_bytes / SHARD_LEAST;
+	unsigned n = want < 1 ? 1 : want > SHARDS_MAX ? SHARDS_MAX : (unsigned)want;
+	er_index *ix = er_zalloc(sizeof *ix + n * sizeof(shard));
+	ix->n = n;
+	for (unsigned i = 0; i < n; i++) {
+		shard *s = &ix->shards[i];
+		pthread_mutex_init(&s->lock, NULL);
+		s->buckets = TABLE_FIRST;
+		s->table = er_zalloc(s->buckets * sizeof(entry *));
+		s->ghosts = er_zalloc(GHOSTS * sizeof(uint64_t));
+		s->max_bytes = max_bytes / n;
+		er_list_init(&s->small);
+		er_list_init(&s->main);
+		er_list_init(&s->alone);
+	}
+	ix->max_object = max_bytes / n / OBJECT_PART;
+	if (ix->max_object > OBJECT_MOST)
+		ix->max_object = OBJECT_MOST;
+	return ix;
+}
+
+uint64_t er_index_max_object(const er_index *ix)
+{
+	return ix->max_object;
+}
+
+static shard *shard_of(er_index *ix, uint64_t hash)
+{
+	return &ix->shards[(hash >> 48) % ix->n];
+}
+
+/* ---- entries ---- */
+
+static entry **place_of(shard *s, er_slice key, uint64_t hash)
+{
+	entry **at = &s->table[hash % s->buckets];
+	while (*at != NULL && !((*at)->hash == hash && er_slice_eq((*at)->key, key)))
+		at = &(*at)->next;
+	return at;
+}
+
+static void grow(shard *s)
+{
+	size_t buckets = s->buckets * 2;
+	entry **table = er_zalloc(buckets * sizeof(entry *));
+	for (size_t i = 0; i < s->buckets; i++)
+		for (entry *e = s->table[i], *next; e != NULL; e = next) {
+			next = e->next;
+			e->next = table[e->hash % buckets];
+			table[e->hash % buckets] = e;
+		}
+	er_free(s->table);
+	s->table = table;
+	s->buckets = buckets;
+}
+
+static entry *entry_of(shard *s, er_slice key, uint64_t hash)
+{
+	entry **at = place_of(s, key, hash);
+	if (*at != NULL)
+		return *at;
+	if (s->n >= s->buckets) {
+		grow(s);
+		at = place_of(s, key, hash);
+	}
+	entry *e = *at = ER_NEW(entry);
+	*e = (entry){.hash = hash, .key = er_slice_of(er_strdup_slice(key), key.n)};
+	er_list_init(&e->alone);
+	s->n++;
+	return e;
+}
+
+static void forget_alone(shard *s, entry *e)
+{
+	if (e->alone_until_us == 0)
+		return;
+	e->alone_until_us = 0;
+	er_list_remove(&e->alone);
+	s->n_alone--;
+}
+
+/* Frees an entry that holds nothing. */
+static void settle(shard *s, entry *e)
+{
+	if (e->variants != NULL || e->fill != NULL || e->alone_until_us != 0)
+		return;
+	entry **at = place_of(s, e->key, e->hash);
+	ER_ASSERT(*at == e && s->n > 0);
+	*at = e->next;
+	s->n--;
+	er_free((void *)(uintptr_t)e->key.p);
+	er_free(e);
+}
+
+/* ---- queues ---- */
+
+static void leave_queue(shard *s, er_stored *it)
+{
+	er_list_remove(&it->queue);
+	uint64_t *bytes = it->in_main ? &s->main_bytes : &s->small_bytes;
+	ER_ASSERT(*bytes >= it->cost && s->objects > 0);
+	*bytes -= it->cost;
+	s->objects--;
+}
+
+static void join_queue(shard *s, er_stored *it, bool in_main)
+{
+	it->in_main = in_main;
+	er_list_push(in_main ? &s->main : &s->small, &it->queue);
+	*(in_main ? &s->main_bytes : &s->small_bytes) += it->cost;
+	s->objects++;
+}
+
+/* Out of the entry and the queue. The index's reference is the caller's then. */
+static void take_out(shard *s, er_stored *it)
+{
+	entry *e = *place_of(s, it->key, it->hash);
+	ER_ASSERT(e != NULL && it->listed);
+	er_stored **at = &e->variants;
+	while (*at != it)
+		at = &(*at)->next_in_key;
+	*at = it->next_in_key;
+	it->next_in_key = NULL;
+	it->listed = false;
+	leave_queue(s, it);
+	settle(s, e);
+}
+
+static void evict(shard *s, er_stored *it, bool remember)
+{
+	if (remember)
+		s->ghosts[it->hash % GHOSTS] = it->hash;
+	take_out(s, it);
+	s->evicted++;
+	er_stored_unref(it);
+}
+
+static void make_room_in_small(shard *s)
+{
+	er_stored *it = ER_CONTAINER(s->small.next, er_stored, queue);
+	if (__atomic_load_n(&it->used, __ATOMIC_RELAXED) < PROMOTED) {
+		evict(s, it, true);
+		return;
+	}
+	leave_queue(s, it);
+	__atomic_store_n(&it->used, 0, __ATOMIC_RELAXED);
+	join_queue(s, it, true);
+}
+
+static void make_room_in_main(shard *s)
+{
+	er_stored *it = ER_CONTAINER(s->main.next, er_stored, queue);
+	uint8_t used = __atomic_load_n(&it->used, __ATOMIC_RELAXED);
+	if (used == 0) {
+		evict(s, it, false);
+		return;
+	}
+	__atomic_store_n(&it->used, used - 1, __ATOMIC_RELAXED);
+	leave_queue(s, it);
+	join_queue(s, it, true);
+}
+
+static void make_room(shard *s)
+{
+	while (s->small_bytes + s->main_bytes > s->max_bytes) {
+		bool small = !er_list_empty(&s->small) && (s->small_bytes > s->max_bytes / SMALL_PART || er_list_empty(&s->main));
+		if (small)
+			make_room_in_small(s);
+		else
+			make_room_in_main(s);
+	}
+}
+
+/* ---- what is asked ---- */
+
+static void use(er_stored *it)
+{
+	uint8_t used = __atomic_load_n(&it->used, __ATOMIC_RELAXED);
+	if (used < USES)
+		__atomic_store_n(&it->used, used + 1, __ATOMIC_RELAXED);
+}
+
+er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, er_arena *a, uint64_t now_us)
+{
+	er_index_found found = {0};
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	const entry *e = *place_of(s, key, hash);
+	if (e != NULL) {
+		for (er_stored *it = e->variants; it != NULL && found.stored == NULL; it = it->next_in_key)
+			if (er_variant_matches(&it->variant, request, a))
+				found.stored = er_stored_ref(it);
+		found.fill = e->fill != NULL ? er_fill_ref(e->fill) : NULL;
+		found.others = found.stored == NULL && e->variants != NULL;
+		found.alone = e->alone_until_us > now_us;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (found.stored != NULL)
+		use(found.stored);
+	return found;
+}
+
+bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, uint64_t now_us)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	entry *e = entry_of(s, key, hash);
+	bool begins = e->fill == NULL && e->alone_until_us <= now_us;
+	if (begins)
+		e->fill = er_fill_ref(fill);
+	settle(s, e);
+	pthread_mutex_unlock(&s->lock);
+	return begins;
+}
+
+static void remember_alone(shard *s, entry *e, uint64_t now_us)
+{
+	forget_alone(s, e);
+	if (s->n_alone == ALONE) {
+		entry *oldest = ER_CONTAINER(s->alone.next, entry, alone);
+		forget_alone(s, oldest);
+		settle(s, oldest);
+	}
+	e->alone_until_us = now_us + ALONE_US;
+	er_list_push(&s->alone, &e->alone);
+	s->n_alone++;
+}
+
+void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, bool alone, uint64_t now_us)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	entry *e = *place_of(s, key, hash);
+	bool ours = e != NULL && e->fill == fill;
+	if (ours) {
+		e->fill = NULL;
+		if (alone)
+			remember_alone(s, e, now_us);
+		settle(s, e);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (ours)
+		er_fill_unref(fill);
+}
+
+static bool same_variant(const er_variant *a, const er_variant *b)
+{
+	bool same = a->n == b->n;
+	for (uint32_t i = 0; same && i < a->n; i++)
+		same = er_slice_eq(a->v[i].name, b->v[i].name) && (a->v[i].value.p == NULL) == (b->v[i].value.p == NULL) &&
+		       er_slice_eq(a->v[i].value, b->v[i].value);
+	return same;
+}
+
+/* What the new one takes the place of: the same variant, and with too many the oldest. */
+static er_stored *superseded(const entry *e, const er_stored *by)
+{
+	unsigned n = 0;
+	for (er_stored *it = e->variants; it != NULL; it = it->next_in_key) {
+		if (same_variant(&it->variant, &by->variant))
+			return it;
+		if (++n >= ER_INDEX_VARIANTS)
+			return it;
+	}
+	return NULL;
+}
+
+bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
+{
+	shard *s = shard_of(ix, it->hash);
+	size_t cost = er_stored_cost(it);
+	if (cost > s->max_bytes)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	entry *e = entry_of(s, it->key, it->hash);
+	/* A purge has taken the fill off its entry. */
+	bool in = fill == NULL || e->fill == fill;
+	er_stored *old = in ? superseded(e, it) : NULL;
+	if (in) {
+		ER_ASSERT(!it->listed);
+		forget_alone(s, e);
+		it->listed = true;
+		it->cost = cost;
+		it->next_in_key = e->variants;
+		e->variants = er_stored_ref(it);
+		bool back = s->ghosts[it->hash % GHOSTS] == it->hash || (old != NULL && old->in_main);
+		join_queue(s, it, back);
+		s->stored++;
+	}
+	if (old != NULL)
+		take_out(s, old);
+	if (in)
+		make_room(s);
+	else
+		settle(s, e);
+	pthread_mutex_unlock(&s->lock);
+	er_stored_unref(old);
+	return in;
+}
+
+void er_index_weigh(er_index *ix, er_stored *it)
+{
+	shard *s = shard_of(ix, it->hash);
+	pthread_mutex_lock(&s->lock);
+	if (it->listed) {
+		bool in_main = it->in_main;
+		leave_queue(s, it);
+		it->cost = er_stored_cost(it);
+		join_queue(s, it, in_main);
+		make_room(s);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void er_index_drop(er_index *ix, er_stored *it)
+{
+	shard *s = shard_of(ix, it->hash);
+	pthread_mutex_lock(&s->lock);
+	bool was = it->listed;
+	if (was)
+		take_out(s, it);
+	pthread_mutex_unlock(&s->lock);
+	if (was)
+		er_stored_unref(it);
+}
+
+void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	entry *e = *place_of(s, key, hash);
+	er_stored *gone = NULL;
+	er_fill *fill = e != NULL ? e->fill : NULL;
+	while (e != NULL && e->variants != NULL) {
+		er_stored *it = e->variants;
+		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;
+		take_out(s, it);
+		it->next_in_key = gone;
+		gone = it;
+		if (last) /* and the entry with it */
+			e = NULL;
+	}
+	if (fill != NULL) {
+		e->fill = NULL;
+		settle(s, e);
+	}
+	pthread_mutex_unlock(&s->lock);
+	er_fill_unref(fill);
+	for (er_stored *next; gone != NULL; gone = next) {
+		next = gone->next_in_key;
+		gone->next_in_key = NULL;
+		er_stored_unref(gone);
+	}
+}
+
+er_index_stats er_index_statistics(er_index *ix)
+{
+	er_index_stats all = {0};
+	for (unsigned i = 0; i < ix->n; i++) {
+		shard *s = &ix->shards[i];
+		pthread_mutex_lock(&s->lock);
+		all.objects += s->objects;
+		all.bytes += s->small_bytes + s->main_bytes;
+		all.max_bytes += s->max_bytes;
+		all.evicted += s->evicted;
+		all.stored += s->stored;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return all;
+}
+
+void er_index_free(er_index *ix)
+{
+	if (ix == NULL)
+		return;
+	for (unsigned i = 0; i < ix->n; i++) {
+		shard *s = &ix->shards[i];
+		for (size_t b = 0; b < s->buckets; b++) {
+			for (entry *e = s->table[b], *next; e != NULL; e = next) {
+				next = e->next;
+				ER_ASSERT(e->fill == NULL);
+				for (er_stored *it = e->variants, *then; it != NULL; it = then) {
+					then = it->next_in_key;
+					it->listed = false;
+					er_list_init(&it->queue);
+					er_stored_unref(it);
+				}
+				er_free((void *)(uintptr_t)e->key.p);
+				er_free(e);
+			}
+		}
+		er_free(s->table);
+		er_free(s->ghosts);
+		pthread_mutex_destroy(&s->lock);
+	}
+	er_free(ix);
+}

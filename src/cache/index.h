@@ -1,0 +1,59 @@
+/* The memory store: stored responses by key, in all threads' reach, within a number of bytes.
+ *
+ * A key has an entry: its variants, newest first, and the fill that is under way for it, if any.
+ * The index is cut into shards, each under a lock that is held for a look-up or a change, never
+ * while anything is asked.
+ *
+ * Eviction is S3-FIFO (Yang and others, SOSP 2023): what is new goes through a small queue (a tenth
+ * of the bytes), which only what was used meanwhile leaves for the main queue; what comes back soon
+ * after it was evicted (the ghost table knows its hash) goes into main at once. A hit changes
+ * nothing but a counter of two bits. */
+#ifndef ER_CACHE_INDEX_H
+#define ER_CACHE_INDEX_H
+
+#include "cache/stored.h"
+
+typedef struct er_index er_index;
+typedef struct er_fill er_fill; /* fill.h */
+
+enum { ER_INDEX_VARIANTS = 32 }; /* of one key; the oldest goes */
+
+typedef struct er_index_stats {
+	uint64_t objects, bytes, max_bytes, evicted, stored;
+} er_index_stats;
+
+/* `max_bytes` in all. One object may have `max_object` (er_index_max_object). */
+er_index *er_index_new(uint64_t max_bytes);
+/* Nothing refers to it any more. */
+void er_index_free(er_index *ix);
+uint64_t er_index_max_object(const er_index *ix);
+er_index_stats er_index_statistics(er_index *ix);
+
+uint64_t er_index_hash(er_slice key);
+
+typedef struct er_index_found {
+	er_stored *stored; /* the variant that the request selects, newest first; one reference; or NULL */
+	er_fill *fill;     /* what is on its way; one reference; or NULL */
+	bool others;       /* there are variants, but not the one that the request selects */
+	bool alone;        /* answers of this key were not for everybody, lately: do not wait for one */
+} er_index_found;
+
+/* Looks a request up. Counts as a use of what is found. `now_us`: monotonic. `a` is scratch. */
+er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, er_arena *a, uint64_t now_us);
+/* `fill` is under way for the key, which has none: false if another one was faster, or if the key
+ * is remembered as `alone`. The index takes a reference. */
+ER_MUST_CHECK bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, uint64_t now_us);
+/* The fill is over, in whatever way. `alone`: what came was not for everybody; remembered for some
+ * seconds. */
+void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, bool alone, uint64_t now_us);
+/* Puts it in, in place of the variant that the same request selects (`old`, if it is still there). False: the
+ * key was purged since `fill` began, or there is no room for it: it is not there. */
+ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill);
+/* Its cost has changed: its content is complete. */
+void er_index_weigh(er_index *ix, er_stored *s);
+/* Takes it out, if it is in. */
+void er_index_drop(er_index *ix, er_stored *s);
+/* All variants of the key, and what a fill under way brings (RFC 9111 4.4). */
+void er_index_purge(er_index *ix, er_slice key, uint64_t hash);
+
+#endif

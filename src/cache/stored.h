@@ -1,0 +1,48 @@
+/* A stored response: its head, which never changes, and its content. Read by every thread;
+ * counted (atomic). */
+#ifndef ER_CACHE_STORED_H
+#define ER_CACHE_STORED_H
+
+#include "cache/content.h"
+#include "cache/freshness.h"
+#include "cache/vary.h"
+
+typedef struct er_stored {
+	uint32_t magic;
+	uint32_t refs; /* atomic */
+	er_arena arena;
+	er_slice key; /* of index.h */
+	uint64_t hash;
+	er_variant variant;
+	int status;
+	er_slice reason;
+	er_fields fields;
+	er_freshness fresh;
+	uint64_t came_us;   /* monotonic: when the freshness's age counted */
+	int64_t came;       /* the same, since 1970 */
+	int64_t promised;   /* length that the origin has said, or ER_BODY_UNKNOWN */
+	er_content *content; /* own reference; shared with the response that this one has renewed */
+	/* the index's, under its lock */
+	struct er_stored *next_in_key;
+	er_list queue;
+	size_t cost;
+	uint8_t used; /* atomic: hits since it came or was looked at, at most 3 */
+	bool in_main;
+	bool listed; /* in the index */
+} er_stored;
+
+/* Copies what it needs from the exchange's response and request. NULL: it varies on more than is
+ * kept. One reference. `content`: a reference is taken. */
+er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason, const er_fields *response,
+                         const er_freshness *fresh, er_content *content, int64_t promised);
+/* What `old` becomes by a 304 with these fields (RFC 9111 3.2, 4.3.4): its content, and the head of
+ * both. `asked` and `came`: of the validation. */
+er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came);
+er_stored *er_stored_ref(er_stored *s);
+void er_stored_unref(er_stored *s);
+/* In seconds, now. */
+int64_t er_stored_age(const er_stored *s, uint64_t now_us);
+/* Bytes of memory: head, and content as far as it is there. */
+size_t er_stored_cost(const er_stored *s);
+
+#endif

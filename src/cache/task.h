@@ -1,0 +1,59 @@
+/* Inside the cache room: a task is one exchange in the cache's hands, from `handle` until it is
+ * answered or cancelled; and how answers are made. */
+#ifndef ER_CACHE_TASK_H
+#define ER_CACHE_TASK_H
+
+#include "cache/cache.h"
+#include "cache/fill.h"
+
+struct er_cache {
+	uint32_t magic;
+	uv_loop_t *loop;
+	er_index *index;
+	er_port *port;
+	er_list fills;
+	er_cache_stats stats;
+	bool closing;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* Why the origin is asked (RFC 9211 2.2). */
+typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_MISS, FWD_VARY, FWD_STALE } er_cache_forward;
+
+struct er_task {
+	uint32_t magic;
+	er_exchange *x; /* own reference */
+	er_cache_place *place;
+	er_slice key; /* in x's arena; empty: not a question for the store */
+	uint64_t hash;
+	er_wait wait;
+	er_fill *fill; /* that it waits for: own reference */
+	er_cache_forward forward;
+	bool collapsed; /* it waited for another one's fill */
+};
+
+/* The head of the fill that the task began is there; called on the fill's thread. For ALONE the
+ * response is in `from`. */
+void er_task_head(er_task *t, er_exchange *from, er_cache_refusal why);
+
+/* How a stored response is used, for Cache-Status. */
+typedef struct er_cache_use {
+	er_cache_forward forward; /* NONE: a hit */
+	int status;               /* of the origin's answer; 0: none */
+	bool stored, collapsed;
+	er_cache_refusal refusal; /* why it was not stored; OK: it was, or nobody says */
+} er_cache_use;
+
+/* Fills x->res from a stored response: whole, a part, or 304. */
+void er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use);
+/* Fills x->res from the response of `from`, whose body is taken. */
+void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use);
+/* Fills x->res with what the node says of an origin that fails. */
+void er_answer_failed(er_exchange *x, int status, er_err_kind error, const char *text, const er_cache_use *use);
+void er_answer_only_if_cached(er_exchange *x);
+
+/* The last fill of a cache that closes is over. Frees it. */
+void er_cache_fills_over(er_cache *c);
+
+#endif

@@ -1,0 +1,125 @@
+/* Rules without a state; what they write lies in the caller's arena. */
+#include "cache/vary.h"
+
+#include "base/mem.h"
+
+enum { MEMBERS = 64 };
+
+static int compare(er_slice a, er_slice b)
+{
+	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+	return c != 0 ? c : a.n < b.n ? -1 : a.n > b.n;
+}
+
+static er_slice lower(er_arena *a, er_slice s)
+{
+	uint8_t *to = er_arena_alloc(a, s.n + 1);
+	for (size_t i = 0; i < s.n; i++)
+		to[i] = er_lower(s.p[i]);
+	return er_slice_of(to, s.n);
+}
+
+static bool is_list_of_preferences(er_slice name)
+{
+	return er_slice_eq(name, ER_LIT("accept-language")) || er_slice_eq(name, ER_LIT("accept-encoding"));
+}
+
+/* The one form of a member: without white space, and without case if that means nothing. */
+static size_t put_member(uint8_t *to, er_slice member, bool without_case)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < member.n; i++) {
+		uint8_t c = member.p[i];
+		if (without_case && (c == ' ' || c == '\t'))
+			continue;
+		to[n++] = without_case ? er_lower(c) : c;
+	}
+	return n;
+}
+
+static void sort(er_slice *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = i; k > 0 && compare(v[k], v[k - 1]) < 0; k--) {
+			er_slice it = v[k];
+			v[k] = v[k - 1];
+			v[k - 1] = it;
+		}
+}
+
+/* `name` in lower case. A field that is missing is not the same as one that is empty: NULL bytes. */
+static er_slice selecting(er_arena *a, const er_fields *request, er_slice name)
+{
+	bool preferences = is_list_of_preferences(name);
+	er_slice members[MEMBERS];
+	size_t n = 0, bytes = 0, found = 0;
+	for (uint32_t i = 0; i < request->n; i++) {
+		if (!er_slice_ieq(request->v[i].name, name))
+			continue;
+		found++;
+		er_slice rest = request->v[i].value, part;
+		while (er_slice_split(&rest, ',', &part)) {
+			er_slice member = er_slice_trim(part);
+			if (member.n == 0)
+				continue;
+			if (n == MEMBERS) /* so many are taken as they came, from here on */
+				return er_arena_copy(a, request->v[i].value);
+			uint8_t *to = er_arena_alloc(a, member.n);
+			members[n++] = er_slice_of(to, put_member(to, member, preferences));
+			bytes += member.n + 1;
+		}
+	}
+	if (found == 0)
+		return (er_slice){0};
+	if (preferences)
+		sort(members, n);
+	uint8_t *all = er_arena_alloc(a, bytes + 1);
+	size_t at = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			all[at++] = ',';
+		er_copy(all + at, members[i].p, members[i].n);
+		at += members[i].n;
+	}
+	return er_slice_of(all, at);
+}
+
+static bool has(const er_variant *out, er_slice name)
+{
+	for (uint32_t i = 0; i < out->n; i++)
+		if (er_slice_eq(out->v[i].name, name))
+			return true;
+	return false;
+}
+
+bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *request, er_variant *out)
+{
+	out->n = 0;
+	for (uint32_t i = 0; i < response->n; i++) {
+		if (!er_slice_ieq(response->v[i].name, ER_LIT("vary")))
+			continue;
+		er_slice rest = response->v[i].value, part;
+		while (er_slice_split(&rest, ',', &part)) {
+			er_slice name = lower(a, er_slice_trim(part));
+			if (name.n == 0 || has(out, name))
+				continue;
+			if (er_slice_eq(name, ER_LIT("*")) || out->n == ER_VARY_FIELDS)
+				return false;
+			uint32_t at = out->n++;
+			for (; at > 0 && compare(name, out->v[at - 1].name) < 0; at--)
+				out->v[at] = out->v[at - 1];
+			out->v[at] = (er_field){name, selecting(a, request, name)};
+		}
+	}
+	return true;
+}
+
+bool er_variant_matches(const er_variant *variant, const er_fields *request, er_arena *a)
+{
+	for (uint32_t i = 0; i < variant->n; i++) {
+		er_slice now = selecting(a, request, variant->v[i].name), then = variant->v[i].value;
+		if ((now.p == NULL) != (then.p == NULL) || !er_slice_eq(now, then))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,25 @@
+/* Which request a stored response was an answer to, beside its URL (RFC 9111 4.1). The request's
+ * fields that Vary names are brought to one form, so that requests that mean the same match:
+ *
+ *   lines of one name are joined by a comma; white space around commas goes
+ *   Accept-Encoding, Accept-Language: without case, members in order of the alphabet */
+#ifndef ER_CACHE_VARY_H
+#define ER_CACHE_VARY_H
+
+#include "http/fields.h"
+
+enum { ER_VARY_FIELDS = 16 }; /* names in all Vary fields of a response; with more it is as good as Vary: * */
+
+/* The selecting fields of a request: names in lower case with values in their one form, sorted by
+ * name. In the arena. */
+typedef struct er_variant {
+	er_field v[ER_VARY_FIELDS];
+	uint32_t n;
+} er_variant;
+
+/* What `response` varies on, as `request` has it. False: too many names, or "*". */
+bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *request, er_variant *out);
+/* Would `request` have selected the variant, too? `a` is scratch. */
+bool er_variant_matches(const er_variant *variant, const er_fields *request, er_arena *a);
+
+#endif
