@@ -31,6 +31,7 @@ const er_states er_fill_states = ER_STATES_TABLE("fill", FILL, ER_FILL_STATES, E
 
 static void on_answer(er_asker *asker, er_exchange *x);
 static void on_broken(er_asker *asker, er_exchange *x);
+static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fields *fields);
 static void on_room(er_wait *wait);
 
 static int64_t wall_s(void)
@@ -45,7 +46,7 @@ er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
-	f->asker = (er_asker){.answered = on_answer, .broken = on_broken};
+	f->asker = (er_asker){.answered = on_answer, .broken = on_broken, .informed = on_informed};
 	f->stale = stale != NULL ? er_stored_ref(stale) : NULL;
 	er_wait_init(&f->room, c->port, on_room);
 	er_list_push(&c->fills, &f->link);
@@ -394,6 +395,16 @@ static void on_broken(er_asker *asker, er_exchange *x)
 {
 	er_exchange_fail(x, 502, x->res.error, NULL, "The origin gave no answer.");
 	on_answer(asker, x);
+}
+
+/* To the client that began it; those that wait begin with the response. */
+static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fields *fields)
+{
+	(void)x;
+	const er_fill *f = ER_CONTAINER(asker, er_fill, asker);
+	ER_CHECK(f, MAGIC);
+	if (f->first != NULL)
+		er_exchange_inform(f->first->x, status, fields);
 }
 
 /* ---- the end ---- */

@@ -196,6 +196,23 @@ static void h1_answered(er_session *s, er_stream *st)
 	run(c);
 }
 
+static void settle(er_h1_session *c);
+
+/* Clients of HTTP/1.0 know no informational responses (RFC 9110 15.2). It goes out with the next turn of the loop: who
+ * calls is in the middle of something. */
+static void h1_inform(er_session *s, er_stream *st, int status, const er_fields *fields)
+{
+	er_h1_session *c = of(s);
+	if (er_h1_closed(c) || st->protocol != ER_PROTOCOL_HTTP_1_1 || er_buf_len(&c->out) > HELD_BYTES)
+		return;
+	er_h1_write_informational(&c->out, status, fields);
+	if (!er_act_guard(&c->act)) /* it acts, and writes in the end */
+		return;
+	c->more = true;
+	settle(c);
+	er_act_end(&c->act);
+}
+
 static void start(er_h1_session *c)
 {
 	er_stream *st = &c->stream;
@@ -524,6 +541,7 @@ static void h1_watch(er_session *s, uint64_t now_ms)
 const er_session_kind er_h1_session_kind = {
     .open = h1_open,
     .answered = h1_answered,
+    .inform = h1_inform,
     .act = h1_act,
     .expired = h1_expired,
     .watch = h1_watch,

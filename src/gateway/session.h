@@ -33,6 +33,9 @@ typedef struct er_session_kind {
 	er_session *(*open)(struct er_server *s, er_transport *t);
 	/* Of a stream: the head of the answer is in st->x->res. Inside of the handler's call. */
 	void (*answered)(er_session *s, er_stream *st);
+	/* Of a stream: an informational response, to be sent before the answer if the protocol has such. A
+	 * note: ends nothing. */
+	void (*inform)(er_session *s, er_stream *st, int status, const er_fields *fields);
 	/* Of a stream: its upload or its answer has moved. Acts, or has a round more if it acts already. */
 	void (*act)(er_session *s, er_stream *st);
 	/* Its time in a list other than WATCH is over. */

@@ -58,10 +58,18 @@ static void on_broken(er_asker *asker, er_exchange *x)
 	act(st);
 }
 
+static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fields *fields)
+{
+	er_stream *st = ER_CONTAINER(asker, er_stream, asker);
+	ER_CHECK(st, MAGIC);
+	ER_ASSERT(st->x == x && st->state.now == STREAM_OPEN);
+	st->session->kind->inform(st->session, st, status, fields);
+}
+
 void er_stream_init(er_stream *st, struct er_session *s)
 {
 	*st = (er_stream){.magic = MAGIC, 
-	                  .asker = {.answered = on_answer, .broken = on_broken},
+	                  .asker = {.answered = on_answer, .broken = on_broken, .informed = on_informed},
 	                  .session = s};
 }
 

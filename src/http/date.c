@@ -81,10 +81,16 @@ typedef struct reader {
 	bool bad;
 } reader;
 
+/* Senders are to keep to the case (RFC 9110 5.6.7). A date in another one is still that date. */
+static bool begins(er_slice text, er_slice with)
+{
+	return text.n >= with.n && er_slice_ieq(er_slice_head(text, with.n), with);
+}
+
 static void expect(reader *r, const char *text)
 {
 	er_slice want = er_slice_cstr(text);
-	if (!er_slice_starts(r->in, want))
+	if (!begins(r->in, want))
 		r->bad = true;
 	r->in = er_slice_from(r->in, want.n);
 }
@@ -101,7 +107,7 @@ static int64_t number(reader *r, size_t digits)
 static int64_t month(reader *r)
 {
 	for (int i = 0; i < 12; i++) {
-		if (er_slice_starts(r->in, er_slice_of(months + 3 * i, 3))) {
+		if (begins(r->in, er_slice_of(months + 3 * i, 3))) {
 			r->in = er_slice_from(r->in, 3);
 			return i + 1;
 		}
@@ -188,7 +194,7 @@ bool er_date_parse(er_slice text, int64_t now, int64_t *at)
 	civil c = {0};
 	bool long_name = false;
 	for (int i = 0; i < 7; i++)
-		long_name = long_name || er_slice_starts(text, er_slice_cstr(long_days[i]));
+		long_name = long_name || begins(text, er_slice_cstr(long_days[i]));
 	if (long_name) {
 		r.in = er_slice_from(text, er_slice_find(text, ','));
 		expect(&r, ", ");
@@ -196,7 +202,7 @@ bool er_date_parse(er_slice text, int64_t now, int64_t *at)
 	} else {
 		bool known = false;
 		for (size_t i = 0; i < 7; i++)
-			known = known || er_slice_starts(text, er_slice_of(days + 3 * i, 3));
+			known = known || begins(text, er_slice_of(days + 3 * i, 3));
 		r.bad = !known;
 		r.in = er_slice_from(text, 3);
 		if (r.in.n > 0 && r.in.p[0] == ',') {

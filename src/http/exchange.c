@@ -262,6 +262,14 @@ void er_exchange_break(er_exchange *x, er_err_kind reason)
 	er_body_unref(upload);
 }
 
+void er_exchange_inform(er_exchange *x, int status, const er_fields *fields)
+{
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(status > 101 && status < 200);
+	if (!x->cancelled && !x->answered && x->asker != NULL && x->asker->informed != NULL)
+		x->asker->informed(x->asker, x, status, fields);
+}
+
 void er_exchange_cancel(er_exchange *x, er_err_kind reason)
 {
 	ER_CHECK(x, MAGIC);

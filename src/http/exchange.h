@@ -40,6 +40,9 @@ struct er_asker {
 	/* The handler has ended the exchange without a response (er_exchange_break): x->res.error
 	 * says why. Once, instead of `answered`. May let go of x. */
 	void (*broken)(er_asker *self, er_exchange *x);
+	/* May be missing: an informational response (RFC 9110 15.2) came before the response. A note:
+	 * lets go of nothing, and calls nobody that may. `fields` live as long as the call. */
+	void (*informed)(er_asker *self, er_exchange *x, int status, const er_fields *fields);
 	/* Of a child, which must have it: what the question was asked for is over, and no answer
 	 * will come. The exchange is cancelled with this call. Once, instead of `answered`. Lets go
 	 * of x. */
@@ -163,6 +166,9 @@ void er_exchange_answer(er_exchange *x);
  * the head a body says the same with er_body_fail. `reason` is not OK. Cancels the request's body.
  * Ignored after a cancel. */
 void er_exchange_break(er_exchange *x, er_err_kind reason);
+/* Hands an informational response on to the asker, if that takes any: 102, 103 and what else there
+ * may be, not 100 and 101, which concern one connection. */
+void er_exchange_inform(er_exchange *x, int status, const er_fields *fields);
 /* The asker has lost interest. Cancels the response body as well, if the handler already gave
  * one. */
 void er_exchange_cancel(er_exchange *x, er_err_kind reason);

@@ -57,6 +57,8 @@ er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_
 /* Chunked coding: "1a2b\r\n" before n bytes (then the bytes, then "\r\n"), a slice of `text`; the last chunk. */
 enum { ER_H1_CHUNK_SIZE = 18 };
 er_slice er_h1_chunk_size(size_t n, uint8_t text[ER_H1_CHUNK_SIZE]);
+/* An informational response. */
+void er_h1_write_informational(er_buf *out, int status, const er_fields *fields);
 /* `trailers`: NULL, or fields that follow the body (er_body_trailers). */
 void er_h1_write_last_chunk(er_buf *out, const er_fields *trailers);
 /* RFC 9110 15; "" for unknown. */

@@ -193,6 +193,15 @@ static er_h1_framing write_framing(er_buf *out, const er_response *res, const er
 	return ER_H1_CHUNKED;
 }
 
+void er_h1_write_informational(er_buf *out, int status, const er_fields *fields)
+{
+	ER_ASSERT(status > 101 && status < 200);
+	er_response res = {.status = status};
+	write_status_line(out, &res);
+	(void)write_fields(out, fields);
+	er_buf_puts(out, "\r\n");
+}
+
 er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_head_info *info, bool keep_alive, er_slice date)
 {
 	ER_ASSERT(res->status >= 100 && res->status <= 999);

@@ -120,6 +120,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *hop)
 			er_fetch_head(f);
 			h->news = true;
 		} else {
+			er_fetch_informed(f);
 			h->news = false;
 		}
 		er_curl_queue(h);

@@ -128,6 +128,7 @@ static bool end_head(er_decode *a, er_fetch *f)
 {
 	ER_ASSERT(a->state == ER_DECODE_FIELDS && !er_fetch_head_whole(f));
 	if (f->status < 200) {
+		er_fetch_informed(f);
 		a->state = ER_DECODE_STATUS;
 		return true;
 	}

@@ -168,6 +168,8 @@ static inline bool er_fetch_over(const er_fetch *f)
 	return er_fetch_self(f) == FETCH_OVER;
 }
 
+/* An informational head of this hop is whole: the asker may hand it on. */
+void er_fetch_informed(er_fetch *f);
 /* The final head of this hop has come; what follows is body, or trailers. */
 static inline bool er_fetch_head_whole(const er_fetch *f)
 {

@@ -10,6 +10,7 @@
  * after that. Body pieces wait in `in`; small parts of the body are gathered in `tail`, a chunk
  * that the fetch keeps a reference to and lends out in pieces. */
 #include "base/mem.h"
+#include "http/identity.h"
 #include "origin/fetch.h"
 
 #include <stdarg.h>
@@ -124,6 +125,16 @@ bool er_fetch_field(er_fetch *f, er_slice name, er_slice value)
 		return true;
 	}
 	return false;
+}
+
+void er_fetch_informed(er_fetch *f)
+{
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	if (f->x == NULL || f->status <= 101 || f->status >= 200)
+		return;
+	er_fields_strip_hop_by_hop(&f->res);
+	er_identity_strip(&f->res);
+	er_exchange_inform(f->x, f->status, &f->res);
 }
 
 /* ---- the body ---- */

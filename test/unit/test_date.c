@@ -23,6 +23,8 @@ static void all_three_forms_mean_the_same_second(void **state)
 	(void)state;
 	expect_date("Sun, 06 Nov 1994 08:49:37 GMT", 784111777);
 	expect_date("Sunday, 06-Nov-94 08:49:37 GMT", 784111777);
+	expect_date("SUN, 06 nov 1994 08:49:37 gmt", 784111777);
+	expect_date("sUNDAY, 06-NOV-94 08:49:37 GmT", 784111777);
 	expect_date("Sun Nov  6 08:49:37 1994", 784111777);
 	expect_date("Wed Nov 16 08:49:37 1994", 784975777);
 	expect_date("Thu, 01 Jan 1970 00:00:00 GMT", 0);
@@ -48,7 +50,6 @@ static void nonsense_is_no_date(void **state)
 	    "Sun, 06 Nov 1994 08:49:37 UTC",
 	    "Sun, 6 Nov 1994 08:49:37 GMT",
 	    "Sun, 06 Nov 94 08:49:37 GMT",
-	    "Sun, 06 nov 1994 08:49:37 GMT",
 	    "Sun, 00 Nov 1994 08:49:37 GMT",
 	    "Sun, 31 Nov 1994 08:49:37 GMT",
 	    "Sun, 29 Feb 2023 08:49:37 GMT",
