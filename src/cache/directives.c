@@ -76,18 +76,27 @@ static int64_t seconds_from(er_slice text)
 
 /* ---- Cache-Control ---- */
 
+/* Behind the quotes that begin at `i`; where they do not end, behind the first of them alone: they
+ * must not hide what follows. */
+static size_t behind_quotes(er_slice s, size_t i)
+{
+	for (size_t k = i + 1; k < s.n; k++) {
+		if (s.p[k] == '"')
+			return k + 1;
+		if (s.p[k] == '\\')
+			k++;
+	}
+	return i + 1;
+}
+
 /* Takes the next element of a list, up to a comma outside of quotes. */
 static bool next_element(er_slice *rest, er_slice *element)
 {
 	if (rest->n == 0)
 		return false;
 	size_t i = 0;
-	for (bool quoted = false; i < rest->n && (quoted || rest->p[i] != ','); i++) {
-		if (rest->p[i] == '"')
-			quoted = !quoted;
-		else if (rest->p[i] == '\\' && quoted && i + 1 < rest->n)
-			i++;
-	}
+	while (i < rest->n && rest->p[i] != ',')
+		i = rest->p[i] == '"' ? behind_quotes(*rest, i) : i + 1;
 	*element = er_slice_trim(er_slice_head(*rest, i));
 	*rest = er_slice_from(*rest, i + 1);
 	return true;

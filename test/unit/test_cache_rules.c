@@ -103,6 +103,8 @@ static void cache_control_is_read_whatever_way_it_is_written(void **state)
 	    {"no-cache=\"set-cookie\"", "no-cache"},
 	    {"x=\"\\\"\", private", "private"},
 	    {"ext=\"max-age=60\"", ""},
+	    {"max-age=60, ext=\"open, private, no-store", "no-store private max-age=60"},
+	    {"ext=\"open\\\", private", "private"},
 	    {"xmax-age=60, max-agex=60, no-storey", ""},
 	    {"must-revalidate, proxy-revalidate, must-understand, only-if-cached",
 	     "must-revalidate proxy-revalidate must-understand only-if-cached"},
