@@ -16,9 +16,18 @@ typedef struct directive {
 	size_t at;    /* in er_cache_directives */
 } directive;
 
-#define FLAG(text, member) {ER_LIT_INIT(text), false, offsetof(er_cache_directives, member)}
-#define SECONDS(text, member) {ER_LIT_INIT(text), true, offsetof(er_cache_directives, member)}
-#define ER_LIT_INIT(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define FLAG(text, member) \
+	{ \
+		ER_LIT_INIT(text), false, offsetof(er_cache_directives, member) \
+	}
+#define SECONDS(text, member) \
+	{ \
+		ER_LIT_INIT(text), true, offsetof(er_cache_directives, member) \
+	}
+#define ER_LIT_INIT(text) \
+	{ \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
 static const directive known[] = {
     SECONDS("max-age", max_age),
     SECONDS("s-maxage", s_maxage),
@@ -212,7 +221,22 @@ static item_kind read_string(er_slice *s)
 	return ITEM_BAD;
 }
 
-/* An item without its parameters. Inner lists and byte sequences are no values of a directive. */
+/* RFC 8941 3.3.5: base64 between colons. */
+static item_kind read_bytes(er_slice *s)
+{
+	size_t n = 1;
+	while (n < s->n && s->p[n] != ':') {
+		uint8_t c = er_lower(s->p[n++]);
+		if (!is_lower(c) && !is_digit(c) && c != '+' && c != '/' && c != '=')
+			return ITEM_BAD;
+	}
+	if (n == s->n)
+		return ITEM_BAD;
+	*s = er_slice_from(*s, n + 1);
+	return ITEM_OTHER;
+}
+
+/* An item without its parameters. */
 static item_kind read_bare(er_slice *s, int64_t *value)
 {
 	if (s->n == 0)
@@ -222,6 +246,8 @@ static item_kind read_bare(er_slice *s, int64_t *value)
 		return read_number(s, value);
 	if (c == '"')
 		return read_string(s);
+	if (c == ':')
+		return read_bytes(s);
 	if (c == '?' && s->n >= 2 && (s->p[1] == '0' || s->p[1] == '1')) {
 		item_kind kind = s->p[1] == '1' ? ITEM_TRUE : ITEM_FALSE;
 		*s = er_slice_from(*s, 2);
@@ -254,6 +280,22 @@ static bool skip_parameters(er_slice *s)
 	return true;
 }
 
+/* RFC 8941 3.1.1. No directive has such a value, but one that this cache does not know may. */
+static item_kind read_inner_list(er_slice *s)
+{
+	int64_t ignored;
+	*s = er_slice_from(*s, 1);
+	for (;;) {
+		skip_spaces(s, false);
+		if (s->n > 0 && s->p[0] == ')') {
+			*s = er_slice_from(*s, 1);
+			return ITEM_OTHER;
+		}
+		if (read_bare(s, &ignored) == ITEM_BAD || !skip_parameters(s) || s->n == 0 || (s->p[0] != ' ' && s->p[0] != ')'))
+			return ITEM_BAD;
+	}
+}
+
 /* One member of the dictionary. False: it is malformed, or a directive's value is of a wrong type. */
 static bool take_member(er_slice *s, er_cache_directives *d)
 {
@@ -264,7 +306,7 @@ static bool take_member(er_slice *s, er_cache_directives *d)
 		return false;
 	if (s->n > 0 && s->p[0] == '=') {
 		*s = er_slice_from(*s, 1);
-		kind = read_bare(s, &value);
+		kind = s->n > 0 && s->p[0] == '(' ? read_inner_list(s) : read_bare(s, &value);
 	}
 	if (kind == ITEM_BAD || !skip_parameters(s))
 		return false;

@@ -162,6 +162,17 @@ static void a_field_for_cdns_is_read_strictly_or_not_at_all(void **state)
 	    {"no-store;", NULL},
 	    {"no-store;=1", NULL},
 	    {"1a=1", NULL},
+	    {"no-store, x=(a \"b\";c=1  2);d, y=()", "no-store"},
+	    {"x=( a ), y=:aGVsbG8=:, no-store", "no-store"},
+	    {"private=(a b)", "private"},
+	    {"max-age=(60)", NULL},
+	    {"no-store, x=(a b", NULL},
+	    {"no-store, x=(a,b)", NULL},
+	    {"no-store, x=(a\"b\")", NULL},
+	    {"no-store, x=((a))", NULL},
+	    {"no-store, x=(", NULL},
+	    {"no-store, x=:aGVsbG8=", NULL},
+	    {"no-store, x=:a b:", NULL},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char line[256];
