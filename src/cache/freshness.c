@@ -174,10 +174,18 @@ static bool varies_on_all(const er_fields *response)
 	return false;
 }
 
-/* Somebody else than the client that sent Authorization, or gets the cookie, may have it. */
-static bool shared(const er_cache_directives *d, bool targeted)
+/* Somebody else than the client that sent Authorization may have it (RFC 9111 3.5). A targeted field
+ * says so in the same words (RFC 9213 2.1). */
+static bool shared(const er_cache_directives *d)
 {
-	return d->public_ || d->s_maxage != ER_CACHE_ABSENT || (targeted && d->max_age != ER_CACHE_ABSENT);
+	return d->public_ || d->s_maxage != ER_CACHE_ABSENT;
+}
+
+/* Somebody else than the client that gets the cookie may have it. No RFC says when: a lifetime that
+ * is meant for this cache does. */
+static bool shares_cookie(const er_cache_directives *d, bool targeted)
+{
+	return shared(d) || (targeted && d->max_age != ER_CACHE_ABSENT);
 }
 
 er_cache_refusal er_freshness_refusal(er_slice method, const er_fields *request, int status, const er_fields *response,
@@ -197,9 +205,9 @@ er_cache_refusal er_freshness_refusal(er_slice method, const er_fields *request,
 		return ER_CACHE_NO_STORE;
 	if (d.private_)
 		return ER_CACHE_PRIVATE;
-	if (has(request, ER_LIT("authorization")) && !shared(&d, targeted) && !d.must_revalidate)
+	if (has(request, ER_LIT("authorization")) && !shared(&d) && !d.must_revalidate)
 		return ER_CACHE_AUTHORIZATION;
-	if (has(response, ER_LIT("set-cookie")) && !shared(&d, targeted))
+	if (has(response, ER_LIT("set-cookie")) && !shares_cookie(&d, targeted))
 		return ER_CACHE_SET_COOKIE;
 	if (varies_on_all(response))
 		return ER_CACHE_VARY;
