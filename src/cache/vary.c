@@ -47,30 +47,61 @@ static void sort(er_slice *v, size_t n)
 		}
 }
 
+/* All lines, joined: what must not be brought to another form. */
+static er_slice as_it_came(er_arena *a, const er_fields *request, er_slice name)
+{
+	size_t bytes = 0, n = 0;
+	for (uint32_t i = 0; i < request->n; i++)
+		if (er_slice_ieq(request->v[i].name, name))
+			bytes += request->v[i].value.n + 1;
+	uint8_t *all = er_arena_alloc(a, bytes + 1), *at = all;
+	for (uint32_t i = 0; i < request->n; i++) {
+		if (!er_slice_ieq(request->v[i].name, name))
+			continue;
+		if (n++ > 0)
+			*at++ = ',';
+		at = er_append(at, request->v[i].value);
+	}
+	return er_slice_of(all, (size_t)(at - all));
+}
+
+/* No list, whatever the commas in it: who a client is. Or one whose members may have commas of their
+ * own. */
+static bool has_no_other_form(const er_fields *request, er_slice name)
+{
+	if (er_slice_eq(name, ER_LIT("cookie")) || er_slice_eq(name, ER_LIT("authorization")))
+		return true;
+	for (uint32_t i = 0; i < request->n; i++)
+		if (er_slice_ieq(request->v[i].name, name) && er_slice_find(request->v[i].value, '"') < request->v[i].value.n)
+			return true;
+	return false;
+}
+
 /* `name` in lower case. A field that is missing is not the same as one that is empty: NULL bytes. */
 static er_slice selecting(er_arena *a, const er_fields *request, er_slice name)
 {
 	bool preferences = is_list_of_preferences(name);
 	er_slice members[MEMBERS];
-	size_t n = 0, bytes = 0, found = 0;
+	size_t n = 0, bytes = 0;
+	if (er_fields_get(request, name) == NULL)
+		return (er_slice){0};
+	if (has_no_other_form(request, name))
+		return as_it_came(a, request, name);
 	for (uint32_t i = 0; i < request->n; i++) {
 		if (!er_slice_ieq(request->v[i].name, name))
 			continue;
-		found++;
 		er_slice rest = request->v[i].value, part;
 		while (er_slice_split(&rest, ',', &part)) {
 			er_slice member = er_slice_trim(part);
 			if (member.n == 0)
 				continue;
-			if (n == MEMBERS) /* so many are taken as they came, from here on */
-				return er_arena_copy(a, request->v[i].value);
+			if (n == MEMBERS) /* no request with fewer has the same */
+				return as_it_came(a, request, name);
 			uint8_t *to = er_arena_alloc(a, member.n);
 			members[n++] = er_slice_of(to, put_member(to, member, preferences));
 			bytes += member.n + 1;
 		}
 	}
-	if (found == 0)
-		return (er_slice){0};
 	if (preferences)
 		sort(members, n);
 	uint8_t *all = er_arena_alloc(a, bytes + 1);

@@ -1,7 +1,8 @@
 /* Which request a stored response was an answer to, beside its URL (RFC 9111 4.1). The request's
  * fields that Vary names are brought to one form, so that requests that mean the same match:
  *
- *   lines of one name are joined by a comma; white space around commas goes
+ *   lines of one name are joined by a comma; white space around commas goes, but not in Cookie,
+ *   Authorization, and where there are quotes
  *   Accept-Encoding, Accept-Language: without case, members in order of the alphabet */
 #ifndef ER_CACHE_VARY_H
 #define ER_CACHE_VARY_H

@@ -378,6 +378,12 @@ static void a_request_gets_only_the_variant_that_it_selects(void **state)
 	    {"Vary: Foo\n", "Foo: 1,2\n", "Foo:  1 ,\t2 \n", true},
 	    {"Vary: Foo\n", "Foo: 1, 2\n", "Foo: 2, 1\n", false},
 	    {"Vary: Foo\n", "Foo: 12\n", "Foo: 1 2\n", false},
+	    {"Vary: Foo\n", "Foo: \"1, 2\"\n", "Foo: \"1,2\"\n", false},
+	    {"Vary: Foo\n", "Foo: \"1, 2\"\n", "Foo: \"1, 2\"\n", true},
+	    {"Vary: Cookie\n", "Cookie: a=1, 2\n", "Cookie: a=1,2\n", false},
+	    {"Vary: Cookie\n", "Cookie: a=,1\n", "Cookie: a=1\n", false},
+	    {"Vary: Cookie\n", "Cookie: a=1,\n", "Cookie: a=1\n", false},
+	    {"Vary: Authorization\n", "Authorization: a,\n", "Authorization: a\n", false},
 	    {"Vary: Accept-Encoding\n", "Accept-Encoding: br, GZIP;q=0.5\n", "Accept-Encoding: gzip; q=0.5,br\n", true},
 	    {"Vary: Accept-Encoding\n", "Accept-Encoding: br, gzip\n", "Accept-Encoding: gzip\n", false},
 	    {"Vary: Accept-Language\n", "Accept-Language: de, en\n", "Accept-Language: EN\nAccept-Language: de\n", true},
@@ -386,6 +392,20 @@ static void a_request_gets_only_the_variant_that_it_selects(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		if (selects(cases[i].vary, cases[i].first, cases[i].second) != cases[i].same)
 			fail_msg("%zu: %s %s %s", i, cases[i].vary, cases[i].first, cases[i].second);
+}
+
+/* Of so long a list only the last line was compared. */
+static void all_lines_of_a_long_list_select(void **state)
+{
+	(void)state;
+	char first[512] = "Foo: 1, ", second[512] = "Foo: 2, ";
+	for (unsigned i = 0; i < 62; i++) {
+		strcat(first, "x, ");
+		strcat(second, "x, ");
+	}
+	strcat(first, "x\nFoo: last, y\n");
+	strcat(second, "x\nFoo: last, y\n");
+	assert_false(selects("Vary: Foo\n", first, second));
 }
 
 static void what_varies_on_too_much_is_not_kept(void **state)
@@ -505,6 +525,7 @@ int main(void)
 	    cmocka_unit_test_teardown(a_stale_response_is_used_only_within_its_windows, empty_arena),
 	    cmocka_unit_test_teardown(only_what_all_may_have_is_stored, empty_arena),
 	    cmocka_unit_test_teardown(a_request_gets_only_the_variant_that_it_selects, empty_arena),
+	    cmocka_unit_test_teardown(all_lines_of_a_long_list_select, empty_arena),
 	    cmocka_unit_test_teardown(what_varies_on_too_much_is_not_kept, empty_arena),
 	    cmocka_unit_test_teardown(a_client_that_has_it_is_told_so, empty_arena),
 	    cmocka_unit_test_teardown(a_range_gives_the_bytes_that_were_asked_for, empty_arena),
