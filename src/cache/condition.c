@@ -55,6 +55,14 @@ bool er_condition_met(const er_fields *request, const er_fields *stored, int64_t
 	return modified <= then;
 }
 
+/* The second in which it was last modified was over when it was sent: nothing else has this date
+ * (RFC 9110 8.8.2.2). */
+static bool is_strong_date(const er_slice *modified, const er_slice *sent)
+{
+	int64_t then, now;
+	return sent != NULL && er_date_parse(*sent, 0, &now) && er_date_parse(*modified, 0, &then) && then < now;
+}
+
 /* RFC 9110 13.1.5: strong tags, or the very date. */
 static bool if_range_holds(const er_fields *request, const er_fields *stored)
 {
@@ -64,7 +72,7 @@ static bool if_range_holds(const er_fields *request, const er_fields *stored)
 	const er_slice *etag = er_fields_get(stored, ER_LIT("etag")), *modified = er_fields_get(stored, ER_LIT("last-modified"));
 	if (it->n > 0 && (it->p[0] == '"' || er_slice_starts(*it, ER_LIT("W/"))))
 		return etag != NULL && it->p[0] == '"' && er_slice_eq(*it, *etag);
-	return modified != NULL && er_slice_eq(*it, *modified);
+	return modified != NULL && er_slice_eq(*it, *modified) && is_strong_date(modified, er_fields_get(stored, ER_LIT("date")));
 }
 
 er_range_kind er_range_of(const er_fields *request, const er_fields *stored, uint64_t length, uint64_t *from, uint64_t *n)

@@ -502,6 +502,9 @@ static void a_range_gives_the_bytes_that_were_asked_for(void **state)
 	    {"Range: bytes=0-1\nIf-Range: \"a\"\n", "", 10, WHOLE},
 	    {"Range: bytes=0-1\nIf-Range: Sat, 05 Nov 1994 08:49:37 GMT\n", DATE DAY_BEFORE, 10, PART(0, 2)},
 	    {"Range: bytes=0-1\nIf-Range: Sat, 05 Nov 1994 08:49:38 GMT\n", DATE DAY_BEFORE, 10, WHOLE},
+	    {"Range: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT\n", DATE "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\n", 10,
+	     WHOLE},
+	    {"Range: bytes=0-1\nIf-Range: Sat, 05 Nov 1994 08:49:37 GMT\n", DAY_BEFORE, 10, WHOLE},
 	    {"Range: bytes=0-1\nIf-Range: \n", DATE DAY_BEFORE, 10, WHOLE},
 	    {"Range: bytes=10-\nIf-Range: \"b\"\n", "ETag: \"a\"\n", 10, WHOLE},
 	};
