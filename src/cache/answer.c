@@ -17,7 +17,8 @@ static er_slice u64_text(er_arena *a, uint64_t v)
 
 static const char *forward_name(er_cache_forward f)
 {
-	static const char *const names[] = {[FWD_NONE] = "", [FWD_METHOD] = "method", [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
+	static const char *const names[] = {
+	    [FWD_NONE] = "", [FWD_METHOD] = "method", [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
 	ER_ASSERT(f < sizeof names / sizeof *names);
 	return names[f];
 }
@@ -84,20 +85,15 @@ static bool of_content(er_slice name)
 	       er_slice_ieq(name, ER_LIT("content-language")) || er_slice_ieq(name, ER_LIT("content-range"));
 }
 
-static void answer_range(er_exchange *x, const er_stored *s, er_port *port, er_range_kind kind, uint64_t from, uint64_t n)
+/* 206 or 416. */
+static void say_range(er_exchange *x, er_range_kind kind, uint64_t from, uint64_t n, uint64_t length)
 {
-	uint64_t length = er_content_length(s->content);
 	er_arena *a = &x->arena;
-	if (kind == ER_RANGE_BEYOND) {
-		x->res.status = 416;
-		er_fields_add(&x->res.fields, a, ER_LIT("content-range"), er_arena_printf(a, "bytes */%llu", (unsigned long long)length));
-		return;
-	}
-	x->res.status = 206;
-	er_fields_add(&x->res.fields, a, ER_LIT("content-range"),
-	              er_arena_printf(a, "bytes %llu-%llu/%llu", (unsigned long long)from, (unsigned long long)(from + n - 1),
-	                              (unsigned long long)length));
-	x->res.body = er_content_read(s->content, port, from, n, (int64_t)n);
+	er_slice range = kind == ER_RANGE_BEYOND ? er_arena_printf(a, "bytes */%llu", (unsigned long long)length)
+	                                         : er_arena_printf(a, "bytes %llu-%llu/%llu", (unsigned long long)from,
+	                                                           (unsigned long long)(from + n - 1), (unsigned long long)length);
+	x->res.status = kind == ER_RANGE_BEYOND ? 416 : 206;
+	er_fields_add(&x->res.fields, a, ER_LIT("content-range"), range);
 }
 
 static bool bodyless(int status)
@@ -105,12 +101,26 @@ static bool bodyless(int status)
 	return status == 204 || status == 304 || status == 205;
 }
 
-void er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
+bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
 	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - age;
 	bool unchanged = s->status == 200 && er_condition_met(&x->req.fields, &s->fields, s->came);
-	x->res = (er_response){.status = s->status};
+	bool whole = er_content_whole(s->content);
+	uint64_t length = er_content_length(s->content), from = 0, n = UINT64_MAX;
+	er_range_kind kind = ER_RANGE_WHOLE;
+	if (!unchanged && s->status == 200 && whole && er_slice_eq(x->req.method, ER_LIT("GET")))
+		kind = er_range_of(&x->req.fields, &s->fields, length, &from, &n);
+	er_body *body = NULL;
+	if (!unchanged && kind != ER_RANGE_BEYOND && !bodyless(s->status)) {
+		int64_t says = kind == ER_RANGE_PART ? (int64_t)n : whole ? (int64_t)length : s->promised;
+		body = er_content_read(s->content, port, from, n, says);
+		if (body == NULL)
+			return false;
+	}
+	x->res = (er_response){.status = unchanged ? 304 : s->status, .body = body};
+	if (!unchanged && kind == ER_RANGE_WHOLE)
+		x->res.reason = er_arena_copy(&x->arena, s->reason);
 	copy_fields(x, &s->fields, unchanged ? of_content : NULL);
 	if (use->forward == FWD_NONE || age > 0)
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("age"), u64_text(&x->arena, (uint64_t)age));
@@ -118,23 +128,9 @@ void er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 		add_hit(x, ttl);
 	else
 		add_status(x, use, &ttl);
-	if (unchanged) {
-		x->res.status = 304;
-		return;
-	}
-	bool whole = er_content_whole(s->content);
-	uint64_t from, n;
-	if (s->status == 200 && whole && er_slice_eq(x->req.method, ER_LIT("GET"))) {
-		er_range_kind kind = er_range_of(&x->req.fields, &s->fields, er_content_length(s->content), &from, &n);
-		if (kind != ER_RANGE_WHOLE) {
-			answer_range(x, s, port, kind, from, n);
-			return;
-		}
-	}
-	x->res.reason = er_arena_copy(&x->arena, s->reason);
-	if (bodyless(s->status))
-		return;
-	x->res.body = er_content_read(s->content, port, 0, UINT64_MAX, whole ? (int64_t)er_content_length(s->content) : s->promised);
+	if (kind != ER_RANGE_WHOLE)
+		say_range(x, kind, from, n, length);
+	return true;
 }
 
 void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)

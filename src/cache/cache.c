@@ -2,8 +2,9 @@
  *
  * A request that the store can answer is answered inside of `handle`, without a task. Every other
  * one becomes a task, which looks (`look`) until it knows what to do: read what is stored, wait for
- * a fill that another request has begun, or begin one. A task that waited looks again when the
- * response was for somebody else alone, at most LOOKS times, and then asks for itself.
+ * a fill that another request has begun, or begin one. A task looks again when the response that it
+ * waited for was for somebody else alone, or when the bytes of what it found are not there any more
+ * (they have passed by, or their fill broke off): at most LOOKS times, and then asks for itself.
  *
  * A task holds its exchange, and ends with the answer (`done`) or with on_cancel. */
 #include "cache/cache.h"
@@ -16,7 +17,7 @@
 
 enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, KEY_MAX = 16 * 1024 };
 
-static void look(er_task *t, unsigned looks);
+static void look(er_task *t);
 
 /* ---- keys ---- */
 
@@ -66,7 +67,8 @@ static void purge_named(er_task *t, const er_fields *fields, er_slice name)
 	er_url base, u;
 	if (value == NULL)
 		return;
-	er_slice self = er_arena_printf(&x->arena, "%.*s://%.*s%.*s", ER_FMT(x->req.scheme), ER_FMT(x->req.authority), ER_FMT(x->req.target));
+	er_slice self =
+	    er_arena_printf(&x->arena, "%.*s://%.*s%.*s", ER_FMT(x->req.scheme), ER_FMT(x->req.authority), ER_FMT(x->req.target));
 	if (!er_url_parse(&base, self, NULL))
 		return;
 	if (er_url_parse(&u, *value, &base)) {
@@ -134,17 +136,30 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_exchange_unref(x);
 }
 
-static void serve(er_task *t, er_stored *s, er_cache_forward forward, int status, bool stored)
+/* Fills the answer. False: it is of no use to anybody, and out of the store. */
+static bool read_stored(const er_task *t, er_stored *s, const er_cache_use *use)
 {
 	er_cache *c = t->place->cache;
-	er_cache_use use = {.forward = forward, .status = status, .stored = stored, .collapsed = t->collapsed};
-	er_answer_stored(t->x, s, c->port, er_clock_mono_us(), &use);
+	if (er_answer_stored(t->x, s, c->port, er_clock_mono_us(), use))
+		return true;
+	er_index_drop(c->index, s);
+	return false;
+}
+
+/* What came into the store since the task looked first. */
+static void serve(er_task *t, er_stored *s)
+{
+	er_cache_use use = {.collapsed = t->collapsed};
+	bool served = read_stored(t, s, &use);
 	er_stored_unref(s);
-	done(t);
+	if (served)
+		done(t);
+	else
+		look(t);
 }
 
 /* What another request's fill has become. */
-static void read_fill(er_task *t, unsigned looks)
+static void read_fill(er_task *t)
 {
 	er_fill *f = t->fill;
 	pthread_mutex_lock(&f->lock);
@@ -163,27 +178,24 @@ static void read_fill(er_task *t, unsigned looks)
 		done(t);
 		return;
 	}
-	if (s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena)) {
-		t->collapsed = true;
-		t->place->cache->stats.collapsed++;
-		/* The content first: the fill goes on as long as somebody reads. */
-		er_cache_use use = {.forward = t->forward, .collapsed = true};
-		er_answer_stored(t->x, s, t->place->cache->port, er_clock_mono_us(), &use);
-		er_stored_unref(s);
-		let_go_of_fill(t);
-		done(t);
+	er_cache_use use = {.forward = t->forward, .collapsed = true};
+	bool served = s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena) && read_stored(t, s, &use);
+	er_stored_unref(s);
+	let_go_of_fill(t); /* after the content: the fill goes on as long as somebody reads */
+	if (!served) {
+		look(t);
 		return;
 	}
-	er_stored_unref(s);
-	let_go_of_fill(t);
-	look(t, looks + 1);
+	t->collapsed = true;
+	t->place->cache->stats.collapsed++;
+	done(t);
 }
 
 static void on_news(er_wait *wait)
 {
 	er_task *t = ER_CONTAINER(wait, er_task, wait);
 	ER_CHECK(t, TASK);
-	read_fill(t, 0);
+	read_fill(t);
 }
 
 void er_task_head(er_task *t, er_exchange *from, er_cache_refusal why)
@@ -194,9 +206,13 @@ void er_task_head(er_task *t, er_exchange *from, er_cache_refusal why)
 	if (f->stored != NULL) {
 		er_cache *c = t->place->cache;
 		use.stored = f->state.now == FILL_STORED;
+		if (!read_stored(t, f->stored, &use)) {
+			let_go_of_fill(t);
+			look(t);
+			return;
+		}
 		if (f->state.now == FILL_STALE)
 			c->stats.stale++;
-		er_answer_stored(t->x, f->stored, c->port, er_clock_mono_us(), &use);
 	} else {
 		if (t->key.n == 0) /* not a question for the store: no word about why it was not stored */
 			use.refusal = ER_CACHE_OK;
@@ -240,7 +256,7 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 	er_fill_unref(f);
 }
 
-static void ask_for_all(er_task *t, er_stored *stale, unsigned looks)
+static void ask_for_all(er_task *t, er_stored *stale)
 {
 	er_cache *c = t->place->cache;
 	er_fill *f = er_fill_new(c, t->key, t->hash, stale);
@@ -254,14 +270,14 @@ static void ask_for_all(er_task *t, er_stored *stale, unsigned looks)
 	/* Another thread was faster. */
 	er_list_remove(&f->link);
 	er_fill_unref(f);
-	look(t, looks + 1);
+	look(t);
 }
 
-static void wait_for(er_task *t, er_fill *f, unsigned looks)
+static void wait_for(er_task *t, er_fill *f)
 {
 	t->fill = f;
 	if (!er_fill_wait(f, &t->wait))
-		read_fill(t, looks);
+		read_fill(t);
 }
 
 /* May the answer to this request be one that all can have? */
@@ -272,11 +288,11 @@ static bool asks_for_all(const er_exchange *x)
 	       er_fields_get(&x->req.fields, ER_LIT("if-unmodified-since")) == NULL;
 }
 
-static void look(er_task *t, unsigned looks)
+static void look(er_task *t)
 {
 	er_cache *c = t->place->cache;
 	er_exchange *x = t->x;
-	if (t->key.n == 0 || looks >= LOOKS) {
+	if (t->key.n == 0 || t->looks++ == LOOKS) {
 		ask_alone(t);
 		return;
 	}
@@ -286,7 +302,7 @@ static void look(er_task *t, unsigned looks)
 		er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, er_clock_mono_us()));
 		if (use != ER_USE_VALIDATE) { /* it came meanwhile */
 			er_fill_unref(found.fill);
-			serve(t, found.stored, FWD_NONE, 0, false);
+			serve(t, found.stored);
 			return;
 		}
 	}
@@ -305,10 +321,10 @@ static void look(er_task *t, unsigned looks)
 	}
 	if (found.fill != NULL) {
 		er_stored_unref(found.stored);
-		wait_for(t, found.fill, looks);
+		wait_for(t, found.fill);
 		return;
 	}
-	ask_for_all(t, found.stored, looks);
+	ask_for_all(t, found.stored);
 }
 
 /* ---- the handler ---- */
@@ -323,7 +339,7 @@ static bool answer_at_once(const er_cache_place *p, er_exchange *x, er_slice key
 	if (found.stored == NULL)
 		return false;
 	er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, now_us));
-	bool answers = use != ER_USE_VALIDATE;
+	bool answers = use != ER_USE_VALIDATE && er_answer_stored(x, found.stored, c->port, now_us, &(er_cache_use){0});
 	if (answers) {
 		if (use == ER_USE_STALE) {
 			c->stats.stale++;
@@ -331,8 +347,9 @@ static bool answer_at_once(const er_cache_place *p, er_exchange *x, er_slice key
 		} else {
 			c->stats.hits++;
 		}
-		er_answer_stored(x, found.stored, c->port, now_us, &(er_cache_use){0});
 		er_exchange_answer(x);
+	} else if (use != ER_USE_VALIDATE) {
+		er_index_drop(c->index, found.stored);
 	}
 	er_stored_unref(found.stored);
 	return answers;
@@ -356,7 +373,7 @@ static void handle(void *self, er_exchange *x)
 	er_wait_init(&t->wait, p->cache->port, on_news);
 	x->on_cancel = on_cancel;
 	x->handler_ctx = t;
-	look(t, 0);
+	look(t);
 }
 
 er_handler er_cache_handler(er_cache_place *place)

@@ -45,8 +45,8 @@ typedef struct reader {
 	size_t skip;    /* bytes of it that are not wanted, or are sent */
 	uint64_t at;    /* where that is, in bytes */
 	uint64_t end;
-	bool full;    /* the body has no room */
-	bool waiting; /* on_news comes */
+	bool full;          /* the body has no room */
+	bool waiting;       /* on_news comes */
 	bool pumping, over; /* over while it pumps: pump lets go of it */
 } reader;
 
@@ -118,7 +118,7 @@ void er_content_end(er_content *c, er_err_kind why)
 	ER_ASSERT(c->state == FILLING);
 	__atomic_store_n(&c->state, why == ER_ERR_OK ? WHOLE : BROKEN, __ATOMIC_RELEASE);
 	c->why = why;
-	c->writer = NULL;
+	ER_ASSERT(c->writer == NULL);
 	er_wait_post_all(&c->waiting);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -127,7 +127,8 @@ void er_content_end(er_content *c, er_err_kind why)
 static void pass(er_content *c)
 {
 	uint64_t first = c->gone + c->n, at = c->length;
-	ER_LIST_EACH (l, &c->readers) {
+	ER_LIST_EACH(l, &c->readers)
+	{
 		const reader *r = ER_CONTAINER(l, reader, link);
 		first = r->piece < first ? r->piece : first;
 		at = r->at < at ? r->at : at;
@@ -162,7 +163,8 @@ bool er_content_full(er_content *c, size_t most, er_wait *wait)
 	pthread_mutex_lock(&c->lock);
 	ER_ASSERT(c->passes_by && c->writer == NULL);
 	uint64_t at = c->length;
-	ER_LIST_EACH (l, &c->readers) {
+	ER_LIST_EACH(l, &c->readers)
+	{
 		const reader *r = ER_CONTAINER(l, reader, link);
 		at = r->at < at ? r->at : at;
 	}
@@ -176,9 +178,22 @@ bool er_content_full(er_content *c, size_t most, er_wait *wait)
 	return full;
 }
 
-pthread_mutex_t *er_content_lock(er_content *c)
+void er_content_wait_over(er_content *c, er_wait *wait)
 {
-	return &c->lock;
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	c->writer = NULL; /* a reader that goes on must not post it once it is off the list */
+	pthread_mutex_unlock(&c->lock);
+	er_wait_cancel(wait, &c->lock);
+}
+
+size_t er_content_pieces(er_content *c)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	size_t n = c->n;
+	pthread_mutex_unlock(&c->lock);
+	return n;
 }
 
 unsigned er_content_readers(const er_content *c)
@@ -342,19 +357,21 @@ static void on_done_cancel(void *ctx, er_err_kind reason)
 static const er_body_source_ops source_ops = {.resume = on_resume, .cancel = on_cancel},
                                 done_ops = {.resume = on_done_resume, .cancel = on_done_cancel};
 
-/* Where `from` is. Under the lock. */
-static void seek(reader *r, uint64_t from)
+/* Where `from` is. False: it is not there any more, or will never be. Under the lock. */
+static bool seek(reader *r, uint64_t from)
 {
 	const er_content *c = r->c;
 	size_t i = 0;
 	uint64_t at = c->begin;
-	ER_ASSERT(from >= at);
+	if (from < at || c->state == BROKEN)
+		return false;
 	for (; i < c->n && at + c->v[i].n <= from; i++)
 		at += c->v[i].n;
 	ER_ASSERT(i < c->n || at == from);
 	r->piece = c->gone + i;
 	r->skip = (size_t)(from - at);
 	r->at = from;
+	return true;
 }
 
 /* The usual case: all of it is there, in one piece. */
@@ -377,15 +394,22 @@ er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n
 	if (body != NULL)
 		return body;
 	reader *r = ER_NEW(reader);
-	*r = (reader){.magic = READER, .c = er_content_ref(c), .end = n > UINT64_MAX - from ? UINT64_MAX : from + n};
+	*r = (reader){.magic = READER, .c = c, .end = n > UINT64_MAX - from ? UINT64_MAX : from + n};
 	er_wait_init(&r->wait, port, on_news);
+	pthread_mutex_lock(&c->lock);
+	bool there = seek(r, from);
+	if (there) {
+		er_list_push(&c->readers, &r->link);
+		__atomic_store_n(&c->n_readers, c->n_readers + 1, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (!there) {
+		er_free(r);
+		return NULL;
+	}
+	er_content_ref(c);
 	body = er_body_new(length);
 	r->body = er_body_ref(body);
-	pthread_mutex_lock(&c->lock);
-	seek(r, from);
-	er_list_push(&c->readers, &r->link);
-	__atomic_store_n(&c->n_readers, c->n_readers + 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&c->lock);
 	er_body_source(body, &source_ops, r);
 	pump(r);
 	return body;

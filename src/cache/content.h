@@ -23,8 +23,10 @@ void er_content_pass_by(er_content *c);
 /* Bytes that the slowest reader has not got yet; of a content that passes by. `wait` is told when
  * that is less than half of `most`, if it is more than `most` now. */
 ER_MUST_CHECK bool er_content_full(er_content *c, size_t most, er_wait *wait);
-/* For er_wait_cancel of a wait that er_content_full has. */
-pthread_mutex_t *er_content_lock(er_content *c);
+/* `wait`, of er_content_full, waits no more. */
+void er_content_wait_over(er_content *c, er_wait *wait);
+/* Into how many pieces of memory it is cut; for tests. */
+size_t er_content_pieces(er_content *c);
 /* How many readers there are now. */
 unsigned er_content_readers(const er_content *c);
 
@@ -34,7 +36,8 @@ uint64_t er_content_length(const er_content *c);
 /* All bytes are there. */
 bool er_content_whole(const er_content *c);
 /* A body of `n` bytes from `from` on; n = UINT64_MAX: to the end, however far that is. `length` is
- * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. */
+ * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. NULL: the
+ * content is broken, or has passed by. */
 er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n, int64_t length);
 
 #endif

@@ -15,8 +15,8 @@
 
 enum {
 	MAGIC = 0x46494c4c,
-	WINDOW = 1024 * 1024,      /* of a content that passes by, before its slowest reader */
-	KEEP_ON = 1024 * 1024,     /* so much is read to its end although nobody waits for it any more */
+	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
+	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,
 };
 
@@ -197,7 +197,7 @@ static void let_go_of_body(er_fill *f, bool cancel)
 static void finish(er_fill *f, er_err_kind why)
 {
 	if (f->waits)
-		er_wait_cancel(&f->room, er_content_lock(f->content));
+		er_content_wait_over(f->content, &f->room);
 	f->waits = false;
 	let_go_of_body(f, why != ER_ERR_OK);
 	if (why != ER_ERR_OK)
@@ -275,7 +275,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	er_body *down = x->res.body;
 	int64_t promised = down != NULL ? er_body_length(down) : 0;
 	er_content *content = er_content_new();
-	er_stored *s = er_stored_new(f->key, f->hash, &x->req.fields, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
+	er_stored *s =
+	    er_stored_new(f->key, f->hash, &x->req.fields, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
 	if (s == NULL) {
 		er_content_unref(content);
 		tell(f, FILL_ON_OWN, NULL);

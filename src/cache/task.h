@@ -30,6 +30,7 @@ struct er_task {
 	er_wait wait;
 	er_fill *fill; /* that it waits for: own reference */
 	er_cache_forward forward;
+	unsigned looks; /* how often it has looked */
 	bool collapsed; /* it waited for another one's fill */
 };
 
@@ -45,8 +46,9 @@ typedef struct er_cache_use {
 	er_cache_refusal refusal; /* why it was not stored; OK: it was, or nobody says */
 } er_cache_use;
 
-/* Fills x->res from a stored response: whole, a part, or 304. */
-void er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use);
+/* Fills x->res from a stored response: whole, a part, or 304. False: its bytes are not there any
+ * more, and nothing is done. */
+ER_MUST_CHECK bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use);
 /* Fills x->res from the response of `from`, whose body is taken. */
 void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use);
 /* Fills x->res with what the node says of an origin that fails. */
