@@ -4,6 +4,10 @@
  * array that only grows at its end; what passes by drops pieces at its beginning, which all readers
  * have left behind. All of it is under one lock, but for the count of references.
  *
+ * Small pieces that follow each other are joined in one chunk, `tail`, behind the bytes that readers
+ * share already: so the memory is that of the bytes, however they came. The last piece may grow
+ * therefore, and a reader that has all of it stays there until there is a next one.
+ *
  * A reader is the source of one body, on one thread. It takes what there is when its body has room,
  * and waits (port.h) when there is nothing. It lives from er_content_read until its body is done,
  * cancelled, or ended. */
@@ -11,7 +15,7 @@
 
 #include "base/mem.h"
 
-enum { MAGIC = 0x434f4e54, READER = 0x43524452, AT_ONCE = 16 };
+enum { MAGIC = 0x434f4e54, READER = 0x43524452, AT_ONCE = 16, JOINED = 8 * 1024 };
 
 typedef enum content_state { FILLING, WHOLE, BROKEN } content_state;
 
@@ -24,6 +28,7 @@ struct er_content {
 	bool passes_by;
 	er_piece *v;
 	size_t n, cap;   /* of v */
+	er_chunk *tail;  /* the chunk of the last piece, if that may grow; not a reference */
 	uint64_t gone;   /* pieces that were dropped before v[0] */
 	uint64_t begin;  /* where v[0] begins, in bytes */
 	uint64_t length; /* where the last piece ends */
@@ -41,7 +46,7 @@ typedef struct reader {
 	er_wait wait;
 	er_list link;   /* c->readers */
 	er_body *body;  /* own reference; NULL: done */
-	uint64_t piece; /* the next one, counted from the first that ever was */
+	uint64_t piece; /* where it is, counted from the first that ever was */
 	size_t skip;    /* bytes of it that are not wanted, or are sent */
 	uint64_t at;    /* where that is, in bytes */
 	uint64_t end;
@@ -86,6 +91,44 @@ void er_content_unref(er_content *c)
 
 /* ---- the writer ---- */
 
+/* Puts the piece behind the last one, if both together are small. Under the lock. */
+static bool join(er_content *c, er_piece piece)
+{
+	er_piece *last = c->n > 0 ? &c->v[c->n - 1] : NULL;
+	if (last == NULL || last->n + piece.n > JOINED)
+		return false;
+	if (c->tail == NULL || c->tail->cap - last->n < piece.n) {
+		size_t cap = (last->n + piece.n) * 2;
+		er_chunk *chunk = er_chunk_new(cap < JOINED ? cap : JOINED);
+		er_copy(chunk->bytes, last->p, last->n);
+		size_t n = last->n;
+		er_piece_drop(last);
+		*last = er_piece_take(chunk, n);
+		c->tail = chunk;
+	}
+	/* Nobody reads behind the end of a piece. */
+	er_copy(c->tail->bytes + last->n, piece.p, piece.n);
+	last->n += piece.n;
+	return true;
+}
+
+/* Takes the piece. Under the lock. */
+static void add(er_content *c, er_piece piece)
+{
+	/* A part of a large chunk would hold all of it. */
+	if (piece.chunk != NULL && piece.n < piece.chunk->cap / 2) {
+		er_piece copy = er_piece_copy(er_piece_slice(piece));
+		er_piece_drop(&piece);
+		piece = copy;
+	}
+	if (c->n == c->cap) {
+		c->cap = c->cap * 2 + 4;
+		c->v = er_realloc(c->v, c->cap * sizeof *c->v);
+	}
+	c->v[c->n++] = piece;
+	c->tail = NULL;
+}
+
 void er_content_write(er_content *c, er_piece piece)
 {
 	ER_CHECK(c, MAGIC);
@@ -93,20 +136,14 @@ void er_content_write(er_content *c, er_piece piece)
 		er_piece_drop(&piece);
 		return;
 	}
-	/* A part of a large chunk would hold all of it. */
-	if (piece.chunk != NULL && piece.n < piece.chunk->cap / 2) {
-		er_piece copy = er_piece_copy(er_piece_slice(piece));
-		er_piece_drop(&piece);
-		piece = copy;
-	}
 	pthread_mutex_lock(&c->lock);
 	ER_ASSERT(c->state == FILLING);
-	if (c->n == c->cap) {
-		c->cap = c->cap * 2 + 4;
-		c->v = er_realloc(c->v, c->cap * sizeof *c->v);
-	}
-	c->v[c->n++] = piece;
-	__atomic_store_n(&c->length, c->length + piece.n, __ATOMIC_RELAXED);
+	uint64_t length = c->length + piece.n;
+	if (join(c, piece))
+		er_piece_drop(&piece);
+	else
+		add(c, piece);
+	__atomic_store_n(&c->length, length, __ATOMIC_RELAXED);
 	er_wait_post_all(&c->waiting);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -142,6 +179,8 @@ static void pass(er_content *c)
 		memmove(c->v, c->v + drop, (c->n - drop) * sizeof *c->v);
 	c->n -= drop;
 	c->gone += drop;
+	if (c->n == 0)
+		c->tail = NULL;
 	if (c->writer != NULL && c->length - at < c->near) {
 		er_wait_post(c->writer);
 		c->writer = NULL;
@@ -241,26 +280,34 @@ typedef struct taken {
 	er_err_kind why;
 } taken;
 
+/* To the next piece, if there is one and this one is done. Under the lock. */
+static void step(reader *r)
+{
+	const er_content *c = r->c;
+	if (r->piece + 1 < c->gone + c->n && r->skip == c->v[r->piece - c->gone].n) {
+		r->piece++;
+		r->skip = 0;
+	}
+}
+
 /* Takes what there is, or has the reader wait. Under the lock. */
 static void take(reader *r, taken *t)
 {
 	er_content *c = r->c;
-	while (t->n < AT_ONCE && r->at < r->end && r->piece < c->gone + c->n) {
+	while (t->n < AT_ONCE && r->at < r->end && r->at < c->length) {
+		step(r);
 		er_piece piece = c->v[r->piece - c->gone];
 		size_t left = piece.n - r->skip, n = r->end - r->at < left ? (size_t)(r->end - r->at) : left;
 		t->v[t->n++] = er_piece_sub(piece, r->skip, n);
 		r->at += n;
 		r->skip += n;
-		if (r->skip == piece.n) {
-			r->piece++;
-			r->skip = 0;
-		}
 	}
+	step(r);
 	if (t->n > 0 && c->passes_by)
 		pass(c);
-	if (r->at >= r->end || (c->state == WHOLE && r->piece == c->gone + c->n))
+	if (r->at >= r->end || (c->state == WHOLE && r->at == c->length))
 		t->end = true;
-	else if (c->state == BROKEN && r->piece == c->gone + c->n)
+	else if (c->state == BROKEN && r->at == c->length)
 		t->why = c->why;
 	else if (t->n == 0) {
 		r->waiting = true;
@@ -365,9 +412,9 @@ static bool seek(reader *r, uint64_t from)
 	uint64_t at = c->begin;
 	if (from < at || c->state == BROKEN)
 		return false;
-	for (; i < c->n && at + c->v[i].n <= from; i++)
+	for (; i + 1 < c->n && at + c->v[i].n <= from; i++)
 		at += c->v[i].n;
-	ER_ASSERT(i < c->n || at == from);
+	ER_ASSERT(from - at <= (i < c->n ? c->v[i].n : 0));
 	r->piece = c->gone + i;
 	r->skip = (size_t)(from - at);
 	r->at = from;

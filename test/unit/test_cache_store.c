@@ -179,6 +179,36 @@ static void who_comes_while_it_fills_gets_all_of_it(void **state)
 	side_close(&s);
 }
 
+/* A chunk for each byte would take a hundred times the memory that the store counts. */
+static void a_response_that_drips_takes_the_memory_of_its_bytes(void **state)
+{
+	(void)state;
+	enum { N = 100000 };
+	side s;
+	side_open(&s);
+	er_content *c = er_content_new();
+	reader along = {0}, late = {0}, part = {0};
+	reader_begin(&along, c, &s, 0, UINT64_MAX);
+	for (unsigned i = 0; i < N; i++) {
+		write_some(c, 1);
+		if (i % 100 == 0)
+			turn(&s);
+	}
+	assert_true(er_content_pieces(c) < N / 4096 + 2);
+	er_content_end(c, ER_ERR_OK);
+	UNTIL(&s, along.ended);
+	assert_got(&along, 0, N);
+	reader_begin(&late, c, &s, 0, UINT64_MAX);
+	assert_got(&late, 0, N);
+	reader_begin(&part, c, &s, 777, 50001);
+	assert_got(&part, 777, 50001);
+	reader_end(&along);
+	reader_end(&late);
+	reader_end(&part);
+	er_content_unref(c);
+	side_close(&s);
+}
+
 static void a_reader_that_does_not_read_takes_no_more_than_its_window(void **state)
 {
 	(void)state;
@@ -828,6 +858,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_part_of_a_response_can_be_read),
 	    cmocka_unit_test(who_comes_while_it_fills_gets_all_of_it),
+	    cmocka_unit_test(a_response_that_drips_takes_the_memory_of_its_bytes),
 	    cmocka_unit_test(a_reader_that_does_not_read_takes_no_more_than_its_window),
 	    cmocka_unit_test(readers_of_what_breaks_off_learn_of_it_and_new_ones_are_sent_away),
 	    cmocka_unit_test(a_client_may_leave_inside_of_a_write),
