@@ -48,7 +48,7 @@ er_piece er_piece_copy(er_slice s)
 
 er_piece er_piece_sub(er_piece piece, size_t from, size_t n)
 {
-	ER_ASSERT(piece.chunk == NULL || piece.chunk->refs > 0);
+	ER_ASSERT(piece.chunk == NULL || __atomic_load_n(&piece.chunk->refs, __ATOMIC_RELAXED) > 0);
 	ER_ASSERT(from <= piece.n && n <= piece.n - from);
 	er_chunk_ref(piece.chunk);
 	return (er_piece){piece.chunk, piece.p + from, n};
