@@ -1,0 +1,657 @@
+/* The cache between clients and an origin: what is stored and for whom, who waits for whom, and what happens when
+ * somebody leaves or something breaks off. */
+#include "cache_harness.h"
+
+#include "state_walk.h"
+
+#define GOOD "Cache-Control: max-age=60\n"
+/* Long ago: stale, and may be used while it is validated, or when the origin fails. */
+#define STALE_WHILE "Cache-Control: max-age=10, stale-while-revalidate=60\nAge: 20\n"
+#define STALE_ERROR "Cache-Control: max-age=10, stale-if-error=60\nAge: 20\n"
+#define ALWAYS_ASK "Cache-Control: no-cache\nETag: \"1\"\n"
+
+static void an_event_that_cannot_be_in_a_fill_ends_the_process(void **state)
+{
+	(void)state;
+	assert_each_event_is_an_edge_or_ends_the_process(&er_fill_states);
+}
+
+static void what_was_asked_once_is_not_asked_again(void **state)
+{
+	(void)state;
+	for (int at_once = 0; at_once < 2; at_once++) {
+		world w;
+		world_open(&w);
+		client c = {0};
+		if (at_once) {
+			w.status = 200;
+			w.fields = GOOD "Server: x\n";
+			w.text = "hello";
+		}
+		client_ask(&c, &w, "GET", "/a", "");
+		if (!at_once)
+			origin_answer(&w.asked[0], 200, GOOD "Server: x\n", "hello");
+		UNTIL(&w, c.ended);
+		assert_answer(&c, 200, "fwd=uri-miss; fwd-status=200; stored", "hello");
+		client_leave(&c);
+		client_ask(&c, &w, "GET", "/a", "");
+		assert_answer(&c, 200, "hit", "hello");
+		assert_string_equal(field(&c, "server"), "x");
+		assert_string_equal(field(&c, "age"), "0");
+		client_leave(&c);
+		client_ask(&c, &w, "HEAD", "/a", "");
+		assert_true(c.answered);
+		assert_int_equal(c.x->res.status, 200);
+		assert_int_equal(er_body_length(c.x->res.body), 5);
+		client_leave(&c);
+		assert_int_equal(w.n_asked, 1);
+		const er_cache_stats *n = er_cache_statistics(w.cache);
+		assert_int_equal(n->hits, 2);
+		assert_int_equal(n->misses, 1);
+		assert_int_equal(n->passed + n->stale + n->validated + n->collapsed, 0);
+		world_close(&w);
+	}
+}
+
+static void requests_for_one_url_wait_for_one_question_and_read_it_while_it_comes(void **state)
+{
+	(void)state;
+	enum { N = 20 };
+	world w;
+	world_open(&w);
+	client c[N] = {0}, late = {0};
+	for (unsigned i = 0; i < N; i++)
+		client_ask(&c[i], &w, "GET", "/a", "");
+	assert_int_equal(w.n_asked, 1);
+	origin_head(&w.asked[0], 200, GOOD, ER_BODY_UNKNOWN);
+	for (unsigned i = 0; i < N; i++)
+		UNTIL(&w, c[i].answered);
+	client_ask(&late, &w, "GET", "/a", ""); /* behind the head, before the end */
+	assert_true(late.answered);
+	for (unsigned k = 1; k <= 30; k++) {
+		origin_write(&w.asked[0], 10000);
+		for (unsigned i = 0; i < N; i++)
+			UNTIL(&w, er_buf_slice(&c[i].got).n == 10000 * k);
+	}
+	UNTIL(&w, er_buf_slice(&late.got).n == 300000);
+	assert_false(late.ended);
+	origin_end(&w.asked[0], ER_ERR_OK);
+	for (unsigned i = 0; i < N; i++) {
+		UNTIL(&w, c[i].ended);
+		assert_answer(&c[i], 200, i == 0 ? "stored" : "collapsed", NULL);
+		assert_pattern(&c[i], 0, 300000);
+		client_leave(&c[i]);
+	}
+	UNTIL(&w, late.ended);
+	assert_answer(&late, 200, "hit", NULL);
+	client_leave(&late);
+	assert_int_equal(er_cache_statistics(w.cache)->collapsed, N - 1);
+	assert_int_equal(w.n_asked, 1);
+	world_close(&w);
+}
+
+static void an_answer_for_one_is_given_to_nobody_else(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c[4] = {0};
+	for (unsigned i = 0; i < 4; i++)
+		client_ask(&c[i], &w, "GET", "/a", "Cookie: x\n");
+	assert_int_equal(w.n_asked, 1);
+	origin_answer(&w.asked[0], 200, "Cache-Control: private, max-age=60\n", "yours");
+	UNTIL(&w, w.n_asked == 4); /* each for itself, at once */
+	assert_answer(&c[0], 200, "detail=private", "yours");
+	for (unsigned i = 1; i < 4; i++) {
+		char text[16];
+		snprintf(text, sizeof text, "of %u", i);
+		assert_false(c[i].answered);
+		origin_answer(&w.asked[i], 200, "Cache-Control: private, max-age=60\n", text);
+		assert_answer(&c[i], 200, "fwd=uri-miss", text);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		client_leave(&c[i]);
+	world_close(&w);
+}
+
+static void an_answer_that_breaks_off_is_not_kept(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c[3] = {0};
+	for (unsigned i = 0; i < 2; i++)
+		client_ask(&c[i], &w, "GET", "/a", "");
+	origin_head(&w.asked[0], 200, GOOD, 1000);
+	origin_write(&w.asked[0], 500);
+	for (unsigned i = 0; i < 2; i++)
+		UNTIL(&w, er_buf_slice(&c[i].got).n == 500);
+	origin_end(&w.asked[0], ER_ERR_RESPONSE);
+	for (unsigned i = 0; i < 2; i++)
+		UNTIL(&w, c[i].failed);
+	client_ask(&c[2], &w, "GET", "/a", "");
+	assert_int_equal(w.n_asked, 2);
+	origin_answer(&w.asked[1], 200, GOOD, "whole");
+	assert_answer(&c[2], 200, "stored", "whole");
+	for (unsigned i = 0; i < 3; i++)
+		client_leave(&c[i]);
+	assert_int_equal(er_index_statistics(w.index).objects, 1);
+	world_close(&w);
+}
+
+/* Who waits must not get half of an answer when another one would have been to be had. */
+static void who_waited_for_what_broke_off_asks_anew(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client first = {0}, second = {0};
+	client_ask(&first, &w, "GET", "/a", "");
+	client_ask(&second, &w, "GET", "/a", "");
+	origin_head(&w.asked[0], 200, GOOD, 1000);
+	origin_write(&w.asked[0], 500);
+	origin_end(&w.asked[0], ER_ERR_RESPONSE); /* before the second one hears of the head */
+	UNTIL(&w, w.n_asked == 2);
+	assert_true(first.failed);
+	origin_answer(&w.asked[1], 200, GOOD, "whole");
+	assert_answer(&second, 200, "stored", "whole");
+	client_leave(&first);
+	client_leave(&second);
+	world_close(&w);
+}
+
+static void an_origin_that_fails_fails_for_all_that_wait(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		world w;
+		world_open(&w);
+		client c[3] = {0};
+		for (unsigned i = 0; i < 3; i++)
+			client_ask(&c[i], &w, "GET", "/a", "");
+		if (how == 0) {
+			origin_fail(&w.asked[0]);
+		} else {
+			er_exchange *x = w.asked[0].x;
+			w.asked[0].x = NULL;
+			x->on_cancel = NULL;
+			er_exchange_break(x, ER_ERR_CONNECT);
+			er_exchange_unref(x);
+		}
+		for (unsigned i = 0; i < 3; i++) {
+			UNTIL(&w, c[i].ended);
+			assert_answer(&c[i], 502, "fwd=uri-miss", NULL);
+			assert_int_equal(c[i].x->res.error, ER_ERR_CONNECT);
+			client_leave(&c[i]);
+		}
+		assert_int_equal(w.n_asked, 1);
+		w.status = 200;
+		w.fields = GOOD;
+		w.text = "back";
+		assert_gets(&w, "/a", "", "stored", "back");
+		world_close(&w);
+	}
+}
+
+/* First or waiting, before the head, behind it, behind the end: the others get theirs. */
+static void a_client_may_leave_at_any_moment(void **state)
+{
+	(void)state;
+	for (unsigned who = 0; who < 3; who++) {
+		for (unsigned when = 0; when < 4; when++) {
+			world w;
+			world_open(&w);
+			client c[3] = {0};
+			for (unsigned i = 0; i < 3; i++)
+				client_ask(&c[i], &w, "GET", "/a", "");
+			if (when == 0)
+				client_leave(&c[who]);
+			origin_head(&w.asked[0], 200, GOOD, 1000);
+			if (when == 1) /* its wait is posted, perhaps */
+				client_leave(&c[who]);
+			some_turns(&w);
+			origin_write(&w.asked[0], 500);
+			some_turns(&w);
+			if (when == 2)
+				client_leave(&c[who]);
+			origin_write(&w.asked[0], 500);
+			origin_end(&w.asked[0], ER_ERR_OK);
+			some_turns(&w);
+			for (unsigned i = 0; i < 3; i++)
+				if (c[i].x != NULL)
+					assert_pattern(&c[i], 0, 1000);
+			for (unsigned i = 0; i < 3; i++)
+				client_leave(&c[i]);
+			client again = {0};
+			client_ask(&again, &w, "GET", "/a", "");
+			assert_answer(&again, 200, "hit", NULL);
+			client_leave(&again);
+			assert_int_equal(w.n_asked, 1);
+			world_close(&w);
+		}
+	}
+}
+
+static void a_question_for_one_ends_with_its_client(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {0};
+	client_ask(&c, &w, "POST", "/a", "");
+	assert_false(w.asked[0].cancelled);
+	client_leave(&c);
+	assert_true(w.asked[0].cancelled);
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=0-1\n");
+	client_leave(&c);
+	assert_true(w.asked[1].cancelled);
+	world_close(&w);
+}
+
+static void what_nobody_wants_any_more_is_not_fetched_to_its_end(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		world w;
+		world_open(&w);
+		client c = {0};
+		client_ask(&c, &w, "GET", "/a", "");
+		origin_head(&w.asked[0], 200, GOOD, known ? OBJECT_MOST * 3 : ER_BODY_UNKNOWN);
+		client_leave(&c);
+		for (unsigned i = 0; i < 100 && w.asked[0].source != NULL; i++) {
+			origin_write(&w.asked[0], 50000);
+			turn(&w);
+		}
+		assert_true(w.asked[0].cancelled);
+		world_close(&w);
+	}
+}
+
+static void what_is_stale_is_used_while_it_is_validated(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "");
+	origin_answer(&w.asked[0], 200, STALE_WHILE "ETag: \"1\"\n", "old");
+	client_leave(&c);
+	for (unsigned i = 0; i < 3; i++) /* one question behind it, however many come */
+		assert_gets(&w, "/a", "", "hit", "old");
+	assert_int_equal(w.n_asked, 2);
+	const er_slice *etag = er_fields_get(&w.asked[1].fields, ER_LIT("if-none-match"));
+	assert_true(etag != NULL && er_slice_eq(*etag, ER_LIT("\"1\"")));
+	origin_answer(&w.asked[1], 200, GOOD, "new");
+	assert_gets(&w, "/a", "", "hit", "new");
+	assert_int_equal(w.n_asked, 2);
+	assert_int_equal(er_cache_statistics(w.cache)->stale, 3);
+	world_close(&w);
+}
+
+static void what_is_stale_is_used_when_the_origin_fails(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		world w;
+		world_open(&w);
+		client c[2] = {0};
+		client_ask(&c[0], &w, "GET", "/a", "");
+		origin_answer(&w.asked[0], 200, STALE_ERROR, "old");
+		client_leave(&c[0]);
+		for (unsigned i = 0; i < 2; i++)
+			client_ask(&c[i], &w, "GET", "/a", "");
+		assert_int_equal(w.n_asked, 2);
+		if (how == 0)
+			origin_fail(&w.asked[1]);
+		else
+			origin_answer(&w.asked[1], 503, "", "down");
+		for (unsigned i = 0; i < 2; i++) {
+			UNTIL(&w, c[i].ended);
+			assert_answer(&c[i], 200, "fwd=stale", "old");
+			client_leave(&c[i]);
+		}
+		w.status = 200;
+		w.fields = GOOD;
+		w.text = "new";
+		assert_gets(&w, "/a", "", "stored", "new");
+		world_close(&w);
+	}
+}
+
+static void an_origin_that_says_unchanged_is_believed(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c[3] = {0};
+	client_ask(&c[0], &w, "GET", "/a", "");
+	origin_answer(&w.asked[0], 200, ALWAYS_ASK "X: 1\nContent-Type: text/a\n", "text");
+	client_leave(&c[0]);
+	for (unsigned i = 0; i < 3; i++)
+		client_ask(&c[i], &w, "GET", "/a", i == 2 ? "If-None-Match: \"1\"\n" : "");
+	assert_int_equal(w.n_asked, 2);
+	origin_answer(&w.asked[1], 304, "Cache-Control: max-age=60\nETag: \"1\"\nX: 2\nContent-Type: text/b\nContent-Length: 99\n",
+	              NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		UNTIL(&w, c[i].ended);
+		assert_answer(&c[i], i == 2 ? 304 : 200, i == 0 ? "fwd=stale; fwd-status=304; stored" : "collapsed",
+		              i == 2 ? "" : "text");
+		assert_string_equal(field(&c[i], "x"), "2");
+		if (i < 2)
+			assert_string_equal(field(&c[i], "content-type"), "text/a");
+		client_leave(&c[i]);
+	}
+	assert_gets(&w, "/a", "", "hit", "text");
+	assert_int_equal(w.n_asked, 2);
+	assert_int_equal(er_cache_statistics(w.cache)->validated, 1);
+	assert_int_equal(er_index_statistics(w.index).objects, 1);
+	world_close(&w);
+}
+
+static void a_range_is_cut_from_what_is_stored(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "");
+	origin_answer(&w.asked[0], 200, GOOD "ETag: \"1\"\n", "0123456789");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=2-4\n");
+	assert_answer(&c, 206, "hit", "234");
+	assert_string_equal(field(&c, "content-range"), "bytes 2-4/10");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=10-\n");
+	assert_answer(&c, 416, "hit", "");
+	assert_string_equal(field(&c, "content-range"), "bytes */10");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=2-4\nIf-Range: \"2\"\n");
+	assert_answer(&c, 200, "hit", "0123456789");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=2-4\nIf-None-Match: \"1\"\n");
+	assert_answer(&c, 304, "hit", "");
+	client_leave(&c);
+	client_ask(&c, &w, "HEAD", "/a", "Range: bytes=2-4\n");
+	assert_int_equal(c.x->res.status, 200);
+	client_leave(&c);
+	assert_int_equal(w.n_asked, 1);
+	/* A part is not taken for the whole. */
+	client_ask(&c, &w, "GET", "/b", "Range: bytes=2-4\n");
+	assert_non_null(er_fields_get(&w.asked[1].fields, ER_LIT("range")));
+	origin_answer(&w.asked[1], 206, GOOD "Content-Range: bytes 2-4/10\n", "234");
+	assert_answer(&c, 206, "fwd=uri-miss", "234");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/b", "");
+	assert_int_equal(w.n_asked, 3);
+	origin_answer(&w.asked[2], 200, GOOD, "0123456789");
+	client_leave(&c);
+	world_close(&w);
+}
+
+static void an_unsafe_request_voids_what_is_stored(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	w.status = 200;
+	w.fields = GOOD;
+	w.text = "old";
+	static const char *const targets[] = {"/a", "/b?q", "/c", "/d"};
+	for (unsigned i = 0; i < 4; i++)
+		assert_gets(&w, targets[i], "", "stored", "old");
+	client c = {0};
+	w.status = 403; /* it did not go well */
+	client_ask(&c, &w, "DELETE", "/a", "");
+	client_leave(&c);
+	w.status = 200;
+	assert_gets(&w, "/a", "", "hit", "old");
+	w.status = 201;
+	w.fields = "Location: b?q\nContent-Location: http://a.example/c\n";
+	client_ask(&c, &w, "POST", "/a", "");
+	assert_answer(&c, 201, "fwd=method", NULL);
+	client_leave(&c);
+	w.fields = "Location: http://b.example/d\n"; /* of another origin */
+	client_ask(&c, &w, "PUT", "/x", "");
+	client_leave(&c);
+	w.status = 200;
+	w.fields = GOOD;
+	w.text = "new";
+	for (unsigned i = 0; i < 3; i++)
+		assert_gets(&w, targets[i], "", "stored", "new");
+	assert_gets(&w, "/d", "", "hit", "old");
+	world_close(&w);
+}
+
+static void an_unsafe_request_voids_also_what_is_on_its_way(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client before = {0}, post = {0}, after = {0};
+	client_ask(&before, &w, "GET", "/a", "");
+	client_ask(&post, &w, "POST", "/a", "");
+	origin_answer(&w.asked[1], 204, "", NULL);
+	client_ask(&after, &w, "GET", "/a", "");
+	assert_int_equal(w.n_asked, 3); /* does not wait for what was asked before */
+	origin_answer(&w.asked[0], 200, GOOD, "old");
+	assert_answer(&before, 200, NULL, "old");
+	origin_answer(&w.asked[2], 200, GOOD, "new");
+	assert_answer(&after, 200, "stored", "new");
+	client_leave(&before);
+	client_leave(&post);
+	client_leave(&after);
+	assert_gets(&w, "/a", "", "hit", "new");
+	world_close(&w);
+}
+
+static void what_is_too_large_passes_by(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		world w;
+		world_open(&w);
+		client c[2] = {0};
+		for (unsigned i = 0; i < 2; i++)
+			client_ask(&c[i], &w, "GET", "/a", "");
+		origin_head(&w.asked[0], 200, GOOD, known ? OBJECT_MOST * 3 : ER_BODY_UNKNOWN);
+		if (known) { /* each for itself */
+			UNTIL(&w, w.n_asked == 2);
+			assert_non_null(strstr(field(&c[0], "cache-status"), "detail=too-large"));
+			origin_head(&w.asked[1], 200, GOOD, OBJECT_MOST * 3);
+		}
+		for (unsigned i = 0; i < 2; i++)
+			UNTIL(&w, c[i].answered);
+		for (unsigned k = 0; k < OBJECT_MOST * 3 / 65536; k++) {
+			for (unsigned i = 0; i < w.n_asked; i++) {
+				UNTIL(&w, !w.asked[i].full);
+				origin_write(&w.asked[i], 65536);
+			}
+		}
+		for (unsigned i = 0; i < w.n_asked; i++)
+			origin_end(&w.asked[i], ER_ERR_OK);
+		for (unsigned i = 0; i < 2; i++) {
+			UNTIL(&w, c[i].ended);
+			assert_pattern(&c[i], 0, OBJECT_MOST * 3);
+			client_leave(&c[i]);
+		}
+		assert_int_equal(er_index_statistics(w.index).objects, 0);
+		world_close(&w);
+	}
+}
+
+/* The origin is not read faster than the slowest client, but for a window. */
+static void a_slow_client_of_what_passes_by_bounds_what_is_read(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {.holds = true};
+	client_ask(&c, &w, "GET", "/a", "");
+	origin_head(&w.asked[0], 200, GOOD, ER_BODY_UNKNOWN);
+	for (unsigned k = 0; k < 1000 && !w.asked[0].full; k++) {
+		origin_write(&w.asked[0], 65536);
+		some_turns(&w);
+	}
+	assert_true(w.asked[0].full);
+	assert_true(w.asked[0].wrote < OBJECT_MOST + (4 << 20));
+	c.holds = false;
+	client_read(&c);
+	UNTIL(&w, !w.asked[0].full);
+	origin_end(&w.asked[0], ER_ERR_OK);
+	UNTIL(&w, c.ended);
+	assert_pattern(&c, 0, w.asked[0].wrote);
+	client_leave(&c);
+	world_close(&w);
+}
+
+static void a_request_that_waits_may_find_that_all_has_passed_by(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client first = {0}, second = {0};
+	client_ask(&first, &w, "GET", "/a", "");
+	client_ask(&second, &w, "GET", "/a", "");
+	client_leave(&first);
+	origin_head(&w.asked[0], 200, GOOD, ER_BODY_UNKNOWN);
+	while (w.asked[0].wrote < OBJECT_MOST * 2) /* in one turn of the loop: the second one has not heard of it */
+		origin_write(&w.asked[0], 65536);
+	assert_false(second.answered);
+	UNTIL(&w, w.n_asked == 2);
+	origin_answer(&w.asked[1], 200, GOOD, "short now");
+	assert_answer(&second, 200, "stored", "short now");
+	client_leave(&second);
+	world_close(&w);
+}
+
+/* The head that a 304 has renewed has the body that is still on its way. */
+static void a_renewed_response_whose_body_breaks_off_is_fetched_anew(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client first = {0}, second = {0}, third = {0};
+	client_ask(&first, &w, "GET", "/a", "");
+	origin_head(&w.asked[0], 200, ALWAYS_ASK, 1000);
+	origin_write(&w.asked[0], 500);
+	client_ask(&second, &w, "GET", "/a", "");
+	assert_int_equal(w.n_asked, 2);
+	origin_answer(&w.asked[1], 304, "Cache-Control: max-age=60\n", NULL);
+	UNTIL(&w, second.answered);
+	origin_end(&w.asked[0], ER_ERR_RESPONSE);
+	UNTIL(&w, first.failed && second.failed);
+	client_ask(&third, &w, "GET", "/a", "");
+	assert_int_equal(w.n_asked, 3);
+	origin_answer(&w.asked[2], 200, GOOD, "whole");
+	assert_answer(&third, 200, "stored", "whole");
+	client_leave(&first);
+	client_leave(&second);
+	client_leave(&third);
+	world_close(&w);
+}
+
+static void each_variant_goes_to_those_that_select_it(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	w.status = 200;
+	w.fields = GOOD "Vary: Foo\n";
+	w.text = "one";
+	assert_gets(&w, "/a", "Foo: 1\n", "fwd=uri-miss", "one");
+	w.text = "two";
+	assert_gets(&w, "/a", "Foo: 2\n", "fwd=vary-miss", "two");
+	w.text = "none";
+	assert_gets(&w, "/a", "", "fwd=vary-miss", "none");
+	assert_gets(&w, "/a", "Foo: 1\n", "hit", "one");
+	assert_gets(&w, "/a", "Foo: 2\n", "hit", "two");
+	assert_gets(&w, "/a", "", "hit", "none");
+	world_close(&w);
+}
+
+static void only_if_cached_asks_nobody(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "Cache-Control: only-if-cached\n");
+	assert_answer(&c, 504, NULL, NULL);
+	client_leave(&c);
+	assert_int_equal(w.n_asked, 0);
+	world_close(&w);
+}
+
+static void places_and_origins_do_not_share(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	w.status = 200;
+	w.fields = GOOD;
+	w.text = "one";
+	assert_gets(&w, "/a", "", "stored", "one");
+	w.place.scope = 2;
+	w.text = "two";
+	assert_gets(&w, "/a", "", "stored", "two");
+	assert_gets(&w, "/a?", "", "stored", "two");
+	w.place.scope = 1;
+	assert_gets(&w, "/a", "", "hit", "one");
+	world_close(&w);
+}
+
+static void a_cache_may_close_with_questions_under_way(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c[4] = {0};
+	static const char *const targets[] = {"/asked", "/filling", "/filling", "/passes-by"};
+	for (unsigned i = 0; i < 4; i++)
+		client_ask(&c[i], &w, "GET", targets[i], "");
+	origin_head(&w.asked[1], 200, GOOD, ER_BODY_UNKNOWN);
+	origin_write(&w.asked[1], 1000);
+	some_turns(&w);
+	c[3].holds = true;
+	origin_head(&w.asked[2], 200, GOOD, ER_BODY_UNKNOWN);
+	for (unsigned k = 0; k < 1000 && !w.asked[2].full; k++) {
+		origin_write(&w.asked[2], 65536);
+		some_turns(&w);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		client_leave(&c[i]);
+	world_close(&w);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(w.asked[i].cancelled);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_event_that_cannot_be_in_a_fill_ends_the_process),
+	    cmocka_unit_test(what_was_asked_once_is_not_asked_again),
+	    cmocka_unit_test(requests_for_one_url_wait_for_one_question_and_read_it_while_it_comes),
+	    cmocka_unit_test(an_answer_for_one_is_given_to_nobody_else),
+	    cmocka_unit_test(an_answer_that_breaks_off_is_not_kept),
+	    cmocka_unit_test(who_waited_for_what_broke_off_asks_anew),
+	    cmocka_unit_test(an_origin_that_fails_fails_for_all_that_wait),
+	    cmocka_unit_test(a_client_may_leave_at_any_moment),
+	    cmocka_unit_test(a_question_for_one_ends_with_its_client),
+	    cmocka_unit_test(what_nobody_wants_any_more_is_not_fetched_to_its_end),
+	    cmocka_unit_test(what_is_stale_is_used_while_it_is_validated),
+	    cmocka_unit_test(what_is_stale_is_used_when_the_origin_fails),
+	    cmocka_unit_test(an_origin_that_says_unchanged_is_believed),
+	    cmocka_unit_test(a_range_is_cut_from_what_is_stored),
+	    cmocka_unit_test(an_unsafe_request_voids_what_is_stored),
+	    cmocka_unit_test(an_unsafe_request_voids_also_what_is_on_its_way),
+	    cmocka_unit_test(what_is_too_large_passes_by),
+	    cmocka_unit_test(a_slow_client_of_what_passes_by_bounds_what_is_read),
+	    cmocka_unit_test(a_request_that_waits_may_find_that_all_has_passed_by),
+	    cmocka_unit_test(a_renewed_response_whose_body_breaks_off_is_fetched_anew),
+	    cmocka_unit_test(each_variant_goes_to_those_that_select_it),
+	    cmocka_unit_test(only_if_cached_asks_nobody),
+	    cmocka_unit_test(places_and_origins_do_not_share),
+	    cmocka_unit_test(a_cache_may_close_with_questions_under_way),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
