@@ -21,11 +21,14 @@ static void look(er_task *t);
 
 /* ---- keys ---- */
 
-/* scope, scheme, authority and target as they were matched and go to the origin, parted by a byte
- * that none of them has. */
-static er_slice key_of(er_arena *a, const er_cache_place *p, er_slice scheme, er_slice authority, er_slice target)
+/* scope, scheme, authority, Host if it is another one, and target, as they were matched and go to the
+ * origin, parted by a byte that none of them has. */
+static er_slice key_of(er_arena *a, const er_cache_place *p, const er_request *req, er_slice target)
 {
-	size_t n = 1 + scheme.n + 1 + authority.n + 1 + target.n;
+	er_slice scheme = req->scheme, authority = req->authority, host = req->host;
+	if (er_slice_eq(host, authority))
+		host = (er_slice){0};
+	size_t n = 1 + scheme.n + 1 + authority.n + 1 + host.n + 1 + target.n;
 	if (n > KEY_MAX)
 		return (er_slice){0};
 	uint8_t *to = er_arena_alloc(a, n), *q = to;
@@ -35,6 +38,9 @@ static er_slice key_of(er_arena *a, const er_cache_place *p, er_slice scheme, er
 	*q++ = ' ';
 	er_copy(q, authority.p, authority.n);
 	q += authority.n;
+	*q++ = ' ';
+	er_copy(q, host.p, host.n);
+	q += host.n;
 	*q++ = ' ';
 	er_copy(q, target.p, target.n);
 	return er_slice_of(to, n);
@@ -51,10 +57,9 @@ static bool is_safe(er_slice method)
 	return is_read(method) || er_slice_eq(method, ER_LIT("OPTIONS")) || er_slice_eq(method, ER_LIT("TRACE"));
 }
 
-static void purge(er_task *t, er_slice authority, er_slice target)
+static void purge(er_task *t, er_slice target)
 {
-	er_arena *a = &t->x->arena;
-	er_slice key = key_of(a, t->place, t->x->req.scheme, authority, target);
+	er_slice key = key_of(&t->x->arena, t->place, &t->x->req, target);
 	if (key.n > 0)
 		er_index_purge(t->place->cache->index, key, er_index_hash(key));
 }
@@ -75,7 +80,7 @@ static void purge_named(er_task *t, const er_fields *fields, er_slice name)
 		if (er_slice_eq(er_url_get(&u, ER_URL_HOST), x->req.authority)) {
 			er_slice target = er_arena_printf(&x->arena, "%.*s%.*s", ER_FMT(er_url_get(&u, ER_URL_PATHNAME)),
 			                                  ER_FMT(er_url_get(&u, ER_URL_SEARCH)));
-			purge(t, x->req.authority, target);
+			purge(t, target);
 		}
 		er_url_fini(&u);
 	}
@@ -87,7 +92,7 @@ static void invalidate(er_task *t, const er_exchange *from)
 {
 	if (is_safe(t->x->req.method) || from->res.error != ER_ERR_OK || from->res.status < 200 || from->res.status >= 400)
 		return;
-	purge(t, t->x->req.authority, t->x->req.target);
+	purge(t, t->x->req.target);
 	purge_named(t, &from->res.fields, ER_LIT("location"));
 	purge_named(t, &from->res.fields, ER_LIT("content-location"));
 }
@@ -362,7 +367,7 @@ static void handle(void *self, er_exchange *x)
 	er_slice key = {0};
 	uint64_t hash = 0;
 	if (is_read(x->req.method)) {
-		key = key_of(&x->arena, p, x->req.scheme, x->req.authority, x->req.target);
+		key = key_of(&x->arena, p, &x->req, x->req.target);
 		hash = er_index_hash(key);
 		if (key.n > 0 && answer_at_once(p, x, key, hash))
 			return;

@@ -40,6 +40,7 @@ typedef struct world {
 	/* at once: the origin answers inside of `handle` */
 	int status; /* 0: it does not */
 	const char *fields, *text;
+	const char *host;     /* of the requests, beside their authority */
 	const char *forwards; /* as the standard process: sets x-forwarded-for to this */
 	bool closed;
 } world;
@@ -242,6 +243,7 @@ static inline void client_ask(client *c, world *w, const char *method, const cha
 	x->req.scheme = ER_LIT("http");
 	x->req.authority = ER_LIT("a.example");
 	x->req.target = er_arena_copy(&x->arena, er_slice_cstr(target));
+	x->req.host = er_slice_cstr(w->host);
 	add_fields(&x->req.fields, &x->arena, fields);
 	er_exchange_enter(x, &w->chain, ER_AT_CACHE);
 }

@@ -600,6 +600,32 @@ static void places_and_origins_do_not_share(void **state)
 	world_close(&w);
 }
 
+/* A routine may set the Host that the origin hears: what that is an answer to is another question. */
+static void another_host_to_the_origin_is_another_question(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	w.status = 200;
+	w.fields = GOOD;
+	w.text = "one";
+	assert_gets(&w, "/a", "", "stored", "one");
+	w.host = "b.example";
+	w.text = "two";
+	assert_gets(&w, "/a", "", "stored", "two");
+	assert_gets(&w, "/a", "", "hit", "two");
+	client c = {0};
+	client_ask(&c, &w, "POST", "/a", "");
+	client_leave(&c);
+	w.text = "three";
+	assert_gets(&w, "/a", "", "stored", "three");
+	w.host = "a.example";
+	assert_gets(&w, "/a", "", "hit", "one");
+	w.host = NULL;
+	assert_gets(&w, "/a", "", "hit", "one");
+	world_close(&w);
+}
+
 static void a_cache_may_close_with_questions_under_way(void **state)
 {
 	(void)state;
@@ -651,6 +677,7 @@ int main(void)
 	    cmocka_unit_test(each_variant_goes_to_those_that_select_it),
 	    cmocka_unit_test(only_if_cached_asks_nobody),
 	    cmocka_unit_test(places_and_origins_do_not_share),
+	    cmocka_unit_test(another_host_to_the_origin_is_another_question),
 	    cmocka_unit_test(a_cache_may_close_with_questions_under_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
