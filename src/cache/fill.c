@@ -135,7 +135,7 @@ static bool of_the_client(er_slice name)
 	       er_slice_ieq(name, ER_LIT("if-match")) || er_slice_ieq(name, ER_LIT("if-unmodified-since"));
 }
 
-static void copy_request(er_exchange *to, const er_exchange *from, bool keep)
+static void copy_request(er_fill *fill, er_exchange *to, const er_exchange *from, bool keep)
 {
 	er_arena *a = &to->arena;
 	const er_request *req = &from->req;
@@ -145,9 +145,10 @@ static void copy_request(er_exchange *to, const er_exchange *from, bool keep)
 	to->req.host = er_arena_copy(a, req->host);
 	to->req.target = er_arena_copy(a, req->target);
 	for (uint32_t i = 0; i < req->fields.n; i++) {
-		er_field f = req->fields.v[i];
-		if (!keep || !of_the_client(f.name))
-			er_fields_add(&to->req.fields, a, er_arena_copy(a, f.name), er_arena_copy(a, f.value));
+		er_slice name = er_arena_copy(a, req->fields.v[i].name), value = er_arena_copy(a, req->fields.v[i].value);
+		er_fields_add(&fill->wanted, a, name, value);
+		if (!keep || !of_the_client(name))
+			er_fields_add(&to->req.fields, a, name, value);
 	}
 }
 
@@ -170,7 +171,7 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool
 	own->peer = x->peer;
 	own->depth = x->depth;
 	own->asker = &f->asker;
-	copy_request(own, x, keep);
+	copy_request(f, own, x, keep);
 	if (x->req.body != NULL)
 		own->req.body = er_body_ref(x->req.body);
 	if (f->stale != NULL)
@@ -269,6 +270,17 @@ static const er_body_sink_ops sink_ops = {.readable = on_readable};
 
 /* ---- the answer ---- */
 
+/* The node writes some fields of a request itself, before the origin sees them: who the client is, the
+ * way. A response that varies on one of them was chosen by what no later request shows the store. */
+static bool selected_by_the_client(const er_fill *f, const er_exchange *x, const er_fields *response)
+{
+	er_arena scratch = {0};
+	er_variant v;
+	bool alike = er_variant_of(&scratch, response, &f->wanted, &v) && er_variant_matches(&v, &x->req.fields, &scratch);
+	er_arena_fini(&scratch);
+	return alike;
+}
+
 static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 {
 	er_index *ix = f->cache->index;
@@ -276,7 +288,7 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	int64_t promised = down != NULL ? er_body_length(down) : 0;
 	er_content *content = er_content_new();
 	er_stored *s =
-	    er_stored_new(f->key, f->hash, &x->req.fields, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
+	    er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
 	if (s == NULL) {
 		er_content_unref(content);
 		tell(f, FILL_ON_OWN, NULL);
@@ -368,9 +380,11 @@ static void decide(er_fill *f, er_exchange *x)
 		return;
 	}
 	er_freshness fresh = er_freshness_of(x->res.status, &x->res.fields, f->asked, wall_s());
-	er_cache_refusal why = er_freshness_refusal(x->req.method, &x->req.fields, x->res.status, &x->res.fields, &fresh);
+	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, x->res.status, &x->res.fields, &fresh);
 	if (why == ER_CACHE_OK && x->res.body != NULL && er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index))
 		why = ER_CACHE_TOO_LARGE;
+	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, &x->res.fields))
+		why = ER_CACHE_VARY;
 	/* What was stored is not what the origin says now. */
 	if (f->stale != NULL && why != ER_CACHE_OK && x->res.status < STATUS_LEAST_ERROR)
 		er_index_drop(f->cache->index, f->stale);

@@ -569,6 +569,24 @@ static void each_variant_goes_to_those_that_select_it(void **state)
 	world_close(&w);
 }
 
+/* The node says who the client is; what a client says of itself must not choose another one's answer. */
+static void what_varies_on_the_client_is_given_to_nobody_else(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	w.status = 200;
+	w.fields = GOOD "Vary: X-Forwarded-For\n";
+	w.forwards = "192.0.2.1";
+	w.text = "of 1";
+	assert_gets(&w, "/a", "", "detail=vary", "of 1");
+	w.forwards = "192.0.2.2";
+	w.text = "of 2";
+	assert_gets(&w, "/a", "X-Forwarded-For: 192.0.2.1\n", NULL, "of 2");
+	assert_gets(&w, "/a", "", NULL, "of 2");
+	world_close(&w);
+}
+
 static void only_if_cached_asks_nobody(void **state)
 {
 	(void)state;
@@ -675,6 +693,7 @@ int main(void)
 	    cmocka_unit_test(a_request_that_waits_may_find_that_all_has_passed_by),
 	    cmocka_unit_test(a_renewed_response_whose_body_breaks_off_is_fetched_anew),
 	    cmocka_unit_test(each_variant_goes_to_those_that_select_it),
+	    cmocka_unit_test(what_varies_on_the_client_is_given_to_nobody_else),
 	    cmocka_unit_test(only_if_cached_asks_nobody),
 	    cmocka_unit_test(places_and_origins_do_not_share),
 	    cmocka_unit_test(another_host_to_the_origin_is_another_question),
