@@ -169,7 +169,7 @@ static void read_fill(er_task *t)
 	er_fill *f = t->fill;
 	pthread_mutex_lock(&f->lock);
 	er_fill_state now = (er_fill_state)f->state.now;
-	er_stored *s = f->stored != NULL ? er_stored_ref(f->stored) : NULL;
+	er_stored *s = now != FILL_ALONE && f->stored != NULL ? er_stored_ref(f->stored) : NULL;
 	int status = f->status;
 	er_err_kind error = f->error;
 	char text[sizeof f->text];
@@ -288,7 +288,7 @@ static void wait_for(er_task *t, er_fill *f)
 /* May the answer to this request be one that all can have? */
 static bool asks_for_all(const er_exchange *x)
 {
-	return er_slice_eq(x->req.method, ER_LIT("GET")) && x->req.body == NULL &&
+	return !er_cache_control(&x->req.fields).no_store && er_slice_eq(x->req.method, ER_LIT("GET")) && x->req.body == NULL &&
 	       er_fields_get(&x->req.fields, ER_LIT("range")) == NULL && er_fields_get(&x->req.fields, ER_LIT("if-match")) == NULL &&
 	       er_fields_get(&x->req.fields, ER_LIT("if-unmodified-since")) == NULL;
 }

@@ -314,18 +314,34 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	pump(f);
 }
 
-/* 304: what is stored is good, with a new head. */
+/* It is this request that does not let the response be stored: says nothing of the next one's. */
+static bool is_of_the_request(er_cache_refusal why)
+{
+	return why == ER_CACHE_REQUEST_NO_STORE || why == ER_CACHE_AUTHORIZATION;
+}
+
+/* May what a 304 has renewed stay in the store? `s` NULL: it varies on everything now. */
+static er_cache_refusal refusal_of_renewed(const er_fill *f, const er_exchange *x, const er_stored *s)
+{
+	if (s == NULL)
+		return ER_CACHE_VARY;
+	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, s->status, &s->fields, &s->fresh);
+	return why == ER_CACHE_OK && !selected_by_the_client(f, x, &s->fields) ? ER_CACHE_VARY : why;
+}
+
+/* 304: what is stored is good, with a new head. That may say that it is for one alone now. */
 static void renewed(er_fill *f, er_exchange *x)
 {
-	er_stored *s = er_stored_renew(f->stale, &x->req.fields, &x->res.fields, f->asked, wall_s());
-	if (s == NULL) /* it varies on everything now: not for the next one */
-		er_index_drop(f->cache->index, f->stale);
-	else
-		(void)!er_index_put(f->cache->index, s, f->listed ? f : NULL);
+	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s());
+	er_cache_refusal why = refusal_of_renewed(f, x, s);
 	f->cache->stats.validated++;
-	tell(f, FILL_ON_KEPT, s != NULL ? s : er_stored_ref(f->stale));
-	unlist(f, false);
-	tell_first(f, x, ER_CACHE_OK);
+	if (why == ER_CACHE_OK)
+		(void)!er_index_put(f->cache->index, s, f);
+	else if (!is_of_the_request(why))
+		er_index_drop(f->cache->index, f->stale);
+	tell(f, why == ER_CACHE_OK ? FILL_ON_KEPT : FILL_ON_OWN, s != NULL ? s : er_stored_ref(f->stale));
+	unlist(f, why != ER_CACHE_OK && !is_of_the_request(why));
+	tell_first(f, x, why);
 	over(f);
 }
 
@@ -340,7 +356,7 @@ static void spared(er_fill *f, er_exchange *x)
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
 	tell(f, FILL_ON_OWN, NULL);
-	unlist(f, true);
+	unlist(f, !is_of_the_request(why));
 	tell_first(f, x, why);
 	over(f);
 }
@@ -386,7 +402,7 @@ static void decide(er_fill *f, er_exchange *x)
 	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, &x->res.fields))
 		why = ER_CACHE_VARY;
 	/* What was stored is not what the origin says now. */
-	if (f->stale != NULL && why != ER_CACHE_OK && x->res.status < STATUS_LEAST_ERROR)
+	if (f->stale != NULL && why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR)
 		er_index_drop(f->cache->index, f->stale);
 	if (why == ER_CACHE_OK && f->listed)
 		kept(f, x, &fresh);

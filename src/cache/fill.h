@@ -40,7 +40,7 @@ struct er_fill {
 	pthread_mutex_t lock; /* state, waiting, stored, and the error */
 	er_state state;
 	er_list waiting;   /* er_wait of tasks, while ASKED */
-	er_stored *stored; /* STORED, STALE: own reference */
+	er_stored *stored; /* STORED, STALE: own reference; ALONE: what its first task gets, or NULL */
 	/* FAILED */
 	int status;
 	er_err_kind error;

@@ -348,6 +348,89 @@ static void an_origin_that_says_unchanged_is_believed(void **state)
 	world_close(&w);
 }
 
+/* The 304 says that what is stored is for one client now. */
+static void what_turns_out_private_by_a_validation_is_not_kept(void **state)
+{
+	(void)state;
+	static const char *const says[] = {"Cache-Control: private, max-age=60\n", "Cache-Control: no-store\n", "Vary: *\n"};
+	for (unsigned i = 0; i < 3; i++) {
+		world w;
+		world_open(&w);
+		client first = {0}, second = {0};
+		client_ask(&first, &w, "GET", "/a", "");
+		origin_answer(&w.asked[0], 200, ALWAYS_ASK, "text");
+		assert_answer(&first, 200, "stored", "text");
+		client_leave(&first);
+		client_ask(&first, &w, "GET", "/a", "Cookie: 1\n");
+		client_ask(&second, &w, "GET", "/a", "Cookie: 2\n");
+		assert_int_equal(w.n_asked, 2);
+		origin_answer(&w.asked[1], 304, says[i], NULL);
+		assert_answer(&first, 200, "detail=", "text");
+		UNTIL(&w, w.n_asked == 3);
+		origin_answer(&w.asked[2], 200, "Cache-Control: private\n", "of 2");
+		assert_answer(&second, 200, NULL, "of 2");
+		client_leave(&first);
+		client_leave(&second);
+		assert_int_equal(er_index_statistics(w.index).objects, 0);
+		world_close(&w);
+	}
+}
+
+/* A stranger must not be able to turn the store off for a URL. */
+static void a_request_that_is_not_to_be_stored_leaves_the_store_as_it_is(void **state)
+{
+	(void)state;
+	static const char *const asks[] = {"Cache-Control: no-store\n", "Authorization: x\n"};
+	for (unsigned i = 0; i < 2; i++) {
+		world w;
+		world_open(&w);
+		w.status = 200;
+		w.fields = GOOD;
+		w.text = "text";
+		assert_gets(&w, "/a", asks[i], NULL, "text");
+		assert_gets(&w, "/a", "", "stored", "text");
+		w.fields = "Cache-Control: max-age=10\nAge: 20\nETag: \"1\"\n";
+		assert_gets(&w, "/b", "", "stored", "text");
+		assert_gets(&w, "/b", asks[i], NULL, "text");
+		w.status = 304;
+		w.fields = "Cache-Control: max-age=60\n";
+		w.text = NULL;
+		client c = {0};
+		client_ask(&c, &w, "GET", "/b", asks[i]);
+		client_leave(&c);
+		assert_gets(&w, "/b", "", "fwd=stale", "text");
+		assert_gets(&w, "/b", "", "hit", "text");
+		world_close(&w);
+	}
+}
+
+/* Each wait was counted from the start, and a hundred requests with a Cookie each were answered one behind the other. */
+static void many_variants_do_not_wait_for_each_other_for_ever(void **state)
+{
+	(void)state;
+	enum { N = 30, ROUNDS = 5 };
+	world w;
+	world_open(&w);
+	client c[N] = {0};
+	for (unsigned i = 0; i < N; i++) {
+		char cookie[32];
+		snprintf(cookie, sizeof cookie, "Cookie: %u\n", i);
+		client_ask(&c[i], &w, "GET", "/a", cookie);
+	}
+	unsigned answered = 0;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned n = w.n_asked; answered < n; answered++)
+			origin_answer(&w.asked[answered], 200, GOOD "Vary: Cookie\n", "text");
+		some_turns(&w);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		assert_true(c[i].ended);
+		client_leave(&c[i]);
+	}
+	assert_int_equal(w.n_asked, N);
+	world_close(&w);
+}
+
 static void a_range_is_cut_from_what_is_stored(void **state)
 {
 	(void)state;
@@ -685,6 +768,9 @@ int main(void)
 	    cmocka_unit_test(what_is_stale_is_used_while_it_is_validated),
 	    cmocka_unit_test(what_is_stale_is_used_when_the_origin_fails),
 	    cmocka_unit_test(an_origin_that_says_unchanged_is_believed),
+	    cmocka_unit_test(what_turns_out_private_by_a_validation_is_not_kept),
+	    cmocka_unit_test(a_request_that_is_not_to_be_stored_leaves_the_store_as_it_is),
+	    cmocka_unit_test(many_variants_do_not_wait_for_each_other_for_ever),
 	    cmocka_unit_test(a_range_is_cut_from_what_is_stored),
 	    cmocka_unit_test(an_unsafe_request_voids_what_is_stored),
 	    cmocka_unit_test(an_unsafe_request_voids_also_what_is_on_its_way),
