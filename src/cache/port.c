@@ -76,8 +76,8 @@ void er_wait_post(er_wait *w)
 	pthread_mutex_lock(&p->lock);
 	w->place = ER_WAIT_POSTED;
 	er_list_push(&p->posted, &w->link);
+	uv_async_send(&p->async); /* under the lock: once it is called, the port may close */
 	pthread_mutex_unlock(&p->lock);
-	uv_async_send(&p->async);
 }
 
 void er_wait_post_all(er_list *list)
