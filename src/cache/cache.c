@@ -121,6 +121,7 @@ static void let_go_of_fill(er_task *t)
 {
 	er_fill *f = t->fill;
 	t->fill = NULL;
+	t->began = false;
 	er_fill_unref(f);
 }
 
@@ -133,7 +134,7 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_fill *f = t->fill;
 	if (f != NULL) {
 		er_wait_cancel(&t->wait, &f->lock);
-		if (f->first == t)
+		if (t->began)
 			er_fill_left(f);
 		let_go_of_fill(t);
 	}
@@ -236,6 +237,7 @@ static void begin(er_task *t, er_fill *f, bool listed)
 	er_exchange *x = t->x;
 	f->listed = listed;
 	f->first = t;
+	t->began = true;
 	t->fill = er_fill_ref(f);
 	er_fill_start(f, x, t->place->chain, listed);
 }

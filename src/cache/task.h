@@ -31,6 +31,7 @@ struct er_task {
 	er_fill *fill; /* that it waits for: own reference */
 	er_cache_forward forward;
 	unsigned looks; /* how often it has looked */
+	bool began;     /* `fill` is its own, on this thread */
 	bool collapsed; /* it waited for another one's fill */
 };
 

@@ -42,7 +42,7 @@ typedef struct world {
 	const char *fields, *text;
 	const char *host;     /* of the requests, beside their authority */
 	const char *forwards; /* as the standard process: sets x-forwarded-for to this */
-	bool closed;
+	bool closed, shares;
 } world;
 
 static inline void turn(world *w)
@@ -304,15 +304,21 @@ static inline void assert_gets(world *w, const char *target, const char *fields,
 
 /* ---- life ---- */
 
-static inline void world_open(world *w)
+/* With a store that others share. */
+static inline void world_open_at(world *w, er_index *index)
 {
-	*w = (world){0};
+	*w = (world){.index = index, .shares = true};
 	assert_int_equal(uv_loop_init(&w->loop), 0);
-	w->index = er_index_new(STORE_BYTES);
 	w->cache = er_cache_new(&w->loop, w->index);
 	w->place = (er_cache_place){.cache = w->cache, .chain = &w->chain, .scope = 1};
 	er_chain_add(&w->chain, ER_AT_CACHE, er_cache_handler(&w->place));
 	er_chain_add(&w->chain, ER_AT_STANDARD, (er_handler){.name = "origin", .handle = origin_handle, .self = w});
+}
+
+static inline void world_open(world *w)
+{
+	world_open_at(w, er_index_new(STORE_BYTES));
+	w->shares = false;
 }
 
 static inline void world_on_closed(void *ctx)
@@ -330,7 +336,8 @@ static inline void world_close(world *w)
 		assert_null(w->asked[i].x); /* answered or cancelled */
 		origin_end(&w->asked[i], ER_ERR_CANCELLED);
 	}
-	er_index_free(w->index);
+	if (!w->shares)
+		er_index_free(w->index);
 	er_arena_fini(&w->arena);
 	er_exchange_trim();
 }

@@ -752,6 +752,118 @@ static void a_cache_may_close_with_questions_under_way(void **state)
 		assert_true(w.asked[i].cancelled);
 }
 
+/* ---- threads that share one store ---- */
+
+enum { CROWD = 3, CROWD_ROUNDS = 4000, CROWD_CLIENTS = 6 };
+
+typedef struct crowd_member {
+	er_index *index;
+	unsigned seed, wrong, answers, hits;
+	pthread_t thread;
+} crowd_member;
+
+static unsigned dice(crowd_member *m, unsigned n)
+{
+	m->seed = m->seed * 1103515245u + 12345u;
+	return (m->seed >> 16) % n;
+}
+
+/* The origin of a crowd: each answer says its target, so that a client sees whether it got another one's. */
+static void crowd_answers(crowd_member *m, world *w)
+{
+	for (unsigned i = 0; i < w->n_asked; i++) {
+		asked *a = &w->asked[i];
+		if (a->x != NULL && dice(m, 3) != 0) {
+			static const char *const kinds[] = {GOOD, "Cache-Control: private\n", STALE_WHILE "ETag: \"1\"\n", ALWAYS_ASK,
+			                                    GOOD "Vary: Foo\n"};
+			unsigned kind = dice(m, 6);
+			if (er_fields_get(&a->fields, ER_LIT("if-none-match")) != NULL && dice(m, 2) == 0) {
+				origin_answer(a, 304, GOOD, NULL);
+			} else if (kind == 5) {
+				origin_fail(a);
+			} else {
+				a->wrote = a->x->req.target.p[1];
+				origin_head(a, 200, kinds[kind], ER_BODY_UNKNOWN);
+			}
+		} else if (a->source != NULL) {
+			unsigned what = dice(m, 8);
+			if (what < 6)
+				origin_write(a, what == 5 ? 30000 : 1 + what * 100);
+			else
+				origin_end(a, what == 6 ? ER_ERR_OK : ER_ERR_RESPONSE);
+		}
+	}
+	while (w->n_asked > 0 && w->asked[w->n_asked - 1].x == NULL && w->asked[w->n_asked - 1].source == NULL)
+		w->n_asked--;
+}
+
+static void crowd_look(crowd_member *m, client *c, unsigned target)
+{
+	if (!c->answered)
+		return;
+	er_slice got = er_buf_slice(&c->got);
+	if (c->x->res.status == 200)
+		for (size_t i = 0; i < got.n; i++)
+			m->wrong += got.p[i] != byte_at('0' + target + i);
+	if (!c->ended && !c->failed)
+		return;
+	m->answers++;
+	m->hits += strstr(field(c, "cache-status"), "hit") != NULL;
+	client_leave(c);
+}
+
+static void *run_crowd(void *ctx)
+{
+	crowd_member *m = ctx;
+	world w;
+	world_open_at(&w, m->index);
+	client c[CROWD_CLIENTS] = {0};
+	unsigned target[CROWD_CLIENTS] = {0};
+	for (unsigned round = 0; round < CROWD_ROUNDS; round++) {
+		for (unsigned i = 0; i < CROWD_CLIENTS; i++) {
+			if (c[i].x != NULL) {
+				crowd_look(m, &c[i], target[i]);
+				if (c[i].x != NULL && dice(m, 30) == 0)
+					client_leave(&c[i]);
+				continue;
+			}
+			if (w.n_asked + CROWD_CLIENTS > ASKED_MAX)
+				continue;
+			char path[8] = "/0";
+			target[i] = dice(m, 4);
+			path[1] = (char)('0' + target[i]);
+			client_ask(&c[i], &w, "GET", path, dice(m, 2) ? "Foo: 1\n" : "");
+			if (dice(m, 50) == 0) {
+				er_slice key = er_arena_printf(&w.arena, "\1http a.example  %s", path);
+				er_index_purge(w.index, key, er_index_hash(key));
+			}
+		}
+		crowd_answers(m, &w);
+		turn(&w);
+	}
+	for (unsigned i = 0; i < CROWD_CLIENTS; i++)
+		client_leave(&c[i]);
+	world_close(&w);
+	return NULL;
+}
+
+static void threads_that_share_a_store_get_each_what_they_asked_for(void **state)
+{
+	(void)state;
+	er_index *index = er_index_new(STORE_BYTES);
+	crowd_member m[CROWD];
+	for (unsigned i = 0; i < CROWD; i++) {
+		m[i] = (crowd_member){.index = index, .seed = i + 1};
+		assert_int_equal(pthread_create(&m[i].thread, NULL, run_crowd, &m[i]), 0);
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		pthread_join(m[i].thread, NULL);
+		assert_int_equal(m[i].wrong, 0);
+		assert_true(m[i].answers > 100);
+	}
+	er_index_free(index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -784,6 +896,7 @@ int main(void)
 	    cmocka_unit_test(places_and_origins_do_not_share),
 	    cmocka_unit_test(another_host_to_the_origin_is_another_question),
 	    cmocka_unit_test(a_cache_may_close_with_questions_under_way),
+	    cmocka_unit_test(threads_that_share_a_store_get_each_what_they_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
