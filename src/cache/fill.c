@@ -16,6 +16,7 @@
 enum {
 	MAGIC = 0x46494c4c,
 	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
+	WEIGH = 128 * 1024,    /* so much may come before the index hears of it */
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,
 };
@@ -205,7 +206,7 @@ static void finish(er_fill *f, er_err_kind why)
 		er_index_drop(f->cache->index, f->written);
 	er_content_end(f->content, why);
 	if (why == ER_ERR_OK && !f->passes_by)
-		er_index_weigh(f->cache->index, f->written);
+		(void)er_index_weigh(f->cache->index, f->written);
 	over(f);
 }
 
@@ -219,11 +220,26 @@ static bool unwanted(const er_fill *f)
 	return f->passes_by || promised < 0 ? have > KEEP_ON : (uint64_t)promised > have + KEEP_ON;
 }
 
+/* Has the index count what came, and make room for it. False: it is too large, or has been evicted or
+ * purged meanwhile. Nobody counts its memory then. */
+static bool stays(er_fill *f)
+{
+	er_index *ix = f->cache->index;
+	uint64_t have = er_content_length(f->content);
+	if (have > er_index_max_object(ix)) {
+		er_index_drop(ix, f->written);
+		return false;
+	}
+	if (have - f->weighed < WEIGH)
+		return true;
+	f->weighed = have;
+	return er_index_weigh(ix, f->written);
+}
+
 /* Takes what the body has. */
 static void pump(er_fill *f)
 {
 	ER_CHECK(f, MAGIC);
-	uint64_t most = er_index_max_object(f->cache->index);
 	while (!f->waits) {
 		er_piece piece;
 		switch (er_body_read(f->down, 0, &piece)) {
@@ -243,9 +259,8 @@ static void pump(er_fill *f)
 			finish(f, ER_ERR_CANCELLED);
 			return;
 		}
-		if (!f->passes_by && er_content_length(f->content) > most) {
+		if (!f->passes_by && !stays(f)) {
 			f->passes_by = true;
-			er_index_drop(f->cache->index, f->written);
 			er_content_pass_by(f->content);
 		}
 		if (f->passes_by)

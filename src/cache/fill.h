@@ -63,6 +63,7 @@ struct er_fill {
 	er_body *down;       /* that it reads; own reference */
 	er_stored *written;  /* whose content that is; own reference */
 	er_wait room;        /* for readers of a content that passes by */
+	uint64_t weighed;    /* bytes of it that the index knows of */
 	bool passes_by, waits;
 };
 

@@ -393,7 +393,7 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 	return in;
 }
 
-void er_index_weigh(er_index *ix, er_stored *it)
+bool er_index_weigh(er_index *ix, er_stored *it)
 {
 	shard *s = shard_of(ix, it->hash);
 	pthread_mutex_lock(&s->lock);
@@ -404,7 +404,9 @@ void er_index_weigh(er_index *ix, er_stored *it)
 		join_queue(s, it, in_main);
 		make_room(s);
 	}
+	bool in = it->listed;
 	pthread_mutex_unlock(&s->lock);
+	return in;
 }
 
 void er_index_drop(er_index *ix, er_stored *it)

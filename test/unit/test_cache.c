@@ -587,6 +587,49 @@ static void a_slow_client_of_what_passes_by_bounds_what_is_read(void **state)
 	world_close(&w);
 }
 
+/* What is on its way counts, by what its length says or as it comes: else many at once took any amount of memory. */
+static void what_is_on_its_way_counts_as_stored(void **state)
+{
+	(void)state;
+	enum { N = 20, BYTES = OBJECT_MOST - 100000 };
+	for (int known = 0; known < 2; known++) {
+		world w;
+		world_open(&w);
+		client c[N] = {0};
+		for (unsigned i = 0; i < N; i++) {
+			char path[8];
+			snprintf(path, sizeof path, "/%u", i);
+			client_ask(&c[i], &w, "GET", path, "");
+			origin_head(&w.asked[i], 200, GOOD, known ? BYTES : ER_BODY_UNKNOWN);
+		}
+		if (known)
+			assert_true(er_index_statistics(w.index).bytes > STORE_BYTES - OBJECT_MOST);
+		for (unsigned k = 0; k * 50000 < BYTES; k++) {
+			for (unsigned i = 0; i < N; i++) {
+				UNTIL(&w, !w.asked[i].full);
+				origin_write(&w.asked[i], k * 50000 + 50000 < BYTES ? 50000 : BYTES - k * 50000);
+			}
+			turn(&w);
+			uint64_t all = 0;
+			for (unsigned i = 0; i < N; i++)
+				all += w.asked[i].wrote;
+			er_index_stats n = er_index_statistics(w.index);
+			assert_true(n.bytes <= STORE_BYTES);
+			if (all > STORE_BYTES * 2)
+				assert_true(n.bytes > STORE_BYTES / 2);
+		}
+		for (unsigned i = 0; i < N; i++) {
+			origin_end(&w.asked[i], ER_ERR_OK);
+			UNTIL(&w, c[i].ended);
+			assert_pattern(&c[i], 0, BYTES);
+			client_leave(&c[i]);
+		}
+		assert_true(er_index_statistics(w.index).evicted > 0);
+		assert_true(er_index_statistics(w.index).objects > 2);
+		world_close(&w);
+	}
+}
+
 static void a_request_that_waits_may_find_that_all_has_passed_by(void **state)
 {
 	(void)state;
@@ -888,6 +931,7 @@ int main(void)
 	    cmocka_unit_test(an_unsafe_request_voids_also_what_is_on_its_way),
 	    cmocka_unit_test(what_is_too_large_passes_by),
 	    cmocka_unit_test(a_slow_client_of_what_passes_by_bounds_what_is_read),
+	    cmocka_unit_test(what_is_on_its_way_counts_as_stored),
 	    cmocka_unit_test(a_request_that_waits_may_find_that_all_has_passed_by),
 	    cmocka_unit_test(a_renewed_response_whose_body_breaks_off_is_fetched_anew),
 	    cmocka_unit_test(each_variant_goes_to_those_that_select_it),
