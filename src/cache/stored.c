@@ -20,18 +20,45 @@ static bool not_renewed(er_slice name)
 	       er_slice_ieq(name, ER_LIT("content-range")) || er_slice_ieq(name, ER_LIT("set-cookie"));
 }
 
-static void keep(er_stored *s, er_field f)
+static size_t rounded(size_t n)
 {
-	er_fields_add(&s->fields, &s->arena, er_arena_copy(&s->arena, f.name), er_arena_copy(&s->arena, f.value));
+	return (n + 7) & ~(size_t)7;
 }
 
-static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason, er_content *content)
+/* What the head takes in the arena: it is kept for long, so its block is cut to measure. */
+static size_t room_for(er_slice key, er_slice reason, const er_fields *fields, const er_variant *variant)
+{
+	size_t n = rounded(key.n) + rounded(reason.n) + fields->n * sizeof(er_field);
+	for (uint32_t i = 0; i < fields->n; i++)
+		n += rounded(fields->v[i].name.n) + rounded(fields->v[i].value.n);
+	for (uint32_t i = 0; i < variant->n; i++)
+		n += rounded(variant->v[i].name.n) + rounded(variant->v[i].value.n);
+	return n;
+}
+
+static er_field copy(er_arena *a, er_field f)
+{
+	/* A missing value of a variant has no address. */
+	return (er_field){er_arena_copy(a, f.name), f.value.p != NULL ? er_arena_copy(a, f.value) : (er_slice){0}};
+}
+
+/* A head with these fields, all of them. */
+static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason, const er_fields *fields,
+                       const er_variant *variant, er_content *content)
 {
 	er_stored *s = ER_NEW(er_stored);
 	*s = (er_stored){.magic = MAGIC, .refs = 1, .hash = hash, .status = status};
 	er_list_init(&s->queue);
-	s->key = er_arena_copy(&s->arena, key);
-	s->reason = er_arena_copy(&s->arena, reason);
+	er_arena *a = &s->arena;
+	er_arena_expect(a, room_for(key, reason, fields, variant));
+	s->key = er_arena_copy(a, key);
+	s->reason = er_arena_copy(a, reason);
+	s->fields = (er_fields){.v = er_arena_alloc(a, fields->n * sizeof(er_field)), .cap = fields->n};
+	for (uint32_t i = 0; i < fields->n; i++)
+		er_fields_add(&s->fields, a, er_arena_copy(a, fields->v[i].name), er_arena_copy(a, fields->v[i].value));
+	s->variant.n = variant->n;
+	for (uint32_t i = 0; i < variant->n; i++)
+		s->variant.v[i] = copy(a, variant->v[i]);
 	s->content = er_content_ref(content);
 	s->came_us = er_clock_mono_us();
 	s->came = (int64_t)(er_clock_wall_us() / 1000000);
@@ -41,44 +68,53 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
                          const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised)
 {
-	er_stored *s = make(key, hash, status, reason, content);
-	s->fresh = *fresh;
-	s->promised = promised;
+	er_arena scratch = {0};
+	er_fields kept = {0};
+	er_variant variant;
+	er_stored *s = NULL;
 	for (uint32_t i = 0; i < response->n; i++)
 		if (!not_kept(response->v[i].name))
-			keep(s, response->v[i]);
-	if (er_variant_of(&s->arena, response, request, &s->variant))
-		return s;
-	er_stored_unref(s);
-	return NULL;
+			er_fields_add(&kept, &scratch, response->v[i].name, response->v[i].value);
+	if (er_variant_of(&scratch, response, request, &variant)) {
+		s = make(key, hash, status, reason, &kept, &variant, content);
+		s->fresh = *fresh;
+		s->promised = promised;
+	}
+	er_arena_fini(&scratch);
+	return s;
+}
+
+/* The fields of both, as slices of theirs. */
+static er_fields merge(er_arena *a, const er_fields *old, const er_fields *update)
+{
+	er_fields all = {0};
+	for (uint32_t i = 0; i < old->n; i++) {
+		er_field f = old->v[i];
+		if (not_renewed(f.name) || er_fields_get(update, f.name) == NULL)
+			er_fields_add(&all, a, f.name, f.value);
+	}
+	for (uint32_t i = 0; i < update->n; i++)
+		if (!not_renewed(update->v[i].name))
+			er_fields_add(&all, a, update->v[i].name, update->v[i].value);
+	return all;
 }
 
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came)
 {
-	er_stored *s = make(old->key, old->hash, old->status, old->reason, old->content);
-	s->promised = old->promised;
-	for (uint32_t i = 0; i < old->fields.n; i++) {
-		er_field f = old->fields.v[i];
-		if (not_renewed(f.name) || er_fields_get(update, f.name) == NULL)
-			keep(s, f);
-	}
-	for (uint32_t i = 0; i < update->n; i++)
-		if (!not_renewed(update->v[i].name))
-			keep(s, update->v[i]);
-	/* The new head as the origin said it: with Age, which is not kept. */
 	er_arena scratch = {0};
-	er_fields said = {0};
-	for (uint32_t i = 0; i < s->fields.n; i++)
-		er_fields_add(&said, &scratch, s->fields.v[i].name, s->fields.v[i].value);
-	for (uint32_t i = 0; i < update->n; i++)
-		if (not_kept(update->v[i].name))
-			er_fields_add(&said, &scratch, update->v[i].name, update->v[i].value);
-	s->fresh = er_freshness_of(s->status, &said, asked, came);
-	er_arena_fini(&scratch);
-	if (!er_variant_of(&s->arena, &s->fields, request, &s->variant)) {
-		er_stored_unref(s);
-		return NULL;
+	er_variant variant;
+	er_stored *s = NULL;
+	er_fields said = merge(&scratch, &old->fields, update);
+	if (er_variant_of(&scratch, &said, request, &variant)) {
+		s = make(old->key, old->hash, old->status, old->reason, &said, &variant, old->content);
+		s->promised = old->promised;
+		/* The new head as the origin said it: with Age, which is not kept. */
+		for (uint32_t i = 0; i < update->n; i++)
+			if (not_kept(update->v[i].name))
+				er_fields_add(&said, &scratch, update->v[i].name, update->v[i].value);
+		s->fresh = er_freshness_of(s->status, &said, asked, came);
 	}
+	er_arena_fini(&scratch);
 	return s;
 }
 
@@ -113,6 +149,8 @@ size_t er_stored_cost(const er_stored *s)
 	size_t n = sizeof *s + HEAD_COST + s->key.n;
 	for (uint32_t i = 0; i < s->fields.n; i++)
 		n += FIELD_COST + s->fields.v[i].name.n + s->fields.v[i].value.n;
+	for (uint32_t i = 0; i < s->variant.n; i++) /* written by clients */
+		n += s->variant.v[i].name.n + s->variant.v[i].value.n;
 	uint64_t length = er_content_length(s->content);
 	if (s->promised > 0 && length < (uint64_t)s->promised && !er_content_whole(s->content))
 		length = (uint64_t)s->promised;

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -841,6 +842,31 @@ static void what_is_evicted_is_what_the_model_evicts(void **state)
 	er_index_free(ix);
 }
 
+/* What the process takes is what the store counts, or little more, also for small objects. */
+static void small_objects_take_the_memory_that_is_counted(void **state)
+{
+	(void)state;
+	enum { N = 3000 };
+	char foo[6000];
+	memset(foo, 'x', sizeof foo - 1);
+	foo[sizeof foo - 1] = '\0';
+	er_stored *s = stored(ER_LIT("k"), 1, foo, 10);
+	assert_true(er_stored_cost(s) > sizeof foo); /* what selects it is written by a client */
+	er_stored_unref(s);
+	if (ER_SANITIZED)
+		skip();
+	er_index *ix = er_index_new(64 << 20);
+	size_t before = mallinfo2().uordblks;
+	char key[64];
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(key, sizeof key, "a key of some length, as keys are: %u", i);
+		assert_true(put(ix, key, i % 2 ? "1" : NULL, 300, NULL));
+	}
+	size_t took = mallinfo2().uordblks - before;
+	assert_true(took < er_index_statistics(ix).bytes * 5 / 4);
+	er_index_free(ix);
+}
+
 static void an_object_is_never_larger_than_its_part(void **state)
 {
 	(void)state;
@@ -872,6 +898,7 @@ int main(void)
 	    cmocka_unit_test(a_purge_voids_a_fill_under_way),
 	    cmocka_unit_test(a_key_of_private_answers_is_remembered_for_some_seconds),
 	    cmocka_unit_test(what_is_evicted_is_what_the_model_evicts),
+	    cmocka_unit_test(small_objects_take_the_memory_that_is_counted),
 	    cmocka_unit_test(an_object_is_never_larger_than_its_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
