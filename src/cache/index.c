@@ -46,6 +46,7 @@ typedef struct shard {
 	er_list alone;
 	size_t n_alone;
 	uint64_t objects, evicted, stored;
+	er_stored *gone; /* by next_in_key: the index's references, which unlock lets go of */
 } shard;
 
 struct er_index {
@@ -122,6 +123,19 @@ uint64_t er_index_max_object(const er_index *ix)
 static shard *shard_of(er_index *ix, uint64_t hash)
 {
 	return &ix->shards[(hash >> 48) % ix->n];
+}
+
+/* What goes may be large, and is freed when nobody waits for the lock. */
+static void unlock(shard *s)
+{
+	er_stored *gone = s->gone;
+	s->gone = NULL;
+	pthread_mutex_unlock(&s->lock);
+	for (er_stored *it; (it = gone) != NULL;) {
+		gone = it->next_in_key;
+		it->next_in_key = NULL;
+		er_stored_unref(it);
+	}
 }
 
 /* ---- entries ---- */
@@ -206,7 +220,7 @@ static void join_queue(shard *s, er_stored *it, bool in_main)
 	s->objects++;
 }
 
-/* Out of the entry and the queue. The index's reference is the caller's then. */
+/* Out of the entry and the queue. The index's reference goes with `unlock`. */
 static void take_out(shard *s, er_stored *it)
 {
 	entry *e = *place_of(s, it->key, it->hash);
@@ -215,7 +229,8 @@ static void take_out(shard *s, er_stored *it)
 	while (*at != it)
 		at = &(*at)->next_in_key;
 	*at = it->next_in_key;
-	it->next_in_key = NULL;
+	it->next_in_key = s->gone;
+	s->gone = it;
 	it->listed = false;
 	leave_queue(s, it);
 	settle(s, e);
@@ -227,7 +242,6 @@ static void evict(shard *s, er_stored *it, bool remember)
 		s->ghosts[it->hash % GHOSTS] = it->hash;
 	take_out(s, it);
 	s->evicted++;
-	er_stored_unref(it);
 }
 
 static void make_room_in_small(shard *s)
@@ -388,8 +402,7 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 		make_room(s);
 	else
 		settle(s, e);
-	pthread_mutex_unlock(&s->lock);
-	er_stored_unref(old);
+	unlock(s);
 	return in;
 }
 
@@ -405,7 +418,7 @@ bool er_index_weigh(er_index *ix, er_stored *it)
 		make_room(s);
 	}
 	bool in = it->listed;
-	pthread_mutex_unlock(&s->lock);
+	unlock(s);
 	return in;
 }
 
@@ -413,12 +426,9 @@ void er_index_drop(er_index *ix, er_stored *it)
 {
 	shard *s = shard_of(ix, it->hash);
 	pthread_mutex_lock(&s->lock);
-	bool was = it->listed;
-	if (was)
+	if (it->listed)
 		take_out(s, it);
-	pthread_mutex_unlock(&s->lock);
-	if (was)
-		er_stored_unref(it);
+	unlock(s);
 }
 
 void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
@@ -426,14 +436,11 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	shard *s = shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
 	entry *e = *place_of(s, key, hash);
-	er_stored *gone = NULL;
 	er_fill *fill = e != NULL ? e->fill : NULL;
 	while (e != NULL && e->variants != NULL) {
 		er_stored *it = e->variants;
 		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;
 		take_out(s, it);
-		it->next_in_key = gone;
-		gone = it;
 		if (last) /* and the entry with it */
 			e = NULL;
 	}
@@ -441,13 +448,8 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 		e->fill = NULL;
 		settle(s, e);
 	}
-	pthread_mutex_unlock(&s->lock);
+	unlock(s);
 	er_fill_unref(fill);
-	for (er_stored *next; gone != NULL; gone = next) {
-		next = gone->next_in_key;
-		gone->next_in_key = NULL;
-		er_stored_unref(gone);
-	}
 }
 
 er_index_stats er_index_statistics(er_index *ix)
