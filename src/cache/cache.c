@@ -18,6 +18,7 @@
 enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, KEY_MAX = 16 * 1024 };
 
 static void look(er_task *t);
+static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale);
 
 /* ---- keys ---- */
 
@@ -153,10 +154,16 @@ static bool read_stored(const er_task *t, er_stored *s, const er_cache_use *use)
 }
 
 /* What came into the store since the task looked first. */
-static void serve(er_task *t, er_stored *s)
+static void serve(er_task *t, er_stored *s, er_freshness_use how)
 {
-	er_cache_use use = {.collapsed = t->collapsed};
-	bool served = read_stored(t, s, &use);
+	er_cache *c = t->place->cache;
+	bool served = read_stored(t, s, &(er_cache_use){0});
+	if (served && how == ER_USE_STALE) {
+		c->stats.stale++;
+		validate_behind(t->place, t->x, t->key, t->hash, s);
+	} else if (served) {
+		c->stats.hits++;
+	}
 	er_stored_unref(s);
 	if (served)
 		done(t);
@@ -177,14 +184,14 @@ static void read_fill(er_task *t)
 	er_copy(text, f->text, sizeof text);
 	pthread_mutex_unlock(&f->lock);
 	ER_ASSERT(now != FILL_ASKED);
+	er_cache_use use = {.forward = t->forward, .collapsed = true};
 	if (now == FILL_FAILED) {
 		let_go_of_fill(t);
-		er_cache_use use = {.forward = t->forward, .collapsed = true};
+		t->place->cache->stats.collapsed++;
 		er_answer_failed(t->x, status, error, text, &use);
 		done(t);
 		return;
 	}
-	er_cache_use use = {.forward = t->forward, .collapsed = true};
 	bool served = s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena) && read_stored(t, s, &use);
 	er_stored_unref(s);
 	let_go_of_fill(t); /* after the content: the fill goes on as long as somebody reads */
@@ -192,7 +199,6 @@ static void read_fill(er_task *t)
 		look(t);
 		return;
 	}
-	t->collapsed = true;
 	t->place->cache->stats.collapsed++;
 	done(t);
 }
@@ -309,7 +315,7 @@ static void look(er_task *t)
 		er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, er_clock_mono_us()));
 		if (use != ER_USE_VALIDATE) { /* it came meanwhile */
 			er_fill_unref(found.fill);
-			serve(t, found.stored);
+			serve(t, found.stored, use);
 			return;
 		}
 	}

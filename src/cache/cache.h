@@ -18,7 +18,7 @@ typedef struct er_cache_stats {
 	uint64_t validated; /* stale, and still good by the origin's word (304) */
 	uint64_t misses;    /* asked the origin, and might have been in the store */
 	uint64_t passed;    /* asked the origin, and never in the store */
-	uint64_t collapsed; /* of all: waited for a question that another request had asked */
+	uint64_t collapsed; /* answered with what another request had asked for */
 } er_cache_stats;
 
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index);

@@ -32,7 +32,6 @@ struct er_task {
 	er_cache_forward forward;
 	unsigned looks; /* how often it has looked */
 	bool began;     /* `fill` is its own, on this thread */
-	bool collapsed; /* it waited for another one's fill */
 };
 
 /* The head of the fill that the task began is there; called on the fill's thread. For ALONE the

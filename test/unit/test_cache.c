@@ -185,6 +185,7 @@ static void an_origin_that_fails_fails_for_all_that_wait(void **state)
 			client_leave(&c[i]);
 		}
 		assert_int_equal(w.n_asked, 1);
+		assert_int_equal(er_cache_statistics(w.cache)->collapsed, 2);
 		w.status = 200;
 		w.fields = GOOD;
 		w.text = "back";
@@ -713,6 +714,32 @@ static void what_varies_on_the_client_is_given_to_nobody_else(void **state)
 	world_close(&w);
 }
 
+/* It waited for another variant, and meanwhile its own came. */
+static void what_came_while_a_request_waited_is_a_hit(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c[3] = {0};
+	client_ask(&c[0], &w, "GET", "/a", "Foo: 1\n");
+	client_ask(&c[1], &w, "GET", "/a", "Foo: 2\n");
+	client_ask(&c[2], &w, "GET", "/a", "Foo: 2\n");
+	origin_answer(&w.asked[0], 200, GOOD "Vary: Foo\n", "one");
+	w.status = 200;
+	w.fields = STALE_WHILE "Vary: Foo\n";
+	w.text = "two";
+	assert_answer(&c[0], 200, "stored", "one");
+	assert_answer(&c[1], 200, "fwd=vary-miss", "two");
+	assert_answer(&c[2], 200, "hit", "two");
+	const er_cache_stats *n = er_cache_statistics(w.cache);
+	assert_int_equal(n->hits + n->stale + n->misses + n->collapsed, 3);
+	assert_int_equal(n->stale, 1);
+	assert_int_equal(w.n_asked, 3); /* the stale one is validated behind it */
+	for (unsigned i = 0; i < 3; i++)
+		client_leave(&c[i]);
+	world_close(&w);
+}
+
 static void only_if_cached_asks_nobody(void **state)
 {
 	(void)state;
@@ -936,6 +963,7 @@ int main(void)
 	    cmocka_unit_test(a_renewed_response_whose_body_breaks_off_is_fetched_anew),
 	    cmocka_unit_test(each_variant_goes_to_those_that_select_it),
 	    cmocka_unit_test(what_varies_on_the_client_is_given_to_nobody_else),
+	    cmocka_unit_test(what_came_while_a_request_waited_is_a_hit),
 	    cmocka_unit_test(only_if_cached_asks_nobody),
 	    cmocka_unit_test(places_and_origins_do_not_share),
 	    cmocka_unit_test(another_host_to_the_origin_is_another_question),
