@@ -259,6 +259,8 @@ static void ask_alone(er_task *t)
 static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale)
 {
 	er_cache *c = p->cache;
+	if (er_cache_control(&x->req.fields).only_if_cached)
+		return;
 	er_fill *f = er_fill_new(c, key, hash, stale);
 	if (er_index_begin(c->index, key, hash, f, er_clock_mono_us())) {
 		f->listed = true;

@@ -136,11 +136,15 @@ static bool of_the_client(er_slice name)
 	       er_slice_ieq(name, ER_LIT("if-match")) || er_slice_ieq(name, ER_LIT("if-unmodified-since"));
 }
 
+/* `keep`: what all may have an answer to. */
 static void copy_request(er_fill *fill, er_exchange *to, const er_exchange *from, bool keep)
 {
 	er_arena *a = &to->arena;
 	const er_request *req = &from->req;
-	to->req.method = er_arena_copy(a, req->method);
+	/* A HEAD, or a GET with a body, that finds something stale has it validated for all. */
+	to->req.method = keep ? ER_LIT("GET") : er_arena_copy(a, req->method);
+	if (!keep && req->body != NULL)
+		to->req.body = er_body_ref(req->body);
 	to->req.scheme = er_arena_copy(a, req->scheme);
 	to->req.authority = er_arena_copy(a, req->authority);
 	to->req.host = er_arena_copy(a, req->host);
@@ -173,8 +177,6 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool
 	own->depth = x->depth;
 	own->asker = &f->asker;
 	copy_request(f, own, x, keep);
-	if (x->req.body != NULL)
-		own->req.body = er_body_ref(x->req.body);
 	if (f->stale != NULL)
 		add_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();

@@ -289,6 +289,34 @@ static void what_is_stale_is_used_while_it_is_validated(void **state)
 	world_close(&w);
 }
 
+/* A HEAD was sent on as a HEAD, whose answer cannot be stored: the response left the store. */
+static void whatever_request_finds_something_stale_it_is_validated_for_all(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "");
+	origin_answer(&w.asked[0], 200, STALE_WHILE "ETag: \"1\"\n", "old");
+	assert_answer(&c, 200, "stored", "old");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Cache-Control: only-if-cached\n");
+	assert_answer(&c, 200, "hit", "old");
+	client_leave(&c);
+	assert_int_equal(w.n_asked, 1);
+	client_ask(&c, &w, "HEAD", "/a", "Range: bytes=0-1\nIf-None-Match: \"2\"\n");
+	assert_int_equal(c.x->res.status, 200);
+	client_leave(&c);
+	assert_int_equal(w.n_asked, 2);
+	assert_true(er_slice_eq(w.asked[1].x->req.method, ER_LIT("GET")));
+	assert_null(er_fields_get(&w.asked[1].fields, ER_LIT("range")));
+	assert_true(er_slice_eq(*er_fields_get(&w.asked[1].fields, ER_LIT("if-none-match")), ER_LIT("\"1\"")));
+	origin_answer(&w.asked[1], 304, GOOD, NULL);
+	assert_gets(&w, "/a", "", "hit", "old");
+	assert_int_equal(w.n_asked, 2);
+	world_close(&w);
+}
+
 static void what_is_stale_is_used_when_the_origin_fails(void **state)
 {
 	(void)state;
@@ -948,6 +976,7 @@ int main(void)
 	    cmocka_unit_test(a_question_for_one_ends_with_its_client),
 	    cmocka_unit_test(what_nobody_wants_any_more_is_not_fetched_to_its_end),
 	    cmocka_unit_test(what_is_stale_is_used_while_it_is_validated),
+	    cmocka_unit_test(whatever_request_finds_something_stale_it_is_validated_for_all),
 	    cmocka_unit_test(what_is_stale_is_used_when_the_origin_fails),
 	    cmocka_unit_test(an_origin_that_says_unchanged_is_believed),
 	    cmocka_unit_test(what_turns_out_private_by_a_validation_is_not_kept),
