@@ -115,6 +115,12 @@ static er_slice selecting(er_arena *a, const er_fields *request, er_slice name)
 	return er_slice_of(all, at);
 }
 
+/* The node writes these itself (http/identity.h), out of what the store's keys are made of. */
+static bool is_in_the_key(er_slice name)
+{
+	return er_slice_eq(name, ER_LIT("x-forwarded-proto")) || er_slice_eq(name, ER_LIT("x-forwarded-host"));
+}
+
 static bool has(const er_variant *out, er_slice name)
 {
 	for (uint32_t i = 0; i < out->n; i++)
@@ -132,7 +138,7 @@ bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *requ
 		er_slice rest = response->v[i].value, part;
 		while (er_slice_split(&rest, ',', &part)) {
 			er_slice name = lower(a, er_slice_trim(part));
-			if (name.n == 0 || has(out, name))
+			if (name.n == 0 || is_in_the_key(name) || has(out, name))
 				continue;
 			if (er_slice_eq(name, ER_LIT("*")) || out->n == ER_VARY_FIELDS)
 				return false;

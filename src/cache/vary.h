@@ -3,6 +3,7 @@
  *
  *   lines of one name are joined by a comma; white space around commas goes, but not in Cookie,
  *   Authorization, and where there are quotes
+ *   X-Forwarded-Proto and X-Forwarded-Host, which the node writes, select nothing beside the URL
  *   Accept-Encoding, Accept-Language: without case, members in order of the alphabet */
 #ifndef ER_CACHE_VARY_H
 #define ER_CACHE_VARY_H

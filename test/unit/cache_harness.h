@@ -170,6 +170,7 @@ static inline void origin_handle(void *self, er_exchange *x)
 		              er_arena_copy(&w->arena, x->req.fields.v[i].value));
 	if (w->forwards != NULL)
 		er_fields_set(&x->req.fields, &x->arena, ER_LIT("x-forwarded-for"), er_slice_cstr(w->forwards));
+	er_fields_set(&x->req.fields, &x->arena, ER_LIT("x-forwarded-proto"), x->req.scheme);
 	x->on_cancel = origin_cancel;
 	x->handler_ctx = a;
 	if (w->status != 0)

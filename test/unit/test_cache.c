@@ -732,6 +732,11 @@ static void what_varies_on_the_client_is_given_to_nobody_else(void **state)
 	world_open(&w);
 	w.status = 200;
 	w.fields = GOOD "Vary: X-Forwarded-For\n";
+	w.fields = GOOD "Vary: X-Forwarded-Proto, X-Forwarded-Host\n"; /* part of the URL */
+	w.text = "of all";
+	assert_gets(&w, "/b", "", "stored", "of all");
+	assert_gets(&w, "/b", "X-Forwarded-Proto: https\n", "hit", "of all");
+	w.fields = GOOD "Vary: X-Forwarded-For\n";
 	w.forwards = "192.0.2.1";
 	w.text = "of 1";
 	assert_gets(&w, "/a", "", "detail=vary", "of 1");
