@@ -289,6 +289,21 @@ static void use(er_stored *it)
 		__atomic_store_n(&it->used, used + 1, __ATOMIC_RELAXED);
 }
 
+/* The newest one that the request selects. Variants of a key mostly vary on the same: the request's
+ * fields are brought to their form once for them, since their length is the client's. */
+static er_stored *select_variant(const entry *e, const er_fields *request, er_arena *a)
+{
+	er_variant mine;
+	mine.n = 0;
+	for (er_stored *it = e->variants; it != NULL; it = it->next_in_key) {
+		if (!er_variant_same_names(&it->variant, &mine))
+			er_variant_like(a, &it->variant, request, &mine);
+		if (er_variant_same(&it->variant, &mine))
+			return it;
+	}
+	return NULL;
+}
+
 er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, er_arena *a, uint64_t now_us)
 {
 	er_index_found found = {0};
@@ -296,9 +311,8 @@ er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er
 	pthread_mutex_lock(&s->lock);
 	const entry *e = *place_of(s, key, hash);
 	if (e != NULL) {
-		for (er_stored *it = e->variants; it != NULL && found.stored == NULL; it = it->next_in_key)
-			if (er_variant_matches(&it->variant, request, a))
-				found.stored = er_stored_ref(it);
+		er_stored *it = select_variant(e, request, a);
+		found.stored = it != NULL ? er_stored_ref(it) : NULL;
 		found.fill = e->fill != NULL ? er_fill_ref(e->fill) : NULL;
 		found.others = found.stored == NULL && e->variants != NULL;
 		found.alone = e->alone_until_us > now_us;
@@ -352,21 +366,12 @@ void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, boo
 		er_fill_unref(fill);
 }
 
-static bool same_variant(const er_variant *a, const er_variant *b)
-{
-	bool same = a->n == b->n;
-	for (uint32_t i = 0; same && i < a->n; i++)
-		same = er_slice_eq(a->v[i].name, b->v[i].name) && (a->v[i].value.p == NULL) == (b->v[i].value.p == NULL) &&
-		       er_slice_eq(a->v[i].value, b->v[i].value);
-	return same;
-}
-
 /* What the new one takes the place of: the same variant, and with too many the oldest. */
 static er_stored *superseded(const entry *e, const er_stored *by)
 {
 	unsigned n = 0;
 	for (er_stored *it = e->variants; it != NULL; it = it->next_in_key) {
-		if (same_variant(&it->variant, &by->variant))
+		if (er_variant_same(&it->variant, &by->variant))
 			return it;
 		if (++n >= ER_INDEX_VARIANTS)
 			return it;

@@ -151,12 +151,32 @@ bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *requ
 	return true;
 }
 
+void er_variant_like(er_arena *a, const er_variant *like, const er_fields *request, er_variant *out)
+{
+	out->n = like->n;
+	for (uint32_t i = 0; i < like->n; i++)
+		out->v[i] = (er_field){like->v[i].name, selecting(a, request, like->v[i].name)};
+}
+
+bool er_variant_same_names(const er_variant *a, const er_variant *b)
+{
+	bool same = a->n == b->n;
+	for (uint32_t i = 0; same && i < a->n; i++)
+		same = er_slice_eq(a->v[i].name, b->v[i].name);
+	return same;
+}
+
+bool er_variant_same(const er_variant *a, const er_variant *b)
+{
+	bool same = er_variant_same_names(a, b);
+	for (uint32_t i = 0; same && i < a->n; i++)
+		same = (a->v[i].value.p == NULL) == (b->v[i].value.p == NULL) && er_slice_eq(a->v[i].value, b->v[i].value);
+	return same;
+}
+
 bool er_variant_matches(const er_variant *variant, const er_fields *request, er_arena *a)
 {
-	for (uint32_t i = 0; i < variant->n; i++) {
-		er_slice now = selecting(a, request, variant->v[i].name), then = variant->v[i].value;
-		if ((now.p == NULL) != (then.p == NULL) || !er_slice_eq(now, then))
-			return false;
-	}
-	return true;
+	er_variant now;
+	er_variant_like(a, variant, request, &now);
+	return er_variant_same(variant, &now);
 }

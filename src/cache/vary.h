@@ -21,6 +21,10 @@ typedef struct er_variant {
 
 /* What `response` varies on, as `request` has it. False: too many names, or "*". */
 bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *request, er_variant *out);
+/* What `request` has for the names of `like`. In the arena. */
+void er_variant_like(er_arena *a, const er_variant *like, const er_fields *request, er_variant *out);
+bool er_variant_same_names(const er_variant *a, const er_variant *b);
+bool er_variant_same(const er_variant *a, const er_variant *b);
 /* Would `request` have selected the variant, too? `a` is scratch. */
 bool er_variant_matches(const er_variant *variant, const er_fields *request, er_arena *a);
 

@@ -632,6 +632,30 @@ static void a_key_has_many_variants_and_drops_the_oldest(void **state)
 	er_index_free(ix);
 }
 
+/* Under the lock, it is brought to its form once, and not for each variant. */
+static void a_long_field_is_read_once_for_all_variants(void **state)
+{
+	(void)state;
+	enum { LONG = 60000 };
+	if (ER_SANITIZED)
+		skip();
+	er_index *ix = er_index_new(1 << 20);
+	char small[16], *large = er_zalloc(LONG + 1);
+	memset(large, 'x', LONG);
+	for (unsigned i = 0; i < ER_INDEX_VARIANTS; i++) {
+		snprintf(small, sizeof small, "%u", i);
+		assert_true(put(ix, "k", small, i, NULL));
+	}
+	er_arena a = {0};
+	er_fields request = vary(&a, large);
+	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	assert_true(er_index_find(ix, ER_LIT("k"), er_index_hash(ER_LIT("k")), &request, &a, 0).others);
+	assert_true(mallinfo2().uordblks + mallinfo2().hblkhd - before < 3 * LONG);
+	er_arena_fini(&a);
+	er_free(large);
+	er_index_free(ix);
+}
+
 static void two_keys_of_one_hash_are_two(void **state)
 {
 	(void)state;
@@ -894,6 +918,7 @@ int main(void)
 	    cmocka_unit_test(what_one_thread_writes_the_others_read_as_it_was),
 	    cmocka_unit_test(what_was_put_in_is_found_until_it_is_purged),
 	    cmocka_unit_test(a_key_has_many_variants_and_drops_the_oldest),
+	    cmocka_unit_test(a_long_field_is_read_once_for_all_variants),
 	    cmocka_unit_test(two_keys_of_one_hash_are_two),
 	    cmocka_unit_test(a_purge_voids_a_fill_under_way),
 	    cmocka_unit_test(a_key_of_private_answers_is_remembered_for_some_seconds),
