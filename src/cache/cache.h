@@ -22,8 +22,8 @@ typedef struct er_cache_stats {
 } er_cache_stats;
 
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index);
-/* Ends the fills of this thread. All askers have ended before. `closed`: the loop has let go of
- * everything. */
+/* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the loop
+ * may have a handle of it to let go of yet. */
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);
 const er_cache_stats *er_cache_statistics(const er_cache *c);
 

@@ -373,7 +373,7 @@ static void spared(er_fill *f, er_exchange *x)
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
 	tell(f, FILL_ON_OWN, NULL);
-	unlist(f, !is_of_the_request(why));
+	unlist(f, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR);
 	tell_first(f, x, why);
 	over(f);
 }

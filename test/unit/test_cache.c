@@ -194,6 +194,24 @@ static void an_origin_that_fails_fails_for_all_that_wait(void **state)
 	}
 }
 
+/* The URL was remembered as private for ten seconds: nothing was stored when the origin was back. */
+static void an_error_of_the_origin_says_nothing_of_its_next_answer(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "");
+	origin_answer(&w.asked[0], 503, "", "down");
+	assert_answer(&c, 503, "detail=status", "down");
+	client_leave(&c);
+	w.status = 200;
+	w.fields = GOOD;
+	w.text = "back";
+	assert_gets(&w, "/a", "", "stored", "back");
+	world_close(&w);
+}
+
 /* First or waiting, before the head, behind it, behind the end: the others get theirs. */
 static void a_client_may_leave_at_any_moment(void **state)
 {
@@ -977,6 +995,7 @@ int main(void)
 	    cmocka_unit_test(an_answer_that_breaks_off_is_not_kept),
 	    cmocka_unit_test(who_waited_for_what_broke_off_asks_anew),
 	    cmocka_unit_test(an_origin_that_fails_fails_for_all_that_wait),
+	    cmocka_unit_test(an_error_of_the_origin_says_nothing_of_its_next_answer),
 	    cmocka_unit_test(a_client_may_leave_at_any_moment),
 	    cmocka_unit_test(a_question_for_one_ends_with_its_client),
 	    cmocka_unit_test(what_nobody_wants_any_more_is_not_fetched_to_its_end),
