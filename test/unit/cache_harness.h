@@ -186,6 +186,8 @@ typedef struct client {
 	er_buf got;
 	bool answered, ended, failed;
 	bool holds; /* does not read */
+	bool goes;  /* leaves inside of the answer */
+	unsigned informed;
 } client;
 
 static inline void client_read(void *ctx)
@@ -218,12 +220,24 @@ static inline void client_answered(er_asker *asker, er_exchange *x)
 	assert_ptr_equal(c->x, x);
 	assert_false(c->answered);
 	c->answered = true;
+	if (c->goes) {
+		er_exchange_cancel(x, ER_ERR_CLIENT_GONE);
+		c->failed = true;
+		return;
+	}
 	if (x->res.body == NULL) {
 		c->ended = true;
 		return;
 	}
 	er_body_sink(x->res.body, &client_ops, c);
 	client_read(c);
+}
+
+static inline void client_informed(er_asker *asker, er_exchange *x, int status, const er_fields *fields)
+{
+	(void)x, (void)fields;
+	assert_int_equal(status, 103);
+	ER_CONTAINER(asker, client, asker)->informed++;
 }
 
 static inline void client_broken(er_asker *asker, er_exchange *x)
@@ -235,8 +249,11 @@ static inline void client_broken(er_asker *asker, er_exchange *x)
 
 static inline void client_ask(client *c, world *w, const char *method, const char *target, const char *fields)
 {
-	bool holds = c->holds;
-	*c = (client){.w = w, .holds = holds, .asker = {.answered = client_answered, .broken = client_broken}};
+	bool holds = c->holds, goes = c->goes;
+	*c = (client){.w = w,
+	              .holds = holds,
+	              .goes = goes,
+	              .asker = {.answered = client_answered, .broken = client_broken, .informed = client_informed}};
 	er_buf_init(&c->got);
 	er_exchange *x = c->x = er_exchange_new();
 	x->asker = &c->asker;

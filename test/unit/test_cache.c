@@ -251,6 +251,60 @@ static void a_client_may_leave_at_any_moment(void **state)
 	}
 }
 
+/* From inside of its answer, whatever that is: stored at once or later, a hit, its own alone. */
+static void a_client_may_leave_inside_of_its_answer(void **state)
+{
+	(void)state;
+	for (int at_once = 0; at_once < 2; at_once++) {
+		static const char *const kinds[] = {GOOD, "Cache-Control: private\n", STALE_WHILE};
+		for (unsigned kind = 0; kind < 3; kind++) {
+			world w;
+			world_open(&w);
+			client c[3] = {{.goes = true}, {.goes = true}, {.goes = false}};
+			if (at_once) {
+				w.status = 200;
+				w.fields = kinds[kind];
+				w.text = "text";
+			}
+			for (unsigned i = 0; i < 3; i++)
+				client_ask(&c[i], &w, "GET", "/a", "");
+			for (unsigned i = 0; i < 3; i++)
+				while (!c[i].answered) {
+					turn(&w);
+					for (unsigned k = 0; k < w.n_asked; k++)
+						if (w.asked[k].x != NULL)
+							origin_answer(&w.asked[k], 200, kinds[kind], "text");
+				}
+			assert_answer(&c[2], 200, NULL, "text");
+			for (unsigned i = 0; i < 3; i++)
+				client_leave(&c[i]);
+			for (unsigned k = 0; k < w.n_asked; k++)
+				if (w.asked[k].x != NULL)
+					origin_answer(&w.asked[k], 200, GOOD, "text");
+			world_close(&w);
+		}
+	}
+}
+
+static void early_hints_reach_who_began_the_question(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client c[2] = {0};
+	for (unsigned i = 0; i < 2; i++)
+		client_ask(&c[i], &w, "GET", "/a", "");
+	er_exchange_inform(w.asked[0].x, 103, &(er_fields){0});
+	assert_int_equal(c[0].informed, 1);
+	assert_int_equal(c[1].informed, 0);
+	client_leave(&c[0]);
+	er_exchange_inform(w.asked[0].x, 103, &(er_fields){0}); /* to nobody */
+	origin_answer(&w.asked[0], 200, GOOD, "text");
+	assert_answer(&c[1], 200, "collapsed", "text");
+	client_leave(&c[1]);
+	world_close(&w);
+}
+
 static void a_question_for_one_ends_with_its_client(void **state)
 {
 	(void)state;
@@ -997,6 +1051,8 @@ int main(void)
 	    cmocka_unit_test(an_origin_that_fails_fails_for_all_that_wait),
 	    cmocka_unit_test(an_error_of_the_origin_says_nothing_of_its_next_answer),
 	    cmocka_unit_test(a_client_may_leave_at_any_moment),
+	    cmocka_unit_test(a_client_may_leave_inside_of_its_answer),
+	    cmocka_unit_test(early_hints_reach_who_began_the_question),
 	    cmocka_unit_test(a_question_for_one_ends_with_its_client),
 	    cmocka_unit_test(what_nobody_wants_any_more_is_not_fetched_to_its_end),
 	    cmocka_unit_test(what_is_stale_is_used_while_it_is_validated),
