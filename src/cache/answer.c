@@ -17,7 +17,8 @@ static er_slice u64_text(er_arena *a, uint64_t v)
 
 static const char *forward_name(er_cache_forward f)
 {
-	static const char *const names[] = {[FWD_NONE] = "", [FWD_METHOD] = "method", [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
+	static const char *const names[] = {
+	    [FWD_NONE] = "", [FWD_METHOD] = "method", [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
 	ER_ASSERT(f < sizeof names / sizeof *names);
 	return names[f];
 }

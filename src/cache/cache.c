@@ -66,7 +66,8 @@ static void purge_named(er_task *t, const er_fields *fields, er_slice name)
 	er_url base, u;
 	if (value == NULL)
 		return;
-	er_slice self = er_arena_printf(&x->arena, "%.*s://%.*s%.*s", ER_FMT(x->req.scheme), ER_FMT(x->req.authority), ER_FMT(x->req.target));
+	er_slice self =
+	    er_arena_printf(&x->arena, "%.*s://%.*s%.*s", ER_FMT(x->req.scheme), ER_FMT(x->req.authority), ER_FMT(x->req.target));
 	if (!er_url_parse(&base, self, NULL))
 		return;
 	if (er_url_parse(&u, *value, &base)) {

@@ -45,8 +45,8 @@ typedef struct reader {
 	size_t skip;    /* bytes of it that are not wanted, or are sent */
 	uint64_t at;    /* where that is, in bytes */
 	uint64_t end;
-	bool full;    /* the body has no room */
-	bool waiting; /* on_news comes */
+	bool full;          /* the body has no room */
+	bool waiting;       /* on_news comes */
 	bool pumping, over; /* over while it pumps: pump lets go of it */
 } reader;
 
@@ -127,7 +127,8 @@ void er_content_end(er_content *c, er_err_kind why)
 static void pass(er_content *c)
 {
 	uint64_t first = c->gone + c->n, at = c->length;
-	ER_LIST_EACH (l, &c->readers) {
+	ER_LIST_EACH(l, &c->readers)
+	{
 		const reader *r = ER_CONTAINER(l, reader, link);
 		first = r->piece < first ? r->piece : first;
 		at = r->at < at ? r->at : at;
@@ -162,7 +163,8 @@ bool er_content_full(er_content *c, size_t most, er_wait *wait)
 	pthread_mutex_lock(&c->lock);
 	ER_ASSERT(c->passes_by && c->writer == NULL);
 	uint64_t at = c->length;
-	ER_LIST_EACH (l, &c->readers) {
+	ER_LIST_EACH(l, &c->readers)
+	{
 		const reader *r = ER_CONTAINER(l, reader, link);
 		at = r->at < at ? r->at : at;
 	}

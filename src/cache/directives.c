@@ -16,9 +16,18 @@ typedef struct directive {
 	size_t at;    /* in er_cache_directives */
 } directive;
 
-#define FLAG(text, member) {ER_LIT_INIT(text), false, offsetof(er_cache_directives, member)}
-#define SECONDS(text, member) {ER_LIT_INIT(text), true, offsetof(er_cache_directives, member)}
-#define ER_LIT_INIT(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define FLAG(text, member) \
+	{ \
+		ER_LIT_INIT(text), false, offsetof(er_cache_directives, member) \
+	}
+#define SECONDS(text, member) \
+	{ \
+		ER_LIT_INIT(text), true, offsetof(er_cache_directives, member) \
+	}
+#define ER_LIT_INIT(text) \
+	{ \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
 static const directive known[] = {
     SECONDS("max-age", max_age),
     SECONDS("s-maxage", s_maxage),

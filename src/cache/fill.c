@@ -15,8 +15,8 @@
 
 enum {
 	MAGIC = 0x46494c4c,
-	WINDOW = 1024 * 1024,      /* of a content that passes by, before its slowest reader */
-	KEEP_ON = 1024 * 1024,     /* so much is read to its end although nobody waits for it any more */
+	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
+	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,
 };
 
@@ -275,7 +275,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	er_body *down = x->res.body;
 	int64_t promised = down != NULL ? er_body_length(down) : 0;
 	er_content *content = er_content_new();
-	er_stored *s = er_stored_new(f->key, f->hash, &x->req.fields, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
+	er_stored *s =
+	    er_stored_new(f->key, f->hash, &x->req.fields, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
 	if (s == NULL) {
 		er_content_unref(content);
 		tell(f, FILL_ON_OWN, NULL);

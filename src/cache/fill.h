@@ -52,12 +52,12 @@ struct er_fill {
 	er_arena arena;
 	er_slice key;
 	uint64_t hash;
-	bool listed;      /* in the index: others may wait for it */
+	bool listed; /* in the index: others may wait for it */
 	er_asker asker;
-	er_exchange *x;   /* own reference, until the head */
-	int64_t asked;    /* since 1970 */
-	er_stored *stale; /* that it validates, or NULL: own reference */
-	er_task *first;   /* that began it and still waits, or NULL */
+	er_exchange *x;      /* own reference, until the head */
+	int64_t asked;       /* since 1970 */
+	er_stored *stale;    /* that it validates, or NULL: own reference */
+	er_task *first;      /* that began it and still waits, or NULL */
 	er_content *content; /* that it writes; own reference */
 	er_body *down;       /* that it reads; own reference */
 	er_stored *written;  /* whose content that is; own reference */

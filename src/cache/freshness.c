@@ -10,7 +10,7 @@
 #include "http/date.h"
 
 enum {
-	HEURISTIC_PART = 10,         /* of the time since it was last modified (RFC 9111 4.2.2) */
+	HEURISTIC_PART = 10,        /* of the time since it was last modified (RFC 9111 4.2.2) */
 	HEURISTIC_MOST = 24 * 3600, /* and a day at most */
 };
 
@@ -126,7 +126,8 @@ static int64_t clamp(int64_t seconds)
 }
 
 /* RFC 9111 4.2.1. ER_CACHE_ABSENT: the response says nothing. */
-static int64_t explicit_lifetime(const er_fields *response, const er_cache_directives *d, bool targeted, int64_t date, int64_t came)
+static int64_t explicit_lifetime(const er_fields *response, const er_cache_directives *d, bool targeted, int64_t date,
+                                 int64_t came)
 {
 	if (d->s_maxage != ER_CACHE_ABSENT)
 		return d->s_maxage;

@@ -35,11 +35,11 @@ const char *er_cache_refusal_text(er_cache_refusal r);
 
 /* What decides about a stored response. Lifetimes and windows are in seconds. */
 typedef struct er_freshness {
-	int64_t age;      /* when the response came (RFC 9111 4.2.3, corrected_initial_age) */
-	int64_t lifetime; /* 0: stale at once */
-	bool heuristic;   /* the lifetime was estimated (4.2.2) */
-	bool no_cache;    /* never used without a validation */
-	bool strict;      /* never used stale: must-revalidate, proxy-revalidate, s-maxage, no-cache */
+	int64_t age;                        /* when the response came (RFC 9111 4.2.3, corrected_initial_age) */
+	int64_t lifetime;                   /* 0: stale at once */
+	bool heuristic;                     /* the lifetime was estimated (4.2.2) */
+	bool no_cache;                      /* never used without a validation */
+	bool strict;                        /* never used stale: must-revalidate, proxy-revalidate, s-maxage, no-cache */
 	int64_t while_revalidate, if_error; /* stale this long at most; 0: not at all */
 } er_freshness;
 
@@ -52,9 +52,9 @@ er_cache_refusal er_freshness_refusal(er_slice method, const er_fields *request,
 bool er_freshness_date(const er_fields *fields, er_slice name, int64_t now, int64_t *at);
 
 typedef enum er_freshness_use {
-	ER_USE_FRESH,      /* as it is */
-	ER_USE_STALE,      /* as it is, while it is validated in the background */
-	ER_USE_VALIDATE,   /* only after a validation */
+	ER_USE_FRESH,    /* as it is */
+	ER_USE_STALE,    /* as it is, while it is validated in the background */
+	ER_USE_VALIDATE, /* only after a validation */
 } er_freshness_use;
 
 /* `age`: now, in seconds. */

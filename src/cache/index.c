@@ -14,13 +14,13 @@
 enum {
 	SHARDS_MAX = 16,
 	SHARD_LEAST = 32 * 1024 * 1024,
-	OBJECT_PART = 8,                     /* an object has at most this part of a shard */
+	OBJECT_PART = 8, /* an object has at most this part of a shard */
 	OBJECT_MOST = 64 * 1024 * 1024,
 	SMALL_PART = 10,
 	USES = 3,
-	PROMOTED = 1,                        /* uses that take an object from small to main */
-	GHOSTS = 1 << 14,                    /* of a shard */
-	ALONE = 4096,                        /* keys that are remembered, of a shard */
+	PROMOTED = 1,     /* uses that take an object from small to main */
+	GHOSTS = 1 << 14, /* of a shard */
+	ALONE = 4096,     /* keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
 	TABLE_FIRST = 64,
 	SEQUENCES = 1 << 20,

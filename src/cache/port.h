@@ -20,7 +20,7 @@ typedef enum er_wait_place { ER_WAIT_NOWHERE, ER_WAIT_LISTED, ER_WAIT_POSTED } e
 typedef struct er_wait {
 	er_list link;
 	er_port *port;
-	er_wait_place place; /* written under the list's lock, or the port's */
+	er_wait_place place;                /* written under the list's lock, or the port's */
 	void (*news)(struct er_wait *self); /* on the port's thread */
 } er_wait;
 

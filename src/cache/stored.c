@@ -38,8 +38,8 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 	return s;
 }
 
-er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason, const er_fields *response,
-                         const er_freshness *fresh, er_content *content, int64_t promised)
+er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
+                         const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised)
 {
 	er_stored *s = make(key, hash, status, reason, content);
 	s->fresh = *fresh;

@@ -18,9 +18,9 @@ typedef struct er_stored {
 	er_slice reason;
 	er_fields fields;
 	er_freshness fresh;
-	uint64_t came_us;   /* monotonic: when the freshness's age counted */
-	int64_t came;       /* the same, since 1970 */
-	int64_t promised;   /* length that the origin has said, or ER_BODY_UNKNOWN */
+	uint64_t came_us;    /* monotonic: when the freshness's age counted */
+	int64_t came;        /* the same, since 1970 */
+	int64_t promised;    /* length that the origin has said, or ER_BODY_UNKNOWN */
 	er_content *content; /* own reference; shared with the response that this one has renewed */
 	/* the index's, under its lock */
 	struct er_stored *next_in_key;
@@ -33,8 +33,8 @@ typedef struct er_stored {
 
 /* Copies what it needs from the exchange's response and request. NULL: it varies on more than is
  * kept. One reference. `content`: a reference is taken. */
-er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason, const er_fields *response,
-                         const er_freshness *fresh, er_content *content, int64_t promised);
+er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
+                         const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised);
 /* What `old` becomes by a 304 with these fields (RFC 9111 3.2, 4.3.4): its content, and the head of
  * both. `asked` and `came`: of the validation. */
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came);
