@@ -14,20 +14,10 @@
 #include <stdio.h>
 
 enum {
-	MAGIC = 0x46494c4c,
 	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,
 };
-
-static const uint8_t next[FILL_STATES_N][FILL_EVENTS_N] = {
-    [FILL_ASKED] = {[FILL_ON_KEPT] = ER_TO(FILL_STORED),
-                    [FILL_ON_SPARED] = ER_TO(FILL_STALE),
-                    [FILL_ON_OWN] = ER_TO(FILL_ALONE),
-                    [FILL_ON_ERROR] = ER_TO(FILL_FAILED)},
-};
-
-const er_states er_fill_states = ER_STATES_TABLE("fill", FILL, ER_FILL_STATES, ER_FILL_EVENTS, next);
 
 static void on_answer(er_asker *asker, er_exchange *x);
 static void on_broken(er_asker *asker, er_exchange *x);
@@ -42,7 +32,7 @@ static int64_t wall_s(void)
 er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
 {
 	er_fill *f = ER_NEW(er_fill);
-	*f = (er_fill){.magic = MAGIC, .refs = 1, .cache = c, .hash = hash};
+	*f = (er_fill){.magic = ER_FILL_MAGIC, .refs = 1, .cache = c, .hash = hash};
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
@@ -53,42 +43,6 @@ er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
 	return f;
 }
 
-er_fill *er_fill_ref(er_fill *f)
-{
-	ER_CHECK(f, MAGIC);
-	__atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
-	return f;
-}
-
-void er_fill_unref(er_fill *f)
-{
-	if (f == NULL)
-		return;
-	ER_CHECK(f, MAGIC);
-	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
-	ER_ASSERT(er_list_empty(&f->waiting) && f->x == NULL && f->down == NULL);
-	er_stored_unref(f->stored);
-	er_stored_unref(f->stale);
-	er_stored_unref(f->written);
-	er_content_unref(f->content);
-	er_arena_fini(&f->arena);
-	pthread_mutex_destroy(&f->lock);
-	f->magic = 0;
-	er_free(f);
-}
-
-bool er_fill_wait(er_fill *f, er_wait *wait)
-{
-	ER_CHECK(f, MAGIC);
-	pthread_mutex_lock(&f->lock);
-	bool waits = f->state.now == FILL_ASKED;
-	if (waits)
-		er_wait_list(wait, &f->waiting);
-	pthread_mutex_unlock(&f->lock);
-	return waits;
-}
-
 /* Nothing more is done with it. */
 static void over(er_fill *f)
 {
@@ -97,7 +51,7 @@ static void over(er_fill *f)
 	bool last = c->closing && er_list_empty(&c->fills);
 	er_fill_unref(f);
 	if (last)
-		er_cache_fills_over(c);
+		c->over(c);
 }
 
 /* The head is there: whoever waits hears of it. */
@@ -122,7 +76,7 @@ static void tell_first(er_fill *f, er_exchange *x, er_cache_refusal why)
 	er_task *t = f->first;
 	f->first = NULL;
 	if (t != NULL)
-		er_task_head(t, x, why);
+		f->cache->head(t, x, why);
 }
 
 /* ---- the question ---- */
@@ -163,7 +117,7 @@ static void add_validators(er_exchange *x, const er_stored *stale)
 
 void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool keep)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == NULL && f->state.now == FILL_ASKED);
 	er_exchange *own = f->x = er_exchange_new();
 	own->id = x->id;
@@ -221,7 +175,7 @@ static bool unwanted(const er_fill *f)
 /* Takes what the body has. */
 static void pump(er_fill *f)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	uint64_t most = er_index_max_object(f->cache->index);
 	while (!f->waits) {
 		er_piece piece;
@@ -260,7 +214,7 @@ static void on_readable(void *ctx)
 static void on_room(er_wait *wait)
 {
 	er_fill *f = ER_CONTAINER(wait, er_fill, room);
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	f->waits = false;
 	pump(f);
 }
@@ -383,7 +337,7 @@ static void decide(er_fill *f, er_exchange *x)
 static void on_answer(er_asker *asker, er_exchange *x)
 {
 	er_fill *f = ER_CONTAINER(asker, er_fill, asker);
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == x);
 	f->x = NULL;
 	decide(f, x);
@@ -403,7 +357,7 @@ static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fi
 {
 	(void)x;
 	const er_fill *f = ER_CONTAINER(asker, er_fill, asker);
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	if (f->first != NULL)
 		er_exchange_inform(f->first->x, status, fields);
 }
@@ -412,7 +366,7 @@ static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fi
 
 void er_fill_stop(er_fill *f, er_err_kind why)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	if (f->down != NULL) {
 		finish(f, why);
 		return;
@@ -434,7 +388,7 @@ void er_fill_stop(er_fill *f, er_err_kind why)
 
 void er_fill_left(er_fill *f)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	f->first = NULL;
 	if (!f->listed && f->x != NULL)
 		er_fill_stop(f, ER_ERR_CANCELLED);

@@ -31,6 +31,8 @@
 ER_STATES_TYPES(er_fill, FILL, ER_FILL_STATES, ER_FILL_EVENTS);
 extern const er_states er_fill_states;
 
+enum { ER_FILL_MAGIC = 0x46494c4c };
+
 typedef struct er_fill er_fill;
 typedef struct er_task er_task; /* task.h */
 
