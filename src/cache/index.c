@@ -342,8 +342,7 @@ static bool same_variant(const er_variant *a, const er_variant *b)
 {
 	bool same = a->n == b->n;
 	for (uint32_t i = 0; same && i < a->n; i++)
-		same = er_slice_eq(a->v[i].name, b->v[i].name) && (a->v[i].value.p == NULL) == (b->v[i].value.p == NULL) &&
-		       er_slice_eq(a->v[i].value, b->v[i].value);
+		same = er_slice_eq(a->v[i].name, b->v[i].name) && er_variant_value_eq(a->v[i].value, b->v[i].value);
 	return same;
 }
 

@@ -118,7 +118,7 @@ bool er_variant_matches(const er_variant *variant, const er_fields *request, er_
 {
 	for (uint32_t i = 0; i < variant->n; i++) {
 		er_slice now = selecting(a, request, variant->v[i].name), then = variant->v[i].value;
-		if ((now.p == NULL) != (then.p == NULL) || !er_slice_eq(now, then))
+		if (!er_variant_value_eq(now, then))
 			return false;
 	}
 	return true;
