@@ -15,6 +15,7 @@
 
 enum {
 	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
+	WEIGH = 256 * 1024,
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,
 };
@@ -158,7 +159,7 @@ static void finish(er_fill *f, er_err_kind why)
 		er_index_drop(f->cache->index, f->written);
 	er_content_end(f->content, why);
 	if (why == ER_ERR_OK && !f->passes_by)
-		er_index_weigh(f->cache->index, f->written);
+		(void)er_index_weigh(f->cache->index, f->written);
 	over(f);
 }
 
@@ -170,6 +171,27 @@ static bool unwanted(const er_fill *f)
 	uint64_t have = er_content_length(f->content);
 	int64_t promised = f->written->promised;
 	return f->passes_by || promised < 0 ? have > KEEP_ON : (uint64_t)promised > have + KEEP_ON;
+}
+
+/* Whether the content is still for the store: it is not too large, and was not evicted while it came. What comes without
+ * a length is weighed as it grows. */
+static bool keeps(er_fill *f, uint64_t most)
+{
+	uint64_t have = er_content_length(f->content);
+	if (have > most)
+		return false;
+	if (have < f->weighed + WEIGH)
+		return true;
+	f->weighed = have;
+	return er_index_weigh(f->cache->index, f->written);
+}
+
+/* From here on the content is for its readers alone. */
+static void pass_by(er_fill *f)
+{
+	f->passes_by = true;
+	er_index_drop(f->cache->index, f->written);
+	er_content_pass_by(f->content);
 }
 
 /* Takes what the body has. */
@@ -196,11 +218,8 @@ static void pump(er_fill *f)
 			finish(f, ER_ERR_CANCELLED);
 			return;
 		}
-		if (!f->passes_by && er_content_length(f->content) > most) {
-			f->passes_by = true;
-			er_index_drop(f->cache->index, f->written);
-			er_content_pass_by(f->content);
-		}
+		if (!f->passes_by && !keeps(f, most))
+			pass_by(f);
 		if (f->passes_by)
 			f->waits = er_content_full(f->content, WINDOW, &f->room);
 	}

@@ -64,6 +64,7 @@ struct er_fill {
 	er_body *down;       /* that it reads; own reference */
 	er_stored *written;  /* whose content that is; own reference */
 	er_wait room;        /* for readers of a content that passes by */
+	uint64_t weighed;    /* its length when it was last weighed */
 	bool passes_by, waits;
 };
 

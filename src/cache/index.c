@@ -392,7 +392,7 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 	return in;
 }
 
-void er_index_weigh(er_index *ix, er_stored *it)
+bool er_index_weigh(er_index *ix, er_stored *it)
 {
 	shard *s = shard_of(ix, it->hash);
 	pthread_mutex_lock(&s->lock);
@@ -403,7 +403,9 @@ void er_index_weigh(er_index *ix, er_stored *it)
 		join_queue(s, it, in_main);
 		make_room(s);
 	}
+	bool listed = it->listed;
 	pthread_mutex_unlock(&s->lock);
+	return listed;
 }
 
 void er_index_drop(er_index *ix, er_stored *it)

@@ -113,5 +113,7 @@ size_t er_stored_cost(const er_stored *s)
 	size_t n = sizeof *s + HEAD_COST + s->key.n;
 	for (uint32_t i = 0; i < s->fields.n; i++)
 		n += FIELD_COST + s->fields.v[i].name.n + s->fields.v[i].value.n;
-	return n + (size_t)er_content_length(s->content);
+	uint64_t have = er_content_length(s->content);
+	bool more = s->promised > 0 && (uint64_t)s->promised > have && !er_content_whole(s->content);
+	return n + (size_t)(more ? (uint64_t)s->promised : have);
 }

@@ -42,7 +42,7 @@ er_stored *er_stored_ref(er_stored *s);
 void er_stored_unref(er_stored *s);
 /* In seconds, now. */
 int64_t er_stored_age(const er_stored *s, uint64_t now_us);
-/* Bytes of memory: head, and content as far as it is there. */
+/* Bytes of memory: head, and content, also what is promised of it and not there yet. */
 size_t er_stored_cost(const er_stored *s);
 
 #endif
