@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 enum {
-	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
+	WINDOW = 1024 * 1024, /* of a content that passes by, before its slowest reader */
 	WEIGH = 256 * 1024,
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,

@@ -22,7 +22,7 @@ const status = res => res.headers['cache-status'] ?? ''
 
 test('what may be stored is asked for once, and says so; what may not is asked for each time', async t => {
 	let n = 0
-	const { origin, get } = await withCache(t, (req, res) => {
+	const { origin, node, get } = await withCache(t, (req, res) => {
 		n++
 		const kind = req.url.slice(1).split('?')[0]
 		if (kind === 'kept') res.setHeader('cache-control', 'max-age=60')
@@ -50,6 +50,11 @@ test('what may be stored is asked for once, and says so; what may not is asked f
 	assert.notEqual((await get('/kept?a=1')).text, first.text, 'the query is part of the key')
 	assert.notEqual((await get('/kept', { host: 'other.example' })).text, first.text, 'and so is the host')
 	assert.equal(origin.requests.filter(r => r.url === '/kept').length, 2)
+	assert.equal(await node.metric('er_cache_requests_total', { result: 'hit' }), 1)
+	assert.equal(await node.metric('er_cache_objects'), 4)
+	assert.ok((await node.metric('er_cache_bytes')) > 100)
+	const lines = await raw.until(() => node.access.length >= 14 && node.access, { what: 'the access log' })
+	assert.deepEqual(lines.slice(0, 3).map(l => l.cache), ['uri-miss', 'hit', 'uri-miss'])
 })
 
 test('a hundred clients of one cold page are one question to the origin, and all stream while it comes', async t => {
