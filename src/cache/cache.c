@@ -291,14 +291,15 @@ static void look(er_task *t, unsigned looks)
 			return;
 		}
 	}
-	if (er_cache_control(&x->req.fields).only_if_cached) {
+	er_cache_directives said = er_cache_control(&x->req.fields);
+	if (said.only_if_cached) {
 		er_stored_unref(found.stored);
 		er_fill_unref(found.fill);
 		er_answer_only_if_cached(x);
 		done(t);
 		return;
 	}
-	if (!asks_for_all(x) || found.alone) {
+	if (!asks_for_all(x) || found.alone || said.no_store) {
 		er_stored_unref(found.stored);
 		er_fill_unref(found.fill);
 		ask_alone(t);

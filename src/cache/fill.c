@@ -132,6 +132,8 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool
 		add_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
 	f->asked = wall_s();
+	if (!f->listed && f->key.n > 0)
+		f->purges = er_index_purges(f->cache->index, f->hash);
 	own->chain = chain;
 	er_exchange_start(own, er_chain_behind(chain, ER_AT_CACHE));
 }
@@ -259,7 +261,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 		return;
 	}
 	x->res.body = NULL;
-	(void)!er_index_put(ix, s, f); /* not there: purged meanwhile, and those that wait have asked before */
+	/* Not there: purged meanwhile, and those that wait have asked before. */
+	(void)!(f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
 	f->content = content;
 	f->written = s;
 	f->down = down;
@@ -301,7 +304,8 @@ static void spared(er_fill *f, er_exchange *x)
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
 	tell(f, FILL_ON_OWN, NULL);
-	unlist(f, true);
+	/* What the client's request forbids says nothing of the next one: else one client could keep a page out of the store. */
+	unlist(f, why != ER_CACHE_AUTHORIZATION && why != ER_CACHE_REQUEST_NO_STORE);
 	tell_first(f, x, why);
 	over(f);
 }
@@ -347,7 +351,7 @@ static void decide(er_fill *f, er_exchange *x)
 	/* What was stored is not what the origin says now. */
 	if (f->stale != NULL && why != ER_CACHE_OK && x->res.status < STATUS_LEAST_ERROR)
 		er_index_drop(f->cache->index, f->stale);
-	if (why == ER_CACHE_OK && f->listed)
+	if (why == ER_CACHE_OK && f->key.n > 0)
 		kept(f, x, &fresh);
 	else
 		own(f, x, why);

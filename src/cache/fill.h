@@ -54,7 +54,8 @@ struct er_fill {
 	er_arena arena;
 	er_slice key;
 	uint64_t hash;
-	bool listed; /* in the index: others may wait for it */
+	bool listed;     /* in the index: others may wait for it */
+	uint64_t purges; /* of one that is not: er_index_purges when it began */
 	er_asker asker;
 	er_exchange *x;      /* own reference, until the head */
 	int64_t asked;       /* since 1970 */

@@ -45,7 +45,7 @@ typedef struct shard {
 	uint64_t *ghosts; /* by hash: the hash */
 	er_list alone;
 	size_t n_alone;
-	uint64_t objects, evicted, stored;
+	uint64_t objects, evicted, stored, purges;
 } shard;
 
 struct er_index {
@@ -359,6 +359,24 @@ static er_stored *superseded(const entry *e, const er_stored *by)
 	return NULL;
 }
 
+/* Under the lock. Returns the response that it takes the place of, or NULL. */
+static er_stored *put(shard *s, entry *e, er_stored *it, size_t cost)
+{
+	er_stored *old = superseded(e, it);
+	ER_ASSERT(!it->listed);
+	forget_alone(s, e);
+	it->listed = true;
+	it->cost = cost;
+	it->next_in_key = e->variants;
+	e->variants = er_stored_ref(it);
+	join_queue(s, it, s->ghosts[it->hash % GHOSTS] == it->hash || (old != NULL && old->in_main));
+	s->stored++;
+	if (old != NULL)
+		take_out(s, old);
+	make_room(s);
+	return old;
+}
+
 bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 {
 	shard *s = shard_of(ix, it->hash);
@@ -369,27 +387,37 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 	entry *e = entry_of(s, it->key, it->hash);
 	/* A purge has taken the fill off its entry. */
 	bool in = fill == NULL || e->fill == fill;
-	er_stored *old = in ? superseded(e, it) : NULL;
-	if (in) {
-		ER_ASSERT(!it->listed);
-		forget_alone(s, e);
-		it->listed = true;
-		it->cost = cost;
-		it->next_in_key = e->variants;
-		e->variants = er_stored_ref(it);
-		bool back = s->ghosts[it->hash % GHOSTS] == it->hash || (old != NULL && old->in_main);
-		join_queue(s, it, back);
-		s->stored++;
-	}
-	if (old != NULL)
-		take_out(s, old);
+	er_stored *old = NULL;
 	if (in)
-		make_room(s);
+		old = put(s, e, it, cost);
 	else
 		settle(s, e);
 	pthread_mutex_unlock(&s->lock);
 	er_stored_unref(old);
 	return in;
+}
+
+bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
+{
+	shard *s = shard_of(ix, it->hash);
+	size_t cost = er_stored_cost(it);
+	if (cost > s->max_bytes)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	bool in = s->purges == purges;
+	er_stored *old = in ? put(s, entry_of(s, it->key, it->hash), it, cost) : NULL;
+	pthread_mutex_unlock(&s->lock);
+	er_stored_unref(old);
+	return in;
+}
+
+uint64_t er_index_purges(er_index *ix, uint64_t hash)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	uint64_t purges = s->purges;
+	pthread_mutex_unlock(&s->lock);
+	return purges;
 }
 
 bool er_index_weigh(er_index *ix, er_stored *it)
@@ -427,6 +455,7 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	entry *e = *place_of(s, key, hash);
 	er_stored *gone = NULL;
 	er_fill *fill = e != NULL ? e->fill : NULL;
+	s->purges++;
 	while (e != NULL && e->variants != NULL) {
 		er_stored *it = e->variants;
 		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;
