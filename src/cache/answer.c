@@ -58,6 +58,18 @@ static void add_hit(er_exchange *x, int64_t ttl)
 	er_fields_add(&x->res.fields, &x->arena, ER_LIT("cache-status"), er_slice_of(to, (size_t)(p - to) + n.n));
 }
 
+/* The one word of it for the access log. */
+static const char *word_of(const er_cache_use *use, const er_stored *s, int64_t ttl)
+{
+	if (s != NULL && use->forward == FWD_NONE)
+		return ttl > 0 ? "hit" : "stale";
+	if (use->forward == FWD_METHOD)
+		return "pass";
+	if (use->forward == FWD_STALE && use->status == 304)
+		return "validated";
+	return use->forward == FWD_STALE ? "stale" : forward_name(use->forward);
+}
+
 /* Copies fields in one piece, with room for some more. */
 static void copy_fields(er_exchange *x, const er_fields *from, bool (*skip)(er_slice name))
 {
@@ -105,6 +117,7 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 {
 	ER_ASSERT(x->res.body == NULL);
 	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - age;
+	x->facts.cache = word_of(use, s, ttl);
 	bool unchanged = s->status == 200 && er_condition_met(&x->req.fields, &s->fields, s->came);
 	bool whole = er_content_whole(s->content);
 	uint64_t length = er_content_length(s->content), from = 0, n = UINT64_MAX;
@@ -144,12 +157,14 @@ void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
 	                       .body = from->res.body};
 	from->res.body = NULL;
 	copy_fields(x, &from->res.fields, NULL);
+	x->facts.cache = word_of(use, NULL, 0);
 	add_status(x, use, NULL);
 }
 
 void er_answer_failed(er_exchange *x, int status, er_err_kind error, const char *text, const er_cache_use *use)
 {
 	er_exchange_fail(x, status, error, NULL, "%s", text);
+	x->facts.cache = word_of(use, NULL, 0);
 	add_status(x, use, NULL);
 }
 

@@ -210,7 +210,7 @@ static void on_news(er_wait *wait)
 	read_fill(t);
 }
 
-void er_task_head(er_task *t, er_exchange *from, er_cache_refusal why)
+static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 {
 	ER_CHECK(t, TASK);
 	er_fill *f = t->fill;
@@ -321,14 +321,15 @@ static void look(er_task *t)
 			return;
 		}
 	}
-	if (er_cache_control(&x->req.fields).only_if_cached) {
+	er_cache_directives said = er_cache_control(&x->req.fields);
+	if (said.only_if_cached) {
 		er_stored_unref(found.stored);
 		er_fill_unref(found.fill);
 		er_answer_only_if_cached(x);
 		done(t);
 		return;
 	}
-	if (!asks_for_all(x) || found.alone) {
+	if (!asks_for_all(x) || found.alone || said.no_store) {
 		er_stored_unref(found.stored);
 		er_fill_unref(found.fill);
 		ask_alone(t);
@@ -398,20 +399,7 @@ er_handler er_cache_handler(er_cache_place *place)
 
 /* ---- life ---- */
 
-er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
-{
-	er_cache *c = ER_NEW(er_cache);
-	*c = (er_cache){.magic = MAGIC, .loop = loop, .index = index, .port = er_port_new(loop)};
-	er_list_init(&c->fills);
-	return c;
-}
-
-const er_cache_stats *er_cache_statistics(const er_cache *c)
-{
-	return &c->stats;
-}
-
-void er_cache_fills_over(er_cache *c)
+static void on_over(er_cache *c)
 {
 	ER_ASSERT(er_list_empty(&c->fills));
 	er_port_close(c->port);
@@ -422,6 +410,19 @@ void er_cache_fills_over(er_cache *c)
 	closed(ctx);
 }
 
+er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
+{
+	er_cache *c = ER_NEW(er_cache);
+	*c = (er_cache){.magic = MAGIC, .loop = loop, .index = index, .port = er_port_new(loop), .head = on_head, .over = on_over};
+	er_list_init(&c->fills);
+	return c;
+}
+
+const er_cache_stats *er_cache_statistics(const er_cache *c)
+{
+	return &c->stats;
+}
+
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx)
 {
 	ER_CHECK(c, MAGIC);
@@ -429,7 +430,7 @@ void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx)
 	c->closed = closed;
 	c->closed_ctx = ctx;
 	if (er_list_empty(&c->fills)) {
-		er_cache_fills_over(c);
+		on_over(c);
 		return;
 	}
 	/* The last one ends the cache. */

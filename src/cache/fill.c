@@ -14,21 +14,11 @@
 #include <stdio.h>
 
 enum {
-	MAGIC = 0x46494c4c,
 	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
 	WEIGH = 128 * 1024,    /* so much may come before the index hears of it */
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	STATUS_LEAST_ERROR = 500,
 };
-
-static const uint8_t next[FILL_STATES_N][FILL_EVENTS_N] = {
-    [FILL_ASKED] = {[FILL_ON_KEPT] = ER_TO(FILL_STORED),
-                    [FILL_ON_SPARED] = ER_TO(FILL_STALE),
-                    [FILL_ON_OWN] = ER_TO(FILL_ALONE),
-                    [FILL_ON_ERROR] = ER_TO(FILL_FAILED)},
-};
-
-const er_states er_fill_states = ER_STATES_TABLE("fill", FILL, ER_FILL_STATES, ER_FILL_EVENTS, next);
 
 static void on_answer(er_asker *asker, er_exchange *x);
 static void on_broken(er_asker *asker, er_exchange *x);
@@ -43,7 +33,7 @@ static int64_t wall_s(void)
 er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
 {
 	er_fill *f = ER_NEW(er_fill);
-	*f = (er_fill){.magic = MAGIC, .refs = 1, .cache = c, .hash = hash};
+	*f = (er_fill){.magic = ER_FILL_MAGIC, .refs = 1, .cache = c, .hash = hash};
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
@@ -54,42 +44,6 @@ er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
 	return f;
 }
 
-er_fill *er_fill_ref(er_fill *f)
-{
-	ER_CHECK(f, MAGIC);
-	__atomic_fetch_add(&f->refs, 1, __ATOMIC_RELAXED);
-	return f;
-}
-
-void er_fill_unref(er_fill *f)
-{
-	if (f == NULL)
-		return;
-	ER_CHECK(f, MAGIC);
-	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
-	ER_ASSERT(er_list_empty(&f->waiting) && f->x == NULL && f->down == NULL);
-	er_stored_unref(f->stored);
-	er_stored_unref(f->stale);
-	er_stored_unref(f->written);
-	er_content_unref(f->content);
-	er_arena_fini(&f->arena);
-	pthread_mutex_destroy(&f->lock);
-	f->magic = 0;
-	er_free(f);
-}
-
-bool er_fill_wait(er_fill *f, er_wait *wait)
-{
-	ER_CHECK(f, MAGIC);
-	pthread_mutex_lock(&f->lock);
-	bool waits = f->state.now == FILL_ASKED;
-	if (waits)
-		er_wait_list(wait, &f->waiting);
-	pthread_mutex_unlock(&f->lock);
-	return waits;
-}
-
 /* Nothing more is done with it. */
 static void over(er_fill *f)
 {
@@ -98,7 +52,7 @@ static void over(er_fill *f)
 	bool last = c->closing && er_list_empty(&c->fills);
 	er_fill_unref(f);
 	if (last)
-		er_cache_fills_over(c);
+		c->over(c);
 }
 
 /* The head is there: whoever waits hears of it. */
@@ -123,7 +77,7 @@ static void tell_first(er_fill *f, er_exchange *x, er_cache_refusal why)
 	er_task *t = f->first;
 	f->first = NULL;
 	if (t != NULL)
-		er_task_head(t, x, why);
+		f->cache->head(t, x, why);
 }
 
 /* ---- the question ---- */
@@ -169,7 +123,7 @@ static void add_validators(er_exchange *x, const er_stored *stale)
 
 void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool keep)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == NULL && f->state.now == FILL_ASKED);
 	er_exchange *own = f->x = er_exchange_new();
 	own->id = x->id;
@@ -181,6 +135,8 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool
 		add_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
 	f->asked = wall_s();
+	if (!f->listed && f->key.n > 0)
+		f->purges = er_index_purges(f->cache->index, f->hash);
 	own->chain = chain;
 	er_exchange_start(own, er_chain_behind(chain, ER_AT_CACHE));
 }
@@ -241,7 +197,7 @@ static bool stays(er_fill *f)
 /* Takes what the body has. */
 static void pump(er_fill *f)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	while (!f->waits) {
 		er_piece piece;
 		switch (er_body_read(f->down, 0, &piece)) {
@@ -278,7 +234,7 @@ static void on_readable(void *ctx)
 static void on_room(er_wait *wait)
 {
 	er_fill *f = ER_CONTAINER(wait, er_fill, room);
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	f->waits = false;
 	pump(f);
 }
@@ -315,7 +271,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 		return;
 	}
 	x->res.body = NULL;
-	(void)!er_index_put(ix, s, f); /* not there: purged meanwhile, and those that wait have asked before */
+	/* Not there: purged meanwhile, and those that wait have asked before. */
+	(void)!(f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
 	f->content = content;
 	f->written = s;
 	f->down = down;
@@ -373,6 +330,8 @@ static void spared(er_fill *f, er_exchange *x)
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
 	tell(f, FILL_ON_OWN, NULL);
+	/* What the client's request forbids says nothing of the next one: else one client could keep a page
+	 * out of the store. */
 	unlist(f, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR);
 	tell_first(f, x, why);
 	over(f);
@@ -421,7 +380,7 @@ static void decide(er_fill *f, er_exchange *x)
 	/* What was stored is not what the origin says now. */
 	if (f->stale != NULL && why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR)
 		er_index_drop(f->cache->index, f->stale);
-	if (why == ER_CACHE_OK && f->listed)
+	if (why == ER_CACHE_OK && f->key.n > 0)
 		kept(f, x, &fresh);
 	else
 		own(f, x, why);
@@ -430,7 +389,7 @@ static void decide(er_fill *f, er_exchange *x)
 static void on_answer(er_asker *asker, er_exchange *x)
 {
 	er_fill *f = ER_CONTAINER(asker, er_fill, asker);
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == x);
 	f->x = NULL;
 	decide(f, x);
@@ -450,7 +409,7 @@ static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fi
 {
 	(void)x;
 	const er_fill *f = ER_CONTAINER(asker, er_fill, asker);
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	if (f->first != NULL)
 		er_exchange_inform(f->first->x, status, fields);
 }
@@ -459,7 +418,7 @@ static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fi
 
 void er_fill_stop(er_fill *f, er_err_kind why)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	if (f->down != NULL) {
 		finish(f, why);
 		return;
@@ -481,7 +440,7 @@ void er_fill_stop(er_fill *f, er_err_kind why)
 
 void er_fill_left(er_fill *f)
 {
-	ER_CHECK(f, MAGIC);
+	ER_CHECK(f, ER_FILL_MAGIC);
 	f->first = NULL;
 	if (!f->listed && f->x != NULL)
 		er_fill_stop(f, ER_ERR_CANCELLED);

@@ -31,6 +31,8 @@
 ER_STATES_TYPES(er_fill, FILL, ER_FILL_STATES, ER_FILL_EVENTS);
 extern const er_states er_fill_states;
 
+enum { ER_FILL_MAGIC = 0x46494c4c };
+
 typedef struct er_fill er_fill;
 typedef struct er_task er_task; /* task.h */
 
@@ -52,7 +54,8 @@ struct er_fill {
 	er_arena arena;
 	er_slice key;
 	uint64_t hash;
-	bool listed; /* in the index: others may wait for it */
+	bool listed;     /* in the index: others may wait for it */
+	uint64_t purges; /* of one that is not: er_index_purges when it began */
 	er_asker asker;
 	er_exchange *x;      /* own reference, until the head */
 	er_fields wanted;    /* fields of the request as it came to the cache; in x's arena */

@@ -45,7 +45,7 @@ typedef struct shard {
 	uint64_t *ghosts; /* by hash: the hash */
 	er_list alone;
 	size_t n_alone;
-	uint64_t objects, evicted, stored;
+	uint64_t objects, evicted, stored, purges;
 	er_stored *gone; /* by next_in_key: the index's references, which unlock lets go of */
 } shard;
 
@@ -379,6 +379,23 @@ static er_stored *superseded(const entry *e, const er_stored *by)
 	return NULL;
 }
 
+/* Under the lock. What it takes the place of goes with unlock. */
+static void put(shard *s, entry *e, er_stored *it, size_t cost)
+{
+	er_stored *old = superseded(e, it);
+	ER_ASSERT(!it->listed);
+	forget_alone(s, e);
+	it->listed = true;
+	it->cost = cost;
+	it->next_in_key = e->variants;
+	e->variants = er_stored_ref(it);
+	join_queue(s, it, s->ghosts[it->hash % GHOSTS] == it->hash || (old != NULL && old->in_main));
+	s->stored++;
+	if (old != NULL)
+		take_out(s, old);
+	make_room(s);
+}
+
 bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 {
 	shard *s = shard_of(ix, it->hash);
@@ -389,26 +406,35 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 	entry *e = entry_of(s, it->key, it->hash);
 	/* A purge has taken the fill off its entry. */
 	bool in = fill == NULL || e->fill == fill;
-	er_stored *old = in ? superseded(e, it) : NULL;
-	if (in) {
-		ER_ASSERT(!it->listed);
-		forget_alone(s, e);
-		it->listed = true;
-		it->cost = cost;
-		it->next_in_key = e->variants;
-		e->variants = er_stored_ref(it);
-		bool back = s->ghosts[it->hash % GHOSTS] == it->hash || (old != NULL && old->in_main);
-		join_queue(s, it, back);
-		s->stored++;
-	}
-	if (old != NULL)
-		take_out(s, old);
 	if (in)
-		make_room(s);
+		put(s, e, it, cost);
 	else
 		settle(s, e);
 	unlock(s);
 	return in;
+}
+
+bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
+{
+	shard *s = shard_of(ix, it->hash);
+	size_t cost = er_stored_cost(it);
+	if (cost > s->max_bytes)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	bool in = s->purges == purges;
+	if (in)
+		put(s, entry_of(s, it->key, it->hash), it, cost);
+	unlock(s);
+	return in;
+}
+
+uint64_t er_index_purges(er_index *ix, uint64_t hash)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	uint64_t purges = s->purges;
+	pthread_mutex_unlock(&s->lock);
+	return purges;
 }
 
 bool er_index_weigh(er_index *ix, er_stored *it)
@@ -442,6 +468,7 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	pthread_mutex_lock(&s->lock);
 	entry *e = *place_of(s, key, hash);
 	er_fill *fill = e != NULL ? e->fill : NULL;
+	s->purges++;
 	while (e != NULL && e->variants != NULL) {
 		er_stored *it = e->variants;
 		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;

@@ -49,7 +49,11 @@ void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, boo
 /* Puts it in, in place of the variant that the same request selects (`old`, if it is still there). False: the
  * key was purged since `fill` began, or there is no room for it: it is not there. */
 ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill);
-/* Its cost has changed. False: it is not in, any more. */
+/* The same of a response that was asked for without a fill of the index. `purges`: er_index_purges when it was asked for. */
+ER_MUST_CHECK bool er_index_put_late(er_index *ix, er_stored *s, uint64_t purges);
+/* How often keys beside this one, and this one, were purged. */
+uint64_t er_index_purges(er_index *ix, uint64_t hash);
+/* Its cost has changed: its content grows, or is complete. False: it is not in the index any more. */
 bool er_index_weigh(er_index *ix, er_stored *s);
 /* Takes it out, if it is in. */
 void er_index_drop(er_index *ix, er_stored *s);

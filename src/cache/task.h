@@ -13,6 +13,10 @@ struct er_cache {
 	er_port *port;
 	er_list fills;
 	er_cache_stats stats;
+	/* Of fills, on this thread. The head of the fill that the task began is there; for ALONE and FAILED the response
+	 * is in `from`. */
+	void (*head)(er_task *t, er_exchange *from, er_cache_refusal why);
+	void (*over)(er_cache *c); /* the last fill of a cache that closes is over: frees it */
 	bool closing;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -34,10 +38,6 @@ struct er_task {
 	bool began;     /* `fill` is its own, on this thread */
 };
 
-/* The head of the fill that the task began is there; called on the fill's thread. For ALONE the
- * response is in `from`. */
-void er_task_head(er_task *t, er_exchange *from, er_cache_refusal why);
-
 /* How a stored response is used, for Cache-Status. */
 typedef struct er_cache_use {
 	er_cache_forward forward; /* NONE: a hit */
@@ -54,8 +54,5 @@ void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
 /* Fills x->res with what the node says of an origin that fails. */
 void er_answer_failed(er_exchange *x, int status, er_err_kind error, const char *text, const er_cache_use *use);
 void er_answer_only_if_cached(er_exchange *x);
-
-/* The last fill of a cache that closes is over. Frees it. */
-void er_cache_fills_over(er_cache *c);
 
 #endif

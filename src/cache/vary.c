@@ -170,7 +170,7 @@ bool er_variant_same(const er_variant *a, const er_variant *b)
 {
 	bool same = er_variant_same_names(a, b);
 	for (uint32_t i = 0; same && i < a->n; i++)
-		same = (a->v[i].value.p == NULL) == (b->v[i].value.p == NULL) && er_slice_eq(a->v[i].value, b->v[i].value);
+		same = er_variant_value_eq(a->v[i].value, b->v[i].value);
 	return same;
 }
 

@@ -19,6 +19,11 @@ typedef struct er_variant {
 	uint32_t n;
 } er_variant;
 
+/* Values of the one form: a field that is missing is not one that is empty. */
+static inline bool er_variant_value_eq(er_slice a, er_slice b)
+{
+	return a.p == NULL || b.p == NULL ? a.p == b.p : er_slice_eq(a, b);
+}
 /* What `response` varies on, as `request` has it. False: too many names, or "*". */
 bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *request, er_variant *out);
 /* What `request` has for the names of `like`. In the arena. */

@@ -268,6 +268,8 @@ size_t er_access_log_record(er_buf *out, const er_finished *f)
 	put_number(out, "cpu_us", x->facts.cpu_us);
 	er_buf_printf(out, ",\"wall_ms\":%.3f", (double)f->wall_us / 1000);
 	put_subrequests(out, &x->facts);
+	if (x->facts.cache != NULL)
+		put_text(out, "cache", er_slice_cstr(x->facts.cache));
 	if (x->facts.cold_start)
 		er_buf_puts(out, ",\"cold_start\":true");
 	if (f->cut)

@@ -367,6 +367,31 @@ static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 	put_value(out, "er_threads", "gauge", "Gateway threads.", n);
 }
 
+/* What became of the requests that came to the cache. */
+static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
+{
+	er_cache_stats s = {0};
+	for (unsigned k = 0; k < n; k++) {
+		const er_cache_stats *a = threads[k].cache;
+		if (a == NULL)
+			continue;
+		s.hits += get(&a->hits);
+		s.stale += get(&a->stale);
+		s.validated += get(&a->validated);
+		s.misses += get(&a->misses);
+		s.passed += get(&a->passed);
+		s.collapsed += get(&a->collapsed);
+	}
+	const struct {
+		const char *result;
+		uint64_t n;
+	} results[] = {{"hit", s.hits}, {"stale", s.stale}, {"miss", s.misses}, {"pass", s.passed}, {"collapsed", s.collapsed}};
+	family(out, "er_cache_requests_total", "counter", "Requests that came to the cache.");
+	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+		er_buf_printf(out, "er_cache_requests_total{result=\"%s\"} %llu\n", results[i].result, (unsigned long long)results[i].n);
+	put_value(out, "er_cache_validated_total", "counter", "Stored answers that the origin said are good.", s.validated);
+}
+
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped)
 {
 	er_map *by_name[ER_ENV_COUNT_];
@@ -395,6 +420,7 @@ void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, u
 		}
 	put_routines(out, &t);
 	put_threads(out, threads, n);
+	put_cache(out, threads, n);
 	put_value(out, "er_access_log_dropped_total", "counter", "Access log records that the disk was too slow for.", log_dropped);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_map_free(by_name[e]);

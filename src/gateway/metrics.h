@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "cache/cache.h"
 #include "gateway/server.h"
 #include "gateway/tally.h"
 #include "isolate/isolate.h"
@@ -54,6 +55,7 @@ typedef struct er_metrics_view {
 	const er_metrics *metrics;
 	const er_server_stats *server;
 	const er_isolate_stats *isolate;
+	const er_cache_stats *cache; /* NULL: nothing is stored, or not any more */
 } er_metrics_view;
 
 /* Finds the counters of a routine on one thread, from the control thread. Zeroed before the first

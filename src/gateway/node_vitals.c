@@ -52,6 +52,18 @@ static void write_changes(const er_node *n, er_buf *out)
 	              n->upgrades_failed);
 }
 
+static void write_cache(const er_node *n, er_buf *out)
+{
+	if (n->cache == NULL)
+		return;
+	er_index_stats s = er_index_statistics(n->cache);
+	er_metric_u64(out, "er_cache_objects", "gauge", "Stored answers.", s.objects);
+	er_metric_u64(out, "er_cache_bytes", "gauge", "Memory of stored answers.", s.bytes);
+	er_metric_u64(out, "er_cache_max_bytes", "gauge", "Memory that stored answers may have.", s.max_bytes);
+	er_metric_u64(out, "er_cache_stored_total", "counter", "Answers that were stored.", s.stored);
+	er_metric_u64(out, "er_cache_evicted_total", "counter", "Stored answers that made room for others.", s.evicted);
+}
+
 /* ---- the store ---- */
 
 static uint64_t size_of(const er_node *n, const char *name)
@@ -101,6 +113,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 	write_build(n, out);
 	write_changes(n, out);
 	write_queues(n, out);
+	write_cache(n, out);
 	write_store(n, out);
 	er_vitals_write(out, n->started_us);
 }

@@ -525,6 +525,8 @@ void er_worker_free(er_worker *w)
 
 er_metrics_view er_worker_view(const er_worker *w, bool stopping)
 {
-	return (er_metrics_view){
-	    .metrics = &w->metrics, .server = &w->stats, .isolate = stopping ? &w->last_isolate : er_isolate_host_stats(w->isolate)};
+	return (er_metrics_view){.metrics = &w->metrics,
+	                         .server = &w->stats,
+	                         .isolate = stopping ? &w->last_isolate : er_isolate_host_stats(w->isolate),
+	                         .cache = stopping || w->cache == NULL ? NULL : er_cache_statistics(w->cache)};
 }

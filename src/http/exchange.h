@@ -90,6 +90,7 @@ typedef struct er_exchange_facts {
 	uint32_t subrequests_by_class[6]; /* those answered: 1xx..5xx at 1..5; failures at 0 */
 	er_slice routine;                 /* name, in the arena */
 	er_slice version;
+	const char *cache; /* what the cache did, as one word that lives for ever; NULL: nothing */
 	bool cold_start;
 	bool open;          /* er_exchange_keep was called, and er_exchange_settle not yet: work goes on */
 	er_err_kind failed; /* what failed in the routine, also if something else answered for it or the head was out already */
