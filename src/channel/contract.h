@@ -94,6 +94,7 @@ enum {
 	X(pull, "key, n") \
 	X(drain, "key") \
 	X(bodyCancel, "key") \
+	X(hold, "key") \
 	X(clone, "fid, owner, key") \
 	X(write, "key, bytes") \
 	X(end, "key") \
@@ -153,6 +154,14 @@ enum {
 	X(subrequests) \
 	X(timers) \
 	X(compat)
+
+/* ---- what C holds for JavaScript, and ends by itself: src/sandbox/held.h ---- */
+#define ER_HELD_TABLE(X) \
+	X(timer)   /* by its number; with its request */ \
+	X(sub)     /* a subrequest or a copy of a body, by its number; with its request, or with the object that reads it */ \
+	X(upload)  /* a request's, that is being read; likewise */ \
+	X(send)    /* a complete body on its way out; with its request or subrequest */ \
+	X(decoder) /* of text; with its object */
 
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \

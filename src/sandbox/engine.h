@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "channel/contract.h"
+#include "sandbox/held.h"
 
 struct OpaqueJSContext;
 struct OpaqueJSValue;
@@ -223,17 +224,15 @@ void er_js_set(er_value object, const char *name, er_value v);
 er_value er_js_get(er_value object, const char *name);
 
 /* ---- handles (engine_handle.c) ---- */
-/* The first member of what C holds for JavaScript, which knows it only as an opaque object. It ends
- * once: when it is told to (er_js_handle_end), or when the collector has found that nobody holds
- * the object any more. No table of numbers has to be kept, and none can be full. */
+/* The object's part of what is held; held.h says what ends it. */
 typedef struct er_handle {
-	void (*end)(struct er_handle *h); /* frees it; may not touch JavaScript */
+	er_held *held; /* NULL: it has ended */
 } er_handle;
-/* `cost`: the bytes behind it, so that the collector comes when there are many. */
-er_value er_js_handle(er_handle *h, size_t cost);
-/* NULL: it is none, or has ended. */
-er_handle *er_js_handle_of(er_value v);
-void er_js_handle_end(er_value v);
+/* An object by which JavaScript knows it. `cost`: the bytes behind it, so that the collector comes
+ * when there are many. */
+er_value er_js_handle(er_held *h, size_t cost);
+/* NULL: it is none of that kind, or has ended. */
+er_held *er_js_handle_of(er_value v, er_held_kind kind);
 
 /* Returns NULL, so that `return er_js_throw(...)` reads well. */
 er_value er_js_throw(er_value *exception, const char *type, const char *message);

@@ -160,19 +160,15 @@ static er_request *body_owner(const er_frame *f)
 {
 	if (f->flags & ER_FF_SUB) {
 		er_sub *s = er_sub_find(f->id);
-		return s != NULL ? s->owner : NULL;
+		return s != NULL ? er_sub_owner(s) : NULL;
 	}
 	er_request *r = f->id ? er_request_find(f->id) : NULL;
 	return r != NULL && !r->over && !r->draining ? r : NULL;
 }
 
-static void sub_down_over(const er_frame *f)
+static void down_over(const er_frame *f)
 {
-	er_sub *s = (f->flags & ER_FF_SUB) ? er_sub_find(f->id) : NULL;
-	if (s == NULL)
-		return;
-	s->down = false;
-	er_sub_settle(s);
+	er_body_down_over(f->id, (f->flags & ER_FF_SUB) != 0);
 }
 
 static void on_body_data(const er_frame *f, er_slice payload)
@@ -181,12 +177,13 @@ static void on_body_data(const er_frame *f, er_slice payload)
 	if (owner == NULL)
 		return;
 	bool fin = (f->flags & ER_FF_FIN) != 0;
+	er_asked_came(f->id, (f->flags & ER_FF_SUB) != 0, f->n);
 	er_turn_begin(owner, er_sb.limits.cpu_us);
 	er_value exc = NULL;
 	er_value bytes = payload.n ? er_js_u8_copy(payload, &exc) : er_js_undefined();
 	er_value key = er_key_value(f->id, (f->flags & ER_FF_SUB) != 0);
 	if (fin)
-		sub_down_over(f);
+		down_over(f);
 	if (bytes != NULL) {
 		er_value args[3] = {key, bytes, er_js_bool(fin)};
 		er_engine_call(ER_HOOK_bodyData, 3, args);
@@ -233,11 +230,7 @@ static void on_body_cancel(const er_frame *f)
 		return;
 	}
 	body_word(f, ER_HOOK_bodyCancel);
-	er_sub *s = sub ? er_sub_find(f->id) : NULL;
-	if (s != NULL) {
-		s->up = false;
-		er_sub_settle(s);
-	}
+	er_body_up_over(f->id, sub);
 }
 
 /* ---- subrequests ---- */
@@ -250,11 +243,9 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 	er_slice reason = er_get_string(&r), block = er_get_string(&r), urls = er_get_string(&r);
 	ER_ASSERT(!r.bad);
 	bool body = (f->flags & ER_FF_BODY) != 0;
-	er_request *owner = s->owner;
-	if (!body) {
-		s->down = false;
-		er_sub_settle(s);
-	}
+	er_request *owner = er_sub_owner(s);
+	if (!body)
+		er_body_down_over(f->id, true);
 	/* What most answers have need not become strings: the usual reason, and the one URL that the
 	 * fetch knows itself. */
 	er_value args[] = {er_js_number(f->id),
@@ -273,9 +264,8 @@ static void on_sub_fail(const er_frame *f, er_slice payload)
 	er_sub *s = er_sub_find(f->id);
 	if (s == NULL)
 		return;
-	er_request *owner = s->owner;
-	s->down = s->up = false;
-	er_sub_settle(s);
+	er_request *owner = er_sub_owner(s);
+	er_held_end(&s->held);
 	er_value args[3] = {er_js_number(f->id), er_js_ascii(er_err_name((er_err_kind)f->aux)), er_js_from_utf8(payload)};
 	call(owner, ER_HOOK_subFail, 3, args);
 }
@@ -288,15 +278,27 @@ static void on_sub_credit(const er_frame *f)
 	er_frame fetch;
 	for (er_sub *s; (s = er_sub_next(&fetch)) != NULL;) {
 		er_send *send = er_send_find(s->fid, true);
-		ER_ASSERT(!er_sub_waits(s) && s->owner != NULL);
+		ER_ASSERT(!er_sub_waits(s) && er_sub_owner(s) != NULL);
 		if (send != NULL) {
 			send->credit = ER_CREDIT_START;
 			er_send_pump(send);
 		} else if (fetch.flags & ER_FF_STREAM) {
 			er_value fid = er_js_number(s->fid);
-			call(s->owner, ER_HOOK_subBegun, 1, &fid);
+			call(er_sub_owner(s), ER_HOOK_subBegun, 1, &fid);
 		}
 	}
+}
+
+/* ---- what the collector has found ---- */
+unsigned er_frames_lost(void)
+{
+	unsigned n = 0;
+	for (er_held *h; (h = er_held_next_lost()) != NULL; n++) {
+		er_request *owner = h->owner;
+		er_value args[2] = {er_js_number((double)er_held_tell_lost(h)), er_js_ascii(er_err_name(ER_ERR_CANCELLED))};
+		call(owner, ER_HOOK_bodyFail, 2, args);
+	}
+	return n;
 }
 
 void er_frames_handle(const er_frame *f, er_slice payload)
@@ -317,7 +319,7 @@ void er_frames_handle(const er_frame *f, er_slice payload)
 		break;
 	case ER_FRAME_BODY_FAIL:
 		body_word(f, ER_HOOK_bodyFail);
-		sub_down_over(f);
+		down_over(f);
 		break;
 	case ER_FRAME_CREDIT:
 		on_credit(f);

@@ -129,6 +129,7 @@ static bool start(int argc, char **argv, er_err *err)
 	er_sb.wake_me = ER_FD_WAKE_SANDBOX;
 	er_sb.wake_node = ER_FD_WAKE_NODE;
 	er_requests_init(&er_sb.requests);
+	er_helds_init(&er_sb.helds);
 	if (!er_channel_map(&er_sb.ch, ER_FD_CHANNEL, false, err))
 		return false;
 	close(ER_FD_CHANNEL);

@@ -26,6 +26,10 @@ test('NATIVES.md names each value that is a member of er, and what is in its lim
 	assert.match(NATIVES, new RegExp(`\`er\\.limits\` → \`{${agreed.limits.join(', ')}}\``));
 	assert.deepEqual(Object.keys(new Instance().limits), agreed.limits);
 });
+test('NATIVES.md says of each kind of thing that C holds what ends it', () => {
+	const table = NATIVES.slice(NATIVES.indexOf('## What C holds'));
+	assert.deepEqual([...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, kind]) => kind), agreed.held);
+});
 test('NATIVES.md says the numbers of a body that the contract has', () => {
 	const { BODY_NONE, BODY_WHOLE, BODY_STREAM, BODY_RELAY, BODY_LAST, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
 	assert.match(NATIVES, new RegExp(`flags: ${BODY_NONE} empty, ${BODY_WHOLE} body is .*, ${BODY_STREAM} stream of .*, ${BODY_RELAY} relay of .* plus ${BODY_LAST} when`));

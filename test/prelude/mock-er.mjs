@@ -209,6 +209,7 @@ export class Instance {
 			},
 			drain: record('drain'),
 			bodyCancel: record('bodyCancel'),
+			hold: () => ({}),
 			clone: record('clone'),
 			write(key, bytes) {
 				const copy = Buffer.from(bytesOf(bytes));

@@ -1,6 +1,8 @@
 /* Bodies: asking for the node's, sending our own. */
 #include "sandbox/api/api.h"
 
+enum { HELD_COST = 1024 }; /* bytes: what a record here and one in the node have */
+
 static void say(er_frame_type type, er_key k, uint32_t arg, uint16_t aux)
 {
 	er_frame f = {.type = (uint8_t)type, .id = k.id, .flags = er_key_flag(k), .arg = arg, .aux = aux};
@@ -16,32 +18,35 @@ static bool known(er_key k)
 	return r != NULL && k.id != 0 && !r->over && !r->draining;
 }
 
-/* Nothing more of the node's body will come. */
-static void down_over(er_key k)
-{
-	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
-	if (s == NULL)
-		return;
-	s->down = false;
-	er_sub_settle(s);
-}
-
-static void up_over(er_key k)
-{
-	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
-	if (s == NULL)
-		return;
-	s->up = false;
-	er_sub_settle(s);
-}
-
 ER_NATIVE(pull)
 {
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	uint32_t n = er_js_to_u32(argc > 1 ? argv[1] : NULL);
-	if (n && known(k))
+	if (n && known(k)) {
+		er_asked_more(k.id, k.sub, n);
 		say(ER_FRAME_PULL, k, n, 0);
+	}
 	return er_js_undefined();
+}
+
+/* An upload that came with its head has nothing to end. */
+static er_held *held_of(er_key k)
+{
+	if (k.sub)
+		return &er_sub_find(k.id)->held;
+	er_request *r = er_request_find(k.id);
+	if (r->flags & ER_FF_INLINE)
+		return NULL;
+	if (r->reading.owner == NULL)
+		er_held_init(&r->reading, ER_HELD_upload, r);
+	return &r->reading;
+}
+
+ER_NATIVE(hold)
+{
+	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_held *h = known(k) ? held_of(k) : NULL;
+	return h != NULL && h->handle == NULL ? er_js_handle(h, HELD_COST) : er_js_undefined();
 }
 
 ER_NATIVE(drain)
@@ -49,7 +54,7 @@ ER_NATIVE(drain)
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
 		say(ER_FRAME_DRAIN, k, 0, 0);
-		down_over(k);
+		er_body_down_over(k.id, k.sub);
 	}
 	return er_js_undefined();
 }
@@ -59,7 +64,7 @@ ER_NATIVE(bodyCancel)
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
 		say(ER_FRAME_BODY_CANCEL, k, 0, ER_ERR_CANCELLED);
-		down_over(k);
+		er_body_down_over(k.id, k.sub);
 	}
 	return er_js_undefined();
 }
@@ -126,7 +131,7 @@ ER_NATIVE(end)
 	if (r != NULL)
 		er_turn_patch(head, r);
 	er_out_end();
-	up_over(k);
+	er_body_up_over(k.id, k.sub);
 	return er_js_undefined();
 }
 
@@ -135,7 +140,7 @@ ER_NATIVE(abort)
 	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
 	if (known(k)) {
 		say(ER_FRAME_BODY_FAIL, k, 0, ER_ERR_EXCEPTION);
-		up_over(k);
+		er_body_up_over(k.id, k.sub);
 	}
 	return er_js_undefined();
 }

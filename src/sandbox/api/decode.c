@@ -13,7 +13,7 @@
 enum { CONVERTER_COST = 1024 }; /* bytes: what ICU has for one */
 
 typedef struct decoder {
-	er_handle handle; /* JavaScript's; the first member */
+	er_held held; /* by the TextDecoder alone: it has no request */
 	const er_encoding *encoding;
 	bool fatal, ignore_bom, begun, failed;
 	er_utf8_state utf8;
@@ -22,15 +22,16 @@ typedef struct decoder {
 	uint16_t lead;         /* UTF-16: a high surrogate that waits for its partner */
 	UConverter *converter; /* legacy */
 } decoder;
-static_assert(offsetof(decoder, handle) == 0, "a handle is its decoder");
-
-static void decoder_end(er_handle *h)
+static void decoder_end(er_held *h)
 {
-	decoder *d = (decoder *)(void *)h;
+	decoder *d = ER_CONTAINER(h, decoder, held);
+	er_held_fini(h);
 	if (d->converter != NULL)
 		ucnv_close(d->converter);
 	er_free(d);
 }
+
+const er_held_ops er_held_ops_decoder = {.end = decoder_end};
 
 static er_value arg(size_t argc, const er_value argv[], size_t i)
 {
@@ -78,23 +79,26 @@ ER_NATIVE(decoderNew)
 	if (e->kind == ER_ENC_ICU && converter == NULL)
 		return er_js_throw(exception, "RangeError", "Out of memory");
 	decoder *d = ER_NEW(decoder);
-	*d = (decoder){.handle.end = decoder_end,
-	               .encoding = e,
+	*d = (decoder){.encoding = e,
 	               .fatal = er_js_to_bool(arg(argc, argv, 1)),
 	               .ignore_bom = er_js_to_bool(arg(argc, argv, 2)),
 	               .converter = converter};
-	return er_js_handle(&d->handle, sizeof *d + (converter != NULL ? CONVERTER_COST : 0));
+	er_held_init(&d->held, ER_HELD_decoder, NULL);
+	return er_js_handle(&d->held, sizeof *d + (converter != NULL ? CONVERTER_COST : 0));
 }
 
 static decoder *decoder_arg(er_value v)
 {
-	return (decoder *)(void *)er_js_handle_of(v);
+	er_held *h = er_js_handle_of(v, ER_HELD_decoder);
+	return h != NULL ? ER_CONTAINER(h, decoder, held) : NULL;
 }
 
 /* At once, not only when it is collected. */
 ER_NATIVE(decoderFree)
 {
-	er_js_handle_end(arg(argc, argv, 0));
+	decoder *d = decoder_arg(arg(argc, argv, 0));
+	if (d != NULL)
+		er_held_end(&d->held);
 	return er_js_undefined();
 }
 

@@ -32,17 +32,13 @@ static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice bod
 	}
 	er_sub_asked(s);
 	if ((f->flags & ER_FF_STREAM) && body.n)
-		er_send_new(f->id, true, body, NULL, er_sub_waits(s) ? 0 : ER_CREDIT_START);
+		er_send_new(f->id, true, body, er_sub_owner(s), er_sub_waits(s) ? 0 : ER_CREDIT_START);
 }
 
 /* The relayed body of another subrequest says nothing more to us. */
 static void relay_over(er_key k)
 {
-	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
-	if (s == NULL)
-		return;
-	s->down = false;
-	er_sub_settle(s);
+	er_body_down_over(k.id, k.sub);
 }
 
 /* NULL: *exception says why not. */
@@ -122,7 +118,6 @@ ER_NATIVE(fetchCancel)
 	er_frame f = {.type = ER_FRAME_FETCH_CANCEL, .id = fid};
 	if (!er_sub_waits(s)) /* else the node has not heard of it */
 		er_out_frame(&f, (er_slice){0});
-	s->up = s->down = false;
-	er_sub_settle(s);
+	er_held_end(&s->held);
 	return er_js_undefined();
 }

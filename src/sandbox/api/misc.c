@@ -28,7 +28,7 @@ ER_NATIVE(perf)
 ER_NATIVE(timerSet)
 {
 	er_request *owner = argc > 2 ? er_request_find(er_js_to_u32(argv[2])) : er_turn_owner();
-	if (owner == NULL) /* over meanwhile */
+	if (owner == NULL || owner->over)
 		owner = er_request_find(0);
 	uint64_t tid = er_timer_set(owner, er_js_to_number(argc > 0 ? argv[0] : NULL), argc > 1 && er_js_to_bool(argv[1]));
 	if (tid == 0)

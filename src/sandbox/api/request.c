@@ -126,8 +126,7 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 	er_turn_patch(head, r);
 	er_out_end();
 	if (over && big) {
-		r->draining = true;
-		er_timers_drop(r);
+		er_request_drain(r);
 	} else if (over) {
 		r->done_told = true;
 		er_request_over(r);
@@ -140,11 +139,7 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 static void take_relayed(uint64_t number)
 {
 	er_key relay = er_key_from(number);
-	er_sub *s = relay.sub ? er_sub_find(relay.id) : NULL;
-	if (s != NULL) {
-		s->down = false;
-		er_sub_settle(s);
-	}
+	er_body_down_over(relay.id, relay.sub);
 }
 
 /* The last argument is of a relay the key, of a stream the length. */
@@ -207,8 +202,7 @@ ER_NATIVE(done)
 	if (r == NULL)
 		return er_js_undefined();
 	if (er_send_find(r->id, false) != NULL) {
-		r->draining = true;
-		er_timers_drop(r);
+		er_request_drain(r);
 		return er_js_undefined();
 	}
 	er_request_tell_done(r);

@@ -36,7 +36,7 @@ function once(entries) {
 	return made;
 }
 
-/** { numbers: name → value; natives, hooks: name → { args, least, most }; given, limits: names } */
+/** { numbers: name → value; natives, hooks: name → { args, least, most }; given, limits, held: names } */
 export function contract(text = readFileSync(HEADER, 'utf8')) {
 	const all = tables(text);
 	const of = (name) => all.get(name) ?? [];
@@ -46,6 +46,7 @@ export function contract(text = readFileSync(HEADER, 'utf8')) {
 		hooks: once(of('HOOK').map(signature)),
 		given: Object.keys(once(of('GIVEN'))),
 		limits: Object.keys(once(of('LIMIT'))),
+		held: Object.keys(once(of('HELD'))),
 	};
 }
 

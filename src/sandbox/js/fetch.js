@@ -24,7 +24,7 @@ class Sub {
 		this.url = url;
 		this.scope = scope;
 		this.deferred = deferred;
-		this.body = null;
+		this.body = null; // its Flow
 		this.manual = false; // the code wants the bytes as they come
 		this.offAbort = null;
 		this.unsent = null; // the reader of its body, until the node has room for it
@@ -204,7 +204,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	if (hasBody) {
 		body = new NodeBody(fid * 2 + 1, sub.scope, length, 'The body of the response');
 		if (!sub.manual) body.block = block;
-		sub.body = body;
+		sub.body = body.flow;
 	}
 	if (sub.offAbort === null || body === null) sub.close();
 	else {
