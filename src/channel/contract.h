@@ -75,73 +75,73 @@ enum {
 #undef X
 };
 
-/* ---- er: what the prelude calls. A name with "?" may be left out. What each does: src/sandbox/NATIVES.md ---- */
+/* ---- er: what the prelude calls. Each takes exactly these arguments. What each does: src/sandbox/NATIVES.md ---- */
 #define ER_NATIVE_TABLE(X) \
 	/* api/request.c */ \
-	X(owner, "") \
-	X(reqMethod, "id") \
-	X(reqUrl, "id") \
-	X(reqBlock, "id") \
-	X(reqInfo, "id") \
-	X(reqBody, "id") \
-	X(reqInline, "id") \
-	X(reqInlineText, "id") \
-	X(reqInlineJSON, "id") \
-	X(respond, "id, status, reason, block, body, flags, number") \
-	X(pass, "id") \
-	X(done, "id") \
+	X(owner, ()) \
+	X(reqMethod, (id)) \
+	X(reqUrl, (id)) \
+	X(reqBlock, (id)) \
+	X(reqInfo, (id)) \
+	X(reqBody, (id)) \
+	X(reqInline, (id)) \
+	X(reqInlineText, (id)) \
+	X(reqInlineJSON, (id)) \
+	X(respond, (id, status, reason, block, body, flags, number)) \
+	X(pass, (id)) \
+	X(done, (id)) \
 	/* api/body.c */ \
-	X(pull, "key, n") \
-	X(drain, "key") \
-	X(bodyCancel, "key") \
-	X(hold, "key") \
-	X(clone, "fid, owner, key") \
-	X(write, "key, bytes") \
-	X(end, "key") \
-	X(abort, "key, text") \
+	X(pull, (key, n)) \
+	X(drain, (key)) \
+	X(bodyCancel, (key)) \
+	X(hold, (key)) \
+	X(clone, (fid, owner, key)) \
+	X(write, (key, bytes)) \
+	X(end, (key)) \
+	X(abort, (key, text)) \
 	/* api/fetch.c */ \
-	X(fetch, "fid, owner, method, url, block, options, flags, body") \
-	X(fetchCancel, "fid") \
+	X(fetch, (fid, owner, method, url, block, options, flags, body)) \
+	X(fetchCancel, (fid)) \
 	/* api/text.c */ \
-	X(utf8Encode, "string") \
-	X(utf8Length, "string") \
-	X(utf8EncodeInto, "string, u8") \
-	X(utf8Decode, "bytes, fatal, ignoreBOM") \
-	X(latin1, "bytes") \
-	X(btoa, "string") \
-	X(atob, "string") \
+	X(utf8Encode, (string)) \
+	X(utf8Length, (string)) \
+	X(utf8EncodeInto, (string, u8)) \
+	X(utf8Decode, (bytes, fatal, ignoreBOM)) \
+	X(latin1, (bytes)) \
+	X(btoa, (string)) \
+	X(atob, (string)) \
 	/* api/decode.c */ \
-	X(decoderNew, "label, fatal, ignoreBOM") \
-	X(decoderName, "label") \
-	X(decode, "handle, bytes, flush") \
-	X(decoderFree, "handle") \
+	X(decoderNew, (label, fatal, ignoreBOM)) \
+	X(decoderName, (label)) \
+	X(decode, (handle, bytes, flush)) \
+	X(decoderFree, (handle)) \
 	/* api/url.c */ \
-	X(urlParse, "input, base") \
-	X(urlSet, "href, part, value") \
-	X(urlOrigin, "href") \
-	X(domainToASCII, "string") \
+	X(urlParse, (input, base)) \
+	X(urlSet, (href, part, value)) \
+	X(urlOrigin, (href)) \
+	X(domainToASCII, (string)) \
 	/* api/fields.c */ \
-	X(fieldsGet, "block, name") \
-	X(fieldsSet, "block, name, value") \
-	X(fieldsDelete, "block, name") \
+	X(fieldsGet, (block, name)) \
+	X(fieldsSet, (block, name, value)) \
+	X(fieldsDelete, (block, name)) \
 	/* api/misc.c */ \
-	X(now, "") \
-	X(perf, "") \
-	X(timerSet, "ms, repeat, id?") \
-	X(timerClear, "tid") \
-	X(mayGoOn, "") \
-	X(randomFill, "u8") \
-	X(randomUUID, "") \
-	X(lazy, "name") \
-	X(isPlain, "value") \
+	X(now, ()) \
+	X(perf, ()) \
+	X(timerSet, (ms, repeat, id)) \
+	X(timerClear, (tid)) \
+	X(mayGoOn, ()) \
+	X(randomFill, (u8)) \
+	X(randomUUID, ()) \
+	X(lazy, (name)) \
+	X(isPlain, (value)) \
 	/* api/report.c */ \
-	X(log, "level, text") \
-	X(exception, "id, name, message, stack, fatal") \
-	X(fail, "id, error") \
+	X(log, (level, text)) \
+	X(exception, (id, name, message, stack, fatal)) \
+	X(fail, (id, error)) \
 	/* api/wasm.c */ \
-	X(wasmShared, "source") \
-	X(compileBegin, "") \
-	X(compileEnd, "")
+	X(wasmShared, (source)) \
+	X(compileBegin, ()) \
+	X(compileEnd, ())
 
 /* Members of `er` that are values: urlParts from the start, the others once LOAD has come. */
 #define ER_GIVEN_TABLE(X) \
@@ -165,20 +165,20 @@ enum {
 
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \
-	X(request, "id") \
-	X(loaded, "") \
-	X(bodyData, "key, bytes, fin") \
-	X(bodyFail, "key, kind") \
-	X(credit, "key, n") \
-	X(bodyCancel, "key, kind") \
-	X(subHead, "fid, status, reason, block, urls, hasBody, length") \
-	X(subFail, "fid, kind, text") \
-	X(subBegun, "fid") \
-	X(cancel, "id, kind") \
-	X(timer, "tid") \
-	X(warm, "") \
-	X(describe, "error") \
-	X(rejection, "promise, reason") \
-	X(uncaught, "error, fatal")
+	X(request, (id)) \
+	X(loaded, ()) \
+	X(bodyData, (key, bytes, fin)) \
+	X(bodyFail, (key, kind)) \
+	X(credit, (key, n)) \
+	X(bodyCancel, (key, kind)) \
+	X(subHead, (fid, status, reason, block, urls, hasBody, length)) \
+	X(subFail, (fid, kind, text)) \
+	X(subBegun, (fid)) \
+	X(cancel, (id, kind)) \
+	X(timer, (tid)) \
+	X(warm, ()) \
+	X(describe, (error)) \
+	X(rejection, (promise, reason)) \
+	X(uncaught, (error, fatal))
 
 #endif

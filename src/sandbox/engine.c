@@ -133,6 +133,8 @@ void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
 	ER_ASSERT((unsigned)hook < ER_HOOK_COUNT_ && engine.hooks[hook] != NULL);
+	for (size_t i = 0; i < argc; i++)
+		ER_ASSERT(argv[i] != NULL); /* each argument of the contract was given */
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
 	er_engine_microtasks();
 	if (__builtin_expect(exc == NULL, 1))

@@ -66,9 +66,8 @@ static unsigned run_timers(void)
 	unsigned n = 0;
 	er_request *owner;
 	while (n < BATCH && er_timers_take(now, seq, &tid, &owner)) {
-		er_value arg = er_js_number((double)tid);
 		er_turn_begin(owner, er_sb.limits.cpu_us);
-		er_engine_call(ER_HOOK_timer, 1, &arg);
+		er_engine_call(ER_HOOK(timer, .tid = er_js_number((double)tid)));
 		er_turn_end();
 		n++;
 	}

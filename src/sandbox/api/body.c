@@ -20,8 +20,8 @@ static bool known(er_key k)
 
 ER_NATIVE(pull)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
-	uint32_t n = er_js_to_u32(argc > 1 ? argv[1] : NULL);
+	er_key k = er_key_of(a->key);
+	uint32_t n = er_js_to_u32(a->n);
 	if (n && known(k)) {
 		er_asked_more(k.id, k.sub, n);
 		say(ER_FRAME_PULL, k, n, 0);
@@ -44,14 +44,14 @@ static er_held *held_of(er_key k)
 
 ER_NATIVE(hold)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	er_held *h = known(k) ? held_of(k) : NULL;
 	return h != NULL && h->handle == NULL ? er_js_handle(h, HELD_COST) : er_js_undefined();
 }
 
 ER_NATIVE(drain)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (known(k)) {
 		say(ER_FRAME_DRAIN, k, 0, 0);
 		er_body_down_over(k.id, k.sub);
@@ -61,7 +61,7 @@ ER_NATIVE(drain)
 
 ER_NATIVE(bodyCancel)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (known(k)) {
 		say(ER_FRAME_BODY_CANCEL, k, 0, ER_ERR_CANCELLED);
 		er_body_down_over(k.id, k.sub);
@@ -72,11 +72,9 @@ ER_NATIVE(bodyCancel)
 /* The copy is a subrequest whose answer's body is all there is of it. */
 ER_NATIVE(clone)
 {
-	if (argc < 3)
-		return er_js_throw(exception, "TypeError", "clone: 3 arguments");
-	uint32_t fid = er_js_to_u32(argv[0]);
-	er_request *owner = er_request_find(er_js_to_u32(argv[1]));
-	er_key k = er_key_of(argv[2]);
+	uint32_t fid = er_js_to_u32(a->fid);
+	er_request *owner = er_request_find(er_js_to_u32(a->owner));
+	er_key k = er_key_of(a->key);
 	if (owner == NULL || owner->id == 0 || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this body belongs to is over");
 	if (er_sub_new(fid, owner, false) == NULL)
@@ -103,9 +101,9 @@ bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception
 
 ER_NATIVE(write)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	er_slice bytes;
-	if (argc < 2 || !er_js_bytes(argv[1], &bytes))
+	if (!er_js_bytes(a->bytes, &bytes))
 		return er_js_throw(exception, "TypeError", "write: bytes");
 	if (!known(k))
 		return er_js_undefined();
@@ -120,7 +118,7 @@ ER_NATIVE(write)
 
 ER_NATIVE(end)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (!known(k))
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = (uint8_t)(er_key_flag(k) | ER_FF_FIN)};
@@ -137,7 +135,7 @@ ER_NATIVE(end)
 
 ER_NATIVE(abort)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (known(k)) {
 		say(ER_FRAME_BODY_FAIL, k, 0, ER_ERR_EXCEPTION);
 		er_body_up_over(k.id, k.sub);

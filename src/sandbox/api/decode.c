@@ -33,11 +33,6 @@ static void decoder_end(er_held *h)
 
 const er_held_ops er_held_ops_decoder = {.end = decoder_end};
 
-static er_value arg(size_t argc, const er_value argv[], size_t i)
-{
-	return i < argc ? argv[i] : NULL;
-}
-
 static const er_encoding *label_arg(er_value v, er_value *exception)
 {
 	er_text t;
@@ -50,7 +45,7 @@ static const er_encoding *label_arg(er_value v, er_value *exception)
 
 ER_NATIVE(decoderName)
 {
-	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
+	const er_encoding *e = label_arg(a->label, exception);
 	if (*exception != NULL)
 		return NULL;
 	return e != NULL ? er_js_ascii(e->name) : er_js_undefined();
@@ -70,19 +65,17 @@ static UConverter *open_converter(const er_encoding *e, bool fatal)
 
 ER_NATIVE(decoderNew)
 {
-	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
+	const er_encoding *e = label_arg(a->label, exception);
 	if (*exception != NULL)
 		return NULL;
 	if (e == NULL || e->kind == ER_ENC_REPLACEMENT)
 		return er_js_number(0);
-	UConverter *converter = e->kind == ER_ENC_ICU ? open_converter(e, er_js_to_bool(arg(argc, argv, 1))) : NULL;
+	UConverter *converter = e->kind == ER_ENC_ICU ? open_converter(e, er_js_to_bool(a->fatal)) : NULL;
 	if (e->kind == ER_ENC_ICU && converter == NULL)
 		return er_js_throw(exception, "RangeError", "Out of memory");
 	decoder *d = ER_NEW(decoder);
-	*d = (decoder){.encoding = e,
-	               .fatal = er_js_to_bool(arg(argc, argv, 1)),
-	               .ignore_bom = er_js_to_bool(arg(argc, argv, 2)),
-	               .converter = converter};
+	*d = (decoder){
+	    .encoding = e, .fatal = er_js_to_bool(a->fatal), .ignore_bom = er_js_to_bool(a->ignoreBOM), .converter = converter};
 	er_held_init(&d->held, ER_HELD_decoder, NULL);
 	return er_js_handle(&d->held, sizeof *d + (converter != NULL ? CONVERTER_COST : 0));
 }
@@ -96,7 +89,7 @@ static decoder *decoder_arg(er_value v)
 /* At once, not only when it is collected. */
 ER_NATIVE(decoderFree)
 {
-	decoder *d = decoder_arg(arg(argc, argv, 0));
+	decoder *d = decoder_arg(a->handle);
 	if (d != NULL)
 		er_held_end(&d->held);
 	return er_js_undefined();
@@ -194,13 +187,13 @@ static bool is_unicode(const decoder *d)
 
 ER_NATIVE(decode)
 {
-	decoder *d = decoder_arg(arg(argc, argv, 0));
+	decoder *d = decoder_arg(a->handle);
 	er_slice s;
 	if (d == NULL)
 		return er_js_throw(exception, "TypeError", "decode: no such decoder");
-	if (!er_js_bytes(arg(argc, argv, 1), &s))
+	if (!er_js_bytes(a->bytes, &s))
 		s = (er_slice){(const uint8_t *)"", 0};
-	bool flush = er_js_to_bool(arg(argc, argv, 2));
+	bool flush = er_js_to_bool(a->flush);
 	size_t cap = 2 * s.n + 16, n = 0;
 	uint16_t *out = malloc(2 * cap);
 	if (out == NULL)

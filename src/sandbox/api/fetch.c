@@ -87,20 +87,18 @@ static er_sub *start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flag
  * stream its length. */
 ER_NATIVE(fetch)
 {
-	if (argc < 7)
-		return er_js_throw(exception, "TypeError", "fetch: 8 arguments");
-	uint32_t fid = er_js_to_u32(argv[0]);
-	er_request *owner = er_request_find(er_js_to_u32(argv[1]));
+	uint32_t fid = er_js_to_u32(a->fid);
+	er_request *owner = er_request_find(er_js_to_u32(a->owner));
 	if (owner == NULL || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this fetch belongs to is over");
-	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(argv[5])};
+	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(a->options)};
 	fetch_text t;
 	er_sub *s = NULL;
-	if (!er_js_bytestring_arg(argv[2], &t.method, exception))
+	if (!er_js_bytestring_arg(a->method, &t.method, exception))
 		return NULL;
-	if (er_js_utf8_arg(argv[3], &t.url, exception)) {
-		if (er_js_bytestring_arg(argv[4], &t.block, exception)) {
-			s = start(fid, owner, &f, er_js_to_u32(argv[6]), argc > 7 ? argv[7] : NULL, &t, exception);
+	if (er_js_utf8_arg(a->url, &t.url, exception)) {
+		if (er_js_bytestring_arg(a->block, &t.block, exception)) {
+			s = start(fid, owner, &f, er_js_to_u32(a->flags), a->body, &t, exception);
 			er_text_fini(&t.block);
 		}
 		er_text_fini(&t.url);
@@ -111,7 +109,7 @@ ER_NATIVE(fetch)
 
 ER_NATIVE(fetchCancel)
 {
-	uint32_t fid = er_js_to_u32(argc > 0 ? argv[0] : NULL);
+	uint32_t fid = er_js_to_u32(a->fid);
 	er_sub *s = er_sub_find(fid);
 	if (s == NULL)
 		return er_js_undefined();

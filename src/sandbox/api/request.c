@@ -3,10 +3,10 @@
 
 #include "base/mem.h"
 
-/* The live request that argument 0 names. */
-static er_request *request_arg(size_t argc, const er_value argv[])
+/* The live request of that number. */
+static er_request *request_arg(er_value id)
 {
-	er_request *r = argc >= 1 ? er_request_find(er_js_to_u32(argv[0])) : NULL;
+	er_request *r = er_request_find(er_js_to_u32(id));
 	return r != NULL && r->id != 0 && !r->over ? r : NULL;
 }
 
@@ -22,31 +22,31 @@ ER_NATIVE(owner)
 
 ER_NATIVE(reqMethod)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? slice_value(r, r->method) : er_js_undefined();
 }
 
 ER_NATIVE(reqUrl)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? er_js_from_utf8(r->url) : er_js_undefined();
 }
 
 ER_NATIVE(reqBlock)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? slice_value(r, r->block) : er_js_undefined();
 }
 
 ER_NATIVE(reqInfo)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? er_js_from_utf8(r->info) : er_js_undefined();
 }
 
 ER_NATIVE(reqBody)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL || !(r->flags & ER_FF_BODY))
 		return er_js_number(ER_LENGTH_NO_BODY);
 	return er_js_number(r->upload == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)r->upload);
@@ -54,7 +54,7 @@ ER_NATIVE(reqBody)
 
 ER_NATIVE(reqInline)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
 		return er_js_undefined();
 	return er_js_u8_copy(r->inline_body, exception);
@@ -62,7 +62,7 @@ ER_NATIVE(reqInline)
 
 ER_NATIVE(reqInlineText)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
 		return er_js_undefined();
 	return er_js_from_utf8(r->inline_body);
@@ -70,7 +70,7 @@ ER_NATIVE(reqInlineText)
 
 ER_NATIVE(reqInlineJSON)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	er_value v = r != NULL && (r->flags & ER_FF_INLINE) ? er_js_parse_json(r->inline_body) : NULL;
 	return v != NULL ? v : er_js_undefined();
 }
@@ -145,32 +145,30 @@ static void take_relayed(uint64_t number)
 /* The last argument is of a relay the key, of a stream the length. */
 ER_NATIVE(respond)
 {
-	er_request *r = request_arg(argc, argv);
-	if (argc < 6)
-		return er_js_throw(exception, "TypeError", "respond: 7 arguments");
+	er_request *r = request_arg(a->id);
 	if (r == NULL || r->draining)
 		return er_js_undefined();
-	uint32_t flags = er_js_to_u32(argv[5]);
-	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)er_js_to_u32(argv[1])};
+	uint32_t flags = er_js_to_u32(a->flags);
+	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)er_js_to_u32(a->status)};
 	if (flags & ER_BODY_LAST)
 		f.flags |= ER_FF_DONE;
 	uint64_t number = 0;
 	if (flags & ER_BODY_RELAY) {
-		number = er_js_to_u64(argc > 6 ? argv[6] : NULL);
+		number = er_js_to_u64(a->number);
 		f.flags |= ER_FF_RELAY;
 	} else if (flags & ER_BODY_STREAM) {
-		number = er_js_to_length(argc > 6 ? argv[6] : NULL);
+		number = er_js_to_length(a->number);
 		f.flags |= ER_FF_STREAM;
 	}
 	er_text reason, block, text;
 	er_slice body = {0};
-	if (!er_js_bytestring_arg(argv[2], &reason, exception))
+	if (!er_js_bytestring_arg(a->reason, &reason, exception))
 		return NULL;
 	er_value ok = NULL;
-	if (er_js_bytestring_arg(argv[3], &block, exception)) {
+	if (er_js_bytestring_arg(a->block, &block, exception)) {
 		bool whole = (flags & ER_BODY_WHOLE) != 0;
 		if (head_ok(er_text_slice(&reason), er_text_slice(&block), exception) &&
-		    (!whole || er_whole_body(argv[4], &text, &body, exception))) {
+		    (!whole || er_whole_body(a->body, &text, &body, exception))) {
 			if (whole)
 				f.flags |= body.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
 			if (flags & ER_BODY_RELAY)
@@ -188,7 +186,7 @@ ER_NATIVE(respond)
 
 ER_NATIVE(pass)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL)
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_PASS, .id = r->id};
@@ -198,7 +196,7 @@ ER_NATIVE(pass)
 
 ER_NATIVE(done)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL)
 		return er_js_undefined();
 	if (er_send_find(r->id, false) != NULL) {

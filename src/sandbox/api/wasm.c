@@ -55,7 +55,7 @@ ER_NATIVE(wasmShared)
 {
 	er_slice module;
 	(void)exception;
-	if (argc < 1 || !er_js_bytes(argv[0], &module))
+	if (!er_js_bytes(a->source, &module))
 		return er_js_undefined();
 	return er_js_bool(declares_shared(module));
 }

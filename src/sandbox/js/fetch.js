@@ -146,13 +146,13 @@ function send(sub, request, raw, parts, block, url) {
 	const { method } = request;
 	const { fid, scope } = sub;
 	if (raw === null) {
-		er.fetch(fid, scope.id, method, url, block, o, BODY_NONE, undefined);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_NONE, /* body */ undefined);
 		return;
 	}
 	const node = nodeBodyOf(raw);
 	if (node !== undefined) {
 		node.check();
-		er.fetch(fid, scope.id, method, url, block, o, BODY_RELAY, node.key);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_RELAY, /* body */ node.key);
 		if (isStreamRaw(raw)) takeSource(raw);
 		else spendRequest(request, SPENT);
 		node.handOff();
@@ -160,13 +160,13 @@ function send(sub, request, raw, parts, block, url) {
 	}
 	const body = simplest(raw);
 	if (!isStreamRaw(body)) {
-		er.fetch(fid, scope.id, method, url, block, o, BODY_WHOLE, body);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_WHOLE, body);
 		if (!isStreamRaw(raw)) spendRequest(request, SPENT);
 		return;
 	}
 	const length = lengthOf(body);
 	const reader = body.getReader();
-	if (er.fetch(fid, scope.id, method, url, block, o, BODY_STREAM, length) === true) sub.unsent = reader;
+	if (er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_STREAM, /* body */ length) === true) sub.unsent = reader;
 	else upload(sub, reader);
 }
 async function upload(sub, reader) {
