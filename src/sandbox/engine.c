@@ -240,8 +240,12 @@ bool er_engine_start(er_err *err)
 		return er_fail(err, ER_ERR_INTERNAL, "the JavaScript engine does not start");
 	er_engine_js = engine.ctx;
 	er_js_value_start();
+	er_js_peek_start();
+	er_js_string_start();
 	er_native_start();
+	er_engine_enter(); /* JSON is parsed in natives, which are called under the lock */
 	er_js_json_start();
+	er_engine_leave();
 	JSGlobalContextSetInspectable(engine.ctx, false);
 	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u%s", jsc_get_major_version(), jsc_get_minor_version(),
 	         jsc_get_micro_version(), er_native_direct() ? "" : " by its public API alone");

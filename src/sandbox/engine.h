@@ -78,11 +78,12 @@ bool er_native_direct(void);
 er_object er_native_function(const er_native *n);
 
 /* ---- values (engine_value.c) ---- */
-/* Once, after the engine has started. */
+/* Once, after the engine has started, in this order: the engine's files stand on one another so.
+ * The natives' start comes before the last, which is called under the engine's lock. */
 void er_js_value_start(void);
-void er_js_string_start(void); /* of engine_string.c; the value's own start calls it */
-void er_js_peek_start(void);   /* of engine_peek.c, likewise */
-void er_js_json_start(void);   /* after the natives' start */
+void er_js_peek_start(void);
+void er_js_string_start(void);
+void er_js_json_start(void);
 er_value er_js_undefined(void);
 er_value er_js_null(void);
 er_value er_js_bool(bool b);

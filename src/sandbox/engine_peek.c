@@ -81,7 +81,9 @@ static bool try_bytes(void)
 static bool try_wide(void)
 {
 	static const uint16_t units[] = {0x100, 'b'};
-	er_value v = er_js_from_utf16(units, 2);
+	JSStringRef made = JSStringCreateWithCharacters(units, 2);
+	er_value v = JSValueMakeString(er_engine_js, made);
+	JSStringRelease(made);
 	return v != NULL && fiber(v) != 0 && fiber(v) % sizeof(void *) == 0 && impl(v)->length == 2 && !(impl(v)->flags & EIGHT_BIT);
 }
 

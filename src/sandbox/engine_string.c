@@ -24,7 +24,6 @@ static JSStringRef from_bytes(er_slice s);
 
 void er_js_string_start(void)
 {
-	er_js_peek_start();
 	direct_strings = !er_engine_public_only && er_jsc_bytes_create != NULL && er_jsc_string_create != NULL;
 	JSStringRef got = direct_strings ? from_bytes(ER_LIT("a\xe9z")) : NULL;
 	if (got == NULL)
@@ -353,13 +352,10 @@ static er_value parse_bytes(er_slice s)
 
 void er_js_json_start(void)
 {
-	/* Under the engine's lock, as in a native that was called directly. */
 	if (er_jsc_json == NULL || !er_native_direct())
 		return;
-	er_engine_enter();
 	er_value v = parse_bytes(ER_LIT("{\"a\":[41]}")), bad = parse_bytes(ER_LIT("x"));
 	direct_json = v != NULL && JSValueIsObject(CTX, v) && JSValueIsArray(CTX, er_js_get(v, "a")) && bad == NULL;
-	er_engine_leave();
 }
 
 er_value er_js_parse_json(er_slice s)

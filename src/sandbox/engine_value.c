@@ -150,7 +150,6 @@ void er_js_value_start(void)
 		learn_tags();
 		learn_types();
 	}
-	er_js_string_start();
 }
 
 double er_js_to_number(er_value v)
@@ -270,7 +269,9 @@ er_value er_js_throw(er_value *exception, const char *type, const char *message)
 {
 	ER_ASSERT(exception != NULL && type != NULL && message != NULL);
 	er_value ctor = er_js_get(JSContextGetGlobalObject(CTX), type);
-	er_value arg = er_js_ascii(message);
+	JSStringRef text = JSStringCreateWithUTF8CString(message);
+	er_value arg = JSValueMakeString(CTX, text);
+	JSStringRelease(text);
 	er_value exc = NULL;
 	if (JSValueIsObject(CTX, ctor))
 		*exception = JSObjectCallAsConstructor(CTX, (JSObjectRef)ctor, 1, &arg, &exc);

@@ -105,8 +105,7 @@ void er_out_flush(void)
 	if (er_sb.out.wake_due) {
 		er_sb.out.wake_due = false;
 		er_out_wake();
-		if (!er_sb.turn.active)
-			er_turn_skip(); /* the node may have been given our core */
+		er_sb.out.woke = true;
 	}
 }
 

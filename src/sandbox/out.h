@@ -17,6 +17,7 @@ typedef struct er_out {
 	uint64_t safe;   /* ring index up to which a dying sandbox may publish */
 	bool hold;       /* an answer was written in this turn: a death must not publish it */
 	bool wake_due;   /* published, but the node was not woken yet */
+	bool woke;       /* it was woken, and may have been given our core: for the next turn to know */
 	volatile bool busy;
 } er_out;
 

@@ -19,13 +19,6 @@
 
 #include "base/mem.h"
 
-void er_requests_init(er_requests *rs)
-{
-	er_list_init(&rs->sends);
-	er_list_init(&rs->waiting);
-	er_list_init(&rs->background.held);
-}
-
 static_assert((ER_BUCKETS & (ER_BUCKETS - 1)) == 0, "a bucket is the low bits of an id");
 static_assert((int)ER_POOLED_FRAME <= (int)ER_FRAME_MAX, "what a pooled record keeps is one frame's payload at most");
 
@@ -145,7 +138,7 @@ void er_request_drain(er_request *r)
 	er_held_end_kind(&r->held, ER_HELD_timer);
 }
 
-void er_request_forget(er_request *r)
+static void forget(er_request *r)
 {
 	er_requests *rs = &er_sb.requests;
 	ER_ASSERT(r->id != 0 && r->over && rs->live > 0);
@@ -159,6 +152,14 @@ void er_request_forget(er_request *r)
 		return;
 	}
 	ER_ASSERT(!"a request is forgotten once");
+}
+
+void er_requests_init(er_requests *rs)
+{
+	er_list_init(&rs->sends);
+	er_list_init(&rs->waiting);
+	er_list_init(&rs->background.held);
+	er_sb.turn.forgets = forget;
 }
 
 /* ---- subrequests ---- */

@@ -83,8 +83,6 @@ er_request *er_request_find(uint32_t id);
 void er_request_over(er_request *r);
 /* JavaScript is done with it, but a body of ours still goes out: only that is left to do. */
 void er_request_drain(er_request *r);
-/* Gives the record back (the turn module calls it). */
-void er_request_forget(er_request *r);
 /* Tells the node that the request is over, once. */
 void er_request_tell_done(er_request *r);
 

@@ -6,7 +6,7 @@
  *   main     start-up order          engine   the only files that know JavaScriptCore        loop    what runs when
  *   frames   what the node says      out      what we say to the node                        turn    whose CPU it is
  *   request  what is being answered  timer    what is due                                    death   how it ends
- *   held     what ends with them
+ *   held     what ends with them      crash    its last word
  */
 #ifndef ER_SANDBOX_SANDBOX_H
 #define ER_SANDBOX_SANDBOX_H

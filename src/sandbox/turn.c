@@ -158,15 +158,14 @@ void er_turn_refresh(void)
 	t->relieved_ns = t->start_ns;
 }
 
-void er_turn_skip(void)
-{
-	er_sb.turn.start_ns = clock_ns(CLOCK_MONOTONIC);
-}
-
 static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 {
 	er_turn *t = &er_sb.turn;
 	ER_ASSERT(!t->active && t->patches_n == 0 && t->forget == NULL);
+	if (er_sb.out.woke) {
+		er_sb.out.woke = false;
+		t->start_ns = clock_ns(CLOCK_MONOTONIC); /* what the node did on our core is nobody's */
+	}
 	ER_ASSERT(owner != NULL && account != NULL);
 	t->owner = owner;
 	t->owner_id = owner->id;
@@ -308,7 +307,7 @@ void er_turn_end(void)
 		er_request *r = t->forget;
 		ER_ASSERT(r->over);
 		t->forget = r->later;
-		er_request_forget(r);
+		t->forgets(r);
 	}
 	t->owner = NULL;
 	if (took)
@@ -356,9 +355,9 @@ void er_turn_patch(uint8_t *head, er_request *r)
 void er_turn_forget_later(er_request *r)
 {
 	er_turn *t = &er_sb.turn;
-	ER_ASSERT(r->over && r->id != 0);
+	ER_ASSERT(r->over && r->id != 0 && t->forgets != NULL);
 	if (!t->active) {
-		er_request_forget(r);
+		t->forgets(r);
 		return;
 	}
 	r->later = t->forget;
