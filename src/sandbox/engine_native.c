@@ -31,6 +31,7 @@ er_value er_native_return(void *global, er_value v, er_value exception)
 er_value er_native_miscounted(const char *name, er_value *exception)
 {
 	char why[128];
+	ER_ASSERT(name != NULL && exception != NULL);
 	snprintf(why, sizeof why, "er.%s takes another number of arguments", name);
 	return er_js_throw(exception, "TypeError", why);
 }

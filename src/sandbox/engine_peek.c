@@ -23,6 +23,8 @@ static_assert(offsetof(cell, fiber) == 8 && offsetof(string_impl, length) == 4 &
                   offsetof(string_impl, flags) == 16,
               "where the engine has them on 64-bit machines");
 
+static_assert(sizeof(string_impl) == 24 && sizeof(cell) == 16, "what is looked at, and no more");
+
 static bool known;
 
 static uintptr_t fiber(er_value v)

@@ -115,9 +115,11 @@ static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 	size_t n = JSStringGetLength(s);
 	if (units == NULL && n)
 		return er_js_throw(exception, "RangeError", "Out of memory") != NULL;
-	if (!text_room(out, er_utf8_length(units, n), exception))
+	size_t bytes = er_utf8_length(units, n);
+	if (!text_room(out, bytes, exception))
 		return false;
 	out->n = er_utf8_encode(units, n, out->p);
+	ER_ASSERT(out->n == bytes);
 	return true;
 }
 

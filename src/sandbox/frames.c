@@ -246,6 +246,7 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 	ER_ASSERT(!r.bad);
 	bool body = (f->flags & ER_FF_BODY) != 0;
 	er_request *owner = er_sub_owner(s);
+	ER_ASSERT(owner != NULL && !er_sub_waits(s)); /* the node was asked for it */
 	if (!body)
 		er_body_down_over(f->id, true);
 	/* What most answers have need not become strings: the usual reason, and the one URL that the
@@ -291,6 +292,7 @@ unsigned er_frames_lost(void)
 	unsigned n = 0;
 	for (er_held *h; (h = er_held_next_lost()) != NULL; n++) {
 		er_request *owner = h->owner;
+		ER_ASSERT(owner != NULL && !owner->over);
 		er_value key = er_js_number((double)er_held_tell_lost(h)), kind = er_js_ascii(er_err_name(ER_ERR_CANCELLED));
 		call(owner, ER_HOOK(bodyFail, .key = key, .kind = kind));
 	}

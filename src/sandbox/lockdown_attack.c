@@ -1,3 +1,6 @@
+/* Tests only: what somebody who broke out of the engine would try, done natively, one thing a name.
+ * The filter should end the process at most of them; the others are refused, and the test sees the
+ * process go on having got nothing. Runs only where the node was started with attack hooks. */
 #include "sandbox/lockdown.h"
 
 #include "base/slice.h"

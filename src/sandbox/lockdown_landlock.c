@@ -1,3 +1,7 @@
+/* Landlock: no file, no TCP, no signal or abstract socket to the outside. Twice: at the start with
+ * three exceptions, which the engine needs while it starts, and at the end without any. Layers add
+ * up, and none can be taken off. A kernel that has no Landlock is told to the caller, who knows
+ * whether the level asks for it; a kernel that has it and refuses ends the start. */
 #include "sandbox/lockdown_internal.h"
 
 #include "base/mem.h"

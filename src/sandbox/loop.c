@@ -65,6 +65,7 @@ static unsigned run_timers(void)
 	uint64_t now = er_turn_now_ns(), seq = er_sb.timers.seq, tid;
 	unsigned n = 0;
 	er_request *owner;
+	ER_ASSERT(!er_sb.turn.active);
 	while (n < BATCH && er_timers_take(now, seq, &tid, &owner)) {
 		er_turn_begin(owner, er_sb.limits.cpu_us);
 		er_engine_call(ER_HOOK(timer, .tid = er_js_number((double)tid)));

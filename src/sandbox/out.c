@@ -70,6 +70,7 @@ void er_out_end(void)
 
 void er_out_frame(const er_frame *f, er_slice payload)
 {
+	ER_ASSERT(f->n == payload.n);
 	uint8_t *p = er_out_begin(f, NULL);
 	er_copy(p, payload.p, payload.n);
 	er_out_end();

@@ -341,6 +341,7 @@ static uint64_t *asked_of(uint32_t id, bool sub)
 void er_asked_more(uint32_t id, bool sub, uint32_t n)
 {
 	uint64_t *asked = asked_of(id, sub);
+	ER_ASSERT(n > 0);
 	if (asked == NULL)
 		return;
 	*asked += n;

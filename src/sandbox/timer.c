@@ -158,6 +158,7 @@ bool er_timers_take(uint64_t now_ns, uint64_t limit_seq, uint64_t *tid, er_reque
 	er_timer *t = first(now_ns, limit_seq);
 	if (t == NULL)
 		return false;
+	ER_ASSERT(t->held.owner != NULL && t->due_ns <= now_ns && t->seq < limit_seq && ts->slots[t->slot] == t);
 	*tid = t->tid;
 	*owner = t->held.owner;
 	if (t->every_ns == 0) {

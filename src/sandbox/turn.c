@@ -253,6 +253,7 @@ bool er_turn_background_may_go_on(void)
 er_turn_gift er_turn_gift_begin(void)
 {
 	er_turn *t = &er_sb.turn;
+	ER_ASSERT(t->active && t->account != NULL);
 	t->limit_ns += ER_TURN_GIFT_NS;
 	return (er_turn_gift){.wall_ns = clock_ns(CLOCK_MONOTONIC), .cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID)};
 }

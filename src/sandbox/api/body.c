@@ -1,5 +1,10 @@
-/* Bodies: asking for the node's, sending our own. */
+/* Bodies: asking for the node's, sending our own. All a routine says is a key, which may name
+ * anything: `known` is asked first, and a native of a body that is over does nothing, because the
+ * prelude cannot know yet. A body's end is noted in its record (er_body_down_over, er_body_up_over)
+ * as it is said to the node, so that it is said once. `hold` ties the body to an object (held.h). */
 #include "sandbox/api/api.h"
+
+static_assert(ER_FRAME_DATA <= ER_FRAME_MAX, "what er.write cuts its bytes into is a frame");
 
 enum { HELD_COST = 1024 }; /* bytes: what a record here and one in the node have */
 
@@ -32,9 +37,13 @@ ER_NATIVE(pull)
 /* An upload that came with its head has nothing to end. */
 static er_held *held_of(er_key k)
 {
-	if (k.sub)
-		return &er_sub_find(k.id)->held;
+	if (k.sub) {
+		er_sub *s = er_sub_find(k.id);
+		ER_ASSERT(s != NULL && er_sub_owner(s) != NULL);
+		return &s->held;
+	}
 	er_request *r = er_request_find(k.id);
+	ER_ASSERT(r != NULL && r->id != 0 && !r->over);
 	if (r->flags & ER_FF_INLINE)
 		return NULL;
 	if (r->reading.owner == NULL)
@@ -109,6 +118,7 @@ ER_NATIVE(write)
 		return er_js_undefined();
 	while (bytes.n) {
 		er_slice part = er_slice_head(bytes, ER_FRAME_DATA);
+		ER_ASSERT(part.n > 0 && part.n <= bytes.n);
 		er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = er_key_flag(k), .n = (uint32_t)part.n};
 		er_out_frame(&f, part);
 		bytes = er_slice_from(bytes, part.n);

@@ -100,6 +100,7 @@ void er_report_send(uint32_t id, const er_report *rep, bool fatal)
 	              .flags = fatal ? ER_FF_FATAL : 0,
 	              .arg = r != NULL ? er_turn_cpu_us(r) : 0,
 	              .n = er_report_n(rep)};
+	ER_ASSERT(f.n <= ER_FRAME_MAX && (rep->kind == ER_ERR_MEMORY || rep->kind == ER_ERR_EXCEPTION));
 	uint8_t *head;
 	er_writer w = {er_out_begin(&f, &head)};
 	if (fatal && r != NULL)

@@ -1,4 +1,7 @@
-/* Requests: what came in, and the answer. */
+/* Requests: what came in, and the answer. Each part of a request becomes a value only when the
+ * prelude asks for it. An answer is one frame if its body is small or the node has it; a large
+ * complete body follows as a send (request.h), a stream by er.write. The CPU that the frame names is
+ * filled in when the turn ends. A head beyond its bounds is refused before anything was said. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -109,8 +112,10 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 	if (big)
 		f->flags &= (uint8_t)~ER_FF_DONE; /* said when the body is out */
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
+	ER_ASSERT(r->id == f->id && !r->over && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
 	f->n = (uint32_t)(8 + reason.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	f->arg = 0;
+	ER_ASSERT(f->n <= ER_FRAME_MAX && (!inl || body.n <= ER_INLINE_BODY)); /* head_ok has seen to it */
 	uint8_t *head;
 	er_writer w = {er_out_begin(f, &head)};
 	er_put_string(&w, reason);

@@ -1,4 +1,6 @@
-/* Text: UTF-8, Latin-1, base64. */
+/* Text: UTF-8, Latin-1, base64. A call is given all of its input and keeps nothing; what comes in
+ * pieces or in another encoding is decode.c's. Sizes are the routine's, so memory that is not there
+ * is an exception. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/api/utf8.h"

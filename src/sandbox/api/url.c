@@ -22,6 +22,7 @@ static er_value href_value(const er_url *u, er_value given, er_slice text)
 {
 	put_parts(u);
 	er_slice href = er_url_href(u);
+	ER_ASSERT(u->protocol_end > 0 && u->host_start <= u->host_end && u->pathname_start <= href.n);
 	return given != NULL && er_js_is_string(given) && er_slice_eq(href, text) ? given : er_js_latin1(href);
 }
 

@@ -39,6 +39,7 @@ static bool declares_shared(er_slice module)
 {
 	er_slice rest = er_slice_from(module, module.n < HEAD ? module.n : HEAD);
 	while (rest.n > 0) {
+		ER_ASSERT(rest.n <= module.n);
 		uint8_t id = rest.p[0];
 		uint64_t n;
 		rest = er_slice_from(rest, 1);
