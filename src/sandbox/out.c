@@ -106,7 +106,8 @@ void er_out_flush(void)
 	if (er_sb.out.wake_due) {
 		er_sb.out.wake_due = false;
 		er_out_wake();
-		er_sb.out.woke = true;
+		if (er_sb.out.woke != NULL)
+			er_sb.out.woke();
 	}
 }
 

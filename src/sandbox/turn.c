@@ -116,8 +116,16 @@ static void on_tick(int sig, siginfo_t *info, void *uc)
 	errno = saved;
 }
 
+/* What the node did on our core is nobody's. */
+static void on_woke(void)
+{
+	if (!er_sb.turn.active)
+		er_sb.turn.start_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
 bool er_turn_setup(er_err *err)
 {
+	er_sb.out.woke = on_woke;
 	int sig = SIGRTMIN + 6;
 	struct sigaction sa = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	sigfillset(&sa.sa_mask);
@@ -162,10 +170,6 @@ static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 {
 	er_turn *t = &er_sb.turn;
 	ER_ASSERT(!t->active && t->patches_n == 0 && t->forget == NULL);
-	if (er_sb.out.woke) {
-		er_sb.out.woke = false;
-		t->start_ns = clock_ns(CLOCK_MONOTONIC); /* what the node did on our core is nobody's */
-	}
 	ER_ASSERT(owner != NULL && account != NULL);
 	t->owner = owner;
 	t->owner_id = owner->id;
