@@ -69,21 +69,6 @@ const char *er_budget_name(uint32_t budget)
 	return names[budget < ER_BUDGET_COUNT_ ? budget : ER_BUDGET_REQUEST];
 }
 
-const char *er_level_name(er_level level)
-{
-	switch (level) {
-	case ER_LEVEL_FULL:
-		return "full";
-	case ER_LEVEL_NO_USERNS:
-		return "no-userns";
-	case ER_LEVEL_SECCOMP_ONLY:
-		return "seccomp-only";
-	case ER_LEVEL_NONE:
-	default:
-		return "none";
-	}
-}
-
 uint8_t *er_frame_write(er_ring *out, const er_frame *f)
 {
 	ER_ASSERT(f->n <= ER_FRAME_MAX);

@@ -33,6 +33,7 @@
 #include "base/slice.h"
 #include "channel/contract.h"
 #include "channel/ring.h"
+#include "model/level.h"
 
 /* Each frame: who sends it (n>s: node to sandbox; s>n: sandbox to node; both), what the head's members
  * mean in it, and its payload. "id": head.id is used; "[SUB]": ER_FF_SUB may be set. Times are CPU time
@@ -131,9 +132,6 @@ enum {
 
 #define ER_LEN_UNKNOWN UINT32_MAX /* also said for lengths that do not fit 32 bits */
 #define ER_STREAM_OPEN UINT64_MAX
-
-typedef enum er_level { ER_LEVEL_NONE, ER_LEVEL_SECCOMP_ONLY, ER_LEVEL_NO_USERNS, ER_LEVEL_FULL } er_level;
-const char *er_level_name(er_level level);
 
 /* In LOAD, as u32s in this order. */
 typedef struct er_load_limits {

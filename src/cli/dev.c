@@ -80,24 +80,9 @@ static er_piece stand_in(const er_bundle *b)
 static void raise_maximum(dev *d, er_limits *most)
 {
 	const er_limits *l = &d->project.limits;
-	bool above = false;
-#define RAISE(member) \
-	do { \
-		if (l->member > most->member) { \
-			most->member = l->member; \
-			above = true; \
-		} \
-	} while (0)
-	_Static_assert(sizeof(er_limits) == 8 * sizeof(uint32_t), "each limit has its line below");
-	RAISE(cpu_us);
-	RAISE(load_cpu_us);
-	RAISE(memory_kb);
-	RAISE(response_ms);
-	RAISE(subrequests);
-	RAISE(timers);
-	RAISE(idle_s);
-	RAISE(code_n);
-#undef RAISE
+	bool above = er_limits_above(l, most) != NULL;
+	for (const er_limit *row; (row = er_limits_above(l, most)) != NULL;)
+		er_limit_set(row, most, er_limit_get(row, l));
 	if (above)
 		er_devlog_note(
 		    d->log, true,

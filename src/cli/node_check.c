@@ -172,11 +172,11 @@ static void json_node(er_buf *b, const er_config *c)
 }
 
 /* "cpuMs" of a configuration is "cpu_ms" in what er says. */
-static void put_name(er_buf *b, const char *setting)
+static void put_name(er_buf *b, er_slice setting)
 {
 	er_buf_putc(b, '"');
-	for (; *setting != '\0'; setting++) {
-		uint8_t c = (uint8_t)*setting;
+	for (size_t i = 0; i < setting.n; i++) {
+		uint8_t c = setting.p[i];
 		if (c >= 'A' && c <= 'Z')
 			er_buf_putc(b, '_');
 		er_buf_putc(b, er_lower(c));
@@ -191,16 +191,15 @@ static void json_routine(er_buf *b, const er_routine *r)
 	er_buf_put_json(b, r->name);
 	er_buf_puts(b, ",\"version\":");
 	er_buf_put_json(b, r->version);
-	er_buf_printf(b, ",\"bytes\":%zu,\"profile\":\"%s\",\"fallback\":%s,\"limits\":{", r->code.n,
-	              r->profile == ER_PROFILE_HARDENED ? "hardened" : "standard", r->fallback ? "true" : "false");
-	const char *comma = "";
-#define X(name, least, most, unit, member) \
-	er_buf_put_cstr(b, comma); \
-	put_name(b, #name); \
-	er_buf_printf(b, "%u", r->limits.member / (unit)); \
-	comma = ",";
-	ER_LIMITS_TABLE(X)
-#undef X
+	er_buf_printf(b, ",\"bytes\":%zu,\"profile\":\"%s\",\"fallback\":%s,\"limits\":{", r->code.n, er_profile_name(r->profile),
+	              r->fallback ? "true" : "false");
+	size_t n;
+	const er_limit *rows = er_limits_rows(&n);
+	for (size_t i = 0; i < n; i++) {
+		er_buf_put_cstr(b, i > 0 ? "," : "");
+		put_name(b, rows[i].name);
+		er_buf_printf(b, "%llu", (unsigned long long)er_limit_get(&rows[i], &r->limits));
+	}
 	er_buf_puts(b, "}}");
 }
 

@@ -10,7 +10,7 @@
  * What belongs to others is never named in its answers. */
 #include "base/mem.h"
 #include "control/internal.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 #include "http/authority.h"
 #include "http/target.h"
 #include "http/url.h"

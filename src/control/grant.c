@@ -8,7 +8,7 @@
  * address, which are the node itself. No rule may come before one of another routine that meets
  * it. */
 #include "control/internal.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 #include "http/authority.h"
 
 #include <libpsl.h>

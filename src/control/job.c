@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 
 #include <stdio.h>
 

@@ -9,24 +9,8 @@
 #include "base/err.h"
 #include "channel/frame.h"
 #include "gateway/deployment.h"
+#include "model/limits.h"
 #include "net/transport.h"
-
-/* The gateway's own bounds (reference: RFC 9112, slow clients). */
-typedef struct er_gateway_limits {
-	/* bytes, bytes, bytes, count: 8 KB, 8 KB, 32 KB, 100 */
-	uint32_t request_line, field, header, fields;
-	/* from the first byte to the end of the head: 10 s */
-	uint32_t header_ms;
-	uint32_t min_body_rate;      /* bytes a second, after a grace of 5 s: 240 */
-	uint32_t keep_alive_ms;      /* 60 s */
-	uint32_t requests;           /* a connection: 1000; 0: no bound */
-	uint32_t per_address;        /* connections: 256 by default; 0: no bound */
-	uint32_t connections;        /* of the whole node */
-	uint32_t origin_connections; /* to servers, of the whole node */
-	uint64_t body;               /* bytes of one upload; 0: no bound */
-	uint32_t drain_ms;           /* graceful shutdown: 30 s */
-	uint32_t upgrade_ms;         /* a successor must be ready in that time: 60 s */
-} er_gateway_limits;
 
 /* A listener: an address that clients come to, what they are talked to over, and the environment behind it. */
 typedef struct er_listen {

@@ -342,12 +342,8 @@ static bool read_log(er_config_reader *r, const er_json *v)
 
 static bool read_min_level(er_config_reader *r, const er_json *v)
 {
-	for (er_level l = ER_LEVEL_SECCOMP_ONLY; l <= ER_LEVEL_FULL; l++)
-		if (v->type == ER_JSON_STRING && er_slice_eq(v->text, er_slice_cstr(er_level_name(l)))) {
-			r->config->min_level = l;
-			return true;
-		}
-	return er_config_wrong(r, v, "\"full\", \"no-userns\" or \"seccomp-only\" is expected");
+	return (v->type == ER_JSON_STRING && er_level_parse(v->text, &r->config->min_level)) ||
+	       er_config_wrong(r, v, "\"full\", \"no-userns\" or \"seccomp-only\" is expected");
 }
 
 static bool read_count(er_config_reader *r, const er_json *v, uint32_t least, uint32_t most, unsigned *out)
@@ -389,44 +385,13 @@ static bool read_sandbox(er_config_reader *r, const er_json *v)
 	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
 }
 
-/* ---- limits of the gateway: name, least, most, member ---- */
-
-#define LIMITS(X) \
-	X(requestLine, 64, 65536, request_line) \
-	X(field, 64, 65536, field) \
-	X(header, 256, 262144, header) \
-	X(fields, 1, 1000, fields) \
-	X(headerMs, 100, 600000, header_ms) \
-	X(minBodyRate, 0, 1000000000, min_body_rate) \
-	X(keepAliveMs, 100, 3600000, keep_alive_ms) \
-	X(requests, 0, 1000000000, requests) \
-	X(perAddress, 0, 1000000, per_address) \
-	X(connections, 0, 10000000, connections) \
-	X(originConnections, 16, 10000000, origin_connections) \
-	X(drainMs, 0, 3600000, drain_ms) \
-	X(upgradeMs, 100, 3600000, upgrade_ms)
-#define X(name, least, most, member) \
-	static bool read_##name(er_config_reader *r, const er_json *v) \
-	{ \
-		return er_config_number(r, v, least, most, 1, &r->config->limits.member); \
-	}
-LIMITS(X)
-#undef X
-
-/* Bytes of one upload, which may be more than 32 bits say. */
-static bool read_body(er_config_reader *r, const er_json *v)
-{
-	if (v->type != ER_JSON_NUMBER || !er_slice_u64(v->text, &r->config->limits.body))
-		return er_config_wrong(r, v, "a number of bytes is expected (0: no bound)");
-	return true;
-}
+/* ---- limits ---- */
 
 static bool read_gateway_limits(er_config_reader *r, const er_json *v)
 {
-#define X(name, least, most, member) {ER_LIT(#name), read_##name},
-	static const er_config_key keys[] = {LIMITS(X){ER_LIT("body"), read_body}};
-#undef X
-	return er_config_object(r, v, keys, sizeof keys / sizeof *keys, NULL);
+	size_t n;
+	const er_limit *rows = er_gateway_limits_rows(&n);
+	return er_config_read_limits(r, v, rows, n, &r->config->limits);
 }
 
 static bool read_addresses(er_config_reader *r, const er_json *v)
@@ -436,7 +401,9 @@ static bool read_addresses(er_config_reader *r, const er_json *v)
 
 static bool read_routine_limits(er_config_reader *r, const er_json *v)
 {
-	return er_config_read_limits(r, v, &r->config->routine_max);
+	size_t n;
+	const er_limit *rows = er_limits_rows(&n);
+	return er_config_read_limits(r, v, rows, n, &r->config->routine_max);
 }
 
 /* ---- how much of the past the store keeps ---- */

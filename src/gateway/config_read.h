@@ -40,9 +40,10 @@ bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice
  * arena. */
 const char *er_config_path(er_config_reader *r, er_slice path);
 
-/* config_routine.c: one member of "routines"; "routineLimits". */
+/* config_routine.c: one member of "routines"; "limits" and "routineLimits", by the
+ * rows of their table. */
 bool er_config_read_routine(er_config_reader *r, const er_json *v);
-bool er_config_read_limits(er_config_reader *r, const er_json *v, er_limits *out);
+bool er_config_read_limits(er_config_reader *r, const er_json *v, const er_limit *rows, size_t n, void *out);
 /* An array of ranges; *out is allocated and the caller's. */
 bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out, size_t *n);
 

@@ -24,10 +24,10 @@ static bool refuse(er_config_reader *r, const er_problem *p)
 	return er_fail(r->err, ER_ERR_INVALID, "%s:%u:%u: %s", r->shown, pos.line, pos.column, p->message);
 }
 
-bool er_config_read_limits(er_config_reader *r, const er_json *v, er_limits *out)
+bool er_config_read_limits(er_config_reader *r, const er_json *v, const er_limit *rows, size_t n, void *out)
 {
 	er_problem problem = {0};
-	return er_settings_limits(v, v->key, out, &problem) || refuse(r, &problem);
+	return er_settings_limits(v, v->key, rows, n, out, &problem) || refuse(r, &problem);
 }
 
 /* ---- members ---- */

@@ -62,15 +62,7 @@ void er_stored_source_fini(er_code_source *source)
 static er_limits within(const er_limits *asked, const er_limits *most, er_slice name)
 {
 	er_limits l = *asked;
-	bool less = false;
-#define X(key, lo, hi, unit, member) \
-	if (l.member > most->member) { \
-		l.member = most->member; \
-		less = true; \
-	}
-	ER_LIMITS_TABLE(X)
-#undef X
-	if (less)
+	if (er_limits_lower(&l, most))
 		er_log(ER_LOG_WARN, "gateway", "routine %.*s asks for more than routineLimits allows now: it gets what is allowed",
 		       ER_FMT(name));
 	return l;

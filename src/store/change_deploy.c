@@ -224,7 +224,7 @@ static bool same_rule(const er_route_rule *x, const er_route_rule *y)
 }
 
 /* Patterns are texts here: what one means, and whether another covers it, the API has asked
- * (control/pattern.h). */
+ * (http/pattern.h). */
 static bool rules_check(er_apply *a, const er_change *c)
 {
 	er_map *seen = er_map_new();

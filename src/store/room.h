@@ -8,7 +8,7 @@
 #include "store/crypt.h"
 #include "store/db.h"
 #include "store/fault.h"
-#include "store/names.h"
+#include "model/names.h"
 #include "store/pool.h"
 #include "store/store.h"
 
@@ -22,7 +22,7 @@ enum {
 
 /* A namespace of the KV: name and id, as control.db has them. */
 typedef struct er_namespace {
-	char name[ER_STORE_NAME_MAX + 1];
+	char name[ER_NAME_MAX + 1];
 	int64_t id;
 } er_namespace;
 

@@ -17,26 +17,6 @@
 
 #include <unistd.h>
 
-static const char *const env_names[] = {"production", "staging"};
-_Static_assert(sizeof env_names / sizeof *env_names == ER_ENV_COUNT_, "every environment has a name");
-
-const char *er_env_name(er_env e)
-{
-	ER_ASSERT((unsigned)e < ER_ENV_COUNT_);
-	return env_names[e];
-}
-
-bool er_env_parse(er_slice name, er_env *out)
-{
-	for (unsigned e = 0; e < ER_ENV_COUNT_; e++) {
-		if (er_slice_eq(name, er_slice_cstr(env_names[e]))) {
-			*out = (er_env)e;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool er_query_any(er_query *q, bool *found, er_err *err)
 {
 	*found = er_query_row(q);

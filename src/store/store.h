@@ -20,6 +20,8 @@
 #include "base/chunk.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "model/env.h"
+#include "model/names.h"
 
 #include <time.h>
 
@@ -34,12 +36,7 @@ enum {
 	ER_VERSIONS_QUOTA = 100,     /* of one routine, by default */
 	ER_ADDRESSES_MAX = 64,       /* ranges of private addresses that a routine may be allowed */
 	ER_STORE_HOST_MAX = 255,     /* of a host that is granted to a token, with its "*." */
-	ER_STORE_NAME_MAX = 63,      /* of routines, namespaces, tokens: [a-z0-9-] */
 };
-
-typedef enum er_env { ER_ENV_PRODUCTION, ER_ENV_STAGING, ER_ENV_COUNT_ } er_env;
-const char *er_env_name(er_env e); /* "production", "staging" */
-ER_MUST_CHECK bool er_env_parse(er_slice name, er_env *out);
 
 typedef struct er_hash {
 	uint8_t b[ER_SHA256];

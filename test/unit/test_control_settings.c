@@ -8,7 +8,7 @@
 #include "channel/frame.h"
 #include "control/base64.h"
 #include "control/out.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 #include "control/settings.h"
 
 static void settings_are_read(void **state)
