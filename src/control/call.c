@@ -81,6 +81,10 @@ void er_call_refuse(er_call *call)
 	er_out_opt(o, "field", er_slice_cstr(p->field));
 	er_out_opt(o, "expected", er_slice_cstr(p->expected));
 	er_out_opt(o, "stack", er_slice_cstr(p->stack));
+	if (p->role != NULL)
+		er_out_str(o, "role", er_slice_cstr(p->role));
+	if (p->confined)
+		er_out_bool(o, "confined", true);
 	if (p->code == ER_PROBLEM_TRIMMED)
 		er_out_u64(o, "first_sequence", p->first_sequence);
 	er_out_close(o, '}');

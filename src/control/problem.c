@@ -55,6 +55,23 @@ bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const 
 	return false;
 }
 
+bool er_refuse_role(er_problem *p, const char *needed, const char *had)
+{
+	er_refuse(p, ER_PROBLEM_FORBIDDEN, "this needs the role \"%s\", and the token has \"%s\"", needed, had);
+	p->role = needed;
+	return false;
+}
+
+bool er_refuse_confined(er_problem *p, const char *fmt, ...)
+{
+	va_list ap;
+	*p = (er_problem){.code = ER_PROBLEM_FORBIDDEN, .confined = true};
+	va_start(ap, fmt);
+	vsnprintf(p->message, sizeof p->message, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
 bool er_refuse_at(er_problem *p, const er_json *v)
 {
 	ER_ASSERT(p->code != ER_PROBLEM_NONE && v->at <= v->end);
