@@ -63,6 +63,14 @@ static inline uint8_t *er_append(uint8_t *to, er_slice s)
 	return to + s.n;
 }
 
+/* The same of a slice that then names its copy. */
+static inline void er_move_in(uint8_t **to, er_slice *s)
+{
+	er_copy(*to, s->p, s->n);
+	s->p = *to;
+	*to += s->n;
+}
+
 /* A broken invariant: says where, and ends the process. Stays on in release builds, so a condition
  * is cheap, and it is one that only a mistake of this program can make false: what comes from
  * outside is checked and answered, never asserted. What the compiler can know is a

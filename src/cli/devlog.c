@@ -232,8 +232,7 @@ static void write_queued(er_devlog *log)
 	er_list taken;
 	er_list_init(&taken);
 	uv_mutex_lock(&log->lock);
-	for (er_list *it; (it = er_list_pop(&log->queue)) != NULL;)
-		er_list_push(&taken, it);
+	er_list_take(&taken, &log->queue);
 	log->queued = 0;
 	uint64_t dropped = log->dropped;
 	log->dropped = 0;

@@ -5,7 +5,7 @@
 #include "cli/file.h"
 #include "cli/prompt.h"
 #include "cli/row.h"
-#include "control/base64.h"
+#include "base/base64.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

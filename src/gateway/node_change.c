@@ -44,8 +44,7 @@ static void tell(er_node *n, er_list *wishes, const er_err *err)
 {
 	er_list told;
 	er_list_init(&told);
-	for (er_list *l; (l = er_list_pop(wishes)) != NULL;)
-		er_list_push(&told, l);
+	er_list_take(&told, wishes);
 	for (er_list *l; (l = er_list_pop(&told)) != NULL;) {
 		er_wish *w = ER_CONTAINER(l, er_wish, link);
 		er_node_done *done = w->done;
@@ -75,8 +74,7 @@ static void begin(er_node *n)
 {
 	er_err err = {0};
 	while (n->changing == NULL && !n->stopping && !er_list_empty(&n->wishes)) {
-		for (er_list *l; (l = er_list_pop(&n->wishes)) != NULL;)
-			er_list_push(&n->granted, l);
+		er_list_take(&n->granted, &n->wishes);
 		er_wish *w = last_of_file(&n->granted);
 		n->changing = er_node_assemble(n, w != NULL ? w->file : n->file, &err);
 		if (n->changing == NULL) {

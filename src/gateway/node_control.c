@@ -87,8 +87,7 @@ void er_node_tried(er_node *n)
 	er_list back;
 	er_list_init(&back);
 	pthread_mutex_lock(&n->lock);
-	for (er_list *l; (l = er_list_pop(&n->tried)) != NULL;)
-		er_list_push(&back, l);
+	er_list_take(&back, &n->tried);
 	pthread_mutex_unlock(&n->lock);
 	for (er_list *l; (l = er_list_pop(&back)) != NULL;) {
 		er_trial *t = ER_CONTAINER(l, er_trial, link);

@@ -109,7 +109,7 @@ struct er_node {
 	size_t n_let_go, cap_let_go;
 };
 
-/* node.c */
+/* node_listen.c */
 /* How many clients may be in. */
 void er_node_limit(er_node *n, const er_config *file);
 ER_MUST_CHECK bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err);

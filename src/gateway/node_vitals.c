@@ -1,9 +1,22 @@
-/* What /metrics and /health say of the node beside its requests: what it is, its queues, its
- * configuration, its store. */
+/* What is told of the node beside its requests, by /metrics, /health and its own start: what it is, its
+ * queues, its configuration, its store. */
 #include "gateway/node_internal.h"
 #include "gateway/vitals.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
+
+void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
+{
+	*level = ER_LEVEL_NONE;
+	snprintf(out, cap, "%s", "");
+	if (n->n == 0)
+		return;
+	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
+	*level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+	if (*level != ER_LEVEL_NONE)
+		snprintf(out, cap, "%.63s", s->engine);
+}
 
 static er_slice engine_of(const er_node *n, char engine[static 64], er_level *level)
 {

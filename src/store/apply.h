@@ -33,6 +33,7 @@ er_apply_fn er_apply_namespace_add, er_apply_namespace_delete;
 er_apply_fn er_apply_address_allow, er_apply_address_deny; /* change_address.c */
 er_apply_fn er_apply_key_rotate;                           /* rotate.c */
 
+/* change.c: what all kinds have in common. */
 /* The first and the last of a transaction: the sequence into out.sequence, and from there. *before:
  * as it was. */
 ER_MUST_CHECK bool er_sequence_read(er_apply *a, uint64_t *before);

@@ -449,3 +449,20 @@ er_db *er_db_open_reader(const char *path, const char *vfs, er_err *err)
 	}
 	return db;
 }
+
+bool er_query_any(er_query *q, bool *found, er_err *err)
+{
+	*found = er_query_row(q);
+	return er_query_end(q, err);
+}
+
+void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
+{
+	er_slice all = er_buf_slice(rows);
+	ER_ASSERT(row_size > 0 && all.n % row_size == 0);
+	void *to = er_arena_alloc(a, all.n);
+	er_copy(to, all.p, all.n);
+	*n = all.n / row_size;
+	er_buf_fini(rows);
+	return to;
+}

@@ -4,6 +4,8 @@
 #ifndef ER_STORE_DB_H
 #define ER_STORE_DB_H
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -70,5 +72,10 @@ ER_MUST_CHECK bool er_query_run(er_query *q, er_err *err);
 /* Columns of the present row, from 0; slices live until the next row. */
 er_slice er_col_bytes(const er_query *q, int column);
 int64_t er_col_int(const er_query *q, int column);
+
+/* Is there a row? For statements that only ask. */
+ER_MUST_CHECK bool er_query_any(er_query *q, bool *found, er_err *err);
+/* Moves rows that were collected in `rows` into the arena. */
+void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
 
 #endif

@@ -76,11 +76,6 @@ static inline er_slice er_col_copy(const er_query *q, int column, er_arena *a)
 	return er_arena_copy(a, er_col_bytes(q, column));
 }
 
-/* Is there a row? For statements that only ask. */
-ER_MUST_CHECK bool er_query_any(er_query *q, bool *found, er_err *err);
-/* Moves rows that were collected in `rows` into the arena. */
-void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
-
 /* NO_ROUTE if there is no such routine. */
 ER_MUST_CHECK bool er_routine_known(er_db *db, er_slice routine, er_err *err);
 

@@ -17,23 +17,6 @@
 
 #include <unistd.h>
 
-bool er_query_any(er_query *q, bool *found, er_err *err)
-{
-	*found = er_query_row(q);
-	return er_query_end(q, err);
-}
-
-void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
-{
-	er_slice all = er_buf_slice(rows);
-	ER_ASSERT(row_size > 0 && all.n % row_size == 0);
-	void *to = er_arena_alloc(a, all.n);
-	er_copy(to, all.p, all.n);
-	*n = all.n / row_size;
-	er_buf_fini(rows);
-	return to;
-}
-
 /* With everything that cannot fail; nothing is open yet. */
 static er_store *new_store(const er_store_options *o)
 {

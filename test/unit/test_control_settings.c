@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "channel/frame.h"
-#include "control/base64.h"
+#include "base/base64.h"
 #include "control/out.h"
 #include "http/pattern.h"
 #include "control/settings.h"
