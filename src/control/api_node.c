@@ -250,7 +250,8 @@ void er_api_audit(er_call *call)
 typedef struct er_backup {
 	uv_work_t work;
 	er_control *control;
-	er_call *call; /* NULL: the node is stopping */
+	er_call *call;               /* NULL: the node is stopping */
+	void (*over)(er_control *c); /* whom closing waits with; or NULL */
 	char *dir;
 	bool ok;
 	er_err err;
@@ -285,15 +286,18 @@ static void on_copied(uv_work_t *work, int status)
 		er_out_close(&call->out, '}');
 		er_call_answer(call, 201);
 	}
+	void (*over)(er_control *) = b->over;
 	er_free(b->dir);
 	er_free(b);
 	/* Closing waited for this alone. */
-	if (c->handles_closed)
-		er_control_end(c);
+	if (over != NULL)
+		over(c);
 }
 
-bool er_backup_runs(const er_control *c)
+bool er_backup_await(er_control *c, void (*over)(er_control *c))
 {
+	if (c->backup != NULL)
+		c->backup->over = over;
 	return c->backup != NULL;
 }
 

@@ -88,8 +88,6 @@ typedef struct er_api {
 const er_api *er_api_table(size_t *n);
 /* Finds the entry and fills the call's parameters. False: call->problem. */
 bool er_api_match(er_call *call);
-/* The key of a KV value, out of the path or the query. False: call->problem. */
-bool er_call_take_key(er_call *call, er_slice value);
 
 /* ---- auth.c ---- */
 
@@ -158,7 +156,6 @@ struct er_call {
 	er_activation activation;
 };
 
-void er_call_handle(void *self, er_exchange *x, bool local);
 /* Do both come with the same token? What comes by the socket has none. */
 bool er_call_same_token(const er_call *a, const er_call *b);
 /* Sends call->out with that status; frees the call. */
@@ -170,8 +167,8 @@ void er_call_stream(er_call *call, int status, er_slice type, er_body *body);
 /* Adds a header to the answer that follows. */
 void er_call_header(er_call *call, er_slice name, er_slice value);
 void er_call_drop(er_call *call);
-/* Closing: answers 503, wherever it was. */
-void er_call_abandon(er_call *call);
+/* The key of a KV value, out of the path or the query. False: call->problem. */
+bool er_call_take_key(er_call *call, er_slice value);
 /* "%41" and the like; false: broken. Lives in the call's arena. */
 bool er_call_decode(er_call *call, er_slice raw, er_slice *out);
 /* The parameter of the query, decoded; p NULL: not given. False: call->problem. */
@@ -199,6 +196,12 @@ ER_MUST_CHECK bool er_call_apply_one(er_call *call, const er_change *change);
  * not be activated). */
 void er_call_activate(er_call *call, int status);
 
+/* ---- receive.c ---- */
+/* A request of the API, from here on to its end. */
+void er_call_handle(void *self, er_exchange *x, bool local);
+/* Closing: answers 503, wherever it was. */
+void er_call_abandon(er_call *call);
+
 /* ---- activate.c ---- */
 /* Puts the store's picture into force, for this and all that wait with it; then a->done. */
 void er_activate(er_control *c, er_activation *a);
@@ -216,7 +219,9 @@ void er_deploy_back(er_control *c, er_slice routine, er_env env, uint64_t deploy
 void er_jobs_drop(er_control *c);
 
 /* ---- guard.c ---- */
-er_guards *er_guards_new(er_control *c);
+/* What a guard does: back to what ran before `deployment`. */
+typedef void er_guard_back(er_control *c, er_slice routine, er_env env, uint64_t deployment, const char *reason);
+er_guards *er_guards_new(er_control *c, er_guard_back *back);
 void er_guards_free(er_guards *g);
 /* A deployment with a guard goes live; `before`: the last counters of what ran until now (n_before
  * versions of `split`). */
@@ -258,13 +263,10 @@ void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
 void er_exports_drop(er_control *c);
 
 /* ---- api_node.c ---- */
-/* A backup runs in a thread of the pool. After c->handles_closed it ends the object when it is
- * over. */
-bool er_backup_runs(const er_control *c);
+/* A backup runs in a thread of the pool, and calls `over` when it has ended; false: none runs. */
+bool er_backup_await(er_control *c, void (*over)(er_control *c));
 /* Its call is about to be answered. */
 void er_backup_forget(er_control *c);
-/* The last handle is gone: frees. */
-void er_control_end(er_control *c);
 
 /* ---- what several families write ---- */
 void er_out_split(er_out *out, const char *key, const er_split *split);
