@@ -118,7 +118,7 @@ static void write_env(er_call *call, const er_world_routine *r, er_env e)
 		er_out_u64(o, "percent", i == 0 ? row->split.percent : 100 - row->split.percent);
 		er_out_u64(o, "requests", counters[i].requests);
 		er_out_u64(o, "errors", counters[i].errors);
-		er_out_tenth(o, "p99_ms", (double)counters[i].p99_us / 1000);
+		er_out_fixed(o, "p99_ms", (double)counters[i].p99_us / 1000, 1);
 		er_out_close(o, '}');
 	}
 	er_out_close(o, ']');
@@ -154,11 +154,10 @@ void er_api_status(er_call *call)
 	er_out *o = &call->out;
 	size_t n;
 	er_world_routine *const *all = er_world_all(c->world, &n);
-	er_buf node = {0};
-	c->o.ops->status(c->o.ops_ctx, &node);
 	er_out_open(o, NULL, '{');
-	er_out_json(o, "node", er_buf_slice(&node));
-	er_buf_fini(&node);
+	er_out_open(o, "node", '{');
+	c->o.ops->status(c->o.ops_ctx, o);
+	er_out_close(o, '}');
 	er_out_u64(o, "sequence", er_store_sequence(c->o.store));
 	er_out_open(o, "routines", '[');
 	er_out_file_routines(call, true);

@@ -3,11 +3,11 @@
 #ifndef ER_CONTROL_INTERNAL_H
 #define ER_CONTROL_INTERNAL_H
 
+#include "base/json_out.h"
 #include "base/jsonc.h"
 #include "base/list.h"
 #include "control/control.h"
 #include "control/members.h"
-#include "control/out.h"
 #include "control/problem.h"
 #include "control/settings.h"
 #include "control/world.h"

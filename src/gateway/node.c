@@ -66,7 +66,7 @@ static void more_metrics(void *ctx, er_buf *out)
 	er_node_write_metrics(ctx, out);
 }
 
-static void more_state(void *ctx, er_buf *out)
+static void more_state(void *ctx, er_out *out)
 {
 	er_node_write_state(ctx, out);
 }

@@ -144,9 +144,9 @@ static void counters(void *ctx, er_slice routine, er_env env, er_version_counter
 }
 
 /* Where clients come, with the ports that were got: a tool that has deployed asks there. */
-static void put_listen(const er_node *n, er_buf *json)
+static void put_listen(const er_node *n, er_out *o)
 {
-	er_buf_puts(json, ",\"listen\":[");
+	er_out_open(o, "listen", '[');
 	for (size_t i = 0; i < n->n_listens && i < n->config->n_listen; i++) {
 		er_slice address = er_slice_cstr(n->config->listen[i].address);
 		size_t host = address.n;
@@ -154,27 +154,23 @@ static void put_listen(const er_node *n, er_buf *json)
 			host--;
 		er_arena a;
 		er_arena_init(&a);
-		er_slice full = er_arena_printf(&a, "%.*s%u", ER_FMT(er_slice_head(address, host)), n->listens[i].port);
-		er_buf_put_cstr(json, i > 0 ? ",{\"address\":" : "{\"address\":");
-		er_buf_put_json(json, full);
-		er_buf_printf(json, ",\"environment\":\"%s\"}", er_env_name(n->config->listen[i].env));
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "address", er_arena_printf(&a, "%.*s%u", ER_FMT(er_slice_head(address, host)), n->listens[i].port));
+		er_out_cstr(o, "environment", er_env_name(n->config->listen[i].env));
+		er_out_close(o, '}');
 		er_arena_fini(&a);
 	}
-	er_buf_puts(json, "]}");
+	er_out_close(o, ']');
 }
 
-static void status(void *ctx, er_buf *json)
+static void status(void *ctx, er_out *o)
 {
 	er_node *n = ctx;
 	bool ok;
-	if (n->admin == NULL) {
-		er_buf_puts(json, "{}");
+	if (n->admin == NULL)
 		return;
-	}
-	er_admin_state(n->admin, json, &ok);
-	ER_ASSERT(er_buf_len(json) > 0 && json->p[json->end - 1] == '}');
-	json->end--; /* its last brace */
-	put_listen(n, json);
+	er_admin_state(n->admin, o, &ok);
+	put_listen(n, o);
 }
 
 static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_slice path, er_route_found *out)

@@ -121,8 +121,8 @@ const char *er_node_listen_kind(er_env env);
 /* node_vitals.c */
 /* Appends what it has beside the counters of its threads. */
 void er_node_write_metrics(const er_node *n, er_buf *out);
-/* Appends further members of the state, each with a comma before it. */
-void er_node_write_state(const er_node *n, er_buf *out);
+/* Appends further members of the state. */
+void er_node_write_state(const er_node *n, er_out *out);
 
 /* node_change.c */
 /* The configuration of what node.jsonc and the store say; NULL: *err. Sealed. */

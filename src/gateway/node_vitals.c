@@ -120,20 +120,20 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 
 /* ---- health ---- */
 
-void er_node_write_state(const er_node *n, er_buf *out)
+void er_node_write_state(const er_node *n, er_out *out)
 {
 	er_vitals v;
 	er_vitals_read(&v);
-	er_buf_printf(
-	    out,
-	    ",\"started_s\":%llu,\"cpu_s\":%.3f,\"resident_bytes\":%llu,\"fds\":%llu,\"last_reload\":\"%s\",\"last_reload_s\":%llu",
-	    (unsigned long long)(n->started_us / 1000000), v.cpu_s, (unsigned long long)v.resident, (unsigned long long)v.fds,
-	    n->last_reload_failed ? "failed" : "ok", (unsigned long long)(n->last_reload_us / 1000000));
+	er_out_u64(out, "started_s", n->started_us / 1000000);
+	er_out_fixed(out, "cpu_s", v.cpu_s, 3);
+	er_out_u64(out, "resident_bytes", v.resident);
+	er_out_u64(out, "fds", v.fds);
+	er_out_cstr(out, "last_reload", n->last_reload_failed ? "failed" : "ok");
+	er_out_u64(out, "last_reload_s", n->last_reload_us / 1000000);
 	if (n->store == NULL)
 		return;
-	uint64_t bytes = size_of(n, "control.db") + size_of(n, "kv.db");
-	er_buf_printf(out, ",\"sequence\":%llu,\"store_bytes\":%llu", (unsigned long long)er_store_sequence(n->store),
-	              (unsigned long long)bytes);
+	er_out_u64(out, "sequence", er_store_sequence(n->store));
+	er_out_u64(out, "store_bytes", size_of(n, "control.db") + size_of(n, "kv.db"));
 }
 
 /* ---- what befell it ---- */

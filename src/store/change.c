@@ -28,9 +28,10 @@ const char *er_change_name(er_change_kind k)
 	return names[k];
 }
 
-bool er_apply_log(er_apply *a, const er_change *c, er_buf *data)
+bool er_apply_log(er_apply *a, const er_change *c, er_out *data)
 {
-	er_slice object = er_buf_slice(data);
+	er_out_close(data, '}');
+	er_slice object = er_buf_slice(&data->b);
 	ER_ASSERT(er_db_in_transaction(a->db));
 	ER_ASSERT(object.n >= 2 && object.p[0] == '{' && object.p[object.n - 1] == '}');
 	ER_ASSERT(a->out.sequence < INT64_MAX);
@@ -44,7 +45,7 @@ bool er_apply_log(er_apply *a, const er_change *c, er_buf *data)
 	er_bind_text(&q, c->routine);
 	er_bind_text(&q, object);
 	bool good = er_query_run(&q, a->err);
-	er_buf_fini(data);
+	er_out_fini(data);
 	return good;
 }
 
@@ -72,9 +73,16 @@ bool er_apply_run_text(er_apply *a, const char *sql, er_slice text)
 	return er_query_run(&q, a->err);
 }
 
-void er_log_env(er_buf *data, er_env env)
+er_out er_log_begin(void)
 {
-	er_buf_printf(data, "{\"environment\":\"%s\"", er_env_name(env));
+	er_out data = {0};
+	er_out_open(&data, NULL, '{');
+	return data;
+}
+
+void er_log_env(er_out *data, er_env env)
+{
+	er_out_cstr(data, "environment", er_env_name(env));
 }
 
 /* Read under the write lock and not from memory: during a take-over there are two processes, and

@@ -7,7 +7,7 @@
 
 #include "channel/frame.h"
 #include "base/base64.h"
-#include "control/out.h"
+#include "base/json_out.h"
 #include "http/pattern.h"
 #include "control/settings.h"
 
