@@ -22,6 +22,7 @@
 #include "base/slice.h"
 #include "model/env.h"
 #include "model/names.h"
+#include "model/role.h"
 
 #include <time.h>
 
@@ -144,11 +145,6 @@ const char *er_cause_name(er_cause c); /* "deploy", "publish", "rollback", "guar
 typedef struct er_route_rule {
 	er_slice pattern, routine;
 } er_route_rule;
-
-/* Ordered: each role may do all that those before it may. */
-typedef enum er_role { ER_ROLE_READ, ER_ROLE_DEPLOY, ER_ROLE_ADMIN, ER_ROLE_COUNT_ } er_role;
-const char *er_role_name(er_role r); /* "read", "deploy", "admin" */
-ER_MUST_CHECK bool er_role_parse(er_slice name, er_role *out);
 
 /* One change. Only the members of its kind are looked at. All slices are borrowed for the call. */
 typedef struct er_change {

@@ -15,12 +15,14 @@
 #include "model/level.h"
 #include "model/limits.h"
 #include "model/profile.h"
+#include "model/role.h"
 
 static void names_are_read_as_they_are_written(void **state)
 {
 	(void)state;
 	er_env env;
 	er_level level;
+	er_role role;
 	enum er_profile profile;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		assert_true(er_env_parse(er_slice_cstr(er_env_name(e)), &env) && env == e);
@@ -28,6 +30,8 @@ static void names_are_read_as_they_are_written(void **state)
 		assert_true(er_level_parse(er_slice_cstr(er_level_name(l)), &level) && level == l);
 	for (enum er_profile p = ER_PROFILE_STANDARD; p <= ER_PROFILE_HARDENED; p++)
 		assert_true(er_profile_parse(er_slice_cstr(er_profile_name(p)), &profile) && profile == p);
+	for (er_role r = 0; r < ER_ROLE_COUNT_; r++)
+		assert_true(er_role_parse(er_slice_cstr(er_role_name(r)), &role) && role == r);
 	assert_false(er_env_parse(ER_LIT("Production"), &env));
 	assert_false(er_level_parse(ER_LIT("none"), &level));
 	assert_false(er_profile_parse(ER_LIT(""), &profile));
