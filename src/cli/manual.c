@@ -1,5 +1,9 @@
 /* er manual: the manual page er(1), from the tree of commands and their tables of options, as
- * --help is. A command that is added to the tree is in it. */
+ * --help is. A command that is added to the tree is in it.
+ *
+ * put_tree walks the tree; each command describes itself to put_command through er_cli_describe,
+ * which calls it with its table instead of running it. The page is made in one buffer and printed.
+ * `make install` calls the command; nothing of the page depends on the machine. */
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/show.h"

@@ -1,3 +1,17 @@
+/* Reading node.jsonc. er_config_load reads the file and er_config_read its text: the text becomes a
+ * tree of values (base/jsonc.h), and the tree fills a new er_config.
+ *
+ * Each object of the file has a table of its keys, and each key a function that reads its value
+ * (er_config_object). A function either stores the value in the configuration, or has
+ * er_config_wrong say what is wrong, with the place in the file, and gives false; false goes up to
+ * the top, and the half-filled configuration is freed. So the first mistake is the one that is
+ * told.
+ *
+ * The reader (er_config_reader) lives on the stack of er_config_read. Tree and paths lie in its
+ * arena, so what the configuration keeps is copied out of them. The keys may come in any order;
+ * what depends on others (routines on their limits, routes on their routines) is only checked for
+ * its type at its place and read when all else is there (read_in_order). config_routine.c has the
+ * part about routines. The control thread reads, at the start and at each reload. */
 #include "gateway/config_read.h"
 
 #include "base/mem.h"
@@ -18,6 +32,7 @@ enum { MAX_FILE = 1 << 20, MAX_KEYS = 64, MAX_STAGING_HOSTS = 64 };
 
 /* ---- saying where ---- */
 
+/* "file:line:column: field: text"; `field` may be empty. */
 static bool wrong_at(er_config_reader *r, size_t at, er_slice field, const char *text)
 {
 	er_text_pos pos = er_text_where(r->text, at);
@@ -66,6 +81,7 @@ bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uin
 	return true;
 }
 
+/* A key that is in no table: the closest known one is offered, else all of them are named. */
 static bool unknown(er_config_reader *r, const er_json *m, const er_slice *names, size_t n)
 {
 	char text[400] = "there is no such setting here; known are";
@@ -244,6 +260,7 @@ static bool read_staging(er_config_reader *r, const er_json *v)
 	return ok;
 }
 
+/* A path begins at the folder of the file, not where the process stands. */
 static bool read_data(er_config_reader *r, const er_json *v)
 {
 	if (v->type != ER_JSON_STRING || v->text.n == 0)
@@ -459,6 +476,7 @@ static bool read_history(er_config_reader *r, const er_json *v)
 
 /* ---- routines and routes ---- */
 
+/* The type only: read_in_order reads what is in it. */
 static bool read_routines(er_config_reader *r, const er_json *v)
 {
 	if (v->type != ER_JSON_ARRAY)
@@ -466,6 +484,7 @@ static bool read_routines(er_config_reader *r, const er_json *v)
 	return true;
 }
 
+/* A member of "routes" while its two members are read. */
 typedef struct route_spec {
 	er_slice pattern, routine;
 } route_spec;
@@ -502,6 +521,7 @@ static bool one_route(er_config_reader *r, const er_json *v)
 	return true;
 }
 
+/* Likewise. */
 static bool read_routes(er_config_reader *r, const er_json *v)
 {
 	if (v->type != ER_JSON_ARRAY)

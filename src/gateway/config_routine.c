@@ -1,5 +1,10 @@
 /* A routine of node.jsonc: a built script with its source map, or a project folder (er.jsonc,
- * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too. */
+ * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too.
+ *
+ * The settings of both files are those of a deployment (control/settings.h), so that one text says
+ * what a limit or a route may be. A spec collects them on the stack; at the end er_routine_new
+ * copies what it needs, and the configuration takes the routine. The script is read whole here and
+ * stays in memory as long as the routine, unlike the code of stored versions. */
 #include "gateway/config_read.h"
 
 #include "base/mem.h"
@@ -11,6 +16,7 @@
 
 enum { MAX_CODE = 16 * 1024 * 1024, MAX_MAP = 64 * 1024 * 1024, MAX_PROJECT = 1 << 20, MAX_ALLOW = 256, MAX_PATH = 2000 };
 
+/* What is known of the routine so far. */
 typedef struct spec {
 	er_settings settings;
 	er_cidr *allow;

@@ -1,5 +1,10 @@
 /* What /metrics and /health say of the node beside its requests: what it is, its queues, its
- * configuration, its store. */
+ * configuration, its store.
+ *
+ * The control thread writes it, when somebody asks: numbers of the node are its own, those of the
+ * process and of the listening sockets are read from the kernel at that moment (vitals.h), and
+ * those of the store from the sizes of its files. The end of the file has the two notes that the
+ * rest of the node makes for it: a reload, an upgrade that failed. */
 #include "gateway/node_internal.h"
 #include "gateway/vitals.h"
 
@@ -22,6 +27,8 @@ static void write_build(const er_node *n, er_buf *out)
 	er_buf_printf(out, ",level=\"%s\"} 1\n", er_level_name(level));
 }
 
+/* Connections that the kernel has accepted and no thread has taken yet, of all listening
+ * sockets. */
 static void write_queues(const er_node *n, er_buf *out)
 {
 	uint64_t waiting = 0, most = 0;
@@ -54,6 +61,7 @@ static void write_changes(const er_node *n, er_buf *out)
 
 /* ---- the store ---- */
 
+/* A database and its write-ahead log; what is not there has no bytes. */
 static uint64_t size_of(const er_node *n, const char *name)
 {
 	static const char *const ends[] = {"", "-wal"};
