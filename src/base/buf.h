@@ -22,6 +22,7 @@ void er_buf_fini(er_buf *b);
 uint8_t *er_buf_reserve(er_buf *b, size_t n);
 static inline void er_buf_wrote(er_buf *b, size_t n)
 {
+	ER_ASSERT(n <= b->cap - b->end);
 	b->end += n;
 }
 static inline er_slice er_buf_slice(const er_buf *b)

@@ -40,6 +40,7 @@ typedef struct parser {
 
 static void *fail_at(parser *p, size_t at, const char *what)
 {
+	ER_ASSERT(at <= p->text.n);
 	p->err_at = at;
 	(void)er_fail(p->err, ER_ERR_INVALID, "%s", what);
 	return NULL;

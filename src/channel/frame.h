@@ -189,21 +189,25 @@ typedef struct er_writer {
 } er_writer;
 static inline void er_put_u32(er_writer *w, uint32_t v)
 {
+	ER_ASSERT(w->p != NULL);
 	memcpy(w->p, &v, 4);
 	w->p += 4;
 }
 static inline void er_put_u64(er_writer *w, uint64_t v)
 {
+	ER_ASSERT(w->p != NULL);
 	memcpy(w->p, &v, 8);
 	w->p += 8;
 }
 static inline void er_put_bytes(er_writer *w, er_slice s)
 {
+	ER_ASSERT(w->p != NULL);
 	er_copy(w->p, s.p, s.n);
 	w->p += s.n;
 }
 static inline void er_put_string(er_writer *w, er_slice s)
 {
+	ER_ASSERT(s.n <= ER_FRAME_MAX);
 	er_put_u32(w, (uint32_t)s.n);
 	er_put_bytes(w, s);
 }

@@ -13,6 +13,7 @@
 #define ER_CHANNEL_RING_H
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/slice.h"
 
 #include <stdatomic.h>
@@ -77,6 +78,7 @@ void er_channel_unmap(er_channel *ch);
 uint8_t *er_ring_reserve(er_ring *r, size_t n);
 static inline void er_ring_commit(er_ring *r, size_t n)
 {
+	ER_ASSERT(n <= ER_RING_SIZE - (r->mine - r->theirs));
 	r->mine += n;
 }
 /* Shows all that is committed. True: the consumer sleeps and must be woken (the caller signals its

@@ -164,6 +164,7 @@ void er_access_log_submit(er_access_log *log, er_buf *lines, uint64_t n_lines)
 	ER_ASSERT(n == 0 || n_lines > 0);
 	if (n == 0)
 		return;
+	ER_ASSERT(log != NULL);
 	pthread_mutex_lock(&log->lock);
 	bool full = log->waiting + n > BEHIND_MAX;
 	if (!full) {
@@ -246,6 +247,7 @@ size_t er_access_log_record(er_buf *out, const er_finished *f)
 	const er_routine *r = f->served->routine;
 	er_slice target = x->req.target;
 	char address[ER_ADDRESS_TEXT];
+	ER_ASSERT(f->status >= 0 && (r == NULL || f->served->deployment != NULL));
 	put_time(out);
 	er_buf_printf(out, ",\"id\":\"%016llx\"", (unsigned long long)x->id);
 	if (r != NULL) {
@@ -278,6 +280,7 @@ size_t er_access_log_record(er_buf *out, const er_finished *f)
 			put_text(out, "message", er_slice_head(x->res.error_text, 512));
 	}
 	er_buf_puts(out, "}\n");
+	ER_ASSERT(cpu_at < er_buf_len(out));
 	return cpu_at;
 }
 

@@ -72,6 +72,7 @@ bool er_config_string(er_config_reader *r, const er_json *v, char **out)
 
 bool er_config_number(er_config_reader *r, const er_json *v, uint32_t least, uint32_t most, uint32_t unit, uint32_t *out)
 {
+	ER_ASSERT(least <= most && unit > 0 && most <= UINT32_MAX / unit);
 	if (v->type != ER_JSON_NUMBER)
 		return expected(r, v, "a number");
 	if (!(v->number >= least && v->number <= most) || v->number != floor(v->number))
@@ -109,6 +110,7 @@ bool er_config_known(er_config_reader *r, const er_json *v, const er_slice *name
 static bool unknown_key(er_config_reader *r, const er_json *m, const er_config_key *keys, size_t n)
 {
 	er_slice names[MAX_KEYS] = {{0}};
+	ER_ASSERT(n <= MAX_KEYS);
 	for (size_t i = 0; i < n; i++)
 		names[i] = keys[i].name;
 	return unknown(r, m, names, n);
@@ -163,6 +165,7 @@ bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice
 		ssize_t got;
 		while (n < (size_t)st.st_size && (got = read(fd, p + n, (size_t)st.st_size - n)) > 0)
 			n += (size_t)got;
+		ER_ASSERT(n <= (size_t)st.st_size && n <= most);
 		*out = er_slice_of(p, n);
 	}
 	int saved = errno;
@@ -203,6 +206,7 @@ static bool one_listen(er_config_reader *r, const er_json *v)
 		return false;
 	if (r->address.n == 0)
 		return er_config_wrong(r, v, "\"address\" is missing");
+	ER_ASSERT(r->transport != NULL && (unsigned)r->env < ER_ENV_COUNT_);
 	er_config_add_listen(r->config, r->env, r->address, r->transport);
 	return true;
 }
@@ -538,6 +542,7 @@ static bool read_schema(er_config_reader *r, const er_json *v)
 /* The rules from `from` on come before the others. */
 static void put_first(er_site *s, size_t from)
 {
+	ER_ASSERT(from <= s->n_rules);
 	size_t n = s->n_rules, first = n - from;
 	er_rule *sorted = er_alloc(n * sizeof *sorted);
 	for (size_t i = 0; i < n; i++)
@@ -561,6 +566,9 @@ static bool read_in_order(er_config_reader *r, const er_json *root)
 	for (const er_json *m = routes != NULL ? routes->first : NULL; m != NULL; m = m->next)
 		if (!one_route(r, m))
 			return false;
+	/* What was read so far is in every environment. */
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+		ER_ASSERT(r->config->site[e].n_rules == r->config->site[0].n_rules);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		put_first(&r->config->site[e], theirs);
 	return true;

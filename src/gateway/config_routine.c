@@ -55,6 +55,7 @@ bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out,
 	for (const er_json *m = v->first; m != NULL; m = m->next)
 		if (m->type != ER_JSON_STRING || !er_cidr_parse(m->text, &(*out)[(*n)++]))
 			return er_config_wrong(r, m, "an address or a range is expected (\"10.0.0.0/8\", \"::1\")");
+	ER_ASSERT(*n == members);
 	return true;
 }
 

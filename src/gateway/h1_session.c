@@ -159,6 +159,7 @@ static void upload_bytes(er_h1_session *c, er_slice bytes)
 		er_stream_upload(&c->stream, bytes);
 		return;
 	}
+	ER_ASSERT(s->gathered + bytes.n <= sizeof s->gather);
 	er_copy(s->gather + s->gathered, bytes.p, bytes.n);
 	s->gathered += bytes.n;
 }
@@ -230,6 +231,7 @@ static void refuse(er_h1_session *c, int status, const char *why, er_err_kind ki
 
 static void consume(er_h1_session *c, size_t n)
 {
+	ER_ASSERT(n <= pending(c).n);
 	if (c->fresh.n > 0)
 		c->fresh = er_slice_from(c->fresh, n);
 	else

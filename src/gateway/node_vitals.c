@@ -66,6 +66,7 @@ static uint64_t size_of(const er_node *n, const char *name)
 {
 	static const char *const ends[] = {"", "-wal"};
 	uint64_t sum = 0;
+	ER_ASSERT(n->file->data != NULL);
 	for (int i = 0; i < 2; i++) {
 		struct stat st;
 		char *path = er_printf("%s/%s%s", n->file->data, name, ends[i]);
@@ -80,6 +81,7 @@ static void count_deployments(const er_node *n, uint64_t in_force[ER_ENV_COUNT_]
 {
 	for (size_t i = 0; i < n->config->n_deployments; i++) {
 		const er_deployment *d = n->config->deployments[i];
+		ER_ASSERT((unsigned)d->env < ER_ENV_COUNT_);
 		in_force[d->env]++;
 		/* Ids are given one after the other and never again. */
 		if (d->id > *newest)
@@ -106,6 +108,7 @@ static void write_store(const er_node *n, er_buf *out)
 
 void er_node_write_metrics(const er_node *n, er_buf *out)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	write_build(n, out);
 	write_changes(n, out);
 	write_queues(n, out);
@@ -118,6 +121,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 void er_node_write_state(const er_node *n, er_buf *out)
 {
 	er_vitals v;
+	ER_CHECK(n, NODE_MAGIC);
 	er_vitals_read(&v);
 	er_buf_printf(
 	    out,
@@ -135,6 +139,7 @@ void er_node_write_state(const er_node *n, er_buf *out)
 
 void er_node_reloaded(er_node *n, bool ok)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	n->last_reload_us = er_clock_wall_us();
 	n->last_reload_failed = !ok;
 	if (ok)
