@@ -132,6 +132,8 @@ enum {
 #define ER_LEN_UNKNOWN UINT32_MAX /* also said for lengths that do not fit 32 bits */
 #define ER_STREAM_OPEN UINT64_MAX
 
+/* How strongly a sandbox is locked down, rising; docs/threat-model.md says what each level
+ * holds. */
 typedef enum er_level { ER_LEVEL_NONE, ER_LEVEL_SECCOMP_ONLY, ER_LEVEL_NO_USERNS, ER_LEVEL_FULL } er_level;
 const char *er_level_name(er_level level);
 
@@ -176,6 +178,7 @@ typedef struct er_frame {
 } er_frame;
 static_assert(sizeof(er_frame) == ER_FRAME_HEAD, "the layout on the wire");
 
+/* For logs and traces, also of a type that the other side has made up. */
 const char *er_frame_name(unsigned type);
 
 /* ---- writing ---- */
@@ -184,6 +187,8 @@ const char *er_frame_name(unsigned type);
  * the next er_ring_publish. f->n <= ER_FRAME_MAX. */
 uint8_t *er_frame_write(er_ring *out, const er_frame *f);
 
+/* Fills a payload from front to back. It checks no end: whoever wrote f->n has counted the same
+ * bytes. */
 typedef struct er_writer {
 	uint8_t *p;
 } er_writer;
@@ -205,6 +210,7 @@ static inline void er_put_bytes(er_writer *w, er_slice s)
 	er_copy(w->p, s.p, s.n);
 	w->p += s.n;
 }
+/* A length and the bytes, as er_get_string reads them. */
 static inline void er_put_string(er_writer *w, er_slice s)
 {
 	ER_ASSERT(s.n <= ER_FRAME_MAX);
@@ -226,8 +232,10 @@ typedef struct er_reader {
 	er_slice rest;
 	bool bad;
 } er_reader;
+/* Zero once something was missing; look at `bad` when all is read. */
 uint32_t er_get_u32(er_reader *r);
 uint64_t er_get_u64(er_reader *r);
+/* n bytes where they lie. Empty, and `bad`, if there are not so many. */
 er_slice er_get_bytes(er_reader *r, size_t n);
 er_slice er_get_string(er_reader *r);
 

@@ -35,6 +35,7 @@ typedef struct er_stream {
 	er_protocol protocol; /* of the request; NONE before its head */
 } er_stream;
 
+/* In the session's memory; the session stays where it is until er_stream_fini. */
 void er_stream_init(er_stream *st, struct er_session *s);
 /* Lets go of everything without a word to anybody. After er_stream_gone, or when no exchange is open. */
 void er_stream_fini(er_stream *st);
@@ -60,10 +61,12 @@ static inline bool er_stream_complete(const er_stream *st)
 {
 	return st->in.now == UPLOAD_COMPLETE;
 }
+/* The reader is behind: give no bytes until `act` says that it has moved. */
 static inline bool er_stream_upload_full(const er_stream *st)
 {
 	return st->in.now == UPLOAD_FULL;
 }
+/* Somebody may still read it; else its bytes are thrown away. */
 static inline bool er_stream_upload_wanted(const er_stream *st)
 {
 	return st->upload != NULL;
@@ -81,6 +84,7 @@ static inline bool er_stream_open(const er_stream *st) /* a handler has it, or t
 {
 	return st->state.now >= STREAM_OPEN;
 }
+/* The answer's head is there, and the handler has done its part. */
 static inline bool er_stream_answered(const er_stream *st)
 {
 	return st->state.now >= STREAM_ANSWERED;
