@@ -1,6 +1,7 @@
 // Who may include whom (docs/architecture.md). A room includes itself and what stands below it, never upwards:
 //
-//   base ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli      base ← store ← control
+//   base ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli
+//   base ← store ← control
 //   sandbox stands alone on base, http, channel. cli is also the front of the node (er node, er dev).
 //
 // Only src/sandbox may include the JavaScript engine's headers. Circles between headers are refused as well.

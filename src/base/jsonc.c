@@ -82,6 +82,7 @@ static bool skip_blank(parser *p)
 	}
 }
 
+/* Four hexadecimal digits at `at`. */
 static bool hex4(const parser *p, size_t at, uint32_t *out)
 {
 	uint32_t v = 0;
@@ -200,6 +201,7 @@ static bool digits(parser *p)
 	return p->at > from;
 }
 
+/* By JSON's grammar, which is narrower than strtod's; the text stays as it was written. */
 static er_json *parse_number(parser *p, er_json *v)
 {
 	char copy[MAX_NUMBER];
@@ -339,6 +341,7 @@ static er_json *parse_word(parser *p, er_json *v)
 	return fail_at(p, p->at, rest.n ? "a value is expected here" : "the file ends where a value is expected");
 }
 
+/* Any value, with the white space before it. *v says where in the text it lies. */
 static er_json *parse_value(parser *p)
 {
 	if (!skip_blank(p))

@@ -51,6 +51,7 @@ static void rest(er_pulse *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* A thread on one core, which wakes often while somebody wants that, and rests otherwise. */
 static void *run(void *arg)
 {
 	const beat *b = arg;

@@ -93,8 +93,9 @@
 	X(DONE) \
 	/* s>n id: arg: the request's CPU time so far. After a long turn. */ \
 	X(METER) \
-	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. flags \
-	   and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields block. */ \
+	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. \
+	   flags and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields \
+	   block. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \
@@ -155,8 +156,9 @@ typedef struct er_load_limits {
 	X(REQUEST, "request")       /* all turns of one request: cpu_us */ \
 	X(TOP_LEVEL, "top-level")   /* the script until it has loaded: load_cpu_us */ \
 	X(BACKGROUND, "background") /* what no request owns: cpu_us at once, a tenth of the time */ \
-	X(ENGINE, "engine")         /* the collector's timers: ER_ENGINE_CPU_US at once, a tenth of it */ \
-	X(INSTANCE, "instance")     /* the process, with the engine's threads */
+	/* the collector's timers: ER_ENGINE_CPU_US at once, a tenth of it */ \
+	X(ENGINE, "engine") \
+	X(INSTANCE, "instance") /* the process, with the engine's threads */
 typedef enum er_budget {
 #define X(name, word) ER_BUDGET_##name,
 	ER_BUDGET_TABLE(X)

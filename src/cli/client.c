@@ -262,6 +262,7 @@ static struct curl_slist *add_field(struct curl_slist *list, const char *name, c
 	return longer;
 }
 
+/* The fields of a request; the caller frees the list. The token's copy is overwritten at once. */
 static struct curl_slist *fields_of(const er_client *c, const er_ask *call)
 {
 	struct curl_slist *list = add_field(NULL, "accept", "application/json, application/x-ndjson, */*");

@@ -445,6 +445,7 @@ static bool start_node(dev *d, er_err *err)
 	return d->node != NULL;
 }
 
+/* The address as a person can open it: one for "any address", and brackets around IPv6. */
 static void say_ready(dev *d)
 {
 	ER_ASSERT(d->node != NULL);

@@ -151,6 +151,7 @@ static void on_access(void *ctx, const er_access_record *rec)
 
 /* ---- the loop's thread ---- */
 
+/* A record as a person reads it; with --json it is written elsewhere. */
 static void text_of(const er_devlog *log, er_buf *b, const report *r)
 {
 	static const er_event_kind kinds[] = {

@@ -162,6 +162,7 @@ static bool open_input(import *m)
 	return true;
 }
 
+/* Reads lines of JSON and sends them in portions; stops at the first that is refused. */
 static void import_file(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);
@@ -245,6 +246,8 @@ static void export_all(export *x, er_slice path, const char *file)
 	er_answer_fini(&a);
 }
 
+/* Lines of JSON as import_file reads them. A file is readable for its owner only: values may be
+ * secrets. */
 static void export_file(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);

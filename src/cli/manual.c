@@ -82,6 +82,7 @@ static void put_tree(er_buf *b, const er_cli_command *c, const char *path)
 	}
 }
 
+/* The sections of a manual page in their usual order (man-pages(7)). */
 static void put_page(er_buf *b)
 {
 	er_buf_printf(b, ".TH ER 1 \"\" \"EdgeRoutine %s\" \"User Commands\"\n.SH NAME\ner \\- ", ER_VERSION);

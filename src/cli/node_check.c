@@ -152,6 +152,7 @@ static void json_text(er_buf *b, const char *key, const char *value)
 		er_buf_puts(b, "null");
 }
 
+/* What the node itself would do with the file. */
 static void json_node(er_buf *b, const er_config *c)
 {
 	er_buf_puts(b, ",\"listen\":[");
@@ -204,6 +205,7 @@ static void json_routine(er_buf *b, const er_routine *r)
 	er_buf_puts(b, "}}");
 }
 
+/* Routines and routes as production has them; in staging they are the same ones. */
 static void json_routines(er_buf *b, const er_config *c)
 {
 	const er_site *site = &c->site[ER_ENV_PRODUCTION];
@@ -278,6 +280,8 @@ static bool has_production(const er_config *c)
 	return false;
 }
 
+/* Reads the file as a node does, looks for what is probably not meant, and tries the routines if
+ * that is asked for. */
 static int check(checker *k)
 {
 	ER_ASSERT(k->file != NULL && k->config == NULL && k->n == 0);

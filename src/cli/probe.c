@@ -56,6 +56,7 @@ static void on_host_closed(void *ctx)
 	er_origin_close(p->origin, on_origin_closed, p);
 }
 
+/* The loop of one trial, from the first handle to the last; returns when all of it is closed. */
 static bool run(probe *p, int sock, er_routine *r, er_err *err)
 {
 	ER_ASSERT(r != NULL && !p->over);

@@ -314,6 +314,7 @@ void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text)
 
 /* ---- the history ---- */
 
+/* The parameters of GET logs. */
 static bool read_logs(er_call *call, er_tail_filter *f, int64_t *since, uint64_t *limit)
 {
 	er_slice text;

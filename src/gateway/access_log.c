@@ -61,6 +61,8 @@ static void write_all(int fd, er_slice s)
 	}
 }
 
+/* The thread of the log: writes batch after batch without the lock, and takes another file when it
+ * is given one. Ends when it is told to and nothing is left. */
 static void *writer(void *arg)
 {
 	er_access_log *log = arg;
@@ -222,6 +224,7 @@ static void put_field(er_buf *out, const char *key, const er_exchange *x, er_sli
 	put_text(out, key, er_slice_head(text, most));
 }
 
+/* Their number, and by class of status those that there were. */
 static void put_subrequests(er_buf *out, const er_exchange_facts *facts)
 {
 	static const char *const classes[] = {"failed", "1xx", "2xx", "3xx", "4xx", "5xx"};

@@ -95,6 +95,7 @@ typedef struct sums {
 	char engine[64];
 } sums;
 
+/* Of all threads; the level is the lowest that a sandbox has reported. */
 static sums sum_up(const er_metrics_view *v, unsigned n)
 {
 	ER_ASSERT(n <= MAX_THREADS);
@@ -169,6 +170,8 @@ static bool of_api(er_slice path)
 	return er_slice_starts(path, ER_LIT("/v1")) && (path.n == 3 || path.p[3] == '/');
 }
 
+/* The handler of both doors: /v1 goes on to the control API, /health and /metrics are answered
+ * here. */
 static void handle(void *self, er_exchange *x)
 {
 	const door *from = self;
@@ -236,6 +239,8 @@ bool er_admin_listen(er_admin *a, er_inherited *from, const char *address, unsig
 	return *port != 0;
 }
 
+/* A socket in the file system that only this user may open, in place of one that a node before has
+ * left. -1: *err. */
 static int open_local(const char *path, er_err *err)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -310,6 +315,7 @@ void er_admin_retire(er_admin *a)
 		er_server_drain(a->doors[k].server, PATIENCE_MS);
 }
 
+/* One door is closed; the last one takes the object with it. */
 static void on_closed(void *ctx)
 {
 	er_admin *a = ctx;

@@ -574,6 +574,7 @@ static bool read_in_order(er_config_reader *r, const er_json *root)
 	return true;
 }
 
+/* The keys of the file. What stands in none of these tables is refused. */
 static bool read_root(er_config_reader *r, const er_json *root)
 {
 	static const er_config_key keys[] = {{ER_LIT("listen"), read_listen},

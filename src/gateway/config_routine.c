@@ -111,6 +111,7 @@ static uint64_t hash_of(er_slice s, uint64_t h)
 	return h;
 }
 
+/* The script, and its source map if there is one beside it. */
 static bool read_code(er_config_reader *r, const er_json *at, const char *path, const er_settings *s, er_slice *code,
                       er_slice *map)
 {
@@ -131,6 +132,8 @@ static bool read_code(er_config_reader *r, const er_json *at, const char *path, 
 	return true;
 }
 
+/* Makes the routine and its routes. Its version is a hash of the code, so that a reload with the
+ * same code keeps its instances. */
 static bool add(er_config_reader *r, const er_json *v, const spec *s, const char *path)
 {
 	er_slice code, map;

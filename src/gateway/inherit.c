@@ -267,6 +267,7 @@ static bool name_of(int fd, char *out, size_t cap)
 	}
 }
 
+/* Descriptors from 3 on, if they are meant for this process. */
 static bool read_listen_fds(er_inherited *t, const char *pid, const char *count, er_err *err)
 {
 	uint64_t whose, n;

@@ -208,6 +208,7 @@ typedef struct er_version_totals {
 	er_version_total v[ER_STORE_SPLIT];
 } er_version_totals;
 
+/* Adds what a thread has of the newest deployment; a newer one than before begins anew. */
 static void sum_versions(er_version_totals *to, const er_routine_metrics *from)
 {
 	const er_tally *t = __atomic_load_n(&from->tally, __ATOMIC_ACQUIRE);
@@ -257,6 +258,7 @@ static void put_by_kind(er_buf *out, const table *t, const char *name, size_t at
 	}
 }
 
+/* Cumulative, as the format wants it, in seconds. */
 static void put_histogram(er_buf *out, const er_routine_metrics *r, const char *name, const uint64_t *buckets,
                           const uint64_t *bounds, unsigned n, uint64_t sum_us)
 {
@@ -333,6 +335,7 @@ static void put_value(er_buf *out, const char *name, const char *type, const cha
 	er_buf_printf(out, "%s %llu\n", name, (unsigned long long)v);
 }
 
+/* What is counted by thread and not by routine. */
 static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 {
 	er_server_stats s = {0};

@@ -72,6 +72,8 @@ static er_wish *last_of_file(er_list *wishes)
 	return NULL;
 }
 
+/* Takes all wishes together and gives the configuration that they add up to to every thread. If it
+ * cannot be made they are told, and what was wished meanwhile is next. */
 static void begin(er_node *n)
 {
 	er_err err = {0};

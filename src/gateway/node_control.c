@@ -127,6 +127,7 @@ static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_
 
 /* ---- what it tells ---- */
 
+/* For the guard: of the versions of the present deployment, over all threads. */
 static void counters(void *ctx, er_slice routine, er_env env, er_version_counters out[ER_STORE_SPLIT])
 {
 	er_node *n = ctx;

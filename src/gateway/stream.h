@@ -7,8 +7,9 @@
  * `answered` and `act`). Everything runs on the thread of the loop.
  *
  * The order of calls for one exchange:
- *   er_stream_exchange, er_stream_head, (er_stream_upload ...) er_stream_upload_end
- *                       er_stream_start, `answered`, (er_stream_next ...) or er_stream_all, er_stream_over */
+ *   in:   er_stream_exchange, er_stream_head, (er_stream_upload ...) er_stream_upload_end
+ *   out:  er_stream_start behind the head; `answered`; (er_stream_next ...) or er_stream_all;
+ *         er_stream_over */
 #ifndef ER_GATEWAY_STREAM_H
 #define ER_GATEWAY_STREAM_H
 

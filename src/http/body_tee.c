@@ -166,6 +166,8 @@ typedef struct picture {
 	er_err_kind left; /* why one of the others is not live, if none is */
 } picture;
 
+/* How far the branches are, in one walk: the lowest limit, whether somebody waits for bytes, and
+ * why the last one left. */
 static picture look(tee *t)
 {
 	picture p = {.low = er_body_window(), .left = ER_ERR_CANCELLED};

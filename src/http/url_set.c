@@ -24,6 +24,7 @@ static bool cannot_have_credentials(const setter *s)
 	return !s->r.has_host || s->r.host.n == 0 || s->file;
 }
 
+/* What stands before the first colon, if it is a scheme that this URL may have. */
 static bool set_protocol(setter *s, er_slice value)
 {
 	er_slice with_colon = er_url_join(s->a, value, ER_LIT(":"));

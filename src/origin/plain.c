@@ -57,6 +57,7 @@ static void plain_free_if_done(plain *p)
 	er_free(p);
 }
 
+/* The last call about a connection: only now its place may be given to another one. */
 static void on_closed(uv_handle_t *handle)
 {
 	conn *c = handle->data;
@@ -144,6 +145,7 @@ static void hand_over(conn *c)
 
 /* ---- reading ---- */
 
+/* Where libuv reads to: the chunk of the read before, as long as nobody else has a part of it. */
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf)
 {
 	(void)hint;
@@ -180,6 +182,7 @@ static void on_end(conn *c, ssize_t n)
 	detach(c, false);
 }
 
+/* n bytes lie in the chunk. The connection leaves its fetch when the answer is over or broken. */
 static void parse(conn *c, size_t n)
 {
 	er_fetch *f = c->f;
@@ -207,6 +210,7 @@ static void parse(conn *c, size_t n)
 	}
 }
 
+/* All of it happens under a reference, because the fetch may end while it is advanced. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	(void)buf;
@@ -433,6 +437,7 @@ static bool choose(er_fetch *f, struct sockaddr_storage *sa)
 	return false;
 }
 
+/* er_hop_kind.start: a new connection. An idle one was looked for before (er_plain_start_idle). */
 static void start(er_fetch *f)
 {
 	struct sockaddr_storage sa;

@@ -152,6 +152,7 @@ static bool point_to(er_apply *a, const er_change *c, const er_split *split, uin
 	return er_query_run(&q, a->err);
 }
 
+/* The entry of the log, with all that a reader of the log must know of the deployment. */
 static bool log_deployment(er_apply *a, const er_change *c, const er_split *split, uint64_t id)
 {
 	er_buf data;
@@ -198,6 +199,7 @@ typedef struct old_routes {
 	size_t n;
 } old_routes;
 
+/* The rules of an environment as they are now, with their positions. */
 static bool read_routes(er_apply *a, er_env env, old_routes *old)
 {
 	er_buf rules, positions;

@@ -42,6 +42,7 @@ struct er_db {
 
 /* ---- errors ---- */
 
+/* SQLite's code as a sentence that says what to do. Always false. */
 static bool fail(er_db *db, int rc, er_err *err)
 {
 	ER_ASSERT(rc != SQLITE_OK);
