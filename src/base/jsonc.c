@@ -27,6 +27,7 @@ enum {
 	MANY_MEMBERS = 32,
 };
 
+/* One parse, on the stack of er_json_parse. `at` is the cursor; the first mistake is kept. */
 typedef struct parser {
 	er_arena *arena;
 	er_slice text;

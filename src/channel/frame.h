@@ -120,13 +120,21 @@ typedef enum er_frame_type {
 } er_frame_type;
 
 enum {
+	/* the last bytes of a body, or of the code */
 	ER_FF_FIN = 1,
+	/* the id is a subrequest's */
 	ER_FF_SUB = 2,
+	/* there is a body */
 	ER_FF_BODY = 4,
+	/* the whole body is the end of the payload */
 	ER_FF_INLINE = 8,
+	/* the body follows in BODY_DATA */
 	ER_FF_STREAM = 16,
+	/* the body is one that the node has */
 	ER_FF_RELAY = 32,
+	/* the request is over with this answer */
 	ER_FF_DONE = 64,
+	/* the request failed with this exception */
 	ER_FF_FATAL = 128,
 };
 
@@ -173,6 +181,7 @@ const char *er_budget_name(uint32_t budget);
 typedef struct er_frame {
 	uint32_t n; /* payload bytes, without padding */
 	uint8_t type;
+	/* ER_FF_*; what these and the three below mean in each type, ER_FRAME_TABLE says */
 	uint8_t flags;
 	uint16_t aux;
 	uint32_t id;

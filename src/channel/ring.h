@@ -41,6 +41,7 @@ typedef struct er_obituary {
 	_Atomic uint32_t detail;  /* CPU: er_budget; else signal number, or 0 */
 } er_obituary;
 
+/* The control page: what the two sides say to each other beside the bytes. */
 typedef struct er_channel_control {
 	er_ring_shared to_sandbox;
 	er_ring_shared to_node;

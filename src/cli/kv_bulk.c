@@ -24,6 +24,7 @@ enum {
 
 /* ---- import ---- */
 
+/* A file of lines on its way to the node, portion by portion. */
 typedef struct import {
 	er_remote *remote;
 	const char *ns, *file;

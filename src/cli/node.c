@@ -41,6 +41,7 @@ typedef struct settings {
 	bool json;
 } settings;
 
+/* er node: one object for the life of the process, on the stack of the command. */
 typedef struct app {
 	settings set;
 	char *config_path; /* NULL: there is no file */

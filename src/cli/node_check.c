@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What was found so far; errors and warnings in the order in which they came up. */
 typedef struct checker {
 	er_arena arena;
 	const char *file;

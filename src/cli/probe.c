@@ -14,6 +14,7 @@
 
 enum { ALIVE_MS = 60000 }; /* the trial's own time is up long before */
 
+/* One trial, with a loop, an origin and a host of its own. */
 typedef struct probe {
 	er_arena *arena;
 	er_probe *out;

@@ -43,6 +43,7 @@ typedef struct er_activation {
 	void *ctx;
 } er_activation;
 
+/* The control plane of a node, all of it on the control thread. Freed by er_control_end. */
 struct er_control {
 	uint32_t magic;
 	er_control_options o;
@@ -76,6 +77,7 @@ struct er_control {
 
 typedef enum er_api_body { ER_API_NONE, ER_API_JSON, ER_API_BYTES } er_api_body;
 
+/* A row of the API. What it says is checked before `run` is called, which answers the call. */
 typedef struct er_api {
 	const char *method;
 	const char *path;  /* "/v1/routines/{routine}/versions/{version}" */
@@ -96,6 +98,7 @@ bool er_call_take_key(er_call *call, er_slice value);
 
 /* ---- auth.c ---- */
 
+/* Who asks. Slices live as long as the call. */
 typedef struct er_actor {
 	er_slice name;
 	er_role role;
@@ -143,6 +146,8 @@ ER_MUST_CHECK bool er_grant_read(er_arena *a, er_slice text, er_slice at, er_sli
 
 /* ---- call.c ---- */
 
+/* A request to the API, from er_call_handle to its answer. It lives also if its client leaves,
+ * because what it has begun goes on. */
 struct er_call {
 	uint32_t magic;
 	er_control *control;

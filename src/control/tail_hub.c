@@ -26,6 +26,8 @@ enum {
 	LOGS_MAX = 1000
 };
 
+/* One client that watches, from GET tail until it leaves. `dropped` counts events that it was too
+ * slow for. */
 typedef struct sub {
 	er_list link;
 	er_hub *hub;
@@ -37,6 +39,7 @@ typedef struct sub {
 	uint64_t dropped, last_us;
 } sub;
 
+/* `scratch` and `line` are used anew for each event. */
 struct er_hub {
 	er_control *control;
 	er_list subs;

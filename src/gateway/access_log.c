@@ -29,6 +29,8 @@ typedef struct batch {
 	er_buf bytes;
 } batch;
 
+/* Batches wait in a list under the lock; the thread takes them from its front. `waiting` counts
+ * their bytes. */
 struct er_access_log {
 	int fd;      /* the thread's */
 	int next_fd; /* to go on with, or NO_CHANGE */

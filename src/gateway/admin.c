@@ -41,6 +41,7 @@ typedef struct door {
 	unsigned n_fds, n_begun; /* of these the server has the first n_begun */
 } door;
 
+/* Two doors, and one server for each that is open. */
 struct er_admin {
 	uint32_t magic;
 	er_admin_source source;

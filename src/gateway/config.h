@@ -43,6 +43,7 @@ typedef struct er_site {
 	struct er_route_index *index; /* of the rules; made by er_config_seal */
 } er_site;
 
+/* Built up by one thread, sealed, and then never changed; any thread may hold a reference. */
 typedef struct er_config {
 	uint32_t refs;
 	er_arena arena;    /* routes */

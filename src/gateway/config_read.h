@@ -5,6 +5,7 @@
 #include "base/jsonc.h"
 #include "gateway/config.h"
 
+/* One reading of a file, on the stack of er_config_read. */
 typedef struct er_config_reader {
 	er_arena arena;
 	er_slice text;

@@ -32,6 +32,8 @@ typedef struct segment {
 	size_t sent;
 } segment;
 
+/* One connection. It owns its stream, parser and buffers, and is freed when its transport is
+ * gone. */
 typedef struct er_h1_session {
 	er_session base;
 	uint32_t magic;

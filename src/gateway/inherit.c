@@ -22,6 +22,7 @@
 
 enum { FIRST_FD = 3, FDS_MAX = 4096, ITEMS_MAX = 4096 };
 
+/* Descriptors of one kind and name. n 0: taken. */
 typedef struct item {
 	char *kind, *name;
 	int *fds;

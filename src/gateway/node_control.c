@@ -306,6 +306,7 @@ bool er_node_quiet(const er_node *n)
 	return n->changing == NULL && (n->control == NULL || er_control_quiet(n->control));
 }
 
+/* Counts what has still to close. */
 typedef struct ending {
 	er_node *node;
 	unsigned waiting;

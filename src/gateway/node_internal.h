@@ -53,6 +53,7 @@ typedef struct er_trial {
 	er_buf error, stack;
 } er_trial;
 
+/* The node, on the control thread, from er_node_new to its last handle. */
 struct er_node {
 	uint32_t magic;
 	uv_loop_t *loop;
@@ -60,6 +61,7 @@ struct er_node {
 	er_config *config; /* what is served */
 	er_node_options options;
 	er_spawner spawner;
+	/* shared by all threads, with the gate and the log */
 	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
@@ -69,6 +71,7 @@ struct er_node {
 	unsigned n, running, ended; /* ended: atomic */
 	er_listening *listens;
 	size_t n_listens;
+	/* threads have something to tell: `tried`, `let_go`, `acknowledged`, `ended` */
 	uv_async_t async;
 	uv_timer_t trim; /* when nothing has changed for a while */
 	bool async_open; /* both */

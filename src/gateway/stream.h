@@ -18,6 +18,7 @@
 
 struct er_session;
 
+/* A member of its session. */
 typedef struct er_stream {
 	uint32_t magic;
 	er_asker asker;

@@ -15,6 +15,7 @@
 
 typedef struct er_worker er_worker;
 
+/* Copied; what it points to must outlive the worker. */
 typedef struct er_worker_options {
 	unsigned number, of; /* this one, and how many there are */
 	er_config *config;   /* a reference is taken */

@@ -37,6 +37,7 @@ typedef struct er_worker_change {
 
 typedef struct er_worker_message er_worker_message; /* worker.c */
 
+/* A gateway thread. Others reach it by the mailbox, and only read its counters and `pong`. */
 struct er_worker {
 	uint32_t magic;
 	er_worker_options o;

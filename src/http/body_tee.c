@@ -43,6 +43,7 @@ typedef struct tee {
 	er_tee_budget *budget; /* own reference, or NULL */
 } tee;
 
+/* One reader of the tee, and the body that it reads. */
 typedef struct branch {
 	uint32_t magic;
 	er_tee_policy policy;

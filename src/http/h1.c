@@ -19,6 +19,7 @@ enum {
 
 typedef enum h1_state { AT_HEAD, AT_LENGTH, AT_CHUNKED, AT_END, FAILED } h1_state;
 
+/* One connection's parser, used again for each request. */
 struct er_h1 {
 	h1_state state;
 	er_h1_limits limits;
@@ -270,6 +271,7 @@ static known classify(er_slice name)
 	}
 }
 
+/* What the fields of one head say about it, before it is decided. */
 typedef struct framing {
 	bool has_host, has_length, chunked;
 	er_slice host;

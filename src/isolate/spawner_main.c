@@ -40,6 +40,7 @@ typedef struct peer {
 	queued *first, **last;
 } peer;
 
+/* The spawner's process has one of these, and nothing else to remember. */
 typedef struct spawner {
 	er_spawn_context ctx;
 	peer *peers;

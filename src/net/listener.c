@@ -13,6 +13,7 @@
 
 enum { MAGIC = 0x4c53544e, ACCEPTS = 64, ACCEPTS_LAST = 4096 };
 
+/* One descriptor that listens, until the loop has closed its poll handle. */
 struct er_listener {
 	uint32_t magic;
 	uv_loop_t *loop;

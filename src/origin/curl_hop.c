@@ -269,7 +269,7 @@ static CURLcode on_ssl(CURL *easy, void *ctx, void *hop)
 
 /* ---- the handle ---- */
 
-/* What is the same for every hop: a handle is used again, and keeps these. */
+/* What no request changes. */
 static void set_constant_options(er_curl_hop *h)
 {
 	CURL *e = h->easy;
@@ -415,7 +415,8 @@ static void set_headers(er_curl_hop *h)
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, h->headers);
 }
 
-/* The handle has carried other methods before: each of these options is set or taken back. */
+/* libcurl knows methods by what it does for them: a GET, a HEAD, an upload. Any other name is
+ * written in the place of one of these. */
 static void set_method(er_curl_hop *h)
 {
 	er_fetch *f = h->f;
@@ -463,7 +464,7 @@ static void set_target(er_curl_hop *h)
 	curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)f->wishes.connect_ms);
 }
 
-/* er_hop_kind.start: takes a handle, sets it up, and leaves the rest to the drain. */
+/* er_hop_kind.start: makes a handle, sets it up, and leaves the rest to the drain. */
 static void start(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);

@@ -46,6 +46,7 @@ typedef struct watch {
 	ares_socket_t fd;
 } watch;
 
+/* One name and family on its way; freed when its answer has been told. */
 typedef struct question {
 	er_dns *d;
 	er_dns_done *done;

@@ -17,6 +17,7 @@ enum {
 	IDLE_MS = 60000,
 };
 
+/* A pool's part of this transport; freed with its last connection. */
 typedef struct plain {
 	er_origin *o;
 	er_list idle;       /* the longest idle first */
@@ -25,6 +26,7 @@ typedef struct plain {
 	bool dead;
 } plain;
 
+/* One TCP connection: connecting, carrying a fetch, idle, or closing. */
 typedef struct conn {
 	uint32_t magic;
 	uv_tcp_t tcp;

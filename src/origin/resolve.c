@@ -57,6 +57,7 @@ typedef struct lookup {
 	char name[NAME_MAX_N + 1];
 } lookup;
 
+/* One a thread: the cache of names, and the lookups under way. */
 struct er_resolver {
 	uint32_t magic;
 	uv_loop_t *loop;

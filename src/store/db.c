@@ -29,6 +29,7 @@ enum {
 	MAGIC = 0x65726462,
 };
 
+/* A connection and its prepared statements, which live as long as it does. */
 struct er_db {
 	uint32_t magic;
 	sqlite3 *sql;

@@ -118,6 +118,7 @@ typedef struct er_version_data {
  * became. */
 #define ER_VERSION_ADDED UINT32_MAX
 
+/* Which versions a deployment runs, and how the clients are shared between them. */
 typedef struct er_split {
 	uint32_t version[ER_STORE_SPLIT]; /* [1] 0: no split */
 	uint32_t percent;                 /* of clients that get version[0]; 100 without a split */
@@ -182,6 +183,7 @@ typedef struct er_change {
 	size_t n_hosts;
 } er_change;
 
+/* What came of er_store_apply. */
 typedef struct er_applied {
 	/* of the last change that this became; the old sequence if nothing had to change */
 	uint64_t sequence;
@@ -206,6 +208,7 @@ ER_MUST_CHECK bool er_store_rotate_key(er_store *s, er_slice actor, er_slice sou
 
 /* ---- reading; results live in the arena ---- */
 
+/* A deployment as the store has it. at_ms: since 1970, as in all rows. */
 typedef struct er_deployment_row {
 	uint64_t id, sequence;
 	er_slice routine;
@@ -217,6 +220,7 @@ typedef struct er_deployment_row {
 	er_cause cause;
 } er_deployment_row;
 
+/* A version without its code; *_n are bytes. */
 typedef struct er_version_row {
 	er_slice routine;
 	uint32_t number;
@@ -227,6 +231,7 @@ typedef struct er_version_row {
 	bool deployed[ER_ENV_COUNT_]; /* an environment points to it now */
 } er_version_row;
 
+/* An entry of the change log. */
 typedef struct er_log_row {
 	uint64_t sequence;
 	int64_t at_ms;
@@ -235,6 +240,8 @@ typedef struct er_log_row {
 	er_slice data; /* JSON object; no secret's value, no token */
 } er_log_row;
 
+/* A token, as far as it may be shown. No routines: it is confined to none; no hosts: none were
+ * granted. */
 typedef struct er_token_row {
 	er_slice name;
 	er_role role;
@@ -263,6 +270,7 @@ ER_MUST_CHECK bool er_store_before(er_store *s, er_slice routine, er_env env, er
 bool er_split_same(const er_split *a, const er_split *b);
 /* In the order in which they are matched. */
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
+/* A variable or a secret. */
 typedef struct er_setting_row {
 	er_slice name, value; /* value empty for secrets */
 	bool secret;
@@ -272,6 +280,7 @@ typedef struct er_setting_row {
 /* Variables and secrets of one environment; of secrets only that they are there. */
 ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n,
                                      er_err *err);
+/* A range that a routine may reach although it is private. */
 typedef struct er_address_row {
 	er_slice routine, range, actor;
 	int64_t at_ms;
