@@ -183,7 +183,6 @@ typedef struct er_change {
 	size_t n_hosts;
 } er_change;
 
-/* What came of er_store_apply. */
 typedef struct er_applied {
 	/* of the last change that this became; the old sequence if nothing had to change */
 	uint64_t sequence;
@@ -231,7 +230,6 @@ typedef struct er_version_row {
 	bool deployed[ER_ENV_COUNT_]; /* an environment points to it now */
 } er_version_row;
 
-/* An entry of the change log. */
 typedef struct er_log_row {
 	uint64_t sequence;
 	int64_t at_ms;
@@ -270,7 +268,6 @@ ER_MUST_CHECK bool er_store_before(er_store *s, er_slice routine, er_env env, er
 bool er_split_same(const er_split *a, const er_split *b);
 /* In the order in which they are matched. */
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
-/* A variable or a secret. */
 typedef struct er_setting_row {
 	er_slice name, value; /* value empty for secrets */
 	bool secret;
@@ -280,7 +277,6 @@ typedef struct er_setting_row {
 /* Variables and secrets of one environment; of secrets only that they are there. */
 ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n,
                                      er_err *err);
-/* A range that a routine may reach although it is private. */
 typedef struct er_address_row {
 	er_slice routine, range, actor;
 	int64_t at_ms;
