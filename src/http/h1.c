@@ -453,8 +453,8 @@ static bool holds_control(er_slice head)
 	return false;
 }
 
-/* One whole head. llhttp checks the form, in its strict mode; what it lets pass and we do not is
- * looked at afterwards. */
+/* One whole head. llhttp checks the form, and none of its leniencies is switched on; what it lets
+ * pass all the same is looked at afterwards. */
 static bool run_llhttp(er_h1 *p, er_slice head)
 {
 	llhttp_init(&p->llhttp, HTTP_REQUEST, &head_settings);

@@ -53,7 +53,7 @@ static void on_sock_closed(uv_handle_t *handle)
 	er_origin_handle_closed(o);
 }
 
-/* A socket of libcurl's is ready: libcurl works on it until it has nothing more to do. */
+/* A socket of libcurl's is ready, or the loop cannot watch it any more. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	sock *s = poll->data;
