@@ -27,6 +27,7 @@ static inline void er_out_back(er_out *o, er_buf *b)
 	*b = o->b;
 	*o = (er_out){0};
 }
+/* Begins an object or an array as a member of what is open. */
 void er_out_open(er_out *o, const char *key, char bracket);
 void er_out_close(er_out *o, char bracket);
 void er_out_str(er_out *o, const char *key, er_slice s);

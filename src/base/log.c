@@ -81,6 +81,8 @@ static void put_lines(er_buf *b, const char *text)
 	}
 }
 
+/* One record, as a line of text or of JSON. `text` is changed: what a terminal would obey is made
+ * harmless. */
 static void put_line(er_buf *b, er_log_level level, const char *room, char *text)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -233,6 +235,7 @@ static void write_waiting(void)
 	writer.lost += lost;
 }
 
+/* The log's thread: writes while there is something, and waits. */
 static void *write_queued(void *arg)
 {
 	(void)arg;

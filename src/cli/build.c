@@ -43,6 +43,7 @@ static bool write_bundle(const er_project *p, const er_bundle *b, er_err *err)
 	return ok;
 }
 
+/* What was built, for a person or as JSON. Paths are relative to the project's folder. */
 static void report_json(const er_project *p, const er_bundle *b)
 {
 	er_out o = {0};

@@ -92,6 +92,7 @@ static er_diag located(er_project *p, const er_probe *pr, er_slice wrong)
 	return d;
 }
 
+/* `wrong`: why a node would not take it; NULL: it would. */
 static void report_json(const er_project *p, const er_bundle *b, const er_probe *pr, const er_diag *wrong)
 {
 	er_out o = {0};
@@ -114,6 +115,7 @@ static void report_json(const er_project *p, const er_bundle *b, const er_probe 
 	er_show_json(&o);
 }
 
+/* What the code printed while it was tried comes first, and a mistake goes to standard error. */
 static void report_text(const er_project *p, const er_bundle *b, const er_probe *pr, const er_diag *wrong)
 {
 	er_buf out = {0};

@@ -32,6 +32,7 @@
 
 enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW = 32 };
 
+/* er dev from its arguments to the end of its loop. */
 typedef struct dev {
 	const char *entry, *host, *origin, *allow, *hosts;
 	er_cidr allowed[DEV_ALLOW]; /* private addresses that subrequests may reach: this machine, and --allow */
@@ -430,6 +431,7 @@ static bool start_node(dev *d, er_err *err)
 	return d->node != NULL;
 }
 
+/* The address as a person can open it: one for "any address", and brackets around IPv6. */
 static void say_ready(dev *d)
 {
 	ER_ASSERT(d->node != NULL);

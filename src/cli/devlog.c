@@ -19,6 +19,7 @@ enum { MAGIC = 0x4445564c, QUEUE_MAX = 16 * 1024 * 1024 };
 
 typedef enum report_kind { CONSOLE, EXCEPTION, KILLED, REQUEST } report_kind;
 
+/* One record on its way from a gateway thread to the terminal. Texts are copies. */
 typedef struct report {
 	er_list link;
 	report_kind kind;
@@ -34,6 +35,7 @@ typedef struct report {
 	er_buf text, stack;
 } report;
 
+/* Threads add records under the lock; the loop writes them. */
 struct er_devlog {
 	uint32_t magic;
 	bool json, colour;
@@ -151,6 +153,7 @@ static void on_access(void *ctx, const er_access_record *rec)
 
 /* ---- the loop's thread ---- */
 
+/* A record as a person reads it; with --json it is written elsewhere. */
 static void text_of(const er_devlog *log, er_buf *b, const report *r)
 {
 	static const er_event_kind kinds[] = {

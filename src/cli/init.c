@@ -124,6 +124,7 @@ static bool make(const char *name, const char *template, er_err *err)
 	return ok;
 }
 
+/* What to type next. */
 static void report(const char *name, const char *template, bool json)
 {
 	er_buf b = {0};

@@ -77,6 +77,7 @@ static void show_value(er_slice value)
 	er_buf_fini(&b);
 }
 
+/* A value that is UTF-8 as "value", any other as "base64". */
 static void show_value_json(const er_reply *reply, const char *key)
 {
 	ER_ASSERT(key != NULL);
@@ -101,6 +102,7 @@ static void show_value_json(const er_reply *reply, const char *key)
 	er_show_json(&o);
 }
 
+/* To a file, as JSON, or as it is to standard output. */
 static void get(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL && c->words[1] != NULL);
@@ -169,6 +171,7 @@ static bool check_put(er_row_call *c, er_ask *call)
 	return take_metadata(c, &call->metadata);
 }
 
+/* The value is the third word, or comes from a file or standard input. */
 static void put(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL && c->words[1] != NULL);

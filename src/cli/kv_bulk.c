@@ -24,6 +24,7 @@ enum {
 
 /* ---- import ---- */
 
+/* A file of lines on its way to the node, portion by portion. */
 typedef struct import {
 	er_remote *remote;
 	const char *ns, *file;
@@ -253,6 +254,8 @@ static void export_all(export *x, er_slice path, const char *file)
 	er_answer_fini(&a);
 }
 
+/* Lines of JSON as import_file reads them. A file is readable for its owner only: values may be
+ * secrets. */
 static void export_file(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);

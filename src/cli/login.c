@@ -22,6 +22,7 @@ typedef struct login {
 
 /* ---- er login --list ---- */
 
+/* The profiles of this person, and which one is used when none is named. */
 static int list(login *l)
 {
 	er_profiles p;

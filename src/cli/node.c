@@ -41,6 +41,7 @@ typedef struct settings {
 	bool json;
 } settings;
 
+/* er node: one object for the life of the process, on the stack of the command. */
 typedef struct app {
 	settings set;
 	char *config_path; /* NULL: there is no file */
@@ -285,6 +286,8 @@ static void put_no_routine(const er_config *c, er_level level, er_buf *b)
 	er_buf_putc(b, '\n');
 }
 
+/* Where to go now: addresses, routines, the admin's doors. One line in the log, and the rest for
+ * whoever watches the terminal. */
 static void say_ready(const app *a, const er_config *c)
 {
 	ER_ASSERT(a->node != NULL);

@@ -34,6 +34,8 @@ static const char *absolute(er_remote *r, const char *dir)
 	return er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%s/%s", cwd, dir));
 }
 
+/* The node writes the copy itself, so the folder is one on its machine; a relative one begins where
+ * the command stands. */
 static void backup(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);
@@ -118,6 +120,7 @@ static bool look_at(er_arena *a, const char *dir, uint64_t *sequence, size_t *ro
 	return ok;
 }
 
+/* Into a folder that no node uses; no node is asked. `key`: a file to be put beside it, or NULL. */
 static int restore(const char *const words[2], const char *key, bool json)
 {
 	ER_ASSERT(words[0] != NULL && words[1] != NULL);

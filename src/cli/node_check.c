@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What was found so far; errors and warnings in the order in which they came up. */
 typedef struct checker {
 	er_arena arena;
 	const char *file;
@@ -201,6 +202,7 @@ static void json_routine(er_out *o, const er_routine *r)
 	er_out_close(o, '}');
 }
 
+/* Routines and routes as production has them; in staging they are the same ones. */
 static void json_routines(er_out *o, const er_config *c)
 {
 	const er_site *site = &c->site[ER_ENV_PRODUCTION];
@@ -267,6 +269,8 @@ static bool has_production(const er_config *c)
 	return false;
 }
 
+/* Reads the file as a node does, looks for what is probably not meant, and tries the routines if
+ * that is asked for. */
 static int check(checker *k)
 {
 	ER_ASSERT(k->file != NULL && k->config == NULL && k->n == 0);

@@ -359,6 +359,7 @@ void er_api_rotate_key(er_call *call)
 	er_call_answer(call, 200);
 }
 
+/* A reload or an upgrade has ended; the call waits for this, also if its client has left. */
 static void on_node_did(void *ctx, const er_err *err)
 {
 	er_call *call = ctx;

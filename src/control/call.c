@@ -251,6 +251,8 @@ bool er_call_apply_one(er_call *call, const er_change *change)
 	return true;
 }
 
+/* The change is in force on every thread, or cannot be put into force: then the store keeps it all
+ * the same. */
 static void on_activated(void *ctx, const er_err *err)
 {
 	er_call *call = ctx; /* alive: a client that left has ended nothing */

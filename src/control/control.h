@@ -98,6 +98,7 @@ typedef struct er_control_ops {
 	void (*tail)(void *ctx, er_tail_want want);
 } er_control_ops;
 
+/* What the control plane needs of the node; borrowed for its life, but for what is said. */
 typedef struct er_control_options {
 	uv_loop_t *loop;
 	er_store *store; /* must outlive it */
@@ -132,6 +133,7 @@ const er_handler *er_control_local(er_control *c);
 
 /* ---- what the gateway runs ---- */
 
+/* A version without its code. */
 typedef struct er_snapshot_version {
 	uint32_t number;
 	er_hash code, source_map; /* for er_store_blob */
@@ -139,6 +141,7 @@ typedef struct er_snapshot_version {
 	er_slice settings;        /* JSON, as checked: er_settings_parse */
 } er_snapshot_version;
 
+/* What one environment runs of one routine. */
 typedef struct er_snapshot_routine {
 	er_slice name;
 	er_env env;

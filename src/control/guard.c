@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 
+/* One deployment that is watched, until it has passed, was left, or goes back. */
 typedef struct watch {
 	er_list link;
 	char *routine;

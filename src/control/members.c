@@ -33,6 +33,7 @@ static bool wrong(er_problem *problem, const er_path *path, const er_json *v, co
 	                       er_json_type_name(v->type));
 }
 
+/* Its length is in bytes. *out points into the tree. */
 static bool read_string(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, er_slice *out)
 {
 	char expected[80];
@@ -51,6 +52,7 @@ static bool read_string(er_problem *problem, const er_path *path, const er_json 
 	return true;
 }
 
+/* A whole number with bounds; a fraction is refused and not rounded. */
 static bool read_number(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *out)
 {
 	char expected[80];
@@ -70,6 +72,7 @@ static bool read_number(er_problem *problem, const er_path *path, const er_json 
 	return true;
 }
 
+/* How many elements it has, and no more than that: its reader looks at the elements. */
 static bool read_array(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, const er_json **out)
 {
 	char expected[80];

@@ -17,6 +17,7 @@ typedef enum er_member_type {
 	ER_MEMBER_ANY,    /* const er_json * */
 } er_member_type;
 
+/* What is expected of one member of an object, and where its value goes. */
 typedef struct er_member {
 	er_slice name;
 	er_member_type type;

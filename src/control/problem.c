@@ -1,5 +1,9 @@
 /* Refusals (problem.h). All of them are made here, so that each has a code of the table and a
- * sentence, and texts that are too long are cut and not lost. */
+ * sentence, and texts that are too long are cut and not lost.
+ *
+ * An er_problem is the caller's, usually the call's, and holds its texts itself: nothing has to be
+ * freed, and a refusal may be made from slices that are gone a moment later. The functions give
+ * false, so that `return er_refuse(...)` refuses and leaves. */
 #include "control/problem.h"
 
 #include "base/mem.h"

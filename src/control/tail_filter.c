@@ -43,6 +43,7 @@ static bool read_statuses(er_call *call, er_slice text, er_tail_filter *f)
 	return true;
 }
 
+/* Names with commas between, as bits. */
 static bool read_kinds(er_call *call, er_slice text, er_tail_filter *f)
 {
 	er_slice part;

@@ -31,6 +31,8 @@ typedef struct batch {
 	er_buf bytes;
 } batch;
 
+/* Batches wait in a list under the lock; the thread takes them from its front. `waiting` counts
+ * their bytes. */
 struct er_access_log {
 	int fd;      /* the thread's */
 	int next_fd; /* to go on with, or NO_CHANGE */
@@ -63,6 +65,8 @@ static void write_all(int fd, er_slice s)
 	}
 }
 
+/* The thread of the log: writes batch after batch without the lock, and takes another file when it
+ * is given one. Ends when it is told to and nothing is left. */
 static void *writer(void *arg)
 {
 	er_access_log *log = arg;
@@ -166,6 +170,7 @@ void er_access_log_submit(er_access_log *log, er_buf *lines, uint64_t n_lines)
 	ER_ASSERT(n == 0 || n_lines > 0);
 	if (n == 0)
 		return;
+	ER_ASSERT(log != NULL);
 	pthread_mutex_lock(&log->lock);
 	bool full = log->waiting + n > BEHIND_MAX;
 	if (!full) {
@@ -202,6 +207,7 @@ static void put_field(er_out *out, const char *key, const er_exchange *x, er_sli
 	er_out_str(out, key, er_slice_head(text, most));
 }
 
+/* Their number, and by class of status those that there were. */
 static void put_subrequests(er_out *out, const er_exchange_facts *facts)
 {
 	static const char *const classes[] = {"failed", "1xx", "2xx", "3xx", "4xx", "5xx"};

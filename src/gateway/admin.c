@@ -41,6 +41,7 @@ typedef struct door {
 	unsigned n_fds, n_begun; /* of these the server has the first n_begun */
 } door;
 
+/* Two doors, and one server for each that is open. */
 struct er_admin {
 	uint32_t magic;
 	er_admin_source source;
@@ -95,6 +96,7 @@ typedef struct sums {
 	char engine[64];
 } sums;
 
+/* Of all threads; the level is the lowest that a sandbox has reported. */
 static sums sum_up(const er_metrics_view *v, unsigned n)
 {
 	ER_ASSERT(n <= MAX_THREADS);
@@ -172,6 +174,8 @@ static bool of_api(er_slice path)
 	return er_slice_starts(path, ER_LIT("/v1")) && (path.n == 3 || path.p[3] == '/');
 }
 
+/* The handler of both doors: /v1 goes on to the control API, /health and /metrics are answered
+ * here. */
 static void handle(void *self, er_exchange *x)
 {
 	const door *from = self;
@@ -239,6 +243,8 @@ bool er_admin_listen(er_admin *a, er_inherited *from, const char *address, unsig
 	return *port != 0;
 }
 
+/* A socket in the file system that only this user may open, in place of one that a node before has
+ * left. -1: *err. */
 static int open_local(const char *path, er_err *err)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -313,6 +319,7 @@ void er_admin_retire(er_admin *a)
 		er_server_drain(a->doors[k].server, PATIENCE_MS);
 }
 
+/* One door is closed; the last one takes the object with it. */
 static void on_closed(void *ctx)
 {
 	er_admin *a = ctx;

@@ -11,6 +11,7 @@
 
 typedef struct er_admin er_admin;
 
+/* Where the numbers come from: the node. Called on the control thread. */
 typedef struct er_admin_source {
 	/* Fills at most `cap` views; returns how many. */
 	unsigned (*views)(void *ctx, er_metrics_view *out, unsigned cap);

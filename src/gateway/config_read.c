@@ -17,6 +17,7 @@ enum { MAX_RANGES = 256 };
 
 /* ---- saying where ---- */
 
+/* "file:line:column: field: text"; `field` may be empty. */
 bool er_config_wrong_at(er_config_reader *r, size_t at, const char *text)
 {
 	er_text_pos pos = er_text_where(r->text, at);
@@ -101,6 +102,7 @@ bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice
 		ssize_t got;
 		while (n < (size_t)st.st_size && (got = read(fd, p + n, (size_t)st.st_size - n)) > 0)
 			n += (size_t)got;
+		ER_ASSERT(n <= (size_t)st.st_size && n <= most);
 		*out = er_slice_of(p, n);
 	}
 	int saved = errno;

@@ -6,6 +6,7 @@
 #include "control/members.h"
 #include "gateway/config.h"
 
+/* One reading of a file, on the stack of er_config_read. */
 typedef struct er_config_reader {
 	er_arena arena;
 	er_slice text;

@@ -1,5 +1,10 @@
 /* A routine of node.jsonc: a built script with its source map, or a project folder (er.jsonc,
- * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too. */
+ * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too.
+ *
+ * The settings of both files are those of a deployment (control/settings.h), so that one text says
+ * what a limit or a route may be. A spec collects them on the stack; at the end er_routine_new
+ * copies what it needs, and the configuration takes the routine. The script is read whole here and
+ * stays in memory as long as the routine, unlike the code of stored versions. */
 #include "gateway/config_read.h"
 
 #include "base/mem.h"
@@ -11,6 +16,7 @@
 
 enum { MAX_CODE = 16 * 1024 * 1024, MAX_MAP = 64 * 1024 * 1024, MAX_PROJECT = 1 << 20, MAX_PATH = 2000 };
 
+/* What is known of the routine so far. */
 typedef struct spec {
 	er_settings settings;
 	er_cidr *allow;
@@ -80,6 +86,7 @@ static uint64_t hash_of(er_slice s, uint64_t h)
 	return h;
 }
 
+/* The script, and its source map if there is one beside it. */
 static bool read_code(er_config_reader *r, const er_json *at, const char *path, const er_settings *s, er_slice *code,
                       er_slice *map)
 {
@@ -100,6 +107,8 @@ static bool read_code(er_config_reader *r, const er_json *at, const char *path, 
 	return true;
 }
 
+/* Makes the routine and its routes. Its version is a hash of the code, so that a reload with the
+ * same code keeps its instances. */
 static bool add(er_config_reader *r, const er_json *v, const spec *s, const char *path)
 {
 	er_slice code, map;

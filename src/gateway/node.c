@@ -124,6 +124,7 @@ static void on_worker_ended(void *ctx)
 	uv_async_send(&n->async);
 }
 
+/* All of them are made before the first one runs, so that a failure has no thread to end. */
 static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 {
 	uint64_t id_base = 0;
@@ -239,6 +240,8 @@ static bool start_admin(er_node *n, er_err *err)
 
 static void on_async(uv_async_t *async);
 
+/* Addresses are open before the sandboxes are tried, and served after: who connects meanwhile waits
+ * in the kernel. */
 static bool start_listening(er_node *n, er_err *err)
 {
 	n->listens = er_zalloc((n->config->n_listen + 1) * sizeof *n->listens);
@@ -271,6 +274,8 @@ static bool addresses_free(const er_node *n, er_err *err)
 	return n->file->admin == NULL || er_inherited_has(from, "admin", n->file->admin) || er_listen_check(n->file->admin, err);
 }
 
+/* The order is what matters: the spawner is forked first, then come threads, store, configuration,
+ * workers, listeners. On failure the caller stops what was started. */
 static bool start(er_node *n, const er_node_options *o, er_err *err)
 {
 	char path[PATH_MAX];
@@ -351,6 +356,8 @@ static void free_let_go(er_node *n)
 
 /* ---- stopping ---- */
 
+/* When the last handle has closed: what is left has no loop any more, and is freed in the reverse
+ * order. */
 static void maybe_over(er_node *n)
 {
 	if (n->handles > 0 || n->over)

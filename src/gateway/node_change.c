@@ -17,6 +17,7 @@ er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 			er_config_keep(c, n->config);
 		er_stored_add(c, n->config, &snapshot, &n->source);
 		er_config_seal(c);
+		ER_ASSERT(c->sealed);
 	}
 	er_arena_fini(&a);
 	return c;
@@ -70,6 +71,8 @@ static er_wish *last_of_file(er_list *wishes)
 	return NULL;
 }
 
+/* Takes all wishes together and gives the configuration that they add up to to every thread. If it
+ * cannot be made they are told, and what was wished meanwhile is next. */
 static void begin(er_node *n)
 {
 	er_err err = {0};
@@ -90,6 +93,7 @@ static void begin(er_node *n)
 
 void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done *done, void *ctx)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT((file == NULL) == (next == NULL));
 	er_wish *w = ER_NEW(er_wish);
 	*w = (er_wish){.file = file != NULL ? er_config_ref(file) : NULL, .next = next, .done = done, .ctx = ctx};
@@ -203,6 +207,7 @@ static void on_trim(uv_timer_t *timer)
 
 void er_node_changed(er_node *n)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	if (n->changing == NULL || __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) < n->n || n->stopping)
 		return;
 	ER_ASSERT(n->changing->sealed && __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) == n->n);
@@ -232,6 +237,7 @@ static er_wish *replace_waiting(er_node *n)
 	er_config_unref(w->file);
 	w->next = NULL;
 	w->file = NULL;
+	ER_ASSERT(last_of_file(&n->wishes) == NULL);
 	return w;
 }
 

@@ -22,6 +22,7 @@ static void activate(void *ctx, er_control_done *done, void *done_ctx)
 static void reload(void *ctx, er_control_done *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	er_err err = {0};
 	er_config *file = NULL;
 	if (n->options.load == NULL)
@@ -38,6 +39,7 @@ static void reload(void *ctx, er_control_done *done, void *done_ctx)
 static void upgrade(void *ctx, er_control_done *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	er_err err = {0};
 	if (n->options.upgrade != NULL) {
 		n->options.upgrade(n->options.ctx, done, done_ctx);
@@ -75,6 +77,7 @@ static void on_tried(void *ctx, const er_isolate_start *start)
 static void begin_trials(er_node *n)
 {
 	er_list *l;
+	ER_ASSERT(n->n > 0);
 	while (n->trying < NODE_TRIALS && (l = er_list_pop(&n->trials)) != NULL) {
 		er_trial *t = ER_CONTAINER(l, er_trial, link);
 		n->trying++;
@@ -112,6 +115,7 @@ void er_node_tried(er_node *n)
 static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT(r != NULL && done != NULL);
 	er_trial *t = ER_NEW(er_trial);
 	*t = (er_trial){.node = n, .routine = r, .done = done, .ctx = done_ctx};
@@ -122,9 +126,11 @@ static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_
 
 /* ---- what it tells ---- */
 
+/* For the guard: of the versions of the present deployment, over all threads. */
 static void counters(void *ctx, er_slice routine, er_env env, er_version_counters out[ER_STORE_SPLIT])
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	const er_deployment *d = er_config_find(n->config, env, routine);
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
 		out[i] = (er_version_counters){0};
@@ -166,6 +172,7 @@ static void put_listen(const er_node *n, er_out *o)
 static void status(void *ctx, er_out *o)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	bool ok;
 	if (n->admin == NULL)
 		return;
@@ -176,6 +183,7 @@ static void status(void *ctx, er_out *o)
 static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_slice path, er_route_found *out)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	er_found found;
 	*out = (er_route_found){0};
 	if (!er_config_route(n->config, env, host, path, &found))
@@ -223,6 +231,7 @@ static void tail(void *ctx, er_tail_want want)
 static void on_event(void *ctx, const er_tail_event *event)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	if (!n->stopping)
 		er_control_event(n->control, event);
 }
@@ -230,6 +239,7 @@ static void on_event(void *ctx, const er_tail_event *event)
 static void on_lost(void *ctx, uint64_t lost)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	if (!n->stopping)
 		er_control_event_lost(n->control, lost);
 }
@@ -291,6 +301,7 @@ bool er_node_quiet(const er_node *n)
 	return n->changing == NULL && (n->control == NULL || er_control_quiet(n->control));
 }
 
+/* Counts what has still to close. */
 typedef struct ending {
 	er_node *node;
 	unsigned waiting;

@@ -35,6 +35,8 @@ static void write_build(const er_node *n, er_buf *out)
 	er_buf_printf(out, ",level=\"%s\"} 1\n", er_level_name(level));
 }
 
+/* Connections that the kernel has accepted and no thread has taken yet, of all listening
+ * sockets. */
 static void write_queues(const er_node *n, er_buf *out)
 {
 	uint64_t waiting = 0, most = 0;
@@ -67,10 +69,12 @@ static void write_changes(const er_node *n, er_buf *out)
 
 /* ---- the store ---- */
 
+/* A database and its write-ahead log; what is not there has no bytes. */
 static uint64_t size_of(const er_node *n, const char *name)
 {
 	static const char *const ends[] = {"", "-wal"};
 	uint64_t sum = 0;
+	ER_ASSERT(n->file->data != NULL);
 	for (int i = 0; i < 2; i++) {
 		struct stat st;
 		char *path = er_printf("%s/%s%s", n->file->data, name, ends[i]);
@@ -85,6 +89,7 @@ static void count_deployments(const er_node *n, uint64_t in_force[ER_ENV_COUNT_]
 {
 	for (size_t i = 0; i < n->config->n_deployments; i++) {
 		const er_deployment *d = n->config->deployments[i];
+		ER_ASSERT((unsigned)d->env < ER_ENV_COUNT_);
 		in_force[d->env]++;
 		/* Ids are given one after the other and never again. */
 		if (d->id > *newest)
@@ -111,6 +116,7 @@ static void write_store(const er_node *n, er_buf *out)
 
 void er_node_write_metrics(const er_node *n, er_buf *out)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	write_build(n, out);
 	write_changes(n, out);
 	write_queues(n, out);
@@ -123,6 +129,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 void er_node_write_state(const er_node *n, er_out *out)
 {
 	er_vitals v;
+	ER_CHECK(n, NODE_MAGIC);
 	er_vitals_read(&v);
 	er_out_u64(out, "started_s", n->started_us / 1000000);
 	er_out_fixed(out, "cpu_s", v.cpu_s, 3);
@@ -140,6 +147,7 @@ void er_node_write_state(const er_node *n, er_out *out)
 
 void er_node_reloaded(er_node *n, bool ok)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	n->last_reload_us = er_clock_wall_us();
 	n->last_reload_failed = !ok;
 	if (ok)

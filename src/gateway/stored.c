@@ -86,6 +86,7 @@ static size_t allowed(const er_config *c, const er_snapshot_routine *s, er_cidr 
 	return n;
 }
 
+/* A routine without its code, which the first instance reads by this key. */
 static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
                                 const er_settings *settings, er_code_source *source)
 {

@@ -91,6 +91,7 @@ static bool normal_host(er_arena *a, er_slice text, er_slice host, er_slice *out
 	               ER_FMT(er_slice_head(text, SHOWN)), HOST_MAX);
 }
 
+/* "*", "*.HOST" or HOST, in its one spelling. */
 static bool parse_host(er_arena *a, er_slice text, er_slice host, er_pattern *out, er_err *err)
 {
 	if (er_slice_eq(host, ER_LIT("*"))) {

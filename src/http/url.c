@@ -267,6 +267,7 @@ static bool take_port(parser *p, er_slice digits)
 	return true;
 }
 
+/* The authority state and what follows it (URL Standard 4.4): credentials, host, port. */
 static bool take_authority(parser *p)
 {
 	ER_ASSERT(!p->r.has_host);
@@ -322,6 +323,7 @@ static bool take_after_base_path(parser *p)
 	return take_query(p);
 }
 
+/* The relative state: what the input does not say is the base's. */
 static bool take_relative(parser *p)
 {
 	ER_ASSERT(p->base != NULL && !p->base->opaque);
@@ -357,6 +359,7 @@ static bool take_file_host(parser *p)
 	return take_path_start(p);
 }
 
+/* The file states: a drive letter is kept where the standard keeps it. */
 static bool take_file(parser *p)
 {
 	const er_url_record *base = p->base != NULL && is_file(p->base->scheme) ? p->base : NULL;
@@ -402,6 +405,7 @@ static bool take_without_scheme(parser *p)
 	return is_file(p->base->scheme) ? take_file(p) : take_relative(p);
 }
 
+/* The scheme states: the scheme decides which of the others comes next. */
 static bool take_url(parser *p)
 {
 	size_t n = er_url_scheme_length(p->in);

@@ -1,3 +1,6 @@
+/* The table er_embed_table is assembly that the build writes (embed.cmake): a name, a place and a
+ * length for each script of src/sandbox/js. The bytes lie in the executable's read-only part and
+ * are never copied, so a slice of them is valid as long as the process lives. */
 #include "sandbox/embed.h"
 
 #include "base/mem.h"

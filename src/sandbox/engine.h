@@ -57,6 +57,7 @@ er_value er_native_return(void *global, er_value v, er_value exception);
 	ER_NATIVE_DEFINE(, er_native_##name)
 #define ER_NATIVE_PRIVATE(fn) ER_NATIVE_DEFINE(static, fn)
 
+/* A native as the engine gets it: by either way of calling. */
 typedef struct er_native {
 	const char *name;
 	er_native_host *host;

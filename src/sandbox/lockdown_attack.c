@@ -1,3 +1,9 @@
+/* Attacks from inside, for the tests: what native code in the sandbox would try first. A test names
+ * one, directly (er_lockdown_attack) or by JavaScript's `__er_attack` (api/attack.c), and then
+ * looks at how the process ended. An attack that returns was not stopped, and that fails the test.
+ *
+ * The tests walk the whole table: a new rule of the filter takes a line here. A tenant's code
+ * reaches none of this, for the global exists only where the node was started with attack hooks. */
 #include "sandbox/lockdown.h"
 
 #include "base/slice.h"
@@ -108,6 +114,7 @@ static void *socket_in_thread(void *arg)
 	return NULL;
 }
 
+/* The filter must hold for threads that were made after it, too. */
 static long in_thread(void)
 {
 	pthread_t t;
@@ -116,6 +123,7 @@ static long in_thread(void)
 	return pthread_join(t, NULL);
 }
 
+/* Uses up the stack. The sum behind the call keeps the compiler from making a loop of it. */
 static long deeper(volatile long n)
 {
 	volatile char room[4096];

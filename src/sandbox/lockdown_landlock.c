@@ -1,3 +1,11 @@
+/* Landlock: two layers on the whole process, each of which can only take away.
+ *
+ * The first is laid by er_lockdown_begin, before the engine exists: of all files only those stay
+ * readable that the engine opens while it starts. The second is laid by er_lockdown_finish: no file
+ * can be opened by name any more. Kernels differ in what they know (the version): files from 1 on,
+ * TCP from 4 on, abstract sockets and signals from 6 on. A kernel without Landlock is no failure
+ * here; the caller refuses it at the level no-userns, where nothing else keeps files away before
+ * seccomp comes. */
 #include "sandbox/lockdown_internal.h"
 
 #include "base/mem.h"
@@ -46,6 +54,7 @@ static uint64_t fs_rights(int version)
 	return (1U << 13) - 1;
 }
 
+/* An exception of the first layer: this one file may be read. */
 static bool allow_reading(int ruleset, const char *path, er_err *err)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);

@@ -1,3 +1,10 @@
+/* The empty root, the first step of er_lockdown_begin at level full. The spawner has made the mount
+ * namespace, in which this process still has CAP_SYS_ADMIN.
+ *
+ * A tmpfs of 64 KB is mounted over some directory, gets the few files that the engine opens while
+ * it starts, and becomes the root; the machine's root is then detached with all that hangs below
+ * it. The new root ends up read-only and without devices, set-user-id and executables. What goes
+ * wrong leaves the namespace half-made, so the caller ends the process. */
 #include "sandbox/lockdown_internal.h"
 
 #include <errno.h>
@@ -23,6 +30,7 @@ static bool keep_file(const char *from, const char *to, er_err *err)
 	return true;
 }
 
+/* Directories, and the files that JavaScriptCore and ICU read at their start. */
 static bool fill(er_err *err)
 {
 	if (mkdir("dev", 0755) < 0 || mkdir("proc", 0755) < 0 || mkdir("proc/self", 0755) < 0)

@@ -1,3 +1,12 @@
+/* The filter of system calls: the last step of er_lockdown_finish, in force for all threads from
+ * then on, and never lifted.
+ *
+ * er_lockdown_seccomp builds it from the tables below with libseccomp, loads it and frees it again.
+ * What is in no table kills the process. What is refused with an error is asked for by the engine
+ * or the C library, which then go on without it. Calls with dangerous arguments are allowed by
+ * argument: memory only private, anonymous and never executable; clone only with the flags of a
+ * thread; signals only to this process. A build with a sanitizer allows that library's own calls as
+ * well and is for tests only. */
 #include "sandbox/lockdown_internal.h"
 
 #include "base/mem.h"
@@ -97,6 +106,7 @@ static_assert((MMAP_FLAGS & ~MMAP_MASK) == 0, "what is demanded of mmap is looke
 static_assert((PROT_BEYOND_RW & (PROT_READ | PROT_WRITE)) == 0 && (PROT_BEYOND_RW & PROT_EXEC) != 0,
               "executable is what is refused");
 
+/* Calls that are allowed or refused whatever their arguments are. */
 static int add_plain(scmp_filter_ctx f)
 {
 	int rc = 0;
@@ -115,6 +125,7 @@ static int add_sanitizer(scmp_filter_ctx f)
 	return rc;
 }
 
+/* Memory, and what goes with it: advice, limits, names of threads and of mappings. */
 static int add_memory(scmp_filter_ctx f)
 {
 	int rc = 0;
@@ -155,6 +166,7 @@ static int add_priority(scmp_filter_ctx f)
 	return rc;
 }
 
+/* Threads of this process: making them, waiting for them, signals to them. */
 static int add_threads(scmp_filter_ctx f)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_CMP(0, SCMP_CMP_EQ, PTHREAD_FLAGS));

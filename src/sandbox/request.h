@@ -13,6 +13,7 @@
 #include "base/slice.h"
 #include "channel/frame.h"
 
+/* A request, from its REQUEST frame until all of it is over. Records are used again. */
 typedef struct er_request {
 	uint32_t id;
 	uint32_t upload;   /* its length, or ER_LEN_UNKNOWN */
@@ -23,6 +24,7 @@ typedef struct er_request {
 	bool metered;      /* a METER is due */
 	uint32_t timers_n; /* live */
 	uint32_t logs_n;   /* LOG frames sent */
+	/* used by its turns so far */
 	uint64_t cpu_ns;
 	er_list timers;
 	er_list subs;
@@ -36,6 +38,7 @@ typedef struct er_request {
 
 /* A subrequest, or a copy of a body in the node, which is numbered as one and has nothing but a response's body. */
 typedef struct er_sub {
+	/* the subrequest's number, which this side gives */
 	uint32_t fid;
 	bool down, up; /* the response / the upload still has something to say */
 	er_request *owner;
@@ -50,6 +53,7 @@ typedef struct er_send {
 	er_list link;
 	uint32_t id;
 	bool sub;
+	/* bytes that the node will take now */
 	uint64_t credit;
 	er_buf bytes;
 	er_request *owner; /* DONE when sent, if it is draining; NULL for a subrequest's */
@@ -57,6 +61,7 @@ typedef struct er_send {
 
 enum { ER_BUCKETS = 256, ER_POOLED = 256, ER_POOLED_FRAME = 4096 };
 
+/* All that is being answered. `background` owns what no request does, with id 0. */
 typedef struct er_requests {
 	er_request background;
 	er_request *buckets[ER_BUCKETS];

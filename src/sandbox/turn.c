@@ -163,6 +163,7 @@ void er_turn_skip(void)
 	er_sb.turn.start_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
+/* What all kinds of turns have in common. `account` is charged with its CPU time. */
 static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 {
 	er_turn *t = &er_sb.turn;

@@ -7,6 +7,7 @@
 #include "base/json_out.h"
 #include "store/room.h"
 
+/* One transaction under way: what its changes have become so far. */
 typedef struct er_apply {
 	er_store *s;
 	er_db *db;

@@ -12,6 +12,7 @@
 
 enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000, TOKEN_HOSTS_MAX = 1000 };
 
+/* Bounds of what a token may carry; whether its routines are there does not matter. */
 static bool token_check(er_apply *a, const er_change *c)
 {
 	if (!er_name_check("token", c->name, a->err))

@@ -214,6 +214,7 @@ typedef struct old_routes {
 	size_t n;
 } old_routes;
 
+/* The rules of an environment as they are now, with their positions. */
 static bool read_routes(er_apply *a, er_env env, old_routes *old)
 {
 	er_buf rules, positions;

@@ -29,6 +29,7 @@ enum {
 	MAGIC = 0x65726462,
 };
 
+/* A connection and its prepared statements, which live as long as it does. */
 struct er_db {
 	uint32_t magic;
 	sqlite3 *sql;
@@ -42,6 +43,7 @@ struct er_db {
 
 /* ---- errors ---- */
 
+/* SQLite's code as a sentence that says what to do. Always false. */
 static bool fail(er_db *db, int rc, er_err *err)
 {
 	ER_ASSERT(rc != SQLITE_OK);

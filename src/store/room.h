@@ -47,7 +47,9 @@ typedef struct er_keys {
 struct er_store {
 	uint32_t magic;
 	char *dir, *control_path, *kv_path, *key_path;
+	/* er_store_lock_fd */
 	int lock_fd;
+	/* versions of one routine */
 	unsigned quota;
 	er_retention keep;
 	er_fault fault;
@@ -55,6 +57,7 @@ struct er_store {
 	er_db *control; /* the control thread's */
 	er_pool readers;
 	er_keys keys;
+	/* of the last entry of the log */
 	uint64_t sequence;
 	char node_id[33];
 

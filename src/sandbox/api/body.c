@@ -1,6 +1,14 @@
-/* Bodies: asking for the node's, sending our own. */
+/* Natives about the bytes of bodies. A body is named by its key (api.h): the upload or the answer
+ * of a request, or those of a subrequest.
+ *
+ * pull, drain, bodyCancel and clone are about a body that lies in the node: they ask for some of
+ * it, let the node throw it away, give it up, or make a second one of it. write, end and abort are
+ * about a body that JavaScript sends. Each becomes one frame. Nothing is kept here: the body's
+ * request (request.h) or subrequest knows whether it is still open, and what comes for one that is
+ * over is silently nothing, because JavaScript may still hold a stream of it. */
 #include "sandbox/api/api.h"
 
+/* A frame without a payload. */
 static void say(er_frame_type type, er_key k, uint32_t arg, uint16_t aux)
 {
 	er_frame f = {.type = (uint8_t)type, .id = k.id, .flags = er_key_flag(k), .arg = arg, .aux = aux};
@@ -26,6 +34,7 @@ static void down_over(er_key k)
 	er_sub_settle(s);
 }
 
+/* Nothing more of the body that JavaScript sends will come. */
 static void up_over(er_key k)
 {
 	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;

@@ -1,3 +1,7 @@
+/* The table of the Encoding Standard, section 4.2: each encoding with all its labels, and what
+ * decodes it here. ICU has most of the legacy ones under names of its own. UTF-8, UTF-16,
+ * x-user-defined and ISO-8859-16 are decoded by hand (decode.c). A label is looked up by walking
+ * the whole table, which a routine does once for each TextDecoder it makes. */
 #include "sandbox/api/labels.h"
 
 #include "base/mem.h"

@@ -1,4 +1,9 @@
-/* Time, timers, randomness, lazily loaded parts of the prelude. */
+/* Natives that belong to no object of the web: the two clocks, timers, randomness, and the parts of
+ * the prelude that are loaded when they are first needed.
+ *
+ * er.now is the calendar time, which stands still while JavaScript runs (freeze.h); er.perf counts
+ * in steps of a tenth of a millisecond. So neither is a timer for Spectre. A timer belongs to the
+ * request in whose turn it was set (timer.h) and ends with it. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/embed.h"
@@ -82,6 +87,8 @@ ER_NATIVE(randomUUID)
 	return er_js_ascii(out);
 }
 
+/* Evaluates a script of the prelude that is not loaded at the start. The time that takes is given
+ * to the request (er_turn_gift): it did not ask for it. */
 ER_NATIVE(lazy)
 {
 	er_text name;

@@ -1,4 +1,12 @@
-/* Requests: what came in, and the answer. */
+/* Natives about a request: what came in, and the answer.
+ *
+ * request.h has the request, from its REQUEST frame until all of it is over. What came in is read
+ * where it lies, and made a JavaScript value only when somebody asks for it. er.respond sends the
+ * head with a small body in the same frame; a longer body that is already complete is sent by
+ * er_send_new as the node gives credit, and the request drains meanwhile. er.pass leaves the answer
+ * to the standard process. er.done says that all of the request is over, what was given to
+ * waitUntil too. Whatever is said of a request that is over, or that the sandbox does not know,
+ * does nothing. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -89,6 +97,8 @@ static size_t lines_of(er_slice block)
 
 _Static_assert(ER_BLOCK_MAX == 64 * 1024 && ER_BLOCK_FIELDS == 256 && ER_REASON_MAX == 1024, "the sentences below say so");
 
+/* Bounds that the node checks as well: here they become an exception that says what was too
+ * much. */
 static bool head_ok(er_slice reason, er_slice block, er_value *exception)
 {
 	const char *why = NULL;

@@ -1,4 +1,9 @@
-/* Text: UTF-8, Latin-1, base64. */
+/* Natives for text: UTF-8 both ways, Latin-1, base64. TextEncoder, atob and btoa are made of them,
+ * and TextDecoder where a whole UTF-8 text is given at once (decode.c has the others).
+ *
+ * Nothing is kept between calls. What is as long as the routine's own data is taken with malloc,
+ * and without memory the routine gets a RangeError. `undefined` comes back for text that is
+ * malformed; the prelude makes the exception of it that the standard asks for. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/api/utf8.h"
@@ -34,6 +39,8 @@ ER_NATIVE(utf8Length)
 	return v;
 }
 
+/* Two numbers in one: units read times 2^32, and bytes written. An object would cost more than the
+ * work. */
 ER_NATIVE(utf8EncodeInto)
 {
 	er_slice to;
@@ -76,6 +83,7 @@ ER_NATIVE(latin1)
 	return er_js_latin1(s);
 }
 
+/* undefined: a character is above U+00FF. */
 ER_NATIVE(btoa)
 {
 	er_text t;
@@ -102,6 +110,7 @@ ER_NATIVE(btoa)
 	return v;
 }
 
+/* -1: not of the alphabet. */
 static int digit(uint8_t c)
 {
 	if (c >= 'A' && c <= 'Z')

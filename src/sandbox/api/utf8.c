@@ -1,3 +1,12 @@
+/* UTF-8 by hand, in both directions: JavaScriptCore's strings are UTF-16 or Latin-1, and its own
+ * conversion stops at a lone surrogate.
+ *
+ * The decoder is the state machine of the Encoding Standard (section 8.1.1): er_utf8_state has the
+ * character so far, how many bytes it still needs and between what the next one must lie. `lower`
+ * and `upper` are narrower than 80..BF for the second byte after E0, ED, F0 and F4, which rules out
+ * overlong forms, surrogates and what is beyond U+10FFFF. A byte that does not fit ends the
+ * sequence with one U+FFFD and is looked at again. All functions write into the caller's memory,
+ * whose size their comments in utf8.h give. */
 #include "sandbox/api/utf8.h"
 
 #include "base/mem.h"
@@ -44,6 +53,7 @@ size_t er_utf8_length(const uint16_t *p, size_t n)
 	return bytes;
 }
 
+/* One to four bytes of UTF-8; the caller has made room. */
 static uint8_t *put_point(uint8_t *out, uint32_t c)
 {
 	if (c < 0x80) {
@@ -117,6 +127,7 @@ static bool lead(er_utf8_state *st, uint8_t b)
 	return true;
 }
 
+/* One or two units of UTF-16. */
 static uint16_t *put_units(uint16_t *at, uint32_t c)
 {
 	if (c < 0x10000) {
