@@ -12,12 +12,14 @@
 	X(FRAME_MAX, 128 * 1024)   /* payload: a head at its bounds, its URLs and an inline body */ \
 	X(FRAME_DATA, 16 * 1024)   /* the most bytes in one BODY_DATA */ \
 	X(CREDIT_START, 64 * 1024) /* of a body that a sandbox sends */ \
-	X(PULL_WINDOW, 64 * 1024)  /* what the prelude asks for of a node's body, and has not given to a reader yet */ \
-	X(INLINE_BODY, 8 * 1024)   /* a complete body up to this size rides in the head's frame */ \
-	X(BLOCK_MAX, 64 * 1024)    /* bytes of the fields of one head that a routine sends: names, values and two for each */ \
-	X(BLOCK_FIELDS, 256)       /* how many fields */ \
-	X(REASON_MAX, 1024)        /* bytes of a reason phrase */ \
-	X(CONSOLE_MAX, 16 * 1024)  /* bytes of one line of the console */
+	/* what the prelude asks for of a node's body, and has not given to a reader yet */ \
+	X(PULL_WINDOW, 64 * 1024) \
+	X(INLINE_BODY, 8 * 1024) /* a complete body up to this size rides in the head's frame */ \
+	/* bytes of the fields of one head that a routine sends: names, values and two for each */ \
+	X(BLOCK_MAX, 64 * 1024) \
+	X(BLOCK_FIELDS, 256)      /* how many fields */ \
+	X(REASON_MAX, 1024)       /* bytes of a reason phrase */ \
+	X(CONSOLE_MAX, 16 * 1024) /* bytes of one line of the console */
 
 /* What er.respond and er.fetch are told of a body. LAST: the request is over with this answer. */
 #define ER_BODY_FLAG_TABLE(X) \
@@ -39,17 +41,21 @@
 	X(FETCH_REDIRECT_FOLLOW, 0) \
 	X(FETCH_REDIRECT_MANUAL, 1) \
 	X(FETCH_REDIRECT_ERROR, 2) \
-	X(FETCH_CDN_PROXY, 4)        /* cdnProxy: true */ \
-	X(FETCH_SELF, 8)             /* fetch(event.request): the standard process of the request's own host */ \
+	X(FETCH_CDN_PROXY, 4) /* cdnProxy: true */ \
+	/* fetch(event.request): the standard process of the request's own host */ \
+	X(FETCH_SELF, 8) \
 	X(FETCH_DECOMPRESS_SHIFT, 4) /* two bits: 0 decompress, and these */ \
 	X(FETCH_DECOMPRESS_FALLBACK, 1 << 4) \
 	X(FETCH_DECOMPRESS_MANUAL, 2 << 4) \
-	X(FETCH_WHOLE, 64) /* the code gave a complete body, which a redirect may send again: C's own, the prelude does not say it */
+	/* the code gave a complete body, which a redirect may send again: C's own, the prelude does \
+	   not say it */ \
+	X(FETCH_WHOLE, 64)
 
 #define ER_COMPAT_TABLE(X) \
 	X(COMPAT_ENV_LAST, 1)        /* fetch(request, ctx, env) instead of (request, env, ctx) */ \
 	X(COMPAT_REDIRECT_MANUAL, 2) /* fetch's default redirect mode is manual */ \
-	X(COMPAT_CLASSIC, 4)         /* fetch as the first generation had it: its redirects, and no coding but gzip */
+	/* fetch as the first generation had it: its redirects, and no coding but gzip */ \
+	X(COMPAT_CLASSIC, 4)
 
 #define ER_CONSOLE_TABLE(X) \
 	X(CONSOLE_DEBUG, 0) \

@@ -59,6 +59,7 @@ static void close_now(er_h1_session *c)
 	er_transport_close(c->base.transport);
 }
 
+/* er_session_kind.open: the session and its transport know each other from here on. */
 static er_session *h1_open(er_server *s, er_transport *t)
 {
 	er_h1_session *c = ER_NEW(er_h1_session);
@@ -159,6 +160,7 @@ static void upload_bytes(er_h1_session *c, er_slice bytes)
 		er_stream_upload(&c->stream, bytes);
 		return;
 	}
+	ER_ASSERT(s->gathered + bytes.n <= sizeof s->gather);
 	er_copy(s->gather + s->gathered, bytes.p, bytes.n);
 	s->gathered += bytes.n;
 }
@@ -178,6 +180,7 @@ static void h1_act(er_session *s, er_stream *st)
 	run(of(s));
 }
 
+/* The head of the answer is decided, and with it whether the connection stays. */
 static void h1_answered(er_session *s, er_stream *st)
 {
 	er_h1_session *c = of(s);
@@ -230,6 +233,7 @@ static void refuse(er_h1_session *c, int status, const char *why, er_err_kind ki
 
 static void consume(er_h1_session *c, size_t n)
 {
+	ER_ASSERT(n <= pending(c).n);
 	if (c->fresh.n > 0)
 		c->fresh = er_slice_from(c->fresh, n);
 	else
@@ -337,6 +341,8 @@ static er_session_wait waits_for(const er_h1_session *c)
 	return er_h1_idle(c->h1) && !er_stream_asked(st) ? ER_WAIT_IDLE : ER_WAIT_HEAD;
 }
 
+/* After each round: closes what is over, and sets what the session waits for, of the clock and of
+ * the transport. */
 static void settle(er_h1_session *c)
 {
 	const er_stream *st = &c->stream;
@@ -359,12 +365,15 @@ static void settle(er_h1_session *c)
 	er_transport_watch(c->base.transport, (read ? ER_IO_READ : 0) | (c->blocked || c->more ? ER_IO_WRITE : 0));
 }
 
-/* The whole answer is out, or is small enough to be written together with the next one. */
+/* The whole answer is out, or is small enough to be written together with the next one. Behind a broken answer no
+ * next one comes: what was sent before it goes out first. */
 static bool exchange_written(const er_h1_session *c)
 {
 	if (!er_stream_sent(&c->stream))
 		return false;
-	return er_h1_session_flushed(c) || (c->n_segments == 0 && er_buf_len(&c->out) < CORK_BYTES && !c->blocked);
+	if (er_h1_session_flushed(c))
+		return true;
+	return c->stream.state.now == STREAM_SENT && c->n_segments == 0 && er_buf_len(&c->out) < CORK_BYTES && !c->blocked;
 }
 
 /* Does what can be done now; the only way into the machine. */
@@ -412,6 +421,8 @@ static void on_end_of_peer(er_h1_session *c)
 	run(c);
 }
 
+/* Input is parsed where it was read to (`fresh`); only what is left is copied, for the next
+ * round. */
 static void on_bytes(er_h1_session *c, er_slice bytes)
 {
 	if (er_buf_len(&c->in) > 0)
@@ -431,6 +442,7 @@ static void on_bytes(er_h1_session *c, er_slice bytes)
 		er_buf_fini(&c->in);
 }
 
+/* One read a turn. A session that lingers only throws away what comes. */
 static void on_readable(er_h1_session *c)
 {
 	er_server *s = c->base.server;
@@ -471,6 +483,7 @@ static void on_ready(void *user, unsigned io)
 
 /* ---- time ---- */
 
+/* Its time in a list is over: a head that does not come is answered, an idle connection closes. */
 static void h1_expired(er_session *s)
 {
 	er_h1_session *c = of(s);
@@ -495,6 +508,8 @@ static void h1_expired(er_session *s)
 	}
 }
 
+/* Every tick: a reader that does not take the answer, a peer that has shut down, an upload that
+ * crawls. */
 static void h1_watch(er_session *s, uint64_t now_ms)
 {
 	er_h1_session *c = of(s);

@@ -49,9 +49,20 @@ static void on_answer(er_asker *asker, er_exchange *x)
 	st->session->kind->answered(st->session, st);
 }
 
+static void on_broken(er_asker *asker, er_exchange *x)
+{
+	er_stream *st = ER_CONTAINER(asker, er_stream, asker);
+	ER_CHECK(st, MAGIC);
+	ER_ASSERT(st->x == x && x->res.error != ER_ERR_OK);
+	move(st, STREAM_ON_BREAK);
+	act(st);
+}
+
 void er_stream_init(er_stream *st, struct er_session *s)
 {
-	*st = (er_stream){.magic = MAGIC, .asker.answered = on_answer, .session = s};
+	*st = (er_stream){.magic = MAGIC, 
+	                  .asker = {.answered = on_answer, .broken = on_broken},
+	                  .session = s};
 }
 
 /* ---- the upload ---- */

@@ -12,14 +12,14 @@
 	X(P, OPEN, "open", "a handler has it") \
 	X(P, ANSWERED, "answered", "the head of the answer is there; its body is on its way") \
 	X(P, SENT, "sent", "the session has all of the answer") \
-	X(P, BROKEN, "broken", "the answer broke off behind its head")
+	X(P, BROKEN, "broken", "no more of the answer comes: it broke off behind its head, or before it")
 
 #define ER_STREAM_EVENTS(X, P) \
 	X(P, HEAD, "head", "the session has read the head of a request") \
 	X(P, START, "start", "the exchange goes to its handler") \
 	X(P, ANSWER, "answer", "a handler has answered, or the stream itself refuses the request") \
 	X(P, ALL, "all", "the session has taken the last of the answer") \
-	X(P, BREAK, "break", "the answer's body has failed, or is not what its head promised") \
+	X(P, BREAK, "break", "the handler has ended the exchange without an answer, or the body has failed or is not as long as promised") \
 	X(P, OVER, "over", "the exchange is over: reported, and let go") \
 	X(P, GONE, "gone", "the peer is gone")
 

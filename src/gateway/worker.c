@@ -32,6 +32,7 @@ enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, PATIENCE_MS = 5000, MAX_THREADS =
 
 typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP, HAND_OVER, PING } message_kind;
 
+/* In the mailbox; the members that its kind needs are set. What it carries is the receiver's. */
 struct er_worker_message {
 	struct er_worker_message *next;
 	message_kind kind;

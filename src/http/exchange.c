@@ -1,6 +1,6 @@
-/* The life of an exchange: made → started → (passed on …) → answered or cancelled → let go. A
- * handler is told of a cancel at most once, and the asker of the answer at most once, never of
- * both.
+/* The life of an exchange: made → started → (passed on …) → answered, broken or cancelled → let go.
+ * A handler is told of a cancel at most once, and the asker of the answer or of the break at most
+ * once, never of both.
  *
  * Parents and children: a child is in its parent's list from er_exchange_child until it is
  * answered or cancelled, and knows its parent as long. Neither holds a reference to the other,
@@ -221,6 +221,18 @@ void er_exchange_pass(er_exchange *x, const er_handler *next)
 		next->handle(next->self, x);
 }
 
+/* The handler is done with it. */
+static void done(er_exchange *x)
+{
+	ER_ASSERT(!x->answered && x->asker != NULL);
+	x->answered = true;
+	x->on_cancel = NULL;
+	if (x->parent != NULL) {
+		count_in_parent(x);
+		leave_parent(x);
+	}
+}
+
 void er_exchange_answer(er_exchange *x)
 {
 	ER_CHECK(x, MAGIC);
@@ -230,14 +242,24 @@ void er_exchange_answer(er_exchange *x)
 			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
 		return;
 	}
-	ER_ASSERT(!x->answered && x->asker != NULL);
-	x->answered = true;
-	x->on_cancel = NULL;
-	if (x->parent != NULL) {
-		count_in_parent(x);
-		leave_parent(x);
-	}
+	done(x);
 	x->asker->answered(x->asker, x);
+}
+
+void er_exchange_break(er_exchange *x, er_err_kind reason)
+{
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(reason != ER_ERR_OK && x->res.body == NULL);
+	if (x->cancelled)
+		return;
+	x->res = (er_response){.error = reason};
+	er_body *upload = x->req.body;
+	x->req.body = NULL;
+	done(x);
+	x->asker->broken(x->asker, x); /* may let go of x */
+	if (upload != NULL)
+		er_body_cancel(upload, reason);
+	er_body_unref(upload);
 }
 
 void er_exchange_cancel(er_exchange *x, er_err_kind reason)

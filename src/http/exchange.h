@@ -37,6 +37,9 @@ typedef struct er_asker er_asker;
 struct er_asker {
 	/* The response is in x->res. Once; not after a cancel. May let go of x. */
 	void (*answered)(er_asker *self, er_exchange *x);
+	/* The handler has ended the exchange without a response (er_exchange_break): x->res.error
+	 * says why. Once, instead of `answered`. May let go of x. */
+	void (*broken)(er_asker *self, er_exchange *x);
 	/* Of a child, which must have it: what the question was asked for is over, and no answer
 	 * will come. The exchange is cancelled with this call. Once, instead of `answered`. Lets go
 	 * of x. */
@@ -51,6 +54,7 @@ struct er_auditor {
 	void (*settled)(er_auditor *self, er_exchange *x);
 };
 
+/* What is asked. The handler that passes an exchange on may change it for those behind. */
 typedef struct er_request {
 	er_slice method;    /* as sent, case-sensitive */
 	er_slice scheme;    /* "http" or "https" */
@@ -61,6 +65,7 @@ typedef struct er_request {
 	er_body *body;      /* NULL: none. The exchange owns this reference. */
 } er_request;
 
+/* What is answered: the handler fills it before er_exchange_answer. */
 typedef struct er_response {
 	int status;       /* 100-599, three digits */
 	er_slice reason;  /* may be empty: the codec writes the standard one */
@@ -155,6 +160,11 @@ void er_exchange_pass(er_exchange *x, const er_handler *next);
 /* The response is ready in x->res. The asker's callback may unref x: a handler that needs x
  * afterwards holds a reference. Ignored after a cancel. */
 void er_exchange_answer(er_exchange *x);
+/* The handler has no response, and nobody is to give one: what waits for it breaks off before its
+ * head (HTTP/1: the connection ends; HTTP/2: the stream is reset; a fetch: it is rejected). Behind
+ * the head a body says the same with er_body_fail. `reason` is not OK. Cancels the request's body.
+ * Ignored after a cancel. */
+void er_exchange_break(er_exchange *x, er_err_kind reason);
 /* The asker has lost interest. Cancels the response body as well, if the handler already gave
  * one. */
 void er_exchange_cancel(er_exchange *x, er_err_kind reason);

@@ -177,6 +177,7 @@ static bool fail_js(er_err *err, const char *what, er_value exc)
 	return false;
 }
 
+/* The prelude's functions that C calls, by name; protected from the collector for good. */
 static bool find_hooks(er_value hooks, er_err *err)
 {
 	static const char *const names[] = {
@@ -195,6 +196,7 @@ static bool find_hooks(er_value hooks, er_err *err)
 	return true;
 }
 
+/* Hardens the global object, runs the prelude, and shuts eval off behind it. */
 static bool run_prelude(er_err *err)
 {
 	er_value exc = NULL;

@@ -79,6 +79,7 @@ static bool borrowed(er_slice s, er_text *out)
 	return true;
 }
 
+/* One byte or two for each; counted first, so that the room is exact. */
 static bool latin1_to_utf8(er_slice s, er_text *out, er_value *exception)
 {
 	size_t n = s.n;
@@ -164,6 +165,8 @@ static bool is_whole(er_slice utf8, size_t n)
 	return units == n;
 }
 
+/* By the shortest way that gives the right bytes: the engine's own conversion stops at a lone
+ * surrogate, which is_whole notices. */
 static bool utf8_copy(er_value v, er_text *out, er_value *exception)
 {
 	JSStringRef s = to_string(v, exception);
@@ -204,6 +207,7 @@ bool er_js_utf8_arg(er_value v, er_text *out, er_value *exception)
 	return er_js_peek(v, &s) && is_ascii(s) ? borrowed(s, out) : er_js_utf8(v, out, exception);
 }
 
+/* A byte a character, or a TypeError. */
 static bool bytestring_copy(er_value v, er_text *out, er_value *exception)
 {
 	JSStringRef s = to_string(v, exception);

@@ -51,6 +51,8 @@ static void send_loaded(er_value error)
 	er_report_fini(&rep);
 }
 
+/* All code is here: runs the script, and tells the node how it ended. Top-level code is the
+ * background's, with an account of its own. */
 static void evaluate(void)
 {
 	er_request *background = &er_sb.requests.background;
@@ -87,6 +89,7 @@ static void set_limits(void)
 #undef X
 }
 
+/* LOAD: environment and limits. The memory limit is set before a byte of the code is here. */
 static void on_load(er_slice payload)
 {
 	er_reader r = {.rest = payload};
@@ -136,6 +139,7 @@ static void on_request(const er_frame *f, er_slice payload)
 	er_turn_end();
 }
 
+/* CANCEL: the request's signal aborts, and then it is over, whatever its code still does. */
 static void on_cancel(const er_frame *f)
 {
 	er_request *r = er_request_find(f->id);
@@ -171,6 +175,7 @@ static void down_over(const er_frame *f)
 	er_body_down_over(f->id, (f->flags & ER_FF_SUB) != 0);
 }
 
+/* Bytes that were pulled, as a Uint8Array for JavaScript. Without memory for it the body fails. */
 static void on_body_data(const er_frame *f, er_slice payload)
 {
 	er_request *owner = body_owner(f);

@@ -111,6 +111,7 @@ static void *socket_in_thread(void *arg)
 	return NULL;
 }
 
+/* The filter must hold for threads that were made after it, too. */
 static long in_thread(void)
 {
 	pthread_t t;
@@ -119,6 +120,7 @@ static long in_thread(void)
 	return pthread_join(t, NULL);
 }
 
+/* Uses up the stack. The sum behind the call keeps the compiler from making a loop of it. */
 static long deeper(volatile long n)
 {
 	volatile char room[4096];

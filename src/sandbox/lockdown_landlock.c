@@ -50,6 +50,7 @@ static uint64_t fs_rights(int version)
 	return (1U << 13) - 1;
 }
 
+/* An exception of the first layer: this one file may be read. */
 static bool allow_reading(int ruleset, const char *path, er_err *err)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);

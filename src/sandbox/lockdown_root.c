@@ -27,6 +27,7 @@ static bool keep_file(const char *from, const char *to, er_err *err)
 	return true;
 }
 
+/* Directories, and the files that JavaScriptCore and ICU read at their start. */
 static bool fill(er_err *err)
 {
 	if (mkdir("dev", 0755) < 0 || mkdir("proc", 0755) < 0 || mkdir("proc/self", 0755) < 0)

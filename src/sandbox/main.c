@@ -120,6 +120,8 @@ static bool start_engine_quietly(er_err *err)
 	return ok;
 }
 
+/* The order of lockdown.h's picture: what comes before `begin` trusts nobody's code, and what comes
+ * after `finish` can do no more harm than the level allows. */
 static bool start(int argc, char **argv, er_err *err)
 {
 	if (!parse_args(argc, argv, &er_sb.lock, err))

@@ -14,6 +14,7 @@
 #include "channel/frame.h"
 #include "sandbox/held.h"
 
+/* A request, from its REQUEST frame until all of it is over. Records are used again. */
 typedef struct er_request {
 	uint32_t id;
 	uint32_t upload;   /* its length, or ER_LEN_UNKNOWN */
@@ -24,6 +25,7 @@ typedef struct er_request {
 	bool metered;      /* a METER is due */
 	uint32_t timers_n; /* live */
 	uint32_t logs_n;   /* LOG frames sent */
+	/* used by its turns so far */
 	uint64_t cpu_ns;
 	er_list held;          /* what ends with it: timers, subrequests and the rest (held.h) */
 	er_held reading;       /* its upload, once JavaScript reads it as a stream */
@@ -38,6 +40,7 @@ typedef struct er_request {
 
 /* A subrequest, or a copy of a body in the node, which is numbered as one and has nothing but a response's body. */
 typedef struct er_sub {
+	/* the subrequest's number, which this side gives */
 	uint32_t fid;
 	bool down, up;  /* the response / the upload still has something to say */
 	bool begun;     /* something of the response's body was asked for */
@@ -53,6 +56,7 @@ typedef struct er_send {
 	er_list link;
 	uint32_t id;
 	bool sub;
+	/* bytes that the node will take now */
 	uint64_t credit;
 	er_buf bytes;
 	er_held held; /* its owner: the request, also of a subrequest's. DONE when sent, if that is draining */
@@ -60,6 +64,7 @@ typedef struct er_send {
 
 enum { ER_BUCKETS = 256, ER_POOLED = 256, ER_POOLED_FRAME = 4096 };
 
+/* All that is being answered. `background` owns what no request does, with id 0. */
 typedef struct er_requests {
 	er_request background;
 	er_request *buckets[ER_BUCKETS];

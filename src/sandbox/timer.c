@@ -27,6 +27,7 @@ static void place(er_timers *ts, er_timer *t, uint32_t at)
 	t->heap = at;
 }
 
+/* Moves a timer to its place in the heap, up or down, after its time has changed. */
 static void sift(er_timers *ts, er_timer *t)
 {
 	uint32_t at = t->heap;
@@ -48,6 +49,7 @@ static void sift(er_timers *ts, er_timer *t)
 	place(ts, t, at);
 }
 
+/* A free number for a timer; `gens` tells a number that is used again from the one before. */
 static uint32_t take_slot(er_timers *ts)
 {
 	if (ts->free_slot_n == 0) {
@@ -96,6 +98,7 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 	return t->tid;
 }
 
+/* The last of the heap takes its place. */
 static void timer_free(er_timer *t)
 {
 	er_timers *ts = &er_sb.timers;

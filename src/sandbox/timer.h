@@ -21,6 +21,8 @@ typedef struct er_timer {
 	bool counted; /* against the owner's limit */
 } er_timer;
 
+/* A heap by due time, and a table by number. `seq` counts timers, so that those of one instant go
+ * in their order. */
 typedef struct er_timers {
 	er_timer **heap;
 	uint32_t n, cap;

@@ -166,6 +166,7 @@ void er_turn_refresh(void)
 	t->relieved_ns = t->start_ns;
 }
 
+/* What all kinds of turns have in common. `account` is charged with its CPU time. */
 static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 {
 	er_turn *t = &er_sb.turn;

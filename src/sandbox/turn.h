@@ -43,6 +43,7 @@ enum {
 	ER_TURN_PATCHES = 8,
 };
 
+/* The turn that runs, or the last one. What is volatile is read by the tick's signal handler. */
 typedef struct er_turn {
 	volatile bool active;
 	struct er_request *volatile owner;
@@ -66,6 +67,7 @@ typedef struct er_turn {
 		uint8_t *head;
 		struct er_request *r;
 	} patches[ER_TURN_PATCHES];
+	/* of `patches`: answers whose CPU figure is filled in at the end */
 	unsigned patches_n;
 	struct er_request *forget; /* over; a chain through `later` */
 	/* what is done with each of these at the end of the turn: request.c's, which lies above */

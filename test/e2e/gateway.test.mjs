@@ -416,8 +416,40 @@ test('a listener names its transport, and one that is not known is refused with 
 	} finally {
 		await named.stop()
 	}
-	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ address: '127.0.0.1:0', transport: 'pigeon' }] } }), /transport: a transport is expected: tcp/)
+	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ address: '127.0.0.1:0', transport: 'pigeon' }] } }), /transport\\?": a transport is expected: tcp/)
 	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ transport: 'tcp' }] } }), /address.{1,3}is missing/)
+})
+
+test('trailers of an upload reach the origin, also through a routine that hands the body on', async () => {
+	const seen = []
+	const origin = await startOrigin((req, res) => {
+		let text = ''
+		req.on('data', d => (text += d)).on('end', () => {
+			seen.push({ text, trailers: req.trailers })
+			res.end('taken')
+		})
+	})
+	const relay = `addEventListener("fetch", e => e.respondWith(fetch(${JSON.stringify(origin.url)} + "/relay", { method: "POST", body: e.request.body })))`
+	const site = await startNode({ routines: { relay: { source: relay, allowAddresses: ['127.0.0.0/8'] } }, config: { origin: origin.url } })
+	try {
+		for (const host of ['site.example', 'relay.localhost'])
+			for (const slow of [false, true])
+				for (const extra of ['', 'x-empty:\r\n']) {
+					const c = await site.connect()
+					const end = `9\r\npart two.\r\n0\r\nx-sum: 42\r\n${extra}content-length: 7\r\n\r\n`
+					c.send(`POST / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n9\r\npart one,\r\n${slow ? '' : end}`)
+					if (slow) {
+						await sleep(50)
+						c.send(end)
+					}
+					assert.match((await c.rest()).toString(), /taken/)
+					const want = extra ? { 'x-sum': '42', 'x-empty': '' } : { 'x-sum': '42' }
+					assert.deepEqual(seen.pop(), { text: 'part one,part two.', trailers: want }, `${host} ${slow} ${extra}`)
+				}
+	} finally {
+		await site.stop()
+		await origin.close()
+	}
 })
 
 test('trailers of an origin reach a client that takes them, also through a routine that hands the body on', async () => {

@@ -75,6 +75,17 @@ static inline void answer_text(asked *a, int status, const char *text)
 	er_exchange_unref(x);
 }
 
+/* Ends the exchange without an answer. */
+static inline void break_off(asked *a)
+{
+	er_exchange *x = a->x;
+	a->answered = true;
+	x->on_cancel = NULL;
+	a->x = NULL;
+	er_exchange_break(x, ER_ERR_RESPONSE);
+	er_exchange_unref(x);
+}
+
 static inline void upload_read(void *ctx)
 {
 	asked *a = ctx;
@@ -153,6 +164,20 @@ static inline void stream_end(asked *a, bool well)
 	er_body_unref(b);
 }
 
+/* Answers with a body that has failed already. */
+static inline void answer_failed(asked *a)
+{
+	er_exchange *x = a->x;
+	a->answered = true;
+	x->res.status = 200;
+	x->res.body = er_body_new(ER_BODY_UNKNOWN);
+	er_body_fail(x->res.body, ER_ERR_RESPONSE);
+	x->on_cancel = NULL;
+	a->x = NULL;
+	er_exchange_answer(x);
+	er_exchange_unref(x);
+}
+
 static inline void handle(void *self, er_exchange *x)
 {
 	world *w = self;
@@ -170,6 +195,10 @@ static inline void handle(void *self, er_exchange *x)
 		answer_text(a, 200, a->path);
 	else if (strcmp(a->path, "/early") == 0)
 		answer_text(a, 403, "no");
+	else if (strcmp(a->path, "/break") == 0)
+		break_off(a);
+	else if (strcmp(a->path, "/broken") == 0)
+		answer_failed(a);
 }
 
 /* ---- the server ---- */

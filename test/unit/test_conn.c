@@ -291,6 +291,56 @@ static void an_answer_that_breaks_off_never_ends_properly(void **state)
 	}
 }
 
+/* Before its head there is nothing to say: the connection ends. Answers to requests before it arrive whole. */
+static void an_exchange_without_an_answer_ends_the_connection_and_loses_no_other(void **state)
+{
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		for (int before = 0; before < 3; before++) {
+			world *w = world_new(NULL);
+			client c;
+			client_open(&c, w);
+			er_buf all;
+			er_buf_init(&all);
+			for (int i = 0; i < before; i++)
+				er_buf_printf(&all, "GET /now-%d HTTP/1.1\r\nhost: a\r\n\r\n", i);
+			er_buf_printf(&all, "POST /%s HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhelloGET /now-behind HTTP/1.1\r\nhost: a\r\n\r\n",
+			              late ? "later" : "break");
+			er_buf_put(&all, ER_LIT("\0"));
+			say(&c, (const char *)er_buf_slice(&all).p);
+			er_buf_fini(&all);
+			UNTIL(w, w->n_asked == (unsigned)before + 1);
+			if (late)
+				break_off(&w->asked[before]);
+			UNTIL(w, ended(&c));
+			assert_int_equal(count(&c, "HTTP/1.1 200"), before);
+			assert_int_equal(w->n_asked, before + 1);
+			assert_int_equal(w->cut, 1);
+			assert_int_equal(w->finished, before + 1);
+			assert_int_equal(w->asked[before].cancelled, 0);
+			client_close(&c);
+			world_free(w);
+		}
+	}
+}
+
+/* A body that breaks off takes no answer along that was held back for one write. */
+static void an_answer_that_breaks_off_loses_none_before_it(void **state)
+{
+	(void)state;
+	world *w = world_new(NULL);
+	client c;
+	client_open(&c, w);
+	say(&c, "GET /now HTTP/1.1\r\nhost: a\r\n\r\nGET /broken HTTP/1.1\r\nhost: a\r\n\r\nGET /now HTTP/1.1\r\nhost: a\r\n\r\n");
+	UNTIL(w, ended(&c));
+	assert_int_equal(count(&c, "/now"), 1);
+	assert_int_equal(count(&c, "HTTP/1.1 200"), 2);
+	assert_int_equal(count(&c, "0\r\n\r\n"), 0);
+	assert_int_equal(w->cut, 1);
+	client_close(&c);
+	world_free(w);
+}
+
 static void an_answer_shorter_than_promised_is_cut(void **state)
 {
 	(void)state;
@@ -649,6 +699,8 @@ int main(void)
 	    cmocka_unit_test(a_client_that_asks_first_is_invited_to_send),
 	    cmocka_unit_test(a_streamed_answer_arrives_whole_and_in_order),
 	    cmocka_unit_test(an_answer_that_breaks_off_never_ends_properly),
+	    cmocka_unit_test(an_exchange_without_an_answer_ends_the_connection_and_loses_no_other),
+	    cmocka_unit_test(an_answer_that_breaks_off_loses_none_before_it),
 	    cmocka_unit_test(an_answer_shorter_than_promised_is_cut),
 	    cmocka_unit_test(a_reader_that_stops_makes_the_answer_wait),
 	    cmocka_unit_test(a_reader_that_never_reads_again_is_cut_off),

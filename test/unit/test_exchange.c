@@ -13,7 +13,7 @@
 typedef struct party {
 	er_asker asker;
 	er_auditor auditor;
-	unsigned answers, cancels, handled, ends, audits;
+	unsigned answers, cancels, handled, ends, audits, breaks;
 	er_exchange *held; /* the handler's reference, while it works */
 	bool at_once;
 	const er_handler *next; /* passes on to it instead of answering */
@@ -58,10 +58,18 @@ static void on_answer(er_asker *asker, er_exchange *x)
 	ER_CONTAINER(asker, party, asker)->answers++;
 }
 
+static void on_broken(er_asker *asker, er_exchange *x)
+{
+	assert_true(x->answered);
+	assert_int_equal(x->res.error, ER_ERR_RESPONSE);
+	ER_CONTAINER(asker, party, asker)->breaks++;
+}
+
 static er_exchange *asked(party *asker)
 {
 	er_exchange *x = er_exchange_new();
 	asker->asker.answered = on_answer;
+	asker->asker.broken = on_broken;
 	x->asker = &asker->asker;
 	return x;
 }
@@ -254,8 +262,39 @@ static void on_ended(er_asker *asker, er_exchange *x, er_err_kind reason)
 
 static er_exchange *child_of(er_exchange *parent, party *asker)
 {
-	asker->asker = (er_asker){.answered = on_answer, .ended = on_ended};
+	asker->asker = (er_asker){.answered = on_answer, .broken = on_broken, .ended = on_ended};
 	return er_exchange_child(parent, &asker->asker);
+}
+
+/* No answer is an end like an answer: the asker hears of it once, the parent counts it among the failures, the upload's source is let off. */
+static void a_handler_may_end_an_exchange_without_an_answer(void **state)
+{
+	(void)state;
+	for (int cancelled = 0; cancelled < 2; cancelled++) {
+		party client = {0}, routine = {0}, asker = {0}, origin = {0};
+		er_handler first = {"first", handle, &routine}, last = {"last", handle, &origin};
+		er_exchange *x = asked(&client);
+		er_exchange_start(x, &first);
+		er_exchange *child = child_of(x, &asker);
+		child->req.body = er_body_new(ER_BODY_UNKNOWN);
+		er_exchange_start(child, &last);
+		er_exchange *held = origin.held;
+		if (cancelled) {
+			er_exchange_ref(held); /* on_cancel lets go of it */
+			er_exchange_cancel(child, ER_ERR_CLIENT_GONE);
+		}
+		er_exchange_break(held, ER_ERR_RESPONSE);
+		origin.held = NULL;
+		er_exchange_unref(held);
+		assert_int_equal(asker.breaks, !cancelled);
+		assert_int_equal(asker.answers + asker.ends, 0);
+		assert_int_equal(x->facts.subrequests_by_class[0], !cancelled);
+		assert_null(child->parent);
+		er_exchange_unref(child);
+		late(&routine, "answer");
+		er_exchange_unref(x);
+	}
+	er_exchange_trim();
 }
 
 static void a_child_is_cancelled_with_its_parent(void **state)
@@ -480,6 +519,7 @@ int main(void)
 	    cmocka_unit_test(who_leaves_during_the_answer_cancels_its_body),
 	    cmocka_unit_test(who_leaves_cuts_the_upload_too),
 	    cmocka_unit_test(a_handler_that_answers_twice_ends_the_process),
+	    cmocka_unit_test(a_handler_may_end_an_exchange_without_an_answer),
 	    cmocka_unit_test(a_child_is_cancelled_with_its_parent),
 	    cmocka_unit_test(only_children_under_way_end_with_their_parent),
 	    cmocka_unit_test(a_child_of_an_open_account_outlives_the_request),

@@ -412,6 +412,29 @@ static void subrequests_end_with_their_request(void **state)
 	}
 }
 
+static void a_subrequest_that_ends_without_an_answer_is_rejected_with_the_reason(void **state)
+{
+	(void)state;
+	world *w = world_new(0, NULL, false);
+	asker a;
+	ask(w, &a, false);
+	puppet *p = running(w, 1);
+	uint32_t id = request_id(p, 0);
+	puppet_fetches(p, 5, id, ER_FETCH_SELF, "http://r.localhost/");
+	UNTIL(w, w->n_passed == 1);
+	w->passed[0]->on_cancel = NULL;
+	er_exchange_break(w->passed[0], ER_ERR_RESPONSE);
+	UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
+	assert_int_equal(heard_of(p, ER_FRAME_SUB_FAIL, 0)->f.aux, ER_ERR_RESPONSE);
+	/* The request goes on, and may ask again under the same number. */
+	puppet_fetches(p, 5, id, ER_FETCH_SELF, "http://r.localhost/again");
+	UNTIL(w, w->n_passed == 2);
+	puppet_answers(p, id, ER_FF_DONE, (er_slice){0});
+	UNTIL(w, a.answers == 1);
+	asker_done(&a);
+	world_free(w);
+}
+
 static void more_subrequests_than_allowed_fail(void **state)
 {
 	(void)state;
@@ -802,6 +825,7 @@ int main(void)
 	    cmocka_unit_test(an_answer_that_breaks_off_is_broken_for_who_reads_and_for_who_relays_it),
 	    cmocka_unit_test(a_fetch_that_is_aborted_cancels_what_answers_it),
 	    cmocka_unit_test(subrequests_end_with_their_request),
+	    cmocka_unit_test(a_subrequest_that_ends_without_an_answer_is_rejected_with_the_reason),
 	    cmocka_unit_test(more_subrequests_than_allowed_fail),
 	    cmocka_unit_test(a_client_may_leave_at_any_moment),
 	    cmocka_unit_test(an_innocent_request_is_tried_again_when_its_sandbox_dies),

@@ -1,5 +1,11 @@
-/* TextDecoder's encodings other than UTF-8 in one piece: UTF-8 and UTF-16 as streams by hand, the
- * legacy ones by ICU. */
+/* TextDecoder, but for UTF-8 in one piece, which text.c does: UTF-8 and UTF-16 as streams by hand,
+ * the legacy encodings by ICU.
+ *
+ * A decoder is an object of C with a handle that JavaScript holds (er_js_handle). It lives until
+ * JavaScript frees it (decoderFree) or the collector takes the handle, and remembers between two
+ * calls what a chunk has cut in two. What ICU has for a converter is told to the collector as the
+ * handle's cost, so that many of them make it run. Memory that the size of a chunk decides is taken
+ * with malloc: if there is none, the routine gets an exception and the process goes on. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -121,6 +127,7 @@ static bool put_unit(decoder *d, uint16_t u, uint16_t **at)
 	return ok;
 }
 
+/* `out` has room for a unit for every two bytes, and two more. False: fatal and malformed. */
 static bool decode_utf16(decoder *d, er_slice s, bool flush, uint16_t *out, size_t *n)
 {
 	bool big = d->encoding->kind == ER_ENC_UTF16BE, ok = true;
@@ -144,6 +151,7 @@ static bool decode_utf16(decoder *d, er_slice s, bool flush, uint16_t *out, size
 	return ok;
 }
 
+/* ICU keeps the rest of a cut character itself. After an end or a failure it begins anew. */
 static bool decode_icu(decoder *d, er_slice s, bool flush, uint16_t *out, size_t cap, size_t *n)
 {
 	UErrorCode status = U_ZERO_ERROR;

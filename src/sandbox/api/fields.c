@@ -1,5 +1,10 @@
 /* Headers: a block of fields ("name\nvalue\n" for each, names in lower case) is a string in
- * JavaScript, and is searched and changed here, where it lies. */
+ * JavaScript, and is searched and changed here, where it lies.
+ *
+ * A block is what goes over the ring as well, so that the headers of a request that nobody looks
+ * into cost nothing. A change makes a new string; the old one stays what it was. The natives take
+ * the strings as Latin-1, for values may have any byte from 80 on. They hold the text only for the
+ * length of the call. */
 #include "sandbox/api/api.h"
 
 #include "base/buf.h"

@@ -84,6 +84,8 @@ ER_NATIVE(randomUUID)
 	return er_js_ascii(out);
 }
 
+/* Evaluates a script of the prelude that is not loaded at the start. The time that takes is given
+ * to the request (er_turn_gift): it did not ask for it. */
 ER_NATIVE(lazy)
 {
 	er_text name;

@@ -92,6 +92,8 @@ static size_t lines_of(er_slice block)
 
 _Static_assert(ER_BLOCK_MAX == 64 * 1024 && ER_BLOCK_FIELDS == 256 && ER_REASON_MAX == 1024, "the sentences below say so");
 
+/* Bounds that the node checks as well: here they become an exception that says what was too
+ * much. */
 static bool head_ok(er_slice reason, er_slice block, er_value *exception)
 {
 	const char *why = NULL;

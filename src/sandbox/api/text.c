@@ -31,6 +31,8 @@ ER_NATIVE(utf8Length)
 	return v;
 }
 
+/* Two numbers in one: units read times 2^32, and bytes written. An object would cost more than the
+ * work. */
 ER_NATIVE(utf8EncodeInto)
 {
 	er_slice to;
@@ -73,6 +75,7 @@ ER_NATIVE(latin1)
 	return er_js_latin1(s);
 }
 
+/* undefined: a character is above U+00FF. */
 ER_NATIVE(btoa)
 {
 	er_text t;
@@ -99,6 +102,7 @@ ER_NATIVE(btoa)
 	return v;
 }
 
+/* -1: not of the alphabet. */
 static int digit(uint8_t c)
 {
 	if (c >= 'A' && c <= 'Z')

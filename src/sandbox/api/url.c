@@ -1,5 +1,7 @@
-/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href; the parts' places lie in
- * er.urlParts. */
+/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href, one string; the places
+ * of its parts lie in er.urlParts, which the parse fills. A setter parses the href, changes the
+ * part and gives a new href. So a URL object holds no memory of C's, and nothing has to be freed
+ * when it is collected. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"

@@ -47,6 +47,7 @@ size_t er_utf8_length(const uint16_t *p, size_t n)
 	return bytes;
 }
 
+/* One to four bytes of UTF-8; the caller has made room. */
 static uint8_t *put_point(uint8_t *out, uint32_t c)
 {
 	if (c < 0x80) {
@@ -120,6 +121,7 @@ static bool lead(er_utf8_state *st, uint8_t b)
 	return true;
 }
 
+/* One or two units of UTF-16. */
 static uint16_t *put_units(uint16_t *at, uint32_t c)
 {
 	if (c < 0x10000) {

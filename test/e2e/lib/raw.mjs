@@ -128,7 +128,7 @@ export class Raw {
 }
 
 /** Connects; `to` is a port on 127.0.0.1 or {host, port, path}. */
-export function connect(to, { timeout = 15000 } = {}) {
+export function connect(to, { timeout = 30000 } = {}) {
 	return new Promise((resolve, reject) => {
 		const socket = net.connect(typeof to === 'object' ? to : { host: '127.0.0.1', port: to })
 		socket.setNoDelay(true)
