@@ -661,7 +661,7 @@ static void test_a_busy_neighbour_request_does_not_pay(void **state)
 	if (SANITIZED)
 		return;
 	peer p;
-	load(&p, "let n = 0; " HANDLER("if (e.request.url.endsWith('/burn')) { for (let i = 0; i < 2e6; i++) n += Math.sqrt(i) }"
+	load(&p, "let n = 0; " HANDLER("if (e.request.url.endsWith('/burn')) { for (let i = 0; i < 5e5; i++) n += Math.sqrt(i) }"
 	                               "e.respondWith(new Response('ok' + n))"));
 	for (uint32_t id = 1; id <= 40; id++)
 		request(&p, id, id % 2 ? "/burn" : "/");
