@@ -1,7 +1,7 @@
 // Who may include whom (docs/architecture.md). A room includes itself and what stands below it, never upwards:
 //
-//   base ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli      base ← store ← control
-//   sandbox stands alone on base, http, channel. cli is also the front of the node (er node, er dev).
+//   base ← model ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli      base, model ← store ← control
+//   sandbox stands alone on base, model, http, channel. cli is also the front of the node (er node, er dev).
 //
 // Only src/sandbox may include the JavaScript engine's headers. Circles between headers are refused as well.
 import fs from 'node:fs'
@@ -9,17 +9,18 @@ import path from 'node:path'
 
 const below = {
 	base: [],
-	http: ['base'],
+	model: ['base'],
+	http: ['base', 'model'],
 	net: ['base'],
-	channel: ['base', 'http'],
-	cache: ['base', 'http'],
-	origin: ['base', 'http'],
-	isolate: ['base', 'http', 'channel', 'cache', 'origin'],
-	store: ['base', 'http'],
-	control: ['base', 'http', 'channel', 'store', 'isolate'],
-	gateway: ['base', 'http', 'net', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
-	sandbox: ['base', 'http', 'channel'],
-	cli: ['base', 'http', 'net', 'channel', 'isolate', 'gateway', 'control', 'store'],
+	channel: ['base', 'model', 'http'],
+	cache: ['base', 'model', 'http'],
+	origin: ['base', 'model', 'http'],
+	isolate: ['base', 'model', 'http', 'channel', 'cache', 'origin'],
+	store: ['base', 'model'],
+	control: ['base', 'model', 'http', 'channel', 'store', 'isolate'],
+	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
+	sandbox: ['base', 'model', 'http', 'channel'],
+	cli: ['base', 'model', 'http', 'net', 'channel', 'isolate', 'gateway', 'control', 'store'],
 }
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')

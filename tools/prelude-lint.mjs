@@ -7,12 +7,15 @@
 //             of strings, arrays and functions it is their own, and which x is a typed array cannot be seen here
 //   global    a global variable, other than those that cannot be changed
 //   iterator  for-of, yield*, spread into a call or an array, an array as a pattern: they ask for Symbol.iterator
+//   native    a call of a native (./natives.js) with another number of arguments than channel/contract.h says; and, where those are more than three, an
+//             argument that does not say which it is: a variable or a member of that name, or anything behind a comment /* name */
 // What is known: namespaces of imports, what newMap, newSet, newWeakMap and regexp made (their methods are their own), objects of classes that
 // routines do not see, and what KNOWN below says with its reason. The parser is the one that Node carries.
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { contract } from '../src/sandbox/js/contract.mjs';
 
 let parse;
 try {
@@ -40,6 +43,9 @@ const MAKERS = {
 	newWeakMap: ['get', 'set', 'has', 'delete'],
 	regexp: ['exec'],
 };
+const NATIVES = contract().natives;
+/** So many arguments need no names. */
+const UNNAMED = 3;
 const FIXED = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'arguments']); // globalThis is only handed on
 
 const { methods, getters } = (() => {
@@ -88,6 +94,7 @@ class File {
 		this.members = new Map(); // member → the same
 		this.imports = new Map(); // variable → name there
 		this.namespaces = new Set();
+		this.natives = new Map(); // variable → name of a native, or null: all of them are its members
 		this.classes = new Map(); // name → members
 		this.published = new Set();
 		this.parents = new Map();
@@ -139,6 +146,7 @@ class File {
 		if (node.type === 'ImportDeclaration')
 			for (const s of node.specifiers) {
 				this.declare(this.ast, s.local, undefined);
+				if (/^\.\/(contract-)?natives\.js$/.test(node.source.value)) this.natives.set(s.local.name, s.type === 'ImportNamespaceSpecifier' ? null : nameOf(s.imported ?? s.local));
 				if (s.type === 'ImportNamespaceSpecifier') this.namespaces.add(s.local.name);
 				else this.imports.set(s.local.name, nameOf(s.imported ?? s.local));
 			}
@@ -192,7 +200,26 @@ class Lint {
 		const wanted = file.imports.get(callee.name) ?? callee.name;
 		return [...this.files.values()].some((f) => f.classes.get(wanted)?.has(name) && !f.published.has(wanted));
 	}
+	/** The native that is called there; undefined: none. */
+	native(file, callee) {
+		const name = callee.type === 'Identifier' ? callee.name : callee.type === 'MemberExpression' && callee.object.type === 'Identifier' && !callee.computed ? callee.object.name : undefined;
+		const native = file.natives.get(name);
+		if (native === undefined || (native === null) !== (callee.type === 'MemberExpression')) return undefined;
+		return NATIVES[native ?? nameOf(callee.property)];
+	}
+	call(file, node) {
+		const wanted = this.native(file, node.callee);
+		if (wanted === undefined) return;
+		const given = node.arguments;
+		if (given.length !== wanted.length || given.some((v) => v.type === 'SpreadElement')) this.refuse(file, node, node, 'native', `takes (${wanted.join(', ')})`);
+		else if (wanted.length > UNNAMED)
+			for (const [i, v] of given.entries()) {
+				const says = v.type === 'Identifier' ? v.name : v.type === 'MemberExpression' && !v.computed ? nameOf(v.property) : undefined;
+				if (says !== wanted[i] && !file.text.slice(0, v.start).trimEnd().endsWith(`/* ${wanted[i]} */`)) this.refuse(file, v, v, 'native', `is '${wanted[i]}' and does not say so`);
+			}
+	}
 	look(file, node, parents) {
+		if (node.type === 'CallExpression') this.call(file, node);
 		if (!isLate(parents)) return;
 		const parent = parents.at(-1);
 		if (node.type === 'MemberExpression' && (node.computed ? node.property.type === 'Literal' : node.property.type === 'Identifier')) this.member(file, node, parents);
@@ -239,5 +266,5 @@ const own = fileURLToPath(new URL('../src/sandbox/js', import.meta.url));
 const folder = process.argv[2] ?? own;
 const { found, files } = new Lint(folder, folder === own ? {} : { known: {}, free: {} });
 for (const line of found) console.log(line);
-console.log(`prelude: ${files.size} files, ${found.length} look-ups that a routine could have changed`);
+console.log(`prelude: ${files.size} files, ${found.length} mistakes`);
 process.exitCode = found.length > 0 ? 1 : 0;

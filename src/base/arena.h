@@ -15,18 +15,23 @@ typedef struct er_arena {
 	er_arena_block *blocks; /* newest first */
 } er_arena;
 
+/* All zero is an empty arena, too: the first allocation makes its first block. */
 static inline void er_arena_init(er_arena *a)
 {
 	*a = (er_arena){0};
 }
+/* Frees all that was allocated from it. Nobody may hold a slice of it any more. */
 void er_arena_fini(er_arena *a);
+/* The same, but the first block is kept for what comes next. */
 void er_arena_reset(er_arena *a);
 /* An empty arena gets a first block of `n` bytes instead of one of 4 KB: for the little that is
  * kept for long. */
 void er_arena_expect(er_arena *a, size_t n);
 /* 8-byte aligned, not zeroed, never NULL. */
 void *er_arena_alloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
+/* The same, zeroed. */
 void *er_arena_zalloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
+/* A copy of the bytes, for a slice whose memory goes before the arena does. */
 er_slice er_arena_copy(er_arena *a, er_slice s);
 /* NUL-terminated, for interfaces that want C strings. */
 char *er_arena_cstr(er_arena *a, er_slice s);

@@ -13,17 +13,22 @@ typedef struct er_buf {
 	size_t cap;
 } er_buf;
 
+/* An empty buffer has no memory; all zero is empty, too. */
 static inline void er_buf_init(er_buf *b)
 {
 	*b = (er_buf){0};
 }
+/* Frees the bytes; the buffer is empty afterwards and may be used again. */
 void er_buf_fini(er_buf *b);
 /* Makes room for n more bytes and returns where to write them; follow with er_buf_wrote. */
 uint8_t *er_buf_reserve(er_buf *b, size_t n);
+/* n bytes were written where er_buf_reserve said; n is at most what was reserved. */
 static inline void er_buf_wrote(er_buf *b, size_t n)
 {
+	ER_ASSERT(n <= b->cap - b->end);
 	b->end += n;
 }
+/* All that is unread. Borrowed: gone with the next write. */
 static inline er_slice er_buf_slice(const er_buf *b)
 {
 	/* Adding nothing to no pointer is undefined in C. */
@@ -35,11 +40,13 @@ static inline size_t er_buf_len(const er_buf *b)
 }
 /* Drops n bytes from the front. */
 void er_buf_consume(er_buf *b, size_t n);
+/* Forgets what is unread and keeps the memory. */
 static inline void er_buf_clear(er_buf *b)
 {
 	b->start = b->end = 0;
 }
 
+/* Appends a copy; `s` may not lie in the buffer itself, which may move. */
 static inline void er_buf_put(er_buf *b, er_slice s)
 {
 	er_copy(er_buf_reserve(b, s.n), s.p, s.n);
@@ -50,6 +57,7 @@ static inline void er_buf_putc(er_buf *b, uint8_t c)
 	*er_buf_reserve(b, 1) = c;
 	b->end++;
 }
+/* For literals, whose length the compiler knows. */
 #define er_buf_puts(b, lit) er_buf_put((b), ER_LIT(lit))
 void er_buf_put_cstr(er_buf *b, const char *s);
 void er_buf_put_u64(er_buf *b, uint64_t v); /* decimal */

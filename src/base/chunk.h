@@ -10,6 +10,7 @@ typedef struct er_chunk {
 	/* holds a secret: overwritten when the last reference goes; set by who made it, before
 	 * sharing */
 	bool wipe;
+	/* how many bytes follow */
 	size_t cap;
 	uint8_t bytes[];
 } er_chunk;
@@ -28,7 +29,9 @@ static_assert(ER_CHUNK_KEPT >= 16 * 1024, "a full frame's or a socket's worth of
 
 /* One reference, `cap` writable bytes. */
 er_chunk *er_chunk_new(size_t cap);
+/* Any thread may, for the count is atomic. */
 er_chunk *er_chunk_ref(er_chunk *c);
+/* The last one frees (and overwrites, with `wipe`). NULL is fine. */
 void er_chunk_unref(er_chunk *c);
 
 /* Copies s into a new chunk. */
@@ -41,6 +44,7 @@ static inline er_piece er_piece_take(er_chunk *c, size_t n)
 }
 /* A second piece of the same bytes: takes a reference of its own. */
 er_piece er_piece_sub(er_piece piece, size_t from, size_t n);
+/* Gives the piece's reference back and empties the piece. */
 void er_piece_drop(er_piece *piece);
 static inline er_slice er_piece_slice(er_piece piece)
 {

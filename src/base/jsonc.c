@@ -27,6 +27,7 @@ enum {
 	MANY_MEMBERS = 32,
 };
 
+/* One parse, on the stack of er_json_parse. `at` is the cursor; the first mistake is kept. */
 typedef struct parser {
 	er_arena *arena;
 	er_slice text;
@@ -40,6 +41,7 @@ typedef struct parser {
 
 static void *fail_at(parser *p, size_t at, const char *what)
 {
+	ER_ASSERT(at <= p->text.n);
 	p->err_at = at;
 	(void)er_fail(p->err, ER_ERR_INVALID, "%s", what);
 	return NULL;
@@ -81,6 +83,7 @@ static bool skip_blank(parser *p)
 	}
 }
 
+/* Four hexadecimal digits at `at`. */
 static bool hex4(const parser *p, size_t at, uint32_t *out)
 {
 	uint32_t v = 0;
@@ -199,6 +202,7 @@ static bool digits(parser *p)
 	return p->at > from;
 }
 
+/* By JSON's grammar, which is narrower than strtod's; the text stays as it was written. */
 static er_json *parse_number(parser *p, er_json *v)
 {
 	char copy[MAX_NUMBER];
@@ -338,6 +342,7 @@ static er_json *parse_word(parser *p, er_json *v)
 	return fail_at(p, p->at, rest.n ? "a value is expected here" : "the file ends where a value is expected");
 }
 
+/* Any value, with the white space before it. *v says where in the text it lies. */
 static er_json *parse_value(parser *p)
 {
 	if (!skip_blank(p))

@@ -21,6 +21,7 @@ typedef enum er_json_type {
 	ER_JSON_OBJECT,
 } er_json_type;
 
+/* A value, in the arena of the parse. Children of an object or array are a list. */
 typedef struct er_json {
 	er_json_type type;
 	bool boolean;

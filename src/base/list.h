@@ -50,6 +50,12 @@ static inline er_list *er_list_pop(er_list *head)
 	er_list_remove(item);
 	return item;
 }
+/* Everything in `from` goes to the end of `to`, in its order. */
+static inline void er_list_take(er_list *to, er_list *from)
+{
+	for (er_list *item; (item = er_list_pop(from)) != NULL;)
+		er_list_push(to, item);
+}
 /* Safe against removal of `it` in the body. */
 #define ER_LIST_EACH(it, head) \
 	for (er_list *it = (head)->next, *it##_next_ = it->next; it != (head); it = it##_next_, it##_next_ = it->next)

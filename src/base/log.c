@@ -15,7 +15,7 @@
  * `off`. */
 #include "base/log.h"
 
-#include "base/buf.h"
+#include "base/json_out.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -81,6 +81,8 @@ static void put_lines(er_buf *b, const char *text)
 	}
 }
 
+/* One record, as a line of text or of JSON. `text` is changed: what a terminal would obey is made
+ * harmless. */
 static void put_line(er_buf *b, er_log_level level, const char *room, char *text)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -93,10 +95,15 @@ static void put_line(er_buf *b, er_log_level level, const char *room, char *text
 	char when[40];
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
 	if (setup.json) {
-		er_buf_printf(b, "{\"time\":\"%s.%03uZ\",\"level\":\"%s\",\"room\":\"%s\",\"message\":", when,
-		              (unsigned)(now / 1000U % 1000U), names[level], room);
-		er_buf_put_json(b, er_slice_cstr(text));
-		er_buf_puts(b, "}\n");
+		er_out o = er_out_into(b);
+		er_out_open(&o, NULL, '{');
+		er_out_time(&o, "time", (int64_t)(now / 1000U));
+		er_out_cstr(&o, "level", names[level]);
+		er_out_cstr(&o, "room", room);
+		er_out_cstr(&o, "message", text);
+		er_out_close(&o, '}');
+		er_out_line(&o);
+		er_out_back(&o, b);
 	} else {
 		tame(text);
 		er_buf_printf(b, "%s.%03uZ %-5s %s: ", when, (unsigned)(now / 1000U % 1000U), names[level], room);
@@ -228,6 +235,7 @@ static void write_waiting(void)
 	writer.lost += lost;
 }
 
+/* The log's thread: writes while there is something, and waits. */
 static void *write_queued(void *arg)
 {
 	(void)arg;

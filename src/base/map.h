@@ -7,7 +7,9 @@
 
 typedef struct er_map er_map;
 
+/* The caller's, to be freed by er_map_free; grows as it is filled. */
 er_map *er_map_new(void);
+/* Frees table and keys, and leaves the values to the caller. NULL is fine. */
 void er_map_free(er_map *m);
 /* NULL when absent. */
 void *er_map_get(const er_map *m, er_slice key);
@@ -20,6 +22,7 @@ size_t er_map_len(const er_map *m);
  * removing the visited key is fine. */
 bool er_map_next(const er_map *m, size_t *at, er_slice *key, void **value);
 
+/* A number as a key: its bytes, borrowed from *id for the call. */
 static inline er_slice er_map_u32(const uint32_t *id)
 {
 	return er_slice_of(id, sizeof *id);

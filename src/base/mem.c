@@ -119,6 +119,7 @@ void *er_alloc(size_t n)
 	if (class != NO_CLASS && kept.first[class] != NULL) {
 		spare *s = kept.first[class];
 		kept.first[class] = s->next;
+		ER_ASSERT(kept.n[class] > 0);
 		kept.n[class]--;
 		return s;
 	}
@@ -167,6 +168,7 @@ void er_mem_trim(void)
 
 char *er_strdup_slice(er_slice s)
 {
+	ER_ASSERT(s.n < SIZE_MAX);
 	char *p = er_alloc(s.n + 1);
 	er_copy(p, s.p, s.n);
 	p[s.n] = '\0';

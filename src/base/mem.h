@@ -31,10 +31,13 @@ void er_mem_keep(void);
  * seven. */
 enum { ER_MEM_LARGE = 16 * 1024 + 24 };
 void er_mem_keep_here(bool on);
+/* Not zeroed; aligned for every type. n may be 0. */
 void *er_alloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull));
 /* Zeroed. */
 void *er_zalloc(size_t n) __attribute__((malloc, alloc_size(1), returns_nonnull));
+/* `p` may be NULL. The old pointer is gone, wherever the new one is. */
 void *er_realloc(void *p, size_t n) __attribute__((returns_nonnull));
+/* NULL is fine. */
 void er_free(void *p);
 /* How often the system has refused memory to these: the last of it ends the process.
  * Async-signal-safe. */
@@ -47,6 +50,7 @@ char *er_strdup_cstr(const char *s) __attribute__((malloc, returns_nonnull));
 /* Formats into memory that the caller frees with er_free. */
 char *er_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 
+/* One of that type, all zero; er_free frees it. */
 #define ER_NEW(type) ((type *)er_zalloc(sizeof(type)))
 
 /* n may be 0 and then p may be NULL. */
@@ -61,6 +65,14 @@ static inline uint8_t *er_append(uint8_t *to, er_slice s)
 {
 	er_copy(to, s.p, s.n);
 	return to + s.n;
+}
+
+/* The same of a slice that then names its copy. */
+static inline void er_move_in(uint8_t **to, er_slice *s)
+{
+	er_copy(*to, s->p, s->n);
+	s->p = *to;
+	*to += s->n;
 }
 
 /* A broken invariant: says where, and ends the process. Stays on in release builds, so a condition

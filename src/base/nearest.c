@@ -1,3 +1,7 @@
+/* The distance between two words is Damerau's: letters to change, add or drop, where two neighbours
+ * in the wrong order count once. Three rows of the table are enough, on the stack, because words
+ * are at most MAX_WORD bytes. The words that are compared come from tables and from what a person
+ * typed, so they are few and short. No memory is kept. */
 #include "base/nearest.h"
 
 #include "base/mem.h"

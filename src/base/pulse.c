@@ -29,6 +29,8 @@ typedef struct beat {
 	int cpu;
 } beat;
 
+/* One for the node, with a thread for each core. `until_us` is how long the beats go on, and is
+ * moved by any thread. */
 struct er_pulse {
 	pthread_mutex_t lock;
 	pthread_cond_t wanted;
@@ -51,6 +53,7 @@ static void rest(er_pulse *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* A thread on one core, which wakes often while somebody wants that, and rests otherwise. */
 static void *run(void *arg)
 {
 	const beat *b = arg;

@@ -36,6 +36,8 @@ void er_sched_slice(uint32_t us)
 	(void)syscall(SYS_sched_setattr, 0, &a, 0);
 }
 
+/* The main thread gets `first`, all others get `others`. Without effect where the kernel
+ * refuses. */
 static void set_threads(pid_t pid, const attributes *first, const attributes *others)
 {
 	ER_ASSERT(pid >= 0 && first->size == sizeof *first && others->size == sizeof *others);

@@ -24,16 +24,19 @@ static inline er_slice er_slice_of(const void *p, size_t n)
 	return (er_slice){(const uint8_t *)p, n};
 }
 
+/* Without the NUL; NULL is the empty slice. The one place that looks for a NUL. */
 static inline er_slice er_slice_cstr(const char *s)
 {
 	return er_slice_of(s, s ? strlen(s) : 0);
 }
 
+/* The same bytes; two empty slices are equal wherever they point. */
 static inline bool er_slice_eq(er_slice a, er_slice b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Of ASCII letters only, whatever the locale: protocols compare so. */
 static inline uint8_t er_lower(uint8_t c)
 {
 	return (c >= 'A' && c <= 'Z') ? (uint8_t)(c | 0x20) : c;

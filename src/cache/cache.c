@@ -22,28 +22,27 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 
 /* ---- keys ---- */
 
-/* scope, scheme, authority, Host if it is another one, and target, as they were matched and go to the
+/* scope, origin, scheme, authority, Host if it is another one, and target, as they were matched and go to the
  * origin, parted by a byte that none of them has. */
 static er_slice key_of(er_arena *a, const er_cache_place *p, const er_request *req, er_slice target)
 {
-	er_slice scheme = req->scheme, authority = req->authority, host = req->host;
-	if (er_slice_eq(host, authority))
-		host = (er_slice){0};
-	size_t n = 1 + scheme.n + 1 + authority.n + 1 + host.n + 1 + target.n;
+	er_slice host = er_slice_eq(req->host, req->authority) ? (er_slice){0} : req->host;
+	const er_slice parts[] = {p->origin, req->scheme, req->authority, host, target};
+	const size_t n_parts = sizeof parts / sizeof *parts;
+	size_t n = 1 + n_parts - 1;
+	for (size_t i = 0; i < n_parts; i++)
+		n += parts[i].n;
 	if (n > KEY_MAX)
 		return (er_slice){0};
 	uint8_t *to = er_arena_alloc(a, n), *q = to;
 	*q++ = p->scope;
-	er_copy(q, scheme.p, scheme.n);
-	q += scheme.n;
-	*q++ = ' ';
-	er_copy(q, authority.p, authority.n);
-	q += authority.n;
-	*q++ = ' ';
-	er_copy(q, host.p, host.n);
-	q += host.n;
-	*q++ = ' ';
-	er_copy(q, target.p, target.n);
+	for (size_t i = 0; i < n_parts; i++) {
+		if (i > 0)
+			*q++ = ' ';
+		er_copy(q, parts[i].p, parts[i].n);
+		q += parts[i].n;
+	}
+	ER_ASSERT(q == to + n);
 	return er_slice_of(to, n);
 }
 

@@ -33,6 +33,9 @@ typedef struct er_cache_place {
 	er_cache *cache;
 	const er_chain *chain;
 	uint8_t scope;
+	/* what the answers are of: after a change of the environment's origin nothing of the old one is
+	 * found. May change between two requests. */
+	er_slice origin;
 } er_cache_place;
 
 er_handler er_cache_handler(er_cache_place *place);

@@ -12,12 +12,14 @@
 	X(FRAME_MAX, 128 * 1024)   /* payload: a head at its bounds, its URLs and an inline body */ \
 	X(FRAME_DATA, 16 * 1024)   /* the most bytes in one BODY_DATA */ \
 	X(CREDIT_START, 64 * 1024) /* of a body that a sandbox sends */ \
-	X(PULL_WINDOW, 64 * 1024)  /* what the prelude asks for of a node's body, and has not given to a reader yet */ \
-	X(INLINE_BODY, 8 * 1024)   /* a complete body up to this size rides in the head's frame */ \
-	X(BLOCK_MAX, 64 * 1024)    /* bytes of the fields of one head that a routine sends: names, values and two for each */ \
-	X(BLOCK_FIELDS, 256)       /* how many fields */ \
-	X(REASON_MAX, 1024)        /* bytes of a reason phrase */ \
-	X(CONSOLE_MAX, 16 * 1024)  /* bytes of one line of the console */
+	/* what the prelude asks for of a node's body, and has not given to a reader yet */ \
+	X(PULL_WINDOW, 64 * 1024) \
+	X(INLINE_BODY, 8 * 1024) /* a complete body up to this size rides in the head's frame */ \
+	/* bytes of the fields of one head that a routine sends: names, values and two for each */ \
+	X(BLOCK_MAX, 64 * 1024) \
+	X(BLOCK_FIELDS, 256)      /* how many fields */ \
+	X(REASON_MAX, 1024)       /* bytes of a reason phrase */ \
+	X(CONSOLE_MAX, 16 * 1024) /* bytes of one line of the console */
 
 /* What er.respond and er.fetch are told of a body. LAST: the request is over with this answer. */
 #define ER_BODY_FLAG_TABLE(X) \
@@ -39,17 +41,21 @@
 	X(FETCH_REDIRECT_FOLLOW, 0) \
 	X(FETCH_REDIRECT_MANUAL, 1) \
 	X(FETCH_REDIRECT_ERROR, 2) \
-	X(FETCH_CDN_PROXY, 4)        /* cdnProxy: true */ \
-	X(FETCH_SELF, 8)             /* fetch(event.request): the standard process of the request's own host */ \
+	X(FETCH_CDN_PROXY, 4) /* cdnProxy: true */ \
+	/* fetch(event.request): the standard process of the request's own host */ \
+	X(FETCH_SELF, 8) \
 	X(FETCH_DECOMPRESS_SHIFT, 4) /* two bits: 0 decompress, and these */ \
 	X(FETCH_DECOMPRESS_FALLBACK, 1 << 4) \
 	X(FETCH_DECOMPRESS_MANUAL, 2 << 4) \
-	X(FETCH_WHOLE, 64) /* the code gave a complete body, which a redirect may send again: C's own, the prelude does not say it */
+	/* the code gave a complete body, which a redirect may send again: C's own, the prelude does \
+	   not say it */ \
+	X(FETCH_WHOLE, 64)
 
 #define ER_COMPAT_TABLE(X) \
 	X(COMPAT_ENV_LAST, 1)        /* fetch(request, ctx, env) instead of (request, env, ctx) */ \
 	X(COMPAT_REDIRECT_MANUAL, 2) /* fetch's default redirect mode is manual */ \
-	X(COMPAT_CLASSIC, 4)         /* fetch as the first generation had it: its redirects, and no coding but gzip */
+	/* fetch as the first generation had it: its redirects, and no coding but gzip */ \
+	X(COMPAT_CLASSIC, 4)
 
 #define ER_CONSOLE_TABLE(X) \
 	X(CONSOLE_DEBUG, 0) \
@@ -75,72 +81,73 @@ enum {
 #undef X
 };
 
-/* ---- er: what the prelude calls. A name with "?" may be left out. What each does: src/sandbox/NATIVES.md ---- */
+/* ---- er: what the prelude calls. Each takes exactly these arguments. What each does: src/sandbox/NATIVES.md ---- */
 #define ER_NATIVE_TABLE(X) \
 	/* api/request.c */ \
-	X(owner, "") \
-	X(reqMethod, "id") \
-	X(reqUrl, "id") \
-	X(reqBlock, "id") \
-	X(reqInfo, "id") \
-	X(reqBody, "id") \
-	X(reqInline, "id") \
-	X(reqInlineText, "id") \
-	X(reqInlineJSON, "id") \
-	X(respond, "id, status, reason, block, body, flags, number") \
-	X(pass, "id") \
-	X(done, "id") \
+	X(owner, ()) \
+	X(reqMethod, (id)) \
+	X(reqUrl, (id)) \
+	X(reqBlock, (id)) \
+	X(reqInfo, (id)) \
+	X(reqBody, (id)) \
+	X(reqInline, (id)) \
+	X(reqInlineText, (id)) \
+	X(reqInlineJSON, (id)) \
+	X(respond, (id, status, reason, block, body, flags, number)) \
+	X(pass, (id)) \
+	X(done, (id)) \
 	/* api/body.c */ \
-	X(pull, "key, n") \
-	X(drain, "key") \
-	X(bodyCancel, "key") \
-	X(clone, "fid, owner, key") \
-	X(write, "key, bytes") \
-	X(end, "key") \
-	X(abort, "key, text") \
+	X(pull, (key, n)) \
+	X(drain, (key)) \
+	X(bodyCancel, (key)) \
+	X(hold, (key)) \
+	X(clone, (fid, owner, key)) \
+	X(write, (key, bytes)) \
+	X(end, (key)) \
+	X(abort, (key, text)) \
 	/* api/fetch.c */ \
-	X(fetch, "fid, owner, method, url, block, options, flags, body") \
-	X(fetchCancel, "fid") \
+	X(fetch, (fid, owner, method, url, block, options, flags, body)) \
+	X(fetchCancel, (fid)) \
 	/* api/text.c */ \
-	X(utf8Encode, "string") \
-	X(utf8Length, "string") \
-	X(utf8EncodeInto, "string, u8") \
-	X(utf8Decode, "bytes, fatal, ignoreBOM") \
-	X(latin1, "bytes") \
-	X(btoa, "string") \
-	X(atob, "string") \
+	X(utf8Encode, (string)) \
+	X(utf8Length, (string)) \
+	X(utf8EncodeInto, (string, u8)) \
+	X(utf8Decode, (bytes, fatal, ignoreBOM)) \
+	X(latin1, (bytes)) \
+	X(btoa, (string)) \
+	X(atob, (string)) \
 	/* api/decode.c */ \
-	X(decoderNew, "label, fatal, ignoreBOM") \
-	X(decoderName, "label") \
-	X(decode, "handle, bytes, flush") \
-	X(decoderFree, "handle") \
+	X(decoderNew, (label, fatal, ignoreBOM)) \
+	X(decoderName, (label)) \
+	X(decode, (handle, bytes, flush)) \
+	X(decoderFree, (handle)) \
 	/* api/url.c */ \
-	X(urlParse, "input, base") \
-	X(urlSet, "href, part, value") \
-	X(urlOrigin, "href") \
-	X(domainToASCII, "string") \
+	X(urlParse, (input, base)) \
+	X(urlSet, (href, part, value)) \
+	X(urlOrigin, (href)) \
+	X(domainToASCII, (string)) \
 	/* api/fields.c */ \
-	X(fieldsGet, "block, name") \
-	X(fieldsSet, "block, name, value") \
-	X(fieldsDelete, "block, name") \
+	X(fieldsGet, (block, name)) \
+	X(fieldsSet, (block, name, value)) \
+	X(fieldsDelete, (block, name)) \
 	/* api/misc.c */ \
-	X(now, "") \
-	X(perf, "") \
-	X(timerSet, "ms, repeat, id?") \
-	X(timerClear, "tid") \
-	X(mayGoOn, "") \
-	X(randomFill, "u8") \
-	X(randomUUID, "") \
-	X(lazy, "name") \
-	X(isPlain, "value") \
+	X(now, ()) \
+	X(perf, ()) \
+	X(timerSet, (ms, repeat, id)) \
+	X(timerClear, (tid)) \
+	X(mayGoOn, ()) \
+	X(randomFill, (u8)) \
+	X(randomUUID, ()) \
+	X(lazy, (name)) \
+	X(isPlain, (value)) \
 	/* api/report.c */ \
-	X(log, "level, text") \
-	X(exception, "id, name, message, stack, fatal") \
-	X(fail, "id, error") \
+	X(log, (level, text)) \
+	X(exception, (id, name, message, stack, fatal)) \
+	X(fail, (id, error)) \
 	/* api/wasm.c */ \
-	X(wasmShared, "source") \
-	X(compileBegin, "") \
-	X(compileEnd, "")
+	X(wasmShared, (source)) \
+	X(compileBegin, ()) \
+	X(compileEnd, ())
 
 /* Members of `er` that are values: urlParts from the start, the others once LOAD has come. */
 #define ER_GIVEN_TABLE(X) \
@@ -154,22 +161,30 @@ enum {
 	X(timers) \
 	X(compat)
 
+/* ---- what C holds for JavaScript, and ends by itself: src/sandbox/held.h ---- */
+#define ER_HELD_TABLE(X) \
+	X(timer)   /* by its number; with its request */ \
+	X(sub)     /* a subrequest or a copy of a body, by its number; with its request, or with the object that reads it */ \
+	X(upload)  /* a request's, that is being read; likewise */ \
+	X(send)    /* a complete body on its way out; with its request or subrequest */ \
+	X(decoder) /* of text; with its object */
+
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \
-	X(request, "id") \
-	X(loaded, "") \
-	X(bodyData, "key, bytes, fin") \
-	X(bodyFail, "key, kind") \
-	X(credit, "key, n") \
-	X(bodyCancel, "key, kind") \
-	X(subHead, "fid, status, reason, block, urls, hasBody, length") \
-	X(subFail, "fid, kind, text") \
-	X(subBegun, "fid") \
-	X(cancel, "id, kind") \
-	X(timer, "tid") \
-	X(warm, "") \
-	X(describe, "error") \
-	X(rejection, "promise, reason") \
-	X(uncaught, "error, fatal")
+	X(request, (id)) \
+	X(loaded, ()) \
+	X(bodyData, (key, bytes, fin)) \
+	X(bodyFail, (key, kind)) \
+	X(credit, (key, n)) \
+	X(bodyCancel, (key, kind)) \
+	X(subHead, (fid, status, reason, block, urls, hasBody, length)) \
+	X(subFail, (fid, kind, text)) \
+	X(subBegun, (fid)) \
+	X(cancel, (id, kind)) \
+	X(timer, (tid)) \
+	X(warm, ()) \
+	X(describe, (error)) \
+	X(rejection, (promise, reason)) \
+	X(uncaught, (error, fatal))
 
 #endif

@@ -69,28 +69,15 @@ const char *er_budget_name(uint32_t budget)
 	return names[budget < ER_BUDGET_COUNT_ ? budget : ER_BUDGET_REQUEST];
 }
 
-const char *er_level_name(er_level level)
-{
-	switch (level) {
-	case ER_LEVEL_FULL:
-		return "full";
-	case ER_LEVEL_NO_USERNS:
-		return "no-userns";
-	case ER_LEVEL_SECCOMP_ONLY:
-		return "seccomp-only";
-	case ER_LEVEL_NONE:
-	default:
-		return "none";
-	}
-}
-
 uint8_t *er_frame_write(er_ring *out, const er_frame *f)
 {
 	ER_ASSERT(f->n <= ER_FRAME_MAX);
+	ER_ASSERT(f->type > ER_FRAME_NONE && f->type < ER_FRAME_COUNT_);
 	size_t whole = ER_FRAME_HEAD + padded(f->n);
 	uint8_t *p = er_ring_reserve(out, whole);
 	if (p == NULL)
 		return NULL;
+	ER_ASSERT((uintptr_t)p % 8 == 0);
 	memcpy(p, f, ER_FRAME_HEAD);
 	/* The last word holds the padding; the payload's own bytes in it are written over by the caller. */
 	if (padded(f->n) != f->n)
@@ -113,6 +100,7 @@ er_frame_status er_frame_read(er_slice bytes, er_frame *f, er_slice *payload, si
 	*whole = ER_FRAME_HEAD + padded(f->n);
 	if (*whole > bytes.n)
 		return ER_FRAME_BROKEN;
+	ER_ASSERT(ER_FRAME_HEAD + (size_t)f->n <= *whole);
 	*payload = er_slice_of(bytes.p + ER_FRAME_HEAD, f->n);
 	return ER_FRAME_OK;
 }
@@ -135,6 +123,7 @@ uint64_t er_get_u64(er_reader *r)
 
 er_slice er_get_bytes(er_reader *r, size_t n)
 {
+	ER_ASSERT(r->rest.n == 0 || r->rest.p != NULL);
 	if (r->bad || n > r->rest.n) {
 		r->bad = true;
 		return (er_slice){(const uint8_t *)"", 0};

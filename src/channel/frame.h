@@ -33,6 +33,7 @@
 #include "base/slice.h"
 #include "channel/contract.h"
 #include "channel/ring.h"
+#include "model/level.h"
 
 /* Each frame: who sends it (n>s: node to sandbox; s>n: sandbox to node; both), what the head's members
  * mean in it, and its payload. "id": head.id is used; "[SUB]": ER_FF_SUB may be set. Times are CPU time
@@ -93,8 +94,9 @@
 	X(DONE) \
 	/* s>n id: arg: the request's CPU time so far. After a long turn. */ \
 	X(METER) \
-	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. flags \
-	   and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields block. */ \
+	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. \
+	   flags and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields \
+	   block. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \
@@ -119,21 +121,26 @@ typedef enum er_frame_type {
 } er_frame_type;
 
 enum {
+	/* the last bytes of a body, or of the code */
 	ER_FF_FIN = 1,
+	/* the id is a subrequest's */
 	ER_FF_SUB = 2,
+	/* there is a body */
 	ER_FF_BODY = 4,
+	/* the whole body is the end of the payload */
 	ER_FF_INLINE = 8,
+	/* the body follows in BODY_DATA */
 	ER_FF_STREAM = 16,
+	/* the body is one that the node has */
 	ER_FF_RELAY = 32,
+	/* the request is over with this answer */
 	ER_FF_DONE = 64,
+	/* the request failed with this exception */
 	ER_FF_FATAL = 128,
 };
 
 #define ER_LEN_UNKNOWN UINT32_MAX /* also said for lengths that do not fit 32 bits */
 #define ER_STREAM_OPEN UINT64_MAX
-
-typedef enum er_level { ER_LEVEL_NONE, ER_LEVEL_SECCOMP_ONLY, ER_LEVEL_NO_USERNS, ER_LEVEL_FULL } er_level;
-const char *er_level_name(er_level level);
 
 /* In LOAD, as u32s in this order. */
 typedef struct er_load_limits {
@@ -153,8 +160,9 @@ typedef struct er_load_limits {
 	X(REQUEST, "request")       /* all turns of one request: cpu_us */ \
 	X(TOP_LEVEL, "top-level")   /* the script until it has loaded: load_cpu_us */ \
 	X(BACKGROUND, "background") /* what no request owns: cpu_us at once, a tenth of the time */ \
-	X(ENGINE, "engine")         /* the collector's timers: ER_ENGINE_CPU_US at once, a tenth of it */ \
-	X(INSTANCE, "instance")     /* the process, with the engine's threads */
+	/* the collector's timers: ER_ENGINE_CPU_US at once, a tenth of it */ \
+	X(ENGINE, "engine") \
+	X(INSTANCE, "instance") /* the process, with the engine's threads */
 typedef enum er_budget {
 #define X(name, word) ER_BUDGET_##name,
 	ER_BUDGET_TABLE(X)
@@ -169,6 +177,7 @@ const char *er_budget_name(uint32_t budget);
 typedef struct er_frame {
 	uint32_t n; /* payload bytes, without padding */
 	uint8_t type;
+	/* ER_FF_*; what these and the three below mean in each type, ER_FRAME_TABLE says */
 	uint8_t flags;
 	uint16_t aux;
 	uint32_t id;
@@ -176,6 +185,7 @@ typedef struct er_frame {
 } er_frame;
 static_assert(sizeof(er_frame) == ER_FRAME_HEAD, "the layout on the wire");
 
+/* For logs and traces, also of a type that the other side has made up. */
 const char *er_frame_name(unsigned type);
 
 /* ---- writing ---- */
@@ -184,26 +194,33 @@ const char *er_frame_name(unsigned type);
  * the next er_ring_publish. f->n <= ER_FRAME_MAX. */
 uint8_t *er_frame_write(er_ring *out, const er_frame *f);
 
+/* Fills a payload from front to back. It checks no end: whoever wrote f->n has counted the same
+ * bytes. */
 typedef struct er_writer {
 	uint8_t *p;
 } er_writer;
 static inline void er_put_u32(er_writer *w, uint32_t v)
 {
+	ER_ASSERT(w->p != NULL);
 	memcpy(w->p, &v, 4);
 	w->p += 4;
 }
 static inline void er_put_u64(er_writer *w, uint64_t v)
 {
+	ER_ASSERT(w->p != NULL);
 	memcpy(w->p, &v, 8);
 	w->p += 8;
 }
 static inline void er_put_bytes(er_writer *w, er_slice s)
 {
+	ER_ASSERT(w->p != NULL);
 	er_copy(w->p, s.p, s.n);
 	w->p += s.n;
 }
+/* A length and the bytes, as er_get_string reads them. */
 static inline void er_put_string(er_writer *w, er_slice s)
 {
+	ER_ASSERT(s.n <= ER_FRAME_MAX);
 	er_put_u32(w, (uint32_t)s.n);
 	er_put_bytes(w, s);
 }
@@ -222,8 +239,10 @@ typedef struct er_reader {
 	er_slice rest;
 	bool bad;
 } er_reader;
+/* Zero once something was missing; look at `bad` when all is read. */
 uint32_t er_get_u32(er_reader *r);
 uint64_t er_get_u64(er_reader *r);
+/* n bytes where they lie. Empty, and `bad`, if there are not so many. */
 er_slice er_get_bytes(er_reader *r, size_t n);
 er_slice er_get_string(er_reader *r);
 

@@ -81,6 +81,7 @@ bool er_channel_map(er_channel *ch, int memfd, bool node, er_err *err)
 		return false;
 	}
 	ER_ASSERT(at == mem + n);
+	ER_ASSERT((uintptr_t)mem % _Alignof(er_channel_control) == 0);
 	er_channel_control *control = (er_channel_control *)(void *)mem;
 	er_ring to_sandbox = {.shared = &control->to_sandbox, .data = mem + ER_CHANNEL_CONTROL};
 	er_ring to_node = {.shared = &control->to_node, .data = mem + ER_CHANNEL_CONTROL + 2 * (size_t)ER_RING_SIZE};
@@ -114,7 +115,7 @@ static void read_head(er_ring *r)
 
 uint8_t *er_ring_reserve(er_ring *r, size_t n)
 {
-	ER_ASSERT(n <= ER_RING_SIZE);
+	ER_ASSERT(n <= ER_RING_SIZE && r->data != NULL);
 	if (r->mine - r->theirs + n > ER_RING_SIZE) {
 		read_head(r);
 		if (!r->broken && r->mine - r->theirs + n > ER_RING_SIZE) {
@@ -133,6 +134,7 @@ uint8_t *er_ring_reserve(er_ring *r, size_t n)
 
 bool er_ring_publish(er_ring *r)
 {
+	ER_ASSERT(r->theirs <= r->mine && r->mine - r->theirs <= ER_RING_SIZE);
 	/* The producer's own word, read back: a consumer that wrote to it would only fool itself. */
 	if (atomic_load_explicit(&r->shared->tail, memory_order_relaxed) == r->mine)
 		return false;
@@ -144,6 +146,7 @@ bool er_ring_publish(er_ring *r)
 
 er_slice er_ring_peek(er_ring *r)
 {
+	ER_ASSERT(r->mine <= r->theirs && r->theirs - r->mine <= ER_RING_SIZE);
 	uint64_t tail = atomic_load_explicit(&r->shared->tail, memory_order_acquire);
 	/* The other side's word: it may not go back, nor be further ahead than a ring holds. */
 	if (tail < r->theirs || tail - r->mine > ER_RING_SIZE)
@@ -166,6 +169,7 @@ bool er_ring_release(er_ring *r, size_t n)
 
 bool er_ring_sleep(er_ring *r)
 {
+	ER_ASSERT(r->mine <= r->theirs);
 	atomic_store_explicit(&r->shared->asleep, 1, memory_order_seq_cst);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&r->shared->tail, memory_order_acquire) == r->mine)

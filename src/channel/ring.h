@@ -13,6 +13,7 @@
 #define ER_CHANNEL_RING_H
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/slice.h"
 
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ typedef struct er_obituary {
 	_Atomic uint32_t detail;  /* CPU: er_budget; else signal number, or 0 */
 } er_obituary;
 
+/* The control page: what the two sides say to each other beside the bytes. */
 typedef struct er_channel_control {
 	er_ring_shared to_sandbox;
 	er_ring_shared to_node;
@@ -69,14 +71,18 @@ int er_channel_memfd(er_err *err);
 /* Maps it. `node`: true in the node, false in the sandbox. The descriptor may be closed
  * afterwards. */
 ER_MUST_CHECK bool er_channel_map(er_channel *ch, int memfd, bool node, er_err *err);
+/* Harmless for one that was never mapped, if it is all zero. */
 void er_channel_unmap(er_channel *ch);
 
 /* ---- producer ---- */
 /* Contiguous room for n bytes (n <= ER_RING_SIZE), or NULL: full (then `starved` is set: a wake-up
  * will come) or broken. */
 uint8_t *er_ring_reserve(er_ring *r, size_t n);
+/* n of the bytes that were reserved are written. The other side sees them after the next
+ * publish. */
 static inline void er_ring_commit(er_ring *r, size_t n)
 {
+	ER_ASSERT(n <= ER_RING_SIZE - (r->mine - r->theirs));
 	r->mine += n;
 }
 /* Shows all that is committed. True: the consumer sleeps and must be woken (the caller signals its

@@ -54,6 +54,7 @@ static void put_wrapped(er_slice text, size_t indent, size_t at)
 	putchar('\n');
 }
 
+/* Usage, what it does, its options in two columns, and details. */
 static void put_help(const er_command *cmd)
 {
 	ER_ASSERT(cmd->usage != NULL && cmd->about != NULL);

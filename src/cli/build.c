@@ -2,6 +2,7 @@
  * takes. The project is loaded and built by the desk (desk.h), which has said what is wrong when it
  * gives no bundle; here the files are written, each whole or not at all. */
 #include "cli/args.h"
+#include "cli/show.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/file.h"
@@ -42,34 +43,43 @@ static bool write_bundle(const er_project *p, const er_bundle *b, er_err *err)
 	return ok;
 }
 
-static void report(const er_project *p, const er_bundle *b, bool json)
+/* What was built, for a person or as JSON. Paths are relative to the project's folder. */
+static void report_json(const er_project *p, const er_bundle *b)
 {
-	ER_ASSERT(b->n_inputs <= ER_BUNDLE_INPUTS);
+	er_out o = {0};
+	er_buf file = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_bool(&o, "ok", true);
+	er_out_str(&o, "name", p->name);
+	er_out_cstr(&o, "root", p->root);
+	er_buf_printf(&file, "dist/%.*s.js.map", ER_FMT(p->name));
+	er_out_str(&o, "file", er_slice_head(er_buf_slice(&file), er_buf_len(&file) - 4));
+	er_out_str(&o, "map", er_buf_slice(&file));
+	er_out_u64(&o, "bytes", b->bytes);
+	er_out_u64(&o, "limit_bytes", p->limits.code_n);
+	er_out_open(&o, "inputs", '[');
+	for (size_t i = 0; i < b->n_inputs; i++) {
+		er_out_open(&o, NULL, '{');
+		er_out_str(&o, "path", b->inputs[i].path);
+		er_out_u64(&o, "bytes", b->inputs[i].bytes);
+		er_out_close(&o, '}');
+	}
+	er_out_close(&o, ']');
+	er_caret_json_list(&o, "errors", NULL, 0, false);
+	er_caret_json_list(&o, "warnings", b->diags, b->n_diags, true);
+	er_show_json(&o);
+	er_buf_fini(&file);
+}
+
+static void report(const er_project *p, const er_bundle *b)
+{
 	er_buf out = {0};
 	bool colour = er_term_colour(STDOUT_FILENO);
-	if (json) {
-		er_buf_puts(&out, "{\"ok\":true,\"name\":");
-		er_buf_put_json(&out, p->name);
-		er_buf_puts(&out, ",\"root\":");
-		er_buf_put_json(&out, er_slice_cstr(p->root));
-		er_buf_printf(&out,
-		              ",\"file\":\"dist/%.*s.js\",\"map\":\"dist/%.*s.js.map\",\"bytes\":%llu,\"limit_bytes\":%u,\"inputs\":[",
-		              ER_FMT(p->name), ER_FMT(p->name), (unsigned long long)b->bytes, p->limits.code_n);
-		for (size_t i = 0; i < b->n_inputs; i++) {
-			er_buf_put_cstr(&out, i ? ",{\"path\":" : "{\"path\":");
-			er_buf_put_json(&out, b->inputs[i].path);
-			er_buf_printf(&out, ",\"bytes\":%llu}", (unsigned long long)b->inputs[i].bytes);
-		}
-		er_buf_puts(&out, "],\"errors\":[],\"warnings\":");
-		er_caret_put_json_list(&out, b->diags, b->n_diags, true);
-		er_buf_puts(&out, "}\n");
-	} else {
-		er_term_put(&out, colour, ER_GREEN, ER_LIT("built "));
-		er_buf_printf(&out, "dist/%.*s.js  ", ER_FMT(p->name));
-		er_term_put_size(&out, b->bytes);
-		er_buf_printf(&out, " of %.0f KB, %llu file%s, %llu ms\n", (double)p->limits.code_n / 1024, (unsigned long long)b->files,
-		              b->files == 1 ? "" : "s", (unsigned long long)b->ms);
-	}
+	er_term_put(&out, colour, ER_GREEN, ER_LIT("built "));
+	er_buf_printf(&out, "dist/%.*s.js  ", ER_FMT(p->name));
+	er_term_put_size(&out, b->bytes);
+	er_buf_printf(&out, " of %.0f KB, %llu file%s, %llu ms\n", (double)p->limits.code_n / 1024, (unsigned long long)b->files,
+	              b->files == 1 ? "" : "s", (unsigned long long)b->ms);
 	er_term_flush(STDOUT_FILENO, &out);
 	er_buf_fini(&out);
 }
@@ -101,7 +111,7 @@ int er_cmd_build(int argc, char **argv)
 	rc = ER_EXIT_FAILED;
 	er_bundle *b = er_desk_build(&p, entry, none ? ER_MINIFY_NONE : full ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, false, json);
 	if (b != NULL && write_bundle(&p, b, &err)) {
-		report(&p, b, json);
+		json ? report_json(&p, b) : report(&p, b);
 		rc = ER_EXIT_OK;
 	} else if (b != NULL) {
 		er_diag d = {.text = er_slice_cstr(err.text)};

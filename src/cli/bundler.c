@@ -24,6 +24,7 @@
 enum { MAGIC = 0x42554e44, LINE_MAX_BYTES = 256 * 1024 * 1024, DIAGS_MAX = 100, NOTES_MAX = 10 };
 enum { PATIENCE_MS = 1000 }; /* how long a child that was told to end may take */
 
+/* From er_bundler_start until the loop has closed process, pipes and timer. */
 struct er_bundler {
 	uint32_t magic;
 	er_bundler_options options;

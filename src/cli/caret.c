@@ -112,45 +112,39 @@ void er_caret_put(er_buf *b, bool colour, const er_diag *d)
 }
 
 /* The members that errors and notes share. */
-static void put_place(er_buf *b, const er_diag *d)
+static void place(er_out *o, const er_diag *d)
 {
-	er_buf_puts(b, "\"text\":");
-	er_buf_put_json(b, d->text);
-	if (d->path.n) {
-		er_buf_puts(b, ",\"path\":");
-		er_buf_put_json(b, d->path);
-	}
-	if (d->line) {
-		er_buf_printf(b, ",\"line\":%u,\"column\":%u,\"length\":%u,\"line_text\":", d->line, d->column, d->length);
-		er_buf_put_json(b, d->line_text);
-	}
+	er_out_str(o, "text", d->text);
+	er_out_opt(o, "path", d->path);
+	if (d->line == 0)
+		return;
+	er_out_u64(o, "line", d->line);
+	er_out_u64(o, "column", d->column);
+	er_out_u64(o, "length", d->length);
+	er_out_str(o, "line_text", d->line_text);
 }
 
-void er_caret_put_json(er_buf *b, const er_diag *d)
+void er_caret_json(er_out *o, const char *key, const er_diag *d)
 {
-	er_buf_printf(b, "{\"severity\":\"%s\",", d->warning ? "warning" : "error");
-	put_place(b, d);
-	er_buf_puts(b, ",\"notes\":[");
+	er_out_open(o, key, '{');
+	er_out_cstr(o, "severity", d->warning ? "warning" : "error");
+	place(o, d);
+	er_out_open(o, "notes", '[');
 	for (size_t i = 0; i < d->n_notes; i++) {
-		er_buf_put_cstr(b, i ? ",{" : "{");
-		put_place(b, &d->notes[i]);
-		er_buf_putc(b, '}');
+		er_out_open(o, NULL, '{');
+		place(o, &d->notes[i]);
+		er_out_close(o, '}');
 	}
-	er_buf_puts(b, "]}");
+	er_out_close(o, ']');
+	er_out_close(o, '}');
 }
 
-void er_caret_put_json_list(er_buf *b, const er_diag *d, size_t n, bool warnings)
+void er_caret_json_list(er_out *o, const char *key, const er_diag *d, size_t n, bool warnings)
 {
 	ER_ASSERT(n == 0 || d != NULL);
-	bool any = false;
-	er_buf_putc(b, '[');
-	for (size_t i = 0; i < n; i++) {
-		if (d[i].warning != warnings)
-			continue;
-		if (any)
-			er_buf_putc(b, ',');
-		any = true;
-		er_caret_put_json(b, &d[i]);
-	}
-	er_buf_putc(b, ']');
+	er_out_open(o, key, '[');
+	for (size_t i = 0; i < n; i++)
+		if (d[i].warning == warnings)
+			er_caret_json(o, NULL, &d[i]);
+	er_out_close(o, ']');
 }

@@ -8,7 +8,7 @@
 #ifndef ER_CLI_CARET_H
 #define ER_CLI_CARET_H
 
-#include "base/buf.h"
+#include "base/json_out.h"
 
 typedef struct er_diag {
 	bool warning;
@@ -21,8 +21,8 @@ typedef struct er_diag {
 
 void er_caret_put(er_buf *b, bool colour, const er_diag *d);
 /* {"severity":"error","path":...,"line":...,"column":...,"text":...,"notes":[...]} */
-void er_caret_put_json(er_buf *b, const er_diag *d);
+void er_caret_json(er_out *o, const char *key, const er_diag *d);
 /* [ ... ] of those of one severity. */
-void er_caret_put_json_list(er_buf *b, const er_diag *d, size_t n, bool warnings);
+void er_caret_json_list(er_out *o, const char *key, const er_diag *d, size_t n, bool warnings);
 
 #endif

@@ -5,6 +5,7 @@
  *
  * The process has one thread all the while, as the probe needs. */
 #include "cli/args.h"
+#include "cli/show.h"
 #include "cli/check_warn.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
@@ -91,31 +92,30 @@ static er_diag located(er_project *p, const er_probe *pr, er_slice wrong)
 	return d;
 }
 
+/* `wrong`: why a node would not take it; NULL: it would. */
 static void report_json(const er_project *p, const er_bundle *b, const er_probe *pr, const er_diag *wrong)
 {
-	er_buf out = {0};
-	er_buf_printf(&out, "{\"ok\":%s,\"name\":", wrong ? "false" : "true");
-	er_buf_put_json(&out, p->name);
-	er_buf_printf(&out,
-	              ",\"bytes\":%llu,\"limit_bytes\":%u,\"top_level_cpu_us\":%llu,\"top_level_cpu_limit_us\":%u,\"level\":\"%s\","
-	              "\"console\":",
-	              (unsigned long long)b->bytes, p->limits.code_n, (unsigned long long)pr->cpu_us, p->limits.load_cpu_us,
-	              er_level_name(pr->level));
-	er_buf_put_json(&out, pr->console);
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_bool(&o, "ok", wrong == NULL);
+	er_out_str(&o, "name", p->name);
+	er_out_u64(&o, "bytes", b->bytes);
+	er_out_u64(&o, "limit_bytes", p->limits.code_n);
+	er_out_u64(&o, "top_level_cpu_us", pr->cpu_us);
+	er_out_u64(&o, "top_level_cpu_limit_us", p->limits.load_cpu_us);
+	er_out_cstr(&o, "level", er_level_name(pr->level));
+	er_out_str(&o, "console", pr->console);
+	er_desk_json_error(&o, wrong, wrong != NULL);
+	er_out_open(&o, "errors", '[');
 	if (wrong)
-		er_desk_put_error(&out, wrong, 1);
-	er_buf_puts(&out, ",\"errors\":[");
-	if (wrong)
-		er_caret_put_json(&out, wrong);
-	er_buf_puts(&out, "],\"stack\":");
-	er_buf_put_json(&out, pr->stack);
-	er_buf_puts(&out, ",\"warnings\":");
-	er_caret_put_json_list(&out, b->diags, b->n_diags, true);
-	er_buf_puts(&out, "}\n");
-	er_term_flush(STDOUT_FILENO, &out);
-	er_buf_fini(&out);
+		er_caret_json(&o, NULL, wrong);
+	er_out_close(&o, ']');
+	er_out_str(&o, "stack", pr->stack);
+	er_caret_json_list(&o, "warnings", b->diags, b->n_diags, true);
+	er_show_json(&o);
 }
 
+/* What the code printed while it was tried comes first, and a mistake goes to standard error. */
 static void report_text(const er_project *p, const er_bundle *b, const er_probe *pr, const er_diag *wrong)
 {
 	er_buf out = {0};

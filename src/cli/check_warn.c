@@ -9,7 +9,7 @@
 #include "cli/check_warn.h"
 
 #include "base/jsonc.h"
-#include "gateway/config.h"
+#include "model/limits.h"
 
 enum { NEAR_PERCENT = 70, FILE_MOST = 256 * 1024 };
 
@@ -63,7 +63,7 @@ size_t er_check_globals(er_project *p, const er_bundle *b, er_diag *out)
 
 /* Where the value of limits.NAME stands in er.jsonc; nowhere in particular if that cannot be
  * told. */
-static er_diag at_limit(er_project *p, const char *name, er_slice text)
+static er_diag at_limit(er_project *p, er_slice name, er_slice text)
 {
 	ER_ASSERT(p->file != NULL && p->file_abs != NULL);
 	er_diag d = {.warning = true, .path = er_slice_cstr(p->file), .text = text};
@@ -74,7 +74,7 @@ static er_diag at_limit(er_project *p, const char *name, er_slice text)
 		return d;
 	const er_json *root = er_jsonc_parse(&p->arena, file, &at, &err);
 	const er_json *limits = root != NULL ? er_json_get(root, ER_LIT("limits")) : NULL;
-	const er_json *v = limits != NULL ? er_json_get(limits, er_slice_cstr(name)) : NULL;
+	const er_json *v = limits != NULL ? er_json_get(limits, name) : NULL;
 	if (v == NULL)
 		return d;
 	er_text_pos from = er_text_where(file, v->at), to = er_text_where(file, v->end);
@@ -87,24 +87,19 @@ static er_diag at_limit(er_project *p, const char *name, er_slice text)
 
 size_t er_check_limits(er_project *p, er_diag *out)
 {
-	er_config *node = er_config_new();
-	const er_limits *most = &node->routine_max;
-	size_t n = 0;
-	if (p->file == NULL) {
-		er_config_unref(node);
-		return 0;
+	const er_limits node = ER_LIMITS_NODE;
+	size_t n = 0, n_rows;
+	const er_limit *rows = er_limits_rows(&n_rows);
+	for (size_t i = 0; p->file != NULL && i < n_rows; i++) {
+		unsigned asked = (unsigned)er_limit_get(&rows[i], &p->limits), most = (unsigned)er_limit_get(&rows[i], &node);
+		if (asked > most)
+			out[n++] = at_limit(p, rows[i].name,
+			                    er_arena_printf(&p->arena,
+			                                    "limits.%.*s is %u, and a node allows at most %u unless its operator raised it "
+			                                    "(routineLimits of its node.jsonc): a default node refuses this routine",
+			                                    ER_FMT(rows[i].name), asked, most));
 	}
-#define X(name, least, top, unit, member) \
-	if (p->limits.member > most->member) \
-		out[n++] = at_limit(p, #name, \
-		                    er_arena_printf(&p->arena, \
-		                                    "limits.%s is %u, and a node allows at most %u unless its operator raised it " \
-		                                    "(routineLimits of its node.jsonc): a default node refuses this routine", \
-		                                    #name, p->limits.member / (uint32_t)(unit), most->member / (uint32_t)(unit)));
-	ER_LIMITS_TABLE(X)
-#undef X
 	ER_ASSERT(n <= ER_CHECK_LIMITS);
-	er_config_unref(node);
 	return n;
 }
 

@@ -25,6 +25,7 @@ typedef struct er_cli_command {
 /* The root: its sub-commands are what follows `er`. */
 extern const er_cli_command er_cli_root;
 
+/* command.c: one of them. */
 /* Whether it does something without a sub-command; and that, with argv[0] as its name. */
 bool er_cli_runs(const er_cli_command *c);
 int er_cli_run(const er_cli_command *c, int argc, char **argv);

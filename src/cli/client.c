@@ -21,6 +21,8 @@
 
 enum { MAGIC = 0x434c4e54, CONNECT_MS = 5000, SILENCE_S = 45, BODY_MAX = 256 * 1024 * 1024, METADATA_MAX = 16 * 1024 };
 
+/* One easy handle, used for one call after the other. `reply` and what follows are of the call
+ * under way. */
 struct er_client {
 	uint32_t magic;
 	const er_target *target;
@@ -262,6 +264,7 @@ static struct curl_slist *add_field(struct curl_slist *list, const char *name, c
 	return longer;
 }
 
+/* The fields of a request; the caller frees the list. The token's copy is overwritten at once. */
 static struct curl_slist *fields_of(const er_client *c, const er_ask *call)
 {
 	struct curl_slist *list = add_field(NULL, "accept", "application/json, application/x-ndjson, */*");

@@ -29,6 +29,7 @@ const char *er_target_shown(const er_target *t);
 /* On this machine: a socket, or an address of the loopback interface. */
 bool er_target_local(const er_target *t);
 
+/* One call. All of it is borrowed until er_client_call returns. */
 typedef struct er_ask {
 	const char *method;
 	er_slice path; /* from the first slash, query included */
@@ -47,6 +48,7 @@ typedef struct er_ask {
 	void *ctx;
 } er_ask;
 
+/* What came back; owned by the caller, and filled anew by each call. */
 typedef struct er_reply {
 	int status;
 	er_buf body;

@@ -21,6 +21,8 @@
 
 enum { DEPLOY_MS = 120000, ASK_MS = 5000, FAILURE = 500 };
 
+/* One deployment as it goes through the command: what was asked for, what was built, and how long
+ * each step took, in us. */
 typedef struct deploy {
 	er_remote remote;
 	const char *entry, *env_word, *name_word, *canary, *versions, *message, *guard_word;

@@ -2,6 +2,7 @@
  * with it is shown at its place, as text on standard error or as one JSON object on standard
  * output. */
 #include "cli/desk.h"
+#include "cli/show.h"
 
 #include "base/mem.h"
 #include "cli/term.h"
@@ -20,17 +21,18 @@ void er_desk_show(const er_diag *diags, size_t n)
 }
 
 /* Scripts read one member for any failure, of the desk or of a node. */
-void er_desk_put_error(er_buf *b, const er_diag *diags, size_t n)
+void er_desk_json_error(er_out *o, const er_diag *diags, size_t n)
 {
-	ER_ASSERT(b != NULL && (n == 0 || diags != NULL));
+	ER_ASSERT(o != NULL && (n == 0 || diags != NULL));
 	size_t i = 0;
 	while (i < n && diags[i].warning)
 		i++;
 	if (i == n)
 		return;
-	er_buf_puts(b, ",\"error\":{\"code\":\"failed\",\"message\":");
-	er_buf_put_json(b, diags[i].text);
-	er_buf_putc(b, '}');
+	er_out_open(o, "error", '{');
+	er_out_cstr(o, "code", "failed");
+	er_out_str(o, "message", diags[i].text);
+	er_out_close(o, '}');
 }
 
 void er_desk_show_failure(const er_diag *diags, size_t n, bool json)
@@ -40,16 +42,13 @@ void er_desk_show_failure(const er_diag *diags, size_t n, bool json)
 		er_desk_show(diags, n);
 		return;
 	}
-	er_buf b = {0};
-	er_buf_puts(&b, "{\"ok\":false");
-	er_desk_put_error(&b, diags, n);
-	er_buf_puts(&b, ",\"errors\":");
-	er_caret_put_json_list(&b, diags, n, false);
-	er_buf_puts(&b, ",\"warnings\":");
-	er_caret_put_json_list(&b, diags, n, true);
-	er_buf_puts(&b, "}\n");
-	er_term_flush(STDOUT_FILENO, &b);
-	er_buf_fini(&b);
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_bool(&o, "ok", false);
+	er_desk_json_error(&o, diags, n);
+	er_caret_json_list(&o, "errors", diags, n, false);
+	er_caret_json_list(&o, "warnings", diags, n, true);
+	er_show_json(&o);
 }
 
 er_bundle *er_desk_build(er_project *p, const char *where, er_minify minify, bool globals, bool json)

@@ -10,7 +10,7 @@ void er_desk_show(const er_diag *diags, size_t n);
  * {"ok":false,"error":{"code","message"},"errors":[...],"warnings":[...]} on standard output. */
 void er_desk_show_failure(const er_diag *diags, size_t n, bool json);
 /* ,"error":{...} of the first error there is; nothing if there is none. */
-void er_desk_put_error(er_buf *b, const er_diag *diags, size_t n);
+void er_desk_json_error(er_out *o, const er_diag *diags, size_t n);
 /* Loads the project and builds it once (`globals`: with its free names); what goes wrong is shown.
  * NULL: it failed. The project must be freed in either case. */
 er_bundle *er_desk_build(er_project *p, const char *where, er_minify minify, bool globals, bool json);

@@ -32,6 +32,7 @@
 
 enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW = 32 };
 
+/* er dev from its arguments to the end of its loop. */
 typedef struct dev {
 	const char *entry, *host, *origin, *allow, *hosts;
 	er_cidr allowed[DEV_ALLOW]; /* private addresses that subrequests may reach: this machine, and --allow */
@@ -80,24 +81,9 @@ static er_piece stand_in(const er_bundle *b)
 static void raise_maximum(dev *d, er_limits *most)
 {
 	const er_limits *l = &d->project.limits;
-	bool above = false;
-#define RAISE(member) \
-	do { \
-		if (l->member > most->member) { \
-			most->member = l->member; \
-			above = true; \
-		} \
-	} while (0)
-	_Static_assert(sizeof(er_limits) == 8 * sizeof(uint32_t), "each limit has its line below");
-	RAISE(cpu_us);
-	RAISE(load_cpu_us);
-	RAISE(memory_kb);
-	RAISE(response_ms);
-	RAISE(subrequests);
-	RAISE(timers);
-	RAISE(idle_s);
-	RAISE(code_n);
-#undef RAISE
+	bool above = er_limits_above(l, most) != NULL;
+	for (const er_limit *row; (row = er_limits_above(l, most)) != NULL;)
+		er_limit_set(row, most, er_limit_get(row, l));
 	if (above)
 		er_devlog_note(
 		    d->log, true,
@@ -445,6 +431,7 @@ static bool start_node(dev *d, er_err *err)
 	return d->node != NULL;
 }
 
+/* The address as a person can open it: one for "any address", and brackets around IPv6. */
 static void say_ready(dev *d)
 {
 	ER_ASSERT(d->node != NULL);

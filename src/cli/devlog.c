@@ -19,6 +19,7 @@ enum { MAGIC = 0x4445564c, QUEUE_MAX = 16 * 1024 * 1024 };
 
 typedef enum report_kind { CONSOLE, EXCEPTION, KILLED, REQUEST } report_kind;
 
+/* One record on its way from a gateway thread to the terminal. Texts are copies. */
 typedef struct report {
 	er_list link;
 	report_kind kind;
@@ -34,6 +35,7 @@ typedef struct report {
 	er_buf text, stack;
 } report;
 
+/* Threads add records under the lock; the loop writes them. */
 struct er_devlog {
 	uint32_t magic;
 	bool json, colour;
@@ -151,6 +153,7 @@ static void on_access(void *ctx, const er_access_record *rec)
 
 /* ---- the loop's thread ---- */
 
+/* A record as a person reads it; with --json it is written elsewhere. */
 static void text_of(const er_devlog *log, er_buf *b, const report *r)
 {
 	static const er_event_kind kinds[] = {
@@ -176,9 +179,25 @@ static void text_of(const er_devlog *log, er_buf *b, const report *r)
 }
 
 /* "used_us", "limit_kb", ... */
-static void put_amount(er_buf *b, const char *what, er_err_kind of, uint64_t v)
+static void amount(er_out *o, const char *what, er_err_kind of, uint64_t v)
 {
-	er_buf_printf(b, ",\"%s%s\":%llu", what, er_err_unit(of), (unsigned long long)v);
+	char key[32];
+	snprintf(key, sizeof key, "%s%s", what, er_err_unit(of));
+	er_out_u64(o, key, v);
+}
+
+static void json_request(er_out *o, const report *r)
+{
+	er_out_u64(o, "status", (uint64_t)r->status);
+	er_out_ms(o, "wall_ms", r->wall_us);
+	er_out_u64(o, "cpu_us", r->cpu_us);
+	er_out_u64(o, "bytes", r->bytes);
+	er_out_bool(o, "cold_start", r->cold);
+	er_out_bool(o, "cut", r->cut);
+	if (r->error == ER_ERR_OK)
+		return;
+	er_out_cstr(o, "error", er_err_name(r->error));
+	er_out_str(o, "text", er_buf_slice(&r->text));
 }
 
 /* One object a line; their members are in docs/tool.md. */
@@ -187,43 +206,39 @@ static void json_of(er_buf *b, const report *r)
 	static const char *const kinds[] = {"console", "exception", "killed", "request"};
 	ER_ASSERT((unsigned)r->kind < sizeof kinds / sizeof *kinds);
 	_Static_assert(sizeof kinds / sizeof *kinds == REQUEST + 1, "every kind has a name");
-	er_buf_printf(b, "{\"event\":\"%s\"", kinds[r->kind]);
+	er_out o = er_out_into(b);
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, "event", kinds[r->kind]);
 	if (er_buf_len(&r->where)) {
-		er_buf_printf(b, ",\"id\":\"%016llx\",\"method\":", (unsigned long long)r->id);
 		er_slice where = er_buf_slice(&r->where);
 		size_t space = er_slice_find(where, ' ');
-		er_buf_put_json(b, er_slice_head(where, space));
-		er_buf_puts(b, ",\"path\":");
-		er_buf_put_json(b, er_slice_from(where, space + 1));
+		er_out_id(&o, "id", r->id);
+		er_out_str(&o, "method", er_slice_head(where, space));
+		er_out_str(&o, "path", er_slice_from(where, space + 1));
 	}
 	switch (r->kind) {
 	case CONSOLE:
-		er_buf_printf(b, ",\"level\":\"%s\",\"text\":", er_event_level(r->level));
-		er_buf_put_json(b, er_buf_slice(&r->text));
+		er_out_cstr(&o, "level", er_event_level(r->level));
+		er_out_str(&o, "text", er_buf_slice(&r->text));
 		break;
 	case EXCEPTION:
-		er_buf_printf(b, ",\"fatal\":%s,\"text\":", r->fatal ? "true" : "false");
-		er_buf_put_json(b, er_buf_slice(&r->text));
-		er_buf_puts(b, ",\"stack\":");
-		er_buf_put_json(b, er_buf_slice(&r->stack));
+		er_out_bool(&o, "fatal", r->fatal);
+		er_out_str(&o, "text", er_buf_slice(&r->text));
+		er_out_str(&o, "stack", er_buf_slice(&r->stack));
 		break;
 	case KILLED:
-		er_buf_printf(b, ",\"error\":\"%s\"", er_err_name(r->error));
-		put_amount(b, "used", r->error, r->used);
-		put_amount(b, "limit", r->error, r->limit);
+		er_out_cstr(&o, "error", er_err_name(r->error));
+		amount(&o, "used", r->error, r->used);
+		amount(&o, "limit", r->error, r->limit);
 		if (r->budget != NULL)
-			er_buf_printf(b, ",\"budget\":\"%s\"", r->budget);
+			er_out_cstr(&o, "budget", r->budget);
 		break;
 	default:
-		er_buf_printf(b, ",\"status\":%d,\"wall_ms\":%.3f,\"cpu_us\":%llu,\"bytes\":%llu,\"cold_start\":%s,\"cut\":%s", r->status,
-		              (double)r->wall_us / 1000, (unsigned long long)r->cpu_us, (unsigned long long)r->bytes,
-		              r->cold ? "true" : "false", r->cut ? "true" : "false");
-		if (r->error != ER_ERR_OK) {
-			er_buf_printf(b, ",\"error\":\"%s\",\"text\":", er_err_name(r->error));
-			er_buf_put_json(b, er_buf_slice(&r->text));
-		}
+		json_request(&o, r);
 	}
-	er_buf_puts(b, "}\n");
+	er_out_close(&o, '}');
+	er_out_line(&o);
+	er_out_back(&o, b);
 }
 
 /* The lock is held for moving the list, and not while it is written. */
@@ -232,8 +247,7 @@ static void write_queued(er_devlog *log)
 	er_list taken;
 	er_list_init(&taken);
 	uv_mutex_lock(&log->lock);
-	for (er_list *it; (it = er_list_pop(&log->queue)) != NULL;)
-		er_list_push(&taken, it);
+	er_list_take(&taken, &log->queue);
 	log->queued = 0;
 	uint64_t dropped = log->dropped;
 	log->dropped = 0;
@@ -313,17 +327,32 @@ static void write_now(er_devlog *log, er_buf *b)
 	er_buf_fini(b);
 }
 
+static er_out event(const char *name)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, "event", name);
+	return o;
+}
+
+static void end_event(er_out *o, er_buf *line)
+{
+	er_out_close(o, '}');
+	er_out_line(o);
+	er_out_back(o, line);
+}
+
 void er_devlog_ready(er_devlog *log, const er_project *p, const char *url, const char *level, const char *engine)
 {
 	er_buf b = {0};
 	if (log->json) {
-		er_buf_puts(&b, "{\"event\":\"ready\",\"name\":");
-		er_buf_put_json(&b, p->name);
-		er_buf_puts(&b, ",\"url\":");
-		er_buf_put_json(&b, er_slice_cstr(url));
-		er_buf_printf(&b, ",\"pid\":%ld,\"level\":\"%s\",\"engine\":", (long)getpid(), level);
-		er_buf_put_json(&b, er_slice_cstr(engine));
-		er_buf_puts(&b, "}\n");
+		er_out o = event("ready");
+		er_out_str(&o, "name", p->name);
+		er_out_cstr(&o, "url", url);
+		er_out_u64(&o, "pid", (uint64_t)getpid());
+		er_out_cstr(&o, "level", level);
+		er_out_cstr(&o, "engine", engine);
+		end_event(&o, &b);
 	} else {
 		er_term_put(&b, log->colour, ER_GREEN, ER_LIT("ready "));
 		er_term_put(&b, log->colour, ER_BOLD, er_slice_cstr(url));
@@ -337,10 +366,13 @@ void er_devlog_built(er_devlog *log, const er_bundle *bundle, bool again)
 {
 	er_buf b = {0};
 	if (log->json) {
-		er_buf_printf(&b, "{\"event\":\"build\",\"ok\":true,\"bytes\":%llu,\"build_ms\":%llu,\"errors\":[],\"warnings\":",
-		              (unsigned long long)bundle->bytes, (unsigned long long)bundle->ms);
-		er_caret_put_json_list(&b, bundle->diags, bundle->n_diags, true);
-		er_buf_puts(&b, "}\n");
+		er_out o = event("build");
+		er_out_bool(&o, "ok", true);
+		er_out_u64(&o, "bytes", bundle->bytes);
+		er_out_u64(&o, "build_ms", bundle->ms);
+		er_caret_json_list(&o, "errors", NULL, 0, false);
+		er_caret_json_list(&o, "warnings", bundle->diags, bundle->n_diags, true);
+		end_event(&o, &b);
 	} else {
 		for (size_t i = 0; i < bundle->n_diags; i++)
 			er_caret_put(&b, log->colour, &bundle->diags[i]);
@@ -355,11 +387,12 @@ void er_devlog_failed(er_devlog *log, const er_diag *diags, size_t n, bool runni
 {
 	er_buf b = {0};
 	if (log->json) {
-		er_buf_printf(&b, "{\"event\":\"build\",\"ok\":false,\"running\":%s,\"errors\":", running ? "true" : "false");
-		er_caret_put_json_list(&b, diags, n, false);
-		er_buf_puts(&b, ",\"warnings\":");
-		er_caret_put_json_list(&b, diags, n, true);
-		er_buf_puts(&b, "}\n");
+		er_out o = event("build");
+		er_out_bool(&o, "ok", false);
+		er_out_bool(&o, "running", running);
+		er_caret_json_list(&o, "errors", diags, n, false);
+		er_caret_json_list(&o, "warnings", diags, n, true);
+		end_event(&o, &b);
 	} else {
 		for (size_t i = 0; i < n; i++)
 			er_caret_put(&b, log->colour, &diags[i]);
@@ -381,9 +414,9 @@ void er_devlog_note(er_devlog *log, bool warning, const char *fmt, ...)
 	er_slice s = er_slice_of(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 	er_buf b = {0};
 	if (log->json) {
-		er_buf_printf(&b, "{\"event\":\"%s\",\"text\":", warning ? "warning" : "note");
-		er_buf_put_json(&b, s);
-		er_buf_puts(&b, "}\n");
+		er_out o = event(warning ? "warning" : "note");
+		er_out_str(&o, "text", s);
+		end_event(&o, &b);
 	} else {
 		if (warning)
 			er_term_put(&b, log->colour, ER_YELLOW, ER_LIT("warning: "));

@@ -117,7 +117,7 @@ static bool take_value(reader *r, er_slice name, er_buf *value)
 static bool put_in(reader *r, unsigned line, json_t *all, er_slice name, const er_buf *value)
 {
 	er_slice v = er_buf_slice(value);
-	char key[ER_STORE_NAME_MAX + 1];
+	char key[ER_NAME_MAX + 1];
 	ER_ASSERT(name.n > 0 && name.n < sizeof key);
 	er_copy(key, name.p, name.n);
 	key[name.n] = '\0';

@@ -40,6 +40,7 @@ static void put_styled(er_buf *b, bool colour, er_style style, er_slice s)
 	er_buf_fini(&safe);
 }
 
+/* One line a request: status, where, what it took. What comes from strangers is made harmless. */
 static void put_request(er_buf *b, bool colour, const er_event *e)
 {
 	ER_ASSERT(e->kind == ER_EVENT_REQUEST);
@@ -74,6 +75,7 @@ static void put_request(er_buf *b, bool colour, const er_event *e)
 	er_buf_putc(b, '\n');
 }
 
+/* Which limit ended the sandbox, and how much of it was used. */
 static void put_killed(er_buf *b, bool colour, const er_event *e)
 {
 	ER_ASSERT(e->kind == ER_EVENT_KILLED);

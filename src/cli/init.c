@@ -3,6 +3,7 @@
  * Nothing that exists is overwritten: the folder must not be there, and files are made anew
  * (O_EXCL). */
 #include "cli/args.h"
+#include "cli/show.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/file.h"
@@ -123,12 +124,19 @@ static bool make(const char *name, const char *template, er_err *err)
 	return ok;
 }
 
+/* What to type next. */
 static void report(const char *name, const char *template, bool json)
 {
 	er_buf b = {0};
 	bool colour = er_term_colour(STDOUT_FILENO);
 	if (json) {
-		er_buf_printf(&b, "{\"ok\":true,\"name\":\"%s\",\"template\":\"%s\",\"folder\":\"%s\"}\n", name, template, name);
+		er_out o = {0};
+		er_out_open(&o, NULL, '{');
+		er_out_bool(&o, "ok", true);
+		er_out_cstr(&o, "name", name);
+		er_out_cstr(&o, "template", template);
+		er_out_cstr(&o, "folder", name);
+		er_show_json(&o);
 	} else {
 		er_term_put(&b, colour, ER_GREEN, ER_LIT("created "));
 		er_buf_printf(&b,

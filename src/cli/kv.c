@@ -5,7 +5,7 @@
 #include "cli/file.h"
 #include "cli/prompt.h"
 #include "cli/row.h"
-#include "control/base64.h"
+#include "base/base64.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -77,32 +77,32 @@ static void show_value(er_slice value)
 	er_buf_fini(&b);
 }
 
+/* A value that is UTF-8 as "value", any other as "base64". */
 static void show_value_json(const er_reply *reply, const char *key)
 {
 	ER_ASSERT(key != NULL);
 	er_slice v = er_buf_slice(&reply->body);
-	er_buf b = {0};
-	er_buf_puts(&b, "{\"key\":");
-	er_buf_put_json(&b, er_slice_cstr(key));
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, "key", key);
 	json_t *text = json_stringn((const char *)(v.n ? v.p : (const uint8_t *)""), v.n);
 	if (text) {
-		er_buf_puts(&b, ",\"value\":");
-		er_buf_put_json(&b, v);
+		er_out_str(&o, "value", v);
 	} else {
-		er_buf_puts(&b, ",\"base64\":\"");
-		er_base64_encode(&b, v);
-		er_buf_putc(&b, '"');
+		er_buf base64 = {0};
+		er_base64_encode(&base64, v);
+		er_out_str(&o, "base64", er_buf_slice(&base64));
+		er_buf_fini(&base64);
 	}
 	json_decref(text);
 	if (reply->metadata)
-		er_buf_printf(&b, ",\"metadata\":%s", reply->metadata);
+		er_out_json(&o, "metadata", er_slice_cstr(reply->metadata));
 	if (reply->expires_s)
-		er_buf_printf(&b, ",\"expiration\":%llu", (unsigned long long)reply->expires_s);
-	er_buf_puts(&b, "}\n");
-	er_term_flush(STDOUT_FILENO, &b);
-	er_buf_fini(&b);
+		er_out_u64(&o, "expiration", reply->expires_s);
+	er_show_json(&o);
 }
 
+/* To a file, as JSON, or as it is to standard output. */
 static void get(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL && c->words[1] != NULL);
@@ -171,6 +171,7 @@ static bool check_put(er_row_call *c, er_ask *call)
 	return take_metadata(c, &call->metadata);
 }
 
+/* The value is the third word, or comes from a file or standard input. */
 static void put(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL && c->words[1] != NULL);

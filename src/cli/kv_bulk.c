@@ -24,6 +24,7 @@ enum {
 
 /* ---- import ---- */
 
+/* A file of lines on its way to the node, portion by portion. */
 typedef struct import {
 	er_remote *remote;
 	const char *ns, *file;
@@ -162,6 +163,16 @@ static bool open_input(import *m)
 	return true;
 }
 
+static void show_sum(const char *what, const char *name, uint64_t keys, uint64_t bytes)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, what, name);
+	er_out_u64(&o, "keys", keys);
+	er_out_u64(&o, "bytes", bytes);
+	er_show_json(&o);
+}
+
 static void import_file(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);
@@ -172,8 +183,7 @@ import m = {.remote = r, .ns = c->words[0], .file = c->words[1] };
 	bool ok = import_all(&m);
 	er_progress_end(&m.progress);
 	if (ok && r->json)
-		er_show_printf("{\"namespace\":\"%s\",\"keys\":%llu,\"bytes\":%llu}\n", m.ns, (unsigned long long)m.keys,
-		               (unsigned long long)m.bytes);
+		show_sum("namespace", m.ns, m.keys, m.bytes);
 	else if (ok)
 		er_show_printf("imported %llu keys into %s, %.*s\n", (unsigned long long)m.keys, m.ns,
 		               ER_FMT(er_show_size(&r->arena, m.bytes)));
@@ -237,14 +247,15 @@ static void export_all(export *x, er_slice path, const char *file)
 	} else if (ok && file) {
 		er_slice size = er_show_size(&x->remote->arena, x->bytes);
 		if (x->remote->json)
-			er_show_printf("{\"file\":\"%s\",\"keys\":%llu,\"bytes\":%llu}\n", file, (unsigned long long)x->keys,
-			               (unsigned long long)x->bytes);
+			show_sum("file", file, x->keys, x->bytes);
 		else
 			er_show_printf("exported %llu keys to %s, %.*s\n", (unsigned long long)x->keys, file, ER_FMT(size));
 	}
 	er_answer_fini(&a);
 }
 
+/* Lines of JSON as import_file reads them. A file is readable for its owner only: values may be
+ * secrets. */
 static void export_file(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);

@@ -22,6 +22,7 @@ typedef struct login {
 
 /* ---- er login --list ---- */
 
+/* The profiles of this person, and which one is used when none is named. */
 static int list(login *l)
 {
 	er_profiles p;
@@ -224,6 +225,15 @@ int er_cmd_login(int argc, char **argv)
 
 /* ---- er logout ---- */
 
+static void show_removed(const char *name)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, "profile", name);
+	er_out_bool(&o, "removed", true);
+	er_show_json(&o);
+}
+
 int er_cmd_logout(int argc, char **argv)
 {
 	ER_ASSERT(argc >= 1);
@@ -260,7 +270,7 @@ int er_cmd_logout(int argc, char **argv)
 	if (!ok)
 		er_remote_fail_err(&r, &err);
 	else if (r.json)
-		er_show_printf("{\"profile\":\"%s\",\"removed\":true}\n", name);
+		show_removed(name);
 	else
 		er_show_printf("forgot the profile \"%s\"\n", name);
 	er_profiles_fini(&p);

@@ -12,6 +12,7 @@
 
 enum { SUBS_MAX = 64, PATH_MAX_BYTES = 64 };
 
+/* Of a group: one line for each of its commands. `path` is what was typed so far. */
 static void put_help(FILE *to, const er_cli_command *group, const char *path)
 {
 	ER_ASSERT(group->n_subs > 0 && path != NULL);
@@ -34,6 +35,7 @@ static void put_help(FILE *to, const er_cli_command *group, const char *path)
 		            "node of this machine (./data/admin.sock, /var/lib/edgeroutine/admin.sock).\n\n" ER_EXIT_STATUSES);
 }
 
+/* No such command: says which one may have been meant. */
 static int unknown(const er_cli_command *group, const char *path, er_slice name, bool json)
 {
 	ER_ASSERT(group->n_subs <= SUBS_MAX);

@@ -1,5 +1,9 @@
 /* er manual: the manual page er(1), from the tree of commands and their tables of options, as
- * --help is. A command that is added to the tree is in it. */
+ * --help is. A command that is added to the tree is in it.
+ *
+ * put_tree walks the tree; each command describes itself to put_command through er_cli_describe,
+ * which calls it with its table instead of running it. The page is made in one buffer and printed.
+ * `make install` calls the command; nothing of the page depends on the machine. */
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/show.h"
@@ -78,6 +82,7 @@ static void put_tree(er_buf *b, const er_cli_command *c, const char *path)
 	}
 }
 
+/* The sections of a manual page in their usual order (man-pages(7)). */
 static void put_page(er_buf *b)
 {
 	er_buf_printf(b, ".TH ER 1 \"\" \"EdgeRoutine %s\" \"User Commands\"\n.SH NAME\ner \\- ", ER_VERSION);

@@ -41,6 +41,7 @@ typedef struct settings {
 	bool json;
 } settings;
 
+/* er node: one object for the life of the process, on the stack of the command. */
 typedef struct app {
 	settings set;
 	char *config_path; /* NULL: there is no file */
@@ -212,19 +213,18 @@ static void write_out(er_buf *b)
 	er_buf_fini(b);
 }
 
-static void put_listen_json(const app *a, const er_config *c, er_env env, er_buf *b)
+static void listen_json(const app *a, const er_config *c, er_env env, const char *key, er_out *o)
 {
 	er_buf url = {0};
-	bool any = false;
+	er_out_open(o, key, '[');
 	for (size_t i = 0; i < c->n_listen; i++) {
 		if (c->listen[i].env != env)
 			continue;
 		er_buf_clear(&url);
 		put_url(&url, c->listen[i].address, er_node_port(a->node, i));
-		er_buf_put_cstr(b, any ? "," : "");
-		er_buf_put_json(b, er_buf_slice(&url));
-		any = true;
+		er_out_str(o, NULL, er_buf_slice(&url));
 	}
+	er_out_close(o, ']');
 	er_buf_fini(&url);
 }
 
@@ -232,30 +232,27 @@ static void put_listen_json(const app *a, const er_config *c, er_env env, er_buf
 static void say_ready_json(const app *a, const er_config *c, const char *engine, er_level level)
 {
 	ER_ASSERT(a->node != NULL);
-	er_buf b, url;
-	er_buf_init(&b);
-	er_buf_init(&url);
-	er_buf_puts(&b, "{\"event\":\"ready\",\"listen\":[");
-	put_listen_json(a, c, ER_ENV_PRODUCTION, &b);
-	er_buf_puts(&b, "],\"staging\":[");
-	put_listen_json(a, c, ER_ENV_STAGING, &b);
-	er_buf_puts(&b, "]");
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, "event", "ready");
+	listen_json(a, c, ER_ENV_PRODUCTION, "listen", &o);
+	listen_json(a, c, ER_ENV_STAGING, "staging", &o);
 	if (c->admin != NULL) {
-		er_buf_clear(&url);
+		er_buf url = {0};
 		put_url(&url, c->admin, er_node_admin_port(a->node));
-		er_buf_puts(&b, ",\"admin\":");
-		er_buf_put_json(&b, er_buf_slice(&url));
+		er_out_str(&o, "admin", er_buf_slice(&url));
+		er_buf_fini(&url);
 	}
-	if (er_node_admin_path(a->node) != NULL) {
-		er_buf_puts(&b, ",\"socket\":");
-		er_buf_put_json(&b, er_slice_cstr(er_node_admin_path(a->node)));
-	}
-	er_buf_printf(&b, ",\"pid\":%ld,\"threads\":%u,\"routines\":%zu,\"version\":\"%s\",\"engine\":", (long)getpid(), c->threads,
-	              n_routines(c), ER_VERSION);
-	er_buf_put_json(&b, er_slice_cstr(engine));
-	er_buf_printf(&b, ",\"level\":\"%s\",\"min_level\":\"%s\"}\n", er_level_name(level), er_level_name(c->min_level));
-	er_buf_fini(&url);
-	write_out(&b);
+	if (er_node_admin_path(a->node) != NULL)
+		er_out_cstr(&o, "socket", er_node_admin_path(a->node));
+	er_out_u64(&o, "pid", (uint64_t)getpid());
+	er_out_u64(&o, "threads", c->threads);
+	er_out_u64(&o, "routines", n_routines(c));
+	er_out_cstr(&o, "version", ER_VERSION);
+	er_out_cstr(&o, "engine", engine);
+	er_out_cstr(&o, "level", er_level_name(level));
+	er_out_cstr(&o, "min_level", er_level_name(c->min_level));
+	er_show_json(&o);
 }
 
 enum { SHOWN = 20 };
@@ -289,6 +286,8 @@ static void put_no_routine(const er_config *c, er_level level, er_buf *b)
 	er_buf_putc(b, '\n');
 }
 
+/* Where to go now: addresses, routines, the admin's doors. One line in the log, and the rest for
+ * whoever watches the terminal. */
 static void say_ready(const app *a, const er_config *c)
 {
 	ER_ASSERT(a->node != NULL);

@@ -34,6 +34,8 @@ static const char *absolute(er_remote *r, const char *dir)
 	return er_arena_cstr(&r->arena, er_arena_printf(&r->arena, "%s/%s", cwd, dir));
 }
 
+/* The node writes the copy itself, so the folder is one on its machine; a relative one begins where
+ * the command stands. */
 static void backup(er_row_call *c)
 {
 	ER_ASSERT(c->words[0] != NULL);
@@ -42,13 +44,13 @@ static void backup(er_row_call *c)
 	const char *full = er_remote_connect(r) ? absolute(r, c->words[0]) : NULL;
 	if (full == NULL)
 		return;
-	er_buf body = {0};
-	er_buf_puts(&body, "{\"dir\":");
-	er_buf_put_json(&body, er_slice_cstr(full));
-	er_buf_putc(&body, '}');
+	er_out body = {0};
+	er_out_open(&body, NULL, '{');
+	er_out_cstr(&body, "dir", full);
+	er_out_close(&body, '}');
 	er_ask ask = {.method = "POST",
 	              .path = ER_LIT("/v1/backup"),
-	              .body = er_buf_slice(&body),
+	              .body = er_buf_slice(&body.b),
 	              .content_type = "application/json",
 	              .timeout_ms = BACKUP_MS};
 	if (er_remote_send(r, &ask, &a)) {
@@ -61,7 +63,7 @@ static void backup(er_row_call *c)
 			    (unsigned long long)er_json_u64(a.json, "sequence"), er_json_str(a.json, "dir"));
 	}
 	er_answer_fini(&a);
-	er_buf_fini(&body);
+	er_out_fini(&body);
 }
 
 const er_row er_row_node_backup = {
@@ -118,6 +120,7 @@ static bool look_at(er_arena *a, const char *dir, uint64_t *sequence, size_t *ro
 	return ok;
 }
 
+/* Into a folder that no node uses; no node is asked. `key`: a file to be put beside it, or NULL. */
 static int restore(const char *const words[2], const char *key, bool json)
 {
 	ER_ASSERT(words[0] != NULL && words[1] != NULL);
@@ -132,10 +135,13 @@ static int restore(const char *const words[2], const char *key, bool json)
 	if (!ok) {
 		er_show_error(json, er_err_name(err.kind), er_slice_cstr(err.text), NULL);
 	} else if (json) {
-		er_buf_puts(&b, "{\"dir\":");
-		er_buf_put_json(&b, er_slice_cstr(words[1]));
-		er_buf_printf(&b, ",\"sequence\":%llu,\"routines\":%zu,\"deployed\":%zu}\n", (unsigned long long)sequence, routines,
-		              deployed);
+		er_out o = {0};
+		er_out_open(&o, NULL, '{');
+		er_out_cstr(&o, "dir", words[1]);
+		er_out_u64(&o, "sequence", sequence);
+		er_out_u64(&o, "routines", routines);
+		er_out_u64(&o, "deployed", deployed);
+		er_show_json(&o);
 	} else {
 		er_buf_printf(&b, "restored %s: change %llu, %zu routine%s, %zu deployment%s in force\n", words[1],
 		              (unsigned long long)sequence, routines, routines == 1 ? "" : "s", deployed, deployed == 1 ? "" : "s");

@@ -6,6 +6,7 @@
  * what the node refuses. Then node_diag.c asks the machine. All that was found is in one list,
  * shown at the end. */
 #include "cli/args.h"
+#include "cli/show.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/node_diag.h"
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* What was found so far; errors and warnings in the order in which they came up. */
 typedef struct checker {
 	er_arena arena;
 	const char *file;
@@ -143,107 +145,96 @@ static void report_text(const checker *k)
 	er_buf_fini(&b);
 }
 
-static void json_text(er_buf *b, const char *key, const char *value)
+static void json_node(er_out *o, const er_config *c)
 {
-	er_buf_printf(b, ",\"%s\":", key);
-	if (value != NULL)
-		er_buf_put_json(b, er_slice_cstr(value));
-	else
-		er_buf_puts(b, "null");
-}
-
-static void json_node(er_buf *b, const er_config *c)
-{
-	er_buf_puts(b, ",\"listen\":[");
+	er_out_open(o, "listen", '[');
 	for (size_t i = 0; i < c->n_listen; i++) {
-		er_buf_put_cstr(b, i > 0 ? ",{\"address\":" : "{\"address\":");
-		er_buf_put_json(b, er_slice_cstr(c->listen[i].address));
-		er_buf_printf(b, ",\"environment\":\"%s\"}", er_env_name(c->listen[i].env));
+		er_out_open(o, NULL, '{');
+		er_out_cstr(o, "address", c->listen[i].address);
+		er_out_cstr(o, "environment", er_env_name(c->listen[i].env));
+		er_out_close(o, '}');
 	}
-	er_buf_putc(b, ']');
-	json_text(b, "admin", c->admin);
-	json_text(b, "data", c->data);
-	json_text(b, "origin", c->origin);
-	json_text(b, "access_log", c->access_log);
-	er_buf_printf(b,
-	              ",\"threads\":%u,\"sandbox\":{\"min_level\":\"%s\",\"pool\":%u,\"pool_hardened\":%u,\"max_instances\":%u,"
-	              "\"max_subrequests\":%u}",
-	              c->threads, er_level_name(c->min_level), c->pool, c->pool_hardened, c->max_instances, c->max_subrequests);
+	er_out_close(o, ']');
+	er_out_cstr(o, "admin", c->admin);
+	er_out_cstr(o, "data", c->data);
+	er_out_cstr(o, "origin", c->origin);
+	er_out_cstr(o, "access_log", c->access_log);
+	er_out_u64(o, "threads", c->threads);
+	er_out_open(o, "sandbox", '{');
+	er_out_cstr(o, "min_level", er_level_name(c->min_level));
+	er_out_u64(o, "pool", c->pool);
+	er_out_u64(o, "pool_hardened", c->pool_hardened);
+	er_out_u64(o, "max_instances", c->max_instances);
+	er_out_u64(o, "max_subrequests", c->max_subrequests);
+	er_out_close(o, '}');
 }
 
 /* "cpuMs" of a configuration is "cpu_ms" in what er says. */
-static void put_name(er_buf *b, const char *setting)
+static const char *name_of(er_slice setting, char name[static 64])
 {
-	er_buf_putc(b, '"');
-	for (; *setting != '\0'; setting++) {
-		uint8_t c = (uint8_t)*setting;
+	size_t n = 0;
+	for (size_t i = 0; i < setting.n && n < 62; i++) {
+		uint8_t c = setting.p[i];
 		if (c >= 'A' && c <= 'Z')
-			er_buf_putc(b, '_');
-		er_buf_putc(b, er_lower(c));
+			name[n++] = '_';
+		name[n++] = (char)er_lower(c);
 	}
-	er_buf_puts(b, "\":");
+	name[n] = '\0';
+	return name;
 }
 
 /* The limits by the names that er uses everywhere else. */
-static void json_routine(er_buf *b, const er_routine *r)
+static void json_routine(er_out *o, const er_routine *r)
 {
-	er_buf_puts(b, "{\"name\":");
-	er_buf_put_json(b, r->name);
-	er_buf_puts(b, ",\"version\":");
-	er_buf_put_json(b, r->version);
-	er_buf_printf(b, ",\"bytes\":%zu,\"profile\":\"%s\",\"fallback\":%s,\"limits\":{", r->code.n,
-	              r->profile == ER_PROFILE_HARDENED ? "hardened" : "standard", r->fallback ? "true" : "false");
-	const char *comma = "";
-#define X(name, least, most, unit, member) \
-	er_buf_put_cstr(b, comma); \
-	put_name(b, #name); \
-	er_buf_printf(b, "%u", r->limits.member / (unit)); \
-	comma = ",";
-	ER_LIMITS_TABLE(X)
-#undef X
-	er_buf_puts(b, "}}");
+	size_t n;
+	char name[64];
+	const er_limit *rows = er_limits_rows(&n);
+	er_out_open(o, NULL, '{');
+	er_out_str(o, "name", r->name);
+	er_out_str(o, "version", r->version);
+	er_out_u64(o, "bytes", r->code.n);
+	er_out_cstr(o, "profile", er_profile_name(r->profile));
+	er_out_bool(o, "fallback", r->fallback);
+	er_out_open(o, "limits", '{');
+	for (size_t i = 0; i < n; i++)
+		er_out_u64(o, name_of(rows[i].name, name), er_limit_get(&rows[i], &r->limits));
+	er_out_close(o, '}');
+	er_out_close(o, '}');
 }
 
-static void json_routines(er_buf *b, const er_config *c)
+/* Routines and routes as production has them; in staging they are the same ones. */
+static void json_routines(er_out *o, const er_config *c)
 {
 	const er_site *site = &c->site[ER_ENV_PRODUCTION];
-	const char *comma = "";
-	er_buf_puts(b, ",\"routines\":[");
-	for (size_t i = 0; i < c->n_deployments; i++) {
-		if (!shown(c, i))
-			continue;
-		er_buf_put_cstr(b, comma);
-		json_routine(b, routine_of(c, i));
-		comma = ",";
-	}
-	er_buf_puts(b, "],\"routes\":[");
+	er_out_open(o, "routines", '[');
+	for (size_t i = 0; i < c->n_deployments; i++)
+		if (shown(c, i))
+			json_routine(o, routine_of(c, i));
+	er_out_close(o, ']');
+	er_out_open(o, "routes", '[');
 	for (size_t i = 0; i < site->n_rules; i++) {
-		er_buf_put_cstr(b, i > 0 ? ",{\"pattern\":" : "{\"pattern\":");
-		er_buf_put_json(b, site->rules[i].route->pattern);
-		er_buf_puts(b, ",\"routine\":");
-		er_buf_put_json(b, c->deployments[site->rules[i].target]->name);
-		er_buf_putc(b, '}');
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "pattern", site->rules[i].route->pattern);
+		er_out_str(o, "routine", c->deployments[site->rules[i].target]->name);
+		er_out_close(o, '}');
 	}
-	er_buf_putc(b, ']');
+	er_out_close(o, ']');
 }
 
 static void report_json(const checker *k)
 {
-	er_buf b = {0};
-	er_buf_printf(&b, "{\"ok\":%s,\"file\":", failed(k) ? "false" : "true");
-	er_buf_put_json(&b, er_slice_cstr(k->file));
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_bool(&o, "ok", !failed(k));
+	er_out_cstr(&o, "file", k->file);
 	if (k->config != NULL) {
-		json_node(&b, k->config);
-		json_routines(&b, k->config);
+		json_node(&o, k->config);
+		json_routines(&o, k->config);
 	}
-	er_desk_put_error(&b, k->diags, k->n);
-	er_buf_puts(&b, ",\"errors\":");
-	er_caret_put_json_list(&b, k->diags, k->n, false);
-	er_buf_puts(&b, ",\"warnings\":");
-	er_caret_put_json_list(&b, k->diags, k->n, true);
-	er_buf_puts(&b, "}\n");
-	er_term_flush(STDOUT_FILENO, &b);
-	er_buf_fini(&b);
+	er_desk_json_error(&o, k->diags, k->n);
+	er_caret_json_list(&o, "errors", k->diags, k->n, false);
+	er_caret_json_list(&o, "warnings", k->diags, k->n, true);
+	er_show_json(&o);
 }
 
 /* ---- the routines' code ---- */
@@ -278,6 +269,8 @@ static bool has_production(const er_config *c)
 	return false;
 }
 
+/* Reads the file as a node does, looks for what is probably not meant, and tries the routines if
+ * that is asked for. */
 static int check(checker *k)
 {
 	ER_ASSERT(k->file != NULL && k->config == NULL && k->n == 0);

@@ -26,6 +26,7 @@
 
 enum { MAGIC = 0x53525643, STATUS_MAX = 200 };
 
+/* From the first line of the command to its last. `upgrade` is the one that runs, if one does. */
 struct er_service {
 	uint32_t magic;
 	er_program *program;

@@ -14,6 +14,7 @@
 
 enum { ALIVE_MS = 60000 }; /* the trial's own time is up long before */
 
+/* One trial, with a loop, an origin and a host of its own. */
 typedef struct probe {
 	er_arena *arena;
 	er_probe *out;
@@ -56,6 +57,7 @@ static void on_host_closed(void *ctx)
 	er_origin_close(p->origin, on_origin_closed, p);
 }
 
+/* The loop of one trial, from the first handle to the last; returns when all of it is closed. */
 static bool run(probe *p, int sock, er_routine *r, er_err *err)
 {
 	ER_ASSERT(r != NULL && !p->over);

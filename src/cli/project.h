@@ -27,6 +27,7 @@
 #include "isolate/routine.h"
 #include "store/store.h"
 
+/* All of it lies in the arena; er_project_free ends everything at once. */
 typedef struct er_project {
 	er_arena arena;
 	char *root; /* absolute folder */

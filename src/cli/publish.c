@@ -11,6 +11,7 @@
 
 #define WHY .name = "message", .letter = 'm', .value = "TEXT", .help = "why; it is in er deployments and er audit"
 
+/* "published shop: production runs version 3". */
 static void show_running(const json_t *answer, const char *name, const char *env, const char *what)
 {
 	ER_ASSERT(name != NULL && env != NULL && what != NULL);

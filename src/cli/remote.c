@@ -119,22 +119,20 @@ static int status_of(int http)
 	return http == 401 || http == 403 || http == 429 ? ER_EXIT_REFUSED : http == 404 ? ER_EXIT_NOT_FOUND : ER_EXIT_FAILED;
 }
 
-/* A refusal says itself whether it is the role or the routines of the token; what helps is another
- * token, of the right kind. */
-static er_slice why_forbidden(const char *message)
+/* What helps is another token, of the right kind: the refusal says whether it is the role or the
+ * routines of this one. */
+static er_slice why_forbidden(const json_t *error)
 {
-	er_slice m = er_slice_cstr(message);
-	if (er_slice_starts(m, ER_LIT("this token is confined")))
+	er_slice role = er_slice_cstr(er_json_str(error, "role"));
+	if (json_is_true(json_object_get(error, "confined")))
 		return ER_LIT(
 		    "er whoami shows which routines it is for; an administrator makes a token for others: er token add NAME --role "
 		    "deploy --routines ROUTINE");
-	if (er_slice_starts(m, ER_LIT("this needs the role \"admin\"")))
+	if (er_slice_eq(role, ER_LIT("admin")))
 		return ER_LIT(
 		    "an administrator has to do this: whoever may open the node's socket, or a token of the role admin (er token add "
 		    "NAME --role admin)");
-	if (er_slice_starts(m, ER_LIT("this needs the role")))
-		return ER_LIT("an administrator makes a token of that role: er token add NAME --role deploy");
-	return (er_slice){NULL, 0};
+	return role.n > 0 ? ER_LIT("an administrator makes a token of that role: er token add NAME --role deploy") : (er_slice){0};
 }
 
 /* What to do next, where the API's own sentence cannot know it. */
@@ -148,7 +146,7 @@ static er_slice advice(const er_remote *r, const er_answer *a, er_arena *arena)
 		                             er_target_shown(&r->target))
 		           : er_arena_printf(arena, "this node wants a token: er login %s, or ER_TOKEN", er_target_shown(&r->target));
 	case 403:
-		return why_forbidden(er_json_str(json_object_get(a->json, "error"), "message"));
+		return why_forbidden(json_object_get(a->json, "error"));
 	case 429:
 		return a->reply.retry_after_s
 		           ? er_arena_printf(arena, "too many attempts; again in %llu s", (unsigned long long)a->reply.retry_after_s)

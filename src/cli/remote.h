@@ -15,6 +15,7 @@
 #include "cli/cell.h"
 #include "cli/client.h"
 
+/* One command's talk with a node. All zero before the options are read; er_remote_close ends it. */
 typedef struct er_remote {
 	const char *node, *profile, *timeout;
 	bool json;

@@ -120,7 +120,7 @@ json_t *er_rollout_settings(const er_project *p, er_env env)
 	if (p->limits_json.n)
 		(void)json_object_set_new(s, "limits", parsed(p->limits_json));
 	(void)json_object_set_new(s, "vars", parsed(p->vars));
-	(void)json_object_set_new(s, "profile", json_string(p->profile == ER_PROFILE_HARDENED ? "hardened" : "standard"));
+	(void)json_object_set_new(s, "profile", json_string(er_profile_name(p->profile)));
 	(void)json_object_set_new(s, "fallback", json_boolean(p->fallback));
 	list = json_array();
 	for (size_t i = 0; i < p->routes[env].n; i++)

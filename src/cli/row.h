@@ -15,6 +15,7 @@
 
 enum { ER_ROW_WORDS = 3, ER_ROW_OPTIONS = 4, ER_ROW_FIELDS = 4 };
 
+/* An option of a row; er_args_parse sees it as an er_option. */
 typedef struct er_row_option {
 	const char *name;
 	char letter;
@@ -78,6 +79,7 @@ struct er_row {
 	void (*show)(er_row_call *c, const json_t *answer);
 };
 
+/* One call of a row: the arguments as they were read. Borrowed from argv. */
 struct er_row_call {
 	const er_row *row;
 	er_remote remote;

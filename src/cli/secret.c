@@ -143,6 +143,7 @@ static json_t *parse_bulk(er_slice text, er_err *err)
 	return all;
 }
 
+/* All or none: one request with the whole file. */
 static void put_all(er_row_call *c)
 {
 	ER_ASSERT(c->routine != NULL);

@@ -175,18 +175,23 @@ void er_show_error(bool json, const char *code, er_slice text, const char *usage
 			er_show_note(ER_DIM, "usage: ", er_slice_cstr(usage));
 		return;
 	}
-	er_buf b = {0};
-	er_buf_puts(&b, "{\"error\":{\"code\":");
-	er_buf_put_json(&b, er_slice_cstr(code));
-	er_buf_puts(&b, ",\"message\":");
-	er_buf_put_json(&b, text);
-	if (usage) {
-		er_buf_puts(&b, ",\"usage\":");
-		er_buf_put_json(&b, er_slice_cstr(usage));
-	}
-	er_buf_puts(&b, "}}\n");
-	er_term_flush(STDOUT_FILENO, &b);
-	er_buf_fini(&b);
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_open(&o, "error", '{');
+	er_out_cstr(&o, "code", code);
+	er_out_str(&o, "message", text);
+	if (usage)
+		er_out_cstr(&o, "usage", usage);
+	er_out_close(&o, '}');
+	er_show_json(&o);
+}
+
+void er_show_json(er_out *o)
+{
+	er_out_close(o, '}');
+	er_out_line(o);
+	er_term_flush(STDOUT_FILENO, &o->b);
+	er_out_fini(o);
 }
 
 /* ---- progress ---- */

@@ -4,6 +4,7 @@
 #define ER_CLI_SHOW_H
 
 #include "base/arena.h"
+#include "base/json_out.h"
 #include "cli/term.h"
 
 #include <stdarg.h>
@@ -42,6 +43,8 @@ void er_show_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 
 /* Why a command failed: on standard error as "error: ..."; with `json` on standard output as
  * {"error": {"code", "message"}}. `usage`: how it is called, if that was the mistake, or NULL. */
 void er_show_error(bool json, const char *code, er_slice text, const char *usage);
+/* Closes the object, and prints it as a line on standard output; nothing is left of it. */
+void er_show_json(er_out *o);
 /* To standard error: "error: ", "warning: " or "note: " in colour, then the text made harmless. */
 void er_show_note(er_style style, const char *what, er_slice text);
 

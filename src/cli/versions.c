@@ -1,5 +1,9 @@
 /* er versions: what was uploaded of a routine. er deployments: what ran when. Rows, but for er
- * versions show, which gives the code itself if that is asked for. */
+ * versions show, which gives the code itself if that is asked for.
+ *
+ * A row (cli/row.h) is one request to the control API and how its answer is shown: arguments,
+ * options and columns are data, and the functions here only make the cells that need more than a
+ * member of the answer. They get an arena that lives as long as the table is shown. */
 #include "base/mem.h"
 #include "cli/row.h"
 

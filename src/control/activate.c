@@ -25,8 +25,7 @@ static void tell(er_control *c, const er_err *err)
 	ER_ASSERT(c->activating && !er_list_empty(&c->running));
 	er_list done;
 	er_list_init(&done);
-	for (er_list *l; (l = er_list_pop(&c->running)) != NULL;)
-		er_list_push(&done, l);
+	er_list_take(&done, &c->running);
 	c->activating = c->repairing = false;
 	for (er_list *l; (l = er_list_pop(&done)) != NULL;) {
 		er_activation *a = ER_CONTAINER(l, er_activation, link);
@@ -72,8 +71,7 @@ static void start(er_control *c)
 		return;
 	ER_ASSERT(er_list_empty(&c->running) && !c->repairing);
 	c->activating = true;
-	for (er_list *l; (l = er_list_pop(&c->waiting)) != NULL;)
-		er_list_push(&c->running, l);
+	er_list_take(&c->running, &c->waiting);
 	c->o.ops->activate(c->o.ops_ctx, on_done, c);
 }
 

@@ -144,15 +144,6 @@ static bool take_name(er_call *call, er_slice what, er_slice value, er_slice *ou
 	return true;
 }
 
-bool er_call_take_key(er_call *call, er_slice value)
-{
-	ER_CHECK(call, ER_CALL_MAGIC);
-	call->key = value;
-	return (value.n > 0 && value.n <= ER_KV_KEY_MAX) ||
-	       er_refuse_field(&call->problem, ER_LIT("key"), "1 to 512 bytes", "a key has 1 to %d bytes, not %zu", ER_KV_KEY_MAX,
-	                       value.n);
-}
-
 /* One parameter of the path, by the name that the table gives it. */
 static bool take(er_call *call, er_slice what, er_slice value)
 {

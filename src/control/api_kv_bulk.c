@@ -14,7 +14,7 @@
  * acts on it. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "control/base64.h"
+#include "base/base64.h"
 #include "control/internal.h"
 
 #include <stdio.h>

@@ -118,7 +118,7 @@ static void write_env(er_call *call, const er_world_routine *r, er_env e)
 		er_out_u64(o, "percent", i == 0 ? row->split.percent : 100 - row->split.percent);
 		er_out_u64(o, "requests", counters[i].requests);
 		er_out_u64(o, "errors", counters[i].errors);
-		er_out_tenth(o, "p99_ms", (double)counters[i].p99_us / 1000);
+		er_out_fixed(o, "p99_ms", (double)counters[i].p99_us / 1000, 1);
 		er_out_close(o, '}');
 	}
 	er_out_close(o, ']');
@@ -154,11 +154,10 @@ void er_api_status(er_call *call)
 	er_out *o = &call->out;
 	size_t n;
 	er_world_routine *const *all = er_world_all(c->world, &n);
-	er_buf node = {0};
-	c->o.ops->status(c->o.ops_ctx, &node);
 	er_out_open(o, NULL, '{');
-	er_out_json(o, "node", er_buf_slice(&node));
-	er_buf_fini(&node);
+	er_out_open(o, "node", '{');
+	c->o.ops->status(c->o.ops_ctx, o);
+	er_out_close(o, '}');
 	er_out_u64(o, "sequence", er_store_sequence(c->o.store));
 	er_out_open(o, "routines", '[');
 	er_out_file_routines(call, true);
@@ -250,7 +249,8 @@ void er_api_audit(er_call *call)
 typedef struct er_backup {
 	uv_work_t work;
 	er_control *control;
-	er_call *call; /* NULL: the node is stopping */
+	er_call *call;               /* NULL: the node is stopping */
+	void (*over)(er_control *c); /* whom closing waits with; or NULL */
 	char *dir;
 	bool ok;
 	er_err err;
@@ -285,15 +285,18 @@ static void on_copied(uv_work_t *work, int status)
 		er_out_close(&call->out, '}');
 		er_call_answer(call, 201);
 	}
+	void (*over)(er_control *) = b->over;
 	er_free(b->dir);
 	er_free(b);
 	/* Closing waited for this alone. */
-	if (c->handles_closed)
-		er_control_end(c);
+	if (over != NULL)
+		over(c);
 }
 
-bool er_backup_runs(const er_control *c)
+bool er_backup_await(er_control *c, void (*over)(er_control *c))
 {
+	if (c->backup != NULL)
+		c->backup->over = over;
 	return c->backup != NULL;
 }
 
@@ -356,6 +359,7 @@ void er_api_rotate_key(er_call *call)
 	er_call_answer(call, 200);
 }
 
+/* A reload or an upgrade has ended; the call waits for this, also if its client has left. */
 static void on_node_did(void *ctx, const er_err *err)
 {
 	er_call *call = ctx;

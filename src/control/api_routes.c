@@ -10,7 +10,7 @@
  * What belongs to others is never named in its answers. */
 #include "base/mem.h"
 #include "control/internal.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 #include "http/authority.h"
 #include "http/target.h"
 #include "http/url.h"
@@ -184,8 +184,8 @@ static bool may_add(er_call *call, er_env env, const rule_body *body, const er_r
 		return false;
 	for (size_t i = body->position; i < n; i++)
 		if (!er_actor_has(&call->actor, rules[i].routine))
-			return er_refuse(
-			    &call->problem, ER_PROBLEM_FORBIDDEN,
+			return er_refuse_confined(
+			    &call->problem,
 			    "this token is confined to routines: it cannot put a rule before one of others; leave \"position\" out");
 	return true;
 }
@@ -241,7 +241,7 @@ static bool read_add(er_call *call, rule_body *body, er_env *env)
 		                       "\"environment\": production or staging is expected");
 	/* Whose it is comes before whether it is there. */
 	if (!er_actor_has(&call->actor, body->routine))
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to other routines");
+		return er_refuse_confined(&call->problem, "this token is confined to other routines");
 	return check_rule(call, (er_slice){0}, body);
 }
 

@@ -66,7 +66,7 @@ static bool read_routines(er_call *call, const er_json *array, er_slice **out, s
 	*out = NULL;
 	if (array == NULL)
 		return true;
-	if (!er_members_strings(array, ER_LIT("routines"), 1, ER_STORE_NAME_MAX, &call->problem))
+	if (!er_members_strings(array, ER_LIT("routines"), 1, ER_NAME_MAX, &call->problem))
 		return false;
 	*out = er_arena_alloc(call->arena, ROUTINES_MAX * sizeof **out);
 	for (const er_json *v = array->first; v != NULL; v = v->next) {
@@ -128,7 +128,7 @@ static bool is_new_name(er_call *call, er_slice name)
 /* Fills the change; its texts lie in the call's arena. */
 static bool read_token(er_call *call, er_change *change)
 {
-	static const er_member members[] = {ER_MEMBER(token_body, "name", name, ER_MEMBER_STRING, true, 1, ER_STORE_NAME_MAX),
+	static const er_member members[] = {ER_MEMBER(token_body, "name", name, ER_MEMBER_STRING, true, 1, ER_NAME_MAX),
 	                                    ER_MEMBER(token_body, "role", role, ER_MEMBER_STRING, true, 1, 10),
 	                                    ER_MEMBER(token_body, "routines", routines, ER_MEMBER_ARRAY, false, 1, ROUTINES_MAX),
 	                                    ER_MEMBER(token_body, "hosts", hosts, ER_MEMBER_ARRAY, false, 1, HOSTS_MAX)};

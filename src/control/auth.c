@@ -168,14 +168,13 @@ bool er_auth_allows(er_call *call)
 	const er_api *api = call->api;
 	ER_ASSERT(api != NULL && call->actor.name.n > 0);
 	if (call->actor.role < api->role)
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this needs the role \"%s\", and the token has \"%s\"",
-		                 er_role_name(api->role), er_role_name(call->actor.role));
+		return er_refuse_role(&call->problem, er_role_name(api->role), er_role_name(call->actor.role));
 	if (call->actor.n_routines > 0 && !api->confined)
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN,
-		                 "this token is confined to %.*s, and this is not about one routine", ER_FMT(er_actor_routines(call)));
+		return er_refuse_confined(&call->problem, "this token is confined to %.*s, and this is not about one routine",
+		                          ER_FMT(er_actor_routines(call)));
 	/* Said before anybody looks whether there is such a routine. */
 	if (call->routine.n > 0 && !er_actor_has(&call->actor, call->routine))
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
+		return er_refuse_confined(&call->problem, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
 	return true;
 }
 

@@ -84,7 +84,7 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	er_list_init(&c->running);
 	c->auth = er_auth_new();
 	c->hub = er_hub_new(c);
-	c->guards = er_guards_new(c);
+	c->guards = er_guards_new(c, er_deploy_back);
 	uv_timer_init(options->loop, &c->tick);
 	c->tick.data = c;
 	uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
@@ -93,7 +93,7 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 }
 
 /* No handle and no thread of the pool knows it any more. */
-void er_control_end(er_control *c)
+static void end(er_control *c)
 {
 	ER_CHECK(c, ER_CONTROL_MAGIC);
 	ER_ASSERT(c->closing && c->handles_closed && c->backup == NULL);
@@ -112,8 +112,8 @@ static void on_tick_closed(uv_handle_t *handle)
 {
 	er_control *c = handle->data;
 	c->handles_closed = true;
-	if (!er_backup_runs(c))
-		er_control_end(c);
+	if (!er_backup_await(c, end))
+		end(c);
 }
 
 void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)

@@ -13,7 +13,7 @@
 #ifndef ER_CONTROL_CONTROL_H
 #define ER_CONTROL_CONTROL_H
 
-#include "base/buf.h"
+#include "base/json_out.h"
 #include "control/tail.h"
 #include "http/exchange.h"
 #include "isolate/routine.h"
@@ -82,9 +82,9 @@ typedef struct er_control_ops {
 	/* out[i] for split.version[i] of the environment's present deployment; zeros for what never
 	 * ran. */
 	void (*counters)(void *ctx, er_slice routine, er_env env, er_version_counters out[ER_STORE_SPLIT]);
-	/* Appends the node's own state as one JSON object: threads, level, engine, pool, connections,
+	/* Appends the node's own state, as members: threads, level, engine, pool, connections,
 	 * uptime_s ... */
-	void (*status)(void *ctx, er_buf *json);
+	void (*status)(void *ctx, er_out *out);
 	/* node.jsonc is read again. */
 	void (*reload)(void *ctx, er_control_done *done, void *done_ctx);
 	/* The binary on disk takes over. done is called when it has, or cannot. */
@@ -98,6 +98,7 @@ typedef struct er_control_ops {
 	void (*tail)(void *ctx, er_tail_want want);
 } er_control_ops;
 
+/* What the control plane needs of the node; borrowed for its life, but for what is said. */
 typedef struct er_control_options {
 	uv_loop_t *loop;
 	er_store *store; /* must outlive it */
@@ -132,6 +133,7 @@ const er_handler *er_control_local(er_control *c);
 
 /* ---- what the gateway runs ---- */
 
+/* A version without its code. */
 typedef struct er_snapshot_version {
 	uint32_t number;
 	er_hash code, source_map; /* for er_store_blob */
@@ -139,6 +141,7 @@ typedef struct er_snapshot_version {
 	er_slice settings;        /* JSON, as checked: er_settings_parse */
 } er_snapshot_version;
 
+/* What one environment runs of one routine. */
 typedef struct er_snapshot_routine {
 	er_slice name;
 	er_env env;

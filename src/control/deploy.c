@@ -50,6 +50,7 @@ static bool environment_of(er_call *call, er_slice text, er_env *out)
 
 /* ---- code ---- */
 
+/* The parts of a request that brings a version, as they were read from it. */
 typedef struct upload {
 	er_slice code, source_map, description, environment, reason;
 	const er_json *settings, *guard;

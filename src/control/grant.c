@@ -8,7 +8,7 @@
  * address, which are the node itself. No rule may come before one of another routine that meets
  * it. */
 #include "control/internal.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 #include "http/authority.h"
 
 #include <libpsl.h>
@@ -187,8 +187,8 @@ void er_grant_fini(er_grant *g)
 
 static bool refuse_host(er_problem *problem, er_slice text, const char *why)
 {
-	return er_refuse(problem, ER_PROBLEM_FORBIDDEN, "this token is confined to routines: it cannot add \"%.*s\", %s",
-	                 ER_FMT(er_slice_head(text, 200)), why);
+	return er_refuse_confined(problem, "this token is confined to routines: it cannot add \"%.*s\", %s",
+	                          ER_FMT(er_slice_head(text, 200)), why);
 }
 
 /* A grant covers the whole host, or sub-hosts, of the rule. */

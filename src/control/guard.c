@@ -17,6 +17,7 @@
 
 #include <stdio.h>
 
+/* One deployment that is watched, until it has passed, was left, or goes back. */
 typedef struct watch {
 	er_list link;
 	char *routine;
@@ -32,14 +33,16 @@ typedef struct watch {
 
 struct er_guards {
 	er_control *control;
+	er_guard_back *back;
 	er_list watches;
 };
 
-er_guards *er_guards_new(er_control *c)
+er_guards *er_guards_new(er_control *c, er_guard_back *back)
 {
-	ER_ASSERT(c != NULL);
+	ER_ASSERT(c != NULL && back != NULL);
 	er_guards *g = ER_NEW(er_guards);
 	g->control = c;
+	g->back = back;
 	er_list_init(&g->watches);
 	return g;
 }
@@ -174,7 +177,7 @@ static void look(er_guards *g, watch *w, uint64_t now_us)
 		er_env env = w->env;
 		uint64_t deployment = w->deployment;
 		drop(w);
-		er_deploy_back(c, er_slice_cstr(routine), env, deployment, why);
+		g->back(c, er_slice_cstr(routine), env, deployment, why);
 		er_free(routine);
 		return;
 	}

@@ -3,11 +3,11 @@
 #ifndef ER_CONTROL_INTERNAL_H
 #define ER_CONTROL_INTERNAL_H
 
+#include "base/json_out.h"
 #include "base/jsonc.h"
 #include "base/list.h"
 #include "control/control.h"
 #include "control/members.h"
-#include "control/out.h"
 #include "control/problem.h"
 #include "control/settings.h"
 #include "control/world.h"
@@ -43,6 +43,7 @@ typedef struct er_activation {
 	void *ctx;
 } er_activation;
 
+/* The control plane of a node, all of it on the control thread. Freed by er_control_end. */
 struct er_control {
 	uint32_t magic;
 	er_control_options o;
@@ -54,8 +55,10 @@ struct er_control {
 	er_list calls;   /* all, so that closing finds them */
 	er_list exports; /* bulk answers that are still being read */
 	struct er_backup *backup;
+	/* bytes of bodies that calls hold, bounded by ER_UPLOADS_MAX */
 	size_t uploads;
 	er_list jobs; /* in the order in which they came */
+	/* length of `jobs`; how many of them are being tried in a sandbox */
 	unsigned n_jobs, probes;
 	er_list waiting, running; /* activations */
 	/* repairing: what failed was taken back, and the node is given the store's picture once more */
@@ -74,6 +77,7 @@ struct er_control {
 
 typedef enum er_api_body { ER_API_NONE, ER_API_JSON, ER_API_BYTES } er_api_body;
 
+/* A row of the API. What it says is checked before `run` is called, which answers the call. */
 typedef struct er_api {
 	const char *method;
 	const char *path;  /* "/v1/routines/{routine}/versions/{version}" */
@@ -85,14 +89,14 @@ typedef struct er_api {
 	void (*run)(er_call *call);
 } er_api;
 
+/* All of it, for the tests that hold docs/openapi.json to it. */
 const er_api *er_api_table(size_t *n);
 /* Finds the entry and fills the call's parameters. False: call->problem. */
 bool er_api_match(er_call *call);
-/* The key of a KV value, out of the path or the query. False: call->problem. */
-bool er_call_take_key(er_call *call, er_slice value);
 
 /* ---- auth.c ---- */
 
+/* Who asks. Slices live as long as the call. */
 typedef struct er_actor {
 	er_slice name;
 	er_role role;
@@ -102,13 +106,16 @@ typedef struct er_actor {
 	size_t n_hosts;
 } er_actor;
 
+/* The count of failures by address; the tokens themselves are in the store. */
 er_auth *er_auth_new(void);
 void er_auth_free(er_auth *a);
 /* Who is it? False: call->problem. */
 bool er_auth_check(er_auth *a, er_store *store, er_call *call);
 /* May this actor do that? False: call->problem. */
 bool er_auth_allows(er_call *call);
+/* Borrows the row's slices. */
 er_actor er_actor_of(const er_token_row *row);
+/* The token is confined to no routine, or to this one among others. */
 bool er_actor_has(const er_actor *actor, er_slice routine);
 /* "shop, cart and 3 more": what the caller's token is confined to. In the call's arena. */
 er_slice er_actor_routines(er_call *call);
@@ -126,6 +133,7 @@ typedef struct er_grant {
 	/* arrays of er_pattern: those of the lists; those that came with versions */
 	er_buf listed, own[ER_ENV_COUNT_];
 } er_grant;
+/* Reads nothing yet: the rules of others come from the store when a rule is first asked about. */
 void er_grant_init(er_grant *g, er_control *control, er_arena *a, const er_actor *actor, er_env env);
 void er_grant_fini(er_grant *g);
 /* May this actor put a rule with that pattern into force for a routine of its own? False:
@@ -136,6 +144,8 @@ ER_MUST_CHECK bool er_grant_read(er_arena *a, er_slice text, er_slice at, er_sli
 
 /* ---- call.c ---- */
 
+/* A request to the API, from er_call_handle to its answer. It lives also if its client leaves,
+ * because what it has begun goes on. */
 struct er_call {
 	uint32_t magic;
 	er_control *control;
@@ -150,6 +160,7 @@ struct er_call {
 	char source[64]; /* client address, for the log */
 	bool local;
 	er_buf body;
+	/* its body is being read; calls that have none never read */
 	bool reading;
 	const er_json *json; /* of ER_API_JSON; an empty object if nothing was sent */
 	er_problem problem;
@@ -158,7 +169,6 @@ struct er_call {
 	er_activation activation;
 };
 
-void er_call_handle(void *self, er_exchange *x, bool local);
 /* Do both come with the same token? What comes by the socket has none. */
 bool er_call_same_token(const er_call *a, const er_call *b);
 /* Sends call->out with that status; frees the call. */
@@ -169,9 +179,10 @@ void er_call_refuse(er_call *call);
 void er_call_stream(er_call *call, int status, er_slice type, er_body *body);
 /* Adds a header to the answer that follows. */
 void er_call_header(er_call *call, er_slice name, er_slice value);
+/* Frees the call, which must have been answered or its asker gone. */
 void er_call_drop(er_call *call);
-/* Closing: answers 503, wherever it was. */
-void er_call_abandon(er_call *call);
+/* The key of a KV value, out of the path or the query. False: call->problem. */
+bool er_call_take_key(er_call *call, er_slice value);
 /* "%41" and the like; false: broken. Lives in the call's arena. */
 bool er_call_decode(er_call *call, er_slice raw, er_slice *out);
 /* The parameter of the query, decoded; p NULL: not given. False: call->problem. */
@@ -199,6 +210,12 @@ ER_MUST_CHECK bool er_call_apply_one(er_call *call, const er_change *change);
  * not be activated). */
 void er_call_activate(er_call *call, int status);
 
+/* ---- receive.c ---- */
+/* A request of the API, from here on to its end. */
+void er_call_handle(void *self, er_exchange *x, bool local);
+/* Closing: answers 503, wherever it was. */
+void er_call_abandon(er_call *call);
+
 /* ---- activate.c ---- */
 /* Puts the store's picture into force, for this and all that wait with it; then a->done. */
 void er_activate(er_control *c, er_activation *a);
@@ -207,7 +224,9 @@ void er_activate(er_control *c, er_activation *a);
 void er_deploy_version(er_call *call); /* POST versions */
 void er_deploy_new(er_call *call);     /* POST deploy */
 void er_deploy_set(er_call *call);     /* PUT environments/E */
+/* POST publish: production runs what staging runs. */
 void er_deploy_publish(er_call *call);
+/* POST rollback: to what ran before, or to a version that is named. */
 void er_deploy_rollback(er_call *call);
 /* By the guard: back to what ran before `deployment`, unless something else was deployed
  * meanwhile. */
@@ -216,13 +235,16 @@ void er_deploy_back(er_control *c, er_slice routine, er_env env, uint64_t deploy
 void er_jobs_drop(er_control *c);
 
 /* ---- guard.c ---- */
-er_guards *er_guards_new(er_control *c);
+/* What a guard does: back to what ran before `deployment`. */
+typedef void er_guard_back(er_control *c, er_slice routine, er_env env, uint64_t deployment, const char *reason);
+er_guards *er_guards_new(er_control *c, er_guard_back *back);
 void er_guards_free(er_guards *g);
 /* A deployment with a guard goes live; `before`: the last counters of what ran until now (n_before
  * versions of `split`). */
 void er_guard_watch(er_guards *g, const er_deployment_row *row, const er_split *before, const er_version_counters *counters);
 /* Something else runs there now. */
 void er_guard_forget(er_guards *g, er_slice routine, er_env env);
+/* Looks at the counters of all that are watched; may deploy (er_deploy_back). */
 void er_guards_tick(er_guards *g, uint64_t now_us);
 /* "", "watching", "passed" for what runs there; "went-back": the guard of the deployment before
  * made this one. */
@@ -233,23 +255,30 @@ typedef struct er_warnings {
 	er_slice v[24];
 	size_t n;
 } er_warnings;
+/* One more sentence, if there is room; in the arena. */
 void er_warn(er_warnings *w, er_arena *a, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* env.NAME in the code that nobody defines. */
 void er_warn_env(er_warnings *w, er_control *c, er_arena *a, er_slice routine, er_env env, er_slice code, const er_settings *s);
+/* Routes that can never be reached, or that take another routine's requests. */
 void er_warn_routes(er_warnings *w, er_control *c, er_arena *a, er_slice routine, er_env env, const er_settings *s,
                     const er_route_rule *rules, size_t n);
+/* Namespaces that the version names and the store does not have. */
 void er_warn_kv(er_warnings *w, er_control *c, er_arena *a, const er_settings *s);
 void er_warnings_write(const er_warnings *w, er_out *out);
 
 /* ---- tail_hub.c ---- */
 er_hub *er_hub_new(er_control *c);
 void er_hub_free(er_hub *h);
+/* To every tail whose filter takes it, and into the history. */
 void er_hub_event(er_hub *h, const er_tail_event *e);
+/* n events did not fit the queue: tails say so to their clients. */
 void er_hub_lost(er_hub *h, uint64_t n);
 void er_hub_tick(er_hub *h, uint64_t now_us);
+/* GET tail: the call becomes a stream that ends with the client. */
 void er_hub_tail(er_hub *h, er_call *call);
 /* Ends the tails that were opened with a token that is no longer one. */
 void er_hub_revoked(er_hub *h, er_slice token);
+/* GET logs: what the history has, and then it ends. */
 void er_hub_logs(er_hub *h, er_call *call);
 /* A deployment went live, or was taken back. */
 void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
@@ -258,13 +287,10 @@ void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
 void er_exports_drop(er_control *c);
 
 /* ---- api_node.c ---- */
-/* A backup runs in a thread of the pool. After c->handles_closed it ends the object when it is
- * over. */
-bool er_backup_runs(const er_control *c);
+/* A backup runs in a thread of the pool, and calls `over` when it has ended; false: none runs. */
+bool er_backup_await(er_control *c, void (*over)(er_control *c));
 /* Its call is about to be answered. */
 void er_backup_forget(er_control *c);
-/* The last handle is gone: frees. */
-void er_control_end(er_control *c);
 
 /* ---- what several families write ---- */
 void er_out_split(er_out *out, const char *key, const er_split *split);

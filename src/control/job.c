@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 
 #include <stdio.h>
 
@@ -392,7 +392,7 @@ static void write_answer(er_job *job)
 		er_out_str(o, "environment", er_slice_cstr(er_env_name(job->env)));
 		er_out_split(o, "versions", &job->split);
 		er_out_split(o, "previous", job->had_previous ? &job->previous : NULL);
-		er_out_tenth(o, "activation_ms", (double)(er_clock_mono_us() - job->applied_us) / 1000);
+		er_out_fixed(o, "activation_ms", (double)(er_clock_mono_us() - job->applied_us) / 1000, 1);
 	}
 	if (job->adds && job->deploys) {
 		er_out_open(o, "routes_added", '[');

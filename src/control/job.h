@@ -8,6 +8,8 @@
 
 typedef enum er_job_state { ER_JOB_WAITS, ER_JOB_PROBING, ER_JOB_READY, ER_JOB_APPLIED } er_job_state;
 
+/* Lives until it is answered. Its strings lie in the arena of its call; those of the guard's own
+ * job lie in `own`. */
 typedef struct er_job {
 	uint32_t magic;
 	er_list link;

@@ -33,6 +33,7 @@ static bool wrong(er_problem *problem, const er_path *path, const er_json *v, co
 	                       er_json_type_name(v->type));
 }
 
+/* Its length is in bytes. *out points into the tree. */
 static bool read_string(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, er_slice *out)
 {
 	char expected[80];
@@ -51,10 +52,11 @@ static bool read_string(er_problem *problem, const er_path *path, const er_json 
 	return true;
 }
 
-static bool read_number(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, uint32_t *out)
+/* A whole number with bounds; a fraction is refused and not rounded. */
+static bool read_number(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *out)
 {
 	char expected[80];
-	ER_ASSERT(m->most <= UINT32_MAX);
+	ER_ASSERT(m->type == ER_MEMBER_WIDE || m->most <= UINT32_MAX);
 	snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)m->least,
 	         (unsigned long long)m->most);
 	if (v->type != ER_JSON_NUMBER)
@@ -62,10 +64,15 @@ static bool read_number(er_problem *problem, const er_path *path, const er_json 
 	if (!(v->number >= (double)m->least && v->number <= (double)m->most) || v->number != floor(v->number))
 		return er_refuse_field(problem, er_slice_cstr(path->text), expected, "\"%s\" is %.*s: %s is expected", path->text,
 		                       ER_FMT(er_slice_head(v->text, 30)), expected);
-	*out = (uint32_t)v->number; /* between the bounds, so it fits */
+	/* Between the bounds, so it fits. */
+	if (m->type == ER_MEMBER_WIDE)
+		*(uint64_t *)out = (uint64_t)v->number;
+	else
+		*(uint32_t *)out = (uint32_t)v->number;
 	return true;
 }
 
+/* How many elements it has, and no more than that: its reader looks at the elements. */
 static bool read_array(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, const er_json **out)
 {
 	char expected[80];
@@ -91,6 +98,7 @@ static bool read_typed(er_problem *problem, const er_path *path, const er_json *
 	case ER_MEMBER_STRING:
 		return read_string(problem, path, v, m, to);
 	case ER_MEMBER_NUMBER:
+	case ER_MEMBER_WIDE:
 		return read_number(problem, path, v, m, to);
 	case ER_MEMBER_BOOL:
 		if (v->type != ER_JSON_BOOL)
@@ -142,7 +150,7 @@ static bool unknown(er_problem *problem, er_slice at, const er_json *v, const er
 
 static const char *type_text(er_member_type type)
 {
-	static const char *const texts[] = {"a string", "a number", "true or false", "an object", "an array", "a value"};
+	static const char *const texts[] = {"a string", "a number", "a number", "true or false", "an object", "an array", "a value"};
 	_Static_assert(sizeof texts / sizeof *texts == ER_MEMBER_ANY + 1, "every type of a member has its words");
 	ER_ASSERT((unsigned)type < sizeof texts / sizeof *texts);
 	return texts[type];

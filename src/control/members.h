@@ -10,12 +10,14 @@
 typedef enum er_member_type {
 	ER_MEMBER_STRING, /* er_slice; bounds: bytes */
 	ER_MEMBER_NUMBER, /* uint32_t; a whole number within the bounds */
+	ER_MEMBER_WIDE,   /* uint64_t; the same */
 	ER_MEMBER_BOOL,   /* bool */
 	ER_MEMBER_OBJECT, /* const er_json * */
 	ER_MEMBER_ARRAY,  /* const er_json *; bounds: elements */
 	ER_MEMBER_ANY,    /* const er_json * */
 } er_member_type;
 
+/* What is expected of one member of an object, and where its value goes. */
 typedef struct er_member {
 	er_slice name;
 	er_member_type type;

@@ -1,5 +1,9 @@
 /* Refusals (problem.h). All of them are made here, so that each has a code of the table and a
- * sentence, and texts that are too long are cut and not lost. */
+ * sentence, and texts that are too long are cut and not lost.
+ *
+ * An er_problem is the caller's, usually the call's, and holds its texts itself: nothing has to be
+ * freed, and a refusal may be made from slices that are gone a moment later. The functions give
+ * false, so that `return er_refuse(...)` refuses and leaves. */
 #include "control/problem.h"
 
 #include "base/mem.h"
@@ -49,6 +53,23 @@ bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const 
 	snprintf(p->field, sizeof p->field, "%.*s", ER_FMT(field));
 	if (expected != NULL)
 		snprintf(p->expected, sizeof p->expected, "%s", expected);
+	va_start(ap, fmt);
+	vsnprintf(p->message, sizeof p->message, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool er_refuse_role(er_problem *p, const char *needed, const char *had)
+{
+	er_refuse(p, ER_PROBLEM_FORBIDDEN, "this needs the role \"%s\", and the token has \"%s\"", needed, had);
+	p->role = needed;
+	return false;
+}
+
+bool er_refuse_confined(er_problem *p, const char *fmt, ...)
+{
+	va_list ap;
+	*p = (er_problem){.code = ER_PROBLEM_FORBIDDEN, .confined = true};
 	va_start(ap, fmt);
 	vsnprintf(p->message, sizeof p->message, fmt, ap);
 	va_end(ap);

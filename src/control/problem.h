@@ -40,6 +40,8 @@ typedef struct er_problem {
 	char message[ER_PROBLEM_TEXT];
 	char stack[ER_PROBLEM_TEXT]; /* where code that does not load threw, a frame a line; or empty */
 	uint64_t first_sequence;     /* TRIMMED: where the change log begins now */
+	const char *role;            /* FORBIDDEN: that is needed; NULL: it is not the role */
+	bool confined;               /* FORBIDDEN: the token is confined to other routines or hosts */
 	/* where in the JSON text it stands: [at, end); 0, 0: it was not said */
 	size_t at, end;
 } er_problem;
@@ -52,6 +54,10 @@ bool er_refuse(er_problem *p, er_problem_code code, const char *fmt, ...) __attr
 /* The same with the field and what was expected. */
 bool er_refuse_field(er_problem *p, er_slice field, const char *expected, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* FORBIDDEN: the caller's role is too small. */
+bool er_refuse_role(er_problem *p, const char *needed, const char *had);
+/* FORBIDDEN: the caller's token is confined, and this is outside of it. */
+bool er_refuse_confined(er_problem *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Says where: at this value. Returns false. */
 bool er_refuse_at(er_problem *p, const er_json *v);
 /* What the store said, in the API's codes. */

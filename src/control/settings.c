@@ -11,11 +11,12 @@
 #include "base/mem.h"
 #include "channel/frame.h"
 #include "control/members.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 
 #include <stdio.h>
 
-enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, UNSET = UINT32_MAX };
+enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 16 };
+#define UNSET UINT64_MAX
 
 /* As they stand in JSON. */
 typedef struct raw {
@@ -37,22 +38,24 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
 
-bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
+bool er_settings_limits(const er_json *v, er_slice at, const er_limit *rows, size_t n, void *out, er_problem *problem)
 {
-	static const er_member members[] = {
-#define X(name, least, most, unit, member) ER_MEMBER(er_limits, #name, member, ER_MEMBER_NUMBER, false, least, most),
-	    ER_LIMITS_TABLE(X)
-#undef X
-	};
-	_Static_assert(sizeof(er_limits) == 8 * sizeof(uint32_t), "each limit of the table has its UNSET below");
-	er_limits given = {UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET, UNSET};
-	if (!er_members_read(v, at, members, sizeof members / sizeof *members, &given, problem))
+	uint64_t given[LIMITS_MAX];
+	er_member members[LIMITS_MAX] = {{.required = false}};
+	ER_ASSERT(n <= LIMITS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		given[i] = UNSET;
+		members[i] = (er_member){.name = rows[i].name,
+		                         .type = ER_MEMBER_WIDE,
+		                         .offset = i * sizeof *given,
+		                         .least = rows[i].least,
+		                         .most = rows[i].most};
+	}
+	if (!er_members_read(v, at, members, n, given, problem))
 		return false;
-#define X(name, least, most, unit, member) \
-	if (given.member != UNSET) \
-		out->member = given.member * (uint32_t)(unit);
-	ER_LIMITS_TABLE(X)
-#undef X
+	for (size_t i = 0; i < n; i++)
+		if (given[i] != UNSET)
+			er_limit_set(&rows[i], out, given[i]);
 	return true;
 }
 
@@ -64,7 +67,9 @@ typedef struct compat_raw {
 static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem)
 {
 	er_path path = er_path_member(at, ER_LIT("limits"));
-	return er_settings_limits(v, er_slice_cstr(path.text), out, problem);
+	size_t n;
+	const er_limit *rows = er_limits_rows(&n);
+	return er_settings_limits(v, er_slice_cstr(path.text), rows, n, out, problem);
 }
 
 /* *out has what was said before; a switch that is not named stays. */
@@ -175,8 +180,8 @@ static bool refuse_member(er_problem *problem, const er_json *v, er_slice at, er
 /* What is not said stays as it is in *out. */
 static bool read_texts(const er_json *v, const raw *r, er_slice at, er_settings *out, er_problem *problem)
 {
-	bool hardened = er_slice_eq(r->profile, ER_LIT("hardened"));
-	if (r->profile.p != NULL && !hardened && !er_slice_eq(r->profile, ER_LIT("standard")))
+	enum er_profile profile = out->profile;
+	if (r->profile.p != NULL && !er_profile_parse(r->profile, &profile))
 		return refuse_member(problem, v, at, ER_LIT("profile"), "\"standard\" or \"hardened\"",
 		                     "\"standard\" or \"hardened\" is expected");
 	if (r->name.p != NULL && !er_name_ok(r->name))
@@ -188,8 +193,7 @@ static bool read_texts(const er_json *v, const raw *r, er_slice at, er_settings 
 		out->name = r->name;
 	if (r->main.p != NULL)
 		out->main = r->main;
-	if (r->profile.p != NULL)
-		out->profile = hardened ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD;
+	out->profile = profile;
 	out->fallback = r->fallback;
 	return true;
 }
@@ -298,7 +302,7 @@ static void write_known(er_buf *b, const er_json *object, const known *keys, siz
 void er_settings_write(er_buf *b, const er_json *v)
 {
 	static const known compat[] = {{.name = ER_LIT("envLast")}, {.name = ER_LIT("classic")}, {.name = ER_LIT("redirect")}};
-#define X(json, least, most, unit, member) {.name = ER_LIT(#json)},
+#define X(json, normal, least, most, node, unit, member, meaning) {.name = ER_LIT(#json)},
 	static const known limits[] = {ER_LIMITS_TABLE(X)};
 #undef X
 	/* The store compares these bytes to see whether a version is the same: in another order every
@@ -316,21 +320,19 @@ void er_settings_write(er_buf *b, const er_json *v)
 
 bool er_settings_within(const er_settings *s, const er_limits *most, er_slice at, er_problem *problem)
 {
-	er_path limits = er_path_member(at, ER_LIT("limits")), path;
+	er_limits wished = s->limits;
+	er_limits_lower_defaults(&wished, most);
+	const er_limit *above = er_limits_above(&wished, most);
+	if (above == NULL)
+		return true;
 	char expected[80];
-	/* A default is nobody's wish: where the node allows less, that is what the routine gets. */
-	static const er_limits defaults = ER_LIMITS_DEFAULT;
-#define X(name, least, top, unit, member) \
-	if (s->limits.member > most->member && s->limits.member != defaults.member) { \
-		path = er_path_member(er_slice_cstr(limits.text), ER_LIT(#name)); \
-		snprintf(expected, sizeof expected, "at most %u", most->member / (uint32_t)(unit)); \
-		return er_refuse_field(problem, er_slice_cstr(path.text), expected, \
-		                       "\"%s\" is %u, and this node allows at most %u (routineLimits of its node.jsonc)", path.text, \
-		                       s->limits.member / (uint32_t)(unit), most->member / (uint32_t)(unit)); \
-	}
-	ER_LIMITS_TABLE(X)
-#undef X
-	return true;
+	unsigned allowed = (unsigned)er_limit_get(above, most);
+	er_path path = er_path_member(at, ER_LIT("limits"));
+	path = er_path_member(er_slice_cstr(path.text), above->name);
+	snprintf(expected, sizeof expected, "at most %u", allowed);
+	return er_refuse_field(problem, er_slice_cstr(path.text), expected,
+	                       "\"%s\" is %u, and this node allows at most %u (routineLimits of its node.jsonc)", path.text,
+	                       (unsigned)er_limit_get(above, &wished), allowed);
 }
 
 /* The inside of a JSON object. */

@@ -12,7 +12,8 @@
 #include "base/jsonc.h"
 #include "control/problem.h"
 #include "isolate/routine.h"
-#include "store/names.h"
+#include "model/names.h"
+#include "model/limits.h"
 #include "store/store.h"
 
 enum {
@@ -46,8 +47,10 @@ ER_MUST_CHECK bool er_settings_more(er_arena *a, const er_json *v, er_slice at, 
 /* The same of a project's file, which may say its "routes" for each environment: {"production":
  * [...], "staging": [...]}. */
 ER_MUST_CHECK bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *out, er_problem *problem);
-/* "limits", and the node's "routineLimits". */
-ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, er_limits *out, er_problem *problem);
+/* An object of limits that are rows of a table (model/limits.h), into the struct that they belong to.
+ * What is not said stays. */
+ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, const er_limit *rows, size_t n, void *out,
+                                      er_problem *problem);
 /* The same object without a member. */
 const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key);
 /* From JSON text (of the store). */

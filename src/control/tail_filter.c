@@ -43,6 +43,7 @@ static bool read_statuses(er_call *call, er_slice text, er_tail_filter *f)
 	return true;
 }
 
+/* Names with commas between, as bits. */
 static bool read_kinds(er_call *call, er_slice text, er_tail_filter *f)
 {
 	er_slice part;
@@ -79,7 +80,7 @@ static bool read_routine(er_call *call, er_tail_filter *f)
 		return er_refuse_field(&call->problem, ER_LIT("routine"), "a routine's name",
 		                       "\"routine\": this is no name of a routine");
 	if (f->routine.n > 0 && !er_actor_has(actor, f->routine))
-		return er_refuse(&call->problem, ER_PROBLEM_FORBIDDEN, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
+		return er_refuse_confined(&call->problem, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
 	return true;
 }
 

@@ -6,6 +6,7 @@
 
 enum { ER_TAIL_STATUSES = 8 };
 
+/* All conditions hold together; what was not asked for passes. */
 typedef struct er_tail_filter {
 	er_slice *routines; /* those the token is confined to; n_routines 0: all */
 	size_t n_routines;

@@ -26,6 +26,8 @@ enum {
 	LOGS_MAX = 1000
 };
 
+/* One client that watches, from GET tail until it leaves. `dropped` counts events that it was too
+ * slow for. */
 typedef struct sub {
 	er_list link;
 	er_hub *hub;
@@ -37,6 +39,7 @@ typedef struct sub {
 	uint64_t dropped, last_us;
 } sub;
 
+/* `scratch` and `line` are used anew for each event. */
 struct er_hub {
 	er_control *control;
 	er_list subs;
@@ -314,6 +317,7 @@ void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text)
 
 /* ---- the history ---- */
 
+/* The parameters of GET logs. */
 static bool read_logs(er_call *call, er_tail_filter *f, int64_t *since, uint64_t *limit)
 {
 	er_slice text;

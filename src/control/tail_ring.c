@@ -53,14 +53,6 @@ void er_ring_free(er_ring *r)
 	er_free(r);
 }
 
-/* Copies a slice to the cursor, and points it there. */
-static void move_in(uint8_t **to, er_slice *s)
-{
-	er_copy(*to, s->p, s->n);
-	s->p = *to;
-	*to += s->n;
-}
-
 /* 32: what the allocator adds, about. */
 static er_ring_record *copy(const er_tail_event *e)
 {
@@ -76,7 +68,7 @@ static er_ring_record *copy(const er_tail_event *e)
 	er_slice *const mine[] = {&own->routine, &own->version, &own->method, &own->host, &own->path,
 	                          &own->client,  &own->name,    &own->text,   &own->stack};
 	for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
-		move_in(&to, mine[i]);
+		er_move_in(&to, mine[i]);
 	ER_ASSERT((size_t)(to - (uint8_t *)rec) == n);
 	return rec;
 }

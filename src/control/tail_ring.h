@@ -21,6 +21,7 @@ typedef struct er_ring_record {
 
 er_ring *er_ring_new(size_t most_bytes);
 void er_ring_free(er_ring *r);
+/* Copies the event; the oldest ones go if there is no room. */
 void er_ring_add(er_ring *r, const er_tail_event *e);
 /* Newest first: NULL begins; NULL ends. `routine` empty: all. */
 const er_ring_record *er_ring_before(const er_ring *r, er_slice routine, const er_ring_record *at);

@@ -4,7 +4,7 @@
  * warning. */
 #include "base/mem.h"
 #include "control/internal.h"
-#include "control/pattern.h"
+#include "http/pattern.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -65,14 +65,6 @@ static int versions_in(const er_world_env *env)
 	return env->row.split.version[1] != 0 ? 2 : 1;
 }
 
-/* Copies a slice to the cursor, and moves it there. */
-static void move_in(uint8_t **to, er_slice *s)
-{
-	er_copy(*to, s->p, s->n);
-	s->p = *to;
-	*to += s->n;
-}
-
 /* Settings and names come in one block of memory: an idle routine should cost next to nothing. */
 static void own(er_world_routine *r)
 {
@@ -84,16 +76,16 @@ static void own(er_world_routine *r)
 			n += env->version[i].settings.n;
 	}
 	uint8_t *to = r->text = er_alloc(n);
-	move_in(&to, &r->name);
+	er_move_in(&to, &r->name);
 	for (int e = 0; e < ER_ENV_COUNT_; e++) {
 		er_world_env *env = r->env[e];
 		if (env == NULL)
 			continue;
 		env->row.routine = r->name;
-		move_in(&to, &env->row.actor);
-		move_in(&to, &env->row.reason);
+		er_move_in(&to, &env->row.actor);
+		er_move_in(&to, &env->row.reason);
 		for (int i = 0; i < versions_in(env); i++)
-			move_in(&to, &env->version[i].settings);
+			er_move_in(&to, &env->version[i].settings);
 	}
 }
 
@@ -187,20 +179,30 @@ static void take_out(er_world *w, er_slice name)
 	memmove(&w->v[at], &w->v[at + 1], (w->n - at) * sizeof *w->v);
 }
 
-bool er_world_refresh(er_world *w, er_slice routine, er_err *err)
-{
-	er_arena a;
+/* What the store has of one routine, or of all if none is named. In the arena. */
+typedef struct stored {
 	er_version_row *versions;
 	er_deployment_row *now;
 	er_address_row *addresses;
-	size_t n, n_now, n_addresses;
+	size_t n_versions, n_now, n_addresses;
+} stored;
+
+static bool read_rows(er_store *store, er_arena *a, er_slice routine, stored *out, er_err *err)
+{
+	return er_store_versions(store, a, routine, &out->versions, &out->n_versions, err) &&
+	       er_store_current(store, a, routine, &out->now, &out->n_now, err) &&
+	       er_store_addresses(store, a, routine, &out->addresses, &out->n_addresses, err);
+}
+
+bool er_world_refresh(er_world *w, er_slice routine, er_err *err)
+{
+	er_arena a;
+	stored of;
 	er_arena_init(&a);
-	bool ok = er_store_versions(w->store, &a, routine, &versions, &n, err) &&
-	          er_store_current(w->store, &a, routine, &now, &n_now, err) &&
-	          er_store_addresses(w->store, &a, routine, &addresses, &n_addresses, err);
-	if (ok && n > 0) {
-		er_world_routine *r = make(routine, versions, n, now, n_now);
-		take_addresses(r, addresses, n_addresses);
+	bool ok = read_rows(w->store, &a, routine, &of, err);
+	if (ok && of.n_versions > 0) {
+		er_world_routine *r = make(routine, of.versions, of.n_versions, of.now, of.n_now);
+		take_addresses(r, of.addresses, of.n_addresses);
 		put_in(w, r);
 	} else if (ok) {
 		take_out(w, routine);
@@ -292,19 +294,14 @@ er_world *er_world_new(er_store *store, er_err *err)
 {
 	er_world *w = ER_NEW(er_world);
 	er_arena a;
-	er_version_row *versions;
-	er_deployment_row *now;
-	er_address_row *addresses;
-	size_t n, n_now, n_addresses;
+	stored of;
 	*w = (er_world){.store = store};
 	er_arena_init(&a);
-	bool ok = er_store_versions(store, &a, (er_slice){0}, &versions, &n, err) &&
-	          er_store_current(store, &a, (er_slice){0}, &now, &n_now, err) &&
-	          er_store_addresses(store, &a, (er_slice){0}, &addresses, &n_addresses, err);
-	if (ok)
-		take_all(w, versions, n, now, n_now);
-	if (ok)
-		take_all_addresses(w, addresses, n_addresses);
+	bool ok = read_rows(store, &a, (er_slice){0}, &of, err);
+	if (ok) {
+		take_all(w, of.versions, of.n_versions, of.now, of.n_now);
+		take_all_addresses(w, of.addresses, of.n_addresses);
+	}
 	er_arena_fini(&a);
 	if (ok)
 		return w;

@@ -28,6 +28,7 @@ typedef struct er_world_routine {
 	uint8_t *text; /* what the slices point into */
 } er_world_routine;
 
+/* Reads all of it from the store, which it borrows. NULL: *err. */
 er_world *er_world_new(er_store *store, er_err *err);
 void er_world_free(er_world *w);
 /* Reads one routine again: it may be new, changed or gone. */

@@ -11,6 +11,8 @@
  * line waits in worker_events.c until the CPU figure in it is known (er_access_log_settle). */
 #include "gateway/access_log.h"
 
+#include "base/json_out.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -29,6 +31,8 @@ typedef struct batch {
 	er_buf bytes;
 } batch;
 
+/* Batches wait in a list under the lock; the thread takes them from its front. `waiting` counts
+ * their bytes. */
 struct er_access_log {
 	int fd;      /* the thread's */
 	int next_fd; /* to go on with, or NO_CHANGE */
@@ -61,6 +65,8 @@ static void write_all(int fd, er_slice s)
 	}
 }
 
+/* The thread of the log: writes batch after batch without the lock, and takes another file when it
+ * is given one. Ends when it is told to and nothing is left. */
 static void *writer(void *arg)
 {
 	er_access_log *log = arg;
@@ -164,6 +170,7 @@ void er_access_log_submit(er_access_log *log, er_buf *lines, uint64_t n_lines)
 	ER_ASSERT(n == 0 || n_lines > 0);
 	if (n == 0)
 		return;
+	ER_ASSERT(log != NULL);
 	pthread_mutex_lock(&log->lock);
 	bool full = log->waiting + n > BEHIND_MAX;
 	if (!full) {
@@ -187,30 +194,9 @@ uint64_t er_access_log_dropped(const er_access_log *log)
 	return log == NULL ? 0 : __atomic_load_n(&log->dropped, __ATOMIC_RELAXED);
 }
 
-static void put_time(er_buf *out)
-{
-	uint64_t now = er_clock_wall_us();
-	time_t sec = (time_t)(now / 1000000U);
-	struct tm tm;
-	gmtime_r(&sec, &tm);
-	er_buf_printf(out, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03uZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	              tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(now / 1000U % 1000U));
-}
-
-static void put_text(er_buf *out, const char *key, er_slice value)
-{
-	er_buf_printf(out, ",\"%s\":", key);
-	er_buf_put_json(out, value);
-}
-
-static void put_number(er_buf *out, const char *key, uint64_t value)
-{
-	er_buf_printf(out, ",\"%s\":%llu", key, (unsigned long long)value);
-}
-
 /* A header of the client, if there is one. Of a URL without the query and the fragment, for the
  * same reason as with the path. */
-static void put_field(er_buf *out, const char *key, const er_exchange *x, er_slice name, size_t most)
+static void put_field(er_out *out, const char *key, const er_exchange *x, er_slice name, size_t most)
 {
 	const er_slice *v = er_fields_get(&x->req.fields, name);
 	if (v == NULL)
@@ -218,68 +204,69 @@ static void put_field(er_buf *out, const char *key, const er_exchange *x, er_sli
 	er_slice text = *v;
 	if (er_slice_eq(name, ER_LIT("referer")))
 		text = er_slice_head(er_slice_head(text, er_slice_find(text, '?')), er_slice_find(text, '#'));
-	put_text(out, key, er_slice_head(text, most));
+	er_out_str(out, key, er_slice_head(text, most));
 }
 
-static void put_subrequests(er_buf *out, const er_exchange_facts *facts)
+/* Their number, and by class of status those that there were. */
+static void put_subrequests(er_out *out, const er_exchange_facts *facts)
 {
 	static const char *const classes[] = {"failed", "1xx", "2xx", "3xx", "4xx", "5xx"};
-	put_number(out, "subrequests", facts->subrequests);
+	er_out_u64(out, "subrequests", facts->subrequests);
 	if (facts->subrequests == 0)
 		return;
 	static_assert(sizeof classes / sizeof *classes == sizeof facts->subrequests_by_class / sizeof *facts->subrequests_by_class,
 	              "a name for each class");
-	er_buf_puts(out, ",\"subrequest_status\":{");
-	bool any = false;
-	for (int i = 0; i < 6; i++) {
-		if (facts->subrequests_by_class[i] == 0)
-			continue;
-		er_buf_printf(out, "%s\"%s\":%u", any ? "," : "", classes[i], facts->subrequests_by_class[i]);
-		any = true;
-	}
-	er_buf_putc(out, '}');
+	er_out_open(out, "subrequest_status", '{');
+	for (int i = 0; i < 6; i++)
+		if (facts->subrequests_by_class[i] != 0)
+			er_out_u64(out, classes[i], facts->subrequests_by_class[i]);
+	er_out_close(out, '}');
 }
 
-size_t er_access_log_record(er_buf *out, const er_finished *f)
+size_t er_access_log_record(er_buf *line, const er_finished *f)
 {
+	er_out o = er_out_into(line), *out = &o;
 	const er_exchange *x = f->x;
 	const er_routine *r = f->served->routine;
 	er_slice target = x->req.target;
 	char address[ER_ADDRESS_TEXT];
-	put_time(out);
-	er_buf_printf(out, ",\"id\":\"%016llx\"", (unsigned long long)x->id);
+	er_out_open(out, NULL, '{');
+	er_out_time(out, "time", (int64_t)(er_clock_wall_us() / 1000));
+	er_out_id(out, "id", x->id);
 	if (r != NULL) {
-		put_text(out, "routine", r->name);
-		put_text(out, "environment", er_slice_cstr(er_env_name(f->served->deployment->env)));
-		put_text(out, "version", r->version);
+		er_out_str(out, "routine", r->name);
+		er_out_str(out, "environment", er_slice_cstr(er_env_name(f->served->deployment->env)));
+		er_out_str(out, "version", r->version);
 	}
-	put_text(out, "client", er_address_text(&x->peer.address, address));
-	put_text(out, "method", er_slice_head(x->req.method, 64));
-	put_text(out, "host", er_slice_head(x->req.authority, 256));
+	er_out_str(out, "client", er_address_text(&x->peer.address, address));
+	er_out_str(out, "method", er_slice_head(x->req.method, 64));
+	er_out_str(out, "host", er_slice_head(x->req.authority, 256));
 	/* Without the query: it may hold what must not be in a log. */
-	put_text(out, "path", er_slice_head(er_slice_head(target, er_slice_find(target, '?')), PATH_BYTES));
+	er_out_str(out, "path", er_slice_head(er_slice_head(target, er_slice_find(target, '?')), PATH_BYTES));
 	if (x->req.method.n > 0)
-		put_text(out, "protocol", er_protocol_name(x->peer.protocol));
+		er_out_str(out, "protocol", er_protocol_name(x->peer.protocol));
 	put_field(out, "user_agent", x, ER_LIT("user-agent"), AGENT_BYTES);
 	put_field(out, "referer", x, ER_LIT("referer"), PATH_BYTES);
-	put_number(out, "status", (uint64_t)f->status);
-	put_number(out, "bytes", f->sent);
-	size_t cpu_at = er_buf_len(out) + sizeof(",\"cpu_us\":") - 1;
-	put_number(out, "cpu_us", x->facts.cpu_us);
-	er_buf_printf(out, ",\"wall_ms\":%.3f", (double)f->wall_us / 1000);
+	er_out_u64(out, "status", (uint64_t)f->status);
+	er_out_u64(out, "bytes", f->sent);
+	size_t cpu_at = er_buf_len(&out->b) + sizeof(",\"cpu_us\":") - 1;
+	er_out_u64(out, "cpu_us", x->facts.cpu_us);
+	er_out_ms(out, "wall_ms", f->wall_us);
 	put_subrequests(out, &x->facts);
 	if (x->facts.cache != NULL)
-		put_text(out, "cache", er_slice_cstr(x->facts.cache));
+		er_out_cstr(out, "cache", x->facts.cache);
 	if (x->facts.cold_start)
-		er_buf_puts(out, ",\"cold_start\":true");
+		er_out_bool(out, "cold_start", true);
 	if (f->cut)
-		er_buf_puts(out, ",\"cut\":true");
+		er_out_bool(out, "cut", true);
 	if (x->res.error != ER_ERR_OK) {
-		put_text(out, "error", er_slice_cstr(er_err_name(x->res.error)));
+		er_out_str(out, "error", er_slice_cstr(er_err_name(x->res.error)));
 		if (x->res.error_text.n > 0)
-			put_text(out, "message", er_slice_head(x->res.error_text, 512));
+			er_out_str(out, "message", er_slice_head(x->res.error_text, 512));
 	}
-	er_buf_puts(out, "}\n");
+	er_out_close(out, '}');
+	er_out_line(out);
+	er_out_back(out, line);
 	return cpu_at;
 }
 

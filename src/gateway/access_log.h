@@ -19,9 +19,9 @@ void er_access_log_close(er_access_log *log);
 /* Takes the bytes of `lines` and leaves it empty. Any thread. */
 void er_access_log_submit(er_access_log *log, er_buf *lines, uint64_t n_lines);
 uint64_t er_access_log_dropped(const er_access_log *log);
-/* Appends the record of a request as a JSON line. Returns where in `out` the figure of its CPU
+/* Appends the record of a request as a JSON line. Returns where in `line` the figure of its CPU
  * begins. */
-size_t er_access_log_record(er_buf *out, const er_finished *f);
+size_t er_access_log_record(er_buf *line, const er_finished *f);
 /* Appends a line that was made before the figure was known, with it. `running`: more may come. */
 void er_access_log_settle(er_buf *out, er_slice line, size_t cpu_at, uint64_t cpu_us, bool running);
 

@@ -41,6 +41,7 @@ typedef struct door {
 	unsigned n_fds, n_begun; /* of these the server has the first n_begun */
 } door;
 
+/* Two doors, and one server for each that is open. */
 struct er_admin {
 	uint32_t magic;
 	er_admin_source source;
@@ -95,6 +96,7 @@ typedef struct sums {
 	char engine[64];
 } sums;
 
+/* Of all threads; the level is the lowest that a sandbox has reported. */
 static sums sum_up(const er_metrics_view *v, unsigned n)
 {
 	ER_ASSERT(n <= MAX_THREADS);
@@ -113,7 +115,7 @@ static sums sum_up(const er_metrics_view *v, unsigned n)
 	return s;
 }
 
-void er_admin_state(const er_admin *a, er_buf *b, bool *ok)
+void er_admin_state(const er_admin *a, er_out *o, bool *ok)
 {
 	ER_CHECK(a, MAGIC);
 	const char *status = a->source.status(a->source.ctx);
@@ -126,29 +128,32 @@ void er_admin_state(const er_admin *a, er_buf *b, bool *ok)
 	if (routines && s.level != ER_LEVEL_NONE && s.level < a->source.min_level)
 		status = "degraded";
 	*ok = er_slice_eq(er_slice_cstr(status), ER_LIT("ok"));
-	er_buf_puts(b, "{\"status\":");
-	er_buf_put_json(b, er_slice_cstr(status));
-	er_buf_puts(b, ",\"version\":\"" ER_VERSION "\",\"engine\":");
-	er_buf_put_json(b, er_slice_cstr(s.engine));
-	er_buf_printf(b, ",\"level\":\"%s\",\"min_level\":\"%s\",\"threads\":%u,\"routines\":%zu", er_level_name(s.level),
-	              er_level_name(a->source.min_level), n, a->source.routines(a->source.ctx));
-	er_buf_printf(b, ",\"connections\":%llu,\"instances\":%llu,\"pool\":%llu", (unsigned long long)s.connections,
-	              (unsigned long long)s.instances, (unsigned long long)s.pool);
-	er_buf_printf(b, ",\"sandbox_failures\":%llu,\"uptime_s\":%llu,\"pid\":%ld", (unsigned long long)s.failures,
-	              (unsigned long long)((er_clock_mono_us() - a->started_us) / 1000000U), (long)getpid());
-	a->source.more_state(a->source.ctx, b);
-	er_buf_putc(b, '}');
+	er_out_cstr(o, "status", status);
+	er_out_str(o, "version", ER_LIT(ER_VERSION));
+	er_out_cstr(o, "engine", s.engine);
+	er_out_cstr(o, "level", er_level_name(s.level));
+	er_out_cstr(o, "min_level", er_level_name(a->source.min_level));
+	er_out_u64(o, "threads", n);
+	er_out_u64(o, "routines", a->source.routines(a->source.ctx));
+	er_out_u64(o, "connections", s.connections);
+	er_out_u64(o, "instances", s.instances);
+	er_out_u64(o, "pool", s.pool);
+	er_out_u64(o, "sandbox_failures", s.failures);
+	er_out_u64(o, "uptime_s", (er_clock_mono_us() - a->started_us) / 1000000U);
+	er_out_u64(o, "pid", (uint64_t)getpid());
+	a->source.more_state(a->source.ctx, o);
 }
 
 static void health(er_admin *a, er_exchange *x)
 {
 	bool ok;
-	er_buf b;
-	er_buf_init(&b);
-	er_admin_state(a, &b, &ok);
-	er_buf_putc(&b, '\n');
-	answer(x, ok ? 200 : 503, ER_LIT("application/json"), &b);
-	er_buf_fini(&b);
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_admin_state(a, &o, &ok);
+	er_out_close(&o, '}');
+	er_out_line(&o);
+	answer(x, ok ? 200 : 503, ER_LIT("application/json"), &o.b);
+	er_out_fini(&o);
 }
 
 static void metrics(er_admin *a, er_exchange *x)
@@ -169,6 +174,8 @@ static bool of_api(er_slice path)
 	return er_slice_starts(path, ER_LIT("/v1")) && (path.n == 3 || path.p[3] == '/');
 }
 
+/* The handler of both doors: /v1 goes on to the control API, /health and /metrics are answered
+ * here. */
 static void handle(void *self, er_exchange *x)
 {
 	const door *from = self;
@@ -236,6 +243,8 @@ bool er_admin_listen(er_admin *a, er_inherited *from, const char *address, unsig
 	return *port != 0;
 }
 
+/* A socket in the file system that only this user may open, in place of one that a node before has
+ * left. -1: *err. */
 static int open_local(const char *path, er_err *err)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -310,6 +319,7 @@ void er_admin_retire(er_admin *a)
 		er_server_drain(a->doors[k].server, PATIENCE_MS);
 }
 
+/* One door is closed; the last one takes the object with it. */
 static void on_closed(void *ctx)
 {
 	er_admin *a = ctx;

@@ -5,11 +5,13 @@
 #ifndef ER_GATEWAY_ADMIN_H
 #define ER_GATEWAY_ADMIN_H
 
+#include "base/json_out.h"
 #include "gateway/inherit.h"
 #include "gateway/metrics.h"
 
 typedef struct er_admin er_admin;
 
+/* Where the numbers come from: the node. Called on the control thread. */
 typedef struct er_admin_source {
 	/* Fills at most `cap` views; returns how many. */
 	unsigned (*views)(void *ctx, er_metrics_view *out, unsigned cap);
@@ -19,7 +21,7 @@ typedef struct er_admin_source {
 	size_t (*routines)(void *ctx);
 	/* Append further metrics, and members of the state (each with a comma before it). */
 	void (*more_metrics)(void *ctx, er_buf *out);
-	void (*more_state)(void *ctx, er_buf *out);
+	void (*more_state)(void *ctx, er_out *out);
 	void *ctx;
 	er_level min_level;
 	/* For /v1; NULL: there is no store. */
@@ -43,7 +45,7 @@ void er_admin_retire(er_admin *a);
 /* Also takes the socket's file away, unless somebody else has put one there meanwhile. */
 void er_admin_close(er_admin *a, void (*closed)(void *ctx), void *ctx);
 /* Appends the state of the node as a JSON object, as /health has it. *ok false: not all is well. */
-void er_admin_state(const er_admin *a, er_buf *out, bool *ok);
+void er_admin_state(const er_admin *a, er_out *out, bool *ok);
 
 /* "This engine is ..." by its version and the distribution: whether its distributor still fixes
  * holes in it. */

@@ -1,3 +1,7 @@
+/* Sockets for one address. They come from inherit.h, if the process before this one or systemd gave
+ * some for the address, and from net/listen.h otherwise. The array belongs to the caller; on
+ * failure everything that was opened or inherited here is closed again. A node adopts at its start,
+ * and for an address that a reload of node.jsonc adds. */
 #include "gateway/adopt.h"
 
 #include "base/mem.h"
@@ -5,6 +9,7 @@
 
 #include <unistd.h>
 
+/* Nobody had it: all sockets are new, and listen already. */
 static unsigned open_anew(const char *address, unsigned want, int **fds, unsigned *n, er_err *err)
 {
 	ER_ASSERT(want > 0);

@@ -44,29 +44,10 @@ er_config *er_config_new(void)
 	c->pool_hardened = 0;
 	c->max_instances = 1000;
 	c->max_subrequests = 4096;
-	c->limits = (er_gateway_limits){.request_line = 8 * 1024,
-	                                .field = 8 * 1024,
-	                                .header = 32 * 1024,
-	                                .fields = 100,
-	                                .header_ms = 10000,
-	                                .min_body_rate = 240,
-	                                .keep_alive_ms = 60000,
-	                                .requests = 1000,
-	                                .per_address = 256,
-	                                .connections = 16384,
-	                                .origin_connections = 8192,
-	                                .drain_ms = 30000,
-	                                .upgrade_ms = 60000};
+	c->limits = ER_GATEWAY_LIMITS_DEFAULT;
 	c->cache_mb = cache_mb_default();
 	c->keep = (er_retention){.changes = 10000, .deployments = 1000};
-	c->routine_max = (er_limits){.cpu_us = 1000 * 1000,
-	                             .load_cpu_us = 1000 * 1000,
-	                             .memory_kb = 512 * 1024,
-	                             .response_ms = 600 * 1000,
-	                             .subrequests = 1000,
-	                             .timers = 10000,
-	                             .code_n = 4 * 1024 * 1024,
-	                             .idle_s = 86400};
+	c->routine_max = ER_LIMITS_NODE;
 	return c;
 }
 
@@ -189,25 +170,6 @@ er_config *er_config_copy(const er_config *file)
 
 /* ---- routines ---- */
 
-static bool within(const char *what, uint64_t asked, uint64_t most, const char *unit, er_slice name, er_err *err)
-{
-	if (asked <= most)
-		return true;
-	return er_fail(err, ER_ERR_INVALID, "routine %.*s: limits.%s is %llu%s, and this node allows at most %llu%s (routineLimits)",
-	               ER_FMT(name), what, (unsigned long long)asked, unit, (unsigned long long)most, unit);
-}
-
-/* A default is nobody's wish: where the node allows less, that is what the routine gets. */
-static void lower_defaults(er_limits *l, const er_limits *most)
-{
-	static const er_limits defaults = ER_LIMITS_DEFAULT;
-#define X(key, lo, hi, unit, member) \
-	if (l->member == defaults.member && l->member > most->member) \
-		l->member = most->member;
-	ER_LIMITS_TABLE(X)
-#undef X
-}
-
 static bool limits_ok(const er_config *c, const er_routine *r, er_err *err)
 {
 	const er_limits *l = &r->limits, *m = &c->routine_max;
@@ -215,14 +177,11 @@ static bool limits_ok(const er_config *c, const er_routine *r, er_err *err)
 		return er_fail(err, ER_ERR_CODE_SIZE,
 		               "routine %.*s: its code has %zu bytes; it must have less than %u (limits.codeBytes)", ER_FMT(r->name),
 		               r->code.n, l->code_n);
-	return within("cpuMs", l->cpu_us / 1000, m->cpu_us / 1000, "", r->name, err) &&
-	       within("loadCpuMs", l->load_cpu_us / 1000, m->load_cpu_us / 1000, "", r->name, err) &&
-	       within("memoryMb", l->memory_kb / 1024, m->memory_kb / 1024, "", r->name, err) &&
-	       within("responseMs", l->response_ms, m->response_ms, "", r->name, err) &&
-	       within("subrequests", l->subrequests, m->subrequests, "", r->name, err) &&
-	       within("timers", l->timers, m->timers, "", r->name, err) &&
-	       within("codeBytes", l->code_n, m->code_n, "", r->name, err) &&
-	       within("idleSeconds", l->idle_s, m->idle_s, "", r->name, err);
+	const er_limit *above = er_limits_above(l, m);
+	return above == NULL ||
+	       er_fail(err, ER_ERR_INVALID, "routine %.*s: limits.%.*s is %llu, and this node allows at most %llu (routineLimits)",
+	               ER_FMT(r->name), ER_FMT(above->name), (unsigned long long)er_limit_get(above, l),
+	               (unsigned long long)er_limit_get(above, m));
 }
 
 bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
@@ -236,7 +195,7 @@ bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
 		             ER_FMT(r->name));
 	else if (er_config_find(c, ER_ENV_PRODUCTION, r->name) != NULL)
 		ok = er_fail(err, ER_ERR_INVALID, "there are two routines of the name %.*s", ER_FMT(r->name));
-	lower_defaults(&r->limits, &c->routine_max);
+	er_limits_lower_defaults(&r->limits, &c->routine_max);
 	ok = ok && limits_ok(c, r, err);
 	for (er_env e = 0; ok && e < ER_ENV_COUNT_; e++) {
 		er_deployment d = {.env = e, .version = {er_routine_ref(r)}, .percent = 100};

@@ -9,24 +9,8 @@
 #include "base/err.h"
 #include "channel/frame.h"
 #include "gateway/deployment.h"
+#include "model/limits.h"
 #include "net/transport.h"
-
-/* The gateway's own bounds (reference: RFC 9112, slow clients). */
-typedef struct er_gateway_limits {
-	/* bytes, bytes, bytes, count: 8 KB, 8 KB, 32 KB, 100 */
-	uint32_t request_line, field, header, fields;
-	/* from the first byte to the end of the head: 10 s */
-	uint32_t header_ms;
-	uint32_t min_body_rate;      /* bytes a second, after a grace of 5 s: 240 */
-	uint32_t keep_alive_ms;      /* 60 s */
-	uint32_t requests;           /* a connection: 1000; 0: no bound */
-	uint32_t per_address;        /* connections: 256 by default; 0: no bound */
-	uint32_t connections;        /* of the whole node */
-	uint32_t origin_connections; /* to servers, of the whole node */
-	uint64_t body;               /* bytes of one upload; 0: no bound */
-	uint32_t drain_ms;           /* graceful shutdown: 30 s */
-	uint32_t upgrade_ms;         /* a successor must be ready in that time: 60 s */
-} er_gateway_limits;
 
 /* A listener: an address that clients come to, what they are talked to over, and the environment behind it. */
 typedef struct er_listen {
@@ -43,6 +27,7 @@ typedef struct er_site {
 	struct er_route_index *index; /* of the rules; made by er_config_seal */
 } er_site;
 
+/* Built up by one thread, sealed, and then never changed; any thread may hold a reference. */
 typedef struct er_config {
 	uint32_t refs;
 	er_arena arena;    /* routes */
@@ -53,13 +38,16 @@ typedef struct er_config {
 	size_t n_staging_hosts;
 	char *admin; /* address of /health, /metrics and /v1, or NULL */
 	char *data;  /* folder of the store, or NULL */
+	/* gateway threads; by default as many as there are cores */
 	unsigned threads;
 	char *name_servers; /* "192.0.2.53,[2001:db8::53]:5353", or NULL: those of the machine */
 	char *origin;       /* "http://host:port": the standard process of every host, or NULL */
 	uint32_t cache_mb; /* of memory for responses of the origin; 0: nothing is stored */
 	er_level min_level;
+	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;
 	er_gateway_limits limits;
+	/* what a routine's own limits may not exceed */
 	er_limits routine_max; /* the node's maximum */
 	er_cidr *addresses;    /* private ones that deployed routines may be allowed */
 	size_t n_addresses;
@@ -79,9 +67,12 @@ typedef struct er_config {
 
 /* A configuration with every default and no routine. One reference. */
 er_config *er_config_new(void);
+/* Any thread. */
 er_config *er_config_ref(er_config *c);
+/* Any thread; the last one frees, which takes long for a large one. NULL is fine. */
 void er_config_unref(er_config *c);
 
+/* Copies the address, which er_listen_parse must have understood. */
 void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport);
 /* Takes away what was added. */
 void er_config_clear_listen(er_config *c);
@@ -105,6 +96,7 @@ void er_config_add_deployment(er_config *c, er_deployment *d);
 ER_MUST_CHECK bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice routine_name, uint32_t position);
 /* The rules that came with a deployment's versions, behind those there are. */
 void er_config_add_own_rules(er_config *c, const er_deployment *d);
+/* By the routine's name; borrowed. NULL: that environment has none. */
 er_deployment *er_config_find(const er_config *c, er_env env, er_slice name);
 /* The same settings, and what node.jsonc serves: not sealed, for more to be added. One
  * reference. */

@@ -1,5 +1,10 @@
 /* A routine of node.jsonc: a built script with its source map, or a project folder (er.jsonc,
- * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too. */
+ * dist/NAME.js). What er.jsonc says holds unless node.jsonc says it too.
+ *
+ * The settings of both files are those of a deployment (control/settings.h), so that one text says
+ * what a limit or a route may be. A spec collects them on the stack; at the end er_routine_new
+ * copies what it needs, and the configuration takes the routine. The script is read whole here and
+ * stays in memory as long as the routine, unlike the code of stored versions. */
 #include "gateway/config_read.h"
 
 #include "base/mem.h"
@@ -9,62 +14,41 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { MAX_CODE = 16 * 1024 * 1024, MAX_MAP = 64 * 1024 * 1024, MAX_PROJECT = 1 << 20, MAX_ALLOW = 256, MAX_PATH = 2000 };
+enum { MAX_CODE = 16 * 1024 * 1024, MAX_MAP = 64 * 1024 * 1024, MAX_PROJECT = 1 << 20, MAX_PATH = 2000 };
 
+/* What is known of the routine so far. */
 typedef struct spec {
 	er_settings settings;
 	er_cidr *allow;
 	size_t n_allow;
 } spec;
 
-/* A mistake in settings, at its place in this file. */
-static bool refuse(er_config_reader *r, const er_problem *p)
-{
-	er_text_pos pos = er_text_where(r->text, p->at);
-	return er_fail(r->err, ER_ERR_INVALID, "%s:%u:%u: %s", r->shown, pos.line, pos.column, p->message);
-}
-
-bool er_config_read_limits(er_config_reader *r, const er_json *v, er_limits *out)
-{
-	er_problem problem = {0};
-	return er_settings_limits(v, v->key, out, &problem) || refuse(r, &problem);
-}
-
 /* ---- members ---- */
 
-#define ALLOW_NAME ER_LIT("allowAddresses")
-
-bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out, size_t *n)
-{
-	size_t members = 0;
-	if (v->type != ER_JSON_ARRAY)
-		return er_config_wrong(r, v, "an array of addresses is expected (\"10.0.0.0/8\", \"::1\")");
-	for (const er_json *m = v->first; m != NULL; m = m->next)
-		members++;
-	if (members > MAX_ALLOW)
-		return er_config_wrong(r, v, "more than %d addresses", MAX_ALLOW);
-	er_free(*out);
-	*n = 0;
-	*out = er_alloc(members * sizeof **out);
-	for (const er_json *m = v->first; m != NULL; m = m->next)
-		if (m->type != ER_JSON_STRING || !er_cidr_parse(m->text, &(*out)[(*n)++]))
-			return er_config_wrong(r, m, "an address or a range is expected (\"10.0.0.0/8\", \"::1\")");
-	return true;
-}
+typedef struct raw {
+	const er_json *name, *main, *routes, *limits, *vars, *profile, *fallback, *compat, *allow;
+} raw;
 
 /* What a version may say, and the one thing that is the operator's alone to give. */
 static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 {
-	static const er_slice names[] = {ER_LIT("name"),    ER_LIT("main"),     ER_LIT("routes"), ER_LIT("limits"), ER_LIT("vars"),
-	                                 ER_LIT("profile"), ER_LIT("fallback"), ER_LIT("compat"), ALLOW_NAME};
+	static const er_member members[] = {ER_MEMBER(raw, "name", name, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "main", main, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "routes", routes, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "limits", limits, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "vars", vars, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "profile", profile, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "compat", compat, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "allowAddresses", allow, ER_MEMBER_ANY, false, 0, 0)};
+	raw given = {0};
 	er_problem problem = {0};
-	if (!er_config_known(r, v, names, sizeof names / sizeof *names))
+	if (!er_config_members(r, v, (er_slice){0}, members, sizeof members / sizeof *members, &given))
 		return false;
-	const er_json *allow = er_json_get(v, ALLOW_NAME);
-	if (allow != NULL && !er_config_read_ranges(r, allow, &s->allow, &s->n_allow))
+	if (given.allow != NULL && !er_config_read_ranges(r, given.allow, &s->allow, &s->n_allow))
 		return false;
-	return er_settings_more(&r->arena, er_settings_without(&r->arena, v, ALLOW_NAME), (er_slice){0}, &s->settings, &problem) ||
-	       refuse(r, &problem);
+	const er_json *settings = er_settings_without(&r->arena, v, ER_LIT("allowAddresses"));
+	return er_settings_more(&r->arena, settings, (er_slice){0}, &s->settings, &problem) || er_config_refused(r, &problem);
 }
 
 /* ---- projects ---- */
@@ -84,14 +68,12 @@ static bool read_project(er_config_reader *r, const er_json *at, const char *fol
 		return er_config_wrong(r, at, "%s is a folder, and its er.jsonc cannot be read: %s", folder, strerror(errno));
 	project.shown = er_arena_cstr(&r->arena, er_slice_cstr(path));
 	const er_json *root = er_jsonc_parse(&r->arena, project.text, &err_at, &err);
-	if (root == NULL) {
-		er_text_pos pos = er_text_where(project.text, err_at);
-		return er_fail(r->err, ER_ERR_INVALID, "%s:%u:%u: %s", path, pos.line, pos.column, err.text);
-	}
+	if (root == NULL)
+		return er_config_wrong_at(&project, err_at, err.text);
 	er_slice main = s->settings.main;
 	bool ok = er_settings_file(&r->arena, root, ER_ENV_PRODUCTION, &s->settings, &problem);
 	s->settings.main = main;
-	return ok || refuse(&project, &problem);
+	return ok || er_config_refused(&project, &problem);
 }
 
 /* ---- code ---- */
@@ -104,6 +86,7 @@ static uint64_t hash_of(er_slice s, uint64_t h)
 	return h;
 }
 
+/* The script, and its source map if there is one beside it. */
 static bool read_code(er_config_reader *r, const er_json *at, const char *path, const er_settings *s, er_slice *code,
                       er_slice *map)
 {
@@ -124,6 +107,8 @@ static bool read_code(er_config_reader *r, const er_json *at, const char *path, 
 	return true;
 }
 
+/* Makes the routine and its routes. Its version is a hash of the code, so that a reload with the
+ * same code keeps its instances. */
 static bool add(er_config_reader *r, const er_json *v, const spec *s, const char *path)
 {
 	er_slice code, map;

@@ -29,9 +29,12 @@ typedef struct er_deployment {
 /* Takes the references of the versions; the rest is copied, and so are the rules' strings. One
  * reference. */
 er_deployment *er_deployment_new(const er_deployment *like);
+/* Any thread. */
 er_deployment *er_deployment_ref(er_deployment *d);
+/* Any thread; the last one lets go of the versions and frees. */
 void er_deployment_unref(er_deployment *d);
 
+/* Of a deployment with two versions: by a hash of address and seed. */
 er_routine *er_deployment_split(const er_deployment *d, const struct sockaddr_storage *client);
 /* The version that this client gets: always the same one while the deployment lives, on every
  * thread. Its address decides (an IPv6 client is its /64), no cookie. */

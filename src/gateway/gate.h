@@ -10,6 +10,7 @@
 
 typedef struct er_gate er_gate;
 
+/* One for all threads of the node, which must end before it is freed. */
 er_gate *er_gate_new(void);
 void er_gate_free(er_gate *g);
 /* 0: no bound. May be called at any time. */
@@ -18,6 +19,7 @@ void er_gate_limit(er_gate *g, uint32_t connections, uint32_t per_address);
 bool er_gate_open(const er_gate *g);
 /* False: this address has its share already; nothing was counted. */
 bool er_gate_enter(er_gate *g, const struct sockaddr_storage *peer);
+/* The connection is over; the same address as it came in with. */
 void er_gate_leave(er_gate *g, const struct sockaddr_storage *peer);
 
 #endif

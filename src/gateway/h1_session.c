@@ -59,6 +59,7 @@ static void close_now(er_h1_session *c)
 	er_transport_close(c->base.transport);
 }
 
+/* er_session_kind.open: the session and its transport know each other from here on. */
 static er_session *h1_open(er_server *s, er_transport *t)
 {
 	er_h1_session *c = ER_NEW(er_h1_session);
@@ -159,6 +160,7 @@ static void upload_bytes(er_h1_session *c, er_slice bytes)
 		er_stream_upload(&c->stream, bytes);
 		return;
 	}
+	ER_ASSERT(s->gathered + bytes.n <= sizeof s->gather);
 	er_copy(s->gather + s->gathered, bytes.p, bytes.n);
 	s->gathered += bytes.n;
 }
@@ -178,6 +180,7 @@ static void h1_act(er_session *s, er_stream *st)
 	run(of(s));
 }
 
+/* The head of the answer is decided, and with it whether the connection stays. */
 static void h1_answered(er_session *s, er_stream *st)
 {
 	er_h1_session *c = of(s);
@@ -247,6 +250,7 @@ static void refuse(er_h1_session *c, int status, const char *why, er_err_kind ki
 
 static void consume(er_h1_session *c, size_t n)
 {
+	ER_ASSERT(n <= pending(c).n);
 	if (c->fresh.n > 0)
 		c->fresh = er_slice_from(c->fresh, n);
 	else
@@ -354,6 +358,8 @@ static er_session_wait waits_for(const er_h1_session *c)
 	return er_h1_idle(c->h1) && !er_stream_asked(st) ? ER_WAIT_IDLE : ER_WAIT_HEAD;
 }
 
+/* After each round: closes what is over, and sets what the session waits for, of the clock and of
+ * the transport. */
 static void settle(er_h1_session *c)
 {
 	const er_stream *st = &c->stream;
@@ -432,6 +438,8 @@ static void on_end_of_peer(er_h1_session *c)
 	run(c);
 }
 
+/* Input is parsed where it was read to (`fresh`); only what is left is copied, for the next
+ * round. */
 static void on_bytes(er_h1_session *c, er_slice bytes)
 {
 	if (er_buf_len(&c->in) > 0)
@@ -451,6 +459,7 @@ static void on_bytes(er_h1_session *c, er_slice bytes)
 		er_buf_fini(&c->in);
 }
 
+/* One read a turn. A session that lingers only throws away what comes. */
 static void on_readable(er_h1_session *c)
 {
 	er_server *s = c->base.server;
@@ -491,6 +500,7 @@ static void on_ready(void *user, unsigned io)
 
 /* ---- time ---- */
 
+/* Its time in a list is over: a head that does not come is answered, an idle connection closes. */
 static void h1_expired(er_session *s)
 {
 	er_h1_session *c = of(s);
@@ -515,6 +525,8 @@ static void h1_expired(er_session *s)
 	}
 }
 
+/* Every tick: a reader that does not take the answer, a peer that has shut down, an upload that
+ * crawls. */
 static void h1_watch(er_session *s, uint64_t now_ms)
 {
 	er_h1_session *c = of(s);

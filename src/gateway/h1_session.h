@@ -32,6 +32,8 @@ typedef struct segment {
 	size_t sent;
 } segment;
 
+/* One connection. It owns its stream, parser and buffers, and is freed when its transport is
+ * gone. */
 typedef struct er_h1_session {
 	er_session base;
 	uint32_t magic;
@@ -72,7 +74,9 @@ static inline bool er_h1_closed(const er_h1_session *c)
 void er_h1_session_put_head(er_h1_session *c);
 /* Moves the answer on. `cork`: a small answer may wait for the next one. False: the transport is broken. */
 ER_MUST_CHECK bool er_h1_session_pump(er_h1_session *c, bool cork);
+/* Throws away what was not sent yet: the peer is gone. */
 void er_h1_session_drop_out(er_h1_session *c);
+/* All that was queued has been taken by the transport. */
 static inline bool er_h1_session_flushed(const er_h1_session *c)
 {
 	return er_buf_len(&c->out) == 0 && c->n_segments == 0;

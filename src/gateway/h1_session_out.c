@@ -45,6 +45,7 @@ void er_h1_session_put_head(er_h1_session *c)
 
 static segment *new_segment(er_h1_session *c)
 {
+	ER_ASSERT(c->n_segments < SEGMENTS);
 	segment *seg = &c->segments[c->n_segments++];
 	*seg = (segment){0};
 	return seg;
@@ -64,6 +65,8 @@ static void queue_piece(er_h1_session *c, er_piece piece)
 	c->queued += piece.n;
 	if (c->framing != ER_H1_CHUNKED)
 		return;
+	/* A chunk of no bytes would be the last one. */
+	ER_ASSERT(piece.n > 0);
 	uint8_t size[ER_H1_CHUNK_SIZE];
 	prefix(seg, er_h1_chunk_size(piece.n, size));
 	seg->suffix_n = 2;
@@ -146,6 +149,7 @@ static void sent(er_h1_session *c, size_t n)
 		k = n < k ? n : k;
 		seg->sent += k;
 		c->stream.sent += seg->trailers ? 0 : k;
+		ER_ASSERT(c->queued >= k);
 		c->queued -= k;
 		n -= k;
 		k = (size_t)(seg->suffix_n - seg->suffix_sent);
@@ -156,6 +160,7 @@ static void sent(er_h1_session *c, size_t n)
 			break;
 		er_piece_drop(&seg->piece);
 	}
+	ER_ASSERT(n == 0 && done <= c->n_segments);
 	for (unsigned i = done; i < c->n_segments; i++)
 		c->segments[i - done] = c->segments[i];
 	c->n_segments -= done;

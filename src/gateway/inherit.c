@@ -22,6 +22,7 @@
 
 enum { FIRST_FD = 3, FDS_MAX = 4096, ITEMS_MAX = 4096 };
 
+/* Descriptors of one kind and name. n 0: taken. */
 typedef struct item {
 	char *kind, *name;
 	int *fds;
@@ -105,6 +106,7 @@ static bool same_address(const char *a, const char *b)
 
 static bool fits(const item *it, const char *kind, const char *name)
 {
+	ER_ASSERT(kind != NULL && name != NULL && (it->n == 0) == (it->fds == NULL));
 	bool any = same_text(it->kind, "any");
 	if (it->n == 0 || (!any && !same_text(it->kind, kind)))
 		return false;
@@ -171,6 +173,7 @@ unsigned er_inherited_count(const er_inherited *t)
 
 void er_inherited_list(const er_inherited *t, int *fds)
 {
+	ER_ASSERT(!t->owns && (t->n == 0 || fds != NULL));
 	for (size_t i = 0; i < t->n; i++)
 		for (unsigned k = 0; k < t->items[i].n; k++)
 			*fds++ = t->items[i].fds[k];
@@ -178,6 +181,7 @@ void er_inherited_list(const er_inherited *t, int *fds)
 
 void er_inherited_text(const er_inherited *t, unsigned first, er_buf *out)
 {
+	ER_ASSERT(!t->owns && first >= FIRST_FD);
 	er_buf_puts(out, "1\n");
 	for (size_t i = 0; i < t->n; i++) {
 		const item *it = &t->items[i];
@@ -264,6 +268,7 @@ static bool name_of(int fd, char *out, size_t cap)
 	}
 }
 
+/* Descriptors from 3 on, if they are meant for this process. */
 static bool read_listen_fds(er_inherited *t, const char *pid, const char *count, er_err *err)
 {
 	uint64_t whose, n;

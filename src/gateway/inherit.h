@@ -22,6 +22,7 @@ typedef struct er_inherited er_inherited;
 /* What this process was given; both variables are taken out of the environment, so that no child
  * mistakes them for its own. Never NULL but for a mistake in them. */
 er_inherited *er_inherited_read(er_err *err);
+/* An empty table to be given to a successor. */
 er_inherited *er_inherited_new(void);
 /* Closes what is owned and was not taken. */
 void er_inherited_free(er_inherited *t);
@@ -41,6 +42,8 @@ bool er_inherited_left(const er_inherited *t, er_buf *out);
 /* ---- for whoever starts the successor ---- */
 /* All descriptors in the order in which er_inherited_text names them as first, first + 1, ... */
 unsigned er_inherited_count(const er_inherited *t);
+/* Their numbers, in the order in which er_inherited_text names them; room for
+ * er_inherited_count. */
 void er_inherited_list(const er_inherited *t, int *fds);
 /* The value of ER_UPGRADE. */
 void er_inherited_text(const er_inherited *t, unsigned first, er_buf *out);

@@ -49,8 +49,10 @@ er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name)
 {
 	ER_ASSERT((unsigned)env < ER_ENV_COUNT_ && name.n > 0);
 	er_routine_metrics *r = er_map_get(m->by_name[env], name);
-	if (r != NULL)
+	if (r != NULL) {
+		ER_ASSERT(r->env == env);
 		return r;
+	}
 	r = ER_NEW(er_routine_metrics);
 	r->name = er_slice_of(er_strdup_slice(name), name.n);
 	r->env = env;
@@ -206,6 +208,7 @@ typedef struct er_version_totals {
 	er_version_total v[ER_STORE_SPLIT];
 } er_version_totals;
 
+/* Adds what a thread has of the newest deployment; a newer one than before begins anew. */
 static void sum_versions(er_version_totals *to, const er_routine_metrics *from)
 {
 	const er_tally *t = __atomic_load_n(&from->tally, __ATOMIC_ACQUIRE);
@@ -214,6 +217,7 @@ static void sum_versions(er_version_totals *to, const er_routine_metrics *from)
 		return;
 	if (id > to->deployment)
 		*to = (er_version_totals){.deployment = id};
+	ER_ASSERT(to->deployment == id);
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++) {
 		const er_tally_version *v = __atomic_load_n(&t->version[i], __ATOMIC_ACQUIRE);
 		if (v == NULL)
@@ -226,6 +230,7 @@ static void sum_versions(er_version_totals *to, const er_routine_metrics *from)
 
 static void put_counter(er_buf *out, const table *t, const char *name, size_t at, const char *help)
 {
+	ER_ASSERT(at >= offsetof(er_routine_metrics, requests) && at + sizeof(uint64_t) <= sizeof(er_routine_metrics));
 	family(out, name, "counter", help);
 	for (size_t i = 0; i < t->n; i++) {
 		const uint64_t *word = (const uint64_t *)(const void *)((const char *)&t->v[i] + at);
@@ -238,6 +243,8 @@ static void put_counter(er_buf *out, const table *t, const char *name, size_t at
 /* One line a routine and kind that has happened. */
 static void put_by_kind(er_buf *out, const table *t, const char *name, size_t at, const char *label, const char *help)
 {
+	ER_ASSERT(at >= offsetof(er_routine_metrics, requests) &&
+	          at + ER_ERR_COUNT_ * sizeof(uint64_t) <= sizeof(er_routine_metrics));
 	family(out, name, "counter", help);
 	for (size_t i = 0; i < t->n; i++) {
 		const uint64_t *words = (const uint64_t *)(const void *)((const char *)&t->v[i] + at);
@@ -251,6 +258,7 @@ static void put_by_kind(er_buf *out, const table *t, const char *name, size_t at
 	}
 }
 
+/* Cumulative, as the format wants it, in seconds. */
 static void put_histogram(er_buf *out, const er_routine_metrics *r, const char *name, const uint64_t *buckets,
                           const uint64_t *bounds, unsigned n, uint64_t sum_us)
 {
@@ -327,6 +335,7 @@ static void put_value(er_buf *out, const char *name, const char *type, const cha
 	er_buf_printf(out, "%s %llu\n", name, (unsigned long long)v);
 }
 
+/* What is counted by thread and not by routine. */
 static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 {
 	er_server_stats s = {0};

@@ -21,10 +21,13 @@ typedef struct er_routine_metrics {
 	uint64_t env;         /* er_env */
 	er_tally *tally;      /* of a stored routine; made at its first request (atomic) */
 	uint64_t requests[6]; /* by class; 0: the client left before an answer */
+	/* histograms: a count for each bound and one for what is above all, and the sum in us */
 	uint64_t cpu[ER_CPU_BUCKETS + 1], cpu_us;
 	uint64_t wall[ER_WALL_BUCKETS + 1], wall_us;
+	/* `cut`: answers that broke off, and clients that left */
 	uint64_t bytes, cold_starts, cut, subrequests;
 	uint64_t exceptions;
+	/* instances that were ended, by reason */
 	uint64_t kills[ER_ERR_COUNT_];
 	uint64_t errors[ER_ERR_COUNT_]; /* answers of the node's own making */
 } er_routine_metrics;
@@ -35,16 +38,20 @@ typedef struct er_metrics {
 	struct er_map *by_name[ER_ENV_COUNT_];     /* the thread's own */
 } er_metrics;
 
+/* The thread's, before its first request; zeroes and makes the maps. */
 void er_metrics_init(er_metrics *m);
+/* When nobody reads them any more: after the control thread has let go of the thread. */
 void er_metrics_fini(er_metrics *m);
 /* The counters of that name, made if need be. */
 er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name);
+/* Counts a request in all that /metrics says of it. */
 void er_metrics_finished(er_routine_metrics *r, const er_finished *f);
 /* CPU of a request that was counted before its work was over. */
 void er_metrics_late_cpu(er_routine_metrics *r, uint64_t cpu_us);
 /* The node answered for the routine: an exception, a limit, a crash; not that the client left or
  * asked for too much. */
 bool er_metrics_failed(const er_finished *f);
+/* One more. Only the thread that owns the word. */
 static inline void er_metrics_count(uint64_t *word)
 {
 	__atomic_store_n(word, *word + 1, __ATOMIC_RELAXED);
@@ -66,8 +73,10 @@ typedef struct er_metrics_finder {
 } er_metrics_finder;
 /* NULL: it has had no request there. */
 const er_routine_metrics *er_metrics_find(er_metrics_finder *f, const er_metrics *m, er_env env, er_slice name);
+/* Frees the maps, not the counters, which are the threads'. */
 void er_metrics_finder_fini(er_metrics_finder *f);
 
+/* Appends everything as text. `log_dropped`: lines of the access log that were lost. */
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped);
 
 #endif

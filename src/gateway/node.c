@@ -13,7 +13,6 @@
  * Threads bring things back under `lock` (configurations that they let go of, trials) or in atomic
  * words (acknowledged, ended, broken), and wake the loop; on_async looks at all of it, whatever
  * woke it. */
-#include "gateway/adopt.h"
 #include "gateway/node_internal.h"
 
 #include <errno.h>
@@ -67,7 +66,7 @@ static void more_metrics(void *ctx, er_buf *out)
 	er_node_write_metrics(ctx, out);
 }
 
-static void more_state(void *ctx, er_buf *out)
+static void more_state(void *ctx, er_out *out)
 {
 	er_node_write_state(ctx, out);
 }
@@ -125,6 +124,7 @@ static void on_worker_ended(void *ctx)
 	uv_async_send(&n->async);
 }
 
+/* All of them are made before the first one runs, so that a failure has no thread to end. */
 static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 {
 	uint64_t id_base = 0;
@@ -164,22 +164,6 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 	for (; n->running < n->n; n->running++)
 		if (!er_worker_run(n->workers[n->running], err))
 			return false;
-	return true;
-}
-
-const char *er_node_listen_kind(er_env env)
-{
-	return env == ER_ENV_PRODUCTION ? "listen" : "listen-staging";
-}
-
-bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
-{
-	ER_ASSERT(n->n > 0 && (unsigned)at->env < ER_ENV_COUNT_);
-	*out = (er_listening){.transport = at->transport, .env = at->env};
-	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
-	if (out->port == 0)
-		return false;
-	out->address = er_strdup_cstr(at->address);
 	return true;
 }
 
@@ -233,24 +217,6 @@ static bool sandboxes_good(er_node *n, er_err *err)
 	return true;
 }
 
-void er_node_give(er_node *n, const er_listening *l)
-{
-	ER_ASSERT(l->n >= n->n && l->address != NULL);
-	for (unsigned i = 0; i < l->n; i++) {
-		er_listen_begin(l->fds[i]);
-		er_worker_listen(n->workers[i % n->n], l->fds[i], l->transport, l->env);
-	}
-}
-
-void er_node_forget(er_listening *l, bool close_fds)
-{
-	for (unsigned i = 0; close_fds && i < l->n; i++)
-		close(l->fds[i]);
-	er_free(l->fds);
-	er_free(l->address);
-	*l = (er_listening){0};
-}
-
 static bool start_admin(er_node *n, er_err *err)
 {
 	if (n->config->admin == NULL && n->control == NULL)
@@ -275,6 +241,8 @@ static bool start_admin(er_node *n, er_err *err)
 
 static void on_async(uv_async_t *async);
 
+/* Addresses are open before the sandboxes are tried, and served after: who connects meanwhile waits
+ * in the kernel. */
 static bool start_listening(er_node *n, er_err *err)
 {
 	n->listens = er_zalloc((n->config->n_listen + 1) * sizeof *n->listens);
@@ -294,19 +262,6 @@ static bool start_listening(er_node *n, er_err *err)
 	return true;
 }
 
-void er_node_limit(er_node *n, const er_config *file)
-{
-	uint64_t limit = er_files_limit();
-	er_files files = er_files_plan(file, limit);
-	er_gate_limit(n->gate, files.clients, file->limits.per_address);
-	if (!files.all && !file->dev)
-		er_log(
-		    ER_LOG_INFO, "node",
-		    "the process may open %llu files (RLIMIT_NOFILE), so there can be %u connections of clients, %u to servers, and %u "
-		    "sandboxes a thread",
-		    (unsigned long long)limit, files.clients, files.servers, files.instances);
-}
-
 /* Before anything is written: a node that finds its addresses taken leaves no data folder
  * behind. */
 static bool addresses_free(const er_node *n, er_err *err)
@@ -320,6 +275,8 @@ static bool addresses_free(const er_node *n, er_err *err)
 	return n->file->admin == NULL || er_inherited_has(from, "admin", n->file->admin) || er_listen_check(n->file->admin, err);
 }
 
+/* The order is what matters: the spawner is forked first, then come threads, store, configuration,
+ * workers, listeners. On failure the caller stops what was started. */
 static bool start(er_node *n, const er_node_options *o, er_err *err)
 {
 	char path[PATH_MAX];
@@ -402,6 +359,8 @@ static void free_let_go(er_node *n)
 
 /* ---- stopping ---- */
 
+/* When the last handle has closed: what is left has no loop any more, and is freed in the reverse
+ * order. */
 static void maybe_over(er_node *n)
 {
 	if (n->handles > 0 || n->over)
@@ -593,16 +552,4 @@ const char *er_node_admin_path(const er_node *n)
 const er_config *er_node_config(const er_node *n)
 {
 	return n->config;
-}
-
-void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
-{
-	*level = ER_LEVEL_NONE;
-	snprintf(out, cap, "%s", "");
-	if (n->n == 0)
-		return;
-	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
-	*level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
-	if (*level != ER_LEVEL_NONE)
-		snprintf(out, cap, "%.63s", s->engine);
 }

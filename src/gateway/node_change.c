@@ -17,6 +17,7 @@ er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 			er_config_keep(c, n->config);
 		er_stored_add(c, n->config, &snapshot, &n->source);
 		er_config_seal(c);
+		ER_ASSERT(c->sealed);
 	}
 	er_arena_fini(&a);
 	return c;
@@ -44,8 +45,7 @@ static void tell(er_node *n, er_list *wishes, const er_err *err)
 {
 	er_list told;
 	er_list_init(&told);
-	for (er_list *l; (l = er_list_pop(wishes)) != NULL;)
-		er_list_push(&told, l);
+	er_list_take(&told, wishes);
 	for (er_list *l; (l = er_list_pop(&told)) != NULL;) {
 		er_wish *w = ER_CONTAINER(l, er_wish, link);
 		er_node_done *done = w->done;
@@ -71,12 +71,13 @@ static er_wish *last_of_file(er_list *wishes)
 	return NULL;
 }
 
+/* Takes all wishes together and gives the configuration that they add up to to every thread. If it
+ * cannot be made they are told, and what was wished meanwhile is next. */
 static void begin(er_node *n)
 {
 	er_err err = {0};
 	while (n->changing == NULL && !n->stopping && !er_list_empty(&n->wishes)) {
-		for (er_list *l; (l = er_list_pop(&n->wishes)) != NULL;)
-			er_list_push(&n->granted, l);
+		er_list_take(&n->granted, &n->wishes);
 		er_wish *w = last_of_file(&n->granted);
 		n->changing = er_node_assemble(n, w != NULL ? w->file : n->file, &err);
 		if (n->changing == NULL) {
@@ -92,6 +93,7 @@ static void begin(er_node *n)
 
 void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done *done, void *ctx)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT((file == NULL) == (next == NULL));
 	er_wish *w = ER_NEW(er_wish);
 	*w = (er_wish){.file = file != NULL ? er_config_ref(file) : NULL, .next = next, .done = done, .ctx = ctx};
@@ -205,6 +207,7 @@ static void on_trim(uv_timer_t *timer)
 
 void er_node_changed(er_node *n)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	if (n->changing == NULL || __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) < n->n || n->stopping)
 		return;
 	ER_ASSERT(n->changing->sealed && __atomic_load_n(&n->acknowledged, __ATOMIC_ACQUIRE) == n->n);
@@ -234,6 +237,7 @@ static er_wish *replace_waiting(er_node *n)
 	er_config_unref(w->file);
 	w->next = NULL;
 	w->file = NULL;
+	ER_ASSERT(last_of_file(&n->wishes) == NULL);
 	return w;
 }
 

@@ -22,6 +22,7 @@ static void activate(void *ctx, er_control_done *done, void *done_ctx)
 static void reload(void *ctx, er_control_done *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	er_err err = {0};
 	er_config *file = NULL;
 	if (n->options.load == NULL)
@@ -38,6 +39,7 @@ static void reload(void *ctx, er_control_done *done, void *done_ctx)
 static void upgrade(void *ctx, er_control_done *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	er_err err = {0};
 	if (n->options.upgrade != NULL) {
 		n->options.upgrade(n->options.ctx, done, done_ctx);
@@ -75,6 +77,7 @@ static void on_tried(void *ctx, const er_isolate_start *start)
 static void begin_trials(er_node *n)
 {
 	er_list *l;
+	ER_ASSERT(n->n > 0);
 	while (n->trying < NODE_TRIALS && (l = er_list_pop(&n->trials)) != NULL) {
 		er_trial *t = ER_CONTAINER(l, er_trial, link);
 		n->trying++;
@@ -87,8 +90,7 @@ void er_node_tried(er_node *n)
 	er_list back;
 	er_list_init(&back);
 	pthread_mutex_lock(&n->lock);
-	for (er_list *l; (l = er_list_pop(&n->tried)) != NULL;)
-		er_list_push(&back, l);
+	er_list_take(&back, &n->tried);
 	pthread_mutex_unlock(&n->lock);
 	for (er_list *l; (l = er_list_pop(&back)) != NULL;) {
 		er_trial *t = ER_CONTAINER(l, er_trial, link);
@@ -113,6 +115,7 @@ void er_node_tried(er_node *n)
 static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_ctx)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	ER_ASSERT(r != NULL && done != NULL);
 	er_trial *t = ER_NEW(er_trial);
 	*t = (er_trial){.node = n, .routine = r, .done = done, .ctx = done_ctx};
@@ -123,9 +126,11 @@ static void probe(void *ctx, er_routine *r, er_control_probed *done, void *done_
 
 /* ---- what it tells ---- */
 
+/* For the guard: of the versions of the present deployment, over all threads. */
 static void counters(void *ctx, er_slice routine, er_env env, er_version_counters out[ER_STORE_SPLIT])
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	const er_deployment *d = er_config_find(n->config, env, routine);
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
 		out[i] = (er_version_counters){0};
@@ -145,9 +150,9 @@ static void counters(void *ctx, er_slice routine, er_env env, er_version_counter
 }
 
 /* Where clients come, with the ports that were got: a tool that has deployed asks there. */
-static void put_listen(const er_node *n, er_buf *json)
+static void put_listen(const er_node *n, er_out *o)
 {
-	er_buf_puts(json, ",\"listen\":[");
+	er_out_open(o, "listen", '[');
 	for (size_t i = 0; i < n->n_listens && i < n->config->n_listen; i++) {
 		er_slice address = er_slice_cstr(n->config->listen[i].address);
 		size_t host = address.n;
@@ -155,32 +160,30 @@ static void put_listen(const er_node *n, er_buf *json)
 			host--;
 		er_arena a;
 		er_arena_init(&a);
-		er_slice full = er_arena_printf(&a, "%.*s%u", ER_FMT(er_slice_head(address, host)), n->listens[i].port);
-		er_buf_put_cstr(json, i > 0 ? ",{\"address\":" : "{\"address\":");
-		er_buf_put_json(json, full);
-		er_buf_printf(json, ",\"environment\":\"%s\"}", er_env_name(n->config->listen[i].env));
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "address", er_arena_printf(&a, "%.*s%u", ER_FMT(er_slice_head(address, host)), n->listens[i].port));
+		er_out_cstr(o, "environment", er_env_name(n->config->listen[i].env));
+		er_out_close(o, '}');
 		er_arena_fini(&a);
 	}
-	er_buf_puts(json, "]}");
+	er_out_close(o, ']');
 }
 
-static void status(void *ctx, er_buf *json)
+static void status(void *ctx, er_out *o)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	bool ok;
-	if (n->admin == NULL) {
-		er_buf_puts(json, "{}");
+	if (n->admin == NULL)
 		return;
-	}
-	er_admin_state(n->admin, json, &ok);
-	ER_ASSERT(er_buf_len(json) > 0 && json->p[json->end - 1] == '}');
-	json->end--; /* its last brace */
-	put_listen(n, json);
+	er_admin_state(n->admin, o, &ok);
+	put_listen(n, o);
 }
 
 static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_slice path, er_route_found *out)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	er_found found;
 	*out = (er_route_found){0};
 	if (!er_config_route(n->config, env, host, path, &found))
@@ -228,6 +231,7 @@ static void tail(void *ctx, er_tail_want want)
 static void on_event(void *ctx, const er_tail_event *event)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	if (!n->stopping)
 		er_control_event(n->control, event);
 }
@@ -235,6 +239,7 @@ static void on_event(void *ctx, const er_tail_event *event)
 static void on_lost(void *ctx, uint64_t lost)
 {
 	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
 	if (!n->stopping)
 		er_control_event_lost(n->control, lost);
 }
@@ -296,6 +301,7 @@ bool er_node_quiet(const er_node *n)
 	return n->changing == NULL && (n->control == NULL || er_control_quiet(n->control));
 }
 
+/* Counts what has still to close. */
 typedef struct ending {
 	er_node *node;
 	unsigned waiting;

@@ -53,6 +53,7 @@ typedef struct er_trial {
 	er_buf error, stack;
 } er_trial;
 
+/* The node, on the control thread, from er_node_new to its last handle. */
 struct er_node {
 	uint32_t magic;
 	uv_loop_t *loop;
@@ -60,6 +61,7 @@ struct er_node {
 	er_config *config; /* what is served */
 	er_node_options options;
 	er_spawner spawner;
+	/* shared by all threads, with the gate and the log */
 	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
@@ -70,6 +72,7 @@ struct er_node {
 	unsigned n, running, ended; /* ended: atomic */
 	er_listening *listens;
 	size_t n_listens;
+	/* threads have something to tell: `tried`, `let_go`, `acknowledged`, `ended` */
 	uv_async_t async;
 	uv_timer_t trim; /* when nothing has changed for a while */
 	bool async_open; /* both */
@@ -101,20 +104,25 @@ struct er_node {
 
 	/* versions that are tried */
 	er_list trials; /* waiting */
+	/* how many are on a thread; the thread that gets the next one */
 	unsigned trying, next_worker;
 
 	/* what threads bring back */
 	pthread_mutex_t lock;
 	er_list tried; /* trials */
+	/* configurations that threads have let go of, freed on the control thread */
 	er_config **let_go;
 	size_t n_let_go, cap_let_go;
 };
 
-/* node.c */
+/* node_listen.c */
 /* How many clients may be in. */
 void er_node_limit(er_node *n, const er_config *file);
+/* Opens an address that is not open yet, or takes it over; nothing of it is served yet. */
 ER_MUST_CHECK bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err);
+/* The threads' servers listen on its descriptors from now on, and own them. */
 void er_node_give(er_node *n, const er_listening *l);
+/* Frees the record. `close_fds`: the descriptors were never given to a thread. */
 void er_node_forget(er_listening *l, bool close_fds);
 /* The socket, under the name that both generations know. */
 const char *er_node_listen_kind(er_env env);
@@ -122,12 +130,14 @@ const char *er_node_listen_kind(er_env env);
 /* node_vitals.c */
 /* Appends what it has beside the counters of its threads. */
 void er_node_write_metrics(const er_node *n, er_buf *out);
-/* Appends further members of the state, each with a comma before it. */
-void er_node_write_state(const er_node *n, er_buf *out);
+/* Appends further members of the state. */
+void er_node_write_state(const er_node *n, er_out *out);
 
 /* node_change.c */
 /* The configuration of what node.jsonc and the store say; NULL: *err. Sealed. */
 er_config *er_node_assemble(er_node *n, er_config *file, er_err *err);
+/* Somebody wants a new configuration: of `file`, or of the store alone (NULL). Takes `next`. `done`
+ * once, when it is in force, or with the reason why not; never after the node stops. */
 void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done *done, void *ctx);
 /* A thread may have taken the change. */
 void er_node_changed(er_node *n);
@@ -138,6 +148,8 @@ void er_node_drop_wishes(er_node *n);
 ER_MUST_CHECK bool er_node_start_control(er_node *n, er_err *err);
 /* Trials that came back. */
 void er_node_tried(er_node *n);
+/* Takes down what er_node_start_control has made, but for the store. `closed` when all of it has
+ * closed, perhaps at once. */
 void er_node_stop_control(er_node *n, void (*closed)(void *ctx), void *ctx);
 
 #endif

@@ -1,9 +1,22 @@
-/* What /metrics and /health say of the node beside its requests: what it is, its queues, its
- * configuration, its store. */
+/* What is told of the node beside its requests, by /metrics, /health and its own start: what it is, its
+ * queues, its configuration, its store. */
 #include "gateway/node_internal.h"
 #include "gateway/vitals.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
+
+void er_node_engine(const er_node *n, char *out, size_t cap, er_level *level)
+{
+	*level = ER_LEVEL_NONE;
+	snprintf(out, cap, "%s", "");
+	if (n->n == 0)
+		return;
+	const er_isolate_stats *s = er_worker_view(n->workers[0], n->stopping).isolate;
+	*level = __atomic_load_n(&s->level, __ATOMIC_ACQUIRE);
+	if (*level != ER_LEVEL_NONE)
+		snprintf(out, cap, "%.63s", s->engine);
+}
 
 static er_slice engine_of(const er_node *n, char engine[static 64], er_level *level)
 {
@@ -22,6 +35,8 @@ static void write_build(const er_node *n, er_buf *out)
 	er_buf_printf(out, ",level=\"%s\"} 1\n", er_level_name(level));
 }
 
+/* Connections that the kernel has accepted and no thread has taken yet, of all listening
+ * sockets. */
 static void write_queues(const er_node *n, er_buf *out)
 {
 	uint64_t waiting = 0, most = 0;
@@ -66,10 +81,12 @@ static void write_cache(const er_node *n, er_buf *out)
 
 /* ---- the store ---- */
 
+/* A database and its write-ahead log; what is not there has no bytes. */
 static uint64_t size_of(const er_node *n, const char *name)
 {
 	static const char *const ends[] = {"", "-wal"};
 	uint64_t sum = 0;
+	ER_ASSERT(n->file->data != NULL);
 	for (int i = 0; i < 2; i++) {
 		struct stat st;
 		char *path = er_printf("%s/%s%s", n->file->data, name, ends[i]);
@@ -84,6 +101,7 @@ static void count_deployments(const er_node *n, uint64_t in_force[ER_ENV_COUNT_]
 {
 	for (size_t i = 0; i < n->config->n_deployments; i++) {
 		const er_deployment *d = n->config->deployments[i];
+		ER_ASSERT((unsigned)d->env < ER_ENV_COUNT_);
 		in_force[d->env]++;
 		/* Ids are given one after the other and never again. */
 		if (d->id > *newest)
@@ -110,6 +128,7 @@ static void write_store(const er_node *n, er_buf *out)
 
 void er_node_write_metrics(const er_node *n, er_buf *out)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	write_build(n, out);
 	write_changes(n, out);
 	write_queues(n, out);
@@ -120,26 +139,28 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 
 /* ---- health ---- */
 
-void er_node_write_state(const er_node *n, er_buf *out)
+void er_node_write_state(const er_node *n, er_out *out)
 {
 	er_vitals v;
+	ER_CHECK(n, NODE_MAGIC);
 	er_vitals_read(&v);
-	er_buf_printf(
-	    out,
-	    ",\"started_s\":%llu,\"cpu_s\":%.3f,\"resident_bytes\":%llu,\"fds\":%llu,\"last_reload\":\"%s\",\"last_reload_s\":%llu",
-	    (unsigned long long)(n->started_us / 1000000), v.cpu_s, (unsigned long long)v.resident, (unsigned long long)v.fds,
-	    n->last_reload_failed ? "failed" : "ok", (unsigned long long)(n->last_reload_us / 1000000));
+	er_out_u64(out, "started_s", n->started_us / 1000000);
+	er_out_fixed(out, "cpu_s", v.cpu_s, 3);
+	er_out_u64(out, "resident_bytes", v.resident);
+	er_out_u64(out, "fds", v.fds);
+	er_out_cstr(out, "last_reload", n->last_reload_failed ? "failed" : "ok");
+	er_out_u64(out, "last_reload_s", n->last_reload_us / 1000000);
 	if (n->store == NULL)
 		return;
-	uint64_t bytes = size_of(n, "control.db") + size_of(n, "kv.db");
-	er_buf_printf(out, ",\"sequence\":%llu,\"store_bytes\":%llu", (unsigned long long)er_store_sequence(n->store),
-	              (unsigned long long)bytes);
+	er_out_u64(out, "sequence", er_store_sequence(n->store));
+	er_out_u64(out, "store_bytes", size_of(n, "control.db") + size_of(n, "kv.db"));
 }
 
 /* ---- what befell it ---- */
 
 void er_node_reloaded(er_node *n, bool ok)
 {
+	ER_CHECK(n, NODE_MAGIC);
 	n->last_reload_us = er_clock_wall_us();
 	n->last_reload_failed = !ok;
 	if (ok)

@@ -41,6 +41,7 @@ static bool address_of(const char *path, struct sockaddr_un *to, socklen_t *to_n
 	/* Of an abstract name every byte counts, of a path the NUL belongs to it. */
 	static_assert(sizeof to->sun_path > 1, "a name and its NUL");
 	*to_n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + s.n + (s.p[0] == '/'));
+	ER_ASSERT(*to_n <= sizeof *to);
 	return true;
 }
 
@@ -105,6 +106,7 @@ bool er_notify_send(er_notify *n, const char *fmt, ...)
 	int len = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	size_t size = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
+	ER_ASSERT(size < sizeof text);
 	if (sendto(n->fd, text, size, MSG_NOSIGNAL, (struct sockaddr *)&n->to, n->to_n) == (ssize_t)size)
 		return true;
 	if (!n->complained)

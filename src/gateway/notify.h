@@ -21,6 +21,7 @@ typedef struct er_notify er_notify;
 /* Never NULL. A socket that cannot be reached is logged once. Takes WATCHDOG_USEC and WATCHDOG_PID
  * into account. */
 er_notify *er_notify_open(void);
+/* NULL is fine. */
 void er_notify_close(er_notify *n);
 /* Somebody listens. */
 bool er_notify_on(const er_notify *n);
@@ -30,6 +31,7 @@ uint64_t er_notify_watchdog_us(const er_notify *n);
 bool er_notify_send(er_notify *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The two messages that carry a clock or need a pair of lines. */
 void er_notify_reloading(er_notify *n);
+/* READY=1 with a line for `systemctl status`. */
 void er_notify_ready(er_notify *n, const char *status);
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef ER_GATEWAY_ROUTE_H
 #define ER_GATEWAY_ROUTE_H
 
-#include "control/pattern.h"
+#include "http/pattern.h"
 #include "http/authority.h"
 
 /* A pattern with its parts. */

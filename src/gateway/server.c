@@ -68,6 +68,7 @@ static bool may_come(const er_server *s)
 	return s->o.gate == NULL || er_gate_open(s->o.gate);
 }
 
+/* Expires the lists, and lets listeners go on that had no room. Runs while there are sessions. */
 static void on_tick(uv_timer_t *timer)
 {
 	er_server *s = timer->data;

@@ -44,6 +44,7 @@ typedef struct er_server_stats {
 	uint64_t accepted, refused, connections, idle, bad_requests, timeouts, bytes_in, bytes_out;
 } er_server_stats;
 
+/* Borrowed members must outlive the server; `finished` is called on its thread. */
 typedef struct er_server_options {
 	uv_loop_t *loop;
 	const er_handler *handler;

@@ -18,6 +18,8 @@ enum {
 	LINGER_MS = 1000,
 };
 
+/* One loop's: sessions stand in `sessions`, and each of them in one of the lists `waits` or in
+ * none. */
 struct er_server {
 	uint32_t magic;
 	uv_loop_t *loop;
@@ -47,13 +49,17 @@ void er_server_take(er_server *s, int fd, const struct sockaddr_storage *peer);
 /* Fills the members of a new session and links it. Its kind calls er_server_left when it has closed the
  * transport, and er_server_handle_gone when the transport says so. */
 void er_server_join(er_server *s, er_session *session, const er_session_kind *kind, er_transport *t);
+/* The session has closed its transport, and is no longer counted; it is freed when the transport is
+ * gone. */
 void er_server_left(er_session *session);
+/* Moves the session to that list, unless it stands there already; its time in the list begins. */
 void er_server_wait(er_session *session, er_session_wait wait);
 /* The Date of an answer. */
 er_slice er_server_date(er_server *s);
 /* Tells `finished` of the stream's exchange. `status` 0: no answer was sent. */
 void er_server_finished(er_stream *st, int status, bool cut);
 
+/* Only the server's thread writes; any thread may read a word. */
 static inline void er_stat_add(uint64_t *word, uint64_t n)
 {
 	__atomic_store_n(word, *word + n, __ATOMIC_RELAXED);

@@ -48,6 +48,7 @@ typedef struct er_session_kind {
 	void (*gone)(er_session *s, er_err_kind why);
 } er_session_kind;
 
+/* The part of a session that the server knows; the first member of every kind's object. */
 struct er_session {
 	const er_session_kind *kind;
 	struct er_server *server;

@@ -73,6 +73,7 @@ static void no_route(er_exchange *x)
 void er_standard_handle(const er_config *c, er_exchange *x)
 {
 	er_slice scheme = {0}, authority = {0};
+	ER_ASSERT(c != NULL && x->chain != NULL);
 	if (c->origin == NULL || !er_standard_origin(er_slice_cstr(c->origin), &scheme, &authority, NULL)) {
 		no_route(x);
 		return;
@@ -81,6 +82,7 @@ void er_standard_handle(const er_config *c, er_exchange *x)
 	 * routine. */
 	er_identity_forward(&x->req.fields, &x->arena, x);
 	er_slice host = er_host_of(authority);
+	ER_ASSERT(host.n > 0 && host.n <= authority.n);
 	x->wishes = (er_wishes){.redirect = ER_REDIRECT_MANUAL, .decompress = ER_DECOMPRESS_MANUAL, .trusted = true};
 	if (is_address(host) && x->req.authority.n > 0) {
 		const char *port = host.n < authority.n ? "" : er_slice_eq(scheme, ER_LIT("https")) ? ":443" : ":80";

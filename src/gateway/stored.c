@@ -62,15 +62,7 @@ void er_stored_source_fini(er_code_source *source)
 static er_limits within(const er_limits *asked, const er_limits *most, er_slice name)
 {
 	er_limits l = *asked;
-	bool less = false;
-#define X(key, lo, hi, unit, member) \
-	if (l.member > most->member) { \
-		l.member = most->member; \
-		less = true; \
-	}
-	ER_LIMITS_TABLE(X)
-#undef X
-	if (less)
+	if (er_limits_lower(&l, most))
 		er_log(ER_LOG_WARN, "gateway", "routine %.*s asks for more than routineLimits allows now: it gets what is allowed",
 		       ER_FMT(name));
 	return l;
@@ -94,6 +86,7 @@ static size_t allowed(const er_config *c, const er_snapshot_routine *s, er_cidr 
 	return n;
 }
 
+/* A routine without its code, which the first instance reads by this key. */
 static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
                                 const er_settings *settings, er_code_source *source)
 {

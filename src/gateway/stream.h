@@ -7,8 +7,9 @@
  * `answered` and `act`). Everything runs on the thread of the loop.
  *
  * The order of calls for one exchange:
- *   er_stream_exchange, er_stream_head, (er_stream_upload ...) er_stream_upload_end
- *                       er_stream_start, `answered`, (er_stream_next ...) or er_stream_all, er_stream_over */
+ *   in:   er_stream_exchange, er_stream_head, (er_stream_upload ...) er_stream_upload_end
+ *   out:  er_stream_start behind the head; `answered`; (er_stream_next ...) or er_stream_all;
+ *         er_stream_over */
 #ifndef ER_GATEWAY_STREAM_H
 #define ER_GATEWAY_STREAM_H
 
@@ -17,6 +18,7 @@
 
 struct er_session;
 
+/* A member of its session. */
 typedef struct er_stream {
 	uint32_t magic;
 	er_asker asker;
@@ -35,6 +37,7 @@ typedef struct er_stream {
 	er_protocol protocol; /* of the request; NONE before its head */
 } er_stream;
 
+/* In the session's memory; the session stays where it is until er_stream_fini. */
 void er_stream_init(er_stream *st, struct er_session *s);
 /* Lets go of everything without a word to anybody. After er_stream_gone, or when no exchange is open. */
 void er_stream_fini(er_stream *st);
@@ -60,10 +63,12 @@ static inline bool er_stream_complete(const er_stream *st)
 {
 	return st->in.now == UPLOAD_COMPLETE;
 }
+/* The reader is behind: give no bytes until `act` says that it has moved. */
 static inline bool er_stream_upload_full(const er_stream *st)
 {
 	return st->in.now == UPLOAD_FULL;
 }
+/* Somebody may still read it; else its bytes are thrown away. */
 static inline bool er_stream_upload_wanted(const er_stream *st)
 {
 	return st->upload != NULL;
@@ -81,6 +86,7 @@ static inline bool er_stream_open(const er_stream *st) /* a handler has it, or t
 {
 	return st->state.now >= STREAM_OPEN;
 }
+/* The answer's head is there, and the handler has done its part. */
 static inline bool er_stream_answered(const er_stream *st)
 {
 	return st->state.now >= STREAM_ANSWERED;

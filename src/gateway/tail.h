@@ -16,6 +16,7 @@ typedef enum er_tail_level {
 	ER_TAIL_ALL,
 } er_tail_level;
 
+/* Who gets the events: control, on the control thread. */
 typedef struct er_tail_reader {
 	void (*event)(void *ctx, const er_tail_event *event);
 	void (*lost)(void *ctx, uint64_t n);

@@ -41,6 +41,8 @@ struct er_program {
 	int folder;  /* where it was started */
 };
 
+/* One attempt, from fork to success or failure. The successor is `pid`, and `channel` our end of
+ * the talk with it. */
 struct er_upgrade {
 	uint32_t magic;
 	er_upgrade_options o;

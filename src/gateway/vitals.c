@@ -101,6 +101,7 @@ bool er_vitals_queue(int fd, uint32_t *waiting, uint32_t *most)
 
 void er_metric_family(er_buf *out, const char *name, const char *type, const char *help)
 {
+	ER_ASSERT(name != NULL && type != NULL && help != NULL);
 	er_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 

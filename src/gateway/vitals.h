@@ -14,6 +14,7 @@ typedef struct er_vitals {
 	uint64_t overflows;
 } er_vitals;
 
+/* Reads files of /proc, so not for a thread that serves. */
 void er_vitals_read(er_vitals *v);
 /* Of a listening socket: how many wait to be accepted, and how many may. False: this kernel does
  * not tell. */
@@ -21,6 +22,7 @@ bool er_vitals_queue(int fd, uint32_t *waiting, uint32_t *most);
 
 /* "# HELP", "# TYPE" and, with put_*, the value of a metric without labels. */
 void er_metric_family(er_buf *out, const char *name, const char *type, const char *help);
+/* A metric without labels, whole: help, type, and its one value. */
 void er_metric_u64(er_buf *out, const char *name, const char *type, const char *help, uint64_t v);
 void er_metric_double(er_buf *out, const char *name, const char *type, const char *help, double v);
 /* A label's value, escaped. */

@@ -1,3 +1,7 @@
+/* The timer of the service manager's watchdog. er_watchdog_start makes the object if the manager
+ * wants to hear from this node. The timer asks er_node_ping at every half of the time that the
+ * manager allows. er_watchdog_end closes the timer, whose callback frees the object. `late` only
+ * keeps the log from saying the same line at every tick. */
 #include "gateway/watchdog.h"
 
 #include "base/log.h"
@@ -11,6 +15,7 @@ struct er_watchdog {
 	er_notify *notify;
 	uv_timer_t timer;
 	uint64_t every_ms;
+	/* the last question found a thread that had not answered the one before */
 	bool late;
 };
 

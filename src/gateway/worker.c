@@ -32,6 +32,7 @@ enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, PATIENCE_MS = 5000, MAX_THREADS =
 
 typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP, HAND_OVER, PING } message_kind;
 
+/* In the mailbox; the members that its kind needs are set. What it carries is the receiver's. */
 struct er_worker_message {
 	struct er_worker_message *next;
 	message_kind kind;
@@ -136,10 +137,12 @@ static void handle_routine(void *self, er_exchange *x)
 static void handle_cache(void *self, er_exchange *x)
 {
 	er_worker_door *d = self;
-	if (d->worker->current->config->origin == NULL) {
+	const char *origin = d->worker->current->config->origin;
+	if (origin == NULL) {
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
 		return;
 	}
+	d->cache.origin = er_slice_cstr(origin);
 	er_handler cache = er_cache_handler(&d->cache);
 	er_exchange_pass(x, &cache);
 }

@@ -16,6 +16,7 @@
 
 typedef struct er_worker er_worker;
 
+/* Copied; what it points to must outlive the worker. */
 typedef struct er_worker_options {
 	unsigned number, of; /* this one, and how many there are */
 	er_config *config;   /* a reference is taken */
@@ -45,11 +46,13 @@ typedef struct er_worker_options {
 
 /* Everything but the thread. */
 er_worker *er_worker_new(const er_worker_options *options, er_err *err);
+/* Starts the thread. False: it is as before, and er_worker_free frees it. */
 ER_MUST_CHECK bool er_worker_run(er_worker *w, er_err *err);
 
 /* ---- messages; from the control thread ---- */
 /* Takes a listening descriptor. */
 void er_worker_listen(er_worker *w, int fd, const er_transport_kind *transport, er_env env);
+/* What waits in it to be accepted is still served. */
 void er_worker_unlisten(er_worker *w, int fd);
 /* Where a version runs now that the new configuration replaces, an instance of its successor is
  * started first; for at most WARM_MS. Not again before `configured`. */
@@ -64,6 +67,7 @@ void er_worker_hand_over(er_worker *w);
 /* Asks whether the thread still turns; er_worker_pong is the highest number that it has answered. A
  * thread that has ended answers for ever. */
 void er_worker_ping(er_worker *w, uint32_t number);
+/* Any thread. */
 uint32_t er_worker_pong(const er_worker *w);
 
 /* After `ended`: joins the thread and frees. A worker that never ran is closed first. */

@@ -1,4 +1,16 @@
-/* Finished requests and what routines say, into metrics, access log and tail. */
+/* Finished requests and what routines say, into metrics, access log and tail.
+ *
+ * er_worker_finished is called once for each request that a handler was given: when its answer is
+ * out, when the session refuses it, or when the client has gone. The functions at the end are the
+ * callbacks of the isolates (er_isolate_events): console, exceptions, instances that were ended.
+ * All run on the gateway thread; only the log's writer and the ring of the tail are shared with
+ * others.
+ *
+ * A request whose routine works on (its account is open) is counted at once, but its line of the
+ * access log says what it has cost in all, so the line waits in an `unsettled`: until the account
+ * is closed (on_settled, which frees it), or OPEN_MS or OPEN_MAX are exceeded, and then the line
+ * goes out as it is and says that it still runs. The object itself stays until the account is
+ * closed. */
 #include "gateway/worker_internal.h"
 
 #include "base/mem.h"
@@ -59,6 +71,7 @@ static void on_log_timer(uv_timer_t *timer)
 		uv_timer_start(timer, on_log_timer, LOG_MS, 0);
 }
 
+/* Lines are handed on after LOG_MS at the latest. The timer alone keeps no loop alive. */
 static void need_log_timer(er_worker *w)
 {
 	if (w->closing || uv_is_active((uv_handle_t *)&w->log_timer))
@@ -118,6 +131,7 @@ void er_worker_write_unsettled(er_worker *w)
 	}
 }
 
+/* The counters of a deployment, found once and kept with the configuration that serves it. */
 static er_routine_metrics *metrics_of(er_worker *w, er_worker_snapshot *s, const er_served *served)
 {
 	const er_deployment *d = served->deployment;

@@ -38,6 +38,7 @@ typedef struct er_worker_change {
 
 typedef struct er_worker_message er_worker_message; /* worker.c */
 
+/* A gateway thread. Others reach it by the mailbox, and only read its counters and `pong`. */
 struct er_worker {
 	uint32_t magic;
 	er_worker_options o;
@@ -47,6 +48,7 @@ struct er_worker {
 	pthread_t thread;
 	bool runs, loop_open;
 	er_worker_door doors[ER_ENV_COUNT_];
+	/* doors whose server has not closed yet */
 	unsigned open_servers;
 	er_origin *origin;
 	er_cache *cache; /* NULL: nothing is stored */
@@ -61,6 +63,7 @@ struct er_worker {
 	unsigned n_unsettled;
 	uint64_t tail_second; /* of the loop's time */
 	unsigned tail_left;   /* events of ordinary requests that it may still have */
+	/* stopping: no new connections; closing: what is left is being taken down */
 	bool stopping, closing;
 	uint64_t drain_until_ms;
 	uint32_t pong; /* atomic: the last question that it answered */
@@ -73,7 +76,10 @@ struct er_worker {
 /* worker_config.c */
 /* Name servers and connections to servers, as the present configuration says. */
 void er_worker_reach(er_worker *w);
+/* Makes it the current one, with a reference of its own; the one before lives on while it has
+ * exchanges. */
 void er_worker_use(er_worker *w, er_config *config);
+/* Starts the instances that it needs, and puts it into force when they run, or after WARM_MS. */
 void er_worker_begin_change(er_worker *w, er_config *config);
 /* The one that is on its way in comes into force now; nothing if there is none. */
 void er_worker_finish_change(er_worker *w);
@@ -85,7 +91,9 @@ void er_worker_release(er_worker *w, er_worker_snapshot *s);
 er_isolate_events er_worker_isolate_events(er_worker *w);
 /* Lines that still wait, as they are. */
 void er_worker_write_unsettled(er_worker *w);
+/* er_server_options.finished: the account of an exchange is as complete as its answer is. */
 void er_worker_finished(void *ctx, const er_finished *f);
+/* Hands the lines so far to the writer of the access log. */
 void er_worker_submit_log(er_worker *w);
 
 #endif

@@ -26,6 +26,7 @@ static bool name_ok(er_slice host)
 	return true;
 }
 
+/* In lower case and canonical form. The bytes are changed where they lie. */
 static bool read_host(er_arena *a, er_slice host, er_slice *out)
 {
 	ER_ASSERT(host.p != NULL || host.n == 0);

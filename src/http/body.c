@@ -280,6 +280,8 @@ static void tell_watch(er_body *b)
 	er_body_unref(b);
 }
 
+/* The sink has read. Below half of the window the source may go on; not earlier, so that the two do
+ * not call each other for every piece. */
 static void made_room(er_body *b)
 {
 	if (b->watch != NULL) {

@@ -48,12 +48,15 @@ er_body *er_body_of(er_piece piece);
 er_body *er_body_lend(er_slice bytes);
 /* The loan is over: what nobody has read is copied if the body lives on. Takes the caller's reference. */
 void er_body_loan_over(er_body *b);
+/* A further reference, for somebody who holds the body beside its source and its sink. */
 er_body *er_body_ref(er_body *b);
+/* The last one drops what is queued and frees. NULL is fine. */
 void er_body_unref(er_body *b);
 
 /* Once: called when the last reference is gone, and with it all that its source held for it. */
 void er_body_on_gone(er_body *b, void (*gone)(void *ctx), void *ctx);
 
+/* What the message says, or ER_BODY_UNKNOWN; not what has come so far. */
 int64_t er_body_length(const er_body *b);
 void er_body_set_length(er_body *b, int64_t length);
 

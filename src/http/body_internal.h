@@ -31,6 +31,8 @@ typedef struct er_body_watch {
 	void (*gone)(void *ctx); /* the last reference is gone, and the body with it */
 } er_body_watch;
 
+/* A queue of pieces with a source and a sink. `finished`, `cancelled` and the error are for
+ * good. */
 struct er_body {
 	uint32_t magic;
 	uint32_t refs;

@@ -43,6 +43,7 @@ typedef struct tee {
 	er_tee_budget *budget; /* own reference, or NULL */
 } tee;
 
+/* One reader of the tee, and the body that it reads. */
 typedef struct branch {
 	uint32_t magic;
 	er_tee_policy policy;
@@ -166,6 +167,8 @@ typedef struct picture {
 	er_err_kind left; /* why one of the others is not live, if none is */
 } picture;
 
+/* How far the branches are, in one walk: the lowest limit, whether somebody waits for bytes, and
+ * why the last one left. */
 static picture look(tee *t)
 {
 	picture p = {.low = er_body_window(), .left = ER_ERR_CANCELLED};

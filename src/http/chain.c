@@ -1,3 +1,6 @@
+/* The chain is a sorted array of at most ER_PLACES_N links in the object of its maker: nothing is
+ * allocated here, and a look-up walks the few links that there are. er_chain_add is called while
+ * the chain is made, the others for each exchange that enters a place or goes on from one. */
 #include "http/chain.h"
 
 #include "base/mem.h"

@@ -57,6 +57,7 @@ struct er_auditor {
 	void (*settled)(er_auditor *self, er_exchange *x);
 };
 
+/* What is asked. The handler that passes an exchange on may change it for those behind. */
 typedef struct er_request {
 	er_slice method;    /* as sent, case-sensitive */
 	er_slice scheme;    /* "http" or "https" */
@@ -67,6 +68,7 @@ typedef struct er_request {
 	er_body *body;      /* NULL: none. The exchange owns this reference. */
 } er_request;
 
+/* What is answered: the handler fills it before er_exchange_answer. */
 typedef struct er_response {
 	int status;       /* 100-599, three digits */
 	er_slice reason;  /* may be empty: the codec writes the standard one */

@@ -19,6 +19,7 @@ enum {
 
 typedef enum h1_state { AT_HEAD, AT_LENGTH, AT_CHUNKED, AT_END, FAILED } h1_state;
 
+/* One connection's parser, used again for each request. */
 struct er_h1 {
 	h1_state state;
 	er_h1_limits limits;
@@ -241,6 +242,8 @@ typedef enum known {
 	K_HOP, /* the rest of what concerns this connection only */
 } known;
 
+/* Whether the codec has something to do with the field; by length first, because most names are
+ * none of these. */
 static known classify(er_slice name)
 {
 	switch (name.n) {
@@ -268,6 +271,7 @@ static known classify(er_slice name)
 	}
 }
 
+/* What the fields of one head say about it, before it is decided. */
 typedef struct framing {
 	bool has_host, has_length, chunked;
 	er_slice host;
@@ -290,6 +294,8 @@ static void read_connection(framing *f, er_slice value)
 	}
 }
 
+/* What the field says about the message itself: where it goes, how it is framed, what becomes of
+ * the connection. False: refused, and said. */
 static bool read_field(er_h1 *p, framing *f, const er_field *it, known what)
 {
 	switch (what) {
@@ -410,6 +416,7 @@ static bool read_host(er_h1 *p, er_exchange *x, er_slice host)
 	return true;
 }
 
+/* RFC 9112 3.2: the form of the target, and the host that is meant. */
 static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 {
 	if (!f->has_host && !p->info.http10)
@@ -446,6 +453,8 @@ static bool holds_control(er_slice head)
 	return false;
 }
 
+/* One whole head. llhttp checks the form, and none of its leniencies is switched on; what it lets
+ * pass all the same is looked at afterwards. */
 static bool run_llhttp(er_h1 *p, er_slice head)
 {
 	llhttp_init(&p->llhttp, HTTP_REQUEST, &head_settings);
@@ -526,6 +535,8 @@ static bool begin_head(er_h1 *p, er_slice *input)
 	return true;
 }
 
+/* Collects bytes until the head is whole and hands it to the parser in one piece. A head that came
+ * in one read is parsed where it lies; only what was cut is copied (`held`). */
 static er_h1_event next_head(er_h1 *p, er_slice *input, er_exchange *x)
 {
 	size_t head_n = 0;
@@ -575,6 +586,8 @@ static er_h1_event next_of_length(er_h1 *p, er_slice *input, er_slice *bytes)
 	return ER_H1_BODY;
 }
 
+/* The next piece of a chunked upload. What is framing and not data is bounded: a client may not
+ * make the node read chunk extensions for ever. */
 static er_h1_event next_chunked(er_h1 *p, er_slice *input, er_slice *bytes)
 {
 	if (input->n == 0)

@@ -1,4 +1,11 @@
-/* Responses out: the head is written anew from the structure; nothing of anybody's framing is passed on. */
+/* Responses out: the head is written anew from the structure; nothing of anybody's framing is
+ * passed on.
+ *
+ * er_h1_write_head writes the status line, the fields that may be sent, and then says how the body
+ * ends (RFC 9112 6.3): by its length if that is known, by chunks to an HTTP/1.1 client, by the end
+ * of the connection to an older one, or not at all. Its result tells the session how to send what
+ * follows. Names and values that could break the message are left out, whoever gave them.
+ * Everything goes into the caller's buffer; nothing is kept. */
 #include "base/mem.h"
 #include "http/date.h"
 #include "http/h1.h"
@@ -167,6 +174,7 @@ static void write_length_without_body(er_buf *out, const er_response *res)
 		write_length(out, n);
 }
 
+/* The field that says how the body ends, if one is needed (RFC 9110 8.6, RFC 9112 6). */
 static er_h1_framing write_framing(er_buf *out, const er_response *res, const er_h1_head_info *info)
 {
 	if (res->status < 200 || res->status == 204)
@@ -221,6 +229,7 @@ er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_
 	return framing;
 }
 
+/* From the last character to the first, so that no digit has to be counted before. */
 er_slice er_h1_chunk_size(size_t n, uint8_t text[ER_H1_CHUNK_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";

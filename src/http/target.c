@@ -51,6 +51,8 @@ static bool may_be_raw(uint8_t c)
 	return c != '%' && c != '/' && c != '\\' && c != '*' && er_url_unencoded(one, ER_URL_SET_PATH) == 1;
 }
 
+/* RFC 3986 6.2.2: escapes of unreserved characters are undone, the others get upper-case digits,
+ * and a "%" without digits becomes an escape itself. */
 static er_slice normal_escapes(er_arena *a, er_slice path)
 {
 	static const char hex[] = "0123456789ABCDEF";

@@ -21,97 +21,6 @@
 
 /* ---- small things ---- */
 
-#define C0 ER_URL_SET_C0
-#define FR ER_URL_SET_FRAGMENT
-#define QU (ER_URL_SET_QUERY | ER_URL_SET_SPECIAL_QUERY)
-#define PA (ER_URL_SET_PATH | ER_URL_SET_USERINFO)
-#define US ER_URL_SET_USERINFO
-
-static_assert((C0 | FR | QU | PA) <= UINT8_MAX, "a set is a bit of the table's bytes");
-static_assert((C0 & FR) == 0 && ((C0 | FR) & QU) == 0 && ((C0 | FR | QU) & PA) == 0, "and no two sets share one");
-
-/* Which sets encode a byte (URL Standard 1.3). */
-static const uint8_t encoded[256] = {
-    [0x00 ... 0x1f] = C0 | FR | QU | PA,
-    [0x7f ... 0xff] = C0 | FR | QU | PA,
-    [' '] = FR | QU | PA,
-    ['"'] = FR | QU | PA,
-    ['<'] = FR | QU | PA,
-    ['>'] = FR | QU | PA,
-    ['#'] = QU | PA,
-    ['\''] = ER_URL_SET_SPECIAL_QUERY,
-    ['`'] = FR | PA,
-    ['?'] = PA,
-    ['^'] = PA,
-    ['{'] = PA,
-    ['}'] = PA,
-    ['/'] = US,
-    [':'] = US,
-    [';'] = US,
-    ['='] = US,
-    ['@'] = US,
-    ['['] = US,
-    ['\\'] = US,
-    [']'] = US,
-    ['|'] = US,
-};
-
-static uint8_t *encode_to(uint8_t *to, er_slice in, uint8_t set)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	for (size_t i = 0; i < in.n; i++) {
-		uint8_t c = in.p[i];
-		if (encoded[c] & set) {
-			*to++ = '%';
-			*to++ = (uint8_t)hex[c >> 4];
-			c = (uint8_t)hex[c & 15];
-		}
-		*to++ = c;
-	}
-	return to;
-}
-
-size_t er_url_unencoded(er_slice in, uint8_t set)
-{
-	size_t n = 0;
-	while (n < in.n && !(encoded[in.p[n]] & set))
-		n++;
-	return n;
-}
-
-er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set)
-{
-	if (er_url_unencoded(in, set) == in.n)
-		return in;
-	ER_ASSERT(in.n <= SIZE_MAX / 3);
-	uint8_t *out = er_arena_alloc(a, in.n * 3);
-	return er_slice_of(out, (size_t)(encode_to(out, in, set) - out));
-}
-
-er_slice er_url_join(er_arena *a, er_slice first, er_slice second)
-{
-	uint8_t *out = er_arena_alloc(a, first.n + second.n);
-	er_copy(out, first.p, first.n);
-	er_copy(out + first.n, second.p, second.n);
-	return er_slice_of(out, first.n + second.n);
-}
-
-int er_url_special_port(er_slice s)
-{
-	switch (s.n) {
-	case 2:
-		return er_slice_eq(s, ER_LIT("ws")) ? 80 : -1;
-	case 3:
-		return er_slice_eq(s, ER_LIT("wss")) ? 443 : er_slice_eq(s, ER_LIT("ftp")) ? 21 : -1;
-	case 4:
-		return er_slice_eq(s, ER_LIT("http")) ? 80 : er_slice_eq(s, ER_LIT("file")) ? 0 : -1;
-	case 5:
-		return er_slice_eq(s, ER_LIT("https")) ? 443 : -1;
-	default:
-		return -1;
-	}
-}
-
 static bool is_file(er_slice scheme)
 {
 	return er_url_special_port(scheme) == 0;
@@ -120,14 +29,6 @@ static bool is_file(er_slice scheme)
 static bool alpha(uint8_t c)
 {
 	return (uint8_t)(er_lower(c) - 'a') < 26;
-}
-
-er_slice er_url_lower(er_arena *a, er_slice in)
-{
-	uint8_t *out = er_arena_alloc(a, in.n);
-	for (size_t i = 0; i < in.n; i++)
-		out[i] = er_lower(in.p[i]);
-	return er_slice_of(out, in.n);
 }
 
 static bool newline(uint8_t c)
@@ -270,7 +171,7 @@ er_slice er_url_path_add(er_arena *a, er_slice scheme, er_slice path, er_slice i
 			out[n++] = segment.p[0];
 			out[n++] = ':';
 		} else if (dot == 0) {
-			n = (size_t)(encode_to(out + n, segment, ER_URL_SET_PATH) - out);
+			n = (size_t)(er_url_encode_to(out + n, segment, ER_URL_SET_PATH) - out);
 		}
 		ER_ASSERT(n <= room);
 		if (last)
@@ -366,6 +267,7 @@ static bool take_port(parser *p, er_slice digits)
 	return true;
 }
 
+/* The authority state and what follows it (URL Standard 4.4): credentials, host, port. */
 static bool take_authority(parser *p)
 {
 	ER_ASSERT(!p->r.has_host);
@@ -421,6 +323,7 @@ static bool take_after_base_path(parser *p)
 	return take_query(p);
 }
 
+/* The relative state: what the input does not say is the base's. */
 static bool take_relative(parser *p)
 {
 	ER_ASSERT(p->base != NULL && !p->base->opaque);
@@ -456,6 +359,7 @@ static bool take_file_host(parser *p)
 	return take_path_start(p);
 }
 
+/* The file states: a drive letter is kept where the standard keeps it. */
 static bool take_file(parser *p)
 {
 	const er_url_record *base = p->base != NULL && is_file(p->base->scheme) ? p->base : NULL;
@@ -501,6 +405,7 @@ static bool take_without_scheme(parser *p)
 	return is_file(p->base->scheme) ? take_file(p) : take_relative(p);
 }
 
+/* The scheme states: the scheme decides which of the others comes next. */
 static bool take_url(parser *p)
 {
 	size_t n = er_url_scheme_length(p->in);

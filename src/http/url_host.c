@@ -125,6 +125,7 @@ static bool ends_in_number(er_slice host)
 	return digits || ipv4_number(last, &v);
 }
 
+/* One to four numbers, of which the last fills the bytes that are left: 127.1 is 127.0.0.1. */
 static bool ipv4_parse(er_arena *a, er_slice host, er_slice *out)
 {
 	host = without_last_dot(host);
@@ -189,6 +190,7 @@ static void ipv6_expand(uint16_t *pieces, int n, int compress)
 	}
 }
 
+/* Eight pieces of 16 bits; `compress` is where "::" stood, and -1 if it has not come. */
 static bool ipv6_pieces(er_slice in, uint16_t pieces[8])
 {
 	int n = 0, compress = -1;
@@ -252,6 +254,7 @@ static int ipv6_zeros(const uint16_t pieces[8], int *length)
 	return at;
 }
 
+/* Written in the canonical form (RFC 5952): the longest run of zeros as "::". */
 static bool ipv6_parse(er_arena *a, er_slice in, er_slice *out)
 {
 	uint16_t pieces[8] = {0};

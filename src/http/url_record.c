@@ -54,6 +54,7 @@ static uint32_t here(const er_url *u)
 	return (uint32_t)er_buf_len(&u->href);
 }
 
+/* And notes where its parts lie in the href. */
 static void write_authority(er_url *u, const er_url_record *r)
 {
 	er_buf_puts(&u->href, "//");

@@ -1,5 +1,9 @@
 /* The setters of the URL class (URL Standard 6.1): each takes the URL apart, changes one part as
- * the basic parser would with a state override, and writes it anew. */
+ * the basic parser would with a state override, and writes it anew.
+ *
+ * er_url_set is the only door. The parts are slices of the old href, and what is new lies in an
+ * arena of the call; er_url_record_write then makes the new href, and the arena goes. A value that
+ * a setter does not take leaves the URL as it was. href itself is a parse of its own. */
 #include "base/mem.h"
 #include "http/url_host.h"
 #include "http/url_record.h"
@@ -20,6 +24,7 @@ static bool cannot_have_credentials(const setter *s)
 	return !s->r.has_host || s->r.host.n == 0 || s->file;
 }
 
+/* What stands before the first colon, if it is a scheme that this URL may have. */
 static bool set_protocol(setter *s, er_slice value)
 {
 	er_slice with_colon = er_url_join(s->a, value, ER_LIT(":"));
@@ -68,6 +73,7 @@ static bool set_file_host(setter *s, er_slice host)
 	return true;
 }
 
+/* `hostname_only`: a port in the value makes it none. */
 static bool set_host(setter *s, er_slice value, bool hostname_only)
 {
 	if (s->r.opaque)
@@ -92,6 +98,7 @@ static bool set_host(setter *s, er_slice value, bool hostname_only)
 	return true;
 }
 
+/* An opaque path (mailto:) cannot be set. */
 static bool set_pathname(setter *s, er_slice value)
 {
 	if (s->r.opaque)
@@ -104,6 +111,7 @@ static bool set_pathname(setter *s, er_slice value)
 	return true;
 }
 
+/* A leading "?" or "#" may be given with the value. */
 static er_slice without(er_slice value, uint8_t c)
 {
 	return er_slice_from(value, value.n > 0 && value.p[0] == c);

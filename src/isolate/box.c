@@ -135,6 +135,8 @@ static bool frame(er_box *box, const er_frame *f, er_slice payload)
 	return box->instance != NULL && er_instance_frame(box->instance, f, payload);
 }
 
+/* Frames of a sandbox, at most `most` bytes of them in one turn of the loop: a sandbox that talks
+ * without end must not keep the thread to itself. Anything against the rules ends the sandbox. */
 static void drain(er_box *box, size_t most)
 {
 	size_t spent = 0;
@@ -177,6 +179,7 @@ void er_box_drain(er_box *box)
 	drain(box, DRAIN_BYTES);
 }
 
+/* The sandbox has written after a silence, or has read and made room. */
 static void on_wake(uv_poll_t *poll, int status, int events)
 {
 	(void)events;

@@ -18,6 +18,7 @@ typedef enum box_state { BOX_STARTING, BOX_WARM, BOX_USED, BOX_DYING, BOX_GONE }
  * small share, when the others have left nothing for a while. */
 typedef enum box_share { BOX_ORDINARY, BOX_BACKGROUND, BOX_SMALL } box_share;
 
+/* One process. It is never used for a second version: code that ran cannot be taken out again. */
 struct er_box {
 	uint32_t magic;
 	er_isolate_host *host;

@@ -198,6 +198,8 @@ static er_body *relayed_body(er_call *c, er_reader *r)
 	return id == c->id ? er_outflow_take(&c->upload) : NULL;
 }
 
+/* The answer's body, in one of its three forms (RESPONSE in channel/frame.h). False: against the
+ * rules. */
 static bool response_body(er_call *c, const er_frame *f, er_reader *r)
 {
 	er_exchange *x = c->x;

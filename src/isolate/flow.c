@@ -135,6 +135,8 @@ static bool put_piece(er_outflow *f, size_t n)
 	return true;
 }
 
+/* As much of the body as PULL has asked for and the ring has room for; then its end, if it has
+ * come. */
 static void pump(er_outflow *f)
 {
 	size_t n;

@@ -58,6 +58,8 @@ static void end_all(er_isolate_host *h, er_err_kind why)
 	}
 }
 
+/* What the spawner says of sandboxes: started, failed, ended. Without a spawner nothing can be
+ * started any more, and all that runs here is ended. */
 static void on_spawner(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;
@@ -115,6 +117,7 @@ static void on_prepare(uv_prepare_t *prepare)
 		er_box_poke(ER_CONTAINER(h->active.next, er_box, active));
 }
 
+/* Looks at the instances that work; runs only while there are some. */
 static void on_tick(uv_timer_t *timer)
 {
 	er_isolate_host *h = timer->data;

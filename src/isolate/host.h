@@ -11,11 +11,13 @@
 
 enum { ER_PROFILES_N = ER_PROFILE_HARDENED + 1 };
 
+/* Freed when it was closed and the last of its handles and readings is gone. */
 struct er_isolate_host {
 	uint32_t magic;
 	uv_loop_t *loop;
 	int spawner; /* this thread's socket to it; not owned */
 	uv_poll_t spawner_poll;
+	/* before each sleep of the loop: the rings of `active` boxes */
 	uv_prepare_t prepare;
 	uv_timer_t tick, sweep;
 	bool ticking, closing, spawner_gone;
@@ -28,9 +30,11 @@ struct er_isolate_host {
 	er_leases *leases;
 	er_idmap slots; /* slot -> box */
 	uint32_t next_slot;
+	/* every box; those whose ring may have something */
 	er_list boxes, active;
 	er_list warm[ER_PROFILES_N];
 	er_list waiting[ER_PROFILES_N]; /* instances without a box */
+	/* boxes that have not said READY yet */
 	unsigned starting[ER_PROFILES_N];
 	bool pool_was_full;     /* once: what is missing since then is what was used */
 	unsigned spawn_strikes; /* failures in a row */

@@ -70,6 +70,7 @@ void er_instance_find_box(er_instance *in)
 	er_pool_fill(h);
 }
 
+/* When the sandbox is gone and the last call has been ended. The service may go with it. */
 static void instance_free(er_instance *in)
 {
 	er_service *s = in->service;
@@ -237,6 +238,8 @@ er_call *er_instance_asking(er_instance *in, uint32_t id)
 	return c;
 }
 
+/* Bytes that the sandbox sends: of an answer, or of a subrequest's upload. What nobody waits for
+ * any more is dropped. False: more than the credit allows. */
 static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
 {
 	bool fin = f->flags & ER_FF_FIN;
@@ -296,6 +299,8 @@ static void on_body_wish(er_instance *in, const er_frame *f)
 		er_sub_settle(s);
 }
 
+/* A line of the console. Places in it are mapped to the author's files; a call has MAX_LOGS
+ * lines. */
 static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
 {
 	const er_isolate_events *ev = &in->host->config.events;

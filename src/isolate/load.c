@@ -48,6 +48,8 @@ static void cannot_read(er_instance *in)
 		er_instance_close(in);
 }
 
+/* Back on the loop with the code, or without: every instance that waits for this reading goes
+ * on. */
 static void on_read(uv_work_t *work, int status)
 {
 	er_reading *rd = work->data;
@@ -102,6 +104,7 @@ void er_load_code(er_instance *in)
 
 /* ---- writing it ---- */
 
+/* Writes LOAD. False: no room in the ring yet, or the instance was ended. */
 static bool begin_load(er_instance *in)
 {
 	ER_ASSERT(in->state.now == INSTANCE_SENDING && in->load_at == 0);

@@ -12,42 +12,10 @@
 #include "base/cidr.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "model/limits.h"
+#include "model/profile.h"
 
 #include <pthread.h>
-
-enum er_profile { ER_PROFILE_STANDARD, ER_PROFILE_HARDENED };
-
-/* Seed values of the product; a routine may ask for other ones within the node's maximum. */
-typedef struct er_limits {
-	uint32_t cpu_us;      /* a request: 50 ms */
-	uint32_t load_cpu_us; /* top-level code: 400 ms */
-	uint32_t memory_kb;   /* 128 MB */
-	uint32_t response_ms; /* 120 s */
-	uint32_t subrequests; /* 32 */
-	uint32_t timers;      /* 1000 live */
-	uint32_t code_n;      /* 1 MB: must be below */
-	uint32_t idle_s;      /* an instance without requests ends after this */
-} er_limits;
-/* How configuration files spell them: name, least, most, factor to the unit of er_limits,
- * member. */
-#define ER_LIMITS_TABLE(X) \
-	X(cpuMs, 1, 60000, 1000, cpu_us) \
-	X(loadCpuMs, 1, 60000, 1000, load_cpu_us) \
-	X(memoryMb, 16, 4096, 1024, memory_kb) \
-	X(responseMs, 1, 3600000, 1, response_ms) \
-	X(subrequests, 0, 10000, 1, subrequests) \
-	X(timers, 0, 100000, 1, timers) \
-	X(idleSeconds, 1, 86400, 1, idle_s) \
-	X(codeBytes, 1024, 16777216, 1, code_n)
-#define ER_LIMITS_DEFAULT \
-	((er_limits){.cpu_us = 50000, \
-	             .load_cpu_us = 400000, \
-	             .memory_kb = 128 * 1024, \
-	             .response_ms = 120000, \
-	             .subrequests = 32, \
-	             .timers = 1000, \
-	             .code_n = 1024 * 1024, \
-	             .idle_s = 1800})
 
 /* What an instance is loaded with. */
 typedef struct er_code {

@@ -147,6 +147,8 @@ static bool segment(er_sourcemap *m, decoder *d, er_slice *rest)
 	           .column = (uint32_t)d->column, .source = (uint32_t)d->source, .line = (uint32_t)d->line, .at = (uint32_t)d->at});
 }
 
+/* The "mappings" of a source map: `;` ends a line of the script, `,` a segment. False:
+ * malformed. */
 static bool decode(er_sourcemap *m, er_slice text)
 {
 	decoder d = {0};

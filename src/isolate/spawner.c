@@ -23,6 +23,7 @@ static void close_all(int *fds, unsigned n)
 			close(fds[i]);
 }
 
+/* A pair for each gateway thread. On failure none is open. */
 static bool make_sockets(int *ours, int *theirs, unsigned n, er_err *err)
 {
 	ER_ASSERT(n > 0);
@@ -118,6 +119,8 @@ void er_spawner_stop(er_spawner *sp)
 	*sp = (er_spawner){0};
 }
 
+/* One packet, with the descriptors of a start beside it. False: the spawner is gone or does not
+ * keep up. */
 static bool send_request(int sock, const er_spawn_request *rq, const int *fds)
 {
 	ER_ASSERT((rq->op == ER_SPAWN_START) == (fds != NULL));

@@ -40,6 +40,7 @@ typedef struct peer {
 	queued *first, **last;
 } peer;
 
+/* The spawner's process has one of these, and nothing else to remember. */
 typedef struct spawner {
 	er_spawn_context ctx;
 	peer *peers;
@@ -211,6 +212,8 @@ static void last_words(int boot, char text[static 256])
 	text[len] = '\0';
 }
 
+/* A child has ended: tells the thread that wanted it, with what the child still said, and frees its
+ * place in the table. */
 static void bury(spawner *s, pid_t pid, int status)
 {
 	ER_ASSERT(pid > 0);
@@ -268,6 +271,8 @@ static void leave_terminal(void)
 	close(tty);
 }
 
+/* What the spawner needs for its life: signals as descriptors, files that it opens once, ids.
+ * False: it cannot be the spawner. */
 static bool prepare(spawner *s, pid_t node)
 {
 	prctl(PR_SET_NAME, "er-spawner", 0, 0, 0);
@@ -317,6 +322,7 @@ static void close_others(const int *socks, unsigned n)
 	}
 }
 
+/* One round of the spawner's loop: buries who has ended, then serves each thread once. */
 static void turn(spawner *s)
 {
 	for (unsigned i = 0; i < s->n_peers; i++)

@@ -58,7 +58,8 @@ const char *const *er_spawn_environment(enum er_profile profile)
 	return profile == ER_PROFILE_HARDENED ? env_hardened : env_standard;
 }
 
-/* ---- in the child, between clone and exec: raw system calls only, the C library's idea of this process is its parent's ---- */
+/* ---- in the child, between clone and exec ---- */
+/* Raw system calls only: the C library's idea of this process is its parent's. */
 
 typedef struct child {
 	const er_spawn_context *ctx;
@@ -201,6 +202,9 @@ static void take_turns(const child *c)
 		er_sched_background(0);
 }
 
+/* The child, from clone to exec, in the order in which privileges can still be used: share of the
+ * CPU, ids, capabilities, no_new_privs, descriptors. Without `want` it is a trial of the level,
+ * which ends by itself. */
 static _Noreturn void run_child(child *c)
 {
 	bool full = c->plan->level == ER_LEVEL_FULL;
@@ -296,6 +300,8 @@ static void close_pipes(pipes *p)
 	}
 }
 
+/* Clones a child and waits until it has come to exec or has said why not. False: *text says why,
+ * and no child is left. */
 static bool launch(const er_spawn_context *ctx, const er_spawn_plan *plan, const er_spawn_want *want, er_spawned *out,
                    char text[static 256])
 {

@@ -59,6 +59,7 @@ static void say_fail(er_instance *in, uint32_t id, er_err_kind kind, er_slice te
 	er_instance_say(in, f, er_slice_head(text, 1024));
 }
 
+/* SUB_HEAD: what JavaScript gets of the answer before its body. */
 static void say_head(er_sub *s, const er_exchange *x)
 {
 	const er_response *res = &x->res;
@@ -95,6 +96,7 @@ static er_slice why_of(const er_sub *s, er_exchange *x)
 	return er_arena_printf(&x->arena, "%.*s; %.*s", ER_FMT(x->res.error_text), ER_FMT(remedy));
 }
 
+/* er_asker.answered: the head goes to the sandbox, and the body waits here until it is pulled. */
 static void on_answer(er_asker *asker, er_exchange *x)
 {
 	er_sub *s = ER_CONTAINER(asker, er_sub, asker);
@@ -172,6 +174,8 @@ static bool read_url(er_exchange *x, er_slice text)
 	return true;
 }
 
+/* The upload of a FETCH, in one of its three forms. A relay takes the body from another flow of the
+ * same call. False: against the rules. */
 static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 {
 	er_exchange *x = s->x;

@@ -76,6 +76,8 @@ static void set_share(er_instance *in, uint64_t cpu_us, uint64_t now_us)
 	er_box_demote(in->box, er_service_suspect(in->service, now_us) || hog || heavy(in, cpu_us));
 }
 
+/* Two bounds that the sandbox cannot talk away, by the process's own clock: the time since its last
+ * frame, and the time since it became busy. */
 static void check_cpu(er_instance *in, uint64_t now_us)
 {
 	ER_ASSERT(has_process(in));

@@ -1,3 +1,13 @@
+/* Sockets that listen, from the text of an address.
+ *
+ * A node opens one socket a thread for each address (er_listen_open). They share the address by
+ * SO_REUSEPORT, and the kernel spreads connections over them. A node that took over from another
+ * one has inherited some, and makes what is missing like one of these (er_listen_more); these are
+ * bound at once and listen only when they are served (er_listen_begin), because a connection that
+ * waits in a socket of a process that fails is lost.
+ *
+ * The functions keep nothing. Descriptors belong to the caller, non-blocking and closed on exec;
+ * where a function fails it has closed what it opened. */
 #include "net/listen.h"
 
 #include "base/mem.h"
@@ -115,6 +125,7 @@ unsigned er_listen_open(const char *address, int *fds, unsigned n, er_err *err)
 	if (probe < 0)
 		return 0;
 	close(probe);
+	/* Port 0: the kernel chooses for the first, and the others take the same. */
 	unsigned port = 0;
 	for (unsigned i = 0; i < n; i++) {
 		int fd = fds[i] = open_one(address, &sa, true, err);
@@ -141,6 +152,7 @@ bool er_listen_check(const char *address, er_err *err)
 	return probe >= 0;
 }
 
+/* A socket bound to the address of `like`; -1: the kernel does not allow one, with errno. */
 static int one_more(int like)
 {
 	int on = 1, only6 = 0;

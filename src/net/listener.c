@@ -13,6 +13,7 @@
 
 enum { MAGIC = 0x4c53544e, ACCEPTS = 64, ACCEPTS_LAST = 4096 };
 
+/* One descriptor that listens, until the loop has closed its poll handle. */
 struct er_listener {
 	uint32_t magic;
 	uv_loop_t *loop;
@@ -65,6 +66,8 @@ void er_listener_hand(const er_transport_kind *kind, uv_loop_t *loop, int fd, co
 	ops->accepted(ctx, kind->open(loop, fd, peer), peer);
 }
 
+/* Up to `most`, so that a burst of connections does not hold up those that are there. Stops
+ * listening for a while when the user has no room or the process no descriptors. */
 static void accept_some(er_listener *l, unsigned most)
 {
 	for (unsigned i = 0; i < most && l->fd >= 0; i++) {

@@ -75,6 +75,7 @@ const er_transport_kind *er_transport_find(er_slice name);
 /* All names, for a message: "tcp, ...". */
 const char *er_transport_names(void);
 
+/* These call the kind's functions, whose comments above say what they do. */
 static inline ssize_t er_transport_read(er_transport *t, uint8_t *to, size_t n)
 {
 	return t->kind->read(t, to, n);

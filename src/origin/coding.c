@@ -26,6 +26,7 @@ static int weight(er_slice q)
 	return w <= FULL ? w : UNSAID;
 }
 
+/* One "coding;q=weight". A member that is malformed says nothing. */
 static void member(accepted *to, er_slice text)
 {
 	er_slice coding, param;

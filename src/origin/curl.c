@@ -53,6 +53,7 @@ static void on_sock_closed(uv_handle_t *handle)
 	er_origin_handle_closed(o);
 }
 
+/* A socket of libcurl's is ready, or the loop cannot watch it any more. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	sock *s = poll->data;
@@ -86,6 +87,8 @@ static sock *sock_new(er_curl_multi *m, curl_socket_t fd)
 	return s;
 }
 
+/* libcurl wants to hear of a socket, of other events on it, or no more of it. `known` is what
+ * curl_multi_assign has kept for us: the watch. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *known)
 {
 	(void)easy;
@@ -142,6 +145,7 @@ static void on_timer(uv_timer_t *timer)
 	er_curl_drain_soon(m);
 }
 
+/* libcurl wants to be called in `ms`; at once is left to whoever is calling it now. */
 static int on_timeout(CURLM *handle, long ms, void *multi)
 {
 	(void)handle;

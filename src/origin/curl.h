@@ -36,6 +36,7 @@ typedef struct er_curl_kept {
 	uint64_t clean_ms; /* loop time before which it is in quarantine */
 } er_curl_kept;
 
+/* libcurl's multi handle of one pool: its connections, and the hops on them. */
 typedef struct er_curl_multi {
 	uint32_t magic;
 	CURLM *multi;
@@ -64,6 +65,8 @@ typedef struct er_curl_multi {
 	bool dead; /* free it when er_curl_drain is over */
 } er_curl_multi;
 
+/* One hop on libcurl, from `start` to its end. Notes of callbacks are members; er_curl_drain acts
+ * on them. */
 struct er_curl_hop {
 	uint32_t magic;
 	er_list link; /* in er_curl_multi.ready */

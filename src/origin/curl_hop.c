@@ -54,6 +54,8 @@ void er_curl_wake(er_curl_multi *m)
 	}
 }
 
+/* Bytes of a body. Pausing is the only back-pressure that libcurl has: while the reader is full,
+ * and for the rest of this turn when the hop has had its share. */
 static size_t on_write(char *p, size_t size, size_t count, void *hop)
 {
 	er_curl_hop *h = hop;
@@ -91,6 +93,9 @@ static bool status_line(er_fetch *f, er_slice line)
 	return er_fetch_status(f, (unsigned)status, er_slice_trim(er_slice_from(rest, 4)));
 }
 
+/* One line of a head, or of what follows the body. Of HTTP/1 all lines go through the decoder,
+ * which decides; of HTTP/2 there is no decoder, and the lines are what libcurl made of the
+ * frames. */
 static size_t on_header(char *p, size_t size, size_t count, void *hop)
 {
 	er_curl_hop *h = hop;
@@ -133,6 +138,8 @@ static size_t on_header(char *p, size_t size, size_t count, void *hop)
 	return er_fetch_field(f, er_slice_head(line, colon), er_slice_trim(er_slice_from(line, colon + 1))) ? all : 0;
 }
 
+/* libcurl wants bytes of the upload. They were taken out of the body beforehand (`up`), for no body
+ * may be called in here; with none there it pauses, and the drain gets some. */
 static size_t on_read(char *to, size_t size, size_t count, void *hop)
 {
 	er_curl_hop *h = hop;
@@ -263,6 +270,7 @@ static CURLcode on_ssl(CURL *easy, void *ctx, void *hop)
 
 /* ---- the handle ---- */
 
+/* What no request changes. */
 static void set_constant_options(er_curl_hop *h)
 {
 	CURL *e = h->easy;
@@ -377,6 +385,7 @@ static void add_header(er_curl_hop *h, const char *line)
 	h->headers = list;
 }
 
+/* The fields as the fetch has them, and none that libcurl would add. */
 static void set_headers(er_curl_hop *h)
 {
 	er_fetch *f = h->f;
@@ -407,6 +416,8 @@ static void set_headers(er_curl_hop *h)
 	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, h->headers);
 }
 
+/* libcurl knows methods by what it does for them: a GET, a HEAD, an upload. Any other name is
+ * written in the place of one of these. */
 static void set_method(er_curl_hop *h)
 {
 	er_fetch *f = h->f;
@@ -428,6 +439,8 @@ static void set_method(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, text_of(h));
 }
 
+/* URL, target and where to connect. The URL decides which connection fits; what is asked for on it
+ * is the target, byte for byte. */
 static void set_target(er_curl_hop *h)
 {
 	er_fetch *f = h->f;
@@ -452,6 +465,7 @@ static void set_target(er_curl_hop *h)
 	curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)f->wishes.connect_ms);
 }
 
+/* er_hop_kind.start: makes a handle, sets it up, and leaves the rest to the drain. */
 static void start(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
@@ -542,6 +556,8 @@ static void refill(er_curl_hop *h, er_fetch *f)
 
 /* ---- the end ---- */
 
+/* What libcurl's code means for the asker. A refused address counts only if no other one was
+ * tried. */
 static er_err_kind kind_of(const er_fetch *f, CURLcode code)
 {
 	if (f->refused && !f->tried)
@@ -568,6 +584,7 @@ static er_err_kind kind_of(const er_fetch *f, CURLcode code)
 	}
 }
 
+/* libcurl is done with the hop. Its success is ours only if the message was whole. */
 static void note_end(er_curl_hop *h)
 {
 	er_fetch *f = h->f;

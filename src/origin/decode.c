@@ -103,6 +103,7 @@ static bool status_line(er_decode *a, er_fetch *f, er_slice line)
 	return true;
 }
 
+/* One field of the head. What it says of the connection is noted for the pool. */
 static bool field_line(er_decode *a, er_fetch *f, er_slice line)
 {
 	if (line.p[0] == ' ' || line.p[0] == '\t') {
@@ -151,6 +152,7 @@ static bool end_head(er_decode *a, er_fetch *f)
 	return true;
 }
 
+/* One line of a head, if it has come whole. False: there is none yet, or the answer is broken. */
 static bool head_line(er_decode *a, er_fetch *f, er_slice *in)
 {
 	er_slice line;

@@ -46,6 +46,7 @@ typedef struct watch {
 	ares_socket_t fd;
 } watch;
 
+/* One name and family on its way; freed when its answer has been told. */
 typedef struct question {
 	er_dns *d;
 	er_dns_done *done;
@@ -158,6 +159,8 @@ static unsigned count_servers(ares_channel ares)
 	return n;
 }
 
+/* One c-ares of its own: `lookups` is "b" for name servers or "f" for the hosts file, and neither a
+ * search list nor a domain is added to a name. */
 static int init(ares_channel *out, const char *lookups, int timeout_ms, channel *c)
 {
 	static char no_domain[1];
@@ -206,6 +209,7 @@ static int channel_init(channel *c, const char *servers, int timeout_ms)
 	return rc;
 }
 
+/* Made twice: the first one only tells how many name servers there are. */
 static channel *channel_new(er_dns *d, er_err *err)
 {
 	channel *c = ER_NEW(channel);
@@ -283,6 +287,7 @@ static void take_addresses(const struct ares_addrinfo *info, er_dns_answer *a)
 	}
 }
 
+/* NONE is an answer and may be kept; FAILED is the lack of one. */
 static er_dns_outcome outcome_of(int status, const char **text)
 {
 	switch (status) {

@@ -133,6 +133,8 @@ static int status_of(er_err_kind kind)
 	}
 }
 
+/* Before the answer the asker gets one of the node's own; after it the body breaks off. Once;
+ * nothing happens if the fetch is over. */
 static void fail(er_fetch *f, er_err_kind kind, const char *text)
 {
 	if (er_fetch_over(f))
@@ -343,6 +345,8 @@ static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 	er_fetch_enter(f, FETCH_SELF, FETCH_ON_REDIRECT);
 }
 
+/* The redirect's answer is done with: lets go of its connection and asks the next server. An upload
+ * goes again if the redirect keeps the method, else it is dropped. */
 static void next_hop(er_fetch *f)
 {
 	er_fetch_ref(f);
@@ -375,6 +379,8 @@ static void discard(er_fetch *f)
 
 /* ---- the head ---- */
 
+/* The head has come whole: a redirect is followed or refused, and any other answer is decided, with
+ * a body if it may have one. */
 static void on_head(er_fetch *f)
 {
 	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && f->out == NULL && f->inflate == NULL);
@@ -409,6 +415,8 @@ static void on_head(er_fetch *f)
 		f->inflate = er_inflate_new();
 }
 
+/* The asker gets the decided answer. What belongs to the exchange's arena is let go of first, as
+ * far as it is no longer needed. */
 static void answer(er_fetch *f)
 {
 	er_exchange *x = f->x;
@@ -465,6 +473,7 @@ static void pump_gzip(er_fetch *f)
 		fail(f, ER_ERR_RESPONSE, "the response says it is gzip but is not");
 }
 
+/* Pieces that have come go into the body, as far as its window takes them. */
 static void pump(er_fetch *f)
 {
 	while (f->in.n > 0 && !er_fetch_over(f) && !er_fetch_reader_full(f)) {
@@ -490,6 +499,8 @@ static const char *end_text(const er_fetch *f)
 	return f->end_text != NULL ? f->end_text : "the fetch failed";
 }
 
+/* One round of er_fetch_advance: acts on what the notes say now. Everything that it calls may note
+ * more, or end the fetch. */
 static void step(er_fetch *f)
 {
 	if (er_fetch_self(f) == FETCH_LEAVING) {

@@ -40,6 +40,7 @@ enum {
 	ER_ORIGIN_QUARANTINE_MS = 1000,
 };
 
+/* A transport: how one hop is asked. er_hop_kind_of chooses it. */
 typedef struct er_hop_kind {
 	const char *name;
 	/* Begins the hop in f. The hop ends with one er_fetch_ended, unless it is stopped.
@@ -105,6 +106,8 @@ struct er_fetch {
 	er_inflate *inflate;
 };
 
+/* The connections of one key: of a routine, or of the node itself. Nobody is asked on a connection
+ * that another key has used. Each transport has its part of the pool. */
 struct er_pool {
 	er_origin *o;
 	const void *key;
@@ -120,6 +123,7 @@ struct er_pool {
 	void *plain;     /* of transport "plain", made when needed */
 };
 
+/* All that one gateway thread does towards servers. */
 struct er_origin {
 	uint32_t magic;
 	er_handler handler;

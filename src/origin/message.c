@@ -68,6 +68,7 @@ static bool own_field(er_slice name)
 	       er_slice_ieq(name, ER_LIT("content-length"));
 }
 
+/* Copies the fields that may go out, without those of this connection, and offers codings. */
 static bool request_fields(er_fetch *f, const char **why)
 {
 	const er_fields *from = &f->x->req.fields;
@@ -98,6 +99,7 @@ static bool wants_length(er_slice method)
 	return er_slice_eq(method, ER_LIT("POST")) || er_slice_eq(method, ER_LIT("PUT")) || er_slice_eq(method, ER_LIT("PATCH"));
 }
 
+/* The upload and its length; what the fields say must agree with what there is. */
 static bool request_body(er_fetch *f, const char **why)
 {
 	const er_slice *said = er_fields_get(&f->x->req.fields, ER_LIT("content-length"));

@@ -178,6 +178,8 @@ static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
 
 /* ---- time ---- */
 
+/* Time-outs of fetches, and pools that nobody has used for long. Ticks slowly while there are no
+ * fetches. */
 static void tick(uv_timer_t *timer)
 {
 	er_origin *o = timer->data;

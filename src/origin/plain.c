@@ -17,6 +17,7 @@ enum {
 	IDLE_MS = 60000,
 };
 
+/* A pool's part of this transport; freed with its last connection. */
 typedef struct plain {
 	er_origin *o;
 	er_list idle;       /* the longest idle first */
@@ -25,6 +26,7 @@ typedef struct plain {
 	bool dead;
 } plain;
 
+/* One TCP connection: connecting, carrying a fetch, idle, or closing. */
 typedef struct conn {
 	uint32_t magic;
 	uv_tcp_t tcp;
@@ -57,6 +59,7 @@ static void plain_free_if_done(plain *p)
 	er_free(p);
 }
 
+/* The last call about a connection: only now its place may be given to another one. */
 static void on_closed(uv_handle_t *handle)
 {
 	conn *c = handle->data;
@@ -144,6 +147,7 @@ static void hand_over(conn *c)
 
 /* ---- reading ---- */
 
+/* Where libuv reads to: the chunk of the read before, as long as nobody else has a part of it. */
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf)
 {
 	(void)hint;
@@ -180,6 +184,7 @@ static void on_end(conn *c, ssize_t n)
 	detach(c, false);
 }
 
+/* n bytes lie in the chunk. The connection leaves its fetch when the answer is over or broken. */
 static void parse(conn *c, size_t n)
 {
 	er_fetch *f = c->f;
@@ -207,6 +212,7 @@ static void parse(conn *c, size_t n)
 	}
 }
 
+/* All of it happens under a reference, because the fetch may end while it is advanced. */
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	(void)buf;
@@ -433,6 +439,7 @@ static bool choose(er_fetch *f, struct sockaddr_storage *sa)
 	return false;
 }
 
+/* er_hop_kind.start: a new connection. An idle one was looked for before (er_plain_start_idle). */
 static void start(er_fetch *f)
 {
 	struct sockaddr_storage sa;

@@ -173,6 +173,8 @@ static void fail(er_fetch *f, er_err_kind kind, const char *text)
 	er_fetch_advance(f);
 }
 
+/* The fetch needs a connection: begins at once if nobody is before it and there is room, else it
+ * waits in its pool's line. */
 static void want_place(er_fetch *f)
 {
 	er_pool *p = f->pool;
@@ -281,6 +283,7 @@ static bool may_go(void *ctx, er_turns_line *line)
 	return may_begin(ER_CONTAINER(er_turns_first(line), er_fetch, reach.turn));
 }
 
+/* Connections have become free: takes turns among the pools, so many in one round of the loop. */
 static void on_turn(uv_timer_t *timer)
 {
 	er_origin *o = timer->data;

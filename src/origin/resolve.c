@@ -57,6 +57,7 @@ typedef struct lookup {
 	char name[NAME_MAX_N + 1];
 } lookup;
 
+/* One a thread: the cache of names, and the lookups under way. */
 struct er_resolver {
 	uint32_t magic;
 	uv_loop_t *loop;
@@ -159,6 +160,8 @@ static void entry_free(er_resolver *r, entry *e)
 	er_free(e);
 }
 
+/* The place of a name in the cache, made if need be; the one that was unused for longest makes
+ * room. */
 static entry *entry_of(er_resolver *r, er_slice name)
 {
 	entry *e = er_map_get(r->cache, name);
@@ -197,6 +200,8 @@ static uint64_t ms_of(uint32_t ttl_s)
 	return ms < TTL_MIN_MS ? TTL_MIN_MS : ms > TTL_MAX_MS ? TTL_MAX_MS : ms;
 }
 
+/* Both questions of a name are answered. The shorter time of the two holds; a failure leaves what
+ * was known before in place. */
 static void keep_answer(lookup *l)
 {
 	er_resolver *r = l->r;
@@ -268,6 +273,8 @@ static void ask(lookup *l)
 	er_dns_ask(r->dns, l->name, AF_INET6, on_answer, l);
 }
 
+/* A new lookup: everybody who wants the same name waits for this one. The payer's share was looked
+ * at before. */
 static lookup *lookup_start(er_resolver *r, er_resolve_payer *payer, er_slice name)
 {
 	ER_ASSERT(name.n > 0 && name.n <= NAME_MAX_N && r->n_under_way < LOOKUPS_MAX);

@@ -1,11 +1,9 @@
-/* How the process ends when it must. Three parts.
+/* How the process ends when it must. Two parts; crashes (crash.c) come to er_die as well.
  *
  * Refusals: mmap, mprotect and malloc of the whole program come through here (the dynamic linker
  * finds the executable's first), so that every "no" of the kernel is counted. The engine answers
  * most of them with a crash on purpose; one that follows a refusal in the same turn is called
  * MEMORY, others CRASH.
- *
- * Crashes: the handler runs on a stack of its own and only reads what a signal handler may read.
  *
  * er_die: writes the obituary (reason last: the node takes it as "the rest is there"), shows what
  * is safe, and exits. Everything in it is safe in a signal handler; nothing here asserts once the
@@ -16,13 +14,12 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 64 * 1024, PROBE_SIZE = 8 * 1024 * 1024 };
+enum { PROBE_SIZE = 8 * 1024 * 1024 };
 static_assert(ER_EXIT_OBITUARY > 0 && ER_EXIT_OBITUARY < 128,
               "a status of its own: neither success nor what a shell makes of a signal");
 static_assert(ER_ERR_COUNT_ <= UINT32_MAX && sizeof(er_obituary) == 4 * sizeof(uint32_t), "an obituary is four words");
@@ -106,32 +103,4 @@ _Noreturn void er_die(er_err_kind reason, uint32_t request, uint64_t cpu_us, int
 		er_out_flush_safe();
 	}
 	_exit(ER_EXIT_OBITUARY);
-}
-
-static void on_crash(int sig, siginfo_t *info, void *uc)
-{
-	(void)info;
-	(void)uc;
-	const er_turn *t = &er_sb.turn;
-	bool memory = er_sb.code_url.p != NULL && (er_death_refused() > t->refused || er_death_at_limit());
-	uint32_t id = t->active ? t->owner_id : 0;
-	er_die(memory ? ER_ERR_MEMORY : ER_ERR_CRASH, id, er_turn_sum_us(), sig);
-}
-
-bool er_death_setup(er_err *err)
-{
-	static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGABRT, SIGTRAP, SIGFPE};
-	ER_ASSERT(er_sb.ch.control != NULL); /* where an obituary is written */
-	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (stack == MAP_FAILED)
-		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot map a stack for signals");
-	stack_t ss = {.ss_sp = stack, .ss_size = STACK_SIZE};
-	if (sigaltstack(&ss, NULL) != 0)
-		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot set a stack for signals");
-	struct sigaction sa = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	sigemptyset(&sa.sa_mask);
-	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-		if (sigaction(signals[i], &sa, NULL) != 0)
-			return er_fail_errno(err, ER_ERR_SYSTEM, "cannot catch signal %d", signals[i]);
-	return true;
 }

@@ -13,9 +13,6 @@
 
 enum { ER_EXIT_OBITUARY = 86 };
 
-/* Handlers for the signals of crashes, on a stack of their own. Before the engine, which chains to
- * them. */
-ER_MUST_CHECK bool er_death_setup(er_err *err);
 /* Async-signal-safe. */
 _Noreturn void er_die(er_err_kind reason, uint32_t request, uint64_t cpu_us, int detail);
 /* How often the kernel has refused memory so far. */

@@ -133,6 +133,8 @@ void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
 	ER_ASSERT((unsigned)hook < ER_HOOK_COUNT_ && engine.hooks[hook] != NULL);
+	for (size_t i = 0; i < argc; i++)
+		ER_ASSERT(argv[i] != NULL); /* each argument of the contract was given */
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
 	er_engine_microtasks();
 	if (__builtin_expect(exc == NULL, 1))
@@ -175,6 +177,7 @@ static bool fail_js(er_err *err, const char *what, er_value exc)
 	return false;
 }
 
+/* The prelude's functions that C calls, by name; protected from the collector for good. */
 static bool find_hooks(er_value hooks, er_err *err)
 {
 	static const char *const names[] = {
@@ -193,6 +196,7 @@ static bool find_hooks(er_value hooks, er_err *err)
 	return true;
 }
 
+/* Hardens the global object, runs the prelude, and shuts eval off behind it. */
 static bool run_prelude(er_err *err)
 {
 	er_value exc = NULL;
@@ -238,8 +242,12 @@ bool er_engine_start(er_err *err)
 		return er_fail(err, ER_ERR_INTERNAL, "the JavaScript engine does not start");
 	er_engine_js = engine.ctx;
 	er_js_value_start();
+	er_js_peek_start();
+	er_js_string_start();
 	er_native_start();
+	er_engine_enter(); /* JSON is parsed in natives, which are called under the lock */
 	er_js_json_start();
+	er_engine_leave();
 	JSGlobalContextSetInspectable(engine.ctx, false);
 	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u%s", jsc_get_major_version(), jsc_get_minor_version(),
 	         jsc_get_micro_version(), er_native_direct() ? "" : " by its public API alone");

@@ -1,91 +1,14 @@
 /* JavaScript, as the rest of the sandbox sees it. Only the engine's own files (engine*.c) include
  * JavaScriptCore; to the others a value is an opaque pointer. Values live as long as they are on
- * the C stack (the collector scans it) or protected; never keep one in memory.
- *
- * Natives (api/ *.c) are plain functions defined with ER_NATIVE, one for each line of
- * ER_NATIVE_TABLE (channel/contract.h); the prelude finds them as members of `er`. They throw by
- * setting *exception (er_js_throw) and returning NULL. Arguments stay alive while the native runs.
- *
- * A native is called the way the engine calls its own functions: arguments where they lie in the
- * frame, no lock dropped and taken again. That is not in the C API; where the engine has no such
- * way any more, the C API's callbacks do the same more slowly (engine_native.c). */
+ * the C stack (the collector scans it) or protected; never keep one in memory. */
 #ifndef ER_SANDBOX_ENGINE_H
 #define ER_SANDBOX_ENGINE_H
 
 #include "base/err.h"
 #include "base/slice.h"
 #include "channel/contract.h"
-
-struct OpaqueJSContext;
-struct OpaqueJSValue;
-typedef const struct OpaqueJSContext *er_js;
-typedef const struct OpaqueJSValue *er_value;
-typedef struct OpaqueJSValue *er_object;
-
-typedef er_value er_native_fn(size_t argc, const er_value argv[], er_value *exception);
-typedef er_value er_native_host(void *global, const er_value frame[]);
-typedef er_value er_native_callback(er_js js, er_object function, er_object self, size_t argc, const er_value argv[],
-                                    er_value *exception);
-
-/* The places of an engine's frame: the caller's frame, where to go back, code, the function; then
- * the count of arguments and `this`, and these. */
-enum { ER_FRAME_ARGC = 4, ER_FRAME_THIS = 5, ER_FRAME_ARGV = 6 };
-_Static_assert(ER_FRAME_THIS == ER_FRAME_ARGC + 1 && ER_FRAME_ARGV == ER_FRAME_THIS + 1,
-               "`this` is the first thing that is counted, and the arguments follow it");
-/* What a native gives back to the engine: the value, or the exception thrown. */
-er_value er_native_return(void *global, er_value v, er_value exception);
-
-#define ER_NATIVE_DEFINE(linkage, fn) \
-	static er_native_fn fn; \
-	linkage er_value fn##_host(void *global, const er_value frame[]) \
-	{ \
-		er_value exception = NULL; \
-		er_value v = fn((uint32_t)(uintptr_t)frame[ER_FRAME_ARGC] - 1, frame + ER_FRAME_ARGV, &exception); \
-		return er_native_return(global, v, exception); \
-	} \
-	linkage __attribute__((unused)) \
-	er_value fn##_callback(er_js js __attribute__((unused)), er_object function __attribute__((unused)), \
-	                       er_object self __attribute__((unused)), size_t argc, const er_value argv[], er_value *exception) \
-	{ \
-		return fn(argc, argv, exception); \
-	} \
-	static er_value fn(size_t argc __attribute__((unused)), const er_value argv[] __attribute__((unused)), \
-	                   er_value *exception __attribute__((unused)))
-/* One of the contract: er.name. One of ours alone: no member of `er`. */
-#define ER_NATIVE(name) \
-	_Static_assert(ER_NATIVE_##name >= 0, "contract.h has it"); \
-	ER_NATIVE_DEFINE(, er_native_##name)
-#define ER_NATIVE_PRIVATE(fn) ER_NATIVE_DEFINE(static, fn)
-
-typedef struct er_native {
-	const char *name;
-	er_native_host *host;
-	er_native_callback *callback;
-} er_native;
-#define ER_NATIVE_AS(name, fn) \
-	{ \
-		name, fn##_host, fn##_callback \
-	}
-
-#define X(name, args) er_native_host er_native_##name##_host;
-ER_NATIVE_TABLE(X)
-#undef X
-#define X(name, args) er_native_callback er_native_##name##_callback;
-ER_NATIVE_TABLE(X)
-#undef X
-enum {
-#define X(name, args) ER_NATIVE_##name,
-	ER_NATIVE_TABLE(X)
-#undef X
-	    ER_NATIVE_COUNT_
-};
-/* What api/ gives to the engine, which calls nothing there by name: the natives, in the order of the
- * contract (api/natives.c); the one of the tests (api/attack.c); the memory behind er.urlParts
- * (api/url.c). */
-extern const er_native er_api_natives[ER_NATIVE_COUNT_];
-extern const er_native er_api_attack;
-enum { ER_API_URL_PARTS = 8 };
-extern uint32_t er_api_url_parts[ER_API_URL_PARTS];
+#include "sandbox/held.h"
+#include "sandbox/native.h"
 
 typedef enum er_given {
 #define X(name) ER_GIVEN_##name,
@@ -116,6 +39,12 @@ void er_engine_microtasks(void);
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
 /* Calls a hook with the present turn as its owner's. An exception goes to hooks.uncaught. */
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
+/* These three, from a hook's name and its arguments by theirs: ER_HOOK(credit, .key = key, .n = n). */
+#define ER_HOOK(hook, ...) \
+	ER_HOOK_##hook, ER_HOOK_ARGS_##hook, (const er_value *)(const void *)&(const er_hook_args_##hook) \
+	{ \
+		__VA_ARGS__ \
+	}
 /* Calls hooks.loaded(); what it throws, or NULL. */
 er_value er_engine_loaded(void);
 /* Between these two the engine's lock is held, so that each call need not take it: for a batch of
@@ -149,11 +78,12 @@ bool er_native_direct(void);
 er_object er_native_function(const er_native *n);
 
 /* ---- values (engine_value.c) ---- */
-/* Once, after the engine has started. */
+/* Once, after the engine has started, in this order: the engine's files stand on one another so.
+ * The natives' start comes before the last, which is called under the engine's lock. */
 void er_js_value_start(void);
-void er_js_string_start(void); /* of engine_string.c; the value's own start calls it */
-void er_js_peek_start(void);   /* of engine_peek.c, likewise */
-void er_js_json_start(void);   /* after the natives' start */
+void er_js_peek_start(void);
+void er_js_string_start(void);
+void er_js_json_start(void);
 er_value er_js_undefined(void);
 er_value er_js_null(void);
 er_value er_js_bool(bool b);
@@ -223,17 +153,15 @@ void er_js_set(er_value object, const char *name, er_value v);
 er_value er_js_get(er_value object, const char *name);
 
 /* ---- handles (engine_handle.c) ---- */
-/* The first member of what C holds for JavaScript, which knows it only as an opaque object. It ends
- * once: when it is told to (er_js_handle_end), or when the collector has found that nobody holds
- * the object any more. No table of numbers has to be kept, and none can be full. */
+/* The object's part of what is held; held.h says what ends it. */
 typedef struct er_handle {
-	void (*end)(struct er_handle *h); /* frees it; may not touch JavaScript */
+	er_held *held; /* NULL: it has ended */
 } er_handle;
-/* `cost`: the bytes behind it, so that the collector comes when there are many. */
-er_value er_js_handle(er_handle *h, size_t cost);
-/* NULL: it is none, or has ended. */
-er_handle *er_js_handle_of(er_value v);
-void er_js_handle_end(er_value v);
+/* An object by which JavaScript knows it. `cost`: the bytes behind it, so that the collector comes
+ * when there are many. */
+er_value er_js_handle(er_held *h, size_t cost);
+/* NULL: it is none of that kind, or has ended. */
+er_held *er_js_handle_of(er_value v, er_held_kind kind);
 
 /* Returns NULL, so that `return er_js_throw(...)` reads well. */
 er_value er_js_throw(er_value *exception, const char *type, const char *message);

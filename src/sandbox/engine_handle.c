@@ -1,7 +1,10 @@
-/* What C holds for JavaScript: in an object of its own, and ended with it by the collector. */
+/* Objects of JavaScript by which it knows what C holds for it (held.h). The object's own memory has
+ * a pointer to an er_handle, which the object owns, and that points to what is held, or to nothing
+ * once that has ended: so neither side ever looks at the other when it may be gone. */
 #include "sandbox/engine.h"
 
 #include "base/mem.h"
+#include "sandbox/held.h"
 #include "sandbox/jsc.h"
 
 static JSClassRef class;
@@ -9,38 +12,42 @@ static JSClassRef class;
 /* In a collection, or in the sweeping that follows: nothing of JavaScript may be touched. */
 static void finalize(JSObjectRef object)
 {
-	er_handle *h = JSObjectGetPrivate(object);
-	if (h != NULL)
-		h->end(h);
+	er_handle *handle = JSObjectGetPrivate(object);
+	ER_ASSERT(handle != NULL);
+	if (handle->held != NULL)
+		er_held_lose(handle->held);
+	ER_ASSERT(handle->held == NULL);
+	er_free(handle);
 }
 
-er_value er_js_handle(er_handle *h, size_t cost)
+static void make_class(void)
 {
-	if (class == NULL) {
-		JSClassDefinition d = kJSClassDefinitionEmpty;
-		d.attributes = kJSClassAttributeNoAutomaticPrototype;
-		d.className = "Handle";
-		d.finalize = finalize;
-		class = JSClassCreate(&d);
-	}
-	ER_ASSERT(h != NULL && h->end != NULL);
-	JSObjectRef object = JSObjectMake(er_engine_js, class, h);
+	JSClassDefinition d = kJSClassDefinitionEmpty;
+	d.attributes = kJSClassAttributeNoAutomaticPrototype;
+	d.className = "Handle";
+	d.finalize = finalize;
+	class = JSClassCreate(&d);
+	ER_ASSERT(class != NULL);
+}
+
+er_value er_js_handle(er_held *h, size_t cost)
+{
+	if (class == NULL)
+		make_class();
+	ER_ASSERT(h != NULL && h->handle == NULL);
+	er_handle *handle = ER_NEW(er_handle);
+	er_held_known_by(h, handle);
+	JSObjectRef object = JSObjectMake(er_engine_js, class, handle);
+	ER_ASSERT(object != NULL);
 	JSReportExtraMemoryCost(er_engine_js, cost);
 	return object;
 }
 
-er_handle *er_js_handle_of(er_value v)
+er_held *er_js_handle_of(er_value v, er_held_kind kind)
 {
 	if (class == NULL || v == NULL || !JSValueIsObjectOfClass(er_engine_js, v, class))
 		return NULL;
-	return JSObjectGetPrivate((JSObjectRef)(uintptr_t)v);
-}
-
-void er_js_handle_end(er_value v)
-{
-	er_handle *h = er_js_handle_of(v);
-	if (h == NULL)
-		return;
-	JSObjectSetPrivate((JSObjectRef)(uintptr_t)v, NULL);
-	h->end(h);
+	const er_handle *handle = JSObjectGetPrivate((JSObjectRef)(uintptr_t)v);
+	ER_ASSERT(handle != NULL && (handle->held == NULL || handle->held->handle == handle));
+	return handle->held != NULL && handle->held->kind == kind ? handle->held : NULL;
 }

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "sandbox/jsc.h"
 
+#include <stdio.h>
+
 static bool direct; /* the engine has the functions, and they do what they did */
 
 static er_value no_constructor(void *global, const er_value frame[])
@@ -24,6 +26,14 @@ er_value er_native_return(void *global, er_value v, er_value exception)
 		return NULL;
 	}
 	return v != NULL ? v : er_js_undefined();
+}
+
+er_value er_native_miscounted(const char *name, er_value *exception)
+{
+	char why[128];
+	ER_ASSERT(name != NULL && exception != NULL);
+	snprintf(why, sizeof why, "er.%s takes another number of arguments", name);
+	return er_js_throw(exception, "TypeError", why);
 }
 
 static er_object make(const char *name, er_native_host *fn)

@@ -23,6 +23,8 @@ static_assert(offsetof(cell, fiber) == 8 && offsetof(string_impl, length) == 4 &
                   offsetof(string_impl, flags) == 16,
               "where the engine has them on 64-bit machines");
 
+static_assert(sizeof(string_impl) == 24 && sizeof(cell) == 16, "what is looked at, and no more");
+
 static bool known;
 
 static uintptr_t fiber(er_value v)
@@ -81,7 +83,9 @@ static bool try_bytes(void)
 static bool try_wide(void)
 {
 	static const uint16_t units[] = {0x100, 'b'};
-	er_value v = er_js_from_utf16(units, 2);
+	JSStringRef made = JSStringCreateWithCharacters(units, 2);
+	er_value v = JSValueMakeString(er_engine_js, made);
+	JSStringRelease(made);
 	return v != NULL && fiber(v) != 0 && fiber(v) % sizeof(void *) == 0 && impl(v)->length == 2 && !(impl(v)->flags & EIGHT_BIT);
 }
 

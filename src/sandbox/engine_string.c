@@ -24,7 +24,6 @@ static JSStringRef from_bytes(er_slice s);
 
 void er_js_string_start(void)
 {
-	er_js_peek_start();
 	direct_strings = !er_engine_public_only && er_jsc_bytes_create != NULL && er_jsc_string_create != NULL;
 	JSStringRef got = direct_strings ? from_bytes(ER_LIT("a\xe9z")) : NULL;
 	if (got == NULL)
@@ -80,6 +79,7 @@ static bool borrowed(er_slice s, er_text *out)
 	return true;
 }
 
+/* One byte or two for each; counted first, so that the room is exact. */
 static bool latin1_to_utf8(er_slice s, er_text *out, er_value *exception)
 {
 	size_t n = s.n;
@@ -116,9 +116,11 @@ static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 	size_t n = JSStringGetLength(s);
 	if (units == NULL && n)
 		return er_js_throw(exception, "RangeError", "Out of memory") != NULL;
-	if (!text_room(out, er_utf8_length(units, n), exception))
+	size_t bytes = er_utf8_length(units, n);
+	if (!text_room(out, bytes, exception))
 		return false;
 	out->n = er_utf8_encode(units, n, out->p);
+	ER_ASSERT(out->n == bytes);
 	return true;
 }
 
@@ -163,6 +165,8 @@ static bool is_whole(er_slice utf8, size_t n)
 	return units == n;
 }
 
+/* By the shortest way that gives the right bytes: the engine's own conversion stops at a lone
+ * surrogate, which is_whole notices. */
 static bool utf8_copy(er_value v, er_text *out, er_value *exception)
 {
 	JSStringRef s = to_string(v, exception);
@@ -203,6 +207,7 @@ bool er_js_utf8_arg(er_value v, er_text *out, er_value *exception)
 	return er_js_peek(v, &s) && is_ascii(s) ? borrowed(s, out) : er_js_utf8(v, out, exception);
 }
 
+/* A byte a character, or a TypeError. */
 static bool bytestring_copy(er_value v, er_text *out, er_value *exception)
 {
 	JSStringRef s = to_string(v, exception);
@@ -353,13 +358,10 @@ static er_value parse_bytes(er_slice s)
 
 void er_js_json_start(void)
 {
-	/* Under the engine's lock, as in a native that was called directly. */
 	if (er_jsc_json == NULL || !er_native_direct())
 		return;
-	er_engine_enter();
 	er_value v = parse_bytes(ER_LIT("{\"a\":[41]}")), bad = parse_bytes(ER_LIT("x"));
 	direct_json = v != NULL && JSValueIsObject(CTX, v) && JSValueIsArray(CTX, er_js_get(v, "a")) && bad == NULL;
-	er_engine_leave();
 }
 
 er_value er_js_parse_json(er_slice s)

@@ -29,6 +29,8 @@ static struct {
 	uint8_t plain, string;
 } seen;
 
+static_assert(CELL_TYPE_AT < 8, "in the head of a cell");
+
 static uint8_t cell_type(er_value v)
 {
 	return ((const uint8_t *)(const void *)v)[CELL_TYPE_AT];
@@ -78,6 +80,7 @@ bool er_js_is_string(er_value v)
 
 bool er_js_is_plain(er_value v)
 {
+	ER_ASSERT(!seen.types || (seen.tagged && seen.plain != seen.string));
 	return seen.types && is_cell(v) && cell_type(v) == seen.plain;
 }
 
@@ -150,7 +153,6 @@ void er_js_value_start(void)
 		learn_tags();
 		learn_types();
 	}
-	er_js_string_start();
 }
 
 double er_js_to_number(er_value v)
@@ -222,6 +224,7 @@ er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception)
 	uint8_t *p = malloc(n ? n : 1);
 	if (p == NULL)
 		return er_js_throw(exception, "RangeError", "Out of memory");
+	ER_ASSERT(mem != NULL);
 	*mem = p;
 	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint8Array, p, n, free_bytes, NULL, exception);
 }
@@ -257,6 +260,7 @@ void er_js_set(er_value object, const char *name, er_value v)
 
 er_value er_js_get(er_value object, const char *name)
 {
+	ER_ASSERT(name != NULL);
 	if (object == NULL || !JSValueIsObject(CTX, object))
 		return er_js_undefined();
 	JSStringRef s = JSStringCreateWithUTF8CString(name);
@@ -270,7 +274,9 @@ er_value er_js_throw(er_value *exception, const char *type, const char *message)
 {
 	ER_ASSERT(exception != NULL && type != NULL && message != NULL);
 	er_value ctor = er_js_get(JSContextGetGlobalObject(CTX), type);
-	er_value arg = er_js_ascii(message);
+	JSStringRef text = JSStringCreateWithUTF8CString(message);
+	er_value arg = JSValueMakeString(CTX, text);
+	JSStringRelease(text);
 	er_value exc = NULL;
 	if (JSValueIsObject(CTX, ctor))
 		*exception = JSObjectCallAsConstructor(CTX, (JSObjectRef)ctor, 1, &arg, &exc);

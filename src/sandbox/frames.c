@@ -51,6 +51,8 @@ static void send_loaded(er_value error)
 	er_report_fini(&rep);
 }
 
+/* All code is here: runs the script, and tells the node how it ended. Top-level code is the
+ * background's, with an account of its own. */
 static void evaluate(void)
 {
 	er_request *background = &er_sb.requests.background;
@@ -87,6 +89,7 @@ static void set_limits(void)
 #undef X
 }
 
+/* LOAD: environment and limits. The memory limit is set before a byte of the code is here. */
 static void on_load(er_slice payload)
 {
 	er_reader r = {.rest = payload};
@@ -130,12 +133,13 @@ static void on_request(const er_frame *f, er_slice payload)
 	ER_ASSERT(r != NULL && r->id == f->id && !r->over);
 	er_value id = er_js_number(f->id);
 	er_turn_begin(r, er_sb.limits.cpu_us);
-	er_engine_call(ER_HOOK_request, 1, &id);
+	er_engine_call(ER_HOOK(request, .id = id));
 	if (!r->over)
 		er_request_keep(r);
 	er_turn_end();
 }
 
+/* CANCEL: the request's signal aborts, and then it is over, whatever its code still does. */
 static void on_cancel(const er_frame *f)
 {
 	er_request *r = er_request_find(f->id);
@@ -146,8 +150,8 @@ static void on_cancel(const er_frame *f)
 	if (s != NULL)
 		er_send_drop(s); /* tells DONE if it drained */
 	if (!r->over) {
-		er_value args[2] = {er_js_number(r->id), er_js_ascii(er_err_name((er_err_kind)f->aux))};
-		er_engine_call(ER_HOOK_cancel, 2, args);
+		er_value kind = er_js_ascii(er_err_name((er_err_kind)f->aux));
+		er_engine_call(ER_HOOK(cancel, .id = er_js_number(r->id), .kind = kind));
 		er_request_tell_done(r);
 		er_request_over(r);
 	}
@@ -160,52 +164,50 @@ static er_request *body_owner(const er_frame *f)
 {
 	if (f->flags & ER_FF_SUB) {
 		er_sub *s = er_sub_find(f->id);
-		return s != NULL ? s->owner : NULL;
+		return s != NULL ? er_sub_owner(s) : NULL;
 	}
 	er_request *r = f->id ? er_request_find(f->id) : NULL;
 	return r != NULL && !r->over && !r->draining ? r : NULL;
 }
 
-static void sub_down_over(const er_frame *f)
+static void down_over(const er_frame *f)
 {
-	er_sub *s = (f->flags & ER_FF_SUB) ? er_sub_find(f->id) : NULL;
-	if (s == NULL)
-		return;
-	s->down = false;
-	er_sub_settle(s);
+	er_body_down_over(f->id, (f->flags & ER_FF_SUB) != 0);
 }
 
+/* Bytes that were pulled, as a Uint8Array for JavaScript. Without memory for it the body fails. */
 static void on_body_data(const er_frame *f, er_slice payload)
 {
 	er_request *owner = body_owner(f);
 	if (owner == NULL)
 		return;
 	bool fin = (f->flags & ER_FF_FIN) != 0;
+	er_asked_came(f->id, (f->flags & ER_FF_SUB) != 0, f->n);
 	er_turn_begin(owner, er_sb.limits.cpu_us);
 	er_value exc = NULL;
 	er_value bytes = payload.n ? er_js_u8_copy(payload, &exc) : er_js_undefined();
 	er_value key = er_key_value(f->id, (f->flags & ER_FF_SUB) != 0);
 	if (fin)
-		sub_down_over(f);
-	if (bytes != NULL) {
-		er_value args[3] = {key, bytes, er_js_bool(fin)};
-		er_engine_call(ER_HOOK_bodyData, 3, args);
-	} else {
-		er_value args[2] = {key, er_js_ascii(er_err_name(ER_ERR_MEMORY))};
-		er_engine_call(ER_HOOK_bodyFail, 2, args);
-	}
+		down_over(f);
+	if (bytes != NULL)
+		er_engine_call(ER_HOOK(bodyData, .key = key, .bytes = bytes, .fin = er_js_bool(fin)));
+	else
+		er_engine_call(ER_HOOK(bodyFail, .key = key, .kind = er_js_ascii(er_err_name(ER_ERR_MEMORY))));
 	er_turn_end();
 }
 
-/* BODY_FAIL and BODY_CANCEL: the key and a word. */
-static void body_word(const er_frame *f, er_hook hook)
+static er_value word(const er_frame *f)
+{
+	return er_js_ascii(er_err_name((er_err_kind)f->aux));
+}
+
+static void on_body_fail(const er_frame *f)
 {
 	er_request *owner = body_owner(f);
 	if (owner == NULL)
 		return;
-	bool sub = (f->flags & ER_FF_SUB) != 0;
-	er_value args[2] = {er_key_value(f->id, sub), er_js_ascii(er_err_name((er_err_kind)f->aux))};
-	call(owner, hook, 2, args);
+	call(owner, ER_HOOK(bodyFail, .key = er_key_value(f->id, (f->flags & ER_FF_SUB) != 0), .kind = word(f)));
+	down_over(f);
 }
 
 static void on_credit(const er_frame *f)
@@ -220,8 +222,7 @@ static void on_credit(const er_frame *f)
 	er_request *owner = body_owner(f);
 	if (owner == NULL)
 		return;
-	er_value args[2] = {er_key_value(f->id, sub), er_js_number(f->arg)};
-	call(owner, ER_HOOK_credit, 2, args);
+	call(owner, ER_HOOK(credit, .key = er_key_value(f->id, sub), .n = er_js_number(f->arg)));
 }
 
 static void on_body_cancel(const er_frame *f)
@@ -232,12 +233,11 @@ static void on_body_cancel(const er_frame *f)
 		er_send_drop(send);
 		return;
 	}
-	body_word(f, ER_HOOK_bodyCancel);
-	er_sub *s = sub ? er_sub_find(f->id) : NULL;
-	if (s != NULL) {
-		s->up = false;
-		er_sub_settle(s);
-	}
+	er_request *owner = body_owner(f);
+	if (owner == NULL)
+		return;
+	call(owner, ER_HOOK(bodyCancel, .key = er_key_value(f->id, sub), .kind = word(f)));
+	er_body_up_over(f->id, sub);
 }
 
 /* ---- subrequests ---- */
@@ -250,22 +250,17 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 	er_slice reason = er_get_string(&r), block = er_get_string(&r), urls = er_get_string(&r);
 	ER_ASSERT(!r.bad);
 	bool body = (f->flags & ER_FF_BODY) != 0;
-	er_request *owner = s->owner;
-	if (!body) {
-		s->down = false;
-		er_sub_settle(s);
-	}
+	er_request *owner = er_sub_owner(s);
+	ER_ASSERT(owner != NULL && !er_sub_waits(s)); /* the node was asked for it */
+	if (!body)
+		er_body_down_over(f->id, true);
 	/* What most answers have need not become strings: the usual reason, and the one URL that the
 	 * fetch knows itself. */
-	er_value args[] = {er_js_number(f->id),
-	                   er_js_number(f->aux),
-	                   f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")) ? er_js_undefined() : er_js_latin1(reason),
-	                   er_js_latin1(block),
-	                   er_slice_find(urls, '\n') == urls.n ? er_js_undefined() : er_js_from_utf8(urls),
-	                   er_js_bool(body),
-	                   er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg)};
-	static_assert(sizeof args / sizeof *args == 7, "subHead of the contract");
-	call(owner, ER_HOOK_subHead, sizeof args / sizeof *args, args);
+	bool usual = f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")), one = er_slice_find(urls, '\n') == urls.n;
+	call(owner, ER_HOOK(subHead, .fid = er_js_number(f->id), .status = er_js_number(f->aux),
+	                    .reason = usual ? er_js_undefined() : er_js_latin1(reason), .block = er_js_latin1(block),
+	                    .urls = one ? er_js_undefined() : er_js_from_utf8(urls), .hasBody = er_js_bool(body),
+	                    .length = er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg)));
 }
 
 static void on_sub_fail(const er_frame *f, er_slice payload)
@@ -273,11 +268,9 @@ static void on_sub_fail(const er_frame *f, er_slice payload)
 	er_sub *s = er_sub_find(f->id);
 	if (s == NULL)
 		return;
-	er_request *owner = s->owner;
-	s->down = s->up = false;
-	er_sub_settle(s);
-	er_value args[3] = {er_js_number(f->id), er_js_ascii(er_err_name((er_err_kind)f->aux)), er_js_from_utf8(payload)};
-	call(owner, ER_HOOK_subFail, 3, args);
+	er_request *owner = er_sub_owner(s);
+	er_held_end(&s->held);
+	call(owner, ER_HOOK(subFail, .fid = er_js_number(f->id), .kind = word(f), .text = er_js_from_utf8(payload)));
 }
 
 /* Those that waited begin, as far as the credit goes. A body of the routine's own is not read
@@ -288,15 +281,27 @@ static void on_sub_credit(const er_frame *f)
 	er_frame fetch;
 	for (er_sub *s; (s = er_sub_next(&fetch)) != NULL;) {
 		er_send *send = er_send_find(s->fid, true);
-		ER_ASSERT(!er_sub_waits(s) && s->owner != NULL);
+		ER_ASSERT(!er_sub_waits(s) && er_sub_owner(s) != NULL);
 		if (send != NULL) {
 			send->credit = ER_CREDIT_START;
 			er_send_pump(send);
 		} else if (fetch.flags & ER_FF_STREAM) {
-			er_value fid = er_js_number(s->fid);
-			call(s->owner, ER_HOOK_subBegun, 1, &fid);
+			call(er_sub_owner(s), ER_HOOK(subBegun, .fid = er_js_number(s->fid)));
 		}
 	}
+}
+
+/* ---- what the collector has found ---- */
+unsigned er_frames_lost(void)
+{
+	unsigned n = 0;
+	for (er_held *h; (h = er_held_next_lost()) != NULL; n++) {
+		er_request *owner = h->owner;
+		ER_ASSERT(owner != NULL && !owner->over);
+		er_value key = er_js_number((double)er_held_tell_lost(h)), kind = er_js_ascii(er_err_name(ER_ERR_CANCELLED));
+		call(owner, ER_HOOK(bodyFail, .key = key, .kind = kind));
+	}
+	return n;
 }
 
 void er_frames_handle(const er_frame *f, er_slice payload)
@@ -316,8 +321,7 @@ void er_frames_handle(const er_frame *f, er_slice payload)
 		on_body_data(f, payload);
 		break;
 	case ER_FRAME_BODY_FAIL:
-		body_word(f, ER_HOOK_bodyFail);
-		sub_down_over(f);
+		on_body_fail(f);
 		break;
 	case ER_FRAME_CREDIT:
 		on_credit(f);

@@ -8,6 +8,9 @@
 
 /* The payload still lies in the ring; it is good until this returns. */
 void er_frames_handle(const er_frame *f, er_slice payload);
+/* Between two turns: what the collector has found that nobody holds any more is told to the node,
+ * and to the prelude. Returns how many. */
+unsigned er_frames_lost(void);
 /* Sends READY. */
 void er_frames_ready(void);
 

@@ -119,6 +119,7 @@ static void restrain_speculation(void)
 
 bool er_lockdown_begin(const er_lockdown *l, er_err *err)
 {
+	ER_ASSERT(l->spawned > ER_LEVEL_NONE && l->spawned <= ER_LEVEL_FULL);
 	prctl(PR_SET_NAME, "er-sandbox", 0, 0, 0);
 	/* Of the spawner's mount of /proc: in the empty root there is only this file and its sister. */
 	if (!open_statm(err))
@@ -221,6 +222,7 @@ bool er_lockdown_memory(uint32_t kb, er_err *err)
 	if (!number_at(line, STATM_SIZE, &size) || !number_at(line, STATM_DATA, &data))
 		return er_fail(err, ER_ERR_SYSTEM, "cannot understand /proc/self/statm");
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), more = (uint64_t)kb * 1024;
+	ER_ASSERT(page >= 4096 && data <= size);
 	struct rlimit lim = {.rlim_cur = data * page + more, .rlim_max = data * page + more};
 	if (setrlimit(RLIMIT_DATA, &lim) < 0)
 		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot set the memory limit");

@@ -1,3 +1,6 @@
+/* Tests only: what somebody who broke out of the engine would try, done natively, one thing a name.
+ * The filter should end the process at most of them; the others are refused, and the test sees the
+ * process go on having got nothing. Runs only where the node was started with attack hooks. */
 #include "sandbox/lockdown.h"
 
 #include "base/slice.h"
@@ -108,6 +111,7 @@ static void *socket_in_thread(void *arg)
 	return NULL;
 }
 
+/* The filter must hold for threads that were made after it, too. */
 static long in_thread(void)
 {
 	pthread_t t;
@@ -116,6 +120,7 @@ static long in_thread(void)
 	return pthread_join(t, NULL);
 }
 
+/* Uses up the stack. The sum behind the call keeps the compiler from making a loop of it. */
 static long deeper(volatile long n)
 {
 	volatile char room[4096];

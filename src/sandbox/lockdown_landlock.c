@@ -1,3 +1,7 @@
+/* Landlock: no file, no TCP, no signal or abstract socket to the outside. Twice: at the start with
+ * three exceptions, which the engine needs while it starts, and at the end without any. Layers add
+ * up, and none can be taken off. A kernel that has no Landlock is told to the caller, who knows
+ * whether the level asks for it; a kernel that has it and refuses ends the start. */
 #include "sandbox/lockdown_internal.h"
 
 #include "base/mem.h"
@@ -46,6 +50,7 @@ static uint64_t fs_rights(int version)
 	return (1U << 13) - 1;
 }
 
+/* An exception of the first layer: this one file may be read. */
 static bool allow_reading(int ruleset, const char *path, er_err *err)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);

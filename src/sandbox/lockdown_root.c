@@ -1,3 +1,7 @@
+/* An empty root, in the mount namespace that the spawner made: three files, read-only, and nothing
+ * else that a path could name. The order: mounts become private, a small file system is mounted and
+ * filled, the roots change places, the old one is taken off, and only then read-only. Level full
+ * only: elsewhere there is no namespace to do it in. */
 #include "sandbox/lockdown_internal.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@ static bool keep_file(const char *from, const char *to, er_err *err)
 	return true;
 }
 
+/* Directories, and the files that JavaScriptCore and ICU read at their start. */
 static bool fill(er_err *err)
 {
 	if (mkdir("dev", 0755) < 0 || mkdir("proc", 0755) < 0 || mkdir("proc/self", 0755) < 0)

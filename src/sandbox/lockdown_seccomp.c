@@ -1,3 +1,7 @@
+/* The filter of system calls, the last step: tables of what is allowed, of what is refused with an
+ * error because the engine or the C library asks and goes on without, and of calls that depend on
+ * their arguments. It is loaded for all threads at once and can never be taken off. What an argument
+ * points to cannot be seen, so nothing is allowed that depends on it. */
 #include "sandbox/lockdown_internal.h"
 
 #include "base/mem.h"
@@ -97,6 +101,7 @@ static_assert((MMAP_FLAGS & ~MMAP_MASK) == 0, "what is demanded of mmap is looke
 static_assert((PROT_BEYOND_RW & (PROT_READ | PROT_WRITE)) == 0 && (PROT_BEYOND_RW & PROT_EXEC) != 0,
               "executable is what is refused");
 
+/* Calls that are allowed or refused whatever their arguments are. */
 static int add_plain(scmp_filter_ctx f)
 {
 	int rc = 0;
@@ -115,6 +120,7 @@ static int add_sanitizer(scmp_filter_ctx f)
 	return rc;
 }
 
+/* Memory, and what goes with it: advice, limits, names of threads and of mappings. */
 static int add_memory(scmp_filter_ctx f)
 {
 	int rc = 0;
@@ -155,6 +161,7 @@ static int add_priority(scmp_filter_ctx f)
 	return rc;
 }
 
+/* Threads of this process: making them, waiting for them, signals to them. */
 static int add_threads(scmp_filter_ctx f)
 {
 	int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_CMP(0, SCMP_CMP_EQ, PTHREAD_FLAGS));

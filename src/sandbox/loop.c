@@ -24,6 +24,8 @@ enum {
 	/* batches between two looks at the engine's own work when there is no rest */
 	ENGINE_EVERY = 64,
 	TRIM_AFTER_MS = 2000, /* idle for so long: collect */
+	/* so often, at most, it is asked whether a body that somebody waits for has been forgotten */
+	STALLED_EVERY_MS = 2000,
 	/* without code for so long: nobody waits for this sandbox, it is in the pool */
 	WARM_AFTER_MS = 20,
 };
@@ -63,10 +65,10 @@ static unsigned run_timers(void)
 	uint64_t now = er_turn_now_ns(), seq = er_sb.timers.seq, tid;
 	unsigned n = 0;
 	er_request *owner;
+	ER_ASSERT(!er_sb.turn.active);
 	while (n < BATCH && er_timers_take(now, seq, &tid, &owner)) {
-		er_value arg = er_js_number((double)tid);
 		er_turn_begin(owner, er_sb.limits.cpu_us);
-		er_engine_call(ER_HOOK_timer, 1, &arg);
+		er_engine_call(ER_HOOK(timer, .tid = er_js_number((double)tid)));
 		er_turn_end();
 		n++;
 	}
@@ -131,16 +133,54 @@ static bool tidy(void)
 	return true;
 }
 
+static struct {
+	bool dirty;        /* something ran since the last collection */
+	bool cold;         /* neither warmed nor given code */
+	uint64_t since_ns; /* the first that ran after the last collection */
+} state = {.cold = true};
+
+/* A copy that JavaScript has begun to read and let go of keeps its client waiting until the
+ * collector has found it. Readers that are only slow cost a collection now and then. */
+static bool stalled(void)
+{
+	return state.dirty && er_turn_now_ns() - state.since_ns >= STALLED_EVERY_MS * 1000000ULL && er_held_stalled();
+}
+
+/* There was nothing to do. */
+static void rest_and_tidy(void)
+{
+	bool slept = rest(state.cold ? WARM_AFTER_MS : state.dirty ? TRIM_AFTER_MS : -1);
+	if (!(slept && er_sb.requests.live == 0) && !stalled())
+		return;
+	ER_ASSERT(!state.cold || !er_sb.loaded);
+	if (state.cold)
+		warm();
+	else
+		state.dirty = !tidy();
+	er_turn_refresh(); /* what came meanwhile does not pay for it */
+	state.cold = false;
+}
+
+static void after_batch(unsigned batches)
+{
+	if (!state.dirty)
+		state.since_ns = er_turn_now_ns();
+	state.dirty = er_sb.loaded;
+	if (batches % ENGINE_EVERY != 0)
+		return;
+	er_turn_refresh();
+	run_engine();
+}
+
 void er_loop_run(void)
 {
-	bool dirty = false; /* something ran since the last collection */
-	bool cold = true;   /* neither warmed nor given code */
 	unsigned batches = 0;
 	er_turn_refresh();
 	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
 		ER_ASSERT(er_sb.turn.forget == NULL && er_sb.turn.patches_n == 0); /* between turns nothing is left over */
 		er_engine_enter();
-		unsigned n = drain_in();
+		unsigned n = er_frames_lost();
+		n += drain_in();
 		n += run_timers();
 		er_engine_leave();
 		if (n == 0 || batches % WAKE_EVERY == 0)
@@ -149,20 +189,10 @@ void er_loop_run(void)
 			er_out_publish();
 		if (er_sb.closing && er_sb.requests.live == 0 && er_out_overflow(&er_sb.out) == 0)
 			return;
-		cold &= er_sb.code_url.p == NULL;
-		if (n) {
-			dirty = er_sb.loaded;
-			if (++batches % ENGINE_EVERY == 0) {
-				er_turn_refresh();
-				run_engine();
-			}
-		} else if (rest(cold ? WARM_AFTER_MS : dirty ? TRIM_AFTER_MS : -1) && er_sb.requests.live == 0) {
-			if (cold)
-				warm();
-			else
-				dirty = !tidy();
-			er_turn_refresh(); /* what came meanwhile does not pay for it */
-			cold = false;
-		}
+		state.cold &= er_sb.code_url.p == NULL;
+		if (n)
+			after_batch(++batches);
+		else
+			rest_and_tidy();
 	}
 }

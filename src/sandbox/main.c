@@ -4,7 +4,7 @@
  *    arguments, environment     what the engine will read
  *    the channel                mapped, and its descriptor closed
  *    er_lockdown_begin          before the engine and before any thread
- *    death, clock, engine       all that needs system calls which are forbidden later
+ *    crash, clock, engine       all that needs system calls which are forbidden later
  *    er_lockdown_finish         from here on the process can be given a tenant's code
  *    READY, then the loop       LOAD, CODE, requests, until CLOSE
  *
@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "sandbox/death.h"
+#include "sandbox/crash.h"
 #include "sandbox/engine.h"
 #include "sandbox/frames.h"
 #include "sandbox/freeze.h"
@@ -120,6 +120,8 @@ static bool start_engine_quietly(er_err *err)
 	return ok;
 }
 
+/* The order of lockdown.h's picture: what comes before `begin` trusts nobody's code, and what comes
+ * after `finish` can do no more harm than the level allows. */
 static bool start(int argc, char **argv, er_err *err)
 {
 	if (!parse_args(argc, argv, &er_sb.lock, err))
@@ -129,11 +131,12 @@ static bool start(int argc, char **argv, er_err *err)
 	er_sb.wake_me = ER_FD_WAKE_SANDBOX;
 	er_sb.wake_node = ER_FD_WAKE_NODE;
 	er_requests_init(&er_sb.requests);
+	er_helds_init(&er_sb.helds);
 	if (!er_channel_map(&er_sb.ch, ER_FD_CHANNEL, false, err))
 		return false;
 	close(ER_FD_CHANNEL);
 	er_sb.began_ns = er_clock_mono_us() * 1000;
-	if (!er_lockdown_begin(&er_sb.lock, err) || !er_death_setup(err))
+	if (!er_lockdown_begin(&er_sb.lock, err) || !er_crash_setup(err))
 		return false;
 	small_thread_stacks();
 	er_freeze_start();

@@ -70,6 +70,7 @@ void er_out_end(void)
 
 void er_out_frame(const er_frame *f, er_slice payload)
 {
+	ER_ASSERT(f->n == payload.n);
 	uint8_t *p = er_out_begin(f, NULL);
 	er_copy(p, payload.p, payload.n);
 	er_out_end();
@@ -105,8 +106,8 @@ void er_out_flush(void)
 	if (er_sb.out.wake_due) {
 		er_sb.out.wake_due = false;
 		er_out_wake();
-		if (!er_sb.turn.active)
-			er_turn_skip(); /* the node may have been given our core */
+		if (er_sb.out.woke != NULL)
+			er_sb.out.woke();
 	}
 }
 

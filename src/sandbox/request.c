@@ -6,7 +6,7 @@
  * JavaScript is done, a body of ours still goes out, and DONE is said when it is out. Requests are
  * found by id in buckets; records are pooled. Request 0 is a member of er_requests and never goes.
  *
- * A subrequest is in its owner's list and in a bucket; `down` (the response) and `up` (the upload)
+ * A subrequest hangs on its owner (held.h) and is in a bucket; `down` (the response) and `up` (the upload)
  * say what is still to come, and er_sub_settle frees it when neither is. One for which the node has
  * given no credit waits in a line, with its whole FETCH frame; er_sub_next sends the first of them.
  *
@@ -18,14 +18,6 @@
 #include "sandbox/sandbox.h"
 
 #include "base/mem.h"
-
-void er_requests_init(er_requests *rs)
-{
-	er_list_init(&rs->sends);
-	er_list_init(&rs->waiting);
-	er_list_init(&rs->background.timers);
-	er_list_init(&rs->background.subs);
-}
 
 static_assert((ER_BUCKETS & (ER_BUCKETS - 1)) == 0, "a bucket is the low bits of an id");
 static_assert((int)ER_POOLED_FRAME <= (int)ER_FRAME_MAX, "what a pooled record keeps is one frame's payload at most");
@@ -50,11 +42,10 @@ static er_request *take_record(er_requests *rs)
 	er_request *r = rs->free;
 	if (r == NULL) {
 		r = ER_NEW(er_request);
-		er_list_init(&r->timers);
-		er_list_init(&r->subs);
+		er_list_init(&r->held);
 		return r;
 	}
-	ER_ASSERT(rs->free_n > 0 && er_list_empty(&r->timers) && er_list_empty(&r->subs));
+	ER_ASSERT(rs->free_n > 0 && er_list_empty(&r->held));
 	rs->free = r->next;
 	rs->free_n--;
 	return r;
@@ -62,7 +53,7 @@ static er_request *take_record(er_requests *rs)
 
 static void give_record(er_requests *rs, er_request *r)
 {
-	ER_ASSERT(r->id != 0 && er_list_empty(&r->timers) && er_list_empty(&r->subs) && r->timers_n == 0);
+	ER_ASSERT(r->id != 0 && er_list_empty(&r->held) && r->timers_n == 0 && r->reading.handle == NULL);
 	if (r->frame.cap > ER_POOLED_FRAME) {
 		er_buf_fini(&r->frame);
 		er_buf_init(&r->frame);
@@ -100,7 +91,7 @@ er_request *er_request_new(const er_frame *f, er_slice payload)
 	r->flags = f->flags;
 	r->over = r->done_told = r->draining = r->metered = false;
 	r->timers_n = r->logs_n = 0;
-	r->cpu_ns = 0;
+	r->cpu_ns = r->upload_asked = 0;
 	if (!read_payload(r, payload)) {
 		give_record(rs, r);
 		return NULL;
@@ -131,28 +122,23 @@ void er_request_tell_done(er_request *r)
 	er_out_end();
 }
 
-static void drop_subs(er_request *r)
-{
-	er_list *l;
-	while ((l = er_list_pop(&r->subs)) != NULL) {
-		er_sub *s = ER_CONTAINER(l, er_sub, link);
-		s->up = s->down = false;
-		er_sub_settle(s);
-	}
-}
-
 void er_request_over(er_request *r)
 {
 	if (r->id == 0 || r->over)
 		return;
 	r->over = true;
-	er_timers_drop(r);
-	drop_subs(r);
-	ER_ASSERT(er_list_empty(&r->timers) && er_list_empty(&r->subs));
+	er_held_end_all(&r->held);
 	er_turn_forget_later(r);
 }
 
-void er_request_forget(er_request *r)
+void er_request_drain(er_request *r)
+{
+	ER_ASSERT(r->id != 0 && !r->over);
+	r->draining = true;
+	er_held_end_kind(&r->held, ER_HELD_timer);
+}
+
+static void forget(er_request *r)
 {
 	er_requests *rs = &er_sb.requests;
 	ER_ASSERT(r->id != 0 && r->over && rs->live > 0);
@@ -161,12 +147,19 @@ void er_request_forget(er_request *r)
 			continue;
 		*at = r->next;
 		rs->live--;
-		er_timers_drop(r); /* set by microtasks after the request was over */
-		drop_subs(r);
+		ER_ASSERT(er_list_empty(&r->held)); /* nothing can be hung on a request that is over */
 		give_record(rs, r);
 		return;
 	}
 	ER_ASSERT(!"a request is forgotten once");
+}
+
+void er_requests_init(er_requests *rs)
+{
+	er_list_init(&rs->sends);
+	er_list_init(&rs->waiting);
+	er_list_init(&rs->background.held);
+	er_sb.turn.forgets = forget;
 }
 
 /* ---- subrequests ---- */
@@ -187,9 +180,8 @@ er_sub *er_sub_new(uint32_t fid, er_request *owner, bool up)
 	s->fid = fid;
 	s->down = true;
 	s->up = up;
-	s->owner = owner;
 	er_list_init(&s->waits);
-	er_list_push(&owner->subs, &s->link);
+	er_held_init(&s->held, ER_HELD_sub, owner);
 	er_sub **at = &er_sb.requests.sub_buckets[fid % ER_BUCKETS];
 	s->next = *at;
 	*at = s;
@@ -245,7 +237,7 @@ void er_sub_settle(er_sub *s)
 		at = &(*at)->next;
 	}
 	*at = s->next;
-	er_list_remove(&s->link);
+	er_held_fini(&s->held);
 	er_list_remove(&s->waits);
 	er_buf_fini(&s->fetch);
 	er_send *send = er_send_find(s->fid, true);
@@ -254,15 +246,125 @@ void er_sub_settle(er_sub *s)
 	er_free(s);
 }
 
+static void sub_end(er_held *h)
+{
+	er_sub *s = ER_CONTAINER(h, er_sub, held);
+	s->up = s->down = false;
+	er_sub_settle(s);
+}
+
+/* ---- bodies of the node that JavaScript reads, and may have stopped reading ---- */
+
+static void say(er_frame_type type, uint32_t id, bool sub, er_err_kind why)
+{
+	er_frame f = {.type = (uint8_t)type, .id = id, .flags = sub ? ER_FF_SUB : 0, .aux = (uint16_t)why};
+	er_out_frame(&f, (er_slice){0});
+}
+
+/* Nobody can read the response any more. The upload, if there is one, goes on. */
+static uint64_t sub_lost(er_held *h)
+{
+	er_sub *s = ER_CONTAINER(h, er_sub, held);
+	uint32_t fid = s->fid;
+	ER_ASSERT(fid != 0 && er_sub_owner(s) != NULL);
+	if (s->down)
+		say(ER_FRAME_BODY_CANCEL, fid, true, ER_ERR_CANCELLED);
+	er_body_down_over(fid, true);
+	return er_body_key(fid, true);
+}
+
+static bool sub_stalled(const er_held *h)
+{
+	const er_sub *s = ER_CONTAINER(h, er_sub, held);
+	return s->down && s->begun && s->asked == 0;
+}
+
+const er_held_ops er_held_ops_sub = {.end = sub_end, .lost = sub_lost, .stalled = sub_stalled};
+
+static void reading_end(er_held *h)
+{
+	er_held_fini(h);
+}
+
+/* The client may send the rest, which is dropped: it has done nothing that its connection should end for. */
+static uint64_t reading_lost(er_held *h)
+{
+	const er_request *r = h->owner;
+	ER_ASSERT(r != NULL && !r->over && &r->reading == h);
+	say(ER_FRAME_DRAIN, r->id, false, ER_ERR_OK);
+	er_held_end(h);
+	return er_body_key(r->id, false);
+}
+
+static bool reading_stalled(const er_held *h)
+{
+	return h->owner->upload_asked == 0;
+}
+
+const er_held_ops er_held_ops_upload = {.end = reading_end, .lost = reading_lost, .stalled = reading_stalled};
+
+void er_body_down_over(uint32_t id, bool sub)
+{
+	if (sub) {
+		er_sub *s = er_sub_find(id);
+		if (s == NULL)
+			return;
+		s->down = false;
+		er_sub_settle(s);
+		return;
+	}
+	er_request *r = er_request_find(id);
+	if (r != NULL && r->reading.owner != NULL)
+		er_held_end(&r->reading);
+}
+
+void er_body_up_over(uint32_t id, bool sub)
+{
+	er_sub *s = sub ? er_sub_find(id) : NULL;
+	if (s == NULL)
+		return;
+	s->up = false;
+	er_sub_settle(s);
+}
+
+/* Where it is counted what was asked for and has not come; NULL: not known. */
+static uint64_t *asked_of(uint32_t id, bool sub)
+{
+	if (sub) {
+		er_sub *s = er_sub_find(id);
+		return s != NULL ? &s->asked : NULL;
+	}
+	er_request *r = id != 0 ? er_request_find(id) : NULL;
+	return r != NULL ? &r->upload_asked : NULL;
+}
+
+void er_asked_more(uint32_t id, bool sub, uint32_t n)
+{
+	uint64_t *asked = asked_of(id, sub);
+	ER_ASSERT(n > 0);
+	if (asked == NULL)
+		return;
+	*asked += n;
+	if (sub)
+		er_sub_find(id)->begun = true;
+}
+
+void er_asked_came(uint32_t id, bool sub, uint32_t n)
+{
+	uint64_t *asked = asked_of(id, sub);
+	if (asked != NULL)
+		*asked -= n < *asked ? n : *asked;
+}
+
 /* ---- complete bodies ---- */
 void er_send_new(uint32_t id, bool sub, er_slice bytes, er_request *owner, uint32_t credit)
 {
-	ER_ASSERT(bytes.n > 0 && (owner == NULL) == sub);
+	ER_ASSERT(bytes.n > 0 && owner != NULL && er_send_find(id, sub) == NULL);
 	er_send *s = ER_NEW(er_send);
 	s->id = id;
 	s->sub = sub;
 	s->credit = credit;
-	s->owner = owner;
+	er_held_init(&s->held, ER_HELD_send, owner);
 	er_buf_put(&s->bytes, bytes);
 	er_list_push(&er_sb.requests.sends, &s->link);
 	er_send_pump(s);
@@ -288,7 +390,7 @@ void er_send_pump(er_send *s)
 		              .id = s->id,
 		              .n = (uint32_t)part.n,
 		              .flags = (uint8_t)((s->sub ? ER_FF_SUB : 0) | (fin ? ER_FF_FIN : 0)),
-		              .arg = fin && !s->sub && s->owner != NULL ? er_turn_cpu_us(s->owner) : 0};
+		              .arg = fin && !s->sub ? er_turn_cpu_us(s->held.owner) : 0};
 		ER_ASSERT(part.n > 0 && part.n <= s->credit);
 		er_out_frame(&f, part);
 		er_buf_consume(&s->bytes, part.n);
@@ -298,23 +400,27 @@ void er_send_pump(er_send *s)
 		er_send_drop(s);
 }
 
-void er_send_drop(er_send *s)
+static void send_end(er_held *h)
 {
-	er_request *owner = s->owner;
+	er_send *s = ER_CONTAINER(h, er_send, held);
 	ER_ASSERT(!er_list_empty(&s->link));
 	er_list_remove(&s->link);
+	er_held_fini(h);
 	er_buf_fini(&s->bytes);
-	if (s->sub) {
-		er_sub *sub = er_sub_find(s->id);
-		er_free(s);
-		if (sub != NULL && sub->up) {
-			sub->up = false;
-			er_sub_settle(sub);
-		}
-		return;
-	}
 	er_free(s);
-	if (owner != NULL && owner->draining && !owner->over) {
+}
+
+const er_held_ops er_held_ops_send = {.end = send_end};
+
+void er_send_drop(er_send *s)
+{
+	er_request *owner = s->held.owner;
+	uint32_t id = s->id;
+	bool sub = s->sub;
+	er_held_end(&s->held);
+	if (sub) {
+		er_body_up_over(id, true);
+	} else if (owner->draining && !owner->over) {
 		er_request_tell_done(owner);
 		er_request_over(owner);
 	}

@@ -12,7 +12,9 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "channel/frame.h"
+#include "sandbox/held.h"
 
+/* A request, from its REQUEST frame until all of it is over. Records are used again. */
 typedef struct er_request {
 	uint32_t id;
 	uint32_t upload;   /* its length, or ER_LEN_UNKNOWN */
@@ -23,10 +25,12 @@ typedef struct er_request {
 	bool metered;      /* a METER is due */
 	uint32_t timers_n; /* live */
 	uint32_t logs_n;   /* LOG frames sent */
+	/* used by its turns so far */
 	uint64_t cpu_ns;
-	er_list timers;
-	er_list subs;
-	er_buf frame; /* private copy of the payload, once it is kept */
+	er_list held;          /* what ends with it: timers, subrequests and the rest (held.h) */
+	er_held reading;       /* its upload, once JavaScript reads it as a stream */
+	uint64_t upload_asked; /* bytes of it that were asked for and have not come */
+	er_buf frame;          /* private copy of the payload, once it is kept */
 	/* the slices point into it: in the ring during the first turn, later in `frame` */
 	er_slice payload;
 	er_slice method, url, block, info, inline_body;
@@ -36,10 +40,12 @@ typedef struct er_request {
 
 /* A subrequest, or a copy of a body in the node, which is numbered as one and has nothing but a response's body. */
 typedef struct er_sub {
+	/* the subrequest's number, which this side gives */
 	uint32_t fid;
-	bool down, up; /* the response / the upload still has something to say */
-	er_request *owner;
-	er_list link;
+	bool down, up;  /* the response / the upload still has something to say */
+	bool begun;     /* something of the response's body was asked for */
+	uint64_t asked; /* bytes of it that were asked for and have not come */
+	er_held held;
 	er_list waits; /* er_requests.waiting, while the node has no room for it */
 	er_buf fetch;  /* then: the whole frame */
 	struct er_sub *next;
@@ -50,13 +56,15 @@ typedef struct er_send {
 	er_list link;
 	uint32_t id;
 	bool sub;
+	/* bytes that the node will take now */
 	uint64_t credit;
 	er_buf bytes;
-	er_request *owner; /* DONE when sent, if it is draining; NULL for a subrequest's */
+	er_held held; /* its owner: the request, also of a subrequest's. DONE when sent, if that is draining */
 } er_send;
 
 enum { ER_BUCKETS = 256, ER_POOLED = 256, ER_POOLED_FRAME = 4096 };
 
+/* All that is being answered. `background` owns what no request does, with id 0. */
 typedef struct er_requests {
 	er_request background;
 	er_request *buckets[ER_BUCKETS];
@@ -76,16 +84,25 @@ er_request *er_request_new(const er_frame *f, er_slice payload);
 void er_request_keep(er_request *r);
 /* NULL: unknown. 0 finds the background. */
 er_request *er_request_find(uint32_t id);
-/* JavaScript is done with it: timers and subrequests are dropped now, the record at the end of the
- * turn. */
+/* JavaScript is done with it: all that hangs on it ends now, the record at the end of the turn. */
 void er_request_over(er_request *r);
-/* Gives the record back (the turn module calls it). */
-void er_request_forget(er_request *r);
+/* JavaScript is done with it, but a body of ours still goes out: only that is left to do. */
+void er_request_drain(er_request *r);
 /* Tells the node that the request is over, once. */
 void er_request_tell_done(er_request *r);
 
+/* What JavaScript calls the body of a request or subrequest. */
+static inline uint64_t er_body_key(uint32_t id, bool sub)
+{
+	return (uint64_t)id * 2 + (sub ? 1 : 0);
+}
+
 er_sub *er_sub_new(uint32_t fid, er_request *owner, bool up);
 er_sub *er_sub_find(uint32_t fid);
+static inline er_request *er_sub_owner(const er_sub *s)
+{
+	return s->held.owner;
+}
 /* Asks the node for it: the frame, of whole->n payload bytes, now or when there is credit. Where
  * its payload goes; its frame ends with er_sub_asked. */
 uint8_t *er_sub_ask(er_sub *s, const er_frame *fetch);
@@ -98,6 +115,13 @@ static inline bool er_sub_waits(const er_sub *s)
 er_sub *er_sub_next(er_frame *fetch);
 /* Forgets the subrequest when neither direction has anything left to say. */
 void er_sub_settle(er_sub *s);
+
+/* Nothing more will come of the node's body, or be sent of ours. Not known: harmless. */
+void er_body_down_over(uint32_t id, bool sub);
+void er_body_up_over(uint32_t id, bool sub);
+/* n bytes of the body were asked for, or have come. Not known: harmless. */
+void er_asked_more(uint32_t id, bool sub, uint32_t n);
+void er_asked_came(uint32_t id, bool sub, uint32_t n);
 
 /* Sends `bytes` (copied) as the body of request or subrequest `id` as credit comes, and `credit`
  * bytes at once. */

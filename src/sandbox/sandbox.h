@@ -6,6 +6,7 @@
  *   main     start-up order          engine   the only files that know JavaScriptCore        loop    what runs when
  *   frames   what the node says      out      what we say to the node                        turn    whose CPU it is
  *   request  what is being answered  timer    what is due                                    death   how it ends
+ *   held     what ends with them      crash    its last word
  */
 #ifndef ER_SANDBOX_SANDBOX_H
 #define ER_SANDBOX_SANDBOX_H
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "channel/frame.h"
+#include "sandbox/held.h"
 #include "sandbox/lockdown.h"
 #include "sandbox/out.h"
 #include "sandbox/request.h"
@@ -35,6 +37,7 @@ typedef struct er_sandbox {
 	er_turn turn;
 	er_requests requests;
 	er_timers timers;
+	er_helds helds;
 	uint64_t began_ns; /* CLOCK_MONOTONIC of the instance's beginning */
 } er_sandbox;
 

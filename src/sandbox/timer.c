@@ -27,6 +27,7 @@ static void place(er_timers *ts, er_timer *t, uint32_t at)
 	t->heap = at;
 }
 
+/* Moves a timer to its place in the heap, up or down, after its time has changed. */
 static void sift(er_timers *ts, er_timer *t)
 {
 	uint32_t at = t->heap;
@@ -48,6 +49,7 @@ static void sift(er_timers *ts, er_timer *t)
 	place(ts, t, at);
 }
 
+/* A free number for a timer; `gens` tells a number that is used again from the one before. */
 static uint32_t take_slot(er_timers *ts)
 {
 	if (ts->free_slot_n == 0) {
@@ -77,7 +79,7 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 	if (ms > MS_MAX)
 		ms = 1; /* as in browsers, where it does not fit 32 bits */
 	er_timer *t = ER_NEW(er_timer);
-	t->owner = owner;
+	er_held_init(&t->held, ER_HELD_timer, owner);
 	t->every_ns = repeat ? (uint64_t)(ms * 1e6) : 0;
 	t->due_ns = er_turn_now_ns() + (uint64_t)(ms * 1e6);
 	t->seq = ts->seq++;
@@ -85,7 +87,6 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 	ER_ASSERT(t->slot < ts->slots_n && t->slot < 1U << SLOT_BITS && ts->slots[t->slot] == NULL);
 	ts->slots[t->slot] = t;
 	t->tid = ((uint64_t)ts->gens[t->slot] << SLOT_BITS) + t->slot + 1;
-	er_list_push(&owner->timers, &t->link);
 	t->counted = !own;
 	owner->timers_n += t->counted;
 	if (ts->n == ts->cap) {
@@ -97,11 +98,13 @@ uint64_t er_timer_set(er_request *owner, double ms, bool repeat)
 	return t->tid;
 }
 
+/* The last of the heap takes its place. */
 static void timer_free(er_timer *t)
 {
 	er_timers *ts = &er_sb.timers;
+	er_request *owner = t->held.owner;
 	ER_ASSERT(ts->n > 0 && t->heap < ts->n && ts->heap[t->heap] == t && ts->slots[t->slot] == t);
-	ER_ASSERT(t->owner->timers_n >= t->counted);
+	ER_ASSERT(owner != NULL && owner->timers_n >= t->counted);
 	er_timer *last = ts->heap[--ts->n];
 	if (last != t) {
 		place(ts, last, t->heap);
@@ -110,10 +113,17 @@ static void timer_free(er_timer *t)
 	ts->slots[t->slot] = NULL;
 	ts->gens[t->slot]++;
 	ts->free_slots[ts->free_slot_n++] = t->slot;
-	er_list_remove(&t->link);
-	t->owner->timers_n -= t->counted;
+	er_held_fini(&t->held);
+	owner->timers_n -= t->counted;
 	er_free(t);
 }
+
+static void timer_end(er_held *h)
+{
+	timer_free(ER_CONTAINER(h, er_timer, held));
+}
+
+const er_held_ops er_held_ops_timer = {.end = timer_end};
 
 void er_timer_clear(uint64_t tid)
 {
@@ -123,12 +133,6 @@ void er_timer_clear(uint64_t tid)
 	uint64_t slot = (tid - 1) & ((1U << SLOT_BITS) - 1);
 	if (slot < ts->slots_n && ts->slots[slot] != NULL && ts->slots[slot]->tid == tid)
 		timer_free(ts->slots[slot]);
-}
-
-void er_timers_drop(er_request *owner)
-{
-	while (!er_list_empty(&owner->timers))
-		timer_free(ER_CONTAINER(owner->timers.next, er_timer, link));
 }
 
 uint64_t er_timers_next_ns(void)
@@ -143,7 +147,7 @@ static er_timer *first(uint64_t now_ns, uint64_t limit_seq)
 		er_timer *t = ts->n ? ts->heap[0] : NULL;
 		if (t == NULL || t->due_ns > now_ns || t->seq >= limit_seq)
 			return NULL;
-		uint64_t rest_ns = t->owner->id == 0 ? er_turn_background_rest_ns() : 0;
+		uint64_t rest_ns = t->held.owner->id == 0 ? er_turn_background_rest_ns() : 0;
 		if (rest_ns == 0)
 			return t;
 		t->due_ns = now_ns + rest_ns; /* the background has had its share for now */
@@ -157,8 +161,9 @@ bool er_timers_take(uint64_t now_ns, uint64_t limit_seq, uint64_t *tid, er_reque
 	er_timer *t = first(now_ns, limit_seq);
 	if (t == NULL)
 		return false;
+	ER_ASSERT(t->held.owner != NULL && t->due_ns <= now_ns && t->seq < limit_seq && ts->slots[t->slot] == t);
 	*tid = t->tid;
-	*owner = t->owner;
+	*owner = t->held.owner;
 	if (t->every_ns == 0) {
 		timer_free(t);
 		return true;

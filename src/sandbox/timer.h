@@ -3,7 +3,7 @@
 #ifndef ER_SANDBOX_TIMER_H
 #define ER_SANDBOX_TIMER_H
 
-#include "base/list.h"
+#include "sandbox/held.h"
 
 #include <stdint.h>
 #include <stdbool.h>
@@ -15,13 +15,14 @@ typedef struct er_timer {
 	uint64_t seq; /* equal due times fire in the order they were set */
 	uint64_t tid;
 	uint64_t every_ns; /* 0: once */
-	struct er_request *owner;
-	er_list link;  /* owner's */
+	er_held held;
 	uint32_t heap; /* place in the heap */
 	uint32_t slot;
 	bool counted; /* against the owner's limit */
 } er_timer;
 
+/* A heap by due time, and a table by number. `seq` counts timers, so that those of one instant go
+ * in their order. */
 typedef struct er_timers {
 	er_timer **heap;
 	uint32_t n, cap;
@@ -36,8 +37,6 @@ typedef struct er_timers {
  * the owner's limit. */
 uint64_t er_timer_set(struct er_request *owner, double ms, bool repeat);
 void er_timer_clear(uint64_t tid);
-/* All of an owner. */
-void er_timers_drop(struct er_request *owner);
 /* When the next is due; UINT64_MAX: none. */
 uint64_t er_timers_next_ns(void);
 /* Takes the first timer that is due at `now` (and was set before `limit_seq`): re-arms or removes

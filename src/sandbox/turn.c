@@ -116,8 +116,16 @@ static void on_tick(int sig, siginfo_t *info, void *uc)
 	errno = saved;
 }
 
+/* What the node did on our core is nobody's. */
+static void on_woke(void)
+{
+	if (!er_sb.turn.active)
+		er_sb.turn.start_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
 bool er_turn_setup(er_err *err)
 {
+	er_sb.out.woke = on_woke;
 	int sig = SIGRTMIN + 6;
 	struct sigaction sa = {.sa_sigaction = on_tick, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	sigfillset(&sa.sa_mask);
@@ -158,11 +166,7 @@ void er_turn_refresh(void)
 	t->relieved_ns = t->start_ns;
 }
 
-void er_turn_skip(void)
-{
-	er_sb.turn.start_ns = clock_ns(CLOCK_MONOTONIC);
-}
-
+/* What all kinds of turns have in common. `account` is charged with its CPU time. */
 static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 {
 	er_turn *t = &er_sb.turn;
@@ -254,6 +258,7 @@ bool er_turn_background_may_go_on(void)
 er_turn_gift er_turn_gift_begin(void)
 {
 	er_turn *t = &er_sb.turn;
+	ER_ASSERT(t->active && t->account != NULL);
 	t->limit_ns += ER_TURN_GIFT_NS;
 	return (er_turn_gift){.wall_ns = clock_ns(CLOCK_MONOTONIC), .cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID)};
 }
@@ -308,7 +313,7 @@ void er_turn_end(void)
 		er_request *r = t->forget;
 		ER_ASSERT(r->over);
 		t->forget = r->later;
-		er_request_forget(r);
+		t->forgets(r);
 	}
 	t->owner = NULL;
 	if (took)
@@ -356,9 +361,9 @@ void er_turn_patch(uint8_t *head, er_request *r)
 void er_turn_forget_later(er_request *r)
 {
 	er_turn *t = &er_sb.turn;
-	ER_ASSERT(r->over && r->id != 0);
+	ER_ASSERT(r->over && r->id != 0 && t->forgets != NULL);
 	if (!t->active) {
-		er_request_forget(r);
+		t->forgets(r);
 		return;
 	}
 	r->later = t->forget;

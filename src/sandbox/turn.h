@@ -43,6 +43,7 @@ enum {
 	ER_TURN_PATCHES = 8,
 };
 
+/* The turn that runs, or the last one. What is volatile is read by the tick's signal handler. */
 typedef struct er_turn {
 	volatile bool active;
 	struct er_request *volatile owner;
@@ -66,8 +67,11 @@ typedef struct er_turn {
 		uint8_t *head;
 		struct er_request *r;
 	} patches[ER_TURN_PATCHES];
+	/* of `patches`: answers whose CPU figure is filled in at the end */
 	unsigned patches_n;
-	struct er_request *forget; /* over; a chain through later_ */
+	struct er_request *forget; /* over; a chain through `later` */
+	/* what is done with each of these at the end of the turn: request.c's, which lies above */
+	void (*forgets)(struct er_request *r);
 } er_turn;
 
 /* Arms the tick. Once, before seccomp. */
@@ -75,8 +79,6 @@ ER_MUST_CHECK bool er_turn_setup(er_err *err);
 /* Fresh readings of the clocks, of the CPU's if the last one is old: at every waking, and now and
  * then in a long batch. */
 void er_turn_refresh(void);
-/* The time up to now is nobody's: called when another process may have run. */
-void er_turn_skip(void);
 /* `limit_us`: for the owner's turns in all. */
 void er_turn_begin(struct er_request *owner, uint64_t limit_us);
 /* The engine's own work (the collector's timers): nobody pays for collecting other requests'

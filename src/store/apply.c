@@ -14,82 +14,24 @@
 
 #include "base/clock.h"
 
-static const struct {
-	const char *name;
-	er_apply_fn *apply;
-} kinds[ER_CHANGE_KIND_COUNT_] = {
-    [ER_CHANGE_ROUTINE_DELETE] = {"routine-delete", er_apply_routine_delete},
-    [ER_CHANGE_VERSION_ADD] = {"version-add", er_apply_version_add},
-    [ER_CHANGE_VERSION_DELETE] = {"version-delete", er_apply_version_delete},
-    [ER_CHANGE_DEPLOY] = {"deploy", er_apply_deploy},
-    [ER_CHANGE_ROUTES] = {"routes", er_apply_routes},
-    [ER_CHANGE_VAR_SET] = {"var-set", er_apply_var_set},
-    [ER_CHANGE_VAR_DELETE] = {"var-delete", er_apply_setting_delete},
-    [ER_CHANGE_SECRET_SET] = {"secret-set", er_apply_secret_set},
-    [ER_CHANGE_SECRET_DELETE] = {"secret-delete", er_apply_setting_delete},
-    [ER_CHANGE_TOKEN_ADD] = {"token-add", er_apply_token_add},
-    [ER_CHANGE_TOKEN_DELETE] = {"token-delete", er_apply_token_delete},
-    [ER_CHANGE_NAMESPACE_ADD] = {"namespace-add", er_apply_namespace_add},
-    [ER_CHANGE_NAMESPACE_DELETE] = {"namespace-delete", er_apply_namespace_delete},
-    [ER_CHANGE_KEY_ROTATE] = {"key-rotate", er_apply_key_rotate},
-    [ER_CHANGE_ADDRESS_ALLOW] = {"address-allow", er_apply_address_allow},
-    [ER_CHANGE_ADDRESS_DENY] = {"address-deny", er_apply_address_deny},
+static er_apply_fn *const kinds[ER_CHANGE_KIND_COUNT_] = {
+    [ER_CHANGE_ROUTINE_DELETE] = er_apply_routine_delete,
+    [ER_CHANGE_VERSION_ADD] = er_apply_version_add,
+    [ER_CHANGE_VERSION_DELETE] = er_apply_version_delete,
+    [ER_CHANGE_DEPLOY] = er_apply_deploy,
+    [ER_CHANGE_ROUTES] = er_apply_routes,
+    [ER_CHANGE_VAR_SET] = er_apply_var_set,
+    [ER_CHANGE_VAR_DELETE] = er_apply_setting_delete,
+    [ER_CHANGE_SECRET_SET] = er_apply_secret_set,
+    [ER_CHANGE_SECRET_DELETE] = er_apply_setting_delete,
+    [ER_CHANGE_TOKEN_ADD] = er_apply_token_add,
+    [ER_CHANGE_TOKEN_DELETE] = er_apply_token_delete,
+    [ER_CHANGE_NAMESPACE_ADD] = er_apply_namespace_add,
+    [ER_CHANGE_NAMESPACE_DELETE] = er_apply_namespace_delete,
+    [ER_CHANGE_KEY_ROTATE] = er_apply_key_rotate,
+    [ER_CHANGE_ADDRESS_ALLOW] = er_apply_address_allow,
+    [ER_CHANGE_ADDRESS_DENY] = er_apply_address_deny,
 };
-
-const char *er_change_name(er_change_kind k)
-{
-	ER_ASSERT((unsigned)k < ER_CHANGE_KIND_COUNT_);
-	return kinds[k].name;
-}
-
-bool er_apply_log(er_apply *a, const er_change *c, er_buf *data)
-{
-	er_slice object = er_buf_slice(data);
-	ER_ASSERT(er_db_in_transaction(a->db));
-	ER_ASSERT(object.n >= 2 && object.p[0] == '{' && object.p[object.n - 1] == '}');
-	ER_ASSERT(a->out.sequence < INT64_MAX);
-	er_query q = er_query_of(
-	    a->db, "INSERT INTO log(sequence, at_ms, kind, actor, source, routine, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-	er_bind_int(&q, (int64_t)++a->out.sequence);
-	er_bind_int(&q, a->now_ms);
-	er_bind_text(&q, er_slice_cstr(er_change_name(c->kind)));
-	er_bind_text(&q, c->actor);
-	er_bind_text(&q, c->source);
-	er_bind_text(&q, c->routine);
-	er_bind_text(&q, object);
-	bool good = er_query_run(&q, a->err);
-	er_buf_fini(data);
-	return good;
-}
-
-bool er_routine_known(er_db *db, er_slice routine, er_err *err)
-{
-	bool found;
-	er_query q = er_query_of(db, "SELECT 1 FROM routine WHERE name = ?1");
-	er_bind_text(&q, routine);
-	if (!er_query_any(&q, &found, err))
-		return false;
-	return found || er_fail(err, ER_ERR_NO_ROUTE, "there is no routine \"%.*s\" on this node yet: deploy it first (er deploy)",
-	                        ER_FMT(er_slice_head(routine, 80)));
-}
-
-bool er_apply_known(er_apply *a, er_slice routine)
-{
-	return er_routine_known(a->db, routine, a->err);
-}
-
-bool er_apply_run_text(er_apply *a, const char *sql, er_slice text)
-{
-	ER_ASSERT(sql != NULL && er_db_in_transaction(a->db));
-	er_query q = er_query_of(a->db, sql);
-	er_bind_text(&q, text);
-	return er_query_run(&q, a->err);
-}
-
-void er_log_env(er_buf *data, er_env env)
-{
-	er_buf_printf(data, "{\"environment\":\"%s\"", er_env_name(env));
-}
 
 /* Texts that every kind of change has are checked here; what belongs to a kind, its own function
  * checks. */
@@ -99,29 +41,7 @@ static bool apply_one(er_apply *a, const er_change *c)
 		return er_fail(a->err, ER_ERR_INVALID, "no such kind of change, or no such environment");
 	return er_text_check("name of who does this", c->actor, ER_STORE_TEXT_MAX, a->err) &&
 	       er_text_check("address of who does this", c->source, ER_STORE_TEXT_MAX, a->err) &&
-	       er_text_check("routine's name", c->routine, ER_STORE_TEXT_MAX, a->err) && kinds[c->kind].apply(a, c);
-}
-
-/* Read under the write lock and not from memory: during a take-over there are two processes, and
- * the other one may have been the last to write. */
-bool er_sequence_read(er_apply *a, uint64_t *before)
-{
-	ER_ASSERT(er_db_in_transaction(a->db));
-	er_query q = er_query_of(a->db, "SELECT sequence FROM node");
-	if (er_query_row(&q))
-		a->out.sequence = (uint64_t)er_col_int(&q, 0);
-	*before = a->out.sequence;
-	return er_query_end(&q, a->err);
-}
-
-bool er_sequence_write(er_apply *a, uint64_t before)
-{
-	ER_ASSERT(er_db_in_transaction(a->db) && a->out.sequence >= before);
-	if (a->out.sequence == before)
-		return true;
-	er_query q = er_query_of(a->db, "UPDATE node SET sequence = ?1");
-	er_bind_int(&q, (int64_t)a->out.sequence);
-	return er_query_run(&q, a->err) && er_trim_log(a, before);
+	       er_text_check("routine's name", c->routine, ER_STORE_TEXT_MAX, a->err) && kinds[c->kind](a, c);
 }
 
 /* The names of the KV are read within the transaction: *names is what they are once it is

@@ -4,9 +4,10 @@
 #ifndef ER_STORE_APPLY_H
 #define ER_STORE_APPLY_H
 
-#include "base/buf.h"
+#include "base/json_out.h"
 #include "store/room.h"
 
+/* One transaction under way: what its changes have become so far. */
 typedef struct er_apply {
 	er_store *s;
 	er_db *db;
@@ -33,13 +34,15 @@ er_apply_fn er_apply_namespace_add, er_apply_namespace_delete;
 er_apply_fn er_apply_address_allow, er_apply_address_deny; /* change_address.c */
 er_apply_fn er_apply_key_rotate;                           /* rotate.c */
 
+/* change.c: what all kinds have in common. */
 /* The first and the last of a transaction: the sequence into out.sequence, and from there. *before:
  * as it was. */
 ER_MUST_CHECK bool er_sequence_read(er_apply *a, uint64_t *before);
 ER_MUST_CHECK bool er_sequence_write(er_apply *a, uint64_t before);
 
-/* Takes the next sequence and writes the log row; `data` is a JSON object, which is emptied. */
-ER_MUST_CHECK bool er_apply_log(er_apply *a, const er_change *c, er_buf *data);
+/* Takes the next sequence and writes the log row; `data` is an object that is still open. It is closed
+ * and emptied. */
+ER_MUST_CHECK bool er_apply_log(er_apply *a, const er_change *c, er_out *data);
 ER_MUST_CHECK bool er_apply_known(er_apply *a, er_slice routine);
 /* Runs a statement with one text. */
 ER_MUST_CHECK bool er_apply_run_text(er_apply *a, const char *sql, er_slice text);
@@ -49,7 +52,8 @@ ER_MUST_CHECK bool er_apply_run_text(er_apply *a, const char *sql, er_slice text
 ER_MUST_CHECK bool er_trim_deployments(er_apply *a, er_slice routine);
 ER_MUST_CHECK bool er_trim_log(er_apply *a, uint64_t before);
 
-/* The start of a log row's data: {"environment":"..." */
-void er_log_env(er_buf *data, er_env env);
+/* The start of a log row's data: an object; its environment. */
+er_out er_log_begin(void);
+void er_log_env(er_out *data, er_env env);
 
 #endif

@@ -12,6 +12,7 @@
 
 enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000, TOKEN_HOSTS_MAX = 1000 };
 
+/* Bounds of what a token may carry; whether its routines are there does not matter. */
 static bool token_check(er_apply *a, const er_change *c)
 {
 	if (!er_name_check("token", c->name, a->err))
@@ -76,26 +77,22 @@ static bool confine(er_apply *a, const er_change *c)
 	                   c->n_hosts);
 }
 
-/* ,"routines":["a","b"]; nothing for an empty list, which means all. */
-static void log_list(er_buf *data, const char *key, const er_slice *v, size_t n)
+/* Nothing for an empty list, which means all. */
+static void log_list(er_out *data, const char *key, const er_slice *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0)
-			er_buf_printf(data, ",\"%s\":[", key);
-		else
-			er_buf_putc(data, ',');
-		er_buf_put_json(data, v[i]);
-	}
-	if (n > 0)
-		er_buf_putc(data, ']');
+	if (n == 0)
+		return;
+	er_out_open(data, key, '[');
+	for (size_t i = 0; i < n; i++)
+		er_out_str(data, NULL, v[i]);
+	er_out_close(data, ']');
 }
 
-/* {"name":"..." */
-static void log_name(er_buf *data, const er_change *c)
+static er_out log_name(const er_change *c)
 {
-	er_buf_init(data);
-	er_buf_puts(data, "{\"name\":");
-	er_buf_put_json(data, c->name);
+	er_out data = er_log_begin();
+	er_out_str(&data, "name", c->name);
+	return data;
 }
 
 bool er_apply_token_add(er_apply *a, const er_change *c)
@@ -109,12 +106,10 @@ bool er_apply_token_add(er_apply *a, const er_change *c)
 		               ER_FMT(c->name));
 	if (!confine(a, c))
 		return false;
-	er_buf data;
-	log_name(&data, c);
-	er_buf_printf(&data, ",\"role\":\"%s\"", er_role_name(c->role));
+	er_out data = log_name(c);
+	er_out_cstr(&data, "role", er_role_name(c->role));
 	log_list(&data, "routines", c->routines, c->n_routines);
 	log_list(&data, "hosts", c->hosts, c->n_hosts);
-	er_buf_putc(&data, '}');
 	return er_apply_log(a, c, &data);
 }
 
@@ -128,9 +123,7 @@ bool er_apply_token_delete(er_apply *a, const er_change *c)
 		return false;
 	if (er_db_changes(a->db) == 0)
 		return er_fail(a->err, ER_ERR_NO_ROUTE, "there is no token \"%.*s\"", ER_FMT(er_slice_head(c->name, 80)));
-	er_buf data;
-	log_name(&data, c);
-	er_buf_puts(&data, "}");
+	er_out data = log_name(c);
 	return er_apply_log(a, c, &data);
 }
 
@@ -152,9 +145,7 @@ bool er_apply_namespace_add(er_apply *a, const er_change *c)
 	if (er_db_changes(a->db) == 0) /* it is there: that is all that was asked for */
 		return true;
 	a->namespaces = true;
-	er_buf data;
-	log_name(&data, c);
-	er_buf_puts(&data, "}");
+	er_out data = log_name(c);
 	bool good = er_apply_log(a, c, &data);
 	ER_ASSERT(a->out.sequence == id);
 	return good;
@@ -169,8 +160,6 @@ bool er_apply_namespace_delete(er_apply *a, const er_change *c)
 	if (er_db_changes(a->db) == 0)
 		return er_fail(a->err, ER_ERR_NO_ROUTE, "there is no KV namespace \"%.*s\"", ER_FMT(er_slice_head(c->name, 80)));
 	a->namespaces = true;
-	er_buf data;
-	log_name(&data, c);
-	er_buf_puts(&data, "}");
+	er_out data = log_name(c);
 	return er_apply_log(a, c, &data);
 }

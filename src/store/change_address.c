@@ -33,11 +33,8 @@ static bool room_for_it(er_apply *a, const er_change *c)
 
 static bool log_range(er_apply *a, const er_change *c)
 {
-	er_buf data;
-	er_buf_init(&data);
-	er_buf_puts(&data, "{\"address\":");
-	er_buf_put_json(&data, c->name);
-	er_buf_puts(&data, "}");
+	er_out data = er_log_begin();
+	er_out_str(&data, "address", c->name);
 	return er_apply_log(a, c, &data);
 }
 

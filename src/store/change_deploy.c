@@ -152,22 +152,38 @@ static bool point_to(er_apply *a, const er_change *c, const er_split *split, uin
 	return er_query_run(&q, a->err);
 }
 
+static void log_version(er_out *data, uint32_t version, uint32_t percent)
+{
+	er_out_open(data, NULL, '{');
+	er_out_u64(data, "version", version);
+	er_out_u64(data, "percent", percent);
+	er_out_close(data, '}');
+}
+
+static void log_guard(er_out *data, const er_guard *g)
+{
+	er_out_open(data, "guard", '{');
+	er_out_u64(data, "error_percent", g->error_percent);
+	er_out_u64(data, "p99_percent", g->p99_percent);
+	er_out_u64(data, "least_requests", g->least_requests);
+	er_out_u64(data, "watch_s", g->watch_s);
+	er_out_close(data, '}');
+}
+
 static bool log_deployment(er_apply *a, const er_change *c, const er_split *split, uint64_t id)
 {
-	er_buf data;
-	er_buf_init(&data);
+	er_out data = er_log_begin();
 	er_log_env(&data, c->env);
-	er_buf_printf(&data, ",\"deployment\":%llu,\"versions\":[{\"version\":%u,\"percent\":%u}", (unsigned long long)id,
-	              split->version[0], split->percent);
+	er_out_u64(&data, "deployment", id);
+	er_out_open(&data, "versions", '[');
+	log_version(&data, split->version[0], split->percent);
 	if (split->version[1] != 0)
-		er_buf_printf(&data, ",{\"version\":%u,\"percent\":%u}", split->version[1], 100 - split->percent);
-	er_buf_puts(&data, "]");
+		log_version(&data, split->version[1], 100 - split->percent);
+	er_out_close(&data, ']');
 	if (c->guard.on)
-		er_buf_printf(&data, ",\"guard\":{\"error_percent\":%u,\"p99_percent\":%u,\"least_requests\":%u,\"watch_s\":%u}",
-		              c->guard.error_percent, c->guard.p99_percent, c->guard.least_requests, c->guard.watch_s);
-	er_buf_printf(&data, ",\"cause\":\"%s\",\"reason\":", er_cause_name(c->cause));
-	er_buf_put_json(&data, c->reason);
-	er_buf_puts(&data, "}");
+		log_guard(&data, &c->guard);
+	er_out_cstr(&data, "cause", er_cause_name(c->cause));
+	er_out_str(&data, "reason", c->reason);
 	return er_apply_log(a, c, &data);
 }
 
@@ -198,6 +214,7 @@ typedef struct old_routes {
 	size_t n;
 } old_routes;
 
+/* The rules of an environment as they are now, with their positions. */
 static bool read_routes(er_apply *a, er_env env, old_routes *old)
 {
 	er_buf rules, positions;
@@ -224,7 +241,7 @@ static bool same_rule(const er_route_rule *x, const er_route_rule *y)
 }
 
 /* Patterns are texts here: what one means, and whether another covers it, the API has asked
- * (control/pattern.h). */
+ * (http/pattern.h). */
 static bool rules_check(er_apply *a, const er_change *c)
 {
 	er_map *seen = er_map_new();
@@ -266,17 +283,16 @@ static bool write_routes(er_apply *a, const er_change *c, const old_routes *old,
 	return true;
 }
 
-static void log_rules(er_buf *data, const char *name, const er_route_rule *rules, size_t n)
+static void log_rules(er_out *data, const char *name, const er_route_rule *rules, size_t n)
 {
-	er_buf_printf(data, ",\"%s\":[", name);
+	er_out_open(data, name, '[');
 	for (size_t i = 0; i < n; i++) {
-		er_buf_put_cstr(data, i ? ",{\"pattern\":" : "{\"pattern\":");
-		er_buf_put_json(data, rules[i].pattern);
-		er_buf_puts(data, ",\"routine\":");
-		er_buf_put_json(data, rules[i].routine);
-		er_buf_puts(data, "}");
+		er_out_open(data, NULL, '{');
+		er_out_str(data, "pattern", rules[i].pattern);
+		er_out_str(data, "routine", rules[i].routine);
+		er_out_close(data, '}');
 	}
-	er_buf_puts(data, "]");
+	er_out_close(data, ']');
 }
 
 /* The log keeps the difference, as a splice at an index: a list of ten thousand routes does not go
@@ -287,13 +303,11 @@ static bool log_routes(er_apply *a, const er_change *c, const old_routes *old, s
 	while (tail < old->n - from && tail < c->n_rules - from &&
 	       same_rule(&old->rules[old->n - 1 - tail], &c->rules[c->n_rules - 1 - tail]))
 		tail++;
-	er_buf data;
-	er_buf_init(&data);
+	er_out data = er_log_begin();
 	er_log_env(&data, c->env);
-	er_buf_printf(&data, ",\"at\":%zu", from);
+	er_out_u64(&data, "at", from);
 	log_rules(&data, "removed", old->rules + from, old->n - from - tail);
 	log_rules(&data, "added", c->rules + from, c->n_rules - from - tail);
-	er_buf_puts(&data, "}");
 	return er_apply_log(a, c, &data);
 }
 

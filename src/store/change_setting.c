@@ -79,16 +79,11 @@ static bool room_for_it(er_apply *a, const er_change *c)
 static bool log_setting(er_apply *a, const er_change *c, er_slice value)
 {
 	ER_ASSERT(value.n == 0 || c->kind == ER_CHANGE_VAR_SET); /* nothing of a secret gets into the log */
-	er_buf data;
-	er_buf_init(&data);
+	er_out data = er_log_begin();
 	er_log_env(&data, c->env);
-	er_buf_puts(&data, ",\"name\":");
-	er_buf_put_json(&data, c->name);
-	if (value.n > 0) {
-		er_buf_puts(&data, ",\"value\":");
-		er_buf_put(&data, value);
-	}
-	er_buf_puts(&data, "}");
+	er_out_str(&data, "name", c->name);
+	if (value.n > 0)
+		er_out_json(&data, "value", value);
 	return er_apply_log(a, c, &data);
 }
 

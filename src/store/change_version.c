@@ -126,18 +126,13 @@ static bool insert_version(er_apply *a, const er_change *c, const version_hashes
 
 static bool log_version(er_apply *a, const er_change *c, const version_hashes *h, uint32_t number)
 {
-	char hex[2 * ER_SHA256 + 1];
-	er_buf data;
-	er_buf_init(&data);
-	er_hex(er_slice_of(h->code.b, ER_SHA256), hex);
-	er_buf_printf(&data, "{\"version\":%u,\"bytes\":%zu,\"code_sha256\":\"%s\"", number, c->version.code.n, hex);
-	if (h->has_map) {
-		er_hex(er_slice_of(h->map.b, ER_SHA256), hex);
-		er_buf_printf(&data, ",\"source_map_sha256\":\"%s\"", hex);
-	}
-	er_buf_puts(&data, ",\"description\":");
-	er_buf_put_json(&data, c->version.description);
-	er_buf_puts(&data, "}");
+	er_out data = er_log_begin();
+	er_out_u64(&data, "version", number);
+	er_out_u64(&data, "bytes", c->version.code.n);
+	er_out_hex(&data, "code_sha256", er_slice_of(h->code.b, ER_SHA256));
+	if (h->has_map)
+		er_out_hex(&data, "source_map_sha256", er_slice_of(h->map.b, ER_SHA256));
+	er_out_str(&data, "description", c->version.description);
 	return er_apply_log(a, c, &data);
 }
 
@@ -231,9 +226,8 @@ bool er_apply_version_delete(er_apply *a, const er_change *c)
 	for (size_t i = 0; i < n; i++)
 		if (!drop_blob(a, er_slice_of(hashes[i].b, ER_SHA256)))
 			return false;
-	er_buf data;
-	er_buf_init(&data);
-	er_buf_printf(&data, "{\"version\":%u}", c->number);
+	er_out data = er_log_begin();
+	er_out_u64(&data, "version", c->number);
 	return er_apply_log(a, c, &data);
 }
 
@@ -269,7 +263,7 @@ static bool delete_rows(er_apply *a, er_slice routine)
  * stays. */
 bool er_apply_routine_delete(er_apply *a, const er_change *c)
 {
-	er_buf hashes, data;
+	er_buf hashes;
 	ER_ASSERT(c->kind == ER_CHANGE_ROUTINE_DELETE);
 	er_buf_init(&hashes);
 	bool good = er_apply_known(a, c->routine) && hashes_of(a, c->routine, &hashes) && delete_rows(a, c->routine);
@@ -279,7 +273,6 @@ bool er_apply_routine_delete(er_apply *a, const er_change *c)
 	er_buf_fini(&hashes);
 	if (!good)
 		return false;
-	er_buf_init(&data);
-	er_buf_puts(&data, "{}");
+	er_out data = er_log_begin();
 	return er_apply_log(a, c, &data);
 }

@@ -29,6 +29,7 @@ enum {
 	MAGIC = 0x65726462,
 };
 
+/* A connection and its prepared statements, which live as long as it does. */
 struct er_db {
 	uint32_t magic;
 	sqlite3 *sql;
@@ -42,6 +43,7 @@ struct er_db {
 
 /* ---- errors ---- */
 
+/* SQLite's code as a sentence that says what to do. Always false. */
 static bool fail(er_db *db, int rc, er_err *err)
 {
 	ER_ASSERT(rc != SQLITE_OK);
@@ -448,4 +450,21 @@ er_db *er_db_open_reader(const char *path, const char *vfs, er_err *err)
 		return NULL;
 	}
 	return db;
+}
+
+bool er_query_any(er_query *q, bool *found, er_err *err)
+{
+	*found = er_query_row(q);
+	return er_query_end(q, err);
+}
+
+void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
+{
+	er_slice all = er_buf_slice(rows);
+	ER_ASSERT(row_size > 0 && all.n % row_size == 0);
+	void *to = er_arena_alloc(a, all.n);
+	er_copy(to, all.p, all.n);
+	*n = all.n / row_size;
+	er_buf_fini(rows);
+	return to;
 }

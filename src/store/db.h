@@ -4,6 +4,8 @@
 #ifndef ER_STORE_DB_H
 #define ER_STORE_DB_H
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -35,12 +37,14 @@ void er_db_close(er_db *db);
 /* Application, schema version and (thorough: every page) form of a database that is open. */
 ER_MUST_CHECK bool er_db_check(er_db *db, const er_schema *schema, bool thorough, er_err *err);
 
+/* Statements without parameters and rows, one or more. */
 ER_MUST_CHECK bool er_db_exec(er_db *db, const char *sql, er_err *err);
 ER_MUST_CHECK bool er_db_begin(er_db *db, er_err *err); /* to write */
 /* one view of the data until er_db_rollback */
 ER_MUST_CHECK bool er_db_begin_read(er_db *db, er_err *err);
 /* False: nothing of the transaction is there. */
 ER_MUST_CHECK bool er_db_commit(er_db *db, er_err *err);
+/* Nothing of the transaction is kept; also after a commit that failed. Harmless outside of one. */
 void er_db_rollback(er_db *db);
 /* Between er_db_begin or er_db_begin_read and the end of that. */
 bool er_db_in_transaction(const er_db *db);
@@ -52,23 +56,34 @@ int64_t er_db_changes(er_db *db); /* rows that the last statement changed */
 typedef struct er_query {
 	er_db *db;
 	struct sqlite3_stmt *stmt;
+	/* SQLite's; the first mistake stays */
 	int rc;
+	/* parameters so far */
 	int bound;
 } er_query;
 
+/* Prepares the statement at its first use, and takes the prepared one afterwards. */
 er_query er_query_of(er_db *db, const char *sql);
+/* The next parameter, from the first to the last; `s` is borrowed until er_query_end. */
 void er_bind_text(er_query *q, er_slice s);
 void er_bind_blob(er_query *q, er_slice s);
 void er_bind_int(er_query *q, int64_t v);
 void er_bind_null(er_query *q);
 /* The next row; false: no more, or a mistake. */
 bool er_query_row(er_query *q);
+/* False: something went wrong since er_query_of, and *err says what. */
 ER_MUST_CHECK bool er_query_end(er_query *q, er_err *err);
 /* For statements that give no rows. */
 ER_MUST_CHECK bool er_query_run(er_query *q, er_err *err);
 
 /* Columns of the present row, from 0; slices live until the next row. */
 er_slice er_col_bytes(const er_query *q, int column);
+/* 0 for NULL. */
 int64_t er_col_int(const er_query *q, int column);
+
+/* Is there a row? For statements that only ask. */
+ER_MUST_CHECK bool er_query_any(er_query *q, bool *found, er_err *err);
+/* Moves rows that were collected in `rows` into the arena. */
+void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
 
 #endif

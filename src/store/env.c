@@ -101,6 +101,7 @@ static bool put_secret(env_build *b, er_slice name, er_slice sealed, er_err *err
 	return good;
 }
 
+/* The object as JSON: variables as they are, secrets decrypted one by one. */
 static bool put_settings(env_build *b, er_err *err)
 {
 	bool good = true;

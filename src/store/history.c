@@ -89,6 +89,7 @@ static bool restores(er_cause cause)
 	}
 }
 
+/* The deployments of an environment from the newest back, until walk_back has seen enough. */
 static bool walk_all(er_db *db, er_slice routine, er_env env, walk *w, er_err *err)
 {
 	er_query q = er_query_of(

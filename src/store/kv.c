@@ -24,6 +24,7 @@ static int64_t now_s(void)
 
 /* ---- reading ---- */
 
+/* One that has expired is not there, though its row may be. */
 static bool get(er_db *db, er_arena *a, int64_t ns, er_slice key, er_kv_entry *out, bool *found, er_err *err)
 {
 	er_query q = er_query_of(db, "SELECT expires_s, sequence, metadata, value FROM kv WHERE ns = ?1 AND key = ?2"

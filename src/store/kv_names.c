@@ -21,7 +21,7 @@ bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err)
 	er_query q = er_query_of(db, "SELECT name, id FROM namespace ORDER BY name");
 	while (er_query_row(&q)) {
 		er_namespace ns = {.id = er_col_int(&q, 1)};
-		er_slice name = er_slice_head(er_col_bytes(&q, 0), ER_STORE_NAME_MAX);
+		er_slice name = er_slice_head(er_col_bytes(&q, 0), ER_NAME_MAX);
 		er_copy(ns.name, name.p, name.n);
 		er_buf_put(&rows, er_slice_of(&ns, sizeof ns));
 	}

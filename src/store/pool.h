@@ -20,6 +20,7 @@ typedef struct er_pool {
 void er_pool_init(er_pool *p, const char *path, const char *vfs);
 void er_pool_fini(er_pool *p);
 er_db *er_pool_take(er_pool *p, er_err *err);
+/* Gives a connection back, which the next reader gets; too many are closed. */
 void er_pool_give(er_pool *p, er_db *db);
 
 #endif

@@ -8,7 +8,7 @@
 #include "store/crypt.h"
 #include "store/db.h"
 #include "store/fault.h"
-#include "store/names.h"
+#include "model/names.h"
 #include "store/pool.h"
 #include "store/store.h"
 
@@ -22,7 +22,7 @@ enum {
 
 /* A namespace of the KV: name and id, as control.db has them. */
 typedef struct er_namespace {
-	char name[ER_STORE_NAME_MAX + 1];
+	char name[ER_NAME_MAX + 1];
 	int64_t id;
 } er_namespace;
 
@@ -47,7 +47,9 @@ typedef struct er_keys {
 struct er_store {
 	uint32_t magic;
 	char *dir, *control_path, *kv_path, *key_path;
+	/* er_store_lock_fd */
 	int lock_fd;
+	/* versions of one routine */
 	unsigned quota;
 	er_retention keep;
 	er_fault fault;
@@ -55,6 +57,7 @@ struct er_store {
 	er_db *control; /* the control thread's */
 	er_pool readers;
 	er_keys keys;
+	/* of the last entry of the log */
 	uint64_t sequence;
 	char node_id[33];
 
@@ -75,11 +78,6 @@ static inline er_slice er_col_copy(const er_query *q, int column, er_arena *a)
 {
 	return er_arena_copy(a, er_col_bytes(q, column));
 }
-
-/* Is there a row? For statements that only ask. */
-ER_MUST_CHECK bool er_query_any(er_query *q, bool *found, er_err *err);
-/* Moves rows that were collected in `rows` into the arena. */
-void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n);
 
 /* NO_ROUTE if there is no such routine. */
 ER_MUST_CHECK bool er_routine_known(er_db *db, er_slice routine, er_err *err);

@@ -114,9 +114,8 @@ static bool write_check(rotation *r)
 static bool log_rotation(rotation *r, er_slice actor, er_slice source)
 {
 	er_change c = {.kind = ER_CHANGE_KEY_ROTATE, .actor = actor, .source = source};
-	er_buf data;
-	er_buf_init(&data);
-	er_buf_printf(&data, "{\"secrets\":%u}", r->secrets);
+	er_out data = er_log_begin();
+	er_out_u64(&data, "secrets", r->secrets);
 	return er_apply_log(&r->a, &c, &data);
 }
 

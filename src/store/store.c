@@ -17,43 +17,6 @@
 
 #include <unistd.h>
 
-static const char *const env_names[] = {"production", "staging"};
-_Static_assert(sizeof env_names / sizeof *env_names == ER_ENV_COUNT_, "every environment has a name");
-
-const char *er_env_name(er_env e)
-{
-	ER_ASSERT((unsigned)e < ER_ENV_COUNT_);
-	return env_names[e];
-}
-
-bool er_env_parse(er_slice name, er_env *out)
-{
-	for (unsigned e = 0; e < ER_ENV_COUNT_; e++) {
-		if (er_slice_eq(name, er_slice_cstr(env_names[e]))) {
-			*out = (er_env)e;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool er_query_any(er_query *q, bool *found, er_err *err)
-{
-	*found = er_query_row(q);
-	return er_query_end(q, err);
-}
-
-void *er_rows_take(er_buf *rows, er_arena *a, size_t row_size, size_t *n)
-{
-	er_slice all = er_buf_slice(rows);
-	ER_ASSERT(row_size > 0 && all.n % row_size == 0);
-	void *to = er_arena_alloc(a, all.n);
-	er_copy(to, all.p, all.n);
-	*n = all.n / row_size;
-	er_buf_fini(rows);
-	return to;
-}
-
 /* With everything that cannot fail; nothing is open yet. */
 static er_store *new_store(const er_store_options *o)
 {

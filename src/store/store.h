@@ -20,6 +20,9 @@
 #include "base/chunk.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "model/env.h"
+#include "model/names.h"
+#include "model/role.h"
 
 #include <time.h>
 
@@ -34,12 +37,7 @@ enum {
 	ER_VERSIONS_QUOTA = 100,     /* of one routine, by default */
 	ER_ADDRESSES_MAX = 64,       /* ranges of private addresses that a routine may be allowed */
 	ER_STORE_HOST_MAX = 255,     /* of a host that is granted to a token, with its "*." */
-	ER_STORE_NAME_MAX = 63,      /* of routines, namespaces, tokens: [a-z0-9-] */
 };
-
-typedef enum er_env { ER_ENV_PRODUCTION, ER_ENV_STAGING, ER_ENV_COUNT_ } er_env;
-const char *er_env_name(er_env e); /* "production", "staging" */
-ER_MUST_CHECK bool er_env_parse(er_slice name, er_env *out);
 
 typedef struct er_hash {
 	uint8_t b[ER_SHA256];
@@ -68,6 +66,7 @@ typedef struct er_store_options {
 /* Opens, migrates (each step one transaction), checks. A folder in use by another node is refused;
  * see er_store_lock_fd. */
 er_store *er_store_open(const er_store_options *options, er_err *err);
+/* After every thread that reads from it has ended. NULL is fine. */
 void er_store_close(er_store *s);
 /* From the next change on; what is too much goes in its transaction, at most some thousand rows
  * with each. */
@@ -78,6 +77,7 @@ void er_store_keep(er_store *s, const er_retention *keep);
 int er_store_lock_fd(const er_store *s);
 /* 16 random bytes in hex, made with the folder. */
 er_slice er_store_node_id(const er_store *s);
+/* Of the last change; 0: none was ever made. */
 uint64_t er_store_sequence(const er_store *s);
 
 /* ---- changes ---- */
@@ -116,6 +116,7 @@ typedef struct er_version_data {
  * became. */
 #define ER_VERSION_ADDED UINT32_MAX
 
+/* Which versions a deployment runs, and how the clients are shared between them. */
 typedef struct er_split {
 	uint32_t version[ER_STORE_SPLIT]; /* [1] 0: no split */
 	uint32_t percent;                 /* of clients that get version[0]; 100 without a split */
@@ -147,11 +148,6 @@ const char *er_cause_name(er_cause c); /* "deploy", "publish", "rollback", "guar
 typedef struct er_route_rule {
 	er_slice pattern, routine;
 } er_route_rule;
-
-/* Ordered: each role may do all that those before it may. */
-typedef enum er_role { ER_ROLE_READ, ER_ROLE_DEPLOY, ER_ROLE_ADMIN, ER_ROLE_COUNT_ } er_role;
-const char *er_role_name(er_role r); /* "read", "deploy", "admin" */
-ER_MUST_CHECK bool er_role_parse(er_slice name, er_role *out);
 
 /* One change. Only the members of its kind are looked at. All slices are borrowed for the call. */
 typedef struct er_change {
@@ -204,6 +200,7 @@ ER_MUST_CHECK bool er_store_rotate_key(er_store *s, er_slice actor, er_slice sou
 
 /* ---- reading; results live in the arena ---- */
 
+/* A deployment as the store has it. at_ms: since 1970, as in all rows. */
 typedef struct er_deployment_row {
 	uint64_t id, sequence;
 	er_slice routine;
@@ -215,6 +212,7 @@ typedef struct er_deployment_row {
 	er_cause cause;
 } er_deployment_row;
 
+/* A version without its code; *_n are bytes. */
 typedef struct er_version_row {
 	er_slice routine;
 	uint32_t number;
@@ -233,6 +231,8 @@ typedef struct er_log_row {
 	er_slice data; /* JSON object; no secret's value, no token */
 } er_log_row;
 
+/* A token, as far as it may be shown. No routines: it is confined to none; no hosts: none were
+ * granted. */
 typedef struct er_token_row {
 	er_slice name;
 	er_role role;
@@ -247,6 +247,7 @@ typedef struct er_token_row {
 /* Each fills *out with an array in the arena and returns false with *err only for IO.
  * `after`/`most`: paging where it is given. An empty `routine` means all of them. */
 ER_MUST_CHECK bool er_store_routines(er_store *s, er_arena *a, er_slice **out, size_t *n, er_err *err);
+/* Newest first. */
 ER_MUST_CHECK bool er_store_versions(er_store *s, er_arena *a, er_slice routine, er_version_row **out, size_t *n, er_err *err);
 /* What every environment runs now: one row a routine and environment. */
 ER_MUST_CHECK bool er_store_current(er_store *s, er_arena *a, er_slice routine, er_deployment_row **out, size_t *n, er_err *err);
@@ -256,7 +257,9 @@ ER_MUST_CHECK bool er_store_history(er_store *s, er_arena *a, er_slice routine, 
 /* What a rollback of the environment leads to: what ran before the present deployment, and was not
  * itself left by going back. */
 ER_MUST_CHECK bool er_store_before(er_store *s, er_slice routine, er_env env, er_split *out, bool *found, er_err *err);
+/* The same versions with the same shares. */
 bool er_split_same(const er_split *a, const er_split *b);
+/* In the order in which they are matched. */
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
 typedef struct er_setting_row {
 	er_slice name, value; /* value empty for secrets */
@@ -264,6 +267,7 @@ typedef struct er_setting_row {
 	int64_t at_ms;
 	er_slice actor;
 } er_setting_row;
+/* Variables and secrets of one environment; of secrets only that they are there. */
 ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n,
                                      er_err *err);
 typedef struct er_address_row {
@@ -272,12 +276,14 @@ typedef struct er_address_row {
 } er_address_row;
 /* Ranges of private addresses that routines may reach, by routine. */
 ER_MUST_CHECK bool er_store_addresses(er_store *s, er_arena *a, er_slice routine, er_address_row **out, size_t *n, er_err *err);
+/* All of them, without the tokens themselves, which nobody has. */
 ER_MUST_CHECK bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err);
 /* Whose token is this? Constant time over the hash. False with err->kind OK: nobody's. */
 ER_MUST_CHECK bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err);
 /* The first sequence that the log still has, or would get if it is empty. Who wants to follow it
  * from before that begins with a whole picture. */
 ER_MUST_CHECK bool er_store_log_first(er_store *s, uint64_t *first, er_err *err);
+/* Entries behind sequence `after`, oldest first. */
 ER_MUST_CHECK bool er_store_log(er_store *s, er_arena *a, uint64_t after, unsigned most, er_log_row **out, size_t *n,
                                 er_err *err);
 /* Deletes versions of a routine that nothing points to, all but the newest `keep`; blobs that

@@ -1,4 +1,5 @@
 // The cache of a node in front of a real origin: what is stored, for whom, for how long, and what happens when many ask at once.
+import fs from 'node:fs'
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from './lib/node.mjs'
@@ -243,6 +244,25 @@ test('a client that is slow, or leaves, takes nothing from the others', async t 
 	slow.socket.resume()
 	assert.ok((await slow.rest()).length >= size - 65536)
 	assert.equal(origin.requests.length, 1)
+})
+
+test('another origin by a reload: nothing of the old one is answered any more', async t => {
+	const { node, get } = await withCache(t, (req, res) => {
+		res.setHeader('cache-control', 'max-age=600')
+		res.end('old')
+	})
+	const other = await startOrigin((req, res) => {
+		res.setHeader('cache-control', 'max-age=600')
+		res.end('new')
+	})
+	t.after(() => other.close())
+	assert.equal((await get('/page')).text, 'old')
+	assert.match(status(await get('/page')), /; hit;/)
+	fs.writeFileSync(node.configFile, JSON.stringify({ ...JSON.parse(fs.readFileSync(node.configFile, 'utf8')), origin: other.url }))
+	node.signal('SIGHUP')
+	await node.logged(/reloaded/)
+	assert.equal((await get('/page')).text, 'new')
+	assert.match(status(await get('/page')), /; hit;/)
 })
 
 test('more than the memory that was given is never kept, and what is used often stays', async t => {

@@ -41,6 +41,7 @@ before(async () => {
 		behind: `const r = await fetch(O); const copy = r.clone(); event.waitUntil(count(copy.body, 1).then(n => { seen.whole = n }, e => { seen.why = why(e) })); return r`,
 		unread: `const r = await fetch(O); const copy = r.clone(); event.waitUntil((async () => { while (!seen.go) await sleep(20); return copy.arrayBuffer() })().then(b => { seen.whole = b.byteLength }, e => { seen.why = why(e) })); return r`,
 		sniffs: `const r = await fetch(O); const reader = r.clone().body.getReader(); const { value } = await reader.read(); const out = new Response(r.body, r); out.headers.set("x-first", value[0]); return out`,
+		forgets: `const r = await fetch(O); await (async () => { const reader = r.clone().body.getReader(); await reader.read() })(); event.waitUntil((async () => { while (!seen.go) await sleep(50) })()); return r`,
 		first: `const r = await fetch(O); const all = await r.clone().arrayBuffer(); const out = new Response(r.body, r); out.headers.set("x-read", all.byteLength); return out`,
 		cancels: `const r = await fetch(O), copy = r.clone(); await (url.pathname === "/mine" ? r : copy).body.cancel(); return url.pathname === "/mine" ? copy : r`,
 		ignores: `const r = await fetch(O), copy = r.clone(); await copy.ignore(); return r`,
@@ -145,6 +146,11 @@ test('a copy of which only the beginning is read ends with the answer', async ()
 	const res = await get('sniffs', `/?n=${12 * MB}`)
 	whole(res, 12 * MB)
 	assert.equal(res.headers['x-first'], String(big[0]))
+})
+
+test('a copy of which only the beginning is read ends when nobody has its reader, though waitUntil keeps the request', async () => {
+	whole(await get('forgets', `/?n=${12 * MB}`), 12 * MB)
+	await ask('forgets', '/go')
 })
 
 test('one can be read to its end before the other begins, within the bound', async () => {

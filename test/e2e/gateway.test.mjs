@@ -416,7 +416,7 @@ test('a listener names its transport, and one that is not known is refused with 
 	} finally {
 		await named.stop()
 	}
-	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ address: '127.0.0.1:0', transport: 'pigeon' }] } }), /transport: a transport is expected: tcp/)
+	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ address: '127.0.0.1:0', transport: 'pigeon' }] } }), /transport\\?": a transport is expected: tcp/)
 	await assert.rejects(startNode({ routines: { echo }, config: { listen: [{ transport: 'tcp' }] } }), /address.{1,3}is missing/)
 })
 

@@ -60,9 +60,9 @@ test('a mistake: exit status 1, its place, the line and a caret', async () => {
 	assert.equal(r.status, 1)
 	const [e] = r.json.errors
 	assert.deepEqual([e.path, e.line, e.column, e.length], ['node.jsonc', 3, 24, 6])
-	assert.equal(e.text, 'header: a number is expected, not a string')
+	assert.equal(e.text, '"limits.header": a whole number from 256 to 262144 is expected, not a string')
 	const plain = await run(['node', 'check'], dir)
-	assert.match(plain.err, /^node\.jsonc:3:24: error: header: .*\n {6}"limits": \{ "header": "much" \},\n {28}\^{6}\n/)
+	assert.match(plain.err, /^node\.jsonc:3:24: error: "limits\.header": .*\n {6}"limits": \{ "header": "much" \},\n {28}\^{6}\n/)
 	assert.equal(plain.out, '')
 	fs.rmSync(dir, { recursive: true })
 })

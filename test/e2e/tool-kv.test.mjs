@@ -64,6 +64,8 @@ test('a namespace is exported and imported whole, in parts', async () => {
 
 	assert.match((await plane.ok(['kv', 'export', 'from', 'out.ndjson'], { cwd })).out, new RegExp(`^exported ${n + 1} keys to out\\.ndjson, `))
 	assert.equal(fs.statSync(path.join(cwd, 'out.ndjson')).mode & 0o077, 0)
+	const quoted = await plane.ok(['kv', 'export', 'from', 'a"b.ndjson', '--json'], { cwd })
+	assert.equal(JSON.parse(quoted.out).file, 'a"b.ndjson')
 	const piped = await plane.ok(['kv', 'export', 'from', '--prefix', 'key-00000'])
 	assert.equal(piped.out.trim().split('\n').length, 10)
 	await plane.ok(['kv', 'import', 'to'], { input: fs.readFileSync(path.join(cwd, 'out.ndjson')) })

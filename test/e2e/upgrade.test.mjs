@@ -143,7 +143,7 @@ test('a configuration that is wrong leaves the old process serving, and says whe
 		const good = fs.readFileSync(node.configFile, 'utf8')
 		fs.writeFileSync(node.configFile, '{\n\t"thread": 2\n}\n')
 		const line = await refusedUpgrade(node)
-		assert.match(line, /node\.jsonc:2:2: thread: .*did you mean/)
+		assert.match(line, /node\.jsonc:2:2: \\?"thread\\?" .*did you mean/)
 		assert.equal(current(node), node.pid)
 		assert.equal((await node.get('a')).text, 'one')
 		fs.writeFileSync(node.configFile, good)
@@ -344,7 +344,7 @@ test('an upgrade that fails says so by the API, and the API takes changes again'
 		fs.writeFileSync(node.configFile, '{"data": 5}')
 		const r = await api(node, 'POST', '/v1/upgrade')
 		assert.equal(r.status, 503, JSON.stringify(r))
-		assert.match(r.body.error.message, /did not take over: .*node\.jsonc:1:10: data: a string is expected/)
+		assert.match(r.body.error.message, /did not take over: .*node\.jsonc:1:10: "data": a string of 1 to 4096 bytes is expected/)
 		fs.writeFileSync(node.configFile, good)
 		assert.equal((await deploy(node, 'x', says('0'))).status, 200)
 	} finally {

@@ -51,10 +51,9 @@ static void counters(void *ctx, er_slice routine, er_env env, er_version_counter
 	out[0] = out[1] = (er_version_counters){0};
 }
 
-static void status(void *ctx, er_buf *json)
+static void status(void *ctx, er_out *o)
 {
-	(void)ctx;
-	er_buf_puts(json, "{}");
+	(void)ctx, (void)o;
 }
 
 static void reload(void *ctx, er_control_done *done, void *done_ctx)

@@ -54,6 +54,13 @@ test('found out: a method that what the prelude made does not have as its own', 
 	assert.deepEqual(said(files('either = other; either.get(1);')), ['a.js:6 method get']);
 });
 
+test('found out: a native that is called with other arguments than the contract says', () => {
+	const said_ = (code) => said({ 'a.js': `import * as er from './natives.js';\nimport { pull as ask } from './contract-natives.js';\nexport const f = (key, n, s, status, reason, block, body, flags) => ${code};\n` });
+	assert.deepEqual(said_('[er.pull(key, n), ask(key, n), er.respond(s.id, status, reason, block, body, flags, /* number */ key)]'), []);
+	for (const code of ['er.pull(key)', 'er.pull(key, n, 1)', 'ask(key)']) assert.deepEqual(said_(code), ['a.js:3 native takes (key, n)'], code);
+	assert.deepEqual(said_('er.respond(s.id, reason, /* reason */ status, block, body, flags, key)'), ["a.js:3 native is 'status' and does not say so", "a.js:3 native is 'number' and does not say so"]);
+});
+
 // What the lint found when it was new.
 const spied = (spy, code) => {
 	const i = new Instance().load(`globalThis.seen = []; ${spy} addEventListener('fetch', (event) => event.respondWith((async () => { ${code} })()))`);

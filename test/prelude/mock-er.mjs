@@ -38,10 +38,10 @@ process.on('exit', () => {
 	for (const breach of breaches) console.error(breach);
 	if (breaches.length > 0) process.exitCode = 1;
 });
-export function counted(name, fn, { least, most } = agreed.natives[name]) {
+export function counted(name, fn, wanted = agreed.natives[name]) {
 	return (...args) => {
-		if (args.length < least || args.length > most) {
-			breaches.push(`er.${name} was called with ${args.length} arguments; it takes ${least === most ? most : `${least} to ${most}`}`);
+		if (args.length !== wanted.length) {
+			breaches.push(`er.${name} was called with ${args.length} arguments; it takes (${wanted.join(', ')})`);
 			throw new TypeError(breaches.at(-1));
 		}
 		return fn(...args);
@@ -209,6 +209,7 @@ export class Instance {
 			},
 			drain: record('drain'),
 			bodyCancel: record('bodyCancel'),
+			hold: () => ({}),
 			clone: record('clone'),
 			write(key, bytes) {
 				const copy = Buffer.from(bytesOf(bytes));
@@ -228,7 +229,7 @@ export class Instance {
 			},
 			now: () => 1700000000000 + self.clock,
 			perf: () => self.clock,
-			timerSet(ms, repeat, owner = self.ownerId) {
+			timerSet(ms, repeat, owner) {
 				const tid = ++self.lastTimer;
 				self.timers.set(tid, { ms, repeat, owner, at: self.clock + ms });
 				self.log('timerSet', ms, repeat);

@@ -121,10 +121,10 @@ static inline void fake_counters(void *ctx, er_slice routine, er_env env, er_ver
 	out[1] = h->counters[1];
 }
 
-static inline void fake_status(void *ctx, er_buf *json)
+static inline void fake_status(void *ctx, er_out *o)
 {
 	(void)ctx;
-	er_buf_puts(json, "{\"threads\":2}");
+	er_out_u64(o, "threads", 2);
 }
 
 static inline void fake_reload(void *ctx, er_control_done *done, void *done_ctx)

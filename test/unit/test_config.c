@@ -150,21 +150,23 @@ static void mistakes_are_shown_at_their_place(void **state)
 {
 	(void)state;
 	refused("{\"resolver\": {\"servers\": [\"ns.example\"]}}", "node.jsonc:1:27: an address of a name server is expected");
-	refused("{\"resolver\": {\"servers\": []}}", "one to 3 name servers");
-	refused("{\"resolver\": {\"servers\": \"192.0.2.53\"}}", "an array of addresses is expected");
+	refused("{\"resolver\": {\"servers\": []}}", "\"resolver.servers\" has 0 elements: an array of 1 to 3 elements is expected");
+	refused("{\"resolver\": {\"servers\": \"192.0.2.53\"}}", "an array of 1 to 3 elements is expected, not a string");
 	refused("{\"limits\": {\"originConnections\": 0}}", "from 16 to");
-	refused("{\n\t\"lisen\": []}", "node.jsonc:2:2: lisen: there is no such setting here; did you mean \"listen\"?");
-	refused("{\"something\": 1}", "node.jsonc:1:2: something: there is no such setting here");
-	refused("{\"threads\": 1.5}", "node.jsonc:1:13: threads: a whole number from 1 to 256 is expected, not 1.5");
+	refused("{\n\t\"lisen\": []}", "node.jsonc:2:2: \"lisen\" is not known here; did you mean \"listen\"?");
+	refused("{\"something\": 1}", "node.jsonc:1:2: \"something\" is not known here; known: listen, staging");
+	refused("{\"threads\": 1.5}", "node.jsonc:1:13: \"threads\" is 1.5: a whole number from 1 to 256 is expected");
 	refused("{\"listen\": []}", "at least one address");
 	refused("{\"listen\": [\"127.0.0.1\"]}", "node.jsonc:1:13");
 	refused("{\"listen\": [\"127.0.0.1:70000\"]}", "not an address to listen on");
 	refused("{\"listen\": [\"1.2.3:80\"]}", "not an address to listen on");
 	refused("{\"origin\": \"http://host/path\"}", "without a path");
 	refused("{\"origin\": \"http://user@host\"}", "is not an origin");
-	refused("{\"sandbox\": {\"pool\": -1}}", "pool: a whole number from 0");
-	refused("{\"log\": true}", "log: \"text\" or \"json\"");
-	refused("{\"routines\": {}}", "routines: an array of routines is expected, not an object");
+	refused("{\"sandbox\": {\"pool\": -1}}", "\"sandbox.pool\" is -1: a whole number from 0");
+	refused("{\"log\": true}", "\"log\": \"text\" or \"json\" is expected");
+	refused("{\"log\": \"xml\"}", "\"log\": \"text\" or \"json\" is expected");
+	refused("{\"routes\": [{\"pattern\": \"a\"}]}", "\"routes.routine\" is missing");
+	refused("{\"routines\": {}}", "\"routines\": an array of 0 to 100000 elements is expected, not an object");
 	refused("{\"routines\": [5]}", "a routine is an object");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"vars\": 5}]}",
 	        "node.jsonc:1:53: \"vars\": an object is expected, not a number");
@@ -177,15 +179,15 @@ static void mistakes_are_shown_at_their_place(void **state)
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"limits\": {\"memoryMb\": 600}}]}",
 	        "memoryMb is 600, and this node allows at most 512");
 	refused("{\"routines\": [{\"name\": \"a\", \"main\": \"a.js\", \"routes\": [\"http://x\"]}]}", "cannot be in a host");
-	refused("{\"staging\": []}", "node.jsonc:1:13: staging: an object is expected, not an array");
-	refused("{\"staging\": {\"listn\": []}}", "node.jsonc:1:14: listn: there is no such setting here; did you mean \"listen\"?");
+	refused("{\"staging\": []}", "node.jsonc:1:13: \"staging\": an object is expected, not an array");
+	refused("{\"staging\": {\"listn\": []}}", "node.jsonc:1:14: \"staging.listn\" is not known here; did you mean \"listen\"?");
 	refused("{\"staging\": {\"listen\": [\"nowhere\"]}}", "node.jsonc:1:25");
 	refused("{\"staging\": {\"hosts\": [5]}}", "a host as a string");
 	refused("{\"staging\": {\"hosts\": \"a.example/x\"}}",
-	        "hosts: \"*.staging.example.com\" or a host is expected, without a path");
+	        "\"hosts\": \"*.staging.example.com\" or a host is expected, without a path");
 	refused("{\"staging\": {\"hosts\": [\"*\"]}}", "\"*.staging.example.com\" or a host is expected");
 	refused("{\"staging\": {\"hosts\": {}}}", "a host, or an array of hosts, is expected");
-	refused("{\"data\": 5}", "data: a string is expected");
+	refused("{\"data\": 5}", "\"data\": a string of 1 to 4096 bytes is expected, not a number");
 	refused("", "node.jsonc:1:1");
 	refused("[]", "an object is expected, not an array");
 }

@@ -6,9 +6,9 @@
 #include <cmocka.h>
 
 #include "channel/frame.h"
-#include "control/base64.h"
-#include "control/out.h"
-#include "control/pattern.h"
+#include "base/base64.h"
+#include "base/json_out.h"
+#include "http/pattern.h"
 #include "control/settings.h"
 
 static void settings_are_read(void **state)

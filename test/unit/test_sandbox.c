@@ -661,7 +661,7 @@ static void test_a_busy_neighbour_request_does_not_pay(void **state)
 	if (SANITIZED)
 		return;
 	peer p;
-	load(&p, "let n = 0; " HANDLER("if (e.request.url.endsWith('/burn')) { for (let i = 0; i < 2e6; i++) n += Math.sqrt(i) }"
+	load(&p, "let n = 0; " HANDLER("if (e.request.url.endsWith('/burn')) { for (let i = 0; i < 5e5; i++) n += Math.sqrt(i) }"
 	                               "e.respondWith(new Response('ok' + n))"));
 	for (uint32_t id = 1; id <= 40; id++)
 		request(&p, id, id % 2 ? "/burn" : "/");
@@ -877,6 +877,129 @@ static void test_ten_thousand_decoders_that_nobody_flushes_cost_nothing(void **s
 	stop(&p);
 }
 
+/* ---- what C holds for JavaScript ends with its object, though its request goes on ---- */
+
+static void answer_head(peer *p, uint32_t fid)
+{
+	er_buf b = {0};
+	const char *strings[] = {"OK", "", "http://o.test/"};
+	for (size_t i = 0; i < 3; i++) {
+		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
+		er_buf_put_cstr(&b, strings[i]);
+	}
+	send_frame(p, (er_frame){.type = ER_FRAME_SUB_HEAD, .id = fid, .aux = 200, .flags = ER_FF_BODY, .arg = ER_LEN_UNKNOWN},
+	           er_buf_slice(&b));
+	er_buf_fini(&b);
+}
+
+/* All that a reader has asked for at first: it gets no more before it has read. */
+static void fill_window(peer *p, uint32_t id, uint8_t flags)
+{
+	static uint8_t piece[ER_FRAME_DATA];
+	seen *pull = expect(p, ER_FRAME_PULL, id);
+	assert_non_null(pull);
+	assert_int_equal(pull->f.flags, flags);
+	for (uint32_t n = 0; n < pull->f.arg; n += sizeof piece)
+		send_frame(p, (er_frame){.type = ER_FRAME_BODY_DATA, .id = id, .flags = flags}, er_slice_of(piece, sizeof piece));
+}
+
+static size_t count(const peer *p, er_frame_type type, uint32_t id)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->n; i++)
+		n += p->frames[i].f.type == type && p->frames[i].f.id == id;
+	return n;
+}
+
+#define READERS \
+	"const sleep = ms => new Promise(f => setTimeout(f, ms));" \
+	"const begin = async (body) => { const reader = body.getReader(); await reader.read(); return reader; };" \
+	"const on = async (reader) => { await sleep(3500); let n = 0;" \
+	"while (n < 3) { await reader.read(); n++ } console.log('read on', n); await sleep(60000) };"
+
+static uint32_t a_copy_that_is_read(peer *p, const char *what)
+{
+	char code[2048];
+	snprintf(code, sizeof code,
+	         READERS HANDLER("e.respondWith((async () => { const r = await fetch('http://o.test/'), copy = r.clone(); %s;"
+	                         "return new Response(r.body) })())"),
+	         what);
+	load(p, code);
+	request(p, 1, "/");
+	wake(p);
+	seen *fetch = expect(p, ER_FRAME_FETCH, 0);
+	assert_non_null(fetch);
+	answer_head(p, fetch->f.id);
+	seen *clone = expect(p, ER_FRAME_CLONE, 0);
+	assert_non_null(clone);
+	uint32_t id = clone->f.id;
+	fill_window(p, id, ER_FF_SUB);
+	assert_non_null(expect(p, ER_FRAME_RESPONSE, 1));
+	return id;
+}
+
+static void test_a_copy_ends_when_nobody_has_its_reader_any_more(void **state)
+{
+	(void)state;
+	peer p;
+	uint32_t id = a_copy_that_is_read(&p, "await begin(copy.body); e.waitUntil(sleep(60000))");
+	seen *s = expect(&p, ER_FRAME_BODY_CANCEL, id);
+	if (s == NULL)
+		fail_msg("the copy that was begun and forgotten holds its client up");
+	assert_int_equal(s->f.flags, ER_FF_SUB);
+	assert_int_equal(count(&p, ER_FRAME_DONE, 1), 0); /* the request itself goes on */
+	send_frame(&p, (er_frame){.type = ER_FRAME_BODY_DATA, .id = id, .flags = ER_FF_SUB}, ER_LIT("late"));
+	request(&p, 2, "/");
+	wake(&p);
+	assert_non_null(expect(&p, ER_FRAME_FETCH, 3));
+	stop(&p);
+}
+
+static void test_a_copy_whose_reader_is_slow_goes_on(void **state)
+{
+	(void)state;
+	peer p;
+	uint32_t id = a_copy_that_is_read(&p, "e.waitUntil(on(await begin(copy.body)))");
+	seen *s = expect(&p, ER_FRAME_LOG, 1);
+	assert_non_null(s);
+	assert_string_equal(s->text, "read on 3");
+	assert_int_equal(count(&p, ER_FRAME_BODY_CANCEL, id), 0);
+	assert_in_range(count(&p, ER_FRAME_PULL, id), 2, 3); /* and asks for more */
+	stop(&p);
+}
+
+/* A routine that wakes every few moments never rests, and its copies end all the same. */
+static void test_a_forgotten_copy_ends_in_a_busy_sandbox(void **state)
+{
+	(void)state;
+	peer p;
+	uint32_t id = a_copy_that_is_read(&p, "await begin(copy.body); e.waitUntil((async () => { for (;;) await sleep(50) })())");
+	assert_non_null(expect(&p, ER_FRAME_BODY_CANCEL, id));
+	stop(&p);
+}
+
+static void test_an_upload_that_was_begun_and_forgotten_is_drained(void **state)
+{
+	(void)state;
+	peer p;
+	load(&p, READERS HANDLER("e.respondWith((async () => { await begin(e.request.body); e.waitUntil(sleep(60000));"
+	                         "return new Response('answered') })())"));
+	er_buf b = {0};
+	const char *strings[] = {"POST", "http://test.localhost/", "", ""};
+	for (size_t i = 0; i < 4; i++) {
+		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
+		er_buf_put_cstr(&b, strings[i]);
+	}
+	send_frame(&p, (er_frame){.type = ER_FRAME_REQUEST, .id = 1, .flags = ER_FF_BODY, .arg = ER_LEN_UNKNOWN}, er_buf_slice(&b));
+	er_buf_fini(&b);
+	fill_window(&p, 1, 0);
+	assert_non_null(expect(&p, ER_FRAME_RESPONSE, 1));
+	assert_non_null(expect(&p, ER_FRAME_DRAIN, 1));
+	send_frame(&p, (er_frame){.type = ER_FRAME_CANCEL, .id = 1, .aux = ER_ERR_CLIENT_GONE}, (er_slice){0});
+	assert_non_null(expect(&p, ER_FRAME_DONE, 1));
+	stop(&p);
+}
+
 static uint64_t process_us(pid_t pid)
 {
 	clockid_t clock;
@@ -1033,6 +1156,10 @@ int main(void)
 	    cmocka_unit_test(test_fields_are_found_and_changed_where_they_are),
 	    cmocka_unit_test(test_a_lone_surrogate_cuts_nothing_off),
 	    cmocka_unit_test(test_ten_thousand_decoders_that_nobody_flushes_cost_nothing),
+	    cmocka_unit_test(test_a_copy_ends_when_nobody_has_its_reader_any_more),
+	    cmocka_unit_test(test_a_copy_whose_reader_is_slow_goes_on),
+	    cmocka_unit_test(test_a_forgotten_copy_ends_in_a_busy_sandbox),
+	    cmocka_unit_test(test_an_upload_that_was_begun_and_forgotten_is_drained),
 	    cmocka_unit_test(test_finalizers_have_a_tenth_of_the_time),
 	    cmocka_unit_test(test_compiling_webassembly_is_paid_for_by_whoever_asks),
 	    cmocka_unit_test(test_a_first_stream_costs_less_in_a_sandbox_from_the_pool),

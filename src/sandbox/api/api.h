@@ -28,7 +28,7 @@ static inline uint8_t er_key_flag(er_key k)
 
 static inline er_value er_key_value(uint32_t id, bool sub)
 {
-	return er_js_number((double)((uint64_t)id * 2 + (sub ? 1 : 0)));
+	return er_js_number((double)er_body_key(id, sub));
 }
 
 /* How long a stream is that JavaScript sends; negative: it cannot say. */

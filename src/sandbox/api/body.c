@@ -1,5 +1,12 @@
-/* Bodies: asking for the node's, sending our own. */
+/* Bodies: asking for the node's, sending our own. All a routine says is a key, which may name
+ * anything: `known` is asked first, and a native of a body that is over does nothing, because the
+ * prelude cannot know yet. A body's end is noted in its record (er_body_down_over, er_body_up_over)
+ * as it is said to the node, so that it is said once. `hold` ties the body to an object (held.h). */
 #include "sandbox/api/api.h"
+
+static_assert(ER_FRAME_DATA <= ER_FRAME_MAX, "what er.write cuts its bytes into is a frame");
+
+enum { HELD_COST = 1024 }; /* bytes: what a record here and one in the node have */
 
 static void say(er_frame_type type, er_key k, uint32_t arg, uint16_t aux)
 {
@@ -16,50 +23,57 @@ static bool known(er_key k)
 	return r != NULL && k.id != 0 && !r->over && !r->draining;
 }
 
-/* Nothing more of the node's body will come. */
-static void down_over(er_key k)
-{
-	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
-	if (s == NULL)
-		return;
-	s->down = false;
-	er_sub_settle(s);
-}
-
-static void up_over(er_key k)
-{
-	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
-	if (s == NULL)
-		return;
-	s->up = false;
-	er_sub_settle(s);
-}
-
 ER_NATIVE(pull)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
-	uint32_t n = er_js_to_u32(argc > 1 ? argv[1] : NULL);
-	if (n && known(k))
+	er_key k = er_key_of(a->key);
+	uint32_t n = er_js_to_u32(a->n);
+	if (n && known(k)) {
+		er_asked_more(k.id, k.sub, n);
 		say(ER_FRAME_PULL, k, n, 0);
+	}
 	return er_js_undefined();
+}
+
+/* An upload that came with its head has nothing to end. */
+static er_held *held_of(er_key k)
+{
+	if (k.sub) {
+		er_sub *s = er_sub_find(k.id);
+		ER_ASSERT(s != NULL && er_sub_owner(s) != NULL);
+		return &s->held;
+	}
+	er_request *r = er_request_find(k.id);
+	ER_ASSERT(r != NULL && r->id != 0 && !r->over);
+	if (r->flags & ER_FF_INLINE)
+		return NULL;
+	if (r->reading.owner == NULL)
+		er_held_init(&r->reading, ER_HELD_upload, r);
+	return &r->reading;
+}
+
+ER_NATIVE(hold)
+{
+	er_key k = er_key_of(a->key);
+	er_held *h = known(k) ? held_of(k) : NULL;
+	return h != NULL && h->handle == NULL ? er_js_handle(h, HELD_COST) : er_js_undefined();
 }
 
 ER_NATIVE(drain)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (known(k)) {
 		say(ER_FRAME_DRAIN, k, 0, 0);
-		down_over(k);
+		er_body_down_over(k.id, k.sub);
 	}
 	return er_js_undefined();
 }
 
 ER_NATIVE(bodyCancel)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (known(k)) {
 		say(ER_FRAME_BODY_CANCEL, k, 0, ER_ERR_CANCELLED);
-		down_over(k);
+		er_body_down_over(k.id, k.sub);
 	}
 	return er_js_undefined();
 }
@@ -67,11 +81,9 @@ ER_NATIVE(bodyCancel)
 /* The copy is a subrequest whose answer's body is all there is of it. */
 ER_NATIVE(clone)
 {
-	if (argc < 3)
-		return er_js_throw(exception, "TypeError", "clone: 3 arguments");
-	uint32_t fid = er_js_to_u32(argv[0]);
-	er_request *owner = er_request_find(er_js_to_u32(argv[1]));
-	er_key k = er_key_of(argv[2]);
+	uint32_t fid = er_js_to_u32(a->fid);
+	er_request *owner = er_request_find(er_js_to_u32(a->owner));
+	er_key k = er_key_of(a->key);
 	if (owner == NULL || owner->id == 0 || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this body belongs to is over");
 	if (er_sub_new(fid, owner, false) == NULL)
@@ -98,14 +110,15 @@ bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception
 
 ER_NATIVE(write)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	er_slice bytes;
-	if (argc < 2 || !er_js_bytes(argv[1], &bytes))
+	if (!er_js_bytes(a->bytes, &bytes))
 		return er_js_throw(exception, "TypeError", "write: bytes");
 	if (!known(k))
 		return er_js_undefined();
 	while (bytes.n) {
 		er_slice part = er_slice_head(bytes, ER_FRAME_DATA);
+		ER_ASSERT(part.n > 0 && part.n <= bytes.n);
 		er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = er_key_flag(k), .n = (uint32_t)part.n};
 		er_out_frame(&f, part);
 		bytes = er_slice_from(bytes, part.n);
@@ -115,7 +128,7 @@ ER_NATIVE(write)
 
 ER_NATIVE(end)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (!known(k))
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_BODY_DATA, .id = k.id, .flags = (uint8_t)(er_key_flag(k) | ER_FF_FIN)};
@@ -126,16 +139,16 @@ ER_NATIVE(end)
 	if (r != NULL)
 		er_turn_patch(head, r);
 	er_out_end();
-	up_over(k);
+	er_body_up_over(k.id, k.sub);
 	return er_js_undefined();
 }
 
 ER_NATIVE(abort)
 {
-	er_key k = er_key_of(argc > 0 ? argv[0] : NULL);
+	er_key k = er_key_of(a->key);
 	if (known(k)) {
 		say(ER_FRAME_BODY_FAIL, k, 0, ER_ERR_EXCEPTION);
-		up_over(k);
+		er_body_up_over(k.id, k.sub);
 	}
 	return er_js_undefined();
 }

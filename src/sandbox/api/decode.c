@@ -1,5 +1,11 @@
-/* TextDecoder's encodings other than UTF-8 in one piece: UTF-8 and UTF-16 as streams by hand, the
- * legacy ones by ICU. */
+/* TextDecoder, but for UTF-8 in one piece, which text.c does: UTF-8 and UTF-16 as streams by hand,
+ * the legacy encodings by ICU.
+ *
+ * A decoder is an object of C with a handle that JavaScript holds (er_js_handle). It lives until
+ * JavaScript frees it (decoderFree) or the collector takes the handle, and remembers between two
+ * calls what a chunk has cut in two. What ICU has for a converter is told to the collector as the
+ * handle's cost, so that many of them make it run. Memory that the size of a chunk decides is taken
+ * with malloc: if there is none, the routine gets an exception and the process goes on. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -13,7 +19,7 @@
 enum { CONVERTER_COST = 1024 }; /* bytes: what ICU has for one */
 
 typedef struct decoder {
-	er_handle handle; /* JavaScript's; the first member */
+	er_held held; /* by the TextDecoder alone: it has no request */
 	const er_encoding *encoding;
 	bool fatal, ignore_bom, begun, failed;
 	er_utf8_state utf8;
@@ -22,20 +28,16 @@ typedef struct decoder {
 	uint16_t lead;         /* UTF-16: a high surrogate that waits for its partner */
 	UConverter *converter; /* legacy */
 } decoder;
-static_assert(offsetof(decoder, handle) == 0, "a handle is its decoder");
-
-static void decoder_end(er_handle *h)
+static void decoder_end(er_held *h)
 {
-	decoder *d = (decoder *)(void *)h;
+	decoder *d = ER_CONTAINER(h, decoder, held);
+	er_held_fini(h);
 	if (d->converter != NULL)
 		ucnv_close(d->converter);
 	er_free(d);
 }
 
-static er_value arg(size_t argc, const er_value argv[], size_t i)
-{
-	return i < argc ? argv[i] : NULL;
-}
+const er_held_ops er_held_ops_decoder = {.end = decoder_end};
 
 static const er_encoding *label_arg(er_value v, er_value *exception)
 {
@@ -49,7 +51,7 @@ static const er_encoding *label_arg(er_value v, er_value *exception)
 
 ER_NATIVE(decoderName)
 {
-	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
+	const er_encoding *e = label_arg(a->label, exception);
 	if (*exception != NULL)
 		return NULL;
 	return e != NULL ? er_js_ascii(e->name) : er_js_undefined();
@@ -69,32 +71,33 @@ static UConverter *open_converter(const er_encoding *e, bool fatal)
 
 ER_NATIVE(decoderNew)
 {
-	const er_encoding *e = label_arg(arg(argc, argv, 0), exception);
+	const er_encoding *e = label_arg(a->label, exception);
 	if (*exception != NULL)
 		return NULL;
 	if (e == NULL || e->kind == ER_ENC_REPLACEMENT)
 		return er_js_number(0);
-	UConverter *converter = e->kind == ER_ENC_ICU ? open_converter(e, er_js_to_bool(arg(argc, argv, 1))) : NULL;
+	UConverter *converter = e->kind == ER_ENC_ICU ? open_converter(e, er_js_to_bool(a->fatal)) : NULL;
 	if (e->kind == ER_ENC_ICU && converter == NULL)
 		return er_js_throw(exception, "RangeError", "Out of memory");
 	decoder *d = ER_NEW(decoder);
-	*d = (decoder){.handle.end = decoder_end,
-	               .encoding = e,
-	               .fatal = er_js_to_bool(arg(argc, argv, 1)),
-	               .ignore_bom = er_js_to_bool(arg(argc, argv, 2)),
-	               .converter = converter};
-	return er_js_handle(&d->handle, sizeof *d + (converter != NULL ? CONVERTER_COST : 0));
+	*d = (decoder){
+	    .encoding = e, .fatal = er_js_to_bool(a->fatal), .ignore_bom = er_js_to_bool(a->ignoreBOM), .converter = converter};
+	er_held_init(&d->held, ER_HELD_decoder, NULL);
+	return er_js_handle(&d->held, sizeof *d + (converter != NULL ? CONVERTER_COST : 0));
 }
 
 static decoder *decoder_arg(er_value v)
 {
-	return (decoder *)(void *)er_js_handle_of(v);
+	er_held *h = er_js_handle_of(v, ER_HELD_decoder);
+	return h != NULL ? ER_CONTAINER(h, decoder, held) : NULL;
 }
 
 /* At once, not only when it is collected. */
 ER_NATIVE(decoderFree)
 {
-	er_js_handle_end(arg(argc, argv, 0));
+	decoder *d = decoder_arg(a->handle);
+	if (d != NULL)
+		er_held_end(&d->held);
 	return er_js_undefined();
 }
 
@@ -124,6 +127,7 @@ static bool put_unit(decoder *d, uint16_t u, uint16_t **at)
 	return ok;
 }
 
+/* `out` has room for a unit for every two bytes, and two more. False: fatal and malformed. */
 static bool decode_utf16(decoder *d, er_slice s, bool flush, uint16_t *out, size_t *n)
 {
 	bool big = d->encoding->kind == ER_ENC_UTF16BE, ok = true;
@@ -147,6 +151,7 @@ static bool decode_utf16(decoder *d, er_slice s, bool flush, uint16_t *out, size
 	return ok;
 }
 
+/* ICU keeps the rest of a cut character itself. After an end or a failure it begins anew. */
 static bool decode_icu(decoder *d, er_slice s, bool flush, uint16_t *out, size_t cap, size_t *n)
 {
 	UErrorCode status = U_ZERO_ERROR;
@@ -190,13 +195,13 @@ static bool is_unicode(const decoder *d)
 
 ER_NATIVE(decode)
 {
-	decoder *d = decoder_arg(arg(argc, argv, 0));
+	decoder *d = decoder_arg(a->handle);
 	er_slice s;
 	if (d == NULL)
 		return er_js_throw(exception, "TypeError", "decode: no such decoder");
-	if (!er_js_bytes(arg(argc, argv, 1), &s))
+	if (!er_js_bytes(a->bytes, &s))
 		s = (er_slice){(const uint8_t *)"", 0};
-	bool flush = er_js_to_bool(arg(argc, argv, 2));
+	bool flush = er_js_to_bool(a->flush);
 	size_t cap = 2 * s.n + 16, n = 0;
 	uint16_t *out = malloc(2 * cap);
 	if (out == NULL)

@@ -18,6 +18,8 @@ static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice bod
 	er_slice method = er_text_slice(&t->method), url = er_text_slice(&t->url), block = er_text_slice(&t->block);
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
 	f->n = (uint32_t)(12 + method.n + url.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
+	ER_ASSERT(f->id == s->fid && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
+	ER_ASSERT(f->n <= ER_FRAME_MAX && block.n <= ER_BLOCK_MAX && url.n <= URL_MAX); /* start has seen to it */
 	er_writer w = {er_sub_ask(s, f)};
 	er_put_string(&w, method);
 	er_put_string(&w, url);
@@ -32,17 +34,13 @@ static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice bod
 	}
 	er_sub_asked(s);
 	if ((f->flags & ER_FF_STREAM) && body.n)
-		er_send_new(f->id, true, body, NULL, er_sub_waits(s) ? 0 : ER_CREDIT_START);
+		er_send_new(f->id, true, body, er_sub_owner(s), er_sub_waits(s) ? 0 : ER_CREDIT_START);
 }
 
 /* The relayed body of another subrequest says nothing more to us. */
 static void relay_over(er_key k)
 {
-	er_sub *s = k.sub ? er_sub_find(k.id) : NULL;
-	if (s == NULL)
-		return;
-	s->down = false;
-	er_sub_settle(s);
+	er_body_down_over(k.id, k.sub);
 }
 
 /* NULL: *exception says why not. */
@@ -91,20 +89,18 @@ static er_sub *start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flag
  * stream its length. */
 ER_NATIVE(fetch)
 {
-	if (argc < 7)
-		return er_js_throw(exception, "TypeError", "fetch: 8 arguments");
-	uint32_t fid = er_js_to_u32(argv[0]);
-	er_request *owner = er_request_find(er_js_to_u32(argv[1]));
+	uint32_t fid = er_js_to_u32(a->fid);
+	er_request *owner = er_request_find(er_js_to_u32(a->owner));
 	if (owner == NULL || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this fetch belongs to is over");
-	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(argv[5])};
+	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(a->options)};
 	fetch_text t;
 	er_sub *s = NULL;
-	if (!er_js_bytestring_arg(argv[2], &t.method, exception))
+	if (!er_js_bytestring_arg(a->method, &t.method, exception))
 		return NULL;
-	if (er_js_utf8_arg(argv[3], &t.url, exception)) {
-		if (er_js_bytestring_arg(argv[4], &t.block, exception)) {
-			s = start(fid, owner, &f, er_js_to_u32(argv[6]), argc > 7 ? argv[7] : NULL, &t, exception);
+	if (er_js_utf8_arg(a->url, &t.url, exception)) {
+		if (er_js_bytestring_arg(a->block, &t.block, exception)) {
+			s = start(fid, owner, &f, er_js_to_u32(a->flags), a->body, &t, exception);
 			er_text_fini(&t.block);
 		}
 		er_text_fini(&t.url);
@@ -115,14 +111,13 @@ ER_NATIVE(fetch)
 
 ER_NATIVE(fetchCancel)
 {
-	uint32_t fid = er_js_to_u32(argc > 0 ? argv[0] : NULL);
+	uint32_t fid = er_js_to_u32(a->fid);
 	er_sub *s = er_sub_find(fid);
 	if (s == NULL)
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_FETCH_CANCEL, .id = fid};
 	if (!er_sub_waits(s)) /* else the node has not heard of it */
 		er_out_frame(&f, (er_slice){0});
-	s->up = s->down = false;
-	er_sub_settle(s);
+	er_held_end(&s->held);
 	return er_js_undefined();
 }

@@ -1,5 +1,10 @@
 /* Headers: a block of fields ("name\nvalue\n" for each, names in lower case) is a string in
- * JavaScript, and is searched and changed here, where it lies. */
+ * JavaScript, and is searched and changed here, where it lies.
+ *
+ * A block is what goes over the ring as well, so that the headers of a request that nobody looks
+ * into cost nothing. A change makes a new string; the old one stays what it was. The natives take
+ * the strings as Latin-1, for values may have any byte from 80 on. They hold the text only for the
+ * length of the call. */
 #include "sandbox/api/api.h"
 
 #include "base/buf.h"
@@ -52,12 +57,12 @@ static void texts_fini(texts *t)
 		er_text_fini(&t->text[--t->n]);
 }
 
-static bool texts_of(texts *t, size_t argc, const er_value argv[], unsigned wanted, er_value *exception)
+static bool texts_of(texts *t, const er_value given[], unsigned wanted, er_value *exception)
 {
 	static_assert(BLOCK == 0 && NAME == 1 && VALUE == 2 && ARGS == 3, "the places of the arguments");
 	ER_ASSERT(wanted <= ARGS);
 	for (t->n = 0; t->n < wanted; t->n++) {
-		if (er_js_bytestring_arg(t->n < argc ? argv[t->n] : NULL, &t->text[t->n], exception))
+		if (er_js_bytestring_arg(given[t->n], &t->text[t->n], exception))
 			continue;
 		texts_fini(t);
 		return false;
@@ -75,7 +80,7 @@ static er_slice text(const texts *t, unsigned i)
 ER_NATIVE(fieldsGet)
 {
 	texts t;
-	if (!texts_of(&t, argc, argv, VALUE, exception))
+	if (!texts_of(&t, (const er_value[]){a->block, a->name}, VALUE, exception))
 		return NULL;
 	er_slice rest = text(&t, BLOCK), name = text(&t, NAME);
 	field f;
@@ -132,15 +137,15 @@ static void put_changed(er_buf *out, er_slice block, er_slice name, const er_sli
 }
 
 /* `args`: with a value or without. */
-static er_value changed(size_t argc, const er_value argv[], unsigned args, er_value *exception)
+static er_value changed(const er_value given[], unsigned args, er_value *exception)
 {
 	texts t;
-	if (!texts_of(&t, argc, argv, args, exception))
+	if (!texts_of(&t, given, args, exception))
 		return NULL;
 	er_slice block = text(&t, BLOCK), name = text(&t, NAME), value = args > VALUE ? text(&t, VALUE) : (er_slice){0};
 	er_value v;
 	if (args <= VALUE && !block_has(block, name)) {
-		v = argc > 0 ? argv[0] : er_js_undefined();
+		v = given[BLOCK];
 	} else {
 		er_buf b;
 		er_buf_init(&b);
@@ -155,10 +160,10 @@ static er_value changed(size_t argc, const er_value argv[], unsigned args, er_va
 
 ER_NATIVE(fieldsSet)
 {
-	return changed(argc, argv, ARGS, exception);
+	return changed((const er_value[]){a->block, a->name, a->value}, ARGS, exception);
 }
 
 ER_NATIVE(fieldsDelete)
 {
-	return changed(argc, argv, VALUE, exception);
+	return changed((const er_value[]){a->block, a->name}, VALUE, exception);
 }

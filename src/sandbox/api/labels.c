@@ -1,3 +1,6 @@
+/* The Encoding Standard's table of labels, as it stands there, with the name that ICU has for each
+ * encoding, and two that ICU lacks as tables of their own. Searched one after the other: it is done
+ * once for a decoder, and never for plain UTF-8. */
 #include "sandbox/api/labels.h"
 
 #include "base/mem.h"

@@ -1,4 +1,6 @@
-/* Time, timers, randomness, lazily loaded parts of the prelude. */
+/* Time, timers, randomness, lazily loaded parts of the prelude. Clocks show the beginning of the
+ * turn (freeze.h, turn.h); what a timer does is said in timer.c; a part of the prelude is loaded once
+ * and is not charged to the request that happens to need it first. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/embed.h"
@@ -23,14 +25,14 @@ ER_NATIVE(perf)
 	return er_js_number((double)steps / 10);
 }
 
-/* Without an id the turn's owner has it, and nobody if the request is over. ER_TIMER_NEXT_TURN, or
- * anything below 0: as soon as may be, whatever the limit. */
+/* Of a request that is over nobody has it. ER_TIMER_NEXT_TURN, or anything below 0: as soon as may
+ * be, whatever the limit. */
 ER_NATIVE(timerSet)
 {
-	er_request *owner = argc > 2 ? er_request_find(er_js_to_u32(argv[2])) : er_turn_owner();
-	if (owner == NULL) /* over meanwhile */
+	er_request *owner = er_request_find(er_js_to_u32(a->id));
+	if (owner == NULL || owner->over)
 		owner = er_request_find(0);
-	uint64_t tid = er_timer_set(owner, er_js_to_number(argc > 0 ? argv[0] : NULL), argc > 1 && er_js_to_bool(argv[1]));
+	uint64_t tid = er_timer_set(owner, er_js_to_number(a->ms), er_js_to_bool(a->repeat));
 	if (tid == 0)
 		return er_js_throw(exception, "RangeError", "too many timers");
 	return er_js_number((double)tid);
@@ -38,7 +40,7 @@ ER_NATIVE(timerSet)
 
 ER_NATIVE(timerClear)
 {
-	er_timer_clear(er_js_to_u64(argc > 0 ? argv[0] : NULL));
+	er_timer_clear(er_js_to_u64(a->tid));
 	return er_js_undefined();
 }
 
@@ -62,11 +64,11 @@ static bool fill(uint8_t *p, size_t n)
 ER_NATIVE(randomFill)
 {
 	er_slice s;
-	if (argc < 1 || !er_js_bytes(argv[0], &s))
+	if (!er_js_bytes(a->u8, &s))
 		return er_js_throw(exception, "TypeError", "randomFill: a typed array");
 	if (!fill((uint8_t *)(uintptr_t)s.p, s.n))
 		return er_js_throw(exception, "Error", "no randomness");
-	return argv[0];
+	return a->u8;
 }
 
 ER_NATIVE(randomUUID)
@@ -82,10 +84,12 @@ ER_NATIVE(randomUUID)
 	return er_js_ascii(out);
 }
 
+/* Evaluates a script of the prelude that is not loaded at the start. The time that takes is given
+ * to the request (er_turn_gift): it did not ask for it. */
 ER_NATIVE(lazy)
 {
 	er_text name;
-	if (!er_js_utf8(argc > 0 ? argv[0] : NULL, &name, exception))
+	if (!er_js_utf8(a->name, &name, exception))
 		return NULL;
 	char cname[LAZY_NAME_MAX], url[LAZY_NAME_MAX + 8];
 	snprintf(cname, sizeof cname, "%.*s", ER_FMT(er_text_slice(&name)));
@@ -102,5 +106,5 @@ ER_NATIVE(lazy)
 
 ER_NATIVE(isPlain)
 {
-	return er_js_bool(argc > 0 && er_js_is_plain(argv[0]));
+	return er_js_bool(er_js_is_plain(a->value));
 }

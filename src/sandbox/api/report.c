@@ -100,6 +100,7 @@ void er_report_send(uint32_t id, const er_report *rep, bool fatal)
 	              .flags = fatal ? ER_FF_FATAL : 0,
 	              .arg = r != NULL ? er_turn_cpu_us(r) : 0,
 	              .n = er_report_n(rep)};
+	ER_ASSERT(f.n <= ER_FRAME_MAX && (rep->kind == ER_ERR_MEMORY || rep->kind == ER_ERR_EXCEPTION));
 	uint8_t *head;
 	er_writer w = {er_out_begin(&f, &head)};
 	if (fatal && r != NULL)
@@ -113,7 +114,7 @@ void er_report_send(uint32_t id, const er_report *rep, bool fatal)
 ER_NATIVE(log)
 {
 	er_request *owner = er_turn_owner();
-	if (argc < 2 || er_out_overflow(&er_sb.out) > LOG_OVERFLOW)
+	if (er_out_overflow(&er_sb.out) > LOG_OVERFLOW)
 		return er_js_undefined();
 	if (owner->logs_n >= LOGS_MAX) {
 		if (owner->logs_n++ == LOGS_MAX) {
@@ -126,10 +127,10 @@ ER_NATIVE(log)
 	}
 	owner->logs_n++;
 	er_text t;
-	if (!er_js_utf8(argv[1], &t, exception))
+	if (!er_js_utf8(a->text, &t, exception))
 		return NULL;
 	cut(&t, ER_CONSOLE_MAX);
-	uint32_t level = er_js_to_u32(argv[0]);
+	uint32_t level = er_js_to_u32(a->level);
 	er_frame f = {.type = ER_FRAME_LOG,
 	              .id = owner->id,
 	              .aux = (uint16_t)(level <= ER_CONSOLE_ERROR ? level : ER_CONSOLE_LOG),
@@ -141,26 +142,24 @@ ER_NATIVE(log)
 
 ER_NATIVE(exception)
 {
-	if (argc < 5)
-		return er_js_throw(exception, "TypeError", "exception: 5 arguments");
 	er_report rep;
-	text_of(&rep.name, argv[1], NAME_MAX_N);
-	text_of(&rep.message, argv[2], MESSAGE_MAX_N);
-	text_of(&rep.stack, argv[3], STACK_MAX_N);
+	text_of(&rep.name, a->name, NAME_MAX_N);
+	text_of(&rep.message, a->message, MESSAGE_MAX_N);
+	text_of(&rep.stack, a->stack, STACK_MAX_N);
 	bool oom = text_is(&rep.message, ER_LIT("Out of memory")) && er_death_refused() > er_sb.turn.refused;
 	rep.kind = oom ? ER_ERR_MEMORY : ER_ERR_EXCEPTION;
-	er_report_send(er_js_to_u32(argv[0]), &rep, er_js_to_bool(argv[4]));
+	er_report_send(er_js_to_u32(a->id), &rep, er_js_to_bool(a->fatal));
 	er_report_fini(&rep);
 	return er_js_undefined();
 }
 
 ER_NATIVE(fail)
 {
-	er_request *r = argc >= 2 ? er_request_find(er_js_to_u32(argv[0])) : NULL;
+	er_request *r = er_request_find(er_js_to_u32(a->id));
 	if (r == NULL || r->id == 0 || r->over)
 		return er_js_undefined();
 	er_report rep;
-	er_report_of(&rep, argv[1]);
+	er_report_of(&rep, a->error);
 	er_report_send(r->id, &rep, true);
 	er_report_fini(&rep);
 	er_request_tell_done(r);

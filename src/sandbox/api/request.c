@@ -1,12 +1,15 @@
-/* Requests: what came in, and the answer. */
+/* Requests: what came in, and the answer. Each part of a request becomes a value only when the
+ * prelude asks for it. An answer is one frame if its body is small or the node has it; a large
+ * complete body follows as a send (request.h), a stream by er.write. The CPU that the frame names is
+ * filled in when the turn ends. A head beyond its bounds is refused before anything was said. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
 
-/* The live request that argument 0 names. */
-static er_request *request_arg(size_t argc, const er_value argv[])
+/* The live request of that number. */
+static er_request *request_arg(er_value id)
 {
-	er_request *r = argc >= 1 ? er_request_find(er_js_to_u32(argv[0])) : NULL;
+	er_request *r = er_request_find(er_js_to_u32(id));
 	return r != NULL && r->id != 0 && !r->over ? r : NULL;
 }
 
@@ -22,31 +25,31 @@ ER_NATIVE(owner)
 
 ER_NATIVE(reqMethod)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? slice_value(r, r->method) : er_js_undefined();
 }
 
 ER_NATIVE(reqUrl)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? er_js_from_utf8(r->url) : er_js_undefined();
 }
 
 ER_NATIVE(reqBlock)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? slice_value(r, r->block) : er_js_undefined();
 }
 
 ER_NATIVE(reqInfo)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	return r != NULL ? er_js_from_utf8(r->info) : er_js_undefined();
 }
 
 ER_NATIVE(reqBody)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL || !(r->flags & ER_FF_BODY))
 		return er_js_number(ER_LENGTH_NO_BODY);
 	return er_js_number(r->upload == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)r->upload);
@@ -54,7 +57,7 @@ ER_NATIVE(reqBody)
 
 ER_NATIVE(reqInline)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
 		return er_js_undefined();
 	return er_js_u8_copy(r->inline_body, exception);
@@ -62,7 +65,7 @@ ER_NATIVE(reqInline)
 
 ER_NATIVE(reqInlineText)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL || !(r->flags & ER_FF_INLINE))
 		return er_js_undefined();
 	return er_js_from_utf8(r->inline_body);
@@ -70,7 +73,7 @@ ER_NATIVE(reqInlineText)
 
 ER_NATIVE(reqInlineJSON)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	er_value v = r != NULL && (r->flags & ER_FF_INLINE) ? er_js_parse_json(r->inline_body) : NULL;
 	return v != NULL ? v : er_js_undefined();
 }
@@ -89,6 +92,8 @@ static size_t lines_of(er_slice block)
 
 _Static_assert(ER_BLOCK_MAX == 64 * 1024 && ER_BLOCK_FIELDS == 256 && ER_REASON_MAX == 1024, "the sentences below say so");
 
+/* Bounds that the node checks as well: here they become an exception that says what was too
+ * much. */
 static bool head_ok(er_slice reason, er_slice block, er_value *exception)
 {
 	const char *why = NULL;
@@ -109,8 +114,10 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 	if (big)
 		f->flags &= (uint8_t)~ER_FF_DONE; /* said when the body is out */
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
+	ER_ASSERT(r->id == f->id && !r->over && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
 	f->n = (uint32_t)(8 + reason.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	f->arg = 0;
+	ER_ASSERT(f->n <= ER_FRAME_MAX && (!inl || body.n <= ER_INLINE_BODY)); /* head_ok has seen to it */
 	uint8_t *head;
 	er_writer w = {er_out_begin(f, &head)};
 	er_put_string(&w, reason);
@@ -126,8 +133,7 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 	er_turn_patch(head, r);
 	er_out_end();
 	if (over && big) {
-		r->draining = true;
-		er_timers_drop(r);
+		er_request_drain(r);
 	} else if (over) {
 		r->done_told = true;
 		er_request_over(r);
@@ -140,42 +146,36 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 static void take_relayed(uint64_t number)
 {
 	er_key relay = er_key_from(number);
-	er_sub *s = relay.sub ? er_sub_find(relay.id) : NULL;
-	if (s != NULL) {
-		s->down = false;
-		er_sub_settle(s);
-	}
+	er_body_down_over(relay.id, relay.sub);
 }
 
 /* The last argument is of a relay the key, of a stream the length. */
 ER_NATIVE(respond)
 {
-	er_request *r = request_arg(argc, argv);
-	if (argc < 6)
-		return er_js_throw(exception, "TypeError", "respond: 7 arguments");
+	er_request *r = request_arg(a->id);
 	if (r == NULL || r->draining)
 		return er_js_undefined();
-	uint32_t flags = er_js_to_u32(argv[5]);
-	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)er_js_to_u32(argv[1])};
+	uint32_t flags = er_js_to_u32(a->flags);
+	er_frame f = {.type = ER_FRAME_RESPONSE, .id = r->id, .aux = (uint16_t)er_js_to_u32(a->status)};
 	if (flags & ER_BODY_LAST)
 		f.flags |= ER_FF_DONE;
 	uint64_t number = 0;
 	if (flags & ER_BODY_RELAY) {
-		number = er_js_to_u64(argc > 6 ? argv[6] : NULL);
+		number = er_js_to_u64(a->number);
 		f.flags |= ER_FF_RELAY;
 	} else if (flags & ER_BODY_STREAM) {
-		number = er_js_to_length(argc > 6 ? argv[6] : NULL);
+		number = er_js_to_length(a->number);
 		f.flags |= ER_FF_STREAM;
 	}
 	er_text reason, block, text;
 	er_slice body = {0};
-	if (!er_js_bytestring_arg(argv[2], &reason, exception))
+	if (!er_js_bytestring_arg(a->reason, &reason, exception))
 		return NULL;
 	er_value ok = NULL;
-	if (er_js_bytestring_arg(argv[3], &block, exception)) {
+	if (er_js_bytestring_arg(a->block, &block, exception)) {
 		bool whole = (flags & ER_BODY_WHOLE) != 0;
 		if (head_ok(er_text_slice(&reason), er_text_slice(&block), exception) &&
-		    (!whole || er_whole_body(argv[4], &text, &body, exception))) {
+		    (!whole || er_whole_body(a->body, &text, &body, exception))) {
 			if (whole)
 				f.flags |= body.n <= ER_INLINE_BODY ? ER_FF_INLINE : ER_FF_STREAM;
 			if (flags & ER_BODY_RELAY)
@@ -193,7 +193,7 @@ ER_NATIVE(respond)
 
 ER_NATIVE(pass)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL)
 		return er_js_undefined();
 	er_frame f = {.type = ER_FRAME_PASS, .id = r->id};
@@ -203,12 +203,11 @@ ER_NATIVE(pass)
 
 ER_NATIVE(done)
 {
-	er_request *r = request_arg(argc, argv);
+	er_request *r = request_arg(a->id);
 	if (r == NULL)
 		return er_js_undefined();
 	if (er_send_find(r->id, false) != NULL) {
-		r->draining = true;
-		er_timers_drop(r);
+		er_request_drain(r);
 		return er_js_undefined();
 	}
 	er_request_tell_done(r);

@@ -1,4 +1,6 @@
-/* Text: UTF-8, Latin-1, base64. */
+/* Text: UTF-8, Latin-1, base64. A call is given all of its input and keeps nothing; what comes in
+ * pieces or in another encoding is decode.c's. Sizes are the routine's, so memory that is not there
+ * is an exception. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/api/utf8.h"
@@ -9,15 +11,10 @@ static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 static_assert(sizeof ALPHABET == 64 + 1, "six bits a character");
 
-static er_value arg(size_t argc, const er_value argv[], size_t i)
-{
-	return i < argc ? argv[i] : NULL;
-}
-
 ER_NATIVE(utf8Encode)
 {
 	er_text t;
-	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
+	if (!er_js_utf8(a->string, &t, exception))
 		return NULL;
 	er_value v = er_js_u8_copy(er_text_slice(&t), exception);
 	er_text_fini(&t);
@@ -27,20 +24,22 @@ ER_NATIVE(utf8Encode)
 ER_NATIVE(utf8Length)
 {
 	er_text t;
-	if (!er_js_utf8(arg(argc, argv, 0), &t, exception))
+	if (!er_js_utf8(a->string, &t, exception))
 		return NULL;
 	er_value v = er_js_number((double)t.n);
 	er_text_fini(&t);
 	return v;
 }
 
+/* Two numbers in one: units read times 2^32, and bytes written. An object would cost more than the
+ * work. */
 ER_NATIVE(utf8EncodeInto)
 {
 	er_slice to;
 	er_text t;
-	if (!er_js_bytes(arg(argc, argv, 1), &to))
+	if (!er_js_bytes(a->u8, &to))
 		return er_js_throw(exception, "TypeError", "encodeInto: a Uint8Array");
-	if (!er_js_utf16(arg(argc, argv, 0), &t, exception))
+	if (!er_js_utf16(a->string, &t, exception))
 		return NULL;
 	size_t read;
 	size_t written = er_utf8_encode_into((const uint16_t *)(const void *)t.p, t.n / 2, (uint8_t *)(uintptr_t)to.p, to.n, &read);
@@ -51,9 +50,9 @@ ER_NATIVE(utf8EncodeInto)
 ER_NATIVE(utf8Decode)
 {
 	er_slice s;
-	if (!er_js_bytes(arg(argc, argv, 0), &s))
+	if (!er_js_bytes(a->bytes, &s))
 		return er_js_throw(exception, "TypeError", "utf8Decode: bytes");
-	if (!er_js_to_bool(arg(argc, argv, 2)) && er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
+	if (!er_js_to_bool(a->ignoreBOM) && er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
 		s = er_slice_from(s, 3);
 	if (er_ascii_without_nul(s))
 		return er_js_latin1(s);
@@ -62,7 +61,7 @@ ER_NATIVE(utf8Decode)
 		return er_js_throw(exception, "RangeError", "Out of memory");
 	er_utf8_state st = {0};
 	size_t n;
-	bool ok = er_utf8_decode(&st, s, true, er_js_to_bool(arg(argc, argv, 1)), wide, &n);
+	bool ok = er_utf8_decode(&st, s, true, er_js_to_bool(a->fatal), wide, &n);
 	er_value v = ok ? er_js_from_utf16(wide, n) : er_js_undefined();
 	free(wide);
 	return v;
@@ -71,16 +70,17 @@ ER_NATIVE(utf8Decode)
 ER_NATIVE(latin1)
 {
 	er_slice s;
-	if (!er_js_bytes(arg(argc, argv, 0), &s))
+	if (!er_js_bytes(a->bytes, &s))
 		return er_js_throw(exception, "TypeError", "latin1: bytes");
 	return er_js_latin1(s);
 }
 
+/* undefined: a character is above U+00FF. */
 ER_NATIVE(btoa)
 {
 	er_text t;
 	er_value ignored = NULL;
-	if (!er_js_bytestring(arg(argc, argv, 0), &t, &ignored))
+	if (!er_js_bytestring(a->string, &t, &ignored))
 		return er_js_undefined();
 	char *out = malloc((t.n + 2) / 3 * 4 + 1), *at = out;
 	if (out == NULL) {
@@ -102,6 +102,7 @@ ER_NATIVE(btoa)
 	return v;
 }
 
+/* -1: not of the alphabet. */
 static int digit(uint8_t c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -153,7 +154,7 @@ ER_NATIVE(atob)
 {
 	er_text t;
 	er_value ignored = NULL;
-	if (!er_js_bytestring(arg(argc, argv, 0), &t, &ignored))
+	if (!er_js_bytestring(a->string, &t, &ignored))
 		return er_js_undefined();
 	er_value v = base64_decode(&t) ? er_js_latin1(er_text_slice(&t)) : er_js_undefined();
 	er_text_fini(&t);

@@ -1,5 +1,7 @@
-/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href; the parts' places lie in
- * er.urlParts. */
+/* URLs: http/url.h for JavaScript. The engine's side of a URL is its href, one string; the places
+ * of its parts lie in er.urlParts, which the parse fills. A setter parses the href, changes the
+ * part and gives a new href. So a URL object holds no memory of C's, and nothing has to be freed
+ * when it is collected. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -22,6 +24,7 @@ static er_value href_value(const er_url *u, er_value given, er_slice text)
 {
 	put_parts(u);
 	er_slice href = er_url_href(u);
+	ER_ASSERT(u->protocol_end > 0 && u->host_start <= u->host_end && u->pathname_start <= href.n);
 	return given != NULL && er_js_is_string(given) && er_slice_eq(href, text) ? given : er_js_latin1(href);
 }
 
@@ -29,9 +32,9 @@ ER_NATIVE(urlParse)
 {
 	er_text input, base_text;
 	er_url base = {0}, u;
-	bool with_base = argc > 1 && !er_js_is_undefined(argv[1]);
+	bool with_base = !er_js_is_undefined(a->base);
 	if (with_base) {
-		if (!er_js_utf8_arg(argv[1], &base_text, exception))
+		if (!er_js_utf8_arg(a->base, &base_text, exception))
 			return NULL;
 		bool ok = er_url_parse(&base, er_text_slice(&base_text), NULL);
 		er_text_fini(&base_text);
@@ -39,13 +42,13 @@ ER_NATIVE(urlParse)
 			return er_js_undefined();
 	}
 	er_value v = NULL;
-	if (er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &input, exception)) {
+	if (er_js_utf8_arg(a->input, &input, exception)) {
 		v = er_js_undefined();
-		if (!with_base && argc > 0 && er_js_is_string(argv[0]) && er_url_plain(&u, er_text_slice(&input))) {
+		if (!with_base && er_js_is_string(a->input) && er_url_plain(&u, er_text_slice(&input))) {
 			put_parts(&u);
-			v = argv[0];
+			v = a->input;
 		} else if (er_url_parse(&u, er_text_slice(&input), with_base ? &base : NULL)) {
-			v = href_value(&u, argc > 0 ? argv[0] : NULL, er_text_slice(&input));
+			v = href_value(&u, a->input, er_text_slice(&input));
 			er_url_fini(&u);
 		}
 		er_text_fini(&input);
@@ -91,19 +94,17 @@ static er_value set_part(er_url *u, er_slice name, er_slice value)
 
 ER_NATIVE(urlSet)
 {
-	if (argc < 3)
-		return er_js_throw(exception, "TypeError", "urlSet: 3 arguments");
 	er_text href, name, value;
 	er_url u;
-	if (!er_js_utf8_arg(argv[0], &href, exception))
+	if (!er_js_utf8_arg(a->href, &href, exception))
 		return NULL;
 	bool ok = er_url_parse(&u, er_text_slice(&href), NULL);
 	er_text_fini(&href);
 	if (!ok)
 		return er_js_undefined();
 	er_value v = NULL;
-	if (er_js_utf8_arg(argv[1], &name, exception)) {
-		if (er_js_utf8_arg(argv[2], &value, exception)) {
+	if (er_js_utf8_arg(a->part, &name, exception)) {
+		if (er_js_utf8_arg(a->value, &value, exception)) {
 			v = set_part(&u, er_text_slice(&name), er_text_slice(&value));
 			er_text_fini(&value);
 		}
@@ -117,7 +118,7 @@ ER_NATIVE(urlOrigin)
 {
 	er_text href;
 	er_url u;
-	if (!er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &href, exception))
+	if (!er_js_utf8_arg(a->href, &href, exception))
 		return NULL;
 	er_value v = er_js_undefined();
 	if (er_url_parse(&u, er_text_slice(&href), NULL)) {
@@ -135,7 +136,7 @@ ER_NATIVE(urlOrigin)
 ER_NATIVE(domainToASCII)
 {
 	er_text name;
-	if (!er_js_utf8_arg(argc > 0 ? argv[0] : NULL, &name, exception))
+	if (!er_js_utf8_arg(a->string, &name, exception))
 		return NULL;
 	er_buf out;
 	er_buf_init(&out);

@@ -1,3 +1,6 @@
+/* The conversions as loops over their input. Output is bounded by what the header says, which the
+ * caller has made room for. Decoding keeps its state in er_utf8_state, so that a sequence may be cut
+ * anywhere; a byte that does not belong is looked at again as the beginning of the next. */
 #include "sandbox/api/utf8.h"
 
 #include "base/mem.h"
@@ -44,6 +47,7 @@ size_t er_utf8_length(const uint16_t *p, size_t n)
 	return bytes;
 }
 
+/* One to four bytes of UTF-8; the caller has made room. */
 static uint8_t *put_point(uint8_t *out, uint32_t c)
 {
 	if (c < 0x80) {
@@ -117,6 +121,7 @@ static bool lead(er_utf8_state *st, uint8_t b)
 	return true;
 }
 
+/* One or two units of UTF-16. */
 static uint16_t *put_units(uint16_t *at, uint32_t c)
 {
 	if (c < 0x10000) {

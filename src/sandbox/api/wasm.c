@@ -39,6 +39,7 @@ static bool declares_shared(er_slice module)
 {
 	er_slice rest = er_slice_from(module, module.n < HEAD ? module.n : HEAD);
 	while (rest.n > 0) {
+		ER_ASSERT(rest.n <= module.n);
 		uint8_t id = rest.p[0];
 		uint64_t n;
 		rest = er_slice_from(rest, 1);
@@ -55,7 +56,7 @@ ER_NATIVE(wasmShared)
 {
 	er_slice module;
 	(void)exception;
-	if (argc < 1 || !er_js_bytes(argv[0], &module))
+	if (!er_js_bytes(a->source, &module))
 		return er_js_undefined();
 	return er_js_bool(declares_shared(module));
 }

@@ -61,7 +61,7 @@ export function extract(body) {
 export function isUsed(raw) {
 	if (raw === null || typeof raw === 'string') return false;
 	if (raw === SPENT) return true;
-	if (raw instanceof NodeBody) return !raw.untouched && raw.state !== 3;
+	if (raw instanceof NodeBody) return !raw.untouched && !raw.failed;
 	return isView(raw) ? false : isDisturbed(raw);
 }
 /** Throws unless the body may be read now. */

@@ -9,7 +9,7 @@ export function tables(text) {
 	for (const [, name, body] of text.matchAll(/^#define ER_(\w+)_TABLES?\(X\)((?:.*\\\n)*.*)$/gm)) {
 		const rest = body.replaceAll('\\\n', '\n').replace(/\/\*[^]*?\*\//g, ' ');
 		const entries = [];
-		const left = rest.replace(/\bX\((\w+)(?:,\s*("[^"]*"|[^",()]+))?\)|\bER_(\w+)_TABLE\(X\)/g, (_, entry, value, table) => {
+		const left = rest.replace(/\bX\((\w+)(?:,\s*(\([^()]*\)|[^",()]+))?\)|\bER_(\w+)_TABLE\(X\)/g, (_, entry, value, table) => {
 			if (table === undefined) entries.push([entry, value?.trim()]);
 			else entries.push(...found.get(table));
 			return '';
@@ -25,10 +25,9 @@ function number(text) {
 	return new Function(`return ${text}`)();
 }
 function signature([name, text]) {
-	const args = /^"(.*)"$/.exec(text)?.[1].split(', ').filter((arg) => arg !== '');
-	if (!args?.every((arg, i) => /^\w+\??$/.test(arg) && (i === 0 || arg.endsWith('?') || !args[i - 1].endsWith('?'))))
-		throw new Error(`contract.h: '${text}' are no arguments`);
-	return [name, { args, least: args.filter((arg) => !arg.endsWith('?')).length, most: args.length }];
+	const args = /^\((.*)\)$/.exec(text)?.[1].split(', ').filter((arg) => arg !== '');
+	if (!args?.every((arg) => /^\w+$/.test(arg)) || new Set(args).size !== args.length) throw new Error(`contract.h: '${text}' are no arguments`);
+	return [name, args];
 }
 function once(entries) {
 	const made = Object.fromEntries(entries);
@@ -36,7 +35,7 @@ function once(entries) {
 	return made;
 }
 
-/** { numbers: name → value; natives, hooks: name → { args, least, most }; given, limits: names } */
+/** { numbers: name → value; natives, hooks: name → names of the arguments; given, limits, held: names } */
 export function contract(text = readFileSync(HEADER, 'utf8')) {
 	const all = tables(text);
 	const of = (name) => all.get(name) ?? [];
@@ -46,6 +45,7 @@ export function contract(text = readFileSync(HEADER, 'utf8')) {
 		hooks: once(of('HOOK').map(signature)),
 		given: Object.keys(once(of('GIVEN'))),
 		limits: Object.keys(once(of('LIMIT'))),
+		held: Object.keys(once(of('HELD'))),
 	};
 }
 

@@ -187,11 +187,11 @@ function answer(s, response) {
 /** Throws if the head cannot be sent: then nothing was answered. */
 function send(s, status, reason, block, body, flags, key) {
 	if (s.waits > 0) {
-		er.respond(s.id, status, reason, block, body, flags, key);
+		er.respond(s.id, status, reason, block, body, flags, /* number */ key);
 		s.answered = true;
 		return;
 	}
-	er.respond(s.id, status, reason, block, body, flags | BODY_LAST, key);
+	er.respond(s.id, status, reason, block, body, /* flags */ flags | BODY_LAST, /* number */ key);
 	s.answered = true;
 	s.over = true;
 	if (s.parked || s.ender !== null) finishClosed(s);
@@ -222,7 +222,7 @@ function answerBody(s, response, status, raw) {
 	}
 	const length = lengthOf(body);
 	const reader = body.getReader();
-	er.respond(s.id, status, reason, block, undefined, BODY_STREAM, length);
+	er.respond(s.id, status, reason, block, /* body */ undefined, /* flags */ BODY_STREAM, /* number */ length);
 	s.answered = true;
 	s.streaming = true;
 	stream(s, reader);

@@ -24,7 +24,7 @@ class Sub {
 		this.url = url;
 		this.scope = scope;
 		this.deferred = deferred;
-		this.body = null;
+		this.body = null; // its Flow
 		this.manual = false; // the code wants the bytes as they come
 		this.offAbort = null;
 		this.unsent = null; // the reader of its body, until the node has room for it
@@ -146,13 +146,13 @@ function send(sub, request, raw, parts, block, url) {
 	const { method } = request;
 	const { fid, scope } = sub;
 	if (raw === null) {
-		er.fetch(fid, scope.id, method, url, block, o, BODY_NONE, undefined);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_NONE, /* body */ undefined);
 		return;
 	}
 	const node = nodeBodyOf(raw);
 	if (node !== undefined) {
 		node.check();
-		er.fetch(fid, scope.id, method, url, block, o, BODY_RELAY, node.key);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_RELAY, /* body */ node.key);
 		if (isStreamRaw(raw)) takeSource(raw);
 		else spendRequest(request, SPENT);
 		node.handOff();
@@ -160,13 +160,13 @@ function send(sub, request, raw, parts, block, url) {
 	}
 	const body = simplest(raw);
 	if (!isStreamRaw(body)) {
-		er.fetch(fid, scope.id, method, url, block, o, BODY_WHOLE, body);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_WHOLE, body);
 		if (!isStreamRaw(raw)) spendRequest(request, SPENT);
 		return;
 	}
 	const length = lengthOf(body);
 	const reader = body.getReader();
-	if (er.fetch(fid, scope.id, method, url, block, o, BODY_STREAM, length) === true) sub.unsent = reader;
+	if (er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_STREAM, /* body */ length) === true) sub.unsent = reader;
 	else upload(sub, reader);
 }
 async function upload(sub, reader) {
@@ -204,7 +204,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	if (hasBody) {
 		body = new NodeBody(fid * 2 + 1, sub.scope, length, 'The body of the response');
 		if (!sub.manual) body.block = block;
-		sub.body = body;
+		sub.body = body.flow;
 	}
 	if (sub.offAbort === null || body === null) sub.close();
 	else {

@@ -140,6 +140,7 @@ function underlying(source) {
 		return {
 			type: 'bytes',
 			async pull(c) {
+				source.hold();
 				const chunk = await source.next();
 				if (chunk === null) {
 					c.close();

@@ -1,6 +1,9 @@
 // A name server on a port of 127.0.0.1, by UDP: the first label of a name says what it does. Asked for IPv6 it says that there is none.
-//   silent      no answer          nx         there is no such name       private    127.0.0.1, as a rebinding attacker would say
-//   late        an answer after 300 ms         anything else: `address`
+//   silent          no answer
+//   nx              there is no such name
+//   private         127.0.0.1, as a rebinding attacker would say
+//   late            an answer after 300 ms
+//   anything else   `address`
 import dgram from 'node:dgram'
 
 /** {server: "127.0.0.1:port", asked: {name: questions for IPv4}, silent: whatever is asked, close()} */

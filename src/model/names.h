@@ -1,14 +1,17 @@
-/* What names and texts the store accepts. Pure functions, any thread. */
-#ifndef ER_STORE_NAMES_H
-#define ER_STORE_NAMES_H
+/* What may be a name, and what a text: one definition for the store, the control API and
+ * configuration files. Pure functions, any thread. */
+#ifndef ER_MODEL_NAMES_H
+#define ER_MODEL_NAMES_H
 
 #include "base/err.h"
 #include "base/slice.h"
 
-/* The name of a routine, a namespace or a token: [a-z0-9-], 1 to ER_STORE_NAME_MAX bytes, no hyphen
+enum { ER_NAME_MAX = 63 };
+
+/* The name of a routine, a namespace or a token: [a-z0-9-], 1 to ER_NAME_MAX bytes, no hyphen
  * at either end. */
 bool er_name_ok(er_slice name);
-/* The name of a variable or a secret: [A-Za-z_][A-Za-z0-9_]*, at most ER_STORE_NAME_MAX bytes. */
+/* The name of a variable or a secret: [A-Za-z_][A-Za-z0-9_]*, at most ER_NAME_MAX bytes. */
 bool er_var_name_ok(er_slice name);
 
 /* er_name_ok; false: *err is INVALID and says what is expected. `what` is the kind of thing that is

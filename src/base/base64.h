@@ -1,10 +1,12 @@
 /* RFC 4648 4, with padding: how bytes that are no text travel in JSON. */
-#ifndef ER_CONTROL_BASE64_H
-#define ER_CONTROL_BASE64_H
+#ifndef ER_BASE_BASE64_H
+#define ER_BASE_BASE64_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 
+/* 0 to 63; -1: this is no digit. */
+int er_base64_digit(uint8_t c);
 /* Strict: no white space, full padding, no stray bits. False: not base64. */
 bool er_base64_decode(er_arena *a, er_slice text, er_slice *out);
 void er_base64_encode(er_buf *b, er_slice bytes);

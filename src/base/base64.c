@@ -1,10 +1,10 @@
 /* Base64 of RFC 4648 4. The decoder is strict, so that a text has one meaning and bytes have one
  * text: what is exported comes back the same. */
-#include "control/base64.h"
+#include "base/base64.h"
 
 #include "base/mem.h"
 
-static int value_of(uint8_t c)
+int er_base64_digit(uint8_t c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -26,7 +26,7 @@ bool er_base64_decode(er_arena *a, er_slice text, er_slice *out)
 	uint8_t *to = er_arena_alloc(a, text.n / 4 * 3 + 1);
 	uint32_t bits = 0;
 	for (size_t i = 0; i < text.n - pad; i++) {
-		int v = value_of(text.p[i]);
+		int v = er_base64_digit(text.p[i]);
 		if (v < 0)
 			return false;
 		bits = bits << 6 | (uint32_t)v;

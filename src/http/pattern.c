@@ -1,14 +1,10 @@
-/* Patterns of routes: read, brought into their one spelling, and compared. Pure: what is made lies
- * in the caller's arena.
+/* Patterns of routes: read, and brought into their one spelling. Pure: what is made lies in the
+ * caller's arena.
  *
  * Host and path of a pattern go through the parsers that a request goes through, so that both mean
  * the same in whatever spelling they were written. A pattern that is in its one spelling already
- * points into its own text, which is how is_normal knows it without comparing.
- *
- * The relations: `covers` is a relation of sets (every request of b is one of a); `meet` says that
- * there is a request of both. They are exact for hosts and for paths alone, and a pattern is the
- * product of its host and its path, so they are exact for patterns. */
-#include "control/pattern.h"
+ * points into its own text, which is how is_normal knows it without comparing. */
+#include "http/pattern.h"
 
 #include "base/mem.h"
 #include "http/target.h"
@@ -95,6 +91,7 @@ static bool normal_host(er_arena *a, er_slice text, er_slice host, er_slice *out
 	               ER_FMT(er_slice_head(text, SHOWN)), HOST_MAX);
 }
 
+/* "*", "*.HOST" or HOST, in its one spelling. */
 static bool parse_host(er_arena *a, er_slice text, er_slice host, er_pattern *out, er_err *err)
 {
 	if (er_slice_eq(host, ER_LIT("*"))) {
@@ -171,50 +168,4 @@ bool er_pattern_same(er_arena *a, er_slice one, er_slice other)
 	if (er_slice_eq(one, other))
 		return true;
 	return er_pattern_normal(a, one, &one, NULL) && er_pattern_normal(a, other, &other, NULL) && er_slice_eq(one, other);
-}
-
-/* `host` is below `domain`: "a.example.com" below "example.com". */
-static bool is_below(er_slice host, er_slice domain)
-{
-	ER_ASSERT(domain.n > 0);
-	return host.n > domain.n && host.p[host.n - domain.n - 1] == '.' &&
-	       er_slice_ieq(er_slice_from(host, host.n - domain.n), domain);
-}
-
-bool er_pattern_host_covers(const er_pattern *a, const er_pattern *b)
-{
-	if (a->any_host)
-		return true;
-	if (b->any_host)
-		return false;
-	if (!a->sub_hosts)
-		return !b->sub_hosts && er_slice_ieq(a->host, b->host);
-	return is_below(b->host, a->host) || (b->sub_hosts && er_slice_ieq(a->host, b->host));
-}
-
-bool er_pattern_covers(const er_pattern *a, const er_pattern *b)
-{
-	if (!er_pattern_host_covers(a, b))
-		return false;
-	return a->path_prefix ? er_slice_starts(b->path, a->path) : !b->path_prefix && er_slice_eq(a->path, b->path);
-}
-
-bool er_pattern_hosts_meet(const er_pattern *a, const er_pattern *b)
-{
-	return er_pattern_host_covers(a, b) || er_pattern_host_covers(b, a);
-}
-
-/* Of two prefixes the longer one decides; a whole path meets a prefix that it begins with. */
-static bool paths_meet(const er_pattern *a, const er_pattern *b)
-{
-	if (a->path_prefix && er_slice_starts(b->path, a->path))
-		return true;
-	if (b->path_prefix && er_slice_starts(a->path, b->path))
-		return true;
-	return er_slice_eq(a->path, b->path);
-}
-
-bool er_pattern_meet(const er_pattern *a, const er_pattern *b)
-{
-	return er_pattern_hosts_meet(a, b) && paths_meet(a, b);
 }

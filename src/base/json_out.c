@@ -1,11 +1,12 @@
-/* Writing JSON into a buffer (out.h). One flag, `comma`, says whether something stands before the
+/* Writing JSON into a buffer (json_out.h). One flag, `comma`, says whether something stands before the
  * next member or element: opening a bracket clears it, everything else sets it. Keys are ours and
  * need no escaping; texts go through er_buf_put_json. */
-#include "control/out.h"
+#include "base/json_out.h"
 
 #include "base/hex.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* The comma and the key. */
 static void begin(er_out *o, const char *key)
@@ -41,6 +42,14 @@ void er_out_str(er_out *o, const char *key, er_slice s)
 	er_buf_put_json(&o->b, s);
 }
 
+void er_out_cstr(er_out *o, const char *key, const char *s)
+{
+	if (s != NULL)
+		er_out_str(o, key, er_slice_cstr(s));
+	else
+		er_out_json(o, key, (er_slice){0});
+}
+
 void er_out_opt(er_out *o, const char *key, er_slice s)
 {
 	if (s.n > 0)
@@ -59,10 +68,16 @@ void er_out_bool(er_out *o, const char *key, bool v)
 	er_buf_put_cstr(&o->b, v ? "true" : "false");
 }
 
-void er_out_tenth(er_out *o, const char *key, double v)
+void er_out_fixed(er_out *o, const char *key, double v, int digits)
 {
 	begin(o, key);
-	er_buf_printf(&o->b, "%.1f", v);
+	er_buf_printf(&o->b, "%.*f", digits, v);
+}
+
+void er_out_id(er_out *o, const char *key, uint64_t v)
+{
+	begin(o, key);
+	er_buf_printf(&o->b, "\"%016llx\"", (unsigned long long)v);
 }
 
 void er_out_ms(er_out *o, const char *key, uint64_t us)
@@ -87,16 +102,23 @@ void er_out_time(er_out *o, const char *key, int64_t ms)
 	              tm.tm_min, tm.tm_sec, (int)part);
 }
 
-void er_out_hash(er_out *o, const char *key, const er_hash *h)
+void er_out_hex(er_out *o, const char *key, er_slice bytes)
 {
-	uint8_t text[2 * ER_SHA256];
-	er_out_str(o, key, er_hex_text(er_slice_of(h->b, ER_SHA256), text));
+	uint8_t text[128];
+	ER_ASSERT(2 * bytes.n <= sizeof text);
+	er_out_str(o, key, er_hex_text(bytes, text));
 }
 
 void er_out_json(er_out *o, const char *key, er_slice json)
 {
 	begin(o, key);
 	er_buf_put(&o->b, json.n > 0 ? json : ER_LIT("null"));
+}
+
+void er_out_line(er_out *o)
+{
+	er_buf_putc(&o->b, '\n');
+	o->comma = false;
 }
 
 /* Exactly n digits at the front of *rest, and `after` behind them (0: nothing). */

@@ -1,0 +1,53 @@
+/* The addresses that clients reach the node at: opened (or inherited), given out to the threads,
+ * forgotten; and how many clients may be in. */
+#include "gateway/adopt.h"
+#include "gateway/node_internal.h"
+
+#include <unistd.h>
+
+const char *er_node_listen_kind(er_env env)
+{
+	return env == ER_ENV_PRODUCTION ? "listen" : "listen-staging";
+}
+
+bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
+{
+	ER_ASSERT(n->n > 0 && (unsigned)at->env < ER_ENV_COUNT_);
+	*out = (er_listening){.transport = at->transport, .env = at->env};
+	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
+	if (out->port == 0)
+		return false;
+	out->address = er_strdup_cstr(at->address);
+	return true;
+}
+
+void er_node_give(er_node *n, const er_listening *l)
+{
+	ER_ASSERT(l->n >= n->n && l->address != NULL);
+	for (unsigned i = 0; i < l->n; i++) {
+		er_listen_begin(l->fds[i]);
+		er_worker_listen(n->workers[i % n->n], l->fds[i], l->transport, l->env);
+	}
+}
+
+void er_node_forget(er_listening *l, bool close_fds)
+{
+	for (unsigned i = 0; close_fds && i < l->n; i++)
+		close(l->fds[i]);
+	er_free(l->fds);
+	er_free(l->address);
+	*l = (er_listening){0};
+}
+
+void er_node_limit(er_node *n, const er_config *file)
+{
+	uint64_t limit = er_files_limit();
+	er_files files = er_files_plan(file, limit);
+	er_gate_limit(n->gate, files.clients, file->limits.per_address);
+	if (!files.all && !file->dev)
+		er_log(
+		    ER_LOG_INFO, "node",
+		    "the process may open %llu files (RLIMIT_NOFILE), so there can be %u connections of clients, %u to servers, and %u "
+		    "sandboxes a thread",
+		    (unsigned long long)limit, files.clients, files.servers, files.instances);
+}
