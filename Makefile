@@ -1,6 +1,8 @@
-# The front door. Everything a person or a script types is here; the work is done by CMake (C), npm (bundler and streams polyfill) and tools/.
+# The front door. Everything a person or a script types is here; the work is done by CMake (C), npm
+# (bundler and streams polyfill) and tools/.
 #
-#   make run     what a fresh Debian needs, build, a node with examples/hello on http://127.0.0.1:8787
+#   make run     what a fresh Debian needs, build, a node with examples/hello on
+#                http://127.0.0.1:8787
 #   make test    the whole suite on a fresh machine; the last line says "N passed, N failed"
 #   make build   leaves build/er and build/er-sandbox
 #   make install PREFIX=/usr/local   everything that er needs, so that the source tree may go
@@ -39,8 +41,9 @@ unit gc e2e blast lint:
 	@tools/deps.sh build test
 	@tools/test.sh $@
 
-# AddressSanitizer and UndefinedBehaviorSanitizer: the unit tests, and the end-to-end tests with a sanitized `er`. The sandbox stays the release
-# one: its memory limit is exact, and a sanitizer's shadow memory does not fit into it.
+# AddressSanitizer and UndefinedBehaviorSanitizer: the unit tests, and the end-to-end tests with a
+# sanitized `er`. The sandbox stays the release one: its memory limit is exact, and a sanitizer's
+# shadow memory does not fit into it.
 asan:
 	@tools/deps.sh build test
 	@tools/test.sh asan
@@ -65,7 +68,8 @@ cov:
 	@tools/deps.sh build test cov
 	@tools/cov.sh
 
-# PREFIX is where er will run from; DESTDIR is put before it while a package is made. Others run it, whatever the umask of the person who installs it.
+# PREFIX is where er will run from; DESTDIR is put before it while a package is made. Others run it,
+# whatever the umask of the person who installs it.
 install: build
 	@umask 022 && DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
 

@@ -1,4 +1,5 @@
-// Deployments, measured: versions that flip under load, a thousand deploys in a row, ten thousand routines on one node. A section of README.md has figures.
+// Deployments, measured: versions that flip under load, a thousand deploys in a row, ten thousand
+// routines on one node. A section of README.md has figures.
 //
 //   node bench/deploy.mjs [flips] [thousand] [many] [--rate N] [--seconds N] [--every MS]
 import { spawnSync } from 'node:child_process'
@@ -19,7 +20,8 @@ const at = (values, part) => [...values].sort((a, b) => a - b)[Math.min(values.l
 const ms = values => `median ${median(values).toFixed(1)} ms, p99 ${at(values, 0.99).toFixed(1)} ms, most ${Math.max(...values).toFixed(1)} ms`
 const say = (what, text) => console.log(`${what.padEnd(34)} ${text}`)
 
-/** How long from the call of a deploy until it was answered, and until a client that asks all the time had the new version. */
+/** How long from the call of a deploy until it was answered, and until a client that asks all the
+ * time had the new version. */
 async function deploys(node, over) {
 	const took = [], first = []
 	const c = await connect(node.port)

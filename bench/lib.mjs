@@ -1,4 +1,5 @@
-// Processes, ports, pinning, load: what all scenarios share. Servers run on core 0, load and origins on core 1.
+// Processes, ports, pinning, load: what all scenarios share. Servers run on core 0, load and
+// origins on core 1.
 import { spawn, execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -87,7 +88,8 @@ export async function stop(child) {
 	for (const pid of below) if (proc.alive(pid)) try { process.kill(pid, 'SIGKILL') } catch {}
 }
 
-/** One request on a connection of its own with nothing in between; resolves with the whole answer, undefined if nobody listens yet. */
+/** One request on a connection of its own with nothing in between; resolves with the whole answer,
+ * undefined if nobody listens yet. */
 export function ask(port, bytes) {
 	return new Promise(resolve => {
 		const socket = net.connect({ port, host: '127.0.0.1' })
@@ -122,7 +124,8 @@ export async function up(child, port, bytes, ms = 15000) {
 	throw new Error(`no answer from ${child.spawnargs.join(' ')}: ${fs.readFileSync(child.log, 'utf8').slice(-1000)}`)
 }
 
-/** CPU time that a server has used so far, in ms: {user, kernel} of its sandboxes, and of everything else below it (the gateway). */
+/** CPU time that a server has used so far, in ms: {user, kernel} of its sandboxes, and of
+ * everything else below it (the gateway). */
 export function cpuOf(child) {
 	const sum = { gateway: { user: 0, kernel: 0 }, sandbox: { user: 0, kernel: 0 } }
 	for (const pid of [child.pid, ...proc.descendants(child.pid)]) {
@@ -162,7 +165,8 @@ export function wrk(port, target, { seconds, connections = 64, host = 'localhost
 }
 const time = m => (m ? Number(m[1]) * { us: 0.001, ms: 1, s: 1000 }[m[2]] : NaN)
 
-/** The open-loop generator (bench/load.c): a fixed rate, latency from the moment a request was due. `core` null: wherever the kernel puts it. */
+/** The open-loop generator (bench/load.c): a fixed rate, latency from the moment a request was due.
+ * `core` null: wherever the kernel puts it. */
 export function load(port, { rate, seconds, host = 'localhost', connections = 64, target = '/', core = LOAD_CORE, same = false }) {
 	const program = path.join(root, 'build', 'er-load')
 	const source = path.join(here, 'load.c')
@@ -181,5 +185,6 @@ export function load(port, { rate, seconds, host = 'localhost', connections = 64
 	})
 }
 
-/** Private memory that was written to; pages of program files, which the kernel can drop and other processes may share, do not count. */
+/** Private memory that was written to; pages of program files, which the kernel can drop and other
+ * processes may share, do not count. */
 export const privateMemory = pid => [pid, ...proc.descendants(pid)].reduce((n, p) => n + proc.memory(p).dirty, 0)

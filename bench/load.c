@@ -1,14 +1,15 @@
-/* An open-loop load generator: GET requests at a fixed rate over kept-alive connections, one thread, epoll. A request is due at start + i/rate,
- * whatever became of those before it, and its latency counts from that moment: a server that stalls cannot hide what it did to the
- * requests that had to wait (wrk's closed loop would just ask less).
+/* An open-loop load generator: GET requests at a fixed rate over kept-alive connections, one
+ * thread, epoll. A request is due at start + i/rate, whatever became of those before it, and its
+ * latency counts from that moment: a server that stalls cannot hide what it did to the requests
+ * that had to wait (wrk's closed loop would just ask less).
  *
  *   er-load PORT HOST TARGET RATE SECONDS CONNECTIONS [same]
  *
- * With "same" every answer must say one number, in the header x-version and as its body, and no connection may get a smaller one than before:
- * what does not is counted as mixed.
+ * With "same" every answer must say one number, in the header x-version and as its body, and no
+ * connection may get a smaller one than before: what does not is counted as mixed.
  *
- * Prints one JSON object. The first second is warm-up and not counted. Measures servers one trusts: it reads Content-Length and chunked
- * answers well enough to know where they end, no more. */
+ * Prints one JSON object. The first second is warm-up and not counted. Measures servers one trusts:
+ * it reads Content-Length and chunked answers well enough to know where they end, no more. */
 #define _GNU_SOURCE 1
 #include <arpa/inet.h>
 #include <errno.h>
@@ -194,7 +195,8 @@ int main(int argc, char **argv)
 			res.asked++;
 		}
 		struct epoll_event evs[64];
-		/* Sleeps to the nanosecond that the next request is due: spinning would take the core from what is measured. */
+		/* Sleeps to the nanosecond that the next request is due: spinning would take the core from
+		 * what is measured. */
 		uint64_t due = start + (uint64_t)((double)next / rate * 1e9);
 		now = now_ns();
 		uint64_t ns = busy == n || next >= total ? 1000000U : due > now ? due - now : 0;

@@ -1,8 +1,11 @@
-// What a routine that is being misused does to its neighbour: node bench/neighbour.mjs [--seconds N] [--attackers N] [--rate N] [KIND...]
+// What a routine that is being misused does to its neighbour: node bench/neighbour.mjs
+// [--seconds N] [--attackers N] [--rate N] [KIND...]
 //
-// `er-load` (load.c) asks one routine at a fixed rate, first in quiet, then while attackers do the same kind of harm to others, one after the
-// other, again and again. A routine is suspended after some kills, so there are sixteen of each kind. One gateway thread, no pinning: everything
-// shares the machine's cores, the load as well. Kinds are names of test/e2e/blast/attacks.mjs. Prints a Markdown table.
+// `er-load` (load.c) asks one routine at a fixed rate, first in quiet, then while attackers do the
+// same kind of harm to others, one after the other, again and again. A routine is suspended after
+// some kills, so there are sixteen of each kind. One gateway thread, no pinning: everything shares
+// the machine's cores, the load as well. Kinds are names of test/e2e/blast/attacks.mjs. Prints a
+// Markdown table.
 import os from 'node:os'
 import { startNode } from '../test/e2e/lib/node.mjs'
 import * as raw from '../test/e2e/lib/raw.mjs'

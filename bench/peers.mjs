@@ -1,5 +1,5 @@
-// The peers and how each of them does a scenario in its own idiom. A peer's start(scenario, {port, origin}) resolves with
-// {child, port, host, target} or undefined where it cannot do that scenario.
+// The peers and how each of them does a scenario in its own idiom. A peer's start(scenario, {port,
+// origin}) resolves with {child, port, host, target} or undefined where it cannot do that scenario.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

@@ -1,9 +1,12 @@
-// Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N] [--only er,deno,...] [SCENARIO...]
+// Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N]
+// [--only er,deno,...] [SCENARIO...]
 //
-// Scenarios: hello json relay latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox together), load and origin to core 1;
-// 64 connections; each server is warmed up; rounds alternate between the servers, so that what else the machine does hits all of them;
-// figures are medians of the rounds. Prints Markdown tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another build of er
-// (its path, with its er-sandbox beside it) as "er before", in the same rounds.
+// Scenarios: hello json relay latency cold memory. Every server is pinned to core 0 (er: gateway
+// and sandbox together), load and origin to core 1; 64 connections; each server is warmed up;
+// rounds alternate between the servers, so that what else the machine does hits all of them;
+// figures are medians of the rounds. Prints Markdown tables and keeps everything in
+// build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its er-sandbox beside
+// it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'

@@ -1,16 +1,19 @@
 #!/usr/bin/env node
-// Bundles a routine into the one classic script that the engine takes. Started by `er build`, `er check` and `er dev`; it writes no
-// file: every result is one line of JSON on standard output.
+// Bundles a routine into the one classic script that the engine takes. Started by `er build`, `er
+// check` and `er dev`; it writes no file: every result is one line of JSON on standard output.
 //
 //   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--globals] [--watch]
 //
-// The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings: [...] }, a message being
-// { path, line, column, length, text, lineText, notes } with line and column from 1, column and length in code points.
-// With --globals a result has what its code uses and does not define: globals: [{ name, and a message }] (globals.mjs).
-// With --watch there is a line after every change that changes the result, and the process ends when its standard input closes, so that it never outlives `er dev`.
+// The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings:
+// [...] }, a message being { path, line, column, length, text, lineText, notes } with line and
+// column from 1, column and length in code points. With --globals a result has what its code uses
+// and does not define: globals: [{ name, and a message }] (globals.mjs).
+// With --watch there is a line after every change that changes the result, and the process ends
+// when its standard input closes, so that it never outlives `er dev`.
 //
-// The script: `this.__er_module = (() => { ... })()`, the module's exports. The prelude takes __er_module.default, or the listeners
-// that the script added. The engine has no import(): dynamic imports are inlined, and what cannot be is refused here.
+// The script: `this.__er_module = (() => { ... })()`, the module's exports. The prelude takes
+// __er_module.default, or the listeners that the script added. The engine has no import(): dynamic
+// imports are inlined, and what cannot be is refused here.
 
 import { statSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -22,7 +25,8 @@ import { freeNames } from "./globals.mjs";
 
 const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".sql", ".graphql", ".gql"];
 const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
-// esbuild declares a variable for the exports; the prelude wants a property that it can delete. Both heads have the same length, so the map's columns hold.
+// esbuild declares a variable for the exports; the prelude wants a property that it can delete.
+// Both heads have the same length, so the map's columns hold.
 const EXPORTS = "__er_exports";
 const HEAD = /^("use strict";\s*)?var __er_exports/;
 const PROPERTY = "$1this.__er_module";
@@ -102,8 +106,9 @@ const envModule = {
 	},
 };
 
-// A package of that name in node_modules (npm has "buffer", "events", "url", ...) and a "browser" map win over the refusal. What a package asks
-// for only when it runs, by import() or require(), may never be asked for: it fails then, and is a warning now.
+// A package of that name in node_modules (npm has "buffer", "events", "url", ...) and a "browser"
+// map win over the refusal. What a package asks for only when it runs, by import() or require(),
+// may never be asked for: it fails then, and is a warning now.
 const noBuiltins = {
 	name: "no-builtins",
 	setup(build) {
@@ -112,7 +117,8 @@ const noBuiltins = {
 			const name = bare.split("/")[0];
 			if (args.pluginData === noBuiltins || (!args.path.startsWith("node:") && !BUILTINS.has(name))) return undefined;
 			const found = await build.resolve(args.path, { kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: noBuiltins });
-			if (found.errors.length === 0 && found.path && !found.external) return undefined; // as esbuild finds it
+			// as esbuild finds it
+			if (found.errors.length === 0 && found.path && !found.external) return undefined;
 			const text = `"${args.path}" is part of Node.js, not of the edge${INSTEAD[name] ? `: ${INSTEAD[name]}` : ""}`;
 			const later = ["dynamic-import", "require-call", "require-resolve"].includes(args.kind) && args.importer.includes(`${path.sep}node_modules${path.sep}`);
 			return later ? { path: args.path, external: true, warnings: [{ text: `${text}; this call will fail` }] } : { errors: [{ text }] };
@@ -120,7 +126,8 @@ const noBuiltins = {
 	},
 };
 
-// import module from "./m.wasm" gives a compiled WebAssembly.Module; instantiate it with new WebAssembly.Instance(module, imports).
+// import module from "./m.wasm" gives a compiled WebAssembly.Module; instantiate it with new
+// WebAssembly.Instance(module, imports).
 const wasm = {
 	name: "wasm",
 	setup(build) {
@@ -143,8 +150,8 @@ const wasm = {
 	},
 };
 
-// Sources are named relative to the project's folder: what stacks show is what the author can open. sourceRoot makes
-// the same true for a debugger that reads dist/NAME.js.map.
+// Sources are named relative to the project's folder: what stacks show is what the author can open.
+// sourceRoot makes the same true for a debugger that reads dist/NAME.js.map.
 function readableMap(text, root, out) {
 	const map = JSON.parse(text);
 	map.sources = map.sources.map((source) => {
@@ -156,16 +163,18 @@ function readableMap(text, root, out) {
 	return map;
 }
 
-// Modules are strict, classic scripts are not: the bundle is what its entry is. The directive takes a line of its own, which
-// the map's mappings count with one semicolon.
+// Modules are strict, classic scripts are not: the bundle is what its entry is. The directive takes
+// a line of its own, which the map's mappings count with one semicolon.
 function strict(code, map, meta) {
 	if (meta.inputs[meta.entry]?.format !== "esm" || code.startsWith('"use strict"')) return code;
 	map.mappings = ";" + map.mappings;
 	return '"use strict";\n' + code;
 }
 
-// import("./pages/" + name + ".js") bundles every file that fits. Where none does, or one that cannot be bundled, it is as with any other computed
-// name: a warning, and rejected when it runs. esbuild fails then, so the build is made again, with what it imports put so that esbuild leaves it alone.
+// import("./pages/" + name + ".js") bundles every file that fits. Where none does, or one that
+// cannot be bundled, it is as with any other computed name: a warning, and rejected when it
+// runs. esbuild fails then, so the build is made again, with what it imports put so that esbuild
+// leaves it alone.
 class Computed {
 	constructor() {
 		this.left = new Map(); // file: what to leave alone there, [{ line, column, length }]
@@ -216,9 +225,10 @@ const QUIET_FAILED = 50; // what does not build may be half of a save
 const QUIET_EMPTY = 200; // nearly always a save between truncating and writing
 const PATIENCE = 1000; // a file that never rests is taken as it is
 
-// Saves are noticed at once through the folders of everything that was read or asked for, also when the build failed; esbuild's own
-// watching (by polling, a second or two) is the net beneath. Editors write in steps (truncate, write; or move away, write anew), so
-// a result counts only when what it was made from has been quiet, and is still what was read.
+// Saves are noticed at once through the folders of everything that was read or asked for, also when
+// the build failed; esbuild's own watching (by polling, a second or two) is the net beneath.
+// Editors write in steps (truncate, write; or move away, write anew), so a result counts only when
+// what it was made from has been quiet, and is still what was read.
 class Saves {
 	constructor(rebuild) {
 		this.rebuild = rebuild;
@@ -313,8 +323,9 @@ function settings(o, root, out) {
 		write: false,
 		format: "iife",
 		globalName: EXPORTS,
-		// As other platforms of this kind do: "browser" of package.json counts, as a file and as a map; without an "exports", an import takes
-		// "browser", "module", "main", a require of what has both of the latter "main" (esbuild's own rule, so mainFields is not set). "import",
+		// As other platforms of this kind do: "browser" of package.json counts, as a file and as a
+		// map; without an "exports", an import takes "browser", "module", "main", a require of what
+		// has both of the latter "main" (esbuild's own rule, so mainFields is not set). "import",
 		// "require" and "default" are esbuild's: which of them holds is the caller's way of asking.
 		platform: "browser",
 		conditions: ["edge-routine", "workerd", "worker", "browser", "module"],
@@ -358,7 +369,8 @@ function success(result, o, root, out) {
 	};
 }
 
-// A module that exports no default, or a script, in which nothing is ever listened for. CommonJS may do anything.
+// A module that exports no default, or a script, in which nothing is ever listened for. CommonJS
+// may do anything.
 function noHandler(code, inputs, output) {
 	const format = inputs[output?.entryPoint]?.format;
 	if (!output || format === "cjs" || /addEventListener|onfetch|\bdefault: ?\(\) ?=>/.test(code)) return [];

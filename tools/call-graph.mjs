@@ -1,18 +1,22 @@
-// Circles of calls between the files of one room: a.c calls into b.c, and b.c, perhaps through others, calls back into a.c.
-// Within a room calls go one way, so that a file can be read with only those below it in mind; what goes upwards is a
-// callback, a pointer, which the object files do not show as a reference.
+// Circles of calls between the files of one room: a.c calls into b.c, and b.c, perhaps through
+// others, calls back into a.c. Within a room calls go one way, so that a file can be read with only
+// those below it in mind; what goes upwards is a callback, a pointer, which the object files do not
+// show as a reference.
 //
-//   node tools/call-graph.mjs            compares the object files of build/ with tools/call-circles.json; 1: they differ
+//   node tools/call-graph.mjs            compares the object files of build/ with
+//                                        tools/call-circles.json; 1: they differ
 //   node tools/call-graph.mjs --print    also prints the circles, with the functions of their edges
 //   node tools/call-graph.mjs --write    writes the list anew, for what has become less
 //
-// An edge is a function er_* that one object file refers to and another one of the same room defines (nm). Data does not
-// count: a table of functions is how a lower file reaches an upper one on purpose.
+// An edge is a function er_* that one object file refers to and another one of the same room
+// defines (nm). Data does not count: a table of functions is how a lower file reaches an upper one
+// on purpose.
 //
-// The list is what there was when this gate was built, and may only shrink. "circles": sets of files that reach each other.
-// A circle that is found must lie within a listed one. "pairs": two files that call each other directly; none may be new, so
-// that a large circle gets no denser. What is listed and not found any more is to be taken out (--write). "reasons" says of
-// a circle why it stays, by its first file.
+// The list is what there was when this gate was built, and may only shrink. "circles": sets of
+// files that reach each other. A circle that is found must lie within a listed one. "pairs": two
+// files that call each other directly; none may be new, so that a large circle gets no denser. What
+// is listed and not found any more is to be taken out (--write). "reasons" says of a circle why it
+// stays, by its first file.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -34,7 +38,8 @@ for (const object of objects(path.join(build, 'src'))) {
 	const rel = path.relative(path.join(build, 'src'), object)
 	const room = rel.split(path.sep)[0]
 	const file = rel.slice(rel.indexOf('.dir' + path.sep) + 5, -4)
-	if (!fs.existsSync(path.join(root, 'src', room, `${file}.c`))) continue // of an older tree, or generated
+	// of an older tree, or generated
+	if (!fs.existsSync(path.join(root, 'src', room, `${file}.c`))) continue
 	const files = rooms.get(room) ?? rooms.set(room, new Map()).get(room)
 	const it = files.get(file) ?? files.set(file, { defines: new Set(), needs: new Set() }).get(file)
 	for (const line of execFileSync('nm', ['-P', '-g', object], { encoding: 'utf8' }).split('\n')) {

@@ -1,5 +1,5 @@
-// How many tests passed and failed, as "P F": of a ctest run (cmocka programs count by their tests), or of node:test's TAP output.
-// A status that is not zero never goes with zero failures.
+// How many tests passed and failed, as "P F": of a ctest run (cmocka programs count by their
+// tests), or of node:test's TAP output. A status that is not zero never goes with zero failures.
 import fs from 'node:fs'
 
 const [, , kind, where, status] = process.argv

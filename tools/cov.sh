@@ -1,5 +1,6 @@
 #!/bin/sh
-# Line coverage of the unit tests and the end-to-end tests together, as a table a room. Processes that are killed count nothing.
+# Line coverage of the unit tests and the end-to-end tests together, as a table a room. Processes
+# that are killed count nothing.
 set -eu
 cd "$(dirname "$0")/.."
 make --no-print-directory node_modules/.package-lock.json

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what Debian needs for the named purposes (build, test, bench, cov), through apt-get and only what is missing.
-# Prints nothing and touches nothing when everything is there.
+# Installs what Debian needs for the named purposes (build, test, bench, cov), through apt-get and
+# only what is missing. Prints nothing and touches nothing when everything is there.
 set -eu
 
 packages=""

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the libFuzzer targets and runs each for the given number of seconds. New inputs go to build-fuzz/corpus; the seeds in test/fuzz/corpus stay.
+# Builds the libFuzzer targets and runs each for the given number of seconds. New inputs go to
+# build-fuzz/corpus; the seeds in test/fuzz/corpus stay.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=$1

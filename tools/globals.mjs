@@ -1,5 +1,6 @@
-// Which names a bundle uses without defining them, and where: for er check, which asks a sandbox which of them exist there. esbuild knows scopes:
-// `define` replaces only what is free. So every word of the bundle is defined as another one, and what was replaced is free.
+// Which names a bundle uses without defining them, and where: for er check, which asks a sandbox
+// which of them exist there. esbuild knows scopes: `define` replaces only what is free. So every
+// word of the bundle is defined as another one, and what was replaced is free.
 
 const WORD = /[A-Za-z_$][\w$]*/g;
 // What `define` does not take, or what is no variable.
@@ -53,7 +54,8 @@ function find(lines, line, column) {
 	return found?.length > 1 ? found : undefined;
 }
 
-// Defined by the code itself: globalThis.name = ..., or an assignment that makes a global in code that is not strict.
+// Defined by the code itself: globalThis.name = ..., or an assignment that makes a global in code
+// that is not strict.
 function made(code, replaced, words) {
 	const names = new Set();
 	for (const [, name] of code.matchAll(/\b(?:globalThis|self)\s*\.\s*([A-Za-z_$][\w$]*)\s*(?:=(?!=)|\?\?=|\|\|=)/g)) names.add(name);
@@ -66,7 +68,8 @@ function made(code, replaced, words) {
 // Code that asks first whether there is such a thing does not count on it.
 const asked = (text, name) => new RegExp(`\\btypeof\\s*\\(?\\s*${name.replaceAll("$", "\\$")}(?![\\w$])|\\b(?:globalThis|self|window|global)\\s*\\??\\.\\s*${name.replaceAll("$", "\\$")}(?![\\w$])|["']${name.replaceAll("$", "\\$")}["']\\s+in\\b`).test(text);
 
-// [{ name, text, path, line, column, length, lineText }], a name once, at the first place in each order of the bundle.
+// [{ name, text, path, line, column, length, lineText }], a name once, at the first place in each
+// order of the bundle.
 export async function freeNames(esbuild, code, map) {
 	const words = [...new Set(code.match(WORD))].filter((word) => !RESERVED.has(word) && !word.startsWith("__er_"));
 	let out;

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-// Makes a project of ours out of another one. Started by `er init --from DIR`; what it did is one line of JSON on standard output, which er shows.
+// Makes a project of ours out of another one. Started by `er init --from DIR`; what it did is one
+// line of JSON on standard output, which er shows.
 //
 //   node import.mjs --from DIR [--to FOLDER] [--name NAME]
 //
-// Without --to er.jsonc is written into DIR itself. The line: { ok, kind, config, name, folder, files, taken, changed, left, todo, errors }. Nothing of the
-// project is run: configurations are read as text.
+// Without --to er.jsonc is written into DIR itself. The line: { ok, kind, config, name, folder,
+// files, taken, changed, left, todo, errors }. Nothing of the project is run: configurations are
+// read as text.
 
 import fs from "node:fs";
 import path from "node:path";

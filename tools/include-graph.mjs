@@ -1,9 +1,13 @@
-// Who may include whom (docs/architecture.md). A room includes itself and what stands below it, never upwards:
+// Who may include whom (docs/architecture.md). A room includes itself and what stands below it,
+// never upwards:
 //
-//   base ← model ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli      base, model ← store ← control
-//   sandbox stands alone on base, model, http, channel. cli is also the front of the node (er node, er dev).
+//   base ← model ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli
+//   base, model ← store ← control
+//   sandbox stands alone on base, model, http, channel. cli is also the front of the node (er
+//   node, er dev).
 //
-// Only src/sandbox may include the JavaScript engine's headers. Circles between headers are refused as well.
+// Only src/sandbox may include the JavaScript engine's headers. Circles between headers are
+// refused as well.
 import fs from 'node:fs'
 import path from 'node:path'
 

@@ -1,6 +1,7 @@
 #!/bin/bash
-# The gates that need no running node. Each prints one line; what it complains about comes before. Counts go to build/lint-counts.
-# Needs build/compile_commands.json (make build). `tools/lint.sh fix` wraps comments that are too wide instead.
+# The gates that need no running node. Each prints one line; what it complains about comes before.
+# Counts go to build/lint-counts. Needs build/compile_commands.json (make build). `tools/lint.sh
+# fix` wraps comments that are too wide instead.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 jobs=$(nproc)
@@ -18,7 +19,8 @@ gate() { # name, function
 		echo "FAIL  $1"
 	fi
 }
-# Everything that is or would be in the tree; a file that is deleted but not committed yet is listed as well, so look.
+# Everything that is or would be in the tree; a file that is deleted but not committed yet is listed
+# as well, so look.
 tracked() { git ls-files -co --exclude-standard -- "$@" | while read -r f; do [ -f "$f" ] && echo "$f"; done; }
 # Lines of C without comments' continuation lines.
 grep_code() { grep -nE "$1" "${@:2}" | grep -vE '^[^:]+:[0-9]+:\s*(\*|//|/\*)'; }
@@ -33,13 +35,15 @@ tidy() {
 	printf '%s\n' "$files" | nice xargs -P "$jobs" -n 2 timeout 170 clang-tidy --quiet -p build 2>/dev/null
 }
 
-# Raw string functions never; raw memory only in base/, elsewhere er_copy, or memcpy of a size the compiler knows.
+# Raw string functions never; raw memory only in base/, elsewhere er_copy, or memcpy of a size the
+# compiler knows.
 raw_strings() { ! grep_code '(^|[^_a-zA-Z0-9])(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|stpcpy|gets|strtok|alloca)\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/'); }
 raw_memory() {
 	! grep_code '(^|[^_a-zA-Z0-9])memcpy\s*\(' $(tracked 'src/*.[ch]' | grep -v '^src/base/') |
 		grep -vE 'memcpy\s*\(.*,\s*(\(size_t\))?(sizeof\b[^,]*|[0-9]+|[A-Z][A-Z0-9_]+)\);'
 }
-# The sandbox may: there a size is the tenant's, and a failure is the routine's exception and not the end of the process.
+# The sandbox may: there a size is the tenant's, and a failure is the routine's exception and not
+# the end of the process.
 raw_heap() { ! grep_code '(^|[^_a-zA-Z0-9>.])(malloc|calloc|realloc|strdup|strndup|asprintf)\s*\(' $(tracked 'src/*.[ch]' | grep -vE '^src/(base|sandbox)/'); }
 
 # Every header says all that it needs.
@@ -55,7 +59,8 @@ headers_alone() {
 
 include_graph() { node tools/include-graph.mjs; }
 
-# Calls between the files of a room go one way; what does not is listed, and the list only shrinks. Needs the object files of build/.
+# Calls between the files of a room go one way; what does not is listed, and the list only shrinks.
+# Needs the object files of build/.
 call_graph() { node tools/call-graph.mjs; }
 
 sizes() {
@@ -83,9 +88,8 @@ prelude() { node --expose-internals tools/prelude-lint.mjs; }
 # Prose in Markdown keeps 100 columns; tables, code and long links do not count.
 prose() { node tools/prose-lint.mjs $(tracked '*.md'); }
 
-# So do comments; code may be wider. To switch the gate on: wrap the tree once with
-# `tools/lint.sh fix`, mend by hand what that names, and say yes here.
-comments_count=no
+# So do comments; code may be wider. `tools/lint.sh fix` wraps them, and names what is left to be
+# mended by hand.
 commented() { tracked '*.[ch]' '*.mjs' 'src/sandbox/js/*.js' '*.sh' '*Makefile' '*CMakeLists.txt' | grep -v '^examples/'; }
 comments() { node tools/prose-lint.mjs --code $(commented); }
 comment_tool() { node --test tools/comments.test.mjs; }
@@ -113,7 +117,7 @@ gate "scripts parse" scripts
 gate "the prelude keeps to captured built-ins" prelude
 gate "prose keeps 100 columns" prose
 gate "comments are wrapped without touching code" comment_tool
-[ $comments_count = no ] || gate "comments keep 100 columns" comments
+gate "comments keep 100 columns" comments
 gate "lock file without host names" lock_file
 gate "no paths of one machine" no_machine_paths
 

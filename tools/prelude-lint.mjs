@@ -1,16 +1,24 @@
-// node --expose-internals tools/prelude-lint.mjs [FOLDER]: holds the prelude to captured built-ins (primordials.js).
+// node --expose-internals tools/prelude-lint.mjs [FOLDER]: holds the prelude to captured built-ins
+// (primordials.js).
 //
-// A routine may change every built-in: Array.prototype.push, Array.prototype[Symbol.iterator], the global Uint8Array. What the prelude does once
-// routine code has run, that is in any function, must therefore not look one up. Refused there:
-//   method    a call of x.name(...) where some built-in's prototype has a method of that name, unless x is known to have its own
-//   getter    a read of x.name where some built-in's prototype has a getter of that name, unless it is one of an object of ours. Not `length`:
+// A routine may change every built-in: Array.prototype.push, Array.prototype[Symbol.iterator], the
+// global Uint8Array. What the prelude does once routine code has run, that is in any function, must
+// therefore not look one up. Refused there:
+//   method    a call of x.name(...) where some built-in's prototype has a method of that name,
+//             unless x is known to have its own
+//   getter    a read of x.name where some built-in's prototype has a getter of that name, unless it
+//             is one of an object of ours. Not `length`:
 //             of strings, arrays and functions it is their own, and which x is a typed array cannot be seen here
 //   global    a global variable, other than those that cannot be changed
-//   iterator  for-of, yield*, spread into a call or an array, an array as a pattern: they ask for Symbol.iterator
-//   native    a call of a native (./natives.js) with another number of arguments than channel/contract.h says; and, where those are more than three, an
-//             argument that does not say which it is: a variable or a member of that name, or anything behind a comment /* name */
-// What is known: namespaces of imports, what newMap, newSet, newWeakMap and regexp made (their methods are their own), objects of classes that
-// routines do not see, and what KNOWN below says with its reason. The parser is the one that Node carries.
+//   iterator  for-of, yield*, spread into a call or an array, an array as a pattern: they ask for
+//             Symbol.iterator
+//   native    a call of a native (./natives.js) with another number of arguments than
+//             channel/contract.h says; and, where those are more than three, an argument that does
+//             not say which it is: a variable or a member of that name, or anything behind a
+//             comment /* name
+// What is known: namespaces of imports, what newMap, newSet, newWeakMap and regexp made (their
+// methods are their own), objects of classes that routines do not see, and what KNOWN below says
+// with its reason. The parser is the one that Node carries.
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
@@ -27,7 +35,8 @@ try {
 
 /** Files that are not held: file → why. */
 const FREE = { 'streams.js': 'the polyfill in the same script looks everything up when it runs: who changes a built-in breaks his own streams' };
-/** file → receiver or place as it is written → why nothing is looked up there that a routine could have changed. Each must be needed. */
+/** file → receiver or place as it is written → why nothing is looked up there that a routine could
+ * have changed. Each must be needed. */
 const KNOWN = {
 	'abort.js': { 'this.#handler': 'what attribute() made: its get and set are its own' },
 	'event.js': { listeners: 'a newMap: what listenersOf gives' },
@@ -46,7 +55,8 @@ const MAKERS = {
 const NATIVES = contract().natives;
 /** So many arguments need no names. */
 const UNNAMED = 3;
-const FIXED = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'arguments']); // globalThis is only handed on
+// globalThis is only handed on
+const FIXED = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'arguments']);
 
 const { methods, getters } = (() => {
 	const methods = new Set();
@@ -80,7 +90,8 @@ function walk(node, visit, parents = []) {
 	for (const [child] of children(node)) walk(child, visit, [...parents, node]);
 }
 const isFunction = (node) => /Function/.test(node.type);
-/** What runs only when somebody calls: bodies of functions, and fields of objects that are made then. */
+/** What runs only when somebody calls: bodies of functions, and fields of objects that are
+ * made then. */
 const isLate = (parents) => parents.some((p, i) => isFunction(p) || (p.type === 'PropertyDefinition' && !p.static && parents[i + 1] !== p.key));
 const nameOf = (node) => (node.type === 'PrivateIdentifier' ? `#${node.name}` : node.type === 'Identifier' ? node.name : node.type === 'Literal' ? String(node.value) : undefined);
 const isNothing = (node) => node === null || node === undefined || (node.type === 'Literal' && node.value === null) || (node.type === 'Identifier' && node.name === 'undefined');
@@ -90,11 +101,13 @@ class File {
 		this.name = basename(path);
 		this.text = readFileSync(path, 'utf8');
 		this.ast = parse(this.text, { ecmaVersion: 'latest', sourceType: 'module', locations: true });
-		this.scopes = new Map(); // node → variables → what each is given; undefined among them: nobody knows
+		// node → variables → what each is given; undefined among them: nobody knows
+		this.scopes = new Map();
 		this.members = new Map(); // member → the same
 		this.imports = new Map(); // variable → name there
 		this.namespaces = new Set();
-		this.natives = new Map(); // variable → name of a native, or null: all of them are its members
+		// variable → name of a native, or null: all of them are its members
+		this.natives = new Map();
 		this.classes = new Map(); // name → members
 		this.published = new Set();
 		this.parents = new Map();
@@ -169,7 +182,8 @@ class Lint {
 		for (const file of this.files.values()) walk(file.ast, (node, parents) => this.look(file, node, parents));
 		for (const name in known) for (const place in known[name]) if (!this.used.has(`${name} ${place}`)) this.found.push(`${name}: nothing needs '${place}' in the list of what is known`);
 	}
-	/** The member `name` of what this expression gives is its own, or of a class that routines do not see. */
+	/** The member `name` of what this expression gives is its own, or of a class that routines
+	 * do not see. */
 	owns(file, node, name, seen = new Set()) {
 		if (isNothing(node)) return true;
 		if (node.type === 'AssignmentExpression') return this.owns(file, node.right, name, seen);

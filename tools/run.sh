@@ -1,7 +1,9 @@
 #!/bin/sh
-# Starts a node with examples/hello in the foreground, for `make run`: tools/run.sh BUILD PORT [MAKE'S PID]. Nothing is left behind, whichever
-# process the signal goes to. A terminal sends Ctrl-C to all of them: the node ends by itself then. make passes TERM on to this script. INT,
-# HUP and QUIT that only make gets it does not pass on: it lets go of the signal and waits for this script, so its caught signals are looked at.
+# Starts a node with examples/hello in the foreground, for `make run`: tools/run.sh BUILD PORT
+# [MAKE'S PID]. Nothing is left behind, whichever process the signal goes to. A terminal sends
+# Ctrl-C to all of them: the node ends by itself then. make passes TERM on to this script. INT, HUP
+# and QUIT that only make gets it does not pass on: it lets go of the signal and waits for this
+# script, so its caught signals are looked at.
 set -eu
 cd "$(dirname "$0")/.."
 make=${3:-}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs suites and adds them up: tools/test.sh all | unit | gc | e2e | blast | asan | tsan | lint ...
-# A failing suite does not stop the others. The last line, also kept in build/test-summary, is "N passed, N failed".
+# A failing suite does not stop the others. The last line, also kept in build/test-summary, is "N
+# passed, N failed".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build
@@ -41,6 +42,8 @@ run_ctest() { # directory, then what ctest is to choose
 	add $(node tools/count.mjs ctest "$dir" $status)
 }
 
+# How many files at once. Most of a test waits; what measures time runs alone.
+beside=1
 run_node() { # name, then files
 	local name=$1 tap
 	shift
@@ -48,8 +51,8 @@ run_node() { # name, then files
 	note "$name"
 	tap=$log/${name//[ \/]/-}.tap
 	local one=()
-	node --help | grep -q -- --test-concurrency && one=(--test-concurrency=1)
-	timeout 2400 node --test "${one[@]}" --test-reporter=spec --test-reporter-destination=stdout \
+	node --help | grep -q -- --test-concurrency && one=("--test-concurrency=$beside")
+	timeout 1500 node --test "${one[@]}" --test-reporter=spec --test-reporter-destination=stdout \
 		--test-reporter=tap --test-reporter-destination="$tap" "$@"
 	local status=$?
 	# shellcheck disable=SC2046
@@ -60,25 +63,31 @@ tests_in() { find "$1" -maxdepth "${2:-1}" -name '*.test.mjs' | sort; }
 
 do_release() { compile build --preset release; }
 do_unit() { do_release && run_ctest build; }
-# The real sandbox with a collection at every few allocations: what JavaScript or C forgot to keep alive is gone at once.
+# The real sandbox with a collection at every few allocations: what JavaScript or C forgot to keep
+# alive is gone at once.
 do_gc() { JSC_slowPathAllocsBetweenGCs=5 run_ctest build -R '^unit-sandbox$'; }
 do_prelude() { [ ! -d test/prelude ] || run_node "prelude tests" $(tests_in test/prelude); }
-do_e2e() { [ -x build/er ] && run_node "end-to-end tests" $(tests_in test/e2e 1) $(tests_in test/e2e/blast); }
+do_e2e() {
+	[ -x build/er ] || return
+	beside=$jobs run_node "end-to-end tests" $(tests_in test/e2e 1)
+	run_node "attacks beside a neighbour" $(tests_in test/e2e/blast)
+}
 do_asan() {
 	compile build-asan --preset debug || return
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
 	export LSAN_OPTIONS=suppressions=$PWD/tools/lsan.supp:print_suppressions=0
 	run_ctest build-asan
 	# The blast suite measures time and memory, which a sanitizer changes; the rest runs as it is.
-	ER=$PWD/build-asan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 run_node "end-to-end tests, sanitized" $(tests_in test/e2e 1)
+	ER=$PWD/build-asan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 beside=$jobs run_node "end-to-end tests, sanitized" $(tests_in test/e2e 1)
 }
 do_tsan() {
 	compile build-tsan -G Ninja -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-fsanitize=thread -O1 -g" || return
 	export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:exitcode=66
-	# The engine does not start under it (it asks for addresses that the sanitizer has), and the sandbox has one thread of ours anyway. The
-	# spawner's test is its own tiny sandbox: with the sanitizer in it, it cannot be locked down.
+	# The engine does not start under it (it asks for addresses that the sanitizer has), and the
+	# sandbox has one thread of ours anyway. The spawner's test is its own tiny sandbox: with the
+	# sanitizer in it, it cannot be locked down.
 	run_ctest build-tsan -E '^unit-(sandbox|spawner)$'
-	ER=$PWD/build-tsan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 run_node "end-to-end tests, thread sanitizer" $(tests_in test/e2e 1)
+	ER=$PWD/build-tsan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 beside=$jobs run_node "end-to-end tests, thread sanitizer" $(tests_in test/e2e 1)
 }
 do_lint() {
 	note lint

@@ -1,6 +1,6 @@
-/* Writing JSON into a buffer (json_out.h). One flag, `comma`, says whether something stands before the
- * next member or element: opening a bracket clears it, everything else sets it. Keys are ours and
- * need no escaping; texts go through er_buf_put_json. */
+/* Writing JSON into a buffer (json_out.h). One flag, `comma`, says whether something stands before
+ * the next member or element: opening a bracket clears it, everything else sets it. Keys are ours
+ * and need no escaping; texts go through er_buf_put_json. */
 #include "base/json_out.h"
 
 #include "base/hex.h"

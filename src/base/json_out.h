@@ -1,5 +1,5 @@
-/* Writing JSON: the commas take care of themselves. A NULL key: an element of an array. Keys are ours
- * and need no escaping. */
+/* Writing JSON: the commas take care of themselves. A NULL key: an element of an array. Keys are
+ * ours and need no escaping. */
 #ifndef ER_BASE_JSON_OUT_H
 #define ER_BASE_JSON_OUT_H
 

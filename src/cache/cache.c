@@ -22,8 +22,8 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 
 /* ---- keys ---- */
 
-/* scope, origin, scheme, authority, Host if it is another one, and target, as they were matched and go to the
- * origin, parted by a byte that none of them has. */
+/* scope, origin, scheme, authority, Host if it is another one, and target, as they were matched and
+ * go to the origin, parted by a byte that none of them has. */
 static er_slice key_of(er_arena *a, const er_cache_place *p, const er_request *req, er_slice target)
 {
 	er_slice host = er_slice_eq(req->host, req->authority) ? (er_slice){0} : req->host;

@@ -1,6 +1,6 @@
-/* The cache of a node as a handler (http/chain.h), at the place CACHE of a chain. It answers GET and
- * HEAD from the memory store, asks what is behind it in the chain for what it has not got, and keeps
- * what may be kept (RFC 9111). Requests for one key wait for one question: a fill.
+/* The cache of a node as a handler (http/chain.h), at the place CACHE of a chain. It answers GET
+ * and HEAD from the memory store, asks what is behind it in the chain for what it has not got, and
+ * keeps what may be kept (RFC 9111). Requests for one key wait for one question: a fill.
  *
  * One er_index a node, for all threads; one er_cache a thread; one er_cache_place a chain. */
 #ifndef ER_CACHE_CACHE_H
@@ -13,8 +13,10 @@ typedef struct er_cache er_cache;
 
 /* Counters since the start, of a thread. Read by others as single words. */
 typedef struct er_cache_stats {
-	uint64_t hits;      /* answered from the store, fresh */
-	uint64_t stale;     /* answered from the store although stale: in the background it is validated, or the origin fails */
+	uint64_t hits; /* answered from the store, fresh */
+	/* answered from the store although stale: in the background it is validated, or the
+	 * origin fails */
+	uint64_t stale;
 	uint64_t validated; /* stale, and still good by the origin's word (304) */
 	uint64_t misses;    /* asked the origin, and might have been in the store */
 	uint64_t passed;    /* asked the origin, and never in the store */
@@ -22,8 +24,8 @@ typedef struct er_cache_stats {
 } er_cache_stats;
 
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index);
-/* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the loop
- * may have a handle of it to let go of yet. */
+/* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the
+ * loop may have a handle of it to let go of yet. */
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);
 const er_cache_stats *er_cache_statistics(const er_cache *c);
 

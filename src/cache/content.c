@@ -4,9 +4,9 @@
  * array that only grows at its end; what passes by drops pieces at its beginning, which all readers
  * have left behind. All of it is under one lock, but for the count of references.
  *
- * Small pieces that follow each other are joined in one chunk, `tail`, behind the bytes that readers
- * share already: so the memory is that of the bytes, however they came. The last piece may grow
- * therefore, and a reader that has all of it stays there until there is a next one.
+ * Small pieces that follow each other are joined in one chunk, `tail`, behind the bytes that
+ * readers share already: so the memory is that of the bytes, however they came. The last piece may
+ * grow therefore, and a reader that has all of it stays there until there is a next one.
  *
  * A reader is the source of one body, on one thread. It takes what there is when its body has room,
  * and waits (port.h) when there is nothing. It lives from er_content_read until its body is done,
@@ -331,8 +331,8 @@ static void end(reader *r, er_err_kind why)
 	er_body_unref(body);
 }
 
-/* Fills the body until it has no room or there is nothing. A write may call the sink, and the sink cancel: the
- * reader is over then. */
+/* Fills the body until it has no room or there is nothing. A write may call the sink, and the sink
+ * cancel: the reader is over then. */
 static void pump(reader *r)
 {
 	ER_CHECK(r, READER);

@@ -36,8 +36,8 @@ uint64_t er_content_length(const er_content *c);
 /* All bytes are there. */
 bool er_content_whole(const er_content *c);
 /* A body of `n` bytes from `from` on; n = UINT64_MAX: to the end, however far that is. `length` is
- * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. NULL: the
- * content is broken, or has passed by. */
+ * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. NULL:
+ * the content is broken, or has passed by. */
 er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n, int64_t length);
 
 #endif

@@ -296,7 +296,8 @@ static item_kind read_inner_list(er_slice *s)
 	}
 }
 
-/* One member of the dictionary. False: it is malformed, or a directive's value is of a wrong type. */
+/* One member of the dictionary. False: it is malformed, or a directive's value is of a
+ * wrong type. */
 static bool take_member(er_slice *s, er_cache_directives *d)
 {
 	er_slice key;

@@ -12,7 +12,8 @@ enum {
 /* What a message says. Directives with an argument in seconds are ER_CACHE_ABSENT without one. */
 typedef struct er_cache_directives {
 	bool no_store;
-	bool no_cache; /* also with a list of fields, which is the stricter reading (RFC 9111 5.2.2.4) */
+	/* also with a list of fields, which is the stricter reading (RFC 9111 5.2.2.4) */
+	bool no_cache;
 	bool private_; /* likewise (5.2.2.7) */
 	bool public_;
 	bool must_revalidate;

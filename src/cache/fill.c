@@ -1,7 +1,7 @@
-/* Fills. er_fill_start sends the question as an exchange of its own, which no client's leaving ends.
- * on_answer decides what the response is (decide), moves the state, and tells all that wait. What is
- * STORED is then written into its content by `pump`, the one function that acts on the body; the
- * fill goes with the last byte. Whatever else it became, it goes at once.
+/* Fills. er_fill_start sends the question as an exchange of its own, which no client's leaving
+ * ends. on_answer decides what the response is (decide), moves the state, and tells all that wait.
+ * What is STORED is then written into its content by `pump`, the one function that acts on the
+ * body; the fill goes with the last byte. Whatever else it became, it goes at once.
  *
  * References: the fill's own, from er_fill_new to `over`; the index's, while listed; one of each
  * task that waits or has not read yet. */
@@ -178,8 +178,8 @@ static bool unwanted(const er_fill *f)
 	return f->passes_by || promised < 0 ? have > KEEP_ON : (uint64_t)promised > have + KEEP_ON;
 }
 
-/* Has the index count what came, and make room for it. False: it is too large, or has been evicted or
- * purged meanwhile. Nobody counts its memory then. */
+/* Has the index count what came, and make room for it. False: it is too large, or has been evicted
+ * or purged meanwhile. Nobody counts its memory then. */
 static bool stays(er_fill *f)
 {
 	er_index *ix = f->cache->index;
@@ -243,8 +243,9 @@ static const er_body_sink_ops sink_ops = {.readable = on_readable};
 
 /* ---- the answer ---- */
 
-/* The node writes some fields of a request itself, before the origin sees them: who the client is, the
- * way. A response that varies on one of them was chosen by what no later request shows the store. */
+/* The node writes some fields of a request itself, before the origin sees them: who the client
+ * is, the way. A response that varies on one of them was chosen by what no later request shows
+ * the store. */
 static bool selected_by_the_client(const er_fill *f, const er_exchange *x, const er_fields *response)
 {
 	er_arena scratch = {0};
@@ -330,8 +331,8 @@ static void spared(er_fill *f, er_exchange *x)
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
 	tell(f, FILL_ON_OWN, NULL);
-	/* What the client's request forbids says nothing of the next one: else one client could keep a page
-	 * out of the store. */
+	/* What the client's request forbids says nothing of the next one: else one client could keep a
+	 * page out of the store. */
 	unlist(f, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR);
 	tell_first(f, x, why);
 	over(f);

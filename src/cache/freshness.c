@@ -175,8 +175,8 @@ static bool varies_on_all(const er_fields *response)
 	return false;
 }
 
-/* Somebody else than the client that sent Authorization may have it (RFC 9111 3.5). A targeted field
- * says so in the same words (RFC 9213 2.1). */
+/* Somebody else than the client that sent Authorization may have it (RFC 9111 3.5). A targeted
+ * field says so in the same words (RFC 9213 2.1). */
 static bool shared(const er_cache_directives *d)
 {
 	return d->public_ || d->s_maxage != ER_CACHE_ABSENT;

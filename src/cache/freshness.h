@@ -35,11 +35,13 @@ const char *er_cache_refusal_text(er_cache_refusal r);
 
 /* What decides about a stored response. Lifetimes and windows are in seconds. */
 typedef struct er_freshness {
-	int64_t age;                        /* when the response came (RFC 9111 4.2.3, corrected_initial_age) */
-	int64_t lifetime;                   /* 0: stale at once */
-	bool heuristic;                     /* the lifetime was estimated (4.2.2) */
-	bool no_cache;                      /* never used without a validation */
-	bool strict;                        /* never used stale: must-revalidate, proxy-revalidate, s-maxage, no-cache */
+	/* when the response came (RFC 9111 4.2.3, corrected_initial_age) */
+	int64_t age;
+	int64_t lifetime; /* 0: stale at once */
+	bool heuristic;   /* the lifetime was estimated (4.2.2) */
+	bool no_cache;    /* never used without a validation */
+	/* never used stale: must-revalidate, proxy-revalidate, s-maxage, no-cache */
+	bool strict;
 	int64_t while_revalidate, if_error; /* stale this long at most; 0: not at all */
 } er_freshness;
 

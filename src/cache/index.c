@@ -1,6 +1,6 @@
 /* The index. Each shard: a hash table of entries, two queues of stored responses, a ghost table, a
- * lock. An entry lives as long as it has variants, a fill, or is remembered as alone; those that are
- * only remembered are bounded (ALONE), and the oldest is forgotten.
+ * lock. An entry lives as long as it has variants, a fill, or is remembered as alone; those that
+ * are only remembered are bounded (ALONE), and the oldest is forgotten.
  *
  * Order of locks: a shard's lock is taken before a content's (er_stored_cost), and no other. */
 #include "cache/index.h"

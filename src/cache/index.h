@@ -32,10 +32,11 @@ er_index_stats er_index_statistics(er_index *ix);
 uint64_t er_index_hash(er_slice key);
 
 typedef struct er_index_found {
-	er_stored *stored; /* the variant that the request selects, newest first; one reference; or NULL */
-	er_fill *fill;     /* what is on its way; one reference; or NULL */
-	bool others;       /* there are variants, but not the one that the request selects */
-	bool alone;        /* answers of this key were not for everybody, lately: do not wait for one */
+	/* the variant that the request selects, newest first; one reference; or NULL */
+	er_stored *stored;
+	er_fill *fill; /* what is on its way; one reference; or NULL */
+	bool others;   /* there are variants, but not the one that the request selects */
+	bool alone;    /* answers of this key were not for everybody, lately: do not wait for one */
 } er_index_found;
 
 /* Looks a request up. Counts as a use of what is found. `now_us`: monotonic. `a` is scratch. */
@@ -46,14 +47,16 @@ ER_MUST_CHECK bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_
 /* The fill is over, in whatever way. `alone`: what came was not for everybody; remembered for some
  * seconds. */
 void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, bool alone, uint64_t now_us);
-/* Puts it in, in place of the variant that the same request selects (`old`, if it is still there). False: the
- * key was purged since `fill` began, or there is no room for it: it is not there. */
+/* Puts it in, in place of the variant that the same request selects (`old`, if it is still there).
+ * False: the key was purged since `fill` began, or there is no room for it: it is not there. */
 ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill);
-/* The same of a response that was asked for without a fill of the index. `purges`: er_index_purges when it was asked for. */
+/* The same of a response that was asked for without a fill of the index. `purges`: er_index_purges
+ * when it was asked for. */
 ER_MUST_CHECK bool er_index_put_late(er_index *ix, er_stored *s, uint64_t purges);
 /* How often keys beside this one, and this one, were purged. */
 uint64_t er_index_purges(er_index *ix, uint64_t hash);
-/* Its cost has changed: its content grows, or is complete. False: it is not in the index any more. */
+/* Its cost has changed: its content grows, or is complete. False: it is not in the
+ * index any more. */
 bool er_index_weigh(er_index *ix, er_stored *s);
 /* Takes it out, if it is in. */
 void er_index_drop(er_index *ix, er_stored *s);

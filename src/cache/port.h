@@ -31,7 +31,8 @@ void er_port_close(er_port *p);
 void er_wait_init(er_wait *w, er_port *port, void (*news)(er_wait *self));
 /* Under the lock of the list's owner. */
 void er_wait_list(er_wait *w, er_list *list);
-/* Takes a listed wait off its list, and calls it on its thread. Under the lock of the list's owner. */
+/* Takes a listed wait off its list, and calls it on its thread. Under the lock of the
+ * list's owner. */
 void er_wait_post(er_wait *w);
 /* Posts all that are in the list. Under its lock. */
 void er_wait_post_all(er_list *list);

@@ -13,8 +13,8 @@ struct er_cache {
 	er_port *port;
 	er_list fills;
 	er_cache_stats stats;
-	/* Of fills, on this thread. The head of the fill that the task began is there; for ALONE and FAILED the response
-	 * is in `from`. */
+	/* Of fills, on this thread. The head of the fill that the task began is there; for ALONE and
+	 * FAILED the response is in `from`. */
 	void (*head)(er_task *t, er_exchange *from, er_cache_refusal why);
 	void (*over)(er_cache *c); /* the last fill of a cache that closes is over: frees it */
 	bool closing;

@@ -65,8 +65,8 @@ static er_slice as_it_came(er_arena *a, const er_fields *request, er_slice name)
 	return er_slice_of(all, (size_t)(at - all));
 }
 
-/* No list, whatever the commas in it: who a client is. Or one whose members may have commas of their
- * own. */
+/* No list, whatever the commas in it: who a client is. Or one whose members may have commas of
+ * their own. */
 static bool has_no_other_form(const er_fields *request, er_slice name)
 {
 	if (er_slice_eq(name, ER_LIT("cookie")) || er_slice_eq(name, ER_LIT("authorization")))
@@ -77,7 +77,8 @@ static bool has_no_other_form(const er_fields *request, er_slice name)
 	return false;
 }
 
-/* `name` in lower case. A field that is missing is not the same as one that is empty: NULL bytes. */
+/* `name` in lower case. A field that is missing is not the same as one that is empty:
+ * NULL bytes. */
 static er_slice selecting(er_arena *a, const er_fields *request, er_slice name)
 {
 	bool preferences = is_list_of_preferences(name);

@@ -10,7 +10,8 @@
 
 #include "http/fields.h"
 
-enum { ER_VARY_FIELDS = 16 }; /* names in all Vary fields of a response; with more it is as good as Vary: * */
+/* names in all Vary fields of a response; with more it is as good as Vary: * */
+enum { ER_VARY_FIELDS = 16 };
 
 /* The selecting fields of a request: names in lower case with values in their one form, sorted by
  * name. In the arena. */

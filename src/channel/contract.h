@@ -81,7 +81,8 @@ enum {
 #undef X
 };
 
-/* ---- er: what the prelude calls. Each takes exactly these arguments. What each does: src/sandbox/NATIVES.md ---- */
+/* ---- er: what the prelude calls ---- */
+/* Each takes exactly these arguments. What each does: src/sandbox/NATIVES.md. */
 #define ER_NATIVE_TABLE(X) \
 	/* api/request.c */ \
 	X(owner, ()) \
@@ -164,7 +165,7 @@ enum {
 /* ---- what C holds for JavaScript, and ends by itself: src/sandbox/held.h ---- */
 #define ER_HELD_TABLE(X) \
 	X(timer)   /* by its number; with its request */ \
-	X(sub)     /* a subrequest or a copy of a body, by its number; with its request, or with the object that reads it */ \
+	X(sub)     /* a subrequest or a body's copy, by its number; with its request or its reader */ \
 	X(upload)  /* a request's, that is being read; likewise */ \
 	X(send)    /* a complete body on its way out; with its request or subrequest */ \
 	X(decoder) /* of text; with its object */

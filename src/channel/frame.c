@@ -1,15 +1,15 @@
 /* Frames: heads, and the cursor that reads a payload.
  *
- * Writing is er_frame_write for both programs: it reserves, writes head and padding, commits, and gives
- * the place of the payload, which the caller fills before the next publish (er_writer). Reading is
- * er_frame_read on what er_ring_peek shows: the head is copied out, the payload stays where it is until
- * the caller releases it. The node, which reads what a sandbox may still be changing, takes each number
- * once (er_get_u32) and copies a string before it looks into it; the sandbox reads the node's frames in
- * place.
+ * Writing is er_frame_write for both programs: it reserves, writes head and padding, commits, and
+ * gives the place of the payload, which the caller fills before the next publish (er_writer).
+ * Reading is er_frame_read on what er_ring_peek shows: the head is copied out, the payload stays
+ * where it is until the caller releases it. The node, which reads what a sandbox may still be
+ * changing, takes each number once (er_get_u32) and copies a string before it looks into it; the
+ * sandbox reads the node's frames in place.
  *
- * Trust line. er_frame_read, er_get_* and the names are fed with what the other side wrote: they refuse
- * (ER_FRAME_BROKEN, `bad`, a word for "unknown"), and never assert it. er_frame_write is called by our
- * own code only, so a payload that is too long is a mistake of ours.
+ * Trust line. er_frame_read, er_get_* and the names are fed with what the other side wrote: they
+ * refuse (ER_FRAME_BROKEN, `bad`, a word for "unknown"), and never assert it. er_frame_write is
+ * called by our own code only, so a payload that is too long is a mistake of ours.
  *
  * No state and no memory of its own; the layout is held by the assertions below. */
 #include "channel/frame.h"
@@ -79,7 +79,8 @@ uint8_t *er_frame_write(er_ring *out, const er_frame *f)
 		return NULL;
 	ER_ASSERT((uintptr_t)p % 8 == 0);
 	memcpy(p, f, ER_FRAME_HEAD);
-	/* The last word holds the padding; the payload's own bytes in it are written over by the caller. */
+	/* The last word holds the padding; the payload's own bytes in it are written over by
+	 * the caller. */
 	if (padded(f->n) != f->n)
 		memset(p + whole - 8, 0, 8);
 	er_ring_commit(out, whole);

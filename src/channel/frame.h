@@ -3,8 +3,9 @@
  * names a tenant: the ring is the identity.
  *
  * Ids. A *request* is numbered by the node (nonzero, never used again in one instance). A
- * *subrequest* (fetch) is numbered by the sandbox (nonzero, never again while it lives), and so is a
- * copy of a body. A frame about a body names the request, or with ER_FF_SUB the subrequest, whose body it is:
+ * *subrequest* (fetch) is numbered by the sandbox (nonzero, never again while it lives), and so is
+ * a copy of a body. A frame about a body names the request, or with ER_FF_SUB the subrequest, whose
+ * body it is:
  *
  *                                   of a request       of a subrequest (SUB)
  *    node's (read or relayed)       its upload         its response
@@ -35,9 +36,9 @@
 #include "channel/ring.h"
 #include "model/level.h"
 
-/* Each frame: who sends it (n>s: node to sandbox; s>n: sandbox to node; both), what the head's members
- * mean in it, and its payload. "id": head.id is used; "[SUB]": ER_FF_SUB may be set. Times are CPU time
- * in microseconds. */
+/* Each frame: who sends it (n>s: node to sandbox; s>n: sandbox to node; both), what the head's
+ * members mean in it, and its payload. "id": head.id is used; "[SUB]": ER_FF_SUB may be set. Times
+ * are CPU time in microseconds. */
 #define ER_FRAME_TABLE(X) \
 	/* n>s: what to run. Payload: the strings routine name, version, source URL, environment as \
 	   JSON; then er_load_limits as u32s in order. CODE frames follow. Once. */ \
@@ -232,9 +233,9 @@ typedef enum er_frame_status { ER_FRAME_OK, ER_FRAME_WAIT, ER_FRAME_BROKEN } er_
  * unknown type, a frame cut by the published end. */
 er_frame_status er_frame_read(er_slice bytes, er_frame *f, er_slice *payload, size_t *whole);
 
-/* Reads a payload, in the ring or in a copy of it. Numbers are read once. A string that a sandbox sent
- * still lies where the sandbox can change it: copy it, then look at it. Sticky: after the first failure
- * all reads give zeros and `bad` stays set. */
+/* Reads a payload, in the ring or in a copy of it. Numbers are read once. A string that a sandbox
+ * sent still lies where the sandbox can change it: copy it, then look at it. Sticky: after the
+ * first failure all reads give zeros and `bad` stays set. */
 typedef struct er_reader {
 	er_slice rest;
 	bool bad;

@@ -6,21 +6,23 @@
  * er_channel_map maps it in either process; the file lives as long as one of the two has it mapped.
  * er_channel_unmap is the node's, when the sandbox's box is taken apart; the sandbox never unmaps.
  *
- * Indices count bytes since the beginning and never wrap in practice (64 bits); only where a byte lies
- * is taken modulo the ring. A side keeps its own index in its own memory (`mine`) and what it last
- * believed of the other's (`theirs`):
+ * Indices count bytes since the beginning and never wrap in practice (64 bits); only where a byte
+ * lies is taken modulo the ring. A side keeps its own index in its own memory (`mine`) and what it
+ * last believed of the other's (`theirs`):
  *
  *    producer   mine = tail, theirs = head     free: ER_RING_SIZE - (mine - theirs)
  *    consumer   mine = head, theirs = tail     readable: theirs - mine
  *
- * Trust line. All words of er_ring_shared can be written by the other process at any time. So an index
- * is read once into a local, checked, and then kept; one that cannot be makes the ring `broken`, which
- * is for ever and looks like "nothing to read, no room". Nothing here asserts what was read from there.
- * A side's own word (the tail of a producer) is only published, never taken as its state.
+ * Trust line. All words of er_ring_shared can be written by the other process at any time. So an
+ * index is read once into a local, checked, and then kept; one that cannot be makes the ring
+ * `broken`, which is for ever and looks like "nothing to read, no room". Nothing here asserts what
+ * was read from there. A side's own word (the tail of a producer) is only published, never taken as
+ * its state.
  *
- * Waking is a handshake in both directions, each side writing its word before it looks at the other's,
- * with a full fence between: the consumer says `asleep` and looks at `tail` again, the producer moves
- * `tail` and looks at `asleep`; the same with `starved` and `head`. So at least one of them notices. */
+ * Waking is a handshake in both directions, each side writing its word before it looks at the
+ * other's, with a full fence between: the consumer says `asleep` and looks at `tail` again, the
+ * producer moves `tail` and looks at `asleep`; the same with `starved` and `head`. So at least one
+ * of them notices. */
 #include "channel/ring.h"
 
 #include "base/mem.h"
@@ -119,8 +121,9 @@ uint8_t *er_ring_reserve(er_ring *r, size_t n)
 	if (r->mine - r->theirs + n > ER_RING_SIZE) {
 		read_head(r);
 		if (!r->broken && r->mine - r->theirs + n > ER_RING_SIZE) {
-			/* First the word, then a second look: the consumer reads in the other order (er_ring_release),
-			 * so one of the two sees what the other did, and no wake-up is lost. */
+			/* First the word, then a second look: the consumer reads in the other order
+			 * (er_ring_release), so one of the two sees what the other did, and no
+			 * wake-up is lost. */
 			atomic_store_explicit(&r->shared->starved, 1, memory_order_seq_cst);
 			atomic_thread_fence(memory_order_seq_cst);
 			read_head(r);

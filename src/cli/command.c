@@ -1,4 +1,5 @@
-/* One command of the tree, whichever it is: whether it runs, running it, and its table of options. */
+/* One command of the tree, whichever it is: whether it runs, running it, and its table
+ * of options. */
 #include "cli/row.h"
 
 #include "base/mem.h"

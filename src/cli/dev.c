@@ -35,7 +35,8 @@ enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW
 /* er dev from its arguments to the end of its loop. */
 typedef struct dev {
 	const char *entry, *host, *origin, *allow, *hosts;
-	er_cidr allowed[DEV_ALLOW]; /* private addresses that subrequests may reach: this machine, and --allow */
+	/* private addresses that subrequests may reach: this machine, and --allow */
+	er_cidr allowed[DEV_ALLOW];
 	size_t n_allowed;
 	unsigned port;
 	bool json;
@@ -149,7 +150,8 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	er_free(listen);
 	c->dev = true;
 	c->own_hosts = own_hosts(d);
-	c->threads = 1; /* one instance: what the routine keeps in its globals is there for the next request */
+	/* one instance: what the routine keeps in its globals is there for the next request */
+	c->threads = 1;
 	c->pool = 1;
 	c->pool_hardened = d->project.profile == ER_PROFILE_HARDENED ? 1 : 0;
 	c->min_level = ER_LEVEL_SECCOMP_ONLY;

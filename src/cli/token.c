@@ -124,7 +124,8 @@ static bool audit_pages(er_remote *r, uint64_t after, uint64_t most, er_answer *
 static er_slice details(er_arena *a, const json_t *v)
 {
 	er_slice text = json_object_size(v) ? er_cell_json(a, v) : (er_slice){NULL, 0};
-	return isatty(STDOUT_FILENO) ? er_slice_head(text, DETAILS_SHOWN) : text; /* a pipe gets everything */
+	/* a pipe gets everything */
+	return isatty(STDOUT_FILENO) ? er_slice_head(text, DETAILS_SHOWN) : text;
 }
 
 /* Its pages go by numbers, so it is more than a row. */

@@ -46,7 +46,8 @@ static void on_done(void *ctx, const er_err *err)
 	if (c->repairing) {
 		if (err != NULL)
 			er_log(ER_LOG_ERROR, "control", "what failed was taken back, but the node could not be told: %s", err->text);
-		er_err failure = c->failure; /* a copy: `done` may begin the next activation, which may fail at once */
+		/* a copy: `done` may begin the next activation, which may fail at once */
+		er_err failure = c->failure;
 		tell(c, &failure);
 		return;
 	}

@@ -344,7 +344,8 @@ void er_api_rotate_key(er_call *call)
 	bool ok = er_control_may_change(call->control, &call->problem);
 	if (ok && !er_store_rotate_key(call->control->o.store, who.actor, who.source, &sequence, &secrets, &err)) {
 		ok = er_refuse_err(&call->problem, &err);
-		if (err.kind == ER_ERR_INVALID) /* It is what lies there that is wrong, not what was asked. */
+		/* It is what lies there that is wrong, not what was asked. */
+		if (err.kind == ER_ERR_INVALID)
 			call->problem.code = ER_PROBLEM_CONFLICT;
 	}
 	if (!ok) {

@@ -144,7 +144,8 @@ void er_api_routes_put(er_call *call)
 	er_warnings none = {0};
 	er_env env;
 	size_t n;
-	ER_ASSERT(call->actor.n_routines == 0 && call->json != NULL); /* the table lets no confined token come here */
+	/* the table lets no confined token come here */
+	ER_ASSERT(call->actor.n_routines == 0 && call->json != NULL);
 	if (!er_call_query_env(call, false, &env) || !er_call_members(call, members, &body)) {
 		er_call_refuse(call);
 		return;

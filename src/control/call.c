@@ -1,10 +1,10 @@
-/* A call: one request of the API on its way. receive.c makes it, and one of these ends and frees it:
- * er_call_answer, er_call_refuse, er_call_stream, er_call_drop.
+/* A call: one request of the API on its way. receive.c makes it, and one of these ends and frees
+ * it: er_call_answer, er_call_refuse, er_call_stream, er_call_drop.
  *
- * The call holds a reference of its exchange and lives in the exchange's arena with all it reads, but
- * for the body, which grows in a buffer of its own. It is in control's list of calls all the while, so
- * that closing finds it. Here is what every family of the API does with its call: answers,
- * parameters, changes. */
+ * The call holds a reference of its exchange and lives in the exchange's arena with all it reads,
+ * but for the body, which grows in a buffer of its own. It is in control's list of calls all the
+ * while, so that closing finds it. Here is what every family of the API does with its call:
+ * answers, parameters, changes. */
 #include "base/mem.h"
 #include "control/internal.h"
 
@@ -18,13 +18,15 @@ void er_call_drop(er_call *call)
 	ER_ASSERT(call->control->uploads >= call->body.cap);
 	call->control->uploads -= call->body.cap;
 	if (call->body.p != NULL)
-		explicit_bzero(call->body.p, call->body.cap < 64 << 10 ? call->body.cap : 0); /* small ones may hold secrets */
+		/* small ones may hold secrets */
+		explicit_bzero(call->body.p, call->body.cap < 64 << 10 ? call->body.cap : 0);
 	er_buf_fini(&call->body);
 	er_out_fini(&call->out);
 	er_exchange *x = call->x;
 	call->magic = 0;
 	er_free(call);
-	er_exchange_unref(x); /* last: the arena that call->routine and the like lie in may go with it */
+	/* last: the arena that call->routine and the like lie in may go with it */
+	er_exchange_unref(x);
 }
 
 void er_call_header(er_call *call, er_slice name, er_slice value)
@@ -185,8 +187,9 @@ bool er_control_may_change(const er_control *c, er_problem *problem)
 
 /* What a change means for the world, which is a picture of the store (world.h). */
 static const struct effect {
-	bool refresh;         /* the routine is read again */
-	bool touch, all_envs; /* what the routine is started with is another one, in its environment or in all */
+	bool refresh; /* the routine is read again */
+	/* what the routine is started with is another one, in its environment or in all */
+	bool touch, all_envs;
 } effects[] = {
     [ER_CHANGE_ROUTINE_DELETE] = {.refresh = true},
     [ER_CHANGE_VERSION_ADD] = {.refresh = true},

@@ -1,7 +1,8 @@
 /* Receiving a request of the API: a call is made, and its body read, until the function of its row
  * runs.
  *
- *   who is it → which row of the table → may they → the body (if the row has one) → the row's function → perhaps an activation → the answer
+ *   who is it → which row of the table → may they → the body (if the row has one) → the row's
+ *   function → perhaps an activation → the answer
  *
  * Who it is comes first: a stranger does not even learn which paths there are.
  *

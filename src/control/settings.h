@@ -47,8 +47,8 @@ ER_MUST_CHECK bool er_settings_more(er_arena *a, const er_json *v, er_slice at, 
 /* The same of a project's file, which may say its "routes" for each environment: {"production":
  * [...], "staging": [...]}. */
 ER_MUST_CHECK bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *out, er_problem *problem);
-/* An object of limits that are rows of a table (model/limits.h), into the struct that they belong to.
- * What is not said stays. */
+/* An object of limits that are rows of a table (model/limits.h), into the struct that they belong
+ * to. What is not said stays. */
 ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, const er_limit *rows, size_t n, void *out,
                                       er_problem *problem);
 /* The same object without a member. */

@@ -12,7 +12,8 @@
 #include "model/limits.h"
 #include "net/transport.h"
 
-/* A listener: an address that clients come to, what they are talked to over, and the environment behind it. */
+/* A listener: an address that clients come to, what they are talked to over, and the environment
+ * behind it. */
 typedef struct er_listen {
 	char *address; /* "127.0.0.1:8787", "[::]:80" */
 	const er_transport_kind *transport;
@@ -42,7 +43,7 @@ typedef struct er_config {
 	unsigned threads;
 	char *name_servers; /* "192.0.2.53,[2001:db8::53]:5353", or NULL: those of the machine */
 	char *origin;       /* "http://host:port": the standard process of every host, or NULL */
-	uint32_t cache_mb; /* of memory for responses of the origin; 0: nothing is stored */
+	uint32_t cache_mb;  /* of memory for responses of the origin; 0: nothing is stored */
 	er_level min_level;
 	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;

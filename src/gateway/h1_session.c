@@ -1,13 +1,13 @@
 /* HTTP/1 on a transport: requests in, time, and the end. Answers go out by h1_session_out.c.
  *
- * One function acts, `run`: it parses what has come, starts the request, writes what there is of its
- * answer, and goes on with the next request. Everybody else takes notes (bytes in `in` or `fresh`, the
- * stream's states, `blocked`, `peer_ended`) and calls it. Requests of one session are answered one
- * after the other; those that were sent ahead wait in `in`.
+ * One function acts, `run`: it parses what has come, starts the request, writes what there is of
+ * its answer, and goes on with the next request. Everybody else takes notes (bytes in `in` or
+ * `fresh`, the stream's states, `blocked`, `peer_ended`) and calls it. Requests of one session are
+ * answered one after the other; those that were sent ahead wait in `in`.
  *
- * The session's own state is in h1_session_states.h; where the present exchange is, the stream says.
- * The server opens a session for a transport and owns it. close_now ends it: the transport is closed at
- * once, and the memory goes when the transport says that the loop has let go of it. */
+ * The session's own state is in h1_session_states.h; where the present exchange is, the stream
+ * says. The server opens a session for a transport and owns it. close_now ends it: the transport is
+ * closed at once, and the memory goes when the transport says that the loop has let go of it. */
 #include "gateway/h1_session.h"
 
 #include <errno.h>
@@ -89,7 +89,8 @@ static void gone(er_h1_session *c, er_err_kind why)
 {
 	if (er_h1_closed(c))
 		return;
-	(void)er_act_guard(&c->act); /* what is cancelled may call back: nothing goes on here any more */
+	/* what is cancelled may call back: nothing goes on here any more */
+	(void)er_act_guard(&c->act);
 	er_stream_gone(&c->stream, why);
 	close_now(c);
 }
@@ -110,7 +111,8 @@ static void linger(er_h1_session *c)
 	er_server_wait(&c->base, ER_WAIT_LINGER);
 }
 
-/* The answer is out. Makes the session ready for what comes next. False: it broke off, and nothing does. */
+/* The answer is out. Makes the session ready for what comes next. False: it broke off, and
+ * nothing does. */
 static bool exchange_over(er_h1_session *c)
 {
 	er_stream *st = &c->stream;
@@ -137,8 +139,9 @@ static bool gathers(const er_h1_session *c, er_slice bytes)
 	return c->info.content_length < 0 && bytes.n <= GATHER_SMALL && er_stream_upload_wanted(&c->stream);
 }
 
-/* Chunks of single bytes would be a piece, a frame and a write each: what one run of the parser finds is
- * gathered. It lies in the server's buffer only while that parser runs, which calls nobody. */
+/* Chunks of single bytes would be a piece, a frame and a write each: what one run of the
+ * parser finds is gathered. It lies in the server's buffer only while that parser runs, which
+ * calls nobody. */
 static void upload_flush(er_h1_session *c)
 {
 	er_server *s = c->base.server;
@@ -188,8 +191,8 @@ static void h1_answered(er_session *s, er_stream *st)
 	uint32_t most = s->server->o.limits.requests;
 	c->keep = c->info.keep_alive && !s->server->draining && !(c->peer_ended && pending(c).n == 0) &&
 	          (most == 0 || s->requests + 1 < most);
-	/* An upload that was not invited, or that nobody wants and that is too long to be read for nothing, ends
-	 * the session. */
+	/* An upload that was not invited, or that nobody wants and that is too long to be read for
+	 * nothing, ends the session. */
 	bool complete = er_stream_complete(st);
 	if (!complete && c->info.expect_continue && !c->invited)
 		c->keep = false;
@@ -201,8 +204,8 @@ static void h1_answered(er_session *s, er_stream *st)
 
 static void settle(er_h1_session *c);
 
-/* Clients of HTTP/1.0 know no informational responses (RFC 9110 15.2). It goes out with the next turn of the loop: who
- * calls is in the middle of something. */
+/* Clients of HTTP/1.0 know no informational responses (RFC 9110 15.2). It goes out with the next
+ * turn of the loop: who calls is in the middle of something. */
 static void h1_inform(er_session *s, er_stream *st, int status, const er_fields *fields)
 {
 	er_h1_session *c = of(s);
@@ -299,7 +302,8 @@ static void parse_all(er_h1_session *c)
 		}
 		er_slice input = pending(c), before = input, bytes;
 		er_h1_event ev = er_h1_next(c->h1, &input, x, &bytes);
-		/* The bytes of an upload point into the input: they are taken before the input is let go. */
+		/* The bytes of an upload point into the input: they are taken before the input
+		 * is let go. */
 		if (ev == ER_H1_BODY)
 			upload_bytes(c, bytes);
 		if (er_h1_closed(c))
@@ -364,7 +368,8 @@ static void settle(er_h1_session *c)
 {
 	const er_stream *st = &c->stream;
 	if (c->state.now == H1_LAST && er_h1_session_flushed(c)) {
-		/* With bytes left unread, closing would reset the connection and could take the answer along. */
+		/* With bytes left unread, closing would reset the connection and could take the
+		 * answer along. */
 		if (er_h1_idle(c->h1) && pending(c).n == 0 && (c->peer_ended || !c->info.keep_alive)) {
 			close_now(c);
 			return;
@@ -378,12 +383,13 @@ static void settle(er_h1_session *c)
 	er_server_wait(&c->base, waits_for(c));
 	bool room = er_buf_len(&c->in) < HELD_BYTES && c->state.now != H1_LAST;
 	bool read = !c->peer_ended && (c->state.now == H1_LINGER || (room && (may_parse(c) || er_stream_complete(st))));
-	/* What is left to do comes in the loop's next turn: a transport that takes more says so at once. */
+	/* What is left to do comes in the loop's next turn: a transport that takes more says
+	 * so at once. */
 	er_transport_watch(c->base.transport, (read ? ER_IO_READ : 0) | (c->blocked || c->more ? ER_IO_WRITE : 0));
 }
 
-/* The whole answer is out, or is small enough to be written together with the next one. Behind a broken answer no
- * next one comes: what was sent before it goes out first. */
+/* The whole answer is out, or is small enough to be written together with the next one. Behind a
+ * broken answer no next one comes: what was sent before it goes out first. */
 static bool exchange_written(const er_h1_session *c)
 {
 	if (!er_stream_sent(&c->stream))

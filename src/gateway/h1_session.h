@@ -11,7 +11,8 @@
 
 enum {
 	HELD_BYTES = 64 * 1024, /* input of requests to come: above it no more is read */
-	SMALL_BODY = 4 * 1024,  /* is copied behind the head; longer ones go out beside it, uncopied, in the same write */
+	/* is copied behind the head; longer ones go out beside it, uncopied, in the same write */
+	SMALL_BODY = 4 * 1024,
 	CORK_BYTES = 32 * 1024, /* answers to pipelined requests that are held for one write */
 	SEGMENTS = 16,          /* pieces of a body in one write */
 	WRITE_BYTES = 256 * 1024,
@@ -28,7 +29,8 @@ typedef struct segment {
 	uint8_t prefix[20], prefix_n, prefix_sent;
 	uint8_t suffix_n, suffix_sent; /* of CR LF */
 	er_piece piece;                /* may be empty: the last chunk */
-	bool trailers;                 /* the piece is the last chunk with its trailers, and no part of the body */
+	/* the piece is the last chunk with its trailers, and no part of the body */
+	bool trailers;
 	size_t sent;
 } segment;
 
@@ -72,7 +74,8 @@ static inline bool er_h1_closed(const er_h1_session *c)
 
 /* h1_session_out.c */
 void er_h1_session_put_head(er_h1_session *c);
-/* Moves the answer on. `cork`: a small answer may wait for the next one. False: the transport is broken. */
+/* Moves the answer on. `cork`: a small answer may wait for the next one. False: the transport
+ * is broken. */
 ER_MUST_CHECK bool er_h1_session_pump(er_h1_session *c, bool cork);
 /* Throws away what was not sent yet: the peer is gone. */
 void er_h1_session_drop_out(er_h1_session *c);

@@ -1,6 +1,6 @@
 /* Answers out: the head and a small body in one buffer and one write; longer bodies piece by piece,
- * without copying, as far as the transport takes them. What the transport does not take waits in the
- * session's segments; the answer's source then meets a full window. */
+ * without copying, as far as the transport takes them. What the transport does not take waits in
+ * the session's segments; the answer's source then meets a full window. */
 #include "gateway/h1_session.h"
 
 #include <errno.h>

@@ -6,7 +6,8 @@
  *   listen   sockets of one address that clients come to; NAME as configuration spells it
  *   admin    likewise, of an admin address
  *   channel  to the node that started this one (upgrade.h)
- *   what else a node has to give (the lock on its store, an admin socket in the file system), under a name that both ends know
+ *   what else a node has to give (the lock on its store, an admin socket in the file system), under
+ *   a name that both ends know
  * What systemd gives has the kind "any", and is found by the address that it is bound to.
  *
  * A table that was read owns its descriptors, all of them close-on-exec, until they are taken. One

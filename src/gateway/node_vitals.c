@@ -1,5 +1,5 @@
-/* What is told of the node beside its requests, by /metrics, /health and its own start: what it is, its
- * queues, its configuration, its store. */
+/* What is told of the node beside its requests, by /metrics, /health and its own start: what it is,
+ * its queues, its configuration, its store. */
 #include "gateway/node_internal.h"
 #include "gateway/vitals.h"
 

@@ -1,9 +1,10 @@
-/* The server of one loop: its listeners, its sessions, and the lists in which sessions wait for time.
+/* The server of one loop: its listeners, its sessions, and the lists in which sessions
+ * wait for time.
  *
  * A listener (net/listener.h) brings a transport; the server counts it and opens a session on it. A
- * session that waits for something stands in one of the lists `waits`; a timer, which runs while there
- * are sessions, looks at them. The server lives until er_server_close was called and the last handle of
- * the loop (the timer, listeners, transports) is gone. */
+ * session that waits for something stands in one of the lists `waits`; a timer, which runs while
+ * there are sessions, looks at them. The server lives until er_server_close was called and the last
+ * handle of the loop (the timer, listeners, transports) is gone. */
 #include "base/log.h"
 #include "gateway/server_internal.h"
 
@@ -50,7 +51,8 @@ static void expire(er_server *s, er_session_wait wait, uint64_t after_ms, uint64
 		if (now - session->since_ms < after_ms)
 			break;
 		session->kind->expired(session);
-		ER_ASSERT(l != s->waits[wait].next || session->since_ms == uv_now(s->loop)); /* it waits anew, or elsewhere */
+		/* it waits anew, or elsewhere */
+		ER_ASSERT(l != s->waits[wait].next || session->since_ms == uv_now(s->loop));
 	}
 }
 

@@ -1,5 +1,5 @@
-/* Inside the server: what server.c (listeners, lists of waiting sessions, reports), the sessions and
- * the streams share. */
+/* Inside the server: what server.c (listeners, lists of waiting sessions, reports), the sessions
+ * and the streams share. */
 #ifndef ER_GATEWAY_SERVER_INTERNAL_H
 #define ER_GATEWAY_SERVER_INTERNAL_H
 
@@ -37,7 +37,8 @@ struct er_server {
 	uint8_t date[ER_DATE_N];
 	void (*on_closed)(void *ctx);
 	void *on_closed_ctx;
-	/* What one read gives; and small parts of one upload while the session that gathers them parses. */
+	/* What one read gives; and small parts of one upload while the session that gathers
+	 * them parses. */
 	uint8_t scratch[READ_BYTES];
 	uint8_t gather[16 * 1024];
 	size_t gathered;
@@ -46,8 +47,8 @@ struct er_server {
 void er_server_handle_gone(er_server *s);
 /* Serves the connected, non-blocking socket `fd` over plain TCP as if it had been accepted. */
 void er_server_take(er_server *s, int fd, const struct sockaddr_storage *peer);
-/* Fills the members of a new session and links it. Its kind calls er_server_left when it has closed the
- * transport, and er_server_handle_gone when the transport says so. */
+/* Fills the members of a new session and links it. Its kind calls er_server_left when it has closed
+ * the transport, and er_server_handle_gone when the transport says so. */
 void er_server_join(er_server *s, er_session *session, const er_session_kind *kind, er_transport *t);
 /* The session has closed its transport, and is no longer counted; it is freed when the transport is
  * gone. */

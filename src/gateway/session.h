@@ -1,9 +1,9 @@
-/* A session speaks one protocol on one transport. HTTP/1 is one (h1_session.c); HTTP/2 and HTTP/3 will
- * be others. A session has streams (gateway/stream.h), each of which carries one exchange at a time;
- * it knows nothing of sockets and nothing of handlers.
+/* A session speaks one protocol on one transport. HTTP/1 is one (h1_session.c); HTTP/2 and HTTP/3
+ * will be others. A session has streams (gateway/stream.h), each of which carries one exchange at a
+ * time; it knows nothing of sockets and nothing of handlers.
  *
- * A new protocol is one file here with an er_session_kind, and the place in server.c that chooses the
- * kind for a transport.
+ * A new protocol is one file here with an er_session_kind, and the place in server.c that chooses
+ * the kind for a transport.
  *
  * The server owns its sessions: it opens one for each transport that a listener brings, keeps the
  * lists in which sessions wait for time, and closes all of them at its end. */
@@ -14,13 +14,14 @@
 #include "gateway/stream.h"
 #include "net/transport.h"
 
-/* Which list of the server a session waits in. Each list but WATCH has one duration, so that it is in
- * order of time. */
+/* Which list of the server a session waits in. Each list but WATCH has one duration, so that it is
+ * in order of time. */
 typedef enum er_session_wait {
-	ER_WAIT_NONE,   /* the handlers' turn: their own limits apply */
-	ER_WAIT_IDLE,   /* between requests */
-	ER_WAIT_HEAD,   /* for the rest of a request's head */
-	ER_WAIT_WATCH,  /* looked at every tick: an upload's rate, a stalled reader, a half-closed peer */
+	ER_WAIT_NONE, /* the handlers' turn: their own limits apply */
+	ER_WAIT_IDLE, /* between requests */
+	ER_WAIT_HEAD, /* for the rest of a request's head */
+	/* looked at every tick: an upload's rate, a stalled reader, a half-closed peer */
+	ER_WAIT_WATCH,
 	ER_WAIT_DRAIN,  /* for the rest of an upload that nobody reads */
 	ER_WAIT_LINGER, /* all is sent and shut down; for the peer's end */
 	ER_WAITS_N
@@ -33,10 +34,11 @@ typedef struct er_session_kind {
 	er_session *(*open)(struct er_server *s, er_transport *t);
 	/* Of a stream: the head of the answer is in st->x->res. Inside of the handler's call. */
 	void (*answered)(er_session *s, er_stream *st);
-	/* Of a stream: an informational response, to be sent before the answer if the protocol has such. A
-	 * note: ends nothing. */
+	/* Of a stream: an informational response, to be sent before the answer if the protocol has
+	 * such. A note: ends nothing. */
 	void (*inform)(er_session *s, er_stream *st, int status, const er_fields *fields);
-	/* Of a stream: its upload or its answer has moved. Acts, or has a round more if it acts already. */
+	/* Of a stream: its upload or its answer has moved. Acts, or has a round more if it
+	 * acts already. */
 	void (*act)(er_session *s, er_stream *st);
 	/* Its time in a list other than WATCH is over. */
 	void (*expired)(er_session *s);

@@ -1,13 +1,15 @@
 /* Streams: between a session and a handler.
  *
  * A stream lives in its session, from er_stream_init to er_stream_fini. Two tables say where it is
- * (stream_states.h): `state` for the exchange, `in` for the upload. The exchange object is kept and used
- * again for the next request unless somebody else still holds it.
+ * (stream_states.h): `state` for the exchange, `in` for the upload. The exchange object is kept and
+ * used again for the next request unless somebody else still holds it.
  *
- * Two bodies meet here. Of the upload the stream is the source: the session gives bytes, the window
- * says FULL, and the session reads no more until the reader's `resume`. Of the answer the stream is the
- * sink: the session takes pieces when the transport has room. What comes back from either body changes
- * a state and then calls the session's `act`; nothing is written or read inside such a call. */
+ * Two bodies meet here. Of the upload the stream is the source: the session gives bytes, the
+ * window says FULL, and the session reads no more until the reader's `resume`. Of the answer the
+ * stream is the
+ * sink: the session takes pieces when the transport has room. What comes back from either
+ * body changes a state and then calls the session's `act`; nothing is written or read inside
+ * such a call. */
 #include "gateway/stream.h"
 
 #include "base/clock.h"
@@ -68,9 +70,8 @@ static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fi
 
 void er_stream_init(er_stream *st, struct er_session *s)
 {
-	*st = (er_stream){.magic = MAGIC, 
-	                  .asker = {.answered = on_answer, .broken = on_broken, .informed = on_informed},
-	                  .session = s};
+	*st =
+	    (er_stream){.magic = MAGIC, .asker = {.answered = on_answer, .broken = on_broken, .informed = on_informed}, .session = s};
 }
 
 /* ---- the upload ---- */
@@ -138,7 +139,8 @@ void er_stream_upload(er_stream *st, er_slice bytes)
 		if (st->patience_ms > CREDIT_MS)
 			st->patience_ms = CREDIT_MS;
 	}
-	/* Behind its answer an upload is read for the connection's sake, also when a handler still reads it. */
+	/* Behind its answer an upload is read for the connection's sake, also when a handler
+	 * still reads it. */
 	if (st->upload == NULL || !er_stream_asked(st))
 		st->discarded += bytes.n;
 	if (st->upload == NULL)
@@ -329,7 +331,8 @@ er_body_status er_stream_next(er_stream *st, er_piece *out)
 			st->left -= st->left == UINT64_MAX ? 0 : out->n;
 			return got;
 		}
-		/* More came than was said. What fits would look whole to the peer: nothing of this piece is sent. */
+		/* More came than was said. What fits would look whole to the peer: nothing of this
+		 * piece is sent. */
 		er_piece_drop(out);
 		got = broken(st, ER_ERR_RESPONSE);
 		er_body_cancel(b, ER_ERR_RESPONSE);

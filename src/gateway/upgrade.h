@@ -1,8 +1,10 @@
 /* Handing the node over to another process of the same (or a newer) program, without a moment in
  * which nobody listens.
  *
- *   old: starts the program again, as it was started itself, with its listening sockets and one end of a channel (ER_UPGRADE)
- *   new: reads its configuration, takes the sockets, starts its sandboxes and threads; says READY and waits
+ *   old: starts the program again, as it was started itself, with its listening sockets and
+ *        one end of a channel (ER_UPGRADE)
+ *   new: reads its configuration, takes the sockets, starts its sandboxes and threads; says
+ *        READY and waits
  *   old: says GO; from here on it changes nothing any more (its store, its configuration)
  *   new: takes connections; says ACCEPTING
  *   old: stops taking connections, finishes what it has, ends

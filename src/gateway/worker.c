@@ -153,7 +153,8 @@ static void handle_standard(void *self, er_exchange *x)
 	er_standard_handle(w->current->config, x);
 }
 
-/* Before clients come: the server of this door starts exchanges with the gateway's handler, which lets them into the chain. */
+/* Before clients come: the server of this door starts exchanges with the gateway's handler, which
+ * lets them into the chain. */
 static void make_chain(er_worker_door *d)
 {
 	er_worker *w = d->worker;
@@ -173,7 +174,8 @@ static void on_origin_closed(void *ctx)
 {
 	er_worker *w = ctx;
 	ER_CHECK(w, MAGIC);
-	ER_ASSERT(w->isolate == NULL && w->open_servers == 0); /* the order of the end: servers, isolates, origin */
+	/* the order of the end: servers, isolates, origin */
+	ER_ASSERT(w->isolate == NULL && w->open_servers == 0);
 	w->origin = NULL;
 	uv_close((uv_handle_t *)&w->async, NULL);
 	uv_close((uv_handle_t *)&w->log_timer, NULL);

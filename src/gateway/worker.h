@@ -2,7 +2,8 @@
  * origin. Nothing of it is shared but the gate, the access log, the tail and the configuration; the
  * control thread talks to it by messages.
  *
- * Each environment has a chain (http/chain.h), which exchanges enter behind the gateway: routine → cache → standard process → origin. */
+ * Each environment has a chain (http/chain.h), which exchanges enter behind the gateway: routine →
+ * cache → standard process → origin. */
 #ifndef ER_GATEWAY_WORKER_H
 #define ER_GATEWAY_WORKER_H
 
@@ -25,7 +26,7 @@ typedef struct er_worker_options {
 	er_gate *gate;
 	er_files files; /* at the start */
 	er_access_log *log;
-	er_tail *tail; /* or NULL */
+	er_tail *tail;   /* or NULL */
 	er_index *cache; /* of the node, must outlive the worker; NULL: nothing is stored */
 	uint64_t id_base;
 	const char *trace;  /* as in er_node_options */

@@ -1,8 +1,10 @@
 /* One body: a queue of pieces between a source and a sink.
  *
- * Life: er_body_new by the source, one reference each for source and sink, freed with the last. States: open, then one of finished (er_body_finish),
- * failed (er_body_fail) and cancelled (er_body_cancel); the first of them is the last word, and the queue of a finished or failed body is still read
- * to its end. What the bodies of a thread hold together is counted in `held`, which makes their windows small when it is much.
+ * Life: er_body_new by the source, one reference each for source and sink, freed with the last.
+ * States: open, then one of finished (er_body_finish), failed (er_body_fail) and cancelled
+ * (er_body_cancel); the first of them is the last word, and the queue of a finished or failed body
+ * is still read to its end. What the bodies of a thread hold together is counted in `held`, which
+ * makes their windows small when it is much.
  *
  * A body with a watch is a branch of a tee (body_tee.c), which writes to it and bounds it. */
 #include "http/body_internal.h"
@@ -11,8 +13,9 @@
 
 enum {
 	MAGIC = 0x424f4459,
-	/* What all bodies of a thread may hold with full windows; beyond it each gets a small one. Many readers that do not read, or many answers that
-	 * nobody asks for, then hold a bounded amount, and those that flow go on flowing. */
+	/* What all bodies of a thread may hold with full windows; beyond it each gets a small one. Many
+	 * readers that do not read, or many answers that nobody asks for, then hold a bounded amount,
+	 * and those that flow go on flowing. */
 	PLENTY = 64 * 1024 * 1024,
 	SMALL_WINDOW = 16 * 1024,
 	TRAILERS = 64,
@@ -198,8 +201,8 @@ bool er_body_write(er_body *b, er_piece piece)
 	b->cost += cost;
 	held += cost;
 	er_body_ref(b);
-	/* Full is decided before the sink reads, and taken back by the read that makes room. A source that was told to wait by an earlier
-	 * write is told by `resume` and no other way. */
+	/* Full is decided before the sink reads, and taken back by the read that makes room. A source
+	 * that was told to wait by an earlier write is told by `resume` and no other way. */
 	bool was_writing = b->writing;
 	if (!b->full) {
 		b->full = b->watch == NULL && b->cost >= er_body_window();
@@ -267,7 +270,8 @@ void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx)
 	b->sink_ctx = ctx;
 }
 
-/* The watcher may write, end the body, or let the last reference go; the sink is not called for it, for it is about to ask again. */
+/* The watcher may write, end the body, or let the last reference go; the sink is not called for it,
+ * for it is about to ask again. */
 static void tell_watch(er_body *b)
 {
 	if (b->watch == NULL)

@@ -1,7 +1,9 @@
-/* What body.c shows to body_tee.c, and to nobody else: the body itself, and how somebody watches one.
+/* What body.c shows to body_tee.c, and to nobody else: the body itself, and how somebody
+ * watches one.
  *
- * A watched body is a branch of a tee. The tee writes to it and minds how much it holds, so such a body is never full, and its bytes, which its
- * siblings have as well, are counted once, by the tee. */
+ * A watched body is a branch of a tee. The tee writes to it and minds how much it holds, so
+ * such a body is never full, and its bytes, which its siblings have as well, are counted once,
+ * by the tee. */
 #ifndef ER_HTTP_BODY_INTERNAL_H
 #define ER_HTTP_BODY_INTERNAL_H
 
@@ -10,7 +12,8 @@
 #include "http/body.h"
 
 enum {
-	/* What a piece takes in memory beside its bytes: it counts against the window, or single bytes would fill a hundred windows. */
+	/* What a piece takes in memory beside its bytes: it counts against the window, or single bytes
+	 * would fill a hundred windows. */
 	ER_BODY_PIECE_COST = 128,
 };
 
@@ -27,7 +30,8 @@ typedef struct er_body_after {
 } er_body_after;
 
 typedef struct er_body_watch {
-	void (*less)(void *ctx); /* the sink has taken a piece, or wants no more; from inside its call */
+	/* the sink has taken a piece, or wants no more; from inside its call */
+	void (*less)(void *ctx);
 	void (*gone)(void *ctx); /* the last reference is gone, and the body with it */
 } er_body_watch;
 
@@ -46,7 +50,8 @@ struct er_body {
 	bool finished, cancelled, touched;
 	bool full;    /* the source is to wait */
 	bool writing; /* inside a write whose return value tells the source all it needs to know */
-	bool reading; /* inside a read: the sink will ask again, and must not be called before it has this piece */
+	/* inside a read: the sink will ask again, and must not be called before it has this piece */
+	bool reading;
 	er_err_kind error;
 	const er_body_source_ops *source;
 	void *source_ctx;
@@ -61,7 +66,8 @@ struct er_body {
 
 /* From now on, and before anything was written. The watcher holds no reference. */
 void er_body_watched(er_body *b, const er_body_watch *watch, void *ctx);
-/* Drops what nobody has read, and fails. Nothing happens to a body that was cancelled or has failed. */
+/* Drops what nobody has read, and fails. Nothing happens to a body that was cancelled or
+ * has failed. */
 void er_body_break(er_body *b, er_err_kind kind);
 /* How much a body of this thread may hold now. */
 size_t er_body_window(void);

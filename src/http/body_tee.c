@@ -1,17 +1,23 @@
-/* The tee of a body. It is the sink of its source, and the watcher of its branches (body_internal.h).
+/* The tee of a body. It is the sink of its source, and the watcher of its branches
+ * (body_internal.h).
  *
- * Life: er_body_tee makes it and its first two branches. It holds the source until that has ended, failed or is wanted by nobody; afterwards it only
- * counts what its branches still hold. It holds no reference to a branch: a branch that is gone says so, and the last one takes the tee along.
+ * Life: er_body_tee makes it and its first two branches. It holds the source until that has ended,
+ * failed or is wanted by nobody; afterwards it only counts what its branches still hold. It holds
+ * no reference to a branch: a branch that is gone says so, and the last one takes the tee along.
  *
- * By base/act.h: `readable` of the source and `less` and `gone` of the branches take notes, and act() does the rest. What those callbacks say is all to be
- * seen in the bodies themselves, hence the only note is that there is one. Records of branches are freed at the end of act() alone, so a round may walk the
- * list whatever its callbacks do; new branches are added at the list's end, and `got` says which pieces each has.
+ * By base/act.h: `readable` of the source and `less` and `gone` of the branches take notes, and
+ * act() does the rest. What those callbacks say is all to be seen in the bodies themselves, hence
+ * the only note is that there is one. Records of branches are freed at the end of act() alone, so a
+ * round may walk the list whatever its callbacks do; new branches are added at the list's end, and
+ * `got` says which pieces each has.
  *
- * A sandbox chooses how many branches there are (up to its budget) and how little each reads at a time. So a branch that changes is weighed by itself
- * (changed()), and the walk over all of them is taken only where it may lead to something: a piece to read, a branch to drop, a source to cancel.
+ * A sandbox chooses how many branches there are (up to its budget) and how little each reads at a
+ * time. So a branch that changes is weighed by itself (changed()), and the walk over all of them is
+ * taken only where it may lead to something: a piece to read, a branch to drop, a source to cancel.
  *
- * Who is slow: `low` is how far the tee reads ahead without anybody's asking (a window, or the smallest limit). A branch below it is hungry. Pieces are read
- * while one is hungry and nobody is waited for, so a branch at its limit is strictly behind the hungry one. */
+ * Who is slow: `low` is how far the tee reads ahead without anybody's asking (a window, or the
+ * smallest limit). A branch below it is hungry. Pieces are read while one is hungry and nobody is
+ * waited for, so a branch at its limit is strictly behind the hungry one. */
 #include "http/body_tee.h"
 
 #include "base/act.h"
@@ -39,7 +45,9 @@ typedef struct tee {
 	size_t low;            /* of the last picture */
 	size_t bytes, charged; /* counted with the thread's bodies, with the budget */
 	size_t cost;           /* of the pieces of all branches */
-	size_t stale;          /* so many branches that may have been the longest have become shorter since `bytes` was looked up */
+	/* so many branches that may have been the longest have become shorter since `bytes`
+	 * was looked up */
+	size_t stale;
 	er_tee_budget *budget; /* own reference, or NULL */
 } tee;
 
@@ -144,7 +152,8 @@ static void count(tee *t)
 	charge(t, bytes);
 }
 
-/* What the body holds now. Looking for the longest takes a walk, hence not each time among many: until then the tee counts a little too much. */
+/* What the body holds now. Looking for the longest takes a walk, hence not each time among many:
+ * until then the tee counts a little too much. */
 static void weigh(branch *b)
 {
 	tee *t = b->t;
@@ -208,8 +217,9 @@ static void die(branch *b)
 	b->t->live--;
 }
 
-/* The branch weighed `before`, and is lighter now, or has died. May that make a difference to what is read next? Whoever is hungry then was so before, unless it
- * is this one; whoever was waited for still is, unless it was this one. */
+/* The branch weighed `before`, and is lighter now, or has died. May that make a difference to what
+ * is read next? Whoever is hungry then was so before, unless it is this one; whoever was waited for
+ * still is, unless it was this one. */
 static bool matters(const branch *b, size_t before, bool was_tight, bool died)
 {
 	const tee *t = b->t;
@@ -275,7 +285,8 @@ static void leave_source(tee *t)
 	er_body_unref(source);
 }
 
-/* To every branch that lacks it. A reader may end any of them meanwhile, and add one, which then has or lacks it as its sibling does. */
+/* To every branch that lacks it. A reader may end any of them meanwhile, and add one, which then
+ * has or lacks it as its sibling does. */
 static void give(tee *t, er_piece piece)
 {
 	t->pieces++;
@@ -425,7 +436,8 @@ static void on_readable(void *ctx)
 
 static const er_body_sink_ops sink_ops = {.readable = on_readable};
 
-/* A thousand readers may be here, each of which reads a little at a time: what changes nothing for the others takes no walk over them. */
+/* A thousand readers may be here, each of which reads a little at a time: what changes nothing for
+ * the others takes no walk over them. */
 static void changed(branch *b)
 {
 	tee *t = b->t;

@@ -62,10 +62,12 @@ typedef struct er_request {
 	er_slice method;    /* as sent, case-sensitive */
 	er_slice scheme;    /* "http" or "https" */
 	er_slice authority; /* host[:port], lower case, default port removed */
-	er_slice host;      /* what Host says to the origin, if not `authority`; empty: nobody said otherwise */
-	er_slice target;    /* raw path and query, begins with "/" (or "*" for OPTIONS) */
-	er_fields fields;   /* without framing and hop-by-hop fields; Host is `authority` and is not repeated here */
-	er_body *body;      /* NULL: none. The exchange owns this reference. */
+	/* what Host says to the origin, if not `authority`; empty: nobody said otherwise */
+	er_slice host;
+	er_slice target; /* raw path and query, begins with "/" (or "*" for OPTIONS) */
+	/* without framing and hop-by-hop fields; Host is `authority` and is not repeated here */
+	er_fields fields;
+	er_body *body; /* NULL: none. The exchange owns this reference. */
 } er_request;
 
 /* What is answered: the handler fills it before er_exchange_answer. */
@@ -94,8 +96,11 @@ typedef struct er_exchange_facts {
 	er_slice version;
 	const char *cache; /* what the cache did, as one word that lives for ever; NULL: nothing */
 	bool cold_start;
-	bool open;          /* er_exchange_keep was called, and er_exchange_settle not yet: work goes on */
-	er_err_kind failed; /* what failed in the routine, also if something else answered for it or the head was out already */
+	/* er_exchange_keep was called, and er_exchange_settle not yet: work goes on */
+	bool open;
+	/* what failed in the routine, also if something else answered for it or the head was
+	 * out already */
+	er_err_kind failed;
 } er_exchange_facts;
 
 struct er_exchange {

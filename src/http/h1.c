@@ -1,6 +1,7 @@
-/* Requests in. The head is collected until its blank line and copied once, into the exchange's arena; there llhttp goes over it in one
- * run, so that every slice of the request points into that copy and no verdict depends on how the bytes were cut into reads.
- * What llhttp lets pass is refused here: by lines before it runs (scan_head), and by meaning after (read_fields). */
+/* Requests in. The head is collected until its blank line and copied once, into the exchange's
+ * arena; there llhttp goes over it in one run, so that every slice of the request points into that
+ * copy and no verdict depends on how the bytes were cut into reads. What llhttp lets pass is
+ * refused here: by lines before it runs (scan_head), and by meaning after (read_fields). */
 #include "http/h1.h"
 
 #include "base/mem.h"
@@ -9,8 +10,9 @@
 #include <llhttp.h>
 
 enum {
-	/* Bytes of chunk lines, extensions and trailers that one upload may spend above 16 a chunk and 1/8 of the data: a client that
-	 * sends framing instead of data costs parsing and brings nothing. */
+	/* Bytes of chunk lines, extensions and trailers that one upload may spend above 16 a chunk
+	 * and 1/8 of the data: a client that sends framing instead of data costs parsing and
+	 * brings nothing. */
 	FRAMING_SPARE = 16 * 1024,
 	CONNECTION_NAMES = 100, /* other fields that Connection may list */
 	HOST_KEPT = 64,
@@ -44,7 +46,8 @@ struct er_h1 {
 	er_fields *into;  /* where the header callbacks write; NULL: trailers, dropped */
 	bool name_closed; /* each name is there, and the colon follows at once */
 
-	/* The last Host that was valid and already as we write it: a client's next one is most likely the same. */
+	/* The last Host that was valid and already as we write it: a client's next one is most
+	 * likely the same. */
 	uint8_t host[HOST_KEPT];
 	size_t host_n;
 
@@ -313,7 +316,8 @@ static bool read_field(er_h1 *p, framing *f, const er_field *it, known what)
 			return fail(p, 400, "Content-Length is not a number of bytes");
 		return true;
 	case K_TRANSFER_ENCODING:
-		/* Anything but one "chunked" is a coding that we do not know, or a trick; RFC 9112 6.1 offers 501 for the first. */
+		/* Anything but one "chunked" is a coding that we do not know, or a trick; RFC 9112 6.1
+		 * offers 501 for the first. */
 		if (f->chunked || !er_slice_ieq(it->value, ER_LIT("chunked")))
 			return fail(p, 400, "Transfer-Encoding is not exactly one \"chunked\"");
 		if (p->info.http10)
@@ -374,7 +378,8 @@ static bool settle_framing(er_h1 *p, const framing *f)
 	return true;
 }
 
-/* RFC 9112 3.2.2: scheme "://" authority path-and-query. Cuts the authority off and leaves the rest as the target. */
+/* RFC 9112 3.2.2: scheme "://" authority path-and-query. Cuts the authority off and leaves the rest
+ * as the target. */
 static bool read_absolute(er_h1 *p, er_exchange *x, er_slice *authority)
 {
 	er_slice t = x->req.target;
@@ -400,7 +405,8 @@ static bool read_absolute(er_h1 *p, er_exchange *x, er_slice *authority)
 	return true;
 }
 
-/* The scheme decides which port need not be said, and is the same for all requests of a connection. */
+/* The scheme decides which port need not be said, and is the same for all requests of a
+ * connection. */
 static bool read_host(er_h1 *p, er_exchange *x, er_slice host)
 {
 	if (host.n > 0 && er_slice_eq(host, er_slice_of(p->host, p->host_n))) {
@@ -462,7 +468,8 @@ static bool run_llhttp(er_h1 *p, er_slice head)
 	p->complete = false;
 	p->name_closed = true;
 	llhttp_errno_t err = llhttp_execute(&p->llhttp, (const char *)head.p, head.n);
-	/* The request line was well-formed: what llhttp does not know is the method, or it belongs to RTSP. */
+	/* The request line was well-formed: what llhttp does not know is the method, or it
+	 * belongs to RTSP. */
 	if (err == HPE_INVALID_METHOD || err == HPE_INVALID_CONSTANT)
 		return fail(p, 501, "the method is not implemented");
 	if ((err != HPE_OK || !p->complete) && holds_control(head))

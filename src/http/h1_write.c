@@ -102,8 +102,8 @@ static bool skipped(er_slice name)
 	}
 }
 
-/* Writes over reserved room: how much is counted first, so that each field is two copies and no test of the buffer. True: they have a Date, of which
- * one is written. */
+/* Writes over reserved room: how much is counted first, so that each field is two copies and no
+ * test of the buffer. True: they have a Date, of which one is written. */
 static bool write_fields(er_buf *out, const er_fields *fields)
 {
 	bool dated = false;
@@ -162,7 +162,8 @@ static int64_t body_length(const er_body *b)
 	return n;
 }
 
-/* Answers without a body may still say how long it would be (RFC 9110 8.6): from the body that came along, or from the field of whoever answered. */
+/* Answers without a body may still say how long it would be (RFC 9110 8.6): from the body that came
+ * along, or from the field of whoever answered. */
 static void write_length_without_body(er_buf *out, const er_response *res)
 {
 	uint64_t n;
@@ -187,7 +188,8 @@ static er_h1_framing write_framing(er_buf *out, const er_response *res, const er
 		write_length(out, 0);
 		return ER_H1_NO_BODY;
 	}
-	/* Only the chunked coding has a place for trailers; a length that was said in advance goes first. */
+	/* Only the chunked coding has a place for trailers; a length that was said in advance
+	 * goes first. */
 	bool follow = info->trailers && !info->http10 && res->body != NULL && er_body_length(res->body) < 0 &&
 	              er_body_trailers(res->body) != NULL;
 	int64_t n = follow ? -1 : body_length(res->body);

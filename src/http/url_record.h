@@ -32,7 +32,8 @@ enum {
 size_t er_url_unencoded(er_slice in, uint8_t set);
 /* `in` itself when nothing is to be encoded. */
 er_slice er_url_encode(er_arena *a, er_slice in, uint8_t set);
-/* The same into memory of the caller, which has room for three bytes a byte; behind the last one. */
+/* The same into memory of the caller, which has room for three bytes a byte; behind
+ * the last one. */
 uint8_t *er_url_encode_to(uint8_t *to, er_slice in, uint8_t set);
 
 er_slice er_url_join(er_arena *a, er_slice first, er_slice second);

@@ -1,5 +1,5 @@
-/* The small things that parser, hosts and setters of URLs share: percent-encoding by the sets of the
- * standard, and what a scheme is. Pure. */
+/* The small things that parser, hosts and setters of URLs share: percent-encoding by the sets of
+ * the standard, and what a scheme is. Pure. */
 #include "http/url_record.h"
 
 #include "base/mem.h"

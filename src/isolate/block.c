@@ -1,5 +1,6 @@
-/* Blocks of fields are written into the ring, whose reader is a sandbox, and read from private copies of what
- * a sandbox wrote: nothing in such a block may be trusted, and nothing here asserts anything of it. */
+/* Blocks of fields are written into the ring, whose reader is a sandbox, and read from private
+ * copies of what a sandbox wrote: nothing in such a block may be trusted, and nothing here asserts
+ * anything of it. */
 #include "isolate/block.h"
 
 size_t er_block_n(const er_fields *fields)

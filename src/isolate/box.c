@@ -1,11 +1,11 @@
-/* A box's life: er_box_start asks the spawner for it (STARTING); it says READY (WARM, in the pool); an
- * instance takes it (USED); the node kills it (DYING); the spawner says that its process is gone, or the host
- * closes (GONE); when libuv has let go of its handle it is freed.
+/* A box's life: er_box_start asks the spawner for it (STARTING); it says READY (WARM, in the pool);
+ * an instance takes it (USED); the node kills it (DYING); the spawner says that its process is
+ * gone, or the host closes (GONE); when libuv has let go of its handle it is freed.
  *
  *    STARTING ──► WARM ──► USED ──► DYING ──► GONE        from each state also to DYING and to GONE
  *
- * The box is in host->boxes and has a slot until it is GONE; it is in host->warm while it is WARM. A box that
- * held code never goes back into the pool. */
+ * The box is in host->boxes and has a slot until it is GONE; it is in host->warm while it is WARM.
+ * A box that held code never goes back into the pool. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -22,7 +22,9 @@
 
 enum {
 	MAGIC = 0x424f5858,
-	NICE_SMALL = 19,         /* a seventieth of an ordinary one's share: many of them together are still less than a gateway */
+	/* a seventieth of an ordinary one's share: many of them together are still less
+	 * than a gateway */
+	NICE_SMALL = 19,
 	BACKGROUND_MS = 250,     /* where the others leave it nothing */
 	PULSE_START_US = 60000,  /* cores' turns are kept short (base/pulse.h) while a sandbox starts */
 	START_MS = 30000,        /* from fork to READY */
@@ -30,7 +32,8 @@ enum {
 	FRAME_BYTES = 512,       /* what a frame counts there besides its bytes */
 };
 
-/* The process-wide CPU clock of another process, as clock_getcpuclockid computes it, without its system call. */
+/* The process-wide CPU clock of another process, as clock_getcpuclockid computes it, without its
+ * system call. */
 uint64_t er_box_cpu_us(const er_box *box)
 {
 	clockid_t clock = (clockid_t)(~(unsigned)box->pid << 3 | 2U);
@@ -161,7 +164,8 @@ static void drain(er_box *box, size_t most)
 			return;
 		if (er_ring_release(&box->channel.in, used))
 			wake(box->wake_sandbox);
-		if (spent >= most) { /* the others get their turn; this one is looked at again in the next round */
+		/* the others get their turn; this one is looked at again in the next round */
+		if (spent >= most) {
 			wake(box->wake_node);
 			return;
 		}
@@ -269,8 +273,10 @@ void er_box_sweep(er_box *box, uint64_t now_us)
 	if (box->state == BOX_STARTING && now_us - box->born_us > START_MS * 1000ULL)
 		er_box_kill(box);
 	else if (box->state == BOX_STARTING)
-		er_box_demote(box, box->share != BOX_ORDINARY); /* it does not wait for ever on a machine that is busy */
-	else if (box->state == BOX_DYING)                   /* in case the spawner did not hear it the first time */
+		/* it does not wait for ever on a machine that is busy */
+		er_box_demote(box, box->share != BOX_ORDINARY);
+	/* in case the spawner did not hear it the first time */
+	else if (box->state == BOX_DYING)
 		er_spawner_kill(box->host->spawner, box->slot);
 }
 
@@ -333,7 +339,8 @@ static void on_exited(er_box *box, int wait_status, const char *said)
 	bool expected = box->state == BOX_DYING;
 	box->pid = 0;
 	if (in != NULL) {
-		/* What it said before it died still counts: a response that is in the ring is a response. */
+		/* What it said before it died still counts: a response that is in the ring is
+		 * a response. */
 		if (!expected)
 			drain(box, SIZE_MAX);
 		box->instance = NULL;

@@ -1,8 +1,9 @@
 /* A call, from the exchange that the service gives it to DONE (call.h has the picture).
  *
- * The call holds up to two references of its exchange: c->x while the exchange is its to answer, c->account
- * from the answer (or the client's leaving) to the call's end. Each function that answers or passes on lets
- * go of c->x first, for the asker can use an exchange again only if nobody else holds it. */
+ * The call holds up to two references of its exchange: c->x while the exchange is its to answer,
+ * c->account from the answer (or the client's leaving) to the call's end. Each function that
+ * answers or passes on lets go of c->x first, for the asker can use an exchange again only if
+ * nobody else holds it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -73,8 +74,8 @@ void er_call_free(er_call *c)
 {
 	ER_CHECK(c, MAGIC);
 	er_instance *in = c->instance;
-	/* The one place where a call's questions end with it. Neither the answer nor a client that leaves ends them: a routine's
-	 * work may go on (waitUntil), and its account is open as long. */
+	/* The one place where a call's questions end with it. Neither the answer nor a client that
+	 * leaves ends them: a routine's work may go on (waitUntil), and its account is open as long. */
 	while (!er_list_empty(&c->subs))
 		er_sub_free(ER_CONTAINER(c->subs.next, er_sub, link), ER_ERR_CANCELLED);
 	er_inflow_fini(&c->response, ER_ERR_CANCELLED);
@@ -102,7 +103,8 @@ void er_call_cpu(er_call *c, uint32_t cpu_us)
 		c->account->facts.cpu_us = c->cpu_us;
 }
 
-/* The client is gone. The sandbox is told, and the call stays until it says DONE: what runs there still counts. */
+/* The client is gone. The sandbox is told, and the call stays until it says DONE: what runs there
+ * still counts. */
 static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 {
 	er_call *c = ctx;
@@ -151,7 +153,9 @@ bool er_call_send(er_call *c)
 		if (er_body_finished(body) && er_body_buffered(body) <= ER_INLINE_BODY && er_body_untouched(body) &&
 		    whole + er_body_buffered(body) <= ER_FRAME_MAX) {
 			inline_n = er_body_buffered(body);
-			flags |= ER_FF_INLINE; /* a length that nobody said stays unknown: whether all of it is here by now is chance */
+			/* a length that nobody said stays unknown: whether all of it is here by now is
+			 * chance */
+			flags |= ER_FF_INLINE;
 		}
 	}
 	er_frame f = {.n = (uint32_t)(whole + inline_n), .type = ER_FRAME_REQUEST, .flags = flags, .id = c->id};
@@ -227,7 +231,8 @@ static bool not_its_own(er_slice name)
 	return er_field_hop_by_hop(name) || er_identity_own(name);
 }
 
-/* The sandbox says no more of a request when its response said DONE as well, also if the response was refused. */
+/* The sandbox says no more of a request when its response said DONE as well, also if the response
+ * was refused. */
 static void end_if_done(er_call *c, const er_frame *f)
 {
 	if (f->flags & ER_FF_DONE)
@@ -254,17 +259,20 @@ static void refuse_head(er_call *c, er_slice block, const char *why)
 	er_call_fail(c, 599, kind, 0, 0, er_arena_cstr(a, said));
 }
 
-/* False: the sandbox broke the rules of the channel. A head that is merely too large or malformed is the routine's error, and fails its request. */
+/* False: the sandbox broke the rules of the channel. A head that is merely too large or malformed
+ * is the routine's error, and fails its request. */
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 {
 	if (c->answered)
 		return false;
 	er_exchange *x = c->x;
 	er_call_cpu(c, f->arg);
-	if ((f->flags & (ER_FF_DONE | ER_FF_STREAM)) != ER_FF_DONE) /* else nothing of it follows: no clock is read */
+	/* else nothing of it follows: no clock is read */
+	if ((f->flags & (ER_FF_DONE | ER_FF_STREAM)) != ER_FF_DONE)
 		er_call_moved(c);
 	if (x == NULL) { /* the client has left */
-		/* The sandbox has not heard of it yet: what it may send of the body at first is no fault of its. */
+		/* The sandbox has not heard of it yet: what it may send of the body at first is no
+		 * fault of its. */
 		c->response.allowed = f->flags & ER_FF_STREAM ? ER_CREDIT_START : 0;
 		if (f->flags & ER_FF_STREAM)
 			er_instance_say(c->instance, (er_frame){.type = ER_FRAME_BODY_CANCEL, .id = c->id, .aux = ER_ERR_CLIENT_GONE},
@@ -275,7 +283,8 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 			c->answered = true;
 		return true;
 	}
-	/* The payload is shared with the sandbox: each length is read once, each piece copied once before anybody looks at it. */
+	/* The payload is shared with the sandbox: each length is read once, each piece copied once
+	 * before anybody looks at it. */
 	er_reader r = {.rest = payload};
 	er_slice reason = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
@@ -301,7 +310,8 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	er_body *lent = f->flags & ER_FF_INLINE ? er_body_ref(x->res.body) : NULL;
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
-	/* Let go first: the asker holds x as well, and can only use it again for the next request when nobody else does. */
+	/* Let go first: the asker holds x as well, and can only use it again for the next request when
+	 * nobody else does. */
 	if ((f->flags & ER_FF_DONE) && c->response.body == NULL)
 		er_call_free(c);
 	else {
@@ -441,7 +451,8 @@ void er_call_expire(er_call *c)
 		er_instance_say(c->instance, (er_frame){.type = ER_FRAME_CANCEL, .id = c->id, .aux = ER_ERR_TIMEOUT}, (er_slice){0});
 }
 
-/* The routine does not answer: the rest of the chain does, with a body that nobody has read from. */
+/* The routine does not answer: the rest of the chain does, with a body that nobody has
+ * read from. */
 void er_call_on_pass(er_call *c)
 {
 	er_exchange *x = c->x;
@@ -476,7 +487,8 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	er_stat_add(&in->host->stats.kills[ER_ERR_EXCEPTION], fatal);
 	if (ev->exception)
 		ev->exception(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, name, message, er_buf_slice(&stack), fatal);
-	/* Whose memory ran out may be in any state: it must not answer another request, whatever it does next. */
+	/* Whose memory ran out may be in any state: it must not answer another request, whatever it
+	 * does next. */
 	if (fatal && f->aux == ER_ERR_MEMORY) {
 		in->culprit_gone = c != NULL;
 		er_instance_kill(in, ER_ERR_MEMORY, er_supervise_memory_kb(in), in->routine->limits.memory_kb);

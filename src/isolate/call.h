@@ -23,20 +23,24 @@ struct er_call {
 	uint32_t magic;
 	uint32_t id; /* in instance->by_id; 0: not added yet */
 	er_instance *instance;
-	er_exchange *x;       /* own reference until the exchange is answered, passed on or cancelled; then NULL */
-	er_exchange *account; /* the reference of er_exchange_keep, from that moment to the call's end */
-	er_list link;         /* instance->calls, oldest first; host->spare_calls when it is freed */
-	er_list queue;        /* instance->queue until REQUEST is written */
-	er_list timed;        /* instance->timed */
+	/* own reference until the exchange is answered, passed on or cancelled; then NULL */
+	er_exchange *x;
+	/* the reference of er_exchange_keep, from that moment to the call's end */
+	er_exchange *account;
+	er_list link;  /* instance->calls, oldest first; host->spare_calls when it is freed */
+	er_list queue; /* instance->queue until REQUEST is written */
+	er_list timed; /* instance->timed */
 	uint64_t started_us;
-	uint64_t moved_us; /* when it began; from its answer's head on, when something of the answer last came */
-	uint32_t cpu_us;   /* as the sandbox said last */
-	uint32_t logs;     /* LOG frames so far */
-	uint8_t retries;   /* instances that died under this exchange before */
-	bool sent;         /* REQUEST is in the ring */
-	bool touched;      /* the sandbox used some of the body, or asked a question: it cannot be tried again */
-	bool answered;     /* by the routine, or for it */
-	bool expired;      /* its time was up, and the sandbox was told */
+	/* when it began; from its answer's head on, when something of the answer last came */
+	uint64_t moved_us;
+	uint32_t cpu_us; /* as the sandbox said last */
+	uint32_t logs;   /* LOG frames so far */
+	uint8_t retries; /* instances that died under this exchange before */
+	bool sent;       /* REQUEST is in the ring */
+	/* the sandbox used some of the body, or asked a question: it cannot be tried again */
+	bool touched;
+	bool answered; /* by the routine, or for it */
+	bool expired;  /* its time was up, and the sandbox was told */
 	er_outflow upload;
 	er_inflow response;
 	er_list subs; /* its subrequests */

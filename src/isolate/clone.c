@@ -1,11 +1,14 @@
 /* CLONE: a copy of a body that lies in the node, for response.clone() and request.clone().
  *
- * A copy is an er_sub without an exchange, a lease and an upload: from then on it is a subrequest's response to everybody, is read, relayed, drained and
- * cancelled by the same frames, and ends with its call at the latest. It costs the routine nothing of its number of subrequests, but its budget for copies
- * (lease.h), which bounds how many there are and what the bodies hold for readers that are behind.
+ * A copy is an er_sub without an exchange, a lease and an upload: from then on it is a subrequest's
+ * response to everybody, is read, relayed, drained and cancelled by the same frames, and ends with
+ * its call at the latest. It costs the routine nothing of its number of subrequests, but its budget
+ * for copies (lease.h), which bounds how many there are and what the bodies hold for readers that
+ * are behind.
  *
- * What an honest sandbox may run into (the body or the request is gone meanwhile, the budget is used up) is answered with BODY_FAIL. What none does
- * (a number that is taken, a body that it has begun to read) breaks the rules. */
+ * What an honest sandbox may run into (the body or the request is gone meanwhile, the budget is
+ * used up) is answered with BODY_FAIL. What none does (a number that is taken, a body that it has
+ * begun to read) breaks the rules. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -17,7 +20,8 @@ static bool refuse(er_instance *in, uint32_t id, er_err_kind kind)
 	return true;
 }
 
-/* The flow of the body that is to be copied, among those of the call; NULL: there is none. *held: who else holds the same body. */
+/* The flow of the body that is to be copied, among those of the call; NULL: there is none. *held:
+ * who else holds the same body. */
 static er_outflow *flow_of(er_call *c, uint32_t id, bool sub, er_body ***held)
 {
 	*held = NULL;

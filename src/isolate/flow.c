@@ -1,19 +1,21 @@
-/* Bodies through the channel, under credit. Each flow is a member of a call or a subrequest, which must end
- * it (er_outflow_fini, er_inflow_fini) before it is freed, and may be freed by any call into a body: so a
- * function here looks at its flow after such a call only where it knows that the flow lives.
+/* Bodies through the channel, under credit. Each flow is a member of a call or a subrequest, which
+ * must end it (er_outflow_fini, er_inflow_fini) before it is freed, and may be freed by any call
+ * into a body: so a function here looks at its flow after such a call only where it knows that the
+ * flow lives.
  *
- * Out: the node's body goes into the sandbox. The flow is the body's sink from the first PULL on. Credit is
- * what PULL granted and BODY_DATA has not used. The end needs no credit. A flow that finds no room in the
- * ring waits in instance->blocked.
+ * Out: the node's body goes into the sandbox. The flow is the body's sink from the first PULL on.
+ * Credit is what PULL granted and BODY_DATA has not used. The end needs no credit. A flow that
+ * finds no room in the ring waits in instance->blocked.
  *
- * In: the sandbox fills a body of the node. The flow is the body's source. `allowed` is what CREDIT granted
- * and BODY_DATA has not used; more than that breaks the rules.
+ * In: the sandbox fills a body of the node. The flow is the body's source. `allowed` is what CREDIT
+ * granted and BODY_DATA has not used; more than that breaks the rules.
  *
- * A node's body that was split for clone() is the branch of a tee (http/body_tee.h), and the flow says
- * what becomes of a branch that falls behind. A branch that nobody reads yet is kept as far as the budget
- * goes, and so is one that JavaScript reads while the faster ones are JavaScript's as well: JavaScript may
- * read one to its end before it begins with another. A branch that the node reads (a relay) is waited for,
- * and so is one that JavaScript reads while another is relayed: there the one ahead can wait. */
+ * A node's body that was split for clone() is the branch of a tee (http/body_tee.h), and the flow
+ * says what becomes of a branch that falls behind. A branch that nobody reads yet is kept as far as
+ * the budget goes, and so is one that JavaScript reads while the faster ones are JavaScript's as
+ * well: JavaScript may read one to its end before it begins with another. A branch that the node
+ * reads (a relay) is waited for, and so is one that JavaScript reads while another is relayed:
+ * there the one ahead can wait. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -21,7 +23,8 @@
 #include <stdint.h>
 
 enum {
-	/* How far behind one branch of a split body may be before the others wait: enough for JavaScript that looks at the beginning only. */
+	/* How far behind one branch of a split body may be before the others wait: enough for
+	 * JavaScript that looks at the beginning only. */
 	BEHIND_MAX = 1024 * 1024,
 };
 
@@ -125,7 +128,8 @@ static bool put_piece(er_outflow *f, size_t n)
 	}
 	er_body_peek(f->body, to, n);
 	f->credit -= n;
-	/* Reading makes the source go on, which may find that the rest is malformed and cancel the body: then nothing is left to read. */
+	/* Reading makes the source go on, which may find that the rest is malformed and cancel the
+	 * body: then nothing is left to read. */
 	er_piece piece;
 	for (size_t left = n; left > 0 && er_body_read(f->body, left, &piece) == ER_BODY_PIECE;) {
 		ER_ASSERT(piece.n <= left);
@@ -155,7 +159,8 @@ static void pump(er_outflow *f)
 		say(f, ER_FRAME_BODY_DATA, ER_FF_FIN, 0);
 }
 
-/* Reading makes room, room makes the source write, and a write calls us again: the loop above sees it. */
+/* Reading makes room, room makes the source write, and a write calls us again: the loop
+ * above sees it. */
 bool er_outflow_pump(er_outflow *f)
 {
 	if (f->body == NULL || f->over || !er_act_begin(&f->act))
@@ -175,7 +180,8 @@ void er_outflow_pull(er_outflow *f, uint32_t n)
 	f->credit += n;
 	if (!f->attached) {
 		f->attached = true;
-		er_body_tee_policy(f->body, BEHIND_MAX, ER_TEE_EITHER); /* before it can call us: the pump below looks anyway */
+		/* before it can call us: the pump below looks anyway */
+		er_body_tee_policy(f->body, BEHIND_MAX, ER_TEE_EITHER);
 		er_body_sink(f->body, &outflow_sink, f);
 	}
 	(void)er_outflow_pump(f);
@@ -183,7 +189,8 @@ void er_outflow_pull(er_outflow *f, uint32_t n)
 
 /* ---- draining natively ---- */
 
-/* The source's reference is the only one that a draining body needs: whoever lets go of it, or cancels it, ends the draining as well. */
+/* The source's reference is the only one that a draining body needs: whoever lets go of it, or
+ * cancels it, ends the draining as well. */
 static void drain_readable(void *ctx)
 {
 	er_body *body = er_body_ref(ctx);
@@ -267,7 +274,8 @@ void er_inflow_fini(er_inflow *f, er_err_kind reason)
 	er_body_unref(body);
 }
 
-/* A body whose length was said ends with it, or ends broken: nobody may take a part for the whole. */
+/* A body whose length was said ends with it, or ends broken: nobody may take a part for
+ * the whole. */
 static bool keeps_length(er_inflow *f, size_t n, bool fin)
 {
 	if (f->left == UINT64_MAX)

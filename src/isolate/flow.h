@@ -48,8 +48,9 @@ er_body *er_outflow_take(er_outflow *f);
 void er_outflow_cancel(er_outflow *f, er_err_kind reason);
 /* The flow is over, and the rest of the chain reads the body, which somebody else holds. */
 void er_outflow_pass(er_outflow *f);
-/* A second reader of the body, which nobody has begun to read: the flow goes on with one branch, the other is returned. `held`: whose reference to the
- * same body is exchanged as well (NULL: nobody's). One reference. */
+/* A second reader of the body, which nobody has begun to read: the flow goes on with one branch,
+ * the other is returned. `held`: whose reference to the same body is exchanged as well (NULL:
+ * nobody's). One reference. */
 er_body *er_outflow_split(er_outflow *f, er_tee_budget *budget, er_body **held);
 void er_outflow_drain(er_outflow *f);
 

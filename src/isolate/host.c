@@ -1,9 +1,9 @@
-/* The host: one a gateway thread. It watches the spawner's socket, looks at the rings of active boxes before
- * the loop sleeps, and has the timers of supervision.
+/* The host: one a gateway thread. It watches the spawner's socket, looks at the rings of active
+ * boxes before the loop sleeps, and has the timers of supervision.
  *
- * Life: er_isolate_host_new → er_isolate_host_close ends every instance and every box at once → each handle
- * and each reading of code that is over calls er_host_handle_closed → with the last one the host is freed
- * and `done` is called. */
+ * Life: er_isolate_host_new → er_isolate_host_close ends every instance and every box at once →
+ * each handle and each reading of code that is over calls er_host_handle_closed → with the last one
+ * the host is freed and `done` is called. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -91,8 +91,8 @@ static void flush(er_box *box)
 		er_box_publish(box);
 }
 
-/* Before the loop sleeps: everything written this round goes out with one wake-up a sandbox, and what has come meanwhile is read. Only
- * then is the sandbox told that it must wake us. */
+/* Before the loop sleeps: everything written this round goes out with one wake-up a sandbox, and
+ * what has come meanwhile is read. Only then is the sandbox told that it must wake us. */
 static void on_prepare(uv_prepare_t *prepare)
 {
 	er_isolate_host *h = prepare->data;
@@ -105,7 +105,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	{
 		er_box *box = ER_CONTAINER(l, er_box, active);
 		er_box_drain(box);
-		/* An answer may bring the next request of a pipelining client at once: that one must not wait for the loop's next round. */
+		/* An answer may bring the next request of a pipelining client at once: that one must not
+		 * wait for the loop's next round. */
 		flush(box);
 		if (box->state == BOX_DYING || box->state == BOX_GONE || er_ring_sleep(&box->channel.in))
 			er_list_remove(&box->active);

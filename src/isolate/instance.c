@@ -1,12 +1,15 @@
-/* An instance's life: made (er_instance_new), given code and a box, filled with calls, ended. Its states are
- * in instance_states.c; this file moves it on NO_BOX, BOX and DIED, load.c on the other events.
+/* An instance's life: made (er_instance_new), given code and a box, filled with calls, ended. Its
+ * states are in instance_states.c; this file moves it on NO_BOX, BOX and DIED, load.c on the
+ * other events.
  *
- * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump writes
- * what had to wait. Reading: box.c hands each frame of the sandbox to er_instance_frame. All frames are
+ * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump
+ * writes what had to wait. Reading: box.c hands each frame of the sandbox to er_instance_frame. All
+ * frames are
  * hostile: `false` means that the sandbox broke the rules, and ends it.
  *
- * The end: er_instance_kill ends the process; when the spawner says that it is gone, er_instance_died judges
- * why, ends each call, tells whoever waits, and frees the instance. Nothing else frees it. */
+ * The end: er_instance_kill ends the process; when the spawner says that it is gone,
+ * er_instance_died judges why, ends each call, tells whoever waits, and frees the instance. Nothing
+ * else frees it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -213,15 +216,16 @@ void er_instance_call_over(er_instance *in)
 		return;
 	in->last_used_us = er_clock_mono_us();
 	in->cpu_idle_us = 0; /* the next sweep takes the base */
-	/* A retired version's calls that lost their instance came to a new one: that one ends with them as well. */
+	/* A retired version's calls that lost their instance came to a new one: that one ends with
+	 * them as well. */
 	if ((in->closing || in->service->retired) && in->closing_us == 0 && in->state.now != INSTANCE_DEAD)
 		er_instance_close(in);
 }
 
 /* ---- reading ---- */
 
-/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told of it yet: then
- * it only guessed the number. */
+/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told
+ * of it yet: then it only guessed the number. */
 static er_call *call_of(er_instance *in, uint32_t id)
 {
 	er_call *c = er_idmap_get(&in->by_id, id);
@@ -256,7 +260,8 @@ static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
 		return true;
 	if (fin)
 		er_call_cpu(c, f->arg);
-	if (payload.n > 0 && c->response.body != NULL) /* nothing, or something for nobody, is silence as well */
+	/* nothing, or something for nobody, is silence as well */
+	if (payload.n > 0 && c->response.body != NULL)
 		er_call_moved(c);
 	return er_inflow_data(&c->response, payload, fin);
 }
@@ -290,7 +295,8 @@ static void on_body_wish(er_instance *in, const er_frame *f)
 		er_outflow_drain(flow);
 	} else if (flow->body != NULL) {
 		er_body *body = er_outflow_take(flow);
-		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended, and so is one of several readers. */
+		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended,
+		 * and so is one of several readers. */
 		if (s != NULL || er_body_is_branch(body))
 			er_body_cancel(body, ER_ERR_CANCELLED);
 		er_body_unref(body);
@@ -407,14 +413,16 @@ typedef struct verdict {
 	bool clean;
 } verdict;
 
-/* It ended itself in a way in which programs end when they get no memory. A filter's kill is none. */
+/* It ended itself in a way in which programs end when they get no memory. A filter's
+ * kill is none. */
 static bool gave_up(int wait_status)
 {
 	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 	return sig == SIGABRT || sig == SIGTRAP || sig == SIGILL || sig == SIGSEGV;
 }
 
-/* Why it ended: what the node did, else what the kernel says, else what the sandbox says of itself (which can only harm its own routine). */
+/* Why it ended: what the node did, else what the kernel says, else what the sandbox says of itself
+ * (which can only harm its own routine). */
 static verdict judge(const er_instance *in, int wait_status)
 {
 	const er_limits *l = &in->routine->limits;
@@ -454,7 +462,8 @@ static verdict judge(const er_instance *in, int wait_status)
 	return v;
 }
 
-/* A crash is worth a closer look than its kind: which signal, and whether the sandbox could still say so itself. */
+/* A crash is worth a closer look than its kind: which signal, and whether the sandbox could still
+ * say so itself. */
 static void log_crash(const er_instance *in, int wait_status)
 {
 	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
@@ -464,8 +473,9 @@ static void log_crash(const er_instance *in, int wait_status)
 	       sig ? "signal" : "exit status", sig ? sig : WEXITSTATUS(wait_status), sig ? ", " : "", sig ? strsignal(sig) : "");
 }
 
-/* A sandbox that was ended in the middle of a turn has not told what that took. Its obituary says so, or the process's clock as last seen does: what no
- * call has told is then whose it probably was. */
+/* A sandbox that was ended in the middle of a turn has not told what that took. Its obituary
+ * says so, or the process's clock as last seen does: what no call has told is then whose it
+ * probably was. */
 static void tell_untold(er_instance *in, er_call *named)
 {
 	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
@@ -488,7 +498,8 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 {
 	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_);
 	const er_isolate_events *ev = &in->host->config.events;
-	unsigned unit = why == ER_ERR_TIMEOUT ? 1000 : 1; /* time is told in milliseconds, CPU time in microseconds */
+	/* time is told in milliseconds, CPU time in microseconds */
+	unsigned unit = why == ER_ERR_TIMEOUT ? 1000 : 1;
 	er_stat_add(&in->host->stats.kills[why], 1);
 	if (ev->killed != NULL)
 		ev->killed(ev->ctx, in->routine, x, why, used / unit, limit / unit,
@@ -520,7 +531,8 @@ void er_instance_died(er_instance *in, int wait_status)
 	}
 	er_start_failed(in, v.why, v.used, v.limit);
 	ER_ASSERT(in->start == NULL);
-	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with nobody named, the oldest call is the suspect. */
+	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with
+	 * nobody named, the oldest call is the suspect. */
 	bool all = !started;
 	bool nobodys = v.why == ER_ERR_CPU && (v.budget == ER_BUDGET_BACKGROUND || v.budget == ER_BUDGET_ENGINE);
 	if (v.request == 0 && !in->culprit_gone && !all && !nobodys && !er_list_empty(&in->calls))

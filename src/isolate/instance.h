@@ -39,7 +39,8 @@ struct er_instance {
 	er_list leases;      /* of its subrequests under way */
 	uint32_t sub_most;   /* subrequests that it may have under way */
 	uint32_t sub_credit; /* that it may still begin, as the sandbox knows */
-	uint32_t sub_owed;   /* that have ended without the sandbox having been told; with the credit at most sub_most */
+	/* that have ended without the sandbox having been told; with the credit at most sub_most */
+	uint32_t sub_owed;
 	uint32_t next_id;
 	unsigned n_calls; /* length of `calls` */
 	size_t load_at;   /* bytes of code written so far */
@@ -59,9 +60,10 @@ struct er_instance {
 	uint64_t cpu_allowed_us;           /* sum of the limits of all calls since then */
 	uint64_t last_used_us, closing_us; /* closing_us: when it was told to end; 0: not yet */
 	uint64_t busy_since_us, idle_since_us;
-	uint64_t memory_at_us;                   /* when its memory was last looked at */
-	uint64_t memory_base_kb;                 /* before it got code */
-	uint64_t memory_seen_kb, memory_peak_kb; /* the last figure and the largest, without memory_base_kb */
+	uint64_t memory_at_us;   /* when its memory was last looked at */
+	uint64_t memory_base_kb; /* before it got code */
+	/* the last figure and the largest, without memory_base_kb */
+	uint64_t memory_seen_kb, memory_peak_kb;
 
 	/* its end */
 	bool culprit_gone;       /* the call that is to blame has its answer already */
@@ -85,8 +87,8 @@ void er_instance_give_box(er_instance *in, er_box *box);
 void er_instance_add(er_instance *in, er_call *c);
 /* Writes what waits: code, requests, bodies. */
 void er_instance_pump(er_instance *in);
-/* The call for which the sandbox asks something (FETCH, CLONE): from now on the call cannot be tried
- * again. NULL: it is over, or the sandbox only guessed its number. */
+/* The call for which the sandbox asks something (FETCH, CLONE): from now on the call cannot be
+ * tried again. NULL: it is over, or the sandbox only guessed its number. */
 er_call *er_instance_asking(er_instance *in, uint32_t id);
 /* One frame from the sandbox; `payload` still lies in the ring. False: the sandbox broke the
  * rules. */

@@ -1,9 +1,11 @@
-/* One er_leases a thread, made and let go by the host; one er_share in it for each routine name that has a service or a lease; one er_lease for each
- * subrequest under way.
+/* One er_leases a thread, made and let go by the host; one er_share in it for each routine name
+ * that has a service or a lease; one er_lease for each subrequest under way.
  *
- * sub.c takes a lease when a subrequest begins and gives its reference back when the subrequest is freed. The body of the answer has a reference
- * of its own (er_lease_body), for it may go on to a client. With the last reference the place is free, and the instance, if it still lives, is
- * told that it may begin another (SUB_CREDIT). An instance that ends leaves its leases orphaned: they count on, and tell nobody.
+ * sub.c takes a lease when a subrequest begins and gives its reference back when the subrequest is
+ * freed. The body of the answer has a reference of its own (er_lease_body), for it may go on to a
+ * client. With the last reference the place is free, and the instance, if it still lives, is told
+ * that it may begin another (SUB_CREDIT). An instance that ends leaves its leases orphaned: they
+ * count on, and tell nobody.
  *
  * Shares and leases may outlive the host. Each share holds the er_leases, each lease its share. */
 #include "isolate/lease.h"
@@ -14,8 +16,8 @@
 enum {
 	MAGIC = 0x4c454153,
 	SHARES = 4, /* one routine gets at most the fourth part of a thread's */
-	/* Copies of bodies may hold this part of the routine's own memory limit, and at most so much: what nobody has read yet is in the node, not in
-	 * the sandbox. */
+	/* Copies of bodies may hold this part of the routine's own memory limit, and at most so much:
+	 * what nobody has read yet is in the node, not in the sandbox. */
 	COPIES = 8,
 	COPIES_MOST = 16 * 1024 * 1024,
 };
@@ -159,7 +161,8 @@ void er_lease_unref(er_lease *l)
 		er_lease_back(in);
 }
 
-/* Not each by itself: a frame for a quarter of them costs nothing, and what is not yet told is at most that much less than it may have. */
+/* Not each by itself: a frame for a quarter of them costs nothing, and what is not yet told is at
+ * most that much less than it may have. */
 void er_lease_back(er_instance *in)
 {
 	ER_ASSERT(in->sub_credit + in->sub_owed < in->sub_most);

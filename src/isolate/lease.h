@@ -4,7 +4,8 @@
  * sandbox, so it is bounded here, three times:
  *
  *   instance  begins as many as LOAD and SUB_CREDIT allow it; its further ones wait in the sandbox
- *   routine   all its versions on this thread together, so that nobody multiplies a share by deploying
+ *   routine   all its versions on this thread together, so that nobody multiplies a share
+ *             by deploying
  *   thread    all routines together
  *
  * A lease lasts as long as anything of the subrequest does, also after the request that began it
@@ -32,7 +33,8 @@ unsigned er_leases_share(const er_leases *all);
 
 er_share *er_share_of(er_leases *all, er_slice routine);
 void er_share_unref(er_share *s);
-/* What the copies of bodies may hold that the routine's versions on this thread make, together; `memory_kb` is the limit of the version that asks. */
+/* What the copies of bodies may hold that the routine's versions on this thread make, together;
+ * `memory_kb` is the limit of the version that asks. */
 er_tee_budget *er_share_copies(er_share *s, uint32_t memory_kb);
 
 /* One reference. NULL: there are too many; *text says whose, for a person. */

@@ -1,9 +1,10 @@
-/* How an instance gets its code: a thread of the pool reads it if it is not in memory, er_load_pump writes it
- * over the ring, the sandbox evaluates it and says LOADED. And starts that no request waits for: an instance
- * that is warmed up, a version that is only tried.
+/* How an instance gets its code: a thread of the pool reads it if it is not in memory, er_load_pump
+ * writes it over the ring, the sandbox evaluates it and says LOADED. And starts that no request
+ * waits for: an instance that is warmed up, a version that is only tried.
  *
- * A reading belongs to its service while instances may join it, and is freed by its callback; the host stays
- * as long. A start belongs to its instance, and is freed when its `done` was called, once. */
+ * A reading belongs to its service while instances may join it, and is freed by its callback;
+ * the host stays as long. A start belongs to its instance, and is freed when its `done` was
+ * called, once. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -113,7 +114,8 @@ static bool begin_load(er_instance *in)
 	size_t n = sizeof(er_load_limits), code_n = in->code->script.n;
 	for (size_t i = 0; i < 4; i++)
 		n += 4 + strings[i].n;
-	if (n > ER_FRAME_MAX || code_n >= r->limits.code_n) { /* the configuration refuses both; this is the second lock */
+	/* the configuration refuses both; this is the second lock */
+	if (n > ER_FRAME_MAX || code_n >= r->limits.code_n) {
 		er_instance_kill(in, ER_ERR_CODE_SIZE, code_n, r->limits.code_n);
 		return false;
 	}

@@ -1,6 +1,7 @@
-/* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start pays for
- * neither. er_pool_fill asks for as many as the pool's size and the instances that wait need; a box that is
- * ready goes to the instance that waits longest, else into host->warm. A box leaves the pool for good. */
+/* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start
+ * pays for neither. er_pool_fill asks for as many as the pool's size and the instances that wait
+ * need; a box that is ready goes to the instance that waits longest, else into host->warm. A box
+ * leaves the pool for good. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -56,8 +57,8 @@ void er_pool_fill(er_isolate_host *h)
 	}
 }
 
-/* Those that are starting leave the background when somebody who is no suspect waits for them: a request, or the node, which serves nothing until
- * its first ones are there. */
+/* Those that are starting leave the background when somebody who is no suspect waits for them: a
+ * request, or the node, which serves nothing until its first ones are there. */
 void er_pool_hurry(er_isolate_host *h, enum er_profile p)
 {
 	if (h->pool_was_full && !innocent_waits(h, p))
@@ -92,14 +93,16 @@ void er_pool_box_ready(er_box *box)
 	er_pool_fill(h);
 }
 
-/* A sandbox that never held code is gone. When that repeats, those who wait are told instead of waiting for ever. */
+/* A sandbox that never held code is gone. When that repeats, those who wait are told instead of
+ * waiting for ever. */
 void er_pool_box_lost(er_box *box, const char *why)
 {
 	er_isolate_host *h = box->host;
 	if (h->closing)
 		return;
 	ER_ASSERT(h->starting[box->profile] >= box->counted);
-	h->starting[box->profile] -= box->counted; /* so that the next one is asked for now, not at the next sweep */
+	/* so that the next one is asked for now, not at the next sweep */
+	h->starting[box->profile] -= box->counted;
 	box->counted = false;
 	er_stat_add(&h->stats.spawn_failures, 1);
 	h->spawn_strikes++;

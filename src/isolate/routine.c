@@ -1,7 +1,7 @@
-/* A routine version and its code (routine.h). The routine is counted with atomics, for every gateway thread
- * has it. The code of a routine with a source is counted under the source's lock: `held` is the one copy in
- * memory, and NULL when no instance has it. A routine without a source gives each instance pieces of its own
- * code, which are counted themselves. */
+/* A routine version and its code (routine.h). The routine is counted with atomics, for every
+ * gateway thread has it. The code of a routine with a source is counted under the source's lock:
+ * `held` is the one copy in memory, and NULL when no instance has it. A routine without a source
+ * gives each instance pieces of its own code, which are counted themselves. */
 #include "isolate/routine.h"
 
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-/* A routine version on this thread: which instance takes its calls, and whether it may run at all after what
- * it did.
+/* A routine version on this thread: which instance takes its calls, and whether it may run at all
+ * after what it did.
  *
  *    made by the first exchange ──► has instances ◄──► rests ──► freed by the sweep, when its failures are forgiven
  *                                        └── retired ──► freed with its last instance
@@ -15,7 +15,9 @@
 enum {
 	CALLS_MAX = 16384,   /* of one instance, those included whose clients have left */
 	WINDOW_US = 5000000, /* failures that lie closer together than this add up */
-	WEIGHT_MAX = 12,     /* at this sum the routine is suspended: two memory kills (reference: within 5 s), or twelve CPU kills */
+	/* at this sum the routine is suspended: two memory kills (reference: within 5 s), or
+	 * twelve CPU kills */
+	WEIGHT_MAX = 12,
 	LEAVING_MAX = 8,
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 60000,
@@ -168,7 +170,8 @@ static bool make_room(er_isolate_host *h)
 {
 	if (h->n_instances < h->config.max_instances)
 		return true;
-	/* Those on their way out do not count, but only so many of them: a sandbox may take its time to end. */
+	/* Those on their way out do not count, but only so many of them: a sandbox may take its
+	 * time to end. */
 	if (h->n_instances >= 2 * h->config.max_instances + LEAVING_MAX)
 		return false;
 	unsigned live = 0;

@@ -1,7 +1,7 @@
-/* Two halves: a decoder of maps, and a writer of stacks. The decoder turns "mappings" into one sorted array with
- * an index of lines, and refuses what is malformed or too large. The writer reads the engine's stacks a line
- * at a time, looks positions up, and writes them clean. Every input is hostile: asserts are about the arrays
- * that the decoder made, never about what came in. */
+/* Two halves: a decoder of maps, and a writer of stacks. The decoder turns "mappings" into one
+ * sorted array with an index of lines, and refuses what is malformed or too large. The writer reads
+ * the engine's stacks a line at a time, looks positions up, and writes them clean. Every input is
+ * hostile: asserts are about the arrays that the decoder made, never about what came in. */
 #include "isolate/sourcemap.h"
 
 #include "base/mem.h"
@@ -324,10 +324,12 @@ static bool place_of(const er_sourcemap *m, er_slice source_url, const frame *f,
 		return false;
 	*at = (er_source_pos){f->url, f->line, f->column};
 	if (m != NULL && er_slice_eq(f->url, source_url)) {
-		/* A bundle is one function that global code calls: the call itself is nothing that the author wrote. */
+		/* A bundle is one function that global code calls: the call itself is nothing that the
+		 * author wrote. */
 		if (!first && er_slice_eq(f->name, ER_LIT("global code")))
 			return false;
-		/* What is not mapped is the bundle's own wrapping, if it has no name: the author never wrote it. */
+		/* What is not mapped is the bundle's own wrapping, if it has no name: the author
+		 * never wrote it. */
 		if (!er_sourcemap_find(m, f->line, f->column, at) && (f->name.n == 0 || er_slice_eq(f->name, ER_LIT("global code"))))
 			return false;
 	}
@@ -383,7 +385,8 @@ static bool name_byte(uint8_t c)
 	return c > 0x20 && c != 0x7f && c != '"' && c != '\'' && c != '`' && c != '(' && c != ')' && c != '\\' && c != ',';
 }
 
-/* What stands before the "@" of a frame: an identifier, or the engine's words for code without one. */
+/* What stands before the "@" of a frame: an identifier, or the engine's words for code
+ * without one. */
 static bool name_ok(er_slice name)
 {
 	if (er_slice_eq(name, ER_LIT("global code")) || er_slice_eq(name, ER_LIT("module code")))
@@ -394,7 +397,8 @@ static bool name_ok(er_slice name)
 	return true;
 }
 
-/* A line that is a frame and nothing else: perhaps indented, with "at " before it and " {" behind it, as the console prints errors. */
+/* A line that is a frame and nothing else: perhaps indented, with "at " before it and " {" behind
+ * it, as the console prints errors. */
 static bool frame_line(const rewriting *w, er_slice line, er_slice *indent, frame *f, bool *brace)
 {
 	size_t n = 0;
@@ -453,7 +457,8 @@ static void put_line(rewriting *w, er_slice line)
 		frame f = {0};
 		er_source_pos at;
 		size_t n = line.p[i] == w->source_url.p[0] ? position_at(w, er_slice_from(line, i), &f) : 0;
-		bool apart = i == 0 || !name_byte(line.p[i - 1]) || line.p[i - 1] == '@'; /* not the end of a longer name */
+		/* not the end of a longer name */
+		bool apart = i == 0 || !name_byte(line.p[i - 1]) || line.p[i - 1] == '@';
 		if (n == 0 || !apart)
 			continue;
 		size_t from = i > done && line.p[i - 1] == '@' ? i - 1 : i;

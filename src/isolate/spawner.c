@@ -1,5 +1,6 @@
-/* The node's half of the spawner: forks it, and speaks with it over one socket a gateway thread. Nothing here
- * keeps state: the slots are the caller's, the sockets belong to er_spawner until it is stopped. */
+/* The node's half of the spawner: forks it, and speaks with it over one socket a gateway thread.
+ * Nothing here keeps state: the slots are the caller's, the sockets belong to er_spawner until it
+ * is stopped. */
 #include "isolate/spawner.h"
 #include "isolate/spawner_internal.h"
 
@@ -13,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Room for a burst of starts: a packet costs the kernel less than 1 KB. What does not fit is refused, never waited for. */
+/* Room for a burst of starts: a packet costs the kernel less than 1 KB. What does not fit is
+ * refused, never waited for. */
 enum { SOCKET_BUFFER = 1024 * 1024 };
 
 static void close_all(int *fds, unsigned n)
@@ -160,7 +162,8 @@ bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd,
 void er_spawner_kill(int sock, uint32_t slot)
 {
 	er_spawn_request rq = {.op = ER_SPAWN_KILL, .slot = slot};
-	/* A kill must not get lost. The spawner never waits for its readers, so the queue drains whatever else happens. */
+	/* A kill must not get lost. The spawner never waits for its readers, so the queue drains
+	 * whatever else happens. */
 	for (int tries = 0; !send_request(sock, &rq, NULL) && errno == EAGAIN && tries < 100; tries++) {
 		struct pollfd p = {.fd = sock, .events = POLLOUT};
 		poll(&p, 1, 10);

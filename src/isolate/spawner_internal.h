@@ -48,8 +48,11 @@ typedef struct er_spawn_plan {
 typedef struct er_spawn_context {
 	const er_spawner_config *config;
 	er_spawn_plan plan;
-	int exe;            /* the er-sandbox executable, opened once: a rebuild or upgrade beside a running node changes nothing */
-	int self;           /* pidfd of the spawner: a child sees by it that its parent is already gone */
+	/* the er-sandbox executable, opened once: a rebuild or upgrade beside a running node
+	 * changes nothing */
+	int exe;
+	/* pidfd of the spawner: a child sees by it that its parent is already gone */
+	int self;
 	int null;           /* /dev/null */
 	bool emptied;       /* the spawner itself is in empty namespaces, and its children with it */
 	uid_t ruid;         /* the spawner's own ids */
@@ -65,7 +68,8 @@ typedef struct er_spawn_want {
 
 typedef struct er_spawned {
 	pid_t pid;
-	int boot; /* read end of the sandbox's standard error until it is locked down; owned by the caller */
+	/* read end of the sandbox's standard error until it is locked down; owned by the caller */
+	int boot;
 } er_spawned;
 
 /* Tries what this machine allows, best first, and fills ctx->plan. Never fails: the least is

@@ -1,7 +1,7 @@
-/* The spawner's process: one poll loop over the gateway threads' sockets and SIGCHLD. A request starts or kills
- * a sandbox; the end of a sandbox is told to the thread that asked for it. An event for which a socket has no
- * room waits in the peer's list, so the spawner never waits for a reader. A thread that hangs up has its
- * sandboxes killed; when all have hung up the process ends. */
+/* The spawner's process: one poll loop over the gateway threads' sockets and SIGCHLD. A request
+ * starts or kills a sandbox; the end of a sandbox is told to the thread that asked for it. An event
+ * for which a socket has no room waits in the peer's list, so the spawner never waits for a reader.
+ * A thread that hangs up has its sandboxes killed; when all have hung up the process ends. */
 #include "isolate/spawner_internal.h"
 
 #include "base/log.h"
@@ -21,7 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A live sandbox. Its place in the table is its index; a place is used again only after the process has been reaped. */
+/* A live sandbox. Its place in the table is its index; a place is used again only after the process
+ * has been reaped. */
 typedef struct sandbox {
 	pid_t pid;     /* 0: free */
 	unsigned sock; /* index of the socket that asked */
@@ -192,8 +193,8 @@ static void serve(spawner *s, unsigned sock)
 		close(fds[i]);
 }
 
-/* The last line that a sandbox wrote before it was locked down, printable. A NUL as its last byte says that the lock-down is complete
- * (er_lockdown_finish): then there is nothing to tell. */
+/* The last line that a sandbox wrote before it was locked down, printable. A NUL as its last byte
+ * says that the lock-down is complete (er_lockdown_finish): then there is nothing to tell. */
 static void last_words(int boot, char text[static 256])
 {
 	char raw[4096];
@@ -259,8 +260,9 @@ static _Noreturn void finish(spawner *s)
 	_exit(0);
 }
 
-/* Ctrl-C at the node's terminal ends the node in good order, and that ends the spawner. Not by a session of its own: the kernel's autogroups would
- * share the cores between the node and all of its sandboxes together, and never let a gateway that wakes up interrupt one of them. */
+/* Ctrl-C at the node's terminal ends the node in good order, and that ends the spawner. Not by a
+ * session of its own: the kernel's autogroups would share the cores between the node and all of its
+ * sandboxes together, and never let a gateway that wakes up interrupt one of them. */
 static void leave_terminal(void)
 {
 	setpgid(0, 0);
@@ -335,7 +337,8 @@ static void turn(spawner *s)
 	for (unsigned i = 0; i < s->n_peers; i++) {
 		if (s->polls[i].revents & POLLOUT)
 			flush(&s->peers[i]);
-		/* One packet a turn and thread, so that no thread's burst keeps another thread's kill waiting. */
+		/* One packet a turn and thread, so that no thread's burst keeps another thread's
+		 * kill waiting. */
 		if (s->polls[i].revents & (POLLIN | POLLHUP | POLLERR))
 			serve(s, i);
 	}

@@ -1,8 +1,10 @@
-/* How one sandbox is started: clone3 into its namespaces; in the child ids, capabilities and descriptors; exec.
- * The child writes a sentence into the report pipe if it does not come to exec, so the spawner knows at once.
- * er_spawn_probe finds out, by trying, what this machine allows; every later start follows that plan.
+/* How one sandbox is started: clone3 into its namespaces; in the child ids, capabilities and
+ * descriptors; exec. The child writes a sentence into the report pipe if it does not come to exec,
+ * so the spawner knows at once. er_spawn_probe finds out, by trying, what this machine allows;
+ * every later start follows that plan.
  *
- * Between clone3 and exec the child makes raw system calls only: the C library takes it for its parent. */
+ * Between clone3 and exec the child makes raw system calls only: the C library takes it for
+ * its parent. */
 #include "isolate/spawner_internal.h"
 
 #include "base/mem.h"
@@ -36,15 +38,18 @@ _Static_assert((uint64_t)ER_SPAWN_UID_BASE + (uint64_t)ER_SPAWN_UIDS * ER_SPAWN_
 
 /* Each sandbox has its own of these: what it could see or name through them is its own only. */
 #define OWN_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID)
-/* There is nothing in these, and no call that reaches them is allowed. One set for all sandboxes does: a network namespace alone takes the kernel half
- * a millisecond to make, and more to take down, in which nothing else runs on that core. */
+/* There is nothing in these, and no call that reaches them is allowed. One set for all sandboxes
+ * does: a network namespace alone takes the kernel half a millisecond to make, and more to take
+ * down, in which nothing else runs on that core. */
 #define EMPTY_NAMESPACES (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* The engine's options; see docs/threat-model.md. An empty environment otherwise.
- *   GIGACAGE_ENABLED=0        ArrayBuffers and WebAssembly memory come from ordinary mappings, which RLIMIT_DATA counts
+ *   GIGACAGE_ENABLED=0        ArrayBuffers and WebAssembly memory come from ordinary mappings,
+ *                             which RLIMIT_DATA counts
  *   no concurrency            one thread does the work, so the process's CPU clock is the routine's
  *   forceRAMSize              the collector works as on a machine of this size
- *   jitMemoryReservationSize  writable memory that exists from the start escapes RLIMIT_DATA: keep it small */
+ *   jitMemoryReservationSize  writable memory that exists from the start escapes RLIMIT_DATA:
+ *                             keep it small */
 #define ENGINE_COMMON \
 	"GIGACAGE_ENABLED=0", "JSC_useConcurrentGC=0", "JSC_numberOfGCMarkers=1", "JSC_useConcurrentJIT=1", \
 	    "JSC_numberOfDFGCompilerThreads=1", "JSC_numberOfFTLCompilerThreads=1", "JSC_forceRAMSize=134217728", \
@@ -115,7 +120,8 @@ static void take_ids(const child *c)
 		die(c, "cannot take a user id of its own");
 }
 
-/* Leaves exactly `keep` (a mask of the low 32 capabilities) to this process and what it execs, and nothing to be gained by anyone. */
+/* Leaves exactly `keep` (a mask of the low 32 capabilities) to this process and what it execs, and
+ * nothing to be gained by anyone. */
 static void keep_caps(const child *c, uint32_t keep)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -124,7 +130,8 @@ static void keep_caps(const child *c, uint32_t keep)
 		die(c, "cannot read its capabilities");
 	bool may_bound = all[0].permitted & (1U << CAP_SETPCAP);
 	if (may_bound) {
-		/* setresuid cleared the effective set; changing the bounding set needs CAP_SETPCAP there. */
+		/* setresuid cleared the effective set; changing the bounding set needs
+		 * CAP_SETPCAP there. */
 		all[0].effective = all[0].permitted;
 		all[1].effective = all[1].permitted;
 		all[0].inheritable = keep;
@@ -155,7 +162,8 @@ static void try_root(const child *c)
 		die(c, "cannot change to an empty root");
 }
 
-/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; two that exec closes. Nothing else. */
+/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; two that exec closes.
+ * Nothing else. */
 static void arrange_fds(child *c)
 {
 	int from[FD_COUNT] = {c->ctx->null,    c->ctx->null,    c->boot,     c->want->fds[0],
@@ -190,8 +198,9 @@ static _Noreturn void exec_sandbox(const child *c)
 	die(c, "cannot execute er-sandbox");
 }
 
-/* No session of its own: the kernel's autogroups would give each sandbox as much of a core as the whole node. Where the node may take it back, a
- * sandbox starts in the background: filling the pool delays nobody. */
+/* No session of its own: the kernel's autogroups would give each sandbox as much of a core as the
+ * whole node. Where the node may take it back, a sandbox starts in the background: filling the pool
+ * delays nobody. */
 static void take_turns(const child *c)
 {
 	if (!c->want)
@@ -218,8 +227,8 @@ static _Noreturn void run_child(child *c)
 		map_ids(c);
 	if (c->plan->own_ids)
 		take_ids(c);
-	/* A full sandbox builds its empty root itself, once its libraries are loaded: for this it keeps one capability until
-	 * er_lockdown_begin, which runs before anything of a tenant's is there. */
+	/* A full sandbox builds its empty root itself, once its libraries are loaded: for this it keeps
+	 * one capability until er_lockdown_begin, which runs before anything of a tenant's is there. */
 	keep_caps(c, full ? 1U << CAP_SYS_ADMIN : 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die(c, "cannot set no_new_privs");
@@ -274,7 +283,8 @@ static pid_t clone_child(const er_spawn_context *ctx, const er_spawn_plan *plan)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
 }
 
-/* Waits until the child has called exec or ended (a few hundred microseconds). False: it did not come to exec and says why. */
+/* Waits until the child has called exec or ended (a few hundred microseconds). False: it did not
+ * come to exec and says why. */
 static bool came_to_exec(int report, char text[static 256])
 {
 	size_t have = 0;
@@ -368,7 +378,8 @@ void er_spawn_probe(er_spawn_context *ctx)
 			er_copy(why, text, sizeof why);
 	}
 	ER_ASSERT(!ctx->plan.own_ids || root);
-	/* Where no user namespace is needed the spawner itself moves, and its children are born there. */
+	/* Where no user namespace is needed the spawner itself moves, and its children are
+	 * born there. */
 	ctx->emptied = ctx->plan.level == ER_LEVEL_FULL && !ctx->plan.userns && unshare(EMPTY_NAMESPACES) == 0;
 	if (ctx->plan.level >= ctx->config->want)
 		return;

@@ -1,9 +1,10 @@
-/* A subrequest (sub.h has the picture). er_sub_start reads FETCH, of which nothing may be trusted, into a child
- * of the call's exchange, and lets the child enter the chain. on_answer says SUB_HEAD, and hands the body to
- * the outflow. A fetch that comes to nothing is answered with SUB_FAIL; only what an honest sandbox cannot
- * say ends the sandbox (false).
+/* A subrequest (sub.h has the picture). er_sub_start reads FETCH, of which nothing may be trusted,
+ * into a child of the call's exchange, and lets the child enter the chain. on_answer says SUB_HEAD,
+ * and hands the body to the outflow. A fetch that comes to nothing is answered with SUB_FAIL; only
+ * what an honest sandbox cannot say ends the sandbox (false).
  *
- * Counting: the child counts in the account of the call's exchange, the lease in the shares of the thread. */
+ * Counting: the child counts in the account of the call's exchange, the lease in the shares of
+ * the thread. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -25,7 +26,8 @@ void er_sub_free(er_sub *s, er_err_kind reason)
 	s->x = NULL;
 	er_list_remove(&s->link);
 	er_idmap_del(&s->call->instance->subs, s->id);
-	/* The exchange first: an upload that breaks off would be answered, and nobody is there for the answer any more. */
+	/* The exchange first: an upload that breaks off would be answered, and nobody is there for the
+	 * answer any more. */
 	if (x != NULL) {
 		er_exchange_cancel(x, reason);
 		er_exchange_unref(x);
@@ -146,7 +148,8 @@ static void on_ended(er_asker *asker, er_exchange *x, er_err_kind reason)
 	er_sub_free(s, reason);
 }
 
-/* What a routine may not set on the way out: framing and identity are the node's. Host is looked at by read_host. */
+/* What a routine may not set on the way out: framing and identity are the node's. Host is looked at
+ * by read_host. */
 static bool forbidden(er_slice name)
 {
 	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("via")) || er_slice_ieq(name, ER_LIT("cdn-loop")) ||
@@ -199,14 +202,16 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 	return true;
 }
 
-/* Whose length is known has that one. What the routine said counts for a stream that nobody knows the length of, and then has to come true. */
+/* Whose length is known has that one. What the routine said counts for a stream that nobody knows
+ * the length of, and then has to come true. */
 static void true_length(er_exchange *x)
 {
 	if (x->req.body == NULL || er_body_length(x->req.body) >= 0)
 		er_fields_del(&x->req.fields, ER_LIT("content-length"));
 }
 
-/* Host is the URL's. The standard process takes another one for its origin; at any other server it would be a way past what guards a name. */
+/* Host is the URL's. The standard process takes another one for its origin; at any other server it
+ * would be a way past what guards a name. */
 static bool read_host(er_exchange *x, uint16_t aux, const char **why)
 {
 	const er_slice *said = er_fields_get(&x->req.fields, ER_LIT("host"));
@@ -247,7 +252,8 @@ static er_wishes wishes_of(const er_call *c, uint16_t aux)
 	                   .n_allow = routine->n_allow};
 }
 
-/* The routine's own host is what the chain has behind the routine; every other host is asked by the guarded origin. */
+/* The routine's own host is what the chain has behind the routine; every other host is asked by the
+ * guarded origin. */
 static void launch(er_sub *s, uint16_t aux)
 {
 	const er_call *c = s->call;
@@ -310,7 +316,8 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		er_sub_free(s, ER_ERR_UNAVAILABLE);
 		return refuse(in, f->id, ER_ERR_UNAVAILABLE, too_many);
 	}
-	/* The payload is shared with the sandbox: each length is read once, each piece copied once before anybody looks at it. */
+	/* The payload is shared with the sandbox: each length is read once, each piece copied once
+	 * before anybody looks at it. */
 	er_reader r = {.rest = payload};
 	er_slice method = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice url = er_arena_copy(&x->arena, er_get_string(&r));

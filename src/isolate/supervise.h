@@ -8,8 +8,9 @@
 enum {
 	TICK_MS = 5,     /* while something runs */
 	SWEEP_MS = 1000, /* always */
-	CLOSE_MS = 2000, /* an instance told to end, or a call told that its time is up, has this long to obey */
-	TRY_MS = 10000,  /* for a start that no request waits for */
+	/* an instance told to end, or a call told that its time is up, has this long to obey */
+	CLOSE_MS = 2000,
+	TRY_MS = 10000, /* for a start that no request waits for */
 };
 
 /* May kill the instance, which lives on until its process is gone. */

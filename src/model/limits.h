@@ -1,13 +1,13 @@
-/* The limits of a routine and those of the gateway, each in one table: how configuration files spell
- * it, what it is where nothing is said, what may be said, and what it means. Every reader of
+/* The limits of a routine and those of the gateway, each in one table: how configuration files
+ * spell it, what it is where nothing is said, what may be said, and what it means. Every reader of
  * settings and every writer of a message takes names and numbers from here. Pure, any thread. */
 #ifndef ER_MODEL_LIMITS_H
 #define ER_MODEL_LIMITS_H
 
 #include "base/slice.h"
 
-/* Of a routine: name, default, smallest, largest, a node's maximum where its operator says nothing, how
- * many units of the member make one of the name, member, meaning.
+/* Of a routine: name, default, smallest, largest, a node's maximum where its operator says nothing,
+ * how many units of the member make one of the name, member, meaning.
  * Their order stays: canonical settings, which the store compares, are written in it. */
 #define ER_LIMITS_TABLE(X) \
 	X(cpuMs, 50, 1, 60000, 1000, 1000, cpu_us, "CPU time of one request, over all its turns") \

@@ -1,6 +1,6 @@
-/* The relations of patterns: `covers` is a relation of sets (every request of b is one of a); `meet`
- * says that there is a request of both. They are exact for hosts and for paths alone, and a pattern
- * is the product of its host and its path, so they are exact for patterns. */
+/* The relations of patterns: `covers` is a relation of sets (every request of b is one of a);
+ * `meet` says that there is a request of both. They are exact for hosts and for paths alone, and a
+ * pattern is the product of its host and its path, so they are exact for patterns. */
 #include "model/pattern.h"
 
 #include "base/mem.h"

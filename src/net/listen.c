@@ -120,7 +120,8 @@ unsigned er_listen_open(const char *address, int *fds, unsigned n, er_err *err)
 	struct sockaddr_storage sa = {0};
 	if (!er_listen_parse(er_slice_cstr(address), &sa, err))
 		return 0;
-	/* SO_REUSEPORT lets a second node of the same user join silently: a socket without it is refused then, and says so. */
+	/* SO_REUSEPORT lets a second node of the same user join silently: a socket without it is
+	 * refused then, and says so. */
 	int probe = open_one(address, &sa, false, err);
 	if (probe < 0)
 		return 0;

@@ -1,10 +1,10 @@
 /* Accepting connections.
  *
- * A listener is watched for readiness by its loop. It accepts until the kernel's queue is empty or a
- * round is full, asks its owner for room before each accept, and rests while there is none. When the
- * process has no descriptor left, a descriptor kept in reserve is given up for a moment: the client is
- * taken and closed, so that it learns of it and the loop does not spin. The memory of a listener goes
- * when the loop has let go of its poll handle, right before `ended` is called. */
+ * A listener is watched for readiness by its loop. It accepts until the kernel's queue is empty or
+ * a round is full, asks its owner for room before each accept, and rests while there is none. When
+ * the process has no descriptor left, a descriptor kept in reserve is given up for a moment: the
+ * client is taken and closed, so that it learns of it and the loop does not spin. The memory of a
+ * listener goes when the loop has let go of its poll handle, right before `ended` is called. */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -21,8 +21,9 @@ struct er_listener {
 	const er_listener_ops *ops;
 	void *ctx;
 	uv_poll_t poll;
-	int fd;      /* -1: closed */
-	int reserve; /* a descriptor kept for the moment when there are no more; -1: none could be had */
+	int fd; /* -1: closed */
+	/* a descriptor kept for the moment when there are no more; -1: none could be had */
+	int reserve;
 	bool resting;
 };
 

@@ -1,5 +1,5 @@
-/* A listener: takes connections of one listening socket, makes each a transport of its kind, and hands
- * the transport over. One listener per socket and loop; all calls on the loop's thread. */
+/* A listener: takes connections of one listening socket, makes each a transport of its kind, and
+ * hands the transport over. One listener per socket and loop; all calls on the loop's thread. */
 #ifndef ER_NET_LISTENER_H
 #define ER_NET_LISTENER_H
 

@@ -37,7 +37,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		io |= ER_IO_WRITE;
 	if (events & UV_READABLE)
 		io |= ER_IO_READ;
-	/* A reset shows as "priority" when nothing else is watched: a client has no use for urgent data. */
+	/* A reset shows as "priority" when nothing else is watched: a client has no use for
+	 * urgent data. */
 	if (status < 0 || ((events & UV_PRIORITIZED) && !(events & UV_READABLE)))
 		io |= ER_IO_GONE;
 	s->base.ready(s->base.user, io);
@@ -55,7 +56,8 @@ static er_transport *tcp_open(uv_loop_t *loop, int fd, const struct sockaddr_sto
 	}
 	s->poll.data = s;
 	int on = 1;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* no more than a wish: a local socket has no such thing */
+	/* no more than a wish: a local socket has no such thing */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return &s->base;
 }
 
@@ -122,7 +124,8 @@ static void tcp_close(er_transport *t)
 {
 	tcp *s = of(t);
 	ER_ASSERT(s->fd >= 0);
-	uv_close((uv_handle_t *)&s->poll, on_closed); /* before the descriptor: the loop still takes it out of its set */
+	/* before the descriptor: the loop still takes it out of its set */
+	uv_close((uv_handle_t *)&s->poll, on_closed);
 	close(s->fd);
 	s->fd = -1;
 }

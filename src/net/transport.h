@@ -1,15 +1,15 @@
-/* A transport: an ordered stream of bytes to and from one peer, and its readiness. Plain TCP is one;
- * TLS and QUIC will be others. A transport knows nothing of HTTP; its user, a session, knows nothing
- * of sockets.
+/* A transport: an ordered stream of bytes to and from one peer, and its readiness. Plain TCP is
+ * one; TLS and QUIC will be others. A transport knows nothing of HTTP; its user, a session, knows
+ * nothing of sockets.
  *
  * A new kind of transport is one file in src/net with an er_transport_kind, and its line in
  * ER_TRANSPORTS below. A listener of the configuration names the kind.
  *
- * The life of a transport: a listener accepts a socket and calls the kind's `open`; the listener hands
- * the transport to a server, which sets `user`, `ready` and `closed`; the user calls the functions
- * below; er_transport_close ends it, and `closed` is the last call, after which the transport is gone.
- * All of it happens on the thread of the loop. `ready` may close the transport; no other function
- * calls the user back before it has returned. */
+ * The life of a transport: a listener accepts a socket and calls the kind's `open`; the listener
+ * hands the transport to a server, which sets `user`, `ready` and `closed`; the user calls the
+ * functions below; er_transport_close ends it, and `closed` is the last call, after which the
+ * transport is gone. All of it happens on the thread of the loop. `ready` may close the transport;
+ * no other function calls the user back before it has returned. */
 #ifndef ER_NET_TRANSPORT_H
 #define ER_NET_TRANSPORT_H
 
@@ -46,7 +46,8 @@ struct er_transport {
 struct er_transport_kind {
 	const char *name; /* as in the configuration */
 	bool secure;      /* what goes over it is encrypted: the scheme is https */
-	/* Takes a connected, non-blocking socket, also when it fails (NULL: then the socket is closed). */
+	/* Takes a connected, non-blocking socket, also when it fails (NULL: then the socket
+	 * is closed). */
 	er_transport *(*open)(uv_loop_t *loop, int fd, const struct sockaddr_storage *peer);
 	/* > 0: so many bytes. 0: the peer has ended its side. -1: errno; EAGAIN is "nothing now". */
 	ssize_t (*read)(er_transport *t, uint8_t *to, size_t n);

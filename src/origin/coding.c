@@ -1,5 +1,6 @@
-/* Reads what Accept-Encoding says of gzip, identity and "*", each with its weight, over all fields of that name. A coding that was not mentioned
- * takes the weight of "*". What comes out is written with the same weights, so that a server chooses as it would have for the author. */
+/* Reads what Accept-Encoding says of gzip, identity and "*", each with its weight, over all fields
+ * of that name. A coding that was not mentioned takes the weight of "*". What comes out is written
+ * with the same weights, so that a server chooses as it would have for the author. */
 #include "origin/coding.h"
 
 #include "base/buf.h"

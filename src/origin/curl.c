@@ -16,9 +16,10 @@
 
 enum { KICKS = 4 };
 
-/* A socket of libcurl's while libcurl waits for it. libcurl says when it loses interest, and does so before it closes one, but not which of the
- * two it is (it closes some past CURLOPT_CLOSESOCKETFUNCTION). So the watch is closed there and then: later, the number may be another's, and
- * closing the watch would take that one out of the loop. */
+/* A socket of libcurl's while libcurl waits for it. libcurl says when it loses interest, and does
+ * so before it closes one, but not which of the two it is (it closes some past
+ * CURLOPT_CLOSESOCKETFUNCTION). So the watch is closed there and then: later, the number may be
+ * another's, and closing the watch would take that one out of the loop. */
 typedef struct sock {
 	uv_poll_t poll;
 	er_curl_multi *m; /* not after closing */
@@ -60,8 +61,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	ER_CHECK(s->m, ER_CURL_MULTI_MAGIC);
 	int what = 0;
 	if (status < 0) {
-		/* The loop gave up on it (the peer reset the connection). Reading finds out what it is; told only of an error, libcurl would not
-		 * try again on a fresh connection. */
+		/* The loop gave up on it (the peer reset the connection). Reading finds out what it is;
+		 * told only of an error, libcurl would not try again on a fresh connection. */
 		what = CURL_CSELECT_IN | CURL_CSELECT_OUT;
 		s->active = 0;
 	}
@@ -135,8 +136,9 @@ void er_curl_drain_soon(er_curl_multi *m)
 		uv_idle_start(&m->soon, on_soon);
 }
 
-/* Nothing is done inside of a timer: libuv (1.44) goes on with timers as long as one is due, and libcurl asks for the next one while it works, so that nobody else
- * would get a turn as long as a server sends. What runs when the loop is idle runs once a turn. */
+/* Nothing is done inside of a timer: libuv (1.44) goes on with timers as long as one is due, and
+ * libcurl asks for the next one while it works, so that nobody else would get a turn as long as a
+ * server sends. What runs when the loop is idle runs once a turn. */
 static void on_timer(uv_timer_t *timer)
 {
 	er_curl_multi *m = timer->data;
@@ -277,7 +279,8 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 	curl_multi_setopt(m->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
 	curl_multi_setopt(m->multi, CURLMOPT_TIMERDATA, m);
 	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, (long)ER_CURL_IDLE_MAX);
-	/* One stream a connection: with several, a reader that waits holds up the others of its connection. */
+	/* One stream a connection: with several, a reader that waits holds up the others of its
+	 * connection. */
 	curl_multi_setopt(m->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0 && uv_idle_init(m->o->loop, &m->soon) == 0);
 	m->timer.data = m->soon.data = m;

@@ -77,8 +77,9 @@ struct er_curl_hop {
 	CURL *easy;
 	er_fetch *f;
 	struct curl_slist *headers, *connect_to, *resolve;
-	char *name;                                 /* that `resolve` has the addresses of, or NULL */
-	uint64_t forgotten;                         /* the names before this one are in `resolve` to be forgotten */
+	char *name; /* that `resolve` has the addresses of, or NULL */
+	/* the names before this one are in `resolve` to be forgotten */
+	uint64_t forgotten;
 	curl_socket_t sockets[ER_CURL_SOCKETS_MAX]; /* opened, and no request went out on them yet */
 	unsigned n_sockets;
 	bool literal, unresolved, connected;
@@ -92,7 +93,8 @@ struct er_curl_hop {
 	bool asked; /* the request has gone out on one */
 	bool again; /* the request goes out a second time, on a fresh connection */
 	bool h2;    /* HTTP/2, where each frame says whose it is */
-	bool unfit; /* it may not carry the request; libcurl was told to stop, and asks on a fresh one */
+	/* it may not carry the request; libcurl was told to stop, and asks on a fresh one */
+	bool unfit;
 	er_curl_ends ends;
 	er_decode decode; /* HTTP/1 */
 	er_piece *up;     /* of the upload, not yet given to libcurl */

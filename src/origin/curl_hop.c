@@ -14,25 +14,29 @@
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 
-/* libcurl keeps these for as long as a transfer lasts, also while nothing comes: as much as TLS gives at once, and as little as it takes. */
+/* libcurl keeps these for as long as a transfer lasts, also while nothing comes: as much as TLS
+ * gives at once, and as little as it takes. */
 enum { BUFFER = 16 * 1024, TURN_BYTES = 256 * 1024, UPLOAD_BUFFER = 16 * 1024, UP_PIECES = 8, UP_BYTES = 64 * 1024 };
 
 /* ---- callbacks: notes only ---- */
 
-/* Bytes of an HTTP/1 answer as they came, also the chunked coding's: libcurl only follows where the message ends. False: it is broken. */
+/* Bytes of an HTTP/1 answer as they came, also the chunked coding's: libcurl only follows where the
+ * message ends. False: it is broken. */
 static bool feed(er_curl_hop *h, er_slice bytes)
 {
 	ER_ASSERT(!h->h2);
 	uint64_t chunks = h->decode.chunks;
 	er_decode_state state = er_decode_feed(&h->decode, h->f, &bytes, NULL);
 	h->turn += (size_t)(h->decode.chunks - chunks) * ER_ORIGIN_CHUNK_COST;
-	/* What was sent unasked is of nobody's answer; libcurl would throw this part away, and keep the connection. */
+	/* What was sent unasked is of nobody's answer; libcurl would throw this part away, and keep the
+	 * connection. */
 	if (state == ER_DECODE_OVER && (bytes.n > 0 || !er_decode_keeps(&h->decode)))
 		curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 1L);
 	return state != ER_DECODE_BROKEN;
 }
 
-/* libcurl (7.88) reads from one connection as long as there is something, a hundred times 64 KB, and others wait meanwhile: pausing is the only way out. */
+/* libcurl (7.88) reads from one connection as long as there is something, a hundred times 64 KB,
+ * and others wait meanwhile: pausing is the only way out. */
 static bool turn_is_over(er_curl_hop *h, size_t n)
 {
 	uint64_t now = uv_now(h->m->o->loop);
@@ -133,7 +137,8 @@ static size_t on_header(char *p, size_t size, size_t count, void *hop)
 	}
 	if (er_slice_starts(line, ER_LIT("HTTP/")) && er_slice_find(line, ' ') < er_slice_find(line, ':'))
 		return status_line(f, line) ? all : 0;
-	/* A line without a colon leaves the name as the whole line, with its spaces: refused like any bad name. So is a folded one. */
+	/* A line without a colon leaves the name as the whole line, with its spaces: refused like any
+	 * bad name. So is a folded one. */
 	size_t colon = er_slice_find(line, ':');
 	return er_fetch_field(f, er_slice_head(line, colon), er_slice_trim(er_slice_from(line, colon + 1))) ? all : 0;
 }
@@ -164,7 +169,8 @@ static size_t on_read(char *to, size_t size, size_t count, void *hop)
 	return CURL_READFUNC_PAUSE;
 }
 
-/* Behind the last chunk of an upload over HTTP/1: the fields that came behind it. libcurl frees the list. */
+/* Behind the last chunk of an upload over HTTP/1: the fields that came behind it. libcurl
+ * frees the list. */
 static int on_trailers(struct curl_slist **list, void *hop)
 {
 	er_curl_hop *h = hop;
@@ -218,7 +224,8 @@ static int on_before_request(void *hop, char *peer, char *local, int peer_port, 
 		er_fetch_ended(h->f, ER_ERR_RESPONSE, "%.*s broke off its answer", ER_FMT(h->f->authority));
 		return CURL_PREREQFUNC_ABORT;
 	}
-	/* Some of the request may have been carried out already: only what may be done twice is asked again (RFC 9110 9.2.2). */
+	/* Some of the request may have been carried out already: only what may be done twice is asked
+	 * again (RFC 9110 9.2.2). */
 	if (h->asked && !h->h2 && !may_repeat(h->f)) {
 		er_fetch_ended(h->f, ER_ERR_RESPONSE, "%.*s closed the connection without an answer", ER_FMT(h->f->authority));
 		return CURL_PREREQFUNC_ABORT;
@@ -235,7 +242,8 @@ static int on_before_request(void *hop, char *peer, char *local, int peer_port, 
 	if (sa == NULL || er_fetch_refuses(h->f, sa))
 		return CURL_PREREQFUNC_ABORT;
 	h->unfit = !er_curl_door(h, peer, peer_port, local, local_port);
-	if (h->unfit) /* libcurl closes it; a place for another connection is kept, if the hop has one */
+	/* libcurl closes it; a place for another connection is kept, if the hop has one */
+	if (h->unfit)
 		return CURL_PREREQFUNC_ABORT;
 	er_reach_connected(h->f);
 	h->asked = true;
@@ -263,7 +271,8 @@ static CURLcode on_ssl(CURL *easy, void *ctx, void *hop)
 		o->ca_store = store;
 	}
 	SSL_CTX_set1_cert_store(ctx, o->ca_store);
-	/* An answer that ends with its connection is whole only if TLS says that this was the end (RFC 9112 9.8). libcurl asks OpenSSL not to look. */
+	/* An answer that ends with its connection is whole only if TLS says that this was the end (RFC
+	 * 9112 9.8). libcurl asks OpenSSL not to look. */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	return CURLE_OK;
 }
@@ -315,8 +324,9 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, h);
 }
 
-/* A handle serves one request. libcurl (7.88) keeps a pointer to the last header field of a handle's last answer, which is freed when the next request
- * begins; a line that continues nothing, at the start of the next answer, would be joined to it. */
+/* A handle serves one request. libcurl (7.88) keeps a pointer to the last header field of a
+ * handle's last answer, which is freed when the next request begins; a line that continues nothing,
+ * at the start of the next answer, would be joined to it. */
 static er_curl_hop *hop_new(er_curl_multi *m)
 {
 	er_curl_hop *h = ER_NEW(er_curl_hop);
@@ -524,7 +534,8 @@ static void stop(er_fetch *f)
 		release(f->hop);
 }
 
-/* Takes more of the upload. The source may do anything meanwhile: h is ours only as long as f->hop says so. */
+/* Takes more of the upload. The source may do anything meanwhile: h is ours only as long as
+ * f->hop says so. */
 static void refill(er_curl_hop *h, er_fetch *f)
 {
 	if (h->up == NULL)
@@ -596,7 +607,8 @@ static void note_end(er_curl_hop *h)
 	else if (h->result == CURLE_OK)
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s closed the connection without an answer", ER_FMT(f->authority));
 	else if (h->result == CURLE_BAD_FUNCTION_ARGUMENT)
-		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered in malformed HTTP", ER_FMT(f->authority)); /* a folded first line */
+		/* a folded first line */
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered in malformed HTTP", ER_FMT(f->authority));
 	else if (kind == ER_ERR_REFUSED_ADDRESS)
 		er_fetch_ended(f, kind, "%.*s has an address that subrequests may not reach", ER_FMT(f->authority));
 	else
@@ -618,7 +630,8 @@ static void again_fresh(er_curl_hop *h)
 	h->error[0] = '\0';
 }
 
-/* A server's GOAWAY crossed the request on a connection that was used before: libcurl (7.88) fails for it. */
+/* A server's GOAWAY crossed the request on a connection that was used before: libcurl (7.88)
+ * fails for it. */
 static bool crossed(const er_curl_hop *h)
 {
 	const er_fetch *f = h->f;
@@ -628,8 +641,8 @@ static bool crossed(const er_curl_hop *h)
 static void go_on(er_curl_hop *h, er_fetch *f)
 {
 	bool woken = h->rested && er_list_empty(&h->rest);
-	/* An answer before the end of the upload: libcurl (7.88) may mean to send no more, but waits for ever if sending was paused just then.
-	 * If it does want more, it asks again. */
+	/* An answer before the end of the upload: libcurl (7.88) may mean to send no more, but waits
+	 * for ever if sending was paused just then. If it does want more, it asks again. */
 	bool early = h->read_paused && h->news;
 	if (woken)
 		h->rested = h->write_paused = false;

@@ -1,11 +1,13 @@
-/* Addresses for libcurl, which would make a thread for each name that it has to look up. They are found before (origin/reach.h) and given to it with
- * the request, for its cache of names; names that were not used for long are taken out of that again. */
+/* Addresses for libcurl, which would make a thread for each name that it has to look up. They are
+ * found before (origin/reach.h) and given to it with the request, for its cache of names; names
+ * that were not used for long are taken out of that again. */
 #include "base/mem.h"
 #include "origin/curl.h"
 
 #include <arpa/inet.h>
 
-enum { KEPT = 64 }; /* names in libcurl's cache; more by as many as there are requests that begin at once */
+/* names in libcurl's cache; more by as many as there are requests that begin at once */
+enum { KEPT = 64 };
 
 static const char *text_of(er_curl_hop *h)
 {

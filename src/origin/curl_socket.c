@@ -1,5 +1,6 @@
-/* Which sockets libcurl has. It says when it opens one, and when it closes one that was connected; one that never was it closes without a word. So
- * a hop knows what was opened for it, and when its request goes out (or it ends) what of that is not the connection is gone. */
+/* Which sockets libcurl has. It says when it opens one, and when it closes one that was connected;
+ * one that never was it closes without a word. So a hop knows what was opened for it, and when its
+ * request goes out (or it ends) what of that is not the connection is gone. */
 #include "base/mem.h"
 #include "origin/curl.h"
 
@@ -59,7 +60,8 @@ static bool is_at(curl_socket_t fd, int port)
 {
 	struct sockaddr_in6 a = {0};
 	socklen_t n = sizeof a;
-	return getsockname(fd, (struct sockaddr *)&a, &n) == 0 && ntohs(a.sin6_port) == port; /* at the same place in both families */
+	/* at the same place in both families */
+	return getsockname(fd, (struct sockaddr *)&a, &n) == 0 && ntohs(a.sin6_port) == port;
 }
 
 void er_curl_socket_settled(er_curl_hop *h, int local_port)

@@ -1,15 +1,19 @@
-/* er_decode lies in the connection (plain) or the transfer (libcurl) that reads an answer. er_decode_begin makes it ready for the next one, and
- * er_decode_feed takes bytes in pieces of any size: STATUS -> FIELDS, back to STATUS after an informational answer, then by the head's framing
- * LENGTH, CLOSE or the chunked states, and at the end OVER. A fault notes its text on the fetch and is BROKEN for good; whoever feeds closes then.
+/* er_decode lies in the connection (plain) or the transfer (libcurl) that reads an answer.
+ * er_decode_begin makes it ready for the next one, and er_decode_feed takes bytes in pieces of any
+ * size: STATUS -> FIELDS, back to STATUS after an informational answer, then by the head's framing
+ * LENGTH, CLOSE or the chunked states, and at the end OVER. A fault notes its text on the fetch and
+ * is BROKEN for good; whoever feeds closes then.
  *
- * A line that has not come whole is kept in `held`, at most ER_ORIGIN_HEAD_MAX bytes. Body bytes are handed on as parts of the chunk that they were
- * read into; small ones are copied, and so is all that libcurl reads. */
+ * A line that has not come whole is kept in `held`, at most ER_ORIGIN_HEAD_MAX bytes. Body bytes
+ * are handed on as parts of the chunk that they were read into; small ones are copied, and so is
+ * all that libcurl reads. */
 #include "origin/decode.h"
 
 #include "base/mem.h"
 
 enum {
-	/* Bytes of chunk lines, extensions and trailers that an answer may have above 16 a chunk and 1/8 of the data: as a client's upload. */
+	/* Bytes of chunk lines, extensions and trailers that an answer may have above 16 a chunk and
+	 * 1/8 of the data: as a client's upload. */
 	FRAMING_SPARE = 16 * 1024,
 	SIZE_DIGITS = 15, /* of a chunk: no such size overflows */
 };
@@ -34,7 +38,8 @@ void er_decode_fini(er_decode *a)
 
 /* ---- lines ---- */
 
-/* The next whole line, without its end; valid until the next call. False: not all of it is there, or it is none. */
+/* The next whole line, without its end; valid until the next call. False: not all of it is there,
+ * or it is none. */
 static bool take_line(er_decode *a, er_fetch *f, er_slice *in, er_slice *line)
 {
 	size_t end = er_slice_find(*in, '\n');
@@ -80,7 +85,8 @@ static bool digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
-/* RFC 9112 4: "HTTP/1.1 200 OK"; the space before an empty reason may be missing, as it often is. */
+/* RFC 9112 4: "HTTP/1.1 200 OK"; the space before an empty reason may be missing, as
+ * it often is. */
 static bool status_line(er_decode *a, er_fetch *f, er_slice line)
 {
 	bool http = line.n >= 12 && er_slice_starts(line, ER_LIT("HTTP/")) && line.p[6] == '.' && line.p[8] == ' ';
@@ -110,7 +116,8 @@ static bool field_line(er_decode *a, er_fetch *f, er_slice line)
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with a folded header field", ER_FMT(f->authority));
 		return broken(a);
 	}
-	/* Without a colon the name is the whole line, and space before the colon is part of it: both are refused with the name. */
+	/* Without a colon the name is the whole line, and space before the colon is part of it: both
+	 * are refused with the name. */
 	size_t colon = er_slice_find(line, ':');
 	er_slice name = er_slice_head(line, colon), value = er_slice_trim(er_slice_from(line, colon + 1));
 	if (colon == line.n)
@@ -175,7 +182,8 @@ static bool head_line(er_decode *a, er_fetch *f, er_slice *in)
 
 static void push(er_fetch *f, er_slice bytes, er_chunk *chunk)
 {
-	/* A piece of the chunk that was read into, unless it is so small a part that a reader who waits would keep mostly air alive. */
+	/* A piece of the chunk that was read into, unless it is so small a part that a reader who waits
+	 * would keep mostly air alive. */
 	if (chunk != NULL && bytes.n >= chunk->cap / 4)
 		er_fetch_push(f, (er_piece){er_chunk_ref(chunk), bytes.p, bytes.n});
 	else

@@ -1,8 +1,10 @@
-/* One er_dns a resolver, with two of c-ares: the channel asks name servers, and `file` reads the hosts file, without a socket and without waiting.
+/* One er_dns a resolver, with two of c-ares: the channel asks name servers, and `file` reads the
+ * hosts file, without a socket and without waiting.
  *
- * A question is made by er_dns_ask and freed when its answer has been told. c-ares says which sockets it wants to hear of; each has a watch, freed
- * when libuv has closed it. When resolv.conf has changed there is a new channel, and what the old one was asked moves to it. At the end the channel
- * is destroyed, nobody is told, and `closed` is called when the last watch is gone. */
+ * A question is made by er_dns_ask and freed when its answer has been told. c-ares says which
+ * sockets it wants to hear of; each has a watch, freed when libuv has closed it. When resolv.conf
+ * has changed there is a new channel, and what the old one was asked moves to it. At the end the
+ * channel is destroyed, nobody is told, and `closed` is called when the last watch is gone. */
 #include "origin/dns.h"
 
 #include "base/list.h"
@@ -17,7 +19,8 @@
 
 enum {
 	MAGIC = 0x444e5321,
-	/* Two rounds, the second with twice the patience: for all servers together they take ER_DNS_LIMIT_MS. */
+	/* Two rounds, the second with twice the patience: for all servers together they take
+	 * ER_DNS_LIMIT_MS. */
 	TRIES = 2,
 	ROUNDS_SUM = 3,
 	LOOK_MS = 5000,
@@ -215,7 +218,8 @@ static channel *channel_new(er_dns *d, er_err *err)
 	channel *c = ER_NEW(channel);
 	c->d = d;
 	er_list_init(&c->watches);
-	/* How long to wait for one server follows from how many there are, and that is known only afterwards. */
+	/* How long to wait for one server follows from how many there are, and that is known only
+	 * afterwards. */
 	int rc = channel_init(c, d->servers, ER_DNS_LIMIT_MS);
 	unsigned n = rc == ARES_SUCCESS ? count_servers(c->ares) : 0;
 	if (c->ares != NULL)
@@ -241,7 +245,8 @@ static void channel_free(channel *c)
 	er_free(c);
 }
 
-/* Another channel from now on. What the old one was asked is asked again when the old one gives up, which is at once. */
+/* Another channel from now on. What the old one was asked is asked again when the old one gives up,
+ * which is at once. */
 static void renew(er_dns *d)
 {
 	er_err err = {0};
@@ -319,7 +324,8 @@ static er_dns_outcome outcome_of(int status, const char **text)
 	}
 }
 
-/* A and AAAA records, and how long they hold: c-ares gives each the least time of its record and of the aliases that led to it. */
+/* A and AAAA records, and how long they hold: c-ares gives each the least time of its record and of
+ * the aliases that led to it. */
 static int take_records(int family, const unsigned char *message, int n, er_dns_answer *a)
 {
 	struct ares_addrttl v4[ER_DNS_ADDRESSES_MAX];
@@ -409,7 +415,8 @@ void er_dns_file(er_dns *d, const char *name, er_dns_answer *out)
 	ER_CHECK(d, MAGIC);
 	struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	*out = (er_dns_answer){.outcome = ER_DNS_FAILED};
-	ares_getaddrinfo(d->file, name, NULL, &hints, on_file_answer, out); /* has no sockets: is over when it returns */
+	/* has no sockets: is over when it returns */
+	ares_getaddrinfo(d->file, name, NULL, &hints, on_file_answer, out);
 	out->ttl_s = FILE_TTL_S;
 }
 

@@ -1,5 +1,6 @@
-/* A message is read once from its front: header, questions, answers, authorities. Names are skipped and never followed, so that a pointer in one cannot
- * lead backwards. Whatever does not fit ends the reading. */
+/* A message is read once from its front: header, questions, answers, authorities. Names are skipped
+ * and never followed, so that a pointer in one cannot lead backwards. Whatever does not fit ends
+ * the reading. */
 #include "origin/dns_message.h"
 
 #include "base/mem.h"

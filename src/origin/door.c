@@ -1,6 +1,7 @@
-/* The door of libcurl's pool. libcurl (7.88) puts a connection back after a complete answer and takes it out again if its peer has not closed it, though bytes may be
- * waiting that nobody asked for: they would be the answer to the next request, and every answer from then on somebody else's. So whatever is to carry a request is
- * looked at first, on its socket, just before. */
+/* The door of libcurl's pool. libcurl (7.88) puts a connection back after a complete answer and
+ * takes it out again if its peer has not closed it, though bytes may be waiting that nobody asked
+ * for: they would be the answer to the next request, and every answer from then on somebody else's.
+ * So whatever is to carry a request is looked at first, on its socket, just before. */
 #include "base/mem.h"
 #include "base/sock.h"
 #include "origin/curl.h"
@@ -67,7 +68,8 @@ bool er_curl_door(er_curl_hop *h, const char *peer, int peer_port, const char *l
 	er_curl_kept *k = kept_of(m, &h->ends);
 	long made = 0;
 	curl_easy_getinfo(h->easy, CURLINFO_NUM_CONNECTS, &made);
-	bool fit = made > 0 || h->h2; /* a new one has no past, and frames of HTTP/2 may come at any time */
+	/* a new one has no past, and frames of HTTP/2 may come at any time */
+	bool fit = made > 0 || h->h2;
 	if (!fit && k != NULL)
 		fit = k->clean_ms <= uv_now(m->o->loop) && er_sock_silent(k->fd) && (ssl == NULL || SSL_has_pending(ssl) == 0);
 	if (k != NULL)

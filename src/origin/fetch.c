@@ -298,7 +298,8 @@ static bool resolve(er_fetch *f, er_slice location, const char **why)
 	return true;
 }
 
-/* A redirect to follow: changes the hop in f to the next one; what is left of this answer will be thrown away. */
+/* A redirect to follow: changes the hop in f to the next one; what is left of this answer will be
+ * thrown away. */
 static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 {
 	const char *why;
@@ -430,7 +431,8 @@ static void answer(er_fetch *f)
 		put_url(f, &f->urls);
 	x->res.url_list = er_arena_copy(&x->arena, er_buf_slice(&f->urls));
 	er_buf_fini(&f->urls);
-	/* All has come: let go first, so that the asker has the last reference and may use the exchange again. */
+	/* All has come: let go first, so that the asker has the last reference and may use the
+	 * exchange again. */
 	bool complete = er_fetch_ended_already(f) && f->in.n == 0;
 	if (complete)
 		finish(f, FETCH_ON_COMPLETE);
@@ -485,7 +487,8 @@ static void pump(er_fetch *f)
 			er_fetch_enter(f, FETCH_FLOW, FLOW_ON_FULL);
 		}
 	}
-	/* Only a whole message makes a whole body: what broke off is failed by `step`, behind its last piece. */
+	/* Only a whole message makes a whole body: what broke off is failed by `step`, behind its
+	 * last piece. */
 	if (er_fetch_over(f) || f->in.n > 0 || er_fetch_hop(f) != HOP_WHOLE)
 		return;
 	if (f->inflate != NULL && !er_inflate_whole(f->inflate))

@@ -33,7 +33,8 @@ enum {
 	ER_ORIGIN_DISCARD_MAX = 64 * 1024, /* of a redirect's body, to save its connection */
 	ER_ORIGIN_CONNECT_MS = 10000,
 	ER_ORIGIN_IDLE_MS = 60000,
-	ER_ORIGIN_CHUNK_COST = 32, /* bytes that a chunk counts for in a turn of the loop, beside its own */
+	/* bytes that a chunk counts for in a turn of the loop, beside its own */
+	ER_ORIGIN_CHUNK_COST = 32,
 	/* For so long a connection is not used after an answer that had no right to a body
 	 * (HEAD, 204, 304). A body that comes all the same shows itself in that time; later it
 	 * would be taken for the next answer. */
@@ -96,13 +97,16 @@ struct er_fetch {
 	char *end_text;       /* likewise: a sentence, er_alloc'ed */
 	bool refused, tried;  /* the guard refused some address; it let some pass */
 	er_pieces in;         /* not yet delivered */
-	er_chunk *tail;       /* gathers small parts of the body; its last used bytes may be those of the last piece of `in` */
+	/* gathers small parts of the body; its last used bytes may be those of the last
+	 * piece of `in` */
+	er_chunk *tail;
 	size_t tail_n;
 	unsigned copies; /* parts that were copied */
 
 	/* what goes out */
 	size_t discarded; /* of a redirect's body */
-	er_body *out;     /* the source's reference; NULL: the answer has no body, or the fetch is over */
+	/* the source's reference; NULL: the answer has no body, or the fetch is over */
+	er_body *out;
 	er_inflate *inflate;
 };
 
@@ -137,9 +141,10 @@ struct er_origin {
 	char *ca_file;
 	void *ca_store; /* X509_STORE, made when needed */
 	er_resolver *resolver;
-	unsigned most;                   /* connections at once */
-	unsigned used, used_by_routines; /* connections that are open or have a place: all, and those of routines */
-	er_turns turns;                  /* of pools, for connections */
+	unsigned most; /* connections at once */
+	/* connections that are open or have a place: all, and those of routines */
+	unsigned used, used_by_routines;
+	er_turns turns; /* of pools, for connections */
 	uv_timer_t turn;
 	uint64_t evicted_ms;
 	unsigned handles; /* uv handles that are not closed yet */

@@ -1,21 +1,22 @@
-/* The tables of a fetch's states. er_fetch_enter (fetch_notes.c) is the only function that moves a fetch.
+/* The tables of a fetch's states. er_fetch_enter (fetch_notes.c) is the only function that
+ * moves a fetch.
  *
  * There are four tables because four things move independently of each other:
  *
- *   self    what was decided. Only fetch.c moves it, outside of a library's callbacks.
- *           ASKING -> LEAVING -> ASKING ... for each redirect, ASKING -> DECIDED -> ANSWERED for the
- *           answer that is handed on. OVER follows from each of them, once.
- *   hop     what the transport has noted of the answer. It moves inside of callbacks, too, and may run
- *           ahead of what was decided: a small answer is WHOLE before its head is looked at.
+ *   self    what was decided. Only fetch.c moves it, outside of a library's callbacks. ASKING ->
+ *           LEAVING -> ASKING ... for each redirect, ASKING -> DECIDED -> ANSWERED for the answer
+ *           that is handed on. OVER follows from each of them, once.
+ *   hop     what the transport has noted of the answer. It moves inside of callbacks, too, and may
+ *           run ahead of what was decided: a small answer is WHOLE before its head is looked at.
  *           UNSENT -> SENT -> BODY -> WHOLE; CUT or FAILED where it goes wrong. It begins again for
  *           the next hop, and for a second attempt by another transport.
  *   flow    the reader's room moves by what the reader does, the transport's waiting by what the
  *           transport was told. HELD outlives FULL by the moment until er_fetch_advance resumes it.
- *   upload  the upload's end has nothing to do with the answer's: a server may answer in the middle of
- *           an upload, and an upload may end long before the answer.
+ *   upload  the upload's end has nothing to do with the answer's: a server may answer in the middle
+ *           of an upload, and an upload may end long before the answer.
  *
- * Two of them are tied together by er_fetch_states_fit: nothing is decided about an answer whose head
- * has not come whole. */
+ * Two of them are tied together by er_fetch_states_fit: nothing is decided about an answer whose
+ * head has not come whole. */
 #include "origin/fetch_states.h"
 
 static const uint8_t fetch_next[FETCH_STATES_N][FETCH_EVENTS_N] = {

@@ -16,8 +16,8 @@
 		{{{(a), (b), (c), (d)}}}, (n) \
 	}
 
-/* IANA's special-purpose registry for IPv4 (RFC 6890 and its successors), multicast, the reserved class, and one cloud's metadata
- * service that sits on a public address. */
+/* IANA's special-purpose registry for IPv4 (RFC 6890 and its successors), multicast, the reserved
+ * class, and one cloud's metadata service that sits on a public address. */
 static const er_cidr refused_v4[] = {
     V4(0, 0, 0, 0, 8),        /* this network */
     V4(10, 0, 0, 0, 8),       /* private */
@@ -37,7 +37,8 @@ static const er_cidr refused_v4[] = {
     V4(240, 0, 0, 0, 4),      /* reserved, broadcast */
 };
 
-/* IPv6 is refused outside 2000::/3, the only block that is handed out; these are the special parts inside it. */
+/* IPv6 is refused outside 2000::/3, the only block that is handed out; these are the special parts
+ * inside it. */
 static const er_cidr global_v6 = V6(0x20, 0, 0, 0, 3);
 static const er_cidr refused_v6[] = {
     V6(0x20, 0x01, 0x00, 0x00, 23), /* protocol assignments: Teredo, ORCHID, benchmarks */
@@ -52,8 +53,9 @@ static const er_cidr teredo = V6(0x20, 0x01, 0, 0, 32);
 static const er_cidr loopback_v4 = V4(127, 0, 0, 0, 8);
 static const er_cidr loopback_v6 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}}, 128};
 
-/* A range opens these only if it lies inside of one: a range that merely reaches over them ("0.0.0.0/0", "100.64.0.0/10") does not. The first four are
- * the node's machine itself; at the others clouds hand out a machine's credentials. */
+/* A range opens these only if it lies inside of one: a range that merely reaches over them
+ * ("0.0.0.0/0", "100.64.0.0/10") does not. The first four are the node's machine itself; at the
+ * others clouds hand out a machine's credentials. */
 static const er_cidr by_name_only[] = {
     V4(127, 0, 0, 0, 8),    V4(0, 0, 0, 0, 8),          {{{{[15] = 1}}}, 128}, /* ::1 */
     {{{{0}}}, 128},                                                            /* :: */
@@ -77,8 +79,8 @@ static struct in6_addr mapped(const uint8_t v4[4], uint8_t flip)
 	return a;
 }
 
-/* The IPv4 address that a transition mechanism would deliver packets for `a` to: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380,
- * kept inverted), ISATAP (RFC 5214). */
+/* The IPv4 address that a transition mechanism would deliver packets for `a` to: NAT64 (RFC 6052),
+ * 6to4 (RFC 3056), Teredo (RFC 4380, kept inverted), ISATAP (RFC 5214). */
 static bool embedded(const struct in6_addr *a, struct in6_addr *v4)
 {
 	static const uint8_t isatap[] = {0x00, 0x5e, 0xfe};
@@ -129,7 +131,8 @@ bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_
 	if (sa == NULL || !er_cidr_of_sockaddr(sa, &a))
 		return true;
 	bool has_inner = embedded(&a, &inner);
-	/* An operator who allows 10.0.0.0/8 does not mean the node's own address in it; one who allows loopback can mean nothing else. */
+	/* An operator who allows 10.0.0.0/8 does not mean the node's own address in it; one who allows
+	 * loopback can mean nothing else. */
 	if (!loopback(&a) && (in_any(own, n_own, &a) || (has_inner && in_any(own, n_own, &inner))))
 		return true;
 	if (allowed(allow, n_allow, &a))
@@ -137,7 +140,8 @@ bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_
 	return special(&a) || (has_inner && special(&inner));
 }
 
-/* https://fetch.spec.whatwg.org/#port-blocking, in order: what listens there does not speak HTTP, and might obey what a request's lines say. */
+/* https://fetch.spec.whatwg.org/#port-blocking, in order: what listens there does not speak HTTP,
+ * and might obey what a request's lines say. */
 static const uint16_t bad_ports[] = {
     0,   1,    7,    9,    11,   13,   15,   17,   19,   20,   21,   22,   23,   25,   37,   42,   43,   53,   69,   77,   79,
     87,  95,   101,  102,  103,  104,  109,  110,  111,  113,  115,  117,  119,  123,  135,  137,  139,  143,  161,  179,  389,

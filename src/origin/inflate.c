@@ -32,7 +32,8 @@ void er_inflate_free(er_inflate *z)
 	er_free(z);
 }
 
-/* Between members: another one begins, or what is left is padding, which tar-like tools leave and every reader ignores. */
+/* Between members: another one begins, or what is left is padding, which tar-like tools leave and
+ * every reader ignores. */
 static bool next_member(er_inflate *z, er_slice *in)
 {
 	ER_ASSERT(in->n > 0 && !z->in_member);

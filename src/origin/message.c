@@ -27,7 +27,8 @@ static bool target_ok(er_slice method, er_slice t)
 	return true;
 }
 
-/* The usual host name needs no parser: lower-case letters, digits, hyphen, dot, and perhaps a port. */
+/* The usual host name needs no parser: lower-case letters, digits, hyphen, dot, and
+ * perhaps a port. */
 static bool plain_authority(er_slice a)
 {
 	size_t colon = er_slice_find(a, ':');
@@ -119,7 +120,8 @@ static bool request_body(er_fetch *f, const char **why)
 	}
 	f->upload_length = said != NULL ? (int64_t)length : er_body_length(f->upload);
 	/* Trailers need the chunked coding (RFC 9112 7.1.2). */
-	if (f->upload_length < 0 && er_body_finished(f->upload) && er_body_untouched(f->upload) && er_body_trailers(f->upload) == NULL)
+	if (f->upload_length < 0 && er_body_finished(f->upload) && er_body_untouched(f->upload) &&
+	    er_body_trailers(f->upload) == NULL)
 		f->upload_length = (int64_t)er_body_buffered(f->upload);
 	return true;
 }
@@ -176,7 +178,8 @@ static uint32_t count_of(const er_fields *fields, er_slice name)
 	return n;
 }
 
-/* RFC 9112 6.1: a message with more than one plain "chunked" is one of a coding that we do not know, or a smuggler's. */
+/* RFC 9112 6.1: a message with more than one plain "chunked" is one of a coding that we do not
+ * know, or a smuggler's. */
 static bool chunked_ok(er_fetch *f, bool http10)
 {
 	er_slice value = *er_fields_get(&f->res, ER_LIT("transfer-encoding"));
@@ -254,7 +257,8 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 {
 	ER_ASSERT(f->x != NULL && er_fetch_head_whole(f));
 	bool no_body = f->status == 204 || f->status == 205 || f->status == 304;
-	/* RFC 9112 6.3: Transfer-Encoding overrides Content-Length; a message with both is a smuggler's, and we forward neither. */
+	/* RFC 9112 6.3: Transfer-Encoding overrides Content-Length; a message with both is a
+	 * smuggler's, and we forward neither. */
 	bool coded = er_fields_get(&f->res, ER_LIT("transfer-encoding")) != NULL;
 	*length = coded ? -1 : content_length(&f->res);
 	if (*length == -2) {

@@ -185,7 +185,8 @@ static void tick(uv_timer_t *timer)
 	er_origin *o = timer->data;
 	ER_CHECK(o, MAGIC);
 	uint64_t now = uv_now(o->loop);
-	/* A time-out answers an exchange, and that may end any other fetch: begin again after each, until a walk finds none. */
+	/* A time-out answers an exchange, and that may end any other fetch: begin again after each,
+	 * until a walk finds none. */
 	for (bool again = true; again;) {
 		again = false;
 		ER_LIST_EACH(it, &o->fetches)

@@ -34,8 +34,9 @@ void er_origin_name_servers(er_origin *o, const char *servers);
 void er_origin_limit(er_origin *o, unsigned connections);
 
 typedef struct er_origin_stats {
-	unsigned connections, waiting;     /* idle ones included; fetches that wait for one */
-	unsigned lookups, lookups_waiting; /* names that are looked up, and requests that wait for that */
+	unsigned connections, waiting; /* idle ones included; fetches that wait for one */
+	/* names that are looked up, and requests that wait for that */
+	unsigned lookups, lookups_waiting;
 	uint64_t lookups_total;
 } er_origin_stats;
 er_origin_stats er_origin_stat(const er_origin *o);

@@ -1,8 +1,11 @@
-/* The short way for what a busy relay does all day: GET and HEAD over http:// to a server that has one address, or one that libcurl has just
- * connected to, on kept connections. One write, one read, bytes not copied; a third of libcurl's time. Whatever is not so simple (TLS, uploads,
- * several addresses to try, a connection that turns out dead) is libcurl's. The rules are the fetch's and decode.c's, the same for both.
+/* The short way for what a busy relay does all day: GET and HEAD over http:// to a server that has
+ * one address, or one that libcurl has just connected to, on kept connections. One write, one read,
+ * bytes not copied; a third of libcurl's time. Whatever is not so simple (TLS, uploads, several
+ * addresses to try, a connection that turns out dead) is libcurl's. The rules are the fetch's and
+ * decode.c's, the same for both.
  *
- * A connection passes one door before it carries a request (`at_the_door`): nothing has come on it unasked, and its peer has not closed it. */
+ * A connection passes one door before it carries a request (`at_the_door`): nothing has come on it
+ * unasked, and its peer has not closed it. */
 #include "base/mem.h"
 #include "base/sock.h"
 #include "origin/decode.h"
@@ -11,9 +14,11 @@ enum {
 	MAGIC = 0x504c4149,
 	READ_FIRST = ER_CHUNK_KEPT, /* most answers fit, and threads keep its chunks */
 	READ_NEXT = 64 * 1024,
-	TURN_BYTES = 256 * 1024, /* of one connection in one turn of the loop: the others wait meanwhile */
+	/* of one connection in one turn of the loop: the others wait meanwhile */
+	TURN_BYTES = 256 * 1024,
 	IDLE_MAX = 64,
-	QUARANTINE_MAX = 256, /* these go on top of the idle ones: an origin that answers 304 all day has many */
+	/* these go on top of the idle ones: an origin that answers 304 all day has many */
+	QUARANTINE_MAX = 256,
 	IDLE_MS = 60000,
 };
 
@@ -135,7 +140,8 @@ static void detach(conn *c, bool keep)
 		close_conn(c);
 }
 
-/* The hop begins again, by libcurl. Only before anything of an answer was seen: GET and HEAD may be asked twice (RFC 9110 9.2.2). */
+/* The hop begins again, by libcurl. Only before anything of an answer was seen: GET and HEAD may be
+ * asked twice (RFC 9110 9.2.2). */
 static void hand_over(conn *c)
 {
 	er_fetch *f = c->f;
@@ -256,7 +262,8 @@ static void on_written(uv_write_t *req, int status)
 		(void)read_on(c);
 }
 
-/* Writes over reserved room: how much is counted first, so that each part is a copy and no test of the buffer. */
+/* Writes over reserved room: how much is counted first, so that each part is a copy and no test of
+ * the buffer. */
 static void put_request(conn *c)
 {
 	const er_slice version = ER_LIT(" HTTP/1.1\r\nHost: "), zero = ER_LIT("Content-Length: 0\r\n");
@@ -356,8 +363,8 @@ static void end_quarantine(plain *p, uint64_t now_ms)
 	}
 }
 
-/* May it carry a request? Not if its peer has closed it or has sent something unasked, which the loop need not have told us yet: it would be
- * taken for the answer. */
+/* May it carry a request? Not if its peer has closed it or has sent something unasked, which the
+ * loop need not have told us yet: it would be taken for the answer. */
 static bool at_the_door(const conn *c)
 {
 	ER_ASSERT(c->f == NULL && !c->closing && !c->writing && !c->quarantined && c->decode.state == ER_DECODE_OVER);

@@ -1,8 +1,10 @@
-/* A hop goes NOT -> NAME (its name is looked up) -> PLACE (it stands in its pool's line) -> GONE (its transport was started); it skips what it need
- * not wait for. er_reach_end takes it back from any of them.
+/* A hop goes NOT -> NAME (its name is looked up) -> PLACE (it stands in its pool's line) -> GONE
+ * (its transport was started); it skips what it need not wait for. er_reach_end takes it back from
+ * any of them.
  *
- * Each open connection counts in its pool's `sockets`. A hop that was started holds one of `places` until its connection is open, or it ends. Whoever
- * gives one back calls er_reach_wake, and the lines take turns from the loop (on_turn), never inside the caller. When nobody may begin, an idle
+ * Each open connection counts in its pool's `sockets`. A hop that was started holds one of `places`
+ * until its connection is open, or it ends. Whoever gives one back calls er_reach_wake, and the
+ * lines take turns from the loop (on_turn), never inside the caller. When nobody may begin, an idle
  * connection is closed for the first in line. */
 #include "origin/reach.h"
 
@@ -205,7 +207,8 @@ static void named(er_fetch *f)
 		fail(f, ER_ERR_DNS, q->text);
 		return;
 	}
-	/* Of several addresses libcurl tries one after the other; which of them it was is good to know for a while. */
+	/* Of several addresses libcurl tries one after the other; which of them it was is good to know
+	 * for a while. */
 	if (f->hop_kind == &er_hop_plain && !proven(f))
 		f->hop_kind = &er_hop_curl;
 	want_place(f);

@@ -1,5 +1,7 @@
-/* Lies in the fetch. While an upload is sent for the first time each piece is kept, as a reference to its chunk; after a rewind they are given out in
- * order, and then the body goes on where it was. What is too large is let go at once, with the reason in `lost`, and nothing is kept after that. */
+/* Lies in the fetch. While an upload is sent for the first time each piece is kept, as a
+ * reference to its chunk; after a rewind they are given out in order, and then the body goes on
+ * where it was. What is too large is let go at once, with the reason in `lost`, and nothing is
+ * kept after that. */
 #include "origin/replay.h"
 
 #include "base/mem.h"

@@ -7,17 +7,19 @@
 #include "base/chunk.h"
 
 enum {
-	ER_REPLAY_MAX = 1024 * 1024,          /* bytes of one upload, where each piece counts for some more */
+	/* bytes of one upload, where each piece counts for some more */
+	ER_REPLAY_MAX = 1024 * 1024,
 	ER_REPLAY_POOL_MAX = 8 * 1024 * 1024, /* of all uploads of a pool */
 };
 
 typedef struct er_replay {
 	er_piece *v;
 	uint32_t n, cap;
-	uint32_t at;      /* the next to be sent again; n: none */
-	size_t cost;      /* counted in *pool, too */
-	size_t *pool;     /* of all fetches of the pool */
-	const char *lost; /* why the upload cannot be sent again, as the end of a sentence; NULL: it can */
+	uint32_t at;  /* the next to be sent again; n: none */
+	size_t cost;  /* counted in *pool, too */
+	size_t *pool; /* of all fetches of the pool */
+	/* why the upload cannot be sent again, as the end of a sentence; NULL: it can */
+	const char *lost;
 } er_replay;
 
 /* `whole`: the body is complete where it comes from. `pool` must outlive it. */

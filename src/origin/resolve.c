@@ -1,9 +1,12 @@
-/* Whoever asks is answered at once if the host is an address, localhost, no name, or a good entry of the cache. Else the question is attached to the
- * lookup of that name, or stands in its payer's line until there is room for a lookup.
+/* Whoever asks is answered at once if the host is an address, localhost, no name, or a good entry
+ * of the cache. Else the question is attached to the lookup of that name, or stands in its payer's
+ * line until there is room for a lookup.
  *
- * A lookup asks the hosts file, then name servers for both families. When both have answered, or one has and the other is slow, release() puts the
- * answer into the cache and moves who waited to `told`; they are called from the timer, never inside er_resolve_start. A lookup that was told early
- * is freed when the slow family has answered, too, and puts the whole answer into the cache. Old answers are used while nobody can tell better. */
+ * A lookup asks the hosts file, then name servers for both families. When both have answered, or
+ * one has and the other is slow, release() puts the answer into the cache and moves who waited to
+ * `told`; they are called from the timer, never inside er_resolve_start. A lookup that was told
+ * early is freed when the slow family has answered, too, and puts the whole answer into the cache.
+ * Old answers are used while nobody can tell better. */
 #include "origin/resolve.h"
 
 #include "base/map.h"
@@ -25,9 +28,11 @@ enum {
 	NAME_MAX_N = 253,  /* RFC 1035 3.1, as text */
 	TTL_MIN_MS = 1000,
 	TTL_MAX_MS = 300000,
-	NONE_MS = 5000,       /* a name without an address, if its zone does not say how long that holds */
-	FAILED_MS = 2000,     /* one that nobody could tell of */
-	STALE_MS = 60000,     /* so long after its time an answer is good while nobody can tell (RFC 8767) */
+	/* a name without an address, if its zone does not say how long that holds */
+	NONE_MS = 5000,
+	FAILED_MS = 2000, /* one that nobody could tell of */
+	/* so long after its time an answer is good while nobody can tell (RFC 8767) */
+	STALE_MS = 60000,
 	OTHER_FAMILY_MS = 50, /* one family has answered: so long for the other (RFC 8305 3) */
 	TICK_MS = 25,
 };
@@ -42,7 +47,8 @@ typedef struct entry {
 	char name[NAME_MAX_N + 1];
 } entry;
 
-/* It is under way until both families have answered; those who wait are told before that, if one is slow. */
+/* It is under way until both families have answered; those who wait are told before that, if
+ * one is slow. */
 typedef struct lookup {
 	er_list link;
 	er_resolver *r;
@@ -423,7 +429,8 @@ void er_resolve_payer_fini(er_resolver *r, er_resolve_payer *p)
 
 /* ---- what is finished is told ---- */
 
-/* To the cache, and from the lookup to its waiters: each is told from a list of the resolver's, so that any of them may cancel any other meanwhile. */
+/* To the cache, and from the lookup to its waiters: each is told from a list of the resolver's, so
+ * that any of them may cancel any other meanwhile. */
 static void release(lookup *l)
 {
 	er_resolver *r = l->r;

@@ -37,7 +37,8 @@ void er_resolve_payer_fini(er_resolver *r, er_resolve_payer *p);
 
 /* A request for addresses. Belongs to the caller; zeroed before the first use. */
 typedef struct er_resolve {
-	er_list link; /* in the payer's line, in a lookup's list, or in the list of requests to be told */
+	/* in the payer's line, in a lookup's list, or in the list of requests to be told */
+	er_list link;
 	er_resolve_payer *payer;
 	bool waiting, in_line;
 	er_slice name;

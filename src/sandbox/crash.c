@@ -1,8 +1,8 @@
-/* The last word of a process that crashes. The handler runs on a stack of its own, reads only what a
- * signal handler may read, and asserts nothing. The engine answers most refusals of memory with a
+/* The last word of a process that crashes. The handler runs on a stack of its own, reads only what
+ * a signal handler may read, and asserts nothing. The engine answers most refusals of memory with a
  * crash on purpose: one that follows a refusal in the same turn is called MEMORY, others CRASH, and
- * the request whose turn it was is named. It chains to nothing: the engine, which starts later, chains
- * to it. */
+ * the request whose turn it was is named. It chains to nothing: the engine, which starts later,
+ * chains to it. */
 #include "sandbox/crash.h"
 
 #include "base/mem.h"

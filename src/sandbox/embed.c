@@ -1,5 +1,5 @@
-/* The scripts that are built in: embed.cmake writes an assembler file with the bytes of each and this
- * table of them. Bytes of the program, for ever; nothing is copied. */
+/* The scripts that are built in: embed.cmake writes an assembler file with the bytes of each and
+ * this table of them. Bytes of the program, for ever; nothing is copied. */
 #include "sandbox/embed.h"
 
 #include "base/mem.h"

@@ -39,7 +39,8 @@ void er_engine_microtasks(void);
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
 /* Calls a hook with the present turn as its owner's. An exception goes to hooks.uncaught. */
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
-/* These three, from a hook's name and its arguments by theirs: ER_HOOK(credit, .key = key, .n = n). */
+/* These three, from a hook's name and its arguments by theirs: ER_HOOK(credit, .key =
+ * key, .n = n). */
 #define ER_HOOK(hook, ...) \
 	ER_HOOK_##hook, ER_HOOK_ARGS_##hook, (const er_value *)(const void *)&(const er_hook_args_##hook) \
 	{ \

@@ -50,7 +50,9 @@ static bool ask(uint64_t now_us)
 	poll((struct pollfd *)(void *)fds, (nfds_t)n, 0);
 	bool pending = g_main_context_check(wait.loop, priority, fds, n);
 	g_main_context_release(wait.loop);
-	if (n > wait.watched) /* it has got one since the start, and nothing can be watched any more: asking is what is left */
+	/* it has got one since the start, and nothing can be watched any more: asking is
+	 * what is left */
+	if (n > wait.watched)
 		ms = ms < 0 || ms > UNWATCHED_MS ? UNWATCHED_MS : ms;
 	wait.due_us = ms >= 0 ? now_us + (uint64_t)ms * 1000 : UINT64_MAX;
 	wait.ask_us = wait.due_us < now_us + ASK_EVERY_US ? wait.due_us : now_us + ASK_EVERY_US;

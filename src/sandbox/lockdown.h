@@ -1,11 +1,14 @@
 /* The second half of the lock-down, inside er-sandbox (the first is the spawner's: namespaces, ids,
  * descriptors, environment).
  *
- *   er_lockdown_begin    before the engine exists and before any thread: empty root (level full), capabilities, no_new_privs,
- *                        non-dumpable, Landlock, rlimits
- *   ... the VM is created, the prelude runs, timers and eventfds are made, dates and Intl have been used once ...
- *   er_lockdown_finish   Landlock without exceptions, seccomp for all threads (TSYNC), kill by default; standard error becomes /dev/null
- *   er_lockdown_memory   at LOAD, before any code of a tenant: RLIMIT_DATA, hard and soft; can only be lowered afterwards
+ *   er_lockdown_begin    before the engine exists and before any thread: empty root (level full),
+ *                        capabilities, no_new_privs, non-dumpable, Landlock, rlimits
+ *   ... the VM is created, the prelude runs, timers and eventfds are made, dates and Intl have been
+ *   used once ...
+ *   er_lockdown_finish   Landlock without exceptions, seccomp for all threads (TSYNC), kill by
+ *                        default; standard error becomes /dev/null
+ *   er_lockdown_memory   at LOAD, before any code of a tenant: RLIMIT_DATA, hard and soft; can only
+ *                        be lowered afterwards
  *
  * After `finish` the process can read, write, wait, make threads, map anonymous private memory and
  * nothing else. Each step that the level asks for must succeed or the process must end: it prints

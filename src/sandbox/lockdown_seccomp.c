@@ -1,7 +1,7 @@
 /* The filter of system calls, the last step: tables of what is allowed, of what is refused with an
  * error because the engine or the C library asks and goes on without, and of calls that depend on
- * their arguments. It is loaded for all threads at once and can never be taken off. What an argument
- * points to cannot be seen, so nothing is allowed that depends on it. */
+ * their arguments. It is loaded for all threads at once and can never be taken off. What an
+ * argument points to cannot be seen, so nothing is allowed that depends on it. */
 #include "sandbox/lockdown_internal.h"
 
 #include "base/mem.h"

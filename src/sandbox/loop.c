@@ -177,7 +177,8 @@ void er_loop_run(void)
 	unsigned batches = 0;
 	er_turn_refresh();
 	while (!er_sb.ch.in.broken && !er_sb.ch.out.broken) {
-		ER_ASSERT(er_sb.turn.forget == NULL && er_sb.turn.patches_n == 0); /* between turns nothing is left over */
+		/* between turns nothing is left over */
+		ER_ASSERT(er_sb.turn.forget == NULL && er_sb.turn.patches_n == 0);
 		er_engine_enter();
 		unsigned n = er_frames_lost();
 		n += drain_in();

@@ -34,7 +34,8 @@ _Static_assert(ER_FRAME_THIS == ER_FRAME_ARGC + 1 && ER_FRAME_ARGV == ER_FRAME_T
 /* What a native gives back to the engine: the value, or the exception thrown. */
 er_value er_native_return(void *global, er_value v, er_value exception);
 
-/* The arguments of a native, er_args_NAME, and of a hook, er_hook_args_NAME: a member for each, in their order. */
+/* The arguments of a native, er_args_NAME, and of a hook, er_hook_args_NAME: a member for each, in
+ * their order. */
 #define ER_COUNT(...) ER_NTH_(__VA_OPT__(__VA_ARGS__, ) 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define ER_NTH_(a, b, c, d, e, f, g, h, n, ...) n
 #define ER_MEMBERS(...) __VA_OPT__(er_value __VA_ARGS__;)
@@ -122,8 +123,8 @@ enum {
 #undef X
 	    ER_NATIVE_COUNT_
 };
-/* What api/ gives to the engine, which calls nothing there by name: the natives, in the order of the
- * contract (api/natives.c); the one of the tests (api/attack.c); the memory behind er.urlParts
+/* What api/ gives to the engine, which calls nothing there by name: the natives, in the order of
+ * the contract (api/natives.c); the one of the tests (api/attack.c); the memory behind er.urlParts
  * (api/url.c). */
 extern const er_native er_api_natives[ER_NATIVE_COUNT_];
 extern const er_native er_api_attack;

@@ -12,12 +12,13 @@
 #include "channel/frame.h"
 
 typedef struct er_out {
-	er_buf overflow;    /* whole frames that found no room */
-	size_t open_n;      /* overflow: payload with padding of the frame that is being written */
-	uint64_t safe;      /* ring index up to which a dying sandbox may publish */
-	bool hold;          /* an answer was written in this turn: a death must not publish it */
-	bool wake_due;      /* published, but the node was not woken yet */
-	void (*woke)(void); /* told that the node was woken, and may have been given our core: the turn's */
+	er_buf overflow; /* whole frames that found no room */
+	size_t open_n;   /* overflow: payload with padding of the frame that is being written */
+	uint64_t safe;   /* ring index up to which a dying sandbox may publish */
+	bool hold;       /* an answer was written in this turn: a death must not publish it */
+	bool wake_due;   /* published, but the node was not woken yet */
+	/* told that the node was woken, and may have been given our core: the turn's */
+	void (*woke)(void);
 	volatile bool busy;
 } er_out;
 

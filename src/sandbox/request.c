@@ -6,9 +6,10 @@
  * JavaScript is done, a body of ours still goes out, and DONE is said when it is out. Requests are
  * found by id in buckets; records are pooled. Request 0 is a member of er_requests and never goes.
  *
- * A subrequest hangs on its owner (held.h) and is in a bucket; `down` (the response) and `up` (the upload)
- * say what is still to come, and er_sub_settle frees it when neither is. One for which the node has
- * given no credit waits in a line, with its whole FETCH frame; er_sub_next sends the first of them.
+ * A subrequest hangs on its owner (held.h) and is in a bucket; `down` (the response) and `up` (the
+ * upload) say what is still to come, and er_sub_settle frees it when neither is. One for which the
+ * node has given no credit waits in a line, with its whole FETCH frame; er_sub_next sends the
+ * first of them.
  *
  * A send is a complete body that did not fit its head's frame: a copy, let out as the node gives
  * credit, freed when it is out or nobody wants it.
@@ -286,7 +287,8 @@ static void reading_end(er_held *h)
 	er_held_fini(h);
 }
 
-/* The client may send the rest, which is dropped: it has done nothing that its connection should end for. */
+/* The client may send the rest, which is dropped: it has done nothing that its connection
+ * should end for. */
 static uint64_t reading_lost(er_held *h)
 {
 	const er_request *r = h->owner;

@@ -38,7 +38,8 @@ typedef struct er_request {
 	struct er_request *later; /* over, forgotten at the end of the turn */
 } er_request;
 
-/* A subrequest, or a copy of a body in the node, which is numbered as one and has nothing but a response's body. */
+/* A subrequest, or a copy of a body in the node, which is numbered as one and has nothing but a
+ * response's body. */
 typedef struct er_sub {
 	/* the subrequest's number, which this side gives */
 	uint32_t fid;
@@ -59,7 +60,8 @@ typedef struct er_send {
 	/* bytes that the node will take now */
 	uint64_t credit;
 	er_buf bytes;
-	er_held held; /* its owner: the request, also of a subrequest's. DONE when sent, if that is draining */
+	/* its owner: the request, also of a subrequest's. DONE when sent, if that is draining */
+	er_held held;
 } er_send;
 
 enum { ER_BUCKETS = 256, ER_POOLED = 256, ER_POOLED_FRAME = 4096 };

@@ -3,10 +3,17 @@
  * `er_sb` is the one context struct of the program; every module keeps its part in it and touches
  * only that part.
  *
- *   main     start-up order          engine   the only files that know JavaScriptCore        loop    what runs when
- *   frames   what the node says      out      what we say to the node                        turn    whose CPU it is
- *   request  what is being answered  timer    what is due                                    death   how it ends
- *   held     what ends with them      crash    its last word
+ *   main      start-up order
+ *   engine    the only files that know JavaScriptCore
+ *   loop      what runs when
+ *   frames    what the node says
+ *   out       what we say to the node
+ *   turn      whose CPU it is
+ *   request   what is being answered
+ *   held      what ends with it
+ *   timer     what is due
+ *   death     how it ends
+ *   crash     its last word
  */
 #ifndef ER_SANDBOX_SANDBOX_H
 #define ER_SANDBOX_SANDBOX_H

@@ -33,14 +33,16 @@
 enum {
 	/* the background and the engine each may take this part of the time, in the long run: 1/n */
 	SHARE = 10,
-	AT_ONCE = 4 /* the background begins nothing more once it has used this part of a request's limit: 1/n */
+	/* the background begins nothing more once it has used this part of a request's limit: 1/n */
+	AT_ONCE = 4
 };
 
 static_assert(ER_TURN_SHORT_NS <= ER_TURN_SYNC_NS && ER_TURN_SHORT_NS <= ER_TURN_LONG_NS, "a turn of wall time is a short one");
 static_assert(ER_TURN_TICK_NS < 1000000000, "the tick is given to the kernel as nanoseconds below a second");
 static_assert(ER_BUDGET_COUNT_ == 5, "budget_of and the node (INSTANCE) name them all");
 
-static timer_t process_tick; /* on the CPU clock of all threads; armed while this one waits for the compilers */
+/* on the CPU clock of all threads; armed while this one waits for the compilers */
+static timer_t process_tick;
 
 static uint64_t clock_ns(clockid_t id)
 {

@@ -40,8 +40,8 @@ er_apply_fn er_apply_key_rotate;                           /* rotate.c */
 ER_MUST_CHECK bool er_sequence_read(er_apply *a, uint64_t *before);
 ER_MUST_CHECK bool er_sequence_write(er_apply *a, uint64_t before);
 
-/* Takes the next sequence and writes the log row; `data` is an object that is still open. It is closed
- * and emptied. */
+/* Takes the next sequence and writes the log row; `data` is an object that is still open. It is
+ * closed and emptied. */
 ER_MUST_CHECK bool er_apply_log(er_apply *a, const er_change *c, er_out *data);
 ER_MUST_CHECK bool er_apply_known(er_apply *a, er_slice routine);
 /* Runs a statement with one text. */

@@ -1,5 +1,5 @@
-/* What all kinds of change have in common: their names, their row of the log, the sequence. The files
- * change_*.c, one kind each, stand on this; apply.c stands on them. */
+/* What all kinds of change have in common: their names, their row of the log, the sequence. The
+ * files change_*.c, one kind each, stand on this; apply.c stands on them. */
 #include "store/apply.h"
 
 static const char *const names[] = {

@@ -51,7 +51,8 @@ bool er_apply_address_allow(er_apply *a, const er_change *c)
 	er_bind_text(&q, c->actor);
 	if (!er_query_run(&q, a->err))
 		return false;
-	return er_db_changes(a->db) == 0 || log_range(a, c); /* it is allowed already: that is all that was asked for */
+	/* it is allowed already: that is all that was asked for */
+	return er_db_changes(a->db) == 0 || log_range(a, c);
 }
 
 bool er_apply_address_deny(er_apply *a, const er_change *c)

@@ -114,8 +114,8 @@ static bool runs_already(er_apply *a, const er_change *c, const er_split *split,
 	bind_split(&q, split);
 	er_bind_int(&q, split->percent);
 	bind_guard(&q, &c->guard);
-	*id = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0)
-	                       : 0; /* then to its end: a statement that is not finished has done nothing */
+	/* then to its end: a statement that is not finished has done nothing */
+	*id = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
 	return er_query_end(&q, a->err);
 }
 

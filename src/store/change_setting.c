@@ -78,7 +78,8 @@ static bool room_for_it(er_apply *a, const er_change *c)
 /* `value`: of a variable that is set; else empty. */
 static bool log_setting(er_apply *a, const er_change *c, er_slice value)
 {
-	ER_ASSERT(value.n == 0 || c->kind == ER_CHANGE_VAR_SET); /* nothing of a secret gets into the log */
+	/* nothing of a secret gets into the log */
+	ER_ASSERT(value.n == 0 || c->kind == ER_CHANGE_VAR_SET);
 	er_out data = er_log_begin();
 	er_log_env(&data, c->env);
 	er_out_str(&data, "name", c->name);

@@ -80,7 +80,8 @@ static bool reserve(env_build *b, er_err *err)
 /* Opens one secret and appends it as a JSON string. */
 static bool put_secret(env_build *b, er_slice name, er_slice sealed, er_err *err)
 {
-	ER_ASSERT(er_db_in_transaction(b->db)); /* the key is that of the picture that this transaction sees */
+	/* the key is that of the picture that this transaction sees */
+	ER_ASSERT(er_db_in_transaction(b->db));
 	if (!b->have_key && !er_key_get(b->s, b->db, false, b->key, err))
 		return false;
 	b->have_key = true;

@@ -171,7 +171,8 @@ static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags
 	int rc = vfs->real->xOpen(vfs->real, name, file->real, flags, out);
 	/* Without methods SQLite does not close: right, if the real one has none either. */
 	if (file->real->pMethods != NULL) {
-		ER_ASSERT(file->real->pMethods->iVersion >= 2); /* the shared memory of WAL: we pass it on */
+		/* the shared memory of WAL: we pass it on */
+		ER_ASSERT(file->real->pMethods->iVersion >= 2);
 		file->base.pMethods = &file_methods;
 	}
 	return rc;

@@ -12,7 +12,8 @@
  * thread. */
 #include "store/apply.h"
 
-enum { TRIM_MOST = 1000 }; /* rows that one change removes: a long past goes bit by bit, and no deploy waits for all of it */
+/* rows that one change removes: a long past goes bit by bit, and no deploy waits for all of it */
+enum { TRIM_MOST = 1000 };
 
 static const char *const causes[] = {"deploy", "publish", "rollback", "guard", "undo"};
 _Static_assert(sizeof causes / sizeof *causes == ER_CAUSE_COUNT_, "every cause has a name");
@@ -50,9 +51,10 @@ typedef struct past {
  * steps. */
 typedef struct walk {
 	bool begun, found;
-	bool looking;  /* what runs was restored, and where it ran before that is still to be found */
-	past now;      /* what runs */
-	past original; /* where it ran first; id 0: it is no restoration, or that is not known any more */
+	bool looking; /* what runs was restored, and where it ran before that is still to be found */
+	past now;     /* what runs */
+	/* where it ran first; id 0: it is no restoration, or that is not known any more */
+	past original;
 	past target;
 } walk;
 

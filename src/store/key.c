@@ -194,7 +194,8 @@ static bool choose(er_store *s, er_db *db, bool make, uint8_t out[ER_SEAL_KEY], 
 static bool write_check(er_db *db, const uint8_t key[ER_SEAL_KEY], er_err *err)
 {
 	er_secret_key k = {.there = true};
-	ER_ASSERT(er_db_in_transaction(db)); /* the check and the secret that it is for are on the disk together */
+	/* the check and the secret that it is for are on the disk together */
+	ER_ASSERT(er_db_in_transaction(db));
 	er_copy(k.bytes, key, ER_SEAL_KEY);
 	check_of(&k);
 	er_query q = er_query_of(db, "UPDATE node SET key_check = ?1 WHERE key_check IS NULL OR (key_check <> ?1 AND NOT EXISTS "

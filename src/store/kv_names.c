@@ -27,7 +27,8 @@ bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err)
 	}
 	ER_ASSERT(er_buf_len(&rows) % sizeof *out->all == 0);
 	out->n = er_buf_len(&rows) / sizeof *out->all;
-	out->all = (er_namespace *)(void *)rows.p; /* the buffer's memory, from its start; er_free takes it */
+	/* the buffer's memory, from its start; er_free takes it */
+	out->all = (er_namespace *)(void *)rows.p;
 	return er_query_end(&q, err);
 }
 

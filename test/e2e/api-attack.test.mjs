@@ -1,4 +1,5 @@
-// The control API in the hands of who means it harm: nothing crashes, hangs, leaks or answers 500, and no token reaches further than its own.
+// The control API in the hands of who means it harm: nothing crashes, hangs, leaks or answers 500,
+// and no token reaches further than its own.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -79,7 +80,8 @@ test('bodies that are no request of ours are refused, and change nothing', async
 				for (const body of bodies) {
 					const res = await ask(socket(), method.toUpperCase(), fill(target), body)
 					assert.ok(res.status < 500, `${method} ${target} ${String(body).slice(0, 100)}: ${res.status} ${res.text}`)
-					// a secret of any name and text is one; nothing is pruned where there is nothing to prune
+					// a secret of any name and text is one; nothing is pruned where there is
+					// nothing to prune
 					if (/secrets$|prune$/.test(target)) continue
 					assert.ok(res.status >= 400, `${method} ${target} ${String(body).slice(0, 100)}: ${res.status} ${res.text}`)
 				}
@@ -226,7 +228,8 @@ test('bodies that are slow, endless or given up leave no memory behind', { skip:
 	for (let i = 0; i < 3; i++) await round()
 	const before = node.holdings()
 	for (let i = 0; i < 6; i++) await round()
-	// The last ones are let go of in their own time; a thread keeps up to 32 MB for what comes next (base/mem.c), and a leak would be 200 MB.
+	// The last ones are let go of in their own time; a thread keeps up to 32 MB for what comes next
+	// (base/mem.c), and a leak would be 200 MB.
 	await raw.until(() => {
 		const after = node.holdings()
 		return after.fds <= before.fds + 2 && after.anonymous - before.anonymous < 48 << 20

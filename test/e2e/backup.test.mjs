@@ -115,7 +115,8 @@ test('a new key for the secrets: routines that start meanwhile see their secrets
 		assert.equal(fs.statSync(path.join(data, 'key')).mode & 0o777, 0o600)
 		assert.ok(!fs.existsSync(path.join(data, 'key.next')))
 		assert.equal((await node.get('secretive')).text, 's3cret 0')
-		// Each new variable starts instances anew, and these read their secrets, while the key changes all the time.
+		// Each new variable starts instances anew, and these read their secrets, while the key
+		// changes all the time.
 		let stopped = false
 		const rotating = (async () => {
 			let n = 0

@@ -1,5 +1,6 @@
-// Nobody who talks to the node in single bytes holds up a loop thread: while each of them sends as fast as it can, a neighbour's requests on the same thread are
-// answered, and timers run. With one write a byte a neighbour waited for seconds.
+// Nobody who talks to the node in single bytes holds up a loop thread: while each of them sends as
+// fast as it can, a neighbour's requests on the same thread are answered, and timers run. With one
+// write a byte a neighbour waited for seconds.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -8,7 +9,8 @@ import { connect, request, sleep } from './lib/raw.mjs'
 import { dribbles, many, pour, startDribblers } from './lib/dribble.mjs'
 import { certificate } from './lib/scripted.mjs'
 
-// A fault makes a neighbour wait for as long as the flood lasts; without one the client of an origin that floods leaves sooner.
+// A fault makes a neighbour wait for as long as the flood lasts; without one the client of an
+// origin that floods leaves sooner.
 const FLOOD_MS = 2500
 const DRINK_MS = 600
 const MOST_MS = sanitized ? 2000 : 1000
@@ -55,7 +57,8 @@ after(async () => {
 	fs.rmSync(dir, { recursive: true, force: true })
 })
 
-/** Answered by the loop thread itself, with 400: no sandbox has to be scheduled on a machine that is busy. */
+/** Answered by the loop thread itself, with 400: no sandbox has to be scheduled on a machine
+ * that is busy. */
 async function askLoop() {
 	const c = await connect(node.port)
 	c.send('GET / HTTP/1.1\r\n\r\n')
@@ -63,7 +66,8 @@ async function askLoop() {
 	c.close()
 }
 
-/** How long a neighbour waits while `flood` runs: all but the longest 2 %, for a machine that is busy makes anybody wait now and then. */
+/** How long a neighbour waits while `flood` runs: all but the longest 2 %, for a machine that is
+ * busy makes anybody wait now and then. */
 async function neighbour(flood, what) {
 	let over = false
 	const done = flood().finally(() => (over = true))

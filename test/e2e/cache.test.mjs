@@ -1,4 +1,5 @@
-// The cache of a node in front of a real origin: what is stored, for whom, for how long, and what happens when many ask at once.
+// The cache of a node in front of a real origin: what is stored, for whom, for how long, and what
+// happens when many ask at once.
 import fs from 'node:fs'
 import test from 'node:test'
 import assert from 'node:assert/strict'

@@ -1,5 +1,6 @@
-// Clients that do everything wrong at once: cut requests, half-closed and reset connections, uploads that nobody wants, answers that nobody reads.
-// Afterwards the node answers, nothing is left open, and the routine was not punished for its clients.
+// Clients that do everything wrong at once: cut requests, half-closed and reset connections,
+// uploads that nobody wants, answers that nobody reads. Afterwards the node answers, nothing is
+// left open, and the routine was not punished for its clients.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import net from 'node:net'

@@ -1,5 +1,6 @@
-// clone() of bodies that lie in the node: the copy is made there, and each reader gets every byte whatever the others do, as far as the routine's memory
-// for copies goes (an eighth of its limit: here 8 MB).
+// clone() of bodies that lie in the node: the copy is made there, and each reader gets every byte
+// whatever the others do, as far as the routine's memory for copies goes (an eighth of its limit:
+// here 8 MB).
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import crypto from 'node:crypto'
@@ -71,7 +72,8 @@ after(async () => {
 })
 
 const seen = async name => JSON.parse((await ask(name, '/seen')).text)
-/** {status, headers, n, hash, broken}: of the body no more is kept, for a megabyte costs a busy machine much to put together. `began(res)` sees its beginning. */
+/** {status, headers, n, hash, broken}: of the body no more is kept, for a megabyte costs a busy
+ * machine much to put together. `began(res)` sees its beginning. */
 const ask = (name, target, { body, began = () => {} } = {}) => new Promise((resolve, reject) => {
 	const req = http.request({ port: node.port, host: '127.0.0.1', path: target, method: body === undefined ? 'GET' : 'POST', headers: { host: `${name}.localhost` }, agent: false }, res => {
 		const sum = crypto.createHash('sha1'), out = { status: res.statusCode, headers: res.headers, n: 0, text: '' }

@@ -1,4 +1,5 @@
-// The control API of a real node: what it answers is what docs/openapi.json says, who has too small a role gets nowhere, and what a routine says is seen.
+// The control API of a real node: what it answers is what docs/openapi.json says, who has too small
+// a role gets nowhere, and what a routine says is seen.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { startStore } from './lib/deploy.mjs'

@@ -1,5 +1,7 @@
-// An answer that breaks off is passed on as one that breaks off, in whatever packets it comes and on every way through the node: the standard process, a relay
-// through a routine, a body that JavaScript reads and streams, gzip that is undone, HTTP and HTTPS, uploads too. A client that took it for whole would keep half a page.
+// An answer that breaks off is passed on as one that breaks off, in whatever packets it comes and
+// on every way through the node: the standard process, a relay through a routine, a body that
+// JavaScript reads and streams, gzip that is undone, HTTP and HTTPS, uploads too. A client that
+// took it for whole would keep half a page.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

@@ -95,7 +95,8 @@ test('a changed split replaces no instance: versions keep what they have in memo
 	const split = (a, b) => node.split('shop', [{ version: 1, percent: a }, { version: 2, percent: b }])
 	const clients = Array.from({ length: 60 }, (_, i) => `127.0.1.${1 + i}`)
 	const highest = { 1: 0, 2: 0 }
-	/** Asks as all clients: how many got which version; no instance begins at 1 again unless it is said. */
+	/** Asks as all clients: how many got which version; no instance begins at 1 again unless
+	 * it is said. */
 	const ask = async ({ anew = [], value }) => {
 		const got = { 1: 0, 2: 0 }
 		for (const v of anew) highest[v] = 0
@@ -127,7 +128,8 @@ test('a changed split replaces no instance: versions keep what they have in memo
 		await ask({ value: 'a' })
 		await put('b')
 		await ask({ anew: [2], value: 'b' })
-		// Back with new variables: an instance of version 1 that would still have the old ones must not come back.
+		// Back with new variables: an instance of version 1 that would still have the old ones must
+		// not come back.
 		await node.ok('POST', '/v1/routines/shop/rollback', { version: 1 })
 		await ask({ anew: [1], value: 'b' })
 		await node.ok('PUT', '/v1/routines/shop/environments/production/secrets/S', { value: 'secret' })
@@ -229,7 +231,8 @@ test('a hundred deploys leave nothing behind', { timeout: 180000 }, async () => 
 		const after = await settled()
 		assert.equal(after.processes, before.processes)
 		assert.equal(after.sandboxes, before.sandboxes)
-		// A client's connection or two; and the store keeps up to four connections for reading, of two descriptors each.
+		// A client's connection or two; and the store keeps up to four connections for reading, of
+		// two descriptors each.
 		assert.ok(after.fds <= before.fds + 2 + 6, `${before.fds} descriptors, then ${after.fds}`)
 		assert.equal(after.spawnerFds, before.spawnerFds)
 		assert.ok(sanitized || after.anonymous - before.anonymous < 3e6, `${before.anonymous} bytes, then ${after.anonymous}`)

@@ -181,7 +181,8 @@ export default { fetch() { return Response.json({ map, file, cond, order, both, 
 		// Whoever requires gets what a require gives: a function, not a namespace.
 		...pack('dual', { main: 'index.js' }, { 'index.js': 'module.exports = require("both") + "," + require("old")()' }),
 		...pack('old', { main: 'main.js', module: 'module.mjs' }, { 'main.js': 'module.exports = () => "main"', 'module.mjs': 'export default () => "module"' }),
-		// The author's own map counts as well, and a package wins over the name of a part of Node.js.
+		// The author's own map counts as well, and a package wins over the name of a part
+		// of Node.js.
 		...pack('shimmed', { main: 'index.js' }, { 'index.js': 'module.exports = require("events")' }), ...pack('events', { main: 'index.js' }, { 'index.js': cjs('npm events') }),
 	})
 	for (const flags of [[], ['--minify']]) {
@@ -278,7 +279,8 @@ test('er check warns of globals that the sandbox does not have, where they are u
 	const buffer = bad.warnings.find(w => /"Buffer"/.test(w.text))
 	assert.deepEqual([buffer.path, buffer.line, buffer.column, buffer.line_text], ['index.js', 3, 21, '\tif (é) console.log(Buffer.from("x"), process.env.HOME, window);'])
 	assert.match(buffer.text, /use Uint8Array/)
-	// What exists, what is asked for first, what the code makes itself, words that are no variables, own names.
+	// What exists, what is asked for first, what the code makes itself, words that are no
+	// variables, own names.
 	const fine = [
 		handler('[URL, Response, Headers, TextEncoder, crypto, structuredClone, performance, WebAssembly, Intl, globalThis, self, console, queueMicrotask, DOMException, Iterator, arguments];'),
 		handler('if (typeof process !== "undefined") process.exit(); typeof Buffer === "function" && Buffer.from("x"); globalThis.window?.document; "Deno" in globalThis && Deno.exit();'),
@@ -305,7 +307,8 @@ test('er check knows what a default node allows, and says when top-level code is
 	assert.match(err, /^er\.jsonc:2:\d+: warning: limits\.loadCpuMs is 60000, and a node allows at most 1000 /m)
 	assert.match(err, /^er\.jsonc:3:16: warning: limits\.codeBytes is 4194305, and a node allows at most 4194304 /m)
 	assert.doesNotMatch(err, /cpuMs is 1000|near/)
-	// A loop gets a limit that it nearly takes, whatever the machine: how long it takes is measured first.
+	// A loop gets a limit that it nearly takes, whatever the machine: how long it takes is
+	// measured first.
 	const spin = n => `let s = 0; for (let i = 0; i < ${Math.round(n)}; i++) s += Math.sqrt(i); addEventListener("fetch", (e) => e.respondWith(new Response(String(s))));\n`
 	const check = async (n, ms) => JSON.parse((await run(['check', '--json'], { cwd: project({ 'er.jsonc': JSON.stringify({ limits: { loadCpuMs: ms } }), 'index.js': spin(n) }) })).out)
 	const { top_level_cpu_us: took } = await check(2e7, 1000)
@@ -371,7 +374,8 @@ test('a save goes live without a request lost; a broken save keeps the last good
 			c?.close()
 		}
 	})()
-	// A save may be seen half-written, and a build goes live a moment after it was made: what counts is where it ends.
+	// A save may be seen half-written, and a build goes live a moment after it was made: what
+	// counts is where it ends.
 	const becomes = text => raw.until(async () => (await dev.get()).text === text, { timeout: 20000, what: text })
 	await becomes('one1')
 	write(dir, { 'src/v.js': 'export const v = "two";\n' })
@@ -462,8 +466,8 @@ test('Ctrl-C lets a running request finish; a second one ends at once', async ()
 	assert.ok((await lost) instanceof Error)
 })
 
-// A terminal sends Ctrl-C to the whole group; `timeout` and npm send it a second time. Twenty moments from the start on, every other
-// one while a save is being rebuilt.
+// A terminal sends Ctrl-C to the whole group; `timeout` and npm send it a second time. Twenty
+// moments from the start on, every other one while a save is being rebuilt.
 for (const [who, group] of [['the process', false], ['its whole group', true]])
 	test(`Ctrl-C to ${who} ends er dev within five seconds at any moment, with nothing left behind`, { timeout: 240000 }, async () => {
 		const dir = project({ 'er.jsonc': '{ "main": "a.ts" }', 'a.ts': answer('a') })

@@ -120,7 +120,8 @@ test('relay rewrites heads both ways and relays bodies', async () => {
 
 // A template must stand alone, and so must an example: the same files lie in both places.
 test('templates and the examples of the same name have the same sources', () => {
-	const own = new Set(['README.md', 'er.jsonc', '_gitignore']) // a name to fill in, or a name; how to run it
+	// a name to fill in, or a name; how to run it
+	const own = new Set(['README.md', 'er.jsonc', '_gitignore'])
 	const files = dir => fs.readdirSync(dir, { recursive: true, withFileTypes: true }).filter(f => f.isFile()).map(f => path.relative(dir, path.join(f.parentPath ?? f.path, f.name))).filter(f => !own.has(f)).sort()
 	for (const name of fs.readdirSync(path.join(root, 'tools/templates'))) {
 		const [template, example] = [path.join(root, 'tools/templates', name), path.join(root, 'examples', name)]

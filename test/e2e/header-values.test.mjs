@@ -1,4 +1,5 @@
-// Control characters in header values, from whoever: refused by a word of their own that names the header, never by "too large".
+// Control characters in header values, from whoever: refused by a word of their own that names the
+// header, never by "too large".
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from './lib/node.mjs'

@@ -1,4 +1,5 @@
-// What a stranger can make the node hold: the rows of docs/threat-model.md, each tried at its bound.
+// What a stranger can make the node hold: the rows of docs/threat-model.md, each tried at
+// its bound.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode, sanitized } from './lib/node.mjs'
@@ -21,7 +22,8 @@ async function withNode(options, use) {
 
 const loopback = { allowAddresses: ['127.0.0.0/8'] }
 
-/** An origin that holds every request until `release` is called, and counts those it has at once. */
+/** An origin that holds every request until `release` is called, and counts those it
+ * has at once. */
 async function startSlow() {
 	const held = new Set()
 	let most = 0
@@ -40,7 +42,8 @@ async function startSlow() {
 	return Object.assign(origin, { held, most: () => most, release, releaseAll })
 }
 
-// /begin?n=N: leaves N subrequests to waitUntil and answers at once. /one: one subrequest, and its answer.
+// /begin?n=N: leaves N subrequests to waitUntil and answers at once. /one: one subrequest, and
+// its answer.
 const leaver = url => `
 	let seen = [], failed = []
 	const ask = path => fetch("${url}" + path).then(r => r.text())
@@ -176,7 +179,8 @@ test('one routine cannot use up the node: others have room, and beyond the bound
 		origin.releaseAll(t)
 		await raw.until(async () => (await node.get('e', '/one')).text === 'now', { what: 'room again' })
 		assert.ok(origin.most() <= 16, `${origin.most()}`)
-		// A, b and c have their share. D gets what is free and may be refused when e was faster; nothing of it is lost without a word.
+		// A, b and c have their share. D gets what is free and may be refused when e was faster;
+		// nothing of it is lost without a word.
 		for (const [name, refused] of [['a', 0], ['b', 0], ['c', 0], ['d', 20]]) {
 			const state = await raw.until(async () => {
 				const s = JSON.parse((await node.get(name, '/state')).text)

@@ -1,5 +1,6 @@
-// The node against a sandbox that was taken over: test/tools/fake_sandbox.c in er-sandbox's place. Whatever it writes, the node stays, other
-// routines answer, and the client gets an answer or a closed connection.
+// The node against a sandbox that was taken over: test/tools/fake_sandbox.c in er-sandbox's place.
+// Whatever it writes, the node stays, other routines answer, and the client gets an answer or a
+// closed connection.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import path from 'node:path'
@@ -90,7 +91,8 @@ test('CPU burnt behind a lie is found by the node itself', { skip, timeout: 6000
 })
 
 test('memory taken past the limit without a word is found by the node itself', { skip, timeout: 60000 }, async () => {
-	// Nothing in the fake sandbox sets RLIMIT_DATA, so only the node's own look at its memory can end it.
+	// Nothing in the fake sandbox sets RLIMIT_DATA, so only the node's own look at its memory
+	// can end it.
 	const vars = { mode: 'hoard', seed: '1' }
 	const n = await startNode({ cpuMs: 0, routines: { bad: { source: '// run by the fake sandbox', vars, limits: { memoryMb: 16, responseMs: 20000 } } }, env: { ER_SANDBOX: fake } })
 	try {

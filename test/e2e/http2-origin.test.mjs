@@ -1,4 +1,5 @@
-// Subrequests to an origin that speaks HTTP/2 over TLS: node's own http2 server with a certificate that this test makes, and that the node is told to trust.
+// Subrequests to an origin that speaks HTTP/2 over TLS: node's own http2 server with a certificate
+// that this test makes, and that the node is told to trust.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -28,7 +29,8 @@ before(async () => {
 		}
 		if (req.url === '/reset') return req.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
 		if (req.url === '/turns-back') {
-			/* Over HTTP/2 an answer that stops in its middle with "use HTTP/1.1"; then over HTTP/1.1 a body that looks like one more answer. */
+			/* Over HTTP/2 an answer that stops in its middle with "use HTTP/1.1"; then over
+			 * HTTP/1.1 a body that looks like one more answer. */
 			if (req.httpVersion !== '2.0') return res.end('HTTP/1.1 200 OK\r\nx: y\r\n\r\nagain')
 			req.stream.respond({ ':status': 200 })
 			req.stream.write('first')

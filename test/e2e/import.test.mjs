@@ -1,4 +1,5 @@
-// er init --from: projects of other tools become projects of ours, and the report says what became of everything.
+// er init --from: projects of other tools become projects of ours, and the report says what became
+// of everything.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

@@ -1,4 +1,6 @@
-// The Makefile's two ways to a running er. make run: what ends make ends the node. make install: what is installed is whole. It runs as another user, from another place, with the source tree out of sight.
+// The Makefile's two ways to a running er. make run: what ends make ends the node. make install:
+// what is installed is whole. It runs as another user, from another place, with the source tree
+// out of sight.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
@@ -35,7 +37,8 @@ for (const [signal, who, code] of [['SIGINT', 'make alone', 'SIGINT'], ['SIGTERM
 		}
 	})
 
-/** make install into a staging folder, by somebody whose umask lets nobody read anything. Returns the prefix inside it. */
+/** make install into a staging folder, by somebody whose umask lets nobody read anything. Returns
+ * the prefix inside it. */
 function install(prefix) {
 	const stage = tempDir('er-stage-')
 	fs.chmodSync(stage, 0o755)
@@ -45,7 +48,8 @@ function install(prefix) {
 	return { stage, at: path.join(stage, prefix ?? '/usr/local'), said: stdout }
 }
 
-/** Runs a shell script as nobody, where nothing is mounted in place of the source tree; `$1` and the following are `words`. */
+/** Runs a shell script as nobody, where nothing is mounted in place of the source tree; `$1` and
+ * the following are `words`. */
 function elsewhere(cwd, script, words) {
 	const user = asRoot ? 'exec setpriv --reuid=65534 --regid=65534 --clear-groups env -i HOME="$PWD" PATH="$PATH" "$@"' : 'exec env -i HOME="$PWD" PATH="$PATH" "$@"'
 	const hide = `set -eu; hidden=$1; shift; cwd=$1; shift; mount -t tmpfs none "$hidden"; cd "$cwd"; ${user}`

@@ -1,4 +1,5 @@
-// Every limit of a routine: the status and header a client sees, the log line, the counter; that it can be set per routine, within the node's maximum.
+// Every limit of a routine: the status and header a client sees, the log line, the counter; that it
+// can be set per routine, within the node's maximum.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode, sanitized } from './lib/node.mjs'

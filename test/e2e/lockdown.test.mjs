@@ -1,5 +1,6 @@
-// What stands between native code in a sandbox and the machine. From outside, with the real engine: what every thread of a live sandbox may do, what it
-// holds, what it sees; and that each forbidden thing ends the sandbox while the node and its neighbours go on.
+// What stands between native code in a sandbox and the machine. From outside, with the real engine:
+// what every thread of a live sandbox may do, what it holds, what it sees; and that each forbidden
+// thing ends the sandbox while the node and its neighbours go on.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -173,7 +174,8 @@ test('a node that is killed leaves no sandbox and no spawner behind', { timeout:
 	}
 })
 
-// A user namespace that may have no further ones: what an operator meets on a machine that forbids them.
+// A user namespace that may have no further ones: what an operator meets on a machine that
+// forbids them.
 const confined = ['-Ur', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', 'sh']
 const noConfinement = spawnSync('unshare', [...confined, 'true']).status === 0 ? false : 'this machine has no user namespaces to take away'
 
@@ -227,8 +229,9 @@ test('a node with nothing but an origin says what its sandboxes would be like, a
 	}
 })
 
-// What the engine does on its own account must not trip over the filter: this is what a routine would lose. What fills memory comes last: the engine's
-// allocator takes blocks of up to 64 MB, and with more than half of the limit in use the next block is refused, whatever it is for.
+// What the engine does on its own account must not trip over the filter: this is what a routine
+// would lose. What fills memory comes last: the engine's allocator takes blocks of up to 64 MB, and
+// with more than half of the limit in use the next block is refused, whatever it is for.
 const workload = `
 const t = (name, f) => { try { f() } catch (e) { console.log('FAILED ' + name + ': ' + e) } }
 t('time zones', () => Intl.supportedValuesOf('timeZone').forEach(z => new Date(1e12).toLocaleString('en', { timeZone: z })))
@@ -286,7 +289,8 @@ for (const { level, profile, user } of combinations) {
 		const special = { exit: /exit 7/, segv: /exit 86|signal 11/, illegal: /exit 86|signal 4/, abort: /exit 86|signal (6|11)/, stack: /exit 86|signal 11/ }
 		// A kernel without that convention kills by itself, before any filter is asked.
 		if (drive('i386').out.trim() === 'no') special.i386 = /exit 86|signal 11/
-		// All of them at the full level; elsewhere the filter is the same: the classes that must kill.
+		// All of them at the full level; elsewhere the filter is the same: the classes that
+		// must kill.
 		const tried = (level === 'full' && !user ? names : attacks).filter(a => !(sanitized && !/^(socket|execve|ptrace|mount|clone|io_uring|bpf|thread)/.test(a)))
 		for (const a of tried) {
 			const { status, out } = drive(...args, `attack=${a}`)

@@ -1,4 +1,5 @@
-// The access log is rotated without losing or cutting a line, and no URL makes a log line grow without bound.
+// The access log is rotated without losing or cutting a line, and no URL makes a log line grow
+// without bound.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -11,7 +12,8 @@ import { probe } from './lib/stats.mjs'
 
 const hello = 'addEventListener("fetch", e => e.respondWith(new Response("hello")))'
 
-/** Requests with numbers of their own in the path, on four connections; stop() → how many were answered. */
+/** Requests with numbers of their own in the path, on four connections; stop() → how many
+ * were answered. */
 function numbered(port) {
 	let n = 0
 	let stopped = false
@@ -152,7 +154,8 @@ test('a reader of the log that stops does not stop the node: other routines answ
 	const dir = tempDir()
 	const fifo = path.join(dir, 'log')
 	execFileSync('mkfifo', [fifo])
-	const fd = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK) // both ends: nobody has to read
+	// both ends: nobody has to read
+	const fd = fs.openSync(fifo, fs.constants.O_RDWR | fs.constants.O_NONBLOCK)
 	const out = fs.openSync(fifo, fs.constants.O_WRONLY)
 	const node = await startNode({
 		stderr: out,

@@ -1,4 +1,5 @@
-// What goes over the wire when a routine passes messages on, changes them or makes its own: lengths, codings, redirects, fields.
+// What goes over the wire when a routine passes messages on, changes them or makes its own:
+// lengths, codings, redirects, fields.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import zlib from 'node:zlib'

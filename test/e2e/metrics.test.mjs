@@ -10,7 +10,8 @@ import * as proc from './lib/proc.mjs'
 const hello = 'addEventListener("fetch", e => e.respondWith(new Response("hello")))'
 const text = node => request(node.adminPort, '/metrics').then(r => r.text)
 
-/** What promtool check metrics looks at, and a little more. → Map name → {type, help, samples: [{name, labels, value}]} */
+/** What promtool check metrics looks at, and a little more. → Map name → {type, help, samples:
+ * [{name, labels, value}]} */
 function parse(body) {
 	const families = new Map()
 	let current

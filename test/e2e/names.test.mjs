@@ -1,5 +1,6 @@
-// Names that subrequests and the origin have: slow and hostile name servers hurt nobody but those who ask for such names; ports and addresses that are
-// refused; and descriptors, of which no routine takes what others need.
+// Names that subrequests and the origin have: slow and hostile name servers hurt nobody but those
+// who ask for such names; ports and addresses that are refused; and descriptors, of which no
+// routine takes what others need.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import net from 'node:net'

@@ -1,4 +1,5 @@
-// er node check, and the schemas of node.jsonc and er.jsonc: what they say is what the readers take.
+// er node check, and the schemas of node.jsonc and er.jsonc: what they say is what the
+// readers take.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -186,7 +187,8 @@ test('node.schema.json has exactly the settings that the node reads', async () =
 	fs.rmSync(dir, { recursive: true })
 })
 
-/** Does `one` for each of them, four at a time in a folder each: what costs time is to start the program. */
+/** Does `one` for each of them, four at a time in a folder each: what costs time is to start
+ * the program. */
 async function fourAtATime(all, one) {
 	const rest = all.values()
 	const slot = async () => {
@@ -203,7 +205,8 @@ test('node.schema.json and the node agree on every value', async () => {
 	const all = []
 	for (const { at, schema: object } of objects(schema, schema))
 		for (const [key, s] of Object.entries(object.properties)) {
-			// What is there and what is not, the schema cannot say: a routine of that name, a script, a folder.
+			// What is there and what is not, the schema cannot say: a routine of that name, a
+			// script, a folder.
 			const known = value => !((key === 'routine' || key === 'main') && value === 'a b') && !(key === 'data' && value === 'x')
 			for (const value of samples(s, schema).filter(known)) all.push({ place: [...at, key].join('.'), value, config: nodeWith(at, { [key]: value }) })
 		}
@@ -218,7 +221,8 @@ test('node.schema.json and the node agree on every value', async () => {
 
 const GONE = 'gone.js'
 
-/** er.jsonc with `value` at that place; what is said of it. A source that is not there ends the reading after all of it, and before anything is built. */
+/** er.jsonc with `value` at that place; what is said of it. A source that is not there ends the
+ * reading after all of it, and before anything is built. */
 async function project(dir, at, value) {
 	const inner = at.reduceRight((v, k) => ({ [k]: v }), value)
 	fs.writeFileSync(path.join(dir, 'er.jsonc'), JSON.stringify({ main: GONE, ...inner }))

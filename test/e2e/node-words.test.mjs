@@ -36,7 +36,8 @@ test('an answer that says er-error is the node\'s: origins and routines cannot s
 		assert.equal(direct.text, 'fine')
 		assert.deepEqual(Object.keys(direct.headers).filter(n => n.startsWith('er')), ['er'])
 		assert.ok(!JSON.parse((await node.get('one', '/seen')).text).some(n => n.startsWith('er-')))
-		// The node's own refusals say it: of the routine's request, not of what became of a subrequest.
+		// The node's own refusals say it: of the routine's request, not of what became of a
+		// subrequest.
 		assert.equal((await node.get('one', '/rejected')).headers['er-error'], 'exception')
 		const relayed = await node.get('one', '/no-host')
 		assert.equal(relayed.status, 403)

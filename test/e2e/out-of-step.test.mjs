@@ -1,5 +1,7 @@
-// A connection to an origin that is out of step gives one client's answer to another. Origins here do everything that brings a connection out of step: whatever they
-// do, each client gets the answer to its own request, over http and https, by GET (the node's own short way, once it knows the address) and by POST (libcurl).
+// A connection to an origin that is out of step gives one client's answer to another. Origins here
+// do everything that brings a connection out of step: whatever they do, each client gets the answer
+// to its own request, over http and https, by GET (the node's own short way, once it knows the
+// address) and by POST (libcurl).
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -82,7 +84,8 @@ for (const scheme of ['http', 'https'])
 		test(`${scheme}: an answer that nobody asked for (${when}) is nobody's answer`, { timeout: 120000 }, async () => {
 			for (const [name, [method, answer]] of Object.entries(complete))
 				for (const [what, extra] of Object.entries(extras)) {
-					// Behind a body that is whole, what is late cannot be told from the next answer by anybody.
+					// Behind a body that is whole, what is late cannot be told from the next answer
+					// by anybody.
 					if (when === 'late' && (!bodyless(name) || what !== 'a second answer')) continue
 					now = { answer, extra, when }
 					await ask(scheme, '/a', method)
@@ -232,7 +235,8 @@ test('HTTP/2: resets and GOAWAY end the streams that they concern, and no other 
 					await sleep(pause)
 					for (let k = 0; k < 3; k++) {
 						const path = `/own/${++n}`
-						// A request that crosses a GOAWAY may be asked again if it is a GET, and only then.
+						// A request that crosses a GOAWAY may be asked again if it is a GET, and
+						// only then.
 						const own = await get(path, k % 2 && pause ? 'POST' : 'GET').catch(e => ({ text: String(e) }))
 						assert.equal(own.text, path, `behind ${what} ${pause} ${method} ${k}`)
 					}

@@ -1,4 +1,5 @@
-// The node's power is cut, its disk is full, its database is damaged: what was acknowledged is there, nothing is there by halves, and the message says what to do.
+// The node's power is cut, its disk is full, its database is damaged: what was acknowledged is
+// there, nothing is there by halves, and the message says what to do.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

@@ -171,7 +171,8 @@ test('history in node.jsonc bounds what the store keeps, also after a HUP, and e
 		const late = await node.api('GET', `/v1/audit?after=${first - 2}`)
 		assert.equal(late.status, 410)
 		assert.deepEqual([late.json.error.code, late.json.error.first_sequence], ['trimmed', first])
-		// The tool without --after asks for no more than there is; with it, it says what is the matter.
+		// The tool without --after asks for no more than there is; with it, it says what is
+		// the matter.
 		const audit = args => tool(args, { env: { ER_NODE: node.ready.socket } })
 		assert.deepEqual((await audit(['audit', '--limit', '1000', '--json'])).json.items.map(c => c.sequence), Array.from({ length: 20 }, (_, i) => first + i))
 		const told = await audit(['audit', '--after', '1'])

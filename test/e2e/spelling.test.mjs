@@ -1,5 +1,6 @@
-// One path and one host in many spellings: whatever a client writes, the rule that guards it answers, the routine reads a serialised URL, the
-// origin gets what was matched, and `er route test` says the same beforehand.
+// One path and one host in many spellings: whatever a client writes, the rule that guards it
+// answers, the routine reads a serialised URL, the origin gets what was matched, and `er route
+// test` says the same beforehand.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { connect } from './lib/raw.mjs'
@@ -29,7 +30,8 @@ test.after(async () => {
 	origin?.close()
 })
 
-/** What the node does with a request line and a Host: "guard URL", "origin TARGET" (as the origin got it), or the status. */
+/** What the node does with a request line and a Host: "guard URL", "origin TARGET" (as the origin
+ * got it), or the status. */
 async function did(target, host = 'guard.test', version = 'HTTP/1.1') {
 	const c = await connect(node.port)
 	try {

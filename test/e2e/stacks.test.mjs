@@ -1,4 +1,5 @@
-// What an author sees of errors, wherever they come out: frames of the sources, causes, what was thrown as what it is, and the request it belongs to.
+// What an author sees of errors, wherever they come out: frames of the sources, causes, what was
+// thrown as what it is, and the request it belongs to.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { project, startDev } from './lib/desk.mjs'

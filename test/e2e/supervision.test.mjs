@@ -1,4 +1,5 @@
-// What the node does to instances by itself: whose CPU is whose, who is tried again, what ends when, and what all of that leaves behind.
+// What the node does to instances by itself: whose CPU is whose, who is tried again, what ends
+// when, and what all of that leaves behind.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -29,7 +30,8 @@ const reload = async node => {
 
 const neighbour = 'addEventListener("fetch", e => e.respondWith(new Response("well")))'
 
-// ?turns=T&n=N: N rounds of work in each of T turns, with a short rest between; ?wait=MS: rests only.
+// ?turns=T&n=N: N rounds of work in each of T turns, with a short rest between; ?wait=MS:
+// rests only.
 const burner = `
 	let x = 0
 	const burn = n => { for (let i = 0; i < n; i++) x = (x * 31 + i) | 0 }
@@ -159,7 +161,8 @@ test('what a request costs in all is in access log and metrics, also what comes 
 	const top = burn + 'burn(1e7); throw new Error("top")'
 	const cpuMs = 200
 	const sources = { after, gone, thrower, killed, bomb, crash, top }
-	// A routine that computes for long gets little of a busy machine's time: so each computes for some 50 ms in all, and only the limit of CPU ends one.
+	// A routine that computes for long gets little of a busy machine's time: so each computes for
+	// some 50 ms in all, and only the limit of CPU ends one.
 	const limits = name => ({ cpuMs, loadCpuMs: 1000, memoryMb: 64, responseMs: name === 'gone' ? 5000 : 100000 })
 	const routines = Object.fromEntries(Object.entries(sources).map(([n, source]) => [n, { source, limits: limits(n) }]))
 	await withNode({ routines, config: { sandbox: { pool: 2 } }, env: { ER_ATTACK_HOOKS: '1' } }, async node => {

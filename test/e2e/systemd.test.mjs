@@ -1,4 +1,5 @@
-// What a service manager hears of a node and gives to it, with one of a few lines in systemd's place (test/tools/supervisor.c).
+// What a service manager hears of a node and gives to it, with one of a few lines in systemd's
+// place (test/tools/supervisor.c).
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

@@ -1,5 +1,6 @@
-// Which node, as whom, and what is said when it does not work: profiles, tokens, roles, exit statuses. The situations that a real node does not make on
-// demand (silence, a cut connection, 429, somebody else's server) come from a small server here.
+// Which node, as whom, and what is said when it does not work: profiles, tokens, roles, exit
+// statuses. The situations that a real node does not make on demand (silence, a cut connection,
+// 429, somebody else's server) come from a small server here.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

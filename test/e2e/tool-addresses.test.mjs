@@ -1,4 +1,5 @@
-// Private addresses of deployed routines: who may open them, what stays shut, and what the refusal says.
+// Private addresses of deployed routines: who may open them, what stays shut, and what the
+// refusal says.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

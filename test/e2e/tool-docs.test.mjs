@@ -1,4 +1,5 @@
-// docs/tool.md is true: its commands are run in their order on a real node, and print what is written below them.
+// docs/tool.md is true: its commands are run in their order on a real node, and print what is
+// written below them.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

@@ -1,4 +1,5 @@
-// JSON of the tool has one dialect, whatever the command, and comes also when a command is called wrongly.
+// JSON of the tool has one dialect, whatever the command, and comes also when a command is
+// called wrongly.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { project, startDev } from './lib/desk.mjs'
@@ -20,7 +21,8 @@ before(async () => {
 })
 after(() => plane?.stop())
 
-// What a person wrote is quoted as it was written: settings of er.jsonc, variables, metadata, details of a change, the OpenAPI description.
+// What a person wrote is quoted as it was written: settings of er.jsonc, variables, metadata,
+// details of a change, the OpenAPI description.
 const quoted = new Set(['settings', 'metadata', 'vars', 'value'])
 // A duration or a size that says no unit.
 const bare = /^(duration|elapsed|time_taken|wall|cpu|memory|latency|timeout|ttl|size|used_time|p50|p99|uptime|limit_time|ms|us|kb|mb|used|limit)$/

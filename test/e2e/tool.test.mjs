@@ -1,4 +1,5 @@
-// The tool on a real node, as its user meets it: deploying, going back, splitting, environments, routes, variables, secrets.
+// The tool on a real node, as its user meets it: deploying, going back, splitting, environments,
+// routes, variables, secrets.
 import { after, before, test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'

@@ -37,7 +37,8 @@ function strangers(port, host) {
 	}
 }
 
-/** Kept connections and new ones at once; stop() throws when one request failed. → requests answered */
+/** Kept connections and new ones at once; stop() throws when one request failed. →
+ * requests answered */
 function load(port, host) {
 	const all = [...Array.from({ length: 6 }, (_, i) => probe(port, host, '/', { every: i * 2 })), ...Array.from({ length: 6 }, () => strangers(port, host))]
 	return {
@@ -204,7 +205,8 @@ test('a new program that fails, crashes, says nothing or is missing: the old pro
 		await l.stop()
 		assert.equal(current(node), node.pid)
 		assert.deepEqual(proc.children(node.pid).length, 1)
-		// The file was replaced several times: what runs is "deleted", and what is there now is started.
+		// The file was replaced several times: what runs is "deleted", and what is there now
+		// is started.
 		replace(null)
 		assert.match(fs.readlinkSync(`/proc/${node.pid}/exe`), /deleted/)
 		const next = await upgrade(node)

@@ -1,4 +1,5 @@
-// A node's data folder has secrets and their key: the node says so when a git work tree would take it.
+// A node's data folder has secrets and their key: the node says so when a git work tree
+// would take it.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'

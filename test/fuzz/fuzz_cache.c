@@ -1,6 +1,7 @@
-/* What strangers write into fields that the cache decides by. The input is lines: those before an empty line are the
- * response's, those behind it the first request's, and behind another empty line the second request's; the first byte
- * chooses status and method. Every decision must be made, agree with itself, and stay within its bounds. */
+/* What strangers write into fields that the cache decides by. The input is lines: those before an
+ * empty line are the response's, those behind it the first request's, and behind another empty line
+ * the second request's; the first byte chooses status and method. Every decision must be made,
+ * agree with itself, and stay within its bounds. */
 #include "base/mem.h"
 #include "cache/condition.h"
 #include "cache/directives.h"

@@ -1,4 +1,5 @@
-/* node.jsonc of a confused operator: whatever it says, it is read or refused with a message, and nothing leaks. */
+/* node.jsonc of a confused operator: whatever it says, it is read or refused with a message, and
+ * nothing leaks. */
 #include "base/mem.h"
 #include "gateway/config.h"
 #include "gateway/route.h"

@@ -1,5 +1,6 @@
-/* Anybody's bytes as requests of the control API: first byte a method, then a path to the end of the line, then a body to a NUL, and again. Over a
- * real store in memory-backed files and a gateway that says yes; whatever is asked, the answer is one, and nothing leaks or stays. */
+/* Anybody's bytes as requests of the control API: first byte a method, then a path to the end of
+ * the line, then a body to a NUL, and again. Over a real store in memory-backed files and a gateway
+ * that says yes; whatever is asked, the answer is one, and nothing leaks or stays. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control.h"

@@ -1,4 +1,5 @@
-/* What a sandbox may have put into its ring: the bytes as they are, frame after frame, as the node reads them. */
+/* What a sandbox may have put into its ring: the bytes as they are, frame after frame, as the node
+ * reads them. */
 #include "base/mem.h"
 #include "channel/frame.h"
 

@@ -1,5 +1,6 @@
-/* The HTTP/1 codec on bytes of anybody's. The first two bytes say how the rest is cut into reads; the verdict must be the same as when it
- * comes in one piece, nothing that was refused by the grammar may come out, and what comes out must be writable and readable again. */
+/* The HTTP/1 codec on bytes of anybody's. The first two bytes say how the rest is cut into reads;
+ * the verdict must be the same as when it comes in one piece, nothing that was refused by the
+ * grammar may come out, and what comes out must be writable and readable again. */
 #include "base/mem.h"
 #include "http/h1.h"
 

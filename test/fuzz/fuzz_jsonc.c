@@ -1,4 +1,5 @@
-/* A project or node file: whatever it holds, the parser ends, and what it took can be written as plain JSON and read again. */
+/* A project or node file: whatever it holds, the parser ends, and what it took can be written as
+ * plain JSON and read again. */
 #include "base/jsonc.h"
 
 #include <stdlib.h>

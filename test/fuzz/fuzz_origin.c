@@ -1,6 +1,8 @@
-/* Answers of an origin: the first byte says how the rest is cut into writes and what is asked, the rest is what a server on a loopback socket says before
- * it hangs up, whatever it was asked. Real sockets, so that both transports are tried: the plain one is told the address beforehand, and gives what it cannot take to
- * libcurl, which asks the same server again; redirects come back to it as well. Every fetch must end, answered, and what it answered must be fit to be sent on. */
+/* Answers of an origin: the first byte says how the rest is cut into writes and what is asked, the
+ * rest is what a server on a loopback socket says before it hangs up, whatever it was asked. Real
+ * sockets, so that both transports are tried: the plain one is told the address beforehand, and
+ * gives what it cannot take to libcurl, which asks the same server again; redirects come back to it
+ * as well. Every fetch must end, answered, and what it answered must be fit to be sent on. */
 #include "base/mem.h"
 #include "origin/fetch.h"
 

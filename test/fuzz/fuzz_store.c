@@ -1,5 +1,6 @@
-/* Any list of changes, however odd: the store takes it whole or refuses it with a sentence and no trace, `env` is JSON, and what runs exists. One store
- * lives through all inputs; each starts by deleting the routines of the one before. */
+/* Any list of changes, however odd: the store takes it whole or refuses it with a sentence and no
+ * trace, `env` is JSON, and what runs exists. One store lives through all inputs; each starts by
+ * deleting the routines of the one before. */
 #include "base/buf.h"
 #include "base/jsonc.h"
 #include "base/mem.h"

@@ -1,5 +1,6 @@
-/* URLs: the first line is a base (or empty), the second the input, the third a value for the setter that its first byte names. What is parsed must be parsed
- * to the same again from its own href, and its parts must make up the whole. */
+/* URLs: the first line is a base (or empty), the second the input, the third a value for the setter
+ * that its first byte names. What is parsed must be parsed to the same again from its own href, and
+ * its parts must make up the whole. */
 #include "base/mem.h"
 #include "http/url.h"
 

@@ -1,4 +1,5 @@
-/* Runs a fuzz target over files and folders of files, without libFuzzer: what a fuzzer found once stays fixed. */
+/* Runs a fuzz target over files and folders of files, without libFuzzer: what a fuzzer found once
+ * stays fixed. */
 #include "base/mem.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-// tools/prelude-lint.mjs: the prelude keeps to captured built-ins, and a file that does not is found out.
+// tools/prelude-lint.mjs: the prelude keeps to captured built-ins, and a file that does not is
+// found out.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

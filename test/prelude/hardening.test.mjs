@@ -3,7 +3,8 @@ import test from 'node:test';
 import vm from 'node:vm';
 import { Instance, bodyText } from './mock-er.mjs';
 
-// Replaces every method of the built-in prototypes by one that throws (and would leak its arguments), then does ordinary things.
+// Replaces every method of the built-in prototypes by one that throws (and would leak its
+// arguments), then does ordinary things.
 const VANDAL = `
 	globalThis.stolen = [];
 	const protos = [Object.prototype, Array.prototype, String.prototype, Map.prototype, Set.prototype, WeakMap.prototype, RegExp.prototype, Promise.prototype,

@@ -1,5 +1,6 @@
-// The engine's side of src/sandbox/NATIVES.md in JavaScript: enough to run the built prelude under Node in a realm of its own, drive its
-// hooks, and see every call it makes. Not a copy of the engine: where the engine checks, this one only records. Held to channel/contract.h: it has what
+// The engine's side of src/sandbox/NATIVES.md in JavaScript: enough to run the built prelude under
+// Node in a realm of its own, drive its hooks, and see every call it makes. Not a copy of the
+// engine: where the engine checks, this one only records. Held to channel/contract.h: it has what
 // stands there and no more, and no call may have another number of arguments.
 import { execFileSync } from 'node:child_process';
 import { randomFillSync, randomUUID } from 'node:crypto';
@@ -32,7 +33,8 @@ export function unlike(natives, { natives: wanted, given } = agreed) {
 	const names = [...Object.keys(wanted), ...given];
 	return [...names.filter((name) => !(name in natives)).map((name) => `lacks ${name}`), ...Object.keys(natives).filter((name) => !names.includes(name)).map((name) => `has ${name}`)];
 }
-/** Calls of the prelude that gave a native another number of arguments than the contract says. The process fails for them: the prelude may have caught what was thrown. */
+/** Calls of the prelude that gave a native another number of arguments than the contract says. The
+ * process fails for them: the prelude may have caught what was thrown. */
 export const breaches = [];
 process.on('exit', () => {
 	for (const breach of breaches) console.error(breach);
@@ -93,7 +95,8 @@ export class Instance {
 		this.turn(0, () => this.hooks.loaded());
 		return this;
 	}
-	/** A request comes in. Returns its record: `response`, `body` (what was written), `over`, ... */
+	/** A request comes in. Returns its record: `response`, `body` (what was written),
+	 * `over`, ... */
 	request({ method = 'GET', url = 'http://example.com/', headers = '', body = null, inline = false, info = 'remote_addr\n192.0.2.1\nscheme\nhttp\n' } = {}) {
 		const id = this.requests.size + 1;
 		const r = { id, method, url, headers, info, body, inline, pulled: 0, sent: 0, calls: [], chunks: [], subs: [], over: false };
@@ -129,7 +132,8 @@ export class Instance {
 	u8(bytes) {
 		this.context.__n = bytes.length;
 		const u = vm.runInContext('new Uint8Array(__n)', this.context);
-		Uint8Array.prototype.set.call(u, bytes); // not the realm's own `set`: a routine may have broken that
+		// not the realm's own `set`: a routine may have broken that
+		Uint8Array.prototype.set.call(u, bytes);
 		return u;
 	}
 
@@ -342,7 +346,8 @@ export class Instance {
 
 /** Text of a complete body as the engine would send it. */
 export const bodyText = (r) => (r.response.body === undefined ? '' : typeof r.response.body === 'string' ? r.response.body : Buffer.from(r.response.body).toString('utf8'));
-/** A request with one async function as its handler: resolves what it returned (JSON), or throws what it threw. */
+/** A request with one async function as its handler: resolves what it returned (JSON), or throws
+ * what it threw. */
 export function run(code, options = {}, instanceOptions = {}) {
 	const i = new Instance(instanceOptions);
 	i.load(`addEventListener('fetch', (event) => event.respondWith((async () => { const { request } = event; ${code} })().then((v) => new Response(JSON.stringify(v === undefined ? null : v)))))`);

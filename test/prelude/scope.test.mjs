@@ -51,7 +51,8 @@ test('request.body that was looked at and never read is not kept after its reque
 		event.respondWith(new Response('x'));
 	})`);
 	for (let n = 0; n < 3; n++) i.request({ method: 'POST', body: Buffer.from('abc') });
-	await new Promise((r) => setTimeout(r, 10)); // a WeakRef keeps its object for the rest of the job
+	// a WeakRef keeps its object for the rest of the job
+	await new Promise((r) => setTimeout(r, 10));
 	gc();
 	assert.equal(vm.runInContext('seen.deref()', i.context), undefined);
 });

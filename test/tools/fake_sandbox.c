@@ -1,5 +1,6 @@
-/* A sandbox that is not one: speaks the channel's protocol by itself, well or badly, to try the node against what a compromised sandbox could
- * do. Started by the spawner in er-sandbox's place (ER_SANDBOX). The routine's variables say what to do: {"mode": "...", "seed": "..."}.
+/* A sandbox that is not one: speaks the channel's protocol by itself, well or badly, to try the
+ * node against what a compromised sandbox could do. Started by the spawner in er-sandbox's place
+ * (ER_SANDBOX). The routine's variables say what to do: {"mode": "...", "seed": "..."}.
  *
  *   echo        answers every request (also the bare speed of gateway and ring)
  *   random      random bytes instead of frames
@@ -15,7 +16,8 @@
  *   overdraw    sends more of a body than it has credit for
  *   twice       answers every request twice
  *   fetches     subrequests without end, for requests that exist and that do not
- *   clones      copies of its upload, of copies, and of what is not there, which it reads, relays and ends in any order
+ *   clones      copies of its upload, of copies, and of what is not there, which it reads, relays
+ *               and ends in any order
  *   greedy      one subrequest more than it has credit for
  *   ready       says READY once more when it runs a routine
  *   drain       asks for its upload to be drained, and never answers
@@ -180,7 +182,8 @@ static void fetches(fake *k, uint32_t id)
 	answer(k, id, ER_FF_INLINE | ER_FF_DONE, "fetched");
 }
 
-/* Like an honest one as far as the node ends it for the opposite: numbers are its own, and what it has begun to read it does not copy. Now and then it does. */
+/* Like an honest one as far as the node ends it for the opposite: numbers are its own, and what it
+ * has begun to read it does not copy. Now and then it does. */
 static void clones(fake *k, uint32_t id)
 {
 	enum { COPIES = 3000 };

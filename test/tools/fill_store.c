@@ -1,5 +1,5 @@
-/* Fills a store with N routines of V versions each, all deployed in production (the last version) and every tenth in staging as well:
- *   fill-store DIR N V
+/* Fills a store with N routines of V versions each, all deployed in production (the last version)
+ *   and every tenth in staging as well: fill-store DIR N V
  * For tests and figures of a node that knows very many routines. */
 #include "base/arena.h"
 #include "base/mem.h"

@@ -1,4 +1,5 @@
-/* Stops one thread of another process, as if it were stuck, until standard input ends: hold_thread TID. Prints "held". */
+/* Stops one thread of another process, as if it were stuck, until standard input ends: hold_thread
+ * TID. Prints "held". */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

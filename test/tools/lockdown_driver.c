@@ -1,9 +1,12 @@
-/* Plays the node for real sandboxes started by the real spawner: starts, loads a script, reports how it ended and how long each step took.
+/* Plays the node for real sandboxes started by the real spawner: starts, loads a script, reports
+ * how it ended and how long each step took.
  *
- *   lockdown_driver SANDBOX [level=L] [profile=P] [user=UID] [script=FILE] [attack=NAME] [rounds=N] [memory=KB] [hold] [list]
+ *   lockdown_driver SANDBOX [level=L] [profile=P] [user=UID] [script=FILE] [attack=NAME] [rounds=N]
+ *   [memory=KB] [hold] [list]
  *
- * `attack` runs __er_attack(NAME) as top-level code. `hold` prints the pid and waits for a key. `list` prints the names of attacks and ends.
- * Exit status: 0 ended as asked, 2 the sandbox failed to start, 3 an attack did not kill it. */
+ * `attack` runs __er_attack(NAME) as top-level code. `hold` prints the pid and waits for a key.
+ * `list` prints the names of attacks and ends. Exit status: 0 ended as asked, 2 the sandbox failed
+ * to start, 3 an attack did not kill it. */
 #include "isolate/spawner.h"
 #include "sandbox/lockdown.h"
 

@@ -1,8 +1,12 @@
-/* Plays the node for one er-sandbox, without a node: makes the channel, starts the program, loads a script, sends requests, measures.
+/* Plays the node for one er-sandbox, without a node: makes the channel, starts the program, loads a
+ * script, sends requests, measures.
  *
- *   sandbox_driver SANDBOX SCRIPT [requests=N] [batch=N] [level=L] [profile=P] [cpu=US] [memory=KB] [show] [idle] [method=M] [body=TEXT]
+ *   sandbox_driver SANDBOX SCRIPT [requests=N] [batch=N] [level=L] [profile=P] [cpu=US] [memory=KB]
+ *   [show] [idle] [method=M] [body=TEXT]
  *
- * `show` prints every frame that comes back. `idle` prints memory after READY, after LOADED and after the run. Every subrequest is answered at once with a file's head. Figures are of the sandbox alone. */
+ * `show` prints every frame that comes back. `idle` prints memory after READY, after LOADED and
+ * after the run. Every subrequest is answered at once with a file's head. Figures are of the
+ * sandbox alone. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "channel/frame.h"
@@ -70,7 +74,8 @@ static void show(const er_frame *f, er_slice p)
 	putchar('\n');
 }
 
-/* An origin answers every subrequest: the head of a file as servers send it, with a body that stays in the node. */
+/* An origin answers every subrequest: the head of a file as servers send it, with a body that stays
+ * in the node. */
 static void answer_fetch(driver *d, uint32_t id)
 {
 	er_buf b = {0};

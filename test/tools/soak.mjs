@@ -1,5 +1,7 @@
-// A real node under mixed work with idle gaps, for minutes: what only time brings out (the engine's own timers, threads that end and begin again,
-// memory that is not given back). Fails when an instance dies that had no reason to, a request is answered wrongly, or memory or descriptors grow.
+// A real node under mixed work with idle gaps, for minutes: what only time brings out (the
+// engine's own timers, threads that end and begin again, memory that is not given back). Fails
+// when an instance dies that had no reason to, a request is answered wrongly, or memory or
+// descriptors grow.
 //
 //   [ER=build/er] node test/tools/soak.mjs [SECONDS=180] [ROUTINES=4]
 import { startNode } from '../e2e/lib/node.mjs'

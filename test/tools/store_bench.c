@@ -1,5 +1,5 @@
-/* What the store costs on this machine: store-bench DIR [ROUTINES]. Makes a store of ROUTINES (10000) with 3 versions each in DIR, which must not
- * exist, and prints how long things take. */
+/* What the store costs on this machine: store-bench DIR [ROUTINES]. Makes a store of ROUTINES
+ * (10000) with 3 versions each in DIR, which must not exist, and prints how long things take. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"

@@ -1,9 +1,11 @@
-/* A service manager of a few lines, for tests: runs a command as systemd would run a service, and prints what the service says.
+/* A service manager of a few lines, for tests: runs a command as systemd would run a service, and
+ * prints what the service says.
  *
  *   supervisor [--abstract] [--watchdog USEC] [--listen PORT [--reuse-port]]... COMMAND [ARGS...]
  *
- * Standard output: a JSON line for each datagram, {"pid":...,"message":"READY=1\n..."}; with --listen first {"port":...} for each; {"started":pid} and
- * {"ended":status,"signal":n} of the command. It ends when its standard input does. */
+ * Standard output: a JSON line for each datagram, {"pid":...,"message":"READY=1\n..."}; with
+ * --listen first {"port":...} for each; {"started":pid} and {"ended":status,"signal":n} of the
+ * command. It ends when its standard input does. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-/* What the tests of the cache share: a cache on a loop of its own, an origin behind it in the chain that does what the
- * test says, and clients in front of it. Included by one program at a time. */
+/* What the tests of the cache share: a cache on a loop of its own, an origin behind it in the chain
+ * that does what the test says, and clients in front of it. Included by one program at a time. */
 #ifndef TEST_CACHE_HARNESS_H
 #define TEST_CACHE_HARNESS_H
 

@@ -1,5 +1,6 @@
-/* What the tests of a client's connection share: a server with a scripted handler on a loop of its own, and clients on socket pairs. The
- * handler does what the request's path says (see `modes`) and notes what befell each exchange. Included by one program at a time. */
+/* What the tests of a client's connection share: a server with a scripted handler on a loop of its
+ * own, and clients on socket pairs. The handler does what the request's path says (see `modes`) and
+ * notes what befell each exchange. Included by one program at a time. */
 #ifndef TEST_CONN_HARNESS_H
 #define TEST_CONN_HARNESS_H
 
@@ -39,7 +40,8 @@ typedef struct world {
 	er_handler handler;
 	asked asked[ASKED_MAX];
 	unsigned n_asked;
-	unsigned finished, cut; /* reports of the server, and those that say that the answer broke off */
+	/* reports of the server, and those that say that the answer broke off */
+	unsigned finished, cut;
 	int last_status;
 	uint64_t sent; /* body bytes of the last report */
 	bool closed;

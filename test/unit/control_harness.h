@@ -1,5 +1,5 @@
-/* A control plane over a real store in a folder of its own, with a gateway that only pretends: what it is told it remembers, and it fails when
- * a test says so. */
+/* A control plane over a real store in a folder of its own, with a gateway that only pretends: what
+ * it is told it remembers, and it fails when a test says so. */
 #ifndef ER_TEST_CONTROL_HARNESS_H
 #define ER_TEST_CONTROL_HARNESS_H
 

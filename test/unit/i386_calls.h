@@ -1,5 +1,6 @@
-/* Does this machine's kernel take system calls in the convention of i386 at all? Where it does not (ia32_emulation=0, some hypervisors), the
- * attack of that name dies of SIGSEGV before any filter is asked. */
+/* Does this machine's kernel take system calls in the convention of i386 at all? Where it does
+ * not (ia32_emulation=0, some hypervisors), the attack of that name dies of SIGSEGV before any
+ * filter is asked. */
 #ifndef TEST_I386_CALLS_H
 #define TEST_I386_CALLS_H
 

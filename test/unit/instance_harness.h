@@ -1,6 +1,7 @@
-/* What the tests of instances share: an isolate host on a loop, whose spawner and whose sandboxes are the test itself. A "puppet" is the other
- * end of a sandbox's channel, in the same thread: it keeps the frames that the node sent, and says what a test wants. Included by one program
- * at a time. */
+/* What the tests of instances share: an isolate host on a loop, whose spawner and whose
+ * sandboxes are the test itself. A "puppet" is the other end of a sandbox's channel, in the same
+ * thread: it keeps the frames that the node sent, and says what a test wants. Included by one
+ * program at a time. */
 #ifndef TEST_INSTANCE_HARNESS_H
 #define TEST_INSTANCE_HARNESS_H
 
@@ -242,7 +243,8 @@ static void standard_handle(void *self, er_exchange *x)
 	x->handler_ctx = w;
 }
 
-/* Answers what reached the standard process. The body is `text`, or with NULL the stream `*stream`, which the test then writes. */
+/* Answers what reached the standard process. The body is `text`, or with NULL the stream `*stream`,
+ * which the test then writes. */
 static void standard_answers(world *w, unsigned i, const char *text, er_body **stream)
 {
 	er_exchange *x = w->passed[i];

@@ -1,4 +1,5 @@
-/* A name server for tests, on the test's own loop: the first label of a name says what it does. Included by one program at a time. */
+/* A name server for tests, on the test's own loop: the first label of a name says what it does.
+ * Included by one program at a time. */
 #ifndef TEST_NAME_SERVER_H
 #define TEST_NAME_SERVER_H
 
@@ -42,7 +43,8 @@ static inline void ns_put(ns_out *o, unsigned value, unsigned bytes)
 		o->v[o->n++] = (uint8_t)(value >> (8 * i));
 }
 
-/* "a.b.c" of the question; returns the bytes behind the header that it takes with type and class. */
+/* "a.b.c" of the question; returns the bytes behind the header that it takes with type
+ * and class. */
 static inline size_t ns_name(const uint8_t *in, size_t n, char *name, size_t cap)
 {
 	size_t at = 12, to = 0;
@@ -69,7 +71,8 @@ static inline void ns_record(ns_out *o, unsigned type, unsigned ttl, unsigned nu
 	ns_put(o, ttl, 4);
 	if (type == NS_A) {
 		ns_put(o, 4, 2);
-		ns_put(o, (private_one ? 0x7f000000U : 0x5db8d800U) + number, 4); /* 127.0.0.n or 93.184.216.n */
+		/* 127.0.0.n or 93.184.216.n */
+		ns_put(o, (private_one ? 0x7f000000U : 0x5db8d800U) + number, 4);
 		return;
 	}
 	ns_put(o, 16, 2);
@@ -79,7 +82,8 @@ static inline void ns_record(ns_out *o, unsigned type, unsigned ttl, unsigned nu
 	ns_put(o, number, 4);
 }
 
-/* "zone5" in a name: its zone's SOA says that what is not there stays so for five seconds. 0: the answer has none. */
+/* "zone5" in a name: its zone's SOA says that what is not there stays so for five seconds. 0: the
+ * answer has none. */
 static inline unsigned ns_minimum(const char *name)
 {
 	const char *zone = strstr(name, ".zone");
@@ -251,7 +255,8 @@ static inline void ns_start(name_server *ns, uv_loop_t *on)
 	ER_ASSERT(uv_udp_bind(&ns->udp, (struct sockaddr *)&a, 0) == 0);
 	uv_udp_getsockname(&ns->udp, (struct sockaddr *)&a, &len);
 	ns->port = ntohs(a.sin_port);
-	/* The same port for TCP, which may be somebody's: then it has only UDP, and only one test minds. */
+	/* The same port for TCP, which may be somebody's: then it has only UDP, and only one
+	 * test minds. */
 	(void)uv_tcp_bind(&ns->tcp, (struct sockaddr *)&a, 0);
 	ns->has_tcp = uv_listen((uv_stream_t *)&ns->tcp, 16, ns_on_connection) == 0;
 	uv_udp_recv_start(&ns->udp, ns_alloc, ns_on_udp);

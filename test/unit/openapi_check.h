@@ -1,5 +1,5 @@
-/* Is an answer what docs/openapi.json says? So much of JSON Schema as the description uses; what it uses beyond that fails the check, so that
- * nothing is believed to be checked that is not. */
+/* Is an answer what docs/openapi.json says? So much of JSON Schema as the description uses; what it
+ * uses beyond that fails the check, so that nothing is believed to be checked that is not. */
 #ifndef ER_TEST_OPENAPI_CHECK_H
 #define ER_TEST_OPENAPI_CHECK_H
 

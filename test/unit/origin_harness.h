@@ -1,4 +1,5 @@
-/* What the tests of src/origin share: a server's paths, and one fetch from beginning to end. Included by one program at a time. */
+/* What the tests of src/origin share: a server's paths, and one fetch from beginning to end.
+ * Included by one program at a time. */
 #ifndef TEST_ORIGIN_HARNESS_H
 #define TEST_ORIGIN_HARNESS_H
 

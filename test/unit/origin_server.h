@@ -1,5 +1,5 @@
-/* A server for tests of src/origin: raw sockets in threads of the test program, so that it can answer what no real server would.
- * Its paths are listed where they are answered. */
+/* A server for tests of src/origin: raw sockets in threads of the test program, so that it can
+ * answer what no real server would. Its paths are listed where they are answered. */
 #ifndef TEST_ORIGIN_SERVER_H
 #define TEST_ORIGIN_SERVER_H
 
@@ -77,7 +77,8 @@ static inline void srv_used(test_connection *c, size_t n)
 	c->n -= n;
 }
 
-/* Reads an upload of either framing; returns its length and keeps the first `max` bytes, or -1 when it breaks off. */
+/* Reads an upload of either framing; returns its length and keeps the first `max` bytes, or -1 when
+ * it breaks off. */
 static inline long long srv_upload(test_connection *c, const char *head, char *keep, size_t max)
 {
 	const char *cl = strcasestr(head, "content-length:");

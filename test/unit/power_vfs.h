@@ -1,9 +1,11 @@
-/* A disk whose power can be cut: a SQLite VFS that knows what was written and not yet synced. At the cut it makes an image of the folder as a
- * machine might find it afterwards: what was synced, and of the rest any part, in sectors of 512 bytes, and of new and removed names any as well.
- * From then on nothing more reaches the disk.
+/* A disk whose power can be cut: a SQLite VFS that knows what was written and not yet synced. At
+ * the cut it makes an image of the folder as a machine might find it afterwards: what was synced,
+ * and of the rest any part, in sectors of 512 bytes, and of new and removed names any as well. From
+ * then on nothing more reaches the disk.
  *
- * Model: a sync makes a file's writes durable; the first sync of a new log or journal syncs its folder too (as SQLite does), and so all names in
- * it. Writes that were not synced may be there, be missing, or be torn, each for itself and in any order. */
+ * Model: a sync makes a file's writes durable; the first sync of a new log or journal syncs its
+ * folder too (as SQLite does), and so all names in it. Writes that were not synced may be there, be
+ * missing, or be torn, each for itself and in any order. */
 #ifndef ER_TEST_POWER_VFS_H
 #define ER_TEST_POWER_VFS_H
 
@@ -45,7 +47,8 @@ typedef struct power {
 	power_mode mode;
 	uint64_t random;
 	bool dead;
-	bool lying;        /* syncs do nothing, as on a disk that lies or in a program that forgot them */
+	/* syncs do nothing, as on a disk that lies or in a program that forgot them */
+	bool lying;
 	const char *image; /* the folder to make */
 } power;
 
@@ -147,7 +150,8 @@ static inline void power_image_node(power *p, power_node *n)
 	er_free(path);
 }
 
-/* A removed node comes first in the list, so that what was made later under its name replaces it. */
+/* A removed node comes first in the list, so that what was made later under its name
+ * replaces it. */
 static inline void power_cut(power *p)
 {
 	p->dead = true;
@@ -316,7 +320,8 @@ static inline void power_load(power_node *n, const char *path)
 		close(fd);
 }
 
-/* Databases are made and named by the store before SQLite sees them, and the store is trusted with that here. */
+/* Databases are made and named by the store before SQLite sees them, and the store is trusted with
+ * that here. */
 static inline power_node *power_node_of(power *p, const char *path, int flags, bool existed)
 {
 	power_node *n = power_find(p, path);

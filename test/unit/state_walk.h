@@ -1,4 +1,5 @@
-/* Walks a table of states: each event in each state is an edge that leads where the table says, or ends the process. */
+/* Walks a table of states: each event in each state is an edge that leads where the table says, or
+ * ends the process. */
 #ifndef TEST_STATE_WALK_H
 #define TEST_STATE_WALK_H
 

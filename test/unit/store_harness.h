@@ -125,7 +125,8 @@ static inline void apply_refused(er_store *s, er_change c, er_err_kind kind, con
 	apply_refused_all(s, &c, 1, kind, because);
 }
 
-/* Everything the readers tell, as one text: two stores with the same text are in the same state. Times are left out. The caller's buffer. */
+/* Everything the readers tell, as one text: two stores with the same text are in the same state.
+ * Times are left out. The caller's buffer. */
 static inline void harness_dump(er_store *s, er_buf *out)
 {
 	er_err err = {0};

@@ -1,5 +1,5 @@
-/* A life of a node in steps, each one transaction: the same step on the same state has the same result, so a store that was hurt can be compared
- * with one that was not. */
+/* A life of a node in steps, each one transaction: the same step on the same state has the same
+ * result, so a store that was hurt can be compared with one that was not. */
 #ifndef ER_TEST_STORE_WORKLOAD_H
 #define ER_TEST_STORE_WORKLOAD_H
 
@@ -28,7 +28,8 @@ static inline uint32_t work_newest(er_store *s, const char *routine, size_t *n)
 	return newest;
 }
 
-/* Code of its own for every step, up to 60 KB: some dozens of steps fill the log of SQLite, and it is folded in. */
+/* Code of its own for every step, up to 60 KB: some dozens of steps fill the log of SQLite, and it
+ * is folded in. */
 static inline char *work_code(unsigned i)
 {
 	size_t n = (size_t)i * 7919 % 60000 + 32;
@@ -196,7 +197,8 @@ static inline bool work_is(er_store *s, const work_states *w, unsigned steps)
 	return same;
 }
 
-/* How many steps are in it: those that were answered, or the one more that was under way, whole. Anything else fails the test. */
+/* How many steps are in it: those that were answered, or the one more that was under way, whole.
+ * Anything else fails the test. */
 static inline unsigned work_recovered(er_store *s, const work_states *w, unsigned answered)
 {
 	if (work_is(s, w, answered))
@@ -211,8 +213,8 @@ static inline unsigned work_recovered(er_store *s, const work_states *w, unsigne
 	return 0;
 }
 
-/* SQLite's own view of all pages, and that no row points nowhere. The store must not be open: taking a second look at an open database's file would
- * drop this process's locks on it. */
+/* SQLite's own view of all pages, and that no row points nowhere. The store must not be open:
+ * taking a second look at an open database's file would drop this process's locks on it. */
 static inline void work_integrity(const char *dir)
 {
 	static const struct {

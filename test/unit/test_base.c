@@ -328,7 +328,8 @@ static void what_is_no_range_is_refused(void **state)
 	assert_false(er_cidr_of_sockaddr(&other, &a));
 }
 
-/* Every size on both sides of every class: a piece that is used again has room for what was asked. */
+/* Every size on both sides of every class: a piece that is used again has room for what
+ * was asked. */
 static void memory_that_a_thread_keeps_has_room_for_what_is_asked(void **state)
 {
 	(void)state;

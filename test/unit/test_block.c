@@ -1,4 +1,5 @@
-/* Blocks of fields between the node and a sandbox: what goes over comes back the same, and nothing that a sandbox says breaks a message. */
+/* Blocks of fields between the node and a sandbox: what goes over comes back the same, and nothing
+ * that a sandbox says breaks a message. */
 #include "base/buf.h"
 #include "isolate/block.h"
 

@@ -1,4 +1,5 @@
-/* Bodies and exchanges: order of the bytes, back-pressure, and who is told what when something ends early. */
+/* Bodies and exchanges: order of the bytes, back-pressure, and who is told what when something
+ * ends early. */
 #include "base/mem.h"
 #include "http/body.h"
 #include "http/exchange.h"
@@ -12,7 +13,8 @@
 
 #include <cmocka.h>
 
-/* A source that numbers its bytes and writes as long as it may, and a sink that checks the numbers. */
+/* A source that numbers its bytes and writes as long as it may, and a sink that checks
+ * the numbers. */
 typedef struct relay {
 	er_body *body;
 	uint32_t written, total; /* bytes */
@@ -108,7 +110,8 @@ static void bytes_arrive_in_order_however_both_sides_call_each_other(void **stat
 				begin(&r);
 				write_on(&r);
 				if (late) {
-					/* the source fills the window, then the sink reads, and reading lets the source write */
+					/* the source fills the window, then the sink reads, and reading lets the
+					 * source write */
 					assert_true(r.source_waits || r.written == r.total);
 					r.holds = false;
 					read_on(&r);
@@ -276,7 +279,8 @@ static void sink_may_leave_while_it_is_told(void **state)
 	er_body_unref(r.body);
 }
 
-/* What the lender does with the bytes afterwards, or a sandbox with its ring, changes nothing of what was read or is still to be read. */
+/* What the lender does with the bytes afterwards, or a sandbox with its ring, changes nothing of
+ * what was read or is still to be read. */
 static void lent_bytes_are_copied_by_whoever_keeps_them(void **state)
 {
 	(void)state;

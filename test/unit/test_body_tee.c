@@ -1,4 +1,5 @@
-/* Tees of bodies: every branch gets every byte, in order, and the memory lies there once; who is slow, who ends, and who hears of it. */
+/* Tees of bodies: every branch gets every byte, in order, and the memory lies there once; who is
+ * slow, who ends, and who hears of it. */
 #include "base/mem.h"
 #include "http/body_tee.h"
 
@@ -175,7 +176,9 @@ static void both_get_every_byte_whatever_the_order(void **state)
 				attach(&r[k], (eager >> k & 1) != 0);
 			while (s.written < total) {
 				source_fill(&s, sizes[i], total);
-				if (s.waits) /* nobody is eager: the second is read to the end of what there is, the first is left behind */
+				/* nobody is eager: the second is read to the end of what there is, the first is
+				 * left behind */
+				if (s.waits)
 					(void)read_some(&r[1], UINT32_MAX);
 			}
 			er_body_finish(s.body);
@@ -250,7 +253,8 @@ static void nobody_reads_and_little_is_taken_of_the_source(void **state)
 	split(&s, FAR, ER_TEE_DROP, r);
 	source_fill(&s, 4096, FAR);
 	assert_true(s.waits);
-	assert_in_range(s.written, ER_BODY_WINDOW, 2 * ER_BODY_WINDOW + 4096); /* a window of the source, and one read ahead */
+	/* a window of the source, and one read ahead */
+	assert_in_range(s.written, ER_BODY_WINDOW, 2 * ER_BODY_WINDOW + 4096);
 	/* One piece a time is enough to make it go on. */
 	while (s.waits)
 		assert_int_equal(read_some(&r[0], 4096), ER_BODY_PIECE);
@@ -275,7 +279,8 @@ static void fast_one_waits_for_the_slow_one(void **state)
 	assert_in_range(er_body_buffered(r[0].body), LIMIT - 32 * KB, LIMIT + 8 * KB);
 	uint32_t before = r[1].at;
 	assert_int_equal(read_some(&r[0], 64 * KB), ER_BODY_PIECE);
-	assert_in_range(r[1].at, before + 48 * KB, before + 80 * KB); /* the fast one went on by as much */
+	/* the fast one went on by as much */
+	assert_in_range(r[1].at, before + 48 * KB, before + 80 * KB);
 	/* The slow one leaves: nobody is waited for. */
 	leave(&r[0]);
 	assert_false(s.waits);
@@ -386,7 +391,8 @@ static void budget_counts_once_and_decides_who_goes(void **state)
 	source_fill(&s, 16 * KB, 600 * KB);
 	assert_int_equal(er_body_buffered(b.body), 600 * KB);
 	assert_int_equal(er_body_buffered(c.body), 600 * KB);
-	assert_in_range(er_tee_budget_held(budget), 600 * KB, 640 * KB); /* two have it, it is there once */
+	/* two have it, it is there once */
+	assert_in_range(er_tee_budget_held(budget), 600 * KB, 640 * KB);
 	assert_int_equal(read_some(&c, 300 * KB), ER_BODY_PIECE);
 	source_fill(&s, 16 * KB, 1200 * KB);
 	assert_int_equal(er_body_error(b.body), ER_ERR_BEHIND); /* the slowest first */
@@ -518,7 +524,8 @@ static void fields_behind_the_body_reach_every_branch(void **state)
 static void source_is_cancelled_when_both_are(void **state)
 {
 	(void)state;
-	/* by cancel or by letting go, in either order, before bytes and after them, with the other's bytes unread */
+	/* by cancel or by letting go, in either order, before bytes and after them, with the other's
+	 * bytes unread */
 	for (int how = 0; how < 16; how++) {
 		source s;
 		reader r[2];
@@ -806,12 +813,14 @@ static void whatever_they_do_it_is_as_the_model_says(void **state)
 				check_reader(&m, i);
 				open += m.r[i].body != NULL && !m.cancelled[i] && er_body_error(m.r[i].body) == ER_ERR_OK;
 			}
-			/* The source learns that nobody wants more when that is so, and not before; one that has ended need not hear it. */
+			/* The source learns that nobody wants more when that is so, and not before; one that
+			 * has ended need not hear it. */
 			if (m.s.cancels > 0)
 				assert_int_equal(open, 0);
 			else if (!m.finished && !m.failed)
 				assert_true(open > 0);
-			/* Nobody waits for nothing: a lonely reader that has read all it got has all there is. */
+			/* Nobody waits for nothing: a lonely reader that has read all it got has
+			 * all there is. */
 			for (int i = 0; i < MANY && open == 1; i++)
 				if (m.r[i].body != NULL && !m.cancelled[i] && er_body_error(m.r[i].body) == ER_ERR_OK &&
 				    er_body_buffered(m.r[i].body) == 0)

@@ -1,5 +1,5 @@
-/* The cache between clients and an origin: what is stored and for whom, who waits for whom, and what happens when
- * somebody leaves or something breaks off. */
+/* The cache between clients and an origin: what is stored and for whom, who waits for whom, and
+ * what happens when somebody leaves or something breaks off. */
 #include "cache_harness.h"
 
 #include "state_walk.h"
@@ -194,7 +194,8 @@ static void an_origin_that_fails_fails_for_all_that_wait(void **state)
 	}
 }
 
-/* The URL was remembered as private for ten seconds: nothing was stored when the origin was back. */
+/* The URL was remembered as private for ten seconds: nothing was stored when the
+ * origin was back. */
 static void an_error_of_the_origin_says_nothing_of_its_next_answer(void **state)
 {
 	(void)state;
@@ -505,7 +506,8 @@ static void a_request_that_is_not_to_be_stored_leaves_the_store_as_it_is(void **
 	}
 }
 
-/* Each wait was counted from the start, and a hundred requests with a Cookie each were answered one behind the other. */
+/* Each wait was counted from the start, and a hundred requests with a Cookie each were answered one
+ * behind the other. */
 static void many_variants_do_not_wait_for_each_other_for_ever(void **state)
 {
 	(void)state;
@@ -688,7 +690,8 @@ static void a_slow_client_of_what_passes_by_bounds_what_is_read(void **state)
 	world_close(&w);
 }
 
-/* What is on its way counts, by what its length says or as it comes: else many at once took any amount of memory. */
+/* What is on its way counts, by what its length says or as it comes: else many at once took any
+ * amount of memory. */
 static void what_is_on_its_way_counts_as_stored(void **state)
 {
 	(void)state;
@@ -741,7 +744,8 @@ static void a_request_that_waits_may_find_that_all_has_passed_by(void **state)
 	client_ask(&second, &w, "GET", "/a", "");
 	client_leave(&first);
 	origin_head(&w.asked[0], 200, GOOD, ER_BODY_UNKNOWN);
-	while (w.asked[0].wrote < OBJECT_MOST * 2) /* in one turn of the loop: the second one has not heard of it */
+	/* in one turn of the loop: the second one has not heard of it */
+	while (w.asked[0].wrote < OBJECT_MOST * 2)
 		origin_write(&w.asked[0], 65536);
 	assert_false(second.answered);
 	UNTIL(&w, w.n_asked == 2);
@@ -796,7 +800,8 @@ static void each_variant_goes_to_those_that_select_it(void **state)
 	world_close(&w);
 }
 
-/* The node says who the client is; what a client says of itself must not choose another one's answer. */
+/* The node says who the client is; what a client says of itself must not choose another
+ * one's answer. */
 static void what_varies_on_the_client_is_given_to_nobody_else(void **state)
 {
 	(void)state;
@@ -876,7 +881,8 @@ static void places_and_origins_do_not_share(void **state)
 	world_close(&w);
 }
 
-/* A routine may set the Host that the origin hears: what that is an answer to is another question. */
+/* A routine may set the Host that the origin hears: what that is an answer to is
+ * another question. */
 static void another_host_to_the_origin_is_another_question(void **state)
 {
 	(void)state;
@@ -943,7 +949,8 @@ static unsigned dice(crowd_member *m, unsigned n)
 	return (m->seed >> 16) % n;
 }
 
-/* The origin of a crowd: each answer says its target, so that a client sees whether it got another one's. */
+/* The origin of a crowd: each answer says its target, so that a client sees whether it got
+ * another one's. */
 static void crowd_answers(crowd_member *m, world *w)
 {
 	for (unsigned i = 0; i < w->n_asked; i++) {

@@ -1,5 +1,6 @@
-/* What the cache decides without a state: directives, freshness, age, what may be stored, variants, conditions and
- * ranges, as tables of field values. A message is written as its lines, "name: value\n". */
+/* What the cache decides without a state: directives, freshness, age, what may be stored,
+ * variants, conditions and ranges, as tables of field values. A message is written as its lines,
+ * "name: value\n". */
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/freshness.h"
@@ -258,7 +259,8 @@ static void the_way_counts_as_age(void **state)
 {
 	(void)state;
 	er_fields late = fields_of("Date: Sun, 06 Nov 1994 08:49:32 GMT\nCache-Control: max-age=60\nAge: 7\n");
-	assert_int_equal(er_freshness_of(200, &late, T - 3, T).age, 10); /* Age and what the question took */
+	/* Age and what the question took */
+	assert_int_equal(er_freshness_of(200, &late, T - 3, T).age, 10);
 	assert_int_equal(er_freshness_of(200, &late, T - 3, T + 8).age, 18);
 	assert_int_equal(er_freshness_of(200, &late, T + 100, T).age, 7); /* a clock that went back */
 }

@@ -1,5 +1,5 @@
-/* The memory store without a handler around it: the bytes of a response and their readers, wake-ups across threads, and
- * the index with its eviction. Run it under the thread sanitizer, too. */
+/* The memory store without a handler around it: the bytes of a response and their readers, wake-ups
+ * across threads, and the index with its eviction. Run it under the thread sanitizer, too. */
 #include "cache/content.h"
 #include "cache/fill.h"
 #include "cache/index.h"
@@ -333,7 +333,8 @@ static void what_passes_by_is_kept_only_for_the_slowest(void **state)
 		slow.holds = true;
 	}
 	assert_true(waits > 0);
-	assert_null(er_content_read(c, s.port, 0, UINT64_MAX, ER_BODY_UNKNOWN)); /* its beginning is gone */
+	/* its beginning is gone */
+	assert_null(er_content_read(c, s.port, 0, UINT64_MAX, ER_BODY_UNKNOWN));
 	er_content_end(c, ER_ERR_OK);
 	slow.holds = false;
 	read_on(&slow);
@@ -566,7 +567,8 @@ static bool put(er_index *ix, const char *key, const char *foo, size_t n, const 
 	return in;
 }
 
-/* What a request for the key gets, as a length; -1: nothing, -2: nothing, but there are other variants. */
+/* What a request for the key gets, as a length; -1: nothing, -2: nothing, but there are
+ * other variants. */
 static int64_t find(er_index *ix, const char *key, const char *foo)
 {
 	er_arena a = {0};

@@ -1,4 +1,5 @@
-/* Copies of the node's bodies (CLONE), with the test as the sandbox: who reads what, what is refused, what breaks the rules, and what is held. */
+/* Copies of the node's bodies (CLONE), with the test as the sandbox: who reads what, what is
+ * refused, what breaks the rules, and what is held. */
 #include "instance_harness.h"
 
 #include "http/body_tee.h"
@@ -231,7 +232,8 @@ static void copies_are_bounded_in_number_and_in_bytes(void **state)
 		puppet_says(p, (er_frame){.type = ER_FRAME_BODY_CANCEL, .flags = ER_FF_SUB, .id = i}, (er_slice){0});
 		turn(w);
 	}
-	/* There is room again. One is read on and on, the others are not: those that are dropped make room. */
+	/* There is room again. One is read on and on, the others are not: those that are dropped
+	 * make room. */
 	puppet_clones(p, 1000, id, id, false);
 	puppet_clones(p, 1001, id, id, false);
 	puppet_pulls(p, 1000, true, UINT32_MAX);

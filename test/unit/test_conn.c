@@ -1,5 +1,6 @@
-/* One client's connection from the inside: gateway/conn.c and conn_out.c on a socket pair, with a scripted handler. Every way in which a client
- * can behave well or badly at every moment of a request, and what the handler is then told. */
+/* One client's connection from the inside: gateway/conn.c and conn_out.c on a socket pair, with a
+ * scripted handler. Every way in which a client can behave well or badly at every moment of a
+ * request, and what the handler is then told. */
 #include "conn_harness.h"
 
 static const char *const get = "GET %s HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -291,7 +292,8 @@ static void an_answer_that_breaks_off_never_ends_properly(void **state)
 	}
 }
 
-/* Before its head there is nothing to say: the connection ends. Answers to requests before it arrive whole. */
+/* Before its head there is nothing to say: the connection ends. Answers to requests before it
+ * arrive whole. */
 static void an_exchange_without_an_answer_ends_the_connection_and_loses_no_other(void **state)
 {
 	(void)state;
@@ -304,8 +306,9 @@ static void an_exchange_without_an_answer_ends_the_connection_and_loses_no_other
 			er_buf_init(&all);
 			for (int i = 0; i < before; i++)
 				er_buf_printf(&all, "GET /now-%d HTTP/1.1\r\nhost: a\r\n\r\n", i);
-			er_buf_printf(&all, "POST /%s HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhelloGET /now-behind HTTP/1.1\r\nhost: a\r\n\r\n",
-			              late ? "later" : "break");
+			er_buf_printf(
+			    &all, "POST /%s HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhelloGET /now-behind HTTP/1.1\r\nhost: a\r\n\r\n",
+			    late ? "later" : "break");
 			er_buf_put(&all, ER_LIT("\0"));
 			say(&c, (const char *)er_buf_slice(&all).p);
 			er_buf_fini(&all);
@@ -647,7 +650,8 @@ static void trailers_reach_the_handler_and_a_client_that_takes_them(void **state
 		say(&c, "2\r\nab\r\n0\r\nx-sum: 7\r\nhost: b\r\n\r\n");
 		UNTIL(w, w->n_asked == 1 && w->asked[0].over);
 		const er_fields *got = er_body_trailers(w->asked[0].x->req.body);
-		assert_true(got != NULL && got->n == 1 && er_slice_eq(got->v[0].value, ER_LIT("7"))); /* Host is none */
+		/* Host is none */
+		assert_true(got != NULL && got->n == 1 && er_slice_eq(got->v[0].value, ER_LIT("7")));
 		asked *a = &w->asked[0];
 		answer_stream(a, ER_BODY_UNKNOWN);
 		stream_write(a, 5, 'z');

@@ -22,7 +22,8 @@ static void one_call_deploys(void **state)
 	assert_true(at(h, "activation_ms")->number >= 0);
 	assert_int_equal(h->activations, 1);
 	assert_string_equal(h->probed_env, "{\"GREETING\":\"hi\"}");
-	/* env.MISSING, the namespace, the route that node.jsonc has taken; not GREETING, not the method */
+	/* env.MISSING, the namespace, the route that node.jsonc has taken; not GREETING, not
+	 * the method */
 	expect_absent(h, "warnings.3");
 	assert_non_null(strstr(h->text, "env.MISSING"));
 	assert_null(strstr(h->text, "env.GREETING"));
@@ -220,7 +221,8 @@ static void a_canary_shares_with_what_runs(void **state)
 	expect_number(h, "versions.0.percent", 75);
 	expect_number(h, "versions.1.version", 2);
 	ask(h, "POST", SHOP "/deploy", "{\"code\":\"version 1\",\"percent\":25}");
-	expect_status(h, 200); /* the same code as an older version: a new one all the same, since it is not the newest */
+	/* the same code as an older version: a new one all the same, since it is not the newest */
+	expect_status(h, 200);
 	expect_number(h, "version", 3);
 	deploy(h, "shop", "production", 3);
 	ask(h, "POST", SHOP "/deploy", "{\"code\":\"version 1\",\"percent\":25}");

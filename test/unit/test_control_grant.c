@@ -1,4 +1,5 @@
-/* A token that is confined to routines, and the hosts and paths of others: whatever puts a rule into force is tried. */
+/* A token that is confined to routines, and the hosts and paths of others: whatever puts a rule
+ * into force is tried. */
 #include "control_harness.h"
 
 static char *grant_token(harness *h, const char *name, const char *routines, const char *hosts)
@@ -25,7 +26,8 @@ static void make_two(harness *h)
 	     "{\"code\":\"own\",\"settings\":{\"routes\":[\"own.example/x*\"]},\"routes\":false}", 200);
 }
 
-/* Every way to put a rule into force. False: one of them let it pass that should not, or the other way round. */
+/* Every way to put a rule into force. False: one of them let it pass that should not, or the other
+ * way round. */
 static bool all_ways(harness *h, const char *token, const char *pattern, const char *env, bool allowed)
 {
 	char body[700], target[200];

@@ -1,4 +1,5 @@
-/* docs/openapi.json and the table that serves the API say the same. (That answers are what it says is checked in all other tests of the API.) */
+/* docs/openapi.json and the table that serves the API say the same. (That answers are what it says
+ * is checked in all other tests of the API.) */
 #include "openapi_check.h"
 
 #include "control/internal.h"
@@ -67,7 +68,8 @@ static void what_is_described_is_served(void **state)
 	for (const er_json *p = er_json_get(o.root, ER_LIT("paths"))->first; p != NULL; p = p->next)
 		for (const er_json *op = p->first; op != NULL; op = op->next)
 			served++;
-	/* None twice, and each of the table is there: then it is the same number only if nothing is left over. */
+	/* None twice, and each of the table is there: then it is the same number only if nothing is
+	 * left over. */
 	assert_int_equal(served, n);
 	openapi_close(&o);
 }

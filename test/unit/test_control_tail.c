@@ -1,4 +1,5 @@
-/* The tail and the history: who sees what, what is hidden, and what happens to those who do not keep up. */
+/* The tail and the history: who sees what, what is hidden, and what happens to those who do
+ * not keep up. */
 #include "control_harness.h"
 
 #include <sqlite3.h>

@@ -1,4 +1,5 @@
-/* Answers of servers taken apart: the same verdict however the bytes are cut, nothing lenient, nothing without a bound. */
+/* Answers of servers taken apart: the same verdict however the bytes are cut, nothing lenient,
+ * nothing without a bound. */
 #include "origin/decode.h"
 
 #include "base/mem.h"

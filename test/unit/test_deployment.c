@@ -1,5 +1,6 @@
-/* Who gets which version, in which environment, and how the versions do: a client that changes version with every request sees a site that is
- * two sites, and a guard that counts wrongly rolls back what is well. */
+/* Who gets which version, in which environment, and how the versions do: a client that changes
+ * version with every request sees a site that is two sites, and a guard that counts wrongly rolls
+ * back what is well. */
 #include "base/mem.h"
 #include "gateway/config.h"
 #include "gateway/tally.h"
@@ -88,7 +89,8 @@ static void a_client_keeps_its_version_and_draws_anew_in_the_next_deployment(voi
 static void more_for_one_version_takes_no_client_from_it(void **state)
 {
 	(void)state;
-	/* The same deployment's draw, only the threshold moves: a canary that grows keeps its clients. */
+	/* The same deployment's draw, only the threshold moves: a canary that grows keeps
+	 * its clients. */
 	er_deployment *few = split(9, 10), *many = split(9, 60);
 	for (unsigned i = 0; i < 5000; i++) {
 		struct sockaddr_storage sa = v4(i);

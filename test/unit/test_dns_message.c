@@ -1,4 +1,5 @@
-/* How long it holds that a name has no address, from answers as they come and as they should not. */
+/* How long it holds that a name has no address, from answers as they come and as they
+ * should not. */
 #include "base/mem.h"
 #include "origin/dns_message.h"
 

@@ -1,4 +1,5 @@
-/* The one idea: an exchange, its asker, the handlers that answer it early, late, never or twice, and cancelling in the other direction. */
+/* The one idea: an exchange, its asker, the handlers that answer it early, late, never or twice,
+ * and cancelling in the other direction. */
 #include "http/exchange.h"
 
 #include "base/mem.h"
@@ -266,7 +267,8 @@ static er_exchange *child_of(er_exchange *parent, party *asker)
 	return er_exchange_child(parent, &asker->asker);
 }
 
-/* No answer is an end like an answer: the asker hears of it once, the parent counts it among the failures, the upload's source is let off. */
+/* No answer is an end like an answer: the asker hears of it once, the parent counts it among the
+ * failures, the upload's source is let off. */
 static void a_handler_may_end_an_exchange_without_an_answer(void **state)
 {
 	(void)state;
@@ -317,7 +319,8 @@ static void a_child_is_cancelled_with_its_parent(void **state)
 	er_exchange_trim();
 }
 
-/* A child's child hears of it too; a child that was answered, or cancelled by its asker, does not. */
+/* A child's child hears of it too; a child that was answered, or cancelled by its
+ * asker, does not. */
 static void only_children_under_way_end_with_their_parent(void **state)
 {
 	(void)state;
@@ -355,7 +358,8 @@ static void on_cancel_keeps(void *ctx, er_exchange *x, er_err_kind reason)
 	((party *)ctx)->held = er_exchange_keep(x);
 }
 
-/* What a routine leaves to waitUntil: its questions go on after the client has left, until the account is closed. */
+/* What a routine leaves to waitUntil: its questions go on after the client has left, until the
+ * account is closed. */
 static void a_child_of_an_open_account_outlives_the_request(void **state)
 {
 	(void)state;

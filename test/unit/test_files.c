@@ -1,4 +1,5 @@
-/* How the process's descriptors are shared out between clients, connections to servers and sandboxes. */
+/* How the process's descriptors are shared out between clients, connections to servers and
+ * sandboxes. */
 #include "gateway/files.h"
 
 #include <setjmp.h>
@@ -28,7 +29,8 @@ static void test_what_is_promised_fits_whatever_the_limit_is(void **state)
 			assert_true(f.clients >= 16 && f.servers >= 16 && f.instances >= 1);
 			if (sum(c, &f) > limits[i])
 				fail_msg("%llu of %llu", (unsigned long long)sum(c, &f), (unsigned long long)limits[i]);
-			assert_true(limits[i] < 1024 || sum(c, &f) + 256 <= limits[i]); /* some are left for everything else */
+			/* some are left for everything else */
+			assert_true(limits[i] < 1024 || sum(c, &f) + 256 <= limits[i]);
 		}
 	er_config_unref(c);
 }

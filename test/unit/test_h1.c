@@ -1,5 +1,6 @@
-/* The HTTP/1 codec against raw bytes: every request of the corpus below is run whole, byte by byte and cut at every place, and must give the
- * same verdict each time: exactly N requests seen, or refused with that status. */
+/* The HTTP/1 codec against raw bytes: every request of the corpus below is run whole, byte by byte
+ * and cut at every place, and must give the same verdict each time: exactly N requests seen, or
+ * refused with that status. */
 #include "http/h1.h"
 
 #include <setjmp.h>
@@ -12,7 +13,8 @@
 
 static const er_h1_limits limits = {.request_line = 8192, .field = 8192, .header = 32768, .fields = 100, .body = 1 << 20};
 
-/* What was seen, as text: "METHOD authority target {name: value;...} [body]" a request, then "!status" if it was refused. */
+/* What was seen, as text: "METHOD authority target {name: value;...} [body]" a request, then
+ * "!status" if it was refused. */
 typedef struct seen {
 	int requests; /* complete ones */
 	int heads;

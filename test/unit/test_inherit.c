@@ -1,4 +1,5 @@
-/* Descriptors from outside: a table survives the way to the successor, and nothing malformed is believed. */
+/* Descriptors from outside: a table survives the way to the successor, and nothing malformed
+ * is believed. */
 #include "base/mem.h"
 #include "gateway/adopt.h"
 #include "gateway/inherit.h"
@@ -31,7 +32,8 @@ static void number(const char *name, long value)
 	setenv(name, text, 1);
 }
 
-/* What `t` says, as a process reads it that has the same descriptors under the same numbers as its own copies. */
+/* What `t` says, as a process reads it that has the same descriptors under the same numbers as its
+ * own copies. */
 static er_inherited *pass_on(er_inherited *t)
 {
 	er_buf text = {0};
@@ -176,7 +178,8 @@ static void a_descriptor_that_does_not_listen_is_refused(void **state)
 		dup2(aside, 3);
 }
 
-/* A further socket takes nobody before it is served: should its process fail, nobody waits in it. */
+/* A further socket takes nobody before it is served: should its process fail, nobody
+ * waits in it. */
 static void more_sockets_take_nobody_yet(void **state)
 {
 	(void)state;

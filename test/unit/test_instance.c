@@ -1,5 +1,6 @@
-/* An instance from the inside: isolate/instance.c, call.c, sub.c, flow.c, load.c, pool.c and box.c, with a spawner and sandboxes that the test
- * plays. What a sandbox says or does at every moment of a request, and what the request's asker is then told. */
+/* An instance from the inside: isolate/instance.c, call.c, sub.c, flow.c, load.c, pool.c and box.c,
+ * with a spawner and sandboxes that the test plays. What a sandbox says or does at every moment of
+ * a request, and what the request's asker is then told. */
 #include "instance_harness.h"
 
 #include "isolate/instance_states.h"
@@ -709,7 +710,8 @@ static void each_event_in_each_state_is_an_edge_or_ends_the_process(void **state
 		assert_int_equal(er_states_has(&er_instance_states, s, INSTANCE_ON_DIED), s != INSTANCE_DEAD);
 }
 
-/* A sandbox that says LOADED while its code is still on its way would get requests that nobody handles. */
+/* A sandbox that says LOADED while its code is still on its way would get requests that
+ * nobody handles. */
 static void a_sandbox_that_is_ready_before_it_has_its_code_is_ended(void **state)
 {
 	(void)state;
@@ -737,7 +739,8 @@ static void a_sandbox_that_is_ready_before_it_has_its_code_is_ended(void **state
 
 /* ---- rules of the channel ---- */
 
-/* The numbers of calls can be guessed. A request that the sandbox has not got yet is not its to answer. */
+/* The numbers of calls can be guessed. A request that the sandbox has not got yet is not its
+ * to answer. */
 static void a_request_that_was_not_sent_yet_cannot_be_answered(void **state)
 {
 	(void)state;

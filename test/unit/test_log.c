@@ -1,4 +1,5 @@
-/* The log that a thread writes: whoever logs does not wait for who reads. Standard error is a pipe here. */
+/* The log that a thread writes: whoever logs does not wait for who reads. Standard error is a
+ * pipe here. */
 #include "base/log.h"
 
 #include "base/buf.h"

@@ -1,4 +1,5 @@
-/* model: names are read as they are written, and the tables of limits are what the documents say. */
+/* model: names are read as they are written, and the tables of limits are what the
+ * documents say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

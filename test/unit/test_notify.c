@@ -1,4 +1,5 @@
-/* What a service manager hears: every kind of socket name, and when the watchdog is meant for this process. */
+/* What a service manager hears: every kind of socket name, and when the watchdog is meant for
+ * this process. */
 #include "gateway/notify.h"
 
 #include <setjmp.h>

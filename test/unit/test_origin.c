@@ -11,7 +11,8 @@ static void test_an_answer_arrives_whole(void **state)
 	assert_true(er_slice_eq(c->x->res.reason, ER_LIT("Fine")));
 	assert_body(c, "hello");
 	assert_int_equal(er_body_length(c->x->res.body), 5);
-	assert_int_equal(c->x->res.fields.n, 3); /* both x-a and content-length; Connection and what it lists are gone */
+	/* both x-a and content-length; Connection and what it lists are gone */
+	assert_int_equal(c->x->res.fields.n, 3);
 	assert_true(er_slice_eq(*er_fields_get(&c->x->res.fields, ER_LIT("content-length")), ER_LIT("5")));
 	assert_int_equal(c->x->facts.subrequests, 0);
 	assert_true(er_slice_starts(c->x->res.url_list, ER_LIT("http://127.0.0.1:")));
@@ -48,7 +49,8 @@ static void test_empty_fields_are_fields(void **state)
 	}
 }
 
-/* What RFC 9112 does not allow, with a word that the sentence must hold. Without an end, where one would never come. */
+/* What RFC 9112 does not allow, with a word that the sentence must hold. Without an end, where one
+ * would never come. */
 static const char *const out_of_line[][2] = {
     {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
      "Transfer-Encoding and Content-Length"},
@@ -135,7 +137,8 @@ static void test_broken_answers_are_502(void **state)
 	static const char *const paths[] = {"/two-lengths", "/bad-length",  "/nothing",   "/garbage", "/upgrade",
 	                                    "/status-999",  "/bad-name",    "/bad-value", "/folded",  "/no-colon",
 	                                    "/big-head",    "/many-fields", "/smuggle"};
-	for (size_t i = 0; i < 2 * sizeof paths / sizeof *paths; i++) { /* by libcurl the first time, by ourselves the second */
+	/* by libcurl the first time, by ourselves the second */
+	for (size_t i = 0; i < 2 * sizeof paths / sizeof *paths; i++) {
 		call *c = get(paths[i / 2]);
 		assert_failed(c, 502, ER_ERR_RESPONSE);
 		call_free(c);
@@ -146,7 +149,8 @@ static void test_broken_answers_are_502(void **state)
 	}
 }
 
-/* libcurl joined such a line to a field of the answer before, which was freed: one origin could end the node. */
+/* libcurl joined such a line to a field of the answer before, which was freed: one origin could
+ * end the node. */
 static void test_an_answer_that_begins_with_a_folded_line_harms_nobody(void **state)
 {
 	(void)state;
@@ -399,7 +403,8 @@ static void test_ports_of_other_protocols_are_refused_and_named(void **state)
 	assert_failed(c, 403, ER_ERR_REFUSED_PORT);
 	assert_non_null(memmem(c->x->res.error_text.p, c->x->res.error_text.n, "6000", 4));
 	call_free(c);
-	c = call_new("GET", "/"); /* the operator's own origin may be anywhere: nobody is there, but it was tried */
+	/* the operator's own origin may be anywhere: nobody is there, but it was tried */
+	c = call_new("GET", "/");
 	c->x->req.authority = ER_LIT("127.0.0.1:6667");
 	c->x->wishes = (er_wishes){.trusted = true};
 	begin(c);

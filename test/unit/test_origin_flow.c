@@ -274,7 +274,8 @@ static void test_leaving_an_upload_early_tells_its_source(void **state)
 	call_free(c);
 }
 
-/* An answer's reader that starts the next fetch, or cancels its own or another one, from inside the callback. */
+/* An answer's reader that starts the next fetch, or cancels its own or another one, from inside
+ * the callback. */
 typedef struct nested {
 	er_asker asker;
 	call *first, *second;
@@ -794,7 +795,8 @@ static void test_one_routine_has_its_share_and_who_waits_is_served(void **state)
 		for (int i = 0; i < N; i++)
 			begin(all[i] = of_pool(&pool, ways[way][0], ways[way][1]));
 		unsigned waiting = er_origin_stat(origin).waiting;
-		assert_true(waiting >= N - 8 && waiting <= N - 4); /* one of libcurl's counts for two while it connects */
+		/* one of libcurl's counts for two while it connects */
+		assert_true(waiting >= N - 8 && waiting <= N - 4);
 		for (int i = 0; i < N; i++) {
 			finish(all[i]);
 			assert_body(all[i], way == 0 ? "abcdef" : "6");
@@ -878,7 +880,8 @@ static void test_idle_connections_make_room(void **state)
 		call_free(c);
 	}
 	assert_nothing_is_left(pools, POOLS);
-	for (int way = 0; way < 4; way++) /* of the routine's own, to other servers, and of either kind */
+	/* of the routine's own, to other servers, and of either kind */
+	for (int way = 0; way < 4; way++)
 		for (int i = 0; i < 10; i++) {
 			call *c = of_pool(&pools[0], methods[way % 2], "/count");
 			c->x->wishes.connect_ms = 2000;

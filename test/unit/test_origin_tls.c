@@ -1,4 +1,5 @@
-/* Subrequests over TLS: the certificate is always verified, for its issuer and for its name; HTTP/2 is spoken where the server does. */
+/* Subrequests over TLS: the certificate is always verified, for its issuer and for its name; HTTP/2
+ * is spoken where the server does. */
 #include "origin_harness.h"
 
 #include <openssl/pem.h>

@@ -1,4 +1,5 @@
-/* Names to addresses: the cache, its times and bounds, and name servers that are silent, slow, wrong or hostile. */
+/* Names to addresses: the cache, its times and bounds, and name servers that are silent, slow,
+ * wrong or hostile. */
 #include "origin/resolve.h"
 
 #include "name_server.h"
@@ -232,7 +233,8 @@ static void test_a_family_that_is_not_answered_keeps_nobody_waiting(void **state
 	run_until(&me.over, 1000);
 	assert_address(&me.q, 0, "93.184.216.1");
 	er_addresses_unref(me.q.found);
-	assert_int_equal(er_resolver_stat(resolver).under_way, 1); /* but it is counted until it is over */
+	/* but it is counted until it is over */
+	assert_int_equal(er_resolver_stat(resolver).under_way, 1);
 }
 
 /* ---- the cache ---- */
@@ -324,7 +326,8 @@ static void test_a_dead_name_server_leaves_what_is_known(void **state)
 	ns.silent = true;
 	run_until(NULL, 1100);
 	assert_address(&look_up("www.example")->q, 0, "93.184.216.1");
-	assert_address(&look_up("short.example")->q, 0, "93.184.216.1"); /* its time is over, and nobody can tell a better one */
+	/* its time is over, and nobody can tell a better one */
+	assert_address(&look_up("short.example")->q, 0, "93.184.216.1");
 	question me = {0};
 	ask_for(&me, &payer, "short.example");
 	assert_true(me.over);
@@ -401,7 +404,8 @@ static void test_many_routines_silent_names_leave_the_nodes_own_alone(void **sta
 		flood(all[i], EACH, &of[i], pattern);
 	}
 	assert_true(er_resolver_stat(resolver).under_way <= 224);
-	run_until(NULL, 100); /* the kernel keeps no more questions for the server than it has had until now */
+	/* the kernel keeps no more questions for the server than it has had until now */
+	run_until(NULL, 100);
 	question its = {0};
 	ask_for(&its, &node, "origin.example");
 	run_until(&its.over, 1000);
@@ -422,7 +426,8 @@ static void test_who_waits_is_served_in_order(void **state)
 		run_until(&all[i].over, 5000);
 		er_addresses_unref(all[i].q.found);
 	}
-	for (unsigned i = 65; i < 300; i++) /* those that began at once may end in any order among themselves */
+	/* those that began at once may end in any order among themselves */
+	for (unsigned i = 65; i < 300; i++)
 		assert_true(order[i] >= i - 64);
 }
 

@@ -1,4 +1,5 @@
-/* The ring between two real processes: nothing lost, nothing torn, no wake-up missed; and a peer that writes what it likes into the shared words. */
+/* The ring between two real processes: nothing lost, nothing torn, no wake-up missed; and a peer
+ * that writes what it likes into the shared words. */
 #include "base/mem.h"
 #include "channel/frame.h"
 #include "channel/ring.h"
@@ -71,7 +72,8 @@ static size_t frame_size(uint64_t *seed)
 	return v % 64 == 0 ? next(seed) % (ER_RING_SIZE / 2) + 1 : v % 8 == 0 ? next(seed) % 4096 + 1 : next(seed) % 64 + 1;
 }
 
-/* Writes frames of known sizes and bytes. `pause`: now and then it stops, so that the reader goes to sleep. */
+/* Writes frames of known sizes and bytes. `pause`: now and then it stops, so that the reader
+ * goes to sleep. */
 static int produce(er_ring *out, int room, int data, uint64_t seed, bool pause)
 {
 	uint64_t mood = seed ^ 0x5555;

@@ -1,4 +1,5 @@
-/* er-sandbox alone: the test plays the node over a real channel. What is lost when one of these fails stands in its name. */
+/* er-sandbox alone: the test plays the node over a real channel. What is lost when one of these
+ * fails stands in its name. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "channel/frame.h"
@@ -155,7 +156,8 @@ static void step(peer *p)
 	}
 }
 
-/* The first frame of a type for an id (0: any) from `from` on; waits for it. NULL when the sandbox ended or time is up. */
+/* The first frame of a type for an id (0: any) from `from` on; waits for it. NULL when the sandbox
+ * ended or time is up. */
 static seen *expect(peer *p, er_frame_type type, uint32_t id)
 {
 	uint64_t until = er_clock_mono_us() + PATIENCE_MS * 1000ULL;
@@ -189,7 +191,8 @@ static void load_with(peer *p, const char *code, uint32_t cpu_us, uint32_t memor
 	send_frame(p, (er_frame){.type = ER_FRAME_CODE, .flags = ER_FF_FIN}, er_slice_cstr(code));
 }
 
-/* A run of these tests with the engine collecting at every few allocations (make gc): what is measured in CPU says nothing then. */
+/* A run of these tests with the engine collecting at every few allocations (make gc): what is
+ * measured in CPU says nothing then. */
 static bool collects_all_the_time(void)
 {
 	return getenv("JSC_slowPathAllocsBetweenGCs") != NULL;
@@ -216,7 +219,8 @@ static void request(peer *p, uint32_t id, const char *path)
 		er_buf_put_cstr(&b, strings[i]);
 	}
 	er_frame f = {.type = ER_FRAME_REQUEST, .id = id, .n = (uint32_t)er_buf_len(&b)};
-	uint8_t *to = er_frame_write(&p->ch.out, &f); /* not published: the caller does, so that requests can come in one burst */
+	/* not published: the caller does, so that requests can come in one burst */
+	uint8_t *to = er_frame_write(&p->ch.out, &f);
 	assert_non_null(to);
 	memcpy(to, b.p, er_buf_len(&b));
 	er_buf_fini(&b);
@@ -264,7 +268,8 @@ static void answers(const char *code, const char *want)
 	stop(&p);
 }
 
-/* Loads, sends one request, expects the process to end with an obituary. Returns what it says was used, in us of CPU. */
+/* Loads, sends one request, expects the process to end with an obituary. Returns what it says was
+ * used, in us of CPU. */
 static uint64_t dies_of(const char *code, er_err_kind why)
 {
 	if (SANITIZED && why == ER_ERR_MEMORY)
@@ -500,7 +505,8 @@ static void run_for(peer *p, unsigned ms)
 		step(p);
 }
 
-/* A kind of work that nobody's request owns: it goes on and on, and may have a tenth of the time. */
+/* A kind of work that nobody's request owns: it goes on and on, and may have a tenth
+ * of the time. */
 static void test_finalizers_have_a_tenth_of_the_time(void **state)
 {
 	(void)state;
@@ -578,7 +584,8 @@ static void test_compiling_webassembly_is_paid_for_by_whoever_asks(void **state)
 	}
 }
 
-/* At a tick of 5 ms, or of the kernel where that is coarser. What else the machine does at that moment does not happen each time. */
+/* At a tick of 5 ms, or of the kernel where that is coarser. What else the machine does at that
+ * moment does not happen each time. */
 static void test_the_limit_is_met_soon_after_it_is_passed(void **state)
 {
 	(void)state;
@@ -592,7 +599,8 @@ static void test_the_limit_is_met_soon_after_it_is_passed(void **state)
 	assert_in_range(least, 50000, 70000);
 }
 
-/* The routine fails to load, and what the thrown value's getter left behind would run when nobody pays for it. */
+/* The routine fails to load, and what the thrown value's getter left behind would run when nobody
+ * pays for it. */
 static void test_what_a_thrown_value_leaves_behind_is_paid_for(void **state)
 {
 	(void)state;
@@ -607,7 +615,8 @@ static void test_what_a_thrown_value_leaves_behind_is_paid_for(void **state)
 	stop(&p);
 }
 
-/* A part of the prelude that is loaded in the middle of a handler must not let promises go first. */
+/* A part of the prelude that is loaded in the middle of a handler must not let
+ * promises go first. */
 static void test_microtasks_wait_for_synchronous_code(void **state)
 {
 	(void)state;
@@ -627,7 +636,8 @@ static void test_many_short_turns_add_up(void **state)
 	        ER_ERR_CPU);
 }
 
-/* The engine's own timers collect a few seconds after garbage was made, also while a request waits for its client. */
+/* The engine's own timers collect a few seconds after garbage was made, also while a request waits
+ * for its client. */
 static void test_a_request_that_waits_survives_the_engines_collections(void **state)
 {
 	(void)state;
@@ -666,7 +676,8 @@ static void test_a_busy_neighbour_request_does_not_pay(void **state)
 	for (uint32_t id = 1; id <= 40; id++)
 		request(&p, id, id % 2 ? "/burn" : "/");
 	wake(&p);
-	/* Sums, because a single turn may pay for a tick of the machine or for the compilation of what it runs. */
+	/* Sums, because a single turn may pay for a tick of the machine or for the compilation of
+	 * what it runs. */
 	uint64_t paid[2] = {0};
 	for (uint32_t id = 1; id <= 40; id++) {
 		seen *s = expect(&p, ER_FRAME_RESPONSE, id);
@@ -865,7 +876,8 @@ static void test_ten_thousand_decoders_that_nobody_flushes_cost_nothing(void **s
 		wake(&p);
 		seen *s = expect(&p, ER_FRAME_RESPONSE, id);
 		assert_non_null(s);
-		char text[32]; /* U+0080: the four bytes of two requests' halves, always the same decoder's */
+		/* U+0080: the four bytes of two requests' halves, always the same decoder's */
+		char text[32];
 		snprintf(text, sizeof text, "%d\xc2\x80", id > REQUESTS ? REQUESTS * EACH + 10000 : (int)id * EACH);
 		if (strstr(s->text, text) == NULL)
 			fail_msg("request %u: %s instead of %s", id, s->text, text);
@@ -1038,7 +1050,8 @@ static first first_request(const char *code, bool rested)
 static const char FIRST_STREAM[] = HANDLER("e.respondWith(new Response(new ReadableStream({ start(c) {"
                                            "c.enqueue(new Uint8Array([104, 105])); c.close() } })))");
 
-/* A sandbox that rests in the pool has the streams ready: the best of five, because a core that is shared makes the odd one slow. */
+/* A sandbox that rests in the pool has the streams ready: the best of five, because a core that is
+ * shared makes the odd one slow. */
 static void test_a_first_stream_costs_less_in_a_sandbox_from_the_pool(void **state)
 {
 	(void)state;
@@ -1071,7 +1084,8 @@ static void test_a_first_stream_does_not_end_a_request_in_a_cold_sandbox(void **
 	assert_true((uint64_t)best.charged_us * 8 < best.process_us * 7);
 }
 
-/* An option whose name the engine no longer knows is ignored without a word, and with it the limit that it was for. */
+/* An option whose name the engine no longer knows is ignored without a word, and with it the limit
+ * that it was for. */
 static void test_the_engine_knows_every_option_it_is_given(void **state)
 {
 	(void)state;

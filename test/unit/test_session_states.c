@@ -1,5 +1,5 @@
-/* The tables of a session and of its stream: each event in each state is an edge that leads where the table
- * says, or ends the process. What the code makes of them is in test_conn.c. */
+/* The tables of a session and of its stream: each event in each state is an edge that leads where
+ * the table says, or ends the process. What the code makes of them is in test_conn.c. */
 #include "gateway/h1_session_states.h"
 #include "gateway/stream_states.h"
 
@@ -38,7 +38,8 @@ static void an_answered_exchange_is_also_one_that_is_open(void **state)
 	assert_true(STREAM_ANSWERED < STREAM_SENT && STREAM_SENT < STREAM_BROKEN);
 	assert_true(H1_OPEN < H1_DRAIN && H1_DRAIN < H1_LAST && H1_LAST < H1_LINGER && H1_LINGER < H1_CLOSED);
 	for (unsigned s = STREAM_ASKED; s < STREAM_STATES_N; s++)
-		assert_true(er_states_has(&er_stream_states, (uint8_t)s, STREAM_ON_GONE)); /* a peer may go at any moment */
+		/* a peer may go at any moment */
+		assert_true(er_states_has(&er_stream_states, (uint8_t)s, STREAM_ON_GONE));
 	for (unsigned s = H1_OPEN; s < H1_CLOSED; s++)
 		assert_true(er_states_has(&er_h1_session_states, (uint8_t)s, H1_ON_CLOSE));
 }

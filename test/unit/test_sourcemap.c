@@ -1,4 +1,5 @@
-/* Source maps: a stack shows the files that the author wrote, and nothing hostile gets further than the parser. */
+/* Source maps: a stack shows the files that the author wrote, and nothing hostile gets further than
+ * the parser. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* The spawner and the lock-down together, from outside: a tiny sandbox (this program itself, started by the spawner under the name er-sandbox)
- * locks itself down with the real code and then does what it is told. Run as root, everything is done twice: as root and as an ordinary user. */
+/* The spawner and the lock-down together, from outside: a tiny sandbox (this program itself,
+ * started by the spawner under the name er-sandbox) locks itself down with the real code and then
+ * does what it is told. Run as root, everything is done twice: as root and as an ordinary user. */
 #include "isolate/spawner.h"
 #include "isolate/spawner_internal.h"
 #include "sandbox/lockdown.h"
@@ -440,8 +441,8 @@ static void check_death(const char *attack, box *b, bool pid1)
 		assert_int_equal(sig, SIGILL);
 	else if (strcmp(attack, "i386") == 0 && !machine_takes_i386_calls())
 		assert_int_equal(sig, SIGSEGV);
-	else if (strcmp(attack, "abort") ==
-	         0) /* pid 1 ignores its own SIGABRT; the C library then executes a privileged instruction */
+	/* pid 1 ignores its own SIGABRT; the C library then executes a privileged instruction */
+	else if (strcmp(attack, "abort") == 0)
 		assert_int_equal(sig, pid1 ? SIGSEGV : SIGABRT);
 	else if (sig != SIGSYS)
 		fail_msg("%s ended with status %x, not with SIGSYS", attack, (unsigned)b->status);
@@ -670,7 +671,8 @@ static void a_failed_start_says_what_to_do(void **state)
 	unlink(path);
 }
 
-/* The tiny sandbox maps such memory before its lock-down is complete, as an engine would whose JIT is on against our will. */
+/* The tiny sandbox maps such memory before its lock-down is complete, as an engine would whose JIT
+ * is on against our will. */
 static void executable_memory_keeps_a_hardened_sandbox_from_starting_and_it_says_so(void **state)
 {
 	(void)state;

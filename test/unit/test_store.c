@@ -1,4 +1,5 @@
-/* What the store adds changes up to: numbers, pointers, routes, settings, tokens, and the log that says so. */
+/* What the store adds changes up to: numbers, pointers, routes, settings, tokens, and the log
+ * that says so. */
 #include "store_harness.h"
 
 #include <sys/stat.h>
@@ -516,7 +517,8 @@ static void the_log_does_not_grow_for_ever(void **state)
 	assert_int_equal(log_first(f), 21);
 }
 
-/* After an update of a node that has been there for years, no deploy waits until all of it is gone. */
+/* After an update of a node that has been there for years, no deploy waits until all of
+ * it is gone. */
 static void a_long_past_is_trimmed_bit_by_bit(void **state)
 {
 	fixture *f = *state;

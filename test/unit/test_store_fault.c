@@ -1,5 +1,5 @@
-/* A disk that is full or broken: whichever write or sync fails, the change is refused with a sentence, nothing of it is there, and the store goes on
- * as soon as the disk does. */
+/* A disk that is full or broken: whichever write or sync fails, the change is refused with a
+ * sentence, nothing of it is there, and the store goes on as soon as the disk does. */
 #include "store_workload.h"
 
 #include <dirent.h>
@@ -241,7 +241,8 @@ static void a_key_that_cannot_be_written_is_not_used(void **state)
 	assert_int_equal(access(key, F_OK), 0);
 	assert_true(er_store_env(s, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &err));
 	er_piece_drop(&env);
-	assert_int_equal(entries(dir), 8); /* two databases of three files each, key, lock: no half-made key is left */
+	/* two databases of three files each, key, lock: no half-made key is left */
+	assert_int_equal(entries(dir), 8);
 	er_store_close(s);
 	er_free(key);
 	harness_remove(dir);

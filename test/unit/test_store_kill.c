@@ -1,5 +1,5 @@
-/* kill -9 at any moment: a process that applies changes and reports each answer is killed again and again; what it had reported is there, what it
- * had not is there whole or not at all. */
+/* kill -9 at any moment: a process that applies changes and reports each answer is killed again and
+ * again; what it had reported is there, what it had not is there whole or not at all. */
 #include "store_workload.h"
 
 #include "base/clock.h"

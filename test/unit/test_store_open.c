@@ -1,4 +1,5 @@
-/* Opening: one node a folder, old databases brought up to date, newer and damaged ones refused with what to do; backup and restore. */
+/* Opening: one node a folder, old databases brought up to date, newer and damaged ones refused with
+ * what to do; backup and restore. */
 #include "store/schema.h"
 #include "store_harness.h"
 
@@ -117,7 +118,8 @@ static void a_second_node_is_refused_and_told_who_is_there(void **state)
 	harness_refused(&(er_store_options){.dir = "/proc/nowhere/at/all"}, "cannot be made");
 }
 
-/* What an upgrade does: the new process opens with the lock it inherited, writes, and outlives the old one. */
+/* What an upgrade does: the new process opens with the lock it inherited, writes, and outlives
+ * the old one. */
 static void a_successor_takes_over_with_the_lock(void **state)
 {
 	fixture *f = *state;
@@ -320,7 +322,8 @@ static void a_damaged_database_says_restore(void **state)
 			fail_msg("page %lld: %s", (long long)p, err.text);
 		er_store_close(s);
 	}
-	/* All but the pages of code, which is verified when it is read, and pointer maps and free pages, which hold no data. */
+	/* All but the pages of code, which is verified when it is read, and pointer maps and free
+	 * pages, which hold no data. */
 	assert_true(noticed >= pages - 4);
 	write_file(f->control, 0, junk, sizeof junk);
 	refused(f, "is damaged");
@@ -406,7 +409,8 @@ static void a_backup_restores_to_the_same_node(void **state)
 	assert_true(er_slice_eq(er_store_node_id(s), er_store_node_id(copy)));
 	same_state(s, copy);
 	er_piece env;
-	assert_false(er_store_env(copy, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &f->err)); /* the key is not in a backup */
+	/* the key is not in a backup */
+	assert_false(er_store_env(copy, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &f->err));
 	assert_non_null(strstr(f->err.text, "put it back"));
 	assert_int_equal(system(key), 0); /* NOLINT(cert-env33-c) */
 	assert_true(er_store_env(copy, ER_LIT("shop"), ER_ENV_PRODUCTION, &env, &f->err));
@@ -466,7 +470,8 @@ static void a_backup_under_load_is_one_moment(void **state)
 		assert_true(er_store_versions(copy, &f->a, ER_LIT("busy"), &v, &n_v, &f->err));
 		assert_true(er_store_current(copy, &f->a, ER_LIT("busy"), &now, &n_now, &f->err));
 		assert_true(n_v > 0 && n_now == 1);
-		assert_int_equal(now[0].split.version[0], v[0].number); /* version and deployment went in together */
+		/* version and deployment went in together */
+		assert_int_equal(now[0].split.version[0], v[0].number);
 		assert_int_equal(er_store_sequence(copy), 6 + 2 * n_v);
 		er_store_close(copy);
 		er_free(backup);

@@ -1,5 +1,6 @@
-/* The power goes at any write, and of what was not synced any part is lost: what was answered is there, what was not is there whole or not at all.
- * ER_POWER_CUTS sets how many; ER_POWER_SEED repeats one that failed. */
+/* The power goes at any write, and of what was not synced any part is lost: what was answered is
+ * there, what was not is there whole or not at all. ER_POWER_CUTS sets how many; ER_POWER_SEED
+ * repeats one that failed. */
 #include "power_vfs.h"
 #include "store_workload.h"
 

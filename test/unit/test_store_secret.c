@@ -1,4 +1,5 @@
-/* Secrets: what lies on the disk tells nothing, what was moved or opened with another key is noticed, and `env` is what a routine gets. */
+/* Secrets: what lies on the disk tells nothing, what was moved or opened with another key is
+ * noticed, and `env` is what a routine gets. */
 #include "store/room.h"
 #include "store_harness.h"
 
@@ -382,7 +383,8 @@ static void what_cannot_be_opened_is_not_lost_by_a_rotation(void **state)
 	rotation_refused(f, "put it back");
 }
 
-/* A key on a volume of its own: the new one would take the link's place, and the volume would keep the old one. */
+/* A key on a volume of its own: the new one would take the link's place, and the volume would keep
+ * the old one. */
 static void a_key_that_is_a_link_is_left_alone(void **state)
 {
 	fixture *f = *state;
@@ -397,7 +399,8 @@ static void a_key_that_is_a_link_is_left_alone(void **state)
 	secrets_are_all_there(f);
 }
 
-/* What a reader does that has its picture of the database from before a rotation: it is the only one that still has the old key. */
+/* What a reader does that has its picture of the database from before a rotation: it is the only
+ * one that still has the old key. */
 static void a_reader_from_before_a_rotation_still_reads(void **state)
 {
 	fixture *f = *state;

@@ -1,5 +1,6 @@
-/* The seam between transport and session. HTTP/1 runs on a transport that has no socket: its bytes lie in
- * memory, and it takes as many as the test says. And the plain transport on a socket pair, by itself. */
+/* The seam between transport and session. HTTP/1 runs on a transport that has no socket: its bytes
+ * lie in memory, and it takes as many as the test says. And the plain transport on a socket pair,
+ * by itself. */
 #include "conn_harness.h"
 
 /* ---- a transport in memory ---- */
@@ -144,7 +145,8 @@ static void http_runs_on_a_transport_that_has_no_socket(void **state)
 	tell(m, "GET /now-a HTTP/1.1\r\nhost: a\r\n\r\nGET /later HTTP/1.1\r\nhost: b\r\n\r\n");
 	assert_true(got(m, "/now-a"));
 	assert_int_equal(w->n_asked, 2);
-	assert_true(er_slice_eq(w->asked[1].x->req.scheme, ER_LIT("https"))); /* the transport is secure */
+	/* the transport is secure */
+	assert_true(er_slice_eq(w->asked[1].x->req.scheme, ER_LIT("https")));
 	answer_text(&w->asked[1], 200, "the second");
 	memory_turn(m);
 	assert_true(got(m, "the second"));

@@ -1,5 +1,6 @@
-/* URLs against the data files of web-platform-tests, where they are at hand (ER_WPT_DATA, or ../shared/wpt-data beside the source tree; skipped
- * with a message otherwise), and against what the node itself relies on. */
+/* URLs against the data files of web-platform-tests, where they are at hand (ER_WPT_DATA, or
+ * ../shared/wpt-data beside the source tree; skipped with a message otherwise), and against what
+ * the node itself relies on. */
 #include "base/mem.h"
 #include "http/url.h"
 
@@ -24,7 +25,8 @@ static const struct {
     {"search", ER_URL_SEARCH}, {"hash", ER_URL_HASH},
 };
 
-/* JSON that may hold lone surrogates, which jansson refuses: they become U+FFFD, as they do before a string reaches the URL class. */
+/* JSON that may hold lone surrogates, which jansson refuses: they become U+FFFD, as they do before
+ * a string reaches the URL class. */
 static char *replace_surrogates(const char *text)
 {
 	er_buf b;

@@ -1,4 +1,5 @@
-/* Waiting in a test that drives a loop by itself. Who includes it has a `turn(w)`, which does one round of everything. */
+/* Waiting in a test that drives a loop by itself. Who includes it has a `turn(w)`, which does one
+ * round of everything. */
 #ifndef TEST_UNTIL_H
 #define TEST_UNTIL_H
 

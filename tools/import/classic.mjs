@@ -1,12 +1,14 @@
-// Projects of EdgeRoutine's own tools: the first generation's command line (edge.js, config.js with jsConfig), its successor (esa.jsonc, esa.toml), and
-// Serverless Devs (s.yaml with the component edgeroutine).
+// Projects of EdgeRoutine's own tools: the first generation's command line (edge.js, config.js with
+// jsConfig), its successor (esa.jsonc, esa.toml), and Serverless Devs (s.yaml with the component
+// edgeroutine).
 
 import { literalAt } from "./literal.mjs";
 import { routesOf, takeName } from "./report.mjs";
 
 const KEYS = "access keys are not copied. If the project's folder was ever shared, make them invalid there";
 
-/** The object of `var config = {...}; module.exports = config`, `module.exports = {...}` or `export default {...}`; undefined: there is none. */
+/** The object of `var config = {...}; module.exports = config`, `module.exports = {...}` or `export
+ * default {...}`; undefined: there is none. */
 export function configObject(text) {
 	const m = /(?:module\.exports\s*=|export\s+default|(?:var|let|const)\s+config\s*=)\s*(?=\{)/.exec(text);
 	return m ? literalAt(text, m.index + m[0].length) : undefined;

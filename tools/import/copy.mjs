@@ -9,7 +9,8 @@ const SKIP = new Set(["node_modules", ".git", ".hg", ".svn", ".wrangler", ".er",
 // They hold secrets: told about, never copied.
 const SECRET = /^(?:\.env|\.dev\.vars)(?:\..*)?$/;
 
-/** Copies `from` to `to` (or, with `to` undefined, only looks): {files, secrets, skipped}. Links that leave the project are not followed. */
+/** Copies `from` to `to` (or, with `to` undefined, only looks): {files, secrets, skipped}. Links
+ * that leave the project are not followed. */
 export function copyTree(from, to, leaveOut) {
 	const out = { files: [], secrets: [], skipped: [] };
 	let bytes = 0;

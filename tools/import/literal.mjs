@@ -1,5 +1,6 @@
-// Reads the value of a JavaScript object literal without running anything: JSON, with comments, trailing commas, bare keys, single quotes and templates
-// without ${}. A configuration that computes something is refused with its line.
+// Reads the value of a JavaScript object literal without running anything: JSON, with comments,
+// trailing commas, bare keys, single quotes and templates without ${}. A configuration that
+// computes something is refused with its line.
 
 export class LiteralError extends Error {}
 

@@ -1,4 +1,5 @@
-// What an import did, for people and scripts: `taken` as it was, `changed` into something of ours, `left` with the reason, and what is `todo` by hand.
+// What an import did, for people and scripts: `taken` as it was, `changed` into something of ours,
+// `left` with the reason, and what is `todo` by hand.
 
 export class Report {
 	constructor() {
@@ -35,7 +36,8 @@ export function takeName(config, wanted, from, report) {
 	else report.change(from, `"name": "${name}"`, "a name has a to z, 0 to 9 and -, because it becomes part of a host name");
 }
 
-/** The patterns of ours that take what a pattern of theirs took. `whole`: a host without a path is all of it. */
+/** The patterns of ours that take what a pattern of theirs took. `whole`: a host without a path is
+ * all of it. */
 export function routesOf(pattern, report, what, whole = false) {
 	const bare = String(pattern).trim().replace(/^[a-z*]+:\/\//i, "");
 	const [, host, path] = /^([^/]*)(\/.*)?$/.exec(bare) ?? [];

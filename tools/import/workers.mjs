@@ -92,7 +92,8 @@ function takeRules(c, report) {
 	}
 }
 
-// [env.NAME]: staging and production are environments here as well; what is a version's there is set for the environment here.
+// [env.NAME]: staging and production are environments here as well; what is a version's there is
+// set for the environment here.
 function takeEnvironment(name, e, config, routes, report) {
 	const label = `env.${name}.`;
 	if (name !== "staging" && name !== "production") {

@@ -1,7 +1,8 @@
 /* Bodies: asking for the node's, sending our own. All a routine says is a key, which may name
  * anything: `known` is asked first, and a native of a body that is over does nothing, because the
- * prelude cannot know yet. A body's end is noted in its record (er_body_down_over, er_body_up_over)
- * as it is said to the node, so that it is said once. `hold` ties the body to an object (held.h). */
+ * prelude cannot know yet. A body's end is noted in its record (er_body_down_over,
+ * er_body_up_over) as it is said to the node, so that it is said once. `hold` ties the body to an
+ * object (held.h). */
 #include "sandbox/api/api.h"
 
 static_assert(ER_FRAME_DATA <= ER_FRAME_MAX, "what er.write cuts its bytes into is a frame");

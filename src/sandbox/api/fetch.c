@@ -19,7 +19,8 @@ static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice bod
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
 	f->n = (uint32_t)(12 + method.n + url.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	ER_ASSERT(f->id == s->fid && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
-	ER_ASSERT(f->n <= ER_FRAME_MAX && block.n <= ER_BLOCK_MAX && url.n <= URL_MAX); /* start has seen to it */
+	/* start has seen to it */
+	ER_ASSERT(f->n <= ER_FRAME_MAX && block.n <= ER_BLOCK_MAX && url.n <= URL_MAX);
 	er_writer w = {er_sub_ask(s, f)};
 	er_put_string(&w, method);
 	er_put_string(&w, url);

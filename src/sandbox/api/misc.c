@@ -1,6 +1,6 @@
 /* Time, timers, randomness, lazily loaded parts of the prelude. Clocks show the beginning of the
- * turn (freeze.h, turn.h); what a timer does is said in timer.c; a part of the prelude is loaded once
- * and is not charged to the request that happens to need it first. */
+ * turn (freeze.h, turn.h); what a timer does is said in timer.c; a part of the prelude is loaded
+ * once and is not charged to the request that happens to need it first. */
 #include "sandbox/api/api.h"
 
 #include "sandbox/embed.h"

@@ -1,7 +1,7 @@
 /* Requests: what came in, and the answer. Each part of a request becomes a value only when the
  * prelude asks for it. An answer is one frame if its body is small or the node has it; a large
- * complete body follows as a send (request.h), a stream by er.write. The CPU that the frame names is
- * filled in when the turn ends. A head beyond its bounds is refused before anything was said. */
+ * complete body follows as a send (request.h), a stream by er.write. The CPU that the frame names
+ * is filled in when the turn ends. A head beyond its bounds is refused before anything was said. */
 #include "sandbox/api/api.h"
 
 #include "base/mem.h"
@@ -101,7 +101,8 @@ static bool head_ok(er_slice reason, er_slice block, er_value *exception)
 		why = "the response cannot be sent: its statusText has more than 1024 characters";
 	else if (block.n > ER_BLOCK_MAX)
 		why = "the response cannot be sent: its headers have more than 64 KB";
-	else if (block.n > 2 * ER_BLOCK_FIELDS && lines_of(block) > 2 * ER_BLOCK_FIELDS) /* a short one cannot have too many */
+	/* a short one cannot have too many */
+	else if (block.n > 2 * ER_BLOCK_FIELDS && lines_of(block) > 2 * ER_BLOCK_FIELDS)
 		why = "the response cannot be sent: it has more than 256 header fields";
 	return why == NULL || er_js_throw(exception, "RangeError", why) != NULL;
 }
@@ -117,7 +118,8 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 	ER_ASSERT(r->id == f->id && !r->over && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
 	f->n = (uint32_t)(8 + reason.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	f->arg = 0;
-	ER_ASSERT(f->n <= ER_FRAME_MAX && (!inl || body.n <= ER_INLINE_BODY)); /* head_ok has seen to it */
+	/* head_ok has seen to it */
+	ER_ASSERT(f->n <= ER_FRAME_MAX && (!inl || body.n <= ER_INLINE_BODY));
 	uint8_t *head;
 	er_writer w = {er_out_begin(f, &head)};
 	er_put_string(&w, reason);

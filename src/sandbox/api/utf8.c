@@ -1,6 +1,6 @@
 /* The conversions as loops over their input. Output is bounded by what the header says, which the
- * caller has made room for. Decoding keeps its state in er_utf8_state, so that a sequence may be cut
- * anywhere; a byte that does not belong is looked at again as the beginning of the next. */
+ * caller has made room for. Decoding keeps its state in er_utf8_state, so that a sequence may be
+ * cut anywhere; a byte that does not belong is looked at again as the beginning of the next. */
 #include "sandbox/api/utf8.h"
 
 #include "base/mem.h"

@@ -1,4 +1,5 @@
-// AbortController and AbortSignal (WHATWG DOM 3). Algorithms are plain functions; an aborted signal runs them once, before its event.
+// AbortController and AbortSignal (WHATWG DOM 3). Algorithms are plain functions; an aborted signal
+// runs them once, before its event.
 import { TypeErr, listOf, newSet, splice } from './primordials.js';
 import { INTERNAL, brand, finish, illegal, isObject, need } from './webidl.js';
 import { Event, EventTarget, attribute, dispatchOn, listenersOf, signalsAre, trust } from './event.js';

@@ -1,4 +1,5 @@
-// URL.createObjectURL would make names for bytes that outlive their request; a routine has no use for them and gets told so.
+// URL.createObjectURL would make names for bytes that outlive their request; a routine has no use
+// for them and gets told so.
 import { TypeErr } from './primordials.js';
 import { DOMException } from './dom-exception.js';
 import { isBlob } from './blob.js';

@@ -35,7 +35,8 @@ export function extract(body) {
 			if (isDisturbed(body)) throw new TypeErr('The stream has been read from: it cannot become a body');
 			return body;
 		}
-		// An ArrayBuffer tells itself only by an exception that does not come: nothing frequent is asked after it.
+		// An ArrayBuffer tells itself only by an exception that does not come: nothing frequent is
+		// asked after it.
 		if (isView(body)) return copyBytes(body);
 		if (isParams(body)) {
 			extractedType = 'application/x-www-form-urlencoded;charset=UTF-8';
@@ -72,7 +73,8 @@ export function usable(raw, what) {
 }
 export const isStreamRaw = (raw) => raw !== null && typeof raw === 'object' && raw !== SPENT && !(raw instanceof NodeBody) && !isView(raw);
 
-/** The simplest form of a raw body that is about to be taken whole: an untouched stream over something gives that something. */
+/** The simplest form of a raw body that is about to be taken whole: an untouched stream over
+ * something gives that something. */
 export function simplest(raw) {
 	if (!isStreamRaw(raw)) return raw;
 	const source = isLazy(raw) ? takeSource(raw) : undefined;
@@ -141,8 +143,9 @@ async function rawText(raw) {
 	return er.utf8Decode(await rawBytes(raw), false, false);
 }
 
-/** Installs the members of Body. `io`: raw(self, member) checks the brand; put(self, raw); type(self) → content type or null; name; whole(self, read),
- * if there is a shorter way to all of a body: what `read` makes of it, and it is spent, or undefined. */
+/** Installs the members of Body. `io`: raw(self, member) checks the brand; put(self, raw);
+ * type(self) → content type or null; name; whole(self, read), if there is a shorter way to all of
+ * a body: what `read` makes of it, and it is spent, or undefined. */
 export function mixBody(ctor, io) {
 	const take = (self, member) => {
 		const raw = io.raw(self, member);
@@ -241,7 +244,8 @@ export function mixBody(ctor, io) {
 	for (const name in members) defineProperty(ctor.prototype, name, getOwnPropertyDescriptor(members, name));
 }
 const MIME = regexp(/^[\t ]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[\t ]*(;.*)?$/);
-/** Fetch "extract a MIME type", near enough: the last of several that is one, its essence in lower case. */
+/** Fetch "extract a MIME type", near enough: the last of several that is one, its essence in
+ * lower case. */
 function mimeType(type) {
 	if (type === null) return '';
 	const list = strSplit(type, ',');
@@ -260,13 +264,15 @@ async function bufferOf(p) {
 	return taByteLength(u8) === abLen(b) ? b : abSlice(b, taByteOffset(u8), taByteOffset(u8) + taByteLength(u8));
 }
 const abLen = uncurry(Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength').get);
-/** A string body is what its UTF-8 decodes to: lone surrogates become U+FFFD, a leading BOM goes. */
+/** A string body is what its UTF-8 decodes to: lone surrogates become U+FFFD, a
+ * leading BOM goes. */
 function wellFormedBOM(s) {
 	const w = usvString(s);
 	return w[0] === '\ufeff' ? strSlice(w, 1) : w;
 }
 
-/** The other branch of a tee: its chunks are copies, so that neither reader can change what the other sees. */
+/** The other branch of a tee: its chunks are copies, so that neither reader can change what the
+ * other sees. */
 function copyingStream(stream) {
 	const { ReadableStream } = streams();
 	const reader = stream.getReader();
@@ -283,7 +289,8 @@ function copyingStream(stream) {
 	);
 }
 
-/** Splits a raw body in two (clone). Returns { mine, theirs }: an array would be taken apart by an iterator, which a routine can change. */
+/** Splits a raw body in two (clone). Returns { mine, theirs }: an array would be taken apart by an
+ * iterator, which a routine can change. */
 export function teeRaw(raw, what) {
 	usable(raw, what);
 	if (raw === null || typeof raw === 'string') return { mine: raw, theirs: raw };
@@ -292,7 +299,8 @@ export function teeRaw(raw, what) {
 		node.check();
 		const all = node.inline ? er.reqInline(node.key / 2) : undefined;
 		const halves = all === undefined ? { mine: node, theirs: node.copy(newFid()) } : { mine: all, theirs: all };
-		if (isStreamRaw(raw)) takeSource(raw); // the stream that somebody has seen is locked, as a tee locks it
+		// the stream that somebody has seen is locked, as a tee locks it
+		if (isStreamRaw(raw)) takeSource(raw);
 		if (all !== undefined) node.handOff();
 		return halves;
 	}

@@ -1,5 +1,5 @@
-// node build.mjs OUTDIR: bundles the prelude and the lazy scripts, each one script whose value is a function (NATIVES.md).
-// Names are kept: they are in stacks and in `constructor.name`.
+// node build.mjs OUTDIR: bundles the prelude and the lazy scripts, each one script whose value is a
+// function (NATIVES.md). Names are kept: they are in stacks and in `constructor.name`.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,8 @@ const contract = {
 	},
 };
 
-/** entry → OUTDIR/name.js; `parameter` is the free variable of the bundle, `value` what the function returns. */
+/** entry → OUTDIR/name.js; `parameter` is the free variable of the bundle, `value` what the
+ * function returns. */
 async function bundle(entry, name, parameter, value) {
 	const result = await build({
 		entryPoints: [join(here, entry)],

@@ -1,9 +1,11 @@
-// Reads channel/contract.h, and makes of it the modules that the prelude imports. Strict: a line that it does not understand ends the build.
+// Reads channel/contract.h, and makes of it the modules that the prelude imports. Strict: a line
+// that it does not understand ends the build.
 import { readFileSync } from 'node:fs';
 
 const HEADER = new URL('../../channel/contract.h', import.meta.url);
 
-/** Every `#define ER_<name>_TABLE(X)`, as name → lists of what stands between the parentheses of each X(...). */
+/** Every `#define ER_<name>_TABLE(X)`, as name → lists of what stands between the parentheses of
+ * each X(...). */
 export function tables(text) {
 	const found = new Map();
 	for (const [, name, body] of text.matchAll(/^#define ER_(\w+)_TABLES?\(X\)((?:.*\\\n)*.*)$/gm)) {
@@ -35,7 +37,8 @@ function once(entries) {
 	return made;
 }
 
-/** { numbers: name → value; natives, hooks: name → names of the arguments; given, limits, held: names } */
+/** { numbers: name → value; natives, hooks: name → names of the arguments; given, limits,
+ * held: names } */
 export function contract(text = readFileSync(HEADER, 'utf8')) {
 	const all = tables(text);
 	const of = (name) => all.get(name) ?? [];
@@ -49,7 +52,8 @@ export function contract(text = readFileSync(HEADER, 'utf8')) {
 	};
 }
 
-/** The text of contract.js (the numbers) and of contract-natives.js (the members of `er` that are functions, as variables). */
+/** The text of contract.js (the numbers) and of contract-natives.js (the members of `er` that are
+ * functions, as variables). */
 export function contractModules() {
 	const { numbers, natives } = contract();
 	return {

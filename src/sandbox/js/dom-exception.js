@@ -1,4 +1,5 @@
-// DOMException (Web IDL 2.8). A real Error underneath: it has a stack and looks like an error to whoever checks.
+// DOMException (Web IDL 2.8). A real Error underneath: it has a stack and looks like an error to
+// whoever checks.
 import { Err, defineProperty, getOwnPropertyDescriptor, setPrototypeOf } from './primordials.js';
 import { constants, domString, finish, isObject } from './webidl.js';
 

@@ -1,4 +1,5 @@
-// Event, EventTarget and the small events of the global (WHATWG DOM 2). There is no tree: a path has one target.
+// Event, EventTarget and the small events of the global (WHATWG DOM 2). There is no tree: a path
+// has one target.
 import { TypeErr, apply, newMap, splice } from './primordials.js';
 import { INTERNAL, brand, constants, dictionary, domString, finish, isObject, need } from './webidl.js';
 import { DOMException } from './dom-exception.js';

@@ -1,5 +1,6 @@
-// The fetch event and everything that leads from a request to its answer. This is the path that every request takes: the plain cases
-// are recognised first and cost one object and one call into the engine.
+// The fetch event and everything that leads from a request to its answer. This is the path that
+// every request takes: the plain cases are recognised first and cost one object and one call into
+// the engine.
 import * as er from './natives.js';
 import { BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
 import { RangeErr, TypeErr, freeze, isPromise, jsonParse, toWellFormed } from './primordials.js';
@@ -31,8 +32,9 @@ export function routineEnv() {
 	return env_;
 }
 
-// The default export, or what a CommonJS module exports: any object or function that has a handler, its own or an inherited one. Every property
-// of a router that is a Proxy is a function: so fetch decides, and bypass counts only where there is no fetch.
+// The default export, or what a CommonJS module exports: any object or function that has a handler,
+// its own or an inherited one. Every property of a router that is a Proxy is a function: so fetch
+// decides, and bypass counts only where there is no fetch.
 function take(d) {
 	if (!isObject(d)) return false;
 	const hasFetch = typeof d.fetch === 'function';

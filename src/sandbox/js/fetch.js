@@ -1,4 +1,5 @@
-// fetch: the node makes the subrequest; here its options are checked and its answer becomes a Response.
+// fetch: the node makes the subrequest; here its options are checked and its answer becomes
+// a Response.
 import * as er from './natives.js';
 import {
 	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
@@ -92,7 +93,8 @@ function start(input, init) {
 	if (scope === TOP)
 		throw new Err('fetch cannot be called at top level, only while a request is handled: move the call into the fetch handler');
 	if (scope.over) throw new Err('fetch was called after the request was over: give its promise to waitUntil to keep the request alive');
-	// The node's own request is sent as it is; everything else goes through the constructor, which copies and checks.
+	// The node's own request is sent as it is; everything else goes through the constructor, which
+	// copies and checks.
 	const request = init === undefined && isRequest(input) ? input : new Request(input, init);
 	const raw = rawOfRequest(request);
 	usable(raw, 'Request');
@@ -128,7 +130,8 @@ function options(request, extra) {
 	}
 	return o;
 }
-/** Host is the URL's, and the node writes it. Another one is for the standard process alone: elsewhere it would not be the host that is asked. */
+/** Host is the URL's, and the node writes it. Another one is for the standard process alone:
+ * elsewhere it would not be the host that is asked. */
 function withoutHost({ block, self, extra }, url) {
 	const said = er.fieldsGet(block, 'host');
 	if (said === null || self || extra?.cdnProxy) return block;

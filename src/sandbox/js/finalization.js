@@ -1,5 +1,6 @@
-// FinalizationRegistry whose callbacks are paid for. The engine calls them when it is nobody's turn; here that call only takes note of what is to be
-// done, and the routine's callback runs in a turn of the background.
+// FinalizationRegistry whose callbacks are paid for. The engine calls them when it is nobody's
+// turn; here that call only takes note of what is to be done, and the routine's callback runs in a
+// turn of the background.
 import { TypeErr, apply, construct, defineProperty, getOwnPropertyDescriptor, ownKeys } from './primordials.js';
 import { later } from './timers.js';
 

@@ -150,7 +150,8 @@ const functions = {
 	setImmediate, setInterval, setTimeout, structuredClone, utf8ToString, utf16ToString,
 };
 for (const name in functions) {
-	defineProperty(functions[name], 'name', { value: name, configurable: true }); // the bundler may have renamed it
+	// the bundler may have renamed it
+	defineProperty(functions[name], 'name', { value: name, configurable: true });
 	shown(name, functions[name]);
 }
 for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => streams()[STREAMS[i]]);

@@ -1,5 +1,6 @@
-// Headers (WHATWG Fetch 5.1). The fields are one string, the block that goes to the node and comes from it (NATIVES.md): "name\nvalue\n"
-// for each, names in lower case, in order of arrival. It is searched and changed by natives; only who iterates has it taken apart.
+// Headers (WHATWG Fetch 5.1). The fields are one string, the block that goes to the node and comes
+// from it (NATIVES.md): "name\nvalue\n" for each, names in lower case, in order of arrival. It is
+// searched and changed by natives; only who iterates has it taken apart.
 import * as er from './natives.js';
 import { BLOCK_MAX } from './contract.js';
 import {
@@ -7,9 +8,11 @@ import {
 } from './primordials.js';
 import { INTERNAL, brand, callback, domString, finish, isObject, iteratorClass, need } from './webidl.js';
 
-// One object's block takes no more than a routine's head may have (BLOCK_MAX); an origin's may be longer, and is kept.
+// One object's block takes no more than a routine's head may have (BLOCK_MAX); an origin's may be
+// longer, and is kept.
 
-/** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set (but see GUARD_REQUEST). By length: most names are none of these. */
+/** Hop-by-hop and connection matters are the node's: messages neither show them nor let them be set
+ * (but see GUARD_REQUEST). By length: most names are none of these. */
 function forbidden(name) {
 	switch (name.length) {
 		case 2: return name === 'te';
@@ -26,7 +29,9 @@ function forbidden(name) {
 export const GUARD_NONE = 0;
 export const GUARD_MESSAGE = 1; // of a Request or Response: forbidden names vanish
 export const GUARD_IMMUTABLE = 2;
-export const GUARD_REQUEST = 3; // of a Request that code made: as GUARD_MESSAGE, but Host stays, and fetch says whether it can be sent
+// of a Request that code made: as GUARD_MESSAGE, but Host stays, and fetch says whether it
+// can be sent
+export const GUARD_REQUEST = 3;
 
 const BAD_NAME = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 /** Either not a value, or one with white space around it. */
@@ -73,14 +78,17 @@ function fits(n) {
 	if (n > BLOCK_MAX) throw new RangeErr(`Headers hold at most ${BLOCK_MAX} bytes: names, values and two for each field`);
 }
 
-// The fields of the last such object and the block they made: a handler's answers tend to have the same ones.
+// The fields of the last such object and the block they made: a handler's answers tend to have the
+// same ones.
 let lastNames = [], lastValues = [], lastType = null, lastRequest = false, lastBlock = '', lastHosted = false;
 
 /** What blockOf found besides the block: whether Host is in it. */
 export let blockHosted = false;
-/** Straight from an object to a block, for a message whose Headers nobody has asked for. `type` is added if no content-type is given; `request`: Host stays. Undefined: the long way. */
+/** Straight from an object to a block, for a message whose Headers nobody has asked for. `type` is
+ * added if no content-type is given; `request`: Host stays. Undefined: the long way. */
 export function blockOf(init, type, request) {
-	// Of a plain object without symbols or hidden properties these are the fields; of a proxy every look can be seen.
+	// Of a plain object without symbols or hidden properties these are the fields; of a proxy every
+	// look can be seen.
 	if (!er.isPlain(init)) return undefined;
 	const ks = keys(init);
 	const n = ks.length;
@@ -119,7 +127,8 @@ function join(ks, values, type, request) {
 			blockHosted = true;
 		}
 		if (!typed && name === 'content-type') typed = true;
-		for (let j = 0; j < seen.length; j++) if (seen[j] === name) return undefined; // two spellings of one name combine: the long way
+		// two spellings of one name combine: the long way
+		for (let j = 0; j < seen.length; j++) if (seen[j] === name) return undefined;
 		seen[seen.length] = name;
 		block += name + '\n' + value + '\n';
 	}
@@ -145,8 +154,11 @@ export function nodeFieldsThrough(fn) {
 const HeadersIterator = iteratorClass('Headers', (h, at) => sorted(h)[at]);
 
 export let isHeaders;
-export let headersFromBlock; // (block, guard, of, open): `of` is the node's request whose fields they are, or null; `open`: Host is in the block
-export let blockOfHeaders; // what a message with these fields says: without what is the node's business
+// (block, guard, of, open): `of` is the node's request whose fields they are, or null; `open`: Host
+// is in the block
+export let headersFromBlock;
+// what a message with these fields says: without what is the node's business
+export let blockOfHeaders;
 export let requestBlock; // the same of a Request: Host stays
 export let headersOpen; // names may be in it that a message does not show
 export let headersHas;
@@ -158,7 +170,8 @@ export class Headers {
 	#block = '';
 	#guard = GUARD_NONE;
 	#open = false; // names may be in it that a message does not show
-	#of = null; // the node's request whose fields these are: Host is its URL's, Content-Length its body's
+	// the node's request whose fields these are: Host is its URL's, Content-Length its body's
+	#of = null;
 	#sorted = null;
 
 	constructor(init = undefined, block = undefined, guard = GUARD_NONE, of = null, open = false) {
@@ -231,7 +244,8 @@ export class Headers {
 		}
 	}
 
-	/** Host and Content-Length are not among the fields, so that a copy of them carries them to no other host and no other body. */
+	/** Host and Content-Length are not among the fields, so that a copy of them carries them to no
+	 * other host and no other body. */
 	#value(name) {
 		const value = er.fieldsGet(this.#block, name);
 		return value === null && this.#of !== null ? nodeSays(this.#of, name) : value;

@@ -1,10 +1,12 @@
-// A map from the numbers the node and the engine give (greater than 0) to objects of ours. The engine's Map makes a new table every few
-// changes where entries come and go: with 32 of them in it that is 0.7 KB of garbage for each that comes and goes, and every request,
-// subrequest and timer does. Here nothing is made until it grows: open addressing, linear probing, no tombstones.
+// A map from the numbers the node and the engine give (greater than 0) to objects of ours. The
+// engine's Map makes a new table every few changes where entries come and go: with 32 of them in it
+// that is 0.7 KB of garbage for each that comes and goes, and every request, subrequest and timer
+// does. Here nothing is made until it grows: open addressing, linear probing, no tombstones.
 import { setPrototypeOf } from './primordials.js';
 
 const SMALLEST = 64;
-/** Filled from the front, and without a prototype: a routine's setters on Array.prototype would be called for places that are not there yet. */
+/** Filled from the front, and without a prototype: a routine's setters on Array.prototype would be
+ * called for places that are not there yet. */
 const bare = () => setPrototypeOf([], null);
 
 export class IdMap {
@@ -21,7 +23,8 @@ export class IdMap {
 			this.values[i] = undefined;
 		}
 	}
-	/** Where `id` is, or the free place it would take: ids are given in order, so their low bits are as good as any hash. */
+	/** Where `id` is, or the free place it would take: ids are given in order, so their low bits
+	 * are as good as any hash. */
 	at(id) {
 		const { ids, mask } = this;
 		let i = id & mask;
@@ -63,7 +66,8 @@ export class IdMap {
 		let gap = this.at(id);
 		if (id === 0 || ids[gap] !== id) return;
 		this.n--;
-		// What comes after the gap and was pushed past it moves into it, so that a search may end at the first free place.
+		// What comes after the gap and was pushed past it moves into it, so that a search may end
+		// at the first free place.
 		for (let i = (gap + 1) & mask; ids[i] !== 0; i = (i + 1) & mask) {
 			if (((i - (ids[i] & mask)) & mask) < ((i - gap) & mask)) continue;
 			ids[gap] = ids[i];

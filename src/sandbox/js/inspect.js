@@ -1,4 +1,5 @@
-// Readable text of any value for the console, in the manner of Node's util.inspect. Never runs getters, bounded in depth and size.
+// Readable text of any value for the console, in the manner of Node's util.inspect. Never runs
+// getters, bounded in depth and size.
 import {
 	Err, apply, arraySlice, dvByteLength, dvByteOffset, fnToString, getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, includes, isArray,
 	isArrayBuffer, isView, join, jsonStringify, mapForEach, regexp, repeat, replaceAllOf, setForEach, startsWith, strSlice, strSplit, symTag, taLength, taTag,

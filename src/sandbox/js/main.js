@@ -1,4 +1,5 @@
-// The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its request the current one.
+// The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its
+// request the current one.
 import { cancel as cancelScope, loaded, request } from './fetch-event.js';
 import { rejection, reportUncaught } from './globals.js';
 import { describe } from './report.js';

@@ -1,5 +1,6 @@
-// A body that lies in the node: a request's upload or a subrequest's answer. Until JavaScript reads it, it is two numbers here and no
-// byte of it has entered the engine; it can then be handed on whole (relay, drain). Once reading began it is pulled through a window.
+// A body that lies in the node: a request's upload or a subrequest's answer. Until JavaScript reads
+// it, it is two numbers here and no byte of it has entered the engine; it can then be handed on
+// whole (relay, drain). Once reading began it is pulled through a window.
 import * as er from './natives.js';
 import { PULL_WINDOW } from './contract.js';
 import { Deferred, Err, TypeErr, U8, concatBytes, newMap, quiet, regexp, rejected, resolved, shift, taLength } from './primordials.js';
@@ -16,8 +17,10 @@ const CODED = regexp(/(^|[,\t ])(br|zstd|deflate|x-gzip|gzip|x-compress|compress
 const flows = new IdMap(); // key -> Flow that is being read, or is of a copy
 
 /**
- * What the prelude itself keeps of a body: its state, and what has come of it. It does not know the NodeBody, which is what messages and streams of the
- * routine have: once nobody has that any more, nobody can read on, and C ends the body (er.hold). A promise that somebody waits for holds both.
+ * What the prelude itself keeps of a body: its state, and what has come of it. It does not know
+ * the NodeBody, which is what messages and streams of the routine have: once nobody has that any
+ * more, nobody can read on, and C ends the body (er.hold). A promise that somebody waits for
+ * holds both.
  */
 class Flow {
 	constructor(key, scope, what) {
@@ -115,7 +118,8 @@ export class NodeBody {
 		this.flow = new Flow(key, scope, what);
 		this.inline = key % 2 === 0; // may have come with the head
 		this.held = undefined; // what er.hold gave
-		this.block = null; // of an answer: the fields that came with it, unless its coding is what the code asked for
+		// of an answer: the fields that came with it, unless its coding is what the code asked for
+		this.block = null;
 	}
 	/** Nothing has been taken of it: it can be relayed. */
 	get untouched() {
@@ -141,7 +145,8 @@ export class NodeBody {
 		this.flow.leave(GONE);
 		return this.key;
 	}
-	/** A second one of the same bytes, which stay in the node until one of the two is read: `fid` is its number. Nothing of this one was read. */
+	/** A second one of the same bytes, which stay in the node until one of the two is read: `fid`
+	 * is its number. Nothing of this one was read. */
 	copy(fid) {
 		const c = new NodeBody(fid * 2 + 1, this.scope, this.length, this.flow.what);
 		er.clone(fid, this.scope.id, this.key);
@@ -152,7 +157,8 @@ export class NodeBody {
 		c.hold();
 		return c;
 	}
-	/** From now on the body ends when nobody has this object any more. Needed where one can stop reading without a word: a stream, a copy. */
+	/** From now on the body ends when nobody has this object any more. Needed where one can stop
+	 * reading without a word: a stream, a copy. */
 	hold() {
 		if (this.held === undefined && isOpen(this.flow) && !this.scope.over) this.held = er.hold(this.key);
 	}

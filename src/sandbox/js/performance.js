@@ -1,4 +1,5 @@
-// performance (High Resolution Time). The clock stands still while code runs, so that code cannot time itself or its neighbours.
+// performance (High Resolution Time). The clock stands still while code runs, so that code cannot
+// time itself or its neighbours.
 import * as er from './natives.js';
 import { brand, finish, illegal, INTERNAL } from './webidl.js';
 import { EventTarget } from './event.js';

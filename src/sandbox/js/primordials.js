@@ -1,9 +1,10 @@
-// The built-ins that the prelude itself leans on, captured before any routine code runs: a routine may patch
-// String.prototype or Promise and neither break the prelude nor look into it.
+// The built-ins that the prelude itself leans on, captured before any routine code runs: a routine
+// may patch String.prototype or Promise and neither break the prelude nor look into it.
 //
-// `uncurry` is spelled with rest parameters and Reflect.apply: JavaScriptCore inlines that (about 5 ns), while
-// Function.prototype.call.bind(f) costs ten times as much, and `f.call` would look `call` up in what the routine may have patched.
-// The hot ones are spelled out one by one, so that each has a call site of its own.
+// `uncurry` is spelled with rest parameters and Reflect.apply: JavaScriptCore inlines that (about 5
+// ns), while Function.prototype.call.bind(f) costs ten times as much, and `f.call` would look
+// `call` up in what the routine may have patched. The hot ones are spelled out one by one, so that
+// each has a call site of its own.
 
 export const apply = Reflect.apply;
 export const construct = Reflect.construct;
@@ -34,7 +35,8 @@ export const trim = uncurry(String.prototype.trim);
 export const fromCharCode = String.fromCharCode;
 export const toStr = String;
 
-// A regular expression of the prelude's own: `exec` as an own property is found before anything patched. Never give it the g or y flag.
+// A regular expression of the prelude's own: `exec` as an own property is found before anything
+// patched. Never give it the g or y flag.
 const regExpExec = RegExp.prototype.exec;
 export const regexp = (re) => {
 	define(re, 'exec', { value: regExpExec });

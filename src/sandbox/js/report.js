@@ -11,14 +11,16 @@ const text = (v) => {
 		return '';
 	}
 };
-/** Frames of the routine only. JavaScriptCore's stacks are lines of `function@source:line:column`. */
+/** Frames of the routine only. JavaScriptCore's stacks are lines of
+ * `function@source:line:column`. */
 export function cleanStack(stack) {
 	const lines = strSplit(stack, '\n');
 	const out = [];
 	for (let i = 0; i < lines.length; i++) if (!includes(lines[i], 'er:')) out[out.length] = lines[i];
 	return join(out, '\n');
 }
-// A stack is frames, a line each; a line that begins with a tab is text between two stacks (isolate/sourcemap.h).
+// A stack is frames, a line each; a line that begins with a tab is text between two stacks
+// (isolate/sourcemap.h).
 const DEPTH = 8, ERRORS = 10, TEXT = 12 * 1024;
 const textLine = (s) => `\t${replaceAllOf(s, '\n', '\n\t')}`;
 const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Err;

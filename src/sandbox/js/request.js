@@ -1,4 +1,5 @@
-// Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body are fetched when asked for.
+// Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body
+// are fetched when asked for.
 import * as er from './natives.js';
 import { COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
 import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strIndexOf, strSlice, strSplit, upper } from './primordials.js';
@@ -55,7 +56,8 @@ export let spendRequest;
 export let fetchParts; // (request) -> what fetch needs
 
 const BODY = 'The body of the request';
-/** Options that say no more than method, headers and body, as nearly all do. A getter's place among others can be seen, hence plain objects only. */
+/** Options that say no more than method, headers and body, as nearly all do. A getter's place among
+ * others can be seen, hence plain objects only. */
 function usual(o) {
 	if (!er.isPlain(o)) return false;
 	const ks = keys(o);
@@ -187,7 +189,8 @@ export class Request {
 			throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 		}
 		usable(raw, 'Request');
-		// The old request's body moves over; the old one counts as used, and keeps its stream object if it had one.
+		// The old request's body moves over; the old one counts as used, and keeps its stream
+		// object if it had one.
 		if (!isStreamRaw(raw)) {
 			this.#raw = raw;
 			from.#raw = SPENT;

@@ -1,5 +1,5 @@
-// Response (WHATWG Fetch 5.5). The plain case, `new Response("text")`, is a status, a constant block and the string: no Headers are
-// made until somebody asks for them.
+// Response (WHATWG Fetch 5.5). The plain case, `new Response("text")`, is a status, a constant
+// block and the string: no Headers are made until somebody asks for them.
 import { RangeErr, TypeErr, freeze, jsonStringify, regexp, strIndexOf, strSlice, strSplit, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {

@@ -1,5 +1,6 @@
-// The life of a request inside the engine. A Scope is made for each; one that is still alive when its turn is over is parked
-// by number in `live`. Whoever holds something that must end with the request (timer, fetch, body) hangs it on the scope.
+// The life of a request inside the engine. A Scope is made for each; one that is still alive when
+// its turn is over is parked by number in `live`. Whoever holds something that must end with the
+// request (timer, fetch, body) hangs it on the scope.
 import * as er from './natives.js';
 import { Err } from './primordials.js';
 import { IdMap } from './id-map.js';
@@ -27,13 +28,15 @@ export class Scope {
 export const TOP = new Scope(0);
 TOP.parked = true;
 
-/** How a request ends that was answered or has failed; every other kind is the node's word for why it was cancelled. */
+/** How a request ends that was answered or has failed; every other kind is the node's word for why
+ * it was cancelled. */
 export const OVER = 'over';
 
 export const live = new IdMap();
 /** The scope whose turn it is; stays until the next turn, because microtasks run in between. */
 export let current = TOP;
-/** True during the synchronous part of a request's first turn: then `current` is certain to be who is asking. */
+/** True during the synchronous part of a request's first turn: then `current` is certain to be who
+ * is asking. */
 export let dispatching = false;
 
 export function open(id) {

@@ -1,6 +1,7 @@
-// The streams script is loaded at the first touch of a stream global. Until then the stream of a body is a LazyStream: it looks like a
-// ReadableStream, and becomes one in place when somebody does more with it than pass it on. A body that is only passed on
-// (`new Response(r.body, r)`, `fetch(u, {body: request.body})`) therefore costs neither the script nor the bytes.
+// The streams script is loaded at the first touch of a stream global. Until then the stream of a
+// body is a LazyStream: it looks like a ReadableStream, and becomes one in place when somebody does
+// more with it than pass it on. A body that is only passed on (`new Response(r.body, r)`, `fetch(u,
+// {body: request.body})`) therefore costs neither the script nor the bytes.
 import * as er from './natives.js';
 import { U8, apply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength, u8Slice } from './primordials.js';
 import { isObject } from './webidl.js';
@@ -15,7 +16,9 @@ let exports_ = null;
 let prepared = null; // the script has run, and nobody has touched a stream global yet
 export const loaded = () => exports_ !== null;
 
-/** A LazyStream that was made before the script was loaded: the script knows its own streams only, hence it becomes one then. It hangs on its request, so that one that nobody reads is not kept for ever. */
+/** A LazyStream that was made before the script was loaded: the script knows its own streams
+ * only, hence it becomes one then. It hangs on its request, so that one that nobody reads is not
+ * kept for ever. */
 class Waiting {
 	constructor(scope, stream) {
 		this.scope = scope;
@@ -33,7 +36,8 @@ const tools = {}; // what the streams script needs of the prelude; filled in by 
 export function streamsNeed(more) {
 	for (const k in more) tools[k] = more[k];
 }
-/** For a sandbox that rests before it has code: runs the script and what a first stream runs, so that no request pays for it. */
+/** For a sandbox that rests before it has code: runs the script and what a first stream runs, so
+ * that no request pays for it. */
 export function prepareStreams() {
 	if (prepared !== null || exports_ !== null) return;
 	prepared = er.lazy('streams')(tools);
@@ -62,7 +66,8 @@ export function streams() {
 	return exports_;
 }
 
-export let sourceOf; // (stream) -> NodeBody | string | bytes while nothing has been taken of it, else undefined
+// (stream) -> NodeBody | string | bytes while nothing has been taken of it, else undefined
+export let sourceOf;
 export let takeSource; // the same, and the stream is locked and disturbed from now on
 export let become;
 let forget; // it waits for the script no longer

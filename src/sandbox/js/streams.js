@@ -1,4 +1,5 @@
-// The lazy script "streams": WHATWG Streams (npm web-streams-polyfill) and the text transform streams. Called once with what it needs.
+// The lazy script "streams": WHATWG Streams (npm web-streams-polyfill) and the text transform
+// streams. Called once with what it needs.
 import {
 	ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader, ReadableStreamBYOBRequest,
 	ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
@@ -89,7 +90,8 @@ export default function (tools) {
 			super(token === OURS ? transformer : { transform: (chunk, controller) => controller.enqueue(bytesOf(chunk)) });
 		}
 	}
-	/** What completes the stream is held back until it is closed: who has all the bytes has seen the whole, so one byte too many can still break it. */
+	/** What completes the stream is held back until it is closed: who has all the bytes has seen
+	 * the whole, so one byte too many can still break it. */
 	function fixed(total) {
 		let left = total;
 		let last = null;

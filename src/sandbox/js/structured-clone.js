@@ -1,4 +1,5 @@
-// structuredClone (HTML 2.7): cycles, the built-in classes, transfer of ArrayBuffers; platform objects are Blob, File and DOMException.
+// structuredClone (HTML 2.7): cycles, the built-in classes, transfer of ArrayBuffers; platform
+// objects are Blob, File and DOMException.
 import {
 	Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
 	dvByteOffset, getOwnPropertyDescriptor, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
@@ -65,7 +66,8 @@ export function structuredClone(value, options = undefined) {
 		if (detached(b)) throw new DOMException('An ArrayBuffer of the transfer list is detached', 'DataCloneError');
 		seen.set(b, b); // stands for itself until everything else has been cloned
 	}
-	// Transfer comes last, so that a failure leaves the buffers as they were: clone to memory of which the buffers are the placeholders.
+	// Transfer comes last, so that a failure leaves the buffers as they were: clone to memory of
+	// which the buffers are the placeholders.
 	const later = [];
 	const out = clone(value, { seen, transfer, later, stands: [] });
 	if (transfer.length === 0) return out;
@@ -75,7 +77,8 @@ export function structuredClone(value, options = undefined) {
 	return moved.get(out) ?? out;
 }
 
-/** Puts a clone where it belongs; if it is a buffer to be transferred, again when that has happened. */
+/** Puts a clone where it belongs; if it is a buffer to be transferred, again when that
+ * has happened. */
 function put(c, v, set) {
 	set(v);
 	if (c.transfer.length > 0 && isObject(v) && (arrayIncludes(c.transfer, v) || arrayIncludes(c.stands, v))) c.later[c.later.length] = (moved) => set(moved.get(v));
@@ -154,7 +157,8 @@ function cloneView(v, c) {
 	const make = (b) => (tag === undefined ? new DataViewCtor(b, offset, length) : new views[tag](b, offset, length));
 	if (arrayIncludes(c.transfer, buffer)) {
 		const index = c.later.length;
-		// The view exists only once its buffer has moved; whoever holds it is fixed up through a stand-in.
+		// The view exists only once its buffer has moved; whoever holds it is fixed up through
+		// a stand-in.
 		const stand = {};
 		c.later[index] = (moved) => moved.set(stand, make(moved.get(buffer)));
 		c.stands[c.stands.length] = stand;

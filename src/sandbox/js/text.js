@@ -1,4 +1,5 @@
-// TextEncoder and TextDecoder (WHATWG Encoding). The tables are the engine's (ICU); utf-8 in one piece never makes a decoder.
+// TextEncoder and TextDecoder (WHATWG Encoding). The tables are the engine's (ICU); utf-8 in one
+// piece never makes a decoder.
 import * as er from './natives.js';
 import { RangeErr, TypeErr, isView, isArrayBuffer, taTag, trim, viewBytes } from './primordials.js';
 import { brand, dictionary, domString, finish, usvString } from './webidl.js';

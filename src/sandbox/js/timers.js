@@ -1,4 +1,5 @@
-// Timers (HTML 8.6). The engine holds the clock: it names a timer by number and calls back in a turn of the request that set it.
+// Timers (HTML 8.6). The engine holds the clock: it names a timer by number and calls back in a
+// turn of the request that set it.
 import * as er from './natives.js';
 import { TIMER_NEXT_TURN } from './contract.js';
 import { Err, TypeErr, apply, arraySlice } from './primordials.js';
@@ -49,7 +50,8 @@ export function setTimer(fn, ms, repeat, args = undefined) {
 	return tid;
 }
 
-/** What is to be done for no request, in order: in turns of the background, one after another, as far as its share of the time goes. */
+/** What is to be done for no request, in order: in turns of the background, one after another, as
+ * far as its share of the time goes. */
 class Background {
 	constructor() {
 		this.first = null;

@@ -1,4 +1,5 @@
-// URLSearchParams (WHATWG URL 6.2) and application/x-www-form-urlencoded. Flat list: [name, value, ...].
+// URLSearchParams (WHATWG URL 6.2) and application/x-www-form-urlencoded. Flat list: [name,
+// value, ...].
 import * as er from './natives.js';
 import {
 	TypeErr, apply, arraySort, fromCharCode, getOwnPropertyDescriptor, includes, isArray, listOf, newMap, ownKeys, regexp, replaceAllOf, strIndexOf, strSlice,

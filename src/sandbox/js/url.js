@@ -1,4 +1,5 @@
-// URL (WHATWG URL 6.1) over the native parser. An object is its href and eight offsets into it; getters cut strings when asked.
+// URL (WHATWG URL 6.1) over the native parser. An object is its href and eight offsets into it;
+// getters cut strings when asked.
 import * as er from './natives.js';
 import { TypeErr, strSlice, toStr } from './primordials.js';
 import { brand, finish, isObject, need, usvString } from './webidl.js';

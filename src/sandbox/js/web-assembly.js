@@ -1,9 +1,12 @@
-// WebAssembly without shared memories. memory.atomic.wait on one would stop the thread for ever at no cost of CPU, and there is nobody to wake it.
-// The engine has no switch for that, so C looks at a module's bytes before the engine does; nothing of the routine's runs in between.
-// `new WebAssembly.Memory({shared: true})` is refused at the engine's start (engine.c), so that a module cannot import one either.
+// WebAssembly without shared memories. memory.atomic.wait on one would stop the thread for ever at
+// no cost of CPU, and there is nobody to wake it. The engine has no switch for that, so C looks at
+// a module's bytes before the engine does; nothing of the routine's runs in between. `new
+// WebAssembly.Memory({shared: true})` is refused at the engine's start (engine.c), so that a module
+// cannot import one either.
 //
-// The engine compiles modules on a thread of its own. Whoever asks waits for it here, also where the result is a promise: so the turn that asks
-// pays for the compilers, and for the start function and whatever follows, and nothing of the routine runs when it is nobody's turn.
+// The engine compiles modules on a thread of its own. Whoever asks waits for it here, also where
+// the result is a promise: so the turn that asks pays for the compilers, and for the start function
+// and whatever follows, and nothing of the routine runs when it is nobody's turn.
 import { TypeErr, construct, copyBytes, defineProperty, getOwnPropertyDescriptor, hasInstance, isView, ownKeys, rejected, resolved } from './primordials.js';
 import { compileBegin, compileEnd, wasmShared } from './natives.js';
 
@@ -11,7 +14,8 @@ if (typeof WebAssembly === 'object') {
 	const W = WebAssembly;
 	const { Module: NativeModule, Instance: NativeInstance, validate, CompileError } = W;
 	const refusal = () => new CompileError('shared WebAssembly memories are not available');
-	/** What is not bytes (a Module, or nonsense) is the engine's. A DataView is not bytes to the engine's C API. */
+	/** What is not bytes (a Module, or nonsense) is the engine's. A DataView is not bytes to the
+	 * engine's C API. */
 	const refused = (source) => wasmShared(source) ?? (isView(source) ? wasmShared(copyBytes(source)) : false);
 	const put = (target, name, value) => {
 		const d = getOwnPropertyDescriptor(target, name);
@@ -38,7 +42,8 @@ if (typeof WebAssembly === 'object') {
 			return rejected(e);
 		}
 	};
-	/** The engine's constructor behind one of ours, with the same prototype and the same properties. */
+	/** The engine's constructor behind one of ours, with the same prototype and the same
+	 * properties. */
 	const replace = (name, native, ours) => {
 		const keys = ownKeys(native);
 		for (let i = 0; i < keys.length; i++) defineProperty(ours, keys[i], getOwnPropertyDescriptor(native, keys[i]));

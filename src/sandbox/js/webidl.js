@@ -1,4 +1,5 @@
-// The manners of web interfaces: enumerable members, toStringTag, conversions, brand errors, classes nobody may construct.
+// The manners of web interfaces: enumerable members, toStringTag, conversions, brand errors,
+// classes nobody may construct.
 import {
 	TypeErr, defineProperty, defineProperties, getOwnPropertyDescriptor, getOwnPropertyNames, setPrototypeOf, symTag, symIterator, toStr, toWellFormed, isFinite,
 	isNaN, trunc,
@@ -7,7 +8,8 @@ import {
 /** Passed by the prelude to constructors that are illegal for everyone else. */
 export const INTERNAL = Symbol('internal');
 
-/** Finishes a class as an interface: members enumerable, toStringTag, `length` of the constructor. */
+/** Finishes a class as an interface: members enumerable, toStringTag, `length` of the
+ * constructor. */
 export function finish(ctor, name, length = ctor.length) {
 	const { prototype } = ctor;
 	const members = getOwnPropertyNames(prototype), statics = getOwnPropertyNames(ctor);
@@ -28,7 +30,8 @@ export function constants(ctor, map) {
 		defineProperty(ctor.prototype, key, d);
 	}
 }
-/** Methods that are ordinary functions, so that `f.length` and `f.name` are what the interface says. */
+/** Methods that are ordinary functions, so that `f.length` and `f.name` are what the
+ * interface says. */
 export function illegal(name) {
 	return new TypeErr(`Illegal constructor: ${name} cannot be made with new`);
 }

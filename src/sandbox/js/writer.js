@@ -1,4 +1,5 @@
-// Sends a stream of the routine's own: to the client, or as the upload of a subrequest. Within the credit the node has given, never more.
+// Sends a stream of the routine's own: to the client, or as the upload of a subrequest. Within the
+// credit the node has given, never more.
 import * as er from './natives.js';
 import { CREDIT_START, FRAME_DATA } from './contract.js';
 import { Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, toStr, u8Subarray, viewBytes } from './primordials.js';
@@ -57,7 +58,8 @@ export const writerScope = (key) => {
 	return w === undefined ? undefined : w.scope;
 };
 
-/** Writes all of `reader` as the body `key`; resolves to undefined at its end, or to the error that broke it off (which has been told to the node). */
+/** Writes all of `reader` as the body `key`; resolves to undefined at its end, or to the error that
+ * broke it off (which has been told to the node). */
 export async function sendStream(key, scope, reader) {
 	const w = new Writer(key, scope, reader);
 	writers.set(key, w);

@@ -1,11 +1,14 @@
-// What a routine can do to hurt its node: name, code of the handler (`e` is the event), and how it must end.
+// What a routine can do to hurt its node: name, code of the handler (`e` is the event), and how
+// it must end.
 //   status   what the client may see; er-error must begin with one of `errors`
 //   cut      the head is out already: the body must break off (or the status be as above)
 //   limits   of the routine; memory bombs get CPU enough to reach the memory limit first
 //   top      the whole script, instead of a handler
-//   floorMs  its client, which reads tens of megabytes a second, is the test itself and takes a core from everybody
+//   floorMs  its client, which reads tens of megabytes a second, is the test itself and takes a
+//            core from everybody
 const cpu = { status: [599], errors: ['cpu'] }
-// A bomb may die in the engine (an exception the script sees), by the kernel's limit, or of its CPU time: all three are its own end.
+// A bomb may die in the engine (an exception the script sees), by the kernel's limit, or of its CPU
+// time: all three are its own end.
 const bomb = { status: [599], errors: ['memory', 'exception', 'cpu', 'crash'], limits: { cpuMs: 1000 } }
 const exception = { status: [599], errors: ['exception'] }
 
@@ -27,7 +30,8 @@ export const attacks = {
 	'JSON of a huge string': { code: 'const s = JSON.stringify("\\u0001".repeat(2 ** 22)); for (;;) JSON.parse(s)', ...bomb, limits: {} },
 	'Atomics.wait': { code: 'const m = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }); Atomics.wait(new Int32Array(m.buffer), 0, 0)', ...exception },
 	'memory.atomic.wait in WebAssembly': {
-		// (module (memory 1 1 shared) (func (export "w") (result i32) (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))))
+		// (module (memory 1 1 shared) (func (export "w") (result i32) (memory.atomic.wait32
+		// (i32.const 0) (i32.const 0) (i64.const -1))))
 		code: 'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,5,1,96,0,1,127,3,2,1,0,5,4,1,3,1,1,7,5,1,1,119,0,0,10,14,1,12,0,65,0,65,0,66,127,254,1,2,0,11]))).exports.w()',
 		...exception,
 	},

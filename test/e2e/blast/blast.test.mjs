@@ -1,5 +1,6 @@
-// The blast radius of a routine: whatever it does, its own request gets the documented answer, and a neighbour on the same gateway thread does not notice.
-// ER_BLAST_ROUNDS (default 2): how often each attack is made; `make blast` makes 100 and looks for leaks over them.
+// The blast radius of a routine: whatever it does, its own request gets the documented answer, and
+// a neighbour on the same gateway thread does not notice. ER_BLAST_ROUNDS (default 2): how often
+// each attack is made; `make blast` makes 100 and looks for leaks over them.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from '../lib/node.mjs'
@@ -9,11 +10,13 @@ import { probeApart } from '../lib/probe-apart.mjs'
 import { attacks, idOf, routineOf, neighbour } from './attacks.mjs'
 
 const rounds = Number(process.env.ER_BLAST_ROUNDS ?? 2)
-// p99 may be three times the quiet one. With few rounds p99 is the second longest of about 130 requests, which the kernel's own work on a busy
-// machine (starting and ending processes) makes longer than that; a neighbour who waits for an attacker waits for a CPU limit of 50 ms, so it is
+// p99 may be three times the quiet one. With few rounds p99 is the second longest of about 130
+// requests, which the kernel's own work on a busy machine (starting and ending processes) makes
+// longer than that; a neighbour who waits for an attacker waits for a CPU limit of 50 ms, so it is
 // seen all the same below this many ms. With a hundred rounds 2 ms are enough.
 const floorMs = Number(process.env.ER_BLAST_FLOOR_MS ?? (rounds >= 100 ? 2 : 20))
-// What something else on the machine did in between does not happen three times running; what the attack does, does.
+// What something else on the machine did in between does not happen three times running; what the
+// attack does, does.
 const tries = 3
 const only = process.env.ER_BLAST_ONLY
 
@@ -145,7 +148,8 @@ test('nothing is leaked by attack after attack: descriptors, processes, memory',
 	const end = await settle()
 	t.diagnostic(`after ${rounds} rounds of ${names.length}: ${JSON.stringify(start)} → ${JSON.stringify(end)}`)
 	assert.ok(end.processes <= start.processes + 2 * names.length, 'no processes pile up')
-	// a sandbox that lives holds two eventfds; attackers that were suspended at the start may live now
+	// a sandbox that lives holds two eventfds; attackers that were suspended at the start
+	// may live now
 	assert.ok(end.fds <= start.fds + 3 * (end.sandboxes - start.sandboxes) + 8, `descriptors of the node: ${start.fds} → ${end.fds}`)
 	assert.ok(end.spawnerFds <= start.spawnerFds + 2, 'descriptors of the spawner')
 	assert.ok(end.anonymous <= start.anonymous + 24e6 + 2e6 * Math.max(0, end.sandboxes - start.sandboxes), `memory of the node: ${start.anonymous} → ${end.anonymous}`)

@@ -1,4 +1,5 @@
-// A routine that fails again and again is suspended: 598 with when to come back, longer each time; and it returns.
+// A routine that fails again and again is suspended: 598 with when to come back, longer each time;
+// and it returns.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from '../lib/node.mjs'
@@ -23,7 +24,8 @@ async function suspend(node, path, most) {
 	throw new Error(`not suspended after ${most} times ${path}`)
 }
 
-// The sandbox that refused memory is ended a little after its answer, so the next request or two may still be answered.
+// The sandbox that refused memory is ended a little after its answer, so the next request or two
+// may still be answered.
 for (const [path, most] of [['/memory', 8], ['/crash', 8]])
 	test(`a routine that keeps failing (${path}) is suspended for a while, says for how long, and returns`, { timeout: 60000 }, async () => {
 		const node = await startNode({ cpuMs: 0, routines: { bad: { source, limits: { cpuMs: 1000 } }, neighbour }, env: { ER_ATTACK_HOOKS: '1' } })

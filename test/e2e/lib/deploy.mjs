@@ -1,11 +1,13 @@
-// A node with a store, and what its control API is asked by these tests; and a load that notices every answer that should not be.
+// A node with a store, and what its control API is asked by these tests; and a load that notices
+// every answer that should not be.
 import net from 'node:net'
 import path from 'node:path'
 import fs from 'node:fs'
 import { startNode, tempDir } from './node.mjs'
 import { request } from './raw.mjs'
 
-/** A routine that says its version: once from its global scope and once, later, from the request's. */
+/** A routine that says its version: once from its global scope and once, later, from the
+ * request's. */
 export const says = (version, { wait = 0 } = {}) => `const VERSION = "${version}";
 addEventListener("fetch", e => e.respondWith((async () => {
 	const head = VERSION
@@ -40,8 +42,9 @@ export async function api(to, method, target, body, more = {}) {
 }
 
 /**
- * Asks on `connections` kept-alive connections, one request after the other on each, until stop(). Every answer must be 200 with the same version in
- * header and body, and a connection must never go back to an older one.
+ * Asks on `connections` kept-alive connections, one request after the other on each, until stop().
+ * Every answer must be 200 with the same version in header and body, and a connection must never
+ * go back to an older one.
  * stop() → {n, answers: [[started, ended, version]], errors, perSecond}
  */
 export function load(port, host, { connections = 32, target = '/' } = {}) {
@@ -106,8 +109,9 @@ export function load(port, host, { connections = 32, target = '/' } = {}) {
 }
 
 /**
- * Deploys version after version, `every` ms apart, until stop(). Each has live[version] = [when it may have gone live at the earliest, when it was
- * acknowledged]. stop() → {live: Map, took: [ms], failures}
+ * Deploys version after version, `every` ms apart, until stop(). Each has live[version] = [when
+ * it may have gone live at the earliest, when it was acknowledged]. stop() → {live: Map, took:
+ * [ms], failures}
  */
 export function flips(node, name, { every = 200, first = 1, wait = 0 } = {}) {
 	const live = new Map()

@@ -25,7 +25,8 @@ export function track(child) {
 	return child
 }
 
-/** Starts `er ARGS` as a person would, without --json: {child, out(), exited}; `group`: as a terminal's process group of its own. */
+/** Starts `er ARGS` as a person would, without --json: {child, out(), exited}; `group`: as a
+ * terminal's process group of its own. */
 export function start(args, { cwd, env, group = false } = {}) {
 	const child = track(spawn(er, args, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'], detached: group }))
 	let out = ''

@@ -1,4 +1,5 @@
-// Origins that send single bytes as fast as they are taken, in a thread of their own, so that what they do is not what a test measures.
+// Origins that send single bytes as fast as they are taken, in a thread of their own, so that what
+// they do is not what a test measures.
 import { parentPort, Worker, workerData, isMainThread } from 'node:worker_threads'
 import { sleep } from './raw.mjs'
 import { startScripted } from './scripted.mjs'

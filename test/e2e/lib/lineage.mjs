@@ -1,4 +1,5 @@
-// A node and the processes that took over from it: each says a ready line on the same standard output.
+// A node and the processes that took over from it: each says a ready line on the same
+// standard output.
 import * as proc from './proc.mjs'
 import { sleep, until } from './raw.mjs'
 
@@ -8,7 +9,8 @@ export const generations = node => node.out.filter(l => l.startsWith('{"event":"
 /** The process that serves now. */
 export const current = node => generations(node).at(-1).pid
 
-/** Sends USR2 to the present process and waits until another one is ready and the old one knows it. → the new ready line. */
+/** Sends USR2 to the present process and waits until another one is ready and the old one knows
+ * it. → the new ready line. */
 export async function upgrade(node, { timeout = 20000, gone = true } = {}) {
 	const n = generations(node).length
 	const old = current(node)

@@ -1,4 +1,5 @@
-// A name server on a port of 127.0.0.1, by UDP: the first label of a name says what it does. Asked for IPv6 it says that there is none.
+// A name server on a port of 127.0.0.1, by UDP: the first label of a name says what it does. Asked
+// for IPv6 it says that there is none.
 //   silent          no answer
 //   nx              there is no such name
 //   private         127.0.0.1, as a rebinding attacker would say
@@ -6,7 +7,8 @@
 //   anything else   `address`
 import dgram from 'node:dgram'
 
-/** {server: "127.0.0.1:port", asked: {name: questions for IPv4}, silent: whatever is asked, close()} */
+/** {server: "127.0.0.1:port", asked: {name: questions for IPv4}, silent: whatever is
+ * asked, close()} */
 export function startNames({ address = '127.0.0.1' } = {}) {
 	const socket = dgram.createSocket('udp4')
 	const asked = {}

@@ -1,10 +1,13 @@
-// A real `er node` in a folder of its own under the system's temporary folder, on free ports of 127.0.0.1.
+// A real `er node` in a folder of its own under the system's temporary folder, on free ports of
+// 127.0.0.1.
 //
-//   const node = await startNode({ routines: { hello: 'addEventListener("fetch", e => e.respondWith(new Response("hi")))' } })
+//   const node = await startNode({ routines: { hello: 'addEventListener("fetch", e =>
+//   e.respondWith(new Response("hi")))' } })
 //   await node.get('hello', '/path')        // through NAME.localhost
 //   await node.stop()                       // gracefully; checks that nothing is left behind
 //
-// Environment: ER (the program, default build/er), ER_SANDBOX (read by er itself), ER_SANITIZED=1 when er is built with a sanitizer.
+// Environment: ER (the program, default build/er), ER_SANDBOX (read by er itself), ER_SANITIZED=1
+// when er is built with a sanitizer.
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -67,7 +70,8 @@ export class Node {
 		return fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map(l => JSON.parse(l))
 	}
 
-	/** One request on a connection of its own to routine NAME (or, with a dot or colon in it, to that host). */
+	/** One request on a connection of its own to routine NAME (or, with a dot or colon in it, to
+	 * that host). */
 	get(name, target = '/', options = {}) {
 		const host = options.host ?? (/[.:]/.test(name) ? name : `${name}.localhost`)
 		return raw.request(this.port, target, { ...options, host })
@@ -136,7 +140,8 @@ export class Node {
 	kill() {
 		const below = proc.descendants(this.pid)
 		if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL')
-		// The spawner ends with its parent and takes its sandboxes along; be sure even when that is what is broken.
+		// The spawner ends with its parent and takes its sandboxes along; be sure even when that is
+		// what is broken.
 		for (const pid of below) {
 			try {
 				if (/^er(-|$)/.test(proc.comm(pid))) process.kill(pid, 'SIGKILL')
@@ -149,15 +154,17 @@ export class Node {
 
 /**
  * Starts a node.
- *   routines  {name: source, or {source, limits, env, profile, routes, ...}}: a script (no imports) each
- *   cpuMs     of a request, where a routine says nothing: above the product's own limit, since a slow machine is not what most tests are about;
- *             0: the product's
+ *   routines  {name: source, or {source, limits, env, profile, routes, ...}}: a script (no
+ *             imports) each
+ *   cpuMs     of a request, where a routine says nothing: above the product's own limit, since a
+ *             slow machine is not what most tests are about; 0: the product's
  *   files     {relative path: content} put beside
  *   config    further members of node.jsonc
  *   args      further arguments
  *   env       further environment
  *   program   another copy of er
- *   stderr    a descriptor for its log; `logFile` true: a file, read when somebody asks (a flood of lines does not keep the test busy)
+ *   stderr    a descriptor for its log; `logFile` true: a file, read when somebody asks (a flood
+ *             of lines does not keep the test busy)
  * Resolves when it said that it is ready; rejects with its output when it ends before.
  */
 export async function startNode({ routines = {}, cpuMs = 300, files = {}, config = {}, args = [], env = {}, timeout = 30000, program = er, stderr = 'pipe', logFile = false } = {}) {

@@ -1,4 +1,5 @@
-// Answers of the control API against docs/openapi.json: so much of JSON Schema as the description uses.
+// Answers of the control API against docs/openapi.json: so much of JSON Schema as the
+// description uses.
 import fs from 'node:fs'
 import path from 'node:path'
 import { root } from './node.mjs'
@@ -30,7 +31,8 @@ function misfit(schema, v, at = '') {
 	}
 }
 
-/** Throws when an answer {status, headers, text} is not what is described for this method and target. */
+/** Throws when an answer {status, headers, text} is not what is described for this method
+ * and target. */
 export function check(method, target, { status, headers, text }) {
 	const segments = target.split('?')[0].split('/')
 	const entry = Object.entries(description.paths).find(([p, ops]) => {

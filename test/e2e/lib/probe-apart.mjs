@@ -1,9 +1,11 @@
-// probe() on a thread of its own: what the test does meanwhile (reading a flood of log lines, a body without end) is not measured with it.
+// probe() on a thread of its own: what the test does meanwhile (reading a flood of log lines, a
+// body without end) is not measured with it.
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
 import { once } from 'node:events'
 import { probe } from './stats.mjs'
 
-/** → {start(...arguments of probe), stop() → a promise of what probe's gives, end()}; one probe at a time. */
+/** → {start(...arguments of probe), stop() → a promise of what probe's gives, end()}; one probe
+ * at a time. */
 export function probeApart() {
 	const worker = new Worker(new URL(import.meta.url))
 	return {

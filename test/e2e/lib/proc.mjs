@@ -1,5 +1,5 @@
-// What /proc says about a process: for tests that count descriptors, processes and memory. All of it is synchronous and throws nothing
-// for a process that is gone (zero or empty instead).
+// What /proc says about a process: for tests that count descriptors, processes and memory. All of
+// it is synchronous and throws nothing for a process that is gone (zero or empty instead).
 import fs from 'node:fs'
 
 const read = path => {
@@ -46,7 +46,8 @@ export function descendants(pid) {
 	return out
 }
 
-/** The sandboxes of a node: descendants that run er-sandbox, each once (a namespace's outer process counts as the same sandbox only if it execs too). */
+/** The sandboxes of a node: descendants that run er-sandbox, each once (a namespace's outer process
+ * counts as the same sandbox only if it execs too). */
 export const sandboxes = pid => descendants(pid).filter(p => alive(p) && cmdline(p)[0]?.includes('er-sandbox'))
 
 /** Descriptors: [{fd, target}]. */

@@ -1,4 +1,5 @@
-// A client that says exactly the bytes it is given and reads responses itself, so that a test sees what is on the wire.
+// A client that says exactly the bytes it is given and reads responses itself, so that a test sees
+// what is on the wire.
 import net from 'node:net'
 
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
@@ -64,7 +65,8 @@ export class Raw {
 		return this.take(at + 2).toString('latin1').slice(0, -2)
 	}
 
-	/** Status line and fields: {version, status, reason, headers (lower-case, joined by ", "), raw: [[name, value]]}. */
+	/** Status line and fields: {version, status, reason, headers (lower-case, joined by ", "), raw:
+	 * [[name, value]]}. */
 	async head() {
 		const [, version, status, reason] = /^HTTP\/(\d\.\d) (\d{3}) ?(.*)$/.exec(await this.line('a status line')) ?? []
 		if (!status) throw new Error('not a status line')
@@ -81,7 +83,8 @@ export class Raw {
 		return { version, status: Number(status), reason, headers, raw }
 	}
 
-	/** A whole final response: head and {body: Buffer, text, interim: [heads]}. `method` HEAD has no body. */
+	/** A whole final response: head and {body: Buffer, text, interim: [heads]}. `method` HEAD
+	 * has no body. */
 	async response({ method = 'GET' } = {}) {
 		const interim = []
 		let head

@@ -1,4 +1,5 @@
-// JSON Schema, as much of it as docs/schema uses, and no more: a keyword that is not known throws, so that none is believed without being checked.
+// JSON Schema, as much of it as docs/schema uses, and no more: a keyword that is not known throws,
+// so that none is believed without being checked.
 import { isDeepStrictEqual } from 'node:util'
 
 const notes = new Set(['$schema', '$id', '$defs', 'title', 'description', 'default', 'examples'])

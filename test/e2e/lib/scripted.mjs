@@ -1,12 +1,14 @@
-// An origin that says exactly the bytes a test gives it, over TCP or TLS, when the test wants. It reads requests itself, so that it can answer before an upload is
-// there, answer twice, or answer what nobody asked.
+// An origin that says exactly the bytes a test gives it, over TCP or TLS, when the test wants. It
+// reads requests itself, so that it can answer before an upload is there, answer twice, or answer
+// what nobody asked.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import tls from 'node:tls'
 
-/** {key, cert, file}: a certificate for 127.0.0.1 and localhost that a node trusts with SSL_CERT_FILE=file. */
+/** {key, cert, file}: a certificate for 127.0.0.1 and localhost that a node trusts with
+ * SSL_CERT_FILE=file. */
 export function certificate(dir) {
 	const key = path.join(dir, 'key.pem')
 	const file = path.join(dir, 'cert.pem')
@@ -62,8 +64,9 @@ class Reader {
 }
 
 /**
- * answer(request, socket, connection): request is {method, path, head, body, whole: a promise of itself with its body}; it is called when the head is there.
- * Resolves to {port, url, connections (how many so far), asked: ["1 GET /path", ...] (number of the connection first), close()}.
+ * answer(request, socket, connection): request is {method, path, head, body, whole: a promise of
+ * itself with its body}; it is called when the head is there. Resolves to {port, url, connections
+ * (how many so far), asked: ["1 GET /path", ...] (number of the connection first), close()}.
  */
 export function startScripted(answer, secure) {
 	const sockets = new Set()

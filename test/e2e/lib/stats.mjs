@@ -9,7 +9,8 @@ export function percentile(values, p) {
 
 /**
  * Asks again and again on one kept-alive connection, `every` ms apart, until stop() is called.
- * stop() → {latencies (ms), statuses: Map, errors: [..], p50, p99, n}. A connection that breaks is opened again and counted.
+ * stop() → {latencies (ms), statuses: Map, errors: [..], p50, p99, n}. A connection that breaks is
+ * opened again and counted.
  */
 export function probe(port, host, target = '/', { every = 2, timeout = 20000 } = {}) {
 	const latencies = []

@@ -1,4 +1,5 @@
-// The tool as a person uses it on a node: a real `er node` with a data folder, and `er` with profiles of its own.
+// The tool as a person uses it on a node: a real `er node` with a data folder, and `er` with
+// profiles of its own.
 //
 //   const plane = await startPlane()
 //   await plane.er(['deploy'], { cwd })      // through the node's socket; {code, out, err, json}
@@ -10,7 +11,8 @@ import { track } from './desk.mjs'
 import { er, startNode, tempDir } from './node.mjs'
 import * as raw from './raw.mjs'
 
-/** Runs `er ARGS`: {code, out, err, json}. `input`: standard input. `json` is out parsed, if it is JSON. */
+/** Runs `er ARGS`: {code, out, err, json}. `input`: standard input. `json` is out parsed, if
+ * it is JSON. */
 export async function tool(args, { cwd, env, input = '', timeout = 60000 } = {}) {
 	const child = track(spawn(er, args, { cwd, env: { ...clean(), ...env }, stdio: ['pipe', 'pipe', 'pipe'] }))
 	let out = Buffer.alloc(0), err = ''
@@ -49,7 +51,8 @@ export function going(args, { cwd, env } = {}) {
 	return { child, out: () => out, err: () => err, lines: () => out.split('\n').filter(Boolean), ended }
 }
 
-/** The same at a terminal of its own (util-linux's script): what is typed with type() is echoed unless the program asks otherwise. */
+/** The same at a terminal of its own (util-linux's script): what is typed with type() is echoed
+ * unless the program asks otherwise. */
 export function atTerminal(args, options) {
 	return programAtTerminal([er, ...args], options)
 }
