@@ -69,10 +69,18 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-static inline uint64_t word(const uint8_t *p, size_t n)
+static inline uint64_t word(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, 8);
+	return w;
+}
+
+/* Of fewer bytes than eight. */
+static uint64_t rest_of_word(const uint8_t *p, size_t n)
 {
 	uint64_t w = 0;
-	memcpy(&w, p, n < 8 ? n : 8);
+	er_copy(&w, p, n);
 	return w;
 }
 
@@ -82,12 +90,12 @@ uint64_t er_index_hash(er_slice key)
 	uint64_t h = secret ^ mix(key.n ^ 0xa0761d6478bd642fU, 0xe7037ed1a0b428dbU);
 	size_t i = 0;
 	for (; i + 16 <= key.n; i += 16)
-		h = mix(word(key.p + i, 8) ^ secret ^ 0x8ebc6af09c88c6e3U, word(key.p + i + 8, 8) ^ h);
+		h = mix(word(key.p + i) ^ secret ^ 0x8ebc6af09c88c6e3U, word(key.p + i + 8) ^ h);
 	uint64_t a = 0, b = 0;
 	if (i < key.n) {
 		size_t left = key.n - i;
-		a = word(key.p + i, left);
-		b = left > 8 ? word(key.p + i + 8, left - 8) : 0;
+		a = left >= 8 ? word(key.p + i) : rest_of_word(key.p + i, left);
+		b = left > 8 ? rest_of_word(key.p + i + 8, left - 8) : 0;
 	}
 	return mix(a ^ secret ^ 0x589965cc75374cc3U, b ^ h ^ 0x1d8e4e27c47d124fU);
 }

@@ -19,7 +19,7 @@
 	X(P, START, "start", "the exchange goes to its handler") \
 	X(P, ANSWER, "answer", "a handler has answered, or the stream itself refuses the request") \
 	X(P, ALL, "all", "the session has taken the last of the answer") \
-	X(P, BREAK, "break", "the handler has ended the exchange without an answer, or the body has failed or is not as long as promised") \
+	X(P, BREAK, "break", "there is no answer, or its body has failed or is not what its head promised") \
 	X(P, OVER, "over", "the exchange is over: reported, and let go") \
 	X(P, GONE, "gone", "the peer is gone")
 
