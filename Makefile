@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all run build test unit gc e2e blast asan tsan fuzz lint format bench cov install deps clean
+.PHONY: all run build test unit gc e2e conformance blast asan tsan fuzz lint format bench cov install deps clean
 
 all: build
 
@@ -37,7 +37,7 @@ test:
 	@tools/deps.sh build test
 	@tools/test.sh all
 
-unit gc e2e blast lint:
+unit gc e2e conformance blast lint:
 	@tools/deps.sh build test
 	@tools/test.sh $@
 

@@ -72,6 +72,8 @@ do_e2e() {
 	beside=$jobs run_node "end-to-end tests" $(tests_in test/e2e 1)
 	run_node "attacks beside a neighbour" $(tests_in test/e2e/blast)
 }
+# Public suites against the build (docs/conformance.md).
+do_conformance() { [ -x build/er ] && run_node "conformance" $(tests_in test/conformance); }
 do_asan() {
 	compile build-asan --preset debug || return
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
@@ -104,6 +106,7 @@ all)
 		do_gc
 		do_prelude
 		do_e2e
+		do_conformance
 		do_asan
 	fi
 	do_lint
@@ -112,6 +115,7 @@ unit) do_unit ;;
 gc) do_release && do_gc ;;
 prelude) do_prelude ;;
 e2e) do_release && do_e2e ;;
+conformance) do_release && do_conformance ;;
 blast) do_release && ER_BLAST_ROUNDS=${ER_BLAST_ROUNDS:-100} run_node "blast radius" $(tests_in test/e2e/blast) ;;
 asan) do_release && do_asan ;;
 tsan) do_release && do_tsan ;;
