@@ -247,6 +247,28 @@ test('a client that is slow, or leaves, takes nothing from the others', async t 
 	assert.equal(origin.requests.length, 1)
 })
 
+test('behind a routine the cache answers as well: handed on, or asked by fetch', async t => {
+	const source = `addEventListener("fetch", e => {
+		if (new URL(e.request.url).pathname === "/handed") return
+		e.respondWith((async () => {
+			const r = await fetch(e.request)
+			return new Response(r.body, { status: r.status, headers: [...r.headers, ["x-by", "routine"]] })
+		})())
+	})`
+	const { origin, get } = await withCache(t, (req, res) => {
+		res.setHeader('cache-control', 'max-age=600')
+		res.end(req.url)
+	}, { routines: { front: { source, routes: ['site.example/*'] } } })
+	for (const path of ['/handed', '/asked']) {
+		assert.match(status(await get(path)), /stored/, path)
+		const hit = await get(path)
+		assert.match(status(hit), /; hit;/, path)
+		assert.equal(hit.text, path)
+		assert.equal(hit.headers['x-by'], path === '/asked' ? 'routine' : undefined)
+	}
+	assert.equal(origin.requests.length, 2)
+})
+
 test('another origin by a reload: nothing of the old one is answered any more', async t => {
 	const { node, get } = await withCache(t, (req, res) => {
 		res.setHeader('cache-control', 'max-age=600')
