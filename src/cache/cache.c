@@ -15,7 +15,7 @@
 #include "cache/task.h"
 #include "http/url.h"
 
-enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, KEY_MAX = 16 * 1024 };
+enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, CLOCK_MS = 1000, KEY_MAX = 16 * 1024 };
 
 static void look(er_task *t);
 static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale);
@@ -398,10 +398,33 @@ er_handler er_cache_handler(er_cache_place *place)
 
 /* ---- life ---- */
 
+static void on_clock_closed(uv_handle_t *clock)
+{
+	er_free(clock);
+}
+
+static void on_clock(uv_timer_t *clock)
+{
+	er_cache *c = clock->data;
+	bool any = false;
+	ER_LIST_EACH(l, &c->fills)
+	any = er_fill_watch(ER_CONTAINER(l, er_fill, link)) || any;
+	if (!any)
+		uv_timer_stop(clock);
+}
+
+static void on_watch(er_cache *c)
+{
+	if (!uv_is_active((uv_handle_t *)c->clock))
+		uv_timer_start(c->clock, on_clock, CLOCK_MS, CLOCK_MS);
+}
+
 static void on_over(er_cache *c)
 {
 	ER_ASSERT(er_list_empty(&c->fills));
 	er_port_close(c->port);
+	c->clock->data = NULL;
+	uv_close((uv_handle_t *)c->clock, on_clock_closed);
 	void (*closed)(void *) = c->closed;
 	void *ctx = c->closed_ctx;
 	c->magic = 0;
@@ -412,8 +435,17 @@ static void on_over(er_cache *c)
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
 {
 	er_cache *c = ER_NEW(er_cache);
-	*c = (er_cache){.magic = MAGIC, .loop = loop, .index = index, .port = er_port_new(loop), .head = on_head, .over = on_over};
+	*c = (er_cache){.magic = MAGIC,
+	                .loop = loop,
+	                .index = index,
+	                .port = er_port_new(loop),
+	                .head = on_head,
+	                .over = on_over,
+	                .watch = on_watch,
+	                .clock = ER_NEW(uv_timer_t)};
 	er_list_init(&c->fills);
+	uv_timer_init(loop, c->clock);
+	c->clock->data = c;
 	return c;
 }
 

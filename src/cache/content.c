@@ -53,6 +53,7 @@ typedef struct reader {
 	bool full;          /* the body has no room */
 	bool waiting;       /* on_news comes */
 	bool pumping, over; /* over while it pumps: pump lets go of it */
+	bool cut;           /* too slow for the others: gets nothing more (under the lock) */
 } reader;
 
 er_content *er_content_new(void)
@@ -167,6 +168,8 @@ static void pass(er_content *c)
 	ER_LIST_EACH(l, &c->readers)
 	{
 		const reader *r = ER_CONTAINER(l, reader, link);
+		if (r->cut)
+			continue;
 		first = r->piece < first ? r->piece : first;
 		at = r->at < at ? r->at : at;
 	}
@@ -205,7 +208,7 @@ bool er_content_full(er_content *c, size_t most, er_wait *wait)
 	ER_LIST_EACH(l, &c->readers)
 	{
 		const reader *r = ER_CONTAINER(l, reader, link);
-		at = r->at < at ? r->at : at;
+		at = !r->cut && r->at < at ? r->at : at;
 	}
 	bool full = c->length - at > most;
 	if (full) {
@@ -215,6 +218,29 @@ bool er_content_full(er_content *c, size_t most, er_wait *wait)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return full;
+}
+
+void er_content_cut(er_content *c, size_t most)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	bool keeps_up = false;
+	ER_LIST_EACH(l, &c->readers)
+	{
+		const reader *r = ER_CONTAINER(l, reader, link);
+		keeps_up = keeps_up || (!r->cut && c->length - r->at <= most);
+	}
+	ER_LIST_EACH(l, &c->readers)
+	{
+		reader *r = ER_CONTAINER(l, reader, link);
+		if (!keeps_up || r->cut || c->length - r->at <= most)
+			continue;
+		r->cut = true;
+		er_wait_poke(&r->wait);
+	}
+	if (c->passes_by)
+		pass(c);
+	pthread_mutex_unlock(&c->lock);
 }
 
 void er_content_wait_over(er_content *c, er_wait *wait)
@@ -294,6 +320,10 @@ static void step(reader *r)
 static void take(reader *r, taken *t)
 {
 	er_content *c = r->c;
+	if (r->cut) {
+		t->why = ER_ERR_BEHIND;
+		return;
+	}
 	while (t->n < AT_ONCE && r->at < r->end && r->at < c->length) {
 		step(r);
 		er_piece piece = c->v[r->piece - c->gone];
@@ -367,7 +397,12 @@ static void on_news(er_wait *wait)
 	reader *r = ER_CONTAINER(wait, reader, wait);
 	ER_CHECK(r, READER);
 	r->waiting = false;
-	if (!r->full)
+	pthread_mutex_lock(&r->c->lock);
+	bool cut = r->cut;
+	pthread_mutex_unlock(&r->c->lock);
+	if (cut)
+		end(r, ER_ERR_BEHIND);
+	else if (!r->full)
 		pump(r);
 }
 

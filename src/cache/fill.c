@@ -17,6 +17,7 @@ enum {
 	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
 	WEIGH = 128 * 1024,    /* so much may come before the index hears of it */
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
+	PATIENCE_MS = 5000,    /* so long the slowest reader of a content that passes by may hold up the others */
 	STATUS_LEAST_ERROR = 500,
 };
 
@@ -221,9 +222,20 @@ static void pump(er_fill *f)
 			f->passes_by = true;
 			er_content_pass_by(f->content);
 		}
-		if (f->passes_by)
-			f->waits = er_content_full(f->content, WINDOW, &f->room);
+		if (f->passes_by && er_content_full(f->content, WINDOW, &f->room)) {
+			f->waits = true;
+			f->waits_since_ms = uv_now(f->cache->loop);
+			f->cache->watch(f->cache);
+		}
 	}
+}
+
+bool er_fill_watch(er_fill *f)
+{
+	ER_CHECK(f, ER_FILL_MAGIC);
+	if (f->waits && uv_now(f->cache->loop) - f->waits_since_ms >= PATIENCE_MS)
+		er_content_cut(f->content, WINDOW / 2);
+	return f->waits;
 }
 
 static void on_readable(void *ctx)

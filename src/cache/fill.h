@@ -68,6 +68,7 @@ struct er_fill {
 	er_wait room;        /* for readers of a content that passes by */
 	uint64_t weighed;    /* bytes of it that the index knows of */
 	bool passes_by, waits;
+	uint64_t waits_since_ms; /* loop time */
 };
 
 struct er_cache;
@@ -81,6 +82,8 @@ er_fill *er_fill_ref(er_fill *f);
 void er_fill_unref(er_fill *f);
 /* Has `wait` wait for the head; false: it is there. From any thread. */
 ER_MUST_CHECK bool er_fill_wait(er_fill *f, er_wait *wait);
+/* Looks whether a slow reader holds up the others for too long. False: nobody does. */
+bool er_fill_watch(er_fill *f);
 /* The task that began it has left. */
 void er_fill_left(er_fill *f);
 /* Ends it now. */

@@ -80,6 +80,20 @@ void er_wait_post(er_wait *w)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void er_wait_poke(er_wait *w)
+{
+	er_port *p = w->port;
+	pthread_mutex_lock(&p->lock);
+	if (w->place == ER_WAIT_LISTED)
+		er_list_remove(&w->link);
+	if (w->place != ER_WAIT_POSTED) {
+		w->place = ER_WAIT_POSTED;
+		er_list_push(&p->posted, &w->link);
+		uv_async_send(&p->async);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
 void er_wait_post_all(er_list *list)
 {
 	while (!er_list_empty(list))

@@ -34,6 +34,8 @@ void er_wait_list(er_wait *w, er_list *list);
 /* Takes a listed wait off its list, and calls it on its thread. Under the lock of the
  * list's owner. */
 void er_wait_post(er_wait *w);
+/* Has it called on its thread, wherever it is. Under the lock of the list that it may be in. */
+void er_wait_poke(er_wait *w);
 /* Posts all that are in the list. Under its lock. */
 void er_wait_post_all(er_list *list);
 /* It waits for nothing any more, and is not called. On its own thread. `lock`: of the list that it

@@ -16,7 +16,9 @@ struct er_cache {
 	/* Of fills, on this thread. The head of the fill that the task began is there; for ALONE and
 	 * FAILED the response is in `from`. */
 	void (*head)(er_task *t, er_exchange *from, er_cache_refusal why);
-	void (*over)(er_cache *c); /* the last fill of a cache that closes is over: frees it */
+	void (*over)(er_cache *c);  /* the last fill of a cache that closes is over: frees it */
+	void (*watch)(er_cache *c); /* a fill waits for its readers: er_fill_watch from time to time */
+	uv_timer_t *clock;          /* for that; frees itself when it is closed */
 	bool closing;
 	void (*closed)(void *ctx);
 	void *closed_ctx;

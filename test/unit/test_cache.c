@@ -690,6 +690,35 @@ static void a_slow_client_of_what_passes_by_bounds_what_is_read(void **state)
 	world_close(&w);
 }
 
+/* One that reads nothing holds up the others for some seconds, and is cut then. */
+static void a_client_that_does_not_read_cannot_stop_the_others(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	client stuck = {.holds = true}, reads = {0};
+	client_ask(&stuck, &w, "GET", "/a", "");
+	client_ask(&reads, &w, "GET", "/a", "");
+	assert_int_equal(w.n_asked, 1);
+	origin_head(&w.asked[0], 200, GOOD, ER_BODY_UNKNOWN);
+	for (unsigned k = 0; k < 1000 && !w.asked[0].full; k++) {
+		origin_write(&w.asked[0], 65536);
+		some_turns(&w);
+	}
+	assert_true(w.asked[0].full);
+	UNTIL(&w, !w.asked[0].full);
+	origin_end(&w.asked[0], ER_ERR_OK);
+	UNTIL(&w, reads.ended);
+	assert_pattern(&reads, 0, w.asked[0].wrote);
+	stuck.holds = false;
+	client_read(&stuck);
+	UNTIL(&w, stuck.failed);
+	assert_true(er_buf_len(&stuck.got) < w.asked[0].wrote);
+	client_leave(&reads);
+	client_leave(&stuck);
+	world_close(&w);
+}
+
 /* What is on its way counts, by what its length says or as it comes: else many at once took any
  * amount of memory. */
 static void what_is_on_its_way_counts_as_stored(void **state)
@@ -1074,6 +1103,7 @@ int main(void)
 	    cmocka_unit_test(an_unsafe_request_voids_also_what_is_on_its_way),
 	    cmocka_unit_test(what_is_too_large_passes_by),
 	    cmocka_unit_test(a_slow_client_of_what_passes_by_bounds_what_is_read),
+	    cmocka_unit_test(a_client_that_does_not_read_cannot_stop_the_others),
 	    cmocka_unit_test(what_is_on_its_way_counts_as_stored),
 	    cmocka_unit_test(a_request_that_waits_may_find_that_all_has_passed_by),
 	    cmocka_unit_test(a_renewed_response_whose_body_breaks_off_is_fetched_anew),
