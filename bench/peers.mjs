@@ -40,6 +40,7 @@ const runtime = (name, args) => ({
 	name,
 	exists: () => fs.existsSync(binaries[name]),
 	async start(scenario, { origin } = {}) {
+		if (isCache(scenario)) return undefined
 		const port = await freePort()
 		const script = file(`${name}-${scenario}-${port}.mjs`, app(scenario, origin) + wrappers[name](port))
 		const child = start([binaries[name], ...args(script, port)], { env: { DENO_NO_UPDATE_CHECK: '1' } })
@@ -107,6 +108,7 @@ const node = {
 	name: 'node',
 	exists: () => true,
 	async start(scenario, { origin } = {}) {
+		if (isCache(scenario)) return undefined
 		const port = await freePort()
 		const script = file(`node-${scenario}-${port}.mjs`, `import http from "node:http"
 const ORIGIN = ${JSON.stringify(origin ?? '')}
@@ -144,10 +146,10 @@ const pass = `proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header
 const modulesDir = '/usr/lib/nginx/modules'
 const module = name => (fs.existsSync(`${modulesDir}/${name}`) ? `load_module ${modulesDir}/${name};` : '')
 
-/** The origin of the relay scenario: 10 KB from nginx, on the load's core. */
-export async function startOrigin(core) {
-	const body = file('origin/index.html', 'edge '.repeat(2048))
-	const s = await nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; root ${path.dirname(body)}; open_file_cache max=10; sendfile on; tcp_nopush on; }`, { core })
+/** The origin of the relay scenario (10 KB) and of the cache's: a page from nginx, on the load's core. */
+export async function startOrigin(core, bytes = 10 * 1024) {
+	const body = file(`origin-${bytes}/index.html`, 'edge '.repeat(Math.ceil(bytes / 5)).slice(0, bytes))
+	const s = await nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; root ${path.dirname(body)}; open_file_cache max=10; sendfile on; tcp_nopush on; add_header Cache-Control max-age=3600; }`, { core })
 	await up(s.child, s.port, GET)
 	return { ...s, url: `http://127.0.0.1:${s.port}` }
 }
@@ -157,9 +159,26 @@ const nginxPlain = {
 	exists: () => !!which('nginx'),
 	start(scenario, { origin } = {}) {
 		if (scenario === 'hello') return nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; location / { return 200 "Hello, world!\\n"; } }`)
+		if (isCache(scenario))
+			return nginx('', port => `${upstream(origin)} proxy_cache_path ${temp}/nginx-cache-${port} keys_zone=c${port}:10m max_size=1g; sendfile on; tcp_nopush on;
+	server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache c${port}; } }`)
 		if (scenario === 'relay')
 			return nginx('', port => `${upstream(origin)} server { listen 127.0.0.1:${port} backlog=4096; location / { ${pass} proxy_hide_header ETag; add_header X-Edge 1; } }`)
 		return undefined
+	},
+}
+
+/** Hits of a page that the cache has: cache-1k, cache-32k, cache-1m. */
+export const isCache = scenario => scenario.startsWith('cache-')
+
+const varnish = {
+	name: 'Varnish',
+	exists: () => !!which('varnishd'),
+	async start(scenario, { origin } = {}) {
+		if (!isCache(scenario)) return undefined
+		const port = await freePort()
+		const folder = path.join(temp, `varnish-${port}`)
+		return { child: start([which('varnishd'), '-F', '-a', `127.0.0.1:${port}`, '-b', origin.replace('http://', ''), '-s', 'malloc,1g', '-n', folder]), port }
 	},
 }
 
@@ -167,6 +186,7 @@ const njs = {
 	name: 'nginx + njs',
 	exists: () => !!which('nginx') && !!module('ngx_http_js_module.so'),
 	start(scenario, { origin } = {}) {
+		if (isCache(scenario)) return undefined
 		const script = file(`njs-${scenario}.js`, `
 function hello(r) { r.headersOut["Content-Type"] = "text/plain"; r.return(200, "Hello, world!\\n") }
 function json(r) {
@@ -193,6 +213,7 @@ const lua = {
 	name: 'nginx + Lua',
 	exists: () => !!which('nginx') && !!module('ngx_http_lua_module.so'),
 	start(scenario, { origin } = {}) {
+		if (isCache(scenario)) return undefined
 		const does = {
 			hello: `content_by_lua_block { ngx.header["Content-Type"] = "text/plain"; ngx.header["Content-Length"] = 14; ngx.print("Hello, world!\\n") }`,
 			json: `content_by_lua_block {
@@ -247,10 +268,22 @@ const edgeroutine = ({ name, program }) => ({
 	name,
 	exists: () => fs.existsSync(program),
 	async start(scenario, { origin } = {}) {
+		if (isCache(scenario)) return startEr({}, { origin, limits: { requests: 0 } }, program)
 		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } }, program)
 		return { ...s, host: `${scenario}.localhost` }
 	},
 })
 export const helloEr = wrapEr(app('hello'))
 
-export const peers = [...builds.map(edgeroutine), nginxPlain, njs, lua, deno, bun, node, workerd]
+/** A routine in front of the cache that hands the answer on unread. */
+const behindRoutine = {
+	name: 'er, a routine in front',
+	exists: () => fs.existsSync(erProgram),
+	start(scenario, { origin } = {}) {
+		if (!isCache(scenario)) return undefined
+		const source = 'addEventListener("fetch", event => event.respondWith(fetch(event.request)))'
+		return startEr({ front: { source, routes: ['*'] } }, { origin, limits: { requests: 0 } })
+	},
+}
+
+export const peers = [...builds.map(edgeroutine), behindRoutine, nginxPlain, varnish, njs, lua, deno, bun, node, workerd]

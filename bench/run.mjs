@@ -1,11 +1,11 @@
 // Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N]
 // [--only er,deno,...] [SCENARIO...]
 //
-// Scenarios: hello json relay latency cold memory. Every server is pinned to core 0 (er: gateway
-// and sandbox together), load and origin to core 1; 64 connections; each server is warmed up;
-// rounds alternate between the servers, so that what else the machine does hits all of them;
-// figures are medians of the rounds. Prints Markdown tables and keeps everything in
-// build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its er-sandbox beside
+// Scenarios: hello json relay cache-1k cache-32k cache-1m latency cold memory. Every server is
+// pinned to core 0 (er: gateway and sandbox together), load and origin to core 1; 64 connections;
+// each server is warmed up; rounds alternate between the servers, so that what else the machine does
+// hits all of them; figures are medians of the rounds. Prints Markdown tables and keeps everything
+// in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its er-sandbox beside
 // it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import os from 'node:os'
@@ -29,7 +29,7 @@ const quick = flag('quick')
 const rounds = Number(option('rounds', quick ? 1 : 5))
 const seconds = Number(option('seconds', quick ? 2 : 5))
 const only = option('only', '')?.split(',').filter(Boolean)
-const all = ['hello', 'json', 'relay', 'latency', 'cold', 'memory']
+const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'latency', 'cold', 'memory']
 const scenarios = args.length ? args : all
 for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
 
@@ -69,7 +69,8 @@ const stopAll = servers => Promise.all(servers.map(s => stop(s.child)))
 
 // ---- throughput
 async function throughput(scenario) {
-	const origin = scenario === 'relay' ? await startOrigin(LOAD_CORE) : undefined
+	const bytes = { relay: 10 * 1024, 'cache-1k': 1024, 'cache-32k': 32 * 1024, 'cache-1m': 1024 * 1024 }[scenario]
+	const origin = bytes ? await startOrigin(LOAD_CORE, bytes) : undefined
 	const servers = await startAll(scenario, { origin: origin?.url })
 	const script = scenario === 'json' ? file('post.lua', `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[${order}]==]\n`) : undefined
 	const runs = new Map(servers.map(s => [s.name, []]))
