@@ -4,17 +4,6 @@
 
 #include "base/mem.h"
 
-int er_base64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 bool er_base64_decode(er_arena *a, er_slice text, er_slice *out)
 {
 	size_t pad = 0, n = 0;

@@ -20,6 +20,17 @@ bool er_identity_own(er_slice name)
 	return name.n > 3 && name.p[2] == '-' && er_slice_ieq(er_slice_head(name, 3), ER_LIT("er-"));
 }
 
+bool er_identity_not_to_ask(er_slice name)
+{
+	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("via")) || er_slice_ieq(name, ER_LIT("cdn-loop")) ||
+	       er_slice_ieq(name, ER_LIT("expect")) || (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
+}
+
+bool er_identity_not_to_answer(er_slice name)
+{
+	return er_field_hop_by_hop(name) || er_identity_own(name);
+}
+
 void er_identity_strip(er_fields *fields)
 {
 	ER_ASSERT(fields->n <= fields->cap);

@@ -13,6 +13,10 @@ enum { ER_LOOP_MAX = 16 };
 /* er-*: what the node says of itself, as er-error. Nobody else says it: not a client, not an
  * origin, not a routine. */
 bool er_identity_own(er_slice name);
+/* What is not a routine's to say. Of a request: framing, and who asks on whose behalf, by which way
+ * (Host is looked at by itself). Of an answer: framing, and what the node says of itself. */
+bool er_identity_not_to_ask(er_slice name);
+bool er_identity_not_to_answer(er_slice name);
 /* On the way in, of requests and of answers: those fields go. */
 void er_identity_strip(er_fields *fields);
 /* How often the request has been through a node of ours. More than ER_LOOP_MAX: refuse it with

@@ -225,12 +225,6 @@ static bool response_body(er_call *c, const er_frame *f, er_reader *r)
 	return true;
 }
 
-/* Framing and what the node says of itself are not a routine's to say. */
-static bool not_its_own(er_slice name)
-{
-	return er_field_hop_by_hop(name) || er_identity_own(name);
-}
-
 /* The sandbox says no more of a request when its response said DONE as well, also if the response
  * was refused. */
 static void end_if_done(er_call *c, const er_frame *f)
@@ -294,7 +288,7 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	if (er_field_value_ok(reason))
 		x->res.reason = reason;
 	const char *why;
-	if (!er_block_read(block, &x->arena, &x->res.fields, not_its_own, &why)) {
+	if (!er_block_read(block, &x->arena, &x->res.fields, er_identity_not_to_answer, &why)) {
 		refuse_head(c, block, why);
 		end_if_done(c, f);
 		return true;

@@ -4,6 +4,7 @@
  * hostile: asserts are about the arrays that the decoder made, never about what came in. */
 #include "isolate/sourcemap.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -57,23 +58,12 @@ void er_sourcemap_free(er_sourcemap *m)
 
 /* ---- parsing ---- */
 
-static int base64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* A base64 VLQ (ECMA-426 5.2): the lowest bit of the value is its sign. */
 static bool vlq(er_slice *s, int64_t *out)
 {
 	uint64_t v = 0;
 	for (unsigned shift = 0; shift <= 30; shift += 5) {
-		int digit = s->n ? base64_digit(s->p[0]) : -1;
+		int digit = s->n ? er_base64_digit(s->p[0]) : -1;
 		if (digit < 0)
 			return false;
 		*s = er_slice_from(*s, 1);

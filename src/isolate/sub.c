@@ -148,14 +148,6 @@ static void on_ended(er_asker *asker, er_exchange *x, er_err_kind reason)
 	er_sub_free(s, reason);
 }
 
-/* What a routine may not set on the way out: framing and identity are the node's. Host is looked at
- * by read_host. */
-static bool forbidden(er_slice name)
-{
-	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("via")) || er_slice_ieq(name, ER_LIT("cdn-loop")) ||
-	       er_slice_ieq(name, ER_LIT("expect")) || (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
-}
-
 /* `text` lies in the exchange's arena. */
 static bool read_url(er_exchange *x, er_slice text)
 {
@@ -333,7 +325,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		why = "the method is not a token";
 	else if (!read_url(x, url))
 		why = "only http: and https: URLs can be fetched";
-	else if (!er_block_read(block, &x->arena, &x->req.fields, forbidden, &wrong))
+	else if (!er_block_read(block, &x->arena, &x->req.fields, er_identity_not_to_ask, &wrong))
 		why =
 		    er_block_malformed(block, &bad) ? "a header has a control character in its value, or a name that is no token" : wrong;
 	else if (!read_host(x, f->aux, &wrong))

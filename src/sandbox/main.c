@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "model/level.h"
 #include "sandbox/crash.h"
 #include "sandbox/engine.h"
 #include "sandbox/frames.h"
@@ -73,17 +74,6 @@ static void set_environment(bool hardened)
 		setenv(hard[i][0], hard[i][1], 1);
 }
 
-static bool level_of(const char *name, er_level *out)
-{
-	for (er_level l = ER_LEVEL_SECCOMP_ONLY; l <= ER_LEVEL_FULL; l++) {
-		if (strcmp(name, er_level_name(l)) == 0) {
-			*out = l;
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool parse_args(int argc, char **argv, er_lockdown *l, er_err *err)
 {
 	for (int i = 1; i < argc; i++) {
@@ -95,7 +85,7 @@ static bool parse_args(int argc, char **argv, er_lockdown *l, er_err *err)
 		} else if (strcmp(argv[i], "--profile") == 0 && (strcmp(value, "standard") == 0 || strcmp(value, "hardened") == 0)) {
 			l->hardened = strcmp(value, "hardened") == 0;
 			i++;
-		} else if (strcmp(argv[i], "--level") == 0 && level_of(value, &l->spawned)) {
+		} else if (strcmp(argv[i], "--level") == 0 && er_level_parse(er_slice_cstr(value), &l->spawned)) {
 			i++;
 		} else {
 			return er_fail(err, ER_ERR_INVALID, "not an argument: %s %s", argv[i], value);

@@ -3,6 +3,7 @@
  * is an exception. */
 #include "sandbox/api/api.h"
 
+#include "base/base64.h"
 #include "sandbox/api/utf8.h"
 
 #include <stdlib.h>
@@ -103,17 +104,6 @@ ER_NATIVE(btoa)
 }
 
 /* -1: not of the alphabet. */
-static int digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Infra's forgiving-base64 decode, in place. */
 static bool base64_decode(er_text *t)
 {
@@ -129,7 +119,7 @@ static bool base64_decode(er_text *t)
 		return false;
 	uint32_t bits = 0;
 	for (size_t i = 0; i < n; i++) {
-		int d = digit(t->p[i]);
+		int d = er_base64_digit(t->p[i]);
 		if (d < 0)
 			return false;
 		bits = bits << 6 | (uint32_t)d;
