@@ -51,7 +51,7 @@ typedef struct shard {
 
 struct er_index {
 	unsigned n;
-	uint64_t max_object;
+	uint64_t max_object; /* atomic */
 	shard shards[];
 };
 
@@ -100,6 +100,12 @@ uint64_t er_index_hash(er_slice key)
 	return mix(a ^ secret ^ 0x589965cc75374cc3U, b ^ h ^ 0x1d8e4e27c47d124fU);
 }
 
+static void limit_object(er_index *ix, uint64_t max_bytes)
+{
+	uint64_t most = max_bytes / ix->n / OBJECT_PART;
+	__atomic_store_n(&ix->max_object, most < OBJECT_MOST ? most : OBJECT_MOST, __ATOMIC_RELAXED);
+}
+
 er_index *er_index_new(uint64_t max_bytes)
 {
 	uint64_t want = max_bytes / SHARD_LEAST;
@@ -117,15 +123,13 @@ er_index *er_index_new(uint64_t max_bytes)
 		er_list_init(&s->main);
 		er_list_init(&s->alone);
 	}
-	ix->max_object = max_bytes / n / OBJECT_PART;
-	if (ix->max_object > OBJECT_MOST)
-		ix->max_object = OBJECT_MOST;
+	limit_object(ix, max_bytes);
 	return ix;
 }
 
 uint64_t er_index_max_object(const er_index *ix)
 {
-	return ix->max_object;
+	return __atomic_load_n(&ix->max_object, __ATOMIC_RELAXED);
 }
 
 static shard *shard_of(er_index *ix, uint64_t hash)
@@ -408,9 +412,11 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 {
 	shard *s = shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(it);
-	if (cost > s->max_bytes)
-		return false;
 	pthread_mutex_lock(&s->lock);
+	if (cost > s->max_bytes) {
+		unlock(s);
+		return false;
+	}
 	entry *e = entry_of(s, it->key, it->hash);
 	/* A purge has taken the fill off its entry. */
 	bool in = fill == NULL || e->fill == fill;
@@ -426,14 +432,24 @@ bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
 {
 	shard *s = shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(it);
-	if (cost > s->max_bytes)
-		return false;
 	pthread_mutex_lock(&s->lock);
-	bool in = s->purges == purges;
+	bool in = s->purges == purges && cost <= s->max_bytes;
 	if (in)
 		put(s, entry_of(s, it->key, it->hash), it, cost);
 	unlock(s);
 	return in;
+}
+
+void er_index_limit(er_index *ix, uint64_t max_bytes)
+{
+	limit_object(ix, max_bytes);
+	for (unsigned i = 0; i < ix->n; i++) {
+		shard *s = &ix->shards[i];
+		pthread_mutex_lock(&s->lock);
+		s->max_bytes = max_bytes / ix->n;
+		make_room(s);
+		unlock(s);
+	}
 }
 
 uint64_t er_index_purges(er_index *ix, uint64_t hash)

@@ -27,6 +27,8 @@ er_index *er_index_new(uint64_t max_bytes);
 /* Nothing refers to it any more. */
 void er_index_free(er_index *ix);
 uint64_t er_index_max_object(const er_index *ix);
+/* From now on it may have so much; what is too much goes at once. The number of shards stays. */
+void er_index_limit(er_index *ix, uint64_t max_bytes);
 er_index_stats er_index_statistics(er_index *ix);
 
 uint64_t er_index_hash(er_slice key);

@@ -308,8 +308,7 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
-	if (n->config->cache_mb > 0)
-		n->cache = er_index_new((uint64_t)n->config->cache_mb * 1024 * 1024);
+	n->cache = er_index_new((uint64_t)n->config->cache_mb * 1024 * 1024);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 

@@ -188,6 +188,7 @@ static void take_file(er_node *n, er_wish *w)
 	ER_ASSERT(w->file != NULL && w->next != NULL);
 	warn_of_fixed(n->file, w->file);
 	er_node_limit(n, w->file);
+	er_index_limit(n->cache, (uint64_t)w->file->cache_mb * 1024 * 1024);
 	swap_listening(n, w->file, w->next);
 	w->next = NULL;
 	er_config_unref(n->file);

@@ -137,8 +137,9 @@ static void handle_routine(void *self, er_exchange *x)
 static void handle_cache(void *self, er_exchange *x)
 {
 	er_worker_door *d = self;
-	const char *origin = d->worker->current->config->origin;
-	if (origin == NULL) {
+	const er_config *config = d->worker->current->config;
+	const char *origin = config->origin;
+	if (origin == NULL || config->cache_mb == 0) {
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
 		return;
 	}

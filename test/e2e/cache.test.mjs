@@ -286,6 +286,13 @@ test('another origin by a reload: nothing of the old one is answered any more', 
 	await node.logged(/reloaded/)
 	assert.equal((await get('/page')).text, 'new')
 	assert.match(status(await get('/page')), /; hit;/)
+	// And without a cache nothing is stored, nor said of it.
+	const n = node.err.filter(l => /reloaded/.test(l)).length
+	fs.writeFileSync(node.configFile, JSON.stringify({ ...JSON.parse(fs.readFileSync(node.configFile, 'utf8')), cache: { memoryMb: 0 } }))
+	node.signal('SIGHUP')
+	await raw.until(() => node.err.filter(l => /reloaded/.test(l)).length > n, { what: 'the second reload' })
+	assert.equal(status(await get('/page')), '')
+	assert.equal(await node.metric('er_cache_objects'), 0)
 })
 
 test('more than the memory that was given is never kept, and what is used often stays', async t => {

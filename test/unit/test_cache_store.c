@@ -611,6 +611,28 @@ static void what_was_put_in_is_found_until_it_is_purged(void **state)
 	er_index_free(ix);
 }
 
+static void less_memory_by_a_reload_makes_room_at_once_and_more_can_be_used(void **state)
+{
+	(void)state;
+	er_index *ix = er_index_new(1 << 20);
+	char key[32];
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(key, sizeof key, "key %u", i);
+		assert_true(put(ix, key, NULL, 8000, NULL));
+	}
+	assert_true(find(ix, "key 0", NULL) == 8000);
+	er_index_limit(ix, 1 << 18);
+	assert_true(er_index_statistics(ix).bytes <= 1 << 18 && er_index_statistics(ix).objects > 10);
+	er_index_limit(ix, 0);
+	assert_int_equal(er_index_statistics(ix).objects, 0);
+	assert_false(put(ix, "none", NULL, 1, NULL));
+	er_index_limit(ix, 1 << 22);
+	assert_int_equal(er_index_max_object(ix), (1 << 22) / 8);
+	assert_true(put(ix, "large", NULL, 400000, NULL));
+	assert_int_equal(find(ix, "large", NULL), 400000);
+	er_index_free(ix);
+}
+
 static void a_key_has_many_variants_and_drops_the_oldest(void **state)
 {
 	(void)state;
@@ -919,6 +941,7 @@ int main(void)
 	    cmocka_unit_test(who_waits_no_more_is_not_called),
 	    cmocka_unit_test(what_one_thread_writes_the_others_read_as_it_was),
 	    cmocka_unit_test(what_was_put_in_is_found_until_it_is_purged),
+	    cmocka_unit_test(less_memory_by_a_reload_makes_room_at_once_and_more_can_be_used),
 	    cmocka_unit_test(a_key_has_many_variants_and_drops_the_oldest),
 	    cmocka_unit_test(a_long_field_is_read_once_for_all_variants),
 	    cmocka_unit_test(two_keys_of_one_hash_are_two),
