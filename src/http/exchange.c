@@ -9,6 +9,7 @@
 #include "http/exchange.h"
 
 #include "base/mem.h"
+#include "http/status.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -242,6 +243,7 @@ void er_exchange_answer(er_exchange *x)
 			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
 		return;
 	}
+	ER_ASSERT(er_status_final(x->res.status));
 	done(x);
 	x->asker->answered(x->asker, x);
 }
@@ -265,7 +267,7 @@ void er_exchange_break(er_exchange *x, er_err_kind reason)
 void er_exchange_inform(er_exchange *x, int status, const er_fields *fields)
 {
 	ER_CHECK(x, MAGIC);
-	ER_ASSERT(status > 101 && status < 200);
+	ER_ASSERT(er_status_handed_on(status));
 	if (!x->cancelled && !x->answered && x->asker != NULL && x->asker->informed != NULL)
 		x->asker->informed(x->asker, x, status, fields);
 }

@@ -72,7 +72,7 @@ typedef struct er_request {
 
 /* What is answered: the handler fills it before er_exchange_answer. */
 typedef struct er_response {
-	int status;       /* 100-599, three digits */
+	int status;       /* http/status.h: one that is final */
 	er_slice reason;  /* may be empty: the codec writes the standard one */
 	er_fields fields; /* without framing and hop-by-hop fields */
 	er_body *body;    /* NULL: empty. The exchange owns this reference. */

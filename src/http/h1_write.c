@@ -7,6 +7,7 @@
  * follows. Names and values that could break the message are left out, whoever gave them.
  * Everything goes into the caller's buffer; nothing is kept. */
 #include "base/mem.h"
+#include "http/status.h"
 #include "http/date.h"
 #include "http/h1.h"
 
@@ -205,7 +206,7 @@ static er_h1_framing write_framing(er_buf *out, const er_response *res, const er
 
 void er_h1_write_informational(er_buf *out, int status, const er_fields *fields)
 {
-	ER_ASSERT(status > 101 && status < 200);
+	ER_ASSERT(er_status_handed_on(status));
 	er_response res = {.status = status};
 	write_status_line(out, &res);
 	(void)write_fields(out, fields);

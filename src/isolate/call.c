@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "http/identity.h"
+#include "http/status.h"
 #include "isolate/block.h"
 
 #include <stdio.h>
@@ -282,7 +283,7 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	er_reader r = {.rest = payload};
 	er_slice reason = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
-	if (r.bad || f->aux < 200 || f->aux > 599)
+	if (r.bad || !er_status_final(f->aux))
 		return false;
 	x->res = (er_response){.status = f->aux};
 	if (er_field_value_ok(reason))

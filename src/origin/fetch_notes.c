@@ -11,6 +11,7 @@
  * that the fetch keeps a reference to and lends out in pieces. */
 #include "base/mem.h"
 #include "http/identity.h"
+#include "http/status.h"
 #include "origin/fetch.h"
 
 #include <stdarg.h>
@@ -99,7 +100,7 @@ bool er_fetch_status(er_fetch *f, unsigned status, er_slice reason)
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s sends informational answers without end", ER_FMT(f->authority));
 		return false;
 	}
-	if (status < 100 || status > 599 || status == 101) {
+	if (!er_status_final((int)status) && !er_status_informational((int)status)) {
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with status %u, which cannot be handed on", ER_FMT(f->authority),
 		               status);
 		return false;
@@ -130,7 +131,7 @@ bool er_fetch_field(er_fetch *f, er_slice name, er_slice value)
 void er_fetch_informed(er_fetch *f)
 {
 	ER_CHECK(f, ER_FETCH_MAGIC);
-	if (f->x == NULL || f->status <= 101 || f->status >= 200)
+	if (f->x == NULL || !er_status_handed_on(f->status))
 		return;
 	er_fields_strip_hop_by_hop(&f->res);
 	er_identity_strip(&f->res);

@@ -203,6 +203,7 @@ static void who_leaves_during_the_answer_cancels_its_body(void **state)
 	er_exchange *x = asked(&asker);
 	er_body *b = er_body_new(ER_BODY_UNKNOWN);
 	er_body_source(b, &source_ops, &cancelled);
+	x->res.status = 200;
 	x->res.body = er_body_ref(b);
 	er_exchange_answer(x);
 	assert_int_equal(asker.answers, 1);
@@ -440,7 +441,7 @@ static void a_child_counts_in_the_account_of_its_parent(void **state)
 		int status;
 		er_err_kind error;
 		unsigned class;
-	} answers[] = {{200, ER_ERR_OK, 2}, {404, ER_ERR_OK, 4}, {599, ER_ERR_OK, 5}, {502, ER_ERR_RESPONSE, 0}, {999, ER_ERR_OK, 0}};
+	} answers[] = {{200, ER_ERR_OK, 2}, {404, ER_ERR_OK, 4}, {599, ER_ERR_OK, 5}, {502, ER_ERR_RESPONSE, 0}};
 	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
 		party client = {0}, asker = {0}, origin = {0};
 		er_handler last = {"last", handle, &origin};
