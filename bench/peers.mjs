@@ -146,7 +146,8 @@ const pass = `proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header
 const modulesDir = '/usr/lib/nginx/modules'
 const module = name => (fs.existsSync(`${modulesDir}/${name}`) ? `load_module ${modulesDir}/${name};` : '')
 
-/** The origin of the relay scenario (10 KB) and of the cache's: a page from nginx, on the load's core. */
+/** The origin of the relay scenario (10 KB) and of the cache's: a page from nginx, on the
+ * load's core. */
 export async function startOrigin(core, bytes = 10 * 1024) {
 	const body = file(`origin-${bytes}/index.html`, 'edge '.repeat(Math.ceil(bytes / 5)).slice(0, bytes))
 	const s = await nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; root ${path.dirname(body)}; open_file_cache max=10; sendfile on; tcp_nopush on; add_header Cache-Control max-age=3600; }`, { core })

@@ -3,10 +3,10 @@
 //
 // Scenarios: hello json relay cache-1k cache-32k cache-1m latency cold memory. Every server is
 // pinned to core 0 (er: gateway and sandbox together), load and origin to core 1; 64 connections;
-// each server is warmed up; rounds alternate between the servers, so that what else the machine does
-// hits all of them; figures are medians of the rounds. Prints Markdown tables and keeps everything
-// in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its er-sandbox beside
-// it) as "er before", in the same rounds.
+// each server is warmed up; rounds alternate between the servers, so that what else the machine
+// does hits all of them; figures are medians of the rounds. Prints Markdown tables and keeps
+// everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its
+// er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'

@@ -42,8 +42,10 @@ run_ctest() { # directory, then what ctest is to choose
 	add $(node tools/count.mjs ctest "$dir" $status)
 }
 
-# How many files at once. Most of a test waits; what measures time runs alone.
+# How many files at once. Most of a test waits, so two do not disturb each other; what measures time
+# runs alone.
 beside=1
+two=$((jobs < 2 ? jobs : 2))
 run_node() { # name, then files
 	local name=$1 tap
 	shift
@@ -69,7 +71,7 @@ do_gc() { JSC_slowPathAllocsBetweenGCs=5 run_ctest build -R '^unit-sandbox$'; }
 do_prelude() { [ ! -d test/prelude ] || run_node "prelude tests" $(tests_in test/prelude); }
 do_e2e() {
 	[ -x build/er ] || return
-	beside=$jobs run_node "end-to-end tests" $(tests_in test/e2e 1)
+	beside=$two run_node "end-to-end tests" $(tests_in test/e2e 1)
 	run_node "attacks beside a neighbour" $(tests_in test/e2e/blast)
 }
 # Public suites against the build (docs/conformance.md).
@@ -80,7 +82,7 @@ do_asan() {
 	export LSAN_OPTIONS=suppressions=$PWD/tools/lsan.supp:print_suppressions=0
 	run_ctest build-asan
 	# The blast suite measures time and memory, which a sanitizer changes; the rest runs as it is.
-	ER=$PWD/build-asan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 beside=$jobs run_node "end-to-end tests, sanitized" $(tests_in test/e2e 1)
+	ER=$PWD/build-asan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 beside=$two run_node "end-to-end tests, sanitized" $(tests_in test/e2e 1)
 }
 do_tsan() {
 	compile build-tsan -G Ninja -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=-fsanitize=thread -O1 -g" || return
@@ -89,7 +91,7 @@ do_tsan() {
 	# sandbox has one thread of ours anyway. The spawner's test is its own tiny sandbox: with the
 	# sanitizer in it, it cannot be locked down.
 	run_ctest build-tsan -E '^unit-(sandbox|spawner)$'
-	ER=$PWD/build-tsan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 beside=$jobs run_node "end-to-end tests, thread sanitizer" $(tests_in test/e2e 1)
+	ER=$PWD/build-tsan/er ER_SANDBOX=$PWD/build/er-sandbox ER_SANITIZED=1 beside=$two run_node "end-to-end tests, thread sanitizer" $(tests_in test/e2e 1)
 }
 do_lint() {
 	note lint

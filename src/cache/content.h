@@ -23,7 +23,8 @@ void er_content_pass_by(er_content *c);
 /* Bytes that the slowest reader has not got yet; of a content that passes by. `wait` is told when
  * that is less than half of `most`, if it is more than `most` now. */
 ER_MUST_CHECK bool er_content_full(er_content *c, size_t most, er_wait *wait);
-/* Readers that more than `most` bytes are left for fail with ER_ERR_BEHIND, if another one keeps up. */
+/* Readers that more than `most` bytes are left for fail with ER_ERR_BEHIND, if another
+ * one keeps up. */
 void er_content_cut(er_content *c, size_t most);
 /* `wait`, of er_content_full, waits no more. */
 void er_content_wait_over(er_content *c, er_wait *wait);

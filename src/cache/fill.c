@@ -17,7 +17,8 @@ enum {
 	WINDOW = 1024 * 1024,  /* of a content that passes by, before its slowest reader */
 	WEIGH = 128 * 1024,    /* so much may come before the index hears of it */
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
-	PATIENCE_MS = 5000,    /* so long the slowest reader of a content that passes by may hold up the others */
+	/* so long the slowest reader of a content that passes by may hold up the others */
+	PATIENCE_MS = 5000,
 	STATUS_LEAST_ERROR = 500,
 };
 

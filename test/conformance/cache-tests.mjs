@@ -3,8 +3,9 @@
 //   node test/conformance/cache-tests.mjs [--json] [FOLDER]
 //
 // FOLDER is a checkout of the suite with what it needs installed (npm install --omit=dev). Without
-// one, the suite's npm package is installed into build/conformance; it is older than the repository.
-// The suite's own server is the origin, its own client asks the node. Nothing of it is in this tree.
+// one, the suite's npm package is installed into build/conformance; it is older than the
+// repository. The suite's own server is the origin, its own client asks the node. Nothing of it is
+// in this tree.
 import { spawn, execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -45,7 +46,8 @@ async function listening(port, what, ms = 15000) {
 	throw new Error(`${what} does not listen on port ${port} after ${ms} ms`)
 }
 
-/** npm gives a package's configuration to its scripts by the environment, by names that have changed. */
+/** npm gives a package's configuration to its scripts by the environment, by names that
+ * have changed. */
 const configured = values =>
 	Object.fromEntries(Object.entries(values).flatMap(([k, v]) => [[`npm_config_${k}`, v], [`npm_package_config_${k}`, v]]))
 

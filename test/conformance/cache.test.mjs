@@ -1,4 +1,5 @@
-// What docs/conformance.md says of the cache stays true: no test of the public suite fails that is not named there.
+// What docs/conformance.md says of the cache stays true: no test of the public suite fails that is
+// not named there.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
