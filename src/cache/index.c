@@ -1,6 +1,6 @@
 /* The index. Each shard: a hash table of entries, two queues of stored responses, a ghost table, a
  * lock. An entry lives as long as it has variants, a fill, or is remembered as alone; those that
- * are only remembered are bounded (ALONE), and the oldest is forgotten.
+ * are only remembered are bounded (ALONE_BYTES), and the oldest is forgotten.
  *
  * Order of locks: a shard's lock is taken before a content's (er_stored_cost), and no other. */
 #include "cache/index.h"
@@ -18,9 +18,9 @@ enum {
 	OBJECT_MOST = 64 * 1024 * 1024,
 	SMALL_PART = 10,
 	USES = 3,
-	PROMOTED = 1,     /* uses that take an object from small to main */
-	GHOSTS = 1 << 14, /* of a shard */
-	ALONE = 4096,     /* keys that are remembered, of a shard */
+	PROMOTED = 1,             /* uses that take an object from small to main */
+	GHOSTS = 1 << 14,         /* of a shard */
+	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
 	TABLE_FIRST = 64,
 	SEQUENCES = 1 << 20,
@@ -44,7 +44,7 @@ typedef struct shard {
 	uint64_t small_bytes, main_bytes, max_bytes;
 	uint64_t *ghosts; /* by hash: the hash */
 	er_list alone;
-	size_t n_alone;
+	size_t alone_bytes;
 	uint64_t objects, evicted, stored, purges;
 	er_stored *gone; /* by next_in_key: the index's references, which unlock lets go of */
 } shard;
@@ -191,13 +191,20 @@ static entry *entry_of(shard *s, er_slice key, uint64_t hash)
 	return e;
 }
 
+/* Keys are as long as clients make them. */
+static size_t alone_cost(const entry *e)
+{
+	return sizeof *e + e->key.n;
+}
+
 static void forget_alone(shard *s, entry *e)
 {
 	if (e->alone_until_us == 0)
 		return;
 	e->alone_until_us = 0;
 	er_list_remove(&e->alone);
-	s->n_alone--;
+	ER_ASSERT(s->alone_bytes >= alone_cost(e));
+	s->alone_bytes -= alone_cost(e);
 }
 
 /* Frees an entry that holds nothing. */
@@ -351,14 +358,14 @@ bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, ui
 static void remember_alone(shard *s, entry *e, uint64_t now_us)
 {
 	forget_alone(s, e);
-	if (s->n_alone == ALONE) {
+	while (s->alone_bytes + alone_cost(e) > ALONE_BYTES && !er_list_empty(&s->alone)) {
 		entry *oldest = ER_CONTAINER(s->alone.next, entry, alone);
 		forget_alone(s, oldest);
 		settle(s, oldest);
 	}
 	e->alone_until_us = now_us + ALONE_US;
 	er_list_push(&s->alone, &e->alone);
-	s->n_alone++;
+	s->alone_bytes += alone_cost(e);
 }
 
 void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, bool alone, uint64_t now_us)
