@@ -16,7 +16,7 @@ const code = text => `addEventListener("fetch", e => { console.log(${JSON.string
 const socket = () => ({ path: node.ready.socket })
 
 /** One request of bytes as they are; the status, or why there is none. Never a 500. */
-async function bytes(to, text, { timeout = 15000 } = {}) {
+async function bytes(to, text, { timeout = 60000 } = {}) {
 	const c = await raw.connect(to, { timeout })
 	try {
 		c.send(text)
