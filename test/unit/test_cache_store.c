@@ -762,7 +762,8 @@ static void a_key_of_private_answers_is_remembered_for_some_seconds(void **state
 		assert_false(er_index_begin(ix, k, f->hash, f, 2 * S));
 		let_go(f);
 	}
-	for (unsigned i = 0; i < KEYS; i++) { /* the oldest are forgotten: half a megabyte of keys is kept */
+	/* the oldest are forgotten: half a megabyte of keys is kept */
+	for (unsigned i = 0; i < KEYS; i++) {
 		er_slice k = er_slice_of(key, (size_t)snprintf(key, sizeof key, "key %01000u", i));
 		er_arena a = {0};
 		alone += er_index_find(ix, k, er_index_hash(k), &(er_fields){0}, &a, 2 * S).alone;
