@@ -119,7 +119,7 @@ export class Node {
 	}
 
 	/** Ends it gracefully; throws when it does not end well or leaves a process behind. */
-	async stop({ timeout = 20000 } = {}) {
+	async stop({ timeout = 40000 } = {}) {
 		const below = proc.descendants(this.pid)
 		if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM')
 		let timer

@@ -177,7 +177,7 @@ export async function pipeline(to, requests, options = {}) {
 }
 
 /** Repeats until `check` returns something true; its value. */
-export async function until(check, { timeout = 10000, every = 20, what = 'the condition' } = {}) {
+export async function until(check, { timeout = 20000, every = 20, what = 'the condition' } = {}) {
 	const end = Date.now() + timeout
 	for (;;) {
 		const value = await check()
