@@ -9,8 +9,7 @@
 #include "base/map.h"
 
 #include "base/mem.h"
-
-#include <sys/random.h>
+#include "base/siphash.h"
 
 typedef struct entry {
 	uint64_t hash;
@@ -25,61 +24,13 @@ struct er_map {
 	size_t cap; /* power of two */
 	size_t live;
 	size_t used; /* live and dead */
-	uint64_t k0, k1;
+	er_siphash_key secret;
 };
-
-#define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-#define SIPROUND \
-	do { \
-		v0 += v1; \
-		v1 = ROTL(v1, 13); \
-		v1 ^= v0; \
-		v0 = ROTL(v0, 32); \
-		v2 += v3; \
-		v3 = ROTL(v3, 16); \
-		v3 ^= v2; \
-		v0 += v3; \
-		v3 = ROTL(v3, 21); \
-		v3 ^= v0; \
-		v2 += v1; \
-		v1 = ROTL(v1, 17); \
-		v1 ^= v2; \
-		v2 = ROTL(v2, 32); \
-	} while (0)
-
-/* SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"). */
-static uint64_t hash(const er_map *m, er_slice key)
-{
-	uint64_t v0 = m->k0 ^ 0x736f6d6570736575ULL, v1 = m->k1 ^ 0x646f72616e646f6dULL;
-	uint64_t v2 = m->k0 ^ 0x6c7967656e657261ULL, v3 = m->k1 ^ 0x7465646279746573ULL;
-	uint64_t last = (uint64_t)key.n << 56;
-	size_t i = 0;
-	for (; i + 8 <= key.n; i += 8) {
-		uint64_t word;
-		memcpy(&word, key.p + i, 8);
-		v3 ^= word;
-		SIPROUND;
-		v0 ^= word;
-	}
-	for (size_t shift = 0; i < key.n; i++, shift += 8)
-		last |= (uint64_t)key.p[i] << shift;
-	v3 ^= last;
-	SIPROUND;
-	v0 ^= last;
-	v2 ^= 0xff;
-	SIPROUND;
-	SIPROUND;
-	SIPROUND;
-	return v0 ^ v1 ^ v2 ^ v3;
-}
 
 er_map *er_map_new(void)
 {
 	er_map *m = ER_NEW(er_map);
-	uint64_t seed[2] = {0, 0};
-	(void)!getrandom(seed, sizeof seed, 0);
-	m->k0 = seed[0];
-	m->k1 = seed[1];
+	m->secret = er_siphash_key_new();
 	return m;
 }
 
@@ -109,7 +60,7 @@ static entry *find(const er_map *m, er_slice key, uint64_t h)
 
 void *er_map_get(const er_map *m, er_slice key)
 {
-	entry *e = m->live ? find(m, key, hash(m, key)) : NULL;
+	entry *e = m->live ? find(m, key, er_siphash(&m->secret, key)) : NULL;
 	return e ? e->value : NULL;
 }
 
@@ -143,7 +94,7 @@ static void grow(er_map *m)
 void *er_map_set(er_map *m, er_slice key, void *value)
 {
 	ER_ASSERT(value != NULL);
-	uint64_t h = hash(m, key);
+	uint64_t h = er_siphash(&m->secret, key);
 	entry *e = find(m, key, h);
 	if (e != NULL) {
 		void *was = e->value;
@@ -162,7 +113,7 @@ void *er_map_set(er_map *m, er_slice key, void *value)
 
 void *er_map_del(er_map *m, er_slice key)
 {
-	entry *e = m->live ? find(m, key, hash(m, key)) : NULL;
+	entry *e = m->live ? find(m, key, er_siphash(&m->secret, key)) : NULL;
 	if (e == NULL)
 		return NULL;
 	ER_ASSERT(e->key != NULL && m->live > 0);

@@ -5,11 +5,9 @@
  * Order of locks: a shard's lock is taken before a content's (er_stored_cost), and no other. */
 #include "cache/index.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "cache/fill.h"
-
-#include <sys/random.h>
 
 enum {
 	SHARDS_MAX = 16,
@@ -23,7 +21,6 @@ enum {
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
 	TABLE_FIRST = 64,
-	SEQUENCES = 1 << 20,
 };
 
 typedef struct entry {
@@ -55,49 +52,18 @@ struct er_index {
 	shard shards[];
 };
 
-static uint64_t secret;
+static er_siphash_key secret;
 
-__attribute__((constructor)) static void choose_secret(void)
+static void choose_secret(void)
 {
-	if (getrandom(&secret, sizeof secret, 0) != sizeof secret)
-		secret = (uint64_t)(uintptr_t)&secret * 0x9e3779b97f4a7c15U;
+	secret = er_siphash_key_new();
 }
 
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-	__uint128_t p = (__uint128_t)a * b;
-	return (uint64_t)p ^ (uint64_t)(p >> 64);
-}
-
-static inline uint64_t word(const uint8_t *p)
-{
-	uint64_t w;
-	memcpy(&w, p, 8);
-	return w;
-}
-
-/* Of fewer bytes than eight. */
-static uint64_t rest_of_word(const uint8_t *p, size_t n)
-{
-	uint64_t w = 0;
-	er_copy(&w, p, n);
-	return w;
-}
-
-/* wyhash's folded multiplication over the process's secret: keys are written by strangers. */
 uint64_t er_index_hash(er_slice key)
 {
-	uint64_t h = secret ^ mix(key.n ^ 0xa0761d6478bd642fU, 0xe7037ed1a0b428dbU);
-	size_t i = 0;
-	for (; i + 16 <= key.n; i += 16)
-		h = mix(word(key.p + i) ^ secret ^ 0x8ebc6af09c88c6e3U, word(key.p + i + 8) ^ h);
-	uint64_t a = 0, b = 0;
-	if (i < key.n) {
-		size_t left = key.n - i;
-		a = left >= 8 ? word(key.p + i) : rest_of_word(key.p + i, left);
-		b = left > 8 ? rest_of_word(key.p + i + 8, left - 8) : 0;
-	}
-	return mix(a ^ secret ^ 0x589965cc75374cc3U, b ^ h ^ 0x1d8e4e27c47d124fU);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, choose_secret);
+	return er_siphash(&secret, key);
 }
 
 static void limit_object(er_index *ix, uint64_t max_bytes)
