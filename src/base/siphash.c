@@ -1,5 +1,5 @@
-/* SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"): a hash for tables whose keys
- * strangers choose. Pure but for the making of a key. */
+/* SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"): a hash for tables whose
+ * keys strangers choose. Pure but for the making of a key. */
 #include "base/siphash.h"
 
 #include <string.h>

@@ -142,32 +142,38 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_exchange_unref(x);
 }
 
-/* Fills the answer. False: it is of no use to anybody, and out of the store. */
-static bool read_stored(const er_task *t, er_stored *s, const er_cache_use *use)
+/* Fills the answer. False: its bytes are not there any more. It is out of the store then. */
+static bool read_stored(const er_cache_place *p, er_exchange *x, er_stored *s, uint64_t now_us, const er_cache_use *use)
 {
-	er_cache *c = t->place->cache;
-	if (er_answer_stored(t->x, s, c->port, er_clock_mono_us(), use))
+	er_cache *c = p->cache;
+	if (er_answer_stored(x, s, c->port, now_us, use))
 		return true;
 	er_index_drop(c->index, s);
 	return false;
 }
 
-/* What came into the store since the task looked first. */
-static void serve(er_task *t, er_stored *s, er_freshness_use how)
+typedef enum found_use {
+	USED,  /* the answer is filled */
+	ASK,   /* nothing is stored, or it is to be validated first */
+	AGAIN, /* what was stored is not there any more */
+} found_use;
+
+/* Answers from what was found, if that may be used without asking; counts it. */
+static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *s, uint64_t now_us)
 {
-	er_cache *c = t->place->cache;
-	bool served = read_stored(t, s, &(er_cache_use){0});
-	if (served && how == ER_USE_STALE) {
+	er_cache *c = p->cache;
+	er_freshness_use how = s != NULL ? er_freshness_use_at(&s->fresh, er_stored_age(s, now_us)) : ER_USE_VALIDATE;
+	if (how == ER_USE_VALIDATE)
+		return ASK;
+	if (!read_stored(p, x, s, now_us, &(er_cache_use){0}))
+		return AGAIN;
+	if (how == ER_USE_STALE) {
 		c->stats.stale++;
-		validate_behind(t->place, t->x, t->key, t->hash, s);
-	} else if (served) {
+		validate_behind(p, x, key, hash, s);
+	} else {
 		c->stats.hits++;
 	}
-	er_stored_unref(s);
-	if (served)
-		done(t);
-	else
-		look(t);
+	return USED;
 }
 
 /* What another request's fill has become. */
@@ -191,7 +197,8 @@ static void read_fill(er_task *t)
 		done(t);
 		return;
 	}
-	bool served = s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena) && read_stored(t, s, &use);
+	bool served = s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena) &&
+	              read_stored(t->place, t->x, s, er_clock_mono_us(), &use);
 	er_stored_unref(s);
 	let_go_of_fill(t); /* after the content: the fill goes on as long as somebody reads */
 	if (!served) {
@@ -217,7 +224,7 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 	if (f->stored != NULL) {
 		er_cache *c = t->place->cache;
 		use.stored = f->state.now == FILL_STORED;
-		if (!read_stored(t, f->stored, &use)) {
+		if (!read_stored(t->place, t->x, f->stored, er_clock_mono_us(), &use)) {
 			let_go_of_fill(t);
 			look(t);
 			return;
@@ -236,55 +243,55 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 
 /* ---- looking ---- */
 
-/* Begins a fill for the task. `listed`: it is in the index, others may wait for it. */
-static void begin(er_task *t, er_fill *f, bool listed)
+/* A fill that others may wait for. NULL: there is one already, or answers of the key
+ * are for one. */
+static er_fill *listed_fill(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
 {
-	er_exchange *x = t->x;
-	f->listed = listed;
+	er_fill *f = er_fill_new(c, key, hash, stale);
+	f->listed = er_index_begin(c->index, key, hash, f, er_clock_mono_us());
+	if (f->listed)
+		return f;
+	er_list_remove(&f->link);
+	er_fill_unref(f);
+	return NULL;
+}
+
+/* The task asks by this fill. */
+static void begin(er_task *t, er_fill *f)
+{
 	f->first = t;
 	t->began = true;
 	t->fill = er_fill_ref(f);
-	er_fill_start(f, x, t->place->chain, listed);
+	er_fill_start(f, t->x, t->place->chain);
 }
 
 /* Asks for this request alone. */
 static void ask_alone(er_task *t)
 {
 	t->place->cache->stats.passed++;
-	begin(t, er_fill_new(t->place->cache, t->key, t->hash, NULL), false);
+	begin(t, er_fill_new(t->place->cache, t->key, t->hash, NULL));
 }
 
 /* Validates what is stored, while it is used as it is. */
 static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale)
 {
-	er_cache *c = p->cache;
 	if (er_cache_control(&x->req.fields).only_if_cached)
 		return;
-	er_fill *f = er_fill_new(c, key, hash, stale);
-	if (er_index_begin(c->index, key, hash, f, er_clock_mono_us())) {
-		f->listed = true;
-		er_fill_start(f, x, p->chain, true);
-		return;
-	}
-	er_list_remove(&f->link);
-	er_fill_unref(f);
+	er_fill *f = listed_fill(p->cache, key, hash, stale);
+	if (f != NULL)
+		er_fill_start(f, x, p->chain);
 }
 
 static void ask_for_all(er_task *t, er_stored *stale)
 {
 	er_cache *c = t->place->cache;
-	er_fill *f = er_fill_new(c, t->key, t->hash, stale);
-	bool begins = er_index_begin(c->index, t->key, t->hash, f, er_clock_mono_us());
-	er_stored_unref(stale);
-	if (begins) {
-		c->stats.misses++;
-		begin(t, f, true);
+	er_fill *f = listed_fill(c, t->key, t->hash, stale);
+	if (f == NULL) { /* another thread was faster */
+		look(t);
 		return;
 	}
-	/* Another thread was faster. */
-	er_list_remove(&f->link);
-	er_fill_unref(f);
-	look(t);
+	c->stats.misses++;
+	begin(t, f);
 }
 
 static void wait_for(er_task *t, er_fill *f)
@@ -295,100 +302,97 @@ static void wait_for(er_task *t, er_fill *f)
 }
 
 /* May the answer to this request be one that all can have? */
-static bool asks_for_all(const er_exchange *x)
+static bool asks_for_all(const er_exchange *x, const er_cache_directives *said)
 {
-	return !er_cache_control(&x->req.fields).no_store && er_slice_eq(x->req.method, ER_LIT("GET")) && x->req.body == NULL &&
+	return !said->no_store && er_slice_eq(x->req.method, ER_LIT("GET")) && x->req.body == NULL &&
 	       er_fields_get(&x->req.fields, ER_LIT("range")) == NULL && er_fields_get(&x->req.fields, ER_LIT("if-match")) == NULL &&
 	       er_fields_get(&x->req.fields, ER_LIT("if-unmodified-since")) == NULL;
 }
 
+/* Goes on from what was found, which cannot be used as it is. The references stay the caller's. */
+static void go_on(er_task *t, const er_index_found *found)
+{
+	er_exchange *x = t->x;
+	er_cache_directives said = er_cache_control(&x->req.fields);
+	t->forward = found->stored != NULL ? FWD_STALE : found->others ? FWD_VARY : FWD_MISS;
+	if (said.only_if_cached) {
+		er_answer_only_if_cached(x);
+		done(t);
+	} else if (found->alone || !asks_for_all(x, &said)) {
+		ask_alone(t);
+	} else if (found->fill != NULL) {
+		wait_for(t, er_fill_ref(found->fill));
+	} else {
+		ask_for_all(t, found->stored);
+	}
+}
+
+static void let_go_of_found(er_index_found *found)
+{
+	er_stored_unref(found->stored);
+	er_fill_unref(found->fill);
+}
+
 static void look(er_task *t)
 {
-	er_cache *c = t->place->cache;
 	er_exchange *x = t->x;
+	uint64_t now_us = er_clock_mono_us();
 	if (t->key.n == 0 || t->looks++ == LOOKS) {
 		ask_alone(t);
 		return;
 	}
-	er_index_found found = er_index_find(c->index, t->key, t->hash, &x->req.fields, &x->arena, er_clock_mono_us());
-	t->forward = found.stored != NULL ? FWD_STALE : found.others ? FWD_VARY : FWD_MISS;
-	if (found.stored != NULL) {
-		er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, er_clock_mono_us()));
-		if (use != ER_USE_VALIDATE) { /* it came meanwhile */
-			er_fill_unref(found.fill);
-			serve(t, found.stored, use);
-			return;
-		}
-	}
-	er_cache_directives said = er_cache_control(&x->req.fields);
-	if (said.only_if_cached) {
-		er_stored_unref(found.stored);
-		er_fill_unref(found.fill);
-		er_answer_only_if_cached(x);
+	er_index_found found = er_index_find(t->place->cache->index, t->key, t->hash, &x->req.fields, &x->arena, now_us);
+	switch (use_found(t->place, x, t->key, t->hash, found.stored, now_us)) {
+	case USED: /* it came meanwhile */
 		done(t);
-		return;
+		break;
+	case ASK:
+		go_on(t, &found);
+		break;
+	case AGAIN:
+		look(t);
+		break;
 	}
-	if (!asks_for_all(x) || found.alone || said.no_store) {
-		er_stored_unref(found.stored);
-		er_fill_unref(found.fill);
-		ask_alone(t);
-		return;
-	}
-	if (found.fill != NULL) {
-		er_stored_unref(found.stored);
-		wait_for(t, found.fill);
-		return;
-	}
-	ask_for_all(t, found.stored);
+	let_go_of_found(&found);
 }
 
 /* ---- the handler ---- */
 
-/* Answers from the store if that can be done at once. */
-static bool answer_at_once(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash)
+static er_task *new_task(er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash)
 {
-	er_cache *c = p->cache;
-	uint64_t now_us = er_clock_mono_us();
-	er_index_found found = er_index_find(c->index, key, hash, &x->req.fields, &x->arena, now_us);
-	er_fill_unref(found.fill);
-	if (found.stored == NULL)
-		return false;
-	er_freshness_use use = er_freshness_use_at(&found.stored->fresh, er_stored_age(found.stored, now_us));
-	bool answers = use != ER_USE_VALIDATE && er_answer_stored(x, found.stored, c->port, now_us, &(er_cache_use){0});
-	if (answers) {
-		if (use == ER_USE_STALE) {
-			c->stats.stale++;
-			validate_behind(p, x, key, hash, found.stored);
-		} else {
-			c->stats.hits++;
-		}
-		er_exchange_answer(x);
-	} else if (use != ER_USE_VALIDATE) {
-		er_index_drop(c->index, found.stored);
-	}
-	er_stored_unref(found.stored);
-	return answers;
-}
-
-static void handle(void *self, er_exchange *x)
-{
-	er_cache_place *p = self;
-	ER_CHECK(p->cache, MAGIC);
-	er_slice key = {0};
-	uint64_t hash = 0;
-	if (is_read(x->req.method)) {
-		key = key_of(&x->arena, p, &x->req, x->req.target);
-		hash = er_index_hash(key);
-		if (key.n > 0 && answer_at_once(p, x, key, hash))
-			return;
-	}
 	er_task *t = ER_NEW(er_task);
 	*t = (er_task){.magic = TASK, .x = er_exchange_ref(x), .place = p, .key = key, .hash = hash};
 	t->forward = key.n > 0 ? FWD_MISS : FWD_METHOD;
 	er_wait_init(&t->wait, p->cache->port, on_news);
 	x->on_cancel = on_cancel;
 	x->handler_ctx = t;
-	look(t);
+	return t;
+}
+
+static void handle(void *self, er_exchange *x)
+{
+	er_cache_place *p = self;
+	ER_CHECK(p->cache, MAGIC);
+	er_slice key = is_read(x->req.method) ? key_of(&x->arena, p, &x->req, x->req.target) : (er_slice){0};
+	if (key.n == 0) {
+		look(new_task(p, x, key, 0));
+		return;
+	}
+	uint64_t hash = er_index_hash(key), now_us = er_clock_mono_us();
+	er_index_found found = er_index_find(p->cache->index, key, hash, &x->req.fields, &x->arena, now_us);
+	found_use use = use_found(p, x, key, hash, found.stored, now_us);
+	if (use == USED) {
+		er_exchange_answer(x);
+	} else {
+		er_task *t = new_task(p, x, key, hash);
+		if (use == ASK) {
+			t->looks = 1;
+			go_on(t, &found);
+		} else {
+			look(t);
+		}
+	}
+	let_go_of_found(&found);
 }
 
 er_handler er_cache_handler(er_cache_place *place)

@@ -57,29 +57,32 @@ static void over(er_fill *f)
 		c->over(c);
 }
 
-/* The head is there: whoever waits hears of it. */
-static void tell(er_fill *f, er_fill_event event, er_stored *stored)
+/* The head is there: whoever waits hears of it, and then the task that began the fill. `alone`:
+ * answers of the key are for one, lately. */
+static void settle(er_fill *f, er_exchange *x, er_fill_event event, er_stored *stored, bool alone, er_cache_refusal why)
 {
+	er_task *first = f->first;
 	pthread_mutex_lock(&f->lock);
 	er_states_move(&er_fill_states, &f->state, event, 0);
 	f->stored = stored;
 	er_wait_post_all(&f->waiting);
 	pthread_mutex_unlock(&f->lock);
-}
-
-static void unlist(er_fill *f, bool alone)
-{
 	if (f->listed)
 		er_index_over(f->cache->index, f->key, f->hash, f, alone, er_clock_mono_us());
 	f->listed = false;
+	f->first = NULL;
+	if (first != NULL)
+		f->cache->head(first, x, why);
 }
 
-static void tell_first(er_fill *f, er_exchange *x, er_cache_refusal why)
+/* What those that wait get of a fill that fails. Before it is settled. */
+static void note_failure(er_fill *f, int status, er_err_kind error, er_slice text)
 {
-	er_task *t = f->first;
-	f->first = NULL;
-	if (t != NULL)
-		f->cache->head(t, x, why);
+	pthread_mutex_lock(&f->lock);
+	f->status = status;
+	f->error = error;
+	snprintf(f->text, sizeof f->text, "%.*s", ER_FMT(text));
+	pthread_mutex_unlock(&f->lock);
 }
 
 /* ---- the question ---- */
@@ -92,9 +95,10 @@ static bool of_the_client(er_slice name)
 	       er_slice_ieq(name, ER_LIT("if-match")) || er_slice_ieq(name, ER_LIT("if-unmodified-since"));
 }
 
-/* `keep`: what all may have an answer to. */
-static void copy_request(er_fill *fill, er_exchange *to, const er_exchange *from, bool keep)
+/* Of a listed fill: what all may have an answer to. */
+static void copy_request(er_fill *fill, er_exchange *to, const er_exchange *from)
 {
+	bool keep = fill->listed;
 	er_arena *a = &to->arena;
 	const er_request *req = &from->req;
 	/* A HEAD, or a GET with a body, that finds something stale has it validated for all. */
@@ -123,7 +127,7 @@ static void add_validators(er_exchange *x, const er_stored *stale)
 		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-modified-since"), er_arena_copy(&x->arena, *modified));
 }
 
-void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool keep)
+void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 {
 	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == NULL && f->state.now == FILL_ASKED);
@@ -132,7 +136,7 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool
 	own->peer = x->peer;
 	own->depth = x->depth;
 	own->asker = &f->asker;
-	copy_request(f, own, x, keep);
+	copy_request(f, own, x);
 	if (f->stale != NULL)
 		add_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
@@ -276,23 +280,14 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	er_content *content = er_content_new();
 	er_stored *s =
 	    er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
-	if (s == NULL) {
-		er_content_unref(content);
-		tell(f, FILL_ON_OWN, NULL);
-		unlist(f, true);
-		tell_first(f, x, ER_CACHE_VARY);
-		over(f);
-		return;
-	}
+	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	x->res.body = NULL;
 	/* Not there: purged meanwhile, and those that wait have asked before. */
 	(void)!(f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
 	f->content = content;
 	f->written = s;
 	f->down = down;
-	tell(f, FILL_ON_KEPT, er_stored_ref(s));
-	unlist(f, false);
-	tell_first(f, x, ER_CACHE_OK);
+	settle(f, x, FILL_ON_KEPT, er_stored_ref(s), false, ER_CACHE_OK);
 	if (down == NULL) {
 		er_content_end(content, ER_ERR_OK);
 		over(f);
@@ -327,40 +322,29 @@ static void renewed(er_fill *f, er_exchange *x)
 		(void)!er_index_put(f->cache->index, s, f);
 	else if (!is_of_the_request(why))
 		er_index_drop(f->cache->index, f->stale);
-	tell(f, why == ER_CACHE_OK ? FILL_ON_KEPT : FILL_ON_OWN, s != NULL ? s : er_stored_ref(f->stale));
-	unlist(f, why != ER_CACHE_OK && !is_of_the_request(why));
-	tell_first(f, x, why);
+	settle(f, x, why == ER_CACHE_OK ? FILL_ON_KEPT : FILL_ON_OWN, s != NULL ? s : er_stored_ref(f->stale),
+	       why != ER_CACHE_OK && !is_of_the_request(why), why);
 	over(f);
 }
 
 static void spared(er_fill *f, er_exchange *x)
 {
-	tell(f, FILL_ON_SPARED, er_stored_ref(f->stale));
-	unlist(f, false);
-	tell_first(f, x, ER_CACHE_OK);
+	settle(f, x, FILL_ON_SPARED, er_stored_ref(f->stale), false, ER_CACHE_OK);
 	over(f);
 }
 
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
-	tell(f, FILL_ON_OWN, NULL);
 	/* What the client's request forbids says nothing of the next one: else one client could keep a
 	 * page out of the store. */
-	unlist(f, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR);
-	tell_first(f, x, why);
+	settle(f, x, FILL_ON_OWN, NULL, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR, why);
 	over(f);
 }
 
 static void failed(er_fill *f, er_exchange *x)
 {
-	pthread_mutex_lock(&f->lock);
-	f->status = x->res.status >= 400 ? x->res.status : 502;
-	f->error = x->res.error;
-	snprintf(f->text, sizeof f->text, "%.*s", ER_FMT(x->res.error_text));
-	pthread_mutex_unlock(&f->lock);
-	tell(f, FILL_ON_ERROR, NULL);
-	unlist(f, false);
-	tell_first(f, x, ER_CACHE_OK);
+	note_failure(f, x->res.status >= 400 ? x->res.status : 502, x->res.error, x->res.error_text);
+	settle(f, x, FILL_ON_ERROR, NULL, false, ER_CACHE_OK);
 	over(f);
 }
 
@@ -440,13 +424,8 @@ void er_fill_stop(er_fill *f, er_err_kind why)
 	er_exchange *x = f->x;
 	f->x = NULL;
 	f->first = NULL;
-	pthread_mutex_lock(&f->lock);
-	f->status = 503;
-	f->error = why;
-	snprintf(f->text, sizeof f->text, "The request was ended.");
-	pthread_mutex_unlock(&f->lock);
-	tell(f, FILL_ON_ERROR, NULL);
-	unlist(f, false);
+	note_failure(f, 503, why, ER_LIT("The request was ended."));
+	settle(f, NULL, FILL_ON_ERROR, NULL, false, ER_CACHE_OK);
 	er_exchange_cancel(x, why);
 	er_exchange_unref(x);
 	over(f);

@@ -75,9 +75,9 @@ struct er_cache;
 /* One reference, its own: it goes by itself once it was started. `stale`: to validate (a reference
  * is taken), or NULL. */
 er_fill *er_fill_new(struct er_cache *c, er_slice key, uint64_t hash, er_stored *stale);
-/* Sends x's request. `keep`: for all, without this client's conditions and ranges. f->first hears
- * of the head by er_task_head, perhaps before this returns. */
-void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain, bool keep);
+/* Sends x's request; of a listed fill for all, without this client's conditions and ranges.
+ * f->first hears of the head by er_cache's `head`, perhaps before this returns. */
+void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain);
 er_fill *er_fill_ref(er_fill *f);
 void er_fill_unref(er_fill *f);
 /* Has `wait` wait for the head; false: it is there. From any thread. */
