@@ -100,6 +100,14 @@ er_slice er_arena_copy(er_arena *a, er_slice s)
 	return er_slice_of(p, s.n);
 }
 
+er_slice er_arena_lower(er_arena *a, er_slice s)
+{
+	uint8_t *to = er_arena_alloc(a, s.n);
+	for (size_t i = 0; i < s.n; i++)
+		to[i] = er_lower(s.p[i]);
+	return er_slice_of(to, s.n);
+}
+
 char *er_arena_cstr(er_arena *a, er_slice s)
 {
 	char *p = er_arena_alloc(a, s.n + 1);

@@ -33,6 +33,8 @@ void *er_arena_alloc(er_arena *a, size_t n) __attribute__((alloc_size(2), return
 void *er_arena_zalloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
 /* A copy of the bytes, for a slice whose memory goes before the arena does. */
 er_slice er_arena_copy(er_arena *a, er_slice s);
+/* A copy in lower case (ASCII). */
+er_slice er_arena_lower(er_arena *a, er_slice s);
 /* NUL-terminated, for interfaces that want C strings. */
 char *er_arena_cstr(er_arena *a, er_slice s);
 /* v in decimal. */

@@ -37,6 +37,14 @@ static inline bool er_slice_eq(er_slice a, er_slice b)
 }
 
 /* Of ASCII letters only, whatever the locale: protocols compare so. */
+/* In the order of their bytes, the shorter one first: below, at or above 0. */
+static inline int er_slice_compare(er_slice a, er_slice b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
+	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
 static inline uint8_t er_lower(uint8_t c)
 {
 	return (c >= 'A' && c <= 'Z') ? (uint8_t)(c | 0x20) : c;

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cache/condition.h"
+#include "http/status.h"
 
 /* As Cache-Status names this cache (RFC 9211 2). */
 #define CACHE_NAME "EdgeRoutine"
@@ -108,11 +109,6 @@ static void say_range(er_exchange *x, er_range_kind kind, uint64_t from, uint64_
 	er_fields_add(&x->res.fields, a, ER_LIT("content-range"), range);
 }
 
-static bool bodyless(int status)
-{
-	return status == 204 || status == 304 || status == 205;
-}
-
 bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
@@ -125,7 +121,7 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 	if (!unchanged && s->status == 200 && whole && er_slice_eq(x->req.method, ER_LIT("GET")))
 		kind = er_range_of(&x->req.fields, &s->fields, length, &from, &n);
 	er_body *body = NULL;
-	if (!unchanged && kind != ER_RANGE_BEYOND && !bodyless(s->status)) {
+	if (!unchanged && kind != ER_RANGE_BEYOND && !er_status_bodyless(s->status)) {
 		int64_t says = kind == ER_RANGE_PART ? (int64_t)n : whole ? (int64_t)length : s->promised;
 		body = er_content_read(s->content, port, from, n, says);
 		if (body == NULL)

@@ -161,17 +161,26 @@ void er_content_end(er_content *c, er_err_kind why)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* Drops what all readers have, and tells a writer that waits. Under the lock. */
-static void pass(er_content *c)
+/* Where the slowest reader is, in bytes. Under the lock. */
+static uint64_t slowest(const er_content *c)
 {
-	uint64_t first = c->gone + c->n, at = c->length;
+	uint64_t at = c->length;
 	ER_LIST_EACH(l, &c->readers)
 	{
 		const reader *r = ER_CONTAINER(l, reader, link);
-		if (r->cut)
-			continue;
-		first = r->piece < first ? r->piece : first;
-		at = r->at < at ? r->at : at;
+		at = !r->cut && r->at < at ? r->at : at;
+	}
+	return at;
+}
+
+/* Drops what all readers have, and tells a writer that waits. Under the lock. */
+static void pass(er_content *c)
+{
+	uint64_t first = c->gone + c->n;
+	ER_LIST_EACH(l, &c->readers)
+	{
+		const reader *r = ER_CONTAINER(l, reader, link);
+		first = !r->cut && r->piece < first ? r->piece : first;
 	}
 	size_t drop = (size_t)(first - c->gone);
 	for (size_t i = 0; i < drop; i++) {
@@ -184,7 +193,7 @@ static void pass(er_content *c)
 	c->gone += drop;
 	if (c->n == 0)
 		c->tail = NULL;
-	if (c->writer != NULL && c->length - at < c->near) {
+	if (c->writer != NULL && c->length - slowest(c) < c->near) {
 		er_wait_post(c->writer);
 		c->writer = NULL;
 	}
@@ -204,13 +213,7 @@ bool er_content_full(er_content *c, size_t most, er_wait *wait)
 	ER_CHECK(c, MAGIC);
 	pthread_mutex_lock(&c->lock);
 	ER_ASSERT(c->passes_by && c->writer == NULL);
-	uint64_t at = c->length;
-	ER_LIST_EACH(l, &c->readers)
-	{
-		const reader *r = ER_CONTAINER(l, reader, link);
-		at = !r->cut && r->at < at ? r->at : at;
-	}
-	bool full = c->length - at > most;
+	bool full = c->length - slowest(c) > most;
 	if (full) {
 		c->writer = wait;
 		c->near = most / 2;

@@ -5,20 +5,6 @@
 
 enum { MEMBERS = 64 };
 
-static int compare(er_slice a, er_slice b)
-{
-	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-	return c != 0 ? c : a.n < b.n ? -1 : a.n > b.n;
-}
-
-static er_slice lower(er_arena *a, er_slice s)
-{
-	uint8_t *to = er_arena_alloc(a, s.n + 1);
-	for (size_t i = 0; i < s.n; i++)
-		to[i] = er_lower(s.p[i]);
-	return er_slice_of(to, s.n);
-}
-
 static bool is_list_of_preferences(er_slice name)
 {
 	return er_slice_eq(name, ER_LIT("accept-language")) || er_slice_eq(name, ER_LIT("accept-encoding"));
@@ -40,7 +26,7 @@ static size_t put_member(uint8_t *to, er_slice member, bool without_case)
 static void sort(er_slice *v, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
-		for (size_t k = i; k > 0 && compare(v[k], v[k - 1]) < 0; k--) {
+		for (size_t k = i; k > 0 && er_slice_compare(v[k], v[k - 1]) < 0; k--) {
 			er_slice it = v[k];
 			v[k] = v[k - 1];
 			v[k - 1] = it;
@@ -138,13 +124,13 @@ bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *requ
 			continue;
 		er_slice rest = response->v[i].value, part;
 		while (er_slice_split(&rest, ',', &part)) {
-			er_slice name = lower(a, er_slice_trim(part));
+			er_slice name = er_arena_lower(a, er_slice_trim(part));
 			if (name.n == 0 || is_in_the_key(name) || has(out, name))
 				continue;
 			if (er_slice_eq(name, ER_LIT("*")) || out->n == ER_VARY_FIELDS)
 				return false;
 			uint32_t at = out->n++;
-			for (; at > 0 && compare(name, out->v[at - 1].name) < 0; at--)
+			for (; at > 0 && er_slice_compare(name, out->v[at - 1].name) < 0; at--)
 				out->v[at] = out->v[at - 1];
 			out->v[at] = (er_field){name, selecting(a, request, name)};
 		}

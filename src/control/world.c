@@ -21,21 +21,13 @@ struct er_world {
 	size_t n, cap;
 };
 
-/* Bytes, the shorter one first. */
-static int compare(er_slice a, er_slice b)
-{
-	size_t n = a.n < b.n ? a.n : b.n;
-	int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
-	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Where the name is or would be. */
 static size_t place(const er_world *w, er_slice name, bool *there)
 {
 	size_t low = 0, high = w->n;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (compare(w->v[mid]->name, name) < 0)
+		if (er_slice_compare(w->v[mid]->name, name) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -249,12 +241,12 @@ size_t er_world_after(const er_world *w, er_slice name)
 
 static int versions_by_routine(const void *a, const void *b)
 {
-	return compare(((const er_version_row *)a)->routine, ((const er_version_row *)b)->routine);
+	return er_slice_compare(((const er_version_row *)a)->routine, ((const er_version_row *)b)->routine);
 }
 
 static int deployments_by_routine(const void *a, const void *b)
 {
-	return compare(((const er_deployment_row *)a)->routine, ((const er_deployment_row *)b)->routine);
+	return er_slice_compare(((const er_deployment_row *)a)->routine, ((const er_deployment_row *)b)->routine);
 }
 
 /* All at once: the store is walked twice, however many routines there are. */
@@ -268,7 +260,7 @@ static void take_all(er_world *w, er_version_row *versions, size_t n, er_deploym
 		size_t end = i, from;
 		while (end < n && er_slice_eq(versions[end].routine, name))
 			end++;
-		while (k < n_now && compare(now[k].routine, name) < 0)
+		while (k < n_now && er_slice_compare(now[k].routine, name) < 0)
 			k++;
 		from = k;
 		while (k < n_now && er_slice_eq(now[k].routine, name))

@@ -15,6 +15,11 @@ static inline bool er_status_final(int status)
 {
 	return status >= 200 && status <= 599;
 }
+/* An answer that has no body, whatever came with it (Fetch, "null body status"). */
+static inline bool er_status_bodyless(int status)
+{
+	return status == 204 || status == 205 || status == 304;
+}
 /* Comes before the answer. 100 Continue concerns one connection, and is not handed on. */
 static inline bool er_status_informational(int status)
 {

@@ -411,7 +411,7 @@ static bool take_url(parser *p)
 	size_t n = er_url_scheme_length(p->in);
 	if (n == 0)
 		return take_without_scheme(p);
-	p->r.scheme = er_url_lower(p->a, er_slice_head(p->in, n));
+	p->r.scheme = er_arena_lower(p->a, er_slice_head(p->in, n));
 	p->special = er_url_special(p->r.scheme);
 	p->in = er_slice_from(p->in, n + 1);
 	if (is_file(p->r.scheme))

@@ -376,7 +376,7 @@ bool er_url_domain_ascii(er_arena *a, er_slice domain, er_slice *out)
 	bool upper = false;
 	/* The standard leaves an ASCII domain as it is, whatever its "xn--" labels hold. */
 	if (ascii_only(domain, &upper))
-		*out = upper ? er_url_lower(a, domain) : domain;
+		*out = upper ? er_arena_lower(a, domain) : domain;
 	else if (!idna(a, remap_all(a, domain), out))
 		return false;
 	return out->n > 0 && !holds(*out, FORBIDDEN_DOMAIN);

@@ -49,7 +49,6 @@ static inline bool er_url_special(er_slice scheme)
 er_slice er_url_drop_newlines(er_arena *a, er_slice in);
 /* The length of the scheme before the first ":"; 0: there is none. */
 size_t er_url_scheme_length(er_slice in);
-er_slice er_url_lower(er_arena *a, er_slice in);
 /* How much of `in` is host and port, or userinfo: up to "/", "?", "#", in special schemes "\". */
 size_t er_url_host_length(er_slice in, bool special);
 /* The ":" before the port, not one in brackets; host.n if there is none. */

@@ -31,7 +31,7 @@ static bool set_protocol(setter *s, er_slice value)
 	size_t n = er_url_scheme_length(with_colon);
 	if (n == 0)
 		return false;
-	er_slice scheme = er_url_lower(s->a, er_slice_head(value, n));
+	er_slice scheme = er_arena_lower(s->a, er_slice_head(value, n));
 	int port = er_url_special_port(scheme);
 	ER_ASSERT(scheme.n == n && scheme.n <= value.n);
 	/* A URL never changes between special and not: its path and host were read by other rules. */

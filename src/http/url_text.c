@@ -94,11 +94,3 @@ int er_url_special_port(er_slice s)
 		return -1;
 	}
 }
-
-er_slice er_url_lower(er_arena *a, er_slice in)
-{
-	uint8_t *out = er_arena_alloc(a, in.n);
-	for (size_t i = 0; i < in.n; i++)
-		out[i] = er_lower(in.p[i]);
-	return er_slice_of(out, in.n);
-}

@@ -19,6 +19,7 @@
 #include "origin/fetch.h"
 
 #include "base/mem.h"
+#include "http/status.h"
 #include "origin/redirect.h"
 
 #include <stdio.h>
@@ -403,7 +404,7 @@ static void on_head(er_fetch *f)
 		return;
 	}
 	er_fetch_enter(f, FETCH_SELF, FETCH_ON_DECIDE);
-	if (f->status == 204 || f->status == 205 || f->status == 304)
+	if (er_status_bodyless(f->status))
 		return;
 	f->out = er_body_new(length);
 	er_body_add_trailers(f->out, &f->trailers);

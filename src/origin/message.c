@@ -6,6 +6,7 @@
  * lies in the exchange's arena. */
 #include "base/mem.h"
 #include "http/identity.h"
+#include "http/status.h"
 #include "http/url.h"
 #include "origin/coding.h"
 #include "origin/fetch.h"
@@ -256,7 +257,7 @@ static bool decide_coding(er_fetch *f, bool *gzip, const char **why)
 bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **why)
 {
 	ER_ASSERT(f->x != NULL && er_fetch_head_whole(f));
-	bool no_body = f->status == 204 || f->status == 205 || f->status == 304;
+	bool no_body = er_status_bodyless(f->status);
 	/* RFC 9112 6.3: Transfer-Encoding overrides Content-Length; a message with both is a
 	 * smuggler's, and we forward neither. */
 	bool coded = er_fields_get(&f->res, ER_LIT("transfer-encoding")) != NULL;
