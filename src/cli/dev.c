@@ -19,6 +19,7 @@
 #include "cli/cli.h"
 #include "cli/desk.h"
 #include "cli/devlog.h"
+#include "cli/ending.h"
 #include "cli/show.h"
 #include "gateway/route.h"
 #include "gateway/standard.h"
@@ -296,9 +297,7 @@ static void close_handle(void *h)
 static void on_stopped(void *ctx)
 {
 	dev *d = ctx;
-	close_handle(&d->on_int);
-	close_handle(&d->on_term);
-	close_handle(&d->on_hup);
+	er_ending_close_signals((uv_signal_t *[]){&d->on_int, &d->on_term, &d->on_hup}, 3);
 	uv_stop(&d->loop); /* the log is still open */
 }
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/args.h"
+#include "cli/ending.h"
 #include "cli/event.h"
 #include "cli/node_service.h"
 #include "cli/show.h"
@@ -343,8 +344,10 @@ static void on_stopped(void *ctx)
 {
 	app *a = ctx;
 	ER_ASSERT(a->stopping);
+	uv_signal_t *all[N_SIGNALS];
 	for (int i = 0; i < N_SIGNALS; i++)
-		uv_close((uv_handle_t *)&a->signals[i], NULL);
+		all[i] = &a->signals[i];
+	er_ending_close_signals(all, N_SIGNALS);
 	er_service_down(a->service);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/ending.h"
 #include "gateway/notify.h"
 #include "gateway/upgrade.h"
 #include "gateway/watchdog.h"
@@ -207,7 +208,7 @@ void er_service_stopping(er_service *s)
 static void close_signal(er_service *s)
 {
 	if (s->up)
-		uv_close((uv_handle_t *)&s->signal, NULL);
+		er_ending_close_signals((uv_signal_t *[]){&s->signal}, 1);
 	s->up = false;
 }
 

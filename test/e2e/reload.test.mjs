@@ -5,6 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { spawnSync } from 'node:child_process'
 import { startStore } from './lib/deploy.mjs'
+import { project, start } from './lib/desk.mjs'
 import { startNode, writeConfig, er, tempDir } from './lib/node.mjs'
 import { bytesOf, request, sleep, until } from './lib/raw.mjs'
 import { probe } from './lib/stats.mjs'
@@ -112,6 +113,27 @@ test('a second SIGTERM ends at once', async () => {
 	const t = Date.now()
 	await node.stop()
 	assert.ok(Date.now() - t < 3000)
+})
+
+test('signals that go on coming until the last moment do not change the status with which a node or er dev ends', async () => {
+	const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2']
+	const rain = (child, all) => setInterval(() => all.forEach(s => child.kill(s)), 1).unref()
+	for (let i = 0; i < 3; i++) {
+		const node = await startNode({ routines: { a: says('one') } })
+		node.signal('SIGTERM')
+		const falls = rain(node.child, signals)
+		assert.deepEqual(await node.exited, { code: 0, signal: null })
+		clearInterval(falls)
+	}
+	const dir = project({ 'a.js': says('one') })
+	for (let i = 0; i < 3; i++) {
+		const { child, out, exited } = start(['dev', 'a.js', '--port', '0'], { cwd: dir })
+		await until(() => /^ready/m.test(out()), { what: 'ready' })
+		child.kill('SIGTERM')
+		const falls = rain(child, signals.slice(0, 3))
+		assert.equal(await exited, 0, out())
+		clearInterval(falls)
+	}
 })
 
 test('a second node on the same address is told so', async () => {
