@@ -112,7 +112,7 @@ static void say_range(er_exchange *x, er_range_kind kind, uint64_t from, uint64_
 bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
-	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - age;
+	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - er_stored_age_used(s, now_us);
 	x->facts.cache = word_of(use, s, ttl);
 	bool unchanged = s->status == 200 && er_condition_met(&x->req.fields, &s->fields, s->came);
 	bool whole = er_content_whole(s->content);
@@ -152,7 +152,7 @@ void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
 	                       .url_list = er_arena_copy(&x->arena, from->res.url_list),
 	                       .body = from->res.body};
 	from->res.body = NULL;
-	copy_fields(x, &from->res.fields, NULL);
+	copy_fields(x, &from->res.fields, er_scopes_field);
 	x->facts.cache = word_of(use, NULL, 0);
 	add_status(x, use, NULL);
 }

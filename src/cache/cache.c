@@ -12,38 +12,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/directives.h"
+#include "cache/key.h"
 #include "cache/task.h"
 #include "http/url.h"
 
-enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, CLOCK_MS = 1000, KEY_MAX = 16 * 1024 };
+enum { MAGIC = 0x43414348, TASK = 0x5441534b, LOOKS = 3, CLOCK_MS = 1000 };
 
 static void look(er_task *t);
 static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale);
 
-/* ---- keys ---- */
+/* ---- methods, and what they void ---- */
 
-/* scope, origin, scheme, authority, Host if it is another one, and target, as they were matched and
- * go to the origin, parted by a byte that none of them has. */
 static er_slice key_of(er_arena *a, const er_cache_place *p, const er_request *req, er_slice target)
 {
-	er_slice host = er_slice_eq(req->host, req->authority) ? (er_slice){0} : req->host;
-	const er_slice parts[] = {p->origin, req->scheme, req->authority, host, target};
-	const size_t n_parts = sizeof parts / sizeof *parts;
-	size_t n = 1 + n_parts - 1;
-	for (size_t i = 0; i < n_parts; i++)
-		n += parts[i].n;
-	if (n > KEY_MAX)
-		return (er_slice){0};
-	uint8_t *to = er_arena_alloc(a, n), *q = to;
-	*q++ = p->scope;
-	for (size_t i = 0; i < n_parts; i++) {
-		if (i > 0)
-			*q++ = ' ';
-		er_copy(q, parts[i].p, parts[i].n);
-		q += parts[i].n;
-	}
-	ER_ASSERT(q == to + n);
-	return er_slice_of(to, n);
+	return er_key_of(a, p->scope, p->origin, req, target);
 }
 
 static bool is_read(er_slice method)
@@ -162,7 +144,7 @@ typedef enum found_use {
 static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *s, uint64_t now_us)
 {
 	er_cache *c = p->cache;
-	er_freshness_use how = s != NULL ? er_freshness_use_at(&s->fresh, er_stored_age(s, now_us)) : ER_USE_VALIDATE;
+	er_freshness_use how = s != NULL ? er_freshness_use_at(&s->fresh, er_stored_age_used(s, now_us)) : ER_USE_VALIDATE;
 	if (how == ER_USE_VALIDATE)
 		return ASK;
 	if (!read_stored(p, x, s, now_us, &(er_cache_use){0}))
@@ -245,10 +227,10 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 
 /* A fill that others may wait for. NULL: there is one already, or answers of the key
  * are for one. */
-static er_fill *listed_fill(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
+static er_fill *listed_fill(const er_cache_place *p, er_slice key, uint64_t hash, er_stored *stale)
 {
-	er_fill *f = er_fill_new(c, key, hash, stale);
-	f->listed = er_index_begin(c->index, key, hash, f, er_clock_mono_us());
+	er_fill *f = er_fill_new(p, key, hash, stale);
+	f->listed = er_index_begin(p->cache->index, key, hash, f, er_clock_mono_us());
 	if (f->listed)
 		return f;
 	er_list_remove(&f->link);
@@ -269,7 +251,7 @@ static void begin(er_task *t, er_fill *f)
 static void ask_alone(er_task *t)
 {
 	t->place->cache->stats.passed++;
-	begin(t, er_fill_new(t->place->cache, t->key, t->hash, NULL));
+	begin(t, er_fill_new(t->place, t->key, t->hash, NULL));
 }
 
 /* Validates what is stored, while it is used as it is. */
@@ -277,20 +259,19 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 {
 	if (er_cache_control(&x->req.fields).only_if_cached)
 		return;
-	er_fill *f = listed_fill(p->cache, key, hash, stale);
+	er_fill *f = listed_fill(p, key, hash, stale);
 	if (f != NULL)
 		er_fill_start(f, x, p->chain);
 }
 
 static void ask_for_all(er_task *t, er_stored *stale)
 {
-	er_cache *c = t->place->cache;
-	er_fill *f = listed_fill(c, t->key, t->hash, stale);
+	er_fill *f = listed_fill(t->place, t->key, t->hash, stale);
 	if (f == NULL) { /* another thread was faster */
 		look(t);
 		return;
 	}
-	c->stats.misses++;
+	t->place->cache->stats.misses++;
 	begin(t, f);
 }
 

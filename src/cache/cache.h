@@ -38,6 +38,7 @@ typedef struct er_cache_place {
 	/* what the answers are of: after a change of the environment's origin nothing of the old one is
 	 * found. May change between two requests. */
 	er_slice origin;
+	uint64_t site; /* er_scopes_site: whose tags and purges the answers are of. May change likewise */
 } er_cache_place;
 
 er_handler er_cache_handler(er_cache_place *place);

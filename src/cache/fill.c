@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cache/key.h"
 #include "cache/task.h"
 
 #include <stdio.h>
@@ -32,13 +33,18 @@ static int64_t wall_s(void)
 	return (int64_t)(er_clock_wall_us() / 1000000);
 }
 
-er_fill *er_fill_new(er_cache *c, er_slice key, uint64_t hash, er_stored *stale)
+er_fill *er_fill_new(const er_cache_place *place, er_slice key, uint64_t hash, er_stored *stale)
 {
+	er_cache *c = place->cache;
 	er_fill *f = ER_NEW(er_fill);
 	*f = (er_fill){.magic = ER_FILL_MAGIC, .refs = 1, .cache = c, .hash = hash};
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
+	if (key.n > 0) {
+		f->number = er_purges_next(er_index_purge_table(c->index));
+		f->scopes = er_scopes_of(&f->arena, er_key_where(f->key), place->site, NULL);
+	}
 	f->asker = (er_asker){.answered = on_answer, .broken = on_broken, .informed = on_informed};
 	f->stale = stale != NULL ? er_stored_ref(stale) : NULL;
 	er_wait_init(&f->room, c->port, on_room);
@@ -281,6 +287,7 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	er_stored *s =
 	    er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
+	er_stored_asked(s, f->scopes.site, f->number);
 	x->res.body = NULL;
 	/* Not there: purged meanwhile, and those that wait have asked before. */
 	(void)!(f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
@@ -309,6 +316,8 @@ static er_cache_refusal refusal_of_renewed(const er_fill *f, const er_exchange *
 	if (s == NULL)
 		return ER_CACHE_VARY;
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, s->status, &s->fields, &s->fresh);
+	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
+		return ER_CACHE_TAGS;
 	return why == ER_CACHE_OK && !selected_by_the_client(f, x, &s->fields) ? ER_CACHE_VARY : why;
 }
 
@@ -317,6 +326,8 @@ static void renewed(er_fill *f, er_exchange *x)
 {
 	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s());
 	er_cache_refusal why = refusal_of_renewed(f, x, s);
+	if (s != NULL)
+		er_stored_asked(s, f->scopes.site, f->number);
 	f->cache->stats.validated++;
 	if (why == ER_CACHE_OK)
 		(void)!er_index_put(f->cache->index, s, f);
@@ -352,7 +363,7 @@ static bool may_be_spared(const er_fill *f, const er_exchange *x)
 {
 	if (f->stale == NULL || (x->res.error == ER_ERR_OK && x->res.status < STATUS_LEAST_ERROR))
 		return false;
-	return er_freshness_on_error(&f->stale->fresh, er_stored_age(f->stale, er_clock_mono_us()));
+	return er_freshness_on_error(&f->stale->fresh, er_stored_age_used(f->stale, er_clock_mono_us()));
 }
 
 static void decide(er_fill *f, er_exchange *x)
@@ -373,6 +384,8 @@ static void decide(er_fill *f, er_exchange *x)
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, x->res.status, &x->res.fields, &fresh);
 	if (why == ER_CACHE_OK && x->res.body != NULL && er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index))
 		why = ER_CACHE_TOO_LARGE;
+	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
+		why = ER_CACHE_TAGS;
 	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, &x->res.fields))
 		why = ER_CACHE_VARY;
 	/* What was stored is not what the origin says now. */

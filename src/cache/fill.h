@@ -54,6 +54,10 @@ struct er_fill {
 	er_arena arena;
 	er_slice key;
 	uint64_t hash;
+	/* what purges its response, but for the tags that nobody knows yet; and when it was made: the
+	 * same for its life, read by every thread */
+	er_scopes scopes;
+	uint64_t number; /* of purge.h */
 	bool listed;     /* in the index: others may wait for it */
 	uint64_t purges; /* of one that is not: er_index_purges when it began */
 	er_asker asker;
@@ -71,10 +75,10 @@ struct er_fill {
 	uint64_t waits_since_ms; /* loop time */
 };
 
-struct er_cache;
+struct er_cache_place;
 /* One reference, its own: it goes by itself once it was started. `stale`: to validate (a reference
  * is taken), or NULL. */
-er_fill *er_fill_new(struct er_cache *c, er_slice key, uint64_t hash, er_stored *stale);
+er_fill *er_fill_new(const struct er_cache_place *place, er_slice key, uint64_t hash, er_stored *stale);
 /* Sends x's request; of a listed fill for all, without this client's conditions and ranges.
  * f->first hears of the head by er_cache's `head`, perhaps before this returns. */
 void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain);

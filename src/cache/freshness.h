@@ -20,7 +20,8 @@
 	X(PARTIAL, "partial", "the response is a part of another one") \
 	X(UNDERSTAND, "must-understand", "the response asks for a cache that knows its status") \
 	X(NO_LIFETIME, "no-lifetime", "the response has neither a lifetime nor a validator") \
-	X(TOO_LARGE, "too-large", "the response is larger than one object may be")
+	X(TOO_LARGE, "too-large", "the response is larger than one object may be") \
+	X(TAGS, "tags", "the response has more tags, or longer ones, than a purge by tag could find")
 
 typedef enum er_cache_refusal {
 #define X(name, token, text) ER_CACHE_##name,

@@ -49,6 +49,7 @@ typedef struct shard {
 struct er_index {
 	unsigned n;
 	uint64_t max_object; /* atomic */
+	er_purges *purges;
 	shard shards[];
 };
 
@@ -78,6 +79,7 @@ er_index *er_index_new(uint64_t max_bytes)
 	unsigned n = want < 1 ? 1 : want > SHARDS_MAX ? SHARDS_MAX : (unsigned)want;
 	er_index *ix = er_zalloc(sizeof *ix + n * sizeof(shard));
 	ix->n = n;
+	ix->purges = er_purges_new(0, 0);
 	for (unsigned i = 0; i < n; i++) {
 		shard *s = &ix->shards[i];
 		pthread_mutex_init(&s->lock, NULL);
@@ -91,6 +93,11 @@ er_index *er_index_new(uint64_t max_bytes)
 	}
 	limit_object(ix, max_bytes);
 	return ix;
+}
+
+er_purges *er_index_purge_table(const er_index *ix)
+{
+	return ix->purges;
 }
 
 uint64_t er_index_max_object(const er_index *ix)
@@ -205,10 +212,9 @@ static void join_queue(shard *s, er_stored *it, bool in_main)
 	s->objects++;
 }
 
-/* Out of the entry and the queue. The index's reference goes with `unlock`. */
-static void take_out(shard *s, er_stored *it)
+/* Out of its entry and the queue; the entry stays. The index's reference goes with `unlock`. */
+static void take_off(shard *s, entry *e, er_stored *it)
 {
-	entry *e = *place_of(s, it->key, it->hash);
 	ER_ASSERT(e != NULL && it->listed);
 	er_stored **at = &e->variants;
 	while (*at != it)
@@ -218,6 +224,13 @@ static void take_out(shard *s, er_stored *it)
 	s->gone = it;
 	it->listed = false;
 	leave_queue(s, it);
+}
+
+/* The same; and the entry goes if nothing is in it. */
+static void take_out(shard *s, er_stored *it)
+{
+	entry *e = *place_of(s, it->key, it->hash);
+	take_off(s, e, it);
 	settle(s, e);
 }
 
@@ -289,20 +302,40 @@ static er_stored *select_variant(const entry *e, const er_fields *request, er_ar
 	return NULL;
 }
 
+/* Takes out what was purged. Of a fill it returns the entry's reference: an answer that was asked for
+ * before the purge is not for those who ask after it. */
+static er_fill *take_off_purged(const er_index *ix, shard *s, entry *e)
+{
+	for (er_stored *it = e->variants, *next; it != NULL; it = next) {
+		next = it->next_in_key;
+		if (er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD)
+			take_off(s, e, it);
+	}
+	er_fill *fill = e->fill;
+	if (fill == NULL || !er_purges_outdated(ix->purges, &fill->scopes, fill->number))
+		return NULL;
+	e->fill = NULL;
+	return fill;
+}
+
 er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, er_arena *a, uint64_t now_us)
 {
 	er_index_found found = {0};
 	shard *s = shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	const entry *e = *place_of(s, key, hash);
+	entry *e = *place_of(s, key, hash);
+	er_fill *outdated = NULL;
 	if (e != NULL) {
+		outdated = take_off_purged(ix, s, e);
 		er_stored *it = select_variant(e, request, a);
 		found.stored = it != NULL ? er_stored_ref(it) : NULL;
 		found.fill = e->fill != NULL ? er_fill_ref(e->fill) : NULL;
 		found.others = found.stored == NULL && e->variants != NULL;
 		found.alone = e->alone_until_us > now_us;
+		settle(s, e);
 	}
-	pthread_mutex_unlock(&s->lock);
+	unlock(s);
+	er_fill_unref(outdated);
 	if (found.stored != NULL)
 		use(found.stored);
 	return found;
@@ -364,6 +397,13 @@ static er_stored *superseded(const entry *e, const er_stored *by)
 	return NULL;
 }
 
+/* Under the lock: a purge that was applied while it was on its way is seen here, or by whoever finds
+ * it. */
+static bool purged(const er_index *ix, er_stored *it)
+{
+	return er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD;
+}
+
 /* Under the lock. What it takes the place of goes with unlock. */
 static void put(shard *s, entry *e, er_stored *it, size_t cost)
 {
@@ -386,7 +426,7 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 	shard *s = shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(it);
 	pthread_mutex_lock(&s->lock);
-	if (cost > s->max_bytes) {
+	if (cost > s->max_bytes || purged(ix, it)) {
 		unlock(s);
 		return false;
 	}
@@ -406,7 +446,7 @@ bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
 	shard *s = shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(it);
 	pthread_mutex_lock(&s->lock);
-	bool in = s->purges == purges && cost <= s->max_bytes;
+	bool in = s->purges == purges && cost <= s->max_bytes && !purged(ix, it);
 	if (in)
 		put(s, entry_of(s, it->key, it->hash), it, cost);
 	unlock(s);
@@ -481,6 +521,34 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	er_fill_unref(fill);
 }
 
+/* A stretch of the table's buckets. The table may grow between two: what was in a bucket that was
+ * looked at is then in one that was, or comes again. */
+static bool settle_some(er_index *ix, shard *s, size_t *at)
+{
+	enum { STRETCH = 1024 };
+	pthread_mutex_lock(&s->lock);
+	if (*at == 0)
+		s->purges++; /* what is on its way without an entry is not stored */
+	for (size_t end = *at + STRETCH; *at < s->buckets && *at < end; ++*at)
+		for (entry *e = s->table[*at], *next; e != NULL; e = next) {
+			next = e->next;
+			er_fill_unref(take_off_purged(ix, s, e)); /* its thread has one of its own */
+			settle(s, e);
+		}
+	bool over = *at >= s->buckets;
+	unlock(s);
+	return !over;
+}
+
+void er_index_settle(er_index *ix)
+{
+	uint64_t upto = er_purges_last(ix->purges);
+	for (unsigned i = 0; i < ix->n; i++)
+		for (size_t at = 0; settle_some(ix, &ix->shards[i], &at);)
+			;
+	er_purges_forget(ix->purges, upto);
+}
+
 er_index_stats er_index_statistics(er_index *ix)
 {
 	er_index_stats all = {0};
@@ -521,5 +589,6 @@ void er_index_free(er_index *ix)
 		er_free(s->ghosts);
 		pthread_mutex_destroy(&s->lock);
 	}
+	er_purges_free(ix->purges);
 	er_free(ix);
 }

@@ -24,6 +24,12 @@ typedef struct er_index_stats {
 
 /* `max_bytes` in all. One object may have `max_object` (er_index_max_object). */
 er_index *er_index_new(uint64_t max_bytes);
+/* What was purged; the index's own, and as long as it lives. */
+er_purges *er_index_purge_table(const er_index *ix);
+/* Looks at everything that is stored, or is on its way, a little at a time; then nothing is there
+ * any more that a purge of before matches, and the table forgets those. Takes a while: some ten
+ * million objects a second. One thread at a time. */
+void er_index_settle(er_index *ix);
 /* Nothing refers to it any more. */
 void er_index_free(er_index *ix);
 uint64_t er_index_max_object(const er_index *ix);

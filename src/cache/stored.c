@@ -4,13 +4,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cache/key.h"
 
 enum { MAGIC = 0x53544f52, HEAD_COST = 512, FIELD_COST = 64 };
 
 /* Not a stored response's: written anew for each answer, or for this cache alone. */
 static bool not_kept(er_slice name)
 {
-	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("age")) || er_slice_ieq(name, ER_LIT("content-length"));
+	return er_field_hop_by_hop(name) || er_slice_ieq(name, ER_LIT("age")) || er_slice_ieq(name, ER_LIT("content-length")) ||
+	       er_scopes_field(name);
 }
 
 /* Fields of a 304 that say something of the message and not of what is stored (RFC 9111 3.2). */
@@ -79,6 +81,7 @@ er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, 
 		s = make(key, hash, status, reason, &kept, &variant, content);
 		s->fresh = *fresh;
 		s->promised = promised;
+		s->scopes = er_scopes_of(&s->arena, er_key_where(s->key), 0, response);
 	}
 	er_arena_fini(&scratch);
 	return s;
@@ -113,9 +116,20 @@ er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const
 			if (not_kept(update->v[i].name))
 				er_fields_add(&said, &scratch, update->v[i].name, update->v[i].value);
 		s->fresh = er_freshness_of(s->status, &said, asked, came);
+		s->scopes = er_scopes_of(&s->arena, er_key_where(s->key), 0, update);
+		if (s->scopes.n_tags == 0)
+			er_scopes_copy_tags(&s->arena, &s->scopes, &old->scopes);
 	}
 	er_arena_fini(&scratch);
 	return s;
+}
+
+void er_stored_asked(er_stored *s, uint64_t site, uint64_t number)
+{
+	ER_CHECK(s, MAGIC);
+	ER_ASSERT(!s->listed);
+	s->scopes.site = site;
+	s->number = number;
 }
 
 er_stored *er_stored_ref(er_stored *s)
@@ -144,9 +158,15 @@ int64_t er_stored_age(const er_stored *s, uint64_t now_us)
 	return s->fresh.age + (now_us > s->came_us ? (int64_t)((now_us - s->came_us) / 1000000) : 0);
 }
 
+int64_t er_stored_age_used(const er_stored *s, uint64_t now_us)
+{
+	int64_t age = er_stored_age(s, now_us);
+	return __atomic_load_n(&s->look.soft, __ATOMIC_RELAXED) && age < s->fresh.lifetime ? s->fresh.lifetime : age;
+}
+
 size_t er_stored_cost(const er_stored *s)
 {
-	size_t n = sizeof *s + HEAD_COST + s->key.n;
+	size_t n = sizeof *s + HEAD_COST + s->key.n + s->scopes.n_tags * sizeof *s->scopes.tags;
 	for (uint32_t i = 0; i < s->fields.n; i++)
 		n += FIELD_COST + s->fields.v[i].name.n + s->fields.v[i].value.n;
 	for (uint32_t i = 0; i < s->variant.n; i++) /* written by clients */

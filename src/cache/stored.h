@@ -5,6 +5,7 @@
 
 #include "cache/content.h"
 #include "cache/freshness.h"
+#include "cache/purge.h"
 #include "cache/vary.h"
 
 typedef struct er_stored {
@@ -22,6 +23,9 @@ typedef struct er_stored {
 	int64_t came;        /* the same, since 1970 */
 	int64_t promised;    /* length that the origin has said, or ER_BODY_UNKNOWN */
 	er_content *content; /* own reference; shared with the response that this one has renewed */
+	er_scopes scopes;    /* what purges it */
+	uint64_t number;     /* of purge.h: when its request left */
+	er_purge_look look;  /* at the purges, the last one */
 	/* the index's, under its lock */
 	struct er_stored *next_in_key;
 	er_list queue;
@@ -38,10 +42,14 @@ er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, 
 /* What `old` becomes by a 304 with these fields (RFC 9111 3.2, 4.3.4): its content, and the head of
  * both. `asked` and `came`: of the validation. */
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came);
+/* Of the site, by a request that left at that number. Before anybody else has it. */
+void er_stored_asked(er_stored *s, uint64_t site, uint64_t number);
 er_stored *er_stored_ref(er_stored *s);
 void er_stored_unref(er_stored *s);
 /* In seconds, now. */
 int64_t er_stored_age(const er_stored *s, uint64_t now_us);
+/* The same for what may be done with it: a soft purge has made it stale, however young it is. */
+int64_t er_stored_age_used(const er_stored *s, uint64_t now_us);
 /* Bytes of memory: head, and content as far as it is there, or as it was promised. */
 size_t er_stored_cost(const er_stored *s);
 

@@ -2,6 +2,8 @@
  * what happens when somebody leaves or something breaks off. */
 #include "cache_harness.h"
 
+#include "cache/key.h"
+
 #include "state_walk.h"
 
 #define GOOD "Cache-Control: max-age=60\n"
@@ -1045,8 +1047,16 @@ static void *run_crowd(void *ctx)
 			path[1] = (char)('0' + target[i]);
 			client_ask(&c[i], &w, "GET", path, dice(m, 2) ? "Foo: 1\n" : "");
 			if (dice(m, 50) == 0) {
-				er_slice key = er_arena_printf(&w.arena, "\1http a.example  %s", path);
+				er_request req = {.scheme = ER_LIT("http"), .authority = ER_LIT("a.example")};
+				er_slice key = er_key_of(&w.arena, 1, (er_slice){0}, &req, er_slice_cstr(path));
 				er_index_purge(w.index, key, er_index_hash(key));
+			}
+			if (dice(m, 50) == 0) {
+				er_purges *p = er_index_purge_table(w.index);
+				er_purge what = {.kind = ER_PURGE_URL, .value = er_slice_cstr("a.example/0"), .soft = dice(m, 2) == 0};
+				er_purges_add(p, &what, er_purges_next(p));
+				if (m->seed == 1)
+					er_index_settle(w.index);
 			}
 		}
 		crowd_answers(m, &w);

@@ -721,7 +721,8 @@ static void a_purge_voids_a_fill_under_way(void **state)
 	er_cache *c = er_cache_new(&loop, ix);
 	er_slice k = ER_LIT("k");
 	uint64_t hash = er_index_hash(k);
-	er_fill *f = er_fill_new(c, k, hash, NULL), *second = er_fill_new(c, k, hash, NULL);
+	er_fill *f = er_fill_new(&(er_cache_place){.cache = c}, k, hash, NULL),
+	        *second = er_fill_new(&(er_cache_place){.cache = c}, k, hash, NULL);
 	assert_true(er_index_begin(ix, k, hash, f, 0));
 	assert_false(er_index_begin(ix, k, hash, second, 0));
 	assert_true(put(ix, "k", "1", 10, f));
@@ -756,7 +757,7 @@ static void a_key_of_private_answers_is_remembered_for_some_seconds(void **state
 	unsigned alone = 0;
 	for (unsigned i = 0; i < KEYS; i++) {
 		er_slice k = er_slice_of(key, (size_t)snprintf(key, sizeof key, "key %01000u", i));
-		er_fill *f = er_fill_new(c, k, er_index_hash(k), NULL);
+		er_fill *f = er_fill_new(&(er_cache_place){.cache = c}, k, er_index_hash(k), NULL);
 		assert_true(er_index_begin(ix, k, f->hash, f, 1));
 		er_index_over(ix, k, f->hash, f, true, 1);
 		assert_false(er_index_begin(ix, k, f->hash, f, 2 * S));
