@@ -21,7 +21,7 @@ const below = {
 	origin: ['base', 'model', 'http'],
 	isolate: ['base', 'model', 'http', 'channel', 'cache', 'origin'],
 	store: ['base', 'model'],
-	control: ['base', 'model', 'http', 'channel', 'store', 'isolate'],
+	control: ['base', 'model', 'http', 'channel', 'cache', 'store', 'isolate'],
 	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
 	sandbox: ['base', 'model', 'http', 'channel'],
 	cli: ['base', 'model', 'http', 'net', 'channel', 'isolate', 'gateway', 'control', 'store'],

@@ -17,10 +17,11 @@ typedef struct er_cache_stats {
 	/* answered from the store although stale: in the background it is validated, or the
 	 * origin fails */
 	uint64_t stale;
-	uint64_t validated; /* stale, and still good by the origin's word (304) */
-	uint64_t misses;    /* asked the origin, and might have been in the store */
-	uint64_t passed;    /* asked the origin, and never in the store */
-	uint64_t collapsed; /* answered with what another request had asked for */
+	uint64_t validated;                    /* stale, and still good by the origin's word (304) */
+	uint64_t misses;                       /* asked the origin, and might have been in the store */
+	uint64_t passed;                       /* asked the origin, and never in the store */
+	uint64_t collapsed;                    /* answered with what another request had asked for */
+	uint64_t refused[ER_CACHE_REFUSALS_N]; /* not stored, by the reason */
 } er_cache_stats;
 
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index);

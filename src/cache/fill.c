@@ -74,7 +74,7 @@ static void settle(er_fill *f, er_exchange *x, er_fill_event event, er_stored *s
 	er_wait_post_all(&f->waiting);
 	pthread_mutex_unlock(&f->lock);
 	if (f->listed)
-		er_index_over(f->cache->index, f->key, f->hash, f, alone, er_clock_mono_us());
+		er_index_over(f->cache->index, f->key, f->hash, f, alone ? why : ER_CACHE_OK, er_clock_mono_us());
 	f->listed = false;
 	f->first = NULL;
 	if (first != NULL)
@@ -346,6 +346,7 @@ static void spared(er_fill *f, er_exchange *x)
 
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
+	f->cache->stats.refused[why]++;
 	/* What the client's request forbids says nothing of the next one: else one client could keep a
 	 * page out of the store. */
 	settle(f, x, FILL_ON_OWN, NULL, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR, why);

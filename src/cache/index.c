@@ -21,6 +21,7 @@ enum {
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
 	TABLE_FIRST = 64,
+	STRETCH = 1024, /* buckets that are walked under one hold of the lock */
 };
 
 typedef struct entry {
@@ -30,7 +31,8 @@ typedef struct entry {
 	er_stored *variants;
 	er_fill *fill;
 	uint64_t alone_until_us; /* 0: is not */
-	er_list alone;           /* shard->alone */
+	er_cache_refusal why_alone;
+	er_list alone; /* shard->alone */
 } entry;
 
 typedef struct shard {
@@ -285,6 +287,8 @@ static void use(er_stored *it)
 	uint8_t used = __atomic_load_n(&it->used, __ATOMIC_RELAXED);
 	if (used < USES)
 		__atomic_store_n(&it->used, used + 1, __ATOMIC_RELAXED);
+	/* Two threads may count one. */
+	__atomic_store_n(&it->hits, __atomic_load_n(&it->hits, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
 /* The newest one that the request selects. Variants of a key mostly vary on the same: the request's
@@ -354,7 +358,7 @@ bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, ui
 	return begins;
 }
 
-static void remember_alone(shard *s, entry *e, uint64_t now_us)
+static void remember_alone(shard *s, entry *e, er_cache_refusal why, uint64_t now_us)
 {
 	forget_alone(s, e);
 	while (s->alone_bytes + alone_cost(e) > ALONE_BYTES && !er_list_empty(&s->alone)) {
@@ -363,11 +367,12 @@ static void remember_alone(shard *s, entry *e, uint64_t now_us)
 		settle(s, oldest);
 	}
 	e->alone_until_us = now_us + ALONE_US;
+	e->why_alone = why;
 	er_list_push(&s->alone, &e->alone);
 	s->alone_bytes += alone_cost(e);
 }
 
-void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, bool alone, uint64_t now_us)
+void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, er_cache_refusal alone, uint64_t now_us)
 {
 	shard *s = shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
@@ -375,8 +380,8 @@ void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, boo
 	bool ours = e != NULL && e->fill == fill;
 	if (ours) {
 		e->fill = NULL;
-		if (alone)
-			remember_alone(s, e, now_us);
+		if (alone != ER_CACHE_OK)
+			remember_alone(s, e, alone, now_us);
 		settle(s, e);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -525,7 +530,6 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
  * looked at is then in one that was, or comes again. */
 static bool settle_some(er_index *ix, shard *s, size_t *at)
 {
-	enum { STRETCH = 1024 };
 	pthread_mutex_lock(&s->lock);
 	if (*at == 0)
 		s->purges++; /* what is on its way without an entry is not stored */
@@ -563,6 +567,75 @@ er_index_stats er_index_statistics(er_index *ix)
 		pthread_mutex_unlock(&s->lock);
 	}
 	return all;
+}
+
+void er_index_explain(er_index *ix, er_slice key, uint64_t hash, uint64_t now_us, er_index_entry *out)
+{
+	*out = (er_index_entry){0};
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	const entry *e = *place_of(s, key, hash);
+	for (er_stored *it = e != NULL ? e->variants : NULL; it != NULL && out->n < ER_INDEX_VARIANTS; it = it->next_in_key)
+		if (!purged(ix, it))
+			out->variants[out->n++] = er_stored_ref(it);
+	out->under_way = e != NULL && e->fill != NULL;
+	if (e != NULL && e->alone_until_us > now_us)
+		out->alone = e->why_alone;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static uint32_t hits_of(const er_stored *it)
+{
+	return __atomic_load_n(&it->hits, __ATOMIC_RELAXED);
+}
+
+/* Puts it where it belongs; what has no place any more is let go of. */
+static size_t insert_by_hits(er_stored **out, size_t n, size_t most, er_stored *it)
+{
+	if (n == most && hits_of(out[n - 1]) >= hits_of(it))
+		return n;
+	if (n == most)
+		er_stored_unref(out[--n]);
+	size_t at = n;
+	while (at > 0 && hits_of(out[at - 1]) < hits_of(it)) {
+		out[at] = out[at - 1];
+		at--;
+	}
+	out[at] = er_stored_ref(it);
+	return n + 1;
+}
+
+static bool listed_among(er_stored *const *list, size_t n, const er_stored *it)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == it)
+			return true;
+	return false;
+}
+
+/* A stretch of buckets; one that comes again after the table has grown is there already. */
+static bool top_of_some(er_index *ix, shard *s, size_t *at, er_stored **out, size_t *n, size_t most)
+{
+	pthread_mutex_lock(&s->lock);
+	for (size_t end = *at + STRETCH; *at < s->buckets && *at < end; ++*at)
+		for (const entry *e = s->table[*at]; e != NULL; e = e->next)
+			for (er_stored *it = e->variants; it != NULL; it = it->next_in_key)
+				if (hits_of(it) > 0 && !purged(ix, it) && !listed_among(out, *n, it))
+					*n = insert_by_hits(out, *n, most, it);
+	bool over = *at >= s->buckets;
+	pthread_mutex_unlock(&s->lock);
+	return !over;
+}
+
+size_t er_index_top(er_index *ix, er_stored **out, size_t most)
+{
+	ER_ASSERT(most > 0);
+	size_t n = 0;
+	for (unsigned i = 0; i < ix->n; i++) {
+		for (size_t at = 0; top_of_some(ix, &ix->shards[i], &at, out, &n, most);)
+			;
+	}
+	return n;
 }
 
 void er_index_free(er_index *ix)

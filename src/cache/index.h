@@ -52,9 +52,9 @@ er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er
 /* `fill` is under way for the key, which has none: false if another one was faster, or if the key
  * is remembered as `alone`. The index takes a reference. */
 ER_MUST_CHECK bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, uint64_t now_us);
-/* The fill is over, in whatever way. `alone`: what came was not for everybody; remembered for some
- * seconds. */
-void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, bool alone, uint64_t now_us);
+/* The fill is over, in whatever way. `alone`: why what came was not for everybody, which is
+ * remembered for some seconds; OK: it was. */
+void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, er_cache_refusal alone, uint64_t now_us);
 /* Puts it in, in place of the variant that the same request selects (`old`, if it is still there).
  * False: the key was purged since `fill` began, or there is no room for it: it is not there. */
 ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill);
@@ -70,5 +70,18 @@ bool er_index_weigh(er_index *ix, er_stored *s);
 void er_index_drop(er_index *ix, er_stored *s);
 /* All variants of the key, and what a fill under way brings (RFC 9111 4.4). */
 void er_index_purge(er_index *ix, er_slice key, uint64_t hash);
+
+/* ---- what people ask ---- */
+
+/* What there is of a key. */
+typedef struct er_index_entry {
+	er_stored *variants[ER_INDEX_VARIANTS]; /* newest first; one reference each */
+	size_t n;
+	bool under_way;         /* a fill */
+	er_cache_refusal alone; /* why answers of the key were for one, lately; or OK */
+} er_index_entry;
+void er_index_explain(er_index *ix, er_slice key, uint64_t hash, uint64_t now_us, er_index_entry *out);
+/* Those with the most hits, the most first: one reference each. Looks at everything. */
+size_t er_index_top(er_index *ix, er_stored **out, size_t most);
 
 #endif

@@ -30,7 +30,8 @@ typedef struct er_stored {
 	struct er_stored *next_in_key;
 	er_list queue;
 	size_t cost;
-	uint8_t used; /* atomic: hits since it came or was looked at, at most 3 */
+	uint32_t hits; /* atomic; about */
+	uint8_t used;  /* atomic: hits since it came or was looked at, at most 3 */
 	bool in_main;
 	bool listed; /* in the index */
 } er_stored;

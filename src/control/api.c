@@ -74,6 +74,10 @@ static const er_api table[] = {
     {"GET", KV "/bulk", "prefix", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_bulk_out},
     {"POST", KV "/bulk", "", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_BODY_MAX, er_api_bulk_in},
 
+    {"POST", "/v1/purge", "", ER_ROLE_DEPLOY, false, ER_API_JSON, MEDIUM, er_api_purge},
+    {"GET", "/v1/cache", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_cache},
+    {"GET", "/v1/cache/explain", "environment,url", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_cache_explain},
+
     {"GET", "/v1/tokens", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_tokens},
     {"POST", "/v1/tokens", "", ER_ROLE_ADMIN, false, ER_API_JSON, SMALL, er_api_token_add},
     {"DELETE", "/v1/tokens/{token}", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_token_delete},

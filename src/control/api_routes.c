@@ -10,10 +10,9 @@
  * What belongs to others is never named in its answers. */
 #include "base/mem.h"
 #include "control/internal.h"
-#include "http/pattern.h"
+#include "control/where.h"
 #include "http/authority.h"
-#include "http/target.h"
-#include "http/url.h"
+#include "http/pattern.h"
 
 enum { RULES_MAX = 50000, CONFINED_RULES_MAX = 1000, PATTERN_MAX = 2048 };
 
@@ -307,55 +306,38 @@ void er_api_route_delete(er_call *call)
 
 /* ---- which rule takes a URL ---- */
 
-/* What a request for that URL asks for, read as the gateway reads it. *refused: why it would refuse
- * the request, or NULL. */
-static bool read_url(er_call *call, er_slice *host, er_slice *path, const char **refused)
+/* What a request for the URL of the query asks for. */
+static bool read_url(er_call *call, er_where *where)
 {
-	er_slice text, scheme;
-	er_url url;
-	*refused = NULL;
+	er_slice text;
 	if (!er_call_query(call, ER_LIT("url"), &text))
 		return false;
-	if (text.n > 0 && !er_slice_ieq(er_slice_head(text, 7), ER_LIT("http://")) &&
-	    !er_slice_ieq(er_slice_head(text, 8), ER_LIT("https://")))
-		text = er_arena_printf(call->arena, "http://%.*s", ER_FMT(er_slice_head(text, 60000)));
-	if (text.n == 0 || !er_url_parse(&url, text, NULL))
-		return er_refuse_field(&call->problem, ER_LIT("url"), "a URL, as https://shop.example/cart",
-		                       "\"url\": a URL is expected, as "
-		                       "https://shop.example/cart");
-	er_slice authority = er_arena_copy(call->arena, er_url_get(&url, ER_URL_HOST));
-	scheme = er_arena_copy(call->arena, er_url_get(&url, ER_URL_PROTOCOL));
-	*path = er_arena_copy(call->arena, er_url_get(&url, ER_URL_PATHNAME));
-	er_url_fini(&url);
-	if (!er_authority_read(call->arena, authority, er_slice_head(scheme, scheme.n - 1), &authority))
-		*refused = "its host is not a host name";
-	*host = er_host_of(authority);
-	if (*refused == NULL)
-		(void)er_target_normal(call->arena, *path, path, refused);
-	return true;
+	return er_where_read(call->arena, text, where) ||
+	       er_refuse_field(&call->problem, ER_LIT("url"), "a URL, as https://shop.example/cart",
+	                       "\"url\": a URL is expected, as https://shop.example/cart");
 }
 
 void er_api_route_test(er_call *call)
 {
 	static const char *const sources[] = {[ER_ROUTE_FILE] = "file", [ER_ROUTE_STORE] = "store", [ER_ROUTE_NAME] = "name"};
 	er_control *c = call->control;
-	er_slice host = {0}, path = {0};
-	const char *refused;
+	er_where where;
 	er_env env;
 	er_route_found found = {0};
 	er_out *o = &call->out;
-	if (!er_call_query_env(call, false, &env) || !read_url(call, &host, &path, &refused)) {
+	if (!er_call_query_env(call, false, &env) || !read_url(call, &where)) {
 		er_call_refuse(call);
 		return;
 	}
-	if (refused == NULL)
-		c->o.ops->route_test(c->o.ops_ctx, call->arena, env, host, path, &found);
+	er_slice host = er_host_of(where.authority);
+	if (where.refused == NULL)
+		c->o.ops->route_test(c->o.ops_ctx, call->arena, env, host, where.path, &found);
 	er_out_open(o, NULL, '{');
 	er_out_bool(o, "matched", found.matched);
 	er_out_str(o, "host", host);
-	er_out_str(o, "path", path);
-	if (refused != NULL)
-		er_out_str(o, "refused", er_slice_cstr(refused));
+	er_out_str(o, "path", where.path);
+	if (where.refused != NULL)
+		er_out_str(o, "refused", er_slice_cstr(where.refused));
 	if (found.matched && !er_actor_has(&call->actor, found.routine)) {
 		er_out_bool(o, "foreign", true);
 	} else if (found.matched) {

@@ -201,6 +201,7 @@ static const struct effect {
     [ER_CHANGE_SECRET_DELETE] = {.touch = true},
     [ER_CHANGE_ADDRESS_ALLOW] = {.refresh = true, .touch = true, .all_envs = true},
     [ER_CHANGE_ADDRESS_DENY] = {.refresh = true, .touch = true, .all_envs = true},
+    [ER_CHANGE_PURGE] = {0}, /* nothing that is configured */
 };
 _Static_assert(sizeof effects / sizeof *effects == ER_CHANGE_KIND_COUNT_, "every kind of change has its effect");
 

@@ -14,7 +14,9 @@
 #define ER_CONTROL_CONTROL_H
 
 #include "base/json_out.h"
+#include "cache/index.h"
 #include "control/tail.h"
+#include "control/where.h"
 #include "http/exchange.h"
 #include "isolate/routine.h"
 #include "store/store.h"
@@ -96,6 +98,10 @@ typedef struct er_control_ops {
 	size_t (*file_routes)(void *ctx, er_arena *a, er_env env, er_route_rule **out);
 	size_t (*file_routines)(void *ctx, er_arena *a, er_file_routine **out);
 	void (*tail)(void *ctx, er_tail_want want);
+	/* Appends what the cache has and did, as members. */
+	void (*cache)(void *ctx, er_out *out);
+	/* Appends what the cache has of a URL, as members. */
+	void (*cache_explain)(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out);
 } er_control_ops;
 
 /* What the control plane needs of the node; borrowed for its life, but for what is said. */
@@ -108,6 +114,7 @@ typedef struct er_control_options {
 	/* private ones that routines of the store may be allowed; borrowed until er_control_limits */
 	const er_cidr *addresses;
 	size_t n_addresses;
+	er_index *cache;      /* which purges are for; must outlive it */
 	size_t history_bytes; /* of all events kept for /v1/logs; 0: 16 MB */
 } er_control_options;
 

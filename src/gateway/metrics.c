@@ -376,21 +376,23 @@ static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 	put_value(out, "er_threads", "gauge", "Gateway threads.", n);
 }
 
+er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n)
+{
+	_Static_assert(sizeof(er_cache_stats) % sizeof(uint64_t) == 0, "words, and nothing else");
+	er_cache_stats sum = {0};
+	uint64_t *to = &sum.hits;
+	for (unsigned k = 0; k < n; k++) {
+		const uint64_t *from = threads[k].cache != NULL ? &threads[k].cache->hits : NULL;
+		for (size_t i = 0; from != NULL && i < sizeof sum / sizeof *to; i++)
+			to[i] += get(&from[i]);
+	}
+	return sum;
+}
+
 /* What became of the requests that came to the cache. */
 static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
 {
-	er_cache_stats s = {0};
-	for (unsigned k = 0; k < n; k++) {
-		const er_cache_stats *a = threads[k].cache;
-		if (a == NULL)
-			continue;
-		s.hits += get(&a->hits);
-		s.stale += get(&a->stale);
-		s.validated += get(&a->validated);
-		s.misses += get(&a->misses);
-		s.passed += get(&a->passed);
-		s.collapsed += get(&a->collapsed);
-	}
+	er_cache_stats s = er_metrics_cache(threads, n);
 	const struct {
 		const char *result;
 		uint64_t n;
@@ -398,6 +400,10 @@ static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
 	family(out, "er_cache_requests_total", "counter", "Requests that came to the cache.");
 	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
 		er_buf_printf(out, "er_cache_requests_total{result=\"%s\"} %llu\n", results[i].result, (unsigned long long)results[i].n);
+	family(out, "er_cache_not_stored_total", "counter", "Answers that were not stored, by the reason.");
+	for (er_cache_refusal r = ER_CACHE_OK + 1; r < ER_CACHE_REFUSALS_N; r++)
+		er_buf_printf(out, "er_cache_not_stored_total{reason=\"%s\"} %llu\n", er_cache_refusal_name(r),
+		              (unsigned long long)s.refused[r]);
 	put_value(out, "er_cache_validated_total", "counter", "Stored answers that the origin said are good.", s.validated);
 }
 

@@ -76,6 +76,8 @@ const er_routine_metrics *er_metrics_find(er_metrics_finder *f, const er_metrics
 /* Frees the maps, not the counters, which are the threads'. */
 void er_metrics_finder_fini(er_metrics_finder *f);
 
+/* Of all threads. */
+er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n);
 /* Appends everything as text. `log_dropped`: lines of the access log that were lost. */
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped);
 

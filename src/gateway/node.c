@@ -301,6 +301,7 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	n->trim.data = n;
 	n->async_open = true;
 	n->handles += 2;
+	n->cache = er_index_new((uint64_t)n->file->cache_mb * 1024 * 1024);
 	if (n->file->data != NULL && (!addresses_free(n, err) || !er_node_start_control(n, err)))
 		return false;
 	n->config = er_node_assemble(n, n->file, err);
@@ -308,7 +309,6 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
-	n->cache = er_index_new((uint64_t)n->config->cache_mb * 1024 * 1024);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 

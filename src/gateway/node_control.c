@@ -196,6 +196,20 @@ static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_sli
 	out->pattern = er_arena_copy(a, found.rule->route->pattern);
 }
 
+static void cache(void *ctx, er_out *out)
+{
+	const er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	er_node_write_cache(n, out);
+}
+
+static void cache_explain(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out)
+{
+	const er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	er_node_explain_cache(n, a, env, where, out);
+}
+
 static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **out)
 {
 	const er_config *file = ((er_node *)ctx)->file;
@@ -255,7 +269,9 @@ static const er_control_ops ops = {.activate = activate,
                                    .route_test = route_test,
                                    .file_routes = file_routes,
                                    .file_routines = file_routines,
-                                   .tail = tail};
+                                   .tail = tail,
+                                   .cache = cache,
+                                   .cache_explain = cache_explain};
 
 bool er_node_start_control(er_node *n, er_err *err)
 {
@@ -273,6 +289,8 @@ bool er_node_start_control(er_node *n, er_err *err)
 		return false;
 	if (realpath(n->file->data, full) == NULL)
 		return er_fail_errno(err, ER_ERR_IO, "cannot find the data folder %s", n->file->data);
+	if (!er_node_start_purges(n, err))
+		return false;
 	n->admin_path = er_printf("%s/admin.sock", full);
 	er_stored_source_init(&n->source, n->store);
 	n->finders = er_zalloc(n->file->threads * sizeof *n->finders);
@@ -284,7 +302,8 @@ bool er_node_start_control(er_node *n, er_err *err)
 	                         .ops_ctx = n,
 	                         .routine_max = n->file->routine_max,
 	                         .addresses = n->file->addresses,
-	                         .n_addresses = n->file->n_addresses};
+	                         .n_addresses = n->file->n_addresses,
+	                         .cache = n->cache};
 	n->control = er_control_new(&co, err);
 	return n->control != NULL;
 }

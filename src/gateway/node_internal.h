@@ -144,6 +144,13 @@ void er_node_changed(er_node *n);
 /* Nobody is told any more. */
 void er_node_drop_wishes(er_node *n);
 
+/* node_cache.c */
+/* For er_control_ops: members of what is open. */
+void er_node_write_cache(const er_node *n, er_out *out);
+void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_where *where, er_out *out);
+/* What the store has of purges, before anything is served. */
+ER_MUST_CHECK bool er_node_start_purges(er_node *n, er_err *err);
+
 /* node_control.c */
 ER_MUST_CHECK bool er_node_start_control(er_node *n, er_err *err);
 /* Trials that came back. */

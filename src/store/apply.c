@@ -31,6 +31,7 @@ static er_apply_fn *const kinds[ER_CHANGE_KIND_COUNT_] = {
     [ER_CHANGE_KEY_ROTATE] = er_apply_key_rotate,
     [ER_CHANGE_ADDRESS_ALLOW] = er_apply_address_allow,
     [ER_CHANGE_ADDRESS_DENY] = er_apply_address_deny,
+    [ER_CHANGE_PURGE] = er_apply_purge,
 };
 
 /* Texts that every kind of change has are checked here; what belongs to a kind, its own function

@@ -19,6 +19,7 @@ static const char *const names[] = {
     [ER_CHANGE_KEY_ROTATE] = "key-rotate",
     [ER_CHANGE_ADDRESS_ALLOW] = "address-allow",
     [ER_CHANGE_ADDRESS_DENY] = "address-deny",
+    [ER_CHANGE_PURGE] = "purge",
 };
 _Static_assert(sizeof names / sizeof *names == ER_CHANGE_KIND_COUNT_, "every kind of change has a name");
 

@@ -99,6 +99,7 @@ typedef enum er_change_kind {
 	ER_CHANGE_KEY_ROTATE, /* in the log only: er_store_rotate_key */
 	ER_CHANGE_ADDRESS_ALLOW,
 	ER_CHANGE_ADDRESS_DENY,
+	ER_CHANGE_PURGE, /* of the cache */
 	ER_CHANGE_KIND_COUNT_
 } er_change_kind;
 const char *er_change_name(er_change_kind k); /* "version-add", ... */
@@ -174,6 +175,10 @@ typedef struct er_change {
 	size_t n_routines;
 	const er_slice *hosts; /* TOKEN: those it may lead to its routines; checked by the caller */
 	size_t n_hosts;
+	/* PURGE: `name` is the kind of scope, `value` what it names */
+	er_slice site;
+	bool soft;
+	uint64_t purge_number;
 } er_change;
 
 typedef struct er_applied {

@@ -731,10 +731,10 @@ static void a_purge_voids_a_fill_under_way(void **state)
 	assert_false(put(ix, "k", "1", 10, f));
 	assert_int_equal(find(ix, "k", "1"), -1);
 	assert_true(er_index_begin(ix, k, hash, second, 0)); /* asked after the purge */
-	er_index_over(ix, k, hash, f, true, 0);              /* is nobody's word any more */
+	er_index_over(ix, k, hash, f, ER_CACHE_PRIVATE, 0);              /* is nobody's word any more */
 	assert_true(put(ix, "k", "1", 11, second));
 	assert_int_equal(find(ix, "k", "1"), 11);
-	er_index_over(ix, k, hash, second, false, 0);
+	er_index_over(ix, k, hash, second, ER_CACHE_OK, 0);
 	let_go(f);
 	let_go(second);
 	bool closed = false;
@@ -759,7 +759,7 @@ static void a_key_of_private_answers_is_remembered_for_some_seconds(void **state
 		er_slice k = er_slice_of(key, (size_t)snprintf(key, sizeof key, "key %01000u", i));
 		er_fill *f = er_fill_new(&(er_cache_place){.cache = c}, k, er_index_hash(k), NULL);
 		assert_true(er_index_begin(ix, k, f->hash, f, 1));
-		er_index_over(ix, k, f->hash, f, true, 1);
+		er_index_over(ix, k, f->hash, f, ER_CACHE_PRIVATE, 1);
 		assert_false(er_index_begin(ix, k, f->hash, f, 2 * S));
 		let_go(f);
 	}

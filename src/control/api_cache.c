@@ -1,0 +1,222 @@
+/* The API's family of the cache: purge, what is stored, and why a URL is or is not.
+ *
+ * A purge takes its number first, is written to the store with it (one transaction for all that one
+ * request names), and then enters the cache's table: when it is answered it is durable, and nothing
+ * that left for the origin before it can come back. What the cache itself is, the gateway knows. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cache/index.h"
+#include "control/internal.h"
+#include "control/where.h"
+#include "http/authority.h"
+#include "store/purges.h"
+
+enum { PURGES_MAX = 1000 /* in one request */ };
+
+typedef struct purge_body {
+	const er_json *urls, *prefixes, *hosts, *tags;
+	er_slice site;
+	bool everything, soft;
+} purge_body;
+
+/* What one request asks for. */
+typedef struct purge_list {
+	er_purge v[PURGES_MAX];
+	size_t n;
+} purge_list;
+
+static bool no_url(er_call *call, er_slice at, er_slice text, const char *expected)
+{
+	return er_refuse_field(&call->problem, at, expected, "\"%.*s\" is none: %s is expected", ER_FMT(er_slice_head(text, 200)),
+	                       expected);
+}
+
+/* A URL, or how URLs begin: authority and target. A star at the end of a beginning may be there. */
+static bool read_place(er_call *call, er_slice at, er_slice text, bool prefix, er_slice *out)
+{
+	const char *expected =
+	    prefix ? "the beginning of URLs, as https://shop.example/images/" : "a URL, as https://shop.example/cart";
+	er_where where;
+	if (prefix && text.n > 0 && text.p[text.n - 1] == '*')
+		text.n--;
+	if (!er_where_read(call->arena, text, &where) || where.refused != NULL || where.authority.n == 0)
+		return no_url(call, at, text, expected);
+	*out = er_arena_printf(call->arena, "%.*s%.*s%.*s", ER_FMT(where.authority), ER_FMT(where.path), ER_FMT(where.query));
+	return true;
+}
+
+static bool read_host(er_call *call, er_slice at, er_slice text, er_slice *out)
+{
+	er_where where;
+	bool plain = er_slice_find(text, '/') == text.n && er_slice_find(text, '?') == text.n && er_slice_find(text, '@') == text.n;
+	if (!plain || !er_where_read(call->arena, text, &where) || where.refused != NULL || where.authority.n == 0)
+		return no_url(call, at, text, "a host, as www.shop.example");
+	*out = er_host_of(where.authority);
+	return true;
+}
+
+static bool read_tag(er_call *call, er_slice at, er_slice text, er_slice *out)
+{
+	*out = er_slice_trim(text);
+	if (out->n > 0 && out->n <= ER_PURGE_TAG_MAX && er_slice_find(*out, ',') == out->n)
+		return true;
+	return er_refuse_field(&call->problem, at, "a tag, as Cache-Tag has it", "\"%.*s\" is no tag: 1 to %d bytes without a comma",
+	                       ER_FMT(er_slice_head(text, 200)), ER_PURGE_TAG_MAX);
+}
+
+static bool read_value(er_call *call, er_purge_kind kind, er_slice at, er_slice text, er_slice *out)
+{
+	switch (kind) {
+	case ER_PURGE_URL:
+	case ER_PURGE_PREFIX:
+		return read_place(call, at, text, kind == ER_PURGE_PREFIX, out);
+	case ER_PURGE_HOST:
+		return read_host(call, at, text, out);
+	default:
+		ER_ASSERT(kind == ER_PURGE_TAG);
+		return read_tag(call, at, text, out);
+	}
+}
+
+static bool add(er_call *call, purge_list *list, er_purge what)
+{
+	if (list->n == PURGES_MAX)
+		return er_refuse(&call->problem, ER_PROBLEM_TOO_LARGE, "%d at a time is the most: send the rest in another request",
+		                 PURGES_MAX);
+	list->v[list->n++] = what;
+	return true;
+}
+
+static bool add_all(er_call *call, purge_list *list, er_purge_kind kind, const char *member, const er_json *values,
+                    const purge_body *body)
+{
+	er_slice name = er_slice_cstr(member);
+	if (values != NULL && !er_members_strings(values, name, 1, ER_PURGE_VALUE_MAX, &call->problem))
+		return false;
+	size_t i = 0;
+	for (const er_json *m = values != NULL ? values->first : NULL; m != NULL; m = m->next, i++) {
+		er_path at = er_path_element(name, i);
+		er_purge what = {.kind = kind, .soft = body->soft, .site = kind == ER_PURGE_TAG ? body->site : (er_slice){0}};
+		if (!read_value(call, kind, er_slice_cstr(at.text), m->text, &what.value) || !add(call, list, what))
+			return false;
+	}
+	return true;
+}
+
+/* "site" beside tags says whose they are; alone it is the whole site. */
+static bool read_body(er_call *call, purge_list *list)
+{
+	static const er_member members[] = {ER_MEMBER(purge_body, "urls", urls, ER_MEMBER_ARRAY, false, 0, PURGES_MAX),
+	                                    ER_MEMBER(purge_body, "prefixes", prefixes, ER_MEMBER_ARRAY, false, 0, PURGES_MAX),
+	                                    ER_MEMBER(purge_body, "hosts", hosts, ER_MEMBER_ARRAY, false, 0, PURGES_MAX),
+	                                    ER_MEMBER(purge_body, "tags", tags, ER_MEMBER_ARRAY, false, 0, PURGES_MAX),
+	                                    ER_MEMBER(purge_body, "site", site, ER_MEMBER_STRING, false, 1, 253),
+	                                    ER_MEMBER(purge_body, "everything", everything, ER_MEMBER_BOOL, false, 0, 0),
+	                                    ER_MEMBER(purge_body, "soft", soft, ER_MEMBER_BOOL, false, 0, 0)};
+	purge_body body = {0};
+	bool ok = er_call_members(call, members, &body) && add_all(call, list, ER_PURGE_URL, "urls", body.urls, &body) &&
+	          add_all(call, list, ER_PURGE_PREFIX, "prefixes", body.prefixes, &body) &&
+	          add_all(call, list, ER_PURGE_HOST, "hosts", body.hosts, &body) &&
+	          add_all(call, list, ER_PURGE_TAG, "tags", body.tags, &body);
+	if (ok && body.site.n > 0 && body.tags == NULL)
+		ok = add(call, list, (er_purge){.kind = ER_PURGE_SITE, .value = body.site, .soft = body.soft});
+	if (ok && body.everything)
+		ok = add(call, list, (er_purge){.kind = ER_PURGE_ALL, .soft = body.soft});
+	if (ok && list->n == 0)
+		ok = er_refuse(&call->problem, ER_PROBLEM_INVALID,
+		               "what is to be purged? \"urls\", \"prefixes\", \"hosts\", \"tags\", \"site\" or \"everything\" says it");
+	return ok;
+}
+
+/* The number is taken before the store has it: what leaves for the origin in between is newer. */
+static bool write_down(er_call *call, const purge_list *list, uint64_t number, er_applied *applied)
+{
+	er_change *changes = er_zalloc(list->n * sizeof *changes);
+	for (size_t i = 0; i < list->n; i++) {
+		changes[i] = er_call_change(call, ER_CHANGE_PURGE);
+		changes[i].name = er_slice_cstr(er_purge_kind_name(list->v[i].kind));
+		changes[i].value = list->v[i].value;
+		changes[i].site = list->v[i].site;
+		changes[i].soft = list->v[i].soft;
+		changes[i].purge_number = number;
+	}
+	bool ok = er_call_apply(call, changes, list->n, applied);
+	er_free(changes);
+	return ok;
+}
+
+/* Both tables lose what matches nothing any more. */
+static void tidy(er_control *c)
+{
+	er_purges *p = er_index_purge_table(c->o.cache);
+	if (!er_purges_crowded(p))
+		return;
+	er_err err = {0};
+	uint64_t upto = er_purges_last(p);
+	er_index_settle(c->o.cache);
+	if (!er_store_purges_forget(c->o.store, upto, &err))
+		er_log(ER_LOG_WARN, "control", "old purges stay in the store: %s", err.text);
+}
+
+void er_api_purge(er_call *call)
+{
+	ER_CHECK(call, ER_CALL_MAGIC);
+	er_control *c = call->control;
+	er_purges *p = er_index_purge_table(c->o.cache);
+	purge_list *list = er_zalloc(sizeof *list);
+	er_applied applied;
+	uint64_t number = 0;
+	bool ok = read_body(call, list);
+	if (ok) {
+		number = er_purges_next(p);
+		ok = write_down(call, list, number, &applied);
+	}
+	size_t n = list->n;
+	for (size_t i = 0; ok && i < n; i++)
+		er_purges_add(p, &list->v[i], number);
+	er_free(list);
+	if (!ok) {
+		er_call_refuse(call);
+		return;
+	}
+	tidy(c);
+	er_out_open(&call->out, NULL, '{');
+	er_out_u64(&call->out, "sequence", applied.sequence);
+	er_out_u64(&call->out, "purged", n);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}
+
+void er_api_cache(er_call *call)
+{
+	er_control *c = call->control;
+	er_out_open(&call->out, NULL, '{');
+	c->o.ops->cache(c->o.ops_ctx, &call->out);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}
+
+void er_api_cache_explain(er_call *call)
+{
+	er_control *c = call->control;
+	er_slice text;
+	er_where where = {0};
+	er_env env;
+	bool ok = er_call_query_env(call, false, &env) && er_call_query(call, ER_LIT("url"), &text);
+	if (ok && !er_where_read(call->arena, text, &where))
+		ok = no_url(call, ER_LIT("url"), text, "a URL, as https://shop.example/cart");
+	if (!ok) {
+		er_call_refuse(call);
+		return;
+	}
+	er_out_open(&call->out, NULL, '{');
+	er_out_str(&call->out, "url",
+	           er_arena_printf(call->arena, "%.*s://%.*s%.*s%.*s", ER_FMT(where.scheme), ER_FMT(where.authority),
+	                           ER_FMT(where.path), ER_FMT(where.query)));
+	if (where.refused != NULL)
+		er_out_cstr(&call->out, "refused", where.refused);
+	else
+		c->o.ops->cache_explain(c->o.ops_ctx, call->arena, env, &where, &call->out);
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}

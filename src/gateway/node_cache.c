@@ -1,0 +1,186 @@
+/* The node's cache, as the control plane asks for it: what is stored, what was not and why, what a
+ * URL has, and which purges of the store still matter at a start. All on the control thread; the
+ * index and the threads' counters are read as any thread may. */
+#include "gateway/node_internal.h"
+
+#include "cache/key.h"
+#include "http/authority.h"
+#include "store/purges.h"
+
+enum { TOP = 10 };
+
+/* ---- status ---- */
+
+static void write_memory(const er_node *n, er_out *out)
+{
+	er_index_stats s = er_index_statistics(n->cache);
+	er_out_open(out, "memory", '{');
+	er_out_u64(out, "objects", s.objects);
+	er_out_u64(out, "bytes", s.bytes);
+	er_out_u64(out, "max_bytes", s.max_bytes);
+	er_out_u64(out, "stored", s.stored);
+	er_out_u64(out, "evicted", s.evicted);
+	er_out_close(out, '}');
+}
+
+/* A hit is what no client had to wait for the origin for. */
+static void write_requests(const er_cache_stats *s, er_out *out)
+{
+	uint64_t hits = s->hits + s->stale, all = hits + s->misses + s->passed + s->collapsed;
+	er_out_open(out, "requests", '{');
+	er_out_u64(out, "hits", s->hits);
+	er_out_u64(out, "stale", s->stale);
+	er_out_u64(out, "validated", s->validated);
+	er_out_u64(out, "misses", s->misses);
+	er_out_u64(out, "passed", s->passed);
+	er_out_u64(out, "collapsed", s->collapsed);
+	er_out_close(out, '}');
+	if (all > 0)
+		er_out_fixed(out, "hit_ratio", (double)hits / (double)all, 4);
+	er_out_open(out, "not_stored", '[');
+	for (er_cache_refusal r = ER_CACHE_OK + 1; r < ER_CACHE_REFUSALS_N; r++) {
+		if (s->refused[r] == 0)
+			continue;
+		er_out_open(out, NULL, '{');
+		er_out_cstr(out, "reason", er_cache_refusal_name(r));
+		er_out_u64(out, "answers", s->refused[r]);
+		er_out_cstr(out, "text", er_cache_refusal_text(r));
+		er_out_close(out, '}');
+	}
+	er_out_close(out, ']');
+}
+
+static void write_top(const er_node *n, er_out *out)
+{
+	er_stored *top[TOP];
+	size_t found = er_index_top(n->cache, top, TOP);
+	er_out_open(out, "top", '[');
+	for (size_t i = 0; i < found; i++) {
+		er_out_open(out, NULL, '{');
+		er_out_str(out, "url", er_key_where(top[i]->key));
+		er_out_u64(out, "hits", __atomic_load_n(&top[i]->hits, __ATOMIC_RELAXED));
+		er_out_u64(out, "bytes", er_content_length(top[i]->content));
+		er_out_close(out, '}');
+		er_stored_unref(top[i]);
+	}
+	er_out_close(out, ']');
+}
+
+void er_node_write_cache(const er_node *n, er_out *out)
+{
+	er_metrics_view *threads = er_zalloc((n->n + 1) * sizeof *threads);
+	for (unsigned i = 0; i < n->n; i++)
+		threads[i] = er_worker_view(n->workers[i], n->stopping);
+	er_cache_stats stats = er_metrics_cache(threads, n->n);
+	er_free(threads);
+	er_out_bool(out, "on", n->config->origin != NULL && n->config->cache_mb > 0);
+	write_memory(n, out);
+	write_requests(&stats, out);
+	er_out_u64(out, "purges", er_purges_count(er_index_purge_table(n->cache)));
+	write_top(n, out);
+}
+
+/* ---- a URL ---- */
+
+/* What would be done with it now. */
+static const char *state_of(const er_stored *s, uint64_t now_us)
+{
+	if (__atomic_load_n(&s->look.soft, __ATOMIC_RELAXED))
+		return "purged softly";
+	switch (er_freshness_use_at(&s->fresh, er_stored_age(s, now_us))) {
+	case ER_USE_FRESH:
+		return "fresh";
+	case ER_USE_STALE:
+		return "stale, used while it is validated";
+	default:
+		return "stale";
+	}
+}
+
+static void write_field(const er_stored *s, const char *name, const char *member, er_out *out)
+{
+	const er_slice *value = er_fields_get(&s->fields, er_slice_cstr(name));
+	if (value != NULL)
+		er_out_str(out, member, *value);
+}
+
+static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
+{
+	int64_t age = er_stored_age(s, now_us), left = s->fresh.lifetime - age;
+	er_out_open(out, NULL, '{');
+	er_out_u64(out, "status", (uint64_t)s->status);
+	er_out_cstr(out, "state", state_of(s, now_us));
+	er_out_u64(out, "age_s", (uint64_t)age);
+	er_out_u64(out, "lifetime_s", (uint64_t)s->fresh.lifetime);
+	er_out_u64(out, "left_s", left > 0 ? (uint64_t)left : 0);
+	er_out_bool(out, "estimated", s->fresh.heuristic);
+	er_out_u64(out, "while_revalidate_s", (uint64_t)s->fresh.while_revalidate);
+	er_out_u64(out, "if_error_s", (uint64_t)s->fresh.if_error);
+	er_out_u64(out, "bytes", er_content_length(s->content));
+	er_out_bool(out, "whole", er_content_whole(s->content));
+	er_out_time(out, "at", s->came * 1000);
+	er_out_u64(out, "hits", __atomic_load_n(&s->hits, __ATOMIC_RELAXED));
+	er_out_u64(out, "tags", s->scopes.n_tags);
+	write_field(s, "cache-control", "cache_control", out);
+	write_field(s, "cdn-cache-control", "cdn_cache_control", out);
+	write_field(s, "etag", "etag", out);
+	write_field(s, "last-modified", "last_modified", out);
+	er_out_open(out, "vary", '[');
+	for (uint32_t i = 0; i < s->variant.n; i++) {
+		er_out_open(out, NULL, '{');
+		er_out_str(out, "field", s->variant.v[i].name);
+		if (s->variant.v[i].value.p != NULL)
+			er_out_str(out, "value", s->variant.v[i].value);
+		er_out_close(out, '}');
+	}
+	er_out_close(out, ']');
+	er_out_close(out, '}');
+}
+
+void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_where *where, er_out *out)
+{
+	const er_config *c = n->config;
+	bool on = c->origin != NULL && c->cache_mb > 0;
+	er_out_bool(out, "on", on);
+	if (!on)
+		return;
+	er_request req = {.scheme = where->scheme, .authority = where->authority, .host = where->authority};
+	er_slice target = er_arena_printf(a, "%.*s%.*s", ER_FMT(where->path), ER_FMT(where->query));
+	er_slice key = er_key_of(a, (uint8_t)env, er_slice_cstr(c->origin), &req, target);
+	er_index_entry *entry = er_zalloc(sizeof *entry);
+	uint64_t now_us = er_clock_mono_us();
+	if (key.n > 0)
+		er_index_explain(n->cache, key, er_index_hash(key), now_us, entry);
+	er_out_cstr(out, "environment", er_env_name(env));
+	er_out_cstr(out, "origin", c->origin);
+	er_out_bool(out, "key_too_long", key.n == 0);
+	er_out_bool(out, "under_way", entry->under_way);
+	er_out_open(out, "stored", '[');
+	for (size_t i = 0; i < entry->n; i++) {
+		write_variant(entry->variants[i], now_us, out);
+		er_stored_unref(entry->variants[i]);
+	}
+	er_out_close(out, ']');
+	if (entry->alone != ER_CACHE_OK) {
+		er_out_cstr(out, "refused_because", er_cache_refusal_name(entry->alone));
+		er_out_cstr(out, "refused_text", er_cache_refusal_text(entry->alone));
+	}
+	er_free(entry);
+}
+
+/* ---- at a start ---- */
+
+bool er_node_start_purges(er_node *n, er_err *err)
+{
+	er_arena a = {0};
+	er_purge_row *rows;
+	size_t count;
+	er_purges *p = er_index_purge_table(n->cache);
+	bool ok = er_store_purges(n->store, &a, &rows, &count, err);
+	for (size_t i = 0; ok && i < count; i++)
+		er_purges_continue(p, rows[i].hard > rows[i].soft ? rows[i].hard : rows[i].soft);
+	/* The memory is empty, and nothing else is stored: there is nothing that they match. */
+	ok = ok && (count == 0 || er_store_purges_forget(n->store, er_purges_last(p), err));
+	er_arena_fini(&a);
+	return ok;
+}
