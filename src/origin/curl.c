@@ -11,6 +11,7 @@
 #include "origin/curl.h"
 
 #include "base/mem.h"
+#include "origin/count.h"
 
 #include <openssl/x509.h>
 
@@ -51,7 +52,7 @@ static void on_sock_closed(uv_handle_t *handle)
 	er_origin *o = s->o;
 	ER_ASSERT(o != NULL);
 	er_free(s);
-	er_origin_handle_closed(o);
+	er_count_handle_closed(o);
 }
 
 /* A socket of libcurl's is ready, or the loop cannot watch it any more. */
@@ -84,7 +85,7 @@ static sock *sock_new(er_curl_multi *m, curl_socket_t fd)
 		er_free(s);
 		return NULL;
 	}
-	er_origin_handle_opened(m->o);
+	er_count_handle_opened(m->o);
 	return s;
 }
 
@@ -210,7 +211,7 @@ static void on_multi_closed(uv_handle_t *handle)
 		m->magic = 0;
 		er_free(m);
 	}
-	er_origin_handle_closed(o);
+	er_count_handle_closed(o);
 }
 
 static void destroy(er_curl_multi *m)
@@ -285,8 +286,8 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0 && uv_idle_init(m->o->loop, &m->soon) == 0);
 	m->timer.data = m->soon.data = m;
 	m->handles = 2;
-	er_origin_handle_opened(m->o);
-	er_origin_handle_opened(m->o);
+	er_count_handle_opened(m->o);
+	er_count_handle_opened(m->o);
 	p->curl = m;
 	return m;
 }

@@ -9,7 +9,9 @@
  * and releases the hop, and then advances the fetch. Whatever it calls may stop the hop, so the
  * hop is touched afterwards only as long as f->hop says that it is there. */
 #include "base/mem.h"
+#include "origin/count.h"
 #include "origin/curl.h"
+#include "origin/server.h"
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -245,10 +247,10 @@ static int on_before_request(void *hop, char *peer, char *local, int peer_port, 
 	/* libcurl closes it; a place for another connection is kept, if the hop has one */
 	if (h->unfit)
 		return CURL_PREREQFUNC_ABORT;
-	er_reach_connected(h->f);
+	er_count_give_place(h->f);
 	h->asked = true;
 	er_fetch_connected(h->f);
-	er_reach_prove(h->f, sa);
+	er_server_prove(h->f, sa);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -371,7 +373,7 @@ static void release(er_curl_hop *h)
 	er_curl_name_done(h);
 	er_curl_socket_dropped(h);
 	m->started--;
-	er_reach_wake(m->o);
+	er_count_freed(m->o);
 	curl_slist_free_all(h->headers);
 	curl_slist_free_all(h->connect_to);
 	while (h->up_at < h->up_n)

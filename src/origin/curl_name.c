@@ -3,6 +3,7 @@
  * that were not used for long are taken out of that again. */
 #include "base/mem.h"
 #include "origin/curl.h"
+#include "origin/server.h"
 
 #include <arpa/inet.h>
 
@@ -53,7 +54,7 @@ void er_curl_name_set(er_curl_hop *h)
 	const er_addresses *a = h->f->reach.addresses;
 	er_address literal;
 	uint16_t port;
-	er_slice host = er_reach_host(h->f, &port);
+	er_slice host = er_server_host(h->f, &port);
 	h->literal = er_resolve_literal(host, &literal);
 	if (!h->literal) {
 		ER_ASSERT(a != NULL && a->n > 0);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "http/status.h"
 #include "origin/redirect.h"
+#include "origin/server.h"
 
 #include <stdio.h>
 
@@ -254,7 +255,7 @@ static bool port_ok(er_fetch *f)
 {
 	uint16_t port;
 	char text[TEXT_MAX];
-	(void)er_reach_host(f, &port);
+	(void)er_server_host(f, &port);
 	if (f->wishes.trusted || !er_guard_refuses_port(port))
 		return true;
 	snprintf(text, sizeof text, "%.*s: port %u belongs to another protocol than HTTP, and subrequests may not use it",

@@ -28,6 +28,7 @@ typedef struct er_pool er_pool;
 
 enum {
 	ER_FETCH_MAGIC = 0x46455443,
+	ER_ORIGIN_MAGIC = 0x4f524947,
 	ER_ORIGIN_HEAD_MAX = 64 * 1024, /* bytes of all response fields */
 	ER_ORIGIN_FIELDS_MAX = 256,
 	ER_ORIGIN_DISCARD_MAX = 64 * 1024, /* of a redirect's body, to save its connection */
@@ -146,8 +147,10 @@ struct er_origin {
 	unsigned used, used_by_routines;
 	er_turns turns; /* of pools, for connections */
 	uv_timer_t turn;
+	uv_timer_cb on_turn; /* reach.c's: fetches that wait take turns */
 	uint64_t evicted_ms;
-	unsigned handles; /* uv handles that are not closed yet */
+	unsigned handles;                /* uv handles that are not closed yet */
+	void (*all_closed)(er_origin *); /* origin.c's: none is left */
 	bool ticking_fast, closing;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -256,12 +259,8 @@ void er_fetch_abort(er_fetch *f, er_err_kind kind);
 er_pool *er_pool_of(er_origin *o, const void *key);
 /* No fetch of the pool is under way. */
 void er_pool_close(er_pool *p);
-void er_pool_free_if_done(er_pool *p);
 void er_origin_fetch_began(er_fetch *f);
 void er_origin_fetch_over(er_fetch *f);
-/* Every uv handle of the room is counted, so that closing can tell when the last is closed. */
-void er_origin_handle_opened(er_origin *o);
-void er_origin_handle_closed(er_origin *o);
 
 /* ---- message.c: the rules of requests and responses ---- */
 /* Fills f's hop from x->req. False: the request cannot be sent, and *why says why. */

@@ -5,13 +5,14 @@
  * the first fetch of its key and closed when nobody has used it for a minute, when its owner is
  * gone (er_origin_forget) and its last fetch is over, or when its connections must make room;
  * its memory goes with its last socket. er_origin_close ends every fetch and pool, and
- * er_origin_handle_closed frees the rest when the last uv handle of the room is closed. */
+ * `all_closed` frees the rest when the last uv handle of the room is closed. */
 #include "origin/origin.h"
 
 #include "base/mem.h"
+#include "origin/count.h"
 #include "origin/fetch.h"
 
-enum { MAGIC = 0x4f524947, TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
+enum { TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
 
 static void tick(uv_timer_t *timer);
 
@@ -24,6 +25,22 @@ static void set_tick(er_origin *o, bool fast)
 
 static void handle(void *self, er_exchange *x);
 
+/* er_origin_close has closed everything. */
+static void all_closed(er_origin *o)
+{
+	ER_ASSERT(o->closing && o->handles == 0 && er_list_empty(&o->fetches) && o->used == 0 && o->used_by_routines == 0);
+	void (*done)(void *) = o->done;
+	void *ctx = o->done_ctx;
+	er_curl_global_done(o->ca_store);
+	er_free(o->ca_file);
+	er_free(o->own);
+	er_map_free(o->pools);
+	o->magic = 0;
+	er_free(o);
+	if (done != NULL)
+		done(ctx);
+}
+
 er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_err *err)
 {
 	if (!er_curl_global(err))
@@ -35,7 +52,7 @@ er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_e
 	}
 	er_origin *o = ER_NEW(er_origin);
 	o->resolver = resolver;
-	o->magic = MAGIC;
+	o->magic = ER_ORIGIN_MAGIC;
 	o->handler = (er_handler){.name = "origin", .handle = handle, .self = o};
 	o->loop = loop;
 	er_list_init(&o->fetches);
@@ -43,12 +60,12 @@ er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_e
 	o->own = er_alloc(n_own * sizeof *own);
 	er_copy(o->own, own, n_own * sizeof *own);
 	o->n_own = n_own;
-	er_turns_init(&o->turns);
-	o->most = ER_REACH_DEFAULT;
-	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0 && uv_timer_init(loop, &o->turn) == 0);
-	for (int i = 0; i < 3; i++) /* these, and the resolver */
-		er_origin_handle_opened(o);
-	o->tick.data = o->turn.data = o;
+	o->all_closed = all_closed;
+	er_count_handle_opened(o); /* the resolver's, as one */
+	er_reach_init(o);
+	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0);
+	o->tick.data = o;
+	er_count_handle_opened(o);
 	set_tick(o, false);
 	uv_unref((uv_handle_t *)&o->tick);
 	return o;
@@ -56,22 +73,22 @@ er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_e
 
 void er_origin_ca(er_origin *o, const char *file)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	er_free(o->ca_file);
 	o->ca_file = er_strdup_cstr(file);
 }
 
 void er_origin_name_servers(er_origin *o, const char *servers)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	er_resolver_servers(o->resolver, servers);
 }
 
 void er_origin_limit(er_origin *o, unsigned connections)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	o->most = connections > ER_REACH_LEAST ? connections : ER_REACH_LEAST;
-	er_reach_wake(o);
+	er_count_freed(o);
 }
 
 er_origin_stats er_origin_stat(const er_origin *o)
@@ -82,31 +99,6 @@ er_origin_stats er_origin_stat(const er_origin *o)
 	                         .lookups = r.under_way,
 	                         .lookups_waiting = r.waiting,
 	                         .lookups_total = r.asked};
-}
-
-void er_origin_handle_opened(er_origin *o)
-{
-	ER_CHECK(o, MAGIC);
-	o->handles++;
-}
-
-void er_origin_handle_closed(er_origin *o)
-{
-	ER_CHECK(o, MAGIC);
-	ER_ASSERT(o->handles > 0);
-	if (--o->handles > 0)
-		return;
-	ER_ASSERT(o->closing && er_list_empty(&o->fetches) && o->used == 0 && o->used_by_routines == 0);
-	void (*done)(void *) = o->done;
-	void *ctx = o->done_ctx;
-	er_curl_global_done(o->ca_store);
-	er_free(o->ca_file);
-	er_free(o->own);
-	er_map_free(o->pools);
-	o->magic = 0;
-	er_free(o);
-	if (done != NULL)
-		done(ctx);
 }
 
 /* ---- pools: what connections may be shared ---- */
@@ -130,12 +122,6 @@ er_pool *er_pool_of(er_origin *o, const void *key)
 	return p;
 }
 
-void er_pool_free_if_done(er_pool *p)
-{
-	if (p->closed && p->sockets == 0)
-		er_free(p);
-}
-
 void er_pool_close(er_pool *p)
 {
 	ER_ASSERT(p->active == 0 && p->line.n == 0 && p->places == 0 && !p->closed);
@@ -144,13 +130,12 @@ void er_pool_close(er_pool *p)
 	er_curl_pool_close(p);
 	er_plain_pool_close(p);
 	er_resolve_payer_fini(p->o->resolver, &p->payer);
-	p->closed = true;
-	er_pool_free_if_done(p);
+	er_count_pool_closed(p);
 }
 
 void er_origin_forget(er_origin *o, const void *key)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	er_pool *p = er_map_get(o->pools, pool_key(&key));
 	if (p == NULL)
 		return;
@@ -183,7 +168,7 @@ static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
 static void tick(uv_timer_t *timer)
 {
 	er_origin *o = timer->data;
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	uint64_t now = uv_now(o->loop);
 	/* A time-out answers an exchange, and that may end any other fetch: begin again after each,
 	 * until a walk finds none. */
@@ -210,7 +195,7 @@ static void tick(uv_timer_t *timer)
 static void handle(void *self, er_exchange *x)
 {
 	er_origin *o = self;
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	if (o->closing) {
 		er_exchange_fail(x, 502, ER_ERR_UNAVAILABLE, NULL, "the node is closing");
 		er_exchange_answer(x);
@@ -221,7 +206,7 @@ static void handle(void *self, er_exchange *x)
 
 const er_handler *er_origin_handler(const er_origin *o)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	return &o->handler;
 }
 
@@ -249,17 +234,17 @@ void er_origin_fetch_over(er_fetch *f)
 
 static void on_timer_closed(uv_handle_t *h)
 {
-	er_origin_handle_closed(h->data);
+	er_count_handle_closed(h->data);
 }
 
 static void on_resolver_closed(void *ctx)
 {
-	er_origin_handle_closed(ctx);
+	er_count_handle_closed(ctx);
 }
 
 void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	ER_ASSERT(!o->closing);
 	o->closing = true;
 	o->done = done;

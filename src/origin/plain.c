@@ -8,7 +8,9 @@
  * unasked, and its peer has not closed it. */
 #include "base/mem.h"
 #include "base/sock.h"
+#include "origin/count.h"
 #include "origin/decode.h"
+#include "origin/server.h"
 
 enum {
 	MAGIC = 0x504c4149,
@@ -81,8 +83,8 @@ static void on_closed(uv_handle_t *handle)
 	er_free(c);
 	p->connections--;
 	plain_free_if_done(p);
-	er_reach_closed(pool);
-	er_origin_handle_closed(o);
+	er_count_closed(pool);
+	er_count_handle_closed(o);
 }
 
 static void leave_list(conn *c)
@@ -124,7 +126,7 @@ static void rest(conn *c)
 	c->idle_since_ms = uv_now(p->o->loop);
 	*(c->quarantined ? &p->quarantined : &p->idles) += 1;
 	er_list_push(c->quarantined ? &p->quarantine : &p->idle, &c->link);
-	er_reach_wake(p->o);
+	er_count_freed(p->o);
 }
 
 /* Takes the hop away from the connection, which is then idle or closing. */
@@ -321,7 +323,7 @@ static void on_connect(uv_connect_t *req, int status)
 	if (status == 0 && send_request(c))
 		return;
 	er_fetch *f = er_fetch_ref(c->f);
-	er_reach_disprove(f);
+	er_server_disprove(f);
 	hand_over(c); /* which tries every address, and knows how to say what is wrong */
 	er_fetch_advance(f);
 	er_fetch_unref(f);
@@ -340,8 +342,8 @@ static conn *conn_new(er_pool *pool, er_slice key)
 	er_list_init(&c->link);
 	ER_ASSERT(uv_tcp_init(p->o->loop, &c->tcp) == 0);
 	c->tcp.data = c->connect.data = c;
-	er_origin_handle_opened(p->o);
-	er_reach_opened(pool);
+	er_count_handle_opened(p->o);
+	er_count_opened(pool);
 	p->connections++;
 	return c;
 }
@@ -433,7 +435,7 @@ static bool choose(er_fetch *f, struct sockaddr_storage *sa)
 	const er_addresses *a = f->reach.addresses;
 	ER_ASSERT(a != NULL && a->n > 0 && a->first < a->n);
 	uint16_t port;
-	(void)er_reach_host(f, &port);
+	(void)er_server_host(f, &port);
 	for (unsigned i = 0; i < a->n; i++) {
 		er_address it = a->v[(a->first + i) % a->n];
 		it.v4.sin_port = htons(port); /* at the same place in both */
@@ -464,7 +466,7 @@ static void start(er_fetch *f)
 	conn *c = conn_new(f->pool, key_of(f));
 	c->sa = sa;
 	begin(c, f);
-	er_reach_connected(f);
+	er_count_give_place(f);
 	if (uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&c->sa, on_connect) != 0) {
 		hand_over(c);
 		return;
@@ -495,7 +497,7 @@ static void stop(er_fetch *f)
 	if (c == NULL)
 		return;
 	if (er_fetch_hop(f) == HOP_UNSENT) /* perhaps it is not there any more */
-		er_reach_disprove(f);
+		er_server_disprove(f);
 	detach(c, false);
 }
 
