@@ -674,15 +674,14 @@ void er_curl_service(er_curl_hop *h)
 	if (h->done && h->unresolved && f->status == 0 && f->uploaded == 0 && !f->reach.again) {
 		/* A kept connection was dead, and the addresses for another one are not good any more. */
 		release(h);
-		f->reach.again = true;
-		er_reach_begin(f);
+		er_fetch_readdress(f);
 	} else if (h->done) {
 		note_end(h);
 		release(h);
 	} else {
 		go_on(h, f);
 	}
-	er_fetch_advance(f);
+	f->advance(f);
 	er_fetch_unref(f);
 }
 

@@ -2,7 +2,7 @@
  *
  * er_fetch_start makes it for an exchange, lists it in its er_origin, and begins the first hop:
  * reach.c finds the addresses and a place, and a transport asks (plain.c, curl*.c). The transport
- * notes what comes (fetch_notes.c) and has er_fetch_advance called, which acts in rounds until
+ * notes what comes (fetch_notes.c) and then calls `advance`, which acts in rounds until
  * nothing is noted any more. A round looks at the head once it is whole: a redirect that is
  * followed is LEAVING until its body is out of the way, and then the next hop begins; anything else
  * is DECIDED and ANSWERED. From then on rounds hand the pieces to the answer's body, as far as its
@@ -26,23 +26,6 @@
 #include <stdio.h>
 
 enum { TEXT_MAX = 400 };
-
-er_fetch *er_fetch_ref(er_fetch *f)
-{
-	ER_CHECK(f, ER_FETCH_MAGIC);
-	f->refs++;
-	return f;
-}
-
-void er_fetch_unref(er_fetch *f)
-{
-	ER_CHECK(f, ER_FETCH_MAGIC);
-	if (--f->refs > 0)
-		return;
-	ER_ASSERT(er_fetch_over(f) && f->hop == NULL && f->x == NULL && f->upload == NULL && f->out == NULL);
-	f->magic = 0;
-	er_free(f);
-}
 
 /* The asker has been told, of an answer or of a failure. */
 static bool answered(const er_fetch *f)
@@ -184,7 +167,7 @@ static void body_resume(void *ctx)
 	ER_CHECK(f, ER_FETCH_MAGIC);
 	er_fetch_enter(f, FETCH_FLOW, FLOW_ON_ROOM);
 	er_fetch_alive(f);
-	er_fetch_advance(f);
+	f->advance(f);
 }
 
 static void body_cancel(void *ctx, er_err_kind reason)
@@ -208,45 +191,6 @@ static void upload_readable(void *ctx)
 }
 
 static const er_body_sink_ops upload_ops = {.readable = upload_readable};
-
-er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out)
-{
-	ER_CHECK(f, ER_FETCH_MAGIC);
-	ER_ASSERT(f->upload != NULL && !er_fetch_over(f));
-	if (er_replay_next(&f->replay, out)) {
-		f->uploaded += out->n;
-		er_fetch_alive(f);
-		return ER_BODY_PIECE;
-	}
-	er_body_status s = er_body_read(f->upload, max, out);
-	if (er_fetch_over(f) || f->upload == NULL) {
-		if (s == ER_BODY_PIECE)
-			er_piece_drop(out);
-		return ER_BODY_ERROR;
-	}
-	switch (s) {
-	case ER_BODY_PIECE:
-		f->uploaded += out->n;
-		er_fetch_alive(f);
-		if (f->upload_length >= 0 && f->uploaded > (uint64_t)f->upload_length) {
-			er_piece_drop(out);
-			er_fetch_ended(f, ER_ERR_INVALID, "the request's body is longer than its Content-Length says");
-			return ER_BODY_ERROR;
-		}
-		er_replay_keep(&f->replay, *out);
-		return s;
-	case ER_BODY_WAIT:
-		return s;
-	case ER_BODY_END:
-		if (f->upload_length < 0 || f->uploaded == (uint64_t)f->upload_length)
-			return s;
-		er_fetch_ended(f, ER_ERR_INVALID, "the request's body is shorter than its Content-Length says");
-		return ER_BODY_ERROR;
-	default:
-		er_fetch_ended(f, er_body_error(f->upload), "the request's body broke off (%s)", er_err_name(er_body_error(f->upload)));
-		return ER_BODY_ERROR;
-	}
-}
 
 /* ---- hops ---- */
 
@@ -272,6 +216,15 @@ static void start_hop(er_fetch *f)
 	f->reach.again = false;
 	er_fetch_alive(f);
 	f->hop_kind = er_hop_kind_of(f);
+	er_reach_begin(f);
+}
+
+/* The transport has let go of the hop before anything of an answer came, and libcurl can do it. */
+static void begin_again(er_fetch *f)
+{
+	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && !er_fetch_ended_already(f) && !er_fetch_head_whole(f));
+	f->begins_again = false;
+	f->hop_kind = &er_hop_curl;
 	er_reach_begin(f);
 }
 
@@ -504,7 +457,7 @@ static const char *end_text(const er_fetch *f)
 	return f->end_text != NULL ? f->end_text : "the fetch failed";
 }
 
-/* One round of er_fetch_advance: acts on what the notes say now. Everything that it calls may note
+/* One round of `advance`: acts on what the notes say now. Everything that it calls may note
  * more, or end the fetch. */
 static void step(er_fetch *f)
 {
@@ -515,6 +468,10 @@ static void step(er_fetch *f)
 	/* What has come of a body is handed on before the reader hears that it broke off. */
 	if (broken(f) && (!answered(f) || f->in.n == 0)) {
 		fail(f, f->end_kind, end_text(f));
+		return;
+	}
+	if (f->begins_again) {
+		begin_again(f);
 		return;
 	}
 	if (!er_fetch_head_whole(f))
@@ -537,7 +494,8 @@ static void step(er_fetch *f)
 		fail(f, f->end_kind, end_text(f));
 }
 
-void er_fetch_advance(er_fetch *f)
+/* er_fetch.advance */
+static void advance(er_fetch *f)
 {
 	ER_CHECK(f, ER_FETCH_MAGIC);
 	if (er_fetch_over(f) || !er_act_begin(&f->act))
@@ -582,6 +540,7 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	er_fetch *f = ER_NEW(er_fetch);
 	f->magic = ER_FETCH_MAGIC;
 	f->refs = 1;
+	f->advance = advance;
 	f->o = o;
 	f->number = ++o->last_fetch;
 	f->x = er_exchange_ref(x);

@@ -7,8 +7,8 @@
  *
  * A transport reports by notes (er_fetch_field, er_fetch_push, er_fetch_ended and others): these
  * only write into the fetch and never call anybody, so that they are safe inside a library's
- * callbacks. er_fetch_advance then acts on the notes: it calls the asker and the bodies, and
- * through them anything. */
+ * callbacks. f->advance then acts on the notes: it calls the asker and the bodies, and through them
+ * anything. It is fetch.c's, and a pointer because fetch.c is above all that call it. */
 #ifndef ER_ORIGIN_FETCH_H
 #define ER_ORIGIN_FETCH_H
 
@@ -70,8 +70,11 @@ struct er_fetch {
 	er_slice host;    /* the value of Host; empty: the authority */
 
 	er_state is[FETCH_PARTS_N]; /* er_fetch_enter moves them, and nothing else */
-	er_act act;                 /* er_fetch_advance */
-	uint64_t alive_ms;          /* loop time of the last sign of life */
+	/* Acts on what was noted. Outside of a library's callbacks. f may be over afterwards, and
+	 * is freed then if the caller holds no reference. */
+	void (*advance)(er_fetch *f);
+	er_act act;        /* of `advance` */
+	uint64_t alive_ms; /* loop time of the last sign of life */
 
 	/* the hop: what is asked now */
 	const er_hop_kind *hop_kind;
@@ -97,6 +100,7 @@ struct er_fetch {
 	er_err_kind end_kind; /* of a hop that is CUT or FAILED */
 	char *end_text;       /* likewise: a sentence, er_alloc'ed */
 	bool refused, tried;  /* the guard refused some address; it let some pass */
+	bool begins_again;    /* the hop has no transport any more, and is to be begun once more */
 	er_pieces in;         /* not yet delivered */
 	/* gathers small parts of the body; its last used bytes may be those of the last
 	 * piece of `in` */
@@ -236,21 +240,25 @@ void er_fetch_hold(er_fetch *f);
 void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Asks the guard whether the address is refused, and notes what it said. */
 bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa);
-/* The transport has let go of the hop before anything of an answer came, and another transport
- * asks once more. */
+/* The transport has let go of the hop before anything of an answer came: `advance` has libcurl ask
+ * once more. */
 void er_fetch_again(er_fetch *f);
+/* libcurl has let go of the hop, because it needs the addresses of the server once more: `advance`
+ * has them found. Once a hop. */
+void er_fetch_readdress(er_fetch *f);
 /* fetch.c's: nothing is known of an answer, because another hop is asked. */
 void er_fetch_forget(er_fetch *f);
 
-/* ---- fetch.c: outside of callbacks ---- */
-void er_fetch_advance(er_fetch *f);
-/* The next bytes of the upload, counted against its length: PIECE, WAIT, END, or ERROR
- * (er_fetch_ended was noted). Calls the body's source. */
-er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out);
+/* The life of f has one reference, and whoever needs f behind a call that may end it. */
 er_fetch *er_fetch_ref(er_fetch *f);
 void er_fetch_unref(er_fetch *f);
 
-/* ---- er_origin's ---- */
+/* ---- fetch_upload.c: outside of callbacks ---- */
+/* The next bytes of the upload, counted against its length: PIECE, WAIT, END, or ERROR
+ * (er_fetch_ended was noted). Calls the body's source. */
+er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out);
+
+/* ---- fetch.c, for er_origin ---- */
 void er_fetch_start(er_origin *o, er_exchange *x);
 /* Ends the fetch when there was no sign of life for too long, and says whether it did. */
 bool er_fetch_tick(er_fetch *f, uint64_t now_ms);

@@ -142,15 +142,13 @@ static void detach(conn *c, bool keep)
 		close_conn(c);
 }
 
-/* The hop begins again, by libcurl. Only before anything of an answer was seen: GET and HEAD may be
- * asked twice (RFC 9110 9.2.2). */
+/* Lets go of the hop, which begins again when f is advanced. Only before anything of an answer was
+ * seen: GET and HEAD may be asked twice (RFC 9110 9.2.2). */
 static void hand_over(conn *c)
 {
 	er_fetch *f = c->f;
 	detach(c, false);
 	er_fetch_again(f);
-	f->hop_kind = &er_hop_curl;
-	er_reach_begin(f);
 }
 
 /* ---- reading ---- */
@@ -240,7 +238,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		on_end(c, n);
 	else
 		parse(c, (size_t)n);
-	er_fetch_advance(f);
+	f->advance(f);
 	er_fetch_unref(f);
 }
 
@@ -324,8 +322,8 @@ static void on_connect(uv_connect_t *req, int status)
 		return;
 	er_fetch *f = er_fetch_ref(c->f);
 	er_server_disprove(f);
-	hand_over(c); /* which tries every address, and knows how to say what is wrong */
-	er_fetch_advance(f);
+	hand_over(c); /* libcurl tries every address, and knows how to say what is wrong */
+	f->advance(f);
 	er_fetch_unref(f);
 }
 
@@ -403,7 +401,7 @@ static void begin(conn *c, er_fetch *f)
 static void refuse(er_fetch *f)
 {
 	er_fetch_ended(f, ER_ERR_REFUSED_ADDRESS, "%.*s has an address that subrequests may not reach", ER_FMT(f->authority));
-	er_fetch_advance(f);
+	f->advance(f);
 }
 
 bool er_plain_has_idle(const er_fetch *f)
@@ -469,6 +467,7 @@ static void start(er_fetch *f)
 	er_count_give_place(f);
 	if (uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&c->sa, on_connect) != 0) {
 		hand_over(c);
+		f->advance(f);
 		return;
 	}
 	uv_tcp_nodelay(&c->tcp, 1);
@@ -482,7 +481,7 @@ static void resume(er_fetch *f)
 	if (!read_on(c)) {
 		er_fetch_ended(f, ER_ERR_IO, "reading from %.*s failed", ER_FMT(f->authority));
 		detach(c, false);
-		er_fetch_advance(f);
+		f->advance(f);
 	}
 }
 

@@ -95,7 +95,7 @@ static void fail(er_fetch *f, er_err_kind kind, const char *text)
 {
 	f->reach.state = ER_REACH_NOT;
 	er_fetch_ended(f, kind, "%.*s: %s", ER_FMT(f->authority), text);
-	er_fetch_advance(f);
+	f->advance(f);
 }
 
 /* The fetch needs a connection: begins at once if nobody is before it and there is room, else it
