@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "http/status.h"
+#include "origin/pool.h"
 #include "origin/redirect.h"
 #include "origin/server.h"
 
@@ -81,7 +82,8 @@ static void finish(er_fetch *f, er_fetch_event event)
 	er_chunk_unref(f->tail);
 	f->tail = NULL;
 	er_buf_fini(&f->urls);
-	er_origin_fetch_over(f);
+	er_list_remove(&f->link);
+	er_pool_leave(f);
 }
 
 static void let_go(er_fetch *f)
@@ -551,7 +553,8 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	f->hop_kind = &er_hop_curl;
 	x->on_cancel = on_cancel;
 	x->handler_ctx = f;
-	er_origin_fetch_began(f);
+	er_list_push(&o->fetches, &f->link);
+	er_pool_enter(f);
 	er_replay_init(&f->replay, f->wishes.replay && f->wishes.redirect == ER_REDIRECT_FOLLOW, &f->pool->replayed);
 	const char *why = "";
 	bool ok = er_message_request(f, &why);

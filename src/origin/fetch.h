@@ -264,11 +264,6 @@ void er_fetch_start(er_origin *o, er_exchange *x);
 bool er_fetch_tick(er_fetch *f, uint64_t now_ms);
 /* Cancels as if the asker had. */
 void er_fetch_abort(er_fetch *f, er_err_kind kind);
-er_pool *er_pool_of(er_origin *o, const void *key);
-/* No fetch of the pool is under way. */
-void er_pool_close(er_pool *p);
-void er_origin_fetch_began(er_fetch *f);
-void er_origin_fetch_over(er_fetch *f);
 
 /* ---- message.c: the rules of requests and responses ---- */
 /* Fills f's hop from x->req. False: the request cannot be sent, and *why says why. */

@@ -1,16 +1,15 @@
-/* One er_origin a gateway thread: the list of fetches, the pools, and the clock.
+/* One er_origin a gateway thread: what is there for all fetches of the thread, and the clock.
  *
- * er_origin_new makes it; `handle` begins a fetch for each exchange; a timer gives every fetch
- * the time (er_fetch_tick), often while there are fetches and seldom else. A pool is made for
- * the first fetch of its key and closed when nobody has used it for a minute, when its owner is
- * gone (er_origin_forget) and its last fetch is over, or when its connections must make room;
- * its memory goes with its last socket. er_origin_close ends every fetch and pool, and
- * `all_closed` frees the rest when the last uv handle of the room is closed. */
+ * er_origin_new makes it; `handle` begins a fetch for each exchange; a timer gives every fetch the
+ * time (er_fetch_tick), often while there are fetches and seldom else, and sweeps the pools now and
+ * then. er_origin_close ends every fetch and pool, and `all_closed` frees the rest when the last uv
+ * handle of the room is closed. */
 #include "origin/origin.h"
 
 #include "base/mem.h"
 #include "origin/count.h"
 #include "origin/fetch.h"
+#include "origin/pool.h"
 
 enum { TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
 
@@ -101,64 +100,10 @@ er_origin_stats er_origin_stat(const er_origin *o)
 	                         .lookups_total = r.asked};
 }
 
-/* ---- pools: what connections may be shared ---- */
-
-static er_slice pool_key(const void *const *key)
-{
-	return er_slice_of(key, sizeof *key);
-}
-
-er_pool *er_pool_of(er_origin *o, const void *key)
-{
-	er_pool *p = er_map_get(o->pools, pool_key(&key));
-	if (p != NULL)
-		return p;
-	p = ER_NEW(er_pool);
-	p->o = o;
-	p->key = key;
-	er_turns_line_init(&p->line);
-	er_resolve_payer_init(&p->payer, key == NULL);
-	er_map_set(o->pools, pool_key(&key), p);
-	return p;
-}
-
-void er_pool_close(er_pool *p)
-{
-	ER_ASSERT(p->active == 0 && p->line.n == 0 && p->places == 0 && !p->closed);
-	if (!p->forgotten)
-		er_map_del(p->o->pools, pool_key(&p->key));
-	er_curl_pool_close(p);
-	er_plain_pool_close(p);
-	er_resolve_payer_fini(p->o->resolver, &p->payer);
-	er_count_pool_closed(p);
-}
-
 void er_origin_forget(er_origin *o, const void *key)
 {
 	ER_CHECK(o, ER_ORIGIN_MAGIC);
-	er_pool *p = er_map_get(o->pools, pool_key(&key));
-	if (p == NULL)
-		return;
-	if (p->active == 0) {
-		er_pool_close(p);
-		return;
-	}
-	er_map_del(o->pools, pool_key(&key));
-	p->forgotten = true;
-}
-
-static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
-{
-	size_t at = 0;
-	er_slice key;
-	void *value;
-	while (er_map_next(o->pools, &at, &key, &value)) {
-		er_pool *p = value;
-		if (p->active == 0 && now - p->idle_since_ms >= idle_ms)
-			er_pool_close(p);
-		else
-			er_plain_pool_tick(p, now);
-	}
+	er_pool_forget(o, key);
 }
 
 /* ---- time ---- */
@@ -186,7 +131,7 @@ static void tick(uv_timer_t *timer)
 		set_tick(o, false);
 	if (now - o->evicted_ms >= TICK_SLOW_MS) {
 		o->evicted_ms = now;
-		evict(o, now, POOL_IDLE_MS);
+		er_pool_sweep(o, now, POOL_IDLE_MS);
 	}
 }
 
@@ -201,6 +146,8 @@ static void handle(void *self, er_exchange *x)
 		er_exchange_answer(x);
 		return;
 	}
+	if (!o->ticking_fast)
+		set_tick(o, true);
 	er_fetch_start(o, x);
 }
 
@@ -208,28 +155,6 @@ const er_handler *er_origin_handler(const er_origin *o)
 {
 	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	return &o->handler;
-}
-
-void er_origin_fetch_began(er_fetch *f)
-{
-	er_origin *o = f->o;
-	ER_ASSERT(f->pool == NULL && !o->closing);
-	er_list_push(&o->fetches, &f->link);
-	f->pool = er_pool_of(o, f->wishes.pool);
-	f->pool->active++;
-	if (!o->ticking_fast)
-		set_tick(o, true);
-}
-
-void er_origin_fetch_over(er_fetch *f)
-{
-	er_list_remove(&f->link);
-	er_pool *p = f->pool;
-	ER_ASSERT(p != NULL && p->active > 0);
-	f->pool = NULL;
-	p->idle_since_ms = uv_now(f->o->loop);
-	if (--p->active == 0 && p->forgotten)
-		er_pool_close(p);
 }
 
 static void on_timer_closed(uv_handle_t *h)
@@ -251,7 +176,7 @@ void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
 	o->done_ctx = ctx;
 	while (!er_list_empty(&o->fetches))
 		er_fetch_abort(ER_CONTAINER(o->fetches.next, er_fetch, link), ER_ERR_UNAVAILABLE);
-	evict(o, UINT64_MAX, 0);
+	er_pool_sweep(o, UINT64_MAX, 0);
 	uv_close((uv_handle_t *)&o->tick, on_timer_closed);
 	uv_close((uv_handle_t *)&o->turn, on_timer_closed);
 	er_resolver_close(o->resolver, on_resolver_closed, o);

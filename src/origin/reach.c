@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "origin/count.h"
 #include "origin/fetch.h"
+#include "origin/pool.h"
 #include "origin/server.h"
 
 enum { TURNS_AT_ONCE = 64 };
