@@ -217,7 +217,7 @@ static void start_hop(er_fetch *f)
 	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && er_fetch_hop(f) == HOP_UNSENT && f->hop == NULL);
 	f->reach.again = false;
 	er_fetch_alive(f);
-	f->hop_kind = er_hop_kind_of(f);
+	f->hop_kind = er_plain_takes(f) ? &er_hop_plain : &er_hop_curl;
 	er_reach_begin(f);
 }
 

@@ -42,12 +42,12 @@ enum {
 	ER_ORIGIN_QUARANTINE_MS = 1000,
 };
 
-/* A transport: how one hop is asked. er_hop_kind_of chooses it. */
+/* A transport: how one hop is asked. fetch.c and reach.c choose it. */
 typedef struct er_hop_kind {
 	const char *name;
-	/* Begins the hop in f. The hop ends with one er_fetch_ended, unless it is stopped.
-	 * `start` may advance f before it returns: a caller that needs f afterwards holds a
-	 * reference. */
+	/* Begins the hop in f. The hop ends with one er_fetch_ended, unless it is stopped, or given
+	 * up (er_fetch_again, er_fetch_readdress). Behind its notes the transport calls f->advance.
+	 * `start` may do so before it returns: a caller that needs f afterwards holds a reference. */
 	void (*start)(er_fetch *f);
 	/* f has room again, after it was held (er_fetch_hold). Nothing happens if the transport
 	 * holds nothing back. */
@@ -282,8 +282,8 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 
 /* ---- transports ---- */
 extern const er_hop_kind er_hop_curl, er_hop_plain;
-/* The transport that takes this hop. */
-const er_hop_kind *er_hop_kind_of(const er_fetch *f);
+/* Whether er_hop_plain can do f's hop; er_hop_curl can do every one. */
+bool er_plain_takes(const er_fetch *f);
 void er_curl_pool_close(er_pool *p);
 void er_plain_pool_close(er_pool *p);
 void er_plain_pool_tick(er_pool *p, uint64_t now_ms);

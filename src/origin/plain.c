@@ -502,11 +502,9 @@ static void stop(er_fetch *f)
 
 const er_hop_kind er_hop_plain = {.name = "plain", .start = start, .resume = resume, .upload = upload, .stop = stop};
 
-const er_hop_kind *er_hop_kind_of(const er_fetch *f)
+bool er_plain_takes(const er_fetch *f)
 {
-	bool simple =
-	    f->upload == NULL && (f->is_head || er_slice_eq(f->method, ER_LIT("GET"))) && er_slice_eq(f->scheme, ER_LIT("http"));
-	return simple ? &er_hop_plain : &er_hop_curl;
+	return f->upload == NULL && (f->is_head || er_slice_eq(f->method, ER_LIT("GET"))) && er_slice_eq(f->scheme, ER_LIT("http"));
 }
 
 unsigned er_plain_idles(const er_pool *pool)
