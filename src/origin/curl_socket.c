@@ -1,6 +1,10 @@
 /* Which sockets libcurl has. It says when it opens one, and when it closes one that was connected;
  * one that never was it closes without a word. So a hop knows what was opened for it, and when its
- * request goes out (or it ends) what of that is not the connection is gone. */
+ * request goes out (or it ends) what of that is not the connection is gone.
+ *
+ * er_curl_multi.sockets says for each whose it is: the hop's that it was opened for, or, from the
+ * first request on, the multi's. Each that is in there counts as a connection of the pool
+ * (count.c). */
 #include "base/mem.h"
 #include "origin/count.h"
 #include "origin/curl.h"

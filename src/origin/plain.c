@@ -4,6 +4,13 @@
  * addresses to try, a connection that turns out dead) is libcurl's. The rules are the fetch's and
  * decode.c's, the same for both.
  *
+ * A `conn` is made by `start`, connects for one fetch, and carries one at a time (`begin`,
+ * `detach`). Between two it rests in its pool's part, `plain`: idle, or in quarantine behind an
+ * answer that had no body. It closes when its peer does, when what came was not a clean answer,
+ * when room is needed, and with its pool. on_closed frees it, and behind the last one the pool's
+ * part. The fetch takes its hop away with `stop`; the connection tells the fetch by notes, and by
+ * f->advance behind them. What follows f->advance touches neither of the two without a reference.
+ *
  * A connection passes one door before it carries a request (`at_the_door`): nothing has come on it
  * unasked, and its peer has not closed it. */
 #include "base/mem.h"
