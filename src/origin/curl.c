@@ -5,12 +5,13 @@
  * which time it waits for (on_socket, on_timeout); the loop calls on_poll, on_timer and on_soon;
  * each of them calls libcurl and then er_curl_drain. While libcurl is called `in_curl` is set:
  * its callbacks (curl_hop.c) only take notes and queue their hop. er_curl_drain is the one
- * function that acts: it serves queued hops until there is none, and calls libcurl again where
- * libcurl asked for that. A multi whose pool is closed in the middle of its drain is `dead`, and
- * destroyed when the drain is over. */
+ * function that acts: it has queued hops served (`serve`, of curl_hop.c, which is above) until
+ * there is none, and calls libcurl again where libcurl asked for that. A multi whose pool is closed
+ * in the middle of its drain is `dead`, and destroyed when the drain is over. */
 #include "origin/curl.h"
 
 #include "base/mem.h"
+#include "origin/count.h"
 
 #include <openssl/x509.h>
 
@@ -51,7 +52,7 @@ static void on_sock_closed(uv_handle_t *handle)
 	er_origin *o = s->o;
 	ER_ASSERT(o != NULL);
 	er_free(s);
-	er_origin_handle_closed(o);
+	er_count_handle_closed(o);
 }
 
 /* A socket of libcurl's is ready, or the loop cannot watch it any more. */
@@ -84,7 +85,7 @@ static sock *sock_new(er_curl_multi *m, curl_socket_t fd)
 		er_free(s);
 		return NULL;
 	}
-	er_origin_handle_opened(m->o);
+	er_count_handle_opened(m->o);
 	return s;
 }
 
@@ -121,12 +122,22 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *
 
 /* ---- the multi handle ---- */
 
+/* A new turn of the loop: hops that rest go on. */
+static void wake(er_curl_multi *m)
+{
+	for (er_list *l; (l = er_list_pop(&m->resting)) != NULL;) {
+		er_curl_hop *h = ER_CONTAINER(l, er_curl_hop, rest);
+		h->turn = 0;
+		er_curl_queue(h);
+	}
+}
+
 static void on_soon(uv_idle_t *idle)
 {
 	er_curl_multi *m = idle->data;
 	ER_CHECK(m, ER_CURL_MULTI_MAGIC);
 	uv_idle_stop(idle);
-	er_curl_wake(m);
+	wake(m);
 	er_curl_drain(m);
 }
 
@@ -210,7 +221,7 @@ static void on_multi_closed(uv_handle_t *handle)
 		m->magic = 0;
 		er_free(m);
 	}
-	er_origin_handle_closed(o);
+	er_count_handle_closed(o);
 }
 
 static void destroy(er_curl_multi *m)
@@ -235,7 +246,7 @@ void er_curl_drain(er_curl_multi *m)
 	while (!m->dead) {
 		er_list *l = er_list_pop(&m->ready);
 		if (l != NULL) {
-			er_curl_service(ER_CONTAINER(l, er_curl_hop, link));
+			m->serve(ER_CONTAINER(l, er_curl_hop, link));
 		} else if (m->kick && kicks++ < KICKS) {
 			m->kick = false;
 			call_curl(m, CURL_SOCKET_TIMEOUT, 0);
@@ -257,13 +268,14 @@ void er_curl_queue(er_curl_hop *h)
 	er_list_push(&h->m->ready, &h->link);
 }
 
-er_curl_multi *er_curl_multi_of(er_pool *p)
+er_curl_multi *er_curl_multi_of(er_pool *p, void (*serve)(er_curl_hop *h))
 {
 	if (p->curl != NULL)
 		return p->curl;
 	ER_ASSERT(!p->closed);
 	er_curl_multi *m = ER_NEW(er_curl_multi);
 	m->magic = ER_CURL_MULTI_MAGIC;
+	m->serve = serve;
 	m->o = p->o;
 	m->pool = p;
 	er_idmap_init(&m->sockets);
@@ -285,8 +297,8 @@ er_curl_multi *er_curl_multi_of(er_pool *p)
 	ER_ASSERT(uv_timer_init(m->o->loop, &m->timer) == 0 && uv_idle_init(m->o->loop, &m->soon) == 0);
 	m->timer.data = m->soon.data = m;
 	m->handles = 2;
-	er_origin_handle_opened(m->o);
-	er_origin_handle_opened(m->o);
+	er_count_handle_opened(m->o);
+	er_count_handle_opened(m->o);
 	p->curl = m;
 	return m;
 }

@@ -60,6 +60,8 @@ typedef struct er_curl_multi {
 	er_list kept;     /* the longest kept first */
 	unsigned n_kept;
 	er_act act; /* er_curl_drain */
+	/* curl_hop.c's: acts on what h has noted. h may be gone afterwards. */
+	void (*serve)(er_curl_hop *h);
 	bool in_curl;
 	bool kick; /* libcurl wants to be called at once */
 	bool dead; /* free it when er_curl_drain is over */
@@ -102,17 +104,23 @@ struct er_curl_hop {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Of the pool, made when there is none yet. */
-er_curl_multi *er_curl_multi_of(er_pool *p);
+/* ---- curl.c ---- */
+/* Of the pool, made when there is none yet. `serve`: the same for all. */
+er_curl_multi *er_curl_multi_of(er_pool *p, void (*serve)(er_curl_hop *h));
 /* Acts on what was noted. Called whenever libcurl has returned; does nothing while `in_curl` is
  * set. */
 void er_curl_drain(er_curl_multi *m);
 /* The same in the loop's next turn: a reader that asks for more and more must not keep all others
  * waiting. */
 void er_curl_drain_soon(er_curl_multi *m);
+/* m->serve will be called for h, by the drain. */
 void er_curl_queue(er_curl_hop *h);
 
-/* curl_socket.c: the sockets that libcurl has. */
+/* ---- curl_request.c ---- */
+/* Sets what h's handle is to ask, and of which addresses. Once a hop. */
+void er_curl_request(er_curl_hop *h);
+
+/* ---- curl_socket.c: the sockets that libcurl has ---- */
 void er_curl_socket_opened(er_curl_hop *h, curl_socket_t fd);
 /* CURLOPT_CLOSESOCKETFUNCTION. libcurl does not call it for a socket that was never connected. */
 int er_curl_socket_close(void *multi, curl_socket_t fd);
@@ -122,7 +130,8 @@ void er_curl_socket_settled(er_curl_hop *h, int local_port);
 void er_curl_socket_dropped(er_curl_hop *h);
 /* libcurl has closed all sockets. */
 void er_curl_socket_fini(er_curl_multi *m);
-/* curl_name.c: libcurl never looks up a name, but is given the addresses. */
+
+/* ---- curl_name.c: libcurl never looks up a name, but is given the addresses ---- */
 void er_curl_name_set(er_curl_hop *h);
 /* libcurl has read the addresses that it was given. */
 void er_curl_name_read(er_curl_hop *h);
@@ -130,16 +139,13 @@ void er_curl_name_done(er_curl_hop *h);
 void er_curl_name_fini(er_curl_multi *m);
 /* CURLOPT_RESOLVER_START_FUNCTION */
 int er_curl_name_needed(void *state, void *reserved, void *hop);
-/* door.c: called from inside libcurl's callback before a request goes out. Fills ends and h2.
- * False: the connection is out of step with its peer, or nobody can say that it is not. */
+
+/* ---- door.c: connections that were used before ---- */
+/* Called from inside libcurl's callback before a request goes out. Fills ends and h2. False: the
+ * connection is out of step with its peer, or nobody can say that it is not. */
 bool er_curl_door(er_curl_hop *h, const char *peer, int peer_port, const char *local, int local_port);
 /* The transfer has ended well: remembers the connection, if libcurl keeps it. */
 void er_curl_keep(er_curl_hop *h);
 void er_curl_forget_all(er_curl_multi *m);
-
-/* curl_hop.c */
-void er_curl_service(er_curl_hop *h);
-/* A new turn of the loop: hops that rest go on. */
-void er_curl_wake(er_curl_multi *m);
 
 #endif

@@ -1,15 +1,17 @@
-/* One request by libcurl: its options, its callbacks, its end.
+/* One request by libcurl: its callbacks, its upload, its end.
  *
  * An er_curl_hop is made by `start` and freed by `release`; in between f->hop points to it. It
- * waits in the multi's `ready` list, is added to libcurl by er_curl_service, and libcurl calls
- * back: on_open for a socket, on_before_request when a connection is to carry the request,
- * on_read for the upload, on_header and on_write for the answer. These only take notes and queue
- * the hop. er_curl_service acts on them, outside of libcurl: it asks once more on a fresh
- * connection where that is due (again_fresh), takes more of the upload (refill), notes the end
- * and releases the hop, and then advances the fetch. Whatever it calls may stop the hop, so the
- * hop is touched afterwards only as long as f->hop says that it is there. */
+ * waits in the multi's `ready` list, is added to libcurl by `serve`, and libcurl calls back:
+ * on_open for a socket, on_before_request when a connection is to carry the request, on_read for
+ * the upload, on_header and on_write for the answer. These only take notes and queue the hop.
+ * er_curl_drain (curl.c) calls `serve`, which acts on them, outside of libcurl: it asks once more
+ * on a fresh connection where that is due (again_fresh), takes more of the upload (refill), notes
+ * the end and releases the hop, and then advances the fetch. Whatever it calls may stop the hop, so
+ * the hop is touched afterwards only as long as f->hop says that it is there. */
 #include "base/mem.h"
+#include "origin/count.h"
 #include "origin/curl.h"
+#include "origin/server.h"
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -47,15 +49,6 @@ static bool turn_is_over(er_curl_hop *h, size_t n)
 		return true;
 	h->turn += n;
 	return false;
-}
-
-void er_curl_wake(er_curl_multi *m)
-{
-	for (er_list *l; (l = er_list_pop(&m->resting)) != NULL;) {
-		er_curl_hop *h = ER_CONTAINER(l, er_curl_hop, rest);
-		h->turn = 0;
-		er_curl_queue(h);
-	}
 }
 
 /* Bytes of a body. Pausing is the only back-pressure that libcurl has: while the reader is full,
@@ -245,10 +238,10 @@ static int on_before_request(void *hop, char *peer, char *local, int peer_port, 
 	/* libcurl closes it; a place for another connection is kept, if the hop has one */
 	if (h->unfit)
 		return CURL_PREREQFUNC_ABORT;
-	er_reach_connected(h->f);
+	er_count_give_place(h->f);
 	h->asked = true;
 	er_fetch_connected(h->f);
-	er_reach_prove(h->f, sa);
+	er_server_prove(h->f, sa);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -371,7 +364,7 @@ static void release(er_curl_hop *h)
 	er_curl_name_done(h);
 	er_curl_socket_dropped(h);
 	m->started--;
-	er_reach_wake(m->o);
+	er_count_freed(m->o);
 	curl_slist_free_all(h->headers);
 	curl_slist_free_all(h->connect_to);
 	while (h->up_at < h->up_n)
@@ -380,125 +373,7 @@ static void release(er_curl_hop *h)
 	hop_free(h);
 }
 
-/* ---- the request ---- */
-
-static const char *text_of(er_curl_hop *h)
-{
-	er_buf_putc(&h->text, '\0');
-	return (const char *)h->text.p + h->text.start;
-}
-
-static void add_header(er_curl_hop *h, const char *line)
-{
-	struct curl_slist *list = curl_slist_append(h->headers, line);
-	ER_ASSERT(list != NULL);
-	h->headers = list;
-}
-
-/* The fields as the fetch has them, and none that libcurl would add. */
-static void set_headers(er_curl_hop *h)
-{
-	er_fetch *f = h->f;
-	for (uint32_t i = 0; i < f->fields.n; i++) {
-		er_buf_clear(&h->text);
-		er_buf_put(&h->text, f->fields.v[i].name);
-		/* libcurl's spelling of an empty value. */
-		if (f->fields.v[i].value.n == 0) {
-			er_buf_putc(&h->text, ';');
-		} else {
-			er_buf_puts(&h->text, ": ");
-			er_buf_put(&h->text, f->fields.v[i].value);
-		}
-		add_header(h, text_of(h));
-	}
-	if (f->host.n > 0) {
-		er_buf_clear(&h->text);
-		er_buf_puts(&h->text, "Host: ");
-		er_buf_put(&h->text, f->host);
-		add_header(h, text_of(h));
-	}
-	/* What libcurl would add by itself. */
-	if (er_fields_get(&f->fields, ER_LIT("accept")) == NULL)
-		add_header(h, "Accept:");
-	add_header(h, "Expect:");
-	if (f->length_zero)
-		add_header(h, "Content-Length: 0");
-	curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, h->headers);
-}
-
-/* libcurl knows methods by what it does for them: a GET, a HEAD, an upload. Any other name is
- * written in the place of one of these. */
-static void set_method(er_curl_hop *h)
-{
-	er_fetch *f = h->f;
-	CURL *e = h->easy;
-	curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
-	if (f->is_head) {
-		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
-		return;
-	}
-	if (f->upload != NULL) {
-		curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)f->upload_length);
-	} else if (er_slice_eq(f->method, ER_LIT("GET"))) {
-		return;
-	}
-	er_buf_clear(&h->text);
-	er_buf_put(&h->text, f->method);
-	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, text_of(h));
-}
-
-/* URL, target and where to connect. The URL decides which connection fits; what is asked for on it
- * is the target, byte for byte. */
-static void set_target(er_curl_hop *h)
-{
-	er_fetch *f = h->f;
-	er_buf_clear(&h->text);
-	er_buf_put(&h->text, f->scheme);
-	er_buf_puts(&h->text, "://");
-	er_buf_put(&h->text, f->authority);
-	er_buf_putc(&h->text, '/');
-	curl_easy_setopt(h->easy, CURLOPT_URL, text_of(h));
-	/* The same bytes that the caller has, whatever libcurl thinks of them. */
-	er_buf_clear(&h->text);
-	er_buf_put(&h->text, f->target);
-	curl_easy_setopt(h->easy, CURLOPT_REQUEST_TARGET, text_of(h));
-	if (f->wishes.connect_to != NULL) {
-		er_buf_clear(&h->text);
-		er_buf_puts(&h->text, "::");
-		er_buf_put_cstr(&h->text, f->wishes.connect_to);
-		h->connect_to = curl_slist_append(NULL, text_of(h));
-	}
-	curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, h->connect_to);
-	er_curl_name_set(h);
-	curl_easy_setopt(h->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)f->wishes.connect_ms);
-}
-
-/* er_hop_kind.start: makes a handle, sets it up, and leaves the rest to the drain. */
-static void start(er_fetch *f)
-{
-	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
-	er_curl_multi *m = er_curl_multi_of(f->pool);
-	er_curl_hop *h = hop_new(m);
-	h->f = f;
-	f->hop = h;
-	m->started++;
-	/* Without a place of its own it must not open one more than there are. */
-	curl_multi_setopt(m->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, f->reach.place ? 0L : (long)m->sockets.n);
-	er_decode_begin(&h->decode);
-	curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 0L);
-	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 0L);
-	/* Idle ones go, one after the other, while only other pools wait for connections. */
-	bool others = f->o->turns.waiting > 0 && f->pool->line.n == 0;
-	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, others ? 1L : (long)ER_CURL_IDLE_MAX);
-	set_target(h);
-	set_method(h);
-	set_headers(h);
-	/* Added by the drain, which may be the one that we are called from. */
-	er_curl_queue(h);
-	er_curl_drain(m);
-}
+/* ---- going on ---- */
 
 static void unpause(er_curl_hop *h)
 {
@@ -508,30 +383,6 @@ static void unpause(er_curl_hop *h)
 	curl_easy_pause(h->easy, (h->write_paused ? CURLPAUSE_RECV : 0) | (h->read_paused ? CURLPAUSE_SEND : 0));
 	m->in_curl = false;
 	er_curl_drain_soon(m);
-}
-
-static void resume(er_fetch *f)
-{
-	er_curl_hop *h = f->hop;
-	if (!h->write_paused || h->done)
-		return;
-	h->write_paused = false;
-	unpause(h);
-}
-
-static void upload(er_fetch *f)
-{
-	er_curl_hop *h = f->hop;
-	if (!h->want_upload)
-		return;
-	er_curl_queue(h);
-	er_curl_drain(h->m);
-}
-
-static void stop(er_fetch *f)
-{
-	if (f->hop != NULL)
-		release(f->hop);
 }
 
 /* Takes more of the upload. The source may do anything meanwhile: h is ours only as long as
@@ -654,7 +505,8 @@ static void go_on(er_curl_hop *h, er_fetch *f)
 		refill(h, f);
 }
 
-void er_curl_service(er_curl_hop *h)
+/* er_curl_multi.serve */
+static void serve(er_curl_hop *h)
 {
 	ER_CHECK(h, ER_CURL_HOP_MAGIC);
 	ER_ASSERT(h->f->hop == h && !h->m->in_curl);
@@ -672,16 +524,64 @@ void er_curl_service(er_curl_hop *h)
 	if (h->done && h->unresolved && f->status == 0 && f->uploaded == 0 && !f->reach.again) {
 		/* A kept connection was dead, and the addresses for another one are not good any more. */
 		release(h);
-		f->reach.again = true;
-		er_reach_begin(f);
+		er_fetch_readdress(f);
 	} else if (h->done) {
 		note_end(h);
 		release(h);
 	} else {
 		go_on(h, f);
 	}
-	er_fetch_advance(f);
+	f->advance(f);
 	er_fetch_unref(f);
+}
+
+/* ---- what a fetch calls ---- */
+
+/* er_hop_kind.start: makes a handle, sets it up, and leaves the rest to the drain. */
+static void start(er_fetch *f)
+{
+	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
+	er_curl_multi *m = er_curl_multi_of(f->pool, serve);
+	er_curl_hop *h = hop_new(m);
+	h->f = f;
+	f->hop = h;
+	m->started++;
+	/* Without a place of its own it must not open one more than there are. */
+	curl_multi_setopt(m->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, f->reach.place ? 0L : (long)m->sockets.n);
+	er_decode_begin(&h->decode);
+	curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 0L);
+	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 0L);
+	/* Idle ones go, one after the other, while only other pools wait for connections. */
+	bool others = f->o->turns.waiting > 0 && f->pool->line.n == 0;
+	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, others ? 1L : (long)ER_CURL_IDLE_MAX);
+	er_curl_request(h);
+	/* Added by the drain, which may be the one that we are called from. */
+	er_curl_queue(h);
+	er_curl_drain(m);
+}
+
+static void resume(er_fetch *f)
+{
+	er_curl_hop *h = f->hop;
+	if (!h->write_paused || h->done)
+		return;
+	h->write_paused = false;
+	unpause(h);
+}
+
+static void upload(er_fetch *f)
+{
+	er_curl_hop *h = f->hop;
+	if (!h->want_upload)
+		return;
+	er_curl_queue(h);
+	er_curl_drain(h->m);
+}
+
+static void stop(er_fetch *f)
+{
+	if (f->hop != NULL)
+		release(f->hop);
 }
 
 const er_hop_kind er_hop_curl = {.name = "curl", .start = start, .resume = resume, .upload = upload, .stop = stop};

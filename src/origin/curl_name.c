@@ -1,8 +1,16 @@
 /* Addresses for libcurl, which would make a thread for each name that it has to look up. They are
  * found before (origin/reach.h) and given to it with the request, for its cache of names; names
- * that were not used for long are taken out of that again. */
+ * that were not used for long are taken out of that again.
+ *
+ * er_curl_multi.names is a ring of the names that libcurl has, the oldest first. er_curl_name_set
+ * gives libcurl the hop's name with its addresses, and the oldest names to be forgotten, as one
+ * list. libcurl reads the list when it begins the transfer, which its first callback or its end
+ * tells (er_curl_name_read): only then the ring changes. A hop that is stopped before that changes
+ * nothing (er_curl_name_done). When libcurl needs a name that it has forgotten, the hop fails with
+ * `unresolved`, and the fetch finds the addresses once more (er_fetch_readdress). */
 #include "base/mem.h"
 #include "origin/curl.h"
+#include "origin/server.h"
 
 #include <arpa/inet.h>
 
@@ -35,6 +43,7 @@ static void put_address(er_buf *to, const er_address *a)
 		er_buf_putc(to, ']');
 }
 
+/* "-host:port" for each of the oldest names, which libcurl is to forget. */
 static void put_old_names(er_curl_hop *h)
 {
 	er_curl_multi *m = h->m;
@@ -53,7 +62,7 @@ void er_curl_name_set(er_curl_hop *h)
 	const er_addresses *a = h->f->reach.addresses;
 	er_address literal;
 	uint16_t port;
-	er_slice host = er_reach_host(h->f, &port);
+	er_slice host = er_server_host(h->f, &port);
 	h->literal = er_resolve_literal(host, &literal);
 	if (!h->literal) {
 		ER_ASSERT(a != NULL && a->n > 0);

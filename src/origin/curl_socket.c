@@ -1,7 +1,12 @@
 /* Which sockets libcurl has. It says when it opens one, and when it closes one that was connected;
  * one that never was it closes without a word. So a hop knows what was opened for it, and when its
- * request goes out (or it ends) what of that is not the connection is gone. */
+ * request goes out (or it ends) what of that is not the connection is gone.
+ *
+ * er_curl_multi.sockets says for each whose it is: the hop's that it was opened for, or, from the
+ * first request on, the multi's. Each that is in there counts as a connection of the pool
+ * (count.c). */
 #include "base/mem.h"
+#include "origin/count.h"
 #include "origin/curl.h"
 
 #include <arpa/inet.h>
@@ -33,7 +38,7 @@ static void uncount(er_curl_multi *m, curl_socket_t fd)
 	} else {
 		forget(whose, fd);
 	}
-	er_reach_closed(m->pool);
+	er_count_closed(m->pool);
 }
 
 void er_curl_socket_opened(er_curl_hop *h, curl_socket_t fd)
@@ -45,7 +50,7 @@ void er_curl_socket_opened(er_curl_hop *h, curl_socket_t fd)
 	ER_ASSERT(fd >= 0 && h->n_sockets < ER_CURL_SOCKETS_MAX);
 	h->sockets[h->n_sockets++] = fd;
 	er_idmap_add(&m->sockets, id_of(fd), h);
-	er_reach_opened(m->pool);
+	er_count_opened(m->pool);
 }
 
 int er_curl_socket_close(void *multi, curl_socket_t fd)
@@ -100,7 +105,7 @@ void er_curl_socket_fini(er_curl_multi *m)
 	ER_ASSERT(p != NULL && m->settled <= m->sockets.n);
 	m->pool = NULL;
 	for (uint32_t n = m->sockets.n; n > 0; n--)
-		er_reach_closed(p);
+		er_count_closed(p);
 	er_idmap_fini(&m->sockets);
 }
 

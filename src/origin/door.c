@@ -1,7 +1,12 @@
 /* The door of libcurl's pool. libcurl (7.88) puts a connection back after a complete answer and
  * takes it out again if its peer has not closed it, though bytes may be waiting that nobody asked
  * for: they would be the answer to the next request, and every answer from then on somebody else's.
- * So whatever is to carry a request is looked at first, on its socket, just before. */
+ * So whatever is to carry a request is looked at first, on its socket, just before.
+ *
+ * er_curl_keep remembers a connection by its two ends when its transfer has ended well, and
+ * er_curl_door finds it again by them. An er_curl_kept is freed there, when it is among the oldest
+ * of too many, or with its multi. A connection of HTTP/1 that is used again and is not remembered
+ * does not pass. */
 #include "base/mem.h"
 #include "base/sock.h"
 #include "origin/curl.h"

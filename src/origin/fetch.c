@@ -2,7 +2,7 @@
  *
  * er_fetch_start makes it for an exchange, lists it in its er_origin, and begins the first hop:
  * reach.c finds the addresses and a place, and a transport asks (plain.c, curl*.c). The transport
- * notes what comes (fetch_notes.c) and has er_fetch_advance called, which acts in rounds until
+ * notes what comes (fetch_notes.c) and then calls `advance`, which acts in rounds until
  * nothing is noted any more. A round looks at the head once it is whole: a redirect that is
  * followed is LEAVING until its body is out of the way, and then the next hop begins; anything else
  * is DECIDED and ANSWERED. From then on rounds hand the pieces to the answer's body, as far as its
@@ -20,28 +20,13 @@
 
 #include "base/mem.h"
 #include "http/status.h"
+#include "origin/pool.h"
 #include "origin/redirect.h"
+#include "origin/server.h"
 
 #include <stdio.h>
 
 enum { TEXT_MAX = 400 };
-
-er_fetch *er_fetch_ref(er_fetch *f)
-{
-	ER_CHECK(f, ER_FETCH_MAGIC);
-	f->refs++;
-	return f;
-}
-
-void er_fetch_unref(er_fetch *f)
-{
-	ER_CHECK(f, ER_FETCH_MAGIC);
-	if (--f->refs > 0)
-		return;
-	ER_ASSERT(er_fetch_over(f) && f->hop == NULL && f->x == NULL && f->upload == NULL && f->out == NULL);
-	f->magic = 0;
-	er_free(f);
-}
 
 /* The asker has been told, of an answer or of a failure. */
 static bool answered(const er_fetch *f)
@@ -97,7 +82,8 @@ static void finish(er_fetch *f, er_fetch_event event)
 	er_chunk_unref(f->tail);
 	f->tail = NULL;
 	er_buf_fini(&f->urls);
-	er_origin_fetch_over(f);
+	er_list_remove(&f->link);
+	er_pool_leave(f);
 }
 
 static void let_go(er_fetch *f)
@@ -183,7 +169,7 @@ static void body_resume(void *ctx)
 	ER_CHECK(f, ER_FETCH_MAGIC);
 	er_fetch_enter(f, FETCH_FLOW, FLOW_ON_ROOM);
 	er_fetch_alive(f);
-	er_fetch_advance(f);
+	f->advance(f);
 }
 
 static void body_cancel(void *ctx, er_err_kind reason)
@@ -208,45 +194,6 @@ static void upload_readable(void *ctx)
 
 static const er_body_sink_ops upload_ops = {.readable = upload_readable};
 
-er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out)
-{
-	ER_CHECK(f, ER_FETCH_MAGIC);
-	ER_ASSERT(f->upload != NULL && !er_fetch_over(f));
-	if (er_replay_next(&f->replay, out)) {
-		f->uploaded += out->n;
-		er_fetch_alive(f);
-		return ER_BODY_PIECE;
-	}
-	er_body_status s = er_body_read(f->upload, max, out);
-	if (er_fetch_over(f) || f->upload == NULL) {
-		if (s == ER_BODY_PIECE)
-			er_piece_drop(out);
-		return ER_BODY_ERROR;
-	}
-	switch (s) {
-	case ER_BODY_PIECE:
-		f->uploaded += out->n;
-		er_fetch_alive(f);
-		if (f->upload_length >= 0 && f->uploaded > (uint64_t)f->upload_length) {
-			er_piece_drop(out);
-			er_fetch_ended(f, ER_ERR_INVALID, "the request's body is longer than its Content-Length says");
-			return ER_BODY_ERROR;
-		}
-		er_replay_keep(&f->replay, *out);
-		return s;
-	case ER_BODY_WAIT:
-		return s;
-	case ER_BODY_END:
-		if (f->upload_length < 0 || f->uploaded == (uint64_t)f->upload_length)
-			return s;
-		er_fetch_ended(f, ER_ERR_INVALID, "the request's body is shorter than its Content-Length says");
-		return ER_BODY_ERROR;
-	default:
-		er_fetch_ended(f, er_body_error(f->upload), "the request's body broke off (%s)", er_err_name(er_body_error(f->upload)));
-		return ER_BODY_ERROR;
-	}
-}
-
 /* ---- hops ---- */
 
 /* Of the hop; false: a port that subrequests may not use, and the fetch has failed. */
@@ -254,7 +201,7 @@ static bool port_ok(er_fetch *f)
 {
 	uint16_t port;
 	char text[TEXT_MAX];
-	(void)er_reach_host(f, &port);
+	(void)er_server_host(f, &port);
 	if (f->wishes.trusted || !er_guard_refuses_port(port))
 		return true;
 	snprintf(text, sizeof text, "%.*s: port %u belongs to another protocol than HTTP, and subrequests may not use it",
@@ -270,7 +217,16 @@ static void start_hop(er_fetch *f)
 	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && er_fetch_hop(f) == HOP_UNSENT && f->hop == NULL);
 	f->reach.again = false;
 	er_fetch_alive(f);
-	f->hop_kind = er_hop_kind_of(f);
+	f->hop_kind = er_plain_takes(f) ? &er_hop_plain : &er_hop_curl;
+	er_reach_begin(f);
+}
+
+/* The transport has let go of the hop before anything of an answer came, and libcurl can do it. */
+static void begin_again(er_fetch *f)
+{
+	ER_ASSERT(er_fetch_self(f) == FETCH_ASKING && !er_fetch_ended_already(f) && !er_fetch_head_whole(f));
+	f->begins_again = false;
+	f->hop_kind = &er_hop_curl;
 	er_reach_begin(f);
 }
 
@@ -503,7 +459,7 @@ static const char *end_text(const er_fetch *f)
 	return f->end_text != NULL ? f->end_text : "the fetch failed";
 }
 
-/* One round of er_fetch_advance: acts on what the notes say now. Everything that it calls may note
+/* One round of `advance`: acts on what the notes say now. Everything that it calls may note
  * more, or end the fetch. */
 static void step(er_fetch *f)
 {
@@ -514,6 +470,10 @@ static void step(er_fetch *f)
 	/* What has come of a body is handed on before the reader hears that it broke off. */
 	if (broken(f) && (!answered(f) || f->in.n == 0)) {
 		fail(f, f->end_kind, end_text(f));
+		return;
+	}
+	if (f->begins_again) {
+		begin_again(f);
 		return;
 	}
 	if (!er_fetch_head_whole(f))
@@ -536,7 +496,8 @@ static void step(er_fetch *f)
 		fail(f, f->end_kind, end_text(f));
 }
 
-void er_fetch_advance(er_fetch *f)
+/* er_fetch.advance */
+static void advance(er_fetch *f)
 {
 	ER_CHECK(f, ER_FETCH_MAGIC);
 	if (er_fetch_over(f) || !er_act_begin(&f->act))
@@ -581,6 +542,7 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	er_fetch *f = ER_NEW(er_fetch);
 	f->magic = ER_FETCH_MAGIC;
 	f->refs = 1;
+	f->advance = advance;
 	f->o = o;
 	f->number = ++o->last_fetch;
 	f->x = er_exchange_ref(x);
@@ -591,7 +553,8 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	f->hop_kind = &er_hop_curl;
 	x->on_cancel = on_cancel;
 	x->handler_ctx = f;
-	er_origin_fetch_began(f);
+	er_list_push(&o->fetches, &f->link);
+	er_pool_enter(f);
 	er_replay_init(&f->replay, f->wishes.replay && f->wishes.redirect == ER_REDIRECT_FOLLOW, &f->pool->replayed);
 	const char *why = "";
 	bool ok = er_message_request(f, &why);

@@ -7,8 +7,8 @@
  *
  * A transport reports by notes (er_fetch_field, er_fetch_push, er_fetch_ended and others): these
  * only write into the fetch and never call anybody, so that they are safe inside a library's
- * callbacks. er_fetch_advance then acts on the notes: it calls the asker and the bodies, and
- * through them anything. */
+ * callbacks. f->advance then acts on the notes: it calls the asker and the bodies, and through them
+ * anything. It is fetch.c's, and a pointer because fetch.c is above all that call it. */
 #ifndef ER_ORIGIN_FETCH_H
 #define ER_ORIGIN_FETCH_H
 
@@ -28,6 +28,7 @@ typedef struct er_pool er_pool;
 
 enum {
 	ER_FETCH_MAGIC = 0x46455443,
+	ER_ORIGIN_MAGIC = 0x4f524947,
 	ER_ORIGIN_HEAD_MAX = 64 * 1024, /* bytes of all response fields */
 	ER_ORIGIN_FIELDS_MAX = 256,
 	ER_ORIGIN_DISCARD_MAX = 64 * 1024, /* of a redirect's body, to save its connection */
@@ -41,12 +42,12 @@ enum {
 	ER_ORIGIN_QUARANTINE_MS = 1000,
 };
 
-/* A transport: how one hop is asked. er_hop_kind_of chooses it. */
+/* A transport: how one hop is asked. fetch.c and reach.c choose it. */
 typedef struct er_hop_kind {
 	const char *name;
-	/* Begins the hop in f. The hop ends with one er_fetch_ended, unless it is stopped.
-	 * `start` may advance f before it returns: a caller that needs f afterwards holds a
-	 * reference. */
+	/* Begins the hop in f. The hop ends with one er_fetch_ended, unless it is stopped, or given
+	 * up (er_fetch_again, er_fetch_readdress). Behind its notes the transport calls f->advance.
+	 * `start` may do so before it returns: a caller that needs f afterwards holds a reference. */
 	void (*start)(er_fetch *f);
 	/* f has room again, after it was held (er_fetch_hold). Nothing happens if the transport
 	 * holds nothing back. */
@@ -69,8 +70,11 @@ struct er_fetch {
 	er_slice host;    /* the value of Host; empty: the authority */
 
 	er_state is[FETCH_PARTS_N]; /* er_fetch_enter moves them, and nothing else */
-	er_act act;                 /* er_fetch_advance */
-	uint64_t alive_ms;          /* loop time of the last sign of life */
+	/* Acts on what was noted. Outside of a library's callbacks. f may be over afterwards, and
+	 * is freed then if the caller holds no reference. */
+	void (*advance)(er_fetch *f);
+	er_act act;        /* of `advance` */
+	uint64_t alive_ms; /* loop time of the last sign of life */
 
 	/* the hop: what is asked now */
 	const er_hop_kind *hop_kind;
@@ -96,6 +100,7 @@ struct er_fetch {
 	er_err_kind end_kind; /* of a hop that is CUT or FAILED */
 	char *end_text;       /* likewise: a sentence, er_alloc'ed */
 	bool refused, tried;  /* the guard refused some address; it let some pass */
+	bool begins_again;    /* the hop has no transport any more, and is to be begun once more */
 	er_pieces in;         /* not yet delivered */
 	/* gathers small parts of the body; its last used bytes may be those of the last
 	 * piece of `in` */
@@ -146,8 +151,10 @@ struct er_origin {
 	unsigned used, used_by_routines;
 	er_turns turns; /* of pools, for connections */
 	uv_timer_t turn;
+	uv_timer_cb on_turn; /* reach.c's: fetches that wait take turns */
 	uint64_t evicted_ms;
-	unsigned handles; /* uv handles that are not closed yet */
+	unsigned handles;                /* uv handles that are not closed yet */
+	void (*all_closed)(er_origin *); /* origin.c's: none is left */
 	bool ticking_fast, closing;
 	void (*done)(void *ctx);
 	void *done_ctx;
@@ -233,35 +240,30 @@ void er_fetch_hold(er_fetch *f);
 void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Asks the guard whether the address is refused, and notes what it said. */
 bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa);
-/* The transport has let go of the hop before anything of an answer came, and another transport
- * asks once more. */
+/* The transport has let go of the hop before anything of an answer came: `advance` has libcurl ask
+ * once more. */
 void er_fetch_again(er_fetch *f);
+/* libcurl has let go of the hop, because it needs the addresses of the server once more: `advance`
+ * has them found. Once a hop. */
+void er_fetch_readdress(er_fetch *f);
 /* fetch.c's: nothing is known of an answer, because another hop is asked. */
 void er_fetch_forget(er_fetch *f);
 
-/* ---- fetch.c: outside of callbacks ---- */
-void er_fetch_advance(er_fetch *f);
-/* The next bytes of the upload, counted against its length: PIECE, WAIT, END, or ERROR
- * (er_fetch_ended was noted). Calls the body's source. */
-er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out);
+/* The life of f has one reference, and whoever needs f behind a call that may end it. */
 er_fetch *er_fetch_ref(er_fetch *f);
 void er_fetch_unref(er_fetch *f);
 
-/* ---- er_origin's ---- */
+/* ---- fetch_upload.c: outside of callbacks ---- */
+/* The next bytes of the upload, counted against its length: PIECE, WAIT, END, or ERROR
+ * (er_fetch_ended was noted). Calls the body's source. */
+er_body_status er_fetch_upload(er_fetch *f, size_t max, er_piece *out);
+
+/* ---- fetch.c, for er_origin ---- */
 void er_fetch_start(er_origin *o, er_exchange *x);
 /* Ends the fetch when there was no sign of life for too long, and says whether it did. */
 bool er_fetch_tick(er_fetch *f, uint64_t now_ms);
 /* Cancels as if the asker had. */
 void er_fetch_abort(er_fetch *f, er_err_kind kind);
-er_pool *er_pool_of(er_origin *o, const void *key);
-/* No fetch of the pool is under way. */
-void er_pool_close(er_pool *p);
-void er_pool_free_if_done(er_pool *p);
-void er_origin_fetch_began(er_fetch *f);
-void er_origin_fetch_over(er_fetch *f);
-/* Every uv handle of the room is counted, so that closing can tell when the last is closed. */
-void er_origin_handle_opened(er_origin *o);
-void er_origin_handle_closed(er_origin *o);
 
 /* ---- message.c: the rules of requests and responses ---- */
 /* Fills f's hop from x->req. False: the request cannot be sent, and *why says why. */
@@ -280,8 +282,8 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 
 /* ---- transports ---- */
 extern const er_hop_kind er_hop_curl, er_hop_plain;
-/* The transport that takes this hop. */
-const er_hop_kind *er_hop_kind_of(const er_fetch *f);
+/* Whether er_hop_plain can do f's hop; er_hop_curl can do every one. */
+bool er_plain_takes(const er_fetch *f);
 void er_curl_pool_close(er_pool *p);
 void er_plain_pool_close(er_pool *p);
 void er_plain_pool_tick(er_pool *p, uint64_t now_ms);

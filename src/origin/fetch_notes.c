@@ -1,7 +1,7 @@
 /* What a transport tells of a hop, and the one function that moves a fetch's states.
  *
  * All of these may be called inside of a library's callbacks: they write into the fetch and call
- * nobody. Whoever called the library calls er_fetch_advance afterwards, which acts on what was
+ * nobody. Whoever called the library calls the fetch's `advance` afterwards, which acts on what was
  * noted. Notes may come when the fetch is over already, in the moment until its transport has
  * stopped; they change nothing then that anybody looks at.
  *
@@ -26,6 +26,25 @@ enum {
 	FEW_COPIES = 2,
 	TRAILERS = 64
 };
+
+/* ---- the memory ---- */
+
+er_fetch *er_fetch_ref(er_fetch *f)
+{
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	f->refs++;
+	return f;
+}
+
+void er_fetch_unref(er_fetch *f)
+{
+	ER_CHECK(f, ER_FETCH_MAGIC);
+	if (--f->refs > 0)
+		return;
+	ER_ASSERT(er_fetch_over(f) && f->hop == NULL && f->x == NULL && f->upload == NULL && f->out == NULL);
+	f->magic = 0;
+	er_free(f);
+}
 
 /* ---- states ---- */
 
@@ -76,6 +95,13 @@ void er_fetch_again(er_fetch *f)
 	ER_ASSERT(f->in.n == 0 && f->hop == NULL);
 	forget_answer(f);
 	er_fetch_enter(f, FETCH_HOP, HOP_ON_AGAIN);
+	f->begins_again = true;
+}
+
+void er_fetch_readdress(er_fetch *f)
+{
+	ER_ASSERT(f->in.n == 0 && f->hop == NULL && f->status == 0 && !f->reach.again);
+	f->reach.again = f->begins_again = true;
 }
 
 void er_fetch_forget(er_fetch *f)

@@ -11,7 +11,7 @@
  *           UNSENT -> SENT -> BODY -> WHOLE; CUT or FAILED where it goes wrong. It begins again for
  *           the next hop, and for a second attempt by another transport.
  *   flow    the reader's room moves by what the reader does, the transport's waiting by what the
- *           transport was told. HELD outlives FULL by the moment until er_fetch_advance resumes it.
+ *           transport was told. HELD outlives FULL until `advance` (fetch.c) resumes it.
  *   upload  the upload's end has nothing to do with the answer's: a server may answer in the middle
  *           of an upload, and an upload may end long before the answer.
  *

@@ -1,7 +1,7 @@
-/* An er_inflate belongs to the fetch whose answer is gzip, from its head to its end.
- * er_fetch_advance gives it the pieces that came and takes what it makes, a chunk at a time. It
- * is between members or in one (`in_member`); behind the last member there may be padding, and
- * then nothing is read any more. */
+/* An er_inflate belongs to the fetch whose answer is gzip, from its head to its end. fetch.c
+ * gives it the pieces that came and takes what it makes, a chunk at a time. It is between members
+ * or in one (`in_member`); behind the last member there may be padding, and then nothing is read
+ * any more. */
 #include "origin/inflate.h"
 
 #include "base/mem.h"

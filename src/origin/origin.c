@@ -1,17 +1,17 @@
-/* One er_origin a gateway thread: the list of fetches, the pools, and the clock.
+/* One er_origin a gateway thread: what is there for all fetches of the thread, and the clock.
  *
- * er_origin_new makes it; `handle` begins a fetch for each exchange; a timer gives every fetch
- * the time (er_fetch_tick), often while there are fetches and seldom else. A pool is made for
- * the first fetch of its key and closed when nobody has used it for a minute, when its owner is
- * gone (er_origin_forget) and its last fetch is over, or when its connections must make room;
- * its memory goes with its last socket. er_origin_close ends every fetch and pool, and
- * er_origin_handle_closed frees the rest when the last uv handle of the room is closed. */
+ * er_origin_new makes it; `handle` begins a fetch for each exchange; a timer gives every fetch the
+ * time (er_fetch_tick), often while there are fetches and seldom else, and sweeps the pools now and
+ * then. er_origin_close ends every fetch and pool, and `all_closed` frees the rest when the last uv
+ * handle of the room is closed. */
 #include "origin/origin.h"
 
 #include "base/mem.h"
+#include "origin/count.h"
 #include "origin/fetch.h"
+#include "origin/pool.h"
 
-enum { MAGIC = 0x4f524947, TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
+enum { TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
 
 static void tick(uv_timer_t *timer);
 
@@ -24,79 +24,10 @@ static void set_tick(er_origin *o, bool fast)
 
 static void handle(void *self, er_exchange *x);
 
-er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_err *err)
+/* er_origin_close has closed everything. */
+static void all_closed(er_origin *o)
 {
-	if (!er_curl_global(err))
-		return NULL;
-	er_resolver *resolver = er_resolver_new(loop, NULL, err);
-	if (resolver == NULL) {
-		er_curl_global_done(NULL);
-		return NULL;
-	}
-	er_origin *o = ER_NEW(er_origin);
-	o->resolver = resolver;
-	o->magic = MAGIC;
-	o->handler = (er_handler){.name = "origin", .handle = handle, .self = o};
-	o->loop = loop;
-	er_list_init(&o->fetches);
-	o->pools = er_map_new();
-	o->own = er_alloc(n_own * sizeof *own);
-	er_copy(o->own, own, n_own * sizeof *own);
-	o->n_own = n_own;
-	er_turns_init(&o->turns);
-	o->most = ER_REACH_DEFAULT;
-	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0 && uv_timer_init(loop, &o->turn) == 0);
-	for (int i = 0; i < 3; i++) /* these, and the resolver */
-		er_origin_handle_opened(o);
-	o->tick.data = o->turn.data = o;
-	set_tick(o, false);
-	uv_unref((uv_handle_t *)&o->tick);
-	return o;
-}
-
-void er_origin_ca(er_origin *o, const char *file)
-{
-	ER_CHECK(o, MAGIC);
-	er_free(o->ca_file);
-	o->ca_file = er_strdup_cstr(file);
-}
-
-void er_origin_name_servers(er_origin *o, const char *servers)
-{
-	ER_CHECK(o, MAGIC);
-	er_resolver_servers(o->resolver, servers);
-}
-
-void er_origin_limit(er_origin *o, unsigned connections)
-{
-	ER_CHECK(o, MAGIC);
-	o->most = connections > ER_REACH_LEAST ? connections : ER_REACH_LEAST;
-	er_reach_wake(o);
-}
-
-er_origin_stats er_origin_stat(const er_origin *o)
-{
-	er_resolver_stats r = er_resolver_stat(o->resolver);
-	return (er_origin_stats){.connections = o->used,
-	                         .waiting = o->turns.waiting,
-	                         .lookups = r.under_way,
-	                         .lookups_waiting = r.waiting,
-	                         .lookups_total = r.asked};
-}
-
-void er_origin_handle_opened(er_origin *o)
-{
-	ER_CHECK(o, MAGIC);
-	o->handles++;
-}
-
-void er_origin_handle_closed(er_origin *o)
-{
-	ER_CHECK(o, MAGIC);
-	ER_ASSERT(o->handles > 0);
-	if (--o->handles > 0)
-		return;
-	ER_ASSERT(o->closing && er_list_empty(&o->fetches) && o->used == 0 && o->used_by_routines == 0);
+	ER_ASSERT(o->closing && o->handles == 0 && er_list_empty(&o->fetches) && o->used == 0 && o->used_by_routines == 0);
 	void (*done)(void *) = o->done;
 	void *ctx = o->done_ctx;
 	er_curl_global_done(o->ca_store);
@@ -109,71 +40,70 @@ void er_origin_handle_closed(er_origin *o)
 		done(ctx);
 }
 
-/* ---- pools: what connections may be shared ---- */
-
-static er_slice pool_key(const void *const *key)
+er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_err *err)
 {
-	return er_slice_of(key, sizeof *key);
+	if (!er_curl_global(err))
+		return NULL;
+	er_resolver *resolver = er_resolver_new(loop, NULL, err);
+	if (resolver == NULL) {
+		er_curl_global_done(NULL);
+		return NULL;
+	}
+	er_origin *o = ER_NEW(er_origin);
+	o->resolver = resolver;
+	o->magic = ER_ORIGIN_MAGIC;
+	o->handler = (er_handler){.name = "origin", .handle = handle, .self = o};
+	o->loop = loop;
+	er_list_init(&o->fetches);
+	o->pools = er_map_new();
+	o->own = er_alloc(n_own * sizeof *own);
+	er_copy(o->own, own, n_own * sizeof *own);
+	o->n_own = n_own;
+	o->all_closed = all_closed;
+	er_count_handle_opened(o); /* the resolver's, as one */
+	er_reach_init(o);
+	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0);
+	o->tick.data = o;
+	er_count_handle_opened(o);
+	set_tick(o, false);
+	uv_unref((uv_handle_t *)&o->tick);
+	return o;
 }
 
-er_pool *er_pool_of(er_origin *o, const void *key)
+void er_origin_ca(er_origin *o, const char *file)
 {
-	er_pool *p = er_map_get(o->pools, pool_key(&key));
-	if (p != NULL)
-		return p;
-	p = ER_NEW(er_pool);
-	p->o = o;
-	p->key = key;
-	er_turns_line_init(&p->line);
-	er_resolve_payer_init(&p->payer, key == NULL);
-	er_map_set(o->pools, pool_key(&key), p);
-	return p;
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
+	er_free(o->ca_file);
+	o->ca_file = er_strdup_cstr(file);
 }
 
-void er_pool_free_if_done(er_pool *p)
+void er_origin_name_servers(er_origin *o, const char *servers)
 {
-	if (p->closed && p->sockets == 0)
-		er_free(p);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
+	er_resolver_servers(o->resolver, servers);
 }
 
-void er_pool_close(er_pool *p)
+void er_origin_limit(er_origin *o, unsigned connections)
 {
-	ER_ASSERT(p->active == 0 && p->line.n == 0 && p->places == 0 && !p->closed);
-	if (!p->forgotten)
-		er_map_del(p->o->pools, pool_key(&p->key));
-	er_curl_pool_close(p);
-	er_plain_pool_close(p);
-	er_resolve_payer_fini(p->o->resolver, &p->payer);
-	p->closed = true;
-	er_pool_free_if_done(p);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
+	o->most = connections > ER_REACH_LEAST ? connections : ER_REACH_LEAST;
+	er_count_freed(o);
+}
+
+er_origin_stats er_origin_stat(const er_origin *o)
+{
+	er_resolver_stats r = er_resolver_stat(o->resolver);
+	return (er_origin_stats){.connections = o->used,
+	                         .waiting = o->turns.waiting,
+	                         .lookups = r.under_way,
+	                         .lookups_waiting = r.waiting,
+	                         .lookups_total = r.asked};
 }
 
 void er_origin_forget(er_origin *o, const void *key)
 {
-	ER_CHECK(o, MAGIC);
-	er_pool *p = er_map_get(o->pools, pool_key(&key));
-	if (p == NULL)
-		return;
-	if (p->active == 0) {
-		er_pool_close(p);
-		return;
-	}
-	er_map_del(o->pools, pool_key(&key));
-	p->forgotten = true;
-}
-
-static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
-{
-	size_t at = 0;
-	er_slice key;
-	void *value;
-	while (er_map_next(o->pools, &at, &key, &value)) {
-		er_pool *p = value;
-		if (p->active == 0 && now - p->idle_since_ms >= idle_ms)
-			er_pool_close(p);
-		else
-			er_plain_pool_tick(p, now);
-	}
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
+	er_pool_forget(o, key);
 }
 
 /* ---- time ---- */
@@ -183,7 +113,7 @@ static void evict(er_origin *o, uint64_t now, uint64_t idle_ms)
 static void tick(uv_timer_t *timer)
 {
 	er_origin *o = timer->data;
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	uint64_t now = uv_now(o->loop);
 	/* A time-out answers an exchange, and that may end any other fetch: begin again after each,
 	 * until a walk finds none. */
@@ -201,7 +131,7 @@ static void tick(uv_timer_t *timer)
 		set_tick(o, false);
 	if (now - o->evicted_ms >= TICK_SLOW_MS) {
 		o->evicted_ms = now;
-		evict(o, now, POOL_IDLE_MS);
+		er_pool_sweep(o, now, POOL_IDLE_MS);
 	}
 }
 
@@ -210,63 +140,43 @@ static void tick(uv_timer_t *timer)
 static void handle(void *self, er_exchange *x)
 {
 	er_origin *o = self;
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	if (o->closing) {
 		er_exchange_fail(x, 502, ER_ERR_UNAVAILABLE, NULL, "the node is closing");
 		er_exchange_answer(x);
 		return;
 	}
+	if (!o->ticking_fast)
+		set_tick(o, true);
 	er_fetch_start(o, x);
 }
 
 const er_handler *er_origin_handler(const er_origin *o)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	return &o->handler;
-}
-
-void er_origin_fetch_began(er_fetch *f)
-{
-	er_origin *o = f->o;
-	ER_ASSERT(f->pool == NULL && !o->closing);
-	er_list_push(&o->fetches, &f->link);
-	f->pool = er_pool_of(o, f->wishes.pool);
-	f->pool->active++;
-	if (!o->ticking_fast)
-		set_tick(o, true);
-}
-
-void er_origin_fetch_over(er_fetch *f)
-{
-	er_list_remove(&f->link);
-	er_pool *p = f->pool;
-	ER_ASSERT(p != NULL && p->active > 0);
-	f->pool = NULL;
-	p->idle_since_ms = uv_now(f->o->loop);
-	if (--p->active == 0 && p->forgotten)
-		er_pool_close(p);
 }
 
 static void on_timer_closed(uv_handle_t *h)
 {
-	er_origin_handle_closed(h->data);
+	er_count_handle_closed(h->data);
 }
 
 static void on_resolver_closed(void *ctx)
 {
-	er_origin_handle_closed(ctx);
+	er_count_handle_closed(ctx);
 }
 
 void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
 {
-	ER_CHECK(o, MAGIC);
+	ER_CHECK(o, ER_ORIGIN_MAGIC);
 	ER_ASSERT(!o->closing);
 	o->closing = true;
 	o->done = done;
 	o->done_ctx = ctx;
 	while (!er_list_empty(&o->fetches))
 		er_fetch_abort(ER_CONTAINER(o->fetches.next, er_fetch, link), ER_ERR_UNAVAILABLE);
-	evict(o, UINT64_MAX, 0);
+	er_pool_sweep(o, UINT64_MAX, 0);
 	uv_close((uv_handle_t *)&o->tick, on_timer_closed);
 	uv_close((uv_handle_t *)&o->turn, on_timer_closed);
 	er_resolver_close(o->resolver, on_resolver_closed, o);

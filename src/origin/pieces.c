@@ -1,6 +1,6 @@
-/* Lies in the fetch: the transport pushes what has come, and er_fetch_advance pops what the
- * reader has room for. The ring begins with four places, doubles when it is full, and is freed
- * with the fetch. */
+/* Lies in the fetch: the transport pushes what has come, and fetch.c pops what the reader has
+ * room for. The ring begins with four places, doubles when it is full, and is freed with the
+ * fetch. */
 #include "origin/pieces.h"
 
 #include "base/mem.h"

@@ -4,11 +4,20 @@
  * addresses to try, a connection that turns out dead) is libcurl's. The rules are the fetch's and
  * decode.c's, the same for both.
  *
+ * A `conn` is made by `start`, connects for one fetch, and carries one at a time (`begin`,
+ * `detach`). Between two it rests in its pool's part, `plain`: idle, or in quarantine behind an
+ * answer that had no body. It closes when its peer does, when what came was not a clean answer,
+ * when room is needed, and with its pool. on_closed frees it, and behind the last one the pool's
+ * part. The fetch takes its hop away with `stop`; the connection tells the fetch by notes, and by
+ * f->advance behind them. What follows f->advance touches neither of the two without a reference.
+ *
  * A connection passes one door before it carries a request (`at_the_door`): nothing has come on it
  * unasked, and its peer has not closed it. */
 #include "base/mem.h"
 #include "base/sock.h"
+#include "origin/count.h"
 #include "origin/decode.h"
+#include "origin/server.h"
 
 enum {
 	MAGIC = 0x504c4149,
@@ -81,8 +90,8 @@ static void on_closed(uv_handle_t *handle)
 	er_free(c);
 	p->connections--;
 	plain_free_if_done(p);
-	er_reach_closed(pool);
-	er_origin_handle_closed(o);
+	er_count_closed(pool);
+	er_count_handle_closed(o);
 }
 
 static void leave_list(conn *c)
@@ -124,7 +133,7 @@ static void rest(conn *c)
 	c->idle_since_ms = uv_now(p->o->loop);
 	*(c->quarantined ? &p->quarantined : &p->idles) += 1;
 	er_list_push(c->quarantined ? &p->quarantine : &p->idle, &c->link);
-	er_reach_wake(p->o);
+	er_count_freed(p->o);
 }
 
 /* Takes the hop away from the connection, which is then idle or closing. */
@@ -140,15 +149,13 @@ static void detach(conn *c, bool keep)
 		close_conn(c);
 }
 
-/* The hop begins again, by libcurl. Only before anything of an answer was seen: GET and HEAD may be
- * asked twice (RFC 9110 9.2.2). */
+/* Lets go of the hop, which begins again when f is advanced. Only before anything of an answer was
+ * seen: GET and HEAD may be asked twice (RFC 9110 9.2.2). */
 static void hand_over(conn *c)
 {
 	er_fetch *f = c->f;
 	detach(c, false);
 	er_fetch_again(f);
-	f->hop_kind = &er_hop_curl;
-	er_reach_begin(f);
 }
 
 /* ---- reading ---- */
@@ -238,7 +245,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		on_end(c, n);
 	else
 		parse(c, (size_t)n);
-	er_fetch_advance(f);
+	f->advance(f);
 	er_fetch_unref(f);
 }
 
@@ -321,9 +328,9 @@ static void on_connect(uv_connect_t *req, int status)
 	if (status == 0 && send_request(c))
 		return;
 	er_fetch *f = er_fetch_ref(c->f);
-	er_reach_disprove(f);
-	hand_over(c); /* which tries every address, and knows how to say what is wrong */
-	er_fetch_advance(f);
+	er_server_disprove(f);
+	hand_over(c); /* libcurl tries every address, and knows how to say what is wrong */
+	f->advance(f);
 	er_fetch_unref(f);
 }
 
@@ -340,8 +347,8 @@ static conn *conn_new(er_pool *pool, er_slice key)
 	er_list_init(&c->link);
 	ER_ASSERT(uv_tcp_init(p->o->loop, &c->tcp) == 0);
 	c->tcp.data = c->connect.data = c;
-	er_origin_handle_opened(p->o);
-	er_reach_opened(pool);
+	er_count_handle_opened(p->o);
+	er_count_opened(pool);
 	p->connections++;
 	return c;
 }
@@ -401,7 +408,7 @@ static void begin(conn *c, er_fetch *f)
 static void refuse(er_fetch *f)
 {
 	er_fetch_ended(f, ER_ERR_REFUSED_ADDRESS, "%.*s has an address that subrequests may not reach", ER_FMT(f->authority));
-	er_fetch_advance(f);
+	f->advance(f);
 }
 
 bool er_plain_has_idle(const er_fetch *f)
@@ -433,7 +440,7 @@ static bool choose(er_fetch *f, struct sockaddr_storage *sa)
 	const er_addresses *a = f->reach.addresses;
 	ER_ASSERT(a != NULL && a->n > 0 && a->first < a->n);
 	uint16_t port;
-	(void)er_reach_host(f, &port);
+	(void)er_server_host(f, &port);
 	for (unsigned i = 0; i < a->n; i++) {
 		er_address it = a->v[(a->first + i) % a->n];
 		it.v4.sin_port = htons(port); /* at the same place in both */
@@ -464,9 +471,10 @@ static void start(er_fetch *f)
 	conn *c = conn_new(f->pool, key_of(f));
 	c->sa = sa;
 	begin(c, f);
-	er_reach_connected(f);
+	er_count_give_place(f);
 	if (uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&c->sa, on_connect) != 0) {
 		hand_over(c);
+		f->advance(f);
 		return;
 	}
 	uv_tcp_nodelay(&c->tcp, 1);
@@ -480,7 +488,7 @@ static void resume(er_fetch *f)
 	if (!read_on(c)) {
 		er_fetch_ended(f, ER_ERR_IO, "reading from %.*s failed", ER_FMT(f->authority));
 		detach(c, false);
-		er_fetch_advance(f);
+		f->advance(f);
 	}
 }
 
@@ -495,17 +503,15 @@ static void stop(er_fetch *f)
 	if (c == NULL)
 		return;
 	if (er_fetch_hop(f) == HOP_UNSENT) /* perhaps it is not there any more */
-		er_reach_disprove(f);
+		er_server_disprove(f);
 	detach(c, false);
 }
 
 const er_hop_kind er_hop_plain = {.name = "plain", .start = start, .resume = resume, .upload = upload, .stop = stop};
 
-const er_hop_kind *er_hop_kind_of(const er_fetch *f)
+bool er_plain_takes(const er_fetch *f)
 {
-	bool simple =
-	    f->upload == NULL && (f->is_head || er_slice_eq(f->method, ER_LIT("GET"))) && er_slice_eq(f->scheme, ER_LIT("http"));
-	return simple ? &er_hop_plain : &er_hop_curl;
+	return f->upload == NULL && (f->is_head || er_slice_eq(f->method, ER_LIT("GET"))) && er_slice_eq(f->scheme, ER_LIT("http"));
 }
 
 unsigned er_plain_idles(const er_pool *pool)

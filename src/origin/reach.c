@@ -2,67 +2,19 @@
  * (its transport was started); it skips what it need not wait for. er_reach_end takes it back from
  * any of them.
  *
- * Each open connection counts in its pool's `sockets`. A hop that was started holds one of `places`
- * until its connection is open, or it ends. Whoever gives one back calls er_reach_wake, and the
+ * count.c counts connections and places. A hop that is started takes a place, unless an idle
+ * connection serves it. Whoever gives back a connection or a place calls er_count_freed, and the
  * lines take turns from the loop (on_turn), never inside the caller. When nobody may begin, an idle
  * connection is closed for the first in line. */
 #include "origin/reach.h"
 
 #include "base/mem.h"
+#include "origin/count.h"
 #include "origin/fetch.h"
+#include "origin/pool.h"
+#include "origin/server.h"
 
-enum { TURNS_AT_ONCE = 64, PROVEN_MS = 30000 };
-
-static unsigned used_of(const er_pool *p)
-{
-	return p->sockets + p->places;
-}
-
-static bool own(const er_pool *p)
-{
-	return p->key == NULL;
-}
-
-/* ---- counting ---- */
-
-static void count(er_pool *p, unsigned *what, int by)
-{
-	er_origin *o = p->o;
-	ER_ASSERT(by > 0 || (*what > 0 && o->used > 0 && (own(p) || o->used_by_routines > 0)));
-	*what += (unsigned)by;
-	o->used += (unsigned)by;
-	if (!own(p))
-		o->used_by_routines += (unsigned)by;
-}
-
-void er_reach_opened(er_pool *p)
-{
-	count(p, &p->sockets, 1);
-}
-
-void er_reach_closed(er_pool *p)
-{
-	ER_ASSERT(p->sockets > 0);
-	count(p, &p->sockets, -1);
-	er_reach_wake(p->o);
-	er_pool_free_if_done(p);
-}
-
-static void take_place(er_fetch *f)
-{
-	ER_ASSERT(!f->reach.place && f->pool != NULL);
-	f->reach.place = true;
-	count(f->pool, &f->pool->places, 1);
-}
-
-void er_reach_connected(er_fetch *f)
-{
-	if (!f->reach.place)
-		return;
-	f->reach.place = false;
-	count(f->pool, &f->pool->places, -1);
-	er_reach_wake(f->o);
-}
+enum { TURNS_AT_ONCE = 64 };
 
 /* ---- may it begin? ---- */
 
@@ -75,12 +27,12 @@ static unsigned most_of_routines(const er_origin *o)
 static bool may_open(const er_pool *p)
 {
 	const er_origin *o = p->o;
-	if (o->used >= o->most || used_of(p) >= ER_REACH_MOST)
+	if (o->used >= o->most || er_count_of(p) >= ER_REACH_MOST)
 		return false;
-	if (own(p))
+	if (er_count_own(p))
 		return true;
 	unsigned all = most_of_routines(o);
-	return o->used_by_routines < all && used_of(p) < er_turns_share(all, o->used_by_routines, ER_REACH_LEAST, ER_REACH_MOST);
+	return o->used_by_routines < all && er_count_of(p) < er_turns_share(all, o->used_by_routines, ER_REACH_LEAST, ER_REACH_MOST);
 }
 
 static bool may_begin(const er_fetch *f)
@@ -95,13 +47,13 @@ static bool make_room(er_origin *o, er_pool *of)
 {
 	if (er_plain_drop_idle(of))
 		return true;
-	bool routines_only = !own(of) && o->used < o->most;
+	bool routines_only = !er_count_own(of) && o->used < o->most;
 	er_pool *oldest = NULL;
 	size_t at = 0;
 	er_slice key;
 	for (void *value; er_map_next(o->pools, &at, &key, &value);) {
 		er_pool *p = value;
-		if (p == of || p->sockets == 0 || (routines_only && own(p)))
+		if (p == of || p->sockets == 0 || (routines_only && er_count_own(p)))
 			continue;
 		if (p->active == 0 && (oldest == NULL || p->idle_since_ms < oldest->idle_since_ms))
 			oldest = p;
@@ -113,7 +65,7 @@ static bool make_room(er_origin *o, er_pool *of)
 	at = 0;
 	for (void *value; er_map_next(o->pools, &at, &key, &value);) {
 		er_pool *p = value;
-		if (p != of && !(routines_only && own(p)) && er_plain_drop_idle(p))
+		if (p != of && !(routines_only && er_count_own(p)) && er_plain_drop_idle(p))
 			return true;
 	}
 	return false;
@@ -122,35 +74,7 @@ static bool make_room(er_origin *o, er_pool *of)
 static bool lacks_room(const er_pool *p)
 {
 	const er_origin *o = p->o;
-	return o->used >= o->most || (!own(p) && o->used_by_routines >= most_of_routines(o));
-}
-
-/* ---- which address ---- */
-
-static bool proven(const er_fetch *f)
-{
-	const er_addresses *a = f->reach.addresses;
-	return a->n == 1 || (a->proven_ms != 0 && uv_now(f->o->loop) - a->proven_ms < PROVEN_MS);
-}
-
-void er_reach_prove(er_fetch *f, const struct sockaddr *sa)
-{
-	er_addresses *a = f->reach.addresses;
-	struct in6_addr it, other;
-	if (a == NULL || sa == NULL || !er_cidr_of_sockaddr(sa, &it))
-		return;
-	for (unsigned i = 0; i < a->n; i++)
-		if (er_cidr_of_sockaddr(&a->v[i].sa, &other) && IN6_ARE_ADDR_EQUAL(&it, &other)) {
-			a->first = i;
-			a->proven_ms = uv_now(f->o->loop);
-			return;
-		}
-}
-
-void er_reach_disprove(er_fetch *f)
-{
-	if (f->reach.addresses != NULL)
-		f->reach.addresses->proven_ms = 0;
+	return o->used >= o->most || (!er_count_own(p) && o->used_by_routines >= most_of_routines(o));
 }
 
 /* ---- beginning ---- */
@@ -162,7 +86,7 @@ static void go(er_fetch *f)
 	if (f->hop_kind == &er_hop_plain && er_plain_start_idle(f))
 		return;
 	if (may_open(f->pool) || !er_curl_has_idle(f->pool))
-		take_place(f);
+		er_count_take_place(f);
 	else /* libcurl takes an idle connection of its own, or closes one for another */
 		f->hop_kind = &er_hop_curl;
 	f->hop_kind->start(f);
@@ -172,7 +96,7 @@ static void fail(er_fetch *f, er_err_kind kind, const char *text)
 {
 	f->reach.state = ER_REACH_NOT;
 	er_fetch_ended(f, kind, "%.*s: %s", ER_FMT(f->authority), text);
-	er_fetch_advance(f);
+	f->advance(f);
 }
 
 /* The fetch needs a connection: begins at once if nobody is before it and there is room, else it
@@ -209,7 +133,7 @@ static void named(er_fetch *f)
 	}
 	/* Of several addresses libcurl tries one after the other; which of them it was is good to know
 	 * for a while. */
-	if (f->hop_kind == &er_hop_plain && !proven(f))
+	if (f->hop_kind == &er_hop_plain && !er_server_proven(f))
 		f->hop_kind = &er_hop_curl;
 	want_place(f);
 }
@@ -223,18 +147,6 @@ static void on_named(er_resolve *q)
 	er_fetch_unref(f);
 }
 
-er_slice er_reach_host(const er_fetch *f, uint16_t *port)
-{
-	er_slice at = f->wishes.connect_to != NULL ? er_slice_cstr(f->wishes.connect_to) : f->authority;
-	size_t colon = at.n;
-	while (colon > 0 && at.p[colon - 1] >= '0' && at.p[colon - 1] <= '9')
-		colon--;
-	uint64_t n = 0;
-	bool said = colon > 0 && at.p[colon - 1] == ':' && er_slice_u64(er_slice_from(at, colon), &n);
-	*port = said ? (uint16_t)n : er_slice_eq(f->scheme, ER_LIT("https")) ? 443 : 80;
-	return said ? er_slice_head(at, colon - 1) : at;
-}
-
 void er_reach_begin(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && f->pool != NULL && !er_fetch_over(f));
@@ -244,7 +156,7 @@ void er_reach_begin(er_fetch *f)
 	if (f->hop_kind == &er_hop_plain && er_plain_start_idle(f)) /* which needs no address */
 		return;
 	uint16_t port;
-	er_slice host = er_reach_host(f, &port);
+	er_slice host = er_server_host(f, &port);
 	if (er_resolve_start(f->o->resolver, &f->reach.name, &f->pool->payer, host, on_named))
 		named(f);
 	else
@@ -261,7 +173,7 @@ void er_reach_end(er_fetch *f)
 	r->state = ER_REACH_NOT;
 	er_addresses_unref(r->addresses);
 	r->addresses = NULL;
-	er_reach_connected(f);
+	er_count_give_place(f);
 }
 
 const char *er_reach_waits_for(const er_fetch *f)
@@ -298,7 +210,7 @@ static void on_turn(uv_timer_t *timer)
 		er_fetch_unref(f);
 	}
 	if (n == TURNS_AT_ONCE) {
-		er_reach_wake(o);
+		er_count_freed(o);
 		return;
 	}
 	ER_LIST_EACH(l, &o->turns.lines)
@@ -311,8 +223,12 @@ static void on_turn(uv_timer_t *timer)
 	}
 }
 
-void er_reach_wake(er_origin *o)
+void er_reach_init(er_origin *o)
 {
-	if (o->turns.waiting > 0 && !o->closing)
-		ER_ASSERT(uv_timer_start(&o->turn, on_turn, 0, 0) == 0);
+	er_turns_init(&o->turns);
+	o->most = ER_REACH_DEFAULT;
+	o->on_turn = on_turn;
+	ER_ASSERT(uv_timer_init(o->loop, &o->turn) == 0);
+	o->turn.data = o;
+	er_count_handle_opened(o);
 }

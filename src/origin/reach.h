@@ -34,26 +34,15 @@ typedef struct er_reach {
 	bool again;              /* libcurl had let the address go, and is given it once more */
 } er_reach;
 
-/* "host:port" that f's hop connects to. */
-er_slice er_reach_host(const struct er_fetch *f, uint16_t *port);
 /* Begins f's hop with f->hop_kind, at once or when it may. The hop ends as one that
  * er_hop_kind.start began. */
 void er_reach_begin(struct er_fetch *f);
 /* Lets go of everything, because the hop is over, or the fetch is. Idempotent. */
 void er_reach_end(struct er_fetch *f);
-/* The hop has a connection, which counts for itself. */
-void er_reach_connected(struct er_fetch *f);
-/* Of the addresses that f has, this one answered. */
-void er_reach_prove(struct er_fetch *f, const struct sockaddr *sa);
-/* The address that had answered before does not answer now. */
-void er_reach_disprove(struct er_fetch *f);
 /* What the hop waits for, for the text of a time-out; NULL: the hop has begun. */
 const char *er_reach_waits_for(const struct er_fetch *f);
 
-/* Sockets are counted where they are opened and closed. */
-void er_reach_opened(struct er_pool *p);
-void er_reach_closed(struct er_pool *p);
-/* A connection became idle or was closed: in the loop's next turn, fetches that wait go on. */
-void er_reach_wake(struct er_origin *o);
+/* Lines of fetches that wait take turns from now on, whenever er_count_freed says so. */
+void er_reach_init(struct er_origin *o);
 
 #endif

@@ -205,7 +205,12 @@ test('a POST that an origin took without an answer is not sent again by the node
 test('HTTP/2: resets and GOAWAY end the streams that they concern, and no other answer', { timeout: 60000 }, async () => {
 	const { constants } = http2
 	const server = http2.createSecureServer({ key: secure.key, cert: secure.cert }, async (req, res) => {
-		for await (const part of req) assert.equal(String(part), 'x')
+		try {
+			for await (const part of req) assert.equal(String(part), 'x')
+		} catch (e) {
+			if (e.code === 'ERR_STREAM_PREMATURE_CLOSE') return // the node has given it up
+			throw e
+		}
 		const [, what] = req.url.split('/')
 		const { session } = req.stream
 		if (what === 'reset') return req.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
@@ -229,9 +234,11 @@ test('HTTP/2: resets and GOAWAY end the streams that they concern, and no other 
 			for (const pause of [0, 30])
 				for (const method of ['GET', 'POST']) {
 					const res = await get(`/${what}/${++n}`, method).catch(e => e)
+					// It may cross the GOAWAY that the one before has asked for.
+					const crosses = pause === 0 && method === 'POST' && what.endsWith('-later')
 					if (what === 'reset') assert.equal(res.status, 599)
 					else if (what === 'reset-later') assert.ok(res instanceof Error, `a stream that was reset looks whole: ${res.text}`)
-					else assert.equal(res.text, `/${what}/${n}`)
+					else if (!crosses || res.status !== 599) assert.equal(res.text, `/${what}/${n}`)
 					await sleep(pause)
 					for (let k = 0; k < 3; k++) {
 						const path = `/own/${++n}`

@@ -163,6 +163,8 @@ static bool say_answer(test_connection *c, const char *hex)
 	return srv_send(c, bytes, n);
 }
 
+static atomic_bool may_die; /* a connection of "/kept-dies" that was used before */
+
 static bool srv_answer(test_connection *c, const char *head, const char *method, const char *path)
 {
 	if (strncmp(path, "/say/", 5) == 0)
@@ -224,7 +226,12 @@ static bool srv_answer(test_connection *c, const char *head, const char *method,
 		return srv_text(c, "HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n");
 	if (strncmp(path, "/head", 5) == 0) /* the request's head as the body */
 		return srv_body(c, "HTTP/1.1 200 OK\r\n", head, strlen(head));
-	if (strcmp(path, "/kept") == 0) {
+	if (strcmp(path, "/kept-dies") == 0 && c->requests > 1) { /* without an answer, when it is told to */
+		while (!may_die)
+			usleep(1000);
+		return false;
+	}
+	if (strncmp(path, "/kept", 5) == 0) {
 		char text[32];
 		return srv_body(c, "HTTP/1.1 200 OK\r\n", text, (size_t)snprintf(text, sizeof text, "%u", c->requests));
 	}

@@ -920,6 +920,37 @@ static void test_names_are_never_looked_up_by_libcurl(void **state)
 	assert_nothing_is_left(&pool, 1);
 }
 
+/* libcurl asks again on a fresh connection, and has forgotten the address meanwhile. */
+static void test_a_request_whose_connection_dies_late_finds_its_server_again(void **state)
+{
+	(void)state;
+	static int pool;
+	call *two[2];
+	for (int i = 0; i < 2; i++) {
+		two[i] = of_pool(&pool, "DELETE", "/kept-dies");
+		two[i]->x->req.authority = er_arena_printf(&two[i]->x->arena, "dies.localhost:%u", server->port);
+		begin(two[i]);
+		if (i == 0)
+			finish(two[i]);
+	}
+	for (int i = 0; i < 150; i++) { /* more names than it is let to remember */
+		call *c = of_pool(&pool, "DELETE", "/count");
+		c->x->req.authority = er_arena_printf(&c->x->arena, "n%d.localhost:%u", i, server->port);
+		begin(c);
+		finish(c);
+		call_free(c);
+	}
+	assert_false(two[1]->answered);
+	may_die = true;
+	finish(two[1]);
+	may_die = false;
+	for (int i = 0; i < 2; i++) {
+		assert_body(two[i], "1"); /* the first request of its connection */
+		call_free(two[i]);
+	}
+	assert_nothing_is_left(&pool, 1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -960,6 +991,7 @@ int main(void)
 	    T(test_routines_that_take_all_leave_the_operators_origin_its_own),
 	    T(test_idle_connections_make_room),
 	    T(test_names_are_never_looked_up_by_libcurl),
+	    T(test_a_request_whose_connection_dies_late_finds_its_server_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

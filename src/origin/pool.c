@@ -1,0 +1,86 @@
+/* A pool: what connections may be shared, and for how long they are kept.
+ *
+ * It is made for the first fetch of its key, and each transport makes its part of it when needed
+ * (curl.c, plain.c). It is closed when nobody has used it for a minute (er_pool_sweep), when its
+ * owner is gone (er_pool_forget) and its last fetch is over, when its connections must make room
+ * (reach.c), or with its er_origin. Its memory goes with its last socket (count.c). A pool that is
+ * forgotten is in no map any more, so that a new owner of the same address gets another one. */
+#include "origin/pool.h"
+
+#include "base/mem.h"
+#include "origin/count.h"
+
+static er_slice slice_of(const void *const *key)
+{
+	return er_slice_of(key, sizeof *key);
+}
+
+static er_pool *pool_of(er_origin *o, const void *key)
+{
+	er_pool *p = er_map_get(o->pools, slice_of(&key));
+	if (p != NULL)
+		return p;
+	p = ER_NEW(er_pool);
+	p->o = o;
+	p->key = key;
+	er_turns_line_init(&p->line);
+	er_resolve_payer_init(&p->payer, er_count_own(p));
+	er_map_set(o->pools, slice_of(&key), p);
+	return p;
+}
+
+void er_pool_enter(er_fetch *f)
+{
+	ER_ASSERT(f->pool == NULL && !f->o->closing);
+	f->pool = pool_of(f->o, f->wishes.pool);
+	ER_ASSERT(!f->pool->closed && !f->pool->forgotten);
+	f->pool->active++;
+}
+
+void er_pool_leave(er_fetch *f)
+{
+	er_pool *p = f->pool;
+	ER_ASSERT(p != NULL && p->active > 0);
+	f->pool = NULL;
+	p->idle_since_ms = uv_now(f->o->loop);
+	if (--p->active == 0 && p->forgotten)
+		er_pool_close(p);
+}
+
+void er_pool_close(er_pool *p)
+{
+	ER_ASSERT(p->active == 0 && p->line.n == 0 && p->places == 0 && !p->closed);
+	if (!p->forgotten)
+		er_map_del(p->o->pools, slice_of(&p->key));
+	er_curl_pool_close(p);
+	er_plain_pool_close(p);
+	er_resolve_payer_fini(p->o->resolver, &p->payer);
+	er_count_pool_closed(p);
+}
+
+void er_pool_forget(er_origin *o, const void *key)
+{
+	er_pool *p = er_map_get(o->pools, slice_of(&key));
+	if (p == NULL)
+		return;
+	ER_ASSERT(p->key == key && !p->forgotten);
+	if (p->active == 0) {
+		er_pool_close(p);
+		return;
+	}
+	er_map_del(o->pools, slice_of(&key));
+	p->forgotten = true;
+}
+
+void er_pool_sweep(er_origin *o, uint64_t now_ms, uint64_t idle_ms)
+{
+	size_t at = 0;
+	er_slice key;
+	for (void *value; er_map_next(o->pools, &at, &key, &value);) {
+		er_pool *p = value;
+		if (p->active == 0 && now_ms - p->idle_since_ms >= idle_ms)
+			er_pool_close(p);
+		else
+			er_plain_pool_tick(p, now_ms);
+	}
+}
