@@ -408,7 +408,7 @@ static void on_reloaded(void *ctx, const er_err *err)
 	}
 	const er_config *c = er_node_config(a->node);
 	er_log(ER_LOG_INFO, "node", "reloaded %s: %zu routines, %zu routes", a->config_path, n_routines(c),
-	       c->site[ER_ENV_PRODUCTION].n_rules);
+	       c->env[ER_ENV_PRODUCTION].n_rules);
 	er_service_reloaded(a->service, status_of(c, status, sizeof status));
 }
 

@@ -107,7 +107,7 @@ static void text_node(er_buf *b, const er_config *c)
 /* Those of node.jsonc and their rules; what is deployed is not the configuration's. */
 static void text_routines(er_buf *b, const er_config *c)
 {
-	const er_site *site = &c->site[ER_ENV_PRODUCTION];
+	const er_env_tables *site = &c->env[ER_ENV_PRODUCTION];
 	field(b, "routines");
 	er_buf_printf(b, "%zu\n", count_routines(c));
 	for (size_t i = 0; i < c->n_deployments; i++) {
@@ -205,7 +205,7 @@ static void json_routine(er_out *o, const er_routine *r)
 /* Routines and routes as production has them; in staging they are the same ones. */
 static void json_routines(er_out *o, const er_config *c)
 {
-	const er_site *site = &c->site[ER_ENV_PRODUCTION];
+	const er_env_tables *site = &c->env[ER_ENV_PRODUCTION];
 	er_out_open(o, "routines", '[');
 	for (size_t i = 0; i < c->n_deployments; i++)
 		if (shown(c, i))

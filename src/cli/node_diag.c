@@ -118,7 +118,7 @@ static void put(er_node_warnings *w, bool warning, const char *fmt, ...)
  * them. */
 static void warn_of_rules(er_node_warnings *w, const er_config *c)
 {
-	const er_site *s = &c->site[ER_ENV_PRODUCTION];
+	const er_env_tables *s = &c->env[ER_ENV_PRODUCTION];
 	for (size_t i = 1; i < s->n_rules && i < RULES_COMPARED; i++)
 		for (size_t k = 0; k < i; k++) {
 			const er_rule *before = &s->rules[k], *rule = &s->rules[i];
@@ -131,7 +131,7 @@ static void warn_of_rules(er_node_warnings *w, const er_config *c)
 		}
 }
 
-static bool has_rule(const er_site *s, uint32_t target)
+static bool has_rule(const er_env_tables *s, uint32_t target)
 {
 	for (size_t i = 0; i < s->n_rules; i++)
 		if (s->rules[i].target == target)
@@ -143,7 +143,7 @@ static void warn_of_routines(er_node_warnings *w, const er_config *c)
 {
 	for (size_t i = 0; i < c->n_deployments; i++) {
 		const er_deployment *d = c->deployments[i];
-		if (d->env == ER_ENV_PRODUCTION && !has_rule(&c->site[ER_ENV_PRODUCTION], (uint32_t)i))
+		if (d->env == ER_ENV_PRODUCTION && !has_rule(&c->env[ER_ENV_PRODUCTION], (uint32_t)i))
 			put(w, true, "routine %.*s has no route: clients reach it only as %.*s.localhost", ER_FMT(d->name), ER_FMT(d->name));
 	}
 	if (c->n_deployments == 0 && c->origin == NULL && c->data == NULL)

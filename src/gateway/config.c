@@ -3,8 +3,8 @@
  * changes and any number of threads read it → the last reference frees it, with its deployments'
  * references.
  *
- * Deployments are in one array, for both environments; a site knows them by name (index + 1, so
- * that 0 is "none") and rules by index. The order of a site's rules is the order of precedence.
+ * Deployments are in one array, for both environments; an environment's tables know them by name
+ * (index + 1, so that 0 is "none") and rules by index. The order of its rules is the order of precedence.
  * Every string and route of it lies in its own arena or is its own allocation, so nothing of what
  * it was made of is needed afterwards.
  *
@@ -37,7 +37,7 @@ er_config *er_config_new(void)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	c->refs = 1;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		c->site[e].names = er_map_new();
+		c->env[e].names = er_map_new();
 	c->threads = cores < 1 ? 1 : cores > 256 ? 256 : (unsigned)cores;
 	c->min_level = ER_LEVEL_FULL;
 	c->pool = 4;
@@ -74,9 +74,9 @@ void er_config_unref(er_config *c)
 		return;
 	er_config_clear_listen(c);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
-		er_route_index_free(c->site[e].index);
-		er_map_free(c->site[e].names);
-		er_free(c->site[e].rules);
+		er_route_index_free(c->env[e].index);
+		er_map_free(c->env[e].names);
+		er_free(c->env[e].rules);
 	}
 	for (size_t i = 0; i < c->n_deployments; i++)
 		er_deployment_unref(c->deployments[i]);
@@ -116,7 +116,7 @@ static const er_route *own_route(er_config *c, const er_route *route)
 }
 
 /* Its route is the configuration's. */
-static void push_rule(er_site *s, const er_rule *rule)
+static void push_rule(er_env_tables *s, const er_rule *rule)
 {
 	ER_ASSERT(s->n_rules <= s->cap_rules && s->index == NULL);
 	if (s->n_rules == s->cap_rules) {
@@ -156,14 +156,14 @@ er_config *er_config_copy(const er_config *file)
 	c->deployments = NULL;
 	c->n_deployments = c->cap_deployments = 0;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		c->site[e] = (er_site){.names = er_map_new()};
+		c->env[e] = (er_env_tables){.names = er_map_new()};
 	for (size_t i = 0; i < file->n_deployments; i++)
 		er_config_add_deployment(c, er_deployment_ref(file->deployments[i]));
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		for (size_t i = 0; i < file->site[e].n_rules; i++) {
-			er_rule rule = file->site[e].rules[i];
+		for (size_t i = 0; i < file->env[e].n_rules; i++) {
+			er_rule rule = file->env[e].rules[i];
 			rule.route = own_route(c, rule.route);
-			push_rule(&c->site[e], &rule);
+			push_rule(&c->env[e], &rule);
 		}
 	return c;
 }
@@ -214,14 +214,14 @@ void er_config_add_deployment(er_config *c, er_deployment *d)
 		c->deployments = er_realloc(c->deployments, c->cap_deployments * sizeof(er_deployment *));
 	}
 	c->deployments[c->n_deployments++] = d;
-	void *was = er_map_set(c->site[d->env].names, d->name, (void *)c->n_deployments);
+	void *was = er_map_set(c->env[d->env].names, d->name, (void *)c->n_deployments);
 	ER_ASSERT(was == NULL);
 }
 
 /* Its index + 1; 0: there is none. */
 static uintptr_t index_of(const er_config *c, er_env env, er_slice name)
 {
-	return (uintptr_t)er_map_get(c->site[env].names, name);
+	return (uintptr_t)er_map_get(c->env[env].names, name);
 }
 
 er_deployment *er_config_find(const er_config *c, er_env env, er_slice name)
@@ -244,8 +244,8 @@ bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, 
 	const er_route *own = own_route(c, &route);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
 		er_rule rule = {
-		    .route = own, .target = (uint32_t)index_of(c, e, routine_name) - 1, .position = (uint32_t)c->site[e].n_rules};
-		push_rule(&c->site[e], &rule);
+		    .route = own, .target = (uint32_t)index_of(c, e, routine_name) - 1, .position = (uint32_t)c->env[e].n_rules};
+		push_rule(&c->env[e], &rule);
 	}
 	return true;
 }
@@ -258,13 +258,13 @@ bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice rou
 	if (target == 0 || !er_route_parse(&c->arena, pattern, &route, NULL))
 		return false;
 	er_rule rule = {.route = own_route(c, &route), .target = (uint32_t)target - 1, .position = position, .stored = true};
-	push_rule(&c->site[env], &rule);
+	push_rule(&c->env[env], &rule);
 	return true;
 }
 
 void er_config_add_own_rules(er_config *c, const er_deployment *d)
 {
-	er_site *s = &c->site[d->env];
+	er_env_tables *s = &c->env[d->env];
 	uintptr_t target = index_of(c, d->env, d->name);
 	ER_ASSERT(!c->sealed && target != 0);
 	for (size_t i = 0; i < d->n_own; i++) {
@@ -276,7 +276,7 @@ void er_config_add_own_rules(er_config *c, const er_deployment *d)
 void er_config_seal(er_config *c)
 {
 	for (er_env e = 0; !c->sealed && e < ER_ENV_COUNT_; e++) {
-		er_site *s = &c->site[e];
+		er_env_tables *s = &c->env[e];
 		s->cap_rules = s->n_rules;
 		s->rules = er_realloc(s->rules, s->n_rules * sizeof *s->rules);
 		ER_ASSERT(s->index == NULL);
@@ -370,7 +370,7 @@ bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice pat
 	*out = (er_found){.env = env};
 	const er_slice local = ER_LIT(".localhost");
 	uintptr_t found = 0;
-	out->rule = find_rule(c->site[env].index, host, path);
+	out->rule = find_rule(c->env[env].index, host, path);
 	if (out->rule != NULL)
 		found = (uintptr_t)out->rule->target + 1;
 	else if (er_slice_ends(host, local))

@@ -1,7 +1,7 @@
 /* The node's configuration: an immutable snapshot, reference-counted (atomic), swapped whole.
  * Gateway threads hold a reference while they use it. Parsing (node.jsonc) is apart from serving.
  *
- * It has a site for each environment: deployments by the name of their routine, and rules. Routines
+ * It has tables for each environment: deployments by the name of their routine, and rules. Routines
  * and rules of node.jsonc are in every environment, before those of the store. */
 #ifndef ER_GATEWAY_CONFIG_H
 #define ER_GATEWAY_CONFIG_H
@@ -21,12 +21,12 @@ typedef struct er_listen {
 } er_listen;
 
 /* What one environment serves. */
-typedef struct er_site {
+typedef struct er_env_tables {
 	er_rule *rules; /* in their order; routes of the configuration or of a deployment */
 	size_t n_rules, cap_rules;
 	struct er_map *names;         /* of a routine -> index of its deployment + 1 */
 	struct er_route_index *index; /* of the rules; made by er_config_seal */
-} er_site;
+} er_env_tables;
 
 /* Built up by one thread, sealed, and then never changed; any thread may hold a reference. */
 typedef struct er_config {
@@ -57,7 +57,7 @@ typedef struct er_config {
 	size_t n_deployments, cap_deployments;
 	size_t n_file;   /* routines of node.jsonc */
 	size_t n_hidden; /* stored routines that one of node.jsonc hides */
-	er_site site[ER_ENV_COUNT_];
+	er_env_tables env[ER_ENV_COUNT_];
 	char *access_log; /* path, "-" (standard output), or NULL: none */
 	bool log_json, sealed;
 	/* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests

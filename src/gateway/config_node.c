@@ -294,7 +294,7 @@ static bool one_route(er_config_reader *r, const er_json *v)
 }
 
 /* The rules from `from` on come before the others. */
-static void put_first(er_site *s, size_t from)
+static void put_first(er_env_tables *s, size_t from)
 {
 	size_t n = s->n_rules, first = n - from;
 	er_rule *sorted = er_alloc(n * sizeof *sorted);
@@ -314,12 +314,12 @@ static bool take_routines(er_config_reader *r, const root *raw)
 	for (const er_json *m = raw->routines != NULL ? raw->routines->first : NULL; m != NULL; m = m->next)
 		if (!er_config_read_routine(r, m))
 			return false;
-	size_t theirs = r->config->site[0].n_rules;
+	size_t theirs = r->config->env[0].n_rules;
 	for (const er_json *m = raw->routes != NULL ? raw->routes->first : NULL; m != NULL; m = m->next)
 		if (!one_route(r, m))
 			return false;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
-		put_first(&r->config->site[e], theirs);
+		put_first(&r->config->env[e], theirs);
 	return true;
 }
 

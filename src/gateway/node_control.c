@@ -213,7 +213,7 @@ static void cache_explain(void *ctx, er_arena *a, er_env env, const er_where *wh
 static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **out)
 {
 	const er_config *file = ((er_node *)ctx)->file;
-	const er_site *s = &file->site[env];
+	const er_env_tables *s = &file->env[env];
 	*out = er_arena_alloc(a, s->n_rules * sizeof **out);
 	for (size_t i = 0; i < s->n_rules; i++)
 		(*out)[i] = (er_route_rule){.pattern = er_arena_copy(a, s->rules[i].route->pattern),

@@ -115,7 +115,7 @@ static void everything_is_read(void **state)
 	assert_int_equal(r->version.n, 12);
 	/* the file's routes come before the routine's own */
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
-		const er_site *site = &c->site[e];
+		const er_env_tables *site = &c->env[e];
 		assert_int_equal(site->n_rules, 2);
 		assert_true(er_slice_eq(site->rules[0].route->part.host, ER_LIT("shop.example")));
 		assert_true(er_slice_eq(site->rules[1].route->part.host, ER_LIT("own.example")));
