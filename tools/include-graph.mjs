@@ -21,10 +21,10 @@ const below = {
 	origin: ['base', 'model', 'http'],
 	isolate: ['base', 'model', 'http', 'channel', 'cache', 'origin'],
 	store: ['base', 'model'],
-	control: ['base', 'model', 'http', 'channel', 'cache', 'store', 'isolate'],
+	control: ['base', 'model', 'http', 'channel', 'cache', 'origin', 'store', 'isolate'],
 	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
 	sandbox: ['base', 'model', 'http', 'channel'],
-	cli: ['base', 'model', 'http', 'net', 'channel', 'isolate', 'gateway', 'control', 'store'],
+	cli: ['base', 'model', 'http', 'net', 'channel', 'origin', 'isolate', 'gateway', 'control', 'store'],
 }
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')

@@ -36,8 +36,8 @@ typedef struct er_cache_place {
 	er_cache *cache;
 	const er_chain *chain;
 	uint8_t scope;
-	/* what the answers are of: after a change of the environment's origin nothing of the old one is
-	 * found. May change between two requests. */
+	/* what the answers are of: the site, or an origin. Nothing of another one is found. May change
+	 * between two requests. */
 	er_slice origin;
 	uint64_t site; /* er_scopes_site: whose tags and purges the answers are of. May change likewise */
 } er_cache_place;

@@ -22,7 +22,6 @@
 #include "cli/ending.h"
 #include "cli/show.h"
 #include "gateway/route.h"
-#include "gateway/standard.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -559,7 +558,7 @@ int er_cmd_dev(int argc, char **argv)
 		             "--allow-host: hosts between commas, without scheme, port and path, are expected, not \"%.200s\"", d.hosts);
 	er_buf_fini(&hosts);
 	er_err origin = {0};
-	if (ok && d.origin && !er_standard_origin(er_slice_cstr(d.origin), &scheme, &authority, &origin))
+	if (ok && d.origin && !er_group_server_url(er_slice_cstr(d.origin), &scheme, &authority, &origin))
 		ok = er_fail(&err, ER_ERR_INVALID, "--origin: %s", origin.text);
 	if (!ok) {
 		er_show_error(d.json, "invalid", er_slice_cstr(err.text), NULL);

@@ -24,7 +24,6 @@
 #include "cli/worktree.h"
 #include "gateway/admin.h"
 #include "gateway/node.h"
-#include "gateway/standard.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -96,7 +95,7 @@ static bool apply(const settings *s, er_config *c, er_err *err)
 	}
 	if (s->origin != NULL) {
 		er_slice scheme, authority;
-		if (!er_standard_origin(er_slice_cstr(s->origin), &scheme, &authority, err))
+		if (!er_group_server_url(er_slice_cstr(s->origin), &scheme, &authority, err))
 			return false;
 		er_free(c->origin);
 		c->origin = er_strdup_cstr(s->origin);

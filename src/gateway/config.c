@@ -80,6 +80,10 @@ void er_config_unref(er_config *c)
 	}
 	for (size_t i = 0; i < c->n_deployments; i++)
 		er_deployment_unref(c->deployments[i]);
+	er_sites_free(c->by_host);
+	for (size_t i = 0; i < c->n_sites; i++)
+		er_site_unref(c->sites[i]);
+	er_free(c->sites);
 	free_strings(c->staging_hosts, c->n_staging_hosts);
 	er_free(c->addresses);
 	er_free(c->deployments);
@@ -153,6 +157,10 @@ er_config *er_config_copy(const er_config *file)
 	c->name_servers = again(file->name_servers);
 	c->access_log = again(file->access_log);
 	c->own_hosts = again(file->own_hosts);
+	c->by_host = NULL;
+	c->sites = er_alloc(file->n_sites * sizeof(er_site *));
+	for (size_t i = 0; i < file->n_sites; i++)
+		c->sites[i] = er_site_ref(file->sites[i]);
 	c->deployments = NULL;
 	c->n_deployments = c->cap_deployments = 0;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
@@ -273,8 +281,52 @@ void er_config_add_own_rules(er_config *c, const er_deployment *d)
 	}
 }
 
+/* ---- sites ---- */
+
+static bool site_is_free(const er_config *c, const er_site *s, er_err *err)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const er_site *other = c->sites[i];
+		if (er_slice_eq(other->name, s->name))
+			return er_fail(err, ER_ERR_INVALID, "there are two sites of the name %.*s", ER_FMT(s->name));
+		for (size_t k = 0; k < s->n_hosts; k++)
+			for (size_t h = 0; h < other->n_hosts; h++)
+				if (er_slice_eq(s->hosts[k].pattern, other->hosts[h].pattern))
+					return er_fail(err, ER_ERR_INVALID, "site %.*s: the host %.*s is the site %.*s's already", ER_FMT(s->name),
+					               ER_FMT(s->hosts[k].pattern), ER_FMT(other->name));
+	}
+	return true;
+}
+
+bool er_config_add_site(er_config *c, er_site *s, er_err *err)
+{
+	ER_ASSERT(!c->sealed);
+	if (!site_is_free(c, s, err)) {
+		er_site_unref(s);
+		return false;
+	}
+	c->sites = er_realloc(c->sites, (c->n_sites + 1) * sizeof(er_site *));
+	c->sites[c->n_sites++] = s;
+	return true;
+}
+
+/* What no site has is the one origin's. */
+static void seal_sites(er_config *c)
+{
+	er_site *rest = c->origin != NULL ? er_site_default(er_slice_cstr(c->origin)) : NULL;
+	er_site **list = er_alloc((c->n_sites + 1) * sizeof(er_site *));
+	for (size_t i = 0; i < c->n_sites; i++)
+		list[i] = c->sites[i];
+	list[c->n_sites] = rest;
+	c->by_host = er_sites_new(list, c->n_sites + (rest != NULL));
+	er_free(list);
+	er_site_unref(rest);
+}
+
 void er_config_seal(er_config *c)
 {
+	if (!c->sealed)
+		seal_sites(c);
 	for (er_env e = 0; !c->sealed && e < ER_ENV_COUNT_; e++) {
 		er_env_tables *s = &c->env[e];
 		s->cap_rules = s->n_rules;
@@ -302,6 +354,27 @@ static bool same_routine(const er_routine *a, const er_routine *b)
 	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
 }
 
+static bool same_addresses(const er_config *a, const er_config *b)
+{
+	return a->n_addresses == b->n_addresses &&
+	       (a->n_addresses == 0 || memcmp(a->addresses, b->addresses, a->n_addresses * sizeof *a->addresses) == 0);
+}
+
+/* A site that nothing changed of stays the object that it is, with what it knows of its servers. */
+static void keep_site(er_config *c, size_t i, const er_config *before)
+{
+	er_site *now = c->sites[i];
+	for (size_t k = 0; k < before->n_sites; k++) {
+		er_site *old = before->sites[k];
+		if (old == now || old->stored != now->stored || !er_slice_eq(old->name, now->name) ||
+		    !er_slice_eq(old->settings, now->settings) || (now->stored && !same_addresses(c, before)))
+			continue;
+		c->sites[i] = er_site_ref(old);
+		er_site_unref(now);
+		return;
+	}
+}
+
 void er_config_keep(er_config *c, const er_config *before)
 {
 	ER_ASSERT(!c->sealed);
@@ -312,6 +385,8 @@ void er_config_keep(er_config *c, const er_config *before)
 		c->deployments[i] = er_deployment_ref(old);
 		er_deployment_unref(now);
 	}
+	for (size_t i = 0; i < c->n_sites; i++)
+		keep_site(c, i, before);
 }
 
 /* ---- finding ---- */
@@ -338,6 +413,14 @@ static bool staging_host(const er_config *c, er_slice host, char *room, er_slice
 		}
 	}
 	return false;
+}
+
+const er_site *er_config_site(const er_config *c, er_slice host)
+{
+	char room[HOST_MAX];
+	ER_ASSERT(c->sealed);
+	(void)staging_host(c, host, room, &host);
+	return er_sites_find(c->by_host, host);
 }
 
 /* The first rule that the path has in any of its readings: whoever stands behind may see the path

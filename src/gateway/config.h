@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "channel/frame.h"
 #include "gateway/deployment.h"
+#include "gateway/site.h"
 #include "model/limits.h"
 #include "net/transport.h"
 
@@ -42,8 +43,12 @@ typedef struct er_config {
 	/* gateway threads; by default as many as there are cores */
 	unsigned threads;
 	char *name_servers; /* "192.0.2.53,[2001:db8::53]:5353", or NULL: those of the machine */
-	char *origin;       /* "http://host:port": the standard process of every host, or NULL */
-	uint32_t cache_mb;  /* of memory for responses of the origin; 0: nothing is stored */
+	/* "http://host:port": where the answers for hosts come from that no site has, or NULL */
+	char *origin;
+	er_site **sites; /* references; those of the file first */
+	size_t n_sites;
+	er_sites *by_host; /* of all, and of `origin`; made by er_config_seal */
+	uint32_t cache_mb; /* of memory for responses of the origin; 0: nothing is stored */
 	er_level min_level;
 	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;
@@ -97,6 +102,12 @@ void er_config_add_deployment(er_config *c, er_deployment *d);
 ER_MUST_CHECK bool er_config_add_rule(er_config *c, er_env env, er_slice pattern, er_slice routine_name, uint32_t position);
 /* The rules that came with a deployment's versions, behind those there are. */
 void er_config_add_own_rules(er_config *c, const er_deployment *d);
+/* A site (takes the reference). False: another one has its name or one of its hosts already, and
+ * *err says which. */
+ER_MUST_CHECK bool er_config_add_site(er_config *c, er_site *s, er_err *err);
+/* Whose host this is, lower case without port, in either environment. NULL: nobody's. The
+ * configuration must be sealed. Borrowed. */
+const er_site *er_config_site(const er_config *c, er_slice host);
 /* By the routine's name; borrowed. NULL: that environment has none. */
 er_deployment *er_config_find(const er_config *c, er_env env, er_slice name);
 /* The same settings, and what node.jsonc serves: not sealed, for more to be added. One

@@ -4,7 +4,6 @@
 #include "gateway/config_read.h"
 
 #include "base/mem.h"
-#include "gateway/standard.h"
 #include "model/level.h"
 #include "net/listen.h"
 #include "origin/dns.h"
@@ -16,6 +15,7 @@ enum {
 	MAX_STAGING_HOSTS = 64,
 	MAX_TEXT = 4096,
 	MAX_ITEMS = 100000,
+	MAX_SITES = 10000,
 	KEEP_MOST = 1000000000,
 	CACHE_MB_MOST = 1 << 20
 };
@@ -25,7 +25,7 @@ enum {
 /* The object's members as they stand in the file. */
 typedef struct root {
 	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *resolver, *log, *routines,
-	    *routes;
+	    *routes, *sites;
 	er_slice admin, data, origin, access_log, schema;
 	uint32_t threads;
 } root;
@@ -245,7 +245,7 @@ static bool take_origin(er_config_reader *r, const er_json *v, er_slice text)
 {
 	er_slice scheme = {0}, authority = {0};
 	er_err err = {0};
-	if (!er_standard_origin(text, &scheme, &authority, &err))
+	if (!er_group_server_url(text, &scheme, &authority, &err))
 		return er_config_wrong(r, er_json_get(v, ER_LIT("origin")), "%s", err.text);
 	set(&r->config->origin, er_arena_cstr(&r->arena, text));
 	return true;
@@ -323,6 +323,30 @@ static bool take_routines(er_config_reader *r, const root *raw)
 	return true;
 }
 
+/* ---- sites ---- */
+
+static bool one_site(er_config_reader *r, const er_json *v)
+{
+	er_site_settings settings;
+	er_problem problem = {0};
+	er_err err = {0};
+	er_buf text = {0};
+	if (!er_site_read(&r->arena, v, (er_slice){0}, &settings, &problem))
+		return er_config_refused(r, &problem);
+	er_json_write(&text, v);
+	er_site *s = er_site_new(&settings, er_buf_slice(&text), false, NULL, 0);
+	er_buf_fini(&text);
+	return er_config_add_site(r->config, s, &err) || er_config_wrong(r, v, "%s", err.text);
+}
+
+static bool take_sites(er_config_reader *r, const er_json *list)
+{
+	for (const er_json *m = list != NULL ? list->first : NULL; m != NULL; m = m->next)
+		if (!one_site(r, m))
+			return false;
+	return true;
+}
+
 /* ---- the whole ---- */
 
 static bool take_root(er_config_reader *r, const er_json *v)
@@ -344,6 +368,7 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	                                    ER_MEMBER(root, "log", log, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(root, "routines", routines, ER_MEMBER_ARRAY, false, 0, MAX_ITEMS),
 	                                    ER_MEMBER(root, "routes", routes, ER_MEMBER_ARRAY, false, 0, MAX_ITEMS),
+	                                    ER_MEMBER(root, "sites", sites, ER_MEMBER_ARRAY, false, 0, MAX_SITES),
 	                                    /* where an editor finds docs/schema/node.schema.json */
 	                                    ER_MEMBER(root, "$schema", schema, ER_MEMBER_STRING, false, 0, MAX_TEXT)};
 	er_config *c = r->config;
@@ -357,7 +382,7 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	       (raw.sandbox == NULL || take_sandbox(r, raw.sandbox)) && (raw.resolver == NULL || take_resolver(r, raw.resolver)) &&
 	       take_limits(r, &raw) &&
 	       (raw.addresses == NULL || er_config_read_ranges(r, raw.addresses, &c->addresses, &c->n_addresses)) &&
-	       take_routines(r, &raw);
+	       take_routines(r, &raw) && take_sites(r, raw.sites);
 }
 
 er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err)

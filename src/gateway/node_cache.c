@@ -73,7 +73,7 @@ void er_node_write_cache(const er_node *n, er_out *out)
 		threads[i] = er_worker_view(n->workers[i], n->stopping);
 	er_cache_stats stats = er_metrics_cache(threads, n->n);
 	er_free(threads);
-	er_out_bool(out, "on", n->config->origin != NULL && n->config->cache_mb > 0);
+	er_out_bool(out, "on", (n->config->origin != NULL || n->config->n_sites > 0) && n->config->cache_mb > 0);
 	write_memory(n, out);
 	write_requests(&stats, out);
 	er_out_u64(out, "purges", er_purges_count(er_index_purge_table(n->cache)));
@@ -140,19 +140,21 @@ static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_where *where, er_out *out)
 {
 	const er_config *c = n->config;
-	bool on = c->origin != NULL && c->cache_mb > 0;
+	const er_site *site = er_config_site(c, er_host_of(where->authority));
+	bool on = site != NULL && site->cache && c->cache_mb > 0;
 	er_out_bool(out, "on", on);
+	if (site != NULL)
+		er_out_str(out, "site", site->name);
 	if (!on)
 		return;
 	er_request req = {.scheme = where->scheme, .authority = where->authority, .host = where->authority};
 	er_slice target = er_arena_printf(a, "%.*s%.*s", ER_FMT(where->path), ER_FMT(where->query));
-	er_slice key = er_key_of(a, (uint8_t)env, er_slice_cstr(c->origin), &req, target);
+	er_slice key = er_key_of(a, (uint8_t)env, site->known_as, &req, target);
 	er_index_entry *entry = er_zalloc(sizeof *entry);
 	uint64_t now_us = er_clock_mono_us();
 	if (key.n > 0)
 		er_index_explain(n->cache, key, er_index_hash(key), now_us, entry);
 	er_out_cstr(out, "environment", er_env_name(env));
-	er_out_cstr(out, "origin", c->origin);
 	er_out_bool(out, "key_too_long", key.n == 0);
 	er_out_bool(out, "under_way", entry->under_way);
 	er_out_open(out, "stored", '[');

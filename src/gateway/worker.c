@@ -133,17 +133,18 @@ static void handle_routine(void *self, er_exchange *x)
 	er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
-/* Without an origin there is nothing to store. */
+/* Without a site there is nothing to store. */
 static void handle_cache(void *self, er_exchange *x)
 {
 	er_worker_door *d = self;
 	const er_config *config = d->worker->current->config;
-	const char *origin = config->origin;
-	if (origin == NULL || config->cache_mb == 0) {
+	const er_site *site = config->cache_mb > 0 ? er_config_site(config, er_host_of(x->req.authority)) : NULL;
+	if (site == NULL || !site->cache) {
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
 		return;
 	}
-	d->cache.origin = er_slice_cstr(origin);
+	d->cache.origin = site->known_as;
+	d->cache.site = site->hash;
 	er_handler cache = er_cache_handler(&d->cache);
 	er_exchange_pass(x, &cache);
 }

@@ -264,6 +264,45 @@ void er_exchange_break(er_exchange *x, er_err_kind reason)
 	er_body_unref(upload);
 }
 
+static void copy_fields(er_exchange *x, er_fields *to, const er_fields *from)
+{
+	er_arena *a = &x->arena;
+	*to = (er_fields){.v = er_arena_alloc(a, (from->n + 4) * sizeof(er_field)), .cap = from->n + 4};
+	for (uint32_t i = 0; i < from->n; i++)
+		to->v[to->n++] = (er_field){er_arena_copy(a, from->v[i].name), er_arena_copy(a, from->v[i].value)};
+}
+
+void er_exchange_copy_request(er_exchange *to, const er_exchange *from)
+{
+	er_arena *a = &to->arena;
+	const er_request *req = &from->req;
+	ER_CHECK(to, MAGIC);
+	ER_ASSERT(to->req.method.n == 0 && to->req.body == NULL);
+	to->req = (er_request){.method = er_arena_copy(a, req->method),
+	                       .scheme = er_arena_copy(a, req->scheme),
+	                       .authority = er_arena_copy(a, req->authority),
+	                       .host = er_arena_copy(a, req->host),
+	                       .target = er_arena_copy(a, req->target),
+	                       .body = req->body != NULL ? er_body_ref(req->body) : NULL};
+	copy_fields(to, &to->req.fields, &req->fields);
+}
+
+void er_exchange_adopt(er_exchange *x, er_exchange *from)
+{
+	er_arena *a = &x->arena;
+	const er_response *res = &from->res;
+	ER_CHECK(x, MAGIC);
+	ER_ASSERT(!x->answered && x->res.body == NULL);
+	x->res = (er_response){.status = res->status,
+	                       .reason = er_arena_copy(a, res->reason),
+	                       .error = res->error,
+	                       .error_text = er_arena_copy(a, res->error_text),
+	                       .url_list = er_arena_copy(a, res->url_list),
+	                       .body = res->body};
+	copy_fields(x, &x->res.fields, &res->fields);
+	from->res.body = NULL;
+}
+
 void er_exchange_inform(er_exchange *x, int status, const er_fields *fields)
 {
 	ER_CHECK(x, MAGIC);

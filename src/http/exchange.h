@@ -181,6 +181,13 @@ void er_exchange_inform(er_exchange *x, int status, const er_fields *fields);
  * one. */
 void er_exchange_cancel(er_exchange *x, er_err_kind reason);
 
+/* The same question, in an exchange that is asked in the other's stead: a copy of the request. The
+ * body is shared. */
+void er_exchange_copy_request(er_exchange *to, const er_exchange *from);
+/* The answer of an exchange that was asked in this one's stead: a copy of the head, and the body,
+ * which is taken. x has no answer yet. */
+void er_exchange_adopt(er_exchange *x, er_exchange *from);
+
 /* Work for the exchange goes on after its answer, or after its asker has left: opens the
  * account. Returns a reference, which er_exchange_settle gives back. Once. */
 er_exchange *er_exchange_keep(er_exchange *x);

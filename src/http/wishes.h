@@ -27,6 +27,7 @@ typedef struct er_wishes {
 	const er_cidr *allow; /* ranges that are allowed beyond the guard */
 	size_t n_allow;
 	unsigned connect_ms; /* 0: 10 s */
+	unsigned head_ms;    /* the same until the head of the answer is there; 0: as idle_ms */
 	unsigned idle_ms;    /* nothing moved for this long: TIMEOUT; 0: 60 s */
 	/* "host:port" to connect to instead of the URL's (the operator's origin), or NULL */
 	const char *connect_to;

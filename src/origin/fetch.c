@@ -523,7 +523,9 @@ bool er_fetch_tick(er_fetch *f, uint64_t now_ms)
 		return false;
 	}
 	bool connected = er_fetch_hop(f) != HOP_UNSENT;
-	unsigned limit = connected ? f->wishes.idle_ms : f->wishes.connect_ms;
+	unsigned limit = !connected                                         ? f->wishes.connect_ms
+	                 : f->wishes.head_ms > 0 && !er_fetch_head_whole(f) ? f->wishes.head_ms
+	                                                                    : f->wishes.idle_ms;
 	if (now_ms - f->alive_ms < limit)
 		return false;
 	char text[TEXT_MAX];

@@ -288,14 +288,14 @@ static void an_origin_is_a_url_without_a_path(void **state)
 {
 	(void)state;
 	er_slice scheme, authority;
-	assert_true(er_standard_origin(ER_LIT("http://10.0.0.5:8080/"), &scheme, &authority, NULL));
+	assert_true(er_group_server_url(ER_LIT("http://10.0.0.5:8080/"), &scheme, &authority, NULL));
 	assert_true(er_slice_eq(authority, ER_LIT("10.0.0.5:8080")));
-	assert_true(er_standard_origin(ER_LIT("https://[::1]"), &scheme, &authority, NULL));
+	assert_true(er_group_server_url(ER_LIT("https://[::1]"), &scheme, &authority, NULL));
 	assert_true(er_slice_eq(scheme, ER_LIT("https")));
 	const char *const bad[] = {"",           "http://",    "http:///",   "ftp://x", "http://a/b", "http://a:0", "http://a:99999",
 	                           "http://a:b", "http://u@a", "http://a?x", "x"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		if (er_standard_origin(er_slice_cstr(bad[i]), &scheme, &authority, NULL))
+		if (er_group_server_url(er_slice_cstr(bad[i]), &scheme, &authority, NULL))
 			fail_msg("\"%s\" was taken", bad[i]);
 }
 

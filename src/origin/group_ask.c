@@ -1,0 +1,178 @@
+/* With one server that is trusted, and nothing to count, the exchange itself is aimed at it and passed on. Else an
+ * `ask` is made: it holds the exchange, and asks one exchange of its own after the other (attempt)
+ * until one is answered well or no further one may be sent. It ends with the answer, or with
+ * on_cancel. */
+#include "origin/group_ask.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { MAGIC = 0x4741534b };
+
+typedef struct ask {
+	uint32_t magic;
+	er_asker asker;
+	er_group *group;  /* own reference */
+	er_exchange *x;   /* own reference */
+	er_exchange *now; /* the attempt under way; own reference */
+	const er_handler *origin;
+	size_t server;
+	uint32_t tried; /* bit by index */
+	unsigned attempts;
+} ask;
+
+static void attempt(ask *a);
+
+/* Whom x asks, and what Host and TLS say to it. */
+static void aim(const er_group *g, const er_upstream *s, er_exchange *x)
+{
+	const er_group_spec *spec = &g->spec;
+	er_slice client = x->req.authority, says = s->authority;
+	bool clients = spec->host == ER_GROUP_HOST_CLIENT || (spec->host == ER_GROUP_HOST_AUTO && s->is_address);
+	if (spec->host == ER_GROUP_HOST_NAMED)
+		says = spec->host_name;
+	else if (clients && client.n > 0)
+		says = client;
+	er_slice name = spec->sni.n > 0 ? spec->sni : says;
+	er_arena *a = &x->arena;
+	x->wishes = (er_wishes){.redirect = ER_REDIRECT_MANUAL,
+	                        .decompress = ER_DECOMPRESS_MANUAL,
+	                        .trusted = spec->trusted,
+	                        .allow = spec->allow,
+	                        .n_allow = spec->n_allow,
+	                        .connect_ms = spec->connect_ms,
+	                        .head_ms = spec->head_ms,
+	                        .idle_ms = spec->idle_ms};
+	if (!er_slice_eq(name, s->authority))
+		x->wishes.connect_to = er_arena_cstr(a, er_slice_cstr(s->connect_to));
+	if (!er_slice_eq(name, says))
+		x->req.host = er_arena_copy(a, says);
+	x->req.scheme = er_arena_copy(a, s->scheme);
+	x->req.authority = er_slice_eq(name, client) ? client : er_arena_copy(a, name);
+	for (size_t i = 0; i < spec->n_fields; i++)
+		er_fields_set(&x->req.fields, a, er_arena_copy(a, spec->fields[i].name), er_arena_copy(a, spec->fields[i].value));
+}
+
+/* RFC 9110 9.2.2; and there is nothing that the first attempt could have taken of it. */
+static bool can_be_sent_again(const er_request *req)
+{
+	static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+	for (size_t i = 0; i < sizeof methods / sizeof *methods && req->body == NULL; i++)
+		if (er_slice_eq(req->method, er_slice_cstr(methods[i])))
+			return true;
+	return false;
+}
+
+/* The server's fault, and perhaps not the next one's. An address that is refused is nobody's. */
+static bool failed(const er_exchange *x)
+{
+	if (x->res.error != ER_ERR_OK)
+		return x->res.error != ER_ERR_REFUSED_ADDRESS && x->res.error != ER_ERR_REFUSED_PORT;
+	return x->res.status == 502 || x->res.status == 503 || x->res.status == 504;
+}
+
+/* The guard's word, and what helps. */
+static void explain_refusal(const er_group *g, size_t server, er_exchange *x, const er_exchange *now)
+{
+	er_exchange_fail(
+	    x, 502, ER_ERR_REFUSED_ADDRESS, NULL,
+	    "%.*s\nThe origin %.*s of the site %.*s has a private address. If that is meant, say \"private\": true in the "
+	    "site's origin, and name the address in \"routineAddresses\" of node.jsonc.",
+	    ER_FMT(er_slice_head(now->res.error_text, 300)), ER_FMT(g->servers[server].authority), ER_FMT(g->site));
+}
+
+static void free_ask(ask *a)
+{
+	ER_CHECK(a, MAGIC);
+	ER_ASSERT(a->now == NULL);
+	a->magic = 0;
+	er_group_unref(a->group);
+	er_free(a);
+}
+
+static void on_answered(er_asker *asker, er_exchange *now)
+{
+	ask *a = ER_CONTAINER(asker, ask, asker);
+	ER_CHECK(a, MAGIC);
+	ER_ASSERT(a->now == now);
+	er_exchange *x = a->x;
+	bool bad = failed(now);
+	a->now = NULL;
+	er_group_tell(a->group, a->server, bad, er_clock_mono_us());
+	if (bad && a->attempts <= a->group->spec.retries && can_be_sent_again(&x->req)) {
+		if (now->res.body != NULL)
+			er_body_cancel(now->res.body, ER_ERR_CANCELLED);
+		er_exchange_unref(now);
+		attempt(a);
+		return;
+	}
+	if (now->res.error == ER_ERR_REFUSED_ADDRESS && !a->group->spec.trusted)
+		explain_refusal(a->group, a->server, x, now);
+	else
+		er_exchange_adopt(x, now);
+	er_exchange_unref(now);
+	free_ask(a);
+	x->on_cancel = NULL;
+	er_exchange_answer(x);
+	er_exchange_unref(x);
+}
+
+static void on_broken(er_asker *asker, er_exchange *now)
+{
+	er_exchange_fail(now, 502, now->res.error, NULL, "The origin gave no answer.");
+	on_answered(asker, now);
+}
+
+static void on_informed(er_asker *asker, er_exchange *now, int status, const er_fields *fields)
+{
+	(void)now;
+	er_exchange_inform(ER_CONTAINER(asker, ask, asker)->x, status, fields);
+}
+
+static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
+{
+	ask *a = ctx;
+	ER_CHECK(a, MAGIC);
+	ER_ASSERT(a->x == x);
+	er_exchange *now = a->now;
+	a->now = NULL;
+	er_exchange_cancel(now, reason);
+	er_exchange_unref(now);
+	free_ask(a);
+	er_exchange_unref(x);
+}
+
+/* Asks the next server. May answer, and end `a`, before it returns. */
+static void attempt(ask *a)
+{
+	er_exchange *x = a->x, *now = a->now = er_exchange_new();
+	a->server = er_group_choose(a->group, a->tried, er_clock_mono_us());
+	a->tried |= 1u << a->server;
+	a->attempts++;
+	now->id = x->id;
+	now->peer = x->peer;
+	now->depth = x->depth;
+	now->asker = &a->asker;
+	now->facts.started_us = er_clock_mono_us();
+	er_exchange_copy_request(now, x);
+	aim(a->group, &a->group->servers[a->server], now);
+	er_exchange_start(now, a->origin);
+}
+
+void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin)
+{
+	if (g->n == 1 && g->spec.retries == 0 && g->spec.trusted) {
+		aim(g, &g->servers[0], x);
+		er_exchange_pass(x, origin);
+		return;
+	}
+	ask *a = ER_NEW(ask);
+	*a = (ask){.magic = MAGIC,
+	           .asker = {.answered = on_answered, .broken = on_broken, .informed = on_informed},
+	           .group = er_group_ref(g),
+	           .x = er_exchange_ref(x),
+	           .origin = origin};
+	x->on_cancel = on_cancel;
+	x->handler_ctx = a;
+	attempt(a);
+}
