@@ -74,9 +74,14 @@ static const er_api table[] = {
     {"GET", KV "/bulk", "prefix", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_bulk_out},
     {"POST", KV "/bulk", "", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_BODY_MAX, er_api_bulk_in},
 
+    {"GET", "/v1/sites", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_sites},
+    {"GET", "/v1/sites/{site}", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_site},
+    {"PUT", "/v1/sites/{site}", "", ER_ROLE_ADMIN, false, ER_API_JSON, MEDIUM, er_api_site_put},
+    {"DELETE", "/v1/sites/{site}", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_site_delete},
+
     {"POST", "/v1/purge", "", ER_ROLE_DEPLOY, false, ER_API_JSON, MEDIUM, er_api_purge},
     {"GET", "/v1/cache", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_cache},
-    {"GET", "/v1/cache/explain", "environment,url", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_cache_explain},
+    {"GET", "/v1/explain", "environment,url", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_explain},
 
     {"GET", "/v1/tokens", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_tokens},
     {"POST", "/v1/tokens", "", ER_ROLE_ADMIN, false, ER_API_JSON, SMALL, er_api_token_add},
@@ -158,6 +163,13 @@ static bool take(er_call *call, er_slice what, er_slice value)
 		return take_name(call, what, value, &call->ns);
 	if (er_slice_eq(what, ER_LIT("token")))
 		return take_name(call, what, value, &call->name);
+	if (er_slice_eq(what, ER_LIT("site"))) {
+		call->name = value;
+		return er_site_name_ok(value) ||
+		       er_refuse_field(&call->problem, what, "a to z, 0 to 9, - and ., at most 253",
+		                       "\"%.*s\" is no name of a site: a to z, 0 to 9, - and . are expected, at most 253",
+		                       ER_FMT(er_slice_head(value, 80)));
+	}
 	if (er_slice_eq(what, ER_LIT("environment")))
 		return er_env_parse(value, &call->env) ||
 		       er_refuse_field(&call->problem, what, "production or staging",

@@ -196,9 +196,12 @@ void er_api_cache(er_call *call)
 	er_call_answer(call, 200);
 }
 
-void er_api_cache_explain(er_call *call)
+/* What takes a URL, in the order of the chain: the rule of a routine, then the site, and what the
+ * cache has. */
+void er_api_explain(er_call *call)
 {
 	er_control *c = call->control;
+	er_out *o = &call->out;
 	er_slice text;
 	er_where where = {0};
 	er_env env;
@@ -209,14 +212,22 @@ void er_api_cache_explain(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
-	er_out_open(&call->out, NULL, '{');
-	er_out_str(&call->out, "url",
+	er_out_open(o, NULL, '{');
+	er_out_str(o, "url",
 	           er_arena_printf(call->arena, "%.*s://%.*s%.*s%.*s", ER_FMT(where.scheme), ER_FMT(where.authority),
 	                           ER_FMT(where.path), ER_FMT(where.query)));
-	if (where.refused != NULL)
-		er_out_cstr(&call->out, "refused", where.refused);
-	else
-		c->o.ops->cache_explain(c->o.ops_ctx, call->arena, env, &where, &call->out);
-	er_out_close(&call->out, '}');
+	er_out_cstr(o, "environment", er_env_name(env));
+	if (where.refused != NULL) {
+		er_out_cstr(o, "refused", where.refused);
+	} else {
+		er_route_found found;
+		c->o.ops->route_test(c->o.ops_ctx, call->arena, env, er_host_of(where.authority), where.path, &found);
+		if (found.matched) {
+			er_out_str(o, "routine", found.routine);
+			er_out_opt(o, "pattern", found.pattern);
+		}
+		c->o.ops->explain(c->o.ops_ctx, call->arena, env, &where, o);
+	}
+	er_out_close(o, '}');
 	er_call_answer(call, 200);
 }

@@ -201,7 +201,9 @@ static const struct effect {
     [ER_CHANGE_SECRET_DELETE] = {.touch = true},
     [ER_CHANGE_ADDRESS_ALLOW] = {.refresh = true, .touch = true, .all_envs = true},
     [ER_CHANGE_ADDRESS_DENY] = {.refresh = true, .touch = true, .all_envs = true},
-    [ER_CHANGE_PURGE] = {0}, /* nothing that is configured */
+    [ER_CHANGE_PURGE] = {0},    /* nothing that is configured */
+    [ER_CHANGE_SITE_SET] = {0}, /* nothing of a routine; nor are those below */
+    [ER_CHANGE_SITE_DELETE] = {0},
 };
 _Static_assert(sizeof effects / sizeof *effects == ER_CHANGE_KIND_COUNT_, "every kind of change has its effect");
 

@@ -196,6 +196,8 @@ bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *e
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		if (!er_store_routes(c->o.store, a, e, &out->routes[e], &out->n_routes[e], err))
 			return false;
+	if (!er_store_sites(c->o.store, a, &out->sites, &out->n_sites, err))
+		return false;
 	out->routines = er_arena_alloc(a, (n * ER_ENV_COUNT_ + 1) * sizeof *out->routines);
 	for (size_t i = 0; i < n; i++) {
 		er_slice name = er_arena_copy(a, all[i]->name);

@@ -15,10 +15,12 @@
 
 #include "base/json_out.h"
 #include "cache/index.h"
+#include "control/site.h"
 #include "control/tail.h"
 #include "control/where.h"
 #include "http/exchange.h"
 #include "isolate/routine.h"
+#include "store/sites.h"
 #include "store/store.h"
 
 #include <uv.h>
@@ -98,10 +100,16 @@ typedef struct er_control_ops {
 	size_t (*file_routes)(void *ctx, er_arena *a, er_env env, er_route_rule **out);
 	size_t (*file_routines)(void *ctx, er_arena *a, er_file_routine **out);
 	void (*tail)(void *ctx, er_tail_want want);
+	/* Appends the sites in force as elements (of that name, if one is given); returns how many. */
+	size_t (*sites)(void *ctx, er_slice name, er_out *out);
+	/* A site of node.jsonc has the name (*what empty), or another site, *by, has the host *what. In
+	 * a. */
+	bool (*site_taken)(void *ctx, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what);
 	/* Appends what the cache has and did, as members. */
 	void (*cache)(void *ctx, er_out *out);
-	/* Appends what the cache has of a URL, as members. */
-	void (*cache_explain)(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out);
+	/* Appends which site has a URL, what its servers do, and what the cache has of it, as members;
+	 * nothing: no site has its host. */
+	void (*explain)(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out);
 } er_control_ops;
 
 /* What the control plane needs of the node; borrowed for its life, but for what is said. */
@@ -175,6 +183,8 @@ typedef struct er_snapshot {
 	/* in their order; may name routines that are gone or not deployed there */
 	er_route_rule *routes[ER_ENV_COUNT_];
 	size_t n_routes[ER_ENV_COUNT_];
+	er_site_row *sites;
+	size_t n_sites;
 } er_snapshot;
 
 /* What the store says now. Everything in *out lives in a. */

@@ -308,6 +308,7 @@ er_api_fn er_api_root, er_api_openapi, er_api_whoami, er_api_status, er_api_audi
     er_api_secret_delete, er_api_addresses, er_api_address_allow, er_api_address_deny, er_api_routes, er_api_routes_put,
     er_api_route_add, er_api_route_delete, er_api_route_test, er_api_namespaces, er_api_namespace_put, er_api_namespace_delete,
     er_api_keys, er_api_value, er_api_value_put, er_api_value_delete, er_api_bulk_in, er_api_bulk_out, er_api_tokens,
-    er_api_token_add, er_api_token_delete, er_api_tail, er_api_logs, er_api_purge, er_api_cache, er_api_cache_explain;
+    er_api_token_add, er_api_token_delete, er_api_tail, er_api_logs, er_api_sites, er_api_site, er_api_site_put,
+    er_api_site_delete, er_api_purge, er_api_cache, er_api_explain;
 
 #endif

@@ -38,6 +38,8 @@ er_config *er_config_new(void)
 	c->refs = 1;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		c->env[e].names = er_map_new();
+	c->site_names = er_map_new();
+	c->site_hosts = er_map_new();
 	c->threads = cores < 1 ? 1 : cores > 256 ? 256 : (unsigned)cores;
 	c->min_level = ER_LEVEL_FULL;
 	c->pool = 4;
@@ -81,6 +83,8 @@ void er_config_unref(er_config *c)
 	for (size_t i = 0; i < c->n_deployments; i++)
 		er_deployment_unref(c->deployments[i]);
 	er_sites_free(c->by_host);
+	er_map_free(c->site_names);
+	er_map_free(c->site_hosts);
 	for (size_t i = 0; i < c->n_sites; i++)
 		er_site_unref(c->sites[i]);
 	er_free(c->sites);
@@ -130,6 +134,15 @@ static void push_rule(er_env_tables *s, const er_rule *rule)
 	s->rules[s->n_rules++] = *rule;
 }
 
+static void push_site(er_config *c, er_site *s)
+{
+	c->sites = er_realloc(c->sites, (c->n_sites + 1) * sizeof(er_site *));
+	c->sites[c->n_sites++] = s;
+	er_map_set(c->site_names, s->name, (void *)c->n_sites);
+	for (size_t i = 0; i < s->n_hosts; i++)
+		er_map_set(c->site_hosts, s->hosts[i].pattern, (void *)c->n_sites);
+}
+
 static char *again(const char *s)
 {
 	return s != NULL ? er_strdup_cstr(s) : NULL;
@@ -158,9 +171,12 @@ er_config *er_config_copy(const er_config *file)
 	c->access_log = again(file->access_log);
 	c->own_hosts = again(file->own_hosts);
 	c->by_host = NULL;
-	c->sites = er_alloc(file->n_sites * sizeof(er_site *));
+	c->sites = NULL;
+	c->n_sites = 0;
+	c->site_names = er_map_new();
+	c->site_hosts = er_map_new();
 	for (size_t i = 0; i < file->n_sites; i++)
-		c->sites[i] = er_site_ref(file->sites[i]);
+		push_site(c, er_site_ref(file->sites[i]));
 	c->deployments = NULL;
 	c->n_deployments = c->cap_deployments = 0;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
@@ -285,15 +301,13 @@ void er_config_add_own_rules(er_config *c, const er_deployment *d)
 
 static bool site_is_free(const er_config *c, const er_site *s, er_err *err)
 {
-	for (size_t i = 0; i < c->n_sites; i++) {
-		const er_site *other = c->sites[i];
-		if (er_slice_eq(other->name, s->name))
-			return er_fail(err, ER_ERR_INVALID, "there are two sites of the name %.*s", ER_FMT(s->name));
-		for (size_t k = 0; k < s->n_hosts; k++)
-			for (size_t h = 0; h < other->n_hosts; h++)
-				if (er_slice_eq(s->hosts[k].pattern, other->hosts[h].pattern))
-					return er_fail(err, ER_ERR_INVALID, "site %.*s: the host %.*s is the site %.*s's already", ER_FMT(s->name),
-					               ER_FMT(s->hosts[k].pattern), ER_FMT(other->name));
+	if (er_map_get(c->site_names, s->name) != NULL)
+		return er_fail(err, ER_ERR_INVALID, "there are two sites of the name %.*s", ER_FMT(s->name));
+	for (size_t i = 0; i < s->n_hosts; i++) {
+		uintptr_t other = (uintptr_t)er_map_get(c->site_hosts, s->hosts[i].pattern);
+		if (other != 0)
+			return er_fail(err, ER_ERR_INVALID, "site %.*s: the host %.*s is the site %.*s's already", ER_FMT(s->name),
+			               ER_FMT(s->hosts[i].pattern), ER_FMT(c->sites[other - 1]->name));
 	}
 	return true;
 }
@@ -305,8 +319,7 @@ bool er_config_add_site(er_config *c, er_site *s, er_err *err)
 		er_site_unref(s);
 		return false;
 	}
-	c->sites = er_realloc(c->sites, (c->n_sites + 1) * sizeof(er_site *));
-	c->sites[c->n_sites++] = s;
+	push_site(c, s);
 	return true;
 }
 
@@ -364,15 +377,20 @@ static bool same_addresses(const er_config *a, const er_config *b)
 static void keep_site(er_config *c, size_t i, const er_config *before)
 {
 	er_site *now = c->sites[i];
-	for (size_t k = 0; k < before->n_sites; k++) {
-		er_site *old = before->sites[k];
-		if (old == now || old->stored != now->stored || !er_slice_eq(old->name, now->name) ||
-		    !er_slice_eq(old->settings, now->settings) || (now->stored && !same_addresses(c, before)))
-			continue;
-		c->sites[i] = er_site_ref(old);
-		er_site_unref(now);
+	uintptr_t was = (uintptr_t)er_map_get(before->site_names, now->name);
+	er_site *old = was != 0 ? before->sites[was - 1] : NULL;
+	if (old == NULL || old == now || old->stored != now->stored || !er_slice_eq(old->settings, now->settings) ||
+	    (now->stored && !same_addresses(c, before)))
 		return;
-	}
+	c->sites[i] = er_site_ref(old);
+	er_site_unref(now);
+}
+
+void er_config_keep_sites(er_config *c, const er_config *before)
+{
+	ER_ASSERT(!c->sealed);
+	for (size_t i = 0; i < c->n_sites; i++)
+		keep_site(c, i, before);
 }
 
 void er_config_keep(er_config *c, const er_config *before)
@@ -385,8 +403,6 @@ void er_config_keep(er_config *c, const er_config *before)
 		c->deployments[i] = er_deployment_ref(old);
 		er_deployment_unref(now);
 	}
-	for (size_t i = 0; i < c->n_sites; i++)
-		keep_site(c, i, before);
 }
 
 /* ---- finding ---- */

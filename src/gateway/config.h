@@ -47,8 +47,9 @@ typedef struct er_config {
 	char *origin;
 	er_site **sites; /* references; those of the file first */
 	size_t n_sites;
-	er_sites *by_host; /* of all, and of `origin`; made by er_config_seal */
-	uint32_t cache_mb; /* of memory for responses of the origin; 0: nothing is stored */
+	struct er_map *site_names, *site_hosts; /* name, and host as written -> index + 1 */
+	er_sites *by_host;                      /* of all, and of `origin`; made by er_config_seal */
+	uint32_t cache_mb;                      /* of memory for responses of the origin; 0: nothing is stored */
 	er_level min_level;
 	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;
@@ -116,6 +117,8 @@ er_config *er_config_copy(const er_config *file);
 /* What did not change keeps its deployments of the configuration before, and with them its
  * instances. */
 void er_config_keep(er_config *c, const er_config *before);
+/* The same for sites, with what is known of their servers. */
+void er_config_keep_sites(er_config *c, const er_config *before);
 /* Sorts the rules for er_config_route; the last thing before a configuration is handed to a node.
  * Idempotent. */
 void er_config_seal(er_config *c);

@@ -4,7 +4,6 @@
 #include "gateway/node_internal.h"
 
 #include "cache/key.h"
-#include "http/authority.h"
 #include "store/purges.h"
 
 enum { TOP = 10 };
@@ -137,25 +136,20 @@ static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 	er_out_close(out, '}');
 }
 
-void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_where *where, er_out *out)
+void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_site *site, const er_where *where, er_out *out)
 {
-	const er_config *c = n->config;
-	const er_site *site = er_config_site(c, er_host_of(where->authority));
-	bool on = site != NULL && site->cache && c->cache_mb > 0;
+	bool on = site->cache && n->config->cache_mb > 0;
+	er_out_open(out, "cache", '{');
 	er_out_bool(out, "on", on);
-	if (site != NULL)
-		er_out_str(out, "site", site->name);
-	if (!on)
-		return;
 	er_request req = {.scheme = where->scheme, .authority = where->authority, .host = where->authority};
 	er_slice target = er_arena_printf(a, "%.*s%.*s", ER_FMT(where->path), ER_FMT(where->query));
 	er_slice key = er_key_of(a, (uint8_t)env, site->known_as, &req, target);
 	er_index_entry *entry = er_zalloc(sizeof *entry);
 	uint64_t now_us = er_clock_mono_us();
-	if (key.n > 0)
+	if (on && key.n > 0)
 		er_index_explain(n->cache, key, er_index_hash(key), now_us, entry);
-	er_out_cstr(out, "environment", er_env_name(env));
-	er_out_bool(out, "key_too_long", key.n == 0);
+	if (key.n > 0)
+		er_out_str(out, "key", er_slice_from(key, 1));
 	er_out_bool(out, "under_way", entry->under_way);
 	er_out_open(out, "stored", '[');
 	for (size_t i = 0; i < entry->n; i++) {
@@ -167,6 +161,7 @@ void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_w
 		er_out_cstr(out, "refused_because", er_cache_refusal_name(entry->alone));
 		er_out_cstr(out, "refused_text", er_cache_refusal_text(entry->alone));
 	}
+	er_out_close(out, '}');
 	er_free(entry);
 }
 

@@ -16,6 +16,8 @@ er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 		if (n->config != NULL)
 			er_config_keep(c, n->config);
 		er_stored_add(c, n->config, &snapshot, &n->source);
+		if (n->config != NULL)
+			er_config_keep_sites(c, n->config);
 		er_config_seal(c);
 		ER_ASSERT(c->sealed);
 	}

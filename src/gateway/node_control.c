@@ -196,6 +196,20 @@ static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_sli
 	out->pattern = er_arena_copy(a, found.rule->route->pattern);
 }
 
+static size_t sites(void *ctx, er_slice name, er_out *out)
+{
+	const er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	return er_node_write_sites(n, name, out);
+}
+
+static bool site_taken(void *ctx, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what)
+{
+	const er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	return er_node_site_taken(n, a, s, by, what);
+}
+
 static void cache(void *ctx, er_out *out)
 {
 	const er_node *n = ctx;
@@ -203,11 +217,13 @@ static void cache(void *ctx, er_out *out)
 	er_node_write_cache(n, out);
 }
 
-static void cache_explain(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out)
+static void explain(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out)
 {
 	const er_node *n = ctx;
 	ER_CHECK(n, NODE_MAGIC);
-	er_node_explain_cache(n, a, env, where, out);
+	const er_site *site = er_node_explain_site(n, where, out);
+	if (site != NULL)
+		er_node_explain_cache(n, a, env, site, where, out);
 }
 
 static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **out)
@@ -270,8 +286,10 @@ static const er_control_ops ops = {.activate = activate,
                                    .file_routes = file_routes,
                                    .file_routines = file_routines,
                                    .tail = tail,
+                                   .sites = sites,
+                                   .site_taken = site_taken,
                                    .cache = cache,
-                                   .cache_explain = cache_explain};
+                                   .explain = explain};
 
 bool er_node_start_control(er_node *n, er_err *err)
 {

@@ -147,9 +147,15 @@ void er_node_drop_wishes(er_node *n);
 /* node_cache.c */
 /* For er_control_ops: members of what is open. */
 void er_node_write_cache(const er_node *n, er_out *out);
-void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_where *where, er_out *out);
+void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_site *site, const er_where *where, er_out *out);
 /* What the store has of purges, before anything is served. */
 ER_MUST_CHECK bool er_node_start_purges(er_node *n, er_err *err);
+
+/* node_sites.c: for er_control_ops. */
+size_t er_node_write_sites(const er_node *n, er_slice name, er_out *out);
+bool er_node_site_taken(const er_node *n, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what);
+/* Members of what is open; NULL: no site has the host. */
+const er_site *er_node_explain_site(const er_node *n, const er_where *where, er_out *out);
 
 /* node_control.c */
 ER_MUST_CHECK bool er_node_start_control(er_node *n, er_err *err);

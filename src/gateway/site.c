@@ -127,6 +127,12 @@ void er_sites_free(er_sites *s)
 	er_free(s);
 }
 
+er_site *const *er_sites_list(const er_sites *s, size_t *n)
+{
+	*n = s->n;
+	return s->list;
+}
+
 const er_site *er_sites_find(const er_sites *s, er_slice host)
 {
 	/* The same host with the root's dot at its end. */

@@ -35,6 +35,8 @@ typedef struct er_sites er_sites;
  * shorter one. Takes references; n of them. */
 er_sites *er_sites_new(er_site *const *list, size_t n);
 void er_sites_free(er_sites *s);
+/* All of them, in the order in which they came. */
+er_site *const *er_sites_list(const er_sites *s, size_t *n);
 /* `host`: lower case, without port. NULL: none. Borrowed. */
 const er_site *er_sites_find(const er_sites *s, er_slice host);
 

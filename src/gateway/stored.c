@@ -181,6 +181,25 @@ static er_deployment *make_deployment(const er_config *c, const er_snapshot_rout
 	return d;
 }
 
+/* One that node.jsonc has the name or a host of is not served; whoever sets one is told before. */
+static void add_site(er_config *c, const er_site_row *row)
+{
+	er_arena a = {0};
+	er_site_settings settings;
+	er_problem problem = {0};
+	er_err err = {0};
+	if (!er_site_parse(&a, row->settings, &settings, &problem)) {
+		er_log(ER_LOG_ERROR, "gateway", "site %.*s is not served, its settings in the store are not understood: %s",
+		       ER_FMT(row->name), problem.message);
+	} else {
+		settings.name = row->name;
+		er_site *s = er_site_new(&settings, row->settings, true, c->addresses, c->n_addresses);
+		if (!er_config_add_site(c, s, &err))
+			er_log(ER_LOG_WARN, "gateway", "site %.*s of the store is not served: %s", ER_FMT(row->name), err.text);
+	}
+	er_arena_fini(&a);
+}
+
 void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_code_source *source)
 {
 	bool same_limits =
@@ -207,6 +226,8 @@ void er_stored_add(er_config *c, const er_config *before, const er_snapshot *sna
 			/* One whose routine is gone, or not deployed here, waits for it. */
 			(void)!er_config_add_rule(c, e, rule->pattern, rule->routine, (uint32_t)i);
 		}
+	for (size_t i = 0; i < snapshot->n_sites; i++)
+		add_site(c, &snapshot->sites[i]);
 	for (size_t i = 0; i < c->n_deployments; i++)
 		if (c->deployments[i]->id != 0)
 			er_config_add_own_rules(c, c->deployments[i]);

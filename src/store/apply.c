@@ -32,6 +32,8 @@ static er_apply_fn *const kinds[ER_CHANGE_KIND_COUNT_] = {
     [ER_CHANGE_ADDRESS_ALLOW] = er_apply_address_allow,
     [ER_CHANGE_ADDRESS_DENY] = er_apply_address_deny,
     [ER_CHANGE_PURGE] = er_apply_purge,
+    [ER_CHANGE_SITE_SET] = er_apply_site_set,
+    [ER_CHANGE_SITE_DELETE] = er_apply_site_delete,
 };
 
 /* Texts that every kind of change has are checked here; what belongs to a kind, its own function

@@ -32,6 +32,7 @@ er_apply_fn er_apply_var_set, er_apply_secret_set, er_apply_setting_delete;
 er_apply_fn er_apply_token_add, er_apply_token_delete;
 er_apply_fn er_apply_namespace_add, er_apply_namespace_delete;
 er_apply_fn er_apply_address_allow, er_apply_address_deny; /* change_address.c */
+er_apply_fn er_apply_site_set, er_apply_site_delete;       /* change_site.c */
 er_apply_fn er_apply_purge;                                /* change_purge.c */
 er_apply_fn er_apply_key_rotate;                           /* rotate.c */
 

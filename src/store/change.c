@@ -20,6 +20,8 @@ static const char *const names[] = {
     [ER_CHANGE_ADDRESS_ALLOW] = "address-allow",
     [ER_CHANGE_ADDRESS_DENY] = "address-deny",
     [ER_CHANGE_PURGE] = "purge",
+    [ER_CHANGE_SITE_SET] = "site-set",
+    [ER_CHANGE_SITE_DELETE] = "site-delete",
 };
 _Static_assert(sizeof names / sizeof *names == ER_CHANGE_KIND_COUNT_, "every kind of change has a name");
 

@@ -90,10 +90,13 @@ static const char CONTROL_4[] =
     "ALTER TABLE deployment ADD COLUMN cause TEXT NOT NULL DEFAULT 'deploy';"
     "UPDATE deployment SET cause = CASE WHEN reason GLOB 'publish*' THEN 'publish' WHEN reason GLOB 'rollback*' THEN 'rollback'"
     " WHEN reason GLOB 'guard*' THEN 'guard' WHEN reason GLOB 'activation failed*' THEN 'undo' ELSE 'deploy' END;";
-/* What was purged of the cache, by scope. */
-static const char CONTROL_5[] = "CREATE TABLE purge(kind TEXT NOT NULL, site TEXT NOT NULL, value TEXT NOT NULL, hard INTEGER "
-                                "NOT NULL, soft INTEGER NOT NULL,"
-                                " PRIMARY KEY (kind, site, value)) STRICT, WITHOUT ROWID;";
+/* What was purged of the cache, by scope; and sites. */
+static const char CONTROL_5[] =
+    "CREATE TABLE purge(kind TEXT NOT NULL, site TEXT NOT NULL, value TEXT NOT NULL, hard INTEGER "
+    "NOT NULL, soft INTEGER NOT NULL,"
+    " PRIMARY KEY (kind, site, value)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE site(name TEXT PRIMARY KEY, settings TEXT NOT NULL, at_ms INTEGER NOT NULL, actor TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID;";
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
 static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5};

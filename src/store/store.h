@@ -100,6 +100,8 @@ typedef enum er_change_kind {
 	ER_CHANGE_ADDRESS_ALLOW,
 	ER_CHANGE_ADDRESS_DENY,
 	ER_CHANGE_PURGE, /* of the cache */
+	ER_CHANGE_SITE_SET,
+	ER_CHANGE_SITE_DELETE,
 	ER_CHANGE_KIND_COUNT_
 } er_change_kind;
 const char *er_change_name(er_change_kind k); /* "version-add", ... */
@@ -165,7 +167,7 @@ typedef struct er_change {
 	er_slice reason; /* DEPLOY: for people, "publish: for the sale" */
 	const er_route_rule *rules;
 	size_t n_rules;
-	/* VAR, SECRET, TOKEN, NAMESPACE; ADDRESS: the range, as er_cidr_text spells it */
+	/* VAR, SECRET, TOKEN, NAMESPACE, SITE; ADDRESS: the range, as er_cidr_text spells it */
 	er_slice name;
 	/* VAR: JSON text; SECRET: bytes of text; TOKEN: the token itself, stored only as a salted
 	 * hash */

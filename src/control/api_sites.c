@@ -1,0 +1,93 @@
+/* The API's family of sites. A site's settings are checked by the one reader (site.h), and stored as
+ * they came, without their name. What a site's servers do, and which hosts are taken by node.jsonc,
+ * the gateway knows. */
+#include "base/mem.h"
+#include "control/internal.h"
+#include "control/site.h"
+#include "store/sites.h"
+
+void er_api_sites(er_call *call)
+{
+	er_control *c = call->control;
+	er_out_open(&call->out, NULL, '{');
+	er_out_open(&call->out, "items", '[');
+	c->o.ops->sites(c->o.ops_ctx, (er_slice){0}, &call->out);
+	er_out_close(&call->out, ']');
+	er_out_close(&call->out, '}');
+	er_call_answer(call, 200);
+}
+
+static bool no_site(er_call *call)
+{
+	return er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND, "there is no site \"%.*s\"; what there is: er site list",
+	                 ER_FMT(call->name));
+}
+
+void er_api_site(er_call *call)
+{
+	er_control *c = call->control;
+	if (c->o.ops->sites(c->o.ops_ctx, call->name, &call->out) == 0) {
+		no_site(call);
+		er_call_refuse(call);
+		return;
+	}
+	er_call_answer(call, 200);
+}
+
+/* Its name is the path's. */
+static bool read_site(er_call *call, er_site_settings *out, er_slice *text)
+{
+	er_slice key = ER_LIT("name");
+	const er_json *said = er_json_get(call->json, key);
+	if (said != NULL && (said->type != ER_JSON_STRING || !er_slice_eq(said->text, call->name)))
+		return er_refuse_field(&call->problem, key, "the name in the path", "\"name\" is not \"%.*s\", as the path has it",
+		                       ER_FMT(call->name));
+	er_buf b = {0};
+	er_json_write(&b, er_settings_without(call->arena, call->json, key));
+	*text = er_arena_copy(call->arena, er_buf_slice(&b));
+	er_buf_fini(&b);
+	if (text->n > ER_STORE_SITE_MAX)
+		return er_refuse(&call->problem, ER_PROBLEM_TOO_LARGE, "a site's settings have at most %d bytes", ER_STORE_SITE_MAX);
+	if (!er_site_read(call->arena, call->json, (er_slice){0}, out, &call->problem))
+		return false;
+	out->name = call->name;
+	return true;
+}
+
+/* Of a site that is to be set. */
+static bool is_free(er_call *call, const er_site_settings *s)
+{
+	er_control *c = call->control;
+	er_slice by, what;
+	if (!c->o.ops->site_taken(c->o.ops_ctx, call->arena, s, &by, &what))
+		return true;
+	if (what.n == 0)
+		return er_refuse(&call->problem, ER_PROBLEM_CONFLICT, "the site \"%.*s\" is node.jsonc's: it is changed there",
+		                 ER_FMT(s->name));
+	return er_refuse_field(&call->problem, ER_LIT("hosts"), "hosts that no other site has",
+	                       "the host %.*s is the site %.*s's already", ER_FMT(what), ER_FMT(by));
+}
+
+void er_api_site_put(er_call *call)
+{
+	er_site_settings settings;
+	er_slice text;
+	ER_ASSERT(call->json != NULL && call->name.n > 0);
+	if (!read_site(call, &settings, &text) || !is_free(call, &settings)) {
+		er_call_refuse(call);
+		return;
+	}
+	er_change change = er_call_change(call, ER_CHANGE_SITE_SET);
+	change.name = call->name;
+	change.value = text;
+	if (er_call_apply_one(call, &change))
+		er_call_activate(call, 200);
+}
+
+void er_api_site_delete(er_call *call)
+{
+	er_change change = er_call_change(call, ER_CHANGE_SITE_DELETE);
+	change.name = call->name;
+	if (er_call_apply_one(call, &change))
+		er_call_activate(call, 200);
+}
