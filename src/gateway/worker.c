@@ -185,12 +185,23 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->warm_timer, NULL);
 }
 
+static void on_health_closed(void *ctx)
+{
+	er_worker *w = ctx;
+	ER_CHECK(w, MAGIC);
+	w->health = NULL;
+	er_origin_close(w->origin, on_origin_closed, w);
+}
+
 static void on_cache_closed(void *ctx)
 {
 	er_worker *w = ctx;
 	ER_CHECK(w, MAGIC);
 	w->cache = NULL;
-	er_origin_close(w->origin, on_origin_closed, w);
+	if (w->health != NULL)
+		er_health_close(w->health, on_health_closed, w);
+	else
+		er_origin_close(w->origin, on_origin_closed, w);
 }
 
 static void on_isolate_closed(void *ctx)
@@ -202,7 +213,7 @@ static void on_isolate_closed(void *ctx)
 	if (w->cache != NULL)
 		er_cache_close(w->cache, on_cache_closed, w);
 	else
-		er_origin_close(w->origin, on_origin_closed, w);
+		on_cache_closed(w);
 }
 
 static void on_server_closed(void *ctx)
@@ -402,6 +413,9 @@ static bool make_parts(er_worker *w, er_err *err)
 	if (w->origin == NULL)
 		return false;
 	er_worker_reach(w);
+	if (w->o.number == 0)
+		w->health = er_health_new(&w->loop, er_origin_handler(w->origin));
+	er_worker_watch(w);
 	if (w->o.cache != NULL)
 		w->cache = er_cache_new(&w->loop, w->o.cache);
 	er_isolate_config ic = {.pool = c->pool,
@@ -499,7 +513,7 @@ static void close_unrun(er_worker *w)
 	else if (w->cache != NULL)
 		er_cache_close(w->cache, on_cache_closed, w);
 	else if (w->origin != NULL)
-		er_origin_close(w->origin, on_origin_closed, w);
+		on_cache_closed(w);
 	else
 		on_origin_closed(w);
 	uv_run(&w->loop, UV_RUN_DEFAULT);

@@ -35,6 +35,19 @@ void er_worker_reach(er_worker *w)
 	er_origin_name_servers(w->origin, c->name_servers);
 }
 
+void er_worker_watch(er_worker *w)
+{
+	size_t n;
+	if (w->health == NULL)
+		return;
+	er_site *const *sites = er_sites_list(w->current->config->by_host, &n);
+	er_group **groups = er_alloc((n + 1) * sizeof(er_group *));
+	for (size_t i = 0; i < n; i++)
+		groups[i] = sites[i]->group;
+	er_health_watch(w->health, groups, n);
+	er_free(groups);
+}
+
 void er_worker_use(er_worker *w, er_config *config)
 {
 	ER_ASSERT(config->sealed);
@@ -47,6 +60,7 @@ void er_worker_use(er_worker *w, er_config *config)
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_limit(w->doors[e].server, &config->limits);
 	er_worker_reach(w);
+	er_worker_watch(w);
 	er_isolate_retire(w->isolate, lives, w);
 	old->current = false;
 	er_worker_release(w, old);

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "gateway/worker.h"
+#include "origin/health.h"
 
 #include <pthread.h>
 
@@ -51,7 +52,8 @@ struct er_worker {
 	/* doors whose server has not closed yet */
 	unsigned open_servers;
 	er_origin *origin;
-	er_cache *cache; /* NULL: nothing is stored */
+	er_health *health; /* of the node's groups; NULL: another thread has it, or it has closed */
+	er_cache *cache;   /* NULL: nothing is stored */
 	er_isolate_host *isolate;
 	er_server_stats stats;
 	er_worker_snapshot *current;
@@ -76,6 +78,8 @@ struct er_worker {
 /* worker_config.c */
 /* Name servers and connections to servers, as the present configuration says. */
 void er_worker_reach(er_worker *w);
+/* The origin groups whose health is checked are those of the present configuration. */
+void er_worker_watch(er_worker *w);
 /* Makes it the current one, with a reference of its own; the one before lives on while it has
  * exchanges. */
 void er_worker_use(er_worker *w, er_config *config);

@@ -23,9 +23,10 @@ typedef struct ask {
 
 static void attempt(ask *a);
 
-/* Whom x asks, and what Host and TLS say to it. */
-static void aim(const er_group *g, const er_upstream *s, er_exchange *x)
+void er_group_aim(const er_group *g, size_t server, er_exchange *x)
 {
+	ER_ASSERT(server < g->n);
+	const er_upstream *s = &g->servers[server];
 	const er_group_spec *spec = &g->spec;
 	er_slice client = x->req.authority, says = s->authority;
 	bool clients = spec->host == ER_GROUP_HOST_CLIENT || (spec->host == ER_GROUP_HOST_AUTO && s->is_address);
@@ -155,14 +156,14 @@ static void attempt(ask *a)
 	now->asker = &a->asker;
 	now->facts.started_us = er_clock_mono_us();
 	er_exchange_copy_request(now, x);
-	aim(a->group, &a->group->servers[a->server], now);
+	er_group_aim(a->group, a->server, now);
 	er_exchange_start(now, a->origin);
 }
 
 void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin)
 {
 	if (g->n == 1 && g->spec.retries == 0 && g->spec.trusted) {
-		aim(g, &g->servers[0], x);
+		er_group_aim(g, 0, x);
 		er_exchange_pass(x, origin);
 		return;
 	}

@@ -12,4 +12,8 @@
  * answer. */
 void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin);
 
+/* Makes x a request to this server of the group, whatever host it was for: scheme, authority, Host,
+ * the group's fields, and the wishes. */
+void er_group_aim(const er_group *g, size_t server, er_exchange *x);
+
 #endif
