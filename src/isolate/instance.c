@@ -31,6 +31,11 @@ void er_instance_move(er_instance *in, er_instance_event event)
 	er_states_move(&er_instance_states, &in->state, (uint8_t)event, in->number);
 }
 
+static void on_lease_back(er_lease_holder *leases)
+{
+	er_instance_sub_back(ER_CONTAINER(leases, er_instance, leases));
+}
+
 er_instance *er_instance_new(er_service *s)
 {
 	er_isolate_host *h = s->host;
@@ -43,7 +48,7 @@ er_instance *er_instance_new(er_service *s)
 	er_list_init(&in->timed);
 	er_list_init(&in->queue);
 	er_list_init(&in->blocked);
-	er_list_init(&in->leases);
+	er_lease_holder_init(&in->leases, on_lease_back);
 	in->sub_most = in->sub_credit = er_leases_share(h->leases);
 	er_list_push(&h->instances, &in->link);
 	in->last_used_us = er_clock_mono_us();
@@ -82,7 +87,7 @@ static void instance_free(er_instance *in)
 	ER_ASSERT(in->host->n_instances > 0 && s->n_instances > 0);
 	er_list_remove(&in->link);
 	er_list_remove(&in->waiting);
-	er_lease_orphan(in);
+	er_lease_holder_fini(&in->leases);
 	er_idmap_fini(&in->by_id);
 	er_idmap_fini(&in->subs);
 	er_buf_fini(&in->said);
@@ -130,6 +135,19 @@ void er_instance_say(er_instance *in, er_frame f, er_slice payload)
 	uint8_t *p = er_instance_saying(in, &f);
 	if (p != NULL)
 		er_copy(p, payload.p, payload.n);
+}
+
+/* Not each by itself: a frame for a quarter of them costs nothing, and what is not yet told is at
+ * most that much less than it may have. */
+void er_instance_sub_back(er_instance *in)
+{
+	ER_ASSERT(in->sub_credit + in->sub_owed < in->sub_most);
+	if (++in->sub_owed < (in->sub_most + 3) / 4)
+		return;
+	er_frame f = {.type = ER_FRAME_SUB_CREDIT, .arg = in->sub_owed};
+	in->sub_credit += in->sub_owed;
+	in->sub_owed = 0;
+	er_instance_say(in, f, (er_slice){0});
 }
 
 static bool pump_said(er_instance *in)

@@ -36,7 +36,8 @@ struct er_instance {
 	er_buf said;         /* whole frames that found no room in the ring, in order */
 	er_idmap by_id;      /* its calls */
 	er_idmap subs;       /* subrequests of its calls */
-	er_list leases;      /* of its subrequests under way */
+	/* of its subrequests under way */
+	er_lease_holder leases;
 	uint32_t sub_most;   /* subrequests that it may have under way */
 	uint32_t sub_credit; /* that it may still begin, as the sandbox knows */
 	/* that have ended without the sandbox having been told; with the credit at most sub_most */
@@ -114,5 +115,8 @@ uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f);
  * be written. */
 uint8_t *er_instance_saying(er_instance *in, const er_frame *f);
 void er_instance_say(er_instance *in, er_frame f, er_slice payload);
+/* A subrequest that the instance began has ended, or came to nothing: the instance may begin
+ * another one, and its sandbox is told so, soon. */
+void er_instance_sub_back(er_instance *in);
 
 #endif

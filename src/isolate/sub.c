@@ -281,7 +281,7 @@ er_sub *er_sub_new(er_call *c, uint32_t id)
 static bool refuse(er_instance *in, uint32_t id, er_err_kind kind, const char *text)
 {
 	say_fail(in, id, kind, er_slice_cstr(text));
-	er_lease_back(in);
+	er_instance_sub_back(in);
 	return true;
 }
 
@@ -303,7 +303,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 	er_exchange *x = s->x = er_exchange_child(account, &s->asker);
 	x->facts.started_us = er_clock_mono_us();
 	const char *too_many;
-	s->lease = er_lease_take(in, &too_many);
+	s->lease = er_lease_take(in->service->share, &in->leases, &too_many);
 	if (s->lease == NULL) {
 		er_sub_free(s, ER_ERR_UNAVAILABLE);
 		return refuse(in, f->id, ER_ERR_UNAVAILABLE, too_many);
