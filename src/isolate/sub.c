@@ -47,6 +47,18 @@ void er_sub_settle(er_sub *s)
 		er_sub_free(s, ER_ERR_CANCELLED);
 }
 
+static void on_response_over(er_outflow *f)
+{
+	er_sub_settle(ER_CONTAINER(f, er_sub, response));
+}
+
+void er_sub_respond(er_sub *s, er_body *body)
+{
+	ER_CHECK(s, MAGIC);
+	er_outflow_init(&s->response, s->call->instance, body, s->id, true);
+	s->response.ended = on_response_over;
+}
+
 er_body *er_sub_relay(er_sub *s)
 {
 	er_body *body = er_outflow_take(&s->response);
@@ -121,7 +133,7 @@ static void on_answer(er_asker *asker, er_exchange *x)
 	say_head(s, x);
 	if (x->res.body != NULL) {
 		er_lease_body(s->lease, x->res.body);
-		er_outflow_init(&s->response, in, x->res.body, s->id, true);
+		er_sub_respond(s, x->res.body);
 	}
 	er_exchange_unref(x);
 	er_sub_settle(s);
