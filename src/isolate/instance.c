@@ -557,8 +557,13 @@ void er_instance_died(er_instance *in, int wait_status)
 		blamed = ER_CONTAINER(in->calls.next, er_call, link);
 	while (!er_list_empty(&in->calls)) {
 		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
-		er_call_orphaned(c, (all && !v.clean) || (c == blamed && !v.clean), v.why == ER_ERR_OK ? ER_ERR_CRASH : v.why, v.used,
-		                 v.limit);
+		uint8_t retries;
+		er_exchange *again = er_call_orphaned(c, (all && !v.clean) || (c == blamed && !v.clean),
+		                                      v.why == ER_ERR_OK ? ER_ERR_CRASH : v.why, v.used, v.limit, &retries);
+		if (again == NULL)
+			continue;
+		er_service_dispatch(s, again, retries);
+		er_exchange_unref(again);
 	}
 	instance_free(in);
 	er_pool_fill(h);
