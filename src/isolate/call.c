@@ -479,7 +479,7 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	 * does next. */
 	if (fatal && f->aux == ER_ERR_MEMORY) {
 		in->culprit_gone = c != NULL;
-		er_instance_kill(in, ER_ERR_MEMORY, er_supervise_memory_kb(in), in->routine->limits.memory_kb);
+		er_instance_kill(in, ER_ERR_MEMORY, er_instance_memory_kb(in), in->routine->limits.memory_kb);
 	}
 	if (fatal && c != NULL) {
 		char text[600] = "The routine threw an exception.";

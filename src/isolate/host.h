@@ -9,7 +9,12 @@
 #include "isolate/isolate.h"
 #include "isolate/lease.h"
 
-enum { ER_PROFILES_N = ER_PROFILE_HARDENED + 1 };
+enum {
+	ER_PROFILES_N = ER_PROFILE_HARDENED + 1,
+	/* the timers of supervision */
+	TICK_MS = 5,     /* while something runs */
+	SWEEP_MS = 1000, /* always */
+};
 
 /* Freed when it was closed and the last of its handles and readings is gone. */
 struct er_isolate_host {

@@ -102,6 +102,11 @@ void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t 
 /* Counts that a limit ended something and tells the host's `killed`. `used` and `limit` in us
  * (CPU, TIMEOUT) or KB (MEMORY). */
 void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit);
+/* The process's CPU time, at most a tick too much. */
+uint64_t er_instance_cpu_now(const er_instance *in, uint64_t now_us);
+/* The most memory that the instance was seen to use. 0 if that is far below its limit: one huge
+ * allocation that was refused was never seen, and a small figure would mislead. */
+uint64_t er_instance_memory_kb(const er_instance *in);
 /* The instance takes no further calls, and ends when the last one is over. */
 void er_instance_close(er_instance *in);
 /* A call has left the instance. */

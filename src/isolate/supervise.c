@@ -40,16 +40,6 @@ static bool has_process(const er_instance *in)
 	return in->box != NULL && in->box->state == BOX_USED && in->box->pid > 0;
 }
 
-/* Asking the kernel costs as much as a short request, and with few requests at a time each finds
- * the sandbox idle: what the process had used at a tick shortly before, and all the time since
- * then, is at most a tick too much, in favour of the routine. */
-uint64_t er_supervise_cpu_now(const er_instance *in, uint64_t now_us)
-{
-	ER_ASSERT(in->box != NULL);
-	uint64_t since = now_us - in->ticked_us;
-	return since < 2 * TICK_MS * 1000U ? in->cpu_tick_us + since : er_box_cpu_us(in->box);
-}
-
 /* The instance's requests have taken long already, each of them, and it goes on computing: short
  * requests of other instances come first. Once the process yields it gets less and less of the
  * time, so that a low use of CPU says nothing about it then. */
@@ -126,12 +116,6 @@ static void check_memory(er_instance *in, uint64_t now_us)
 	uint32_t limit = in->routine->limits.memory_kb;
 	if (kb > (uint64_t)limit + limit / 8 + MEMORY_MARGIN_KB)
 		er_instance_kill(in, ER_ERR_MEMORY, kb, limit);
-}
-
-uint64_t er_supervise_memory_kb(const er_instance *in)
-{
-	ER_ASSERT(in->memory_peak_kb >= in->memory_seen_kb);
-	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
 }
 
 /* False: the process is killed because a call was told that its time is up, and it went on. */
