@@ -1,5 +1,5 @@
-/* Inside the isolate room: all of it on one gateway thread, with the warm pool, the spawner's
- * socket and the timers. */
+/* Inside the isolate room: what its files share on one gateway thread. The host has the lists of
+ * boxes, services and instances, the counters, and the handles of the loop. isolate.c makes it. */
 #ifndef ER_ISOLATE_HOST_H
 #define ER_ISOLATE_HOST_H
 
@@ -10,6 +10,7 @@
 #include "isolate/lease.h"
 
 enum {
+	ER_HOST_MAGIC = 0x484f5354,
 	ER_PROFILES_N = ER_PROFILE_HARDENED + 1,
 	/* the timers of supervision */
 	TICK_MS = 5,     /* while something runs */

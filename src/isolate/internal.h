@@ -1,5 +1,6 @@
 /* Inside the isolate room, for its .c files: all layers, from the ground up.
  *
+ *   host        what all files share on one thread (host.h)
  *   box         a sandbox process and its channel: starting, warm, in use, dying (box.h)
  *   flow        a body on its way through the channel, in either direction (flow.h)
  *   lease       the right to have one subrequest under way (lease.h)
@@ -9,7 +10,7 @@
  *   instance    a box that runs one routine version, and its calls (instance.h)
  *   load        how an instance gets its code (load.h)
  *   supervise   limits that the node holds, whatever the sandbox says (supervise.h)
- *   host        all of it, with the pool, the spawner's socket and the timers (host.h)
+ *   isolate     all of it, with the spawner's socket and the timers (isolate.h)
  */
 #ifndef ER_ISOLATE_INTERNAL_H
 #define ER_ISOLATE_INTERNAL_H
