@@ -34,7 +34,8 @@ struct er_isolate_host {
 	er_isolate_config config;
 	er_isolate_stats stats;
 	er_leases *leases;
-	er_idmap slots; /* slot -> box */
+	void (*box_woken)(er_box *box); /* a sandbox has woken the node: its ring is to be looked at */
+	er_idmap slots;                 /* slot -> box */
 	uint32_t next_slot;
 	/* every box; those whose ring may have something */
 	er_list boxes, active;

@@ -3,9 +3,7 @@
  * other events.
  *
  * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump
- * writes what had to wait. Reading: box.c hands each frame of the sandbox to er_instance_frame. All
- * frames are
- * hostile: `false` means that the sandbox broke the rules, and ends it.
+ * writes what had to wait. frames.c reads what the sandbox says.
  *
  * The end: er_instance_kill ends the process; when the spawner says that it is gone,
  * er_instance_died judges why, ends each call, tells whoever waits, and frees the instance. Nothing
@@ -18,15 +16,11 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum {
-	MAGIC = 0x494e5354,
-	SAID_MAX = 4 * 1024 * 1024,
-	MAX_LOGS = 1100, /* LOG frames of one call; the sandbox itself stops at 1000 */
-};
+enum { SAID_MAX = 4 * 1024 * 1024 /* bytes that wait for a sandbox to read */ };
 
 void er_instance_move(er_instance *in, er_instance_event event)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	ER_ASSERT(event < INSTANCE_EVENTS_N);
 	er_states_move(&er_instance_states, &in->state, (uint8_t)event, in->number);
 }
@@ -42,7 +36,7 @@ er_instance *er_instance_new(er_service *s)
 	ER_ASSERT(!h->closing && !h->spawner_gone);
 	er_instance *in = ER_NEW(er_instance);
 	*in = (er_instance){
-	    .magic = MAGIC, .host = h, .service = s, .number = ++h->last_instance, .routine = er_routine_ref(s->routine)};
+	    .magic = ER_INSTANCE_MAGIC, .host = h, .service = s, .number = ++h->last_instance, .routine = er_routine_ref(s->routine)};
 	er_list_init(&in->waiting);
 	er_list_init(&in->calls);
 	er_list_init(&in->timed);
@@ -169,7 +163,7 @@ static bool pump_said(er_instance *in)
 
 void er_instance_pump(er_instance *in)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	if (in->box == NULL || in->box->state != BOX_USED || !pump_said(in))
 		return;
 	if (in->state.now == INSTANCE_SENDING && !er_load_pump(in))
@@ -216,7 +210,7 @@ uint64_t er_instance_cpu_now(const er_instance *in, uint64_t now_us)
 
 void er_instance_add(er_instance *in, er_call *c)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	ER_ASSERT(c->instance == in && c->id == 0 && !c->sent && in->state.now != INSTANCE_DEAD);
 	do
 		c->id = ++in->next_id;
@@ -250,170 +244,13 @@ void er_instance_call_over(er_instance *in)
 		er_instance_close(in);
 }
 
-/* ---- reading ---- */
-
-/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told
- * of it yet: then it only guessed the number. */
-static er_call *call_of(er_instance *in, uint32_t id)
-{
-	er_call *c = er_idmap_get(&in->by_id, id);
-	ER_ASSERT(c == NULL || (c->id == id && c->instance == in));
-	return c != NULL && c->sent ? c : NULL;
-}
-
 er_call *er_instance_asking(er_instance *in, uint32_t id)
 {
-	er_call *c = call_of(in, id);
+	er_call *c = er_instance_call(in, id);
 	if (c == NULL || c->expired || (c->x == NULL && !c->answered))
 		return NULL;
 	c->touched = true;
 	return c;
-}
-
-/* Bytes that the sandbox sends: of an answer, or of a subrequest's upload. What nobody waits for
- * any more is dropped. False: more than the credit allows. */
-static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
-{
-	bool fin = f->flags & ER_FF_FIN;
-	if (f->flags & ER_FF_SUB) {
-		er_sub *s = er_idmap_get(&in->subs, f->id);
-		if (s != NULL && !er_inflow_data(&s->upload, payload, fin))
-			return false;
-		if (fin && (s = er_idmap_get(&in->subs, f->id)) != NULL)
-			er_sub_settle(s);
-		return true;
-	}
-	er_call *c = call_of(in, f->id);
-	if (c == NULL)
-		return true;
-	if (fin)
-		er_call_cpu(c, f->arg);
-	/* nothing, or something for nobody, is silence as well */
-	if (payload.n > 0 && c->response.body != NULL)
-		er_call_moved(c);
-	return er_inflow_data(&c->response, payload, fin);
-}
-
-static void on_body_fail(er_instance *in, const er_frame *f)
-{
-	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
-	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
-	if (s != NULL) {
-		er_inflow_fini(&s->upload, ER_ERR_EXCEPTION);
-		if ((s = er_idmap_get(&in->subs, f->id)) != NULL)
-			er_sub_settle(s);
-	}
-	if (c != NULL)
-		er_inflow_fini(&c->response, ER_ERR_EXCEPTION);
-}
-
-/* PULL, DRAIN, BODY_CANCEL: about a body of the node's. */
-static void on_body_wish(er_instance *in, const er_frame *f)
-{
-	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
-	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
-	er_outflow *flow = s ? &s->response : c ? &c->upload : NULL;
-	if (flow == NULL)
-		return;
-	if (f->type == ER_FRAME_PULL) {
-		er_outflow_pull(flow, f->arg); /* which may end and free what it is part of */
-		return;
-	}
-	if (f->type == ER_FRAME_DRAIN) {
-		er_outflow_drain(flow);
-	} else if (flow->body != NULL) {
-		er_body *body = er_outflow_take(flow);
-		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended,
-		 * and so is one of several readers. */
-		if (s != NULL || er_body_is_branch(body))
-			er_body_cancel(body, ER_ERR_CANCELLED);
-		er_body_unref(body);
-	}
-	if (s != NULL && (s = er_idmap_get(&in->subs, f->id)) != NULL)
-		er_sub_settle(s);
-}
-
-/* A line of the console. Places in it are mapped to the author's files; a call has MAX_LOGS
- * lines. */
-static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
-{
-	const er_isolate_events *ev = &in->host->config.events;
-	if (c != NULL && c->logs++ >= MAX_LOGS)
-		return;
-	er_buf copy;
-	er_buf_init(&copy);
-	er_buf_put(&copy, payload);
-	if (er_sourcemap_text_wants(in->routine->source_url, er_buf_slice(&copy))) {
-		er_buf mapped;
-		er_buf_init(&mapped);
-		er_sourcemap_text(er_service_map(in->service, in->code), in->routine->source_url, er_buf_slice(&copy), &mapped);
-		er_buf_fini(&copy);
-		copy = mapped;
-	}
-	if (!er_load_printed(in, er_buf_slice(&copy)) && ev->console != NULL)
-		ev->console(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, f->aux > 4 ? 4 : f->aux, er_buf_slice(&copy));
-	er_buf_fini(&copy);
-}
-
-bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
-{
-	ER_CHECK(in, MAGIC);
-	ER_ASSERT(in->box != NULL && in->state.now != INSTANCE_DEAD && in->sub_credit + in->sub_owed <= in->sub_most);
-	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
-	in->heard = true;
-	switch (f->type) {
-	case ER_FRAME_LOADED:
-		return er_load_done(in, f, payload);
-	case ER_FRAME_RESPONSE:
-		return c == NULL || er_call_on_response(c, f, payload);
-	case ER_FRAME_BODY_DATA:
-		return on_body_data(in, f, payload);
-	case ER_FRAME_BODY_FAIL:
-		on_body_fail(in, f);
-		return true;
-	case ER_FRAME_PULL:
-	case ER_FRAME_DRAIN:
-	case ER_FRAME_BODY_CANCEL:
-		if (c != NULL)
-			c->touched = true;
-		on_body_wish(in, f);
-		return true;
-	case ER_FRAME_FETCH:
-		return er_sub_start(in, f, payload);
-	case ER_FRAME_FETCH_CANCEL: {
-		er_sub *s = er_idmap_get(&in->subs, f->id);
-		if (s != NULL)
-			er_sub_free(s, ER_ERR_CANCELLED);
-		return true;
-	}
-	case ER_FRAME_CLONE:
-		return er_clone_start(in, f, payload);
-	case ER_FRAME_PASS:
-		if (c != NULL)
-			er_call_on_pass(c);
-		return true;
-	case ER_FRAME_DONE:
-		if (c == NULL)
-			return true;
-		er_call_cpu(c, f->arg);
-		if (!c->answered && c->x != NULL)
-			er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, "The routine ended the request without a response.");
-		er_call_free(c);
-		return true;
-	case ER_FRAME_METER:
-		if (c != NULL)
-			er_call_cpu(c, f->arg);
-		return true;
-	case ER_FRAME_LOG:
-		on_log(in, c, f, payload);
-		return true;
-	case ER_FRAME_EXCEPTION:
-		if (in->start == NULL || !in->start->trial)
-			er_call_on_exception(in, c, f, payload);
-		return true;
-	default:
-		return false; /* a frame that only the node may send */
-	}
 }
 
 /* ---- the end ---- */
@@ -426,7 +263,7 @@ uint64_t er_instance_memory_kb(const er_instance *in)
 
 void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_);
 	if (in->kill_reason == ER_ERR_OK) {
 		in->kill_reason = why;
@@ -542,7 +379,7 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 
 void er_instance_died(er_instance *in, int wait_status)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	er_isolate_host *h = in->host;
 	er_service *s = in->service;
 	verdict v = judge(in, wait_status);
@@ -587,7 +424,7 @@ void er_instance_died(er_instance *in, int wait_status)
 
 void er_instance_close(er_instance *in)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	in->closing = true;
 	if (in->service->instance == in)
 		in->service->instance = NULL;

@@ -16,6 +16,8 @@
 
 typedef struct er_start er_start; /* load.h */
 
+enum { ER_INSTANCE_MAGIC = 0x494e5354 };
+
 struct er_instance {
 	uint32_t magic;
 	uint32_t number; /* of the host's; for traces */
@@ -88,12 +90,17 @@ void er_instance_give_box(er_instance *in, er_box *box);
 void er_instance_add(er_instance *in, er_call *c);
 /* Writes what waits: code, requests, bodies. */
 void er_instance_pump(er_instance *in);
+/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told
+ * of it yet: then it only guessed the number. */
+static inline er_call *er_instance_call(er_instance *in, uint32_t id)
+{
+	er_call *c = er_idmap_get(&in->by_id, id);
+	ER_ASSERT(c == NULL || (c->id == id && c->instance == in));
+	return c != NULL && c->sent ? c : NULL;
+}
 /* The call for which the sandbox asks something (FETCH, CLONE): from now on the call cannot be
  * tried again. NULL: it is over, or the sandbox only guessed its number. */
 er_call *er_instance_asking(er_instance *in, uint32_t id);
-/* One frame from the sandbox; `payload` still lies in the ring. False: the sandbox broke the
- * rules. */
-bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload);
 /* The instance's process is gone, or it never had one: ends its calls, and frees it. */
 void er_instance_died(er_instance *in, int wait_status);
 /* Ends the process. The instance lives until the spawner says that it is gone. The first reason

@@ -9,6 +9,8 @@
  *   service     a routine version on this thread: its instance, failures, suspension (service.h)
  *   instance    a box that runs one routine version, and its calls (instance.h)
  *   load        how an instance gets its code (load.h)
+ *   frames      what the sandboxes say (frames.h)
+ *   death       how a box ends (death.h)
  *   supervise   limits that the node holds, whatever the sandbox says (supervise.h)
  *   isolate     all of it, with the spawner's socket and the timers (isolate.h)
  */
@@ -17,6 +19,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "isolate/death.h"
+#include "isolate/frames.h"
 #include "isolate/host.h"
 #include "isolate/load.h"
 #include "isolate/sourcemap.h"

@@ -36,8 +36,35 @@ static void end_all(er_isolate_host *h, er_err_kind why)
 	}
 }
 
-/* What the spawner says of sandboxes: started, failed, ended. Without a spawner nothing can be
- * started any more, and all that runs here is ended. */
+/* What the spawner says of a sandbox. */
+static void on_spawner_event(er_isolate_host *h, const er_spawner_event *ev)
+{
+	er_box *box = er_box_of_slot(h, ev->slot);
+	if (box == NULL)
+		return;
+	switch (ev->what) {
+	case ER_SPAWNER_STARTED:
+		box->pid = ev->pid;
+		er_pool_hurry(h, box->profile);
+		if (ev->text[0] != '\0' && !h->level_told)
+			er_log(ER_LOG_WARN, "isolate", "sandboxes get level \"%s\" only: %s", er_level_name(ev->level), ev->text);
+		h->level_told = true;
+		break;
+	case ER_SPAWNER_FAILED:
+		er_pool_box_lost(box, ev->text);
+		if (box->instance != NULL)
+			er_instance_died(box->instance, 0);
+		er_box_close(box);
+		break;
+	case ER_SPAWNER_EXITED:
+		er_death_box(box, ev->wait_status, ev->text);
+		break;
+	default:
+		ER_ASSERT(!"an event the spawner does not have");
+	}
+}
+
+/* Without a spawner nothing can be started any more, and all that runs here is ended. */
 static void on_spawner(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;
@@ -55,7 +82,7 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
 				h->config.events.spawner_gone(h->config.events.ctx);
 			return;
 		}
-		er_box_on_spawner(h, &ev);
+		on_spawner_event(h, &ev);
 	}
 }
 
@@ -82,7 +109,7 @@ static void on_prepare(uv_prepare_t *prepare)
 	ER_LIST_EACH(l, &h->active)
 	{
 		er_box *box = ER_CONTAINER(l, er_box, active);
-		er_box_drain(box);
+		er_frames_read(box);
 		/* An answer may bring the next request of a pipelining client at once: that one must not
 		 * wait for the loop's next round. */
 		flush(box);
@@ -150,6 +177,7 @@ er_isolate_host *er_isolate_host_new(uv_loop_t *loop, int spawner, er_origin *or
 	                       .spawner = spawner,
 	                       .origin = origin,
 	                       .config = *config,
+	                       .box_woken = er_frames_woken,
 	                       .privileged = geteuid() == 0};
 	er_list_init(&h->boxes);
 	er_list_init(&h->active);
