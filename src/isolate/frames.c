@@ -95,7 +95,7 @@ static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payl
 		er_buf_fini(&copy);
 		copy = mapped;
 	}
-	if (!er_load_printed(in, er_buf_slice(&copy)) && ev->console != NULL)
+	if (!er_start_printed(in, er_buf_slice(&copy)) && ev->console != NULL)
 		ev->console(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, f->aux > 4 ? 4 : f->aux, er_buf_slice(&copy));
 	er_buf_fini(&copy);
 }

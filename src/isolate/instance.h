@@ -14,7 +14,7 @@
 #include "isolate/instance_states.h"
 #include "isolate/service.h"
 
-typedef struct er_start er_start; /* load.h */
+typedef struct er_start er_start; /* start.h */
 
 enum { ER_INSTANCE_MAGIC = 0x494e5354 };
 

@@ -8,6 +8,7 @@
  *   sub         one subrequest of a call (sub.h)
  *   service     a routine version on this thread: its instance, failures, suspension (service.h)
  *   instance    a box that runs one routine version, and its calls (instance.h)
+ *   start       somebody waits for an instance to have loaded, without a request (start.h)
  *   load        how an instance gets its code (load.h)
  *   frames      what the sandboxes say (frames.h)
  *   death       how a box ends (death.h)
@@ -25,6 +26,7 @@
 #include "isolate/load.h"
 #include "isolate/sourcemap.h"
 #include "isolate/spawner.h"
+#include "isolate/start.h"
 #include "isolate/sub.h"
 #include "isolate/supervise.h"
 

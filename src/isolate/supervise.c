@@ -13,9 +13,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "isolate/host.h"
-#include "isolate/load.h"
+#include "isolate/start.h"
 
 enum {
+	/* for an instance told to end, or a call told that its time is up, to obey */
+	CLOSE_MS = 2000,
 	FED_US = 500,          /* of CPU in a tick: the process is not starved */
 	QUIET_TICKS = 20,      /* without any CPU, and a heavy one is done, or waits for something */
 	YOUNG_US = 1000000,    /* an instance whose code the compilers are at */

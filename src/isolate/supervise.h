@@ -5,12 +5,6 @@
 
 #include "isolate/instance.h"
 
-enum {
-	/* an instance told to end, or a call told that its time is up, has this long to obey */
-	CLOSE_MS = 2000,
-	TRY_MS = 10000, /* for a start that no request waits for */
-};
-
 /* May kill the instance, which lives on until its process is gone. */
 void er_supervise_tick(er_instance *in, uint64_t now_us);
 /* The same for an idle instance. Ends one that was idle for too long; frees one that never had a
