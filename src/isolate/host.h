@@ -65,8 +65,9 @@ er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
 void er_pool_hurry(er_isolate_host *h, enum er_profile p);
 /* The box is locked down: it goes to an instance that waits, or into the pool. */
 void er_pool_box_ready(er_box *box);
-/* The box ended before it held code. */
-void er_pool_box_lost(er_box *box, const char *why);
+/* The box ended before it held code. True: that repeats, and those who wait are to be told instead
+ * of waiting for ever. */
+bool er_pool_box_lost(er_box *box, const char *why);
 
 /* host.c */
 /* One of the host's handles or readings is closed. Frees the host with the last one. */

@@ -1,20 +1,17 @@
 /* An instance's life: made (er_instance_new), given code and a box, filled with calls, ended. Its
- * states are in instance_states.c; this file moves it on NO_BOX, BOX and DIED, load.c on the
- * other events.
+ * states are in instance_states.c; this file moves it on NO_BOX and BOX, death.c on DIED, load.c on
+ * the other events.
  *
  * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump
  * writes what had to wait. frames.c reads what the sandbox says.
  *
- * The end: er_instance_kill ends the process; when the spawner says that it is gone,
- * er_instance_died judges why, ends each call, tells whoever waits, and frees the instance. Nothing
- * else frees it. */
+ * The end: er_instance_kill ends the process; when the spawner says that it is gone, death.c ends
+ * the calls and frees the instance. Nothing else frees it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
 enum { SAID_MAX = 4 * 1024 * 1024 /* bytes that wait for a sandbox to read */ };
 
@@ -72,8 +69,7 @@ void er_instance_find_box(er_instance *in)
 	er_pool_fill(h);
 }
 
-/* When the sandbox is gone and the last call has been ended. The service may go with it. */
-static void instance_free(er_instance *in)
+void er_instance_free(er_instance *in)
 {
 	er_service *s = in->service;
 	ER_ASSERT(in->state.now == INSTANCE_DEAD && in->start == NULL && s->instance != in);
@@ -276,95 +272,6 @@ void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t 
 		er_box_kill(in->box);
 }
 
-typedef struct verdict {
-	er_err_kind why;
-	uint64_t used, limit;
-	uint32_t request; /* 0: nobody in particular */
-	er_budget budget; /* CPU: whose */
-	bool clean;
-} verdict;
-
-/* It ended itself in a way in which programs end when they get no memory. A filter's
- * kill is none. */
-static bool gave_up(int wait_status)
-{
-	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-	return sig == SIGABRT || sig == SIGTRAP || sig == SIGILL || sig == SIGSEGV;
-}
-
-/* Why it ended: what the node did, else what the kernel says, else what the sandbox says of itself
- * (which can only harm its own routine). */
-static verdict judge(const er_instance *in, int wait_status)
-{
-	const er_limits *l = &in->routine->limits;
-	verdict v = {.why = in->kill_reason, .used = in->kill_used, .limit = in->kill_limit, .budget = in->budget};
-	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
-	if (o != NULL)
-		v.request = atomic_load(&o->request);
-	if (v.why != ER_ERR_OK) {
-		v.clean = v.why == ER_ERR_CANCELLED || v.why == ER_ERR_EXCEPTION || v.why == ER_ERR_UNAVAILABLE;
-		return v;
-	}
-	if (o == NULL) {
-		v.why = ER_ERR_UNAVAILABLE;
-		return v;
-	}
-	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && in->closing) {
-		v.clean = true;
-		return v;
-	}
-	er_err_kind said = atomic_load(&o->reason);
-	v.why = ER_ERR_CRASH;
-	uint32_t budget = atomic_load(&o->detail);
-	if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL)
-		v.why = ER_ERR_MEMORY; /* not ours: the kernel's, for want of memory */
-	else if (said == ER_ERR_OK && gave_up(wait_status) && in->memory_seen_kb >= l->memory_kb - l->memory_kb / 8)
-		v.why = ER_ERR_MEMORY; /* it could not even say so */
-	else if (said == ER_ERR_CPU || said == ER_ERR_MEMORY)
-		v.why = said;
-	if (v.why == ER_ERR_CPU) {
-		v.used = atomic_load(&o->cpu_us);
-		v.budget = budget < ER_BUDGET_COUNT_ ? (er_budget)budget : ER_BUDGET_REQUEST;
-		v.limit = v.budget == ER_BUDGET_TOP_LEVEL ? l->load_cpu_us : v.budget == ER_BUDGET_ENGINE ? ER_ENGINE_CPU_US : l->cpu_us;
-	} else if (v.why == ER_ERR_MEMORY) {
-		v.used = er_instance_memory_kb(in);
-		v.limit = l->memory_kb;
-	}
-	return v;
-}
-
-/* A crash is worth a closer look than its kind: which signal, and whether the sandbox could still
- * say so itself. */
-static void log_crash(const er_instance *in, int wait_status)
-{
-	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
-	unsigned said = o ? atomic_load(&o->detail) : 0;
-	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : said < NSIG ? (int)said : 0;
-	er_log(ER_LOG_WARN, "isolate", "routine %.*s: its sandbox crashed (%s %d%s%s)", ER_FMT(in->routine->name),
-	       sig ? "signal" : "exit status", sig ? sig : WEXITSTATUS(wait_status), sig ? ", " : "", sig ? strsignal(sig) : "");
-}
-
-/* A sandbox that was ended in the middle of a turn has not told what that took. Its obituary
- * says so, or the process's clock as last seen does: what no call has told is then whose it
- * probably was. */
-static void tell_untold(er_instance *in, er_call *named)
-{
-	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
-	if (named != NULL && o != NULL && in->kill_reason == ER_ERR_OK) {
-		er_call_cpu(named, atomic_load(&o->cpu_us));
-		return;
-	}
-	if (named == NULL && !er_list_empty(&in->calls))
-		named = ER_CONTAINER(in->calls.next, er_call, link);
-	if (named == NULL)
-		return;
-	uint64_t told = in->cpu_told_us, used = in->cpu_tick_us > in->cpu_busy_us ? in->cpu_tick_us - in->cpu_busy_us : 0;
-	ER_LIST_EACH(l, &in->calls)
-	told += ER_CONTAINER(l, er_call, link)->cpu_us;
-	if (used > told)
-		er_call_cpu(named, (uint32_t)(named->cpu_us + (used - told)));
-}
-
 void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
 {
 	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_);
@@ -375,51 +282,6 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 	if (ev->killed != NULL)
 		ev->killed(ev->ctx, in->routine, x, why, used / unit, limit / unit,
 		           why == ER_ERR_CPU ? er_budget_name(in->budget) : NULL);
-}
-
-void er_instance_died(er_instance *in, int wait_status)
-{
-	ER_CHECK(in, ER_INSTANCE_MAGIC);
-	er_isolate_host *h = in->host;
-	er_service *s = in->service;
-	verdict v = judge(in, wait_status);
-	in->budget = v.budget;
-	ER_ASSERT(v.clean || v.why != ER_ERR_OK);
-	er_call *blamed = er_idmap_get(&in->by_id, v.request);
-	if (!v.clean)
-		tell_untold(in, blamed);
-	bool started = er_instance_ready(in);
-	er_instance_move(in, INSTANCE_ON_DIED);
-	if (s->instance == in)
-		s->instance = NULL;
-	if (in->start != NULL && in->start->trial) {
-		er_start_failed(in, v.why, v.used, v.limit);
-	} else if (!v.clean) {
-		if (v.why == ER_ERR_CRASH)
-			log_crash(in, wait_status);
-		er_instance_report(in, blamed ? er_call_exchange(blamed) : NULL, v.why, v.used, v.limit);
-		er_service_failed(s, v.why);
-	}
-	er_start_failed(in, v.why, v.used, v.limit);
-	ER_ASSERT(in->start == NULL);
-	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with
-	 * nobody named, the oldest call is the suspect. */
-	bool all = !started;
-	bool nobodys = v.why == ER_ERR_CPU && (v.budget == ER_BUDGET_BACKGROUND || v.budget == ER_BUDGET_ENGINE);
-	if (v.request == 0 && !in->culprit_gone && !all && !nobodys && !er_list_empty(&in->calls))
-		blamed = ER_CONTAINER(in->calls.next, er_call, link);
-	while (!er_list_empty(&in->calls)) {
-		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
-		uint8_t retries;
-		er_exchange *again = er_call_orphaned(c, (all && !v.clean) || (c == blamed && !v.clean),
-		                                      v.why == ER_ERR_OK ? ER_ERR_CRASH : v.why, v.used, v.limit, &retries);
-		if (again == NULL)
-			continue;
-		er_service_dispatch(s, again, retries);
-		er_exchange_unref(again);
-	}
-	instance_free(in);
-	er_pool_fill(h);
 }
 
 void er_instance_close(er_instance *in)

@@ -1,7 +1,7 @@
 /* Inside the isolate room: an instance is one routine version in one sandbox. Its states are a
  * table (instance_states.h). The service makes it when a request, a warm-up or a trial needs
  * one; it gets its code (load.h) and a box (pool.c), takes calls, is watched (supervise.h), and
- * is freed by er_instance_died when its process is gone, or by the sweep if it never had one. */
+ * is freed when its process is gone, or by the sweep if it never had one (death.h). */
 #ifndef ER_ISOLATE_INSTANCE_H
 #define ER_ISOLATE_INSTANCE_H
 
@@ -82,6 +82,8 @@ static inline bool er_instance_ready(const er_instance *in)
 	return in->state.now == INSTANCE_READY;
 }
 er_instance *er_instance_new(er_service *s);
+/* When the sandbox is gone and the last call has been ended. The service may go with it. */
+void er_instance_free(er_instance *in);
 /* The instance has its code, and needs a box: it gets a warm one, or waits for one. */
 void er_instance_find_box(er_instance *in);
 /* A warm box for the instance, which begins to load its code into it. */
@@ -101,8 +103,6 @@ static inline er_call *er_instance_call(er_instance *in, uint32_t id)
 /* The call for which the sandbox asks something (FETCH, CLONE): from now on the call cannot be
  * tried again. NULL: it is over, or the sandbox only guessed its number. */
 er_call *er_instance_asking(er_instance *in, uint32_t id);
-/* The instance's process is gone, or it never had one: ends its calls, and frees it. */
-void er_instance_died(er_instance *in, int wait_status);
 /* Ends the process. The instance lives until the spawner says that it is gone. The first reason
  * counts. */
 void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit);

@@ -1,5 +1,5 @@
 /* The table of an instance's states. Which event comes when: load.c reads and sends the code and
- * hears how it started, pool.c and instance.c give the sandbox, instance.c learns of its end. Calls
+ * hears how it started, pool.c and instance.c give the sandbox, death.c learns of its end. Calls
  * may be added in every state before DEAD; they wait until READY. */
 #include "isolate/instance_states.h"
 

@@ -11,7 +11,7 @@
  *   start       somebody waits for an instance to have loaded, without a request (start.h)
  *   load        how an instance gets its code (load.h)
  *   frames      what the sandboxes say (frames.h)
- *   death       how a box ends (death.h)
+ *   death       how boxes and instances end (death.h)
  *   supervise   limits that the node holds, whatever the sandbox says (supervise.h)
  *   isolate     all of it, with the spawner's socket and the timers (isolate.h)
  */

@@ -26,7 +26,7 @@ static void end_all(er_isolate_host *h, er_err_kind why)
 		ER_ASSERT(box == NULL || box->instance == in);
 		if (box != NULL)
 			box->instance = NULL;
-		er_instance_died(in, 0); /* which frees it */
+		er_death_instance(in, 0); /* which frees it */
 	}
 	ER_LIST_EACH(l, &h->boxes)
 	{
@@ -51,9 +51,9 @@ static void on_spawner_event(er_isolate_host *h, const er_spawner_event *ev)
 		h->level_told = true;
 		break;
 	case ER_SPAWNER_FAILED:
-		er_pool_box_lost(box, ev->text);
+		er_death_lost(box, ev->text);
 		if (box->instance != NULL)
-			er_instance_died(box->instance, 0);
+			er_death_instance(box->instance, 0);
 		er_box_close(box);
 		break;
 	case ER_SPAWNER_EXITED:

@@ -93,13 +93,11 @@ void er_pool_box_ready(er_box *box)
 	er_pool_fill(h);
 }
 
-/* A sandbox that never held code is gone. When that repeats, those who wait are told instead of
- * waiting for ever. */
-void er_pool_box_lost(er_box *box, const char *why)
+bool er_pool_box_lost(er_box *box, const char *why)
 {
 	er_isolate_host *h = box->host;
 	if (h->closing)
-		return;
+		return false;
 	ER_ASSERT(h->starting[box->profile] >= box->counted);
 	/* so that the next one is asked for now, not at the next sweep */
 	h->starting[box->profile] -= box->counted;
@@ -109,7 +107,5 @@ void er_pool_box_lost(er_box *box, const char *why)
 	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);
 	unsigned wait_s = h->spawn_strikes < STRIKES ? 0 : h->spawn_strikes < 10 ? 1 : 5;
 	h->spawn_not_before_us = er_clock_mono_us() + wait_s * 1000000U;
-	for (er_list *l; h->spawn_strikes >= STRIKES && (l = er_list_pop(&h->waiting[box->profile])) != NULL;)
-		er_instance_died(ER_CONTAINER(l, er_instance, waiting), 0);
-	er_pool_fill(h);
+	return h->spawn_strikes >= STRIKES;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "isolate/death.h"
 #include "isolate/host.h"
 #include "isolate/start.h"
 
@@ -181,7 +182,7 @@ void er_supervise_sweep(er_instance *in, uint64_t now_us)
 {
 	ER_ASSERT(in->state.now != INSTANCE_DEAD);
 	if (in->box == NULL && in->closing_us != 0) {
-		er_instance_died(in, 0);
+		er_death_instance(in, 0);
 		return;
 	}
 	if (in->n_calls > 0 || in->box == NULL || in->box->state != BOX_USED)
