@@ -139,7 +139,7 @@ void er_death_instance(er_instance *in, int wait_status)
 		                                      v.why == ER_ERR_OK ? ER_ERR_CRASH : v.why, v.used, v.limit, &retries);
 		if (again == NULL)
 			continue;
-		er_service_dispatch(s, again, retries);
+		er_dispatch(s, again, retries);
 		er_exchange_unref(again);
 	}
 	er_instance_free(in);

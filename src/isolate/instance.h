@@ -1,5 +1,5 @@
 /* Inside the isolate room: an instance is one routine version in one sandbox. Its states are a
- * table (instance_states.h). The service makes it when a request, a warm-up or a trial needs
+ * table (instance_states.h). dispatch.c makes it when a request, a warm-up or a trial needs
  * one; it gets its code (load.h) and a box (pool.c), takes calls, is watched (supervise.h), and
  * is freed when its process is gone, or by the sweep if it never had one (death.h). */
 #ifndef ER_ISOLATE_INSTANCE_H

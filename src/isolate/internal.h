@@ -11,6 +11,7 @@
  *   start       somebody waits for an instance to have loaded, without a request (start.h)
  *   load        how an instance gets its code (load.h)
  *   frames      what the sandboxes say (frames.h)
+ *   dispatch    which instance runs an exchange (dispatch.h)
  *   death       how boxes and instances end (death.h)
  *   supervise   limits that the node holds, whatever the sandbox says (supervise.h)
  *   isolate     all of it, with the spawner's socket and the timers (isolate.h)
@@ -21,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "isolate/death.h"
+#include "isolate/dispatch.h"
 #include "isolate/frames.h"
 #include "isolate/host.h"
 #include "isolate/load.h"

@@ -233,12 +233,6 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
 	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
 }
 
-const er_handler *er_isolate_handler(er_isolate_host *h, er_routine *r)
-{
-	ER_CHECK(h, ER_HOST_MAGIC);
-	return &er_service_of(h, r)->handler;
-}
-
 void er_isolate_retire(er_isolate_host *h, bool (*lives)(void *ctx, const er_routine *r), void *ctx)
 {
 	size_t at = 0;
