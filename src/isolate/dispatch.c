@@ -59,6 +59,14 @@ static bool make_room(er_isolate_host *h)
 	return true;
 }
 
+/* An instance of the version, which begins to load. */
+static er_instance *begin(er_service *s)
+{
+	er_instance *in = er_instance_new(s);
+	er_supply_begin(in);
+	return in;
+}
+
 void er_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 {
 	er_isolate_host *h = s->host;
@@ -82,7 +90,7 @@ void er_dispatch(er_service *s, er_exchange *x, uint8_t retries)
 			er_exchange_answer(x);
 			return;
 		}
-		s->instance = er_instance_new(s);
+		s->instance = begin(s);
 		x->facts.cold_start = true;
 		er_stat_add(&h->stats.cold_starts, 1);
 	}
@@ -134,7 +142,7 @@ void er_isolate_warm(er_isolate_host *h, er_routine *r, er_isolate_started *done
 	} else if (s->instance != NULL || s->suspended_until_us != 0 || h->closing || h->spawner_gone || !make_room(h)) {
 		cannot_start(done, ctx);
 	} else {
-		s->instance = er_instance_new(s);
+		s->instance = begin(s);
 		er_start_begin(s->instance, false, done, ctx);
 	}
 }
@@ -147,5 +155,5 @@ void er_isolate_try(er_isolate_host *h, er_routine *r, er_isolate_started *done,
 	}
 	er_service *s = service_of(h, r);
 	s->retired = true; /* it goes with its only instance */
-	er_start_begin(er_instance_new(s), true, done, ctx);
+	er_start_begin(begin(s), true, done, ctx);
 }

@@ -167,11 +167,13 @@ static bool instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 
 static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 {
+	er_isolate_host *h = box->host;
 	if (!er_box_on_ready(box, f, payload))
 		return false;
 	if (box->state != BOX_WARM)
 		return true; /* it reached too low a level */
 	er_pool_box_ready(box);
+	er_supply_waiting(h, box->profile);
 	return true;
 }
 
@@ -234,8 +236,9 @@ void er_frames_read_all(er_box *box)
 
 void er_frames_woken(er_box *box)
 {
+	ER_ASSERT(box->state != BOX_GONE);
 	er_frames_read(box);
 	/* It may have woken us because its reading made room. */
 	if (box->state == BOX_USED && box->instance != NULL)
-		er_instance_pump(box->instance);
+		er_supply_pump(box->instance);
 }

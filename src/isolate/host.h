@@ -56,20 +56,6 @@ struct er_isolate_host {
 	void *on_closed_ctx;
 };
 
-/* pool.c */
-/* Starts as many boxes as the pool and those who wait need. */
-void er_pool_fill(er_isolate_host *h);
-/* A warm box, or NULL. */
-er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
-/* Boxes that are starting leave the background when somebody waits for them who is no suspect. */
-void er_pool_hurry(er_isolate_host *h, enum er_profile p);
-/* The box is locked down: it goes to an instance that waits, or into the pool. */
-void er_pool_box_ready(er_box *box);
-/* The box ended before it held code. True: that repeats, and those who wait are to be told instead
- * of waiting for ever. */
-bool er_pool_box_lost(er_box *box, const char *why);
-
-/* host.c */
 /* One of the host's handles or readings is closed. Frees the host with the last one. */
 void er_host_handle_closed(er_isolate_host *h);
 /* Something runs: ticks begin, and go on until nothing does. */

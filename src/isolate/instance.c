@@ -1,12 +1,13 @@
-/* An instance's life: made (er_instance_new), given code and a box, filled with calls, ended. Its
- * states are in instance_states.c; this file moves it on NO_BOX and BOX, death.c on DIED, load.c on
- * the other events.
+/* The core of an instance: its record and calls, the frames that go to its sandbox, and how it is
+ * ended. Its states are in instance_states.c. What an instance does is in the files above:
+ * supply.c gives it code and a box, load.c and call.c write through it, frames.c reads what its
+ * sandbox says.
  *
- * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump
- * writes what had to wait. frames.c reads what the sandbox says.
+ * Writing: er_instance_frame_out and er_instance_saying put frames into the ring; what had to wait
+ * is written by supply.c.
  *
- * The end: er_instance_kill ends the process; when the spawner says that it is gone, death.c ends
- * the calls and frees the instance. Nothing else frees it. */
+ * The end: er_instance_kill ends the process, er_instance_close asks it to end. When the spawner
+ * says that it is gone, death.c ends the calls and frees the instance. Nothing else frees it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -47,26 +48,7 @@ er_instance *er_instance_new(er_service *s)
 	h->n_instances++;
 	er_stat_add(&h->stats.instances, 1);
 	er_list_remove(&s->resting);
-	er_load_code(in);
 	return in;
-}
-
-void er_instance_find_box(er_instance *in)
-{
-	er_isolate_host *h = in->host;
-	enum er_profile profile = in->routine->profile;
-	ER_ASSERT(in->state.now == INSTANCE_READING && in->box == NULL && in->code != NULL);
-	if (in->kill_reason != ER_ERR_OK || in->closing_us != 0)
-		return;
-	er_box *box = er_pool_box_take(h, profile);
-	if (box != NULL) {
-		er_instance_give_box(in, box);
-	} else {
-		er_instance_move(in, INSTANCE_ON_NO_BOX);
-		er_list_push(&h->waiting[profile], &in->waiting);
-		er_pool_hurry(h, profile);
-	}
-	er_pool_fill(h);
 }
 
 void er_instance_free(er_instance *in)
@@ -140,7 +122,7 @@ void er_instance_sub_back(er_instance *in)
 	er_instance_say(in, f, (er_slice){0});
 }
 
-static bool pump_said(er_instance *in)
+bool er_instance_pump_said(er_instance *in)
 {
 	while (er_buf_len(&in->said) > 0) {
 		er_frame f;
@@ -157,52 +139,25 @@ static bool pump_said(er_instance *in)
 	return true;
 }
 
-void er_instance_pump(er_instance *in)
-{
-	ER_CHECK(in, ER_INSTANCE_MAGIC);
-	if (in->box == NULL || in->box->state != BOX_USED || !pump_said(in))
-		return;
-	if (in->state.now == INSTANCE_SENDING && !er_load_pump(in))
-		return;
-	while (!er_list_empty(&in->queue))
-		if (!er_call_send(ER_CONTAINER(in->queue.next, er_call, queue)))
-			return;
-	while (!er_list_empty(&in->blocked)) {
-		er_outflow *f = ER_CONTAINER(in->blocked.next, er_outflow, blocked);
-		er_list_remove(&f->blocked);
-		if (!er_outflow_pump(f))
-			return;
-	}
-}
+/* ---- what it has used ---- */
 
-void er_instance_give_box(er_instance *in, er_box *box)
-{
-	ER_ASSERT(box->state == BOX_WARM && box->instance == NULL && box->profile == in->routine->profile);
-	ER_ASSERT(in->box == NULL && er_list_empty(&in->waiting));
-	box->state = BOX_USED;
-	er_box_demote(box, er_service_suspect(in->service, er_clock_mono_us()));
-	box->instance = in;
-	in->box = box;
-	er_instance_move(in, INSTANCE_ON_BOX);
-	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = in->cpu_tick_us = er_box_cpu_us(box);
-	in->born_us = in->busy_since_us = in->idle_since_us = er_clock_mono_us();
-	in->memory_base_kb = er_box_anonymous_kb(box);
-	in->cpu_allowed_us = in->routine->limits.load_cpu_us + (uint64_t)in->n_calls * in->routine->limits.cpu_us;
-	er_box_activate(box);
-	er_host_need_tick(in->host);
-	er_instance_pump(in);
-	er_box_publish(box);
-}
-
-/* Asking the kernel costs as much as a short request, and with few requests at a time each finds
- * the sandbox idle: what the process had used at a tick shortly before, and all the time since
- * then, is at most a tick too much, in favour of the routine. */
-uint64_t er_instance_cpu_now(const er_instance *in, uint64_t now_us)
+/* The process's CPU time. Asking the kernel costs as much as a short request, and with few requests
+ * at a time each finds the sandbox idle: what the process had used at a tick shortly before, and
+ * all the time since then, is at most a tick too much, in favour of the routine. */
+static uint64_t cpu_now(const er_instance *in, uint64_t now_us)
 {
 	ER_ASSERT(in->box != NULL);
 	uint64_t since = now_us - in->ticked_us;
 	return since < 2 * TICK_MS * 1000U ? in->cpu_tick_us + since : er_box_cpu_us(in->box);
 }
+
+uint64_t er_instance_memory_kb(const er_instance *in)
+{
+	ER_ASSERT(in->memory_peak_kb >= in->memory_seen_kb);
+	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
+}
+
+/* ---- its calls ---- */
 
 void er_instance_add(er_instance *in, er_call *c)
 {
@@ -216,7 +171,7 @@ void er_instance_add(er_instance *in, er_call *c)
 	er_list_push(&in->timed, &c->timed);
 	er_list_push(&in->queue, &c->queue);
 	if (in->n_calls++ == 0 && er_instance_ready(in)) {
-		in->cpu_busy_us = in->cpu_base_us = er_instance_cpu_now(in, c->started_us);
+		in->cpu_busy_us = in->cpu_base_us = cpu_now(in, c->started_us);
 		in->busy_since_us = c->started_us;
 		in->cpu_allowed_us = in->cpu_told_us = 0;
 	}
@@ -226,7 +181,6 @@ void er_instance_add(er_instance *in, er_call *c)
 		er_box_activate(in->box);
 }
 
-/* A call has left. */
 void er_instance_call_over(er_instance *in)
 {
 	ER_ASSERT(in->n_calls > 0);
@@ -250,12 +204,6 @@ er_call *er_instance_asking(er_instance *in, uint32_t id)
 }
 
 /* ---- the end ---- */
-
-uint64_t er_instance_memory_kb(const er_instance *in)
-{
-	ER_ASSERT(in->memory_peak_kb >= in->memory_seen_kb);
-	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
-}
 
 void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
 {

@@ -91,7 +91,7 @@ static void flush(er_box *box)
 	er_instance *in = box->instance;
 	ER_ASSERT(in == NULL || in->box == box);
 	if (in != NULL && (!er_list_empty(&in->queue) || !er_list_empty(&in->blocked) || er_buf_len(&in->said) > 0))
-		er_instance_pump(in);
+		er_supply_pump(in);
 	if (box->state == BOX_USED)
 		er_box_publish(box);
 }

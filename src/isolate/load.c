@@ -1,8 +1,6 @@
-/* How an instance gets its code: a thread of the pool reads it if it is not in memory, er_load_pump
- * writes it over the ring, the sandbox evaluates it and says LOADED.
- *
- * A reading belongs to its service while instances may join it, and is freed by its callback;
- * the host stays as long. */
+/* How an instance's code reaches its sandbox: er_load_pump writes LOAD and CODE over the ring as
+ * far as there is room, the sandbox evaluates the code and says LOADED (er_load_done). supply.c
+ * calls the one, frames.c the other. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -10,96 +8,6 @@
 #include <stdio.h>
 
 enum { CODE_FRAME = 32 * 1024, ERROR_MAX = 4096 };
-
-/* ---- reading it ---- */
-
-/* One reading serves all instances of the version that wait on this thread. */
-struct er_reading {
-	uv_work_t work;
-	er_isolate_host *host;
-	er_routine *routine; /* own reference */
-	er_code *code;
-	er_err err;
-};
-
-/* On a thread of the pool. */
-static void read_code(uv_work_t *work)
-{
-	er_reading *rd = work->data;
-	rd->code = er_routine_read(rd->routine, &rd->err);
-}
-
-/* Whoever waits is told; the next request tries again, until the failures suspend the routine. */
-static void cannot_read(er_instance *in)
-{
-	er_service *s = in->service;
-	ER_ASSERT(in->code == NULL && in->box == NULL && in->state.now == INSTANCE_READING);
-	er_service_failed(s, ER_ERR_IO);
-	if (s->instance == in)
-		s->instance = NULL;
-	er_start_failed(in, ER_ERR_UNAVAILABLE, 0, 0);
-	while (!er_list_empty(&in->calls)) {
-		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
-		er_call_fail(c, 503, ER_ERR_UNAVAILABLE, 0, 0, "The routine's code could not be read on this node; its log says why.");
-		er_call_free(c);
-	}
-	if (in->closing_us == 0)
-		er_instance_close(in);
-}
-
-/* Back on the loop with the code, or without: every instance that waits for this reading goes
- * on. */
-static void on_read(uv_work_t *work, int status)
-{
-	er_reading *rd = work->data;
-	er_isolate_host *h = rd->host;
-	er_routine *r = rd->routine;
-	(void)status;
-	er_service *s = er_map_get(h->services, er_slice_of(&r, sizeof(void *)));
-	if (s != NULL && s->reading == rd)
-		s->reading = NULL;
-	if (rd->code == NULL)
-		er_log(ER_LOG_ERROR, "isolate", "routine %.*s: version %.*s cannot be read: %s", ER_FMT(r->name), ER_FMT(r->version),
-		       rd->err.text);
-	ER_LIST_EACH(l, &h->instances)
-	{
-		er_instance *in = ER_CONTAINER(l, er_instance, link);
-		if (in->reading != rd)
-			continue;
-		ER_ASSERT(in->routine == r && in->code == NULL);
-		in->reading = NULL;
-		in->code = rd->code != NULL ? er_routine_code(r) : NULL;
-		if (in->code != NULL)
-			er_instance_find_box(in);
-		else
-			cannot_read(in);
-	}
-	er_routine_drop(r, rd->code);
-	er_routine_unref(r);
-	er_free(rd);
-	er_host_handle_closed(h);
-}
-
-void er_load_code(er_instance *in)
-{
-	er_isolate_host *h = in->host;
-	er_service *s = in->service;
-	ER_ASSERT(in->state.now == INSTANCE_READING && in->code == NULL && in->reading == NULL);
-	in->code = er_routine_code(in->routine);
-	if (in->code != NULL) {
-		er_instance_find_box(in);
-		return;
-	}
-	if (s->reading == NULL) {
-		er_reading *rd = s->reading = ER_NEW(er_reading);
-		rd->work.data = rd;
-		rd->host = h;
-		rd->routine = er_routine_ref(in->routine);
-		h->open_handles++; /* the host stays until it is over */
-		uv_queue_work(h->loop, &rd->work, read_code, on_read);
-	}
-	in->reading = s->reading;
-}
 
 /* ---- writing it ---- */
 

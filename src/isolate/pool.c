@@ -1,7 +1,7 @@
 /* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start
  * pays for neither. er_pool_fill asks for as many as the pool's size and the instances that wait
- * need; a box that is ready goes to the instance that waits longest, else into host->warm. A box
- * leaves the pool for good. */
+ * need; a box that is ready goes into host->warm, and from there to the instance that waits longest
+ * (supply.c). A box leaves the pool for good. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -85,12 +85,7 @@ void er_pool_box_ready(er_box *box)
 	er_isolate_host *h = box->host;
 	ER_ASSERT(box->state == BOX_WARM && er_list_empty(&box->warm) && !box->counted);
 	h->spawn_strikes = 0;
-	er_list *l = er_list_pop(&h->waiting[box->profile]);
-	if (l != NULL)
-		er_instance_give_box(ER_CONTAINER(l, er_instance, waiting), box);
-	else
-		er_list_push(&h->warm[box->profile], &box->warm);
-	er_pool_fill(h);
+	er_list_push(&h->warm[box->profile], &box->warm);
 }
 
 bool er_pool_box_lost(er_box *box, const char *why)

@@ -12,7 +12,7 @@
 
 typedef struct er_service er_service;
 typedef struct er_instance er_instance;
-typedef struct er_reading er_reading; /* load.c */
+typedef struct er_reading er_reading; /* supply.c */
 
 enum { BACKOFF_MAX_MS = 60000 /* a suspension lasts no longer */ };
 
