@@ -5,7 +5,10 @@
  *    STARTING ──► WARM ──► USED ──► DYING ──► GONE        from each state also to DYING and to GONE
  *
  * The box is in host->boxes and has a slot until it is GONE; it is in host->warm while it is WARM.
- * A box that held code never goes back into the pool. */
+ * A box that held code never goes back into the pool.
+ *
+ * This file knows nothing of what goes through the ring but READY: frames.c reads it, and
+ * host->box_woken is how the box calls there. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -25,11 +28,9 @@ enum {
 	/* a seventieth of an ordinary one's share: many of them together are still less
 	 * than a gateway */
 	NICE_SMALL = 19,
-	BACKGROUND_MS = 250,     /* where the others leave it nothing */
-	PULSE_START_US = 60000,  /* cores' turns are kept short (base/pulse.h) while a sandbox starts */
-	START_MS = 30000,        /* from fork to READY */
-	DRAIN_BYTES = 64 * 1024, /* read from one sandbox before others get their turn */
-	FRAME_BYTES = 512,       /* what a frame counts there besides its bytes */
+	BACKGROUND_MS = 250,    /* where the others leave it nothing */
+	PULSE_START_US = 60000, /* cores' turns are kept short (base/pulse.h) while a sandbox starts */
+	START_MS = 30000,       /* from fork to READY */
 };
 
 /* The process-wide CPU clock of another process, as clock_getcpuclockid computes it, without its
@@ -88,6 +89,11 @@ void er_box_publish(er_box *box)
 		wake(box->wake_sandbox);
 }
 
+void er_box_wake(er_box *box)
+{
+	wake(box->wake_sandbox);
+}
+
 void er_box_poke(er_box *box)
 {
 	wake(box->wake_node);
@@ -104,8 +110,7 @@ void er_box_activate(er_box *box)
 	er_ring_awake(&box->channel.in);
 }
 
-/* False: the sandbox broke the rules. */
-static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
+bool er_box_on_ready(er_box *box, const er_frame *f, er_slice payload)
 {
 	er_isolate_host *h = box->host;
 	er_reader r = {.rest = payload};
@@ -126,61 +131,7 @@ static bool on_ready(er_box *box, const er_frame *f, er_slice payload)
 	box->state = BOX_WARM;
 	box->counted = false;
 	h->starting[box->profile]--;
-	er_pool_box_ready(box);
 	return true;
-}
-
-/* The payload is copied once, by whoever keeps it; the frame's head already is a copy. */
-static bool frame(er_box *box, const er_frame *f, er_slice payload)
-{
-	if (f->type == ER_FRAME_READY)
-		return on_ready(box, f, payload);
-	return box->instance != NULL && er_instance_frame(box->instance, f, payload);
-}
-
-/* Frames of a sandbox, at most `most` bytes of them in one turn of the loop: a sandbox that talks
- * without end must not keep the thread to itself. Anything against the rules ends the sandbox. */
-static void drain(er_box *box, size_t most)
-{
-	size_t spent = 0;
-	while (box->state != BOX_DYING && box->state != BOX_GONE) {
-		er_slice all = er_ring_peek(&box->channel.in);
-		if (box->channel.in.broken)
-			goto broken;
-		if (all.n == 0)
-			return;
-		size_t used = 0;
-		while (used < all.n && spent < most && box->state != BOX_DYING && box->state != BOX_GONE) {
-			er_frame f;
-			er_slice payload;
-			size_t whole;
-			if (er_frame_read(er_slice_from(all, used), &f, &payload, &whole) != ER_FRAME_OK || !frame(box, &f, payload))
-				goto broken;
-			ER_ASSERT(whole > 0 && whole <= all.n - used);
-			used += whole;
-			spent += whole + FRAME_BYTES;
-		}
-		if (box->state == BOX_GONE)
-			return;
-		if (er_ring_release(&box->channel.in, used))
-			wake(box->wake_sandbox);
-		/* the others get their turn; this one is looked at again in the next round */
-		if (spent >= most) {
-			wake(box->wake_node);
-			return;
-		}
-	}
-	return;
-broken:
-	if (box->instance != NULL)
-		er_instance_kill(box->instance, ER_ERR_PROTOCOL, 0, 0);
-	else
-		er_box_kill(box);
-}
-
-void er_box_drain(er_box *box)
-{
-	drain(box, DRAIN_BYTES);
 }
 
 /* The sandbox has written after a silence, or has read and made room. */
@@ -197,10 +148,7 @@ static void on_wake(uv_poll_t *poll, int status, int events)
 	while (read(box->wake_node, &n, sizeof n) < 0 && errno == EINTR)
 		;
 	er_box_activate(box);
-	er_box_drain(box);
-	/* It may have woken us because its reading made room. */
-	if (box->state == BOX_USED && box->instance != NULL)
-		er_instance_pump(box->instance);
+	box->host->box_woken(box);
 }
 
 er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
@@ -331,58 +279,12 @@ void er_box_close(er_box *box)
 	uv_close((uv_handle_t *)&box->poll, on_poll_closed);
 }
 
-/* `said`: its own words, if it ended before it was locked down. */
-static void on_exited(er_box *box, int wait_status, const char *said)
+er_box *er_box_of_slot(er_isolate_host *h, uint32_t slot)
 {
-	er_instance *in = box->instance;
-	ER_ASSERT(box->state != BOX_GONE && (in == NULL || in->box == box));
-	bool expected = box->state == BOX_DYING;
-	box->pid = 0;
-	if (in != NULL) {
-		/* What it said before it died still counts: a response that is in the ring is
-		 * a response. */
-		if (!expected)
-			drain(box, SIZE_MAX);
-		box->instance = NULL;
-		er_instance_died(in, wait_status);
-	} else if (!expected || box->counted) {
-		char why[320];
-		if (said[0] != '\0')
-			snprintf(why, sizeof why, "%s", said);
-		else if (WIFSIGNALED(wait_status))
-			snprintf(why, sizeof why, "killed by signal %d (%s)", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
-		else
-			snprintf(why, sizeof why, "exited with status %d", WEXITSTATUS(wait_status));
-		er_pool_box_lost(box, why);
-	}
-	er_box_close(box);
-}
-
-void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev)
-{
-	er_box *box = er_idmap_get(&h->slots, ev->slot);
+	er_box *box = er_idmap_get(&h->slots, slot);
 	if (box == NULL)
-		return;
+		return NULL;
 	ER_CHECK(box, MAGIC);
-	ER_ASSERT(box->slot == ev->slot && box->host == h);
-	switch (ev->what) {
-	case ER_SPAWNER_STARTED:
-		box->pid = ev->pid;
-		er_pool_hurry(h, box->profile);
-		if (ev->text[0] != '\0' && !h->level_told)
-			er_log(ER_LOG_WARN, "isolate", "sandboxes get level \"%s\" only: %s", er_level_name(ev->level), ev->text);
-		h->level_told = true;
-		break;
-	case ER_SPAWNER_FAILED:
-		er_pool_box_lost(box, ev->text);
-		if (box->instance != NULL)
-			er_instance_died(box->instance, 0);
-		er_box_close(box);
-		break;
-	case ER_SPAWNER_EXITED:
-		on_exited(box, ev->wait_status, ev->text);
-		break;
-	default:
-		ER_ASSERT(!"an event the spawner does not have");
-	}
+	ER_ASSERT(box->slot == slot && box->host == h && box->state != BOX_GONE);
+	return box;
 }

@@ -43,11 +43,15 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err);
 /* Asks the spawner to end the process. The box lives until the spawner says that the process is
  * gone. */
 void er_box_kill(er_box *box);
-void er_box_on_spawner(er_isolate_host *h, const er_spawner_event *ev);
-/* Reads frames from the ring, up to a bound, and hands them to the instance. */
-void er_box_drain(er_box *box);
+/* The box that the spawner speaks of. NULL: it is gone. */
+er_box *er_box_of_slot(er_isolate_host *h, uint32_t slot);
+/* READY: the box is WARM, or is killed because it reached too low a level. False: the sandbox broke
+ * the rules. */
+bool er_box_on_ready(er_box *box, const er_frame *f, er_slice payload);
 /* The sandbox may see what was written so far; wakes it if it sleeps. */
 void er_box_publish(er_box *box);
+/* Wakes the sandbox. */
+void er_box_wake(er_box *box);
 /* The host looks at the box's ring before the loop sleeps, and publishes what was written. */
 void er_box_activate(er_box *box);
 /* The loop does not sleep before it has looked at the box again. */

@@ -35,12 +35,6 @@ er_call *er_call_new(er_instance *in, er_exchange *x)
 	return c;
 }
 
-er_exchange *er_call_exchange(const er_call *c)
-{
-	ER_ASSERT(c->magic == MAGIC && (c->x == NULL || c->account == NULL || c->x == c->account));
-	return c->x != NULL ? c->x : c->account;
-}
-
 static void let_go_of_exchange(er_call *c)
 {
 	er_exchange *x = c->x;
@@ -394,20 +388,18 @@ static const char *text_of(er_err_kind why)
 	}
 }
 
-void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, uint64_t limit)
+er_exchange *er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, uint64_t limit, uint8_t *retries)
 {
 	er_exchange *x = c->x;
+	ER_CHECK(c, MAGIC);
 	ER_ASSERT(c->instance->state.now == INSTANCE_DEAD && c->retries <= RETRIES);
 	bool again = x != NULL && !c->answered && !c->touched && !blamed && c->retries < RETRIES && why != ER_ERR_CANCELLED &&
 	             why != ER_ERR_UNAVAILABLE && (x->req.body == NULL || er_body_untouched(x->req.body));
 	if (again) {
-		uint8_t retries = c->retries + 1;
-		er_service *s = c->instance->service;
+		*retries = c->retries + 1;
 		er_exchange_ref(x);
 		er_call_free(c);
-		er_service_dispatch(s, x, retries);
-		er_exchange_unref(x);
-		return;
+		return x;
 	}
 	if (blamed && why == ER_ERR_CPU)
 		c->cpu_us = (uint32_t)used;
@@ -421,6 +413,7 @@ void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, u
 		                 : "The routine's sandbox was ended while another request was running in it, and this one could not be "
 		                   "tried again.");
 	er_call_free(c);
+	return NULL;
 }
 
 void er_call_moved(er_call *c)
@@ -486,7 +479,7 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	 * does next. */
 	if (fatal && f->aux == ER_ERR_MEMORY) {
 		in->culprit_gone = c != NULL;
-		er_instance_kill(in, ER_ERR_MEMORY, er_supervise_memory_kb(in), in->routine->limits.memory_kb);
+		er_instance_kill(in, ER_ERR_MEMORY, er_instance_memory_kb(in), in->routine->limits.memory_kb);
 	}
 	if (fatal && c != NULL) {
 		char text[600] = "The routine threw an exception.";

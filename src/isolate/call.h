@@ -56,9 +56,10 @@ void er_call_free(er_call *c);
 /* Answers with a failure of the node's making (or lets the rest of the chain answer, if the
  * routine is set so). When the head of an answer is out already, its body breaks off. */
 void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint64_t limit, const char *text);
-/* The instance died under the call: another instance tries it, or it fails. Frees it. `blamed`:
- * this call is the reason. */
-void er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, uint64_t limit);
+/* The instance died under the call, which is freed. `blamed`: this call is the reason. NULL: it
+ * has failed. Else another instance may try its exchange, which is returned with one reference:
+ * the caller dispatches it, with *retries. */
+er_exchange *er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, uint64_t limit, uint8_t *retries);
 /* RESPONSE. False: the sandbox broke the rules. The call may be freed. */
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload);
 /* PASS: the handler behind the routine answers. */
@@ -66,7 +67,11 @@ void er_call_on_pass(er_call *c);
 /* EXCEPTION; `c` is NULL for top-level code. A fatal one fails the call and frees it. */
 void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_slice payload);
 /* The exchange of the call, also after its answer. Never NULL while a call that was sent lives. */
-er_exchange *er_call_exchange(const er_call *c);
+static inline er_exchange *er_call_exchange(const er_call *c)
+{
+	ER_ASSERT(c->x == NULL || c->account == NULL || c->x == c->account);
+	return c->x != NULL ? c->x : c->account;
+}
 /* What the sandbox says that the call has used so far. A smaller figure than before changes
  * nothing. */
 void er_call_cpu(er_call *c, uint32_t cpu_us);

@@ -57,7 +57,7 @@ bool er_clone_start(er_instance *in, const er_frame *f, er_slice payload)
 	er_sub *s = er_sub_new(c, f->id);
 	ER_ASSERT(s->lease == NULL && s->x == NULL);
 	er_body *copy = er_outflow_split(flow, budget, held);
-	er_outflow_init(&s->response, in, copy, s->id, true);
+	er_sub_respond(s, copy);
 	er_body_unref(copy);
 	return true;
 }

@@ -168,8 +168,8 @@ bool er_outflow_pump(er_outflow *f)
 	pump(f);
 	er_act_end(&f->act);
 	bool waits = !er_list_empty(&f->blocked);
-	if (f->over && f->sub)
-		er_sub_settle(ER_CONTAINER(f, er_sub, response));
+	if (f->over && f->ended != NULL)
+		f->ended(f);
 	return !waits;
 }
 

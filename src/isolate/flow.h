@@ -9,11 +9,15 @@
 #include "http/body_tee.h"
 
 typedef struct er_instance er_instance;
+typedef struct er_outflow er_outflow;
 
 /* A body of the node on its way into the sandbox: only as much as PULL asked for. */
-typedef struct er_outflow {
+struct er_outflow {
 	er_instance *instance;
 	er_body *body; /* own reference; NULL: none */
+	/* The sandbox was told the end of the body by er_outflow_pump; may free the flow. NULL: nobody
+	 * wants to hear. er_outflow_init makes it NULL. */
+	void (*ended)(er_outflow *f);
 	uint32_t id;
 	bool sub;
 	bool attached;   /* it is the body's sink */
@@ -21,7 +25,7 @@ typedef struct er_outflow {
 	er_act act;      /* er_outflow_pump */
 	uint64_t credit; /* bytes that PULL asked for and that were not sent yet */
 	er_list blocked; /* instance->blocked: waits for room in the ring */
-} er_outflow;
+};
 
 /* A body that the sandbox fills. */
 typedef struct er_inflow {
@@ -39,7 +43,7 @@ typedef struct er_inflow {
 void er_outflow_init(er_outflow *f, er_instance *in, er_body *body, uint32_t id, bool sub);
 void er_outflow_fini(er_outflow *f);
 void er_outflow_pull(er_outflow *f, uint32_t n);
-/* False: it waits for room in the ring. A subrequest's flow that is over may be gone afterwards. */
+/* False: it waits for room in the ring. A flow that is over may be gone afterwards. */
 bool er_outflow_pump(er_outflow *f);
 /* The body itself for a relay: taken from the flow, whose sink is detached. NULL if there is
  * none. One reference. */

@@ -1,5 +1,5 @@
-/* Inside the isolate room: all of it on one gateway thread, with the warm pool, the spawner's
- * socket and the timers. */
+/* Inside the isolate room: what its files share on one gateway thread. The host has the lists of
+ * boxes, services and instances, the counters, and the handles of the loop. isolate.c makes it. */
 #ifndef ER_ISOLATE_HOST_H
 #define ER_ISOLATE_HOST_H
 
@@ -9,7 +9,13 @@
 #include "isolate/isolate.h"
 #include "isolate/lease.h"
 
-enum { ER_PROFILES_N = ER_PROFILE_HARDENED + 1 };
+enum {
+	ER_HOST_MAGIC = 0x484f5354,
+	ER_PROFILES_N = ER_PROFILE_HARDENED + 1,
+	/* the timers of supervision */
+	TICK_MS = 5,     /* while something runs */
+	SWEEP_MS = 1000, /* always */
+};
 
 /* Freed when it was closed and the last of its handles and readings is gone. */
 struct er_isolate_host {
@@ -28,7 +34,8 @@ struct er_isolate_host {
 	er_isolate_config config;
 	er_isolate_stats stats;
 	er_leases *leases;
-	er_idmap slots; /* slot -> box */
+	void (*box_woken)(er_box *box); /* a sandbox has woken the node: its ring is to be looked at */
+	er_idmap slots;                 /* slot -> box */
 	uint32_t next_slot;
 	/* every box; those whose ring may have something */
 	er_list boxes, active;
@@ -49,19 +56,6 @@ struct er_isolate_host {
 	void *on_closed_ctx;
 };
 
-/* pool.c */
-/* Starts as many boxes as the pool and those who wait need. */
-void er_pool_fill(er_isolate_host *h);
-/* A warm box, or NULL. */
-er_box *er_pool_box_take(er_isolate_host *h, enum er_profile p);
-/* Boxes that are starting leave the background when somebody waits for them who is no suspect. */
-void er_pool_hurry(er_isolate_host *h, enum er_profile p);
-/* The box is locked down: it goes to an instance that waits, or into the pool. */
-void er_pool_box_ready(er_box *box);
-/* The box ended before it held code. */
-void er_pool_box_lost(er_box *box, const char *why);
-
-/* host.c */
 /* One of the host's handles or readings is closed. Frees the host with the last one. */
 void er_host_handle_closed(er_isolate_host *h);
 /* Something runs: ticks begin, and go on until nothing does. */

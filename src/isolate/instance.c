@@ -1,34 +1,31 @@
-/* An instance's life: made (er_instance_new), given code and a box, filled with calls, ended. Its
- * states are in instance_states.c; this file moves it on NO_BOX, BOX and DIED, load.c on the
- * other events.
+/* The core of an instance: its record and calls, the frames that go to its sandbox, and how it is
+ * ended. Its states are in instance_states.c. What an instance does is in the files above:
+ * supply.c gives it code and a box, load.c and call.c write through it, frames.c reads what its
+ * sandbox says.
  *
- * Writing: er_instance_frame_out and er_instance_saying put frames into the ring, er_instance_pump
- * writes what had to wait. Reading: box.c hands each frame of the sandbox to er_instance_frame. All
- * frames are
- * hostile: `false` means that the sandbox broke the rules, and ends it.
+ * Writing: er_instance_frame_out and er_instance_saying put frames into the ring; what had to wait
+ * is written by supply.c.
  *
- * The end: er_instance_kill ends the process; when the spawner says that it is gone,
- * er_instance_died judges why, ends each call, tells whoever waits, and frees the instance. Nothing
- * else frees it. */
+ * The end: er_instance_kill ends the process, er_instance_close asks it to end. When the spawner
+ * says that it is gone, death.c ends the calls and frees the instance. Nothing else frees it. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
-enum {
-	MAGIC = 0x494e5354,
-	SAID_MAX = 4 * 1024 * 1024,
-	MAX_LOGS = 1100, /* LOG frames of one call; the sandbox itself stops at 1000 */
-};
+enum { SAID_MAX = 4 * 1024 * 1024 /* bytes that wait for a sandbox to read */ };
 
 void er_instance_move(er_instance *in, er_instance_event event)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	ER_ASSERT(event < INSTANCE_EVENTS_N);
 	er_states_move(&er_instance_states, &in->state, (uint8_t)event, in->number);
+}
+
+static void on_lease_back(er_lease_holder *leases)
+{
+	er_instance_sub_back(ER_CONTAINER(leases, er_instance, leases));
 }
 
 er_instance *er_instance_new(er_service *s)
@@ -37,13 +34,13 @@ er_instance *er_instance_new(er_service *s)
 	ER_ASSERT(!h->closing && !h->spawner_gone);
 	er_instance *in = ER_NEW(er_instance);
 	*in = (er_instance){
-	    .magic = MAGIC, .host = h, .service = s, .number = ++h->last_instance, .routine = er_routine_ref(s->routine)};
+	    .magic = ER_INSTANCE_MAGIC, .host = h, .service = s, .number = ++h->last_instance, .routine = er_routine_ref(s->routine)};
 	er_list_init(&in->waiting);
 	er_list_init(&in->calls);
 	er_list_init(&in->timed);
 	er_list_init(&in->queue);
 	er_list_init(&in->blocked);
-	er_list_init(&in->leases);
+	er_lease_holder_init(&in->leases, on_lease_back);
 	in->sub_most = in->sub_credit = er_leases_share(h->leases);
 	er_list_push(&h->instances, &in->link);
 	in->last_used_us = er_clock_mono_us();
@@ -51,30 +48,10 @@ er_instance *er_instance_new(er_service *s)
 	h->n_instances++;
 	er_stat_add(&h->stats.instances, 1);
 	er_list_remove(&s->resting);
-	er_load_code(in);
 	return in;
 }
 
-void er_instance_find_box(er_instance *in)
-{
-	er_isolate_host *h = in->host;
-	enum er_profile profile = in->routine->profile;
-	ER_ASSERT(in->state.now == INSTANCE_READING && in->box == NULL && in->code != NULL);
-	if (in->kill_reason != ER_ERR_OK || in->closing_us != 0)
-		return;
-	er_box *box = er_pool_box_take(h, profile);
-	if (box != NULL) {
-		er_instance_give_box(in, box);
-	} else {
-		er_instance_move(in, INSTANCE_ON_NO_BOX);
-		er_list_push(&h->waiting[profile], &in->waiting);
-		er_pool_hurry(h, profile);
-	}
-	er_pool_fill(h);
-}
-
-/* When the sandbox is gone and the last call has been ended. The service may go with it. */
-static void instance_free(er_instance *in)
+void er_instance_free(er_instance *in)
 {
 	er_service *s = in->service;
 	ER_ASSERT(in->state.now == INSTANCE_DEAD && in->start == NULL && s->instance != in);
@@ -82,7 +59,7 @@ static void instance_free(er_instance *in)
 	ER_ASSERT(in->host->n_instances > 0 && s->n_instances > 0);
 	er_list_remove(&in->link);
 	er_list_remove(&in->waiting);
-	er_lease_orphan(in);
+	er_lease_holder_fini(&in->leases);
 	er_idmap_fini(&in->by_id);
 	er_idmap_fini(&in->subs);
 	er_buf_fini(&in->said);
@@ -132,7 +109,20 @@ void er_instance_say(er_instance *in, er_frame f, er_slice payload)
 		er_copy(p, payload.p, payload.n);
 }
 
-static bool pump_said(er_instance *in)
+/* Not each by itself: a frame for a quarter of them costs nothing, and what is not yet told is at
+ * most that much less than it may have. */
+void er_instance_sub_back(er_instance *in)
+{
+	ER_ASSERT(in->sub_credit + in->sub_owed < in->sub_most);
+	if (++in->sub_owed < (in->sub_most + 3) / 4)
+		return;
+	er_frame f = {.type = ER_FRAME_SUB_CREDIT, .arg = in->sub_owed};
+	in->sub_credit += in->sub_owed;
+	in->sub_owed = 0;
+	er_instance_say(in, f, (er_slice){0});
+}
+
+bool er_instance_pump_said(er_instance *in)
 {
 	while (er_buf_len(&in->said) > 0) {
 		er_frame f;
@@ -149,46 +139,29 @@ static bool pump_said(er_instance *in)
 	return true;
 }
 
-void er_instance_pump(er_instance *in)
+/* ---- what it has used ---- */
+
+/* The process's CPU time. Asking the kernel costs as much as a short request, and with few requests
+ * at a time each finds the sandbox idle: what the process had used at a tick shortly before, and
+ * all the time since then, is at most a tick too much, in favour of the routine. */
+static uint64_t cpu_now(const er_instance *in, uint64_t now_us)
 {
-	ER_CHECK(in, MAGIC);
-	if (in->box == NULL || in->box->state != BOX_USED || !pump_said(in))
-		return;
-	if (in->state.now == INSTANCE_SENDING && !er_load_pump(in))
-		return;
-	while (!er_list_empty(&in->queue))
-		if (!er_call_send(ER_CONTAINER(in->queue.next, er_call, queue)))
-			return;
-	while (!er_list_empty(&in->blocked)) {
-		er_outflow *f = ER_CONTAINER(in->blocked.next, er_outflow, blocked);
-		er_list_remove(&f->blocked);
-		if (!er_outflow_pump(f))
-			return;
-	}
+	ER_ASSERT(in->box != NULL);
+	uint64_t since = now_us - in->ticked_us;
+	return since < 2 * TICK_MS * 1000U ? in->cpu_tick_us + since : er_box_cpu_us(in->box);
 }
 
-void er_instance_give_box(er_instance *in, er_box *box)
+uint64_t er_instance_memory_kb(const er_instance *in)
 {
-	ER_ASSERT(box->state == BOX_WARM && box->instance == NULL && box->profile == in->routine->profile);
-	ER_ASSERT(in->box == NULL && er_list_empty(&in->waiting));
-	box->state = BOX_USED;
-	er_box_demote(box, er_service_suspect(in->service, er_clock_mono_us()));
-	box->instance = in;
-	in->box = box;
-	er_instance_move(in, INSTANCE_ON_BOX);
-	in->cpu_base_us = in->cpu_busy_us = in->cpu_idle_us = in->cpu_tick_us = er_box_cpu_us(box);
-	in->born_us = in->busy_since_us = in->idle_since_us = er_clock_mono_us();
-	in->memory_base_kb = er_box_anonymous_kb(box);
-	in->cpu_allowed_us = in->routine->limits.load_cpu_us + (uint64_t)in->n_calls * in->routine->limits.cpu_us;
-	er_box_activate(box);
-	er_host_need_tick(in->host);
-	er_instance_pump(in);
-	er_box_publish(box);
+	ER_ASSERT(in->memory_peak_kb >= in->memory_seen_kb);
+	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
 }
+
+/* ---- its calls ---- */
 
 void er_instance_add(er_instance *in, er_call *c)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	ER_ASSERT(c->instance == in && c->id == 0 && !c->sent && in->state.now != INSTANCE_DEAD);
 	do
 		c->id = ++in->next_id;
@@ -198,7 +171,7 @@ void er_instance_add(er_instance *in, er_call *c)
 	er_list_push(&in->timed, &c->timed);
 	er_list_push(&in->queue, &c->queue);
 	if (in->n_calls++ == 0 && er_instance_ready(in)) {
-		in->cpu_busy_us = in->cpu_base_us = er_supervise_cpu_now(in, c->started_us);
+		in->cpu_busy_us = in->cpu_base_us = cpu_now(in, c->started_us);
 		in->busy_since_us = c->started_us;
 		in->cpu_allowed_us = in->cpu_told_us = 0;
 	}
@@ -208,7 +181,6 @@ void er_instance_add(er_instance *in, er_call *c)
 		er_box_activate(in->box);
 }
 
-/* A call has left. */
 void er_instance_call_over(er_instance *in)
 {
 	ER_ASSERT(in->n_calls > 0);
@@ -222,177 +194,20 @@ void er_instance_call_over(er_instance *in)
 		er_instance_close(in);
 }
 
-/* ---- reading ---- */
-
-/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told
- * of it yet: then it only guessed the number. */
-static er_call *call_of(er_instance *in, uint32_t id)
-{
-	er_call *c = er_idmap_get(&in->by_id, id);
-	ER_ASSERT(c == NULL || (c->id == id && c->instance == in));
-	return c != NULL && c->sent ? c : NULL;
-}
-
 er_call *er_instance_asking(er_instance *in, uint32_t id)
 {
-	er_call *c = call_of(in, id);
+	er_call *c = er_instance_call(in, id);
 	if (c == NULL || c->expired || (c->x == NULL && !c->answered))
 		return NULL;
 	c->touched = true;
 	return c;
 }
 
-/* Bytes that the sandbox sends: of an answer, or of a subrequest's upload. What nobody waits for
- * any more is dropped. False: more than the credit allows. */
-static bool on_body_data(er_instance *in, const er_frame *f, er_slice payload)
-{
-	bool fin = f->flags & ER_FF_FIN;
-	if (f->flags & ER_FF_SUB) {
-		er_sub *s = er_idmap_get(&in->subs, f->id);
-		if (s != NULL && !er_inflow_data(&s->upload, payload, fin))
-			return false;
-		if (fin && (s = er_idmap_get(&in->subs, f->id)) != NULL)
-			er_sub_settle(s);
-		return true;
-	}
-	er_call *c = call_of(in, f->id);
-	if (c == NULL)
-		return true;
-	if (fin)
-		er_call_cpu(c, f->arg);
-	/* nothing, or something for nobody, is silence as well */
-	if (payload.n > 0 && c->response.body != NULL)
-		er_call_moved(c);
-	return er_inflow_data(&c->response, payload, fin);
-}
-
-static void on_body_fail(er_instance *in, const er_frame *f)
-{
-	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
-	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
-	if (s != NULL) {
-		er_inflow_fini(&s->upload, ER_ERR_EXCEPTION);
-		if ((s = er_idmap_get(&in->subs, f->id)) != NULL)
-			er_sub_settle(s);
-	}
-	if (c != NULL)
-		er_inflow_fini(&c->response, ER_ERR_EXCEPTION);
-}
-
-/* PULL, DRAIN, BODY_CANCEL: about a body of the node's. */
-static void on_body_wish(er_instance *in, const er_frame *f)
-{
-	er_sub *s = f->flags & ER_FF_SUB ? er_idmap_get(&in->subs, f->id) : NULL;
-	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
-	er_outflow *flow = s ? &s->response : c ? &c->upload : NULL;
-	if (flow == NULL)
-		return;
-	if (f->type == ER_FRAME_PULL) {
-		er_outflow_pull(flow, f->arg); /* which may end and free what it is part of */
-		return;
-	}
-	if (f->type == ER_FRAME_DRAIN) {
-		er_outflow_drain(flow);
-	} else if (flow->body != NULL) {
-		er_body *body = er_outflow_take(flow);
-		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended,
-		 * and so is one of several readers. */
-		if (s != NULL || er_body_is_branch(body))
-			er_body_cancel(body, ER_ERR_CANCELLED);
-		er_body_unref(body);
-	}
-	if (s != NULL && (s = er_idmap_get(&in->subs, f->id)) != NULL)
-		er_sub_settle(s);
-}
-
-/* A line of the console. Places in it are mapped to the author's files; a call has MAX_LOGS
- * lines. */
-static void on_log(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
-{
-	const er_isolate_events *ev = &in->host->config.events;
-	if (c != NULL && c->logs++ >= MAX_LOGS)
-		return;
-	er_buf copy;
-	er_buf_init(&copy);
-	er_buf_put(&copy, payload);
-	if (er_sourcemap_text_wants(in->routine->source_url, er_buf_slice(&copy))) {
-		er_buf mapped;
-		er_buf_init(&mapped);
-		er_sourcemap_text(er_service_map(in->service, in->code), in->routine->source_url, er_buf_slice(&copy), &mapped);
-		er_buf_fini(&copy);
-		copy = mapped;
-	}
-	if (!er_load_printed(in, er_buf_slice(&copy)) && ev->console != NULL)
-		ev->console(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, f->aux > 4 ? 4 : f->aux, er_buf_slice(&copy));
-	er_buf_fini(&copy);
-}
-
-bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload)
-{
-	ER_CHECK(in, MAGIC);
-	ER_ASSERT(in->box != NULL && in->state.now != INSTANCE_DEAD && in->sub_credit + in->sub_owed <= in->sub_most);
-	er_call *c = f->flags & ER_FF_SUB ? NULL : call_of(in, f->id);
-	in->heard = true;
-	switch (f->type) {
-	case ER_FRAME_LOADED:
-		return er_load_done(in, f, payload);
-	case ER_FRAME_RESPONSE:
-		return c == NULL || er_call_on_response(c, f, payload);
-	case ER_FRAME_BODY_DATA:
-		return on_body_data(in, f, payload);
-	case ER_FRAME_BODY_FAIL:
-		on_body_fail(in, f);
-		return true;
-	case ER_FRAME_PULL:
-	case ER_FRAME_DRAIN:
-	case ER_FRAME_BODY_CANCEL:
-		if (c != NULL)
-			c->touched = true;
-		on_body_wish(in, f);
-		return true;
-	case ER_FRAME_FETCH:
-		return er_sub_start(in, f, payload);
-	case ER_FRAME_FETCH_CANCEL: {
-		er_sub *s = er_idmap_get(&in->subs, f->id);
-		if (s != NULL)
-			er_sub_free(s, ER_ERR_CANCELLED);
-		return true;
-	}
-	case ER_FRAME_CLONE:
-		return er_clone_start(in, f, payload);
-	case ER_FRAME_PASS:
-		if (c != NULL)
-			er_call_on_pass(c);
-		return true;
-	case ER_FRAME_DONE:
-		if (c == NULL)
-			return true;
-		er_call_cpu(c, f->arg);
-		if (!c->answered && c->x != NULL)
-			er_call_fail(c, 599, ER_ERR_EXCEPTION, 0, 0, "The routine ended the request without a response.");
-		er_call_free(c);
-		return true;
-	case ER_FRAME_METER:
-		if (c != NULL)
-			er_call_cpu(c, f->arg);
-		return true;
-	case ER_FRAME_LOG:
-		on_log(in, c, f, payload);
-		return true;
-	case ER_FRAME_EXCEPTION:
-		if (in->start == NULL || !in->start->trial)
-			er_call_on_exception(in, c, f, payload);
-		return true;
-	default:
-		return false; /* a frame that only the node may send */
-	}
-}
-
 /* ---- the end ---- */
 
 void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	ER_ASSERT(why != ER_ERR_OK && why < ER_ERR_COUNT_);
 	if (in->kill_reason == ER_ERR_OK) {
 		in->kill_reason = why;
@@ -403,95 +218,6 @@ void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t 
 		in->service->instance = NULL;
 	if (in->box != NULL)
 		er_box_kill(in->box);
-}
-
-typedef struct verdict {
-	er_err_kind why;
-	uint64_t used, limit;
-	uint32_t request; /* 0: nobody in particular */
-	er_budget budget; /* CPU: whose */
-	bool clean;
-} verdict;
-
-/* It ended itself in a way in which programs end when they get no memory. A filter's
- * kill is none. */
-static bool gave_up(int wait_status)
-{
-	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-	return sig == SIGABRT || sig == SIGTRAP || sig == SIGILL || sig == SIGSEGV;
-}
-
-/* Why it ended: what the node did, else what the kernel says, else what the sandbox says of itself
- * (which can only harm its own routine). */
-static verdict judge(const er_instance *in, int wait_status)
-{
-	const er_limits *l = &in->routine->limits;
-	verdict v = {.why = in->kill_reason, .used = in->kill_used, .limit = in->kill_limit, .budget = in->budget};
-	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
-	if (o != NULL)
-		v.request = atomic_load(&o->request);
-	if (v.why != ER_ERR_OK) {
-		v.clean = v.why == ER_ERR_CANCELLED || v.why == ER_ERR_EXCEPTION || v.why == ER_ERR_UNAVAILABLE;
-		return v;
-	}
-	if (o == NULL) {
-		v.why = ER_ERR_UNAVAILABLE;
-		return v;
-	}
-	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && in->closing) {
-		v.clean = true;
-		return v;
-	}
-	er_err_kind said = atomic_load(&o->reason);
-	v.why = ER_ERR_CRASH;
-	uint32_t budget = atomic_load(&o->detail);
-	if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL)
-		v.why = ER_ERR_MEMORY; /* not ours: the kernel's, for want of memory */
-	else if (said == ER_ERR_OK && gave_up(wait_status) && in->memory_seen_kb >= l->memory_kb - l->memory_kb / 8)
-		v.why = ER_ERR_MEMORY; /* it could not even say so */
-	else if (said == ER_ERR_CPU || said == ER_ERR_MEMORY)
-		v.why = said;
-	if (v.why == ER_ERR_CPU) {
-		v.used = atomic_load(&o->cpu_us);
-		v.budget = budget < ER_BUDGET_COUNT_ ? (er_budget)budget : ER_BUDGET_REQUEST;
-		v.limit = v.budget == ER_BUDGET_TOP_LEVEL ? l->load_cpu_us : v.budget == ER_BUDGET_ENGINE ? ER_ENGINE_CPU_US : l->cpu_us;
-	} else if (v.why == ER_ERR_MEMORY) {
-		v.used = er_supervise_memory_kb(in);
-		v.limit = l->memory_kb;
-	}
-	return v;
-}
-
-/* A crash is worth a closer look than its kind: which signal, and whether the sandbox could still
- * say so itself. */
-static void log_crash(const er_instance *in, int wait_status)
-{
-	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
-	unsigned said = o ? atomic_load(&o->detail) : 0;
-	int sig = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : said < NSIG ? (int)said : 0;
-	er_log(ER_LOG_WARN, "isolate", "routine %.*s: its sandbox crashed (%s %d%s%s)", ER_FMT(in->routine->name),
-	       sig ? "signal" : "exit status", sig ? sig : WEXITSTATUS(wait_status), sig ? ", " : "", sig ? strsignal(sig) : "");
-}
-
-/* A sandbox that was ended in the middle of a turn has not told what that took. Its obituary
- * says so, or the process's clock as last seen does: what no call has told is then whose it
- * probably was. */
-static void tell_untold(er_instance *in, er_call *named)
-{
-	const er_obituary *o = in->box ? &in->box->channel.control->obituary : NULL;
-	if (named != NULL && o != NULL && in->kill_reason == ER_ERR_OK) {
-		er_call_cpu(named, atomic_load(&o->cpu_us));
-		return;
-	}
-	if (named == NULL && !er_list_empty(&in->calls))
-		named = ER_CONTAINER(in->calls.next, er_call, link);
-	if (named == NULL)
-		return;
-	uint64_t told = in->cpu_told_us, used = in->cpu_tick_us > in->cpu_busy_us ? in->cpu_tick_us - in->cpu_busy_us : 0;
-	ER_LIST_EACH(l, &in->calls)
-	told += ER_CONTAINER(l, er_call, link)->cpu_us;
-	if (used > told)
-		er_call_cpu(named, (uint32_t)(named->cpu_us + (used - told)));
 }
 
 void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit)
@@ -506,49 +232,9 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 		           why == ER_ERR_CPU ? er_budget_name(in->budget) : NULL);
 }
 
-void er_instance_died(er_instance *in, int wait_status)
-{
-	ER_CHECK(in, MAGIC);
-	er_isolate_host *h = in->host;
-	er_service *s = in->service;
-	verdict v = judge(in, wait_status);
-	in->budget = v.budget;
-	ER_ASSERT(v.clean || v.why != ER_ERR_OK);
-	er_call *blamed = er_idmap_get(&in->by_id, v.request);
-	if (!v.clean)
-		tell_untold(in, blamed);
-	bool started = er_instance_ready(in);
-	er_instance_move(in, INSTANCE_ON_DIED);
-	if (s->instance == in)
-		s->instance = NULL;
-	if (in->start != NULL && in->start->trial) {
-		er_start_failed(in, v.why, v.used, v.limit);
-	} else if (!v.clean) {
-		if (v.why == ER_ERR_CRASH)
-			log_crash(in, wait_status);
-		er_instance_report(in, blamed ? er_call_exchange(blamed) : NULL, v.why, v.used, v.limit);
-		er_service_failed(s, v.why);
-	}
-	er_start_failed(in, v.why, v.used, v.limit);
-	ER_ASSERT(in->start == NULL);
-	/* Top-level code fails whoever waited for it: trying again would end the same way. Else, with
-	 * nobody named, the oldest call is the suspect. */
-	bool all = !started;
-	bool nobodys = v.why == ER_ERR_CPU && (v.budget == ER_BUDGET_BACKGROUND || v.budget == ER_BUDGET_ENGINE);
-	if (v.request == 0 && !in->culprit_gone && !all && !nobodys && !er_list_empty(&in->calls))
-		blamed = ER_CONTAINER(in->calls.next, er_call, link);
-	while (!er_list_empty(&in->calls)) {
-		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
-		er_call_orphaned(c, (all && !v.clean) || (c == blamed && !v.clean), v.why == ER_ERR_OK ? ER_ERR_CRASH : v.why, v.used,
-		                 v.limit);
-	}
-	instance_free(in);
-	er_pool_fill(h);
-}
-
 void er_instance_close(er_instance *in)
 {
-	ER_CHECK(in, MAGIC);
+	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	in->closing = true;
 	if (in->service->instance == in)
 		in->service->instance = NULL;

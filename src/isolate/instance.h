@@ -1,7 +1,7 @@
 /* Inside the isolate room: an instance is one routine version in one sandbox. Its states are a
- * table (instance_states.h). The service makes it when a request, a warm-up or a trial needs
- * one; it gets its code (load.h) and a box (pool.c), takes calls, is watched (supervise.h), and
- * is freed by er_instance_died when its process is gone, or by the sweep if it never had one. */
+ * table (instance_states.h). dispatch.c makes it when a request, a warm-up or a trial needs one; it
+ * gets its code and a box (supply.h), takes calls, is watched (supervise.h), and is freed when its
+ * process is gone, or by the sweep if it never had one (death.h). */
 #ifndef ER_ISOLATE_INSTANCE_H
 #define ER_ISOLATE_INSTANCE_H
 
@@ -14,7 +14,9 @@
 #include "isolate/instance_states.h"
 #include "isolate/service.h"
 
-typedef struct er_start er_start; /* load.h */
+typedef struct er_start er_start; /* start.h */
+
+enum { ER_INSTANCE_MAGIC = 0x494e5354 };
 
 struct er_instance {
 	uint32_t magic;
@@ -36,7 +38,8 @@ struct er_instance {
 	er_buf said;         /* whole frames that found no room in the ring, in order */
 	er_idmap by_id;      /* its calls */
 	er_idmap subs;       /* subrequests of its calls */
-	er_list leases;      /* of its subrequests under way */
+	/* of its subrequests under way */
+	er_lease_holder leases;
 	uint32_t sub_most;   /* subrequests that it may have under way */
 	uint32_t sub_credit; /* that it may still begin, as the sandbox knows */
 	/* that have ended without the sandbox having been told; with the credit at most sub_most */
@@ -79,40 +82,47 @@ static inline bool er_instance_ready(const er_instance *in)
 	return in->state.now == INSTANCE_READY;
 }
 er_instance *er_instance_new(er_service *s);
-/* The instance has its code, and needs a box: it gets a warm one, or waits for one. */
-void er_instance_find_box(er_instance *in);
-/* A warm box for the instance, which begins to load its code into it. */
-void er_instance_give_box(er_instance *in, er_box *box);
+/* When the sandbox is gone and the last call has been ended. The service may go with it. */
+void er_instance_free(er_instance *in);
 /* Takes the call: gives it an id, and puts it into the queue. */
 void er_instance_add(er_instance *in, er_call *c);
-/* Writes what waits: code, requests, bodies. */
-void er_instance_pump(er_instance *in);
+/* The call that a frame is about. NULL: there is none (any more), or the sandbox has not been told
+ * of it yet: then it only guessed the number. */
+static inline er_call *er_instance_call(er_instance *in, uint32_t id)
+{
+	er_call *c = er_idmap_get(&in->by_id, id);
+	ER_ASSERT(c == NULL || (c->id == id && c->instance == in));
+	return c != NULL && c->sent ? c : NULL;
+}
 /* The call for which the sandbox asks something (FETCH, CLONE): from now on the call cannot be
  * tried again. NULL: it is over, or the sandbox only guessed its number. */
 er_call *er_instance_asking(er_instance *in, uint32_t id);
-/* One frame from the sandbox; `payload` still lies in the ring. False: the sandbox broke the
- * rules. */
-bool er_instance_frame(er_instance *in, const er_frame *f, er_slice payload);
-/* The instance's process is gone, or it never had one: ends its calls, and frees it. */
-void er_instance_died(er_instance *in, int wait_status);
 /* Ends the process. The instance lives until the spawner says that it is gone. The first reason
  * counts. */
 void er_instance_kill(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit);
 /* Counts that a limit ended something and tells the host's `killed`. `used` and `limit` in us
  * (CPU, TIMEOUT) or KB (MEMORY). */
 void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit);
+/* The most memory that the instance was seen to use. 0 if that is far below its limit: one huge
+ * allocation that was refused was never seen, and a small figure would mislead. */
+uint64_t er_instance_memory_kb(const er_instance *in);
 /* The instance takes no further calls, and ends when the last one is over. */
 void er_instance_close(er_instance *in);
 /* A call has left the instance. */
 void er_instance_call_over(er_instance *in);
 
 /* Room in the ring for a frame that its sender can put off (requests, code, bodies): where the
- * payload goes. NULL: there is none now; the sender waits for er_instance_pump. */
+ * payload goes. NULL: there is none now; the sender waits for er_supply_pump. */
 uint8_t *er_instance_frame_out(er_instance *in, const er_frame *f);
 /* The same for a frame that must not be lost: a full ring keeps it, in order, behind the frames
  * that wait already. NULL: there is no sandbox any more that could read it. All f->n bytes must
  * be written. */
 uint8_t *er_instance_saying(er_instance *in, const er_frame *f);
 void er_instance_say(er_instance *in, er_frame f, er_slice payload);
+/* Writes the frames that a full ring kept. False: not all of them. */
+bool er_instance_pump_said(er_instance *in);
+/* A subrequest that the instance began has ended, or came to nothing: the instance may begin
+ * another one, and its sandbox is told so, soon. */
+void er_instance_sub_back(er_instance *in);
 
 #endif

@@ -1,6 +1,6 @@
-/* The table of an instance's states. Which event comes when: load.c reads and sends the code and
- * hears how it started, pool.c and instance.c give the sandbox, instance.c learns of its end. Calls
- * may be added in every state before DEAD; they wait until READY. */
+/* The table of an instance's states. Which event comes when: supply.c gives the sandbox, load.c
+ * sends the code and hears how it started, death.c learns of the end. Calls may be added in every
+ * state before DEAD; they wait until READY. */
 #include "isolate/instance_states.h"
 
 static const uint8_t next[INSTANCE_STATES_N][INSTANCE_EVENTS_N] = {

@@ -1,26 +1,21 @@
-/* Inside the isolate room, for its .c files: all layers, from the ground up.
- *
- *   box         a sandbox process and its channel: starting, warm, in use, dying (box.h)
- *   flow        a body on its way through the channel, in either direction (flow.h)
- *   lease       the right to have one subrequest under way (lease.h)
- *   call        one exchange in an instance (call.h)
- *   sub         one subrequest of a call (sub.h)
- *   service     a routine version on this thread: its instance, failures, suspension (service.h)
- *   instance    a box that runs one routine version, and its calls (instance.h)
- *   load        how an instance gets its code (load.h)
- *   supervise   limits that the node holds, whatever the sandbox says (supervise.h)
- *   host        all of it, with the pool, the spawner's socket and the timers (host.h)
- */
+/* Inside the isolate room, for its .c files: all layers. README.md has them, from the lowest to the
+ * highest; a file calls only lower ones. */
 #ifndef ER_ISOLATE_INTERNAL_H
 #define ER_ISOLATE_INTERNAL_H
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "isolate/death.h"
+#include "isolate/dispatch.h"
+#include "isolate/frames.h"
 #include "isolate/host.h"
 #include "isolate/load.h"
+#include "isolate/pool.h"
 #include "isolate/sourcemap.h"
 #include "isolate/spawner.h"
+#include "isolate/start.h"
 #include "isolate/sub.h"
 #include "isolate/supervise.h"
+#include "isolate/supply.h"
 
 #endif

@@ -3,15 +3,15 @@
  *
  * sub.c takes a lease when a subrequest begins and gives its reference back when the subrequest is
  * freed. The body of the answer has a reference of its own (er_lease_body), for it may go on to a
- * client. With the last reference the place is free, and the instance, if it still lives, is told
- * that it may begin another (SUB_CREDIT). An instance that ends leaves its leases orphaned: they
- * count on, and tell nobody.
+ * client. With the last reference the place is free, and the holder (an instance), if it still
+ * lives, hears of it. A holder that ends leaves its leases orphaned: they count on, and tell
+ * nobody.
  *
  * Shares and leases may outlive the host. Each share holds the er_leases, each lease its share. */
 #include "isolate/lease.h"
 
+#include "base/map.h"
 #include "base/mem.h"
-#include "isolate/internal.h"
 
 enum {
 	MAGIC = 0x4c454153,
@@ -41,8 +41,8 @@ struct er_lease {
 	uint32_t magic;
 	uint32_t refs;
 	er_share *share;
-	er_instance *in; /* NULL: gone */
-	er_list link;    /* in->leases */
+	er_lease_holder *holder; /* NULL: gone */
+	er_list link;            /* holder->leases */
 };
 
 er_leases *er_leases_new(unsigned max)
@@ -94,10 +94,23 @@ void er_share_unref(er_share *s)
 	er_leases_let_go(all);
 }
 
-er_lease *er_lease_take(er_instance *in, const char **text)
+void er_lease_holder_init(er_lease_holder *holder, void (*back)(er_lease_holder *holder))
 {
-	er_share *s = in->service->share;
+	ER_ASSERT(back != NULL);
+	*holder = (er_lease_holder){.back = back};
+	er_list_init(&holder->leases);
+}
+
+void er_lease_holder_fini(er_lease_holder *holder)
+{
+	for (er_list *l; (l = er_list_pop(&holder->leases)) != NULL;)
+		ER_CONTAINER(l, er_lease, link)->holder = NULL;
+}
+
+er_lease *er_lease_take(er_share *s, er_lease_holder *holder, const char **text)
+{
 	er_leases *all = s->all;
+	ER_ASSERT(holder->back != NULL);
 	ER_ASSERT(s->live <= all->live && all->live <= all->max);
 	if (s->live >= er_leases_share(all)) {
 		*text =
@@ -110,8 +123,8 @@ er_lease *er_lease_take(er_instance *in, const char **text)
 		return NULL;
 	}
 	er_lease *l = ER_NEW(er_lease);
-	*l = (er_lease){.magic = MAGIC, .refs = 1, .share = s, .in = in};
-	er_list_push(&in->leases, &l->link);
+	*l = (er_lease){.magic = MAGIC, .refs = 1, .share = s, .holder = holder};
+	er_list_push(&holder->leases, &l->link);
 	s->refs++;
 	s->live++;
 	all->live++;
@@ -149,7 +162,7 @@ void er_lease_unref(er_lease *l)
 	if (--l->refs > 0)
 		return;
 	er_share *s = l->share;
-	er_instance *in = l->in;
+	er_lease_holder *holder = l->holder;
 	er_list_remove(&l->link);
 	l->magic = 0;
 	er_free(l);
@@ -157,25 +170,6 @@ void er_lease_unref(er_lease *l)
 	s->live--;
 	s->all->live--;
 	er_share_unref(s);
-	if (in != NULL)
-		er_lease_back(in);
-}
-
-/* Not each by itself: a frame for a quarter of them costs nothing, and what is not yet told is at
- * most that much less than it may have. */
-void er_lease_back(er_instance *in)
-{
-	ER_ASSERT(in->sub_credit + in->sub_owed < in->sub_most);
-	if (++in->sub_owed < (in->sub_most + 3) / 4)
-		return;
-	er_frame f = {.type = ER_FRAME_SUB_CREDIT, .arg = in->sub_owed};
-	in->sub_credit += in->sub_owed;
-	in->sub_owed = 0;
-	er_instance_say(in, f, (er_slice){0});
-}
-
-void er_lease_orphan(er_instance *in)
-{
-	for (er_list *l; (l = er_list_pop(&in->leases)) != NULL;)
-		ER_CONTAINER(l, er_lease, link)->in = NULL;
+	if (holder != NULL)
+		holder->back(holder);
 }

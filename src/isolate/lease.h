@@ -10,20 +10,27 @@
  *
  * A lease lasts as long as anything of the subrequest does, also after the request that began it
  * is over. Its references are the subrequest and the body of its answer, which may go on to a
- * client. */
+ * client. Whoever takes leases is their holder, and hears when one of them is over. */
 #ifndef ER_ISOLATE_LEASE_H
 #define ER_ISOLATE_LEASE_H
 
+#include "base/list.h"
 #include "base/slice.h"
 #include "http/body.h"
 #include "http/body_tee.h"
 
 #include <stdbool.h>
 
-typedef struct er_instance er_instance;
 typedef struct er_leases er_leases; /* of a thread */
 typedef struct er_share er_share;   /* of a routine on this thread: counted */
 typedef struct er_lease er_lease;   /* of a subrequest: counted */
+
+/* A member of whatever takes leases. */
+typedef struct er_lease_holder {
+	er_list leases; /* of its subrequests under way */
+	/* One of them is over, and its place is free again. */
+	void (*back)(struct er_lease_holder *holder);
+} er_lease_holder;
 
 er_leases *er_leases_new(unsigned max);
 /* The host is going. Leases that live on keep what they need. */
@@ -37,15 +44,13 @@ void er_share_unref(er_share *s);
  * `memory_kb` is the limit of the version that asks. */
 er_tee_budget *er_share_copies(er_share *s, uint32_t memory_kb);
 
+void er_lease_holder_init(er_lease_holder *holder, void (*back)(er_lease_holder *holder));
+/* The holder goes: the leases that it has live on, and tell nobody when they are over. */
+void er_lease_holder_fini(er_lease_holder *holder);
 /* One reference. NULL: there are too many; *text says whose, for a person. */
-er_lease *er_lease_take(er_instance *in, const char **text);
+er_lease *er_lease_take(er_share *s, er_lease_holder *holder, const char **text);
 /* The body keeps it until it is freed. */
 void er_lease_body(er_lease *l, er_body *body);
 void er_lease_unref(er_lease *l);
-/* A subrequest that the instance began has ended, or came to nothing: the instance may begin
- * another one, and its sandbox is told so, soon. */
-void er_lease_back(er_instance *in);
-/* The instance is gone. */
-void er_lease_orphan(er_instance *in);
 
 #endif

@@ -1,107 +1,13 @@
-/* How an instance gets its code: a thread of the pool reads it if it is not in memory, er_load_pump
- * writes it over the ring, the sandbox evaluates it and says LOADED. And starts that no request
- * waits for: an instance that is warmed up, a version that is only tried.
- *
- * A reading belongs to its service while instances may join it, and is freed by its callback;
- * the host stays as long. A start belongs to its instance, and is freed when its `done` was
- * called, once. */
+/* How an instance's code reaches its sandbox: er_load_pump writes LOAD and CODE over the ring as
+ * far as there is room, the sandbox evaluates the code and says LOADED (er_load_done). supply.c
+ * calls the one, frames.c the other. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
 
 #include <stdio.h>
 
-enum { CODE_FRAME = 32 * 1024, CONSOLE_MAX = 64 * 1024, ERROR_MAX = 4096 };
-
-/* ---- reading it ---- */
-
-/* One reading serves all instances of the version that wait on this thread. */
-struct er_reading {
-	uv_work_t work;
-	er_isolate_host *host;
-	er_routine *routine; /* own reference */
-	er_code *code;
-	er_err err;
-};
-
-/* On a thread of the pool. */
-static void read_code(uv_work_t *work)
-{
-	er_reading *rd = work->data;
-	rd->code = er_routine_read(rd->routine, &rd->err);
-}
-
-/* Whoever waits is told; the next request tries again, until the failures suspend the routine. */
-static void cannot_read(er_instance *in)
-{
-	er_service *s = in->service;
-	ER_ASSERT(in->code == NULL && in->box == NULL && in->state.now == INSTANCE_READING);
-	er_service_failed(s, ER_ERR_IO);
-	if (s->instance == in)
-		s->instance = NULL;
-	er_start_failed(in, ER_ERR_UNAVAILABLE, 0, 0);
-	while (!er_list_empty(&in->calls)) {
-		er_call *c = ER_CONTAINER(in->calls.next, er_call, link);
-		er_call_fail(c, 503, ER_ERR_UNAVAILABLE, 0, 0, "The routine's code could not be read on this node; its log says why.");
-		er_call_free(c);
-	}
-	if (in->closing_us == 0)
-		er_instance_close(in);
-}
-
-/* Back on the loop with the code, or without: every instance that waits for this reading goes
- * on. */
-static void on_read(uv_work_t *work, int status)
-{
-	er_reading *rd = work->data;
-	er_isolate_host *h = rd->host;
-	er_routine *r = rd->routine;
-	(void)status;
-	er_service *s = er_map_get(h->services, er_slice_of(&r, sizeof(void *)));
-	if (s != NULL && s->reading == rd)
-		s->reading = NULL;
-	if (rd->code == NULL)
-		er_log(ER_LOG_ERROR, "isolate", "routine %.*s: version %.*s cannot be read: %s", ER_FMT(r->name), ER_FMT(r->version),
-		       rd->err.text);
-	ER_LIST_EACH(l, &h->instances)
-	{
-		er_instance *in = ER_CONTAINER(l, er_instance, link);
-		if (in->reading != rd)
-			continue;
-		ER_ASSERT(in->routine == r && in->code == NULL);
-		in->reading = NULL;
-		in->code = rd->code != NULL ? er_routine_code(r) : NULL;
-		if (in->code != NULL)
-			er_instance_find_box(in);
-		else
-			cannot_read(in);
-	}
-	er_routine_drop(r, rd->code);
-	er_routine_unref(r);
-	er_free(rd);
-	er_host_handle_closed(h);
-}
-
-void er_load_code(er_instance *in)
-{
-	er_isolate_host *h = in->host;
-	er_service *s = in->service;
-	ER_ASSERT(in->state.now == INSTANCE_READING && in->code == NULL && in->reading == NULL);
-	in->code = er_routine_code(in->routine);
-	if (in->code != NULL) {
-		er_instance_find_box(in);
-		return;
-	}
-	if (s->reading == NULL) {
-		er_reading *rd = s->reading = ER_NEW(er_reading);
-		rd->work.data = rd;
-		rd->host = h;
-		rd->routine = er_routine_ref(in->routine);
-		h->open_handles++; /* the host stays until it is over */
-		uv_queue_work(h->loop, &rd->work, read_code, on_read);
-	}
-	in->reading = s->reading;
-}
+enum { CODE_FRAME = 32 * 1024, ERROR_MAX = 4096 };
 
 /* ---- writing it ---- */
 
@@ -162,87 +68,6 @@ bool er_load_pump(er_instance *in)
 	return true;
 }
 
-/* ---- starts without a request ---- */
-
-void er_start_begin(er_instance *in, bool trial, er_isolate_started *done, void *ctx)
-{
-	ER_ASSERT(in->start == NULL && !er_instance_ready(in));
-	in->start = ER_NEW(er_start);
-	*in->start = (er_start){.trial = trial, .since_us = er_clock_mono_us(), .done = done, .ctx = ctx};
-	er_host_need_tick(in->host);
-}
-
-/* Tells, once. The instance has nobody waiting any more when the callback runs. */
-static void finish(er_instance *in)
-{
-	er_start *st = in->start;
-	ER_ASSERT(st != NULL && st->done != NULL && (st->result.loaded || st->result.why != ER_ERR_OK));
-	in->start = NULL;
-	st->result.error = er_buf_slice(&st->error);
-	st->result.stack = er_buf_slice(&st->stack);
-	st->result.console = er_buf_slice(&st->console);
-	st->done(st->ctx, &st->result);
-	er_buf_fini(&st->error);
-	er_buf_fini(&st->stack);
-	er_buf_fini(&st->console);
-	er_free(st);
-}
-
-/* A sentence for what has no exception. */
-static void explain(er_buf *out, er_err_kind why, uint64_t used, uint64_t limit)
-{
-	switch (why) {
-	case ER_ERR_CPU:
-		er_buf_printf(out, "its top-level code used more CPU time than it may: %llu ms (limits.loadCpuMs; budget=top-level)",
-		              (unsigned long long)limit / 1000);
-		break;
-	case ER_ERR_MEMORY:
-		er_buf_printf(out, "it used more memory than it may while it started: %llu MB (limits.memoryMb)",
-		              (unsigned long long)limit / 1024);
-		break;
-	case ER_ERR_CODE_SIZE:
-		er_buf_printf(out, "its code (%llu bytes) or its variables are too large (limits.codeBytes is %llu; 32 KB of variables)",
-		              (unsigned long long)used, (unsigned long long)limit);
-		break;
-	case ER_ERR_TIMEOUT:
-		er_buf_printf(out, "it had not started after %d s", TRY_MS / 1000);
-		break;
-	case ER_ERR_UNAVAILABLE:
-	case ER_ERR_CANCELLED:
-		er_buf_puts(out, "no sandbox could be had for it, or its code could not be read (the node's log says which)");
-		break;
-	default:
-		er_buf_printf(out, "its sandbox ended while it started (%s)", er_err_name(why));
-		break;
-	}
-}
-
-void er_start_failed(er_instance *in, er_err_kind why, uint64_t used, uint64_t limit)
-{
-	er_start *st = in->start;
-	if (st == NULL)
-		return;
-	st->result.loaded = false;
-	if (st->result.why == ER_ERR_OK) {
-		st->result.why = why == ER_ERR_OK ? ER_ERR_CRASH : why;
-		st->result.cpu_us = why == ER_ERR_CPU ? used : 0;
-		explain(&st->error, st->result.why, used, limit);
-	}
-	finish(in);
-}
-
-bool er_load_printed(er_instance *in, er_slice text)
-{
-	er_start *st = in->start;
-	if (st == NULL || !st->trial)
-		return false;
-	if (er_buf_len(&st->console) + text.n < CONSOLE_MAX) {
-		er_buf_put(&st->console, text);
-		er_buf_putc(&st->console, '\n');
-	}
-	return true;
-}
-
 /* ---- LOADED ---- */
 
 /* What top-level code threw, for whoever tries it. */
@@ -270,7 +95,7 @@ static void end_trial(er_instance *in, const er_frame *f, er_slice payload)
 	st->result.memory_kb = er_box_anonymous_kb(in->box);
 	if (!st->result.loaded)
 		note_exception(in, payload);
-	finish(in);
+	er_start_finish(in);
 	if (f->aux == ER_ERR_OK)
 		er_instance_close(in);
 	else
@@ -303,7 +128,7 @@ bool er_load_done(er_instance *in, const er_frame *f, er_slice payload)
 		in->last_used_us = er_clock_mono_us();
 		if (in->start != NULL) {
 			in->start->result = (er_isolate_start){.loaded = true, .cpu_us = f->arg};
-			finish(in);
+			er_start_finish(in);
 		}
 		return true;
 	}

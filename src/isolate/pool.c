@@ -1,7 +1,7 @@
 /* The warm pool: sandboxes that are started, locked down and hold no code yet, so that a cold start
  * pays for neither. er_pool_fill asks for as many as the pool's size and the instances that wait
- * need; a box that is ready goes to the instance that waits longest, else into host->warm. A box
- * leaves the pool for good. */
+ * need; a box that is ready goes into host->warm, and from there to the instance that waits longest
+ * (supply.c). A box leaves the pool for good. */
 #include "isolate/internal.h"
 
 #include "base/mem.h"
@@ -85,21 +85,14 @@ void er_pool_box_ready(er_box *box)
 	er_isolate_host *h = box->host;
 	ER_ASSERT(box->state == BOX_WARM && er_list_empty(&box->warm) && !box->counted);
 	h->spawn_strikes = 0;
-	er_list *l = er_list_pop(&h->waiting[box->profile]);
-	if (l != NULL)
-		er_instance_give_box(ER_CONTAINER(l, er_instance, waiting), box);
-	else
-		er_list_push(&h->warm[box->profile], &box->warm);
-	er_pool_fill(h);
+	er_list_push(&h->warm[box->profile], &box->warm);
 }
 
-/* A sandbox that never held code is gone. When that repeats, those who wait are told instead of
- * waiting for ever. */
-void er_pool_box_lost(er_box *box, const char *why)
+bool er_pool_box_lost(er_box *box, const char *why)
 {
 	er_isolate_host *h = box->host;
 	if (h->closing)
-		return;
+		return false;
 	ER_ASSERT(h->starting[box->profile] >= box->counted);
 	/* so that the next one is asked for now, not at the next sweep */
 	h->starting[box->profile] -= box->counted;
@@ -109,7 +102,5 @@ void er_pool_box_lost(er_box *box, const char *why)
 	er_log(ER_LOG_ERROR, "isolate", "a sandbox was lost before it was used: %s", why);
 	unsigned wait_s = h->spawn_strikes < STRIKES ? 0 : h->spawn_strikes < 10 ? 1 : 5;
 	h->spawn_not_before_us = er_clock_mono_us() + wait_s * 1000000U;
-	for (er_list *l; h->spawn_strikes >= STRIKES && (l = er_list_pop(&h->waiting[box->profile])) != NULL;)
-		er_instance_died(ER_CONTAINER(l, er_instance, waiting), 0);
-	er_pool_fill(h);
+	return h->spawn_strikes >= STRIKES;
 }

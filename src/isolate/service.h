@@ -1,6 +1,6 @@
-/* Inside the isolate room: a service is a routine version on one thread. It is the handler of
- * the version's exchanges, knows the instance that takes calls, and counts failures. service.c
- * has its life. The host owns it, and the host's thread alone touches it. */
+/* Inside the isolate room: a service is a routine version on one thread. It has the handler of
+ * the version's exchanges (dispatch.c), knows the instance that takes calls, and counts failures.
+ * service.c has its life. The host owns it, and the host's thread alone touches it. */
 #ifndef ER_ISOLATE_SERVICE_H
 #define ER_ISOLATE_SERVICE_H
 
@@ -11,7 +11,10 @@
 #include "isolate/sourcemap.h"
 
 typedef struct er_service er_service;
-typedef struct er_reading er_reading; /* load.c */
+typedef struct er_instance er_instance;
+typedef struct er_reading er_reading; /* supply.c */
+
+enum { BACKOFF_MAX_MS = 60000 /* a suspension lasts no longer */ };
 
 struct er_service {
 	er_handler handler;
@@ -33,7 +36,8 @@ struct er_service {
 	uint32_t backoff_ms;
 };
 
-er_service *er_service_of(er_isolate_host *h, er_routine *r);
+/* The service of the version, which is made if there is none. `handle`: what its handler does. */
+er_service *er_service_of(er_isolate_host *h, er_routine *r, void (*handle)(void *self, er_exchange *x));
 void er_service_failed(er_service *s, er_err_kind why);
 /* The version has failed a moment ago: until that is past, its sandboxes get only the CPU that
  * others leave. */
@@ -41,9 +45,6 @@ bool er_service_suspect(const er_service *s, uint64_t now_us);
 /* An instance of the service is gone. Without any instance the service rests; a sweep frees it
  * when its failures count no longer. A retired service is freed at once. */
 void er_service_let_go(er_service *s);
-/* Gives the exchange to an instance, or answers it. `retries`: instances that died under it
- * before. */
-void er_service_dispatch(er_service *s, er_exchange *x, uint8_t retries);
 /* The parsed source map of that code; kept while there are instances. */
 const er_sourcemap *er_service_map(er_service *s, const er_code *code);
 void er_service_sweep(er_isolate_host *h, uint64_t now_us);

@@ -47,6 +47,18 @@ void er_sub_settle(er_sub *s)
 		er_sub_free(s, ER_ERR_CANCELLED);
 }
 
+static void on_response_over(er_outflow *f)
+{
+	er_sub_settle(ER_CONTAINER(f, er_sub, response));
+}
+
+void er_sub_respond(er_sub *s, er_body *body)
+{
+	ER_CHECK(s, MAGIC);
+	er_outflow_init(&s->response, s->call->instance, body, s->id, true);
+	s->response.ended = on_response_over;
+}
+
 er_body *er_sub_relay(er_sub *s)
 {
 	er_body *body = er_outflow_take(&s->response);
@@ -121,7 +133,7 @@ static void on_answer(er_asker *asker, er_exchange *x)
 	say_head(s, x);
 	if (x->res.body != NULL) {
 		er_lease_body(s->lease, x->res.body);
-		er_outflow_init(&s->response, in, x->res.body, s->id, true);
+		er_sub_respond(s, x->res.body);
 	}
 	er_exchange_unref(x);
 	er_sub_settle(s);
@@ -281,7 +293,7 @@ er_sub *er_sub_new(er_call *c, uint32_t id)
 static bool refuse(er_instance *in, uint32_t id, er_err_kind kind, const char *text)
 {
 	say_fail(in, id, kind, er_slice_cstr(text));
-	er_lease_back(in);
+	er_instance_sub_back(in);
 	return true;
 }
 
@@ -303,7 +315,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 	er_exchange *x = s->x = er_exchange_child(account, &s->asker);
 	x->facts.started_us = er_clock_mono_us();
 	const char *too_many;
-	s->lease = er_lease_take(in, &too_many);
+	s->lease = er_lease_take(in->service->share, &in->leases, &too_many);
 	if (s->lease == NULL) {
 		er_sub_free(s, ER_ERR_UNAVAILABLE);
 		return refuse(in, f->id, ER_ERR_UNAVAILABLE, too_many);

@@ -33,6 +33,8 @@ er_sub *er_sub_new(er_call *c, uint32_t id);
 /* FETCH. False: the sandbox broke the rules. */
 bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload);
 void er_sub_free(er_sub *s, er_err_kind reason);
+/* The body of its answer goes to the sandbox, when that asks for it. */
+void er_sub_respond(er_sub *s, er_body *body);
 /* Takes the body of its answer, to hand it on; one reference. NULL: there is none (any more).
  * May free the subrequest. */
 er_body *er_sub_relay(er_sub *s);

@@ -12,10 +12,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "isolate/death.h"
 #include "isolate/host.h"
-#include "isolate/load.h"
+#include "isolate/start.h"
 
 enum {
+	/* for an instance told to end, or a call told that its time is up, to obey */
+	CLOSE_MS = 2000,
 	FED_US = 500,          /* of CPU in a tick: the process is not starved */
 	QUIET_TICKS = 20,      /* without any CPU, and a heavy one is done, or waits for something */
 	YOUNG_US = 1000000,    /* an instance whose code the compilers are at */
@@ -38,16 +41,6 @@ _Static_assert(MEMORY_EVERY_US >= TICK_MS * 1000, "memory is looked at by ticks"
 static bool has_process(const er_instance *in)
 {
 	return in->box != NULL && in->box->state == BOX_USED && in->box->pid > 0;
-}
-
-/* Asking the kernel costs as much as a short request, and with few requests at a time each finds
- * the sandbox idle: what the process had used at a tick shortly before, and all the time since
- * then, is at most a tick too much, in favour of the routine. */
-uint64_t er_supervise_cpu_now(const er_instance *in, uint64_t now_us)
-{
-	ER_ASSERT(in->box != NULL);
-	uint64_t since = now_us - in->ticked_us;
-	return since < 2 * TICK_MS * 1000U ? in->cpu_tick_us + since : er_box_cpu_us(in->box);
 }
 
 /* The instance's requests have taken long already, each of them, and it goes on computing: short
@@ -128,12 +121,6 @@ static void check_memory(er_instance *in, uint64_t now_us)
 		er_instance_kill(in, ER_ERR_MEMORY, kb, limit);
 }
 
-uint64_t er_supervise_memory_kb(const er_instance *in)
-{
-	ER_ASSERT(in->memory_peak_kb >= in->memory_seen_kb);
-	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
-}
-
 /* False: the process is killed because a call was told that its time is up, and it went on. */
 static bool check_time(er_instance *in, uint64_t now_us)
 {
@@ -195,7 +182,7 @@ void er_supervise_sweep(er_instance *in, uint64_t now_us)
 {
 	ER_ASSERT(in->state.now != INSTANCE_DEAD);
 	if (in->box == NULL && in->closing_us != 0) {
-		er_instance_died(in, 0);
+		er_death_instance(in, 0);
 		return;
 	}
 	if (in->n_calls > 0 || in->box == NULL || in->box->state != BOX_USED)

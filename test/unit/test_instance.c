@@ -1,6 +1,6 @@
-/* An instance from the inside: isolate/instance.c, call.c, sub.c, flow.c, load.c, pool.c and box.c,
- * with a spawner and sandboxes that the test plays. What a sandbox says or does at every moment of
- * a request, and what the request's asker is then told. */
+/* An instance from the inside: all layers of isolate/ (isolate/internal.h), with a spawner and
+ * sandboxes that the test plays. What a sandbox says or does at every moment of a request, and what
+ * the request's asker is then told. */
 #include "instance_harness.h"
 
 #include "isolate/instance_states.h"
