@@ -49,7 +49,7 @@ raw_heap() { ! grep_code '(^|[^_a-zA-Z0-9>.])(malloc|calloc|realloc|strdup|strnd
 # Every header says all that it needs.
 headers_alone() {
 	local flags bad=0
-	flags="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-function -Isrc $(pkg-config --cflags libuv libcurl jansson libseccomp icu-uc) -I/usr/share/include/llhttp"
+	flags="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-unused-function -Isrc $(pkg-config --cflags libuv libcurl libseccomp icu-uc) -I/usr/share/include/llhttp"
 	flags="$flags $(pkg-config --cflags javascriptcoregtk-4.1 2>/dev/null || pkg-config --cflags javascriptcoregtk-6.0)"
 	export flags
 	# shellcheck disable=SC2016

@@ -96,15 +96,26 @@ size_t er_utf8_len(er_slice s)
 	return n;
 }
 
+/* Eight bytes of ASCII at once, since text is mostly that. */
+size_t er_utf8_prefix(er_slice s)
+{
+	size_t at = 0;
+	while (at < s.n) {
+		uint64_t eight = 0x8080808080808080;
+		if (s.n - at >= sizeof eight)
+			memcpy(&eight, s.p + at, sizeof eight);
+		size_t n = (eight & 0x8080808080808080) == 0 ? sizeof eight : er_utf8_len(er_slice_from(s, at));
+		if (n == 0)
+			break;
+		at += n;
+	}
+	ER_ASSERT(at <= s.n);
+	return at;
+}
+
 bool er_utf8_valid(er_slice s)
 {
-	while (s.n) {
-		size_t n = er_utf8_len(s);
-		if (n == 0)
-			return false;
-		s = er_slice_from(s, n);
-	}
-	return true;
+	return er_utf8_prefix(s) == s.n;
 }
 
 /* How many of the first bytes stand for themselves in a JSON string: text is mostly that. */

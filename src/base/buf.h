@@ -67,6 +67,8 @@ void er_buf_put_json(er_buf *b, er_slice s);
 
 /* Length of the valid UTF-8 sequence that s (not empty) begins with (RFC 3629), or 0. */
 size_t er_utf8_len(er_slice s);
+/* How many bytes of s are valid UTF-8, from its beginning on. */
+size_t er_utf8_prefix(er_slice s);
 /* RFC 3629, from the first byte to the last. */
 bool er_utf8_valid(er_slice s);
 

@@ -21,6 +21,14 @@ static void begin(er_out *o, const char *key)
 	er_buf_puts(&o->b, "\":");
 }
 
+er_slice er_out_take(er_out *o, er_arena *a)
+{
+	er_slice text = er_arena_copy(a, er_buf_slice(&o->b));
+	er_buf_fini(&o->b);
+	*o = (er_out){0};
+	return text;
+}
+
 void er_out_open(er_out *o, const char *key, char bracket)
 {
 	ER_ASSERT(bracket == '{' || bracket == '[');

@@ -3,6 +3,7 @@
 #ifndef ER_BASE_JSON_OUT_H
 #define ER_BASE_JSON_OUT_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 
 /* {0} is one without anything. */
@@ -27,6 +28,8 @@ static inline void er_out_back(er_out *o, er_buf *b)
 	*b = o->b;
 	*o = (er_out){0};
 }
+/* The text, in the arena; nothing is left of *o. */
+er_slice er_out_take(er_out *o, er_arena *a);
 /* Begins an object or an array as a member of what is open. */
 void er_out_open(er_out *o, const char *key, char bracket);
 void er_out_close(er_out *o, char bracket);

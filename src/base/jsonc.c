@@ -1,16 +1,21 @@
 /* JSON, read and written: by recursive descent over one text, into a tree in the caller's arena.
  *
- * Each parse_* function stands at the first byte of what it reads, leaves the cursor (`at`) behind
- * it, and returns NULL after fail_at, which notes the place and the sentence once; the callers only
- * return. Values are given back as they are made, so a parse that fails leaves its pieces in the
- * arena, where they go with it. Depth is bounded (recursion uses the C stack), so is the number of
- * values for text from a wire (a tree is some 150 bytes for what may be two), and names of one
- * object are compared in a table when they are many (or a text of n members would cost n squared).
+ * Each parse_* function stands at the first byte of what it reads, fills the value that it is
+ * given, leaves the cursor (`at`) behind it, and returns false after wrong(), which notes the place
+ * and the sentence once; the callers only return. A value is hung into the tree when it is whole,
+ * so a parse that fails leaves its pieces in the arena, where they go with it. Depth is bounded
+ * (recursion uses the C stack), so is the number of values for text from a wire (a value takes some
+ * 90 bytes for what may be two in the text), and names of one object are compared in a table when
+ * they are many (or a text of n members would cost n squared).
  *
- * Strict (er_json_parse) is RFC 8259 and for machines; the other (er_jsonc_parse) adds comments and
- * trailing commas and is for files that people write. Everything in the text is a stranger's: it is
- * refused with a sentence, never asserted. Callers: configuration, er.jsonc, the control API, the
- * store. */
+ * What the caller has no use for (er_json_bounds.only) is read by the same functions, but into a
+ * value on the stack, and strings of it are looked at and not copied: so it costs time, and no
+ * memory.
+ *
+ * Strict (er_json_parse, er_json_read) is RFC 8259 and for machines; the other (er_jsonc_parse)
+ * adds comments and trailing commas and is for files that people write. Everything in the text is a
+ * stranger's: it is refused with a sentence, never asserted. Callers: configuration, er.jsonc, the
+ * control API, the store, source maps, and the tool, which reads a node's answers. */
 #include "base/jsonc.h"
 
 #include "base/map.h"
@@ -19,7 +24,6 @@
 #include <stdlib.h>
 
 enum {
-	MAX_DEPTH = 64,
 	MAX_TEXT = 1 << 20,
 	MAX_NUMBER = 64,
 	/* From here on an object's names are looked up in a table: comparing each with each would take
@@ -32,25 +36,21 @@ typedef struct parser {
 	er_arena *arena;
 	er_slice text;
 	size_t at;
-	unsigned depth;
+	unsigned depth, most_depth;
 	bool strict;
+	bool skip;     /* what is read now is not kept */
 	size_t values; /* that may still come */
+	const er_slice *only;
+	size_t n_only; /* 0: every member is kept */
 	size_t err_at;
 	er_err *err;
 } parser;
 
-static void *fail_at(parser *p, size_t at, const char *what)
+static bool wrong(parser *p, size_t at, const char *what)
 {
 	ER_ASSERT(at <= p->text.n);
 	p->err_at = at;
-	(void)er_fail(p->err, ER_ERR_INVALID, "%s", what);
-	return NULL;
-}
-
-static bool wrong(parser *p, size_t at, const char *what)
-{
-	(void)fail_at(p, at, what);
-	return false;
+	return er_fail(p->err, ER_ERR_INVALID, "%s", what);
 }
 
 static int peek(const parser *p)
@@ -161,38 +161,59 @@ static bool escape(parser *p, uint8_t *to, size_t *n)
 	return true;
 }
 
-/* p->at is at the quote. */
-static bool parse_string(parser *p, er_slice *out)
+/* How many of the next bytes of a string stand for themselves. */
+static size_t plain_bytes(const parser *p)
 {
-	size_t start = p->at++, n = 0, end = p->at;
+	const uint8_t *from = p->text.p + p->at, *at = from, *end = p->text.p + p->text.n;
+	while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')
+		at++;
+	return (size_t)(at - from);
+}
+
+/* Room for a string of which the first `plain` bytes are known. Decoding never makes it longer: the
+ * shortest escape, two bytes, stands for one. NULL: it is not kept. */
+static uint8_t *string_room(parser *p, size_t plain, size_t *room)
+{
+	size_t end = p->at + plain;
 	while (end < p->text.n && p->text.p[end] != '"' && p->text.p[end] != '\n')
 		end += p->text.p[end] == '\\' ? 2 : 1;
-	/* Decoding never makes a string longer: the shortest escape, two bytes, stands for one. */
-	uint8_t *to = er_arena_alloc(p->arena, end - start + 1);
-	for (;;) {
+	*room = end - p->at + 1;
+	return p->skip ? NULL : er_arena_alloc(p->arena, *room);
+}
+
+/* p->at is at the quote. What is skipped gives an empty slice. */
+static bool parse_string(parser *p, er_slice *out)
+{
+	size_t start = p->at++, n = 0, room, plain = plain_bytes(p);
+	uint8_t *to = string_room(p, plain, &room);
+	for (;; plain = plain_bytes(p)) {
+		if (to != NULL)
+			er_copy(to + n, p->text.p + p->at, plain);
+		n += plain;
+		p->at += plain;
 		int c = peek(p);
 		if (c < 0 || c == '\n' || c == '\r')
 			return wrong(p, start, "this string has no end: a \" is missing on its line");
-		if (c < 0x20)
-			return wrong(p, p->at, "a control character in a string: write it as \\u00XX");
 		if (c == '"')
 			break;
-		if (c == '\\') {
-			size_t at = p->at++;
-			if (!escape(p, to, &n))
-				return wrong(p, at, "unknown escape: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX are known");
-			continue;
-		}
-		to[n++] = (uint8_t)c;
-		p->at++;
+		if (c != '\\')
+			return wrong(p, p->at, "a control character in a string: write it as \\u00XX");
+		uint8_t meant[4];
+		size_t at = p->at++, n_meant = 0;
+		if (!escape(p, meant, &n_meant))
+			return wrong(p, at, "unknown escape: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX are known");
+		ER_ASSERT(n_meant <= sizeof meant && n + n_meant < room);
+		if (to != NULL)
+			er_copy(to + n, meant, n_meant);
+		n += n_meant;
 	}
 	p->at++;
-	ER_ASSERT(n <= end - start);
-	*out = er_slice_of(to, n);
+	ER_ASSERT(n < room);
+	*out = to != NULL ? er_slice_of(to, n) : (er_slice){0};
 	return true;
 }
 
-static er_json *parse_value(parser *p);
+static bool parse_value(parser *p, er_json *v);
 
 static bool digits(parser *p)
 {
@@ -203,7 +224,7 @@ static bool digits(parser *p)
 }
 
 /* By JSON's grammar, which is narrower than strtod's; the text stays as it was written. */
-static er_json *parse_number(parser *p, er_json *v)
+static bool parse_number(parser *p, er_json *v)
 {
 	char copy[MAX_NUMBER];
 	if (peek(p) == '-')
@@ -225,12 +246,14 @@ static er_json *parse_number(parser *p, er_json *v)
 	}
 	v->text = er_slice_of(p->text.p + v->at, p->at - v->at);
 	if (!ok || v->text.n >= sizeof copy)
-		return fail_at(p, v->at, "this is no number as JSON writes them");
+		return wrong(p, v->at, "this is no number as JSON writes them");
 	er_copy(copy, v->text.p, v->text.n);
 	copy[v->text.n] = 0;
 	v->type = ER_JSON_NUMBER;
 	v->number = strtod(copy, NULL);
-	return v;
+	if (!p->skip)
+		v->text = er_arena_copy(p->arena, v->text);
+	return true;
 }
 
 /* The names of one object. */
@@ -252,78 +275,113 @@ static bool is_new_name(name_set *known, const er_json *object, er_slice key)
 	return er_map_set(known->seen, key, &present) == NULL;
 }
 
-/* One member or element; *link is where it is hung in. */
-static er_json *parse_child(parser *p, er_json *parent, name_set *known, er_json **link)
+/* Of the outermost object only some members may be wanted. */
+static bool wanted(const parser *p, er_slice name)
+{
+	for (size_t i = 0; i < p->n_only; i++)
+		if (er_slice_eq(name, p->only[i]))
+			return true;
+	return false;
+}
+
+/* The name itself. From here on a member is skipped that nobody wants. */
+static bool parse_key(parser *p, er_slice *key)
+{
+	size_t at = p->at;
+	bool choose = p->n_only > 0 && p->depth == 1 && !p->skip;
+	p->skip |= choose;
+	if (!parse_string(p, key))
+		return false;
+	if (choose) {
+		er_slice name = er_slice_of(p->text.p + at + 1, p->at - at - 2);
+		p->skip = !wanted(p, name);
+		*key = p->skip ? (er_slice){0} : er_arena_copy(p->arena, name);
+	}
+	return true;
+}
+
+/* Name and colon of a member of `parent`. */
+static bool parse_name(parser *p, const er_json *parent, name_set *known, er_slice *key)
+{
+	size_t at = p->at;
+	if (peek(p) != '"')
+		return wrong(p, at, "a member's name in double quotes is expected here");
+	if (!parse_key(p, key))
+		return false;
+	if (!p->skip && !is_new_name(known, parent, *key))
+		return wrong(p, at, "this name occurs twice in the same object");
+	if (!skip_blank(p))
+		return false;
+	if (peek(p) != ':')
+		return wrong(p, p->at, "a colon is expected between name and value");
+	p->at++;
+	return true;
+}
+
+/* One member or element. **link is where it is hung in, and then where the next one is. */
+static bool parse_child(parser *p, er_json *parent, name_set *known, er_json ***link)
 {
 	er_slice key = {NULL, 0};
 	size_t key_at = p->at;
-	if (parent->type == ER_JSON_OBJECT) {
-		if (peek(p) != '"')
-			return fail_at(p, p->at, "a member's name in double quotes is expected here");
-		if (!parse_string(p, &key))
-			return NULL;
-		if (!is_new_name(known, parent, key))
-			return fail_at(p, key_at, "this name occurs twice in the same object");
-		if (!skip_blank(p))
-			return NULL;
-		if (peek(p) != ':')
-			return fail_at(p, p->at, "a colon is expected between name and value");
-		p->at++;
+	bool outer = p->skip;
+	if (parent->type == ER_JSON_OBJECT && !parse_name(p, parent, known, &key))
+		return false;
+	er_json unread, *v = p->skip ? &unread : er_arena_alloc(p->arena, sizeof *v);
+	if (!parse_value(p, v))
+		return false;
+	if (!p->skip) {
+		v->key = key;
+		v->key_at = key_at;
+		**link = v;
+		*link = &v->next;
 	}
-	er_json *v = parse_value(p);
-	if (v == NULL)
-		return NULL;
-	v->key = key;
-	v->key_at = key_at;
-	*link = v;
-	return v;
+	p->skip = outer;
+	return true;
 }
 
 /* Behind the opening bracket, to behind the closing one. */
-static er_json *parse_children(parser *p, er_json *v, int close, name_set *known)
+static bool parse_children(parser *p, er_json *v, int close, name_set *known)
 {
 	er_json **link = &v->first;
-	for (;;) {
+	for (bool first = true;; first = false) {
 		if (!skip_blank(p))
-			return NULL;
-		if (peek(p) == close && (!p->strict || link == &v->first))
+			return false;
+		if (peek(p) == close && (!p->strict || first))
 			break;
-		er_json *child = parse_child(p, v, known, link);
-		if (child == NULL)
-			return NULL;
-		link = &child->next;
-		if (!skip_blank(p))
-			return NULL;
+		if (!parse_child(p, v, known, &link) || !skip_blank(p))
+			return false;
 		if (peek(p) == close)
 			break;
 		if (peek(p) != ',')
-			return fail_at(p, p->at,
-			               peek(p) < 0    ? "the file ends too early: a closing bracket is missing"
-			               : close == '}' ? "a comma or } is expected here"
-			                              : "a comma or ] is expected here");
+			return wrong(p, p->at,
+			             peek(p) < 0    ? "the file ends too early: a closing bracket is missing"
+			             : close == '}' ? "a comma or } is expected here"
+			                            : "a comma or ] is expected here");
 		p->at++;
 	}
 	p->at++;
-	return v;
+	return true;
 }
 
-static er_json *parse_container(parser *p, er_json *v)
+static bool parse_container(parser *p, er_json *v)
 {
 	int close = peek(p) == '{' ? '}' : ']';
-	ER_ASSERT(p->depth <= MAX_DEPTH);
 	name_set known = {0};
 	v->type = close == '}' ? ER_JSON_OBJECT : ER_JSON_ARRAY;
-	if (++p->depth > MAX_DEPTH)
-		return fail_at(p, p->at, "nested deeper than 64 levels");
+	ER_ASSERT(p->depth <= p->most_depth);
+	if (++p->depth > p->most_depth) {
+		p->err_at = p->at;
+		return er_fail(p->err, ER_ERR_INVALID, "nested deeper than %u levels", p->most_depth);
+	}
 	p->at++;
-	v = parse_children(p, v, close, &known);
+	bool ok = parse_children(p, v, close, &known);
 	if (known.seen != NULL)
 		er_map_free(known.seen);
 	p->depth--;
-	return v;
+	return ok;
 }
 
-static er_json *parse_word(parser *p, er_json *v)
+static bool parse_word(parser *p, er_json *v)
 {
 	static const struct {
 		er_slice word;
@@ -337,71 +395,83 @@ static er_json *parse_word(parser *p, er_json *v)
 			p->at += words[i].word.n;
 			v->type = words[i].type;
 			v->boolean = words[i].value;
-			return v;
+			return true;
 		}
-	return fail_at(p, p->at, rest.n ? "a value is expected here" : "the file ends where a value is expected");
+	return wrong(p, p->at, rest.n ? "a value is expected here" : "the file ends where a value is expected");
 }
 
-/* Any value, with the white space before it. *v says where in the text it lies. */
-static er_json *parse_value(parser *p)
+/* Any value, with the white space before it, into *v, which says where in the text it lies. */
+static bool parse_value(parser *p, er_json *v)
 {
 	if (!skip_blank(p))
-		return NULL;
-	if (p->values-- == 0)
-		return fail_at(p, p->at, "too many values");
-	er_json *v = er_arena_zalloc(p->arena, sizeof *v);
-	v->at = p->at;
+		return false;
+	if (!p->skip && p->values-- == 0)
+		return wrong(p, p->at, "too many values");
+	*v = (er_json){.at = p->at};
 	int c = peek(p);
 	bool ok;
 	if (c == '{' || c == '[') {
-		ok = parse_container(p, v) != NULL;
+		ok = parse_container(p, v);
 	} else if (c == '"') {
 		v->type = ER_JSON_STRING;
 		ok = parse_string(p, &v->text);
 	} else if (c == '-' || (c >= '0' && c <= '9')) {
-		ok = parse_number(p, v) != NULL;
+		ok = parse_number(p, v);
 	} else {
-		ok = parse_word(p, v) != NULL;
+		ok = parse_word(p, v);
 	}
 	v->end = p->at;
 	ER_ASSERT(!ok || (v->at < v->end && v->end <= p->text.n));
+	return ok;
+}
+
+/* The whole text; *err_at says where it is wrong. */
+static er_json *parse_text(parser *p, size_t *err_at)
+{
+	er_json *v = er_arena_alloc(p->arena, sizeof *v);
+	bool ok =
+	    parse_value(p, v) && skip_blank(p) && (p->at == p->text.n || wrong(p, p->at, "nothing more is expected after the value"));
+	ER_ASSERT(!ok || (p->depth == 0 && !p->skip));
+	*err_at = p->err_at;
 	return ok ? v : NULL;
 }
 
-static bool is_utf8(er_slice s, size_t *at)
+static er_json *refuse_text(er_err *err, size_t at, size_t *err_at, const char *what)
 {
-	for (size_t n; s.n > 0; s = er_slice_from(s, n), *at += n)
-		if ((n = er_utf8_len(s)) == 0)
-			return false;
-	return true;
-}
-
-static er_json *parse_text(parser *p)
-{
-	er_json *v = parse_value(p);
-	if (v == NULL || !skip_blank(p))
-		return NULL;
-	ER_ASSERT(p->depth == 0);
-	return p->at == p->text.n ? v : fail_at(p, p->at, "nothing more is expected after the value");
+	*err_at = at;
+	(void)er_fail(err, ER_ERR_INVALID, "%s", what);
+	return NULL;
 }
 
 er_json *er_jsonc_parse(er_arena *a, er_slice text, size_t *err_at, er_err *err)
 {
-	parser p = {.arena = a, .text = text, .values = SIZE_MAX, .err = err};
+	parser p = {.arena = a, .text = text, .values = SIZE_MAX, .most_depth = ER_JSON_DEPTH, .err = err};
+	if (text.n > MAX_TEXT)
+		return refuse_text(err, 0, err_at, "larger than 1 MB");
 	if (er_slice_starts(text, ER_LIT("\xef\xbb\xbf")))
 		p.at = 3;
-	er_json *v = text.n > MAX_TEXT ? fail_at(&p, 0, "larger than 1 MB") : parse_text(&p);
-	*err_at = p.err_at;
-	return v;
+	return parse_text(&p, err_at);
+}
+
+er_json *er_json_read(er_arena *a, er_slice text, const er_json_bounds *bounds, size_t *err_at, er_err *err)
+{
+	unsigned depth = bounds->depth != 0 ? bounds->depth : ER_JSON_DEPTH;
+	ER_ASSERT(depth <= ER_JSON_DEPTH_MOST && (bounds->n_only == 0 || bounds->only != NULL));
+	parser p = {.arena = a,
+	            .text = text,
+	            .strict = true,
+	            .values = bounds->values,
+	            .most_depth = depth,
+	            .only = bounds->only,
+	            .n_only = bounds->n_only,
+	            .err = err};
+	size_t valid = er_utf8_prefix(text);
+	return valid == text.n ? parse_text(&p, err_at) : refuse_text(err, valid, err_at, "a byte that is not UTF-8");
 }
 
 er_json *er_json_parse(er_arena *a, er_slice text, size_t values, size_t *err_at, er_err *err)
 {
-	parser p = {.arena = a, .text = text, .strict = true, .values = values, .err = err};
-	size_t at = 0;
-	er_json *v = is_utf8(text, &at) ? parse_text(&p) : fail_at(&p, at, "a byte that is not UTF-8");
-	*err_at = p.err_at;
-	return v;
+	return er_json_read(a, text, &(er_json_bounds){.values = values}, err_at, err);
 }
 
 const er_json *er_json_get(const er_json *v, er_slice key)

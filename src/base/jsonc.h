@@ -1,10 +1,11 @@
-/* JSON for files that people write: RFC 8259 plus line comments, block comments and trailing
- * commas. The tree remembers where everything stood, so that a mistake in the meaning ("port":
- * "80") can be shown at its line and column as well as one in the form.
+/* JSON, for files that people write (RFC 8259 plus line comments, block comments and trailing
+ * commas) and for what comes over a wire (RFC 8259). The tree remembers where everything stood, so
+ * that a mistake in the meaning ("port": "80") can be shown at its line and column as well as one
+ * in the form. json_tree.h reads it comfortably.
  *
- * The tree and all decoded strings live in the caller's arena; the text must live as long as
- * positions are asked for. Duplicate keys, depth over 64 and files over 1 MB are mistakes. Errors
- * are ER_ERR_INVALID, and *err_at is the offset. */
+ * The tree, its strings and its numbers live in the caller's arena; the text must live as long as
+ * positions are asked for. Duplicate keys, depth over ER_JSON_DEPTH and files over 1 MB are
+ * mistakes. Errors are ER_ERR_INVALID, and *err_at is the offset. */
 #ifndef ER_BASE_JSONC_H
 #define ER_BASE_JSONC_H
 
@@ -37,9 +38,24 @@ typedef struct er_json {
 /* NULL: a mistake; *err says what in words without the position, *err_at where. */
 er_json *er_jsonc_parse(er_arena *a, er_slice text, size_t *err_at, er_err *err);
 /* The same without comments, trailing commas and byte order mark (RFC 8259), for what comes over a
- * wire: UTF-8 only, at most `values` values (each takes some 150 bytes, however short it is in the
+ * wire: UTF-8 only, at most `values` values (each takes some 90 bytes, however short it is in the
  * text). How long the text may be is the caller's to bound. */
 er_json *er_json_parse(er_arena *a, er_slice text, size_t values, size_t *err_at, er_err *err);
+
+enum { ER_JSON_DEPTH = 64, ER_JSON_DEPTH_MOST = 128 };
+
+/* What a reader of a wire allows, and what it wants to have. */
+typedef struct er_json_bounds {
+	size_t values;  /* at most so many are kept */
+	unsigned depth; /* at most ER_JSON_DEPTH_MOST; 0: ER_JSON_DEPTH */
+	/* Of the outermost object only members of these names are kept, if no escape is in the name.
+	 * The others are checked for their form, though not for names that occur twice, and take no
+	 * memory. n_only 0: all are kept. */
+	const er_slice *only;
+	size_t n_only;
+} er_json_bounds;
+/* As er_json_parse. */
+er_json *er_json_read(er_arena *a, er_slice text, const er_json_bounds *bounds, size_t *err_at, er_err *err);
 /* The member, or NULL; also NULL if v is NULL or no object. */
 const er_json *er_json_get(const er_json *v, er_slice key);
 /* "an object", "a number", ... for messages. */

@@ -3,10 +3,10 @@
  * checked here. */
 #include "cli/row.h"
 
-static er_slice in_force(er_arena *a, const json_t *v)
+static er_slice in_force(er_arena *a, const er_json *v)
 {
 	(void)a;
-	return json_is_true(v) ? ER_LIT("yes") : ER_LIT("no: not in routineAddresses");
+	return er_json_is_true(v) ? ER_LIT("yes") : ER_LIT("no: not in routineAddresses");
 }
 
 const er_row er_row_routine_addresses = {

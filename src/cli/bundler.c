@@ -15,9 +15,9 @@
  * they are and bounded, nothing is trusted to be there. */
 #include "cli/bundler.h"
 
+#include "base/json_tree.h"
 #include "cli/share.h"
 
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -55,49 +55,44 @@ void er_bundle_free(er_bundle *b)
 /* ---- reading a result ---- */
 
 /* A copy: the line that it came in is parsed and gone before the bundle is used. */
-static er_slice text_of(er_arena *a, const json_t *object, const char *key)
+static er_slice text_of(er_arena *a, const er_json *object, const char *key)
 {
-	const json_t *v = json_object_get(object, key);
-	return json_is_string(v) ? er_arena_copy(a, er_slice_of(json_string_value(v), json_string_length(v))) : (er_slice){NULL, 0};
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	json_int_t v = json_integer_value(json_object_get(object, key));
-	return v > 0 ? (uint64_t)v : 0;
+	er_slice text = er_json_str(object, key);
+	return text.n > 0 ? er_arena_copy(a, text) : (er_slice){NULL, 0};
 }
 
 /* Paths come relative to the project's folder and go out relative to the current one. */
-static er_slice path_of(er_arena *a, er_slice prefix, const json_t *m)
+static er_slice path_of(er_arena *a, er_slice prefix, const er_json *m)
 {
 	er_slice path = text_of(a, m, "path");
 	return path.n && path.p[0] != '/' ? er_arena_printf(a, "%.*s%.*s", ER_FMT(prefix), ER_FMT(path)) : path;
 }
 
 /* A mistake or a warning, with its notes. */
-static er_diag diag_of(er_arena *a, er_slice prefix, const json_t *m, bool warning)
+static er_diag diag_of(er_arena *a, er_slice prefix, const er_json *m, bool warning)
 {
 	er_diag d = {.warning = warning,
 	             .path = path_of(a, prefix, m),
-	             .line = (unsigned)number_of(m, "line"),
-	             .column = (unsigned)number_of(m, "column"),
-	             .length = (unsigned)number_of(m, "length"),
+	             .line = (unsigned)er_json_u64(m, "line"),
+	             .column = (unsigned)er_json_u64(m, "column"),
+	             .length = (unsigned)er_json_u64(m, "length"),
 	             .text = text_of(a, m, "text"),
 	             .line_text = text_of(a, m, "lineText")};
-	const json_t *notes = json_object_get(m, "notes");
-	size_t n = json_array_size(notes);
-	if (n == 0)
+	const er_json *notes = er_json_member(m, "notes");
+	if (er_json_first(notes, ER_JSON_ARRAY) == NULL)
 		return d;
-	n = n < NOTES_MAX ? n : NOTES_MAX;
-	er_diag *v = er_arena_zalloc(a, n * sizeof *v);
-	for (size_t i = 0; i < n; i++) {
-		const json_t *note = json_array_get(notes, i);
-		v[i] = (er_diag){.path = path_of(a, prefix, note),
-		                 .line = (unsigned)number_of(note, "line"),
-		                 .column = (unsigned)number_of(note, "column"),
-		                 .length = (unsigned)number_of(note, "length"),
-		                 .text = text_of(a, note, "text"),
-		                 .line_text = text_of(a, note, "lineText")};
+	er_diag *v = er_arena_zalloc(a, NOTES_MAX * sizeof *v);
+	size_t n = 0;
+	ER_JSON_EACH(note, notes)
+	{
+		if (n == NOTES_MAX)
+			break;
+		v[n++] = (er_diag){.path = path_of(a, prefix, note),
+		                   .line = (unsigned)er_json_u64(note, "line"),
+		                   .column = (unsigned)er_json_u64(note, "column"),
+		                   .length = (unsigned)er_json_u64(note, "length"),
+		                   .text = text_of(a, note, "text"),
+		                   .line_text = text_of(a, note, "lineText")};
 	}
 	d.notes = v;
 	d.n_notes = n;
@@ -114,21 +109,25 @@ static er_bundle *bundle_new(void)
 
 /* Errors and warnings share one array, which has room for DIAGS_MAX of each, and one more
  * (check_size). */
-static void add_diags(er_bundle *b, er_slice prefix, const json_t *list, bool warning)
+static void add_diags(er_bundle *b, er_slice prefix, const er_json *list, bool warning)
 {
-	for (size_t i = 0; i < json_array_size(list) && i < DIAGS_MAX; i++) {
+	size_t most = b->n_diags + DIAGS_MAX;
+	ER_JSON_EACH(one, list)
+	{
+		if (b->n_diags == most)
+			return;
 		ER_ASSERT(b->n_diags < 2 * DIAGS_MAX);
-		b->diags[b->n_diags++] = diag_of(&b->arena, prefix, json_array_get(list, i), warning);
+		b->diags[b->n_diags++] = diag_of(&b->arena, prefix, one, warning);
 	}
 }
 
 /* Free names of the code, with the place where each is used first. */
-static void add_globals(er_bundle *b, er_slice prefix, const json_t *list)
+static void add_globals(er_bundle *b, er_slice prefix, const er_json *list)
 {
-	size_t n = json_array_size(list);
+	size_t n = er_json_count(list);
 	b->globals = n ? er_arena_zalloc(&b->arena, n * sizeof *b->globals) : NULL;
-	for (size_t i = 0; i < n; i++) {
-		const json_t *one = json_array_get(list, i);
+	ER_JSON_EACH(one, list)
+	{
 		b->globals[b->n_globals++] =
 		    (struct er_bundle_global){text_of(&b->arena, one, "name"), diag_of(&b->arena, prefix, one, true)};
 	}
@@ -166,38 +165,43 @@ static er_bundle *bundle_failed(er_slice why)
 }
 
 /* Code and map outlive the bundle, so they are pieces of their own and not in its arena. */
-static er_piece piece_of(const json_t *object, const char *key)
+static er_piece piece_of(const er_json *object, const char *key)
 {
-	const json_t *v = json_object_get(object, key);
-	return er_piece_copy(er_slice_of(json_string_value(v), json_string_length(v)));
+	return er_piece_copy(er_json_str(object, key));
+}
+
+static void take_result(er_bundle *b, const er_json *root, er_slice prefix, const er_limits *limits)
+{
+	b->ok = er_json_true(root, "ok");
+	b->ms = er_json_u64(root, "ms");
+	b->bytes = er_json_u64(root, "bytes");
+	b->files = er_json_u64(root, "files");
+	add_diags(b, prefix, er_json_member(root, "errors"), false);
+	add_diags(b, prefix, er_json_member(root, "warnings"), true);
+	ER_JSON_EACH(input, er_json_member(root, "inputs"))
+	{
+		if (b->n_inputs == ER_BUNDLE_INPUTS)
+			break;
+		b->inputs[b->n_inputs++] = (struct er_bundle_input){text_of(&b->arena, input, "path"), er_json_u64(input, "bytes")};
+	}
+	add_globals(b, prefix, er_json_member(root, "globals"));
+	if (!b->ok)
+		return;
+	b->code = piece_of(root, "code");
+	b->map = piece_of(root, "map");
+	check_size(b, limits->code_n);
 }
 
 /* One line of the child. */
 static er_bundle *bundle_of(er_slice line, er_slice prefix, const er_limits *limits)
 {
-	json_error_t why;
-	json_t *root = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, &why);
-	if (root == NULL)
-		return bundle_failed(ER_LIT("the bundler said something that is no JSON"));
-	er_bundle *b = bundle_new();
-	b->ok = json_is_true(json_object_get(root, "ok"));
-	b->ms = number_of(root, "ms");
-	b->bytes = number_of(root, "bytes");
-	b->files = number_of(root, "files");
-	add_diags(b, prefix, json_object_get(root, "errors"), false);
-	add_diags(b, prefix, json_object_get(root, "warnings"), true);
-	const json_t *inputs = json_object_get(root, "inputs");
-	for (size_t i = 0; i < json_array_size(inputs) && i < ER_BUNDLE_INPUTS; i++) {
-		const json_t *input = json_array_get(inputs, i);
-		b->inputs[b->n_inputs++] = (struct er_bundle_input){text_of(&b->arena, input, "path"), number_of(input, "bytes")};
-	}
-	add_globals(b, prefix, json_object_get(root, "globals"));
-	if (b->ok) {
-		b->code = piece_of(root, "code");
-		b->map = piece_of(root, "map");
-		check_size(b, limits->code_n);
-	}
-	json_decref(root);
+	er_arena a;
+	er_arena_init(&a);
+	const er_json *root = er_json_answer(&a, line);
+	er_bundle *b = root != NULL ? bundle_new() : bundle_failed(ER_LIT("the bundler said something that is no JSON"));
+	if (root != NULL)
+		take_result(b, root, prefix, limits);
+	er_arena_fini(&a);
 	return b;
 }
 

@@ -5,80 +5,66 @@
 
 #include "base/mem.h"
 
-#include <stdlib.h>
-
-static const char *text_of(const json_t *v)
+er_slice er_cell_time(er_arena *a, const er_json *v)
 {
-	const char *s = json_string_value(v);
-	return s ? s : "";
+	return er_show_time(a, er_json_as_str(v));
 }
 
-static uint64_t number_of(const json_t *v)
+er_slice er_cell_number(er_arena *a, const er_json *v)
 {
-	json_int_t n = json_is_real(v) ? (json_int_t)json_real_value(v) : json_integer_value(v);
-	return n > 0 ? (uint64_t)n : 0;
+	return er_arena_u64(a, er_json_as_u64(v, 0));
 }
 
-uint64_t er_json_u64(const json_t *object, const char *key)
+er_slice er_cell_size(er_arena *a, const er_json *v)
 {
-	return number_of(json_object_get(object, key));
+	return er_show_size(a, er_json_as_u64(v, 0));
 }
 
-er_slice er_cell_time(er_arena *a, const json_t *v)
-{
-	return er_show_time(a, text_of(v));
-}
-
-er_slice er_cell_number(er_arena *a, const json_t *v)
-{
-	return er_arena_u64(a, number_of(v));
-}
-
-er_slice er_cell_size(er_arena *a, const json_t *v)
-{
-	return er_show_size(a, number_of(v));
-}
-
-er_slice er_cell_names(er_arena *a, const json_t *v)
+er_slice er_cell_names(er_arena *a, const er_json *v)
 {
 	er_buf b = {0};
-	size_t i;
-	json_t *one;
-	json_array_foreach(v, i, one) er_buf_printf(&b, "%s%s", i ? ", " : "", text_of(one));
+	ER_JSON_EACH(one, v)
+	{
+		if (er_buf_len(&b) > 0)
+			er_buf_puts(&b, ", ");
+		er_buf_put(&b, er_json_as_str(one));
+	}
 	er_slice s = er_arena_copy(a, er_buf_slice(&b));
 	er_buf_fini(&b);
 	return s;
 }
 
-er_slice er_cell_json(er_arena *a, const json_t *v)
+er_slice er_cell_json(er_arena *a, const er_json *v)
 {
-	char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-	er_slice s = text ? er_arena_copy(a, er_slice_cstr(text)) : ER_LIT("-");
-	free(text);
+	if (v == NULL)
+		return ER_LIT("-");
+	er_buf b = {0};
+	er_json_write(&b, v);
+	er_slice s = er_arena_copy(a, er_buf_slice(&b));
+	er_buf_fini(&b);
 	return s;
 }
 
-er_slice er_cell_value(er_arena *a, const json_t *v)
+er_slice er_cell_value(er_arena *a, const er_json *v)
 {
-	return json_is_string(v) ? er_slice_of(json_string_value(v), json_string_length(v)) : er_cell_json(a, v);
+	return er_json_is(v, ER_JSON_STRING) ? v->text : er_cell_json(a, v);
 }
 
-void er_column_print(const er_column *columns, er_arena *a, const json_t *items, const char *empty)
+void er_column_print(const er_column *columns, er_arena *a, const er_json *items, const char *empty)
 {
 	const char *heads[ER_TABLE_COLUMNS];
 	ER_ASSERT(columns[0].head != NULL);
 	er_table t;
-	size_t n = 0, i;
-	json_t *one;
+	size_t n = 0;
 	for (; n < ER_TABLE_COLUMNS && columns[n].head; n++)
 		heads[n] = columns[n].head;
 	er_table_init(&t, a, heads, n);
-	json_array_foreach(items, i, one)
+	ER_JSON_EACH(one, items)
 	{
 		for (const er_column *c = columns; c < columns + n; c++) {
 			ER_ASSERT(c->key != NULL || c->cell != NULL);
-			const json_t *v = c->key ? json_object_get(one, c->key) : one;
-			er_table_add_styled(&t, c->style, c->cell ? c->cell(a, v) : er_slice_cstr(text_of(v)));
+			const er_json *v = c->key ? er_json_member(one, c->key) : one;
+			er_table_add_styled(&t, c->style, c->cell ? c->cell(a, v) : er_json_as_str(v));
 		}
 	}
 	er_table_print(&t, empty);

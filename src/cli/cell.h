@@ -6,36 +6,26 @@
 
 #include "cli/show.h"
 
-#include <jansson.h>
-
 typedef struct er_column {
 	const char *head; /* '>' in front: right-aligned */
 	/* of the item; NULL: the cell is made of the whole item */
 	const char *key;
-	er_slice (*cell)(er_arena *a, const json_t *v); /* NULL: the text of a string, else nothing */
+	er_slice (*cell)(er_arena *a, const er_json *v); /* NULL: the text of a string, else nothing */
 	er_style style;
 } er_column;
 
 /* Prints the items as a table, or `empty` if there is none. ER_TABLE_COLUMNS columns; the first
  * without a head ends them. */
-void er_column_print(const er_column *columns, er_arena *a, const json_t *items, const char *empty);
+void er_column_print(const er_column *columns, er_arena *a, const er_json *items, const char *empty);
 
-er_slice er_cell_time(er_arena *a, const json_t *v);
-er_slice er_cell_number(er_arena *a, const json_t *v);
-er_slice er_cell_size(er_arena *a, const json_t *v);
+er_slice er_cell_time(er_arena *a, const er_json *v);
+er_slice er_cell_number(er_arena *a, const er_json *v);
+er_slice er_cell_size(er_arena *a, const er_json *v);
 /* ["a", "b"]: "a, b". */
-er_slice er_cell_names(er_arena *a, const json_t *v);
+er_slice er_cell_names(er_arena *a, const er_json *v);
 /* "-" for nothing. */
-er_slice er_cell_json(er_arena *a, const json_t *v);
+er_slice er_cell_json(er_arena *a, const er_json *v);
 /* The same, but a string is its text. */
-er_slice er_cell_value(er_arena *a, const json_t *v);
-
-/* Members of JSON objects that may be absent: "" and 0 then. */
-static inline const char *er_json_str(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-	return s ? s : "";
-}
-uint64_t er_json_u64(const json_t *object, const char *key);
+er_slice er_cell_value(er_arena *a, const er_json *v);
 
 #endif

@@ -16,9 +16,6 @@
 #include "cli/guard_wait.h"
 #include "cli/remote.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 enum { DEPLOY_MS = 120000, ASK_MS = 5000, FAILURE = 500 };
 
 /* One deployment as it goes through the command: what was asked for, what was built, and how long
@@ -29,9 +26,9 @@ typedef struct deploy {
 	bool no_routes, dry_run, no_ask, minify, wait_guard;
 	/* worked out */
 	const char *env, *name;
-	unsigned percent; /* 0: all */
-	json_t *guard;    /* or NULL */
-	json_t *split;    /* of --versions; or NULL */
+	unsigned percent;       /* 0: all */
+	er_rollout_guard guard; /* if guard_word is there */
+	er_rollout_split split; /* if `versions` is there */
 	er_project project;
 	er_bundle *bundle;
 	uint64_t began;
@@ -63,19 +60,16 @@ static void step(deploy *d, er_style style, const char *what, er_slice text, uin
 }
 
 /* "13", or "12 to 90 %, 13 to 10 %" */
-static er_slice split_text(er_arena *a, const json_t *versions)
+static er_slice split_text(er_arena *a, const er_json *versions)
 {
 	er_buf b = {0};
-	size_t i;
-	json_t *one;
-	json_array_foreach(versions, i, one)
+	bool several = er_json_count(versions) > 1;
+	ER_JSON_EACH(one, versions)
 	{
-		if (i)
+		if (one != versions->first)
 			er_buf_puts(&b, ", ");
-		er_buf_printf(
-		    &b, "version %llu",
-		    (unsigned long long)(json_is_integer(one) ? (uint64_t)json_integer_value(one) : er_json_u64(one, "version")));
-		if (json_array_size(versions) > 1)
+		er_buf_printf(&b, "version %llu", (unsigned long long)er_json_as_u64(one, er_json_u64(one, "version")));
+		if (several)
 			er_buf_printf(&b, " for %llu %% of clients", (unsigned long long)er_json_u64(one, "percent"));
 	}
 	er_slice s = er_arena_copy(a, er_buf_slice(&b));
@@ -84,20 +78,20 @@ static er_slice split_text(er_arena *a, const json_t *versions)
 }
 
 /* What runs now, and what ran before. */
-static void show_live(deploy *d, const json_t *answer)
+static void show_live(deploy *d, const er_json *answer)
 {
 	ER_ASSERT(d->env != NULL);
 	er_arena *a = &d->remote.arena;
-	const json_t *previous = json_object_get(answer, "previous");
-	const json_t *list = json_is_object(previous) ? json_object_get(previous, "versions") : previous;
-	er_slice before = {NULL, 0};
-	if (json_is_array(list) && json_array_size(list))
-		before = er_arena_printf(a, ", instead of %.*s", ER_FMT(split_text(a, list)));
-	else if (json_is_integer(previous) && json_integer_value(previous) > 0)
-		before = er_arena_printf(a, ", instead of version %lld", (long long)json_integer_value(previous));
-	er_slice now = split_text(a, json_object_get(answer, "versions"));
-	if (json_equal(list, json_object_get(answer, "versions")))
+	const er_json *previous = er_json_member(answer, "previous");
+	const er_json *list = er_json_is(previous, ER_JSON_OBJECT) ? er_json_member(previous, "versions") : previous;
+	er_slice now = split_text(a, er_json_member(answer, "versions")), old = split_text(a, list), before = {NULL, 0};
+	uint64_t number = er_json_as_u64(previous, 0);
+	if (old.n > 0 && er_slice_eq(old, now))
 		before = ER_LIT(", as before");
+	else if (old.n > 0)
+		before = er_arena_printf(a, ", instead of %.*s", ER_FMT(old));
+	else if (number > 0)
+		before = er_arena_printf(a, ", instead of version %llu", (unsigned long long)number);
 	step(d, ER_GREEN, "live", er_arena_printf(a, "%.*s in %s%.*s", ER_FMT(now), d->env, ER_FMT(before)), d->live_us);
 }
 
@@ -105,14 +99,15 @@ static void show_live(deploy *d, const json_t *answer)
 
 /* The address of a listener for production (staging has its host names there as well), else of
  * any. */
-static er_slice listener(const json_t *status)
+static er_slice listener(const er_json *status)
 {
-	size_t i;
-	json_t *one;
-	const json_t *list = json_object_get(json_object_get(status, "node"), "listen");
-	json_array_foreach(list, i, one) if (er_slice_eq(er_slice_cstr(er_json_str(one, "environment")),
-	                                                 ER_LIT("production"))) return er_slice_cstr(er_json_str(one, "address"));
-	return er_slice_cstr(er_json_str(json_array_get(list, 0), "address"));
+	const er_json *list = er_json_member(er_json_member(status, "node"), "listen");
+	ER_JSON_EACH(one, list)
+	{
+		if (er_slice_eq(er_json_str(one, "environment"), ER_LIT("production")))
+			return er_json_str(one, "address");
+	}
+	return er_json_str(er_json_first(list, ER_JSON_ARRAY), "address");
 }
 
 /* The host of an admin URL, without its port. */
@@ -127,8 +122,7 @@ static er_slice host_of(const char *url)
 static bool clients_url(deploy *d, er_buf *url)
 {
 	int status;
-	json_t *node = er_remote_try(&d->remote, ER_LIT("/v1/status"), &status);
-	er_slice address = listener(node);
+	er_slice address = listener(er_remote_try(&d->remote, &d->remote.arena, ER_LIT("/v1/status"), &status));
 	size_t colon = address.n;
 	while (colon > 0 && address.p[colon - 1] != ':')
 		colon--;
@@ -138,13 +132,24 @@ static bool clients_url(deploy *d, er_buf *url)
 	if (any)
 		host = d->remote.target.socket ? ER_LIT("127.0.0.1") : host_of(d->remote.target.url);
 	er_buf_printf(url, "http://%.*s:%.*s", ER_FMT(host), ER_FMT(port));
-	bool ok = port.n > 0;
-	json_decref(node);
-	return ok;
+	return port.n > 0;
 }
 
-/* One GET / to NAME.localhost. Not reaching it is no failure of the deployment. */
-static json_t *ask(deploy *d)
+/* What the new code answered, for --json. */
+static er_slice answered(er_arena *a, er_slice url, const er_reply *reply)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_str(&o, "url", url);
+	er_out_u64(&o, "status", (uint64_t)reply->status);
+	er_out_bool(&o, "ok", reply->status < FAILURE);
+	er_out_u64(&o, "us", reply->head_us);
+	er_out_close(&o, '}');
+	return er_out_take(&o, a);
+}
+
+/* One GET / to NAME.localhost. Not reaching it is no failure of the deployment: then "null". */
+static er_slice ask(deploy *d)
 {
 	ER_ASSERT(d->env != NULL && d->name != NULL);
 	er_arena *a = &d->remote.arena;
@@ -153,7 +158,7 @@ static json_t *ask(deploy *d)
 	er_reply reply = {0};
 	if (!clients_url(d, &url)) {
 		er_buf_fini(&url);
-		return NULL;
+		return ER_LIT("null");
 	}
 	bool staging = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging"));
 	char *host = er_arena_cstr(a, er_arena_printf(a, "%s%s.localhost", d->name, staging ? ".staging" : ""));
@@ -171,9 +176,7 @@ static json_t *ask(deploy *d)
 		     reply.head_us);
 	else
 		step(d, ER_YELLOW, "answered", er_arena_printf(a, "not asked: %s", err.text), 0);
-	json_t *out = ok ? json_pack("{s:s%, s:i, s:b, s:I}", "url", (const char *)shown.p, shown.n, "status", reply.status, "ok",
-	                             reply.status < FAILURE, "us", (json_int_t)reply.head_us)
-	                 : NULL;
+	er_slice out = ok ? answered(a, shown, &reply) : ER_LIT("null");
 	if (ok && reply.status >= FAILURE)
 		d->remote.status = ER_EXIT_ANSWER;
 	er_reply_fini(&reply);
@@ -185,98 +188,111 @@ static json_t *ask(deploy *d)
 
 /* ---- sending ---- */
 
-/* NULL: the code is not UTF-8, which JSON cannot carry. */
-static json_t *body_of(deploy *d)
+/* False: the code is not UTF-8, which JSON cannot carry. */
+static bool put_body(deploy *d, er_out *body)
 {
 	ER_ASSERT(d->bundle != NULL && d->bundle->ok && d->env != NULL);
 	const er_bundle *b = d->bundle;
 	er_slice code = er_piece_slice(b->code), map = er_piece_slice(b->map);
 	er_env env = er_slice_eq(er_slice_cstr(d->env), ER_LIT("staging")) ? ER_ENV_STAGING : ER_ENV_PRODUCTION;
-	json_t *text = json_stringn((const char *)code.p, code.n);
-	if (text == NULL)
-		return NULL;
-	json_t *body = json_pack("{s:o, s:o, s:s, s:b}", "code", text, "settings", er_rollout_settings(&d->project, env),
-	                         "environment", d->env, "routes", !d->no_routes);
-	if (map.n)
-		(void)json_object_set_new(body, "source_map", json_stringn((const char *)map.p, map.n));
+	if (!er_utf8_valid(code))
+		return false;
+	er_out_open(body, NULL, '{');
+	er_out_str(body, "code", code);
+	er_rollout_put_settings(body, "settings", &d->project, env);
+	er_out_cstr(body, "environment", d->env);
+	er_out_bool(body, "routes", !d->no_routes);
+	er_out_opt(body, "source_map", map);
 	if (d->message)
-		(void)json_object_set_new(body, "description", json_string(d->message));
+		er_out_cstr(body, "description", d->message);
 	if (d->percent)
-		(void)json_object_set_new(body, "percent", json_integer(d->percent));
-	if (d->guard)
-		(void)json_object_set(body, "guard", d->guard);
-	return body;
+		er_out_u64(body, "percent", d->percent);
+	if (d->guard_word)
+		er_rollout_put_guard(body, "guard", &d->guard);
+	er_out_close(body, '}');
+	return true;
+}
+
+/* Of milliseconds that a node says, which may be anything. */
+static uint64_t us_of(const er_json *ms)
+{
+	double us = er_json_as_double(ms, 0) * 1000;
+	return us >= 0 && us < (double)UINT32_MAX * 1000 ? (uint64_t)us : 0;
 }
 
 /* The node's own part is told by the node; the rest of the time until its answer is taken for the
  * check. */
-static void show_timings(deploy *d, const er_reply *reply, const json_t *answer)
+static void show_timings(deploy *d, const er_reply *reply, const er_json *answer)
 {
 	er_arena *a = &d->remote.arena;
-	const json_t *probe = json_object_get(answer, "probe"), *active = json_object_get(answer, "activation_ms");
+	const er_json *probe = er_json_member(answer, "probe");
 	d->upload_us = reply->sent_us;
-	d->live_us = (uint64_t)(json_number_value(active) * 1000);
+	d->live_us = us_of(er_json_member(answer, "activation_ms"));
 	uint64_t rest = reply->head_us > reply->sent_us ? reply->head_us - reply->sent_us : 0;
 	d->check_us = rest > d->live_us ? rest - d->live_us : 0;
-	bool existed = json_is_true(json_object_get(answer, "existed"));
+	bool existed = er_json_true(answer, "existed");
 	step(d, ER_GREEN, "uploaded",
 	     er_arena_printf(a, "%s version %llu%s", d->name, (unsigned long long)er_json_u64(answer, "version"),
 	                     existed ? ", the same as before" : ""),
 	     d->upload_us);
 	er_slice checked = ER_LIT("the same code was checked before");
-	if (json_is_object(probe))
+	if (er_json_is(probe, ER_JSON_OBJECT))
 		checked = er_arena_printf(a, "top-level code used %.*s CPU, an instance has %.*s",
 		                          ER_FMT(er_show_us(a, er_json_u64(probe, "cpu_us"))),
 		                          ER_FMT(er_show_size(a, er_json_u64(probe, "memory_kb") * 1024)));
 	step(d, ER_GREEN, "checked", checked, d->check_us);
 }
 
+static er_slice timings(deploy *d, uint64_t total_us)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_ms(&o, "build_ms", d->build_us);
+	er_out_ms(&o, "upload_ms", d->upload_us);
+	er_out_ms(&o, "check_ms", d->check_us);
+	er_out_ms(&o, "live_ms", d->live_us);
+	er_out_ms(&o, "first_byte_ms", d->first_us);
+	er_out_ms(&o, "total_ms", total_us);
+	er_out_close(&o, '}');
+	return er_out_take(&o, &d->remote.arena);
+}
+
 /* Behind the answer, which is shown by now: warnings, routes, the first answer, the guard. With
  * --json all of it is one object. */
-static void finish(deploy *d, json_t *answer)
+static void finish(deploy *d, const er_json *answer)
 {
+	er_arena *a = &d->remote.arena;
 	er_remote_warnings(&d->remote, answer);
-	size_t i;
-	json_t *pattern;
-	json_array_foreach(json_object_get(answer, "routes_added"), i, pattern)
-	    step(d, ER_GREEN, "routed", er_slice_cstr(json_string_value(pattern)), 0);
-	json_t *first = d->no_ask ? NULL : ask(d);
-	uint64_t total = er_clock_mono_us() - d->began;
-	step(d, ER_BOLD, "total", er_show_us(&d->remote.arena, total), 0);
-	json_t *guard = d->wait_guard ? er_guard_wait(&d->remote, d->name, d->env, answer, d->guard) : NULL;
-	if (!d->remote.json) {
-		json_decref(guard);
-		json_decref(first);
-		return;
+	ER_JSON_EACH(pattern, er_json_member(answer, "routes_added"))
+	{
+		step(d, ER_GREEN, "routed", er_json_as_str(pattern), 0);
 	}
+	er_slice first = d->no_ask ? ER_LIT("null") : ask(d);
+	uint64_t total = er_clock_mono_us() - d->began;
+	step(d, ER_BOLD, "total", er_show_us(a, total), 0);
+	const er_json *guard = d->wait_guard ? er_guard_wait(&d->remote, d->name, d->env, answer, &d->guard) : NULL;
+	if (!d->remote.json)
+		return;
 	if (guard)
-		(void)json_object_set_new(answer, "guard", guard);
-	(void)json_object_set_new(answer, "timings",
-	                          json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "build_ms", (double)d->build_us / 1000, "upload_ms",
-	                                    (double)d->upload_us / 1000, "check_ms", (double)d->check_us / 1000, "live_ms",
-	                                    (double)d->live_us / 1000, "first_byte_ms", (double)d->first_us / 1000, "total_ms",
-	                                    (double)total / 1000));
-	(void)json_object_set_new(answer, "answered", first ? first : json_null());
-	char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(6));
-	er_show_printf("%s\n", text);
-	free(text);
+		answer = er_json_with(a, answer, ER_LIT("guard"), guard);
+	answer = er_json_with(a, answer, ER_LIT("timings"), er_json_made(a, timings(d, total)));
+	er_show_tree(er_json_with(a, answer, ER_LIT("answered"), er_json_made(a, first)));
 }
 
 /* The code in one request: the node checks it, writes it and puts it into force before it
  * answers. */
 static void send_new(deploy *d)
 {
-	ER_ASSERT(d->name != NULL && d->split == NULL);
+	ER_ASSERT(d->name != NULL && d->versions == NULL);
 	er_answer a = {0};
-	json_t *body = body_of(d);
-	if (body == NULL) {
+	er_out body = {0};
+	if (!put_body(d, &body)) {
 		er_remote_fail(&d->remote, ER_EXIT_FAILED, "invalid", "the bundle is not UTF-8; save the sources as UTF-8");
 		return;
 	}
-	char *text = json_dumps(body, JSON_COMPACT);
 	er_ask call = {.method = "POST",
 	               .path = er_remote_path(&d->remote.arena, "/v1/routines/{}/deploy", d->name),
-	               .body = er_slice_cstr(text),
+	               .body = er_buf_slice(&body.b),
 	               .content_type = "application/json",
 	               .timeout_ms = DEPLOY_MS};
 	if (er_remote_send(&d->remote, &call, &a)) {
@@ -284,29 +300,44 @@ static void send_new(deploy *d)
 		show_live(d, a.json);
 		finish(d, a.json);
 	}
-	free(text);
-	json_decref(body);
+	er_out_fini(&body);
 	er_answer_fini(&a);
 }
 
 /* Nothing is uploaded: the environment is pointed to versions that are there. */
 static void send_split(deploy *d)
 {
-	ER_ASSERT(d->name != NULL && d->split != NULL && d->bundle == NULL);
+	ER_ASSERT(d->name != NULL && d->versions != NULL && d->bundle == NULL);
 	er_answer a = {0};
-	json_t *body = json_pack("{s:O}", "versions", d->split);
-	if (d->guard)
-		(void)json_object_set(body, "guard", d->guard);
+	er_out body = {0};
+	er_out_open(&body, NULL, '{');
+	er_rollout_put_split(&body, "versions", &d->split);
+	if (d->guard_word)
+		er_rollout_put_guard(&body, "guard", &d->guard);
 	if (d->message)
-		(void)json_object_set_new(body, "reason", json_string(d->message));
+		er_out_cstr(&body, "reason", d->message);
+	er_out_close(&body, '}');
 	if (er_remote_call(&d->remote, "PUT", er_remote_path(&d->remote.arena, "/v1/routines/{}/environments/{}", d->name, d->env),
-	                   body, &a)) {
+	                   er_buf_slice(&body.b), &a)) {
 		d->live_us = a.reply.total_us;
 		show_live(d, a.json);
 		finish(d, a.json);
 	}
-	json_decref(body);
+	er_out_fini(&body);
 	er_answer_fini(&a);
+}
+
+static void show_rehearsal(const deploy *d, bool fresh, uint64_t newest)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_bool(&o, "dry_run", true);
+	er_out_cstr(&o, "routine", d->name);
+	er_out_cstr(&o, "environment", d->env);
+	er_out_bool(&o, "new", fresh);
+	er_out_u64(&o, "newest", newest);
+	er_out_u64(&o, "bytes", d->bundle ? d->bundle->bytes : 0);
+	er_show_json(&o);
 }
 
 /* What a deploy would do, without doing it. */
@@ -314,20 +345,15 @@ static void rehearse(deploy *d)
 {
 	er_arena *arena = &d->remote.arena;
 	int status;
-	json_t *there = er_remote_try(&d->remote, er_remote_path(arena, "/v1/routines/{}", d->name), &status);
+	const er_json *there = er_remote_try(&d->remote, arena, er_remote_path(arena, "/v1/routines/{}", d->name), &status);
 	bool fresh = status == 404;
-	uint64_t bytes = d->bundle ? d->bundle->bytes : 0, newest = er_json_u64(there, "newest");
+	uint64_t newest = er_json_u64(there, "newest");
 	if (status != 200 && !fresh) {
 		er_answer a; /* once more, aloud */
 		(void)er_remote_get(&d->remote, er_remote_path(arena, "/v1/routines/{}", d->name), &a);
 		er_answer_fini(&a);
 	} else if (d->remote.json) {
-		json_t *out = json_pack("{s:b, s:s, s:s, s:b, s:I, s:I}", "dry_run", 1, "routine", d->name, "environment", d->env, "new",
-		                        fresh, "newest", (json_int_t)newest, "bytes", (json_int_t)bytes);
-		char *text = json_dumps(out, JSON_COMPACT);
-		er_show_printf("%s\n", text);
-		free(text);
-		json_decref(out);
+		show_rehearsal(d, fresh, newest);
 	} else if (fresh) {
 		step(d, ER_YELLOW, "dry run",
 		     er_arena_printf(arena, "would make the routine %s and run its first version in %s", d->name, d->env), 0);
@@ -337,7 +363,6 @@ static void rehearse(deploy *d)
 		                     d->env),
 		     0);
 	}
-	json_decref(there);
 }
 
 /* ---- the command ---- */
@@ -351,14 +376,14 @@ static bool understand(deploy *d)
 	if (d->env == NULL)
 		return false;
 	bool ok = (d->canary == NULL || er_rollout_percent(er_slice_cstr(d->canary), &d->percent, &err)) &&
-	          (d->guard_word == NULL || (d->guard = er_rollout_guard(er_slice_cstr(d->guard_word), &err)) != NULL) &&
-	          (d->versions == NULL || (d->split = er_rollout_split(er_slice_cstr(d->versions), &err)) != NULL);
+	          (d->guard_word == NULL || er_rollout_read_guard(er_slice_cstr(d->guard_word), &d->guard, &err)) &&
+	          (d->versions == NULL || er_rollout_read_split(er_slice_cstr(d->versions), &d->split, &err));
 	if (ok && d->versions && (d->entry || d->canary))
 		ok =
 		    er_fail(&err, ER_ERR_INVALID, "--versions runs what is on the node already: it goes with neither ENTRY nor --canary");
 	if (!ok)
 		er_remote_fail_err(r, &err);
-	return ok && er_guard_wait_ok(r, d->wait_guard, d->guard);
+	return ok && er_guard_wait_ok(r, d->wait_guard, d->guard_word != NULL);
 }
 
 /* False: said. The project must be freed in either case. */
@@ -384,7 +409,7 @@ static bool build(deploy *d)
 static int run(deploy *d)
 {
 	if (understand(d)) {
-		if (d->split) {
+		if (d->versions) {
 			d->name = er_remote_routine(&d->remote, d->name_word);
 			if (d->name && d->dry_run)
 				rehearse(d);
@@ -399,8 +424,6 @@ static int run(deploy *d)
 			er_project_free(&d->project);
 		}
 	}
-	json_decref(d->guard);
-	json_decref(d->split);
 	return er_remote_close(&d->remote);
 }
 

@@ -6,13 +6,15 @@
  * secrets. */
 #include "cli/dotenv.h"
 
-#include "base/buf.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "control/settings.h"
 
 typedef struct reader {
 	er_slice rest;
 	unsigned line;
+	er_out *out;
+	er_map *names; /* that were read */
 	er_err *err;
 } reader;
 
@@ -114,24 +116,26 @@ static bool take_value(reader *r, er_slice name, er_buf *value)
 }
 
 /* A name has one value; the second one would silently win. */
-static bool put_in(reader *r, unsigned line, json_t *all, er_slice name, const er_buf *value)
+static bool put_in(reader *r, unsigned line, er_slice name, er_slice v)
 {
-	er_slice v = er_buf_slice(value);
+	static char present;
 	char key[ER_NAME_MAX + 1];
 	ER_ASSERT(name.n > 0 && name.n < sizeof key);
 	er_copy(key, name.p, name.n);
 	key[name.n] = '\0';
-	if (json_object_get(all, key) != NULL)
+	if (er_map_set(r->names, name, &present) != NULL)
 		return er_fail(r->err, ER_ERR_INVALID, "line %u: %s stands here for the second time", line, key);
 	if (v.n == 0)
 		return er_fail(r->err, ER_ERR_INVALID, "line %u: %s has no value", line, key);
-	json_t *text = json_stringn((const char *)v.p, v.n);
-	return (text != NULL && json_object_set_new(all, key, text) == 0) ||
-	       er_fail(r->err, ER_ERR_INVALID, "line %u: the value of %s is not UTF-8; encode it, as base64 for example", line, key);
+	if (!er_utf8_valid(v))
+		return er_fail(r->err, ER_ERR_INVALID, "line %u: the value of %s is not UTF-8; encode it, as base64 for example", line,
+		               key);
+	er_out_str(r->out, key, v);
+	return true;
 }
 
 /* One NAME=value; the reader stands at the line's first letter. */
-static bool take_one(reader *r, json_t *all)
+static bool take_one(reader *r)
 {
 	ER_ASSERT(r->rest.n > 0);
 	unsigned line = r->line;
@@ -146,29 +150,29 @@ static bool take_one(reader *r, json_t *all)
 		               line);
 	er_buf value = {0};
 	skip(r, equals + 1);
-	bool ok = take_value(r, name, &value) && put_in(r, line, all, name, &value);
+	bool ok = take_value(r, name, &value) && put_in(r, line, name, er_buf_slice(&value));
 	if (value.p != NULL)
 		explicit_bzero(value.p, value.cap);
 	er_buf_fini(&value);
 	return ok;
 }
 
-json_t *er_dotenv_parse(er_slice text, er_err *err)
+bool er_dotenv_parse(er_slice text, er_out *out, size_t *n, er_err *err)
 {
-	reader r = {.rest = text, .line = 1, .err = err};
-	json_t *all = json_object();
+	reader r = {.rest = text, .line = 1, .out = out, .names = er_map_new(), .err = err};
+	bool ok = true;
 	if (er_slice_starts(text, ER_LIT("\xef\xbb\xbf")))
 		r.rest = er_slice_from(text, 3);
-	while (r.rest.n > 0) {
+	while (ok && r.rest.n > 0) {
 		uint8_t c = r.rest.p[0];
-		if (c == '#') {
+		if (c == '#')
 			(void)take_line(&r);
-		} else if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+		else if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
 			skip(&r, 1);
-		} else if (!take_one(&r, all)) {
-			json_decref(all);
-			return NULL;
-		}
+		else
+			ok = take_one(&r);
 	}
-	return all;
+	*n = er_map_len(r.names);
+	er_map_free(r.names);
+	return ok;
 }

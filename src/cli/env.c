@@ -20,17 +20,21 @@ const er_row er_row_env_list = {
     .empty = "there are no variables of this environment; er env set NAME VALUE makes one",
 };
 
-static json_t *variable_body(er_row_call *c)
+static bool variable_body(er_row_call *c, er_out *body)
 {
 	ER_ASSERT(c->words[0] != NULL && c->words[1] != NULL);
-	json_error_t why;
 	bool parse = er_row_flag(c, ER_LIT("parse"));
-	json_t *value = parse ? json_loads(c->words[1], JSON_DECODE_ANY, &why) : json_string(c->words[1]);
-	if (value)
-		return json_pack("{s:o}", "value", value);
-	er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid",
-	               parse ? "VALUE is no JSON; without --parse it is taken as text" : "VALUE is not UTF-8");
-	return NULL;
+	er_slice value = er_slice_cstr(c->words[1]);
+	if (parse ? er_json_answer(&c->remote.arena, value) == NULL : !er_utf8_valid(value)) {
+		er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid",
+		               parse ? "VALUE is no JSON; without --parse it is taken as text" : "VALUE is not UTF-8");
+		return false;
+	}
+	if (parse)
+		er_out_json(body, "value", value);
+	else
+		er_out_str(body, "value", value);
+	return true;
 }
 
 const er_row er_row_env_set = {

@@ -51,33 +51,32 @@ static bool run_script(char *const argv[], er_buf *out, er_err *err)
 }
 
 /* Lines of one list, "what" padded. */
-static void put_list(er_buf *b, bool colour, er_style style, const char *head, const json_t *list)
+static void put_list(er_buf *b, bool colour, er_style style, const char *head, const er_json *list)
 {
-	size_t i, width = 0;
-	json_t *one;
-	json_array_foreach(list, i, one)
+	size_t width = 0;
+	ER_JSON_EACH(one, list)
 	{
-		size_t n = er_slice_cstr(er_json_str(one, "what")).n;
+		size_t n = er_json_str(one, "what").n;
 		width = n > width && n <= 40 ? n : width;
 	}
-	if (json_array_size(list) == 0)
+	if (er_json_first(list, ER_JSON_ARRAY) == NULL)
 		return;
 	er_buf_putc(b, '\n');
 	er_term_put(b, colour, style, er_slice_cstr(head));
 	er_buf_putc(b, '\n');
-	json_array_foreach(list, i, one)
+	ER_JSON_EACH(one, list)
 	{
-		er_slice what = er_slice_cstr(er_json_str(one, "what"));
-		const char *to = er_json_str(one, "to"), *as = er_json_str(one, "as"), *why = er_json_str(one, "why");
+		er_slice what = er_json_str(one, "what"), to = er_json_str(one, "to"), as = er_json_str(one, "as");
+		er_slice why = er_json_str(one, "why");
 		er_buf_puts(b, "  ");
 		er_term_put_safe(b, what, false, false);
 		for (size_t n = what.n; n < width; n++)
 			er_buf_putc(b, ' ');
 		er_buf_puts(b, "  ");
-		er_term_put_safe(b, er_slice_cstr(*to ? to : *as ? as : why), false, false);
-		if (*to && *why) {
+		er_term_put_safe(b, to.n > 0 ? to : as.n > 0 ? as : why, false, false);
+		if (to.n > 0 && why.n > 0) {
 			er_buf_puts(b, "  (");
-			er_term_put_safe(b, er_slice_cstr(why), false, false);
+			er_term_put_safe(b, why, false, false);
 			er_buf_putc(b, ')');
 		}
 		er_buf_putc(b, '\n');
@@ -85,30 +84,28 @@ static void put_list(er_buf *b, bool colour, er_style style, const char *head, c
 }
 
 /* For a person: what was taken, changed, left, and what is to do. */
-static void show(const json_t *report)
+static void show(const er_json *report)
 {
 	er_buf b = {0};
 	bool colour = er_term_colour(STDOUT_FILENO);
-	size_t i;
-	json_t *one;
 	uint64_t files = er_json_u64(report, "files");
 	er_term_put(&b, colour, ER_GREEN, ER_LIT("imported "));
 	er_buf_puts(&b, "into ");
-	er_term_put_safe(&b, er_slice_cstr(er_json_str(report, "folder")), false, false);
-	er_buf_printf(&b, " what %s says", er_json_str(report, "config"));
+	er_term_put_safe(&b, er_json_str(report, "folder"), false, false);
+	er_buf_printf(&b, " what %.*s says", ER_FMT(er_json_str(report, "config")));
 	if (files)
 		er_buf_printf(&b, ", with %llu file%s", (unsigned long long)files, files == 1 ? "" : "s");
 	er_buf_putc(&b, '\n');
-	put_list(&b, colour, ER_GREEN, "taken", json_object_get(report, "taken"));
-	put_list(&b, colour, ER_YELLOW, "changed", json_object_get(report, "changed"));
-	put_list(&b, colour, ER_RED, "not taken", json_object_get(report, "left"));
+	put_list(&b, colour, ER_GREEN, "taken", er_json_member(report, "taken"));
+	put_list(&b, colour, ER_YELLOW, "changed", er_json_member(report, "changed"));
+	put_list(&b, colour, ER_RED, "not taken", er_json_member(report, "left"));
 	er_buf_putc(&b, '\n');
 	er_term_put(&b, colour, ER_BOLD, ER_LIT("to do"));
 	er_buf_putc(&b, '\n');
-	json_array_foreach(json_object_get(report, "todo"), i, one)
+	ER_JSON_EACH(one, er_json_member(report, "todo"))
 	{
 		er_buf_puts(&b, "  - ");
-		er_term_put_safe(&b, er_slice_cstr(json_string_value(one)), false, false);
+		er_term_put_safe(&b, er_json_as_str(one), false, false);
 		er_buf_putc(&b, '\n');
 	}
 	er_term_flush(STDOUT_FILENO, &b);
@@ -118,10 +115,11 @@ static void show(const json_t *report)
 /* The exit status. */
 static int report(er_slice text, bool json)
 {
-	json_error_t why;
-	json_t *said = json_loadb((const char *)text.p, text.n, JSON_ALLOW_NUL, &why);
-	bool ok = json_is_true(json_object_get(said, "ok"));
-	const char *error = er_json_str(json_array_get(json_object_get(said, "errors"), 0), "text");
+	er_arena a;
+	er_arena_init(&a);
+	const er_json *said = er_json_answer(&a, text);
+	bool ok = er_json_true(said, "ok");
+	er_slice error = er_json_str(er_json_first(er_json_member(said, "errors"), ER_JSON_ARRAY), "text");
 	if (said == NULL)
 		er_desk_show_failure(&(er_diag){.text = ER_LIT("the importer said something that is no JSON")}, 1, json);
 	else if (json)
@@ -129,8 +127,8 @@ static int report(er_slice text, bool json)
 	else if (ok)
 		show(said);
 	else
-		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(error)}, 1, false);
-	json_decref(said);
+		er_desk_show_failure(&(er_diag){.text = error}, 1, false);
+	er_arena_fini(&a);
 	return ok ? ER_EXIT_OK : ER_EXIT_FAILED;
 }
 

@@ -8,7 +8,6 @@
 #include "base/base64.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,11 +15,11 @@ enum { VALUE_MAX = 2 * 1024 * 1024, VALUE_MS = 60000 };
 
 /* ---- namespaces ---- */
 
-static er_slice namespace_name(er_arena *a, const json_t *one)
+static er_slice namespace_name(er_arena *a, const er_json *one)
 {
 	(void)a;
-	const char *name = er_json_str(one, "name");
-	return er_slice_cstr(*name ? name : er_json_str(one, "namespace"));
+	er_slice name = er_json_str(one, "name");
+	return name.n > 0 ? name : er_json_str(one, "namespace");
 }
 
 const er_row er_row_kv_namespace_list = {
@@ -85,8 +84,7 @@ static void show_value_json(const er_reply *reply, const char *key)
 	er_out o = {0};
 	er_out_open(&o, NULL, '{');
 	er_out_cstr(&o, "key", key);
-	json_t *text = json_stringn((const char *)(v.n ? v.p : (const uint8_t *)""), v.n);
-	if (text) {
+	if (er_utf8_valid(v)) {
 		er_out_str(&o, "value", v);
 	} else {
 		er_buf base64 = {0};
@@ -94,7 +92,6 @@ static void show_value_json(const er_reply *reply, const char *key)
 		er_out_str(&o, "base64", er_buf_slice(&base64));
 		er_buf_fini(&base64);
 	}
-	json_decref(text);
 	if (reply->metadata)
 		er_out_json(&o, "metadata", er_slice_cstr(reply->metadata));
 	if (reply->expires_s)
@@ -135,21 +132,49 @@ const er_row er_row_kv_get = {
 
 /* ---- put ---- */
 
+/* A code point of UTF-8 that is valid, as its first n bytes. */
+static uint32_t code_point(const uint8_t *p, size_t n)
+{
+	static const uint8_t first[] = {0x7f, 0x1f, 0x0f, 0x07};
+	ER_ASSERT(n >= 1 && n <= sizeof first);
+	uint32_t c = p[0] & first[n - 1];
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+/* JSON with escapes for what is not ASCII, which stands in strings alone. */
+static void put_ascii(er_buf *b, er_slice json)
+{
+	for (size_t n; json.n > 0; json = er_slice_from(json, n)) {
+		n = er_utf8_len(json);
+		ER_ASSERT(n > 0); /* er_json_write makes it so */
+		uint32_t c = code_point(json.p, n);
+		if (c < 0x80)
+			er_buf_putc(b, (uint8_t)c);
+		else if (c < 0x10000)
+			er_buf_printf(b, "\\u%04x", c);
+		else
+			er_buf_printf(b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+	}
+}
+
 /* --metadata travels in a header: one line of ASCII. False: said. */
 static bool take_metadata(er_row_call *c, const char **out)
 {
-	json_error_t why;
 	const char *text = er_row_value(c, ER_LIT("metadata"));
-	json_t *metadata = text ? json_loads(text, JSON_DECODE_ANY, &why) : NULL;
+	const er_json *metadata = text ? er_json_answer(&c->remote.arena, er_slice_cstr(text)) : NULL;
 	if (text && metadata == NULL) {
 		er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid",
 		               "--metadata: JSON is expected, for example '{\"type\":\"image/png\"}'");
 		return false;
 	}
-	char *line = metadata ? json_dumps(metadata, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-	*out = line ? er_arena_cstr(&c->remote.arena, er_slice_cstr(line)) : NULL;
-	free(line);
-	json_decref(metadata);
+	if (metadata == NULL)
+		return true;
+	er_buf line = {0};
+	put_ascii(&line, er_cell_json(&c->remote.arena, metadata));
+	*out = er_arena_cstr(&c->remote.arena, er_buf_slice(&line));
+	er_buf_fini(&line);
 	return true;
 }
 
@@ -214,10 +239,11 @@ const er_row er_row_kv_put = {
 
 /* ---- delete, list ---- */
 
-static void show_deleted(er_row_call *c, const json_t *answer)
+static void show_deleted(er_row_call *c, const er_json *answer)
 {
 	ER_ASSERT(c->words[0] != NULL && c->words[1] != NULL);
-	bool existed = !json_is_false(json_object_get(answer, "existed"));
+	const er_json *v = er_json_member(answer, "existed");
+	bool existed = !er_json_is(v, ER_JSON_BOOL) || v->boolean;
 	er_show_printf(existed ? "deleted %s from %s\n" : "%s was not in %s\n", c->words[1], c->words[0]);
 }
 
@@ -230,11 +256,11 @@ const er_row er_row_kv_delete = {
 };
 
 /* Seconds since 1970, or a time as text. */
-static er_slice expires(er_arena *a, const json_t *v)
+static er_slice expires(er_arena *a, const er_json *v)
 {
-	if (json_is_string(v))
-		return er_show_time(a, json_string_value(v));
-	time_t at = (time_t)json_integer_value(v);
+	if (er_json_is(v, ER_JSON_STRING))
+		return er_show_time(a, v->text);
+	time_t at = (time_t)er_json_as_u64(v, 0);
 	struct tm tm;
 	if (at <= 0 || gmtime_r(&at, &tm) == NULL)
 		return ER_LIT("-");

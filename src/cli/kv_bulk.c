@@ -76,8 +76,7 @@ static size_t part_of(const import *m, uint64_t *lines, uint64_t *keys)
 /* "line 3: ..." of a part is line 5003 of the file. */
 static void refused(import *m, er_answer *a)
 {
-	json_t *error = json_object_get(a->json, "error");
-	if (error && m->keys && !m->remote->json) {
+	if (er_json_member(a->json, "error") != NULL && m->keys && !m->remote->json) {
 		er_slice text =
 		    er_arena_printf(&m->remote->arena, "%llu keys of the lines before %llu are stored; lines are counted from there:",
 		                    (unsigned long long)m->keys, (unsigned long long)m->line + 1);
@@ -104,9 +103,7 @@ static bool send_part(import *m, size_t n, uint64_t lines, uint64_t keys)
 		er_progress_end(&m->progress);
 		er_remote_fail_err(r, &err);
 	} else if (a.reply.status < 200 || a.reply.status >= 300) {
-		er_slice body = er_buf_slice(&a.reply.body);
-		json_error_t why;
-		a.json = json_loadb((const char *)body.p, body.n, 0, &why);
+		a.json = er_json_answer(&r->arena, er_buf_slice(&a.reply.body));
 		er_progress_end(&m->progress);
 		refused(m, &a);
 		ok = false;

@@ -9,7 +9,6 @@
 #include "cli/row.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { TOKEN_MAX = 4096 };
@@ -34,31 +33,33 @@ static int list(login *l)
 		return er_remote_close(r);
 	}
 	static const char *const heads[] = {"", "PROFILE", "NODE", "TOKEN"};
-	const char *current = er_profiles_current(&p), *name;
-	json_t *one, *items = json_array();
+	const char *current = er_profiles_current(&p);
+	er_out o = {0};
 	er_table t;
 	er_table_init(&t, &r->arena, heads, 4);
-	json_object_foreach(json_object_get(p.root, "profiles"), name, one)
+	er_out_open(&o, NULL, '{');
+	er_out_open(&o, "items", '[');
+	ER_JSON_MEMBERS(one, er_json_member(p.root, "profiles"))
 	{
-		bool is_current = current && er_slice_eq(er_slice_cstr(name), er_slice_cstr(current));
-		bool has_token = json_object_get(one, "token") != NULL;
+		bool is_current = current && er_slice_eq(one->key, er_slice_cstr(current));
+		bool has_token = er_json_member(one, "token") != NULL;
 		er_table_add(&t, is_current ? ER_LIT("*") : ER_LIT(""));
-		er_table_add(&t, er_slice_cstr(name));
-		er_table_add(&t, er_slice_cstr(er_json_str(one, "node")));
+		er_table_add(&t, one->key);
+		er_table_add(&t, er_json_str(one, "node"));
 		er_table_add(&t, has_token ? ER_LIT("stored") : ER_LIT("-"));
-		(void)json_array_append_new(items, json_pack("{s:s, s:s, s:b, s:b}", "profile", name, "node", er_json_str(one, "node"),
-		                                             "current", is_current, "token", has_token));
+		er_out_open(&o, NULL, '{');
+		er_out_str(&o, "profile", one->key);
+		er_out_str(&o, "node", er_json_str(one, "node"));
+		er_out_bool(&o, "current", is_current);
+		er_out_bool(&o, "token", has_token);
+		er_out_close(&o, '}');
 	}
-	if (r->json) {
-		json_t *all = json_pack("{s:O}", "items", items);
-		char *text = json_dumps(all, JSON_COMPACT);
-		er_show_printf("%s\n", text);
-		free(text);
-		json_decref(all);
-	} else {
+	er_out_close(&o, ']');
+	if (r->json)
+		er_show_json(&o);
+	else
 		er_table_print(&t, "there are no profiles; er login URL makes one");
-	}
-	json_decref(items);
+	er_out_fini(&o);
 	er_profiles_fini(&p);
 	return er_remote_close(r);
 }
@@ -137,9 +138,7 @@ static bool store(const login *l, const er_target *t, er_err *err)
 	ER_ASSERT(l->name != NULL && t->url != NULL);
 	bool ok = er_profiles_load(&p, err);
 	if (ok) {
-		json_t *one = json_pack("{s:s, s:s*, s:s*}", "node", er_target_shown(t), "token", t->token, "ca", t->ca);
-		(void)json_object_set_new(json_object_get(p.root, "profiles"), l->name, one);
-		(void)json_object_set_new(p.root, "current", json_string(l->name));
+		er_profiles_set(&p, l->name, er_target_shown(t), t->token, t->ca);
 		ok = er_profiles_save(&p, err);
 	}
 	er_profiles_fini(&p);
@@ -156,15 +155,16 @@ static void welcome(login *l, const er_answer *who)
 		er_show_note(ER_YELLOW, "warning: ",
 		             ER_LIT("the token goes over the network unencrypted; put TLS or a tunnel in front of the admin address"));
 	if (r->json) {
-		json_t *all = json_pack("{s:s, s:s, s:O}", "profile", l->name, "node", er_target_shown(&r->target), "whoami", who->json);
-		char *text = json_dumps(all, JSON_COMPACT);
-		er_show_printf("%s\n", text);
-		free(text);
-		json_decref(all);
+		er_out o = {0};
+		er_out_open(&o, NULL, '{');
+		er_out_cstr(&o, "profile", l->name);
+		er_out_cstr(&o, "node", er_target_shown(&r->target));
+		er_out_json(&o, "whoami", er_cell_json(&r->arena, who->json));
+		er_show_json(&o);
 		return;
 	}
-	er_show_printf("logged in to %s as %s (%s); profile \"%s\" is the current one\n", er_target_shown(&r->target),
-	               er_json_str(who->json, "name"), er_json_str(who->json, "role"), l->name);
+	er_show_printf("logged in to %s as %.*s (%.*s); profile \"%s\" is the current one\n", er_target_shown(&r->target),
+	               ER_FMT(er_json_str(who->json, "name")), ER_FMT(er_json_str(who->json, "role")), l->name);
 }
 
 /* In this order: the name, the node and the token, the node's word for it, the file. */
@@ -262,9 +262,7 @@ int er_cmd_logout(int argc, char **argv)
 		             name ? "there is no profile \"%s\"; er login --list shows them" : "there is no current profile%s",
 		             name ? name : "");
 	if (ok) {
-		if (current && er_slice_eq(er_slice_cstr(current), er_slice_cstr(name)))
-			(void)json_object_del(p.root, "current");
-		(void)json_object_del(json_object_get(p.root, "profiles"), name);
+		er_profiles_forget(&p, name);
 		ok = er_profiles_save(&p, &err);
 	}
 	if (!ok)
@@ -280,17 +278,14 @@ int er_cmd_logout(int argc, char **argv)
 /* ---- er whoami ---- */
 
 /* In one line. */
-static void show_whoami(er_row_call *c, const json_t *who)
+static void show_whoami(er_row_call *c, const er_json *who)
 {
 	const er_target *t = &c->remote.target;
-	size_t i;
-	json_t *one;
-	er_show_printf("%s (%s) at %s%s%s%s", er_json_str(who, "name"), er_json_str(who, "role"), er_target_shown(t),
-	               t->profile ? ", profile \"" : "", t->profile ? t->profile : "", t->profile ? "\"" : "");
-	json_array_foreach(json_object_get(who, "routines"), i, one)
-	    er_show_printf("%s%s", i ? ", " : "; only ", json_string_value(one));
-	json_array_foreach(json_object_get(who, "hosts"), i, one) er_show_printf("%s%s", i ? ", " : " on ", json_string_value(one));
-	er_show_printf("\n");
+	er_slice routines = er_cell_names(&c->remote.arena, er_json_member(who, "routines"));
+	er_slice hosts = er_cell_names(&c->remote.arena, er_json_member(who, "hosts"));
+	er_show_printf("%.*s (%.*s) at %s%s%s%s", ER_FMT(er_json_str(who, "name")), ER_FMT(er_json_str(who, "role")),
+	               er_target_shown(t), t->profile ? ", profile \"" : "", t->profile ? t->profile : "", t->profile ? "\"" : "");
+	er_show_printf("%s%.*s%s%.*s\n", routines.n > 0 ? "; only " : "", ER_FMT(routines), hosts.n > 0 ? " on " : "", ER_FMT(hosts));
 }
 
 const er_row er_row_whoami = {

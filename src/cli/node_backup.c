@@ -58,9 +58,9 @@ static void backup(er_row_call *c)
 			er_remote_print(&a);
 		else
 			er_show_printf(
-			    "backup of change %llu in %s\nThe key of the secrets is not in it: keep a copy of the data folder's file "
+			    "backup of change %llu in %.*s\nThe key of the secrets is not in it: keep a copy of the data folder's file "
 			    "\"key\" elsewhere.\n",
-			    (unsigned long long)er_json_u64(a.json, "sequence"), er_json_str(a.json, "dir"));
+			    (unsigned long long)er_json_u64(a.json, "sequence"), ER_FMT(er_json_str(a.json, "dir")));
 	}
 	er_answer_fini(&a);
 	er_out_fini(&body);

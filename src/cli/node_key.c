@@ -1,7 +1,7 @@
 /* er node rotate-key: a running node makes a new key for its secrets. */
 #include "cli/row.h"
 
-static void show_rotated(er_row_call *c, const json_t *answer)
+static void show_rotated(er_row_call *c, const er_json *answer)
 {
 	(void)c;
 	uint64_t n = er_json_u64(answer, "secrets");

@@ -5,11 +5,17 @@
  * one's file stays. */
 #include "cli/profile.h"
 
+#include "base/json_out.h"
+#include "cli/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { FILE_MAX = 1024 * 1024, VALUES_MAX = 100000, CHUNK = 64 * 1024 };
 
 static const char *environment(const char *name)
 {
@@ -27,21 +33,53 @@ static char *profiles_path(void)
 	return er_printf("%s/.config/edgeroutine/profiles.json", home ? home : "/nonexistent");
 }
 
-/* What the rest of this file relies on. */
-static bool well_formed(const json_t *root)
+static bool text_or_none(const er_json *v)
 {
-	const json_t *list = json_object_get(root, "profiles"), *current = json_object_get(root, "current");
-	if (!json_is_object(list) || (current && !json_is_string(current)))
+	return v == NULL || v->type == ER_JSON_STRING;
+}
+
+/* What the rest of this file relies on. */
+static bool well_formed(const er_json *root)
+{
+	const er_json *list = er_json_member(root, "profiles");
+	if (!er_json_is(list, ER_JSON_OBJECT) || !text_or_none(er_json_member(root, "current")))
 		return false;
-	const char *name;
-	json_t *one;
-	json_object_foreach((json_t *)(uintptr_t)list, name, one)
+	ER_JSON_MEMBERS(one, list)
 	{
-		const json_t *token = json_object_get(one, "token"), *ca = json_object_get(one, "ca");
-		if (!json_is_string(json_object_get(one, "node")) || (token && !json_is_string(token)) || (ca && !json_is_string(ca)))
+		if (!er_json_is(er_json_member(one, "node"), ER_JSON_STRING) || !text_or_none(er_json_member(one, "token")) ||
+		    !text_or_none(er_json_member(one, "ca")))
 			return false;
 	}
 	return true;
+}
+
+/* The file's bytes in the arena. */
+static bool read_file(er_profiles *p, int fd, er_slice *out, er_err *err)
+{
+	er_buf b = {0};
+	ssize_t n = 1;
+	while (n > 0 && er_buf_len(&b) <= FILE_MAX) {
+		n = read(fd, er_buf_reserve(&b, CHUNK), CHUNK);
+		if (n > 0)
+			er_buf_wrote(&b, (size_t)n);
+	}
+	*out = er_arena_copy(&p->arena, er_buf_slice(&b));
+	er_buf_fini(&b);
+	if (n < 0)
+		return er_fail_errno(err, ER_ERR_IO, "cannot read the profiles in %s", p->path);
+	return out->n <= FILE_MAX || er_fail(err, ER_ERR_INVALID, "%s is too large for a list of profiles", p->path);
+}
+
+static bool parse(er_profiles *p, er_slice text, er_err *err)
+{
+	er_err why = {0};
+	size_t at = 0;
+	p->root = er_json_parse(&p->arena, text, VALUES_MAX, &at, &why);
+	if (p->root == NULL) {
+		er_text_pos pos = er_text_where(text, at);
+		return er_fail(err, ER_ERR_INVALID, "%s:%u:%u: %s; repair or delete it", p->path, pos.line, pos.column, why.text);
+	}
+	return well_formed(p->root) || er_fail(err, ER_ERR_INVALID, "%s is no list of profiles; repair or delete it", p->path);
 }
 
 bool er_profiles_load(er_profiles *p, er_err *err)
@@ -51,20 +89,17 @@ bool er_profiles_load(er_profiles *p, er_err *err)
 	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
 		return er_fail_errno(err, ER_ERR_IO, "cannot read the profiles in %s", p->path);
 	if (fd < 0) {
-		p->root = json_pack("{s:{}}", "profiles");
-		ER_ASSERT(p->root != NULL);
+		p->root = er_json_made(&p->arena, ER_LIT("{\"profiles\":{}}"));
 		return true;
 	}
 	struct stat st;
 	/* Written by an older tool or by hand: the tokens are for nobody else's eyes. */
 	if (fstat(fd, &st) == 0 && (st.st_mode & 077) && st.st_uid == geteuid())
 		(void)fchmod(fd, 0600);
-	json_error_t why;
-	p->root = json_loadfd(fd, 0, &why);
+	er_slice text;
+	bool ok = read_file(p, fd, &text, err);
 	close(fd);
-	if (p->root == NULL)
-		return er_fail(err, ER_ERR_INVALID, "%s:%d:%d: %s; repair or delete it", p->path, why.line, why.column, why.text);
-	return well_formed(p->root) || er_fail(err, ER_ERR_INVALID, "%s is no list of profiles; repair or delete it", p->path);
+	return ok && parse(p, text, err);
 }
 
 /* Those above the file; the path is ours and absolute. */
@@ -83,12 +118,15 @@ static bool make_folders(const char *path, er_err *err)
 
 bool er_profiles_save(const er_profiles *p, er_err *err)
 {
-	ER_ASSERT(p->path != NULL && json_is_object(p->root));
+	ER_ASSERT(p->path != NULL && well_formed(p->root));
 	if (!make_folders(p->path, err))
 		return false;
+	er_buf text = {0};
+	er_json_write_lines(&text, p->root);
+	er_buf_putc(&text, '\n');
 	char *temp = er_printf("%s.%ld.tmp", p->path, (long)getpid());
 	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && json_dumpfd(p->root, fd, JSON_INDENT(2)) == 0 && write(fd, "\n", 1) == 1 && fsync(fd) == 0;
+	bool ok = fd >= 0 && er_write_all(fd, er_buf_slice(&text)) && fsync(fd) == 0;
 	if (fd >= 0)
 		ok = close(fd) == 0 && ok;
 	ok = ok && rename(temp, p->path) == 0;
@@ -97,25 +135,63 @@ bool er_profiles_save(const er_profiles *p, er_err *err)
 		(void)unlink(temp);
 	}
 	er_free(temp);
+	er_buf_fini(&text);
 	return ok;
 }
 
 void er_profiles_fini(er_profiles *p)
 {
-	json_decref(p->root);
+	er_arena_fini(&p->arena);
 	er_free(p->path);
 	*p = (er_profiles){0};
 }
 
-json_t *er_profiles_get(const er_profiles *p, const char *name)
+const er_json *er_profiles_get(const er_profiles *p, const char *name)
 {
 	ER_ASSERT(name != NULL);
-	return json_object_get(json_object_get(p->root, "profiles"), name);
+	return er_json_member(er_json_member(p->root, "profiles"), name);
 }
 
-const char *er_profiles_current(const er_profiles *p)
+/* NULL: there is no such member. */
+static const char *text_of(er_arena *a, const er_json *v)
 {
-	return json_string_value(json_object_get(p->root, "current"));
+	return v != NULL ? er_arena_cstr(a, er_json_as_str(v)) : NULL;
+}
+
+const char *er_profiles_current(er_profiles *p)
+{
+	return text_of(&p->arena, er_json_member(p->root, "current"));
+}
+
+/* The list with another profile of that name, or (NULL) without it. */
+static void put_profile(er_profiles *p, er_slice name, const er_json *one)
+{
+	const er_json *list = er_json_with(&p->arena, er_json_member(p->root, "profiles"), name, one);
+	p->root = er_json_with(&p->arena, p->root, ER_LIT("profiles"), list);
+}
+
+void er_profiles_set(er_profiles *p, const char *name, const char *node, const char *token, const char *ca)
+{
+	ER_ASSERT(er_profile_name_ok(er_slice_cstr(name)) && node != NULL);
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_cstr(&o, "node", node);
+	if (token != NULL)
+		er_out_cstr(&o, "token", token);
+	if (ca != NULL)
+		er_out_cstr(&o, "ca", ca);
+	er_out_close(&o, '}');
+	put_profile(p, er_slice_cstr(name), er_json_made(&p->arena, er_out_take(&o, &p->arena)));
+	const er_json current = {.type = ER_JSON_STRING, .text = er_arena_copy(&p->arena, er_slice_cstr(name))};
+	p->root = er_json_with(&p->arena, p->root, ER_LIT("current"), &current);
+}
+
+void er_profiles_forget(er_profiles *p, const char *name)
+{
+	ER_ASSERT(name != NULL);
+	if (er_slice_eq(er_json_str(p->root, "current"), er_slice_cstr(name)))
+		p->root = er_json_with(&p->arena, p->root, ER_LIT("current"), NULL);
+	put_profile(p, er_slice_cstr(name), NULL);
 }
 
 bool er_profile_name_ok(er_slice name)
@@ -131,16 +207,16 @@ bool er_profile_name_ok(er_slice name)
 /* ---- which node ---- */
 
 /* The token goes with the node that it was given for. */
-static bool from_profile(er_target *t, const er_profiles *p, const char *name, er_err *err)
+static bool from_profile(er_target *t, er_profiles *p, const char *name, er_err *err)
 {
 	ER_ASSERT(name != NULL && t->url == NULL);
-	const json_t *one = er_profiles_get(p, name);
+	const er_json *one = er_profiles_get(p, name);
 	if (one == NULL)
 		return er_fail(err, ER_ERR_NO_ROUTE,
 		               "there is no profile \"%s\"; er login --list shows them, er login URL --profile %s makes it", name, name);
-	if (!er_target_parse(t, er_slice_cstr(json_string_value(json_object_get(one, "node"))), err))
+	if (!er_target_parse(t, er_json_str(one, "node"), err))
 		return false;
-	const char *token = json_string_value(json_object_get(one, "token")), *ca = json_string_value(json_object_get(one, "ca"));
+	const char *token = text_of(&p->arena, er_json_member(one, "token")), *ca = text_of(&p->arena, er_json_member(one, "ca"));
 	t->token = token ? er_strdup_cstr(token) : NULL;
 	t->ca = ca ? er_strdup_cstr(ca) : NULL;
 	t->profile = er_strdup_cstr(name);
@@ -173,7 +249,7 @@ static bool from_machine(er_target *t, er_err *err)
 
 /* What is said on the command line goes before the environment, and that before what is
  * remembered. */
-static bool find(er_target *t, const er_profiles *p, const char *node, const char *profile, er_err *err)
+static bool find(er_target *t, er_profiles *p, const char *node, const char *profile, er_err *err)
 {
 	if (node == NULL && profile == NULL) {
 		node = environment("ER_NODE");

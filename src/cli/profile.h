@@ -10,13 +10,13 @@
 #ifndef ER_CLI_PROFILE_H
 #define ER_CLI_PROFILE_H
 
+#include "base/json_tree.h"
 #include "cli/client.h"
 
-#include <jansson.h>
-
 typedef struct er_profiles {
+	er_arena arena;
 	char *path;
-	json_t *root; /* as above, always well-formed */
+	const er_json *root; /* as above, always well-formed; what else is in the file stays there */
 } er_profiles;
 
 /* An absent file is an empty one. False: it cannot be read or is none. Fini in either case. */
@@ -25,9 +25,14 @@ ER_MUST_CHECK bool er_profiles_load(er_profiles *p, er_err *err);
 ER_MUST_CHECK bool er_profiles_save(const er_profiles *p, er_err *err);
 void er_profiles_fini(er_profiles *p);
 /* NULL: there is none of that name. */
-json_t *er_profiles_get(const er_profiles *p, const char *name);
-/* The current one's name, or NULL. */
-const char *er_profiles_current(const er_profiles *p);
+const er_json *er_profiles_get(const er_profiles *p, const char *name);
+/* The current one's name, or NULL. In the arena. */
+const char *er_profiles_current(er_profiles *p);
+/* A profile of this node, in the place of one of that name, which becomes the current one. token
+ * and ca: or NULL. Not saved yet. */
+void er_profiles_set(er_profiles *p, const char *name, const char *node, const char *token, const char *ca);
+/* There is none of that name any more. Not saved yet. */
+void er_profiles_forget(er_profiles *p, const char *name);
 
 /* [a-zA-Z0-9._-], at most 63. */
 bool er_profile_name_ok(er_slice name);

@@ -3,29 +3,26 @@
  * one is meant (control/deploy.c). */
 #include "base/mem.h"
 #include "cli/guard_wait.h"
-#include "cli/rollout.h"
 #include "cli/row.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #define WHY .name = "message", .letter = 'm', .value = "TEXT", .help = "why; it is in er deployments and er audit"
 
 /* "published shop: production runs version 3". */
-static void show_running(const json_t *answer, const char *name, const char *env, const char *what)
+static void show_running(const er_json *answer, const char *name, const char *env, const char *what)
 {
 	ER_ASSERT(name != NULL && env != NULL && what != NULL);
 	er_buf b = {0};
-	size_t i;
-	json_t *one;
 	bool colour = er_term_colour(STDOUT_FILENO);
 	er_term_put(&b, colour, ER_GREEN, er_slice_cstr(what));
 	er_buf_printf(&b, " %s: %s runs ", name, env);
-	const json_t *versions = json_object_get(answer, "versions");
-	json_array_foreach(versions, i, one)
+	const er_json *versions = er_json_member(answer, "versions");
+	bool several = er_json_count(versions) > 1;
+	ER_JSON_EACH(one, versions)
 	{
-		er_buf_printf(&b, "%sversion %llu", i ? ", " : "", (unsigned long long)er_json_u64(one, "version"));
-		if (json_array_size(versions) > 1)
+		er_buf_printf(&b, "%sversion %llu", one != versions->first ? ", " : "", (unsigned long long)er_json_u64(one, "version"));
+		if (several)
 			er_buf_printf(&b, " for %llu %% of clients", (unsigned long long)er_json_u64(one, "percent"));
 	}
 	er_buf_putc(&b, '\n');
@@ -34,20 +31,15 @@ static void show_running(const json_t *answer, const char *name, const char *env
 }
 
 /* `guard`: it is waited for. */
-static void show_published(er_remote *r, const er_answer *a, const char *name, const json_t *guard)
+static void show_published(er_remote *r, const er_answer *a, const char *name, const er_rollout_guard *guard)
 {
 	if (!r->json)
 		show_running(a->json, name, "production", "published");
-	json_t *end = guard ? er_guard_wait(r, name, "production", a->json, guard) : NULL;
-	if (r->json && end == NULL) {
+	const er_json *end = guard ? er_guard_wait(r, name, "production", a->json, guard) : NULL;
+	if (r->json && end == NULL)
 		er_remote_print(a);
-	} else if (r->json) {
-		(void)json_object_set(a->json, "guard", end);
-		char *text = json_dumps(a->json, JSON_COMPACT | JSON_REAL_PRECISION(6));
-		er_show_printf("%s\n", text);
-		free(text);
-	}
-	json_decref(end);
+	else if (r->json)
+		er_show_tree(er_json_with(&r->arena, a->json, ER_LIT("guard"), end));
 }
 
 /* More than a row: --guard is a body of its own, and --wait-guard asks again and again. */
@@ -58,18 +50,22 @@ static void publish(er_row_call *c)
 	er_err err = {0};
 	const char *word = er_row_value(c, ER_LIT("guard")), *message = er_row_value(c, ER_LIT("message")), *routine = NULL;
 	bool wait = er_row_flag(c, ER_LIT("wait-guard"));
-	json_t *guard = word ? er_rollout_guard(er_slice_cstr(word), &err) : NULL, *body = json_object();
-	if (word && guard == NULL)
+	er_rollout_guard guard;
+	if (word && !er_rollout_read_guard(er_slice_cstr(word), &guard, &err))
 		er_remote_fail_err(r, &err);
-	else if (er_guard_wait_ok(r, wait, guard))
+	else if (er_guard_wait_ok(r, wait, word != NULL))
 		routine = er_remote_routine(r, er_row_value(c, ER_LIT("name")));
-	if (guard)
-		(void)json_object_set_new(body, "guard", guard);
+	er_out body = {0};
+	er_out_open(&body, NULL, '{');
+	if (word && routine)
+		er_rollout_put_guard(&body, "guard", &guard);
 	if (message)
-		(void)json_object_set_new(body, "reason", json_string(message));
-	if (routine && er_remote_call(r, "POST", er_remote_path(&r->arena, "/v1/routines/{}/publish", routine), body, &a))
-		show_published(r, &a, routine, wait ? guard : NULL);
-	json_decref(body);
+		er_out_cstr(&body, "reason", message);
+	er_out_close(&body, '}');
+	if (routine &&
+	    er_remote_call(r, "POST", er_remote_path(&r->arena, "/v1/routines/{}/publish", routine), er_buf_slice(&body.b), &a))
+		show_published(r, &a, routine, wait ? &guard : NULL);
+	er_out_fini(&body);
 	er_answer_fini(&a);
 }
 
@@ -88,7 +84,7 @@ const er_row er_row_publish = {
     .run = publish,
 };
 
-static void show_rolled_back(er_row_call *c, const json_t *answer)
+static void show_rolled_back(er_row_call *c, const er_json *answer)
 {
 	ER_ASSERT(c->routine != NULL && er_row_value(c, ER_LIT("env")) != NULL);
 	show_running(answer, c->routine, er_row_value(c, ER_LIT("env")), "rolled back");

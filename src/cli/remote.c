@@ -8,7 +8,8 @@
  * only this side can know that.
  *
  * Answers are the node's and may be anything: JSON that is not there, or of another type than
- * expected, shows as nothing. */
+ * expected, shows as nothing. Their trees lie in the er_remote's arena, also when the answer is
+ * finished. */
 #include "cli/remote.h"
 
 #include "cli/profile.h"
@@ -17,7 +18,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { CALL_MS = 60000, PAGES_MAX = 100000, PAGE_MOST = 1000 };
@@ -121,10 +121,10 @@ static int status_of(int http)
 
 /* What helps is another token, of the right kind: the refusal says whether it is the role or the
  * routines of this one. */
-static er_slice why_forbidden(const json_t *error)
+static er_slice why_forbidden(const er_json *error)
 {
-	er_slice role = er_slice_cstr(er_json_str(error, "role"));
-	if (json_is_true(json_object_get(error, "confined")))
+	er_slice role = er_json_str(error, "role");
+	if (er_json_true(error, "confined"))
 		return ER_LIT(
 		    "er whoami shows which routines it is for; an administrator makes a token for others: er token add NAME --role "
 		    "deploy --routines ROUTINE");
@@ -138,7 +138,7 @@ static er_slice why_forbidden(const json_t *error)
 /* What to do next, where the API's own sentence cannot know it. */
 static er_slice advice(const er_remote *r, const er_answer *a, er_arena *arena)
 {
-	const char *code = er_json_str(json_object_get(a->json, "error"), "code");
+	const er_json *error = er_json_member(a->json, "error");
 	switch (a->reply.status) {
 	case 401:
 		return r->target.token
@@ -146,7 +146,7 @@ static er_slice advice(const er_remote *r, const er_answer *a, er_arena *arena)
 		                             er_target_shown(&r->target))
 		           : er_arena_printf(arena, "this node wants a token: er login %s, or ER_TOKEN", er_target_shown(&r->target));
 	case 403:
-		return why_forbidden(json_object_get(a->json, "error"));
+		return why_forbidden(error);
 	case 429:
 		return a->reply.retry_after_s
 		           ? er_arena_printf(arena, "too many attempts; again in %llu s", (unsigned long long)a->reply.retry_after_s)
@@ -154,27 +154,30 @@ static er_slice advice(const er_remote *r, const er_answer *a, er_arena *arena)
 	case 503:
 		return ER_LIT("try again in a moment; er status shows how the node is");
 	default:
-		return er_slice_eq(er_slice_cstr(code), ER_LIT("quota"))
+		return er_slice_eq(er_json_str(error, "code"), ER_LIT("quota"))
 		           ? ER_LIT("er versions prune deletes old versions that no environment runs")
 		           : (er_slice){NULL, 0};
 	}
 }
 
-/* The API's sentence, with its field and what was expected where it does not say them itself. */
-static void put_error(er_buf *b, const json_t *error)
+static bool says(er_slice message, er_slice what)
 {
-	const char *field = er_json_str(error, "field"), *expected = er_json_str(error, "expected"),
-	           *stack = er_json_str(error, "stack");
-	er_slice message = er_slice_cstr(er_json_str(error, "message"));
-	if (*field && memmem(message.p, message.n, field, er_slice_cstr(field).n) == NULL)
-		er_buf_printf(b, "%s: ", field);
+	return message.n >= what.n && memmem(message.p, message.n, what.p, what.n) != NULL;
+}
+
+/* The API's sentence, with its field and what was expected where it does not say them itself. */
+static void put_error(er_buf *b, const er_json *error)
+{
+	er_slice field = er_json_str(error, "field"), expected = er_json_str(error, "expected"), stack = er_json_str(error, "stack"),
+	         message = er_json_str(error, "message");
+	if (field.n > 0 && !says(message, field))
+		er_buf_printf(b, "%.*s: ", ER_FMT(field));
 	er_buf_put(b, message);
 	/* Many messages say themselves what is expected, in words of their own. */
-	if (*expected && memmem(message.p, message.n, " expected", 9) == NULL &&
-	    memmem(message.p, message.n, expected, er_slice_cstr(expected).n) == NULL)
-		er_buf_printf(b, "; expected: %s", expected);
-	if (*stack)
-		er_buf_printf(b, "\n%s", stack);
+	if (expected.n > 0 && !says(message, ER_LIT(" expected")) && !says(message, expected))
+		er_buf_printf(b, "; expected: %.*s", ER_FMT(expected));
+	if (stack.n > 0)
+		er_buf_printf(b, "\n%.*s", ER_FMT(stack));
 	while (er_buf_len(b) && b->p[b->end - 1] == '\n')
 		b->end--;
 }
@@ -182,9 +185,9 @@ static void put_error(er_buf *b, const json_t *error)
 void er_remote_refused(er_remote *r, const er_answer *a)
 {
 	ER_ASSERT(r->target.url != NULL);
-	const json_t *error = json_object_get(a->json, "error");
+	const er_json *error = er_json_member(a->json, "error");
 	int status = status_of(a->reply.status);
-	if (!json_is_object(error)) {
+	if (!er_json_is(error, ER_JSON_OBJECT)) {
 		char text[512];
 		(void)snprintf(
 		    text, sizeof text,
@@ -212,7 +215,6 @@ void er_remote_refused(er_remote *r, const er_answer *a)
 void er_answer_fini(er_answer *a)
 {
 	er_reply_fini(&a->reply);
-	json_decref(a->json);
 	*a = (er_answer){0};
 }
 
@@ -249,32 +251,23 @@ bool er_remote_send(er_remote *r, const er_ask *call, er_answer *out)
 		er_remote_fail_err(r, &err);
 		return false;
 	}
-	if (er_slice_ieq(er_slice_cstr(out->reply.type), ER_LIT("application/json"))) {
-		er_slice body = er_buf_slice(&out->reply.body);
-		json_error_t why;
-		out->json = json_loadb((const char *)body.p, body.n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
-	}
+	if (er_slice_ieq(er_slice_cstr(out->reply.type), ER_LIT("application/json")))
+		out->json = er_json_answer(&r->arena, er_buf_slice(&out->reply.body));
 	if (out->reply.status >= 200 && out->reply.status < 300)
 		return true;
 	er_remote_refused(r, out);
 	return false;
 }
 
-bool er_remote_call(er_remote *r, const char *method, er_slice path, const json_t *body, er_answer *out)
+bool er_remote_call(er_remote *r, const char *method, er_slice path, er_slice body, er_answer *out)
 {
 	ER_ASSERT(method != NULL && path.n > 0);
-	char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-	ER_ASSERT(body == NULL || text != NULL);
 	er_ask call = {.method = method,
 	               .path = path,
-	               .body = er_slice_cstr(text),
-	               .content_type = text ? "application/json" : NULL,
+	               .body = body,
+	               .content_type = body.n > 0 ? "application/json" : NULL,
 	               .timeout_ms = r->call_ms ? r->call_ms : CALL_MS};
 	bool ok = er_remote_send(r, &call, out);
-	/* It may have been a secret. */
-	if (text)
-		explicit_bzero(text, call.body.n);
-	free(text);
 	if (ok && out->json == NULL && out->reply.status != 204 && er_buf_len(&out->reply.body) > 0) {
 		er_remote_refused(r, out);
 		return false;
@@ -284,14 +277,14 @@ bool er_remote_call(er_remote *r, const char *method, er_slice path, const json_
 
 bool er_remote_get(er_remote *r, er_slice path, er_answer *out)
 {
-	return er_remote_call(r, "GET", path, NULL, out);
+	return er_remote_call(r, "GET", path, (er_slice){0}, out);
 }
 
-json_t *er_remote_try(er_remote *r, er_slice path, int *status)
+const er_json *er_remote_try(er_remote *r, er_arena *a, er_slice path, int *status)
 {
 	er_err err = {0};
 	er_reply reply = {0};
-	json_t *json = NULL;
+	const er_json *json = NULL;
 	*status = 0;
 	/* As er_remote_connect, but without a word. */
 	if (r->client == NULL) {
@@ -300,66 +293,56 @@ json_t *er_remote_try(er_remote *r, er_slice path, int *status)
 			r->client = er_client_new(&r->target, &err);
 	}
 	if (r->client && er_client_call(r->client, &(er_ask){.method = "GET", .path = path, .timeout_ms = CALL_MS}, &reply, &err)) {
-		er_slice body = er_buf_slice(&reply.body);
-		json_error_t why;
 		*status = reply.status;
-		json = reply.status == 200 ? json_loadb((const char *)body.p, body.n, JSON_ALLOW_NUL, &why) : NULL;
+		json = reply.status == 200 ? er_json_answer(a, er_buf_slice(&reply.body)) : NULL;
 	}
 	er_reply_fini(&reply);
 	return json;
 }
 
-/* Moves what the page has to the end of the list; false: that is all. */
-static bool take_page(json_t *items, const json_t *page, uint64_t most)
+/* Adds what the page has to the list; false: that is all. */
+static bool take_page(er_arena *a, er_json_list *items, const er_json *page, uint64_t most)
 {
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(page, "items"), i, one)
+	ER_JSON_EACH(one, er_json_member(page, "items"))
 	{
-		if (most && json_array_size(items) >= most)
+		if (most && items->n >= most)
 			return false;
-		(void)json_array_append(items, one);
+		er_json_add(a, items, one);
 	}
-	return !(most && json_array_size(items) >= most);
+	return !(most && items->n >= most);
 }
 
 /* "next" is a text or a number; NULL: that was the last page. */
-static const char *cursor_of(er_arena *a, const json_t *next)
+static const char *cursor_of(er_arena *a, const er_json *next)
 {
-	if (json_is_integer(next))
-		return er_arena_cstr(a, er_arena_printf(a, "%lld", (long long)json_integer_value(next)));
-	return json_string_value(next);
+	bool there = er_json_is(next, ER_JSON_NUMBER) || er_json_is(next, ER_JSON_STRING);
+	return there && next->text.n > 0 ? er_arena_cstr(a, next->text) : NULL;
 }
 
-void er_remote_set_items(er_answer *out, json_t *items)
+void er_remote_set_items(er_remote *r, er_answer *out, er_json_list *items)
 {
-	ER_ASSERT(json_is_array(items));
-	(void)json_object_set_new(out->json, "items", items);
-	(void)json_object_del(out->json, "next");
-	char *text = json_dumps(out->json, JSON_COMPACT);
+	out->json = er_json_with(&r->arena, out->json, ER_LIT("items"), er_json_list_value(&r->arena, items));
+	out->json = er_json_with(&r->arena, out->json, ER_LIT("next"), NULL);
 	er_buf_clear(&out->reply.body);
-	er_buf_put_cstr(&out->reply.body, text);
-	free(text);
+	er_json_write(&out->reply.body, out->json);
 }
 
 bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out)
 {
-	json_t *items = json_array();
+	er_json_list items = {0};
 	er_slice next = path;
 	bool more = true;
 	for (unsigned pages = 0; more && pages < PAGES_MAX; pages++) {
 		if (pages > 0)
 			er_answer_fini(out);
-		if (!er_remote_get(r, next, out)) {
-			json_decref(items);
+		if (!er_remote_get(r, next, out))
 			return false;
-		}
-		more = take_page(items, out->json, most);
-		const char *cursor = cursor_of(&r->arena, json_object_get(out->json, "next"));
-		more = more && cursor && *cursor;
+		more = take_page(&r->arena, &items, out->json, most);
+		const char *cursor = cursor_of(&r->arena, er_json_member(out->json, "next"));
+		more = more && cursor != NULL;
 		next = more ? er_remote_query(&r->arena, path, "cursor", cursor) : next;
 	}
-	er_remote_set_items(out, items);
+	er_remote_set_items(r, out, &items);
 	return true;
 }
 
@@ -381,15 +364,13 @@ void er_remote_print(const er_answer *a)
 	er_buf_fini(&b);
 }
 
-void er_remote_warnings(const er_remote *r, const json_t *answer)
+void er_remote_warnings(const er_remote *r, const er_json *answer)
 {
-	size_t i;
-	json_t *one;
-	json_array_foreach(json_object_get(answer, "warnings"), i, one)
+	ER_JSON_EACH(one, er_json_member(answer, "warnings"))
 	{
-		const char *text = json_is_string(one) ? json_string_value(one) : er_json_str(one, "message");
+		er_slice text = er_json_is(one, ER_JSON_STRING) ? one->text : er_json_str(one, "message");
 		if (!r->json)
-			er_show_note(ER_YELLOW, "warning: ", er_slice_cstr(text));
+			er_show_note(ER_YELLOW, "warning: ", text);
 	}
 }
 
@@ -401,7 +382,7 @@ void er_remote_done(const er_answer *a)
 		er_show_print(ER_LIT("{\"ok\":true}\n"));
 }
 
-void er_remote_change(er_remote *r, const char *method, er_slice path, const json_t *body, const char *fmt, ...)
+void er_remote_change(er_remote *r, const char *method, er_slice path, er_slice body, const char *fmt, ...)
 {
 	ER_ASSERT(method != NULL && fmt != NULL);
 	er_answer a = {0};
@@ -483,7 +464,7 @@ void er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_column *c
 	if (ok && r->json) {
 		er_remote_print(a);
 	} else if (ok) {
-		er_column_print(columns, &r->arena, json_object_get(a->json, "items"), empty);
+		er_column_print(columns, &r->arena, er_json_member(a->json, "items"), empty);
 	}
 	er_answer_fini(a);
 }

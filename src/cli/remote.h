@@ -46,25 +46,25 @@ er_slice er_remote_query(er_arena *a, er_slice path, const char *name, const cha
 
 typedef struct er_answer {
 	er_reply reply;
-	json_t *json; /* of a JSON body; or NULL */
+	const er_json *json; /* of a JSON body, in the er_remote's arena; or NULL */
 } er_answer;
 void er_answer_fini(er_answer *a);
 
 /* The connection; made at the first call. False: said. */
 bool er_remote_connect(er_remote *r);
 /* False: there was no 2xx answer; that was said, and r->status is set. The answer must be finished
- * in either case. `body` may be NULL; it is not taken. */
-bool er_remote_call(er_remote *r, const char *method, er_slice path, const json_t *body, er_answer *out);
+ * in either case. `body`: JSON, or empty. */
+bool er_remote_call(er_remote *r, const char *method, er_slice path, er_slice body, er_answer *out);
 /* The same with everything that a call can have. */
 bool er_remote_send(er_remote *r, const er_ask *call, er_answer *out);
 bool er_remote_get(er_remote *r, er_slice path, er_answer *out);
-/* A GET that says nothing when it fails: its JSON, or NULL. *status: of the answer, 0 if there was
- * none. */
-json_t *er_remote_try(er_remote *r, er_slice path, int *status);
+/* A GET that says nothing when it fails: its JSON, in `a`, or NULL. *status: of the answer, 0 if
+ * there was none. */
+const er_json *er_remote_try(er_remote *r, er_arena *a, er_slice path, int *status);
 /* Like GET, but follows "next" and puts all items (at most `most`, 0: all) into one answer. */
 bool er_remote_list(er_remote *r, er_slice path, uint64_t most, er_answer *out);
-/* The answer is a list of these, from now on. Takes the items. */
-void er_remote_set_items(er_answer *out, json_t *items);
+/* The answer is a list of these, from now on. */
+void er_remote_set_items(er_remote *r, er_answer *out, er_json_list *items);
 /* The same of a list that takes "limit". */
 bool er_remote_pages(er_remote *r, er_slice path, uint64_t most, er_answer *out);
 /* Prints the answer's body as it came, with a newline. */
@@ -73,13 +73,13 @@ void er_remote_print(const er_answer *a);
  * said. Finishes the answer. */
 void er_remote_show_list(er_remote *r, er_answer *a, bool ok, const er_column *columns, const char *empty);
 /* "warnings" of an answer, to standard error; with --json they are in the answer. */
-void er_remote_warnings(const er_remote *r, const json_t *answer);
+void er_remote_warnings(const er_remote *r, const er_json *answer);
 /* Like er_remote_print; {"ok":true} if the answer has no body. */
 void er_remote_done(const er_answer *a);
 
 /* A call that changes something. That it was done is said: with the answer (--json), or in these
  * words. */
-void er_remote_change(er_remote *r, const char *method, er_slice path, const json_t *body, const char *fmt, ...)
+void er_remote_change(er_remote *r, const char *method, er_slice path, er_slice body, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
 /* A failure of this side: said like the API's. `code` as in the API: "invalid", "unreachable"

@@ -1,6 +1,5 @@
 /* What the options of a deployment mean (rollout.h): texts that a person types, read strictly,
- * since what is misread here runs in production. Pure but for the JSON that is made; the caller has
- * it. */
+ * since what is misread here runs in production. Pure. */
 #include "cli/rollout.h"
 
 #include "base/mem.h"
@@ -36,12 +35,12 @@ bool er_rollout_percent(er_slice text, unsigned *out, er_err *err)
 	return true;
 }
 
-json_t *er_rollout_split(er_slice text, er_err *err)
+bool er_rollout_read_split(er_slice text, er_rollout_split *out, er_err *err)
 {
 	er_slice rest = text, part;
 	uint64_t sum = 0;
-	ER_ASSERT(err != NULL);
-	json_t *list = json_array();
+	ER_ASSERT(out != NULL && err != NULL);
+	*out = (er_rollout_split){0};
 	bool ok = text.n > 0;
 	while (ok && er_slice_split(&rest, ',', &part)) {
 		size_t colon = er_slice_find(part, ':');
@@ -49,86 +48,96 @@ json_t *er_rollout_split(er_slice text, er_err *err)
 		uint64_t version = 0, percent = 100;
 		if (er_slice_ends(share, ER_LIT("%")))
 			share.n--;
-		ok = er_slice_u64(er_slice_head(part, colon), &version) && version > 0 && version <= UINT32_MAX &&
-		     (colon == part.n || er_slice_u64(share, &percent)) && percent > 0 && percent <= 100;
+		ok = out->n < ER_ROLLOUT_VERSIONS && er_slice_u64(er_slice_head(part, colon), &version) && version > 0 &&
+		     version <= UINT32_MAX && (colon == part.n || er_slice_u64(share, &percent)) && percent > 0 && percent <= 100;
+		if (!ok)
+			break;
 		sum += percent;
-		(void)json_array_append_new(list,
-		                            json_pack("{s:I, s:I}", "version", (json_int_t)version, "percent", (json_int_t)percent));
+		out->v[out->n].version = version;
+		out->v[out->n++].percent = percent;
 	}
-	if (ok && sum == 100 && json_array_size(list) <= 2)
-		return list;
-	json_decref(list);
-	er_fail(err, ER_ERR_INVALID,
-	        "--versions: one version (12), or two with shares that make 100 (12:90,13:10), is expected, not \"%.*s\"; er "
-	        "versions lists them",
-	        ER_FMT(text));
-	return NULL;
+	return (ok && sum == 100) ||
+	       er_fail(err, ER_ERR_INVALID,
+	               "--versions: one version (12), or two with shares that make 100 (12:90,13:10), is expected, not \"%.*s\"; er "
+	               "versions lists them",
+	               ER_FMT(text));
 }
 
-json_t *er_rollout_guard(er_slice text, er_err *err)
+void er_rollout_put_split(er_out *o, const char *key, const er_rollout_split *split)
 {
-	uint64_t errors = 5, p99 = 0, requests = 50, watch = 300;
+	ER_ASSERT(split->n > 0 && split->n <= ER_ROLLOUT_VERSIONS);
+	er_out_open(o, key, '[');
+	for (size_t i = 0; i < split->n; i++) {
+		er_out_open(o, NULL, '{');
+		er_out_u64(o, "version", split->v[i].version);
+		er_out_u64(o, "percent", split->v[i].percent);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+}
+
+/* "errors=5": one of the bounds. */
+static bool take_bound(er_slice part, er_rollout_guard *g)
+{
+	size_t equals = er_slice_find(part, '=');
+	er_slice name = er_slice_head(part, equals), value = er_slice_from(part, equals + 1);
+	if (er_slice_ends(value, ER_LIT("%")))
+		value.n--;
+	if (er_slice_eq(name, ER_LIT("errors")))
+		return er_slice_u64(value, &g->error_percent) && g->error_percent <= 100;
+	if (er_slice_eq(name, ER_LIT("p99")))
+		return er_slice_u64(value, &g->p99_percent) && g->p99_percent <= 100000;
+	if (er_slice_eq(name, ER_LIT("requests")))
+		return er_slice_u64(value, &g->least_requests) && g->least_requests > 0 && g->least_requests <= 1000000000;
+	return er_slice_eq(name, ER_LIT("watch")) && er_rollout_seconds(value, &g->watch_s) && g->watch_s > 0 && g->watch_s <= 86400;
+}
+
+bool er_rollout_read_guard(er_slice text, er_rollout_guard *out, er_err *err)
+{
 	er_slice rest = er_slice_eq(text, ER_LIT("on")) ? (er_slice){NULL, 0} : text, part;
+	ER_ASSERT(out != NULL && err != NULL);
+	*out = (er_rollout_guard){.error_percent = 5, .least_requests = 50, .watch_s = 300};
 	bool ok = text.n > 0;
-	while (ok && er_slice_split(&rest, ',', &part)) {
-		size_t equals = er_slice_find(part, '=');
-		er_slice name = er_slice_head(part, equals), value = er_slice_from(part, equals + 1);
-		if (er_slice_ends(value, ER_LIT("%")))
-			value.n--;
-		if (er_slice_eq(name, ER_LIT("errors")))
-			ok = er_slice_u64(value, &errors) && errors <= 100;
-		else if (er_slice_eq(name, ER_LIT("p99")))
-			ok = er_slice_u64(value, &p99) && p99 <= 100000;
-		else if (er_slice_eq(name, ER_LIT("requests")))
-			ok = er_slice_u64(value, &requests) && requests > 0 && requests <= 1000000000;
-		else if (er_slice_eq(name, ER_LIT("watch")))
-			ok = er_rollout_seconds(value, &watch) && watch > 0 && watch <= 86400;
-		else
-			ok = false;
-	}
-	if (!ok) {
-		er_fail(err, ER_ERR_INVALID,
-		        "--guard: \"on\", or some of errors=POINTS,p99=PERCENT,requests=LEAST,watch=TIME is expected "
-		        "(errors=5,p99=50,requests=100,watch=10m), "
-		        "not \"%.*s\"",
-		        ER_FMT(text));
-		return NULL;
-	}
-	return json_pack("{s:I, s:I, s:I, s:I}", "error_percent", (json_int_t)errors, "p99_percent", (json_int_t)p99,
-	                 "least_requests", (json_int_t)requests, "watch_s", (json_int_t)watch);
+	while (ok && er_slice_split(&rest, ',', &part))
+		ok = take_bound(part, out);
+	return ok || er_fail(err, ER_ERR_INVALID,
+	                     "--guard: \"on\", or some of errors=POINTS,p99=PERCENT,requests=LEAST,watch=TIME is expected "
+	                     "(errors=5,p99=50,requests=100,watch=10m), "
+	                     "not \"%.*s\"",
+	                     ER_FMT(text));
 }
 
-static json_t *text_of(er_slice s)
+void er_rollout_put_guard(er_out *o, const char *key, const er_rollout_guard *guard)
 {
-	return json_stringn((const char *)(s.n ? s.p : (const uint8_t *)""), s.n);
+	er_out_open(o, key, '{');
+	er_out_u64(o, "error_percent", guard->error_percent);
+	er_out_u64(o, "p99_percent", guard->p99_percent);
+	er_out_u64(o, "least_requests", guard->least_requests);
+	er_out_u64(o, "watch_s", guard->watch_s);
+	er_out_close(o, '}');
 }
 
-/* JSON that this process wrote itself. */
-static json_t *parsed(er_slice s)
+static void put_names(er_out *o, const char *key, const er_slice *names, size_t n)
 {
-	json_error_t why;
-	return json_loadb((const char *)s.p, s.n, 0, &why);
+	er_out_open(o, key, '[');
+	for (size_t i = 0; i < n; i++)
+		er_out_str(o, NULL, names[i]);
+	er_out_close(o, ']');
 }
 
-json_t *er_rollout_settings(const er_project *p, er_env env)
+void er_rollout_put_settings(er_out *o, const char *key, const er_project *p, er_env env)
 {
 	ER_ASSERT((unsigned)env < ER_ENV_COUNT_ && p->main != NULL);
-	json_t *s = json_object(), *list;
-	(void)json_object_set_new(s, "main", json_string(p->main));
+	er_out_open(o, key, '{');
+	er_out_cstr(o, "main", p->main);
 	if (p->compat_json.n)
-		(void)json_object_set_new(s, "compat", parsed(p->compat_json));
+		er_out_json(o, "compat", p->compat_json);
 	if (p->limits_json.n)
-		(void)json_object_set_new(s, "limits", parsed(p->limits_json));
-	(void)json_object_set_new(s, "vars", parsed(p->vars));
-	(void)json_object_set_new(s, "profile", json_string(er_profile_name(p->profile)));
-	(void)json_object_set_new(s, "fallback", json_boolean(p->fallback));
-	list = json_array();
-	for (size_t i = 0; i < p->routes[env].n; i++)
-		(void)json_array_append_new(list, text_of(p->routes[env].v[i]));
-	(void)json_object_set_new(s, "routes", list);
-	list = json_array();
-	for (size_t i = 0; i < p->n_kv; i++)
-		(void)json_array_append_new(list, text_of(p->kv[i]));
-	(void)json_object_set_new(s, "kv", list);
-	return s;
+		er_out_json(o, "limits", p->limits_json);
+	er_out_json(o, "vars", p->vars);
+	er_out_cstr(o, "profile", er_profile_name(p->profile));
+	er_out_bool(o, "fallback", p->fallback);
+	put_names(o, "routes", p->routes[env].v, p->routes[env].n);
+	put_names(o, "kv", p->kv, p->n_kv);
+	er_out_close(o, '}');
 }

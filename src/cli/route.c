@@ -21,14 +21,15 @@ const er_row er_row_route_list = {
 
 /* The node keeps one spelling of a pattern: punycode for letters beyond ASCII, small letters, no
  * "..". */
-static void show_added(er_row_call *c, const json_t *answer)
+static void show_added(er_row_call *c, const er_json *answer)
 {
 	ER_ASSERT(c->words[0] != NULL && c->routine != NULL);
-	const char *pattern = er_json_str(answer, "pattern"), *written = c->words[0], *env = er_row_value(c, ER_LIT("env"));
-	if (*pattern == '\0' || er_slice_eq(er_slice_cstr(pattern), er_slice_cstr(written)))
+	er_slice pattern = er_json_str(answer, "pattern");
+	const char *written = c->words[0], *env = er_row_value(c, ER_LIT("env"));
+	if (pattern.n == 0 || er_slice_eq(pattern, er_slice_cstr(written)))
 		er_show_printf("%s goes to %s in %s\n", written, c->routine, env);
 	else
-		er_show_printf("%s (written %s) goes to %s in %s\n", pattern, written, c->routine, env);
+		er_show_printf("%.*s (written %s) goes to %s in %s\n", ER_FMT(pattern), written, c->routine, env);
 }
 
 const er_row er_row_route_add = {
@@ -62,26 +63,28 @@ const er_row er_row_route_rm = {
     .said = "removed the rule {0} from {env}",
 };
 
-static void show_test(er_row_call *c, const json_t *found)
+static void show_test(er_row_call *c, const er_json *found)
 {
 	ER_ASSERT(c->words[0] != NULL);
-	const char *url = c->words[0], *refused = er_json_str(found, "refused");
-	if (*refused != '\0') {
-		er_show_printf("the node refuses %s with status 400: %s\n", url, refused);
+	const char *url = c->words[0];
+	er_slice refused = er_json_str(found, "refused");
+	if (refused.n > 0) {
+		er_show_printf("the node refuses %s with status 400: %.*s\n", url, ER_FMT(refused));
 		return;
 	}
-	if (!json_is_true(json_object_get(found, "matched"))) {
+	if (!er_json_true(found, "matched")) {
 		er_show_printf("no rule takes %s: the origin answers it, or 404\n", url);
 		return;
 	}
-	const char *source = er_json_str(found, "source"), *pattern = er_json_str(found, "pattern");
-	if (json_is_true(json_object_get(found, "foreign")))
+	er_slice source = er_json_str(found, "source"), pattern = er_json_str(found, "pattern");
+	er_slice routine = er_json_str(found, "routine");
+	if (er_json_true(found, "foreign"))
 		er_show_printf("%s goes to a routine that your token does not see\n", url);
-	else if (*pattern == 0)
-		er_show_printf("%s goes to %s by its name\n", url, er_json_str(found, "routine"));
+	else if (pattern.n == 0)
+		er_show_printf("%s goes to %.*s by its name\n", url, ER_FMT(routine));
 	else
-		er_show_printf("%s goes to %s by the rule %s (position %llu, source %s)\n", url, er_json_str(found, "routine"), pattern,
-		               (unsigned long long)er_json_u64(found, "position"), source);
+		er_show_printf("%s goes to %.*s by the rule %.*s (position %llu, source %.*s)\n", url, ER_FMT(routine), ER_FMT(pattern),
+		               (unsigned long long)er_json_u64(found, "position"), ER_FMT(source));
 }
 
 const er_row er_row_route_test = {

@@ -114,50 +114,52 @@ static bool ask(er_row_call *c)
 /* ---- body ---- */
 
 /* "a, b": ["a", "b"]. */
-static json_t *list_of(er_slice text)
+static void put_list(er_out *body, const char *key, er_slice text)
 {
-	json_t *list = json_array();
 	er_slice part;
-	while (er_slice_split(&text, ',', &part)) {
-		part = er_slice_trim(part);
-		(void)json_array_append_new(list, json_stringn((const char *)part.p, part.n));
-	}
-	return list;
+	er_out_open(body, key, '[');
+	while (er_slice_split(&text, ',', &part))
+		er_out_str(body, NULL, er_slice_trim(part));
+	er_out_close(body, ']');
 }
 
 /* False: it was said why. */
-static bool add_field(er_row_call *c, json_t *body, const er_row_field *f)
+static bool add_field(er_row_call *c, er_out *body, const er_row_field *f)
 {
 	uint64_t n = 0;
 	ER_ASSERT(f->key != NULL && f->from != NULL);
-	er_slice from = er_slice_cstr(f->from);
-	const char *text = er_row_value(c, from);
-	if (text == NULL)
+	er_slice from = er_slice_cstr(f->from), text = er_slice_cstr(er_row_value(c, from));
+	if (text.p == NULL)
 		return true;
-	if ((f->kind == ER_ROW_NUMBER && !er_row_number(c, from, &n)) || (f->kind == ER_ROW_VERSION && !version(c, text, &n)))
+	if ((f->kind == ER_ROW_NUMBER && !er_row_number(c, from, &n)) ||
+	    (f->kind == ER_ROW_VERSION && !version(c, er_row_value(c, from), &n)))
 		return false;
-	json_t *v = f->kind == ER_ROW_TEXT   ? json_string(text)
-	            : f->kind == ER_ROW_LIST ? list_of(er_slice_cstr(text))
-	                                     : json_integer((json_int_t)n);
-	if (json_object_set_new(body, f->key, v) == 0 || c->row->not_utf8 == NULL)
-		return true;
-	er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", c->row->not_utf8);
-	return false;
+	if (!er_utf8_valid(text)) {
+		if (c->row->not_utf8 != NULL)
+			er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", c->row->not_utf8);
+		return c->row->not_utf8 == NULL;
+	}
+	if (f->kind == ER_ROW_TEXT)
+		er_out_str(body, f->key, text);
+	else if (f->kind == ER_ROW_LIST)
+		put_list(body, f->key, text);
+	else
+		er_out_u64(body, f->key, n);
+	return true;
 }
 
-/* True also for a call that has none. */
-static bool make_body(er_row_call *c, json_t **out)
+/* Nothing is written for a call that has none. False: it was said why. */
+static bool make_body(er_row_call *c, er_out *body)
 {
 	const er_row *row = c->row;
-	if (row->make_body)
-		return (*out = row->make_body(c)) != NULL;
-	if (row->body[0].key == NULL)
+	if (row->make_body == NULL && row->body[0].key == NULL)
 		return true;
-	*out = json_object();
-	for (size_t i = 0; i < ER_ROW_FIELDS && row->body[i].key; i++)
-		if (!add_field(c, *out, &row->body[i]))
-			return false;
-	return true;
+	er_out_open(body, NULL, '{');
+	bool ok = row->make_body == NULL || row->make_body(c, body);
+	for (size_t i = 0; ok && row->make_body == NULL && i < ER_ROW_FIELDS && row->body[i].key; i++)
+		ok = add_field(c, body, &row->body[i]);
+	er_out_close(body, '}');
+	return ok;
 }
 
 /* ---- call and answer ---- */
@@ -189,7 +191,7 @@ static void say(er_slice sentence)
 
 /* A call that is no list: --json gets the answer as it came, a person the row's sentence or
  * function. */
-static void change(er_row_call *c, const char *method, er_slice path, const json_t *body)
+static void change(er_row_call *c, const char *method, er_slice path, er_slice body)
 {
 	const er_row *row = c->row;
 	ER_ASSERT(row->show != NULL || row->said != NULL);
@@ -210,7 +212,7 @@ static void change(er_row_call *c, const char *method, er_slice path, const json
 static void request(er_row_call *c)
 {
 	const er_row *row = c->row;
-	json_t *body = NULL;
+	er_out body = {0};
 	ER_ASSERT(row->request != NULL);
 	if (make_body(c, &body)) {
 		er_slice path = expand(c, row->request, er_remote_put_segment), method = {NULL, 0};
@@ -220,9 +222,9 @@ static void request(er_row_call *c)
 		if (row->empty)
 			list(c, path);
 		else
-			change(c, er_arena_cstr(&c->remote.arena, method), path, body);
+			change(c, er_arena_cstr(&c->remote.arena, method), path, er_buf_slice(&body.b));
 	}
-	json_decref(body);
+	er_out_fini(&body);
 }
 
 int er_row_run(const er_row *row, int argc, char **argv)

@@ -65,7 +65,8 @@ struct er_row {
 	unsigned wait_ms;  /* for the answer; 0: as long as other calls */
 	const char *query; /* an option that is a parameter of the path if it is given; or NULL */
 	er_row_field body[ER_ROW_FIELDS];
-	json_t *(*make_body)(er_row_call *c); /* instead; NULL from it: it said why */
+	/* instead: writes the members of the body; false: it said why */
+	bool (*make_body)(er_row_call *c, er_out *body);
 	/* said of a body that is none; NULL: a member that is none is left out */
 	const char *not_utf8;
 
@@ -76,7 +77,7 @@ struct er_row {
 	bool paged;            /* the list takes "limit"; at most --limit items, if the row has it */
 	const char *unmatched; /* said instead of `empty` if `query` is given; or NULL */
 	const char *said;      /* a template, without a newline at its end */
-	void (*show)(er_row_call *c, const json_t *answer);
+	void (*show)(er_row_call *c, const er_json *answer);
 };
 
 /* One call of a row: the arguments as they were read. Borrowed from argv. */

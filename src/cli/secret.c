@@ -9,11 +9,10 @@
 
 enum { SECRET_MAX = 64 * 1024, BULK_MAX = 1024 * 1024 };
 
-static er_slice secret_name(er_arena *a, const json_t *one)
+static er_slice secret_name(er_arena *a, const er_json *one)
 {
 	(void)a;
-	const char *plain = json_string_value(one);
-	return er_slice_cstr(plain ? plain : er_json_str(one, "name"));
+	return er_json_is(one, ER_JSON_STRING) ? one->text : er_json_str(one, "name");
 }
 
 const er_row er_row_secret_list = {
@@ -66,17 +65,22 @@ static void send_value(er_row_call *c, er_slice value)
 {
 	ER_ASSERT(c->routine != NULL && c->words[0] != NULL);
 	const char *env = er_row_value(c, ER_LIT("env")), *secret = c->words[0];
-	json_t *body = value.n ? json_pack("{s:s%}", "value", (const char *)value.p, value.n) : NULL;
-	if (body == NULL) {
+	if (value.n == 0 || !er_utf8_valid(value)) {
 		er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid",
 		               value.n ? "the value is not UTF-8; encode it, as base64 for example"
 		                       : "the value is empty; nothing was set");
 		return;
 	}
+	/* Room from the beginning, as in take_bulk. */
+	er_out body = {0};
+	(void)er_buf_reserve(&body.b, ER_DOTENV_GROWTH * value.n + 16);
+	er_out_open(&body, NULL, '{');
+	er_out_str(&body, "value", value);
+	er_out_close(&body, '}');
 	er_remote_change(&c->remote, "PUT",
 	                 er_remote_path(&c->remote.arena, "/v1/routines/{}/environments/{}/secrets/{}", c->routine, env, secret),
-	                 body, "set the secret %s for %s in %s\n", secret, c->routine, env);
-	json_decref(body);
+	                 er_buf_slice(&body.b), "set the secret %s for %s in %s\n", secret, c->routine, env);
+	er_prompt_wipe(&body.b);
 }
 
 static void put(er_row_call *c)
@@ -117,30 +121,51 @@ const er_row er_row_secret_rm = {
 
 /* ---- bulk ---- */
 
-/* What begins with a brace is JSON. NULL: *err. */
-static json_t *parse_bulk(er_slice text, er_err *err)
+/* Every value is looked at, and none is kept. */
+static bool check_strings(const er_json *all, size_t *n, er_err *err)
+{
+	ER_JSON_MEMBERS(one, all)
+	{
+		if (one->type != ER_JSON_STRING)
+			return er_fail(err, ER_ERR_INVALID, "\"%.*s\": a string is expected", ER_FMT(one->key));
+		explicit_bzero((void *)(uintptr_t)one->text.p, one->text.n);
+		(*n)++;
+	}
+	return true;
+}
+
+/* An object of strings: it goes out as it is. */
+static bool take_json(er_slice text, er_out *body, size_t *n, er_err *err)
+{
+	er_err why = {0};
+	size_t at = 0;
+	er_arena a;
+	er_arena_init(&a);
+	const er_json *all = er_json_parse(&a, text, BULK_MAX, &at, &why);
+	bool ok = all != NULL ? check_strings(all, n, err)
+	                      : er_fail(err, ER_ERR_INVALID, "line %u: %s", er_text_where(text, at).line, why.text);
+	er_arena_fini(&a);
+	er_out_json(body, NULL, text);
+	return ok;
+}
+
+static bool take_lines(er_slice text, er_out *body, size_t *n, er_err *err)
+{
+	er_out_open(body, NULL, '{');
+	bool ok = er_dotenv_parse(text, body, n, err);
+	er_out_close(body, '}');
+	return ok;
+}
+
+/* What begins with a brace is JSON. The body's buffer has room from the beginning, so that no part
+ * of it is left behind where it was before. */
+static bool take_bulk(er_slice text, er_out *body, size_t *n, er_err *err)
 {
 	er_slice rest = text;
 	while (rest.n && (rest.p[0] == ' ' || rest.p[0] == '\n' || rest.p[0] == '\t' || rest.p[0] == '\r'))
 		rest = er_slice_from(rest, 1);
-	if (!er_slice_starts(rest, ER_LIT("{")))
-		return er_dotenv_parse(text, err);
-	json_error_t why;
-	json_t *all = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &why), *one;
-	const char *name;
-	if (all == NULL) {
-		er_fail(err, ER_ERR_INVALID, "line %d: %s", why.line, why.text);
-		return NULL;
-	}
-	json_object_foreach(all, name, one)
-	{
-		if (!json_is_string(one)) {
-			er_fail(err, ER_ERR_INVALID, "\"%s\": a string is expected", name);
-			json_decref(all);
-			return NULL;
-		}
-	}
-	return all;
+	(void)er_buf_reserve(&body->b, ER_DOTENV_GROWTH * text.n + 16);
+	return er_slice_starts(rest, ER_LIT("{")) ? take_json(text, body, n, err) : take_lines(text, body, n, err);
 }
 
 /* All or none: one request with the whole file. */
@@ -148,18 +173,19 @@ static void put_all(er_row_call *c)
 {
 	ER_ASSERT(c->routine != NULL);
 	er_buf text = {0};
+	er_out body = {0};
 	er_err err = {0};
-	json_t *all = NULL;
+	size_t n = 0;
 	const char *env = er_row_value(c, ER_LIT("env"));
-	if (!er_prompt_read(c->words[0], BULK_MAX, &text, &err) || (all = parse_bulk(er_buf_slice(&text), &err)) == NULL)
+	if (!er_prompt_read(c->words[0], BULK_MAX, &text, &err) || !take_bulk(er_buf_slice(&text), &body, &n, &err))
 		er_remote_fail_err(&c->remote, &err);
-	else if (json_object_size(all) == 0)
+	else if (n == 0)
 		er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", "there are no secrets in it");
 	else
 		er_remote_change(&c->remote, "POST",
-		                 er_remote_path(&c->remote.arena, "/v1/routines/{}/environments/{}/secrets", c->routine, env), all,
-		                 "set %zu secrets for %s in %s\n", json_object_size(all), c->routine, env);
-	json_decref(all);
+		                 er_remote_path(&c->remote.arena, "/v1/routines/{}/environments/{}/secrets", c->routine, env),
+		                 er_buf_slice(&body.b), "set %zu secrets for %s in %s\n", n, c->routine, env);
+	er_prompt_wipe(&body.b);
 	er_prompt_wipe(&text);
 }
 

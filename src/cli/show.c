@@ -91,12 +91,12 @@ void er_table_print(const er_table *t, const char *none)
 
 /* ---- pieces ---- */
 
-er_slice er_show_time(er_arena *a, const char *rfc3339)
+er_slice er_show_time(er_arena *a, er_slice rfc3339)
 {
-	er_slice s = er_slice_cstr(rfc3339);
-	if (s.n < 19 || s.p[10] != 'T')
-		return s;
-	return er_arena_printf(a, "%.10s %.8s", rfc3339, rfc3339 + 11);
+	if (rfc3339.n < 19 || rfc3339.p[10] != 'T')
+		return rfc3339;
+	er_slice date = er_slice_head(rfc3339, 10), clock = er_slice_head(er_slice_from(rfc3339, 11), 8);
+	return er_arena_printf(a, "%.*s %.*s", ER_FMT(date), ER_FMT(clock));
 }
 
 er_slice er_show_size(er_arena *a, uint64_t bytes)
@@ -192,6 +192,15 @@ void er_show_json(er_out *o)
 	er_out_line(o);
 	er_term_flush(STDOUT_FILENO, &o->b);
 	er_out_fini(o);
+}
+
+void er_show_tree(const er_json *v)
+{
+	er_buf b = {0};
+	er_json_write(&b, v);
+	er_buf_putc(&b, '\n');
+	er_term_flush(STDOUT_FILENO, &b);
+	er_buf_fini(&b);
 }
 
 /* ---- progress ---- */

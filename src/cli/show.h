@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/json_out.h"
+#include "base/json_tree.h"
 #include "cli/term.h"
 
 #include <stdarg.h>
@@ -31,7 +32,7 @@ void er_table_add_styled(er_table *t, er_style style, er_slice text);
 void er_table_print(const er_table *t, const char *none);
 
 /* "2026-11-25T17:20:03.123Z" -> "2026-11-25 17:20:03". */
-er_slice er_show_time(er_arena *a, const char *rfc3339);
+er_slice er_show_time(er_arena *a, er_slice rfc3339);
 /* 45 B, 1.3 KB, 20.0 MB. */
 er_slice er_show_size(er_arena *a, uint64_t bytes);
 /* 4 ms, 0.4 ms, 1.2 s. */
@@ -45,6 +46,8 @@ void er_show_vprintf(const char *fmt, va_list ap) __attribute__((format(printf, 
 void er_show_error(bool json, const char *code, er_slice text, const char *usage);
 /* Closes the object, and prints it as a line on standard output; nothing is left of it. */
 void er_show_json(er_out *o);
+/* A tree as a line on standard output. */
+void er_show_tree(const er_json *v);
 /* To standard error: "error: ", "warning: " or "note: " in colour, then the text made harmless. */
 void er_show_note(er_style style, const char *what, er_slice text);
 

@@ -51,44 +51,42 @@ typedef struct watch {
 /* ---- one event ---- */
 
 /* A level that is not known shows as "log". */
-static unsigned level_of(const json_t *e)
+static unsigned level_of(const er_json *e)
 {
-	const json_t *v = json_object_get(e, "level");
-	if (json_is_integer(v))
-		return (unsigned)json_integer_value(v);
+	const er_json *v = er_json_member(e, "level");
 	for (unsigned i = 0; i < 5; i++)
-		if (er_slice_eq(er_slice_cstr(json_string_value(v)), er_slice_cstr(er_event_level(i))))
+		if (er_slice_eq(er_json_as_str(v), er_slice_cstr(er_event_level(i))))
 			return i;
-	return 1;
+	uint64_t number = er_json_as_u64(v, 1);
+	return number < 5 ? (unsigned)number : 4;
 }
 
 /* An exception has a name before its text. */
-static er_slice text_of(er_arena *a, const json_t *e)
+static er_slice text_of(er_arena *a, const er_json *e)
 {
-	const char *name = er_json_str(e, "name"), *text = er_json_str(e, "text");
-	if (*text == 0)
+	er_slice name = er_json_str(e, "name"), text = er_json_str(e, "text");
+	if (text.n == 0)
 		text = er_json_str(e, "message");
-	if (*name == 0)
-		return er_slice_cstr(text);
-	return er_arena_printf(a, "%s%s%s", name, *text ? ": " : "", text);
+	if (name.n == 0)
+		return text;
+	return er_arena_printf(a, "%.*s%s%.*s", ER_FMT(name), text.n > 0 ? ": " : "", ER_FMT(text));
 }
 
-static er_slice version_of(er_arena *a, const json_t *e)
+static er_slice version_of(const er_json *e)
 {
-	const json_t *v = json_object_get(e, "version");
-	return json_is_integer(v) ? er_arena_printf(a, "%lld", (long long)json_integer_value(v))
-	                          : er_slice_cstr(json_string_value(v));
+	const er_json *v = er_json_member(e, "version");
+	return er_json_is(v, ER_JSON_NUMBER) ? v->text : er_json_as_str(v);
 }
 
 /* False: an event of a newer node, which is not shown. */
-static bool kind_of(const json_t *e, er_event_kind *out)
+static bool kind_of(const er_json *e, er_event_kind *out)
 {
 	static const struct {
 		const char *word;
 		er_event_kind kind;
 	} kinds[] = {{"request", ER_EVENT_REQUEST}, {"console", ER_EVENT_CONSOLE}, {"exception", ER_EVENT_EXCEPTION},
 	             {"kill", ER_EVENT_KILLED},     {"killed", ER_EVENT_KILLED},   {"deployment", ER_EVENT_NOTE}};
-	er_slice kind = er_slice_cstr(er_json_str(e, "kind"));
+	er_slice kind = er_json_str(e, "kind");
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (er_slice_eq(kind, er_slice_cstr(kinds[i].word))) {
 			*out = kinds[i].kind;
@@ -98,7 +96,7 @@ static bool kind_of(const json_t *e, er_event_kind *out)
 }
 
 /* "used_us", "used_kb", "used_ms" or "used": whichever there is. */
-static uint64_t amount_of(const json_t *e, const char *what)
+static uint64_t amount_of(const er_json *e, const char *what)
 {
 	static const char *const units[] = {"_us", "_kb", "_ms", ""};
 	char name[32];
@@ -111,42 +109,49 @@ static uint64_t amount_of(const json_t *e, const char *what)
 }
 
 /* "17:20:03" of an RFC 3339 time; with `date` "2026-01-31 17:20:03". */
-static er_slice clock_of(er_arena *a, const json_t *e, bool date)
+static er_slice clock_of(er_arena *a, const er_json *e, bool date)
 {
-	er_slice s = er_slice_cstr(er_json_str(e, "at"));
+	er_slice s = er_json_str(e, "at");
 	if (s.n < 19)
 		return (er_slice){NULL, 0};
-	return date ? er_show_time(a, (const char *)s.p) : er_slice_head(er_slice_from(s, 11), 8);
+	return date ? er_show_time(a, s) : er_slice_head(er_slice_from(s, 11), 8);
+}
+
+/* Of milliseconds with a fraction. */
+static uint64_t us_of(const er_json *ms)
+{
+	double us = er_json_as_double(ms, 0) * 1000 + 0.5;
+	return us >= 0 && us < (double)UINT32_MAX * 1000 ? (uint64_t)us : 0;
 }
 
 /* As a person reads it; what has no kind that is known is left out. */
-static void put_event(watch *w, const json_t *json)
+static void put_event(watch *w, const er_json *json)
 {
 	er_arena a;
 	er_event e = {.level = level_of(json)};
 	er_arena_init(&a);
 	if (kind_of(json, &e.kind)) {
-		er_slice version = version_of(&a, json), staging = ER_LIT("");
-		const char *method = er_json_str(json, "method"), *routine = er_json_str(json, "routine");
-		if (e.kind != ER_EVENT_NOTE && er_slice_eq(er_slice_cstr(er_json_str(json, "environment")), ER_LIT("staging")))
-			staging = ER_LIT(" staging");
+		er_slice version = version_of(json), method = er_json_str(json, "method"), path = er_json_str(json, "path");
+		er_slice routine = w->many || version.n == 0 ? er_json_str(json, "routine") : (er_slice){0};
+		bool staging = e.kind != ER_EVENT_NOTE && er_slice_eq(er_json_str(json, "environment"), ER_LIT("staging"));
 		e.when = clock_of(&a, json, w->dates);
-		e.source = er_arena_printf(&a, "%s%s%.*s%.*s", w->many || version.n == 0 ? routine : "", version.n ? "@" : "",
-		                           ER_FMT(version), ER_FMT(staging));
-		e.where = *method ? er_arena_printf(&a, "%s %s", method, er_json_str(json, "path")) : (er_slice){NULL, 0};
-		e.fatal = json_is_true(json_object_get(json, "fatal"));
-		e.cut = json_is_true(json_object_get(json, "cut"));
-		e.cold = json_is_true(json_object_get(json, "cold_start"));
+		e.source = er_arena_printf(&a, "%.*s%s%.*s%s", ER_FMT(routine), version.n ? "@" : "", ER_FMT(version),
+		                           staging ? " staging" : "");
+		if (method.n > 0)
+			e.where = er_arena_printf(&a, "%.*s %.*s", ER_FMT(method), ER_FMT(path));
+		e.fatal = er_json_true(json, "fatal");
+		e.cut = er_json_true(json, "cut");
+		e.cold = er_json_true(json, "cold_start");
 		e.status = (int)er_json_u64(json, "status");
-		e.error = er_slice_cstr(er_json_str(json, "error"));
+		e.error = er_json_str(json, "error");
 		e.text = text_of(&a, json);
-		e.stack = er_slice_cstr(er_json_str(json, "stack"));
-		e.wall_us = (uint64_t)(json_number_value(json_object_get(json, "wall_ms")) * 1000 + 0.5);
+		e.stack = er_json_str(json, "stack");
+		e.wall_us = us_of(er_json_member(json, "wall_ms"));
 		e.cpu_us = er_json_u64(json, "cpu_us");
 		e.bytes = er_json_u64(json, "bytes");
 		e.used = amount_of(json, "used");
 		e.limit = amount_of(json, "limit");
-		e.budget = er_slice_cstr(er_json_str(json, "budget"));
+		e.budget = er_json_str(json, "budget");
 		er_event_put(&w->out, w->colour, &e);
 	}
 	er_arena_fini(&a);
@@ -163,7 +168,6 @@ static bool flush(watch *w)
 /* False: that was the last one wanted. */
 static bool take_line(watch *w, er_slice line)
 {
-	json_error_t why;
 	ER_ASSERT(w->most == 0 || w->shown <= w->most);
 	/* The node's first line says that it listens; a person is told, on the other channel. */
 	if (w->silent)
@@ -172,9 +176,11 @@ static bool take_line(watch *w, er_slice line)
 	w->silent = false;
 	if (line.n == 0 || er_slice_eq(line, ER_LIT("{}")))
 		return true;
-	json_t *json = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, &why);
+	er_arena a;
+	er_arena_init(&a);
+	const er_json *json = er_json_answer(&a, line);
 	uint64_t dropped = er_json_u64(json, "dropped");
-	bool event = json_object_get(json, "kind") != NULL;
+	bool event = er_json_member(json, "kind") != NULL;
 	if (w->remote.json && json) {
 		er_buf_put(&w->out, line);
 		er_buf_putc(&w->out, '\n');
@@ -186,7 +192,7 @@ static bool take_line(watch *w, er_slice line)
 	} else if (event) {
 		put_event(w, json);
 	}
-	json_decref(json);
+	er_arena_fini(&a);
 	w->shown += event;
 	return w->most == 0 || w->shown < w->most;
 }
@@ -326,10 +332,7 @@ static void follow(watch *w, er_slice path)
 		bool ok = er_client_call(r->client, &call, &reply, &err);
 		bool live = reply.status >= 200 && reply.status < 300;
 		if (ok && !live && !reply.stopped) {
-			er_answer a = {.reply = reply};
-			json_error_t why;
-			er_slice body = er_buf_slice(&reply.body);
-			a.json = json_loadb((const char *)body.p, body.n, 0, &why);
+			er_answer a = {.reply = reply, .json = er_json_answer(&r->arena, er_buf_slice(&reply.body))};
 			bool again = was_there && reply.status == 503;
 			if (!again)
 				er_remote_refused(r, &a);
@@ -421,15 +424,17 @@ static bool since_of(watch *w, const char **out)
 /* A node that answers with lines instead of a list is shown line by line. */
 static void show_history(watch *w, const er_answer *a)
 {
-	size_t i;
-	json_t *one;
-	if (!json_is_object(a->json)) {
+	const er_json *items = er_json_member(a->json, "items");
+	if (!er_json_is(a->json, ER_JSON_OBJECT)) {
 		(void)on_data(w, er_buf_slice(&a->reply.body));
 	} else if (w->remote.json) {
 		er_remote_print(a);
 	} else {
-		json_array_foreach(json_object_get(a->json, "items"), i, one) put_event(w, one);
-		w->shown = json_array_size(json_object_get(a->json, "items"));
+		ER_JSON_EACH(one, items)
+		{
+			put_event(w, one);
+		}
+		w->shown = er_json_count(items);
 	}
 	(void)flush(w);
 	if (w->shown == 0 && !w->remote.json)

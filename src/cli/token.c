@@ -6,17 +6,17 @@
 
 #include <unistd.h>
 
-static er_slice routines(er_arena *a, const json_t *v)
+static er_slice routines(er_arena *a, const er_json *v)
 {
 	er_slice names = er_cell_names(a, v);
 	return names.n > 0 ? names : ER_LIT("all");
 }
 
 /* A token that is confined and has no hosts may take those that nobody uses (control/grant.c). */
-static er_slice hosts(er_arena *a, const json_t *one)
+static er_slice hosts(er_arena *a, const er_json *one)
 {
-	er_slice names = er_cell_names(a, json_object_get(one, "hosts"));
-	bool confined = json_array_size(json_object_get(one, "routines")) > 0;
+	er_slice names = er_cell_names(a, er_json_member(one, "hosts"));
+	bool confined = er_json_first(er_json_member(one, "routines"), ER_JSON_ARRAY) != NULL;
 	return names.n > 0 ? names : confined ? ER_LIT("unused") : ER_LIT("all");
 }
 
@@ -37,13 +37,13 @@ const er_row er_row_token_list = {
     .empty = "there are no tokens: only the node's socket lets commands in; er token add NAME makes one",
 };
 
-static void show_token(er_row_call *c, const json_t *answer)
+static void show_token(er_row_call *c, const er_json *answer)
 {
 	ER_ASSERT(c->words[0] != NULL && er_row_value(c, ER_LIT("role")) != NULL);
 	er_slice note =
 	    er_arena_printf(&c->remote.arena, "the token \"%s\" (%s) is shown this once; keep it safe. er token rm %s ends it",
 	                    c->words[0], er_row_value(c, ER_LIT("role")), c->words[0]);
-	er_show_printf("%s\n", er_json_str(answer, "token"));
+	er_show_printf("%.*s\n", ER_FMT(er_json_str(answer, "token")));
 	er_show_note(ER_YELLOW, "", note);
 }
 
@@ -102,28 +102,29 @@ static bool audit_from(er_row_call *c, uint64_t limit, uint64_t *out)
 static bool audit_pages(er_remote *r, uint64_t after, uint64_t most, er_answer *out)
 {
 	enum { PAGE = 1000 };
-	json_t *items = json_array();
+	er_json_list items = {0};
 	for (bool more = true; more;) {
-		ER_ASSERT(most == 0 || json_array_size(items) < most);
-		uint64_t left = most ? most - json_array_size(items) : PAGE;
+		ER_ASSERT(most == 0 || items.n < most);
+		uint64_t left = most ? most - items.n : PAGE;
 		er_slice path = er_arena_printf(&r->arena, "/v1/audit?after=%llu&limit=%llu", (unsigned long long)after,
 		                                (unsigned long long)(left < PAGE ? left : PAGE));
 		er_answer_fini(out);
-		if (!er_remote_get(r, path, out)) {
-			json_decref(items);
+		if (!er_remote_get(r, path, out))
 			return false;
+		ER_JSON_EACH(one, er_json_member(out->json, "items"))
+		{
+			er_json_add(&r->arena, &items, one);
 		}
-		(void)json_array_extend(items, json_object_get(out->json, "items"));
 		after = er_json_u64(out->json, "next");
-		more = after > 0 && !(most && json_array_size(items) >= most);
+		more = after > 0 && !(most && items.n >= most);
 	}
-	er_remote_set_items(out, items);
+	er_remote_set_items(r, out, &items);
 	return true;
 }
 
-static er_slice details(er_arena *a, const json_t *v)
+static er_slice details(er_arena *a, const er_json *v)
 {
-	er_slice text = json_object_size(v) ? er_cell_json(a, v) : (er_slice){NULL, 0};
+	er_slice text = er_json_first(v, ER_JSON_OBJECT) != NULL ? er_cell_json(a, v) : (er_slice){NULL, 0};
 	/* a pipe gets everything */
 	return isatty(STDOUT_FILENO) ? er_slice_head(text, DETAILS_SHOWN) : text;
 }

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "cli/row.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 /* What is known of a routine, newest first. */
@@ -49,26 +48,27 @@ static void put_bytes(er_remote *r, er_slice path, const char *what)
 /* A line a fact; the settings as they were uploaded. */
 static void show_version(er_remote *r, const er_answer *a)
 {
-	const json_t *v = a->json;
-	char *settings = json_dumps(json_object_get(v, "settings"), JSON_INDENT(2));
-	er_buf b = {0};
+	const er_json *v = a->json, *stored = er_json_member(v, "settings");
+	er_buf b = {0}, settings = {0};
+	if (stored != NULL)
+		er_json_write_lines(&settings, stored);
 	er_buf_printf(&b, "version   %llu\nruns in   ", (unsigned long long)er_json_u64(v, "version"));
-	er_slice environments = er_cell_names(&r->arena, json_object_get(v, "environments"));
+	er_slice environments = er_cell_names(&r->arena, er_json_member(v, "environments"));
 	er_buf_put(&b, environments.n ? environments : ER_LIT("-"));
 	er_buf_puts(&b, "\nsize      ");
 	er_buf_put(&b, er_show_size(&r->arena, er_json_u64(v, "bytes")));
-	er_buf_printf(&b, "\nsha256    %s\nat        ", er_json_str(v, "code_sha256"));
+	er_buf_printf(&b, "\nsha256    %.*s\nat        ", ER_FMT(er_json_str(v, "code_sha256")));
 	er_buf_put(&b, er_show_time(&r->arena, er_json_str(v, "at")));
 	er_buf_puts(&b, "\nby        ");
-	er_term_put_safe(&b, er_slice_cstr(er_json_str(v, "by")), false, false);
+	er_term_put_safe(&b, er_json_str(v, "by"), false, false);
 	er_buf_puts(&b, "\nmessage   ");
-	er_term_put_safe(&b, er_slice_cstr(er_json_str(v, "description")), false, false);
+	er_term_put_safe(&b, er_json_str(v, "description"), false, false);
 	er_buf_puts(&b, "\nsettings  ");
-	er_term_put_safe(&b, settings ? er_slice_cstr(settings) : ER_LIT("-"), true, false);
+	er_term_put_safe(&b, stored != NULL ? er_buf_slice(&settings) : ER_LIT("-"), true, false);
 	er_buf_putc(&b, '\n');
 	er_term_flush(STDOUT_FILENO, &b);
 	er_buf_fini(&b);
-	free(settings);
+	er_buf_fini(&settings);
 }
 
 static void show(er_row_call *c)
@@ -101,7 +101,7 @@ const er_row er_row_versions_show = {
 
 /* ---- prune, rm ---- */
 
-static void show_pruned(er_row_call *c, const json_t *answer)
+static void show_pruned(er_row_call *c, const er_json *answer)
 {
 	ER_ASSERT(c->routine != NULL);
 	uint64_t removed = er_json_u64(answer, "removed");
@@ -138,15 +138,14 @@ const er_row er_row_versions_rm = {
 
 /* ---- er deployments ---- */
 
-static er_slice running(er_arena *a, const json_t *versions)
+static er_slice running(er_arena *a, const er_json *versions)
 {
 	er_buf b = {0};
-	size_t i;
-	json_t *one;
-	json_array_foreach(versions, i, one)
+	bool several = er_json_count(versions) > 1;
+	ER_JSON_EACH(one, versions)
 	{
-		er_buf_printf(&b, "%s%llu", i ? ", " : "", (unsigned long long)er_json_u64(one, "version"));
-		if (json_array_size(versions) > 1)
+		er_buf_printf(&b, "%s%llu", one != versions->first ? ", " : "", (unsigned long long)er_json_u64(one, "version"));
+		if (several)
 			er_buf_printf(&b, " (%llu %%)", (unsigned long long)er_json_u64(one, "percent"));
 	}
 	er_slice s = er_arena_copy(a, er_buf_slice(&b));

@@ -80,8 +80,7 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	er_list_init(&c->calls);
 	er_list_init(&c->exports);
 	er_list_init(&c->jobs);
-	er_list_init(&c->waiting);
-	er_list_init(&c->running);
+	er_rounds_init(&c->activations);
 	c->auth = er_auth_new();
 	c->hub = er_hub_new(c);
 	c->guards = er_guards_new(c, er_deploy_back);
@@ -129,7 +128,7 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
 		er_call *call = ER_CONTAINER(c->calls.next, er_call, link);
 		er_call_abandon(call);
 	}
-	ER_ASSERT(c->n_jobs == 0 && er_list_empty(&c->waiting) && er_list_empty(&c->running));
+	ER_ASSERT(c->n_jobs == 0 && er_list_empty(&c->activations.waiting) && er_list_empty(&c->activations.served));
 	er_exports_drop(c);
 	er_guards_free(c->guards);
 	er_hub_free(c->hub);
@@ -145,7 +144,7 @@ void er_control_pause(er_control *c, bool on)
 bool er_control_quiet(const er_control *c)
 {
 	ER_CHECK(c, ER_CONTROL_MAGIC);
-	return er_list_empty(&c->jobs) && er_list_empty(&c->waiting) && !c->activating;
+	return er_list_empty(&c->jobs) && er_rounds_idle(&c->activations);
 }
 
 void er_control_limits(er_control *c, const er_limits *routine_max, const er_cidr *addresses, size_t n_addresses)

@@ -5,7 +5,7 @@
 
 #include "base/json_out.h"
 #include "base/jsonc.h"
-#include "base/list.h"
+#include "base/rounds.h"
 #include "control/control.h"
 #include "control/members.h"
 #include "control/problem.h"
@@ -60,9 +60,9 @@ struct er_control {
 	er_list jobs; /* in the order in which they came */
 	/* length of `jobs`; how many of them are being tried in a sandbox */
 	unsigned n_jobs, probes;
-	er_list waiting, running; /* activations */
-	/* repairing: what failed was taken back, and the node is given the store's picture once more */
-	bool activating, repairing;
+	er_rounds activations;
+	/* what failed was taken back, and the node is given the store's picture once more */
+	bool repairing;
 	er_err failure; /* why, while repairing */
 	bool paused;    /* no change may be applied */
 	uv_timer_t tick;

@@ -475,7 +475,7 @@ void er_jobs_drop(er_control *c)
 {
 	while (!er_list_empty(&c->jobs))
 		free_job(ER_CONTAINER(c->jobs.next, er_job, link));
-	for (er_list *l; (l = er_list_pop(&c->waiting)) != NULL || (l = er_list_pop(&c->running)) != NULL;) {
+	for (er_list *l; (l = er_rounds_drop(&c->activations)) != NULL;) {
 		const er_activation *a = ER_CONTAINER(l, er_activation, link);
 		/* The others are part of their calls, which are answered next. */
 		if (a->drop != NULL)

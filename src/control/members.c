@@ -4,10 +4,10 @@
  * place in the text. Pure: nothing is kept, and what is read points into the JSON. */
 #include "control/members.h"
 
+#include "base/json_tree.h"
 #include "base/mem.h"
 #include "base/nearest.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { MEMBERS_MAX = 32 };
@@ -56,19 +56,20 @@ static bool read_string(er_problem *problem, const er_path *path, const er_json 
 static bool read_number(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, void *out)
 {
 	char expected[80];
+	uint64_t n = 0;
 	ER_ASSERT(m->type == ER_MEMBER_WIDE || m->most <= UINT32_MAX);
 	snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)m->least,
 	         (unsigned long long)m->most);
 	if (v->type != ER_JSON_NUMBER)
 		return wrong(problem, path, v, expected);
-	if (!(v->number >= (double)m->least && v->number <= (double)m->most) || v->number != floor(v->number))
+	if (!er_json_whole(v, &n) || n < m->least || n > m->most)
 		return er_refuse_field(problem, er_slice_cstr(path->text), expected, "\"%s\" is %.*s: %s is expected", path->text,
 		                       ER_FMT(er_slice_head(v->text, 30)), expected);
 	/* Between the bounds, so it fits. */
 	if (m->type == ER_MEMBER_WIDE)
-		*(uint64_t *)out = (uint64_t)v->number;
+		*(uint64_t *)out = n;
 	else
-		*(uint32_t *)out = (uint32_t)v->number;
+		*(uint32_t *)out = (uint32_t)n;
 	return true;
 }
 

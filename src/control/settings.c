@@ -8,6 +8,7 @@
 #include "control/settings.h"
 
 #include "base/buf.h"
+#include "base/json_tree.h"
 #include "base/mem.h"
 #include "channel/frame.h"
 #include "control/members.h"
@@ -223,23 +224,6 @@ bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *o
 
 /* ---- files ---- */
 
-const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key)
-{
-	ER_ASSERT(object->type == ER_JSON_OBJECT);
-	er_json *copy = er_arena_alloc(a, sizeof *copy), **end = &copy->first;
-	*copy = *object;
-	copy->first = NULL;
-	for (const er_json *m = object->first; m != NULL; m = m->next) {
-		if (er_slice_eq(m->key, key))
-			continue;
-		er_json *own = *end = er_arena_alloc(a, sizeof *own);
-		*own = *m;
-		own->next = NULL;
-		end = &own->next;
-	}
-	return copy;
-}
-
 typedef struct routes_raw {
 	const er_json *of[ER_ENV_COUNT_];
 } routes_raw;
@@ -255,7 +239,7 @@ bool er_settings_file(er_arena *a, const er_json *v, er_env env, er_settings *ou
 	if (routes == NULL || routes->type != ER_JSON_OBJECT)
 		return er_settings_more(a, v, (er_slice){0}, out, problem);
 	return er_members_read(routes, ER_LIT("routes"), members, 2, &r, problem) &&
-	       er_settings_more(a, er_settings_without(a, v, ER_LIT("routes")), (er_slice){0}, out, problem) &&
+	       er_settings_more(a, er_json_with(a, v, ER_LIT("routes"), NULL), (er_slice){0}, out, problem) &&
 	       (r.of[env] == NULL || read_routes(a, r.of[env], (er_slice){0}, out, problem));
 }
 

@@ -51,8 +51,6 @@ ER_MUST_CHECK bool er_settings_file(er_arena *a, const er_json *v, er_env env, e
  * to. What is not said stays. */
 ER_MUST_CHECK bool er_settings_limits(const er_json *v, er_slice at, const er_limit *rows, size_t n, void *out,
                                       er_problem *problem);
-/* The same object without a member. */
-const er_json *er_settings_without(er_arena *a, const er_json *object, er_slice key);
 /* From JSON text (of the store). */
 ER_MUST_CHECK bool er_settings_parse(er_arena *a, er_slice json, er_settings *out, er_problem *problem);
 /* Appends v, a checked object, in one spelling: known members in one order, without name. The same

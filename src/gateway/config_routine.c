@@ -7,6 +7,7 @@
  * stays in memory as long as the routine, unlike the code of stored versions. */
 #include "gateway/config_read.h"
 
+#include "base/json_tree.h"
 #include "base/mem.h"
 #include "control/settings.h"
 
@@ -47,7 +48,7 @@ static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 		return false;
 	if (given.allow != NULL && !er_config_read_ranges(r, given.allow, &s->allow, &s->n_allow))
 		return false;
-	const er_json *settings = er_settings_without(&r->arena, v, ER_LIT("allowAddresses"));
+	const er_json *settings = er_json_with(&r->arena, v, ER_LIT("allowAddresses"), NULL);
 	return er_settings_more(&r->arena, settings, (er_slice){0}, &s->settings, &problem) || er_config_refused(r, &problem);
 }
 

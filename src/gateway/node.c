@@ -316,8 +316,7 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 {
 	er_node *n = ER_NEW(er_node);
 	*n = (er_node){.magic = NODE_MAGIC, .loop = loop, .file = er_config_ref(options->config), .options = *options};
-	er_list_init(&n->wishes);
-	er_list_init(&n->granted);
+	er_rounds_init(&n->wishes);
 	er_list_init(&n->trials);
 	er_list_init(&n->tried);
 	pthread_mutex_init(&n->lock, NULL);

@@ -1,6 +1,6 @@
 /* Configurations on their way in. One at a time: it is made of what node.jsonc and the store say,
  * given to all threads, and in force when the last of them has acknowledged it. Whoever wants
- * something meanwhile is served, all together, by the next one. */
+ * something meanwhile is served, all together, by the next one (base/rounds.h). */
 #include "gateway/node_internal.h"
 
 enum { LARGE = 1000, TRIM_MS = 2000 }; /* deployments whose tables are worth giving back */
@@ -42,26 +42,29 @@ static void free_wish(er_wish *w)
 	er_free(w);
 }
 
-/* Tells everybody of the list, which is emptied first: they may wish anew. */
-static void tell(er_node *n, er_list *wishes, const er_err *err)
+/* Ends a wish that is in no list any more. Whoever is told may wish anew. */
+static void tell(er_node *n, er_wish *w, const er_err *err)
+{
+	er_node_done *done = w->done;
+	void *ctx = w->ctx;
+	free_wish(w);
+	if (done != NULL && !n->stopping)
+		done(ctx, err);
+}
+
+/* The change that was under way is over. */
+static void tell_all(er_node *n, const er_err *err)
 {
 	er_list told;
-	er_list_init(&told);
-	er_list_take(&told, wishes);
-	for (er_list *l; (l = er_list_pop(&told)) != NULL;) {
-		er_wish *w = ER_CONTAINER(l, er_wish, link);
-		er_node_done *done = w->done;
-		void *ctx = w->ctx;
-		free_wish(w);
-		if (done != NULL && !n->stopping)
-			done(ctx, err);
-	}
+	er_rounds_end(&n->wishes, &told);
+	for (er_list *l; (l = er_list_pop(&told)) != NULL;)
+		tell(n, ER_CONTAINER(l, er_wish, link), err);
 }
 
 void er_node_drop_wishes(er_node *n)
 {
-	tell(n, &n->wishes, NULL);
-	tell(n, &n->granted, NULL);
+	for (er_list *l; (l = er_rounds_drop(&n->wishes)) != NULL;)
+		tell(n, ER_CONTAINER(l, er_wish, link), NULL);
 }
 
 /* Of several readings of node.jsonc the last one holds. */
@@ -78,15 +81,15 @@ static er_wish *last_of_file(er_list *wishes)
 static void begin(er_node *n)
 {
 	er_err err = {0};
-	while (n->changing == NULL && !n->stopping && !er_list_empty(&n->wishes)) {
-		er_list_take(&n->granted, &n->wishes);
-		er_wish *w = last_of_file(&n->granted);
+	while (!n->stopping && er_rounds_begin(&n->wishes)) {
+		ER_ASSERT(n->changing == NULL);
+		er_wish *w = last_of_file(&n->wishes.served);
 		n->changing = er_node_assemble(n, w != NULL ? w->file : n->file, &err);
 		if (n->changing == NULL) {
-			tell(n, &n->granted, &err);
+			tell_all(n, &err);
 			continue;
 		}
-		ER_ASSERT(n->changing->sealed && !er_list_empty(&n->granted));
+		ER_ASSERT(n->changing->sealed);
 		__atomic_store_n(&n->acknowledged, 0, __ATOMIC_RELEASE);
 		for (unsigned i = 0; i < n->n; i++)
 			er_worker_configure(n->workers[i], n->changing);
@@ -99,7 +102,7 @@ void er_node_wish(er_node *n, er_config *file, er_listening *next, er_node_done 
 	ER_ASSERT((file == NULL) == (next == NULL));
 	er_wish *w = ER_NEW(er_wish);
 	*w = (er_wish){.file = file != NULL ? er_config_ref(file) : NULL, .next = next, .done = done, .ctx = ctx};
-	er_list_push(&n->wishes, &w->link);
+	er_rounds_join(&n->wishes, &w->link);
 	begin(n);
 }
 
@@ -119,7 +122,7 @@ static er_listening *find_in(er_listening *of, size_t count, const er_listen *at
 /* Open, or on its way in. */
 static bool known(er_node *n, const er_listen *at)
 {
-	er_wish *w = last_of_file(&n->granted);
+	er_wish *w = last_of_file(&n->wishes.served);
 	return find_in(n->listens, n->n_listens, at) != NULL || (w != NULL && find_in(w->next, w->file->n_listen, at) != NULL);
 }
 
@@ -219,10 +222,10 @@ void er_node_changed(er_node *n)
 	n->changing = NULL;
 	n->activations++;
 	er_config_unref(old);
-	er_wish *w = last_of_file(&n->granted);
+	er_wish *w = last_of_file(&n->wishes.served);
 	if (w != NULL)
 		take_file(n, w);
-	tell(n, &n->granted, NULL);
+	tell_all(n, NULL);
 	if (n->config->n_deployments > LARGE && !n->stopping)
 		uv_timer_start(&n->trim, on_trim, TRIM_MS, 0);
 	begin(n);
@@ -232,7 +235,7 @@ void er_node_changed(er_node *n)
  * one. */
 static er_wish *replace_waiting(er_node *n)
 {
-	er_wish *w = last_of_file(&n->wishes);
+	er_wish *w = last_of_file(&n->wishes.waiting);
 	if (w == NULL)
 		return NULL;
 	/* before the same addresses are opened for the later one */
@@ -240,7 +243,7 @@ static er_wish *replace_waiting(er_node *n)
 	er_config_unref(w->file);
 	w->next = NULL;
 	w->file = NULL;
-	ER_ASSERT(last_of_file(&n->wishes) == NULL);
+	ER_ASSERT(last_of_file(&n->wishes.waiting) == NULL);
 	return w;
 }
 
@@ -268,11 +271,8 @@ bool er_node_reload(er_node *n, er_config *file, er_node_done *done, void *ctx, 
 		return true;
 	}
 	if (waiting != NULL) { /* neither holds */
-		er_list failed;
-		er_list_init(&failed);
 		er_list_remove(&waiting->link);
-		er_list_push(&failed, &waiting->link);
-		tell(n, &failed, err);
+		tell(n, waiting, err);
 	}
 	return false;
 }

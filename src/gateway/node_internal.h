@@ -5,7 +5,7 @@
 #define ER_GATEWAY_NODE_INTERNAL_H
 
 #include "base/clock.h"
-#include "base/list.h"
+#include "base/rounds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/admin.h"
@@ -98,9 +98,9 @@ struct er_node {
 	er_metrics_finder *finders; /* one a thread */
 
 	/* changes */
-	er_list wishes, granted; /* to come; of the change that is under way */
-	er_config *changing;     /* on its way in; NULL: none */
-	unsigned acknowledged;   /* threads that have it; atomic */
+	er_rounds wishes;
+	er_config *changing;   /* on its way in; NULL: none */
+	unsigned acknowledged; /* threads that have it; atomic */
 
 	/* versions that are tried */
 	er_list trials; /* waiting */

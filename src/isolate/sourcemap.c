@@ -1,17 +1,20 @@
 /* Two halves: a decoder of maps, and a writer of stacks. The decoder turns "mappings" into one
  * sorted array with an index of lines, and refuses what is malformed or too large. The writer reads
  * the engine's stacks a line at a time, looks positions up, and writes them clean. Every input is
- * hostile: asserts are about the arrays that the decoder made, never about what came in. */
+ * hostile: asserts are about the arrays that the decoder made, never about what came in.
+ *
+ * Most of a map is what nobody needs here ("sourcesContent", "names"): it is read over, so that
+ * reading takes memory for the sources' names and the mappings alone. */
 #include "isolate/sourcemap.h"
 
 #include "base/base64.h"
+#include "base/json_tree.h"
 #include "base/mem.h"
-
-#include <jansson.h>
 
 enum {
 	MAX_JSON = 32 * 1024 * 1024,
 	MAX_SOURCES = 1 << 16,
+	MAX_VALUES = MAX_SOURCES + 1000, /* of the tree: the sources, and what is around them */
 	MAX_SOURCE_NAME = 512,
 	MAX_MAPPINGS = 1 << 20,
 	MAX_LINES = 1 << 20,
@@ -161,50 +164,63 @@ static bool decode(er_sourcemap *m, er_slice text)
 	return true;
 }
 
-static bool take_sources(er_sourcemap *m, const json_t *list, er_err *err)
+static bool take_sources(er_sourcemap *m, const er_json *list, er_err *err)
 {
-	size_t n = json_array_size(list);
-	if (!json_is_array(list) || n > MAX_SOURCES)
+	size_t n = er_json_count(list);
+	if (!er_json_is(list, ER_JSON_ARRAY) || n > MAX_SOURCES)
 		return er_fail(err, ER_ERR_INVALID, "source map: \"sources\" is no array of at most %d names", MAX_SOURCES);
 	m->sources = er_zalloc((n + 1) * sizeof *m->sources);
-	for (size_t i = 0; i < n; i++) {
-		const json_t *v = json_array_get(list, i);
-		er_slice s = json_is_string(v) ? er_slice_of(json_string_value(v), json_string_length(v)) : ER_LIT("(unknown)");
+	ER_JSON_EACH(v, list)
+	{
+		er_slice s = er_json_is(v, ER_JSON_STRING) ? v->text : ER_LIT("(unknown)");
 		s = er_slice_head(s, MAX_SOURCE_NAME);
+		ER_ASSERT(m->n_sources < n);
 		m->sources[m->n_sources++] = er_slice_of(er_strdup_slice(s), s.n);
 	}
 	return true;
 }
 
+/* What the JSON says, into *m. */
+static bool take(er_sourcemap *m, const er_json *root, er_err *err)
+{
+	const er_json *mappings = er_json_member(root, "mappings");
+	uint64_t version;
+	if (!er_json_whole(er_json_member(root, "version"), &version) || version != 3)
+		return er_fail(err, ER_ERR_INVALID, "source map: \"version\" is not 3");
+	if (er_json_member(root, "sections") != NULL)
+		return er_fail(err, ER_ERR_INVALID, "source map: maps of sections are not taken");
+	if (!er_json_is(mappings, ER_JSON_STRING))
+		return er_fail(err, ER_ERR_INVALID, "source map: \"mappings\" is no string");
+	return take_sources(m, er_json_member(root, "sources"), err) &&
+	       (decode(m, mappings->text) ||
+	        er_fail(err, ER_ERR_INVALID, "source map: \"mappings\" is malformed or has more than %d entries", MAX_MAPPINGS));
+}
+
 er_sourcemap *er_sourcemap_parse(er_slice json, er_err *err)
 {
+	static const er_slice wanted[] = {ER_LIT("version"), ER_LIT("sections"), ER_LIT("sources"), ER_LIT("mappings")};
+	static const er_json_bounds bounds = {.values = MAX_VALUES, .only = wanted, .n_only = sizeof wanted / sizeof *wanted};
 	if (json.n == 0 || json.n > MAX_JSON) {
 		er_fail(err, ER_ERR_INVALID, "source map: empty or larger than %d MB", MAX_JSON >> 20);
 		return NULL;
 	}
-	json_error_t why;
-	json_t *root = json_loadb((const char *)json.p, json.n, JSON_ALLOW_NUL, &why);
+	er_err why = {0};
+	size_t at = 0;
+	er_arena a;
+	er_arena_init(&a);
+	er_sourcemap *m = NULL;
+	const er_json *root = er_json_read(&a, json, &bounds, &at, &why);
 	if (root == NULL) {
-		er_fail(err, ER_ERR_INVALID, "source map: line %d: %s", why.line, why.text);
-		return NULL;
+		er_fail(err, ER_ERR_INVALID, "source map: line %u: %s", er_text_where(json, at).line, why.text);
+	} else {
+		m = ER_NEW(er_sourcemap);
+		if (!take(m, root, err)) {
+			er_sourcemap_free(m);
+			m = NULL;
+		}
 	}
-	er_sourcemap *m = ER_NEW(er_sourcemap);
-	const json_t *mappings = json_object_get(root, "mappings");
-	bool ok = true;
-	if (json_integer_value(json_object_get(root, "version")) != 3)
-		ok = er_fail(err, ER_ERR_INVALID, "source map: \"version\" is not 3");
-	else if (json_object_get(root, "sections") != NULL)
-		ok = er_fail(err, ER_ERR_INVALID, "source map: maps of sections are not taken");
-	else if (!json_is_string(mappings))
-		ok = er_fail(err, ER_ERR_INVALID, "source map: \"mappings\" is no string");
-	ok = ok && take_sources(m, json_object_get(root, "sources"), err);
-	if (ok && !decode(m, er_slice_of(json_string_value(mappings), json_string_length(mappings))))
-		ok = er_fail(err, ER_ERR_INVALID, "source map: \"mappings\" is malformed or has more than %d entries", MAX_MAPPINGS);
-	json_decref(root);
-	if (ok)
-		return m;
-	er_sourcemap_free(m);
-	return NULL;
+	er_arena_fini(&a);
+	return m;
 }
 
 bool er_sourcemap_find(const er_sourcemap *m, uint32_t line, uint32_t column, er_source_pos *out)

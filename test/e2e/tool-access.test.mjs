@@ -55,6 +55,18 @@ test('er login remembers nodes as profiles in a file that is ours alone', async 
 	assert.equal(fs.statSync(file).mode & 0o777, 0o600)
 	fs.writeFileSync(file, '{ "profiles": [] }')
 	assert.match((await tool(['whoami'], { env })).err, /profiles\.json is no list of profiles/)
+	fs.writeFileSync(file, '{\n  "profiles": {},\n}\n')
+	assert.match((await tool(['whoami'], { env })).err, /profiles\.json:3:1: .*; repair or delete it/)
+
+	// What another version of the tool wrote stays.
+	const theirs = { profiles: { old: { node: 'http://127.0.0.1:1', note: 5 } }, theme: [1, {}] }
+	fs.writeFileSync(file, JSON.stringify(theirs))
+	assert.equal((await tool(['login', plane.url, '--profile', 'new'], { env, input: secret })).code, 0)
+	const text = fs.readFileSync(file, 'utf8'), now = JSON.parse(text)
+	assert.deepEqual(now, { ...theirs, profiles: { ...theirs.profiles, new: { node: plane.url, token: secret } }, current: 'new' })
+	assert.equal(text, `${JSON.stringify(now, null, 2)}\n`)
+	assert.equal((await tool(['logout', 'new'], { env })).code, 0)
+	assert.deepEqual(JSON.parse(fs.readFileSync(file, 'utf8')), theirs)
 })
 
 test('a login that the node refuses is not remembered', async () => {

@@ -54,6 +54,36 @@ test('secret bulk refuses with its line what it does not understand, and sets no
 	assert.equal((await plane.ok(['secret', '--json'], { cwd })).json.items.length, before)
 })
 
+test('secret bulk refuses JSON with its line, and takes it as it is otherwise', async () => {
+	for (const [text, line] of [['{"A1":"x",\n"A2":}', 2], ['{\n"A1":"x",\n"A1":"y"}', 3], ['{"A1":"x",}', 1], ['{"A1":"x"} // why', 1]]) {
+		const bad = await plane.er(['secret', 'bulk', '--json'], { cwd, input: text })
+		assert.equal(bad.code, 2, text)
+		assert.match(bad.json.error.message, new RegExp(`^line ${line}: `), text)
+	}
+	const other = await plane.er(['secret', 'bulk'], { cwd, input: '{"A1":"x","A2":5}' })
+	assert.match(other.err, /"A2": a string is expected/)
+	await plane.ok(['secret', 'bulk'], { cwd, input: ' \n{ "FROM_JSON": "a\\u0001\\n\\ud83d\\ude00é" }\n' })
+	assert.equal((await seen()).FROM_JSON, 'a\u0001\n\u{1f600}é')
+	await plane.ok(['secret', 'rm', 'FROM_JSON'], { cwd })
+})
+
+test('numbers, characters and depth of what is stored come back as they were written', async () => {
+	await plane.ok(['kv', 'namespace', 'add', 'exact'])
+	const metadata = '{"big":9007199254740993,"cents":1.10,"text":"é\u{1f600}\\u0000\\t"}'
+	await plane.ok(['kv', 'put', 'exact', 'k', 'v', '--metadata', metadata])
+	const { out, json } = await plane.ok(['kv', 'list', 'exact', '--json'])
+	assert.match(out, /"big":9007199254740993,"cents":1\.10,/)
+	assert.equal(json.items[0].metadata.text, 'é\u{1f600}\0\t')
+	assert.match((await plane.ok(['kv', 'get', 'exact', 'k', '--json'])).out, /"big":9007199254740993,"cents":1\.10,/)
+	const deep = '['.repeat(60) + '18446744073709551615' + ']'.repeat(60)
+	await plane.ok(['env', 'set', 'DEEP', deep, '--parse'], { cwd })
+	assert.ok((await plane.ok(['env', '--json'], { cwd })).out.includes(deep))
+	assert.ok((await plane.ok(['env'], { cwd })).out.includes(deep))
+	await plane.ok(['env', 'rm', 'DEEP'], { cwd })
+	const repeated = await plane.er(['env', 'set', 'TWICE', '{"a":1,"a":2}', '--parse'], { cwd })
+	assert.equal(repeated.code, 2)
+})
+
 test('whoever sets a secret that is too short to be hidden in logs is told', async () => {
 	const short = await plane.ok(['secret', 'put', 'PIN'], { cwd, input: '12345' })
 	assert.match(short.err, /warning: the secret PIN has less than 6 bytes: too short to be replaced by \*\*\*/)

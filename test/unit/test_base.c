@@ -1,4 +1,4 @@
-/* The vocabulary: slices, buffers, arenas, maps, chunks, address ranges. */
+/* The vocabulary: slices, buffers, arenas, maps, lists, rounds, chunks, address ranges. */
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/chunk.h"
@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/rounds.h"
 #include "base/slice.h"
 
 #include <arpa/inet.h>
@@ -366,6 +367,117 @@ static void memory_that_a_thread_keeps_has_room_for_what_is_asked(void **state)
 	er_mem_keep_here(false);
 }
 
+/* ---- rounds ---- */
+
+/* Somebody who waits, and who may want more when it is told. */
+typedef struct guest {
+	er_list link;
+	struct table *table;
+	unsigned round; /* in which it was served; 0: not yet */
+	struct guest *brings;
+} guest;
+
+/* Work that ends when the test says so, or at once. */
+typedef struct table {
+	er_rounds rounds;
+	unsigned round, guests; /* rounds that began; for how many the last one is */
+	bool at_once;
+} table;
+
+static void serve(table *t);
+
+static void join(table *t, guest *g)
+{
+	*g = (guest){.table = t, .brings = g->brings};
+	er_list_init(&g->link);
+	er_rounds_join(&t->rounds, &g->link);
+	serve(t);
+}
+
+static void ends(table *t)
+{
+	er_list told;
+	unsigned round = t->round;
+	er_rounds_end(&t->rounds, &told);
+	for (er_list *l; (l = er_list_pop(&told)) != NULL;) {
+		guest *g = ER_CONTAINER(l, guest, link);
+		g->round = round;
+		if (g->brings != NULL)
+			join(t, g->brings);
+	}
+	serve(t);
+}
+
+static void serve(table *t)
+{
+	while (er_rounds_begin(&t->rounds)) {
+		t->round++;
+		t->guests = 0;
+		ER_LIST_EACH(it, &t->rounds.served)
+		t->guests++;
+		if (t->at_once)
+			ends(t);
+	}
+}
+
+static void who_comes_during_a_round_shares_the_next(void **state)
+{
+	(void)state;
+	table t = {0};
+	guest g[5] = {0};
+	er_rounds_init(&t.rounds);
+	assert_true(er_rounds_idle(&t.rounds));
+	join(&t, &g[0]);
+	for (int i = 1; i < 4; i++)
+		join(&t, &g[i]);
+	assert_true(t.round == 1 && t.guests == 1);
+	/* One of them does not wait any longer. */
+	er_list_remove(&g[2].link);
+	ends(&t);
+	assert_true(g[0].round == 1 && g[1].round == 0);
+	assert_true(t.round == 2 && t.guests == 2);
+	ends(&t);
+	assert_true(g[1].round == 2 && g[2].round == 0 && g[3].round == 2);
+	assert_true(er_rounds_idle(&t.rounds));
+}
+
+static void who_is_told_may_come_again(void **state)
+{
+	(void)state;
+	for (int at_once = 0; at_once < 2; at_once++) {
+		table t = {.at_once = at_once};
+		guest g[3] = {0};
+		g[0].brings = &g[2];
+		er_rounds_init(&t.rounds);
+		t.rounds.running = true; /* so that both share a round */
+		join(&t, &g[0]);
+		join(&t, &g[1]);
+		t.rounds.running = false;
+		serve(&t);
+		while (!er_rounds_idle(&t.rounds))
+			ends(&t);
+		assert_true(g[0].round == 1 && g[1].round == 1 && g[2].round == 2);
+		assert_int_equal(t.round, 2);
+	}
+}
+
+static void an_owner_that_ends_finds_everybody(void **state)
+{
+	(void)state;
+	table t = {0};
+	guest g[3] = {0};
+	er_rounds_init(&t.rounds);
+	for (int i = 0; i < 3; i++)
+		join(&t, &g[i]);
+	assert_ptr_equal(er_rounds_drop(&t.rounds), &g[1].link);
+	assert_ptr_equal(er_rounds_drop(&t.rounds), &g[2].link);
+	assert_ptr_equal(er_rounds_drop(&t.rounds), &g[0].link);
+	assert_null(er_rounds_drop(&t.rounds));
+	assert_false(er_rounds_idle(&t.rounds));
+	ends(&t);
+	assert_true(er_rounds_idle(&t.rounds));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +490,9 @@ int main(void)
 	    cmocka_unit_test(map_finds_what_was_put_and_nothing_else),
 	    cmocka_unit_test(idmap_survives_ids_chosen_to_collide),
 	    cmocka_unit_test(list_can_be_left_while_it_is_walked),
+	    cmocka_unit_test(who_comes_during_a_round_shares_the_next),
+	    cmocka_unit_test(who_is_told_may_come_again),
+	    cmocka_unit_test(an_owner_that_ends_finds_everybody),
 	    cmocka_unit_test(pieces_share_their_bytes),
 	    cmocka_unit_test(range_holds_exactly_its_addresses),
 	    cmocka_unit_test(range_has_one_spelling),

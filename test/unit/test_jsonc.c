@@ -112,6 +112,55 @@ static void large_texts_are_the_callers_to_bound(void **state)
 	er_arena_fini(&a);
 }
 
+/* Reads only "a" and "b" of text; NULL, or what is left of it. */
+static void only_some(const char *text, size_t values, const char *left, size_t where)
+{
+	static const er_slice wanted[] = {ER_LIT("a"), ER_LIT("b")};
+	er_arena a;
+	er_err err = {0};
+	size_t at = 0;
+	er_buf out = {0};
+	er_arena_init(&a);
+	const er_json *v =
+	    er_json_read(&a, er_slice_cstr(text), &(er_json_bounds){.values = values, .only = wanted, .n_only = 2}, &at, &err);
+	assert_int_equal(v != NULL, left != NULL);
+	if (v != NULL) {
+		er_json_write(&out, v);
+		er_buf_putc(&out, 0);
+		assert_string_equal((const char *)er_buf_slice(&out).p, left);
+	} else {
+		assert_int_equal(err.kind, ER_ERR_INVALID);
+		assert_int_equal(at, where);
+	}
+	er_buf_fini(&out);
+	er_arena_fini(&a);
+}
+
+static void what_nobody_wants_is_checked_and_not_kept(void **state)
+{
+	(void)state;
+	only_some("{\"x\":[1,{\"a\":\"\\u00e9\\n\"}],\"a\":{\"x\":1},\"y\":\"z\",\"b\":\"\\t\"}", 4,
+	          "{\"a\":{\"x\":1},\"b\":\"\\u0009\"}", 0);
+	only_some("{\"x\":[1,2,3,4,5,6,7,8,9]}", 1, "{}", 0);
+	only_some("{\"x\":1,\"a\":1,\"b\":1}", 2, NULL, 17);
+	/* It is an object's members that are chosen. */
+	only_some("[{\"x\":1}]", 3, "[{\"x\":1}]", 0);
+	only_some("5", 1, "5", 0);
+	/* Form counts everywhere, a name that occurs twice only where it is kept. */
+	only_some("{\"x\":[1,]}", 9, NULL, 8);
+	only_some("{\"x\":\"\\q\"}", 9, NULL, 6);
+	only_some("{\"x\":\"a\nb\"}", 9, NULL, 5);
+	only_some("{\"x\":01}", 9, NULL, 5);
+	only_some("{\"x\":{\"c\" 1}}", 9, NULL, 10);
+	only_some("{\"x\":{\"c\":1,\"c\":2}}", 9, "{}", 0);
+	only_some("{\"a\":1,\"a\":2}", 9, NULL, 7);
+	only_some("{\"\\u0061\":1,\"ab\":1,\"\":1}", 9, "{}", 0);
+	char deep[400] = "{\"x\":";
+	for (int i = 5; i < 200; i++)
+		deep[i] = '[';
+	only_some(deep, 9, NULL, 5 + ER_JSON_DEPTH - 1);
+}
+
 static void many_names_are_compared_too(void **state)
 {
 	(void)state;
@@ -152,6 +201,7 @@ int main(void)
 	    cmocka_unit_test(a_mistake_is_shown_where_it_is),
 	    cmocka_unit_test(the_wire_is_strict),
 	    cmocka_unit_test(large_texts_are_the_callers_to_bound),
+	    cmocka_unit_test(what_nobody_wants_is_checked_and_not_kept),
 	    cmocka_unit_test(many_names_are_compared_too),
 	    cmocka_unit_test(depth_is_bounded),
 	};

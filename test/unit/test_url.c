@@ -1,10 +1,10 @@
 /* URLs against the data files of web-platform-tests, where they are at hand (ER_WPT_DATA, or
  * ../shared/wpt-data beside the source tree; skipped with a message otherwise), and against what
  * the node itself relies on. */
+#include "base/json_tree.h"
 #include "base/mem.h"
 #include "http/url.h"
 
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,33 +25,18 @@ static const struct {
     {"search", ER_URL_SEARCH}, {"hash", ER_URL_HASH},
 };
 
-/* JSON that may hold lone surrogates, which jansson refuses: they become U+FFFD, as they do before
- * a string reaches the URL class. */
-static char *replace_surrogates(const char *text)
+/* Where the trees of the files lie. */
+static er_arena arena;
+
+static int no_files(void **state)
 {
-	er_buf b;
-	er_buf_init(&b);
-	for (const char *p = text; *p; p++) {
-		unsigned hi, lo;
-		if (p[0] == '\\' && p[1] == 'u' && sscanf(p + 2, "%4x", &hi) == 1 && hi >= 0xd800 && hi < 0xe000) {
-			bool pair =
-			    hi < 0xdc00 && p[6] == '\\' && p[7] == 'u' && sscanf(p + 8, "%4x", &lo) == 1 && lo >= 0xdc00 && lo < 0xe000;
-			if (pair)
-				er_buf_put(&b, er_slice_of(p, 12));
-			else
-				er_buf_puts(&b, "\\uFFFD");
-			p += pair ? 11 : 5;
-		} else if (p[0] == '\\') {
-			er_buf_put(&b, er_slice_of(p++, 2));
-		} else {
-			er_buf_putc(&b, (uint8_t)*p);
-		}
-	}
-	er_buf_putc(&b, '\0');
-	return (char *)b.p;
+	(void)state;
+	er_arena_fini(&arena);
+	return 0;
 }
 
-static json_t *load(const char *name)
+/* Lone surrogates become U+FFFD, as they do before a string reaches the URL class. */
+static const er_json *load(const char *name)
 {
 	const char *dir = getenv("ER_WPT_DATA");
 	char *path = dir != NULL ? er_printf("%s/%s", dir, name) : er_printf("%s/../shared/wpt-data/%s", ER_SOURCE_DIR, name);
@@ -68,20 +53,13 @@ static json_t *load(const char *name)
 	for (size_t n; (n = fread(er_buf_reserve(&b, 65536), 1, 65536, f)) > 0;)
 		er_buf_wrote(&b, n);
 	fclose(f);
-	er_buf_putc(&b, '\0');
-	char *clean = replace_surrogates((const char *)b.p);
-	json_error_t err;
-	json_t *root = json_loads(clean, JSON_ALLOW_NUL, &err);
+	er_err err = {0};
+	size_t at = 0;
+	const er_json *root = er_json_parse(&arena, er_buf_slice(&b), SIZE_MAX, &at, &err);
 	if (root == NULL)
-		fail_msg("%s: %s at line %d", name, err.text, err.line);
-	er_free(clean);
+		fail_msg("%s: %s at line %u", name, err.text, er_text_where(er_buf_slice(&b), at).line);
 	er_buf_fini(&b);
 	return root;
-}
-
-static er_slice text_of(const json_t *v)
-{
-	return er_slice_of(json_string_value(v), json_string_length(v));
 }
 
 /* The getter's text; a port is written out. */
@@ -94,44 +72,44 @@ static er_slice get(const er_url *u, er_url_part part, char digits[8])
 	return er_slice_of(digits, (size_t)snprintf(digits, 8, "%u", u->port));
 }
 
-static int differs(const er_url *u, const json_t *want, er_slice input)
+static int differs(const er_url *u, const er_json *want, er_slice input)
 {
 	int bad = 0;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		char digits[8];
-		const json_t *v = json_object_get(want, parts[i].name);
+		const er_json *v = er_json_member(want, parts[i].name);
 		er_slice got = get(u, parts[i].part, digits);
-		if (v != NULL && !er_slice_eq(got, text_of(v))) {
-			print_message("<%.*s> %s: got <%.*s>, wanted <%s>\n", ER_FMT(input), parts[i].name, ER_FMT(got),
-			              json_string_value(v));
+		if (v != NULL && !er_slice_eq(got, er_json_as_str(v))) {
+			print_message("<%.*s> %s: got <%.*s>, wanted <%.*s>\n", ER_FMT(input), parts[i].name, ER_FMT(got),
+			              ER_FMT(er_json_as_str(v)));
 			bad = 1;
 		}
 	}
 	return bad;
 }
 
-static int check_parse(const json_t *it)
+static int check_parse(const er_json *it)
 {
-	er_slice input = text_of(json_object_get(it, "input"));
-	const json_t *base_text = json_object_get(it, "base");
-	bool want = !json_is_true(json_object_get(it, "failure"));
+	er_slice input = er_json_str(it, "input");
+	const er_json *base_text = er_json_member(it, "base");
+	bool want = !er_json_true(it, "failure");
 	er_url base, u;
-	bool has_base = json_is_string(base_text);
-	if (has_base && !er_url_parse(&base, text_of(base_text), NULL))
+	bool has_base = er_json_is(base_text, ER_JSON_STRING);
+	if (has_base && !er_url_parse(&base, er_json_as_str(base_text), NULL))
 		return want;
 	int bad = 0;
 	bool ok = er_url_parse(&u, input, has_base ? &base : NULL);
 	if (ok != want) {
-		print_message("<%.*s> base <%s>: %s\n", ER_FMT(input), has_base ? json_string_value(base_text) : "",
+		print_message("<%.*s> base <%.*s>: %s\n", ER_FMT(input), ER_FMT(er_json_as_str(base_text)),
 		              ok ? "must fail" : "must not fail");
 		bad = 1;
 	} else if (ok) {
 		bad = differs(&u, it, input);
-		const json_t *origin = json_object_get(it, "origin");
+		const er_json *origin = er_json_member(it, "origin");
 		er_buf o;
 		er_buf_init(&o);
 		er_url_origin(&u, &o);
-		if (origin != NULL && !er_slice_eq(er_buf_slice(&o), text_of(origin))) {
+		if (origin != NULL && !er_slice_eq(er_buf_slice(&o), er_json_as_str(origin))) {
 			print_message("<%.*s> origin: got <%.*s>\n", ER_FMT(input), ER_FMT(er_buf_slice(&o)));
 			bad = 1;
 		}
@@ -167,18 +145,16 @@ static bool same_both_ways(er_slice input)
 static void url_is_what_every_browser_makes_of_it(void **state)
 {
 	(void)state;
-	json_t *root = load("urltestdata.json");
-	size_t i, n = 0, bad = 0;
-	json_t *it;
-	json_array_foreach(root, i, it)
+	const er_json *root = load("urltestdata.json");
+	size_t n = 0, bad = 0;
+	ER_JSON_EACH(it, root)
 	{
-		if (!json_is_object(it))
+		if (!er_json_is(it, ER_JSON_OBJECT))
 			continue;
 		n++;
 		bad += (size_t)check_parse(it);
-		(void)same_both_ways(text_of(json_object_get(it, "input")));
+		(void)same_both_ways(er_json_str(it, "input"));
 	}
-	json_decref(root);
 	print_message("urltestdata: %zu of %zu\n", n - bad, n);
 	assert_int_equal(bad, 0);
 }
@@ -214,27 +190,23 @@ static void the_short_way_changes_no_url(void **state)
 static void setters_change_what_they_may_and_nothing_else(void **state)
 {
 	(void)state;
-	json_t *root = load("setters_tests.json");
+	const er_json *root = load("setters_tests.json");
 	size_t n = 0, bad = 0;
 	for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
-		size_t i;
-		json_t *it;
-		json_array_foreach(json_object_get(root, parts[k].name), i, it)
+		ER_JSON_EACH(it, er_json_member(root, parts[k].name))
 		{
 			er_url u;
-			er_slice value = text_of(json_object_get(it, "new_value"));
-			assert_true(er_url_parse(&u, text_of(json_object_get(it, "href")), NULL));
+			er_slice value = er_json_str(it, "new_value");
+			assert_true(er_url_parse(&u, er_json_str(it, "href"), NULL));
 			n++;
 			(void)er_url_set(&u, parts[k].part, value);
-			if (differs(&u, json_object_get(it, "expected"), value)) {
-				print_message("  ... set %s of %s to <%.*s>\n", parts[k].name, json_string_value(json_object_get(it, "href")),
-				              ER_FMT(value));
+			if (differs(&u, er_json_member(it, "expected"), value)) {
+				print_message("  ... set %s of %.*s to <%.*s>\n", parts[k].name, ER_FMT(er_json_str(it, "href")), ER_FMT(value));
 				bad++;
 			}
 			er_url_fini(&u);
 		}
 	}
-	json_decref(root);
 	print_message("setters: %zu of %zu\n", n - bad, n);
 	assert_int_equal(bad, 0);
 }
@@ -254,15 +226,14 @@ static bool newer_than_icu(er_slice text)
 /* As the host of a URL: that is how the domains of these files are tried in browsers. */
 static size_t check_domains(const char *file)
 {
-	json_t *root = load(file);
-	size_t i, n = 0, bad = 0;
-	json_t *it;
-	json_array_foreach(root, i, it)
+	const er_json *root = load(file);
+	size_t n = 0, bad = 0;
+	ER_JSON_EACH(it, root)
 	{
-		er_slice input = text_of(json_object_get(it, "input"));
-		if (!json_is_object(it) || input.n == 0)
+		er_slice input = er_json_str(it, "input");
+		if (!er_json_is(it, ER_JSON_OBJECT) || input.n == 0)
 			continue;
-		const json_t *want = json_object_get(it, "output");
+		const er_json *want = er_json_member(it, "output");
 		er_buf out;
 		er_buf_init(&out);
 		bool ok;
@@ -281,19 +252,18 @@ static size_t check_domains(const char *file)
 			er_buf_fini(&text);
 		}
 		n++;
-		if (ok != json_is_string(want) || (ok && !er_slice_eq(er_buf_slice(&out), text_of(want)))) {
+		if (ok != er_json_is(want, ER_JSON_STRING) || (ok && !er_slice_eq(er_buf_slice(&out), er_json_as_str(want)))) {
 			if (!ok && newer_than_icu(input)) {
 				print_message("%s <%.*s>: newer than this ICU's Unicode\n", file, ER_FMT(input));
 				er_buf_fini(&out);
 				continue;
 			}
-			print_message("%s <%.*s>: got <%.*s>, wanted <%s>\n", file, ER_FMT(input), ER_FMT(er_buf_slice(&out)),
-			              json_is_string(want) ? json_string_value(want) : "failure");
+			print_message("%s <%.*s>: got <%.*s>, wanted <%.*s>\n", file, ER_FMT(input), ER_FMT(er_buf_slice(&out)),
+			              ER_FMT(er_json_is(want, ER_JSON_STRING) ? want->text : ER_LIT("failure")));
 			bad++;
 		}
 		er_buf_fini(&out);
 	}
-	json_decref(root);
 	print_message("%s: %zu of %zu\n", file, n - bad, n);
 	return bad;
 }
@@ -313,23 +283,20 @@ static void every_idna_case_of_unicode(void **state)
 static void query_is_encoded_as_utf8(void **state)
 {
 	(void)state;
-	json_t *root = load("percent-encoding.json");
-	size_t i;
-	json_t *it;
-	json_array_foreach(root, i, it)
+	const er_json *root = load("percent-encoding.json");
+	ER_JSON_EACH(it, root)
 	{
-		if (!json_is_object(it))
+		if (!er_json_is(it, ER_JSON_OBJECT))
 			continue;
 		er_url u;
 		assert_true(er_url_parse(&u, ER_LIT("https://example.com/"), NULL));
-		assert_true(er_url_set(&u, ER_URL_SEARCH, text_of(json_object_get(it, "input"))));
+		assert_true(er_url_set(&u, ER_URL_SEARCH, er_json_str(it, "input")));
 		er_slice got = er_slice_from(er_url_get(&u, ER_URL_SEARCH), 1);
-		er_slice want = text_of(json_object_get(json_object_get(it, "output"), "utf-8"));
+		er_slice want = er_json_str(er_json_member(it, "output"), "utf-8");
 		if (!er_slice_eq(got, want))
 			fail_msg("got %.*s, wanted %.*s", ER_FMT(got), ER_FMT(want));
 		er_url_fini(&u);
 	}
-	json_decref(root);
 }
 
 /* ---- without the files ---- */
@@ -422,5 +389,5 @@ int main(void)
 	    cmocka_unit_test(redirect_goes_where_location_says),
 	    cmocka_unit_test(input_has_a_bound),
 	};
-	return cmocka_run_group_tests_name("url", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("url", tests, NULL, no_files);
 }
