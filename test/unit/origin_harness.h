@@ -226,7 +226,8 @@ static bool srv_answer(test_connection *c, const char *head, const char *method,
 		return srv_text(c, "HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n");
 	if (strncmp(path, "/head", 5) == 0) /* the request's head as the body */
 		return srv_body(c, "HTTP/1.1 200 OK\r\n", head, strlen(head));
-	if (strcmp(path, "/kept-dies") == 0 && c->requests > 1) { /* without an answer, when it is told to */
+	/* without an answer, when it is told to */
+	if (strcmp(path, "/kept-dies") == 0 && c->requests > 1) {
 		while (!may_die)
 			usleep(1000);
 		return false;
