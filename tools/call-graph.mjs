@@ -3,20 +3,12 @@
 // those below it in mind; what goes upwards is a callback, a pointer, which the object files do not
 // show as a reference.
 //
-//   node tools/call-graph.mjs            compares the object files of build/ with
-//                                        tools/call-circles.json; 1: they differ
-//   node tools/call-graph.mjs --print    also prints the circles, with the functions of their edges
-//   node tools/call-graph.mjs --write    writes the list anew, for what has become less
+//   node tools/call-graph.mjs            1: there is a circle among the object files of build/
+//   node tools/call-graph.mjs --print    also prints the functions of its edges
 //
 // An edge is a function er_* that one object file refers to and another one of the same room
 // defines (nm). Data does not count: a table of functions is how a lower file reaches an upper one
 // on purpose.
-//
-// The list is what there was when this gate was built, and may only shrink. "circles": sets of
-// files that reach each other. A circle that is found must lie within a listed one. "pairs": two
-// files that call each other directly; none may be new, so that a large circle gets no denser. What
-// is listed and not found any more is to be taken out (--write). "reasons" says of a circle why it
-// stays, by its first file.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -94,44 +86,16 @@ function circlesOf(edges) {
 	return found
 }
 
-function pairsOf(edges) {
-	const pairs = []
-	for (const [a, to] of edges) for (const b of to.keys()) if (a < b && edges.get(b).has(a)) pairs.push(`${a} ${b}`)
-	return pairs.sort()
-}
-
-const listFile = path.join(root, 'tools/call-circles.json')
-const list = JSON.parse(fs.readFileSync(listFile, 'utf8'))
-const found = {}
+let circles = 0
 for (const [room, files] of [...rooms].sort()) {
 	const edges = edgesOf(files)
-	const circles = circlesOf(edges).sort()
-	if (process.argv.includes('--print'))
-		for (const circle of circles) {
-			console.log(`${room}: ${circle.join(' ')}`)
-			for (const a of circle)
-				for (const [b, symbols] of edges.get(a)) if (circle.includes(b)) console.log(`    ${a} → ${b}: ${symbols.join(' ')}`)
-		}
-	if (circles.length) found[room] = { circles: circles.map((c) => c.join(' ')), pairs: pairsOf(edges) }
+	for (const circle of circlesOf(edges).sort()) {
+		circles++
+		console.error(`src/${room}: a circle of calls: ${circle.join(' ')}`)
+		if (!process.argv.includes('--print')) continue
+		for (const a of circle)
+			for (const [b, symbols] of edges.get(a)) if (circle.includes(b)) console.log(`    ${a} → ${b}: ${symbols.join(' ')}`)
+	}
 }
-
-const mistakes = []
-const within = (circle, circles) => circles.some((c) => circle.split(' ').every((f) => c.split(' ').includes(f)))
-for (const room of new Set([...Object.keys(found), ...Object.keys(list.rooms)])) {
-	if (!rooms.has(room)) continue // not built here
-	const is = found[room] ?? { circles: [], pairs: [] }, was = list.rooms[room] ?? { circles: [], pairs: [] }
-	for (const c of is.circles) if (!within(c, was.circles)) mistakes.push(`src/${room}: a new circle of calls: ${c}`)
-	for (const p of is.pairs) if (!was.pairs.includes(p)) mistakes.push(`src/${room}: two files that call each other: ${p}`)
-	const gone = [...was.circles.filter((c) => !is.circles.includes(c)), ...was.pairs.filter((p) => !is.pairs.includes(p))]
-	if (gone.length && !process.argv.includes('--write'))
-		mistakes.push(`src/${room}: less than listed, well done: node tools/call-graph.mjs --write (${gone.join('; ')})`)
-}
-const fresh = mistakes.filter((m) => !m.includes('less than listed'))
-if (process.argv.includes('--write') && (fresh.length === 0 || process.argv.includes('--first'))) {
-	fs.writeFileSync(listFile, JSON.stringify({ ...list, rooms: found }, null, '\t') + '\n')
-	mistakes.length = 0
-}
-for (const m of mistakes) console.error(m)
-const count = (what) => Object.values(found).reduce((n, r) => n + r[what].length, 0)
-console.log(`call graph: ${rooms.size} rooms, ${count('circles')} circles and ${count('pairs')} pairs that are known, ${mistakes.length} mistakes`)
-process.exit(mistakes.length ? 1 : 0)
+console.log(`call graph: ${rooms.size} rooms, ${circles} circles`)
+process.exit(circles ? 1 : 0)

@@ -39,7 +39,8 @@ typedef struct er_cache_place {
 	/* what the answers are of: the site, or an origin. Nothing of another one is found. May change
 	 * between two requests. */
 	er_slice origin;
-	uint64_t site; /* er_scopes_site: whose tags and purges the answers are of. May change likewise */
+	/* er_scopes_site: whose tags and purges the answers are of. May change likewise */
+	uint64_t site;
 } er_cache_place;
 
 er_handler er_cache_handler(er_cache_place *place);

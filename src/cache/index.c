@@ -306,8 +306,8 @@ static er_stored *select_variant(const entry *e, const er_fields *request, er_ar
 	return NULL;
 }
 
-/* Takes out what was purged. Of a fill it returns the entry's reference: an answer that was asked for
- * before the purge is not for those who ask after it. */
+/* Takes out what was purged. Of a fill it returns the entry's reference: an answer that was asked
+ * for before the purge is not for those who ask after it. */
 static er_fill *take_off_purged(const er_index *ix, shard *s, entry *e)
 {
 	for (er_stored *it = e->variants, *next; it != NULL; it = next) {
@@ -402,8 +402,8 @@ static er_stored *superseded(const entry *e, const er_stored *by)
 	return NULL;
 }
 
-/* Under the lock: a purge that was applied while it was on its way is seen here, or by whoever finds
- * it. */
+/* Under the lock: a purge that was applied while it was on its way is seen here, or by
+ * whoever finds it. */
 static bool purged(const er_index *ix, er_stored *it)
 {
 	return er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD;

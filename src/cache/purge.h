@@ -80,7 +80,8 @@ size_t er_purges_count(const er_purges *p);
 /* `where`: authority and target of the request; must live as long as the scopes. Tags are those of
  * Cache-Tag (comma between) and Surrogate-Key (blank between); in the arena. */
 er_scopes er_scopes_of(er_arena *a, er_slice where, uint64_t site, const er_fields *response);
-/* A copy of the other's tags, in the arena: of a response that was renewed without a word of them. */
+/* A copy of the other's tags, in the arena: of a response that was renewed without a
+ * word of them. */
 void er_scopes_copy_tags(er_arena *a, er_scopes *to, const er_scopes *from);
 /* Names tags, which are the cache's business and nobody's behind it. */
 bool er_scopes_field(er_slice name);

@@ -1,6 +1,7 @@
-/* The API's family of sites. A site's settings are checked by the one reader (site.h), and stored as
- * they came, without their name. What a site's servers do, and which hosts are taken by node.jsonc,
- * the gateway knows. */
+/* The API's family of sites. A site's settings are checked by the one reader (site.h), and stored
+ * as they came, without their name. What a site's servers do, and which hosts are taken by
+ * node.jsonc, the gateway knows. */
+#include "base/json_tree.h"
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/site.h"
@@ -43,7 +44,7 @@ static bool read_site(er_call *call, er_site_settings *out, er_slice *text)
 		return er_refuse_field(&call->problem, key, "the name in the path", "\"name\" is not \"%.*s\", as the path has it",
 		                       ER_FMT(call->name));
 	er_buf b = {0};
-	er_json_write(&b, er_settings_without(call->arena, call->json, key));
+	er_json_write(&b, er_json_with(call->arena, call->json, key, NULL));
 	*text = er_arena_copy(call->arena, er_buf_slice(&b));
 	er_buf_fini(&b);
 	if (text->n > ER_STORE_SITE_MAX)

@@ -21,8 +21,8 @@ typedef struct er_site_settings {
 	bool cache;           /* answers are stored, as far as the origin lets them */
 } er_site_settings;
 
-/* v: an object. The path in front of field names is `at`, or empty. Without "name" the first host is
- * its name. */
+/* v: an object. The path in front of field names is `at`, or empty. Without "name" the first host
+ * is its name. */
 ER_MUST_CHECK bool er_site_read(er_arena *a, const er_json *v, er_slice at, er_site_settings *out, er_problem *problem);
 /* From JSON text (of the store). */
 ER_MUST_CHECK bool er_site_parse(er_arena *a, er_slice json, er_site_settings *out, er_problem *problem);

@@ -4,9 +4,9 @@
  * references.
  *
  * Deployments are in one array, for both environments; an environment's tables know them by name
- * (index + 1, so that 0 is "none") and rules by index. The order of its rules is the order of precedence.
- * Every string and route of it lies in its own arena or is its own allocation, so nothing of what
- * it was made of is needed afterwards.
+ * (index + 1, so that 0 is "none") and rules by index. The order of its rules is the order of
+ * precedence. Every string and route of it lies in its own arena or is its own allocation, so
+ * nothing of what it was made of is needed afterwards.
  *
  * er_config_route is asked for each request: environment, host, path → deployment. All that clients
  * send is only compared here. */

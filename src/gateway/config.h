@@ -49,7 +49,8 @@ typedef struct er_config {
 	size_t n_sites;
 	struct er_map *site_names, *site_hosts; /* name, and host as written -> index + 1 */
 	er_sites *by_host;                      /* of all, and of `origin`; made by er_config_seal */
-	uint32_t cache_mb;                      /* of memory for responses of the origin; 0: nothing is stored */
+	/* of memory for responses of the origin; 0: nothing is stored */
+	uint32_t cache_mb;
 	er_level min_level;
 	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;

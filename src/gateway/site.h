@@ -1,6 +1,6 @@
-/* A site as it is served: its hosts, its origin group, and what the cache knows it by. Immutable but
- * for the state of the group's servers; counted (atomic); shared by every configuration in which
- * nothing of it changed, so that what is known of its servers stays. */
+/* A site as it is served: its hosts, its origin group, and what the cache knows it by. Immutable
+ * but for the state of the group's servers; counted (atomic); shared by every configuration in
+ * which nothing of it changed, so that what is known of its servers stays. */
 #ifndef ER_GATEWAY_SITE_H
 #define ER_GATEWAY_SITE_H
 

@@ -94,6 +94,7 @@ void er_fetch_again(er_fetch *f)
 {
 	ER_ASSERT(f->in.n == 0 && f->hop == NULL);
 	forget_answer(f);
+	er_fetch_alive(f); /* the time to connect begins anew */
 	er_fetch_enter(f, FETCH_HOP, HOP_ON_AGAIN);
 	f->begins_again = true;
 }

@@ -17,7 +17,8 @@ enum { ER_GROUP_SERVERS = 32, ER_GROUP_RETRIES = 5, ER_GROUP_FIELDS = 32 };
 
 /* What Host, and the name in TLS, say to a server. */
 typedef enum er_group_host {
-	ER_GROUP_HOST_AUTO,   /* a server that is named by an address: the client's; else the server's */
+	/* a server that is named by an address: the client's; else the server's */
+	ER_GROUP_HOST_AUTO,
 	ER_GROUP_HOST_CLIENT, /* what the client asked for */
 	ER_GROUP_HOST_SERVER, /* the server's own name */
 	ER_GROUP_HOST_NAMED,  /* er_group_spec.host_name */
@@ -33,12 +34,15 @@ typedef struct er_group_spec {
 	er_upstream_spec servers[ER_GROUP_SERVERS];
 	size_t n;
 	er_group_host host;
-	er_slice host_name;               /* NAMED */
-	er_slice sni;                     /* name in TLS, and what the certificate is checked for; empty: as Host */
+	er_slice host_name; /* NAMED */
+	/* name in TLS, and what the certificate is checked for; empty: as Host */
+	er_slice sni;
 	er_field fields[ER_GROUP_FIELDS]; /* of every request, in place of the client's */
 	size_t n_fields;
-	bool follow;                           /* redirects are followed by the node; else they go to the client */
-	uint32_t retries;                      /* further servers, or attempts, of a request that can be sent again */
+	/* redirects are followed by the node; else they go to the client */
+	bool follow;
+	/* further servers, or attempts, of a request that can be sent again */
+	uint32_t retries;
 	uint32_t connect_ms, head_ms, idle_ms; /* 0: the defaults of er_wishes */
 	uint32_t failures;                     /* in a row, until a server is left alone; 0: never */
 	uint32_t out_ms;                       /* for so long */

@@ -1,7 +1,7 @@
-/* With one server that is trusted, and nothing to count, the exchange itself is aimed at it and passed on. Else an
- * `ask` is made: it holds the exchange, and asks one exchange of its own after the other (attempt)
- * until one is answered well or no further one may be sent. It ends with the answer, or with
- * on_cancel. */
+/* With one server that is trusted, and nothing to count, the exchange itself is aimed at it and
+ * passed on. Else an `ask` is made: it holds the exchange, and asks one exchange of its own after
+ * the other (attempt) until one is answered well or no further one may be sent. It ends with the
+ * answer, or with on_cancel. */
 #include "origin/group_ask.h"
 
 #include "base/clock.h"

@@ -4,7 +4,8 @@
  * wait for the next look. A server is asked for the first time at once, and then at its group's
  * pace, which begins with the answer: a slow server is not asked faster than it answers.
  *
- * er_health_watch keeps the probes of groups that stay, so that a reload changes nothing of them. */
+ * er_health_watch keeps the probes of groups that stay, so that a reload changes
+ * nothing of them. */
 #include "origin/health.h"
 
 #include "base/mem.h"

@@ -1,5 +1,6 @@
 /* Active health checks: asks the servers of origin groups for a path from time to time, and tells
- * the groups how they did. One a node, on one thread's loop; the state of a group is everybody's. */
+ * the groups how they did. One a node, on one thread's loop; the state of a group is
+ * everybody's. */
 #ifndef ER_ORIGIN_HEALTH_H
 #define ER_ORIGIN_HEALTH_H
 

@@ -1,5 +1,5 @@
-// Purging the cache of a running node: what is named is gone or stale when the answer comes, nothing
-// else is, and who may not is refused.
+// Purging the cache of a running node: what is named is gone or stale when the answer comes,
+// nothing else is, and who may not is refused.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startStore } from './lib/deploy.mjs'
