@@ -31,6 +31,19 @@ static const er_cli_command route[] = {
     {ROW("test", "show which rule a URL takes", er_row_route_test)},
 };
 
+static const er_cli_command site[] = {
+    {ROW("list", "the sites, their hosts and servers", er_row_site_list)},
+    {ROW("show", "one site: how its servers do, and its settings", er_row_site_show)},
+    {ROW("add", "answer a host from an origin", er_row_site_add)},
+    {ROW("rm", "remove a site", er_row_site_rm)},
+    {ROW("test", "show what takes a URL", er_row_site_test)},
+};
+
+static const er_cli_command cache[] = {
+    {ROW("status", "what is stored, how much it answers, and why not more", er_row_cache_status)},
+    {ROW("explain", "what is stored of a URL, or why nothing is", er_row_cache_explain)},
+};
+
 static const er_cli_command env[] = {
     {ROW("list", "the variables of an environment", er_row_env_list)},
     {ROW("set", "set one", er_row_env_set)},
@@ -90,6 +103,9 @@ static const er_cli_command commands[] = {
     {ROW("status", "the node, and what runs on it how well", er_row_status)},
     {ROW("routine", "all routines: list, rm, addresses, allow, deny", er_row_routine_list), GROUP(routine)},
     {ROW("route", "which host and path takes which routine: list, add, rm, test", er_row_route_list), GROUP(route)},
+    {ROW("site", "hosts answered as a CDN: list, show, add, rm, test", er_row_site_list), GROUP(site)},
+    {ROW("cache", "what the node has stored: status, explain", er_row_cache_status), GROUP(cache)},
+    {ROW("purge", "say what may not be used any more of what is stored", er_row_purge)},
     {ROW("env", "variables of an environment: list, set, rm", er_row_env_list), GROUP(env)},
     {ROW("secret", "secrets of an environment: put, list, rm, bulk", er_row_secret_list), GROUP(secret)},
     {LEAF("kv", "data on the node: namespace, get, put, delete, list, import, export", NULL), GROUP(kv)},

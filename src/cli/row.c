@@ -24,7 +24,7 @@ static size_t option_at(const er_row *row, er_slice name)
 
 const char *er_row_value(const er_row_call *c, er_slice key)
 {
-	if (key.n == 1 && key.p[0] >= '0' && key.p[0] < '0' + ER_ROW_WORDS)
+	if (key.n == 1 && key.p[0] >= '0' && key.p[0] <= '9')
 		return c->words[key.p[0] - '0'];
 	if (er_slice_eq(key, ER_LIT("routine")))
 		return c->routine;

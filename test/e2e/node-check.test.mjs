@@ -159,6 +159,15 @@ function samples(schema, whole) {
 
 const asMembers = list => list.split(',').map(s => s.trim()).sort()
 
+/** The same of a site. */
+function siteWith(at, value) {
+	const site = { hosts: ['shop.example'], origin: 'http://a.example' }
+	if (at.length === 0) return { ...site, ...value }
+	const [, inner, ...rest] = at
+	if (inner === 'servers') return { ...site, origin: { servers: [rest.length ? { url: 'http://a.example', ...value } : value, 'http://b.example'] } }
+	return { ...site, origin: { servers: ['http://a.example'], ...(inner ? { [inner]: { path: '/', ...value } } : value) } }
+}
+
 /** node.jsonc with `value` at that place, and what it needs there to be right otherwise. */
 function nodeWith(at, value) {
 	if (at.length === 0) return { listen: '127.0.0.1:0', ...value }
@@ -168,6 +177,7 @@ function nodeWith(at, value) {
 		const inner = rest.slice(1).reduceRight((v, k) => ({ [k]: v }), value)
 		return { listen: '127.0.0.1:0', routineLimits: most, routines: [{ name: 'r', main: 'a.js', ...inner }] }
 	}
+	if (first === 'sites') return { listen: '127.0.0.1:0', sites: [siteWith(rest.slice(1), value)] }
 	if (first === 'routes') return { listen: '127.0.0.1:0', routines: [{ name: 'x', main: 'a.js' }], routes: [{ pattern: 'p', routine: 'x', ...value }] }
 	return { listen: '127.0.0.1:0', [first]: rest.reduceRight((v, k) => ({ [k]: v }), value) }
 }
@@ -207,7 +217,7 @@ test('node.schema.json and the node agree on every value', async () => {
 		for (const [key, s] of Object.entries(object.properties)) {
 			// What is there and what is not, the schema cannot say: a routine of that name, a
 			// script, a folder.
-			const known = value => !((key === 'routine' || key === 'main') && value === 'a b') && !(key === 'data' && value === 'x')
+			const known = value => !((key === 'routine' || key === 'main') && value === 'a b') && !(key === 'data' && value === 'x') && !(key === 'headers' && value?.x === 1)
 			for (const value of samples(s, schema).filter(known)) all.push({ place: [...at, key].join('.'), value, config: nodeWith(at, { [key]: value }) })
 		}
 	await fourAtATime(all, async ({ place, value, config }, dir) => {

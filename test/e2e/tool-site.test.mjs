@@ -1,0 +1,71 @@
+// er site, er cache and er purge as a person types them: what they say, and what they end with.
+import fs from 'node:fs'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { project } from './lib/desk.mjs'
+import { startOrigin } from './lib/origin.mjs'
+import * as raw from './lib/raw.mjs'
+import { startPlane } from './lib/tool.mjs'
+
+let plane, origin
+before(async () => {
+	origin = await startOrigin((req, res) => {
+		if (req.url === '/mine') return res.setHeader('cache-control', 'private').end('mine')
+		res.setHeader('cache-control', 'max-age=600').setHeader('vary', 'accept-language').setHeader('cache-tag', 'a, b').end('page')
+	})
+	plane = await startPlane({ routineAddresses: ['127.0.0.0/8'] })
+})
+after(async () => {
+	await plane?.stop()
+	await origin?.close()
+})
+
+const get = target => raw.request(plane.node.port, target, { host: 'shop.example', headers: { 'accept-language': 'de' } })
+
+test('a site is added, shown with its servers, explained and removed', async () => {
+	assert.match((await plane.er(['site', 'add', 'shop.example', '--origin', origin.url])).out, /the site shop\.example is in force/)
+	assert.equal((await get('/a')).status, 502, 'a private address without a consent')
+	assert.equal((await plane.er(['site', 'add', 'shop.example', '--origin', origin.url, '--private'])).code, 0)
+	for (const target of ['/a', '/a', '/mine']) assert.equal((await get(target)).status, 200)
+	assert.match((await plane.er(['site', 'show', 'shop.example'])).out, /server +http:..127\.0\.0\.1:\d+, weight 1: up; asked \d times, \d failed/)
+	const explained = (await plane.er(['cache', 'explain', 'http://shop.example/a'])).out
+	assert.match(explained, /stored: status 200, 4 B, 1 hits; fresh: \d s old, \d+ s left\n +the origin says max-age=600\n +for requests with accept-language: de\n +it has 2 tags/)
+	assert.match((await plane.er(['cache', 'explain', 'http://shop.example/mine'])).out, /not stored lately: the response says private/)
+	assert.match((await plane.er(['cache'])).out, /requests +\d+: .* answered from the store[\s\S]*not stored:\n +1 +the response says private[\s\S]*most used:\n +1 hits +4 B +shop\.example\/a/)
+	assert.deepEqual(JSON.parse((await plane.er(['purge', 'shop.example/a', '--tag', 'a,zz', '--json'])).out).purged, 3)
+	assert.match((await plane.er(['cache', 'explain', 'http://shop.example/a'])).out, /not stored: nobody asked/)
+	assert.match((await plane.er(['site', 'rm', 'shop.example', '--yes'])).out, /removed the site/)
+	assert.match((await plane.er(['site', 'test', 'shop.example/a'])).out, /no site has the host of http:..shop\.example.a: 404/)
+	assert.match((await plane.er(['site', 'test', 'shop.example/a%2f..%2fb'])).out, /refuses .* with status 400/)
+})
+
+test('the whole of a site comes from a file or a pipe', async () => {
+	const dir = project({ 'site.jsonc': `{ "hosts": ["full.example"], // a comment\n"cache": false, "origin": { "servers": [{ "url": "http://a.example", "weight": 5 }, "http://b.example"], "retries": 3 } }` })
+	assert.equal((await plane.er(['site', 'add', 'full', '--settings', path.join(dir, 'site.jsonc')])).code, 0)
+	const shown = JSON.parse((await plane.er(['site', 'show', 'full', '--json'])).out)
+	assert.deepEqual([shown.cache, shown.servers.map(s => s.weight), shown.settings.origin.retries], [false, [5, 1], 3])
+	await plane.er(['site', 'rm', 'full', '--yes'])
+	fs.writeFileSync(path.join(dir, 'bad.jsonc'), '{ "hosts": }')
+	const bad = await plane.er(['site', 'add', 'full', '--settings', path.join(dir, 'bad.jsonc')])
+	assert.equal(bad.code, 2)
+	assert.match(bad.err, /bad\.jsonc: /)
+})
+
+test('what is called wrongly, or is not there, has its own status', async () => {
+	for (const [code, message, ...args] of [
+		[2, /either --origin URL,... or --settings FILE/, 'site', 'add', 'x'],
+		[2, /either --origin/, 'site', 'add', 'x', '--origin', 'http://a.example', '--settings', 'x'],
+		[2, /what is to be purged/, 'purge'],
+		[2, /what is to be purged/, 'purge', '--soft'],
+		[1, /"ftp:..x" is not an origin/, 'site', 'add', 'x', '--origin', 'ftp://x'],
+		[1, /is no name of a site/, 'site', 'add', 'X_', '--origin', 'http://a.example'],
+		[1, /a URL, as https:/, 'purge', '://'],
+		[5, /there is no site "gone"/, 'site', 'show', 'gone'],
+		[5, /there is no site "gone"/, 'site', 'rm', 'gone', '--yes'],
+	]) {
+		const r = await plane.er(args)
+		assert.match(r.err, message, args.join(' '))
+		assert.equal(r.code, code, args.join(' '))
+	}
+})
