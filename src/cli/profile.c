@@ -63,11 +63,11 @@ static bool read_file(er_profiles *p, int fd, er_slice *out, er_err *err)
 		if (n > 0)
 			er_buf_wrote(&b, (size_t)n);
 	}
+	bool ok = n >= 0 || er_fail_errno(err, ER_ERR_IO, "cannot read the profiles in %s", p->path);
+	ok = ok && (er_buf_len(&b) <= FILE_MAX || er_fail(err, ER_ERR_INVALID, "%s is too large for a list of profiles", p->path));
 	*out = er_arena_copy(&p->arena, er_buf_slice(&b));
 	er_buf_fini(&b);
-	if (n < 0)
-		return er_fail_errno(err, ER_ERR_IO, "cannot read the profiles in %s", p->path);
-	return out->n <= FILE_MAX || er_fail(err, ER_ERR_INVALID, "%s is too large for a list of profiles", p->path);
+	return ok;
 }
 
 static bool parse(er_profiles *p, er_slice text, er_err *err)
