@@ -19,7 +19,8 @@ typedef struct er_stored {
 	er_fields fields;
 	er_freshness fresh;
 	uint64_t came_us;    /* monotonic: when the freshness's age counted */
-	int64_t came;        /* the same, since 1970 */
+	int64_t came;        /* since 1970: when it came from the origin */
+	uint64_t number;     /* what purges compare; 0: none */
 	int64_t promised;    /* length that the origin has said, or ER_BODY_UNKNOWN */
 	er_content *content; /* own reference; shared with the response that this one has renewed */
 	/* the index's, under its lock */
@@ -29,6 +30,7 @@ typedef struct er_stored {
 	uint8_t used; /* atomic: hits since it came or was looked at, at most 3 */
 	bool in_main;
 	bool listed; /* in the index */
+	bool purged; /* atomic: taken out by a purge */
 } er_stored;
 
 /* Copies what it needs from the exchange's response and request. NULL: it varies on more than is
@@ -38,8 +40,13 @@ er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, 
 /* What `old` becomes by a 304 with these fields (RFC 9111 3.2, 4.3.4): its content, and the head of
  * both. `asked` and `came`: of the validation. */
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came);
+/* A head that was read back: what it says as it is. `variant` has values; `fresh` says the age that
+ * it has now. */
+er_stored *er_stored_restore(er_slice key, uint64_t hash, int status, er_slice reason, const er_fields *fields,
+                             const er_variant *variant, const er_freshness *fresh, er_content *content);
 er_stored *er_stored_ref(er_stored *s);
 void er_stored_unref(er_stored *s);
+bool er_stored_purged(const er_stored *s);
 /* In seconds, now. */
 int64_t er_stored_age(const er_stored *s, uint64_t now_us);
 /* Bytes of memory: head, and content as far as it is there, or as it was promised. */
