@@ -42,8 +42,13 @@ static bool is_safe(er_slice method)
 static void purge(er_task *t, er_slice target)
 {
 	er_slice key = key_of(&t->x->arena, t->place, &t->x->req, target);
-	if (key.n > 0)
-		er_index_purge(t->place->cache->index, key, er_index_hash(key));
+	er_cache *c = t->place->cache;
+	if (key.n == 0)
+		return;
+	uint64_t hash = er_index_hash(key);
+	er_index_purge(c->index, key, hash);
+	if (c->disk != NULL) /* behind: what the disk finds meanwhile does not come into the index any more */
+		er_disk_drop(c->disk, key, hash);
 }
 
 /* The URL that a field of the answer names, if it is of the same origin (RFC 9111 4.4). */
@@ -167,11 +172,14 @@ static void read_fill(er_task *t)
 	er_stored *s = now != FILL_ALONE && f->stored != NULL ? er_stored_ref(f->stored) : NULL;
 	int status = f->status;
 	er_err_kind error = f->error;
+	bool from_disk = f->from_disk;
 	char text[sizeof f->text];
 	er_copy(text, f->text, sizeof text);
 	pthread_mutex_unlock(&f->lock);
 	ER_ASSERT(now != FILL_ASKED);
 	er_cache_use use = {.forward = t->forward, .collapsed = true};
+	if (from_disk) /* nothing was forwarded */
+		use = (er_cache_use){.forward = FWD_NONE};
 	if (now == FILL_FAILED) {
 		let_go_of_fill(t);
 		t->place->cache->stats.collapsed++;
@@ -187,7 +195,10 @@ static void read_fill(er_task *t)
 		look(t);
 		return;
 	}
-	t->place->cache->stats.collapsed++;
+	if (from_disk)
+		t->place->cache->stats.hits++;
+	else
+		t->place->cache->stats.collapsed++;
 	done(t);
 }
 
@@ -206,6 +217,8 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 	if (f->stored != NULL) {
 		er_cache *c = t->place->cache;
 		use.stored = f->state.now == FILL_STORED;
+		if (f->from_disk)
+			use = (er_cache_use){.forward = FWD_NONE};
 		if (!read_stored(t->place, t->x, f->stored, er_clock_mono_us(), &use)) {
 			let_go_of_fill(t);
 			look(t);
@@ -238,10 +251,12 @@ static er_fill *listed_fill(const er_cache_place *p, er_slice key, uint64_t hash
 	return NULL;
 }
 
-/* The task asks by this fill. */
+/* The task asks by this fill. Not the disk again, if what it has could not be read. */
 static void begin(er_task *t, er_fill *f)
 {
 	f->first = t;
+	f->counts = true;
+	f->asks_disk = is_read(t->x->req.method) && t->x->req.body == NULL && !t->alone && t->looks <= LOOKS;
 	t->began = true;
 	t->fill = er_fill_ref(f);
 	er_fill_start(f, t->x, t->place->chain);
@@ -250,7 +265,6 @@ static void begin(er_task *t, er_fill *f)
 /* Asks for this request alone. */
 static void ask_alone(er_task *t)
 {
-	t->place->cache->stats.passed++;
 	begin(t, er_fill_new(t->place, t->key, t->hash, NULL));
 }
 
@@ -264,6 +278,14 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 		er_fill_start(f, x, p->chain);
 }
 
+/* Asks the disk and nobody else. */
+static void ask_disk(er_task *t)
+{
+	er_fill *f = er_fill_new(t->place, t->key, t->hash, NULL);
+	f->asks_disk_only = true;
+	begin(t, f);
+}
+
 static void ask_for_all(er_task *t, er_stored *stale)
 {
 	er_fill *f = listed_fill(t->place, t->key, t->hash, stale);
@@ -271,7 +293,6 @@ static void ask_for_all(er_task *t, er_stored *stale)
 		look(t);
 		return;
 	}
-	t->place->cache->stats.misses++;
 	begin(t, f);
 }
 
@@ -296,7 +317,10 @@ static void go_on(er_task *t, const er_index_found *found)
 	er_exchange *x = t->x;
 	er_cache_directives said = er_cache_control(&x->req.fields);
 	t->forward = found->stored != NULL ? FWD_STALE : found->others ? FWD_VARY : FWD_MISS;
-	if (said.only_if_cached) {
+	t->alone = found->alone;
+	if (said.only_if_cached && t->place->cache->disk != NULL && t->looks <= LOOKS && found->stored == NULL) {
+		ask_disk(t);
+	} else if (said.only_if_cached) {
 		er_answer_only_if_cached(x);
 		done(t);
 	} else if (found->alone || !asks_for_all(x, &said)) {
@@ -388,10 +412,25 @@ static void on_clock_closed(uv_handle_t *clock)
 	er_free(clock);
 }
 
+/* The disk takes too long for it. */
+static er_fill *late_fill(const er_cache *c)
+{
+	ER_LIST_EACH(l, &c->fills)
+	{
+		er_fill *f = ER_CONTAINER(l, er_fill, link);
+		if (er_fill_is_late(f))
+			return f;
+	}
+	return NULL;
+}
+
 static void on_clock(uv_timer_t *clock)
 {
 	er_cache *c = clock->data;
 	bool any = false;
+	/* One after the other: what goes on may end others. */
+	for (er_fill *f; (f = late_fill(c)) != NULL;)
+		er_fill_go_on(f);
 	ER_LIST_EACH(l, &c->fills)
 	any = er_fill_watch(ER_CONTAINER(l, er_fill, link)) || any;
 	if (!any)
@@ -432,6 +471,12 @@ er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
 	uv_timer_init(loop, c->clock);
 	c->clock->data = c;
 	return c;
+}
+
+void er_cache_use_disk(er_cache *c, er_disk *disk)
+{
+	ER_CHECK(c, MAGIC);
+	c->disk = disk;
 }
 
 const er_cache_stats *er_cache_statistics(const er_cache *c)

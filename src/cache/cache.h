@@ -1,11 +1,12 @@
 /* The cache of a node as a handler (http/chain.h), at the place CACHE of a chain. It answers GET
- * and HEAD from the memory store, asks what is behind it in the chain for what it has not got, and
- * keeps what may be kept (RFC 9111). Requests for one key wait for one question: a fill.
+ * and HEAD from the memory store, and from the disk if there is one, asks what is behind it in the
+ * chain for what it has not got, and keeps what may be kept (RFC 9111). Requests for one key wait for one question: a fill.
  *
  * One er_index a node, for all threads; one er_cache a thread; one er_cache_place a chain. */
 #ifndef ER_CACHE_CACHE_H
 #define ER_CACHE_CACHE_H
 
+#include "cache/disk.h"
 #include "cache/index.h"
 #include "http/exchange.h"
 
@@ -25,6 +26,9 @@ typedef struct er_cache_stats {
 } er_cache_stats;
 
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index);
+/* It stores on the disk, too, which all threads share and which outlives it. Before the first
+ * request. */
+void er_cache_use_disk(er_cache *c, er_disk *disk);
 /* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the
  * loop may have a handle of it to let go of yet. */
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);

@@ -8,6 +8,9 @@
  * readers share already: so the memory is that of the bytes, however they came. The last piece may
  * grow therefore, and a reader that has all of it stays there until there is a next one.
  *
+ * A content whose bytes lie elsewhere (the disk) has no pieces and no readers: who reads it gets a
+ * body from there.
+ *
  * A reader is the source of one body, on one thread. It takes what there is when its body has room,
  * and waits (port.h) when there is nothing. It lives from er_content_read until its body is done,
  * cancelled, or ended. */
@@ -27,11 +30,14 @@ struct er_content {
 	er_err_kind why; /* BROKEN */
 	bool passes_by;
 	er_piece *v;
-	size_t n, cap;   /* of v */
-	er_chunk *tail;  /* the chunk of the last piece, if that may grow; not a reference */
-	uint64_t gone;   /* pieces that were dropped before v[0] */
-	uint64_t begin;  /* where v[0] begins, in bytes */
-	uint64_t length; /* where the last piece ends */
+	size_t n, cap;                   /* of v */
+	er_chunk *tail;                  /* the chunk of the last piece, if that may grow; not a reference */
+	uint64_t gone;                   /* pieces that were dropped before v[0] */
+	uint64_t begin;                  /* where v[0] begins, in bytes */
+	uint64_t length;                 /* where the last piece ends */
+	uint64_t mark;                   /* atomic */
+	const er_content_behind *behind; /* NULL: the bytes are here */
+	void *behind_ctx;
 	er_list readers; /* all */
 	unsigned n_readers;
 	er_list waiting; /* those that have all there is */
@@ -67,6 +73,17 @@ er_content *er_content_new(void)
 	return c;
 }
 
+er_content *er_content_new_behind(const er_content_behind *ops, void *ctx, uint64_t length, uint64_t mark)
+{
+	er_content *c = er_content_new();
+	c->state = WHOLE;
+	c->length = length;
+	c->behind = ops;
+	c->behind_ctx = ctx;
+	c->mark = mark;
+	return c;
+}
+
 er_content *er_content_ref(er_content *c)
 {
 	ER_CHECK(c, MAGIC);
@@ -85,6 +102,8 @@ void er_content_unref(er_content *c)
 	for (size_t i = 0; i < c->n; i++)
 		er_piece_drop(&c->v[i]);
 	er_free(c->v);
+	if (c->behind != NULL)
+		c->behind->free(c->behind_ctx);
 	pthread_mutex_destroy(&c->lock);
 	c->magic = 0;
 	er_free(c);
@@ -277,6 +296,46 @@ uint64_t er_content_length(const er_content *c)
 bool er_content_whole(const er_content *c)
 {
 	return __atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == WHOLE;
+}
+
+uint64_t er_content_memory(const er_content *c)
+{
+	return c->behind != NULL ? 0 : er_content_length(c);
+}
+
+bool er_content_is_behind(const er_content *c)
+{
+	return c->behind != NULL;
+}
+
+uint64_t er_content_mark(const er_content *c)
+{
+	return __atomic_load_n(&c->mark, __ATOMIC_RELAXED);
+}
+
+void er_content_set_mark(er_content *c, uint64_t mark)
+{
+	__atomic_store_n(&c->mark, mark, __ATOMIC_RELAXED);
+}
+
+void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->behind == NULL && c->gone == 0 && from <= c->length && n <= c->length - from);
+	uint64_t at = 0;
+	for (size_t i = 0; i < c->n && n > 0; at += c->v[i++].n) {
+		const er_piece *p = &c->v[i];
+		if (from >= at + p->n)
+			continue;
+		size_t skip = (size_t)(from - at), part = p->n - skip < n ? p->n - skip : n;
+		er_copy(to, p->p + skip, part);
+		to += part;
+		from += part;
+		n -= part;
+	}
+	ER_ASSERT(n == 0);
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- readers ---- */
@@ -475,6 +534,8 @@ static er_body *read_at_once(er_content *c, uint64_t from, uint64_t n)
 er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n, int64_t length)
 {
 	ER_CHECK(c, MAGIC);
+	if (c->behind != NULL)
+		return c->behind->read(c->behind_ctx, port, from, n, length);
 	er_body *body = read_at_once(c, from, n);
 	if (body != NULL)
 		return body;

@@ -13,6 +13,15 @@ er_content *er_content_new(void);
 er_content *er_content_ref(er_content *c);
 void er_content_unref(er_content *c);
 
+/* Bytes that lie elsewhere, all of them: the content is whole, and has no memory. */
+typedef struct er_content_behind {
+	/* as er_content_read; NULL: they are not there any more */
+	er_body *(*read)(void *ctx, er_port *port, uint64_t from, uint64_t n, int64_t length);
+	void (*free)(void *ctx);
+} er_content_behind;
+/* One reference. `ctx` is freed with the content. `mark`: er_content_mark. */
+er_content *er_content_new_behind(const er_content_behind *ops, void *ctx, uint64_t length, uint64_t mark);
+
 /* ---- the writer ---- */
 /* Takes the piece. */
 void er_content_write(er_content *c, er_piece piece);
@@ -38,6 +47,14 @@ unsigned er_content_readers(const er_content *c);
 uint64_t er_content_length(const er_content *c);
 /* All bytes are there. */
 bool er_content_whole(const er_content *c);
+/* Of them, in memory. */
+uint64_t er_content_memory(const er_content *c);
+bool er_content_is_behind(const er_content *c);
+/* Under which id the disk store has it, too; 0: it has not. From any thread. */
+uint64_t er_content_mark(const er_content *c);
+void er_content_set_mark(er_content *c, uint64_t mark);
+/* Copies n bytes from `from` on, which are there, of a content in memory that passes nothing by. */
+void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n);
 /* A body of `n` bytes from `from` on; n = UINT64_MAX: to the end, however far that is. `length` is
  * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. NULL:
  * the content is broken, or has passed by. */

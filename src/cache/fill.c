@@ -1,5 +1,6 @@
 /* Fills. er_fill_start sends the question as an exchange of its own, which no client's leaving
  * ends. on_answer decides what the response is (decide), moves the state, and tells all that wait.
+ * The disk is asked before that, if it may have the response; take_found has the same choice to make.
  * What is STORED is then written into its content by `pump`, the one function that acts on the
  * body; the fill goes with the last byte. Whatever else it became, it goes at once.
  *
@@ -20,6 +21,7 @@ enum {
 	KEEP_ON = 1024 * 1024, /* so much is read to its end although nobody waits for it any more */
 	/* so long the slowest reader of a content that passes by may hold up the others */
 	PATIENCE_MS = 5000,
+	FIND_MS = 2000, /* so long the disk may take; then the origin is asked */
 	STATUS_LEAST_ERROR = 500,
 };
 
@@ -91,6 +93,13 @@ static void note_failure(er_fill *f, int status, er_err_kind error, er_slice tex
 	pthread_mutex_unlock(&f->lock);
 }
 
+static void failed(er_fill *f, er_exchange *x)
+{
+	note_failure(f, x->res.status >= 400 ? x->res.status : 502, x->res.error, x->res.error_text);
+	settle(f, x, FILL_ON_ERROR, NULL, false, ER_CACHE_OK);
+	over(f);
+}
+
 /* ---- the question ---- */
 
 /* Of the client alone: the cache answers these itself (RFC 9110 13, 14). */
@@ -133,6 +142,103 @@ static void add_validators(er_exchange *x, const er_stored *stale)
 		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-modified-since"), er_arena_copy(&x->arena, *modified));
 }
 
+/* Asks the origin. */
+static void ask_origin(er_fill *f)
+{
+	er_exchange *own = f->x;
+	if (f->counts && f->listed)
+		f->cache->stats.misses++;
+	else if (f->counts)
+		f->cache->stats.passed++;
+	if (f->stale != NULL)
+		add_validators(own, f->stale);
+	own->facts.started_us = er_clock_mono_us();
+	f->asked = wall_s();
+	er_exchange_start(own, er_chain_behind(f->chain, ER_AT_CACHE));
+}
+
+/* ---- the disk ---- */
+
+/* The response that the disk has may be used: it is in memory from now on. */
+static void use_found(er_fill *f, er_stored *s)
+{
+	er_exchange *x = f->x;
+	f->x = NULL;
+	f->from_disk = true;
+	if (f->counts)
+		f->cache->stats.hits++;
+	/* Not there: purged meanwhile, and those that wait have asked before. */
+	(void)!(f->listed ? er_index_put(f->cache->index, s, f) : er_index_put_late(f->cache->index, s, f->purges));
+	settle(f, x, FILL_ON_KEPT, s, false, ER_CACHE_OK);
+	er_exchange_unref(x);
+	over(f);
+}
+
+static void not_found(er_fill *f)
+{
+	er_exchange *x = f->x;
+	f->x = NULL;
+	er_exchange_fail(x, 504, ER_ERR_UNAVAILABLE, "only-if-cached", "The request wants a stored response, and there is none.");
+	failed(f, x);
+	er_exchange_unref(x);
+}
+
+/* What the disk said; takes the reference. */
+static void take_found(er_fill *f, er_stored *s)
+{
+	ER_ASSERT(f->x != NULL && f->state.now == FILL_ASKED);
+	f->finds = false;
+	if (s != NULL && er_purges_look(er_index_purge_table(f->cache->index), &s->scopes, s->number, &s->look) == ER_PURGED_HARD) {
+		er_stored_unref(s);
+		s = NULL;
+	}
+	bool use = s != NULL && er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us())) != ER_USE_VALIDATE;
+	if (use) {
+		use_found(f, s);
+		return;
+	}
+	if (s != NULL && f->listed)
+		f->stale = er_stored_ref(s);
+	er_stored_unref(s);
+	if (f->asks_disk_only)
+		not_found(f);
+	else
+		ask_origin(f);
+}
+
+static void on_found(er_disk_find *find, er_stored *s)
+{
+	er_fill *f = ER_CONTAINER(find, er_fill, find);
+	ER_CHECK(f, ER_FILL_MAGIC);
+	take_found(f, s);
+}
+
+static void ask_disk(er_fill *f)
+{
+	er_cache *c = f->cache;
+	er_stored *s;
+	f->finds = er_disk_find_start(&f->find, c->disk, c->port, f->key, f->hash, &f->wanted, on_found, &s);
+	if (f->finds) {
+		f->finds_since_ms = uv_now(c->loop);
+		c->watch(c);
+	} else {
+		take_found(f, s);
+	}
+}
+
+bool er_fill_is_late(const er_fill *f)
+{
+	return f->finds && uv_now(f->cache->loop) - f->finds_since_ms >= FIND_MS;
+}
+
+void er_fill_go_on(er_fill *f)
+{
+	ER_CHECK(f, ER_FILL_MAGIC);
+	ER_ASSERT(f->finds);
+	er_disk_find_stop(&f->find);
+	take_found(f, NULL);
+}
+
 void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 {
 	ER_CHECK(f, ER_FILL_MAGIC);
@@ -143,14 +249,13 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 	own->depth = x->depth;
 	own->asker = &f->asker;
 	copy_request(f, own, x);
-	if (f->stale != NULL)
-		add_validators(own, f->stale);
-	own->facts.started_us = er_clock_mono_us();
-	f->asked = wall_s();
-	if (!f->listed && f->key.n > 0)
+	if (f->key.n > 0)
 		f->purges = er_index_purges(f->cache->index, f->hash);
-	own->chain = chain;
-	er_exchange_start(own, er_chain_behind(chain, ER_AT_CACHE));
+	f->chain = own->chain = chain;
+	if (f->asks_disk && f->cache->disk != NULL && f->key.n > 0 && f->stale == NULL)
+		ask_disk(f);
+	else
+		ask_origin(f);
 }
 
 /* ---- the body ---- */
@@ -175,8 +280,11 @@ static void finish(er_fill *f, er_err_kind why)
 	if (why != ER_ERR_OK)
 		er_index_drop(f->cache->index, f->written);
 	er_content_end(f->content, why);
-	if (why == ER_ERR_OK && !f->passes_by)
+	er_fill_stream_end(f, why == ER_ERR_OK);
+	if (why == ER_ERR_OK && !f->passes_by) {
 		(void)er_index_weigh(f->cache->index, f->written);
+		er_fill_store(f, f->written);
+	}
 	over(f);
 }
 
@@ -216,6 +324,7 @@ static void pump(er_fill *f)
 		case ER_BODY_WAIT:
 			return;
 		case ER_BODY_PIECE:
+			er_fill_stream_piece(f, piece);
 			er_content_write(f->content, piece);
 			break;
 		case ER_BODY_END:
@@ -230,6 +339,7 @@ static void pump(er_fill *f)
 			return;
 		}
 		if (!f->passes_by && !stays(f)) {
+			er_fill_stream(f);
 			f->passes_by = true;
 			er_content_pass_by(f->content);
 		}
@@ -246,7 +356,7 @@ bool er_fill_watch(er_fill *f)
 	ER_CHECK(f, ER_FILL_MAGIC);
 	if (f->waits && uv_now(f->cache->loop) - f->waits_since_ms >= PATIENCE_MS)
 		er_content_cut(f->content, WINDOW / 2);
-	return f->waits;
+	return f->waits || f->finds;
 }
 
 static void on_readable(void *ctx)
@@ -289,14 +399,20 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	er_stored_asked(s, f->scopes.site, f->number);
 	x->res.body = NULL;
+	f->passes_by = promised > (int64_t)er_index_max_object(ix);
 	/* Not there: purged meanwhile, and those that wait have asked before. */
-	(void)!(f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
+	f->kept = f->passes_by || (f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
 	f->content = content;
 	f->written = s;
 	f->down = down;
+	if (f->passes_by) {
+		er_content_pass_by(content);
+		er_fill_stream(f);
+	}
 	settle(f, x, FILL_ON_KEPT, er_stored_ref(s), false, ER_CACHE_OK);
 	if (down == NULL) {
 		er_content_end(content, ER_ERR_OK);
+		er_fill_store(f, s);
 		over(f);
 		return;
 	}
@@ -329,10 +445,13 @@ static void renewed(er_fill *f, er_exchange *x)
 	if (s != NULL)
 		er_stored_asked(s, f->scopes.site, f->number);
 	f->cache->stats.validated++;
-	if (why == ER_CACHE_OK)
-		(void)!er_index_put(f->cache->index, s, f);
-	else if (!is_of_the_request(why))
+	if (why == ER_CACHE_OK) {
+		f->kept = er_index_put(f->cache->index, s, f);
+		er_fill_store(f, s);
+	} else if (!is_of_the_request(why)) {
 		er_index_drop(f->cache->index, f->stale);
+		er_fill_void(f);
+	}
 	settle(f, x, why == ER_CACHE_OK ? FILL_ON_KEPT : FILL_ON_OWN, s != NULL ? s : er_stored_ref(f->stale),
 	       why != ER_CACHE_OK && !is_of_the_request(why), why);
 	over(f);
@@ -350,13 +469,6 @@ static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 	/* What the client's request forbids says nothing of the next one: else one client could keep a
 	 * page out of the store. */
 	settle(f, x, FILL_ON_OWN, NULL, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR, why);
-	over(f);
-}
-
-static void failed(er_fill *f, er_exchange *x)
-{
-	note_failure(f, x->res.status >= 400 ? x->res.status : 502, x->res.error, x->res.error_text);
-	settle(f, x, FILL_ON_ERROR, NULL, false, ER_CACHE_OK);
 	over(f);
 }
 
@@ -383,15 +495,21 @@ static void decide(er_fill *f, er_exchange *x)
 	}
 	er_freshness fresh = er_freshness_of(x->res.status, &x->res.fields, f->asked, wall_s());
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, x->res.status, &x->res.fields, &fresh);
-	if (why == ER_CACHE_OK && x->res.body != NULL && er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index))
+	if (why == ER_CACHE_OK && x->res.body != NULL &&
+	    er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index) &&
+	    !er_fill_fits_disk(f, er_body_length(x->res.body)))
 		why = ER_CACHE_TOO_LARGE;
 	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
 		why = ER_CACHE_TAGS;
 	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, &x->res.fields))
 		why = ER_CACHE_VARY;
 	/* What was stored is not what the origin says now. */
-	if (f->stale != NULL && why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR)
-		er_index_drop(f->cache->index, f->stale);
+	if (why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR) {
+		if (f->stale != NULL)
+			er_index_drop(f->cache->index, f->stale);
+		if (f->listed)
+			er_fill_void(f);
+	}
 	if (why == ER_CACHE_OK && f->key.n > 0)
 		kept(f, x, &fresh);
 	else
@@ -440,7 +558,12 @@ void er_fill_stop(er_fill *f, er_err_kind why)
 	f->first = NULL;
 	note_failure(f, 503, why, ER_LIT("The request was ended."));
 	settle(f, NULL, FILL_ON_ERROR, NULL, false, ER_CACHE_OK);
-	er_exchange_cancel(x, why);
+	if (f->finds) { /* it has not begun */
+		er_disk_find_stop(&f->find);
+		f->finds = false;
+	} else {
+		er_exchange_cancel(x, why);
+	}
 	er_exchange_unref(x);
 	over(f);
 }

@@ -6,11 +6,15 @@
  *         ──► STALE   the origin fails, and the stored response may be used instead
  *         ──► FAILED  the origin fails: all that wait get the same error
  *
+ * While it is ASKED it may first ask the disk, where what it finds is as good as an answer: what is
+ * good is STORED, and what is stale is validated.
+ *
  * A fill lives on the thread that began it; what waits may be on any. Counted (atomic). */
 #ifndef ER_CACHE_FILL_H
 #define ER_CACHE_FILL_H
 
 #include "base/states.h"
+#include "cache/disk.h"
 #include "cache/port.h"
 #include "cache/stored.h"
 #include "http/exchange.h"
@@ -59,18 +63,26 @@ struct er_fill {
 	er_scopes scopes;
 	uint64_t number; /* of purge.h */
 	bool listed;     /* in the index: others may wait for it */
-	uint64_t purges; /* of one that is not: er_index_purges when it began */
+	bool kept;       /* what came is in the store, or would be if there were room */
+	uint64_t purges; /* er_index_purges when it began */
 	er_asker asker;
 	er_exchange *x;      /* own reference, until the head */
 	er_fields wanted;    /* fields of the request as it came to the cache; in x's arena */
 	int64_t asked;       /* since 1970 */
 	er_stored *stale;    /* that it validates, or NULL: own reference */
 	er_task *first;      /* that began it and still waits, or NULL */
+	bool counts;         /* a task began it: what becomes of it is counted */
 	er_content *content; /* that it writes; own reference */
 	er_body *down;       /* that it reads; own reference */
 	er_stored *written;  /* whose content that is; own reference */
 	er_wait room;        /* for readers of a content that passes by */
 	uint64_t weighed;    /* bytes of it that the index knows of */
+	const er_chain *chain;
+	/* the disk: it may be asked first, nobody else is asked, it is being asked, and it knew */
+	bool asks_disk, asks_disk_only, finds, from_disk;
+	er_disk_find find;
+	uint64_t finds_since_ms; /* loop time */
+	er_disk_stream *stream;  /* takes what passes by, or NULL */
 	bool passes_by, waits;
 	uint64_t waits_since_ms; /* loop time */
 };
@@ -86,11 +98,27 @@ er_fill *er_fill_ref(er_fill *f);
 void er_fill_unref(er_fill *f);
 /* Has `wait` wait for the head; false: it is there. From any thread. */
 ER_MUST_CHECK bool er_fill_wait(er_fill *f, er_wait *wait);
+/* Has the disk been asked for longer than anybody should wait? */
+bool er_fill_is_late(const er_fill *f);
+/* Waits for the disk no longer. */
+void er_fill_go_on(er_fill *f);
 /* Looks whether a slow reader holds up the others for too long. False: nobody does. */
 bool er_fill_watch(er_fill *f);
 /* The task that began it has left. */
 void er_fill_left(er_fill *f);
 /* Ends it now. */
 void er_fill_stop(er_fill *f, er_err_kind why);
+
+/* ---- fill_disk.c: what came goes to the disk, if there is one ---- */
+/* The response is whole. */
+void er_fill_store(er_fill *f, er_stored *s);
+/* What the disk has of the key is not what the origin says. */
+void er_fill_void(er_fill *f);
+/* A body of that length may go there, although it is too long for the memory. */
+bool er_fill_fits_disk(const er_fill *f, int64_t length);
+/* The content is about to pass by: what there is of it goes to the disk, and what comes. */
+void er_fill_stream(er_fill *f);
+void er_fill_stream_piece(er_fill *f, er_piece piece);
+void er_fill_stream_end(er_fill *f, bool whole);
 
 #endif

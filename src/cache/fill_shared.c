@@ -26,7 +26,7 @@ void er_fill_unref(er_fill *f)
 	ER_CHECK(f, ER_FILL_MAGIC);
 	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	ER_ASSERT(er_list_empty(&f->waiting) && f->x == NULL && f->down == NULL);
+	ER_ASSERT(er_list_empty(&f->waiting) && f->x == NULL && f->down == NULL && f->stream == NULL && !f->finds);
 	er_stored_unref(f->stored);
 	er_stored_unref(f->stale);
 	er_stored_unref(f->written);

@@ -514,6 +514,7 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	while (e != NULL && e->variants != NULL) {
 		er_stored *it = e->variants;
 		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;
+		__atomic_store_n(&it->purged, true, __ATOMIC_RELEASE);
 		take_out(s, it);
 		if (last) /* and the entry with it */
 			e = NULL;

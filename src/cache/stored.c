@@ -132,6 +132,16 @@ void er_stored_asked(er_stored *s, uint64_t site, uint64_t number)
 	s->number = number;
 }
 
+er_stored *er_stored_restore(er_slice key, uint64_t hash, int status, er_slice reason, const er_fields *fields,
+                             const er_variant *variant, const er_freshness *fresh, er_content *content)
+{
+	er_stored *s = make(key, hash, status, reason, fields, variant, content);
+	s->fresh = *fresh;
+	s->promised = (int64_t)er_content_length(content);
+	s->scopes = er_scopes_of(&s->arena, er_key_where(s->key), 0, NULL);
+	return s;
+}
+
 er_stored *er_stored_ref(er_stored *s)
 {
 	ER_CHECK(s, MAGIC);
@@ -153,6 +163,11 @@ void er_stored_unref(er_stored *s)
 	er_free(s);
 }
 
+bool er_stored_purged(const er_stored *s)
+{
+	return __atomic_load_n(&s->purged, __ATOMIC_ACQUIRE);
+}
+
 int64_t er_stored_age(const er_stored *s, uint64_t now_us)
 {
 	return s->fresh.age + (now_us > s->came_us ? (int64_t)((now_us - s->came_us) / 1000000) : 0);
@@ -171,7 +186,7 @@ size_t er_stored_cost(const er_stored *s)
 		n += FIELD_COST + s->fields.v[i].name.n + s->fields.v[i].value.n;
 	for (uint32_t i = 0; i < s->variant.n; i++) /* written by clients */
 		n += s->variant.v[i].name.n + s->variant.v[i].value.n;
-	uint64_t length = er_content_length(s->content);
+	uint64_t length = er_content_memory(s->content);
 	if (s->promised > 0 && length < (uint64_t)s->promised && !er_content_whole(s->content))
 		length = (uint64_t)s->promised;
 	return n + (size_t)length;

@@ -20,7 +20,7 @@ typedef struct er_stored {
 	er_fields fields;
 	er_freshness fresh;
 	uint64_t came_us;    /* monotonic: when the freshness's age counted */
-	int64_t came;        /* the same, since 1970 */
+	int64_t came;        /* since 1970: when it came from the origin */
 	int64_t promised;    /* length that the origin has said, or ER_BODY_UNKNOWN */
 	er_content *content; /* own reference; shared with the response that this one has renewed */
 	er_scopes scopes;    /* what purges it */
@@ -34,6 +34,7 @@ typedef struct er_stored {
 	uint8_t used;  /* atomic: hits since it came or was looked at, at most 3 */
 	bool in_main;
 	bool listed; /* in the index */
+	bool purged; /* atomic: taken out by a purge */
 } er_stored;
 
 /* Copies what it needs from the exchange's response and request. NULL: it varies on more than is
@@ -45,8 +46,13 @@ er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, 
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came);
 /* Of the site, by a request that left at that number. Before anybody else has it. */
 void er_stored_asked(er_stored *s, uint64_t site, uint64_t number);
+/* A head that was read back: what it says as it is. `variant` has values; `fresh` says the age that
+ * it has now. */
+er_stored *er_stored_restore(er_slice key, uint64_t hash, int status, er_slice reason, const er_fields *fields,
+                             const er_variant *variant, const er_freshness *fresh, er_content *content);
 er_stored *er_stored_ref(er_stored *s);
 void er_stored_unref(er_stored *s);
+bool er_stored_purged(const er_stored *s);
 /* In seconds, now. */
 int64_t er_stored_age(const er_stored *s, uint64_t now_us);
 /* The same for what may be done with it: a soft purge has made it stale, however young it is. */

@@ -10,15 +10,17 @@ struct er_cache {
 	uint32_t magic;
 	uv_loop_t *loop;
 	er_index *index;
+	er_disk *disk; /* NULL: there is none */
 	er_port *port;
 	er_list fills;
 	er_cache_stats stats;
 	/* Of fills, on this thread. The head of the fill that the task began is there; for ALONE and
 	 * FAILED the response is in `from`. */
 	void (*head)(er_task *t, er_exchange *from, er_cache_refusal why);
-	void (*over)(er_cache *c);  /* the last fill of a cache that closes is over: frees it */
-	void (*watch)(er_cache *c); /* a fill waits for its readers: er_fill_watch from time to time */
-	uv_timer_t *clock;          /* for that; frees itself when it is closed */
+	void (*over)(er_cache *c); /* the last fill of a cache that closes is over: frees it */
+	/* a fill waits for its readers, or for the disk: er_fill_watch from time to time */
+	void (*watch)(er_cache *c);
+	uv_timer_t *clock; /* for that; frees itself when it is closed */
 	bool closing;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -38,6 +40,7 @@ struct er_task {
 	er_cache_forward forward;
 	unsigned looks; /* how often it has looked */
 	bool began;     /* `fill` is its own, on this thread */
+	bool alone;     /* answers of its key are not for everybody, lately */
 };
 
 /* How a stored response is used, for Cache-Status. */

@@ -1,0 +1,42 @@
+/* Where the records of one cache file lie: a fixed table of 64-bit entries, eight in a bucket of one
+ * cache line. A hash has two buckets and lies in either, so that the table fills to four fifths
+ * before one entry is lost: 10 bytes a record. It never grows; what finds both buckets full takes
+ * the place of the entry that was used least.
+ *
+ * An entry is a guess: 20 bits of the hash. A wrong one costs a read, whose record has another
+ * hash. Entries change by single atomic words: any thread looks, counts a use and clears; one
+ * thread, the file's writer, puts. */
+#ifndef ER_CACHE_DISK_INDEX_H
+#define ER_CACHE_DISK_INDEX_H
+
+#include "cache/disk_format.h"
+
+typedef struct er_disk_index er_disk_index;
+/* 0: nothing. */
+typedef uint64_t er_disk_entry;
+
+enum { ER_DISK_USES = 3 }; /* that an entry counts, at most */
+
+/* `records`: so many have room, at four fifths. */
+er_disk_index *er_disk_index_new(uint64_t records);
+void er_disk_index_free(er_disk_index *ix);
+
+/* Where the record begins, in units from the file's beginning; and how many units have to be read
+ * for all of it: eight, or an eighth more than it has, at most. */
+uint64_t er_disk_entry_at(er_disk_entry e);
+uint32_t er_disk_entry_units(er_disk_entry e);
+unsigned er_disk_entry_uses(er_disk_entry e);
+
+er_disk_entry er_disk_index_get(const er_disk_index *ix, er_disk_hash hash);
+/* Counts a use of what is under the hash, and says whether there is something. */
+bool er_disk_index_use(er_disk_index *ix, er_disk_hash hash);
+/* In place of what is under the hash. */
+void er_disk_index_put(er_disk_index *ix, er_disk_hash hash, uint64_t at, uint32_t units, unsigned uses);
+/* Nothing is under the hash any more. */
+void er_disk_index_drop(er_disk_index *ix, er_disk_hash hash);
+/* The same if the record there is still the one that begins at `at`. */
+void er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at);
+uint64_t er_disk_index_count(const er_disk_index *ix);
+uint64_t er_disk_index_bytes(const er_disk_index *ix);
+
+#endif

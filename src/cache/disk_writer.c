@@ -1,0 +1,233 @@
+/* The writer of a volume: the one thread that opens its file and writes to it.
+ *
+ * It opens (disk_start.c), does what has been asked for meanwhile, and only then the volume serves:
+ * what was dropped before is not found. From then on it takes job by job, and flushes whenever
+ * nothing waits. A job is v->doing while it is done, so that a drop that comes meanwhile finds it.
+ *
+ * A response is written body first and head last. A key whose answers vary has a FORK under its own
+ * hash, and heads under the hashes of their variants; dropping the fork drops them all, since the
+ * next fork has another branch. A response that was renewed has the parts that it had, if they are
+ * all there. */
+#include "cache/disk_inside.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* ---- records of one response ---- */
+
+/* The branch of the key's variants: that of the fork that is there, if it has the same names, or a
+ * new one. False: the volume has failed. */
+static bool branch_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64_t *branch)
+{
+	er_disk_record record;
+	er_disk_fork fork;
+	if (!er_ring_flush(v)) /* the fork may have come with the response before this one */
+		return false;
+	er_disk_entry e = er_disk_index_get(v->index, key);
+	er_piece payload =
+	    e != 0 ? er_disk_record_read(v, er_disk_entry_at(e), er_disk_entry_units(e), false, &record) : (er_piece){0};
+	bool same = payload.chunk != NULL && record.kind == ER_DISK_FORK && er_disk_hash_eq(record.hash, key) &&
+	            er_disk_fork_get(er_piece_slice(payload), &fork) && er_slice_eq(fork.key, j->s->key) &&
+	            er_variant_same_names(&fork.names, &j->s->variant);
+	*branch = same ? fork.branch : er_volume_next_id(v);
+	er_piece_drop(&payload);
+	if (same)
+		return true;
+	er_buf_clear(&v->payload);
+	er_disk_fork_put(&v->payload, j->s->key, &j->s->variant, *branch);
+	return er_ring_append(v, ER_DISK_FORK, key, 0, er_buf_slice(&v->payload), &j->dropped);
+}
+
+static bool has_parts(const er_volume *v, er_disk_hash key, uint64_t id, uint64_t length)
+{
+	for (uint64_t n = 0; n * ER_DISK_PART < length; n++)
+		if (er_disk_index_get(v->index, er_disk_hash_part(&v->label.secret, key, id, n)) == 0)
+			return false;
+	return true;
+}
+
+/* The body in parts under a new id. */
+static bool write_parts(er_volume *v, er_content *c, er_disk_hash key, uint64_t id, uint64_t length)
+{
+	uint8_t *part = er_alloc(ER_DISK_PART);
+	bool ok = true;
+	for (uint64_t n = 0; n * ER_DISK_PART < length && ok; n++) {
+		uint64_t at = n * ER_DISK_PART;
+		size_t size = length - at < ER_DISK_PART ? (size_t)(length - at) : ER_DISK_PART;
+		er_content_copy(c, at, part, size);
+		ok =
+		    er_ring_append(v, ER_DISK_PART_OF, er_disk_hash_part(&v->label.secret, key, id, n), 0, er_slice_of(part, size), NULL);
+	}
+	er_free(part);
+	return ok;
+}
+
+/* Sees that the body's parts are written, if it has parts. *there: they are, and *id is theirs; 0:
+ * the body belongs into the head. */
+static bool body_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64_t *id, uint64_t *length, bool *there)
+{
+	er_content *c = j->s->content;
+	*there = true;
+	*id = j->id;
+	*length = j->id != 0 ? j->length : er_content_length(c);
+	if (j->id != 0 || *length <= ER_DISK_INLINE)
+		return true;
+	*id = er_content_mark(c);
+	if (*id != 0) {
+		if (!er_ring_flush(v))
+			return false;
+		if (has_parts(v, key, *id, *length))
+			return true;
+	}
+	*there = !er_content_is_behind(c);
+	if (!*there) /* its bytes were these parts */
+		return true;
+	*id = er_volume_next_id(v);
+	if (!write_parts(v, c, key, *id, *length))
+		return false;
+	er_content_set_mark(c, *id);
+	return true;
+}
+
+static bool write_head(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64_t id, uint64_t length)
+{
+	const er_stored *s = j->s;
+	er_disk_hash hash = key;
+	uint8_t body[ER_DISK_INLINE];
+	if (s->variant.n > 0) {
+		uint64_t branch;
+		if (!branch_of(v, j, key, &branch))
+			return false;
+		hash = er_disk_hash_variant(&v->label.secret, key, branch, &s->variant);
+	}
+	if (id == 0 && length > 0)
+		er_content_copy(s->content, 0, body, length);
+	er_buf_clear(&v->payload);
+	if (!er_disk_head_put(&v->payload, s, id, length, er_slice_of(body, id == 0 ? length : 0), er_clock_mono_us(),
+	                      (int64_t)(er_clock_wall_us() / 1000000))) {
+		er_ring_forget(v, hash); /* too large a head: what was there is old */
+		return true;
+	}
+	return er_ring_append(v, ER_DISK_HEAD, hash, s->number, er_buf_slice(&v->payload), &j->dropped);
+}
+
+static bool do_put(er_volume *v, const er_disk_job *j)
+{
+	er_disk_hash key = er_disk_hash_of(&v->label.secret, j->s->key);
+	uint64_t id, length;
+	bool there;
+	if (!body_of(v, j, key, &id, &length, &there))
+		return false;
+	if (there)
+		return write_head(v, j, key, id, length);
+	er_ring_forget(v, key);
+	return true;
+}
+
+static bool do_job(er_volume *v, const er_disk_job *j)
+{
+	er_disk_hash hash;
+	switch (j->work) {
+	case ER_WORK_PUT:
+		return do_put(v, j);
+	case ER_WORK_PART:
+		hash = er_disk_hash_part(&v->label.secret, j->key, j->id, j->n);
+		return er_ring_append(v, ER_DISK_PART_OF, hash, 0, er_piece_slice(j->piece), NULL);
+	case ER_WORK_DROP:
+		hash = er_disk_hash_of(&v->label.secret, j->text);
+		er_ring_forget(v, hash);
+		/* At once: it must not be undone by a kill. */
+		return er_ring_append(v, ER_DISK_GONE, hash, 0, (er_slice){0}, NULL) && er_ring_flush(v);
+	}
+	ER_ASSERT(false);
+	return false;
+}
+
+/* ---- the thread ---- */
+
+/* The first job, which stays where it is; NULL: there is none. Under the lock. */
+static er_disk_job *first(const er_volume *v)
+{
+	return er_list_empty(&v->jobs) ? NULL : ER_CONTAINER(v->jobs.next, er_disk_job, link);
+}
+
+/* Does the first job. The lock is held before and after. False: the volume has failed, and no job
+ * is left. */
+static bool do_first(er_volume *v)
+{
+	er_disk_job *j = first(v);
+	bool skip = j->dropped && j->work == ER_WORK_PUT;
+	er_list_remove(&j->link);
+	v->doing = j;
+	pthread_mutex_unlock(&v->lock);
+	bool ok = skip || do_job(v, j);
+	pthread_mutex_lock(&v->lock);
+	v->doing = NULL;
+	if (v->state.now != VOLUME_FAILED) { /* else nothing is counted any more */
+		ER_ASSERT(v->queued > 0 && v->queued_bytes >= j->cost);
+		v->queued--;
+		v->queued_bytes -= j->cost;
+	}
+	pthread_mutex_unlock(&v->lock);
+	er_disk_job_free(j);
+	pthread_mutex_lock(&v->lock);
+	return ok && v->state.now != VOLUME_FAILED;
+}
+
+static bool flush_unlocked(er_volume *v)
+{
+	pthread_mutex_unlock(&v->lock);
+	bool ok = er_ring_flush(v);
+	pthread_mutex_lock(&v->lock);
+	return ok;
+}
+
+/* What was asked for while the file was not open; then it serves. The lock is held. */
+static bool begin(er_volume *v)
+{
+	for (uint64_t n = v->queued; n > 0; n--)
+		if (!do_first(v))
+			return false;
+	if (!flush_unlocked(v) || v->state.now == VOLUME_FAILED)
+		return false;
+	er_states_move(&er_volume_states, &v->state, VOLUME_ON_OPENED, 0);
+	__atomic_store_n(&v->serves, true, __ATOMIC_RELEASE);
+	return true;
+}
+
+static bool work(er_volume *v)
+{
+	for (;;) {
+		if (first(v) != NULL) {
+			if (!do_first(v))
+				return false;
+		} else if (er_buf_len(&v->ring.buf) > 0) {
+			if (!flush_unlocked(v))
+				return false;
+		} else if (v->ending) {
+			return true;
+		} else {
+			pthread_cond_wait(&v->to_write, &v->lock);
+		}
+	}
+}
+
+void *er_disk_writer(void *volume)
+{
+	er_volume *v = volume;
+	ER_CHECK(v, ER_VOLUME_MAGIC);
+	pthread_setname_np(pthread_self(), "er-disk-writer");
+	bool ok = er_disk_start(v);
+	pthread_mutex_lock(&v->lock);
+	ok = ok && begin(v) && work(v);
+	pthread_mutex_unlock(&v->lock);
+	if (ok)
+		(void)!er_ring_seal(v);
+	if (v->fd >= 0)
+		v->io->unlock(v->io->self, v->fd);
+	pthread_mutex_lock(&v->lock);
+	if (v->state.now != VOLUME_FAILED)
+		er_states_move(&er_volume_states, &v->state, VOLUME_ON_END, 0);
+	pthread_mutex_unlock(&v->lock);
+	return NULL;
+}

@@ -1,0 +1,77 @@
+/* What a fill does with the disk beside asking it: hands it what came.
+ *
+ * A response whose content is whole in memory is put as it is, when its last byte has come. One that
+ * is too long for the memory is a stream: its bytes go to the disk as they pass by, and its head
+ * follows when they are all there. A key that was purged while its fill was under way is dropped
+ * again, behind what was put: the purge may have come before. */
+#include "cache/fill.h"
+
+#include "base/mem.h"
+#include "cache/task.h"
+
+enum { AT_ONCE = ER_DISK_PART };
+
+void er_fill_store(er_fill *f, er_stored *s)
+{
+	er_disk *d = f->cache->disk;
+	if (d == NULL || !f->kept || !er_content_whole(s->content))
+		return;
+	er_disk_put(d, s);
+	if (er_stored_purged(s))
+		er_disk_drop(d, f->key, f->hash);
+}
+
+void er_fill_void(er_fill *f)
+{
+	if (f->cache->disk != NULL && f->key.n > 0)
+		er_disk_drop(f->cache->disk, f->key, f->hash);
+}
+
+bool er_fill_fits_disk(const er_fill *f, int64_t length)
+{
+	const er_disk *d = f->cache->disk;
+	return d != NULL && f->key.n > 0 && length > 0 && (uint64_t)length <= er_disk_max_object(d) && er_disk_takes(d, f->key);
+}
+
+void er_fill_stream(er_fill *f)
+{
+	er_disk *d = f->cache->disk;
+	ER_ASSERT(f->stream == NULL);
+	if (d == NULL || !f->kept || er_stored_purged(f->written))
+		return;
+	f->stream = er_disk_stream_new(d, f->key);
+	uint64_t have = er_content_length(f->content);
+	for (uint64_t at = 0; at < have && f->stream != NULL;) {
+		size_t n = have - at < AT_ONCE ? (size_t)(have - at) : AT_ONCE;
+		er_chunk *c = er_chunk_new(n);
+		er_content_copy(f->content, at, c->bytes, n);
+		er_piece piece = er_piece_take(c, n);
+		er_fill_stream_piece(f, piece);
+		er_piece_drop(&piece);
+		at += n;
+	}
+}
+
+static void end_stream(er_fill *f)
+{
+	er_disk_stream *w = f->stream;
+	f->stream = NULL;
+	er_disk_stream_free(w);
+}
+
+void er_fill_stream_piece(er_fill *f, er_piece piece)
+{
+	if (f->stream != NULL && !er_disk_stream_write(f->stream, piece))
+		end_stream(f);
+}
+
+void er_fill_stream_end(er_fill *f, bool whole)
+{
+	if (f->stream == NULL)
+		return;
+	bool put = whole && er_disk_stream_end(f->stream, f->written);
+	/* Nothing in memory tells of this key's purges alone. */
+	if (put && er_index_purges(f->cache->index, f->hash) != f->purges)
+		er_disk_drop(f->cache->disk, f->key, f->hash);
+	end_stream(f);
+}

@@ -1,0 +1,580 @@
+/* The cache with a disk below its memory: what memory has forgotten is served without the origin,
+ * what is on the disk follows what the origin says, and a disk that is slow or lies costs a question
+ * to the origin and never a wrong byte. */
+#include "cache_harness.h"
+#include "disk_fault.h"
+
+#include "cache/disk.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FILE_BYTES = ER_VOLUME_LEAST, LONG = 5 * ER_DISK_PART + 99, HUGE = OBJECT_MOST * 3 + 5 };
+
+typedef struct node {
+	world w;
+	fault fault;
+	er_disk *disk;
+	char dir[64], path[96];
+} node;
+
+static void open_disk(node *n)
+{
+	er_volume_options o = {.io = &n->fault.io, .path = n->path, .bytes = FILE_BYTES};
+	n->disk = er_disk_new(&o, 1);
+	while (!er_disk_ready(n->disk))
+		turn_pause();
+}
+
+static void open_memory(node *n)
+{
+	world_open(&n->w);
+	er_cache_use_disk(n->w.cache, n->disk);
+}
+
+static void node_open(node *n)
+{
+	snprintf(n->dir, sizeof n->dir, "%s", "/tmp/er-cache-disk-XXXXXX");
+	assert_non_null(mkdtemp(n->dir));
+	snprintf(n->path, sizeof n->path, "%s/file", n->dir);
+	fault_init(&n->fault);
+	open_disk(n);
+	open_memory(n);
+}
+
+/* The memory forgets everything; all that was stored is on the disk. */
+static void forget(node *n)
+{
+	UNTIL(&n->w, er_disk_idle(n->disk));
+	world_close(&n->w);
+	open_memory(n);
+}
+
+static void restart(node *n)
+{
+	world_close(&n->w);
+	er_disk_free(n->disk);
+	open_disk(n);
+	open_memory(n);
+}
+
+static void node_close(node *n)
+{
+	world_close(&n->w);
+	er_disk_free(n->disk);
+	(void)!unlink(n->path);
+	assert_int_equal(rmdir(n->dir), 0);
+}
+
+/* The origin gives this once, and is away afterwards. */
+static void store(node *n, const char *target, const char *request, const char *fields, const char *text)
+{
+	world *w = &n->w;
+	unsigned before = w->n_asked;
+	w->status = 200;
+	w->fields = fields;
+	w->text = text;
+	client c = {0};
+	client_ask(&c, w, "GET", target, request);
+	UNTIL(w, c.ended);
+	assert_int_equal(w->n_asked, before + 1);
+	client_leave(&c);
+	w->status = 0;
+}
+
+/* A body of the pattern, in pieces. `length`: what the head says. */
+static void store_long(node *n, const char *target, uint64_t bytes, int64_t length)
+{
+	world *w = &n->w;
+	client c = {0};
+	client_ask(&c, w, "GET", target, "");
+	UNTIL(w, w->n_asked > 0 && w->asked[w->n_asked - 1].x != NULL);
+	asked *a = &w->asked[w->n_asked - 1];
+	origin_head(a, 200, "Cache-Control: max-age=100\nETag: \"long\"\n", length);
+	while (a->wrote < bytes) {
+		if (a->full) {
+			turn(w);
+			continue;
+		}
+		uint64_t left = bytes - a->wrote;
+		origin_write(a, left < 60000 ? (size_t)left : 60000);
+	}
+	origin_end(a, ER_ERR_OK);
+	UNTIL(w, c.ended);
+	assert_pattern(&c, 0, bytes);
+	client_leave(&c);
+}
+
+static void assert_stored(node *n, const char *target, const char *request, const char *word, const char *text)
+{
+	unsigned before = n->w.n_asked;
+	assert_gets(&n->w, target, request, word, text);
+	assert_int_equal(n->w.n_asked, before);
+}
+
+static const char fresh[] = "Cache-Control: max-age=100\nETag: \"1\"\n";
+
+/* ---- served from the disk ---- */
+
+static void what_memory_forgot_is_served_without_the_origin(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	store(&n, "/empty", "", fresh, "");
+	forget(&n);
+	assert_stored(&n, "/a", "", "EdgeRoutine; hit; ttl=", "text");
+	assert_stored(&n, "/empty", "", "EdgeRoutine; hit; ttl=", "");
+	assert_int_equal(er_cache_statistics(n.w.cache)->hits, 2);
+	assert_int_equal(er_cache_statistics(n.w.cache)->misses, 0);
+	/* From memory now. */
+	uint64_t reads = er_disk_statistics(n.disk).all.reads;
+	assert_stored(&n, "/a", "", "EdgeRoutine; hit; ttl=", "text");
+	assert_int_equal(er_disk_statistics(n.disk).all.reads, reads);
+	restart(&n);
+	assert_stored(&n, "/a", "", "EdgeRoutine; hit; ttl=", "text");
+	node_close(&n);
+}
+
+static void a_long_body_is_streamed_from_the_disk(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store_long(&n, "/long", LONG, LONG);
+	forget(&n);
+	for (int round = 0; round < 2; round++) {
+		client c = {0};
+		client_ask(&c, &n.w, "GET", "/long", "");
+		UNTIL(&n.w, c.ended);
+		assert_int_equal(c.x->res.status, 200);
+		assert_pattern(&c, 0, LONG);
+		client_leave(&c);
+	}
+	/* Its bytes are not in memory. */
+	assert_true(er_index_statistics(n.w.index).bytes < 16 * 1024);
+	assert_int_equal(n.w.n_asked, 0);
+	node_close(&n);
+}
+
+static void ranges_heads_and_conditions_are_answered_from_the_disk(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store_long(&n, "/long", LONG, LONG);
+	store(&n, "/a", "", fresh, "0123456789");
+	forget(&n);
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/long", "Range: bytes=200000-300000\n");
+	UNTIL(&n.w, c.ended);
+	assert_int_equal(c.x->res.status, 206);
+	assert_pattern(&c, 200000, 100001);
+	client_leave(&c);
+	client_ask(&c, &n.w, "GET", "/a", "Range: bytes=-3\n");
+	assert_answer(&c, 206, "; hit", "789");
+	client_leave(&c);
+	forget(&n);
+	client_ask(&c, &n.w, "HEAD", "/a", "");
+	UNTIL(&n.w, c.answered);
+	assert_int_equal(c.x->res.status, 200);
+	assert_string_equal(field(&c, "etag"), "\"1\"");
+	client_leave(&c);
+	forget(&n);
+	client_ask(&c, &n.w, "GET", "/a", "If-None-Match: \"1\"\n");
+	assert_answer(&c, 304, "; hit", "");
+	client_leave(&c);
+	forget(&n);
+	client_ask(&c, &n.w, "GET", "/a", "Cache-Control: only-if-cached\n");
+	assert_answer(&c, 200, "; hit", "0123456789");
+	client_leave(&c);
+	client_ask(&c, &n.w, "GET", "/never", "Cache-Control: only-if-cached\n");
+	UNTIL(&n.w, c.answered);
+	assert_int_equal(c.x->res.status, 504);
+	client_leave(&c);
+	assert_int_equal(n.w.n_asked, 0);
+	node_close(&n);
+}
+
+static void variants_are_found_on_the_disk(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	static const char vary[] = "Cache-Control: max-age=100\nVary: Accept-Language\n";
+	store(&n, "/a", "Accept-Language: de\n", vary, "deutsch");
+	store(&n, "/a", "Accept-Language: en\n", vary, "english");
+	forget(&n);
+	assert_stored(&n, "/a", "Accept-Language: de\n", "; hit", "deutsch");
+	assert_stored(&n, "/a", "Accept-Language: en\n", "; hit", "english");
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/a", "Accept-Language: fr\n");
+	UNTIL(&n.w, n.w.n_asked == 1);
+	origin_answer(&n.w.asked[0], 200, vary, "francais");
+	assert_answer(&c, 200, "fwd=vary-miss", "francais");
+	client_leave(&c);
+	node_close(&n);
+}
+
+static void what_is_too_large_for_the_memory_goes_to_the_disk(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store_long(&n, "/said", HUGE, HUGE);
+	store_long(&n, "/unsaid", HUGE, ER_BODY_UNKNOWN);
+	forget(&n);
+	static const char *const targets[] = {"/said", "/unsaid"};
+	for (unsigned i = 0; i < 2; i++) {
+		client c = {0};
+		client_ask(&c, &n.w, "GET", targets[i], "");
+		UNTIL(&n.w, c.ended);
+		assert_pattern(&c, 0, HUGE);
+		client_leave(&c);
+		client_ask(&c, &n.w, "GET", targets[i], "Range: bytes=3000000-3000009\n");
+		UNTIL(&n.w, c.ended);
+		assert_int_equal(c.x->res.status, 206);
+		assert_pattern(&c, 3000000, 10);
+		client_leave(&c);
+	}
+	assert_int_equal(n.w.n_asked, 0);
+	node_close(&n);
+}
+
+static void what_breaks_off_is_not_stored(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/huge", "");
+	UNTIL(&n.w, n.w.n_asked == 1);
+	origin_head(&n.w.asked[0], 200, fresh, HUGE);
+	origin_write(&n.w.asked[0], 400000);
+	some_turns(&n.w);
+	origin_end(&n.w.asked[0], ER_ERR_IO);
+	UNTIL(&n.w, c.failed);
+	client_leave(&c);
+	forget(&n);
+	client_ask(&c, &n.w, "GET", "/huge", "");
+	UNTIL(&n.w, n.w.n_asked == 1);
+	client_leave(&c);
+	node_close(&n);
+}
+
+/* ---- one asks, others wait ---- */
+
+static void many_that_want_the_same_wait_for_one_look(void **state)
+{
+	(void)state;
+	enum { MANY = 20 };
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	forget(&n);
+	SET(&n.fault, reads_wait, true);
+	uint64_t reads = GET(&n.fault, reads);
+	static client c[MANY];
+	for (unsigned i = 0; i < MANY; i++)
+		client_ask(&c[i], &n.w, "GET", "/a", "");
+	some_turns(&n.w);
+	client_leave(&c[0]); /* the one that asked */
+	SET(&n.fault, reads_wait, false);
+	for (unsigned i = 1; i < MANY; i++) {
+		assert_answer(&c[i], 200, "EdgeRoutine; hit", "text");
+		client_leave(&c[i]);
+	}
+	assert_int_equal(GET(&n.fault, reads), reads + 1);
+	assert_int_equal(n.w.n_asked, 0);
+	node_close(&n);
+}
+
+static void a_disk_that_stands_still_costs_a_question_to_the_origin(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	forget(&n);
+	SET(&n.fault, reads_wait, true);
+	n.w.status = 200;
+	n.w.fields = fresh;
+	n.w.text = "again";
+	client all = {0}, alone = {0};
+	client_ask(&all, &n.w, "GET", "/a", "");
+	client_ask(&alone, &n.w, "GET", "/a", "Range: bytes=0-1\n");
+	assert_answer(&all, 200, "fwd=uri-miss", "again");
+	UNTIL(&n.w, alone.ended);
+	client_leave(&all);
+	client_leave(&alone);
+	SET(&n.fault, reads_wait, false);
+	node_close(&n);
+}
+
+static void who_leaves_while_the_disk_is_asked_leaves_nothing(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	forget(&n);
+	SET(&n.fault, reads_wait, true);
+	client c = {0}, d = {0};
+	client_ask(&c, &n.w, "GET", "/a", "Range: bytes=0-1\n"); /* alone */
+	client_ask(&d, &n.w, "GET", "/a", "");
+	some_turns(&n.w);
+	client_leave(&c);
+	client_leave(&d);
+	some_turns(&n.w);
+	/* And the node ends meanwhile. */
+	world_close(&n.w);
+	SET(&n.fault, reads_wait, false);
+	open_memory(&n);
+	assert_stored(&n, "/a", "", "; hit", "text");
+	node_close(&n);
+}
+
+/* ---- what the origin says ---- */
+
+static void what_is_stale_on_the_disk_is_validated(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", "Cache-Control: max-age=100\nAge: 200\nETag: \"1\"\n", "text");
+	forget(&n);
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/a", "");
+	UNTIL(&n.w, n.w.n_asked == 1);
+	const er_slice *etag = er_fields_get(&n.w.asked[0].fields, ER_LIT("if-none-match"));
+	assert_true(etag != NULL && er_slice_eq(*etag, ER_LIT("\"1\"")));
+	origin_answer(&n.w.asked[0], 304, "Cache-Control: max-age=500\n", NULL);
+	assert_answer(&c, 200, "fwd-status=304", "text");
+	client_leave(&c);
+	forget(&n);
+	assert_stored(&n, "/a", "", "; hit", "text");
+	node_close(&n);
+}
+
+static void what_is_stale_and_long_is_validated_without_its_bytes(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	world *w = &n.w;
+	client c = {0};
+	client_ask(&c, w, "GET", "/l", "");
+	UNTIL(w, w->n_asked == 1);
+	origin_head(&w->asked[0], 200, "Cache-Control: max-age=100\nAge: 200\nETag: \"1\"\n", LONG);
+	while (w->asked[0].wrote < LONG) {
+		uint64_t left = LONG - w->asked[0].wrote;
+		origin_write(&w->asked[0], left < 60000 ? (size_t)left : 60000);
+		turn(w);
+	}
+	origin_end(&w->asked[0], ER_ERR_OK);
+	UNTIL(w, c.ended);
+	client_leave(&c);
+	forget(&n);
+	uint64_t written = er_disk_statistics(n.disk).all.written_bytes;
+	client_ask(&c, w, "GET", "/l", "");
+	UNTIL(w, w->n_asked == 1);
+	origin_answer(&w->asked[0], 304, "Cache-Control: max-age=500\n", NULL);
+	UNTIL(w, c.ended);
+	assert_pattern(&c, 0, LONG);
+	client_leave(&c);
+	forget(&n);
+	assert_true(er_disk_statistics(n.disk).all.written_bytes - written < ER_DISK_PART);
+	client_ask(&c, w, "GET", "/l", "");
+	UNTIL(w, c.ended);
+	assert_pattern(&c, 0, LONG);
+	client_leave(&c);
+	assert_int_equal(w->n_asked, 0);
+	node_close(&n);
+}
+
+static void a_stale_one_stands_in_for_an_origin_that_is_away(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", "Cache-Control: max-age=1, stale-if-error=1000\nAge: 200\nETag: \"1\"\n", "text");
+	forget(&n);
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/a", "");
+	UNTIL(&n.w, n.w.n_asked == 1);
+	origin_fail(&n.w.asked[0]);
+	assert_answer(&c, 200, NULL, "text");
+	client_leave(&c);
+	node_close(&n);
+}
+
+static void what_may_be_used_stale_is_used_at_once(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", "Cache-Control: max-age=1, stale-while-revalidate=1000\nAge: 200\nETag: \"1\"\n", "text");
+	forget(&n);
+	assert_stored(&n, "/a", "", "; hit", "text");
+	node_close(&n);
+}
+
+static void the_disk_forgets_what_the_origin_takes_back(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	world *w = &n.w;
+	store(&n, "/a", "", "Cache-Control: max-age=100\nAge: 200\nETag: \"1\"\n", "old");
+	store(&n, "/b", "", fresh, "old");
+	store(&n, "/c", "", fresh, "old");
+	forget(&n);
+	/* It is private now. */
+	client c = {0};
+	client_ask(&c, w, "GET", "/a", "");
+	UNTIL(w, w->n_asked == 1);
+	origin_answer(&w->asked[0], 200, "Cache-Control: private\n", "mine");
+	assert_answer(&c, 200, NULL, "mine");
+	client_leave(&c);
+	/* It was changed by a request. */
+	client_ask(&c, w, "POST", "/b", "");
+	UNTIL(w, w->n_asked == 2);
+	origin_answer(&w->asked[1], 200, "", "done");
+	assert_answer(&c, 200, NULL, "done");
+	client_leave(&c);
+	restart(&n);
+	static const char *const gone[] = {"/a", "/b"};
+	for (unsigned i = 0; i < 2; i++) {
+		client_ask(&c, w, "GET", gone[i], "");
+		UNTIL(w, w->n_asked == i + 1);
+		origin_answer(&w->asked[i], 200, fresh, "new");
+		assert_answer(&c, 200, "fwd=uri-miss", "new");
+		client_leave(&c);
+	}
+	assert_stored(&n, "/c", "", "; hit", "old");
+	restart(&n);
+	assert_stored(&n, "/a", "", "; hit", "new");
+	assert_stored(&n, "/b", "", "; hit", "new");
+	node_close(&n);
+}
+
+static void what_was_purged_while_it_came_is_not_on_the_disk(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	world *w = &n.w;
+	static const int64_t lengths[] = {LONG, HUGE, ER_BODY_UNKNOWN};
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned before = w->n_asked;
+		client c = {0}, post = {0};
+		client_ask(&c, w, "GET", "/x", "");
+		UNTIL(w, w->n_asked == before + 1);
+		asked *a = &w->asked[before];
+		origin_head(a, 200, fresh, lengths[i]);
+		origin_write(a, 60000);
+		client_ask(&post, w, "POST", "/x", "");
+		UNTIL(w, w->n_asked == before + 2);
+		origin_answer(&w->asked[before + 1], 200, "", "done");
+		UNTIL(w, post.ended);
+		client_leave(&post);
+		uint64_t bytes = i == 0 ? LONG : HUGE;
+		while (a->wrote < bytes) {
+			uint64_t left = bytes - a->wrote;
+			if (!a->full)
+				origin_write(a, left < 60000 ? (size_t)left : 60000);
+			turn(w);
+		}
+		origin_end(a, ER_ERR_OK);
+		UNTIL(w, c.ended);
+		client_leave(&c);
+		forget(&n);
+		client_ask(&c, w, "GET", "/x", "");
+		UNTIL(w, w->n_asked == 1);
+		origin_fail(&w->asked[0]);
+		UNTIL(w, c.answered);
+		client_leave(&c);
+	}
+	node_close(&n);
+}
+
+/* ---- damage ---- */
+
+static void a_damaged_record_is_fetched_again(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	store_long(&n, "/long", LONG, LONG);
+	forget(&n);
+	int fd = open(n.path, O_WRONLY | O_CLOEXEC);
+	uint8_t zeros[4096] = {0};
+	for (off_t at = 2 * ER_DISK_BLOCK; at < 2 * ER_DISK_BLOCK + LONG / 2; at += (off_t)sizeof zeros)
+		assert_int_equal(pwrite(fd, zeros, sizeof zeros, at), sizeof zeros);
+	close(fd);
+	n.w.status = 200;
+	n.w.fields = fresh;
+	n.w.text = "new";
+	assert_gets(&n.w, "/a", "", "fwd=uri-miss", "new");
+	/* Its head is whole, its parts are not: who comes first is cut off, and never gets a wrong
+	 * byte. */
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/long", "");
+	UNTIL(&n.w, c.ended || c.failed);
+	assert_true(c.failed);
+	assert_pattern(&c, 0, er_buf_len(&c.got));
+	client_leave(&c);
+	assert_gets(&n.w, "/long", "", "fwd=uri-miss", "new");
+	assert_stored(&n, "/long", "", "; hit", "new");
+	node_close(&n);
+}
+
+static void a_disk_that_fails_costs_its_hits_alone(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	forget(&n);
+	SET(&n.fault, write_error, EIO);
+	store(&n, "/b", "", fresh, "text");
+	UNTIL(&n.w, er_disk_statistics(n.disk).failed == 1);
+	assert_stored(&n, "/b", "", "; hit", "text");
+	store(&n, "/a", "", fresh, "text");
+	store_long(&n, "/long", LONG, LONG);
+	store_long(&n, "/huge", HUGE, HUGE);
+	client c = {0};
+	client_ask(&c, &n.w, "POST", "/a", "");
+	UNTIL(&n.w, n.w.asked[n.w.n_asked - 1].x != NULL);
+	origin_answer(&n.w.asked[n.w.n_asked - 1], 200, "", "done");
+	assert_answer(&c, 200, NULL, "done");
+	client_leave(&c);
+	node_close(&n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_memory_forgot_is_served_without_the_origin),
+	    cmocka_unit_test(a_long_body_is_streamed_from_the_disk),
+	    cmocka_unit_test(ranges_heads_and_conditions_are_answered_from_the_disk),
+	    cmocka_unit_test(variants_are_found_on_the_disk),
+	    cmocka_unit_test(what_is_too_large_for_the_memory_goes_to_the_disk),
+	    cmocka_unit_test(what_breaks_off_is_not_stored),
+	    cmocka_unit_test(many_that_want_the_same_wait_for_one_look),
+	    cmocka_unit_test(a_disk_that_stands_still_costs_a_question_to_the_origin),
+	    cmocka_unit_test(who_leaves_while_the_disk_is_asked_leaves_nothing),
+	    cmocka_unit_test(what_is_stale_on_the_disk_is_validated),
+	    cmocka_unit_test(what_is_stale_and_long_is_validated_without_its_bytes),
+	    cmocka_unit_test(a_stale_one_stands_in_for_an_origin_that_is_away),
+	    cmocka_unit_test(what_may_be_used_stale_is_used_at_once),
+	    cmocka_unit_test(the_disk_forgets_what_the_origin_takes_back),
+	    cmocka_unit_test(what_was_purged_while_it_came_is_not_on_the_disk),
+	    cmocka_unit_test(a_damaged_record_is_fetched_again),
+	    cmocka_unit_test(a_disk_that_fails_costs_its_hits_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
