@@ -18,8 +18,8 @@ static er_slice u64_text(er_arena *a, uint64_t v)
 
 static const char *forward_name(er_cache_forward f)
 {
-	static const char *const names[] = {
-	    [FWD_NONE] = "", [FWD_METHOD] = "method", [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
+	static const char *const names[] = {[FWD_NONE] = "",         [FWD_METHOD] = "method",  [FWD_BYPASS] = "bypass",
+	                                    [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
 	ER_ASSERT(f < sizeof names / sizeof *names);
 	return names[f];
 }
@@ -64,7 +64,7 @@ static const char *word_of(const er_cache_use *use, const er_stored *s, int64_t 
 {
 	if (s != NULL && use->forward == FWD_NONE)
 		return ttl > 0 ? "hit" : "stale";
-	if (use->forward == FWD_METHOD)
+	if (use->forward == FWD_METHOD || use->forward == FWD_BYPASS)
 		return "pass";
 	if (use->forward == FWD_STALE && use->status == 304)
 		return "validated";
@@ -145,14 +145,9 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
-	x->res = (er_response){.status = from->res.status,
-	                       .reason = er_arena_copy(&x->arena, from->res.reason),
-	                       .error = from->res.error,
-	                       .error_text = er_arena_copy(&x->arena, from->res.error_text),
-	                       .url_list = er_arena_copy(&x->arena, from->res.url_list),
-	                       .body = from->res.body};
-	from->res.body = NULL;
-	copy_fields(x, &from->res.fields, er_scopes_field);
+	er_exchange_adopt(x, from);
+	(void)er_fields_del(&x->res.fields, ER_LIT("cache-tag"));
+	(void)er_fields_del(&x->res.fields, ER_LIT("surrogate-key"));
 	x->facts.cache = word_of(use, NULL, 0);
 	add_status(x, use, NULL);
 }

@@ -23,9 +23,13 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 
 /* ---- methods, and what they void ---- */
 
+/* Empty: its rules need more of the request than fits a key. */
 static er_slice key_of(er_arena *a, const er_cache_place *p, const er_request *req, er_slice target)
 {
-	return er_key_of(a, p->scope, p->origin, req, target);
+	er_slice parts;
+	if (!er_rules_parts(p->rules, a, &req->fields, &parts))
+		return (er_slice){0};
+	return er_key_of(a, p->scope, p->origin, req, er_rules_target(p->rules, a, target), parts);
 }
 
 static bool is_read(er_slice method)
@@ -378,9 +382,16 @@ static void handle(void *self, er_exchange *x)
 {
 	er_cache_place *p = self;
 	ER_CHECK(p->cache, MAGIC);
-	er_slice key = is_read(x->req.method) ? key_of(&x->arena, p, &x->req, x->req.target) : (er_slice){0};
+	const er_cache_rules *rules = p->rules;
+	if (rules != NULL && rules->device) /* the origin hears by what its answer may be chosen */
+		er_fields_set(&x->req.fields, &x->arena, ER_LIT("er-device"), er_rules_device(&x->req.fields));
+	bool reads = is_read(x->req.method), passes = er_rules_bypass(rules, x->req.target, &x->req.fields);
+	er_slice key = reads && !passes ? key_of(&x->arena, p, &x->req, x->req.target) : (er_slice){0};
 	if (key.n == 0) {
-		look(new_task(p, x, key, 0));
+		er_task *t = new_task(p, x, key, 0);
+		if (reads)
+			t->forward = FWD_BYPASS;
+		look(t);
 		return;
 	}
 	uint64_t hash = er_index_hash(key), now_us = er_clock_mono_us();

@@ -8,6 +8,7 @@
 
 #include "cache/disk.h"
 #include "cache/index.h"
+#include "cache/rules.h"
 #include "http/exchange.h"
 
 typedef struct er_cache er_cache;
@@ -44,6 +45,7 @@ typedef struct er_cache_place {
 	 * between two requests. */
 	er_slice origin;
 	/* er_scopes_site: whose tags and purges the answers are of. May change likewise */
+	er_cache_rules *rules; /* of the site, or NULL; borrowed. May change likewise */
 	uint64_t site;
 } er_cache_place;
 

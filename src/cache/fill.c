@@ -43,6 +43,7 @@ er_fill *er_fill_new(const er_cache_place *place, er_slice key, uint64_t hash, e
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
+	f->rules = er_cache_rules_ref(place->rules);
 	if (key.n > 0) {
 		f->number = er_purges_next(er_index_purge_table(c->index));
 		f->scopes = er_scopes_of(&f->arena, er_key_where(f->key), place->site, NULL);
@@ -123,7 +124,8 @@ static void copy_request(er_fill *fill, er_exchange *to, const er_exchange *from
 	to->req.scheme = er_arena_copy(a, req->scheme);
 	to->req.authority = er_arena_copy(a, req->authority);
 	to->req.host = er_arena_copy(a, req->host);
-	to->req.target = er_arena_copy(a, req->target);
+	/* What is not in the key goes to nobody whose answer is for all. */
+	to->req.target = er_arena_copy(a, keep ? er_key_target(fill->key) : req->target);
 	for (uint32_t i = 0; i < req->fields.n; i++) {
 		er_slice name = er_arena_copy(a, req->fields.v[i].name), value = er_arena_copy(a, req->fields.v[i].value);
 		er_fields_add(&fill->wanted, a, name, value);
@@ -394,8 +396,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	er_body *down = x->res.body;
 	int64_t promised = down != NULL ? er_body_length(down) : 0;
 	er_content *content = er_content_new();
-	er_stored *s =
-	    er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content, promised);
+	er_stored *s = er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content,
+	                             promised, f->rules);
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	er_stored_asked(s, f->scopes.site, f->number);
 	x->res.body = NULL;
@@ -427,20 +429,21 @@ static bool is_of_the_request(er_cache_refusal why)
 }
 
 /* May what a 304 has renewed stay in the store? `s` NULL: it varies on everything now. */
-static er_cache_refusal refusal_of_renewed(const er_fill *f, const er_exchange *x, const er_stored *s)
+static er_cache_refusal refusal_of_renewed(const er_fill *f, er_exchange *x, const er_stored *s)
 {
 	if (s == NULL)
 		return ER_CACHE_VARY;
-	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, s->status, &s->fields, &s->fresh);
+	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), s->status, &s->fields);
+	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, s->status, said, &s->fresh);
 	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
 		return ER_CACHE_TAGS;
-	return why == ER_CACHE_OK && !selected_by_the_client(f, x, &s->fields) ? ER_CACHE_VARY : why;
+	return why == ER_CACHE_OK && !selected_by_the_client(f, x, said) ? ER_CACHE_VARY : why;
 }
 
 /* 304: what is stored is good, with a new head. That may say that it is for one alone now. */
 static void renewed(er_fill *f, er_exchange *x)
 {
-	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s());
+	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s(), f->rules);
 	er_cache_refusal why = refusal_of_renewed(f, x, s);
 	if (s != NULL)
 		er_stored_asked(s, f->scopes.site, f->number);
@@ -493,15 +496,17 @@ static void decide(er_fill *f, er_exchange *x)
 		renewed(f, x);
 		return;
 	}
-	er_freshness fresh = er_freshness_of(x->res.status, &x->res.fields, f->asked, wall_s());
-	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, x->res.status, &x->res.fields, &fresh);
+	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), x->res.status, &x->res.fields);
+	er_freshness fresh = er_freshness_of(x->res.status, said, f->asked, wall_s());
+	er_rules_stale(f->rules, &fresh);
+	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, x->res.status, said, &fresh);
 	if (why == ER_CACHE_OK && x->res.body != NULL &&
 	    er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index) &&
 	    !er_fill_fits_disk(f, er_body_length(x->res.body)))
 		why = ER_CACHE_TOO_LARGE;
 	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
 		why = ER_CACHE_TAGS;
-	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, &x->res.fields))
+	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, said))
 		why = ER_CACHE_VARY;
 	/* What was stored is not what the origin says now. */
 	if (why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR) {

@@ -16,6 +16,7 @@
 #include "base/states.h"
 #include "cache/disk.h"
 #include "cache/port.h"
+#include "cache/rules.h"
 #include "cache/stored.h"
 #include "http/exchange.h"
 
@@ -61,10 +62,11 @@ struct er_fill {
 	/* what purges its response, but for the tags that nobody knows yet; and when it was made: the
 	 * same for its life, read by every thread */
 	er_scopes scopes;
-	uint64_t number; /* of purge.h */
-	bool listed;     /* in the index: others may wait for it */
-	bool kept;       /* what came is in the store, or would be if there were room */
-	uint64_t purges; /* er_index_purges when it began */
+	uint64_t number;       /* of purge.h */
+	er_cache_rules *rules; /* own reference */
+	bool listed;           /* in the index: others may wait for it */
+	bool kept;             /* what came is in the store, or would be if there were room */
+	uint64_t purges;       /* er_index_purges when it began */
 	er_asker asker;
 	er_exchange *x;      /* own reference, until the head */
 	er_fields wanted;    /* fields of the request as it came to the cache; in x's arena */

@@ -30,6 +30,7 @@ void er_fill_unref(er_fill *f)
 	er_stored_unref(f->stored);
 	er_stored_unref(f->stale);
 	er_stored_unref(f->written);
+	er_cache_rules_unref(f->rules);
 	er_content_unref(f->content);
 	er_arena_fini(&f->arena);
 	pthread_mutex_destroy(&f->lock);

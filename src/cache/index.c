@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "cache/fill.h"
+#include "cache/key.h"
 
 enum {
 	SHARDS_MAX = 16,
@@ -583,6 +584,31 @@ void er_index_explain(er_index *ix, er_slice key, uint64_t hash, uint64_t now_us
 	if (e != NULL && e->alone_until_us > now_us)
 		out->alone = e->why_alone;
 	pthread_mutex_unlock(&s->lock);
+}
+
+static bool explain_some(er_index *ix, shard *s, size_t *at, er_slice where, er_index_entry *out)
+{
+	pthread_mutex_lock(&s->lock);
+	for (size_t end = *at + STRETCH; *at < s->buckets && *at < end; ++*at)
+		for (const entry *e = s->table[*at]; e != NULL; e = e->next) {
+			if (!er_slice_eq(er_key_where(e->key), where))
+				continue;
+			out->under_way = out->under_way || e->fill != NULL;
+			for (er_stored *it = e->variants; it != NULL && out->n < ER_INDEX_VARIANTS; it = it->next_in_key)
+				if (!purged(ix, it))
+					out->variants[out->n++] = er_stored_ref(it);
+		}
+	bool over = *at >= s->buckets;
+	pthread_mutex_unlock(&s->lock);
+	return !over;
+}
+
+void er_index_explain_where(er_index *ix, er_slice where, er_index_entry *out)
+{
+	*out = (er_index_entry){0};
+	for (unsigned i = 0; i < ix->n; i++)
+		for (size_t at = 0; explain_some(ix, &ix->shards[i], &at, where, out);)
+			;
 }
 
 static uint32_t hits_of(const er_stored *it)

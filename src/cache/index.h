@@ -81,6 +81,9 @@ typedef struct er_index_entry {
 	er_cache_refusal alone; /* why answers of the key were for one, lately; or OK */
 } er_index_entry;
 void er_index_explain(er_index *ix, er_slice key, uint64_t hash, uint64_t now_us, er_index_entry *out);
+/* The same of all keys with this authority and target, for keys that have further parts. Looks at
+ * everything; no more than fit. */
+void er_index_explain_where(er_index *ix, er_slice where, er_index_entry *out);
 /* Those with the most hits, the most first: one reference each. Looks at everything. */
 size_t er_index_top(er_index *ix, er_stored **out, size_t most);
 

@@ -7,10 +7,13 @@
 enum { ER_KEY_MAX = 16 * 1024 };
 
 /* scope, origin, scheme, Host if it is another one than the authority, authority and target, as
- * they were matched and go to the origin, parted by a byte that none of them has. In the arena;
- * empty: longer than ER_KEY_MAX. `target` begins with "/". */
-er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target);
+ * they were matched and go to the origin, and further parts (rules.h) if there are any, parted by a
+ * byte that none of them has. In the arena; empty: longer than ER_KEY_MAX. `target` begins
+ * with "/". */
+er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts);
 /* Its authority and target, which purges are matched with. Points into the key. */
 er_slice er_key_where(er_slice key);
+/* Its target alone. */
+er_slice er_key_target(er_slice key);
 
 #endif

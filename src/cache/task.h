@@ -27,7 +27,7 @@ struct er_cache {
 };
 
 /* Why the origin is asked (RFC 9211 2.2). */
-typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_MISS, FWD_VARY, FWD_STALE } er_cache_forward;
+typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_BYPASS, FWD_MISS, FWD_VARY, FWD_STALE } er_cache_forward;
 
 struct er_task {
 	uint32_t magic;

@@ -41,7 +41,11 @@ static bool read_place(er_call *call, er_slice at, er_slice text, bool prefix, e
 		text.n--;
 	if (!er_where_read(call->arena, text, &where) || where.refused != NULL || where.authority.n == 0)
 		return no_url(call, at, text, expected);
-	*out = er_arena_printf(call->arena, "%.*s%.*s%.*s", ER_FMT(where.authority), ER_FMT(where.path), ER_FMT(where.query));
+	const er_control *c = call->control;
+	er_slice target = er_arena_printf(call->arena, "%.*s%.*s", ER_FMT(where.path), ER_FMT(where.query));
+	if (!prefix)
+		target = c->o.ops->cache_target(c->o.ops_ctx, call->arena, er_host_of(where.authority), target);
+	*out = er_arena_printf(call->arena, "%.*s%.*s", ER_FMT(where.authority), ER_FMT(target));
 	return true;
 }
 

@@ -105,6 +105,8 @@ typedef struct er_control_ops {
 	/* A site of node.jsonc has the name (*what empty), or another site, *by, has the host *what. In
 	 * a. */
 	bool (*site_taken)(void *ctx, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what);
+	/* A target (path and query) as the cache's keys of that host have it. In a, or `target`. */
+	er_slice (*cache_target)(void *ctx, er_arena *a, er_slice host, er_slice target);
 	/* Appends what the cache has and did, as members. */
 	void (*cache)(void *ctx, er_out *out);
 	/* Appends which site has a URL, what its servers do, and what the cache has of it, as members;

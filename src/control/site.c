@@ -256,8 +256,7 @@ static bool read_hosts(er_arena *a, const er_json *v, er_slice at, er_site_setti
 
 typedef struct raw {
 	er_slice name;
-	const er_json *hosts, *origin;
-	bool cache;
+	const er_json *hosts, *origin, *cache;
 } raw;
 
 bool er_site_read(er_arena *a, const er_json *v, er_slice at, er_site_settings *out, er_problem *problem)
@@ -265,13 +264,14 @@ bool er_site_read(er_arena *a, const er_json *v, er_slice at, er_site_settings *
 	static const er_member members[] = {ER_MEMBER(raw, "name", name, ER_MEMBER_STRING, false, 1, ER_SITE_NAME),
 	                                    ER_MEMBER(raw, "hosts", hosts, ER_MEMBER_ARRAY, true, 1, ER_SITE_HOSTS),
 	                                    ER_MEMBER(raw, "origin", origin, ER_MEMBER_ANY, true, 0, 0),
-	                                    ER_MEMBER(raw, "cache", cache, ER_MEMBER_BOOL, false, 0, 0)};
-	raw r = {.cache = true};
-	*out = (er_site_settings){0};
+	                                    ER_MEMBER(raw, "cache", cache, ER_MEMBER_ANY, false, 0, 0)};
+	raw r = {0};
+	*out = (er_site_settings){.cache = true};
 	if (!READ(v, at, members, &r, problem) || !read_hosts(a, r.hosts, at, out, problem) ||
 	    !read_origin(a, r.origin, at, out, problem))
 		return false;
-	out->cache = r.cache;
+	if (r.cache != NULL && !er_site_read_cache(a, r.cache, at, out, problem))
+		return false;
 	out->name = r.name.n > 0 ? er_arena_copy(a, r.name) : out->hosts[0];
 	er_path path = er_path_member(at, ER_LIT("name"));
 	if (er_site_name_ok(out->name))

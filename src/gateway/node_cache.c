@@ -103,6 +103,21 @@ static void write_field(const er_stored *s, const char *name, const char *member
 		er_out_str(out, member, *value);
 }
 
+/* What the key has behind its target: "h accept-language=de", a part each. */
+static void write_parts(const er_stored *s, er_out *out)
+{
+	er_slice where = er_key_where(s->key), rest, one;
+	size_t used = (size_t)(where.p - s->key.p) + where.n;
+	if (used == s->key.n)
+		return;
+	rest = er_slice_from(s->key, used + 1);
+	er_out_open(out, "parts", '[');
+	while (er_slice_split(&rest, '\n', &one))
+		if (one.n > 2)
+			er_out_str(out, NULL, er_slice_from(one, 2));
+	er_out_close(out, ']');
+}
+
 static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 {
 	int64_t age = er_stored_age(s, now_us), left = s->fresh.lifetime - age;
@@ -124,6 +139,7 @@ static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 	write_field(s, "cdn-cache-control", "cdn_cache_control", out);
 	write_field(s, "etag", "etag", out);
 	write_field(s, "last-modified", "last_modified", out);
+	write_parts(s, out);
 	er_out_open(out, "vary", '[');
 	for (uint32_t i = 0; i < s->variant.n; i++) {
 		er_out_open(out, NULL, '{');
@@ -143,10 +159,12 @@ void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_s
 	er_out_bool(out, "on", on);
 	er_request req = {.scheme = where->scheme, .authority = where->authority, .host = where->authority};
 	er_slice target = er_arena_printf(a, "%.*s%.*s", ER_FMT(where->path), ER_FMT(where->query));
-	er_slice key = er_key_of(a, (uint8_t)env, site->known_as, &req, target);
+	er_slice key = er_key_of(a, (uint8_t)env, site->known_as, &req, er_rules_target(site->rules, a, target), (er_slice){0});
 	er_index_entry *entry = er_zalloc(sizeof *entry);
 	uint64_t now_us = er_clock_mono_us();
-	if (on && key.n > 0)
+	if (on && key.n > 0 && er_rules_have_parts(site->rules))
+		er_index_explain_where(n->cache, er_key_where(key), entry);
+	else if (on && key.n > 0)
 		er_index_explain(n->cache, key, er_index_hash(key), now_us, entry);
 	if (key.n > 0)
 		er_out_str(out, "key", er_slice_from(key, 1));

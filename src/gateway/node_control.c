@@ -210,6 +210,14 @@ static bool site_taken(void *ctx, er_arena *a, const er_site_settings *s, er_sli
 	return er_node_site_taken(n, a, s, by, what);
 }
 
+static er_slice cache_target(void *ctx, er_arena *a, er_slice host, er_slice target)
+{
+	const er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	const er_site *site = er_config_site(n->config, host);
+	return site != NULL ? er_rules_target(site->rules, a, target) : target;
+}
+
 static void cache(void *ctx, er_out *out)
 {
 	const er_node *n = ctx;
@@ -288,6 +296,7 @@ static const er_control_ops ops = {.activate = activate,
                                    .tail = tail,
                                    .sites = sites,
                                    .site_taken = site_taken,
+                                   .cache_target = cache_target,
                                    .cache = cache,
                                    .explain = explain};
 

@@ -44,6 +44,7 @@ er_site *er_site_new(const er_site_settings *from, er_slice settings, bool store
 		spec.n_allow = n_allow;
 	}
 	s->group = er_group_new(s->name, &spec);
+	s->rules = from->rules != NULL ? er_cache_rules_new(from->rules) : NULL;
 	s->cache = from->cache;
 	s->stored = stored;
 	return s;
@@ -78,6 +79,7 @@ void er_site_unref(er_site *s)
 	if (s == NULL || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	er_group_unref(s->group);
+	er_cache_rules_unref(s->rules);
 	er_arena_fini(&s->arena);
 	er_free(s);
 }

@@ -18,7 +18,8 @@ typedef struct er_site {
 	er_group *group;   /* own reference */
 	er_route *hosts;   /* as patterns without a path */
 	size_t n_hosts;
-	bool cache, stored; /* stored: it came from the store */
+	er_cache_rules *rules; /* own reference; NULL: none */
+	bool cache, stored;    /* stored: it came from the store */
 } er_site;
 
 /* Takes what it needs of the settings. `trusted`: the operator wrote it; else its servers are

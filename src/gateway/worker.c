@@ -145,6 +145,7 @@ static void handle_cache(void *self, er_exchange *x)
 	}
 	d->cache.origin = site->known_as;
 	d->cache.site = site->hash;
+	d->cache.rules = site->rules;
 	er_handler cache = er_cache_handler(&d->cache);
 	er_exchange_pass(x, &cache);
 }

@@ -169,7 +169,7 @@ static void a_renewed_head_keeps_its_parts(void **state)
 	restart(&w);
 	er_stored *old = find(&w, "k", "");
 	uint64_t before = figures(&w).written_bytes;
-	er_stored *new = er_stored_renew(old, &request, &update, 0, 0);
+	er_stored *new = er_stored_renew(old, &request, &update, 0, 0, NULL);
 	er_disk_put(w.disk, new);
 	UNTIL_WRITTEN(&w);
 	assert_true(figures(&w).written_bytes - before < ER_DISK_PART);
