@@ -59,6 +59,19 @@ const er_row er_row_cache_status = {
 
 /* ---- one URL ---- */
 
+/* What the key has beside the URL, by the rules of the site. */
+static void show_parts(const er_json *parts)
+{
+	const char *before = "    for requests of ";
+	ER_JSON_EACH(part, parts)
+	{
+		er_show_printf("%s%.*s", before, ER_FMT(er_json_as_str(part)));
+		before = ", ";
+	}
+	if (er_json_count(parts) > 0)
+		er_show_printf("\n");
+}
+
 /* "accept-language: de, accept-encoding: (none)" */
 static void show_vary(const er_json *vary)
 {
@@ -86,6 +99,7 @@ static void show_variant(er_arena *a, const er_json *v)
 		er_show_printf("    its lifetime of %llu s was estimated from Last-Modified: the origin says none\n", U(v, "lifetime_s"));
 	else if (control.n > 0)
 		er_show_printf("    the origin says %.*s\n", ER_FMT(control));
+	show_parts(er_json_member(v, "parts"));
 	show_vary(er_json_member(v, "vary"));
 	if (er_json_u64(v, "tags") > 0)
 		er_show_printf("    it has %llu tags\n", U(v, "tags"));

@@ -163,7 +163,8 @@ const asMembers = list => list.split(',').map(s => s.trim()).sort()
 function siteWith(at, value) {
 	const site = { hosts: ['shop.example'], origin: 'http://a.example' }
 	if (at.length === 0) return { ...site, ...value }
-	const [, inner, ...rest] = at
+	const [first, inner, ...rest] = at
+	if (first === 'cache') return { ...site, cache: inner === 'ttl' ? { ttl: [{ seconds: 1, ...value }] } : inner ? { [inner]: value } : value }
 	if (inner === 'servers') return { ...site, origin: { servers: [rest.length ? { url: 'http://a.example', ...value } : value, 'http://b.example'] } }
 	return { ...site, origin: { servers: ['http://a.example'], ...(inner ? { [inner]: { path: '/', ...value } } : value) } }
 }

@@ -50,6 +50,12 @@ export function mistakes(schema, value, root = schema, at = '$') {
 			case 'maxItems':
 				check(type !== 'array' || value.length <= want, `at most ${want} items`)
 				break
+			case 'minProperties':
+				check(type !== 'object' || Object.keys(value).length >= want, `at least ${want} members`)
+				break
+			case 'maxProperties':
+				check(type !== 'object' || Object.keys(value).length <= want, `at most ${want} members`)
+				break
 			case 'required':
 				if (type === 'object') for (const k of want) check(k in value, `${k} is missing`)
 				break
