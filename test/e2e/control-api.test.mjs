@@ -51,12 +51,14 @@ test('everything that is described answers as described', async () => {
 	await ok('PUT', '/v1/kv/things/values/a%2Fb?expiration_ttl=1000', Buffer.from([0xff, 0]), { headers: { 'er-metadata': '{"n":1}' } })
 	await ok('POST', '/v1/kv/things/bulk', '{"key":"b","value":"text"}\n')
 	await ok('POST', '/v1/tokens', { name: 'ann', role: 'read', routines: ['shop'] })
+	await ok('PUT', '/v1/sites/shop.example', { hosts: ['shop.example'], origin: { servers: ['http://192.0.2.1'] } })
+	await ok('POST', '/v1/purge', { urls: ['shop.example/a'], tags: ['a'], soft: true })
 	await ok('POST', '/v1/reload')
 	await ok('POST', '/v1/backup', { dir: `${node.data}-copy` })
-	const parameters = { routine: 'shop', environment: 'production', version: '2', name: 'GREETING', namespace: 'things', key: 'a%2Fb', token: 'ann' }
+	const parameters = { routine: 'shop', environment: 'production', version: '2', name: 'GREETING', namespace: 'things', key: 'a%2Fb', token: 'ann', site: 'shop.example' }
 	for (const [path, operations] of Object.entries(description.paths)) {
 		if (!operations.get || path === '/v1/tail') continue
-		const target = path.replace(/\{(\w+)\}/g, (m, name) => parameters[name]) + (path.endsWith('/test') ? '?url=https://shop.example/' : path.endsWith('/value') ? '?key=a/b' : '')
+		const target = path.replace(/\{(\w+)\}/g, (m, name) => parameters[name]) + (/\/(test|explain)$/.test(path) ? '?url=https://shop.example/' : path.endsWith('/value') ? '?key=a/b' : '')
 		const res = await ask('GET', target)
 		assert.equal(res.status, 200, `${target}: ${res.text}`)
 		assert.ok(!/a-long-secret|another-secret/.test(res.text), target)
@@ -69,6 +71,7 @@ test('everything that is described answers as described', async () => {
 	await ok('DELETE', '/v1/kv/things')
 	await ok('DELETE', `${R}/environments/production/vars/GREETING`)
 	await ok('DELETE', '/v1/routes?pattern=x.example')
+	await ok('DELETE', '/v1/sites/shop.example')
 	await ok('DELETE', '/v1/tokens/ann')
 })
 
