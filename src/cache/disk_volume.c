@@ -295,10 +295,14 @@ bool er_volume_idle(er_volume *v)
 er_volume_stats er_volume_statistics(er_volume *v)
 {
 	const er_volume_stats *s = &v->stats;
+	pthread_mutex_lock(&v->lock);
+	uint64_t waiting = v->queued + v->n_pending;
+	pthread_mutex_unlock(&v->lock);
 #define READ(counter) .counter = __atomic_load_n(&s->counter, __ATOMIC_RELAXED)
 	return (er_volume_stats){READ(bytes),
 	                         .records = er_volume_serves(v) ? er_disk_index_count(v->index) : 0,
 	                         .index_bytes = er_disk_index_bytes(v->index),
+	                         .waiting = waiting,
 	                         READ(written_bytes),
 	                         READ(read_bytes),
 	                         READ(reads),

@@ -99,6 +99,7 @@ void er_disk_read_over(er_disk_read *r, er_wait *wait);
 /* Counters since the start, and what there is now. */
 typedef struct er_volume_stats {
 	uint64_t bytes, records, index_bytes;
+	uint64_t waiting; /* responses and drops that are not in the file yet */
 	uint64_t written_bytes, read_bytes, reads;
 	uint64_t skipped; /* not stored: the disk could not follow */
 	uint64_t refused; /* not read: too many waited */

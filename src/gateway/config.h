@@ -28,6 +28,14 @@ typedef struct er_site {
 	struct er_route_index *index; /* of the rules; made by er_config_seal */
 } er_site;
 
+/* One file of the cache's disk store. */
+typedef struct er_config_disk {
+	char *path;
+	uint32_t size_mb;
+} er_config_disk;
+
+enum { ER_CONFIG_DISKS = 16, ER_CONFIG_DISK_MB_LEAST = 64, ER_CONFIG_DISK_MB_MOST = 8 * 1024 * 1024 };
+
 /* Built up by one thread, sealed, and then never changed; any thread may hold a reference. */
 typedef struct er_config {
 	uint32_t refs;
@@ -44,6 +52,9 @@ typedef struct er_config {
 	char *name_servers; /* "192.0.2.53,[2001:db8::53]:5353", or NULL: those of the machine */
 	char *origin;       /* "http://host:port": the standard process of every host, or NULL */
 	uint32_t cache_mb;  /* of memory for responses of the origin; 0: nothing is stored */
+	er_config_disk *cache_disks;
+	size_t n_cache_disks;
+	bool cache_disks_said; /* the file says which, or that there are none */
 	er_level min_level;
 	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;
@@ -77,6 +88,8 @@ void er_config_unref(er_config *c);
 void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport);
 /* Takes away what was added. */
 void er_config_clear_listen(er_config *c);
+/* One more file of the cache; copies the path. ER_CONFIG_DISKS at most. */
+void er_config_add_disk(er_config *c, er_slice path, uint32_t size_mb);
 
 /* Reads node.jsonc. Paths in it are relative to its folder. A mistake says file:line:column, the
  * field, and what was expected. */
