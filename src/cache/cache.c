@@ -65,7 +65,8 @@ static void purge(er_task *t, er_slice target)
 		return;
 	uint64_t hash = er_index_hash(key);
 	er_index_purge(c->index, key, hash);
-	if (c->disk != NULL) /* behind: what the disk finds meanwhile does not come into the index any more */
+	/* behind: what the disk finds meanwhile does not come into the index any more */
+	if (c->disk != NULL)
 		er_disk_drop(c->disk, key, hash);
 }
 

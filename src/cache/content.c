@@ -30,8 +30,9 @@ struct er_content {
 	er_err_kind why; /* BROKEN */
 	bool passes_by;
 	er_piece *v;
-	size_t n, cap;                   /* of v */
-	er_chunk *tail;                  /* the chunk of the last piece, if that may grow; not a reference */
+	size_t n, cap; /* of v */
+	/* the chunk of the last piece, if that may grow; not a reference */
+	er_chunk *tail;
 	uint64_t gone;                   /* pieces that were dropped before v[0] */
 	uint64_t begin;                  /* where v[0] begins, in bytes */
 	uint64_t length;                 /* where the last piece ends */

@@ -1,8 +1,8 @@
 /* Volumes, and which of them a key is on.
  *
- * A volume's share of the keys is as its share of the bytes (weighted rendezvous hashing of its path
- * and the key): a file that is added or taken out moves only the keys that it gets or had. A key is
- * only ever looked for where it belongs now. */
+ * A volume's share of the keys is as its share of the bytes (weighted rendezvous hashing of its
+ * path and the key): a file that is added or taken out moves only the keys that it gets or had. A
+ * key is only ever looked for where it belongs now. */
 #include "cache/disk.h"
 
 #include "base/mem.h"

@@ -1,11 +1,11 @@
 /* The readers of a volume, and what they read.
  *
  * A read has two owners, its asker and the reader that has it in hand; the last one frees it. It is
- * in v->reads until a reader takes it, and done for good afterwards. What the kernel has in memory is
- * read by the asker itself, which is the usual case of what was written or read lately.
+ * in v->reads until a reader takes it, and done for good afterwards. What the kernel has in memory
+ * is read by the asker itself, which is the usual case of what was written or read lately.
  *
- * How many may wait is measured in time: a disk that is slow gets a short queue, since whoever waits
- * would get the answer sooner from the origin. */
+ * How many may wait is measured in time: a disk that is slow gets a short queue, since whoever
+ * waits would get the answer sooner from the origin. */
 #include "cache/disk_inside.h"
 
 #include "base/clock.h"

@@ -17,16 +17,6 @@
 
 enum { RECORD_BYTES = 16 * 1024, QUEUE_BYTES = 64 << 20, JOBS_MOST = 1 << 16, JOB_COST = 512 };
 
-static const uint8_t next[VOLUME_STATES_N][VOLUME_EVENTS_N] = {
-    [VOLUME_OPENING] = {[VOLUME_ON_OPENED] = ER_TO(VOLUME_SERVING),
-                        [VOLUME_ON_END] = ER_TO(VOLUME_ENDED),
-                        [VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
-    [VOLUME_SERVING] = {[VOLUME_ON_END] = ER_TO(VOLUME_READ_ONLY), [VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
-    [VOLUME_READ_ONLY] = {[VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
-};
-
-const er_states er_volume_states = ER_STATES_TABLE("volume", VOLUME, ER_VOLUME_STATES, ER_VOLUME_EVENTS, next);
-
 /* ---- life ---- */
 
 /* Signals are the main thread's. */
@@ -104,24 +94,6 @@ void er_volume_free(er_volume *v)
 	pthread_mutex_destroy(&v->lock);
 	v->magic = 0;
 	er_free(v);
-}
-
-er_volume_state er_volume_now(er_volume *v)
-{
-	pthread_mutex_lock(&v->lock);
-	er_volume_state now = (er_volume_state)v->state.now;
-	pthread_mutex_unlock(&v->lock);
-	return now;
-}
-
-bool er_volume_serves(const er_volume *v)
-{
-	return __atomic_load_n(&v->serves, __ATOMIC_ACQUIRE);
-}
-
-bool er_volume_failed(const er_volume *v)
-{
-	return __atomic_load_n(&v->failed, __ATOMIC_ACQUIRE);
 }
 
 /* Under the lock. */
@@ -217,12 +189,6 @@ bool er_volume_put(er_volume *v, er_stored *s)
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	ER_ASSERT(er_content_whole(s->content));
 	return put(v, s, 0, 0, er_content_is_behind(s->content) ? 0 : (size_t)er_content_length(s->content));
-}
-
-uint64_t er_volume_next_id(er_volume *v)
-{
-	uint64_t id = __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
-	return id != 0 ? id : __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
 }
 
 bool er_volume_put_part(er_volume *v, er_disk_hash key, uint64_t id, uint64_t n, er_piece piece)

@@ -1,6 +1,6 @@
 /* One file of the disk store: a ring of segments that is written by one thread, one record behind
- * the other, and read by a few. Where its oldest segment was, the next one is written; what was used
- * meanwhile is copied there.
+ * the other, and read by a few. Where its oldest segment was, the next one is written; what was
+ * used meanwhile is copied there.
  *
  * Any thread may ask, none waits for the disk. A volume opens its file by itself, which takes as
  * long as it takes; before that, and after the file has failed, it holds nothing and takes

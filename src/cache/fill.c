@@ -1,8 +1,8 @@
 /* Fills. er_fill_start sends the question as an exchange of its own, which no client's leaving
  * ends. on_answer decides what the response is (decide), moves the state, and tells all that wait.
- * The disk is asked before that, if it may have the response; take_found has the same choice to make.
- * What is STORED is then written into its content by `pump`, the one function that acts on the
- * body; the fill goes with the last byte. Whatever else it became, it goes at once.
+ * The disk is asked before that, if it may have the response; take_found has the same choice to
+ * make. What is STORED is then written into its content by `pump`, the one function that acts on
+ * the body; the fill goes with the last byte. Whatever else it became, it goes at once.
  *
  * References: the fill's own, from er_fill_new to `over`; the index's, while listed; one of each
  * task that waits or has not read yet. */

@@ -1,9 +1,9 @@
 /* What a fill does with the disk beside asking it: hands it what came.
  *
- * A response whose content is whole in memory is put as it is, when its last byte has come. One that
- * is too long for the memory is a stream: its bytes go to the disk as they pass by, and its head
- * follows when they are all there. A key that was purged while its fill was under way is dropped
- * again, behind what was put: the purge may have come before. */
+ * A response whose content is whole in memory is put as it is, when its last byte has come. One
+ * that is too long for the memory is a stream: its bytes go to the disk as they pass by, and its
+ * head follows when they are all there. A key that was purged while its fill was under way is
+ * dropped again, behind what was put: the purge may have come before. */
 #include "cache/fill.h"
 
 #include "base/mem.h"

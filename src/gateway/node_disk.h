@@ -5,8 +5,8 @@
 #include "cache/disk.h"
 #include "gateway/config.h"
 
-/* What the configuration names; or, if it names nothing and there is a data folder, a file in that: a
- * tenth of what is free, ten gigabytes at most. NULL: there is none, or nothing to be stored. The
+/* What the configuration names; or, if it names nothing and there is a data folder, a file in that:
+ * a tenth of what is free, ten gigabytes at most. NULL: there is none, or nothing to be stored. The
  * files are opened later, by threads of their own. */
 er_disk *er_node_open_disk(const er_config *c);
 /* The two would not have the same files. */

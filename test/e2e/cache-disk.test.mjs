@@ -15,8 +15,8 @@ const MB = 1024 * 1024
 const bodyOf = (url, size) => Buffer.alloc(size, `${url} again and again; `)
 const hit = res => /; hit/.test(res.headers['cache-status'])
 
-/** An origin whose page /NAME/BYTES has so many bytes, and a folder for cache files. `start` makes a
- * node of them: one after the other they have the same origin and the same files. */
+/** An origin whose page /NAME/BYTES has so many bytes, and a folder for cache files. `start` makes
+ * a node of them: one after the other they have the same origin and the same files. */
 async function place(t) {
 	const dir = tempDir('er-cache-disk-')
 	const origin = await startOrigin((req, res) => {

@@ -1,6 +1,6 @@
 /* The cache with a disk below its memory: what memory has forgotten is served without the origin,
- * what is on the disk follows what the origin says, and a disk that is slow or lies costs a question
- * to the origin and never a wrong byte. */
+ * what is on the disk follows what the origin says, and a disk that is slow or lies costs a
+ * question to the origin and never a wrong byte. */
 #include "cache_harness.h"
 #include "disk_fault.h"
 
