@@ -299,6 +299,15 @@ bool er_content_whole(const er_content *c)
 	return __atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == WHOLE;
 }
 
+bool er_content_kept(er_content *c)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	bool kept = c->state == WHOLE && !c->passes_by;
+	pthread_mutex_unlock(&c->lock);
+	return kept;
+}
+
 uint64_t er_content_memory(const er_content *c)
 {
 	return c->behind != NULL ? 0 : er_content_length(c);

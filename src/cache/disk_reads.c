@@ -61,7 +61,14 @@ static er_piece read_hash(er_volume *v, er_disk_hash hash, bool now, er_disk_rec
 	return (er_piece){0};
 }
 
-er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, er_wait *wait)
+/* Whoever asks next has its answer soon enough. One may always ask, else nobody would see that the
+ * disk is quick again. Under the lock. */
+static bool is_quick(const er_volume *v)
+{
+	return v->n_reads == 0 || (v->n_reads < WAITING_MOST && v->read_us * (v->n_reads / ER_VOLUME_READERS + 1) < PATIENCE_US);
+}
+
+er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, bool must, er_wait *wait)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	if (!er_volume_serves(v) || er_disk_index_get(v->index, hash) == 0)
@@ -76,8 +83,7 @@ er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, er_wait *wait)
 	if (r->done)
 		return r;
 	pthread_mutex_lock(&v->lock);
-	bool takes = v->state.now != VOLUME_FAILED && v->n_reads < WAITING_MOST &&
-	             v->read_us * (v->n_reads / ER_VOLUME_READERS + 1) < PATIENCE_US;
+	bool takes = v->state.now != VOLUME_FAILED && (must || is_quick(v));
 	if (takes) {
 		r->refs = 2;
 		er_list_push(&v->reads, &r->link);

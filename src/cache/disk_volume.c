@@ -9,7 +9,7 @@
  * that a restart knows it, too. */
 #include "cache/disk_inside.h"
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <signal.h>
@@ -60,6 +60,7 @@ void er_volume_end(er_volume *v)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	pthread_mutex_lock(&v->lock);
+	v->ending_us = v->ending ? v->ending_us : er_clock_mono_us();
 	v->ending = true;
 	pthread_cond_signal(&v->to_write);
 	pthread_mutex_unlock(&v->lock);

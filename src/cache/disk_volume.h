@@ -83,10 +83,10 @@ bool er_volume_idle(er_volume *v);
 
 /* ---- reading ---- */
 typedef struct er_disk_read er_disk_read;
-/* Reads what is under the hash. NULL: nothing is there, or too many wait already. If it is not
- * er_disk_read_done at once, `wait` hears of it. Its owner lets go of it with
- * er_disk_read_over. */
-er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, er_wait *wait);
+/* Reads what is under the hash. NULL: nothing is there, or it would take too long because of those
+ * that wait already; `must`: it is read however long that takes. If it is not er_disk_read_done at
+ * once, `wait` hears of it. Its owner lets go of it with er_disk_read_over. */
+er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, bool must, er_wait *wait);
 bool er_disk_read_done(er_disk_read *r);
 /* Of one that is done: what was read; 0: nothing. */
 er_disk_kind er_disk_read_kind(const er_disk_read *r);

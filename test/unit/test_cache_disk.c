@@ -421,6 +421,38 @@ static void what_may_be_used_stale_is_used_at_once(void **state)
 	node_close(&n);
 }
 
+static void what_lives_for_seconds_is_not_written(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	world *w = &n.w;
+	store(&n, "/a", "", "Cache-Control: max-age=100\nAge: 200\nETag: \"1\"\n", "old");
+	store(&n, "/b", "", "Cache-Control: max-age=100, stale-if-error=300\nAge: 200\n", "old");
+	store(&n, "/c", "", "Cache-Control: max-age=1\n", "old");
+	forget(&n);
+	assert_int_equal(er_disk_statistics(n.disk).all.records, 2);
+	client c = {0};
+	client_ask(&c, w, "GET", "/b", "");
+	UNTIL(w, w->n_asked == 1);
+	origin_answer(&w->asked[0], 200, "Cache-Control: max-age=1\n", "new");
+	assert_answer(&c, 200, NULL, "new");
+	client_leave(&c);
+	UNTIL(w, er_disk_idle(n.disk));
+	assert_int_equal(er_disk_statistics(n.disk).all.records, 1);
+	/* What is validated again and again is not written each time, and stays. */
+	uint64_t written = er_disk_statistics(n.disk).all.written_bytes;
+	client_ask(&c, w, "GET", "/a", "");
+	UNTIL(w, w->n_asked == 2);
+	origin_answer(&w->asked[1], 304, "Cache-Control: max-age=1\n", NULL);
+	assert_answer(&c, 200, NULL, "old");
+	client_leave(&c);
+	UNTIL(w, er_disk_idle(n.disk));
+	assert_int_equal(er_disk_statistics(n.disk).all.written_bytes, written);
+	assert_int_equal(er_disk_statistics(n.disk).all.records, 1);
+	node_close(&n);
+}
+
 static void the_disk_forgets_what_the_origin_takes_back(void **state)
 {
 	(void)state;
@@ -571,6 +603,7 @@ int main(void)
 	    cmocka_unit_test(what_is_stale_and_long_is_validated_without_its_bytes),
 	    cmocka_unit_test(a_stale_one_stands_in_for_an_origin_that_is_away),
 	    cmocka_unit_test(what_may_be_used_stale_is_used_at_once),
+	    cmocka_unit_test(what_lives_for_seconds_is_not_written),
 	    cmocka_unit_test(the_disk_forgets_what_the_origin_takes_back),
 	    cmocka_unit_test(what_was_purged_while_it_came_is_not_on_the_disk),
 	    cmocka_unit_test(a_damaged_record_is_fetched_again),

@@ -102,7 +102,7 @@ export async function killWhileFilling({ rounds, onRound = () => {} }) {
 			const clients = Array.from({ length: CLIENTS }, () => client(pages, node, () => over, changed))
 			const working = Promise.all(clients)
 			working.catch(() => (over = true))
-			await sleep(random(300))
+			await sleep(random(600))
 			if (round % 2 === 0) {
 				// In good order: what was made void is so for good.
 				over = true
