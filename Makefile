@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all run build test unit gc e2e conformance blast asan tsan fuzz lint format bench cov install deps clean
+.PHONY: all run build test unit gc e2e conformance blast soak asan tsan fuzz lint format bench cov install deps clean
 
 all: build
 
@@ -40,6 +40,11 @@ test:
 unit gc e2e conformance blast lint:
 	@tools/deps.sh build test
 	@tools/test.sh $@
+
+# What takes too long for the suite: SOAK_ROUNDS kills of a node that fills its cache file.
+soak: build
+	@tools/deps.sh build test
+	@node test/soak/cache-kill.mjs $(or $(SOAK_ROUNDS),1000)
 
 # AddressSanitizer and UndefinedBehaviorSanitizer: the unit tests, and the end-to-end tests with a
 # sanitized `er`. The sandbox stays the release one: its memory limit is exact, and a sanitizer's

@@ -51,7 +51,8 @@ static void purge(er_task *t, er_slice target)
 		return;
 	uint64_t hash = er_index_hash(key);
 	er_index_purge(c->index, key, hash);
-	if (c->disk != NULL) /* behind: what the disk finds meanwhile does not come into the index any more */
+	/* behind: what the disk finds meanwhile does not come into the index any more */
+	if (c->disk != NULL)
 		er_disk_drop(c->disk, key, hash);
 }
 
@@ -218,6 +219,8 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 	ER_CHECK(t, TASK);
 	er_fill *f = t->fill;
 	er_cache_use use = {.forward = t->forward, .status = from->res.error == ER_ERR_OK ? from->res.status : 0, .refusal = why};
+	if (f->stale != NULL && t->forward == FWD_MISS) /* the disk had it */
+		use.forward = FWD_STALE;
 	if (f->stored != NULL) {
 		er_cache *c = t->place->cache;
 		use.stored = f->state.now == FILL_STORED;

@@ -1,6 +1,7 @@
 /* The cache of a node as a handler (http/chain.h), at the place CACHE of a chain. It answers GET
  * and HEAD from the memory store, and from the disk if there is one, asks what is behind it in the
- * chain for what it has not got, and keeps what may be kept (RFC 9111). Requests for one key wait for one question: a fill.
+ * chain for what it has not got, and keeps what may be kept (RFC 9111). Requests for one key wait
+ * for one question: a fill.
  *
  * One er_index a node, for all threads; one er_cache a thread; one er_cache_place a chain. */
 #ifndef ER_CACHE_CACHE_H

@@ -30,8 +30,9 @@ struct er_content {
 	er_err_kind why; /* BROKEN */
 	bool passes_by;
 	er_piece *v;
-	size_t n, cap;                   /* of v */
-	er_chunk *tail;                  /* the chunk of the last piece, if that may grow; not a reference */
+	size_t n, cap; /* of v */
+	/* the chunk of the last piece, if that may grow; not a reference */
+	er_chunk *tail;
 	uint64_t gone;                   /* pieces that were dropped before v[0] */
 	uint64_t begin;                  /* where v[0] begins, in bytes */
 	uint64_t length;                 /* where the last piece ends */
@@ -296,6 +297,15 @@ uint64_t er_content_length(const er_content *c)
 bool er_content_whole(const er_content *c)
 {
 	return __atomic_load_n(&c->state, __ATOMIC_ACQUIRE) == WHOLE;
+}
+
+bool er_content_kept(er_content *c)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	bool kept = c->state == WHOLE && !c->passes_by;
+	pthread_mutex_unlock(&c->lock);
+	return kept;
 }
 
 uint64_t er_content_memory(const er_content *c)

@@ -47,6 +47,8 @@ unsigned er_content_readers(const er_content *c);
 uint64_t er_content_length(const er_content *c);
 /* All bytes are there. */
 bool er_content_whole(const er_content *c);
+/* The same, and none of them has passed by: it may be stored elsewhere. */
+bool er_content_kept(er_content *c);
 /* Of them, in memory. */
 uint64_t er_content_memory(const er_content *c);
 bool er_content_is_behind(const er_content *c);

@@ -1,8 +1,8 @@
 /* Volumes, and which of them a key is on.
  *
- * A volume's share of the keys is as its share of the bytes (weighted rendezvous hashing of its path
- * and the key): a file that is added or taken out moves only the keys that it gets or had. A key is
- * only ever looked for where it belongs now. */
+ * A volume's share of the keys is as its share of the bytes (weighted rendezvous hashing of its
+ * path and the key): a file that is added or taken out moves only the keys that it gets or had. A
+ * key is only ever looked for where it belongs now. */
 #include "cache/disk.h"
 
 #include "base/mem.h"
@@ -211,7 +211,7 @@ er_disk_stats er_disk_statistics(er_disk *d)
 		all.failed += er_volume_failed(d->places[i].v);
 #define ADD(counter) a->counter += s.counter
 		ADD(bytes), ADD(records), ADD(index_bytes), ADD(written_bytes), ADD(read_bytes), ADD(reads), ADD(skipped);
-		ADD(refused), ADD(damaged), ADD(errors), ADD(segments_reclaimed), ADD(reinserted);
+		ADD(waiting), ADD(refused), ADD(damaged), ADD(errors), ADD(segments_reclaimed), ADD(reinserted);
 #undef ADD
 		if (s.number > a->number)
 			a->number = s.number;

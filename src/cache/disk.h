@@ -1,6 +1,6 @@
 /* The disk half of the store: stored responses on several files, each a volume (disk_volume.h). A
- * key lies on one volume, which its hash and the volumes' names choose; a volume that fails leaves its
- * keys to the others.
+ * key lies on one volume, which its hash and the volumes' names choose; a volume that fails leaves
+ * its keys to the others.
  *
  * Any thread, and none waits for a disk. */
 #ifndef ER_CACHE_DISK_H
@@ -20,8 +20,8 @@ void er_disk_end(er_disk *d);
 void er_disk_free(er_disk *d);
 
 /* ---- storing ---- */
-/* Stores the response, whose content is whole, in place of what the key's variant had. What the disk
- * cannot follow is not stored. */
+/* Stores the response, whose content is whole, in place of what the key's variant had. What the
+ * disk cannot follow is not stored. */
 void er_disk_put(er_disk *d, er_stored *s);
 /* Drops all variants of the key, now and after a restart. `hash`: er_index_hash. */
 void er_disk_drop(er_disk *d, er_slice key, uint64_t hash);

@@ -72,7 +72,7 @@ static void free_reader(reader *r)
 static bool fetch(reader *r)
 {
 	if (r->read == NULL)
-		r->read = er_volume_read(r->p->v, part_at(r->p, r->at), &r->wait);
+		r->read = er_volume_read(r->p->v, part_at(r->p, r->at), true, &r->wait);
 	return r->read != NULL;
 }
 

@@ -78,7 +78,7 @@ static bool go_on(er_disk_find *f, er_stored **out)
 	*out = NULL;
 	for (bool again = true; again;) {
 		if (f->read == NULL)
-			f->read = er_volume_read(f->volume, f->at, &f->wait);
+			f->read = er_volume_read(f->volume, f->at, false, &f->wait);
 		if (f->read == NULL)
 			break;
 		if (!er_disk_read_done(f->read))

@@ -8,7 +8,8 @@
  *   line      of a sealed segment: what the header of a record says, so that a start need not
  *             read records
  *
- * Numbers are in the machine's byte order; a file from a machine of the other one has another magic.
+ * Numbers are in the machine's byte order; a file from a machine of the other one has
+ * another magic.
  *
  * Kinds of records: a HEAD is a stored response and, up to 64 KiB, its body; a PART is 128 KiB of a
  * longer body; a FORK says that the answers of a key vary, and on what, so that their heads lie

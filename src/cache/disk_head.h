@@ -1,6 +1,6 @@
-/* What the payloads of a cache file say: a stored response as bytes, and bytes as a stored response.
- * Pure but for the times, which are arguments. What is read is checked as if a stranger had written
- * it. */
+/* What the payloads of a cache file say: a stored response as bytes, and bytes as a stored
+ * response. Pure but for the times, which are arguments. What is read is checked as if a stranger
+ * had written it. */
 #ifndef ER_CACHE_DISK_HEAD_H
 #define ER_CACHE_DISK_HEAD_H
 

@@ -1,5 +1,5 @@
-/* Where the records of one cache file lie: a fixed table of 64-bit entries, eight in a bucket of one
- * cache line. A hash has two buckets and lies in either, so that the table fills to four fifths
+/* Where the records of one cache file lie: a fixed table of 64-bit entries, eight in a bucket of
+ * one cache line. A hash has two buckets and lies in either, so that the table fills to four fifths
  * before one entry is lost: 10 bytes a record. It never grows; what finds both buckets full takes
  * the place of the entry that was used least.
  *

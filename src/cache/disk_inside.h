@@ -79,6 +79,7 @@ struct er_volume {
 	pthread_cond_t to_write, to_read;
 	er_state state;
 	bool ending, leaving; /* no more writes; and no more reads */
+	uint64_t ending_us;   /* since when: monotonic */
 	er_list jobs;
 	er_disk_job *doing; /* taken out of the list; counts as queued until it is done */
 	uint64_t queued_bytes, queued;

@@ -1,11 +1,11 @@
 /* The readers of a volume, and what they read.
  *
  * A read has two owners, its asker and the reader that has it in hand; the last one frees it. It is
- * in v->reads until a reader takes it, and done for good afterwards. What the kernel has in memory is
- * read by the asker itself, which is the usual case of what was written or read lately.
+ * in v->reads until a reader takes it, and done for good afterwards. What the kernel has in memory
+ * is read by the asker itself, which is the usual case of what was written or read lately.
  *
- * How many may wait is measured in time: a disk that is slow gets a short queue, since whoever waits
- * would get the answer sooner from the origin. */
+ * How many may wait is measured in time: a disk that is slow gets a short queue, since whoever
+ * waits would get the answer sooner from the origin. */
 #include "cache/disk_inside.h"
 
 #include "base/clock.h"
@@ -61,7 +61,14 @@ static er_piece read_hash(er_volume *v, er_disk_hash hash, bool now, er_disk_rec
 	return (er_piece){0};
 }
 
-er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, er_wait *wait)
+/* Whoever asks next has its answer soon enough. One may always ask, else nobody would see that the
+ * disk is quick again. Under the lock. */
+static bool is_quick(const er_volume *v)
+{
+	return v->n_reads == 0 || (v->n_reads < WAITING_MOST && v->read_us * (v->n_reads / ER_VOLUME_READERS + 1) < PATIENCE_US);
+}
+
+er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, bool must, er_wait *wait)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	if (!er_volume_serves(v) || er_disk_index_get(v->index, hash) == 0)
@@ -76,8 +83,7 @@ er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, er_wait *wait)
 	if (r->done)
 		return r;
 	pthread_mutex_lock(&v->lock);
-	bool takes = v->state.now != VOLUME_FAILED && v->n_reads < WAITING_MOST &&
-	             v->read_us * (v->n_reads / ER_VOLUME_READERS + 1) < PATIENCE_US;
+	bool takes = v->state.now != VOLUME_FAILED && (must || is_quick(v));
 	if (takes) {
 		r->refs = 2;
 		er_list_push(&v->reads, &r->link);

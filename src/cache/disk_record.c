@@ -1,5 +1,5 @@
-/* What the writer and the readers of a volume share: reading one record, listing one segment, and
- * taking the file out of service. */
+/* What a volume's owner, its writer and its readers share: its state, reading one record, listing
+ * one segment, and taking the file out of service. */
 #include "cache/disk_inside.h"
 
 #include "base/log.h"
@@ -9,6 +9,42 @@
 
 enum { ERRORS_MOST = 16, WINDOW = 1 << 20 };
 static_assert(WINDOW >= ER_DISK_PAYLOAD + 2 * ER_DISK_UNIT, "a record fits into the window");
+
+static const uint8_t next[VOLUME_STATES_N][VOLUME_EVENTS_N] = {
+    [VOLUME_OPENING] = {[VOLUME_ON_OPENED] = ER_TO(VOLUME_SERVING),
+                        [VOLUME_ON_END] = ER_TO(VOLUME_ENDED),
+                        [VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
+    [VOLUME_SERVING] = {[VOLUME_ON_END] = ER_TO(VOLUME_READ_ONLY), [VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
+    [VOLUME_READ_ONLY] = {[VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
+};
+
+const er_states er_volume_states = ER_STATES_TABLE("volume", VOLUME, ER_VOLUME_STATES, ER_VOLUME_EVENTS, next);
+
+/* ---- the state ---- */
+
+er_volume_state er_volume_now(er_volume *v)
+{
+	pthread_mutex_lock(&v->lock);
+	er_volume_state now = (er_volume_state)v->state.now;
+	pthread_mutex_unlock(&v->lock);
+	return now;
+}
+
+bool er_volume_serves(const er_volume *v)
+{
+	return __atomic_load_n(&v->serves, __ATOMIC_ACQUIRE);
+}
+
+bool er_volume_failed(const er_volume *v)
+{
+	return __atomic_load_n(&v->failed, __ATOMIC_ACQUIRE);
+}
+
+uint64_t er_volume_next_id(er_volume *v)
+{
+	uint64_t id = __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
+	return id != 0 ? id : __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
+}
 
 void er_disk_job_free(er_disk_job *j)
 {

@@ -6,8 +6,8 @@
  * used there since it was written is read into memory first, a quarter of a segment at most, the
  * most used first, and is written again at the beginning, with one use less.
  *
- * All of it on the writer's thread; only the mark of a pending record that it was dropped comes from
- * others, under the lock. A segment is written once, from its beginning to its end. */
+ * All of it on the writer's thread; only the mark of a pending record that it was dropped comes
+ * from others, under the lock. A segment is written once, from its beginning to its end. */
 #include "cache/disk_inside.h"
 
 #include "base/mem.h"

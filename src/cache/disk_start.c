@@ -2,9 +2,9 @@
  * be, and lists every segment, the one that was begun first first, so that what was written later
  * takes the place of what was written before. On the writer's thread.
  *
- * A file that is empty, or of another version of the format, begins anew with a message. A file that
- * is no cache file is left as it is. A file may have grown or shrunk between two starts: segments
- * are told by their sequence and not by their place. */
+ * A file that is empty, or of another version of the format, begins anew with a message. A file
+ * that is no cache file is left as it is. A file may have grown or shrunk between two starts:
+ * segments are told by their sequence and not by their place. */
 #include "cache/disk_inside.h"
 
 #include "base/log.h"

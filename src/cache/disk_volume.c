@@ -9,23 +9,13 @@
  * that a restart knows it, too. */
 #include "cache/disk_inside.h"
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <signal.h>
 #include <sys/random.h>
 
 enum { RECORD_BYTES = 16 * 1024, QUEUE_BYTES = 64 << 20, JOBS_MOST = 1 << 16, JOB_COST = 512 };
-
-static const uint8_t next[VOLUME_STATES_N][VOLUME_EVENTS_N] = {
-    [VOLUME_OPENING] = {[VOLUME_ON_OPENED] = ER_TO(VOLUME_SERVING),
-                        [VOLUME_ON_END] = ER_TO(VOLUME_ENDED),
-                        [VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
-    [VOLUME_SERVING] = {[VOLUME_ON_END] = ER_TO(VOLUME_READ_ONLY), [VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
-    [VOLUME_READ_ONLY] = {[VOLUME_ON_FAIL] = ER_TO(VOLUME_FAILED)},
-};
-
-const er_states er_volume_states = ER_STATES_TABLE("volume", VOLUME, ER_VOLUME_STATES, ER_VOLUME_EVENTS, next);
 
 /* ---- life ---- */
 
@@ -70,6 +60,7 @@ void er_volume_end(er_volume *v)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	pthread_mutex_lock(&v->lock);
+	v->ending_us = v->ending ? v->ending_us : er_clock_mono_us();
 	v->ending = true;
 	pthread_cond_signal(&v->to_write);
 	pthread_mutex_unlock(&v->lock);
@@ -104,24 +95,6 @@ void er_volume_free(er_volume *v)
 	pthread_mutex_destroy(&v->lock);
 	v->magic = 0;
 	er_free(v);
-}
-
-er_volume_state er_volume_now(er_volume *v)
-{
-	pthread_mutex_lock(&v->lock);
-	er_volume_state now = (er_volume_state)v->state.now;
-	pthread_mutex_unlock(&v->lock);
-	return now;
-}
-
-bool er_volume_serves(const er_volume *v)
-{
-	return __atomic_load_n(&v->serves, __ATOMIC_ACQUIRE);
-}
-
-bool er_volume_failed(const er_volume *v)
-{
-	return __atomic_load_n(&v->failed, __ATOMIC_ACQUIRE);
 }
 
 /* Under the lock. */
@@ -219,12 +192,6 @@ bool er_volume_put(er_volume *v, er_stored *s)
 	return put(v, s, 0, 0, er_content_is_behind(s->content) ? 0 : (size_t)er_content_length(s->content));
 }
 
-uint64_t er_volume_next_id(er_volume *v)
-{
-	uint64_t id = __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
-	return id != 0 ? id : __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
-}
-
 bool er_volume_put_part(er_volume *v, er_disk_hash key, uint64_t id, uint64_t n, er_piece piece)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
@@ -295,10 +262,14 @@ bool er_volume_idle(er_volume *v)
 er_volume_stats er_volume_statistics(er_volume *v)
 {
 	const er_volume_stats *s = &v->stats;
+	pthread_mutex_lock(&v->lock);
+	uint64_t waiting = v->queued + v->n_pending;
+	pthread_mutex_unlock(&v->lock);
 #define READ(counter) .counter = __atomic_load_n(&s->counter, __ATOMIC_RELAXED)
 	return (er_volume_stats){READ(bytes),
 	                         .records = er_volume_serves(v) ? er_disk_index_count(v->index) : 0,
 	                         .index_bytes = er_disk_index_bytes(v->index),
+	                         .waiting = waiting,
 	                         READ(written_bytes),
 	                         READ(read_bytes),
 	                         READ(reads),

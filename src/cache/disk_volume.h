@@ -1,6 +1,6 @@
 /* One file of the disk store: a ring of segments that is written by one thread, one record behind
- * the other, and read by a few. Where its oldest segment was, the next one is written; what was used
- * meanwhile is copied there.
+ * the other, and read by a few. Where its oldest segment was, the next one is written; what was
+ * used meanwhile is copied there.
  *
  * Any thread may ask, none waits for the disk. A volume opens its file by itself, which takes as
  * long as it takes; before that, and after the file has failed, it holds nothing and takes
@@ -83,10 +83,10 @@ bool er_volume_idle(er_volume *v);
 
 /* ---- reading ---- */
 typedef struct er_disk_read er_disk_read;
-/* Reads what is under the hash. NULL: nothing is there, or too many wait already. If it is not
- * er_disk_read_done at once, `wait` hears of it. Its owner lets go of it with
- * er_disk_read_over. */
-er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, er_wait *wait);
+/* Reads what is under the hash. NULL: nothing is there, or it would take too long because of those
+ * that wait already; `must`: it is read however long that takes. If it is not er_disk_read_done at
+ * once, `wait` hears of it. Its owner lets go of it with er_disk_read_over. */
+er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, bool must, er_wait *wait);
 bool er_disk_read_done(er_disk_read *r);
 /* Of one that is done: what was read; 0: nothing. */
 er_disk_kind er_disk_read_kind(const er_disk_read *r);
@@ -99,6 +99,7 @@ void er_disk_read_over(er_disk_read *r, er_wait *wait);
 /* Counters since the start, and what there is now. */
 typedef struct er_volume_stats {
 	uint64_t bytes, records, index_bytes;
+	uint64_t waiting; /* responses and drops that are not in the file yet */
 	uint64_t written_bytes, read_bytes, reads;
 	uint64_t skipped; /* not stored: the disk could not follow */
 	uint64_t refused; /* not read: too many waited */

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+enum { END_US = 2000 * 1000 }; /* so long an end may write what waits */
+
 /* ---- records of one response ---- */
 
 /* The branch of the key's variants: that of the fork that is there, if it has the same names, or a
@@ -151,12 +153,19 @@ static er_disk_job *first(const er_volume *v)
 	return er_list_empty(&v->jobs) ? NULL : ER_CONTAINER(v->jobs.next, er_disk_job, link);
 }
 
+/* It is not worth writing any more: its key was dropped, or the end has taken long enough. What is
+ * to be dropped always is. Under the lock. */
+static bool is_void(const er_volume *v, const er_disk_job *j)
+{
+	return j->work != ER_WORK_DROP && (j->dropped || (v->ending && er_clock_mono_us() - v->ending_us > END_US));
+}
+
 /* Does the first job. The lock is held before and after. False: the volume has failed, and no job
  * is left. */
 static bool do_first(er_volume *v)
 {
 	er_disk_job *j = first(v);
-	bool skip = j->dropped && j->work == ER_WORK_PUT;
+	bool skip = is_void(v, j);
 	er_list_remove(&j->link);
 	v->doing = j;
 	pthread_mutex_unlock(&v->lock);

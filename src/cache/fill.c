@@ -1,14 +1,15 @@
 /* Fills. er_fill_start sends the question as an exchange of its own, which no client's leaving
  * ends. on_answer decides what the response is (decide), moves the state, and tells all that wait.
- * The disk is asked before that, if it may have the response; take_found has the same choice to make.
- * What is STORED is then written into its content by `pump`, the one function that acts on the
- * body; the fill goes with the last byte. Whatever else it became, it goes at once.
+ * The disk is asked before that, if it may have the response; take_found has the same choice to
+ * make. What is STORED is then written into its content by `pump`, the one function that acts on
+ * the body; the fill goes with the last byte. Whatever else it became, it goes at once.
  *
  * References: the fill's own, from er_fill_new to `over`; the index's, while listed; one of each
  * task that waits or has not read yet. */
 #include "cache/fill.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cache/key.h"
 #include "cache/task.h"
@@ -185,12 +186,26 @@ static void not_found(er_fill *f)
 	er_exchange_unref(x);
 }
 
+/* A number that was not given yet: the clock, which numbers begin with, was set back between two
+ * starts. Which purges came after it nobody knows. */
+static bool purged(er_fill *f, er_stored *s)
+{
+	er_purges *p = er_index_purge_table(f->cache->index);
+	if (s->number > er_purges_last(p)) {
+		er_log(ER_LOG_WARN, "cache", "the clock was set back since answers were stored on disk: all of them are taken as purged");
+		uint64_t highest = er_disk_statistics(f->cache->disk).all.number;
+		er_purges_continue(p, highest > s->number ? highest : s->number);
+		er_purges_add(p, &(er_purge){.kind = ER_PURGE_ALL}, er_purges_next(p));
+	}
+	return er_purges_look(p, &s->scopes, s->number, &s->look) == ER_PURGED_HARD;
+}
+
 /* What the disk said; takes the reference. */
 static void take_found(er_fill *f, er_stored *s)
 {
 	ER_ASSERT(f->x != NULL && f->state.now == FILL_ASKED);
 	f->finds = false;
-	if (s != NULL && er_purges_look(er_index_purge_table(f->cache->index), &s->scopes, s->number, &s->look) == ER_PURGED_HARD) {
+	if (s != NULL && purged(f, s)) {
 		er_stored_unref(s);
 		s = NULL;
 	}

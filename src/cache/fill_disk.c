@@ -1,23 +1,43 @@
 /* What a fill does with the disk beside asking it: hands it what came.
  *
- * A response whose content is whole in memory is put as it is, when its last byte has come. One that
- * is too long for the memory is a stream: its bytes go to the disk as they pass by, and its head
- * follows when they are all there. A key that was purged while its fill was under way is dropped
- * again, behind what was put: the purge may have come before. */
+ * A response whose content is whole in memory is put as it is, when its last byte has come. One
+ * that is too long for the memory is a stream: its bytes go to the disk as they pass by, and its
+ * head follows when they are all there. A key that was purged while its fill was under way is
+ * dropped again, behind what was put: the purge may have come before. */
 #include "cache/fill.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cache/task.h"
 
-enum { AT_ONCE = ER_DISK_PART };
+enum { AT_ONCE = ER_DISK_PART, WORTH_S = 10 };
+
+/* It may be used for so long without asking that a write is worth it. */
+static bool lives(const er_stored *s)
+{
+	const er_freshness *f = &s->fresh;
+	int64_t stale = f->while_revalidate > f->if_error ? f->while_revalidate : f->if_error;
+	return f->lifetime + stale - er_stored_age(s, er_clock_mono_us()) >= WORTH_S;
+}
+
+/* The same, or it can be validated without its bytes. */
+static bool is_worth(const er_stored *s)
+{
+	return lives(s) || er_fields_get(&s->fields, ER_LIT("etag")) != NULL ||
+	       er_fields_get(&s->fields, ER_LIT("last-modified")) != NULL;
+}
 
 void er_fill_store(er_fill *f, er_stored *s)
 {
 	er_disk *d = f->cache->disk;
-	if (d == NULL || !f->kept || !er_content_whole(s->content))
+	bool renewed = f->stale != NULL && s->content == f->stale->content;
+	if (d == NULL || !f->kept || !er_content_kept(s->content))
 		return;
-	er_disk_put(d, s);
-	if (er_stored_purged(s))
+	bool writes = renewed ? lives(s) : is_worth(s);
+	if (writes)
+		er_disk_put(d, s);
+	/* What is there is older. Of one that was renewed it has the content, and may stay. */
+	if (er_stored_purged(s) || (!writes && !renewed))
 		er_disk_drop(d, f->key, f->hash);
 }
 
@@ -37,7 +57,7 @@ void er_fill_stream(er_fill *f)
 {
 	er_disk *d = f->cache->disk;
 	ER_ASSERT(f->stream == NULL);
-	if (d == NULL || !f->kept || er_stored_purged(f->written))
+	if (d == NULL || !f->kept || er_stored_purged(f->written) || !is_worth(f->written))
 		return;
 	f->stream = er_disk_stream_new(d, f->key);
 	uint64_t have = er_content_length(f->content);
@@ -70,8 +90,7 @@ void er_fill_stream_end(er_fill *f, bool whole)
 	if (f->stream == NULL)
 		return;
 	bool put = whole && er_disk_stream_end(f->stream, f->written);
-	/* Nothing in memory tells of this key's purges alone. */
-	if (put && er_index_purges(f->cache->index, f->hash) != f->purges)
+	if (put && er_index_purged_since(f->cache->index, f->hash, f->purges))
 		er_disk_drop(f->cache->disk, f->key, f->hash);
 	end_stream(f);
 }

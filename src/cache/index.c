@@ -19,6 +19,7 @@ enum {
 	USES = 3,
 	PROMOTED = 1,             /* uses that take an object from small to main */
 	GHOSTS = 1 << 14,         /* of a shard */
+	PURGED = 256,             /* keys that were purged last, of a shard */
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
 	TABLE_FIRST = 64,
@@ -42,7 +43,8 @@ typedef struct shard {
 	size_t buckets, n;
 	er_list small, main; /* oldest first */
 	uint64_t small_bytes, main_bytes, max_bytes;
-	uint64_t *ghosts; /* by hash: the hash */
+	uint64_t *ghosts;        /* by hash: the hash */
+	uint64_t purged[PURGED]; /* hashes, by the number of the purge */
 	er_list alone;
 	size_t alone_bytes;
 	uint64_t objects, evicted, stored, purges;
@@ -480,6 +482,17 @@ uint64_t er_index_purges(er_index *ix, uint64_t hash)
 	return purges;
 }
 
+bool er_index_purged_since(er_index *ix, uint64_t hash, uint64_t purges)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	bool purged = s->purges - purges > PURGED;
+	for (uint64_t i = purges; i < s->purges && !purged; i++)
+		purged = s->purged[i % PURGED] == hash;
+	pthread_mutex_unlock(&s->lock);
+	return purged;
+}
+
 bool er_index_weigh(er_index *ix, er_stored *it)
 {
 	shard *s = shard_of(ix, it->hash);
@@ -511,7 +524,7 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	pthread_mutex_lock(&s->lock);
 	entry *e = *place_of(s, key, hash);
 	er_fill *fill = e != NULL ? e->fill : NULL;
-	s->purges++;
+	s->purged[s->purges++ % PURGED] = hash;
 	while (e != NULL && e->variants != NULL) {
 		er_stored *it = e->variants;
 		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;

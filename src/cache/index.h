@@ -63,6 +63,8 @@ ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill)
 ER_MUST_CHECK bool er_index_put_late(er_index *ix, er_stored *s, uint64_t purges);
 /* How often keys beside this one, and this one, were purged. */
 uint64_t er_index_purges(er_index *ix, uint64_t hash);
+/* Was this key purged since er_index_purges said so? True also if that is too long ago to tell. */
+bool er_index_purged_since(er_index *ix, uint64_t hash, uint64_t purges);
 /* Its cost has changed: its content grows, or is complete. False: it is not in the
  * index any more. */
 bool er_index_weigh(er_index *ix, er_stored *s);

@@ -80,6 +80,23 @@ static void field(er_buf *b, const char *name)
 	er_buf_printf(b, "  %-11s ", name);
 }
 
+/* Where answers of the origin are stored. */
+static void text_cache(er_buf *b, const er_config *c)
+{
+	if (c->origin == NULL)
+		return;
+	field(b, "cache");
+	if (c->cache_mb == 0)
+		er_buf_puts(b, "none");
+	else
+		er_buf_printf(b, "%u MB of memory", c->cache_mb);
+	for (size_t i = 0; i < c->n_cache_disks && c->cache_mb > 0; i++)
+		er_buf_printf(b, ", %s (%u MB)", c->cache_disks[i].path, c->cache_disks[i].size_mb);
+	if (!c->cache_disks_said && c->data != NULL && c->cache_mb > 0)
+		er_buf_puts(b, ", and the file cache in the data folder");
+	er_buf_putc(b, '\n');
+}
+
 /* A line a setting, as it would be in force. */
 static void text_node(er_buf *b, const er_config *c)
 {
@@ -95,6 +112,7 @@ static void text_node(er_buf *b, const er_config *c)
 	er_buf_printf(b, "%s\n", c->data != NULL ? c->data : "none: nothing can be deployed here");
 	field(b, "origin");
 	er_buf_printf(b, "%s\n", c->origin != NULL ? c->origin : "none: what no routine takes is answered with 404");
+	text_cache(b, c);
 	field(b, "threads");
 	er_buf_printf(b, "%u\n", c->threads);
 	field(b, "sandboxes");
@@ -159,6 +177,17 @@ static void json_node(er_out *o, const er_config *c)
 	er_out_cstr(o, "data", c->data);
 	er_out_cstr(o, "origin", c->origin);
 	er_out_cstr(o, "access_log", c->access_log);
+	er_out_open(o, "cache", '{');
+	er_out_u64(o, "memory_mb", c->cache_mb);
+	er_out_open(o, "disk", '[');
+	for (size_t i = 0; i < c->n_cache_disks; i++) {
+		er_out_open(o, NULL, '{');
+		er_out_cstr(o, "path", c->cache_disks[i].path);
+		er_out_u64(o, "size_mb", c->cache_disks[i].size_mb);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+	er_out_close(o, '}');
 	er_out_u64(o, "threads", c->threads);
 	er_out_open(o, "sandbox", '{');
 	er_out_cstr(o, "min_level", er_level_name(c->min_level));

@@ -211,6 +211,19 @@ static void need_folder(er_node_warnings *w, const char *what, const char *path)
 		put(w, false, "%s: the folder %s cannot be written to: %s", what, folder, strerror(errno));
 }
 
+/* The node starts without these, so they are warnings. */
+static void check_disks(er_node_warnings *w, const er_config *c)
+{
+	struct stat st;
+	if (c->n_cache_disks > 0 && c->origin == NULL)
+		put(w, true, "cache.disk is of no use: there is no origin whose answers it would store");
+	for (size_t i = 0; i < c->n_cache_disks; i++) {
+		const char *path = c->cache_disks[i].path;
+		if (stat(path, &st) == 0 && (!S_ISREG(st.st_mode) || access(path, R_OK | W_OK) != 0))
+			put(w, true, "cache.disk: %s is no file that can be written to: the node serves without it", path);
+	}
+}
+
 /* The only errors here: without these files the node would not start. */
 static void check_files(er_node_warnings *w, const er_config *c)
 {
@@ -221,6 +234,7 @@ static void check_files(er_node_warnings *w, const er_config *c)
 		else if (S_ISDIR(st.st_mode) || access(c->access_log, W_OK) != 0)
 			put(w, false, "accessLog: %s cannot be written to", c->access_log);
 	}
+	check_disks(w, c);
 	if (c->data == NULL)
 		return;
 	if (stat(c->data, &st) != 0)

@@ -149,12 +149,38 @@ static bool write_down(er_call *call, const purge_list *list, uint64_t number, e
 	return ok;
 }
 
+/* Nobody knows of which purges the disk still has something: one of everything takes the place of
+ * all. */
+static void start_over(er_control *c, er_purges *p)
+{
+	er_purge everything = {.kind = ER_PURGE_ALL};
+	uint64_t number = er_purges_next(p);
+	er_change change = {.kind = ER_CHANGE_PURGE,
+	                    .actor = ER_LIT("node"),
+	                    .name = er_slice_cstr(er_purge_kind_name(ER_PURGE_ALL)),
+	                    .purge_number = number};
+	er_applied applied;
+	er_problem problem = {0};
+	if (!er_control_apply(c, &change, 1, &applied, &problem))
+		return; /* the next purge tries again */
+	er_purges_add(p, &everything, number);
+	er_purges_forget(p, number - 1);
+	er_log(ER_LOG_WARN, "control", "too many purges to remember them one by one: everything that is stored is purged");
+	er_err err = {0};
+	if (!er_store_purges_forget(c->o.store, number - 1, &err))
+		er_log(ER_LOG_WARN, "control", "old purges stay in the store: %s", err.text);
+}
+
 /* Both tables lose what matches nothing any more. */
 static void tidy(er_control *c)
 {
 	er_purges *p = er_index_purge_table(c->o.cache);
 	if (!er_purges_crowded(p))
 		return;
+	if (c->on_disk) {
+		start_over(c, p);
+		return;
+	}
 	er_err err = {0};
 	uint64_t upto = er_purges_last(p);
 	er_index_settle(c->o.cache);

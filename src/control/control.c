@@ -186,6 +186,12 @@ static void take_env(er_arena *a, er_slice name, er_env e, const er_world_env *e
 	}
 }
 
+void er_control_stored_on_disk(er_control *c, bool on)
+{
+	if (c != NULL)
+		c->on_disk = on;
+}
+
 bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *err)
 {
 	ER_CHECK(c, ER_CONTROL_MAGIC);

@@ -65,6 +65,7 @@ struct er_control {
 	bool repairing;
 	er_err failure; /* why, while repairing */
 	bool paused;    /* no change may be applied */
+	bool on_disk;   /* what the cache has may be on a disk */
 	uv_timer_t tick;
 	unsigned ticks;
 	/* handles_closed: nothing of it is on the loop any more, but perhaps a backup */

@@ -94,6 +94,9 @@ void er_config_unref(er_config *c)
 	er_free(c->admin);
 	er_free(c->data);
 	er_free(c->origin);
+	for (size_t i = 0; i < c->n_cache_disks; i++)
+		er_free(c->cache_disks[i].path);
+	er_free(c->cache_disks);
 	er_free(c->name_servers);
 	er_free(c->access_log);
 	er_free(c->own_hosts);
@@ -105,6 +108,13 @@ void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_t
 {
 	c->listen = er_realloc(c->listen, (c->n_listen + 1) * sizeof *c->listen);
 	c->listen[c->n_listen++] = (er_listen){er_strdup_slice(address), transport, env};
+}
+
+void er_config_add_disk(er_config *c, er_slice path, uint32_t size_mb)
+{
+	ER_ASSERT(c->n_cache_disks < ER_CONFIG_DISKS);
+	c->cache_disks = er_realloc(c->cache_disks, (c->n_cache_disks + 1) * sizeof *c->cache_disks);
+	c->cache_disks[c->n_cache_disks++] = (er_config_disk){er_strdup_slice(path), size_mb};
 }
 
 void er_config_clear_listen(er_config *c)
@@ -164,6 +174,10 @@ er_config *er_config_copy(const er_config *file)
 		c->staging_hosts[i] = er_strdup_cstr(file->staging_hosts[i]);
 	c->addresses = er_alloc(file->n_addresses * sizeof *c->addresses);
 	er_copy(c->addresses, file->addresses, file->n_addresses * sizeof *c->addresses);
+	c->cache_disks = NULL;
+	c->n_cache_disks = 0;
+	for (size_t i = 0; i < file->n_cache_disks; i++)
+		er_config_add_disk(c, er_slice_cstr(file->cache_disks[i].path), file->cache_disks[i].size_mb);
 	c->admin = again(file->admin);
 	c->data = again(file->data);
 	c->origin = again(file->origin);

@@ -29,6 +29,14 @@ typedef struct er_env_tables {
 	struct er_route_index *index; /* of the rules; made by er_config_seal */
 } er_env_tables;
 
+/* One file of the cache's disk store. */
+typedef struct er_config_disk {
+	char *path;
+	uint32_t size_mb;
+} er_config_disk;
+
+enum { ER_CONFIG_DISKS = 16, ER_CONFIG_DISK_MB_LEAST = 64, ER_CONFIG_DISK_MB_MOST = 8 * 1024 * 1024 };
+
 /* Built up by one thread, sealed, and then never changed; any thread may hold a reference. */
 typedef struct er_config {
 	uint32_t refs;
@@ -51,6 +59,9 @@ typedef struct er_config {
 	er_sites *by_host;                      /* of all, and of `origin`; made by er_config_seal */
 	/* of memory for responses of the origin; 0: nothing is stored */
 	uint32_t cache_mb;
+	er_config_disk *cache_disks;
+	size_t n_cache_disks;
+	bool cache_disks_said; /* the file says which, or that there are none */
 	er_level min_level;
 	/* of the whole node: warm sandboxes of each profile, instances, subrequests under way */
 	unsigned pool, pool_hardened, max_instances, max_subrequests;
@@ -84,6 +95,8 @@ void er_config_unref(er_config *c);
 void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport);
 /* Takes away what was added. */
 void er_config_clear_listen(er_config *c);
+/* One more file of the cache; copies the path. ER_CONFIG_DISKS at most. */
+void er_config_add_disk(er_config *c, er_slice path, uint32_t size_mb);
 
 /* Reads node.jsonc. Paths in it are relative to its folder. A mistake says file:line:column, the
  * field, and what was expected. */

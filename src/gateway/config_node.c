@@ -212,11 +212,49 @@ static bool take_history(er_config_reader *r, const er_json *v)
 	return READ(r, v, ER_LIT("history"), members, &r->config->keep);
 }
 
+typedef struct disk_raw {
+	er_slice path;
+	uint32_t size_mb;
+} disk_raw;
+
+static bool one_disk(er_config_reader *r, const er_json *v)
+{
+	static const er_member members[] = {
+	    ER_MEMBER(disk_raw, "path", path, ER_MEMBER_STRING, true, 1, MAX_TEXT),
+	    ER_MEMBER(disk_raw, "sizeMb", size_mb, ER_MEMBER_NUMBER, true, ER_CONFIG_DISK_MB_LEAST, ER_CONFIG_DISK_MB_MOST)};
+	er_config *c = r->config;
+	disk_raw raw = {0};
+	if (!READ(r, v, ER_LIT("cache.disk"), members, &raw) || !plain(r, v, ER_LIT("path"), raw.path))
+		return false;
+	const char *path = er_config_path(r, raw.path);
+	for (size_t i = 0; i < c->n_cache_disks; i++)
+		if (er_slice_eq(er_slice_cstr(c->cache_disks[i].path), er_slice_cstr(path)))
+			return er_config_wrong(r, er_json_get(v, ER_LIT("path")), "another path is expected: this file is named twice");
+	er_config_add_disk(c, er_slice_cstr(path), raw.size_mb);
+	return true;
+}
+
 /* What is stored of the origin's answers. */
 static bool take_cache(er_config_reader *r, const er_json *v)
 {
-	static const er_member members[] = {ER_MEMBER(er_config, "memoryMb", cache_mb, ER_MEMBER_NUMBER, false, 0, CACHE_MB_MOST)};
-	return READ(r, v, ER_LIT("cache"), members, r->config);
+	typedef struct cache_raw {
+		const er_json *disk;
+		uint32_t memory_mb;
+	} cache_raw;
+	static const er_member members[] = {ER_MEMBER(cache_raw, "memoryMb", memory_mb, ER_MEMBER_NUMBER, false, 0, CACHE_MB_MOST),
+	                                    ER_MEMBER(cache_raw, "disk", disk, ER_MEMBER_ARRAY, false, 0, ER_CONFIG_DISKS)};
+	er_config *c = r->config;
+	cache_raw raw = {.memory_mb = c->cache_mb};
+	if (!READ(r, v, ER_LIT("cache"), members, &raw))
+		return false;
+	c->cache_mb = raw.memory_mb;
+	if (raw.disk == NULL)
+		return true;
+	c->cache_disks_said = true;
+	for (const er_json *m = raw.disk->first; m != NULL; m = m->next)
+		if (!one_disk(r, m))
+			return false;
+	return true;
 }
 
 static bool take_limits(er_config_reader *r, const root *raw)

@@ -145,6 +145,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .files = files,
 		                        .log = n->log,
 		                        .cache = n->cache,
+		                        .disk = n->disk,
 		                        .id_base = id_base,
 		                        .trace = o->trace,
 		                        .own = n->own,
@@ -309,6 +310,10 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
+	n->disk = er_node_open_disk(n->config);
+	if (!er_node_start_purges(n, err))
+		return false;
+	er_control_stored_on_disk(n->control, n->disk != NULL);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 
@@ -470,6 +475,8 @@ void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx)
 		return;
 	n->stopping = true;
 	er_node_drop_wishes(n);
+	if (n->disk != NULL) /* the successor waits for the files */
+		er_disk_end(n->disk);
 	for (unsigned i = 0; i < n->running; i++)
 		er_worker_hand_over(n->workers[i]);
 	if (n->admin != NULL)
@@ -516,6 +523,7 @@ void er_node_free(er_node *n)
 		er_node_forget(&n->listens[i], false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
+	er_disk_free(n->disk);
 	er_index_free(n->cache);
 	er_config_unref(n->changing);
 	er_config_unref(n->config);

@@ -185,17 +185,36 @@ void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_s
 
 /* ---- at a start ---- */
 
+/* A purge of before this start, as the store has it. */
+static void remember(er_purges *p, const er_purge_row *row)
+{
+	er_purge what = {.value = row->value, .site = row->site};
+	if (!er_purge_kind_parse(row->scope, &what.kind))
+		return;
+	if (row->hard > 0)
+		er_purges_add(p, &what, row->hard);
+	what.soft = true;
+	if (row->soft > 0)
+		er_purges_add(p, &what, row->soft);
+}
+
 bool er_node_start_purges(er_node *n, er_err *err)
 {
 	er_arena a = {0};
-	er_purge_row *rows;
-	size_t count;
+	er_purge_row *rows = NULL;
+	size_t count = 0;
 	er_purges *p = er_index_purge_table(n->cache);
-	bool ok = er_store_purges(n->store, &a, &rows, &count, err);
+	/* Numbers are given for ever: the time is behind all that were given before, as long as nobody
+	 * gives a million a second. */
+	er_purges_continue(p, er_clock_wall_us());
+	bool ok = n->store == NULL || er_store_purges(n->store, &a, &rows, &count, err);
 	for (size_t i = 0; ok && i < count; i++)
 		er_purges_continue(p, rows[i].hard > rows[i].soft ? rows[i].hard : rows[i].soft);
-	/* The memory is empty, and nothing else is stored: there is nothing that they match. */
-	ok = ok && (count == 0 || er_store_purges_forget(n->store, er_purges_last(p), err));
+	for (size_t i = 0; ok && n->disk != NULL && i < count; i++)
+		remember(p, &rows[i]);
+	/* The memory is empty: without a disk there is nothing that they match. */
+	if (ok && n->disk == NULL && count > 0)
+		ok = er_store_purges_forget(n->store, er_purges_last(p), err);
 	er_arena_fini(&a);
 	return ok;
 }

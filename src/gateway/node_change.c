@@ -183,6 +183,8 @@ static void warn_of_fixed(const er_config *old, const er_config *new)
 		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
 	if (!same_text(old->admin, new->admin))
 		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
+	if (er_node_disks_differ(old, new))
+		er_log(ER_LOG_WARN, "gateway", text, "\"cache.disk\"");
 	if (!same_text(old->data, new->data))
 		er_log(ER_LOG_WARN, "gateway", text, "\"data\"");
 }

@@ -316,8 +316,6 @@ bool er_node_start_control(er_node *n, er_err *err)
 		return false;
 	if (realpath(n->file->data, full) == NULL)
 		return er_fail_errno(err, ER_ERR_IO, "cannot find the data folder %s", n->file->data);
-	if (!er_node_start_purges(n, err))
-		return false;
 	n->admin_path = er_printf("%s/admin.sock", full);
 	er_stored_source_init(&n->source, n->store);
 	n->finders = er_zalloc(n->file->threads * sizeof *n->finders);

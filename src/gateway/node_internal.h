@@ -13,6 +13,7 @@
 #include "gateway/inherit.h"
 #include "net/listen.h"
 #include "gateway/node.h"
+#include "gateway/node_disk.h"
 #include "gateway/stored.h"
 #include "gateway/tail.h"
 #include "gateway/worker.h"
@@ -66,6 +67,7 @@ struct er_node {
 	er_gate *gate;
 	er_access_log *log;
 	er_index *cache; /* of all threads; NULL: nothing is stored */
+	er_disk *disk;   /* of all threads; NULL: there is none */
 	er_cidr *own;
 	size_t n_own;
 	er_worker **workers;

@@ -79,6 +79,35 @@ static void write_cache(const er_node *n, er_buf *out)
 	er_metric_u64(out, "er_cache_evicted_total", "counter", "Stored answers that made room for others.", s.evicted);
 }
 
+static void write_disk(const er_node *n, er_buf *out)
+{
+	if (n->disk == NULL)
+		return;
+	er_disk_stats s = er_disk_statistics(n->disk);
+	const er_volume_stats *v = &s.all;
+	er_metric_u64(out, "er_cache_disk_files", "gauge", "Files of the cache.", s.files);
+	er_metric_u64(out, "er_cache_disk_files_failed", "gauge", "Of these, files that are out of service.", s.failed);
+	er_metric_u64(out, "er_cache_disk_max_bytes", "gauge", "Size of the files.", v->bytes);
+	er_metric_u64(out, "er_cache_disk_records", "gauge", "Stored answers on disk, and parts of long ones.", v->records);
+	er_metric_u64(out, "er_cache_disk_waiting", "gauge", "Answers that are to be written, and purges that are to be noted.",
+	              v->waiting);
+	er_metric_u64(out, "er_cache_disk_index_bytes", "gauge", "Memory of the files' index.", v->index_bytes);
+	er_metric_family(out, "er_cache_disk_requests_total", "counter", "What memory had not got and the disk was asked for.");
+	er_buf_printf(out, "er_cache_disk_requests_total{result=\"hit\"} %llu\ner_cache_disk_requests_total{result=\"miss\"} %llu\n",
+	              (unsigned long long)s.found, (unsigned long long)s.missed);
+	er_metric_u64(out, "er_cache_disk_read_bytes_total", "counter", "Bytes that were read.", v->read_bytes);
+	er_metric_u64(out, "er_cache_disk_written_bytes_total", "counter", "Bytes that were written.", v->written_bytes);
+	er_metric_u64(out, "er_cache_disk_skipped_total", "counter",
+	              "Answers, and parts of them, that the disk was too slow to take.", v->skipped);
+	er_metric_u64(out, "er_cache_disk_refused_total", "counter", "Reads that were not begun, since the disk was too slow.",
+	              v->refused);
+	er_metric_u64(out, "er_cache_disk_damaged_total", "counter", "Records that were not what was written.", v->damaged);
+	er_metric_u64(out, "er_cache_disk_errors_total", "counter", "Reads and writes that failed.", v->errors);
+	er_metric_u64(out, "er_cache_disk_reclaimed_total", "counter", "Segments that were written over.", v->segments_reclaimed);
+	er_metric_u64(out, "er_cache_disk_kept_total", "counter", "Records that were copied from these, since they were used.",
+	              v->reinserted);
+}
+
 /* ---- the store ---- */
 
 /* A database and its write-ahead log; what is not there has no bytes. */
@@ -133,6 +162,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 	write_changes(n, out);
 	write_queues(n, out);
 	write_cache(n, out);
+	write_disk(n, out);
 	write_store(n, out);
 	er_vitals_write(out, n->started_us);
 }

@@ -180,6 +180,7 @@ function nodeWith(at, value) {
 	}
 	if (first === 'sites') return { listen: '127.0.0.1:0', sites: [siteWith(rest.slice(1), value)] }
 	if (first === 'routes') return { listen: '127.0.0.1:0', routines: [{ name: 'x', main: 'a.js' }], routes: [{ pattern: 'p', routine: 'x', ...value }] }
+	if (first === 'cache' && rest[0] === 'disk') return { listen: '127.0.0.1:0', cache: { disk: [{ path: 'cache', sizeMb: 64, ...value }] } }
 	return { listen: '127.0.0.1:0', [first]: rest.reduceRight((v, k) => ({ [k]: v }), value) }
 }
 

@@ -1,6 +1,6 @@
 /* What a disk may say when it lies: payloads as if their checksum was right, and structures with
- * one. The first byte chooses what the rest is read as. Whatever is taken must be within its bounds,
- * and be the same when it is written and read again. */
+ * one. The first byte chooses what the rest is read as. Whatever is taken must be within its
+ * bounds, and be the same when it is written and read again. */
 #include "cache/disk_head.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* The cache with a disk below its memory: what memory has forgotten is served without the origin,
- * what is on the disk follows what the origin says, and a disk that is slow or lies costs a question
- * to the origin and never a wrong byte. */
+ * what is on the disk follows what the origin says, and a disk that is slow or lies costs a
+ * question to the origin and never a wrong byte. */
 #include "cache_harness.h"
 #include "disk_fault.h"
 
@@ -27,9 +27,11 @@ static void open_disk(node *n)
 		turn_pause();
 }
 
+/* Numbers go on, as a node sees to it. */
 static void open_memory(node *n)
 {
 	world_open(&n->w);
+	er_purges_continue(er_index_purge_table(n->w.index), er_clock_wall_us());
 	er_cache_use_disk(n->w.cache, n->disk);
 }
 
@@ -421,6 +423,38 @@ static void what_may_be_used_stale_is_used_at_once(void **state)
 	node_close(&n);
 }
 
+static void what_lives_for_seconds_is_not_written(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	world *w = &n.w;
+	store(&n, "/a", "", "Cache-Control: max-age=100\nAge: 200\nETag: \"1\"\n", "old");
+	store(&n, "/b", "", "Cache-Control: max-age=100, stale-if-error=300\nAge: 200\n", "old");
+	store(&n, "/c", "", "Cache-Control: max-age=1\n", "old");
+	forget(&n);
+	assert_int_equal(er_disk_statistics(n.disk).all.records, 2);
+	client c = {0};
+	client_ask(&c, w, "GET", "/b", "");
+	UNTIL(w, w->n_asked == 1);
+	origin_answer(&w->asked[0], 200, "Cache-Control: max-age=1\n", "new");
+	assert_answer(&c, 200, NULL, "new");
+	client_leave(&c);
+	UNTIL(w, er_disk_idle(n.disk));
+	assert_int_equal(er_disk_statistics(n.disk).all.records, 1);
+	/* What is validated again and again is not written each time, and stays. */
+	uint64_t written = er_disk_statistics(n.disk).all.written_bytes;
+	client_ask(&c, w, "GET", "/a", "");
+	UNTIL(w, w->n_asked == 2);
+	origin_answer(&w->asked[1], 304, "Cache-Control: max-age=1\n", NULL);
+	assert_answer(&c, 200, NULL, "old");
+	client_leave(&c);
+	UNTIL(w, er_disk_idle(n.disk));
+	assert_int_equal(er_disk_statistics(n.disk).all.written_bytes, written);
+	assert_int_equal(er_disk_statistics(n.disk).all.records, 1);
+	node_close(&n);
+}
+
 static void the_disk_forgets_what_the_origin_takes_back(void **state)
 {
 	(void)state;
@@ -500,6 +534,74 @@ static void what_was_purged_while_it_came_is_not_on_the_disk(void **state)
 	node_close(&n);
 }
 
+/* A new process has the purges of the one before. */
+static void what_is_purged_is_purged_on_the_disk_and_after_a_restart(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	world *w = &n.w;
+	store(&n, "/a", "", "Cache-Control: max-age=100\nCache-Tag: red, green\n", "a");
+	store(&n, "/b", "", "Cache-Control: max-age=100\nCache-Tag: blue\n", "b");
+	store(&n, "/c", "", "Cache-Control: max-age=100, stale-if-error=100\nETag: \"1\"\nSurrogate-Key: black\n", "c");
+	forget(&n);
+	er_purges *p = er_index_purge_table(w->index);
+	uint64_t number = er_purges_next(p);
+	const er_purge red = {.kind = ER_PURGE_TAG, .value = ER_LIT("red")};
+	const er_purge black = {.kind = ER_PURGE_TAG, .value = ER_LIT("black"), .soft = true};
+	er_purges_add(p, &red, number);
+	er_purges_add(p, &black, number);
+	for (unsigned i = 0; i < 2; i++) {
+		client c = {0};
+		unsigned before = w->n_asked;
+		client_ask(&c, w, "GET", "/a", "");
+		UNTIL(w, w->n_asked == before + 1);
+		origin_fail(&w->asked[before]);
+		UNTIL(w, c.answered);
+		client_leave(&c);
+		assert_stored(&n, "/b", "", "hit", "b");
+		before = w->n_asked;
+		client_ask(&c, w, "GET", "/c", "");
+		UNTIL(w, w->n_asked == before + 1);
+		assert_non_null(er_fields_get(&w->asked[before].fields, ER_LIT("if-none-match")));
+		origin_fail(&w->asked[before]);
+		assert_answer(&c, 200, "fwd=stale", "c");
+		client_leave(&c);
+		restart(&n);
+		p = er_index_purge_table(w->index);
+		er_purges_add(p, &red, number);
+		er_purges_add(p, &black, number);
+	}
+	/* What is stored after the purge is not matched by it. */
+	store(&n, "/a", "", "Cache-Control: max-age=100\nCache-Tag: red\n", "new");
+	forget(&n);
+	p = er_index_purge_table(w->index);
+	er_purges_add(p, &red, number);
+	assert_stored(&n, "/a", "", "hit", "new");
+	node_close(&n);
+}
+
+/* Numbers begin with the time: nobody knows then which purges came after what is on the disk. */
+static void a_clock_that_was_set_back_brings_nothing_back_that_was_purged(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "old");
+	store(&n, "/b", "", fresh, "old");
+	world_close(&n.w);
+	er_disk_free(n.disk);
+	open_disk(&n);
+	world_open(&n.w); /* numbers begin with 1 */
+	er_cache_use_disk(n.w.cache, n.disk);
+	er_purges *p = er_index_purge_table(n.w.index);
+	er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/a")}, er_purges_next(p));
+	store(&n, "/a", "", fresh, "new");
+	store(&n, "/b", "", fresh, "new");
+	assert_stored(&n, "/a", "", "hit", "new");
+	node_close(&n);
+}
+
 /* ---- damage ---- */
 
 static void a_damaged_record_is_fetched_again(void **state)
@@ -571,8 +673,11 @@ int main(void)
 	    cmocka_unit_test(what_is_stale_and_long_is_validated_without_its_bytes),
 	    cmocka_unit_test(a_stale_one_stands_in_for_an_origin_that_is_away),
 	    cmocka_unit_test(what_may_be_used_stale_is_used_at_once),
+	    cmocka_unit_test(what_lives_for_seconds_is_not_written),
 	    cmocka_unit_test(the_disk_forgets_what_the_origin_takes_back),
 	    cmocka_unit_test(what_was_purged_while_it_came_is_not_on_the_disk),
+	    cmocka_unit_test(what_is_purged_is_purged_on_the_disk_and_after_a_restart),
+	    cmocka_unit_test(a_clock_that_was_set_back_brings_nothing_back_that_was_purged),
 	    cmocka_unit_test(a_damaged_record_is_fetched_again),
 	    cmocka_unit_test(a_disk_that_fails_costs_its_hits_alone),
 	};

@@ -642,6 +642,64 @@ static void questions_to_a_slow_disk_are_bounded(void **state)
 	world_close(&w);
 }
 
+static void a_disk_that_was_slow_is_asked_again(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	put(&w, (given){.key = "k", .length = SHORT, .seed = 1});
+	UNTIL_WRITTEN(&w);
+	SET(&w.fault[0], read_ms, 4000);
+	question q[8];
+	for (unsigned i = 0; i < 8; i++)
+		ask(&w, &q[i], "k", "");
+	for (unsigned i = 0; i < 8; i++) {
+		UNTIL(&w, q[i].over);
+		er_stored_unref(q[i].s);
+		er_arena_fini(&q[i].a);
+	}
+	SET(&w.fault[0], read_ms, 1);
+	for (unsigned i = 0; i < 40; i++) {
+		er_stored *s = find(&w, "k", "");
+		er_stored_unref(s);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		ask(&w, &q[i], "k", "");
+	for (unsigned i = 0; i < 8; i++) {
+		UNTIL(&w, q[i].over);
+		assert_non_null(q[i].s);
+		er_stored_unref(q[i].s);
+		er_arena_fini(&q[i].a);
+	}
+	SET(&w.fault[0], read_ms, 0);
+	world_close(&w);
+}
+
+/* Many bodies from a disk that is too slow for new questions: none of them breaks off. */
+static void bodies_from_a_slow_disk_come_to_their_end(void **state)
+{
+	(void)state;
+	enum { MANY = 24 };
+	world w;
+	world_open(&w);
+	put(&w, (given){.key = "k", .length = LONG, .seed = 1});
+	UNTIL_WRITTEN(&w);
+	er_stored *s = find(&w, "k", "");
+	SET(&w.fault[0], read_ms, 60);
+	sink k[MANY];
+	for (unsigned i = 0; i < MANY; i++)
+		assert_true(sink_open(&w, &k[i], s, 0, UINT64_MAX, false));
+	for (unsigned i = 0; i < MANY; i++) {
+		UNTIL(&w, k[i].ended || k[i].failed != ER_ERR_OK);
+		assert_true(k[i].ended);
+		assert_bytes(&k[i], 1, 0, LONG);
+		sink_close(&k[i]);
+	}
+	er_stored_unref(s);
+	SET(&w.fault[0], read_ms, 0);
+	world_close(&w);
+}
+
 static void a_disk_that_cannot_follow_stores_less(void **state)
 {
 	(void)state;
@@ -841,6 +899,8 @@ int main(void)
 	    cmocka_unit_test(a_body_that_is_damaged_breaks_off_and_is_dropped),
 	    cmocka_unit_test(a_slow_disk_never_holds_up_the_loop),
 	    cmocka_unit_test(questions_to_a_slow_disk_are_bounded),
+	    cmocka_unit_test(a_disk_that_was_slow_is_asked_again),
+	    cmocka_unit_test(bodies_from_a_slow_disk_come_to_their_end),
 	    cmocka_unit_test(a_disk_that_cannot_follow_stores_less),
 	    cmocka_unit_test(a_disk_that_fails_is_taken_out),
 	    cmocka_unit_test(several_files_share_the_keys),

@@ -76,7 +76,8 @@ static void what_belongs_to_something_else_is_not_taken(void **state)
 	assert_false(er_disk_get_segment(er_slice_of(segment, sizeof segment), 8, &s));
 	er_disk_put_seal(seal, 9, 0, 20, NULL, 0);
 	assert_false(er_disk_get_seal(er_slice_of(seal, sizeof seal), 8, ER_DISK_SEGMENT_LEAST, &e));
-	assert_false(er_disk_get_seal(er_slice_of(seal, sizeof seal), 9, 20 * ER_DISK_UNIT, &e)); /* beyond the segment */
+	/* beyond the segment */
+	assert_false(er_disk_get_seal(er_slice_of(seal, sizeof seal), 9, 20 * ER_DISK_UNIT, &e));
 	er_disk_put_record(record, ER_DISK_HEAD, hash_of(1), 9, 11, er_slice_of(segment, 600));
 	assert_false(er_disk_get_record(er_slice_of(record, sizeof record), ER_DISK_UNIT, &r));
 	assert_true(er_disk_get_record(er_slice_of(record, sizeof record), 2 * ER_DISK_UNIT, &r));
