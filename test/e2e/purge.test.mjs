@@ -1,9 +1,12 @@
 // Purging the cache of a running node: what is named is gone or stale when the answer comes,
 // nothing else is, and who may not is refused.
+import fs from 'node:fs'
+import path from 'node:path'
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startStore } from './lib/deploy.mjs'
 import { startOrigin } from './lib/origin.mjs'
+import { tempDir } from './lib/node.mjs'
 import * as raw from './lib/raw.mjs'
 
 async function withStore(t, handler) {
@@ -165,4 +168,35 @@ test('a token that may only read, or only deploy a routine of its own, cannot pu
 		refused.push(res.status)
 	}
 	assert.deepEqual(refused, [403, 403])
+})
+
+test('what was purged stays purged over a restart and a kill, and the rest is there', async t => {
+	let n = 0
+	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=6000').setHeader('cache-tag', req.url.slice(1, 4)).end(`${++n}`))
+	t.after(() => origin.close())
+	const dir = tempDir('er-purge-')
+	t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
+	const config = { origin: origin.url, threads: 1, cache: { disk: [{ path: path.join(dir, 'file'), sizeMb: 64 }] } }
+	let node = await startStore({ config })
+	t.after(() => node.child.kill('SIGKILL'))
+	const data = node.data
+	const get = target => raw.request(node.port, target, { host: 'shop.example' })
+	for (const target of ['/red/1', '/red/2', '/sky/1', '/sky/2']) await get(target)
+	await raw.until(async () => (await node.metric('er_cache_disk_records')) >= 4, { what: 'all on the disk' })
+	await node.ok('POST', '/v1/purge', { tags: ['red'] })
+	await node.ok('POST', '/v1/purge', { urls: ['shop.example/sky/2'] })
+	for (const end of ['stop', 'kill']) {
+		if (end === 'stop') await node.stop()
+		else {
+			node.signal('SIGKILL')
+			await node.exited
+		}
+		node = await startStore({ config, data })
+		await raw.until(async () => (await node.metric('er_cache_disk_files')) >= 1, { what: 'the file' })
+		await raw.until(async () => /; hit;/.test(status(await get('/sky/1'))), { what: 'what was not purged' })
+		if (end === 'stop') for (const target of ['/red/1', '/red/2', '/sky/2']) assert.doesNotMatch(status(await get(target)), /; hit;/, target)
+		else for (const target of ['/red/1', '/red/2', '/sky/2']) assert.match((await get(target)).text, /^[5-9]$/, 'never the old one')
+	}
+	await node.stop()
+	node.forget()
 })

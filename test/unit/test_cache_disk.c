@@ -596,9 +596,11 @@ static void a_clock_that_was_set_back_brings_nothing_back_that_was_purged(void *
 	er_cache_use_disk(n.w.cache, n.disk);
 	er_purges *p = er_index_purge_table(n.w.index);
 	er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/a")}, er_purges_next(p));
-	store(&n, "/a", "", fresh, "new");
+	store(&n, "/a", "", fresh, "new"); /* asked for when that was not known yet: not stored */
 	store(&n, "/b", "", fresh, "new");
-	assert_stored(&n, "/a", "", "hit", "new");
+	store(&n, "/a", "", fresh, "newer");
+	assert_stored(&n, "/a", "", "hit", "newer");
+	assert_stored(&n, "/b", "", "hit", "new");
 	node_close(&n);
 }
 
