@@ -73,6 +73,7 @@ struct er_volume {
 	er_disk_label label;
 	uint32_t n_slots;
 	bool serves, failed; /* atomic */
+	bool wrapped;        /* atomic: there is no segment left that was never written */
 	uint64_t next_id;    /* atomic */
 
 	pthread_mutex_t lock; /* what follows up to the next comment */

@@ -144,6 +144,14 @@ void er_volume_forget(er_volume *v, er_disk_hash hash)
 	er_disk_index_drop(v->index, hash);
 }
 
+bool er_volume_wants(er_volume *v, er_slice key)
+{
+	if (!er_volume_serves(v) || !__atomic_load_n(&v->wrapped, __ATOMIC_RELAXED))
+		return true;
+	er_disk_hash hash = er_volume_hash(v, key);
+	return er_disk_index_get(v->index, hash) != 0 || er_disk_index_seen(v->index, hash);
+}
+
 /* ---- what waits to be written ---- */
 
 /* Under the lock. False: there is no room; what was dropped has always some. */
