@@ -176,11 +176,8 @@ static bool do_first(er_volume *v)
 	bool ok = skip || do_job(v, j);
 	pthread_mutex_lock(&v->lock);
 	v->doing = NULL;
-	if (v->state.now != VOLUME_FAILED) { /* else nothing is counted any more */
-		ER_ASSERT(v->queued > 0 && v->queued_bytes >= j->cost);
-		v->queued--;
-		v->queued_bytes -= j->cost;
-	}
+	if (v->state.now != VOLUME_FAILED) /* else nothing is counted any more */
+		er_disk_job_done(v, j);
 	pthread_mutex_unlock(&v->lock);
 	er_disk_job_free(j);
 	pthread_mutex_lock(&v->lock);
