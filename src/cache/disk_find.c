@@ -26,7 +26,6 @@ static er_stored *restore(er_disk_find *f, er_piece payload, uint64_t number)
 		}
 		s = er_stored_restore(head.key, f->hash, head.status, head.reason, &head.fields, &head.variant, &head.fresh, c);
 		s->came = head.came;
-		s->kept_on_disk = true;
 		s->number = number;
 		er_content_unref(c);
 	}
