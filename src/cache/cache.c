@@ -159,6 +159,7 @@ static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key
 		return ASK;
 	if (!read_stored(p, x, s, now_us, &(er_cache_use){0}))
 		return AGAIN;
+	er_keep_used(c->disk, s);
 	if (how == ER_USE_STALE) {
 		c->stats.stale++;
 		validate_behind(p, x, key, hash, s);

@@ -91,6 +91,13 @@ er_volume *er_disk_volume_of(const er_disk *d, er_slice key)
 
 /* ---- storing ---- */
 
+bool er_disk_wants(er_disk *d, er_slice key)
+{
+	ER_CHECK(d, MAGIC);
+	er_volume *v = er_disk_volume_of(d, key);
+	return v != NULL && er_volume_wants(v, key);
+}
+
 void er_disk_put(er_disk *d, er_stored *s)
 {
 	ER_CHECK(d, MAGIC);

@@ -20,6 +20,9 @@ void er_disk_end(er_disk *d);
 void er_disk_free(er_disk *d);
 
 /* ---- storing ---- */
+/* Is a response of this key, which nobody has asked for again yet, worth a place
+ * (er_volume_wants)? */
+bool er_disk_wants(er_disk *d, er_slice key);
 /* Stores the response, whose content is whole, in place of what the key's variant had. What the
  * disk cannot follow is not stored. */
 void er_disk_put(er_disk *d, er_stored *s);

@@ -14,6 +14,8 @@ struct er_disk_index {
 	uint64_t n;     /* buckets */
 	uint64_t count; /* atomic */
 	er_disk_entry (*buckets)[WAYS];
+	uint64_t n_seen;
+	uint16_t *seen; /* atomic: a part of the hash, which is not 0 */
 };
 
 er_disk_index *er_disk_index_new(uint64_t records)
@@ -21,6 +23,8 @@ er_disk_index *er_disk_index_new(uint64_t records)
 	er_disk_index *ix = ER_NEW(er_disk_index);
 	ix->n = records * FILL_OF / FILL / WAYS + 2;
 	ix->buckets = er_zalloc(ix->n * sizeof *ix->buckets);
+	ix->n_seen = records + 1;
+	ix->seen = er_zalloc(ix->n_seen * sizeof *ix->seen);
 	return ix;
 }
 
@@ -29,6 +33,7 @@ void er_disk_index_free(er_disk_index *ix)
 	if (ix == NULL)
 		return;
 	er_free(ix->buckets);
+	er_free(ix->seen);
 	er_free(ix);
 }
 
@@ -177,6 +182,12 @@ void er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at)
 			return;
 }
 
+bool er_disk_index_seen(er_disk_index *ix, er_disk_hash hash)
+{
+	uint16_t *place = &ix->seen[hash.b % ix->n_seen], mine = (uint16_t)(hash.a | 1);
+	return __atomic_exchange_n(place, mine, __ATOMIC_RELAXED) == mine;
+}
+
 uint64_t er_disk_index_count(const er_disk_index *ix)
 {
 	return __atomic_load_n(&ix->count, __ATOMIC_RELAXED);
@@ -184,5 +195,5 @@ uint64_t er_disk_index_count(const er_disk_index *ix)
 
 uint64_t er_disk_index_bytes(const er_disk_index *ix)
 {
-	return sizeof *ix + ix->n * sizeof *ix->buckets;
+	return sizeof *ix + ix->n * sizeof *ix->buckets + ix->n_seen * sizeof *ix->seen;
 }

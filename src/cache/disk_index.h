@@ -1,7 +1,7 @@
 /* Where the records of one cache file lie: a fixed table of 64-bit entries, eight in a bucket of
  * one cache line. A hash has two buckets and lies in either, so that the table fills to four fifths
- * before one entry is lost: 10 bytes a record. It never grows; what finds both buckets full takes
- * the place of the entry that was used least.
+ * before one entry is lost: 10 bytes a record, and two for what was seen and is not there. It never
+ * grows; what finds both buckets full takes the place of the entry that was used least.
  *
  * An entry is a guess: 20 bits of the hash. A wrong one costs a read, whose record has another
  * hash. Entries change by single atomic words: any thread looks, counts a use and clears; one
@@ -36,6 +36,9 @@ void er_disk_index_put(er_disk_index *ix, er_disk_hash hash, uint64_t at, uint32
 void er_disk_index_drop(er_disk_index *ix, er_disk_hash hash);
 /* The same if the record there is still the one that begins at `at`. */
 void er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at);
+/* Was this asked for the same hash before, not too long ago? Remembers that it was asked now: in
+ * two bytes a record, where the hash that has the same place is forgotten. */
+bool er_disk_index_seen(er_disk_index *ix, er_disk_hash hash);
 uint64_t er_disk_index_count(const er_disk_index *ix);
 uint64_t er_disk_index_bytes(const er_disk_index *ix);
 

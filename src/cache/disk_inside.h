@@ -16,7 +16,7 @@
 
 #include <pthread.h>
 
-enum { ER_VOLUME_MAGIC = 0x564f4c55 };
+enum { ER_VOLUME_MAGIC = 0x564f4c55, ER_DISK_GROUPS = 1024 };
 
 /* What the writer is to do. */
 typedef enum er_disk_work { ER_WORK_PUT, ER_WORK_PART, ER_WORK_DROP } er_disk_work;
@@ -73,6 +73,7 @@ struct er_volume {
 	er_disk_label label;
 	uint32_t n_slots;
 	bool serves, failed; /* atomic */
+	bool wrapped;        /* atomic: there is no segment left that was never written */
 	uint64_t next_id;    /* atomic */
 
 	pthread_mutex_t lock; /* what follows up to the next comment */
@@ -83,6 +84,7 @@ struct er_volume {
 	er_list jobs;
 	er_disk_job *doing; /* taken out of the list; counts as queued until it is done */
 	uint64_t queued_bytes, queued;
+	uint32_t puts[ER_DISK_GROUPS]; /* PUTs that are queued, by the hash of their key */
 	er_list reads;
 	unsigned n_reads; /* in the list */
 	er_disk_pending *pending;
@@ -107,6 +109,8 @@ static inline uint64_t er_disk_segment_at(const er_volume *v, uint32_t slot)
 }
 
 /* ---- disk_record.c ---- */
+/* The job, of a volume that has not failed, is queued no longer. Under the lock. */
+void er_disk_job_done(er_volume *v, const er_disk_job *j);
 /* The file is out of service. Whoever waits for it gets nothing. Any thread, no lock held. */
 void er_volume_fail(er_volume *v, const char *what, int error);
 void er_disk_job_free(er_disk_job *j);

@@ -55,6 +55,17 @@ void er_disk_job_free(er_disk_job *j)
 	er_free(j);
 }
 
+void er_disk_job_done(er_volume *v, const er_disk_job *j)
+{
+	ER_ASSERT(v->queued > 0 && v->queued_bytes >= j->cost);
+	v->queued--;
+	v->queued_bytes -= j->cost;
+	if (j->work == ER_WORK_PUT) {
+		ER_ASSERT(v->puts[j->hash % ER_DISK_GROUPS] > 0);
+		v->puts[j->hash % ER_DISK_GROUPS]--;
+	}
+}
+
 /* Frees what is in a list of jobs, which nobody else has any more. */
 static void free_jobs(er_list *jobs)
 {
@@ -74,6 +85,7 @@ void er_volume_fail(er_volume *v, const char *what, int error)
 	__atomic_store_n(&v->failed, true, __ATOMIC_RELEASE);
 	er_list_take(&jobs, &v->jobs);
 	v->queued = v->queued_bytes = 0;
+	memset(v->puts, 0, sizeof v->puts);
 	v->n_pending = 0;
 	pthread_cond_broadcast(&v->to_read);
 	pthread_cond_broadcast(&v->to_write);

@@ -3,7 +3,7 @@
  * The ring has one open segment, or none: before the first record, and after a seal. A record goes
  * into `buf` and into `pending`; a flush writes the buffer, and then what is pending is found. A
  * record that does not fit seals the segment. The next one takes the place of the oldest: what was
- * used there since it was written is read into memory first, a quarter of a segment at most, the
+ * used there since it was written is read into memory first, half of a segment at most, the
  * most used first, and is written again at the beginning, with one use less.
  *
  * All of it on the writer's thread; only the mark of a pending record that it was dropped comes
@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-enum { BUFFER = 1 << 20, KEPT_PART = 4 };
+enum { BUFFER = 1 << 20, KEPT_PART = 2 };
 
 /* What is saved of the oldest segment. */
 typedef struct kept {
@@ -190,8 +190,10 @@ static bool open_segment(er_volume *v)
 	keeping k = {0};
 	uint32_t slot = oldest_slot(v);
 	ER_ASSERT(!r->open && v->n_pending == 0);
-	if (v->slots[slot].sequence > 0)
+	if (v->slots[slot].sequence > 0) {
+		__atomic_store_n(&v->wrapped, true, __ATOMIC_RELAXED);
 		empty_slot(v, slot, &k);
+	}
 	r->slot = slot;
 	r->sequence++;
 	v->slots[slot].sequence = r->sequence;

@@ -174,5 +174,6 @@ bool er_disk_start(er_volume *v)
 		whole = !is_ending(v);
 	}
 	er_free(found);
+	__atomic_store_n(&v->wrapped, n == v->n_slots, __ATOMIC_RELAXED);
 	return whole && er_volume_now(v) != VOLUME_FAILED;
 }

@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <sys/random.h>
 
-enum { RECORD_BYTES = 16 * 1024, QUEUE_BYTES = 64 << 20, JOBS_MOST = 1 << 16, JOB_COST = 512 };
+enum { RECORD_BYTES = 16 * 1024, QUEUE_BYTES = 64 << 20, JOBS_MOST = 1 << 16, JOB_COST = 512, HEAD_COST = 8 * 1024 };
 
 /* ---- life ---- */
 
@@ -144,6 +144,14 @@ void er_volume_forget(er_volume *v, er_disk_hash hash)
 	er_disk_index_drop(v->index, hash);
 }
 
+bool er_volume_wants(er_volume *v, er_slice key)
+{
+	if (!er_volume_serves(v) || !__atomic_load_n(&v->wrapped, __ATOMIC_RELAXED))
+		return true;
+	er_disk_hash hash = er_volume_hash(v, key);
+	return er_disk_index_get(v->index, hash) != 0 || er_disk_index_seen(v->index, hash);
+}
+
 /* ---- what waits to be written ---- */
 
 /* Under the lock. False: there is no room; what was dropped has always some. */
@@ -166,6 +174,8 @@ static bool enqueue(er_volume *v, er_disk_job j)
 		er_list_push(&v->jobs, &own->link);
 		v->queued++;
 		v->queued_bytes += own->cost;
+		if (own->work == ER_WORK_PUT)
+			v->puts[own->hash % ER_DISK_GROUPS]++;
 		pthread_cond_signal(&v->to_write);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -189,7 +199,7 @@ bool er_volume_put(er_volume *v, er_stored *s)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	ER_ASSERT(er_content_whole(s->content));
-	return put(v, s, 0, 0, er_content_is_behind(s->content) ? 0 : (size_t)er_content_length(s->content));
+	return put(v, s, 0, 0, er_stored_cost(s));
 }
 
 bool er_volume_put_part(er_volume *v, er_disk_hash key, uint64_t id, uint64_t n, er_piece piece)
@@ -205,7 +215,7 @@ bool er_volume_put_head(er_volume *v, er_stored *s, uint64_t id, uint64_t length
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	ER_ASSERT(id != 0 && length > 0);
-	return put(v, s, id, length, 0);
+	return put(v, s, id, length, HEAD_COST + s->key.n); /* its content holds nothing */
 }
 
 /* Under the lock: nothing of the key that waits, is being written, or is pending, is found. True:
@@ -213,12 +223,13 @@ bool er_volume_put_head(er_volume *v, er_stored *s, uint64_t id, uint64_t length
 static bool mark_dropped(er_volume *v, uint64_t hash, er_disk_hash key)
 {
 	bool any = false;
-	ER_LIST_EACH(l, &v->jobs)
-	{
-		er_disk_job *j = ER_CONTAINER(l, er_disk_job, link);
-		if (j->work == ER_WORK_PUT && j->hash == hash)
-			any = j->dropped = true;
-	}
+	if (v->puts[hash % ER_DISK_GROUPS] > 0) /* the list may be long */
+		ER_LIST_EACH(l, &v->jobs)
+		{
+			er_disk_job *j = ER_CONTAINER(l, er_disk_job, link);
+			if (j->work == ER_WORK_PUT && j->hash == hash)
+				any = j->dropped = true;
+		}
 	if (v->doing != NULL && v->doing->work == ER_WORK_PUT && v->doing->hash == hash)
 		any = v->doing->dropped = true;
 	for (uint32_t i = 0; i < v->n_pending; i++)
@@ -231,10 +242,10 @@ void er_volume_drop(er_volume *v, er_slice key, uint64_t hash)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	er_disk_hash where = {0};
-	bool known = er_volume_serves(v);
+	pthread_mutex_lock(&v->lock);
+	bool known = er_volume_serves(v); /* begins under the lock */
 	if (known)
 		where = er_volume_hash(v, key);
-	pthread_mutex_lock(&v->lock);
 	bool any = mark_dropped(v, hash, where) || !known;
 	if (known && er_disk_index_get(v->index, where) != 0) {
 		er_disk_index_drop(v->index, where);

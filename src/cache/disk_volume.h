@@ -65,6 +65,9 @@ bool er_volume_use(er_volume *v, er_disk_hash hash);
 void er_volume_forget(er_volume *v, er_disk_hash hash);
 
 /* ---- writing ---- */
+/* Is a response of this key, which nobody has asked for again yet, worth a place? As long as there
+ * is room it is; from then on if the key has a place already, or was refused one not long ago. */
+bool er_volume_wants(er_volume *v, er_slice key);
 /* Writes the response, whose content is whole, in place of what the key had. False: the disk cannot
  * follow, and what the key had is dropped. */
 ER_MUST_CHECK bool er_volume_put(er_volume *v, er_stored *s);

@@ -17,6 +17,13 @@ enum { END_US = 2000 * 1000 }; /* so long an end may write what waits */
 
 /* ---- records of one response ---- */
 
+/* Nothing is under the hash any more, also after a restart. */
+static bool write_gone(er_volume *v, er_disk_hash hash)
+{
+	er_ring_forget(v, hash);
+	return er_ring_append(v, ER_DISK_GONE, hash, 0, (er_slice){0}, NULL);
+}
+
 /* The branch of the key's variants: that of the fork that is there, if it has the same names, or a
  * new one. False: the volume has failed. */
 static bool branch_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64_t *branch)
@@ -33,8 +40,10 @@ static bool branch_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint
 	            er_variant_same_names(&fork.names, &j->s->variant);
 	*branch = same ? fork.branch : er_volume_next_id(v);
 	er_piece_drop(&payload);
-	if (same)
+	if (same) { /* it goes with its segment otherwise, and the new head with it */
+		(void)er_disk_index_use(v->index, key);
 		return true;
+	}
 	er_buf_clear(&v->payload);
 	er_disk_fork_put(&v->payload, j->s->key, &j->s->variant, *branch);
 	return er_ring_append(v, ER_DISK_FORK, key, 0, er_buf_slice(&v->payload), &j->dropped);
@@ -106,10 +115,8 @@ static bool write_head(er_volume *v, const er_disk_job *j, er_disk_hash key, uin
 		er_content_copy(s->content, 0, body, length);
 	er_buf_clear(&v->payload);
 	if (!er_disk_head_put(&v->payload, s, id, length, er_slice_of(body, id == 0 ? length : 0), er_clock_mono_us(),
-	                      (int64_t)(er_clock_wall_us() / 1000000))) {
-		er_ring_forget(v, hash); /* too large a head: what was there is old */
-		return true;
-	}
+	                      (int64_t)(er_clock_wall_us() / 1000000)))
+		return write_gone(v, hash); /* too large a head: what was there is old */
 	return er_ring_append(v, ER_DISK_HEAD, hash, s->number, er_buf_slice(&v->payload), &j->dropped);
 }
 
@@ -122,8 +129,7 @@ static bool do_put(er_volume *v, const er_disk_job *j)
 		return false;
 	if (there)
 		return write_head(v, j, key, id, length);
-	er_ring_forget(v, key);
-	return true;
+	return write_gone(v, key);
 }
 
 static bool do_job(er_volume *v, const er_disk_job *j)
@@ -136,10 +142,8 @@ static bool do_job(er_volume *v, const er_disk_job *j)
 		hash = er_disk_hash_part(&v->label.secret, j->key, j->id, j->n);
 		return er_ring_append(v, ER_DISK_PART_OF, hash, 0, er_piece_slice(j->piece), NULL);
 	case ER_WORK_DROP:
-		hash = er_disk_hash_of(&v->label.secret, j->text);
-		er_ring_forget(v, hash);
 		/* At once: it must not be undone by a kill. */
-		return er_ring_append(v, ER_DISK_GONE, hash, 0, (er_slice){0}, NULL) && er_ring_flush(v);
+		return write_gone(v, er_disk_hash_of(&v->label.secret, j->text)) && er_ring_flush(v);
 	}
 	ER_ASSERT(false);
 	return false;
@@ -172,11 +176,8 @@ static bool do_first(er_volume *v)
 	bool ok = skip || do_job(v, j);
 	pthread_mutex_lock(&v->lock);
 	v->doing = NULL;
-	if (v->state.now != VOLUME_FAILED) { /* else nothing is counted any more */
-		ER_ASSERT(v->queued > 0 && v->queued_bytes >= j->cost);
-		v->queued--;
-		v->queued_bytes -= j->cost;
-	}
+	if (v->state.now != VOLUME_FAILED) /* else nothing is counted any more */
+		er_disk_job_done(v, j);
 	pthread_mutex_unlock(&v->lock);
 	er_disk_job_free(j);
 	pthread_mutex_lock(&v->lock);

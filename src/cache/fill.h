@@ -112,6 +112,8 @@ void er_fill_left(er_fill *f);
 void er_fill_stop(er_fill *f, er_err_kind why);
 
 /* ---- fill_disk.c: what came goes to the disk, if there is one ---- */
+/* The response from memory was used: it goes to the disk, if it is not there yet. Any thread. */
+void er_keep_used(er_disk *d, er_stored *s);
 /* The response is whole. */
 void er_fill_store(er_fill *f, er_stored *s);
 /* What the disk has of the key is not what the origin says. */

@@ -1,6 +1,8 @@
 /* What a fill does with the disk beside asking it: hands it what came.
  *
- * A response whose content is whole in memory is put as it is, when its last byte has come. One
+ * A response whose content is whole in memory is put as it is, when its last byte has come; or, if
+ * the disk is full and has not heard of the key lately, when it is used for the first time
+ * (er_keep_used): what is asked for once takes nobody's place. One
  * that is too long for the memory is a stream: its bytes go to the disk as they pass by, and its
  * head follows when they are all there. A key that was purged while its fill was under way is
  * dropped again, behind what was put: the purge may have come before. */
@@ -27,18 +29,35 @@ static bool is_worth(const er_stored *s)
 	       er_fields_get(&s->fields, ER_LIT("last-modified")) != NULL;
 }
 
+static void put(er_disk *d, er_stored *s)
+{
+	__atomic_store_n(&s->kept_on_disk, true, __ATOMIC_RELAXED);
+	er_disk_put(d, s);
+	if (er_stored_purged(s))
+		er_disk_drop(d, s->key, s->hash);
+}
+
+void er_keep_used(er_disk *d, er_stored *s)
+{
+	if (d == NULL || __atomic_load_n(&s->kept_on_disk, __ATOMIC_RELAXED) || !er_content_kept(s->content))
+		return;
+	if (!__atomic_exchange_n(&s->kept_on_disk, true, __ATOMIC_RELAXED) && is_worth(s))
+		put(d, s);
+}
+
 void er_fill_store(er_fill *f, er_stored *s)
 {
 	er_disk *d = f->cache->disk;
 	bool renewed = f->stale != NULL && s->content == f->stale->content;
 	if (d == NULL || !f->kept || !er_content_kept(s->content))
 		return;
-	bool writes = renewed ? lives(s) : is_worth(s);
-	if (writes)
-		er_disk_put(d, s);
-	/* What is there is older. Of one that was renewed it has the content, and may stay. */
-	if (er_stored_purged(s) || (!writes && !renewed))
+	if (renewed ? lives(s) : is_worth(s)) {
+		if (er_disk_wants(d, f->key))
+			put(d, s);
+	} else if (!renewed) {
+		/* what is there is older; of one that was renewed it has the content, and may stay */
 		er_disk_drop(d, f->key, f->hash);
+	}
 }
 
 void er_fill_void(er_fill *f)
@@ -57,7 +76,7 @@ void er_fill_stream(er_fill *f)
 {
 	er_disk *d = f->cache->disk;
 	ER_ASSERT(f->stream == NULL);
-	if (d == NULL || !f->kept || er_stored_purged(f->written) || !is_worth(f->written))
+	if (d == NULL || !f->kept || er_stored_purged(f->written) || !is_worth(f->written) || !er_disk_wants(d, f->key))
 		return;
 	f->stream = er_disk_stream_new(d, f->key);
 	uint64_t have = er_content_length(f->content);

@@ -141,6 +141,7 @@ er_stored *er_stored_restore(er_slice key, uint64_t hash, int status, er_slice r
                              const er_variant *variant, const er_freshness *fresh, er_content *content)
 {
 	er_stored *s = make(key, hash, status, reason, fields, variant, content);
+	s->kept_on_disk = true;
 	s->fresh = *fresh;
 	s->promised = (int64_t)er_content_length(content);
 	s->scopes = er_scopes_of(&s->arena, er_key_where(s->key), 0, NULL);

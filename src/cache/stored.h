@@ -34,8 +34,9 @@ typedef struct er_stored {
 	uint32_t hits; /* atomic; about */
 	uint8_t used;  /* atomic: hits since it came or was looked at, at most 3 */
 	bool in_main;
-	bool listed; /* in the index */
-	bool purged; /* atomic: taken out by a purge */
+	bool listed;       /* in the index */
+	bool purged;       /* atomic: taken out by a purge */
+	bool kept_on_disk; /* atomic: it is there, or need not be */
 } er_stored;
 
 /* Copies what it needs from the exchange's response and request. NULL: it varies on more than is

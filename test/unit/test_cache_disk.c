@@ -455,6 +455,39 @@ static void what_lives_for_seconds_is_not_written(void **state)
 	node_close(&n);
 }
 
+static void what_is_asked_for_once_takes_no_place_on_a_full_disk(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	char target[32];
+	for (unsigned i = 0; er_disk_statistics(n.disk).all.segments_reclaimed == 0; i++) {
+		assert_true(i < 300);
+		snprintf(target, sizeof target, "/fill/%u", i);
+		store_long(&n, target, LONG, LONG);
+		forget(&n);
+	}
+	uint64_t written = er_disk_statistics(n.disk).all.written_bytes;
+	store(&n, "/once", "", fresh, "text");
+	store_long(&n, "/huge", HUGE, HUGE);
+	UNTIL(&n.w, er_disk_idle(n.disk));
+	assert_int_equal(er_disk_statistics(n.disk).all.written_bytes, written);
+	/* Used from memory: now it has one. */
+	assert_stored(&n, "/once", "", "; hit", "text");
+	forget(&n);
+	assert_stored(&n, "/once", "", "; hit", "text");
+	/* Asked of the origin again: it was refused not long ago. */
+	store_long(&n, "/huge", HUGE, HUGE);
+	forget(&n);
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/huge", "");
+	UNTIL(&n.w, c.ended);
+	assert_int_equal(n.w.n_asked, 0);
+	assert_pattern(&c, 0, HUGE);
+	client_leave(&c);
+	node_close(&n);
+}
+
 static void the_disk_forgets_what_the_origin_takes_back(void **state)
 {
 	(void)state;
@@ -676,6 +709,7 @@ int main(void)
 	    cmocka_unit_test(a_stale_one_stands_in_for_an_origin_that_is_away),
 	    cmocka_unit_test(what_may_be_used_stale_is_used_at_once),
 	    cmocka_unit_test(what_lives_for_seconds_is_not_written),
+	    cmocka_unit_test(what_is_asked_for_once_takes_no_place_on_a_full_disk),
 	    cmocka_unit_test(the_disk_forgets_what_the_origin_takes_back),
 	    cmocka_unit_test(what_was_purged_while_it_came_is_not_on_the_disk),
 	    cmocka_unit_test(what_is_purged_is_purged_on_the_disk_and_after_a_restart),
