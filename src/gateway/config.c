@@ -90,6 +90,7 @@ void er_config_unref(er_config *c)
 	er_free(c->sites);
 	free_strings(c->staging_hosts, c->n_staging_hosts);
 	er_free(c->addresses);
+	er_free(c->trusted);
 	er_free(c->deployments);
 	er_free(c->admin);
 	er_free(c->data);
@@ -164,6 +165,8 @@ er_config *er_config_copy(const er_config *file)
 		c->staging_hosts[i] = er_strdup_cstr(file->staging_hosts[i]);
 	c->addresses = er_alloc(file->n_addresses * sizeof *c->addresses);
 	er_copy(c->addresses, file->addresses, file->n_addresses * sizeof *c->addresses);
+	c->trusted = er_alloc(file->n_trusted * sizeof *c->trusted);
+	er_copy(c->trusted, file->trusted, file->n_trusted * sizeof *c->trusted);
 	c->admin = again(file->admin);
 	c->data = again(file->data);
 	c->origin = again(file->origin);

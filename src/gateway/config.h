@@ -59,6 +59,8 @@ typedef struct er_config {
 	er_limits routine_max; /* the node's maximum */
 	er_cidr *addresses;    /* private ones that deployed routines may be allowed */
 	size_t n_addresses;
+	er_cidr *trusted; /* proxies that are believed whom they ask for; NULL: none */
+	size_t n_trusted;
 	er_retention keep;           /* of the store */
 	er_deployment **deployments; /* of all environments; references */
 	size_t n_deployments, cap_deployments;

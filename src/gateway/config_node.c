@@ -24,8 +24,8 @@ enum {
 
 /* The object's members as they stand in the file. */
 typedef struct root {
-	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *resolver, *log, *routines,
-	    *routes, *sites;
+	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *trusted, *resolver, *log,
+	    *routines, *routes, *sites;
 	er_slice admin, data, origin, access_log, schema;
 	uint32_t threads;
 } root;
@@ -363,6 +363,7 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	                                    ER_MEMBER(root, "limits", limits, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "routineLimits", routine_limits, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "routineAddresses", addresses, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(root, "trustedProxies", trusted, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(root, "resolver", resolver, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "accessLog", access_log, ER_MEMBER_STRING, false, 1, MAX_TEXT),
 	                                    ER_MEMBER(root, "log", log, ER_MEMBER_ANY, false, 0, 0),
@@ -382,7 +383,8 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	       (raw.sandbox == NULL || take_sandbox(r, raw.sandbox)) && (raw.resolver == NULL || take_resolver(r, raw.resolver)) &&
 	       take_limits(r, &raw) &&
 	       (raw.addresses == NULL || er_config_read_ranges(r, raw.addresses, &c->addresses, &c->n_addresses)) &&
-	       take_routines(r, &raw) && take_sites(r, raw.sites);
+	       (raw.trusted == NULL || er_config_read_ranges(r, raw.trusted, &c->trusted, &c->n_trusted)) && take_routines(r, &raw) &&
+	       take_sites(r, raw.sites);
 }
 
 er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err)

@@ -120,7 +120,7 @@ void er_server_left(er_session *session)
 	ER_ASSERT(session->wait == ER_WAIT_NONE);
 	er_list_remove(&session->link);
 	if (s->o.gate != NULL)
-		er_gate_leave(s->o.gate, &session->transport->peer);
+		er_gate_leave(s->o.gate, session->counted ? &session->transport->peer : NULL);
 	er_stat_add(&s->stats->connections, (uint64_t)-1);
 }
 
@@ -152,10 +152,18 @@ static bool on_room(void *ctx)
 	return false;
 }
 
+static bool is_trusted(const er_server *s, const struct sockaddr_storage *peer)
+{
+	struct in6_addr addr;
+	return s->n_trusted > 0 && er_cidr_of_sockaddr((const struct sockaddr *)(const void *)peer, &addr) &&
+	       er_cidr_any(s->trusted, s->n_trusted, &addr);
+}
+
+/* Between this and on_accepted nothing changes who is trusted. */
 static bool on_admit(void *ctx, const struct sockaddr_storage *peer)
 {
 	er_server *s = ctx;
-	if (s->o.gate == NULL || er_gate_enter(s->o.gate, peer))
+	if (s->o.gate == NULL || er_gate_enter(s->o.gate, is_trusted(s, peer) ? NULL : peer))
 		return true;
 	er_stat_add(&s->stats->refused, 1);
 	return false;
@@ -165,14 +173,15 @@ static bool on_admit(void *ctx, const struct sockaddr_storage *peer)
 static void on_accepted(void *ctx, er_transport *t, const struct sockaddr_storage *peer)
 {
 	er_server *s = ctx;
+	bool counted = !is_trusted(s, peer);
 	if (t == NULL) {
 		if (s->o.gate != NULL)
-			er_gate_leave(s->o.gate, peer);
+			er_gate_leave(s->o.gate, counted ? peer : NULL);
 		return;
 	}
 	er_stat_add(&s->stats->accepted, 1);
 	need_tick(s);
-	er_h1_session_kind.open(s, t);
+	er_h1_session_kind.open(s, t)->counted = counted;
 }
 
 static void on_shed(void *ctx)
@@ -250,6 +259,13 @@ er_server *er_server_new(const er_server_options *options)
 void er_server_limit(er_server *s, const er_gateway_limits *limits)
 {
 	s->o.limits = *limits;
+}
+
+void er_server_trust(er_server *s, const er_cidr *trusted, size_t n)
+{
+	ER_CHECK(s, MAGIC);
+	s->trusted = trusted;
+	s->n_trusted = n;
 }
 
 void er_server_drain(er_server *s, uint32_t patience_ms)

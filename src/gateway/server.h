@@ -15,6 +15,7 @@
 #ifndef ER_GATEWAY_SERVER_H
 #define ER_GATEWAY_SERVER_H
 
+#include "base/cidr.h"
 #include "gateway/config.h"
 #include "gateway/gate.h"
 #include "http/exchange.h"
@@ -31,6 +32,8 @@ typedef struct er_served {
 	const struct er_deployment *deployment; /* that it is a version of */
 	void *hold;                             /* the handler's own */
 	uint32_t index;                         /* likewise */
+	bool shared;                            /* the connection counts for no address: the handler may count the request */
+	bool counted;                           /* the handler's own: it has */
 } er_served;
 
 /* One finished exchange. */
@@ -70,6 +73,8 @@ er_served *er_served_of(const er_exchange *x);
 er_server *er_server_new(const er_server_options *options);
 /* Takes a listening, non-blocking descriptor; what is accepted becomes a transport of this kind. */
 ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, const er_transport_kind *kind, er_err *err);
+/* Proxies: their connections count for no address. Borrowed until the next call. */
+void er_server_trust(er_server *s, const er_cidr *trusted, size_t n);
 /* Stops listening on that descriptor: what waits to be accepted is taken first. */
 void er_server_unlisten(er_server *s, int fd);
 /* For connections that come from now on (and for time-outs of all). */

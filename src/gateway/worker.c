@@ -75,6 +75,24 @@ static void refuse_host(er_exchange *x)
 	er_exchange_answer(x);
 }
 
+/* A client whose requests come over connections of others has its share all the same. */
+static bool has_room(er_worker *w, er_served *served, const er_exchange *x)
+{
+	ER_ASSERT(!served->counted);
+	if (!served->shared || w->o.gate == NULL)
+		return true;
+	served->counted = er_gate_begin(w->o.gate, &x->peer.address);
+	return served->counted;
+}
+
+static void refuse_share(er_exchange *x)
+{
+	er_exchange_fail(x, 429, ER_ERR_UNAVAILABLE, "per-address",
+	                 "Too many requests of this address are under way (limits.perAddress). Send this one again later.");
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("retry-after"), ER_LIT("1"));
+	er_exchange_answer(x);
+}
+
 static void handle_gateway(void *self, er_exchange *x)
 {
 	const er_worker_door *from = self;
@@ -85,7 +103,11 @@ static void handle_gateway(void *self, er_exchange *x)
 	ER_ASSERT(s != NULL && s->current && served != NULL && served->hold == NULL);
 	served->hold = s;
 	s->uses++;
-	er_identity_strip(&x->req.fields);
+	er_identity_arrive(x, s->config->trusted, s->config->n_trusted);
+	if (!has_room(w, served, x)) {
+		refuse_share(x);
+		return;
+	}
 	if (er_identity_loops(&x->req.fields) > ER_LOOP_MAX) {
 		er_exchange_fail(x, 508, ER_ERR_INVALID, "loop", "This request has been through this node more than %d times.",
 		                 ER_LOOP_MAX);
@@ -442,6 +464,7 @@ static bool make_parts(er_worker *w, er_err *err)
 		                        .finished = er_worker_finished,
 		                        .ctx = w};
 		w->doors[e].server = er_server_new(&so);
+		er_server_trust(w->doors[e].server, c->trusted, c->n_trusted);
 		w->open_servers++;
 	}
 	return true;
