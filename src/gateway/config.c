@@ -102,10 +102,12 @@ void er_config_unref(er_config *c)
 	er_free(c);
 }
 
-void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport)
+er_listen *er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport)
 {
 	c->listen = er_realloc(c->listen, (c->n_listen + 1) * sizeof *c->listen);
-	c->listen[c->n_listen++] = (er_listen){er_strdup_slice(address), transport, env};
+	er_listen *at = &c->listen[c->n_listen++];
+	*at = (er_listen){.address = er_strdup_slice(address), .transport = transport, .env = env};
+	return at;
 }
 
 void er_config_clear_listen(er_config *c)
@@ -158,8 +160,10 @@ er_config *er_config_copy(const er_config *file)
 	er_arena_init(&c->arena);
 	c->listen = NULL;
 	c->n_listen = 0;
-	for (size_t i = 0; i < file->n_listen; i++)
-		er_config_add_listen(c, file->listen[i].env, er_slice_cstr(file->listen[i].address), file->listen[i].transport);
+	for (size_t i = 0; i < file->n_listen; i++) {
+		const er_listen *from = &file->listen[i];
+		er_config_add_listen(c, from->env, er_slice_cstr(from->address), from->transport)->prefaced = from->prefaced;
+	}
 	c->staging_hosts = er_alloc(file->n_staging_hosts * sizeof *c->staging_hosts);
 	for (size_t i = 0; i < file->n_staging_hosts; i++)
 		c->staging_hosts[i] = er_strdup_cstr(file->staging_hosts[i]);

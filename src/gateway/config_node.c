@@ -56,13 +56,15 @@ static bool listen_address(er_config_reader *r, const er_json *v)
 
 typedef struct listen_raw {
 	const er_json *address, *transport;
+	bool prefaced;
 } listen_raw;
 
-/* "ADDRESS", or {"address": ADDRESS, "transport": KIND}. */
+/* "ADDRESS", or {"address": ADDRESS, "transport": KIND, "proxyProtocol": true}. */
 static bool one_listen(er_config_reader *r, const er_json *v, er_env env)
 {
 	static const er_member members[] = {ER_MEMBER(listen_raw, "address", address, ER_MEMBER_ANY, true, 0, 0),
-	                                    ER_MEMBER(listen_raw, "transport", transport, ER_MEMBER_ANY, false, 0, 0)};
+	                                    ER_MEMBER(listen_raw, "transport", transport, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(listen_raw, "proxyProtocol", prefaced, ER_MEMBER_BOOL, false, 0, 0)};
 	listen_raw raw = {.address = v};
 	const er_transport_kind *kind = &er_transport_tcp;
 	if (v->type == ER_JSON_OBJECT && !READ(r, v, ER_LIT("listen"), members, &raw))
@@ -74,7 +76,7 @@ static bool one_listen(er_config_reader *r, const er_json *v, er_env env)
 		if (kind == NULL)
 			return er_config_wrong(r, raw.transport, "a transport is expected: %s", er_transport_names());
 	}
-	er_config_add_listen(r->config, env, raw.address->text, kind);
+	er_config_add_listen(r->config, env, raw.address->text, kind)->prefaced = raw.prefaced;
 	return true;
 }
 

@@ -112,7 +112,7 @@ static er_listening *find_in(er_listening *of, size_t count, const er_listen *at
 {
 	for (size_t i = 0; i < count; i++) {
 		er_listening *l = &of[i];
-		if (l->address != NULL && l->env == at->env && l->transport == at->transport &&
+		if (l->address != NULL && l->env == at->env && l->transport == at->transport && l->prefaced == at->prefaced &&
 		    er_slice_eq(er_slice_cstr(l->address), er_slice_cstr(at->address)))
 			return l;
 	}

@@ -28,6 +28,7 @@ typedef struct er_listening {
 	char *address;
 	const er_transport_kind *transport;
 	er_env env;
+	bool prefaced;
 	unsigned port;
 	int *fds;
 	unsigned n;

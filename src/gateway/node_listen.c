@@ -13,7 +13,7 @@ const char *er_node_listen_kind(er_env env)
 bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
 {
 	ER_ASSERT(n->n > 0 && (unsigned)at->env < ER_ENV_COUNT_);
-	*out = (er_listening){.transport = at->transport, .env = at->env};
+	*out = (er_listening){.transport = at->transport, .env = at->env, .prefaced = at->prefaced};
 	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
 	if (out->port == 0)
 		return false;
@@ -23,10 +23,11 @@ bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *er
 
 void er_node_give(er_node *n, const er_listening *l)
 {
+	const er_listen how = {.transport = l->transport, .env = l->env, .prefaced = l->prefaced};
 	ER_ASSERT(l->n >= n->n && l->address != NULL);
 	for (unsigned i = 0; i < l->n; i++) {
 		er_listen_begin(l->fds[i]);
-		er_worker_listen(n->workers[i % n->n], l->fds[i], l->transport, l->env);
+		er_worker_listen(n->workers[i % n->n], l->fds[i], &how);
 	}
 }
 

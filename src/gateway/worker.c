@@ -37,9 +37,8 @@ struct er_worker_message {
 	struct er_worker_message *next;
 	message_kind kind;
 	int fd;
-	const er_transport_kind *transport;
+	er_listen how; /* without its address */
 	uint32_t number;
-	er_env env;
 	er_config *config;
 	er_routine *routine;
 	er_isolate_started *done;
@@ -324,7 +323,7 @@ static void obey(er_worker *w, const message *m)
 	er_err err = {0};
 	switch (m->kind) {
 	case LISTEN:
-		if (!w->stopping && !er_server_listen(w->doors[m->env].server, m->fd, m->transport, &err))
+		if (!w->stopping && !er_server_listen(w->doors[m->how.env].server, m->fd, m->how.transport, m->how.prefaced, &err))
 			er_log(ER_LOG_ERROR, "gateway", "%s", err.text);
 		break;
 	case UNLISTEN:
@@ -386,9 +385,11 @@ static void post(er_worker *w, const message *what)
 	uv_async_send(&w->async);
 }
 
-void er_worker_listen(er_worker *w, int fd, const er_transport_kind *transport, er_env env)
+void er_worker_listen(er_worker *w, int fd, const er_listen *how)
 {
-	post(w, &(message){.kind = LISTEN, .fd = fd, .transport = transport, .env = env});
+	message m = {.kind = LISTEN, .fd = fd, .how = *how};
+	m.how.address = NULL;
+	post(w, &m);
 }
 
 void er_worker_unlisten(er_worker *w, int fd)
