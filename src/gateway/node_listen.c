@@ -3,6 +3,7 @@
 #include "gateway/adopt.h"
 #include "gateway/node_internal.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 const char *er_node_listen_kind(er_env env)
@@ -17,6 +18,22 @@ bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *er
 	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
 	if (out->port == 0)
 		return false;
+	out->address = er_strdup_cstr(at->address);
+	return true;
+}
+
+bool er_node_open_again(const er_listening *was, const er_listen *at, er_listening *out, er_err *err)
+{
+	ER_ASSERT(was->address != NULL && was->n > 0);
+	*out = (er_listening){.transport = at->transport, .env = at->env, .prefaced = at->prefaced, .port = was->port};
+	out->fds = er_alloc(was->n * sizeof *out->fds);
+	for (; out->n < was->n; out->n++) {
+		out->fds[out->n] = fcntl(was->fds[out->n], F_DUPFD_CLOEXEC, 3);
+		if (out->fds[out->n] >= 0)
+			continue;
+		er_node_forget(out, true);
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot copy a socket of %s", at->address);
+	}
 	out->address = er_strdup_cstr(at->address);
 	return true;
 }
