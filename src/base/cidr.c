@@ -50,6 +50,14 @@ bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr)
 	return (range->addr.s6_addr[whole] & mask) == (addr->s6_addr[whole] & mask);
 }
 
+bool er_cidr_any(const er_cidr *ranges, size_t n, const struct in6_addr *addr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (er_cidr_has(&ranges[i], addr))
+			return true;
+	return false;
+}
+
 bool er_cidr_within(const er_cidr *range, const er_cidr *outer)
 {
 	return range->bits >= outer->bits && er_cidr_has(outer, &range->addr);
@@ -83,6 +91,20 @@ bool er_cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out)
 		return true;
 	}
 	return false;
+}
+
+void er_cidr_to_sockaddr(const struct in6_addr *addr, struct sockaddr_storage *out)
+{
+	*out = (struct sockaddr_storage){0};
+	if (IN6_IS_ADDR_V4MAPPED(addr)) {
+		struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+		v4->sin_family = AF_INET;
+		memcpy(&v4->sin_addr, addr->s6_addr + 12, 4);
+	} else {
+		struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+		v6->sin6_family = AF_INET6;
+		v6->sin6_addr = *addr;
+	}
 }
 
 er_slice er_ipv4_text(const uint8_t bytes[4], char text[15])

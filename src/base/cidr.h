@@ -15,6 +15,8 @@ typedef struct er_cidr {
 /* "10.0.0.0/8", "fd00::/8", "127.0.0.1". */
 bool er_cidr_parse(er_slice text, er_cidr *out);
 bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr);
+/* Is it in one of them? */
+bool er_cidr_any(const er_cidr *ranges, size_t n, const struct in6_addr *addr);
 /* Is all of `range` in `outer`? */
 bool er_cidr_within(const er_cidr *range, const er_cidr *outer);
 /* The one spelling of a range: without bits behind its prefix, "/32" and "/128" left out. */
@@ -25,5 +27,7 @@ er_slice er_cidr_text(const er_cidr *range, char text[ER_CIDR_TEXT]);
 er_slice er_ipv4_text(const uint8_t bytes[4], char text[15]);
 /* IPv4 becomes its mapped form; false for other families. */
 bool er_cidr_of_sockaddr(const struct sockaddr *sa, struct in6_addr *out);
+/* The other way round, with port 0; a mapped address becomes IPv4. */
+void er_cidr_to_sockaddr(const struct in6_addr *addr, struct sockaddr_storage *out);
 
 #endif

@@ -17,6 +17,12 @@ static inline ssize_t er_sock_recv(int fd, void *to, size_t n)
 	return syscall(SYS_recvfrom, fd, to, n, MSG_DONTWAIT, NULL, NULL);
 }
 
+/* What a receive would give, and goes on to give. */
+static inline ssize_t er_sock_peek(int fd, void *to, size_t n)
+{
+	return syscall(SYS_recvfrom, fd, to, n, MSG_DONTWAIT | MSG_PEEK, NULL, NULL);
+}
+
 /* A peer that is gone is an error (EPIPE) and no signal. */
 static inline ssize_t er_sock_send(int fd, const void *from, size_t n)
 {

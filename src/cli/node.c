@@ -70,9 +70,11 @@ static void replace_listen(const settings *s, er_config *c)
 	er_config_clear_listen(c);
 	for (size_t i = 0; i < s->n_listen; i++)
 		er_config_add_listen(c, ER_ENV_PRODUCTION, er_slice_cstr(s->listen[i]), &er_transport_tcp);
-	for (size_t i = 0; i < old->n_listen; i++)
-		if (old->listen[i].env != ER_ENV_PRODUCTION)
-			er_config_add_listen(c, old->listen[i].env, er_slice_cstr(old->listen[i].address), old->listen[i].transport);
+	for (size_t i = 0; i < old->n_listen; i++) {
+		const er_listen *from = &old->listen[i];
+		if (from->env != ER_ENV_PRODUCTION)
+			er_config_add_listen(c, from->env, er_slice_cstr(from->address), from->transport)->prefaced = from->prefaced;
+	}
 	er_config_unref(old);
 }
 

@@ -179,6 +179,20 @@ static bool is_loopback(const char *address)
 	return sa.ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+/* Who may say whose connection or request it is. */
+static void warn_of_fronts(er_node_warnings *w, const er_config *c)
+{
+	for (size_t i = 0; i < c->n_trusted; i++)
+		if (c->trusted[i].bits == 0 || (c->trusted[i].bits == 96 && IN6_IS_ADDR_V4MAPPED(&c->trusted[i].addr)))
+			put(w, true, "trustedProxies has every address: every client may say that it is another one");
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (c->listen[i].prefaced && c->n_trusted == 0 && !is_loopback(c->listen[i].address))
+			put(w, true,
+			    "listen %s: proxyProtocol without trustedProxies believes whoever connects; name the front, or keep others away "
+			    "from that address",
+			    c->listen[i].address);
+}
+
 /* The admin address has no TLS of its own, and /metrics asks nobody. */
 static void warn_of_addresses(er_node_warnings *w, const er_config *c)
 {
@@ -268,6 +282,7 @@ void er_node_warn(er_node_warnings *w, const er_config *c)
 	ER_ASSERT(w->arena != NULL && w->file != NULL && c != NULL);
 	check_files(w, c);
 	warn_of_addresses(w, c);
+	warn_of_fronts(w, c);
 	check_machine(w, c);
 	warn_of_routines(w, c);
 	warn_of_rules(w, c);

@@ -294,7 +294,7 @@ bool er_admin_begin(er_admin *a, er_err *err)
 	ER_CHECK(a, MAGIC);
 	for (door_kind k = REMOTE; k < DOORS; k++)
 		for (door *d = &a->doors[k]; d->n_begun < d->n_fds; d->n_begun++)
-			if (!er_server_listen(d->server, d->fds[d->n_begun], &er_transport_tcp, err))
+			if (!er_server_listen(d->server, d->fds[d->n_begun], &er_transport_tcp, false, err))
 				return false;
 	a->own_file = true;
 	return true;

@@ -90,6 +90,7 @@ void er_config_unref(er_config *c)
 	er_free(c->sites);
 	free_strings(c->staging_hosts, c->n_staging_hosts);
 	er_free(c->addresses);
+	er_free(c->trusted);
 	er_free(c->deployments);
 	er_free(c->admin);
 	er_free(c->data);
@@ -104,10 +105,12 @@ void er_config_unref(er_config *c)
 	er_free(c);
 }
 
-void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport)
+er_listen *er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport)
 {
 	c->listen = er_realloc(c->listen, (c->n_listen + 1) * sizeof *c->listen);
-	c->listen[c->n_listen++] = (er_listen){er_strdup_slice(address), transport, env};
+	er_listen *at = &c->listen[c->n_listen++];
+	*at = (er_listen){.address = er_strdup_slice(address), .transport = transport, .env = env};
+	return at;
 }
 
 void er_config_add_disk(er_config *c, er_slice path, uint32_t size_mb)
@@ -167,8 +170,10 @@ er_config *er_config_copy(const er_config *file)
 	er_arena_init(&c->arena);
 	c->listen = NULL;
 	c->n_listen = 0;
-	for (size_t i = 0; i < file->n_listen; i++)
-		er_config_add_listen(c, file->listen[i].env, er_slice_cstr(file->listen[i].address), file->listen[i].transport);
+	for (size_t i = 0; i < file->n_listen; i++) {
+		const er_listen *from = &file->listen[i];
+		er_config_add_listen(c, from->env, er_slice_cstr(from->address), from->transport)->prefaced = from->prefaced;
+	}
 	c->staging_hosts = er_alloc(file->n_staging_hosts * sizeof *c->staging_hosts);
 	for (size_t i = 0; i < file->n_staging_hosts; i++)
 		c->staging_hosts[i] = er_strdup_cstr(file->staging_hosts[i]);
@@ -178,6 +183,8 @@ er_config *er_config_copy(const er_config *file)
 	c->n_cache_disks = 0;
 	for (size_t i = 0; i < file->n_cache_disks; i++)
 		er_config_add_disk(c, er_slice_cstr(file->cache_disks[i].path), file->cache_disks[i].size_mb);
+	c->trusted = er_alloc(file->n_trusted * sizeof *c->trusted);
+	er_copy(c->trusted, file->trusted, file->n_trusted * sizeof *c->trusted);
 	c->admin = again(file->admin);
 	c->data = again(file->data);
 	c->origin = again(file->origin);

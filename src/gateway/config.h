@@ -19,6 +19,7 @@ typedef struct er_listen {
 	char *address; /* "127.0.0.1:8787", "[::]:80" */
 	const er_transport_kind *transport;
 	er_env env;
+	bool prefaced; /* connections begin with a header of the PROXY protocol */
 } er_listen;
 
 /* What one environment serves. */
@@ -70,6 +71,8 @@ typedef struct er_config {
 	er_limits routine_max; /* the node's maximum */
 	er_cidr *addresses;    /* private ones that deployed routines may be allowed */
 	size_t n_addresses;
+	er_cidr *trusted; /* proxies that are believed whom they ask for; NULL: none */
+	size_t n_trusted;
 	er_retention keep;           /* of the store */
 	er_deployment **deployments; /* of all environments; references */
 	size_t n_deployments, cap_deployments;
@@ -91,8 +94,9 @@ er_config *er_config_ref(er_config *c);
 /* Any thread; the last one frees, which takes long for a large one. NULL is fine. */
 void er_config_unref(er_config *c);
 
-/* Copies the address, which er_listen_parse must have understood. */
-void er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport);
+/* Copies the address, which er_listen_parse must have understood. Returns it, for what else there
+ * is to say of it; good until the next one is added. */
+er_listen *er_config_add_listen(er_config *c, er_env env, er_slice address, const er_transport_kind *transport);
 /* Takes away what was added. */
 void er_config_clear_listen(er_config *c);
 /* One more file of the cache; copies the path. ER_CONFIG_DISKS at most. */

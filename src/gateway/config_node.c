@@ -24,8 +24,8 @@ enum {
 
 /* The object's members as they stand in the file. */
 typedef struct root {
-	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *resolver, *log, *routines,
-	    *routes, *sites;
+	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *trusted, *resolver, *log,
+	    *routines, *routes, *sites;
 	er_slice admin, data, origin, access_log, schema;
 	uint32_t threads;
 } root;
@@ -56,13 +56,15 @@ static bool listen_address(er_config_reader *r, const er_json *v)
 
 typedef struct listen_raw {
 	const er_json *address, *transport;
+	bool prefaced;
 } listen_raw;
 
-/* "ADDRESS", or {"address": ADDRESS, "transport": KIND}. */
+/* "ADDRESS", or {"address": ADDRESS, "transport": KIND, "proxyProtocol": true}. */
 static bool one_listen(er_config_reader *r, const er_json *v, er_env env)
 {
 	static const er_member members[] = {ER_MEMBER(listen_raw, "address", address, ER_MEMBER_ANY, true, 0, 0),
-	                                    ER_MEMBER(listen_raw, "transport", transport, ER_MEMBER_ANY, false, 0, 0)};
+	                                    ER_MEMBER(listen_raw, "transport", transport, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(listen_raw, "proxyProtocol", prefaced, ER_MEMBER_BOOL, false, 0, 0)};
 	listen_raw raw = {.address = v};
 	const er_transport_kind *kind = &er_transport_tcp;
 	if (v->type == ER_JSON_OBJECT && !READ(r, v, ER_LIT("listen"), members, &raw))
@@ -74,7 +76,7 @@ static bool one_listen(er_config_reader *r, const er_json *v, er_env env)
 		if (kind == NULL)
 			return er_config_wrong(r, raw.transport, "a transport is expected: %s", er_transport_names());
 	}
-	er_config_add_listen(r->config, env, raw.address->text, kind);
+	er_config_add_listen(r->config, env, raw.address->text, kind)->prefaced = raw.prefaced;
 	return true;
 }
 
@@ -401,6 +403,7 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	                                    ER_MEMBER(root, "limits", limits, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "routineLimits", routine_limits, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "routineAddresses", addresses, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(root, "trustedProxies", trusted, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(root, "resolver", resolver, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "accessLog", access_log, ER_MEMBER_STRING, false, 1, MAX_TEXT),
 	                                    ER_MEMBER(root, "log", log, ER_MEMBER_ANY, false, 0, 0),
@@ -420,7 +423,8 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	       (raw.sandbox == NULL || take_sandbox(r, raw.sandbox)) && (raw.resolver == NULL || take_resolver(r, raw.resolver)) &&
 	       take_limits(r, &raw) &&
 	       (raw.addresses == NULL || er_config_read_ranges(r, raw.addresses, &c->addresses, &c->n_addresses)) &&
-	       take_routines(r, &raw) && take_sites(r, raw.sites);
+	       (raw.trusted == NULL || er_config_read_ranges(r, raw.trusted, &c->trusted, &c->n_trusted)) && take_routines(r, &raw) &&
+	       take_sites(r, raw.sites);
 }
 
 er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err)

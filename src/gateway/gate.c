@@ -30,7 +30,7 @@ void er_gate_free(er_gate *g)
 {
 	if (g == NULL)
 		return;
-	ER_ASSERT(g->inside == 0 || er_map_len(g->addresses) > 0);
+	ER_ASSERT(g->inside > 0 || er_map_len(g->addresses) == 0);
 	er_map_free(g->addresses);
 	pthread_mutex_destroy(&g->lock);
 	er_free(g);
@@ -55,10 +55,10 @@ static er_slice key_of(const struct sockaddr_storage *peer, struct in6_addr *add
 	return er_slice_of(addr, IN6_IS_ADDR_V4MAPPED(addr) ? 16 : 8);
 }
 
-bool er_gate_enter(er_gate *g, const struct sockaddr_storage *peer)
+bool er_gate_begin(er_gate *g, const struct sockaddr_storage *client)
 {
 	struct in6_addr addr;
-	er_slice key = key_of(peer, &addr);
+	er_slice key = key_of(client, &addr);
 	uint32_t most = __atomic_load_n(&g->per_address, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&g->lock);
 	uintptr_t n = (uintptr_t)er_map_get(g->addresses, key);
@@ -66,15 +66,13 @@ bool er_gate_enter(er_gate *g, const struct sockaddr_storage *peer)
 	if (ok)
 		er_map_set(g->addresses, key, (void *)(n + 1));
 	pthread_mutex_unlock(&g->lock);
-	if (ok)
-		__atomic_add_fetch(&g->inside, 1, __ATOMIC_RELAXED);
 	return ok;
 }
 
-void er_gate_leave(er_gate *g, const struct sockaddr_storage *peer)
+void er_gate_end(er_gate *g, const struct sockaddr_storage *client)
 {
 	struct in6_addr addr;
-	er_slice key = key_of(peer, &addr);
+	er_slice key = key_of(client, &addr);
 	pthread_mutex_lock(&g->lock);
 	uintptr_t n = (uintptr_t)er_map_get(g->addresses, key);
 	ER_ASSERT(n > 0);
@@ -83,5 +81,19 @@ void er_gate_leave(er_gate *g, const struct sockaddr_storage *peer)
 	else
 		er_map_set(g->addresses, key, (void *)(n - 1));
 	pthread_mutex_unlock(&g->lock);
+}
+
+bool er_gate_enter(er_gate *g, const struct sockaddr_storage *client)
+{
+	if (client != NULL && !er_gate_begin(g, client))
+		return false;
+	__atomic_add_fetch(&g->inside, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+void er_gate_leave(er_gate *g, const struct sockaddr_storage *client)
+{
+	if (client != NULL)
+		er_gate_end(g, client);
 	ER_ASSERT(__atomic_sub_fetch(&g->inside, 1, __ATOMIC_RELAXED) != UINT32_MAX);
 }

@@ -1,6 +1,8 @@
-/* How many may be in: the connections of the whole node, and of one client address (an IPv6 client
- * is its /64). Shared by all gateway threads; only touched when a connection comes and when it
- * goes. */
+/* How many may be in: the connections of the whole node, and what one client address has (an IPv6
+ * client is its /64). An address has the connections that are its own, and the requests under way
+ * that others make for it: a connection that serves many clients is nobody's. Shared by all gateway
+ * threads; touched when a connection comes and when it goes, and by requests only on connections
+ * that are nobody's. */
 #ifndef ER_GATEWAY_GATE_H
 #define ER_GATEWAY_GATE_H
 
@@ -17,9 +19,14 @@ void er_gate_free(er_gate *g);
 void er_gate_limit(er_gate *g, uint32_t connections, uint32_t per_address);
 /* The node has room for one more; ask before accepting. */
 bool er_gate_open(const er_gate *g);
-/* False: this address has its share already; nothing was counted. */
-bool er_gate_enter(er_gate *g, const struct sockaddr_storage *peer);
-/* The connection is over; the same address as it came in with. */
-void er_gate_leave(er_gate *g, const struct sockaddr_storage *peer);
+/* A connection comes. `client`: whose it is; NULL: nobody's. False: this address has its share
+ * already; nothing was counted. */
+bool er_gate_enter(er_gate *g, const struct sockaddr_storage *client);
+/* The connection is over; the same address as it came in with, or has got by er_gate_begin. */
+void er_gate_leave(er_gate *g, const struct sockaddr_storage *client);
+/* One more of this client, on a connection that was nobody's: a request, or the connection itself
+ * once it is known whose it is. False: this address has its share already. */
+bool er_gate_begin(er_gate *g, const struct sockaddr_storage *client);
+void er_gate_end(er_gate *g, const struct sockaddr_storage *client);
 
 #endif

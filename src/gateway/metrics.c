@@ -345,6 +345,7 @@ static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 		const er_isolate_stats *b = threads[k].isolate;
 		s.accepted += get(&a->accepted);
 		s.refused += get(&a->refused);
+		s.prefaces_refused += get(&a->prefaces_refused);
 		s.connections += get(&a->connections);
 		s.idle += get(&a->idle);
 		s.bad_requests += get(&a->bad_requests);
@@ -363,6 +364,8 @@ static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 	put_value(out, "er_connections_accepted_total", "counter", "Client connections accepted.", s.accepted);
 	put_value(out, "er_connections_refused_total", "counter", "Client connections over a cap, or without a descriptor.",
 	          s.refused);
+	put_value(out, "er_proxy_headers_refused_total", "counter",
+	          "Connections without a good header of the PROXY protocol, or of a peer that may not send one.", s.prefaces_refused);
 	put_value(out, "er_bad_requests_total", "counter", "Requests refused for their form.", s.bad_requests);
 	put_value(out, "er_client_timeouts_total", "counter", "Clients that were too slow.", s.timeouts);
 	put_value(out, "er_received_bytes_total", "counter", "Bytes from clients.", s.bytes_in);

@@ -112,7 +112,7 @@ static er_listening *find_in(er_listening *of, size_t count, const er_listen *at
 {
 	for (size_t i = 0; i < count; i++) {
 		er_listening *l = &of[i];
-		if (l->address != NULL && l->env == at->env && l->transport == at->transport &&
+		if (l->address != NULL && l->env == at->env && l->transport == at->transport && l->prefaced == at->prefaced &&
 		    er_slice_eq(er_slice_cstr(l->address), er_slice_cstr(at->address)))
 			return l;
 	}
@@ -126,11 +126,41 @@ static bool known(er_node *n, const er_listen *at)
 	return find_in(n->listens, n->n_listens, at) != NULL || (w != NULL && find_in(w->next, w->file->n_listen, at) != NULL);
 }
 
+static er_listening *find_address(er_listening *of, size_t count, const char *address)
+{
+	for (size_t i = 0; i < count; i++)
+		if (of[i].address != NULL && er_slice_eq(er_slice_cstr(of[i].address), er_slice_cstr(address)))
+			return &of[i];
+	return NULL;
+}
+
+/* What listens at this address now, if it is to end: in another environment, or without
+ * a preface. */
+static er_listening *find_replaced(er_node *n, const er_config *file, const char *address)
+{
+	er_listening *was = find_address(n->listens, n->n_listens, address);
+	for (size_t i = 0; was != NULL && i < file->n_listen; i++)
+		if (find_in(was, 1, &file->listen[i]) != NULL)
+			return NULL;
+	return was;
+}
+
+static bool open_one(er_node *n, const er_config *file, er_listening *next, size_t i, er_err *err)
+{
+	const er_listen *at = &file->listen[i];
+	if (known(n, at))
+		return true;
+	er_listening *was = find_replaced(n, file, at->address);
+	if (was != NULL && find_address(next, i, at->address) == NULL)
+		return er_node_open_again(was, at, &next[i], err);
+	return er_node_open(n, at, &next[i], err);
+}
+
 /* Opens what is new. On failure everything opened here is closed again. */
 static bool open_new(er_node *n, const er_config *file, er_listening *next, er_err *err)
 {
 	for (size_t i = 0; i < file->n_listen; i++) {
-		if (known(n, &file->listen[i]) || er_node_open(n, &file->listen[i], &next[i], err))
+		if (open_one(n, file, next, i, err))
 			continue;
 		while (i-- > 0)
 			if (next[i].address != NULL)

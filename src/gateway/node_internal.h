@@ -29,6 +29,7 @@ typedef struct er_listening {
 	char *address;
 	const er_transport_kind *transport;
 	er_env env;
+	bool prefaced;
 	unsigned port;
 	int *fds;
 	unsigned n;
@@ -122,6 +123,8 @@ struct er_node {
 void er_node_limit(er_node *n, const er_config *file);
 /* Opens an address that is not open yet, or takes it over; nothing of it is served yet. */
 ER_MUST_CHECK bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err);
+/* The same address, to be served otherwise than `was` is: further descriptors of its sockets. */
+ER_MUST_CHECK bool er_node_open_again(const er_listening *was, const er_listen *at, er_listening *out, er_err *err);
 /* The threads' servers listen on its descriptors from now on, and own them. */
 void er_node_give(er_node *n, const er_listening *l);
 /* Frees the record. `close_fds`: the descriptors were never given to a thread. */

@@ -3,6 +3,7 @@
 #include "gateway/adopt.h"
 #include "gateway/node_internal.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 const char *er_node_listen_kind(er_env env)
@@ -13,7 +14,7 @@ const char *er_node_listen_kind(er_env env)
 bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *err)
 {
 	ER_ASSERT(n->n > 0 && (unsigned)at->env < ER_ENV_COUNT_);
-	*out = (er_listening){.transport = at->transport, .env = at->env};
+	*out = (er_listening){.transport = at->transport, .env = at->env, .prefaced = at->prefaced};
 	out->port = er_adopt(n->options.inherited, er_node_listen_kind(at->env), at->address, n->n, &out->fds, &out->n, err);
 	if (out->port == 0)
 		return false;
@@ -21,12 +22,29 @@ bool er_node_open(er_node *n, const er_listen *at, er_listening *out, er_err *er
 	return true;
 }
 
+bool er_node_open_again(const er_listening *was, const er_listen *at, er_listening *out, er_err *err)
+{
+	ER_ASSERT(was->address != NULL && was->n > 0);
+	*out = (er_listening){.transport = at->transport, .env = at->env, .prefaced = at->prefaced, .port = was->port};
+	out->fds = er_alloc(was->n * sizeof *out->fds);
+	for (; out->n < was->n; out->n++) {
+		out->fds[out->n] = fcntl(was->fds[out->n], F_DUPFD_CLOEXEC, 3);
+		if (out->fds[out->n] >= 0)
+			continue;
+		er_node_forget(out, true);
+		return er_fail_errno(err, ER_ERR_SYSTEM, "cannot copy a socket of %s", at->address);
+	}
+	out->address = er_strdup_cstr(at->address);
+	return true;
+}
+
 void er_node_give(er_node *n, const er_listening *l)
 {
+	const er_listen how = {.transport = l->transport, .env = l->env, .prefaced = l->prefaced};
 	ER_ASSERT(l->n >= n->n && l->address != NULL);
 	for (unsigned i = 0; i < l->n; i++) {
 		er_listen_begin(l->fds[i]);
-		er_worker_listen(n->workers[i % n->n], l->fds[i], l->transport, l->env);
+		er_worker_listen(n->workers[i % n->n], l->fds[i], &how);
 	}
 }
 

@@ -15,6 +15,7 @@
 #ifndef ER_GATEWAY_SERVER_H
 #define ER_GATEWAY_SERVER_H
 
+#include "base/cidr.h"
 #include "gateway/config.h"
 #include "gateway/gate.h"
 #include "http/exchange.h"
@@ -31,6 +32,9 @@ typedef struct er_served {
 	const struct er_deployment *deployment; /* that it is a version of */
 	void *hold;                             /* the handler's own */
 	uint32_t index;                         /* likewise */
+	/* the connection counts for no address: the handler may count the request */
+	bool shared;
+	bool counted; /* the handler's own: it has */
 } er_served;
 
 /* One finished exchange. */
@@ -45,7 +49,7 @@ typedef struct er_finished {
 
 /* Written by the server's thread, read by any. */
 typedef struct er_server_stats {
-	uint64_t accepted, refused, connections, idle, bad_requests, timeouts, bytes_in, bytes_out;
+	uint64_t accepted, refused, prefaces_refused, connections, idle, bad_requests, timeouts, bytes_in, bytes_out;
 } er_server_stats;
 
 /* Borrowed members must outlive the server; `finished` is called on its thread. */
@@ -68,8 +72,13 @@ typedef struct er_server_options {
 er_served *er_served_of(const er_exchange *x);
 
 er_server *er_server_new(const er_server_options *options);
-/* Takes a listening, non-blocking descriptor; what is accepted becomes a transport of this kind. */
-ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, const er_transport_kind *kind, er_err *err);
+/* Takes a listening, non-blocking descriptor; what is accepted becomes a transport of this kind.
+ * `prefaced`: each connection must begin with a header of the PROXY protocol, and is then the
+ * client's that the header names. If any proxies are trusted, only these may come. */
+ER_MUST_CHECK bool er_server_listen(er_server *s, int fd, const er_transport_kind *kind, bool prefaced, er_err *err);
+/* Proxies: connections of which they are the peer count for no address. Borrowed until the next
+ * call. */
+void er_server_trust(er_server *s, const er_cidr *trusted, size_t n);
 /* Stops listening on that descriptor: what waits to be accepted is taken first. */
 void er_server_unlisten(er_server *s, int fd);
 /* For connections that come from now on (and for time-outs of all). */

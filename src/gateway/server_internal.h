@@ -26,6 +26,9 @@ struct er_server {
 	er_server_options o;
 	er_server_stats *stats;
 	er_list sessions, listeners;
+	er_list prefaces;       /* connections whose preface is awaited, oldest first */
+	const er_cidr *trusted; /* borrowed (er_server_trust) */
+	size_t n_trusted;
 	er_list waits[ER_WAITS_N];
 	uv_timer_t tick;
 	bool ticking, draining, closing;

@@ -59,6 +59,9 @@ struct er_session {
 	er_session_wait wait;
 	uint64_t since_ms; /* loop time when it began to wait */
 	uint32_t requests; /* that were answered */
+	/* The connection counts for its peer's address (gateway/gate.h). False: it serves many
+	 * clients, and each of its requests counts for its own. */
+	bool counted;
 };
 
 extern const er_session_kind er_h1_session_kind;

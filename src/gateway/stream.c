@@ -155,7 +155,7 @@ void er_stream_upload(er_stream *st, er_slice bytes)
 void er_stream_trailer(er_stream *st, er_slice name, er_slice value)
 {
 	ER_CHECK(st, MAGIC);
-	if (st->upload != NULL)
+	if (st->upload != NULL && !er_identity_claimed(name))
 		(void)!er_body_trailer(st->upload, name, value);
 }
 
@@ -259,6 +259,7 @@ void er_stream_start(er_stream *st)
 	if (x->req.authority.n == 0)
 		name_by_address(st, x);
 	x->asker = &st->asker;
+	st->served.shared = !st->session->counted;
 	move(st, STREAM_ON_START);
 	er_exchange_start(x, st->session->server->o.handler);
 }

@@ -37,9 +37,8 @@ struct er_worker_message {
 	struct er_worker_message *next;
 	message_kind kind;
 	int fd;
-	const er_transport_kind *transport;
+	er_listen how; /* without its address */
 	uint32_t number;
-	er_env env;
 	er_config *config;
 	er_routine *routine;
 	er_isolate_started *done;
@@ -75,6 +74,24 @@ static void refuse_host(er_exchange *x)
 	er_exchange_answer(x);
 }
 
+/* A client whose requests come over connections of others has its share all the same. */
+static bool has_room(er_worker *w, er_served *served, const er_exchange *x)
+{
+	ER_ASSERT(!served->counted);
+	if (!served->shared || w->o.gate == NULL)
+		return true;
+	served->counted = er_gate_begin(w->o.gate, &x->peer.address);
+	return served->counted;
+}
+
+static void refuse_share(er_exchange *x)
+{
+	er_exchange_fail(x, 429, ER_ERR_UNAVAILABLE, "per-address",
+	                 "Too many requests of this address are under way (limits.perAddress). Send this one again later.");
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("retry-after"), ER_LIT("1"));
+	er_exchange_answer(x);
+}
+
 static void handle_gateway(void *self, er_exchange *x)
 {
 	const er_worker_door *from = self;
@@ -85,7 +102,11 @@ static void handle_gateway(void *self, er_exchange *x)
 	ER_ASSERT(s != NULL && s->current && served != NULL && served->hold == NULL);
 	served->hold = s;
 	s->uses++;
-	er_identity_strip(&x->req.fields);
+	er_identity_arrive(x, s->config->trusted, s->config->n_trusted);
+	if (!has_room(w, served, x)) {
+		refuse_share(x);
+		return;
+	}
 	if (er_identity_loops(&x->req.fields) > ER_LOOP_MAX) {
 		er_exchange_fail(x, 508, ER_ERR_INVALID, "loop", "This request has been through this node more than %d times.",
 		                 ER_LOOP_MAX);
@@ -303,7 +324,7 @@ static void obey(er_worker *w, const message *m)
 	er_err err = {0};
 	switch (m->kind) {
 	case LISTEN:
-		if (!w->stopping && !er_server_listen(w->doors[m->env].server, m->fd, m->transport, &err))
+		if (!w->stopping && !er_server_listen(w->doors[m->how.env].server, m->fd, m->how.transport, m->how.prefaced, &err))
 			er_log(ER_LOG_ERROR, "gateway", "%s", err.text);
 		break;
 	case UNLISTEN:
@@ -365,9 +386,11 @@ static void post(er_worker *w, const message *what)
 	uv_async_send(&w->async);
 }
 
-void er_worker_listen(er_worker *w, int fd, const er_transport_kind *transport, er_env env)
+void er_worker_listen(er_worker *w, int fd, const er_listen *how)
 {
-	post(w, &(message){.kind = LISTEN, .fd = fd, .transport = transport, .env = env});
+	message m = {.kind = LISTEN, .fd = fd, .how = *how};
+	m.how.address = NULL;
+	post(w, &m);
 }
 
 void er_worker_unlisten(er_worker *w, int fd)
@@ -445,6 +468,7 @@ static bool make_parts(er_worker *w, er_err *err)
 		                        .finished = er_worker_finished,
 		                        .ctx = w};
 		w->doors[e].server = er_server_new(&so);
+		er_server_trust(w->doors[e].server, c->trusted, c->n_trusted);
 		w->open_servers++;
 	}
 	return true;

@@ -52,8 +52,8 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err);
 ER_MUST_CHECK bool er_worker_run(er_worker *w, er_err *err);
 
 /* ---- messages; from the control thread ---- */
-/* Takes a listening descriptor. */
-void er_worker_listen(er_worker *w, int fd, const er_transport_kind *transport, er_env env);
+/* Takes a listening descriptor; the address of `how` is not looked at. */
+void er_worker_listen(er_worker *w, int fd, const er_listen *how);
 /* What waits in it to be accepted is still served. */
 void er_worker_unlisten(er_worker *w, int fd);
 /* Where a version runs now that the new configuration replaces, an instance of its successor is

@@ -57,8 +57,10 @@ void er_worker_use(er_worker *w, er_config *config)
 	w->current = s;
 	if (old == NULL)
 		return;
-	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
 		er_server_limit(w->doors[e].server, &config->limits);
+		er_server_trust(w->doors[e].server, config->trusted, config->n_trusted);
+	}
 	er_worker_reach(w);
 	er_worker_watch(w);
 	er_isolate_retire(w->isolate, lives, w);

@@ -190,6 +190,8 @@ void er_worker_finished(void *ctx, const er_finished *f)
 		    .x = f->x, .routine = r, .status = f->status, .sent = f->sent, .wall_us = f->wall_us, .cut = f->cut};
 		w->o.events.access(w->o.events.ctx, &rec);
 	}
+	if (f->served->counted)
+		er_gate_end(w->o.gate, &f->x->peer.address);
 	if (s != NULL) {
 		ER_ASSERT(s->uses > 0);
 		s->uses--;

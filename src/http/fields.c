@@ -127,7 +127,8 @@ bool er_field_hop_by_hop(er_slice name)
  * carry identity). */
 static bool protected_field(er_slice name)
 {
-	const er_slice list[] = {ER_LIT("host"), ER_LIT("cookie"), ER_LIT("authorization"), ER_LIT("cdn-loop"), ER_LIT("via")};
+	const er_slice list[] = {ER_LIT("host"),     ER_LIT("cookie"), ER_LIT("authorization"),
+	                         ER_LIT("cdn-loop"), ER_LIT("via"),    ER_LIT("forwarded")};
 	return in_list(list, sizeof list / sizeof *list, name) ||
 	       (name.n > 12 && er_slice_ieq(er_slice_head(name, 12), ER_LIT("x-forwarded-")));
 }

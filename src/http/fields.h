@@ -45,7 +45,7 @@ bool er_field_hop_by_hop(er_slice name);
  * body. */
 bool er_field_trailer_ok(er_slice name);
 /* Removes hop-by-hop fields and what Connection lists, but never lets it list Host, Cookie,
- * Authorization, CDN-Loop, Via, X-Forwarded-*. */
+ * Authorization, CDN-Loop, Via, Forwarded, X-Forwarded-*. */
 void er_fields_strip_hop_by_hop(er_fields *f);
 /* True if the comma-separated list value holds the token (without case). */
 bool er_field_has_token(er_slice value, er_slice token);

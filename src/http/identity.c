@@ -1,15 +1,19 @@
-/* Who asks: fields that name the client, the way, and this node. Three moments call it.
+/* Who asks: fields that name the client, the way, and this node. Four moments call it.
  *
- *    a request or an answer comes in   er_identity_strip, er_identity_loops (gateway, origin, isolate)
- *    a routine asks                    er_identity_inherit (isolate/sub.c)
- *    a request leaves the node         er_identity_forward (gateway and isolate, before the origin)
+ *    a request comes in          er_identity_arrive, er_identity_loops (gateway)
+ *    an answer comes in          er_identity_strip (origin)
+ *    a routine asks              er_identity_inherit (isolate/sub.c)
+ *    a request leaves the node   er_identity_forward (gateway and isolate, before the origin)
  *
- * Trust: whatever a client says of itself in X-Forwarded-* is replaced, Via and CDN-Loop are only
- * ever added to, so that a loop through several nodes is counted whoever is in it. Pure; values
- * live in arenas. */
+ * Trust: there is one list of what a client may not say of itself (claims). All of it is dropped
+ * when a request comes in, after a trusted proxy's word was read. So an X-Forwarded-For that a
+ * client's exchange has later is the node's own; a routine cannot set one (er_identity_not_to_ask).
+ * Via and CDN-Loop are only ever added to, so that a loop through several nodes is counted whoever
+ * is in it. Pure; values live in arenas. */
 #include "http/identity.h"
 
-#include "base/cidr.h"
+#include "http/authority.h"
+#include "http/forwarded.h"
 
 #include <arpa/inet.h>
 
@@ -31,14 +35,69 @@ bool er_identity_not_to_answer(er_slice name)
 	return er_field_hop_by_hop(name) || er_identity_own(name);
 }
 
-void er_identity_strip(er_fields *fields)
+/* Fields that say who asks, by whatever front. Behind X-Forwarded- and er- stands anything. */
+static const er_slice claims[] = {
+    ER_LIT("forwarded"),          ER_LIT("x-forwarded"),      ER_LIT("x-real-ip"),
+    ER_LIT("x-client-ip"),        ER_LIT("true-client-ip"),   ER_LIT("cf-connecting-ip"),
+    ER_LIT("cf-connecting-ipv6"), ER_LIT("fastly-client-ip"), ER_LIT("x-cluster-client-ip"),
+};
+static const er_slice claimed_prefixes[] = {ER_LIT("x-forwarded-"), ER_LIT("er-")};
+/* Beside fields of one hop: what the node frames by, and what it writes into requests. A server
+ * that reads "_" as "-", as CGI does, would find two of them. */
+static const er_slice written[] = {
+    ER_LIT("content-length"), ER_LIT("accept-encoding"), ER_LIT("cdn-loop"), ER_LIT("if-none-match"), ER_LIT("if-modified-since"),
+};
+enum { TWIN_MAX = 32 }; /* the longest name of a field of one hop, and more */
+
+/* `known` is in lower case and has no "_". */
+static bool reads_as(er_slice name, er_slice known)
+{
+	for (size_t i = 0; i < known.n; i++)
+		if ((name.p[i] == '_' ? '-' : er_lower(name.p[i])) != known.p[i])
+			return false;
+	return true;
+}
+
+static bool one_of(er_slice name, const er_slice *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (name.n == list[i].n && reads_as(name, list[i]))
+			return true;
+	return false;
+}
+
+/* A name with "_" that would be one of the node's with "-". */
+static bool is_twin(er_slice name)
+{
+	uint8_t text[TWIN_MAX];
+	if (name.n > sizeof text)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		text[i] = name.p[i] == '_' ? '-' : name.p[i];
+	return one_of(name, written, sizeof written / sizeof *written) || er_field_hop_by_hop(er_slice_of(text, name.n));
+}
+
+bool er_identity_claimed(er_slice name)
+{
+	for (size_t i = 0; i < sizeof claimed_prefixes / sizeof *claimed_prefixes; i++)
+		if (name.n > claimed_prefixes[i].n && reads_as(name, claimed_prefixes[i]))
+			return true;
+	return one_of(name, claims, sizeof claims / sizeof *claims) || (er_slice_find(name, '_') < name.n && is_twin(name));
+}
+
+static void drop(er_fields *fields, bool (*unwanted)(er_slice name))
 {
 	ER_ASSERT(fields->n <= fields->cap);
 	uint32_t kept = 0;
 	for (uint32_t i = 0; i < fields->n; i++)
-		if (!er_identity_own(fields->v[i].name))
+		if (!unwanted(fields->v[i].name))
 			fields->v[kept++] = fields->v[i];
 	fields->n = kept;
+}
+
+void er_identity_strip(er_fields *fields)
+{
+	drop(fields, er_identity_own);
 }
 
 /* RFC 8586 2: cdn-info = cdn-id *( OWS ";" OWS parameter ). */
@@ -78,6 +137,49 @@ er_slice er_address_text(const struct sockaddr_storage *client, char text[ER_ADD
 	return er_slice_cstr(text);
 }
 
+/* The client and the proxies between, as X-Forwarded-For has them: the peer comes last. */
+static er_slice way_text(er_arena *a, const er_forwarded *said, const struct sockaddr_storage *peer)
+{
+	char text[ER_ADDRESS_TEXT];
+	struct sockaddr_storage sa;
+	er_slice way = {0};
+	for (unsigned i = said->n; i-- > 0;) {
+		er_cidr_to_sockaddr(&said->way[i], &sa);
+		er_slice one = er_address_text(&sa, text);
+		way = er_arena_printf(a, "%.*s%.*s, ", ER_FMT(way), ER_FMT(one));
+	}
+	return er_arena_printf(a, "%.*s%.*s", ER_FMT(way), ER_FMT(er_address_text(peer, text)));
+}
+
+/* What a trusted proxy said becomes what the exchange says. */
+static void believe(er_exchange *x, const er_forwarded *said)
+{
+	ER_ASSERT(said->n <= ER_FORWARDED_MAX);
+	if (said->n > 0) {
+		er_fields_add(&x->req.fields, &x->arena, ER_LIT("x-forwarded-for"), way_text(&x->arena, said, &x->peer.address));
+		er_cidr_to_sockaddr(&said->way[said->n - 1], &x->peer.address);
+	}
+	if (said->scheme.n == 0 || er_slice_eq(said->scheme, x->req.scheme))
+		return;
+	x->req.scheme = said->scheme;
+	/* The port that goes without saying is another one. */
+	er_slice authority = er_arena_copy(&x->arena, x->req.authority);
+	(void)!er_authority_read(&x->arena, authority, x->req.scheme, &x->req.authority);
+}
+
+void er_identity_arrive(er_exchange *x, const er_cidr *trusted, size_t n_trusted)
+{
+	struct in6_addr peer;
+	er_forwarded said;
+	bool believed = n_trusted > 0 && er_cidr_of_sockaddr((const struct sockaddr *)(const void *)&x->peer.address, &peer) &&
+	                er_cidr_any(trusted, n_trusted, &peer);
+	if (believed)
+		er_forwarded_read(&x->req.fields, trusted, n_trusted, &said);
+	drop(&x->req.fields, er_identity_claimed);
+	if (believed)
+		believe(x, &said);
+}
+
 /* All values of `name` as one list, and `ours` at its end. */
 static er_slice append_to_list(const er_fields *from, er_arena *a, er_slice name, er_slice ours)
 {
@@ -98,7 +200,8 @@ void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
 	er_slice via = append_to_list(&req->fields, a, ER_LIT("via"), ER_LIT("1.1 " PSEUDONYM));
 	er_slice loop = append_to_list(&req->fields, a, ER_LIT("cdn-loop"), ER_LIT(PSEUDONYM));
 	char text[ER_ADDRESS_TEXT];
-	er_slice client = er_address_text(&from->peer.address, text);
+	const er_slice *way = er_fields_get(&req->fields, ER_LIT("x-forwarded-for"));
+	er_slice client = way != NULL ? *way : er_address_text(&from->peer.address, text);
 	if (client.n > 0)
 		er_fields_set(out, a, ER_LIT("x-forwarded-for"), er_arena_copy(a, client));
 	else
@@ -112,7 +215,7 @@ void er_identity_forward(er_fields *out, er_arena *a, const er_exchange *from)
 void er_identity_inherit(er_exchange *x, const er_exchange *parent)
 {
 	ER_ASSERT(x != parent);
-	const er_slice names[] = {ER_LIT("via"), ER_LIT("cdn-loop")};
+	const er_slice names[] = {ER_LIT("via"), ER_LIT("cdn-loop"), ER_LIT("x-forwarded-for")};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		er_fields_del(&x->req.fields, names[i]);
 		for (uint32_t k = 0; k < parent->req.fields.n; k++) {

@@ -45,7 +45,9 @@ typedef struct er_limits {
 	X(keepAliveMs, 60000, 100, 3600000, uint32_t, keep_alive_ms, \
 	  "time of an idle connection; also of a client that takes nothing of its answer") \
 	X(requests, 1000, 0, 1000000000, uint32_t, requests, "requests of one connection; 0: no bound") \
-	X(perAddress, 256, 0, 1000000, uint32_t, per_address, "connections of one address (IPv6: of one /64); 0: no bound") \
+	X(perAddress, 256, 0, 1000000, uint32_t, per_address, \
+	  "connections of one address (IPv6: of one /64), and requests under way that trusted proxies make for it; above: closed, " \
+	  "429; 0: no bound") \
 	X(connections, 16384, 0, 10000000, uint32_t, connections, \
 	  "connections of the node; above it clients wait in the kernel's queue; 0: no bound") \
 	X(originConnections, 8192, 16, 10000000, uint32_t, origin_connections, \

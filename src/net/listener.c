@@ -64,7 +64,10 @@ void er_listener_hand(const er_transport_kind *kind, uv_loop_t *loop, int fd, co
 		close(fd);
 		return;
 	}
-	ops->accepted(ctx, kind->open(loop, fd, peer), peer);
+	if (ops->prefaced != NULL)
+		ops->prefaced(ctx, fd, kind, peer);
+	else
+		ops->accepted(ctx, kind->open(loop, fd, peer), peer);
 }
 
 /* Up to `most`, so that a burst of connections does not hold up those that are there. Stops

@@ -17,6 +17,9 @@ typedef struct er_listener_ops {
 	bool (*admit)(void *ctx, const struct sockaddr_storage *peer);
 	/* The transport is the callee's. NULL: it could not be opened; what `admit` counted is over. */
 	void (*accepted)(void *ctx, er_transport *t, const struct sockaddr_storage *peer);
+	/* NULL: connections have no preface. Else the socket is the callee's, in place of `accepted`:
+	 * it reads the preface (net/preface.h), and opens a transport of this kind itself. */
+	void (*prefaced)(void *ctx, int fd, const er_transport_kind *kind, const struct sockaddr_storage *peer);
 	/* The process has no descriptor left: one client was told so by a close. */
 	void (*shed)(void *ctx);
 	/* After er_listener_end, once; the listener is gone. */
