@@ -90,7 +90,6 @@ er_index *er_index_new(uint64_t max_bytes)
 		pthread_mutex_init(&s->lock, NULL);
 		s->buckets = TABLE_FIRST;
 		s->table = er_zalloc(s->buckets * sizeof(entry *));
-		s->ghosts = er_zalloc(GHOSTS * sizeof(uint64_t));
 		s->max_bytes = max_bytes / n;
 		er_list_init(&s->small);
 		er_list_init(&s->main);
@@ -239,10 +238,24 @@ static void take_out(shard *s, er_stored *it)
 	settle(s, e);
 }
 
+/* The table is NULL until there is something to remember: a cache that is never full needs none,
+ * and all shards' together are 2 MB that a node would write at its start. */
+static void remember_ghost(shard *s, uint64_t hash)
+{
+	if (s->ghosts == NULL)
+		s->ghosts = er_zalloc(GHOSTS * sizeof(uint64_t));
+	s->ghosts[hash % GHOSTS] = hash;
+}
+
+static bool is_ghost(const shard *s, uint64_t hash)
+{
+	return s->ghosts != NULL && s->ghosts[hash % GHOSTS] == hash;
+}
+
 static void evict(shard *s, er_stored *it, bool remember)
 {
 	if (remember)
-		s->ghosts[it->hash % GHOSTS] = it->hash;
+		remember_ghost(s, it->hash);
 	take_out(s, it);
 	s->evicted++;
 }
@@ -422,7 +435,7 @@ static void put(shard *s, entry *e, er_stored *it, size_t cost)
 	it->cost = cost;
 	it->next_in_key = e->variants;
 	e->variants = er_stored_ref(it);
-	join_queue(s, it, s->ghosts[it->hash % GHOSTS] == it->hash || (old != NULL && old->in_main));
+	join_queue(s, it, is_ghost(s, it->hash) || (old != NULL && old->in_main));
 	s->stored++;
 	if (old != NULL)
 		take_out(s, old);

@@ -97,17 +97,25 @@ void er_engine_microtasks(void)
 		er_jsc_microtasks(engine.group);
 }
 
-er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception)
+static er_value eval(er_slice code, bool built_in, const char *source_url, er_value *exception)
 {
 	ER_ASSERT(engine.ctx != NULL && source_url != NULL);
-	char *text = er_strdup_slice(code);
-	JSStringRef script = JSStringCreateWithUTF8CString(text);
-	er_free(text);
+	JSStringRef script = er_js_script(code, built_in);
 	JSStringRef url = JSStringCreateWithUTF8CString(source_url);
 	JSValueRef v = JSEvaluateScript(engine.ctx, script, NULL, url, 1, exception);
 	JSStringRelease(url);
 	JSStringRelease(script);
 	return v;
+}
+
+er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception)
+{
+	return eval(code, false, source_url, exception);
+}
+
+er_value er_engine_eval_builtin(er_slice code, const char *source_url, er_value *exception)
+{
+	return eval(code, true, source_url, exception);
 }
 
 static const char *const given[] = {
@@ -201,11 +209,11 @@ static bool run_prelude(er_err *err)
 {
 	er_value exc = NULL;
 	er_slice script;
-	if (er_engine_eval(er_slice_cstr(HARDEN), "er:harden", &exc) == NULL)
+	if (er_engine_eval_builtin(er_slice_cstr(HARDEN), "er:harden", &exc) == NULL)
 		return fail_js(err, "cannot harden the global object", exc);
 	if (!er_embed_find("prelude", &script))
 		return er_fail(err, ER_ERR_INTERNAL, "no prelude is built in");
-	er_value fn = er_engine_eval(script, "er:prelude", &exc);
+	er_value fn = er_engine_eval_builtin(script, "er:prelude", &exc);
 	if (fn == NULL || !JSValueIsObject(engine.ctx, fn))
 		return fail_js(err, "the prelude does not run", exc);
 	er_value arg = engine.er;

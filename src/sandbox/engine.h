@@ -37,6 +37,9 @@ const char *er_engine_version(void);
 void er_engine_microtasks(void);
 /* Runs a script; its value, or NULL with *exception. */
 er_value er_engine_eval(er_slice code, const char *source_url, er_value *exception);
+/* The same for a script that is built into the program: never changed, never freed. The engine
+ * reads it where it lies, if it can, instead of keeping a copy in each sandbox. */
+er_value er_engine_eval_builtin(er_slice code, const char *source_url, er_value *exception);
 /* Calls a hook with the present turn as its owner's. An exception goes to hooks.uncaught. */
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
 /* These three, from a hook's name and its arguments by theirs: ER_HOOK(credit, .key =

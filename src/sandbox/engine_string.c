@@ -19,8 +19,22 @@ static_assert(sizeof((er_text *)0)->room <= SMALL && (int)LONG_STRING <= (int)DI
               "short strings take no memory of the heap");
 
 static bool direct_strings; /* the engine has the functions, and they do what they did */
+static bool in_place;       /* likewise for strings whose characters stay where they are */
 
 static JSStringRef from_bytes(er_slice s);
+static JSStringRef from_bytes_in_place(er_slice s);
+
+/* Does a string have its characters where they were, once it is a value? */
+static bool try_in_place(void)
+{
+	er_slice text = ER_LIT("characters that stay"), s;
+	JSStringRef made = from_bytes_in_place(text);
+	if (made == NULL)
+		return false;
+	er_value v = JSValueMakeString(CTX, made);
+	JSStringRelease(made);
+	return er_js_peek(v, &s) && s.p == text.p && s.n == text.n;
+}
 
 void er_js_string_start(void)
 {
@@ -31,6 +45,8 @@ void er_js_string_start(void)
 	const JSChar *units = JSStringGetLength(got) == 3 ? JSStringGetCharactersPtr(got) : NULL;
 	direct_strings = units != NULL && units[0] == 'a' && units[1] == 0xe9 && units[2] == 'z';
 	JSStringRelease(got);
+	in_place = direct_strings && er_jsc_bytes_in_place != NULL;
+	in_place = in_place && try_in_place();
 }
 
 /* ---- strings out ---- */
@@ -277,6 +293,31 @@ static JSStringRef from_bytes(er_slice s)
 	JSStringRef made = NULL;
 	er_jsc_bytes_create(&string, s.p, s.n);
 	er_jsc_string_create(&made, &string);
+	return made;
+}
+
+/* The bytes must stay for ever. NULL as above, or nothing to point at. */
+static JSStringRef from_bytes_in_place(er_slice s)
+{
+	if (!in_place || s.n == 0)
+		return NULL;
+	void *string = NULL;
+	JSStringRef made = NULL;
+	er_jsc_bytes_in_place(&string, s.p, s.n);
+	er_jsc_string_create(&made, &string);
+	return made;
+}
+
+JSStringRef er_js_script(er_slice code, bool built_in)
+{
+	JSStringRef made = NULL;
+	if (er_ascii_without_nul(code))
+		made = built_in && in_place ? from_bytes_in_place(code) : from_bytes(code);
+	if (made != NULL)
+		return made;
+	char *text = er_strdup_slice(code);
+	made = JSStringCreateWithUTF8CString(text);
+	er_free(text);
 	return made;
 }
 

@@ -84,52 +84,54 @@ bool er_js_is_plain(er_value v)
 	return seen.types && is_cell(v) && cell_type(v) == seen.plain;
 }
 
-static er_value evaluate(const char *expression)
+/* What an array has at i. */
+static er_value element(er_value array, unsigned i)
 {
-	JSStringRef script = JSStringCreateWithUTF8CString(expression);
-	er_value v = JSEvaluateScript(CTX, script, NULL, NULL, 1, NULL);
-	JSStringRelease(script);
-	return v;
+	return JSObjectGetPropertyAtIndex(CTX, (JSObjectRef)array, i, NULL);
 }
 
-/* The type that all cells of these expressions have, and none of the others'. 0: there is no such
- * type. */
-static uint8_t type_of_all(const char *const *these, const char *const *others)
+/* The cells that an array literal makes. One script for all of them: the engine keeps something of
+ * each script that it has run. NULL: they are not n cells. */
+static er_value cells(const char *array, unsigned n)
 {
-	uint8_t type = 0;
-	for (size_t i = 0; these[i] != NULL; i++) {
-		er_value v = evaluate(these[i]);
-		if (!is_cell(v) || (i > 0 && cell_type(v) != type))
+	JSStringRef script = JSStringCreateWithUTF8CString(array);
+	er_value v = JSEvaluateScript(CTX, script, NULL, NULL, 1, NULL);
+	JSStringRelease(script);
+	bool all = v != NULL && JSValueIsArray(CTX, v);
+	for (unsigned i = 0; all && i < n; i++)
+		all = is_cell(element(v, i));
+	return all && !is_cell(element(v, n)) ? v : NULL;
+}
+
+/* The type that the first n of these have, and none of the m others. 0: there is no such type. */
+static uint8_t type_of_all(er_value these, unsigned n, er_value others, unsigned m)
+{
+	if (these == NULL || others == NULL)
+		return 0;
+	uint8_t type = cell_type(element(these, 0));
+	for (unsigned i = 1; i < n; i++)
+		if (cell_type(element(these, i)) != type)
 			return 0;
-		type = cell_type(v);
-	}
-	for (size_t i = 0; others[i] != NULL; i++) {
-		er_value v = evaluate(others[i]);
-		if (!is_cell(v) || cell_type(v) == type)
+	for (unsigned i = 0; i < m; i++)
+		if (cell_type(element(others, i)) == type)
 			return 0;
-	}
 	return type;
 }
 
+/* String(12.5) is not among the strings: the engine would make its table of numbers that became
+ * strings, 96 KB, for this one. */
 static void learn_types(void)
 {
-	static const char *const plain[] = {"({})", "({a: 1, get b() { return 2 }})", "Object.create(null)", "new class { x = 1 }",
-	                                    NULL};
-	static const char *const strings[] = {"''",
-	                                      "'a'",
-	                                      "'text'",
-	                                      "'\\u0100b'",
-	                                      "'ab'.repeat(20) + 'cd'.repeat(20)",
-	                                      "'a long text'.slice(3)",
-	                                      "String(12.5)",
-	                                      "JSON.stringify({})",
-	                                      NULL};
-	static const char *const others[] = {
-	    "new Proxy({}, {})", "[]",        "(() => 1)", "new Map",         "new Uint8Array(1)",
-	    "Symbol()",          "new Error", "/x/",       "new String('x')", "(function () { return arguments })()",
-	    "2n ** 200n",        NULL};
-	seen.plain = type_of_all(plain, others);
-	seen.string = type_of_all(strings, others);
+	enum { PLAIN = 4, STRINGS = 8, OTHERS = 11 };
+	er_value plain = cells("[{}, {a: 1, get b() { return 2 }}, Object.create(null), new class { x = 1 }]", PLAIN);
+	er_value strings = cells("['', 'a', 'text', '\\u0100b', 'ab'.repeat(20) + 'cd'.repeat(20), 'a long text'.slice(3), "
+	                         "(12.5).toFixed(1), JSON.stringify({})]",
+	                         STRINGS);
+	er_value others = cells("[new Proxy({}, {}), [], () => 1, new Map, new Uint8Array(1), Symbol(), new Error, /x/, "
+	                        "new String('x'), (function () { return arguments })(), 2n ** 200n]",
+	                        OTHERS);
+	seen.plain = type_of_all(plain, PLAIN, others, OTHERS);
+	seen.string = type_of_all(strings, STRINGS, others, OTHERS);
 	seen.types = seen.tagged && seen.plain != 0 && seen.string != 0 && seen.plain != seen.string;
 }
 

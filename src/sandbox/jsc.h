@@ -3,6 +3,8 @@
 #ifndef ER_SANDBOX_JSC_H
 #define ER_SANDBOX_JSC_H
 
+#include "base/slice.h"
+
 #include <JavaScriptCore/JavaScript.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +35,10 @@ extern void er_jsc_bytes_create(void **out, const uint8_t *p,
     __attribute__((weak));
 extern void er_jsc_string_create(JSStringRef *out, void **string) __asm__("_ZN14OpaqueJSString9tryCreateEON3WTF6StringE")
     __attribute__((weak));
+/* Ref<StringImpl> WTF::StringImpl::createWithoutCopyingNonEmpty(span<const unsigned char>): the
+ * characters stay where they are, and must for as long as anybody has the string. */
+extern void er_jsc_bytes_in_place(void **out, const uint8_t *p, size_t n) __asm__(
+    "_ZN3WTF10StringImpl28createWithoutCopyingNonEmptyESt4spanIKhLm18446744073709551615EE") __attribute__((weak));
 /* JSValue JSC::JSONParse(JSGlobalObject *, StringView): of characters that need not become a string
  * first. A StringView is a pointer, a length and whether a character is a byte, passed in two
  * registers; an empty value: not JSON. */
@@ -75,5 +81,9 @@ extern void er_jsc_microtasks(const void *vm) __asm__("_ZN3JSC2VM15drainMicrotas
 extern unsigned jsc_get_major_version(void);
 extern unsigned jsc_get_minor_version(void);
 extern unsigned jsc_get_micro_version(void);
+
+/* ---- of the engine's files for each other ---- */
+/* A script's text (engine_string.c); to be released. `built_in`: its bytes are there for ever. */
+JSStringRef er_js_script(er_slice code, bool built_in);
 
 #endif

@@ -99,7 +99,7 @@ ER_NATIVE(lazy)
 		return er_js_throw(exception, "Error", "no such part of the prelude");
 	snprintf(url, sizeof url, "er:%s", cname);
 	er_turn_gift gift = er_turn_gift_begin();
-	er_value exports = er_engine_eval(script, url, exception);
+	er_value exports = er_engine_eval_builtin(script, url, exception);
 	er_turn_gift_end(gift);
 	return exports;
 }
