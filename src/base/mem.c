@@ -96,7 +96,7 @@ static int class_for(size_t n)
 static int class_of(size_t n)
 {
 	size_t whole = (n + OWN) / STEP;
-	if (whole < CLASSES)
+	if (whole > 0 && whole < CLASSES) /* less than a step: no class, and not that of the large ones */
 		return (int)whole;
 	return n == ER_MEM_LARGE ? LARGE : NO_CLASS;
 }

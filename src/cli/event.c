@@ -142,6 +142,6 @@ void er_event_put(er_buf *b, bool colour, const er_event *e)
 		er_buf_putc(b, '\n');
 		break;
 	default:
-		ER_ASSERT(!"an event of no kind");
+		ER_ASSERT(false && "an event of no kind");
 	}
 }

@@ -375,7 +375,7 @@ static bool step(tee *t)
 		end(t, er_body_error(t->source));
 		return false;
 	}
-	ER_ASSERT(!"er_body_read says one of these");
+	ER_ASSERT(false && "er_body_read says one of these");
 	return false;
 }
 

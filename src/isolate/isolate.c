@@ -60,7 +60,7 @@ static void on_spawner_event(er_isolate_host *h, const er_spawner_event *ev)
 		er_death_box(box, ev->wait_status, ev->text);
 		break;
 	default:
-		ER_ASSERT(!"an event the spawner does not have");
+		ER_ASSERT(false && "an event the spawner does not have");
 	}
 }
 

@@ -46,7 +46,7 @@ er_slice er_routine_remedy(const er_routine *r, er_arena *a)
 	case ER_HOME_DESK:
 		return ER_LIT("er dev --allow ADDRESS allows a private one here; a node has its own setting (er routine allow)");
 	default:
-		ER_ASSERT(!"a home that there is not");
+		ER_ASSERT(false && "a home that there is not");
 		return (er_slice){0};
 	}
 }

@@ -258,7 +258,7 @@ static bool chunk_byte(er_decode *a, er_fetch *f, uint8_t c)
 		begin_size(a);
 		return c == '\n' || bad_chunk(a, f, "a chunk is longer than its size");
 	default:
-		ER_ASSERT(!"a state of a chunk's line");
+		ER_ASSERT(false && "a state of a chunk's line");
 		return false;
 	}
 }

@@ -152,7 +152,7 @@ static void forget(er_request *r)
 		give_record(rs, r);
 		return;
 	}
-	ER_ASSERT(!"a request is forgotten once");
+	ER_ASSERT(false && "a request is forgotten once");
 }
 
 void er_requests_init(er_requests *rs)

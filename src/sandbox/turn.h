@@ -14,7 +14,7 @@
  * WebAssembly modules work on a thread of their own while JavaScript waits for them: the turn pays
  * for both. What is left is the collector's own timers (a tenth of the time, ER_ENGINE_CPU_US at
  * once), and the compilers of code that has got hot, which the node bounds from outside
- * (isolate/instance.c). */
+ * (isolate/supervise.c). */
 #ifndef ER_SANDBOX_TURN_H
 #define ER_SANDBOX_TURN_H
 

@@ -179,14 +179,14 @@ test('one routine cannot use up the node: others have room, and beyond the bound
 		origin.releaseAll(t)
 		await raw.until(async () => (await node.get('e', '/one')).text === 'now', { what: 'room again' })
 		assert.ok(origin.most() <= 16, `${origin.most()}`)
-		// A, b and c have their share. D gets what is free and may be refused when e was faster;
-		// nothing of it is lost without a word.
-		for (const [name, refused] of [['a', 0], ['b', 0], ['c', 0], ['d', 20]]) {
+		// Each has its share. For what waits there is what is free, and a routine may be refused when
+		// others were faster; nothing is lost without a word.
+		for (const name of ['a', 'b', 'c', 'd']) {
 			const state = await raw.until(async () => {
 				const s = JSON.parse((await node.get(name, '/state')).text)
 				return s.seen.length + s.failed.length === 20 && s
 			}, { timeout: 20000, what: `an end of all that ${name} began` })
-			assert.ok(state.failed.length <= refused, `${name}: ${state.failed}`)
+			assert.ok(state.seen.length >= 4, `${name}: ${state.seen.length} answers, ${state.failed}`)
 			for (const text of state.failed) assert.match(text, /^unavailable: .*sandbox\.maxSubrequests/)
 		}
 	})
