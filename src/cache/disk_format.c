@@ -10,6 +10,7 @@
 #define LABEL_MAGIC 0x31454843414352ffULL   /* and "RCACHE1" */
 #define SEGMENT_MAGIC 0x544e454d474553ffULL /* and "SEGMENT" */
 #define SEAL_MAGIC 0x2e2e4c4145532effULL    /* and ".SEAL.." */
+#define SEQUENCE_MOST (UINT64_MAX / 2)      /* no disk lives so long */
 enum { VERSION = 1, RECORD_MAGIC = 0x44434552 };
 
 static_assert(sizeof(er_disk_label) == 64 && sizeof(er_disk_segment) == 32 && sizeof(er_disk_record) == 64, "no holes");
@@ -116,7 +117,7 @@ bool er_disk_get_segment(er_slice bytes, uint64_t file_id, er_disk_segment *out)
 		return false;
 	memcpy(&s, bytes.p, sizeof s);
 	if (s.magic != SEGMENT_MAGIC || s.checksum != sum(&s, offsetof(er_disk_segment, checksum)) || s.file_id != file_id ||
-	    s.sequence == 0)
+	    s.sequence == 0 || s.sequence > SEQUENCE_MOST)
 		return false;
 	*out = s;
 	return true;

@@ -28,7 +28,7 @@ enum {
 	ER_DISK_PART = 128 * 1024,    /* of a longer one; the last part is shorter */
 	ER_DISK_PAYLOAD = 512 * 1024, /* of a record, at most */
 	ER_DISK_SEGMENT_LEAST = 4 << 20,
-	ER_DISK_SEGMENT_MOST = 64 << 20,
+	ER_DISK_SEGMENT_MOST = 16 << 20,
 };
 
 /* Where something is looked up: 128 bits that nobody can foresee who does not know the file's

@@ -67,9 +67,10 @@ struct er_volume {
 	const er_disk_io *io;
 	char *path;
 	uint64_t wanted_bytes, queue_most;
-	er_disk_index *index; /* atomic in itself */
+	uint32_t record_bytes;
 	/* written before `serves` is, and never again */
-	int fd; /* -1: not open */
+	er_disk_index *index; /* atomic in itself; NULL: the file was never open */
+	int fd;               /* -1: not open */
 	er_disk_label label;
 	uint32_t n_slots;
 	bool serves, failed; /* atomic */

@@ -17,6 +17,7 @@
 
 enum { LARGE_FILE = 512 << 20, LARGE_SEGMENT = 16 << 20, LOCKED_MS = 200 };
 static_assert(ER_VOLUME_LEAST / ER_DISK_SEGMENT_LEAST >= 8, "a ring of a few segments would be mostly reserve");
+static_assert(ER_VOLUME_LEAST > 3 * ER_DISK_SEGMENT_MOST, "a file that shrinks has segments, whatever its label says");
 
 static bool is_ending(er_volume *v)
 {
@@ -106,6 +107,7 @@ static bool size_file(er_volume *v)
 		er_volume_fail(v, "there is no room for it", -e);
 		return false;
 	}
+	v->index = er_disk_index_new(bytes / v->record_bytes);
 	v->n_slots = (uint32_t)n;
 	v->slots = er_zalloc(n * sizeof *v->slots);
 	__atomic_store_n(&v->stats.bytes, bytes, __ATOMIC_RELAXED);

@@ -36,14 +36,13 @@ static bool start_threads(er_volume *v)
 er_volume *er_volume_new(const er_volume_options *o)
 {
 	ER_ASSERT(o->bytes >= ER_VOLUME_LEAST && o->io != NULL);
-	uint64_t mean = o->record_bytes > 0 ? o->record_bytes : RECORD_BYTES;
 	er_volume *v = ER_NEW(er_volume);
 	*v = (er_volume){.magic = ER_VOLUME_MAGIC,
 	                 .io = o->io,
 	                 .path = er_strdup_cstr(o->path),
 	                 .wanted_bytes = o->bytes,
 	                 .queue_most = o->queue_bytes > 0 ? o->queue_bytes : QUEUE_BYTES,
-	                 .index = er_disk_index_new(o->bytes / mean),
+	                 .record_bytes = o->record_bytes > 0 ? o->record_bytes : RECORD_BYTES,
 	                 .fd = -1};
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_cond_init(&v->to_write, NULL);
@@ -279,7 +278,7 @@ er_volume_stats er_volume_statistics(er_volume *v)
 #define READ(counter) .counter = __atomic_load_n(&s->counter, __ATOMIC_RELAXED)
 	return (er_volume_stats){READ(bytes),
 	                         .records = er_volume_serves(v) ? er_disk_index_count(v->index) : 0,
-	                         .index_bytes = er_disk_index_bytes(v->index),
+	                         .index_bytes = er_volume_serves(v) ? er_disk_index_bytes(v->index) : 0,
 	                         .waiting = waiting,
 	                         READ(written_bytes),
 	                         READ(read_bytes),

@@ -443,6 +443,33 @@ static void another_version_begins_empty(void **state)
 	world_close(&w);
 }
 
+/* Right by its checksum, and made by somebody else. */
+static void a_label_of_large_segments_leaves_a_small_file_of_use(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	stop_files(&w);
+	uint8_t block[ER_DISK_BLOCK];
+	er_disk_secret secret = {{1, 2}, {3, 4}};
+	er_disk_put_label(block, ER_DISK_SEGMENT_MOST, 7, &secret);
+	overwrite(w.path[0], 0, block, sizeof block);
+	er_disk_put_segment(block, 7, UINT64_MAX);
+	overwrite(w.path[0], ER_DISK_BLOCK, block, sizeof block);
+	er_disk_put_segment(block, 7, UINT64_MAX / 2);
+	overwrite(w.path[0], ER_DISK_BLOCK + ER_DISK_SEGMENT_MOST, block, sizeof block);
+	start_files(&w);
+	char key[32];
+	for (unsigned i = 0; i < 2 * FILE_BYTES / LONG; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		put(&w, (given){.key = key, .length = LONG, .seed = i});
+		UNTIL_WRITTEN(&w);
+	}
+	assert_has(&w, "k300", "", 300, LONG);
+	assert_int_equal(er_disk_statistics(w.disk).failed, 0);
+	world_close(&w);
+}
+
 static void a_truncated_file_loses_what_it_lost(void **state)
 {
 	(void)state;
@@ -892,6 +919,7 @@ int main(void)
 	    cmocka_unit_test(what_was_written_outlives_a_kill),
 	    cmocka_unit_test(a_file_grows_and_shrinks_between_starts),
 	    cmocka_unit_test(another_version_begins_empty),
+	    cmocka_unit_test(a_label_of_large_segments_leaves_a_small_file_of_use),
 	    cmocka_unit_test(a_truncated_file_loses_what_it_lost),
 	    cmocka_unit_test(a_file_that_is_not_ours_is_left_alone),
 	    cmocka_unit_test(the_file_is_one_process_s_at_a_time),
