@@ -12,7 +12,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { install, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
-import { root, LOAD_CORE, ask, cpuOf, cpuPerRequest, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
+import { root, LOAD_CORE, ask, cpuMs, cpuOf, cpuPerRequest, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
 import * as proc from '../test/e2e/lib/proc.mjs'
 
 const args = process.argv.slice(2)
@@ -127,7 +127,8 @@ async function latency() {
 }
 
 // ---- cold start
-/** How long the first request to each of n routines takes, in ms. */
+/** The first request to each of n routines: how long it takes in ms, and how much CPU time the
+ * sandbox has used that it started, if there is no pool. */
 async function firstRequests(program, pool, n) {
 	const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
 	const s = await startEr(routines, { sandbox: { pool, maxInstances: n + 10 } }, program)
@@ -135,39 +136,51 @@ async function firstRequests(program, pool, n) {
 		await up(s.child, s.port, GET)
 		await sleep(1500)
 		const ms = []
+		const cpu = []
+		const seen = new Set()
 		for (let i = 0; i < n; i++) {
 			const t = performance.now()
 			const text = await ask(s.port, `GET / HTTP/1.1\r\nhost: r${i}.localhost\r\n\r\n`)
 			ms.push(performance.now() - t)
 			if (!/^HTTP\/1\.1 200/.test(text)) throw new Error(`r${i}: ${text?.slice(0, 200)}`)
+			const begun = pool ? [] : proc.sandboxes(s.child.pid).filter(pid => !seen.has(pid))
+			for (const pid of begun) {
+				seen.add(pid)
+				cpu.push(cpuMs(pid))
+			}
 			await sleep(60) // the pool fills up again
 		}
-		return ms
+		return { ms, cpu }
 	} finally {
 		await stop(s.child)
 	}
 }
 
+/** Every other round the other way round: nobody always comes after the same one. */
+const inTurns = (list, round) => (round % 2 ? [...list].reverse() : list)
+
 async function cold() {
 	const rows = []
 	const ours = builds.filter(b => here.some(p => p.name === b.name))
+	const row = (name, values) => rows.push({ name, median: median(values), most: Math.max(...values) })
 	for (const pool of [8, 0]) {
-		// two nodes of each build, in turns, so that a slow minute hits both
-		const ms = new Map(ours.map(b => [b, []]))
-		for (let turn = 0; turn < 2; turn++) for (const b of ours) ms.get(b).push(...(await firstRequests(b.program, pool, quick ? 15 : 20)))
-		for (const b of ours) rows.push({ name: `${b.name}: first request to a routine, ${pool ? 'from the pool' : 'no pool'}`, median: median(ms.get(b)), most: Math.max(...ms.get(b)) })
+		// a node of each build a round, so that a slow minute hits both
+		const runs = new Map(ours.map(b => [b, []]))
+		for (let r = 0; r < rounds; r++) for (const b of inTurns(ours, r)) runs.get(b).push(await firstRequests(b.program, pool, quick ? 15 : 20))
+		for (const b of ours) row(`${b.name}: first request to a routine, ${pool ? 'from the pool' : 'no pool'}`, runs.get(b).flatMap(r => r.ms))
+		for (const b of pool ? [] : ours) row(`${b.name}: CPU of a sandbox from its start to that answer`, runs.get(b).flatMap(r => r.cpu))
 	}
-	for (const peer of here.filter(p => ['er', 'er before', 'deno', 'bun', 'node', 'workerd', 'nginx'].includes(p.name))) {
-		const ms = []
-		for (let i = 0; i < (quick ? 5 : 11); i++) {
+	const starters = here.filter(p => ['er', 'er before', 'deno', 'bun', 'node', 'workerd', 'nginx'].includes(p.name))
+	const starts = new Map(starters.map(p => [p, []]))
+	for (let i = 0; i < (quick ? 5 : 11); i++)
+		for (const peer of inTurns(starters, i)) {
 			const t = performance.now()
 			const s = await peer.start('hello', {})
 			await up(s.child, s.port, requestOf(s))
-			ms.push(performance.now() - t)
+			starts.get(peer).push(performance.now() - t)
 			await stop(s.child)
 		}
-		rows.push({ name: `${peer.name}: start of the process to the first response`, median: median(ms), most: Math.max(...ms) })
-	}
+	for (const peer of starters) row(`${peer.name}: start of the process to the first response`, starts.get(peer))
 	results.cold = rows
 	table(['cold start', 'median ms', 'most ms'], rows.map(r => [r.name, round1(r.median), round1(r.most)]))
 }
@@ -175,7 +188,7 @@ async function cold() {
 // ---- memory
 async function memory() {
 	const rows = []
-	const MB = x => Math.round(x / 1e5) / 10
+	const MB = x => Math.round(x / 1e4) / 100
 	for (const { name, program } of builds.filter(b => here.some(p => p.name === b.name))) {
 		const n = quick ? 50 : 500
 		const routines = Object.fromEntries(Array.from({ length: n }, (_, i) => [`r${i}`, { source: helloEr }]))
