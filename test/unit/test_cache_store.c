@@ -731,7 +731,7 @@ static void a_purge_voids_a_fill_under_way(void **state)
 	assert_false(put(ix, "k", "1", 10, f));
 	assert_int_equal(find(ix, "k", "1"), -1);
 	assert_true(er_index_begin(ix, k, hash, second, 0)); /* asked after the purge */
-	er_index_over(ix, k, hash, f, ER_CACHE_PRIVATE, 0);              /* is nobody's word any more */
+	er_index_over(ix, k, hash, f, ER_CACHE_PRIVATE, 0);  /* is nobody's word any more */
 	assert_true(put(ix, "k", "1", 11, second));
 	assert_int_equal(find(ix, "k", "1"), 11);
 	er_index_over(ix, k, hash, second, ER_CACHE_OK, 0);
