@@ -24,6 +24,7 @@
 #include "cli/worktree.h"
 #include "gateway/admin.h"
 #include "gateway/node.h"
+#include "gateway/node_disk.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -290,6 +291,25 @@ static void put_no_routine(const er_config *c, er_level level, er_buf *b)
 
 /* Where to go now: addresses, routines, the admin's doors. One line in the log, and the rest for
  * whoever watches the terminal. */
+/* What is answered as a CDN, and where that is kept. */
+static void put_sites(const er_config *c, er_buf *b)
+{
+	const char *before = "  ";
+	if (c->n_sites > 0) {
+		er_buf_printf(b, "  %zu %s answered from %s servers", c->n_sites, c->n_sites == 1 ? "site is" : "sites are",
+		              c->n_sites == 1 ? "its" : "their");
+		before = ", ";
+	}
+	if (c->origin != NULL)
+		er_buf_printf(b, "%severything else from %s", before, c->origin);
+	else if (c->n_sites == 0)
+		return;
+	if (c->cache_mb > 0)
+		er_buf_printf(b, "; what may be stored is kept (%u MB of memory%s)", c->cache_mb,
+		              er_node_has_disk(c) ? ", and on disk" : "");
+	er_buf_putc(b, '\n');
+}
+
 static void say_ready(const app *a, const er_config *c)
 {
 	ER_ASSERT(a->node != NULL);
@@ -313,8 +333,7 @@ static void say_ready(const app *a, const er_config *c)
 	put_routines(a, c, &b);
 	if (n_routines(c) == 0 && c->data == NULL)
 		put_no_routine(c, level, &b);
-	if (c->origin != NULL)
-		er_buf_printf(&b, "  everything else from %s\n", c->origin);
+	put_sites(c, &b);
 	if (c->admin != NULL) {
 		er_buf_puts(&b, "admin on ");
 		put_url(&b, c->admin, er_node_admin_port(a->node));

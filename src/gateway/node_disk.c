@@ -41,7 +41,7 @@ static er_disk *open_own(const char *data)
 	return d;
 }
 
-static bool has_disk(const er_config *c)
+bool er_node_has_disk(const er_config *c)
 {
 	return (c->origin != NULL || c->n_sites > 0) && c->cache_mb > 0 &&
 	       (c->cache_disks_said ? c->n_cache_disks > 0 : c->data != NULL);
@@ -50,7 +50,7 @@ static bool has_disk(const er_config *c)
 er_disk *er_node_open_disk(const er_config *c)
 {
 	er_volume_options o[ER_CONFIG_DISKS];
-	if (!has_disk(c))
+	if (!er_node_has_disk(c))
 		return NULL;
 	if (!c->cache_disks_said)
 		return c->data != NULL ? open_own(c->data) : NULL;
@@ -62,7 +62,8 @@ er_disk *er_node_open_disk(const er_config *c)
 
 bool er_node_disks_differ(const er_config *a, const er_config *b)
 {
-	bool same = has_disk(a) == has_disk(b) && a->cache_disks_said == b->cache_disks_said && a->n_cache_disks == b->n_cache_disks;
+	bool same = er_node_has_disk(a) == er_node_has_disk(b) && a->cache_disks_said == b->cache_disks_said &&
+	            a->n_cache_disks == b->n_cache_disks;
 	for (size_t i = 0; same && i < a->n_cache_disks; i++) {
 		const er_config_disk *x = &a->cache_disks[i], *y = &b->cache_disks[i];
 		same = x->size_mb == y->size_mb && er_slice_eq(er_slice_cstr(x->path), er_slice_cstr(y->path));
