@@ -45,8 +45,8 @@ static bool is_safe(er_slice method)
 
 static void purge(er_task *t, er_slice target)
 {
-	er_slice key = key_of(&t->x->arena, t->place, &t->x->req, target);
-	er_cache *c = t->place->cache;
+	er_slice key = key_of(&t->x->arena, &t->place, &t->x->req, target);
+	er_cache *c = t->place.cache;
 	if (key.n == 0)
 		return;
 	uint64_t hash = er_index_hash(key);
@@ -96,6 +96,7 @@ static void free_task(er_task *t)
 	ER_CHECK(t, TASK);
 	ER_ASSERT(t->fill == NULL && t->wait.place == ER_WAIT_NOWHERE);
 	t->magic = 0;
+	er_cache_rules_unref(t->place.rules);
 	er_free(t);
 }
 
@@ -188,13 +189,13 @@ static void read_fill(er_task *t)
 		use = (er_cache_use){.forward = FWD_NONE};
 	if (now == FILL_FAILED) {
 		let_go_of_fill(t);
-		t->place->cache->stats.collapsed++;
+		t->place.cache->stats.collapsed++;
 		er_answer_failed(t->x, status, error, text, &use);
 		done(t);
 		return;
 	}
 	bool served = s != NULL && er_variant_matches(&s->variant, &t->x->req.fields, &t->x->arena) &&
-	              read_stored(t->place, t->x, s, er_clock_mono_us(), &use);
+	              read_stored(&t->place, t->x, s, er_clock_mono_us(), &use);
 	er_stored_unref(s);
 	let_go_of_fill(t); /* after the content: the fill goes on as long as somebody reads */
 	if (!served) {
@@ -202,9 +203,9 @@ static void read_fill(er_task *t)
 		return;
 	}
 	if (from_disk)
-		t->place->cache->stats.hits++;
+		t->place.cache->stats.hits++;
 	else
-		t->place->cache->stats.collapsed++;
+		t->place.cache->stats.collapsed++;
 	done(t);
 }
 
@@ -223,11 +224,11 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 	if (f->stale != NULL && t->forward == FWD_MISS) /* the disk had it */
 		use.forward = FWD_STALE;
 	if (f->stored != NULL) {
-		er_cache *c = t->place->cache;
+		er_cache *c = t->place.cache;
 		use.stored = f->state.now == FILL_STORED;
 		if (f->from_disk)
 			use = (er_cache_use){.forward = FWD_NONE};
-		if (!read_stored(t->place, t->x, f->stored, er_clock_mono_us(), &use)) {
+		if (!read_stored(&t->place, t->x, f->stored, er_clock_mono_us(), &use)) {
 			let_go_of_fill(t);
 			look(t);
 			return;
@@ -267,13 +268,13 @@ static void begin(er_task *t, er_fill *f)
 	f->asks_disk = is_read(t->x->req.method) && t->x->req.body == NULL && !t->alone && t->looks <= LOOKS;
 	t->began = true;
 	t->fill = er_fill_ref(f);
-	er_fill_start(f, t->x, t->place->chain);
+	er_fill_start(f, t->x, t->place.chain);
 }
 
 /* Asks for this request alone. */
 static void ask_alone(er_task *t)
 {
-	begin(t, er_fill_new(t->place, t->key, t->hash, NULL));
+	begin(t, er_fill_new(&t->place, t->key, t->hash, NULL));
 }
 
 /* Validates what is stored, while it is used as it is. */
@@ -289,14 +290,14 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 /* Asks the disk and nobody else. */
 static void ask_disk(er_task *t)
 {
-	er_fill *f = er_fill_new(t->place, t->key, t->hash, NULL);
+	er_fill *f = er_fill_new(&t->place, t->key, t->hash, NULL);
 	f->asks_disk_only = true;
 	begin(t, f);
 }
 
 static void ask_for_all(er_task *t, er_stored *stale)
 {
-	er_fill *f = listed_fill(t->place, t->key, t->hash, stale);
+	er_fill *f = listed_fill(&t->place, t->key, t->hash, stale);
 	if (f == NULL) { /* another thread was faster */
 		look(t);
 		return;
@@ -326,7 +327,7 @@ static void go_on(er_task *t, const er_index_found *found)
 	er_cache_directives said = er_cache_control(&x->req.fields);
 	t->forward = found->stored != NULL ? FWD_STALE : found->others ? FWD_VARY : FWD_MISS;
 	t->alone = found->alone;
-	if (said.only_if_cached && t->place->cache->disk != NULL && t->looks <= LOOKS && found->stored == NULL) {
+	if (said.only_if_cached && t->place.cache->disk != NULL && t->looks <= LOOKS && found->stored == NULL) {
 		ask_disk(t);
 	} else if (said.only_if_cached) {
 		er_answer_only_if_cached(x);
@@ -354,8 +355,8 @@ static void look(er_task *t)
 		ask_alone(t);
 		return;
 	}
-	er_index_found found = er_index_find(t->place->cache->index, t->key, t->hash, &x->req.fields, &x->arena, now_us);
-	switch (use_found(t->place, x, t->key, t->hash, found.stored, now_us)) {
+	er_index_found found = er_index_find(t->place.cache->index, t->key, t->hash, &x->req.fields, &x->arena, now_us);
+	switch (use_found(&t->place, x, t->key, t->hash, found.stored, now_us)) {
 	case USED: /* it came meanwhile */
 		done(t);
 		break;
@@ -371,10 +372,12 @@ static void look(er_task *t)
 
 /* ---- the handler ---- */
 
-static er_task *new_task(er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash)
+static er_task *new_task(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash)
 {
 	er_task *t = ER_NEW(er_task);
-	*t = (er_task){.magic = TASK, .x = er_exchange_ref(x), .place = p, .key = key, .hash = hash};
+	*t = (er_task){.magic = TASK, .x = er_exchange_ref(x), .place = *p, .key = key, .hash = hash};
+	t->place.origin = er_arena_copy(&x->arena, p->origin);
+	t->place.rules = er_cache_rules_ref(p->rules);
 	t->forward = key.n > 0 ? FWD_MISS : FWD_METHOD;
 	er_wait_init(&t->wait, p->cache->port, on_news);
 	x->on_cancel = on_cancel;

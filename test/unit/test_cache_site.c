@@ -302,6 +302,50 @@ static void what_the_site_passes_by_is_neither_read_nor_stored(void **state)
 	close_with(&w);
 }
 
+/* The place of a chain says what the present request is for; a request that waits is of its own
+ * site still. */
+static void a_request_that_waits_stays_of_its_own_site(void **state)
+{
+	(void)state;
+	world w;
+	open_with(&w, (er_cache_rules){.ttl = {{ER_LIT("/*"), 200, 299, 600}}, .n_ttl = 1});
+	er_cache_rules *mine = w.place.rules;
+	er_cache_rules *other = er_cache_rules_new(&(er_cache_rules){.query = ER_RULES_QUERY_NONE});
+	w.place.origin = ER_LIT("one");
+	w.place.site = er_scopes_site(ER_LIT("one"));
+	w.status = 0;
+	client c[3] = {0};
+	client_ask(&c[0], &w, "GET", "/a?b", "");
+	client_ask(&c[1], &w, "GET", "/a?b", "");
+	client_ask(&c[2], &w, "POST", "/a?b", "");
+	w.place.origin = ER_LIT("two");
+	w.place.site = er_scopes_site(ER_LIT("two"));
+	w.place.rules = other;
+	origin_answer(&w.asked[0], 200, "Cache-Control: no-store\n", "for one");
+	assert_answer(&c[0], 200, NULL, "for one");
+	UNTIL(&w, w.n_asked == 3);
+	assert_true(er_slice_eq(w.asked[2].x->req.target, ER_LIT("/a?b")));
+	origin_answer(&w.asked[2], 200, "", "for all");
+	assert_answer(&c[1], 200, "ttl=600", "for all");
+	/* What the unsafe request voids is of its site as well. */
+	w.place.origin = ER_LIT("one");
+	w.place.site = er_scopes_site(ER_LIT("one"));
+	w.place.rules = mine;
+	assert_stored(&w, "/a?b", "", "hit");
+	w.place.origin = ER_LIT("two");
+	origin_answer(&w.asked[1], 200, "", "posted");
+	w.place.origin = ER_LIT("one");
+	w.status = 200;
+	assert_stored(&w, "/a?b", "", "stored");
+	er_purges *p = er_index_purge_table(w.index);
+	er_purges_add(p, &(er_purge){.kind = ER_PURGE_SITE, .value = ER_LIT("two")}, er_purges_next(p));
+	assert_stored(&w, "/a?b", "", "hit");
+	for (unsigned i = 0; i < 3; i++)
+		client_leave(&c[i]);
+	er_cache_rules_unref(other);
+	close_with(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +357,7 @@ int main(void)
 	    cmocka_unit_test(the_operator_s_lifetime_goes_before_the_origin_s_but_not_before_its_secrets),
 	    cmocka_unit_test(lifetimes_are_those_of_the_path_and_the_status),
 	    cmocka_unit_test(a_validation_keeps_to_the_rules),
+	    cmocka_unit_test(a_request_that_waits_stays_of_its_own_site),
 	    cmocka_unit_test(what_the_site_passes_by_is_neither_read_nor_stored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
