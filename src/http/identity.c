@@ -36,18 +36,32 @@ bool er_identity_not_to_answer(er_slice name)
 }
 
 /* Fields that say who asks, by whatever front. Behind X-Forwarded- and er- stands anything. */
-static const er_slice claims[] = {
-    ER_LIT("forwarded"),          ER_LIT("x-forwarded"),      ER_LIT("x-real-ip"),
-    ER_LIT("x-client-ip"),        ER_LIT("true-client-ip"),   ER_LIT("cf-connecting-ip"),
-    ER_LIT("cf-connecting-ipv6"), ER_LIT("fastly-client-ip"), ER_LIT("x-cluster-client-ip"),
-};
-static const er_slice claimed_prefixes[] = {ER_LIT("x-forwarded-"), ER_LIT("er-")};
-/* Beside fields of one hop: what the node frames by, and what it writes into requests. A server
- * that reads "_" as "-", as CGI does, would find two of them. */
-static const er_slice written[] = {
-    ER_LIT("content-length"), ER_LIT("accept-encoding"), ER_LIT("cdn-loop"), ER_LIT("if-none-match"), ER_LIT("if-modified-since"),
-};
-enum { TWIN_MAX = 32 }; /* the longest name of a field of one hop, and more */
+#define CLAIMS(X) \
+	X("forwarded") \
+	X("x-forwarded") \
+	X("x-real-ip") \
+	X("x-client-ip") \
+	X("true-client-ip") \
+	X("cf-connecting-ip") \
+	X("cf-connecting-ipv6") \
+	X("fastly-client-ip") \
+	X("x-cluster-client-ip")
+#define CLAIMED_PREFIXES(X) \
+	X("x-forwarded-") \
+	X("er-")
+/* What the node frames by, and what it writes into requests. A server that reads "_" as "-", as CGI
+ * does, would find two of them. */
+#define WRITTEN(X) \
+	X("keep-alive") \
+	X("transfer-encoding") \
+	X("proxy-connection") \
+	X("proxy-authenticate") \
+	X("proxy-authorization") \
+	X("content-length") \
+	X("accept-encoding") \
+	X("cdn-loop") \
+	X("if-none-match") \
+	X("if-modified-since")
 
 /* `known` is in lower case and has no "_". */
 static bool reads_as(er_slice name, er_slice known)
@@ -58,7 +72,7 @@ static bool reads_as(er_slice name, er_slice known)
 	return true;
 }
 
-static bool one_of(er_slice name, const er_slice *list, size_t n)
+static inline bool one_of(er_slice name, const er_slice *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (name.n == list[i].n && reads_as(name, list[i]))
@@ -66,26 +80,41 @@ static bool one_of(er_slice name, const er_slice *list, size_t n)
 	return false;
 }
 
-/* A name with "_" that would be one of the node's with "-". */
-static bool is_twin(er_slice name)
+#define X(text) ER_LIT(text),
+static const er_slice claims[] = {CLAIMS(X)};
+static const er_slice prefixes[] = {CLAIMED_PREFIXES(X)};
+static const er_slice written[] = {WRITTEN(X)};
+#undef X
+
+/* First letters and lengths of a list's names, as bits. This is asked of every field of every
+ * request, and most have other ones. */
+#define LETTER(text) | 1U << ((text)[0] - 'a')
+#define LENGTH(text) | 1U << (sizeof(text) - 1)
+
+static bool has_prefix(er_slice name)
 {
-	uint8_t text[TWIN_MAX];
-	if (name.n > sizeof text)
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		text[i] = name.p[i] == '_' ? '-' : name.p[i];
-	return one_of(name, written, sizeof written / sizeof *written) || er_field_hop_by_hop(er_slice_of(text, name.n));
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+		if (name.n > prefixes[i].n && reads_as(name, prefixes[i]))
+			return true;
+	return false;
 }
 
 bool er_identity_claimed(er_slice name)
 {
-	for (size_t i = 0; i < sizeof claimed_prefixes / sizeof *claimed_prefixes; i++)
-		if (name.n > claimed_prefixes[i].n && reads_as(name, claimed_prefixes[i]))
+	if (name.n == 0)
+		return false;
+	unsigned letter = (unsigned)er_lower(name.p[0]) - 'a';
+	uint32_t first = letter < 26 ? 1U << letter : 0, length = name.n < 32 ? 1U << name.n : 0;
+	if ((first & (0 CLAIMED_PREFIXES(LETTER))) != 0 && has_prefix(name))
+		return true;
+	if ((first & (0 CLAIMS(LETTER))) != 0 && (length & (0 CLAIMS(LENGTH))) != 0)
+		if (one_of(name, claims, sizeof claims / sizeof *claims))
 			return true;
-	return one_of(name, claims, sizeof claims / sizeof *claims) || (er_slice_find(name, '_') < name.n && is_twin(name));
+	return (first & (0 WRITTEN(LETTER))) != 0 && (length & (0 WRITTEN(LENGTH))) != 0 && er_slice_find(name, '_') < name.n &&
+	       one_of(name, written, sizeof written / sizeof *written);
 }
 
-static void drop(er_fields *fields, bool (*unwanted)(er_slice name))
+static inline void drop(er_fields *fields, bool (*unwanted)(er_slice name))
 {
 	ER_ASSERT(fields->n <= fields->cap);
 	uint32_t kept = 0;
