@@ -96,7 +96,8 @@ static int class_for(size_t n)
 static int class_of(size_t n)
 {
 	size_t whole = (n + OWN) / STEP;
-	if (whole > 0 && whole < CLASSES) /* less than a step: no class, and not that of the large ones */
+	/* less than a step: no class, and not that of the large ones */
+	if (whole > 0 && whole < CLASSES)
 		return (int)whole;
 	return n == ER_MEM_LARGE ? LARGE : NO_CLASS;
 }

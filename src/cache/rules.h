@@ -29,8 +29,8 @@ typedef struct er_rules_names {
 	size_t n;
 } er_rules_names;
 
-/* Answers with such a status to such a path are good for so long, whatever lifetime the origin says;
- * not those that it keeps from a shared cache. */
+/* Answers with such a status to such a path are good for so long, whatever lifetime the origin
+ * says; not those that it keeps from a shared cache. */
 typedef struct er_rules_ttl {
 	er_slice path; /* exact, or with "*" at its end */
 	int status_least, status_most;
@@ -75,8 +75,8 @@ er_slice er_rules_device(const er_fields *request);
 
 /* ---- answers ---- */
 
-/* What the answer says to this cache, with what is ignored taken off and the operator's lifetime put
- * in. `response` itself if nothing changes; else in the arena. */
+/* What the answer says to this cache, with what is ignored taken off and the operator's lifetime
+ * put in. `response` itself if nothing changes; else in the arena. */
 const er_fields *er_rules_said(const er_cache_rules *r, er_arena *a, er_slice target, int status, const er_fields *response);
 /* Windows that the origin says nothing of. */
 void er_rules_stale(const er_cache_rules *r, er_freshness *fresh);

@@ -31,9 +31,10 @@ typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_BYPASS, FWD_MISS, FWD_
 
 struct er_task {
 	uint32_t magic;
-	er_exchange *x;       /* own reference */
-	er_cache_place place; /* as it was for this request: `origin` is in x's arena, `rules` an own reference */
-	er_slice key;         /* in x's arena; empty: not a question for the store */
+	er_exchange *x; /* own reference */
+	/* as it was for this request: `origin` is in x's arena, `rules` an own reference */
+	er_cache_place place;
+	er_slice key; /* in x's arena; empty: not a question for the store */
 	uint64_t hash;
 	er_wait wait;
 	er_fill *fill; /* that it waits for: own reference */

@@ -142,7 +142,8 @@ bool er_control_quiet(const er_control *c);
 /* After a reload of node.jsonc. */
 void er_control_limits(er_control *c, const er_limits *routine_max, const er_cidr *addresses, size_t n_addresses);
 
-/* What the cache has may lie on a disk, and outlive this process. Before it serves. NULL is fine. */
+/* What the cache has may lie on a disk, and outlive this process. Before it serves.
+ * NULL is fine. */
 void er_control_stored_on_disk(er_control *c, bool on);
 
 /* /v1 and all below it. `remote` wants a bearer token of every request; `local` takes every request

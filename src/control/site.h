@@ -17,10 +17,11 @@ typedef struct er_site_settings {
 	er_slice name;   /* "shop.example": lower case letters, digits, "-" and "." */
 	er_slice *hosts; /* "shop.example", "*.shop.example", "*": as patterns of routes have them */
 	size_t n_hosts;
-	er_group_spec origin;  /* but for whom it trusts */
-	bool private;          /* its servers may have private addresses */
-	bool cache;            /* answers are stored, as far as the origin lets them */
-	er_cache_rules *rules; /* what else the site says of that; in the arena, uncounted. NULL: nothing */
+	er_group_spec origin; /* but for whom it trusts */
+	bool private;         /* its servers may have private addresses */
+	bool cache;           /* answers are stored, as far as the origin lets them */
+	/* what else the site says of that; in the arena, uncounted. NULL: nothing */
+	er_cache_rules *rules;
 } er_site_settings;
 
 /* v: an object. The path in front of field names is `at`, or empty. Without "name" the first host

@@ -179,8 +179,8 @@ test('one routine cannot use up the node: others have room, and beyond the bound
 		origin.releaseAll(t)
 		await raw.until(async () => (await node.get('e', '/one')).text === 'now', { what: 'room again' })
 		assert.ok(origin.most() <= 16, `${origin.most()}`)
-		// Each has its share. For what waits there is what is free, and a routine may be refused when
-		// others were faster; nothing is lost without a word.
+		// Each has its share. For what waits there is what is free, and a routine may be refused
+		// when others were faster; nothing is lost without a word.
 		for (const name of ['a', 'b', 'c', 'd']) {
 			const state = await raw.until(async () => {
 				const s = JSON.parse((await node.get(name, '/state')).text)

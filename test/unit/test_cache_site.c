@@ -192,7 +192,8 @@ static void clients_of_one_class_share_and_others_do_not(void **state)
 	assert_true(er_slice_eq(*er_fields_get(&w.asked[2].fields, ER_LIT("er-device")), ER_LIT("mobile")));
 	er_purges *p = er_index_purge_table(w.index);
 	er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/")}, er_purges_next(p));
-	assert_stored(&w, "/", "Cookie: currency=usd\n", "stored"); /* all keys of a URL are purged with it */
+	/* all keys of a URL are purged with it */
+	assert_stored(&w, "/", "Cookie: currency=usd\n", "stored");
 	assert_stored(&w, "/", "Cookie: currency=eur\n", "stored");
 	close_with(&w);
 }
