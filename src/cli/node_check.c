@@ -83,7 +83,7 @@ static void field(er_buf *b, const char *name)
 /* Where answers of the origin are stored. */
 static void text_cache(er_buf *b, const er_config *c)
 {
-	if (c->origin == NULL)
+	if (c->origin == NULL && c->n_sites == 0)
 		return;
 	field(b, "cache");
 	if (c->cache_mb == 0)
@@ -95,6 +95,22 @@ static void text_cache(er_buf *b, const er_config *c)
 	if (!c->cache_disks_said && c->data != NULL && c->cache_mb > 0)
 		er_buf_puts(b, ", and the file cache in the data folder");
 	er_buf_putc(b, '\n');
+}
+
+/* A line a site: its hosts, and where their answers come from. */
+static void text_sites(er_buf *b, const er_config *c)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const er_site *s = c->sites[i];
+		field(b, i == 0 ? "sites" : "");
+		er_buf_printf(b, "%.*s:", ER_FMT(s->name));
+		for (size_t k = 0; k < s->n_hosts; k++)
+			er_buf_printf(b, " %.*s", ER_FMT(s->hosts[k].pattern));
+		for (size_t k = 0; k < s->group->n; k++)
+			er_buf_printf(b, "%s%.*s://%.*s%s", k == 0 ? " from " : ", ", ER_FMT(s->group->servers[k].scheme),
+			              ER_FMT(s->group->servers[k].authority), s->group->servers[k].backup ? " (backup)" : "");
+		er_buf_put_cstr(b, s->cache ? "\n" : ", not stored\n");
+	}
 }
 
 /* A line a setting, as it would be in force. */
@@ -111,7 +127,11 @@ static void text_node(er_buf *b, const er_config *c)
 	field(b, "data");
 	er_buf_printf(b, "%s\n", c->data != NULL ? c->data : "none: nothing can be deployed here");
 	field(b, "origin");
-	er_buf_printf(b, "%s\n", c->origin != NULL ? c->origin : "none: what no routine takes is answered with 404");
+	er_buf_printf(b, "%s\n",
+	              c->origin != NULL ? c->origin
+	              : c->n_sites > 0  ? "none: a host that no site has is answered with 404"
+	                                : "none: what no routine takes is answered with 404");
+	text_sites(b, c);
 	text_cache(b, c);
 	field(b, "threads");
 	er_buf_printf(b, "%u\n", c->threads);
@@ -163,6 +183,24 @@ static void report_text(const checker *k)
 	er_buf_fini(&b);
 }
 
+static void json_sites(er_out *o, const er_config *c)
+{
+	er_out_open(o, "sites", '[');
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const er_site *s = c->sites[i];
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "name", s->name);
+		er_out_open(o, "hosts", '[');
+		for (size_t k = 0; k < s->n_hosts; k++)
+			er_out_str(o, NULL, s->hosts[k].pattern);
+		er_out_close(o, ']');
+		er_out_u64(o, "servers", s->group->n);
+		er_out_bool(o, "cache", s->cache);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+}
+
 static void json_node(er_out *o, const er_config *c)
 {
 	er_out_open(o, "listen", '[');
@@ -173,6 +211,7 @@ static void json_node(er_out *o, const er_config *c)
 		er_out_close(o, '}');
 	}
 	er_out_close(o, ']');
+	json_sites(o, c);
 	er_out_cstr(o, "admin", c->admin);
 	er_out_cstr(o, "data", c->data);
 	er_out_cstr(o, "origin", c->origin);

@@ -55,10 +55,15 @@ static void show_site(er_row_call *c, const er_json *s)
 	ER_JSON_EACH(server, er_json_member(s, "servers"))
 	{
 		er_slice state = er_json_str(server, "state");
-		er_show_printf("  server   %.*s%s, weight %llu: %.*s; asked %llu times, %llu failed\n",
-		               ER_FMT(er_json_str(server, "url")), er_json_true(server, "backup") ? " (backup)" : "",
-		               (unsigned long long)er_json_u64(server, "weight"), ER_FMT(state),
-		               (unsigned long long)er_json_u64(server, "asked"), (unsigned long long)er_json_u64(server, "failed"));
+		uint64_t asked = er_json_u64(server, "asked");
+		er_show_printf("  server   %.*s%s, weight %llu: %.*s", ER_FMT(er_json_str(server, "url")),
+		               er_json_true(server, "backup") ? " (backup)" : "", (unsigned long long)er_json_u64(server, "weight"),
+		               ER_FMT(state));
+		/* A server alone that needs no guard is not counted: there is nothing to choose. */
+		if (asked > 0)
+			er_show_printf("; asked %llu times, %llu failed", (unsigned long long)asked,
+			               (unsigned long long)er_json_u64(server, "failed"));
+		er_show_printf("\n");
 	}
 	const er_json *settings = er_json_member(s, "settings");
 	if (settings == NULL)
