@@ -218,11 +218,11 @@ static void put_header(er_buf *b, er_slice name, const er_fields *request)
 	for (uint32_t i = 0; i < request->n; i++) {
 		if (!er_slice_ieq(request->v[i].name, name))
 			continue;
-		put_part(b, "h ", name, er_slice_trim(request->v[i].value), true);
+		put_part(b, "field ", name, er_slice_trim(request->v[i].value), true);
 		there = true;
 	}
 	if (!there)
-		put_part(b, "h ", name, (er_slice){0}, false);
+		put_part(b, "field ", name, (er_slice){0}, false);
 }
 
 static void put_cookies(er_buf *b, const er_rules_names *names, const er_fields *request)
@@ -231,7 +231,7 @@ static void put_cookies(er_buf *b, const er_rules_names *names, const er_fields 
 	er_slice name, value;
 	while (names->n > 0 && next_cookie(&c, &name, &value))
 		if (among(names, name) && er_buf_len(b) <= ER_RULES_PARTS)
-			put_part(b, "c ", name, value, true);
+			put_part(b, "cookie ", name, value, true);
 }
 
 bool er_rules_have_parts(const er_cache_rules *r)
@@ -249,7 +249,7 @@ bool er_rules_parts(const er_cache_rules *r, er_arena *a, const er_fields *reque
 		put_header(&b, r->headers.v[i], request);
 	put_cookies(&b, &r->cookies, request);
 	if (r->device)
-		put_part(&b, "d ", (er_slice){0}, er_rules_device(request), true);
+		put_part(&b, "", ER_LIT("device"), er_rules_device(request), true);
 	bool ok = er_buf_len(&b) <= ER_RULES_PARTS;
 	if (ok)
 		*out = er_arena_copy(a, er_buf_slice(&b));

@@ -103,7 +103,7 @@ static void write_field(const er_stored *s, const char *name, const char *member
 		er_out_str(out, member, *value);
 }
 
-/* What the key has behind its target: "h accept-language=de", a part each. */
+/* What the key has behind its target: "field accept-language=de", a part each. */
 static void write_parts(const er_stored *s, er_out *out)
 {
 	er_slice where = er_key_where(s->key), rest, one;
@@ -113,8 +113,8 @@ static void write_parts(const er_stored *s, er_out *out)
 	rest = er_slice_from(s->key, used + 1);
 	er_out_open(out, "parts", '[');
 	while (er_slice_split(&rest, '\n', &one))
-		if (one.n > 2)
-			er_out_str(out, NULL, er_slice_from(one, 2));
+		if (one.n > 0)
+			er_out_str(out, NULL, one);
 	er_out_close(out, ']');
 }
 

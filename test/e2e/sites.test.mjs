@@ -232,3 +232,37 @@ test('requests under way end well while their site is changed and removed', { sk
 	for (const res of waiting) res.end('well')
 	for (const res of await Promise.all(asked)) assert.equal(res.text, 'well')
 })
+
+test('the rules of a site say what is in the key, for how long answers are good and what passes by; a URL is purged in all its keys', async t => {
+	const [a] = await origins(t, 'a')
+	a.handler = (req, res) => res.setHeader('x-device', req.headers['er-device'] ?? '').end(`${req.url} ${a.requests.length}`)
+	const node = ends(t, await startStore({
+		config: {
+			threads: 2,
+			sites: [{
+				name: 'shop',
+				hosts: ['shop.example'],
+				origin: a.url,
+				cache: { query: { except: ['utm_*'] }, sortQuery: true, cookies: ['currency'], device: true, ttl: [{ path: '/static/*', seconds: 600 }], bypassCookies: ['session*'] },
+			}],
+		},
+	}))
+	const look = async (target, headers) => {
+		const res = await get(node, 'shop.example', target, { headers })
+		return { word: /hit|bypass|uri-miss/.exec(res.headers['cache-status'])[0], text: res.text, device: res.headers['x-device'] }
+	}
+	assert.deepEqual(await look('/static/a?b=2&utm_source=x&a=1'), { word: 'uri-miss', text: '/static/a?a=1&b=2 1', device: 'desktop' })
+	assert.equal((await look('/static/a?a=1&b=2&utm_medium=y', { cookie: 'other=1' })).word, 'hit')
+	assert.equal((await look('/static/a?a=1&b=2', { cookie: 'currency=eur' })).word, 'uri-miss')
+	assert.equal((await look('/static/a?b=2&a=1', { cookie: 'x=1; currency=eur' })).word, 'hit')
+	assert.equal((await look('/static/a?a=1&b=2', { 'user-agent': 'iPhone' })).device, 'mobile')
+	assert.equal((await look('/static/a?a=1&b=2', { cookie: 'session_id=1' })).word, 'bypass')
+	assert.equal((await look('/page')).word, 'uri-miss')
+	assert.equal((await look('/page')).word, 'uri-miss', 'no lifetime, no rule')
+	assert.equal((await look('/static/a?a=1', { 'er-device': 'tablet' })).device, 'desktop', 'a client does not say it')
+	const explained = await node.ok('GET', `/v1/explain?url=${encodeURIComponent('http://shop.example/static/a?utm_x=1&b=2&a=1')}`)
+	assert.deepEqual(explained.cache.stored.map(s => s.parts).sort(), [['device=desktop'], ['device=mobile'], ['cookie currency=eur', 'device=desktop']].sort())
+	await node.ok('POST', '/v1/purge', { urls: ['https://shop.example/static/a?utm_source=zzz&b=2&a=1'] })
+	assert.equal((await look('/static/a?a=1&b=2')).word, 'uri-miss')
+	assert.equal((await look('/static/a?a=1&b=2', { cookie: 'currency=eur' })).word, 'uri-miss')
+})

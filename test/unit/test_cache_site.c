@@ -83,7 +83,7 @@ static void fields_cookies_and_devices_part_keys_and_cannot_be_made_to_look_like
 	    "User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148\n",
 	    "User-Agent: Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X)\n",
 	    "User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1)\n",
-	    "X-Country: de c currency=eur\n",
+	    "X-Country: de cookie currency=eur\n",
 	};
 	const size_t n = sizeof requests / sizeof *requests;
 	for (size_t i = 0; i < n; i++)
