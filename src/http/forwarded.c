@@ -84,7 +84,7 @@ static bool next(list *l, er_slice *element)
 /* RFC 7239 6: a number, or an obfuscated one ("_" and token characters). */
 static bool is_port(er_slice text)
 {
-	uint64_t port;
+	uint64_t port = 0;
 	if (text.n > 1 && text.p[0] == '_')
 		return er_field_name_ok(text);
 	return text.n <= 5 && er_slice_u64(text, &port) && port <= 65535;
