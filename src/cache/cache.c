@@ -162,10 +162,10 @@ static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key
 		return AGAIN;
 	er_keep_used(c->disk, s);
 	if (how == ER_USE_STALE) {
-		c->stats.stale++;
+		er_cache_count(&c->stats.stale);
 		validate_behind(p, x, key, hash, s);
 	} else {
-		c->stats.hits++;
+		er_cache_count(&c->stats.hits);
 	}
 	return USED;
 }
@@ -189,7 +189,7 @@ static void read_fill(er_task *t)
 		use = (er_cache_use){.forward = FWD_NONE};
 	if (now == FILL_FAILED) {
 		let_go_of_fill(t);
-		t->place.cache->stats.collapsed++;
+		er_cache_count(&t->place.cache->stats.collapsed);
 		er_answer_failed(t->x, status, error, text, &use);
 		done(t);
 		return;
@@ -203,9 +203,9 @@ static void read_fill(er_task *t)
 		return;
 	}
 	if (from_disk)
-		t->place.cache->stats.hits++;
+		er_cache_count(&t->place.cache->stats.hits);
 	else
-		t->place.cache->stats.collapsed++;
+		er_cache_count(&t->place.cache->stats.collapsed);
 	done(t);
 }
 
@@ -234,7 +234,7 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 			return;
 		}
 		if (f->state.now == FILL_STALE)
-			c->stats.stale++;
+			er_cache_count(&c->stats.stale);
 	} else {
 		if (t->key.n == 0) /* not a question for the store: no word about why it was not stored */
 			use.refusal = ER_CACHE_OK;

@@ -150,9 +150,9 @@ static void ask_origin(er_fill *f)
 {
 	er_exchange *own = f->x;
 	if (f->counts && f->listed)
-		f->cache->stats.misses++;
+		er_cache_count(&f->cache->stats.misses);
 	else if (f->counts)
-		f->cache->stats.passed++;
+		er_cache_count(&f->cache->stats.passed);
 	if (f->stale != NULL)
 		add_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
@@ -169,7 +169,7 @@ static void use_found(er_fill *f, er_stored *s)
 	f->x = NULL;
 	f->from_disk = true;
 	if (f->counts)
-		f->cache->stats.hits++;
+		er_cache_count(&f->cache->stats.hits);
 	/* Not there: purged meanwhile, and those that wait have asked before. */
 	(void)!(f->listed ? er_index_put(f->cache->index, s, f) : er_index_put_late(f->cache->index, s, f->purges));
 	settle(f, x, FILL_ON_KEPT, s, false, ER_CACHE_OK);
@@ -462,7 +462,7 @@ static void renewed(er_fill *f, er_exchange *x)
 	er_cache_refusal why = refusal_of_renewed(f, x, s);
 	if (s != NULL)
 		er_stored_asked(s, f->scopes.site, f->number);
-	f->cache->stats.validated++;
+	er_cache_count(&f->cache->stats.validated);
 	if (why == ER_CACHE_OK) {
 		f->kept = er_index_put(f->cache->index, s, f);
 		er_fill_store(f, s);
@@ -483,7 +483,7 @@ static void spared(er_fill *f, er_exchange *x)
 
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
-	f->cache->stats.refused[why]++;
+	er_cache_count(&f->cache->stats.refused[why]);
 	/* What the client's request forbids says nothing of the next one: else one client could keep a
 	 * page out of the store. */
 	settle(f, x, FILL_ON_OWN, NULL, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR, why);

@@ -26,6 +26,12 @@ struct er_cache {
 	void *closed_ctx;
 };
 
+/* Counts on the cache's thread, for readers on any. */
+static inline void er_cache_count(uint64_t *word)
+{
+	__atomic_store_n(word, *word + 1, __ATOMIC_RELAXED);
+}
+
 /* Why the origin is asked (RFC 9211 2.2). */
 typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_BYPASS, FWD_MISS, FWD_VARY, FWD_STALE } er_cache_forward;
 
