@@ -322,13 +322,20 @@ static er_stored *select_variant(const entry *e, const er_fields *request, er_ar
 	return NULL;
 }
 
+/* Under the lock: a purge that was applied while it was on its way is seen here, or by
+ * whoever finds it. */
+static bool purged(const er_index *ix, er_stored *it)
+{
+	return er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD;
+}
+
 /* Takes out what was purged. Of a fill it returns the entry's reference: an answer that was asked
  * for before the purge is not for those who ask after it. */
 static er_fill *take_off_purged(const er_index *ix, shard *s, entry *e)
 {
 	for (er_stored *it = e->variants, *next; it != NULL; it = next) {
 		next = it->next_in_key;
-		if (er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD)
+		if (purged(ix, it))
 			take_off(s, e, it);
 	}
 	er_fill *fill = e->fill;
@@ -416,13 +423,6 @@ static er_stored *superseded(const entry *e, const er_stored *by)
 			return it;
 	}
 	return NULL;
-}
-
-/* Under the lock: a purge that was applied while it was on its way is seen here, or by
- * whoever finds it. */
-static bool purged(const er_index *ix, er_stored *it)
-{
-	return er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD;
 }
 
 /* Under the lock. What it takes the place of goes with unlock. */
