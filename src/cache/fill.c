@@ -162,6 +162,13 @@ static void ask_origin(er_fill *f)
 
 /* ---- the disk ---- */
 
+/* False: purged meanwhile; those that wait have asked before. */
+static bool put_in_index(er_fill *f, er_stored *s)
+{
+	er_index *ix = f->cache->index;
+	return f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges);
+}
+
 /* The response that the disk has may be used: it is in memory from now on. */
 static void use_found(er_fill *f, er_stored *s)
 {
@@ -170,8 +177,7 @@ static void use_found(er_fill *f, er_stored *s)
 	f->from_disk = true;
 	if (f->counts)
 		er_cache_count(&f->cache->stats.hits);
-	/* Not there: purged meanwhile, and those that wait have asked before. */
-	(void)!(f->listed ? er_index_put(f->cache->index, s, f) : er_index_put_late(f->cache->index, s, f->purges));
+	(void)!put_in_index(f, s);
 	settle(f, x, FILL_ON_KEPT, s, false, ER_CACHE_OK);
 	er_exchange_unref(x);
 	over(f);
@@ -417,8 +423,7 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	er_stored_asked(s, f->scopes.site, f->number);
 	x->res.body = NULL;
 	f->passes_by = promised > (int64_t)er_index_max_object(ix);
-	/* Not there: purged meanwhile, and those that wait have asked before. */
-	f->kept = f->passes_by || (f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges));
+	f->kept = f->passes_by || put_in_index(f, s);
 	f->content = content;
 	f->written = s;
 	f->down = down;
