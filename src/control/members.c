@@ -33,6 +33,12 @@ static bool wrong(er_problem *problem, const er_path *path, const er_json *v, co
 	                       er_json_type_name(v->type));
 }
 
+bool er_members_refuse(er_problem *problem, const er_path *path, const er_json *v, const char *expected)
+{
+	er_refuse_field(problem, er_slice_cstr(path->text), expected, "\"%s\": %s is expected", path->text, expected);
+	return er_refuse_at(problem, v);
+}
+
 /* Its length is in bytes. *out points into the tree. */
 static bool read_string(er_problem *problem, const er_path *path, const er_json *v, const er_member *m, er_slice *out)
 {

@@ -42,6 +42,8 @@ typedef struct er_path {
 } er_path;
 er_path er_path_member(er_slice at, er_slice name);
 er_path er_path_element(er_slice at, size_t i);
+/* False: the value v, at path, is not what was expected. */
+bool er_members_refuse(er_problem *problem, const er_path *path, const er_json *v, const char *expected);
 /* All elements are strings of least..most bytes. */
 ER_MUST_CHECK bool er_members_strings(const er_json *array, er_slice at, uint64_t least, uint64_t most, er_problem *problem);
 

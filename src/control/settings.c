@@ -88,9 +88,7 @@ static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem
 	bool manual = given.redirect.p != NULL ? er_slice_eq(given.redirect, ER_LIT("manual")) : before;
 	if (given.redirect.p != NULL && !manual && !er_slice_eq(given.redirect, ER_LIT("follow"))) {
 		path = er_path_member(er_slice_cstr(path.text), ER_LIT("redirect"));
-		er_refuse_field(problem, er_slice_cstr(path.text), "\"follow\" or \"manual\"",
-		                "\"%s\": \"follow\" or \"manual\" is expected", path.text);
-		return er_refuse_at(problem, er_json_get(v, ER_LIT("redirect")));
+		return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("redirect")), "\"follow\" or \"manual\"");
 	}
 	*out = (given.env_last ? ER_COMPAT_ENV_LAST : 0) | (manual ? ER_COMPAT_REDIRECT_MANUAL : 0) |
 	       (given.classic ? ER_COMPAT_CLASSIC : 0);

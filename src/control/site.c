@@ -22,13 +22,6 @@ enum {
 
 #define READ(v, at, members, into, problem) er_members_read(v, at, members, sizeof(members) / sizeof *(members), into, problem)
 
-/* False, with the field's path, what was expected, and its place. */
-static bool wrong(er_problem *problem, const er_path *path, const er_json *v, const char *expected)
-{
-	er_refuse_field(problem, er_slice_cstr(path->text), expected, "\"%s\": %s is expected", path->text, expected);
-	return er_refuse_at(problem, v);
-}
-
 bool er_site_name_ok(er_slice name)
 {
 	bool ok = name.n > 0 && name.n <= ER_SITE_NAME;
@@ -85,7 +78,7 @@ static bool read_servers(er_arena *a, const er_json *list, er_slice at, er_group
 			return false;
 		primary = primary || !out->servers[i].backup;
 	}
-	return primary || wrong(problem, &path, list, "at least one server that is not a backup");
+	return primary || er_members_refuse(problem, &path, list, "at least one server that is not a backup");
 }
 
 /* ---- how they are asked ---- */
@@ -96,12 +89,12 @@ static bool read_fields(er_arena *a, const er_json *v, er_slice at, er_group_spe
 	for (const er_json *m = v->first; m != NULL; m = m->next) {
 		er_path here = er_path_member(er_slice_cstr(path.text), m->key);
 		if (out->n_fields == ER_GROUP_FIELDS)
-			return wrong(problem, &path, v, "at most 32 fields");
+			return er_members_refuse(problem, &path, v, "at most 32 fields");
 		if (m->key.n > FIELD_NAME_MAX || !er_field_name_ok(m->key) || er_identity_not_to_ask(m->key) ||
 		    er_slice_ieq(m->key, ER_LIT("host")))
-			return wrong(problem, &here, m, "a field that is not the node's own to write (Host is said by \"host\")");
+			return er_members_refuse(problem, &here, m, "a field that is not the node's own to write (Host is said by \"host\")");
 		if (m->type != ER_JSON_STRING || m->text.n > FIELD_VALUE_MAX || !er_field_value_ok(m->text))
-			return wrong(problem, &here, m, "the value of a field, as a string");
+			return er_members_refuse(problem, &here, m, "the value of a field, as a string");
 		out->fields[out->n_fields++] = (er_field){er_arena_lower(a, m->key), er_arena_copy(a, m->text)};
 	}
 	return true;
@@ -127,7 +120,7 @@ static bool read_host_mode(er_arena *a, const er_json *v, er_slice at, er_slice 
 	else if (read_host(a, text, &out->host_name))
 		out->host = ER_GROUP_HOST_NAMED;
 	else
-		return wrong(problem, &path, er_json_get(v, ER_LIT("host")), "\"client\", \"server\" or a host");
+		return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("host")), "\"client\", \"server\" or a host");
 	return true;
 }
 
@@ -159,7 +152,7 @@ static bool read_health(er_arena *a, const er_json *v, er_slice at, er_group_spe
 		plain = raw.path.p[i] > ' ' && raw.path.p[i] < 0x7f && raw.path.p[i] != '#';
 	if (!plain) {
 		path = er_path_member(er_slice_cstr(path.text), ER_LIT("path"));
-		return wrong(problem, &path, er_json_get(v, ER_LIT("path")), "a path, as /health");
+		return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("path")), "a path, as /health");
 	}
 	out->path = er_arena_copy(a, raw.path);
 	out->every_ms = raw.every_ms;
@@ -202,7 +195,7 @@ static bool read_long_origin(er_arena *a, const er_json *v, er_slice at, er_site
 		return false;
 	er_path sni = er_path_member(at, ER_LIT("sni"));
 	if (raw.sni.n > 0 && !read_host(a, raw.sni, &g->sni))
-		return wrong(problem, &sni, er_json_get(v, ER_LIT("sni")), "a host");
+		return er_members_refuse(problem, &sni, er_json_get(v, ER_LIT("sni")), "a host");
 	out->private = raw.private;
 	/* To the same server again only for who says so. */
 	g->retries = raw.retries != UINT32_MAX ? raw.retries : g->n > 1 ? g->retries : 0;
@@ -221,7 +214,7 @@ static bool read_origin(er_arena *a, const er_json *v, er_slice at, er_site_sett
 	if (v->type == ER_JSON_OBJECT)
 		return read_long_origin(a, v, er_slice_cstr(path.text), out, problem);
 	if (v->type != ER_JSON_STRING)
-		return wrong(problem, &path, v, "a URL, or an object of \"servers\"");
+		return er_members_refuse(problem, &path, v, "a URL, or an object of \"servers\"");
 	out->origin.retries = 0;
 	return one_server(a, v, er_slice_cstr(path.text), &out->origin, problem);
 }
@@ -234,7 +227,7 @@ static bool one_host(er_arena *a, const er_json *v, const er_path *path, er_site
 	er_slice normal;
 	if (v->type != ER_JSON_STRING || v->text.n > HOST_TEXT_MAX + 2 || !er_pattern_parse(a, v->text, &p, NULL) || !p.bare ||
 	    !er_pattern_normal(a, v->text, &normal, NULL))
-		return wrong(problem, path, v, "a host, \"*.\" and a host, or \"*\"");
+		return er_members_refuse(problem, path, v, "a host, \"*.\" and a host, or \"*\"");
 	out->hosts[out->n_hosts++] = er_arena_copy(a, normal);
 	return true;
 }
@@ -277,8 +270,8 @@ bool er_site_read(er_arena *a, const er_json *v, er_slice at, er_site_settings *
 	if (er_site_name_ok(out->name))
 		return true;
 	if (r.name.n == 0)
-		return wrong(problem, &path, v, "a name, since the first host is none,");
-	return wrong(problem, &path, er_json_get(v, ER_LIT("name")), "lower case letters, digits, \"-\" and \".\"");
+		return er_members_refuse(problem, &path, v, "a name, since the first host is none,");
+	return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("name")), "lower case letters, digits, \"-\" and \".\"");
 }
 
 bool er_site_parse(er_arena *a, er_slice json, er_site_settings *out, er_problem *problem)

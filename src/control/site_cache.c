@@ -12,12 +12,6 @@ enum { NAME_MAX_BYTES = 256, PATH_MAX_BYTES = 2048, SECONDS_MAX = 0x7fffffff };
 
 #define READ(v, at, members, into, problem) er_members_read(v, at, members, sizeof(members) / sizeof *(members), into, problem)
 
-static bool wrong(er_problem *problem, const er_path *path, const er_json *v, const char *expected)
-{
-	er_refuse_field(problem, er_slice_cstr(path->text), expected, "\"%s\": %s is expected", path->text, expected);
-	return er_refuse_at(problem, v);
-}
-
 /* What one element of a list of names may be. */
 typedef bool name_ok(er_arena *a, er_slice text, er_slice *out);
 
@@ -68,7 +62,7 @@ static bool read_names(er_arena *a, const er_json *v, er_slice at, const char *n
 	for (const er_json *m = v != NULL ? v->first : NULL; m != NULL; m = m->next, i++) {
 		er_path element = er_path_element(er_slice_cstr(path.text), i);
 		if (m->type != ER_JSON_STRING || m->text.n > PATH_MAX_BYTES || !ok(a, m->text, &out->v[out->n]))
-			return wrong(problem, &element, m, expected);
+			return er_members_refuse(problem, &element, m, expected);
 		out->n++;
 	}
 	return true;
@@ -89,14 +83,15 @@ static bool read_query(er_arena *a, const er_json *v, er_slice at, er_cache_rule
 	query_raw raw = {0};
 	if (v->type == ER_JSON_STRING) {
 		out->query = er_slice_eq(v->text, ER_LIT("none")) ? ER_RULES_QUERY_NONE : ER_RULES_QUERY_ALL;
-		return out->query == ER_RULES_QUERY_NONE || er_slice_eq(v->text, ER_LIT("all")) || wrong(problem, &path, v, expected);
+		return out->query == ER_RULES_QUERY_NONE || er_slice_eq(v->text, ER_LIT("all")) ||
+		       er_members_refuse(problem, &path, v, expected);
 	}
 	if (v->type != ER_JSON_OBJECT)
-		return wrong(problem, &path, v, expected);
+		return er_members_refuse(problem, &path, v, expected);
 	if (!READ(v, er_slice_cstr(path.text), members, &raw, problem))
 		return false;
 	if ((raw.only != NULL) == (raw.except != NULL))
-		return wrong(problem, &path, v, expected);
+		return er_members_refuse(problem, &path, v, expected);
 	out->query = raw.only != NULL ? ER_RULES_QUERY_ONLY : ER_RULES_QUERY_EXCEPT;
 	return read_names(a, raw.only != NULL ? raw.only : raw.except, er_slice_cstr(path.text), raw.only != NULL ? "only" : "except",
 	                  parameter_ok, "the name of a parameter, or its beginning and \"*\"", &out->query_names, problem);
@@ -122,7 +117,7 @@ static bool read_status(const er_json *v, er_slice at, er_rules_ttl *out, er_pro
 	bool ok = least != NULL && most != NULL && (least == most || most->next == NULL) && least->type == ER_JSON_NUMBER &&
 	          most->type == ER_JSON_NUMBER && least->number >= 200 && most->number <= 599 && least->number <= most->number;
 	if (!ok)
-		return wrong(problem, &path, v, "a status, or two as [200, 299]");
+		return er_members_refuse(problem, &path, v, "a status, or two as [200, 299]");
 	out->status_least = (int)least->number;
 	out->status_most = (int)most->number;
 	return true;
@@ -139,7 +134,7 @@ static bool read_ttl(er_arena *a, const er_json *v, er_slice at, er_rules_ttl *o
 	er_path path = er_path_member(at, ER_LIT("path"));
 	*out = (er_rules_ttl){.status_least = 200, .status_most = 299, .seconds = raw.seconds};
 	if (!path_ok(a, raw.path, &out->path))
-		return wrong(problem, &path, er_json_get(v, ER_LIT("path")), "a path, or its beginning and \"*\"");
+		return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("path")), "a path, or its beginning and \"*\"");
 	return raw.status == NULL || read_status(raw.status, at, out, problem);
 }
 
@@ -187,7 +182,7 @@ bool er_site_read_cache(er_arena *a, const er_json *v, er_slice at, er_site_sett
 		return true;
 	}
 	if (v->type != ER_JSON_OBJECT)
-		return wrong(problem, &path, v, "true, false, or an object of rules");
+		return er_members_refuse(problem, &path, v, "true, false, or an object of rules");
 	raw r = {0};
 	er_slice here = er_slice_cstr(path.text);
 	er_cache_rules *rules = out->rules = er_arena_alloc(a, sizeof *rules);
