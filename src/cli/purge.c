@@ -15,12 +15,6 @@ static void put_list(er_out *body, const char *key, const char *text)
 	er_out_close(body, ']');
 }
 
-static bool usage(er_row_call *c, const char *text)
-{
-	er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", text);
-	return false;
-}
-
 static bool names_something(const er_row_call *c)
 {
 	static const char *const scopes[] = {"prefix", "host", "tag", "site"};
@@ -33,7 +27,7 @@ static bool names_something(const er_row_call *c)
 static bool purge_body(er_row_call *c, er_out *body)
 {
 	if (!names_something(c))
-		return usage(c, "what is to be purged? A URL, --prefix, --host, --tag, --site or --everything says it");
+		return er_row_refuse(c, "what is to be purged? A URL, --prefix, --host, --tag, --site or --everything says it");
 	if (c->words[0] != NULL) {
 		er_out_open(body, "urls", '[');
 		for (size_t i = 0; i < ER_ROW_WORDS && c->words[i] != NULL; i++)
@@ -50,7 +44,7 @@ static bool purge_body(er_row_call *c, er_out *body)
 		er_out_bool(body, "everything", true);
 	if (er_row_flag(c, ER_LIT("soft")))
 		er_out_bool(body, "soft", true);
-	return er_utf8_valid(er_buf_slice(&body->b)) || usage(c, "what is to be purged is not UTF-8");
+	return er_utf8_valid(er_buf_slice(&body->b)) || er_row_refuse(c, "what is to be purged is not UTF-8");
 }
 
 static void show_purged(er_row_call *c, const er_json *answer)

@@ -113,14 +113,19 @@ static bool ask(er_row_call *c)
 
 /* ---- body ---- */
 
-/* "a, b": ["a", "b"]. */
-static void put_list(er_out *body, const char *key, er_slice text)
+void er_row_list(er_out *body, const char *key, er_slice text)
 {
 	er_slice part;
 	er_out_open(body, key, '[');
 	while (er_slice_split(&text, ',', &part))
 		er_out_str(body, NULL, er_slice_trim(part));
 	er_out_close(body, ']');
+}
+
+bool er_row_refuse(er_row_call *c, const char *text)
+{
+	er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", text);
+	return false;
 }
 
 /* False: it was said why. */
@@ -134,15 +139,12 @@ static bool add_field(er_row_call *c, er_out *body, const er_row_field *f)
 	if ((f->kind == ER_ROW_NUMBER && !er_row_number(c, from, &n)) ||
 	    (f->kind == ER_ROW_VERSION && !version(c, er_row_value(c, from), &n)))
 		return false;
-	if (!er_utf8_valid(text)) {
-		if (c->row->not_utf8 != NULL)
-			er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", c->row->not_utf8);
-		return c->row->not_utf8 == NULL;
-	}
+	if (!er_utf8_valid(text))
+		return c->row->not_utf8 == NULL || er_row_refuse(c, c->row->not_utf8);
 	if (f->kind == ER_ROW_TEXT)
 		er_out_str(body, f->key, text);
 	else if (f->kind == ER_ROW_LIST)
-		put_list(body, f->key, text);
+		er_row_list(body, f->key, text);
 	else
 		er_out_u64(body, f->key, n);
 	return true;

@@ -93,6 +93,10 @@ const char *er_row_value(const er_row_call *c, er_slice key);
 bool er_row_flag(const er_row_call *c, er_slice name);
 /* Of an option with bounds. False: said. */
 bool er_row_number(er_row_call *c, er_slice name, uint64_t *out);
+/* "a, b": ["a", "b"], a member of a body. */
+void er_row_list(er_out *body, const char *key, er_slice text);
+/* Says what is wrong with how it was called: the end status is that of a usage. Returns false. */
+bool er_row_refuse(er_row_call *c, const char *text);
 /* argv[0] is the command's name. Returns the exit status. */
 int er_row_run(const er_row *row, int argc, char **argv);
 

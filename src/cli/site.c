@@ -84,21 +84,6 @@ const er_row er_row_site_show = {
 
 /* ---- adding ---- */
 
-static void put_list(er_out *body, const char *key, const char *text)
-{
-	er_slice rest = er_slice_cstr(text), one;
-	er_out_open(body, key, '[');
-	while (er_slice_split(&rest, ',', &one))
-		er_out_str(body, NULL, er_slice_trim(one));
-	er_out_close(body, ']');
-}
-
-static bool usage(er_row_call *c, const char *text)
-{
-	er_remote_fail(&c->remote, ER_EXIT_USAGE, "invalid", text);
-	return false;
-}
-
 /* The whole settings, out of a file. */
 static bool body_of_file(er_row_call *c, const char *file, er_out *body)
 {
@@ -111,7 +96,7 @@ static bool body_of_file(er_row_call *c, const char *file, er_out *body)
 	er_buf_fini(&text);
 	if (v == NULL || v->type != ER_JSON_OBJECT) {
 		er_slice said = er_arena_printf(&c->remote.arena, "%s: %s", file, v != NULL ? "an object is expected" : err.text);
-		return usage(c, er_arena_cstr(&c->remote.arena, said));
+		return er_row_refuse(c, er_arena_cstr(&c->remote.arena, said));
 	}
 	ER_JSON_MEMBERS(m, v)
 	{
@@ -128,12 +113,12 @@ static bool site_body(er_row_call *c, er_out *body)
 	const char *file = er_row_value(c, ER_LIT("settings")), *origin = er_row_value(c, ER_LIT("origin")),
 	           *hosts = er_row_value(c, ER_LIT("hosts")), *host = er_row_value(c, ER_LIT("host"));
 	if ((file != NULL) == (origin != NULL))
-		return usage(c, "either --origin URL,... or --settings FILE is needed");
+		return er_row_refuse(c, "either --origin URL,... or --settings FILE is needed");
 	if (file != NULL)
 		return body_of_file(c, file, body);
-	put_list(body, "hosts", hosts != NULL ? hosts : c->words[0]);
+	er_row_list(body, "hosts", er_slice_cstr(hosts != NULL ? hosts : c->words[0]));
 	er_out_open(body, "origin", '{');
-	put_list(body, "servers", origin);
+	er_row_list(body, "servers", er_slice_cstr(origin));
 	if (host != NULL)
 		er_out_str(body, "host", er_slice_cstr(host));
 	if (er_row_flag(c, ER_LIT("private")))
@@ -141,7 +126,7 @@ static bool site_body(er_row_call *c, er_out *body)
 	er_out_close(body, '}');
 	if (er_row_flag(c, ER_LIT("no-cache")))
 		er_out_bool(body, "cache", false);
-	return er_utf8_valid(er_buf_slice(&body->b)) || usage(c, "what is said of the site is not UTF-8");
+	return er_utf8_valid(er_buf_slice(&body->b)) || er_row_refuse(c, "what is said of the site is not UTF-8");
 }
 
 const er_row er_row_site_add = {
