@@ -109,6 +109,20 @@ static void say_range(er_exchange *x, er_range_kind kind, uint64_t from, uint64_
 	er_fields_add(&x->res.fields, a, ER_LIT("content-range"), range);
 }
 
+/* For whoever asks in order to have it stored. */
+static void note_kept(er_exchange *x, const er_cache_use *use, bool whole)
+{
+	er_exchange_facts *facts = &x->facts;
+	if (use->refusal != ER_CACHE_OK)
+		facts->not_kept = er_cache_refusal_name(use->refusal);
+	else if (use->lost)
+		facts->not_kept = "purged";
+	else
+		facts->kept = use->spared                                             ? ER_KEPT_STALE
+		              : use->forward == FWD_NONE && (whole || use->from_disk) ? ER_KEPT_BEFORE
+		                                                                      : ER_KEPT_NOW;
+}
+
 bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
@@ -127,6 +141,7 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 		if (body == NULL)
 			return false;
 	}
+	note_kept(x, use, whole);
 	x->res = (er_response){.status = unchanged ? 304 : s->status, .body = body};
 	if (!unchanged && kind == ER_RANGE_WHOLE)
 		x->res.reason = er_arena_copy(&x->arena, s->reason);
@@ -149,6 +164,8 @@ void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
 	(void)er_fields_del(&x->res.fields, ER_LIT("cache-tag"));
 	(void)er_fields_del(&x->res.fields, ER_LIT("surrogate-key"));
 	x->facts.cache = word_of(use, NULL, 0);
+	/* without a refusal nothing was asked of the store: rules pass it by, or the key is too long */
+	x->facts.not_kept = use->refusal != ER_CACHE_OK ? er_cache_refusal_name(use->refusal) : "bypass";
 	add_status(x, use, NULL);
 }
 

@@ -156,16 +156,17 @@ static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key
 {
 	er_cache *c = p->cache;
 	er_freshness_use how = s != NULL ? er_freshness_use_at(&s->fresh, er_stored_age_used(s, now_us)) : ER_USE_VALIDATE;
-	if (how == ER_USE_VALIDATE)
+	/* Who fills the cache waits for what a client would not wait for. */
+	if (how == ER_USE_VALIDATE || (how == ER_USE_STALE && x->wishes.prefetch))
 		return ASK;
 	if (!read_stored(p, x, s, now_us, &(er_cache_use){0}))
 		return AGAIN;
 	er_keep_used(c->disk, s);
 	if (how == ER_USE_STALE) {
-		er_cache_count(&c->stats.stale);
+		er_cache_count(&er_cache_stats_of(c, &x->wishes)->stale);
 		validate_behind(p, x, key, hash, s);
 	} else {
-		er_cache_count(&c->stats.hits);
+		er_cache_count(&er_cache_stats_of(c, &x->wishes)->hits);
 	}
 	return USED;
 }
@@ -184,12 +185,14 @@ static void read_fill(er_task *t)
 	er_copy(text, f->text, sizeof text);
 	pthread_mutex_unlock(&f->lock);
 	ER_ASSERT(now != FILL_ASKED);
-	er_cache_use use = {.forward = t->forward, .collapsed = true};
+	t->refresh = false; /* it is as new as what this one would have asked for */
+	er_cache_stats *stats = er_cache_stats_of(t->place.cache, &t->x->wishes);
+	er_cache_use use = {.forward = t->forward, .collapsed = true, .spared = now == FILL_STALE};
 	if (from_disk) /* nothing was forwarded */
-		use = (er_cache_use){.forward = FWD_NONE};
+		use = (er_cache_use){.forward = FWD_NONE, .from_disk = true};
 	if (now == FILL_FAILED) {
 		let_go_of_fill(t);
-		er_cache_count(&t->place.cache->stats.collapsed);
+		er_cache_count(&stats->collapsed);
 		er_answer_failed(t->x, status, error, text, &use);
 		done(t);
 		return;
@@ -203,9 +206,9 @@ static void read_fill(er_task *t)
 		return;
 	}
 	if (from_disk)
-		er_cache_count(&t->place.cache->stats.hits);
+		er_cache_count(&stats->hits);
 	else
-		er_cache_count(&t->place.cache->stats.collapsed);
+		er_cache_count(&stats->collapsed);
 	done(t);
 }
 
@@ -224,17 +227,18 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 	if (f->stale != NULL && t->forward == FWD_MISS) /* the disk had it */
 		use.forward = FWD_STALE;
 	if (f->stored != NULL) {
-		er_cache *c = t->place.cache;
 		use.stored = f->state.now == FILL_STORED;
+		use.spared = f->state.now == FILL_STALE;
+		use.lost = use.stored && !f->kept && !f->from_disk;
 		if (f->from_disk)
-			use = (er_cache_use){.forward = FWD_NONE};
+			use = (er_cache_use){.forward = FWD_NONE, .from_disk = true};
 		if (!read_stored(&t->place, t->x, f->stored, er_clock_mono_us(), &use)) {
 			let_go_of_fill(t);
 			look(t);
 			return;
 		}
 		if (f->state.now == FILL_STALE)
-			er_cache_count(&c->stats.stale);
+			er_cache_count(&er_cache_stats_of(t->place.cache, &t->x->wishes)->stale);
 	} else {
 		if (t->key.n == 0) /* not a question for the store: no word about why it was not stored */
 			use.refusal = ER_CACHE_OK;
@@ -266,6 +270,8 @@ static void begin(er_task *t, er_fill *f)
 	f->first = t;
 	f->counts = true;
 	f->asks_disk = is_read(t->x->req.method) && t->x->req.body == NULL && !t->alone && t->looks <= LOOKS;
+	f->refresh = t->refresh;
+	t->refresh = false;
 	t->began = true;
 	t->fill = er_fill_ref(f);
 	er_fill_start(f, t->x, t->place.chain);
@@ -356,7 +362,7 @@ static void look(er_task *t)
 		return;
 	}
 	er_index_found found = er_index_find(t->place.cache->index, t->key, t->hash, &x->req.fields, &x->arena, now_us);
-	switch (use_found(&t->place, x, t->key, t->hash, found.stored, now_us)) {
+	switch (t->refresh ? ASK : use_found(&t->place, x, t->key, t->hash, found.stored, now_us)) {
 	case USED: /* it came meanwhile */
 		done(t);
 		break;
@@ -379,6 +385,7 @@ static er_task *new_task(const er_cache_place *p, er_exchange *x, er_slice key, 
 	t->place.origin = er_arena_copy(&x->arena, p->origin);
 	t->place.rules = er_cache_rules_ref(p->rules);
 	t->forward = key.n > 0 ? FWD_MISS : FWD_METHOD;
+	t->refresh = x->wishes.refresh;
 	er_wait_init(&t->wait, p->cache->port, on_news);
 	x->on_cancel = on_cancel;
 	x->handler_ctx = t;
@@ -403,7 +410,7 @@ static void handle(void *self, er_exchange *x)
 	}
 	uint64_t hash = er_index_hash(key), now_us = er_clock_mono_us();
 	er_index_found found = er_index_find(p->cache->index, key, hash, &x->req.fields, &x->arena, now_us);
-	found_use use = use_found(p, x, key, hash, found.stored, now_us);
+	found_use use = x->wishes.refresh ? ASK : use_found(p, x, key, hash, found.stored, now_us);
 	if (use == USED) {
 		er_exchange_answer(x);
 	} else {
@@ -500,6 +507,11 @@ void er_cache_use_disk(er_cache *c, er_disk *disk)
 const er_cache_stats *er_cache_statistics(const er_cache *c)
 {
 	return &c->stats;
+}
+
+const er_cache_stats *er_cache_prefetches(const er_cache *c)
+{
+	return &c->prefetches;
 }
 
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx)

@@ -35,6 +35,9 @@ void er_cache_use_disk(er_cache *c, er_disk *disk);
  * loop may have a handle of it to let go of yet. */
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);
 const er_cache_stats *er_cache_statistics(const er_cache *c);
+/* The same of what was asked to fill the cache (er_wishes.prefetch), which er_cache_statistics does
+ * not count. */
+const er_cache_stats *er_cache_prefetches(const er_cache *c);
 
 /* The cache's place in one chain. `scope` parts the keys of one chain from another's: the
  * environment. Must live as long as the chain. */

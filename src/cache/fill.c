@@ -150,9 +150,9 @@ static void ask_origin(er_fill *f)
 {
 	er_exchange *own = f->x;
 	if (f->counts && f->listed)
-		er_cache_count(&f->cache->stats.misses);
+		er_cache_count(&f->stats->misses);
 	else if (f->counts)
-		er_cache_count(&f->cache->stats.passed);
+		er_cache_count(&f->stats->passed);
 	if (f->stale != NULL)
 		add_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
@@ -176,7 +176,7 @@ static void use_found(er_fill *f, er_stored *s)
 	f->x = NULL;
 	f->from_disk = true;
 	if (f->counts)
-		er_cache_count(&f->cache->stats.hits);
+		er_cache_count(&f->stats->hits);
 	(void)!put_in_index(f, s);
 	settle(f, x, FILL_ON_KEPT, s, false, ER_CACHE_OK);
 	er_exchange_unref(x);
@@ -215,7 +215,8 @@ static void take_found(er_fill *f, er_stored *s)
 		er_stored_unref(s);
 		s = NULL;
 	}
-	bool use = s != NULL && er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us())) != ER_USE_VALIDATE;
+	bool use =
+	    s != NULL && !f->refresh && er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us())) != ER_USE_VALIDATE;
 	if (use) {
 		use_found(f, s);
 		return;
@@ -271,6 +272,7 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 	own->peer = x->peer;
 	own->depth = x->depth;
 	own->asker = &f->asker;
+	f->stats = er_cache_stats_of(f->cache, &x->wishes);
 	copy_request(f, own, x);
 	if (f->key.n > 0)
 		f->purges = er_index_purges(f->cache->index, f->hash);
@@ -467,7 +469,7 @@ static void renewed(er_fill *f, er_exchange *x)
 	er_cache_refusal why = refusal_of_renewed(f, x, s);
 	if (s != NULL)
 		er_stored_asked(s, f->scopes.site, f->number);
-	er_cache_count(&f->cache->stats.validated);
+	er_cache_count(&f->stats->validated);
 	if (why == ER_CACHE_OK) {
 		f->kept = er_index_put(f->cache->index, s, f);
 		er_fill_store(f, s);
@@ -488,7 +490,7 @@ static void spared(er_fill *f, er_exchange *x)
 
 static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 {
-	er_cache_count(&f->cache->stats.refused[why]);
+	er_cache_count(&f->stats->refused[why]);
 	/* What the client's request forbids says nothing of the next one: else one client could keep a
 	 * page out of the store. */
 	settle(f, x, FILL_ON_OWN, NULL, !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR, why);

@@ -68,17 +68,19 @@ struct er_fill {
 	bool kept;             /* what came is in the store, or would be if there were room */
 	uint64_t purges;       /* er_index_purges when it began */
 	er_asker asker;
-	er_exchange *x;      /* own reference, until the head */
-	er_fields wanted;    /* fields of the request as it came to the cache; in x's arena */
-	int64_t asked;       /* since 1970 */
-	er_stored *stale;    /* that it validates, or NULL: own reference */
-	er_task *first;      /* that began it and still waits, or NULL */
-	bool counts;         /* a task began it: what becomes of it is counted */
-	er_content *content; /* that it writes; own reference */
-	er_body *down;       /* that it reads; own reference */
-	er_stored *written;  /* whose content that is; own reference */
-	er_wait room;        /* for readers of a content that passes by */
-	uint64_t weighed;    /* bytes of it that the index knows of */
+	er_exchange *x;               /* own reference, until the head */
+	er_fields wanted;             /* fields of the request as it came to the cache; in x's arena */
+	int64_t asked;                /* since 1970 */
+	er_stored *stale;             /* that it validates, or NULL: own reference */
+	er_task *first;               /* that began it and still waits, or NULL */
+	bool counts;                  /* a task began it: what becomes of it is counted */
+	struct er_cache_stats *stats; /* there (cache.h) */
+	bool refresh;                 /* what the disk has is validated, also if it is fresh */
+	er_content *content;          /* that it writes; own reference */
+	er_body *down;                /* that it reads; own reference */
+	er_stored *written;           /* whose content that is; own reference */
+	er_wait room;                 /* for readers of a content that passes by */
+	uint64_t weighed;             /* bytes of it that the index knows of */
 	const er_chain *chain;
 	/* the disk: it may be asked first, nobody else is asked, it is being asked, and it knew */
 	bool asks_disk, asks_disk_only, finds, from_disk;

@@ -13,7 +13,7 @@ struct er_cache {
 	er_disk *disk; /* NULL: there is none */
 	er_port *port;
 	er_list fills;
-	er_cache_stats stats;
+	er_cache_stats stats, prefetches;
 	/* Of fills, on this thread. The head of the fill that the task began is there; for ALONE and
 	 * FAILED the response is in `from`. */
 	void (*head)(er_task *t, er_exchange *from, er_cache_refusal why);
@@ -32,6 +32,12 @@ static inline void er_cache_count(uint64_t *word)
 	__atomic_store_n(word, *word + 1, __ATOMIC_RELAXED);
 }
 
+/* Where a request of these wishes is counted. */
+static inline er_cache_stats *er_cache_stats_of(er_cache *c, const er_wishes *w)
+{
+	return w->prefetch ? &c->prefetches : &c->stats;
+}
+
 /* Why the origin is asked (RFC 9211 2.2). */
 typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_BYPASS, FWD_MISS, FWD_VARY, FWD_STALE } er_cache_forward;
 
@@ -48,6 +54,7 @@ struct er_task {
 	unsigned looks; /* how often it has looked */
 	bool began;     /* `fill` is its own, on this thread */
 	bool alone;     /* answers of its key are not for everybody, lately */
+	bool refresh;   /* what is stored is not used before it was validated */
 };
 
 /* How a stored response is used, for Cache-Status. */
@@ -55,6 +62,9 @@ typedef struct er_cache_use {
 	er_cache_forward forward; /* NONE: a hit */
 	int status;               /* of the origin's answer; 0: none */
 	bool stored, collapsed;
+	bool from_disk;
+	bool spared;              /* the origin fails, and what is stored is used instead */
+	bool lost;                /* it may be stored, but was purged meanwhile, or found no room */
 	er_cache_refusal refusal; /* why it was not stored; OK: it was, or nobody says */
 } er_cache_use;
 

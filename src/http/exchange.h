@@ -85,6 +85,14 @@ typedef struct er_response {
 	er_slice url_list;
 } er_response;
 
+/* What the store has of a response, once it is answered. */
+typedef enum er_kept {
+	ER_KEPT_NOT,    /* nothing, or nobody says */
+	ER_KEPT_BEFORE, /* it was there, whole */
+	ER_KEPT_NOW,    /* it came with this request, or its body is still on its way */
+	ER_KEPT_STALE,  /* what was there, since the origin fails */
+} er_kept;
+
 /* The account of an exchange: what the access log and the metrics want to know. Handlers fill
  * what they know; children and followed redirects are counted by exchange.c and by the origin. */
 typedef struct er_exchange_facts {
@@ -95,6 +103,10 @@ typedef struct er_exchange_facts {
 	er_slice routine;                 /* name, in the arena */
 	er_slice version;
 	const char *cache; /* what the cache did, as one word that lives for ever; NULL: nothing */
+	er_kept kept;
+	/* NOT: why the cache does not store the response, as one word that lives for ever; NULL:
+	 * nobody says */
+	const char *not_kept;
 	bool cold_start;
 	/* er_exchange_keep was called, and er_exchange_settle not yet: work goes on */
 	bool open;

@@ -1,7 +1,7 @@
-/* What the asker of an exchange wishes of the handler that answers it: how the network is asked.
- * Filled before the exchange starts, and again by a handler that passes it on with wishes
- * of its own. All zero: gzip is undone, a redirect fails, and addresses are guarded. What it points
- * to must outlive the exchange's answer. */
+/* What the asker of an exchange wishes of the handlers that answer it: how the network is asked,
+ * and how the cache is. Filled before the exchange starts, and again by a handler that passes it on
+ * with wishes of its own. All zero: gzip is undone, a redirect fails, and addresses are guarded.
+ * What it points to must outlive the exchange's answer. */
 #ifndef ER_HTTP_WISHES_H
 #define ER_HTTP_WISHES_H
 
@@ -31,6 +31,10 @@ typedef struct er_wishes {
 	unsigned idle_ms;    /* nothing moved for this long: TIMEOUT; 0: 60 s */
 	/* "host:port" to connect to instead of the URL's (the operator's origin), or NULL */
 	const char *connect_to;
+	/* of the cache: nobody waits for the response but that it is stored. Counted apart from
+	 * what clients ask; nothing stale will do */
+	bool prefetch;
+	bool refresh; /* the same: what is stored is validated first, also if it is fresh */
 } er_wishes;
 
 #endif

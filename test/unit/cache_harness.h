@@ -187,6 +187,7 @@ typedef struct client {
 	bool answered, ended, failed;
 	bool holds; /* does not read */
 	bool goes;  /* leaves inside of the answer */
+	er_wishes wishes;
 	unsigned informed;
 } client;
 
@@ -250,13 +251,16 @@ static inline void client_broken(er_asker *asker, er_exchange *x)
 static inline void client_ask(client *c, world *w, const char *method, const char *target, const char *fields)
 {
 	bool holds = c->holds, goes = c->goes;
+	const er_wishes wishes = c->wishes;
 	*c = (client){.w = w,
+	              .wishes = wishes,
 	              .holds = holds,
 	              .goes = goes,
 	              .asker = {.answered = client_answered, .broken = client_broken, .informed = client_informed}};
 	er_buf_init(&c->got);
 	er_exchange *x = c->x = er_exchange_new();
 	x->asker = &c->asker;
+	x->wishes = wishes;
 	x->req.method = er_arena_copy(&x->arena, er_slice_cstr(method));
 	x->req.scheme = ER_LIT("http");
 	x->req.authority = ER_LIT("a.example");

@@ -692,10 +692,48 @@ static void a_disk_that_fails_costs_its_hits_alone(void **state)
 	node_close(&n);
 }
 
+/* ---- filled without a client ---- */
+
+static er_exchange_facts prefetch(node *n, const char *target, bool refresh)
+{
+	client c = {.wishes = {.prefetch = true, .refresh = refresh}};
+	client_ask(&c, &n->w, "GET", target, "");
+	UNTIL(&n->w, c.ended);
+	er_exchange_facts facts = c.x->facts;
+	client_leave(&c);
+	return facts;
+}
+
+static void what_the_disk_has_need_not_be_prefetched(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/a", "", fresh, "text");
+	store_long(&n, "/long", LONG, LONG);
+	forget(&n);
+	unsigned before = n.w.n_asked;
+	assert_int_equal(prefetch(&n, "/a", false).kept, ER_KEPT_BEFORE);
+	assert_int_equal(prefetch(&n, "/long", false).kept, ER_KEPT_BEFORE);
+	assert_int_equal(n.w.n_asked, before);
+	assert_int_equal(er_cache_prefetches(n.w.cache)->hits, 2);
+	forget(&n);
+	/* a refresh validates what the disk has */
+	n.w.status = 304;
+	n.w.fields = fresh;
+	n.w.text = NULL;
+	assert_int_equal(prefetch(&n, "/a", true).kept, ER_KEPT_NOW);
+	assert_int_equal(n.w.n_asked, before + 1);
+	assert_non_null(er_fields_get(&n.w.asked[before].fields, ER_LIT("if-none-match")));
+	assert_stored(&n, "/a", "", "hit", "text");
+	node_close(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_memory_forgot_is_served_without_the_origin),
+	    cmocka_unit_test(what_the_disk_has_need_not_be_prefetched),
 	    cmocka_unit_test(a_long_body_is_streamed_from_the_disk),
 	    cmocka_unit_test(ranges_heads_and_conditions_are_answered_from_the_disk),
 	    cmocka_unit_test(variants_are_found_on_the_disk),
