@@ -27,6 +27,13 @@ static void show_requests(const er_json *answer, const er_json *r)
 	    U(r, "collapsed"), U(r, "misses"), U(r, "passed"));
 }
 
+static void show_prefetches(const er_json *p)
+{
+	uint64_t asked = er_json_u64(p, "misses") + er_json_u64(p, "collapsed") + er_json_u64(p, "passed");
+	if (asked + er_json_u64(p, "hits") > 0)
+		er_show_printf("prefetch  %llu were stored already, %llu asked the origin\n", U(p, "hits"), (unsigned long long)asked);
+}
+
 static void show_status(er_row_call *c, const er_json *answer)
 {
 	er_arena *a = &c->remote.arena;
@@ -34,6 +41,7 @@ static void show_status(er_row_call *c, const er_json *answer)
 		er_show_printf("the cache is off: the node has no site and no origin, or no memory for it (cache.memoryMb)\n");
 	show_memory(a, er_json_member(answer, "memory"));
 	show_requests(answer, er_json_member(answer, "requests"));
+	show_prefetches(er_json_member(answer, "prefetches"));
 	const er_json *why = er_json_member(answer, "not_stored"), *top = er_json_member(answer, "top");
 	if (er_json_count(why) > 0)
 		er_show_printf("\nnot stored:\n");

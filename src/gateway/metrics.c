@@ -379,30 +379,50 @@ static void put_threads(er_buf *out, const er_metrics_view *threads, unsigned n)
 	put_value(out, "er_threads", "gauge", "Gateway threads.", n);
 }
 
-er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n)
+/* NULL is fine. */
+static void add_cache(er_cache_stats *sum, const er_cache_stats *one)
 {
 	_Static_assert(sizeof(er_cache_stats) % sizeof(uint64_t) == 0, "words, and nothing else");
+	uint64_t *to = &sum->hits;
+	const uint64_t *from = one != NULL ? &one->hits : NULL;
+	for (size_t i = 0; from != NULL && i < sizeof *sum / sizeof *to; i++)
+		to[i] += get(&from[i]);
+}
+
+er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n)
+{
 	er_cache_stats sum = {0};
-	uint64_t *to = &sum.hits;
-	for (unsigned k = 0; k < n; k++) {
-		const uint64_t *from = threads[k].cache != NULL ? &threads[k].cache->hits : NULL;
-		for (size_t i = 0; from != NULL && i < sizeof sum / sizeof *to; i++)
-			to[i] += get(&from[i]);
-	}
+	for (unsigned k = 0; k < n; k++)
+		add_cache(&sum, threads[k].cache);
 	return sum;
+}
+
+er_cache_stats er_metrics_prefetches(const er_metrics_view *threads, unsigned n)
+{
+	er_cache_stats sum = {0};
+	for (unsigned k = 0; k < n; k++)
+		add_cache(&sum, threads[k].prefetches);
+	return sum;
+}
+
+static void put_results(er_buf *out, const char *name, const er_cache_stats *s)
+{
+	const struct {
+		const char *result;
+		uint64_t n;
+	} results[] = {{"hit", s->hits}, {"stale", s->stale}, {"miss", s->misses}, {"pass", s->passed}, {"collapsed", s->collapsed}};
+	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+		er_buf_printf(out, "%s{result=\"%s\"} %llu\n", name, results[i].result, (unsigned long long)results[i].n);
 }
 
 /* What became of the requests that came to the cache. */
 static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
 {
-	er_cache_stats s = er_metrics_cache(threads, n);
-	const struct {
-		const char *result;
-		uint64_t n;
-	} results[] = {{"hit", s.hits}, {"stale", s.stale}, {"miss", s.misses}, {"pass", s.passed}, {"collapsed", s.collapsed}};
+	er_cache_stats s = er_metrics_cache(threads, n), filled = er_metrics_prefetches(threads, n);
 	family(out, "er_cache_requests_total", "counter", "Requests that came to the cache.");
-	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
-		er_buf_printf(out, "er_cache_requests_total{result=\"%s\"} %llu\n", results[i].result, (unsigned long long)results[i].n);
+	put_results(out, "er_cache_requests_total", &s);
+	family(out, "er_cache_prefetches_total", "counter", "Requests that er prefetch made to fill the cache.");
+	put_results(out, "er_cache_prefetches_total", &filled);
 	family(out, "er_cache_not_stored_total", "counter", "Answers that were not stored, by the reason.");
 	for (er_cache_refusal r = ER_CACHE_OK + 1; r < ER_CACHE_REFUSALS_N; r++)
 		er_buf_printf(out, "er_cache_not_stored_total{reason=\"%s\"} %llu\n", er_cache_refusal_name(r),

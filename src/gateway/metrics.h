@@ -62,7 +62,8 @@ typedef struct er_metrics_view {
 	const er_metrics *metrics;
 	const er_server_stats *server;
 	const er_isolate_stats *isolate;
-	const er_cache_stats *cache; /* NULL: nothing is stored, or not any more */
+	const er_cache_stats *cache;      /* NULL: nothing is stored, or not any more */
+	const er_cache_stats *prefetches; /* likewise */
 } er_metrics_view;
 
 /* Finds the counters of a routine on one thread, from the control thread. Zeroed before the first
@@ -76,8 +77,9 @@ const er_routine_metrics *er_metrics_find(er_metrics_finder *f, const er_metrics
 /* Frees the maps, not the counters, which are the threads'. */
 void er_metrics_finder_fini(er_metrics_finder *f);
 
-/* Of all threads. */
+/* Of all threads: what clients asked, and what was asked to fill the cache. */
 er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n);
+er_cache_stats er_metrics_prefetches(const er_metrics_view *threads, unsigned n);
 /* Appends everything as text. `log_dropped`: lines of the access log that were lost. */
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped);
 

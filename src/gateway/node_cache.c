@@ -22,6 +22,18 @@ static void write_memory(const er_node *n, er_out *out)
 	er_out_close(out, '}');
 }
 
+/* What `er prefetch` asked, which is no hit or miss of a client. */
+static void write_prefetches(const er_cache_stats *s, er_out *out)
+{
+	er_out_open(out, "prefetches", '{');
+	er_out_u64(out, "hits", s->hits);
+	er_out_u64(out, "validated", s->validated);
+	er_out_u64(out, "misses", s->misses);
+	er_out_u64(out, "passed", s->passed);
+	er_out_u64(out, "collapsed", s->collapsed);
+	er_out_close(out, '}');
+}
+
 /* A hit is what no client had to wait for the origin for. */
 static void write_requests(const er_cache_stats *s, er_out *out)
 {
@@ -70,11 +82,12 @@ void er_node_write_cache(const er_node *n, er_out *out)
 	er_metrics_view *threads = er_zalloc((n->n + 1) * sizeof *threads);
 	for (unsigned i = 0; i < n->n; i++)
 		threads[i] = er_worker_view(n->workers[i], n->stopping);
-	er_cache_stats stats = er_metrics_cache(threads, n->n);
+	er_cache_stats stats = er_metrics_cache(threads, n->n), filled = er_metrics_prefetches(threads, n->n);
 	er_free(threads);
 	er_out_bool(out, "on", (n->config->origin != NULL || n->config->n_sites > 0) && n->config->cache_mb > 0);
 	write_memory(n, out);
 	write_requests(&stats, out);
+	write_prefetches(&filled, out);
 	er_out_u64(out, "purges", er_purges_count(er_index_purge_table(n->cache)));
 	write_top(n, out);
 }

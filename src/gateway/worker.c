@@ -576,5 +576,6 @@ er_metrics_view er_worker_view(const er_worker *w, bool stopping)
 	return (er_metrics_view){.metrics = &w->metrics,
 	                         .server = &w->stats,
 	                         .isolate = stopping ? &w->last_isolate : er_isolate_host_stats(w->isolate),
-	                         .cache = stopping || w->cache == NULL ? NULL : er_cache_statistics(w->cache)};
+	                         .cache = stopping || w->cache == NULL ? NULL : er_cache_statistics(w->cache),
+	                         .prefetches = stopping || w->cache == NULL ? NULL : er_cache_prefetches(w->cache)};
 }
