@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "cache/fill.h"
+#include "cache/ghost.h"
 #include "cache/key.h"
 
 enum {
@@ -18,7 +19,6 @@ enum {
 	SMALL_PART = 10,
 	USES = 3,
 	PROMOTED = 1,             /* uses that take an object from small to main */
-	GHOSTS = 1 << 14,         /* of a shard */
 	PURGED = 256,             /* keys that were purged last, of a shard */
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
@@ -43,7 +43,7 @@ typedef struct shard {
 	size_t buckets, n;
 	er_list small, main; /* oldest first */
 	uint64_t small_bytes, main_bytes, max_bytes;
-	uint64_t *ghosts;        /* by hash: the hash */
+	er_ghosts ghosts;
 	uint64_t purged[PURGED]; /* hashes, by the number of the purge */
 	er_list alone;
 	size_t alone_bytes;
@@ -238,24 +238,16 @@ static void take_out(shard *s, er_stored *it)
 	settle(s, e);
 }
 
-/* The table is NULL until there is something to remember: a cache that is never full needs none,
- * and all shards' together are 2 MB that a node would write at its start. */
-static void remember_ghost(shard *s, uint64_t hash)
+/* So many are ghosts as the main queue has place for. */
+static size_t ghosts_most(const shard *s)
 {
-	if (s->ghosts == NULL)
-		s->ghosts = er_zalloc(GHOSTS * sizeof(uint64_t));
-	s->ghosts[hash % GHOSTS] = hash;
-}
-
-static bool is_ghost(const shard *s, uint64_t hash)
-{
-	return s->ghosts != NULL && s->ghosts[hash % GHOSTS] == hash;
+	return s->objects - s->objects / SMALL_PART + 1;
 }
 
 static void evict(shard *s, er_stored *it, bool remember)
 {
 	if (remember)
-		remember_ghost(s, it->hash);
+		er_ghosts_add(&s->ghosts, it->hash, ghosts_most(s));
 	take_out(s, it);
 	s->evicted++;
 }
@@ -435,7 +427,7 @@ static void put(shard *s, entry *e, er_stored *it, size_t cost)
 	it->cost = cost;
 	it->next_in_key = e->variants;
 	e->variants = er_stored_ref(it);
-	join_queue(s, it, is_ghost(s, it->hash) || (old != NULL && old->in_main));
+	join_queue(s, it, er_ghosts_take(&s->ghosts, it->hash, ghosts_most(s)) || (old != NULL && old->in_main));
 	s->stored++;
 	if (old != NULL)
 		take_out(s, old);
@@ -712,7 +704,7 @@ void er_index_free(er_index *ix)
 			}
 		}
 		er_free(s->table);
-		er_free(s->ghosts);
+		er_ghosts_fini(&s->ghosts);
 		pthread_mutex_destroy(&s->lock);
 	}
 	er_purges_free(ix->purges);

@@ -6,7 +6,7 @@
  *
  * Eviction is S3-FIFO (Yang and others, SOSP 2023): what is new goes through a small queue (a tenth
  * of the bytes), which only what was used meanwhile leaves for the main queue; what comes back soon
- * after it was evicted (the ghost table knows its hash) goes into main at once. A hit changes
+ * after it was evicted (ghost.h knows its hash) goes into main at once. A hit changes
  * nothing but a counter of two bits. */
 #ifndef ER_CACHE_INDEX_H
 #define ER_CACHE_INDEX_H

@@ -792,11 +792,12 @@ enum { MODEL_KEYS = 300, MODEL_STEPS = 60000, MODEL_BYTES = 200 * 1024 };
 
 typedef struct model {
 	struct {
-		bool in, in_main, ghost;
+		bool in, in_main;
 		unsigned used;
 		uint64_t cost, order; /* in its queue */
+		uint64_t ghost;       /* the how many-th; 0: none */
 	} o[MODEL_KEYS];
-	uint64_t small, main, clock;
+	uint64_t small, main, clock, ghosts, n;
 } model;
 
 static int oldest(const model *m, bool in_main)
@@ -812,6 +813,7 @@ static void model_out(model *m, int i)
 {
 	*(m->o[i].in_main ? &m->main : &m->small) -= m->o[i].cost;
 	m->o[i].in = false;
+	m->n--;
 }
 
 static void model_in(model *m, int i, bool in_main, uint64_t cost)
@@ -820,6 +822,7 @@ static void model_in(model *m, int i, bool in_main, uint64_t cost)
 	m->o[i].in_main = in_main;
 	m->o[i].cost = cost;
 	m->o[i].order = ++m->clock;
+	m->n++;
 	*(in_main ? &m->main : &m->small) += cost;
 }
 
@@ -832,7 +835,7 @@ static void model_room(model *m)
 			if (m->o[small].used > 0)
 				model_in(m, small, true, m->o[small].cost);
 			else
-				m->o[small].ghost = true;
+				m->o[small].ghost = ++m->ghosts;
 			m->o[small].used = 0;
 		} else {
 			model_out(m, main);
@@ -846,7 +849,10 @@ static void model_room(model *m)
 
 static void model_put(model *m, int i, uint64_t cost)
 {
-	bool in_main = m->o[i].ghost || (m->o[i].in && m->o[i].in_main);
+	/* as many ghosts as main has place for */
+	bool ghost = m->o[i].ghost > 0 && m->ghosts - m->o[i].ghost < m->n - m->n / 10 + 1;
+	bool in_main = ghost || (m->o[i].in && m->o[i].in_main);
+	m->o[i].ghost = 0;
 	if (m->o[i].in)
 		model_out(m, i);
 	m->o[i].used = 0;
