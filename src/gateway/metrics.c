@@ -430,6 +430,15 @@ static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
 	put_value(out, "er_cache_validated_total", "counter", "Stored answers that the origin said are good.", s.validated);
 }
 
+static void put_delays(er_buf *out, const er_metrics_view *threads, unsigned n)
+{
+	const er_delay_stats **stats = er_zalloc((n + 1) * sizeof *stats);
+	for (unsigned k = 0; k < n; k++)
+		stats[k] = threads[k].delay;
+	er_delay_write(out, stats, n);
+	er_free(stats);
+}
+
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped)
 {
 	er_map *by_name[ER_ENV_COUNT_];
@@ -459,6 +468,7 @@ void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, u
 	put_routines(out, &t);
 	put_threads(out, threads, n);
 	put_cache(out, threads, n);
+	put_delays(out, threads, n);
 	put_value(out, "er_access_log_dropped_total", "counter", "Access log records that the disk was too slow for.", log_dropped);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_map_free(by_name[e]);

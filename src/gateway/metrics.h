@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "cache/cache.h"
+#include "gateway/delay.h"
 #include "gateway/server.h"
 #include "gateway/tally.h"
 #include "isolate/isolate.h"
@@ -64,6 +65,7 @@ typedef struct er_metrics_view {
 	const er_isolate_stats *isolate;
 	const er_cache_stats *cache;      /* NULL: nothing is stored, or not any more */
 	const er_cache_stats *prefetches; /* likewise */
+	const er_delay_stats *delay;
 } er_metrics_view;
 
 /* Finds the counters of a routine on one thread, from the control thread. Zeroed before the first

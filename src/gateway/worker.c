@@ -205,6 +205,7 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->log_timer, NULL);
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
 	uv_close((uv_handle_t *)&w->warm_timer, NULL);
+	er_delay_end(&w->delay);
 }
 
 static void on_health_closed(void *ctx)
@@ -492,6 +493,7 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	uv_timer_init(&w->loop, &w->drain_timer);
 	uv_timer_init(&w->loop, &w->warm_timer);
 	w->async.data = w->log_timer.data = w->drain_timer.data = w->warm_timer.data = w;
+	er_delay_start(&w->delay, &w->loop);
 	w->loop_open = true;
 	er_worker_use(w, options->config);
 	w->o.config = w->current->config;
@@ -577,5 +579,6 @@ er_metrics_view er_worker_view(const er_worker *w, bool stopping)
 	                         .server = &w->stats,
 	                         .isolate = stopping ? &w->last_isolate : er_isolate_host_stats(w->isolate),
 	                         .cache = stopping || w->cache == NULL ? NULL : er_cache_statistics(w->cache),
-	                         .prefetches = stopping || w->cache == NULL ? NULL : er_cache_prefetches(w->cache)};
+	                         .prefetches = stopping || w->cache == NULL ? NULL : er_cache_prefetches(w->cache),
+	                         .delay = &w->delay.stats};
 }

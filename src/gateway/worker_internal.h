@@ -46,6 +46,7 @@ struct er_worker {
 	uv_loop_t loop;
 	uv_async_t async;
 	uv_timer_t log_timer, drain_timer, warm_timer;
+	er_delay delay; /* of its loop */
 	pthread_t thread;
 	bool runs, loop_open;
 	er_worker_door doors[ER_ENV_COUNT_];
