@@ -302,7 +302,10 @@ static void finish(er_fill *f, er_err_kind why)
 		er_content_wait_over(f->content, &f->room);
 	f->waits = false;
 	let_go_of_body(f, why != ER_ERR_OK);
-	if (why != ER_ERR_OK)
+	/* What breaks off is in nobody's place: what was there may be needed if the origin fails. */
+	if (why != ER_ERR_OK && f->stale != NULL)
+		er_index_put_back(f->cache->index, f->stale, f->written);
+	else if (why != ER_ERR_OK)
 		er_index_drop(f->cache->index, f->written);
 	er_content_end(f->content, why);
 	er_fill_stream_end(f, why == ER_ERR_OK);

@@ -424,13 +424,16 @@ static void put(shard *s, entry *e, er_stored *it, size_t cost)
 	ER_ASSERT(!it->listed);
 	forget_alone(s, e);
 	it->listed = true;
+	it->replaced_by = NULL;
 	it->cost = cost;
 	it->next_in_key = e->variants;
 	e->variants = er_stored_ref(it);
 	join_queue(s, it, er_ghosts_take(&s->ghosts, it->hash, ghosts_most(s)) || (old != NULL && old->in_main));
 	s->stored++;
-	if (old != NULL)
+	if (old != NULL) {
 		take_out(s, old);
+		old->replaced_by = it;
+	}
 	make_room(s);
 }
 
@@ -520,6 +523,23 @@ void er_index_drop(er_index *ix, er_stored *it)
 	pthread_mutex_lock(&s->lock);
 	if (it->listed)
 		take_out(s, it);
+	unlock(s);
+}
+
+void er_index_put_back(er_index *ix, er_stored *old, er_stored *it)
+{
+	shard *s = shard_of(ix, it->hash);
+	size_t cost = er_stored_cost(old);
+	pthread_mutex_lock(&s->lock);
+	if (it->listed) {
+		/* Only what this very one has replaced: nobody else knows `old` any more. */
+		if (old->replaced_by == it && !old->listed && cost <= s->max_bytes && !purged(ix, old)) {
+			put(s, entry_of(s, old->key, old->hash), old, cost);
+			s->stored--;
+		}
+		if (it->listed)
+			take_out(s, it);
+	}
 	unlock(s);
 }
 

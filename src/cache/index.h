@@ -70,6 +70,8 @@ bool er_index_purged_since(er_index *ix, uint64_t hash, uint64_t purges);
 bool er_index_weigh(er_index *ix, er_stored *s);
 /* Takes it out, if it is in. */
 void er_index_drop(er_index *ix, er_stored *s);
+/* Takes `it` out, if it is in, and puts back what it has replaced, unless that was purged. */
+void er_index_put_back(er_index *ix, er_stored *old, er_stored *it);
 /* All variants of the key, and what a fill under way brings (RFC 9111 4.4). */
 void er_index_purge(er_index *ix, er_slice key, uint64_t hash);
 

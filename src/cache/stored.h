@@ -29,6 +29,7 @@ typedef struct er_stored {
 	er_purge_look look;  /* at the purges, the last one */
 	/* the index's, under its lock */
 	struct er_stored *next_in_key;
+	const struct er_stored *replaced_by; /* that has its place, as it took it; only compared */
 	er_list queue;
 	size_t cost;
 	uint32_t hits; /* atomic; about */

@@ -422,6 +422,40 @@ static void what_is_stale_is_used_when_the_origin_fails(void **state)
 	}
 }
 
+/* How 1: what was stored is purged before the body breaks off. */
+static void a_body_that_breaks_off_takes_nothing_from_the_store(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		world w;
+		world_open(&w);
+		client c[4] = {0};
+		client_ask(&c[0], &w, "GET", "/a", "");
+		origin_answer(&w.asked[0], 200, STALE_ERROR, "old");
+		client_ask(&c[1], &w, "GET", "/a", "");
+		origin_head(&w.asked[1], 200, GOOD, 10);
+		origin_write(&w.asked[1], 4);
+		if (how == 1) {
+			client_ask(&c[3], &w, "POST", "/a", "");
+			origin_answer(&w.asked[2], 200, "", "done");
+		}
+		origin_end(&w.asked[1], ER_ERR_RESPONSE);
+		UNTIL(&w, c[1].failed);
+		unsigned n = w.n_asked;
+		client_ask(&c[2], &w, "GET", "/a", "");
+		assert_int_equal(w.n_asked, n + 1);
+		origin_fail(&w.asked[n]);
+		UNTIL(&w, c[2].ended);
+		if (how == 0)
+			assert_answer(&c[2], 200, "fwd=stale", "old");
+		else
+			assert_int_equal(c[2].x->res.status, 502);
+		for (unsigned i = 0; i < (how == 1 ? 4 : 3); i++)
+			client_leave(&c[i]);
+		world_close(&w);
+	}
+}
+
 static void an_origin_that_says_unchanged_is_believed(void **state)
 {
 	(void)state;
@@ -1104,6 +1138,7 @@ int main(void)
 	    cmocka_unit_test(what_is_stale_is_used_while_it_is_validated),
 	    cmocka_unit_test(whatever_request_finds_something_stale_it_is_validated_for_all),
 	    cmocka_unit_test(what_is_stale_is_used_when_the_origin_fails),
+	    cmocka_unit_test(a_body_that_breaks_off_takes_nothing_from_the_store),
 	    cmocka_unit_test(an_origin_that_says_unchanged_is_believed),
 	    cmocka_unit_test(what_turns_out_private_by_a_validation_is_not_kept),
 	    cmocka_unit_test(a_request_that_is_not_to_be_stored_leaves_the_store_as_it_is),
