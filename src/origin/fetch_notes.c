@@ -68,6 +68,7 @@ void er_fetch_head(er_fetch *f)
 {
 	if (er_fetch_hop(f) != HOP_FAILED)
 		er_fetch_enter(f, FETCH_HOP, HOP_ON_HEAD);
+	er_fetch_alive(f);
 }
 
 void er_fetch_hold(er_fetch *f)

@@ -202,7 +202,8 @@ static void parse(conn *c, size_t n)
 {
 	er_fetch *f = c->f;
 	ER_ASSERT(c->chunk != NULL && n <= c->chunk->cap);
-	er_fetch_alive(f);
+	if (er_fetch_head_whole(f)) /* a head has its time as a whole */
+		er_fetch_alive(f);
 	er_slice in = er_slice_of(c->chunk->bytes, n);
 	uint64_t chunks = c->decode.chunks;
 	er_decode_state state = er_decode_feed(&c->decode, f, &in, c->chunk);
