@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "http/status.h"
+#include "origin/count.h"
 #include "origin/pool.h"
 #include "origin/redirect.h"
 #include "origin/server.h"
@@ -127,6 +128,9 @@ static void fail(er_fetch *f, er_err_kind kind, const char *text)
 	if (er_fetch_over(f))
 		return;
 	ER_ASSERT(kind != ER_ERR_OK);
+	if (f->server_n > 0)
+		(void)er_complain(&f->o->complaints, er_slice_of(f->server, f->server_n), f->id, kind, er_slice_cstr(text),
+		                  uv_now(f->o->loop));
 	er_fetch_ref(f);
 	if (answered(f)) {
 		if (f->out != NULL)
@@ -530,13 +534,20 @@ bool er_fetch_tick(er_fetch *f, uint64_t now_ms)
 		return false;
 	char text[TEXT_MAX];
 	const char *waits = er_reach_waits_for(f), *what = connected ? "did not go on" : "could not be connected to";
-	if (answered(f))
-		text[0] = '\0';
-	else
-		snprintf(text, sizeof text, "%.*s %s within %u ms", er_field_value_ok(f->authority) ? (int)f->authority.n : 0,
-		         f->authority.p, waits != NULL ? waits : what, limit);
+	snprintf(text, sizeof text, "%.*s %s within %u ms", er_field_value_ok(f->authority) ? (int)f->authority.n : 0, f->authority.p,
+	         waits != NULL ? waits : what, limit);
 	fail(f, ER_ERR_TIMEOUT, text);
 	return true;
+}
+
+static void note_server(er_fetch *f)
+{
+	er_slice name = f->wishes.connect_to != NULL ? er_slice_cstr(f->wishes.connect_to) : f->x->req.authority;
+	if (!er_count_own(f->pool) || !er_field_value_ok(name))
+		return;
+	f->server_n = name.n < sizeof f->server ? name.n : sizeof f->server;
+	er_copy(f->server, name.p, f->server_n);
+	f->id = f->x->id;
 }
 
 void er_fetch_start(er_origin *o, er_exchange *x)
@@ -557,6 +568,7 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	x->handler_ctx = f;
 	er_list_push(&o->fetches, &f->link);
 	er_pool_enter(f);
+	note_server(f);
 	er_replay_init(&f->replay, f->wishes.replay && f->wishes.redirect == ER_REDIRECT_FOLLOW, &f->pool->replayed);
 	const char *why = "";
 	bool ok = er_message_request(f, &why);

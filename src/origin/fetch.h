@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "origin/complain.h"
 #include "origin/fetch_states.h"
 #include "origin/inflate.h"
 #include "origin/origin.h"
@@ -40,6 +41,8 @@ enum {
 	 * (HEAD, 204, 304). A body that comes all the same shows itself in that time; later it
 	 * would be taken for the next answer. */
 	ER_ORIGIN_QUARANTINE_MS = 1000,
+	/* of a server's name, for the log */
+	ER_ORIGIN_SERVER_MAX = 80,
 };
 
 /* A transport: how one hop is asked. fetch.c and reach.c choose it. */
@@ -68,6 +71,10 @@ struct er_fetch {
 	er_exchange *x;   /* a reference; NULL when it is no longer needed */
 	er_wishes wishes; /* a copy: connecting may change it */
 	er_slice host;    /* the value of Host; empty: the authority */
+	/* for the log, of a fetch of the node's own: the exchange may be gone when it fails */
+	uint8_t server[ER_ORIGIN_SERVER_MAX];
+	size_t server_n;
+	uint64_t id; /* of the request */
 
 	er_state is[FETCH_PARTS_N]; /* er_fetch_enter moves them, and nothing else */
 	/* Acts on what was noted. Outside of a library's callbacks. f may be over afterwards, and
@@ -140,6 +147,7 @@ struct er_origin {
 	uv_timer_t tick;
 	er_list fetches;
 	uint64_t last_fetch; /* its number */
+	er_complaints complaints;
 	er_map *pools;
 	er_cidr *own;
 	size_t n_own;

@@ -1,0 +1,60 @@
+/* A place of the table is a hash of the server's name. */
+#include "origin/complain.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+/* What a person does next. NULL: it is nothing that an origin has done. */
+static const char *remedy(er_err_kind kind)
+{
+	switch (kind) {
+	case ER_ERR_DNS:
+		return "Check the name in the site's origin, and the name servers (resolver.servers, /etc/resolv.conf)";
+	case ER_ERR_CONNECT:
+		return "Check that the server runs, and that this machine reaches it";
+	case ER_ERR_TLS:
+		return "Check the server's certificate and its name (origin.sni), and this machine's authorities and clock";
+	case ER_ERR_TIMEOUT:
+		return "Look what holds the server up; origin.connectMs, headMs and idleMs say how long the node waits";
+	case ER_ERR_RESPONSE:
+	case ER_ERR_IO:
+		return "Look into the server's own log; clients get nothing of such an answer, or see that it is cut";
+	case ER_ERR_REFUSED_ADDRESS:
+	case ER_ERR_REFUSED_PORT:
+		return "Check the addresses of the name; \"private\" of the site's origin allows private ones";
+	default:
+		return NULL;
+	}
+}
+
+/* FNV-1a. */
+static uint32_t place_of(er_slice server)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < server.n; i++)
+		h = (h ^ server.p[i]) * 16777619u;
+	return (h ^ h >> 16) % ER_COMPLAIN_SERVERS;
+}
+
+bool er_complain(er_complaints *c, er_slice server, uint64_t id, er_err_kind kind, er_slice text, uint64_t now_ms)
+{
+	const char *what_next = remedy(kind);
+	uint32_t at = place_of(server);
+	if (what_next == NULL)
+		return false;
+	if (c->places[at].used && now_ms - c->places[at].said_ms < ER_COMPLAIN_MS) {
+		c->places[at].since++;
+		return false;
+	}
+	char more[64] = "";
+	if (c->places[at].since > 0)
+		snprintf(more, sizeof more, ", and %u failures more since the last line", c->places[at].since);
+	c->places[at].used = true;
+	c->places[at].said_ms = now_ms;
+	c->places[at].since = 0;
+	text = er_slice_trim(text);
+	er_log(ER_LOG_WARN, "origin", "%.*s failed (%s, request %016llx%s): %.*s. %s", ER_FMT(server), er_err_name(kind),
+	       (unsigned long long)id, more, ER_FMT(text), what_next);
+	return true;
+}
