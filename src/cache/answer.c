@@ -5,7 +5,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cache/condition.h"
+#include "cache/directives.h"
+#include "cache/parts.h"
 #include "http/status.h"
+
+/* So many bytes of a body that comes a request for a part of it waits for. */
+enum { AHEAD = 1024 * 1024 };
 
 /* As Cache-Status names this cache (RFC 9211 2). */
 #define CACHE_NAME "EdgeRoutine"
@@ -18,8 +23,9 @@ static er_slice u64_text(er_arena *a, uint64_t v)
 
 static const char *forward_name(er_cache_forward f)
 {
-	static const char *const names[] = {[FWD_NONE] = "",         [FWD_METHOD] = "method",  [FWD_BYPASS] = "bypass",
-	                                    [FWD_MISS] = "uri-miss", [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale"};
+	static const char *const names[] = {
+	    [FWD_NONE] = "",          [FWD_METHOD] = "method", [FWD_BYPASS] = "bypass",  [FWD_MISS] = "uri-miss",
+	    [FWD_VARY] = "vary-miss", [FWD_STALE] = "stale",   [FWD_PARTIAL] = "partial"};
 	ER_ASSERT(f < sizeof names / sizeof *names);
 	return names[f];
 }
@@ -98,15 +104,82 @@ static bool of_content(er_slice name)
 	       er_slice_ieq(name, ER_LIT("content-language")) || er_slice_ieq(name, ER_LIT("content-range"));
 }
 
+static bool is_type(er_slice name)
+{
+	return er_slice_ieq(name, ER_LIT("content-type"));
+}
+
+/* What of a stored response is sent. */
+typedef struct selection {
+	er_range_kind kind;
+	uint64_t length; /* of the whole */
+	er_ranges ranges;
+	er_boundary boundary; /* if there are several */
+} selection;
+
+static bool is_multipart(const selection *sel)
+{
+	return sel->kind == ER_RANGE_PART && sel->ranges.n > 1;
+}
+
+/* Ranges of what is still coming are counted by the length that the origin has said. Several of
+ * them would have to wait for each other, and are ignored, as RFC 9110 14.2 allows. */
+static void select_ranges(const er_exchange *x, er_stored *s, selection *sel)
+{
+	bool whole = er_content_whole(s->content);
+	sel->kind = ER_RANGE_WHOLE;
+	if (s->status != 200 || !er_slice_eq(x->req.method, ER_LIT("GET")) || (!whole && s->promised < 0))
+		return;
+	sel->length = whole ? er_content_length(s->content) : (uint64_t)s->promised;
+	sel->kind = er_ranges_of(&x->req.fields, &s->fields, sel->length, &sel->ranges);
+	if (!is_multipart(sel))
+		return;
+	if (er_content_kept(s->content))
+		sel->boundary = er_boundary_new();
+	else
+		sel->kind = ER_RANGE_WHOLE;
+}
+
+bool er_answer_waits(const er_exchange *x, er_stored *s)
+{
+	if (er_content_whole(s->content) || er_fields_get(&x->req.fields, ER_LIT("range")) == NULL)
+		return false;
+	const er_slice *ranges = er_fields_get(&s->fields, ER_LIT("accept-ranges"));
+	selection sel;
+	select_ranges(x, s, &sel);
+	return sel.kind == ER_RANGE_PART && sel.ranges.v[0].from > er_content_length(s->content) + AHEAD && ranges != NULL &&
+	       er_field_has_token(*ranges, ER_LIT("bytes")) && !er_cache_control(&x->req.fields).only_if_cached;
+}
+
+/* NULL: the bytes are not there any more. */
+static er_body *read_selected(er_stored *s, er_port *port, const selection *sel)
+{
+	er_content *c = s->content;
+	if (is_multipart(sel))
+		return er_parts_read(c, port, &sel->ranges, sel->length, er_fields_get(&s->fields, ER_LIT("content-type")),
+		                     &sel->boundary);
+	if (sel->kind == ER_RANGE_PART)
+		return er_content_read(c, port, sel->ranges.v[0].from, sel->ranges.v[0].n, (int64_t)sel->ranges.v[0].n);
+	return er_content_read(c, port, 0, UINT64_MAX, er_content_whole(c) ? (int64_t)er_content_length(c) : s->promised);
+}
+
 /* 206 or 416. */
-static void say_range(er_exchange *x, er_range_kind kind, uint64_t from, uint64_t n, uint64_t length)
+static void say_ranges(er_exchange *x, const selection *sel)
 {
 	er_arena *a = &x->arena;
-	er_slice range = kind == ER_RANGE_BEYOND ? er_arena_printf(a, "bytes */%llu", (unsigned long long)length)
-	                                         : er_arena_printf(a, "bytes %llu-%llu/%llu", (unsigned long long)from,
-	                                                           (unsigned long long)(from + n - 1), (unsigned long long)length);
-	x->res.status = kind == ER_RANGE_BEYOND ? 416 : 206;
-	er_fields_add(&x->res.fields, a, ER_LIT("content-range"), range);
+	er_fields *to = &x->res.fields;
+	x->res.status = sel->kind == ER_RANGE_BEYOND ? 416 : 206;
+	if (sel->kind == ER_RANGE_BEYOND) {
+		er_fields_add(to, a, ER_LIT("content-range"), er_arena_printf(a, "bytes */%llu", (unsigned long long)sel->length));
+	} else if (is_multipart(sel)) { /* each part has its own Content-Range, and the message none */
+		er_slice boundary = er_slice_of(sel->boundary.text, sizeof sel->boundary.text);
+		er_fields_add(to, a, ER_LIT("content-type"), er_arena_printf(a, "multipart/byteranges; boundary=%.*s", ER_FMT(boundary)));
+	} else {
+		er_range r = sel->ranges.v[0];
+		er_fields_add(to, a, ER_LIT("content-range"),
+		              er_arena_printf(a, "bytes %llu-%llu/%llu", (unsigned long long)r.from,
+		                              (unsigned long long)(r.from + r.n - 1), (unsigned long long)sel->length));
+	}
 }
 
 /* For whoever asks in order to have it stored. */
@@ -130,30 +203,29 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 	x->facts.cache = word_of(use, s, ttl);
 	bool unchanged = s->status == 200 && er_condition_met(&x->req.fields, &s->fields, s->came);
 	bool whole = er_content_whole(s->content);
-	uint64_t length = er_content_length(s->content), from = 0, n = UINT64_MAX;
-	er_range_kind kind = ER_RANGE_WHOLE;
-	if (!unchanged && s->status == 200 && whole && er_slice_eq(x->req.method, ER_LIT("GET")))
-		kind = er_range_of(&x->req.fields, &s->fields, length, &from, &n);
+	selection sel;
+	sel.kind = ER_RANGE_WHOLE;
+	if (!unchanged)
+		select_ranges(x, s, &sel);
 	er_body *body = NULL;
-	if (!unchanged && kind != ER_RANGE_BEYOND && !er_status_bodyless(s->status)) {
-		int64_t says = kind == ER_RANGE_PART ? (int64_t)n : whole ? (int64_t)length : s->promised;
-		body = er_content_read(s->content, port, from, n, says);
+	if (!unchanged && sel.kind != ER_RANGE_BEYOND && !er_status_bodyless(s->status)) {
+		body = read_selected(s, port, &sel);
 		if (body == NULL)
 			return false;
 	}
 	note_kept(x, use, whole);
 	x->res = (er_response){.status = unchanged ? 304 : s->status, .body = body};
-	if (!unchanged && kind == ER_RANGE_WHOLE)
+	if (!unchanged && sel.kind == ER_RANGE_WHOLE)
 		x->res.reason = er_arena_copy(&x->arena, s->reason);
-	copy_fields(x, &s->fields, unchanged ? of_content : NULL);
+	copy_fields(x, &s->fields, unchanged ? of_content : is_multipart(&sel) ? is_type : NULL);
 	if (use->forward == FWD_NONE || age > 0)
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("age"), u64_text(&x->arena, (uint64_t)age));
 	if (use->forward == FWD_NONE && use->status == 0)
 		add_hit(x, ttl);
 	else
 		add_status(x, use, &ttl);
-	if (kind != ER_RANGE_WHOLE)
-		say_range(x, kind, from, n, length);
+	if (sel.kind != ER_RANGE_WHOLE)
+		say_ranges(x, &sel);
 	return true;
 }
 

@@ -149,6 +149,7 @@ typedef enum found_use {
 	USED,  /* the answer is filled */
 	ASK,   /* nothing is stored, or it is to be validated first */
 	AGAIN, /* what was stored is not there any more */
+	APART, /* it comes too late for this request, which is better asked for itself */
 } found_use;
 
 /* Answers from what was found, if that may be used without asking; counts it. */
@@ -159,6 +160,8 @@ static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key
 	/* Who fills the cache waits for what a client would not wait for. */
 	if (how == ER_USE_VALIDATE || (how == ER_USE_STALE && x->wishes.prefetch))
 		return ASK;
+	if (er_answer_waits(x, s))
+		return APART;
 	if (!read_stored(p, x, s, now_us, &(er_cache_use){0}))
 		return AGAIN;
 	er_keep_used(c->disk, s);
@@ -283,6 +286,14 @@ static void ask_alone(er_task *t)
 	begin(t, er_fill_new(&t->place, t->key, t->hash, NULL));
 }
 
+/* For a part of what comes. */
+static void ask_apart(er_task *t)
+{
+	t->forward = FWD_PARTIAL;
+	t->alone = true; /* the disk has not got it either */
+	ask_alone(t);
+}
+
 /* Validates what is stored, while it is used as it is. */
 static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *stale)
 {
@@ -372,6 +383,9 @@ static void look(er_task *t)
 	case AGAIN:
 		look(t);
 		break;
+	case APART:
+		ask_apart(t);
+		break;
 	}
 	let_go_of_found(&found);
 }
@@ -418,6 +432,8 @@ static void handle(void *self, er_exchange *x)
 		if (use == ASK) {
 			t->looks = 1;
 			go_on(t, &found);
+		} else if (use == APART) {
+			ask_apart(t);
 		} else {
 			look(t);
 		}

@@ -63,44 +63,20 @@ static bool is_strong_date(const er_slice *modified, const er_slice *sent)
 	return sent != NULL && er_date_parse(*sent, 0, &now) && er_date_parse(*modified, 0, &then) && then < now;
 }
 
-/* RFC 9110 13.1.5: strong tags, or the very date. */
-static bool if_range_holds(const er_fields *request, const er_fields *stored)
+bool er_condition_of_range(const er_fields *request, const er_fields *stored)
 {
-	const er_slice *it = er_fields_get(request, ER_LIT("if-range"));
+	const er_slice *it = NULL;
+	for (uint32_t i = 0; i < request->n; i++) {
+		if (!er_slice_ieq(request->v[i].name, ER_LIT("if-range")))
+			continue;
+		if (it != NULL) /* nobody may send two */
+			return false;
+		it = &request->v[i].value;
+	}
 	if (it == NULL)
 		return true;
 	const er_slice *etag = er_fields_get(stored, ER_LIT("etag")), *modified = er_fields_get(stored, ER_LIT("last-modified"));
 	if (it->n > 0 && (it->p[0] == '"' || er_slice_starts(*it, ER_LIT("W/"))))
 		return etag != NULL && it->p[0] == '"' && er_slice_eq(*it, *etag);
 	return modified != NULL && er_slice_eq(*it, *modified) && is_strong_date(modified, er_fields_get(stored, ER_LIT("date")));
-}
-
-er_range_kind er_range_of(const er_fields *request, const er_fields *stored, uint64_t length, uint64_t *from, uint64_t *n)
-{
-	const er_slice *range = er_fields_get(request, ER_LIT("range"));
-	if (range == NULL || range->n < 6 || !er_slice_ieq(er_slice_head(*range, 6), ER_LIT("bytes=")) ||
-	    !if_range_holds(request, stored))
-		return ER_RANGE_WHOLE;
-	er_slice spec = er_slice_trim(er_slice_from(*range, 6));
-	size_t dash = er_slice_find(spec, '-');
-	if (dash == spec.n || er_slice_find(spec, ',') < spec.n)
-		return ER_RANGE_WHOLE;
-	er_slice first = er_slice_head(spec, dash), last = er_slice_from(spec, dash + 1);
-	uint64_t a = 0, b = UINT64_MAX;
-	if ((first.n == 0 && last.n == 0) || (first.n > 0 && !er_slice_u64(first, &a)) || (last.n > 0 && !er_slice_u64(last, &b)))
-		return ER_RANGE_WHOLE;
-	if (first.n == 0) { /* the last b bytes */
-		if (b == 0 || length == 0)
-			return ER_RANGE_BEYOND;
-		*n = b < length ? b : length;
-		*from = length - *n;
-		return ER_RANGE_PART;
-	}
-	if (b < a)
-		return ER_RANGE_WHOLE;
-	if (a >= length)
-		return ER_RANGE_BEYOND;
-	*from = a;
-	*n = b < length ? b - a + 1 : length - a;
-	return ER_RANGE_PART;
 }

@@ -56,6 +56,7 @@ typedef struct reader {
 	uint64_t piece; /* where it is, counted from the first that ever was */
 	size_t skip;    /* bytes of it that are not wanted, or are sent */
 	uint64_t at;    /* where that is, in bytes */
+	uint64_t begin; /* what comes before is not wanted */
 	uint64_t end;
 	bool full;          /* the body has no room */
 	bool waiting;       /* on_news comes */
@@ -328,6 +329,12 @@ void er_content_set_mark(er_content *c, uint64_t mark)
 	__atomic_store_n(&c->mark, mark, __ATOMIC_RELAXED);
 }
 
+bool er_content_there(er_content *c, uint64_t from, uint64_t n)
+{
+	ER_CHECK(c, MAGIC);
+	return c->behind != NULL ? c->behind->there(c->behind_ctx, from, n) : er_content_kept(c);
+}
+
 void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n)
 {
 	ER_CHECK(c, MAGIC);
@@ -396,19 +403,25 @@ static void take(reader *r, taken *t)
 		t->why = ER_ERR_BEHIND;
 		return;
 	}
+	uint64_t was = r->at;
 	while (t->n < AT_ONCE && r->at < r->end && r->at < c->length) {
 		step(r);
 		er_piece piece = c->v[r->piece - c->gone];
-		size_t left = piece.n - r->skip, n = r->end - r->at < left ? (size_t)(r->end - r->at) : left;
-		t->v[t->n++] = er_piece_sub(piece, r->skip, n);
+		bool wanted = r->at >= r->begin;
+		uint64_t until = wanted ? r->end : r->begin;
+		size_t left = piece.n - r->skip, n = until - r->at < left ? (size_t)(until - r->at) : left;
+		if (wanted)
+			t->v[t->n++] = er_piece_sub(piece, r->skip, n);
 		r->at += n;
 		r->skip += n;
 	}
 	step(r);
-	if (t->n > 0 && c->passes_by)
+	if (r->at > was && c->passes_by)
 		pass(c);
-	if (r->at >= r->end || (c->state == WHOLE && r->at == c->length))
+	if (r->at >= r->end || (c->state == WHOLE && r->at == c->length && r->end == UINT64_MAX))
 		t->end = true;
+	else if (c->state == WHOLE && r->at == c->length) /* shorter than was said */
+		t->why = ER_ERR_RESPONSE;
 	else if (c->state == BROKEN && r->at == c->length)
 		t->why = c->why;
 	else if (t->n == 0) {
@@ -511,20 +524,22 @@ static void on_done_cancel(void *ctx, er_err_kind reason)
 static const er_body_source_ops source_ops = {.resume = on_resume, .cancel = on_cancel},
                                 done_ops = {.resume = on_done_resume, .cancel = on_done_cancel};
 
-/* Where `from` is. False: it is not there any more, or will never be. Under the lock. */
+/* Where `from` is; or the end of what there is, if it is to come yet. False: it is not there any
+ * more, or will never be. Under the lock. */
 static bool seek(reader *r, uint64_t from)
 {
 	const er_content *c = r->c;
 	size_t i = 0;
 	uint64_t at = c->begin;
-	if (from < at || c->state == BROKEN)
+	if (from < at || c->state == BROKEN || (c->state == WHOLE && from > c->length))
 		return false;
-	for (; i + 1 < c->n && at + c->v[i].n <= from; i++)
+	r->begin = from;
+	r->at = from < c->length ? from : c->length;
+	for (; i + 1 < c->n && at + c->v[i].n <= r->at; i++)
 		at += c->v[i].n;
-	ER_ASSERT(from - at <= (i < c->n ? c->v[i].n : 0));
+	ER_ASSERT(r->at - at <= (i < c->n ? c->v[i].n : 0));
 	r->piece = c->gone + i;
-	r->skip = (size_t)(from - at);
-	r->at = from;
+	r->skip = (size_t)(r->at - at);
 	return true;
 }
 
@@ -533,8 +548,8 @@ static er_body *read_at_once(er_content *c, uint64_t from, uint64_t n)
 {
 	er_body *body = NULL;
 	pthread_mutex_lock(&c->lock);
-	if (c->state == WHOLE && c->n == 1 && c->gone == 0 && from < c->length) {
-		uint64_t left = c->length - from;
+	uint64_t left = from < c->length ? c->length - from : 0;
+	if (c->state == WHOLE && c->n == 1 && c->gone == 0 && left > 0 && (n <= left || n == UINT64_MAX)) {
 		body = er_body_of(er_piece_sub(c->v[0], (size_t)from, (size_t)(n < left ? n : left)));
 	}
 	pthread_mutex_unlock(&c->lock);

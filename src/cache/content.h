@@ -17,6 +17,8 @@ void er_content_unref(er_content *c);
 typedef struct er_content_behind {
 	/* as er_content_read; NULL: they are not there any more */
 	er_body *(*read)(void *ctx, er_port *port, uint64_t from, uint64_t n, int64_t length);
+	/* as er_content_there */
+	bool (*there)(void *ctx, uint64_t from, uint64_t n);
 	void (*free)(void *ctx);
 } er_content_behind;
 /* One reference. `ctx` is freed with the content. `mark`: er_content_mark. */
@@ -57,9 +59,13 @@ uint64_t er_content_mark(const er_content *c);
 void er_content_set_mark(er_content *c, uint64_t mark);
 /* Copies n bytes from `from` on, which are there, of a content in memory that passes nothing by. */
 void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n);
-/* A body of `n` bytes from `from` on; n = UINT64_MAX: to the end, however far that is. `length` is
- * what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One reference. NULL:
- * the content is broken, or has passed by. */
+/* These bytes of a whole content are there, and count as used: who reads them soon will have
+ * them. */
+ER_MUST_CHECK bool er_content_there(er_content *c, uint64_t from, uint64_t n);
+/* A body of `n` bytes from `from` on, which may be bytes that come later; n = UINT64_MAX: to the
+ * end, however far that is. If a content ends before the last of n bytes, its reader fails.
+ * `length` is what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One
+ * reference. NULL: the content is broken, or has passed by. */
 er_body *er_content_read(er_content *c, er_port *port, uint64_t from, uint64_t n, int64_t length);
 
 #endif

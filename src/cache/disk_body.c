@@ -177,18 +177,33 @@ static bool all_there(const place *p, uint64_t from, uint64_t end)
 	return true;
 }
 
+/* The same; if not, the response is lost. */
+static bool is_there(place *p, uint64_t from, uint64_t end)
+{
+	if (__atomic_load_n(&p->gone, __ATOMIC_RELAXED) || !er_volume_serves(p->v))
+		return false;
+	if (all_there(p, from, end))
+		return true;
+	lose(p);
+	return false;
+}
+
+static bool there_behind(void *ctx, uint64_t from, uint64_t n)
+{
+	place *p = ctx;
+	ER_CHECK(p, PLACE);
+	ER_ASSERT(from <= p->length && n <= p->length - from);
+	return is_there(p, from, from + n);
+}
+
 static er_body *read_behind(void *ctx, er_port *port, uint64_t from, uint64_t n, int64_t length)
 {
 	place *p = ctx;
 	ER_CHECK(p, PLACE);
 	ER_ASSERT(from <= p->length);
 	uint64_t end = n < p->length - from ? from + n : p->length;
-	if (__atomic_load_n(&p->gone, __ATOMIC_RELAXED) || !er_volume_serves(p->v))
+	if (!is_there(p, from, end))
 		return NULL;
-	if (!all_there(p, from, end)) {
-		lose(p);
-		return NULL;
-	}
 	__atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
 	reader *r = ER_NEW(reader);
 	er_body *body = er_body_new(length);
@@ -199,7 +214,7 @@ static er_body *read_behind(void *ctx, er_port *port, uint64_t from, uint64_t n,
 	return body;
 }
 
-static const er_content_behind behind = {.read = read_behind, .free = unref_place};
+static const er_content_behind behind = {.read = read_behind, .there = there_behind, .free = unref_place};
 
 er_content *er_disk_body_content(er_volume *v, er_disk_hash key, er_disk_hash head, uint64_t id, uint64_t length)
 {

@@ -39,7 +39,7 @@ static inline er_cache_stats *er_cache_stats_of(er_cache *c, const er_wishes *w)
 }
 
 /* Why the origin is asked (RFC 9211 2.2). */
-typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_BYPASS, FWD_MISS, FWD_VARY, FWD_STALE } er_cache_forward;
+typedef enum er_cache_forward { FWD_NONE, FWD_METHOD, FWD_BYPASS, FWD_MISS, FWD_VARY, FWD_STALE, FWD_PARTIAL } er_cache_forward;
 
 struct er_task {
 	uint32_t magic;
@@ -71,6 +71,9 @@ typedef struct er_cache_use {
 /* Fills x->res from a stored response: whole, a part, or 304. False: its bytes are not there any
  * more, and nothing is done. */
 ER_MUST_CHECK bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use);
+/* The request is for a part of what is stored that is far from having come: whoever wants it is
+ * better served by a question for that part, which the origin can answer. */
+ER_MUST_CHECK bool er_answer_waits(const er_exchange *x, er_stored *s);
 /* Fills x->res from the response of `from`, whose body is taken. */
 void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use);
 /* Fills x->res with what the node says of an origin that fails. */

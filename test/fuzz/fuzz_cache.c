@@ -6,6 +6,7 @@
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/freshness.h"
+#include "cache/range.h"
 #include "cache/vary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -71,11 +72,19 @@ static void check_variant(er_arena *a, const er_fields *response, const er_field
 	ER_ASSERT(er_variant_matches(&v, second, a) == er_variant_matches(&w, first, a));
 }
 
-static void check_range(const er_fields *request, const er_fields *stored, uint64_t length)
+/* Within the body, and no byte twice. */
+static void check_ranges(const er_fields *request, const er_fields *stored, uint64_t length)
 {
-	uint64_t from = 0, n = 0;
-	if (er_range_of(request, stored, length, &from, &n) == ER_RANGE_PART)
-		ER_ASSERT(n > 0 && from < length && n <= length - from);
+	er_ranges r;
+	if (er_ranges_of(request, stored, length, &r) != ER_RANGE_PART)
+		return;
+	ER_ASSERT(r.n > 0 && r.n <= ER_RANGES_MOST);
+	for (uint32_t i = 0; i < r.n; i++) {
+		er_range a = r.v[i];
+		ER_ASSERT(a.n > 0 && a.from < length && a.n <= length - a.from);
+		for (uint32_t k = 0; k < i; k++)
+			ER_ASSERT(a.from + a.n < r.v[k].from || r.v[k].from + r.v[k].n < a.from);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -94,9 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_directives(&d);
 	check_freshness(method, &first, status, &response);
 	check_variant(&a, &response, &first, &second);
-	check_range(&first, &response, 0);
-	check_range(&first, &response, 10);
-	check_range(&first, &response, UINT64_MAX / 2);
+	check_ranges(&first, &response, 0);
+	check_ranges(&first, &response, 10);
+	check_ranges(&first, &response, UINT64_MAX / 2);
+	check_ranges(&first, &response, UINT64_MAX);
 	(void)er_condition_met(&first, &response, NOW);
 	er_arena_fini(&a);
 	return 0;

@@ -4,6 +4,7 @@
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/freshness.h"
+#include "cache/range.h"
 #include "cache/vary.h"
 
 #include "base/mem.h"
@@ -481,7 +482,10 @@ static void a_range_gives_the_bytes_that_were_asked_for(void **state)
 	    {"Range: bytes=2-\n", "", 10, PART(2, 8)},
 	    {"Range: bytes=9-99\n", "", 10, PART(9, 1)},
 	    {"Range: bytes=0-18446744073709551615\n", "", 10, PART(0, 10)},
-	    {"Range: bytes=0-18446744073709551616\n", "", 10, WHOLE},
+	    {"Range: bytes=0-18446744073709551616\n", "", 10, PART(0, 10)},
+	    {"Range: bytes=18446744073709551616-\n", "", 10, BEYOND},
+	    {"Range: bytes=-99999999999999999999999\n", "", 10, PART(0, 10)},
+	    {"Range: bytes=1-\n", "", UINT64_MAX, PART(1, UINT64_MAX - 1)},
 	    {"Range: bytes=10-\n", "", 10, BEYOND},
 	    {"Range: bytes=0-\n", "", 0, BEYOND},
 	    {"Range: bytes=-3\n", "", 10, PART(7, 3)},
@@ -493,7 +497,8 @@ static void a_range_gives_the_bytes_that_were_asked_for(void **state)
 	    {"Range: bytes=\n", "", 10, WHOLE},
 	    {"Range: bytes\n", "", 10, WHOLE},
 	    {"Range: lines=0-1\n", "", 10, WHOLE},
-	    {"Range: bytes=0-1,3-4\n", "", 10, WHOLE},
+	    {"Range: bytes=0-1\nRange: bytes=0-1\n", "", 10, WHOLE},
+	    {"Range: bytes=0-1\nIf-Range: \"a\"\nIf-Range: \"a\"\n", "ETag: \"a\"\n", 10, WHOLE},
 	    {"Range: bytes=+1-2\n", "", 10, WHOLE},
 	    {"Range: bytes=1 - 2\n", "", 10, WHOLE},
 	    {"Range: bytes=--1\n", "", 10, WHOLE},
@@ -512,11 +517,92 @@ static void a_range_gives_the_bytes_that_were_asked_for(void **state)
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		er_fields request = fields_of(cases[i].request), stored = fields_of(cases[i].stored);
-		uint64_t from = 0, n = 0;
-		er_range_kind kind = er_range_of(&request, &stored, cases[i].length, &from, &n);
-		if (kind != cases[i].kind || (kind == ER_RANGE_PART && (from != cases[i].from || n != cases[i].n)))
+		er_ranges r = {0};
+		er_range_kind kind = er_ranges_of(&request, &stored, cases[i].length, &r);
+		er_range got = r.v[0];
+		if (kind != cases[i].kind || (kind == ER_RANGE_PART && (r.n != 1 || got.from != cases[i].from || got.n != cases[i].n)))
 			fail_msg("%zu: %s of %llu: %d, %llu+%llu", i, cases[i].request, (unsigned long long)cases[i].length, kind,
-			         (unsigned long long)from, (unsigned long long)n);
+			         (unsigned long long)got.from, (unsigned long long)got.n);
+	}
+}
+
+/* "0+2 8+1", or the kind. */
+static void write_ranges(er_range_kind kind, const er_ranges *r, char *to, size_t n)
+{
+	size_t at = 0;
+	snprintf(to, n, "%s", kind == ER_RANGE_WHOLE ? "whole" : kind == ER_RANGE_BEYOND ? "beyond" : "");
+	for (uint32_t i = 0; kind == ER_RANGE_PART && i < r->n && at < n; i++)
+		at += (size_t)snprintf(to + at, n - at, "%s%llu+%llu", i > 0 ? " " : "", (unsigned long long)r->v[i].from,
+		                       (unsigned long long)r->v[i].n);
+}
+
+static void assert_ranges(const char *list, uint64_t length, const char *want)
+{
+	er_fields request = {0}, stored = {0};
+	er_ranges r = {0};
+	char got[512];
+	er_fields_add(&request, &arena, ER_LIT("Range"), er_arena_printf(&arena, "bytes=%s", list));
+	write_ranges(er_ranges_of(&request, &stored, length, &r), &r, got, sizeof got);
+	if (strcmp(got, want) != 0)
+		fail_msg("bytes=%s of %llu: \"%s\" instead of \"%s\"", list, (unsigned long long)length, got, want);
+}
+
+static void several_ranges_come_in_the_order_in_which_they_were_asked_for(void **state)
+{
+	(void)state;
+	assert_ranges("0-1,3-4", 10, "0+2 3+2");
+	assert_ranges("8-9,0-1", 10, "8+2 0+2");
+	assert_ranges(" 0-1 ,\t4-5,", 10, "0+2 4+2");
+	assert_ranges(",,0-0,,-1,", 10, "0+1 9+1");
+	assert_ranges("0-1,7-", 10, "0+2 7+3");
+	assert_ranges(",", 10, "whole");
+	assert_ranges(" , ", 10, "whole");
+	/* what is not in the body is left out; what is no range makes the field void */
+	assert_ranges("0-1,10-20,4-5", 10, "0+2 4+2");
+	assert_ranges("10-20,-0,4-5", 10, "4+2");
+	assert_ranges("10-20,30-", 10, "beyond");
+	assert_ranges("0-1,x", 10, "whole");
+	assert_ranges("0-1,5-2", 10, "whole");
+	assert_ranges("0-1,--5", 10, "whole");
+	assert_ranges("0-1,-", 10, "whole");
+	assert_ranges("20-30,x", 10, "whole");
+	assert_ranges("0-1;4-5", 10, "whole");
+}
+
+static void no_byte_is_sent_twice_however_often_it_is_asked_for(void **state)
+{
+	(void)state;
+	assert_ranges("0-1,0-1,0-1", 10, "0+2");
+	assert_ranges("0-4,2-6", 10, "0+7");
+	assert_ranges("0-1,2-3", 10, "0+4");
+	assert_ranges("4-5,0-1,2-3", 10, "0+6");
+	assert_ranges("0-1,4-5,8-9,1-8", 10, "0+10");
+	assert_ranges("8-9,4-5,0-1,5-8", 10, "4+6 0+2");
+	assert_ranges("6-6,0-0,2-2,4-4,1-1,3-3", 10, "6+1 0+5");
+	assert_ranges("0-,0-,0-", 10, "0+10");
+	assert_ranges("0-0,-18446744073709551615", UINT64_MAX, "0+18446744073709551615");
+}
+
+/* CVE-2011-3192 */
+static void many_ranges_are_not_worth_many_parts(void **state)
+{
+	(void)state;
+	char list[8 * 1024];
+	for (unsigned n = 1; n <= 200; n++) {
+		size_t at = 0;
+		for (unsigned i = 0; i < n; i++)
+			at += (size_t)snprintf(list + at, sizeof list - at, "%s%u-%u", i > 0 ? "," : "", 2 * i, 2 * i);
+		er_fields request = {0}, stored = {0};
+		er_ranges r;
+		er_fields_add(&request, &arena, ER_LIT("Range"), er_arena_printf(&arena, "bytes=%s", list));
+		er_range_kind kind = er_ranges_of(&request, &stored, 1000000, &r);
+		assert_int_equal(kind, n <= ER_RANGES_MOST ? ER_RANGE_PART : ER_RANGE_WHOLE);
+		if (kind == ER_RANGE_PART)
+			assert_int_equal(r.n, n);
+		at = 0;
+		for (unsigned i = 0; i < n; i++)
+			at += (size_t)snprintf(list + at, sizeof list - at, "%s%u-", i > 0 ? "," : "", i);
+		assert_ranges(list, 1000, n <= ER_RANGES_ASKED ? "0+1000" : "whole");
 	}
 }
 
@@ -534,6 +620,9 @@ int main(void)
 	    cmocka_unit_test_teardown(what_varies_on_too_much_is_not_kept, empty_arena),
 	    cmocka_unit_test_teardown(a_client_that_has_it_is_told_so, empty_arena),
 	    cmocka_unit_test_teardown(a_range_gives_the_bytes_that_were_asked_for, empty_arena),
+	    cmocka_unit_test_teardown(several_ranges_come_in_the_order_in_which_they_were_asked_for, empty_arena),
+	    cmocka_unit_test_teardown(no_byte_is_sent_twice_however_often_it_is_asked_for, empty_arena),
+	    cmocka_unit_test_teardown(many_ranges_are_not_worth_many_parts, empty_arena),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

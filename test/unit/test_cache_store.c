@@ -153,6 +153,49 @@ static void every_part_of_a_response_can_be_read(void **state)
 	side_close(&s);
 }
 
+/* Also if that is where nothing has come yet. */
+static void every_part_of_what_comes_can_be_read(void **state)
+{
+	(void)state;
+	static const size_t cuts[] = {1, 7, 2, 9000, 1, 1, 13, 9000};
+	enum { PARTS = 40, N = 1 + 7 + 2 + 9000 + 1 + 1 + 13 + 9000 };
+	side s;
+	side_open(&s);
+	for (int passes_by = 0; passes_by < 2; passes_by++) {
+		for (unsigned before = 0; before <= sizeof cuts / sizeof *cuts; before++) {
+			er_content *c = er_content_new();
+			reader parts[PARTS] = {0}, more = {0};
+			for (unsigned i = 0; i < before; i++)
+				write_some(c, cuts[i]);
+			for (unsigned i = 0; i < PARTS; i++)
+				reader_begin(&parts[i], c, &s, i * (N / PARTS), N / PARTS + i);
+			reader_begin(&more, c, &s, N - 10, 11);
+			if (passes_by)
+				er_content_pass_by(c);
+			for (unsigned i = before; i < sizeof cuts / sizeof *cuts; i++) {
+				write_some(c, cuts[i]);
+				turn(&s);
+			}
+			/* those that wait for later bytes keep nothing that is before them */
+			if (passes_by)
+				assert_in_range(er_content_pieces(c), 0, 1);
+			er_content_end(c, ER_ERR_OK);
+			turn(&s);
+			for (unsigned i = 0; i < PARTS; i++) {
+				assert_true(parts[i].ended || i * (N / PARTS) + N / PARTS + i > N);
+				assert_got(&parts[i], i * (N / PARTS), parts[i].ended ? N / PARTS + i : N - i * (N / PARTS));
+				reader_end(&parts[i]);
+			}
+			assert_true(more.failed); /* it is shorter */
+			assert_got(&more, N - 10, 10);
+			reader_end(&more);
+			assert_int_equal(er_content_readers(c), 0);
+			er_content_unref(c);
+		}
+	}
+	side_close(&s);
+}
+
 static void who_comes_while_it_fills_gets_all_of_it(void **state)
 {
 	(void)state;
@@ -940,6 +983,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_part_of_a_response_can_be_read),
+	    cmocka_unit_test(every_part_of_what_comes_can_be_read),
 	    cmocka_unit_test(who_comes_while_it_fills_gets_all_of_it),
 	    cmocka_unit_test(a_response_that_drips_takes_the_memory_of_its_bytes),
 	    cmocka_unit_test(a_reader_that_does_not_read_takes_no_more_than_its_window),

@@ -1,0 +1,26 @@
+/* Several parts of a stored body in one answer (multipart/byteranges, RFC 9110 14.6). */
+#ifndef ER_CACHE_PARTS_H
+#define ER_CACHE_PARTS_H
+
+#include "cache/content.h"
+#include "cache/range.h"
+
+enum { ER_PARTS_BOUNDARY = 32 };
+
+/* What parts a body from the others: in front of each stands a boundary that nobody can foresee,
+ * who may have written what is stored. */
+typedef struct er_boundary {
+	uint8_t text[ER_PARTS_BOUNDARY];
+} er_boundary;
+
+/* A new one. Any thread. */
+er_boundary er_boundary_new(void);
+
+/* A body of the parts, in their order, each under its Content-Type and Content-Range; the length is
+ * known. `ranges`: of a content that is whole and has `length` bytes. `type`: the Content-Type of
+ * what is stored, or NULL. The thread is the port's. One reference. NULL: the bytes are not there
+ * any more. */
+er_body *er_parts_read(er_content *c, er_port *port, const er_ranges *ranges, uint64_t length, const er_slice *type,
+                       const er_boundary *boundary);
+
+#endif
