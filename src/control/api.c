@@ -10,7 +10,7 @@
 #include "base/nearest.h"
 #include "control/internal.h"
 
-enum { SMALL = 64 << 10, MEDIUM = 4 << 20, SEGMENTS = 10 };
+enum { SMALL = 64 << 10, MEDIUM = 4 << 20, SEGMENTS = 10, JOB_DIGITS = 16 };
 
 #define R "/v1/routines/{routine}"
 #define E R "/environments/{environment}"
@@ -80,6 +80,11 @@ static const er_api table[] = {
     {"DELETE", "/v1/sites/{site}", "", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_site_delete},
 
     {"POST", "/v1/purge", "", ER_ROLE_DEPLOY, false, ER_API_JSON, MEDIUM, er_api_purge},
+    {"POST", "/v1/prefetch", "", ER_ROLE_DEPLOY, false, ER_API_JSON, MEDIUM, er_api_prefetch},
+    {"GET", "/v1/prefetch", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_prefetch_list},
+    {"GET", "/v1/prefetch/{job}", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_prefetch_job},
+    {"DELETE", "/v1/prefetch/{job}", "", ER_ROLE_DEPLOY, false, ER_API_NONE, 0, er_api_prefetch_cancel},
+    {"GET", "/v1/content", "environment,url", ER_ROLE_DEPLOY, false, ER_API_NONE, 0, er_api_content},
     {"GET", "/v1/cache", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_cache},
     {"GET", "/v1/explain", "environment,url", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_explain},
 
@@ -153,6 +158,18 @@ static bool take_name(er_call *call, er_slice what, er_slice value, er_slice *ou
 	return true;
 }
 
+static bool take_job(er_call *call, er_slice value)
+{
+	for (size_t i = 0; value.n == JOB_DIGITS && i < value.n && er_hex_digit(value.p[i]) >= 0; i++) {
+		call->number = call->number << 4 | (uint64_t)er_hex_digit(value.p[i]);
+		if (i + 1 == value.n)
+			return true;
+	}
+	return er_refuse_field(&call->problem, ER_LIT("job"), "16 digits from 0 to f",
+	                       "\"%.*s\" is no job: 16 digits from 0 to f are expected, as its start was answered with",
+	                       ER_FMT(er_slice_head(value, 80)));
+}
+
 /* One parameter of the path, by the name that the table gives it. */
 static bool take(er_call *call, er_slice what, er_slice value)
 {
@@ -180,6 +197,8 @@ static bool take(er_call *call, er_slice what, er_slice value)
 		return ok || er_refuse_field(&call->problem, what, "a version's number",
 		                             "\"%.*s\" is no version's number: 1, 2, 3 ... are", ER_FMT(er_slice_head(value, 80)));
 	}
+	if (er_slice_eq(what, ER_LIT("job")))
+		return take_job(call, value);
 	if (er_slice_eq(what, ER_LIT("name"))) {
 		call->name = value;
 		return er_var_name_ok(value) ||

@@ -50,6 +50,7 @@ static void on_tick(uv_timer_t *timer)
 	if (!c->paused)
 		er_guards_tick(c->guards, now);
 	er_hub_tick(c->hub, now);
+	er_prefetches_tick(c->prefetches, now);
 	sweep(c);
 }
 
@@ -84,6 +85,7 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	c->auth = er_auth_new();
 	c->hub = er_hub_new(c);
 	c->guards = er_guards_new(c, er_deploy_back);
+	c->prefetches = er_prefetches_new(c);
 	uv_timer_init(options->loop, &c->tick);
 	c->tick.data = c;
 	uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
@@ -131,6 +133,7 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
 	ER_ASSERT(c->n_jobs == 0 && er_list_empty(&c->activations.waiting) && er_list_empty(&c->activations.served));
 	er_exports_drop(c);
 	er_guards_free(c->guards);
+	er_prefetches_free(c->prefetches);
 	er_hub_free(c->hub);
 	uv_close((uv_handle_t *)&c->tick, on_tick_closed);
 }

@@ -15,6 +15,7 @@
 
 #include "base/json_out.h"
 #include "cache/index.h"
+#include "control/prefetch.h"
 #include "control/site.h"
 #include "control/tail.h"
 #include "control/where.h"
@@ -112,6 +113,13 @@ typedef struct er_control_ops {
 	/* Appends which site has a URL, what its servers do, and what the cache has of it, as members;
 	 * nothing: no site has its host. */
 	void (*explain)(void *ctx, er_arena *a, er_env env, const er_where *where, er_out *out);
+	/* Whose site a host is (lower case, without port); false: nobody's. */
+	bool (*prefetch_site)(void *ctx, er_slice host, uint64_t *site);
+	/* Asks the cache for a URL. `ask` is copied; `done` comes once and later, unless the node ends.
+	 * Returns a number of it, for prefetch_stop. */
+	uint64_t (*prefetch)(void *ctx, const er_prefetch_ask *ask, er_prefetch_done *done, void *done_ctx);
+	/* It is given up: `done` comes soon, with STOPPED if nothing else was faster. */
+	void (*prefetch_stop)(void *ctx, uint64_t number);
 } er_control_ops;
 
 /* What the control plane needs of the node; borrowed for its life, but for what is said. */

@@ -55,6 +55,8 @@ struct er_control {
 	er_list calls;   /* all, so that closing finds them */
 	er_list exports; /* bulk answers that are still being read */
 	struct er_backup *backup;
+	er_prefetches *prefetches;
+	unsigned contents; /* documents on their way (api_prefetch.c) */
 	/* bytes of bodies that calls hold, bounded by ER_UPLOADS_MAX */
 	size_t uploads;
 	er_list jobs; /* in the order in which they came */
@@ -156,7 +158,8 @@ struct er_call {
 	er_arena *arena; /* the exchange's */
 	er_slice routine, ns, key, name, path, query;
 	uint32_t version;
-	er_env env; /* of the path */
+	uint64_t number; /* of a job */
+	er_env env;      /* of the path */
 	er_actor actor;
 	char source[64]; /* client address, for the log */
 	bool local;
@@ -310,6 +313,7 @@ er_api_fn er_api_root, er_api_openapi, er_api_whoami, er_api_status, er_api_audi
     er_api_route_add, er_api_route_delete, er_api_route_test, er_api_namespaces, er_api_namespace_put, er_api_namespace_delete,
     er_api_keys, er_api_value, er_api_value_put, er_api_value_delete, er_api_bulk_in, er_api_bulk_out, er_api_tokens,
     er_api_token_add, er_api_token_delete, er_api_tail, er_api_logs, er_api_sites, er_api_site, er_api_site_put,
-    er_api_site_delete, er_api_purge, er_api_cache, er_api_explain;
+    er_api_site_delete, er_api_purge, er_api_cache, er_api_explain, er_api_prefetch, er_api_prefetch_list, er_api_prefetch_job,
+    er_api_prefetch_cancel, er_api_content;
 
 #endif

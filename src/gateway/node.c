@@ -324,6 +324,7 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	er_rounds_init(&n->wishes);
 	er_list_init(&n->trials);
 	er_list_init(&n->tried);
+	er_list_init(&n->prefetched);
 	pthread_mutex_init(&n->lock, NULL);
 	n->gate = er_gate_new();
 	er_node_limit(n, n->file);
@@ -376,6 +377,7 @@ static void maybe_over(er_node *n)
 	n->workers = NULL;
 	n->n = 0;
 	er_node_tried(n); /* they go with what they were for */
+	er_node_prefetched(n);
 	free_let_go(n);
 	er_access_log_close(n->log);
 	n->log = NULL;
@@ -436,6 +438,7 @@ static void on_async(uv_async_t *async)
 	ER_CHECK(n, NODE_MAGIC);
 	free_let_go(n);
 	er_node_tried(n);
+	er_node_prefetched(n);
 	er_node_changed(n);
 	if (is_broken(n) && !n->broken_told) {
 		n->broken_told = true;

@@ -234,6 +234,30 @@ static void explain(void *ctx, er_arena *a, er_env env, const er_where *where, e
 		er_node_explain_cache(n, a, env, site, where, out);
 }
 
+static bool prefetch_site(void *ctx, er_slice host, uint64_t *hash)
+{
+	const er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	const er_site *site = er_config_site(n->config, host);
+	if (site != NULL)
+		*hash = site->hash;
+	return site != NULL;
+}
+
+static uint64_t prefetch(void *ctx, const er_prefetch_ask *ask, er_prefetch_done *done, void *done_ctx)
+{
+	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	return er_node_prefetch(n, ask, done, done_ctx);
+}
+
+static void prefetch_stop(void *ctx, uint64_t number)
+{
+	er_node *n = ctx;
+	ER_CHECK(n, NODE_MAGIC);
+	er_node_prefetch_stop(n, number);
+}
+
 static size_t file_routes(void *ctx, er_arena *a, er_env env, er_route_rule **out)
 {
 	const er_config *file = ((er_node *)ctx)->file;
@@ -298,7 +322,10 @@ static const er_control_ops ops = {.activate = activate,
                                    .site_taken = site_taken,
                                    .cache_target = cache_target,
                                    .cache = cache,
-                                   .explain = explain};
+                                   .explain = explain,
+                                   .prefetch_site = prefetch_site,
+                                   .prefetch = prefetch,
+                                   .prefetch_stop = prefetch_stop};
 
 bool er_node_start_control(er_node *n, er_err *err)
 {

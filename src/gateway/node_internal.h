@@ -109,10 +109,12 @@ struct er_node {
 	er_list trials; /* waiting */
 	/* how many are on a thread; the thread that gets the next one */
 	unsigned trying, next_worker;
+	uint64_t prefetch_number; /* the last one that was given */
 
 	/* what threads bring back */
 	pthread_mutex_t lock;
 	er_list tried; /* trials */
+	er_list prefetched;
 	/* configurations that threads have let go of, freed on the control thread */
 	er_config **let_go;
 	size_t n_let_go, cap_let_go;
@@ -155,6 +157,12 @@ void er_node_write_cache(const er_node *n, er_out *out);
 void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_site *site, const er_where *where, er_out *out);
 /* What the store has of purges, before anything is served. */
 ER_MUST_CHECK bool er_node_start_purges(er_node *n, er_err *err);
+
+/* node_prefetch.c: for er_control_ops. */
+uint64_t er_node_prefetch(er_node *n, const er_prefetch_ask *ask, er_prefetch_done *done, void *done_ctx);
+void er_node_prefetch_stop(er_node *n, uint64_t number);
+/* Some may have come back. */
+void er_node_prefetched(er_node *n);
 
 /* node_sites.c: for er_control_ops. */
 size_t er_node_write_sites(const er_node *n, er_slice name, er_out *out);

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/sched.h"
 #include "gateway/own_host.h"
+#include "gateway/prefetch.h"
 #include "gateway/route.h"
 #include "gateway/standard.h"
 #include "http/identity.h"
@@ -30,7 +31,7 @@
 
 enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, PATIENCE_MS = 5000, MAX_THREADS = 256 };
 
-typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, STOP, HAND_OVER, PING } message_kind;
+typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, PREFETCH, PREFETCH_STOP, STOP, HAND_OVER, PING } message_kind;
 
 /* In the mailbox; the members that its kind needs are set. What it carries is the receiver's. */
 struct er_worker_message {
@@ -39,6 +40,8 @@ struct er_worker_message {
 	int fd;
 	er_listen how; /* without its address */
 	uint32_t number;
+	er_prefetch *prefetch;
+	uint64_t prefetch_number;
 	er_config *config;
 	er_routine *routine;
 	er_isolate_started *done;
@@ -302,6 +305,7 @@ static void stop(er_worker *w, bool handed_over)
 	ER_ASSERT(!w->closing);
 	w->stopping = true;
 	er_worker_finish_change(w);
+	er_worker_fetch_none(w);
 	keep_stats(w);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_drain(w->doors[e].server, !handed_over ? 0 : drain_ms / 2 < PATIENCE_MS ? drain_ms / 2 : PATIENCE_MS);
@@ -340,6 +344,12 @@ static void obey(er_worker *w, const message *m)
 		break;
 	case TRY:
 		try_version(w, m);
+		break;
+	case PREFETCH:
+		er_worker_fetch(w, m->prefetch);
+		break;
+	case PREFETCH_STOP:
+		er_worker_fetch_stop(w, m->prefetch_number);
 		break;
 	case STOP:
 	case HAND_OVER:
@@ -407,6 +417,16 @@ void er_worker_configure(er_worker *w, er_config *config)
 void er_worker_try(er_worker *w, er_routine *r, er_isolate_started *done, void *ctx)
 {
 	post(w, &(message){.kind = TRY, .routine = r, .done = done, .ctx = ctx});
+}
+
+void er_worker_prefetch(er_worker *w, er_prefetch *p)
+{
+	post(w, &(message){.kind = PREFETCH, .prefetch = p});
+}
+
+void er_worker_prefetch_stop(er_worker *w, uint64_t number)
+{
+	post(w, &(message){.kind = PREFETCH_STOP, .prefetch_number = number});
 }
 
 void er_worker_stop(er_worker *w)
@@ -487,6 +507,7 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	pthread_mutex_init(&w->lock, NULL);
 	er_metrics_init(&w->metrics);
 	er_list_init(&w->unsettled);
+	er_list_init(&w->prefetches);
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->async, on_async);
 	uv_timer_init(&w->loop, &w->log_timer);

@@ -64,6 +64,7 @@ struct er_worker {
 	uint64_t log_lines;
 	er_list unsettled; /* requests whose line waits for the end of their work (worker_events.c) */
 	unsigned n_unsettled;
+	er_list prefetches;   /* under way (worker_prefetch.c) */
 	uint64_t tail_second; /* of the loop's time */
 	unsigned tail_left;   /* events of ordinary requests that it may still have */
 	/* stopping: no new connections; closing: what is left is being taken down */
@@ -90,6 +91,13 @@ void er_worker_begin_change(er_worker *w, er_config *config);
 void er_worker_finish_change(er_worker *w);
 /* It may have been the last exchange of it. */
 void er_worker_release(er_worker *w, er_worker_snapshot *s);
+
+/* worker_prefetch.c */
+struct er_prefetch;
+void er_worker_fetch(er_worker *w, struct er_prefetch *p);
+void er_worker_fetch_stop(er_worker *w, uint64_t number);
+/* All of them. */
+void er_worker_fetch_none(er_worker *w);
 
 /* worker_events.c */
 /* For the isolates; the context is the worker. */

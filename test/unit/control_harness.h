@@ -25,6 +25,17 @@ typedef struct pending {
 	char name[64]; /* of a probe: the routine's */
 } pending;
 
+/* A URL that the gateway is to ask for. */
+typedef struct asked_url {
+	uint64_t number;
+	er_prefetch_done *done;
+	void *ctx;
+	char url[256], fields[256];
+	bool refresh, stopped;
+	er_env env;
+	size_t most;
+} asked_url;
+
 typedef struct harness {
 	er_asker asker;
 	uv_loop_t loop;
@@ -39,6 +50,8 @@ typedef struct harness {
 	bool hold_activation, hold_probes;
 	pending activation, probe[8];
 	unsigned n_probe;
+	asked_url asked[64]; /* under way, the oldest first */
+	unsigned n_asked, asked_ever;
 	er_version_counters counters[2];
 	er_tail_want want;
 	char probed_env[256], probed_name[64];
@@ -173,6 +186,47 @@ static inline void fake_tail(void *ctx, er_tail_want want)
 	((harness *)ctx)->want = want;
 }
 
+/* SITE-N.example and what is below are of site N. */
+static inline bool fake_prefetch_site(void *ctx, er_slice host, uint64_t *site)
+{
+	(void)ctx;
+	*site = host.n > 5 ? host.p[5] : 0;
+	return er_slice_starts(host, ER_LIT("site-"));
+}
+
+static inline uint64_t fake_prefetch(void *ctx, const er_prefetch_ask *ask, er_prefetch_done *done, void *done_ctx)
+{
+	harness *h = ctx;
+	assert_true(h->n_asked < 64);
+	asked_url *a = &h->asked[h->n_asked++];
+	*a = (asked_url){
+	    .number = ++h->asked_ever, .done = done, .ctx = done_ctx, .refresh = ask->refresh, .env = ask->env, .most = ask->most};
+	snprintf(a->url, sizeof a->url, "%.*s://%.*s%.*s", ER_FMT(ask->scheme), ER_FMT(ask->authority), ER_FMT(ask->target));
+	for (uint32_t i = 0; i < ask->n_fields; i++) {
+		size_t n = strlen(a->fields);
+		snprintf(a->fields + n, sizeof a->fields - n, "%.*s=%.*s;", ER_FMT(ask->fields[i].name), ER_FMT(ask->fields[i].value));
+	}
+	return a->number;
+}
+
+static inline void fake_prefetch_stop(void *ctx, uint64_t number)
+{
+	harness *h = ctx;
+	for (unsigned i = 0; i < h->n_asked; i++)
+		h->asked[i].stopped = h->asked[i].stopped || h->asked[i].number == number;
+}
+
+/* The gateway answers the i-th of those that are under way. */
+static inline void let_prefetch(harness *h, unsigned i, er_prefetch_result result)
+{
+	assert_true(i < h->n_asked);
+	asked_url a = h->asked[i];
+	for (unsigned k = i; k + 1 < h->n_asked; k++)
+		h->asked[k] = h->asked[k + 1];
+	h->n_asked--;
+	a.done(a.ctx, &result);
+}
+
 static const er_control_ops fake_ops = {.activate = fake_activate,
                                         .probe = fake_probe,
                                         .counters = fake_counters,
@@ -182,7 +236,10 @@ static const er_control_ops fake_ops = {.activate = fake_activate,
                                         .route_test = fake_route_test,
                                         .file_routes = fake_file_routes,
                                         .file_routines = fake_file_routines,
-                                        .tail = fake_tail};
+                                        .tail = fake_tail,
+                                        .prefetch_site = fake_prefetch_site,
+                                        .prefetch = fake_prefetch,
+                                        .prefetch_stop = fake_prefetch_stop};
 
 /* ---- a disk that fills up ---- */
 
