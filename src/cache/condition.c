@@ -63,6 +63,23 @@ static bool is_strong_date(const er_slice *modified, const er_slice *sent)
 	return sent != NULL && er_date_parse(*sent, 0, &now) && er_date_parse(*modified, 0, &then) && then < now;
 }
 
+static bool same_date(er_slice a, er_slice b)
+{
+	int64_t one, other;
+	return er_slice_eq(a, b) || (er_date_parse(a, 0, &one) && er_date_parse(b, 0, &other) && one == other);
+}
+
+bool er_condition_renews(const er_fields *stored, const er_fields *answer)
+{
+	const er_slice *had = er_fields_get(stored, ER_LIT("etag")), *has = er_fields_get(answer, ER_LIT("etag")),
+	               *was = er_fields_get(stored, ER_LIT("last-modified")), *is = er_fields_get(answer, ER_LIT("last-modified"));
+	if (had != NULL && has != NULL)
+		return er_slice_eq(opaque(*had), opaque(*has));
+	if (is != NULL)
+		return was != NULL && same_date(*was, *is);
+	return has == NULL;
+}
+
 bool er_condition_of_range(const er_fields *request, const er_fields *stored)
 {
 	const er_slice *it = NULL;

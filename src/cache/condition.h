@@ -8,6 +8,11 @@
  * came, in seconds since 1970; it stands for a missing Last-Modified and Date. */
 bool er_condition_met(const er_fields *request, const er_fields *stored, int64_t came);
 
+/* Is a 304 with the fields `answer`, to a validation of what has the fields `stored`, of the same
+ * response (RFC 9111 4.3.4)? By ETag, compared weakly, as the origin has compared it; without one
+ * by Last-Modified; with neither it can only mean what was asked. */
+bool er_condition_renews(const er_fields *stored, const er_fields *answer);
+
 /* May a range be sent of what is stored (If-Range)? Strong tags, or the very date (RFC 9110
  * 13.1.5). True also if the request does not ask. */
 bool er_condition_of_range(const er_fields *request, const er_fields *stored);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/condition.h"
 #include "cache/key.h"
 #include "cache/task.h"
 
@@ -104,57 +105,14 @@ static void failed(er_fill *f, er_exchange *x)
 
 /* ---- the question ---- */
 
-/* Of the client alone: the cache answers these itself (RFC 9110 13, 14). */
-static bool of_the_client(er_slice name)
-{
-	return er_slice_ieq(name, ER_LIT("if-none-match")) || er_slice_ieq(name, ER_LIT("if-modified-since")) ||
-	       er_slice_ieq(name, ER_LIT("if-range")) || er_slice_ieq(name, ER_LIT("range")) ||
-	       er_slice_ieq(name, ER_LIT("if-match")) || er_slice_ieq(name, ER_LIT("if-unmodified-since"));
-}
-
-/* Of a listed fill: what all may have an answer to. */
-static void copy_request(er_fill *fill, er_exchange *to, const er_exchange *from)
-{
-	bool keep = fill->listed;
-	er_arena *a = &to->arena;
-	const er_request *req = &from->req;
-	/* A HEAD, or a GET with a body, that finds something stale has it validated for all. */
-	to->req.method = keep ? ER_LIT("GET") : er_arena_copy(a, req->method);
-	if (!keep && req->body != NULL)
-		to->req.body = er_body_ref(req->body);
-	to->req.scheme = er_arena_copy(a, req->scheme);
-	to->req.authority = er_arena_copy(a, req->authority);
-	to->req.host = er_arena_copy(a, req->host);
-	/* What is not in the key goes to nobody whose answer is for all. */
-	to->req.target = er_arena_copy(a, keep ? er_key_target(fill->key) : req->target);
-	for (uint32_t i = 0; i < req->fields.n; i++) {
-		er_slice name = er_arena_copy(a, req->fields.v[i].name), value = er_arena_copy(a, req->fields.v[i].value);
-		er_fields_add(&fill->wanted, a, name, value);
-		if (!keep || !of_the_client(name))
-			er_fields_add(&to->req.fields, a, name, value);
-	}
-}
-
-static void add_validators(er_exchange *x, const er_stored *stale)
-{
-	const er_slice *etag = er_fields_get(&stale->fields, ER_LIT("etag")),
-	               *modified = er_fields_get(&stale->fields, ER_LIT("last-modified"));
-	if (etag != NULL)
-		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-none-match"), er_arena_copy(&x->arena, *etag));
-	if (modified != NULL)
-		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-modified-since"), er_arena_copy(&x->arena, *modified));
-}
-
 /* Asks the origin. */
 static void ask_origin(er_fill *f)
 {
 	er_exchange *own = f->x;
-	if (f->counts && f->listed)
-		er_cache_count(&f->stats->misses);
-	else if (f->counts)
-		er_cache_count(&f->stats->passed);
+	if (f->counts && !f->again)
+		er_cache_count(f->listed ? &f->stats->misses : &f->stats->passed);
 	if (f->stale != NULL)
-		add_validators(own, f->stale);
+		er_fill_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
 	f->asked = wall_s();
 	er_exchange_start(own, er_chain_behind(f->chain, ER_AT_CACHE));
@@ -267,16 +225,11 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 {
 	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == NULL && f->state.now == FILL_ASKED);
-	er_exchange *own = f->x = er_exchange_new();
-	own->id = x->id;
-	own->peer = x->peer;
-	own->depth = x->depth;
-	own->asker = &f->asker;
+	f->chain = chain;
 	f->stats = er_cache_stats_of(f->cache, &x->wishes);
-	copy_request(f, own, x);
+	er_fill_question(f, x);
 	if (f->key.n > 0)
 		f->purges = er_index_purges(f->cache->index, f->hash);
-	f->chain = own->chain = chain;
 	if (f->asks_disk && f->cache->disk != NULL && f->key.n > 0 && f->stale == NULL)
 		ask_disk(f);
 	else
@@ -507,8 +460,28 @@ static bool may_be_spared(const er_fill *f, const er_exchange *x)
 	return er_freshness_on_error(&f->stale->fresh, er_stored_age_used(f->stale, er_clock_mono_us()));
 }
 
+/* What the origin says is good is not what is stored: that is of no use any more, and the origin is
+ * asked for all of it (RFC 9111 4.3.4). Once: this question has no conditions, so that another 304
+ * is no answer to it. */
+static void ask_again(er_fill *f, const er_exchange *x)
+{
+	er_index_drop(f->cache->index, f->stale);
+	er_fill_void(f);
+	er_stored_unref(f->stale);
+	f->stale = NULL;
+	f->again = true;
+	er_fill_question_again(f, x);
+	ask_origin(f);
+}
+
 static void decide(er_fill *f, er_exchange *x)
 {
+	if (er_fill_bad_304(x)) {
+		if (x->res.body != NULL)
+			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
+		er_exchange_fail(x, 502, ER_ERR_RESPONSE, "304",
+		                 "The origin answered 304 (not modified) to a request without conditions, so there is nothing to send.");
+	}
 	if (may_be_spared(f, x)) {
 		spared(f, x);
 		return;
@@ -518,7 +491,10 @@ static void decide(er_fill *f, er_exchange *x)
 		return;
 	}
 	if (f->stale != NULL && x->res.status == 304) {
-		renewed(f, x);
+		if (er_condition_renews(&f->stale->fields, &x->res.fields))
+			renewed(f, x);
+		else
+			ask_again(f, x);
 		return;
 	}
 	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), x->res.status, &x->res.fields);

@@ -76,6 +76,7 @@ struct er_fill {
 	bool counts;                  /* a task began it: what becomes of it is counted */
 	struct er_cache_stats *stats; /* there (cache.h) */
 	bool refresh;                 /* what the disk has is validated, also if it is fresh */
+	bool again;                   /* a 304 was of something else: it asks for the second time */
 	er_content *content;          /* that it writes; own reference */
 	er_body *down;                /* that it reads; own reference */
 	er_stored *written;           /* whose content that is; own reference */
@@ -112,6 +113,16 @@ bool er_fill_watch(er_fill *f);
 void er_fill_left(er_fill *f);
 /* Ends it now. */
 void er_fill_stop(er_fill *f, er_err_kind why);
+
+/* ---- fill_ask.c: what it asks the origin ---- */
+/* Makes f->x and f->wanted of the client's request. */
+void er_fill_question(er_fill *f, const er_exchange *x);
+/* The same of what it has asked before, for all, with x. */
+void er_fill_question_again(er_fill *f, const er_exchange *x);
+/* The question is one for a validation. */
+void er_fill_validators(er_exchange *x, const er_stored *stale);
+/* The answer is a 304, which says nothing to a question without conditions (RFC 9110 15.4.5). */
+ER_MUST_CHECK bool er_fill_bad_304(const er_exchange *x);
 
 /* ---- fill_disk.c: what came goes to the disk, if there is one ---- */
 /* The response from memory was used: it goes to the disk, if it is not there yet. Any thread. */

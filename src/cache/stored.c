@@ -89,17 +89,26 @@ er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, 
 	return s;
 }
 
+/* A weak tag that is stored: a 304 that has the same tag as a strong one was compared weakly, and
+ * says nothing of each byte. */
+static bool is_weak_tag(er_field f)
+{
+	return er_slice_ieq(f.name, ER_LIT("etag")) && er_slice_starts(f.value, ER_LIT("W/"));
+}
+
 /* The fields of both, as slices of theirs. */
 static er_fields merge(er_arena *a, const er_fields *old, const er_fields *update)
 {
 	er_fields all = {0};
+	bool weak = false;
 	for (uint32_t i = 0; i < old->n; i++) {
 		er_field f = old->v[i];
-		if (not_renewed(f.name) || er_fields_get(update, f.name) == NULL)
+		weak = weak || is_weak_tag(f);
+		if (not_renewed(f.name) || is_weak_tag(f) || er_fields_get(update, f.name) == NULL)
 			er_fields_add(&all, a, f.name, f.value);
 	}
 	for (uint32_t i = 0; i < update->n; i++)
-		if (!not_renewed(update->v[i].name))
+		if (!not_renewed(update->v[i].name) && !(weak && er_slice_ieq(update->v[i].name, ER_LIT("etag"))))
 			er_fields_add(&all, a, update->v[i].name, update->v[i].value);
 	return all;
 }

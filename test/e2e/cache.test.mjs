@@ -217,6 +217,27 @@ test('what is stale is validated: 304 renews it, and an origin that fails is spa
 	assert.ok(origin.requests.length > 4)
 })
 
+test('a 304 of something else is not believed, and one that nobody asked for is a bad gateway', async t => {
+	let version = 1
+	const { origin, get } = await withCache(t, (req, res) => {
+		const conditional = req.headers['if-none-match'] !== undefined
+		res.setHeader('etag', `"${version}"`).setHeader('cache-control', 'no-cache')
+		if (req.url === '/confused' ? conditional : req.url === '/always') return res.writeHead(304).end()
+		res.end(`version ${version}`)
+	})
+	assert.equal((await get('/confused')).text, 'version 1')
+	assert.equal((await get('/confused')).text, 'version 1')
+	version = 2
+	const res = await get('/confused')
+	assert.equal(res.text, 'version 2')
+	assert.equal(res.headers.etag, '"2"')
+	assert.deepEqual(origin.requests.map(r => r.headers['if-none-match']), [undefined, '"1"', '"1"', undefined])
+	const bad = await get('/always')
+	assert.equal(bad.status, 502)
+	assert.match(bad.text, /304/)
+	assert.equal(origin.requests.length, 5)
+})
+
 test('a client that is slow, or leaves, takes nothing from the others', async t => {
 	const size = 3 * 1024 * 1024
 	const { origin, node, get } = await withCache(t, (req, res) => {
