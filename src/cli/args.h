@@ -17,6 +17,7 @@ enum {
 	/* er deploy: the code is live, and its own first answer is a failure */
 	ER_EXIT_ANSWER = 6,
 	ER_EXIT_WENT_BACK = 7, /* --wait-guard: the guard went back to what ran before */
+	ER_EXIT_NOT_ALL = 8,   /* er prefetch: some of the URLs are not stored */
 };
 /* For the details of those that talk to a node. */
 #define ER_EXIT_STATUSES \

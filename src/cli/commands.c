@@ -105,6 +105,7 @@ static const er_cli_command commands[] = {
     {ROW("route", "which host and path takes which routine: list, add, rm, test", er_row_route_list), GROUP(route)},
     {ROW("site", "hosts answered as a CDN: list, show, add, rm, test", er_row_site_list), GROUP(site)},
     {ROW("cache", "what the node has stored: status, explain", er_row_cache_status), GROUP(cache)},
+    {ROW("prefetch", "store answers before clients ask: URLs, files of them, sitemaps", er_row_prefetch)},
     {ROW("purge", "say what may not be used any more of what is stored", er_row_purge)},
     {ROW("env", "variables of an environment: list, set, rm", er_row_env_list), GROUP(env)},
     {ROW("secret", "secrets of an environment: put, list, rm, bulk", er_row_secret_list), GROUP(secret)},

@@ -220,14 +220,33 @@ static void put_amount(er_buf *b, uint64_t bytes)
 		er_buf_printf(b, "%.1f MB", (double)bytes / (1024 * 1024));
 }
 
-void er_progress_to(er_progress *p, uint64_t bytes, uint64_t items)
+/* Is the line to be drawn again, now? */
+static bool redraws(er_progress *p)
 {
 	ER_ASSERT(p->what != NULL);
 	uint64_t now = er_clock_mono_us();
 	if (!p->on || now - p->last_us < REDRAW_US)
-		return;
+		return false;
 	p->last_us = now;
 	p->shown = true;
+	return true;
+}
+
+void er_progress_say(er_progress *p, er_slice text)
+{
+	if (!redraws(p))
+		return;
+	er_buf b = {0};
+	er_buf_printf(&b, "\r\033[K%s ", p->what);
+	er_term_put_safe(&b, text, false, false);
+	er_term_flush(STDERR_FILENO, &b);
+	er_buf_fini(&b);
+}
+
+void er_progress_to(er_progress *p, uint64_t bytes, uint64_t items)
+{
+	if (!redraws(p))
+		return;
 	er_buf b = {0};
 	er_buf_printf(&b, "\r\033[K%s ", p->what);
 	if (items)

@@ -62,6 +62,8 @@ typedef struct er_progress {
 
 void er_progress_init(er_progress *p, const char *what, uint64_t total);
 void er_progress_to(er_progress *p, uint64_t bytes, uint64_t items);
+/* The same with a text of one's own. */
+void er_progress_say(er_progress *p, er_slice text);
 /* Takes the line away. */
 void er_progress_end(er_progress *p);
 
