@@ -7,6 +7,7 @@
 #include "cache/directives.h"
 
 enum { HEURISTIC = 1, NO_CACHE = 2, STRICT = 4, MISSING = UINT32_MAX };
+enum { CORRECTION_S = 10 }; /* of a clock, backwards */
 
 typedef struct numbers {
 	uint32_t status, flags;
@@ -163,14 +164,16 @@ static bool sound(const numbers *n)
 	       (n->id != 0 || n->length <= ER_DISK_INLINE) && n->n_tags <= ER_PURGE_TAGS;
 }
 
-/* A clock that jumps back, or an age out of all bounds, makes nothing younger. */
+/* A clock that was set back by more than a correction does not tell how much time has passed: the
+ * response is older than any may be, and is validated. Else it would be as fresh as when it was
+ * written until the clock is where it was. */
 static int64_t age_now(const numbers *n, int64_t now)
 {
-	int64_t passed, age;
-	if (__builtin_sub_overflow(now, n->counted, &passed) || passed < 0)
-		passed = 0;
-	if (__builtin_add_overflow(n->age, passed, &age) || age > 2 * (int64_t)ER_CACHE_SECONDS_MAX)
-		age = 2 * (int64_t)ER_CACHE_SECONDS_MAX;
+	int64_t passed, age, most = 2 * (int64_t)ER_CACHE_SECONDS_MAX;
+	if (__builtin_sub_overflow(now, n->counted, &passed) || passed < -CORRECTION_S)
+		return most;
+	if (__builtin_add_overflow(n->age, passed > 0 ? passed : 0, &age) || age > most)
+		age = most;
 	return age;
 }
 
