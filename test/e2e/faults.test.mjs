@@ -6,7 +6,13 @@ import test from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import { spawn } from 'node:child_process'
+import net from 'node:net'
 import { startNode, tempDir, sanitized } from './lib/node.mjs'
+import { startStore } from './lib/deploy.mjs'
+import { startRawOrigin } from './lib/origin.mjs'
+import { startNames } from './lib/names.mjs'
+import { certificateOf, startScripted } from './lib/scripted.mjs'
 import { bodyOf, faults, startBad } from './lib/bad-origin.mjs'
 import * as proc from './lib/proc.mjs'
 import * as raw from './lib/raw.mjs'
@@ -210,5 +216,189 @@ test('what is stored and stale outlives a body that breaks off', async t => {
 	await origin.close()
 	const spared = await ask(node.port, target)
 	assert.ok(spared.status === 200 && !spared.cut && spared.text === bodyOf(target), `${spared.status} ${status(spared)}`)
+	await node.stop()
+})
+
+/** What many clients of each host get, at once and beside a healthy one; `want` as in
+ * bad-origin.mjs, by host. What the log says is looked at, too. */
+async function refusals(node, want) {
+	const stop = healthy(node)
+	await Promise.all(Object.entries(want).map(async ([host, { status: code, error, text, log }]) => {
+		for (const res of await every(CLIENTS, () => ask(node.port, '/page', { host }))) {
+			const what = `${host}: ${res.status} ${res.headers['er-error']} ${res.text}`
+			assert.equal(res.status, code, what)
+			assert.match(res.headers['er-error'], new RegExp(`^${error}(;|$)`), what)
+			assert.match(res.text, text, what)
+			assert.match(status(res), /^EdgeRoutine; fwd=uri-miss(; collapsed)?$/, what)
+		}
+		await node.logged(new RegExp(`failed \\(${error}, request [0-9a-f]{16}.*${log}`))
+	}))
+	await stop()
+	const fds = proc.fds(node.pid).length
+	for (let i = 0; i < 5; i++) await Promise.all(Object.keys(want).map(host => every(CLIENTS, j => ask(node.port, `/page/${i}/${j}`, { host }))))
+	await held(node)
+	assert.ok(proc.fds(node.pid).length <= fds + 8, `${proc.fds(node.pid).length} descriptors, ${fds} before`)
+}
+
+const site = (name, url, more = {}) => ({ name, hosts: [`${name}.test`], origin: { servers: [url], connectMs: 600, headMs: 600, idleMs: 600, ...more } })
+
+test('TLS that is wrong, and servers that cannot be connected to, are answered with what is wrong', async t => {
+	const dir = tempDir('er-faults-tls-')
+	const ok = (request, socket) => socket.write('HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 2\r\n\r\nok')
+	const certificates = { expired: certificateOf(dir, 'expired.test', -1), right: certificateOf(dir, 'right.test'), other: certificateOf(dir, 'other.test'), unknown: certificateOf(dir, 'unknown.test') }
+	const servers = {}
+	for (const [name, c] of Object.entries(certificates)) servers[name] = await startScripted(ok, c)
+	const plain = await startRawOrigin(socket => socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')))
+	const silent = await startScripted(() => {})
+	// Its queue of connections is full, and it takes none.
+	const full = spawn(process.execPath, ['-e', 'require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () { console.log(this.address().port); setTimeout(() => process.kill(process.pid, "SIGSTOP"), 50) })'], { stdio: ['ignore', 'pipe', 'inherit'] })
+	const fullPort = Number(await new Promise(f => full.stdout.once('data', d => f(String(d)))))
+	await raw.until(() => /^State:\s+T/m.test(fs.readFileSync(`/proc/${full.pid}/status`, 'utf8')), { what: 'the stop of the server' })
+	const waiting = Array.from({ length: 6 }, () => net.connect(fullPort, '127.0.0.1').on('error', () => {}))
+	const closed = await startScripted(ok)
+	await closed.close()
+	const ca = path.join(dir, 'ca.pem')
+	fs.writeFileSync(ca, ['expired', 'right', 'other'].map(name => certificates[name].cert).join('\n'))
+	const url = (o, scheme = 'https') => `${scheme}://127.0.0.1:${o.port}`
+	const origin = await startBad()
+	const { start } = await place(t, {
+		origin,
+		env: { SSL_CERT_FILE: ca },
+		config: {
+			sites: [
+				site('right', url(servers.right)), site('expired', url(servers.expired)), site('unknown', url(servers.unknown)),
+				site('wrongname', url(servers.other)), site('plain', url(plain)), site('hangs', url(silent)),
+				site('full', url({ port: fullPort }, 'http')), site('closed', url(closed, 'http')),
+				{ name: 'shop', hosts: ['shop.example'], origin: origin.url },
+			],
+		},
+	})
+	t.after(async () => {
+		for (const s of waiting) s.destroy()
+		full.kill('SIGKILL')
+		for (const o of [...Object.values(servers), plain, silent]) await o.close()
+		fs.rmSync(dir, { recursive: true, force: true })
+	})
+	origin.ill = false
+	const node = await start()
+	assert.equal((await ask(node.port, '/', { host: 'right.test' })).text, 'ok')
+	await refusals(node, {
+		'expired.test': { status: 502, error: 'tls', text: /certificate has expired/, log: 'certificate has expired.*this machine.s authorities and clock' },
+		'wrongname.test': { status: 502, error: 'tls', text: /no alternative certificate subject name matches/, log: 'subject name matches.*origin\\.sni' },
+		'unknown.test': { status: 502, error: 'tls', text: /self.signed certificate/, log: 'self.signed' },
+		'plain.test': { status: 502, error: 'tls', text: /plain\.test/, log: 'Check the server.s certificate' },
+		'hangs.test': { status: 504, error: 'timeout', text: /could not be connected to within 600 ms|connection timeout/, log: 'connectMs' },
+		'full.test': { status: 504, error: 'timeout', text: /could not be connected to within 600 ms/, log: `127\\.0\\.0\\.1:${fullPort}|connectMs` },
+		'closed.test': { status: 502, error: 'connect', text: /connect/i, log: 'Check that the server runs' },
+	})
+	await node.stop()
+})
+
+test('names that do not exist, are not answered for, or come late: the documented answer, and others go on', async t => {
+	const names = await startNames()
+	const good = await startBad()
+	good.ill = false
+	const at = name => `http://${name}.example:${good.port}`
+	const { start } = await place(t, {
+		origin: good,
+		config: {
+			resolver: { servers: [names.server] },
+			sites: [
+				{ name: 'shop', hosts: ['shop.example'], origin: good.url },
+				site('nx', at('nx'), { connectMs: 10000 }), site('servfail', at('servfail'), { connectMs: 10000 }), site('silent', at('silent'), { connectMs: 1500 }),
+				site('slow', at('slow'), { connectMs: 10000 }), site('tooslow', at('slow.too'), { connectMs: 1000 }),
+			],
+		},
+	})
+	t.after(() => names.close())
+	const node = await start()
+	const slow = every(CLIENTS, () => ask(node.port, '/page', { host: 'slow.test' }))
+	await refusals(node, {
+		'nx.test': { status: 502, error: 'dns', text: /there is no such name/, log: 'resolver\\.servers' },
+		'servfail.test': { status: 502, error: 'dns', text: /servfail/, log: 'resolver\\.servers' },
+		'silent.test': { status: 504, error: 'timeout', text: /within 1500 ms/, log: 'connectMs' },
+		'tooslow.test': { status: 504, error: 'timeout', text: /within 1000 ms/, log: 'connectMs' },
+	})
+	for (const res of await slow) assert.ok(res.status === 200 && res.text === bodyOf('/page'), 'a name that takes 3 s is waited for')
+	assert.ok(hit(await ask(node.port, '/page', { host: 'slow.test' })))
+	await node.stop()
+})
+
+test('a name that leads to an address that a site may not have is refused as soon as it does, and stale answers are used', async t => {
+	const names = await startNames()
+	const good = await startBad()
+	good.ill = false
+	good.closes = true
+	const node = await startStore({ config: { threads: 1, resolver: { servers: [names.server] }, routineAddresses: ['127.0.0.1/32'], sandbox: { pool: 0 } } })
+	t.after(async () => {
+		node.kill()
+		node.forget()
+		names.close()
+		await good.close()
+	})
+	await node.ok('PUT', '/v1/sites/shop', { hosts: ['shop.example'], origin: { servers: [`http://flips.example:${good.port}`], private: true, idleMs: 2000, connectMs: 2000 } })
+	assert.equal((await ask(node.port, '/page/stale')).text, bodyOf('/page/stale'))
+	for (const address of ['127.0.0.2', '169.254.169.254']) {
+		names.flips = address
+		const res = await raw.until(async () => {
+			const one = await ask(node.port, `/page/${Math.random()}`)
+			return one.status !== 200 && one
+		}, { what: `the refusal of ${address}` })
+		assert.deepEqual([res.status, res.headers['er-error'].split(';')[0]], [502, 'refused-address'], `${address}: ${res.text}`)
+		const stale = await ask(node.port, '/page/stale')
+		assert.ok(stale.status === 200 && stale.text === bodyOf('/page/stale'), status(stale))
+		names.flips = '127.0.0.1'
+		await raw.until(async () => (await ask(node.port, `/page/${Math.random()}`)).status === 200, { what: 'the address that is allowed' })
+	}
+	await node.stop()
+})
+
+test('a kept connection that is closed just as it is used again costs a second question, and no POST is sent twice', async t => {
+	let closing = true
+	const posts = []
+	const origin = await startScripted((request, socket, number) => {
+		if (request.method === 'POST') posts.push(number)
+		// Every connection answers once.
+		if (socket.asked && closing) return request.path.startsWith('/reset') ? socket.resetAndDestroy() : socket.end()
+		socket.asked = true
+		socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+	})
+	const { start } = await place(t, { origin })
+	const node = await start()
+	for (const how of ['/closed', '/reset']) {
+		for (let i = 0; i < 20; i++) {
+			const res = await ask(node.port, `${how}/${i}`)
+			assert.deepEqual([res.status, res.text], [200, 'ok'], `${how} ${i}: ${res.text}`)
+		}
+	}
+	for (let i = 0; i < 6; i++) {
+		await ask(node.port, `/warm/${i}`)
+		const n = posts.length
+		const res = await ask(node.port, '/closed/post', { method: 'POST', body: 'order' })
+		assert.ok(res.status === 200 || (res.status === 502 && posts.length <= n + 1), `${res.status}: sent ${posts.length - n} times`)
+		assert.ok(posts.length <= n + 1, 'sent once')
+	}
+	closing = false
+	await node.stop()
+})
+
+test('an answer that comes before the request is whole is handed on, and the rest of the upload hurts nobody', async t => {
+	const origin = await startScripted((request, socket) => {
+		if (request.method !== 'POST') return socket.write('HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 4\r\n\r\nwell')
+		socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno')
+		if (request.path === '/closes') setTimeout(() => socket.destroy(), 50)
+	})
+	const { start } = await place(t, { origin })
+	const node = await start()
+	await Promise.all(['/closes', '/stays'].flatMap(target => Array.from({ length: 4 }, async () => {
+		const c = await node.connect({ timeout: 10000 })
+		c.socket.on('error', () => {})
+		c.send(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 50000000\r\n\r\n${'x'.repeat(100000)}`)
+		const res = await c.response()
+		assert.deepEqual([res.status, res.text], [413, 'no'])
+		c.close()
+		assert.equal((await ask(node.port, `/well${target}`)).text, 'well')
+	})))
+	await held(node)
 	await node.stop()
 })

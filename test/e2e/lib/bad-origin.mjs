@@ -110,14 +110,17 @@ export const faults = {
 	'closes-each-time': [ends(path => withLength(path) + bodyOf(path)), whole],
 }
 
-/** {port, url, asked, ill, close()}. A path that has /stale in it has an answer that is stale at
- * once, and may be used if the origin fails. */
+/** {port, url, asked, ill, closes, close()}: `closes`, each connection after one answer. A path
+ * that has /stale in it has an answer that is stale at once, and may be used if the origin
+ * fails. */
 export async function startBad(secure) {
 	const origin = await startScripted((request, socket) => {
 		const [, fault] = request.path.split('/')
 		if (origin.ill && faults[fault]) return faults[fault][0](socket, request.path)
 		const stale = /\/stale/.test(request.path)
-		socket.write(withLength(request.path).replace('max-age=1000', stale ? 'max-age=0, stale-if-error=1000' : 'max-age=1000') + bodyOf(request.path))
+		const head = withLength(request.path).replace('max-age=1000', stale ? 'max-age=0, stale-if-error=1000' : 'max-age=1000')
+		socket.write(head.replace('ETag', origin.closes ? 'Connection: close\r\nETag' : 'ETag') + bodyOf(request.path))
+		if (origin.closes) socket.end()
 	}, secure)
 	origin.ill = true
 	return origin

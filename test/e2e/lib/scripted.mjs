@@ -16,6 +16,15 @@ export function certificate(dir) {
 	return { key: fs.readFileSync(key), cert: fs.readFileSync(file), file }
 }
 
+/** The same for one name; `days` below zero: it is expired. */
+export function certificateOf(dir, name, days = 2) {
+	const at = end => path.join(dir, `${name}.${end}`)
+	const run = args => execFileSync('openssl', args, { stdio: 'ignore' })
+	run(['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-keyout', at('key'), '-out', at('csr')])
+	run(['x509', '-req', '-in', at('csr'), '-signkey', at('key'), '-days', String(days), '-copy_extensions', 'copyall', '-out', at('pem')])
+	return { key: fs.readFileSync(at('key')), cert: fs.readFileSync(at('pem')), file: at('pem') }
+}
+
 /** Takes requests out of a socket's bytes. */
 class Reader {
 	constructor(socket, onRequest) {
