@@ -47,14 +47,16 @@ bool er_complain(er_complaints *c, er_slice server, uint64_t id, er_err_kind kin
 		c->places[at].since++;
 		return false;
 	}
-	char more[64] = "";
+	char more[64] = "", whose[40] = "";
+	if (id != 0) /* else it is a health check */
+		snprintf(whose, sizeof whose, ", request %016llx", (unsigned long long)id);
 	if (c->places[at].since > 0)
 		snprintf(more, sizeof more, ", and %u failures more since the last line", c->places[at].since);
 	c->places[at].used = true;
 	c->places[at].said_ms = now_ms;
 	c->places[at].since = 0;
 	text = er_slice_trim(text);
-	er_log(ER_LOG_WARN, "origin", "%.*s failed (%s, request %016llx%s): %.*s. %s", ER_FMT(server), er_err_name(kind),
-	       (unsigned long long)id, more, ER_FMT(text), what_next);
+	er_log(ER_LOG_WARN, "origin", "%.*s failed (%s%s%s): %.*s. %s", ER_FMT(server), er_err_name(kind), whose, more, ER_FMT(text),
+	       what_next);
 	return true;
 }

@@ -20,8 +20,8 @@ typedef struct er_complaints {
 	} places[ER_COMPLAIN_SERVERS];
 } er_complaints;
 
-/* `server` failed for the request of this id: `text` says how. `now_ms` never goes back. False: no
- * line was written. */
+/* `server` failed for the request of this id (0: of nobody): `text` says how. `now_ms` never goes
+ * back. False: no line was written. */
 bool er_complain(er_complaints *c, er_slice server, uint64_t id, er_err_kind kind, er_slice text, uint64_t now_ms);
 
 #endif

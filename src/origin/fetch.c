@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "http/status.h"
 #include "origin/count.h"
+#include "origin/later.h"
 #include "origin/pool.h"
 #include "origin/redirect.h"
 #include "origin/server.h"
@@ -72,6 +73,7 @@ static void finish(er_fetch *f, er_fetch_event event)
 	ER_ASSERT(er_fetch_over(f));
 	f->hop_kind->stop(f);
 	er_reach_end(f);
+	er_later_drop(f);
 	drop_upload(f);
 	if (f->out != NULL) {
 		er_body_source(f->out, NULL, NULL);
@@ -425,6 +427,7 @@ static void pump_gzip(er_fetch *f)
 	f->in.bytes -= front->n - in.n;
 	front->p = in.p;
 	front->n = in.n;
+	f->spent += out.n;
 	if (out.n > 0) {
 		if (!er_body_write(f->out, out))
 			er_fetch_enter(f, FETCH_FLOW, FLOW_ON_FULL);
@@ -440,6 +443,10 @@ static void pump_gzip(er_fetch *f)
 static void pump(er_fetch *f)
 {
 	while (f->in.n > 0 && !er_fetch_over(f) && !er_fetch_reader_full(f)) {
+		if (f->inflate != NULL && f->spent >= ER_ORIGIN_TURN_INFLATE) {
+			er_later_go_on(f); /* a few bytes of gzip can be very many: the loop has others */
+			return;
+		}
 		if (f->out == NULL || f->is_head) {
 			er_pieces_clear(&f->in);
 		} else if (f->inflate != NULL) {
@@ -566,6 +573,7 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	f->hop_kind = &er_hop_curl;
 	x->on_cancel = on_cancel;
 	x->handler_ctx = f;
+	er_list_init(&f->later);
 	er_list_push(&o->fetches, &f->link);
 	er_pool_enter(f);
 	note_server(f);

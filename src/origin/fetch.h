@@ -36,11 +36,13 @@ enum {
 	ER_ORIGIN_CONNECT_MS = 10000,
 	ER_ORIGIN_IDLE_MS = 60000,
 	/* bytes that a chunk counts for in a turn of the loop, beside its own */
-	ER_ORIGIN_CHUNK_COST = 32,
+	ER_ORIGIN_CHUNK_COST = 128,
 	/* For so long a connection is not used after an answer that had no right to a body
 	 * (HEAD, 204, 304). A body that comes all the same shows itself in that time; later it
 	 * would be taken for the next answer. */
 	ER_ORIGIN_QUARANTINE_MS = 1000,
+	/* bytes that gzip may make for one fetch in one turn of the loop */
+	ER_ORIGIN_TURN_INFLATE = 64 * 1024,
 	/* of a server's name, for the log */
 	ER_ORIGIN_SERVER_MAX = 80,
 };
@@ -120,6 +122,9 @@ struct er_fetch {
 	/* the source's reference; NULL: the answer has no body, or the fetch is over */
 	er_body *out;
 	er_inflate *inflate;
+	/* bytes that gzip made in this turn of the loop; and in er_origin.later, if that was enough */
+	size_t spent;
+	er_list later;
 };
 
 /* The connections of one key: of a routine, or of the node itself. Nobody is asked on a connection
@@ -148,6 +153,8 @@ struct er_origin {
 	er_list fetches;
 	uint64_t last_fetch; /* its number */
 	er_complaints complaints;
+	er_list later; /* later.h */
+	uv_idle_t later_turn;
 	er_map *pools;
 	er_cidr *own;
 	size_t n_own;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "origin/count.h"
 #include "origin/fetch.h"
+#include "origin/later.h"
 #include "origin/pool.h"
 
 enum { TICK_FAST_MS = 100, TICK_SLOW_MS = 5000, POOL_IDLE_MS = 60000 };
@@ -62,6 +63,7 @@ er_origin *er_origin_new(uv_loop_t *loop, const er_cidr *own, size_t n_own, er_e
 	o->all_closed = all_closed;
 	er_count_handle_opened(o); /* the resolver's, as one */
 	er_reach_init(o);
+	er_later_init(o);
 	ER_ASSERT(uv_timer_init(loop, &o->tick) == 0);
 	o->tick.data = o;
 	er_count_handle_opened(o);
@@ -179,5 +181,6 @@ void er_origin_close(er_origin *o, void (*done)(void *ctx), void *ctx)
 	er_pool_sweep(o, UINT64_MAX, 0);
 	uv_close((uv_handle_t *)&o->tick, on_timer_closed);
 	uv_close((uv_handle_t *)&o->turn, on_timer_closed);
+	er_later_close(o);
 	er_resolver_close(o->resolver, on_resolver_closed, o);
 }

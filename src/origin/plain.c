@@ -207,8 +207,9 @@ static void parse(conn *c, size_t n)
 	er_slice in = er_slice_of(c->chunk->bytes, n);
 	uint64_t chunks = c->decode.chunks;
 	er_decode_state state = er_decode_feed(&c->decode, f, &in, c->chunk);
+	size_t cost = (size_t)(c->decode.chunks - chunks) * ER_ORIGIN_CHUNK_COST;
 	if (c->turn > 0)
-		c->turn += (size_t)(c->decode.chunks - chunks) * ER_ORIGIN_CHUNK_COST;
+		c->turn += cost;
 	if (state == ER_DECODE_OVER) {
 		er_fetch_ended(f, ER_ERR_OK, " ");
 		/* What was sent unasked is of nobody's answer. */
@@ -216,7 +217,11 @@ static void parse(conn *c, size_t n)
 	} else if (state == ER_DECODE_BROKEN) {
 		detach(c, false);
 	} else {
-		if (n == c->chunk->cap)
+		/* Of single bytes in chunks a large read is a millisecond's work, and others send
+		 * such, too. */
+		if (cost > n)
+			c->read_size = READ_FIRST;
+		else if (n == c->chunk->cap)
 			c->read_size = READ_NEXT;
 		if (er_fetch_full(f)) {
 			er_fetch_hold(f);

@@ -53,6 +53,18 @@ static bool endless_answer(test_connection *c)
 	return false;
 }
 
+/* 200000 chunks of a byte. */
+static bool single_bytes_answer(test_connection *c)
+{
+	char some[100 * 6 + 1];
+	for (size_t i = 0; i < 100; i++)
+		memcpy(some + i * 6, "1\r\na\r\n", 7);
+	bool ok = srv_text(c, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 2000 && ok; i++)
+		ok = srv_text(c, some);
+	return ok && srv_text(c, "0\r\n\r\n");
+}
+
 static bool big_head_answer(test_connection *c, const char *path)
 {
 	srv_text(c, "HTTP/1.1 200 OK\r\n");
@@ -176,6 +188,8 @@ static bool srv_answer(test_connection *c, const char *head, const char *method,
 		return gzip_answer(c, path);
 	if (strcmp(path, "/endless") == 0)
 		return endless_answer(c);
+	if (strcmp(path, "/single-bytes") == 0)
+		return single_bytes_answer(c);
 	if (strcmp(path, "/silent") == 0) {
 		pause();
 		return false;

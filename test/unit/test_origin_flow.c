@@ -759,6 +759,41 @@ static void test_a_gzip_bomb_waits_like_anybody(void **state)
 	call_free(c);
 }
 
+/* ---- what costs more to work off than to send: a turn of the loop belongs to all ---- */
+
+/* The most that came of the body in one turn of the loop. The server is far ahead of the loop. */
+static size_t most_in_a_turn(const char *path, size_t *all)
+{
+	call *c = get("/hello"); /* the address is known then */
+	call_free(c);
+	c = call_new("GET", path);
+	begin(c);
+	run_until(&c->answered, 3000);
+	size_t most = 0;
+	while (!c->over) {
+		size_t before = er_buf_len(&c->body);
+		uv_run(&loop, UV_RUN_ONCE);
+		size_t n = er_buf_len(&c->body) - before;
+		most = n > most ? n : most;
+		usleep(200);
+	}
+	assert_int_equal(c->error, ER_ERR_OK);
+	*all = er_buf_len(&c->body);
+	call_free(c);
+	return most;
+}
+
+static void test_few_bytes_that_cost_much_do_not_have_a_turn_for_themselves(void **state)
+{
+	(void)state;
+	size_t all;
+	assert_true(most_in_a_turn("/gzip-bomb", &all) <= 256 * 1024);
+	assert_int_equal(all, 100000000);
+	/* A chunk of a byte is 6 bytes on the wire. */
+	assert_true(most_in_a_turn("/single-bytes", &all) <= 2 * ER_CHUNK_KEPT / 6);
+	assert_int_equal(all, 200000);
+}
+
 /* ---- connections are few: shares, turns, and idle ones that make room ---- */
 
 static call *of_pool(const void *pool, const char *method, const char *target)
@@ -986,6 +1021,7 @@ int main(void)
 	    T(test_host_is_the_urls_unless_the_operator_says),
 	    T(test_bad_gzip_is_an_error_not_an_end),
 	    T(test_a_gzip_bomb_waits_like_anybody),
+	    T(test_few_bytes_that_cost_much_do_not_have_a_turn_for_themselves),
 	    T(test_one_routine_has_its_share_and_who_waits_is_served),
 	    T(test_waiting_for_a_connection_has_an_end_and_says_why),
 	    T(test_routines_that_take_all_leave_the_operators_origin_its_own),
