@@ -263,6 +263,7 @@ static er_fill *listed_fill(const er_cache_place *p, er_slice key, uint64_t hash
 	if (f->listed)
 		return f;
 	er_list_remove(&f->link);
+	er_cache_fills_add(p->cache, -1);
 	er_fill_unref(f);
 	return NULL;
 }

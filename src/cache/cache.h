@@ -25,6 +25,7 @@ typedef struct er_cache_stats {
 	uint64_t passed;                       /* asked the origin, and never in the store */
 	uint64_t collapsed;                    /* answered with what another request had asked for */
 	uint64_t refused[ER_CACHE_REFUSALS_N]; /* not stored, by the reason */
+	uint64_t fills;                        /* questions that are under way now, prefetches too */
 } er_cache_stats;
 
 er_cache *er_cache_new(uv_loop_t *loop, er_index *index);

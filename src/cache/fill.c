@@ -54,6 +54,7 @@ er_fill *er_fill_new(const er_cache_place *place, er_slice key, uint64_t hash, e
 	f->stale = stale != NULL ? er_stored_ref(stale) : NULL;
 	er_wait_init(&f->room, c->port, on_room);
 	er_list_push(&c->fills, &f->link);
+	er_cache_fills_add(c, 1);
 	return f;
 }
 
@@ -62,6 +63,7 @@ static void over(er_fill *f)
 {
 	er_cache *c = f->cache;
 	er_list_remove(&f->link);
+	er_cache_fills_add(c, -1);
 	bool last = c->closing && er_list_empty(&c->fills);
 	er_fill_unref(f);
 	if (last)

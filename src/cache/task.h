@@ -26,6 +26,13 @@ struct er_cache {
 	void *closed_ctx;
 };
 
+/* Fills of this thread: one more (1), or less (-1). */
+static inline void er_cache_fills_add(er_cache *c, int n)
+{
+	ER_ASSERT(n > 0 || c->stats.fills > 0);
+	__atomic_store_n(&c->stats.fills, c->stats.fills + (uint64_t)(int64_t)n, __ATOMIC_RELAXED);
+}
+
 /* Counts on the cache's thread, for readers on any. */
 static inline void er_cache_count(uint64_t *word)
 {

@@ -427,6 +427,7 @@ static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
 	for (er_cache_refusal r = ER_CACHE_OK + 1; r < ER_CACHE_REFUSALS_N; r++)
 		er_buf_printf(out, "er_cache_not_stored_total{reason=\"%s\"} %llu\n", er_cache_refusal_name(r),
 		              (unsigned long long)s.refused[r]);
+	put_value(out, "er_cache_fills", "gauge", "Questions of the cache that are under way.", s.fills);
 	put_value(out, "er_cache_validated_total", "counter", "Stored answers that the origin said are good.", s.validated);
 }
 
