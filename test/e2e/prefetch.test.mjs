@@ -9,7 +9,8 @@ import assert from 'node:assert/strict'
 import { startStore } from './lib/deploy.mjs'
 import { tempDir } from './lib/node.mjs'
 import { startOrigin } from './lib/origin.mjs'
-import { going, tool } from './lib/tool.mjs'
+import { end, upgrade } from './lib/lineage.mjs'
+import { atTerminal, going, tool } from './lib/tool.mjs'
 import * as raw from './lib/raw.mjs'
 
 const H = 'http://shop.example'
@@ -230,6 +231,33 @@ test('a node that ends half-way forgets the job and keeps what it has stored', a
 	place.origin.holds = false
 	const r = await place.er(['prefetch', file, '--json'])
 	assert.deepEqual([r.code, r.json.hits + r.json.stored], [0, 40], r.out + r.err)
+})
+
+test('a node that is upgraded half-way waits for no origin, and says that the job is to be sent again', async t => {
+	const origin = await startOrigin((req, res) => req.url === '/u0' && keep(res).end('page'))
+	const node = await startStore({ config: { threads: 2, sites: [{ name: 'shop', hosts: ['shop.example'], origin: origin.url }] } })
+	t.after(async () => {
+		await end(node)
+		await origin.close()
+		node.forget()
+	})
+	const p = going(['prefetch', `${H}/u0`, '/u1', '/u2'], { env: { ER_NODE: node.ready.socket } })
+	await raw.until(() => origin.requests.length === 3, { what: 'two hang' })
+	await upgrade(node)
+	assert.ok([3, 5].includes(await p.ended), p.err())
+	const again = await tool(['prefetch', `${H}/u0`, '--json'], { env: { ER_NODE: node.ready.socket } })
+	assert.equal(again.code, 0, again.out + again.err)
+})
+
+test('a terminal shows how far it is, in one line that is gone at the end', async t => {
+	const { node } = await shop(t, (req, res) => setTimeout(() => keep(res).end('page'), 20))
+	const file = path.join(tempDir('er-urls-'), 'urls')
+	t.after(() => fs.rmSync(path.dirname(file), { recursive: true }))
+	fs.writeFileSync(file, Array.from({ length: 200 }, (_, i) => `${H}/u${i}`).join('\n'))
+	const p = atTerminal(['prefetch', file], { env: { ER_NODE: node.ready.socket } })
+	assert.equal(await p.ended, 0)
+	assert.match(p.out(), /\r\x1b\[Kprefetching \d+ of 200 URLs, \d+ %: \d+ stored, 0 already, 0 not stored, 0 failed/)
+	assert.match(p.out(), /\r\x1b\[Kprefetched 200 URLs: 200 stored now/)
 })
 
 test('variants are stored for whom they are asked', async t => {
