@@ -83,6 +83,11 @@ static void end_job(er_prefetches *p, er_prefetch_job *job)
 	       ER_FMT(job->order.by));
 }
 
+static bool has_nothing_left(const er_prefetch_job *job)
+{
+	return job->next == job->order.n && job->under_way == 0;
+}
+
 static void tell(er_prefetch_job *job, uint32_t index, const er_prefetch_result *r)
 {
 	if (job->n_told == ER_PREFETCH_TOLD) {
@@ -145,6 +150,8 @@ static void on_done(void *ctx, const er_prefetch_result *r)
 	job->under_way--;
 	p->n_flights--;
 	f->job = NULL;
+	if (has_nothing_left(job))
+		end_job(p, job);
 	pump(p);
 }
 
@@ -172,7 +179,7 @@ static er_prefetch_job *take_turn(er_prefetches *p, uint64_t *site)
 		er_prefetch_job *job = ER_CONTAINER(l, er_prefetch_job, link);
 		next = l->next;
 		if (!find_site(p, job, site)) {
-			if (job->under_way == 0)
+			if (has_nothing_left(job))
 				end_job(p, job);
 			continue;
 		}
@@ -289,7 +296,8 @@ void er_prefetch_cancel(er_prefetches *p, er_prefetch_job *job)
 	job->cancelled = true;
 	job->next = job->order.n;
 	stop_flights(p, job);
-	pump(p);
+	if (has_nothing_left(job))
+		end_job(p, job);
 }
 
 void er_prefetch_each(er_prefetches *p, void (*each)(void *ctx, const er_prefetch_job *job), void *ctx)

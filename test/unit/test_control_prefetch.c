@@ -215,6 +215,27 @@ static void a_cancelled_job_asks_nothing_more(void **state)
 	expect_text(h, "state", "done");
 }
 
+/* Whoever waits for a job's end waits for nobody else's. */
+static void a_job_is_over_when_its_last_url_is(void **state)
+{
+	harness *h = *state;
+	char *first = start(h, 'a', 4, "");
+	for (int site = 'b'; site <= 'd'; site++)
+		(void)start(h, (char)site, 50, "");
+	char *waiting = start(h, 'e', 50, "");
+	assert_int_equal(h->n_asked, ER_PREFETCH_AT_ONCE);
+	for (unsigned i = 0; i < 4; i++)
+		let_prefetch(h, 0, stored);
+	assert_int_equal(h->n_asked, ER_PREFETCH_AT_ONCE);
+	good(h, "GET", first, NULL, 200);
+	expect_text(h, "state", "done");
+	char *last = start(h, 'f', 1, "");
+	good(h, "DELETE", last, NULL, 200);
+	assert_non_null(at(h, "over"));
+	good(h, "DELETE", waiting, NULL, 200);
+	expect_absent(h, "over");
+}
+
 static void what_takes_too_long_is_given_up(void **state)
 {
 	harness *h = *state;
@@ -364,6 +385,7 @@ int main(void)
 	    TEST(what_is_no_url_is_refused_whole),
 	    TEST(fields_that_are_not_for_prefetches_are_refused),
 	    TEST(a_cancelled_job_asks_nothing_more),
+	    TEST(a_job_is_over_when_its_last_url_is),
 	    TEST(what_takes_too_long_is_given_up),
 	    TEST(jobs_that_wait_are_bounded),
 	    TEST(bytes_that_wait_are_bounded),
