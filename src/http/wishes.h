@@ -24,6 +24,9 @@ typedef struct er_wishes {
 	/* connections are shared only between exchanges with the same key (the routine; NULL: the
 	 * node's own) */
 	const void *pool;
+	/* whom to believe and who to be in TLS (origin/tls.h); NULL: the system's authorities, and
+	 * nobody. Connections are shared only between exchanges with the same. */
+	const struct er_tls *tls;
 	const er_cidr *allow; /* ranges that are allowed beyond the guard */
 	size_t n_allow;
 	unsigned connect_ms; /* 0: 10 s */

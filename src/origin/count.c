@@ -28,6 +28,7 @@ static void free_if_done(er_pool *p)
 	if (!p->closed || p->sockets > 0)
 		return;
 	ER_ASSERT(p->active == 0 && p->places == 0);
+	er_tls_unref(p->key.tls);
 	er_free(p);
 }
 

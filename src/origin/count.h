@@ -16,7 +16,7 @@ static inline unsigned er_count_of(const er_pool *p)
 /* The pool of the node itself, for its operator's origin; all others are routines'. */
 static inline bool er_count_own(const er_pool *p)
 {
-	return p->key == NULL;
+	return p->key.owner == NULL;
 }
 
 /* A socket of the pool. The last one of a pool that is closed frees the pool. */

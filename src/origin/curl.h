@@ -94,6 +94,7 @@ struct er_curl_hop {
 	/* the connection: set when it is about to carry the request */
 	bool asked; /* the request has gone out on one */
 	bool again; /* the request goes out a second time, on a fresh connection */
+	bool seen;  /* the server has asked for a certificate of the node */
 	bool h2;    /* HTTP/2, where each frame says whose it is */
 	/* it may not carry the request; libcurl was told to stop, and asks on a fresh one */
 	bool unfit;
@@ -115,6 +116,15 @@ void er_curl_drain(er_curl_multi *m);
 void er_curl_drain_soon(er_curl_multi *m);
 /* m->serve will be called for h, by the drain. */
 void er_curl_queue(er_curl_hop *h);
+
+/* ---- curl_tls.c ---- */
+/* CURLOPT_SSL_CTX_FUNCTION: TCP is connected, and TLS begins. */
+CURLcode er_curl_tls_begin(CURL *easy, void *ctx, void *hop);
+typedef struct er_tls_fault {
+	const char *word, *text; /* "certificate-expired", and a sentence of the server ("its ...") */
+} er_tls_fault;
+/* The hop has failed: true if TLS is why. The texts live as long as the hop. */
+bool er_curl_tls_fault(const er_curl_hop *h, er_tls_fault *out);
 
 /* ---- curl_request.c ---- */
 /* Sets what h's handle is to ask, and of which addresses. Once a hop. */

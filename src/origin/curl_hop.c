@@ -14,7 +14,6 @@
 #include "origin/server.h"
 
 #include <arpa/inet.h>
-#include <openssl/ssl.h>
 
 /* libcurl keeps these for as long as a transfer lasts, also while nothing comes: as much as TLS
  * gives at once, and as little as it takes. */
@@ -245,31 +244,6 @@ static int on_before_request(void *hop, char *peer, char *local, int peer_port, 
 	return CURL_PREREQFUNC_OK;
 }
 
-/* Loading a machine's certificates takes milliseconds: once a thread, not once a connection. */
-static CURLcode on_ssl(CURL *easy, void *ctx, void *hop)
-{
-	(void)easy;
-	er_curl_hop *h = hop;
-	ER_CHECK(h, ER_CURL_HOP_MAGIC);
-	er_origin *o = h->m->o;
-	if (o->ca_store == NULL) {
-		X509_STORE *store = X509_STORE_new();
-		bool ok = store != NULL &&
-		          (o->ca_file != NULL ? X509_STORE_load_file(store, o->ca_file) : X509_STORE_set_default_paths(store)) == 1;
-		if (!ok) {
-			X509_STORE_free(store);
-			er_fetch_ended(h->f, ER_ERR_TLS, "the certificates of authorities cannot be loaded");
-			return CURLE_SSL_CACERT_BADFILE;
-		}
-		o->ca_store = store;
-	}
-	SSL_CTX_set1_cert_store(ctx, o->ca_store);
-	/* An answer that ends with its connection is whole only if TLS says that this was the end (RFC
-	 * 9112 9.8). libcurl asks OpenSSL not to look. */
-	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	return CURLE_OK;
-}
-
 /* ---- the handle ---- */
 
 /* What no request changes. */
@@ -295,7 +269,7 @@ static void set_constant_options(er_curl_hop *h)
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
 	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-	curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_ssl);
+	curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, er_curl_tls_begin);
 	curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, h);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)BUFFER);
 	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
@@ -433,14 +407,6 @@ static er_err_kind kind_of(const er_fetch *f, CURLcode code)
 		return ER_ERR_CONNECT;
 	case CURLE_OPERATION_TIMEDOUT:
 		return ER_ERR_TIMEOUT;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-		return ER_ERR_TLS;
 	default:
 		return ER_ERR_RESPONSE;
 	}
@@ -452,6 +418,7 @@ static void note_end(er_curl_hop *h)
 	er_fetch *f = h->f;
 	ER_ASSERT(h->done && f->hop == h);
 	er_err_kind kind = kind_of(f, h->result);
+	er_tls_fault fault;
 	bool whole = h->result == CURLE_OK && (h->h2 ? er_fetch_head_whole(f) : er_decode_end(&h->decode, f) == ER_DECODE_OVER);
 	if (whole)
 		er_fetch_ended(f, ER_ERR_OK, " ");
@@ -462,6 +429,9 @@ static void note_end(er_curl_hop *h)
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered in malformed HTTP", ER_FMT(f->authority));
 	else if (kind == ER_ERR_REFUSED_ADDRESS)
 		er_fetch_ended(f, kind, "%.*s has an address that subrequests may not reach", ER_FMT(f->authority));
+	else if (er_curl_tls_fault(h, &fault))
+		er_fetch_ended_by(f, kind == ER_ERR_TIMEOUT ? kind : ER_ERR_TLS, fault.word, "%.*s: %s", ER_FMT(f->authority),
+		                  fault.text);
 	else
 		er_fetch_ended(f, kind, "%.*s: %s", ER_FMT(f->authority), h->error[0] ? h->error : curl_easy_strerror(h->result));
 }

@@ -142,7 +142,8 @@ static void fail(er_fetch *f, er_err_kind kind, const char *text)
 		er_exchange *x = f->x;
 		ER_ASSERT(x != NULL);
 		er_slice detail =
-		    er_arena_printf(&x->arena, "host=%.*s", er_field_value_ok(f->authority) ? (int)f->authority.n : 0, f->authority.p);
+		    er_arena_printf(&x->arena, "host=%.*s%s%s", er_field_value_ok(f->authority) ? (int)f->authority.n : 0, f->authority.p,
+		                    f->end_word != NULL ? "; reason=" : "", f->end_word != NULL ? f->end_word : "");
 		er_exchange_fail(x, status_of(kind), kind, (const char *)detail.p, "%s", text);
 		finish(f, FETCH_ON_FAIL);
 		x->on_cancel = NULL;
@@ -540,7 +541,11 @@ bool er_fetch_tick(er_fetch *f, uint64_t now_ms)
 	if (now_ms - f->alive_ms < limit)
 		return false;
 	char text[TEXT_MAX];
-	const char *waits = er_reach_waits_for(f), *what = connected ? "did not go on" : "could not be connected to";
+	const char *waits = er_reach_waits_for(f), *what = connected       ? "did not go on"
+	                                                   : f->handshakes ? "did not end the TLS handshake"
+	                                                                   : "could not be connected to";
+	if (!connected && f->handshakes)
+		f->end_word = "handshake";
 	snprintf(text, sizeof text, "%.*s %s within %u ms", er_field_value_ok(f->authority) ? (int)f->authority.n : 0, f->authority.p,
 	         waits != NULL ? waits : what, limit);
 	fail(f, ER_ERR_TIMEOUT, text);

@@ -23,6 +23,7 @@
 #include "origin/pieces.h"
 #include "origin/reach.h"
 #include "origin/replay.h"
+#include "origin/tls.h"
 
 typedef struct er_fetch er_fetch;
 typedef struct er_pool er_pool;
@@ -108,7 +109,9 @@ struct er_fetch {
 	er_fields trailers;   /* that came before there was a body for them */
 	er_err_kind end_kind; /* of a hop that is CUT or FAILED */
 	char *end_text;       /* likewise: a sentence, er_alloc'ed */
+	const char *end_word; /* likewise: the reason in one word, for ever; or NULL */
 	bool refused, tried;  /* the guard refused some address; it let some pass */
+	bool handshakes;      /* TLS has begun, on a connection that was opened for this hop */
 	bool begins_again;    /* the hop has no transport any more, and is to be begun once more */
 	er_pieces in;         /* not yet delivered */
 	/* gathers small parts of the body; its last used bytes may be those of the last
@@ -127,11 +130,18 @@ struct er_fetch {
 	er_list later;
 };
 
-/* The connections of one key: of a routine, or of the node itself. Nobody is asked on a connection
- * that another key has used. Each transport has its part of the pool. */
+/* What connections must have in common to be shared: the routine, or the node itself (NULL), and
+ * the settings of TLS. */
+typedef struct er_pool_key {
+	const void *owner;
+	const er_tls *tls;
+} er_pool_key;
+
+/* The connections of one key. Nobody is asked on a connection that another key has used. Each
+ * transport has its part of the pool. */
 struct er_pool {
 	er_origin *o;
-	const void *key;
+	er_pool_key key; /* with a reference to its settings of TLS */
 	unsigned active;
 	bool forgotten; /* in no map; closed with its last fetch */
 	bool closed;    /* freed with its last socket */
@@ -253,6 +263,9 @@ bool er_fetch_full(const er_fetch *f);
 void er_fetch_hold(er_fetch *f);
 /* Only the first one of a hop counts. kind OK: the message is complete, as its framing says. */
 void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same with the reason in one word, which lives for ever. */
+void er_fetch_ended_by(er_fetch *f, er_err_kind kind, const char *word, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Asks the guard whether the address is refused, and notes what it said. */
 bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa);
 /* The transport has let go of the hop before anything of an answer came: `advance` has libcurl ask

@@ -88,7 +88,8 @@ static void forget_answer(er_fetch *f)
 	f->end_kind = ER_ERR_OK;
 	er_free(f->end_text);
 	f->end_text = NULL;
-	f->refused = f->tried = false;
+	f->end_word = NULL;
+	f->refused = f->tried = f->handshakes = false;
 }
 
 void er_fetch_again(er_fetch *f)
@@ -213,21 +214,35 @@ bool er_fetch_full(const er_fetch *f)
 
 /* ---- the end ---- */
 
-void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...)
+static void ended(er_fetch *f, er_err_kind kind, const char *word, const char *fmt, va_list ap)
 {
 	if (er_fetch_ended_already(f))
 		return;
 	er_fetch_enter(f, FETCH_HOP, kind == ER_ERR_OK ? HOP_ON_END : HOP_ON_BREAK);
 	ER_ASSERT(f->end_text == NULL);
 	f->end_kind = kind;
+	f->end_word = word;
 	if (kind == ER_ERR_OK)
 		return;
 	char text[400];
+	int n = vsnprintf(text, sizeof text, fmt, ap);
+	f->end_text = er_strdup_cstr(n < 0 ? "" : text);
+}
+
+void er_fetch_ended(er_fetch *f, er_err_kind kind, const char *fmt, ...)
+{
 	va_list ap;
 	va_start(ap, fmt);
-	int n = vsnprintf(text, sizeof text, fmt, ap);
+	ended(f, kind, NULL, fmt, ap);
 	va_end(ap);
-	f->end_text = er_strdup_cstr(n < 0 ? "" : text);
+}
+
+void er_fetch_ended_by(er_fetch *f, er_err_kind kind, const char *word, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	ended(f, kind, word, fmt, ap);
+	va_end(ap);
 }
 
 bool er_fetch_refuses(er_fetch *f, const struct sockaddr *sa)

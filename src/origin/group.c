@@ -7,10 +7,13 @@
  * end of the pause on, so that the others do not follow before the trial has an answer. */
 #include "origin/group.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/authority.h"
 #include "http/url.h"
+
+#include <stdio.h>
 
 enum { MAGIC = 0x47525550, TRIAL_US = 1000 * 1000 };
 
@@ -91,16 +94,30 @@ static void make_server(er_group *g, er_upstream *to, const er_upstream_spec *fr
 	                    .is_address = is_address(host)};
 }
 
+/* Its reader has tried the same. */
+static er_tls *make_tls(const er_tls_pem *pem)
+{
+	er_tls_part wrong;
+	if (pem->ca.n == 0 && pem->certificate.n == 0)
+		return NULL;
+	er_tls *tls = er_tls_new(pem, &wrong, NULL);
+	ER_ASSERT(tls != NULL);
+	return tls;
+}
+
 er_group *er_group_new(er_slice site, const er_group_spec *spec)
 {
 	ER_ASSERT(spec->n > 0 && spec->n <= ER_GROUP_SERVERS && spec->n_fields <= ER_GROUP_FIELDS);
 	er_group *g = ER_NEW(er_group);
 	*g = (er_group){.magic = MAGIC, .refs = 1, .spec = *spec, .n = spec->n};
+	pthread_mutex_init(&g->lock, NULL);
 	er_arena *a = &g->arena;
 	g->site = er_arena_copy(a, site);
 	g->spec.host_name = er_arena_copy(a, spec->host_name);
 	g->spec.sni = er_arena_copy(a, spec->sni);
 	g->spec.path = er_arena_copy(a, spec->path);
+	g->tls = make_tls(&spec->tls);
+	g->spec.tls = (er_tls_pem){0};
 	for (size_t i = 0; i < spec->n_fields; i++)
 		g->spec.fields[i] = (er_field){er_arena_copy(a, spec->fields[i].name), er_arena_copy(a, spec->fields[i].value)};
 	er_cidr *allow = er_arena_alloc(a, spec->n_allow * sizeof *allow + 1);
@@ -125,6 +142,8 @@ void er_group_unref(er_group *g)
 	ER_CHECK(g, MAGIC);
 	if (__atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	er_tls_unref(g->tls);
+	pthread_mutex_destroy(&g->lock);
 	er_arena_fini(&g->arena);
 	g->magic = 0;
 	er_free(g);
@@ -168,6 +187,27 @@ void er_group_tell(er_group *g, size_t server, bool failed, uint64_t now_us)
 	if (n == g->spec.failures && g->n > 1)
 		er_log(ER_LOG_WARN, "origin", "site %.*s: %.*s failed %u times in a row and is left alone for %u ms", ER_FMT(g->site),
 		       ER_FMT(s->authority), n, g->spec.out_ms);
+}
+
+void er_group_blame(er_group *g, size_t server, er_err_kind kind, er_slice text)
+{
+	ER_ASSERT(server < g->n);
+	er_upstream *s = &g->servers[server];
+	er_upstream_failure f = {.at_ms = (int64_t)(er_clock_wall_us() / 1000), .kind = kind};
+	text = er_slice_head(text, er_slice_find(text, '\n'));
+	snprintf(f.text, sizeof f.text, "%.*s", ER_FMT(er_slice_head(text, sizeof f.text - 1)));
+	pthread_mutex_lock(&g->lock);
+	s->last = f;
+	pthread_mutex_unlock(&g->lock);
+}
+
+er_upstream_failure er_group_blamed(er_group *g, size_t server)
+{
+	ER_ASSERT(server < g->n);
+	pthread_mutex_lock(&g->lock);
+	er_upstream_failure f = g->servers[server].last;
+	pthread_mutex_unlock(&g->lock);
+	return f;
 }
 
 void er_group_probed(er_group *g, size_t server, bool well)

@@ -12,6 +12,9 @@
 #include "base/err.h"
 #include "http/fields.h"
 #include "http/wishes.h"
+#include "origin/tls.h"
+
+#include <pthread.h>
 
 enum { ER_GROUP_SERVERS = 32, ER_GROUP_RETRIES = 5, ER_GROUP_FIELDS = 32 };
 
@@ -37,6 +40,7 @@ typedef struct er_group_spec {
 	er_slice host_name; /* NAMED */
 	/* name in TLS, and what the certificate is checked for; empty: as Host */
 	er_slice sni;
+	er_tls_pem tls;                   /* that er_tls_new takes */
 	er_field fields[ER_GROUP_FIELDS]; /* of every request, in place of the client's */
 	size_t n_fields;
 	/* redirects are followed by the node; else they go to the client */
@@ -55,6 +59,15 @@ typedef struct er_group_spec {
 	size_t n_allow;
 } er_group_spec;
 
+enum { ER_UPSTREAM_TEXT = 240 };
+
+/* Why a server last failed; at_ms 0: it never did. */
+typedef struct er_upstream_failure {
+	int64_t at_ms;    /* since 1970 */
+	er_err_kind kind; /* OK: it answered, and badly */
+	char text[ER_UPSTREAM_TEXT];
+} er_upstream_failure;
+
 typedef struct er_upstream {
 	er_slice scheme, authority;
 	const char *connect_to; /* with its port: where a request goes that says another host */
@@ -65,6 +78,8 @@ typedef struct er_upstream {
 	uint64_t out_until_us; /* monotonic */
 	bool sick;             /* by probes */
 	uint64_t asked, failed;
+	/* under the group's lock */
+	er_upstream_failure last;
 	/* the prober's */
 	uint32_t good, bad; /* in a row */
 } er_upstream;
@@ -73,10 +88,12 @@ typedef struct er_group {
 	uint32_t magic, refs;
 	er_arena arena;
 	er_slice site;
-	er_group_spec spec; /* its slices are the group's */
+	er_group_spec spec; /* its slices are the group's; without the texts of `tls` */
+	er_tls *tls;        /* own reference; NULL: the system's authorities, and no certificate */
 	er_upstream servers[ER_GROUP_SERVERS];
 	size_t n;
 	uint64_t turn; /* atomic */
+	pthread_mutex_t lock;
 } er_group;
 
 /* "http://10.0.0.5:8080", "https://www.example.com"; no path. False: *err says what was expected.
@@ -95,6 +112,9 @@ size_t er_group_choose(er_group *g, uint32_t tried, uint64_t now_us);
 /* How the server did: it is left alone after so many failures in a row, and asked again by one
  * request after that. */
 void er_group_tell(er_group *g, size_t server, bool failed, uint64_t now_us);
+/* Why it failed, of a request or a probe: kept for whoever asks how the server does. */
+void er_group_blame(er_group *g, size_t server, er_err_kind kind, er_slice text);
+er_upstream_failure er_group_blamed(er_group *g, size_t server);
 /* A probe's result. */
 void er_group_probed(er_group *g, size_t server, bool well);
 typedef enum er_upstream_state { ER_UPSTREAM_UP, ER_UPSTREAM_LEFT_ALONE, ER_UPSTREAM_SICK } er_upstream_state;

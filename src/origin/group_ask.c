@@ -1,11 +1,13 @@
-/* With one server that is trusted, and nothing to count, the exchange itself is aimed at it and
- * passed on. Else an `ask` is made: it holds the exchange, and asks one exchange of its own after
- * the other (attempt) until one is answered well or no further one may be sent. It ends with the
- * answer, or with on_cancel. */
+/* With one server over http:// that is trusted, and nothing to count, the exchange itself is aimed
+ * at it and passed on. Else an `ask` is made: it holds the exchange, and asks one exchange of its
+ * own after the other (attempt) until one is answered well or no further one may be sent. It ends
+ * with the answer, or with on_cancel. */
 #include "origin/group_ask.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+
+#include <stdio.h>
 
 enum { MAGIC = 0x4741534b };
 
@@ -39,6 +41,7 @@ void er_group_aim(const er_group *g, size_t server, er_exchange *x)
 	x->wishes = (er_wishes){.redirect = ER_REDIRECT_MANUAL,
 	                        .decompress = ER_DECOMPRESS_MANUAL,
 	                        .trusted = spec->trusted,
+	                        .tls = g->tls,
 	                        .allow = spec->allow,
 	                        .n_allow = spec->n_allow,
 	                        .connect_ms = spec->connect_ms,
@@ -72,6 +75,13 @@ static bool failed(const er_exchange *x)
 	return x->res.status == 502 || x->res.status == 503 || x->res.status == 504;
 }
 
+void er_group_blame_answer(er_group *g, size_t server, const er_exchange *x)
+{
+	char text[40];
+	snprintf(text, sizeof text, "it answered with status %d", x->res.status);
+	er_group_blame(g, server, x->res.error, x->res.error != ER_ERR_OK ? x->res.error_text : er_slice_cstr(text));
+}
+
 /* The guard's word, and what helps. */
 static void explain_refusal(const er_group *g, size_t server, er_exchange *x, const er_exchange *now)
 {
@@ -100,6 +110,8 @@ static void on_answered(er_asker *asker, er_exchange *now)
 	bool bad = failed(now);
 	a->now = NULL;
 	er_group_tell(a->group, a->server, bad, er_clock_mono_us());
+	if (bad)
+		er_group_blame_answer(a->group, a->server, now);
 	if (bad && a->attempts <= a->group->spec.retries && can_be_sent_again(&x->req)) {
 		if (now->res.body != NULL)
 			er_body_cancel(now->res.body, ER_ERR_CANCELLED);
@@ -160,9 +172,15 @@ static void attempt(ask *a)
 	er_exchange_start(now, a->origin);
 }
 
+/* There is nothing to choose, to count, or to say of it. */
+static bool is_simple(const er_group *g)
+{
+	return g->n == 1 && g->spec.retries == 0 && g->spec.trusted && er_slice_eq(g->servers[0].scheme, ER_LIT("http"));
+}
+
 void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin)
 {
-	if (g->n == 1 && g->spec.retries == 0 && g->spec.trusted) {
+	if (is_simple(g)) {
 		er_group_aim(g, 0, x);
 		er_exchange_pass(x, origin);
 		return;

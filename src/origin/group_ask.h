@@ -15,5 +15,7 @@ void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin);
 /* Makes x a request to this server of the group, whatever host it was for: scheme, authority, Host,
  * the group's fields, and the wishes. */
 void er_group_aim(const er_group *g, size_t server, er_exchange *x);
+/* er_group_blame, with what the answer of a request that failed says. */
+void er_group_blame_answer(er_group *g, size_t server, const er_exchange *x);
 
 #endif

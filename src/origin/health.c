@@ -51,7 +51,10 @@ static void on_answered(er_asker *asker, er_exchange *x)
 	const er_group_spec *spec = &p->group->spec;
 	ER_ASSERT(p->x == x);
 	uint32_t status = (uint32_t)x->res.status;
-	over(p, x->res.error == ER_ERR_OK && status >= spec->status_least && status <= spec->status_most);
+	bool well = x->res.error == ER_ERR_OK && status >= spec->status_least && status <= spec->status_most;
+	if (!well)
+		er_group_blame_answer(p->group, p->server, x);
+	over(p, well);
 	if (x->res.body != NULL)
 		er_body_cancel(x->res.body, ER_ERR_CANCELLED);
 	er_exchange_unref(x);
@@ -93,6 +96,7 @@ static void look(probe *p, uint64_t now_ms)
 {
 	if (p->x != NULL && now_ms >= p->until_ms) {
 		er_exchange *x = p->x;
+		er_group_blame(p->group, p->server, ER_ERR_TIMEOUT, ER_LIT("it did not answer its health check in time"));
 		over(p, false);
 		er_exchange_cancel(x, ER_ERR_TIMEOUT);
 		er_exchange_unref(x);

@@ -4,18 +4,22 @@
  * (curl.c, plain.c). It is closed when nobody has used it for a minute (er_pool_sweep), when its
  * owner is gone (er_pool_forget) and its last fetch is over, when its connections must make room
  * (reach.c), or with its er_origin. Its memory goes with its last socket (count.c). A pool that is
- * forgotten is in no map any more, so that a new owner of the same address gets another one. */
+ * forgotten is in no map any more, so that a new owner of the same address gets another one.
+ * Settings of TLS have no such moment: the pool holds a reference to them, so that no others have
+ * their address while it lives. */
 #include "origin/pool.h"
 
 #include "base/mem.h"
 #include "origin/count.h"
 
-static er_slice slice_of(const void *const *key)
+_Static_assert(sizeof(er_pool_key) == 2 * sizeof(void *), "a key is compared byte by byte");
+
+static er_slice slice_of(const er_pool_key *key)
 {
 	return er_slice_of(key, sizeof *key);
 }
 
-static er_pool *pool_of(er_origin *o, const void *key)
+static er_pool *pool_of(er_origin *o, er_pool_key key)
 {
 	er_pool *p = er_map_get(o->pools, slice_of(&key));
 	if (p != NULL)
@@ -23,6 +27,8 @@ static er_pool *pool_of(er_origin *o, const void *key)
 	p = ER_NEW(er_pool);
 	p->o = o;
 	p->key = key;
+	if (key.tls != NULL)
+		(void)er_tls_ref(key.tls);
 	er_turns_line_init(&p->line);
 	er_resolve_payer_init(&p->payer, er_count_own(p));
 	er_map_set(o->pools, slice_of(&key), p);
@@ -32,7 +38,7 @@ static er_pool *pool_of(er_origin *o, const void *key)
 void er_pool_enter(er_fetch *f)
 {
 	ER_ASSERT(f->pool == NULL && !f->o->closing);
-	f->pool = pool_of(f->o, f->wishes.pool);
+	f->pool = pool_of(f->o, (er_pool_key){.owner = f->wishes.pool, .tls = f->wishes.tls});
 	ER_ASSERT(!f->pool->closed && !f->pool->forgotten);
 	f->pool->active++;
 }
@@ -58,12 +64,13 @@ void er_pool_close(er_pool *p)
 	er_count_pool_closed(p);
 }
 
-void er_pool_forget(er_origin *o, const void *key)
+void er_pool_forget(er_origin *o, const void *owner)
 {
+	er_pool_key key = {.owner = owner}; /* routines have no settings of TLS */
 	er_pool *p = er_map_get(o->pools, slice_of(&key));
 	if (p == NULL)
 		return;
-	ER_ASSERT(p->key == key && !p->forgotten);
+	ER_ASSERT(p->key.owner == owner && !p->forgotten);
 	if (p->active == 0) {
 		er_pool_close(p);
 		return;

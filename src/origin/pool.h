@@ -11,7 +11,7 @@ void er_pool_leave(er_fetch *f);
 /* No fetch of the pool is under way. p must not be used afterwards. */
 void er_pool_close(er_pool *p);
 /* See er_origin_forget. */
-void er_pool_forget(er_origin *o, const void *key);
+void er_pool_forget(er_origin *o, const void *owner);
 /* Closes the pools that have had no fetch for so long, and idle connections of the others. */
 void er_pool_sweep(er_origin *o, uint64_t now_ms, uint64_t idle_ms);
 
