@@ -47,7 +47,8 @@ static bool read_check(er_db *db, stored_check *out, er_err *err)
 static bool read_matters(er_db *db, stored_check *c, er_err *err)
 {
 	bool secrets;
-	er_query q = er_query_of(db, "SELECT 1 FROM setting WHERE secret = 1 LIMIT 1");
+	er_query q = er_query_of(db, "SELECT 1 WHERE EXISTS (SELECT 1 FROM setting WHERE secret = 1) OR"
+	                             " EXISTS (SELECT 1 FROM site WHERE key IS NOT NULL)");
 	if (!er_query_any(&q, &secrets, err))
 		return false;
 	c->matters = c->there && secrets;
@@ -139,12 +140,12 @@ static bool load(er_store *s, const stored_check *stored, er_secret_key *k, er_e
 		return er_fail(
 		    err, ER_ERR_INVALID,
 		    "the key of the secrets, %s, is not there: put it back (a backup does not contain it), or remove every secret "
-		    "(er secret rm) and set them again",
+		    "(er secret rm) and every site with a key (er site rm) and set them again",
 		    s->key_path);
 	return !stored->matters || fits(k, &stored->hash) ||
 	       er_fail(err, ER_ERR_INVALID,
 	               "the key in %s is not the one that the secrets were encrypted with: put the right key there, or remove every "
-	               "secret (er secret rm) and set them again",
+	               "secret (er secret rm) and every site with a key (er site rm) and set them again",
 	               s->key_path);
 }
 
@@ -199,7 +200,8 @@ static bool write_check(er_db *db, const uint8_t key[ER_SEAL_KEY], er_err *err)
 	er_copy(k.bytes, key, ER_SEAL_KEY);
 	check_of(&k);
 	er_query q = er_query_of(db, "UPDATE node SET key_check = ?1 WHERE key_check IS NULL OR (key_check <> ?1 AND NOT EXISTS "
-	                             "(SELECT 1 FROM setting WHERE secret = 1))");
+	                             "(SELECT 1 FROM setting WHERE secret = 1) AND NOT EXISTS (SELECT 1 FROM site WHERE key IS NOT "
+	                             "NULL))");
 	er_bind_blob(&q, er_slice_of(k.check.b, ER_SHA256));
 	bool good = er_query_run(&q, err);
 	er_wipe(&k, sizeof k);
@@ -274,6 +276,14 @@ char *er_secret_about(er_slice routine, er_env env, er_slice name, size_t *n)
 {
 	/* Names have no spaces, so two places never look the same. */
 	char *about = er_printf("er secret 1 %.*s %s %.*s", ER_FMT(routine), er_env_name(env), ER_FMT(name));
+	*n = er_slice_cstr(about).n;
+	return about;
+}
+
+char *er_site_key_about(er_slice site, size_t *n)
+{
+	/* No secret has a place of three words. */
+	char *about = er_printf("er secret 1 site %.*s", ER_FMT(site));
 	*n = er_slice_cstr(about).n;
 	return about;
 }

@@ -101,6 +101,7 @@ void er_key_adopt(er_store *s, const er_secret_key *old, const er_secret_key *ne
 void er_key_heal(er_store *s);
 /* What a secret's ciphertext is bound to; free with er_free. */
 char *er_secret_about(er_slice routine, er_env env, er_slice name, size_t *n);
+char *er_site_key_about(er_slice site, size_t *n); /* the same, of a site's key */
 
 /* kv_names.c */
 ER_MUST_CHECK bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err);

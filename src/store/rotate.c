@@ -18,12 +18,12 @@ typedef struct rotation {
 	er_secret_key old, next;
 	unsigned secrets;
 	/* the secret that was done last; the next one is behind it */
-	er_buf routine, name;
+	er_buf routine, name, site;
 	int64_t env;
 } rotation;
 
 typedef struct one_secret {
-	er_slice routine, name, sealed; /* in the arena */
+	er_slice routine, name, sealed; /* in the arena; of a site's key there is no routine */
 	er_env env;
 } one_secret;
 
@@ -46,8 +46,25 @@ static bool next_secret(rotation *r, er_arena *arena, one_secret *out, bool *fou
 	return er_query_end(&q, r->a.err);
 }
 
+/* The same of the keys that sites have. */
+static bool next_site(rotation *r, er_arena *arena, one_secret *out, bool *found)
+{
+	er_query q = er_query_of(r->a.db, "SELECT name, key FROM site WHERE name > ?1 AND key IS NOT NULL ORDER BY name LIMIT 1");
+	er_bind_text(&q, er_buf_slice(&r->site));
+	*found = er_query_row(&q);
+	if (*found)
+		*out = (one_secret){.name = er_col_copy(&q, 0, arena), .sealed = er_col_copy(&q, 1, arena)};
+	return er_query_end(&q, r->a.err);
+}
+
 static bool write_secret(rotation *r, const one_secret *o, er_slice sealed)
 {
+	if (o->routine.n == 0) {
+		er_query q = er_query_of(r->a.db, "UPDATE site SET key = ?2 WHERE name = ?1");
+		er_bind_text(&q, o->name);
+		er_bind_blob(&q, sealed);
+		return er_query_run(&q, r->a.err);
+	}
 	er_query q = er_query_of(r->a.db, "UPDATE setting SET value = ?4 WHERE routine = ?1 AND env = ?2 AND name = ?3");
 	er_bind_text(&q, o->routine);
 	er_bind_int(&q, o->env);
@@ -56,27 +73,56 @@ static bool write_secret(rotation *r, const one_secret *o, er_slice sealed)
 	return er_query_run(&q, r->a.err);
 }
 
+static bool cannot_open(rotation *r, const one_secret *o)
+{
+	if (o->routine.n == 0)
+		return er_fail(r->a.err, ER_ERR_CONFLICT,
+		               "the key of the site %.*s cannot be decrypted: it was changed outside of er; set the site again (er site "
+		               "add) or remove it first",
+		               ER_FMT(o->name));
+	return er_fail(r->a.err, ER_ERR_CONFLICT,
+	               "the secret %.*s of \"%.*s\" (%s) cannot be decrypted: it was changed outside of er; set it again (er "
+	               "secret put) or remove it first",
+	               ER_FMT(o->name), ER_FMT(o->routine), er_env_name(o->env));
+}
+
 /* Opens it with the old key, closes it with the new one. The text is in memory for as long as that
  * takes. */
 static bool reseal(rotation *r, const one_secret *o)
 {
 	size_t about_n, n = o->sealed.n > ER_SEAL_MORE ? o->sealed.n - ER_SEAL_MORE : 0;
-	char *about = er_secret_about(o->routine, o->env, o->name, &about_n);
+	char *about =
+	    o->routine.n > 0 ? er_secret_about(o->routine, o->env, o->name, &about_n) : er_site_key_about(o->name, &about_n);
 	uint8_t *plain = er_alloc(n), *sealed = er_alloc(n + ER_SEAL_MORE);
 	bool good = er_unseal(r->old.bytes, er_slice_of(about, about_n), o->sealed, plain);
 	if (good) {
 		er_seal(r->next.bytes, er_slice_of(about, about_n), er_slice_of(plain, n), sealed);
 		good = write_secret(r, o, er_slice_of(sealed, n + ER_SEAL_MORE));
 	} else {
-		(void)er_fail(r->a.err, ER_ERR_CONFLICT,
-		              "the secret %.*s of \"%.*s\" (%s) cannot be decrypted: it was changed outside of er; set it again (er "
-		              "secret put) or remove it first",
-		              ER_FMT(o->name), ER_FMT(o->routine), er_env_name(o->env));
+		(void)cannot_open(r, o);
 	}
 	er_wipe(plain, n);
 	er_free(plain);
 	er_free(sealed);
 	er_free(about);
+	return good;
+}
+
+static bool reseal_sites(rotation *r)
+{
+	bool found = true, good = true;
+	while (good && found) {
+		er_arena arena;
+		one_secret o;
+		er_arena_init(&arena);
+		good = next_site(r, &arena, &o, &found) && (!found || reseal(r, &o));
+		if (good && found) {
+			er_buf_clear(&r->site);
+			er_buf_put(&r->site, o.name);
+			r->secrets++;
+		}
+		er_arena_fini(&arena);
+	}
 	return good;
 }
 
@@ -126,7 +172,7 @@ static bool rotate(rotation *r, er_slice actor, er_slice source)
 	uint64_t before;
 	if (!er_sequence_read(a, &before) || !er_key_settle(a->s, a->db, &r->old, a->err) || !er_key_next(a->s, &r->next, a->err))
 		return false;
-	return reseal_all(r) && write_check(r) && log_rotation(r, actor, source) && er_sequence_write(a, before);
+	return reseal_all(r) && reseal_sites(r) && write_check(r) && log_rotation(r, actor, source) && er_sequence_write(a, before);
 }
 
 /* A reader that sees the new secrets must find the new key. */
@@ -151,6 +197,7 @@ bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t 
 		return false;
 	er_buf_init(&r.routine);
 	er_buf_init(&r.name);
+	er_buf_init(&r.site);
 	bool good = rotate(&r, actor, source);
 	if (good)
 		good = commit(&r);
@@ -162,6 +209,7 @@ bool er_store_rotate_key(er_store *s, er_slice actor, er_slice source, uint64_t 
 	}
 	er_buf_fini(&r.routine);
 	er_buf_fini(&r.name);
+	er_buf_fini(&r.site);
 	er_wipe(&r.old, sizeof r.old);
 	er_wipe(&r.next, sizeof r.next);
 	return good;

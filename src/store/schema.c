@@ -97,9 +97,11 @@ static const char CONTROL_5[] =
     " PRIMARY KEY (kind, site, value)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE site(name TEXT PRIMARY KEY, settings TEXT NOT NULL, at_ms INTEGER NOT NULL, actor TEXT NOT NULL)"
     " STRICT, WITHOUT ROWID;";
+/* The key of a site's certificate, encrypted as secrets are. */
+static const char CONTROL_6[] = "ALTER TABLE site ADD COLUMN key BLOB;";
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
-static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5};
+static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5, CONTROL_6};
 static const char *const kv_steps[] = {KV_1};
 
 const er_schema er_schema_control = {

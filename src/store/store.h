@@ -172,6 +172,7 @@ typedef struct er_change {
 	/* VAR: JSON text; SECRET: bytes of text; TOKEN: the token itself, stored only as a salted
 	 * hash */
 	er_slice value;
+	er_slice key;             /* SITE: of its certificate; stored encrypted, and not in the log */
 	er_role role;             /* TOKEN */
 	const er_slice *routines; /* TOKEN: those it is confined to; none: all */
 	size_t n_routines;

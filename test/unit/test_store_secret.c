@@ -1,6 +1,7 @@
 /* Secrets: what lies on the disk tells nothing, what was moved or opened with another key is
  * noticed, and `env` is what a routine gets. */
 #include "store/room.h"
+#include "store/sites.h"
 #include "store_harness.h"
 
 #include <fcntl.h>
@@ -591,6 +592,101 @@ static void a_wiped_chunk_is_wiped(void **state)
 	er_piece_drop(&two);
 }
 
+/* ---- the key of a site ---- */
+
+static er_change site(const char *name, const char *settings, const char *key)
+{
+	er_change c = change_named(ER_CHANGE_SITE_SET, "", name, settings);
+	c.key = er_slice_cstr(key);
+	return c;
+}
+
+static void site_key_is(fixture *f, const char *name, const char *should)
+{
+	er_arena a = {0};
+	er_site_row *rows;
+	size_t n;
+	er_slice alone;
+	assert_true(er_store_sites(f->s, &a, &rows, &n, &f->err));
+	assert_true(er_store_site_key(f->s, &a, er_slice_cstr(name), &alone, &f->err));
+	assert_true(er_slice_eq(alone, er_slice_cstr(should)));
+	bool found = false;
+	for (size_t i = 0; i < n; i++) {
+		if (!er_slice_eq(rows[i].name, er_slice_cstr(name)))
+			continue;
+		found = true;
+		assert_true(er_slice_eq(rows[i].key, er_slice_cstr(should)));
+	}
+	assert_true(found);
+	er_store_sites_wipe(rows, n);
+	er_arena_fini(&a);
+}
+
+static void a_site_s_key_is_kept_as_secrets_are(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, site("one", "{\"a\":1}", "the key of one"));
+	apply(f->s, site("two", "{\"a\":2}", ""));
+	site_key_is(f, "one", "the key of one");
+	site_key_is(f, "two", "");
+	/* Neither the tables nor the log have a word of it. */
+	char *command = er_printf("cat '%s'/control.db* | grep -q 'the key of'", f->dir);
+	assert_int_not_equal(system(command), 0); /* NOLINT(cert-env33-c) */
+	er_free(command);
+	/* It is written with the node's key, also as the only secret, and anew by a rotation. */
+	assert_int_equal(rotate(f), 1);
+	site_key_is(f, "one", "the key of one");
+	er_store_close(f->s);
+	f->s = harness_open_dir(f->dir);
+	site_key_is(f, "one", "the key of one");
+	/* Another site cannot have it. */
+	execute(f, "UPDATE site SET key = (SELECT key FROM site WHERE name = 'one') WHERE name = 'two'");
+	er_arena a = {0};
+	er_slice key;
+	assert_false(er_store_site_key(f->s, &a, ER_LIT("two"), &key, &f->err));
+	assert_int_equal(key.n, 0);
+	er_site_row *rows;
+	size_t n;
+	assert_true(er_store_sites(f->s, &a, &rows, &n, &f->err));
+	assert_int_equal(n, 2);
+	assert_int_equal(rows[1].key.n, 0);
+	er_arena_fini(&a);
+	uint64_t sequence;
+	unsigned secrets;
+	assert_false(er_store_rotate_key(f->s, ER_LIT("ann"), ER_LIT(""), &sequence, &secrets, &f->err));
+	assert_non_null(strstr(f->err.text, "the key of the site two cannot be decrypted"));
+	/* Set anew, or without one. */
+	apply(f->s, site("two", "{\"a\":2}", "another"));
+	site_key_is(f, "two", "another");
+	apply(f->s, site("two", "{\"a\":3}", ""));
+	site_key_is(f, "two", "");
+	assert_int_equal(rotate(f), 1);
+}
+
+static void a_lost_key_is_missed_by_a_site_too(void **state)
+{
+	fixture *f = *state;
+	apply(f->s, site("one", "{\"a\":1}", "the key of one"));
+	er_store_close(f->s);
+	char *path = er_printf("%s/key", f->dir);
+	assert_int_equal(unlink(path), 0);
+	er_free(path);
+	f->s = harness_open_dir(f->dir);
+	er_arena a = {0};
+	er_slice key;
+	assert_false(er_store_site_key(f->s, &a, ER_LIT("one"), &key, &f->err));
+	assert_non_null(strstr(f->err.text, "is not there: put it back"));
+	er_arena_fini(&a);
+	/* No new key takes the place of the one that is missed. */
+	er_change secret = set(ER_CHANGE_SECRET_SET, ER_ENV_PRODUCTION, "S", "v");
+	er_applied out;
+	assert_false(er_store_apply(f->s, &secret, 1, &out, &f->err));
+	er_change gone = change_named(ER_CHANGE_SITE_DELETE, "", "one", "");
+	apply(f->s, gone);
+	apply(f->s, secret);
+	env_is(f, ER_ENV_PRODUCTION, "{\"S\":\"v\"}");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -609,6 +705,8 @@ int main(void)
 	    T(what_cannot_be_opened_is_not_lost_by_a_rotation),
 	    T(a_key_that_is_a_link_is_left_alone),
 	    T(a_reader_from_before_a_rotation_still_reads),
+	    T(a_site_s_key_is_kept_as_secrets_are),
+	    T(a_lost_key_is_missed_by_a_site_too),
 	    T(every_failing_write_leaves_readable_secrets),
 	    T(kill_9_at_every_step_leaves_readable_secrets),
 	    T(kill_9_at_any_moment_leaves_readable_secrets),
