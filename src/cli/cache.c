@@ -151,8 +151,13 @@ static void show_explained(er_row_call *c, const er_json *answer)
 	}
 	er_show_printf("the site %.*s has %.*s; its servers:\n", ER_FMT(site), ER_FMT(url));
 	ER_JSON_EACH(s, er_json_member(answer, "servers"))
-	er_show_printf("    %.*s%s, weight %llu: %.*s\n", ER_FMT(er_json_str(s, "url")), er_json_true(s, "backup") ? " (backup)" : "",
-	               U(s, "weight"), ER_FMT(er_json_str(s, "state")));
+	{
+		er_show_printf("    %.*s%s, weight %llu: %.*s\n", ER_FMT(er_json_str(s, "url")),
+		               er_json_true(s, "backup") ? " (backup)" : "", U(s, "weight"), ER_FMT(er_json_str(s, "state")));
+		er_slice failure = er_cell_failure(&c->remote.arena, er_json_member(s, "lastFailure"));
+		if (failure.n > 0)
+			er_show_printf("        last failure: %.*s\n", ER_FMT(failure));
+	}
 	const er_json *cache = er_json_member(answer, "cache");
 	er_slice key = er_json_str(cache, "key");
 	if (key.n > 0)

@@ -69,3 +69,11 @@ void er_column_print(const er_column *columns, er_arena *a, const er_json *items
 	}
 	er_table_print(&t, empty);
 }
+
+er_slice er_cell_failure(er_arena *a, const er_json *v)
+{
+	if (v == NULL)
+		return (er_slice){0};
+	return er_arena_printf(a, "%.*s (%.*s, %.*s)", ER_FMT(er_json_str(v, "text")), ER_FMT(er_json_str(v, "kind")),
+	                       ER_FMT(er_show_time(a, er_json_str(v, "at"))));
+}

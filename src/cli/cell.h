@@ -19,6 +19,8 @@ typedef struct er_column {
 void er_column_print(const er_column *columns, er_arena *a, const er_json *items, const char *empty);
 
 er_slice er_cell_time(er_arena *a, const er_json *v);
+/* Of a server's "lastFailure"; NULL: nothing. */
+er_slice er_cell_failure(er_arena *a, const er_json *v);
 er_slice er_cell_number(er_arena *a, const er_json *v);
 er_slice er_cell_size(er_arena *a, const er_json *v);
 /* ["a", "b"]: "a, b". */

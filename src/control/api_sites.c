@@ -1,7 +1,9 @@
 /* The API's family of sites. A site's settings are checked by the one reader (site.h), and stored
  * as they came, without their name. What a site's servers do, and which hosts are taken by
  * node.jsonc, the gateway knows. */
+#include "base/clock.h"
 #include "base/json_tree.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/site.h"
@@ -35,21 +37,51 @@ void er_api_site(er_call *call)
 	er_call_answer(call, 200);
 }
 
-/* Its name is the path's. */
-static bool read_site(er_call *call, er_site_settings *out, er_slice *text)
+/* A site that is set with a certificate and without its key keeps the key that it has: what GET
+ * said can be sent back. */
+static er_slice kept_key(er_call *call)
+{
+	er_slice key = {0};
+	er_err err = {0};
+	if (!er_store_site_key(call->control->o.store, call->arena, call->name, &key, &err))
+		er_log(ER_LOG_WARN, "control", "the key of the site %.*s is not used: %s", ER_FMT(call->name), err.text);
+	return key;
+}
+
+/* *key: of its certificate, said or kept. */
+static bool check_site(er_call *call, const er_json *public, er_site_settings *out, er_slice *key)
+{
+	const er_json *whole = call->json;
+	if (public == call->json) { /* no word of a key */
+		*key = kept_key(call);
+		whole = er_site_with_key(call->arena, public, *key);
+		er_problem ignored = {0};
+		/* another one's, or there is no certificate */
+		if (whole == public || !er_site_read(call->arena, whole, (er_slice){0}, out, &ignored)) {
+			*key = (er_slice){0};
+			whole = public;
+		}
+	}
+	return er_site_read(call->arena, whole, (er_slice){0}, out, &call->problem) &&
+	       !er_site_expired(out, (int64_t)(er_clock_wall_us() / 1000000), &call->problem);
+}
+
+/* Its name is the path's. `text` is what is stored, logged and shown: the key has its own way. */
+static bool read_site(er_call *call, er_site_settings *out, er_slice *text, er_slice *secret)
 {
 	er_slice key = ER_LIT("name");
 	const er_json *said = er_json_get(call->json, key);
 	if (said != NULL && (said->type != ER_JSON_STRING || !er_slice_eq(said->text, call->name)))
 		return er_refuse_field(&call->problem, key, "the name in the path", "\"name\" is not \"%.*s\", as the path has it",
 		                       ER_FMT(call->name));
+	const er_json *public = er_site_take_key(call->arena, call->json, secret);
 	er_buf b = {0};
-	er_json_write(&b, er_json_with(call->arena, call->json, key, NULL));
+	er_json_write(&b, er_json_with(call->arena, public, key, NULL));
 	*text = er_arena_copy(call->arena, er_buf_slice(&b));
 	er_buf_fini(&b);
 	if (text->n > ER_STORE_SITE_MAX)
 		return er_refuse(&call->problem, ER_PROBLEM_TOO_LARGE, "a site's settings have at most %d bytes", ER_STORE_SITE_MAX);
-	if (!er_site_read(call->arena, call->json, (er_slice){0}, out, &call->problem))
+	if (!check_site(call, public, out, secret))
 		return false;
 	out->name = call->name;
 	return true;
@@ -72,15 +104,16 @@ static bool is_free(er_call *call, const er_site_settings *s)
 void er_api_site_put(er_call *call)
 {
 	er_site_settings settings;
-	er_slice text;
+	er_slice text, key;
 	ER_ASSERT(call->json != NULL && call->name.n > 0);
-	if (!read_site(call, &settings, &text) || !is_free(call, &settings)) {
+	if (!read_site(call, &settings, &text, &key) || !is_free(call, &settings)) {
 		er_call_refuse(call);
 		return;
 	}
 	er_change change = er_call_change(call, ER_CHANGE_SITE_SET);
 	change.name = call->name;
 	change.value = text;
+	change.key = key;
 	if (er_call_apply_one(call, &change))
 		er_call_activate(call, 200);
 }

@@ -165,7 +165,7 @@ static bool read_health(er_arena *a, const er_json *v, er_slice at, er_group_spe
 }
 
 typedef struct origin_raw {
-	const er_json *servers, *headers, *health;
+	const er_json *servers, *headers, *health, *tls;
 	er_slice host, sni;
 	bool private;
 	uint32_t retries, connect_ms, head_ms, idle_ms, failures, out_ms;
@@ -176,6 +176,7 @@ static bool read_long_origin(er_arena *a, const er_json *v, er_slice at, er_site
 	static const er_member members[] = {ER_MEMBER(origin_raw, "servers", servers, ER_MEMBER_ARRAY, true, 1, ER_GROUP_SERVERS),
 	                                    ER_MEMBER(origin_raw, "headers", headers, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(origin_raw, "health", health, ER_MEMBER_OBJECT, false, 0, 0),
+	                                    ER_MEMBER(origin_raw, "tls", tls, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(origin_raw, "host", host, ER_MEMBER_STRING, false, 1, HOST_TEXT_MAX),
 	                                    ER_MEMBER(origin_raw, "sni", sni, ER_MEMBER_STRING, false, 1, HOST_TEXT_MAX),
 	                                    ER_MEMBER(origin_raw, "private", private, ER_MEMBER_BOOL, false, 0, 0),
@@ -191,6 +192,7 @@ static bool read_long_origin(er_arena *a, const er_json *v, er_slice at, er_site
 		return false;
 	if ((raw.headers != NULL && !read_fields(a, raw.headers, at, g, problem)) ||
 	    (raw.health != NULL && !read_health(a, raw.health, at, g, problem)) ||
+	    (raw.tls != NULL && !er_site_read_tls(raw.tls, at, g, problem)) ||
 	    (raw.host.n > 0 && !read_host_mode(a, v, at, raw.host, g, problem)))
 		return false;
 	er_path sni = er_path_member(at, ER_LIT("sni"));
@@ -274,10 +276,12 @@ bool er_site_read(er_arena *a, const er_json *v, er_slice at, er_site_settings *
 	return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("name")), "lower case letters, digits, \"-\" and \".\"");
 }
 
-bool er_site_parse(er_arena *a, er_slice json, er_site_settings *out, er_problem *problem)
+bool er_site_parse(er_arena *a, er_slice json, er_slice key, er_site_settings *out, er_problem *problem)
 {
 	er_err err = {0};
 	size_t at = 0;
 	const er_json *v = er_json_parse(a, json, VALUES_MAX, &at, &err);
-	return v != NULL ? er_site_read(a, v, (er_slice){0}, out, problem) : er_refuse(problem, ER_PROBLEM_INVALID, "%s", err.text);
+	if (v == NULL)
+		return er_refuse(problem, ER_PROBLEM_INVALID, "%s", err.text);
+	return er_site_read(a, er_site_with_key(a, v, key), (er_slice){0}, out, problem);
 }

@@ -3,11 +3,15 @@
  * is a function below. */
 #include "gateway/config_read.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "model/level.h"
 #include "net/listen.h"
 #include "origin/dns.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -365,15 +369,40 @@ static bool take_routines(er_config_reader *r, const root *raw)
 
 /* ---- sites ---- */
 
+/* er_site_file.read: beside node.jsonc. */
+static bool read_beside(void *ctx, er_arena *a, er_slice path, er_slice *out, char *why, size_t n)
+{
+	er_config_reader *r = ctx;
+	ER_ASSERT(a == &r->arena);
+	if (er_config_file(r, er_config_path(r, path), ER_TLS_CA_MAX, out))
+		return true;
+	snprintf(why, n, "cannot be read: %s", errno == EFBIG ? "it has more than 64 KB" : strerror(errno));
+	return false;
+}
+
+/* A node does not refuse its configuration because time has passed. */
+static void warn_expired(const er_config_reader *r, const er_site_settings *settings)
+{
+	er_problem problem = {0};
+	if (er_site_expired(settings, (int64_t)(er_clock_wall_us() / 1000000), &problem))
+		er_log(ER_LOG_WARN, "gateway", "%s: site %.*s: %s", r->shown, ER_FMT(settings->name), problem.message);
+}
+
 static bool one_site(er_config_reader *r, const er_json *v)
 {
 	er_site_settings settings;
 	er_problem problem = {0};
 	er_err err = {0};
 	er_buf text = {0};
-	if (!er_site_read(&r->arena, v, (er_slice){0}, &settings, &problem))
+	er_slice key;
+	const er_site_file file = {.read = read_beside, .ctx = r};
+	const er_json *whole = er_site_take_files(&r->arena, v, &file, &problem);
+	if (whole == NULL || !er_site_read(&r->arena, whole, (er_slice){0}, &settings, &problem))
 		return er_config_refused(r, &problem);
-	er_json_write(&text, v);
+	warn_expired(r, &settings);
+	/* What is shown. A key that changes changes its certificate, too: the same text is the same
+	 * site. */
+	er_json_write(&text, er_site_take_key(&r->arena, whole, &key));
 	er_site *s = er_site_new(&settings, er_buf_slice(&text), false, NULL, 0);
 	er_buf_fini(&text);
 	return er_config_add_site(r->config, s, &err) || er_config_wrong(r, v, "%s", err.text);

@@ -21,6 +21,7 @@ er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 		er_config_seal(c);
 		ER_ASSERT(c->sealed);
 	}
+	er_store_sites_wipe(snapshot.sites, snapshot.n_sites);
 	er_arena_fini(&a);
 	return c;
 }

@@ -5,7 +5,7 @@
 #include "base/map.h"
 #include "http/authority.h"
 
-static void write_server(const er_group *g, size_t i, uint64_t now_us, er_out *out)
+static void write_server(er_group *g, size_t i, uint64_t now_us, er_out *out)
 {
 	const er_upstream *s = &g->servers[i];
 	er_arena a = {0};
@@ -16,17 +16,53 @@ static void write_server(const er_group *g, size_t i, uint64_t now_us, er_out *o
 	er_out_cstr(out, "state", er_upstream_state_name(er_group_state(g, i, now_us)));
 	er_out_u64(out, "asked", __atomic_load_n(&s->asked, __ATOMIC_RELAXED));
 	er_out_u64(out, "failed", __atomic_load_n(&s->failed, __ATOMIC_RELAXED));
+	er_upstream_failure last = er_group_blamed(g, i);
+	if (last.at_ms != 0) {
+		er_out_open(out, "lastFailure", '{');
+		er_out_time(out, "at", last.at_ms);
+		er_out_cstr(out, "kind", last.kind == ER_ERR_OK ? "status" : er_err_name(last.kind));
+		er_out_str(out, "text", er_slice_cstr(last.text));
+		er_out_close(out, '}');
+	}
 	er_out_close(out, '}');
 	er_arena_fini(&a);
 }
 
-static void write_servers(const er_group *g, er_out *out)
+static void write_servers(er_group *g, er_out *out)
 {
 	uint64_t now_us = er_clock_mono_us();
 	er_out_open(out, "servers", '[');
 	for (size_t i = 0; i < g->n; i++)
 		write_server(g, i, now_us, out);
 	er_out_close(out, ']');
+}
+
+static void write_certificates(const er_tls *tls, er_tls_part part, const char *name, er_out *out)
+{
+	er_arena a = {0};
+	size_t n = er_tls_count(tls, part);
+	if (n == 0)
+		return;
+	er_out_open(out, name, '[');
+	for (size_t i = 0; i < n; i++) {
+		er_tls_shown it = er_tls_show(tls, part, i, &a);
+		er_out_open(out, NULL, '{');
+		er_out_str(out, "subject", it.subject);
+		er_out_str(out, "until", it.until);
+		er_out_close(out, '}');
+	}
+	er_out_close(out, ']');
+	er_arena_fini(&a);
+}
+
+static void write_tls(const er_tls *tls, er_out *out)
+{
+	if (tls == NULL)
+		return;
+	er_out_open(out, "tls", '{');
+	write_certificates(tls, ER_TLS_CA, "ca", out);
+	write_certificates(tls, ER_TLS_CERTIFICATE, "certificate", out);
+	er_out_close(out, '}');
 }
 
 static void write_site(const er_site *s, er_out *out)
@@ -40,6 +76,7 @@ static void write_site(const er_site *s, er_out *out)
 	er_out_close(out, ']');
 	er_out_bool(out, "cache", s->cache);
 	write_servers(s->group, out);
+	write_tls(s->group->tls, out);
 	if (s->settings.n > 0)
 		er_out_json(out, "settings", s->settings);
 	er_out_close(out, '}');

@@ -188,7 +188,7 @@ static void add_site(er_config *c, const er_site_row *row)
 	er_site_settings settings;
 	er_problem problem = {0};
 	er_err err = {0};
-	if (!er_site_parse(&a, row->settings, &settings, &problem)) {
+	if (!er_site_parse(&a, row->settings, row->key, &settings, &problem)) {
 		er_log(ER_LOG_ERROR, "gateway", "site %.*s is not served, its settings in the store are not understood: %s",
 		       ER_FMT(row->name), problem.message);
 	} else {
