@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 
 /* ::ffff:0:0/96, the IPv4-mapped addresses (RFC 4291 2.5.5.2). */
@@ -38,16 +39,22 @@ bool er_cidr_parse(er_slice text, er_cidr *out)
 	return true;
 }
 
+/* The first or the second half of an address as a number whose high bits come first. */
+static uint64_t half(const struct in6_addr *a, unsigned which)
+{
+	uint64_t w;
+	memcpy(&w, a->s6_addr + 8 * which, 8);
+	return be64toh(w);
+}
+
 bool er_cidr_has(const er_cidr *range, const struct in6_addr *addr)
 {
 	ER_ASSERT(range->bits <= 128);
-	unsigned whole = range->bits / 8, rest = range->bits % 8;
-	if (memcmp(range->addr.s6_addr, addr->s6_addr, whole) != 0)
-		return false;
-	if (rest == 0)
-		return true;
-	uint8_t mask = (uint8_t)(0xff << (8 - rest));
-	return (range->addr.s6_addr[whole] & mask) == (addr->s6_addr[whole] & mask);
+	unsigned bits = range->bits;
+	uint64_t high = half(&range->addr, 0) ^ half(addr, 0), low = half(&range->addr, 1) ^ half(addr, 1);
+	if (bits <= 64)
+		return bits == 0 || high >> (64 - bits) == 0;
+	return high == 0 && low >> (128 - bits) == 0;
 }
 
 bool er_cidr_any(const er_cidr *ranges, size_t n, const struct in6_addr *addr)
