@@ -24,7 +24,7 @@ static_assert(offsetof(er_arena_block, bytes) % 16 == 0, "the first allocation o
 static_assert(FIRST_BLOCK % 8 == 0 && NEXT_BLOCK % 8 == 0, "and sizes are rounded up to eight, so all others are for eight");
 static_assert(sizeof(er_arena_block) + FIRST_BLOCK <= 4096, "a block and malloc's own words fit a page");
 
-static void *new_block(er_arena *a, size_t n)
+void *er_arena_block_(er_arena *a, size_t n)
 {
 	size_t cap = a->blocks == NULL ? FIRST_BLOCK : NEXT_BLOCK;
 	if (ER_SANITIZED || cap < n)
@@ -49,18 +49,6 @@ void er_arena_expect(er_arena *a, size_t n)
 	a->blocks = b;
 	a->at = b->bytes;
 	a->end = b->bytes + n;
-}
-
-void *er_arena_alloc(er_arena *a, size_t n)
-{
-	ER_ASSERT(n <= SIZE_MAX - 16);
-	n = (n + 7) & ~(size_t)7;
-	if (!ER_SANITIZED && (size_t)(a->end - a->at) >= n && a->at != NULL) {
-		void *p = a->at;
-		a->at += n;
-		return p;
-	}
-	return new_block(a, n);
 }
 
 void *er_arena_zalloc(er_arena *a, size_t n)
@@ -103,8 +91,7 @@ er_slice er_arena_copy(er_arena *a, er_slice s)
 er_slice er_arena_lower(er_arena *a, er_slice s)
 {
 	uint8_t *to = er_arena_alloc(a, s.n);
-	for (size_t i = 0; i < s.n; i++)
-		to[i] = er_lower(s.p[i]);
+	er_append_lower(to, s);
 	return er_slice_of(to, s.n);
 }
 

@@ -5,7 +5,7 @@
 #ifndef ER_BASE_ARENA_H
 #define ER_BASE_ARENA_H
 
-#include "base/slice.h"
+#include "base/mem.h"
 
 typedef struct er_arena_block er_arena_block;
 
@@ -27,8 +27,10 @@ void er_arena_reset(er_arena *a);
 /* An empty arena gets a first block of `n` bytes instead of one of 4 KB: for the little that is
  * kept for long. */
 void er_arena_expect(er_arena *a, size_t n);
+/* er_arena_alloc where a new block is needed; n is a multiple of eight. */
+void *er_arena_block_(er_arena *a, size_t n) __attribute__((cold, noinline, returns_nonnull));
 /* 8-byte aligned, not zeroed, never NULL. */
-void *er_arena_alloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
+static inline void *er_arena_alloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
 /* The same, zeroed. */
 void *er_arena_zalloc(er_arena *a, size_t n) __attribute__((alloc_size(2), returns_nonnull));
 /* A copy of the bytes, for a slice whose memory goes before the arena does. */
@@ -40,5 +42,17 @@ char *er_arena_cstr(er_arena *a, er_slice s);
 /* v in decimal. */
 er_slice er_arena_u64(er_arena *a, uint64_t v);
 er_slice er_arena_printf(er_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static inline void *er_arena_alloc(er_arena *a, size_t n)
+{
+	ER_ASSERT(n <= SIZE_MAX - 16);
+	n = (n + 7) & ~(size_t)7;
+	if (__builtin_expect(!ER_SANITIZED && (size_t)(a->end - a->at) >= n && a->at != NULL, 1)) {
+		void *p = a->at;
+		a->at += n;
+		return p;
+	}
+	return er_arena_block_(a, n);
+}
 
 #endif

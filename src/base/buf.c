@@ -1,6 +1,6 @@
 /* A growable byte buffer, and the text that is written into one.
  *
- * [start, end) is unread, [end, cap) is free; before start lies what was consumed. er_buf_reserve
+ * [start, end) is unread, [end, cap) is free; before start lies what was consumed. er_buf_grow_
  * is the one place where bytes move: into the same memory if half of it was consumed (so that a
  * buffer which is read as fast as it is written neither grows nor copies all the time), else into
  * memory of twice the size. Therefore every slice of the buffer dies there. The struct is the
@@ -17,10 +17,8 @@ void er_buf_fini(er_buf *b)
 	*b = (er_buf){0};
 }
 
-uint8_t *er_buf_reserve(er_buf *b, size_t n)
+uint8_t *er_buf_grow_(er_buf *b, size_t n)
 {
-	if (b->cap - b->end >= n && b->p != NULL)
-		return b->p + b->end;
 	size_t len = b->end - b->start;
 	size_t need;
 	ER_ASSERT(b->start <= b->end && b->end <= b->cap);

@@ -20,8 +20,15 @@ static inline void er_buf_init(er_buf *b)
 }
 /* Frees the bytes; the buffer is empty afterwards and may be used again. */
 void er_buf_fini(er_buf *b);
+/* er_buf_reserve where the room has to be made: bytes move. */
+uint8_t *er_buf_grow_(er_buf *b, size_t n) __attribute__((cold, noinline));
 /* Makes room for n more bytes and returns where to write them; follow with er_buf_wrote. */
-uint8_t *er_buf_reserve(er_buf *b, size_t n);
+static inline uint8_t *er_buf_reserve(er_buf *b, size_t n)
+{
+	if (__builtin_expect(b->cap - b->end >= n && b->p != NULL, 1))
+		return b->p + b->end;
+	return er_buf_grow_(b, n);
+}
 /* n bytes were written where er_buf_reserve said; n is at most what was reserved. */
 static inline void er_buf_wrote(er_buf *b, size_t n)
 {

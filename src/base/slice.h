@@ -30,13 +30,13 @@ static inline er_slice er_slice_cstr(const char *s)
 	return er_slice_of(s, s ? strlen(s) : 0);
 }
 
-/* The same bytes; two empty slices are equal wherever they point. */
+/* The same bytes; two empty slices are equal wherever they point. With a literal as `b` the compiler
+ * knows the length and calls nobody. */
 static inline bool er_slice_eq(er_slice a, er_slice b)
 {
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+	return a.n == b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0);
 }
 
-/* Of ASCII letters only, whatever the locale: protocols compare so. */
 /* In the order of their bytes, the shorter one first: below, at or above 0. */
 static inline int er_slice_compare(er_slice a, er_slice b)
 {
@@ -45,9 +45,20 @@ static inline int er_slice_compare(er_slice a, er_slice b)
 	return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
 }
 
+/* Of ASCII letters only, whatever the locale: protocols compare so. */
 static inline uint8_t er_lower(uint8_t c)
 {
 	return (c >= 'A' && c <= 'Z') ? (uint8_t)(c | 0x20) : c;
+}
+
+/* The same of eight bytes at once. The two sums carry into the high bit of each byte that is at
+ * least 'A', or above 'Z'. */
+static inline uint64_t er_lower_eight(uint64_t w)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+	uint64_t low = w & ~highs;
+	uint64_t upper = ((low + (0x80 - 'A') * ones) ^ (low + (0x7f - 'Z') * ones)) & ~w & highs;
+	return w | upper >> 2;
 }
 
 /* Of a hexadecimal digit of either case; -1: it is none. */
@@ -59,15 +70,52 @@ static inline int er_hex_digit(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Equal but for the case of ASCII letters. */
+static inline uint64_t er_load_eight(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	return w;
+}
+
+/* The first four of n bytes and the last four of them, which may overlap: n is at least 4. */
+static inline uint64_t er_load_ends(const uint8_t *p, size_t n)
+{
+	uint32_t first, last;
+	memcpy(&first, p, sizeof first);
+	memcpy(&last, p + n - sizeof last, sizeof last);
+	return first | (uint64_t)last << 32;
+}
+
+/* `to` gets s in lower case and has room for s.n. Returns where to go on writing. */
+static inline uint8_t *er_append_lower(uint8_t *to, er_slice s)
+{
+	size_t i = 0;
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t w = er_lower_eight(er_load_eight(s.p + i));
+		memcpy(to + i, &w, sizeof w);
+	}
+	for (; i < s.n; i++)
+		to[i] = er_lower(s.p[i]);
+	return to + s.n;
+}
+
+/* Equal but for the case of ASCII letters. The last step overlaps the one before. */
 static inline bool er_slice_ieq(er_slice a, er_slice b)
 {
 	if (a.n != b.n)
 		return false;
-	for (size_t i = 0; i < a.n; i++)
-		if (er_lower(a.p[i]) != er_lower(b.p[i]))
+	if (b.n < 4) {
+		for (size_t i = 0; i < b.n; i++)
+			if (er_lower(a.p[i]) != er_lower(b.p[i]))
+				return false;
+		return true;
+	}
+	if (b.n < 8)
+		return er_lower_eight(er_load_ends(a.p, b.n)) == er_lower_eight(er_load_ends(b.p, b.n));
+	for (size_t i = 0; i < b.n - 8; i += 8)
+		if (er_lower_eight(er_load_eight(a.p + i)) != er_lower_eight(er_load_eight(b.p + i)))
 			return false;
-	return true;
+	return er_lower_eight(er_load_eight(a.p + b.n - 8)) == er_lower_eight(er_load_eight(b.p + b.n - 8));
 }
 
 static inline bool er_slice_starts(er_slice s, er_slice prefix)

@@ -60,6 +60,45 @@ static void slices_are_cut_where_they_should(void **state)
 
 /* ---- buffers ---- */
 
+/* Every byte at every place of every length, against one byte at a time. */
+static void case_is_of_ascii_letters_only_wherever_they_stand(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 20; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (unsigned x = 0; x < 256; x++) {
+				uint8_t a[20], b[20], low[20];
+				memset(a, 'a', sizeof a);
+				memset(b, 'A', sizeof b);
+				a[at] = (uint8_t)x;
+				for (unsigned flip = 0x20; flip != 0; flip = flip == 0x20 ? 0x80 : 0) {
+					b[at] = (uint8_t)(x ^ flip);
+					assert_int_equal(er_slice_ieq(er_slice_of(a, n), er_slice_of(b, n)), er_lower(a[at]) == er_lower(b[at]));
+				}
+				b[at] = (uint8_t)x;
+				assert_true(er_slice_ieq(er_slice_of(a, n), er_slice_of(b, n)));
+				assert_ptr_equal(er_append_lower(low, er_slice_of(b, n)), low + n);
+				for (size_t i = 0; i < n; i++)
+					assert_int_equal(low[i], er_lower(b[i]));
+			}
+		}
+	}
+}
+
+static void appended_bytes_are_those_of_the_slice(void **state)
+{
+	(void)state;
+	uint8_t from[40], to[42];
+	for (size_t i = 0; i < sizeof from; i++)
+		from[i] = (uint8_t)(i + 1);
+	for (size_t n = 0; n <= sizeof from; n++) {
+		memset(to, 0, sizeof to);
+		assert_ptr_equal(er_append(to + 1, er_slice_of(from, n)), to + 1 + n);
+		assert_memory_equal(to + 1, from, n);
+		assert_int_equal(to[0] | to[n + 1], 0);
+	}
+}
+
 static void buffer_keeps_every_byte_through_growing_and_moving(void **state)
 {
 	(void)state;
@@ -282,6 +321,22 @@ static void range_holds_exactly_its_addresses(void **state)
 	assert_true(has("::1", "::1"));
 }
 
+/* Against one bit at a time. */
+static void range_ends_at_its_last_bit(void **state)
+{
+	(void)state;
+	er_cidr r = {.addr = {{{0x20, 0x01, 0xff, 0, 0x80, 1, 2, 3, 0xfe, 5, 6, 7, 8, 9, 0xaa, 0x55}}}};
+	for (unsigned bits = 0; bits <= 128; bits++) {
+		r.bits = (uint8_t)bits;
+		assert_true(er_cidr_has(&r, &r.addr));
+		for (unsigned flipped = 0; flipped < 128; flipped++) {
+			struct in6_addr a = r.addr;
+			a.s6_addr[flipped / 8] ^= (uint8_t)(0x80 >> flipped % 8);
+			assert_int_equal(er_cidr_has(&r, &a), flipped >= bits);
+		}
+	}
+}
+
 static void range_has_one_spelling(void **state)
 {
 	(void)state;
@@ -483,6 +538,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(numbers_are_digits_and_do_not_overflow),
 	    cmocka_unit_test(slices_are_cut_where_they_should),
+	    cmocka_unit_test(case_is_of_ascii_letters_only_wherever_they_stand),
+	    cmocka_unit_test(appended_bytes_are_those_of_the_slice),
 	    cmocka_unit_test(buffer_keeps_every_byte_through_growing_and_moving),
 	    cmocka_unit_test(json_text_is_always_valid),
 	    cmocka_unit_test(arena_memory_is_aligned_and_apart),
@@ -495,6 +552,7 @@ int main(void)
 	    cmocka_unit_test(an_owner_that_ends_finds_everybody),
 	    cmocka_unit_test(pieces_share_their_bytes),
 	    cmocka_unit_test(range_holds_exactly_its_addresses),
+	    cmocka_unit_test(range_ends_at_its_last_bit),
 	    cmocka_unit_test(range_has_one_spelling),
 	    cmocka_unit_test(range_is_within_another_or_not),
 	    cmocka_unit_test(what_is_no_range_is_refused),
