@@ -87,9 +87,8 @@ static bool begins(er_slice text, er_slice with)
 	return text.n >= with.n && er_slice_ieq(er_slice_head(text, with.n), with);
 }
 
-static void expect(reader *r, const char *text)
+static void expect(reader *r, er_slice want)
 {
-	er_slice want = er_slice_cstr(text);
 	if (!begins(r->in, want))
 		r->bad = true;
 	r->in = er_slice_from(r->in, want.n);
@@ -123,9 +122,9 @@ typedef struct civil {
 static void time_of_day(reader *r, civil *c)
 {
 	c->hour = number(r, 2);
-	expect(r, ":");
+	expect(r, ER_LIT(":"));
 	c->minute = number(r, 2);
-	expect(r, ":");
+	expect(r, ER_LIT(":"));
 	c->second = number(r, 2);
 }
 
@@ -133,13 +132,13 @@ static void time_of_day(reader *r, civil *c)
 static void imf_fixdate(reader *r, civil *c)
 {
 	c->d = number(r, 2);
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	c->m = month(r);
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	c->y = number(r, 4);
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	time_of_day(r, c);
-	expect(r, " GMT");
+	expect(r, ER_LIT(" GMT"));
 }
 
 /* "Sunday, 06-Nov-94 08:49:37 GMT" after the comma */
@@ -148,34 +147,34 @@ static void rfc850(reader *r, civil *c, int64_t now)
 	int64_t y, m, d;
 	civil_from_days(now / 86400, &y, &m, &d);
 	c->d = number(r, 2);
-	expect(r, "-");
+	expect(r, ER_LIT("-"));
 	c->m = month(r);
-	expect(r, "-");
+	expect(r, ER_LIT("-"));
 	c->y = y - y % 100 + number(r, 2);
 	if (c->y > y + 50)
 		c->y -= 100;
 	else if (c->y <= y - 50)
 		c->y += 100;
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	time_of_day(r, c);
-	expect(r, " GMT");
+	expect(r, ER_LIT(" GMT"));
 }
 
 /* "Sun Nov  6 08:49:37 1994" after the day's name */
 static void asctime_date(reader *r, civil *c)
 {
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	c->m = month(r);
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	if (r->in.n > 0 && r->in.p[0] == ' ') {
-		expect(r, " ");
+		expect(r, ER_LIT(" "));
 		c->d = number(r, 1);
 	} else {
 		c->d = number(r, 2);
 	}
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	time_of_day(r, c);
-	expect(r, " ");
+	expect(r, ER_LIT(" "));
 	c->y = number(r, 4);
 }
 
@@ -192,12 +191,13 @@ bool er_date_parse(er_slice text, int64_t now, int64_t *at)
 {
 	reader r = {.in = text};
 	civil c = {0};
+	/* A short name is followed by a comma or a space: most dates are told by one byte. */
 	bool long_name = false;
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; text.n > 3 && text.p[3] != ',' && text.p[3] != ' ' && i < 7; i++)
 		long_name = long_name || begins(text, er_slice_cstr(long_days[i]));
 	if (long_name) {
 		r.in = er_slice_from(text, er_slice_find(text, ','));
-		expect(&r, ", ");
+		expect(&r, ER_LIT(", "));
 		rfc850(&r, &c, now);
 	} else {
 		bool known = false;
@@ -206,7 +206,7 @@ bool er_date_parse(er_slice text, int64_t now, int64_t *at)
 		r.bad = !known;
 		r.in = er_slice_from(text, 3);
 		if (r.in.n > 0 && r.in.p[0] == ',') {
-			expect(&r, ", ");
+			expect(&r, ER_LIT(", "));
 			imf_fixdate(&r, &c);
 		} else {
 			asctime_date(&r, &c);
