@@ -31,7 +31,10 @@ const er_slice *er_fields_get(const er_fields *f, er_slice name)
 uint32_t er_fields_del(er_fields *f, er_slice name)
 {
 	uint32_t kept = 0;
-	for (uint32_t i = 0; i < f->n; i++)
+	/* Up to the first that goes nothing moves, and mostly there is none. */
+	while (kept < f->n && !er_slice_ieq(f->v[kept].name, name))
+		kept++;
+	for (uint32_t i = kept + 1; i < f->n; i++)
 		if (!er_slice_ieq(f->v[i].name, name))
 			f->v[kept++] = f->v[i];
 	ER_ASSERT(kept <= f->n);
@@ -53,12 +56,21 @@ static const bool tchar[256] = {
     ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,  ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
 };
 
+size_t er_field_name_n(er_slice s)
+{
+	size_t n = 0;
+	while (n < s.n && tchar[s.p[n]])
+		n++;
+	return n;
+}
+
 bool er_field_name_ok(er_slice name)
 {
+	/* Without a branch for each: almost all names are well-formed. */
+	bool ok = name.n > 0;
 	for (size_t i = 0; i < name.n; i++)
-		if (!tchar[name.p[i]])
-			return false;
-	return name.n > 0;
+		ok &= tchar[name.p[i]];
+	return ok;
 }
 
 /* Eight at a time: true if one may be a control character. Some that are none are suspected too,
@@ -72,24 +84,35 @@ static bool suspicious(uint64_t w)
 	return (((w - 0x20 * ones) & ~w) | ((del - ones) & ~del)) & highs;
 }
 
-static bool value_part_ok(const uint8_t *p, size_t n)
+static bool value_byte_ok(uint8_t c)
 {
-	for (size_t i = 0; i < n; i++)
-		if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f)
-			return false;
-	return true;
+	return c >= 0x20 ? c != 0x7f : c == '\t';
 }
 
-bool er_field_value_ok(er_slice value)
+size_t er_field_value_n(er_slice s)
 {
 	size_t i = 0;
-	for (; i + 8 <= value.n; i += 8) {
-		uint64_t w;
-		memcpy(&w, value.p + i, 8);
-		if (suspicious(w) && !value_part_ok(value.p + i, 8))
+	while (i + 8 <= s.n && !suspicious(er_load_eight(s.p + i)))
+		i += 8;
+	while (i < s.n && value_byte_ok(s.p[i]))
+		i++;
+	return i;
+}
+
+static bool value_eight_ok(const uint8_t *p)
+{
+	return !suspicious(er_load_eight(p)) || er_field_value_n(er_slice_of(p, 8)) == 8;
+}
+
+/* The last eight overlap those before them. */
+bool er_field_value_ok(er_slice value)
+{
+	if (value.n < 8)
+		return er_field_value_n(value) == value.n;
+	for (size_t i = 0; i + 8 < value.n; i += 8)
+		if (!value_eight_ok(value.p + i))
 			return false;
-	}
-	return value_part_ok(value.p + i, value.n - i);
+	return value_eight_ok(value.p + value.n - 8);
 }
 
 static bool in_list(const er_slice *list, size_t n, er_slice name)

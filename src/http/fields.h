@@ -32,8 +32,13 @@ void er_fields_set(er_fields *f, er_arena *a, er_slice name, er_slice value);
 /* Returns how many were removed. */
 uint32_t er_fields_del(er_fields *f, er_slice name);
 
+/* How many bytes of s may stand in a name, from its beginning on (RFC 9110 5.6.2 tchar). */
+size_t er_field_name_n(er_slice s);
 /* RFC 9110 5.6.2: at least one tchar. */
 bool er_field_name_ok(er_slice name);
+/* How many bytes of s may stand in a value, from its beginning on (see er_field_value_ok). The end
+ * of a line is none of them. */
+size_t er_field_value_n(er_slice s);
 /* RFC 9110 5.5: no CR, LF, NUL or other control but HTAB; obs-text is allowed. Leading and trailing
  * white space is not checked. */
 bool er_field_value_ok(er_slice value);

@@ -154,21 +154,29 @@ static const llhttp_settings_t body_settings = {
 
 /* ---- the head, line by line ---- */
 
+/* How many bytes may stand in a request target: visible ASCII without "#". */
+static size_t target_n(er_slice s)
+{
+	size_t n = 0;
+	while (n < s.n && s.p[n] > ' ' && s.p[n] < 0x7f && s.p[n] != '#')
+		n++;
+	return n;
+}
+
 /* RFC 9112 3: method SP request-target SP HTTP-version, and nothing more tolerant than that. */
 static bool scan_request_line(er_h1 *p, er_slice line)
 {
-	p->method_n = er_slice_find(line, ' ');
+	p->method_n = er_field_name_n(line);
 	er_slice method = er_slice_head(line, p->method_n);
-	if (!er_field_name_ok(method))
+	if (method.n == 0 || (method.n < line.n && line.p[method.n] != ' '))
 		return fail(p, 400, "the request line does not begin with a method");
 	p->target_at = p->method_n + 1;
 	er_slice rest = er_slice_from(line, p->target_at);
-	p->target_n = er_slice_find(rest, ' ');
-	if (p->target_n == 0 || p->target_n == rest.n)
+	p->target_n = target_n(rest);
+	if (p->target_n < rest.n && rest.p[p->target_n] != ' ' && er_slice_find(rest, ' ') < rest.n)
+		return fail(p, 400, "the request target holds a character that it may not");
+	if (p->target_n == 0 || p->target_n == rest.n || rest.p[p->target_n] != ' ')
 		return fail(p, 400, "the request line is not: method, target, version");
-	for (size_t i = 0; i < p->target_n; i++)
-		if (rest.p[i] <= ' ' || rest.p[i] >= 0x7f || rest.p[i] == '#')
-			return fail(p, 400, "the request target holds a character that it may not");
 	er_slice version = er_slice_from(rest, p->target_n + 1);
 	if (version.n != 8 || !er_slice_starts(version, ER_LIT("HTTP/")) || version.p[5] < '0' || version.p[5] > '9' ||
 	    version.p[6] != '.' || version.p[7] < '0' || version.p[7] > '9')

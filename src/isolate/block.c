@@ -15,21 +15,30 @@ void er_block_put(er_writer *w, const er_fields *fields)
 {
 	ER_ASSERT(w->p != NULL);
 	for (uint32_t i = 0; i < fields->n; i++) {
-		er_slice name = fields->v[i].name;
-		for (size_t k = 0; k < name.n; k++)
-			*w->p++ = er_lower(name.p[k]);
+		w->p = er_append_lower(w->p, fields->v[i].name);
 		*w->p++ = '\n';
 		er_put_bytes(w, fields->v[i].value);
 		*w->p++ = '\n';
 	}
 }
 
-static er_slice line(er_slice *block)
+/* Takes a line off the block, of which the first n bytes are well formed. False: another one is
+ * not. */
+static bool take(er_slice *block, size_t n, er_slice *text)
 {
-	size_t n = er_slice_find(*block, '\n');
-	er_slice l = er_slice_head(*block, n);
-	*block = er_slice_from(*block, n + 1);
-	return l;
+	bool ends = n == block->n || block->p[n] == '\n';
+	*text = er_slice_head(*block, ends ? n : er_slice_find(*block, '\n'));
+	*block = er_slice_from(*block, text->n + 1);
+	return ends;
+}
+
+/* The next field: each byte is looked at once. False: it is malformed. */
+static bool take_field(er_slice *block, er_slice *name, er_slice *value)
+{
+	if (!take(block, er_field_name_n(*block), name) || name->n == 0 || !take(block, er_field_value_n(*block), value))
+		return false;
+	*value = er_slice_trim(*value);
+	return true;
 }
 
 _Static_assert(ER_BLOCK_MAX == 64 * 1024 && ER_BLOCK_FIELDS == 256, "the sentences below say so");
@@ -40,9 +49,9 @@ bool er_block_read(er_slice block, er_arena *a, er_fields *out, bool (*dropped)(
 	if (block.n > ER_BLOCK_MAX)
 		return false;
 	while (block.n > 0) {
-		er_slice name = line(&block), value = er_slice_trim(line(&block));
+		er_slice name, value;
 		*why = "its header has a malformed field";
-		if (!er_field_name_ok(name) || !er_field_value_ok(value))
+		if (!take_field(&block, &name, &value))
 			return false;
 		*why = "its header has more than 256 fields";
 		if (out->n >= ER_BLOCK_FIELDS)
@@ -56,9 +65,8 @@ bool er_block_read(er_slice block, er_arena *a, er_fields *out, bool (*dropped)(
 bool er_block_malformed(er_slice block, er_slice *name)
 {
 	while (block.n > 0) {
-		*name = line(&block);
-		er_slice value = er_slice_trim(line(&block));
-		if (!er_field_name_ok(*name) || !er_field_value_ok(value))
+		er_slice value;
+		if (!take_field(&block, name, &value))
 			return true;
 	}
 	return false;

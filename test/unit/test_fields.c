@@ -81,6 +81,51 @@ static void expect_after_strip(er_fields *f, const char *want)
 	er_buf_fini(&b);
 }
 
+static void a_line_is_cut_where_its_first_wrong_byte_stands(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 20; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (unsigned x = 0; x < 256; x++) {
+				uint8_t bytes[20], byte = (uint8_t)x;
+				memset(bytes, 'v', sizeof bytes);
+				bytes[at] = byte;
+				bool value = er_field_value_ok(er_slice_of(&byte, 1)), name = er_field_name_ok(er_slice_of(&byte, 1));
+				assert_int_equal(er_field_value_n(er_slice_of(bytes, n)), value ? n : at);
+				assert_int_equal(er_field_name_n(er_slice_of(bytes, n)), name ? n : at);
+				assert_int_equal(er_field_value_ok(er_slice_of(bytes, n)), value);
+				assert_int_equal(er_field_name_ok(er_slice_of(bytes, n)), name);
+			}
+		}
+	}
+	assert_int_equal(er_field_value_n(lit("")), 0);
+	assert_int_equal(er_field_name_n(lit("")), 0);
+}
+
+static void all_fields_of_a_name_go_and_the_others_keep_their_order(void **state)
+{
+	(void)state;
+	/* each bit says whether the field at this place has the name */
+	for (unsigned mask = 0; mask < 64; mask++) {
+		er_arena a;
+		er_arena_init(&a);
+		er_fields f = {0};
+		static const char *const values[] = {"0", "1", "2", "3", "4", "5"};
+		char left[7] = "";
+		uint32_t n = 0;
+		for (unsigned i = 0; i < 6; i++) {
+			add(&f, &a, mask >> i & 1 ? "Gone" : "Kept", values[i]);
+			if (!(mask >> i & 1))
+				left[n++] = (char)('0' + i);
+		}
+		assert_int_equal(er_fields_del(&f, lit("gone")), 6 - n);
+		assert_int_equal(f.n, n);
+		for (uint32_t i = 0; i < n; i++)
+			assert_int_equal(f.v[i].value.p[0], left[i]);
+		er_arena_fini(&a);
+	}
+}
+
 static void what_concerns_one_connection_stays_on_it(void **state)
 {
 	(void)state;
@@ -130,6 +175,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(fields_keep_their_order_and_every_value),
 	    cmocka_unit_test(names_and_values_that_could_split_a_message_are_refused),
+	    cmocka_unit_test(a_line_is_cut_where_its_first_wrong_byte_stands),
+	    cmocka_unit_test(all_fields_of_a_name_go_and_the_others_keep_their_order),
 	    cmocka_unit_test(what_concerns_one_connection_stays_on_it),
 	    cmocka_unit_test(token_is_found_in_a_list),
 	};
