@@ -166,6 +166,7 @@ struct er_origin {
 	er_list later; /* later.h */
 	uv_idle_t later_turn;
 	er_map *pools;
+	er_pool *pool_last; /* the one that was looked up last, while it is in the map */
 	er_cidr *own;
 	size_t n_own;
 	char *ca_file;

@@ -21,9 +21,11 @@ static er_slice slice_of(const er_pool_key *key)
 
 static er_pool *pool_of(er_origin *o, er_pool_key key)
 {
+	if (o->pool_last != NULL && o->pool_last->key == key)
+		return o->pool_last;
 	er_pool *p = er_map_get(o->pools, slice_of(&key));
 	if (p != NULL)
-		return p;
+		return o->pool_last = p;
 	p = ER_NEW(er_pool);
 	p->o = o;
 	p->key = key;
@@ -32,7 +34,15 @@ static er_pool *pool_of(er_origin *o, er_pool_key key)
 	er_turns_line_init(&p->line);
 	er_resolve_payer_init(&p->payer, er_count_own(p));
 	er_map_set(o->pools, slice_of(&key), p);
-	return p;
+	return o->pool_last = p;
+}
+
+/* From here on nobody finds it. */
+static void unmap(er_pool *p)
+{
+	er_map_del(p->o->pools, slice_of(&p->key));
+	if (p->o->pool_last == p)
+		p->o->pool_last = NULL;
 }
 
 void er_pool_enter(er_fetch *f)
@@ -57,7 +67,7 @@ void er_pool_close(er_pool *p)
 {
 	ER_ASSERT(p->active == 0 && p->line.n == 0 && p->places == 0 && !p->closed);
 	if (!p->forgotten)
-		er_map_del(p->o->pools, slice_of(&p->key));
+		unmap(p);
 	er_curl_pool_close(p);
 	er_plain_pool_close(p);
 	er_resolve_payer_fini(p->o->resolver, &p->payer);
@@ -75,7 +85,7 @@ void er_pool_forget(er_origin *o, const void *owner)
 		er_pool_close(p);
 		return;
 	}
-	er_map_del(o->pools, slice_of(&key));
+	unmap(p);
 	p->forgotten = true;
 }
 
