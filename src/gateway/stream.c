@@ -248,7 +248,10 @@ static void name_by_address(const er_stream *st, er_exchange *x)
 
 static void set_peer(const er_stream *st, er_exchange *x)
 {
-	x->peer = (er_peer){.address = st->session->transport->peer, .protocol = st->protocol};
+	/* A fresh exchange's peer is all zero, and addresses of the Internet need no more than this. */
+	static_assert(sizeof(struct sockaddr_in6) >= sizeof(struct sockaddr_in), "the longest of the Internet's");
+	memcpy(&x->peer.address, &st->session->transport->peer, sizeof(struct sockaddr_in6));
+	x->peer.protocol = st->protocol;
 }
 
 void er_stream_start(er_stream *st)
