@@ -30,8 +30,8 @@ static inline er_slice er_slice_cstr(const char *s)
 	return er_slice_of(s, s ? strlen(s) : 0);
 }
 
-/* The same bytes; two empty slices are equal wherever they point. With a literal as `b` the compiler
- * knows the length and calls nobody. */
+/* The same bytes; two empty slices are equal wherever they point. With a literal as `b` the
+ * compiler knows the length and calls nobody. */
 static inline bool er_slice_eq(er_slice a, er_slice b)
 {
 	return a.n == b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0);
