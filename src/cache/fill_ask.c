@@ -3,6 +3,7 @@
 #include "cache/fill.h"
 
 #include "cache/key.h"
+#include "http/accept_encoding.h"
 
 /* Of the client alone: the cache answers these itself (RFC 9110 13, 14). */
 static bool of_the_client(er_slice name)
@@ -21,6 +22,10 @@ static void put_fields(er_fill *f, er_exchange *to, const er_fields *from)
 		if (!f->listed || !of_the_client(name))
 			er_fields_add(&to->req.fields, a, name, value);
 	}
+	er_accept_encoding said;
+	er_accept_encoding_read(from, &said);
+	if (f->key.n > 0 && said.said) /* as the variant of what is stored has it (vary.h) */
+		er_fields_set(&to->req.fields, a, ER_LIT("accept-encoding"), er_accept_encoding_text(&said, a));
 }
 
 /* The exchange that asks in place of `from`: all but the fields of the request. */

@@ -2,12 +2,13 @@
 #include "cache/vary.h"
 
 #include "base/mem.h"
+#include "http/accept_encoding.h"
 
 enum { MEMBERS = 64 };
 
 static bool is_list_of_preferences(er_slice name)
 {
-	return er_slice_eq(name, ER_LIT("accept-language")) || er_slice_eq(name, ER_LIT("accept-encoding"));
+	return er_slice_eq(name, ER_LIT("accept-language"));
 }
 
 /* The one form of a member: without white space, and without case if that means nothing. */
@@ -63,6 +64,13 @@ static bool has_no_other_form(const er_fields *request, er_slice name)
 	return false;
 }
 
+static er_slice accepted_codings(er_arena *a, const er_fields *request)
+{
+	er_accept_encoding said;
+	er_accept_encoding_read(request, &said);
+	return er_accept_encoding_text(&said, a);
+}
+
 /* `name` in lower case. A field that is missing is not the same as one that is empty:
  * NULL bytes. */
 static er_slice selecting(er_arena *a, const er_fields *request, er_slice name)
@@ -72,6 +80,8 @@ static er_slice selecting(er_arena *a, const er_fields *request, er_slice name)
 	size_t n = 0, bytes = 0;
 	if (er_fields_get(request, name) == NULL)
 		return (er_slice){0};
+	if (er_slice_eq(name, ER_LIT("accept-encoding")))
+		return accepted_codings(a, request);
 	if (has_no_other_form(request, name))
 		return as_it_came(a, request, name);
 	for (uint32_t i = 0; i < request->n; i++) {

@@ -4,7 +4,9 @@
  *   lines of one name are joined by a comma; white space around commas goes, but not in Cookie,
  *   Authorization, and where there are quotes
  *   X-Forwarded-Proto and X-Forwarded-Host, which the node writes, select nothing beside the URL
- *   Accept-Encoding, Accept-Language: without case, members in order of the alphabet */
+ *   Accept-Language: without case, members in order of the alphabet
+ *   Accept-Encoding: the codings of http/accept_encoding.h that are accepted, as a fill sends them;
+ *   there are no more variants than sets of these, however many ways clients have to spell them */
 #ifndef ER_CACHE_VARY_H
 #define ER_CACHE_VARY_H
 
