@@ -8,7 +8,8 @@ for purpose in "$@"; do
 	case $purpose in
 	build)
 		packages="$packages gcc libc6-dev make cmake ninja-build pkg-config libuv1-dev node-llhttp libcurl4-openssl-dev libc-ares-dev
-			libseccomp-dev libicu-dev libssl-dev libsqlite3-dev libpsl-dev zlib1g-dev libxxhash-dev libexpat1-dev ca-certificates"
+			libseccomp-dev libicu-dev libssl-dev libsqlite3-dev libpsl-dev zlib1g-dev libbrotli-dev libzstd-dev
+			libxxhash-dev libexpat1-dev ca-certificates"
 		# Debian 12 has 4.1; where it is gone, 6.0 is the same engine.
 		if dpkg-query -W -f='${Status}' libjavascriptcoregtk-6.0-dev 2>/dev/null | grep -q 'ok installed'; then :; else
 			packages="$packages libjavascriptcoregtk-4.1-dev"
@@ -16,7 +17,7 @@ for purpose in "$@"; do
 		command -v node >/dev/null || packages="$packages nodejs"
 		command -v npm >/dev/null || packages="$packages npm"
 		;;
-	test) packages="$packages git libcmocka-dev clang libclang-rt-dev clang-format clang-tidy procps openssl curl logrotate zsh fish" ;;
+	test) packages="$packages git libcmocka-dev clang libclang-rt-dev clang-format clang-tidy procps openssl curl logrotate zsh fish zstd" ;;
 	bench) packages="$packages wrk varnish nginx-light libnginx-mod-http-js libnginx-mod-http-lua lua-cjson util-linux" ;;
 	cov) packages="$packages gcovr" ;;
 	*) echo "deps.sh: no such purpose: $purpose" >&2 && exit 2 ;;

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cache/coded.h"
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/parts.h"
@@ -14,6 +15,8 @@ enum { AHEAD = 1024 * 1024 };
 
 /* As Cache-Status names this cache (RFC 9211 2). */
 #define CACHE_NAME "EdgeRoutine"
+
+enum { ADDED = 6 }; /* fields that an answer mostly has beside those that are stored */
 
 static er_slice u64_text(er_arena *a, uint64_t v)
 {
@@ -85,7 +88,7 @@ static void copy_fields(er_exchange *x, const er_fields *from, bool (*skip)(er_s
 		bytes += from->v[i].name.n + from->v[i].value.n;
 	uint8_t *p = er_arena_alloc(&x->arena, bytes + 1);
 	er_fields *to = &x->res.fields;
-	*to = (er_fields){.v = er_arena_alloc(&x->arena, (from->n + 4) * sizeof(er_field)), .cap = from->n + 4};
+	*to = (er_fields){.v = er_arena_alloc(&x->arena, (from->n + ADDED) * sizeof(er_field)), .cap = from->n + ADDED};
 	for (uint32_t i = 0; i < from->n; i++) {
 		er_field f = from->v[i];
 		if (skip != NULL && skip(f.name))
@@ -112,7 +115,8 @@ static bool is_type(er_slice name)
 /* What of a stored response is sent. */
 typedef struct selection {
 	er_range_kind kind;
-	uint64_t length; /* of the whole */
+	er_content *content; /* of the response as it came, or a coded form of that; borrowed */
+	uint64_t length;     /* of the whole */
 	er_ranges ranges;
 	er_boundary boundary; /* if there are several */
 } selection;
@@ -154,7 +158,7 @@ bool er_answer_waits(const er_exchange *x, er_stored *s)
 /* NULL: the bytes are not there any more. */
 static er_body *read_selected(er_stored *s, er_port *port, const selection *sel)
 {
-	er_content *c = s->content;
+	er_content *c = sel->content;
 	if (is_multipart(sel))
 		return er_parts_read(c, port, &sel->ranges, sel->length, er_fields_get(&s->fields, ER_LIT("content-type")),
 		                     &sel->boundary);
@@ -196,7 +200,21 @@ static void note_kept(er_exchange *x, const er_cache_use *use, bool whole)
 		                                                                      : ER_KEPT_NOW;
 }
 
-bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use)
+/* The fields of a coded form, where they are not those of the response as it came. */
+static void say_coded(er_exchange *x, er_coding coding, bool unchanged)
+{
+	er_arena *a = &x->arena;
+	const er_slice *tag = er_fields_get(&x->res.fields, ER_LIT("etag"));
+	if (tag != NULL)
+		er_fields_set(&x->res.fields, a, ER_LIT("etag"), er_coded_tag(a, *tag));
+	if (unchanged)
+		return;
+	(void)er_fields_del(&x->res.fields, ER_LIT("accept-ranges")); /* ranges are of the other one */
+	er_fields_set(&x->res.fields, a, ER_LIT("content-encoding"), er_coding_name(coding));
+}
+
+bool er_answer_stored(er_exchange *x, er_stored *s, const er_answer_form *form, er_port *port, uint64_t now_us,
+                      const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
 	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - er_stored_age_used(s, now_us);
@@ -207,6 +225,8 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 	sel.kind = ER_RANGE_WHOLE;
 	if (!unchanged)
 		select_ranges(x, s, &sel);
+	bool coded = form->content != NULL && sel.kind == ER_RANGE_WHOLE;
+	sel.content = coded ? form->content : s->content;
 	er_body *body = NULL;
 	if (!unchanged && sel.kind != ER_RANGE_BEYOND && !er_status_bodyless(s->status)) {
 		body = read_selected(s, port, &sel);
@@ -218,6 +238,10 @@ bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_
 	if (!unchanged && sel.kind == ER_RANGE_WHOLE)
 		x->res.reason = er_arena_copy(&x->arena, s->reason);
 	copy_fields(x, &s->fields, unchanged ? of_content : is_multipart(&sel) ? is_type : NULL);
+	if (form->varies)
+		er_fields_add(&x->res.fields, &x->arena, ER_LIT("vary"), ER_LIT("accept-encoding"));
+	if (coded)
+		say_coded(x, form->coding, unchanged);
 	if (use->forward == FWD_NONE || age > 0)
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("age"), u64_text(&x->arena, (uint64_t)age));
 	if (use->forward == FWD_NONE && use->status == 0)

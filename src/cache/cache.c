@@ -135,14 +135,52 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_exchange_unref(x);
 }
 
+/* A body that is on its way may become one that is compressed. */
+static bool may_be_coded(const er_stored *s)
+{
+	return er_content_whole(s->content) ? er_coded_length_ok(er_content_length(s->content))
+	                                    : s->promised < 0 || er_coded_length_ok((uint64_t)s->promised);
+}
+
+/* The representation that this request gets: of those that are there the one that it wants most, as
+ * long as the one that it wants most of all is being made. One reference to the content. */
+static er_answer_form choose_form(const er_cache_place *p, const er_exchange *x, er_stored *s)
+{
+	er_answer_form form = {0};
+	er_coding order[ER_CODINGS];
+	er_cache *c = p->cache;
+	unsigned allowed = er_rules_codings(p->rules);
+	if (s->codable == ER_CODABLE_NOT || allowed == 0 || c->compressor == NULL || !may_be_coded(s))
+		return form;
+	form.varies = s->codable == ER_CODABLE;
+	size_t n = er_content_whole(s->content) ? er_coded_order(x, allowed, order) : 0;
+	for (size_t i = 0; i < n && form.content == NULL; i++) {
+		form.coding = order[i];
+		form.content = er_content_form(s->content, order[i]);
+	}
+	if (n > 0 && (form.content == NULL || form.coding != order[0]))
+		er_compressor_want(c->compressor, s, order[0]);
+	if (form.content != NULL)
+		er_keep_form(c->index, c->disk, s, form.coding);
+	return form;
+}
+
 /* Fills the answer. False: its bytes are not there any more. It is out of the store then. */
 static bool read_stored(const er_cache_place *p, er_exchange *x, er_stored *s, uint64_t now_us, const er_cache_use *use)
 {
 	er_cache *c = p->cache;
-	if (er_answer_stored(x, s, c->port, now_us, use))
-		return true;
-	er_index_drop(c->index, s);
-	return false;
+	er_answer_form form = choose_form(p, x, s);
+	bool there = er_answer_stored(x, s, &form, c->port, now_us, use);
+	if (!there && form.content != NULL) {
+		er_content_form_lost(s->content, form.coding, form.content);
+		er_content_unref(form.content);
+		form.content = NULL;
+		there = er_answer_stored(x, s, &form, c->port, now_us, use);
+	}
+	er_content_unref(form.content);
+	if (!there)
+		er_index_drop(c->index, s);
+	return there;
 }
 
 typedef enum found_use {
@@ -519,6 +557,12 @@ void er_cache_use_disk(er_cache *c, er_disk *disk)
 {
 	ER_CHECK(c, MAGIC);
 	c->disk = disk;
+}
+
+void er_cache_use_compressor(er_cache *c, er_compressor *compressor)
+{
+	ER_CHECK(c, MAGIC);
+	c->compressor = compressor;
 }
 
 const er_cache_stats *er_cache_statistics(const er_cache *c)

@@ -7,6 +7,7 @@
 #ifndef ER_CACHE_CACHE_H
 #define ER_CACHE_CACHE_H
 
+#include "cache/compressor.h"
 #include "cache/disk.h"
 #include "cache/index.h"
 #include "cache/rules.h"
@@ -32,6 +33,8 @@ er_cache *er_cache_new(uv_loop_t *loop, er_index *index);
 /* It stores on the disk, too, which all threads share and which outlives it. Before the first
  * request. */
 void er_cache_use_disk(er_cache *c, er_disk *disk);
+/* It makes coded forms of what it stores, and sends them to who accepts them. Likewise. */
+void er_cache_use_compressor(er_cache *c, er_compressor *compressor);
 /* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the
  * loop may have a handle of it to let go of yet. */
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);

@@ -11,6 +11,10 @@
  * A content whose bytes lie elsewhere (the disk) has no pieces and no readers: who reads it gets a
  * body from there.
  *
+ * Coded forms are contents of their own, which the content holds from the moment in which they are
+ * whole. Most contents never have one: the table of them is made with the first, and is there for
+ * good then.
+ *
  * A reader is the source of one body, on one thread. It takes what there is when its body has room,
  * and waits (port.h) when there is nothing. It lives from er_content_read until its body is done,
  * cancelled, or ended. */
@@ -21,6 +25,14 @@
 enum { MAGIC = 0x434f4e54, READER = 0x43524452, AT_ONCE = 16, JOINED = 8 * 1024 };
 
 typedef enum content_state { FILLING, WHOLE, BROKEN } content_state;
+
+typedef enum form_state { FORM_NONE, FORM_BEING_MADE, FORM_THERE, FORM_WORTHLESS } form_state;
+
+/* Under the content's lock. */
+typedef struct forms {
+	form_state state[ER_CODINGS];
+	er_content *v[ER_CODINGS]; /* THERE: own reference */
+} forms;
 
 struct er_content {
 	uint32_t magic;
@@ -45,6 +57,8 @@ struct er_content {
 	er_wait *writer; /* waits until the slowest reader is near; NULL: does not */
 	er_list writers; /* where it is listed */
 	size_t near;
+	forms *forms;         /* atomic; NULL: there never was one */
+	uint64_t forms_bytes; /* atomic: of all forms, in memory */
 };
 
 typedef struct reader {
@@ -106,6 +120,9 @@ void er_content_unref(er_content *c)
 	er_free(c->v);
 	if (c->behind != NULL)
 		c->behind->free(c->behind_ctx);
+	for (er_coding i = 0; c->forms != NULL && i < ER_CODINGS; i++)
+		er_content_unref(c->forms->v[i]);
+	er_free(c->forms);
 	pthread_mutex_destroy(&c->lock);
 	c->magic = 0;
 	er_free(c);
@@ -311,7 +328,7 @@ bool er_content_kept(er_content *c)
 
 uint64_t er_content_memory(const er_content *c)
 {
-	return c->behind != NULL ? 0 : er_content_length(c);
+	return (c->behind != NULL ? 0 : er_content_length(c)) + __atomic_load_n(&c->forms_bytes, __ATOMIC_RELAXED);
 }
 
 bool er_content_is_behind(const er_content *c)
@@ -353,6 +370,86 @@ void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n)
 	}
 	ER_ASSERT(n == 0);
 	pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- coded forms ---- */
+
+static forms *forms_of(const er_content *c)
+{
+	return __atomic_load_n(&c->forms, __ATOMIC_ACQUIRE);
+}
+
+er_content *er_content_form(er_content *c, er_coding coding)
+{
+	ER_CHECK(c, MAGIC);
+	ER_ASSERT(coding < ER_CODINGS);
+	const forms *f = forms_of(c);
+	if (f == NULL)
+		return NULL;
+	pthread_mutex_lock(&c->lock);
+	er_content *form = f->v[coding] != NULL ? er_content_ref(f->v[coding]) : NULL;
+	pthread_mutex_unlock(&c->lock);
+	return form;
+}
+
+unsigned er_content_forms(const er_content *c)
+{
+	unsigned there = 0;
+	const forms *f = forms_of(c);
+	for (er_coding i = 0; f != NULL && i < ER_CODINGS; i++)
+		there |= __atomic_load_n(&f->state[i], __ATOMIC_RELAXED) == FORM_THERE ? 1u << i : 0;
+	return there;
+}
+
+bool er_content_form_begin(er_content *c, er_coding coding)
+{
+	ER_CHECK(c, MAGIC);
+	ER_ASSERT(coding < ER_CODINGS);
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->state == WHOLE);
+	if (c->forms == NULL)
+		__atomic_store_n(&c->forms, er_zalloc(sizeof *c->forms), __ATOMIC_RELEASE);
+	form_state *state = &c->forms->state[coding];
+	bool begins = *state == FORM_NONE;
+	if (begins)
+		__atomic_store_n(state, FORM_BEING_MADE, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&c->lock);
+	return begins;
+}
+
+/* Under the lock. */
+static void set_form(er_content *c, er_coding coding, form_state state, er_content *form)
+{
+	er_content *old = c->forms->v[coding];
+	uint64_t bytes = c->forms_bytes + (form != NULL ? er_content_memory(form) : 0) - (old != NULL ? er_content_memory(old) : 0);
+	__atomic_store_n(&c->forms_bytes, bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->forms->state[coding], state, __ATOMIC_RELAXED);
+	c->forms->v[coding] = form;
+}
+
+void er_content_form_end(er_content *c, er_coding coding, er_form_end how, er_content *form)
+{
+	static const form_state then[] = {
+	    [ER_FORM_MADE] = FORM_THERE, [ER_FORM_WORTHLESS] = FORM_WORTHLESS, [ER_FORM_NOT_NOW] = FORM_NONE};
+	ER_CHECK(c, MAGIC);
+	ER_ASSERT((how == ER_FORM_MADE) == (form != NULL) && (form == NULL || (er_content_whole(form) && form->forms == NULL)));
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->forms != NULL && c->forms->state[coding] == FORM_BEING_MADE);
+	set_form(c, coding, then[how], form != NULL ? er_content_ref(form) : NULL);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void er_content_form_lost(er_content *c, er_coding coding, const er_content *form)
+{
+	ER_CHECK(c, MAGIC);
+	er_content *old = NULL;
+	pthread_mutex_lock(&c->lock);
+	if (c->forms->v[coding] == form) {
+		old = c->forms->v[coding];
+		set_form(c, coding, FORM_NONE, NULL);
+	}
+	pthread_mutex_unlock(&c->lock);
+	er_content_unref(old);
 }
 
 /* ---- readers ---- */

@@ -4,6 +4,7 @@
 #define ER_CACHE_CONTENT_H
 
 #include "cache/port.h"
+#include "http/accept_encoding.h"
 #include "http/body.h"
 
 typedef struct er_content er_content;
@@ -51,7 +52,7 @@ uint64_t er_content_length(const er_content *c);
 bool er_content_whole(const er_content *c);
 /* The same, and none of them has passed by: it may be stored elsewhere. */
 bool er_content_kept(er_content *c);
-/* Of them, in memory. */
+/* Of them and of all coded forms, in memory. */
 uint64_t er_content_memory(const er_content *c);
 bool er_content_is_behind(const er_content *c);
 /* Under which id the disk store has it, too; 0: it has not. From any thread. */
@@ -62,6 +63,26 @@ void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n);
 /* These bytes of a whole content are there, and count as used: who reads them soon will have
  * them. */
 ER_MUST_CHECK bool er_content_there(er_content *c, uint64_t from, uint64_t n);
+
+/* ---- coded forms: the same bytes in a content coding ----
+ * A whole content may have one for each coding, made once and kept with it; it has none itself.
+ * From any thread. */
+/* One reference; NULL: there is none. */
+er_content *er_content_form(er_content *c, er_coding coding);
+/* Which there are: bits by er_coding. */
+unsigned er_content_forms(const er_content *c);
+/* The caller makes it, and says by er_content_form_end what has become of it. False: there is one,
+ * somebody else makes one, or none is worth its bytes. */
+ER_MUST_CHECK bool er_content_form_begin(er_content *c, er_coding coding);
+typedef enum er_form_end {
+	ER_FORM_MADE,      /* `form` is it: a reference is taken */
+	ER_FORM_WORTHLESS, /* none is worth its bytes, now and later */
+	ER_FORM_NOT_NOW,   /* it was not made */
+} er_form_end;
+void er_content_form_end(er_content *c, er_coding coding, er_form_end how, er_content *form);
+/* Its bytes are not there any more. Another one may be made. */
+void er_content_form_lost(er_content *c, er_coding coding, const er_content *form);
+
 /* A body of `n` bytes from `from` on, which may be bytes that come later; n = UINT64_MAX: to the
  * end, however far that is. If a content ends before the last of n bytes, its reader fails.
  * `length` is what the message says of it, or ER_BODY_UNKNOWN. The thread is the port's. One

@@ -41,6 +41,7 @@ static const directive known[] = {
     FLAG("proxy-revalidate", proxy_revalidate),
     FLAG("must-understand", must_understand),
     FLAG("only-if-cached", only_if_cached),
+    FLAG("no-transform", no_transform),
 };
 
 static const er_cache_directives none = {.max_age = ER_CACHE_ABSENT,

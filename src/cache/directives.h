@@ -20,6 +20,7 @@ typedef struct er_cache_directives {
 	bool proxy_revalidate;
 	bool must_understand;
 	bool only_if_cached;
+	bool no_transform;
 	int64_t max_age; /* an argument that is no number counts as 0: stale */
 	int64_t s_maxage;
 	int64_t stale_while_revalidate;

@@ -50,11 +50,12 @@ static er_disk_hash part_at(const place *p, uint64_t at)
 	return er_volume_hash_part(p->v, p->key, p->id, at / ER_DISK_PART);
 }
 
-/* The response is of no use any more: neither this content nor its head. */
+/* The response is of no use any more: neither this content nor its head, if that lives of it. */
 static void lose(place *p)
 {
 	__atomic_store_n(&p->gone, true, __ATOMIC_RELAXED);
-	er_volume_forget(p->v, p->head);
+	if (p->head.a != 0 || p->head.b != 0)
+		er_volume_forget(p->v, p->head);
 }
 
 static void free_reader(reader *r)

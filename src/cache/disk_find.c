@@ -8,6 +8,29 @@
 #include "base/mem.h"
 #include "cache/disk_body.h"
 
+static er_content *in_memory(er_slice bytes)
+{
+	er_content *c = er_content_new();
+	er_content_write(c, er_piece_copy(bytes));
+	er_content_end(c, ER_ERR_OK);
+	return c;
+}
+
+/* A form whose parts are lost is made again; the response is none the worse. */
+static void restore_forms(er_disk_find *f, const er_disk_head *head, er_content *c)
+{
+	for (er_coding i = 0; i < ER_CODINGS; i++) {
+		const er_disk_form *it = &head->forms[i];
+		if (it->length == 0 || !er_content_form_begin(c, i))
+			continue;
+		er_content *form = it->id == 0 ? in_memory(it->bytes)
+		                               : er_disk_body_content(f->volume, er_volume_hash(f->volume, f->key), (er_disk_hash){0},
+		                                                      it->id, it->length);
+		er_content_form_end(c, i, ER_FORM_MADE, form);
+		er_content_unref(form);
+	}
+}
+
 static er_stored *restore(er_disk_find *f, er_piece payload, uint64_t number)
 {
 	er_arena a = {0};
@@ -16,14 +39,10 @@ static er_stored *restore(er_disk_find *f, er_piece payload, uint64_t number)
 	int64_t now = (int64_t)(er_clock_wall_us() / 1000000);
 	if (er_disk_head_get(er_piece_slice(payload), now, &a, &head) && er_slice_eq(head.key, f->key) &&
 	    er_variant_matches(&head.variant, f->request, &a)) {
-		er_content *c;
-		if (head.id != 0) {
-			c = er_disk_body_content(f->volume, er_volume_hash(f->volume, f->key), f->at, head.id, head.length);
-		} else {
-			c = er_content_new();
-			er_content_write(c, er_piece_copy(head.body));
-			er_content_end(c, ER_ERR_OK);
-		}
+		er_content *c = head.id != 0
+		                    ? er_disk_body_content(f->volume, er_volume_hash(f->volume, f->key), f->at, head.id, head.length)
+		                    : in_memory(head.body);
+		restore_forms(f, &head, c);
 		s = er_stored_restore(head.key, f->hash, head.status, head.reason, &head.fields, &head.variant, &head.fresh, c);
 		s->came = head.came;
 		er_stored_asked(s, head.site, number);

@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "cache/directives.h"
 
-enum { HEURISTIC = 1, NO_CACHE = 2, STRICT = 4, MISSING = UINT32_MAX };
+/* FORM << er_coding: there is a coded form. */
+enum { HEURISTIC = 1, NO_CACHE = 2, STRICT = 4, FORM = 8, MISSING = UINT32_MAX };
 enum { CORRECTION_S = 10 }; /* of a clock, backwards */
 
 typedef struct numbers {
@@ -37,7 +38,25 @@ static void put_pair(er_buf *to, er_slice name, er_slice value, bool missing)
 		er_buf_put(to, value);
 }
 
-bool er_disk_head_put(er_buf *to, const er_stored *s, uint64_t id, uint64_t length, er_slice body, uint64_t now_us, int64_t now)
+static bool has_form(const er_disk_form *forms, er_coding c)
+{
+	return forms != NULL && forms[c].length > 0;
+}
+
+static void put_forms(er_buf *to, const er_disk_form *forms)
+{
+	for (er_coding c = 0; c < ER_CODINGS; c++) {
+		if (!has_form(forms, c))
+			continue;
+		er_buf_put_le64(to, forms[c].id);
+		er_buf_put_le64(to, forms[c].length);
+		if (forms[c].id == 0)
+			er_buf_put(to, forms[c].bytes);
+	}
+}
+
+bool er_disk_head_put(er_buf *to, const er_stored *s, uint64_t id, uint64_t length, er_slice body, const er_disk_form *forms,
+                      uint64_t now_us, int64_t now)
 {
 	ER_ASSERT(id != 0 || (length == body.n && body.n <= ER_DISK_INLINE));
 	size_t from = er_buf_len(to);
@@ -58,6 +77,8 @@ bool er_disk_head_put(er_buf *to, const er_stored *s, uint64_t id, uint64_t leng
 	             .counted = now,
 	             .site = s->scopes.site,
 	             .n_tags = s->scopes.n_tags};
+	for (er_coding c = 0; c < ER_CODINGS; c++)
+		n.flags |= has_form(forms, c) ? (uint32_t)FORM << c : 0;
 	er_buf_put(to, er_slice_of(&n, sizeof n));
 	er_buf_put(to, s->key);
 	er_buf_put(to, s->reason);
@@ -68,6 +89,7 @@ bool er_disk_head_put(er_buf *to, const er_stored *s, uint64_t id, uint64_t leng
 		put_pair(to, s->variant.v[i].name, s->variant.v[i].value, s->variant.v[i].value.p == NULL);
 	if (id == 0)
 		er_buf_put(to, body);
+	put_forms(to, forms);
 	return er_buf_len(to) - from <= ER_DISK_PAYLOAD && s->fields.n <= ER_DISK_FIELDS;
 }
 
@@ -152,6 +174,30 @@ static void take_tags(cursor *c, uint32_t n, er_arena *a, er_disk_head *out)
 	out->n_tags = n;
 }
 
+static uint64_t take_u64(cursor *c)
+{
+	uint64_t v = 0;
+	er_slice s = take(c, sizeof v);
+	if (!c->bad)
+		memcpy(&v, s.p, sizeof v);
+	return v;
+}
+
+static void take_forms(cursor *c, uint32_t flags, er_disk_form *out)
+{
+	for (er_coding i = 0; i < ER_CODINGS && !c->bad; i++) {
+		if ((flags & (uint32_t)FORM << i) == 0)
+			continue;
+		er_disk_form *f = &out[i];
+		f->id = take_u64(c);
+		f->length = take_u64(c);
+		if (f->length == 0 || f->length > INT64_MAX || (f->id == 0 && f->length > ER_DISK_INLINE))
+			c->bad = true;
+		else if (f->id == 0)
+			f->bytes = take(c, f->length);
+	}
+}
+
 static bool seconds_ok(int64_t s)
 {
 	return s >= 0 && s <= ER_CACHE_SECONDS_MAX;
@@ -202,6 +248,7 @@ bool er_disk_head_get(er_slice payload, int64_t now, er_arena *a, er_disk_head *
 	take_variant(&c, n.n_selecting, &out->variant);
 	if (n.id == 0)
 		out->body = take(&c, n.length);
+	take_forms(&c, n.flags, out->forms);
 	return !c.bad && c.left.n == 0 && out->key.n > 0 && er_field_value_ok(out->reason);
 }
 

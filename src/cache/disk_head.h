@@ -12,11 +12,19 @@ enum {
 	ER_DISK_FIELDS = 1024, /* of a head, at most */
 };
 
+/* A coded form of the body (content.h), or the lack of one: `length` 0. */
+typedef struct er_disk_form {
+	uint64_t id; /* of its parts; 0: `bytes` is all of it */
+	uint64_t length;
+	er_slice bytes;
+} er_disk_form;
+
 /* Appends the payload of a HEAD. `id`: of its parts; 0: the body, which is `body`, is in it.
+ * `forms`: one for each coding; NULL: there are none.
  * `now_us` (monotonic) and `now` (seconds since 1970) are the same moment: a head has no age but at
  * a moment that a restart does not forget. False: there is no room in a record for it. */
-ER_MUST_CHECK bool er_disk_head_put(er_buf *to, const er_stored *s, uint64_t id, uint64_t length, er_slice body, uint64_t now_us,
-                                    int64_t now);
+ER_MUST_CHECK bool er_disk_head_put(er_buf *to, const er_stored *s, uint64_t id, uint64_t length, er_slice body,
+                                    const er_disk_form *forms, uint64_t now_us, int64_t now);
 
 /* A head as it was read; slices lie in the payload, the arrays in the arena. */
 typedef struct er_disk_head {
@@ -31,6 +39,7 @@ typedef struct er_disk_head {
 	uint64_t site;      /* of er_scopes */
 	const uint64_t *tags;
 	uint32_t n_tags;
+	er_disk_form forms[ER_CODINGS];
 } er_disk_head;
 
 /* `now`: seconds since 1970. A clock that went back since makes nothing younger than it was. */

@@ -96,6 +96,7 @@ struct er_volume {
 	er_disk_slot *slots;
 	er_disk_ring ring;
 	er_buf payload; /* of the record that is being made */
+	uint8_t *room;  /* for the body and the coded forms of a head; NULL: never needed yet */
 	pthread_t writer, readers[ER_VOLUME_READERS];
 	unsigned n_readers;
 	bool writer_runs;

@@ -85,6 +85,7 @@ void er_volume_free(er_volume *v)
 		v->io->close(v->io->self, v->fd);
 	er_ring_fini(v);
 	er_buf_fini(&v->payload);
+	er_free(v->room);
 	er_disk_index_free(v->index);
 	er_free(v->pending);
 	er_free(v->slots);

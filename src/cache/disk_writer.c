@@ -73,6 +73,28 @@ static bool write_parts(er_volume *v, er_content *c, er_disk_hash key, uint64_t 
 	return ok;
 }
 
+/* Sees that the content's parts are written, and says under which id. Not *there: its bytes were
+ * parts that are there no more. False: the volume has failed. */
+static bool parts_of(er_volume *v, er_content *c, er_disk_hash key, uint64_t length, uint64_t *id, bool *there)
+{
+	*there = true;
+	*id = er_content_mark(c);
+	if (*id != 0) {
+		if (!er_ring_flush(v))
+			return false;
+		if (has_parts(v, key, *id, length))
+			return true;
+	}
+	*there = !er_content_is_behind(c);
+	if (!*there)
+		return true;
+	*id = er_volume_next_id(v);
+	if (!write_parts(v, c, key, *id, length))
+		return false;
+	er_content_set_mark(c, *id);
+	return true;
+}
+
 /* Sees that the body's parts are written, if it has parts. *there: they are, and *id is theirs; 0:
  * the body belongs into the head. */
 static bool body_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64_t *id, uint64_t *length, bool *there)
@@ -83,41 +105,77 @@ static bool body_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64
 	*length = j->id != 0 ? j->length : er_content_length(c);
 	if (j->id != 0 || *length <= ER_DISK_INLINE)
 		return true;
-	*id = er_content_mark(c);
-	if (*id != 0) {
-		if (!er_ring_flush(v))
-			return false;
-		if (has_parts(v, key, *id, *length))
-			return true;
-	}
-	*there = !er_content_is_behind(c);
-	if (!*there) /* its bytes were these parts */
+	return parts_of(v, c, key, *length, id, there);
+}
+
+/* Where a coded form is: in the head, or in parts that are seen to. Without a length if it is not
+ * to be had any more. `room`: for one that lies in the head. False: the volume has failed. */
+static bool form_of(er_volume *v, er_content *c, er_disk_hash key, uint8_t *room, er_disk_form *out)
+{
+	uint64_t length = er_content_length(c);
+	*out = (er_disk_form){0};
+	if (length <= ER_DISK_INLINE && !er_content_is_behind(c)) {
+		er_content_copy(c, 0, room, length);
+		*out = (er_disk_form){.length = length, .bytes = er_slice_of(room, length)};
 		return true;
-	*id = er_volume_next_id(v);
-	if (!write_parts(v, c, key, *id, *length))
+	}
+	bool there = true;
+	uint64_t id = 0;
+	if (!parts_of(v, c, key, length, &id, &there))
 		return false;
-	er_content_set_mark(c, *id);
+	if (there)
+		*out = (er_disk_form){.id = id, .length = length};
 	return true;
+}
+
+/* `room`: ER_DISK_INLINE for each coding. */
+static bool forms_of(er_volume *v, const er_stored *s, er_disk_hash key, uint8_t *room, er_disk_form *out)
+{
+	bool ok = true;
+	for (er_coding i = 0; i < ER_CODINGS && ok; i++) {
+		er_content *form = er_content_form(s->content, i);
+		out[i] = (er_disk_form){0};
+		if (form != NULL)
+			ok = form_of(v, form, key, room + (size_t)i * ER_DISK_INLINE, &out[i]);
+		er_content_unref(form);
+	}
+	return ok;
+}
+
+/* The payload of the head, with the coded forms if there is room for them. False: not without them
+ * either. */
+static bool make_head(er_volume *v, const er_stored *s, uint64_t id, uint64_t length, er_slice body, const er_disk_form *forms)
+{
+	uint64_t now_us = er_clock_mono_us();
+	int64_t now = (int64_t)(er_clock_wall_us() / 1000000);
+	er_buf_clear(&v->payload);
+	if (er_disk_head_put(&v->payload, s, id, length, body, forms, now_us, now))
+		return true;
+	er_buf_clear(&v->payload);
+	return er_disk_head_put(&v->payload, s, id, length, body, NULL, now_us, now);
 }
 
 static bool write_head(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64_t id, uint64_t length)
 {
 	const er_stored *s = j->s;
 	er_disk_hash hash = key;
-	uint8_t body[ER_DISK_INLINE];
-	if (s->variant.n > 0) {
+	er_disk_form forms[ER_CODINGS];
+	if (v->room == NULL)
+		v->room = er_alloc((1 + ER_CODINGS) * (size_t)ER_DISK_INLINE);
+	uint8_t *body = v->room;
+	bool ok = forms_of(v, s, key, body + ER_DISK_INLINE, forms);
+	if (ok && s->variant.n > 0) {
 		uint64_t branch;
-		if (!branch_of(v, j, key, &branch))
-			return false;
-		hash = er_disk_hash_variant(&v->label.secret, key, branch, &s->variant);
+		ok = branch_of(v, j, key, &branch);
+		hash = ok ? er_disk_hash_variant(&v->label.secret, key, branch, &s->variant) : hash;
 	}
-	if (id == 0 && length > 0)
+	if (ok && id == 0 && length > 0)
 		er_content_copy(s->content, 0, body, length);
-	er_buf_clear(&v->payload);
-	if (!er_disk_head_put(&v->payload, s, id, length, er_slice_of(body, id == 0 ? length : 0), er_clock_mono_us(),
-	                      (int64_t)(er_clock_wall_us() / 1000000)))
-		return write_gone(v, hash); /* too large a head: what was there is old */
-	return er_ring_append(v, ER_DISK_HEAD, hash, s->number, er_buf_slice(&v->payload), &j->dropped);
+	if (ok && make_head(v, s, id, length, er_slice_of(body, id == 0 ? length : 0), forms))
+		ok = er_ring_append(v, ER_DISK_HEAD, hash, s->number, er_buf_slice(&v->payload), &j->dropped);
+	else if (ok)
+		ok = write_gone(v, hash); /* too large a head: what was there is old */
+	return ok;
 }
 
 static bool do_put(er_volume *v, const er_disk_job *j)

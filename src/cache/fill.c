@@ -41,7 +41,7 @@ er_fill *er_fill_new(const er_cache_place *place, er_slice key, uint64_t hash, e
 {
 	er_cache *c = place->cache;
 	er_fill *f = ER_NEW(er_fill);
-	*f = (er_fill){.magic = ER_FILL_MAGIC, .refs = 1, .cache = c, .hash = hash};
+	*f = (er_fill){.magic = ER_FILL_MAGIC, .refs = 1, .cache = c, .hash = hash, .coding = ER_CODINGS};
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
@@ -230,6 +230,9 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 	f->chain = chain;
 	f->stats = er_cache_stats_of(f->cache, &x->wishes);
 	er_fill_question(f, x);
+	er_coding order[ER_CODINGS];
+	if (er_coded_order(x, er_rules_codings(f->rules), order) > 0)
+		f->coding = order[0];
 	if (f->key.n > 0)
 		f->purges = er_index_purges(f->cache->index, f->hash);
 	if (f->asks_disk && f->cache->disk != NULL && f->key.n > 0 && f->stale == NULL)
@@ -267,6 +270,8 @@ static void finish(er_fill *f, er_err_kind why)
 	if (why == ER_ERR_OK && !f->passes_by) {
 		(void)er_index_weigh(f->cache->index, f->written);
 		er_fill_store(f, f->written);
+		if (f->coding < ER_CODINGS)
+			er_compressor_want(f->cache->compressor, f->written, f->coding);
 	}
 	over(f);
 }

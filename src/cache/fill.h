@@ -15,6 +15,7 @@
 
 #include "base/states.h"
 #include "cache/disk.h"
+#include "cache/index.h"
 #include "cache/port.h"
 #include "cache/rules.h"
 #include "cache/stored.h"
@@ -88,6 +89,7 @@ struct er_fill {
 	er_disk_find find;
 	uint64_t finds_since_ms; /* loop time */
 	er_disk_stream *stream;  /* takes what passes by, or NULL */
+	er_coding coding;        /* in which its asker would have what is stored; ER_CODINGS: none */
 	bool passes_by, waits;
 	uint64_t waits_since_ms; /* loop time */
 };
@@ -127,6 +129,9 @@ ER_MUST_CHECK bool er_fill_bad_304(const er_exchange *x);
 /* ---- fill_disk.c: what came goes to the disk, if there is one ---- */
 /* The response from memory was used: it goes to the disk, if it is not there yet. Any thread. */
 void er_keep_used(er_disk *d, er_stored *s);
+/* A coded form of its content is there: the index counts it and the disk has it, too. Once for each
+ * form; again costs nothing. Any thread; `d` may be NULL. */
+void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding);
 /* The response is whole. */
 void er_fill_store(er_fill *f, er_stored *s);
 /* What the disk has of the key is not what the origin says. */

@@ -5,7 +5,10 @@
  * (er_keep_used): what is asked for once takes nobody's place. One
  * that is too long for the memory is a stream: its bytes go to the disk as they pass by, and its
  * head follows when they are all there. A key that was purged while its fill was under way is
- * dropped again, behind what was put: the purge may have come before. */
+ * dropped again, behind what was put: the purge may have come before.
+ *
+ * A coded form that is made later is put with the head of its response, and with its body if that
+ * lies in the head. */
 #include "cache/fill.h"
 
 #include "base/clock.h"
@@ -43,6 +46,20 @@ void er_keep_used(er_disk *d, er_stored *s)
 		return;
 	if (!__atomic_exchange_n(&s->kept_on_disk, true, __ATOMIC_RELAXED) && is_worth(s))
 		put(d, s);
+}
+
+/* What took its place in the index meanwhile may have been put on the disk before it: then the key
+ * has nothing there any more, which is never wrong. */
+void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding)
+{
+	unsigned bit = 1u << coding, before = __atomic_fetch_or(&s->forms, (uint8_t)bit, __ATOMIC_RELAXED);
+	if ((before & bit) != 0 || !er_index_weigh(ix, s))
+		return;
+	if (d == NULL || !__atomic_load_n(&s->kept_on_disk, __ATOMIC_RELAXED) || !is_worth(s))
+		return;
+	put(d, s);
+	if (!er_index_weigh(ix, s))
+		er_disk_drop(d, s->key, s->hash);
 }
 
 void er_fill_store(er_fill *f, er_stored *s)

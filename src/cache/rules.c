@@ -259,6 +259,11 @@ bool er_rules_parts(const er_cache_rules *r, er_arena *a, const er_fields *reque
 
 /* ---- answers ---- */
 
+unsigned er_rules_codings(const er_cache_rules *r)
+{
+	return ER_CODED_ALL & ~(r != NULL ? (unsigned)r->no_coding : 0);
+}
+
 bool er_rules_hides(const er_cache_rules *r, er_slice name)
 {
 	return r != NULL && r->ignore.n > 0 && er_slice_ieq(name, ER_LIT("set-cookie")) && among(&r->ignore, ER_LIT("set-cookie"));

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "cache/coded.h"
 #include "cache/freshness.h"
 #include "http/fields.h"
 
@@ -52,6 +53,7 @@ typedef struct er_cache_rules {
 	er_rules_names bypass_cookies; /* with one of them the cache is passed by */
 	er_rules_names bypass_paths;
 	int64_t while_revalidate, if_error; /* if the origin says nothing of it; 0: not */
+	uint8_t no_coding;                  /* in which nothing is compressed: bits by er_coding */
 } er_cache_rules;
 
 /* Copies all but count and arena. One reference. */
@@ -80,6 +82,9 @@ er_slice er_rules_device(const er_fields *request);
 const er_fields *er_rules_said(const er_cache_rules *r, er_arena *a, er_slice target, int status, const er_fields *response);
 /* Windows that the origin says nothing of. */
 void er_rules_stale(const er_cache_rules *r, er_freshness *fresh);
+/* Coded forms of answers that may be made and sent: bits by er_coding. Without a word of the
+ * operator's all of them. */
+unsigned er_rules_codings(const er_cache_rules *r);
 /* The field is not stored, and not given to clients. */
 bool er_rules_hides(const er_cache_rules *r, er_slice name);
 

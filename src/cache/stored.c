@@ -62,6 +62,8 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 	for (uint32_t i = 0; i < variant->n; i++)
 		s->variant.v[i] = copy(a, variant->v[i]);
 	s->content = er_content_ref(content);
+	s->codable = er_codable_of(status, &s->fields);
+	s->forms = (uint8_t)er_content_forms(content);
 	s->came_us = er_clock_mono_us();
 	s->came = (int64_t)(er_clock_wall_us() / 1000000);
 	return s;

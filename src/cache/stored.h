@@ -3,6 +3,7 @@
 #ifndef ER_CACHE_STORED_H
 #define ER_CACHE_STORED_H
 
+#include "cache/coded.h"
 #include "cache/content.h"
 #include "cache/freshness.h"
 #include "cache/purge.h"
@@ -24,6 +25,7 @@ typedef struct er_stored {
 	int64_t came;        /* since 1970: when it came from the origin */
 	int64_t promised;    /* length that the origin has said, or ER_BODY_UNKNOWN */
 	er_content *content; /* own reference; shared with the response that this one has renewed */
+	er_codable codable;  /* may it have coded forms */
 	er_scopes scopes;    /* what purges it */
 	uint64_t number;     /* of purge.h: when its request left */
 	er_purge_look look;  /* at the purges, the last one */
@@ -38,6 +40,7 @@ typedef struct er_stored {
 	bool listed;       /* in the index */
 	bool purged;       /* atomic: taken out by a purge */
 	bool kept_on_disk; /* atomic: it is there, or need not be */
+	uint8_t forms;     /* atomic: coded forms of its content that index and disk know of, by bits */
 } er_stored;
 
 /* Copies what it needs from the exchange's response and request. NULL: it varies on more than is

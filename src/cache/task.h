@@ -10,7 +10,8 @@ struct er_cache {
 	uint32_t magic;
 	uv_loop_t *loop;
 	er_index *index;
-	er_disk *disk; /* NULL: there is none */
+	er_disk *disk;             /* NULL: there is none */
+	er_compressor *compressor; /* NULL: nothing is compressed */
 	er_port *port;
 	er_list fills;
 	er_cache_stats stats, prefetches;
@@ -75,9 +76,17 @@ typedef struct er_cache_use {
 	er_cache_refusal refusal; /* why it was not stored; OK: it was, or nobody says */
 } er_cache_use;
 
+/* What of a stored response's representations is sent, if not a part of it. */
+typedef struct er_answer_form {
+	er_content *content; /* the coded one; NULL: the response as it came */
+	er_coding coding;
+	bool varies; /* another request might get another one, and Vary does not say so yet */
+} er_answer_form;
+
 /* Fills x->res from a stored response: whole, a part, or 304. False: its bytes are not there any
  * more, and nothing is done. */
-ER_MUST_CHECK bool er_answer_stored(er_exchange *x, er_stored *s, er_port *port, uint64_t now_us, const er_cache_use *use);
+ER_MUST_CHECK bool er_answer_stored(er_exchange *x, er_stored *s, const er_answer_form *form, er_port *port, uint64_t now_us,
+                                    const er_cache_use *use);
 /* The request is for a part of what is stored that is far from having come: whoever wants it is
  * better served by a question for that part, which the origin can answer. */
 ER_MUST_CHECK bool er_answer_waits(const er_exchange *x, er_stored *s);

@@ -3,6 +3,7 @@
  * the second request's; the first byte chooses status and method. Every decision must be made,
  * agree with itself, and stay within its bounds. */
 #include "base/mem.h"
+#include "cache/coded.h"
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/freshness.h"
@@ -72,6 +73,26 @@ static void check_variant(er_arena *a, const er_fields *response, const er_field
 	ER_ASSERT(er_variant_matches(&v, second, a) == er_variant_matches(&w, first, a));
 }
 
+/* The one text of a request means what the request means, and is its own. */
+static void check_codings(er_arena *a, int status, const er_fields *response, const er_fields *request)
+{
+	er_exchange x = {.req = {.fields = *request}};
+	er_coding order[ER_CODINGS];
+	size_t n = er_coded_order(&x, ER_CODED_ALL, order);
+	ER_ASSERT(n <= ER_CODINGS && er_codable_of(status, response) <= ER_CODABLE_VARIES);
+	er_accept_encoding said, again;
+	er_accept_encoding_read(request, &said);
+	if (!said.said)
+		return;
+	er_slice text = er_accept_encoding_text(&said, a);
+	er_fields one = {0};
+	er_fields_add(&one, a, ER_LIT("accept-encoding"), text);
+	er_accept_encoding_read(&one, &again);
+	ER_ASSERT(er_slice_eq(er_accept_encoding_text(&again, a), text));
+	for (size_t i = 0; i < n; i++)
+		ER_ASSERT(er_accept_encoding_weight(&said, order[i]) > 0 && er_accept_encoding_weight(&again, order[i]) > 0);
+}
+
 /* Within the body, and no byte twice. */
 static void check_ranges(const er_fields *request, const er_fields *stored, uint64_t length)
 {
@@ -103,6 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_directives(&d);
 	check_freshness(method, &first, status, &response);
 	check_variant(&a, &response, &first, &second);
+	check_codings(&a, status, &response, &first);
 	check_ranges(&first, &response, 0);
 	check_ranges(&first, &response, 10);
 	check_ranges(&first, &response, UINT64_MAX / 2);

@@ -27,6 +27,10 @@ static void check_head(er_slice in)
 		check_inside(h.key, in);
 		check_inside(h.reason, in);
 		check_inside(h.body, in);
+		for (er_coding i = 0; i < ER_CODINGS; i++) {
+			ER_ASSERT(h.forms[i].id != 0 || h.forms[i].bytes.n == h.forms[i].length);
+			check_inside(h.forms[i].bytes, in);
+		}
 		er_content *c = er_content_new();
 		er_stored *s = er_stored_restore(h.key, 1, h.status, h.reason, &h.fields, &h.variant, &h.fresh, c);
 		er_stored_asked(s, h.site, 1);
@@ -34,12 +38,15 @@ static void check_head(er_slice in)
 		er_scopes_copy_tags(&s->arena, &s->scopes, &(er_scopes){.tags = h.tags, .n_tags = h.n_tags});
 		er_buf b;
 		er_buf_init(&b);
-		if (er_disk_head_put(&b, s, h.id, h.length, h.body, s->came_us, NOW)) {
+		if (er_disk_head_put(&b, s, h.id, h.length, h.body, h.forms, s->came_us, NOW)) {
 			ER_ASSERT(er_disk_head_get(er_buf_slice(&b), NOW, &a, &again));
 			ER_ASSERT(again.fresh.age == h.fresh.age && again.length == h.length && again.id == h.id);
 			ER_ASSERT(again.site == h.site && again.n_tags == h.n_tags);
 			for (uint32_t i = 0; i < h.n_tags; i++)
 				ER_ASSERT(again.tags[i] == h.tags[i]);
+			for (er_coding i = 0; i < ER_CODINGS; i++)
+				ER_ASSERT(again.forms[i].id == h.forms[i].id && again.forms[i].length == h.forms[i].length &&
+				          er_slice_eq(again.forms[i].bytes, h.forms[i].bytes));
 			ER_ASSERT(er_variant_same(&again.variant, &h.variant) && er_slice_eq(again.body, h.body));
 		}
 		er_buf_fini(&b);

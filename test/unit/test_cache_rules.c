@@ -1,6 +1,7 @@
 /* What the cache decides without a state: directives, freshness, age, what may be stored,
  * variants, conditions and ranges, as tables of field values. A message is written as its lines,
  * "name: value\n". */
+#include "cache/coded.h"
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/freshness.h"
@@ -389,6 +390,10 @@ static void a_request_gets_only_the_variant_that_it_selects(void **state)
 	    {"Vary: Authorization\n", "Authorization: a,\n", "Authorization: a\n", false},
 	    {"Vary: Accept-Encoding\n", "Accept-Encoding: br, GZIP;q=0.5\n", "Accept-Encoding: gzip; q=0.5,br\n", true},
 	    {"Vary: Accept-Encoding\n", "Accept-Encoding: br, gzip\n", "Accept-Encoding: gzip\n", false},
+	    {"Vary: Accept-Encoding\n", "Accept-Encoding: gzip, deflate\n", "Accept-Encoding: exi, GZIP;q=0.3\n", true},
+	    {"Vary: Accept-Encoding\n", "Accept-Encoding: gzip;q=0, deflate\n", "Accept-Encoding: identity\n", true},
+	    {"Vary: Accept-Encoding\n", "Accept-Encoding: gzip\n", "Accept-Encoding: gzip, identity;q=0\n", false},
+	    {"Vary: Accept-Encoding\n", "Accept-Encoding: \n", "Foo: 1\n", false},
 	    {"Vary: Accept-Language\n", "Accept-Language: de, en\n", "Accept-Language: EN\nAccept-Language: de\n", true},
 	    {"Vary: Accept-Language\n", "Accept-Language: de, en\n", "Accept-Language: de;q=0.1, en\n", false},
 	};
@@ -606,9 +611,77 @@ static void many_ranges_are_not_worth_many_parts(void **state)
 	}
 }
 
+static void only_what_compresses_and_may_be_changed_is_compressed(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		const char *response;
+		er_codable codable;
+	} cases[] = {
+	    {200, "Content-Type: text/html\n", ER_CODABLE},
+	    {404, "content-type: TEXT/PLAIN ; charset=utf-8\n", ER_CODABLE},
+	    {200, "Content-Type: application/json\nVary: Origin\n", ER_CODABLE},
+	    {200, "Content-Type: application/ld+json\nVary: Origin, accept-Encoding\n", ER_CODABLE_VARIES},
+	    {200, "Content-Type: image/svg+xml\nVary: Origin\nVary: Accept-Encoding\n", ER_CODABLE_VARIES},
+	    {200, "Content-Type: text/html\nVary: X-Accept-Encoding\n", ER_CODABLE},
+	    {200, "Content-Type: text/html\nCache-Control: max-age=1, no-transforms\n", ER_CODABLE},
+	    {200, "", ER_CODABLE_NOT},
+	    {200, "Content-Type: \n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: image/jpeg\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: font/woff2\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text/event-stream\n", ER_CODABLE_NOT},
+	    {206, "Content-Type: text/html\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text/html\nContent-Encoding: gzip\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text/html\nContent-Encoding: identity\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text/html\nCache-Control: max-age=1\nCache-Control: No-Transform\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text/html\nContent-MD5: AAAA\n", ER_CODABLE_NOT},
+	    {200, "Content-Type: text/html\nRepr-Digest: a=:AAAA:\n", ER_CODABLE_NOT},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		er_fields response = fields_of(cases[i].response);
+		if (er_codable_of(cases[i].status, &response) != cases[i].codable)
+			fail_msg("%zu: %s", i, cases[i].response);
+	}
+	assert_true(er_slice_eq(er_coded_tag(&arena, ER_LIT("\"a\"")), ER_LIT("W/\"a\"")));
+	assert_true(er_slice_eq(er_coded_tag(&arena, ER_LIT("W/\"a\"")), ER_LIT("W/\"a\"")));
+}
+
+static void a_request_has_the_codings_that_it_and_the_site_allow(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *request;
+		unsigned allowed, depth;
+		er_decompress decompress;
+		size_t n;
+		er_coding first;
+	} cases[] = {
+	    {"Accept-Encoding: gzip, br\n", ER_CODED_ALL, 0, ER_DECOMPRESS, 2, ER_CODING_BR},
+	    {"Accept-Encoding: gzip, br\n", 1 << ER_CODING_GZIP, 0, ER_DECOMPRESS, 1, ER_CODING_GZIP},
+	    {"Accept-Encoding: br\n", 1 << ER_CODING_GZIP, 0, ER_DECOMPRESS, 0, 0},
+	    {"Accept-Encoding: br\n", 0, 0, ER_DECOMPRESS, 0, 0},
+	    {"Foo: br\n", ER_CODED_ALL, 0, ER_DECOMPRESS, 0, 0},
+	    {"Accept-Encoding: br\nCache-Control: no-transform\n", ER_CODED_ALL, 0, ER_DECOMPRESS, 0, 0},
+	    {"Accept-Encoding: br\n", ER_CODED_ALL, 1, ER_DECOMPRESS, 0, 0},
+	    {"Accept-Encoding: br\n", ER_CODED_ALL, 1, ER_DECOMPRESS_MANUAL, 1, ER_CODING_BR},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		er_exchange x = {.depth = (uint8_t)cases[i].depth, .wishes = {.decompress = cases[i].decompress}};
+		er_coding order[ER_CODINGS];
+		x.req.fields = fields_of(cases[i].request);
+		size_t n = er_coded_order(&x, cases[i].allowed, order);
+		if (n != cases[i].n || (n > 0 && order[0] != cases[i].first))
+			fail_msg("%zu: %s", i, cases[i].request);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_teardown(only_what_compresses_and_may_be_changed_is_compressed, empty_arena),
+	    cmocka_unit_test_teardown(a_request_has_the_codings_that_it_and_the_site_allow, empty_arena),
 	    cmocka_unit_test_teardown(cache_control_is_read_whatever_way_it_is_written, empty_arena),
 	    cmocka_unit_test_teardown(a_field_for_cdns_is_read_strictly_or_not_at_all, empty_arena),
 	    cmocka_unit_test_teardown(a_response_lives_as_long_as_it_says, empty_arena),

@@ -96,6 +96,9 @@ typedef struct head_case {
 	er_buf bytes;
 } head_case;
 
+static const er_disk_form forms[ER_CODINGS] = {
+    [ER_CODING_BR] = {.id = 77, .length = 5000}, [ER_CODING_GZIP] = {.length = 6, .bytes = {(const uint8_t *)"zipped", 6}}};
+
 static void make_head(head_case *h, const char *body)
 {
 	er_arena a = {0};
@@ -112,7 +115,7 @@ static void make_head(head_case *h, const char *body)
 	h->s = er_stored_new(ER_LIT("key"), 1, &request, 404, ER_LIT("Not Here"), &response, &fresh, c, (int64_t)text.n, NULL);
 	assert_non_null(h->s);
 	er_buf_init(&h->bytes);
-	assert_true(er_disk_head_put(&h->bytes, h->s, 0, text.n, text, h->s->came_us + 3000000, 1000));
+	assert_true(er_disk_head_put(&h->bytes, h->s, 0, text.n, text, forms, h->s->came_us + 3000000, 1000));
 	er_content_unref(c);
 	er_arena_fini(&a);
 }
@@ -141,6 +144,11 @@ static void a_head_is_read_as_it_was(void **state)
 	assert_true(head.fresh.strict && !head.fresh.no_cache && !head.fresh.heuristic);
 	assert_int_equal(head.fresh.lifetime, 100);
 	assert_int_equal(head.fresh.age, 5 + 3 + 10);
+	for (er_coding c = 0; c < ER_CODINGS; c++) {
+		assert_int_equal(head.forms[c].id, forms[c].id);
+		assert_int_equal(head.forms[c].length, forms[c].length);
+		assert_true(er_slice_eq(head.forms[c].bytes, forms[c].bytes));
+	}
 	er_arena_fini(&a);
 	free_head(&h);
 }

@@ -1,0 +1,253 @@
+/* A queue of jobs, and threads that take one after the other. A job holds its response, and so its
+ * bytes, until it is done. The thread that has made a form gives it to the content, and then has
+ * the index count it and the disk keep it. */
+#include "cache/compressor.h"
+
+#include "base/mem.h"
+#include "cache/coded.h"
+#include "cache/compress.h"
+#include "cache/fill.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+	MAGIC = 0x434d5052,
+	THREADS_MOST = 8,
+	JOBS_MOST = 256,
+	BYTES_MOST = 64 * 1024 * 1024,
+	SITE_PART = 2,  /* a site has at most this part of the jobs */
+	GAIN_PART = 20, /* a form is shorter by this part at least */
+	PIECE = 128 * 1024,
+	NICE = 10,
+};
+
+typedef struct job {
+	er_list link;
+	er_stored *s; /* own reference */
+	er_coding coding;
+	uint64_t bytes;
+} job;
+
+struct er_compressor {
+	uint32_t magic;
+	er_index *index;
+	er_disk *disk;
+	unsigned threads_most;
+	bool stop; /* atomic, and written under the lock */
+
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t to_do;
+	er_list jobs; /* oldest first */
+	unsigned n_jobs, at_work;
+	uint64_t bytes; /* of jobs that wait or are at work */
+	pthread_t threads[THREADS_MOST];
+	unsigned n_threads;
+	er_compressor_stats stats;
+};
+
+static void free_job(job *j)
+{
+	er_stored_unref(j->s);
+	er_free(j);
+}
+
+/* ---- on the threads ---- */
+
+static er_content *content_of(er_slice bytes)
+{
+	er_content *form = er_content_new();
+	while (bytes.n > 0) {
+		size_t n = bytes.n < PIECE ? bytes.n : PIECE;
+		er_content_write(form, er_piece_copy(er_slice_head(bytes, n)));
+		bytes = er_slice_from(bytes, n);
+	}
+	er_content_end(form, ER_ERR_OK);
+	return form;
+}
+
+static void count(er_compressor *c, const job *j, er_form_end how, uint64_t out)
+{
+	pthread_mutex_lock(&c->lock);
+	if (how == ER_FORM_MADE) {
+		c->stats.made[j->coding]++;
+		c->stats.bytes_in += j->bytes;
+		c->stats.bytes_out += out;
+	} else if (how == ER_FORM_WORTHLESS) {
+		c->stats.worthless++;
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void make(er_compressor *c, const job *j)
+{
+	er_content *from = j->s->content, *form = NULL;
+	er_buf out = {0};
+	er_form_end how = ER_FORM_MADE;
+	if (er_compress(j->coding, from, (size_t)(j->bytes - j->bytes / GAIN_PART), &c->stop, &out))
+		form = content_of(er_buf_slice(&out));
+	else
+		how = __atomic_load_n(&c->stop, __ATOMIC_RELAXED) ? ER_FORM_NOT_NOW : ER_FORM_WORTHLESS;
+	count(c, j, how, er_buf_len(&out));
+	er_buf_fini(&out);
+	er_content_form_end(from, j->coding, how, form);
+	if (form != NULL)
+		er_keep_form(c->index, c->disk, j->s, j->coding);
+	er_content_unref(form);
+}
+
+/* The lock is held before and after. */
+static void do_first(er_compressor *c)
+{
+	job *j = ER_CONTAINER(er_list_pop(&c->jobs), job, link);
+	uint64_t bytes = j->bytes;
+	c->n_jobs--;
+	c->at_work++;
+	pthread_mutex_unlock(&c->lock);
+	make(c, j);
+	free_job(j);
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->bytes >= bytes && c->at_work > 0);
+	c->bytes -= bytes;
+	c->at_work--;
+}
+
+static void *work(void *compressor)
+{
+	er_compressor *c = compressor;
+	ER_CHECK(c, MAGIC);
+	pthread_setname_np(pthread_self(), "er-compress");
+	(void)!setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+	pthread_mutex_lock(&c->lock);
+	while (!c->stop) {
+		if (er_list_empty(&c->jobs))
+			pthread_cond_wait(&c->to_do, &c->lock);
+		else
+			do_first(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* ---- on others ---- */
+
+/* If all that there are have work, and there may be more. Signals are the main thread's. Under the
+ * lock. */
+static void start_thread(er_compressor *c)
+{
+	sigset_t all, before;
+	if (c->at_work + c->n_jobs <= c->n_threads || c->n_threads == c->threads_most)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	if (pthread_create(&c->threads[c->n_threads], NULL, work, c) == 0)
+		c->n_threads++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Under the lock. */
+static bool has_room(const er_compressor *c, const er_stored *s, uint64_t bytes)
+{
+	unsigned of_site = 0;
+	ER_LIST_EACH(l, &c->jobs)
+	{
+		of_site += ER_CONTAINER(l, job, link)->s->scopes.site == s->scopes.site;
+	}
+	return c->n_jobs < JOBS_MOST && of_site < JOBS_MOST / SITE_PART && c->bytes + bytes <= BYTES_MOST;
+}
+
+static bool enqueue(er_compressor *c, er_stored *s, er_coding coding)
+{
+	uint64_t bytes = er_content_length(s->content);
+	pthread_mutex_lock(&c->lock);
+	bool takes = !c->stop && has_room(c, s, bytes);
+	if (takes) {
+		job *j = ER_NEW(job);
+		*j = (job){.s = er_stored_ref(s), .coding = coding, .bytes = bytes};
+		er_list_push(&c->jobs, &j->link);
+		c->n_jobs++;
+		c->bytes += bytes;
+		start_thread(c);
+		takes = c->n_threads > 0;
+		if (takes) {
+			pthread_cond_signal(&c->to_do);
+		} else {
+			er_list_remove(&j->link);
+			c->n_jobs--;
+			c->bytes -= bytes;
+			free_job(j);
+		}
+	}
+	if (!takes)
+		c->stats.skipped++;
+	pthread_mutex_unlock(&c->lock);
+	return takes;
+}
+
+void er_compressor_want(er_compressor *c, er_stored *s, er_coding coding)
+{
+	if (c == NULL)
+		return;
+	ER_CHECK(c, MAGIC);
+	er_content *from = s->content;
+	bool may = s->codable != ER_CODABLE_NOT && er_content_kept(from) && !er_content_is_behind(from) &&
+	           er_coded_length_ok(er_content_length(from));
+	if (may && er_content_form_begin(from, coding) && !enqueue(c, s, coding))
+		er_content_form_end(from, coding, ER_FORM_NOT_NOW, NULL);
+}
+
+/* ---- life ---- */
+
+er_compressor *er_compressor_new(er_index *index, er_disk *disk, unsigned threads)
+{
+	ER_ASSERT(threads > 0);
+	er_compressor *c = ER_NEW(er_compressor);
+	*c = (er_compressor){
+	    .magic = MAGIC, .index = index, .disk = disk, .threads_most = threads < THREADS_MOST ? threads : THREADS_MOST};
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->to_do, NULL);
+	er_list_init(&c->jobs);
+	return c;
+}
+
+void er_compressor_free(er_compressor *c)
+{
+	if (c == NULL)
+		return;
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	__atomic_store_n(&c->stop, true, __ATOMIC_RELAXED);
+	pthread_cond_broadcast(&c->to_do);
+	pthread_mutex_unlock(&c->lock);
+	for (unsigned i = 0; i < c->n_threads; i++)
+		pthread_join(c->threads[i], NULL);
+	for (er_list *l; (l = er_list_pop(&c->jobs)) != NULL;) {
+		job *j = ER_CONTAINER(l, job, link);
+		er_content_form_end(j->s->content, j->coding, ER_FORM_NOT_NOW, NULL);
+		free_job(j);
+	}
+	pthread_cond_destroy(&c->to_do);
+	pthread_mutex_destroy(&c->lock);
+	c->magic = 0;
+	er_free(c);
+}
+
+bool er_compressor_idle(er_compressor *c)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	bool idle = c->n_jobs == 0 && c->at_work == 0;
+	pthread_mutex_unlock(&c->lock);
+	return idle;
+}
+
+er_compressor_stats er_compressor_statistics(er_compressor *c)
+{
+	ER_CHECK(c, MAGIC);
+	pthread_mutex_lock(&c->lock);
+	er_compressor_stats s = c->stats;
+	s.waiting = c->n_jobs + c->at_work;
+	pthread_mutex_unlock(&c->lock);
+	return s;
+}
