@@ -239,6 +239,11 @@ _Static_assert(ER_DECOMPRESS_FALLBACK_IDENTITY << ER_FETCH_DECOMPRESS_SHIFT == E
                    ER_DECOMPRESS_MANUAL << ER_FETCH_DECOMPRESS_SHIFT == ER_FETCH_DECOMPRESS_MANUAL,
                "so it has here");
 
+static er_decompress decompress_of(uint16_t aux)
+{
+	return (er_decompress)((aux >> ER_FETCH_DECOMPRESS_SHIFT) & 3);
+}
+
 static er_wishes wishes_of(const er_call *c, uint16_t aux)
 {
 	const er_routine *routine = c->instance->routine;
@@ -247,7 +252,7 @@ static er_wishes wishes_of(const er_call *c, uint16_t aux)
 	bool classic = routine->compat & ER_COMPAT_CLASSIC;
 	uint32_t hops = classic ? CLASSIC_HOPS : MAX_HOPS;
 	return (er_wishes){.redirect = (er_redirect)(aux & ER_FETCH_REDIRECT_MASK),
-	                   .decompress = (er_decompress)((aux >> ER_FETCH_DECOMPRESS_SHIFT) & 3),
+	                   .decompress = decompress_of(aux),
 	                   .classic = classic,
 	                   .replay = (aux & ER_FETCH_WHOLE) != 0,
 	                   .max_hops = left < hops ? left : hops,
@@ -269,6 +274,7 @@ static void launch(er_sub *s, uint16_t aux)
 		er_exchange_enter(x, x->chain, ER_AT_ORIGIN);
 	} else if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
 		er_identity_inherit(x, c->x);
+		x->wishes.decompress = decompress_of(aux); /* a compressed body is no text to read */
 		er_exchange_enter(x, x->chain, ER_AT_CACHE);
 	} else {
 		er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");
