@@ -34,6 +34,14 @@ static void show_prefetches(const er_json *p)
 		er_show_printf("prefetch  %llu were stored already, %llu asked the origin\n", U(p, "hits"), (unsigned long long)asked);
 }
 
+static void show_compression(er_arena *a, const er_json *z)
+{
+	uint64_t made = er_json_u64(z, "br") + er_json_u64(z, "zstd") + er_json_u64(z, "gzip");
+	if (made > 0)
+		er_show_printf("compressed  %llu times: %.*s became %.*s\n", (unsigned long long)made,
+		               ER_FMT(er_show_size(a, er_json_u64(z, "bytes_in"))), ER_FMT(er_show_size(a, er_json_u64(z, "bytes_out"))));
+}
+
 static void show_status(er_row_call *c, const er_json *answer)
 {
 	er_arena *a = &c->remote.arena;
@@ -42,6 +50,7 @@ static void show_status(er_row_call *c, const er_json *answer)
 	show_memory(a, er_json_member(answer, "memory"));
 	show_requests(answer, er_json_member(answer, "requests"));
 	show_prefetches(er_json_member(answer, "prefetches"));
+	show_compression(a, er_json_member(answer, "compression"));
 	const er_json *why = er_json_member(answer, "not_stored"), *top = er_json_member(answer, "top");
 	if (er_json_count(why) > 0)
 		er_show_printf("\nnot stored:\n");
@@ -95,6 +104,19 @@ static void show_vary(const er_json *vary)
 		er_show_printf("\n");
 }
 
+/* "br 4.2 KB, gzip 5.1 KB" */
+static void show_forms(er_arena *a, const er_json *forms)
+{
+	const char *before = "    compressed, too: ";
+	ER_JSON_EACH(f, forms)
+	{
+		er_show_printf("%s%.*s %.*s", before, ER_FMT(er_json_str(f, "coding")), ER_FMT(er_show_size(a, er_json_u64(f, "bytes"))));
+		before = ", ";
+	}
+	if (er_json_count(forms) > 0)
+		er_show_printf("\n");
+}
+
 static void show_variant(er_arena *a, const er_json *v)
 {
 	er_slice control = er_json_str(v, "cdn_cache_control");
@@ -109,6 +131,7 @@ static void show_variant(er_arena *a, const er_json *v)
 		er_show_printf("    the origin says %.*s\n", ER_FMT(control));
 	show_parts(er_json_member(v, "parts"));
 	show_vary(er_json_member(v, "vary"));
+	show_forms(a, er_json_member(v, "compressed"));
 	if (er_json_u64(v, "tags") > 0)
 		er_show_printf("    it has %llu tags\n", U(v, "tags"));
 }

@@ -192,6 +192,26 @@ static bool put_tls(er_row_call *c, er_out *body)
 	return ok;
 }
 
+static bool cache_body(er_row_call *c, er_out *body)
+{
+	const char *compress = er_row_value(c, ER_LIT("compress"));
+	bool off = er_row_flag(c, ER_LIT("no-cache"));
+	if (off && compress != NULL)
+		return er_row_refuse(c, "--compress is said of what is stored, and --no-cache stores nothing");
+	if (off)
+		er_out_bool(body, "cache", false);
+	if (compress == NULL)
+		return true;
+	er_slice codings = er_slice_cstr(compress);
+	er_out_open(body, "cache", '{');
+	if (er_slice_eq(codings, ER_LIT("off")) || er_slice_eq(codings, ER_LIT("on")))
+		er_out_bool(body, "compress", er_slice_eq(codings, ER_LIT("on")));
+	else
+		er_row_list(body, "compress", codings);
+	er_out_close(body, '}');
+	return true;
+}
+
 static bool site_body(er_row_call *c, er_out *body)
 {
 	const char *file = er_row_value(c, ER_LIT("settings")), *origin = er_row_value(c, ER_LIT("origin")),
@@ -210,8 +230,8 @@ static bool site_body(er_row_call *c, er_out *body)
 	if (!put_tls(c, body))
 		return false;
 	er_out_close(body, '}');
-	if (er_row_flag(c, ER_LIT("no-cache")))
-		er_out_bool(body, "cache", false);
+	if (!cache_body(c, body))
+		return false;
 	return er_utf8_valid(er_buf_slice(&body->b)) || er_row_refuse(c, "what is said of the site is not UTF-8");
 }
 
@@ -229,6 +249,9 @@ const er_row er_row_site_add = {
                 {.name = "ca", .value = "FILE", .help = "PEM: whose certificates the servers must have, instead of the system's"},
                 {.name = "certificate", .value = "FILE", .help = "PEM: by which the node says to the servers who it is"},
                 {.name = "key", .value = "FILE", .help = "PEM: of the certificate, not encrypted; nobody is shown it again"},
+                {.name = "compress",
+                 .value = "on|off|CODING,...",
+                 .help = "codings (br, zstd, gzip) in which stored answers are compressed; default: on, all of them"},
                 {.name = "settings",
                  .value = "FILE",
                  .help = "the whole site as JSON, as in \"sites\" of node.jsonc; - is a pipe"}},

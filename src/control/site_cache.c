@@ -151,10 +151,31 @@ static bool read_ttls(er_arena *a, const er_json *list, er_slice at, er_cache_ru
 	return true;
 }
 
+/* ---- compression ---- */
+
+/* true, false, or the codings. */
+static bool read_compress(const er_json *v, er_slice at, er_cache_rules *out, er_problem *problem)
+{
+	static const char expected[] = "true, false, or a list of \"br\", \"zstd\" and \"gzip\"";
+	er_path path = er_path_member(at, ER_LIT("compress"));
+	size_t i = 0;
+	if (v->type != ER_JSON_BOOL && (v->type != ER_JSON_ARRAY || v->first == NULL))
+		return er_members_refuse(problem, &path, v, expected);
+	out->no_coding = v->type == ER_JSON_BOOL && v->boolean ? 0 : ER_CODED_ALL;
+	for (const er_json *m = v->type == ER_JSON_ARRAY ? v->first : NULL; m != NULL; m = m->next, i++) {
+		er_path element = er_path_element(er_slice_cstr(path.text), i);
+		er_coding c = m->type == ER_JSON_STRING ? er_coding_of(m->text) : ER_CODINGS;
+		if (c == ER_CODINGS || !er_slice_eq(er_coding_name(c), m->text))
+			return er_members_refuse(problem, &element, m, "\"br\", \"zstd\" or \"gzip\"");
+		out->no_coding &= (uint8_t) ~(1u << c);
+	}
+	return true;
+}
+
 /* ---- the whole ---- */
 
 typedef struct raw {
-	const er_json *query, *headers, *cookies, *ttl, *ignore, *bypass_cookies, *bypass_paths;
+	const er_json *query, *headers, *cookies, *ttl, *ignore, *bypass_cookies, *bypass_paths, *compress;
 	bool sort, device;
 	uint32_t while_revalidate, if_error;
 } raw;
@@ -173,6 +194,7 @@ bool er_site_read_cache(er_arena *a, const er_json *v, er_slice at, er_site_sett
 	    NAMES("ignore", ignore),
 	    NAMES("bypassCookies", bypass_cookies),
 	    NAMES("bypassPaths", bypass_paths),
+	    ER_MEMBER(raw, "compress", compress, ER_MEMBER_ANY, false, 0, 0),
 	    ER_MEMBER(raw, "staleWhileRevalidate", while_revalidate, ER_MEMBER_NUMBER, false, 0, SECONDS_MAX),
 	    ER_MEMBER(raw, "staleIfError", if_error, ER_MEMBER_NUMBER, false, 0, SECONDS_MAX)};
 	er_path path = er_path_member(at, ER_LIT("cache"));
@@ -194,6 +216,7 @@ bool er_site_read_cache(er_arena *a, const er_json *v, er_slice at, er_site_sett
 	rules->while_revalidate = r.while_revalidate;
 	rules->if_error = r.if_error;
 	return (r.query == NULL || read_query(a, r.query, here, rules, problem)) &&
+	       (r.compress == NULL || read_compress(r.compress, here, rules, problem)) &&
 	       (r.ttl == NULL || read_ttls(a, r.ttl, here, rules, problem)) &&
 	       read_names(a, r.headers, here, "headers", field_ok, "the name of a field", &rules->headers, problem) &&
 	       read_names(a, r.cookies, here, "cookies", cookie_ok, "the name of a cookie", &rules->cookies, problem) &&

@@ -146,6 +146,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .log = n->log,
 		                        .cache = n->cache,
 		                        .disk = n->disk,
+		                        .compressor = n->compressor,
 		                        .id_base = id_base,
 		                        .trace = o->trace,
 		                        .own = n->own,
@@ -311,6 +312,7 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
 	n->disk = er_node_open_disk(n->config);
+	n->compressor = er_compressor_new(n->cache, n->disk, n->spawner.n / 4 + 1);
 	if (!er_node_start_purges(n, err))
 		return false;
 	er_control_stored_on_disk(n->control, n->disk != NULL);
@@ -526,6 +528,7 @@ void er_node_free(er_node *n)
 		er_node_forget(&n->listens[i], false);
 	er_free(n->listens);
 	er_gate_free(n->gate);
+	er_compressor_free(n->compressor);
 	er_disk_free(n->disk);
 	er_index_free(n->cache);
 	er_config_unref(n->changing);

@@ -61,6 +61,20 @@ static void write_requests(const er_cache_stats *s, er_out *out)
 	er_out_close(out, ']');
 }
 
+static void write_compression(const er_node *n, er_out *out)
+{
+	er_compressor_stats s = er_compressor_statistics(n->compressor);
+	er_out_open(out, "compression", '{');
+	for (er_coding c = 0; c < ER_CODINGS; c++)
+		er_out_u64(out, (const char *)er_coding_name(c).p, s.made[c]);
+	er_out_u64(out, "bytes_in", s.bytes_in);
+	er_out_u64(out, "bytes_out", s.bytes_out);
+	er_out_u64(out, "worthless", s.worthless);
+	er_out_u64(out, "skipped", s.skipped);
+	er_out_u64(out, "waiting", s.waiting);
+	er_out_close(out, '}');
+}
+
 static void write_top(const er_node *n, er_out *out)
 {
 	er_stored *top[TOP];
@@ -88,6 +102,7 @@ void er_node_write_cache(const er_node *n, er_out *out)
 	write_memory(n, out);
 	write_requests(&stats, out);
 	write_prefetches(&filled, out);
+	write_compression(n, out);
 	er_out_u64(out, "purges", er_purges_count(er_index_purge_table(n->cache)));
 	write_top(n, out);
 }
@@ -131,6 +146,23 @@ static void write_parts(const er_stored *s, er_out *out)
 	er_out_close(out, ']');
 }
 
+/* The coded forms that are there. */
+static void write_forms(const er_stored *s, er_out *out)
+{
+	er_out_open(out, "compressed", '[');
+	for (er_coding c = 0; c < ER_CODINGS; c++) {
+		er_content *form = er_content_form(s->content, c);
+		if (form == NULL)
+			continue;
+		er_out_open(out, NULL, '{');
+		er_out_str(out, "coding", er_coding_name(c));
+		er_out_u64(out, "bytes", er_content_length(form));
+		er_out_close(out, '}');
+		er_content_unref(form);
+	}
+	er_out_close(out, ']');
+}
+
 static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 {
 	int64_t age = er_stored_age(s, now_us), left = s->fresh.lifetime - age;
@@ -153,6 +185,7 @@ static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 	write_field(s, "etag", "etag", out);
 	write_field(s, "last-modified", "last_modified", out);
 	write_parts(s, out);
+	write_forms(s, out);
 	er_out_open(out, "vary", '[');
 	for (uint32_t i = 0; i < s->variant.n; i++) {
 		er_out_open(out, NULL, '{');

@@ -67,8 +67,9 @@ struct er_node {
 	er_pulse *pulse;
 	er_gate *gate;
 	er_access_log *log;
-	er_index *cache; /* of all threads; NULL: nothing is stored */
-	er_disk *disk;   /* of all threads; NULL: there is none */
+	er_index *cache;           /* of all threads; NULL: nothing is stored */
+	er_disk *disk;             /* of all threads; NULL: there is none */
+	er_compressor *compressor; /* of all threads */
 	er_cidr *own;
 	size_t n_own;
 	er_worker **workers;

@@ -79,6 +79,24 @@ static void write_cache(const er_node *n, er_buf *out)
 	er_metric_u64(out, "er_cache_evicted_total", "counter", "Stored answers that made room for others.", s.evicted);
 }
 
+static void write_compressor(const er_node *n, er_buf *out)
+{
+	if (n->compressor == NULL)
+		return;
+	er_compressor_stats s = er_compressor_statistics(n->compressor);
+	er_metric_family(out, "er_cache_compressions_total", "counter", "Stored answers that were compressed, by the coding.");
+	for (er_coding c = 0; c < ER_CODINGS; c++)
+		er_buf_printf(out, "er_cache_compressions_total{coding=\"%.*s\"} %llu\n", ER_FMT(er_coding_name(c)),
+		              (unsigned long long)s.made[c]);
+	er_metric_u64(out, "er_cache_compression_in_bytes_total", "counter", "Bytes that were compressed.", s.bytes_in);
+	er_metric_u64(out, "er_cache_compression_out_bytes_total", "counter", "Bytes that these became.", s.bytes_out);
+	er_metric_u64(out, "er_cache_compressions_worthless_total", "counter",
+	              "Compressed answers that were not kept, since they are hardly shorter.", s.worthless);
+	er_metric_u64(out, "er_cache_compressions_skipped_total", "counter", "Compressions that were not begun: too many waited.",
+	              s.skipped);
+	er_metric_u64(out, "er_cache_compressions_waiting", "gauge", "Answers that wait to be compressed.", s.waiting);
+}
+
 static void write_disk(const er_node *n, er_buf *out)
 {
 	if (n->disk == NULL)
@@ -162,6 +180,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 	write_changes(n, out);
 	write_queues(n, out);
 	write_cache(n, out);
+	write_compressor(n, out);
 	write_disk(n, out);
 	write_store(n, out);
 	er_vitals_write(out, n->started_us);

@@ -465,6 +465,8 @@ static bool make_parts(er_worker *w, er_err *err)
 		w->cache = er_cache_new(&w->loop, w->o.cache);
 	if (w->cache != NULL && w->o.disk != NULL)
 		er_cache_use_disk(w->cache, w->o.disk);
+	if (w->cache != NULL && w->o.compressor != NULL)
+		er_cache_use_compressor(w->cache, w->o.compressor);
 	er_isolate_config ic = {.pool = c->pool,
 	                        .pool_hardened = c->pool_hardened,
 	                        .max_instances = w->o.files.instances,

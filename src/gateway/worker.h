@@ -26,9 +26,10 @@ typedef struct er_worker_options {
 	er_gate *gate;
 	er_files files; /* at the start */
 	er_access_log *log;
-	er_tail *tail;   /* or NULL */
-	er_index *cache; /* of the node, must outlive the worker; NULL: nothing is stored */
-	er_disk *disk;   /* the same; NULL: in memory alone */
+	er_tail *tail;             /* or NULL */
+	er_index *cache;           /* of the node, must outlive the worker; NULL: nothing is stored */
+	er_disk *disk;             /* the same; NULL: in memory alone */
+	er_compressor *compressor; /* the same; NULL: nothing is compressed */
 	uint64_t id_base;
 	const char *trace;  /* as in er_node_options */
 	const er_cidr *own; /* the node's addresses; must outlive the worker */

@@ -11,6 +11,7 @@ import { startPlane } from './lib/tool.mjs'
 let plane, origin
 before(async () => {
 	origin = await startOrigin((req, res) => {
+		if (req.url === '/text') return res.setHeader('content-type', 'text/css').setHeader('cache-control', 'max-age=600').end('p { margin: 0 }\n'.repeat(1000))
 		if (req.url === '/mine') return res.setHeader('cache-control', 'private').end('mine')
 		res.setHeader('cache-control', 'max-age=600').setHeader('vary', 'accept-language').setHeader('cache-tag', 'a, b').end('page')
 	})
@@ -38,6 +39,23 @@ test('a site is added, shown with its servers, explained and removed', async () 
 	assert.match((await plane.er(['site', 'rm', 'shop.example', '--yes'])).out, /removed the site/)
 	assert.match((await plane.er(['site', 'test', 'shop.example/a'])).out, /no site has the host of http:..shop\.example.a: 404/)
 	assert.match((await plane.er(['site', 'test', 'shop.example/a%2f..%2fb'])).out, /refuses .* with status 400/)
+})
+
+test('a site is compressed as it is told, and what is compressed is shown', async () => {
+	const accepts = { host: 'shop.example', headers: { 'accept-encoding': 'br, zstd, gzip' } }
+	const text = () => raw.request(plane.node.port, '/text', accepts)
+	assert.equal((await plane.er(['site', 'add', 'shop.example', '--origin', origin.url, '--private', '--compress', 'off'])).code, 0)
+	for (let i = 0; i < 3; i++) assert.equal((await text()).headers['content-encoding'], undefined)
+	assert.equal((await plane.er(['site', 'add', 'shop.example', '--origin', origin.url, '--private', '--compress', 'zstd,gzip'])).code, 0)
+	const res = await raw.until(async () => (await text()).headers['content-encoding'], { what: 'a compressed answer' })
+	assert.equal(res, 'zstd')
+	assert.match((await plane.er(['cache', 'explain', 'http://shop.example/text'])).out, /stored: status 200, 15\.\d KB.*\n +the origin says max-age=600\n +compressed, too: zstd \d+ B\n/)
+	assert.match((await plane.er(['cache'])).out, /\ncompressed +1 times: 15\.\d KB became \d+ B\n/)
+	const wrong = await plane.er(['site', 'add', 'shop.example', '--origin', origin.url, '--compress', 'deflate'])
+	assert.equal(wrong.code, 1)
+	assert.match(wrong.err, /"br", "zstd" or "gzip"/)
+	assert.match((await plane.er(['site', 'add', 'x', '--origin', origin.url, '--no-cache', '--compress', 'off'])).err, /--no-cache stores nothing/)
+	await plane.er(['site', 'rm', 'shop.example', '--yes'])
 })
 
 test('the whole of a site comes from a file or a pipe', async () => {
