@@ -410,7 +410,7 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 /* It is this request that does not let the response be stored: says nothing of the next one's. */
 static bool is_of_the_request(er_cache_refusal why)
 {
-	return why == ER_CACHE_REQUEST_NO_STORE || why == ER_CACHE_AUTHORIZATION;
+	return why == ER_CACHE_REQUEST_NO_STORE || why == ER_CACHE_REQUEST_BODY || why == ER_CACHE_AUTHORIZATION;
 }
 
 /* May what a 304 has renewed stay in the store? `s` NULL: it varies on everything now. */
@@ -483,11 +483,11 @@ static void ask_again(er_fill *f, const er_exchange *x)
 
 static void decide(er_fill *f, er_exchange *x)
 {
-	if (er_fill_bad_304(x)) {
+	const char *unasked = er_fill_unasked(x);
+	if (unasked != NULL) {
 		if (x->res.body != NULL)
 			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
-		er_exchange_fail(x, 502, ER_ERR_RESPONSE, "304",
-		                 "The origin answered 304 (not modified) to a request without conditions, so there is nothing to send.");
+		er_exchange_fail(x, 502, ER_ERR_RESPONSE, x->res.status == 304 ? "304" : "206", "%s", unasked);
 	}
 	if (may_be_spared(f, x)) {
 		spared(f, x);
@@ -516,6 +516,8 @@ static void decide(er_fill *f, er_exchange *x)
 		why = ER_CACHE_TAGS;
 	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, said))
 		why = ER_CACHE_VARY;
+	if (why == ER_CACHE_OK && f->with_body)
+		why = ER_CACHE_REQUEST_BODY;
 	/* What was stored is not what the origin says now. */
 	if (why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR) {
 		if (f->stale != NULL)

@@ -72,6 +72,7 @@ struct er_fill {
 	er_exchange *x;               /* own reference, until the head */
 	er_fields wanted;             /* fields of the request as it came to the cache; in x's arena */
 	int64_t asked;                /* since 1970 */
+	bool with_body;               /* the question has a body: its answer is for nobody else */
 	er_stored *stale;             /* that it validates, or NULL: own reference */
 	er_task *first;               /* that began it and still waits, or NULL */
 	bool counts;                  /* a task began it: what becomes of it is counted */
@@ -123,8 +124,9 @@ void er_fill_question(er_fill *f, const er_exchange *x);
 void er_fill_question_again(er_fill *f, const er_exchange *x);
 /* The question is one for a validation. */
 void er_fill_validators(er_exchange *x, const er_stored *stale);
-/* The answer is a 304, which says nothing to a question without conditions (RFC 9110 15.4.5). */
-ER_MUST_CHECK bool er_fill_bad_304(const er_exchange *x);
+/* The answer is to something that the question does not ask: a 304 without conditions (RFC 9110
+ * 15.4.5), a 206 without a range (15.3.7). A sentence that says so, or NULL. */
+ER_MUST_CHECK const char *er_fill_unasked(const er_exchange *x);
 
 /* ---- fill_disk.c: what came goes to the disk, if there is one ---- */
 /* The response from memory was used: it goes to the disk, if it is not there yet. Any thread. */

@@ -41,7 +41,8 @@ static er_exchange *exchange_for(er_fill *f, const er_exchange *from)
 	own->chain = f->chain;
 	/* A HEAD, or a GET with a body, that finds something stale has it validated for all. */
 	own->req.method = f->listed ? ER_LIT("GET") : er_arena_copy(a, req->method);
-	if (!f->listed && req->body != NULL)
+	f->with_body = !f->listed && req->body != NULL;
+	if (f->with_body)
 		own->req.body = er_body_ref(req->body);
 	own->req.scheme = er_arena_copy(a, req->scheme);
 	own->req.authority = er_arena_copy(a, req->authority);
@@ -78,10 +79,18 @@ void er_fill_validators(er_exchange *x, const er_stored *stale)
 		er_fields_set(&x->req.fields, &x->arena, ER_LIT("if-modified-since"), er_arena_copy(&x->arena, *modified));
 }
 
-bool er_fill_bad_304(const er_exchange *x)
+static bool says(const er_request *req, er_slice name)
+{
+	return er_fields_get(&req->fields, name) != NULL;
+}
+
+const char *er_fill_unasked(const er_exchange *x)
 {
 	const er_request *req = &x->req;
 	bool reads = er_slice_eq(req->method, ER_LIT("GET")) || er_slice_eq(req->method, ER_LIT("HEAD"));
-	return x->res.status == 304 && reads && er_fields_get(&req->fields, ER_LIT("if-none-match")) == NULL &&
-	       er_fields_get(&req->fields, ER_LIT("if-modified-since")) == NULL;
+	if (reads && x->res.status == 304 && !says(req, ER_LIT("if-none-match")) && !says(req, ER_LIT("if-modified-since")))
+		return "The origin answered 304 (not modified) to a request without conditions, so there is nothing to send.";
+	if (reads && x->res.status == 206 && !says(req, ER_LIT("range")))
+		return "The origin answered 206 (partial content) to a request without a range, so the rest is missing.";
+	return NULL;
 }

@@ -196,7 +196,8 @@ er_cache_refusal er_freshness_refusal(er_slice method, const er_fields *request,
 	er_cache_directives d = directives_of(response, &targeted);
 	if (!er_slice_eq(method, ER_LIT("GET")))
 		return ER_CACHE_METHOD;
-	if (status == 206 || status == 304)
+	/* By what the client asked of the response, not by what there is: wrong for all others. */
+	if (status == 206 || status == 304 || status == 412 || status == 416)
 		return ER_CACHE_PARTIAL;
 	if (er_cache_control(request).no_store)
 		return ER_CACHE_REQUEST_NO_STORE;

@@ -17,7 +17,8 @@
 	X(SET_COOKIE, "set-cookie", "the response sets a cookie, and does not say public, s-maxage or CDN-Cache-Control") \
 	X(VARY, "vary", "the response varies on everything, or on what the node itself writes into a request") \
 	X(STATUS, "status", "a response with this status is stored only with an explicit lifetime") \
-	X(PARTIAL, "partial", "the response is a part of another one") \
+	X(REQUEST_BODY, "request-body", "the request has a body, and the response may be an answer to that") \
+	X(PARTIAL, "partial", "the response is an answer to a range or a condition of the request") \
 	X(UNDERSTAND, "must-understand", "the response asks for a cache that knows its status") \
 	X(NO_LIFETIME, "no-lifetime", "the response has neither a lifetime nor a validator") \
 	X(TOO_LARGE, "too-large", "the response is larger than one object may be") \

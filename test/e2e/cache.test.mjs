@@ -16,7 +16,7 @@ async function withCache(t, handler, options = {}) {
 		await origin.close()
 		assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
 	})
-	const get = (target, { headers, method = 'GET', host = 'site.example' } = {}) => raw.request(node.port, target, { headers, method, host })
+	const get = (target, { headers, method = 'GET', host = 'site.example', body } = {}) => raw.request(node.port, target, { headers, method, host, body })
 	return { origin, node, get }
 }
 
@@ -74,6 +74,33 @@ test('one client cannot keep a page out of the store for the others', async t =>
 		assert.match(status(third), /; hit;/, JSON.stringify(headers))
 	}
 	assert.equal(origin.requests.length, 2 * spoil.length)
+})
+
+test('what a client\'s body, range or condition is answered with is given to nobody else', async t => {
+	const { get } = await withCache(t, (req, res) => {
+		let body = ''
+		req.on('data', d => (body += d)).on('end', () => {
+			res.setHeader('cache-control', 'max-age=60').setHeader('etag', '"one"')
+			if (/^bytes=9/.test(req.headers.range)) res.writeHead(416, { 'content-range': 'bytes */4' })
+			else if (req.headers['if-match'] ?? req.headers['if-unmodified-since']) res.writeHead(412)
+			res.end(body || 'page')
+		})
+	})
+	const spoil = [
+		[{ body: 'evil' }, 200, 'request-body'],
+		[{ headers: { range: 'bytes=99-' } }, 416, 'partial'],
+		[{ headers: { 'if-match': '"two"' } }, 412, 'partial'],
+		[{ headers: { 'if-unmodified-since': 'Mon, 01 Jan 2001 00:00:00 GMT' } }, 412, 'partial'],
+	]
+	for (const [i, [options, code, why]] of spoil.entries()) {
+		const mine = await get(`/${i}`, options)
+		assert.equal(mine.status, code)
+		assert.match(status(mine), new RegExp(`; detail=${why}$`))
+		const first = await get(`/${i}`)
+		assert.deepEqual([first.status, first.text], [200, 'page'], JSON.stringify(options))
+		assert.match(status(first), /; stored;/)
+		assert.match(status(await get(`/${i}`)), /; hit;/)
+	}
 })
 
 test('a hundred clients of one cold page are one question to the origin, and all stream while it comes', async t => {

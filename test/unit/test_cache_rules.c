@@ -321,6 +321,8 @@ static void only_what_all_may_have_is_stored(void **state)
 	    {"GET", "", 200, "Cache-Control: max-age=60\nVary: a\nVary: *\n", ER_CACHE_VARY},
 	    {"GET", "", 206, "Cache-Control: max-age=60\n", ER_CACHE_PARTIAL},
 	    {"GET", "", 304, "Cache-Control: max-age=60\n", ER_CACHE_PARTIAL},
+	    {"GET", "If-Match: a\n", 412, "Cache-Control: max-age=60\n", ER_CACHE_PARTIAL},
+	    {"GET", "Range: bytes=9-\n", 416, "Cache-Control: max-age=60\n", ER_CACHE_PARTIAL},
 	    {"GET", "", 599, "Cache-Control: max-age=60\n", ER_CACHE_OK},
 	    {"GET", "", 599, "Last-Modified: Sat, 05 Nov 1994 08:49:37 GMT\n", ER_CACHE_STATUS},
 	    {"GET", "", 599, "Cache-Control: max-age=60, must-understand\n", ER_CACHE_UNDERSTAND},

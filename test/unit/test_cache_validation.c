@@ -154,6 +154,27 @@ static void a_304_that_nobody_asked_for_is_a_bad_gateway(void **state)
 	world_close(&w);
 }
 
+static void a_206_that_nobody_asked_for_is_a_bad_gateway(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	w.status = 206;
+	w.fields = NEW "ETag: \"1\"\nContent-Range: bytes 0-1/9\n";
+	w.text = "ab";
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "");
+	assert_answer(&c, 502, NULL, NULL);
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Cache-Control: no-store\n");
+	assert_answer(&c, 502, NULL, NULL);
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Cache-Control: no-store\nRange: bytes=0-1\n");
+	assert_answer(&c, 206, NULL, "ab");
+	client_leave(&c);
+	world_close(&w);
+}
+
 /* What is stored has nothing to be asked by, so a 304 cannot be of it; it may be used if the origin
  * fails, and this is failing. */
 static void what_has_no_validator_is_not_renewed(void **state)
@@ -209,6 +230,7 @@ int main(void)
 	    cmocka_unit_test(a_weak_tag_does_not_become_strong),
 	    cmocka_unit_test(an_origin_that_says_304_for_ever_is_a_bad_gateway),
 	    cmocka_unit_test(a_304_that_nobody_asked_for_is_a_bad_gateway),
+	    cmocka_unit_test(a_206_that_nobody_asked_for_is_a_bad_gateway),
 	    cmocka_unit_test(what_has_no_validator_is_not_renewed),
 	    cmocka_unit_test(who_does_not_wait_any_more_changes_nothing),
 	};
