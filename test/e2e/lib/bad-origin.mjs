@@ -40,7 +40,7 @@ const resets = (bytes, ms = 50) => async (socket, path) => {
 }
 
 /** FAULT: [what the origin does, what a client gets]. {}: the whole answer. `cut`: its head, and
- * a body that visibly breaks off. */
+ * a body that visibly breaks off. `voids`: what is stored is void by it. */
 export const faults = {
 	// No answer.
 	'never-answers': [() => {}, timeout(/did not go on within \d+ ms/)],
@@ -67,6 +67,8 @@ export const faults = {
 	'head-of-1-mb': [ends(`HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(1 << 20)}\r\n\r\n`), bad(/line of more than|is larger than/)],
 	'head-of-1-mb-in-fields': [ends(`HTTP/1.1 200 OK\r\n${`X-A: ${'a'.repeat(8000)}\r\n`.repeat(130)}\r\n`), bad(/is larger than/)],
 	'1000-fields': [ends(`HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(1000)}Content-Length: 2\r\n\r\nok`), bad(/more than \d+ fields/)],
+	'unasked-304': [ends('HTTP/1.1 304 Not Modified\r\nETag: "two"\r\nCache-Control: max-age=9\r\n\r\n'), { ...bad(/304 \(not modified\) to a request without/), voids: true }],
+	'unasked-206': [ends('HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\nCache-Control: max-age=9\r\nContent-Length: 2\r\n\r\nok'), bad(/206 \(partial content\) to a request without/)],
 	// Framing that says two things.
 	'two-lengths': [ends('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk'), bad(/not one number/)],
 	'negative-length': [ends('HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok'), bad(/not one number/)],
