@@ -21,7 +21,7 @@ static er_slice slice_of(const er_pool_key *key)
 
 static er_pool *pool_of(er_origin *o, er_pool_key key)
 {
-	if (o->pool_last != NULL && o->pool_last->key == key)
+	if (o->pool_last != NULL && o->pool_last->key.owner == key.owner && o->pool_last->key.tls == key.tls)
 		return o->pool_last;
 	er_pool *p = er_map_get(o->pools, slice_of(&key));
 	if (p != NULL)
