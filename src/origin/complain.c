@@ -1,4 +1,5 @@
-/* A place of the table is a hash of the server's name. */
+/* A server has a place of the table for as long as it was named within ER_COMPLAIN_MS; servers are
+ * told apart by a hash of their names. When all places are taken, further servers share one. */
 #include "origin/complain.h"
 
 #include "base/log.h"
@@ -29,20 +30,39 @@ static const char *remedy(er_err_kind kind)
 }
 
 /* FNV-1a. */
-static uint32_t place_of(er_slice server)
+static uint64_t hash_of(er_slice server)
 {
-	uint32_t h = 2166136261u;
+	uint64_t h = 14695981039346656037u;
 	for (size_t i = 0; i < server.n; i++)
-		h = (h ^ server.p[i]) * 16777619u;
-	return (h ^ h >> 16) % ER_COMPLAIN_SERVERS;
+		h = (h ^ server.p[i]) * 1099511628211u;
+	return h;
+}
+
+static size_t place_of(er_complaints *c, uint64_t server, uint64_t now_ms)
+{
+	size_t free = ER_COMPLAIN_SERVERS;
+	for (size_t i = 0; i < ER_COMPLAIN_SERVERS; i++) {
+		if (c->places[i].used && c->places[i].server == server)
+			return i;
+		bool old = !c->places[i].used || now_ms - c->places[i].said_ms >= ER_COMPLAIN_MS;
+		if (old && free == ER_COMPLAIN_SERVERS)
+			free = i;
+	}
+	if (free == ER_COMPLAIN_SERVERS)
+		return server % ER_COMPLAIN_SERVERS;
+	c->places[free].used = false;
+	return free;
 }
 
 bool er_complain(er_complaints *c, er_slice server, uint64_t id, er_err_kind kind, er_slice text, uint64_t now_ms)
 {
 	const char *what_next = remedy(kind);
-	uint32_t at = place_of(server);
 	if (what_next == NULL)
 		return false;
+	uint64_t name = hash_of(server);
+	size_t at = place_of(c, name, now_ms);
+	if (!c->places[at].used)
+		c->places[at].since = 0;
 	if (c->places[at].used && now_ms - c->places[at].said_ms < ER_COMPLAIN_MS) {
 		c->places[at].since++;
 		return false;
@@ -53,6 +73,7 @@ bool er_complain(er_complaints *c, er_slice server, uint64_t id, er_err_kind kin
 	if (c->places[at].since > 0)
 		snprintf(more, sizeof more, ", and %u failures more since the last line", c->places[at].since);
 	c->places[at].used = true;
+	c->places[at].server = name;
 	c->places[at].said_ms = now_ms;
 	c->places[at].since = 0;
 	text = er_slice_trim(text);

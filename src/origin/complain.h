@@ -11,10 +11,11 @@
 enum { ER_COMPLAIN_MS = 10000, ER_COMPLAIN_SERVERS = 32 };
 
 /* Servers that failed lately, of one thread. Zeroed at first. Lines are bounded whatever the
- * servers are called: those that share a place share its lines. */
+ * servers are called, and however many there are. */
 typedef struct er_complaints {
 	struct {
 		bool used;
+		uint64_t server; /* a hash of its name */
 		uint64_t said_ms;
 		uint32_t since; /* failures that were not said */
 	} places[ER_COMPLAIN_SERVERS];

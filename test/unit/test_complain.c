@@ -45,7 +45,11 @@ static void ten_thousand_servers_are_a_few_lines(void **state)
 		snprintf(name, sizeof name, "s%d.example:80", i);
 		lines += complain(&c, name, ER_ERR_CONNECT, 1);
 	}
-	assert_true(lines <= ER_COMPLAIN_SERVERS);
+	assert_int_equal(lines, ER_COMPLAIN_SERVERS);
+	/* and each of the first has a place of its own */
+	assert_false(complain(&c, "s0.example:80", ER_ERR_CONNECT, 2));
+	assert_true(complain(&c, "s1.example:80", ER_ERR_CONNECT, ER_COMPLAIN_MS + 1));
+	assert_true(complain(&c, "late.example:80", ER_ERR_CONNECT, ER_COMPLAIN_MS + 1));
 }
 
 int main(void)
