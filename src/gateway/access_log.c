@@ -7,6 +7,9 @@
  * thread: a reopen only leaves the new one in next_fd, which the thread takes before the next
  * batch. Close lets it write what is there and joins it; nobody may submit any more then.
  *
+ * When the file cannot be written (a full disk), lines are dropped and counted, until one can be
+ * written again: the node's log says so at both ends. A line that was cut is ended first.
+ *
  * A line is made by er_access_log_record when a request is finished. If the routine works on, the
  * line waits in worker_events.c until the CPU figure in it is known (er_access_log_settle). */
 #include "gateway/access_log.h"
@@ -43,6 +46,10 @@ struct er_access_log {
 	size_t waiting;
 	bool ending;
 	uint64_t dropped; /* atomic */
+	/* the thread's: the last write failed; lines that were lost since; the file ends in a line that
+	 * is not whole */
+	bool failing, torn;
+	uint64_t lost;
 };
 
 static void close_fd(int fd)
@@ -51,17 +58,57 @@ static void close_fd(int fd)
 		close(fd);
 }
 
-static void write_all(int fd, er_slice s)
+/* What could not be written, with errno; empty: all was. */
+static er_slice write_some(int fd, er_slice s)
 {
 	while (s.n > 0) {
 		ssize_t n = write(fd, s.p, s.n);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) {
-			er_log(ER_LOG_ERROR, "gateway", "cannot write the access log: %s", strerror(errno));
-			return;
-		}
+		if (n <= 0)
+			break;
 		s = er_slice_from(s, (size_t)n);
+	}
+	return s;
+}
+
+static uint64_t lines_of(er_slice s)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '\n';
+	return n;
+}
+
+static void fails(er_access_log *log, er_slice left, int error)
+{
+	uint64_t n = lines_of(left);
+	log->lost += n;
+	__atomic_add_fetch(&log->dropped, n, __ATOMIC_RELAXED);
+	if (!log->failing)
+		er_log(ER_LOG_ERROR, "gateway",
+		       "cannot write the access log: %s. Its lines are dropped until it can be written again; "
+		       "er_access_log_dropped_total counts them",
+		       strerror(error));
+	log->failing = true;
+}
+
+static void write_batch(er_access_log *log, er_slice lines)
+{
+	if (log->torn && write_some(log->fd, ER_LIT("\n")).n > 0) {
+		fails(log, lines, errno);
+		return;
+	}
+	log->torn = false;
+	er_slice left = write_some(log->fd, lines);
+	if (left.n > 0) {
+		int error = errno;
+		log->torn = left.n < lines.n && left.p[-1] != '\n';
+		fails(log, left, error);
+	} else if (log->failing) {
+		log->failing = false;
+		er_log(ER_LOG_INFO, "gateway", "the access log is written again; %llu lines were dropped", (unsigned long long)log->lost);
+		log->lost = 0;
 	}
 }
 
@@ -81,6 +128,7 @@ static void *writer(void *arg)
 			close_fd(log->fd);
 			log->fd = log->next_fd;
 			log->next_fd = NO_CHANGE;
+			log->torn = false;
 			continue;
 		}
 		batch *b = log->first;
@@ -93,7 +141,7 @@ static void *writer(void *arg)
 		pthread_mutex_unlock(&log->lock);
 		size_t n = er_buf_len(&b->bytes);
 		if (log->fd >= 0)
-			write_all(log->fd, er_buf_slice(&b->bytes));
+			write_batch(log, er_buf_slice(&b->bytes));
 		er_buf_fini(&b->bytes);
 		er_free(b);
 		pthread_mutex_lock(&log->lock);
