@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* In the order of faulty.mjs. */
-enum { CLOCK_S, READ_MS, READ_ERRNO, WRITE_MS, WRITE_ERRNO, READS, WORDS };
+enum { CLOCK_S, READ_MS, READ_ERRNO, WRITE_MS, WRITE_ERRNO, ROOM, READS, WORDS };
 
 static volatile int64_t none[WORDS], *words = none;
 static const char *under = "";
@@ -124,6 +124,19 @@ ssize_t pwrite64(int fd, const void *from, size_t n, off64_t at)
 ssize_t pwrite(int fd, const void *from, size_t n, off_t at)
 {
 	return pwrite64(fd, from, n, at);
+}
+
+ssize_t write(int fd, const void *from, size_t n)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	if (real == NULL)
+		real = (ssize_t(*)(int, const void *, size_t))next_of("write");
+	int error = disk(fd, WRITE_MS, WRITE_ERRNO);
+	/* A full disk takes a part before it takes nothing. */
+	if (error == ENOSPC && n > 1 && __atomic_exchange_n(&words[ROOM], 0, __ATOMIC_RELAXED) != 0)
+		return real(fd, from, n / 2 + 1);
+	FAILS(error);
+	return real(fd, from, n);
 }
 
 int fallocate64(int fd, int mode, off64_t at, off64_t n)

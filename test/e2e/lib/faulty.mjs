@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { er, sanitized } from './node.mjs'
 
-const WORDS = ['clockS', 'readMs', 'readErrno', 'writeMs', 'writeErrno', 'reads']
+const WORDS = ['clockS', 'readMs', 'readErrno', 'writeMs', 'writeErrno', 'room', 'reads']
 
 export const library = path.join(path.dirname(er), 'test/faulty.so')
 /** A sanitizer wants to be the first library of its program. */

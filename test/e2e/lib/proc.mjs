@@ -73,6 +73,12 @@ export const threads = pid => {
 	}
 }
 
+/** Milliseconds that threads whose names match were ready and had no CPU. */
+export const waited = (pid, re) =>
+	threads(pid)
+		.filter(tid => re.test(read(`/proc/${pid}/task/${tid}/comm`)))
+		.reduce((sum, tid) => sum + Number(read(`/proc/${pid}/task/${tid}/schedstat`).split(' ')[1] ?? 0) / 1e6, 0)
+
 /** Bytes: {rss, anonymous, private, dirty (private and written to), pss}. */
 export function memory(pid) {
 	const text = read(`/proc/${pid}/smaps_rollup`)
