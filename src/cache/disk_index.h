@@ -1,11 +1,13 @@
-/* Where the records of one cache file lie: a fixed table of 64-bit entries, eight in a bucket of
- * one cache line. A hash has two buckets and lies in either, so that the table fills to four fifths
- * before one entry is lost: 10 bytes a record, and two for what was seen and is not there. It never
- * grows; what finds both buckets full takes the place of the entry that was used least.
+/* Where the records of one cache file lie: a table of 64-bit entries, eight in a bucket of one
+ * cache line. A hash has two buckets and lies in either. The table grows with what is in it and is
+ * four fifths full then: 10.3 bytes a record, and two for what was seen and is not there. It grows
+ * to what it was told, and no further: from then on, what finds no room takes the place of the
+ * entry that was used least.
  *
- * An entry is a guess: 20 bits of the hash. A wrong one costs a read, whose record has another
- * hash. Entries change by single atomic words: any thread looks, counts a use and clears; one
- * thread, the file's writer, puts. */
+ * An entry is a guess: 20 bits of the hash or more. A wrong one costs a read, whose record has
+ * another hash. Entries change by single atomic words: any thread looks, counts a use and clears;
+ * one thread, the file's writer, puts. Who drops while it puts may miss an entry that moves: the
+ * two have a lock (er_volume's). */
 #ifndef ER_CACHE_DISK_INDEX_H
 #define ER_CACHE_DISK_INDEX_H
 
@@ -17,13 +19,13 @@ typedef uint64_t er_disk_entry;
 
 enum { ER_DISK_USES = 3 }; /* that an entry counts, at most */
 
-/* `records`: so many have room, at four fifths. */
-er_disk_index *er_disk_index_new(uint64_t records);
+/* `records`: so many have room, in a file of so many units. */
+er_disk_index *er_disk_index_new(uint64_t records, uint64_t units);
 void er_disk_index_free(er_disk_index *ix);
 
 /* Where the record begins, in units from the file's beginning; and how many units have to be read
  * for all of it: eight, or an eighth more than it has, at most. */
-uint64_t er_disk_entry_at(er_disk_entry e);
+uint64_t er_disk_entry_at(const er_disk_index *ix, er_disk_entry e);
 uint32_t er_disk_entry_units(er_disk_entry e);
 unsigned er_disk_entry_uses(er_disk_entry e);
 
@@ -37,8 +39,11 @@ void er_disk_index_drop(er_disk_index *ix, er_disk_hash hash);
 /* The same if the record there is still the one that begins at `at`. */
 void er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at);
 /* Was this asked for the same hash before, not too long ago? Remembers that it was asked now: in
- * two bytes a record, where the hash that has the same place is forgotten. */
+ * two bytes a record, where the hash that has the same place is forgotten. So about as many are
+ * remembered as there were records at the last er_disk_index_measure_seen. */
 bool er_disk_index_seen(er_disk_index *ix, er_disk_hash hash);
+/* Forgets what was seen if the number of records is another than it was. The thread that puts. */
+void er_disk_index_measure_seen(er_disk_index *ix);
 uint64_t er_disk_index_count(const er_disk_index *ix);
 uint64_t er_disk_index_bytes(const er_disk_index *ix);
 

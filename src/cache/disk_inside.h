@@ -78,7 +78,7 @@ struct er_volume {
 	uint64_t next_id;    /* atomic */
 
 	pthread_mutex_t lock; /* what follows up to the next comment */
-	pthread_cond_t to_write, to_read;
+	pthread_cond_t to_write, to_read, replaced;
 	er_state state;
 	bool ending, leaving; /* no more writes; and no more reads */
 	uint64_t ending_us;   /* since when: monotonic */
@@ -88,6 +88,9 @@ struct er_volume {
 	uint32_t puts[ER_DISK_GROUPS]; /* PUTs that are queued, by the hash of their key */
 	er_list reads;
 	unsigned n_reads; /* in the list */
+	/* what was kept of the oldest segment is being written, over what was there, and its entries do
+	 * not say so yet */
+	bool replaces;
 	er_disk_pending *pending;
 	uint32_t n_pending, cap_pending;
 	uint64_t read_us; /* how long a read took, lately */

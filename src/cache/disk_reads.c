@@ -36,6 +36,16 @@ static void unref(er_disk_read *r)
 	er_free(r);
 }
 
+/* A record that was read may be one that the ring has written over meanwhile, and has elsewhere:
+ * its entry says so as soon as that is written. Not on a thread with a loop. */
+static void wait_for_ring(er_volume *v)
+{
+	pthread_mutex_lock(&v->lock);
+	while (v->replaces)
+		pthread_cond_wait(&v->replaced, &v->lock);
+	pthread_mutex_unlock(&v->lock);
+}
+
 /* What is under the hash. The entry may be that of another hash, or its record may be overwritten
  * while it is read: then it is looked up anew. */
 static er_piece read_hash(er_volume *v, er_disk_hash hash, bool now, er_disk_record *out)
@@ -44,19 +54,22 @@ static er_piece read_hash(er_volume *v, er_disk_hash hash, bool now, er_disk_rec
 		er_disk_entry e = er_disk_index_get(v->index, hash);
 		if (e == 0)
 			break;
-		er_piece piece = er_disk_record_read(v, er_disk_entry_at(e), er_disk_entry_units(e), now, out);
+		er_piece piece = er_disk_record_read(v, er_disk_entry_at(v->index, e), er_disk_entry_units(e), now, out);
 		if (piece.chunk != NULL && er_disk_hash_eq(out->hash, hash)) {
 			(void)er_disk_index_use(v->index, hash);
 			return piece;
 		}
 		bool another = piece.chunk != NULL;
 		er_piece_drop(&piece);
-		if (now || another)
+		if (now)
 			break;
-		if (er_disk_entry_at(er_disk_index_get(v->index, hash)) != er_disk_entry_at(e))
+		wait_for_ring(v);
+		if (er_disk_entry_at(v->index, er_disk_index_get(v->index, hash)) != er_disk_entry_at(v->index, e))
 			continue;
+		if (another)
+			break;
 		ER_DISK_COUNT(v, damaged, 1);
-		er_disk_index_drop_at(v->index, hash, er_disk_entry_at(e));
+		er_disk_index_drop_at(v->index, hash, er_disk_entry_at(v->index, e));
 	}
 	return (er_piece){0};
 }

@@ -155,7 +155,7 @@ static void empty_slot(er_volume *v, uint32_t slot, keeping *k)
 		for (uint32_t i = 0; i < n; i++) {
 			er_disk_entry e = er_disk_index_get(v->index, lines[i].hash);
 			uint64_t at = base + lines[i].at;
-			bool here = e != 0 && er_disk_entry_at(e) == at && er_disk_entry_uses(e) == uses;
+			bool here = e != 0 && er_disk_entry_at(v->index, e) == at && er_disk_entry_uses(e) == uses;
 			if (!here || lines[i].what == 0)
 				continue;
 			if (k->bytes + rounded(er_disk_line_units(&lines[i])) <= most)
@@ -184,6 +184,14 @@ static void put_kept(er_volume *v, keeping *k)
 	er_free(k->v);
 }
 
+static void set_replaces(er_volume *v, bool replaces)
+{
+	pthread_mutex_lock(&v->lock);
+	v->replaces = replaces;
+	pthread_cond_broadcast(&v->replaced);
+	pthread_mutex_unlock(&v->lock);
+}
+
 static bool open_segment(er_volume *v)
 {
 	er_disk_ring *r = &v->ring;
@@ -193,6 +201,7 @@ static bool open_segment(er_volume *v)
 	if (v->slots[slot].sequence > 0) {
 		__atomic_store_n(&v->wrapped, true, __ATOMIC_RELAXED);
 		empty_slot(v, slot, &k);
+		er_disk_index_measure_seen(v->index);
 	}
 	r->slot = slot;
 	r->sequence++;
@@ -205,7 +214,10 @@ static bool open_segment(er_volume *v)
 	er_disk_put_segment(er_buf_reserve(&r->buf, ER_DISK_BLOCK), v->label.file_id, r->sequence);
 	er_buf_wrote(&r->buf, ER_DISK_BLOCK);
 	put_kept(v, &k);
-	return er_ring_flush(v);
+	set_replaces(v, true);
+	bool ok = er_ring_flush(v);
+	set_replaces(v, false);
+	return ok;
 }
 
 bool er_ring_seal(er_volume *v)

@@ -107,7 +107,7 @@ static bool size_file(er_volume *v)
 		er_volume_fail(v, "there is no room for it", -e);
 		return false;
 	}
-	v->index = er_disk_index_new(bytes / v->record_bytes);
+	v->index = er_disk_index_new(bytes / v->record_bytes, bytes / ER_DISK_UNIT);
 	v->n_slots = (uint32_t)n;
 	v->slots = er_zalloc(n * sizeof *v->slots);
 	__atomic_store_n(&v->stats.bytes, bytes, __ATOMIC_RELAXED);

@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <sys/random.h>
 
-enum { RECORD_BYTES = 16 * 1024, QUEUE_BYTES = 64 << 20, JOBS_MOST = 1 << 16, JOB_COST = 512, HEAD_COST = 8 * 1024 };
+enum { RECORD_BYTES = 2 * 1024, QUEUE_BYTES = 64 << 20, JOBS_MOST = 1 << 16, JOB_COST = 512, HEAD_COST = 8 * 1024 };
 
 /* ---- life ---- */
 
@@ -47,6 +47,7 @@ er_volume *er_volume_new(const er_volume_options *o)
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_cond_init(&v->to_write, NULL);
 	pthread_cond_init(&v->to_read, NULL);
+	pthread_cond_init(&v->replaced, NULL);
 	er_list_init(&v->jobs);
 	er_list_init(&v->reads);
 	(void)!getrandom(&v->next_id, sizeof v->next_id, 0);
@@ -90,6 +91,7 @@ void er_volume_free(er_volume *v)
 	er_free(v->pending);
 	er_free(v->slots);
 	er_free(v->path);
+	pthread_cond_destroy(&v->replaced);
 	pthread_cond_destroy(&v->to_read);
 	pthread_cond_destroy(&v->to_write);
 	pthread_mutex_destroy(&v->lock);

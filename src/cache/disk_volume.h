@@ -34,7 +34,7 @@ typedef struct er_volume_options {
 	const er_disk_io *io;
 	const char *path; /* copied */
 	uint64_t bytes;   /* of the file, about */
-	/* mean size of what is stored, which the index is measured by; 0: 16 KiB */
+	/* the least mean size of what is stored that the index has room for all of; 0: 2 KiB */
 	uint32_t record_bytes;
 	uint64_t queue_bytes; /* that may wait to be written; 0: 64 MiB */
 } er_volume_options;

@@ -34,7 +34,7 @@ static bool branch_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint
 		return false;
 	er_disk_entry e = er_disk_index_get(v->index, key);
 	er_piece payload =
-	    e != 0 ? er_disk_record_read(v, er_disk_entry_at(e), er_disk_entry_units(e), false, &record) : (er_piece){0};
+	    e != 0 ? er_disk_record_read(v, er_disk_entry_at(v->index, e), er_disk_entry_units(e), false, &record) : (er_piece){0};
 	bool same = payload.chunk != NULL && record.kind == ER_DISK_FORK && er_disk_hash_eq(record.hash, key) &&
 	            er_disk_fork_get(er_piece_slice(payload), &fork) && er_slice_eq(fork.key, j->s->key) &&
 	            er_variant_same_names(&fork.names, &j->s->variant);

@@ -15,7 +15,9 @@ typedef struct fault {
 	int write_error;     /* each write fails */
 	bool reads_wait;     /* each read waits until this is false, and nothing is read at once */
 	bool writes_wait;    /* each write waits until this is false */
+	bool steps;          /* each write, when it is done, waits until `let` is as high as `wrote` */
 	uint64_t reads, now; /* how many there were; and those that did not wait */
+	uint64_t wrote, let; /* how many writes are done, and may go on */
 } fault;
 
 #define GET(f, member) __atomic_load_n(&(f)->member, __ATOMIC_SEQ_CST)
@@ -68,7 +70,11 @@ static inline int fault_write(void *self, int fd, const void *from, size_t n, ui
 		sleep_ms(1);
 	if (GET(f, write_error) != 0)
 		return -GET(f, write_error);
-	return er_disk_files.write(NULL, fd, from, n, at);
+	int e = er_disk_files.write(NULL, fd, from, n, at);
+	uint64_t nth = __atomic_add_fetch(&f->wrote, 1, __ATOMIC_SEQ_CST);
+	while (GET(f, steps) && GET(f, let) < nth)
+		sleep_ms(1);
+	return e;
 }
 static inline void fault_unlock(void *self, int fd)
 {
