@@ -557,6 +557,7 @@ void er_cache_use_disk(er_cache *c, er_disk *disk)
 {
 	ER_CHECK(c, MAGIC);
 	c->disk = disk;
+	er_index_on_evicted(c->index, er_keep_evicted, disk);
 }
 
 void er_cache_use_compressor(er_cache *c, er_compressor *compressor)

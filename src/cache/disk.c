@@ -6,6 +6,7 @@
 #include "cache/disk.h"
 
 #include "base/mem.h"
+#include "cache/disk_index.h"
 
 #include <math.h>
 
@@ -198,6 +199,19 @@ bool er_disk_has(const er_disk *d, er_slice key)
 	ER_CHECK(d, MAGIC);
 	er_volume *v = er_disk_volume_of(d, key);
 	return v != NULL && er_volume_serves(v) && er_volume_has(v, er_volume_hash(v, key));
+}
+
+bool er_disk_used(er_disk *d, er_slice key, uint32_t uses)
+{
+	ER_CHECK(d, MAGIC);
+	er_volume *v = er_disk_volume_of(d, key);
+	if (v == NULL || !er_volume_serves(v))
+		return false;
+	er_disk_hash hash = er_volume_hash(v, key);
+	bool there = er_volume_has(v, hash);
+	for (uint32_t i = 0; there && i < uses && i < ER_DISK_USES; i++)
+		there = er_volume_use(v, hash);
+	return there;
 }
 
 void er_disk_found(er_disk *d, bool found)

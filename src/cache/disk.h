@@ -63,6 +63,9 @@ typedef struct er_disk_find {
 	void (*found)(struct er_disk_find *f, er_stored *s);
 } er_disk_find;
 
+/* Counts uses of what the disk has of the key, by those that had it from memory. False: it has
+ * nothing. */
+bool er_disk_used(er_disk *d, er_slice key, uint32_t uses);
 /* Something may be there. A cheap question. */
 bool er_disk_has(const er_disk *d, er_slice key);
 /* Looks for the response that the request selects. `key` and `request` live until it is over. True:

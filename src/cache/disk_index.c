@@ -14,7 +14,8 @@
  * that lies moves in memory. The room for the largest table is taken at once, and the kernel gives
  * it page by page.
  *
- * `moves` is odd while something moves. Who finds nothing looks again if it has changed. */
+ * `moves` is odd while something moves. Who finds nothing looks again if it has changed. The table
+ * has its new form before anything moves for it. */
 #include "cache/disk_index.h"
 
 #include "base/mem.h"
@@ -30,7 +31,7 @@ enum {
 	USES_SHIFT = 62,
 	DOUBLED_SHIFT = 48,
 	SEEN_FIRST = 1024,
-	LOOKS = 1000, /* while something moves: the writer may have lost its processor */
+	LOOKS = 16,
 };
 static_assert(ER_DISK_USES == 3, "two bits");
 
@@ -38,6 +39,7 @@ struct er_disk_index {
 	uint64_t groups, most; /* most: buckets */
 	unsigned at_bits;      /* where the tag begins */
 	uint64_t form;         /* atomic: doubled << DOUBLED_SHIFT | grown */
+	uint64_t before;       /* atomic: the form before what moves now */
 	uint64_t moves;        /* atomic */
 	uint64_t count;        /* atomic */
 	er_disk_entry (*buckets)[WAYS];
@@ -128,15 +130,15 @@ typedef struct form {
 	uint64_t grown;
 } form;
 
-static form form_of(const er_disk_index *ix)
+static form form_of(const uint64_t *form_word)
 {
-	uint64_t f = __atomic_load_n(&ix->form, __ATOMIC_ACQUIRE);
+	uint64_t f = __atomic_load_n(form_word, __ATOMIC_ACQUIRE);
 	return (form){(unsigned)(f >> DOUBLED_SHIFT), f & ((1ULL << DOUBLED_SHIFT) - 1)};
 }
 
 static uint64_t n_buckets(const er_disk_index *ix)
 {
-	form f = form_of(ix);
+	form f = form_of(&ix->form);
 	return (ix->groups + f.grown) << f.doubled;
 }
 
@@ -160,11 +162,9 @@ static void groups_of(const er_disk_index *ix, er_disk_hash hash, uint64_t out[s
 	out[1] = other_group(ix, out[0], tag_of(ix, hash));
 }
 
-static er_disk_entry *find_once(const er_disk_index *ix, er_disk_hash hash, er_disk_entry *was)
+static er_disk_entry *find_once(const er_disk_index *ix, form f, er_disk_hash hash, er_disk_entry *was)
 {
-	form f = form_of(ix);
-	uint64_t groups[2];
-	uint64_t tag = tag_of(ix, hash);
+	uint64_t tag = tag_of(ix, hash), groups[2];
 	groups_of(ix, hash, groups);
 	for (unsigned b = 0; b < 2; b++) {
 		er_disk_entry *row = bucket(ix, f, groups[b], tag);
@@ -180,16 +180,21 @@ static er_disk_entry *find_once(const er_disk_index *ix, er_disk_hash hash, er_d
 	return NULL;
 }
 
+/* An entry that moves is always in one of its places: in the old one until it is in the new one. So
+ * whoever looks in this order finds it, unless something else moves meanwhile. */
 static er_disk_entry *find(const er_disk_index *ix, er_disk_hash hash, er_disk_entry *was)
 {
-	for (unsigned looks = 0;; looks++) {
+	for (unsigned looks = 0; looks < LOOKS; looks++) {
 		uint64_t moves = __atomic_load_n(&ix->moves, __ATOMIC_SEQ_CST);
-		er_disk_entry *place = find_once(ix, hash, was);
-		if (place != NULL || looks == LOOKS)
+		er_disk_entry *place = NULL;
+		if ((moves & 1) != 0)
+			place = find_once(ix, form_of(&ix->before), hash, was);
+		if (place == NULL)
+			place = find_once(ix, form_of(&ix->form), hash, was);
+		if (place != NULL || moves == __atomic_load_n(&ix->moves, __ATOMIC_SEQ_CST))
 			return place;
-		if ((moves & 1) == 0 && moves == __atomic_load_n(&ix->moves, __ATOMIC_SEQ_CST))
-			return NULL;
 	}
+	return NULL;
 }
 
 er_disk_entry er_disk_index_get(const er_disk_index *ix, er_disk_hash hash)
@@ -239,6 +244,7 @@ static void move(er_disk_entry *from, er_disk_entry *to)
 static void begin_moves(er_disk_index *ix)
 {
 	ER_ASSERT((ix->moves & 1) == 0);
+	__atomic_store_n(&ix->before, ix->form, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&ix->moves, ix->moves + 1, __ATOMIC_SEQ_CST);
 }
 
@@ -278,7 +284,7 @@ static er_disk_entry *least_used(er_disk_entry *row)
  * the least used. */
 static er_disk_entry *room(er_disk_index *ix, er_disk_hash hash)
 {
-	form f = form_of(ix);
+	form f = form_of(&ix->form);
 	uint64_t groups[2];
 	er_disk_entry *row[2], *place[2];
 	unsigned n[2];
@@ -299,9 +305,12 @@ static er_disk_entry *room(er_disk_index *ix, er_disk_hash hash)
 /* The next group has twice as many buckets. */
 static void grow(er_disk_index *ix)
 {
-	form f = form_of(ix);
+	form f = form_of(&ix->form);
 	uint64_t group = f.grown, bit = 1ULL << (ix->at_bits + f.doubled);
+	bool last = group + 1 == ix->groups;
+	uint64_t now = last ? (uint64_t)(f.doubled + 1) << DOUBLED_SHIFT : (uint64_t)f.doubled << DOUBLED_SHIFT | (group + 1);
 	begin_moves(ix);
+	__atomic_store_n(&ix->form, now, __ATOMIC_SEQ_CST);
 	for (uint64_t i = 0; i < 1ULL << f.doubled; i++) {
 		er_disk_entry *row = ix->buckets[i * ix->groups + group];
 		er_disk_entry *other = ix->buckets[(i + (1ULL << f.doubled)) * ix->groups + group];
@@ -309,9 +318,6 @@ static void grow(er_disk_index *ix)
 			if ((load(&row[k]) & bit) != 0)
 				move(&row[k], &other[k]);
 	}
-	bool last = group + 1 == ix->groups;
-	uint64_t now = last ? (uint64_t)(f.doubled + 1) << DOUBLED_SHIFT : (uint64_t)f.doubled << DOUBLED_SHIFT | (group + 1);
-	__atomic_store_n(&ix->form, now, __ATOMIC_SEQ_CST);
 	end_moves(ix);
 }
 
@@ -328,7 +334,7 @@ void er_disk_index_put(er_disk_index *ix, er_disk_hash hash, uint64_t at, uint32
 			was = load(place);
 		}
 	} while (!change(ix, place, was, e));
-	if (er_disk_index_count(ix) * 4 > n_buckets(ix) * FULL && n_buckets(ix) < ix->most && form_of(ix).doubled < DOUBLINGS)
+	if (er_disk_index_count(ix) * 4 > n_buckets(ix) * FULL && n_buckets(ix) < ix->most && form_of(&ix->form).doubled < DOUBLINGS)
 		grow(ix);
 }
 

@@ -3,8 +3,8 @@
  * The ring has one open segment, or none: before the first record, and after a seal. A record goes
  * into `buf` and into `pending`; a flush writes the buffer, and then what is pending is found. A
  * record that does not fit seals the segment. The next one takes the place of the oldest: what was
- * used there since it was written is read into memory first, half of a segment at most, the
- * most used first, and is written again at the beginning, with one use less.
+ * used there since it was written is read into memory first, three quarters of a segment at most,
+ * the most used first, and is written again at the beginning, with one use less.
  *
  * All of it on the writer's thread; only the mark of a pending record that it was dropped comes
  * from others, under the lock. A segment is written once, from its beginning to its end. */
@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-enum { BUFFER = 1 << 20, KEPT_PART = 2 };
+enum { BUFFER = 1 << 20, KEPT_PARTS = 3, PARTS = 4 };
 
 /* What is saved of the oldest segment. */
 typedef struct kept {
@@ -148,7 +148,8 @@ static void empty_slot(er_volume *v, uint32_t slot, keeping *k)
 {
 	er_disk_line *lines;
 	uint32_t n;
-	uint64_t number, base = er_disk_segment_at(v, slot) / ER_DISK_UNIT, most = v->label.segment_bytes / KEPT_PART;
+	uint64_t number, base = er_disk_segment_at(v, slot) / ER_DISK_UNIT,
+	                 most = (uint64_t)v->label.segment_bytes / PARTS * KEPT_PARTS;
 	if (!er_disk_survey(v, slot, &lines, &n, &number))
 		return;
 	for (unsigned uses = ER_DISK_USES; uses > 0; uses--)

@@ -40,7 +40,8 @@ extern const er_states er_fill_states;
 enum { ER_FILL_MAGIC = 0x46494c4c };
 
 typedef struct er_fill er_fill;
-typedef struct er_task er_task; /* task.h */
+typedef struct er_index er_index; /* index.h */
+typedef struct er_task er_task;   /* task.h */
 
 struct er_fill {
 	uint32_t magic;
@@ -134,6 +135,9 @@ void er_keep_used(er_disk *d, er_stored *s);
 /* A coded form of its content is there: the index counts it and the disk has it, too. Once for each
  * form; again costs nothing. Any thread; `d` may be NULL. */
 void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding);
+/* Memory has no room for it any more: what was used there is used on the disk, too. For
+ * er_index_on_evicted; `disk` is an er_disk. */
+void er_keep_evicted(void *disk, er_index *ix, er_stored *s, uint64_t purges);
 /* The response is whole. */
 void er_fill_store(er_fill *f, er_stored *s);
 /* What the disk has of the key is not what the origin says. */

@@ -62,6 +62,17 @@ void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding)
 		er_disk_drop(d, s->key, s->hash);
 }
 
+/* What came in its place meanwhile may be on the disk already, and is newer. */
+void er_keep_evicted(void *disk, er_index *ix, er_stored *s, uint64_t purges)
+{
+	uint32_t hits = __atomic_load_n(&s->hits, __ATOMIC_RELAXED);
+	if (hits == 0 || er_disk_used(disk, s->key, hits) || !er_content_kept(s->content) || !is_worth(s))
+		return;
+	put(disk, s);
+	if (er_index_purged_since(ix, s->hash, purges) || er_index_has(ix, s->key, s->hash))
+		er_disk_drop(disk, s->key, s->hash);
+}
+
 void er_fill_store(er_fill *f, er_stored *s)
 {
 	er_disk *d = f->cache->disk;

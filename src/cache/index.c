@@ -17,6 +17,7 @@ enum {
 	OBJECT_PART = 8, /* an object has at most this part of a shard */
 	OBJECT_MOST = 64 * 1024 * 1024,
 	SMALL_PART = 10,
+	SMALL_PART_BEFORE = 2, /* the same with another store behind this one */
 	USES = 3,
 	PROMOTED = 1,             /* uses that take an object from small to main */
 	PURGED = 256,             /* keys that were purged last, of a shard */
@@ -49,12 +50,15 @@ typedef struct shard {
 	size_t alone_bytes;
 	uint64_t objects, evicted, stored, purges;
 	er_stored *gone; /* by next_in_key: the index's references, which unlock lets go of */
+	er_index *index;
 } shard;
 
 struct er_index {
 	unsigned n;
 	uint64_t max_object; /* atomic */
 	er_purges *purges;
+	er_index_evicted *evicted; /* atomic, and so is what follows; NULL: nobody hears of it */
+	void *evicted_ctx;
 	shard shards[];
 };
 
@@ -87,6 +91,7 @@ er_index *er_index_new(uint64_t max_bytes)
 	ix->purges = er_purges_new(0, 0);
 	for (unsigned i = 0; i < n; i++) {
 		shard *s = &ix->shards[i];
+		s->index = ix;
 		pthread_mutex_init(&s->lock, NULL);
 		s->buckets = TABLE_FIRST;
 		s->table = er_zalloc(s->buckets * sizeof(entry *));
@@ -109,6 +114,12 @@ uint64_t er_index_max_object(const er_index *ix)
 	return __atomic_load_n(&ix->max_object, __ATOMIC_RELAXED);
 }
 
+void er_index_on_evicted(er_index *ix, er_index_evicted *evicted, void *ctx)
+{
+	__atomic_store_n(&ix->evicted_ctx, ctx, __ATOMIC_RELAXED);
+	__atomic_store_n(&ix->evicted, evicted, __ATOMIC_RELEASE);
+}
+
 static shard *shard_of(er_index *ix, uint64_t hash)
 {
 	return &ix->shards[(hash >> 48) % ix->n];
@@ -118,11 +129,16 @@ static shard *shard_of(er_index *ix, uint64_t hash)
 static void unlock(shard *s)
 {
 	er_stored *gone = s->gone;
+	er_index *ix = s->index;
+	uint64_t purges = s->purges;
 	s->gone = NULL;
 	pthread_mutex_unlock(&s->lock);
+	er_index_evicted *evicted = gone != NULL ? __atomic_load_n(&ix->evicted, __ATOMIC_ACQUIRE) : NULL;
 	for (er_stored *it; (it = gone) != NULL;) {
 		gone = it->next_in_key;
 		it->next_in_key = NULL;
+		if (it->evicted && evicted != NULL)
+			evicted(__atomic_load_n(&ix->evicted_ctx, __ATOMIC_RELAXED), ix, it, purges);
 		er_stored_unref(it);
 	}
 }
@@ -238,16 +254,24 @@ static void take_out(shard *s, er_stored *it)
 	settle(s, e);
 }
 
+/* With another store behind it, which is main to all of the memory, the memory is small to that
+ * rather than a cache of its own: what is new stays long enough to be asked for again. */
+static unsigned small_part(const shard *s)
+{
+	return __atomic_load_n(&s->index->evicted, __ATOMIC_RELAXED) != NULL ? SMALL_PART_BEFORE : SMALL_PART;
+}
+
 /* So many are ghosts as the main queue has place for. */
 static size_t ghosts_most(const shard *s)
 {
-	return s->objects - s->objects / SMALL_PART + 1;
+	return s->objects - s->objects / small_part(s) + 1;
 }
 
 static void evict(shard *s, er_stored *it, bool remember)
 {
 	if (remember)
 		er_ghosts_add(&s->ghosts, it->hash, ghosts_most(s));
+	it->evicted = true;
 	take_out(s, it);
 	s->evicted++;
 }
@@ -280,7 +304,7 @@ static void make_room_in_main(shard *s)
 static void make_room(shard *s)
 {
 	while (s->small_bytes + s->main_bytes > s->max_bytes) {
-		bool small = !er_list_empty(&s->small) && (s->small_bytes > s->max_bytes / SMALL_PART || er_list_empty(&s->main));
+		bool small = !er_list_empty(&s->small) && (s->small_bytes > s->max_bytes / small_part(s) || er_list_empty(&s->main));
 		if (small)
 			make_room_in_small(s);
 		else
@@ -360,6 +384,16 @@ er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er
 	return found;
 }
 
+bool er_index_has(er_index *ix, er_slice key, uint64_t hash)
+{
+	shard *s = shard_of(ix, hash);
+	pthread_mutex_lock(&s->lock);
+	const entry *e = *place_of(s, key, hash);
+	bool has = e != NULL && e->variants != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
 bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, uint64_t now_us)
 {
 	shard *s = shard_of(ix, hash);
@@ -424,6 +458,7 @@ static void put(shard *s, entry *e, er_stored *it, size_t cost)
 	ER_ASSERT(!it->listed);
 	forget_alone(s, e);
 	it->listed = true;
+	it->evicted = false;
 	it->replaced_by = NULL;
 	it->cost = cost;
 	it->next_in_key = e->variants;

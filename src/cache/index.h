@@ -36,6 +36,11 @@ uint64_t er_index_max_object(const er_index *ix);
 /* From now on it may have so much; what is too much goes at once. The number of shards stays. */
 void er_index_limit(er_index *ix, uint64_t max_bytes);
 er_index_stats er_index_statistics(er_index *ix);
+/* Another store is behind this one: from now on `evicted` is called with each response that made
+ * room for others, when it is out: on the thread that needed the room, without a lock. `purges`:
+ * er_index_purges when it went. May be said again, the same. */
+typedef void er_index_evicted(void *ctx, er_index *ix, er_stored *s, uint64_t purges);
+void er_index_on_evicted(er_index *ix, er_index_evicted *evicted, void *ctx);
 
 uint64_t er_index_hash(er_slice key);
 
@@ -61,6 +66,8 @@ ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill)
 /* The same of a response that was asked for without a fill of the index. `purges`: er_index_purges
  * when it was asked for. */
 ER_MUST_CHECK bool er_index_put_late(er_index *ix, er_stored *s, uint64_t purges);
+/* Something is stored of the key. No use of it. */
+bool er_index_has(er_index *ix, er_slice key, uint64_t hash);
 /* How often keys beside this one, and this one, were purged. */
 uint64_t er_index_purges(er_index *ix, uint64_t hash);
 /* Was this key purged since er_index_purges said so? True also if that is too long ago to tell. */

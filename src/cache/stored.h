@@ -38,6 +38,7 @@ typedef struct er_stored {
 	uint8_t used;  /* atomic: hits since it came or was looked at, at most 3 */
 	bool in_main;
 	bool listed;       /* in the index */
+	bool evicted;      /* out of it, to make room */
 	bool purged;       /* atomic: taken out by a purge */
 	bool kept_on_disk; /* atomic: it is there, or need not be */
 	uint8_t forms;     /* atomic: coded forms of its content that index and disk know of, by bits */

@@ -5,6 +5,7 @@
 #include "disk_fault.h"
 
 #include "cache/disk.h"
+#include "cache/key.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -519,6 +520,43 @@ static void what_is_asked_for_once_takes_no_place_on_a_full_disk(void **state)
 	node_close(&n);
 }
 
+/* As if the ring had come round to it. */
+static void leave_disk(node *n, const char *target)
+{
+	er_request req = {.scheme = ER_LIT("http"), .authority = ER_LIT("a.example")};
+	er_slice key = er_key_of(&n->w.arena, 1, (er_slice){0}, &req, er_slice_cstr(target), (er_slice){0});
+	assert_true(er_disk_has(n->disk, key));
+	er_disk_drop(n->disk, key, er_index_hash(key));
+	UNTIL(&n->w, er_disk_idle(n->disk));
+	assert_false(er_disk_has(n->disk, key));
+}
+
+static void what_was_used_in_memory_is_kept_when_the_memory_is_full(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/used", "", fresh, "text");
+	store(&n, "/unused", "", fresh, "text");
+	store(&n, "/purged", "", fresh, "text");
+	assert_stored(&n, "/used", "", "; hit", "text");
+	assert_stored(&n, "/purged", "", "; hit", "text");
+	UNTIL(&n.w, er_disk_idle(n.disk));
+	leave_disk(&n, "/used");
+	leave_disk(&n, "/unused");
+	leave_disk(&n, "/purged");
+	er_purges *p = er_index_purge_table(n.w.index);
+	er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/purged")}, er_purges_next(p));
+	er_index_limit(n.w.index, 1024);
+	assert_int_equal(er_index_statistics(n.w.index).objects, 0);
+	er_index_limit(n.w.index, STORE_BYTES);
+	UNTIL(&n.w, er_disk_idle(n.disk));
+	assert_stored(&n, "/used", "", "; hit", "text");
+	store(&n, "/unused", "", fresh, "new"); /* the origin is asked */
+	store(&n, "/purged", "", fresh, "new");
+	node_close(&n);
+}
+
 static void the_disk_forgets_what_the_origin_takes_back(void **state)
 {
 	(void)state;
@@ -779,6 +817,7 @@ int main(void)
 	    cmocka_unit_test(what_may_be_used_stale_is_used_at_once),
 	    cmocka_unit_test(what_lives_for_seconds_is_not_written),
 	    cmocka_unit_test(what_is_asked_for_once_takes_no_place_on_a_full_disk),
+	    cmocka_unit_test(what_was_used_in_memory_is_kept_when_the_memory_is_full),
 	    cmocka_unit_test(the_disk_forgets_what_the_origin_takes_back),
 	    cmocka_unit_test(what_was_purged_while_it_came_is_not_on_the_disk),
 	    cmocka_unit_test(what_is_purged_is_purged_on_the_disk_and_after_a_restart),
