@@ -8,10 +8,11 @@
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/parts.h"
+#include "cache/pieces.h"
 #include "http/status.h"
 
 /* So many bytes of a body that comes a request for a part of it waits for. */
-enum { AHEAD = 1024 * 1024 };
+enum { AHEAD = 1024 * 1024, PARTIAL = 206 };
 
 /* As Cache-Status names this cache (RFC 9211 2). */
 #define CACHE_NAME "EdgeRoutine"
@@ -80,8 +81,10 @@ static const char *word_of(const er_cache_use *use, const er_stored *s, int64_t 
 	return use->forward == FWD_STALE ? "stale" : forward_name(use->forward);
 }
 
+typedef bool skip_field(er_slice name);
+
 /* Copies fields in one piece, with room for some more. */
-static void copy_fields(er_exchange *x, const er_fields *from, bool (*skip)(er_slice name))
+static void copy_fields(er_exchange *x, const er_fields *from, skip_field *skip)
 {
 	size_t bytes = 0;
 	for (uint32_t i = 0; i < from->n; i++)
@@ -107,15 +110,21 @@ static bool of_content(er_slice name)
 	       er_slice_ieq(name, ER_LIT("content-language")) || er_slice_ieq(name, ER_LIT("content-range"));
 }
 
-static bool is_type(er_slice name)
+static bool is_range(er_slice name)
 {
-	return er_slice_ieq(name, ER_LIT("content-type"));
+	return er_slice_ieq(name, ER_LIT("content-range"));
+}
+
+static bool is_type_or_range(er_slice name)
+{
+	return er_slice_ieq(name, ER_LIT("content-type")) || is_range(name);
 }
 
 /* What of a stored response is sent. */
 typedef struct selection {
-	er_range_kind kind;
+	er_range_kind kind;  /* WHOLE: what is stored, as it is */
 	er_content *content; /* of the response as it came, or a coded form of that; borrowed */
+	uint64_t begin;      /* of what is stored in the whole: 0, if it is no piece */
 	uint64_t length;     /* of the whole */
 	er_ranges ranges;
 	er_boundary boundary; /* if there are several */
@@ -132,6 +141,16 @@ static void select_ranges(const er_exchange *x, er_stored *s, selection *sel)
 {
 	bool whole = er_content_whole(s->content);
 	sel->kind = ER_RANGE_WHOLE;
+	sel->begin = 0;
+	if (s->status == PARTIAL) {
+		sel->begin = s->piece.from;
+		sel->length = s->whole;
+		if (er_piece_covers(s, &x->req.fields, &sel->ranges))
+			sel->kind = ER_RANGE_PART;
+		if (is_multipart(sel))
+			sel->boundary = er_boundary_new();
+		return;
+	}
 	if (s->status != 200 || !er_slice_eq(x->req.method, ER_LIT("GET")) || (!whole && s->promised < 0))
 		return;
 	sel->length = whole ? er_content_length(s->content) : (uint64_t)s->promised;
@@ -159,11 +178,13 @@ bool er_answer_waits(const er_exchange *x, er_stored *s)
 static er_body *read_selected(er_stored *s, er_port *port, const selection *sel)
 {
 	er_content *c = sel->content;
+	const er_slice *type = er_fields_get(&s->fields, ER_LIT("content-type"));
+	const er_range *first = &sel->ranges.v[0];
 	if (is_multipart(sel))
-		return er_parts_read(c, port, &sel->ranges, sel->length, er_fields_get(&s->fields, ER_LIT("content-type")),
-		                     &sel->boundary);
+		return er_parts_read(&(er_parts_of){.content = c, .begin = sel->begin, .length = sel->length, .type = type}, port,
+		                     &sel->ranges, &sel->boundary);
 	if (sel->kind == ER_RANGE_PART)
-		return er_content_read(c, port, sel->ranges.v[0].from, sel->ranges.v[0].n, (int64_t)sel->ranges.v[0].n);
+		return er_content_read(c, port, first->from - sel->begin, first->n, (int64_t)first->n);
 	return er_content_read(c, port, 0, UINT64_MAX, er_content_whole(c) ? (int64_t)er_content_length(c) : s->promised);
 }
 
@@ -213,13 +234,23 @@ static void say_coded(er_exchange *x, er_coding coding, bool unchanged)
 	er_fields_set(&x->res.fields, a, ER_LIT("content-encoding"), er_coding_name(coding));
 }
 
+/* Which fields of what is stored the answer has not, or others of that name. */
+static skip_field *fields_left_out(bool unchanged, const selection *sel)
+{
+	if (unchanged)
+		return of_content;
+	if (sel->kind != ER_RANGE_PART)
+		return NULL;
+	return is_multipart(sel) ? is_type_or_range : is_range;
+}
+
 bool er_answer_stored(er_exchange *x, er_stored *s, const er_answer_form *form, er_port *port, uint64_t now_us,
                       const er_cache_use *use)
 {
 	ER_ASSERT(x->res.body == NULL);
 	int64_t age = er_stored_age(s, now_us), ttl = s->fresh.lifetime - er_stored_age_used(s, now_us);
 	x->facts.cache = word_of(use, s, ttl);
-	bool unchanged = s->status == 200 && er_condition_met(&x->req.fields, &s->fields, s->came);
+	bool unchanged = (s->status == 200 || s->status == PARTIAL) && er_condition_met(&x->req.fields, &s->fields, s->came);
 	bool whole = er_content_whole(s->content);
 	selection sel;
 	sel.kind = ER_RANGE_WHOLE;
@@ -237,7 +268,7 @@ bool er_answer_stored(er_exchange *x, er_stored *s, const er_answer_form *form, 
 	x->res = (er_response){.status = unchanged ? 304 : s->status, .body = body};
 	if (!unchanged && sel.kind == ER_RANGE_WHOLE)
 		x->res.reason = er_arena_copy(&x->arena, s->reason);
-	copy_fields(x, &s->fields, unchanged ? of_content : is_multipart(&sel) ? is_type : NULL);
+	copy_fields(x, &s->fields, fields_left_out(unchanged, &sel));
 	if (form->varies)
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("vary"), ER_LIT("accept-encoding"));
 	if (coded)

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cache/directives.h"
 #include "cache/key.h"
+#include "cache/pieces.h"
 #include "cache/task.h"
 #include "http/url.h"
 
@@ -43,10 +44,8 @@ static bool is_safe(er_slice method)
 	return is_read(method) || er_slice_eq(method, ER_LIT("OPTIONS")) || er_slice_eq(method, ER_LIT("TRACE"));
 }
 
-static void purge(er_task *t, er_slice target)
+static void purge_key(er_cache *c, er_slice key)
 {
-	er_slice key = key_of(&t->x->arena, &t->place, &t->x->req, target);
-	er_cache *c = t->place.cache;
 	if (key.n == 0)
 		return;
 	uint64_t hash = er_index_hash(key);
@@ -54,6 +53,15 @@ static void purge(er_task *t, er_slice target)
 	/* behind: what the disk finds meanwhile does not come into the index any more */
 	if (c->disk != NULL)
 		er_disk_drop(c->disk, key, hash);
+}
+
+static void purge(er_task *t, er_slice target)
+{
+	er_slice key = key_of(&t->x->arena, &t->place, &t->x->req, target);
+	if (key.n == 0)
+		return;
+	purge_key(t->place.cache, key);
+	purge_key(t->place.cache, er_key_of_pieces(&t->x->arena, key));
 }
 
 /* The URL that a field of the answer names, if it is of the same origin (RFC 9111 4.4). */
@@ -368,12 +376,36 @@ static void wait_for(er_task *t, er_fill *f)
 		read_fill(t);
 }
 
+/* It asks for less than the whole. Players begin with all of it, as a range. */
+static bool asks_for_part(const er_exchange *x)
+{
+	const er_slice *range = er_fields_get(&x->req.fields, ER_LIT("range"));
+	return range != NULL && !er_slice_ieq(*range, ER_LIT("bytes=0-"));
+}
+
 /* May the answer to this request be one that all can have? */
-static bool asks_for_all(const er_exchange *x, const er_cache_directives *said)
+static bool may_be_for_all(const er_exchange *x, const er_cache_directives *said)
 {
 	return !said->no_store && er_slice_eq(x->req.method, ER_LIT("GET")) && x->req.body == NULL &&
-	       er_fields_get(&x->req.fields, ER_LIT("range")) == NULL && er_fields_get(&x->req.fields, ER_LIT("if-match")) == NULL &&
+	       er_fields_get(&x->req.fields, ER_LIT("if-match")) == NULL &&
 	       er_fields_get(&x->req.fields, ER_LIT("if-unmodified-since")) == NULL;
+}
+
+/* Answers from a stored piece of what is not stored as a whole. */
+static bool use_piece(er_task *t)
+{
+	er_exchange *x = t->x;
+	er_cache *c = t->place.cache;
+	er_slice key = er_key_of_pieces(&x->arena, t->key);
+	uint64_t now_us = er_clock_mono_us();
+	er_stored *s = key.n > 0 ? er_piece_find(c->index, key, er_index_hash(key), &x->req.fields, now_us) : NULL;
+	bool used = s != NULL && read_stored(&t->place, x, s, now_us, &(er_cache_use){0});
+	if (used) {
+		er_keep_used(c->disk, s);
+		er_cache_count(&er_cache_stats_of(c, &x->wishes)->hits);
+	}
+	er_stored_unref(s);
+	return used;
 }
 
 /* Goes on from what was found, which cannot be used as it is. The references stay the caller's. */
@@ -383,12 +415,15 @@ static void go_on(er_task *t, const er_index_found *found)
 	er_cache_directives said = er_cache_control(&x->req.fields);
 	t->forward = found->stored != NULL ? FWD_STALE : found->others ? FWD_VARY : FWD_MISS;
 	t->alone = found->alone;
-	if (said.only_if_cached && t->place.cache->disk != NULL && t->looks <= LOOKS && found->stored == NULL) {
+	bool all = may_be_for_all(x, &said), part = all && asks_for_part(x);
+	if (part && found->stored == NULL && !x->wishes.refresh && use_piece(t)) {
+		done(t);
+	} else if (said.only_if_cached && t->place.cache->disk != NULL && t->looks <= LOOKS && found->stored == NULL) {
 		ask_disk(t);
 	} else if (said.only_if_cached) {
 		er_answer_only_if_cached(x);
 		done(t);
-	} else if (found->alone || !asks_for_all(x, &said)) {
+	} else if (found->alone || !all || (part && found->stored == NULL)) {
 		ask_alone(t);
 	} else if (found->fill != NULL) {
 		wait_for(t, er_fill_ref(found->fill));

@@ -80,6 +80,14 @@ bool er_condition_renews(const er_fields *stored, const er_fields *answer)
 	return has == NULL;
 }
 
+bool er_condition_strong(const er_fields *response)
+{
+	const er_slice *etag = er_fields_get(response, ER_LIT("etag")), *modified = er_fields_get(response, ER_LIT("last-modified"));
+	if (etag != NULL)
+		return etag->n >= 2 && etag->p[0] == '"' && etag->p[etag->n - 1] == '"';
+	return modified != NULL && is_strong_date(modified, er_fields_get(response, ER_LIT("date")));
+}
+
 bool er_condition_of_range(const er_fields *request, const er_fields *stored)
 {
 	const er_slice *it = NULL;

@@ -13,6 +13,10 @@ bool er_condition_met(const er_fields *request, const er_fields *stored, int64_t
  * by Last-Modified; with neither it can only mean what was asked. */
 bool er_condition_renews(const er_fields *stored, const er_fields *answer);
 
+/* The response has a validator that nothing else has (RFC 9110 8.8): a strong ETag, or the date of
+ * a second that was over when it was sent. */
+bool er_condition_strong(const er_fields *response);
+
 /* May a range be sent of what is stored (If-Range)? Strong tags, or the very date (RFC 9110
  * 13.1.5). True also if the request does not ask. */
 bool er_condition_of_range(const er_fields *request, const er_fields *stored);

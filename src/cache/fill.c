@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cache/condition.h"
 #include "cache/key.h"
+#include "cache/pieces.h"
 #include "cache/task.h"
 
 #include <stdio.h>
@@ -24,6 +25,8 @@ enum {
 	/* so long the slowest reader of a content that passes by may hold up the others */
 	PATIENCE_MS = 5000,
 	FIND_MS = 2000, /* so long the disk may take; then the origin is asked */
+	STATUS_OK = 200,
+	STATUS_PARTIAL = 206,
 	STATUS_LEAST_ERROR = 500,
 };
 
@@ -122,6 +125,30 @@ static void ask_origin(er_fill *f)
 
 /* ---- the disk ---- */
 
+/* The response is a piece: it lies under the key of pieces. */
+static void turn_to_pieces(er_fill *f)
+{
+	ER_ASSERT(!f->listed && !f->of_piece && f->piece_key.n > 0);
+	f->of_piece = true;
+	f->key = f->piece_key;
+	f->hash = f->piece_hash;
+	f->purges = f->piece_purges;
+}
+
+/* A request for a part, of which the whole may not be stored. */
+static void note_pieces(er_fill *f)
+{
+	const er_request *req = &f->x->req;
+	if (f->listed || !er_slice_eq(req->method, ER_LIT("GET")) || req->body != NULL ||
+	    er_fields_get(&f->wanted, ER_LIT("range")) == NULL)
+		return;
+	f->piece_key = er_key_of_pieces(&f->arena, f->key);
+	if (f->piece_key.n == 0)
+		return;
+	f->piece_hash = er_index_hash(f->piece_key);
+	f->piece_purges = er_index_purges(f->cache->index, f->piece_hash);
+}
+
 /* False: purged meanwhile; those that wait have asked before. */
 static bool put_in_index(er_fill *f, er_stored *s)
 {
@@ -166,6 +193,53 @@ static bool purged(er_fill *f, er_stored *s)
 	return er_purges_look(p, &s->scopes, s->number, &s->look) == ER_PURGED_HARD;
 }
 
+/* The disk has nothing that can be used as it is. */
+static void go_on_to_origin(er_fill *f)
+{
+	if (f->asks_disk_only)
+		not_found(f);
+	else
+		ask_origin(f);
+}
+
+static er_freshness_use usable(const er_fill *f, const er_stored *s)
+{
+	return f->refresh ? ER_USE_VALIDATE : er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us()));
+}
+
+/* What the disk said of a piece; takes the reference. One that is stale is not validated. */
+static void take_found_piece(er_fill *f, er_stored *s)
+{
+	er_ranges r;
+	f->finds = false;
+	if (s != NULL && !purged(f, s) && usable(f, s) == ER_USE_FRESH && er_piece_covers(s, &f->wanted, &r)) {
+		turn_to_pieces(f);
+		use_found(f, s);
+		return;
+	}
+	er_stored_unref(s);
+	go_on_to_origin(f);
+}
+
+static void on_found_piece(er_disk_find *find, er_stored *s)
+{
+	er_fill *f = ER_CONTAINER(find, er_fill, find);
+	ER_CHECK(f, ER_FILL_MAGIC);
+	take_found_piece(f, s);
+}
+
+/* True: what it says comes later. */
+static bool find(er_fill *f, er_slice key, uint64_t hash, void (*found)(er_disk_find *find, er_stored *s), er_stored **out)
+{
+	er_cache *c = f->cache;
+	f->finds = er_disk_find_start(&f->find, c->disk, c->port, key, hash, &f->wanted, found, out);
+	if (f->finds) {
+		f->finds_since_ms = uv_now(c->loop);
+		c->watch(c);
+	}
+	return f->finds;
+}
+
 /* What the disk said; takes the reference. */
 static void take_found(er_fill *f, er_stored *s)
 {
@@ -175,19 +249,17 @@ static void take_found(er_fill *f, er_stored *s)
 		er_stored_unref(s);
 		s = NULL;
 	}
-	bool use =
-	    s != NULL && !f->refresh && er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us())) != ER_USE_VALIDATE;
-	if (use) {
+	if (s != NULL && usable(f, s) != ER_USE_VALIDATE) {
 		use_found(f, s);
 		return;
 	}
 	if (s != NULL && f->listed)
 		f->stale = er_stored_ref(s);
 	er_stored_unref(s);
-	if (f->asks_disk_only)
-		not_found(f);
-	else
-		ask_origin(f);
+	if (f->piece_key.n == 0)
+		go_on_to_origin(f);
+	else if (!find(f, f->piece_key, f->piece_hash, on_found_piece, &s))
+		take_found_piece(f, s);
 }
 
 static void on_found(er_disk_find *find, er_stored *s)
@@ -199,15 +271,9 @@ static void on_found(er_disk_find *find, er_stored *s)
 
 static void ask_disk(er_fill *f)
 {
-	er_cache *c = f->cache;
 	er_stored *s;
-	f->finds = er_disk_find_start(&f->find, c->disk, c->port, f->key, f->hash, &f->wanted, on_found, &s);
-	if (f->finds) {
-		f->finds_since_ms = uv_now(c->loop);
-		c->watch(c);
-	} else {
+	if (!find(f, f->key, f->hash, on_found, &s))
 		take_found(f, s);
-	}
 }
 
 bool er_fill_is_late(const er_fill *f)
@@ -220,7 +286,8 @@ void er_fill_go_on(er_fill *f)
 	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->finds);
 	er_disk_find_stop(&f->find);
-	take_found(f, NULL);
+	f->finds = false;
+	go_on_to_origin(f);
 }
 
 void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
@@ -233,8 +300,10 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 	er_coding order[ER_CODINGS];
 	if (er_coded_order(x, er_rules_codings(f->rules), order) > 0)
 		f->coding = order[0];
-	if (f->key.n > 0)
+	if (f->key.n > 0) {
 		f->purges = er_index_purges(f->cache->index, f->hash);
+		note_pieces(f);
+	}
 	if (f->asks_disk && f->cache->disk != NULL && f->key.n > 0 && f->stale == NULL)
 		ask_disk(f);
 	else
@@ -371,9 +440,26 @@ static bool selected_by_the_client(const er_fill *f, const er_exchange *x, const
 {
 	er_arena scratch = {0};
 	er_variant v;
-	bool alike = er_variant_of(&scratch, response, &f->wanted, &v) && er_variant_matches(&v, &x->req.fields, &scratch);
+	bool alike = er_variant_of(&scratch, response, &f->wanted, &v) &&
+	             (!f->of_piece || er_variant_add(&scratch, ER_LIT("range"), &f->wanted, &v)) &&
+	             er_variant_matches(&v, &x->req.fields, &scratch);
 	er_arena_fini(&scratch);
 	return alike;
+}
+
+/* Pieces of another version than this one are void. True: there were some; a piece that was asked
+ * for before is void with them. */
+static bool void_other_pieces(er_fill *f, er_exchange *x)
+{
+	er_index *ix = f->cache->index;
+	er_slice key = f->of_piece ? f->key : er_key_of_pieces(&x->arena, f->key);
+	uint64_t hash = er_index_hash(key);
+	if (key.n == 0 || !er_pieces_outdated(ix, key, hash, &x->res.fields))
+		return false;
+	er_index_purge(ix, key, hash);
+	if (f->cache->disk != NULL)
+		er_disk_drop(f->cache->disk, key, hash);
+	return true;
 }
 
 static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
@@ -386,6 +472,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	                             promised, f->rules);
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	er_stored_asked(s, f->scopes.site, f->number);
+	if (!f->of_piece)
+		(void)!void_other_pieces(f, x);
 	x->res.body = NULL;
 	f->passes_by = promised > (int64_t)er_index_max_object(ix);
 	f->kept = f->passes_by || put_in_index(f, s);
@@ -481,6 +569,12 @@ static void ask_again(er_fill *f, const er_exchange *x)
 	ask_origin(f);
 }
 
+static bool is_piece(const er_fill *f, const er_exchange *x)
+{
+	return f->piece_key.n > 0 && x->res.status == STATUS_PARTIAL && x->res.body != NULL &&
+	       er_piece_fits(&f->wanted, &x->res.fields, er_body_length(x->res.body));
+}
+
 static void decide(er_fill *f, er_exchange *x)
 {
 	const char *unasked = er_fill_unasked(x);
@@ -504,10 +598,14 @@ static void decide(er_fill *f, er_exchange *x)
 			ask_again(f, x);
 		return;
 	}
-	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), x->res.status, &x->res.fields);
-	er_freshness fresh = er_freshness_of(x->res.status, said, f->asked, wall_s());
+	if (is_piece(f, x))
+		turn_to_pieces(f);
+	/* A part may be stored where the whole may. */
+	int status = f->of_piece ? STATUS_OK : x->res.status;
+	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), status, &x->res.fields);
+	er_freshness fresh = er_freshness_of(status, said, f->asked, wall_s());
 	er_rules_stale(f->rules, &fresh);
-	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, x->res.status, said, &fresh);
+	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, status, said, &fresh);
 	if (why == ER_CACHE_OK && x->res.body != NULL &&
 	    er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index) &&
 	    !er_fill_fits_disk(f, er_body_length(x->res.body)))
@@ -518,6 +616,8 @@ static void decide(er_fill *f, er_exchange *x)
 		why = ER_CACHE_VARY;
 	if (why == ER_CACHE_OK && f->with_body)
 		why = ER_CACHE_REQUEST_BODY;
+	if (why == ER_CACHE_OK && f->of_piece && void_other_pieces(f, x))
+		why = ER_CACHE_PARTIAL;
 	/* What was stored is not what the origin says now. */
 	if (why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR) {
 		if (f->stale != NULL)

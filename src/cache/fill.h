@@ -61,6 +61,10 @@ struct er_fill {
 	er_arena arena;
 	er_slice key;
 	uint64_t hash;
+	/* of pieces, if the answer may be one (pieces.h); else empty. It is its key then */
+	er_slice piece_key;
+	uint64_t piece_hash, piece_purges;
+	bool of_piece;
 	/* what purges its response, but for the tags that nobody knows yet; and when it was made: the
 	 * same for its life, read by every thread */
 	er_scopes scopes;
@@ -68,7 +72,7 @@ struct er_fill {
 	er_cache_rules *rules; /* own reference */
 	bool listed;           /* in the index: others may wait for it */
 	bool kept;             /* what came is in the store, or would be if there were room */
-	uint64_t purges;       /* er_index_purges when it began */
+	uint64_t purges;       /* er_index_purges of the key when it began */
 	er_asker asker;
 	er_exchange *x;               /* own reference, until the head */
 	er_fields wanted;             /* fields of the request as it came to the cache; in x's arena */

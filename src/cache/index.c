@@ -323,6 +323,11 @@ static void use(er_stored *it)
 	__atomic_store_n(&it->hits, __atomic_load_n(&it->hits, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
+void er_index_used(er_stored *s)
+{
+	use(s);
+}
+
 /* The newest one that the request selects. Variants of a key mostly vary on the same: the request's
  * fields are brought to their form once for them, since their length is the client's. */
 static er_stored *select_variant(const entry *e, const er_fields *request, er_arena *a)

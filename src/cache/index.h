@@ -82,6 +82,9 @@ void er_index_put_back(er_index *ix, er_stored *old, er_stored *it);
 /* All variants of the key, and what a fill under way brings (RFC 9111 4.4). */
 void er_index_purge(er_index *ix, er_slice key, uint64_t hash);
 
+/* A use of what was found otherwise than by er_index_find. */
+void er_index_used(er_stored *s);
+
 /* ---- what people ask ---- */
 
 /* What there is of a key. */

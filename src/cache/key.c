@@ -31,6 +31,14 @@ er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request
 	return er_slice_of(to, n);
 }
 
+/* Further parts (rules.c) begin otherwise, and each ends with a line feed. */
+er_slice er_key_of_pieces(er_arena *a, er_slice key)
+{
+	if (key.n + sizeof " pieces" - 1 > ER_KEY_MAX)
+		return (er_slice){0};
+	return er_arena_printf(a, "%.*s pieces", ER_FMT(key));
+}
+
 er_slice er_key_where(er_slice key)
 {
 	for (unsigned i = 0; i < BEFORE; i++) {

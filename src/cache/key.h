@@ -11,6 +11,8 @@ enum { ER_KEY_MAX = 16 * 1024 };
  * byte that none of them has. In the arena; empty: longer than ER_KEY_MAX. `target` begins
  * with "/". */
 er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts);
+/* The key under which pieces of the key's response are stored (pieces.h); likewise. */
+er_slice er_key_of_pieces(er_arena *a, er_slice key);
 /* Its authority and target, which purges are matched with. Points into the key. */
 er_slice er_key_where(er_slice key);
 /* Its target alone. */

@@ -23,6 +23,7 @@ typedef struct parts {
 	er_act act;
 	er_content *c; /* own reference */
 	er_port *port;
+	uint64_t begin; /* where it begins */
 	er_ranges ranges;
 	er_piece text;                   /* all of it: own reference */
 	size_t ends[ER_RANGES_MOST + 1]; /* where in it the text before this part ends */
@@ -71,19 +72,19 @@ static void put_boundary(er_buf *to, const er_boundary *b, bool first)
 }
 
 /* The text of all parts; fills p->ends. */
-static void write_text(parts *p, uint64_t length, const er_slice *type, const er_boundary *b)
+static void write_text(parts *p, const er_parts_of *of, const er_boundary *b)
 {
 	er_buf to;
 	er_buf_init(&to);
 	for (uint32_t i = 0; i < p->ranges.n; i++) {
 		er_range r = p->ranges.v[i];
 		put_boundary(&to, b, i == 0);
-		if (type != NULL) {
+		if (of->type != NULL) {
 			er_buf_puts(&to, "\r\nContent-Type: ");
-			er_buf_put(&to, *type);
+			er_buf_put(&to, *of->type);
 		}
 		er_buf_printf(&to, "\r\nContent-Range: bytes %llu-%llu/%llu\r\n\r\n", (unsigned long long)r.from,
-		              (unsigned long long)(r.from + r.n - 1), (unsigned long long)length);
+		              (unsigned long long)(r.from + r.n - 1), (unsigned long long)of->length);
 		p->ends[i] = er_buf_len(&to);
 	}
 	put_boundary(&to, b, false);
@@ -140,7 +141,7 @@ static void free_parts(parts *p)
 static bool open_part(parts *p)
 {
 	er_range r = p->ranges.v[p->at];
-	p->part = er_content_read(p->c, p->port, r.from, r.n, (int64_t)r.n);
+	p->part = er_content_read(p->c, p->port, r.from - p->begin, r.n, (int64_t)r.n);
 	if (p->part == NULL)
 		return false;
 	p->left = r.n;
@@ -250,16 +251,16 @@ static void on_cancel(void *ctx, er_err_kind reason)
 
 static const er_body_source_ops source_ops = {.resume = on_resume, .cancel = on_cancel};
 
-er_body *er_parts_read(er_content *c, er_port *port, const er_ranges *ranges, uint64_t length, const er_slice *type,
-                       const er_boundary *boundary)
+er_body *er_parts_read(const er_parts_of *of, er_port *port, const er_ranges *ranges, const er_boundary *boundary)
 {
+	er_content *c = of->content;
 	ER_ASSERT(ranges->n > 0 && er_content_whole(c));
 	for (uint32_t i = 0; i < ranges->n; i++)
-		if (!er_content_there(c, ranges->v[i].from, ranges->v[i].n))
+		if (!er_content_there(c, ranges->v[i].from - of->begin, ranges->v[i].n))
 			return NULL;
 	parts *p = ER_NEW(parts);
-	*p = (parts){.magic = MAGIC, .c = er_content_ref(c), .port = port, .ranges = *ranges};
-	write_text(p, length, type, boundary);
+	*p = (parts){.magic = MAGIC, .c = er_content_ref(c), .port = port, .begin = of->begin, .ranges = *ranges};
+	write_text(p, of, boundary);
 	p->out = er_body_new((int64_t)total(p));
 	er_body *out = er_body_ref(p->out);
 	er_body_source(out, &source_ops, p);

@@ -16,11 +16,17 @@ typedef struct er_boundary {
 /* A new one. Any thread. */
 er_boundary er_boundary_new(void);
 
+/* What parts are made of: a content that is whole, and that begins at this byte of a response of
+ * `length` bytes. */
+typedef struct er_parts_of {
+	er_content *content;
+	uint64_t begin, length;
+	const er_slice *type; /* Content-Type of the response, or NULL */
+} er_parts_of;
+
 /* A body of the parts, in their order, each under its Content-Type and Content-Range; the length is
- * known. `ranges`: of a content that is whole and has `length` bytes. `type`: the Content-Type of
- * what is stored, or NULL. The thread is the port's. One reference. NULL: the bytes are not there
- * any more. */
-er_body *er_parts_read(er_content *c, er_port *port, const er_ranges *ranges, uint64_t length, const er_slice *type,
-                       const er_boundary *boundary);
+ * known. `ranges`: of the response, and in the content. The thread is the port's. One reference.
+ * NULL: the bytes are not there any more. */
+er_body *er_parts_read(const er_parts_of *of, er_port *port, const er_ranges *ranges, const er_boundary *boundary);
 
 #endif

@@ -105,12 +105,12 @@ static er_range_kind read_list(er_slice list, uint64_t length, er_ranges *out)
 }
 
 /* The one field of the name. False: there is none, or there are several, which nobody may send. */
-static bool only_one(const er_fields *request, er_slice name, er_slice *value)
+static bool only_one(const er_fields *fields, er_slice name, er_slice *value)
 {
 	unsigned n = 0;
-	for (uint32_t i = 0; i < request->n; i++)
-		if (er_slice_ieq(request->v[i].name, name)) {
-			*value = request->v[i].value;
+	for (uint32_t i = 0; i < fields->n; i++)
+		if (er_slice_ieq(fields->v[i].name, name)) {
+			*value = fields->v[i].value;
 			n++;
 		}
 	return n == 1;
@@ -124,4 +124,23 @@ er_range_kind er_ranges_of(const er_fields *request, const er_fields *stored, ui
 	    !er_condition_of_range(request, stored))
 		return ER_RANGE_WHOLE;
 	return read_list(er_slice_from(range, sizeof unit - 1), length, out);
+}
+
+bool er_range_said(const er_fields *response, er_range *part, uint64_t *whole)
+{
+	static const char unit[] = "bytes ";
+	er_slice said;
+	uint64_t first, last;
+	if (!only_one(response, ER_LIT("content-range"), &said) ||
+	    !er_slice_ieq(er_slice_head(said, sizeof unit - 1), ER_LIT("bytes ")))
+		return false;
+	said = er_slice_from(said, sizeof unit - 1);
+	size_t slash = er_slice_find(said, '/');
+	er_slice range = er_slice_head(said, slash);
+	size_t dash = er_slice_find(range, '-');
+	if (!er_slice_u64(er_slice_head(range, dash), &first) || !er_slice_u64(er_slice_from(range, dash + 1), &last) ||
+	    !er_slice_u64(er_slice_from(said, slash + 1), whole) || last < first || last >= *whole)
+		return false;
+	*part = (er_range){.from = first, .n = last - first + 1};
+	return true;
 }

@@ -30,4 +30,8 @@ typedef enum er_range_kind {
  * *out is written for PART. */
 er_range_kind er_ranges_of(const er_fields *request, const er_fields *stored, uint64_t length, er_ranges *out);
 
+/* Which part a 206 is by its one Content-Range, of a body of *whole bytes. False: it does not say,
+ * or not of how many. */
+bool er_range_said(const er_fields *response, er_range *part, uint64_t *whole);
+
 #endif

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "cache/key.h"
 
-enum { MAGIC = 0x53544f52, HEAD_COST = 512, FIELD_COST = 64 };
+enum { MAGIC = 0x53544f52, HEAD_COST = 512, FIELD_COST = 64, PARTIAL = 206 };
 
 /* Not a stored response's: written anew for each answer, or for this cache alone. */
 static bool not_kept(er_slice name)
@@ -64,6 +64,8 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 	s->content = er_content_ref(content);
 	s->codable = er_codable_of(status, &s->fields);
 	s->forms = (uint8_t)er_content_forms(content);
+	if (status == PARTIAL && !er_range_said(&s->fields, &s->piece, &s->whole))
+		s->whole = 0; /* covers nothing */
 	s->came_us = er_clock_mono_us();
 	s->came = (int64_t)(er_clock_wall_us() / 1000000);
 	return s;
@@ -81,7 +83,8 @@ er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, 
 		if (!not_kept(response->v[i].name) && !er_rules_hides(rules, response->v[i].name))
 			er_fields_add(&kept, &scratch, response->v[i].name, response->v[i].value);
 	const er_fields *seen = er_rules_said(rules, &scratch, er_key_target(key), status, response);
-	if (er_variant_of(&scratch, seen, request, &variant)) {
+	if (er_variant_of(&scratch, seen, request, &variant) &&
+	    (status != PARTIAL || er_variant_add(&scratch, ER_LIT("range"), request, &variant))) {
 		s = make(key, hash, status, reason, &kept, &variant, content);
 		s->fresh = *fresh;
 		s->promised = promised;

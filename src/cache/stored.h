@@ -7,6 +7,7 @@
 #include "cache/content.h"
 #include "cache/freshness.h"
 #include "cache/purge.h"
+#include "cache/range.h"
 #include "cache/rules.h"
 #include "cache/vary.h"
 
@@ -18,6 +19,8 @@ typedef struct er_stored {
 	uint64_t hash;
 	er_variant variant;
 	int status;
+	er_range piece; /* of a 206 (pieces.h): which bytes it is, */
+	uint64_t whole; /* of how many */
 	er_slice reason;
 	er_fields fields;
 	er_freshness fresh;

@@ -126,6 +126,19 @@ static bool has(const er_variant *out, er_slice name)
 	return false;
 }
 
+bool er_variant_add(er_arena *a, er_slice name, const er_fields *request, er_variant *out)
+{
+	if (has(out, name))
+		return true;
+	if (out->n == ER_VARY_FIELDS)
+		return false;
+	uint32_t at = out->n++;
+	for (; at > 0 && er_slice_compare(name, out->v[at - 1].name) < 0; at--)
+		out->v[at] = out->v[at - 1];
+	out->v[at] = (er_field){name, selecting(a, request, name)};
+	return true;
+}
+
 bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *request, er_variant *out)
 {
 	out->n = 0;
@@ -135,14 +148,10 @@ bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *requ
 		er_slice rest = response->v[i].value, part;
 		while (er_slice_split(&rest, ',', &part)) {
 			er_slice name = er_arena_lower(a, er_slice_trim(part));
-			if (name.n == 0 || is_in_the_key(name) || has(out, name))
+			if (name.n == 0 || is_in_the_key(name))
 				continue;
-			if (er_slice_eq(name, ER_LIT("*")) || out->n == ER_VARY_FIELDS)
+			if (er_slice_eq(name, ER_LIT("*")) || !er_variant_add(a, name, request, out))
 				return false;
-			uint32_t at = out->n++;
-			for (; at > 0 && er_slice_compare(name, out->v[at - 1].name) < 0; at--)
-				out->v[at] = out->v[at - 1];
-			out->v[at] = (er_field){name, selecting(a, request, name)};
 		}
 	}
 	return true;

@@ -29,6 +29,8 @@ static inline bool er_variant_value_eq(er_slice a, er_slice b)
 }
 /* What `response` varies on, as `request` has it. False: too many names, or "*". */
 bool er_variant_of(er_arena *a, const er_fields *response, const er_fields *request, er_variant *out);
+/* As if the response varied on this field, too (its name in lower case). False: too many names. */
+bool er_variant_add(er_arena *a, er_slice name, const er_fields *request, er_variant *out);
 /* What `request` has for the names of `like`. In the arena. */
 void er_variant_like(er_arena *a, const er_variant *like, const er_fields *request, er_variant *out);
 bool er_variant_same_names(const er_variant *a, const er_variant *b);

@@ -179,6 +179,71 @@ test('whatever stands in Range, the answer is right and the connection goes on',
 	assert.ok((await node.metric('er_cache_requests_total', { result: 'hit' })) > values.length)
 })
 
+test('a part of what is not stored comes without the whole, and is stored as a part', async t => {
+	const dir = tempDir('er-pieces-')
+	t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
+	const body = bytes(3000000)
+	let etag = '"one"'
+	const origin = await startOrigin((req, res) => {
+		if (req.method === 'POST') return res.writeHead(204).end()
+		const [, from, last] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range ?? '')?.map(Number) ?? []
+		if (from === undefined) return res.writeHead(200, { ...FIELDS, etag, 'content-length': body.length }).end(body)
+		res.writeHead(206, { ...FIELDS, etag, 'content-range': `bytes ${from}-${last}/${body.length}`, 'content-length': last - from + 1 })
+		res.end(body.subarray(from, last + 1))
+	})
+	t.after(() => origin.close())
+	const config = { origin: origin.url, threads: 2, cache: { memoryMb: 16, disk: [{ path: path.join(dir, 'cache'), sizeMb: 64 }] } }
+	let node
+	const get = async (range, options = {}) => {
+		const res = await raw.request(node.port, '/film', { host: 'site.example', ...options, headers: { ...(range && { range }), ...options.headers } })
+		if (range) check(res, range, body)
+		return res
+	}
+	const hit = res => /; hit;/.test(res.headers['cache-status'])
+	const ranges = ['bytes=1000-1999', 'bytes=500000-1499999', 'bytes=2000000-2999999']
+	for (let round = 0; round < 2; round++) {
+		node = await startNode({ config })
+		if (round === 0) {
+			for (const range of ranges) assert.match((await get(range)).headers['cache-status'], /fwd=uri-miss; fwd-status=206; stored/)
+		} else await raw.until(async () => (await node.metric('er_cache_disk_records')) > 0, { what: 'the records of the file' })
+		for (const range of ranges) assert.ok(hit(await get(range)), range)
+		if (round === 0) { // of what is in memory: any part
+			for (const range of ['bytes=1500-1509', 'bytes=600000-600009,500000-500009', 'bytes=-5', 'bytes=2999999-']) assert.ok(hit(await get(range)), range)
+			assert.equal((await raw.request(node.port, '/film', { host: 'site.example', headers: { range: 'bytes=1000-1999', 'if-none-match': '"one"' } })).status, 304)
+			assert.ok(hit(await get('bytes=1000-1999', { headers: { 'if-range': '"one"' } })))
+		}
+		assert.deepEqual(origin.requests.map(r => r.headers.range), ranges)
+		await raw.until(async () => (await node.metric('er_cache_disk_waiting')) === 0, { what: 'the end of all writes' })
+		if (round === 0) await node.stop()
+	}
+	// What makes the URL void, or another version, makes its parts void.
+	assert.equal((await get(undefined, { method: 'POST', body: 'x' })).status, 204)
+	for (const range of ranges) assert.ok(!hit(await get(range)), range)
+	for (const range of ranges) assert.ok(hit(await get(range)), range)
+	etag = '"two"'
+	assert.ok(!hit(await get('bytes=5-9')))
+	for (const range of ranges) assert.equal((await get(range)).headers.etag, '"two"', range)
+	// The whole is not made of parts, and answers for all of them from then on.
+	assert.ok((await get()).body.equals(body))
+	assert.ok(hit(await get('bytes=5-2500000')))
+	await node.stop()
+	assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+})
+
+test('a player that begins with all of it as a range has it stored', async t => {
+	const body = bytes(400000)
+	const { origin, get } = await place(t, pages({ '/film': body }))
+	const players = await Promise.all(Array.from({ length: 10 }, () => get('/film', 'bytes=0-')))
+	for (const res of players) {
+		assert.equal(res.status, 206)
+		check(res, 'bytes=0-', body)
+	}
+	assert.equal(origin.requests.length, 1)
+	assert.equal(origin.requests[0].headers.range, undefined)
+	check(await get('/film', 'bytes=100000-100010'), 'bytes=100000-100010', body)
+	assert.equal(origin.requests.length, 1)
+})
+
 test('Range is nothing to what is no 200, and to what is no GET', async t => {
 	const { get, origin } = await place(t, (req, res) => {
 		if (req.method === 'POST') return res.writeHead(200, { 'content-length': 4 }).end('post')

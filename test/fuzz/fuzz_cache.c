@@ -7,6 +7,7 @@
 #include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/freshness.h"
+#include "cache/pieces.h"
 #include "cache/range.h"
 #include "cache/vary.h"
 
@@ -108,6 +109,27 @@ static void check_ranges(const er_fields *request, const er_fields *stored, uint
 	}
 }
 
+/* A piece lies in what it is a piece of, and is what was asked for. */
+static void check_piece(const er_fields *request, const er_fields *response)
+{
+	er_range part;
+	er_ranges r;
+	uint64_t whole;
+	if (!er_range_said(response, &part, &whole))
+		return;
+	ER_ASSERT(part.n > 0 && part.from < whole && part.n <= whole - part.from);
+	if (part.n <= INT64_MAX && er_piece_fits(request, response, (int64_t)part.n))
+		ER_ASSERT(er_ranges_of(request, response, whole, &r) == ER_RANGE_PART && r.n == 1 && r.v[0].from == part.from);
+	ER_ASSERT(!er_piece_fits(request, response, -1));
+}
+
+/* A 304 that was believed is believed again. */
+static void check_renewal(const er_fields *stored, const er_fields *answer)
+{
+	(void)er_condition_renews(stored, answer);
+	ER_ASSERT(er_condition_renews(stored, stored));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	if (n < 1 || n > 16 * 1024)
@@ -130,6 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_ranges(&first, &response, UINT64_MAX / 2);
 	check_ranges(&first, &response, UINT64_MAX);
 	(void)er_condition_met(&first, &response, NOW);
+	check_piece(&first, &response);
+	check_renewal(&response, &second);
 	er_arena_fini(&a);
 	return 0;
 }

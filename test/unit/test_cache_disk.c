@@ -277,6 +277,83 @@ static void what_is_too_large_for_the_memory_goes_to_the_disk(void **state)
 	node_close(&n);
 }
 
+/* A part of what is not stored as a whole, of any length. */
+static void store_piece(node *n, const char *request, const char *range, uint64_t from, uint64_t bytes)
+{
+	world *w = &n->w;
+	client c = {0};
+	char fields[160];
+	snprintf(fields, sizeof fields, "%sContent-Range: bytes %s/9000000\n", fresh, range);
+	client_ask(&c, w, "GET", "/film", request);
+	UNTIL(w, w->n_asked > 0 && w->asked[w->n_asked - 1].x != NULL);
+	asked *a = &w->asked[w->n_asked - 1];
+	origin_head(a, 206, fields, (int64_t)bytes);
+	a->wrote = from;
+	while (a->wrote < from + bytes) {
+		uint64_t left = from + bytes - a->wrote;
+		if (!a->full)
+			origin_write(a, left < 60000 ? (size_t)left : 60000);
+		turn(w);
+	}
+	origin_end(a, ER_ERR_OK);
+	UNTIL(w, c.ended);
+	assert_pattern(&c, from, bytes);
+	client_leave(&c);
+}
+
+static void assert_piece(node *n, const char *request, uint64_t from, uint64_t bytes)
+{
+	client c = {0};
+	client_ask(&c, &n->w, "GET", "/film", request);
+	UNTIL(&n->w, c.ended);
+	assert_int_equal(c.x->res.status, 206);
+	assert_non_null(strstr(field(&c, "cache-status"), "; hit"));
+	assert_pattern(&c, from, bytes);
+	client_leave(&c);
+}
+
+static void pieces_come_from_the_disk_too(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store_piece(&n, "Range: bytes=500-599\n", "500-599", 500, 100);
+	store_piece(&n, "Range: bytes=100000-399999\n", "100000-399999", 100000, 300000);
+	/* too long for the memory */
+	store_piece(&n, "Range: bytes=1000000-5999999\n", "1000000-5999999", 1000000, 5000000);
+	for (int again = 0; again < 2; again++) {
+		if (again)
+			restart(&n);
+		else
+			forget(&n);
+		assert_piece(&n, "Range: bytes=500-599\n", 500, 100);
+		assert_piece(&n, "Range: bytes=510-519\n", 510, 10); /* it is in memory again */
+		assert_piece(&n, "Range: bytes=1000000-5999999\n", 1000000, 5000000);
+		assert_piece(&n, "Range: bytes=3000000-3000009\n", 3000000, 10);
+		assert_piece(&n, "Range: bytes=100000-399999\nIf-Range: \"1\"\n", 100000, 300000);
+		assert_piece(&n, "Range: bytes=100000-399999\nCache-Control: only-if-cached\n", 100000, 300000);
+	}
+	assert_int_equal(n.w.n_asked, 0);
+	/* What voids the URL voids them there. */
+	client c = {0};
+	client_ask(&c, &n.w, "POST", "/film", "");
+	origin_answer(&n.w.asked[0], 204, "", NULL);
+	client_leave(&c);
+	for (int again = 0; again < 2; again++) {
+		static const char *const requests[] = {"Range: bytes=500-599\n", "Range: bytes=1000000-5999999\n"};
+		for (unsigned i = 0; i < 2; i++) {
+			unsigned before = n.w.n_asked;
+			client_ask(&c, &n.w, "GET", "/film", requests[i]);
+			UNTIL(&n.w, n.w.n_asked == before + 1);
+			origin_fail(&n.w.asked[before]);
+			client_leave(&c);
+		}
+		if (!again)
+			restart(&n);
+	}
+	node_close(&n);
+}
+
 static void what_breaks_off_is_not_stored(void **state)
 {
 	(void)state;
@@ -807,6 +884,7 @@ int main(void)
 	    cmocka_unit_test(ranges_heads_and_conditions_are_answered_from_the_disk),
 	    cmocka_unit_test(variants_are_found_on_the_disk),
 	    cmocka_unit_test(what_is_too_large_for_the_memory_goes_to_the_disk),
+	    cmocka_unit_test(pieces_come_from_the_disk_too),
 	    cmocka_unit_test(what_breaks_off_is_not_stored),
 	    cmocka_unit_test(many_that_want_the_same_wait_for_one_look),
 	    cmocka_unit_test(a_disk_that_stands_still_costs_a_question_to_the_origin),

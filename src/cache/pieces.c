@@ -1,0 +1,91 @@
+/* All that is done with pieces beside storing them, on top of the index. A key has as many pieces
+ * in memory as variants (ER_INDEX_VARIANTS), and looking at all of them is the price of a range
+ * that is not stored as a whole. */
+#include "cache/pieces.h"
+
+#include "base/mem.h"
+#include "cache/condition.h"
+
+enum { PARTIAL = 206 };
+
+static bool is_multipart(const er_fields *response)
+{
+	const er_slice *type = er_fields_get(response, ER_LIT("content-type"));
+	return type != NULL && type->n >= 10 && er_slice_ieq(er_slice_head(*type, 10), ER_LIT("multipart/"));
+}
+
+bool er_piece_fits(const er_fields *request, const er_fields *response, int64_t length)
+{
+	er_range said;
+	er_ranges asked;
+	uint64_t whole;
+	return er_range_said(response, &said, &whole) && length >= 0 && (uint64_t)length == said.n && !is_multipart(response) &&
+	       er_condition_strong(response) && er_ranges_of(request, response, whole, &asked) == ER_RANGE_PART && asked.n == 1 &&
+	       asked.v[0].from == said.from && asked.v[0].n == said.n;
+}
+
+bool er_piece_covers(er_stored *piece, const er_fields *request, er_ranges *out)
+{
+	er_range has = piece->piece;
+	if (piece->status != PARTIAL || piece->whole == 0 ||
+	    er_ranges_of(request, &piece->fields, piece->whole, out) != ER_RANGE_PART)
+		return false;
+	for (uint32_t i = 0; i < out->n; i++)
+		if (out->v[i].from < has.from || out->v[i].from + out->v[i].n > has.from + has.n)
+			return false;
+	return out->n == 1 || er_content_kept(piece->content);
+}
+
+/* The request would have selected it, but for its range. */
+static bool selects(const er_stored *piece, const er_fields *request, er_arena *a)
+{
+	er_variant now;
+	er_variant_like(a, &piece->variant, request, &now);
+	for (uint32_t i = 0; i < now.n; i++)
+		if (!er_slice_eq(now.v[i].name, ER_LIT("range")) && !er_variant_value_eq(now.v[i].value, piece->variant.v[i].value))
+			return false;
+	return true;
+}
+
+er_stored *er_piece_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, uint64_t now_us)
+{
+	er_index_entry all;
+	er_arena scratch = {0};
+	er_ranges r;
+	er_stored *found = NULL;
+	er_index_explain(ix, key, hash, now_us, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		er_stored *it = all.variants[i];
+		if (found == NULL && er_freshness_use_at(&it->fresh, er_stored_age_used(it, now_us)) == ER_USE_FRESH &&
+		    selects(it, request, &scratch) && er_piece_covers(it, request, &r))
+			found = it;
+		else
+			er_stored_unref(it);
+	}
+	er_arena_fini(&scratch);
+	if (found != NULL)
+		er_index_used(found);
+	return found;
+}
+
+static bool same_field(const er_fields *a, const er_fields *b, er_slice name)
+{
+	const er_slice *one = er_fields_get(a, name), *other = er_fields_get(b, name);
+	return one == NULL || other == NULL ? one == other : er_slice_eq(*one, *other);
+}
+
+bool er_pieces_outdated(er_index *ix, er_slice key, uint64_t hash, const er_fields *response)
+{
+	er_index_entry all;
+	bool any = false;
+	er_index_explain(ix, key, hash, 0, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		er_stored *it = all.variants[i];
+		if (!same_field(&it->fields, response, ER_LIT("etag")) || !same_field(&it->fields, response, ER_LIT("last-modified"))) {
+			er_index_drop(ix, it);
+			any = true;
+		}
+		er_stored_unref(it);
+	}
+	return any;
+}
