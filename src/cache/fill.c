@@ -498,7 +498,8 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 /* It is this request that does not let the response be stored: says nothing of the next one's. */
 static bool is_of_the_request(er_cache_refusal why)
 {
-	return why == ER_CACHE_REQUEST_NO_STORE || why == ER_CACHE_REQUEST_BODY || why == ER_CACHE_AUTHORIZATION;
+	return why == ER_CACHE_REQUEST_NO_STORE || why == ER_CACHE_REQUEST_BODY || why == ER_CACHE_REQUEST_QUERY ||
+	       why == ER_CACHE_AUTHORIZATION;
 }
 
 /* May what a 304 has renewed stay in the store? `s` NULL: it varies on everything now. */
@@ -616,6 +617,8 @@ static void decide(er_fill *f, er_exchange *x)
 		why = ER_CACHE_VARY;
 	if (why == ER_CACHE_OK && f->with_body)
 		why = ER_CACHE_REQUEST_BODY;
+	if (why == ER_CACHE_OK && f->own_target)
+		why = ER_CACHE_REQUEST_QUERY;
 	if (why == ER_CACHE_OK && f->of_piece && void_other_pieces(f, x))
 		why = ER_CACHE_PARTIAL;
 	/* What was stored is not what the origin says now. */

@@ -78,6 +78,7 @@ struct er_fill {
 	er_fields wanted;             /* fields of the request as it came to the cache; in x's arena */
 	int64_t asked;                /* since 1970 */
 	bool with_body;               /* the question has a body: its answer is for nobody else */
+	bool own_target;              /* so has what it asks for: parameters that are not in the key */
 	er_stored *stale;             /* that it validates, or NULL: own reference */
 	er_task *first;               /* that began it and still waits, or NULL */
 	bool counts;                  /* a task began it: what becomes of it is counted */

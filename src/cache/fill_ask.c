@@ -47,8 +47,10 @@ static er_exchange *exchange_for(er_fill *f, const er_exchange *from)
 	own->req.scheme = er_arena_copy(a, req->scheme);
 	own->req.authority = er_arena_copy(a, req->authority);
 	own->req.host = er_arena_copy(a, req->host);
-	/* What is not in the key goes to nobody whose answer is for all. */
-	own->req.target = er_arena_copy(a, f->listed ? er_key_target(f->key) : req->target);
+	/* What is not in the key goes to nobody whose answer is for all, or may be a piece. */
+	bool shared = f->listed || (f->key.n > 0 && er_fields_get(&req->fields, ER_LIT("range")) != NULL);
+	own->req.target = er_arena_copy(a, shared ? er_key_target(f->key) : req->target);
+	f->own_target = f->key.n > 0 && !er_slice_eq(own->req.target, er_key_target(f->key));
 	return own;
 }
 

@@ -18,6 +18,8 @@
 	X(VARY, "vary", "the response varies on everything, or on what the node itself writes into a request") \
 	X(STATUS, "status", "a response with this status is stored only with an explicit lifetime") \
 	X(REQUEST_BODY, "request-body", "the request has a body, and the response may be an answer to that") \
+	X(REQUEST_QUERY, "request-query", \
+	  "the request has parameters that are not in the key, and they may have chosen the response") \
 	X(PARTIAL, "partial", "the response is an answer to a range or a condition of the request") \
 	X(UNDERSTAND, "must-understand", "the response asks for a cache that knows its status") \
 	X(NO_LIFETIME, "no-lifetime", "the response has neither a lifetime nor a validator") \
