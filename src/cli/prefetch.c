@@ -57,6 +57,7 @@ typedef struct run {
 	er_progress progress;
 	uint64_t line_us;
 	unsigned look_ms;
+	uint64_t parallel; /* 0: as the node does */
 } run;
 
 static volatile sig_atomic_t interrupted;
@@ -170,6 +171,8 @@ static bool start(run *x, job *j)
 	bool ok = put_headers(x->call, &body);
 	er_out_cstr(&body, "environment", x->urls.env);
 	er_out_bool(&body, "refresh", er_row_flag(x->call, ER_LIT("refresh")));
+	if (x->parallel > 0)
+		er_out_u64(&body, "parallel", x->parallel);
 	er_out_open(&body, "urls", '[');
 	for (; x->next < x->urls.n && x->next - from < PART_URLS && bytes < PART_BYTES; x->next++) {
 		er_out_str(&body, NULL, x->urls.v[x->next]);
@@ -369,6 +372,8 @@ static void show(run *x)
 static bool collect(run *x)
 {
 	er_row_call *c = x->call;
+	if (er_row_value(c, ER_LIT("parallel")) != NULL && !er_row_number(c, ER_LIT("parallel"), &x->parallel))
+		return false;
 	bool sitemap = er_row_flag(c, ER_LIT("sitemap"));
 	for (size_t i = 0; i < ER_ROW_WORDS && c->words[i] != NULL; i++)
 		if (!er_urls_add_word(&x->urls, c->words[i], sitemap))
@@ -424,6 +429,11 @@ const er_row er_row_prefetch = {
                 {.name = "refresh", .help = "have the origin validate what is fresh as well"},
                 {.name = "header", .value = "FIELD", .help = "\"name: value\" of the requests; several on lines of their own"},
                 {.name = "device", .value = "D", .help = "ask as a desktop, mobile or tablet"},
+                {.name = "parallel",
+                 .value = "N",
+                 .help = "so many at a time of one site, 1 to 16; 4 if it is not given",
+                 .least = 1,
+                 .most = ER_PREFETCH_AT_ONCE},
                 {ER_ROW_ENV}},
     .run = prefetch,
 };

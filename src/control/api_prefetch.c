@@ -19,6 +19,7 @@ static const er_field as_browsers[] = {{ER_LIT("accept"), ER_LIT("*/*")},
 typedef struct prefetch_body {
 	const er_json *urls, *headers;
 	er_slice environment;
+	uint32_t parallel;
 	bool refresh;
 } prefetch_body;
 
@@ -111,15 +112,18 @@ static bool read_fields(er_call *call, const er_json *object, er_prefetch_order 
 
 static bool read_order(er_call *call, er_prefetch_order *order)
 {
-	static const er_member members[] = {ER_MEMBER(prefetch_body, "urls", urls, ER_MEMBER_ARRAY, true, 1, ER_PREFETCH_URLS),
-	                                    ER_MEMBER(prefetch_body, "headers", headers, ER_MEMBER_OBJECT, false, 0, 0),
-	                                    ER_MEMBER(prefetch_body, "environment", environment, ER_MEMBER_STRING, false, 1, 20),
-	                                    ER_MEMBER(prefetch_body, "refresh", refresh, ER_MEMBER_BOOL, false, 0, 0)};
-	prefetch_body body = {.environment = ER_LIT("production")};
+	static const er_member members[] = {
+	    ER_MEMBER(prefetch_body, "urls", urls, ER_MEMBER_ARRAY, true, 1, ER_PREFETCH_URLS),
+	    ER_MEMBER(prefetch_body, "headers", headers, ER_MEMBER_OBJECT, false, 0, 0),
+	    ER_MEMBER(prefetch_body, "environment", environment, ER_MEMBER_STRING, false, 1, 20),
+	    ER_MEMBER(prefetch_body, "parallel", parallel, ER_MEMBER_NUMBER, false, 1, ER_PREFETCH_AT_ONCE),
+	    ER_MEMBER(prefetch_body, "refresh", refresh, ER_MEMBER_BOOL, false, 0, 0)};
+	prefetch_body body = {.environment = ER_LIT("production"), .parallel = ER_PREFETCH_SHARE};
 	*order = (er_prefetch_order){.local = call->local, .by = call->actor.name};
 	if (!er_call_members(call, members, &body) || !read_urls(call, body.urls, order) || !read_fields(call, body.headers, order))
 		return false;
 	order->refresh = body.refresh;
+	order->parallel = body.parallel;
 	return er_env_parse(body.environment, &order->env) ||
 	       er_refuse_field(&call->problem, ER_LIT("environment"), "production or staging",
 	                       "\"environment\": production or staging is expected");

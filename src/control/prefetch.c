@@ -183,7 +183,7 @@ static er_prefetch_job *take_turn(er_prefetches *p, uint64_t *site)
 				end_job(p, job);
 			continue;
 		}
-		if (share_of(p, *site) >= ER_PREFETCH_SHARE)
+		if (share_of(p, *site) >= job->order.parallel)
 			continue;
 		er_list_remove(l);
 		er_list_push(&p->jobs, l);
@@ -260,7 +260,7 @@ static void copy_order(er_prefetch_job *job, const er_prefetch_order *order)
 er_prefetch_job *er_prefetch_start(er_prefetches *p, const er_prefetch_order *order, er_problem *problem)
 {
 	size_t bytes = 0;
-	ER_ASSERT(order->n > 0 && order->n <= ER_PREFETCH_URLS && order->n_fields <= ER_PREFETCH_FIELDS);
+	ER_ASSERT(order->n > 0 && order->n <= ER_PREFETCH_URLS && order->parallel > 0);
 	for (uint32_t i = 0; i < order->n; i++)
 		bytes += order->urls[i].url.n + sizeof *order->urls;
 	if (!has_room(p, order, bytes, problem))

@@ -1,8 +1,8 @@
 /* Filling the cache before clients ask: jobs of URLs, and the line in which they are asked.
  *
  * A job belongs to the control plane, lives in memory alone, and is forgotten when the node ends;
- * what it had stored by then is stored. At most ER_PREFETCH_AT_ONCE URLs are under way, and
- * ER_PREFETCH_SHARE of them at one site's origin. Jobs take turns, a URL each. The asking is the
+ * what it had stored by then is stored. At most ER_PREFETCH_AT_ONCE URLs are under way, and of one
+ * site no more than the job says that is asked. Jobs take turns, a URL each. The asking is the
  * gateway's (er_control_ops.prefetch).
  *
  * Control thread. */
@@ -26,7 +26,7 @@ enum {
 	ER_PREFETCH_BYTES = 32 << 20, /* of their URLs, together */
 	ER_PREFETCH_KEPT = 64,        /* jobs that are over, and can be asked about */
 	ER_PREFETCH_AT_ONCE = 16,     /* URLs under way */
-	ER_PREFETCH_SHARE = 4,        /* of them, of one site */
+	ER_PREFETCH_SHARE = 4,        /* of them, of one site, if the job says nothing else */
 	ER_PREFETCH_TOLD = 100,       /* URLs of a job that are told with what was wrong */
 	ER_PREFETCH_LATE_S = 600,     /* a URL that takes longer is given up */
 	ER_CONTENT_MAX = 50 << 20,    /* of a document: what a sitemap may have */
@@ -100,6 +100,7 @@ typedef struct er_prefetch_order {
 	uint32_t n;
 	const er_field *fields;
 	uint32_t n_fields;
+	uint32_t parallel;   /* so many URLs of one site may be under way, whoever's they are */
 	bool refresh, local; /* local: by the socket, and not with a token */
 	er_slice by;
 } er_prefetch_order;

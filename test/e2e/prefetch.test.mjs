@@ -176,14 +176,17 @@ test('a thousand URLs are asked once each, four at a time, also while clients as
 	const r = await er(['prefetch', '-', '--json'], { input: list(0, 1000) })
 	assert.deepEqual([r.code, r.json.stored], [0, 1000])
 	assert.ok(most >= 2 && most <= 4, `${most} at once`)
+	most = 0
+	assert.equal((await er(['prefetch', '-', '--parallel', '1', '--refresh'], { input: list(0, 20) })).code, 0)
+	assert.equal(most, 1)
 	assert.equal(new Set(asked()).size, 1000)
-	assert.equal(asked().length, 1000)
+	assert.equal(asked().length, 1020)
 	// clients and prefetch of the same
 	const both = er(['prefetch', '-', '--json'], { input: list(1000, 300) })
 	for (let i = 0; i < 300; i += 20) await Promise.all(Array.from({ length: 20 }, (_, k) => get(`/u${1299 - i - k}`).then(res => assert.equal(res.text, `/u${1299 - i - k}`))))
 	const second = await both
 	assert.deepEqual([second.code, second.json.hits + second.json.stored], [0, 300])
-	assert.equal(asked().length, 1300)
+	assert.equal(asked().length, 1320)
 })
 
 test('Ctrl-C cancels what is not done, on the node as well', async t => {
@@ -277,6 +280,7 @@ test('variants are stored for whom they are asked', async t => {
 	for (const [code, why, ...args] of [
 		[2, /--device: desktop, mobile or tablet/, '--device', 'watch'],
 		[2, /"name: value"/, '--header', 'nonsense'],
+		[2, /--parallel/, '--parallel', '17'],
 		[1, /not for prefetches/, '--header', 'Range: bytes=0-1'],
 	]) {
 		const bad = await er(['prefetch', `${H}/`, ...args])

@@ -110,6 +110,24 @@ static void an_origin_gets_its_share_and_no_more(void **state)
 	assert_int_equal(h->asked_ever, 5 * 50);
 }
 
+static void a_job_may_ask_more_or_less_of_an_origin(void **state)
+{
+	harness *h = *state;
+	(void)start(h, 'a', 50, ",\"parallel\":16");
+	assert_int_equal(h->n_asked, ER_PREFETCH_AT_ONCE);
+	while (h->n_asked > 0)
+		let_prefetch(h, 0, stored);
+	(void)start(h, 'a', 50, ",\"parallel\":1");
+	assert_int_equal(h->n_asked, 1);
+	/* the gentle one stays gentle beside one that is not */
+	(void)start(h, 'a', 1, "");
+	assert_int_equal(h->n_asked, 2);
+	let_prefetch(h, 0, stored);
+	assert_int_equal(h->n_asked, 1);
+	refused(h, "POST", "/v1/prefetch", order(h, 'a', 1, ",\"parallel\":17"), 400, "invalid", "parallel");
+	refused(h, "POST", "/v1/prefetch", order(h, 'a', 1, ",\"parallel\":0"), 400, "invalid", "parallel");
+}
+
 /* Two jobs of one site: the second one need not wait for the first one's end. */
 static void a_small_job_does_not_wait_for_a_large_one(void **state)
 {
@@ -379,6 +397,7 @@ int main(void)
 	    TEST(a_job_asks_for_its_urls_as_browsers_do),
 	    TEST(a_job_says_how_far_it_is_and_what_was_wrong),
 	    TEST(an_origin_gets_its_share_and_no_more),
+	    TEST(a_job_may_ask_more_or_less_of_an_origin),
 	    TEST(a_small_job_does_not_wait_for_a_large_one),
 	    TEST(a_site_whose_origin_hangs_holds_up_no_other),
 	    TEST(what_no_site_has_is_never_asked),
