@@ -227,6 +227,8 @@ static bool site_body(er_row_call *c, er_out *body)
 		er_out_str(body, "host", er_slice_cstr(host));
 	if (er_row_flag(c, ER_LIT("private")))
 		er_out_bool(body, "private", true);
+	if (er_row_flag(c, ER_LIT("follow-redirects")))
+		er_out_bool(body, "followRedirects", true);
 	if (!put_tls(c, body))
 		return false;
 	er_out_close(body, '}');
@@ -241,20 +243,20 @@ const er_row er_row_site_add = {
         "Adds a site, or sets it anew: its hosts (NAME, if --hosts names none) are answered from these servers, and stored as "
         "far as the origin allows. Health checks, weights, time-outs and more are said in a file: --settings.",
     .words = {1, 1},
-    .options = {{.name = "origin", .value = "URL,...", .help = "http(s)://HOST[:PORT]; several with commas between"},
-                {.name = "hosts", .value = "H,...", .help = "hosts, *.HOST for all below one, * for every host"},
-                {.name = "host", .value = "HOST", .help = "what Host says to the servers: client, server, or a host"},
-                {.name = "private", .help = "the servers may have private addresses that routineAddresses of the node allows"},
-                {.name = "no-cache", .help = "store nothing"},
-                {.name = "ca", .value = "FILE", .help = "PEM: whose certificates the servers must have, instead of the system's"},
-                {.name = "certificate", .value = "FILE", .help = "PEM: by which the node says to the servers who it is"},
-                {.name = "key", .value = "FILE", .help = "PEM: of the certificate, not encrypted; nobody is shown it again"},
-                {.name = "compress",
-                 .value = "on|off|CODING,...",
-                 .help = "codings (br, zstd, gzip) in which stored answers are compressed; default: on, all of them"},
-                {.name = "settings",
-                 .value = "FILE",
-                 .help = "the whole site as JSON, as in \"sites\" of node.jsonc; - is a pipe"}},
+    .options =
+        {{.name = "origin", .value = "URL,...", .help = "http(s)://HOST[:PORT]; several with commas between"},
+         {.name = "hosts", .value = "H,...", .help = "hosts, *.HOST for all below one, * for every host"},
+         {.name = "host", .value = "HOST", .help = "what Host says to the servers: client, server, or a host"},
+         {.name = "private", .help = "the servers may have private addresses that routineAddresses of the node allows"},
+         {.name = "follow-redirects", .help = "the node follows redirects of the servers, at most 5, instead of the client"},
+         {.name = "no-cache", .help = "store nothing"},
+         {.name = "ca", .value = "FILE", .help = "PEM: whose certificates the servers must have, instead of the system's"},
+         {.name = "certificate", .value = "FILE", .help = "PEM: by which the node says to the servers who it is"},
+         {.name = "key", .value = "FILE", .help = "PEM: of the certificate, not encrypted; nobody is shown it again"},
+         {.name = "compress",
+          .value = "on|off|CODING,...",
+          .help = "codings (br, zstd, gzip) in which stored answers are compressed; default: on, all of them"},
+         {.name = "settings", .value = "FILE", .help = "the whole site as JSON, as in \"sites\" of node.jsonc; - is a pipe"}},
     .request = "PUT /v1/sites/{0}",
     .make_body = site_body,
     .said = "the site {0} is in force",

@@ -3,6 +3,7 @@
  * asked). Pure. */
 #include "control/site.h"
 
+#include "base/json_tree.h"
 #include "base/mem.h"
 #include "control/members.h"
 #include "http/identity.h"
@@ -18,6 +19,7 @@ enum {
 	FIELD_NAME_MAX = 128,
 	FIELD_VALUE_MAX = 4096,
 	HOST_TEXT_MAX = 255,
+	FOLLOW_DEFAULT = 5,
 };
 
 #define READ(v, at, members, into, problem) er_members_read(v, at, members, sizeof(members) / sizeof *(members), into, problem)
@@ -124,6 +126,19 @@ static bool read_host_mode(er_arena *a, const er_json *v, er_slice at, er_slice 
 	return true;
 }
 
+static bool read_follow(const er_json *v, er_slice at, er_group_spec *out, er_problem *problem)
+{
+	uint64_t n = 0;
+	if (v->type == ER_JSON_BOOL)
+		n = v->boolean ? FOLLOW_DEFAULT : 0;
+	else if (v->type != ER_JSON_NUMBER || !er_json_whole(v, &n) || n > ER_GROUP_REDIRECTS) {
+		er_path path = er_path_member(at, ER_LIT("followRedirects"));
+		return er_members_refuse(problem, &path, v, "true, false, or a whole number from 0 to 10");
+	}
+	out->redirects = (uint32_t)n;
+	return true;
+}
+
 typedef struct health_raw {
 	er_slice path;
 	uint32_t every_ms, timeout_ms, healthy, unhealthy, status_least, status_most;
@@ -165,7 +180,7 @@ static bool read_health(er_arena *a, const er_json *v, er_slice at, er_group_spe
 }
 
 typedef struct origin_raw {
-	const er_json *servers, *headers, *health, *tls;
+	const er_json *servers, *headers, *health, *tls, *follow;
 	er_slice host, sni;
 	bool private;
 	uint32_t retries, connect_ms, head_ms, idle_ms, failures, out_ms;
@@ -177,6 +192,7 @@ static bool read_long_origin(er_arena *a, const er_json *v, er_slice at, er_site
 	                                    ER_MEMBER(origin_raw, "headers", headers, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(origin_raw, "health", health, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(origin_raw, "tls", tls, ER_MEMBER_OBJECT, false, 0, 0),
+	                                    ER_MEMBER(origin_raw, "followRedirects", follow, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(origin_raw, "host", host, ER_MEMBER_STRING, false, 1, HOST_TEXT_MAX),
 	                                    ER_MEMBER(origin_raw, "sni", sni, ER_MEMBER_STRING, false, 1, HOST_TEXT_MAX),
 	                                    ER_MEMBER(origin_raw, "private", private, ER_MEMBER_BOOL, false, 0, 0),
@@ -193,6 +209,7 @@ static bool read_long_origin(er_arena *a, const er_json *v, er_slice at, er_site
 	if ((raw.headers != NULL && !read_fields(a, raw.headers, at, g, problem)) ||
 	    (raw.health != NULL && !read_health(a, raw.health, at, g, problem)) ||
 	    (raw.tls != NULL && !er_site_read_tls(raw.tls, at, g, problem)) ||
+	    (raw.follow != NULL && !read_follow(raw.follow, at, g, problem)) ||
 	    (raw.host.n > 0 && !read_host_mode(a, v, at, raw.host, g, problem)))
 		return false;
 	er_path sni = er_path_member(at, ER_LIT("sni"));

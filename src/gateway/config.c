@@ -401,7 +401,7 @@ static void keep_site(er_config *c, size_t i, const er_config *before)
 	uintptr_t was = (uintptr_t)er_map_get(before->site_names, now->name);
 	er_site *old = was != 0 ? before->sites[was - 1] : NULL;
 	if (old == NULL || old == now || old->stored != now->stored || !er_slice_eq(old->settings, now->settings) ||
-	    (now->stored && !same_addresses(c, before)))
+	    (now->guards && !same_addresses(c, before)))
 		return;
 	c->sites[i] = er_site_ref(old);
 	er_site_unref(now);

@@ -403,7 +403,7 @@ static bool one_site(er_config_reader *r, const er_json *v)
 	/* What is shown. A key that changes changes its certificate, too: the same text is the same
 	 * site. */
 	er_json_write(&text, er_site_take_key(&r->arena, whole, &key));
-	er_site *s = er_site_new(&settings, er_buf_slice(&text), false, NULL, 0);
+	er_site *s = er_site_new(&settings, er_buf_slice(&text), false, r->config->addresses, r->config->n_addresses);
 	er_buf_fini(&text);
 	return er_config_add_site(r->config, s, &err) || er_config_wrong(r, v, "%s", err.text);
 }

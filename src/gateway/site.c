@@ -39,7 +39,9 @@ er_site *er_site_new(const er_site_settings *from, er_slice settings, bool store
 	er_site *s = make(from->name, settings, from->hosts, from->n_hosts);
 	er_group_spec spec = from->origin;
 	spec.trusted = !stored;
-	if (stored && from->private) {
+	spec.hosts = from->hosts;
+	spec.n_hosts = from->n_hosts;
+	if (from->private) {
 		spec.allow = allow;
 		spec.n_allow = n_allow;
 	}
@@ -47,6 +49,7 @@ er_site *er_site_new(const er_site_settings *from, er_slice settings, bool store
 	s->rules = from->rules != NULL ? er_cache_rules_new(from->rules) : NULL;
 	s->cache = from->cache;
 	s->stored = stored;
+	s->guards = stored || from->private;
 	return s;
 }
 

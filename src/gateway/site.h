@@ -20,6 +20,7 @@ typedef struct er_site {
 	size_t n_hosts;
 	er_cache_rules *rules; /* own reference; NULL: none */
 	bool cache, stored;    /* stored: it came from the store */
+	bool guards;           /* the addresses of the configuration are part of what it is */
 } er_site;
 
 /* Takes what it needs of the settings. `trusted`: the operator wrote it; else its servers are

@@ -268,6 +268,8 @@ static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 {
 	const char *why;
 	char text[TEXT_MAX];
+	/* Whoever has settings for some servers follows by himself: others must not get them. */
+	ER_ASSERT(f->wishes.tls == NULL);
 	if (f->hops >= f->wishes.max_hops) {
 		snprintf(text, sizeof text, "more than %u redirects", f->wishes.max_hops);
 		fail(f, ER_ERR_RESPONSE, text);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/authority.h"
+#include "http/pattern.h"
 #include "http/url.h"
 
 #include <stdio.h>
@@ -94,6 +95,18 @@ static void make_server(er_group *g, er_upstream *to, const er_upstream_spec *fr
 	                    .is_address = is_address(host)};
 }
 
+static void make_hosts(er_group *g, const er_group_spec *spec)
+{
+	er_arena *a = &g->arena;
+	g->spec.hosts = NULL;
+	g->n_hosts = g->spec.n_hosts = spec->n_hosts;
+	g->hosts = er_arena_alloc(a, (spec->n_hosts + 1) * sizeof *g->hosts);
+	for (size_t i = 0; i < spec->n_hosts; i++) {
+		bool ok = er_pattern_parse(a, er_arena_copy(a, spec->hosts[i]), &g->hosts[i], NULL);
+		ER_ASSERT(ok);
+	}
+}
+
 /* Its reader has tried the same. */
 static er_tls *make_tls(const er_tls_pem *pem)
 {
@@ -116,6 +129,7 @@ er_group *er_group_new(er_slice site, const er_group_spec *spec)
 	g->spec.host_name = er_arena_copy(a, spec->host_name);
 	g->spec.sni = er_arena_copy(a, spec->sni);
 	g->spec.path = er_arena_copy(a, spec->path);
+	make_hosts(g, spec);
 	g->tls = make_tls(&spec->tls);
 	g->spec.tls = (er_tls_pem){0};
 	for (size_t i = 0; i < spec->n_fields; i++)

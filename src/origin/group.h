@@ -12,11 +12,12 @@
 #include "base/err.h"
 #include "http/fields.h"
 #include "http/wishes.h"
+#include "model/pattern.h"
 #include "origin/tls.h"
 
 #include <pthread.h>
 
-enum { ER_GROUP_SERVERS = 32, ER_GROUP_RETRIES = 5, ER_GROUP_FIELDS = 32 };
+enum { ER_GROUP_SERVERS = 32, ER_GROUP_RETRIES = 5, ER_GROUP_FIELDS = 32, ER_GROUP_REDIRECTS = 10 };
 
 /* What Host, and the name in TLS, say to a server. */
 typedef enum er_group_host {
@@ -43,8 +44,11 @@ typedef struct er_group_spec {
 	er_tls_pem tls;                   /* that er_tls_new takes */
 	er_field fields[ER_GROUP_FIELDS]; /* of every request, in place of the client's */
 	size_t n_fields;
-	/* redirects are followed by the node; else they go to the client */
-	bool follow;
+	/* so many redirects in a row are followed by the node; 0: they go to the client */
+	uint32_t redirects;
+	/* of the site, as patterns (http/pattern.h): a redirect to one of them is for the group */
+	const er_slice *hosts;
+	size_t n_hosts;
 	/* further servers, or attempts, of a request that can be sent again */
 	uint32_t retries;
 	uint32_t connect_ms, head_ms, idle_ms; /* 0: the defaults of er_wishes */
@@ -53,7 +57,8 @@ typedef struct er_group_spec {
 	/* probes; every_ms 0: none */
 	uint32_t every_ms, timeout_ms, healthy, unhealthy, status_least, status_most;
 	er_slice path;
-	/* who said so: the operator's word needs no guard; else what the guard lets through */
+	/* who said so: the operator's word needs no guard for its servers; else, and wherever a
+	 * redirect leads, `allow` is what the guard lets through */
 	bool trusted;
 	const er_cidr *allow;
 	size_t n_allow;
@@ -89,7 +94,9 @@ typedef struct er_group {
 	er_arena arena;
 	er_slice site;
 	er_group_spec spec; /* its slices are the group's; without the texts of `tls` */
-	er_tls *tls;        /* own reference; NULL: the system's authorities, and no certificate */
+	er_pattern *hosts;  /* of the spec */
+	size_t n_hosts;
+	er_tls *tls; /* own reference; NULL: the system's authorities, and no certificate */
 	er_upstream servers[ER_GROUP_SERVERS];
 	size_t n;
 	uint64_t turn; /* atomic */

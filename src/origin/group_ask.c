@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "origin/group_follow.h"
 
 #include <stdio.h>
 
@@ -20,7 +21,8 @@ typedef struct ask {
 	const er_handler *origin;
 	size_t server;
 	uint32_t tried; /* bit by index */
-	unsigned attempts;
+	unsigned failures;
+	er_follow_way way; /* with redirects that were followed */
 } ask;
 
 static void attempt(ask *a);
@@ -101,33 +103,79 @@ static void free_ask(ask *a)
 	er_free(a);
 }
 
+/* The next question, with the answer `now` out of the way. */
+static void go_on(ask *a, er_exchange *now)
+{
+	if (now->res.body != NULL)
+		er_body_cancel(now->res.body, ER_ERR_CANCELLED);
+	er_exchange_unref(now);
+	attempt(a);
+}
+
+/* What went wrong where a redirect led. */
+static void explain_way(const ask *a, const char *why, er_exchange *x, const er_exchange *now)
+{
+	if (why != NULL)
+		er_exchange_fail(x, 502, ER_ERR_RESPONSE, NULL, "The origin of the site %.*s redirects %s; the last answer was of %.*s.",
+		                 ER_FMT(a->group->site), why, ER_FMT(er_slice_head(a->way.authority, 200)));
+	else
+		er_exchange_fail(
+		    x, now->res.error == ER_ERR_TIMEOUT ? 504 : 502, now->res.error, NULL,
+		    "%.*s\nThe origin of the site %.*s redirects there.%s", ER_FMT(er_slice_head(now->res.error_text, 300)),
+		    ER_FMT(a->group->site),
+		    now->res.error == ER_ERR_REFUSED_ADDRESS
+		        ? " If that is meant, name it among the site's servers, or say \"private\": true in the site's origin "
+		          "and name the address in \"routineAddresses\" of node.jsonc."
+		        : "");
+}
+
+/* The answer is there, and no further question is asked. */
+static void answer(ask *a, er_exchange *now, const char *why)
+{
+	er_exchange *x = a->x;
+	if (why != NULL || (a->way.foreign && now->res.error != ER_ERR_OK)) {
+		if (now->res.body != NULL)
+			er_body_cancel(now->res.body, ER_ERR_CANCELLED);
+		explain_way(a, why, x, now);
+	} else if (now->res.error == ER_ERR_REFUSED_ADDRESS && !a->group->spec.trusted) {
+		explain_refusal(a->group, a->server, x, now);
+	} else {
+		er_exchange_adopt(x, now);
+		er_follow_answer(&a->way, x);
+	}
+	er_exchange_unref(now);
+	free_ask(a);
+	x->on_cancel = NULL;
+	er_exchange_answer(x);
+	er_exchange_unref(x);
+}
+
 static void on_answered(er_asker *asker, er_exchange *now)
 {
 	ask *a = ER_CONTAINER(asker, ask, asker);
 	ER_CHECK(a, MAGIC);
 	ER_ASSERT(a->now == now);
 	er_exchange *x = a->x;
+	const char *why = NULL;
 	bool bad = failed(now);
 	a->now = NULL;
-	er_group_tell(a->group, a->server, bad, er_clock_mono_us());
-	if (bad)
-		er_group_blame_answer(a->group, a->server, now);
-	if (bad && a->attempts <= a->group->spec.retries && can_be_sent_again(&x->req)) {
-		if (now->res.body != NULL)
-			er_body_cancel(now->res.body, ER_ERR_CANCELLED);
-		er_exchange_unref(now);
-		attempt(a);
+	if (!a->way.foreign) {
+		er_group_tell(a->group, a->server, bad, er_clock_mono_us());
+		if (bad)
+			er_group_blame_answer(a->group, a->server, now);
+		if (bad && ++a->failures <= a->group->spec.retries && can_be_sent_again(&x->req)) {
+			go_on(a, now);
+			return;
+		}
+	}
+	if (er_follow_next(a->group, x, now, now->req.scheme, &a->way, &why) != ER_FOLLOW_ON) {
+		answer(a, now, why);
 		return;
 	}
-	if (now->res.error == ER_ERR_REFUSED_ADDRESS && !a->group->spec.trusted)
-		explain_refusal(a->group, a->server, x, now);
-	else
-		er_exchange_adopt(x, now);
-	er_exchange_unref(now);
-	free_ask(a);
-	x->on_cancel = NULL;
-	er_exchange_answer(x);
-	er_exchange_unref(x);
+	a->tried &= ~(1u << a->server); /* it did well */
+	x->facts.subrequests++;
+	x->facts.subrequests_by_class[3]++;
+	go_on(a, now);
 }
 
 static void on_broken(er_asker *asker, er_exchange *now)
@@ -155,27 +203,31 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_exchange_unref(x);
 }
 
-/* Asks the next server. May answer, and end `a`, before it returns. */
+/* Asks the next server, or where a redirect leads. May answer, and end `a`, before it returns. */
 static void attempt(ask *a)
 {
 	er_exchange *x = a->x, *now = a->now = er_exchange_new();
-	a->server = er_group_choose(a->group, a->tried, er_clock_mono_us());
-	a->tried |= 1u << a->server;
-	a->attempts++;
 	now->id = x->id;
 	now->peer = x->peer;
 	now->depth = x->depth;
 	now->asker = &a->asker;
 	now->facts.started_us = er_clock_mono_us();
 	er_exchange_copy_request(now, x);
-	er_group_aim(a->group, a->server, now);
+	if (a->way.hops > 0)
+		er_follow_ask(a->group, &a->way, now);
+	if (!a->way.foreign) {
+		a->server = er_group_choose(a->group, a->tried, er_clock_mono_us());
+		a->tried |= 1u << a->server;
+		er_group_aim(a->group, a->server, now);
+	}
 	er_exchange_start(now, a->origin);
 }
 
 /* There is nothing to choose, to count, or to say of it. */
 static bool is_simple(const er_group *g)
 {
-	return g->n == 1 && g->spec.retries == 0 && g->spec.trusted && er_slice_eq(g->servers[0].scheme, ER_LIT("http"));
+	return g->n == 1 && g->spec.retries == 0 && g->spec.trusted && g->spec.redirects == 0 &&
+	       er_slice_eq(g->servers[0].scheme, ER_LIT("http"));
 }
 
 void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin)
@@ -190,7 +242,8 @@ void er_group_ask(er_group *g, er_exchange *x, const er_handler *origin)
 	           .asker = {.answered = on_answered, .broken = on_broken, .informed = on_informed},
 	           .group = er_group_ref(g),
 	           .x = er_exchange_ref(x),
-	           .origin = origin};
+	           .origin = origin,
+	           .way = er_follow_begin(x)};
 	x->on_cancel = on_cancel;
 	x->handler_ctx = a;
 	attempt(a);

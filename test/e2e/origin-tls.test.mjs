@@ -2,45 +2,17 @@
 // handshake goes wrong. The servers are node's own, with certificates that the test makes.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import http2 from 'node:http2'
-import https from 'node:https'
 import path from 'node:path'
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from './lib/node.mjs'
 import { startStore } from './lib/deploy.mjs'
-import { makeCerts } from './lib/certs.mjs'
+import { makeCerts, startTls } from './lib/certs.mjs'
 import { startRawOrigin } from './lib/origin.mjs'
 import { tool } from './lib/tool.mjs'
 import * as raw from './lib/raw.mjs'
 
 const loopback = ['127.0.0.0/8']
-
-/** An https server of 127.0.0.1 that says its name, the name that it was asked by (SNI), and who
- * asks. {port, url, connections, requests, close()} */
-function startTls(t, name, { cert, key }, options = {}, handler) {
-	const seen = { connections: 0, requests: [] }
-	const make = options.http2 ? http2.createSecureServer : https.createServer
-	const server = make({ cert, key, keepAliveTimeout: 60000, ...options }, (req, res) => {
-		const client = req.socket.getPeerCertificate?.()?.subject?.CN ?? '-'
-		seen.requests.push({ url: req.url, headers: req.headers, client, sni: req.socket.servername, version: req.httpVersion })
-		if (handler) return handler(req, res)
-		res.end(`${name} ${req.socket.servername || '-'} ${client}`)
-	})
-	server.on('secureConnection', () => seen.connections++)
-	server.on('tlsClientError', () => {})
-	server.on('sessionError', () => {})
-	server.on('clientError', (_, s) => s.destroy())
-	const sockets = new Set()
-	server.on('connection', s => sockets.add(s.on('close', () => sockets.delete(s)).on('error', () => {})))
-	return new Promise(resolve =>
-		server.listen(0, '127.0.0.1', () => {
-			const close = () => new Promise(done => (server.close(() => done()), sockets.forEach(s => s.destroy())))
-			t.after(close)
-			resolve(Object.assign(seen, { port: server.address().port, url: `https://127.0.0.1:${server.address().port}`, close, drop: () => sockets.forEach(s => s.destroy()) }))
-		}),
-	)
-}
 
 function ends(t, node) {
 	t.after(async () => {
@@ -321,6 +293,62 @@ test('a handshake that does not end is over in time, and says so', async t => {
 	assert.match(res.headers['er-error'], /^timeout; .*reason=handshake$/)
 	assert.match(res.text, /did not end the TLS handshake/)
 	assert.match((await node.ok('GET', '/v1/sites/shop')).servers[0].lastFailure.text, /did not end the TLS handshake/)
+})
+
+test('a handshake that drips is over in time as well', async t => {
+	const timers = new Set()
+	const drips = await startRawOrigin(s => {
+		// The head of a handshake's record, and then its bytes, one after the other.
+		s.once('data', () => {
+			s.write(Buffer.from('1603032000', 'hex'))
+			const timer = setInterval(() => s.write(Buffer.from([2])), 50)
+			timers.add(timer)
+			s.on('close', () => clearInterval(timer))
+		})
+	})
+	t.after(() => (timers.forEach(clearInterval), drips.close()))
+	const node = ends(t, await startNode({ config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example'], ...site(drips.url.replace('http:', 'https:'), null, { connectMs: 500 }) }] } }))
+	const res = await get(node, 'shop.example')
+	assert.deepEqual([res.status, /reason=handshake$/.test(res.headers['er-error'])], [504, true], res.text)
+})
+
+for (const h2 of [false, true]) {
+	test(`behind the handshake the time-outs are those of any server (${h2 ? 'HTTP/2' : 'HTTP/1.1'})`, async t => {
+		const certs = makeCerts(t)
+		const ca = certs.ca('Authority')
+		const server = await startTls(t, 'S', certs.leaf('s', { by: ca, names: ['origin.test'] }), { http2: h2 }, (req, res) => {
+			if (req.url === '/head') return
+			if (req.url === '/cut') {
+				res.writeHead(200, { 'content-length': 100 })
+				res.write('half')
+				return
+			}
+			res.end(req.httpVersion)
+		})
+		const node = ends(t, await startNode({ config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example'], ...site(server.url, { ca: ca.certFile }, { headMs: 300, idleMs: 400 }) }] } }))
+		assert.equal((await get(node, 'shop.example')).text, h2 ? '2.0' : '1.1')
+		const res = await get(node, 'shop.example', '/head')
+		assert.deepEqual([res.status, res.headers['er-error']], [504, 'timeout; host=origin.test'])
+		assert.match(res.text, /did not go on within 300 ms/)
+		await assert.rejects(get(node, 'shop.example', '/cut'), raw.Gone)
+		assert.equal((await get(node, 'shop.example')).status, 200)
+	})
+}
+
+test('the name that one site says in TLS is never said for another, and is what the certificate is checked for', async t => {
+	const certs = makeCerts(t)
+	const ca = certs.ca('Authority')
+	const server = await startTls(t, 'S', certs.leaf('s', { by: ca, names: ['a.test', 'b.test', '127.0.0.1'] }))
+	const named = sni => ({ name: sni ?? 'none', hosts: [`${sni ?? 'none'}.example`], cache: false, origin: { servers: [server.url], host: sni === 'c.test' ? 'a.test' : 'server', ...(sni ? { sni } : {}) } })
+	const node = ends(t, await startNode({ config: { threads: 1, sites: [named('a.test'), named('b.test'), named('c.test'), named()] }, env: { SSL_CERT_FILE: ca.certFile } }))
+	for (let i = 0; i < 3; i++) {
+		assert.equal((await get(node, 'a.test.example')).text, 'S a.test -')
+		assert.equal((await get(node, 'b.test.example')).text, 'S b.test -')
+		assert.match((await get(node, 'c.test.example')).headers['er-error'], /host=c\.test; reason=certificate-name/)
+		assert.equal((await get(node, 'none.example')).text, 'S - -')
+	}
+	assert.ok(server.requests.every(r => r.headers.host === `127.0.0.1:${server.port}`), 'Host is another matter')
+	assert.ok(server.requests.every(r => r.sni === false || r.sni !== 'c.test'))
 })
 
 test('health checks believe whom the site believes, and a backup with another certificate is not asked', async t => {

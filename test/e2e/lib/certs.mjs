@@ -1,6 +1,9 @@
-// Authorities and certificates, made by openssl in a folder of the test's own.
+// Authorities and certificates, made by openssl in a folder of the test's own, and servers that have
+// them.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import http2 from 'node:http2'
+import https from 'node:https'
 import path from 'node:path'
 import { tempDir } from './node.mjs'
 
@@ -47,4 +50,30 @@ export function makeCerts(t) {
 			return made(name)
 		},
 	}
+}
+
+/** An https server of 127.0.0.1 that says its name, the name that it was asked by (SNI), and who
+ * asks. {port, url, connections, requests, close()} */
+export function startTls(t, name, { cert, key }, options = {}, handler) {
+	const seen = { connections: 0, requests: [] }
+	const make = options.http2 ? http2.createSecureServer : https.createServer
+	const server = make({ cert, key, keepAliveTimeout: 60000, ...options }, (req, res) => {
+		const client = req.socket.getPeerCertificate?.()?.subject?.CN ?? '-'
+		seen.requests.push({ url: req.url, headers: req.headers, client, sni: req.socket.servername, version: req.httpVersion })
+		if (handler) return handler(req, res)
+		res.end(`${name} ${req.socket.servername || '-'} ${client}`)
+	})
+	server.on('secureConnection', () => seen.connections++)
+	server.on('tlsClientError', () => {})
+	server.on('sessionError', () => {})
+	server.on('clientError', (_, s) => s.destroy())
+	const sockets = new Set()
+	server.on('connection', s => sockets.add(s.on('close', () => sockets.delete(s)).on('error', () => {})))
+	return new Promise(resolve =>
+		server.listen(0, '127.0.0.1', () => {
+			const close = () => new Promise(done => (server.close(() => done()), sockets.forEach(s => s.destroy())))
+			t.after(close)
+			resolve(Object.assign(seen, { port: server.address().port, url: `https://127.0.0.1:${server.address().port}`, close, drop: () => sockets.forEach(s => s.destroy()) }))
+		}),
+	)
 }
