@@ -215,6 +215,43 @@ test('a disk that is full, or cannot be written, takes nothing from what is serv
 	}
 })
 
+test('a disk that hangs, or takes writes slowly, costs what is on it and nothing else, and the node ends when it is told to', { skip, timeout: 120000 }, async t => {
+	const { wrong, start } = await place(t)
+	const urls = Array.from({ length: 40 }, (_, i) => `/page/${i}/${i % 4 ? 3000 + i : 200000 + i}`)
+	let node = await start()
+	for (const url of urls) await node.page(url)
+	await written(node)
+	await node.stop()
+	node = await start()
+	await known(node)
+	// Reads hang: the origin is asked instead, for all who wait.
+	wrong.set({ readMs: 8000 })
+	let began = performance.now()
+	const got = await Promise.all(urls.flatMap(url => [node.page(url), node.page(url)]))
+	assert.ok(got.every(Boolean))
+	assert.ok(performance.now() - began < 7500, 'nobody has waited for the disk')
+	began = performance.now()
+	await node.stop({ timeout: 60000 })
+	t.diagnostic(`ended ${Math.round(performance.now() - began)} ms after it was told to, with reads that hang`)
+	wrong.clear()
+	// Writes take 300 ms each: what cannot be written in time is not stored, and does not pile up.
+	node = await start()
+	await known(node)
+	const before = proc.memory(node.pid).anonymous
+	wrong.set({ writeMs: 300 })
+	for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 20 }, (_, j) => node.page(`/new/${i}/${j}/200000`)))
+	assert.ok((await node.metric('er_cache_disk_skipped_total')) > 0)
+	assert.ok(proc.memory(node.pid).anonymous - before < 80 * MB, `${(proc.memory(node.pid).anonymous - before) / MB} MB for 120 MB of answers`)
+	assert.equal(await node.metric('er_cache_disk_files_failed'), 0)
+	await node.stop({ timeout: 60000 })
+	wrong.clear()
+	node = await start()
+	await known(node)
+	for (let i = 0; i < 30; i++) assert.ok(await node.page(`/new/${i}/1/200000`))
+	assert.equal(await node.metric('er_cache_disk_damaged_total'), 0)
+	await node.stop()
+})
+
 test('a full disk costs lines of the access log, which are counted, and never half a line', { skip }, async t => {
 	const { dir, wrong, start } = await place(t)
 	const file = path.join(dir, 'disk/access.log')

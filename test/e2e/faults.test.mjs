@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { spawn } from 'node:child_process'
+import http2 from 'node:http2'
 import net from 'node:net'
 import { startNode, tempDir, sanitized } from './lib/node.mjs'
 import { startStore } from './lib/deploy.mjs'
@@ -329,7 +330,7 @@ test('a name that leads to an address that a site may not have is refused as soo
 	const good = await startBad()
 	good.ill = false
 	good.closes = true
-	const node = await startStore({ config: { threads: 1, resolver: { servers: [names.server] }, routineAddresses: ['127.0.0.1/32'], sandbox: { pool: 0 } } })
+	const node = await startStore({ config: { threads: 1, cache: { memoryMb: 16, disk: [] }, resolver: { servers: [names.server] }, routineAddresses: ['127.0.0.1/32'], sandbox: { pool: 0 } } })
 	t.after(async () => {
 		node.kill()
 		node.forget()
@@ -400,5 +401,83 @@ test('an answer that comes before the request is whole is handed on, and the res
 		assert.equal((await ask(node.port, `/well${target}`)).text, 'well')
 	})))
 	await held(node)
+	await node.stop()
+})
+
+/** RST_STREAM and nothing else: the stream's own close() ends the answer well before. */
+function resetStream(stream, code) {
+	const handle = Object.getOwnPropertySymbols(stream).map(k => stream[k]).find(v => typeof v?.rstStream === 'function')
+	handle.rstStream(code)
+}
+
+/** FAULT: [what an origin does on a stream of HTTP/2, what a client gets]. */
+const h2 = {
+	'resets-stream': [stream => resetStream(stream, 2), { status: 502, error: 'bad-response', text: /./ }],
+	'never-answers': [() => {}, { status: 504, error: 'timeout', text: /did not go on within/ }],
+	'ends-session': [stream => stream.session.destroy(), { status: 502, error: 'bad-response', text: /./ }],
+	'says-goaway': [stream => stream.session.goaway(2), { status: 504, error: 'timeout', text: /did not go on within/ }],
+	'1000-fields': [stream => stream.respond({ ':status': 200, ...Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`x-${i}`, 'b'])) }), { status: 502, error: 'bad-response', text: /more than \d+ fields/ }],
+	'less-than-the-length': [(stream, path) => begins(stream, path, bodyOf(path).length, s => s.end()), { cut: true }],
+	'more-than-the-length': [(stream, path) => begins(stream, path, 3500, s => s.end(bodyOf(path).slice(3000))), { cut: true }],
+	'resets-in-body': [(stream, path) => begins(stream, path, bodyOf(path).length, s => resetStream(s, 2)), { cut: true }],
+	'resets-in-body-without-length': [(stream, path) => begins(stream, path, undefined, s => resetStream(s, 2)), { cut: true }],
+	'cancels-in-body': [(stream, path) => begins(stream, path, undefined, s => resetStream(s, 8)), { cut: true }],
+	'no-error-in-body': [(stream, path) => begins(stream, path, bodyOf(path).length, s => resetStream(s, 0)), { cut: true }],
+	'ends-session-in-body': [(stream, path) => begins(stream, path, undefined, s => s.session.destroy()), { cut: true }],
+	'stops-in-body': [(stream, path) => begins(stream, path, bodyOf(path).length, () => {}), { cut: true }],
+}
+
+function begins(stream, path, length, goOn) {
+	stream.respond({ ':status': 200, 'cache-control': 'max-age=1000', etag: '"one"', ...(length && { 'content-length': length }) })
+	stream.write(bodyOf(path).slice(0, 3000))
+	setTimeout(() => stream.destroyed || goOn(stream), 100)
+}
+
+test('an origin of HTTP/2 that resets streams, ends sessions or lies about lengths is seen through as well', async t => {
+	const dir = tempDir('er-faults-h2-')
+	const { key, cert, file } = certificateOf(dir, 'h2.test')
+	let ill = true
+	const server = http2.createSecureServer({ key, cert, maxSendHeaderBlockLength: 1 << 24 })
+	const sessions = new Set()
+	server.on('session', s => sessions.add(s.on('error', () => {}).on('close', () => sessions.delete(s))))
+	server.on('sessionError', () => {})
+	server.on('stream', (stream, headers) => {
+		stream.on('error', () => {})
+		const path = headers[':path']
+		const fault = h2[path.split('/')[1]]
+		if (ill && fault) return fault[0](stream, path)
+		stream.respond({ ':status': 200, 'cache-control': 'max-age=1000', 'content-length': bodyOf(path).length })
+		stream.end(bodyOf(path))
+	})
+	await new Promise(f => server.listen(0, '127.0.0.1', f))
+	const well = await startBad()
+	well.ill = false
+	const { start } = await place(t, {
+		origin: well,
+		env: { SSL_CERT_FILE: file },
+		config: { sites: [site('h2', `https://127.0.0.1:${server.address().port}`, { connectMs: 3000, headMs: 1500 }), { name: 'shop', hosts: ['shop.example'], origin: well.url }] },
+	})
+	t.after(() => {
+		for (const s of sessions) s.destroy()
+		server.close()
+		fs.rmSync(dir, { recursive: true, force: true })
+	})
+	const node = await start()
+	const host = 'h2.test'
+	const stop = healthy(node)
+	// One after the other: the end of a session is the end of all its streams.
+	for (const [name, [, want]] of Object.entries(h2)) {
+		const target = `/${name}/cold`
+		for (const res of await every(CLIENTS, () => ask(node.port, target, { host }))) expected(name, res, want, target)
+	}
+	await stop()
+	ill = false
+	for (const name of Object.keys(h2)) {
+		const target = `/${name}/cold`
+		const first = await ask(node.port, target, { host })
+		expected(name, first, {}, target)
+		assert.ok(!hit(first) && hit(await ask(node.port, target, { host })), name)
+	}
+	await raw.until(async () => (await node.metric('er_cache_fills')) === 0, { timeout: 5000, what: 'the end of all fills' })
 	await node.stop()
 })
