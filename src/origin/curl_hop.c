@@ -432,6 +432,8 @@ static void note_end(er_curl_hop *h)
 	else if (er_curl_tls_fault(h, &fault))
 		er_fetch_ended_by(f, kind == ER_ERR_TIMEOUT ? kind : ER_ERR_TLS, fault.word, "%.*s: %s", ER_FMT(f->authority),
 		                  fault.text);
+	else if (h->result == CURLE_GOT_NOTHING)
+		er_fetch_ended(f, kind, "%.*s closed the connection without an answer", ER_FMT(f->authority));
 	else
 		er_fetch_ended(f, kind, "%.*s: %s", ER_FMT(f->authority), h->error[0] ? h->error : curl_easy_strerror(h->result));
 }
