@@ -64,7 +64,7 @@ void er_count_give_place(er_fetch *f)
 void er_count_freed(er_origin *o)
 {
 	ER_ASSERT(o->on_turn != NULL);
-	if (o->turns.waiting > 0 && !o->closing)
+	if (o->turns.waiting > 0 && !o->closing && !uv_is_active((uv_handle_t *)&o->turn))
 		ER_ASSERT(uv_timer_start(&o->turn, o->on_turn, 0, 0) == 0);
 }
 

@@ -203,16 +203,18 @@ static void on_turn(uv_timer_t *timer)
 {
 	er_origin *o = timer->data;
 	unsigned n = 0;
+	/* Those that are left have their turn in the next round: a timer of 0 ms that is started by its
+	 * own callback runs again in the same one. */
+	ER_ASSERT(uv_timer_start(timer, on_turn, 1, 0) == 0);
 	for (er_list *it; n < TURNS_AT_ONCE && (it = er_turns_take(&o->turns, may_go, NULL)) != NULL; n++) {
 		er_fetch *f = er_fetch_ref(ER_CONTAINER(it, er_fetch, reach.turn));
 		ER_ASSERT(f->reach.state == ER_REACH_PLACE);
 		go(f);
 		er_fetch_unref(f);
 	}
-	if (n == TURNS_AT_ONCE) {
-		er_count_freed(o);
+	if (n == TURNS_AT_ONCE && o->turns.waiting > 0)
 		return;
-	}
+	uv_timer_stop(timer);
 	ER_LIST_EACH(l, &o->turns.lines)
 	{
 		er_pool *p = ER_CONTAINER(l, er_pool, line.link);
