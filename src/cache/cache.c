@@ -57,11 +57,18 @@ static void purge_key(er_cache *c, er_slice key)
 
 static void purge(er_task *t, er_slice target)
 {
-	er_slice key = key_of(&t->x->arena, &t->place, &t->x->req, target);
+	const er_cache_place *p = &t->place;
+	er_arena *a = &t->x->arena;
+	er_slice key = key_of(a, p, &t->x->req, target);
+	if (er_rules_have_parts(p->rules)) { /* the keys of other requests, too */
+		er_slice any = er_key_of(a, p->scope, p->origin, &t->x->req, er_rules_target(p->rules, a, target), (er_slice){0});
+		er_purges *purges = er_index_purge_table(p->cache->index);
+		er_purges_void(purges, p->site, er_key_where(any), er_purges_next(purges));
+	}
 	if (key.n == 0)
 		return;
-	purge_key(t->place.cache, key);
-	purge_key(t->place.cache, er_key_of_pieces(&t->x->arena, key));
+	purge_key(p->cache, key);
+	purge_key(p->cache, er_key_of_pieces(a, key));
 }
 
 /* The URL that a field of the answer names, if it is of the same origin (RFC 9111 4.4). */

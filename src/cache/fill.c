@@ -202,9 +202,16 @@ static void go_on_to_origin(er_fill *f)
 		ask_origin(f);
 }
 
+/* A start forgets what unsafe requests made void of a site whose keys have parts (voids.h). */
+static bool may_be_void(const er_fill *f, const er_stored *s)
+{
+	return er_rules_have_parts(f->rules) && er_purges_forgotten(er_index_purge_table(f->cache->index), s->number);
+}
+
 static er_freshness_use usable(const er_fill *f, const er_stored *s)
 {
-	return f->refresh ? ER_USE_VALIDATE : er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us()));
+	return f->refresh || may_be_void(f, s) ? ER_USE_VALIDATE
+	                                       : er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us()));
 }
 
 /* What the disk said of a piece; takes the reference. One that is stale is not validated. */
@@ -253,8 +260,10 @@ static void take_found(er_fill *f, er_stored *s)
 		use_found(f, s);
 		return;
 	}
-	if (s != NULL && f->listed)
+	if (s != NULL && f->listed) {
 		f->stale = er_stored_ref(s);
+		f->unsure = may_be_void(f, s);
+	}
 	er_stored_unref(s);
 	if (f->piece_key.n == 0)
 		go_on_to_origin(f);
@@ -551,7 +560,7 @@ static void own(er_fill *f, er_exchange *x, er_cache_refusal why)
 
 static bool may_be_spared(const er_fill *f, const er_exchange *x)
 {
-	if (f->stale == NULL || (x->res.error == ER_ERR_OK && x->res.status < STATUS_LEAST_ERROR))
+	if (f->stale == NULL || f->unsure || (x->res.error == ER_ERR_OK && x->res.status < STATUS_LEAST_ERROR))
 		return false;
 	return er_freshness_on_error(&f->stale->fresh, er_stored_age_used(f->stale, er_clock_mono_us()));
 }

@@ -84,6 +84,7 @@ struct er_fill {
 	bool counts;                  /* a task began it: what becomes of it is counted */
 	struct er_cache_stats *stats; /* there (cache.h) */
 	bool refresh;                 /* what the disk has is validated, also if it is fresh */
+	bool unsure;                  /* `stale` may be void: it is not used if the origin fails */
 	bool again;                   /* a 304 was of something else: it asks for the second time */
 	er_content *content;          /* that it writes; own reference */
 	er_body *down;                /* that it reads; own reference */

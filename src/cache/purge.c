@@ -14,11 +14,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "cache/voids.h"
 #include "http/authority.h"
 
 #include <pthread.h>
 
-enum { MOST = 262144, PREFIXES = 256, TABLE_FIRST = 64 };
+enum {
+	MOST = 262144,
+	PREFIXES = 256,
+	TABLE_FIRST = 64,
+	VOIDS = 65536,
+	VOIDS_OF_SITE = 4096,
+	VOIDS_SITES = 16384,
+};
 
 /* Numbers of the last purges of a scope; 0: none. */
 typedef struct mark {
@@ -38,6 +46,7 @@ typedef struct prefix {
 struct er_purges {
 	pthread_rwlock_t lock; /* all below but what is atomic */
 	uint64_t last;         /* atomic: number */
+	uint64_t began;        /* atomic: the last number of an earlier run */
 	uint64_t generation;   /* atomic: of looks; 0 is no generation */
 	uint64_t tagged;       /* atomic: number of the last purge by tag */
 	mark floor;            /* everything */
@@ -45,6 +54,7 @@ struct er_purges {
 	slot *table;
 	prefix prefixes[PREFIXES];
 	size_t n_prefixes;
+	er_voids *voids;
 };
 
 /* ---- names ---- */
@@ -301,6 +311,7 @@ static mark marks_of(const er_purges *p, const er_scopes *s)
 	for (size_t i = 0; i < p->n_prefixes; i++)
 		if (er_slice_starts(s->where, p->prefixes[i].text))
 			take(&most, p->prefixes[i].mark);
+	take(&most, (mark){.hard = er_voids_number(p->voids, s->site, s->url)});
 	return most;
 }
 
@@ -309,8 +320,9 @@ static mark marks_of(const er_purges *p, const er_scopes *s)
 er_purges *er_purges_new(uint64_t last, size_t most)
 {
 	er_purges *p = ER_NEW(er_purges);
-	*p = (er_purges){.last = last, .generation = 1, .most = most > 0 ? most : MOST, .slots = TABLE_FIRST};
+	*p = (er_purges){.last = last, .began = last, .generation = 1, .most = most > 0 ? most : MOST, .slots = TABLE_FIRST};
 	p->table = er_zalloc(p->slots * sizeof *p->table);
+	p->voids = er_voids_new(VOIDS, VOIDS_OF_SITE, VOIDS_SITES);
 	pthread_rwlock_init(&p->lock, NULL);
 	return p;
 }
@@ -322,6 +334,7 @@ void er_purges_free(er_purges *p)
 	for (size_t i = 0; i < p->n_prefixes; i++)
 		er_free((void *)(uintptr_t)p->prefixes[i].text.p);
 	er_free(p->table);
+	er_voids_free(p->voids);
 	pthread_rwlock_destroy(&p->lock);
 	er_free(p);
 }
@@ -331,6 +344,8 @@ void er_purges_continue(er_purges *p, uint64_t last)
 	uint64_t now = er_purges_last(p);
 	while (now < last && !__atomic_compare_exchange_n(&p->last, &now, last, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
+	if (last > __atomic_load_n(&p->began, __ATOMIC_RELAXED))
+		__atomic_store_n(&p->began, last, __ATOMIC_RELAXED);
 }
 
 uint64_t er_purges_next(er_purges *p)
@@ -376,6 +391,20 @@ void er_purges_add(er_purges *p, const er_purge *what, uint64_t number)
 	}
 	__atomic_add_fetch(&p->generation, 1, __ATOMIC_RELEASE);
 	pthread_rwlock_unlock(&p->lock);
+}
+
+void er_purges_void(er_purges *p, uint64_t site, er_slice where, uint64_t number)
+{
+	ER_ASSERT(number > 0 && number <= er_purges_last(p));
+	pthread_rwlock_wrlock(&p->lock);
+	er_voids_add(p->voids, site, hash_of(where), number);
+	__atomic_add_fetch(&p->generation, 1, __ATOMIC_RELEASE);
+	pthread_rwlock_unlock(&p->lock);
+}
+
+bool er_purges_forgotten(const er_purges *p, uint64_t number)
+{
+	return number <= __atomic_load_n(&p->began, __ATOMIC_RELAXED);
 }
 
 void er_purges_forget(er_purges *p, uint64_t upto)

@@ -62,12 +62,18 @@ typedef struct er_scopes {
  * right for a node. */
 er_purges *er_purges_new(uint64_t last, size_t most);
 void er_purges_free(er_purges *p);
-/* Numbers go on behind this one. */
+/* Numbers go on behind this one: it is of an earlier run. */
 void er_purges_continue(er_purges *p, uint64_t last);
 /* The next number: of a question to the origin that leaves now, or of a purge. */
 uint64_t er_purges_next(er_purges *p);
 /* From now on nothing that is older than `number` and that it matches is used. */
 void er_purges_add(er_purges *p, const er_purge *what, uint64_t number);
+/* An unsafe request to the URL went well (RFC 9111 4.4): as a hard purge of it at one site, but in
+ * a table of its own, which clients cannot fill (voids.h), and which a start forgets
+ * (er_purges_forgotten). For sites whose keys have parts; `where` as in scopes. */
+void er_purges_void(er_purges *p, uint64_t site, er_slice where, uint64_t number);
+/* Responses of this number are of an earlier run, and what was void then nobody knows. */
+bool er_purges_forgotten(const er_purges *p, uint64_t number);
 /* It holds so many scopes that those which match nothing any more should go: whoever owns the
  * stores has them look at everything (er_index_settle) and says so with er_purges_forget. */
 bool er_purges_crowded(const er_purges *p);

@@ -188,6 +188,36 @@ test('an unsafe request makes what is stored of its URL void, also what is on it
 	assert.equal((await get('/slow')).text, 'version 3', 'the answer that was asked for before the POST is not kept')
 })
 
+test('an unsafe request makes a URL void for everybody, whatever else is in the keys of its site', async t => {
+	let version = 1
+	const origin = await startOrigin((req, res) => {
+		if (req.method !== 'GET') {
+			version++
+			return res.writeHead(204).end()
+		}
+		res.setHeader('cache-control', 'max-age=600').end(`version ${version} for ${req.headers.cookie ?? 'nobody'} on ${req.headers['er-device']}`)
+	})
+	const node = await startNode({ config: { threads: 2, sites: [{ hosts: ['shop.example'], origin: origin.url, cache: { cookies: ['currency'], device: true } }] } })
+	t.after(async () => {
+		await node.stop()
+		await origin.close()
+		assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+	})
+	const classes = [{}, { cookie: 'currency=EUR' }, { cookie: 'currency=USD' }, { 'user-agent': 'iPhone' }, { 'user-agent': 'iPhone', cookie: 'currency=EUR' }]
+	const ask = (method, target, headers) => raw.request(node.port, target, { method, headers, host: 'shop.example' })
+	for (let round = 1; round <= 3; round++) {
+		for (const target of ['/cart', '/other']) {
+			for (const headers of classes) await ask('GET', target, headers)
+			for (const headers of classes) {
+				const res = await ask('GET', target, headers)
+				assert.match(status(res), /; hit;/)
+				assert.match(res.text, target === '/cart' ? new RegExp(`^version ${round} `) : /^version 1 /)
+			}
+		}
+		assert.equal((await ask('POST', '/cart', classes[1])).status, 204)
+	}
+})
+
 test('conditions and ranges of clients are answered from what is stored', async t => {
 	const text = 'abcdefghij'.repeat(1000)
 	const { origin, get } = await withCache(t, (req, res) => {

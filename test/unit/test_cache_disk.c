@@ -354,6 +354,41 @@ static void pieces_come_from_the_disk_too(void **state)
 	node_close(&n);
 }
 
+/* What unsafe requests made void of a site whose keys have parts is not known after a start. */
+static void after_a_start_a_site_with_parts_in_its_keys_asks_first(void **state)
+{
+	(void)state;
+	static const char lives[] = "Cache-Control: max-age=100, stale-if-error=100\nETag: \"1\"\n";
+	node n;
+	node_open(&n);
+	er_cache_rules like = {.cookies.n = 1};
+	like.cookies.v[0] = ER_LIT("currency");
+	er_cache_rules *rules = er_cache_rules_new(&like);
+	n.w.place.rules = rules;
+	store(&n, "/a", "Cookie: currency=EUR\n", lives, "text");
+	store(&n, "/b", "Cookie: currency=EUR\n", lives, "text");
+	restart(&n);
+	n.w.place.rules = rules;
+	client c = {0};
+	client_ask(&c, &n.w, "GET", "/a", "Cookie: currency=EUR\n");
+	UNTIL(&n.w, n.w.n_asked == 1);
+	assert_non_null(er_fields_get(&n.w.asked[0].fields, ER_LIT("if-none-match")));
+	origin_answer(&n.w.asked[0], 304, lives, NULL);
+	assert_answer(&c, 200, "fwd=stale; fwd-status=304", "text");
+	client_leave(&c);
+	assert_stored(&n, "/a", "Cookie: currency=EUR\n", "; hit", "text"); /* once */
+	/* and if the origin fails it has nothing */
+	client_ask(&c, &n.w, "GET", "/b", "Cookie: currency=EUR\n");
+	UNTIL(&n.w, n.w.n_asked == 2);
+	origin_fail(&n.w.asked[1]);
+	UNTIL(&n.w, c.answered);
+	assert_int_equal(c.x->res.status, 502);
+	client_leave(&c);
+	n.w.place.rules = NULL;
+	er_cache_rules_unref(rules);
+	node_close(&n);
+}
+
 static void what_breaks_off_is_not_stored(void **state)
 {
 	(void)state;
@@ -885,6 +920,7 @@ int main(void)
 	    cmocka_unit_test(variants_are_found_on_the_disk),
 	    cmocka_unit_test(what_is_too_large_for_the_memory_goes_to_the_disk),
 	    cmocka_unit_test(pieces_come_from_the_disk_too),
+	    cmocka_unit_test(after_a_start_a_site_with_parts_in_its_keys_asks_first),
 	    cmocka_unit_test(what_breaks_off_is_not_stored),
 	    cmocka_unit_test(many_that_want_the_same_wait_for_one_look),
 	    cmocka_unit_test(a_disk_that_stands_still_costs_a_question_to_the_origin),
