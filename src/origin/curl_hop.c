@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "origin/count.h"
 #include "origin/curl.h"
+#include "origin/message.h"
 #include "origin/server.h"
 
 #include <arpa/inet.h>

@@ -10,6 +10,7 @@
 #include "origin/decode.h"
 
 #include "base/mem.h"
+#include "origin/message.h"
 
 enum {
 	/* Bytes of chunk lines, extensions and trailers that an answer may have above 16 a chunk and

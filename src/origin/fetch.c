@@ -22,6 +22,7 @@
 #include "http/status.h"
 #include "origin/count.h"
 #include "origin/later.h"
+#include "origin/message.h"
 #include "origin/pool.h"
 #include "origin/redirect.h"
 #include "origin/server.h"

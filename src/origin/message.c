@@ -4,12 +4,13 @@
  * begins, and er_message_response when the head of the answer that is handed on is whole.
  * decode.c and curl_hop.c ask er_message_framing at the end of each final head. What they write
  * lies in the exchange's arena. */
+#include "origin/message.h"
+
 #include "base/mem.h"
 #include "http/identity.h"
 #include "http/status.h"
 #include "http/url.h"
 #include "origin/coding.h"
-#include "origin/fetch.h"
 
 static bool method_ok(er_slice m)
 {
