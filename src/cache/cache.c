@@ -219,10 +219,10 @@ static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key
 		return AGAIN;
 	er_keep_used(c->disk, s);
 	if (how == ER_USE_STALE) {
-		er_cache_count(&er_cache_stats_of(c, &x->wishes)->stale);
+		er_cache_count(&er_cache_stats_of(p, &x->wishes)->stale);
 		validate_behind(p, x, key, hash, s);
 	} else {
-		er_cache_count(&er_cache_stats_of(c, &x->wishes)->hits);
+		er_cache_count(&er_cache_stats_of(p, &x->wishes)->hits);
 	}
 	return USED;
 }
@@ -242,7 +242,7 @@ static void read_fill(er_task *t)
 	pthread_mutex_unlock(&f->lock);
 	ER_ASSERT(now != FILL_ASKED);
 	t->refresh = false; /* it is as new as what this one would have asked for */
-	er_cache_stats *stats = er_cache_stats_of(t->place.cache, &t->x->wishes);
+	er_cache_stats *stats = er_cache_stats_of(&t->place, &t->x->wishes);
 	er_cache_use use = {.forward = t->forward, .collapsed = true, .spared = now == FILL_STALE};
 	if (from_disk) /* nothing was forwarded */
 		use = (er_cache_use){.forward = FWD_NONE, .from_disk = true};
@@ -294,7 +294,7 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 			return;
 		}
 		if (f->state.now == FILL_STALE)
-			er_cache_count(&er_cache_stats_of(t->place.cache, &t->x->wishes)->stale);
+			er_cache_count(&er_cache_stats_of(&t->place, &t->x->wishes)->stale);
 	} else {
 		if (t->key.n == 0) /* not a question for the store: no word about why it was not stored */
 			use.refusal = ER_CACHE_OK;
@@ -409,7 +409,7 @@ static bool use_piece(er_task *t)
 	bool used = s != NULL && read_stored(&t->place, x, s, now_us, &(er_cache_use){0});
 	if (used) {
 		er_keep_used(c->disk, s);
-		er_cache_count(&er_cache_stats_of(c, &x->wishes)->hits);
+		er_cache_count(&er_cache_stats_of(&t->place, &x->wishes)->hits);
 	}
 	er_stored_unref(s);
 	return used;

@@ -38,6 +38,7 @@ void er_cache_use_compressor(er_cache *c, er_compressor *compressor);
 /* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the
  * loop may have a handle of it to let go of yet. */
 void er_cache_close(er_cache *c, void (*closed)(void *ctx), void *ctx);
+/* Of requests that no place counts elsewhere. */
 const er_cache_stats *er_cache_statistics(const er_cache *c);
 /* The same of what was asked to fill the cache (er_wishes.prefetch), which er_cache_statistics does
  * not count. */
@@ -55,6 +56,9 @@ typedef struct er_cache_place {
 	/* er_scopes_site: whose tags and purges the answers are of. May change likewise */
 	er_cache_rules *rules; /* of the site, or NULL; borrowed. May change likewise */
 	uint64_t site;
+	/* where its requests are counted: the site's, of this thread, and as long as the cache; NULL:
+	 * the cache's own (er_cache_statistics). May change likewise */
+	er_cache_stats *stats;
 } er_cache_place;
 
 er_handler er_cache_handler(er_cache_place *place);

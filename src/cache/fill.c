@@ -45,6 +45,7 @@ er_fill *er_fill_new(const er_cache_place *place, er_slice key, uint64_t hash, e
 	er_cache *c = place->cache;
 	er_fill *f = ER_NEW(er_fill);
 	*f = (er_fill){.magic = ER_FILL_MAGIC, .refs = 1, .cache = c, .hash = hash, .coding = ER_CODINGS};
+	f->stats = place->stats != NULL ? place->stats : &c->stats;
 	pthread_mutex_init(&f->lock, NULL);
 	er_list_init(&f->waiting);
 	f->key = er_arena_copy(&f->arena, key);
@@ -304,7 +305,8 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 	ER_CHECK(f, ER_FILL_MAGIC);
 	ER_ASSERT(f->x == NULL && f->state.now == FILL_ASKED);
 	f->chain = chain;
-	f->stats = er_cache_stats_of(f->cache, &x->wishes);
+	if (x->wishes.prefetch)
+		f->stats = &f->cache->prefetches;
 	er_fill_question(f, x);
 	er_coding order[ER_CODINGS];
 	if (er_coded_order(x, er_rules_codings(f->rules), order) > 0)

@@ -41,9 +41,9 @@ static inline void er_cache_count(uint64_t *word)
 }
 
 /* Where a request of these wishes is counted. */
-static inline er_cache_stats *er_cache_stats_of(er_cache *c, const er_wishes *w)
+static inline er_cache_stats *er_cache_stats_of(const er_cache_place *p, const er_wishes *w)
 {
-	return w->prefetch ? &c->prefetches : &c->stats;
+	return w->prefetch ? &p->cache->prefetches : p->stats != NULL ? p->stats : &p->cache->stats;
 }
 
 /* Why the origin is asked (RFC 9211 2.2). */

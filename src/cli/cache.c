@@ -12,10 +12,15 @@ static void show_memory(er_arena *a, const er_json *m)
 	               U(m, "stored"), U(m, "evicted"));
 }
 
+static uint64_t all_of(const er_json *requests)
+{
+	return er_json_u64(requests, "hits") + er_json_u64(requests, "stale") + er_json_u64(requests, "misses") +
+	       er_json_u64(requests, "passed") + er_json_u64(requests, "collapsed");
+}
+
 static void show_requests(const er_json *answer, const er_json *r)
 {
-	uint64_t all = er_json_u64(r, "hits") + er_json_u64(r, "stale") + er_json_u64(r, "misses") + er_json_u64(r, "passed") +
-	               er_json_u64(r, "collapsed");
+	uint64_t all = all_of(r);
 	if (all == 0) {
 		er_show_printf("requests  none yet\n");
 		return;
@@ -42,6 +47,20 @@ static void show_compression(er_arena *a, const er_json *z)
 		               ER_FMT(er_show_size(a, er_json_u64(z, "bytes_in"))), ER_FMT(er_show_size(a, er_json_u64(z, "bytes_out"))));
 }
 
+/* Of one site, the lines above have said it. */
+static void show_sites(const er_json *sites)
+{
+	if (er_json_count(sites) < 2)
+		return;
+	er_show_printf("\nby site:\n");
+	ER_JSON_EACH(site, sites)
+	{
+		unsigned long long all = all_of(er_json_member(site, "requests"));
+		double ratio = er_json_as_double(er_json_member(site, "hit_ratio"), 0);
+		er_show_printf("  %5.1f %% hits  %8llu requests  %.*s\n", ratio * 100, all, ER_FMT(er_json_str(site, "name")));
+	}
+}
+
 static void show_status(er_row_call *c, const er_json *answer)
 {
 	er_arena *a = &c->remote.arena;
@@ -51,6 +70,7 @@ static void show_status(er_row_call *c, const er_json *answer)
 	show_requests(answer, er_json_member(answer, "requests"));
 	show_prefetches(er_json_member(answer, "prefetches"));
 	show_compression(a, er_json_member(answer, "compression"));
+	show_sites(er_json_member(answer, "sites"));
 	const er_json *why = er_json_member(answer, "not_stored"), *top = er_json_member(answer, "top");
 	if (er_json_count(why) > 0)
 		er_show_printf("\nnot stored:\n");
@@ -68,8 +88,8 @@ static void show_status(er_row_call *c, const er_json *answer)
 
 const er_row er_row_cache_status = {
     .usage = "er cache [status] [options]",
-    .about = "Shows what the cache of the node has: objects, memory, how many requests it answers, why answers were not stored, "
-             "and the URLs with the most hits.",
+    .about = "Shows what the cache of the node has: objects, memory, how many requests it answers in all and of each site, why "
+             "answers were not stored, and the URLs with the most hits.",
     .request = "GET /v1/cache",
     .show = show_status,
 };

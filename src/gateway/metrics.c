@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "gateway/vitals.h"
 
 #include <stdio.h>
 
@@ -28,6 +29,7 @@ void er_metrics_init(er_metrics *m)
 		m->first = &m->nothing[e];
 		m->by_name[e] = er_map_new();
 	}
+	m->sites = er_map_new();
 }
 
 void er_metrics_fini(er_metrics *m)
@@ -43,6 +45,25 @@ void er_metrics_fini(er_metrics *m)
 	m->first = NULL;
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_map_free(m->by_name[e]);
+	for (er_site_metrics *s = m->first_site, *next; s != NULL; s = next) {
+		next = s->next;
+		er_free((void *)(uintptr_t)s->name.p);
+		er_free(s);
+	}
+	m->first_site = NULL;
+	er_map_free(m->sites);
+}
+
+er_cache_stats *er_metrics_site(er_metrics *m, er_slice name)
+{
+	er_site_metrics *s = er_map_get(m->sites, name);
+	if (s != NULL)
+		return &s->cache;
+	s = ER_NEW(er_site_metrics);
+	*s = (er_site_metrics){.next = m->first_site, .name = er_slice_of(er_strdup_slice(name), name.n)};
+	er_map_set(m->sites, s->name, s);
+	__atomic_store_n(&m->first_site, s, __ATOMIC_RELEASE);
+	return &s->cache;
 }
 
 er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name)
@@ -389,12 +410,51 @@ static void add_cache(er_cache_stats *sum, const er_cache_stats *one)
 		to[i] += get(&from[i]);
 }
 
+static const er_site_metrics *first_site(const er_metrics_view *thread)
+{
+	return __atomic_load_n(&thread->metrics->first_site, __ATOMIC_ACQUIRE);
+}
+
 er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n)
 {
 	er_cache_stats sum = {0};
-	for (unsigned k = 0; k < n; k++)
+	for (unsigned k = 0; k < n; k++) {
 		add_cache(&sum, threads[k].cache);
+		for (const er_site_metrics *s = first_site(&threads[k]); s != NULL; s = s->next)
+			add_cache(&sum, &s->cache);
+	}
 	return sum;
+}
+
+static int by_site_name(const void *one, const void *other)
+{
+	const er_site_metrics *a = one, *b = other;
+	return er_slice_compare(a->name, b->name);
+}
+
+er_site_metrics *er_metrics_sites(er_arena *a, const er_metrics_view *threads, unsigned n_threads, size_t *n)
+{
+	size_t most = 0;
+	for (unsigned k = 0; k < n_threads; k++)
+		for (const er_site_metrics *s = first_site(&threads[k]); s != NULL; s = s->next)
+			most++;
+	er_site_metrics *all = er_arena_alloc(a, (most + 1) * sizeof *all);
+	er_map *by_name = er_map_new();
+	*n = 0;
+	for (unsigned k = 0; k < n_threads; k++)
+		for (const er_site_metrics *s = first_site(&threads[k]); s != NULL && *n < most; s = s->next) {
+			er_site_metrics *sum = er_map_get(by_name, s->name);
+			if (sum == NULL) {
+				sum = &all[(*n)++];
+				*sum = (er_site_metrics){.name = s->name};
+				er_map_set(by_name, sum->name, sum);
+			}
+			add_cache(&sum->cache, &s->cache);
+		}
+	er_map_free(by_name);
+	if (*n > 0)
+		qsort(all, *n, sizeof *all, by_site_name);
+	return all;
 }
 
 er_cache_stats er_metrics_prefetches(const er_metrics_view *threads, unsigned n)
@@ -405,14 +465,33 @@ er_cache_stats er_metrics_prefetches(const er_metrics_view *threads, unsigned n)
 	return sum;
 }
 
-static void put_results(er_buf *out, const char *name, const er_cache_stats *s)
+/* `site`: empty, or its label. */
+static void put_results(er_buf *out, const char *name, er_slice site, const er_cache_stats *s)
 {
 	const struct {
 		const char *result;
 		uint64_t n;
 	} results[] = {{"hit", s->hits}, {"stale", s->stale}, {"miss", s->misses}, {"pass", s->passed}, {"collapsed", s->collapsed}};
-	for (size_t i = 0; i < sizeof results / sizeof *results; i++)
-		er_buf_printf(out, "%s{result=\"%s\"} %llu\n", name, results[i].result, (unsigned long long)results[i].n);
+	for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+		er_buf_printf(out, "%s{", name);
+		if (site.n > 0) {
+			er_buf_puts(out, "site=");
+			er_metric_label(out, site);
+			er_buf_puts(out, ",");
+		}
+		er_buf_printf(out, "result=\"%s\"} %llu\n", results[i].result, (unsigned long long)results[i].n);
+	}
+}
+
+static void put_sites(er_buf *out, const er_metrics_view *threads, unsigned n_threads)
+{
+	er_arena a = {0};
+	size_t n;
+	er_site_metrics *sites = er_metrics_sites(&a, threads, n_threads, &n);
+	family(out, "er_cache_site_requests_total", "counter", "The same by site.");
+	for (size_t i = 0; i < n; i++)
+		put_results(out, "er_cache_site_requests_total", sites[i].name, &sites[i].cache);
+	er_arena_fini(&a);
 }
 
 /* What became of the requests that came to the cache. */
@@ -420,9 +499,10 @@ static void put_cache(er_buf *out, const er_metrics_view *threads, unsigned n)
 {
 	er_cache_stats s = er_metrics_cache(threads, n), filled = er_metrics_prefetches(threads, n);
 	family(out, "er_cache_requests_total", "counter", "Requests that came to the cache.");
-	put_results(out, "er_cache_requests_total", &s);
+	put_results(out, "er_cache_requests_total", (er_slice){0}, &s);
+	put_sites(out, threads, n);
 	family(out, "er_cache_prefetches_total", "counter", "Requests that er prefetch made to fill the cache.");
-	put_results(out, "er_cache_prefetches_total", &filled);
+	put_results(out, "er_cache_prefetches_total", (er_slice){0}, &filled);
 	family(out, "er_cache_not_stored_total", "counter", "Answers that were not stored, by the reason.");
 	for (er_cache_refusal r = ER_CACHE_OK + 1; r < ER_CACHE_REFUSALS_N; r++)
 		er_buf_printf(out, "er_cache_not_stored_total{reason=\"%s\"} %llu\n", er_cache_refusal_name(r),

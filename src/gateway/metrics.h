@@ -1,7 +1,8 @@
 /* Counters of one gateway thread, by routine and environment; made at the first request. Written by
  * that thread alone and read by the control thread without a lock: each word by itself is right.
  * The text is Prometheus's exposition format; labels are bounded by the routines this process has
- * ever served, and versions by those that a routine's present deployments name. */
+ * ever served, versions by those that a routine's present deployments name, and sites by those that
+ * this process has ever served. */
 #ifndef ER_GATEWAY_METRICS_H
 #define ER_GATEWAY_METRICS_H
 
@@ -33,10 +34,20 @@ typedef struct er_routine_metrics {
 	uint64_t errors[ER_ERR_COUNT_]; /* answers of the node's own making */
 } er_routine_metrics;
 
+/* What the cache did with the requests of one site. */
+typedef struct er_site_metrics {
+	/* set before it is shown; never freed before the thread's metrics are */
+	struct er_site_metrics *next;
+	er_slice name;
+	er_cache_stats cache;
+} er_site_metrics;
+
 typedef struct er_metrics {
 	er_routine_metrics *first;                 /* atomic */
 	er_routine_metrics nothing[ER_ENV_COUNT_]; /* of no routine */
 	struct er_map *by_name[ER_ENV_COUNT_];     /* the thread's own */
+	er_site_metrics *first_site;               /* atomic */
+	struct er_map *sites;                      /* the thread's own: by name */
 } er_metrics;
 
 /* The thread's, before its first request; zeroes and makes the maps. */
@@ -45,6 +56,8 @@ void er_metrics_init(er_metrics *m);
 void er_metrics_fini(er_metrics *m);
 /* The counters of that name, made if need be. */
 er_routine_metrics *er_metrics_of(er_metrics *m, er_env env, er_slice name);
+/* The same of a site, for what its requests do in the cache. */
+er_cache_stats *er_metrics_site(er_metrics *m, er_slice name);
 /* Counts a request in all that /metrics says of it. */
 void er_metrics_finished(er_routine_metrics *r, const er_finished *f);
 /* CPU of a request that was counted before its work was over. */
@@ -82,6 +95,8 @@ void er_metrics_finder_fini(er_metrics_finder *f);
 /* Of all threads: what clients asked, and what was asked to fill the cache. */
 er_cache_stats er_metrics_cache(const er_metrics_view *threads, unsigned n);
 er_cache_stats er_metrics_prefetches(const er_metrics_view *threads, unsigned n);
+/* The same by site, sorted by name: *n of them, in the arena; the names are the threads'. */
+er_site_metrics *er_metrics_sites(er_arena *a, const er_metrics_view *threads, unsigned n_threads, size_t *n);
 /* Appends everything as text. `log_dropped`: lines of the access log that were lost. */
 void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, uint64_t log_dropped);
 

@@ -35,7 +35,7 @@ static void write_prefetches(const er_cache_stats *s, er_out *out)
 }
 
 /* A hit is what no client had to wait for the origin for. */
-static void write_requests(const er_cache_stats *s, er_out *out)
+static void write_ratio(const er_cache_stats *s, er_out *out)
 {
 	uint64_t hits = s->hits + s->stale, all = hits + s->misses + s->passed + s->collapsed;
 	er_out_open(out, "requests", '{');
@@ -48,6 +48,10 @@ static void write_requests(const er_cache_stats *s, er_out *out)
 	er_out_close(out, '}');
 	if (all > 0)
 		er_out_fixed(out, "hit_ratio", (double)hits / (double)all, 4);
+}
+
+static void write_refused(const er_cache_stats *s, er_out *out)
+{
 	er_out_open(out, "not_stored", '[');
 	for (er_cache_refusal r = ER_CACHE_OK + 1; r < ER_CACHE_REFUSALS_N; r++) {
 		if (s->refused[r] == 0)
@@ -59,6 +63,24 @@ static void write_requests(const er_cache_stats *s, er_out *out)
 		er_out_close(out, '}');
 	}
 	er_out_close(out, ']');
+}
+
+/* Sites that have been asked for since the start. */
+static void write_sites(const er_metrics_view *threads, unsigned n_threads, er_out *out)
+{
+	er_arena a = {0};
+	size_t n;
+	const er_site_metrics *sites = er_metrics_sites(&a, threads, n_threads, &n);
+	er_out_open(out, "sites", '[');
+	for (size_t i = 0; i < n; i++) {
+		er_out_open(out, NULL, '{');
+		er_out_str(out, "name", sites[i].name);
+		write_ratio(&sites[i].cache, out);
+		write_refused(&sites[i].cache, out);
+		er_out_close(out, '}');
+	}
+	er_out_close(out, ']');
+	er_arena_fini(&a);
 }
 
 static void write_compression(const er_node *n, er_out *out)
@@ -97,10 +119,12 @@ void er_node_write_cache(const er_node *n, er_out *out)
 	for (unsigned i = 0; i < n->n; i++)
 		threads[i] = er_worker_view(n->workers[i], n->stopping);
 	er_cache_stats stats = er_metrics_cache(threads, n->n), filled = er_metrics_prefetches(threads, n->n);
-	er_free(threads);
 	er_out_bool(out, "on", (n->config->origin != NULL || n->config->n_sites > 0) && n->config->cache_mb > 0);
 	write_memory(n, out);
-	write_requests(&stats, out);
+	write_ratio(&stats, out);
+	write_refused(&stats, out);
+	write_sites(threads, n->n, out);
+	er_free(threads);
 	write_prefetches(&filled, out);
 	write_compression(n, out);
 	er_out_u64(out, "purges", er_purges_count(er_index_purge_table(n->cache)));

@@ -167,6 +167,8 @@ static void handle_cache(void *self, er_exchange *x)
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
 		return;
 	}
+	if (d->cache.stats == NULL || d->cache.site != site->hash)
+		d->cache.stats = er_metrics_site(&d->worker->metrics, site->name);
 	d->cache.origin = site->known_as;
 	d->cache.site = site->hash;
 	d->cache.rules = site->rules;

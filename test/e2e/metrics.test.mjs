@@ -6,6 +6,7 @@ import path from 'node:path'
 import { root, startNode } from './lib/node.mjs'
 import { bytesOf, connect, request, sleep, until } from './lib/raw.mjs'
 import * as proc from './lib/proc.mjs'
+import { startOrigin } from './lib/origin.mjs'
 
 const hello = 'addEventListener("fetch", e => e.respondWith(new Response("hello")))'
 const text = node => request(node.adminPort, '/metrics').then(r => r.text)
@@ -74,14 +75,23 @@ const value = (families, name, labels = {}) => families.get(name)?.samples.find(
 
 test('the text is what Prometheus reads, and everything in it is documented', async () => {
 	const data = fs.mkdtempSync(path.join(fs.realpathSync('/tmp'), 'er-data-'))
-	const node = await startNode({ routines: { a: hello }, config: { data } })
+	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=60').end('page'))
+	const sites = ['one', 'two'].map(name => ({ name, hosts: [`${name}.example`], origin: origin.url }))
+	const node = await startNode({ routines: { a: hello }, config: { data, sites } })
 	try {
 		const code = 'addEventListener("fetch", e => { if (e.request.url.endsWith("/throw")) throw new Error("x"); e.respondWith(new Response("stored")) })'
 		const r = await request({ path: path.join(data, 'admin.sock') }, '/v1/routines/b/deploy', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code, settings: {} }) })
 		assert.equal(r.status, 200, r.text)
 		for (const [name, target] of [['a', '/'], ['b', '/'], ['b', '/throw']]) await node.get(name, target)
 		await until(async () => (await node.metric('er_requests_total', { routine: 'b' })) === 2)
+		for (const [host, times] of [['one', 3], ['two', 1]]) for (let i = 0; i < times; i++) assert.equal((await request(node.port, '/', { host: `${host}.example` })).text, 'page')
 		const families = parse(await text(node))
+		for (const [site, hits] of [['one', 2], ['two', 0]]) {
+			assert.equal(value(families, 'er_cache_site_requests_total', { site, result: 'hit' }), hits)
+			assert.equal(value(families, 'er_cache_site_requests_total', { site, result: 'miss' }), 1)
+		}
+		assert.equal(value(families, 'er_cache_requests_total', { result: 'hit' }), 2)
+		assert.equal(families.get('er_cache_site_requests_total').samples.length, 2 * families.get('er_cache_requests_total').samples.length, 'no label but of sites that were asked for')
 		assert.equal(value(families, 'er_build_info', { level: 'full' }) ?? value(families, 'er_build_info'), 1)
 		assert.equal(value(families, 'er_routines', { environment: 'production' }), 2)
 		assert.equal(value(families, 'er_deployments_total'), 1)
@@ -108,6 +118,7 @@ test('the text is what Prometheus reads, and everything in it is documented', as
 		assert.equal(new Set(ids).size, ids.length)
 	} finally {
 		await node.stop()
+		await origin.close()
 		fs.rmSync(data, { recursive: true })
 	}
 })

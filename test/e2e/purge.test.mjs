@@ -147,6 +147,7 @@ test('the cache says what it has, what it was not given and why, and what a URL 
 	assert.deepEqual(all.requests, { hits: 2, stale: 0, validated: 0, misses: 3, passed: 0, collapsed: 0 })
 	assert.equal(all.hit_ratio, 0.4)
 	assert.deepEqual(all.not_stored.map(r => [r.reason, r.answers]), [['private', 1]])
+	assert.deepEqual(all.sites, [{ name: 'default', requests: all.requests, hit_ratio: 0.4, not_stored: all.not_stored }])
 	assert.deepEqual(all.top, [{ url: 'shop.example/a', hits: 2, bytes: 4 }])
 	const a = await node.ok('GET', '/v1/explain?url=http%3A%2F%2Fshop.example%2Fx%2F..%2Fa')
 	assert.equal(a.url, 'http://shop.example/a')

@@ -41,6 +41,15 @@ test('a site is added, shown with its servers, explained and removed', async () 
 	assert.match((await plane.er(['site', 'test', 'shop.example/a%2f..%2fb'])).out, /refuses .* with status 400/)
 })
 
+test('er cache shows how often the store answers, site by site', async () => {
+	for (const name of ['one', 'two']) assert.equal((await plane.er(['site', 'add', `${name}.example`, '--origin', origin.url, '--private'])).code, 0)
+	for (const host of ['one.example', 'one.example', 'one.example', 'one.example', 'two.example']) assert.equal((await raw.request(plane.node.port, '/a', { host })).status, 200)
+	assert.match((await plane.er(['cache'])).out, /\nby site:\n[\s\S]* 75\.0 % hits +4 requests +one\.example\n[\s\S]* 0\.0 % hits +1 requests +two\.example\n/)
+	const { sites } = JSON.parse((await plane.er(['cache', '--json'])).out)
+	assert.deepEqual(sites.filter(s => /^(one|two)/.test(s.name)).map(s => [s.name, s.requests.hits, s.requests.misses, s.hit_ratio]), [['one.example', 3, 1, 0.75], ['two.example', 0, 1, 0]])
+	for (const name of ['one', 'two']) assert.equal((await plane.er(['site', 'rm', `${name}.example`, '--yes'])).code, 0)
+})
+
 test('a site is compressed as it is told, and what is compressed is shown', async () => {
 	const accepts = { host: 'shop.example', headers: { 'accept-encoding': 'br, zstd, gzip' } }
 	const text = () => raw.request(plane.node.port, '/text', accepts)
