@@ -196,7 +196,7 @@ test('what was purged stays purged over a restart and a kill, and the rest is th
 		await raw.until(async () => (await node.metric('er_cache_disk_files')) >= 1, { what: 'the file' })
 		await raw.until(async () => /; hit;/.test(status(await get('/sky/1'))), { what: 'what was not purged' })
 		if (end === 'stop') for (const target of ['/red/1', '/red/2', '/sky/2']) assert.doesNotMatch(status(await get(target)), /; hit;/, target)
-		else for (const target of ['/red/1', '/red/2', '/sky/2']) assert.match((await get(target)).text, /^[5-9]$/, 'never the old one')
+		else for (const target of ['/red/1', '/red/2', '/sky/2']) assert.ok(Number((await get(target)).text) > 4, 'never the old one')
 	}
 	await node.stop()
 	node.forget()
