@@ -146,8 +146,8 @@ static void warn_of_routines(er_node_warnings *w, const er_config *c)
 		if (d->env == ER_ENV_PRODUCTION && !has_rule(&c->env[ER_ENV_PRODUCTION], (uint32_t)i))
 			put(w, true, "routine %.*s has no route: clients reach it only as %.*s.localhost", ER_FMT(d->name), ER_FMT(d->name));
 	}
-	if (c->n_deployments == 0 && c->origin == NULL && c->data == NULL)
-		put(w, true, "there is no routine, no origin and no data folder: every request is answered with 404");
+	if (c->n_deployments == 0 && c->origin == NULL && c->n_sites == 0 && c->data == NULL)
+		put(w, true, "there is no routine, no site, no origin and no data folder: every request is answered with 404");
 }
 
 /* An address that clients cannot come to, because this machine does not have it now. */

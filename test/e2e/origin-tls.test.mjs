@@ -240,6 +240,10 @@ test('node.jsonc names files beside it, a reload reads them again, and a certifi
 	const tls = { ca: ca.certFile, certificate: path.join(certs.dir, 'now.pem'), key: path.join(certs.dir, 'now.key') }
 	const node = ends(t, await startStore({ config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example'], ...site(server.url, tls) }] } }))
 	assert.equal((await get(node, 'shop.example')).text, 'S origin.test one')
+	fs.writeFileSync(path.join(certs.dir, 'node.jsonc'), JSON.stringify({ sites: [{ hosts: ['shop.example'], origin: { servers: [server.url], tls: { ca: 'Authority.cert.pem', certificate: 'now.pem', key: 'now.key' } } }] }))
+	const checked = await tool(['node', 'check', '--config', path.join(certs.dir, 'node.jsonc')])
+	assert.equal(checked.code, 0, checked.err)
+	assert.doesNotMatch(checked.out + checked.err, /warning|PRIVATE KEY/)
 	const shown = await node.api('GET', '/v1/sites/shop')
 	assert.doesNotMatch(shown.text, /PRIVATE KEY/)
 	use(two)
