@@ -101,21 +101,39 @@ static bool is_free(er_call *call, const er_site_settings *s)
 	                       "the host %.*s is the site %.*s's already", ER_FMT(what), ER_FMT(by));
 }
 
-void er_api_site_put(er_call *call)
+static void wipe(er_slice text)
 {
-	er_site_settings settings;
-	er_slice text, key;
-	ER_ASSERT(call->json != NULL && call->name.n > 0);
-	if (!read_site(call, &settings, &text, &key) || !is_free(call, &settings)) {
-		er_call_refuse(call);
-		return;
-	}
+	if (text.n > 0)
+		explicit_bzero((void *)(uintptr_t)text.p, text.n);
+}
+
+/* The key leaves the call's memory before the call may be answered. */
+static void set_site(er_call *call, er_slice text, er_slice key)
+{
+	char *copy = er_strdup_slice(key);
+	wipe(key);
 	er_change change = er_call_change(call, ER_CHANGE_SITE_SET);
 	change.name = call->name;
 	change.value = text;
-	change.key = key;
-	if (er_call_apply_one(call, &change))
+	change.key = er_slice_of(copy, key.n);
+	bool ok = er_call_apply_one(call, &change);
+	wipe(change.key);
+	er_free(copy);
+	if (ok)
 		er_call_activate(call, 200);
+}
+
+void er_api_site_put(er_call *call)
+{
+	er_site_settings settings;
+	er_slice text, key = {0};
+	ER_ASSERT(call->json != NULL && call->name.n > 0);
+	if (read_site(call, &settings, &text, &key) && is_free(call, &settings)) {
+		set_site(call, text, key);
+		return;
+	}
+	wipe(key);
+	er_call_refuse(call);
 }
 
 void er_api_site_delete(er_call *call)
