@@ -149,6 +149,27 @@ test('an answer behind a redirect is stored no more freely than the redirect', a
 	assert.equal(o.requests.filter(r => r.url === '/lang').length, 2)
 })
 
+test('a stored answer behind a redirect is validated where it lies, and parts of it are asked for there', async t => {
+	const o = await origin(t, {
+		'/old': to('/page', { 'cache-control': 'max-age=60' }),
+		'/page': (req, res) => {
+			res.setHeader('cache-control', 'max-age=0').setHeader('etag', '"1"')
+			if (req.headers['if-none-match'] === '"1"') return res.writeHead(304).end()
+			if (req.headers.range === 'bytes=1-2') return res.writeHead(206, { 'content-range': 'bytes 1-2/4' }).end('ag')
+			res.end('page')
+		},
+	})
+	const node = ends(t, await startNode({ config: { threads: 1, sites: [shop(o)] } }))
+	const part = await get(node, '/old', { headers: { range: 'bytes=1-2' } })
+	assert.deepEqual([part.status, part.text], [206, 'ag'])
+	for (let i = 0; i < 3; i++) {
+		const res = await get(node, '/old')
+		assert.deepEqual([res.status, res.text], [200, 'page'])
+	}
+	const asked = o.requests.slice(-4).map(r => [r.url, r.headers['if-none-match']])
+	assert.deepEqual(asked, [['/old', '"1"'], ['/page', '"1"'], ['/old', '"1"'], ['/page', '"1"']])
+})
+
 test('a foreign host over TLS is believed by the system\'s authorities, and is not shown the site\'s certificate; nothing of TLS goes on in the clear', async t => {
 	const certs = makeCerts(t)
 	const ca = certs.ca('Authority'), clients = certs.ca('Clients'), system = certs.ca('System'), me = certs.leaf('me', { by: clients })
