@@ -107,6 +107,35 @@ test('a self-signed certificate that a site names is believed', async t => {
 	assert.match((await get(node, 'b.example')).headers['er-error'], /reason=certificate-self-signed/)
 })
 
+test('an authority between is enough for a site that names it, and a chain that the server does not send is missed', async t => {
+	const certs = makeCerts(t)
+	const root = certs.ca('Root'), between = certs.leaf('Between', { by: root, authority: true })
+	const leaf = certs.leaf('leaf', { by: between, names: ['origin.test'] })
+	const bare = await startTls(t, 'bare', leaf), chained = await startTls(t, 'chained', { cert: leaf.cert + between.cert, key: leaf.key })
+	const sites = [[bare, between], [chained, root], [bare, root]].map(([server, ca], i) => ({ hosts: [`s${i}.example`], ...site(server.url, { ca: ca.certFile }) }))
+	const node = ends(t, await startNode({ config: { threads: 1, sites } }))
+	assert.equal((await get(node, 's0.example')).text, 'bare origin.test -')
+	assert.equal((await get(node, 's1.example')).text, 'chained origin.test -')
+	const res = await get(node, 's2.example')
+	assert.match(res.headers['er-error'], /reason=certificate-unknown/)
+	assert.match(res.text, /or the server does not send the certificates between/)
+})
+
+test('a server of TLS 1.2 that asks for a certificate says in the handshake that it does not take what it got', async t => {
+	const certs = makeCerts(t)
+	const ca = certs.ca('Authority'), clients = certs.ca('Clients'), me = certs.leaf('me', { by: clients })
+	const server = await startTls(t, 'S', certs.leaf('s', { by: ca, names: ['origin.test'] }), { ca: clients.cert, requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' })
+	const sites = [{}, { certificate: me.certFile, key: me.keyFile }].map((tls, i) => ({ hosts: [`s${i}.example`], ...site(server.url, { ca: ca.certFile, ...tls }) }))
+	const node = ends(t, await startNode({ config: { threads: 1, sites } }))
+	for (let i = 0; i < 2; i++) {
+		assert.equal((await get(node, 's1.example')).text, 'S origin.test me')
+		const res = await get(node, 's0.example')
+		assert.deepEqual([res.status, res.headers['er-error'].split(';')[0]], [502, 'tls'], res.text)
+		assert.match(res.headers['er-error'], /reason=(client-certificate|handshake)$/)
+	}
+	assert.deepEqual([...new Set(server.requests.map(r => r.client))], ['me'])
+})
+
 for (const h2 of [false, true]) {
 	test(`a server that asks for a certificate gets the site's, and no other site has its connection (${h2 ? 'HTTP/2' : 'HTTP/1.1'})`, async t => {
 		const certs = makeCerts(t)

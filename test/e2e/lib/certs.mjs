@@ -9,7 +9,7 @@ import { tempDir } from './node.mjs'
 
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] })
 
-/** makeCerts(t) → {dir, ca(name), leaf(name, {by, names, days, ends}), selfSigned(name, names)}; each
+/** makeCerts(t) → {dir, ca(name), leaf(name, {by, names, ends, authority}), selfSigned(name, names)}; each
  * gives {cert, key} as PEM and {certFile, keyFile}. Gone with the test. */
 export function makeCerts(t) {
 	const dir = tempDir('er-certs-')
@@ -34,10 +34,10 @@ export function makeCerts(t) {
 			openssl('req', '-x509', ...curve, '-days', '30', '-subj', `/CN=${name}`, '-addext', `subjectAltName=${alt(names)}`, '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', file(name, 'key'), '-out', file(name, 'cert'))
 			return made(name)
 		},
-		/** `ends`: "YYYYMMDDHHMMSSZ". */
-		leaf(name, { by, names = [], ends }) {
+		/** `ends`: "YYYYMMDDHHMMSSZ"; `authority`: it may sign others. */
+		leaf(name, { by, names = [], ends, authority = false }) {
 			openssl('req', '-new', ...curve, '-subj', `/CN=${name}`, '-keyout', file(name, 'key'), '-out', file(name, 'csr'))
-			fs.writeFileSync(file(name, 'ext'), `basicConstraints=CA:FALSE\n${names.length ? `subjectAltName=${alt(names)}\n` : ''}`)
+			fs.writeFileSync(file(name, 'ext'), `basicConstraints=CA:${authority ? 'TRUE' : 'FALSE'}\n${names.length ? `subjectAltName=${alt(names)}\n` : ''}`)
 			if (ends === undefined) {
 				openssl('x509', '-req', '-in', file(name, 'csr'), '-CA', by.certFile, '-CAkey', by.keyFile, '-CAcreateserial', '-days', '30', '-extfile', file(name, 'ext'), '-out', file(name, 'cert'))
 			} else {
