@@ -10,7 +10,7 @@
 #include <zstd.h>
 
 enum {
-	STRETCH = 64 * 1024,
+	STRETCH = 128 * 1024, /* a part of a body on disk is read once */
 	GZIP_LEVEL = 6,
 	GZIP_WINDOW = 15 + 16, /* with gzip's header */
 	GZIP_MEMORY = 8,
@@ -146,39 +146,43 @@ static const encoder encoders[ER_CODINGS] = {
     [ER_CODING_GZIP] = {gzip_open, gzip_step, gzip_close},
 };
 
-/* Hands one stretch to the encoder. False: it fails, or has written too much. */
-static bool put(const encoder *e, void *state, input in, size_t most, er_buf *to, bool *ended)
+/* Hands one stretch to the encoder. */
+static er_form_end put(const encoder *e, void *state, input in, size_t most, er_buf *to, bool *ended)
 {
 	do {
-		if (!e->step(state, &in, to, ended) || er_buf_len(to) > most)
-			return false;
+		if (!e->step(state, &in, to, ended))
+			return ER_FORM_NOT_NOW;
+		if (er_buf_len(to) > most)
+			return ER_FORM_WORTHLESS;
 	} while (in.n > 0 || (in.last && !*ended));
-	return true;
+	return ER_FORM_MADE;
 }
 
-static bool run(const encoder *e, void *state, er_content *from, size_t most, const bool *stop, er_buf *to)
+static er_form_end run(const encoder *e, void *state, er_content *from, size_t most, const bool *stop, er_buf *to)
 {
 	uint8_t *stretch = er_alloc(STRETCH);
-	uint64_t length = er_content_length(from);
-	bool ok = true, ended = false;
-	for (uint64_t at = 0; ok && !ended;) {
+	uint64_t length = er_content_length(from), at = 0;
+	er_form_end how = ER_FORM_MADE;
+	for (bool ended = false; how == ER_FORM_MADE && !ended;) {
 		size_t n = length - at < STRETCH ? (size_t)(length - at) : STRETCH;
-		er_content_copy(from, at, stretch, n);
+		if (__atomic_load_n(stop, __ATOMIC_RELAXED) || !er_content_fetch(from, at, stretch, n))
+			how = ER_FORM_NOT_NOW;
 		at += n;
-		ok = !__atomic_load_n(stop, __ATOMIC_RELAXED) && put(e, state, (input){stretch, n, at == length}, most, to, &ended);
+		if (how == ER_FORM_MADE)
+			how = put(e, state, (input){stretch, n, at == length}, most, to, &ended);
 	}
 	er_free(stretch);
-	return ok;
+	return how;
 }
 
-bool er_compress(er_coding coding, er_content *from, size_t most, const bool *stop, er_buf *to)
+er_form_end er_compress(er_coding coding, er_content *from, size_t most, const bool *stop, er_buf *to)
 {
 	ER_ASSERT(coding < ER_CODINGS && er_content_whole(from));
 	const encoder *e = &encoders[coding];
 	void *state = e->open(er_content_length(from));
 	if (state == NULL)
-		return false;
-	bool ok = run(e, state, from, most, stop, to);
+		return ER_FORM_NOT_NOW;
+	er_form_end how = run(e, state, from, most, stop, to);
 	e->close(state);
-	return ok;
+	return how;
 }

@@ -84,11 +84,9 @@ static void make(er_compressor *c, const job *j)
 {
 	er_content *from = j->s->content, *form = NULL;
 	er_buf out = {0};
-	er_form_end how = ER_FORM_MADE;
-	if (er_compress(j->coding, from, (size_t)(j->bytes - j->bytes / GAIN_PART), &c->stop, &out))
+	er_form_end how = er_compress(j->coding, from, (size_t)(j->bytes - j->bytes / GAIN_PART), &c->stop, &out);
+	if (how == ER_FORM_MADE)
 		form = content_of(er_buf_slice(&out));
-	else
-		how = __atomic_load_n(&c->stop, __ATOMIC_RELAXED) ? ER_FORM_NOT_NOW : ER_FORM_WORTHLESS;
 	count(c, j, how, er_buf_len(&out));
 	er_buf_fini(&out);
 	er_content_form_end(from, j->coding, how, form);
@@ -191,8 +189,7 @@ void er_compressor_want(er_compressor *c, er_stored *s, er_coding coding)
 		return;
 	ER_CHECK(c, MAGIC);
 	er_content *from = s->content;
-	bool may = s->codable != ER_CODABLE_NOT && er_content_kept(from) && !er_content_is_behind(from) &&
-	           er_coded_length_ok(er_content_length(from));
+	bool may = s->codable != ER_CODABLE_NOT && er_content_kept(from) && er_coded_length_ok(er_content_length(from));
 	if (may && er_content_form_begin(from, coding) && !enqueue(c, s, coding))
 		er_content_form_end(from, coding, ER_FORM_NOT_NOW, NULL);
 }

@@ -17,8 +17,8 @@ typedef struct er_compressor er_compressor;
 er_compressor *er_compressor_new(er_index *index, er_disk *disk, unsigned threads);
 /* Nobody wants a form any more. What is not made is not. NULL is fine. */
 void er_compressor_free(er_compressor *c);
-/* Has a form made, if the response may have one, its body is whole and in memory, and nobody makes
- * one. From any thread. NULL: there is no compressor. */
+/* Has a form made, if the response may have one, its body is whole and kept, and nobody makes one.
+ * From any thread. NULL: there is no compressor. */
 void er_compressor_want(er_compressor *c, er_stored *s, er_coding coding);
 /* Nothing waits and nothing is being made; for tests. */
 bool er_compressor_idle(er_compressor *c);

@@ -372,6 +372,17 @@ void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n)
 	pthread_mutex_unlock(&c->lock);
 }
 
+bool er_content_fetch(er_content *c, uint64_t from, uint8_t *to, size_t n)
+{
+	ER_CHECK(c, MAGIC);
+	if (c->behind != NULL) {
+		ER_ASSERT(from <= c->length && n <= c->length - from);
+		return c->behind->fetch(c->behind_ctx, from, to, n);
+	}
+	er_content_copy(c, from, to, n);
+	return true;
+}
+
 /* ---- coded forms ---- */
 
 static forms *forms_of(const er_content *c)

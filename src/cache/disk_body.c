@@ -215,7 +215,28 @@ static er_body *read_behind(void *ctx, er_port *port, uint64_t from, uint64_t n,
 	return body;
 }
 
-static const er_content_behind behind = {.read = read_behind, .there = there_behind, .free = unref_place};
+/* Part by part, each read for itself. */
+static bool fetch_behind(void *ctx, uint64_t from, uint8_t *to, size_t n)
+{
+	place *p = ctx;
+	ER_CHECK(p, PLACE);
+	while (n > 0) {
+		size_t skip = (size_t)(from % ER_DISK_PART);
+		er_piece part = er_volume_read_part(p->v, part_at(p, from));
+		size_t there = part.n > skip ? part.n - skip : 0, take = there < n ? there : n;
+		if (take > 0)
+			er_copy(to, part.p + skip, take);
+		er_piece_drop(&part);
+		if (take == 0)
+			return false;
+		to += take;
+		from += take;
+		n -= take;
+	}
+	return true;
+}
+
+static const er_content_behind behind = {.read = read_behind, .there = there_behind, .free = unref_place, .fetch = fetch_behind};
 
 er_content *er_disk_body_content(er_volume *v, er_disk_hash key, er_disk_hash head, uint64_t id, uint64_t length)
 {

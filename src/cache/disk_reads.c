@@ -112,6 +112,19 @@ er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, bool must, er_wait
 	return NULL;
 }
 
+er_piece er_volume_read_part(er_volume *v, er_disk_hash hash)
+{
+	ER_CHECK(v, ER_VOLUME_MAGIC);
+	er_disk_record record;
+	if (!er_volume_serves(v))
+		return (er_piece){0};
+	ER_DISK_COUNT(v, reads, 1);
+	er_piece piece = read_hash(v, hash, false, &record);
+	if (piece.chunk != NULL && record.kind != ER_DISK_PART_OF)
+		er_piece_drop(&piece);
+	return piece;
+}
+
 bool er_disk_read_done(er_disk_read *r)
 {
 	ER_CHECK(r, MAGIC);

@@ -277,6 +277,26 @@ test('compressed pages are on the disk, too, and a restart compresses nothing ag
 	assert.equal(origin.requests.length, asked, 'the origin is not asked')
 })
 
+test('a long page that came back from the disk is compressed from there', async t => {
+	const page = text(700 * KB)
+	const { origin, start, node } = await place(t, () => ({ body: page }), { disk: true })
+	await node.get('/page')
+	let now = node
+	for (let times = 0; times < 2; times++) {
+		await settled(now)
+		await raw.until(async () => (await now.metric('er_cache_disk_waiting')) === 0, { what: 'the end of all writes' })
+		now.signal('SIGTERM')
+		await now.exited
+		now = await start()
+		await raw.until(async () => (await now.metric('er_cache_disk_records')) > 0, { what: 'the records of the file' })
+		const res = times === 0 ? await now.coded('/page', 'br') : await now.get('/page', 'br')
+		assert.equal(res.headers['content-encoding'], 'br')
+		assert.ok(decoded(res).equals(page))
+		assert.equal(await now.made('br'), times === 0 ? 1 : 0)
+	}
+	assert.equal(origin.requests.length, 1)
+})
+
 test('an origin that compresses is asked once for each set of codings, however clients spell it', async t => {
 	const page = text(20 * KB)
 	const { origin, node } = await place(t, req => {

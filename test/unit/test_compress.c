@@ -74,7 +74,7 @@ static void what_is_compressed_is_what_was_stored(void **state)
 				uint8_t *p = bytes_of(n, noise), *back = er_alloc(n + 1);
 				er_content *c = content(p, n, cases[i].piece);
 				er_buf out = {0};
-				assert_true(er_compress(coding, c, n + n / 10 + 100, &stop, &out));
+				assert_int_equal(er_compress(coding, c, n + n / 10 + 100, &stop, &out), ER_FORM_MADE);
 				assert_true(decoded(coding, er_buf_slice(&out), back, n));
 				assert_memory_equal(p, back, n);
 				assert_true(noise || n < 1000 || er_buf_len(&out) < n / 4);
@@ -94,10 +94,10 @@ static void what_grows_too_long_is_given_up(void **state)
 	er_content *c = content(noise, N, 1 << 18);
 	for (er_coding coding = 0; coding < ER_CODINGS; coding++) {
 		er_buf out = {0};
-		assert_false(er_compress(coding, c, MOST, &go_on, &out));
+		assert_int_equal(er_compress(coding, c, MOST, &go_on, &out), ER_FORM_WORTHLESS);
 		assert_true(er_buf_len(&out) < 3 * MOST); /* an encoder has a block in hand */
 		er_buf_clear(&out);
-		assert_false(er_compress(coding, c, 2 * N, &stop, &out));
+		assert_int_equal(er_compress(coding, c, 2 * N, &stop, &out), ER_FORM_NOT_NOW);
 		er_buf_fini(&out);
 	}
 	er_content_unref(c);
