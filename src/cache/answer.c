@@ -254,7 +254,7 @@ bool er_answer_stored(er_exchange *x, er_stored *s, const er_answer_form *form, 
 	bool whole = er_content_whole(s->content);
 	selection sel;
 	sel.kind = ER_RANGE_WHOLE;
-	if (!unchanged)
+	if (!unchanged && !form->no_range)
 		select_ranges(x, s, &sel);
 	bool coded = form->content != NULL && sel.kind == ER_RANGE_WHOLE;
 	sel.content = coded ? form->content : s->content;

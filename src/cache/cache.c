@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cache/condition.h"
 #include "cache/directives.h"
 #include "cache/key.h"
 #include "cache/pieces.h"
@@ -175,6 +176,7 @@ static er_answer_form choose_form(const er_cache_place *p, const er_exchange *x,
 	}
 	if (n > 0 && (form.content == NULL || form.coding != order[0]))
 		er_compressor_want(c->compressor, s, order[0]);
+	form.no_range = n > 0 && er_condition_by_date(&x->req.fields);
 	if (form.content != NULL)
 		er_keep_form(c->index, c->disk, s, form.coding);
 	return form;

@@ -8,10 +8,10 @@
 #include "base/buf.h"
 #include "cache/content.h"
 
-/* Appends all bytes of the content, which is kept (er_content_kept), in that coding. WORTHLESS: they
- * are more than `most`. NOT_NOW: `stop` (atomic) was set meanwhile, its bytes are not there any
- * more, or there is no memory. What is in `to` is of no use then. Waits for the disk if the bytes
- * lie there. */
+/* Appends all bytes of the content, which is kept (er_content_kept), in that coding. WORTHLESS:
+ * they are more than `most`. NOT_NOW: `stop` (atomic) was set meanwhile, its bytes are not there
+ * any more, or there is no memory. What is in `to` is of no use then. Waits for the disk if the
+ * bytes lie there. */
 ER_MUST_CHECK er_form_end er_compress(er_coding coding, er_content *from, size_t most, const bool *stop, er_buf *to);
 
 #endif

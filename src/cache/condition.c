@@ -88,6 +88,17 @@ bool er_condition_strong(const er_fields *response)
 	return modified != NULL && is_strong_date(modified, er_fields_get(response, ER_LIT("date")));
 }
 
+static bool is_tag(er_slice text)
+{
+	return er_slice_starts(text, ER_LIT("\"")) || er_slice_starts(text, ER_LIT("W/"));
+}
+
+bool er_condition_by_date(const er_fields *request)
+{
+	const er_slice *it = er_fields_get(request, ER_LIT("if-range"));
+	return it != NULL && !is_tag(*it);
+}
+
 bool er_condition_of_range(const er_fields *request, const er_fields *stored)
 {
 	const er_slice *it = NULL;
@@ -101,7 +112,7 @@ bool er_condition_of_range(const er_fields *request, const er_fields *stored)
 	if (it == NULL)
 		return true;
 	const er_slice *etag = er_fields_get(stored, ER_LIT("etag")), *modified = er_fields_get(stored, ER_LIT("last-modified"));
-	if (it->n > 0 && (it->p[0] == '"' || er_slice_starts(*it, ER_LIT("W/"))))
+	if (is_tag(*it))
 		return etag != NULL && it->p[0] == '"' && er_slice_eq(*it, *etag);
 	return modified != NULL && er_slice_eq(*it, *modified) && is_strong_date(modified, er_fields_get(stored, ER_LIT("date")));
 }

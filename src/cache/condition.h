@@ -20,5 +20,7 @@ bool er_condition_strong(const er_fields *response);
 /* May a range be sent of what is stored (If-Range)? Strong tags, or the very date (RFC 9110
  * 13.1.5). True also if the request does not ask. */
 bool er_condition_of_range(const er_fields *request, const er_fields *stored);
+/* If-Range has a date, which all representations of a response share. */
+bool er_condition_by_date(const er_fields *request);
 
 #endif

@@ -62,8 +62,8 @@ uint64_t er_content_mark(const er_content *c);
 void er_content_set_mark(er_content *c, uint64_t mark);
 /* Copies n bytes from `from` on, which are there, of a content in memory that passes nothing by. */
 void er_content_copy(er_content *c, uint64_t from, uint8_t *to, size_t n);
-/* The same of any content that is kept (er_content_kept), on a thread that may wait for a disk. False:
- * they are not there any more. */
+/* The same of any content that is kept (er_content_kept), on a thread that may wait for a disk.
+ * False: they are not there any more. */
 ER_MUST_CHECK bool er_content_fetch(er_content *c, uint64_t from, uint8_t *to, size_t n);
 /* These bytes of a whole content are there, and count as used: who reads them soon will have
  * them. */

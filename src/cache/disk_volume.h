@@ -91,8 +91,8 @@ typedef struct er_disk_read er_disk_read;
  * once, `wait` hears of it. Its owner lets go of it with er_disk_read_over. */
 er_disk_read *er_volume_read(er_volume *v, er_disk_hash hash, bool must, er_wait *wait);
 bool er_disk_read_done(er_disk_read *r);
-/* Reads the part of a body under the hash, on a thread that may wait for the disk. An empty piece: it
- * is not there. The piece is the caller's. */
+/* Reads the part of a body under the hash, on a thread that may wait for the disk. An empty piece:
+ * it is not there. The piece is the caller's. */
 er_piece er_volume_read_part(er_volume *v, er_disk_hash hash);
 /* Of one that is done: what was read; 0: nothing. */
 er_disk_kind er_disk_read_kind(const er_disk_read *r);

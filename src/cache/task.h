@@ -81,6 +81,8 @@ typedef struct er_answer_form {
 	er_content *content; /* the coded one; NULL: the response as it came */
 	er_coding coding;
 	bool varies; /* another request might get another one, and Vary does not say so yet */
+	/* by the date in its If-Range the client may mean another representation */
+	bool no_range;
 } er_answer_form;
 
 /* Fills x->res from a stored response: whole, a part, or 304. False: its bytes are not there any

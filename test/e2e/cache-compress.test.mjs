@@ -175,7 +175,7 @@ test('every type that compresses is compressed, an error page too', async t => {
 
 test('a client that has a compressed page hears 304 by its tag; ranges and If-Range never mix two representations', async t => {
 	const page = text(20 * KB)
-	const { node, origin } = await place(t, req => ({ body: page, headers: { etag: '"v1"', 'accept-ranges': 'bytes', vary: req.url === '/varied' ? 'Accept-Encoding, Origin' : 'Origin' } }))
+	const { node, origin } = await place(t, req => ({ body: page, headers: { ...(req.url === '/dated' ? { 'last-modified': 'Mon, 02 Nov 2026 10:00:00 GMT' } : { etag: '"v1"' }), 'accept-ranges': 'bytes', vary: req.url === '/varied' ? 'Accept-Encoding, Origin' : 'Origin' } }))
 	await node.get('/page', 'br')
 	const coded = await node.coded('/page', 'br')
 	assert.equal(coded.headers.etag, 'W/"v1"')
@@ -207,6 +207,14 @@ test('a client that has a compressed page hears 304 by its tag; ranges and If-Ra
 	const own = await node.get('/page', 'br', { headers: { range: 'bytes=5-14', 'if-range': '"v1"' } })
 	assert.equal(own.status, 206)
 	assert.ok(own.body.equals(page.subarray(5, 15)))
+
+	// Without a tag a date is all that a client has, and it is the date of both representations.
+	await node.get('/dated', 'br')
+	const dated = await node.coded('/dated', 'br')
+	const since = { range: 'bytes=5-14', 'if-range': dated.headers['last-modified'] }
+	assert.equal(dated.headers.etag, undefined)
+	assert.ok(decoded(await node.get('/dated', 'br', { headers: since })).equals(page), 'who may have the compressed one gets all of it')
+	assert.ok((await node.get('/dated', undefined, { headers: since })).body.equals(page.subarray(5, 15)), 'who cannot have it gets its part')
 
 	await node.get('/varied', 'gzip')
 	const varied = await node.coded('/varied', 'gzip')
