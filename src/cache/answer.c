@@ -239,7 +239,7 @@ static skip_field *fields_left_out(bool unchanged, const selection *sel)
 {
 	if (unchanged)
 		return of_content;
-	if (sel->kind != ER_RANGE_PART)
+	if (sel->kind == ER_RANGE_WHOLE)
 		return NULL;
 	return is_multipart(sel) ? is_type_or_range : is_range;
 }

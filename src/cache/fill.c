@@ -366,6 +366,18 @@ static bool unwanted(const er_fill *f)
 	return f->passes_by || promised < 0 ? have > KEEP_ON : (uint64_t)promised > have + KEEP_ON;
 }
 
+/* The origin has another response than the stored one, also if nobody wants all of that now: the
+ * next one that asks for a part does not begin it again. */
+static void let_go_of_outdated(er_fill *f)
+{
+	if (f->stale == NULL)
+		return;
+	er_index_drop(f->cache->index, f->stale);
+	er_fill_void(f);
+	er_stored_unref(f->stale);
+	f->stale = NULL;
+}
+
 /* Has the index count what came, and make room for it. False: it is too large, or has been evicted
  * or purged meanwhile. Nobody counts its memory then. */
 static bool stays(er_fill *f)
@@ -403,6 +415,7 @@ static void pump(er_fill *f)
 			return;
 		}
 		if (unwanted(f)) {
+			let_go_of_outdated(f);
 			finish(f, ER_ERR_CANCELLED);
 			return;
 		}

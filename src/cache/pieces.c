@@ -24,16 +24,20 @@ bool er_piece_fits(const er_fields *request, const er_fields *response, int64_t 
 	       asked.v[0].from == said.from && asked.v[0].n == said.n;
 }
 
-bool er_piece_covers(er_stored *piece, const er_fields *request, er_ranges *out)
+/* These ranges of the whole lie in the piece, and can be read from it. */
+static bool holds(er_stored *piece, const er_ranges *r)
 {
 	er_range has = piece->piece;
-	if (piece->status != PARTIAL || piece->whole == 0 ||
-	    er_ranges_of(request, &piece->fields, piece->whole, out) != ER_RANGE_PART)
-		return false;
-	for (uint32_t i = 0; i < out->n; i++)
-		if (out->v[i].from < has.from || out->v[i].from + out->v[i].n > has.from + has.n)
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->v[i].from < has.from || r->v[i].from + r->v[i].n > has.from + has.n)
 			return false;
-	return out->n == 1 || er_content_kept(piece->content);
+	return r->n == 1 || er_content_kept(piece->content);
+}
+
+bool er_piece_covers(er_stored *piece, const er_fields *request, er_ranges *out)
+{
+	return piece->status == PARTIAL && piece->whole > 0 &&
+	       er_ranges_of(request, &piece->fields, piece->whole, out) == ER_RANGE_PART && holds(piece, out);
 }
 
 /* The request would have selected it, but for its range. */
@@ -52,12 +56,18 @@ er_stored *er_piece_find(er_index *ix, er_slice key, uint64_t hash, const er_fie
 	er_index_entry all;
 	er_arena scratch = {0};
 	er_ranges r;
+	er_range_kind kind = ER_RANGE_WHOLE;
+	uint64_t whole = 0; /* that r is of */
 	er_stored *found = NULL;
 	er_index_explain(ix, key, hash, now_us, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		er_stored *it = all.variants[i];
-		if (found == NULL && er_freshness_use_at(&it->fresh, er_stored_age_used(it, now_us)) == ER_USE_FRESH &&
-		    selects(it, request, &scratch) && er_piece_covers(it, request, &r))
+		if (found == NULL && it->whole != whole) { /* once: the list may be long */
+			whole = it->whole;
+			kind = er_ranges_asked(request, whole, &r);
+		}
+		if (found == NULL && kind == ER_RANGE_PART && holds(it, &r) && er_condition_of_range(request, &it->fields) &&
+		    er_freshness_use_at(&it->fresh, er_stored_age_used(it, now_us)) == ER_USE_FRESH && selects(it, request, &scratch))
 			found = it;
 		else
 			er_stored_unref(it);

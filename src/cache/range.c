@@ -116,14 +116,18 @@ static bool only_one(const er_fields *fields, er_slice name, er_slice *value)
 	return n == 1;
 }
 
-er_range_kind er_ranges_of(const er_fields *request, const er_fields *stored, uint64_t length, er_ranges *out)
+er_range_kind er_ranges_asked(const er_fields *request, uint64_t length, er_ranges *out)
 {
 	static const char unit[] = "bytes=";
 	er_slice range;
-	if (!only_one(request, ER_LIT("range"), &range) || !er_slice_ieq(er_slice_head(range, sizeof unit - 1), ER_LIT("bytes=")) ||
-	    !er_condition_of_range(request, stored))
+	if (!only_one(request, ER_LIT("range"), &range) || !er_slice_ieq(er_slice_head(range, sizeof unit - 1), ER_LIT("bytes=")))
 		return ER_RANGE_WHOLE;
 	return read_list(er_slice_from(range, sizeof unit - 1), length, out);
+}
+
+er_range_kind er_ranges_of(const er_fields *request, const er_fields *stored, uint64_t length, er_ranges *out)
+{
+	return er_condition_of_range(request, stored) ? er_ranges_asked(request, length, out) : ER_RANGE_WHOLE;
 }
 
 bool er_range_said(const er_fields *response, er_range *part, uint64_t *whole)

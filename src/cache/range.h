@@ -26,8 +26,9 @@ typedef enum er_range_kind {
 	ER_RANGE_BEYOND, /* 416: none of them is in the body */
 } er_range_kind;
 
-/* What `request` asks for of a body of `length` bytes, whose response has the fields `stored`.
- * *out is written for PART. */
+/* What Range alone asks for of a body of `length` bytes. *out is written for PART. */
+er_range_kind er_ranges_asked(const er_fields *request, uint64_t length, er_ranges *out);
+/* The same of a response with the fields `stored`: only if If-Range holds. */
 er_range_kind er_ranges_of(const er_fields *request, const er_fields *stored, uint64_t length, er_ranges *out);
 
 /* Which part a 206 is by its one Content-Range, of a body of *whole bytes. False: it does not say,

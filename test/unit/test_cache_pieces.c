@@ -384,6 +384,33 @@ static void a_range_of_a_stale_whole_validates_it(void **state)
 	}
 }
 
+/* Each question for a part of what has changed must not have the origin begin all of it. */
+static void a_range_of_an_outdated_whole_begins_it_once(void **state)
+{
+	(void)state;
+	enum { LONG = 3 << 20, SOME = 100000 };
+	world w;
+	world_open_at(&w, er_index_new(256 << 20));
+	w.shares = false;
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "");
+	origin_answer(&w.asked[0], 200, "Cache-Control: no-cache\nETag: \"1\"\n", "0123456789");
+	client_leave(&c);
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=2-4\n");
+	origin_head(&w.asked[1], 200, "Cache-Control: no-cache\nETag: \"2\"\n", LONG);
+	while (!w.asked[1].cancelled && w.asked[1].wrote < LONG) {
+		origin_write(&w.asked[1], SOME);
+		turn(&w);
+	}
+	assert_true(w.asked[1].cancelled && w.asked[1].wrote < 2 << 20);
+	assert_pattern(&c, 2, 3);
+	client_leave(&c);
+	assert_int_equal(er_index_statistics(w.index).objects, 0);
+	assert_asks(&w, "GET", "Range: bytes=2-4\n");
+	assert_non_null(er_fields_get(&w.asked[2].fields, ER_LIT("range")));
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +426,7 @@ int main(void)
 	    cmocka_unit_test(a_stale_piece_is_asked_for_again),
 	    cmocka_unit_test(who_asks_for_all_as_a_range_has_it_stored),
 	    cmocka_unit_test(a_range_of_a_stale_whole_validates_it),
+	    cmocka_unit_test(a_range_of_an_outdated_whole_begins_it_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
