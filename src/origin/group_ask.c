@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/body_drain.h"
 #include "origin/group_follow.h"
 
 #include <stdio.h>
@@ -103,11 +104,16 @@ static void free_ask(ask *a)
 	er_free(a);
 }
 
-/* The next question, with the answer `now` out of the way. */
-static void go_on(ask *a, er_exchange *now)
+/* The next question, with the answer `now` out of the way. A redirect's connection is good for
+ * more. */
+static void go_on(ask *a, er_exchange *now, bool redirected)
 {
-	if (now->res.body != NULL)
+	if (redirected) {
+		er_body_drain(now->res.body, ER_FOLLOW_DRAIN_MAX);
+		now->res.body = NULL;
+	} else if (now->res.body != NULL) {
 		er_body_cancel(now->res.body, ER_ERR_CANCELLED);
+	}
 	er_exchange_unref(now);
 	attempt(a);
 }
@@ -164,7 +170,7 @@ static void on_answered(er_asker *asker, er_exchange *now)
 		if (bad)
 			er_group_blame_answer(a->group, a->server, now);
 		if (bad && ++a->failures <= a->group->spec.retries && can_be_sent_again(&x->req)) {
-			go_on(a, now);
+			go_on(a, now, false);
 			return;
 		}
 	}
@@ -175,7 +181,7 @@ static void on_answered(er_asker *asker, er_exchange *now)
 	a->tried &= ~(1u << a->server); /* it did well */
 	x->facts.subrequests++;
 	x->facts.subrequests_by_class[3]++;
-	go_on(a, now);
+	go_on(a, now, true);
 }
 
 static void on_broken(er_asker *asker, er_exchange *now)

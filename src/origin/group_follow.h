@@ -10,7 +10,11 @@
 #include "http/exchange.h"
 #include "origin/group.h"
 
-enum { ER_FOLLOW_URL_MAX = 8192, ER_FOLLOW_VARY_MAX = 4096 };
+enum {
+	ER_FOLLOW_URL_MAX = 8192,
+	ER_FOLLOW_VARY_MAX = 4096,
+	ER_FOLLOW_DRAIN_MAX = 64 * 1024 /* of a redirect's body, to keep its connection */
+};
 
 typedef enum er_follow {
 	ER_FOLLOW_NO,     /* the answer is for whoever asked */

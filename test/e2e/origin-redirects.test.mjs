@@ -139,6 +139,30 @@ test('where a redirect leads may fail, and the server that redirects is not to b
 	assert.equal((await get(node, '/fine')).text, 'fine')
 })
 
+test('a redirect whose body comes late costs no connection, and one without an end does', async t => {
+	const late = (req, res) => {
+		res.writeHead(302, { location: '/end', 'content-type': 'text/html' })
+		res.write('mo')
+		setTimeout(() => res.end('ved'), 20)
+	}
+	const endless = (req, res) => {
+		res.writeHead(302, { location: '/end' })
+		const timer = setInterval(() => res.write('x'.repeat(16384)), 5)
+		res.on('close', () => clearInterval(timer))
+	}
+	const o = await origin(t, { '/late': late, '/endless': endless, '/end': 'end' })
+	let connections = 0, open = 0
+	o.server.on('connection', s => (connections++, open++, s.on('close', () => open--)))
+	const node = ends(t, await startNode({ config: { threads: 1, sites: [{ ...shop(o), cache: false }] } }))
+	for (let i = 0; i < 10; i++) {
+		assert.equal((await get(node, '/late')).text, 'end')
+		await raw.sleep(40)
+	}
+	assert.ok(connections <= 3, `${connections} connections for ten redirects`)
+	for (let i = 0; i < 3; i++) assert.equal((await get(node, '/endless')).text, 'end')
+	await raw.until(() => open <= 3, { what: 'the end of bodies that nobody wants' })
+})
+
 test('an answer behind a redirect is stored no more freely than the redirect', async t => {
 	const page = (req, res) => res.writeHead(200, { 'cache-control': 'max-age=60', 'cdn-cache-control': 'max-age=60' }).end(`${req.url} ${req.headers['accept-language'] ?? '-'}`)
 	const o = await origin(t, { '/mine': to('/page', { 'cache-control': 'private' }), '/page': page, '/de': page, '/en': page, '/lang': (req, res) => res.writeHead(302, { location: req.headers['accept-language'] === 'de' ? '/de' : '/en', vary: 'accept-language' }).end() })
