@@ -1,5 +1,5 @@
-/* A `drain` belongs to itself: it is the body's sink from er_body_drain on, and ends with the body's
- * end, its failure, or its own cancel. */
+/* A `drain` belongs to itself: it is the body's sink from er_body_drain on, and ends with the
+ * body's end, its failure, or its own cancel. */
 #include "http/body_drain.h"
 
 #include "base/mem.h"
