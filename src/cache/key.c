@@ -34,9 +34,14 @@ er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request
 /* Further parts (rules.c) begin otherwise, and each ends with a line feed. */
 er_slice er_key_of_pieces(er_arena *a, er_slice key)
 {
-	if (key.n + sizeof " pieces" - 1 > ER_KEY_MAX)
+	const er_slice end = ER_LIT(" pieces");
+	if (key.n + end.n > ER_KEY_MAX)
 		return (er_slice){0};
-	return er_arena_printf(a, "%.*s pieces", ER_FMT(key));
+	/* not printed: its first byte, the scope, may be 0 */
+	uint8_t *to = er_arena_alloc(a, key.n + end.n);
+	er_copy(to, key.p, key.n);
+	er_copy(to + key.n, end.p, end.n);
+	return er_slice_of(to, key.n + end.n);
 }
 
 er_slice er_key_where(er_slice key)

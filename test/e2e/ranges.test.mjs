@@ -230,6 +230,22 @@ test('a part of what is not stored comes without the whole, and is stored as a p
 	assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
 })
 
+test('a part of one URL is never given for another', async t => {
+	const bodies = Object.fromEntries(['/a', '/b', '/a?b', '/c/d'].map((url, i) => [url, Buffer.alloc(1000, url)]))
+	const { origin, get } = await place(t, (req, res) => {
+		const [, from, last] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range).map(Number)
+		res.writeHead(206, { ...FIELDS, 'content-range': `bytes ${from}-${last}/1000`, 'content-length': last - from + 1 })
+		res.end(bodies[req.url].subarray(from, last + 1))
+	})
+	for (let round = 0; round < 2; round++)
+		for (const [url, body] of Object.entries(bodies)) {
+			const res = await get(url, 'bytes=100-199')
+			assert.equal(/; hit;/.test(res.headers['cache-status']), round === 1, url)
+			check(res, 'bytes=100-199', body)
+		}
+	assert.equal(origin.requests.length, 4)
+})
+
 test('a player that begins with all of it as a range has it stored', async t => {
 	const body = bytes(400000)
 	const { origin, get } = await place(t, pages({ '/film': body }))

@@ -87,6 +87,31 @@ static void any_part_of_a_piece_is_served_again(void **state)
 	world_close(&w);
 }
 
+/* A scope is a byte, and 0 is one. */
+static void a_piece_is_of_its_own_url_in_every_scope(void **state)
+{
+	(void)state;
+	for (uint8_t scope = 0; scope < 3; scope++) {
+		world w;
+		world_open(&w);
+		w.place.scope = scope;
+		store_usual(&w);
+		client c = {0};
+		client_ask(&c, &w, "GET", "/b", "Range: bytes=100-199\n");
+		assert_int_equal(w.n_asked, 2);
+		origin_fail(&w.asked[1]);
+		client_leave(&c);
+		w.place.scope = (uint8_t)(scope + 1);
+		assert_asks(&w, "GET", "Range: bytes=100-199\n");
+		w.place.scope = scope;
+		assert_part(&w, "Range: bytes=100-199\n", 100, 100);
+		er_purges *p = er_index_purge_table(w.index);
+		er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/a")}, er_purges_next(p));
+		assert_asks(&w, "GET", "Range: bytes=100-199\n");
+		world_close(&w);
+	}
+}
+
 static void several_parts_of_one_piece_are_one_answer(void **state)
 {
 	(void)state;
@@ -415,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_part_of_a_piece_is_served_again),
+	    cmocka_unit_test(a_piece_is_of_its_own_url_in_every_scope),
 	    cmocka_unit_test(several_parts_of_one_piece_are_one_answer),
 	    cmocka_unit_test(what_cannot_be_told_apart_is_no_piece),
 	    cmocka_unit_test(what_is_shorter_than_it_says_is_no_piece),
