@@ -165,7 +165,7 @@ static void write_parts(const er_stored *s, er_out *out)
 	rest = er_slice_from(s->key, used + 1);
 	er_out_open(out, "parts", '[');
 	while (er_slice_split(&rest, '\n', &one))
-		if (one.n > 0)
+		if (one.n > 0 && !er_slice_eq(er_slice_trim(one), ER_LIT("pieces")))
 			er_out_str(out, NULL, one);
 	er_out_close(out, ']');
 }
@@ -222,6 +222,25 @@ static void write_variant(const er_stored *s, uint64_t now_us, er_out *out)
 	er_out_close(out, '}');
 }
 
+static void write_entry(er_index_entry *entry, uint64_t now_us, er_out *out)
+{
+	for (size_t i = 0; i < entry->n; i++) {
+		write_variant(entry->variants[i], now_us, out);
+		er_stored_unref(entry->variants[i]);
+	}
+}
+
+/* What is stored of the URL as parts alone, under a key of its own. */
+static void write_pieces(const er_node *n, er_slice key, uint64_t now_us, er_out *out)
+{
+	if (key.n == 0)
+		return;
+	er_index_entry *entry = er_zalloc(sizeof *entry);
+	er_index_explain(n->cache, key, er_index_hash(key), now_us, entry);
+	write_entry(entry, now_us, out);
+	er_free(entry);
+}
+
 void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_site *site, const er_where *where, er_out *out)
 {
 	bool on = site->cache && n->config->cache_mb > 0;
@@ -232,7 +251,8 @@ void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_s
 	er_slice key = er_key_of(a, (uint8_t)env, site->known_as, &req, er_rules_target(site->rules, a, target), (er_slice){0});
 	er_index_entry *entry = er_zalloc(sizeof *entry);
 	uint64_t now_us = er_clock_mono_us();
-	if (on && key.n > 0 && er_rules_have_parts(site->rules))
+	bool parts = er_rules_have_parts(site->rules);
+	if (on && key.n > 0 && parts)
 		er_index_explain_where(n->cache, er_key_where(key), entry);
 	else if (on && key.n > 0)
 		er_index_explain(n->cache, key, er_index_hash(key), now_us, entry);
@@ -240,10 +260,9 @@ void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_s
 		er_out_str(out, "key", er_slice_from(key, 1));
 	er_out_bool(out, "under_way", entry->under_way);
 	er_out_open(out, "stored", '[');
-	for (size_t i = 0; i < entry->n; i++) {
-		write_variant(entry->variants[i], now_us, out);
-		er_stored_unref(entry->variants[i]);
-	}
+	write_entry(entry, now_us, out);
+	if (on && key.n > 0 && !parts)
+		write_pieces(n, er_key_of_pieces(a, key), now_us, out);
 	er_out_close(out, ']');
 	if (entry->alone != ER_CACHE_OK) {
 		er_out_cstr(out, "refused_because", er_cache_refusal_name(entry->alone));

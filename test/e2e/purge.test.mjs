@@ -160,6 +160,27 @@ test('the cache says what it has, what it was not given and why, and what a URL 
 	assert.equal(await node.metric('er_cache_not_stored_total', { reason: 'private' }), 1)
 })
 
+test('a purge takes the parts that are stored by themselves, and explain shows them', async t => {
+	const { node, get } = await withStore(t, (req, res) => {
+		const [, from, last] = /^bytes=(\d+)-(\d+)$/.exec(req.headers.range).map(Number)
+		res.writeHead(206, { 'cache-control': 'max-age=600', etag: '"1"', 'cache-tag': 'films', 'content-range': `bytes ${from}-${last}/1000`, 'content-length': last - from + 1 })
+		res.end(Buffer.alloc(last - from + 1, 'x'))
+	})
+	const ranges = ['bytes=0-99', 'bytes=500-599']
+	const look = async () => (await Promise.all(ranges.map(range => get('/film', { headers: { range } })))).map(res => /; hit;/.test(status(res)))
+	await look()
+	assert.deepEqual(await look(), [true, true])
+	const { cache } = await node.ok('GET', '/v1/explain?url=http%3A%2F%2Fshop.example%2Ffilm')
+	assert.deepEqual(cache.stored.map(s => [s.status, s.bytes, s.parts, s.vary[0].value]).sort(), ranges.map(value => [206, 100, [], value]))
+	for (const what of [{ urls: ['http://shop.example/film'] }, { prefixes: ['shop.example/fi'] }, { tags: ['films'] }, { hosts: ['shop.example'] }, { everything: true }]) {
+		await node.ok('POST', '/v1/purge', what)
+		assert.deepEqual(await look(), [false, false], JSON.stringify(what))
+		assert.deepEqual(await look(), [true, true])
+	}
+	await node.ok('POST', '/v1/purge', { urls: ['http://shop.example/film'], soft: true })
+	assert.deepEqual(await look(), [false, false], 'what is stale of them is asked for again')
+})
+
 test('a token that may only read, or only deploy a routine of its own, cannot purge', async t => {
 	const { node } = await withStore(t, (req, res) => res.end())
 	const refused = []
