@@ -332,7 +332,8 @@ static inline void world_open_at(world *w, er_index *index)
 	*w = (world){.index = index, .shares = true};
 	assert_int_equal(uv_loop_init(&w->loop), 0);
 	w->cache = er_cache_new(&w->loop, w->index);
-	w->place = (er_cache_place){.cache = w->cache, .chain = &w->chain, .scope = 1};
+	/* The scope is that of production: a byte that ends texts of C. */
+	w->place = (er_cache_place){.cache = w->cache, .chain = &w->chain, .scope = 0};
 	er_chain_add(&w->chain, ER_AT_CACHE, er_cache_handler(&w->place));
 	er_chain_add(&w->chain, ER_AT_STANDARD, (er_handler){.name = "origin", .handle = origin_handle, .self = w});
 }

@@ -636,7 +636,7 @@ static void what_is_asked_for_once_takes_no_place_on_a_full_disk(void **state)
 static void leave_disk(node *n, const char *target)
 {
 	er_request req = {.scheme = ER_LIT("http"), .authority = ER_LIT("a.example")};
-	er_slice key = er_key_of(&n->w.arena, 1, (er_slice){0}, &req, er_slice_cstr(target), (er_slice){0});
+	er_slice key = er_key_of(&n->w.arena, 0, (er_slice){0}, &req, er_slice_cstr(target), (er_slice){0});
 	assert_true(er_disk_has(n->disk, key));
 	er_disk_drop(n->disk, key, er_index_hash(key));
 	UNTIL(&n->w, er_disk_idle(n->disk));
