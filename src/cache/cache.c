@@ -597,11 +597,15 @@ er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
 	return c;
 }
 
+void er_cache_join(er_index *index, er_disk *disk)
+{
+	er_index_on_evicted(index, er_disk_files_in_use(disk) > 0 ? er_keep_evicted : NULL, disk);
+}
+
 void er_cache_use_disk(er_cache *c, er_disk *disk)
 {
 	ER_CHECK(c, MAGIC);
 	c->disk = disk;
-	er_index_on_evicted(c->index, er_keep_evicted, disk);
 }
 
 void er_cache_use_compressor(er_cache *c, er_compressor *compressor)

@@ -33,6 +33,9 @@ er_cache *er_cache_new(uv_loop_t *loop, er_index *index);
 /* It stores on the disk, too, which all threads share and which outlives it. Before the first
  * request. */
 void er_cache_use_disk(er_cache *c, er_disk *disk);
+/* What memory has no room for goes on to these files, if there are any: after the files of a disk
+ * have changed, and of one that is used for the first time. */
+void er_cache_join(er_index *index, er_disk *disk);
 /* It makes coded forms of what it stores, and sends them to who accepts them. Likewise. */
 void er_cache_use_compressor(er_cache *c, er_compressor *compressor);
 /* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the

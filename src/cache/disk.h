@@ -12,8 +12,16 @@ typedef struct er_disk er_disk;
 
 enum { ER_DISK_VOLUMES = 16 };
 
-/* `files`: copied. */
+/* `files`: copied. May be none. */
 er_disk *er_disk_new(const er_volume_options *files, unsigned n);
+/* From now on it has these files. A file of the same path and size stays; `again`: one that has
+ * failed is opened anew. One of another size is opened anew with what is in it; one that is new
+ * begins empty; one that is not named is let go of, which does not wait. False: there were too many
+ * changes for one life, and nothing is changed. One thread. */
+ER_MUST_CHECK bool er_disk_change(er_disk *d, const er_volume_options *files, unsigned n, bool again);
+/* Of the file in use with that path; 0: there is none. */
+uint64_t er_disk_bytes_of(const er_disk *d, const char *path);
+unsigned er_disk_files_in_use(const er_disk *d);
 /* What waits to be written is written, and the files are another process's. Does not wait. */
 void er_disk_end(er_disk *d);
 /* Nobody asks any more. Waits until all is written. NULL is fine. */

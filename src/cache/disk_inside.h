@@ -68,6 +68,7 @@ struct er_volume {
 	char *path;
 	uint64_t wanted_bytes, queue_most;
 	uint32_t record_bytes;
+	bool begins_empty;
 	/* written before `serves` is, and never again */
 	er_disk_index *index; /* atomic in itself; NULL: the file was never open */
 	int fd;               /* -1: not open */

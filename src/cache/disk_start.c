@@ -42,7 +42,7 @@ static bool open_file(er_volume *v)
 			return false;
 		}
 		if (!said)
-			er_log(ER_LOG_INFO, "cache", "the cache file %s is in use by another process; the node waits for it", v->path);
+			er_log(ER_LOG_INFO, "cache", "the cache file %s is in use; the node waits for it", v->path);
 		said = true;
 		if (is_ending(v))
 			return false;
@@ -87,7 +87,7 @@ static bool read_label(er_volume *v)
 	if (is_blank(block, (size_t)got))
 		return new_label(v);
 	if (er_disk_get_label(er_slice_of(block, (size_t)got), &v->label, &why))
-		return true;
+		return !v->begins_empty || new_label(v);
 	if (!er_disk_is_label(er_slice_of(block, (size_t)got))) {
 		er_volume_fail(v, "it is no cache file, and is left as it is; name another path, or remove it", 0);
 		return false;

@@ -43,6 +43,7 @@ er_volume *er_volume_new(const er_volume_options *o)
 	                 .wanted_bytes = o->bytes,
 	                 .queue_most = o->queue_bytes > 0 ? o->queue_bytes : QUEUE_BYTES,
 	                 .record_bytes = o->record_bytes > 0 ? o->record_bytes : RECORD_BYTES,
+	                 .begins_empty = o->begins_empty,
 	                 .fd = -1};
 	pthread_mutex_init(&v->lock, NULL);
 	pthread_cond_init(&v->to_write, NULL);

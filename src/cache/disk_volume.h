@@ -37,6 +37,7 @@ typedef struct er_volume_options {
 	/* the least mean size of what is stored that the index has room for all of; 0: 2 KiB */
 	uint32_t record_bytes;
 	uint64_t queue_bytes; /* that may wait to be written; 0: 64 MiB */
+	bool begins_empty;    /* whatever is in the file, if it is a cache file */
 } er_volume_options;
 
 enum { ER_VOLUME_LEAST = 64 << 20, ER_VOLUME_READERS = 4 };

@@ -312,10 +312,11 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	er_mem_trim();
 	n->log = er_access_log_open(n->config->access_log, err);
 	n->disk = er_node_open_disk(n->config);
+	er_cache_join(n->cache, n->disk);
 	n->compressor = er_compressor_new(n->cache, n->disk, n->spawner.n / 4 + 1);
 	if (!er_node_start_purges(n, err))
 		return false;
-	er_control_stored_on_disk(n->control, n->disk != NULL);
+	er_control_stored_on_disk(n->control, er_disk_files_in_use(n->disk) > 0);
 	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
 }
 

@@ -296,13 +296,14 @@ bool er_node_start_purges(er_node *n, er_err *err)
 	/* Numbers are given for ever: the time is behind all that were given before, as long as nobody
 	 * gives a million a second. */
 	er_purges_continue(p, er_clock_wall_us());
+	bool on_disk = er_disk_files_in_use(n->disk) > 0;
 	bool ok = n->store == NULL || er_store_purges(n->store, &a, &rows, &count, err);
 	for (size_t i = 0; ok && i < count; i++)
 		er_purges_continue(p, rows[i].hard > rows[i].soft ? rows[i].hard : rows[i].soft);
-	for (size_t i = 0; ok && n->disk != NULL && i < count; i++)
+	for (size_t i = 0; ok && on_disk && i < count; i++)
 		remember(p, &rows[i]);
 	/* The memory is empty: without a disk there is nothing that they match. */
-	if (ok && n->disk == NULL && count > 0)
+	if (ok && !on_disk && count > 0)
 		ok = er_store_purges_forget(n->store, er_purges_last(p), err);
 	er_arena_fini(&a);
 	return ok;

@@ -214,8 +214,6 @@ static void warn_of_fixed(const er_config *old, const er_config *new)
 		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
 	if (!same_text(old->admin, new->admin))
 		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
-	if (er_node_disks_differ(old, new))
-		er_log(ER_LOG_WARN, "gateway", text, "\"cache.disk\"");
 	if (!same_text(old->data, new->data))
 		er_log(ER_LOG_WARN, "gateway", text, "\"data\"");
 }
@@ -238,6 +236,14 @@ static void take_file(er_node *n, er_wish *w)
 	er_store_keep(n->store, &n->file->keep);
 }
 
+/* The first site of a node may have come by the control API. */
+static void change_disk(er_node *n, bool again)
+{
+	er_node_change_disk(n->disk, n->config, again);
+	er_cache_join(n->cache, n->disk);
+	er_control_stored_on_disk(n->control, er_disk_files_in_use(n->disk) > 0);
+}
+
 static void on_trim(uv_timer_t *timer)
 {
 	(void)timer;
@@ -258,6 +264,7 @@ void er_node_changed(er_node *n)
 	er_wish *w = last_of_file(&n->wishes.served);
 	if (w != NULL)
 		take_file(n, w);
+	change_disk(n, w != NULL);
 	tell_all(n, NULL);
 	if (n->config->n_deployments > LARGE && !n->stopping)
 		uv_timer_start(&n->trim, on_trim, TRIM_MS, 0);

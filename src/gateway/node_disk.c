@@ -31,42 +31,46 @@ static uint64_t own_size(const char *data, const char *path)
 	return mb < ER_CONFIG_DISK_MB_LEAST ? 0 : mb < OWN_MB_MOST ? mb : OWN_MB_MOST;
 }
 
-static er_disk *open_own(const char *data)
-{
-	char *path = er_printf("%s/cache", data);
-	uint64_t mb = own_size(data, path);
-	er_volume_options o = {.io = &er_disk_files, .path = path, .bytes = mb * MB};
-	er_disk *d = mb > 0 ? er_disk_new(&o, 1) : NULL;
-	er_free(path);
-	return d;
-}
-
 bool er_node_has_disk(const er_config *c)
 {
 	return (c->origin != NULL || c->n_sites > 0) && c->cache_mb > 0 &&
 	       (c->cache_disks_said ? c->n_cache_disks > 0 : c->data != NULL);
 }
 
-er_disk *er_node_open_disk(const er_config *c)
+/* *own: its path, to be freed. */
+static unsigned files_of(const er_config *c, const er_disk *now, er_volume_options *o, char **own)
 {
-	er_volume_options o[ER_CONFIG_DISKS];
+	*own = NULL;
 	if (!er_node_has_disk(c))
-		return NULL;
-	if (!c->cache_disks_said)
-		return c->data != NULL ? open_own(c->data) : NULL;
+		return 0;
+	if (!c->cache_disks_said) {
+		*own = er_printf("%s/cache", c->data);
+		uint64_t bytes = now != NULL ? er_disk_bytes_of(now, *own) : 0;
+		*o = (er_volume_options){.io = &er_disk_files, .path = *own, .bytes = bytes > 0 ? bytes : own_size(c->data, *own) * MB};
+		return o->bytes > 0 ? 1 : 0;
+	}
 	for (size_t i = 0; i < c->n_cache_disks; i++)
 		o[i] = (er_volume_options){
 		    .io = &er_disk_files, .path = c->cache_disks[i].path, .bytes = (uint64_t)c->cache_disks[i].size_mb * MB};
-	return c->n_cache_disks > 0 ? er_disk_new(o, (unsigned)c->n_cache_disks) : NULL;
+	return (unsigned)c->n_cache_disks;
 }
 
-bool er_node_disks_differ(const er_config *a, const er_config *b)
+er_disk *er_node_open_disk(const er_config *c)
 {
-	bool same = er_node_has_disk(a) == er_node_has_disk(b) && a->cache_disks_said == b->cache_disks_said &&
-	            a->n_cache_disks == b->n_cache_disks;
-	for (size_t i = 0; same && i < a->n_cache_disks; i++) {
-		const er_config_disk *x = &a->cache_disks[i], *y = &b->cache_disks[i];
-		same = x->size_mb == y->size_mb && er_slice_eq(er_slice_cstr(x->path), er_slice_cstr(y->path));
-	}
-	return !same;
+	er_volume_options o[ER_CONFIG_DISKS];
+	char *own;
+	unsigned n = files_of(c, NULL, o, &own);
+	er_disk *d = er_disk_new(o, n);
+	er_free(own);
+	return d;
+}
+
+void er_node_change_disk(er_disk *d, const er_config *c, bool again)
+{
+	er_volume_options o[ER_CONFIG_DISKS];
+	char *own;
+	unsigned n = files_of(c, d, o, &own);
+	if (!er_disk_change(d, o, n, again))
+		er_log(ER_LOG_WARN, "cache", "\"cache.disk\" changed too often: it takes effect when the node is started again");
+	er_free(own);
 }

@@ -99,7 +99,7 @@ static void write_compressor(const er_node *n, er_buf *out)
 
 static void write_disk(const er_node *n, er_buf *out)
 {
-	if (n->disk == NULL)
+	if (n->disk == NULL || er_disk_files_in_use(n->disk) == 0)
 		return;
 	er_disk_stats s = er_disk_statistics(n->disk);
 	const er_volume_stats *v = &s.all;

@@ -5,6 +5,7 @@ import path from 'node:path'
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { er, startNode, tempDir, sanitized } from './lib/node.mjs'
+import { startStore } from './lib/deploy.mjs'
 import { startOrigin } from './lib/origin.mjs'
 import { killWhileFilling } from './lib/cache-kill.mjs'
 import { end, upgrade } from './lib/lineage.mjs'
@@ -251,6 +252,55 @@ test('a node with a data folder has a file in it, and what the configuration say
 		assert.equal(bad.status, 1)
 		assert.match(bad.text, re)
 	}
+})
+
+test('a reload changes size and number of the files while clients are served', async t => {
+	const { dir, file, origin, start } = await place(t)
+	const node = await start()
+	const urls = Array.from({ length: 60 }, (_, i) => `/${i}/3000`)
+	for (const url of urls) check(await node.page(url), url, 3000)
+	await written(node)
+	const reload = async (disk, max) => {
+		const config = JSON.parse(fs.readFileSync(node.configFile, 'utf8'))
+		fs.writeFileSync(node.configFile, JSON.stringify({ ...config, cache: { ...config.cache, memoryMb: 1, disk } }))
+		node.signal('SIGHUP')
+		await raw.until(async () => Math.abs((await node.metric('er_cache_disk_max_bytes') ?? 0) - max) < 10 * MB, { what: `files of ${max / MB} MB` })
+	}
+	await reload([{ path: file, sizeMb: 128 }], 128 * MB)
+	const asked = origin.requests.length
+	for (const url of urls) check(await node.page(url), url, 3000)
+	assert.equal(origin.requests.length, asked, 'what was in the file is in it')
+	assert.equal(fs.statSync(file).size > 120 * MB, true)
+	await reload([{ path: file, sizeMb: 128 }, { path: path.join(dir, 'second'), sizeMb: 128 }], 256 * MB)
+	assert.equal(await node.metric('er_cache_disk_files'), 2)
+	for (let i = 0; i < 2; i++) for (const url of urls) check(await node.page(url), url, 3000)
+	await reload([{ path: file, sizeMb: 64 }], 64 * MB)
+	for (const url of urls) check(await node.page(url), url, 3000)
+	assert.equal(await node.metric('er_cache_disk_files'), 1)
+	assert.equal(await node.metric('er_cache_disk_files_failed'), 0)
+})
+
+test('a node without an origin has its file as soon as a site is added', async t => {
+	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=600').end('page'))
+	const dir = tempDir('er-cache-site-')
+	const config = { threads: 1, cache: { memoryMb: 4, disk: [{ path: path.join(dir, 'file'), sizeMb: 64 }] }, routineAddresses: ['127.0.0.0/8'] }
+	let node = await startStore({ config })
+	t.after(async () => {
+		node.kill()
+		await origin.close()
+		node.forget()
+		fs.rmSync(dir, { recursive: true, force: true })
+	})
+	assert.equal(await node.metric('er_cache_disk_files'), 0)
+	await node.ok('PUT', '/v1/sites/shop', { hosts: ['shop.example'], origin: { servers: [origin.url], private: true } })
+	await raw.until(async () => (await node.metric('er_cache_disk_max_bytes')) > 0, { what: 'the file' })
+	assert.equal((await raw.request(node.port, '/a', { host: 'shop.example' })).text, 'page')
+	await raw.until(async () => (await node.metric('er_cache_disk_records')) === 1, { what: 'the answer on the disk' })
+	const data = node.data
+	await node.stop()
+	node = await startStore({ config, data })
+	await known(node)
+	assert.match((await raw.request(node.port, '/a', { host: 'shop.example' })).headers['cache-status'], /; hit/)
 })
 
 test('a process that takes over has the file as soon as the one before lets go of it', async t => {

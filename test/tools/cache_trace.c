@@ -290,6 +290,7 @@ static void world_open(world *w, uint64_t memory, const char *path, uint64_t byt
 		if (er_disk_statistics(w->disk).failed > 0)
 			fail("cannot use ", path);
 		er_cache_use_disk(w->cache, w->disk);
+		er_cache_join(w->index, w->disk);
 	}
 	w->place = (er_cache_place){.cache = w->cache, .chain = &w->chain, .scope = 1};
 	er_chain_add(&w->chain, ER_AT_CACHE, er_cache_handler(&w->place));

@@ -34,6 +34,7 @@ static void open_memory(node *n)
 	world_open(&n->w);
 	er_purges_continue(er_index_purge_table(n->w.index), er_clock_wall_us());
 	er_cache_use_disk(n->w.cache, n->disk);
+	er_cache_join(n->w.index, n->disk);
 }
 
 static void node_open(node *n)

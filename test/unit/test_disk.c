@@ -918,6 +918,97 @@ static void *ask_on(void *ctx)
 	return NULL;
 }
 
+static void change(world *w, unsigned n, uint64_t bytes, bool again)
+{
+	er_volume_options o[FILES_MOST];
+	for (unsigned i = 0; i < n; i++)
+		o[i] = (er_volume_options){.io = &w->fault[i].io, .path = w->path[i], .bytes = bytes};
+	assert_true(er_disk_change(w->disk, o, n, again));
+	UNTIL(w, er_disk_ready(w->disk));
+}
+
+static unsigned found_of(world *w, unsigned keys)
+{
+	unsigned n = 0;
+	char key[32];
+	for (unsigned i = 0; i < keys; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		er_stored *s = find(w, key, "");
+		n += s != NULL;
+		er_stored_unref(s);
+	}
+	return n;
+}
+
+static void put_all(world *w, unsigned keys)
+{
+	char key[32];
+	for (unsigned i = 0; i < keys; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		put(w, (given){.key = key, .length = SHORT, .seed = i});
+	}
+	UNTIL_WRITTEN(w);
+}
+
+static void files_change_while_they_are_in_use(void **state)
+{
+	(void)state;
+	enum { KEYS = 200 };
+	world w;
+	world_open(&w);
+	put_all(&w, KEYS);
+	put(&w, (given){.key = "long", .length = LONG, .seed = 9});
+	UNTIL_WRITTEN(&w);
+	er_stored *s = find(&w, "long", "");
+	sink k;
+	assert_true(sink_open(&w, &k, s, 0, UINT64_MAX, true));
+	change(&w, 1, 2 * FILE_BYTES, false); /* larger: what was in it is there */
+	assert_int_equal(found_of(&w, KEYS), KEYS);
+	assert_in_range(figures(&w).bytes, 3 * FILE_BYTES / 2, 2 * FILE_BYTES);
+	k.holds = false; /* who reads from the file before reads to the end */
+	sink_read(&k);
+	UNTIL(&w, k.ended);
+	assert_bytes(&k, 9, 0, LONG);
+	sink_close(&k);
+	er_stored_unref(s);
+	change(&w, 2, 2 * FILE_BYTES, false); /* one more gets its share of the keys */
+	assert_int_equal(er_disk_statistics(w.disk).files, 2);
+	assert_in_range(found_of(&w, KEYS), KEYS / 4, KEYS * 3 / 4);
+	put_all(&w, KEYS);
+	assert_int_equal(found_of(&w, KEYS), KEYS);
+	uint64_t written = figures(&w).written_bytes;
+	change(&w, 1, 2 * FILE_BYTES, false);
+	assert_int_equal(er_disk_statistics(w.disk).files, 1);
+	assert_true(figures(&w).written_bytes >= written);
+	/* It was away: nobody knows what was purged meanwhile. */
+	change(&w, 2, 2 * FILE_BYTES, false);
+	assert_in_range(found_of(&w, KEYS), KEYS / 4, KEYS * 3 / 4);
+	change(&w, 0, 0, false);
+	assert_int_equal(found_of(&w, KEYS), 0);
+	assert_null(er_disk_stream_new(w.disk, ER_LIT("k")));
+	world_close(&w);
+}
+
+static void a_file_that_failed_is_tried_again(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	put_all(&w, 20);
+	SET(&w.fault[0], write_error, EIO);
+	put(&w, (given){.key = "more", .length = SHORT});
+	UNTIL(&w, er_disk_statistics(w.disk).failed == 1);
+	SET(&w.fault[0], write_error, 0);
+	change(&w, 1, FILE_BYTES, false); /* some other change */
+	assert_int_equal(er_disk_statistics(w.disk).failed, 1);
+	change(&w, 1, FILE_BYTES, true);
+	assert_int_equal(er_disk_statistics(w.disk).failed, 0);
+	assert_int_equal(found_of(&w, 20), 20);
+	put_all(&w, 30);
+	assert_int_equal(found_of(&w, 30), 30);
+	world_close(&w);
+}
+
 static void many_threads_read_while_the_ring_turns(void **state)
 {
 	(void)state;
@@ -983,6 +1074,8 @@ int main(void)
 	    cmocka_unit_test(a_disk_that_cannot_follow_stores_less),
 	    cmocka_unit_test(a_disk_that_fails_is_taken_out),
 	    cmocka_unit_test(several_files_share_the_keys),
+	    cmocka_unit_test(files_change_while_they_are_in_use),
+	    cmocka_unit_test(a_file_that_failed_is_tried_again),
 	    cmocka_unit_test(many_threads_read_while_the_ring_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
