@@ -96,12 +96,63 @@ static bool read_label(er_volume *v)
 	return new_label(v);
 }
 
+/* 0: there is no segment. */
+static uint64_t sequence_at(er_volume *v, uint32_t slot)
+{
+	uint8_t head[sizeof(er_disk_segment)];
+	er_disk_segment s;
+	ssize_t got = v->io->read(v->io->self, v->fd, head, sizeof head, er_disk_segment_at(v, slot));
+	if (got < 0)
+		ER_DISK_COUNT(v, errors, 1);
+	return got > 0 && er_disk_get_segment(er_slice_of(head, (size_t)got), v->label.file_id, &s) ? s.sequence : 0;
+}
+
+/* The file loses its slots from `n` on. What was dropped, or replaced, may be noted there and
+ * nowhere else: what is older than that is forgotten before it is cut off, for good. No sequence is
+ * given twice, since records of a segment are known by it: one of the places that become free
+ * begins a segment that is behind them all. */
+static bool forget_older_than_cut(er_volume *v, uint32_t n, uint32_t had)
+{
+	uint8_t block[ER_DISK_BLOCK] = {0};
+	uint64_t cut = 0, highest = 0, last = 0;
+	uint32_t forgotten = 0;
+	int e = 0;
+	for (uint32_t i = 0; i < had; i++) {
+		uint64_t sequence = sequence_at(v, i);
+		highest = sequence > highest ? sequence : highest;
+		cut = i >= n && sequence > cut ? sequence : cut;
+	}
+	for (uint32_t i = 0; i < n && e == 0; i++) {
+		uint64_t sequence = sequence_at(v, i);
+		if (sequence == 0 || sequence > cut)
+			continue;
+		last = er_disk_segment_at(v, i);
+		e = v->io->write(v->io->self, v->fd, block, sizeof block, last);
+		forgotten++;
+	}
+	er_disk_put_segment(block, v->label.file_id, highest + 1);
+	if (forgotten > 0 && e == 0)
+		e = v->io->write(v->io->self, v->fd, block, sizeof block, last);
+	if (e != 0) {
+		er_volume_fail(v, "it cannot be written", -e);
+		return false;
+	}
+	if (forgotten > 0)
+		er_log(ER_LOG_INFO, "cache",
+		       "the cache file %s is smaller than it was: %u of %u segments are older than what is cut off, "
+		       "and are forgotten with it",
+		       v->path, forgotten, n);
+	return true;
+}
+
 static bool size_file(er_volume *v)
 {
 	uint64_t segment = v->label.segment_bytes, n = (v->wanted_bytes - ER_DISK_BLOCK) / segment;
 	uint64_t bytes = ER_DISK_BLOCK + n * segment;
 	ER_ASSERT(n > 0 && n < UINT32_MAX);
 	int64_t now = v->io->size(v->io->self, v->fd);
+	if (now > (int64_t)bytes && !forget_older_than_cut(v, (uint32_t)n, (uint32_t)(((uint64_t)now - ER_DISK_BLOCK) / segment)))
+		return false;
 	int e = now == (int64_t)bytes ? 0 : v->io->resize(v->io->self, v->fd, bytes);
 	if (e != 0) {
 		er_volume_fail(v, "there is no room for it", -e);
@@ -130,15 +181,11 @@ static uint32_t find_segments(er_volume *v, order *found)
 {
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < v->n_slots; i++) {
-		uint8_t head[sizeof(er_disk_segment)];
-		er_disk_segment s;
-		ssize_t got = v->io->read(v->io->self, v->fd, head, sizeof head, er_disk_segment_at(v, i));
-		if (got < 0)
-			ER_DISK_COUNT(v, errors, 1);
-		if (got <= 0 || !er_disk_get_segment(er_slice_of(head, (size_t)got), v->label.file_id, &s))
+		uint64_t sequence = sequence_at(v, i);
+		if (sequence == 0)
 			continue;
-		v->slots[i].sequence = s.sequence;
-		found[n++] = (order){s.sequence, i};
+		v->slots[i].sequence = sequence;
+		found[n++] = (order){sequence, i};
 	}
 	qsort(found, n, sizeof *found, earlier);
 	return n;

@@ -467,6 +467,46 @@ static void a_file_grows_and_shrinks_between_starts(void **state)
 	world_close(&w);
 }
 
+static void what_is_dropped_stays_so_when_the_note_of_it_is_cut_off(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	char key[16];
+	put(&w, (given){.key = "old", .length = LONG, .seed = 1});
+	put(&w, (given){.key = "replaced", .length = LONG, .seed = 1});
+	UNTIL_WRITTEN(&w);
+	stop_files(&w);
+	w.bytes = 2 * FILE_BYTES;
+	start_files(&w);
+	/* Past the size that the file has had. */
+	for (unsigned i = 0; i * LONG < FILE_BYTES + FILE_BYTES / 4; i++) {
+		snprintf(key, sizeof key, "k%u", i);
+		put(&w, (given){.key = key, .length = LONG, .seed = i});
+		if (i % 16 == 0)
+			UNTIL_WRITTEN(&w);
+	}
+	drop(&w, "old");
+	put(&w, (given){.key = "replaced", .length = LONG, .seed = 2});
+	UNTIL_WRITTEN(&w);
+	stop_files(&w);
+	w.bytes = FILE_BYTES;
+	/* and again, when nothing is cut off any more */
+	for (int i = 0; i < 2; i++) {
+		start_files(&w);
+		assert_has_not(&w, "old", "");
+		assert_has_not(&w, "replaced", "");
+		stop_files(&w);
+	}
+	start_files(&w);
+	put(&w, (given){.key = "old", .length = LONG, .seed = 3});
+	UNTIL_WRITTEN(&w);
+	restart(&w);
+	assert_has(&w, "old", "", 3, LONG);
+	assert_int_equal(figures(&w).damaged, 0);
+	world_close(&w);
+}
+
 static void overwrite(const char *path, uint64_t at, const void *bytes, size_t n)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -1060,6 +1100,7 @@ int main(void)
 	    cmocka_unit_test(a_full_index_forgets_and_grows_no_further),
 	    cmocka_unit_test(what_was_written_outlives_a_kill),
 	    cmocka_unit_test(a_file_grows_and_shrinks_between_starts),
+	    cmocka_unit_test(what_is_dropped_stays_so_when_the_note_of_it_is_cut_off),
 	    cmocka_unit_test(another_version_begins_empty),
 	    cmocka_unit_test(a_label_of_large_segments_leaves_a_small_file_of_use),
 	    cmocka_unit_test(a_truncated_file_loses_what_it_lost),
