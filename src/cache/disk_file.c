@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -51,15 +52,32 @@ static int64_t file_size(void *self, int fd)
 	return fstat(fd, &st) == 0 ? (int64_t)st.st_size : -errno;
 }
 
+/* Asking for more than there is would take all that is left, from everybody else, for as long as
+ * the file system tries. */
+static bool has_room(int fd, const struct stat *now, uint64_t size)
+{
+	struct statvfs fs;
+	uint64_t have = (uint64_t)now->st_blocks * 512;
+	return size <= have || fstatvfs(fd, &fs) != 0 || size - have <= (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
 static int file_resize(void *self, int fd, uint64_t size)
 {
 	(void)self;
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (!has_room(fd, &st, size))
+		return -ENOSPC;
 	if (ftruncate(fd, (off_t)size) != 0)
 		return -errno;
 	if (fallocate(fd, 0, 0, (off_t)size) == 0)
 		return 0;
 	/* A file system that cannot promise room: a full disk shows when it is written. */
-	return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
+	int e = errno == EOPNOTSUPP || errno == ENOSYS ? 0 : errno;
+	if (e != 0)
+		(void)!ftruncate(fd, st.st_size);
+	return -e;
 }
 
 static ssize_t file_read(void *self, int fd, void *to, size_t n, uint64_t at)
