@@ -25,6 +25,8 @@ class World {
 	 * what purges have, for good. */
 	least = new Array(PAGES).fill(1)
 	purged = new Array(PAGES).fill(1)
+	/** What made the page void last, for people. */
+	why = new Array(PAGES).fill('')
 	seen = { answers: 0, hits: 0, cut: 0, purges: 0, changes: 0, damaged: 0, found: 0 }
 
 	async serve(req, res) {
@@ -60,7 +62,7 @@ class World {
 		this.seen.answers++
 		if (res.status === 502) return
 		const version = Number(res.headers['x-version'])
-		assert.ok(version >= least, `page ${page}: version ${version} was void, the oldest that is not is ${least}`)
+		assert.ok(version >= least, `page ${page}: version ${version} was void, the oldest that is not is ${least} (${this.why[page]}; asked ${range ?? 'for all'}, in round ${this.round} got ${res.status} ${JSON.stringify(res.headers)})`)
 		const whole = bodyOf(page, version)
 		assert.ok(res.status === 200 || (range && res.status === 206), `status ${res.status}`)
 		assert.ok(res.body.equals(res.status === 206 ? whole.subarray(range[0], range[1] + 1) : whole), `page ${page}: not the bytes of version ${version}`)
@@ -73,6 +75,7 @@ class World {
 			c.send(bytesOf(urlOf(page), { method: 'POST', host: HOST, body: 'x', keepAlive: false }))
 			const res = await c.response({ method: 'POST' })
 			this.least[page] = Math.max(this.least[page], Number(res.headers['x-version']))
+			this.why[page] = `POST in round ${this.round}`
 			this.seen.changes++
 		} finally {
 			c.close()
@@ -96,6 +99,7 @@ class World {
 		for (const [i, p] of pages.entries()) {
 			this.least[p] = Math.max(this.least[p], versions[i])
 			this.purged[p] = Math.max(this.purged[p], versions[i])
+			this.why[p] = `purge of ${Object.keys(body)} in round ${this.round}`
 		}
 		this.seen.purges++
 	}
@@ -135,6 +139,7 @@ export async function killWhilePurging({ rounds, onRound = () => {} }) {
 				config: { threads: 2, limits: { perAddress: 0 }, sandbox: { pool: 0 }, cache: { memoryMb: pick([4, 8]), disk }, sites: [{ name: 'shop', hosts: [HOST], origin: origin.url }] },
 			})
 			const before = [...world.least]
+			world.round = round
 			let over = false
 			const working = Promise.all(Array.from({ length: 6 }, () => client(world, node, () => over)))
 			working.catch(() => (over = true))
