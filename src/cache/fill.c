@@ -471,19 +471,14 @@ static bool selected_by_the_client(const er_fill *f, const er_exchange *x, const
 	return alike;
 }
 
-/* Pieces of another version than this one are void. True: there were some; a piece that was asked
- * for before is void with them. */
-static bool void_other_pieces(er_fill *f, er_exchange *x)
+/* Pieces of another version than this response are of no use any more. */
+static void void_other_pieces(er_fill *f, er_exchange *x)
 {
 	er_index *ix = f->cache->index;
 	er_slice key = f->of_piece ? f->key : er_key_of_pieces(&x->arena, f->key);
 	uint64_t hash = er_index_hash(key);
-	if (key.n == 0 || !er_pieces_outdated(ix, key, hash, &x->res.fields))
-		return false;
-	er_index_purge(ix, key, hash);
-	if (f->cache->disk != NULL)
+	if (key.n > 0 && er_pieces_outdated(ix, key, hash, &f->wanted, &x->res.fields) && f->cache->disk != NULL)
 		er_disk_drop(f->cache->disk, key, hash);
-	return true;
 }
 
 static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
@@ -496,8 +491,7 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	                             promised, f->rules);
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	er_stored_asked(s, f->scopes.site, f->number);
-	if (!f->of_piece)
-		(void)!void_other_pieces(f, x);
+	void_other_pieces(f, x);
 	x->res.body = NULL;
 	f->passes_by = promised > (int64_t)er_index_max_object(ix);
 	f->kept = f->passes_by || put_in_index(f, s);
@@ -643,8 +637,6 @@ static void decide(er_fill *f, er_exchange *x)
 		why = ER_CACHE_REQUEST_BODY;
 	if (why == ER_CACHE_OK && f->own_target)
 		why = ER_CACHE_REQUEST_QUERY;
-	if (why == ER_CACHE_OK && f->of_piece && void_other_pieces(f, x))
-		why = ER_CACHE_PARTIAL;
 	/* What was stored is not what the origin says now. */
 	if (why != ER_CACHE_OK && !is_of_the_request(why) && x->res.status < STATUS_LEAST_ERROR) {
 		if (f->stale != NULL)

@@ -84,18 +84,25 @@ static bool same_field(const er_fields *a, const er_fields *b, er_slice name)
 	return one == NULL || other == NULL ? one == other : er_slice_eq(*one, *other);
 }
 
-bool er_pieces_outdated(er_index *ix, er_slice key, uint64_t hash, const er_fields *response)
+static bool same_validators(const er_fields *a, const er_fields *b)
+{
+	return same_field(a, b, ER_LIT("etag")) && same_field(a, b, ER_LIT("last-modified"));
+}
+
+bool er_pieces_outdated(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, const er_fields *response)
 {
 	er_index_entry all;
+	er_arena scratch = {0};
 	bool any = false;
 	er_index_explain(ix, key, hash, 0, &all);
 	for (size_t i = 0; i < all.n; i++) {
 		er_stored *it = all.variants[i];
-		if (!same_field(&it->fields, response, ER_LIT("etag")) || !same_field(&it->fields, response, ER_LIT("last-modified"))) {
+		if (!same_validators(&it->fields, response) && selects(it, request, &scratch)) {
 			er_index_drop(ix, it);
 			any = true;
 		}
 		er_stored_unref(it);
 	}
+	er_arena_fini(&scratch);
 	return any;
 }

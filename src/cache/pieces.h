@@ -16,8 +16,8 @@ ER_MUST_CHECK bool er_piece_covers(er_stored *piece, const er_fields *request, e
 /* A fresh piece in memory that covers what the request asks for: one reference; or NULL. `key`: of
  * pieces. */
 er_stored *er_piece_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, uint64_t now_us);
-/* Takes pieces out of memory that have another validator than this response has. True: there were
- * some. `key`: likewise. */
-bool er_pieces_outdated(er_index *ix, er_slice key, uint64_t hash, const er_fields *response);
+/* Takes pieces out of memory that the request selects, and that have another validator than this
+ * response to it. True: there were some. `key`: likewise. */
+bool er_pieces_outdated(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, const er_fields *response);
 
 #endif
