@@ -27,6 +27,8 @@
 	X(BODY_WHOLE, 1) \
 	X(BODY_STREAM, 2) \
 	X(BODY_RELAY, 4) \
+	/* with RELAY: the head is the one that came with that body, so the node may know it */ \
+	X(BODY_KEPT, 32) \
 	X(BODY_LAST, 64)
 
 /* In place of a length. A native that takes no length but this one takes anything below 0 for
@@ -49,7 +51,14 @@
 	X(FETCH_DECOMPRESS_MANUAL, 2 << 4) \
 	/* the code gave a complete body, which a redirect may send again: C's own, the prelude does \
 	   not say it */ \
-	X(FETCH_WHOLE, 64)
+	X(FETCH_WHOLE, 64) \
+	/* the request itself, as it came: C's own, er.fetchRequest says it */ \
+	X(FETCH_REQUEST, 128)
+
+/* What er.fetchRequest returns. */
+#define ER_FETCHED_TABLE(X) \
+	X(FETCHED_WAITS, 1) /* as of er.fetch */ \
+	X(FETCHED_BODY, 2)  /* the request's body went along */
 
 #define ER_COMPAT_TABLE(X) \
 	X(COMPAT_ENV_LAST, 1)        /* fetch(request, ctx, env) instead of (request, env, ctx) */ \
@@ -72,6 +81,7 @@
 	ER_BODY_FLAG_TABLE(X) \
 	ER_BODY_STATE_TABLE(X) \
 	ER_FETCH_TABLE(X) \
+	ER_FETCHED_TABLE(X) \
 	ER_COMPAT_TABLE(X) \
 	ER_CONSOLE_TABLE(X) \
 	ER_TIMER_TABLE(X)
@@ -95,6 +105,8 @@ enum {
 	X(reqInlineText, (id)) \
 	X(reqInlineJSON, (id)) \
 	X(respond, (id, status, reason, block, body, flags, number)) \
+	X(answer, (id, fid, promise)) \
+	X(isBare, (promise)) \
 	X(pass, (id)) \
 	X(done, (id)) \
 	/* api/body.c */ \
@@ -108,6 +120,7 @@ enum {
 	X(abort, (key, text)) \
 	/* api/fetch.c */ \
 	X(fetch, (fid, owner, method, url, block, options, flags, body)) \
+	X(fetchRequest, (fid, owner, options)) \
 	X(fetchCancel, (fid)) \
 	/* api/text.c */ \
 	X(utf8Encode, (string)) \
@@ -179,6 +192,7 @@ enum {
 	X(credit, (key, n)) \
 	X(bodyCancel, (key, kind)) \
 	X(subHead, (fid, status, reason, block, urls, hasBody, length)) \
+	X(subAnswered, (fid)) \
 	X(subFail, (fid, kind, text)) \
 	X(subBegun, (fid)) \
 	X(cancel, (id, kind)) \

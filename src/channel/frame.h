@@ -65,8 +65,10 @@
 	   the node's. aux: er_err_kind. */ \
 	X(BODY_CANCEL) \
 	/* n>s id SUB: the head of a subrequest's response. aux: status. arg: length of the body, or \
-	   ER_LEN_UNKNOWN. flags: BODY. Payload: the strings reason, fields block, list of URLs ("\n" \
-	   between, the last one answered). */ \
+	   ER_LEN_UNKNOWN. flags: BODY, KEPT (a RESPONSE that relays the body need not say the head \
+	   again), DONE (ANSWER has come true: the request is answered with it, and the body is gone). \
+	   Payload: the strings reason, fields block, list of URLs ("\n" between, the last one \
+	   answered). */ \
 	X(SUB_HEAD) \
 	/* n>s id SUB: the subrequest failed. aux: er_err_kind. Payload: text for a person. */ \
 	X(SUB_FAIL) \
@@ -86,8 +88,14 @@
 	/* s>n id: the answer. aux: status. arg: CPU time so far. flags: DONE (the request is over with \
 	   it), and at most one of INLINE, STREAM, RELAY. Payload: the strings reason, fields block; \
 	   then with INLINE the body, with STREAM its length as a u64 (BODY_DATA follows), with RELAY a \
-	   u32 id and a u32 that is 1 for a subrequest's body and 0 for the upload. */ \
+	   u32 id and a u32 that is 1 for a subrequest's body and 0 for the upload. KEPT, with RELAY: \
+	   reason and fields are those of that subrequest's SUB_HEAD, which had KEPT, and the payload \
+	   has neither. */ \
 	X(RESPONSE) \
+	/* s>n id: the response of a subrequest of that request is the request's answer, unless its \
+	   SUB_HEAD is on its way already: then RESPONSE follows as ever. arg: CPU time so far. Payload: \
+	   a u32, the subrequest. */ \
+	X(ANSWER) \
 	/* s>n id: the routine does not answer, the rest of the chain does. Whether the upload can still \
 	   be handed on is for the node to say. */ \
 	X(PASS) \
@@ -97,7 +105,8 @@
 	X(METER) \
 	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. \
 	   flags and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields \
-	   block. */ \
+	   block. FETCH_REQUEST in aux: all of these are the owner's REQUEST's; no payload, and RELAY \
+	   in flags if its upload goes along. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \
@@ -138,6 +147,8 @@ enum {
 	ER_FF_DONE = 64,
 	/* the request failed with this exception */
 	ER_FF_FATAL = 128,
+	/* of heads: the node keeps it, or is to take the one that it kept */
+	ER_FF_KEPT = 128,
 };
 
 #define ER_LEN_UNKNOWN UINT32_MAX /* also said for lengths that do not fit 32 bits */

@@ -248,6 +248,84 @@ static void refuse_head(er_call *c, er_slice block, const char *why)
 	er_call_fail(c, 599, kind, 0, 0, er_arena_cstr(a, said));
 }
 
+static void refuse_body(er_call *c)
+{
+	/* It broke off, or was let go, while the sandbox said this. */
+	er_call_fail(c, 502, ER_ERR_RESPONSE, 0, 0, "The body that the routine wanted to pass on is not there any more.");
+}
+
+/* BAD: the sandbox broke the rules. REFUSED: the call has failed. */
+typedef enum head { HEAD_READ, HEAD_REFUSED, HEAD_BAD } head;
+
+/* The payload is shared with the sandbox: each length is read once, each piece copied once before
+ * anybody looks at it. */
+static head response_head(er_call *c, er_reader *r)
+{
+	er_exchange *x = c->x;
+	er_slice reason = er_arena_copy(&x->arena, er_get_string(r));
+	er_slice block = er_arena_copy(&x->arena, er_get_string(r));
+	if (r->bad)
+		return HEAD_BAD;
+	if (er_field_value_ok(reason))
+		x->res.reason = reason;
+	const char *why;
+	if (er_block_read(block, &x->arena, &x->res.fields, er_identity_not_to_answer, &why))
+		return HEAD_READ;
+	refuse_head(c, block, why);
+	return HEAD_REFUSED;
+}
+
+/* The head that the node said to the sandbox (SUB_HEAD with KEPT). `r` is a copy: the body's key is
+ * read again by whoever takes the body. */
+static head kept_head(er_call *c, const er_frame *f, er_reader r)
+{
+	uint32_t id = er_get_u32(&r), is_sub = er_get_u32(&r);
+	if (r.bad || !(f->flags & ER_FF_RELAY) || !is_sub)
+		return HEAD_BAD;
+	const er_sub *s = er_idmap_get(&c->instance->subs, id);
+	if (s == NULL || s->call != c) {
+		refuse_body(c);
+		return HEAD_REFUSED;
+	}
+	if (s->kept == NULL)
+		return HEAD_BAD;
+	er_sub_copy_head(&s->kept->res, &c->x->res, &c->x->arena);
+	return HEAD_READ;
+}
+
+/* er_sub.answers */
+static void answer_with(er_call *c, const er_exchange *with)
+{
+	er_exchange *x = c->x;
+	ER_CHECK(c, MAGIC);
+	ER_ASSERT(x != NULL && !c->answered && with != x);
+	x->res = (er_response){.status = with->res.status};
+	er_sub_copy_head(&with->res, &x->res, &x->arena);
+	if (with->res.body != NULL)
+		x->res.body = er_body_ref(with->res.body);
+	c->answered = true;
+	x->facts.cpu_us = c->cpu_us;
+	er_call_moved(c);
+	keep_account(c, x);
+	let_go_of_exchange(c);
+	er_exchange_answer(x);
+}
+
+bool er_call_on_answer(er_call *c, const er_frame *f, er_slice payload)
+{
+	ER_CHECK(c, MAGIC);
+	er_reader r = {.rest = payload};
+	uint32_t fid = er_get_u32(&r);
+	if (r.bad || c->answered)
+		return false;
+	er_call_cpu(c, f->arg);
+	/* Else its answer has gone the other way meanwhile, or the subrequest has failed. */
+	er_sub *s = er_idmap_get(&c->instance->subs, fid);
+	if (s != NULL && s->call == c && s->x != NULL)
+		s->answers = answer_with;
+	return true;
+}
+
 /* False: the sandbox broke the rules of the channel. A head that is merely too large or malformed
  * is the routine's error, and fails its request. */
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
@@ -272,27 +350,23 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 			c->answered = true;
 		return true;
 	}
-	/* The payload is shared with the sandbox: each length is read once, each piece copied once
-	 * before anybody looks at it. */
 	er_reader r = {.rest = payload};
-	er_slice reason = er_arena_copy(&x->arena, er_get_string(&r));
-	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
-	if (r.bad || !er_status_final(f->aux))
+	if (!er_status_final(f->aux))
 		return false;
 	x->res = (er_response){.status = f->aux};
-	if (er_field_value_ok(reason))
-		x->res.reason = reason;
-	const char *why;
-	if (!er_block_read(block, &x->arena, &x->res.fields, er_identity_not_to_answer, &why)) {
-		refuse_head(c, block, why);
+	switch (f->flags & ER_FF_KEPT ? kept_head(c, f, r) : response_head(c, &r)) {
+	case HEAD_BAD:
+		return false;
+	case HEAD_REFUSED:
 		end_if_done(c, f);
 		return true;
+	case HEAD_READ:
+		break;
 	}
 	if (!response_body(c, f, &r)) {
 		if (r.bad)
 			return false;
-		/* It broke off, or was let go, while the sandbox said this. */
-		er_call_fail(c, 502, ER_ERR_RESPONSE, 0, 0, "The body that the routine wanted to pass on is not there any more.");
+		refuse_body(c);
 		end_if_done(c, f);
 		return true;
 	}

@@ -135,6 +135,8 @@ static bool instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 	}
 	case ER_FRAME_CLONE:
 		return er_clone_start(in, f, payload);
+	case ER_FRAME_ANSWER:
+		return c == NULL || er_call_on_answer(c, f, payload);
 	case ER_FRAME_PASS:
 		if (c != NULL)
 			er_call_on_pass(c);

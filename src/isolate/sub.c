@@ -36,6 +36,7 @@ void er_sub_free(er_sub *s, er_err_kind reason)
 	er_outflow_cancel(&s->response, reason);
 	if (s->lease != NULL)
 		er_lease_unref(s->lease);
+	er_exchange_unref(s->kept);
 	s->magic = 0;
 	er_free(s);
 }
@@ -74,10 +75,10 @@ static void say_fail(er_instance *in, uint32_t id, er_err_kind kind, er_slice te
 }
 
 /* SUB_HEAD: what JavaScript gets of the answer before its body. */
-static void say_head(er_sub *s, const er_exchange *x)
+static void say_head(er_sub *s, const er_exchange *x, size_t block, uint8_t more)
 {
 	const er_response *res = &x->res;
-	size_t block = er_block_n(&res->fields), n = 3 * 4 + res->reason.n + block + res->url_list.n;
+	size_t n = 3 * 4 + res->reason.n + block + res->url_list.n;
 	if (n > ER_FRAME_MAX) {
 		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE,
 		         ER_LIT("the header of the answer and the URLs of its redirects are larger than 128 KB together"));
@@ -86,7 +87,7 @@ static void say_head(er_sub *s, const er_exchange *x)
 	int64_t length = res->body ? er_body_length(res->body) : 0;
 	er_frame f = {.n = (uint32_t)n,
 	              .type = ER_FRAME_SUB_HEAD,
-	              .flags = ER_FF_SUB | (res->body ? ER_FF_BODY : 0),
+	              .flags = ER_FF_SUB | (res->body ? ER_FF_BODY : 0) | more,
 	              .aux = (uint16_t)res->status,
 	              .id = s->id};
 	f.arg = length < 0 || length >= ER_LEN_UNKNOWN ? ER_LEN_UNKNOWN : (uint32_t)length;
@@ -99,6 +100,54 @@ static void say_head(er_sub *s, const er_exchange *x)
 	er_block_put(&w, &res->fields);
 	er_put_string(&w, res->url_list);
 	ER_ASSERT(w.p == start + n);
+}
+
+/* Takes the caller's reference. The body has an owner of its own. */
+static void keep_head(er_sub *s, er_exchange *x)
+{
+	ER_ASSERT(s->kept == NULL && x->parent == NULL);
+	er_body_unref(x->res.body);
+	x->res.body = NULL;
+	s->kept = x;
+}
+
+/* Copies fields without those that `dropped` refuses. */
+static void copy_fields(er_fields *to, er_arena *a, const er_fields *from, bool (*dropped)(er_slice name))
+{
+	uint8_t *p = er_arena_alloc(a, er_block_n(from));
+	to->v = er_arena_alloc(a, (from->n + 4) * sizeof *to->v); /* a few will be added */
+	to->cap = from->n + 4;
+	for (uint32_t i = 0; i < from->n; i++) {
+		er_field it = from->v[i];
+		if (dropped(it.name))
+			continue;
+		er_move_in(&p, &it.name);
+		er_move_in(&p, &it.value);
+		to->v[to->n++] = it;
+	}
+}
+
+void er_sub_copy_head(const er_response *from, er_response *out, er_arena *a)
+{
+	ER_ASSERT(from != out && out->fields.n == 0);
+	out->reason = er_arena_copy(a, from->reason);
+	copy_fields(&out->fields, a, &from->fields, er_identity_not_to_answer);
+}
+
+/* The request gets the answer at once, and the sandbox hears of it. The subrequest may be freed. */
+static void answer_call(er_sub *s, er_exchange *x)
+{
+	er_call *c = s->call;
+	void (*answers)(er_call *, const er_exchange *) = s->answers;
+	ER_ASSERT(c->x != NULL && !c->answered && answers != NULL);
+	say_head(s, x, er_block_n(&x->res.fields), ER_FF_DONE);
+	if (x->res.body != NULL)
+		er_lease_body(s->lease, x->res.body);
+	er_box *box = c->instance->box;
+	er_sub_settle(s);
+	answers(c, x);
+	er_exchange_unref(x);
+	er_box_activate(box);
 }
 
 /* The sentence of a refused address, with what to do about it. */
@@ -130,12 +179,21 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		er_body_unref(x->res.body);
 		x->res.body = NULL;
 	}
-	say_head(s, x);
+	if (s->answers != NULL && s->call->x != NULL && !s->call->answered) {
+		answer_call(s, x);
+		return;
+	}
+	size_t block = er_block_n(&x->res.fields);
+	bool keeps = x->res.body != NULL && block <= ER_SUB_KEPT;
+	say_head(s, x, block, keeps ? ER_FF_KEPT : 0);
 	if (x->res.body != NULL) {
 		er_lease_body(s->lease, x->res.body);
 		er_sub_respond(s, x->res.body);
 	}
-	er_exchange_unref(x);
+	if (keeps)
+		keep_head(s, x);
+	else
+		er_exchange_unref(x);
 	er_sub_settle(s);
 	er_box_activate(in->box);
 }
@@ -204,6 +262,26 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 		return !r->bad && x->req.body != NULL;
 	}
 	return true;
+}
+
+/* FETCH_REQUEST: everything is as the owner's request came, and nothing has to be checked again. */
+static bool read_request(er_sub *s, const er_frame *f, const er_exchange *from)
+{
+	er_exchange *x = s->x;
+	const er_request *req = &from->req;
+	uint8_t *p = er_arena_alloc(&x->arena, req->method.n + req->scheme.n + req->authority.n + req->target.n);
+	x->req.method = req->method;
+	x->req.scheme = req->scheme;
+	x->req.authority = req->authority;
+	x->req.target = req->target;
+	er_move_in(&p, &x->req.method);
+	er_move_in(&p, &x->req.scheme);
+	er_move_in(&p, &x->req.authority);
+	er_move_in(&p, &x->req.target);
+	copy_fields(&x->req.fields, &x->arena, &req->fields, er_identity_not_to_ask);
+	if (f->flags & ER_FF_RELAY)
+		x->req.body = er_outflow_take(&s->call->upload);
+	return x->req.body != NULL || !(f->flags & ER_FF_RELAY);
 }
 
 /* Whose length is known has that one. What the routine said counts for a stream that nobody knows
@@ -303,6 +381,36 @@ static bool refuse(er_instance *in, uint32_t id, er_err_kind kind, const char *t
 	return true;
 }
 
+static const char gone_body[] = "the body to relay is not there any more";
+
+/* The payload is shared with the sandbox: each length is read once, each piece copied once before
+ * anybody looks at it. False: against the rules. *why: it cannot be fetched, and why. */
+static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const char **why)
+{
+	er_exchange *x = s->x;
+	er_reader r = {.rest = payload};
+	er_slice method = er_arena_copy(&x->arena, er_get_string(&r));
+	er_slice url = er_arena_copy(&x->arena, er_get_string(&r));
+	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
+	const char *wrong;
+	er_slice bad;
+	if (r.bad)
+		return false;
+	x->req.method = method;
+	if (!er_field_name_ok(method))
+		*why = "the method is not a token";
+	else if (!read_url(x, url))
+		*why = "only http: and https: URLs can be fetched";
+	else if (!er_block_read(block, &x->arena, &x->req.fields, er_identity_not_to_ask, &wrong))
+		*why =
+		    er_block_malformed(block, &bad) ? "a header has a control character in its value, or a name that is no token" : wrong;
+	else if (!read_host(x, f->aux, &wrong))
+		*why = wrong;
+	else if (!read_body(s, f, &r))
+		*why = gone_body;
+	return true;
+}
+
 bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 {
 	if (f->id == 0 || er_idmap_get(&in->subs, f->id) != NULL || in->sub_credit == 0)
@@ -311,6 +419,8 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 	er_call *c = er_instance_asking(in, f->arg);
 	if (c == NULL)
 		return refuse(in, f->id, ER_ERR_CANCELLED, "the request is over");
+	if ((f->aux & ER_FETCH_REQUEST) && c->x == NULL) /* its fields may be gone with its answer */
+		return refuse(in, f->id, ER_ERR_CANCELLED, "the request is answered, or its client has left");
 	er_exchange *account = er_call_exchange(c);
 	ER_ASSERT(account != NULL && (c->x != NULL) == !account->facts.open);
 	if (account->facts.subrequests >= in->routine->limits.subrequests) {
@@ -326,30 +436,16 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		er_sub_free(s, ER_ERR_UNAVAILABLE);
 		return refuse(in, f->id, ER_ERR_UNAVAILABLE, too_many);
 	}
-	/* The payload is shared with the sandbox: each length is read once, each piece copied once
-	 * before anybody looks at it. */
-	er_reader r = {.rest = payload};
-	er_slice method = er_arena_copy(&x->arena, er_get_string(&r));
-	er_slice url = er_arena_copy(&x->arena, er_get_string(&r));
-	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
-	const char *why = NULL, *wrong;
-	er_slice bad;
-	if (r.bad) {
+	const char *why = NULL;
+	bool honest = true;
+	if (f->aux & ER_FETCH_REQUEST)
+		why = read_request(s, f, account) ? NULL : gone_body;
+	else
+		honest = read_fetch(s, f, payload, &why);
+	if (!honest) {
 		er_sub_free(s, ER_ERR_PROTOCOL);
 		return false;
 	}
-	x->req.method = method;
-	if (!er_field_name_ok(method))
-		why = "the method is not a token";
-	else if (!read_url(x, url))
-		why = "only http: and https: URLs can be fetched";
-	else if (!er_block_read(block, &x->arena, &x->req.fields, er_identity_not_to_ask, &wrong))
-		why =
-		    er_block_malformed(block, &bad) ? "a header has a control character in its value, or a name that is no token" : wrong;
-	else if (!read_host(x, f->aux, &wrong))
-		why = wrong;
-	else if (!read_body(s, f, &r))
-		why = "the body to relay is not there any more";
 	if (why != NULL) {
 		say_fail(in, f->id, ER_ERR_INVALID, er_slice_cstr(why));
 		er_sub_free(s, ER_ERR_INVALID);

@@ -23,7 +23,12 @@ struct er_sub {
 	er_list link;    /* call->subs */
 	er_exchange *x;  /* own reference until the answer; then NULL */
 	er_lease *lease; /* own reference; NULL while it is being made, and of a copy */
-	bool over;       /* being freed */
+	/* own reference of the answered exchange, without a body, while its head may still be handed on
+	 * together with the body; else NULL */
+	er_exchange *kept;
+	/* ANSWER was said of it: gives the call the answer. NULL: it goes to the sandbox */
+	void (*answers)(er_call *c, const er_exchange *with);
+	bool over; /* being freed */
 	er_outflow response;
 	er_inflow upload;
 };
@@ -38,6 +43,11 @@ void er_sub_respond(er_sub *s, er_body *body);
 /* Takes the body of its answer, to hand it on; one reference. NULL: there is none (any more).
  * May free the subrequest. */
 er_body *er_sub_relay(er_sub *s);
+/* What of a head can be kept: bytes of its fields. */
+enum { ER_SUB_KEPT = 4096 };
+/* Copies reason and fields of an answer to `out`, which lives in `a`, without what no answer may
+ * say of itself. */
+void er_sub_copy_head(const er_response *from, er_response *out, er_arena *a);
 /* Frees the subrequest if it is answered and neither body has anything left to say. */
 void er_sub_settle(er_sub *s);
 

@@ -137,20 +137,32 @@ er_value er_engine_get(er_given which)
 	return er_js_get(engine.er, given[which]);
 }
 
-void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
+static er_value call_hook(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
 	ER_ASSERT((unsigned)hook < ER_HOOK_COUNT_ && engine.hooks[hook] != NULL);
 	for (size_t i = 0; i < argc; i++)
 		ER_ASSERT(argv[i] != NULL); /* each argument of the contract was given */
-	JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
+	er_value v = JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
 	er_engine_microtasks();
 	if (__builtin_expect(exc == NULL, 1))
-		return;
+		return v;
 	JSValueRef args[2] = {exc, JSValueMakeBoolean(engine.ctx, false)};
 	exc = NULL;
 	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_uncaught], NULL, 2, args, &exc);
 	er_engine_microtasks();
+	return NULL;
+}
+
+void er_engine_call(er_hook hook, size_t argc, const er_value argv[])
+{
+	(void)call_hook(hook, argc, argv);
+}
+
+bool er_engine_ask(er_hook hook, size_t argc, const er_value argv[])
+{
+	er_value v = call_hook(hook, argc, argv);
+	return v != NULL && JSValueToBoolean(engine.ctx, v);
 }
 
 er_value er_engine_loaded(void)

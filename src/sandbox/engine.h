@@ -42,13 +42,15 @@ er_value er_engine_eval(er_slice code, const char *source_url, er_value *excepti
 er_value er_engine_eval_builtin(er_slice code, const char *source_url, er_value *exception);
 /* Calls a hook with the present turn as its owner's. An exception goes to hooks.uncaught. */
 void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
-/* These three, from a hook's name and its arguments by theirs: ER_HOOK(credit, .key =
+/* These, from a hook's name and its arguments by theirs: ER_HOOK(credit, .key =
  * key, .n = n). */
 #define ER_HOOK(hook, ...) \
 	ER_HOOK_##hook, ER_HOOK_ARGS_##hook, (const er_value *)(const void *)&(const er_hook_args_##hook) \
 	{ \
 		__VA_ARGS__ \
 	}
+/* The same of a hook that says yes or no. */
+bool er_engine_ask(er_hook hook, size_t argc, const er_value argv[]);
 /* Calls hooks.loaded(); what it throws, or NULL. */
 er_value er_engine_loaded(void);
 /* Between these two the engine's lock is held, so that each call need not take it: for a batch of
@@ -128,6 +130,9 @@ ER_MUST_CHECK bool er_js_bytestring_arg(er_value v, er_text *out, er_value *exce
 /* The characters of a string where they lie, a byte each; false: it is none, or has them otherwise.
  * Valid while the string lives. */
 bool er_js_peek(er_value v, er_slice *latin1);
+/* Of a promise (nothing else): it is pending, and nobody waits for it. False also if the engine's
+ * objects are not as they were known. */
+bool er_js_is_bare(er_value v);
 /* UTF-16 units in *out (n counts bytes). */
 ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);
 void er_text_fini(er_text *t);

@@ -1,7 +1,10 @@
 /* The characters of a string where they lie. The C API has only copies; this looks into the
  * engine's own objects: a string's cell holds a pointer to WTF::StringImpl, or, marked by its
  * lowest bit, to what it has yet to be joined from. Nothing is believed unseen: at the start
- * strings of known contents are looked at, and if one does not look as expected nobody peeks. */
+ * strings of known contents are looked at, and if one does not look as expected nobody peeks.
+ *
+ * A promise's cell has its state and who waits for it. Whether anybody does cannot be asked
+ * otherwise; the same precaution holds. */
 #include "sandbox/engine.h"
 
 #include "base/mem.h"
@@ -59,7 +62,34 @@ bool er_js_peek(er_value v, er_slice *latin1)
 	return true;
 }
 
-/* ---- does a string look as it did? ---- */
+/* ---- promises ---- */
+
+typedef struct promise {
+	uint64_t head, butterfly;
+	uint64_t flags, reactions; /* values of the engine: a number, and undefined or an object */
+} promise;
+
+enum { UNDEFINED = 10 };
+#define NUMBER_0 UINT64_C(0xfffe000000000000)
+
+static_assert(sizeof(promise) == 32 && offsetof(promise, flags) == 16, "where the engine has them on 64-bit machines");
+
+static bool known_promise;
+
+static const promise *promise_of(er_value v)
+{
+	return (const promise *)(const void *)v;
+}
+
+static bool looks_bare(er_value v)
+{
+	return promise_of(v)->flags == NUMBER_0 && promise_of(v)->reactions == UNDEFINED;
+}
+
+bool er_js_is_bare(er_value v)
+{
+	return known_promise && looks_bare(v);
+}
 
 static bool try_bytes(void)
 {
@@ -98,6 +128,27 @@ static bool try_rope(void)
 	return v != NULL && (fiber(v) & ROPE) && er_js_peek(v, &s) && s.n == 81 && s.p[40] == 'c' && s.p[80] == 'b';
 }
 
+/* A bare one, and one for each kind of interest, which must show. */
+static const char promises[] =
+    "(p => [p(), p(q => q.then(p)), p(q => q.catch(p)), p(q => q.finally(p)), p(async q => { await q }),"
+    " p(q => { Promise.race([q]) }), Promise.resolve()])(f => { const q = new Promise(() => {});"
+    " if (f) f(q); return q })";
+enum { PROMISES = 7 };
+
+static bool try_promise(void)
+{
+	JSStringRef script = JSStringCreateWithUTF8CString(promises);
+	JSValueRef list = JSEvaluateScript(er_engine_js, script, NULL, NULL, 1, NULL);
+	JSStringRelease(script);
+	JSObjectRef o = list != NULL ? JSValueToObject(er_engine_js, list, NULL) : NULL;
+	for (unsigned i = 0; i < PROMISES; i++) {
+		er_value v = o != NULL ? JSObjectGetPropertyAtIndex(er_engine_js, o, i, NULL) : NULL;
+		if (v == NULL || !JSValueIsObject(er_engine_js, v) || looks_bare(v) != (i == 0))
+			return false;
+	}
+	return true;
+}
+
 void er_js_peek_start(void)
 {
 	if (er_engine_public_only || sizeof(er_value) != 8 || er_jsc_bytes_create == NULL || er_jsc_string_create == NULL ||
@@ -105,4 +156,5 @@ void er_js_peek_start(void)
 		return;
 	known = true;
 	known = try_rope();
+	known_promise = try_promise();
 }

@@ -241,6 +241,18 @@ static void on_body_cancel(const er_frame *f)
 }
 
 /* ---- subrequests ---- */
+/* What most answers have need not become strings: the usual reason, and the one URL that the fetch
+ * knows itself. */
+static void tell_head(const er_frame *f, er_slice reason, er_slice block, er_slice urls)
+{
+	bool usual = f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")), one = er_slice_find(urls, '\n') == urls.n;
+	er_engine_call(ER_HOOK(subHead, .fid = er_js_number(f->id), .status = er_js_number(f->aux),
+	                       .reason = usual ? er_js_undefined() : er_js_latin1(reason), .block = er_js_latin1(block),
+	                       .urls = one ? er_js_undefined() : er_js_from_utf8(urls),
+	                       .hasBody = er_js_bool((f->flags & ER_FF_BODY) != 0),
+	                       .length = er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg)));
+}
+
 static void on_sub_head(const er_frame *f, er_slice payload)
 {
 	er_sub *s = er_sub_find(f->id);
@@ -252,15 +264,21 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 	bool body = (f->flags & ER_FF_BODY) != 0;
 	er_request *owner = er_sub_owner(s);
 	ER_ASSERT(owner != NULL && !er_sub_waits(s)); /* the node was asked for it */
+	s->kept = (f->flags & ER_FF_KEPT) != 0;
 	if (!body)
 		er_body_down_over(f->id, true);
-	/* What most answers have need not become strings: the usual reason, and the one URL that the
-	 * fetch knows itself. */
-	bool usual = f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")), one = er_slice_find(urls, '\n') == urls.n;
-	call(owner, ER_HOOK(subHead, .fid = er_js_number(f->id), .status = er_js_number(f->aux),
-	                    .reason = usual ? er_js_undefined() : er_js_latin1(reason), .block = er_js_latin1(block),
-	                    .urls = one ? er_js_undefined() : er_js_from_utf8(urls), .hasBody = er_js_bool(body),
-	                    .length = er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg)));
+	/* The request has its answer. Mostly nobody looks at it here. */
+	if (f->flags & ER_FF_DONE) {
+		er_body_down_over(f->id, true);
+		er_turn_begin(owner, er_sb.limits.cpu_us);
+		if (er_engine_ask(ER_HOOK(subAnswered, .fid = er_js_number(f->id))))
+			tell_head(f, reason, block, urls);
+		er_turn_end();
+		return;
+	}
+	er_turn_begin(owner, er_sb.limits.cpu_us);
+	tell_head(f, reason, block, urls);
+	er_turn_end();
 }
 
 static void on_sub_fail(const er_frame *f, er_slice payload)

@@ -45,6 +45,7 @@ typedef struct er_sub {
 	uint32_t fid;
 	bool down, up;  /* the response / the upload still has something to say */
 	bool begun;     /* something of the response's body was asked for */
+	bool kept;      /* the node still has the response's head, as it was said here */
 	uint64_t asked; /* bytes of it that were asked for and have not come */
 	er_held held;
 	er_list waits; /* er_requests.waiting, while the node has no room for it */

@@ -59,7 +59,8 @@ for (const [name, code] of Object.entries({
 		assert.deepEqual([owner, method, url], [1, 'GET', 'http://origin.example/']);
 		i.turn(1, () => i.hooks.subHead(fid, 203, 'Fine', 'content-type\ntext/html\nx-a\nb\n', url, true, -1));
 		assert.equal(r.response.status, 203);
-		assert.equal(r.response.flags, 4 | 64);
+		// the node may know the head of what nobody made anew
+		assert.equal(r.response.flags, name.startsWith('new') ? 4 | 64 : 4 | 32 | 64);
 		assert.equal(r.response.key, fid * 2 + 1);
 		assert.match(r.response.block, /^content-type\ntext\/html\nx-a\nb\n/);
 		assert.deepEqual(i.told('pull'), []);
@@ -74,8 +75,8 @@ for (const [name, code] of Object.entries({
 	test(`an upload is relayed natively: ${name}`, () => {
 		const i = new Instance().load(answering(code));
 		i.request({ method: 'POST', body: Buffer.alloc(0), headers: 'x-a\nb\n' });
-		const call = i.told('fetch')[0];
-		assert.deepEqual(call.slice(7), [4, 2]);
+		if (name === 'fetch(request)') assert.deepEqual(i.told('fetchRequest').map(c => c.slice(1)), [[1, 1, 9]]);
+		else assert.deepEqual(i.told('fetch')[0].slice(7), [4, 2]);
 		assert.deepEqual(i.told('pull'), []);
 	});
 test('new Response(request.body) echoes natively', () => {
@@ -95,7 +96,7 @@ function withAnswer(code, more = {}) {
 test('a clone of an unread answer is made in the node, and the answer is relayed without a byte in the engine', () => {
 	const { i, r, fid } = withAnswer(`const copy = r.clone(); event.waitUntil(copy.text().then((t) => console.log(t))); return r`);
 	assert.deepEqual(i.told('clone'), [['clone', fid + 1, 1, fid * 2 + 1]]);
-	assert.deepEqual([r.response.flags, r.response.key], [4, fid * 2 + 1]);
+	assert.deepEqual([r.response.flags, r.response.key], [4 | 32, fid * 2 + 1]);
 	assert.deepEqual(i.told('pull'), [['pull', (fid + 1) * 2 + 1, 65536]]);
 	assert.deepEqual(i.lazyLoaded, []);
 	feed(i, 1, (fid + 1) * 2 + 1, 'copied', true);

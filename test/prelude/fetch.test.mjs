@@ -4,7 +4,7 @@ import { Instance, bodyText } from './mock-er.mjs';
 
 const answering = (code) => `addEventListener('fetch', (event) => event.respondWith((async () => { const { request } = event; ${code} })()))`;
 const head = (i, fid, { status = 200, reason = 'OK', block = '', urls = 'http://o.example/', body = false, length = -1 } = {}) =>
-	i.turn(i.told('fetch').find((c) => c[1] === fid)[2], () => i.hooks.subHead(fid, status, reason, block, urls, body, length));
+	i.turn(i.calls.find((c) => /^fetch(Request)?$/.test(c[0]) && c[1] === fid)[2], () => i.hooks.subHead(fid, status, reason, block, urls ?? undefined, body, length));
 
 test('method, headers, body and options reach the node', () => {
 	const i = new Instance().load(answering(`return fetch('http://o.example/p?q#h', { method: 'put', headers: { 'X-A': '1', Connection: 'close' }, body: 'hi', redirect: 'error', decompress: 'manual', cdnProxy: true })`));
@@ -20,9 +20,85 @@ test('redirects are followed by default, with the compat flag they are the routi
 });
 test('fetch(event.request) asks for the standard process of the own host', () => {
 	const i = new Instance().load(answering(`return fetch(request)`));
-	i.request({ headers: 'accept\n*/*\n' });
-	assert.equal(i.told('fetch')[0][6] & 8, 8);
-	assert.equal(i.told('fetch')[0][5], 'accept\n*/*\n');
+	const r = i.request({ headers: 'accept\n*/*\n' });
+	assert.deepEqual(i.told('fetchRequest'), [['fetchRequest', 1, 1, 1 | 8]]);
+	head(i, 1, { block: 'x-a\nb\n', urls: null });
+	assert.match(r.response.block, /^x-a\nb\n/);
+});
+test('a request that is not as it came any more is told to the node in full', () => {
+	for (const [code, body] of [['request.body; return fetch(request)', true], ['return fetch(new Request(request))'], ['return fetch(request, { headers: { a: "b" } })'], ['event.respondWith = 0; event.waitUntil(0); return fetch(request.clone())']]) {
+		const i = new Instance().load(answering(code));
+		i.request(body ? { method: 'POST', body: Buffer.alloc(0) } : {});
+		assert.equal(i.told('fetchRequest').length, 0, code);
+		assert.equal(i.told('fetch')[0][6] & 8, 8, code);
+	}
+});
+test('what fetch(event.request) gave knows its URL, and the body that went along is used', () => {
+	const i = new Instance().load(answering(`const r = await fetch(request); return Response.json([r.url, r.urlList, r.redirected, request.bodyUsed, request.url])`));
+	const r = i.request({ method: 'POST', url: 'http://a.example/b?c', body: Buffer.alloc(0) });
+	head(i, 1, { urls: null });
+	assert.deepEqual(JSON.parse(bodyText(r)), ['http://a.example/b?c', ['http://a.example/b?c'], false, true, 'http://a.example/b?c']);
+});
+/** A handler that gives what `code` returns, itself and not a promise of it. */
+const handing = (code) => `addEventListener('fetch', (event) => { const { request } = event; event.respondWith((() => { ${code} })()) })`;
+test('a fetch that nobody waits for answers its request in the node; who came to wait sees it behind the answer', () => {
+	let i = new Instance().load(handing(`return fetch(request)`));
+	i.bare = true;
+	let r = i.request();
+	assert.deepEqual(i.told('answer'), [['answer', 1, 1]]);
+	assert.equal(i.turn(1, () => i.hooks.subAnswered(1)), false);
+	assert.ok(r.over && r.response === undefined);
+
+	i = new Instance().load(handing(`const p = fetch(request); globalThis.later = () => p.then((r) => console.log(r.status, r.bodyUsed, r.url)); return p`));
+	i.bare = true;
+	r = i.request({ url: 'http://a.example/b' });
+	i.turn(1, () => i.context.later());
+	i.bare = false;
+	assert.equal(i.turn(1, () => i.hooks.subAnswered(1)), true);
+	assert.ok(!r.over);
+	head(i, 1, { urls: null, body: true });
+	assert.deepEqual(i.told('log').map((c) => c[2]), ['200 true http://a.example/b']);
+	assert.ok(r.over && r.response === undefined);
+});
+test('a fetch that answers its request and fails, or is cancelled, says so as any other does', () => {
+	let i = new Instance().load(handing(`return fetch(request)`));
+	i.bare = true;
+	let r = i.request();
+	i.turn(1, () => i.hooks.subFail(1, 'connect', 'o.example refused the connection'));
+	assert.equal(r.failed.message, 'fetch failed: o.example refused the connection');
+	assert.equal(i.told('exception').length, 0, 'no rejection is left unhandled');
+	i = new Instance().load(handing(`event.passThroughOnException(); return fetch(request)`));
+	i.bare = true;
+	r = i.request();
+	i.turn(1, () => i.hooks.subFail(1, 'connect', 'o.example refused the connection'));
+	assert.ok(r.passed);
+	i = new Instance().load(handing(`return fetch(request)`));
+	i.bare = true;
+	r = i.request();
+	i.turn(1, () => i.hooks.cancel(1, 'client-gone'));
+	assert.equal(i.turn(1, () => i.hooks.subAnswered(1)), false);
+	assert.equal(r.response, undefined);
+});
+test('an answer that was on its way already is sent by the routine', () => {
+	const i = new Instance().load(handing(`return fetch(request)`));
+	i.bare = true;
+	const r = i.request();
+	head(i, 1, { status: 203, body: true });
+	assert.deepEqual([r.response.status, r.response.flags], [203, 4 | 32 | 64]);
+});
+test('the promise of another fetch than the last, or of one that can be aborted, is waited for', () => {
+	for (const code of [`const p = fetch(request.url); fetch('http://o.example/'); return p`, `return fetch(request.url, { signal: new AbortController().signal })`, `return fetch(request).then((r) => r)`]) {
+		const i = new Instance().load(handing(code));
+		i.bare = true;
+		i.request();
+		assert.deepEqual(i.told('answer'), [], code);
+	}
+});
+test('what a request may ask counts fetch(event.request) as well', () => {
+	const i = new Instance({ subrequests: 1 }).load(answering(`await fetch(request); try { await fetch(request) } catch (e) { return new Response(e.message) }`));
+	const r = i.request();
+	head(i, 1);
+	assert.match(bodyText(r), /Too many subrequests/);
 });
 test('status, headers and the chain of URLs are in the response', () => {
 	const i = new Instance().load(answering(`const r = await fetch('http://o.example/'); return Response.json([r.status, r.statusText, r.ok, r.url, r.redirected, r.urlList, r.headers.get('X-A'), r.headers.getSetCookie(), r.type])`));

@@ -26,7 +26,7 @@ const fieldsOf = block => {
 const blockOf = fields => fields.map(([name, value]) => `${name}\n${value}\n`).join('');
 
 export const agreed = contract();
-const { BODY_LAST, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
+const { BODY_LAST, FETCHED_BODY, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
 
 /** What is wrong with `natives` by the contract: names that lack, names that are too many. */
 export function unlike(natives, { natives: wanted, given } = agreed) {
@@ -58,6 +58,7 @@ export class Instance {
 		this.calls = [];
 		this.requests = new Map();
 		this.ownerId = 0;
+		this.bare = false; // what the engine says of promises: Node cannot see who waits for one
 		this.lastTimer = 0;
 		this.timers = new Map();
 		this.limits = { subrequests, timers, compat };
@@ -191,6 +192,11 @@ export class Instance {
 				r.response = { status, reason, block, body, flags, key };
 				if (flags & BODY_LAST) self.end(r);
 			},
+			answer(id, fid, promise) {
+				self.log('answer', id, fid);
+				return self.bare;
+			},
+			isBare: (promise) => self.bare,
 			// The same answer as `respond` would give; noted as such.
 			pass(id) {
 				self.log('pass', id);
@@ -223,6 +229,10 @@ export class Instance {
 			abort: record('abort'),
 			fetch(fid, owner, method, url, block, options, bodyFlags, body) {
 				self.log('fetch', fid, owner, method, url, block, options, bodyFlags, body);
+			},
+			fetchRequest(fid, owner, options) {
+				self.log('fetchRequest', fid, owner, options);
+				return self.of(owner).body === null ? 0 : FETCHED_BODY;
 			},
 			fetchCancel: record('fetchCancel'),
 			get limits() {

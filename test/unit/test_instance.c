@@ -328,6 +328,194 @@ static void a_fetch_of_the_own_host_is_answered_by_the_standard_process_and_rela
 	}
 }
 
+static void puppet_fetches_the_request(puppet *p, uint32_t sub, uint32_t id, uint8_t flags)
+{
+	puppet_says(p,
+	            (er_frame){.type = ER_FRAME_FETCH,
+	                       .flags = flags,
+	                       .id = sub,
+	                       .arg = id,
+	                       .aux = ER_FETCH_SELF | ER_FETCH_REDIRECT_MANUAL | ER_FETCH_REQUEST},
+	            (er_slice){0});
+}
+
+static void puppet_lets_answer(puppet *p, uint32_t id, uint32_t sub)
+{
+	er_buf b = {0};
+	er_buf_put_le32(&b, sub);
+	puppet_says(p, (er_frame){.type = ER_FRAME_ANSWER, .id = id, .arg = 700}, er_buf_slice(&b));
+	er_buf_fini(&b);
+}
+
+static void puppet_relays_as_kept(puppet *p, uint32_t id, uint32_t of, uint32_t sub)
+{
+	er_buf b = {0};
+	er_buf_put_le32(&b, of);
+	er_buf_put_le32(&b, sub);
+	puppet_says(p, (er_frame){.type = ER_FRAME_RESPONSE, .flags = ER_FF_RELAY | ER_FF_KEPT, .aux = 200, .id = id, .arg = 800},
+	            er_buf_slice(&b));
+	er_buf_fini(&b);
+}
+
+/* With fields, of which some are not for a routine to say. */
+static void standard_answers_with_fields(world *w)
+{
+	er_exchange *x = w->passed[0];
+	x->res.reason = ER_LIT("Fine");
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("x-a"), ER_LIT("b"));
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("er-error"), ER_LIT("made up"));
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("connection"), ER_LIT("close"));
+	standard_answers(w, 0, "body", NULL);
+}
+
+/* What the client gets is the same whether the routine sends it on or the node does at once. */
+static void a_request_that_is_fetched_as_it_came_is_answered_with_what_came(void **state)
+{
+	(void)state;
+	for (int by_node = 0; by_node < 2; by_node++) {
+		world *w = world_new(0, NULL, false);
+		asker a;
+		ask(w, &a, false);
+		er_fields_add(&a.x->req.fields, &a.x->arena, ER_LIT("x-mine"), ER_LIT("1"));
+		er_fields_add(&a.x->req.fields, &a.x->arena, ER_LIT("via"), ER_LIT("1.1 front"));
+		puppet *p = running(w, 1);
+		uint32_t id = request_id(p, 0);
+		puppet_fetches_the_request(p, 5, id, 0);
+		if (by_node)
+			puppet_lets_answer(p, id, 5);
+		UNTIL(w, w->n_passed == 1);
+		const er_request *asked = &w->passed[0]->req;
+		assert_true(er_slice_eq(asked->method, a.x->req.method) && asked->method.p != a.x->req.method.p);
+		assert_true(er_slice_eq(asked->target, a.x->req.target) && er_slice_eq(asked->authority, a.x->req.authority));
+		assert_true(er_slice_eq(*er_fields_get(&asked->fields, ER_LIT("x-mine")), ER_LIT("1")));
+		assert_true(er_slice_eq(*er_fields_get(&asked->fields, ER_LIT("via")), ER_LIT("1.1 front")));
+		standard_answers_with_fields(w);
+		UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
+		assert_int_equal(heard_of(p, ER_FRAME_SUB_HEAD, 0)->f.flags,
+		                 ER_FF_SUB | ER_FF_BODY | (by_node ? ER_FF_DONE : ER_FF_KEPT));
+		if (!by_node)
+			puppet_relays_as_kept(p, id, 5, 1);
+		UNTIL(w, a.over);
+		assert_int_equal(a.x->res.status, 200);
+		assert_true(er_slice_eq(a.x->res.reason, ER_LIT("Fine")));
+		assert_int_equal(a.x->res.fields.n, 1);
+		assert_true(er_slice_eq(a.x->res.fields.v[0].value, ER_LIT("b")));
+		assert_memory_equal(er_buf_slice(&a.body).p, "body", 4);
+		puppet_done(p, id);
+		some_turns(w);
+		assert_false(p->killed);
+		asker_done(&a);
+		world_free(w);
+	}
+}
+
+/* ANSWER comes when its subrequest has been answered, has failed, or never was. */
+static void an_answer_that_cannot_be_given_any_more_is_left_to_the_routine(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 3; what++) {
+		world *w = world_new(0, NULL, false);
+		asker a;
+		ask(w, &a, false);
+		puppet *p = running(w, 1);
+		uint32_t id = request_id(p, 0);
+		puppet_fetches_the_request(p, 5, id, 0);
+		UNTIL(w, w->n_passed == 1);
+		if (what == 0) {
+			standard_answers(w, 0, "body", NULL);
+			UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
+		} else if (what == 1) {
+			er_exchange_break(w->passed[0], ER_ERR_RESPONSE);
+			UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
+		}
+		puppet_lets_answer(p, id, what == 2 ? 77 : 5);
+		some_turns(w);
+		assert_int_equal(a.answers, 0);
+		assert_false(p->killed);
+		puppet_answers(p, id, ER_FF_INLINE | ER_FF_DONE, ER_LIT("its own"));
+		UNTIL(w, a.over);
+		assert_memory_equal(er_buf_slice(&a.body).p, "its own", 7);
+		asker_done(&a);
+		world_free(w);
+	}
+}
+
+static void a_client_that_leaves_takes_its_answer_from_nobody(void **state)
+{
+	(void)state;
+	world *w = world_new(0, NULL, false);
+	asker a;
+	ask(w, &a, false);
+	puppet *p = running(w, 1);
+	uint32_t id = request_id(p, 0);
+	puppet_fetches_the_request(p, 5, id, 0);
+	puppet_lets_answer(p, id, 5);
+	UNTIL(w, w->n_passed == 1);
+	er_exchange_cancel(a.x, ER_ERR_CLIENT_GONE);
+	UNTIL(w, heard_of(p, ER_FRAME_CANCEL, 0) != NULL);
+	puppet_fetches_the_request(p, 6, id, 0); /* before it has heard of it */
+	UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
+	puppet_done(p, id);
+	some_turns(w);
+	assert_int_equal(a.answers, 0);
+	assert_false(p->killed);
+	asker_done(&a);
+	world_free(w);
+}
+
+static void an_upload_goes_along_with_the_request_once(void **state)
+{
+	(void)state;
+	world *w = world_new(0, NULL, false);
+	asker a;
+	ask(w, &a, true);
+	puppet *p = running(w, 1);
+	uint32_t id = request_id(p, 0);
+	puppet_fetches_the_request(p, 5, id, ER_FF_RELAY);
+	UNTIL(w, w->n_passed == 1);
+	assert_ptr_equal(w->passed[0]->req.body, a.x->req.body);
+	puppet_fetches_the_request(p, 6, id, ER_FF_RELAY);
+	UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
+	standard_answers(w, 0, "body", NULL);
+	UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
+	puppet_relays_as_kept(p, id, 5, 1);
+	UNTIL(w, a.over);
+	puppet_done(p, id);
+	some_turns(w);
+	assert_false(p->killed);
+	asker_done(&a);
+	world_free(w);
+}
+
+/* 0: of the upload; 1: without a body of the node's; 2: too short; 3: a number of nobody's. */
+static void a_head_that_nobody_kept_is_not_answered_with(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 4; what++) {
+		world *w = world_new(0, NULL, false);
+		asker a;
+		ask(w, &a, false);
+		puppet *p = running(w, 1);
+		uint32_t id = request_id(p, 0);
+		if (what == 1)
+			puppet_says(p, (er_frame){.type = ER_FRAME_RESPONSE, .flags = ER_FF_KEPT, .aux = 200, .id = id}, (er_slice){0});
+		else if (what == 2)
+			puppet_says(p, (er_frame){.type = ER_FRAME_ANSWER, .id = id}, ER_LIT("abc"));
+		else
+			puppet_relays_as_kept(p, id, what == 0 ? id : 99, what == 3);
+		if (what == 3) {
+			UNTIL(w, a.over);
+			assert_int_equal(a.x->res.status, 502);
+			puppet_done(p, id);
+			some_turns(w);
+		} else {
+			UNTIL(w, p->killed);
+		}
+		asker_done(&a);
+		world_free(w);
+	}
+}
+
 static void an_answer_that_breaks_off_is_broken_for_who_reads_and_for_who_relays_it(void **state)
 {
 	(void)state;
@@ -825,6 +1013,11 @@ int main(void)
 	    cmocka_unit_test(a_routine_may_pass_the_request_on),
 	    cmocka_unit_test(who_leaves_after_the_request_was_passed_on_cancels_what_answers_it),
 	    cmocka_unit_test(a_fetch_of_the_own_host_is_answered_by_the_standard_process_and_relayed),
+	    cmocka_unit_test(a_request_that_is_fetched_as_it_came_is_answered_with_what_came),
+	    cmocka_unit_test(an_answer_that_cannot_be_given_any_more_is_left_to_the_routine),
+	    cmocka_unit_test(a_client_that_leaves_takes_its_answer_from_nobody),
+	    cmocka_unit_test(an_upload_goes_along_with_the_request_once),
+	    cmocka_unit_test(a_head_that_nobody_kept_is_not_answered_with),
 	    cmocka_unit_test(an_answer_that_breaks_off_is_broken_for_who_reads_and_for_who_relays_it),
 	    cmocka_unit_test(a_fetch_that_is_aborted_cancels_what_answers_it),
 	    cmocka_unit_test(subrequests_end_with_their_request),

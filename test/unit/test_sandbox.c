@@ -891,7 +891,7 @@ static void test_ten_thousand_decoders_that_nobody_flushes_cost_nothing(void **s
 
 /* ---- what C holds for JavaScript ends with its object, though its request goes on ---- */
 
-static void answer_head(peer *p, uint32_t fid)
+static void answer_head_as(peer *p, uint32_t fid, uint8_t more)
 {
 	er_buf b = {0};
 	const char *strings[] = {"OK", "", "http://o.test/"};
@@ -899,9 +899,14 @@ static void answer_head(peer *p, uint32_t fid)
 		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
 		er_buf_put_cstr(&b, strings[i]);
 	}
-	send_frame(p, (er_frame){.type = ER_FRAME_SUB_HEAD, .id = fid, .aux = 200, .flags = ER_FF_BODY, .arg = ER_LEN_UNKNOWN},
+	send_frame(p, (er_frame){.type = ER_FRAME_SUB_HEAD, .id = fid, .aux = 200, .flags = ER_FF_BODY | more, .arg = ER_LEN_UNKNOWN},
 	           er_buf_slice(&b));
 	er_buf_fini(&b);
+}
+
+static void answer_head(peer *p, uint32_t fid)
+{
+	answer_head_as(p, fid, 0);
 }
 
 /* All that a reader has asked for at first: it gets no more before it has read. */
@@ -948,6 +953,124 @@ static uint32_t a_copy_that_is_read(peer *p, const char *what)
 	fill_window(p, id, ER_FF_SUB);
 	assert_non_null(expect(p, ER_FRAME_RESPONSE, 1));
 	return id;
+}
+
+/* ---- a fetch whose promise is the answer ---- */
+
+/* The number of the fetch; `answers`: whether the sandbox lets the node answer with it. */
+static uint32_t asks_to_answer(peer *p, const char *code, bool answers)
+{
+	load(p, code);
+	request(p, 1, "/");
+	wake(p);
+	seen *fetch = expect(p, ER_FRAME_FETCH, 0);
+	assert_non_null(fetch);
+	run_for(p, 50); /* what belongs to it is in the same turn */
+	/* who cannot see who waits for a promise asks for nothing */
+	assert_int_equal(count(p, ER_FRAME_ANSWER, 1), answers && !public_api);
+	return fetch->f.id;
+}
+
+static void test_a_fetch_that_nobody_looks_at_answers_its_request_in_the_node(void **state)
+{
+	(void)state;
+	static const char *const codes[] = {
+	    HANDLER("e.respondWith(fetch(e.request))"),
+	    HANDLER("const p = fetch('http://o.test/'); e.respondWith(p)"),
+	};
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		peer p;
+		uint32_t fid = asks_to_answer(&p, codes[i], true);
+		assert_int_equal(expect(&p, ER_FRAME_FETCH, fid)->f.n > 0, i > 0);
+		answer_head_as(&p, fid, public_api ? 0 : ER_FF_DONE);
+		assert_non_null(expect(&p, public_api ? ER_FRAME_RESPONSE : ER_FRAME_DONE, 1));
+		assert_int_equal(count(&p, ER_FRAME_RESPONSE, 1), public_api);
+		stop(&p);
+	}
+}
+
+static void test_who_waited_for_a_fetch_first_sees_its_answer_first(void **state)
+{
+	(void)state;
+	static const char *const codes[] = {
+	    HANDLER("const p = fetch(e.request); p.then(r => console.log(r.bodyUsed)); e.respondWith(p)"),
+	    HANDLER("const p = fetch(e.request); (async () => console.log((await p).bodyUsed))(); e.respondWith(p)"),
+	    HANDLER("const p = fetch(e.request); e.waitUntil(p.then(r => console.log(r.bodyUsed))); e.respondWith(p)"),
+	    HANDLER("const p = fetch(e.request); e.respondWith(Promise.race([p, new Promise(() => {})]));"
+	            "p.then(r => console.log(r.bodyUsed))"),
+	};
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		peer p;
+		uint32_t fid = asks_to_answer(&p, codes[i], false);
+		answer_head_as(&p, fid, ER_FF_KEPT);
+		seen *log = expect(&p, ER_FRAME_LOG, 1);
+		assert_non_null(log);
+		assert_string_equal(log->text, "false");
+		seen *answer = expect(&p, ER_FRAME_RESPONSE, 1);
+		assert_non_null(answer);
+		assert_int_equal(answer->f.flags & (ER_FF_RELAY | ER_FF_KEPT), ER_FF_RELAY | ER_FF_KEPT);
+		assert_int_equal(answer->f.n, 8);
+		stop(&p);
+	}
+}
+
+static void test_who_waits_for_a_fetch_behind_the_answer_sees_it_all_the_same(void **state)
+{
+	(void)state;
+	if (public_api)
+		return;
+	peer p;
+	uint32_t fid = asks_to_answer(&p,
+	                              HANDLER("const p = fetch(e.request); e.respondWith(p); setTimeout(() => {"
+	                                      "p.then(r => console.log(r.status, r.url, r.bodyUsed)); console.log('waits') }, 1)"),
+	                              true);
+	seen *log = expect(&p, ER_FRAME_LOG, 1);
+	assert_non_null(log);
+	assert_string_equal(log->text, "waits");
+	answer_head_as(&p, fid, ER_FF_DONE);
+	assert_non_null(expect(&p, ER_FRAME_DONE, 1));
+	run_for(&p, 50);
+	assert_int_equal(count(&p, ER_FRAME_LOG, 1), 2);
+	bool seen_all = false;
+	for (size_t i = 0; i < p.n; i++)
+		seen_all = seen_all || (p.frames[i].f.type == ER_FRAME_LOG && strncmp(p.frames[i].text, "200 http", 8) == 0 &&
+		                        strstr(p.frames[i].text, " true") != NULL);
+	assert_true(seen_all);
+	assert_int_equal(count(&p, ER_FRAME_RESPONSE, 1), 0);
+	stop(&p);
+}
+
+static void test_an_answer_that_went_the_other_way_is_sent_by_the_routine(void **state)
+{
+	(void)state;
+	peer p;
+	uint32_t fid = asks_to_answer(&p, HANDLER("e.respondWith(fetch(e.request))"), true);
+	answer_head_as(&p, fid, ER_FF_KEPT);
+	seen *answer = expect(&p, ER_FRAME_RESPONSE, 1);
+	assert_non_null(answer);
+	assert_int_equal(answer->f.flags, ER_FF_RELAY | ER_FF_KEPT | ER_FF_DONE);
+	stop(&p);
+}
+
+static void test_a_fetch_that_fails_for_its_request_is_reported(void **state)
+{
+	(void)state;
+	for (int passes = 0; passes < 2; passes++) {
+		peer p;
+		uint32_t fid = asks_to_answer(&p,
+		                              passes ? HANDLER("e.passThroughOnException(); e.respondWith(fetch(e.request))")
+		                                     : HANDLER("e.respondWith(fetch(e.request))"),
+		                              true);
+		send_frame(&p, (er_frame){.type = ER_FRAME_SUB_FAIL, .id = fid, .flags = ER_FF_SUB, .aux = ER_ERR_CONNECT},
+		           ER_LIT("nobody is there"));
+		seen *s = expect(&p, ER_FRAME_EXCEPTION, 1);
+		assert_non_null(s);
+		assert_non_null(strstr(s->text, "nobody is there"));
+		assert_int_equal(s->f.flags & ER_FF_FATAL, passes ? 0 : ER_FF_FATAL);
+		assert_int_equal(expect(&p, passes ? ER_FRAME_PASS : ER_FRAME_EXCEPTION, 1) != NULL, true);
+		assert_int_equal(count(&p, ER_FRAME_EXCEPTION, 1), 1);
+		stop(&p);
+	}
 }
 
 static void test_a_copy_ends_when_nobody_has_its_reader_any_more(void **state)
@@ -1170,6 +1293,11 @@ int main(void)
 	    cmocka_unit_test(test_fields_are_found_and_changed_where_they_are),
 	    cmocka_unit_test(test_a_lone_surrogate_cuts_nothing_off),
 	    cmocka_unit_test(test_ten_thousand_decoders_that_nobody_flushes_cost_nothing),
+	    cmocka_unit_test(test_a_fetch_that_nobody_looks_at_answers_its_request_in_the_node),
+	    cmocka_unit_test(test_who_waited_for_a_fetch_first_sees_its_answer_first),
+	    cmocka_unit_test(test_who_waits_for_a_fetch_behind_the_answer_sees_it_all_the_same),
+	    cmocka_unit_test(test_an_answer_that_went_the_other_way_is_sent_by_the_routine),
+	    cmocka_unit_test(test_a_fetch_that_fails_for_its_request_is_reported),
 	    cmocka_unit_test(test_a_copy_ends_when_nobody_has_its_reader_any_more),
 	    cmocka_unit_test(test_a_copy_whose_reader_is_slow_goes_on),
 	    cmocka_unit_test(test_a_forgotten_copy_ends_in_a_busy_sandbox),

@@ -110,6 +110,29 @@ ER_NATIVE(fetch)
 	return s != NULL ? er_js_bool(er_sub_waits(s)) : NULL;
 }
 
+/* The request goes to the node as the node sent it: nothing of it becomes a value here. */
+ER_NATIVE(fetchRequest)
+{
+	er_request *owner = er_request_find(er_js_to_u32(a->owner));
+	if (owner == NULL || owner->id == 0 || owner->over || owner->draining)
+		return er_js_throw(exception, "TypeError", "the request that this fetch belongs to is over");
+	er_frame f = {.type = ER_FRAME_FETCH,
+	              .id = er_js_to_u32(a->fid),
+	              .arg = owner->id,
+	              .aux = (uint16_t)(er_js_to_u32(a->options) | ER_FETCH_REQUEST)};
+	bool body = (owner->flags & ER_FF_BODY) != 0;
+	if (body)
+		f.flags |= ER_FF_RELAY;
+	er_sub *s = er_sub_new(f.id, owner, false);
+	if (s == NULL)
+		return er_js_throw(exception, "Error", "a subrequest's number is taken");
+	if (body)
+		er_body_down_over(owner->id, false);
+	(void)er_sub_ask(s, &f);
+	er_sub_asked(s);
+	return er_js_number((er_sub_waits(s) ? ER_FETCHED_WAITS : 0) + (body ? ER_FETCHED_BODY : 0));
+}
+
 ER_NATIVE(fetchCancel)
 {
 	uint32_t fid = er_js_to_u32(a->fid);

@@ -116,14 +116,18 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 		f->flags &= (uint8_t)~ER_FF_DONE; /* said when the body is out */
 	bool inl = (f->flags & ER_FF_INLINE) != 0;
 	ER_ASSERT(r->id == f->id && !r->over && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
-	f->n = (uint32_t)(8 + reason.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
+	bool kept = (f->flags & ER_FF_KEPT) != 0;
+	f->n =
+	    (uint32_t)((kept ? 0 : 8 + reason.n + block.n) + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	f->arg = 0;
 	/* head_ok has seen to it */
 	ER_ASSERT(f->n <= ER_FRAME_MAX && (!inl || body.n <= ER_INLINE_BODY));
 	uint8_t *head;
 	er_writer w = {er_out_begin(f, &head)};
-	er_put_string(&w, reason);
-	er_put_string(&w, block);
+	if (!kept) {
+		er_put_string(&w, reason);
+		er_put_string(&w, block);
+	}
 	if (inl)
 		er_put_bytes(&w, body);
 	if (f->flags & ER_FF_STREAM)
@@ -151,6 +155,14 @@ static void take_relayed(uint64_t number)
 	er_body_down_over(relay.id, relay.sub);
 }
 
+/* The node knows the head of the answer that this body came with. */
+static bool is_kept(uint64_t number)
+{
+	er_key key = er_key_from(number);
+	er_sub *s = key.sub ? er_sub_find(key.id) : NULL;
+	return s != NULL && s->kept;
+}
+
 /* The last argument is of a relay the key, of a stream the length. */
 ER_NATIVE(respond)
 {
@@ -168,6 +180,12 @@ ER_NATIVE(respond)
 	} else if (flags & ER_BODY_STREAM) {
 		number = er_js_to_length(a->number);
 		f.flags |= ER_FF_STREAM;
+	}
+	if ((flags & ER_BODY_KEPT) && (flags & ER_BODY_RELAY) && is_kept(number)) {
+		f.flags |= ER_FF_KEPT;
+		take_relayed(number);
+		respond(r, &f, (er_slice){0}, (er_slice){0}, (er_slice){0}, number);
+		return er_js_undefined();
 	}
 	er_text reason, block, text;
 	er_slice body = {0};
@@ -191,6 +209,28 @@ ER_NATIVE(respond)
 	}
 	er_text_fini(&reason);
 	return ok;
+}
+
+ER_NATIVE(isBare)
+{
+	return er_js_bool(er_js_is_bare(a->promise));
+}
+
+/* True: the node was asked to answer the request with what the subrequest brings. That goes only
+ * while nobody waits for the promise of it, who would have to be told first. */
+ER_NATIVE(answer)
+{
+	er_request *r = request_arg(a->id);
+	er_sub *s = er_sub_find(er_js_to_u32(a->fid));
+	if (r == NULL || r->draining || s == NULL || er_sub_owner(s) != r || er_sub_waits(s) || !er_js_is_bare(a->promise))
+		return er_js_bool(false);
+	er_frame f = {.type = ER_FRAME_ANSWER, .id = r->id, .n = 4};
+	uint8_t *head;
+	er_writer w = {er_out_begin(&f, &head)};
+	er_put_u32(&w, s->fid);
+	er_turn_patch(head, r);
+	er_out_end();
+	return er_js_bool(true);
 }
 
 ER_NATIVE(pass)

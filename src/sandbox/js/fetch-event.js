@@ -2,15 +2,16 @@
 // every request takes: the plain cases are recognised first and cost one object and one call into
 // the engine.
 import * as er from './natives.js';
-import { BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
+import { BODY_KEPT, BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
 import { RangeErr, TypeErr, freeze, isPromise, jsonParse, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
 import { infoOf, nodeRequest } from './request.js';
-import { Response, TEXT_BLOCK, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
+import { Response, TEXT_BLOCK, isFetched, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';
+import { answersThrough, answersWith } from './fetch.js';
 import { abortError, DOMException } from './dom-exception.js';
 import { signalAbort } from './abort.js';
 import { sendStream } from './writer.js';
@@ -212,7 +213,7 @@ function answerBody(s, response, status, raw) {
 		if (isStreamRaw(raw)) takeSource(raw);
 		else spendResponse(response, SPENT);
 		const key = node.handOff();
-		send(s, status, reason, block, undefined, BODY_RELAY, key);
+		send(s, status, reason, block, undefined, isFetched(response) ? BODY_RELAY | BODY_KEPT : BODY_RELAY, key);
 		return;
 	}
 	const body = simplest(raw);
@@ -274,9 +275,22 @@ async function answerLater(s, promise) {
 }
 function conclude(s, r) {
 	if (isResponse(r) || typeof r === 'string') answer(s, r);
-	else if (isPromise(r)) answerLater(s, r);
+	else if (isPromise(r)) {
+		if (!answersWith(s, r)) answerLater(s, r);
+	}
 	else answer(s, r); // throws: not a response
 }
+answersThrough({
+	answered(s, response) {
+		if (s.over) return;
+		try {
+			answer(s, response);
+		} catch (e) {
+			failed(s, e);
+		}
+	},
+	failed,
+});
 function passOn(s) {
 	s.answered = true;
 	er.pass(s.id);

@@ -3,15 +3,15 @@
 import * as er from './natives.js';
 import {
 	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
-	FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SELF,
+	FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SELF, FETCHED_BODY,
 } from './contract.js';
 import { Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
-import { OVER, TOP, current, enterScope, hang, unhang } from './scope.js';
-import { Request, fetchParts, hostOfURL, isRequest, rawOfRequest, spendRequest } from './request.js';
-import { nodeResponse } from './response.js';
-import { NodeBody, isOpen } from './node-body.js';
+import { OVER, TOP, current, enterScope, hang, settle, unhang } from './scope.js';
+import { Request, fetchParts, hostOfURL, isRequest, isUntouched, rawOfRequest, spendRequest } from './request.js';
+import { nodeResponse, spendResponse } from './response.js';
+import { GONE, NodeBody, isOpen } from './node-body.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';
 import { isAborted, onAbort, reasonOf } from './abort.js';
@@ -22,13 +22,14 @@ import { isHttp } from './url.js';
 class Sub {
 	constructor(fid, scope, deferred, url) {
 		this.fid = fid;
-		this.url = url;
+		this.url = url; // or the Request that knows it
 		this.scope = scope;
 		this.deferred = deferred;
 		this.body = null; // its Flow
 		this.manual = false; // the code wants the bytes as they come
 		this.offAbort = null;
 		this.unsent = null; // the reader of its body, until the node has room for it
+		this.answers = false; // what it brings is the answer of its request
 		this.prevEnder = null;
 		this.nextEnder = null;
 	}
@@ -49,6 +50,10 @@ class Sub {
 		if (d === null) return;
 		this.deferred = null;
 		this.close();
+		if (this.answers) {
+			quiet(d.promise);
+			answerer.failed(this.scope, e);
+		}
 		d.reject(e);
 		this.dropUnsent(e);
 	}
@@ -75,6 +80,7 @@ class Sub {
 		if (d === null || kind === OVER) return; // nothing of a request that has ended runs on
 		quiet(d.promise);
 		const error = abortError(`The request is over (${kind}): its fetch was cancelled`);
+		if (this.answers) answerer.failed(this.scope, error);
 		d.reject(error);
 		this.dropUnsent(error);
 	}
@@ -93,6 +99,7 @@ function start(input, init) {
 	if (scope === TOP)
 		throw new Err('fetch cannot be called at top level, only while a request is handled: move the call into the fetch handler');
 	if (scope.over) throw new Err('fetch was called after the request was over: give its promise to waitUntil to keep the request alive');
+	if (init === undefined && !scope.answered && isUntouched(input, scope)) return asItCame(input, scope);
 	// The node's own request is sent as it is; everything else goes through the constructor, which
 	// copies and checks.
 	const request = init === undefined && isRequest(input) ? input : new Request(input, init);
@@ -107,18 +114,35 @@ function start(input, init) {
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
 	const block = parts.hosted ? withoutHost(parts, url) : parts.block;
-	scope.subrequests++;
-	const { subrequests } = er.limits();
-	if (subrequests > 0 && scope.subrequests > subrequests)
-		throw new Err(`Too many subrequests: a request may make ${subrequests}`);
-
+	count(scope);
 	const fid = newFid();
 	const sub = new Sub(fid, scope, new Deferred(), url);
 	const { promise } = sub.deferred;
 	send(sub, request, raw, parts, block, url);
 	subs.set(fid, sub);
 	hang(scope, sub);
+	last = sub;
 	if (signal !== null) sub.offAbort = onAbort(signal, (reason) => sub.aborted(reason));
+	return promise;
+}
+let last = null; // the fetch that began last, while its turn goes on
+function count(scope) {
+	scope.subrequests++;
+	const { subrequests } = er.limits();
+	if (subrequests > 0 && scope.subrequests > subrequests)
+		throw new Err(`Too many subrequests: a request may make ${subrequests}`);
+}
+/** fetch(event.request): the node has the request, and gets no word of it back. */
+function asItCame(request, scope) {
+	count(scope);
+	const fid = newFid();
+	const sub = new Sub(fid, scope, new Deferred(), request);
+	const { promise } = sub.deferred;
+	const said = er.fetchRequest(fid, /* owner */ scope.id, /* options */ FETCH_REDIRECT_MANUAL | FETCH_SELF);
+	if ((said & FETCHED_BODY) !== 0) spendRequest(request, SPENT);
+	subs.set(fid, sub);
+	hang(scope, sub);
+	last = sub;
 	return promise;
 }
 function options(request, extra) {
@@ -195,6 +219,35 @@ function dataURL(url) {
 	return resolved(r);
 }
 
+// ---- a fetch whose promise is the answer ----
+
+let answerer = null; // { answered(scope, response), failed(scope, error) }
+export function answersThrough(a) {
+	answerer = a;
+}
+/** `promise` is what the handler gave for an answer. True if it is the promise of a fetch for which
+ * nobody else waits: then nobody waits for it here, and the node may answer with what comes. */
+export function answersWith(scope, promise) {
+	const sub = last;
+	last = null;
+	if (sub === null || sub.scope !== scope || sub.deferred === null || sub.deferred.promise !== promise || sub.offAbort !== null) return false;
+	sub.answers = er.answer(scope.id, sub.fid, promise);
+	return sub.answers;
+}
+/** hooks.subAnswered: the request has its answer. True if somebody wants to see it. */
+export function subAnswered(fid) {
+	const sub = subs.get(fid);
+	if (sub === undefined || sub.deferred === null) return false;
+	const { scope } = sub;
+	enterScope(scope);
+	scope.answered = true;
+	if (!er.isBare(sub.deferred.promise)) return true;
+	sub.deferred = null;
+	sub.close();
+	settle(scope);
+	return false;
+}
+
 /** hooks.subHead */
 export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	const sub = subs.get(fid);
@@ -214,7 +267,22 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 		// An abort must still reach the body; the entry goes with the request.
 		subs.delete(fid);
 	}
-	d.resolve(nodeResponse(status, reason ?? 'OK', block, urls ?? sub.url, body));
+	const url = typeof sub.url === 'string' ? sub.url : sub.url.url;
+	const response = nodeResponse(status, reason ?? 'OK', block, urls ?? url, body);
+	// Who gave the promise for an answer was the first to wait for it.
+	if (sub.answers) {
+		if (sub.scope.answered) taken(sub.scope, response, body);
+		else answerer.answered(sub.scope, response);
+	}
+	d.resolve(response);
+}
+/** The node has sent it on already. */
+function taken(scope, response, body) {
+	if (body !== null) {
+		body.flow.leave(GONE);
+		spendResponse(response, SPENT);
+	}
+	settle(scope);
 }
 /** hooks.subFail */
 export function subFail(fid, kind, text) {

@@ -6,7 +6,7 @@ import { describe } from './report.js';
 import { enter, enterScope } from './scope.js';
 import { bodyData, bodyFail, bodyScope } from './node-body.js';
 import { bodyCancelled, credit, writerScope } from './writer.js';
-import { subBegun, subFail, subHead } from './fetch.js';
+import { subAnswered, subBegun, subFail, subHead } from './fetch.js';
 import { timer } from './timers.js';
 import { prepareStreams } from './streams-lazy.js';
 import './data-url.js';
@@ -38,6 +38,7 @@ export const hooks = {
 		bodyCancelled(key, kind);
 	},
 	subHead,
+	subAnswered,
 	subFail,
 	subBegun,
 	cancel(id, kind) {

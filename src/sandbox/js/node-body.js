@@ -7,7 +7,8 @@ import { Deferred, Err, TypeErr, U8, concatBytes, newMap, quiet, regexp, rejecte
 import { IdMap } from './id-map.js';
 import { OVER, belongs, hang, unhang } from './scope.js';
 
-const IDLE = 0, READING = 1, ENDED = 2, FAILED = 3, GONE = 4;
+const IDLE = 0, READING = 1, ENDED = 2, FAILED = 3;
+export const GONE = 4;
 /** The node may still send something of it. */
 export const isOpen = (flow) => flow.state === IDLE || flow.state === READING;
 

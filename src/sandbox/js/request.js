@@ -53,6 +53,7 @@ export let isRequest;
 export let nodeRequest; // (scope)
 export let rawOfRequest;
 export let spendRequest;
+export let isUntouched; // (value, scope) -> it is the request of that scope, as it came
 export let fetchParts; // (request) -> what fetch needs
 
 const BODY = 'The body of the request';
@@ -296,6 +297,7 @@ export class Request {
 			}
 			return r.#raw;
 		};
+		isUntouched = (r, scope) => isRequest(r) && r.#node && r.#scope === scope && (r.#raw === UNASKED || r.#raw === null);
 		spendRequest = (r, raw) => {
 			r.#raw = raw;
 		};

@@ -18,6 +18,7 @@ export let spendResponse; // (response, raw) -> its body from now on
 export let statusOf;
 export let reasonText;
 export let responseBlock;
+export let isFetched; // (response) -> status, reason and fields are still those of a fetch
 export let nodeResponse; // (status, reason, block, urlList, nodeBody)
 
 export class Response {
@@ -171,6 +172,7 @@ export class Response {
 		return r;
 	}
 	static {
+		isFetched = (r) => r.#urls !== null;
 		isResponse = (r) => typeof r === 'object' && r !== null && #status in r;
 		rawOfResponse = (r) => r.#raw;
 		spendResponse = (r, raw) => {
