@@ -15,10 +15,18 @@ er_slice er_coding_name(er_coding c)
 
 er_coding er_coding_of(er_slice name)
 {
-	for (er_coding c = 0; c < ER_CODINGS; c++)
-		if (er_slice_ieq(name, er_slice_cstr(names[c])))
-			return c;
-	return er_slice_ieq(name, ER_LIT("x-gzip")) ? ER_CODING_GZIP : ER_CODINGS;
+	switch (name.n) { /* at each hit of the cache */
+	case 2:
+		return er_slice_ieq(name, ER_LIT("br")) ? ER_CODING_BR : ER_CODINGS;
+	case 4:
+		return er_slice_ieq(name, ER_LIT("gzip"))   ? ER_CODING_GZIP
+		       : er_slice_ieq(name, ER_LIT("zstd")) ? ER_CODING_ZSTD
+		                                            : ER_CODINGS;
+	case 6:
+		return er_slice_ieq(name, ER_LIT("x-gzip")) ? ER_CODING_GZIP : ER_CODINGS;
+	default:
+		return ER_CODINGS;
+	}
 }
 
 /* RFC 9110 12.4.2: 0 to 1 with at most three digits behind the point. */
@@ -35,24 +43,22 @@ static int weight(er_slice q)
 	return w <= ER_WEIGHT_FULL ? w : ER_WEIGHT_UNSAID;
 }
 
-/* One "coding;q=weight". */
-static void member(er_accept_encoding *to, er_slice text)
+/* What stands behind the first ";" of a member. UNSAID: it is malformed. */
+static int weight_of(er_slice param)
 {
-	er_slice coding, param;
-	int w = ER_WEIGHT_FULL;
-	if (!er_slice_split(&text, ';', &coding))
-		return;
+	param = er_slice_trim(er_slice_head(param, er_slice_find(param, ';')));
+	size_t eq = er_slice_find(param, '=');
+	if (eq >= param.n || !er_slice_ieq(er_slice_trim(er_slice_head(param, eq)), ER_LIT("q")))
+		return ER_WEIGHT_UNSAID;
+	return weight(er_slice_trim(er_slice_from(param, eq + 1)));
+}
+
+static void member(er_accept_encoding *to, er_slice coding, int w)
+{
 	coding = er_slice_trim(coding);
-	if (er_slice_split(&text, ';', &param)) {
-		param = er_slice_trim(param);
-		size_t eq = er_slice_find(param, '=');
-		if (!er_slice_ieq(er_slice_trim(er_slice_head(param, eq)), ER_LIT("q")) || eq >= param.n)
-			return;
-		w = weight(er_slice_trim(er_slice_from(param, eq + 1)));
-	}
+	er_coding c = er_coding_of(coding);
 	if (w == ER_WEIGHT_UNSAID)
 		return;
-	er_coding c = er_coding_of(coding);
 	if (c < ER_CODINGS)
 		to->coding[c] = (int16_t)w;
 	else if (er_slice_ieq(coding, ER_LIT("identity")))
@@ -61,19 +67,34 @@ static void member(er_accept_encoding *to, er_slice text)
 		to->any = (int16_t)w;
 }
 
+/* The members "coding" and "coding;q=weight" of one line, each byte looked at once. */
+static void line(er_accept_encoding *to, er_slice value)
+{
+	for (size_t at = 0; at < value.n; at++) {
+		size_t begin = at, semicolon = value.n;
+		for (; at < value.n && value.p[at] != ','; at++)
+			if (value.p[at] == ';' && semicolon == value.n)
+				semicolon = at;
+		er_slice all = er_slice_of(value.p + begin, at - begin);
+		if (semicolon == value.n)
+			member(to, all, ER_WEIGHT_FULL);
+		else
+			member(to, er_slice_head(all, semicolon - begin), weight_of(er_slice_from(all, semicolon - begin + 1)));
+	}
+}
+
 void er_accept_encoding_read(const er_fields *fields, er_accept_encoding *out)
 {
-	*out = (er_accept_encoding){.identity = ER_WEIGHT_UNSAID, .any = ER_WEIGHT_UNSAID};
-	for (er_coding c = 0; c < ER_CODINGS; c++)
-		out->coding[c] = ER_WEIGHT_UNSAID;
+	static const er_accept_encoding nothing = {
+	    .coding = {ER_WEIGHT_UNSAID, ER_WEIGHT_UNSAID, ER_WEIGHT_UNSAID}, .identity = ER_WEIGHT_UNSAID, .any = ER_WEIGHT_UNSAID};
+	_Static_assert(ER_CODINGS == 3, "one each");
+	*out = nothing;
 	for (uint32_t i = 0; i < fields->n; i++) {
 		er_slice name = fields->v[i].name;
 		if (name.n != 15 || !er_slice_ieq(name, ER_LIT("accept-encoding")))
 			continue;
 		out->said = true;
-		er_slice rest = fields->v[i].value, part;
-		while (er_slice_split(&rest, ',', &part))
-			member(out, part);
+		line(out, fields->v[i].value);
 	}
 }
 
