@@ -60,7 +60,7 @@ async function place(t, answer, { disk, cache, site, routines } = {}) {
 		for (const node of nodes) node.kill()
 		await origin.close()
 		fs.rmSync(dir, { recursive: true, force: true })
-		for (const node of nodes) assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+		for (const node of nodes) assert.doesNotMatch(node.log, /(Address|Thread)Sanitizer|runtime error|internal error/)
 	})
 	return { origin, start, node: await start() }
 }
