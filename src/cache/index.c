@@ -3,13 +3,11 @@
  * are only remembered are bounded (ALONE_BYTES), and the oldest is forgotten.
  *
  * Order of locks: a shard's lock is taken before a content's (er_stored_cost), and no other. */
-#include "cache/index.h"
+#include "cache/index_inside.h"
 
 #include "base/mem.h"
 #include "base/siphash.h"
 #include "cache/fill.h"
-#include "cache/ghost.h"
-#include "cache/key.h"
 
 enum {
 	SHARDS_MAX = 16,
@@ -20,46 +18,10 @@ enum {
 	SMALL_PART_BEFORE = 2, /* the same with another store behind this one */
 	USES = 3,
 	PROMOTED = 1,             /* uses that take an object from small to main */
-	PURGED = 256,             /* keys that were purged last, of a shard */
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
 	ALONE_US = 10 * 1000 * 1000,
 	TABLE_FIRST = 64,
 	STRETCH = 1024, /* buckets that are walked under one hold of the lock */
-};
-
-typedef struct entry {
-	struct entry *next; /* in its bucket */
-	uint64_t hash;
-	er_slice key; /* own */
-	er_stored *variants;
-	er_fill *fill;
-	uint64_t alone_until_us; /* 0: is not */
-	er_cache_refusal why_alone;
-	er_list alone; /* shard->alone */
-} entry;
-
-typedef struct shard {
-	pthread_mutex_t lock;
-	entry **table;
-	size_t buckets, n;
-	er_list small, main; /* oldest first */
-	uint64_t small_bytes, main_bytes, max_bytes;
-	er_ghosts ghosts;
-	uint64_t purged[PURGED]; /* hashes, by the number of the purge */
-	er_list alone;
-	size_t alone_bytes;
-	uint64_t objects, evicted, stored, purges;
-	er_stored *gone; /* by next_in_key: the index's references, which unlock lets go of */
-	er_index *index;
-} shard;
-
-struct er_index {
-	unsigned n;
-	uint64_t max_object; /* atomic */
-	er_purges *purges;
-	er_index_evicted *evicted; /* atomic, and so is what follows; NULL: nobody hears of it */
-	void *evicted_ctx;
-	shard shards[];
 };
 
 static er_siphash_key secret;
@@ -86,15 +48,15 @@ er_index *er_index_new(uint64_t max_bytes)
 {
 	uint64_t want = max_bytes / SHARD_LEAST;
 	unsigned n = want < 1 ? 1 : want > SHARDS_MAX ? SHARDS_MAX : (unsigned)want;
-	er_index *ix = er_zalloc(sizeof *ix + n * sizeof(shard));
+	er_index *ix = er_zalloc(sizeof *ix + n * sizeof(er_index_shard));
 	ix->n = n;
 	ix->purges = er_purges_new(0, 0);
 	for (unsigned i = 0; i < n; i++) {
-		shard *s = &ix->shards[i];
+		er_index_shard *s = &ix->shards[i];
 		s->index = ix;
 		pthread_mutex_init(&s->lock, NULL);
 		s->buckets = TABLE_FIRST;
-		s->table = er_zalloc(s->buckets * sizeof(entry *));
+		s->table = er_zalloc(s->buckets * sizeof(er_index_key *));
 		s->max_bytes = max_bytes / n;
 		er_list_init(&s->small);
 		er_list_init(&s->main);
@@ -120,13 +82,13 @@ void er_index_on_evicted(er_index *ix, er_index_evicted *evicted, void *ctx)
 	__atomic_store_n(&ix->evicted, evicted, __ATOMIC_RELEASE);
 }
 
-static shard *shard_of(er_index *ix, uint64_t hash)
+er_index_shard *er_index_shard_of(er_index *ix, uint64_t hash)
 {
 	return &ix->shards[(hash >> 48) % ix->n];
 }
 
 /* What goes may be large, and is freed when nobody waits for the lock. */
-static void unlock(shard *s)
+static void unlock(er_index_shard *s)
 {
 	er_stored *gone = s->gone;
 	er_index *ix = s->index;
@@ -145,20 +107,20 @@ static void unlock(shard *s)
 
 /* ---- entries ---- */
 
-static entry **place_of(shard *s, er_slice key, uint64_t hash)
+er_index_key **er_index_place_of(er_index_shard *s, er_slice key, uint64_t hash)
 {
-	entry **at = &s->table[hash % s->buckets];
+	er_index_key **at = &s->table[hash % s->buckets];
 	while (*at != NULL && !((*at)->hash == hash && er_slice_eq((*at)->key, key)))
 		at = &(*at)->next;
 	return at;
 }
 
-static void grow(shard *s)
+static void grow(er_index_shard *s)
 {
 	size_t buckets = s->buckets * 2;
-	entry **table = er_zalloc(buckets * sizeof(entry *));
+	er_index_key **table = er_zalloc(buckets * sizeof(er_index_key *));
 	for (size_t i = 0; i < s->buckets; i++)
-		for (entry *e = s->table[i], *next; e != NULL; e = next) {
+		for (er_index_key *e = s->table[i], *next; e != NULL; e = next) {
 			next = e->next;
 			e->next = table[e->hash % buckets];
 			table[e->hash % buckets] = e;
@@ -168,29 +130,29 @@ static void grow(shard *s)
 	s->buckets = buckets;
 }
 
-static entry *entry_of(shard *s, er_slice key, uint64_t hash)
+static er_index_key *entry_of(er_index_shard *s, er_slice key, uint64_t hash)
 {
-	entry **at = place_of(s, key, hash);
+	er_index_key **at = er_index_place_of(s, key, hash);
 	if (*at != NULL)
 		return *at;
 	if (s->n >= s->buckets) {
 		grow(s);
-		at = place_of(s, key, hash);
+		at = er_index_place_of(s, key, hash);
 	}
-	entry *e = *at = ER_NEW(entry);
-	*e = (entry){.hash = hash, .key = er_slice_of(er_strdup_slice(key), key.n)};
+	er_index_key *e = *at = ER_NEW(er_index_key);
+	*e = (er_index_key){.hash = hash, .key = er_slice_of(er_strdup_slice(key), key.n)};
 	er_list_init(&e->alone);
 	s->n++;
 	return e;
 }
 
 /* Keys are as long as clients make them. */
-static size_t alone_cost(const entry *e)
+static size_t alone_cost(const er_index_key *e)
 {
 	return sizeof *e + e->key.n;
 }
 
-static void forget_alone(shard *s, entry *e)
+static void forget_alone(er_index_shard *s, er_index_key *e)
 {
 	if (e->alone_until_us == 0)
 		return;
@@ -201,11 +163,11 @@ static void forget_alone(shard *s, entry *e)
 }
 
 /* Frees an entry that holds nothing. */
-static void settle(shard *s, entry *e)
+static void settle(er_index_shard *s, er_index_key *e)
 {
 	if (e->variants != NULL || e->fill != NULL || e->alone_until_us != 0)
 		return;
-	entry **at = place_of(s, e->key, e->hash);
+	er_index_key **at = er_index_place_of(s, e->key, e->hash);
 	ER_ASSERT(*at == e && s->n > 0);
 	*at = e->next;
 	s->n--;
@@ -215,7 +177,7 @@ static void settle(shard *s, entry *e)
 
 /* ---- queues ---- */
 
-static void leave_queue(shard *s, er_stored *it)
+static void leave_queue(er_index_shard *s, er_stored *it)
 {
 	er_list_remove(&it->queue);
 	uint64_t *bytes = it->in_main ? &s->main_bytes : &s->small_bytes;
@@ -224,7 +186,7 @@ static void leave_queue(shard *s, er_stored *it)
 	s->objects--;
 }
 
-static void join_queue(shard *s, er_stored *it, bool in_main)
+static void join_queue(er_index_shard *s, er_stored *it, bool in_main)
 {
 	it->in_main = in_main;
 	er_list_push(in_main ? &s->main : &s->small, &it->queue);
@@ -233,7 +195,7 @@ static void join_queue(shard *s, er_stored *it, bool in_main)
 }
 
 /* Out of its entry and the queue; the entry stays. The index's reference goes with `unlock`. */
-static void take_off(shard *s, entry *e, er_stored *it)
+static void take_off(er_index_shard *s, er_index_key *e, er_stored *it)
 {
 	ER_ASSERT(e != NULL && it->listed);
 	er_stored **at = &e->variants;
@@ -247,27 +209,27 @@ static void take_off(shard *s, entry *e, er_stored *it)
 }
 
 /* The same; and the entry goes if nothing is in it. */
-static void take_out(shard *s, er_stored *it)
+static void take_out(er_index_shard *s, er_stored *it)
 {
-	entry *e = *place_of(s, it->key, it->hash);
+	er_index_key *e = *er_index_place_of(s, it->key, it->hash);
 	take_off(s, e, it);
 	settle(s, e);
 }
 
 /* With another store behind it, which is main to all of the memory, the memory is small to that
  * rather than a cache of its own: what is new stays long enough to be asked for again. */
-static unsigned small_part(const shard *s)
+static unsigned small_part(const er_index_shard *s)
 {
 	return __atomic_load_n(&s->index->evicted, __ATOMIC_RELAXED) != NULL ? SMALL_PART_BEFORE : SMALL_PART;
 }
 
 /* So many are ghosts as the main queue has place for. */
-static size_t ghosts_most(const shard *s)
+static size_t ghosts_most(const er_index_shard *s)
 {
 	return s->objects - s->objects / small_part(s) + 1;
 }
 
-static void evict(shard *s, er_stored *it, bool remember)
+static void evict(er_index_shard *s, er_stored *it, bool remember)
 {
 	if (remember)
 		er_ghosts_add(&s->ghosts, it->hash, ghosts_most(s));
@@ -276,7 +238,7 @@ static void evict(shard *s, er_stored *it, bool remember)
 	s->evicted++;
 }
 
-static void make_room_in_small(shard *s)
+static void make_room_in_small(er_index_shard *s)
 {
 	er_stored *it = ER_CONTAINER(s->small.next, er_stored, queue);
 	if (__atomic_load_n(&it->used, __ATOMIC_RELAXED) < PROMOTED) {
@@ -288,7 +250,7 @@ static void make_room_in_small(shard *s)
 	join_queue(s, it, true);
 }
 
-static void make_room_in_main(shard *s)
+static void make_room_in_main(er_index_shard *s)
 {
 	er_stored *it = ER_CONTAINER(s->main.next, er_stored, queue);
 	uint8_t used = __atomic_load_n(&it->used, __ATOMIC_RELAXED);
@@ -301,7 +263,7 @@ static void make_room_in_main(shard *s)
 	join_queue(s, it, true);
 }
 
-static void make_room(shard *s)
+static void make_room(er_index_shard *s)
 {
 	while (s->small_bytes + s->main_bytes > s->max_bytes) {
 		bool small = !er_list_empty(&s->small) && (s->small_bytes > s->max_bytes / small_part(s) || er_list_empty(&s->main));
@@ -330,7 +292,7 @@ void er_index_used(er_stored *s)
 
 /* The newest one that the request selects. Variants of a key mostly vary on the same: the request's
  * fields are brought to their form once for them, since their length is the client's. */
-static er_stored *select_variant(const entry *e, const er_fields *request, er_arena *a)
+static er_stored *select_variant(const er_index_key *e, const er_fields *request, er_arena *a)
 {
 	er_variant mine;
 	mine.n = 0;
@@ -345,18 +307,18 @@ static er_stored *select_variant(const entry *e, const er_fields *request, er_ar
 
 /* Under the lock: a purge that was applied while it was on its way is seen here, or by
  * whoever finds it. */
-static bool purged(const er_index *ix, er_stored *it)
+bool er_index_purged(const er_index *ix, er_stored *it)
 {
 	return er_purges_look(ix->purges, &it->scopes, it->number, &it->look) == ER_PURGED_HARD;
 }
 
 /* Takes out what was purged. Of a fill it returns the entry's reference: an answer that was asked
  * for before the purge is not for those who ask after it. */
-static er_fill *take_off_purged(const er_index *ix, shard *s, entry *e)
+static er_fill *take_off_purged(const er_index *ix, er_index_shard *s, er_index_key *e)
 {
 	for (er_stored *it = e->variants, *next; it != NULL; it = next) {
 		next = it->next_in_key;
-		if (purged(ix, it))
+		if (er_index_purged(ix, it))
 			take_off(s, e, it);
 	}
 	er_fill *fill = e->fill;
@@ -369,9 +331,9 @@ static er_fill *take_off_purged(const er_index *ix, shard *s, entry *e)
 er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er_fields *request, er_arena *a, uint64_t now_us)
 {
 	er_index_found found = {0};
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	entry *e = *place_of(s, key, hash);
+	er_index_key *e = *er_index_place_of(s, key, hash);
 	er_fill *outdated = NULL;
 	if (e != NULL) {
 		outdated = take_off_purged(ix, s, e);
@@ -391,9 +353,9 @@ er_index_found er_index_find(er_index *ix, er_slice key, uint64_t hash, const er
 
 bool er_index_has(er_index *ix, er_slice key, uint64_t hash)
 {
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	const entry *e = *place_of(s, key, hash);
+	const er_index_key *e = *er_index_place_of(s, key, hash);
 	bool has = e != NULL && e->variants != NULL;
 	pthread_mutex_unlock(&s->lock);
 	return has;
@@ -401,9 +363,9 @@ bool er_index_has(er_index *ix, er_slice key, uint64_t hash)
 
 bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, uint64_t now_us)
 {
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	entry *e = entry_of(s, key, hash);
+	er_index_key *e = entry_of(s, key, hash);
 	bool begins = e->fill == NULL && e->alone_until_us <= now_us;
 	if (begins)
 		e->fill = er_fill_ref(fill);
@@ -412,11 +374,11 @@ bool er_index_begin(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, ui
 	return begins;
 }
 
-static void remember_alone(shard *s, entry *e, er_cache_refusal why, uint64_t now_us)
+static void remember_alone(er_index_shard *s, er_index_key *e, er_cache_refusal why, uint64_t now_us)
 {
 	forget_alone(s, e);
 	while (s->alone_bytes + alone_cost(e) > ALONE_BYTES && !er_list_empty(&s->alone)) {
-		entry *oldest = ER_CONTAINER(s->alone.next, entry, alone);
+		er_index_key *oldest = ER_CONTAINER(s->alone.next, er_index_key, alone);
 		forget_alone(s, oldest);
 		settle(s, oldest);
 	}
@@ -428,9 +390,9 @@ static void remember_alone(shard *s, entry *e, er_cache_refusal why, uint64_t no
 
 void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, er_cache_refusal alone, uint64_t now_us)
 {
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	entry *e = *place_of(s, key, hash);
+	er_index_key *e = *er_index_place_of(s, key, hash);
 	bool ours = e != NULL && e->fill == fill;
 	if (ours) {
 		e->fill = NULL;
@@ -444,7 +406,7 @@ void er_index_over(er_index *ix, er_slice key, uint64_t hash, er_fill *fill, er_
 }
 
 /* What the new one takes the place of: the same variant, and with too many the oldest. */
-static er_stored *superseded(const entry *e, const er_stored *by)
+static er_stored *superseded(const er_index_key *e, const er_stored *by)
 {
 	unsigned n = 0;
 	for (er_stored *it = e->variants; it != NULL; it = it->next_in_key) {
@@ -457,7 +419,7 @@ static er_stored *superseded(const entry *e, const er_stored *by)
 }
 
 /* Under the lock. What it takes the place of goes with unlock. */
-static void put(shard *s, entry *e, er_stored *it, size_t cost)
+static void put(er_index_shard *s, er_index_key *e, er_stored *it, size_t cost)
 {
 	er_stored *old = superseded(e, it);
 	ER_ASSERT(!it->listed);
@@ -479,14 +441,14 @@ static void put(shard *s, entry *e, er_stored *it, size_t cost)
 
 bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 {
-	shard *s = shard_of(ix, it->hash);
+	er_index_shard *s = er_index_shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(it);
 	pthread_mutex_lock(&s->lock);
-	if (cost > s->max_bytes || purged(ix, it)) {
+	if (cost > s->max_bytes || er_index_purged(ix, it)) {
 		unlock(s);
 		return false;
 	}
-	entry *e = entry_of(s, it->key, it->hash);
+	er_index_key *e = entry_of(s, it->key, it->hash);
 	/* A purge has taken the fill off its entry. */
 	bool in = fill == NULL || e->fill == fill;
 	if (in)
@@ -499,10 +461,10 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 
 bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
 {
-	shard *s = shard_of(ix, it->hash);
+	er_index_shard *s = er_index_shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(it);
 	pthread_mutex_lock(&s->lock);
-	bool in = s->purges == purges && cost <= s->max_bytes && !purged(ix, it);
+	bool in = s->purges == purges && cost <= s->max_bytes && !er_index_purged(ix, it);
 	if (in)
 		put(s, entry_of(s, it->key, it->hash), it, cost);
 	unlock(s);
@@ -513,7 +475,7 @@ void er_index_limit(er_index *ix, uint64_t max_bytes)
 {
 	limit_object(ix, max_bytes);
 	for (unsigned i = 0; i < ix->n; i++) {
-		shard *s = &ix->shards[i];
+		er_index_shard *s = &ix->shards[i];
 		pthread_mutex_lock(&s->lock);
 		s->max_bytes = max_bytes / ix->n;
 		make_room(s);
@@ -523,7 +485,7 @@ void er_index_limit(er_index *ix, uint64_t max_bytes)
 
 uint64_t er_index_purges(er_index *ix, uint64_t hash)
 {
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
 	uint64_t purges = s->purges;
 	pthread_mutex_unlock(&s->lock);
@@ -532,18 +494,18 @@ uint64_t er_index_purges(er_index *ix, uint64_t hash)
 
 bool er_index_purged_since(er_index *ix, uint64_t hash, uint64_t purges)
 {
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	bool purged = s->purges - purges > PURGED;
+	bool purged = s->purges - purges > ER_INDEX_PURGED;
 	for (uint64_t i = purges; i < s->purges && !purged; i++)
-		purged = s->purged[i % PURGED] == hash;
+		purged = s->purged[i % ER_INDEX_PURGED] == hash;
 	pthread_mutex_unlock(&s->lock);
 	return purged;
 }
 
 bool er_index_weigh(er_index *ix, er_stored *it)
 {
-	shard *s = shard_of(ix, it->hash);
+	er_index_shard *s = er_index_shard_of(ix, it->hash);
 	pthread_mutex_lock(&s->lock);
 	if (it->listed) {
 		bool in_main = it->in_main;
@@ -559,7 +521,7 @@ bool er_index_weigh(er_index *ix, er_stored *it)
 
 void er_index_drop(er_index *ix, er_stored *it)
 {
-	shard *s = shard_of(ix, it->hash);
+	er_index_shard *s = er_index_shard_of(ix, it->hash);
 	pthread_mutex_lock(&s->lock);
 	if (it->listed)
 		take_out(s, it);
@@ -568,12 +530,12 @@ void er_index_drop(er_index *ix, er_stored *it)
 
 void er_index_put_back(er_index *ix, er_stored *old, er_stored *it)
 {
-	shard *s = shard_of(ix, it->hash);
+	er_index_shard *s = er_index_shard_of(ix, it->hash);
 	size_t cost = er_stored_cost(old);
 	pthread_mutex_lock(&s->lock);
 	if (it->listed) {
 		/* Only what this very one has replaced: nobody else knows `old` any more. */
-		if (old->replaced_by == it && !old->listed && cost <= s->max_bytes && !purged(ix, old)) {
+		if (old->replaced_by == it && !old->listed && cost <= s->max_bytes && !er_index_purged(ix, old)) {
 			put(s, entry_of(s, old->key, old->hash), old, cost);
 			s->stored--;
 		}
@@ -585,11 +547,11 @@ void er_index_put_back(er_index *ix, er_stored *old, er_stored *it)
 
 void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 {
-	shard *s = shard_of(ix, hash);
+	er_index_shard *s = er_index_shard_of(ix, hash);
 	pthread_mutex_lock(&s->lock);
-	entry *e = *place_of(s, key, hash);
+	er_index_key *e = *er_index_place_of(s, key, hash);
 	er_fill *fill = e != NULL ? e->fill : NULL;
-	s->purged[s->purges++ % PURGED] = hash;
+	s->purged[s->purges++ % ER_INDEX_PURGED] = hash;
 	while (e != NULL && e->variants != NULL) {
 		er_stored *it = e->variants;
 		bool last = it->next_in_key == NULL && e->fill == NULL && e->alone_until_us == 0;
@@ -606,30 +568,45 @@ void er_index_purge(er_index *ix, er_slice key, uint64_t hash)
 	er_fill_unref(fill);
 }
 
-/* A stretch of the table's buckets. The table may grow between two: what was in a bucket that was
- * looked at is then in one that was, or comes again. */
-static bool settle_some(er_index *ix, shard *s, size_t *at)
+/* ---- everything ---- */
+
+static bool walk_some(er_index *ix, er_index_shard *s, size_t *at, er_index_visit *visit, void *ctx)
 {
 	pthread_mutex_lock(&s->lock);
-	if (*at == 0)
-		s->purges++; /* what is on its way without an entry is not stored */
 	for (size_t end = *at + STRETCH; *at < s->buckets && *at < end; ++*at)
-		for (entry *e = s->table[*at], *next; e != NULL; e = next) {
+		for (er_index_key *e = s->table[*at], *next; e != NULL; e = next) {
 			next = e->next;
-			er_fill_unref(take_off_purged(ix, s, e)); /* its thread has one of its own */
-			settle(s, e);
+			visit(ctx, ix, s, e);
 		}
 	bool over = *at >= s->buckets;
 	unlock(s);
 	return !over;
 }
 
+void er_index_walk(er_index *ix, er_index_visit *visit, void *ctx)
+{
+	for (unsigned i = 0; i < ix->n; i++)
+		for (size_t at = 0; walk_some(ix, &ix->shards[i], &at, visit, ctx);)
+			;
+}
+
+static void settle_one(void *ctx, er_index *ix, er_index_shard *s, er_index_key *e)
+{
+	(void)ctx;
+	er_fill_unref(take_off_purged(ix, s, e)); /* its thread has one of its own */
+	settle(s, e);
+}
+
 void er_index_settle(er_index *ix)
 {
 	uint64_t upto = er_purges_last(ix->purges);
-	for (unsigned i = 0; i < ix->n; i++)
-		for (size_t at = 0; settle_some(ix, &ix->shards[i], &at);)
-			;
+	for (unsigned i = 0; i < ix->n; i++) { /* what is on its way without an entry is not stored */
+		er_index_shard *s = &ix->shards[i];
+		pthread_mutex_lock(&s->lock);
+		s->purges++;
+		pthread_mutex_unlock(&s->lock);
+	}
+	er_index_walk(ix, settle_one, NULL);
 	er_purges_forget(ix->purges, upto);
 }
 
@@ -637,7 +614,7 @@ er_index_stats er_index_statistics(er_index *ix)
 {
 	er_index_stats all = {0};
 	for (unsigned i = 0; i < ix->n; i++) {
-		shard *s = &ix->shards[i];
+		er_index_shard *s = &ix->shards[i];
 		pthread_mutex_lock(&s->lock);
 		all.objects += s->objects;
 		all.bytes += s->small_bytes + s->main_bytes;
@@ -649,108 +626,14 @@ er_index_stats er_index_statistics(er_index *ix)
 	return all;
 }
 
-void er_index_explain(er_index *ix, er_slice key, uint64_t hash, uint64_t now_us, er_index_entry *out)
-{
-	*out = (er_index_entry){0};
-	shard *s = shard_of(ix, hash);
-	pthread_mutex_lock(&s->lock);
-	const entry *e = *place_of(s, key, hash);
-	for (er_stored *it = e != NULL ? e->variants : NULL; it != NULL && out->n < ER_INDEX_VARIANTS; it = it->next_in_key)
-		if (!purged(ix, it))
-			out->variants[out->n++] = er_stored_ref(it);
-	out->under_way = e != NULL && e->fill != NULL;
-	if (e != NULL && e->alone_until_us > now_us)
-		out->alone = e->why_alone;
-	pthread_mutex_unlock(&s->lock);
-}
-
-static bool explain_some(er_index *ix, shard *s, size_t *at, er_slice where, er_index_entry *out)
-{
-	pthread_mutex_lock(&s->lock);
-	for (size_t end = *at + STRETCH; *at < s->buckets && *at < end; ++*at)
-		for (const entry *e = s->table[*at]; e != NULL; e = e->next) {
-			if (!er_slice_eq(er_key_where(e->key), where))
-				continue;
-			out->under_way = out->under_way || e->fill != NULL;
-			for (er_stored *it = e->variants; it != NULL && out->n < ER_INDEX_VARIANTS; it = it->next_in_key)
-				if (!purged(ix, it))
-					out->variants[out->n++] = er_stored_ref(it);
-		}
-	bool over = *at >= s->buckets;
-	pthread_mutex_unlock(&s->lock);
-	return !over;
-}
-
-void er_index_explain_where(er_index *ix, er_slice where, er_index_entry *out)
-{
-	*out = (er_index_entry){0};
-	for (unsigned i = 0; i < ix->n; i++)
-		for (size_t at = 0; explain_some(ix, &ix->shards[i], &at, where, out);)
-			;
-}
-
-static uint32_t hits_of(const er_stored *it)
-{
-	return __atomic_load_n(&it->hits, __ATOMIC_RELAXED);
-}
-
-/* Puts it where it belongs; what has no place any more is let go of. */
-static size_t insert_by_hits(er_stored **out, size_t n, size_t most, er_stored *it)
-{
-	if (n == most && hits_of(out[n - 1]) >= hits_of(it))
-		return n;
-	if (n == most)
-		er_stored_unref(out[--n]);
-	size_t at = n;
-	while (at > 0 && hits_of(out[at - 1]) < hits_of(it)) {
-		out[at] = out[at - 1];
-		at--;
-	}
-	out[at] = er_stored_ref(it);
-	return n + 1;
-}
-
-static bool listed_among(er_stored *const *list, size_t n, const er_stored *it)
-{
-	for (size_t i = 0; i < n; i++)
-		if (list[i] == it)
-			return true;
-	return false;
-}
-
-/* A stretch of buckets; one that comes again after the table has grown is there already. */
-static bool top_of_some(er_index *ix, shard *s, size_t *at, er_stored **out, size_t *n, size_t most)
-{
-	pthread_mutex_lock(&s->lock);
-	for (size_t end = *at + STRETCH; *at < s->buckets && *at < end; ++*at)
-		for (const entry *e = s->table[*at]; e != NULL; e = e->next)
-			for (er_stored *it = e->variants; it != NULL; it = it->next_in_key)
-				if (hits_of(it) > 0 && !purged(ix, it) && !listed_among(out, *n, it))
-					*n = insert_by_hits(out, *n, most, it);
-	bool over = *at >= s->buckets;
-	pthread_mutex_unlock(&s->lock);
-	return !over;
-}
-
-size_t er_index_top(er_index *ix, er_stored **out, size_t most)
-{
-	ER_ASSERT(most > 0);
-	size_t n = 0;
-	for (unsigned i = 0; i < ix->n; i++) {
-		for (size_t at = 0; top_of_some(ix, &ix->shards[i], &at, out, &n, most);)
-			;
-	}
-	return n;
-}
-
 void er_index_free(er_index *ix)
 {
 	if (ix == NULL)
 		return;
 	for (unsigned i = 0; i < ix->n; i++) {
-		shard *s = &ix->shards[i];
+		er_index_shard *s = &ix->shards[i];
 		for (size_t b = 0; b < s->buckets; b++) {
-			for (entry *e = s->table[b], *next; e != NULL; e = next) {
+			for (er_index_key *e = s->table[b], *next; e != NULL; e = next) {
 				next = e->next;
 				ER_ASSERT(e->fill == NULL);
 				for (er_stored *it = e->variants, *then; it != NULL; it = then) {
