@@ -280,6 +280,15 @@ static er_disk_entry *least_used(er_disk_entry *row)
 	return least;
 }
 
+void er_disk_index_expect(const er_disk_index *ix, er_disk_hash hash)
+{
+	form f = form_of(&ix->form);
+	uint64_t groups[2];
+	groups_of(ix, hash, groups);
+	for (unsigned b = 0; b < 2; b++)
+		__builtin_prefetch(bucket(ix, f, groups[b], tag_of(ix, hash)), 1);
+}
+
 /* Where a new one goes: a free place in the emptier bucket, or one that is made free, or that of
  * the least used. */
 static er_disk_entry *room(er_disk_index *ix, er_disk_hash hash)

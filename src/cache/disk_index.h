@@ -32,6 +32,8 @@ unsigned er_disk_entry_uses(er_disk_entry e);
 er_disk_entry er_disk_index_get(const er_disk_index *ix, er_disk_hash hash);
 /* Counts a use of what is under the hash, and says whether there is something. */
 bool er_disk_index_use(er_disk_index *ix, er_disk_hash hash);
+/* It will be put soon: its places are fetched into the processor's cache meanwhile. */
+void er_disk_index_expect(const er_disk_index *ix, er_disk_hash hash);
 /* In place of what is under the hash. */
 void er_disk_index_put(er_disk_index *ix, er_disk_hash hash, uint64_t at, uint32_t units, unsigned uses);
 /* Nothing is under the hash any more. */

@@ -15,7 +15,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { LARGE_FILE = 512 << 20, LARGE_SEGMENT = 16 << 20, LOCKED_MS = 200 };
+enum { LARGE_FILE = 512 << 20, LARGE_SEGMENT = 16 << 20, LOCKED_MS = 200, AHEAD = 8 };
 static_assert(ER_VOLUME_LEAST / ER_DISK_SEGMENT_LEAST >= 8, "a ring of a few segments would be mostly reserve");
 static_assert(ER_VOLUME_LEAST > 3 * ER_DISK_SEGMENT_MOST, "a file that shrinks has segments, whatever its label says");
 
@@ -200,6 +200,8 @@ static void list_segment(er_volume *v, uint32_t slot)
 		return;
 	uint64_t base = er_disk_segment_at(v, slot) / ER_DISK_UNIT;
 	for (uint32_t i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			er_disk_index_expect(v->index, lines[i + AHEAD].hash);
 		if (er_disk_line_kind(&lines[i]) == ER_DISK_GONE)
 			er_disk_index_drop(v->index, lines[i].hash);
 		else

@@ -1,5 +1,4 @@
-/* What people ask of the index: what there is of a key or a URL, and which responses are used most.
- * */
+/* What people ask of the index: what there is of a key or a URL, and what is used most. */
 #include "cache/index_inside.h"
 
 #include "cache/key.h"
