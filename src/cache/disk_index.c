@@ -271,6 +271,24 @@ static er_disk_entry *make_way(er_disk_index *ix, form f, er_disk_entry *row, ui
 	return NULL;
 }
 
+/* The same where no other group has room either: one there makes way first. A part that is lost
+ * costs a whole body, so nothing is lost as long as the table may grow. */
+static er_disk_entry *make_way_twice(er_disk_index *ix, form f, er_disk_entry *row, uint64_t group)
+{
+	for (unsigned i = 0; i < WAYS; i++) {
+		uint64_t tag = entry_tag(ix, load(&row[i])), other = other_group(ix, group, tag);
+		er_disk_entry *beside = bucket(ix, f, other, tag);
+		er_disk_entry *to = beside != row ? make_way(ix, f, beside, other) : NULL;
+		if (to == NULL)
+			continue;
+		begin_moves(ix);
+		move(&row[i], to);
+		end_moves(ix);
+		return &row[i];
+	}
+	return NULL;
+}
+
 static er_disk_entry *least_used(er_disk_entry *row)
 {
 	er_disk_entry *least = row;
@@ -306,6 +324,9 @@ static er_disk_entry *room(er_disk_index *ix, er_disk_hash hash)
 		return place[n[1] > n[0]];
 	for (unsigned b = 0; b < 2; b++)
 		if ((place[b] = make_way(ix, f, row[b], groups[b])) != NULL)
+			return place[b];
+	for (unsigned b = 0; b < 2; b++)
+		if ((place[b] = make_way_twice(ix, f, row[b], groups[b])) != NULL)
 			return place[b];
 	er_disk_entry *a = least_used(row[0]), *b = least_used(row[1]);
 	return er_disk_entry_uses(load(b)) < er_disk_entry_uses(load(a)) ? b : a;
