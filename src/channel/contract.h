@@ -53,7 +53,9 @@
 	   not say it */ \
 	X(FETCH_WHOLE, 64) \
 	/* the request itself, as it came: C's own, er.fetchRequest says it */ \
-	X(FETCH_REQUEST, 128)
+	X(FETCH_REQUEST, 128) \
+	/* what it brings is the answer of its request: C's own, er.answer says it */ \
+	X(FETCH_ANSWER, 256)
 
 /* What er.fetchRequest returns. */
 #define ER_FETCHED_TABLE(X) \

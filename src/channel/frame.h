@@ -66,7 +66,7 @@
 	X(BODY_CANCEL) \
 	/* n>s id SUB: the head of a subrequest's response. aux: status. arg: length of the body, or \
 	   ER_LEN_UNKNOWN. flags: BODY, KEPT (a RESPONSE that relays the body need not say the head \
-	   again), DONE (ANSWER has come true: the request is answered with it, and the body is gone). \
+	   again), DONE (FETCH_ANSWER: the request is answered with it, and the body is gone). \
 	   Payload: the strings reason, fields block, list of URLs ("\n" between, the last one \
 	   answered). */ \
 	X(SUB_HEAD) \
@@ -92,10 +92,6 @@
 	   reason and fields are those of that subrequest's SUB_HEAD, which had KEPT, and the payload \
 	   has neither. */ \
 	X(RESPONSE) \
-	/* s>n id: the response of a subrequest of that request is the request's answer, unless its \
-	   SUB_HEAD is on its way already: then RESPONSE follows as ever. arg: CPU time so far. Payload: \
-	   a u32, the subrequest. */ \
-	X(ANSWER) \
 	/* s>n id: the routine does not answer, the rest of the chain does. Whether the upload can still \
 	   be handed on is for the node to say. */ \
 	X(PASS) \
@@ -106,7 +102,8 @@
 	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. \
 	   flags and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields \
 	   block. FETCH_REQUEST in aux: all of these are the owner's REQUEST's; no payload, and RELAY \
-	   in flags if its upload goes along. */ \
+	   in flags if its upload goes along. FETCH_ANSWER in aux: the response is the request's \
+	   answer; only if the request has none when it comes, and the subrequest does not fail. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \

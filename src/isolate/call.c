@@ -293,8 +293,7 @@ static head kept_head(er_call *c, const er_frame *f, er_reader r)
 	return HEAD_READ;
 }
 
-/* er_sub.answers */
-static void answer_with(er_call *c, const er_exchange *with)
+void er_call_answer_with(er_call *c, const er_exchange *with)
 {
 	er_exchange *x = c->x;
 	ER_CHECK(c, MAGIC);
@@ -309,21 +308,6 @@ static void answer_with(er_call *c, const er_exchange *with)
 	keep_account(c, x);
 	let_go_of_exchange(c);
 	er_exchange_answer(x);
-}
-
-bool er_call_on_answer(er_call *c, const er_frame *f, er_slice payload)
-{
-	ER_CHECK(c, MAGIC);
-	er_reader r = {.rest = payload};
-	uint32_t fid = er_get_u32(&r);
-	if (r.bad || c->answered)
-		return false;
-	er_call_cpu(c, f->arg);
-	/* Else its answer has gone the other way meanwhile, or the subrequest has failed. */
-	er_sub *s = er_idmap_get(&c->instance->subs, fid);
-	if (s != NULL && s->call == c && s->x != NULL)
-		s->answers = answer_with;
-	return true;
 }
 
 /* False: the sandbox broke the rules of the channel. A head that is merely too large or malformed

@@ -62,8 +62,8 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 er_exchange *er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t used, uint64_t limit, uint8_t *retries);
 /* RESPONSE. False: the sandbox broke the rules. The call may be freed. */
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload);
-/* ANSWER. False: the sandbox broke the rules. */
-bool er_call_on_answer(er_call *c, const er_frame *f, er_slice payload);
+/* er_sub.answers: answers a call that has no answer yet with what one of its subrequests got. */
+void er_call_answer_with(er_call *c, const er_exchange *with);
 /* PASS: the handler behind the routine answers. */
 void er_call_on_pass(er_call *c);
 /* EXCEPTION; `c` is NULL for top-level code. A fatal one fails the call and frees it. */

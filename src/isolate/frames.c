@@ -126,7 +126,7 @@ static bool instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 		on_body_wish(in, f);
 		return true;
 	case ER_FRAME_FETCH:
-		return er_sub_start(in, f, payload);
+		return er_sub_start(in, f, payload, er_call_answer_with);
 	case ER_FRAME_FETCH_CANCEL: {
 		er_sub *s = er_idmap_get(&in->subs, f->id);
 		if (s != NULL)
@@ -135,8 +135,6 @@ static bool instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 	}
 	case ER_FRAME_CLONE:
 		return er_clone_start(in, f, payload);
-	case ER_FRAME_ANSWER:
-		return c == NULL || er_call_on_answer(c, f, payload);
 	case ER_FRAME_PASS:
 		if (c != NULL)
 			er_call_on_pass(c);

@@ -138,7 +138,7 @@ void er_sub_copy_head(const er_response *from, er_response *out, er_arena *a)
 static void answer_call(er_sub *s, er_exchange *x)
 {
 	er_call *c = s->call;
-	void (*answers)(er_call *, const er_exchange *) = s->answers;
+	er_sub_answers *answers = s->answers;
 	ER_ASSERT(c->x != NULL && !c->answered && answers != NULL);
 	say_head(s, x, er_block_n(&x->res.fields), ER_FF_DONE);
 	if (x->res.body != NULL)
@@ -411,7 +411,7 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 	return true;
 }
 
-bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
+bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload, er_sub_answers *answers)
 {
 	if (f->id == 0 || er_idmap_get(&in->subs, f->id) != NULL || in->sub_credit == 0)
 		return false;
@@ -428,6 +428,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload)
 		return refuse(in, f->id, ER_ERR_SUBREQUESTS, "too many subrequests in this request");
 	}
 	er_sub *s = er_sub_new(c, f->id);
+	s->answers = f->aux & ER_FETCH_ANSWER ? answers : NULL;
 	er_exchange *x = s->x = er_exchange_child(account, &s->asker);
 	x->facts.started_us = er_clock_mono_us();
 	const char *too_many;

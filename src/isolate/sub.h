@@ -14,6 +14,8 @@
 #include "isolate/lease.h"
 
 typedef struct er_sub er_sub;
+/* Gives a call the answer of one of its subrequests. */
+typedef void er_sub_answers(er_call *c, const er_exchange *with);
 
 struct er_sub {
 	uint32_t magic;
@@ -26,17 +28,17 @@ struct er_sub {
 	/* own reference of the answered exchange, without a body, while its head may still be handed on
 	 * together with the body; else NULL */
 	er_exchange *kept;
-	/* ANSWER was said of it: gives the call the answer. NULL: it goes to the sandbox */
-	void (*answers)(er_call *c, const er_exchange *with);
-	bool over; /* being freed */
+	er_sub_answers *answers; /* FETCH_ANSWER. NULL: the answer goes to the sandbox */
+	bool over;               /* being freed */
 	er_outflow response;
 	er_inflow upload;
 };
 
 /* A record of the call, under a number that is free. */
 er_sub *er_sub_new(er_call *c, uint32_t id);
-/* FETCH. False: the sandbox broke the rules. */
-bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload);
+/* FETCH. `answers` is called if the answer is to be its request's. False: the sandbox broke the
+ * rules. */
+bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload, er_sub_answers *answers);
 void er_sub_free(er_sub *s, er_err_kind reason);
 /* The body of its answer goes to the sandbox, when that asks for it. */
 void er_sub_respond(er_sub *s, er_body *body);

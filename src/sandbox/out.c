@@ -76,6 +76,16 @@ void er_out_frame(const er_frame *f, er_slice payload)
 	er_out_end();
 }
 
+uint64_t er_out_mark(void)
+{
+	return er_sb.ch.out.mine;
+}
+
+bool er_out_seen(uint64_t mark)
+{
+	return atomic_load_explicit(&er_sb.ch.out.shared->tail, memory_order_relaxed) >= mark;
+}
+
 size_t er_out_pending(void)
 {
 	return (size_t)(er_sb.ch.out.mine - atomic_load_explicit(&er_sb.ch.out.shared->tail, memory_order_relaxed));

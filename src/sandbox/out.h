@@ -28,6 +28,10 @@ uint8_t *er_out_begin(const er_frame *f, uint8_t **head);
 void er_out_end(void);
 /* A frame whose payload is one piece of bytes. */
 void er_out_frame(const er_frame *f, er_slice payload);
+/* How much was written so far, and whether the node can see as much: then nothing of it may be
+ * changed any more. */
+uint64_t er_out_mark(void);
+bool er_out_seen(uint64_t mark);
 /* Bytes that are not yet visible to the node. */
 size_t er_out_pending(void);
 /* Bytes that found no room. */

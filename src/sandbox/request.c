@@ -196,13 +196,27 @@ uint8_t *er_sub_ask(er_sub *s, const er_frame *fetch)
 	/* Credit alone is not enough: those that wait have come first. */
 	if (rs->sub_credit > 0 && er_list_empty(&rs->waiting)) {
 		rs->sub_credit--;
-		return er_out_begin(fetch, NULL);
+		uint8_t *p = er_out_begin(fetch, &s->fetch_head);
+		s->fetch_mark = er_out_mark();
+		return p;
 	}
 	er_list_push(&rs->waiting, &s->waits);
 	uint8_t *p = er_buf_reserve(&s->fetch, ER_FRAME_HEAD + fetch->n);
 	memcpy(p, fetch, ER_FRAME_HEAD);
 	er_buf_wrote(&s->fetch, ER_FRAME_HEAD + fetch->n);
 	return p + ER_FRAME_HEAD;
+}
+
+bool er_sub_answer(er_sub *s)
+{
+	er_frame f;
+	if (s->fetch_head == NULL || er_out_seen(s->fetch_mark))
+		return false;
+	memcpy(&f, s->fetch_head, sizeof f);
+	ER_ASSERT(f.type == ER_FRAME_FETCH && f.id == s->fid);
+	f.aux |= ER_FETCH_ANSWER;
+	memcpy(s->fetch_head, &f, sizeof f);
+	return true;
 }
 
 void er_sub_asked(er_sub *s)

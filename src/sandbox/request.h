@@ -50,6 +50,10 @@ typedef struct er_sub {
 	er_held held;
 	er_list waits; /* er_requests.waiting, while the node has no room for it */
 	er_buf fetch;  /* then: the whole frame */
+	/* else where its FETCH lies, until the node sees what was written up to the mark; NULL: not in
+	 * the ring */
+	uint8_t *fetch_head;
+	uint64_t fetch_mark;
 	struct er_sub *next;
 } er_sub;
 
@@ -110,6 +114,9 @@ static inline er_request *er_sub_owner(const er_sub *s)
  * its payload goes; its frame ends with er_sub_asked. */
 uint8_t *er_sub_ask(er_sub *s, const er_frame *fetch);
 void er_sub_asked(er_sub *s);
+/* What the subrequest brings is to be the answer of its request. False: too late, the node may have
+ * answered it already. */
+bool er_sub_answer(er_sub *s);
 static inline bool er_sub_waits(const er_sub *s)
 {
 	return !er_list_empty(&s->waits);

@@ -166,7 +166,7 @@ static void fetches(fake *k, uint32_t id)
 		strings(&b, (const char *const[]){"GET", url, "x-a\nb\nhost\nevil\n"}, 3);
 		er_frame f = {.type = ER_FRAME_FETCH,
 		              .flags = (uint8_t)rnd(k),
-		              .aux = (uint16_t)(rnd(k) % 256),
+		              .aux = (uint16_t)(rnd(k) % 512),
 		              .id = ++k->fetch,
 		              .arg = rnd(k) % 4 ? id : rnd(k)};
 		put(k, f, er_buf_slice(&b));
@@ -178,14 +178,12 @@ static void fetches(fake *k, uint32_t id)
 			               .id = k->fetch,
 			               .arg = 100000},
 			    (er_slice){0});
-		if (rnd(k) % 2) {
+		if (rnd(k) % 60 == 0) {
 			const uint32_t of[2] = {rnd(k) % 4 ? k->fetch : rnd(k), 1};
 			put(k,
-			    (er_frame){.type = rnd(k) % 30 ? ER_FRAME_ANSWER : ER_FRAME_RESPONSE,
-			               .flags = ER_FF_RELAY | ER_FF_KEPT,
-			               .aux = 200,
-			               .id = rnd(k) % 4 ? id : rnd(k)},
-			    er_slice_of(of, rnd(k) % 300 ? sizeof of : rnd(k) % 8));
+			    (er_frame){
+			        .type = ER_FRAME_RESPONSE, .flags = ER_FF_RELAY | ER_FF_KEPT, .aux = 200, .id = rnd(k) % 4 ? id : rnd(k)},
+			    er_slice_of(of, rnd(k) % 10 ? sizeof of : rnd(k) % 8));
 		}
 	}
 	answer(k, id, ER_FF_INLINE | ER_FF_DONE, "fetched");

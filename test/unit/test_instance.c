@@ -328,23 +328,15 @@ static void a_fetch_of_the_own_host_is_answered_by_the_standard_process_and_rela
 	}
 }
 
-static void puppet_fetches_the_request(puppet *p, uint32_t sub, uint32_t id, uint8_t flags)
+static void puppet_fetches_the_request(puppet *p, uint32_t sub, uint32_t id, uint8_t flags, uint16_t more)
 {
 	puppet_says(p,
 	            (er_frame){.type = ER_FRAME_FETCH,
 	                       .flags = flags,
 	                       .id = sub,
 	                       .arg = id,
-	                       .aux = ER_FETCH_SELF | ER_FETCH_REDIRECT_MANUAL | ER_FETCH_REQUEST},
+	                       .aux = (uint16_t)(ER_FETCH_SELF | ER_FETCH_REDIRECT_MANUAL | ER_FETCH_REQUEST | more)},
 	            (er_slice){0});
-}
-
-static void puppet_lets_answer(puppet *p, uint32_t id, uint32_t sub)
-{
-	er_buf b = {0};
-	er_buf_put_le32(&b, sub);
-	puppet_says(p, (er_frame){.type = ER_FRAME_ANSWER, .id = id, .arg = 700}, er_buf_slice(&b));
-	er_buf_fini(&b);
 }
 
 static void puppet_relays_as_kept(puppet *p, uint32_t id, uint32_t of, uint32_t sub)
@@ -380,9 +372,7 @@ static void a_request_that_is_fetched_as_it_came_is_answered_with_what_came(void
 		er_fields_add(&a.x->req.fields, &a.x->arena, ER_LIT("via"), ER_LIT("1.1 front"));
 		puppet *p = running(w, 1);
 		uint32_t id = request_id(p, 0);
-		puppet_fetches_the_request(p, 5, id, 0);
-		if (by_node)
-			puppet_lets_answer(p, id, 5);
+		puppet_fetches_the_request(p, 5, id, 0, by_node ? ER_FETCH_ANSWER : 0);
 		UNTIL(w, w->n_passed == 1);
 		const er_request *asked = &w->passed[0]->req;
 		assert_true(er_slice_eq(asked->method, a.x->req.method) && asked->method.p != a.x->req.method.p);
@@ -409,32 +399,35 @@ static void a_request_that_is_fetched_as_it_came_is_answered_with_what_came(void
 	}
 }
 
-/* ANSWER comes when its subrequest has been answered, has failed, or never was. */
+/* The routine has answered otherwise meanwhile, or the subrequest fails. */
 static void an_answer_that_cannot_be_given_any_more_is_left_to_the_routine(void **state)
 {
 	(void)state;
-	for (int what = 0; what < 3; what++) {
+	for (int fails = 0; fails < 2; fails++) {
 		world *w = world_new(0, NULL, false);
 		asker a;
 		ask(w, &a, false);
 		puppet *p = running(w, 1);
 		uint32_t id = request_id(p, 0);
-		puppet_fetches_the_request(p, 5, id, 0);
+		puppet_fetches_the_request(p, 5, id, 0, ER_FETCH_ANSWER);
 		UNTIL(w, w->n_passed == 1);
-		if (what == 0) {
-			standard_answers(w, 0, "body", NULL);
-			UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
-		} else if (what == 1) {
+		if (fails) {
 			er_exchange_break(w->passed[0], ER_ERR_RESPONSE);
 			UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
+			assert_int_equal(a.answers, 0);
 		}
-		puppet_lets_answer(p, id, what == 2 ? 77 : 5);
-		some_turns(w);
-		assert_int_equal(a.answers, 0);
-		assert_false(p->killed);
-		puppet_answers(p, id, ER_FF_INLINE | ER_FF_DONE, ER_LIT("its own"));
+		puppet_answers(p, id, ER_FF_INLINE, ER_LIT("its own"));
 		UNTIL(w, a.over);
 		assert_memory_equal(er_buf_slice(&a.body).p, "its own", 7);
+		if (!fails) {
+			standard_answers(w, 0, "body", NULL);
+			UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
+			assert_int_equal(heard_of(p, ER_FRAME_SUB_HEAD, 0)->f.flags & ER_FF_DONE, 0);
+		}
+		puppet_done(p, id);
+		some_turns(w);
+		assert_false(p->killed);
+		assert_int_equal(a.answers, 1);
 		asker_done(&a);
 		world_free(w);
 	}
@@ -448,12 +441,11 @@ static void a_client_that_leaves_takes_its_answer_from_nobody(void **state)
 	ask(w, &a, false);
 	puppet *p = running(w, 1);
 	uint32_t id = request_id(p, 0);
-	puppet_fetches_the_request(p, 5, id, 0);
-	puppet_lets_answer(p, id, 5);
+	puppet_fetches_the_request(p, 5, id, 0, ER_FETCH_ANSWER);
 	UNTIL(w, w->n_passed == 1);
 	er_exchange_cancel(a.x, ER_ERR_CLIENT_GONE);
 	UNTIL(w, heard_of(p, ER_FRAME_CANCEL, 0) != NULL);
-	puppet_fetches_the_request(p, 6, id, 0); /* before it has heard of it */
+	puppet_fetches_the_request(p, 6, id, 0, ER_FETCH_ANSWER); /* before it has heard of it */
 	UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
 	puppet_done(p, id);
 	some_turns(w);
@@ -471,10 +463,10 @@ static void an_upload_goes_along_with_the_request_once(void **state)
 	ask(w, &a, true);
 	puppet *p = running(w, 1);
 	uint32_t id = request_id(p, 0);
-	puppet_fetches_the_request(p, 5, id, ER_FF_RELAY);
+	puppet_fetches_the_request(p, 5, id, ER_FF_RELAY, 0);
 	UNTIL(w, w->n_passed == 1);
 	assert_ptr_equal(w->passed[0]->req.body, a.x->req.body);
-	puppet_fetches_the_request(p, 6, id, ER_FF_RELAY);
+	puppet_fetches_the_request(p, 6, id, ER_FF_RELAY, 0);
 	UNTIL(w, heard_of(p, ER_FRAME_SUB_FAIL, 0) != NULL);
 	standard_answers(w, 0, "body", NULL);
 	UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
@@ -487,11 +479,11 @@ static void an_upload_goes_along_with_the_request_once(void **state)
 	world_free(w);
 }
 
-/* 0: of the upload; 1: without a body of the node's; 2: too short; 3: a number of nobody's. */
+/* 0: of the upload; 1: without a body of the node's; 2: a number of nobody's. */
 static void a_head_that_nobody_kept_is_not_answered_with(void **state)
 {
 	(void)state;
-	for (int what = 0; what < 4; what++) {
+	for (int what = 0; what < 3; what++) {
 		world *w = world_new(0, NULL, false);
 		asker a;
 		ask(w, &a, false);
@@ -499,11 +491,9 @@ static void a_head_that_nobody_kept_is_not_answered_with(void **state)
 		uint32_t id = request_id(p, 0);
 		if (what == 1)
 			puppet_says(p, (er_frame){.type = ER_FRAME_RESPONSE, .flags = ER_FF_KEPT, .aux = 200, .id = id}, (er_slice){0});
-		else if (what == 2)
-			puppet_says(p, (er_frame){.type = ER_FRAME_ANSWER, .id = id}, ER_LIT("abc"));
 		else
-			puppet_relays_as_kept(p, id, what == 0 ? id : 99, what == 3);
-		if (what == 3) {
+			puppet_relays_as_kept(p, id, what == 0 ? id : 99, what == 2);
+		if (what == 2) {
 			UNTIL(w, a.over);
 			assert_int_equal(a.x->res.status, 502);
 			puppet_done(p, id);

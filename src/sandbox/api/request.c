@@ -216,21 +216,15 @@ ER_NATIVE(isBare)
 	return er_js_bool(er_js_is_bare(a->promise));
 }
 
-/* True: the node was asked to answer the request with what the subrequest brings. That goes only
- * while nobody waits for the promise of it, who would have to be told first. */
+/* True: the node will answer the request with what the subrequest brings. That goes only while
+ * nobody waits for the promise of it, who would have to be told first, and while the node has not
+ * seen the FETCH, which may be answered as soon as it is seen. */
 ER_NATIVE(answer)
 {
 	er_request *r = request_arg(a->id);
 	er_sub *s = er_sub_find(er_js_to_u32(a->fid));
-	if (r == NULL || r->draining || s == NULL || er_sub_owner(s) != r || er_sub_waits(s) || !er_js_is_bare(a->promise))
-		return er_js_bool(false);
-	er_frame f = {.type = ER_FRAME_ANSWER, .id = r->id, .n = 4};
-	uint8_t *head;
-	er_writer w = {er_out_begin(&f, &head)};
-	er_put_u32(&w, s->fid);
-	er_turn_patch(head, r);
-	er_out_end();
-	return er_js_bool(true);
+	bool may = r != NULL && !r->draining && s != NULL && er_sub_owner(s) == r && er_js_is_bare(a->promise);
+	return er_js_bool(may && er_sub_answer(s));
 }
 
 ER_NATIVE(pass)
