@@ -352,7 +352,8 @@ static void launch(er_sub *s, uint16_t aux)
 		er_exchange_enter(x, x->chain, ER_AT_ORIGIN);
 	} else if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
 		er_identity_inherit(x, c->x);
-		x->wishes.decompress = decompress_of(aux); /* a compressed body is no text to read */
+		/* a compressed body is no text to read; what goes to the client is read by nobody here */
+		x->wishes.decompress = aux & ER_FETCH_ANSWER ? ER_DECOMPRESS_MANUAL : decompress_of(aux);
 		er_exchange_enter(x, x->chain, ER_AT_CACHE);
 	} else {
 		er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");

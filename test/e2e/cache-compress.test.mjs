@@ -339,6 +339,14 @@ test('a site says whether it compresses, and in which codings', async t => {
 	}
 })
 
+test('a routine that gives the promise of a fetch for an answer takes no coding away from its client', async t => {
+	const source = 'addEventListener("fetch", e => e.respondWith(fetch(e.request)))'
+	const { node } = await place(t, () => ({}), { routines: { front: { source, routes: ['site.example/*'] } } })
+	await node.get('/page', 'br')
+	assert.ok(decoded(await node.coded('/page', 'br')).equals(text(20 * KB)))
+	assert.ok((await node.get('/page', 'identity')).body.equals(text(20 * KB)))
+})
+
 test('a routine reads a page as text whatever its client accepts, and passes it on compressed if it says so', async t => {
 	const source = `addEventListener("fetch", e => e.respondWith((async () => {
 		const path = new URL(e.request.url).pathname

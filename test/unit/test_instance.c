@@ -374,6 +374,7 @@ static void a_request_that_is_fetched_as_it_came_is_answered_with_what_came(void
 		uint32_t id = request_id(p, 0);
 		puppet_fetches_the_request(p, 5, id, 0, by_node ? ER_FETCH_ANSWER : 0);
 		UNTIL(w, w->n_passed == 1);
+		assert_int_equal(w->passed[0]->wishes.decompress, by_node ? ER_DECOMPRESS_MANUAL : ER_DECOMPRESS);
 		const er_request *asked = &w->passed[0]->req;
 		assert_true(er_slice_eq(asked->method, a.x->req.method) && asked->method.p != a.x->req.method.p);
 		assert_true(er_slice_eq(asked->target, a.x->req.target) && er_slice_eq(asked->authority, a.x->req.authority));
