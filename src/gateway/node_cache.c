@@ -296,15 +296,13 @@ bool er_node_start_purges(er_node *n, er_err *err)
 	/* Numbers are given for ever: the time is behind all that were given before, as long as nobody
 	 * gives a million a second. */
 	er_purges_continue(p, er_clock_wall_us());
-	bool on_disk = er_disk_files_in_use(n->disk) > 0;
 	bool ok = n->store == NULL || er_store_purges(n->store, &a, &rows, &count, err);
 	for (size_t i = 0; ok && i < count; i++)
 		er_purges_continue(p, rows[i].hard > rows[i].soft ? rows[i].hard : rows[i].soft);
-	for (size_t i = 0; ok && on_disk && i < count; i++)
+	/* Also without a disk, where they match nothing yet: a file of an earlier run may be configured
+	 * again. */
+	for (size_t i = 0; ok && i < count; i++)
 		remember(p, &rows[i]);
-	/* The memory is empty: without a disk there is nothing that they match. */
-	if (ok && !on_disk && count > 0)
-		ok = er_store_purges_forget(n->store, er_purges_last(p), err);
 	er_arena_fini(&a);
 	return ok;
 }

@@ -222,3 +222,30 @@ test('what was purged stays purged over a restart and a kill, and the rest is th
 	await node.stop()
 	node.forget()
 })
+
+test('what was purged stays purged when its file was not configured for a while', async t => {
+	let n = 0
+	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=6000').end(`${++n}`))
+	t.after(() => origin.close())
+	const dir = tempDir('er-purge-')
+	t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
+	const common = { origin: origin.url, threads: 1 }
+	const config = { ...common, cache: { disk: [{ path: path.join(dir, 'file'), sizeMb: 64 }] } }
+	let node = await startStore({ config })
+	t.after(() => node.child.kill('SIGKILL'))
+	const data = node.data
+	const get = target => raw.request(node.port, target, { host: 'shop.example' })
+	for (const target of ['/old', '/kept']) await get(target)
+	await raw.until(async () => (await node.metric('er_cache_disk_records')) >= 2, { what: 'all on the disk' })
+	await node.ok('POST', '/v1/purge', { urls: ['shop.example/old'] })
+	await node.stop()
+	node = await startStore({ config: { ...common, cache: { disk: [] } }, data })
+	assert.equal(await node.metric('er_cache_disk_files'), 0)
+	await node.stop()
+	node = await startStore({ config, data })
+	await raw.until(async () => (await node.metric('er_cache_disk_files')) >= 1, { what: 'the file' })
+	await raw.until(async () => /; hit;/.test(status(await get('/kept'))), { what: 'what was not purged' })
+	assert.doesNotMatch(status(await get('/old')), /; hit;/)
+	await node.stop()
+	node.forget()
+})
