@@ -65,12 +65,14 @@ static bool has_volume(const set *s, const er_volume *v)
 	return false;
 }
 
-/* A new volume. The one before it that has the file lets go of it first (er_volume_end). What is in
- * a file that was not in use a moment ago, nobody knows: what was purged meanwhile is forgotten. */
+/* A new volume. The one before it that has the file lets go of it first (er_volume_end). Of a file
+ * that was not in use a moment ago, or had failed, nobody knows what was made void meanwhile: it
+ * begins empty. */
 static place open_place(er_disk *d, const set *old, const er_volume_options *from)
 {
 	er_volume_options options = *from, *o = &options;
-	o->begins_empty = old != NULL && place_of(old, o->path) == NULL;
+	const place *was = old != NULL ? place_of(old, o->path) : NULL;
+	o->begins_empty = old != NULL && (was == NULL || er_volume_failed(was->v));
 	place p = {.path = er_strdup_cstr(o->path), .name = er_siphash(&spread, er_slice_cstr(o->path)), .bytes = o->bytes};
 	p.v = er_volume_new(o);
 	d->all[d->n_all] = p;
@@ -193,16 +195,23 @@ void er_disk_put(er_disk *d, er_stored *s)
 {
 	ER_CHECK(d, MAGIC);
 	er_volume *v = er_disk_volume_of(d, s->key);
-	if (v != NULL && er_content_length(s->content) <= er_disk_max_object(d))
+	if (v == NULL)
+		return;
+	if (er_content_length(s->content) <= er_disk_max_object(d))
 		(void)!er_volume_put(v, s); /* the volume counts what it does not take */
+	else
+		er_volume_drop(v, s->key, s->hash); /* what is there is older */
 }
 
+/* From every file: a key may have been another one's before files came, went or failed, and may
+ * become that one's again. Where nothing is of it, this is a look into the index. */
 void er_disk_drop(er_disk *d, er_slice key, uint64_t hash)
 {
 	ER_CHECK(d, MAGIC);
-	er_volume *v = er_disk_volume_of(d, key);
-	if (v != NULL)
-		er_volume_drop(v, key, hash);
+	const set *s = set_of(d);
+	for (unsigned i = 0; i < s->n; i++)
+		if (!er_volume_failed(s->places[i].v))
+			er_volume_drop(s->places[i].v, key, hash);
 }
 
 bool er_disk_takes(const er_disk *d, er_slice key)
@@ -226,7 +235,7 @@ er_disk_stream *er_disk_stream_new(er_disk *d, er_slice key)
 {
 	ER_CHECK(d, MAGIC);
 	er_volume *v = er_disk_volume_of(d, key);
-	if (!er_disk_takes(d, key))
+	if (v == NULL || !er_volume_serves(v) || !er_volume_writes(v))
 		return NULL;
 	er_disk_stream *w = ER_NEW(er_disk_stream);
 	*w = (er_disk_stream){

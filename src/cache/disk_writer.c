@@ -103,7 +103,9 @@ static bool body_of(er_volume *v, const er_disk_job *j, er_disk_hash key, uint64
 	*there = true;
 	*id = j->id;
 	*length = j->id != 0 ? j->length : er_content_length(c);
-	if (j->id != 0 || *length <= ER_DISK_INLINE)
+	/* A short one may lie in parts as well: where the memory takes less than that, it came as a
+	 * stream. */
+	if (j->id != 0 || (*length <= ER_DISK_INLINE && !er_content_is_behind(c)))
 		return true;
 	return parts_of(v, c, key, *length, id, there);
 }
