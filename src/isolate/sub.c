@@ -74,6 +74,11 @@ static void say_fail(er_instance *in, uint32_t id, er_err_kind kind, er_slice te
 	er_instance_say(in, f, er_slice_head(text, 1024));
 }
 
+static size_t head_n(const er_response *res)
+{
+	return 3 * 4 + res->reason.n + er_block_n(&res->fields) + res->url_list.n;
+}
+
 /* SUB_HEAD: what JavaScript gets of the answer before its body. */
 static void say_head(er_sub *s, const er_exchange *x, size_t block, uint8_t more)
 {
@@ -179,7 +184,7 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		er_body_unref(x->res.body);
 		x->res.body = NULL;
 	}
-	if (s->answers != NULL && s->call->x != NULL && !s->call->answered) {
+	if (s->answers != NULL && s->call->x != NULL && !s->call->answered && head_n(&x->res) <= ER_FRAME_MAX) {
 		answer_call(s, x);
 		return;
 	}
@@ -352,8 +357,10 @@ static void launch(er_sub *s, uint16_t aux)
 		er_exchange_enter(x, x->chain, ER_AT_ORIGIN);
 	} else if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
 		er_identity_inherit(x, c->x);
-		/* a compressed body is no text to read; what goes to the client is read by nobody here */
-		x->wishes.decompress = aux & ER_FETCH_ANSWER ? ER_DECOMPRESS_MANUAL : decompress_of(aux);
+		/* A compressed body is no text to read. What goes to the client is read by nobody here, and
+		 * the client's own request says what it accepts. */
+		const uint16_t handed_on = ER_FETCH_ANSWER | ER_FETCH_REQUEST;
+		x->wishes.decompress = (aux & handed_on) == handed_on ? ER_DECOMPRESS_MANUAL : decompress_of(aux);
 		er_exchange_enter(x, x->chain, ER_AT_CACHE);
 	} else {
 		er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");
