@@ -4,6 +4,10 @@
 
 #include "base/mem.h"
 
+/* Who drips such bodies holds their connections: of this thread so many at once, and no more. */
+enum { DRAINS_MAX = 64 };
+static __thread unsigned drains;
+
 typedef struct drain {
 	er_body *body; /* own reference */
 	size_t left;
@@ -13,6 +17,8 @@ static void end(drain *d, bool cancel)
 {
 	er_body *b = d->body;
 	er_free(d);
+	ER_ASSERT(drains > 0);
+	drains--;
 	er_body_sink(b, NULL, NULL);
 	if (cancel)
 		er_body_cancel(b, ER_ERR_CANCELLED);
@@ -44,13 +50,14 @@ void er_body_drain(er_body *b, size_t most)
 	static const er_body_sink_ops ops = {.readable = readable};
 	if (b == NULL)
 		return;
-	if (er_body_length(b) > (int64_t)most) {
+	if (er_body_length(b) > (int64_t)most || drains >= DRAINS_MAX) {
 		er_body_cancel(b, ER_ERR_CANCELLED);
 		er_body_unref(b);
 		return;
 	}
 	drain *d = ER_NEW(drain);
 	*d = (drain){.body = b, .left = most};
+	drains++;
 	er_body_sink(b, &ops, d);
 	readable(d);
 }

@@ -5,7 +5,8 @@
 
 #include "http/body.h"
 
-/* Takes the reference, and reads and drops at most `most` bytes; a longer body is cancelled then.
+/* Takes the reference, and reads and drops at most `most` bytes; a longer body is cancelled then,
+ * and so is one that comes while the thread drains 64 others.
  * Nobody hears of its end. The source ends a body that stands still, as it does for any reader.
  * NULL is fine. */
 void er_body_drain(er_body *b, size_t most);

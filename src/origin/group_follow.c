@@ -93,7 +93,8 @@ static void note_storing(er_follow_way *way, const er_fields *fields, er_arena *
 	for (uint32_t i = 0; i < fields->n; i++) {
 		const er_field *it = &fields->v[i];
 		if (is_cache_control(it->name))
-			way->unstored = way->unstored || says(it->value, ER_LIT("no-store")) || says(it->value, ER_LIT("private"));
+			way->unstored = way->unstored || says(it->value, ER_LIT("no-store")) || says(it->value, ER_LIT("private")) ||
+			                says(it->value, ER_LIT("no-cache"));
 		else if (er_slice_ieq(it->name, ER_LIT("vary")))
 			vary_on(way, it->value, a);
 	}
