@@ -3,6 +3,7 @@
  *
  * Only what a site of the node answers is ever asked, and the site's own servers are who is asked:
  * nothing here makes the node ask an address that a caller names. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/prefetch.h"
@@ -250,12 +251,33 @@ void er_api_prefetch_list(er_call *call)
 
 /* ---- an answer itself ---- */
 
+/* NULL, as a call: one that is free. */
+static er_content_flight *flight_of(er_control *c, const er_call *call)
+{
+	for (unsigned i = 0; i < ER_CONTENTS_MAX; i++)
+		if (c->contents[i].call == call)
+			return &c->contents[i];
+	return NULL;
+}
+
+void er_api_content_tick(er_control *c, uint64_t now_us)
+{
+	for (unsigned i = 0; i < ER_CONTENTS_MAX; i++) {
+		er_content_flight *f = &c->contents[i];
+		if (f->call == NULL || f->late || now_us - f->since_us < (uint64_t)ER_CONTENT_LATE_S * 1000000)
+			continue;
+		f->late = true;
+		c->o.ops->prefetch_stop(c->o.ops_ctx, f->number);
+	}
+}
+
 static void on_content(void *ctx, const er_prefetch_result *r)
 {
 	er_call *call = ctx; /* alive: a client that left has ended nothing */
 	ER_CHECK(call, ER_CALL_MAGIC);
-	ER_ASSERT(call->control->contents > 0);
-	call->control->contents--;
+	er_content_flight *f = flight_of(call->control, call);
+	ER_ASSERT(f != NULL);
+	*f = (er_content_flight){0};
 	if (r->body != NULL) {
 		er_call_stream(call, 200, ER_LIT("application/octet-stream"), er_body_of(er_piece_copy(er_buf_slice(r->body))));
 		return;
@@ -279,7 +301,7 @@ static bool read_content(er_call *call, er_prefetch_ask *ask)
 		return er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND,
 		                 "no site of this node has the host %.*s: er site add, or \"sites\" of node.jsonc",
 		                 ER_FMT(er_slice_head(ask->authority, 100)));
-	return c->contents < ER_CONTENTS_MAX ||
+	return flight_of(c, NULL) != NULL ||
 	       er_refuse(&call->problem, ER_PROBLEM_UNAVAILABLE, "%d documents are on their way, which is the most: try again",
 	                 ER_CONTENTS_MAX);
 }
@@ -293,6 +315,9 @@ void er_api_content(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
-	c->contents++;
-	(void)c->o.ops->prefetch(c->o.ops_ctx, &ask, on_content, call);
+	er_content_flight *f = flight_of(c, NULL);
+	*f = (er_content_flight){.call = call, .since_us = er_clock_mono_us()};
+	uint64_t number = c->o.ops->prefetch(c->o.ops_ctx, &ask, on_content, call);
+	if (f->call == call) /* else it was answered at once */
+		f->number = number;
 }

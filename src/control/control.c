@@ -51,6 +51,7 @@ static void on_tick(uv_timer_t *timer)
 		er_guards_tick(c->guards, now);
 	er_hub_tick(c->hub, now);
 	er_prefetches_tick(c->prefetches, now);
+	er_api_content_tick(c, now);
 	sweep(c);
 }
 

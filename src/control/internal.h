@@ -44,6 +44,19 @@ typedef struct er_activation {
 } er_activation;
 
 /* The control plane of a node, all of it on the control thread. Freed by er_control_end. */
+enum {
+	ER_CONTENTS_MAX = 2,    /* documents on their way */
+	ER_CONTENT_LATE_S = 120 /* one that takes longer is given up */
+};
+/* A document that a call waits for (api_prefetch.c). */
+typedef struct er_content_flight {
+	struct er_call *call; /* NULL: none */
+	uint64_t number, since_us;
+	bool late;
+} er_content_flight;
+/* Gives up what takes too long. */
+void er_api_content_tick(er_control *c, uint64_t now_us);
+
 struct er_control {
 	uint32_t magic;
 	er_control_options o;
@@ -56,7 +69,7 @@ struct er_control {
 	er_list exports; /* bulk answers that are still being read */
 	struct er_backup *backup;
 	er_prefetches *prefetches;
-	unsigned contents; /* documents on their way (api_prefetch.c) */
+	er_content_flight contents[ER_CONTENTS_MAX]; /* documents on their way (api_prefetch.c) */
 	/* bytes of bodies that calls hold, bounded by ER_UPLOADS_MAX */
 	size_t uploads;
 	er_list jobs; /* in the order in which they came */

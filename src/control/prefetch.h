@@ -30,7 +30,6 @@ enum {
 	ER_PREFETCH_TOLD = 100,       /* URLs of a job that are told with what was wrong */
 	ER_PREFETCH_LATE_S = 600,     /* a URL that takes longer is given up */
 	ER_CONTENT_MAX = 50 << 20,    /* of a document: what a sitemap may have */
-	ER_CONTENTS_MAX = 2,          /* documents on their way */
 };
 
 /* What became of a URL. */
