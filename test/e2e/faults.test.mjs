@@ -473,6 +473,8 @@ test('an origin of HTTP/2 that resets streams, ends sessions or lies about lengt
 		for (const res of await every(CLIENTS, () => ask(node.port, target, { host }))) expected(name, res, want, target)
 	}
 	await stop()
+	// A fill that is asked again by itself would find the origin well.
+	await raw.until(async () => (await node.metric('er_cache_fills')) === 0, { timeout: 5000, what: 'the end of all fills' })
 	ill = false
 	for (const name of Object.keys(h2)) {
 		const target = `/${name}/cold`

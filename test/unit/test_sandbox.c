@@ -957,18 +957,24 @@ static uint32_t a_copy_that_is_read(peer *p, const char *what)
 
 /* ---- a fetch whose promise is the answer ---- */
 
-/* The number of the fetch; `answers`: whether the sandbox lets the node answer with it. */
+/* The number of the fetch; `answers`: whether the sandbox lets the node answer with it. It does not
+ * if the node could see the fetch before, as in a turn that was long: then another one shows it. */
 static uint32_t asks_to_answer(peer *p, const char *code, bool answers)
 {
-	load(p, code);
-	request(p, 1, "/");
-	wake(p);
-	seen *fetch = expect(p, ER_FRAME_FETCH, 0);
-	assert_non_null(fetch);
-	run_for(p, 50); /* what belongs to it is in the same turn */
 	/* who cannot see who waits for a promise asks for nothing */
-	assert_int_equal((fetch->f.aux & ER_FETCH_ANSWER) != 0, answers && !public_api);
-	return fetch->f.id;
+	answers = answers && !public_api;
+	for (unsigned tries = 5;; stop(p)) {
+		load(p, code);
+		request(p, 1, "/");
+		wake(p);
+		seen *fetch = expect(p, ER_FRAME_FETCH, 0);
+		assert_non_null(fetch);
+		bool said = (fetch->f.aux & ER_FETCH_ANSWER) != 0;
+		assert_true(answers || !said);
+		if (said == answers)
+			return fetch->f.id;
+		assert_true(--tries > 0);
+	}
 }
 
 static void test_a_fetch_that_nobody_looks_at_answers_its_request_in_the_node(void **state)

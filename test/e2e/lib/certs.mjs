@@ -1,5 +1,5 @@
-// Authorities and certificates, made by openssl in a folder of the test's own, and servers that have
-// them.
+// Authorities and certificates, made by openssl in a folder of the test's own, and servers that
+// have them.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import http2 from 'node:http2'
@@ -9,8 +9,8 @@ import { tempDir } from './node.mjs'
 
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] })
 
-/** makeCerts(t) → {dir, ca(name), leaf(name, {by, names, ends, authority}), selfSigned(name, names)}; each
- * gives {cert, key} as PEM and {certFile, keyFile}. Gone with the test. */
+/** makeCerts(t) → {dir, ca(name), leaf(name, {by, names, ends, authority}), selfSigned(name, names)};
+ * each gives {cert, key} as PEM and {certFile, keyFile}. Gone with the test. */
 export function makeCerts(t) {
 	const dir = tempDir('er-certs-')
 	t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
