@@ -82,8 +82,8 @@ void er_fill_store(er_fill *f, er_stored *s)
 	if (renewed ? lives(s) : is_worth(s)) {
 		if (er_disk_wants(d, f->key))
 			put(d, s);
-		/* While it came, it may have left the index: a purge did not find it there then, and what is
-		 * there now is newer. */
+		/* While it came, it may have left the index: a purge did not find it there then, and what
+		 * is there now is newer. */
 		er_index *ix = f->cache->index;
 		if (er_index_purged_since(ix, f->hash, f->purges) || (!er_index_weigh(ix, s) && er_index_has(ix, f->key, f->hash)))
 			er_disk_drop(d, f->key, f->hash);

@@ -56,8 +56,8 @@ CURLcode er_curl_tls_begin(CURL *easy, void *ctx, void *hop)
 		return CURLE_SSL_CERTPROBLEM;
 	}
 	SSL_CTX_set_cert_cb(ctx, on_certificate, h);
-	/* The hop ends with its request, the connection does not: nobody may ask for a certificate after
-	 * the first handshake. */
+	/* The hop ends with its request, the connection does not: nobody may ask for a certificate
+	 * after the first handshake. */
 	SSL_CTX_set_post_handshake_auth(ctx, 0);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 	/* An answer that ends with its connection is whole only if TLS says that this was the end (RFC

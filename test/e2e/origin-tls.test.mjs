@@ -203,8 +203,9 @@ for (const h2 of [false, true]) {
 		await node.ok('PUT', '/v1/sites/alice', shown.settings)
 		assert.equal((await get(node, 'alice.example')).text, 'S origin.test alice')
 		for (const file of fs.readdirSync(node.data)) {
+			// the cache's file is gigabytes
 			const stat = fs.statSync(path.join(node.data, file))
-			if (!stat.isFile() || stat.size > 64 * 1024 * 1024) continue // the cache's file is gigabytes
+			if (!stat.isFile() || stat.size > 64 * 1024 * 1024) continue
 			const bytes = fs.readFileSync(path.join(node.data, file))
 			assert.ok(!bytes.includes(secret) && !bytes.includes('PRIVATE KEY'), file)
 		}

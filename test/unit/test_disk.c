@@ -1050,7 +1050,8 @@ static void a_file_that_failed_is_tried_again(void **state)
 	world_close(&w);
 }
 
-/* A key is at home in another file when one comes, and at its first home again when that one goes. */
+/* A key is at home in another file when one comes, and at its first home again when that one
+ * goes. */
 static void what_is_dropped_while_its_key_is_at_home_elsewhere_is_gone_for_good(void **state)
 {
 	(void)state;

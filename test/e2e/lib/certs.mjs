@@ -9,8 +9,9 @@ import { tempDir } from './node.mjs'
 
 const openssl = (...args) => execFileSync('openssl', args, { stdio: ['ignore', 'pipe', 'pipe'] })
 
-/** makeCerts(t) → {dir, ca(name), leaf(name, {by, names, ends, authority}), selfSigned(name, names)};
- * each gives {cert, key} as PEM and {certFile, keyFile}. Gone with the test. */
+/** makeCerts(t) → {dir, ca(name), leaf(name, {by, names, ends, authority}),
+ * selfSigned(name, names)}; each gives {cert, key} as PEM and {certFile, keyFile}. Gone with the
+ * test. */
 export function makeCerts(t) {
 	const dir = tempDir('er-certs-')
 	t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
