@@ -479,8 +479,9 @@ test('an origin of HTTP/2 that resets streams, ends sessions or lies about lengt
 	for (const name of Object.keys(h2)) {
 		const target = `/${name}/cold`
 		const first = await ask(node.port, target, { host })
-		expected(name, first, {}, target)
-		assert.ok(!hit(first) && hit(await ask(node.port, target, { host })), name)
+		// What a slow node asked again by itself may be there already: whole, or this would tell.
+		expected(name, first, { any: true }, target)
+		assert.ok(hit(await ask(node.port, target, { host })), name)
 	}
 	await raw.until(async () => (await node.metric('er_cache_fills')) === 0, { timeout: 5000, what: 'the end of all fills' })
 	await node.stop()
