@@ -6,6 +6,7 @@
 #include "base/json_out.h"
 #include "base/jsonc.h"
 #include "base/rounds.h"
+#include "control/content.h"
 #include "control/control.h"
 #include "control/members.h"
 #include "control/problem.h"
@@ -44,19 +45,6 @@ typedef struct er_activation {
 } er_activation;
 
 /* The control plane of a node, all of it on the control thread. Freed by er_control_end. */
-enum {
-	ER_CONTENTS_MAX = 2,    /* documents on their way */
-	ER_CONTENT_LATE_S = 120 /* one that takes longer is given up */
-};
-/* A document that a call waits for (api_prefetch.c). */
-typedef struct er_content_flight {
-	struct er_call *call; /* NULL: none */
-	uint64_t number, since_us;
-	bool late;
-} er_content_flight;
-/* Gives up what takes too long. */
-void er_api_content_tick(er_control *c, uint64_t now_us);
-
 struct er_control {
 	uint32_t magic;
 	er_control_options o;
