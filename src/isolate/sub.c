@@ -74,16 +74,17 @@ static void say_fail(er_instance *in, uint32_t id, er_err_kind kind, er_slice te
 	er_instance_say(in, f, er_slice_head(text, 1024));
 }
 
-static size_t head_n(const er_response *res)
+/* Bytes of SUB_HEAD; `block`: of its fields. */
+static size_t head_n(const er_response *res, size_t block)
 {
-	return 3 * 4 + res->reason.n + er_block_n(&res->fields) + res->url_list.n;
+	return 3 * 4 + res->reason.n + block + res->url_list.n;
 }
 
 /* SUB_HEAD: what JavaScript gets of the answer before its body. */
 static void say_head(er_sub *s, const er_exchange *x, size_t block, uint8_t more)
 {
 	const er_response *res = &x->res;
-	size_t n = 3 * 4 + res->reason.n + block + res->url_list.n;
+	size_t n = head_n(res, block);
 	if (n > ER_FRAME_MAX) {
 		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE,
 		         ER_LIT("the header of the answer and the URLs of its redirects are larger than 128 KB together"));
@@ -140,12 +141,12 @@ void er_sub_copy_head(const er_response *from, er_response *out, er_arena *a)
 }
 
 /* The request gets the answer at once, and the sandbox hears of it. The subrequest may be freed. */
-static void answer_call(er_sub *s, er_exchange *x)
+static void answer_call(er_sub *s, er_exchange *x, size_t block)
 {
 	er_call *c = s->call;
 	er_sub_answers *answers = s->answers;
 	ER_ASSERT(c->x != NULL && !c->answered && answers != NULL);
-	say_head(s, x, er_block_n(&x->res.fields), ER_FF_DONE);
+	say_head(s, x, block, ER_FF_DONE);
 	if (x->res.body != NULL)
 		er_lease_body(s->lease, x->res.body);
 	er_box *box = c->instance->box;
@@ -184,11 +185,11 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		er_body_unref(x->res.body);
 		x->res.body = NULL;
 	}
-	if (s->answers != NULL && s->call->x != NULL && !s->call->answered && head_n(&x->res) <= ER_FRAME_MAX) {
-		answer_call(s, x);
+	size_t block = er_block_n(&x->res.fields);
+	if (s->answers != NULL && s->call->x != NULL && !s->call->answered && head_n(&x->res, block) <= ER_FRAME_MAX) {
+		answer_call(s, x, block);
 		return;
 	}
-	size_t block = er_block_n(&x->res.fields);
 	bool keeps = x->res.body != NULL && block <= ER_SUB_KEPT;
 	say_head(s, x, block, keeps ? ER_FF_KEPT : 0);
 	if (x->res.body != NULL) {
