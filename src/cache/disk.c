@@ -214,10 +214,14 @@ void er_disk_drop(er_disk *d, er_slice key, uint64_t hash)
 			er_volume_drop(s->places[i].v, key, hash);
 }
 
+static bool takes(er_volume *v)
+{
+	return v != NULL && er_volume_serves(v) && er_volume_writes(v);
+}
+
 bool er_disk_takes(const er_disk *d, er_slice key)
 {
-	er_volume *v = er_disk_volume_of(d, key);
-	return v != NULL && er_volume_serves(v) && er_volume_writes(v);
+	return takes(er_disk_volume_of(d, key));
 }
 
 struct er_disk_stream {
@@ -235,7 +239,7 @@ er_disk_stream *er_disk_stream_new(er_disk *d, er_slice key)
 {
 	ER_CHECK(d, MAGIC);
 	er_volume *v = er_disk_volume_of(d, key);
-	if (v == NULL || !er_volume_serves(v) || !er_volume_writes(v))
+	if (!takes(v))
 		return NULL;
 	er_disk_stream *w = ER_NEW(er_disk_stream);
 	*w = (er_disk_stream){

@@ -120,12 +120,25 @@ static er_slice take(cursor *c, size_t n)
 	return s;
 }
 
+/* Leaves `to` as it is where nothing is left. */
+static void take_into(cursor *c, void *to, size_t n)
+{
+	er_slice s = take(c, n);
+	if (!c->bad)
+		er_copy(to, s.p, n);
+}
+
 static uint32_t take_u32(cursor *c)
 {
 	uint32_t v = 0;
-	er_slice s = take(c, sizeof v);
-	if (!c->bad)
-		memcpy(&v, s.p, sizeof v);
+	take_into(c, &v, sizeof v);
+	return v;
+}
+
+static uint64_t take_u64(cursor *c)
+{
+	uint64_t v = 0;
+	take_into(c, &v, sizeof v);
 	return v;
 }
 
@@ -172,15 +185,6 @@ static void take_tags(cursor *c, uint32_t n, er_arena *a, er_disk_head *out)
 	er_copy(tags, bytes.p, bytes.n);
 	out->tags = tags;
 	out->n_tags = n;
-}
-
-static uint64_t take_u64(cursor *c)
-{
-	uint64_t v = 0;
-	er_slice s = take(c, sizeof v);
-	if (!c->bad)
-		memcpy(&v, s.p, sizeof v);
-	return v;
 }
 
 static void take_forms(cursor *c, uint32_t flags, er_disk_form *out)

@@ -22,15 +22,21 @@ static void write_memory(const er_node *n, er_out *out)
 	er_out_close(out, '}');
 }
 
+/* What was asked of the origin, or could not be in the store. */
+static void write_asked(const er_cache_stats *s, er_out *out)
+{
+	er_out_u64(out, "validated", s->validated);
+	er_out_u64(out, "misses", s->misses);
+	er_out_u64(out, "passed", s->passed);
+	er_out_u64(out, "collapsed", s->collapsed);
+}
+
 /* What `er prefetch` asked, which is no hit or miss of a client. */
 static void write_prefetches(const er_cache_stats *s, er_out *out)
 {
 	er_out_open(out, "prefetches", '{');
 	er_out_u64(out, "hits", s->hits);
-	er_out_u64(out, "validated", s->validated);
-	er_out_u64(out, "misses", s->misses);
-	er_out_u64(out, "passed", s->passed);
-	er_out_u64(out, "collapsed", s->collapsed);
+	write_asked(s, out);
 	er_out_close(out, '}');
 }
 
@@ -41,10 +47,7 @@ static void write_ratio(const er_cache_stats *s, er_out *out)
 	er_out_open(out, "requests", '{');
 	er_out_u64(out, "hits", s->hits);
 	er_out_u64(out, "stale", s->stale);
-	er_out_u64(out, "validated", s->validated);
-	er_out_u64(out, "misses", s->misses);
-	er_out_u64(out, "passed", s->passed);
-	er_out_u64(out, "collapsed", s->collapsed);
+	write_asked(s, out);
 	er_out_close(out, '}');
 	if (all > 0)
 		er_out_fixed(out, "hit_ratio", (double)hits / (double)all, 4);
