@@ -246,10 +246,12 @@ static void tell_killed(er_worker *w, const er_routine *r, er_exchange *x, er_er
 	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
 		return;
 	er_tail_event e;
-	char address[ER_ADDRESS_TEXT], text[160];
+	char address[ER_ADDRESS_TEXT], text[200];
 	const char *unit = why == ER_ERR_CPU ? " us" : why == ER_ERR_MEMORY ? " KB" : why == ER_ERR_TIMEOUT ? " ms" : "";
-	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s%s%s", er_err_name(why),
-	         (unsigned long long)used, unit, (unsigned long long)limit, unit, budget ? ", budget " : "", budget ? budget : "");
+	bool refused = why == ER_ERR_MEMORY && used < limit;
+	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s%s%s%s", er_err_name(why),
+	         (unsigned long long)used, unit, (unsigned long long)limit, unit, budget ? ", budget " : "", budget ? budget : "",
+	         refused ? "; it asked for more at once than was left" : "");
 	er_tail_of_routine(&e, ER_TAIL_KILL, r, x, address);
 	e.error = why;
 	e.text = er_slice_cstr(text);

@@ -434,7 +434,7 @@ static const char *text_of(er_err_kind why)
 {
 	switch (why) {
 	case ER_ERR_MEMORY:
-		return "The routine used more memory than it may.";
+		return "The routine used more memory than it may, or asked for more at once than was left.";
 	case ER_ERR_PROTOCOL:
 		return "The routine's sandbox broke the rules and was ended.";
 	case ER_ERR_UNAVAILABLE:
