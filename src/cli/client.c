@@ -65,12 +65,22 @@ static char *ascii_url(er_slice scheme, er_slice host)
 	return out;
 }
 
+/* data/admin.sock as well as ./data/admin.sock; HOST:PORT/ is none. */
+static bool looks_like_path(er_slice where)
+{
+	if (er_slice_starts(where, ER_LIT("/")) || er_slice_starts(where, ER_LIT(".")))
+		return true;
+	while (er_slice_ends(where, ER_LIT("/")))
+		where.n--;
+	return where.n > 0 && memchr(where.p, '/', where.n) != NULL && memmem(where.p, where.n, "://", 3) == NULL;
+}
+
 bool er_target_parse(er_target *t, er_slice where, er_err *err)
 {
 	ER_ASSERT(where.n == 0 || where.p != NULL);
 	*t = (er_target){0};
 	bool named = er_slice_starts(where, ER_LIT("unix:"));
-	if (named || er_slice_starts(where, ER_LIT("/")) || er_slice_starts(where, ER_LIT("."))) {
+	if (named || looks_like_path(where)) {
 		er_slice path = er_slice_from(where, named ? 5 : 0);
 		if (path.n == 0 || path.n >= sizeof((struct sockaddr_un *)NULL)->sun_path || memchr(path.p, 0, path.n))
 			return er_fail(err, ER_ERR_INVALID, "\"%.*s\": the path of a unix socket is expected (at most 107 bytes)",

@@ -38,6 +38,12 @@ test('er login remembers nodes as profiles in a file that is ours alone', async 
 	assert.match((await tool(['whoami'], { env })).out, /^socket \(admin\) at \/.*admin\.sock, profile "here"\n$/)
 	assert.match((await tool(['whoami', '-p', 'default'], { env })).out, /^alice/)
 	assert.match((await tool(['whoami'], { env: { ...env, ER_PROFILE: 'default' } })).out, /^alice/)
+	// Or by ER_NODE, with ./ and without.
+	const cwd = path.dirname(plane.data), folder = path.basename(plane.data)
+	for (const ER_NODE of [`${folder}/admin.sock`, `./${folder}/admin.sock`, `unix:${folder}/admin.sock`]) {
+		const there = await tool(['whoami'], { cwd, env: { ER_NODE } })
+		assert.match(there.out, /^socket \(admin\) at /, `${ER_NODE}: ${there.err}`)
+	}
 	const list = await tool(['login', '--list'], { env })
 	assert.match(list.out, /^ +PROFILE +NODE +TOKEN\n +default +http:\S+ +stored\n\* +here +\/\S+ +-\n$/)
 	assert.doesNotMatch(list.out, new RegExp(secret))
