@@ -5,8 +5,8 @@
  *    a routine asks              er_identity_inherit (isolate/sub.c)
  *    a request leaves the node   er_identity_forward (gateway and isolate, before the origin)
  *
- * Trust: there is one list of what a client may not say of itself (claims). All of it is dropped
- * when a request comes in, after a trusted proxy's word was read. So an X-Forwarded-For that a
+ * Trust: there is one list of what a client may not say of itself and of its request (claims). All
+ * of it is dropped when a request comes in, after a trusted proxy's word was read. So an X-Forwarded-For that a
  * client's exchange has later is the node's own; a routine cannot set one (er_identity_not_to_ask).
  * Via and CDN-Loop are only ever added to, so that a loop through several nodes is counted whoever
  * is in it. Pure; values live in arenas. */
@@ -35,7 +35,9 @@ bool er_identity_not_to_answer(er_slice name)
 	return er_field_hop_by_hop(name) || er_identity_own(name);
 }
 
-/* Fields that say who asks, by whatever front. Behind X-Forwarded- and er- stands anything. */
+/* Fields that say who asks, by whatever front; behind X-Forwarded- and er- stands anything. And
+ * fields by which frameworks take a request for one of another URL or host: a rule on a path would
+ * be passed by them, and the cache would store the answer under the URL of the request line. */
 #define CLAIMS(X) \
 	X("forwarded") \
 	X("x-forwarded") \
@@ -45,10 +47,22 @@ bool er_identity_not_to_answer(er_slice name)
 	X("cf-connecting-ip") \
 	X("cf-connecting-ipv6") \
 	X("fastly-client-ip") \
-	X("x-cluster-client-ip")
+	X("x-cluster-client-ip") \
+	X("x-original-url") \
+	X("x-original-uri") \
+	X("x-rewrite-url") \
+	X("x-original-host") \
+	X("x-host") \
+	X("x-http-host-override")
 #define CLAIMED_PREFIXES(X) \
 	X("x-forwarded-") \
 	X("er-")
+/* By these frameworks take a request for one of another method. A POST may say so, as clients behind
+ * old proxies do; whose answer may be everybody's, a GET's or HEAD's, may not. */
+#define OVERRIDES(X) \
+	X("x-http-method-override") \
+	X("x-http-method") \
+	X("x-method-override")
 /* What the node frames by, and what it writes into requests. A server that reads "_" as "-", as CGI
  * does, would find two of them. */
 #define WRITTEN(X) \
@@ -83,6 +97,7 @@ static inline bool one_of(er_slice name, const er_slice *list, size_t n)
 #define X(text) ER_LIT(text),
 static const er_slice claims[] = {CLAIMS(X)};
 static const er_slice prefixes[] = {CLAIMED_PREFIXES(X)};
+static const er_slice overrides[] = {OVERRIDES(X)};
 static const er_slice written[] = {WRITTEN(X)};
 #undef X
 
@@ -112,6 +127,14 @@ bool er_identity_claimed(er_slice name)
 			return true;
 	return (first & (0 WRITTEN(LETTER))) != 0 && (length & (0 WRITTEN(LENGTH))) != 0 && er_slice_find(name, '_') < name.n &&
 	       one_of(name, written, sizeof written / sizeof *written);
+}
+
+/* Of a GET or HEAD. */
+static bool claimed_by_reader(er_slice name)
+{
+	return er_identity_claimed(name) ||
+	       (name.n > 0 && er_lower(name.p[0]) == 'x' && name.n < 32 && (1U << name.n & (0 OVERRIDES(LENGTH))) != 0 &&
+	        one_of(name, overrides, sizeof overrides / sizeof *overrides));
 }
 
 static inline void drop(er_fields *fields, bool (*unwanted)(er_slice name))
@@ -204,7 +227,8 @@ void er_identity_arrive(er_exchange *x, const er_cidr *trusted, size_t n_trusted
 	                er_cidr_any(trusted, n_trusted, &peer);
 	if (believed)
 		er_forwarded_read(&x->req.fields, trusted, n_trusted, &said);
-	drop(&x->req.fields, er_identity_claimed);
+	bool reader = er_slice_eq(x->req.method, ER_LIT("GET")) || er_slice_eq(x->req.method, ER_LIT("HEAD"));
+	drop(&x->req.fields, reader ? claimed_by_reader : er_identity_claimed);
 	if (believed)
 		believe(x, &said);
 }

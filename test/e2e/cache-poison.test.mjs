@@ -1,5 +1,6 @@
 // One client must not have stored, for everybody, an answer that its own request has chosen: by a
-// body, by a condition or a range, or by a parameter that is not in the key.
+// body, by a condition or a range, by a parameter that is not in the key, or by a field that some
+// frameworks take for the URL or the method.
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from './lib/node.mjs'
@@ -16,6 +17,8 @@ async function place(t, config = {}) {
 		if (req.headers['if-match']) return res.writeHead(412, CAN_BE_STORED).end('precondition failed')
 		if (req.headers['if-unmodified-since']) return res.writeHead(412, CAN_BE_STORED).end('precondition failed')
 		if (req.headers.range === 'bytes=999-') return res.writeHead(416, { ...CAN_BE_STORED, 'content-range': 'bytes */4' }).end('no such range')
+		const other = ['x-original-url', 'x-rewrite-url', 'x-host', 'x-http-method-override'].map(name => req.headers[name]).find(value => value)
+		if (other) return res.writeHead(200, CAN_BE_STORED).end(`another page: ${other}`)
 		res.writeHead(200, CAN_BE_STORED).end(`page${body}${url.searchParams.get('utm_x') ?? ''}`)
 	})
 	const node = await startNode({ config: { threads: 2, sites: [{ hosts: ['site.example'], origin: origin.url, cache: { query: { except: ['utm_*'] }, ...config } }] } })
@@ -34,6 +37,9 @@ const attacks = {
 	'a range that is not there': ['', { headers: { range: 'bytes=999-' } }],
 	'a range, and a parameter that is not in the key': ['?utm_x=mine', { headers: { range: 'bytes=0-100' } }],
 	'a condition, and a parameter that is not in the key': ['?utm_x=mine', { headers: { 'if-none-match': '"none"', 'if-match': '"none"' } }],
+	'a field that names another URL': ['', { headers: { 'x-original-url': '/mine', 'x-rewrite-url': '/mine' } }],
+	'a field that names another host': ['', { headers: { 'x-host': 'mine' } }],
+	'a field that names another method': ['', { headers: { 'x-http-method-override': 'POST' } }],
 	'a body, and a range': ['', { body: ' of mine', headers: { range: 'bytes=0-100' } }],
 }
 

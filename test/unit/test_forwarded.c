@@ -15,13 +15,14 @@
 
 /* An exchange whose head is `head` ("name: value" lines), from a peer; the proxies are 10/8,
  * 192.0.2.1 and fd00::/8. What is left of it, as text: client, scheme, authority, fields. */
-static void arrives_at(const char *peer, const char *authority, const char *head, const char *expected)
+static void asks(er_slice method, const char *peer, const char *authority, const char *head, const char *expected)
 {
 	er_cidr trusted[3], from;
 	assert_true(er_cidr_parse(ER_LIT("10.0.0.0/8"), &trusted[0]) && er_cidr_parse(ER_LIT("192.0.2.1"), &trusted[1]) &&
 	            er_cidr_parse(ER_LIT("fd00::/8"), &trusted[2]) && er_cidr_parse(er_slice_cstr(peer), &from));
 	er_exchange *x = er_exchange_new();
 	er_cidr_to_sockaddr(&from.addr, &x->peer.address);
+	x->req.method = method;
 	x->req.scheme = ER_LIT("http");
 	x->req.authority = er_arena_copy(&x->arena, er_slice_cstr(authority));
 	er_slice rest = er_slice_cstr(head), line;
@@ -43,6 +44,11 @@ static void arrives_at(const char *peer, const char *authority, const char *head
 		fail_msg("from %s:\n%s\nis  %.*s\nnot %s", peer, head, ER_FMT(is), expected);
 	er_buf_fini(&got);
 	er_exchange_unref(x);
+}
+
+static void arrives_at(const char *peer, const char *authority, const char *head, const char *expected)
+{
+	asks(ER_LIT("GET"), peer, authority, head, expected);
 }
 
 static void arrives(const char *peer, const char *head, const char *expected)
@@ -68,6 +74,12 @@ static void a_stranger_is_not_believed_in_any_spelling(void **state)
 	        "Proxy_Authorization: x\nCDN_Loop: other\nAccept_Encoding: br\nIf_None_Match: *\nIf_Modified_Since: x\nEr_Secret: 1\n"
 	        "Cookie: a_b=c",
 	        "203.0.113.9 http://a {Cookie: a_b=c}");
+	arrives("203.0.113.9",
+	        "X-Original-URL: /a\nX-Original-URI: /a\nX-Rewrite-URL: /a\nX_Rewrite_Url: /a\nX-Original-Host: b\nX-Host: b\n"
+	        "X-HTTP-Host-Override: b\nX-HTTP-Method-Override: PUT\nX_Http_Method: PUT\nX-Method-Override: PUT",
+	        "203.0.113.9 http://a");
+	asks(ER_LIT("HEAD"), "203.0.113.9", "a", "X-HTTP-Method: PUT", "203.0.113.9 http://a");
+	asks(ER_LIT("POST"), "203.0.113.9", "a", "X-HTTP-Method: PUT\nX-Host: b", "203.0.113.9 http://a {X-HTTP-Method: PUT}");
 	/* and what only looks like it stays */
 	arrives("203.0.113.9", "X-Forwarde: 1\nX-Forward-For: 1\nContent_Type: 1\nReal_IP: 1\nX_Custom: 1\nErr_or: 1\nErase: 1",
 	        "203.0.113.9 http://a {X-Forwarde: 1} {X-Forward-For: 1} {Content_Type: 1} {Real_IP: 1} {X_Custom: 1} {Err_or: 1} "
