@@ -6,10 +6,10 @@
  *    a request leaves the node   er_identity_forward (gateway and isolate, before the origin)
  *
  * Trust: there is one list of what a client may not say of itself and of its request (claims). All
- * of it is dropped when a request comes in, after a trusted proxy's word was read. So an X-Forwarded-For that a
- * client's exchange has later is the node's own; a routine cannot set one (er_identity_not_to_ask).
- * Via and CDN-Loop are only ever added to, so that a loop through several nodes is counted whoever
- * is in it. Pure; values live in arenas. */
+ * of it is dropped when a request comes in, after a trusted proxy's word was read. So an
+ * X-Forwarded-For that a client's exchange has later is the node's own; a routine cannot set one
+ * (er_identity_not_to_ask). Via and CDN-Loop are only ever added to, so that a loop through several
+ * nodes is counted whoever is in it. Pure; values live in arenas. */
 #include "http/identity.h"
 
 #include "http/authority.h"
@@ -57,8 +57,8 @@ bool er_identity_not_to_answer(er_slice name)
 #define CLAIMED_PREFIXES(X) \
 	X("x-forwarded-") \
 	X("er-")
-/* By these frameworks take a request for one of another method. A POST may say so, as clients behind
- * old proxies do; whose answer may be everybody's, a GET's or HEAD's, may not. */
+/* By these frameworks take a request for one of another method. A POST may say so, as clients
+ * behind old proxies do; whose answer may be everybody's, a GET's or HEAD's, may not. */
 #define OVERRIDES(X) \
 	X("x-http-method-override") \
 	X("x-http-method") \

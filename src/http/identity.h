@@ -21,14 +21,15 @@ bool er_identity_not_to_ask(er_slice name);
 bool er_identity_not_to_answer(er_slice name);
 /* What a client may not say, in any spelling that a server behind may take for it ("_" for "-"):
  * who asks and by which way (X-Forwarded-*, Forwarded, X-Real-IP and their like), that its URL or
- * host is another one (X-Original-URL, X-Rewrite-URL, X-Host and their like), er-*, and, spelled with "_", fields that the node frames by or writes itself (Content_Length,
- * If_None_Match). */
+ * host is another one (X-Original-URL, X-Rewrite-URL, X-Host and their like), er-*, and, spelled
+ * with "_", fields that the node frames by or writes itself (Content_Length, If_None_Match). */
 bool er_identity_claimed(er_slice name);
 /* On the way in, of answers: er-* goes. */
 void er_identity_strip(er_fields *fields);
 /* A client's request comes in, over a connection of x->peer: what it may not say goes, and of a GET
- * or HEAD also that it has another method (X-HTTP-Method-Override and its like). If the peer is one of the `trusted` proxies, x->peer.address, scheme and authority become those of the client
- * that it speaks of (http/forwarded.h), and X-Forwarded-For is the way that can be believed, from
+ * or HEAD also that it has another method (X-HTTP-Method-Override and its like). If the peer is one
+ * of the `trusted` proxies, x->peer.address, scheme and authority become those of the client that
+ * it speaks of (http/forwarded.h), and X-Forwarded-For is the way that can be believed, from
  * the client to the peer; for everybody else there is no X-Forwarded-For afterwards. Once for each
  * request, before anything looks at its client. */
 void er_identity_arrive(er_exchange *x, const er_cidr *trusted, size_t n_trusted);
