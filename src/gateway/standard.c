@@ -20,12 +20,38 @@ static void no_route(er_exchange *x)
 	er_exchange_answer(x);
 }
 
+void er_standard_options(er_exchange *x)
+{
+	x->res = (er_response){.status = 204};
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("allow"), ER_LIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+	er_exchange_answer(x);
+}
+
+/* RFC 9110 7.6.2: each that hands an OPTIONS on counts it down, and who gets 0 answers itself. What
+ * is no number says nothing. False: it goes no further. */
+static bool may_go_on(er_exchange *x)
+{
+	const er_slice name = ER_LIT("max-forwards");
+	const er_slice *most = er_slice_eq(x->req.method, ER_LIT("OPTIONS")) ? er_fields_get(&x->req.fields, name) : NULL;
+	uint64_t n;
+	if (most == NULL || !er_slice_u64(*most, &n))
+		return true;
+	if (n == 0)
+		return false;
+	er_fields_set(&x->req.fields, &x->arena, name, er_arena_u64(&x->arena, n - 1));
+	return true;
+}
+
 void er_standard_handle(const er_config *c, er_exchange *x)
 {
 	ER_ASSERT(c != NULL && x->chain != NULL);
 	const er_site *site = er_config_site(c, er_host_of(x->req.authority));
 	if (site == NULL) {
 		no_route(x);
+		return;
+	}
+	if (!may_go_on(x)) {
+		er_standard_options(x);
 		return;
 	}
 	/* A routine's own request for its host goes on in the name of the client that asked the

@@ -51,13 +51,6 @@ typedef struct er_worker_message message;
 
 /* ---- the chain ---- */
 
-static void answer_options(er_exchange *x)
-{
-	x->res = (er_response){.status = 204};
-	er_fields_add(&x->res.fields, &x->arena, ER_LIT("allow"), ER_LIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-	er_exchange_answer(x);
-}
-
 static void refuse_target(er_exchange *x, const char *why)
 {
 	er_exchange_fail(x, 400, ER_ERR_INVALID, "path",
@@ -121,7 +114,7 @@ static void handle_gateway(void *self, er_exchange *x)
 		return;
 	}
 	if (x->req.target.n == 1 && x->req.target.p[0] == '*') {
-		answer_options(x);
+		er_standard_options(x);
 		return;
 	}
 	const char *why;

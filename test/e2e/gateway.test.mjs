@@ -482,3 +482,20 @@ test('trailers of an origin reach a client that takes them, also through a routi
 		await origin.close()
 	}
 })
+
+test('an OPTIONS goes as many nodes far as its Max-Forwards allows', async () => {
+	const origin = await startOrigin((req, res) => res.end(req.headers['max-forwards'] ?? 'none'))
+	const cdn = await startNode({ config: { origin: origin.url } })
+	try {
+		const options = (most, method = 'OPTIONS') => request(cdn.port, '/x', { host: 'cdn.test', method, headers: most === undefined ? {} : { 'max-forwards': most } })
+		const last = await options('0')
+		assert.equal(last.status, 204)
+		assert.match(last.headers.allow, /GET/)
+		assert.equal(origin.requests.length, 0)
+		for (const [said, left] of [['2', '1'], ['1', '0'], ['many', 'many'], ['99999999999999999999999', '99999999999999999999999'], [undefined, 'none']]) assert.equal((await options(said)).text, left)
+		assert.equal((await options('0', 'GET')).text, '0')
+	} finally {
+		await cdn.stop()
+		await origin.close()
+	}
+})
