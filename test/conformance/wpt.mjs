@@ -1,0 +1,240 @@
+// The web platform's public test suite, web-platform-tests, against routines in real sandboxes.
+//
+//   node test/conformance/wpt.mjs CHECKOUT [FOLDER or FILE ...]
+//     --failed       name each subtest that fails
+//     --json FILE    write every result
+//     --unexpected   name what fails and is not named in wpt-expected.json
+//
+// Every `.any.js` file (and each of its variants) is a routine in a sandbox of a real `er node`; its
+// one request runs the file and answers with the results. The suite's own server, wptserve (Python
+// 3), answers what tests fetch. What needs a document, a worker or a browser's origin model
+// is left out: wpt-skip.json says what and why. wpt-expected.json names each subtest that fails and
+// says why.
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { startNode, tempDir } from '../e2e/lib/node.mjs'
+import { until } from '../e2e/lib/raw.mjs'
+
+const here = import.meta.dirname
+export const FOLDERS = [
+	'url', 'urlpattern', 'fetch/api', 'streams', 'encoding', 'WebCryptoAPI', 'compression', 'dom/abort', 'dom/events', 'html/webappapis', 'webmessaging', 'FileAPI',
+	'xhr/formdata', 'hr-time', 'console', 'webidl', 'wasm/jsapi', 'service-workers/cache-storage',
+]
+const BATCH = 8 // sandboxes of one node
+const PATIENCE = { normal: 30, long: 100 } // seconds for a file
+
+const patience = meta => (meta.long ? PATIENCE.long : PATIENCE.normal)
+const load = name => JSON.parse(fs.readFileSync(path.join(here, name), 'utf8'))
+const skips = load('wpt-skip.json')
+export const reasonToSkip = file => skips.find(s => s.paths.some(p => file === p || file.startsWith(p.endsWith('/') ? p : `${p}/`)))?.reason
+
+/** The `.any.js` files below some paths of a checkout, as paths in it. */
+export function filesIn(checkout, paths) {
+	const out = []
+	const walk = at => {
+		const full = path.join(checkout, at)
+		if (!fs.existsSync(full)) return
+		if (fs.statSync(full).isFile()) return void (at.endsWith('.any.js') && out.push(at))
+		for (const name of fs.readdirSync(full).sort()) walk(`${at}/${name}`)
+	}
+	for (const p of paths) walk(p.replace(/\/+$/, ''))
+	return out.filter(f => reasonToSkip(f) === undefined)
+}
+
+/** What a file says of itself in its `// META:` lines. */
+function metaOf(source) {
+	const meta = { scripts: [], variants: [], long: false, title: undefined }
+	for (const line of source.split('\n')) {
+		const m = /^\/\/\s*META:\s*(\w+)=(.*)$/.exec(line)
+		if (m === null) {
+			if (/^\s*(\/\/.*)?$/.test(line)) continue
+			break
+		}
+		const value = m[2].trim()
+		if (m[1] === 'script') meta.scripts.push(value)
+		if (m[1] === 'variant') meta.variants.push(value)
+		if (m[1] === 'timeout') meta.long = value === 'long'
+		if (m[1] === 'title') meta.title = value
+	}
+	return meta
+}
+
+const scriptPath = (file, script) => (script.startsWith('/') ? script : `/${path.posix.join(path.posix.dirname(file), script)}`)
+
+/** What a worker has and a routine has not: an address of its own. Relative URLs are taken from
+ * there. */
+function surroundings(base) {
+	const here = new URL(base)
+	globalThis.location = here
+	globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false }
+	const whole = url => {
+		if (typeof url !== 'string' && !(url instanceof URL)) return url
+		try {
+			return new URL(url, here).href
+		} catch {
+			return url
+		}
+	}
+	const { fetch, Request, Response } = globalThis
+	globalThis.fetch = { fetch: (...args) => fetch(...(args.length ? [whole(args[0]), ...args.slice(1)] : [])) }.fetch
+	globalThis.Request = new Proxy(Request, { construct: (target, args, self) => Reflect.construct(target, args.length ? [whole(args[0]), ...args.slice(1)] : args, self) })
+	Object.defineProperty(Request.prototype, 'constructor', { value: globalThis.Request, writable: true, configurable: true })
+	const { redirect } = Response
+	Response.redirect = { redirect: (...args) => redirect.apply(Response, args.length ? [whole(args[0]), ...args.slice(1)] : []) }.redirect
+}
+
+/** The harness is in, the file not yet: answers what the tests said, when they are through. */
+function resultsOf(run, milliseconds) {
+	return new Promise(resolve => {
+		globalThis.setup({ explicit_timeout: true, explicit_done: true })
+		globalThis.add_completion_callback((tests, status) => {
+			resolve({ status: status.status, message: status.message, tests: tests.map(t => ({ name: t.name, status: t.status, message: t.message })) })
+		})
+		setTimeout(() => globalThis.timeout(), milliseconds)
+		try {
+			run()
+		} catch (e) {
+			globalThis.test(() => {
+				throw e
+			}, 'the file runs')
+		}
+		globalThis.done()
+	})
+}
+
+/** A routine that runs one file. */
+function routine(checkout, file, variant, meta, server) {
+	const read = name => fs.readFileSync(path.join(checkout, name), 'utf8')
+	const seconds = patience(meta)
+	const parts = meta.scripts.map(s => server.scripts.get(scriptPath(file, s)))
+	const title = JSON.stringify(meta.title ?? path.posix.basename(file, '.any.js'))
+	return `${surroundings}
+${resultsOf}
+addEventListener('fetch', event => event.respondWith((async () => {
+	surroundings(${JSON.stringify(`${server.url}/${file.replace(/\.js$/, '.worker.html')}${variant}`)})
+	globalThis.META_TITLE = ${title};
+	(function () {
+${read('resources/testharness.js')}
+	}).call(globalThis)
+	return Response.json(await resultsOf(function () {
+${parts.join('\n;\n')}
+;
+${read(file)}
+;
+	}, ${(seconds - 2) * 1000}))
+})()))`
+}
+
+/** wptserve on ports of its own. */
+async function startServer(checkout) {
+	const dir = tempDir('er-wpt-')
+	const ports = { ws: [], wss: [], h2: [], https: [], 'http-private': [], 'http-public': [], 'https-private': [], 'https-public': [], 'http-local': [], 'https-local': [], 'webtransport-h3': [] }
+	const config = { browser_host: '127.0.0.1', alternate_hosts: { alt: '127.0.0.1' }, check_subdomains: false, ssl: { type: 'none' }, ports: { http: [0, 0], ...ports } }
+	fs.writeFileSync(path.join(dir, 'config.json'), JSON.stringify(config))
+	const child = spawn('python3', ['./wpt', '--skip-venv-setup', 'serve', '--no-h2', '--config', path.join(dir, 'config.json')], { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+	let text = ''
+	for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', t => (text += t))
+	const stop = () => {
+		try {
+			process.kill(-child.pid, 'SIGTERM') // its servers are processes of this group
+		} catch {}
+		fs.rmSync(dir, { recursive: true, force: true })
+	}
+	process.on('exit', stop)
+	const urls = () => [...text.matchAll(/Starting http server on (http:\/\/[\d.:]+)/g)].map(m => m[1])
+	await until(() => urls().length >= 2 || child.exitCode !== null, { timeout: 30000, what: 'wptserve' })
+	if (child.exitCode !== null) throw new Error(`wptserve ended:\n${text}`)
+	const url = urls()[0]
+	await until(async () => (await fetch(`${url}/resources/testharness.js`).catch(() => null))?.ok, { timeout: 30000, what: 'an answer of wptserve' })
+	return { url, scripts: new Map(), stop }
+}
+
+const STATUS = ['pass', 'fail', 'timeout', 'notrun', 'precondition']
+
+/** Runs files and gives {file, passed, failed: [{name, why}], whole: why it gave no results}. */
+export async function run(checkout, files, { onFile = () => {} } = {}) {
+	const server = await startServer(checkout)
+	const jobs = []
+	for (const file of files) {
+		const meta = metaOf(fs.readFileSync(path.join(checkout, file), 'utf8'))
+		for (const s of meta.scripts) {
+			// from the server: it has other names for some, and fills its ports into some
+			const at = scriptPath(file, s)
+			if (!server.scripts.has(at)) server.scripts.set(at, await (await fetch(server.url + at)).text())
+		}
+		for (const variant of meta.variants.length > 0 ? meta.variants : ['']) jobs.push({ file, variant, meta })
+	}
+	const results = []
+	for (let i = 0; i < jobs.length; i += BATCH) {
+		const batch = jobs.slice(i, i + BATCH)
+		const limits = { cpuMs: 60000, loadCpuMs: 5000, memoryMb: 1024, responseMs: 120000, subrequests: 10000, timers: 10000, codeBytes: 16 * 1024 * 1024 }
+		const routines = Object.fromEntries(batch.map((job, n) => [`t${n}`, { source: routine(checkout, job.file, job.variant, job.meta, server), limits, allowAddresses: ['127.0.0.0/8'] }]))
+		const node = await startNode({ routines, cpuMs: 0, config: { routineLimits: limits }, stderr: 'ignore' })
+		try {
+			for (let n = 0; n < batch.length; n++) {
+				const r = await one(node, `t${n}`, batch[n])
+				results.push(r)
+				onFile(r)
+			}
+		} finally {
+			await node.stop().catch(() => node.kill())
+		}
+	}
+	server.stop()
+	return results
+}
+async function one(node, name, { file, variant, meta }) {
+	const id = file + variant
+	const answer = await node.get(name, '/', { timeout: patience(meta) * 1000 + 20000 }).catch(e => ({ status: 0, headers: {}, text: String(e) }))
+	if (answer.status !== 200) return { file: id, passed: 0, failed: [], whole: `${answer.status} ${answer.headers?.['er-error'] ?? ''}`.trim() || answer.text }
+	const { tests, status, message } = JSON.parse(answer.text)
+	const failed = tests.filter(t => t.status !== 0).map(t => ({ name: t.name, why: `${STATUS[t.status]}: ${t.message ?? ''}` }))
+	return { file: id, passed: tests.length - failed.length, failed, whole: status === 0 ? undefined : `${['ok', 'error', 'timeout', 'precondition'][status]}: ${message}` }
+}
+
+/** Sums by folder: {folder: {passed, of}}. */
+export function score(results, folders = FOLDERS) {
+	const out = {}
+	for (const r of results) {
+		const folder = folders.find(f => r.file.startsWith(`${f}/`)) ?? path.posix.dirname(r.file)
+		const sum = (out[folder] ??= { passed: 0, of: 0 })
+		sum.passed += r.passed
+		sum.of += r.passed + r.failed.length
+	}
+	return out
+}
+
+/** What fails and is not named in wpt-expected.json; of files that gave no results, the file. */
+export function unexpected(results, expected = load('wpt-expected.json')) {
+	const out = []
+	for (const r of results) {
+		const known = expected.filter(e => e.files.some(f => (f.endsWith('/') ? r.file.startsWith(f) : r.file === f)))
+		const names = new Set(known.flatMap(e => e.tests ?? []))
+		const all = known.some(e => e.tests === undefined)
+		if (all) continue
+		if (r.whole !== undefined && !known.length) out.push(`${r.file}: ${r.whole}`)
+		for (const f of r.failed) if (!names.has(f.name)) out.push(`${r.file}: ${f.name}: ${f.why}`)
+	}
+	return out
+}
+
+if (process.argv[1] === import.meta.filename) {
+	const { values, positionals } = parseArgs({ allowPositionals: true, options: { failed: { type: 'boolean' }, json: { type: 'string' }, unexpected: { type: 'boolean' } } })
+	const [checkout, ...paths] = positionals
+	if (checkout === undefined || !fs.existsSync(path.join(checkout, 'resources/testharness.js'))) {
+		console.error('usage: node test/conformance/wpt.mjs CHECKOUT [FOLDER or FILE ...] [--failed] [--unexpected] [--json FILE]\nCHECKOUT is a checkout of web-platform-tests.')
+		process.exit(2)
+	}
+	const results = await run(checkout, filesIn(checkout, paths.length > 0 ? paths : FOLDERS), {
+		onFile: r => {
+			console.log(`${String(r.passed).padStart(5)}/${r.passed + r.failed.length} ${r.file}${r.whole ? `  (${r.whole})` : ''}`)
+			if (values.failed) for (const f of r.failed) console.log(`        ${f.name}\n            ${f.why}`)
+		},
+	})
+	for (const [folder, { passed, of }] of Object.entries(score(results))) console.log(`${folder}: ${passed} of ${of}`)
+	if (values.json) fs.writeFileSync(values.json, JSON.stringify(results, null, '\t'))
+	if (values.unexpected) for (const line of unexpected(results)) console.log(line)
+	process.exit(0)
+}
