@@ -55,7 +55,15 @@
 	/* the request itself, as it came: C's own, er.fetchRequest says it */ \
 	X(FETCH_REQUEST, 128) \
 	/* what it brings is the answer of its request: C's own, er.answer says it */ \
-	X(FETCH_ANSWER, 256)
+	X(FETCH_ANSWER, 256) \
+	/* the sandbox reads the answer's body: its first PULL_WINDOW bytes come unasked */ \
+	X(FETCH_PULL, 512) \
+	/* data on the node (http/data.h), and which: the URL is text of that kind, no URL to parse */ \
+	X(FETCH_DATA_SHIFT, 12) \
+	X(FETCH_DATA_KV, 1 << 12) \
+	X(FETCH_DATA_CACHE, 2 << 12) \
+	X(FETCH_DATA_ASSETS, 3 << 12) \
+	X(FETCH_DATA_MASK, 7 << 12)
 
 /* What er.fetchRequest returns. */
 #define ER_FETCHED_TABLE(X) \

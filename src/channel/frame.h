@@ -103,7 +103,8 @@
 	   flags and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields \
 	   block. FETCH_REQUEST in aux: all of these are the owner's REQUEST's; no payload, and RELAY \
 	   in flags if its upload goes along. FETCH_ANSWER in aux: the response is the request's \
-	   answer; only if the request has none when it comes, and the subrequest does not fail. */ \
+	   answer; only if the request has none when it comes, and the subrequest does not fail. A \
+	   FETCH_DATA_* in aux: the URL is what that kind of data calls a thing, and any UTF-8. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \

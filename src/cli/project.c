@@ -295,6 +295,8 @@ er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map,
 	                                    .compat = p->compat,
 	                                    .profile = p->profile,
 	                                    .fallback = p->fallback,
+	                                    .kv = p->kv,
+	                                    .n_kv = p->n_kv,
 	                                    .allow = allow,
 	                                    .n_allow = n_allow});
 }

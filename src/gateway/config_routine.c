@@ -131,6 +131,8 @@ static bool add(er_config_reader *r, const er_json *v, const spec *s, const char
 	                   .compat = set->compat,
 	                   .profile = set->profile,
 	                   .fallback = set->fallback,
+	                   .kv = set->kv,
+	                   .n_kv = set->n_kv,
 	                   .allow = s->allow,
 	                   .n_allow = s->n_allow};
 	er_err err = {0};

@@ -114,6 +114,8 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .compat = settings->compat,
 	                                    .profile = settings->profile,
 	                                    .fallback = settings->fallback,
+	                                    .kv = settings->kv,
+	                                    .n_kv = settings->n_kv,
 	                                    .allow = allow,
 	                                    .n_allow = n_allow});
 }

@@ -188,6 +188,7 @@ static void make_chain(er_worker_door *d)
 	}
 	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = w});
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
+	er_chain_add(&d->chain, ER_AT_DATA, er_data_handler(&d->data));
 }
 
 /* ---- ending ---- */

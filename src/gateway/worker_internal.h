@@ -26,6 +26,7 @@ typedef struct er_worker_door {
 	er_handler handler; /* of the server: what is refused before it enters the chain */
 	er_chain chain;     /* of the environment: routine → cache → standard process → origin */
 	er_cache_place cache;
+	er_data_place data;
 	er_server *server;
 } er_worker_door;
 

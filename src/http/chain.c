@@ -12,6 +12,14 @@ void er_chain_add(er_chain *c, er_place place, er_handler handler)
 	c->links[c->n++] = (er_link){.place = place, .handler = handler};
 }
 
+bool er_chain_has(const er_chain *c, er_place place)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (c->links[i].place == place)
+			return true;
+	return false;
+}
+
 const er_handler *er_chain_at(const er_chain *c, er_place place)
 {
 	ER_ASSERT(c->n <= ER_PLACES_N);

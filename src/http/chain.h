@@ -8,6 +8,7 @@
 #ifndef ER_HTTP_CHAIN_H
 #define ER_HTTP_CHAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +29,9 @@ typedef struct er_handler {
 	X(ROUTINE, "finds the routine of a request, and gives it the exchange") \
 	X(CACHE, "answers from what is stored, and stores what may be") \
 	X(STANDARD, "the standard process: knows the environment's origin") \
-	X(ORIGIN, "asks a server; addresses are guarded, unless the standard process trusts the origin")
+	X(ORIGIN, "asks a server; addresses are guarded, unless the standard process trusts the origin") \
+	/* behind all others: nobody passes on to it, and only questions for data enter here */ \
+	X(DATA, "answers from data on the node that a routine asks for (http/data.h)")
 
 typedef enum er_place {
 #define X(name, meaning) ER_AT_##name,
@@ -50,6 +53,8 @@ typedef struct er_chain {
 
 /* Adds a handler behind all that the chain has: its place is behind theirs. */
 void er_chain_add(er_chain *c, er_place place, er_handler handler);
+/* Is there a handler at this very place? */
+bool er_chain_has(const er_chain *c, er_place place);
 /* The handler at this place, or at the next place that the chain has. There must be one. */
 const er_handler *er_chain_at(const er_chain *c, er_place place);
 /* The handler behind this place: where the one at `place` passes an exchange on to. There must

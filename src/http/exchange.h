@@ -24,6 +24,7 @@
 #include "base/list.h"
 #include "http/body.h"
 #include "http/chain.h"
+#include "http/data.h"
 #include "http/fields.h"
 #include "http/peer.h"
 #include "http/wishes.h"
@@ -123,6 +124,7 @@ struct er_exchange {
 	er_peer peer; /* of the client */
 	er_request req;
 	er_wishes wishes;
+	er_data_ask data; /* of a question for data; else all zero */
 	er_response res;
 	er_exchange_facts facts;
 	er_exchange *spare; /* the next one that waits to be used again; of exchange.c */

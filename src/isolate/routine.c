@@ -6,29 +6,40 @@
 
 #include "base/mem.h"
 
-/* The strings lie behind the struct: a node may know very many routines. */
+static er_slice copy_string(uint8_t **at, er_slice s)
+{
+	er_slice copy = er_slice_of(*at, s.n);
+	er_copy(*at, s.p, s.n);
+	*at += s.n;
+	return copy;
+}
+
+/* The lists and the strings lie behind the struct: a node may know very many routines. */
 er_routine *er_routine_new(const er_routine *like)
 {
 	const er_slice strings[] = {like->name, like->version, like->source_url, like->env_json, like->key};
 	enum { N = sizeof strings / sizeof *strings };
-	size_t bytes = 0, allow = like->n_allow * sizeof *like->allow;
+	size_t bytes = 0, allow = like->n_allow * sizeof *like->allow, kv = like->n_kv * sizeof *like->kv;
+	static_assert(_Alignof(er_slice) <= _Alignof(er_routine) && _Alignof(er_cidr) <= _Alignof(er_slice), "they lie behind it");
 	for (size_t i = 0; i < N; i++)
 		bytes += strings[i].n;
+	for (size_t i = 0; i < like->n_kv; i++)
+		bytes += like->kv[i].n;
 	ER_ASSERT(like->name.n > 0 && (like->n_allow == 0 || like->allow != NULL) && like->profile <= ER_PROFILE_HARDENED);
-	er_routine *r = er_alloc(sizeof *r + allow + bytes);
-	uint8_t *at = (uint8_t *)(r + 1) + allow;
+	er_routine *r = er_alloc(sizeof *r + kv + allow + bytes);
+	uint8_t *at = (uint8_t *)(r + 1) + kv + allow;
 	*r = *like;
 	r->refs = 1;
 	r->held = NULL;
-	r->allow = like->n_allow > 0 ? (er_cidr *)(r + 1) : NULL;
+	r->kv = like->n_kv > 0 ? (er_slice *)(r + 1) : NULL;
+	r->allow = like->n_allow > 0 ? (er_cidr *)((uint8_t *)(r + 1) + kv) : NULL;
 	er_copy(r->allow, like->allow, allow);
 	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key};
-	for (size_t i = 0; i < N; i++) {
-		er_copy(at, strings[i].p, strings[i].n);
-		*owned[i] = er_slice_of(at, strings[i].n);
-		at += strings[i].n;
-	}
-	ER_ASSERT(at == (uint8_t *)(r + 1) + allow + bytes);
+	for (size_t i = 0; i < N; i++)
+		*owned[i] = copy_string(&at, strings[i]);
+	for (size_t i = 0; i < like->n_kv; i++)
+		r->kv[i] = copy_string(&at, like->kv[i]);
+	ER_ASSERT(at == (uint8_t *)(r + 1) + kv + allow + bytes);
 	return r;
 }
 

@@ -54,7 +54,9 @@ struct er_routine {
 	er_limits limits;
 	uint32_t compat; /* ER_COMPAT_* */
 	enum er_profile profile;
-	bool fallback;  /* on failure before an answer: the rest of the chain answers */
+	bool fallback; /* on failure before an answer: the rest of the chain answers */
+	er_slice *kv;  /* namespaces of the key-value store that the code opens */
+	size_t n_kv;
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
 	size_t n_allow;
 	er_code *held; /* by instances, if it came from the source; no reference of ours */

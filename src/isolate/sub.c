@@ -179,7 +179,7 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		return;
 	}
 	er_instance *in = s->call->instance;
-	if (er_slice_eq(x->req.method, ER_LIT("HEAD")) && x->res.body != NULL) {
+	if (x->data.kind == ER_DATA_NONE && er_slice_eq(x->req.method, ER_LIT("HEAD")) && x->res.body != NULL) {
 		/* Its length is that of another answer's body: it has none (Fetch, "main fetch"). */
 		er_body_cancel(x->res.body, ER_ERR_CANCELLED);
 		er_body_unref(x->res.body);
@@ -190,7 +190,7 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		answer_call(s, x, block);
 		return;
 	}
-	bool keeps = x->res.body != NULL && block <= ER_SUB_KEPT;
+	bool keeps = x->res.body != NULL && block <= ER_SUB_KEPT && !s->pull;
 	say_head(s, x, block, keeps ? ER_FF_KEPT : 0);
 	if (x->res.body != NULL) {
 		er_lease_body(s->lease, x->res.body);
@@ -200,8 +200,12 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		keep_head(s, x);
 	else
 		er_exchange_unref(x);
-	er_sub_settle(s);
-	er_box_activate(in->box);
+	er_box *box = in->box;
+	if (s->pull && s->response.body != NULL)
+		er_outflow_pull(&s->response, ER_PULL_WINDOW); /* may free the subrequest */
+	else
+		er_sub_settle(s);
+	er_box_activate(box);
 }
 
 static void on_broken(er_asker *asker, er_exchange *x)
@@ -243,6 +247,32 @@ static bool read_url(er_exchange *x, er_slice text)
 	x->req.authority = er_slice_of(href.p + host, u.pathname_start - host);
 	x->req.target = er_slice_of(href.p + u.pathname_start, end - u.pathname_start);
 	return true;
+}
+
+/* What a kind of data calls a thing: nobody but that kind's handler looks at it. `text` lies in the
+ * exchange's arena. */
+static bool read_data(er_sub *s, uint16_t aux, er_slice text)
+{
+	er_exchange *x = s->x;
+	const er_routine *r = s->call->instance->routine;
+	unsigned kind = (unsigned)(aux & ER_FETCH_DATA_MASK) >> ER_FETCH_DATA_SHIFT;
+	if (kind >= ER_DATA_KINDS_N)
+		return false;
+	x->data = (er_data_ask){.kind = (er_data_kind)kind,
+	                        .environment = r->environment,
+	                        .routine = r->name,
+	                        .version = r->version,
+	                        .namespaces = r->kv,
+	                        .n_namespaces = r->n_kv};
+	x->req.scheme = er_data_word(x->data.kind);
+	x->req.target = text;
+	return true;
+}
+
+static bool nothing_dropped(er_slice name)
+{
+	(void)name;
+	return false;
 }
 
 /* The upload of a FETCH, in one of its three forms. A relay takes the body from another flow of the
@@ -352,7 +382,14 @@ static void launch(er_sub *s, uint16_t aux)
 	const er_call *c = s->call;
 	er_exchange *x = er_exchange_ref(s->x); /* an answer may come at once, and free the sub */
 	ER_ASSERT(x->chain != NULL);
-	if ((aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) == 0) {
+	if (x->data.kind != ER_DATA_NONE) {
+		if (er_chain_has(x->chain, ER_AT_DATA)) {
+			er_exchange_enter(x, x->chain, ER_AT_DATA);
+		} else {
+			er_exchange_fail(x, 501, ER_ERR_UNAVAILABLE, NULL, "this node keeps no data for routines");
+			er_exchange_answer(x);
+		}
+	} else if ((aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) == 0) {
 		x->wishes = wishes_of(c, aux);
 		er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
 		er_exchange_enter(x, x->chain, ER_AT_ORIGIN);
@@ -406,14 +443,17 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 	if (r.bad)
 		return false;
 	x->req.method = method;
+	bool data = (f->aux & ER_FETCH_DATA_MASK) != 0;
+	if (data && !read_data(s, f->aux, url))
+		return false;
 	if (!er_field_name_ok(method))
 		*why = "the method is not a token";
-	else if (!read_url(x, url))
+	else if (!data && !read_url(x, url))
 		*why = "only http: and https: URLs can be fetched";
-	else if (!er_block_read(block, &x->arena, &x->req.fields, er_identity_not_to_ask, &wrong))
+	else if (!er_block_read(block, &x->arena, &x->req.fields, data ? nothing_dropped : er_identity_not_to_ask, &wrong))
 		*why =
 		    er_block_malformed(block, &bad) ? "a header has a control character in its value, or a name that is no token" : wrong;
-	else if (!read_host(x, f->aux, &wrong))
+	else if (!data && !read_host(x, f->aux, &wrong))
 		*why = wrong;
 	else if (!read_body(s, f, &r))
 		*why = gone_body;
@@ -438,6 +478,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload, er_sub_a
 	}
 	er_sub *s = er_sub_new(c, f->id);
 	s->answers = f->aux & ER_FETCH_ANSWER ? answers : NULL;
+	s->pull = (f->aux & ER_FETCH_PULL) != 0;
 	er_exchange *x = s->x = er_exchange_child(account, &s->asker);
 	x->facts.started_us = er_clock_mono_us();
 	const char *too_many;

@@ -29,6 +29,7 @@ struct er_sub {
 	 * together with the body; else NULL */
 	er_exchange *kept;
 	er_sub_answers *answers; /* FETCH_ANSWER. NULL: the answer goes to the sandbox */
+	bool pull;               /* FETCH_PULL */
 	bool over;               /* being freed */
 	er_outflow response;
 	er_inflow upload;

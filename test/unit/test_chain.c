@@ -45,8 +45,11 @@ static void a_chain_may_have_every_place_or_one(void **state)
 	er_chain_add(&one, ER_AT_ORIGIN, named("one"));
 	for (er_place p = ER_AT_ROUTINE; p < ER_PLACES_N; p++) {
 		assert_ptr_equal(er_chain_at(&all, p), &all.links[p].handler);
-		assert_string_equal(er_chain_at(&one, p)->name, "one");
+		assert_true(er_chain_has(&all, p));
+		assert_int_equal(er_chain_has(&one, p), p == ER_AT_ORIGIN);
 	}
+	for (er_place p = ER_AT_ROUTINE; p <= ER_AT_ORIGIN; p++)
+		assert_string_equal(er_chain_at(&one, p)->name, "one");
 }
 
 static void behind_the_last(void *ctx)

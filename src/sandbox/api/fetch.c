@@ -81,6 +81,8 @@ static er_sub *start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flag
 		return NULL;
 	}
 	relay_over(relay);
+	if (f->aux & ER_FETCH_PULL)
+		er_asked_more(fid, true, ER_PULL_WINDOW);
 	send_fetch(s, f, t, bytes, relay, length);
 	er_text_fini(&t->body);
 	return s;

@@ -3,7 +3,7 @@
 import * as er from './natives.js';
 import {
 	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
-	FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SELF, FETCHED_BODY,
+	FETCH_PULL, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SELF, FETCHED_BODY,
 } from './contract.js';
 import { Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { newFid, subs } from './sub-ids.js';
@@ -30,6 +30,8 @@ class Sub {
 		this.offAbort = null;
 		this.unsent = null; // the reader of its body, until the node has room for it
 		this.answers = false; // what it brings is the answer of its request
+		this.take = null; // (status, block, body) -> what its promise becomes; null: a Response
+		this.pulled = false; // FETCH_PULL: its body comes unasked
 		this.prevEnder = null;
 		this.nextEnder = null;
 	}
@@ -86,6 +88,14 @@ class Sub {
 	}
 }
 
+/** Throws if no subrequest can be made now. `what` is what was called. */
+function mayAsk(what) {
+	const scope = current;
+	if (scope === TOP)
+		throw new Err(`${what} cannot be called at top level, only while a request is handled: move the call into the fetch handler`);
+	if (scope.over) throw new Err(`${what} was called after the request was over: give its promise to waitUntil to keep the request alive`);
+	return scope;
+}
 export function fetch(input, init = undefined) {
 	try {
 		need(arguments.length, 1, "'fetch'");
@@ -95,10 +105,7 @@ export function fetch(input, init = undefined) {
 	}
 }
 function start(input, init) {
-	const scope = current;
-	if (scope === TOP)
-		throw new Err('fetch cannot be called at top level, only while a request is handled: move the call into the fetch handler');
-	if (scope.over) throw new Err('fetch was called after the request was over: give its promise to waitUntil to keep the request alive');
+	const scope = mayAsk('fetch');
 	if (init === undefined && !scope.answered && isUntouched(input, scope)) return asItCame(input, scope);
 	// The node's own request is sent as it is; everything else goes through the constructor, which
 	// copies and checks.
@@ -170,7 +177,10 @@ function withoutHost({ block, self, extra }, url) {
 function send(sub, request, raw, parts, block, url) {
 	sub.manual = parts.extra?.decompress === 'manual';
 	const o = options(request, parts.extra) | (parts.self ? FETCH_SELF : 0);
-	const { method } = request;
+	sendRaw(sub, request.method, url, block, o, raw, request);
+}
+/** `request`: what is used up with its body, or null. */
+function sendRaw(sub, method, url, block, o, raw, request) {
 	const { fid, scope } = sub;
 	if (raw === null) {
 		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_NONE, /* body */ undefined);
@@ -181,14 +191,14 @@ function send(sub, request, raw, parts, block, url) {
 		node.check();
 		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_RELAY, /* body */ node.key);
 		if (isStreamRaw(raw)) takeSource(raw);
-		else spendRequest(request, SPENT);
+		else if (request !== null) spendRequest(request, SPENT);
 		node.handOff();
 		return;
 	}
 	const body = simplest(raw);
 	if (!isStreamRaw(body)) {
 		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_WHOLE, body);
-		if (!isStreamRaw(raw)) spendRequest(request, SPENT);
+		if (!isStreamRaw(raw) && request !== null) spendRequest(request, SPENT);
 		return;
 	}
 	const length = lengthOf(body);
@@ -208,6 +218,21 @@ export function subBegun(fid) {
 	const reader = sub.unsent;
 	sub.unsent = null;
 	upload(sub, reader);
+}
+/** A question for data on the node (data.js), which counts as a subrequest. `options`:
+ * FETCH_DATA_*, and FETCH_PULL if `take` reads the body. */
+export function askNode(what, options, method, target, block, raw, take) {
+	const scope = mayAsk(what);
+	count(scope);
+	const fid = newFid();
+	const sub = new Sub(fid, scope, new Deferred(), '');
+	const { promise } = sub.deferred;
+	sub.take = take;
+	sub.pulled = (options & FETCH_PULL) !== 0;
+	sendRaw(sub, method, target, block, options, raw, null);
+	subs.set(fid, sub);
+	hang(scope, sub);
+	return promise;
 }
 let fetchData = null;
 export function dataThrough(fn) {
@@ -259,13 +284,23 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	let body = null;
 	if (hasBody) {
 		body = new NodeBody(fid * 2 + 1, sub.scope, length, 'The body of the response');
-		if (!sub.manual) body.block = block;
+		if (sub.take !== null) {
+			if (sub.pulled) body.expect();
+		} else if (!sub.manual) body.block = block;
 		sub.body = body.flow;
 	}
 	if (sub.offAbort === null || body === null) sub.close();
 	else {
 		// An abort must still reach the body; the entry goes with the request.
 		subs.delete(fid);
+	}
+	if (sub.take !== null) {
+		try {
+			d.resolve(sub.take(status, block, body));
+		} catch (e) {
+			d.reject(e);
+		}
+		return;
 	}
 	const url = typeof sub.url === 'string' ? sub.url : sub.url.url;
 	const response = nodeResponse(status, reason ?? 'OK', block, urls ?? url, body);
@@ -289,7 +324,7 @@ export function subFail(fid, kind, text) {
 	const sub = subs.get(fid);
 	if (sub === undefined) return;
 	enterScope(sub.scope);
-	const e = new TypeErr(text === '' ? `fetch failed: ${kind}` : `fetch failed: ${text}`);
+	const e = sub.take !== null ? new Err(text === '' ? kind : text) : new TypeErr(text === '' ? `fetch failed: ${kind}` : `fetch failed: ${text}`);
 	e.code = kind;
 	sub.reject(e);
 }

@@ -175,6 +175,12 @@ export class NodeBody {
 			this.flow.leave(ENDED);
 		}
 	}
+	/** The node sends the first PULL_WINDOW bytes unasked. */
+	expect() {
+		this.flow.state = READING;
+		this.flow.chunks = [];
+		this.flow.list();
+	}
 	begin() {
 		this.check();
 		const { flow } = this;
