@@ -1,7 +1,8 @@
 /* URLs that unsafe requests have made void, of sites whose keys have parts that nobody can list: a
  * response is void if its URL has a higher number than it has (purge.h). Clients choose the URLs,
  * so all of it is bounded, and a site pays for its own clients: one that has too many URLs is void
- * as a whole up to now. Not locked: the table of purges does that. */
+ * as a whole up to its newest. If all sites together have too many, the site with the most pays.
+ * Not locked: the table of purges does that. */
 #ifndef ER_CACHE_VOIDS_H
 #define ER_CACHE_VOIDS_H
 

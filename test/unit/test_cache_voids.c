@@ -45,6 +45,56 @@ static void a_site_with_too_many_is_void_and_no_other(void **state)
 	er_voids_free(v);
 }
 
+/* Visitors of four sites fill the table; the fifth has one URL, and goes on to get more. */
+static void a_full_table_costs_the_site_that_fills_it_and_not_the_one_that_comes_last(void **state)
+{
+	(void)state;
+	er_voids *v = er_voids_new(40, 20, 10);
+	uint64_t number = 0;
+	er_voids_add(v, 9, 1, ++number);
+	for (uint64_t url = 1; er_voids_count(v) < 40; url++)
+		for (uint64_t site = 1; site <= 4 && er_voids_count(v) < 40; site++)
+			if (site == 1 || url <= 7)
+				er_voids_add(v, site, url, ++number);
+	uint64_t full = number;
+	er_voids_add(v, 9, 2, ++number);
+	assert_int_equal(er_voids_number(v, 9, 1), 1);
+	assert_int_equal(er_voids_number(v, 9, 2), number);
+	assert_int_equal(er_voids_number(v, 9, 99), 0);
+	for (uint64_t site = 2; site <= 4; site++)
+		assert_int_equal(er_voids_number(v, site, 99), 0);
+	assert_true(er_voids_number(v, 1, 99) > 0);
+	/* Up to its own newest, not up to now. */
+	assert_int_equal(er_voids_number(v, 1, 1), er_voids_number(v, 1, 99));
+	assert_true(er_voids_number(v, 1, 99) <= full);
+	/* The flood goes on, and it is its own table that goes each time. */
+	for (uint64_t url = 100; url < 1000; url++)
+		er_voids_add(v, 1, url, ++number);
+	assert_true(er_voids_count(v) <= 40);
+	assert_int_equal(er_voids_number(v, 9, 99), 0);
+	for (uint64_t site = 2; site <= 4; site++)
+		assert_int_equal(er_voids_number(v, site, 99), 0);
+	er_voids_free(v);
+}
+
+/* Only a site that comes new can be mistaken for the one that had to go. */
+static void a_site_too_many_costs_no_site_that_is_known(void **state)
+{
+	(void)state;
+	er_voids *v = er_voids_new(100, 10, 3);
+	for (uint64_t site = 1; site <= 3; site++)
+		er_voids_add(v, site, 7, site);
+	er_voids_add(v, 1, 8, 4);
+	er_voids_add(v, 5, 7, 5);
+	assert_int_equal(er_voids_number(v, 1, 99), 0);
+	assert_int_equal(er_voids_number(v, 3, 99), 0);
+	assert_int_equal(er_voids_number(v, 2, 7), 2); /* it went: void up to its newest */
+	assert_int_equal(er_voids_number(v, 5, 7), 5);
+	assert_int_equal(er_voids_number(v, 5, 99), 2);
+	assert_int_equal(er_voids_count(v), 4);
+	er_voids_free(v);
+}
+
 /* Whatever comes, in whatever order, nothing that was void is not, and there is a bound. */
 static void nothing_is_forgotten_and_all_is_bounded(void **state)
 {
@@ -201,6 +251,16 @@ static void a_flood_voids_the_site_of_its_clients_and_no_other(void **state)
 	for (unsigned i = 0; i < CLASSES; i++)
 		assert_gets(&w, "/a", classes[i], "; hit", "old");
 	assert_int_equal(er_purges_count(p), 1);
+	/* As many sites as fill the table, and one void of this site's own. */
+	for (unsigned i = 0; i < 20 * 4000; i++) {
+		char where[64], site[16];
+		snprintf(where, sizeof where, "a.example/%u", i);
+		snprintf(site, sizeof site, "other-%u", i / 4000);
+		er_purges_void(p, er_scopes_site(er_slice_cstr(site)), er_slice_cstr(where), er_purges_next(p));
+	}
+	er_purges_void(p, w.place.site, ER_LIT("a.example/b"), er_purges_next(p));
+	for (unsigned i = 0; i < CLASSES; i++)
+		assert_gets(&w, "/a", classes[i], "; hit", "old");
 	for (unsigned i = 0; i < 5000; i++) {
 		char where[64];
 		snprintf(where, sizeof where, "a.example/%u", i);
@@ -215,6 +275,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_url_is_void_up_to_its_number),
 	    cmocka_unit_test(a_site_with_too_many_is_void_and_no_other),
+	    cmocka_unit_test(a_full_table_costs_the_site_that_fills_it_and_not_the_one_that_comes_last),
+	    cmocka_unit_test(a_site_too_many_costs_no_site_that_is_known),
 	    cmocka_unit_test(nothing_is_forgotten_and_all_is_bounded),
 	    cmocka_unit_test(an_unsafe_request_voids_the_keys_of_all_others),
 	    cmocka_unit_test(also_one_that_has_no_key),
