@@ -34,7 +34,8 @@ try {
 }
 
 /** Files that are not held: file → why. */
-const FREE = { 'streams.js': 'the polyfill in the same script looks everything up when it runs: who changes a built-in breaks his own streams' };
+const POLYFILL = 'the polyfill in the same script looks everything up when it runs: who changes a built-in breaks his own streams';
+const FREE = { 'streams.js': POLYFILL, 'compression-streams.js': POLYFILL };
 /** file → receiver or place as it is written → why nothing is looked up there that a routine could
  * have changed. Each must be needed. */
 const KNOWN = {

@@ -145,6 +145,10 @@ enum {
 	X(decoderName, (label)) \
 	X(decode, (handle, bytes, flush)) \
 	X(decoderFree, (handle)) \
+	/* api/coder.c */ \
+	X(coderNew, (format, decode)) \
+	X(code, (handle, bytes, finish)) \
+	X(coderFree, (handle)) \
 	/* api/url.c */ \
 	X(urlParse, (input, base)) \
 	X(urlSet, (href, part, value)) \
@@ -191,7 +195,8 @@ enum {
 	X(sub)     /* a subrequest or a body's copy, by its number; with its request or its reader */ \
 	X(upload)  /* a request's, that is being read; likewise */ \
 	X(send)    /* a complete body on its way out; with its request or subrequest */ \
-	X(decoder) /* of text; with its object */
+	X(decoder) /* of text; with its object */ \
+	X(coder)   /* of compressed data; with its object */
 
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \

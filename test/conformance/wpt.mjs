@@ -5,11 +5,11 @@
 //     --json FILE    write every result
 //     --unexpected   name what fails and is not named in wpt-expected.json
 //
-// Every `.any.js` file (and each of its variants) is a routine in a sandbox of a real `er node`; its
-// one request runs the file and answers with the results. The suite's own server, wptserve (Python
-// 3), answers what tests fetch. What needs a document, a worker or a browser's origin model
-// is left out: wpt-skip.json says what and why. wpt-expected.json names each subtest that fails and
-// says why.
+// Every `.any.js` file (and each of its variants) is a routine in a sandbox of a real `er node`.
+// Its one request runs the file and answers with the results. The suite's own server, wptserve
+// (Python 3), answers what tests fetch. What needs a document, a worker or a browser's origin model
+// is left out: wpt-skip.json says what and why. wpt-expected.json names each subtest that fails,
+// and why.
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

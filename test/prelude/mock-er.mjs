@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
+import zlib from 'node:zlib';
 import vm from 'node:vm';
 import { contract } from '../../src/sandbox/js/contract.mjs';
 
@@ -24,6 +25,11 @@ const fieldsOf = block => {
 	return Array.from({ length: lines.length >> 1 }, (_, i) => [lines[2 * i], lines[2 * i + 1]]);
 };
 const blockOf = fields => fields.map(([name, value]) => `${name}\n${value}\n`).join('');
+
+const CODERS = {
+	gzip: [zlib.gzipSync, zlib.gunzipSync], deflate: [zlib.deflateSync, zlib.inflateSync], 'deflate-raw': [zlib.deflateRawSync, zlib.inflateRawSync],
+	brotli: [zlib.brotliCompressSync, zlib.brotliDecompressSync],
+};
 
 export const agreed = contract();
 const { BODY_LAST, FETCHED_BODY, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
@@ -286,6 +292,24 @@ export class Instance {
 				}
 			},
 			decoderFree: (h) => decoders.delete(h),
+			// At once, in pieces of 64 KB.
+			coderNew(format, decode) {
+				const run = CODERS[format]?.[decode ? 1 : 0];
+				if (run === undefined) return 0;
+				const input = [];
+				let out = null;
+				return {
+					code(bytes, finish) {
+						if (out === null && !finish) return void input.push(Buffer.from(bytes));
+						out ??= run(Buffer.concat(input));
+						const piece = out.subarray(0, 65536);
+						out = out.subarray(65536);
+						return piece.length > 0 ? self.u8(piece) : undefined;
+					},
+				};
+			},
+			code: (handle, bytes, finish) => handle.code(bytes, finish),
+			coderFree: record('coderFree'),
 			btoa(s) {
 				try {
 					return btoa(s);

@@ -33,7 +33,7 @@ import { current } from './scope.js';
 const STREAMS = [
 	'ByteLengthQueuingStrategy', 'CountQueuingStrategy', 'ReadableByteStreamController', 'ReadableStream', 'ReadableStreamBYOBReader', 'ReadableStreamBYOBRequest',
 	'ReadableStreamDefaultController', 'ReadableStreamDefaultReader', 'TransformStream', 'TransformStreamDefaultController', 'WritableStream',
-	'WritableStreamDefaultController', 'WritableStreamDefaultWriter', 'TextEncoderStream', 'TextDecoderStream', 'FixedLengthStream', 'IdentityTransformStream',
+	'WritableStreamDefaultController', 'WritableStreamDefaultWriter', 'TextEncoderStream', 'TextDecoderStream', 'FixedLengthStream', 'IdentityTransformStream', 'CompressionStream', 'DecompressionStream',
 ];
 
 // ---- the global as an event target ----
@@ -173,7 +173,7 @@ showThrown((v) =>
 	isResponse(v)
 		? `a Response with status ${statusOf(v)}: a handler must return its Response, one that is thrown does not reach the client`
 		: inspect(v));
-streamsNeed({ TextEncoder, TextDecoder, lengthIs });
+streamsNeed({ TextEncoder, TextDecoder, lengthIs, coderNew: er.coderNew, code: er.code, coderFree: er.coderFree });
 
 const headersEach = Headers.prototype.forEach;
 const paramsEach = URLSearchParams.prototype.forEach;

@@ -5,9 +5,11 @@ import {
 	ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
 	WritableStreamDefaultController, WritableStreamDefaultWriter,
 } from 'web-streams-polyfill';
+import { compressionStreams } from './compression-streams.js';
 
 export default function (tools) {
 	const { TextDecoder, TextEncoder, lengthIs } = tools;
+	const { CompressionStream, DecompressionStream } = compressionStreams(tools);
 	const surface = (ctor, name) => {
 		for (const key of Object.getOwnPropertyNames(ctor.prototype)) if (key !== 'constructor') Object.defineProperty(ctor.prototype, key, { enumerable: true });
 		Object.defineProperty(ctor.prototype, Symbol.toStringTag, { value: name, configurable: true });
@@ -127,6 +129,7 @@ export default function (tools) {
 	delete iterator[Symbol.asyncIterator];
 
 	return {
+		CompressionStream: surface(CompressionStream, 'CompressionStream'), DecompressionStream: surface(DecompressionStream, 'DecompressionStream'),
 		ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader, ReadableStreamBYOBRequest,
 		ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
 		WritableStreamDefaultController, WritableStreamDefaultWriter,
