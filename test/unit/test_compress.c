@@ -235,9 +235,11 @@ static void what_waits_is_bounded_and_an_end_leaves_it_undone(void **state)
 		snprintf(key, sizeof key, "%d", i);
 		er_content *c = content(text, N, N);
 		pages[i] = page(key, (uint64_t)i, c);
-		er_compressor_want(z, pages[i], ER_CODING_GZIP);
 		er_content_unref(c);
 	}
+	/* Asked for in a row, far faster than a thread makes them. */
+	for (int i = 0; i < PAGES; i++)
+		er_compressor_want(z, pages[i], ER_CODING_GZIP);
 	er_compressor_stats all = er_compressor_statistics(z);
 	assert_true(all.waiting <= 129);
 	assert_true(all.skipped >= 100);
