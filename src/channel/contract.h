@@ -86,6 +86,33 @@
 /* In place of a timer's milliseconds: in the next turn, not counted against the limit. */
 #define ER_TIMER_TABLE(X) X(TIMER_NEXT_TURN, -1)
 
+/* ---- Web Crypto ---- */
+#define ER_HASH_TABLE(X) \
+	X(HASH_SHA1, 0) \
+	X(HASH_SHA256, 1) \
+	X(HASH_SHA384, 2) \
+	X(HASH_SHA512, 3) \
+	X(HASH_MD5, 4)
+
+/* What a key is of. SECRET: bytes, for HMAC, AES and what derives keys. */
+#define ER_KEY_TABLE(X) \
+	X(KEY_SECRET, 0) \
+	X(KEY_RSA, 1) \
+	X(KEY_P256, 2) \
+	X(KEY_P384, 3) \
+	X(KEY_P521, 4) \
+	X(KEY_ED25519, 5) \
+	X(KEY_X25519, 6) \
+	X(KEY_ED448, 7) \
+	X(KEY_X448, 8)
+
+/* How a key is written down. */
+#define ER_KEY_FORM_TABLE(X) \
+	X(AS_RAW, 0) \
+	X(AS_SPKI, 1) \
+	X(AS_PKCS8, 2) \
+	X(AS_JWK, 3)
+
 #define ER_NUMBER_TABLES(X) \
 	ER_SIZE_TABLE(X) \
 	ER_BODY_FLAG_TABLE(X) \
@@ -94,7 +121,10 @@
 	ER_FETCHED_TABLE(X) \
 	ER_COMPAT_TABLE(X) \
 	ER_CONSOLE_TABLE(X) \
-	ER_TIMER_TABLE(X)
+	ER_TIMER_TABLE(X) \
+	ER_HASH_TABLE(X) \
+	ER_KEY_TABLE(X) \
+	ER_KEY_FORM_TABLE(X)
 enum {
 #define X(name, value) ER_##name = (value),
 	ER_NUMBER_TABLES(X)
@@ -175,7 +205,17 @@ enum {
 	/* api/wasm.c */ \
 	X(wasmShared, (source)) \
 	X(compileBegin, ()) \
-	X(compileEnd, ())
+	X(compileEnd, ()) \
+	/* api/crypto.c */ \
+	X(digest, (hash, bytes)) \
+	X(equal, (one, other)) \
+	/* api/crypto_key.c */ \
+	X(keyGenerate, (kind, bits, exponent)) \
+	X(keyRead, (kind, form, bytes)) \
+	X(keyWrite, (key, form)) \
+	/* api/crypto_mac.c */ \
+	X(mac, (hash, key, bytes)) \
+	X(macVerify, (hash, key, bytes, mac))
 
 /* Members of `er` that are values: urlParts from the start, the others once LOAD has come. */
 #define ER_GIVEN_TABLE(X) \
@@ -196,7 +236,8 @@ enum {
 	X(upload)  /* a request's, that is being read; likewise */ \
 	X(send)    /* a complete body on its way out; with its request or subrequest */ \
 	X(decoder) /* of text; with its object */ \
-	X(coder)   /* of compressed data; with its object */
+	X(coder)   /* of compressed data; with its object */ \
+	X(key)     /* of Web Crypto; with its object */
 
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \

@@ -3,7 +3,7 @@
 // engine: where the engine checks, this one only records. Held to channel/contract.h: it has what
 // stands there and no more, and no call may have another number of arguments.
 import { execFileSync } from 'node:child_process';
-import { randomFillSync, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomFillSync, randomUUID, timingSafeEqual } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { contract } from '../../src/sandbox/js/contract.mjs';
 const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
 execFileSync(process.execPath, [fileURLToPath(new URL('../../src/sandbox/js/build.mjs', import.meta.url)), out], { stdio: 'inherit' });
 const scripts = {};
-const sources = { prelude: readFileSync(join(out, 'prelude.js'), 'utf8'), streams: readFileSync(join(out, 'streams.js'), 'utf8') };
+const sources = { prelude: readFileSync(join(out, 'prelude.js'), 'utf8'), streams: readFileSync(join(out, 'streams.js'), 'utf8'), subtle: readFileSync(join(out, 'subtle.js'), 'utf8') };
 rmSync(out, { recursive: true });
 for (const name in sources) scripts[name] = new vm.Script(sources[name], { filename: name === 'prelude' ? 'er:prelude' : `er:${name}` });
 
@@ -32,7 +32,8 @@ const CODERS = {
 };
 
 export const agreed = contract();
-const { BODY_LAST, FETCHED_BODY, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
+const { AS_JWK, BODY_LAST, FETCHED_BODY, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
+const HASHES = ['sha1', 'sha256', 'sha384', 'sha512', 'md5'];
 
 /** What is wrong with `natives` by the contract: names that lack, names that are too many. */
 export function unlike(natives, { natives: wanted, given } = agreed) {
@@ -356,6 +357,15 @@ export class Instance {
 			domainToASCII: (s) => s,
 			randomFill: (u8) => randomFillSync(u8),
 			randomUUID: () => randomUUID(),
+			// Of Web Crypto, what needs no more than bytes; the rest is tested with the engine
+			// (test/e2e/crypto.test.mjs).
+			digest: (hash, bytes) => self.u8(createHash(HASHES[hash]).update(bytesOf(bytes)).digest()),
+			equal: (one, other) => timingSafeEqual(bytesOf(one), bytesOf(other)),
+			keyGenerate: (kind, bits) => ({ secret: randomBytes(bits / 8) }),
+			keyRead: (kind, form, bytes) => ({ secret: form === AS_JWK ? Buffer.from(bytes, 'base64url') : Buffer.from(bytesOf(bytes)) }),
+			keyWrite: (key, form) => (form === AS_JWK ? key.secret.toString('base64url') : self.u8(key.secret)),
+			mac: (hash, key, bytes) => self.u8(createHmac(HASHES[hash], key.secret).update(bytesOf(bytes)).digest()),
+			macVerify: (hash, key, bytes, mac) => createHmac(HASHES[hash], key.secret).update(bytesOf(bytes)).digest().equals(bytesOf(mac)),
 			log: record('log'),
 			exception: record('exception'),
 			lazy(name) {

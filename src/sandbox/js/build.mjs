@@ -24,9 +24,41 @@ const contract = {
 	},
 };
 
+// What a lazy script shares with the prelude, so that it has the prelude's own: built-ins as they
+// were before any routine code, INTERNAL, DOMException. The prelude hands it over when it loads the
+// script (`shared()`), whose imports of these modules are members of that. The script leaves what
+// it has made in `shared.made`: what the bundler would write for exports looks built-ins up.
+const SHARED = ['primordials', 'webidl', 'natives', 'dom-exception'];
+async function exportsOf(name) {
+	const { metafile } = await build({ entryPoints: [join(here, `${name}.js`)], bundle: true, write: false, format: 'esm', metafile: true, plugins: [contract], logLevel: 'error', outdir: out });
+	return Object.values(metafile.outputs)[0].exports.sort();
+}
+const names = Object.fromEntries(await Promise.all(SHARED.map(async (name) => [name, await exportsOf(name)])));
+const within = (name) => `{ ${names[name].join(', ')} }`;
+/** For the prelude: './shared.js'. */
+const sharing = {
+	name: 'sharing',
+	setup({ onResolve, onLoad }) {
+		onResolve({ filter: /^\.\/shared\.js$/ }, () => ({ path: 'shared', namespace: 'sharing', sideEffects: false }));
+		onLoad({ filter: /./, namespace: 'sharing' }, () => ({
+			contents: `${SHARED.map((name) => `import ${within(name)} from './${name}.js';`).join('\n')}
+				export const shared = () => ({ __proto__: null, ${SHARED.map((name) => `'${name}': ${within(name)}`).join(', ')} });`,
+			resolveDir: here,
+		}));
+	},
+};
+/** For a lazy script. */
+const shared = {
+	name: 'shared',
+	setup({ onResolve, onLoad }) {
+		onResolve({ filter: new RegExp(`^\\./(${SHARED.join('|')})\\.js$`) }, ({ path }) => ({ path: path.slice(2, -3), namespace: 'shared' }));
+		onLoad({ filter: /./, namespace: 'shared' }, ({ path }) => ({ contents: `export const ${within(path)} = shared['${path}'];` }));
+	},
+};
+
 /** entry → OUTDIR/name.js; `parameter` is the free variable of the bundle, `value` what the
  * function returns. */
-async function bundle(entry, name, parameter, value) {
+async function bundle(entry, name, parameter, value, plugins) {
 	const result = await build({
 		entryPoints: [join(here, entry)],
 		bundle: true,
@@ -34,7 +66,7 @@ async function bundle(entry, name, parameter, value) {
 		format: 'iife',
 		globalName: '__out',
 		platform: 'neutral',
-		plugins: [contract],
+		plugins: [contract, ...plugins],
 		mainFields: ['module', 'main'],
 		target: 'es2023',
 		minifyWhitespace: true,
@@ -47,5 +79,6 @@ async function bundle(entry, name, parameter, value) {
 	writeFileSync(join(out, `${name}.js`), `(function(${parameter}){"use strict";${text}\nreturn ${value}})\n`);
 }
 
-await bundle('main.js', 'prelude', 'er', '__out.hooks');
-await bundle('streams.js', 'streams', 'tools', '__out.default(tools)');
+await bundle('main.js', 'prelude', 'er', '__out.hooks', [sharing]);
+await bundle('streams.js', 'streams', 'tools', '__out.default(tools)', []);
+await bundle('subtle.js', 'subtle', 'shared', 'shared.made', [shared]);

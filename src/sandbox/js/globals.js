@@ -22,7 +22,7 @@ import { BufferStream } from './buffer-stream.js';
 import { atob, btoa } from './base64.js';
 import { structuredClone, uncloneable } from './structured-clone.js';
 import { Performance, performance } from './performance.js';
-import { Crypto, crypto } from './crypto.js';
+import { Crypto, crypto, keySlots, subtle } from './crypto.js';
 import { console } from './console.js';
 import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
@@ -155,6 +155,8 @@ for (const name in functions) {
 	shown(name, functions[name]);
 }
 for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => streams()[STREAMS[i]]);
+lazily('CryptoKey', () => subtle().CryptoKey);
+lazily('SubtleCrypto', () => subtle().SubtleCrypto);
 hidden('console', console);
 shown('crypto', crypto);
 shown('performance', performance);
@@ -202,6 +204,7 @@ show(isResponse, (v) => ({ name: 'Response', fields: fields(v, ['status', 'statu
 show(isFile, (v) => ({ name: 'File', fields: fields(v, ['name', 'size', 'type', 'lastModified']) }));
 show(isBlob, (v) => ({ name: 'Blob', fields: fields(v, ['size', 'type']) }));
 show(isSignal, (v) => ({ name: 'AbortSignal', fields: fields(v, ['aborted']) }));
+show((v) => keySlots(v) !== undefined, (v) => ({ name: 'CryptoKey', fields: fields(v, ['type', 'extractable', 'algorithm', 'usages']) }));
 show(isStream, (v) => ({ name: 'ReadableStream', fields: fields(v, ['locked']) }));
 show((v) => v instanceof FetchEvent, (v) => ({ name: 'FetchEvent', fields: fields(v, ['type', 'request', 'info']) }));
 show((v) => v instanceof Event, (v) => ({ name: v.constructor?.name ?? 'Event', fields: fields(v, ['type', 'defaultPrevented', 'cancelable', 'timeStamp']) }));

@@ -139,6 +139,9 @@ export const dvByteOffset = getter(DataView.prototype, 'byteOffset');
 export const abByteLength = getter(ArrayBuffer.prototype, 'byteLength');
 export const abSlice = uncurry(ArrayBuffer.prototype.slice);
 export const abTransfer = ArrayBuffer.prototype.transfer ? uncurry(ArrayBuffer.prototype.transfer) : null;
+const without = () => false;
+export const abResizable = ArrayBuffer.prototype.resize ? getter(ArrayBuffer.prototype, 'resizable') : without;
+export const abDetached = descriptor(ArrayBuffer.prototype, 'detached') ? getter(ArrayBuffer.prototype, 'detached') : without;
 export const isView = ArrayBuffer.isView;
 export const isArrayBuffer = (v) => {
 	if (typeof v !== 'object' || v === null) return false;

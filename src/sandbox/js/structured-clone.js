@@ -7,6 +7,7 @@ import {
 } from './primordials.js';
 import { dictionary, isObject, need } from './webidl.js';
 import { DOMException, isDOMException } from './dom-exception.js';
+import { keySlots, subtle } from './crypto.js';
 import { blobBytes, blobType, isBlob, isFile, makeBlob, File } from './blob.js';
 
 const fail = (what) => new DOMException(`${what} could not be cloned.`, 'DataCloneError');
@@ -119,6 +120,7 @@ function cloneObject(v, c) {
 	if (isErrorObject(v)) return cloneError(v, c);
 	if (isFile(v)) return keep(c, v, new File([v], v.name, { type: blobType(v), lastModified: v.lastModified }));
 	if (isBlob(v)) return keep(c, v, makeBlob(blobBytes(v), blobType(v)));
+	if (keySlots(v) !== undefined) return keep(c, v, subtle().cloneKey(v));
 	for (let i = 0; i < weak.length; i++) if (weak[i](v) !== undefined) throw fail('A weak collection or reference');
 	if (v instanceof PromiseCtor) throw fail('A promise');
 	for (let i = 0; i < platform.length; i++) if (platform[i](v)) throw fail('An object of this kind');
