@@ -1,6 +1,6 @@
 /* Where the files are that come with er: beside the executable in a build, in ../lib/edgeroutine
- * when it is installed, in ../tools in the source tree. The executable is found by the kernel's
- * link, so that neither PATH nor the current folder matter. */
+ * when it is installed, in ../tools or above the build directory in the source tree. The executable
+ * is found by the kernel's link, so that neither PATH nor the current folder matter. */
 #include "cli/share.h"
 
 #include "base/mem.h"
@@ -11,7 +11,7 @@
 bool er_share_find(const char *name, er_buf *path, er_err *err)
 {
 	ER_ASSERT(name != NULL && name[0] != '/');
-	static const char *const places[] = {"", "../lib/edgeroutine/", "../tools/"};
+	static const char *const places[] = {"", "../lib/edgeroutine/", "../tools/", "../"};
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe);
 	if (n <= 0 || (size_t)n >= sizeof exe)

@@ -1,6 +1,6 @@
-/* Files that come with er: the bundler's script and the templates. They are looked for beside the
- * executable, in ../lib/edgeroutine (installed) and in ../tools (a build directory in the source
- * tree). */
+/* Files that come with er: the bundler's script and the examples. They are looked for beside the
+ * executable, in ../lib/edgeroutine (installed), and in ../tools and .. (a build directory in the
+ * source tree). */
 #ifndef ER_CLI_SHARE_H
 #define ER_CLI_SHARE_H
 

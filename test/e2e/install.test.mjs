@@ -87,9 +87,9 @@ test('an installed er that lacks its sandbox or its bundler says which part is m
 	const { stage, at } = install('/opt/edge')
 	const dir = tempDir('er-part-')
 	fs.writeFileSync(path.join(dir, 'a.js'), 'export default { fetch() { return new Response("a") } }\n')
-	for (const part of ['er-sandbox', 'bundle.mjs', 'templates']) {
+	for (const part of ['er-sandbox', 'bundle.mjs', 'examples']) {
 		fs.renameSync(path.join(at, 'lib/edgeroutine', part), path.join(stage, part))
-		const { status, stderr } = spawnSync(path.join(at, 'bin/er'), part === 'templates' ? ['init', 'x'] : ['check', 'a.js'], { cwd: dir, env: { PATH: process.env.PATH }, encoding: 'utf8' })
+		const { status, stderr } = spawnSync(path.join(at, 'bin/er'), part === 'examples' ? ['init', 'x'] : ['check', 'a.js'], { cwd: dir, env: { PATH: process.env.PATH }, encoding: 'utf8' })
 		assert.equal(status, 1, part)
 		assert.match(stderr, new RegExp(`${part}.* is neither in .*/opt/edge/bin/ nor in \\.\\./lib/edgeroutine .*not installed whole`))
 		fs.renameSync(path.join(stage, part), path.join(at, 'lib/edgeroutine', part))
