@@ -2,7 +2,7 @@
 export default {
 	async fetch(request, env) {
 		const [scheme, token = ""] = (request.headers.get("authorization") ?? "").split(" ");
-		if (scheme.toLowerCase() !== "bearer" || !env.TOKENS.some((valid) => same(valid, token))) {
+		if (scheme.toLowerCase() !== "bearer" || !known(env.TOKENS, token)) {
 			console.warn("refused %s %s for %s", request.method, new URL(request.url).pathname, request.info.remote_addr);
 			return new Response("a token is needed\n", { status: 401, headers: { "www-authenticate": 'Bearer realm="edge"' } });
 		}
@@ -11,6 +11,13 @@ export default {
 		return fetch(onward);
 	},
 };
+
+// Looks at all of them, so that the time does not tell which one it was.
+function known(tokens, token) {
+	let hit = false;
+	for (const valid of tokens.split(",")) hit = same(valid.trim(), token) || hit;
+	return hit && token !== "";
+}
 
 // Takes the same time wherever the first difference is.
 function same(a, b) {

@@ -1,9 +1,10 @@
 import rules from "./rules.json";
 
 // Compiled once, when the instance starts.
-const compiled = rules.map(({ name, where, pattern }) => ({ name, where, pattern: new RegExp(pattern, "i") }));
+const compiled = rules.map(({ name, where, pattern }) => ({ name, where, pattern: new RegExp(pattern, "is") }));
 
 const MAX_BODY = 64 * 1024;
+const READ = /^\s*(application\/(x-www-form-urlencoded|(\S+\+)?json)|text\/plain)\s*(;|$)/i;
 
 export default {
 	async fetch(request) {
@@ -14,13 +15,14 @@ export default {
 			query: decode(url.search.replaceAll("+", " ")),
 			agent: request.headers.get("user-agent") ?? "",
 		};
-		// Forms are read, so they are sent on from here; every other body goes through without being looked at.
+		// What is read is sent on from here; every other body goes through without being looked at.
 		let onward = request;
-		if (request.body && (request.headers.get("content-type") ?? "").startsWith("application/x-www-form-urlencoded")) {
-			const text = await request.text();
-			if (text.length > MAX_BODY) return refuse(request, "a form that is too large", 413);
-			parts.form = decode(text.replaceAll("+", " "));
-			onward = new Request(request.url, { method: request.method, headers: request.headers, body: text });
+		if (request.body && READ.test(request.headers.get("content-type") ?? "")) {
+			if (request.headers.has("content-encoding")) return refuse(request, "a body in a coding", 415);
+			const bytes = await readBytes(request, MAX_BODY);
+			if (bytes === undefined) return refuse(request, "a body that is too large", 413);
+			parts.body = decode(new TextDecoder().decode(bytes).replaceAll("+", " "));
+			onward = new Request(request, { body: bytes });
 		}
 		const hit = compiled.find(({ where, pattern }) => parts[where] !== undefined && pattern.test(parts[where]));
 		return hit ? refuse(request, hit.name, 403) : fetch(onward);
@@ -32,8 +34,24 @@ function refuse(request, rule, status) {
 	return new Response("This request was refused.\n", { status, headers: { "x-waf-rule": rule } });
 }
 
-/** Percent signs that encode nothing stay as they are. */
+/** Undefined: there are more than `max`. */
+async function readBytes(request, max) {
+	const bytes = new Uint8Array(max);
+	let used = 0;
+	for await (const chunk of request.body) {
+		if (used + chunk.byteLength > max) return undefined;
+		bytes.set(chunk, used);
+		used += chunk.byteLength;
+	}
+	return bytes.subarray(0, used);
+}
+
+/** Twice, as some applications do. Percent signs that encode nothing stay as they are. */
 function decode(text) {
+	return decodeOnce(decodeOnce(text));
+}
+
+function decodeOnce(text) {
 	return text.replace(/(%[0-9a-f]{2})+/gi, (run) => {
 		try {
 			return decodeURIComponent(run);

@@ -1,0 +1,165 @@
+// Examples that choose, merge, race and watch origins: with origins that fail, dawdle and flood.
+import { test, before, after } from 'node:test'
+import assert from 'node:assert/strict'
+import { withExample } from './lib/examples.mjs'
+import { startOrigin, bodyOf } from './lib/origin.mjs'
+import * as raw from './lib/raw.mjs'
+
+let origin
+/** What the origin does with a request: {path, or its first segment: (req, res, body)}. */
+let does = {}
+before(async () => {
+	origin = await startOrigin(async (req, res) => {
+		const body = (await bodyOf(req)).toString()
+		const handler = does[req.url] ?? does[`/${req.url.split('/')[1]}`]
+		if (handler) return handler(req, res, body)
+		res.writeHead(200, { 'content-type': 'text/plain', server: 'secret/1.0', 'x-powered-by': 'magic' })
+		res.end(`origin ${req.method} ${req.url} ${body}`)
+	})
+})
+after(() => origin.close())
+
+const last = () => origin.requests.at(-1)
+const since = n => origin.requests.slice(n).map(r => r.url)
+function example(name, handlers, run, { replace = [], ...options } = {}) {
+	does = handlers
+	return withExample(name, { origin: origin.url, replace: [...(options.own ? [] : [['http://127.0.0.1:3000', origin.url]]), ...replace], ...options }, run)
+}
+const json = value => (_, res) => res.end(JSON.stringify(value))
+const status = code => (_, res) => res.writeHead(code).end()
+const cut = (_, res) => res.destroy()
+
+test('relay rewrites heads both ways and relays bodies', () =>
+	example('relay', {}, async dev => {
+		const res = await dev.get('/a?b', { method: 'PUT', body: 'x'.repeat(100000) })
+		assert.equal(res.text, `origin PUT /a?b ${'x'.repeat(100000)}`)
+		assert.deepEqual([res.headers.server, res.headers['x-powered-by'], res.headers['x-content-type-options']], [undefined, undefined, 'nosniff'])
+		assert.equal(last().headers['x-forwarded-for'], '127.0.0.1')
+	}))
+
+test('origins-by-rule asks the origin of the first rule that fits, and the next one when it is down', () =>
+	example('origins-by-rule', { '/api-one': status(503) }, async dev => {
+		const text = async (...args) => (await dev.get(...args)).text
+		assert.equal(await text('/page'), 'origin GET /page ')
+		assert.equal(await text('/page', { headers: { cookie: 'a=b; beta=1' } }), 'origin GET /beta/page ')
+		assert.equal(await text('/page', { headers: { cookie: 'beta=10; xbeta=1' } }), 'origin GET /page ')
+		assert.equal(await text('/upload/x', { method: 'POST', body: 'data' }), 'origin POST /uploads/upload/x data')
+		assert.equal(await text('/upload/x'), 'origin GET /upload/x ')
+		let n = origin.requests.length
+		const res = await dev.get('/api/users?page=2')
+		assert.deepEqual([res.text, res.headers['x-rule']], ['origin GET /api-two/users?page=2 ', 'api'])
+		assert.deepEqual(since(n), ['/api-one/users?page=2', '/api-two/users?page=2'])
+		assert.equal(last().headers['x-forwarded-host'], 'localhost')
+		for (const failing of [cut, () => {}]) {
+			does['/api-one'] = failing
+			assert.equal(await text('/api/users'), 'origin GET /api-two/users ')
+		}
+		does['/api-one'] = cut
+		n = origin.requests.length
+		const order = await dev.get('/api/orders', { method: 'POST', body: 'one kettle' })
+		assert.deepEqual([order.status, since(n)], [502, ['/api-one/orders']], 'an order is not placed twice')
+		does['/api-two'] = cut
+		assert.equal((await dev.get('/api/users')).status, 502)
+		does['/api-one'] = status(404)
+		assert.equal((await dev.get('/api/users')).status, 404)
+	}, { replace: [['"TIMEOUT_MS": 3000', '"TIMEOUT_MS": 300']] }))
+
+test('merge-origins gives what there is, and does not let one service hold or flood the others', () =>
+	example('merge-origins', { '/catalogue': json({ id: 7, name: 'kettle' }), '/stock': json({ left: 3 }), '/reviews': json([1]) }, async dev => {
+		const get = async () => {
+			const res = await dev.get('/products/7')
+			return { status: res.status, cache: res.headers['cache-control'], ...JSON.parse(res.text) }
+		}
+		const whole = { status: 200, cache: 'public, max-age=30', id: 7, name: 'kettle', stock: { left: 3 }, reviews: [1], missing: [] }
+		assert.deepEqual(await get(), whole)
+		const flood = (_, res) => res.end(JSON.stringify('x'.repeat(300 * 1024)))
+		for (const failing of [status(500), status(404), cut, () => {}, flood, (_, res) => res.end('{"half":'), (_, res) => void res.writeHead(200).write('[')]) {
+			does['/reviews'] = failing
+			assert.deepEqual(await get(), { ...whole, cache: 'no-store', reviews: null, missing: ['reviews'] })
+		}
+		does['/stock'] = cut
+		assert.deepEqual((await get()).missing, ['stock', 'reviews'])
+		does['/catalogue'] = status(404)
+		assert.equal((await get()).status, 404)
+		for (const failing of [status(500), cut, () => {}]) {
+			does['/catalogue'] = failing
+			assert.equal((await get()).status, 502)
+		}
+		for (const target of ['/products/7/../../stock/7', '/products/', '/products/7x', '/products/1234567890123', '/']) assert.equal((await dev.get(target)).status, 404, target)
+		assert.equal((await dev.get('/products/7', { method: 'DELETE' })).headers.allow, 'GET, HEAD')
+	}, { replace: [['"TIMEOUT_MS": 1000', '"TIMEOUT_MS": 300']] }))
+
+test('fastest-origin answers with the first good head, and ends what the losers still do', () => {
+	const ended = []
+	const slow = (req, res) => {
+		res.on('close', () => ended.push([req.url, res.writableFinished]))
+	}
+	return example('fastest-origin', { '/slow': slow }, async dev => {
+		const res = await dev.get('/file?v=1')
+		assert.deepEqual([res.text, res.headers['x-origin']], ['origin GET /fast/file?v=1 ', `${origin.url}/fast`])
+		await raw.until(() => ended.length === 1, { what: 'the end of the question to the slow one' })
+		assert.deepEqual(ended[0], ['/slow/file?v=1', false])
+		// Fast and wrong does not win.
+		does = { '/fast': status(500), '/slow': (_, res) => setTimeout(() => res.end('slow and right'), 50) }
+		assert.equal((await dev.get('/')).text, 'slow and right')
+		does['/fast'] = cut
+		assert.equal((await dev.get('/')).text, 'slow and right')
+		// A large body of the winner is not cut when the race is over.
+		does = { '/slow': slow, '/fast': (_, res) => res.end('x'.repeat(3_000_000)) }
+		assert.equal((await dev.get('/')).text.length, 3_000_000)
+		const n = origin.requests.length
+		does = {}
+		assert.equal((await dev.get('/form', { method: 'POST', body: 'once' })).text, 'origin POST /slow/form once')
+		assert.equal(origin.requests.length, n + 1)
+		does = { '/fast': cut, '/slow': () => {} }
+		assert.equal((await dev.get('/')).status, 502, 'none of them in time')
+	}, { replace: [['"TIMEOUT_MS": 5000', '"TIMEOUT_MS": 500']] })
+})
+
+test('origin-time counts what the origin took, and not what the cache answered', () =>
+	example('origin-time', {
+		'/slow': (_, res) => setTimeout(() => res.writeHead(200, { 'cache-control': 'max-age=60' }).end('late'), 60),
+		'/gone': cut,
+	}, async dev => {
+		const authorization = 'Bearer change-me'
+		const figures = async () => Object.fromEntries((await dev.get('/.origin-time', { headers: { authorization } })).text.split('\n').filter(l => /^[a-z]/.test(l)).map(l => l.split(' ')))
+		const first = await dev.get('/slow')
+		const took = Number(/^origin;dur=([\d.]+)$/.exec(first.headers['server-timing'])[1])
+		assert.ok(took >= 50, `${took}`)
+		assert.equal((await dev.get('/slow')).headers['server-timing'], 'cache;desc=hit')
+		const now = await figures()
+		assert.deepEqual([now.origin_ms_count, now['origin_ms_bucket{le="50"}'], now['origin_ms_bucket{le="+Inf"}'], now.from_cache_total], ['1', '0', '1', '1'])
+		await dev.event('console', e => /the origin took \d+ ms for status 200/.test(JSON.stringify(e)))
+		const gone = await dev.get('/gone')
+		assert.equal(gone.status, 502)
+		const then = await figures()
+		assert.equal(Number(then.origin_ms_count) + Number(then.origin_failed_total), 2)
+		for (const wrong of ['', 'Bearer', 'Bearer change-m', 'change-me', 'Bearer change-mee']) assert.equal((await dev.get('/.origin-time', { headers: { authorization: wrong } })).status, 401, wrong)
+	}, { own: true, replace: [['"SLOW_MS": 500', '"SLOW_MS": 40']] }))
+
+test('edge-log sends every record in batches behind the answers, and keeps them while the collector is down', () => {
+	const records = []
+	let batches = 0, down = false
+	const collect = (_, res, body) => {
+		if (down) return res.writeHead(500).end()
+		batches++
+		records.push(...body.trim().split('\n').map(l => JSON.parse(l)))
+		res.end()
+	}
+	return example('edge-log', { '/collect': collect, '/broken': status(404) }, async dev => {
+		await Promise.all(Array.from({ length: 25 }, (_, i) => dev.get(`/page-${i}?token=s3cret`, { headers: { cookie: 'session=s3cret', 'user-agent': `"},{"evil":"` } })))
+		await raw.until(() => records.length === 25, { what: 'all records' })
+		assert.ok(batches >= 3 && batches <= 25, `${batches}`)
+		assert.deepEqual(new Set(records.map(r => r.path)), new Set(Array.from({ length: 25 }, (_, i) => `/page-${i}`)))
+		assert.doesNotMatch(JSON.stringify(records), /s3cret/)
+		const [{ client, method, status: answered, agent }] = records
+		assert.deepEqual([client, method, answered, agent], ['127.0.0.1', 'GET', 200, '"},{"evil":"'])
+		down = true
+		assert.equal((await dev.get('/broken')).status, 404)
+		await dev.event('console', e => /the collector failed: it answered 500/.test(JSON.stringify(e)))
+		down = false
+		await dev.get('/again')
+		await raw.until(() => records.length === 27, { what: 'the record that had to wait' })
+		assert.deepEqual(records.slice(25).map(r => [r.path, r.status]), [['/broken', 404], ['/again', 200]])
+	}, { replace: [['"BATCH": 100', '"BATCH": 10'], ['"WAIT_MS": 1000', '"WAIT_MS": 100']] })
+})
