@@ -26,12 +26,17 @@ static void validate_behind(const er_cache_place *p, er_exchange *x, er_slice ke
 /* ---- methods, and what they void ---- */
 
 /* Empty: its rules need more of the request than fits a key. */
-static er_slice key_of(er_arena *a, const er_cache_place *p, const er_request *req, er_slice target)
+static er_slice key_of(const er_cache_place *p, er_exchange *x, er_slice target)
 {
 	er_slice parts;
-	if (!er_rules_parts(p->rules, a, &req->fields, &parts))
+	er_arena *a = &x->arena;
+	const er_cache_wishes *w = x->wishes.cache;
+	if (!er_rules_parts(p->rules, a, &x->req.fields, &parts))
 		return (er_slice){0};
-	return er_key_of(a, p->scope, p->origin, req, er_rules_target(p->rules, a, target), parts);
+	target = er_rules_target(p->rules, a, target);
+	if (w != NULL && w->apart)
+		return er_key_apart(a, p->scope, p->origin, &x->req, target, parts, w);
+	return er_key_of(a, p->scope, p->origin, &x->req, target, parts);
 }
 
 static bool is_read(er_slice method)
@@ -60,7 +65,7 @@ static void purge(er_task *t, er_slice target)
 {
 	const er_cache_place *p = &t->place;
 	er_arena *a = &t->x->arena;
-	er_slice key = key_of(a, p, &t->x->req, target);
+	er_slice key = key_of(p, t->x, target);
 	if (er_rules_have_parts(p->rules)) { /* the keys of other requests, too */
 		er_slice any = er_key_of(a, p->scope, p->origin, &t->x->req, er_rules_target(p->rules, a, target), (er_slice){0});
 		er_purges *purges = er_index_purge_table(p->cache->index);
@@ -497,7 +502,7 @@ static void handle(void *self, er_exchange *x)
 	if (rules != NULL && rules->device) /* the origin hears by what its answer may be chosen */
 		er_fields_set(&x->req.fields, &x->arena, ER_LIT("er-device"), er_rules_device(&x->req.fields));
 	bool reads = is_read(x->req.method), passes = er_rules_bypass(rules, x->req.target, &x->req.fields);
-	er_slice key = reads && !passes ? key_of(&x->arena, p, &x->req, x->req.target) : (er_slice){0};
+	er_slice key = reads && !passes ? key_of(p, x, x->req.target) : (er_slice){0};
 	if (key.n == 0) {
 		er_task *t = new_task(p, x, key, 0);
 		if (reads)

@@ -488,9 +488,12 @@ static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
 	int64_t promised = down != NULL ? er_body_length(down) : 0;
 	er_content *content = er_content_new();
 	er_stored *s = er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content,
-	                             promised, f->rules);
+	                             promised, &f->law);
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	er_stored_asked(s, f->scopes.site, f->number);
+	if (f->wishes != NULL)
+		/* decide has counted them */
+		(void)!er_scopes_add_tags(&s->arena, &s->scopes, f->wishes->tags);
 	void_other_pieces(f, x);
 	x->res.body = NULL;
 	f->passes_by = promised > (int64_t)er_index_max_object(ix);
@@ -525,7 +528,7 @@ static er_cache_refusal refusal_of_renewed(const er_fill *f, er_exchange *x, con
 {
 	if (s == NULL)
 		return ER_CACHE_VARY;
-	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), s->status, &s->fields);
+	const er_fields *said = er_law_said(&f->law, &x->arena, s->status, &s->fields);
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, s->status, said, &s->fresh);
 	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
 		return ER_CACHE_TAGS;
@@ -535,10 +538,12 @@ static er_cache_refusal refusal_of_renewed(const er_fill *f, er_exchange *x, con
 /* 304: what is stored is good, with a new head. That may say that it is for one alone now. */
 static void renewed(er_fill *f, er_exchange *x)
 {
-	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s(), f->rules);
+	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s(), &f->law);
 	er_cache_refusal why = refusal_of_renewed(f, x, s);
 	if (s != NULL)
 		er_stored_asked(s, f->scopes.site, f->number);
+	if (why == ER_CACHE_OK && f->wishes != NULL && !er_scopes_add_tags(&s->arena, &s->scopes, f->wishes->tags))
+		why = ER_CACHE_TAGS;
 	er_cache_count(&f->stats->validated);
 	if (why == ER_CACHE_OK) {
 		f->kept = er_index_put(f->cache->index, s, f);
@@ -594,6 +599,17 @@ static bool is_piece(const er_fill *f, const er_exchange *x)
 	       er_piece_fits(&f->wanted, &x->res.fields, er_body_length(x->res.body));
 }
 
+/* Its own and those that the routine wishes. */
+static bool has_room_for_tags(const er_fill *f, er_exchange *x)
+{
+	if (!er_scopes_all(&x->res.fields))
+		return false;
+	if (f->wishes == NULL || f->wishes->tags.n == 0)
+		return true;
+	er_scopes all = er_scopes_of(&x->arena, (er_slice){0}, 0, &x->res.fields);
+	return er_scopes_add_tags(&x->arena, &all, f->wishes->tags);
+}
+
 static void decide(er_fill *f, er_exchange *x)
 {
 	const char *unasked = er_fill_unasked(x);
@@ -621,7 +637,7 @@ static void decide(er_fill *f, er_exchange *x)
 		turn_to_pieces(f);
 	/* A part may be stored where the whole may. */
 	int status = f->of_piece ? STATUS_OK : x->res.status;
-	const er_fields *said = er_rules_said(f->rules, &x->arena, er_key_target(f->key), status, &x->res.fields);
+	const er_fields *said = er_law_said(&f->law, &x->arena, status, &x->res.fields);
 	er_freshness fresh = er_freshness_of(status, said, f->asked, wall_s());
 	er_rules_stale(f->rules, &fresh);
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, status, said, &fresh);
@@ -629,7 +645,7 @@ static void decide(er_fill *f, er_exchange *x)
 	    er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index) &&
 	    !er_fill_fits_disk(f, er_body_length(x->res.body)))
 		why = ER_CACHE_TOO_LARGE;
-	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
+	if (why == ER_CACHE_OK && !has_room_for_tags(f, x))
 		why = ER_CACHE_TAGS;
 	if (why == ER_CACHE_OK && !selected_by_the_client(f, x, said))
 		why = ER_CACHE_VARY;

@@ -16,6 +16,7 @@
 #include "base/states.h"
 #include "cache/disk.h"
 #include "cache/index.h"
+#include "cache/law.h"
 #include "cache/port.h"
 #include "cache/rules.h"
 #include "cache/stored.h"
@@ -70,9 +71,15 @@ struct er_fill {
 	er_scopes scopes;
 	uint64_t number;       /* of purge.h */
 	er_cache_rules *rules; /* own reference */
-	bool listed;           /* in the index: others may wait for it */
-	bool kept;             /* what came is in the store, or would be if there were room */
-	uint64_t purges;       /* er_index_purges of the key when it began */
+	/* of the routine that began it, in the fill's arena; NULL: none */
+	er_cache_wishes *wishes;
+	er_wishes *network; /* with them: what whoever asks the network is told, likewise */
+	er_cache_law law;   /* rules and wishes, once the question is made */
+	/* the question, without fields and body; in the fill's arena */
+	er_request question;
+	bool listed;     /* in the index: others may wait for it */
+	bool kept;       /* what came is in the store, or would be if there were room */
+	uint64_t purges; /* er_index_purges of the key when it began */
 	er_asker asker;
 	er_exchange *x;               /* own reference, until the head */
 	er_fields wanted;             /* fields of the request as it came to the cache; in x's arena */

@@ -2,13 +2,18 @@
 #include "cache/key.h"
 
 #include "base/mem.h"
+#include "http/url.h"
 
 enum { BEFORE = 3 }; /* origin, scheme, Host: each ends with a blank */
 
-er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts)
+/* All that is in a key beside scope and parts. */
+typedef struct key_texts {
+	er_slice origin, scheme, host, authority, target;
+} key_texts;
+
+static er_slice join(er_arena *a, uint8_t scope, const key_texts *k, er_slice parts)
 {
-	er_slice host = er_slice_eq(req->host, req->authority) ? (er_slice){0} : req->host;
-	const er_slice texts[] = {origin, req->scheme, host, req->authority, target};
+	const er_slice texts[] = {k->origin, k->scheme, k->host, k->authority, k->target};
 	const size_t n_texts = sizeof texts / sizeof *texts;
 	size_t n = 1 + BEFORE + (parts.n > 0) + parts.n;
 	for (size_t i = 0; i < n_texts; i++)
@@ -29,6 +34,71 @@ er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request
 	q += parts.n;
 	ER_ASSERT(q == to + n);
 	return er_slice_of(to, n);
+}
+
+static er_slice host_in_key(const er_request *req)
+{
+	return er_slice_eq(req->host, req->authority) ? (er_slice){0} : req->host;
+}
+
+er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts)
+{
+	const key_texts k = {origin, req->scheme, host_in_key(req), req->authority, target};
+	return join(a, scope, &k, parts);
+}
+
+/* A key that is a URL is known by that URL's authority and target, also to purges. */
+static bool key_is_url(er_arena *a, er_slice key, key_texts *k)
+{
+	er_url u;
+	if (!er_slice_starts(key, ER_LIT("http://")) && !er_slice_starts(key, ER_LIT("https://")))
+		return false;
+	if (!er_url_parse(&u, key, NULL))
+		return false;
+	er_slice protocol = er_url_get(&u, ER_URL_PROTOCOL);
+	k->scheme = er_arena_printf(a, "%.*s:%.*s", ER_FMT(k->scheme), ER_FMT(er_slice_head(protocol, protocol.n - 1)));
+	k->authority = er_arena_copy(a, er_url_get(&u, ER_URL_HOST));
+	k->target = er_arena_printf(a, "%.*s%.*s", ER_FMT(er_url_get(&u, ER_URL_PATHNAME)), ER_FMT(er_url_get(&u, ER_URL_SEARCH)));
+	er_url_fini(&u);
+	return true;
+}
+
+/* A key that is no URL has the place of a path. Neither a blank, which ends it, nor a line's end is
+ * left in it, and no two keys become one. */
+static er_slice key_as_path(er_arena *a, er_slice key)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	uint8_t *to = er_arena_alloc(a, 1 + 3 * key.n), *q = to;
+	*q++ = '/';
+	for (size_t i = 0; i < key.n; i++) {
+		uint8_t c = key.p[i];
+		if (c > ' ' && c < 0x7f && c != '%') {
+			*q++ = c;
+			continue;
+		}
+		*q++ = '%';
+		*q++ = (uint8_t)hex[c >> 4];
+		*q++ = (uint8_t)hex[c & 15];
+	}
+	return er_slice_of(to, (size_t)(q - to));
+}
+
+er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts,
+                      const er_cache_wishes *w)
+{
+	const char *kind = w->key.n > 0 ? "key" : w->foreign ? "fetch" : "site";
+	key_texts k = {origin, er_arena_printf(a, "routine:%.*s:%s", ER_FMT(w->owner), kind), host_in_key(req), req->authority,
+	               target};
+	if (w->key.n == 0) {
+		k.scheme = er_arena_printf(a, "%.*s:%.*s", ER_FMT(k.scheme), ER_FMT(req->scheme));
+	} else {
+		k.host = parts = (er_slice){0};
+		if (!key_is_url(a, w->key, &k))
+			k.target = key_as_path(a, w->key);
+	}
+	if (w->resolve.n > 0)
+		parts = er_arena_printf(a, "%.*sresolve %.*s\n", ER_FMT(parts), ER_FMT(w->resolve));
+	return join(a, scope, &k, parts);
 }
 
 /* Further parts (rules.c) begin otherwise, and each ends with a line feed. */

@@ -16,6 +16,7 @@
 #include "base/siphash.h"
 #include "cache/voids.h"
 #include "http/authority.h"
+#include "http/wishes.h"
 
 #include <pthread.h>
 
@@ -188,6 +189,36 @@ void er_scopes_copy_tags(er_arena *a, er_scopes *to, const er_scopes *from)
 	er_copy(tags, from->tags, from->n_tags * sizeof *tags);
 	to->tags = tags;
 	to->n_tags = from->n_tags;
+}
+
+static bool has_tag(const er_scopes *s, uint64_t tag)
+{
+	for (uint32_t i = 0; i < s->n_tags; i++)
+		if (s->tags[i] == tag)
+			return true;
+	return false;
+}
+
+bool er_scopes_add_tags(er_arena *a, er_scopes *s, er_slice tags)
+{
+	er_slice rest = tags, tag;
+	uint64_t new[ER_WISHED_TAGS];
+	size_t n = 0;
+	while (next_tag(&rest, ',', &tag)) {
+		ER_ASSERT(n < ER_WISHED_TAGS);
+		new[n] = hash_of(tag);
+		n += !has_tag(s, new[n]);
+	}
+	if (s->n_tags + n > ER_PURGE_TAGS)
+		return false;
+	if (n == 0)
+		return true;
+	uint64_t *all = er_arena_alloc(a, (s->n_tags + n) * sizeof *all);
+	er_copy(all, s->tags, s->n_tags * sizeof *all);
+	er_copy(all + s->n_tags, new, n * sizeof *all);
+	s->tags = all;
+	s->n_tags += (uint32_t)n;
+	return true;
 }
 
 /* ---- the table; under the lock ---- */

@@ -89,6 +89,9 @@ er_scopes er_scopes_of(er_arena *a, er_slice where, uint64_t site, const er_fiel
 /* A copy of the other's tags, in the arena: of a response that was renewed without a
  * word of them. */
 void er_scopes_copy_tags(er_arena *a, er_scopes *to, const er_scopes *from);
+/* The response has these tags, too, at most ER_WISHED_TAGS: comma between, as in Cache-Tag. False:
+ * it has more than are kept then, and nothing was added. */
+ER_MUST_CHECK bool er_scopes_add_tags(er_arena *a, er_scopes *s, er_slice tags);
 /* Names tags, which are the cache's business and nobody's behind it. */
 bool er_scopes_field(er_slice name);
 /* As a site is known in scopes. */

@@ -297,8 +297,7 @@ static bool kept_from_others(const er_fields *said)
 	return d.private_ || d.no_store || (er_fields_get(said, ER_LIT("set-cookie")) != NULL && !shared);
 }
 
-/* What else it said of its use stays said. */
-static void put_lifetime(er_fields *said, er_arena *a, int64_t seconds)
+void er_rules_put_lifetime(er_fields *said, er_arena *a, int64_t seconds)
 {
 	er_cache_directives d;
 	if (!er_cache_control_targeted(said, &d))
@@ -311,7 +310,7 @@ static void put_lifetime(er_fields *said, er_arena *a, int64_t seconds)
 		er_buf_printf(&b, ", stale-while-revalidate=%lld", (long long)d.stale_while_revalidate);
 	if (d.stale_if_error > 0)
 		er_buf_printf(&b, ", stale-if-error=%lld", (long long)d.stale_if_error);
-	(void)er_fields_del(said, ER_LIT("age")); /* the operator counts from now */
+	(void)er_fields_del(said, ER_LIT("age")); /* it counts from now */
 	er_fields_set(said, a, ER_LIT("cdn-cache-control"), er_arena_copy(a, er_buf_slice(&b)));
 	er_buf_fini(&b);
 }
@@ -327,7 +326,7 @@ const er_fields *er_rules_said(const er_cache_rules *r, er_arena *a, er_slice ta
 			er_fields_add(said, a, response->v[i].name, response->v[i].value);
 	const er_rules_ttl *ttl = ttl_of(r, target, status);
 	if (ttl != NULL && !kept_from_others(said))
-		put_lifetime(said, a, ttl->seconds);
+		er_rules_put_lifetime(said, a, ttl->seconds);
 	return said;
 }
 

@@ -80,6 +80,9 @@ er_slice er_rules_device(const er_fields *request);
 /* What the answer says to this cache, with what is ignored taken off and the operator's lifetime
  * put in. `response` itself if nothing changes; else in the arena. */
 const er_fields *er_rules_said(const er_cache_rules *r, er_arena *a, er_slice target, int status, const er_fields *response);
+/* Has an answer say that it is good for so long from now on; what else it says of its use stays
+ * said. */
+void er_rules_put_lifetime(er_fields *said, er_arena *a, int64_t seconds);
 /* Windows that the origin says nothing of. */
 void er_rules_stale(const er_cache_rules *r, er_freshness *fresh);
 /* Coded forms of answers that may be made and sent: bits by er_coding. Without a word of the

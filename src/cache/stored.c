@@ -73,16 +73,16 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 
 er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
                          const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised,
-                         const er_cache_rules *rules)
+                         const er_cache_law *law)
 {
 	er_arena scratch = {0};
 	er_fields kept = {0};
 	er_variant variant;
 	er_stored *s = NULL;
 	for (uint32_t i = 0; i < response->n; i++)
-		if (!not_kept(response->v[i].name) && !er_rules_hides(rules, response->v[i].name))
+		if (!not_kept(response->v[i].name) && !er_rules_hides(law != NULL ? law->rules : NULL, response->v[i].name))
 			er_fields_add(&kept, &scratch, response->v[i].name, response->v[i].value);
-	const er_fields *seen = er_rules_said(rules, &scratch, er_key_target(key), status, response);
+	const er_fields *seen = er_law_said(law, &scratch, status, response);
 	if (er_variant_of(&scratch, seen, request, &variant) &&
 	    (status != PARTIAL || er_variant_add(&scratch, ER_LIT("range"), request, &variant))) {
 		s = make(key, hash, status, reason, &kept, &variant, content);
@@ -119,22 +119,21 @@ static er_fields merge(er_arena *a, const er_fields *old, const er_fields *updat
 }
 
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came,
-                           const er_cache_rules *rules)
+                           const er_cache_law *law)
 {
 	er_arena scratch = {0};
 	er_variant variant;
 	er_stored *s = NULL;
 	er_fields said = merge(&scratch, &old->fields, update);
-	er_slice target = er_key_target(old->key);
-	if (er_variant_of(&scratch, er_rules_said(rules, &scratch, target, old->status, &said), request, &variant)) {
+	if (er_variant_of(&scratch, er_law_said(law, &scratch, old->status, &said), request, &variant)) {
 		s = make(old->key, old->hash, old->status, old->reason, &said, &variant, old->content);
 		s->promised = old->promised;
 		/* The new head as the origin said it: with Age, which is not kept. */
 		for (uint32_t i = 0; i < update->n; i++)
 			if (not_kept(update->v[i].name))
 				er_fields_add(&said, &scratch, update->v[i].name, update->v[i].value);
-		s->fresh = er_freshness_of(s->status, er_rules_said(rules, &scratch, target, s->status, &said), asked, came);
-		er_rules_stale(rules, &s->fresh);
+		s->fresh = er_freshness_of(s->status, er_law_said(law, &scratch, s->status, &said), asked, came);
+		er_rules_stale(law != NULL ? law->rules : NULL, &s->fresh);
 		s->scopes = er_scopes_of(&s->arena, er_key_where(s->key), 0, update);
 		if (s->scopes.n_tags == 0)
 			er_scopes_copy_tags(&s->arena, &s->scopes, &old->scopes);

@@ -6,9 +6,9 @@
 #include "cache/coded.h"
 #include "cache/content.h"
 #include "cache/freshness.h"
+#include "cache/law.h"
 #include "cache/purge.h"
 #include "cache/range.h"
-#include "cache/rules.h"
 #include "cache/vary.h"
 
 typedef struct er_stored {
@@ -51,11 +51,11 @@ typedef struct er_stored {
  * kept. One reference. `content`: a reference is taken. */
 er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
                          const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised,
-                         const er_cache_rules *rules);
+                         const er_cache_law *law);
 /* What `old` becomes by a 304 with these fields (RFC 9111 3.2, 4.3.4): its content, and the head of
  * both. `asked` and `came`: of the validation. */
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came,
-                           const er_cache_rules *rules);
+                           const er_cache_law *law);
 /* Of the site, by a request that left at that number. Before anybody else has it. */
 void er_stored_asked(er_stored *s, uint64_t site, uint64_t number);
 /* A head that was read back: what it says as it is. `variant` has values; `fresh` says the age that

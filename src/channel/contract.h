@@ -19,6 +19,7 @@
 	X(BLOCK_MAX, 64 * 1024) \
 	X(BLOCK_FIELDS, 256)      /* how many fields */ \
 	X(REASON_MAX, 1024)       /* bytes of a reason phrase */ \
+	X(WISHES_MAX, 16 * 1024)  /* bytes of what a fetch says of the cache */ \
 	X(CONSOLE_MAX, 16 * 1024) /* bytes of one line of the console */
 
 /* What er.respond and er.fetch are told of a body. LAST: the request is over with this answer. */
@@ -58,6 +59,8 @@
 	X(FETCH_ANSWER, 256) \
 	/* the sandbox reads the answer's body: its first PULL_WINDOW bytes come unasked */ \
 	X(FETCH_PULL, 512) \
+	/* the frame says what is wished of the cache: C's own, from the argument `wishes` */ \
+	X(FETCH_WISHES, 1024) \
 	/* data on the node (http/data.h), and which: the URL is text of that kind, no URL to parse */ \
 	X(FETCH_DATA_SHIFT, 12) \
 	X(FETCH_DATA_KV, 1 << 12) \
@@ -159,8 +162,8 @@ enum {
 	X(end, (key)) \
 	X(abort, (key, text)) \
 	/* api/fetch.c */ \
-	X(fetch, (fid, owner, method, url, block, options, flags, body)) \
-	X(fetchRequest, (fid, owner, options)) \
+	X(fetch, (fid, owner, method, url, block, options, wishes, flags, body)) \
+	X(fetchRequest, (fid, owner, options, wishes)) \
 	X(fetchCancel, (fid)) \
 	/* api/text.c */ \
 	X(utf8Encode, (string)) \

@@ -101,10 +101,12 @@
 	X(METER) \
 	/* s>n id SUB's: a subrequest begins. arg: id of the request that owns it. aux: ER_FETCH_*. \
 	   flags and the payload's end: as in RESPONSE. Payload: the strings method, URL, fields \
-	   block. FETCH_REQUEST in aux: all of these are the owner's REQUEST's; no payload, and RELAY \
-	   in flags if its upload goes along. FETCH_ANSWER in aux: the response is the request's \
-	   answer; only if the request has none when it comes, and the subrequest does not fail. A \
-	   FETCH_DATA_* in aux: the URL is what that kind of data calls a thing, and any UTF-8. */ \
+	   block. FETCH_REQUEST in aux: all of these are the owner's REQUEST's and not in the payload, \
+	   and RELAY in flags if its upload goes along. FETCH_ANSWER in aux: the response is the \
+	   request's answer; only if the request has none when it comes, and the subrequest does not \
+	   fail. FETCH_WISHES in aux: then comes a string, what the routine wishes of the cache \
+	   (isolate/wish.h). A FETCH_DATA_* in aux: the URL is what that kind of data calls a thing, \
+	   and any UTF-8. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \

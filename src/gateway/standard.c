@@ -42,10 +42,30 @@ static bool may_go_on(er_exchange *x)
 	return true;
 }
 
+/* The server that a routine names in place of the site's: guarded as every other one is that it may
+ * ask. */
+static void ask_named(er_exchange *x)
+{
+	ER_ASSERT(x->wishes.connect_to != NULL && !x->wishes.trusted);
+	x->wishes.redirect = ER_REDIRECT_MANUAL;
+	x->wishes.decompress = ER_DECOMPRESS_MANUAL;
+	er_identity_forward(&x->req.fields, &x->arena, x);
+	er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_STANDARD));
+}
+
 void er_standard_handle(const er_config *c, er_exchange *x)
 {
 	ER_ASSERT(c != NULL && x->chain != NULL);
-	const er_site *site = er_config_site(c, er_host_of(x->req.authority));
+	const er_cache_wishes *w = x->wishes.cache;
+	if (w != NULL && w->foreign) {
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_STANDARD));
+		return;
+	}
+	if (w != NULL && w->resolve.n > 0 && !w->resolve_site) {
+		ask_named(x);
+		return;
+	}
+	const er_site *site = er_config_site(c, er_host_of(w != NULL && w->resolve_site ? w->resolve : x->req.authority));
 	if (site == NULL) {
 		no_route(x);
 		return;

@@ -17,8 +17,10 @@
 #include "gateway/worker_internal.h"
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/sched.h"
+#include "gateway/admit.h"
 #include "gateway/own_host.h"
 #include "gateway/prefetch.h"
 #include "gateway/route.h"
@@ -150,10 +152,60 @@ static void handle_routine(void *self, er_exchange *x)
 	er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
+/* Connections of a routine's questions that outlive its instances are apart from all others, too:
+ * the name stands for the routine as long as the thread lives. */
+static const void *pool_of(er_worker *w, er_slice routine)
+{
+	void *pool = er_map_get(w->pools, routine);
+	if (pool == NULL) {
+		pool = er_zalloc(1);
+		er_map_set(w->pools, routine, pool);
+	}
+	return pool;
+}
+
+/* False: it has its answer. */
+static bool is_admitted(const er_worker_door *d, er_exchange *x)
+{
+	const er_cache_wishes *wishes = x->wishes.cache;
+	if (wishes == NULL || wishes->admitted)
+		return true;
+	if (!er_admit(d->worker->current->config, d->env, x))
+		return false;
+	x->wishes.pool = pool_of(d->worker, wishes->owner);
+	return true;
+}
+
+/* What a routine has fetched from elsewhere and wishes to keep is stored as of the site of its
+ * request: a purge of that takes it along. */
+static void ask_cache_apart(er_worker_door *d, er_exchange *x)
+{
+	const er_config *config = d->worker->current->config;
+	const er_site *home = er_config_site(config, er_host_of(x->wishes.cache->home));
+	if (config->cache_mb == 0) {
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
+		return;
+	}
+	er_cache_place *place = &d->apart;
+	*place = (er_cache_place){.cache = d->worker->cache, .chain = &d->chain, .scope = (uint8_t)d->env};
+	if (home != NULL) {
+		place->site = home->hash;
+		place->stats = er_metrics_site(&d->worker->metrics, home->name);
+	}
+	er_handler cache = er_cache_handler(place);
+	er_exchange_pass(x, &cache);
+}
+
 /* Without a site there is nothing to store. */
 static void handle_cache(void *self, er_exchange *x)
 {
 	er_worker_door *d = self;
+	if (!is_admitted(d, x))
+		return;
+	if (x->wishes.cache != NULL && x->wishes.cache->foreign) {
+		ask_cache_apart(d, x);
+		return;
+	}
 	const er_config *config = d->worker->current->config;
 	const er_site *site = config->cache_mb > 0 ? er_config_site(config, er_host_of(x->req.authority)) : NULL;
 	if (site == NULL || !site->cache) {
@@ -171,8 +223,9 @@ static void handle_cache(void *self, er_exchange *x)
 
 static void handle_standard(void *self, er_exchange *x)
 {
-	const er_worker *w = self;
-	er_standard_handle(w->current->config, x);
+	const er_worker_door *d = self;
+	if (is_admitted(d, x)) /* the cache may be off */
+		er_standard_handle(d->worker->current->config, x);
 }
 
 /* Before clients come: the server of this door starts exchanges with the gateway's handler, which
@@ -186,7 +239,7 @@ static void make_chain(er_worker_door *d)
 		d->cache = (er_cache_place){.cache = w->cache, .chain = &d->chain, .scope = (uint8_t)d->env};
 		er_chain_add(&d->chain, ER_AT_CACHE, (er_handler){.name = "cache", .handle = handle_cache, .self = d});
 	}
-	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = w});
+	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = d});
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
 	er_chain_add(&d->chain, ER_AT_DATA, er_data_handler(&d->data));
 }
@@ -506,6 +559,7 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	er_metrics_init(&w->metrics);
 	er_list_init(&w->unsettled);
 	er_list_init(&w->prefetches);
+	w->pools = er_map_new();
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->async, on_async);
 	uv_timer_init(&w->loop, &w->log_timer);
@@ -567,6 +621,15 @@ static void close_unrun(er_worker *w)
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 }
 
+static void free_pools(er_worker *w)
+{
+	void *pool;
+	er_slice name;
+	for (size_t at = 0; er_map_next(w->pools, &at, &name, &pool);)
+		er_free(pool);
+	er_map_free(w->pools);
+}
+
 void er_worker_free(er_worker *w)
 {
 	if (w == NULL)
@@ -586,6 +649,7 @@ void er_worker_free(er_worker *w)
 	er_free(w->current->metrics);
 	er_free(w->current);
 	er_metrics_fini(&w->metrics);
+	free_pools(w);
 	er_buf_fini(&w->log);
 	pthread_mutex_destroy(&w->lock);
 	w->magic = 0;

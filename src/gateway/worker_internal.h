@@ -26,6 +26,7 @@ typedef struct er_worker_door {
 	er_handler handler; /* of the server: what is refused before it enters the chain */
 	er_chain chain;     /* of the environment: routine → cache → standard process → origin */
 	er_cache_place cache;
+	er_cache_place apart; /* of what routines fetch from elsewhere */
 	er_data_place data;
 	er_server *server;
 } er_worker_door;
@@ -65,7 +66,9 @@ struct er_worker {
 	uint64_t log_lines;
 	er_list unsettled; /* requests whose line waits for the end of their work (worker_events.c) */
 	unsigned n_unsettled;
-	er_list prefetches;   /* under way (worker_prefetch.c) */
+	er_list prefetches; /* under way (worker_prefetch.c) */
+	/* name of a routine -> what er_wishes.pool says in its questions to the cache */
+	struct er_map *pools;
 	uint64_t tail_second; /* of the loop's time */
 	unsigned tail_left;   /* events of ordinary requests that it may still have */
 	/* stopping: no new connections; closing: what is left is being taken down */

@@ -12,6 +12,7 @@
 #include "http/identity.h"
 #include "http/url.h"
 #include "isolate/block.h"
+#include "isolate/wish.h"
 
 #include <string.h>
 
@@ -346,6 +347,15 @@ static bool read_host(er_exchange *x, uint16_t aux, const char **why)
 	return x->req.host.n > 0 || er_slice_eq(host, x->req.authority);
 }
 
+/* `text` is a private copy. */
+static bool read_wishes(er_exchange *x, uint16_t aux, er_slice text, const char **why)
+{
+	if ((aux & ER_FETCH_WISHES) == 0)
+		return true;
+	x->wishes.cache = er_arena_alloc(&x->arena, sizeof *x->wishes.cache);
+	return er_wish_read(text, x->req.scheme, &x->arena, x->wishes.cache, why);
+}
+
 _Static_assert((int)ER_REDIRECT_FOLLOW == ER_FETCH_REDIRECT_FOLLOW && (int)ER_REDIRECT_MANUAL == ER_FETCH_REDIRECT_MANUAL &&
                    (int)ER_REDIRECT_ERROR == ER_FETCH_REDIRECT_ERROR,
                "aux has the origin's values");
@@ -375,8 +385,58 @@ static er_wishes wishes_of(const er_call *c, uint16_t aux)
 	                   .n_allow = routine->n_allow};
 }
 
+/* A compressed body is no text to read. What goes to the client is read by nobody here, and the
+ * client's own request says what it accepts. */
+static er_decompress decompress_of_site(uint16_t aux)
+{
+	const uint16_t handed_on = ER_FETCH_ANSWER | ER_FETCH_REQUEST;
+	return (aux & handed_on) == handed_on ? ER_DECOMPRESS_MANUAL : decompress_of(aux);
+}
+
+/* A server that the node does not serve: guarded, and through the cache only if the routine wishes
+ * something of that. */
+static void ask_elsewhere(const er_sub *s, er_exchange *x, uint16_t aux)
+{
+	const er_call *c = s->call;
+	er_cache_wishes *w = x->wishes.cache;
+	bool stores = w != NULL && er_wish_stores(w);
+	x->wishes = wishes_of(c, aux);
+	if (w != NULL && w->resolve.n > 0) {
+		bool port = er_host_of(w->resolve).n < w->resolve.n;
+		const char *usual = er_slice_eq(x->req.scheme, ER_LIT("https")) ? ":443" : ":80";
+		x->wishes.connect_to =
+		    er_arena_cstr(&x->arena, er_arena_printf(&x->arena, "%.*s%s", ER_FMT(w->resolve), port ? "" : usual));
+	}
+	if (stores) {
+		x->wishes.cache = w;
+		w->foreign = true;
+		w->owner = er_arena_copy(&x->arena, c->instance->routine->name);
+		w->home = er_arena_copy(&x->arena, er_call_exchange(c)->req.authority);
+	}
+	er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
+	er_exchange_enter(x, x->chain, stores ? ER_AT_CACHE : ER_AT_ORIGIN);
+}
+
+/* The standard process of another host, or with wishes: whether the routine may, the gateway
+ * knows. */
+static void ask_admitted(const er_sub *s, er_exchange *x, uint16_t aux)
+{
+	const er_call *c = s->call;
+	er_cache_wishes *w = x->wishes.cache;
+	if (w == NULL)
+		w = er_arena_zalloc(&x->arena, sizeof *w);
+	w->owner = er_arena_copy(&x->arena, c->instance->routine->name);
+	w->home = er_arena_copy(&x->arena, er_call_exchange(c)->req.authority);
+	if (c->x != NULL)
+		er_identity_inherit(x, c->x);
+	x->wishes = wishes_of(c, aux);
+	x->wishes.decompress = decompress_of_site(aux);
+	x->wishes.cache = w;
+	er_exchange_enter(x, x->chain, ER_AT_CACHE);
+}
+
 /* The routine's own host is what the chain has behind the routine; every other host is asked by the
- * guarded origin. */
+ * guarded origin, if the routine does not say that the node serves it. */
 static void launch(er_sub *s, uint16_t aux)
 {
 	const er_call *c = s->call;
@@ -390,20 +450,13 @@ static void launch(er_sub *s, uint16_t aux)
 			er_exchange_answer(x);
 		}
 	} else if ((aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) == 0) {
-		x->wishes = wishes_of(c, aux);
-		er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
-		er_exchange_enter(x, x->chain, ER_AT_ORIGIN);
-	} else if (c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
+		ask_elsewhere(s, x, aux);
+	} else if (x->wishes.cache == NULL && c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
 		er_identity_inherit(x, c->x);
-		/* A compressed body is no text to read. What goes to the client is read by nobody here, and
-		 * the client's own request says what it accepts. */
-		const uint16_t handed_on = ER_FETCH_ANSWER | ER_FETCH_REQUEST;
-		x->wishes.decompress = (aux & handed_on) == handed_on ? ER_DECOMPRESS_MANUAL : decompress_of(aux);
+		x->wishes.decompress = decompress_of_site(aux);
 		er_exchange_enter(x, x->chain, ER_AT_CACHE);
 	} else {
-		er_exchange_fail(x, 403, ER_ERR_NO_ROUTE, NULL, "cdnProxy: this node does not serve that host");
-		x->res.error = ER_ERR_OK; /* a 403 the routine sees, not a network error */
-		er_exchange_answer(x);
+		ask_admitted(s, x, aux);
 	}
 	er_exchange_unref(x);
 }
@@ -438,6 +491,7 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 	er_slice method = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice url = er_arena_copy(&x->arena, er_get_string(&r));
 	er_slice block = er_arena_copy(&x->arena, er_get_string(&r));
+	er_slice wishes = f->aux & ER_FETCH_WISHES ? er_arena_copy(&x->arena, er_get_string(&r)) : (er_slice){0};
 	const char *wrong;
 	er_slice bad;
 	if (r.bad)
@@ -453,10 +507,25 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 	else if (!er_block_read(block, &x->arena, &x->req.fields, data ? nothing_dropped : er_identity_not_to_ask, &wrong))
 		*why =
 		    er_block_malformed(block, &bad) ? "a header has a control character in its value, or a name that is no token" : wrong;
-	else if (!data && !read_host(x, f->aux, &wrong))
+	else if (!data && (!read_host(x, f->aux, &wrong) || !read_wishes(x, f->aux, wishes, &wrong)))
 		*why = wrong;
 	else if (!read_body(s, f, &r))
 		*why = gone_body;
+	return true;
+}
+
+/* The same of a FETCH_REQUEST. */
+static bool read_own_request(er_sub *s, const er_frame *f, er_slice payload, const er_exchange *from, const char **why)
+{
+	er_reader r = {.rest = payload};
+	er_slice wishes = f->aux & ER_FETCH_WISHES ? er_arena_copy(&s->x->arena, er_get_string(&r)) : (er_slice){0};
+	const char *wrong;
+	if (r.bad)
+		return false;
+	if (!read_request(s, f, from))
+		*why = gone_body;
+	else if (!read_wishes(s->x, f->aux, wishes, &wrong))
+		*why = wrong;
 	return true;
 }
 
@@ -490,7 +559,7 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload, er_sub_a
 	const char *why = NULL;
 	bool honest = true;
 	if (f->aux & ER_FETCH_REQUEST)
-		why = read_request(s, f, account) ? NULL : gone_body;
+		honest = read_own_request(s, f, payload, account, &why);
 	else
 		honest = read_fetch(s, f, payload, &why);
 	if (!honest) {

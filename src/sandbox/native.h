@@ -36,8 +36,8 @@ er_value er_native_return(void *global, er_value v, er_value exception);
 
 /* The arguments of a native, er_args_NAME, and of a hook, er_hook_args_NAME: a member for each, in
  * their order. */
-#define ER_COUNT(...) ER_NTH_(__VA_OPT__(__VA_ARGS__, ) 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define ER_NTH_(a, b, c, d, e, f, g, h, n, ...) n
+#define ER_COUNT(...) ER_NTH_(__VA_OPT__(__VA_ARGS__, ) 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define ER_NTH_(a, b, c, d, e, f, g, h, i, n, ...) n
 #define ER_MEMBERS(...) __VA_OPT__(er_value __VA_ARGS__;)
 #define X(name, args) \
 	typedef struct er_args_##name { \

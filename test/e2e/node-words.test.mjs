@@ -22,7 +22,7 @@ test('an answer that says er-error is the node\'s: origins and routines cannot s
 		}
 	})()))`
 	const node = await startNode({
-		config: { origin: origin.url },
+		config: { sites: [{ name: 'fine', hosts: ['other.example', '*.localhost'], origin: origin.url }] },
 		routines: { one: { source, allowAddresses: ['127.0.0.0/8'] } },
 	})
 	try {

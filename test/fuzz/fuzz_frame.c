@@ -2,6 +2,7 @@
  * reads them. */
 #include "base/mem.h"
 #include "channel/frame.h"
+#include "isolate/wish.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -22,6 +23,29 @@ static void read_payload(er_slice payload)
 	}
 }
 
+/* What a FETCH wishes of the cache: what is taken keeps within its bounds and cannot break a line
+ * of anything. */
+static void read_wishes(er_slice text)
+{
+	er_arena a = {0};
+	er_cache_wishes w;
+	const char *why = NULL;
+	if (er_wish_read(er_arena_copy(&a, text), ER_LIT("https"), &a, &w, &why)) {
+		ER_ASSERT(w.key.n <= ER_WISHED_KEY_MAX && w.n_by_status <= ER_WISHED_TTLS && w.tags.n <= ER_WISHES_MAX);
+		const er_slice texts[] = {w.key, w.tags, w.resolve};
+		for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+			for (size_t k = 0; k < texts[i].n; k++)
+				ER_ASSERT(texts[i].p[k] >= ' ');
+		for (size_t i = 0; i < w.n_by_status; i++)
+			ER_ASSERT(w.by_status[i].least >= 100 && w.by_status[i].least <= w.by_status[i].most && w.by_status[i].most <= 599 &&
+			          w.by_status[i].seconds >= -1);
+		ER_ASSERT(!w.admitted && !w.apart && !w.foreign && w.owner.n == 0);
+	} else {
+		ER_ASSERT(why != NULL);
+	}
+	er_arena_fini(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	/* A copy of exactly this size, so that a byte too far is seen. */
@@ -36,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		ER_ASSERT(whole >= ER_FRAME_HEAD && whole % 8 == 0 && whole <= bytes.n && payload.n == f.n);
 		ER_ASSERT(er_frame_name(f.type)[0] != '\0');
 		read_payload(payload);
+		read_wishes(payload);
 		bytes = er_slice_from(bytes, whole);
 	}
 	ER_ASSERT((got == ER_FRAME_WAIT) == (bytes.n == 0));

@@ -279,3 +279,49 @@ test('text of a body whose coding nobody has undone is an error, its bytes are n
 	assert.equal(ask('br', '', 'bytes'), 'read 3');
 	for (const coding of ['identity', 'utf-8', 'none']) assert.equal(ask(coding, '', 'text'), 'read 3');
 });
+test('what is wished of the cache reaches the node as lines, of er and of cf, with the request as it came too', () => {
+	const wishes = `{ cacheKey: 'k ü', cacheTtl: 60.7, cacheTtlByStatus: { '200-299': 86400, 404: -5 }, cacheTags: ['a', ' b c '], cacheEverything: 1, resolveOverride: 'eu.example' }`;
+	const lines = 'key\nk ü\nttl\n60\nstatus\n200-299=86400\nstatus\n404-404=-1\ntag\na\ntag\n b c \neverything\n1\nresolve\neu.example\n';
+	const unordered = (text) => text.split('\n').sort().join();
+	for (const name of ['er', 'cf']) {
+		let i = new Instance().load(answering(`return fetch('http://o.example/', { ${name}: ${wishes} })`));
+		i.request();
+		assert.equal(unordered(i.told('fetch')[0][9]), unordered(lines));
+		i = new Instance().load(answering(`return fetch(request, { ${name}: ${wishes} })`));
+		i.request();
+		assert.equal(i.told('fetchRequest').length, 1, 'nothing of the request is copied');
+		assert.equal(unordered(i.told('fetchRequest')[0][4]), unordered(lines));
+	}
+	const i = new Instance().load(answering(`return fetch(new Request('http://o.example/', { er: { cacheTtl: 1 }, cf: { cacheTtl: 2, cacheKey: 'x' } }))`));
+	i.request();
+	assert.equal(i.told('fetch')[0][9], 'key\nx\nttl\n1\n');
+	for (const nothing of ['{}', '{ er: {} }', '{ cf: { minify: {} } }', '{ er: { cacheEverything: false } }', '{ er: null, cf: undefined }']) {
+		const n = new Instance().load(answering(`return fetch('http://o.example/', ${nothing})`));
+		n.request();
+		assert.equal(n.told('fetch')[0].length, 9, nothing);
+	}
+});
+test('a wish that cannot be meant is refused before anything is asked', () => {
+	const wrong = ["{ cacheKey: '' }", "{ cacheKey: 'a\\nb' }", "{ cacheKey: 'x'.repeat(5000) }", "{ cacheTtl: 'soon' }", '{ cacheTtlByStatus: 5 }', "{ cacheTtlByStatus: { '2xx': 1 } }", "{ cacheTtlByStatus: { '300-200': 1 } }", "{ cacheTags: 'a' }", "{ cacheTags: ['a,b'] }", "{ cacheTags: ['a\\r\\nx: y'] }", "{ cacheTags: Array(101).fill('a') }", "{ resolveOverride: '' }", '7'];
+	for (const wishes of wrong) {
+		const i = new Instance().load(answering(`try { await fetch('http://o.example/', { er: ${wishes} }) } catch (e) { return new Response(e.name) } return new Response('asked')`));
+		const r = i.request();
+		assert.equal(bodyText(r), 'TypeError', wishes);
+		assert.equal(i.told('fetch').length, 0);
+	}
+});
+test('response.info says what the cache did, of answers of the standard process alone', () => {
+	const look = (code, block) => {
+		const i = new Instance().load(answering(`const r = await ${code}; return Response.json(r.info?.cache ?? null)`));
+		const r = i.request({ url: 'http://a.example/p' });
+		head(i, 1, { urls: null, block });
+		return JSON.parse(bodyText(r));
+	};
+	const hit = 'age\n7\ncache-status\nother; hit, EdgeRoutine; hit; ttl=53\n';
+	assert.deepEqual(look('fetch(request)', hit), { hit: true, age: 7, ttl: 53, key: 'http://a.example/p', stored: false, collapsed: false, forwarded: null, why: null });
+	assert.deepEqual(look("fetch(request, { er: { cacheKey: 'mine' } })", 'cache-status\nEdgeRoutine; fwd=uri-miss; fwd-status=200; stored; collapsed; ttl=9\n'), { hit: false, age: 0, ttl: 9, key: 'mine', stored: true, collapsed: true, forwarded: 'uri-miss', why: null });
+	assert.equal(look('fetch(request)', 'cache-status\nEdgeRoutine; fwd=uri-miss; fwd-status=200; detail=private\n').why, 'private');
+	assert.equal(look("fetch('http://o.example/')", hit), null, 'another server may say what it likes');
+	const made = new Instance().load(answering('return new Response(String(new Response("x").info))'));
+	assert.equal(bodyText(made.request()), 'undefined');
+});

@@ -234,11 +234,11 @@ export class Instance {
 			},
 			end: record('end'),
 			abort: record('abort'),
-			fetch(fid, owner, method, url, block, options, bodyFlags, body) {
-				self.log('fetch', fid, owner, method, url, block, options, bodyFlags, body);
+			fetch(fid, owner, method, url, block, options, wishes, bodyFlags, body) {
+				self.log('fetch', fid, owner, method, url, block, options, bodyFlags, body, ...(wishes === undefined ? [] : [wishes]));
 			},
-			fetchRequest(fid, owner, options) {
-				self.log('fetchRequest', fid, owner, options);
+			fetchRequest(fid, owner, options, wishes) {
+				self.log('fetchRequest', fid, owner, options, ...(wishes === undefined ? [] : [wishes]));
 				return self.of(owner).body === null ? 0 : FETCHED_BODY;
 			},
 			fetchCancel: record('fetchCancel'),

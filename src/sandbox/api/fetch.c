@@ -5,19 +5,21 @@
 
 enum { URL_MAX = 16 * 1024, METHOD_MAX = 64 };
 
-static_assert(METHOD_MAX + URL_MAX + ER_BLOCK_MAX + ER_INLINE_BODY + 3 * 4 + 8 <= ER_FRAME_MAX,
+static_assert(METHOD_MAX + URL_MAX + ER_BLOCK_MAX + ER_WISHES_MAX + ER_INLINE_BODY + 4 * 4 + 8 <= ER_FRAME_MAX,
               "a FETCH at all its bounds is one frame");
 
 typedef struct fetch_text {
-	er_text method, url, block, body;
+	er_text method, url, block, wishes, body; /* wishes: good with FETCH_WISHES in aux */
 } fetch_text;
 
 /* `length`: of a stream. */
 static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice body, er_key relay, uint64_t length)
 {
 	er_slice method = er_text_slice(&t->method), url = er_text_slice(&t->url), block = er_text_slice(&t->block);
-	bool inl = (f->flags & ER_FF_INLINE) != 0;
-	f->n = (uint32_t)(12 + method.n + url.n + block.n + (inl ? body.n : 0) + (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
+	bool inl = (f->flags & ER_FF_INLINE) != 0, wishing = (f->aux & ER_FETCH_WISHES) != 0;
+	er_slice wishes = wishing ? er_text_slice(&t->wishes) : (er_slice){0};
+	f->n = (uint32_t)(12 + method.n + url.n + block.n + (wishing ? 4 + wishes.n : 0) + (inl ? body.n : 0) +
+	                  (f->flags & (ER_FF_RELAY | ER_FF_STREAM) ? 8 : 0));
 	ER_ASSERT(f->id == s->fid && !(inl && (f->flags & (ER_FF_STREAM | ER_FF_RELAY))));
 	/* start has seen to it */
 	ER_ASSERT(f->n <= ER_FRAME_MAX && block.n <= ER_BLOCK_MAX && url.n <= URL_MAX);
@@ -25,6 +27,8 @@ static void send_fetch(er_sub *s, er_frame *f, const fetch_text *t, er_slice bod
 	er_put_string(&w, method);
 	er_put_string(&w, url);
 	er_put_string(&w, block);
+	if (wishing)
+		er_put_string(&w, wishes);
 	if (inl)
 		er_put_bytes(&w, body);
 	if (f->flags & ER_FF_STREAM)
@@ -56,7 +60,9 @@ static er_sub *start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flag
 	const char *why = t->method.n > METHOD_MAX    ? "fetch failed: the method has more than 64 characters"
 	                  : t->url.n > URL_MAX        ? "fetch failed: the URL has more than 16 KB"
 	                  : t->block.n > ER_BLOCK_MAX ? "fetch failed: the headers have more than 64 KB"
-	                                              : NULL;
+	                  : (f->aux & ER_FETCH_WISHES) && t->wishes.n > ER_WISHES_MAX
+	                      ? "fetch failed: what it says of the cache has more than 16 KB"
+	                      : NULL;
 	if (why != NULL) {
 		(void)er_js_throw(exception, "TypeError", why);
 		return NULL;
@@ -88,6 +94,23 @@ static er_sub *start(uint32_t fid, er_request *owner, er_frame *f, uint32_t flag
 	return s;
 }
 
+/* undefined: none. False: *exception says why not. */
+static bool wishes_of(er_value v, er_frame *f, er_text *out, er_value *exception)
+{
+	if (er_js_is_undefined(v))
+		return true;
+	if (!er_js_utf8_arg(v, out, exception))
+		return false;
+	f->aux |= ER_FETCH_WISHES;
+	return true;
+}
+
+static void wishes_over(const er_frame *f, er_text *t)
+{
+	if (f->aux & ER_FETCH_WISHES)
+		er_text_fini(t);
+}
+
 /* True if it waits for its turn. The last argument is the body, or of a relay its key, or of a
  * stream its length. */
 ER_NATIVE(fetch)
@@ -103,7 +126,10 @@ ER_NATIVE(fetch)
 		return NULL;
 	if (er_js_utf8_arg(a->url, &t.url, exception)) {
 		if (er_js_bytestring_arg(a->block, &t.block, exception)) {
-			s = start(fid, owner, &f, er_js_to_u32(a->flags), a->body, &t, exception);
+			if (wishes_of(a->wishes, &f, &t.wishes, exception)) {
+				s = start(fid, owner, &f, er_js_to_u32(a->flags), a->body, &t, exception);
+				wishes_over(&f, &t.wishes);
+			}
 			er_text_fini(&t.block);
 		}
 		er_text_fini(&t.url);
@@ -122,15 +148,26 @@ ER_NATIVE(fetchRequest)
 	              .id = er_js_to_u32(a->fid),
 	              .arg = owner->id,
 	              .aux = (uint16_t)(er_js_to_u32(a->options) | ER_FETCH_REQUEST)};
-	bool body = (owner->flags & ER_FF_BODY) != 0;
+	er_text wishes;
+	wishes.n = 0;
+	if (!wishes_of(a->wishes, &f, &wishes, exception))
+		return NULL;
+	bool body = (owner->flags & ER_FF_BODY) != 0, wishing = (f.aux & ER_FETCH_WISHES) != 0;
 	if (body)
 		f.flags |= ER_FF_RELAY;
-	er_sub *s = er_sub_new(f.id, owner, false);
-	if (s == NULL)
-		return er_js_throw(exception, "Error", "a subrequest's number is taken");
+	const char *why = wishing && wishes.n > ER_WISHES_MAX ? "fetch failed: what it says of the cache has more than 16 KB" : NULL;
+	er_sub *s = why == NULL ? er_sub_new(f.id, owner, false) : NULL;
+	if (s == NULL) {
+		wishes_over(&f, &wishes);
+		return er_js_throw(exception, why != NULL ? "TypeError" : "Error", why != NULL ? why : "a subrequest's number is taken");
+	}
 	if (body)
 		er_body_down_over(owner->id, false);
-	(void)er_sub_ask(s, &f);
+	f.n = wishing ? 4 + (uint32_t)wishes.n : 0;
+	er_writer w = {er_sub_ask(s, &f)};
+	if (wishing)
+		er_put_string(&w, er_text_slice(&wishes));
+	wishes_over(&f, &wishes);
 	er_sub_asked(s);
 	return er_js_number((er_sub_waits(s) ? ER_FETCHED_WAITS : 0) + (body ? ER_FETCHED_BODY : 0));
 }

@@ -39,5 +39,5 @@ dataThrough((url) => {
 	}
 	if (type[0] === ';') type = `text/plain${type}`;
 	if (TYPE.exec(type) === null) type = 'text/plain;charset=US-ASCII';
-	return nodeResponse(200, 'OK', `content-type\n${type}\n`, url, bytes);
+	return nodeResponse(200, 'OK', `content-type\n${type}\n`, url, bytes, null);
 });

@@ -9,7 +9,7 @@ import { Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } 
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, settle, unhang } from './scope.js';
-import { Request, fetchParts, hostOfURL, isRequest, isUntouched, rawOfRequest, spendRequest } from './request.js';
+import { Request, fetchParts, hostOfURL, isRequest, isUntouched, saysCacheOnly, rawOfRequest, spendRequest } from './request.js';
 import { nodeResponse, spendResponse } from './response.js';
 import { GONE, NodeBody, isOpen } from './node-body.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
@@ -18,6 +18,7 @@ import { isAborted, onAbort, reasonOf } from './abort.js';
 import { abortError } from './dom-exception.js';
 import { sendStream } from './writer.js';
 import { isHttp } from './url.js';
+import { wishesOf } from './wishes.js';
 
 class Sub {
 	constructor(fid, scope, deferred, url) {
@@ -29,6 +30,8 @@ class Sub {
 		this.manual = false; // the code wants the bytes as they come
 		this.offAbort = null;
 		this.unsent = null; // the reader of its body, until the node has room for it
+		this.wishes = undefined; // of the cache, as wishes.js has them
+		this.site = false; // it goes to the standard process, so that the cache says what it did
 		this.answers = false; // what it brings is the answer of its request
 		this.take = null; // (status, block, body) -> what its promise becomes; null: a Response
 		this.pulled = false; // FETCH_PULL: its body comes unasked
@@ -106,7 +109,10 @@ export function fetch(input, init = undefined) {
 }
 function start(input, init) {
 	const scope = mayAsk('fetch');
-	if (init === undefined && !scope.answered && isUntouched(input, scope)) return asItCame(input, scope);
+	if (!scope.answered && isUntouched(input, scope)) {
+		if (init === undefined) return asItCame(input, scope, undefined);
+		if (saysCacheOnly(init)) return asItCame(input, scope, wishesOf(init.er, init.cf));
+	}
 	// The node's own request is sent as it is; everything else goes through the constructor, which
 	// copies and checks.
 	const request = init === undefined && isRequest(input) ? input : new Request(input, init);
@@ -140,12 +146,14 @@ function count(scope) {
 		throw new Err(`Too many subrequests: a request may make ${subrequests}`);
 }
 /** fetch(event.request): the node has the request, and gets no word of it back. */
-function asItCame(request, scope) {
+function asItCame(request, scope, wishes) {
 	count(scope);
 	const fid = newFid();
 	const sub = new Sub(fid, scope, new Deferred(), request);
+	sub.site = true;
+	sub.wishes = wishes;
 	const { promise } = sub.deferred;
-	const said = er.fetchRequest(fid, /* owner */ scope.id, /* options */ FETCH_REDIRECT_MANUAL | FETCH_SELF);
+	const said = er.fetchRequest(fid, /* owner */ scope.id, /* options */ FETCH_REDIRECT_MANUAL | FETCH_SELF, wishes);
 	if ((said & FETCHED_BODY) !== 0) spendRequest(request, SPENT);
 	subs.set(fid, sub);
 	hang(scope, sub);
@@ -176,6 +184,8 @@ function withoutHost({ block, self, extra }, url) {
 }
 function send(sub, request, raw, parts, block, url) {
 	sub.manual = parts.extra?.decompress === 'manual';
+	sub.wishes = parts.extra?.wishes;
+	sub.site = parts.self || parts.extra?.cdnProxy === true || sub.wishes !== undefined;
 	const o = options(request, parts.extra) | (parts.self ? FETCH_SELF : 0);
 	sendRaw(sub, request.method, url, block, o, raw, request);
 }
@@ -183,13 +193,13 @@ function send(sub, request, raw, parts, block, url) {
 function sendRaw(sub, method, url, block, o, raw, request) {
 	const { fid, scope } = sub;
 	if (raw === null) {
-		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_NONE, /* body */ undefined);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_NONE, /* body */ undefined);
 		return;
 	}
 	const node = nodeBodyOf(raw);
 	if (node !== undefined) {
 		node.check();
-		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_RELAY, /* body */ node.key);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_RELAY, /* body */ node.key);
 		if (isStreamRaw(raw)) takeSource(raw);
 		else if (request !== null) spendRequest(request, SPENT);
 		node.handOff();
@@ -197,13 +207,13 @@ function sendRaw(sub, method, url, block, o, raw, request) {
 	}
 	const body = simplest(raw);
 	if (!isStreamRaw(body)) {
-		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_WHOLE, body);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_WHOLE, body);
 		if (!isStreamRaw(raw) && request !== null) spendRequest(request, SPENT);
 		return;
 	}
 	const length = lengthOf(body);
 	const reader = body.getReader();
-	if (er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* flags */ BODY_STREAM, /* body */ length) === true) sub.unsent = reader;
+	if (er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_STREAM, /* body */ length) === true) sub.unsent = reader;
 	else upload(sub, reader);
 }
 async function upload(sub, reader) {
@@ -303,7 +313,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 		return;
 	}
 	const url = typeof sub.url === 'string' ? sub.url : sub.url.url;
-	const response = nodeResponse(status, reason ?? 'OK', block, urls ?? url, body);
+	const response = nodeResponse(status, reason ?? 'OK', block, urls ?? url, body, sub.site ? sub.wishes ?? '' : null);
 	// Who gave the promise for an answer was the first to wait for it.
 	if (sub.answers) {
 		if (sub.scope.answered) taken(sub.scope, response, body);

@@ -14,6 +14,7 @@ import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, namesUser, parseHref, parsedNamesUser } from './url.js';
 import { AbortController, isSignal, newSignal } from './abort.js';
 import { belongs } from './scope.js';
+import { wishesOf } from './wishes.js';
 
 const TOKEN = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
 const REDIRECTS = ['follow', 'manual', 'error'];
@@ -65,6 +66,13 @@ function usual(o) {
 	for (let i = 0; i < ks.length; i++) if (ks[i] !== 'method' && ks[i] !== 'headers' && ks[i] !== 'body') return false;
 	return ownKeys(o).length === ks.length && getPrototypeOf(o) === ObjectPrototype;
 }
+/** Options that say nothing but what is wished of the cache. */
+export function saysCacheOnly(o) {
+	if (!er.isPlain(o)) return false;
+	const ks = keys(o);
+	for (let i = 0; i < ks.length; i++) if (ks[i] !== 'er' && ks[i] !== 'cf') return false;
+	return ownKeys(o).length === ks.length && getPrototypeOf(o) === ObjectPrototype;
+}
 const ObjectPrototype = Object.prototype;
 
 const UNASKED = freeze({}); // the body of a node's request before anybody looked
@@ -81,7 +89,7 @@ export class Request {
 	#raw = null;
 	#signal = null;
 	#redirect = null;
-	#extra = null; // { cdnProxy, decompress, cache, ... }: rarely given
+	#extra = null; // { cdnProxy, wishes, decompress, cache, ... }: rarely given
 
 	constructor(input, init = undefined) {
 		if (input === INTERNAL) {
@@ -133,6 +141,8 @@ export class Request {
 			changed = true;
 		};
 		if (o.cdnProxy !== undefined) note('cdnProxy', !!o.cdnProxy);
+		const own = o.er, other = o.cf;
+		if (own !== undefined || other !== undefined) note('wishes', wishesOf(own, other));
 		if (o.decompress !== undefined) note('decompress', oneOf(o.decompress, DECOMPRESS, "The option 'decompress'"));
 		for (let i = 0; i < IGNORED.length; i++) {
 			const { name, allowed } = IGNORED[i];

@@ -1,6 +1,7 @@
 // Response (WHATWG Fetch 5.5). The plain case, `new Response("text")`, is a status, a constant
 // block and the string: no Headers are made until somebody asks for them.
-import { RangeErr, TypeErr, freeze, jsonStringify, regexp, strIndexOf, strSlice, strSplit, toWellFormed } from './primordials.js';
+import * as er from './natives.js';
+import { RangeErr, TypeErr, freeze, jsonStringify, regexp, startsWith, strIndexOf, strLastIndexOf, strSlice, strSplit, toWellFormed, trim } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
@@ -19,7 +20,7 @@ export let statusOf;
 export let reasonText;
 export let responseBlock;
 export let isFetched; // (response) -> status, reason and fields are still those of a fetch
-export let nodeResponse; // (status, reason, block, urlList, nodeBody)
+export let nodeResponse; // (status, reason, block, urlList, nodeBody, wishes or null)
 
 export class Response {
 	#status = 200;
@@ -29,6 +30,8 @@ export class Response {
 	#headers = null;
 	#type = 'default';
 	#urls = null; // newline-separated
+	#site = null; // it came from the standard process, and this was wished of the cache
+	#info = null;
 
 	constructor(body = null, init = undefined) {
 		if (body === INTERNAL) return;
@@ -157,6 +160,15 @@ export class Response {
 		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#urls === null ? GUARD_MESSAGE : GUARD_IMMUTABLE);
 		return this.#headers;
 	}
+	/** Of an answer of the standard process: what the cache did. */
+	get info() {
+		if (this.#site === null) return undefined;
+		if (this.#info === null) {
+			const key = startsWith(this.#site, 'key\n') ? strSplit(this.#site, '\n')[1] : this.url;
+			this.#info = freeze({ cache: cacheInfo(this.#headers === null ? this.#block : blockOfHeaders(this.#headers), key) });
+		}
+		return this.#info;
+	}
 	clone() {
 		if (!isResponse(this)) throw brand('Response', 'clone');
 		const { mine, theirs } = teeRaw(this.#raw, 'Response');
@@ -165,6 +177,7 @@ export class Response {
 		r.#reason = this.#reason;
 		r.#type = this.#type;
 		r.#urls = this.#urls;
+		r.#site = this.#site;
 		r.#block = this.#headers === null ? this.#block : blockOfHeaders(this.#headers);
 		if (this.#type === 'error') r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
 		this.#raw = mine;
@@ -181,7 +194,7 @@ export class Response {
 		statusOf = (r) => r.#status;
 		reasonText = (r) => r.#reason;
 		responseBlock = (r) => (r.#headers === null ? r.#block : blockOfHeaders(r.#headers));
-		nodeResponse = (status, reason, block, urls, body) => {
+		nodeResponse = (status, reason, block, urls, body, site) => {
 			const r = new Response(INTERNAL);
 			r.#status = status;
 			r.#reason = reason;
@@ -189,6 +202,7 @@ export class Response {
 			r.#urls = urls;
 			r.#raw = body;
 			r.#type = 'basic';
+			r.#site = site;
 			return r;
 		};
 		mixBody(Response, {
@@ -203,6 +217,22 @@ export class Response {
 			type: (r) => headersGet(r.headers, 'content-type'),
 		});
 	}
+}
+/** The last member of Cache-Status (RFC 9211) is the node's own: who is nearer to the client comes
+ * behind. */
+function cacheInfo(block, key) {
+	const said = er.fieldsGet(block, 'cache-status'), age = er.fieldsGet(block, 'age');
+	const info = { hit: false, age: age === null ? 0 : +age, ttl: null, key, stored: false, collapsed: false, forwarded: null, why: null };
+	const parts = said === null ? [] : strSplit(strSlice(said, strLastIndexOf(said, ',') + 1), ';');
+	for (let i = 1; i < parts.length; i++) {
+		const pair = strSplit(trim(parts[i]), '=');
+		const name = pair[0], value = pair[1];
+		if (name === 'hit' || name === 'stored' || name === 'collapsed') info[name] = true;
+		else if (name === 'ttl') info.ttl = +value;
+		else if (name === 'fwd') info.forwarded = value;
+		else if (name === 'detail') info.why = value;
+	}
+	return freeze(info);
 }
 const Symbol_iterator = Symbol.iterator;
 finish(Response, 'Response', 0);

@@ -1,0 +1,249 @@
+// What a routine wishes of the cache with its fetches: key, lifetimes, tags, another server; and
+// whose ground it may wish that on.
+import test from 'node:test'
+import assert from 'node:assert/strict'
+import { startNode } from './lib/node.mjs'
+import { startStore } from './lib/deploy.mjs'
+import { startOrigin } from './lib/origin.mjs'
+import * as raw from './lib/raw.mjs'
+
+/** The client says in x-url what to fetch and in x-options how; the answer comes with what the
+ * routine was told of the cache. */
+const source = `addEventListener("fetch", e => {
+	const asked = e.request.headers.get("x-url"), options = e.request.headers.get("x-options")
+	if (asked === null) return
+	e.respondWith((async () => {
+		const res = await fetch(asked === "request" ? e.request : asked, options === null ? undefined : JSON.parse(options))
+		const out = new Response(res.body, res)
+		out.headers.set("x-info", JSON.stringify(res.info?.cache ?? null))
+		return out
+	})())
+})`
+
+const allow = ['127.0.0.0/8']
+
+/** Two sites, each with a routine and an origin of its own, and a third site without a routine. */
+async function twoSites(t, handler, { start = startNode, config = {} } = {}) {
+	const origins = {}
+	for (const name of ['shop', 'blog', 'plain']) origins[name] = await startOrigin((req, res) => handler(req, res, name))
+	const node = await start({
+		routines: {
+			shop: { source, routes: ['shop.example/*'], allowAddresses: allow },
+			blog: { source, routes: ['blog.example/*'], allowAddresses: allow },
+		},
+		config: {
+			threads: 1,
+			sites: [
+				{ name: 'shop', hosts: ['shop.example', 'img.shop.example'], origin: origins.shop.url },
+				{ name: 'blog', hosts: ['blog.example'], origin: origins.blog.url },
+				{ name: 'plain', hosts: ['plain.example'], origin: origins.plain.url },
+			],
+			...config,
+		},
+	})
+	t.after(async () => {
+		await node.stop()
+		for (const o of Object.values(origins)) await o.close()
+		node.forget?.()
+		assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+	})
+	/** The routine of `host` fetches `url` with `options`. */
+	const ask = async (host, url, options, { target = '/', headers = {} } = {}) => {
+		const res = await raw.request(node.port, target, { host, headers: { ...headers, 'x-url': url, ...(options === undefined ? {} : { 'x-options': JSON.stringify(options) }) } })
+		return { ...res, cache: JSON.parse(res.headers['x-info'] ?? 'null') }
+	}
+	const get = (host, target = '/', headers = {}) => raw.request(node.port, target, { host, headers })
+	return { origins, node, ask, get }
+}
+const counting = () => {
+	let n = 0
+	return (req, res, name) => res.end(`${name} ${req.url} ${++n}`)
+}
+
+test('cacheTtl has an answer stored that says nothing, or no-store; the routine is told what the cache did', async t => {
+	let n = 0
+	const { ask } = await twoSites(t, (req, res) => {
+		if (req.url.startsWith('/never')) res.setHeader('cache-control', 'no-store')
+		if (req.url.startsWith('/mine')) res.setHeader('cache-control', 'private, max-age=5')
+		if (req.url.startsWith('/cookie')) res.setHeader('set-cookie', 'a=b')
+		if (req.url.startsWith('/gone')) res.statusCode = 404
+		if (req.url.startsWith('/broken')) res.statusCode = 500
+		res.end(`${++n}`)
+	})
+	for (const path of ['/page', '/never', '/mine', '/gone']) {
+		const plain = await ask('shop.example', 'request', undefined, { target: `${path}?plain` })
+		assert.equal(plain.cache.stored, false, path)
+		const first = await ask('shop.example', 'request', { cf: { cacheTtl: 60 } }, { target: path })
+		assert.deepEqual({ ...first.cache, ttl: 0 }, { hit: false, age: 0, ttl: 0, key: `http://shop.example${path}`, stored: true, collapsed: false, forwarded: 'uri-miss', why: null }, path)
+		assert.ok(first.cache.ttl >= 59 && first.cache.ttl <= 60)
+		const second = await ask('shop.example', 'request', { er: { cacheTtl: 60 } }, { target: path })
+		assert.equal(second.cache.hit, true, path)
+		assert.equal(second.text, first.text)
+		const through = await ask('shop.example', 'request', undefined, { target: path })
+		assert.equal(through.text, first.text, 'on its own ground it is stored for all')
+	}
+	for (const [path, why] of [['/cookie', 'no-lifetime'], ['/broken', 'status']]) {
+		await ask('shop.example', 'request', { cf: { cacheTtl: 60 } }, { target: path })
+		const again = await ask('shop.example', 'request', { cf: { cacheTtl: 60 } }, { target: path })
+		assert.equal(again.cache.hit, false, path)
+		assert.equal(again.cache.why, path === '/cookie' ? 'set-cookie' : why)
+	}
+	const off = await ask('shop.example', 'request', { cf: { cacheTtl: -1 } }, { target: '/off' })
+	assert.deepEqual([off.cache.stored, off.cache.why], [false, 'no-store'])
+})
+
+test('cacheTtlByStatus goes over cacheTtl, and cacheEverything gives a lifetime to what says none', async t => {
+	const { ask } = await twoSites(t, (req, res) => {
+		res.statusCode = Number(req.url.slice(1, 4))
+		if (req.url.includes('says')) res.setHeader('cache-control', 'max-age=7')
+		if (req.url.includes('private')) res.setHeader('cache-control', 'private')
+		res.end('x')
+	})
+	const ttl = async (target, er) => {
+		const { cache } = await ask('shop.example', 'request', { er }, { target })
+		return cache.stored ? Math.ceil(cache.ttl / 5) * 5 : cache.why
+	}
+	const byStatus = { '200-299': 100, 404: 20, '500-599': -1, 403: 30 }
+	assert.equal(await ttl('/200', { cacheTtl: 50, cacheTtlByStatus: byStatus }), 100)
+	assert.equal(await ttl('/404', { cacheTtl: 50, cacheTtlByStatus: byStatus }), 20)
+	assert.equal(await ttl('/403', { cacheTtlByStatus: byStatus }), 30)
+	assert.equal(await ttl('/301', { cacheTtl: 50, cacheTtlByStatus: byStatus }), 50)
+	assert.equal(await ttl('/500', { cacheTtl: 50, cacheTtlByStatus: byStatus }), 'no-store')
+	assert.equal(await ttl('/503', { cacheTtl: 50 }), 'status')
+	assert.equal(await ttl('/200?everything', { cacheEverything: true }), 7200)
+	assert.equal(await ttl('/302?everything', { cacheEverything: true }), 1200)
+	assert.equal(await ttl('/404?everything', { cacheEverything: true }), 180)
+	assert.equal(await ttl('/500?everything', { cacheEverything: true }), 'status')
+	assert.equal(await ttl('/200?says', { cacheEverything: true }), 10, 'what says its lifetime keeps it')
+	assert.equal(await ttl('/200?private', { cacheEverything: true }), 'private')
+})
+
+test('one cacheKey is one answer, whatever the URL; nobody else has it: no client, no other routine', async t => {
+	const { ask, get, origins } = await twoSites(t, counting())
+	const key = { er: { cacheKey: 'the page', cacheTtl: 60 } }
+	const first = await ask('shop.example', 'request', key, { target: '/a?session=1' })
+	assert.match(first.text, /^shop \/a\?session=1 \d/, 'the origin is asked for what was asked')
+	assert.equal(first.cache.key, 'the page')
+	assert.equal((await ask('shop.example', 'request', key, { target: '/b' })).text, first.text)
+	assert.notEqual((await get('shop.example', '/a?session=1')).text, first.text)
+	assert.notEqual((await get('shop.example', '/the%20page')).text, first.text)
+	for (const options of [key, { er: { cacheKey: 'http://shop.example/x', cacheTtl: 60 } }]) {
+		const mine = await ask('shop.example', 'request', options, { target: '/c' })
+		const theirs = await ask('blog.example', 'request', options, { target: '/c' })
+		assert.match(theirs.text, /^blog /, 'a key that another routine uses, or that names its site')
+		assert.notEqual(mine.text, theirs.text)
+	}
+	assert.equal((await ask('shop.example', 'request', { er: { cacheKey: 'a b', cacheTtl: 60 } }, { target: '/1' })).cache.hit, false)
+	assert.equal((await ask('shop.example', 'request', { er: { cacheKey: 'a%20b', cacheTtl: 60 } }, { target: '/2' })).cache.hit, false, 'two keys are two')
+	assert.ok(origins.shop.requests.length > 4)
+})
+
+test('cacheTags and the site purge what a routine stored, under its own keys too', async t => {
+	const { node, ask } = await twoSites(t, counting(), { start: startStore })
+	const wishes = { er: { cacheTtl: 600, cacheTags: ['red', 'a tag'] } }
+	const keyed = { er: { cacheTtl: 600, cacheTags: ['red'], cacheKey: 'https://shop.example/keyed' } }
+	const look = async () => [(await ask('shop.example', 'request', wishes, { target: '/page' })).cache.hit, (await ask('shop.example', 'request', keyed, { target: '/page' })).cache.hit]
+	await look()
+	assert.deepEqual(await look(), [true, true])
+	for (const [purge, hits] of [
+		[{ tags: ['blue'] }, [true, true]],
+		[{ tags: ['a tag'] }, [false, true]],
+		[{ tags: ['red'] }, [false, false]],
+		[{ tags: ['red'], site: 'blog' }, [true, true]],
+		[{ urls: ['https://shop.example/keyed'] }, [true, false]],
+		[{ prefixes: ['shop.example/pa'] }, [false, true]],
+		[{ hosts: ['shop.example'] }, [false, false]],
+		[{ site: 'shop' }, [false, false]],
+	]) {
+		await node.ok('POST', '/v1/purge', purge)
+		assert.deepEqual(await look(), hits, JSON.stringify(purge))
+		await look()
+	}
+})
+
+test('what a routine wishes on another one\'s ground holds for itself alone', async t => {
+	const { ask, get } = await twoSites(t, counting())
+	const wishes = { cdnProxy: true, er: { cacheTtl: 600 } }
+	const own = await ask('shop.example', 'http://plain.example/page', wishes)
+	assert.match(own.text, /^plain /)
+	assert.equal((await ask('shop.example', 'http://plain.example/page', wishes)).text, own.text)
+	const client = await get('plain.example', '/page')
+	assert.notEqual(client.text, own.text, 'the clients of that site get what its origin lets be stored')
+	assert.match(client.headers['cache-status'], /detail=no-lifetime/)
+	assert.notEqual((await ask('blog.example', 'http://plain.example/page', wishes)).text, own.text)
+	const onItsSite = await ask('shop.example', 'http://img.shop.example/page', wishes)
+	assert.equal((await get('img.shop.example', '/page')).text, onItsSite.text, 'another host of its own site is its ground')
+})
+
+test('cdnProxy reaches every host that the node serves, and passes by nobody\'s routine', async t => {
+	const { ask } = await twoSites(t, counting())
+	assert.match((await ask('shop.example', 'http://plain.example/a', { cdnProxy: true })).text, /^plain \/a/)
+	assert.match((await ask('shop.example', 'http://shop.example/a', { cdnProxy: true })).text, /^shop \/a/)
+	const theirs = await ask('shop.example', 'http://blog.example/a', { cdnProxy: true })
+	assert.equal(theirs.status, 403)
+	assert.match(theirs.text, /another routine answers for blog\.example/)
+	assert.equal(theirs.headers['er-error'], undefined)
+	const nobodys = await ask('shop.example', 'http://nobody.example/a', { cdnProxy: true })
+	assert.equal(nobodys.status, 403)
+	assert.match(nobodys.text, /does not serve the host nobody\.example/)
+})
+
+test('resolveOverride asks another server that the routine may reach, and stores that apart', async t => {
+	const other = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=60').end(`other ${req.headers.host}${req.url}`))
+	t.after(() => other.close())
+	const { ask, get } = await twoSites(t, (req, res, name) => res.setHeader('cache-control', 'max-age=60').end(`${name} ${req.url}`))
+	const at = { er: { resolveOverride: `127.0.0.1:${other.port}` } }
+	assert.equal((await ask('shop.example', 'request', at, { target: '/p' })).text, 'other shop.example/p')
+	assert.equal((await ask('shop.example', 'request', at, { target: '/p' })).cache.hit, true)
+	assert.equal((await get('shop.example', '/p')).text, 'shop /p', 'no client gets it')
+	assert.equal((await ask('shop.example', 'request', { er: { resolveOverride: 'plain.example' } }, { target: '/p' })).text, 'plain /p')
+	const guarded = await ask('shop.example', 'request', { er: { resolveOverride: 'blog.example' } }, { target: '/p' })
+	assert.equal(guarded.status, 403)
+	assert.match(guarded.text, /another routine/)
+	const inside = await ask('shop.example', 'request', { er: { resolveOverride: '10.0.0.1' } }, { target: '/q' })
+	assert.ok(inside.status >= 500, 'the guard of addresses holds')
+	assert.equal((await ask('shop.example', `http://elsewhere.example:${other.port}/x`, at)).text, `other elsewhere.example:${other.port}/x`, 'for servers elsewhere, too')
+	for (const bad of ['a b', 'x.example/p', 'user@x.example', 'x.example:99999']) assert.equal((await ask('shop.example', 'request', { er: { resolveOverride: bad } })).status, 599, bad)
+})
+
+test('an answer from elsewhere is stored if the routine wishes it, for that routine alone', async t => {
+	let n = 0
+	const elsewhere = await startOrigin((req, res) => {
+		n++
+		if (req.url === '/moved') res.writeHead(302, { location: '/there' }).end()
+		else res.end(`${req.url} ${n}`)
+	})
+	t.after(() => elsewhere.close())
+	const { ask } = await twoSites(t, counting())
+	const api = path => `${elsewhere.url}${path}`
+	const keep = { cf: { cacheTtl: 60 } }
+	const plain = await ask('shop.example', api('/data'))
+	assert.equal(plain.cache, null)
+	assert.notEqual((await ask('shop.example', api('/data'))).text, plain.text, 'without a wish nothing is stored')
+	const first = await ask('shop.example', api('/data'), keep)
+	assert.equal(first.cache.stored, true)
+	const second = await ask('shop.example', api('/data'), keep)
+	assert.equal(second.text, first.text)
+	assert.equal(second.cache.hit, true)
+	assert.notEqual((await ask('blog.example', api('/data'), keep)).text, first.text)
+	const moved = await ask('shop.example', api('/moved'), keep)
+	assert.match(moved.text, /^\/there /)
+	assert.equal((await ask('shop.example', api('/moved'), keep)).text, moved.text)
+	const posted = await ask('shop.example', api('/data'), { ...keep, method: 'POST', body: 'x' })
+	assert.equal(posted.cache.hit, false)
+	assert.notEqual((await ask('shop.example', api('/data'), keep)).text, first.text, 'a POST makes void what is stored of its URL')
+	assert.ok((await ask('shop.example', 'http://10.0.0.1/x', keep)).status === 599, 'the guard of addresses holds')
+})
+
+test('tags, keys and hosts carry no header further, and too much of them is refused', async t => {
+	const { ask, origins } = await twoSites(t, counting())
+	for (const er of [
+		{ cacheKey: 'a\r\nx-evil: 1' }, { cacheTags: ['a\r\nx-evil: 1'] }, { cacheTags: ['a,b'] }, { cacheTags: Array(101).fill('t') }, { cacheKey: 'x'.repeat(5000) },
+		{ resolveOverride: 'a\nb' }, { cacheTtlByStatus: { '2xx': 1 } },
+	])
+		assert.equal((await ask('shop.example', 'request', { er })).status, 599, JSON.stringify(er).slice(0, 60))
+	assert.equal(origins.shop.requests.length, 0)
+	const tagged = await ask('shop.example', 'request', { er: { cacheTags: ['t'], cacheTtl: 5 } })
+	assert.equal(tagged.headers['cache-tag'], undefined)
+	assert.equal(origins.shop.requests[0].headers['cache-tag'], undefined)
+})
