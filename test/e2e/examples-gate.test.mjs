@@ -121,6 +121,7 @@ test('throttle stops a burst over the limit, and no made-up key gets around it',
 		assert.ok(Number(refused.headers['retry-after']) >= 1 && Number(refused.headers['retry-after']) <= 10)
 		for (const key of ['made-up', '', 'toString', '__proto__']) assert.deepEqual(await statuses(1, { 'x-api-key': key }), [429], key)
 		assert.deepEqual(await statuses(1, { 'x-forwarded-for': '10.9.8.7' }), [429])
+		assert.equal((await dev.get('//login')).status, 429, 'in another spelling')
 		// A customer has a bucket of its own, five times as large.
 		assert.equal(count(await statuses(30, { 'x-api-key': 'key-of-shop' }), 200), 25)
 		// Another rule has other buckets.

@@ -22,9 +22,6 @@ function known(tokens, token) {
 // Takes the same time wherever the first difference is.
 function same(a, b) {
 	const encoder = new TextEncoder();
-	const x = encoder.encode(a);
-	const y = encoder.encode(b);
-	let difference = x.length ^ y.length;
-	for (let i = 0; i < x.length; i++) difference |= x[i] ^ (y[i] ?? 0);
-	return difference === 0;
+	const [x, y] = [encoder.encode(a), encoder.encode(b)];
+	return x.length === y.length && crypto.subtle.timingSafeEqual(x, y);
 }

@@ -52,9 +52,7 @@ function figures(request) {
 
 // Takes the same time wherever the first difference is.
 function same(a, b) {
-	const x = new TextEncoder().encode(a);
-	const y = new TextEncoder().encode(b);
-	let difference = x.length ^ y.length;
-	for (let i = 0; i < x.length; i++) difference |= x[i] ^ (y[i] ?? 0);
-	return difference === 0;
+	const encoder = new TextEncoder();
+	const [x, y] = [encoder.encode(a), encoder.encode(b)];
+	return x.length === y.length && crypto.subtle.timingSafeEqual(x, y);
 }

@@ -4,7 +4,8 @@ const buckets = new Map(); // the one that was used least recently is first
 
 export default {
 	async fetch(request, env) {
-		const { pathname } = new URL(request.url);
+		// An origin may take "//login" for "/login".
+		const pathname = new URL(request.url).pathname.replace(/\/{2,}/g, "/");
 		const rule = env.RULES.find((r) => pathname.startsWith(r.path));
 		if (rule === undefined) return fetch(request);
 
