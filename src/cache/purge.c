@@ -1,60 +1,62 @@
-/* The table: an open hash table of scopes, a list of prefixes, and a floor under everything. Under
- * one lock for reading and writing; `generation` changes with every purge, so that a look at what
- * was looked at since then needs no lock.
+/* The table: an open hash table of scopes, a list of prefixes, and a floor under everything.
+ * `generation` changes with every purge, so that a look at what was looked at since then needs no
+ * lock.
  *
  * A scope is a hash of its kind, its site and its value. Two values with one hash are purged
  * together, which costs a fetch and serves nobody anything wrong; the hash is the same on every
  * start, because it may be stored.
  *
- * The table is bounded. Purges that match nothing any more go by er_purges_forget. What is too much
- * even so becomes a purge of everything up to now: nothing purged is ever served, whatever else
- * that costs. Made by the node before its threads, freed after them. */
+ * The table is bounded. Purges that match nothing any more go by er_purges_forget. If nobody knows
+ * which these are, the purges of the hosts and sites that have the most of them become one purge
+ * of that host, or of every tag of that site (er_purges_coarser says which); and if they are too
+ * many because of very many hosts, the older half of all becomes a purge of everything up to then.
+ * Whoever owns the store of purges does that in time, in the store first. A table that is full all
+ * the same does it by itself: nothing purged is ever served, whatever else that costs.
+ *
+ * Two locks: `writing` for those who change the table, and `lock`, which readers take too. A table
+ * of another size is made under the first alone, so that no reader waits for it. Made by the node
+ * before its threads, freed after them. */
 #include "cache/purge.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/siphash.h"
+#include "cache/purge_table.h"
 #include "cache/voids.h"
 #include "http/authority.h"
-#include "http/wishes.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 
 enum {
 	MOST = 262144,
-	PREFIXES = 256,
-	TABLE_FIRST = 64,
+	PREFIXES = 1280,        /* a request may bring 1000 */
+	PREFIXES_CROWDED = 256, /* each costs a comparison a look */
+	COARSER = 256,          /* purges that stand for many, in one go */
+	GROUPS_OF_MOST = 4096,  /* a group has a share of this size, or it is spared */
 	VOIDS = 65536,
 	VOIDS_OF_SITE = 4096,
 	VOIDS_SITES = 16384,
 };
 
-/* Numbers of the last purges of a scope; 0: none. */
-typedef struct mark {
-	uint64_t hard, soft;
-} mark;
-
-typedef struct slot {
-	uint64_t scope; /* 0: empty */
-	mark mark;
-} slot;
-
 typedef struct prefix {
 	er_slice text; /* own */
-	mark mark;
+	uint64_t host; /* scope of its host */
+	er_purge_mark mark;
 } prefix;
 
 struct er_purges {
-	pthread_rwlock_t lock; /* all below but what is atomic */
-	uint64_t last;         /* atomic: number */
-	uint64_t began;        /* atomic: the last number of an earlier run */
-	uint64_t generation;   /* atomic: of looks; 0 is no generation */
-	uint64_t tagged;       /* atomic: number of the last purge by tag */
-	mark floor;            /* everything */
-	size_t n, slots, most; /* n: atomic for readers without the lock */
-	slot *table;
+	pthread_mutex_t writing; /* groups; and who changes table and prefixes has it */
+	pthread_rwlock_t lock;   /* all below but what is atomic */
+	uint64_t last;           /* atomic: number */
+	uint64_t began;          /* atomic: the last number of an earlier run */
+	uint64_t generation;     /* atomic: of looks; 0 is no generation */
+	uint64_t tagged;         /* atomic: number of the last purge by tag */
+	er_purge_mark floor;     /* everything */
+	size_t most;
+	size_t n, n_prefixes; /* atomic for readers without the lock */
+	er_purge_table *table;
+	er_map *groups;
 	prefix prefixes[PREFIXES];
-	size_t n_prefixes;
 	er_voids *voids;
 };
 
@@ -82,267 +84,349 @@ bool er_purge_kind_parse(er_slice text, er_purge_kind *out)
 	return false;
 }
 
-/* ---- scopes ---- */
+/* ---- changes of the table; who changes it has `writing`, and the lock where it says so ---- */
 
-static uint64_t hash_of(er_slice text)
-{
-	static const er_siphash_key fixed = {0x6572207075726765, 0x73636f7065732031};
-	return er_siphash(&fixed, text);
-}
-
-uint64_t er_scopes_site(er_slice name)
-{
-	return hash_of(name);
-}
-
-/* Never 0, which is an empty slot. */
-static uint64_t scope_of(er_purge_kind kind, uint64_t site, uint64_t value)
-{
-	const uint64_t parts[] = {kind, site, value};
-	uint64_t scope = hash_of(er_slice_of(parts, sizeof parts));
-	return scope != 0 ? scope : 1;
-}
-
-bool er_scopes_field(er_slice name)
-{
-	return er_slice_ieq(name, ER_LIT("cache-tag")) || er_slice_ieq(name, ER_LIT("surrogate-key"));
-}
-
-/* The next tag of a field's value, cut off *rest. False: there is none. */
-static bool next_tag(er_slice *rest, char between, er_slice *tag)
-{
-	while (rest->n > 0) {
-		size_t n = er_slice_find(*rest, between);
-		*tag = er_slice_trim(er_slice_head(*rest, n));
-		*rest = er_slice_from(*rest, n < rest->n ? n + 1 : n);
-		if (tag->n > 0)
-			return true;
-	}
-	return false;
-}
-
-/* Calls `each` with every tag of the response. */
-static void each_tag(const er_fields *response, void (*each)(void *ctx, er_slice tag), void *ctx)
-{
-	for (uint32_t i = 0; i < response->n; i++) {
-		const er_field *f = &response->v[i];
-		if (!er_scopes_field(f->name))
-			continue;
-		bool commas = er_slice_ieq(f->name, ER_LIT("cache-tag"));
-		er_slice rest = f->value, tag;
-		while (next_tag(&rest, commas ? ',' : ' ', &tag))
-			each(ctx, tag);
-	}
-}
-
-typedef struct tag_count {
-	size_t n;
-	bool too_long;
-} tag_count;
-
-static void count_tag(void *ctx, er_slice tag)
-{
-	tag_count *count = ctx;
-	count->n++;
-	count->too_long = count->too_long || tag.n > ER_PURGE_TAG_MAX;
-}
-
-bool er_scopes_all(const er_fields *response)
-{
-	tag_count count = {0};
-	each_tag(response, count_tag, &count);
-	return count.n <= ER_PURGE_TAGS && !count.too_long;
-}
-
-typedef struct tag_list {
-	uint64_t *v;
-	size_t n, cap;
-} tag_list;
-
-static void keep_tag(void *ctx, er_slice tag)
-{
-	tag_list *list = ctx;
-	if (list->n < list->cap)
-		list->v[list->n++] = hash_of(tag);
-}
-
-er_scopes er_scopes_of(er_arena *a, er_slice where, uint64_t site, const er_fields *response)
-{
-	er_slice authority = er_slice_head(where, er_slice_find(where, '/'));
-	er_scopes s = {.where = where, .site = site, .host = hash_of(er_host_of(authority)), .url = hash_of(where)};
-	tag_count count = {0};
-	if (response != NULL)
-		each_tag(response, count_tag, &count);
-	if (count.n == 0)
-		return s;
-	tag_list list = {.cap = count.n < ER_PURGE_TAGS ? count.n : ER_PURGE_TAGS};
-	list.v = er_arena_alloc(a, list.cap * sizeof *list.v);
-	each_tag(response, keep_tag, &list);
-	s.tags = list.v;
-	s.n_tags = (uint32_t)list.n;
-	return s;
-}
-
-void er_scopes_copy_tags(er_arena *a, er_scopes *to, const er_scopes *from)
-{
-	uint64_t *tags = er_arena_alloc(a, from->n_tags * sizeof *tags);
-	er_copy(tags, from->tags, from->n_tags * sizeof *tags);
-	to->tags = tags;
-	to->n_tags = from->n_tags;
-}
-
-static bool has_tag(const er_scopes *s, uint64_t tag)
-{
-	for (uint32_t i = 0; i < s->n_tags; i++)
-		if (s->tags[i] == tag)
-			return true;
-	return false;
-}
-
-bool er_scopes_add_tags(er_arena *a, er_scopes *s, er_slice tags)
-{
-	er_slice rest = tags, tag;
-	uint64_t new[ER_WISHED_TAGS];
-	size_t n = 0;
-	while (next_tag(&rest, ',', &tag)) {
-		ER_ASSERT(n < ER_WISHED_TAGS);
-		new[n] = hash_of(tag);
-		n += !has_tag(s, new[n]);
-	}
-	if (s->n_tags + n > ER_PURGE_TAGS)
-		return false;
-	if (n == 0)
-		return true;
-	uint64_t *all = er_arena_alloc(a, (s->n_tags + n) * sizeof *all);
-	er_copy(all, s->tags, s->n_tags * sizeof *all);
-	er_copy(all + s->n_tags, new, n * sizeof *all);
-	s->tags = all;
-	s->n_tags += (uint32_t)n;
-	return true;
-}
-
-/* ---- the table; under the lock ---- */
-
-static slot *slot_of(slot *table, size_t slots, uint64_t scope)
-{
-	ER_ASSERT(scope != 0);
-	for (size_t i = scope & (slots - 1);; i = (i + 1) & (slots - 1))
-		if (table[i].scope == scope || table[i].scope == 0)
-			return &table[i];
-}
-
-/* The same scopes in a table of so many slots, without those that `upto` covers. */
-static void rebuild(er_purges *p, size_t slots, uint64_t upto)
-{
-	slot *table = er_zalloc(slots * sizeof *table);
-	size_t n = 0;
-	for (size_t i = 0; i < p->slots; i++) {
-		const slot *from = &p->table[i];
-		if (from->scope == 0 || (from->mark.hard <= upto && from->mark.soft <= upto))
-			continue;
-		*slot_of(table, slots, from->scope) = *from;
-		n++;
-	}
-	er_free(p->table);
-	p->table = table;
-	p->slots = slots;
-	__atomic_store_n(&p->n, n, __ATOMIC_RELAXED);
-}
-
-static void raise_mark(mark *m, bool soft, uint64_t number)
+static void raise_mark(er_purge_mark *m, bool soft, uint64_t number)
 {
 	uint64_t *to = soft ? &m->soft : &m->hard;
 	if (*to < number)
 		*to = number;
 }
 
-/* Everything up to now: instead of scopes that there is no room for. */
-static void flatten(er_purges *p)
+static uint64_t host_scope(er_slice where)
 {
-	er_log(ER_LOG_WARN, "cache", "more than %zu scopes were purged one by one: everything that is stored is taken as purged",
-	       p->most);
-	raise_mark(&p->floor, false, er_purges_last(p));
-	rebuild(p, TABLE_FIRST, UINT64_MAX);
+	er_slice authority = er_slice_head(where, er_slice_find(where, '/'));
+	return er_purge_scope(ER_PURGE_HOST, 0, er_purge_hash(er_host_of(authority)));
 }
 
-static void add_scope(er_purges *p, uint64_t scope, bool soft, uint64_t number)
+static uint64_t scope_of(const er_purge *what)
 {
-	slot *s = slot_of(p->table, p->slots, scope);
-	if (s->scope == 0 && p->n >= p->most) {
-		flatten(p);
-		return;
-	}
-	if (s->scope == 0 && p->n * 2 >= p->slots) {
-		rebuild(p, p->slots * 2, 0);
-		s = slot_of(p->table, p->slots, scope);
-	}
-	if (s->scope == 0)
-		__atomic_store_n(&p->n, p->n + 1, __ATOMIC_RELAXED);
-	s->scope = scope;
-	raise_mark(&s->mark, soft, number);
+	bool of_site = what->kind == ER_PURGE_TAG && what->site.n > 0;
+	return er_purge_scope(what->kind, of_site ? er_scopes_site(what->site) : 0, er_purge_hash(what->value));
 }
 
-/* A prefix that is covered by a shorter one still has a mark of its own: the two may differ in
- * softness. */
-static void add_prefix(er_purges *p, er_slice text, bool soft, uint64_t number)
+/* What could stand for it and others. False: nothing but everything. */
+static bool coarser_than(const er_purge *what, er_purge *out)
 {
-	for (size_t i = 0; i < p->n_prefixes; i++)
-		if (er_slice_eq(p->prefixes[i].text, text)) {
-			raise_mark(&p->prefixes[i].mark, soft, number);
-			return;
+	if (what->kind == ER_PURGE_URL) {
+		er_slice authority = er_slice_head(what->value, er_slice_find(what->value, '/'));
+		*out = (er_purge){.kind = ER_PURGE_HOST, .value = er_host_of(authority)};
+		return true;
+	}
+	if (what->kind == ER_PURGE_TAG && what->value.n > 0) {
+		*out = (er_purge){.kind = ER_PURGE_TAG, .site = what->site};
+		return true;
+	}
+	return false;
+}
+
+/* Looks from now on see what has changed. */
+static void unlock_both(er_purges *p)
+{
+	__atomic_add_fetch(&p->generation, 1, __ATOMIC_RELEASE);
+	pthread_rwlock_unlock(&p->lock);
+	pthread_mutex_unlock(&p->writing);
+}
+
+/* Under both. */
+static void raise_scope(er_purges *p, uint64_t scope, er_purge_group *group, er_purge_mark mark)
+{
+	er_purge_slot *s = er_purge_table_slot(p->table, scope);
+	if (s->scope == 0) {
+		*s = (er_purge_slot){.scope = scope, .group = group};
+		__atomic_store_n(&p->n, ++p->table->n, __ATOMIC_RELAXED);
+	}
+	er_purge_mark_take(&s->mark, mark);
+}
+
+/* Under both: takes those out that *by covers, of that host alone if it is not 0. */
+static void drop_prefixes(er_purges *p, er_purge_mark by, uint64_t host)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < p->n_prefixes; i++) {
+		prefix *f = &p->prefixes[i];
+		if ((host == 0 || f->host == host) && er_purge_mark_covers(by, f->mark))
+			er_free((void *)(uintptr_t)f->text.p);
+		else
+			p->prefixes[kept++] = *f;
+	}
+	__atomic_store_n(&p->n_prefixes, kept, __ATOMIC_RELAXED);
+}
+
+/* Under `writing`, returns under both, with another table. */
+static void change_table(er_purges *p, size_t more, er_purge_mark covered)
+{
+	er_purge_table *was = p->table, *now = er_purge_table_copy(was, p->groups, more, covered);
+	pthread_rwlock_wrlock(&p->lock);
+	p->table = now;
+	__atomic_store_n(&p->n, now->n, __ATOMIC_RELAXED);
+	er_free(was); /* nobody reads under the lock */
+}
+
+/* ---- too many ---- */
+
+/* Prefixes of one host. */
+typedef struct crowd {
+	uint64_t host;
+	size_t n, first;
+	er_purge_mark mark;
+} crowd;
+
+static int more_prefixes_first(const void *a, const void *b)
+{
+	const crowd *x = a, *y = b;
+	if (x->n != y->n)
+		return x->n > y->n ? -1 : 1;
+	return x->first < y->first ? -1 : 1;
+}
+
+static size_t crowds_of(const er_purges *p, er_arena *a, crowd **out)
+{
+	crowd *v = er_arena_alloc(a, (p->n_prefixes + 1) * sizeof *v);
+	size_t n = 0;
+	for (size_t i = 0; i < p->n_prefixes; i++) {
+		const prefix *f = &p->prefixes[i];
+		size_t at = 0;
+		while (at < n && v[at].host != f->host)
+			at++;
+		if (at == n)
+			v[n++] = (crowd){.host = f->host, .first = i};
+		v[at].n++;
+		er_purge_mark_take(&v[at].mark, f->mark);
+	}
+	qsort(v, n, sizeof *v, more_prefixes_first);
+	*out = v;
+	return n;
+}
+
+typedef struct coarse_list {
+	er_purge_coarse *v;
+	size_t n;
+} coarse_list;
+
+static void list_coarse(er_arena *a, coarse_list *list, const er_purge *what, er_purge_mark m)
+{
+	er_purge copy = {.kind = what->kind, .value = er_arena_copy(a, what->value), .site = er_arena_copy(a, what->site)};
+	list->v[list->n++] = (er_purge_coarse){.what = copy, .hard = m.hard, .soft = m.soft};
+}
+
+/* Hosts instead of their prefixes, until there are half as many as are a crowd. */
+static void coarser_prefixes(const er_purges *p, er_arena *a, coarse_list *list)
+{
+	crowd *v;
+	size_t left = p->n_prefixes, n = crowds_of(p, a, &v);
+	for (size_t i = 0; i < n && left > PREFIXES_CROWDED / 2 && list->n < COARSER; i++) {
+		er_slice text = p->prefixes[v[i].first].text;
+		er_purge host = {.kind = ER_PURGE_HOST, .value = er_host_of(er_slice_head(text, er_slice_find(text, '/')))};
+		er_purge_group *urls = er_purge_group_find(p->groups, v[i].host);
+		if (urls != NULL) {
+			er_purge_mark_take(&v[i].mark, urls->mark);
+			urls->going = true;
 		}
-	if (p->n_prefixes < PREFIXES) {
-		p->prefixes[p->n_prefixes++] = (prefix){.text = er_slice_of(er_strdup_slice(text), text.n)};
-		raise_mark(&p->prefixes[p->n_prefixes - 1].mark, soft, number);
-		return;
+		list_coarse(a, list, &host, v[i].mark);
+		left -= v[i].n;
 	}
-	/* The oldest becomes a purge of its host. */
-	prefix *oldest = &p->prefixes[0];
-	er_slice authority = er_slice_head(oldest->text, er_slice_find(oldest->text, '/'));
-	uint64_t host = scope_of(ER_PURGE_HOST, 0, hash_of(er_host_of(authority)));
-	mark m = oldest->mark;
-	er_free((void *)(uintptr_t)oldest->text.p);
-	for (size_t i = 1; i < PREFIXES; i++)
-		p->prefixes[i - 1] = p->prefixes[i];
-	p->n_prefixes--;
-	if (m.hard > 0)
-		add_scope(p, host, false, m.hard);
-	if (m.soft > 0)
-		add_scope(p, host, true, m.soft);
-	add_prefix(p, text, soft, number);
 }
 
-static void take(mark *most, mark m)
+/* Groups instead of their scopes, until there are half as many as are a crowd; and if that is not
+ * enough, everything instead of the older half. */
+static void coarser_scopes(const er_purges *p, er_arena *a, coarse_list *list)
 {
-	most->hard = m.hard > most->hard ? m.hard : most->hard;
-	most->soft = m.soft > most->soft ? m.soft : most->soft;
+	size_t share = p->most / GROUPS_OF_MOST, left = p->n;
+	er_purge_group **v;
+	size_t n = er_purge_groups_crowded(a, p->groups, share > 2 ? share : 2, COARSER, &v);
+	for (size_t i = 0; i < n && left > p->most / 4 && list->n < COARSER; i++) {
+		if (v[i]->going)
+			continue;
+		v[i]->going = true;
+		list_coarse(a, list, &v[i]->what, v[i]->mark);
+		left -= v[i]->n - 1;
+	}
+	if (left > p->most / 2)
+		list_coarse(a, list, &(er_purge){.kind = ER_PURGE_ALL}, er_purge_table_older_half(p->table));
 }
 
-static void take_scope(const er_purges *p, er_purge_kind kind, uint64_t site, uint64_t value, mark *most)
+static bool too_many_scopes(const er_purges *p)
 {
-	uint64_t scope = scope_of(kind, site, value);
-	const slot *s = slot_of(p->table, p->slots, scope);
+	return er_purges_count(p) > p->most / 2;
+}
+
+static bool too_many_prefixes(const er_purges *p)
+{
+	return __atomic_load_n(&p->n_prefixes, __ATOMIC_RELAXED) > PREFIXES_CROWDED;
+}
+
+/* Under `writing`. */
+static coarse_list coarser(const er_purges *p, er_arena *a)
+{
+	coarse_list list = {.v = er_arena_alloc(a, (COARSER + 1) * sizeof *list.v)};
+	if (too_many_prefixes(p))
+		coarser_prefixes(p, a, &list);
+	if (too_many_scopes(p))
+		coarser_scopes(p, a, &list);
+	for (size_t i = 0; i < list.n; i++) {
+		er_purge_group *g = er_purge_group_find(p->groups, scope_of(&list.v[i].what));
+		if (g != NULL)
+			g->going = false;
+	}
+	return list;
+}
+
+/* Under `writing`, returns under both. */
+static void coarsen(er_purges *p, const er_purge_coarse *v, size_t n)
+{
+	er_purge_mark all = {0};
+	for (size_t i = 0; i < n; i++) {
+		er_purge_group *g = er_purge_group_find(p->groups, scope_of(&v[i].what));
+		if (g != NULL)
+			g->going = true;
+		if (v[i].what.kind == ER_PURGE_ALL)
+			er_purge_mark_take(&all, (er_purge_mark){v[i].hard, v[i].soft});
+	}
+	change_table(p, n, all);
+	er_purge_mark_take(&p->floor, all);
+	drop_prefixes(p, all, 0);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t scope = scope_of(&v[i].what);
+		if (v[i].what.kind == ER_PURGE_ALL)
+			continue;
+		const er_purge_mark mark = {v[i].hard, v[i].soft};
+		raise_scope(p, scope, NULL, mark);
+		if (v[i].what.kind == ER_PURGE_HOST)
+			drop_prefixes(p, mark, scope);
+	}
+}
+
+/* Under `writing`: there is room for one more. */
+static void make_room(er_purges *p)
+{
+	while (p->n >= p->most || p->n_prefixes >= PREFIXES) {
+		er_arena a = {0};
+		coarse_list list = coarser(p, &a);
+		er_log(ER_LOG_WARN, "cache", "more than %zu scopes were purged one by one: %zu hosts and sites are taken as purged",
+		       p->most, list.n);
+		coarsen(p, list.v, list.n);
+		unlock_both(p);
+		er_arena_fini(&a);
+		pthread_mutex_lock(&p->writing);
+	}
+	if (er_purge_table_is_full(p->table)) {
+		change_table(p, p->table->n, (er_purge_mark){0});
+		pthread_rwlock_unlock(&p->lock);
+	}
+}
+
+size_t er_purges_coarser(er_purges *p, er_arena *a, er_purge_coarse **out)
+{
+	pthread_mutex_lock(&p->writing);
+	coarse_list list = coarser(p, a);
+	pthread_mutex_unlock(&p->writing);
+	*out = list.v;
+	return list.n;
+}
+
+void er_purges_coarsen(er_purges *p, const er_purge_coarse *v, size_t n)
+{
+	pthread_mutex_lock(&p->writing);
+	coarsen(p, v, n);
+	unlock_both(p);
+}
+
+/* ---- one more ---- */
+
+static void add_prefix(er_purges *p, er_slice text, er_purge_mark mark)
+{
+	prefix *f = NULL;
+	for (size_t i = 0; i < p->n_prefixes && f == NULL; i++)
+		if (er_slice_eq(p->prefixes[i].text, text))
+			f = &p->prefixes[i];
+	if (f == NULL) {
+		ER_ASSERT(p->n_prefixes < PREFIXES);
+		f = &p->prefixes[p->n_prefixes];
+		*f = (prefix){.text = er_slice_of(er_strdup_slice(text), text.n), .host = host_scope(text)};
+		__atomic_store_n(&p->n_prefixes, p->n_prefixes + 1, __ATOMIC_RELAXED);
+	}
+	er_purge_mark_take(&f->mark, mark);
+}
+
+static er_purge_group *join_group(er_purges *p, const er_purge *what, uint64_t scope, er_purge_mark mark)
+{
+	er_purge coarse;
+	if (!coarser_than(what, &coarse))
+		return NULL;
+	er_purge_group *g = er_purge_group_find(p->groups, scope_of(&coarse));
+	if (er_purge_table_slot(p->table, scope)->scope == 0)
+		g = er_purge_group_join(p->groups, scope_of(&coarse), &coarse);
+	if (g != NULL)
+		er_purge_mark_take(&g->mark, mark);
+	return g;
+}
+
+void er_purges_add(er_purges *p, const er_purge *what, uint64_t number)
+{
+	ER_ASSERT(what->kind < ER_PURGE_KINDS_N && number > 0 && number <= er_purges_last(p));
+	er_purge_mark mark = {0};
+	raise_mark(&mark, what->soft, number);
+	pthread_mutex_lock(&p->writing);
+	if (what->kind != ER_PURGE_ALL)
+		make_room(p);
+	pthread_rwlock_wrlock(&p->lock);
+	if (what->kind == ER_PURGE_ALL) {
+		er_purge_mark_take(&p->floor, mark);
+	} else if (what->kind == ER_PURGE_PREFIX) {
+		add_prefix(p, what->value, mark);
+	} else {
+		uint64_t scope = scope_of(what);
+		raise_scope(p, scope, join_group(p, what, scope, mark), mark);
+	}
+	if (what->kind == ER_PURGE_TAG && number > p->tagged)
+		__atomic_store_n(&p->tagged, number, __ATOMIC_RELEASE);
+	unlock_both(p);
+}
+
+void er_purges_forget(er_purges *p, uint64_t upto)
+{
+	const er_purge_mark covered = {upto, upto};
+	pthread_mutex_lock(&p->writing);
+	change_table(p, 0, covered);
+	drop_prefixes(p, covered, 0);
+	pthread_rwlock_unlock(&p->lock);
+	pthread_mutex_unlock(&p->writing);
+}
+
+/* ---- looks ---- */
+
+static void take_scope(const er_purges *p, er_purge_kind kind, uint64_t site, uint64_t value, er_purge_mark *most)
+{
+	uint64_t scope = er_purge_scope(kind, site, value);
+	const er_purge_slot *s = er_purge_table_slot(p->table, scope);
 	if (s->scope == scope)
-		take(most, s->mark);
+		er_purge_mark_take(most, s->mark);
 }
 
-/* The highest numbers of all purges that match. */
-static mark marks_of(const er_purges *p, const er_scopes *s)
+static void take_tag(const er_purges *p, uint64_t site, uint64_t tag, er_purge_mark *most)
 {
-	mark most = p->floor;
-	if (p->n > 0) {
+	take_scope(p, ER_PURGE_TAG, 0, tag, most);
+	take_scope(p, ER_PURGE_TAG, site, tag, most);
+}
+
+/* The highest numbers of all purges that match; under the lock. */
+static er_purge_mark marks_of(const er_purges *p, const er_scopes *s)
+{
+	er_purge_mark most = p->floor;
+	if (p->table->n > 0) {
 		take_scope(p, ER_PURGE_SITE, 0, s->site, &most);
 		take_scope(p, ER_PURGE_HOST, 0, s->host, &most);
 		take_scope(p, ER_PURGE_URL, 0, s->url, &most);
-		for (uint32_t i = 0; i < s->n_tags; i++) {
-			take_scope(p, ER_PURGE_TAG, 0, s->tags[i], &most);
-			take_scope(p, ER_PURGE_TAG, s->site, s->tags[i], &most);
-		}
+		if (s->n_tags > 0)
+			take_tag(p, s->site, er_purge_hash((er_slice){0}), &most); /* every tag */
+		for (uint32_t i = 0; i < s->n_tags; i++)
+			take_tag(p, s->site, s->tags[i], &most);
 	}
 	for (size_t i = 0; i < p->n_prefixes; i++)
 		if (er_slice_starts(s->where, p->prefixes[i].text))
-			take(&most, p->prefixes[i].mark);
-	take(&most, (mark){.hard = er_voids_number(p->voids, s->site, s->url)});
+			er_purge_mark_take(&most, p->prefixes[i].mark);
+	er_purge_mark_take(&most, (er_purge_mark){.hard = er_voids_number(p->voids, s->site, s->url)});
 	return most;
 }
 
@@ -351,9 +435,11 @@ static mark marks_of(const er_purges *p, const er_scopes *s)
 er_purges *er_purges_new(uint64_t last, size_t most)
 {
 	er_purges *p = ER_NEW(er_purges);
-	*p = (er_purges){.last = last, .began = last, .generation = 1, .most = most > 0 ? most : MOST, .slots = TABLE_FIRST};
-	p->table = er_zalloc(p->slots * sizeof *p->table);
+	*p = (er_purges){.last = last, .began = last, .generation = 1, .most = most > 0 ? most : MOST};
+	p->table = er_purge_table_new(0);
+	p->groups = er_map_new();
 	p->voids = er_voids_new(VOIDS, VOIDS_OF_SITE, VOIDS_SITES);
+	pthread_mutex_init(&p->writing, NULL);
 	pthread_rwlock_init(&p->lock, NULL);
 	return p;
 }
@@ -365,8 +451,10 @@ void er_purges_free(er_purges *p)
 	for (size_t i = 0; i < p->n_prefixes; i++)
 		er_free((void *)(uintptr_t)p->prefixes[i].text.p);
 	er_free(p->table);
+	er_purge_groups_free(p->groups);
 	er_voids_free(p->voids);
 	pthread_rwlock_destroy(&p->lock);
+	pthread_mutex_destroy(&p->writing);
 	er_free(p);
 }
 
@@ -396,39 +484,14 @@ size_t er_purges_count(const er_purges *p)
 
 bool er_purges_crowded(const er_purges *p)
 {
-	return er_purges_count(p) > p->most / 2;
-}
-
-void er_purges_add(er_purges *p, const er_purge *what, uint64_t number)
-{
-	ER_ASSERT(what->kind < ER_PURGE_KINDS_N && number > 0 && number <= er_purges_last(p));
-	pthread_rwlock_wrlock(&p->lock);
-	switch (what->kind) {
-	case ER_PURGE_ALL:
-		raise_mark(&p->floor, what->soft, number);
-		break;
-	case ER_PURGE_PREFIX:
-		add_prefix(p, what->value, what->soft, number);
-		break;
-	case ER_PURGE_TAG: {
-		uint64_t site = what->site.n > 0 ? er_scopes_site(what->site) : 0;
-		add_scope(p, scope_of(ER_PURGE_TAG, site, hash_of(what->value)), what->soft, number);
-		__atomic_store_n(&p->tagged, number, __ATOMIC_RELEASE);
-		break;
-	}
-	default:
-		add_scope(p, scope_of(what->kind, 0, hash_of(what->value)), what->soft, number);
-		break;
-	}
-	__atomic_add_fetch(&p->generation, 1, __ATOMIC_RELEASE);
-	pthread_rwlock_unlock(&p->lock);
+	return too_many_scopes(p) || too_many_prefixes(p);
 }
 
 void er_purges_void(er_purges *p, uint64_t site, er_slice where, uint64_t number)
 {
 	ER_ASSERT(number > 0 && number <= er_purges_last(p));
 	pthread_rwlock_wrlock(&p->lock);
-	er_voids_add(p->voids, site, hash_of(where), number);
+	er_voids_add(p->voids, site, er_purge_hash(where), number);
 	__atomic_add_fetch(&p->generation, 1, __ATOMIC_RELEASE);
 	pthread_rwlock_unlock(&p->lock);
 }
@@ -438,28 +501,12 @@ bool er_purges_forgotten(const er_purges *p, uint64_t number)
 	return number <= __atomic_load_n(&p->began, __ATOMIC_RELAXED);
 }
 
-void er_purges_forget(er_purges *p, uint64_t upto)
-{
-	pthread_rwlock_wrlock(&p->lock);
-	rebuild(p, p->slots, upto);
-	size_t kept = 0;
-	for (size_t i = 0; i < p->n_prefixes; i++) {
-		prefix *f = &p->prefixes[i];
-		if (f->mark.hard <= upto && f->mark.soft <= upto)
-			er_free((void *)(uintptr_t)f->text.p);
-		else
-			p->prefixes[kept++] = *f;
-	}
-	p->n_prefixes = kept;
-	pthread_rwlock_unlock(&p->lock);
-}
-
 er_purged er_purges_look(er_purges *p, const er_scopes *scopes, uint64_t number, er_purge_look *look)
 {
 	uint64_t generation = __atomic_load_n(&p->generation, __ATOMIC_ACQUIRE);
 	if (__atomic_load_n(&look->at, __ATOMIC_ACQUIRE) != generation) {
 		pthread_rwlock_rdlock(&p->lock);
-		mark m = marks_of(p, scopes);
+		er_purge_mark m = marks_of(p, scopes);
 		pthread_rwlock_unlock(&p->lock);
 		if (m.hard > number)
 			return ER_PURGED_HARD; /* it is not looked at again */
@@ -477,7 +524,7 @@ bool er_purges_outdated(er_purges *p, const er_scopes *scopes, uint64_t number)
 	if (__atomic_load_n(&p->tagged, __ATOMIC_ACQUIRE) > number)
 		return true;
 	pthread_rwlock_rdlock(&p->lock);
-	mark m = marks_of(p, scopes);
+	er_purge_mark m = marks_of(p, scopes);
 	pthread_rwlock_unlock(&p->lock);
 	return m.hard > number || m.soft > number;
 }

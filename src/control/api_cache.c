@@ -149,52 +149,6 @@ static bool write_down(er_call *call, const purge_list *list, uint64_t number, e
 	return ok;
 }
 
-/* In the store one purge of everything takes the place of all up to that number. */
-static bool one_for_all(er_control *c, uint64_t number)
-{
-	er_change change = {.kind = ER_CHANGE_PURGE,
-	                    .actor = ER_LIT("node"),
-	                    .name = er_slice_cstr(er_purge_kind_name(ER_PURGE_ALL)),
-	                    .purge_number = number};
-	er_applied applied;
-	er_problem problem = {0};
-	if (!er_control_apply(c, &change, 1, &applied, &problem))
-		return false; /* the next purge tries again */
-	er_err err = {0};
-	if (!er_store_purges_forget(c->o.store, number - 1, &err))
-		er_log(ER_LOG_WARN, "control", "old purges stay in the store: %s", err.text);
-	return true;
-}
-
-/* Nobody knows of which purges the disk still has something. */
-static void start_over(er_control *c, er_purges *p)
-{
-	er_purge everything = {.kind = ER_PURGE_ALL};
-	uint64_t number = er_purges_next(p);
-	if (!one_for_all(c, number))
-		return;
-	er_purges_add(p, &everything, number);
-	er_purges_forget(p, number - 1);
-	er_log(ER_LOG_WARN, "control", "too many purges to remember them one by one: everything that is stored is purged");
-}
-
-/* Both tables lose what matches nothing any more. */
-static void tidy(er_control *c)
-{
-	er_purges *p = er_index_purge_table(c->o.cache);
-	if (!er_purges_crowded(p))
-		return;
-	if (c->on_disk) {
-		start_over(c, p);
-		return;
-	}
-	/* What the memory has is looked at. A file of an earlier run, which may be configured again, is
-	 * void from then on. */
-	uint64_t upto = er_purges_last(p);
-	er_index_settle(c->o.cache);
-	(void)one_for_all(c, upto);
-}
-
 void er_api_purge(er_call *call)
 {
 	ER_CHECK(call, ER_CALL_MAGIC);
@@ -216,7 +170,7 @@ void er_api_purge(er_call *call)
 		er_call_refuse(call);
 		return;
 	}
-	tidy(c);
+	er_purges_tidy(c);
 	er_out_open(&call->out, NULL, '{');
 	er_out_u64(&call->out, "sequence", applied.sequence);
 	er_out_u64(&call->out, "purged", n);

@@ -291,6 +291,10 @@ void er_hub_deployed(er_hub *h, const er_deployment_row *row, er_slice text);
 /* ---- api_kv_bulk.c ---- */
 void er_exports_drop(er_control *c);
 
+/* ---- purge_tidy.c ---- */
+/* The cache's table of purges and the store's are kept short. */
+void er_purges_tidy(er_control *c);
+
 /* ---- api_node.c ---- */
 /* A backup runs in a thread of the pool, and calls `over` when it has ended; false: none runs. */
 bool er_backup_await(er_control *c, void (*over)(er_control *c));

@@ -2,10 +2,33 @@
  * that decides about it (cache/purge.h). Called by apply.c, within its transaction.
  *
  * A row is kept as long as the cache may have something that it matches; then the cache says so and
- * it goes (er_store_purges_forget). So there are as many as the cache's own table has, and no purge
- * is lost by a crash. What a scope is, only the cache and the API know: here it is a text. */
+ * it goes (er_store_purges_forget). A purge that stands for others from now on removes their rows
+ * in its own transaction. So there are as many as the cache's own table has, and no purge is lost
+ * by a crash. What a scope is, only the cache and the API know: here it is a text. */
 #include "store/apply.h"
 #include "store/purges.h"
+
+/* What the purge stands for from now on, as the row has its numbers. */
+static bool remove_covered(er_apply *a, const er_change *c)
+{
+	static const char sql[] = "DELETE FROM purge WHERE kind = ?1 AND site = ?2 AND value >= ?3 AND value < ?4"
+	                          " AND hard <= (SELECT hard FROM purge WHERE kind = ?5 AND site = ?6 AND value = ?7)"
+	                          " AND soft <= (SELECT max(hard, soft) FROM purge WHERE kind = ?5 AND site = ?6 AND value = ?7)";
+	for (size_t i = 0; i < c->n_covers; i++) {
+		const er_purge_range *r = &c->covers[i];
+		er_query q = er_query_of(a->db, sql);
+		er_bind_text(&q, r->scope);
+		er_bind_text(&q, r->site);
+		er_bind_text(&q, r->from);
+		er_bind_text(&q, r->below);
+		er_bind_text(&q, c->name);
+		er_bind_text(&q, c->site);
+		er_bind_text(&q, c->value);
+		if (!er_query_run(&q, a->err))
+			return false;
+	}
+	return true;
+}
 
 bool er_apply_purge(er_apply *a, const er_change *c)
 {
@@ -22,7 +45,7 @@ bool er_apply_purge(er_apply *a, const er_change *c)
 	er_bind_text(&q, c->value);
 	er_bind_int(&q, c->soft ? 0 : (int64_t)c->purge_number);
 	er_bind_int(&q, c->soft ? (int64_t)c->purge_number : 0);
-	if (!er_query_run(&q, a->err))
+	if (!er_query_run(&q, a->err) || !remove_covered(a, c))
 		return false;
 	er_out data = er_log_begin();
 	er_out_str(&data, "scope", c->name);

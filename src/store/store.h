@@ -152,6 +152,11 @@ typedef struct er_route_rule {
 	er_slice pattern, routine;
 } er_route_rule;
 
+/* Purges of one kind of scope and site, from one value (included) to another (not included). */
+typedef struct er_purge_range {
+	er_slice scope, site, from, below;
+} er_purge_range;
+
 /* One change. Only the members of its kind are looked at. All slices are borrowed for the call. */
 typedef struct er_change {
 	er_change_kind kind;
@@ -182,6 +187,8 @@ typedef struct er_change {
 	er_slice site;
 	bool soft;
 	uint64_t purge_number;
+	const er_purge_range *covers; /* PURGE: rows that go, if their numbers are not higher */
+	size_t n_covers;
 } er_change;
 
 typedef struct er_applied {

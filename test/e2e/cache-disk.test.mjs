@@ -303,6 +303,54 @@ test('a node without an origin has its file as soon as a site is added', async t
 	assert.match((await raw.request(node.port, '/a', { host: 'shop.example' })).headers['cache-status'], /; hit/)
 })
 
+// More URLs of one host are purged than are remembered one by one: 131072 of all hosts.
+test('a host with very many purges pays for them, no other loses its cache, and a kill changes nothing of it', async t => {
+	let version = 1
+	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=600').setHeader('cache-tag', 'page').end(`version ${version}`))
+	const dir = tempDir('er-cache-crowd-')
+	const config = { origin: origin.url, threads: 1, cache: { memoryMb: 4, disk: [{ path: path.join(dir, 'file'), sizeMb: 64 }] } }
+	let node = await startStore({ config })
+	t.after(async () => {
+		node.kill()
+		await origin.close()
+		node.forget()
+		fs.rmSync(dir, { recursive: true, force: true })
+	})
+	const get = (host, target) => raw.request(node.port, target, { host })
+	await raw.until(async () => (await node.metric('er_cache_disk_max_bytes')) > 0, { what: 'the file' })
+	const calm = ['/a', '/b', '/purged']
+	for (const target of calm) await get('calm.example', target)
+	for (const target of ['/0', '/other']) await get('busy.example', target)
+	await written(node)
+	version = 2
+	await node.ok('POST', '/v1/purge', { urls: ['calm.example/purged'] })
+	const stored = async () => (await node.ok('GET', '/v1/cache')).purges
+	let n = 0, last
+	for (let most = 0; n < 140 && (await stored()) >= most; n++) {
+		most = await stored()
+		const port = n === 0 ? '' : `:${8000 + n}`
+		last = await node.ok('POST', '/v1/purge', { urls: Array.from({ length: 1000 }, (_, i) => `busy.example${port}/${i}`) })
+	}
+	assert.ok(n > 130, 'many are remembered one by one')
+	assert.ok((await stored()) < 10000, 'and not for ever')
+	for (const again of [false, true]) {
+		if (again) {
+			const { data } = node
+			node.signal('SIGKILL')
+			await node.exited
+			node = await startStore({ config, data })
+			await known(node)
+			assert.ok((await stored()) < 10000)
+		}
+		assert.match((await get('calm.example', '/a')).text, /version 1/)
+		assert.match((await get('calm.example', '/b')).text, /version 1/)
+		for (const [host, target] of [['calm.example', '/purged'], ['busy.example', '/0'], ['busy.example', '/other']])
+			assert.match((await get(host, target)).text, /version 2/, `${host}${target}`)
+	}
+	const audit = (await node.ok('GET', `/v1/audit?after=${last.sequence}`)).items
+	assert.deepEqual(audit.map(r => [r.kind, r.by, r.data]), [['purge', 'node', { scope: 'host', value: 'busy.example', soft: false }]])
+})
+
 test('a process that takes over has the file as soon as the one before lets go of it', async t => {
 	const { start } = await place(t)
 	const node = await start()

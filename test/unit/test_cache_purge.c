@@ -262,16 +262,25 @@ static er_purged look(er_purges *p, const char *where, uint64_t number)
 	return er_purges_look(p, &s, number, &first);
 }
 
+static void add_value(er_purges *p, er_purge_kind kind, const char *value, const char *site, bool soft)
+{
+	er_purges_add(p, &(er_purge){.kind = kind, .value = er_slice_cstr(value), .site = er_slice_cstr(site), .soft = soft},
+	              er_purges_next(p));
+}
+
 static void a_table_that_is_full_purges_too_much_and_never_too_little(void **state)
 {
 	(void)state;
 	er_purges *p = er_purges_new(1000, 100);
 	char url[32];
 	uint64_t before = er_purges_next(p);
+	add_value(p, ER_PURGE_URL, "b.example/1", "", false);
 	for (unsigned i = 0; i < 150; i++) {
 		snprintf(url, sizeof url, "a.example/%u", i);
-		er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = er_slice_cstr(url)}, er_purges_next(p));
-		assert_int_equal(look(p, "a.example/other", before), i >= 100 ? ER_PURGED_HARD : ER_PURGED_NOT);
+		add_value(p, ER_PURGE_URL, url, "", false);
+		assert_int_equal(look(p, "a.example/other", before), i >= 99 ? ER_PURGED_HARD : ER_PURGED_NOT);
+		assert_int_equal(look(p, "b.example/1", before), ER_PURGED_HARD);
+		assert_int_equal(look(p, "b.example/other", before), ER_PURGED_NOT);
 		for (unsigned k = 0; k <= i; k++) {
 			snprintf(url, sizeof url, "a.example/%u", k);
 			assert_int_equal(look(p, url, before), ER_PURGED_HARD);
@@ -283,24 +292,165 @@ static void a_table_that_is_full_purges_too_much_and_never_too_little(void **sta
 	er_purges_free(p);
 }
 
+static er_purged look_tagged(er_purges *p, const char *where, const char *site, const char *tag, uint64_t number)
+{
+	er_arena a = {0};
+	er_fields f = {0};
+	er_purge_look first = {0};
+	if (tag[0] != '\0')
+		er_fields_add(&f, &a, ER_LIT("Cache-Tag"), er_slice_cstr(tag));
+	er_scopes s = er_scopes_of(&a, er_slice_cstr(where), er_scopes_site(er_slice_cstr(site)), &f);
+	er_purged purged = er_purges_look(p, &s, number, &first);
+	er_arena_fini(&a);
+	return purged;
+}
+
+/* What the owner of the stores does when the table is crowded. */
+static size_t tidy(er_purges *p)
+{
+	er_arena a = {0};
+	er_purge_coarse *v;
+	size_t n = er_purges_coarser(p, &a, &v);
+	er_purges_coarsen(p, v, n);
+	er_arena_fini(&a);
+	return n;
+}
+
+static void the_host_or_site_with_the_most_purges_pays_for_a_crowded_table(void **state)
+{
+	(void)state;
+	char text[32];
+	er_purges *p = er_purges_new(0, 100);
+	uint64_t before = er_purges_next(p);
+	add_value(p, ER_PURGE_URL, "calm.example/1", "", false);
+	add_value(p, ER_PURGE_TAG, "red", "calm", false);
+	add_value(p, ER_PURGE_TAG, "blue", "busy", true);
+	assert_int_equal(tidy(p), 0); /* it is not crowded */
+	for (unsigned i = 0; i < 24; i++) {
+		snprintf(text, sizeof text, "busy.example:80%u/", i);
+		add_value(p, ER_PURGE_URL, text, "", i == 3);
+		snprintf(text, sizeof text, "tag-%u", i);
+		add_value(p, ER_PURGE_TAG, text, "busy", true);
+	}
+	assert_true(er_purges_crowded(p));
+	assert_int_equal(look(p, "busy.example/x", before), ER_PURGED_NOT);
+	assert_int_equal(look_tagged(p, "x.example/", "busy", "green", before), ER_PURGED_NOT);
+	uint64_t between = er_purges_next(p);
+	assert_int_equal(tidy(p), 2);
+	assert_false(er_purges_crowded(p));
+	assert_int_equal(er_purges_count(p), 4);
+	/* All of the host, and all of the site that has a tag. */
+	assert_int_equal(look(p, "busy.example/x", before), ER_PURGED_HARD);
+	assert_int_equal(look_tagged(p, "x.example/", "busy", "green", before), ER_PURGED_SOFT);
+	/* And nothing else: not what has no tag, nor what came after it, nor what others have. */
+	assert_int_equal(look_tagged(p, "x.example/", "busy", "", before), ER_PURGED_NOT);
+	assert_int_equal(look(p, "busy.example/x", between), ER_PURGED_NOT);
+	assert_int_equal(look_tagged(p, "x.example/", "busy", "green", between), ER_PURGED_NOT);
+	assert_int_equal(look_tagged(p, "x.example/", "calm", "green", before), ER_PURGED_NOT);
+	assert_int_equal(look_tagged(p, "x.example/", "calm", "red", before), ER_PURGED_HARD);
+	assert_int_equal(look(p, "calm.example/1", before), ER_PURGED_HARD);
+	assert_int_equal(look(p, "calm.example/2", before), ER_PURGED_NOT);
+	/* And both go on one by one. */
+	add_value(p, ER_PURGE_URL, "busy.example/y", "", false);
+	assert_int_equal(look(p, "busy.example/y", between), ER_PURGED_HARD);
+	assert_int_equal(look(p, "busy.example/x", between), ER_PURGED_NOT);
+	er_purges_free(p);
+}
+
+/* No host has more than one: what is old goes, and not what is young. */
+static void very_many_hosts_with_few_purges_cost_only_what_is_old(void **state)
+{
+	(void)state;
+	char text[32];
+	er_purges *p = er_purges_new(0, 1000);
+	uint64_t number[600];
+	for (unsigned i = 0; i < 600; i++) {
+		snprintf(text, sizeof text, "%u.example/", i);
+		add_value(p, ER_PURGE_URL, text, "", false);
+		number[i] = er_purges_last(p);
+	}
+	assert_int_equal(tidy(p), 1);
+	assert_false(er_purges_crowded(p));
+	assert_int_equal(look(p, "other.example/", number[100]), ER_PURGED_HARD);
+	assert_int_equal(look(p, "other.example/", number[400]), ER_PURGED_NOT);
+	for (unsigned i = 0; i < 600; i++) {
+		snprintf(text, sizeof text, "%u.example/", i);
+		assert_int_equal(look(p, text, number[i] - 1), ER_PURGED_HARD);
+	}
+	er_purges_free(p);
+}
+
 static void prefixes_beyond_their_number_become_purges_of_their_hosts(void **state)
 {
 	(void)state;
 	er_purges *p = er_purges_new(0, 0);
 	char text[32];
 	uint64_t before = er_purges_next(p);
+	add_value(p, ER_PURGE_URL, "0.example/url", "", false);
 	for (unsigned i = 0; i < 300; i++) {
-		snprintf(text, sizeof text, "%u.example/a/", i);
-		er_purges_add(p, &(er_purge){.kind = ER_PURGE_PREFIX, .value = er_slice_cstr(text), .soft = i == 1}, er_purges_next(p));
+		snprintf(text, sizeof text, "%u.example/a/%u", i < 200 ? 0 : i, i);
+		add_value(p, ER_PURGE_PREFIX, text, "", true);
 	}
-	for (unsigned i = 0; i < 300; i++) {
-		snprintf(text, sizeof text, "%u.example/a/b", i);
-		assert_int_equal(look(p, text, before), i == 1 ? ER_PURGED_SOFT : ER_PURGED_HARD);
-		snprintf(text, sizeof text, "%u.example/b", i);
-		assert_int_equal(look(p, text, before), i >= 44 ? ER_PURGED_NOT : i == 1 ? ER_PURGED_SOFT : ER_PURGED_HARD);
+	assert_true(er_purges_crowded(p));
+	for (unsigned go = 0; go < 2; go++) {
+		for (unsigned i = 200; i < 300; i++) {
+			snprintf(text, sizeof text, "%u.example/a/%ub", i, i);
+			assert_int_equal(look(p, text, before), ER_PURGED_SOFT);
+			snprintf(text, sizeof text, "%u.example/b", i);
+			assert_int_equal(look(p, text, before), ER_PURGED_NOT);
+		}
+		assert_int_equal(look(p, "0.example/a/7", before), go == 0 ? ER_PURGED_SOFT : ER_PURGED_HARD);
+		assert_int_equal(look(p, "0.example/url", before), ER_PURGED_HARD);
+		assert_int_equal(look(p, "0.example/b", before), go == 0 ? ER_PURGED_NOT : ER_PURGED_HARD);
+		assert_int_equal(tidy(p), go == 0 ? 1 : 0);
+		assert_false(er_purges_crowded(p));
+	}
+	/* And without anybody who tidies, there is a bound. */
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(text, sizeof text, "c%u.example/a/", i);
+		add_value(p, ER_PURGE_PREFIX, text, "", false);
+	}
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(text, sizeof text, "c%u.example/a/b", i);
+		assert_int_equal(look(p, text, before), ER_PURGED_HARD);
+		snprintf(text, sizeof text, "c%u.example/b", i);
+		if (i < 1700) /* the oldest went first */
+			assert_int_equal(look(p, text, before), ER_PURGED_HARD);
+		if (i >= 2985)
+			assert_int_equal(look(p, text, before), ER_PURGED_NOT);
 	}
 	er_purges_forget(p, er_purges_last(p));
-	assert_int_equal(look(p, "299.example/a/b", before), ER_PURGED_NOT);
+	assert_int_equal(look(p, "299.example/a/299", before), ER_PURGED_NOT);
+	er_purges_free(p);
+}
+
+/* Whatever is purged in whatever order, tidied or not: it stays purged, and all is bounded. */
+static void nothing_that_was_purged_comes_back(void **state)
+{
+	(void)state;
+	enum { HOSTS = 6, URLS = 30, MOST = 60 };
+	er_purges *p = er_purges_new(0, MOST);
+	uint64_t last[HOSTS][URLS] = {0};
+	uint32_t seed = 7;
+	for (unsigned round = 0; round < 5000; round++) {
+		seed = seed * 1664525 + 1013904223;
+		unsigned host = (seed >> 8) % HOSTS, url = (seed >> 16) % URLS;
+		char text[32];
+		snprintf(text, sizeof text, "%u.example/%u", host, url);
+		er_purge_kind kind = seed >> 28 == 0 ? ER_PURGE_PREFIX : ER_PURGE_URL;
+		add_value(p, kind, text, "", seed >> 31 == 1);
+		last[host][url] = er_purges_last(p);
+		if (round % 50 == 0 && er_purges_crowded(p)) {
+			tidy(p);
+			assert_false(er_purges_crowded(p));
+		}
+		assert_true(er_purges_count(p) <= MOST);
+		for (unsigned u = 0; round % 31 == 0 && u < URLS; u++) {
+			snprintf(text, sizeof text, "%u.example/%u", host, u);
+			if (last[host][u] > 0)
+				assert_int_not_equal(look(p, text, last[host][u] - 1), ER_PURGED_NOT);
+		}
+	}
 	er_purges_free(p);
 }
 
@@ -339,6 +489,9 @@ int main(void)
 	    cmocka_unit_test(what_may_be_stale_for_a_while_is_so_after_a_soft_purge),
 	    cmocka_unit_test(a_table_that_is_crowded_forgets_what_matches_nothing_any_more),
 	    cmocka_unit_test(a_table_that_is_full_purges_too_much_and_never_too_little),
+	    cmocka_unit_test(the_host_or_site_with_the_most_purges_pays_for_a_crowded_table),
+	    cmocka_unit_test(very_many_hosts_with_few_purges_cost_only_what_is_old),
+	    cmocka_unit_test(nothing_that_was_purged_comes_back),
 	    cmocka_unit_test(prefixes_beyond_their_number_become_purges_of_their_hosts),
 	    cmocka_unit_test(a_later_look_sees_a_later_purge),
 	};
