@@ -44,6 +44,7 @@ const KNOWN = {
 	'natives.js': { er: 'the parameter of the bundle' },
 	'streams-lazy.js': { source: 'a NodeBody' },
 	'structured-clone.js': { moved: 'a newMap' },
+	'url-pattern.js': { 'protocol.expression': 'made by regexp', 'components[name].expression': 'made by regexp' },
 };
 
 /** What of primordials.js makes objects whose methods are their own, and which. */

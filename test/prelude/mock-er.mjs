@@ -4,9 +4,9 @@
 // stands there and no more, and no call may have another number of arguments.
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, randomBytes, randomFillSync, randomUUID, timingSafeEqual } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import zlib from 'node:zlib';
@@ -16,7 +16,7 @@ import { contract } from '../../src/sandbox/js/contract.mjs';
 const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
 execFileSync(process.execPath, [fileURLToPath(new URL('../../src/sandbox/js/build.mjs', import.meta.url)), out], { stdio: 'inherit' });
 const scripts = {};
-const sources = { prelude: readFileSync(join(out, 'prelude.js'), 'utf8'), streams: readFileSync(join(out, 'streams.js'), 'utf8'), subtle: readFileSync(join(out, 'subtle.js'), 'utf8') };
+const sources = Object.fromEntries(readdirSync(out).map((file) => [basename(file, '.js'), readFileSync(join(out, file), 'utf8')]));
 rmSync(out, { recursive: true });
 for (const name in sources) scripts[name] = new vm.Script(sources[name], { filename: name === 'prelude' ? 'er:prelude' : `er:${name}` });
 

@@ -1,6 +1,6 @@
 // node build.mjs OUTDIR: bundles the prelude and the lazy scripts, each one script whose value is a
 // function (NATIVES.md). Names are kept: they are in stacks and in `constructor.name`.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -82,3 +82,4 @@ async function bundle(entry, name, parameter, value, plugins) {
 await bundle('main.js', 'prelude', 'er', '__out.hooks', [sharing]);
 await bundle('streams.js', 'streams', 'tools', '__out.default(tools)', []);
 await bundle('subtle.js', 'subtle', 'shared', 'shared.made', [shared]);
+await bundle('url-pattern.js', 'patterns', 'shared', 'shared.made', [shared]);

@@ -27,6 +27,7 @@ import { console } from './console.js';
 import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
 import { isStream, streams, streamsNeed } from './streams-lazy.js';
+import { shared } from './shared.js';
 import { placeOf, reportException, showThrown } from './report.js';
 import { current } from './scope.js';
 
@@ -157,6 +158,7 @@ for (const name in functions) {
 for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => streams()[STREAMS[i]]);
 lazily('CryptoKey', () => subtle().CryptoKey);
 lazily('SubtleCrypto', () => subtle().SubtleCrypto);
+lazily('URLPattern', () => er.lazy('patterns')(shared()));
 hidden('console', console);
 shown('crypto', crypto);
 shown('performance', performance);

@@ -42,6 +42,7 @@ export const regexp = (re) => {
 	define(re, 'exec', { value: regExpExec });
 	return re;
 };
+export const RegExpCtor = RegExp;
 export const replaceAllOf = (s, from, to) => join(strSplit(s, from), to);
 
 // Arrays
@@ -86,6 +87,7 @@ export const {
 	getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols,
 } = Object;
 export const hasOwn = Object.hasOwn;
+export const ObjectProto = Object.prototype;
 export const objToString = uncurry(Object.prototype.toString);
 const enumerable = Object.prototype.propertyIsEnumerable;
 export const propertyIsEnumerable = (o, ...a) => apply(enumerable, o, a);
