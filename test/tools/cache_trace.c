@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DISK_BACKLOG = 256, ANSWER_US = 30 * 1000 * 1000 };
+enum { DISK_BACKLOG = 16, ANSWER_US = 30 * 1000 * 1000 };
 
 static void fail(const char *what, const char *more)
 {
