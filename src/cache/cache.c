@@ -215,7 +215,6 @@ typedef enum found_use {
 /* Answers from what was found, if that may be used without asking; counts it. */
 static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key, uint64_t hash, er_stored *s, uint64_t now_us)
 {
-	er_cache *c = p->cache;
 	er_freshness_use how = s != NULL ? er_freshness_use_at(&s->fresh, er_stored_age_used(s, now_us)) : ER_USE_VALIDATE;
 	/* Who fills the cache waits for what a client would not wait for. */
 	if (how == ER_USE_VALIDATE || (how == ER_USE_STALE && x->wishes.prefetch))
@@ -224,7 +223,6 @@ static found_use use_found(const er_cache_place *p, er_exchange *x, er_slice key
 		return APART;
 	if (!read_stored(p, x, s, now_us, &(er_cache_use){0}))
 		return AGAIN;
-	er_keep_used(c->disk, s);
 	if (how == ER_USE_STALE) {
 		er_cache_count(&er_cache_stats_of(p, &x->wishes)->stale);
 		validate_behind(p, x, key, hash, s);
@@ -414,10 +412,8 @@ static bool use_piece(er_task *t)
 	uint64_t now_us = er_clock_mono_us();
 	er_stored *s = key.n > 0 ? er_piece_find(c->index, key, er_index_hash(key), &x->req.fields, now_us) : NULL;
 	bool used = s != NULL && read_stored(&t->place, x, s, now_us, &(er_cache_use){0});
-	if (used) {
-		er_keep_used(c->disk, s);
+	if (used)
 		er_cache_count(&er_cache_stats_of(&t->place, &x->wishes)->hits);
-	}
 	er_stored_unref(s);
 	return used;
 }
@@ -605,6 +601,12 @@ er_cache *er_cache_new(uv_loop_t *loop, er_index *index)
 void er_cache_join(er_index *index, er_disk *disk)
 {
 	er_index_on_evicted(index, er_disk_files_in_use(disk) > 0 ? er_keep_evicted : NULL, disk);
+}
+
+void er_cache_leave(er_index *index, er_disk *disk)
+{
+	er_keep_hot(index, disk);
+	er_disk_end(disk);
 }
 
 void er_cache_use_disk(er_cache *c, er_disk *disk)

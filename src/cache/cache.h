@@ -36,6 +36,9 @@ void er_cache_use_disk(er_cache *c, er_disk *disk);
 /* What memory has no room for goes on to these files, if there are any: after the files of a disk
  * have changed, and of one that is used for the first time. */
 void er_cache_join(er_index *index, er_disk *disk);
+/* The node ends, or hands its files over: what memory has goes to the files as far as they follow
+ * at once, and nothing is written after that (er_disk_end). */
+void er_cache_leave(er_index *index, er_disk *disk);
 /* It makes coded forms of what it stores, and sends them to who accepts them. Likewise. */
 void er_cache_use_compressor(er_cache *c, er_compressor *compressor);
 /* Ends the fills of this thread. All askers have ended before. `closed`: the cache is gone; the

@@ -191,6 +191,14 @@ bool er_disk_wants(er_disk *d, er_slice key)
 	return v != NULL && er_volume_wants(v, key);
 }
 
+void er_disk_refuse(er_disk *d, er_slice key)
+{
+	ER_CHECK(d, MAGIC);
+	er_volume *v = er_disk_volume_of(d, key);
+	if (v != NULL)
+		er_volume_refuse(v, key);
+}
+
 void er_disk_put(er_disk *d, er_stored *s)
 {
 	ER_CHECK(d, MAGIC);

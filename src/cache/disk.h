@@ -31,6 +31,8 @@ void er_disk_free(er_disk *d);
 /* Is a response of this key, which nobody has asked for again yet, worth a place
  * (er_volume_wants)? */
 bool er_disk_wants(er_disk *d, er_slice key);
+/* It has not got a place (er_volume_refuse). */
+void er_disk_refuse(er_disk *d, er_slice key);
 /* Stores the response, whose content is whole, in place of what the key's variant had. What the
  * disk cannot follow is not stored. */
 void er_disk_put(er_disk *d, er_stored *s);

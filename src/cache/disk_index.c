@@ -30,7 +30,8 @@ enum {
 	SIZE_SHIFT = 54, /* where the tag ends */
 	USES_SHIFT = 62,
 	DOUBLED_SHIFT = 48,
-	SEEN_FIRST = 1024,
+	REFUSED_FIRST = 1024,
+	QUEUE = 32, /* places of a queue of refused: a line of the processor's cache */
 	LOOKS = 16,
 };
 static_assert(ER_DISK_USES == 3, "two bits");
@@ -43,20 +44,20 @@ struct er_disk_index {
 	uint64_t moves;        /* atomic */
 	uint64_t count;        /* atomic */
 	er_disk_entry (*buckets)[WAYS];
-	uint64_t n_seen, most_seen; /* n_seen: atomic */
-	uint16_t *seen;             /* atomic: a part of the hash, which is not 0 */
+	uint64_t n_refused, most_refused; /* n_refused: atomic */
+	uint16_t *refused;                /* atomic: a part of the hash, which is not 0 */
 };
 
 er_disk_index *er_disk_index_new(uint64_t records, uint64_t units)
 {
 	ER_ASSERT(units < 1ULL << AT_MOST);
 	er_disk_index *ix = ER_NEW(er_disk_index);
-	*ix = (er_disk_index){.most = records * 4 / FULL + 2, .most_seen = records + SEEN_FIRST, .n_seen = SEEN_FIRST};
+	*ix = (er_disk_index){.most = records * 4 / FULL + 2, .most_refused = records + REFUSED_FIRST, .n_refused = REFUSED_FIRST};
 	ix->groups = (ix->most >> DOUBLINGS) + 2;
 	while (units >> ix->at_bits != 0)
 		ix->at_bits++;
 	ix->buckets = er_zalloc((ix->groups << DOUBLINGS) * sizeof *ix->buckets);
-	ix->seen = er_zalloc(ix->most_seen * sizeof *ix->seen);
+	ix->refused = er_zalloc(ix->most_refused * sizeof *ix->refused);
 	return ix;
 }
 
@@ -65,7 +66,7 @@ void er_disk_index_free(er_disk_index *ix)
 	if (ix == NULL)
 		return;
 	er_free(ix->buckets);
-	er_free(ix->seen);
+	er_free(ix->refused);
 	er_free(ix);
 }
 
@@ -375,26 +376,53 @@ void er_disk_index_drop(er_disk_index *ix, er_disk_hash hash)
 		(void)change(ix, place, e, 0);
 }
 
-void er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at)
+bool er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at)
 {
 	er_disk_entry e, *place;
 	while ((place = find(ix, hash, &e)) != NULL && er_disk_entry_at(ix, e) == at)
 		if (change(ix, place, e, 0))
-			return;
+			return true;
+	return false;
 }
 
-bool er_disk_index_seen(er_disk_index *ix, er_disk_hash hash)
+/* A queue of so many places, the newest first; what does not fit into it is forgotten. Two threads
+ * that put at once may lose one, which costs a miss at most. */
+static uint16_t *queue_of(const er_disk_index *ix, er_disk_hash hash)
 {
-	uint16_t *place = &ix->seen[hash.b % __atomic_load_n(&ix->n_seen, __ATOMIC_RELAXED)], mine = (uint16_t)(hash.a | 1);
-	return __atomic_exchange_n(place, mine, __ATOMIC_RELAXED) == mine;
+	return &ix->refused[hash.b % (__atomic_load_n(&ix->n_refused, __ATOMIC_RELAXED) / QUEUE) * QUEUE];
 }
 
-void er_disk_index_measure_seen(er_disk_index *ix)
+static uint16_t part_of(er_disk_hash hash)
 {
-	uint64_t count = er_disk_index_count(ix), n = ix->n_seen;
-	if (count > n * 5 / 4 || count < n * 3 / 4) /* else what was seen is worth more */
-		n = count < SEEN_FIRST ? SEEN_FIRST : count < ix->most_seen ? count : ix->most_seen;
-	__atomic_store_n(&ix->n_seen, n, __ATOMIC_RELAXED);
+	return (uint16_t)(hash.a | 1);
+}
+
+void er_disk_index_refuse(er_disk_index *ix, er_disk_hash hash)
+{
+	uint16_t *queue = queue_of(ix, hash), mine = part_of(hash), carry = mine;
+	for (unsigned i = 0; i < QUEUE; i++) {
+		uint16_t was = __atomic_exchange_n(&queue[i], carry, __ATOMIC_RELAXED);
+		if (was == 0 || was == mine)
+			break;
+		carry = was;
+	}
+}
+
+bool er_disk_index_refused(const er_disk_index *ix, er_disk_hash hash)
+{
+	const uint16_t *queue = queue_of(ix, hash), mine = part_of(hash);
+	for (unsigned i = 0; i < QUEUE; i++)
+		if (__atomic_load_n(&queue[i], __ATOMIC_RELAXED) == mine)
+			return true;
+	return false;
+}
+
+void er_disk_index_measure_refused(er_disk_index *ix)
+{
+	uint64_t count = er_disk_index_count(ix), n = ix->n_refused;
+	if (count > n * 5 / 4 || count < n * 3 / 4) /* else what was refused is worth more */
+		n = count < REFUSED_FIRST ? REFUSED_FIRST : count < ix->most_refused ? count : ix->most_refused;
+	__atomic_store_n(&ix->n_refused, n / QUEUE * QUEUE, __ATOMIC_RELAXED);
 }
 
 uint64_t er_disk_index_count(const er_disk_index *ix)
@@ -404,5 +432,6 @@ uint64_t er_disk_index_count(const er_disk_index *ix)
 
 uint64_t er_disk_index_bytes(const er_disk_index *ix)
 {
-	return sizeof *ix + n_buckets(ix) * sizeof *ix->buckets + __atomic_load_n(&ix->n_seen, __ATOMIC_RELAXED) * sizeof *ix->seen;
+	return sizeof *ix + n_buckets(ix) * sizeof *ix->buckets +
+	       __atomic_load_n(&ix->n_refused, __ATOMIC_RELAXED) * sizeof *ix->refused;
 }

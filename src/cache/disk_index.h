@@ -1,6 +1,6 @@
 /* Where the records of one cache file lie: a table of 64-bit entries, eight in a bucket of one
  * cache line. A hash has two buckets and lies in either. The table grows with what is in it and is
- * four fifths full then: 10.3 bytes a record, and two for what was seen and is not there. It grows
+ * four fifths full then: 10.3 bytes a record, and two for what was refused. It grows
  * to what it was told, and no further: from then on, what finds no room takes the place of the
  * entry that was used least.
  *
@@ -38,14 +38,15 @@ void er_disk_index_expect(const er_disk_index *ix, er_disk_hash hash);
 void er_disk_index_put(er_disk_index *ix, er_disk_hash hash, uint64_t at, uint32_t units, unsigned uses);
 /* Nothing is under the hash any more. */
 void er_disk_index_drop(er_disk_index *ix, er_disk_hash hash);
-/* The same if the record there is still the one that begins at `at`. */
-void er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at);
-/* Was this asked for the same hash before, not too long ago? Remembers that it was asked now: in
- * two bytes a record, where the hash that has the same place is forgotten. So about as many are
- * remembered as there were records at the last er_disk_index_measure_seen. */
-bool er_disk_index_seen(er_disk_index *ix, er_disk_hash hash);
-/* Forgets what was seen if the number of records is another than it was. The thread that puts. */
-void er_disk_index_measure_seen(er_disk_index *ix);
+/* The same if the record there is still the one that begins at `at`, and whether it was. */
+bool er_disk_index_drop_at(er_disk_index *ix, er_disk_hash hash, uint64_t at);
+/* What was not worth a place, and is if it comes again: the ghost queue of S3-FIFO, in two bytes a
+ * record. About as many are remembered as there were records at the last
+ * er_disk_index_measure_refused, and the oldest is forgotten first. */
+void er_disk_index_refuse(er_disk_index *ix, er_disk_hash hash);
+bool er_disk_index_refused(const er_disk_index *ix, er_disk_hash hash);
+/* Forgets all of them if the number of records is another than it was. The thread that puts. */
+void er_disk_index_measure_refused(er_disk_index *ix);
 uint64_t er_disk_index_count(const er_disk_index *ix);
 uint64_t er_disk_index_bytes(const er_disk_index *ix);
 

@@ -69,7 +69,7 @@ static er_piece read_hash(er_volume *v, er_disk_hash hash, bool now, er_disk_rec
 		if (another)
 			break;
 		ER_DISK_COUNT(v, damaged, 1);
-		er_disk_index_drop_at(v->index, hash, er_disk_entry_at(v->index, e));
+		(void)er_disk_index_drop_at(v->index, hash, er_disk_entry_at(v->index, e));
 	}
 	return (er_piece){0};
 }

@@ -202,7 +202,7 @@ static bool open_segment(er_volume *v)
 	if (v->slots[slot].sequence > 0) {
 		__atomic_store_n(&v->wrapped, true, __ATOMIC_RELAXED);
 		empty_slot(v, slot, &k);
-		er_disk_index_measure_seen(v->index);
+		er_disk_index_measure_refused(v->index);
 	}
 	r->slot = slot;
 	r->sequence++;

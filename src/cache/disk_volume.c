@@ -152,7 +152,13 @@ bool er_volume_wants(er_volume *v, er_slice key)
 	if (!er_volume_serves(v) || !__atomic_load_n(&v->wrapped, __ATOMIC_RELAXED))
 		return true;
 	er_disk_hash hash = er_volume_hash(v, key);
-	return er_disk_index_get(v->index, hash) != 0 || er_disk_index_seen(v->index, hash);
+	return er_disk_index_get(v->index, hash) != 0 || er_disk_index_refused(v->index, hash);
+}
+
+void er_volume_refuse(er_volume *v, er_slice key)
+{
+	if (er_volume_serves(v))
+		er_disk_index_refuse(v->index, er_volume_hash(v, key));
 }
 
 /* ---- what waits to be written ---- */

@@ -69,6 +69,8 @@ void er_volume_forget(er_volume *v, er_disk_hash hash);
 /* Is a response of this key, which nobody has asked for again yet, worth a place? As long as there
  * is room it is; from then on if the key has a place already, or was refused one not long ago. */
 bool er_volume_wants(er_volume *v, er_slice key);
+/* It has not got a place: nobody has asked for it again for as long as it was there. */
+void er_volume_refuse(er_volume *v, er_slice key);
 /* Writes the response, whose content is whole, in place of what the key had. False: the disk cannot
  * follow, and what the key had is dropped. */
 ER_MUST_CHECK bool er_volume_put(er_volume *v, er_stored *s);

@@ -143,14 +143,15 @@ void er_fill_validators(er_exchange *x, const er_stored *stale);
 ER_MUST_CHECK const char *er_fill_unasked(const er_exchange *x);
 
 /* ---- fill_disk.c: what came goes to the disk, if there is one ---- */
-/* The response from memory was used: it goes to the disk, if it is not there yet. Any thread. */
-void er_keep_used(er_disk *d, er_stored *s);
 /* A coded form of its content is there: the index counts it and the disk has it, too. Once for each
  * form; again costs nothing. Any thread; `d` may be NULL. */
 void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding);
-/* Memory has no room for it any more: what was used there is used on the disk, too. For
- * er_index_on_evicted; `disk` is an er_disk. */
+/* Memory has no room for it any more: what was used there is used on the disk, too, or goes there.
+ * For er_index_on_evicted; `disk` is an er_disk. */
 void er_keep_evicted(void *disk, er_index *ix, er_stored *s, uint64_t purges);
+/* What was used in memory and is not on the disk goes there, the most used first, as much as the
+ * disk takes in a second or two: the node ends. */
+void er_keep_hot(er_index *ix, er_disk *d);
 /* The response is whole. */
 void er_fill_store(er_fill *f, er_stored *s);
 /* What the disk has of the key is not what the origin says. */

@@ -1,11 +1,12 @@
 /* What a fill does with the disk beside asking it: hands it what came.
  *
  * A response whose content is whole in memory is put as it is, when its last byte has come; or, if
- * the disk is full and has not heard of the key lately, when it is used for the first time
- * (er_keep_used): what is asked for once takes nobody's place. One
- * that is too long for the memory is a stream: its bytes go to the disk as they pass by, and its
- * head follows when they are all there. A key that was purged while its fill was under way is
- * dropped again, behind what was put: the purge may have come before.
+ * the disk is full and did not refuse the key lately, when memory has no room for it any more and
+ * it was used there (er_keep_evicted), or when the node ends (er_keep_hot). What is asked for once
+ * takes nobody's place, and what memory has is not in both for long. One that is too long for the
+ * memory is a stream: its bytes go to the disk as they pass by, and its head follows when they are
+ * all there. A key that was purged while its fill was under way is dropped again, behind what was
+ * put: the purge may have come before.
  *
  * A coded form that is made later is put with the head of its response, and with its body if that
  * lies in the head. */
@@ -13,9 +14,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cache/index_inside.h"
 #include "cache/task.h"
 
-enum { AT_ONCE = ER_DISK_PART, WORTH_S = 10 };
+#include <stdlib.h>
+
+enum { AT_ONCE = ER_DISK_PART, WORTH_S = 10, HOT_BYTES = 48 << 20 /* fit into the queue of a volume */ };
 
 /* It may be used for so long without asking that a write is worth it. */
 static bool lives(const er_stored *s)
@@ -40,14 +44,6 @@ static void put(er_disk *d, er_stored *s)
 		er_disk_drop(d, s->key, s->hash);
 }
 
-void er_keep_used(er_disk *d, er_stored *s)
-{
-	if (d == NULL || __atomic_load_n(&s->kept_on_disk, __ATOMIC_RELAXED) || !er_content_kept(s->content))
-		return;
-	if (!__atomic_exchange_n(&s->kept_on_disk, true, __ATOMIC_RELAXED) && is_worth(s))
-		put(d, s);
-}
-
 /* What took its place in the index meanwhile may have been put on the disk before it: then the key
  * has nothing there any more, which is never wrong. */
 void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding)
@@ -66,11 +62,60 @@ void er_keep_form(er_index *ix, er_disk *d, er_stored *s, er_coding coding)
 void er_keep_evicted(void *disk, er_index *ix, er_stored *s, uint64_t purges)
 {
 	uint32_t hits = __atomic_load_n(&s->hits, __ATOMIC_RELAXED);
-	if (hits == 0 || er_disk_used(disk, s->key, hits) || !er_content_kept(s->content) || !is_worth(s))
+	if (er_disk_used(disk, s->key, hits) || !er_content_kept(s->content) || !is_worth(s))
 		return;
+	if (hits == 0) {
+		er_disk_refuse(disk, s->key);
+		return;
+	}
 	put(disk, s);
 	if (er_index_purged_since(ix, s->hash, purges) || er_index_has(ix, s->key, s->hash))
 		er_disk_drop(disk, s->key, s->hash);
+}
+
+typedef struct hot {
+	er_stored **v;
+	size_t n, cap;
+} hot;
+
+static void add_hot(void *ctx, er_index *ix, er_index_shard *shard, er_index_key *e)
+{
+	(void)shard;
+	hot *h = ctx;
+	for (er_stored *it = e->variants; it != NULL; it = it->next_in_key) {
+		if (__atomic_load_n(&it->hits, __ATOMIC_RELAXED) == 0 || !er_content_kept(it->content) || er_index_purged(ix, it))
+			continue;
+		if (h->n == h->cap) {
+			h->cap = h->cap * 2 + 64;
+			h->v = er_realloc(h->v, h->cap * sizeof(er_stored *));
+		}
+		h->v[h->n++] = er_stored_ref(it);
+	}
+}
+
+static int by_hits(const void *a, const void *b)
+{
+	uint32_t x = (*(er_stored *const *)a)->hits, y = (*(er_stored *const *)b)->hits;
+	return (x < y) - (x > y);
+}
+
+void er_keep_hot(er_index *ix, er_disk *d)
+{
+	hot h = {0};
+	size_t bytes = 0;
+	er_index_walk(ix, add_hot, &h);
+	if (h.n > 0)
+		qsort(h.v, h.n, sizeof(er_stored *), by_hits);
+	for (size_t i = 0; i < h.n; i++) {
+		er_stored *s = h.v[i];
+		size_t cost = er_stored_cost(s);
+		if (bytes + cost <= HOT_BYTES && er_disk_takes(d, s->key) && !er_disk_has(d, s->key) && is_worth(s)) {
+			bytes += cost;
+			put(d, s);
+		}
+		er_stored_unref(s);
+	}
+	er_free(h.v);
 }
 
 void er_fill_store(er_fill *f, er_stored *s)
@@ -109,8 +154,12 @@ void er_fill_stream(er_fill *f)
 {
 	er_disk *d = f->cache->disk;
 	ER_ASSERT(f->stream == NULL);
-	if (d == NULL || !f->kept || er_stored_purged(f->written) || !is_worth(f->written) || !er_disk_wants(d, f->key))
+	if (d == NULL || !f->kept || er_stored_purged(f->written) || !is_worth(f->written))
 		return;
+	if (!er_disk_wants(d, f->key)) {
+		er_disk_refuse(d, f->key); /* memory does not have it meanwhile */
+		return;
+	}
 	f->stream = er_disk_stream_new(d, f->key);
 	uint64_t have = er_content_length(f->content);
 	for (uint64_t at = 0; at < have && f->stream != NULL;) {

@@ -14,8 +14,8 @@ enum {
 	SHARD_LEAST = 32 * 1024 * 1024,
 	OBJECT_PART = 8, /* an object has at most this part of a shard */
 	OBJECT_MOST = 64 * 1024 * 1024,
-	SMALL_PART = 10,
-	SMALL_PART_BEFORE = 2, /* the same with another store behind this one */
+	SMALL_PERCENT = 10,
+	SMALL_PERCENT_BEFORE = 80, /* the same with another store behind this one */
 	USES = 3,
 	PROMOTED = 1,             /* uses that take an object from small to main */
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
@@ -218,15 +218,15 @@ static void take_out(er_index_shard *s, er_stored *it)
 
 /* With another store behind it, which is main to all of the memory, the memory is small to that
  * rather than a cache of its own: what is new stays long enough to be asked for again. */
-static unsigned small_part(const er_index_shard *s)
+static unsigned small_percent(const er_index_shard *s)
 {
-	return __atomic_load_n(&s->index->evicted, __ATOMIC_RELAXED) != NULL ? SMALL_PART_BEFORE : SMALL_PART;
+	return __atomic_load_n(&s->index->evicted, __ATOMIC_RELAXED) != NULL ? SMALL_PERCENT_BEFORE : SMALL_PERCENT;
 }
 
 /* So many are ghosts as the main queue has place for. */
 static size_t ghosts_most(const er_index_shard *s)
 {
-	return s->objects - s->objects / small_part(s) + 1;
+	return s->objects - s->objects * small_percent(s) / 100 + 1;
 }
 
 static void evict(er_index_shard *s, er_stored *it, bool remember)
@@ -266,7 +266,8 @@ static void make_room_in_main(er_index_shard *s)
 static void make_room(er_index_shard *s)
 {
 	while (s->small_bytes + s->main_bytes > s->max_bytes) {
-		bool small = !er_list_empty(&s->small) && (s->small_bytes > s->max_bytes / small_part(s) || er_list_empty(&s->main));
+		bool small =
+		    !er_list_empty(&s->small) && (s->small_bytes > s->max_bytes / 100 * small_percent(s) || er_list_empty(&s->main));
 		if (small)
 			make_room_in_small(s);
 		else

@@ -482,7 +482,7 @@ void er_node_hand_over(er_node *n, void (*done)(void *ctx), void *ctx)
 	n->stopping = true;
 	er_node_drop_wishes(n);
 	if (n->disk != NULL) /* the successor waits for the files */
-		er_disk_end(n->disk);
+		er_cache_leave(n->cache, n->disk);
 	for (unsigned i = 0; i < n->running; i++)
 		er_worker_hand_over(n->workers[i]);
 	if (n->admin != NULL)
@@ -530,6 +530,8 @@ void er_node_free(er_node *n)
 	er_free(n->listens);
 	er_gate_free(n->gate);
 	er_compressor_free(n->compressor);
+	if (n->disk != NULL)
+		er_cache_leave(n->cache, n->disk);
 	er_disk_free(n->disk);
 	er_index_free(n->cache);
 	er_config_unref(n->changing);

@@ -55,6 +55,15 @@ static void forget(node *n)
 	open_memory(n);
 }
 
+/* Memory has no room for anything, and then as much as before. */
+static void evict(node *n)
+{
+	er_index_limit(n->w.index, 1024);
+	assert_int_equal(er_index_statistics(n->w.index).objects, 0);
+	er_index_limit(n->w.index, STORE_BYTES);
+	UNTIL(&n->w, er_disk_idle(n->disk));
+}
+
 static void restart(node *n)
 {
 	world_close(&n->w);
@@ -617,10 +626,20 @@ static void what_is_asked_for_once_takes_no_place_on_a_full_disk(void **state)
 	store_long(&n, "/huge", HUGE, HUGE);
 	UNTIL(&n.w, er_disk_idle(n.disk));
 	assert_int_equal(er_disk_statistics(n.disk).all.written_bytes, written);
-	/* Used from memory: now it has one. */
+	/* Used in memory: it has one as soon as memory has none for it. */
 	assert_stored(&n, "/once", "", "; hit", "text");
-	forget(&n);
+	UNTIL(&n.w, er_disk_idle(n.disk));
+	assert_int_equal(er_disk_statistics(n.disk).all.written_bytes, written);
+	evict(&n);
 	assert_stored(&n, "/once", "", "; hit", "text");
+	/* Not used there: it has none, and would have one if it came again. */
+	written = er_disk_statistics(n.disk).all.written_bytes;
+	store(&n, "/twice", "", fresh, "text");
+	evict(&n);
+	assert_int_equal(er_disk_statistics(n.disk).all.written_bytes, written);
+	store(&n, "/twice", "", fresh, "text");
+	UNTIL(&n.w, er_disk_idle(n.disk));
+	assert_true(er_disk_statistics(n.disk).all.written_bytes > written);
 	/* Asked of the origin again: it was refused not long ago. */
 	store_long(&n, "/huge", HUGE, HUGE);
 	forget(&n);
@@ -660,10 +679,32 @@ static void what_was_used_in_memory_is_kept_when_the_memory_is_full(void **state
 	leave_disk(&n, "/purged");
 	er_purges *p = er_index_purge_table(n.w.index);
 	er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/purged")}, er_purges_next(p));
-	er_index_limit(n.w.index, 1024);
-	assert_int_equal(er_index_statistics(n.w.index).objects, 0);
-	er_index_limit(n.w.index, STORE_BYTES);
+	evict(&n);
+	assert_stored(&n, "/used", "", "; hit", "text");
+	store(&n, "/unused", "", fresh, "new"); /* the origin is asked */
+	store(&n, "/purged", "", fresh, "new");
+	node_close(&n);
+}
+
+static void what_was_used_in_memory_outlives_an_end(void **state)
+{
+	(void)state;
+	node n;
+	node_open(&n);
+	store(&n, "/used", "", fresh, "text");
+	store(&n, "/unused", "", fresh, "text");
+	store(&n, "/purged", "", fresh, "text");
+	assert_stored(&n, "/used", "", "; hit", "text");
+	assert_stored(&n, "/purged", "", "; hit", "text");
 	UNTIL(&n.w, er_disk_idle(n.disk));
+	leave_disk(&n, "/used");
+	leave_disk(&n, "/unused");
+	leave_disk(&n, "/purged");
+	er_purges *p = er_index_purge_table(n.w.index);
+	er_purges_add(p, &(er_purge){.kind = ER_PURGE_URL, .value = ER_LIT("a.example/purged")}, er_purges_next(p));
+	er_cache_leave(n.w.index, n.disk);
+	er_cache_leave(n.w.index, n.disk); /* handed over, and over */
+	restart(&n);
 	assert_stored(&n, "/used", "", "; hit", "text");
 	store(&n, "/unused", "", fresh, "new"); /* the origin is asked */
 	store(&n, "/purged", "", fresh, "new");
@@ -933,6 +974,7 @@ int main(void)
 	    cmocka_unit_test(what_lives_for_seconds_is_not_written),
 	    cmocka_unit_test(what_is_asked_for_once_takes_no_place_on_a_full_disk),
 	    cmocka_unit_test(what_was_used_in_memory_is_kept_when_the_memory_is_full),
+	    cmocka_unit_test(what_was_used_in_memory_outlives_an_end),
 	    cmocka_unit_test(the_disk_forgets_what_the_origin_takes_back),
 	    cmocka_unit_test(what_was_purged_while_it_came_is_not_on_the_disk),
 	    cmocka_unit_test(what_is_purged_is_purged_on_the_disk_and_after_a_restart),

@@ -253,33 +253,40 @@ static void uses_are_counted_up_to_three(void **state)
 	er_disk_index_free(ix);
 }
 
-static void what_was_seen_is_remembered_for_a_while(void **state)
+static unsigned count_refused(const er_disk_index *ix, unsigned from, unsigned to)
+{
+	unsigned n = 0;
+	for (unsigned i = from; i < to; i++)
+		n += er_disk_index_refused(ix, hash_of(i));
+	return n;
+}
+
+/* As many as there are records, and the oldest are forgotten first. */
+static void what_was_refused_is_remembered_for_a_while(void **state)
 {
 	(void)state;
 	enum { N = 10000 };
 	er_disk_index *ix = er_disk_index_new(N, UNITS);
-	unsigned wrong = 0, forgotten = 0;
 	for (unsigned i = 0; i < N; i++)
 		er_disk_index_put(ix, hash_of(i), i + 1, 10, 0);
-	er_disk_index_measure_seen(ix); /* as many as there are records */
-	for (unsigned i = 0; i < N / 4; i++)
-		wrong += er_disk_index_seen(ix, hash_of(i));
-	for (unsigned i = 0; i < N / 4; i++)
-		forgotten += !er_disk_index_seen(ix, hash_of(i));
-	assert_true(wrong < 5 && forgotten < N / 12);
+	er_disk_index_measure_refused(ix);
+	assert_true(count_refused(ix, 0, N) < 5);
+	for (unsigned i = 0; i < N * 3 / 4; i++)
+		er_disk_index_refuse(ix, hash_of(i));
+	for (unsigned i = 0; i < N * 3 / 4; i++) /* again is not once more */
+		er_disk_index_refuse(ix, hash_of(i));
+	assert_true(count_refused(ix, 0, N * 3 / 4) > N * 7 / 10);
 	for (unsigned i = 0; i < 50; i++) /* about as many: nothing is forgotten */
 		er_disk_index_drop(ix, hash_of(i));
-	er_disk_index_measure_seen(ix);
-	forgotten = 0;
-	for (unsigned i = 0; i < N / 4; i++)
-		forgotten += !er_disk_index_seen(ix, hash_of(i));
-	assert_true(forgotten < N / 6);
-	for (unsigned i = N; i < 20 * N; i++)
-		(void)er_disk_index_seen(ix, hash_of(i));
-	unsigned there = 0;
-	for (unsigned i = 0; i < N / 4; i++)
-		there += er_disk_index_seen(ix, hash_of(i));
-	assert_true(there < 5);
+	er_disk_index_measure_refused(ix);
+	assert_true(count_refused(ix, 0, N * 3 / 4) > N * 7 / 10);
+	for (unsigned i = N; i < N * 7 / 4; i++)
+		er_disk_index_refuse(ix, hash_of(i));
+	assert_true(count_refused(ix, N, N * 7 / 4) > N * 7 / 10);
+	assert_true(count_refused(ix, 0, N / 4) < N / 10);
+	for (unsigned i = 2 * N; i < 20 * N; i++)
+		er_disk_index_refuse(ix, hash_of(i));
+	assert_true(count_refused(ix, 0, 2 * N) < 50);
 	er_disk_index_free(ix);
 }
 
@@ -297,7 +304,7 @@ static void the_index_grows_with_what_is_in_it(void **state)
 			if (i % 1000 == 0 && i > N * room / 20)
 				assert_true(er_disk_index_bytes(ix) <= (uint64_t)i * 13);
 		}
-		er_disk_index_measure_seen(ix);
+		er_disk_index_measure_refused(ix);
 		for (unsigned i = 0; i < N; i++)
 			lost += er_disk_entry_at(ix, er_disk_index_get(ix, hash_of(i))) != i + 1;
 		printf("%u of %d lost, %.2f bytes a record\n", lost, N, (double)er_disk_index_bytes(ix) / N);
@@ -373,7 +380,7 @@ int main(void)
 	    cmocka_unit_test(a_fork_is_read_as_it_was),
 	    cmocka_unit_test(an_entry_keeps_its_place_and_a_bound_of_its_size),
 	    cmocka_unit_test(uses_are_counted_up_to_three),
-	    cmocka_unit_test(what_was_seen_is_remembered_for_a_while),
+	    cmocka_unit_test(what_was_refused_is_remembered_for_a_while),
 	    cmocka_unit_test(the_index_grows_with_what_is_in_it),
 	    cmocka_unit_test(what_moves_while_the_index_grows_is_found),
 	    cmocka_unit_test(what_is_used_most_is_lost_last),
