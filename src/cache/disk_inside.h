@@ -60,6 +60,11 @@ typedef struct er_disk_ring {
 	er_buf buf;
 	er_disk_line *lines;
 	uint32_t n_lines, cap_lines;
+	/* what the slot had before: all that begins before `cleared` is written over, or may be */
+	uint32_t cleared; /* in the segment */
+	er_disk_line *old;
+	uint32_t n_old, old_at; /* the first that is there yet */
+	uint64_t debt;          /* bytes that were kept, and not paid for by what went since */
 } er_disk_ring;
 
 struct er_volume {
@@ -89,8 +94,8 @@ struct er_volume {
 	uint32_t puts[ER_DISK_GROUPS]; /* PUTs that are queued, by the hash of their key */
 	er_list reads;
 	unsigned n_reads; /* in the list */
-	/* what was kept of the oldest segment is being written, over what was there, and its entries do
-	 * not say so yet */
+	/* what was kept of the oldest segment is being written, maybe over what was there, and its
+	 * entries do not say so yet */
 	bool replaces;
 	er_disk_pending *pending;
 	uint32_t n_pending, cap_pending;
@@ -120,6 +125,8 @@ void er_disk_job_done(er_volume *v, const er_disk_job *j);
 /* The file is out of service. Whoever waits for it gets nothing. Any thread, no lock held. */
 void er_volume_fail(er_volume *v, const char *what, int error);
 void er_disk_job_free(er_disk_job *j);
+/* The volume ends, and has taken its time for it. Under the lock. */
+bool er_volume_is_late(const er_volume *v);
 /* Reads the record at `at` (in units), of `units` at most, into a new chunk: the payload's piece,
  * or an empty one if it is not there or not whole. `now`: only what the kernel has in memory. */
 er_piece er_disk_record_read(er_volume *v, uint64_t at, uint32_t units, bool now, er_disk_record *out);

@@ -2,12 +2,13 @@
  * one segment, and taking the file out of service. */
 #include "cache/disk_inside.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
 
-enum { ERRORS_MOST = 16, WINDOW = 1 << 20 };
+enum { ERRORS_MOST = 16, WINDOW = 1 << 20, END_US = 2000 * 1000 /* so long an end may write */ };
 static_assert(WINDOW >= ER_DISK_PAYLOAD + 2 * ER_DISK_UNIT, "a record fits into the window");
 
 static const uint8_t next[VOLUME_STATES_N][VOLUME_EVENTS_N] = {
@@ -44,6 +45,11 @@ uint64_t er_volume_next_id(er_volume *v)
 {
 	uint64_t id = __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
 	return id != 0 ? id : __atomic_add_fetch(&v->next_id, 1, __ATOMIC_RELAXED);
+}
+
+bool er_volume_is_late(const er_volume *v)
+{
+	return v->ending && er_clock_mono_us() - v->ending_us > END_US;
 }
 
 void er_disk_job_free(er_disk_job *j)

@@ -2,9 +2,10 @@
  *
  * The ring has one open segment, or none: before the first record, and after a seal. A record goes
  * into `buf` and into `pending`; a flush writes the buffer, and then what is pending is found. A
- * record that does not fit seals the segment. The next one takes the place of the oldest: what was
- * used there since it was written is read into memory first, three quarters of a segment at most,
- * the most used first, and is written again at the beginning, with one use less.
+ * record that does not fit seals the segment. The next one takes the place of the oldest, a stretch
+ * at a time: what lies in a stretch is found until the end has come to it. Then what was used there
+ * since it was written is read into memory, the most used first, and is written again at the end,
+ * with one use less; the rest is forgotten. Of four bytes that go, three may be kept.
  *
  * All of it on the writer's thread; only the mark of a pending record that it was dropped comes
  * from others, under the lock. A segment is written once, from its beginning to its end. */
@@ -12,12 +13,13 @@
 
 #include "base/mem.h"
 
-enum { BUFFER = 1 << 20, KEPT_PARTS = 3, PARTS = 4 };
+enum { BUFFER = 1 << 20, KEPT_PARTS = 3, PARTS = 4, STRETCHES = 16 /* of a segment */ };
 
 /* What is saved of the oldest segment. */
 typedef struct kept {
 	er_piece payload;
 	er_disk_record record;
+	uint64_t at; /* where it was, in units */
 	uint8_t uses;
 } kept;
 
@@ -81,25 +83,24 @@ static void add_line(er_disk_ring *r, er_disk_line line)
 	r->lines[r->n_lines++] = line;
 }
 
-static void add_pending(er_volume *v, er_disk_pending p, const bool *dropped)
+/* What is found as soon as it is in the file. Dead from the beginning: what was dropped since it
+ * was asked for, or since it was read to be kept. Under the lock. */
+static void add_pending(er_volume *v, er_disk_pending p)
 {
-	pthread_mutex_lock(&v->lock);
 	if (v->n_pending == v->cap_pending) {
 		v->cap_pending = v->cap_pending * 2 + 64;
 		v->pending = er_realloc(v->pending, v->cap_pending * sizeof *v->pending);
 	}
-	p.dead = dropped != NULL && *dropped;
 	v->pending[v->n_pending++] = p;
-	pthread_mutex_unlock(&v->lock);
 }
 
-/* There is room in the segment. */
-static void put_record(er_volume *v, er_disk_kind kind, er_disk_hash hash, uint64_t number, er_slice payload, unsigned uses,
-                       const bool *dropped)
+/* There is room in the segment. → what is to be found of it, if it is nothing that was dropped */
+static er_disk_pending put_record(er_volume *v, er_disk_kind kind, er_disk_hash hash, uint64_t number, er_slice payload)
 {
 	er_disk_ring *r = &v->ring;
 	uint32_t units = er_disk_units(payload.n);
 	size_t n = rounded(units), used = sizeof(er_disk_record) + payload.n;
+	ER_ASSERT(has_room(v, units) && r->at + n <= r->cleared);
 	uint8_t *to = er_buf_reserve(&r->buf, n);
 	er_disk_put_record(to, kind, hash, r->sequence, number, payload);
 	er_copy(to + sizeof(er_disk_record), payload.p, payload.n);
@@ -107,11 +108,10 @@ static void put_record(er_volume *v, er_disk_kind kind, er_disk_hash hash, uint6
 	er_buf_wrote(&r->buf, n);
 	add_line(r, (er_disk_line){.hash = hash, .at = r->at / ER_DISK_UNIT, .what = (uint32_t)kind << 24 | units});
 	uint64_t at = (er_disk_segment_at(v, r->slot) + r->at) / ER_DISK_UNIT;
-	if (kind != ER_DISK_GONE)
-		add_pending(v, (er_disk_pending){.hash = hash, .at = at, .units = units, .uses = (uint8_t)uses}, dropped);
 	r->at += (uint32_t)n;
 	if (number > r->number)
 		r->number = number;
+	return (er_disk_pending){.hash = hash, .at = at, .units = units};
 }
 
 /* ---- room ---- */
@@ -125,14 +125,14 @@ static uint32_t oldest_slot(const er_volume *v)
 	return oldest;
 }
 
-/* Reads one record of the segment that goes; it may be damaged, and then it goes, too. */
+/* Reads one record that goes; it may be damaged, and then it is not kept. */
 static void keep(er_volume *v, keeping *k, const er_disk_line *line, uint64_t at, unsigned uses)
 {
-	kept one = {.uses = (uint8_t)(uses - 1)};
+	kept one = {.at = at, .uses = (uint8_t)(uses - 1)};
 	one.payload = er_disk_record_read(v, at, er_disk_line_units(line), false, &one.record);
 	if (one.payload.chunk == NULL || !er_disk_hash_eq(one.record.hash, line->hash)) {
 		er_piece_drop(&one.payload);
-		er_disk_index_drop_at(v->index, line->hash, at);
+		(void)er_disk_index_drop_at(v->index, line->hash, at);
 		return;
 	}
 	if (k->n == k->cap) {
@@ -143,34 +143,34 @@ static void keep(er_volume *v, keeping *k, const er_disk_line *line, uint64_t at
 	k->bytes += rounded(er_disk_line_units(line));
 }
 
-/* Saves what was used, the most used first, and clears the entries of the rest. */
-static void empty_slot(er_volume *v, uint32_t slot, keeping *k)
+static bool is_late(er_volume *v)
 {
-	er_disk_line *lines;
-	uint32_t n;
-	uint64_t number, base = er_disk_segment_at(v, slot) / ER_DISK_UNIT,
-	                 most = (uint64_t)v->label.segment_bytes / PARTS * KEPT_PARTS;
-	if (!er_disk_survey(v, slot, &lines, &n, &number))
-		return;
+	pthread_mutex_lock(&v->lock);
+	bool late = er_volume_is_late(v);
+	pthread_mutex_unlock(&v->lock);
+	return late;
+}
+
+/* Saves what was used, the most used first and so many bytes at most, and clears the entries of the
+ * rest, which is remembered as refused. */
+static void clear_lines(er_volume *v, er_disk_line *lines, uint32_t n, uint64_t most, keeping *k)
+{
+	uint64_t base = er_disk_segment_at(v, v->ring.slot) / ER_DISK_UNIT;
 	for (unsigned uses = ER_DISK_USES; uses > 0; uses--)
 		for (uint32_t i = 0; i < n; i++) {
 			er_disk_entry e = er_disk_index_get(v->index, lines[i].hash);
 			uint64_t at = base + lines[i].at;
 			bool here = e != 0 && er_disk_entry_at(v->index, e) == at && er_disk_entry_uses(e) == uses;
-			if (!here || lines[i].what == 0)
+			uint64_t bytes = k->bytes + rounded(er_disk_line_units(&lines[i]));
+			if (!here || lines[i].what == 0 || bytes > most || is_late(v))
 				continue;
-			if (k->bytes + rounded(er_disk_line_units(&lines[i])) <= most)
-				keep(v, k, &lines[i], at, uses);
-			else
-				er_disk_index_drop_at(v->index, lines[i].hash, at);
+			keep(v, k, &lines[i], at, uses);
 			lines[i].what = 0;
 		}
 	for (uint32_t i = 0; i < n; i++)
-		if (lines[i].what != 0)
-			er_disk_index_drop_at(v->index, lines[i].hash, base + lines[i].at);
-	er_free(lines);
-	ER_DISK_COUNT(v, segments_reclaimed, 1);
-	ER_DISK_COUNT(v, reinserted, k->n);
+		if (lines[i].what != 0 && er_disk_index_drop_at(v->index, lines[i].hash, base + lines[i].at) &&
+		    er_disk_line_kind(&lines[i]) != ER_DISK_PART_OF)
+			er_disk_index_refuse(v->index, lines[i].hash);
 }
 
 static void put_kept(er_volume *v, keeping *k)
@@ -178,8 +178,17 @@ static void put_kept(er_volume *v, keeping *k)
 	for (uint32_t i = 0; i < k->n; i++) {
 		kept *one = &k->v[i];
 		er_slice payload = er_piece_slice(one->payload);
-		ER_ASSERT(has_room(v, er_disk_units(payload.n)));
-		put_record(v, (er_disk_kind)one->record.kind, one->record.hash, one->record.number, payload, one->uses, NULL);
+		er_disk_hash hash = one->record.hash;
+		if (has_room(v, er_disk_units(payload.n))) {
+			er_disk_pending p = put_record(v, (er_disk_kind)one->record.kind, hash, one->record.number, payload);
+			p.uses = one->uses;
+			pthread_mutex_lock(&v->lock);
+			p.dead = er_disk_entry_at(v->index, er_disk_index_get(v->index, hash)) != one->at;
+			add_pending(v, p);
+			pthread_mutex_unlock(&v->lock);
+		} else {
+			(void)er_disk_index_drop_at(v->index, hash, one->at);
+		}
 		er_piece_drop(&one->payload);
 	}
 	er_free(k->v);
@@ -193,16 +202,58 @@ static void set_replaces(er_volume *v, bool replaces)
 	pthread_mutex_unlock(&v->lock);
 }
 
-static bool open_segment(er_volume *v)
+/* The next stretch of the slot's old records is written over, or may be. */
+static void clear_stretch(er_volume *v, keeping *k)
+{
+	er_disk_ring *r = &v->ring;
+	uint32_t size = v->label.segment_bytes, stretch = size / STRETCHES, n = 0;
+	uint32_t upto = size - r->cleared < 2 * stretch ? size : r->cleared + stretch;
+	while (r->old_at + n < r->n_old && r->old[r->old_at + n].at * ER_DISK_UNIT < upto)
+		n++;
+	/* The parts of a long body lie side by side: what is not kept elsewhere pays for them. */
+	uint64_t allowed = (uint64_t)(upto - r->cleared) / PARTS * KEPT_PARTS, before = k->bytes;
+	r->debt = r->debt > allowed ? r->debt - allowed : 0;
+	clear_lines(v, r->old + r->old_at, n, before + size / PARTS - r->debt, k);
+	r->debt += k->bytes - before;
+	ER_ASSERT(r->debt <= size / PARTS);
+	r->old_at += n;
+	r->cleared = upto;
+}
+
+/* Makes some room in the open segment, if all that is kept leaves any. Nothing is pending: what
+ * came after the old records is in the index, and they are not taken for it. */
+static bool advance(er_volume *v)
 {
 	er_disk_ring *r = &v->ring;
 	keeping k = {0};
+	ER_ASSERT(r->open && v->n_pending == 0 && er_buf_len(&r->buf) <= ER_DISK_BLOCK);
+	do
+		clear_stretch(v, &k);
+	while (k.bytes > r->cleared - r->at && r->cleared < v->label.segment_bytes);
+	if (k.n == 0)
+		return true;
+	ER_DISK_COUNT(v, reinserted, k.n);
+	put_kept(v, &k);
+	set_replaces(v, true);
+	bool ok = er_ring_flush(v);
+	set_replaces(v, false);
+	return ok;
+}
+
+static bool open_segment(er_volume *v)
+{
+	er_disk_ring *r = &v->ring;
 	uint32_t slot = oldest_slot(v);
-	ER_ASSERT(!r->open && v->n_pending == 0);
+	uint64_t number;
+	ER_ASSERT(!r->open && v->n_pending == 0 && r->old == NULL);
+	r->cleared = v->label.segment_bytes;
+	r->n_old = r->old_at = 0;
 	if (v->slots[slot].sequence > 0) {
 		__atomic_store_n(&v->wrapped, true, __ATOMIC_RELAXED);
-		empty_slot(v, slot, &k);
+		if (er_disk_survey(v, slot, &r->old, &r->n_old, &number))
+			r->cleared = ER_DISK_BLOCK;
 		er_disk_index_measure_refused(v->index);
+		ER_DISK_COUNT(v, segments_reclaimed, 1);
 	}
 	r->slot = slot;
 	r->sequence++;
@@ -214,11 +265,7 @@ static bool open_segment(er_volume *v)
 	r->at = ER_DISK_BLOCK;
 	er_disk_put_segment(er_buf_reserve(&r->buf, ER_DISK_BLOCK), v->label.file_id, r->sequence);
 	er_buf_wrote(&r->buf, ER_DISK_BLOCK);
-	put_kept(v, &k);
-	set_replaces(v, true);
-	bool ok = er_ring_flush(v);
-	set_replaces(v, false);
-	return ok;
+	return true;
 }
 
 bool er_ring_seal(er_volume *v)
@@ -228,6 +275,11 @@ bool er_ring_seal(er_volume *v)
 		return true;
 	if (!er_ring_flush(v))
 		return false;
+	while (r->cleared < v->label.segment_bytes)
+		if (!advance(v))
+			return false;
+	er_free(r->old);
+	r->old = NULL;
 	uint8_t seal[sizeof(er_disk_seal)];
 	uint64_t base = er_disk_segment_at(v, r->slot);
 	ER_ASSERT(r->at % ER_DISK_UNIT == 0 && r->at + r->n_lines * sizeof *r->lines + sizeof seal <= v->label.segment_bytes);
@@ -239,16 +291,31 @@ bool er_ring_seal(er_volume *v)
 	       write_at(v, seal, sizeof seal, base + v->label.segment_bytes - sizeof seal);
 }
 
+/* One step towards room for a record. */
+static bool make_room(er_volume *v)
+{
+	er_disk_ring *r = &v->ring;
+	if (!r->open)
+		return open_segment(v);
+	if (r->cleared == v->label.segment_bytes)
+		return er_ring_seal(v);
+	return er_ring_flush(v) && advance(v);
+}
+
 bool er_ring_append(er_volume *v, er_disk_kind kind, er_disk_hash hash, uint64_t number, er_slice payload, const bool *dropped)
 {
 	er_disk_ring *r = &v->ring;
 	uint32_t units = er_disk_units(payload.n);
-	if (r->open && !has_room(v, units) && !er_ring_seal(v))
-		return false;
-	if (!r->open && !open_segment(v))
-		return false;
-	ER_ASSERT(has_room(v, units));
-	put_record(v, kind, hash, number, payload, 0, dropped);
+	while (!(r->open && r->at + rounded(units) <= r->cleared && has_room(v, units)))
+		if (!make_room(v))
+			return false;
+	er_disk_pending p = put_record(v, kind, hash, number, payload);
+	if (kind != ER_DISK_GONE) {
+		pthread_mutex_lock(&v->lock);
+		p.dead = dropped != NULL && *dropped;
+		add_pending(v, p);
+		pthread_mutex_unlock(&v->lock);
+	}
 	return er_buf_len(&r->buf) < BUFFER || er_ring_flush(v);
 }
 
@@ -266,4 +333,5 @@ void er_ring_fini(er_volume *v)
 {
 	er_buf_fini(&v->ring.buf);
 	er_free(v->ring.lines);
+	er_free(v->ring.old);
 }

@@ -13,8 +13,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { END_US = 2000 * 1000 }; /* so long an end may write what waits */
-
 /* ---- records of one response ---- */
 
 /* Nothing is under the hash any more, also after a restart. */
@@ -221,7 +219,7 @@ static er_disk_job *first(const er_volume *v)
  * to be dropped always is. Under the lock. */
 static bool is_void(const er_volume *v, const er_disk_job *j)
 {
-	return j->work != ER_WORK_DROP && (j->dropped || (v->ending && er_clock_mono_us() - v->ending_us > END_US));
+	return j->work != ER_WORK_DROP && (j->dropped || er_volume_is_late(v));
 }
 
 /* Does the first job. The lock is held before and after. False: the volume has failed, and no job

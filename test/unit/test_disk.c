@@ -373,6 +373,53 @@ static void what_is_kept_is_found_while_it_is_written(void **state)
 	world_close(&w);
 }
 
+/* Until the writer stands still behind another write. */
+static void until_next_write(world *w)
+{
+	uint64_t wrote = GET(&w->fault[0], wrote);
+	SET(&w->fault[0], let, wrote);
+	UNTIL(w, GET(&w->fault[0], wrote) > wrote || er_disk_idle(w->disk));
+}
+
+/* The drop comes when the record was read to be kept, and before it is written. */
+static void what_is_dropped_while_it_is_kept_is_gone(void **state)
+{
+	(void)state;
+	world w;
+	char key[32];
+	world_open(&w);
+	put(&w, (given){.key = "used", .length = SHORT, .seed = 1});
+	UNTIL_WRITTEN(&w);
+	assert_has(&w, "used", "", 1, SHORT);
+	fault *f = &w.fault[0];
+	SET(f, let, GET(f, wrote));
+	SET(f, steps, true);
+	for (unsigned i = 0; figures(&w).segments_reclaimed == 0; i++) {
+		assert_true(i < FILE_BYTES / LONG + 20);
+		snprintf(key, sizeof key, "k%u", i);
+		put(&w, (given){.key = key, .length = LONG, .seed = i});
+		while (!er_disk_idle(w.disk) && figures(&w).segments_reclaimed == 0)
+			until_next_write(&w);
+	}
+	/* The header of the new segment is written; next the old records are read. */
+	SET(f, reads_wait, true);
+	uint64_t reads = GET(f, reads);
+	SET(f, let, GET(f, wrote));
+	UNTIL(&w, GET(f, reads) > reads);
+	er_disk_drop(w.disk, er_slice_cstr("used"), er_index_hash(er_slice_cstr("used")));
+	SET(f, reads_wait, false);
+	for (unsigned i = 0; i < 3; i++) { /* the kept ones, then what was put */
+		until_next_write(&w);
+		assert_false(er_disk_has(w.disk, er_slice_cstr("used")));
+	}
+	SET(f, steps, false);
+	UNTIL_WRITTEN(&w);
+	assert_has_not(&w, "used", "");
+	restart(&w);
+	assert_has_not(&w, "used", "");
+	world_close(&w);
+}
+
 static void a_body_without_all_its_parts_is_not_begun(void **state)
 {
 	(void)state;
@@ -1146,6 +1193,7 @@ int main(void)
 	    cmocka_unit_test(the_oldest_goes_and_what_is_used_stays),
 	    cmocka_unit_test(a_reader_follows_what_is_copied),
 	    cmocka_unit_test(what_is_kept_is_found_while_it_is_written),
+	    cmocka_unit_test(what_is_dropped_while_it_is_kept_is_gone),
 	    cmocka_unit_test(a_body_without_all_its_parts_is_not_begun),
 	    cmocka_unit_test(a_full_index_forgets_and_grows_no_further),
 	    cmocka_unit_test(what_was_written_outlives_a_kill),
