@@ -91,7 +91,7 @@ test('graphql answers queries, and refuses what costs too much before anything i
 			['{ __schema { types { name } } }', /introspection/],
 			['{ product(id: 7) { secret } }', /Cannot query field/],
 			['{ product { name } }', /argument "id"/],
-			['mutation { drop }', /not configured|Schema/],
+			['mutation { drop }', /not configured/],
 			['{', /Syntax Error/],
 			['x'.repeat(9000), /at most 8192/],
 			[7, /a text/],

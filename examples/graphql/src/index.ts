@@ -24,6 +24,7 @@ export default {
 		if (Array.isArray(document)) return answer({ errors: document.map((e) => e.toJSON()) }, 400);
 		const operation = getOperationAST(document, question.operationName ?? null);
 		if (operation == null) return answer({ errors: [{ message: "operationName must name one of the operations" }] }, 400);
+		if (operation.operation !== "query") return answer({ errors: [{ message: "the schema is not configured for changes" }] }, 400);
 
 		const services = new Services(env);
 		const result = await execute({
