@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "cache/coded.h"
 #include "cache/condition.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 #include "cache/parts.h"
 #include "cache/pieces.h"
 #include "http/status.h"

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/condition.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 #include "cache/key.h"
 #include "cache/pieces.h"
 #include "cache/task.h"

@@ -1,7 +1,7 @@
 /* Rules without a state. */
 #include "cache/coded.h"
 
-#include "cache/directives.h"
+#include "http/directives.h"
 
 /* ---- types ---- */
 

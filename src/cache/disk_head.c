@@ -4,7 +4,7 @@
 #include "cache/disk_head.h"
 
 #include "base/mem.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 
 /* FORM << er_coding: there is a coded form. */
 enum { HEURISTIC = 1, NO_CACHE = 2, STRICT = 4, FORM = 8, MISSING = UINT32_MAX };

@@ -2,7 +2,7 @@
 #include "cache/law.h"
 
 #include "base/mem.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 
 /* The answer itself says for how long it is good, or that it is for nobody else. */
 static bool says_something(const er_fields *said)

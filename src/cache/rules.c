@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 
 #include <stdlib.h>
 

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "cache/coded.h"
-#include "cache/freshness.h"
+#include "http/freshness.h"
 #include "http/fields.h"
 
 enum { ER_RULES_NAMES = 64, ER_RULES_TTLS = 64, ER_RULES_PARTS = 4096 };

@@ -5,7 +5,7 @@
 
 #include "cache/coded.h"
 #include "cache/content.h"
-#include "cache/freshness.h"
+#include "http/freshness.h"
 #include "cache/law.h"
 #include "cache/purge.h"
 #include "cache/range.h"

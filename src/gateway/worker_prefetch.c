@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cache/freshness.h"
+#include "http/freshness.h"
 #include "gateway/prefetch.h"
 #include "http/authority.h"
 

@@ -3,8 +3,8 @@
  * "name: value\n". */
 #include "cache/coded.h"
 #include "cache/condition.h"
-#include "cache/directives.h"
-#include "cache/freshness.h"
+#include "http/directives.h"
+#include "http/freshness.h"
 #include "cache/range.h"
 #include "cache/vary.h"
 

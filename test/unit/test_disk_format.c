@@ -4,7 +4,7 @@
 #include "cache/disk_index.h"
 
 #include "base/mem.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* What a sandbox says that it wishes of the cache: what is well formed comes back as it was meant,
  * and nothing else comes through. And what such wishes make of an answer (cache/law.h), and of a
  * key (cache/key.h). */
-#include "cache/freshness.h"
+#include "http/freshness.h"
 #include "cache/key.h"
 #include "cache/law.h"
 #include "cache/purge.h"

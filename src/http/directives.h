@@ -1,6 +1,6 @@
 /* Cache-Control (RFC 9111 5.2) and CDN-Cache-Control (RFC 9213) as a cache reads them. Pure. */
-#ifndef ER_CACHE_DIRECTIVES_H
-#define ER_CACHE_DIRECTIVES_H
+#ifndef ER_HTTP_DIRECTIVES_H
+#define ER_HTTP_DIRECTIVES_H
 
 #include "http/fields.h"
 

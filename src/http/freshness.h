@@ -1,7 +1,7 @@
 /* How long a response may be used again, and how (RFC 9111 3 and 4.2, RFC 5861, RFC 9213). Pure:
  * times are arguments. Dates are seconds since 1970. */
-#ifndef ER_CACHE_FRESHNESS_H
-#define ER_CACHE_FRESHNESS_H
+#ifndef ER_HTTP_FRESHNESS_H
+#define ER_HTTP_FRESHNESS_H
 
 #include "http/fields.h"
 

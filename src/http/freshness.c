@@ -3,10 +3,10 @@
  *
  * A targeted field (CDN-Cache-Control) is read instead of Cache-Control and Expires, not beside
  * them (RFC 9213 2.1). */
-#include "cache/freshness.h"
+#include "http/freshness.h"
 
 #include "base/mem.h"
-#include "cache/directives.h"
+#include "http/directives.h"
 #include "http/date.h"
 
 enum {

@@ -3,7 +3,7 @@
  * CDN-Cache-Control is a structured field: one mistake, and the whole field is ignored.
  *
  * Both find a directive's name in one table, and write through it. */
-#include "cache/directives.h"
+#include "http/directives.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
