@@ -4,9 +4,11 @@
  * cookie is the client's), and one that leads to nothing over HTTP.
  *
  * The answer at the end of the way is stored under the key of its beginning. So whatever the
- * redirects vary on, it varies on, and if one of them must not be stored, it is not. */
+ * redirects vary on, it varies on; if one of them must not be stored, it is not; and it is fresh no
+ * longer than any of them (group_life.h). */
 #include "origin/group_follow.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/authority.h"
 #include "http/identity.h"
@@ -88,6 +90,11 @@ static void vary_on(er_follow_way *way, er_slice names, er_arena *a)
 		way->vary = er_arena_printf(a, "%.*s%s%.*s", ER_FMT(way->vary), way->vary.n > 0 ? ", " : "", ER_FMT(names));
 }
 
+static int64_t seconds_now(void)
+{
+	return (int64_t)(er_clock_wall_us() / 1000000);
+}
+
 static void note_storing(er_follow_way *way, const er_fields *fields, er_arena *a)
 {
 	for (uint32_t i = 0; i < fields->n; i++) {
@@ -146,6 +153,8 @@ er_follow er_follow_next(const er_group *g, er_exchange *x, const er_exchange *n
 		return ER_FOLLOW_BROKEN;
 	}
 	note_storing(way, &now->res.fields, a);
+	int64_t took = (int64_t)((er_clock_mono_us() - now->facts.started_us) / 1000000);
+	er_way_life_note(&way->life, now->res.status, &now->res.fields, seconds_now() - took, seconds_now());
 	way->hops++;
 	way->foreign = !own;
 	way->left = way->left || !own;
@@ -219,6 +228,7 @@ void er_follow_answer(const er_follow_way *way, er_exchange *x)
 		              er_arena_printf(a, "%.*s://%.*s%.*s", ER_FMT(to.scheme), ER_FMT(to.authority), ER_FMT(to.target)));
 	if (way->vary.n > 0)
 		er_fields_add(fields, a, ER_LIT("vary"), way->vary);
+	er_way_life_answer(&way->life, x->res.status, fields, a, seconds_now());
 	if (!way->unstored)
 		return;
 	er_fields_del(fields, ER_LIT("cdn-cache-control"));

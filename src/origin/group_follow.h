@@ -9,6 +9,7 @@
 
 #include "http/exchange.h"
 #include "origin/group.h"
+#include "origin/group_life.h"
 
 enum {
 	ER_FOLLOW_URL_MAX = 8192,
@@ -29,7 +30,8 @@ typedef struct er_follow_way {
 	bool left;                          /* some host was foreign: credentials stay behind */
 	bool unstored;                      /* a redirect said that it must not be stored */
 	unsigned hops;
-	er_slice vary; /* what redirects vary on; empty: nothing */
+	er_slice vary;    /* what redirects vary on; empty: nothing */
+	er_way_life life; /* how long redirects may be used */
 } er_follow_way;
 
 er_follow_way er_follow_begin(const er_exchange *x);

@@ -37,7 +37,7 @@ const get = (node, target, more = {}) => raw.request(node.port, target, { host: 
 const shop = (o, more = {}) => ({ name: 'shop', hosts: ['shop.example', '*.shop.example'], origin: { servers: [o.url], followRedirects: true, ...more } })
 
 test('a redirect within the site is followed if the site says so, and the answer at its end is stored under the first URL', async t => {
-	const o = await origin(t, { '/old': to('/b/new'), '/b/new': to('../c?d', {}, 308), '/c?d': 'page', '/www': to('https://www.shop.example/host'), '/host': (req, res) => res.end(req.headers.host) })
+	const o = await origin(t, { '/old': to('/b/new', { 'cache-control': 'max-age=60' }), '/b/new': to('../c?d', {}, 308), '/c?d': 'page', '/www': to('https://www.shop.example/host'), '/host': (req, res) => res.end(req.headers.host) })
 	const node = ends(t, await startNode({ config: { threads: 1, sites: [shop(o), { hosts: ['plain.example'], origin: { servers: [o.url] } }] } }))
 	for (let i = 0; i < 3; i++) {
 		const res = await get(node, '/old')
@@ -70,7 +70,7 @@ test('what is not safe, sets a cookie or only changes the scheme is the client\'
 
 test('a foreign host is asked if the guard lets it, and gets nothing that is the site\'s', async t => {
 	const foreign = await origin(t, { '/f': (req, res) => res.writeHead(200, { 'set-cookie': 'evil=1', 'cache-control': 'max-age=60' }).end('foreign'), '/back': to('http://shop.example/end') })
-	const o = await origin(t, { '/a': to(`http://user:pw@127.0.0.1:${foreign.port}/f`), '/b': to(`//127.0.0.1:${foreign.port}/back`), '/end': (req, res) => res.setHeader('cache-control', 'no-store').end(JSON.stringify([req.headers.cookie ?? '-', req.headers['x-key']])) })
+	const o = await origin(t, { '/a': to(`http://user:pw@127.0.0.1:${foreign.port}/f`, { 'cache-control': 'max-age=60' }), '/b': to(`//127.0.0.1:${foreign.port}/back`), '/end': (req, res) => res.setHeader('cache-control', 'no-store').end(JSON.stringify([req.headers.cookie ?? '-', req.headers['x-key']])) })
 	const site = { ...shop(o, { headers: { 'X-Key': 's3cret' }, private: true }) }
 	const node = ends(t, await startNode({ config: { threads: 1, routineAddresses: loopback, sites: [site, { ...site, name: 'strict', hosts: ['strict.example'], origin: { ...site.origin, private: false } }] } }))
 	const headers = { cookie: 'session=1', authorization: 'Bearer x' }
@@ -165,12 +165,47 @@ test('a redirect whose body comes late costs no connection, and one without an e
 
 test('an answer behind a redirect is stored no more freely than the redirect', async t => {
 	const page = (req, res) => res.writeHead(200, { 'cache-control': 'max-age=60', 'cdn-cache-control': 'max-age=60' }).end(`${req.url} ${req.headers['accept-language'] ?? '-'}`)
-	const o = await origin(t, { '/mine': to('/page', { 'cache-control': 'private' }), '/page': page, '/de': page, '/en': page, '/lang': (req, res) => res.writeHead(302, { location: req.headers['accept-language'] === 'de' ? '/de' : '/en', vary: 'accept-language' }).end() })
+	const o = await origin(t, { '/mine': to('/page', { 'cache-control': 'private' }), '/page': page, '/de': page, '/en': page, '/lang': (req, res) => res.writeHead(302, { location: req.headers['accept-language'] === 'de' ? '/de' : '/en', vary: 'accept-language', 'cache-control': 'max-age=60' }).end() })
 	const node = ends(t, await startNode({ config: { threads: 1, sites: [shop(o)] } }))
-	for (let i = 0; i < 2; i++) assert.equal((await get(node, '/mine')).headers['cache-control'], 'max-age=60, no-store')
+	for (let i = 0; i < 2; i++) assert.equal((await get(node, '/mine')).headers['cache-control'], 'max-age=0, no-store')
 	assert.equal(o.requests.filter(r => r.url === '/mine').length, 2)
 	for (let i = 0; i < 2; i++) for (const lang of ['de', 'en']) assert.match((await get(node, '/lang', { headers: { 'accept-language': lang } })).text, new RegExp(`^/${lang} `))
 	assert.equal(o.requests.filter(r => r.url === '/lang').length, 2)
+})
+
+test('an answer behind a redirect is fresh no longer than the redirect, and one without a lifetime is asked each time', async t => {
+	let version = 1
+	const o = await origin(t, {
+		'/latest': (req, res) => res.writeHead(302, { location: `/v${version}` }).end(),
+		'/brief': (req, res) => res.writeHead(302, { location: `/v${version}`, 'cache-control': 'max-age=2' }).end(),
+		'/moved': (req, res) => res.writeHead(301, { location: `/v${version}` }).end(),
+		...Object.fromEntries([1, 2].map(v => [`/v${v}`, (req, res) => {
+			res.setHeader('cache-control', 'public, max-age=31536000, immutable').setHeader('etag', `"${v}"`)
+			if (req.headers['if-none-match'] === `"${v}"`) return res.writeHead(304).end()
+			res.end(`version ${v}`)
+		}])),
+	})
+	const node = ends(t, await startNode({ config: { threads: 1, sites: [shop(o)] } }))
+	const says = async target => {
+		const res = await get(node, target)
+		return [res.text, res.headers['cache-control'], /; hit/.test(res.headers['cache-status'])]
+	}
+	const life = { '/latest': 0, '/brief': 2, '/moved': 31536000 }
+	for (const [target, seconds] of Object.entries(life)) {
+		const [text, control, hit] = await says(target)
+		assert.deepEqual([text, hit], ['version 1', false], target)
+		assert.match(control, new RegExp(`max-age=${seconds}\\b`), target)
+		assert.match(control, /public.*immutable/)
+	}
+	assert.equal((await says('/moved'))[2], true)
+	// It is stored all the same: its bytes are not sent again.
+	const before = o.requests.length
+	assert.equal((await says('/latest'))[0], 'version 1')
+	assert.deepEqual(o.requests.slice(before).map(r => [r.url, r.headers['if-none-match']]), [['/latest', '"1"'], ['/v1', '"1"']])
+	version = 2
+	assert.equal((await says('/latest'))[0], 'version 2')
+	await raw.until(async () => (await says('/brief'))[0] === 'version 2', { what: 'the end of a lifetime of two seconds' })
+	assert.equal((await says('/moved'))[0], 'version 1')
 })
 
 test('a stored answer behind a redirect is validated where it lies, and parts of it are asked for there', async t => {

@@ -302,9 +302,67 @@ static void long_texts_are_bounded(void **state)
 	er_group_unref(g);
 }
 
+/* Redirects, each 10 s after the one before, and the answer 10 s after the last one. */
+static void an_answer_lives_no_longer_than_the_way_to_it(void **state)
+{
+	(void)state;
+	enum { ROWS_WAYS = 3 };
+	static const struct {
+		int status[ROWS_WAYS]; /* of redirects; 0: no more */
+		const char *control[ROWS_WAYS], *name, *value, *becomes;
+	} rows[] = {
+	    {{301}, {""}, "Cache-Control", "max-age=100", "max-age=100"},
+	    {{302}, {""}, "Cache-Control", "public, max-age=100", "public, max-age=0"},
+	    {{307}, {"public"}, "Cache-Control", "max-age=100, s-maxage=200", "max-age=0, s-maxage=0"},
+	    {{303}, {"max-age=60"}, "Cache-Control", "max-age=100", "max-age=50"},
+	    {{303}, {"max-age=60"}, "Cache-Control", "max-age=20", "max-age=20"},
+	    {{308}, {"max-age=60"}, "Cache-Control", "s-maxage=100", "s-maxage=50"},
+	    {{302, 302}, {"max-age=60", "max-age=200"}, "Cache-Control", "max-age=100", "max-age=40"},
+	    {{302, 302}, {"max-age=200", "max-age=60"}, "Cache-Control", "max-age=100", "max-age=50"},
+	    {{302, 301}, {"max-age=200", ""}, "Cache-Control", "max-age=900", "max-age=180"},
+	    {{302, 302}, {"max-age=200", ""}, "Cache-Control", "max-age=900", "max-age=0"},
+	    {{302}, {"max-age=5"}, "Cache-Control", "max-age=900", "max-age=0"},
+	    {{302}, {"s-maxage=60"}, "Cache-Control", "max-age=100", "max-age=50, must-revalidate"},
+	    {{302}, {"s-maxage=60"}, "Cache-Control", "max-age=100, must-revalidate", "must-revalidate, max-age=50"},
+	    {{302}, {"max-age=60"}, "Cache-Control", "max-age=9, stale-while-revalidate=99", "max-age=9, stale-while-revalidate=0"},
+	    {{302},
+	     {"max-age=60, stale-while-revalidate=30"},
+	     "Cache-Control",
+	     "max-age=9, stale-while-revalidate=99",
+	     "max-age=9, stale-while-revalidate=30"},
+	    {{302}, {"max-age=60"}, "Cache-Control", "private=\"a, b\", max-age=\"90\"", "private=\"a, b\", max-age=50"},
+	    {{302}, {"max-age=60"}, "Expires", "Thu, 01 Jan 1970 01:00:00 GMT", "max-age=50"},
+	    {{302}, {""}, "Last-Modified", "Thu, 01 Jan 1970 00:00:00 GMT", "max-age=0"},
+	    {{302}, {""}, "CDN-Cache-Control", "max-age=900", NULL},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		er_arena a = {0};
+		er_way_life life = {0};
+		int64_t now = 1000;
+		for (unsigned k = 0; k < ROWS_WAYS && rows[i].status[k] != 0; k++, now += 10) {
+			er_fields redirect = {0};
+			er_fields_add(&redirect, &a, ER_LIT("Cache-Control"), er_slice_cstr(rows[i].control[k]));
+			er_way_life_note(&life, rows[i].status[k], &redirect, now, now);
+		}
+		er_fields answer = {0};
+		er_fields_add(&answer, &a, er_slice_cstr(rows[i].name), er_slice_cstr(rows[i].value));
+		er_way_life_answer(&life, 200, &answer, &a, now);
+		const er_slice *got = er_fields_get(&answer, ER_LIT("cache-control"));
+		if (rows[i].becomes == NULL) {
+			assert_null(got);
+			assert_true(er_slice_eq(*er_fields_get(&answer, ER_LIT("cdn-cache-control")), ER_LIT("max-age=0")));
+		} else if (got == NULL || !er_slice_eq(*got, er_slice_cstr(rows[i].becomes))) {
+			fail_msg("row %zu: %.*s", i, ER_FMT(got != NULL ? *got : ER_LIT("")));
+		}
+		assert_null(life.bound ? er_fields_get(&answer, ER_LIT("expires")) : NULL);
+		er_arena_fini(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_answer_lives_no_longer_than_the_way_to_it),
 	    cmocka_unit_test(a_redirect_leads_to_the_group_or_to_a_stranger),
 	    cmocka_unit_test(what_came_over_tls_is_not_asked_in_the_clear),
 	    cmocka_unit_test(only_get_and_head_are_followed_and_only_so_often),
