@@ -116,6 +116,18 @@
 	X(AS_PKCS8, 2) \
 	X(AS_JWK, 3)
 
+#define ER_CIPHER_TABLE(X) \
+	X(AES_CBC, 0) \
+	X(AES_CTR, 1) \
+	X(AES_GCM, 2) \
+	X(AES_KW, 3)
+
+#define ER_SIGNATURE_TABLE(X) \
+	X(SIGN_PKCS1, 0) \
+	X(SIGN_PSS, 1) \
+	X(SIGN_ECDSA, 2) \
+	X(SIGN_EDDSA, 3)
+
 #define ER_NUMBER_TABLES(X) \
 	ER_SIZE_TABLE(X) \
 	ER_BODY_FLAG_TABLE(X) \
@@ -127,7 +139,9 @@
 	ER_TIMER_TABLE(X) \
 	ER_HASH_TABLE(X) \
 	ER_KEY_TABLE(X) \
-	ER_KEY_FORM_TABLE(X)
+	ER_KEY_FORM_TABLE(X) \
+	ER_CIPHER_TABLE(X) \
+	ER_SIGNATURE_TABLE(X)
 enum {
 #define X(name, value) ER_##name = (value),
 	ER_NUMBER_TABLES(X)
@@ -214,11 +228,26 @@ enum {
 	X(equal, (one, other)) \
 	/* api/crypto_key.c */ \
 	X(keyGenerate, (kind, bits, exponent)) \
-	X(keyRead, (kind, form, bytes)) \
+	X(keyRead, (kind, form, isPrivate, source)) \
 	X(keyWrite, (key, form)) \
+	X(keyPublic, (key)) \
+	X(keyBits, (key)) \
+	X(keyExponent, (key)) \
 	/* api/crypto_mac.c */ \
 	X(mac, (hash, key, bytes)) \
-	X(macVerify, (hash, key, bytes, mac))
+	X(macVerify, (hash, key, bytes, mac)) \
+	/* api/crypto_cipher.c */ \
+	X(encrypt, (mode, key, iv, extra, bits, bytes)) \
+	X(decrypt, (mode, key, iv, extra, bits, bytes)) \
+	/* api/crypto_sign.c */ \
+	X(sign, (scheme, key, hash, salt, bytes)) \
+	X(verify, (scheme, key, hash, salt, signature, bytes)) \
+	X(rsaEncrypt, (key, hash, label, bytes)) \
+	X(rsaDecrypt, (key, hash, label, bytes)) \
+	/* api/crypto_derive.c */ \
+	X(agree, (key, other)) \
+	X(hkdf, (hash, key, salt, info, length)) \
+	X(pbkdf2, (hash, key, salt, iterations, length))
 
 /* Members of `er` that are values: urlParts from the start, the others once LOAD has come. */
 #define ER_GIVEN_TABLE(X) \

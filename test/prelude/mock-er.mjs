@@ -362,10 +362,12 @@ export class Instance {
 			digest: (hash, bytes) => self.u8(createHash(HASHES[hash]).update(bytesOf(bytes)).digest()),
 			equal: (one, other) => timingSafeEqual(bytesOf(one), bytesOf(other)),
 			keyGenerate: (kind, bits) => ({ secret: randomBytes(bits / 8) }),
-			keyRead: (kind, form, bytes) => ({ secret: form === AS_JWK ? Buffer.from(bytes, 'base64url') : Buffer.from(bytesOf(bytes)) }),
+			keyRead: (kind, form, isPrivate, source) => ({ secret: form === AS_JWK ? Buffer.from(source, 'base64url') : Buffer.from(bytesOf(source)) }),
 			keyWrite: (key, form) => (form === AS_JWK ? key.secret.toString('base64url') : self.u8(key.secret)),
+			keyBits: (key) => key.secret.length * 8,
 			mac: (hash, key, bytes) => self.u8(createHmac(HASHES[hash], key.secret).update(bytesOf(bytes)).digest()),
 			macVerify: (hash, key, bytes, mac) => createHmac(HASHES[hash], key.secret).update(bytesOf(bytes)).digest().equals(bytesOf(mac)),
+			...Object.fromEntries(['keyPublic', 'keyExponent', 'encrypt', 'decrypt', 'sign', 'verify', 'rsaEncrypt', 'rsaDecrypt', 'agree', 'hkdf', 'pbkdf2'].map((name) => [name, record(name)])),
 			log: record('log'),
 			exception: record('exception'),
 			lazy(name) {

@@ -27,19 +27,16 @@ const char *er_crypto_hash_name(unsigned number);
 typedef struct er_crypto_key {
 	er_held held;     /* by its object alone */
 	unsigned kind;    /* ER_KEY_* */
+	bool is_private;  /* has the private half; a secret has */
 	er_slice secret;  /* SECRET: the bytes, ours */
 	EVP_PKEY *pkey;   /* every other kind */
 	EVP_MAC_CTX *mac; /* of HMAC with this secret, and with this hash; NULL: not used for it yet */
 	unsigned mac_hash;
 } er_crypto_key;
 
-/* The argument as a key. NULL with *exception: it is none, or none of the kind (-1: any but
- * SECRET). */
-er_crypto_key *er_crypto_key_arg(er_value v, int kind, er_value *exception);
-/* Takes the key; its object. */
-er_value er_crypto_key_take(unsigned kind, EVP_PKEY *pkey);
-/* Copies the bytes. */
-er_value er_crypto_secret(er_slice bytes, er_value *exception);
+/* The argument as a key. NULL with *exception: it is none, or not as it is wanted. */
+typedef enum er_crypto_want { ER_WANT_ANY, ER_WANT_SECRET, ER_WANT_PRIVATE, ER_WANT_PUBLIC } er_crypto_want;
+er_crypto_key *er_crypto_key_arg(er_value v, er_crypto_want want, er_value *exception);
 /* The bytes of an argument, or *exception. */
 bool er_crypto_bytes(er_value v, er_slice *out, er_value *exception);
 

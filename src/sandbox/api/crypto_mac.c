@@ -46,7 +46,7 @@ static er_crypto_key *arguments(er_value hash, er_value key, er_value bytes, er_
 {
 	if (er_crypto_hash(hash, exception) == NULL || !er_crypto_bytes(bytes, s, exception))
 		return NULL;
-	return er_crypto_key_arg(key, ER_KEY_SECRET, exception);
+	return er_crypto_key_arg(key, ER_WANT_SECRET, exception);
 }
 
 ER_NATIVE(mac)

@@ -3,8 +3,8 @@ import * as er from './natives.js';
 import { TypeErr, copyBytes, taByteLength, taLength } from './primordials.js';
 import { AS_JWK, AS_RAW, KEY_SECRET } from './contract.js';
 import { hashOf, register } from './subtle-algorithms.js';
-import { checkAlg, checkJwk, member } from './subtle-jwk.js';
-import { data, done, makeKey, onlyUsages, operation, syntax, unsupported } from './subtle-key.js';
+import { checkAlg, checkJwk } from './subtle-jwk.js';
+import { data, done, makeKey, onlyUsages, operation, secretOf, secretOfJwk, syntax, unsupported } from './subtle-key.js';
 import { algorithmIdentifier, unsignedLong } from './subtle-webidl.js';
 
 const USED = ['sign', 'verify'];
@@ -28,21 +28,18 @@ function cut(bytes, bits) {
 }
 function importKey(p, format, keyData, extractable, usages) {
 	onlyUsages(usages, USED, 'HMAC');
-	let handle, bytes;
+	let bytes;
 	if (format === 'raw') bytes = keyData;
 	else if (format === 'jwk') {
 		checkJwk(keyData, 'oct', 'sig', extractable, usages);
-		handle = er.keyRead(KEY_SECRET, AS_JWK, member(keyData, 'k'));
-		if (handle === undefined) throw data('The JWK\'s "k" is not base64url');
+		bytes = er.keyWrite(secretOfJwk(keyData), AS_RAW);
 		checkAlg(keyData, `HS${p.hash.jose}`);
-		bytes = er.keyWrite(handle, AS_RAW);
 	} else throw unsupported(`HMAC keys have no format '${format}'`);
 	const bits = taByteLength(bytes) * 8;
 	if (bits === 0) throw data('An HMAC key must not be empty');
 	const length = p.length ?? bits;
 	if (length > bits || length <= bits - 8) throw data(`An HMAC key of ${bits} bits has no length of ${length} bits`);
-	handle = er.keyRead(KEY_SECRET, AS_RAW, cut(bytes, length));
-	return makeKey(handle, 'secret', { name: 'HMAC', hash: p.hash.name, length }, extractable, usages);
+	return makeKey(secretOf(cut(bytes, length)), 'secret', { name: 'HMAC', hash: p.hash.name, length }, extractable, usages);
 }
 function exportKey(key, format) {
 	if (format === 'raw') return er.keyWrite(key.handle, AS_RAW);

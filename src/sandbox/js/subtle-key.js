@@ -1,8 +1,10 @@
 // CryptoKey: what a key is stands in slots that code cannot reach; the objects that its accessors
 // give are made once, and changing them changes nothing about the key.
-import { U8, copyBytes } from './primordials.js';
+import * as er from './natives.js';
+import { TypeErr, U8, copyBytes } from './primordials.js';
 import { INTERNAL, brand, finish, illegal } from './webidl.js';
 import { DOMException } from './dom-exception.js';
+import { AS_JWK, AS_RAW, KEY_SECRET } from './contract.js';
 import { USAGES } from './subtle-webidl.js';
 
 /** The slots of a CryptoKey, undefined if it is none: handle (C's), type, extractable, usages (a
@@ -57,6 +59,11 @@ export class CryptoKey {
 }
 finish(CryptoKey, 'CryptoKey', 0);
 
+/** A CryptoKey in a dictionary. */
+export function cryptoKeyMember(v, what) {
+	if (slotsOf(v) === undefined) throw new TypeErr(`${what} must be a CryptoKey`);
+	return v;
+}
 /** Those of `usages` that are also in `allowed`, each once, in the standard's order. */
 export function intersect(usages, allowed) {
 	const out = [];
@@ -87,4 +94,12 @@ export function done(v, message) {
 	if (v === undefined) throw operation(message);
 	return v;
 }
-export const empty = () => new U8(0);
+export const EMPTY = new U8(0);
+/** A secret of these bytes, and of what a JWK has as `k`. */
+export const secretOf = (bytes) => er.keyRead(/* kind */ KEY_SECRET, /* form */ AS_RAW, /* isPrivate */ true, /* source */ bytes);
+export function secretOfJwk(jwk) {
+	if (jwk.k === undefined) throw data('The JWK has no "k"');
+	const handle = er.keyRead(/* kind */ KEY_SECRET, /* form */ AS_JWK, /* isPrivate */ true, /* source */ jwk.k);
+	if (handle === undefined) throw data('The JWK\'s "k" is not base64url');
+	return handle;
+}

@@ -1,8 +1,8 @@
 // WebIDL for Web Crypto: conversions of arguments and dictionaries, in the order that WebIDL gives
 // them, and buffers as bytes.
 import {
-	TypeErr, abDetached, abResizable, apply, arrayIncludes, copyBytes, dvBuffer, isArrayBuffer, isFinite, isView, symIterator, taBuffer, taTag, trunc,
-	U8, viewBytes,
+	TypeErr, abDetached, abResizable, U8, apply, arrayIncludes, copyBytes, dvBuffer, isArrayBuffer, isFinite, isView, symIterator, taBuffer, taTag, trunc,
+	viewBytes,
 } from './primordials.js';
 import { domString, isObject } from './webidl.js';
 

@@ -11,6 +11,11 @@ import { jwkFromJson, ordered } from './subtle-jwk.js';
 import { CryptoKey, access, cloneKey, data as dataError, done, has, intersect, slotsOf, syntax } from './subtle-key.js';
 import { algorithmIdentifier, bufferSource, bytesOf, isBuffer, jsonWebKey, keyFormat, keyUsages } from './subtle-webidl.js';
 import './subtle-hmac.js';
+import './subtle-aes.js';
+import './subtle-rsa.js';
+import './subtle-ec.js';
+import './subtle-okp.js';
+import './subtle-kdf.js';
 
 /** The key may be used so, with this algorithm. */
 function allow(p, key, usage) {
