@@ -163,3 +163,72 @@ test('edge-log sends every record in batches behind the answers, and keeps them 
 		assert.deepEqual(records.slice(25).map(r => [r.path, r.status]), [['/broken', 404], ['/again', 200]])
 	}, { replace: [['"BATCH": 100', '"BATCH": 10'], ['"WAIT_MS": 1000', '"WAIT_MS": 100']] })
 })
+
+test('prefetch has the next parts of a film in the cache before the player asks, each of them once', () => {
+	const film = Array.from({ length: 8 }, (_, i) => `part-${i + 1}.ts`)
+	const playlist = `#EXTM3U\n${film.map(p => `#EXTINF:6,\n${p}\n`).join('')}http://other.example/part.ts\nhttp://[bad\n`
+	const part = (_, res) => res.writeHead(200, { 'cache-control': 'max-age=600', 'content-type': 'video/mp2t' }).end('x'.repeat(50_000))
+	return example('prefetch', {
+		'/film.m3u8': (_, res) => res.writeHead(200, { 'cache-control': 'no-store' }).end(playlist),
+		'/broken.m3u8': (_, res) => res.end('#EXTM3U\nmissing-1.ts\n'),
+		'/missing-1.ts': status(500),
+		'/endless.m3u8': (_, res) => res.end(`#EXTM3U\n${'part-9.ts\n'.repeat(100_000)}`),
+		...Object.fromEntries(film.map(p => [`/${p}`, part])),
+	}, async dev => {
+		let n = origin.requests.length
+		assert.equal((await dev.get('/film.m3u8')).text, playlist)
+		const fetched = ['/film.m3u8', '/part-1.ts', '/part-2.ts', '/part-3.ts', '/part-4.ts']
+		await raw.until(() => since(n).length === 5, { what: 'four parts' })
+		assert.deepEqual(since(n).sort(), fetched)
+		await raw.until(async () => /; hit/.test((await dev.get('/part-1.ts')).headers['cache-status']), { what: 'a hit' })
+		await raw.until(() => since(n).length === 6, { what: 'the part behind the four' })
+		assert.equal(since(n).at(-1), '/part-5.ts')
+		for (let i = 0; i < 3; i++) await dev.get('/film.m3u8')
+		await raw.sleep(100)
+		assert.deepEqual(since(n).filter(u => u !== '/film.m3u8').sort(), film.slice(0, 5).map(p => `/${p}`), 'each of them once')
+		n = origin.requests.length
+		await dev.get('/broken.m3u8')
+		await dev.event('console', e => /missing-1\.ts was not fetched ahead: status 500/.test(JSON.stringify(e)))
+		assert.equal((await dev.get('/endless.m3u8')).status, 200)
+		await raw.sleep(100)
+		assert.ok(!since(n).includes('/part-9.ts'), 'no playlist of a megabyte is believed')
+	}, { own: true })
+})
+
+test('api-cache asks the API once for all spellings of a question, and keeps no failure', () => {
+	let asked = 0
+	return example('api-cache', {
+		'/weather?city=berlin&unit=c': (_, res) => (asked++, setTimeout(() => res.writeHead(200, { 'cache-control': 'no-store', 'x-internal': 'host-7', 'content-type': 'application/json' }).end('{"degrees":21}'), 50)),
+		'/weather?city=atlantis': (_, res) => (asked++, res.writeHead(404).end('{}')),
+		'/weather?city=moved': (_, res) => res.writeHead(302, { location: '/weather?city=berlin' }).end(),
+		'/weather?city=broken': (_, res) => (asked++, res.writeHead(500).end('stack trace')),
+		'/weather?city=cookie': (_, res) => res.writeHead(200, { 'set-cookie': 'session=of-the-edge' }).end('{}'),
+		'/weather?city=silent': () => {},
+		'/weather?city=cut': cut,
+	}, async dev => {
+		const spellings = ['?city=Berlin&unit=C', '?unit=c&city=berlin', '?utm_source=x&city=BERLIN%20&unit=c&_=12345']
+		const all = await Promise.all(Array.from({ length: 30 }, (_, i) => dev.get(`/api/weather${spellings[i % 3]}`)))
+		assert.deepEqual(new Set(all.map(r => r.text)), new Set(['{"degrees":21}']))
+		assert.deepEqual(since(origin.requests.length - 1), ['/weather?city=berlin&unit=c'])
+		const kept = await dev.get('/api/weather?city=berlin&unit=c')
+		assert.deepEqual([asked, kept.headers['x-answer'], kept.headers['x-internal']], [1, 'stored', undefined])
+		assert.match(kept.headers['cache-control'], /^public, max-age=([0-9]|[12][0-9]|30)$/)
+		assert.equal(last().headers['x-api-key'], 'change-me')
+		assert.doesNotMatch(JSON.stringify(kept.headers), /change-me/)
+		asked = 0
+		for (let i = 0; i < 3; i++) assert.equal((await dev.get('/api/weather?city=atlantis')).status, 404)
+		assert.equal(asked, 1)
+		for (let i = 0; i < 3; i++) {
+			const res = await dev.get('/api/weather?city=broken')
+			assert.deepEqual([res.status, res.text], [502, '{"error":"the API does not answer"}\n'])
+		}
+		assert.equal(asked, 4)
+		const cookie = await dev.get('/api/weather?city=cookie')
+		assert.deepEqual([cookie.status, cookie.headers['set-cookie'], cookie.headers['x-answer']], [200, undefined, 'new'])
+		assert.equal((await dev.get('/api/weather?city=moved')).status, 502)
+		assert.equal((await dev.get('/api/weather?city=cut')).status, 502)
+		assert.equal((await dev.get('/api/weather?city=silent')).status, 504)
+		for (const [target, code] of [['/api/weather?city=a&city=b', 400], [`/api/weather?city=${'x'.repeat(101)}`, 400], ['/api/secret', 404], ['/api/toString', 404], ['/api/weather/../secret', 404], ['/weather', 404]]) assert.equal((await dev.get(target)).status, code, target)
+		assert.equal((await dev.get('/api/weather?city=a', { method: 'POST', body: '' })).status, 405)
+	}, { replace: [['"TIMEOUT_MS": 3000', '"TIMEOUT_MS": 500']] })
+})

@@ -179,6 +179,61 @@ test('qr makes pictures that a reader of QR codes reads', () =>
 		assert.equal((await dev.get('/qr.svg?text=a', { method: 'POST', body: '' })).status, 405)
 	}))
 
+test('esi puts pages together however their bytes arrive, and fetches from nowhere else', () => {
+	const ESI = { 'surrogate-control': 'content="ESI/1.0"', etag: '"template"', 'cache-control': 'max-age=60' }
+	const page = 'a<esi:include src="/f/one"/>b<esi:remove>no<b></esi:remove>c<!--esi <i>edge</i>-->d<esi:comment text="x > y"/><!-- stays -->e<esi:include src=\'/f/two?a=1&amp;b=2\'></esi:include>f<esi:x'
+	const whole = 'aONEbc <i>edge</i>d y"/><!-- stays -->eTWOf<esi:x'
+	let cuts = []
+	return example('esi', async dev => {
+		const text = async target => (await dev.get(target)).text
+		const res = await dev.get('/page', { headers: { cookie: 'session=1' } })
+		assert.equal(res.text, whole)
+		assert.deepEqual([res.headers.etag, res.headers['surrogate-control'], res.headers['cache-control']], [undefined, undefined, 'no-store'])
+		assert.equal(origin.requests.findLast(r => r.url === '/f/one').headers.cookie, 'session=1')
+		for (let at = 1; at < page.length; at += 7) {
+			cuts = [page.slice(0, at), page.slice(at)]
+			assert.equal(await text(`/cut?${at}`), whole, `cut at ${at}: ${cuts[0].slice(-20)}|`)
+		}
+		assert.equal(await text('/not-esi'), '<esi:include src="/f/one"/>')
+		assert.equal(await text('/alt'), '[ONE][][<!-- a fragment is missing -->]')
+		const n = origin.requests.length
+		assert.equal(await text('/foreign'), '[][][]')
+		assert.deepEqual(since(n), ['/foreign'])
+		assert.match(await text('/loop'), /^(\(){4}<!-- a fragment is missing -->(\)){4}$/)
+		assert.equal((await text('/many')).match(/ONE/g).length, 16)
+		assert.equal(await text('/large'), '[][]')
+		// What is there goes out while a fragment keeps it waiting.
+		const c = await raw.connect(dev.port)
+		c.send(raw.bytesOf('/slow', { keepAlive: false }))
+		await raw.until(() => c.bytes.includes('the beginning'), { what: 'the beginning' })
+		assert.ok(!c.bytes.includes('the end'))
+		await raw.until(() => c.bytes.includes('the end'), { what: 'the end' })
+		c.close()
+		assert.equal(await text('/open'), 'x')
+	}, { origin: origin.url, replace: [['"TIMEOUT_MS": 2000', '"TIMEOUT_MS": 500'], ['http://127.0.0.1:3000', 'http://fragments.example']] }, {
+		'/page': html(page, ESI),
+		'*': (req, res) => {
+			if (!req.url.startsWith('/cut?')) return res.writeHead(404).end()
+			res.writeHead(200, { ...ESI, 'cache-control': 'no-store' })
+			res.write(cuts[0])
+			setTimeout(() => res.end(cuts[1]), 5)
+		},
+		'/f/one': html('ONE'),
+		'/f/two?a=1&b=2': html('TWO', { 'cache-control': 'max-age=60' }),
+		'/f/broken': status(500),
+		'/f/slow': () => {},
+		'/f/large': html('x'.repeat(300_000)),
+		'/not-esi': html('<esi:include src="/f/one"/>'),
+		'/alt': html('[<esi:include src="/f/broken" alt="/f/one"/>][<esi:include src="/f/broken" onerror="continue"/>][<esi:include src="/f/broken"/>]', ESI),
+		'/foreign': html(`[<esi:include src="http://169.254.169.254/latest" onerror="continue"/>][<esi:include src="//evil.example/" onerror="continue"/>][<esi:include src="file:///etc/passwd" onerror="continue"/>]`, ESI),
+		'/loop': html('(<esi:include src="/loop"/>)', ESI),
+		'/many': html('<esi:include src="/f/one" onerror="continue"/>'.repeat(40), ESI),
+		'/large': html('[<esi:include src="/f/large" onerror="continue"/>][<esi:include src="/f/slow" onerror="continue"/>]', ESI),
+		'/slow': html('the beginning<esi:include src="/f/slow" onerror="continue"/>the end', ESI),
+		'/open': html('x<esi:remove>never closed', ESI),
+	})
+})
+
 test('render makes pages of Markdown in which no author can run anything', () =>
 	example('render', async dev => {
 		const page = async path => (await dev.get(path)).text

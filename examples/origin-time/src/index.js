@@ -21,7 +21,7 @@ async function handle(request, url) {
 	}
 	const ms = performance.now() - began;
 	const out = new Response(answer.body, answer);
-	if (!/fwd=/.test(answer.headers.get("cache-status") ?? "fwd=unknown")) {
+	if (answer.info.cache.hit) {
 		histogram.stored++;
 		out.headers.append("server-timing", "cache;desc=hit");
 		return out;
