@@ -26,8 +26,14 @@ export function stringPoints(s) {
 	}
 	return out;
 }
-const FIRST = regexp(/^[$_\p{ID_Start}]$/u), OTHER = regexp(/^[$_\u200C\u200D\p{ID_Continue}]$/u);
-const isName = (point, first) => point !== undefined && (first ? FIRST : OTHER).exec(point) !== null;
+// The engine needs milliseconds to make these two; most names are ASCII.
+const FIRST = regexp(/^\p{ID_Start}$/u), OTHER = regexp(/^[\u200C\u200D\p{ID_Continue}]$/u);
+function isName(point, first) {
+	if (point === undefined) return false;
+	const c = codePointAt(point, 0);
+	if (c >= 0x80) return (first ? FIRST : OTHER).exec(point) !== null;
+	return (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || c === 95 || c === 36 || (!first && c >= 48 && c <= 57);
+}
 const isAscii = (point) => point !== undefined && codePointAt(point, 0) < 0x80;
 const isDigit = (s) => charCode(s, 0) >= 48 && charCode(s, 0) <= 57;
 
