@@ -41,6 +41,7 @@ const FREE = { 'streams.js': POLYFILL, 'compression-streams.js': POLYFILL };
 const KNOWN = {
 	'abort.js': { 'this.#handler': 'what attribute() made: its get and set are its own' },
 	'event.js': { listeners: 'a newMap: what listenersOf gives' },
+	'message-channel.js': { "this.#handler('message')": 'what attribute() made', "this.#handler('messageerror')": 'likewise', "this.#handler('close')": 'likewise' },
 	'natives.js': { er: 'the parameter of the bundle' },
 	'streams-lazy.js': { source: 'a NodeBody' },
 	'structured-clone.js': { moved: 'a newMap' },

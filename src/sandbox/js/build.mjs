@@ -28,9 +28,9 @@ const contract = {
 // were before any routine code, INTERNAL, DOMException. The prelude hands it over when it loads the
 // script (`shared()`), whose imports of these modules are members of that. The script leaves what
 // it has made in `shared.made`: what the bundler would write for exports looks built-ins up.
-const SHARED = ['primordials', 'webidl', 'natives', 'dom-exception'];
+const SHARED = ['primordials', 'webidl', 'natives', 'dom-exception', 'event', 'timers', 'structured-clone'];
 async function exportsOf(name) {
-	const { metafile } = await build({ entryPoints: [join(here, `${name}.js`)], bundle: true, write: false, format: 'esm', metafile: true, plugins: [contract], logLevel: 'error', outdir: out });
+	const { metafile } = await build({ entryPoints: [join(here, `${name}.js`)], bundle: true, write: false, format: 'esm', metafile: true, plugins: [contract], external: ['./shared.js'], logLevel: 'error', outdir: out });
 	return Object.values(metafile.outputs)[0].exports.sort();
 }
 const names = Object.fromEntries(await Promise.all(SHARED.map(async (name) => [name, await exportsOf(name)])));
@@ -82,4 +82,5 @@ async function bundle(entry, name, parameter, value, plugins) {
 await bundle('main.js', 'prelude', 'er', '__out.hooks', [sharing]);
 await bundle('streams.js', 'streams', 'tools', '__out.default(tools)', []);
 await bundle('subtle.js', 'subtle', 'shared', 'shared.made', [shared]);
+await bundle('message-channel.js', 'messages', 'shared', 'shared.made', [shared]);
 await bundle('url-pattern.js', 'patterns', 'shared', 'shared.made', [shared]);

@@ -20,13 +20,13 @@ import { Blob, File, isBlob, isFile } from './blob.js';
 import { FormData, isFormData } from './form-data.js';
 import { BufferStream } from './buffer-stream.js';
 import { atob, btoa } from './base64.js';
-import { structuredClone, uncloneable } from './structured-clone.js';
+import { cloneAndMove, structuredClone, transferable, uncloneable } from './structured-clone.js';
 import { Performance, performance } from './performance.js';
 import { Crypto, crypto, keySlots, subtle } from './crypto.js';
 import { console } from './console.js';
 import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
-import { isStream, streams, streamsNeed } from './streams-lazy.js';
+import { become, isLocked, isStream, streams, streamsNeed } from './streams-lazy.js';
 import { shared } from './shared.js';
 import { placeOf, reportException, showThrown } from './report.js';
 import { current } from './scope.js';
@@ -158,6 +158,9 @@ for (const name in functions) {
 for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => streams()[STREAMS[i]]);
 lazily('CryptoKey', () => subtle().CryptoKey);
 lazily('SubtleCrypto', () => subtle().SubtleCrypto);
+let messages_ = null;
+const messages = () => (messages_ ??= er.lazy('messages')(shared()));
+for (const name of ['MessageChannel', 'MessageEvent', 'MessagePort']) lazily(name, () => messages()[name]);
 lazily('URLPattern', () => er.lazy('patterns')(shared()));
 hidden('console', console);
 shown('crypto', crypto);
@@ -177,7 +180,8 @@ showThrown((v) =>
 	isResponse(v)
 		? `a Response with status ${statusOf(v)}: a handler must return its Response, one that is thrown does not reach the client`
 		: inspect(v));
-streamsNeed({ TextEncoder, TextDecoder, lengthIs, coderNew: er.coderNew, code: er.code, coderFree: er.coderFree });
+transferable({ is: isStream, why: (s) => (isLocked(s) ? 'A locked stream cannot be transferred' : undefined), move: (s) => streams().movedReadable(become(s)) });
+streamsNeed({ TextEncoder, TextDecoder, lengthIs, cloneAndMove, transferable, uncloneable, coderNew: er.coderNew, code: er.code, coderFree: er.coderFree });
 
 const headersEach = Headers.prototype.forEach;
 const paramsEach = URLSearchParams.prototype.forEach;

@@ -81,6 +81,72 @@ export default function (tools) {
 			return this.#transform.writable;
 		}
 	}
+
+	// ---- transfer (Streams 8.2): both sides are in this instance, so the new stream reads or
+	// writes the old one; chunks are cloned, as if they had gone through a port ----
+
+	const copy = (chunk) => tools.cloneAndMove(chunk, []).out;
+	const movedReadable = (stream) => {
+		const reader = stream.getReader();
+		return new ReadableStream(
+			{
+				async pull(controller) {
+					const { done, value } = await reader.read();
+					if (done) return controller.close();
+					try {
+						controller.enqueue(copy(value));
+					} catch (e) {
+						reader.cancel(e).catch(() => {});
+						throw e;
+					}
+				},
+				cancel: (reason) => reader.cancel(copy(reason)),
+			},
+			{ highWaterMark: 0 },
+		);
+	};
+	const movedWritable = (stream) => {
+		const writer = stream.getWriter();
+		let gone = false;
+		const sink = new WritableStream({
+			start(controller) {
+				writer.closed.catch((e) => gone || controller.error(e));
+			},
+			async write(chunk) {
+				await writer.ready;
+				try {
+					chunk = copy(chunk);
+				} catch (e) {
+					writer.abort(e).catch(() => {});
+					throw e;
+				}
+				await writer.write(chunk);
+			},
+			close: () => writer.close(),
+			abort(reason) {
+				gone = true;
+				return writer.abort(copy(reason));
+			},
+		});
+		return sink;
+	};
+	const isWritable = (v) => typeof v === 'object' && v !== null && v instanceof WritableStream && Object.hasOwn(v, '_writableStreamController');
+	const isTransform = (v) => typeof v === 'object' && v !== null && v instanceof TransformStream && Object.hasOwn(v, '_transformStreamController');
+	tools.transferable({ is: isWritable, why: (s) => (s.locked ? 'A locked stream cannot be transferred' : undefined), move: movedWritable });
+	tools.transferable({
+		is: isTransform,
+		why: (s) => (s.readable.locked || s.writable.locked ? 'A stream one of whose sides is locked cannot be transferred' : undefined),
+		move(stream) {
+			const moved = Object.create(TransformStream.prototype);
+			moved._readable = movedReadable(stream.readable);
+			moved._writable = movedWritable(stream.writable);
+			moved._transformStreamController = stream._transformStreamController;
+			return moved;
+		},
+	});
+	tools.uncloneable(isWritable);
+	tools.uncloneable(isTransform);
+
 	const bytesOf = (chunk) => {
 		if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 		if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
@@ -129,6 +195,7 @@ export default function (tools) {
 	delete iterator[Symbol.asyncIterator];
 
 	return {
+		movedReadable,
 		CompressionStream: surface(CompressionStream, 'CompressionStream'), DecompressionStream: surface(DecompressionStream, 'DecompressionStream'),
 		ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader, ReadableStreamBYOBRequest,
 		ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,

@@ -1,9 +1,9 @@
-// structuredClone (HTML 2.7): cycles, the built-in classes, transfer of ArrayBuffers; platform
-// objects are Blob, File and DOMException.
+// structuredClone (HTML 2.7): cycles, the built-in classes, transfer; platform objects are Blob,
+// File, DOMException and CryptoKey.
 import {
 	Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
 	dvByteOffset, getOwnPropertyDescriptor, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
-	setForEach, taBuffer, taByteOffset, taLength, taTag, toStr, u8Set, uncurry,
+	setForEach, taBuffer, taByteLength, taByteOffset, taLength, taTag, toStr, u8Set, u8Slice, uncurry,
 } from './primordials.js';
 import { dictionary, isObject, need } from './webidl.js';
 import { DOMException, isDOMException } from './dom-exception.js';
@@ -52,30 +52,58 @@ const isShared = (v) => sharedLength(v) !== undefined;
 const resizable = ArrayBuffer.prototype.resize ? getterOf(ArrayBuffer.prototype, 'resizable') : () => false;
 const maxByteLength = ArrayBuffer.prototype.resize ? getterOf(ArrayBuffer.prototype, 'maxByteLength') : null;
 const detached = getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached') ? getterOf(ArrayBuffer.prototype, 'detached') : () => false;
+const resize = ArrayBuffer.prototype.resize ? uncurry(ArrayBuffer.prototype.resize) : null;
+const elementSize = (v) => (taTag(v) === undefined ? 1 : views[taTag(v)].BYTES_PER_ELEMENT);
 const ArrayBufferCtor = ArrayBuffer;
 const U8 = Uint8Array;
 
-export function structuredClone(value, options = undefined) {
-	need(arguments.length, 1, "'structuredClone'");
-	const o = dictionary(options, 'The options of structuredClone');
-	const transfer = o.transfer === undefined ? [] : listOf(o.transfer);
+/** What can be transferred besides ArrayBuffers: {is(v), why(v), move(v)}. why: undefined, or why
+ * it cannot be transferred now. */
+const transferables = [];
+export function transferable(kind) {
+	transferables[transferables.length] = kind;
+}
+function kindOf(v) {
+	for (let i = 0; i < transferables.length; i++) if (transferables[i].is(v)) return transferables[i];
+	return undefined;
+}
+function detach(v) {
+	if (isArrayBuffer(v)) {
+		if (detached(v)) throw new DOMException('An ArrayBuffer of the transfer list is detached', 'DataCloneError');
+		return abTransfer === null ? abSlice(v, 0) : abTransfer(v);
+	}
+	const kind = kindOf(v);
+	const why = kind.why(v);
+	if (why !== undefined) throw new DOMException(why, 'DataCloneError');
+	return kind.move(v);
+}
+/** The clone of a value, and what has become of the list's objects, in its order. */
+export function cloneAndMove(value, transfer) {
 	const seen = newMap();
 	for (let i = 0; i < transfer.length; i++) {
-		const b = transfer[i];
-		if (!isArrayBuffer(b)) throw new DOMException('Only ArrayBuffers can be transferred here', 'DataCloneError');
-		if (seen.has(b)) throw new DOMException('An ArrayBuffer is in the transfer list twice', 'DataCloneError');
-		if (detached(b)) throw new DOMException('An ArrayBuffer of the transfer list is detached', 'DataCloneError');
-		seen.set(b, b); // stands for itself until everything else has been cloned
+		const t = transfer[i];
+		if (!isArrayBuffer(t) && kindOf(t) === undefined) throw new DOMException('Only ArrayBuffers, MessagePorts and streams can be transferred', 'DataCloneError');
+		if (seen.has(t)) throw new DOMException('An object is in the transfer list twice', 'DataCloneError');
+		if (isArrayBuffer(t) && detached(t)) throw new DOMException('An ArrayBuffer of the transfer list is detached', 'DataCloneError');
+		seen.set(t, t); // stands for itself until everything else has been cloned
 	}
-	// Transfer comes last, so that a failure leaves the buffers as they were: clone to memory of
-	// which the buffers are the placeholders.
-	const later = [];
+	// Transfer comes last, so that a failure leaves the objects as they were: clone to memory of
+	// which they are the placeholders.
+	const later = [], moved = [];
 	const out = clone(value, { seen, transfer, later, stands: [] });
-	if (transfer.length === 0) return out;
-	const moved = newMap();
-	for (let i = 0; i < transfer.length; i++) moved.set(transfer[i], abTransfer === null ? abSlice(transfer[i], 0) : abTransfer(transfer[i]));
-	for (let i = 0; i < later.length; i++) later[i](moved);
-	return moved.get(out) ?? out;
+	if (transfer.length === 0) return { out, moved };
+	const places = newMap();
+	for (let i = 0; i < transfer.length; i++) {
+		moved[i] = detach(transfer[i]);
+		places.set(transfer[i], moved[i]);
+	}
+	for (let i = 0; i < later.length; i++) later[i](places);
+	return { out: places.get(out) ?? out, moved };
+}
+export function structuredClone(value, options = undefined) {
+	need(arguments.length, 1, "'structuredClone'");
+	const { transfer } = dictionary(options, 'The options of structuredClone');
+	return cloneAndMove(value, transfer === undefined ? [] : listOf(transfer)).out;
 }
 
 /** Puts a clone where it belongs; if it is a buffer to be transferred, again when that
@@ -150,12 +178,25 @@ function cloneBuffer(b) {
 	u8Set(new U8(out), new U8(b));
 	return out;
 }
+/** Does a view grow and shrink with its buffer? Nobody says so: one that ends where its buffer ends
+ * is looked at while the buffer is cut short of it. One of fixed length is out of bounds then. */
+function tracks(v, buffer, offset) {
+	if (!isArrayBuffer(buffer) || !resizable(buffer)) return false;
+	const size = abByteLength(buffer), length = taTag(v) === undefined ? dvByteLength(v) : taByteLength(v), end = offset + length;
+	if (length === 0 || size - end >= elementSize(v)) return false;
+	const all = new U8(buffer), tail = u8Slice(all, end - 1);
+	resize(buffer, end - 1);
+	const still = inBounds(v) !== undefined;
+	resize(buffer, size);
+	u8Set(all, tail, end - 1);
+	return still;
+}
 function cloneView(v, c) {
 	const tag = taTag(v);
 	if (inBounds(v) === undefined) throw fail('A view beyond the end of its buffer');
 	const buffer = tag === undefined ? dvBuffer(v) : taBuffer(v);
 	const offset = tag === undefined ? dvByteOffset(v) : taByteOffset(v);
-	const length = tag === undefined ? dvByteLength(v) : taLength(v);
+	const length = tracks(v, buffer, offset) ? undefined : tag === undefined ? dvByteLength(v) : taLength(v);
 	const make = (b) => (tag === undefined ? new DataViewCtor(b, offset, length) : new views[tag](b, offset, length));
 	if (arrayIncludes(c.transfer, buffer)) {
 		const index = c.later.length;

@@ -2,7 +2,7 @@
 // turn of the request that set it.
 import * as er from './natives.js';
 import { TIMER_NEXT_TURN } from './contract.js';
-import { Err, TypeErr, apply, arraySlice } from './primordials.js';
+import { Err, TypeErr, apply, arraySlice, newMap } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { domString, need } from './webidl.js';
 import { TOP, current, enterScope, hang, unhang } from './scope.js';
@@ -88,6 +88,55 @@ const background = new Background();
 /** Calls `fn(value)` in a turn of the background. */
 export function later(fn, value) {
 	background.add(fn, value);
+}
+
+/** What is to be done for a request, one a turn, in order. It hangs on the request and ends with
+ * it. */
+class Tasks {
+	constructor(scope) {
+		this.scope = scope;
+		this.first = null;
+		this.last = null;
+		this.tid = 0;
+		this.prevEnder = null;
+		this.nextEnder = null;
+		hang(scope, this);
+	}
+	append(fn, value) {
+		const item = { fn, value, next: null };
+		if (this.first === null) this.first = item;
+		else this.last.next = item;
+		this.last = item;
+		if (this.tid === 0) this.arm();
+	}
+	arm() {
+		this.tid = er.timerSet(TIMER_NEXT_TURN, false, this.scope.id);
+		timers.set(this.tid, this);
+	}
+	due() {
+		timers.delete(this.tid);
+		this.tid = 0;
+		enterScope(this.scope);
+		const { fn, value } = this.first;
+		this.first = this.first.next;
+		if (this.first !== null) this.arm();
+		fn(value);
+	}
+	ended() {
+		if (this.tid !== 0) timers.delete(this.tid);
+		this.first = null;
+		tasks.delete(this.scope);
+	}
+}
+const tasks = newMap(); // scope -> Tasks
+/** Calls `fn(value)` in a later turn of the request whose turn it is; never, if that is over. */
+export function queueTask(fn, value) {
+	const s = current;
+	if (s === TOP) return later(fn, value);
+	if (s.over) return;
+	let list = tasks.get(s);
+	if (list === undefined) tasks.set(s, (list = new Tasks(s)));
+	list.append(fn, value);
 }
 export function clearTimer(tid) {
 	const t = timers.get(tid);
