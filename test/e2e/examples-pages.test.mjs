@@ -61,6 +61,31 @@ test('api keeps notes, and says what is wrong with a request', () =>
 		assert.equal((await dev.get(`/notes/${note.id}`)).status, 404)
 	}))
 
+test('static-bundle serves its files with validators, and each at one address', () =>
+	example('static-bundle', async dev => {
+		const { headers } = await dev.get('/')
+		assert.match(headers.etag, /^"[A-Za-z0-9+/]{16}"$/)
+		for (const tag of [headers.etag, `"x", W/${headers.etag}`, '*']) {
+			const res = await dev.get('/', { headers: { 'if-none-match': tag } })
+			assert.deepEqual([res.status, res.text, res.headers.etag], [304, '', headers.etag])
+		}
+		assert.equal((await dev.get('/', { headers: { 'if-none-match': '"x"' } })).status, 200)
+		const head = await dev.get('/about', { method: 'HEAD' })
+		assert.ok(Number(head.headers['content-length']) > 100)
+		for (const [target, type, cache] of [['/style.css?v=1', 'text/css; charset=utf-8', /immutable/], ['/logo.svg', 'image/svg+xml', /immutable/], ['/about', 'text/html; charset=utf-8', /max-age=60/]]) {
+			const res = await dev.get(target)
+			assert.deepEqual([res.status, res.headers['content-type'], res.headers['x-content-type-options']], [200, type, 'nosniff'])
+			assert.match(res.headers['cache-control'], cache)
+		}
+		for (const [target, to] of [['/about/', '/about'], ['/about.html', '/about'], ['/index.html', '/'], ['//', '/']]) assert.deepEqual([(await dev.get(target)).status, (await dev.get(target)).headers.location], [308, to], target)
+		for (const target of ['/nowhere', '/toString', '//about', '/site/index.html', '/src/index.js']) {
+			const res = await dev.get(target)
+			assert.equal(res.status, 404, target)
+			assert.match(res.text, /There is no such page/)
+		}
+		assert.equal((await dev.get('/', { method: 'POST', body: '' })).headers.allow, 'GET, HEAD')
+	}))
+
 test('graphql answers queries, and refuses what costs too much before anything is asked', () =>
 	example('graphql', async dev => {
 		const ask = async (body, headers = {}) => {
