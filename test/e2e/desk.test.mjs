@@ -10,19 +10,22 @@ import * as raw from './lib/raw.mjs'
 
 const answer = text => `export default { fetch() { return new Response(${JSON.stringify(text)}) } }\n`
 
-test('every template of er init passes er check as it is', async () => {
+test('every template of er init becomes a project of its own name, which er check takes', async () => {
 	const dir = project({})
-	// in place of npm ci
-	fs.symlinkSync(path.join(root, 'node_modules'), path.join(dir, 'node_modules'))
 	const { out } = await run(['init', '--list', '--json'], { cwd: dir })
 	const names = JSON.parse(out).map(t => t.name)
 	assert.deepEqual(names, fs.readdirSync(path.join(root, 'examples')).sort())
 	for (const name of names) {
 		assert.equal((await run(['init', `my-${name}`, '-t', name], { cwd: dir })).code, 0)
+		const file = name => fs.readFileSync(path.join(dir, name), 'utf8')
+		assert.match(file(`my-${name}/er.jsonc`), new RegExp(`"name": "my-${name}"`))
+		assert.match(file(`my-${name}/.gitignore`), /^dist\/$[^]*^data\/$/m)
+	}
+	// examples.test.mjs runs them all.
+	for (const name of ['hello', 'ts', 'api', 'auth']) {
 		const { code, out, err } = await run(['check', '--json'], { cwd: path.join(dir, `my-${name}`) })
 		assert.equal(code, 0, out + err)
 		assert.equal(JSON.parse(out).name, `my-${name}`)
-		assert.match(fs.readFileSync(path.join(dir, `my-${name}`, '.gitignore'), 'utf8'), /^dist\/$[^]*^data\/$/m)
 	}
 })
 
