@@ -2,7 +2,8 @@
  * lock. An entry lives as long as it has variants, a fill, or is remembered as alone; those that
  * are only remembered are bounded (ALONE_BYTES), and the oldest is forgotten.
  *
- * Order of locks: a shard's lock is taken before a content's (er_stored_cost), and no other. */
+ * Order of locks: a shard's lock is taken before a content's (er_stored_cost) or that of the owners
+ * (owners.h), and no other. */
 #include "cache/index_inside.h"
 
 #include "base/mem.h"
@@ -16,6 +17,8 @@ enum {
 	OBJECT_MOST = 64 * 1024 * 1024,
 	SMALL_PERCENT = 10,
 	SMALL_PERCENT_BEFORE = 80, /* the same with another store behind this one */
+	/* of all of the memory, a routine with what is its own has at most this part */
+	OWNER_PART = 8,
 	USES = 3,
 	PROMOTED = 1,             /* uses that take an object from small to main */
 	ALONE_BYTES = 512 * 1024, /* of keys that are remembered, of a shard */
@@ -51,6 +54,7 @@ er_index *er_index_new(uint64_t max_bytes)
 	er_index *ix = er_zalloc(sizeof *ix + n * sizeof(er_index_shard));
 	ix->n = n;
 	ix->purges = er_purges_new(0, 0);
+	ix->owners = er_owners_new(max_bytes / OWNER_PART);
 	for (unsigned i = 0; i < n; i++) {
 		er_index_shard *s = &ix->shards[i];
 		s->index = ix;
@@ -64,6 +68,11 @@ er_index *er_index_new(uint64_t max_bytes)
 	}
 	limit_object(ix, max_bytes);
 	return ix;
+}
+
+er_owners *er_index_owners(const er_index *ix)
+{
+	return ix->owners;
 }
 
 er_purges *er_index_purge_table(const er_index *ix)
@@ -205,6 +214,8 @@ static void take_off(er_index_shard *s, er_index_key *e, er_stored *it)
 	it->next_in_key = s->gone;
 	s->gone = it;
 	it->listed = false;
+	if (it->owner != NULL)
+		er_owner_remove(it);
 	leave_queue(s, it);
 }
 
@@ -433,11 +444,23 @@ static void put(er_index_shard *s, er_index_key *e, er_stored *it, size_t cost)
 	e->variants = er_stored_ref(it);
 	join_queue(s, it, er_ghosts_take(&s->ghosts, it->hash, ghosts_most(s)) || (old != NULL && old->in_main));
 	s->stored++;
+	er_owner *owner = er_owners_of(s->index->owners, it->key);
+	if (owner != NULL)
+		er_owner_add(owner, it, cost);
 	if (old != NULL) {
 		take_out(s, old);
 		old->replaced_by = it;
 	}
 	make_room(s);
+}
+
+/* A routine has no more than its quota: what is over it goes. */
+static void keep_to_quota(er_index *ix, er_owner *owner)
+{
+	for (er_stored *old; owner != NULL && (old = er_owner_surplus(owner)) != NULL;) {
+		er_index_drop(ix, old);
+		er_stored_unref(old);
+	}
 }
 
 bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
@@ -456,7 +479,9 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 		put(s, e, it, cost);
 	else
 		settle(s, e);
+	er_owner *owner = it->owner;
 	unlock(s);
+	keep_to_quota(ix, owner);
 	return in;
 }
 
@@ -468,13 +493,16 @@ bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
 	bool in = s->purges == purges && cost <= s->max_bytes && !er_index_purged(ix, it);
 	if (in)
 		put(s, entry_of(s, it->key, it->hash), it, cost);
+	er_owner *owner = it->owner;
 	unlock(s);
+	keep_to_quota(ix, owner);
 	return in;
 }
 
 void er_index_limit(er_index *ix, uint64_t max_bytes)
 {
 	limit_object(ix, max_bytes);
+	er_owners_limit(ix->owners, max_bytes / OWNER_PART);
 	for (unsigned i = 0; i < ix->n; i++) {
 		er_index_shard *s = &ix->shards[i];
 		pthread_mutex_lock(&s->lock);
@@ -513,10 +541,14 @@ bool er_index_weigh(er_index *ix, er_stored *it)
 		leave_queue(s, it);
 		it->cost = er_stored_cost(it);
 		join_queue(s, it, in_main);
+		if (it->owner != NULL)
+			er_owner_weigh(it->owner, it, it->cost);
 		make_room(s);
 	}
 	bool in = it->listed;
+	er_owner *owner = it->owner;
 	unlock(s);
+	keep_to_quota(ix, owner);
 	return in;
 }
 
@@ -640,6 +672,8 @@ void er_index_free(er_index *ix)
 				for (er_stored *it = e->variants, *then; it != NULL; it = then) {
 					then = it->next_in_key;
 					it->listed = false;
+					if (it->owner != NULL)
+						er_owner_remove(it);
 					er_list_init(&it->queue);
 					er_stored_unref(it);
 				}
@@ -651,6 +685,7 @@ void er_index_free(er_index *ix)
 		er_ghosts_fini(&s->ghosts);
 		pthread_mutex_destroy(&s->lock);
 	}
+	er_owners_free(ix->owners);
 	er_purges_free(ix->purges);
 	er_free(ix);
 }

@@ -26,6 +26,8 @@ typedef struct er_index_stats {
 er_index *er_index_new(uint64_t max_bytes);
 /* What was purged; the index's own, and as long as it lives. */
 er_purges *er_index_purge_table(const er_index *ix);
+/* Whose things are (owners.h); the index's own likewise. */
+struct er_owners *er_index_owners(const er_index *ix);
 /* Looks at everything that is stored, or is on its way, a little at a time; then nothing is there
  * any more that a purge of before matches, and the table forgets those. Takes a while: some ten
  * million objects a second. One thread at a time. */

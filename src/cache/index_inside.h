@@ -7,6 +7,7 @@
 
 #include "cache/ghost.h"
 #include "cache/index.h"
+#include "cache/owners.h"
 
 enum { ER_INDEX_PURGED = 256 /* keys that were purged last, of a shard */ };
 
@@ -41,6 +42,7 @@ struct er_index {
 	unsigned n;
 	uint64_t max_object; /* atomic */
 	er_purges *purges;
+	er_owners *owners;
 	er_index_evicted *evicted; /* atomic, and so is what follows; NULL: nobody hears of it */
 	void *evicted_ctx;
 	er_index_shard shards[];

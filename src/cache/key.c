@@ -86,9 +86,9 @@ static er_slice key_as_path(er_arena *a, er_slice key)
 er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts,
                       const er_cache_wishes *w)
 {
-	const char *kind = w->key.n > 0 ? "key" : w->foreign ? "fetch" : "site";
-	key_texts k = {origin, er_arena_printf(a, "routine:%.*s:%s", ER_FMT(w->owner), kind), host_in_key(req), req->authority,
-	               target};
+	const char *kind = w->store.n > 0 ? "cache:" : w->key.n > 0 ? "key" : w->foreign ? "fetch" : "site";
+	er_slice scheme = er_arena_printf(a, "routine:%.*s:%s%.*s", ER_FMT(w->owner), kind, ER_FMT(w->store));
+	key_texts k = {origin, scheme, host_in_key(req), req->authority, target};
 	if (w->key.n == 0) {
 		k.scheme = er_arena_printf(a, "%.*s:%.*s", ER_FMT(k.scheme), ER_FMT(req->scheme));
 	} else {
@@ -99,6 +99,44 @@ er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_requ
 	if (w->resolve.n > 0)
 		parts = er_arena_printf(a, "%.*sresolve %.*s\n", ER_FMT(parts), ER_FMT(w->resolve));
 	return join(a, scope, &k, parts);
+}
+
+bool er_key_owner(er_slice key, uint8_t *scope, er_slice *routine)
+{
+	const er_slice mark = ER_LIT("routine:");
+	if (key.n == 0)
+		return false;
+	er_slice rest = er_slice_from(key, 1);
+	rest = er_slice_from(rest, er_slice_find(rest, ' ') + 1);
+	if (!er_slice_starts(rest, mark))
+		return false;
+	*scope = key.p[0];
+	rest = er_slice_from(rest, mark.n);
+	*routine = er_slice_head(rest, er_slice_find(rest, ':'));
+	return true;
+}
+
+/* How much of the key is before the scheme of its URL, and where that ends. */
+static size_t before_scheme(er_slice key, size_t *end)
+{
+	size_t at = er_slice_find(key, ' ') + 1;
+	*end = at + er_slice_find(er_slice_from(key, at), ' ');
+	size_t colon = *end;
+	while (colon > at && key.p[colon - 1] != ':')
+		colon--;
+	return colon;
+}
+
+er_slice er_key_scheme(er_slice key)
+{
+	size_t end, begin = before_scheme(key, &end);
+	return er_slice_of(key.p + begin, end - begin);
+}
+
+er_slice er_key_store(er_slice key)
+{
+	size_t end;
+	return er_slice_head(key, before_scheme(key, &end));
 }
 
 /* Further parts (rules.c) begin otherwise, and each ends with a line feed. */

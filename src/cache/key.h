@@ -16,6 +16,13 @@ er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request
  * routine gives in place of authority and target; and with the server that it has asked. */
 er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts,
                       const er_cache_wishes *w);
+/* A key that is a routine's own: its scope, and the routine's name, which points into the key.
+ * False: it is everybody's. */
+bool er_key_owner(er_slice key, uint8_t *scope, er_slice *routine);
+/* Of a key in one of a routine's own caches (cache/own.h): the scheme of its URL, and how all keys
+ * of that cache begin. Both point into the key. */
+er_slice er_key_scheme(er_slice key);
+er_slice er_key_store(er_slice key);
 /* The key under which pieces of the key's response are stored (pieces.h); likewise. */
 er_slice er_key_of_pieces(er_arena *a, er_slice key);
 /* Its authority and target, which purges are matched with. Points into the key. */

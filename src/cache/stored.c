@@ -51,6 +51,7 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 	er_stored *s = ER_NEW(er_stored);
 	*s = (er_stored){.magic = MAGIC, .refs = 1, .hash = hash, .status = status};
 	er_list_init(&s->queue);
+	er_list_init(&s->owned);
 	er_arena *a = &s->arena;
 	er_arena_expect(a, room_for(key, reason, fields, variant));
 	s->key = er_arena_copy(a, key);

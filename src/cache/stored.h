@@ -45,6 +45,11 @@ typedef struct er_stored {
 	bool purged;       /* atomic: taken out by a purge */
 	bool kept_on_disk; /* atomic: it is there, or need not be */
 	uint8_t forms;     /* atomic: coded forms of its content that index and disk know of, by bits */
+	/* of owners.c, under its lock; NULL: it is everybody's, or out of the index */
+	struct er_owner *owner;
+	er_list owned;
+	size_t owned_cost;
+	bool spared; /* it was used, and passed over once */
 } er_stored;
 
 /* Copies what it needs from the exchange's response and request. NULL: it varies on more than is

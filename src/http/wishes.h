@@ -29,6 +29,8 @@ typedef struct er_cache_wishes {
 	er_slice home;  /* authority of the request that the routine answers */
 	/* the question is to a server that the node does not serve: the guarded origin */
 	bool foreign;
+	/* which of the routine's own caches is asked (cache/own.h), and nobody else; empty: none */
+	er_slice store;
 	er_slice key; /* in place of the URL; empty: the URL is the key */
 	bool has_ttl, everything;
 	int64_t ttl; /* seconds; below 0: not stored */
