@@ -273,11 +273,12 @@ bool er_answer_stored(er_exchange *x, er_stored *s, const er_answer_form *form, 
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("vary"), ER_LIT("accept-encoding"));
 	if (coded)
 		say_coded(x, form->coding, unchanged);
-	if (use->forward == FWD_NONE || age > 0)
+	bool own = er_answer_is_own(x); /* what was put is what is got */
+	if (!own && (use->forward == FWD_NONE || age > 0))
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("age"), u64_text(&x->arena, (uint64_t)age));
-	if (use->forward == FWD_NONE && use->status == 0)
+	if (!own && use->forward == FWD_NONE && use->status == 0)
 		add_hit(x, ttl);
-	else
+	else if (!own)
 		add_status(x, use, &ttl);
 	if (sel.kind != ER_RANGE_WHOLE)
 		say_ranges(x, &sel);
@@ -303,8 +304,18 @@ void er_answer_failed(er_exchange *x, int status, er_err_kind error, const char 
 	add_status(x, use, NULL);
 }
 
+void er_answer_miss(er_exchange *x)
+{
+	x->res = (er_response){.status = 404};
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("er-miss"), ER_LIT("1"));
+}
+
 /* RFC 9111 5.2.1.7. */
 void er_answer_only_if_cached(er_exchange *x)
 {
+	if (er_answer_is_own(x)) {
+		er_answer_miss(x);
+		return;
+	}
 	er_exchange_fail(x, 504, ER_ERR_UNAVAILABLE, "only-if-cached", "The request wants a stored response, and there is none.");
 }

@@ -171,7 +171,7 @@ static er_answer_form choose_form(const er_cache_place *p, const er_exchange *x,
 	er_coding order[ER_CODINGS];
 	er_cache *c = p->cache;
 	unsigned allowed = er_rules_codings(p->rules);
-	if (s->codable == ER_CODABLE_NOT || allowed == 0 || c->compressor == NULL || !may_be_coded(s))
+	if (s->codable == ER_CODABLE_NOT || allowed == 0 || c->compressor == NULL || er_answer_is_own(x) || !may_be_coded(s))
 		return form;
 	form.varies = s->codable == ER_CODABLE;
 	size_t n = er_content_whole(s->content) ? er_coded_order(x, allowed, order) : 0;
@@ -300,6 +300,8 @@ static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 		}
 		if (f->state.now == FILL_STALE)
 			er_cache_count(&er_cache_stats_of(&t->place, &t->x->wishes)->stale);
+	} else if (er_answer_is_own(t->x)) {
+		er_answer_miss(t->x);
 	} else {
 		if (t->key.n == 0) /* not a question for the store: no word about why it was not stored */
 			use.refusal = ER_CACHE_OK;

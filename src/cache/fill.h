@@ -152,6 +152,9 @@ void er_keep_evicted(void *disk, er_index *ix, er_stored *s, uint64_t purges);
 /* What was used in memory and is not on the disk goes there, the most used first, as much as the
  * disk takes in a second or two: the node ends. */
 void er_keep_hot(er_index *ix, er_disk *d);
+/* The response was put into the index, or (`in` false) found no place there. It goes to the disk,
+ * where nothing older of its key is left. Any thread; `d` may be NULL. */
+void er_keep_put(er_disk *d, er_index *ix, er_stored *s, bool in);
 /* The response is whole. */
 void er_fill_store(er_fill *f, er_stored *s);
 /* What the disk has of the key is not what the origin says. */

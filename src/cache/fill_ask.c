@@ -41,6 +41,7 @@ static er_cache_wishes *copy_wishes(er_arena *a, const er_cache_wishes *from)
 	*w = *from;
 	w->owner = copy(a, from->owner);
 	w->home = copy(a, from->home);
+	w->store = copy(a, from->store);
 	w->key = copy(a, from->key);
 	w->tags = copy(a, from->tags);
 	w->resolve = copy(a, from->resolve);

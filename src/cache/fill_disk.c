@@ -118,6 +118,20 @@ void er_keep_hot(er_index *ix, er_disk *d)
 	er_free(h.v);
 }
 
+void er_keep_put(er_disk *d, er_index *ix, er_stored *s, bool in)
+{
+	if (d == NULL)
+		return;
+	if (!in || !is_worth(s) || !er_disk_wants(d, s->key)) {
+		er_disk_drop(d, s->key, s->hash);
+		return;
+	}
+	put(d, s);
+	/* what is there now is newer */
+	if (!er_index_weigh(ix, s) && er_index_has(ix, s->key, s->hash))
+		er_disk_drop(d, s->key, s->hash);
+}
+
 void er_fill_store(er_fill *f, er_stored *s)
 {
 	er_disk *d = f->cache->disk;

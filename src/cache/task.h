@@ -97,5 +97,12 @@ void er_answer_alone(er_exchange *x, er_exchange *from, const er_cache_use *use)
 /* Fills x->res with what the node says of an origin that fails. */
 void er_answer_failed(er_exchange *x, int status, er_err_kind error, const char *text, const er_cache_use *use);
 void er_answer_only_if_cached(er_exchange *x);
+/* The question is of one of a routine's own caches (own.h): nobody behind the cache is asked. */
+static inline bool er_answer_is_own(const er_exchange *x)
+{
+	return x->wishes.cache != NULL && x->wishes.cache->store.n > 0;
+}
+/* Of such a question: nothing is stored. */
+void er_answer_miss(er_exchange *x);
 
 #endif

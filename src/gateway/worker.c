@@ -196,6 +196,17 @@ static void ask_cache_apart(er_worker_door *d, er_exchange *x)
 	er_exchange_pass(x, &cache);
 }
 
+/* What a routine keeps for itself is of the site of its request: a purge of that takes it along. */
+static void handle_own_cache(void *self, er_exchange *x)
+{
+	er_worker_door *d = self;
+	ER_ASSERT(x->parent != NULL);
+	const er_site *home = er_config_site(d->worker->current->config, er_host_of(x->parent->req.authority));
+	d->own.place.site = home != NULL ? home->hash : 0;
+	er_handler own = er_own_handler(&d->own);
+	er_exchange_pass(x, &own);
+}
+
 /* Without a site there is nothing to store. */
 static void handle_cache(void *self, er_exchange *x)
 {
@@ -238,6 +249,9 @@ static void make_chain(er_worker_door *d)
 	if (w->cache != NULL) {
 		d->cache = (er_cache_place){.cache = w->cache, .chain = &d->chain, .scope = (uint8_t)d->env};
 		er_chain_add(&d->chain, ER_AT_CACHE, (er_handler){.name = "cache", .handle = handle_cache, .self = d});
+		d->own.place = d->cache;
+		d->own.place.stats = &d->own_stats;
+		er_data_serve(&d->data, ER_DATA_CACHE, (er_handler){.name = "own cache", .handle = handle_own_cache, .self = d});
 	}
 	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = d});
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));

@@ -5,6 +5,7 @@
 #define ER_GATEWAY_WORKER_INTERNAL_H
 
 #include "base/list.h"
+#include "cache/own.h"
 #include "gateway/worker.h"
 #include "origin/health.h"
 
@@ -28,6 +29,8 @@ typedef struct er_worker_door {
 	er_cache_place cache;
 	er_cache_place apart; /* of what routines fetch from elsewhere */
 	er_data_place data;
+	er_own_place own;         /* caches of routines themselves */
+	er_cache_stats own_stats; /* of these: no hits or misses of clients */
 	er_server *server;
 } er_worker_door;
 

@@ -83,4 +83,5 @@ await bundle('main.js', 'prelude', 'er', '__out.hooks', [sharing]);
 await bundle('streams.js', 'streams', 'tools', '__out.default(tools)', []);
 await bundle('subtle.js', 'subtle', 'shared', 'shared.made', [shared]);
 await bundle('message-channel.js', 'messages', 'shared', 'shared.made', [shared]);
+await bundle('caches.js', 'caches', 'shared', 'shared.made', [shared]);
 await bundle('url-pattern.js', 'patterns', 'shared', 'shared.made', [shared]);

@@ -14,9 +14,9 @@ export const READS = FETCH_PULL;
 /**
  * `what`: what was called, for the sentence of an error. `target`: what that kind calls a thing,
  * any well-formed string. `block`: fields, as "name\nvalue\n" each, a character a byte. `raw`: the
- * body, as body.js has it (null, string, Uint8Array, NodeBody, stream), not used yet.
- * A promise of what `take(status, block, body)` returns; body is a NodeBody or null. It rejects
- * with the node's sentence if the question failed.
+ * body, as body.js has it (null, string, Uint8Array, NodeBody, stream), not used yet. A promise of
+ * what `take(status, block, body, reason)` returns; body is a NodeBody or null. It rejects with
+ * the node's sentence if the question failed.
  */
 export function ask(what, kind, method, target, block, raw, take) {
 	try {

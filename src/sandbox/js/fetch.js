@@ -33,7 +33,8 @@ class Sub {
 		this.wishes = undefined; // of the cache, as wishes.js has them
 		this.site = false; // it goes to the standard process, so that the cache says what it did
 		this.answers = false; // what it brings is the answer of its request
-		this.take = null; // (status, block, body) -> what its promise becomes; null: a Response
+		// (status, block, body, reason) -> what its promise becomes; null: a Response
+		this.take = null;
 		this.pulled = false; // FETCH_PULL: its body comes unasked
 		this.prevEnder = null;
 		this.nextEnder = null;
@@ -306,7 +307,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	}
 	if (sub.take !== null) {
 		try {
-			d.resolve(sub.take(status, block, body));
+			d.resolve(sub.take(status, block, body, reason));
 		} catch (e) {
 			d.reject(e);
 		}

@@ -8,11 +8,12 @@ import {
 import { AbortController, AbortSignal, isSignal } from './abort.js';
 import { DOMException } from './dom-exception.js';
 import { Headers, isHeaders } from './headers.js';
-import { Request, isRequest } from './request.js';
-import { Response, isResponse, statusOf } from './response.js';
+import { Request, fetchParts, isRequest } from './request.js';
+import { Response, isResponse, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf, storedResponse } from './response.js';
 import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv } from './fetch-event.js';
 import { fetch } from './fetch.js';
-import { lengthIs } from './body.js';
+import { SPENT, isStreamRaw, lengthIs, usable } from './body.js';
+import { CACHE, READS, ask } from './data.js';
 import { URL, isURL } from './url.js';
 import { URLSearchParams, isParams } from './url-search-params.js';
 import { TextDecoder, TextEncoder, utf16ToString, utf8ToString } from './text.js';
@@ -161,6 +162,19 @@ lazily('SubtleCrypto', () => subtle().SubtleCrypto);
 let messages_ = null;
 const messages = () => (messages_ ??= er.lazy('messages')(shared()));
 for (const name of ['MessageChannel', 'MessageEvent', 'MessagePort']) lazily(name, () => messages()[name]);
+let caches_ = null;
+const cachesScript = () => {
+	if (caches_ === null) {
+		const handed = shared();
+		handed.tools = {
+			CACHE, READS, SPENT, Request, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock,
+			spendResponse, statusOf, storedResponse, usable,
+		};
+		caches_ = er.lazy('caches')(handed);
+	}
+	return caches_;
+};
+for (const name of ['Cache', 'CacheStorage', 'cache', 'caches']) lazily(name, () => cachesScript()[name]);
 lazily('URLPattern', () => er.lazy('patterns')(shared()));
 hidden('console', console);
 shown('crypto', crypto);

@@ -20,6 +20,9 @@ export let statusOf;
 export let reasonText;
 export let responseBlock;
 export let isFetched; // (response) -> status, reason and fields are still those of a fetch
+export let networkError;
+export let keptURLs; // (response) -> newline-separated, or null
+export let storedResponse; // (status, reason, block, urlList or null, nodeBody)
 export let nodeResponse; // (status, reason, block, urlList, nodeBody, wishes or null)
 
 export class Response {
@@ -30,6 +33,7 @@ export class Response {
 	#headers = null;
 	#type = 'default';
 	#urls = null; // newline-separated
+	#kept = false; // the node knows its head
 	#site = null; // it came from the standard process, and this was wished of the cache
 	#info = null;
 
@@ -100,11 +104,7 @@ export class Response {
 	}
 
 	static error() {
-		const r = new Response(INTERNAL);
-		r.#status = 0;
-		r.#type = 'error';
-		r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
-		return r;
+		return networkError();
 	}
 	static redirect(url, status = 302) {
 		need(arguments.length, 1, "'redirect' on 'Response'");
@@ -157,7 +157,7 @@ export class Response {
 		return this.#reason;
 	}
 	get headers() {
-		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#urls === null ? GUARD_MESSAGE : GUARD_IMMUTABLE);
+		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#kept ? GUARD_IMMUTABLE : GUARD_MESSAGE);
 		return this.#headers;
 	}
 	/** Of an answer of the standard process: what the cache did. */
@@ -177,6 +177,7 @@ export class Response {
 		r.#reason = this.#reason;
 		r.#type = this.#type;
 		r.#urls = this.#urls;
+		r.#kept = this.#kept;
 		r.#site = this.#site;
 		r.#block = this.#headers === null ? this.#block : blockOfHeaders(this.#headers);
 		if (this.#type === 'error') r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
@@ -185,7 +186,20 @@ export class Response {
 		return r;
 	}
 	static {
-		isFetched = (r) => r.#urls !== null;
+		isFetched = (r) => r.#kept;
+		keptURLs = (r) => r.#urls;
+		networkError = () => {
+			const r = new Response(INTERNAL);
+			r.#status = 0;
+			r.#type = 'error';
+			r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
+			return r;
+		};
+		storedResponse = (status, reason, block, urls, body) => {
+			const r = nodeResponse(status, reason, block, urls, body, null);
+			if (urls === null) r.#type = 'default';
+			return r;
+		};
 		isResponse = (r) => typeof r === 'object' && r !== null && #status in r;
 		rawOfResponse = (r) => r.#raw;
 		spendResponse = (r, raw) => {
@@ -200,6 +214,7 @@ export class Response {
 			r.#reason = reason;
 			r.#block = block;
 			r.#urls = urls;
+			r.#kept = true;
 			r.#raw = body;
 			r.#type = 'basic';
 			r.#site = site;
