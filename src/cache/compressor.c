@@ -1,6 +1,6 @@
-/* A queue of jobs, and threads that take one after the other. A job holds its response, and so its
- * bytes, until it is done. The thread that has made a form gives it to the content, and then has
- * the index count it and the disk keep it. */
+/* A queue of jobs, and threads that take one after the other. A job holds its content, and the
+ * response that it is of, until it is done. The thread that has made a form gives it to the
+ * content, and then has the index count it and the disk keep it, or tells whoever wanted it. */
 #include "cache/compressor.h"
 
 #include "base/mem.h"
@@ -25,9 +25,12 @@ enum {
 
 typedef struct job {
 	er_list link;
-	er_stored *s; /* own reference */
+	er_content *content; /* own reference */
 	er_coding coding;
-	uint64_t bytes;
+	uint64_t bytes, site;
+	er_stored *s; /* whose content it is: own reference; or NULL, and then */
+	void (*done)(void *ctx, bool made);
+	void *ctx;
 } job;
 
 struct er_compressor {
@@ -47,9 +50,14 @@ struct er_compressor {
 	er_compressor_stats stats;
 };
 
-static void free_job(job *j)
+/* `made`: for whoever is told. */
+static void free_job(job *j, bool made)
 {
-	er_stored_unref(j->s);
+	if (j->s != NULL)
+		er_stored_unref(j->s);
+	else
+		j->done(j->ctx, made);
+	er_content_unref(j->content);
 	er_free(j);
 }
 
@@ -80,9 +88,10 @@ static void count(er_compressor *c, const job *j, er_form_end how, uint64_t out)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void make(er_compressor *c, const job *j)
+/* True: there is a form more. */
+static bool make(er_compressor *c, const job *j)
 {
-	er_content *from = j->s->content, *form = NULL;
+	er_content *from = j->content, *form = NULL;
 	er_buf out = {0};
 	er_form_end how = er_compress(j->coding, from, (size_t)(j->bytes - j->bytes / GAIN_PART), &c->stop, &out);
 	if (how == ER_FORM_MADE)
@@ -90,9 +99,10 @@ static void make(er_compressor *c, const job *j)
 	count(c, j, how, er_buf_len(&out));
 	er_buf_fini(&out);
 	er_content_form_end(from, j->coding, how, form);
-	if (form != NULL)
+	if (form != NULL && j->s != NULL)
 		er_keep_form(c->index, c->disk, j->s, j->coding);
 	er_content_unref(form);
+	return how == ER_FORM_MADE;
 }
 
 /* The lock is held before and after. */
@@ -103,8 +113,7 @@ static void do_first(er_compressor *c)
 	c->n_jobs--;
 	c->at_work++;
 	pthread_mutex_unlock(&c->lock);
-	make(c, j);
-	free_job(j);
+	free_job(j, make(c, j));
 	pthread_mutex_lock(&c->lock);
 	ER_ASSERT(c->bytes >= bytes && c->at_work > 0);
 	c->bytes -= bytes;
@@ -145,36 +154,39 @@ static void start_thread(er_compressor *c)
 }
 
 /* Under the lock. */
-static bool has_room(const er_compressor *c, const er_stored *s, uint64_t bytes)
+static bool has_room(const er_compressor *c, uint64_t site, uint64_t bytes)
 {
 	unsigned of_site = 0;
 	ER_LIST_EACH(l, &c->jobs)
 	{
-		of_site += ER_CONTAINER(l, job, link)->s->scopes.site == s->scopes.site;
+		of_site += ER_CONTAINER(l, job, link)->site == site;
 	}
 	return c->n_jobs < JOBS_MOST && of_site < JOBS_MOST / SITE_PART && c->bytes + bytes <= BYTES_MOST;
 }
 
-static bool enqueue(er_compressor *c, er_stored *s, er_coding coding)
+/* A copy of `like`, with references of its own. */
+static bool enqueue(er_compressor *c, const job *like)
 {
-	uint64_t bytes = er_content_length(s->content);
 	pthread_mutex_lock(&c->lock);
-	bool takes = !c->stop && has_room(c, s, bytes);
+	bool takes = !c->stop && has_room(c, like->site, like->bytes);
 	if (takes) {
 		job *j = ER_NEW(job);
-		*j = (job){.s = er_stored_ref(s), .coding = coding, .bytes = bytes};
+		*j = *like;
 		er_list_push(&c->jobs, &j->link);
 		c->n_jobs++;
-		c->bytes += bytes;
+		c->bytes += like->bytes;
 		start_thread(c);
 		takes = c->n_threads > 0;
 		if (takes) {
+			(void)er_content_ref(j->content);
+			if (j->s != NULL)
+				(void)er_stored_ref(j->s);
 			pthread_cond_signal(&c->to_do);
 		} else {
 			er_list_remove(&j->link);
 			c->n_jobs--;
-			c->bytes -= bytes;
-			free_job(j);
+			c->bytes -= like->bytes;
+			er_free(j);
 		}
 	}
 	if (!takes)
@@ -183,15 +195,34 @@ static bool enqueue(er_compressor *c, er_stored *s, er_coding coding)
 	return takes;
 }
 
+static bool want(er_compressor *c, const job *j)
+{
+	ER_CHECK(c, MAGIC);
+	if (!er_content_kept(j->content) || !er_coded_length_ok(j->bytes) || !er_content_form_begin(j->content, j->coding))
+		return false;
+	if (enqueue(c, j))
+		return true;
+	er_content_form_end(j->content, j->coding, ER_FORM_NOT_NOW, NULL);
+	return false;
+}
+
 void er_compressor_want(er_compressor *c, er_stored *s, er_coding coding)
 {
-	if (c == NULL)
+	if (c == NULL || s->codable == ER_CODABLE_NOT)
 		return;
-	ER_CHECK(c, MAGIC);
-	er_content *from = s->content;
-	bool may = s->codable != ER_CODABLE_NOT && er_content_kept(from) && er_coded_length_ok(er_content_length(from));
-	if (may && er_content_form_begin(from, coding) && !enqueue(c, s, coding))
-		er_content_form_end(from, coding, ER_FORM_NOT_NOW, NULL);
+	(void)want(
+	    c,
+	    &(job){.content = s->content, .coding = coding, .bytes = er_content_length(s->content), .site = s->scopes.site, .s = s});
+}
+
+bool er_compressor_want_of(er_compressor *c, er_content *from, er_coding coding, uint64_t site,
+                           void (*done)(void *ctx, bool made), void *ctx)
+{
+	ER_ASSERT(done != NULL);
+	return c != NULL &&
+	       want(c,
+	            &(job){
+	                .content = from, .coding = coding, .bytes = er_content_length(from), .site = site, .done = done, .ctx = ctx});
 }
 
 /* ---- life ---- */
@@ -221,8 +252,8 @@ void er_compressor_free(er_compressor *c)
 		pthread_join(c->threads[i], NULL);
 	for (er_list *l; (l = er_list_pop(&c->jobs)) != NULL;) {
 		job *j = ER_CONTAINER(l, job, link);
-		er_content_form_end(j->s->content, j->coding, ER_FORM_NOT_NOW, NULL);
-		free_job(j);
+		er_content_form_end(j->content, j->coding, ER_FORM_NOT_NOW, NULL);
+		free_job(j, false);
 	}
 	pthread_cond_destroy(&c->to_do);
 	pthread_mutex_destroy(&c->lock);

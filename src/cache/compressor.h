@@ -20,6 +20,11 @@ void er_compressor_free(er_compressor *c);
 /* Has a form made, if the response may have one, its body is whole and kept, and nobody makes one.
  * From any thread. NULL: there is no compressor. */
 void er_compressor_want(er_compressor *c, er_stored *s, er_coding coding);
+/* The same of a content that is no stored response's. `site` is who has a part of the queue.
+ * `done` is told once, on a thread of the compressor or on one that ends it: `made` says whether
+ * there is a form more. False: none will be made, and `done` is not told. */
+ER_MUST_CHECK bool er_compressor_want_of(er_compressor *c, er_content *from, er_coding coding, uint64_t site,
+                                         void (*done)(void *ctx, bool made), void *ctx);
 /* Nothing waits and nothing is being made; for tests. */
 bool er_compressor_idle(er_compressor *c);
 

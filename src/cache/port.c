@@ -42,6 +42,11 @@ er_port *er_port_new(uv_loop_t *loop)
 	return p;
 }
 
+uv_loop_t *er_port_loop(const er_port *p)
+{
+	return p->async.loop;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	er_port *p = ER_CONTAINER(handle, er_port, async);

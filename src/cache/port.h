@@ -25,6 +25,7 @@ typedef struct er_wait {
 } er_wait;
 
 er_port *er_port_new(uv_loop_t *loop);
+uv_loop_t *er_port_loop(const er_port *p);
 /* On its thread, when nothing waits any more. Frees itself when the loop has let go of it. */
 void er_port_close(er_port *p);
 
