@@ -13,9 +13,11 @@
 
 #include "base/jsonc.h"
 
+enum { BLOBS = 3 }; /* that a version names at most */
+
 typedef struct version_hashes {
-	er_hash code, map;
-	bool has_map;
+	er_hash code, map, assets;
+	bool has_map, has_assets;
 } version_hashes;
 
 static void bind_hash(er_query *q, const er_hash *h)
@@ -28,6 +30,14 @@ static void bind_map(er_query *q, const version_hashes *h)
 {
 	if (h->has_map)
 		bind_hash(q, &h->map);
+	else
+		er_bind_null(q);
+}
+
+static void bind_assets(er_query *q, const version_hashes *h)
+{
+	if (h->has_assets)
+		bind_hash(q, &h->assets);
 	else
 		er_bind_null(q);
 }
@@ -56,12 +66,13 @@ static bool data_check(er_apply *a, const er_version_data *v)
  * at. */
 static bool newest(er_apply *a, const er_change *c, const version_hashes *h, uint32_t *number, bool *same)
 {
-	er_query q = er_query_of(a->db, "SELECT number, code = ?2 AND map IS ?3 AND settings = ?4 FROM version WHERE routine = ?1"
-	                                " ORDER BY number DESC LIMIT 1");
+	er_query q = er_query_of(a->db, "SELECT number, code = ?2 AND map IS ?3 AND settings = ?4 AND assets IS ?5 FROM version"
+	                                " WHERE routine = ?1 ORDER BY number DESC LIMIT 1");
 	er_bind_text(&q, c->routine);
 	bind_hash(&q, &h->code);
 	bind_map(&q, h);
 	er_bind_text(&q, c->version.settings);
+	bind_assets(&q, h);
 	*number = 0;
 	*same = false;
 	if (er_query_row(&q)) {
@@ -108,9 +119,9 @@ static bool insert_version(er_apply *a, const er_change *c, const version_hashes
 {
 	ER_ASSERT(number > 0);
 	const er_version_data *v = &c->version;
-	er_query q =
-	    er_query_of(a->db, "INSERT INTO version(routine, number, code, map, code_n, map_n, settings, description, actor, at_ms)"
-	                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+	er_query q = er_query_of(
+	    a->db, "INSERT INTO version(routine, number, code, map, code_n, map_n, settings, description, actor, at_ms,"
+	           " assets, assets_files, assets_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 	er_bind_text(&q, c->routine);
 	er_bind_int(&q, number);
 	bind_hash(&q, &h->code);
@@ -121,6 +132,9 @@ static bool insert_version(er_apply *a, const er_change *c, const version_hashes
 	er_bind_text(&q, v->description);
 	er_bind_text(&q, c->actor);
 	er_bind_int(&q, a->now_ms);
+	bind_assets(&q, h);
+	er_bind_int(&q, v->assets_files);
+	er_bind_int(&q, (int64_t)v->assets_bytes);
 	return er_query_run(&q, a->err);
 }
 
@@ -132,6 +146,8 @@ static bool log_version(er_apply *a, const er_change *c, const version_hashes *h
 	er_out_hex(&data, "code_sha256", er_slice_of(h->code.b, ER_SHA256));
 	if (h->has_map)
 		er_out_hex(&data, "source_map_sha256", er_slice_of(h->map.b, ER_SHA256));
+	if (h->has_assets)
+		er_out_hex(&data, "assets_sha256", er_slice_of(h->assets.b, ER_SHA256));
 	er_out_str(&data, "description", c->version.description);
 	return er_apply_log(a, c, &data);
 }
@@ -146,7 +162,7 @@ static bool add_routine(er_apply *a, er_slice name)
 
 bool er_apply_version_add(er_apply *a, const er_change *c)
 {
-	version_hashes h = {.has_map = c->version.source_map.n > 0};
+	version_hashes h = {.has_map = c->version.source_map.n > 0, .has_assets = c->version.assets.n > 0};
 	uint32_t number;
 	bool same;
 	ER_ASSERT(c->kind == ER_CHANGE_VERSION_ADD);
@@ -155,6 +171,8 @@ bool er_apply_version_add(er_apply *a, const er_change *c)
 	er_sha256(c->version.code, (er_slice){0}, &h.code);
 	if (h.has_map)
 		er_sha256(c->version.source_map, (er_slice){0}, &h.map);
+	if (h.has_assets)
+		er_sha256(c->version.assets, (er_slice){0}, &h.assets);
 	if (!newest(a, c, &h, &number, &same))
 		return false;
 	/* For a DEPLOY of ER_VERSION_ADDED behind it, also if nothing is added. */
@@ -164,7 +182,8 @@ bool er_apply_version_add(er_apply *a, const er_change *c)
 	if (same)
 		return true;
 	if (!within_quota(a, c->routine) || !store_blob(a, &h.code, c->version.code) ||
-	    (h.has_map && !store_blob(a, &h.map, c->version.source_map)) || !add_routine(a, c->routine) ||
+	    (h.has_map && !store_blob(a, &h.map, c->version.source_map)) ||
+	    (h.has_assets && !store_blob(a, &h.assets, c->version.assets)) || !add_routine(a, c->routine) ||
 	    !next_number(a, c->routine, &number) || !insert_version(a, c, &h, number))
 		return false;
 	a->out.version = number;
@@ -173,12 +192,13 @@ bool er_apply_version_add(er_apply *a, const er_change *c)
 
 /* ---- deleting ---- */
 
-/* If no version names it any more, as code or as a map. */
+/* If no version names it any more, as code, as a map or as a manifest. */
 static bool drop_blob(er_apply *a, er_slice hash)
 {
 	ER_ASSERT(hash.n == ER_SHA256);
 	er_query q = er_query_of(a->db, "DELETE FROM blob WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM version WHERE code = ?1)"
-	                                " AND NOT EXISTS (SELECT 1 FROM version WHERE map = ?1)");
+	                                " AND NOT EXISTS (SELECT 1 FROM version WHERE map = ?1)"
+	                                " AND NOT EXISTS (SELECT 1 FROM version WHERE assets = ?1)");
 	er_bind_blob(&q, hash);
 	a->freed = true;
 	return er_query_run(&q, a->err);
@@ -197,15 +217,15 @@ static bool not_deployed(er_apply *a, er_slice routine, uint32_t number)
 	                            number, ER_FMT(routine), er_env_name(env));
 }
 
-/* Deletes the row and gives the hashes of its blobs, one or two. */
-static bool take_version(er_apply *a, er_slice routine, uint32_t number, er_hash hashes[2], size_t *n_hashes)
+/* Deletes the row and gives the hashes of its blobs, one to three. */
+static bool take_version(er_apply *a, er_slice routine, uint32_t number, er_hash hashes[BLOBS], size_t *n_hashes)
 {
-	er_query q = er_query_of(a->db, "DELETE FROM version WHERE routine = ?1 AND number = ?2 RETURNING code, map");
+	er_query q = er_query_of(a->db, "DELETE FROM version WHERE routine = ?1 AND number = ?2 RETURNING code, map, assets");
 	er_bind_text(&q, routine);
 	er_bind_int(&q, number);
 	bool found = er_query_row(&q);
 	*n_hashes = 0;
-	for (int i = 0; found && i < 2; i++)
+	for (int i = 0; found && i < BLOBS; i++)
 		if (er_col_bytes(&q, i).n == ER_SHA256)
 			er_copy(hashes[(*n_hashes)++].b, er_col_bytes(&q, i).p, ER_SHA256);
 	if (!er_query_run(&q, a->err))
@@ -216,7 +236,7 @@ static bool take_version(er_apply *a, er_slice routine, uint32_t number, er_hash
 
 bool er_apply_version_delete(er_apply *a, const er_change *c)
 {
-	er_hash hashes[2];
+	er_hash hashes[BLOBS];
 	size_t n;
 	ER_ASSERT(c->kind == ER_CHANGE_VERSION_DELETE);
 	if (!er_apply_known(a, c->routine) || !not_deployed(a, c->routine, c->number) ||
@@ -236,7 +256,7 @@ static bool hashes_of(er_apply *a, er_slice routine, er_buf *hashes)
 {
 	er_query q =
 	    er_query_of(a->db, "SELECT code FROM version WHERE routine = ?1 UNION SELECT map FROM version WHERE routine = ?1 AND map"
-	                       " IS NOT NULL");
+	                       " IS NOT NULL UNION SELECT assets FROM version WHERE routine = ?1 AND assets IS NOT NULL");
 	er_bind_text(&q, routine);
 	while (er_query_row(&q))
 		if (er_col_bytes(&q, 0).n == ER_SHA256)

@@ -33,7 +33,7 @@ _Static_assert(ER_ENV_PRODUCTION == 0 && ER_ENV_STAGING == 1, "stored rows and t
 
 #define VERSION_COLUMNS \
 	"SELECT v.routine, v.number, v.code, v.map, v.code_n, v.map_n, v.settings, v.description, v.actor, v.at_ms," \
-	" p.routine IS NOT NULL, s.routine IS NOT NULL FROM version v" \
+	" p.routine IS NOT NULL, s.routine IS NOT NULL, v.assets, v.assets_files, v.assets_bytes FROM version v" \
 	" LEFT JOIN current p ON p.routine = v.routine AND p.env = 0 AND v.number IN (p.version0, p.version1)" \
 	" LEFT JOIN current s ON s.routine = v.routine AND s.env = 1 AND v.number IN (s.version0, s.version1)"
 
@@ -57,10 +57,13 @@ bool er_store_versions(er_store *s, er_arena *a, er_slice routine, er_version_ro
 		    .description = er_col_copy(&q, 7, a),
 		    .actor = er_col_copy(&q, 8, a),
 		    .at_ms = er_col_int(&q, 9),
+		    .assets_files = (uint32_t)er_col_int(&q, 13),
+		    .assets_bytes = (uint64_t)er_col_int(&q, 14),
 		    .deployed = {[ER_ENV_PRODUCTION] = er_col_int(&q, 10) != 0, [ER_ENV_STAGING] = er_col_int(&q, 11) != 0},
 		};
 		hash_column(&q, 2, &r.code);
 		hash_column(&q, 3, &r.source_map);
+		hash_column(&q, 12, &r.assets);
 		er_buf_put(&rows, er_slice_of(&r, sizeof r));
 	}
 	*out = er_rows_take(&rows, a, sizeof **out, n);

@@ -46,7 +46,7 @@ typedef struct er_keys {
 
 struct er_store {
 	uint32_t magic;
-	char *dir, *control_path, *kv_path, *key_path;
+	char *dir, *control_path, *kv_path, *assets_path, *key_path;
 	/* er_store_lock_fd */
 	int lock_fd;
 	/* versions of one routine */
@@ -65,6 +65,11 @@ struct er_store {
 	/* over kv: writers one after the other, without asking SQLite to wait */
 	pthread_mutex_t kv_lock;
 	er_db *kv;
+	er_pool asset_readers;
+	pthread_mutex_t asset_lock; /* over assets: writers, as for kv */
+	er_db *assets;
+	pthread_mutex_t sweep_lock;  /* held by who sweeps, and by a backup */
+	char swept[ER_NAME_MAX + 1]; /* the routine whose files were swept last */
 	pthread_rwlock_t names_lock; /* over names */
 	er_namespaces names;
 };

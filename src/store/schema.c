@@ -1,10 +1,10 @@
-/* What the two databases look like, as the steps that led there. A database has the number of the
+/* What the three databases look like, as the steps that led there. A database has the number of the
  * last step it went through in user_version; opening it runs those that are missing, each in a
  * transaction (db.c). A step that was released is never edited; a change of the tables is one more
  * step.
  *
  * control.db: `log` is the truth, and every other table is what it adds up to. kv.db: rows, their
- * clock, and sums that triggers keep. */
+ * clock, and sums that triggers keep. assets.db: static files in parts, and the same sums. */
 #include "store/schema.h"
 
 #include "store/store.h"
@@ -99,10 +99,29 @@ static const char CONTROL_5[] =
     " STRICT, WITHOUT ROWID;";
 /* The key of a site's certificate, encrypted as secrets are. */
 static const char CONTROL_6[] = "ALTER TABLE site ADD COLUMN key BLOB;";
+/* The manifest of a version's static files, a blob; how many there are, and how many bytes. */
+static const char CONTROL_7[] = "ALTER TABLE version ADD COLUMN assets BLOB REFERENCES blob(hash);"
+                                "ALTER TABLE version ADD COLUMN assets_files INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE version ADD COLUMN assets_bytes INTEGER NOT NULL DEFAULT 0;"
+                                "CREATE INDEX version_assets ON version(assets) WHERE assets IS NOT NULL;";
+
+/* Static files. A part has the number of its file and its own: 256 * id + i. */
+static const char ASSETS_1[] =
+    "CREATE TABLE asset(id INTEGER PRIMARY KEY, routine TEXT NOT NULL, hash BLOB NOT NULL CHECK (length(hash) = 32),"
+    " bytes INTEGER NOT NULL, at_s INTEGER NOT NULL, UNIQUE (routine, hash)) STRICT;"
+    "CREATE TABLE part(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE asset_tally(routine TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER asset_added AFTER INSERT ON asset BEGIN"
+    " INSERT INTO asset_tally VALUES (new.routine, 1, new.bytes)"
+    " ON CONFLICT (routine) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes; END;"
+    "CREATE TRIGGER asset_gone AFTER DELETE ON asset BEGIN"
+    " UPDATE asset_tally SET files = files - 1, bytes = bytes - old.bytes WHERE routine = old.routine;"
+    " DELETE FROM asset_tally WHERE routine = old.routine AND files = 0; END;";
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
-static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5, CONTROL_6};
+static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5, CONTROL_6, CONTROL_7};
 static const char *const kv_steps[] = {KV_1};
+static const char *const assets_steps[] = {ASSETS_1};
 
 const er_schema er_schema_control = {
     .application_id = 0x45724374, /* "ErCt" */
@@ -117,4 +136,11 @@ const er_schema er_schema_kv = {
     .steps = kv_steps,
     .n_steps = sizeof kv_steps / sizeof kv_steps[0],
     .unchecked = "kv",
+};
+const er_schema er_schema_assets = {
+    .application_id = 0x45724173, /* "ErAs" */
+    .full_sync = true,
+    .steps = assets_steps,
+    .n_steps = sizeof assets_steps / sizeof assets_steps[0],
+    .unchecked = "part",
 };

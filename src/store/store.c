@@ -2,12 +2,13 @@
  * has ended. What it is for, store.h says; what it does stands in the other files of the room.
  *
  * Opening goes in this order: the folder, its lock, the question whether something is missing,
- * control.db, kv.db, the folder once more (the new files' names must be on the disk), what is read
- * into memory, and the key if a rotation was left half done. Whatever fails closes what is open.
+ * control.db, kv.db, assets.db, the folder once more (the new files' names must be on the disk),
+ * what is read into memory, and the key if a rotation was left half done. Whatever fails closes
+ * what is open.
  *
  * Who uses which part: `control` the control thread alone; `readers` and `kv_readers` any thread, a
- * connection a call; `kv` whoever holds kv_lock; `names` under its lock; `keys` under theirs.
- * `sequence` is the control thread's. */
+ * connection a call; `kv` whoever holds kv_lock, `assets` whoever holds asset_lock; `names` under
+ * its lock; `keys` under theirs. `sequence` is the control thread's. */
 #include "store/store.h"
 
 #include "base/buf.h"
@@ -27,6 +28,7 @@ static er_store *new_store(const er_store_options *o)
 	s->dir = er_strdup_cstr(o->dir);
 	s->control_path = er_printf("%s/control.db", o->dir);
 	s->kv_path = er_printf("%s/kv.db", o->dir);
+	s->assets_path = er_printf("%s/assets.db", o->dir);
 	s->key_path = o->key_file != NULL ? er_strdup_cstr(o->key_file) : er_printf("%s/key", o->dir);
 	s->quota = o->versions_quota ? o->versions_quota : ER_VERSIONS_QUOTA;
 	s->keep = o->keep;
@@ -34,6 +36,9 @@ static er_store *new_store(const er_store_options *o)
 	s->vfs = er_fault_vfs_new(s->fault);
 	er_pool_init(&s->readers, s->control_path, er_store_vfs(s));
 	er_pool_init(&s->kv_readers, s->kv_path, er_store_vfs(s));
+	er_pool_init(&s->asset_readers, s->assets_path, er_store_vfs(s));
+	pthread_mutex_init(&s->asset_lock, NULL);
+	pthread_mutex_init(&s->sweep_lock, NULL);
 	pthread_mutex_init(&s->keys.lock, NULL);
 	pthread_mutex_init(&s->kv_lock, NULL);
 	pthread_rwlock_init(&s->names_lock, NULL);
@@ -49,6 +54,21 @@ static bool nothing_lost(const er_store *s, er_err *err)
 	               "%s is missing while %s is there: put it back, or move the data folder away and restore it from a backup (er "
 	               "node restore)",
 	               s->control_path, s->kv_path);
+}
+
+/* The same of static files, which versions name: they are put before. */
+static bool no_assets_lost(const er_store *s, er_err *err)
+{
+	bool named;
+	if (!er_file_empty(s->assets_path))
+		return true;
+	er_query q = er_query_of(s->control, "SELECT 1 FROM version WHERE assets IS NOT NULL LIMIT 1");
+	if (!er_query_any(&q, &named, err))
+		return false;
+	return !named || er_fail(err, ER_ERR_INVALID,
+	                         "%s is missing, and versions in %s have static files: put it back, or move the data folder away and "
+	                         "restore it from a backup (er node restore)",
+	                         s->assets_path, s->control_path);
 }
 
 /* What this node is: its id, made with the folder, and where its log stands. */
@@ -74,6 +94,8 @@ static bool open_all(er_store *s, er_err *err)
 	if ((s->control = er_db_open(s->control_path, er_store_vfs(s), &er_schema_control, err)) == NULL)
 		return false;
 	if ((s->kv = er_db_open(s->kv_path, er_store_vfs(s), &er_schema_kv, err)) == NULL)
+		return false;
+	if (!no_assets_lost(s, err) || (s->assets = er_db_open(s->assets_path, er_store_vfs(s), &er_schema_assets, err)) == NULL)
 		return false;
 	/* The names of new databases. */
 	if (!er_dir_sync(&s->fault, s->dir, err) || !load_node(s, err) || !er_namespaces_read(s->control, &s->names, err))
@@ -103,6 +125,8 @@ void er_store_close(er_store *s)
 	er_pool_fini(&s->kv_readers);
 	er_db_close(s->control);
 	er_db_close(s->kv);
+	er_pool_fini(&s->asset_readers);
+	er_db_close(s->assets);
 	er_fault_vfs_free(s->vfs);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -110,10 +134,13 @@ void er_store_close(er_store *s)
 	pthread_mutex_destroy(&s->keys.lock);
 	er_wipe(&s->keys, sizeof s->keys);
 	pthread_mutex_destroy(&s->kv_lock);
+	pthread_mutex_destroy(&s->asset_lock);
+	pthread_mutex_destroy(&s->sweep_lock);
 	pthread_rwlock_destroy(&s->names_lock);
 	er_free(s->dir);
 	er_free(s->control_path);
 	er_free(s->kv_path);
+	er_free(s->assets_path);
 	er_free(s->key_path);
 	s->magic = 0;
 	er_free(s);

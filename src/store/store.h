@@ -6,10 +6,11 @@
  * node is where its sequence says, a second engine (NATS JetStream) can feed the same changes, and
  * an acknowledged change is on disk (SQLite, WAL, synchronous=FULL) before er_store_apply returns.
  *
- * Two databases in the data folder: control.db (all but KV) and kv.db (synchronous=NORMAL: the last
- * moments of KV may be lost by a power cut, never its consistency). Code and source maps lie in
- * control.db as blobs by SHA-256, each once. Secrets are encrypted (AES-256-GCM) with a key from
- * outside the database (DIR/key, mode 0600, or where configuration says).
+ * Three databases in the data folder: control.db, kv.db (synchronous=NORMAL: the last moments
+ * of KV may be lost by a power cut, never its consistency) and assets.db (static files,
+ * asset.h). Code and source maps lie in control.db as blobs by SHA-256, each once. Secrets are
+ * encrypted (AES-256-GCM) with a key from outside the database (DIR/key, mode 0600, or where
+ * configuration says).
  *
  * Threads: er_store_apply and everything else belong to one thread, the control thread, but for the
  * functions marked "any thread". Blocking. */
@@ -19,6 +20,7 @@
 #include "base/arena.h"
 #include "base/chunk.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/slice.h"
 #include "model/env.h"
 #include "model/names.h"
@@ -29,7 +31,6 @@
 typedef struct er_store er_store;
 
 enum {
-	ER_SHA256 = 32,
 	ER_STORE_SPLIT = 2,          /* versions a deployment may name */
 	ER_SETTING_MAX = 64 << 10,   /* bytes of a variable's or secret's value */
 	ER_SETTINGS_MAX = 256,       /* variables and secrets of a routine in one environment */
@@ -38,10 +39,6 @@ enum {
 	ER_ADDRESSES_MAX = 64,       /* ranges of private addresses that a routine may be allowed */
 	ER_STORE_HOST_MAX = 255,     /* of a host that is granted to a token, with its "*." */
 };
-
-typedef struct er_hash {
-	uint8_t b[ER_SHA256];
-} er_hash;
 
 /* ---- opening ---- */
 
@@ -107,10 +104,15 @@ typedef enum er_change_kind {
 const char *er_change_name(er_change_kind k); /* "version-add", ... */
 
 /* What a version is beside its code. `settings`: JSON object {main, compat, limits, profile,
- * fallback, routes, kv} as er.jsonc says them (checked by the caller; canonical: written by
+ * fallback, routes, kv, assets} as er.jsonc says them (checked by the caller; canonical: written by
  * er_json_write). */
 typedef struct er_version_data {
-	er_slice code, source_map; /* map may be empty */
+	er_slice code, source_map; /* both may be empty; without code there are assets */
+	/* the manifest of static files: lines that begin with the hash of a file (asset.h), which is
+	 * there; or empty */
+	er_slice assets;
+	uint32_t assets_files;
+	uint64_t assets_bytes;
 	er_slice settings;
 	er_slice description;
 } er_version_data;
@@ -231,8 +233,9 @@ typedef struct er_deployment_row {
 typedef struct er_version_row {
 	er_slice routine;
 	uint32_t number;
-	er_hash code, source_map;
-	uint32_t code_n, map_n;
+	er_hash code, source_map, assets;
+	uint32_t code_n, map_n, assets_files; /* assets_files 0: it has no manifest */
+	uint64_t assets_bytes;
 	er_slice settings, description, actor;
 	int64_t at_ms;
 	bool deployed[ER_ENV_COUNT_]; /* an environment points to it now */
@@ -317,7 +320,7 @@ ER_MUST_CHECK bool er_store_env(er_store *s, er_slice routine, er_env env, er_pi
 
 /* ---- backup ---- */
 
-/* A consistent copy of both databases and the node's id (not the key) into `dir`, which must not
+/* A consistent copy of all databases and the node's id (not the key) into `dir`, which must not
  * exist; while the node runs. Any thread: it takes as long as the data is big, and deploys need not
  * wait for it. */
 ER_MUST_CHECK bool er_store_backup(er_store *s, const char *dir, er_err *err);

@@ -64,7 +64,7 @@ test('backup under load of deployments, restore, start: the same routines, varia
 		const after = made
 		stopped = true
 		await load
-		assert.deepEqual(fs.readdirSync(path.join(dir, 'copy')).sort(), ['control.db', 'kv.db'])
+		assert.deepEqual(fs.readdirSync(path.join(dir, 'copy')).sort(), ['assets.db', 'control.db', 'kv.db'])
 
 		const again = await run(['node', 'backup', 'copy', '--node', path.join(data, 'admin.sock'), '--json'], dir)
 		assert.equal(again.status, 1)

@@ -400,7 +400,8 @@ static inline int power_error(sqlite3_vfs *v, int n, char *out)
 static inline void power_watch(power *p, const char *dir)
 {
 	static const char *const names[] = {"control.db", "control.db-wal", "control.db-journal",
-	                                    "kv.db",      "kv.db-wal",      "kv.db-journal"};
+	                                    "kv.db",      "kv.db-wal",      "kv.db-journal",
+	                                    "assets.db",  "assets.db-wal",  "assets.db-journal"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char *path = er_printf("%s/%s", dir, names[i]);
 		if (access(path, F_OK) == 0)

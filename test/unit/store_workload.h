@@ -220,8 +220,8 @@ static inline void work_integrity(const char *dir)
 	static const struct {
 		const char *name;
 		const er_schema *schema;
-	} all[] = {{"control.db", &er_schema_control}, {"kv.db", &er_schema_kv}};
-	for (size_t i = 0; i < 2; i++) {
+	} all[] = {{"control.db", &er_schema_control}, {"kv.db", &er_schema_kv}, {"assets.db", &er_schema_assets}};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
 		er_err err = {0};
 		char *path = er_printf("%s/%s", dir, all[i].name);
 		er_db *db = er_db_open_plain(path, NULL, &err);

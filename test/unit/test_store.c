@@ -63,7 +63,7 @@ static void a_new_folder_is_private_and_has_an_id(void **state)
 	apply_all(s, c, 2);
 	mode_is(dir, "", 0700);
 	for (const char *const *n =
-	         (const char *const[]){"control.db", "control.db-wal", "control.db-shm", "kv.db", "key", "lock", NULL};
+	         (const char *const[]){"control.db", "control.db-wal", "control.db-shm", "kv.db", "assets.db", "key", "lock", NULL};
 	     *n; n++)
 		mode_is(dir, *n, 0600);
 	char id[33];

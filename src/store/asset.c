@@ -1,0 +1,359 @@
+/* A file is a row and its parts, so that a range of it costs no more than the parts that it lies
+ * in. One connection writes, under a lock; readers have connections of their own.
+ *
+ * A file is put before the version that names it, and nothing holds the two together but time: a
+ * file that was put or asked for lately is not swept. The sweep reads which files versions name
+ * after it has chosen the old ones, and removes those that are still old; a deployment asks for its
+ * files, which makes them young, before it is written. So whichever comes first, a version that is
+ * there has its files. */
+#include "store/asset.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "store/room.h"
+
+enum { PART = 128 << 10, PARTS = 256, YOUNG_S = 300, AT_ONCE = 2000 };
+_Static_assert(ER_ASSET_MAX / PART < PARTS, "the number of a part is its file's, and this");
+
+static int64_t now_s(void)
+{
+	return (int64_t)(er_clock_wall_us() / 1000000);
+}
+
+/* ---- asking ---- */
+
+typedef struct row {
+	int64_t id, at_s;
+	uint64_t bytes;
+	bool there;
+} row;
+
+static bool find(er_db *db, er_slice routine, const er_hash *hash, row *out, er_err *err)
+{
+	er_query q = er_query_of(db, "SELECT id, at_s, bytes FROM asset WHERE routine = ?1 AND hash = ?2");
+	er_bind_text(&q, routine);
+	er_bind_blob(&q, er_hash_slice(hash));
+	*out = (row){.there = er_query_row(&q)};
+	if (out->there) {
+		out->id = er_col_int(&q, 0);
+		out->at_s = er_col_int(&q, 1);
+		out->bytes = (uint64_t)er_col_int(&q, 2);
+	}
+	return er_query_end(&q, err);
+}
+
+/* One that is young stays so, and costs no writing. */
+static bool touch(er_db *db, const row *r, er_err *err)
+{
+	if (now_s() - r->at_s < YOUNG_S)
+		return true;
+	er_query q = er_query_of(db, "UPDATE asset SET at_s = ?2 WHERE id = ?1");
+	er_bind_int(&q, r->id);
+	er_bind_int(&q, now_s());
+	return er_query_run(&q, err);
+}
+
+static bool ask_all(er_db *db, er_slice routine, const er_hash *hashes, const uint32_t *lengths, size_t n, bool *missing,
+                    er_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		row r;
+		if (!find(db, routine, &hashes[i], &r, err) || (r.there && !touch(db, &r, err)))
+			return false;
+		missing[i] = !r.there || (lengths != NULL && r.bytes != lengths[i]);
+	}
+	return true;
+}
+
+/* Ends a transaction of the writer, whose lock is held. */
+static bool end(er_store *s, bool good, er_err *err)
+{
+	if (good)
+		good = er_db_commit(s->assets, err);
+	else
+		er_db_rollback(s->assets);
+	pthread_mutex_unlock(&s->asset_lock);
+	return good;
+}
+
+static bool begin(er_store *s, er_err *err)
+{
+	pthread_mutex_lock(&s->asset_lock);
+	if (er_db_begin(s->assets, err))
+		return true;
+	pthread_mutex_unlock(&s->asset_lock);
+	return false;
+}
+
+bool er_asset_missing(er_store *s, er_slice routine, const er_hash *hashes, const uint32_t *lengths, size_t n, bool *missing,
+                      er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	return begin(s, err) && end(s, ask_all(s->assets, routine, hashes, lengths, n, missing, err), err);
+}
+
+bool er_asset_count(er_store *s, er_slice routine, er_asset_tally *out, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	*out = (er_asset_tally){0};
+	er_db *db = er_pool_take(&s->asset_readers, err);
+	if (db == NULL)
+		return false;
+	er_query q = er_query_of(db, "SELECT files, bytes FROM asset_tally WHERE routine = ?1");
+	er_bind_text(&q, routine);
+	if (er_query_row(&q))
+		*out = (er_asset_tally){(uint64_t)er_col_int(&q, 0), (uint64_t)er_col_int(&q, 1)};
+	bool good = er_query_end(&q, err);
+	er_pool_give(&s->asset_readers, db);
+	return good;
+}
+
+/* ---- putting ---- */
+
+static bool asset_ok(const er_asset *a, er_err *err)
+{
+	er_hash is;
+	char hex[2 * ER_SHA256 + 1];
+	er_hex(er_hash_slice(&a->hash), hex);
+	if (a->bytes.n > ER_ASSET_MAX)
+		return er_fail(err, ER_ERR_TOO_LARGE, "the file %s has %zu bytes; %d MB is the most", hex, a->bytes.n,
+		               ER_ASSET_MAX >> 20);
+	er_sha256(a->bytes, (er_slice){0}, &is);
+	return memcmp(is.b, a->hash.b, ER_SHA256) == 0 ||
+	       er_fail(err, ER_ERR_INVALID, "the bytes that were sent as the file %s have another hash: send them again", hex);
+}
+
+static bool put_parts(er_db *db, int64_t id, er_slice bytes, er_err *err)
+{
+	for (int64_t i = 0; bytes.n > 0; i++) {
+		er_slice part = er_slice_head(bytes, PART);
+		ER_ASSERT(i < PARTS);
+		er_query q = er_query_of(db, "INSERT OR REPLACE INTO part(id, bytes) VALUES (?1, ?2)");
+		er_bind_int(&q, id * PARTS + i);
+		er_bind_blob(&q, part);
+		if (!er_query_run(&q, err))
+			return false;
+		bytes = er_slice_from(bytes, part.n);
+	}
+	return true;
+}
+
+static bool put_one(er_db *db, er_slice routine, const er_asset *a, er_err *err)
+{
+	row r;
+	if (!find(db, routine, &a->hash, &r, err))
+		return false;
+	if (r.there)
+		return touch(db, &r, err);
+	er_query q = er_query_of(db, "INSERT INTO asset(routine, hash, bytes, at_s) VALUES (?1, ?2, ?3, ?4) RETURNING id");
+	er_bind_text(&q, routine);
+	er_bind_blob(&q, er_hash_slice(&a->hash));
+	er_bind_int(&q, (int64_t)a->bytes.n);
+	er_bind_int(&q, now_s());
+	int64_t id = er_query_row(&q) ? er_col_int(&q, 0) : 0;
+	return er_query_run(&q, err) && put_parts(db, id, a->bytes, err);
+}
+
+static bool within_quota(er_db *db, er_slice routine, er_err *err)
+{
+	er_query q = er_query_of(db, "SELECT bytes FROM asset_tally WHERE routine = ?1");
+	er_bind_text(&q, routine);
+	uint64_t bytes = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
+	if (!er_query_end(&q, err))
+		return false;
+	return bytes <= ER_ASSETS_QUOTA ||
+	       er_fail(
+	           err, ER_ERR_TOO_LARGE,
+	           "the files of \"%.*s\" would have more than %d GB in all its versions: remove old ones with `er versions prune`; "
+	           "their files go an hour later",
+	           ER_FMT(routine), (int)(ER_ASSETS_QUOTA >> 30));
+}
+
+static bool put_all(er_db *db, er_slice routine, const er_asset *assets, size_t n, er_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!put_one(db, routine, &assets[i], err))
+			return false;
+	return within_quota(db, routine, err);
+}
+
+bool er_asset_put(er_store *s, er_slice routine, const er_asset *assets, size_t n, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	if (!er_name_check("routine", routine, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!asset_ok(&assets[i], err))
+			return false;
+	return begin(s, err) && end(s, put_all(s->assets, routine, assets, n, err), err);
+}
+
+/* ---- reading ---- */
+
+static bool damaged(const er_store *s, const er_hash *hash, er_err *err)
+{
+	char hex[2 * ER_SHA256 + 1];
+	er_hex(er_hash_slice(hash), hex);
+	return er_fail(err, ER_ERR_IO,
+	               "%s is damaged (the file %s is not what was stored): restore it from a backup (er node restore)",
+	               s->assets_path, hex);
+}
+
+/* Bytes [from, from + n) out of the parts that have them. *got: how many there were. */
+static bool copy_parts(er_db *db, int64_t id, uint64_t from, uint8_t *to, size_t n, size_t *got, er_err *err)
+{
+	int64_t first = (int64_t)(from / PART), last = n > 0 ? (int64_t)((from + n - 1) / PART) : first;
+	uint64_t skip = from % PART;
+	er_query q = er_query_of(db, "SELECT bytes FROM part WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
+	er_bind_int(&q, id * PARTS + first);
+	er_bind_int(&q, id * PARTS + last);
+	*got = 0;
+	while (*got < n && er_query_row(&q)) {
+		er_slice part = er_slice_head(er_slice_from(er_col_bytes(&q, 0), (size_t)skip), n - *got);
+		er_copy(to + *got, part.p, part.n);
+		*got += part.n;
+		skip = 0;
+	}
+	return er_query_end(&q, err);
+}
+
+static bool read_bytes(er_store *s, er_db *db, er_slice routine, const er_hash *hash, uint64_t length, uint64_t from, uint8_t *to,
+                       size_t n, er_err *err)
+{
+	row r;
+	size_t got = 0;
+	er_hash is;
+	if (!find(db, routine, hash, &r, err))
+		return false;
+	if (!r.there)
+		return er_fail(err, ER_ERR_NO_ROUTE, "a file of \"%.*s\" is not stored here (any more)", ER_FMT(routine));
+	if (!copy_parts(db, r.id, from, to, n, &got, err))
+		return false;
+	if (got < n || r.bytes != length)
+		return damaged(s, hash, err);
+	if (from > 0 || n < length)
+		return true;
+	er_sha256(er_slice_of(to, n), (er_slice){0}, &is);
+	return memcmp(is.b, hash->b, ER_SHA256) == 0 || damaged(s, hash, err);
+}
+
+bool er_asset_read(er_store *s, er_slice routine, const er_hash *hash, uint64_t length, uint64_t from, uint8_t *to, size_t n,
+                   er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	ER_ASSERT(from <= length && n <= length - from);
+	er_db *db = er_pool_take(&s->asset_readers, err);
+	if (db == NULL)
+		return false;
+	bool good = er_db_begin_read(db, err);
+	if (good) {
+		good = read_bytes(s, db, routine, hash, length, from, to, n, err);
+		er_db_rollback(db);
+	}
+	er_pool_give(&s->asset_readers, db);
+	return good;
+}
+
+/* ---- sweeping ---- */
+
+/* The hash that every line of a manifest begins with. */
+static void take_lines(er_map *live, er_slice text)
+{
+	er_slice line;
+	er_hash hash;
+	while (er_slice_split(&text, '\n', &line))
+		if (er_hash_parse(er_slice_head(line, er_slice_find(line, ' ')), &hash))
+			(void)er_map_set(live, er_hash_slice(&hash), live);
+}
+
+/* What versions of the routine name, as they are on the disk now. */
+static bool named(er_store *s, er_slice routine, er_map *live, er_err *err)
+{
+	er_db *db = er_pool_take(&s->readers, err);
+	if (db == NULL)
+		return false;
+	er_query q = er_query_of(db, "SELECT DISTINCT b.hash, b.bytes FROM version v JOIN blob b ON b.hash = v.assets"
+	                             " WHERE v.routine = ?1 AND v.assets IS NOT NULL");
+	er_bind_text(&q, routine);
+	while (er_query_row(&q))
+		take_lines(live, er_col_bytes(&q, 1));
+	bool good = er_query_end(&q, err);
+	er_pool_give(&s->readers, db);
+	return good;
+}
+
+static bool remove_one(er_db *db, int64_t id, er_err *err)
+{
+	er_query parts = er_query_of(db, "DELETE FROM part WHERE id BETWEEN ?1 AND ?2");
+	er_bind_int(&parts, id * PARTS);
+	er_bind_int(&parts, id * PARTS + PARTS - 1);
+	if (!er_query_run(&parts, err))
+		return false;
+	er_query q = er_query_of(db, "DELETE FROM asset WHERE id = ?1");
+	er_bind_int(&q, id);
+	return er_query_run(&q, err);
+}
+
+/* Ids of files that are old enough and named by no version; in the writer's transaction. */
+static bool choose(er_store *s, er_slice routine, int64_t before_s, er_buf *ids, er_err *err)
+{
+	er_map *live = er_map_new();
+	bool good = named(s, routine, live, err);
+	er_query q = er_query_of(s->assets, "SELECT id, hash FROM asset WHERE routine = ?1 AND at_s < ?2");
+	er_bind_text(&q, routine);
+	er_bind_int(&q, before_s);
+	while (good && er_buf_len(ids) < AT_ONCE * sizeof(int64_t) && er_query_row(&q)) {
+		int64_t id = er_col_int(&q, 0);
+		if (er_map_get(live, er_col_bytes(&q, 1)) == NULL)
+			er_buf_put(ids, er_slice_of(&id, sizeof id));
+	}
+	er_map_free(live);
+	return er_query_end(&q, good ? err : NULL) && good;
+}
+
+static bool sweep_routine(er_store *s, er_slice routine, int64_t before_s, unsigned *removed, er_err *err)
+{
+	er_buf ids = {0};
+	bool good = choose(s, routine, before_s, &ids, err);
+	size_t n = er_buf_len(&ids) / sizeof(int64_t);
+	for (size_t i = 0; good && i < n; i++)
+		good = remove_one(s->assets, ((const int64_t *)(const void *)ids.p)[i], err);
+	*removed = good ? (unsigned)n : 0;
+	er_buf_fini(&ids);
+	return good;
+}
+
+/* The first routine behind the one that was swept last; *over: there is none. */
+static bool next_routine(er_store *s, char *name, size_t cap, bool *over, er_err *err)
+{
+	er_query q = er_query_of(s->assets, "SELECT routine FROM asset_tally WHERE routine > ?1 ORDER BY routine LIMIT 1");
+	er_bind_text(&q, er_slice_cstr(s->swept));
+	*over = !er_query_row(&q) || er_col_bytes(&q, 0).n >= cap;
+	name[0] = '\0';
+	if (!*over) {
+		er_copy(name, er_col_bytes(&q, 0).p, er_col_bytes(&q, 0).n);
+		name[er_col_bytes(&q, 0).n] = '\0';
+	}
+	return er_query_end(&q, err);
+}
+
+bool er_asset_sweep(er_store *s, unsigned grace_s, unsigned *removed, bool *over, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	char name[ER_NAME_MAX + 1];
+	*removed = 0;
+	*over = true;
+	if (pthread_mutex_trylock(&s->sweep_lock) != 0)
+		return true;
+	bool good = begin(s, err);
+	if (good) {
+		bool done = next_routine(s, name, sizeof name, over, err) &&
+		            (*over || sweep_routine(s, er_slice_cstr(name), now_s() - (int64_t)grace_s, removed, err));
+		good = end(s, done, err);
+	}
+	/* One that has more of it comes again. */
+	if (good && *removed < AT_ONCE)
+		er_copy(s->swept, name, sizeof name);
+	pthread_mutex_unlock(&s->sweep_lock);
+	return good;
+}
