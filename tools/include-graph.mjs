@@ -2,6 +2,7 @@
 // never upwards:
 //
 //   base ← model ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli
+//   cache ← assets ← control
 //   base, model ← store ← control
 //   sandbox stands alone on base, model, http, channel. cli is also the front of the node (er
 //   node, er dev).
@@ -18,13 +19,14 @@ const below = {
 	net: ['base'],
 	channel: ['base', 'model', 'http'],
 	cache: ['base', 'model', 'http'],
+	assets: ['base', 'model', 'http', 'cache'],
 	origin: ['base', 'model', 'http'],
 	isolate: ['base', 'model', 'http', 'channel', 'cache', 'origin'],
 	store: ['base', 'model'],
-	control: ['base', 'model', 'http', 'channel', 'cache', 'origin', 'store', 'isolate'],
-	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'origin', 'isolate', 'store', 'control'],
+	control: ['base', 'model', 'http', 'channel', 'cache', 'assets', 'origin', 'store', 'isolate'],
+	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'assets', 'origin', 'isolate', 'store', 'control'],
 	sandbox: ['base', 'model', 'http', 'channel'],
-	cli: ['base', 'model', 'http', 'net', 'channel', 'origin', 'isolate', 'gateway', 'control', 'store'],
+	cli: ['base', 'model', 'http', 'net', 'channel', 'assets', 'origin', 'isolate', 'gateway', 'control', 'store'],
 }
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')

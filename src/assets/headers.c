@@ -1,0 +1,164 @@
+/* Everything is checked when the file is read; the one thing that a request can bring in, what
+ * stands for a placeholder, is percent-encoded. So no line of the answer's head can be made up. */
+#include "assets/headers.h"
+
+/* ---- reading ---- */
+
+static bool refuse(er_err *err, unsigned line, const char *why, er_slice what)
+{
+	return er_fail(err, ER_ERR_INVALID, "_headers, line %u: %s: %.*s", line, why, ER_FMT(er_slice_head(what, 120)));
+}
+
+/* Fields that the node writes itself, because what they say depends on the request. */
+static bool is_own(er_slice name)
+{
+	static const char *const own[] = {
+	    "content-length", "content-encoding", "content-range", "accept-ranges", "etag",        "date", "host",
+	    "expect",         "upgrade",          "er-error",      "last-modified", "set-cookie2", "age",  "cache-status"};
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		if (er_slice_ieq(name, er_slice_cstr(own[i])))
+			return true;
+	return er_field_hop_by_hop(name);
+}
+
+static bool read_field(er_slice line, const er_rule_pattern *of, unsigned number, er_headers_field *out, er_err *err)
+{
+	er_slice missing;
+	*out = (er_headers_field){.away = line.p[0] == '!'};
+	if (out->away)
+		line = er_slice_trim(er_slice_from(line, 1));
+	size_t colon = out->away ? line.n : er_slice_find(line, ':');
+	out->name = er_slice_trim(er_slice_head(line, colon));
+	if (!out->away && colon == line.n)
+		return refuse(err, number, "a path, or \"Name: value\" is expected", line);
+	if (!er_field_name_ok(out->name))
+		return refuse(err, number, "this is no name of a field", out->name);
+	if (is_own(out->name))
+		return refuse(err, number, "the node says this field itself", out->name);
+	out->value = er_slice_trim(er_slice_from(line, colon + 1));
+	if (!er_field_value_ok(out->value))
+		return refuse(err, number, "the value has a control character", out->name);
+	if (!out->away && out->value.n == 0)
+		return refuse(err, number, "a value is expected", out->name);
+	/* Only what looks like one and stands in the pattern is a placeholder: values have colons. */
+	(void)!er_rule_knows(of, out->value, &missing);
+	return true;
+}
+
+typedef struct reading {
+	er_arena *a;
+	er_headers *out;
+	er_headers_field *fields; /* of all rules */
+	size_t n_fields;
+} reading;
+
+static bool begin_rule(reading *r, er_slice line, unsigned number, er_err *err)
+{
+	const char *why;
+	er_headers_rule *rule = &r->out->rules[r->out->n];
+	if (r->out->n == ER_HEADERS_RULES)
+		return refuse(err, number, "100 rules are all that there may be", line);
+	if (!er_rule_read(line, true, &rule->pattern, &why))
+		return refuse(err, number, why, line);
+	rule->fields = er_arena_alloc(r->a, ER_HEADERS_FIELDS * sizeof *rule->fields);
+	rule->n = 0;
+	r->out->n++;
+	return true;
+}
+
+static bool add_field(reading *r, er_slice line, unsigned number, er_err *err)
+{
+	if (r->out->n == 0)
+		return refuse(err, number, "a path stands before the first field", line);
+	er_headers_rule *rule = &r->out->rules[r->out->n - 1];
+	if (rule->n == ER_HEADERS_FIELDS)
+		return refuse(err, number, "50 fields are all that a rule may have", line);
+	return read_field(line, &rule->pattern, number, &rule->fields[rule->n++], err);
+}
+
+bool er_headers_read(er_arena *a, er_slice text, er_headers *out, er_err *err)
+{
+	unsigned number = 0;
+	*out = (er_headers){.rules = er_arena_alloc(a, ER_HEADERS_RULES * sizeof *out->rules)};
+	reading r = {.a = a, .out = out};
+	if (text.n > ER_HEADERS_FILE)
+		return er_fail(err, ER_ERR_TOO_LARGE, "_headers has %zu bytes; it may have %d", text.n, ER_HEADERS_FILE);
+	if (!er_utf8_valid(text))
+		return er_fail(err, ER_ERR_INVALID, "_headers is not UTF-8");
+	for (er_slice line; er_rule_line(&text, &number, &line);) {
+		if (line.n > ER_HEADERS_LINE)
+			return refuse(err, number, "the line is longer than 2000 bytes", line);
+		bool rule = line.p[0] == '/' || er_slice_starts(line, ER_LIT("https://")) || er_slice_starts(line, ER_LIT("http://"));
+		if (rule ? !begin_rule(&r, line, number, err) : !add_field(&r, line, number, err))
+			return false;
+	}
+	for (size_t i = 0; i < out->n; i++)
+		if (out->rules[i].n == 0)
+			return er_fail(err, ER_ERR_INVALID, "_headers: the path %.*s has no fields",
+			               ER_FMT(er_slice_head(out->rules[i].pattern.path, 120)));
+	return true;
+}
+
+/* ---- applying ---- */
+
+static er_slice value_for(const er_headers_field *f, const er_rule_found *found, er_arena *a)
+{
+	if (found->n == 0)
+		return f->value;
+	er_buf b = {0};
+	er_rule_fill(&b, f->value, found);
+	er_slice value = er_arena_copy(a, er_buf_slice(&b));
+	er_buf_fini(&b);
+	return value;
+}
+
+/* Fields of rules stand behind the `n_own` that the answer came with, and take their place. */
+static void put(er_fields *fields, uint32_t *n_own, er_slice name, er_slice value, er_arena *a)
+{
+	for (uint32_t i = 0; i < fields->n; i++) {
+		er_field *f = &fields->v[i];
+		if (!er_slice_ieq(f->name, name))
+			continue;
+		if (er_slice_ieq(name, ER_LIT("set-cookie")))
+			break;
+		bool joined = i >= *n_own || er_slice_ieq(name, ER_LIT("vary"));
+		f->value = joined ? er_arena_printf(a, "%.*s, %.*s", ER_FMT(f->value), ER_FMT(value)) : value;
+		if (i < *n_own && !joined) {
+			/* said by a rule now: what comes next is added to it */
+			er_field moved = *f;
+			memmove(f, f + 1, (fields->n - i - 1) * sizeof *f);
+			fields->v[fields->n - 1] = moved;
+			--*n_own;
+		}
+		return;
+	}
+	er_fields_add(fields, a, name, value);
+}
+
+static void take_away(er_fields *fields, uint32_t *n_own, er_slice name)
+{
+	for (uint32_t i = 0; i < *n_own; i++)
+		if (er_slice_ieq(fields->v[i].name, name)) {
+			--*n_own;
+			break;
+		}
+	(void)er_fields_del(fields, name);
+}
+
+void er_headers_apply(const er_headers *h, er_slice scheme, er_slice host, er_slice path, er_fields *fields, er_arena *a)
+{
+	uint32_t n_own = fields->n;
+	er_rule_found found;
+	for (size_t i = 0; i < h->n; i++) {
+		const er_headers_rule *rule = &h->rules[i];
+		if (!er_rule_match(&rule->pattern, scheme, host, path, &found))
+			continue;
+		for (size_t k = 0; k < rule->n; k++) {
+			const er_headers_field *f = &rule->fields[k];
+			if (f->away)
+				take_away(fields, &n_own, f->name);
+			else
+				put(fields, &n_own, f->name, value_for(f, &found, a), a);
+		}
+	}
+}

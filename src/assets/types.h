@@ -1,0 +1,180 @@
+/* Media types of files, by the end of their names. Pure.
+ *
+ * The table is that of the list that Debian keeps (package media-types, /etc/mime.types), cut to
+ * what the web has, and changed where the WHATWG and newer registrations of IANA say otherwise
+ * (RFC 9239: text/javascript). */
+#ifndef ER_ASSETS_TYPES_H
+#define ER_ASSETS_TYPES_H
+
+#include "base/slice.h"
+
+/* Ends of names in their order (memcmp), in lower case. */
+#define ER_ASSETS_TYPES(X) \
+	X("3mf", "model/3mf") \
+	X("7z", "application/x-7z-compressed") \
+	X("aac", "audio/aac") \
+	X("adoc", "text/plain") \
+	X("ai", "application/postscript") \
+	X("aif", "audio/aiff") \
+	X("aiff", "audio/aiff") \
+	X("apk", "application/vnd.android.package-archive") \
+	X("apng", "image/apng") \
+	X("asc", "text/plain") \
+	X("atom", "application/atom+xml") \
+	X("avi", "video/x-msvideo") \
+	X("avif", "image/avif") \
+	X("avifs", "image/avif") \
+	X("bin", "application/octet-stream") \
+	X("bmp", "image/bmp") \
+	X("bz2", "application/x-bzip2") \
+	X("cbor", "application/cbor") \
+	X("cjs", "text/javascript") \
+	X("conf", "text/plain") \
+	X("crt", "application/x-x509-ca-cert") \
+	X("crx", "application/x-chrome-extension") \
+	X("csh", "text/plain") \
+	X("css", "text/css") \
+	X("csv", "text/csv") \
+	X("deb", "application/vnd.debian.binary-package") \
+	X("dmg", "application/octet-stream") \
+	X("doc", "application/msword") \
+	X("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document") \
+	X("eot", "application/vnd.ms-fontobject") \
+	X("epub", "application/epub+zip") \
+	X("exe", "application/octet-stream") \
+	X("flac", "audio/flac") \
+	X("geojson", "application/geo+json") \
+	X("gif", "image/gif") \
+	X("glb", "model/gltf-binary") \
+	X("gltf", "model/gltf+json") \
+	X("gpx", "application/gpx+xml") \
+	X("gz", "application/gzip") \
+	X("hdr", "image/vnd.radiance") \
+	X("heic", "image/heic") \
+	X("heif", "image/heif") \
+	X("htm", "text/html") \
+	X("html", "text/html") \
+	X("ico", "image/vnd.microsoft.icon") \
+	X("ics", "text/calendar") \
+	X("img", "application/octet-stream") \
+	X("ini", "text/plain") \
+	X("ipynb", "application/json") \
+	X("iso", "application/x-iso9660-image") \
+	X("jar", "application/java-archive") \
+	X("jp2", "image/jp2") \
+	X("jpeg", "image/jpeg") \
+	X("jpg", "image/jpeg") \
+	X("js", "text/javascript") \
+	X("json", "application/json") \
+	X("json5", "application/json5") \
+	X("jsonl", "application/jsonl") \
+	X("jsonld", "application/ld+json") \
+	X("jxl", "image/jxl") \
+	X("key", "application/octet-stream") \
+	X("kml", "application/vnd.google-earth.kml+xml") \
+	X("kmz", "application/vnd.google-earth.kmz") \
+	X("less", "text/plain") \
+	X("lock", "text/plain") \
+	X("log", "text/plain") \
+	X("m3u8", "application/vnd.apple.mpegurl") \
+	X("m4a", "audio/mp4") \
+	X("m4s", "video/iso.segment") \
+	X("m4v", "video/mp4") \
+	X("map", "application/json") \
+	X("markdown", "text/markdown") \
+	X("md", "text/markdown") \
+	X("mid", "audio/midi") \
+	X("midi", "audio/midi") \
+	X("mjs", "text/javascript") \
+	X("mkv", "video/matroska") \
+	X("mov", "video/quicktime") \
+	X("mp3", "audio/mpeg") \
+	X("mp4", "video/mp4") \
+	X("mpd", "application/dash+xml") \
+	X("mpeg", "video/mpeg") \
+	X("mpg", "video/mpeg") \
+	X("msi", "application/octet-stream") \
+	X("mts", "video/mp2t") \
+	X("ndjson", "application/x-ndjson") \
+	X("obj", "model/obj") \
+	X("odp", "application/vnd.oasis.opendocument.presentation") \
+	X("ods", "application/vnd.oasis.opendocument.spreadsheet") \
+	X("odt", "application/vnd.oasis.opendocument.text") \
+	X("oga", "audio/ogg") \
+	X("ogg", "audio/ogg") \
+	X("ogv", "video/ogg") \
+	X("ogx", "application/ogg") \
+	X("opus", "audio/ogg") \
+	X("otf", "font/otf") \
+	X("pdf", "application/pdf") \
+	X("pem", "application/pem-certificate-chain") \
+	X("php", "text/plain") \
+	X("pkg", "application/octet-stream") \
+	X("ply", "application/octet-stream") \
+	X("png", "image/png") \
+	X("pot", "text/plain") \
+	X("ppt", "application/vnd.ms-powerpoint") \
+	X("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation") \
+	X("properties", "text/plain") \
+	X("ps", "application/postscript") \
+	X("psd", "image/vnd.adobe.photoshop") \
+	X("py", "text/plain") \
+	X("rar", "application/vnd.rar") \
+	X("rb", "text/plain") \
+	X("rdf", "application/rdf+xml") \
+	X("rss", "application/rss+xml") \
+	X("rst", "text/plain") \
+	X("rtf", "application/rtf") \
+	X("sh", "text/plain") \
+	X("shtml", "text/html") \
+	X("sig", "application/octet-stream") \
+	X("sql", "application/sql") \
+	X("srt", "text/plain") \
+	X("stl", "model/stl") \
+	X("svg", "image/svg+xml") \
+	X("swf", "application/vnd.adobe.flash.movie") \
+	X("tar", "application/x-tar") \
+	X("tex", "text/x-tex") \
+	X("textile", "text/plain") \
+	X("tgz", "application/gzip") \
+	X("tif", "image/tiff") \
+	X("tiff", "image/tiff") \
+	X("toml", "application/toml") \
+	X("topojson", "application/json") \
+	X("torrent", "application/x-bittorrent") \
+	X("ts", "video/mp2t") \
+	X("tsv", "text/tab-separated-values") \
+	X("ttc", "font/collection") \
+	X("ttf", "font/ttf") \
+	X("txt", "text/plain") \
+	X("usdz", "model/vnd.usdz+zip") \
+	X("vcf", "text/vcard") \
+	X("vsd", "application/vnd.visio") \
+	X("vtt", "text/vtt") \
+	X("wasm", "application/wasm") \
+	X("wav", "audio/wav") \
+	X("weba", "audio/webm") \
+	X("webm", "video/webm") \
+	X("webmanifest", "application/manifest+json") \
+	X("webp", "image/webp") \
+	X("wmv", "video/x-ms-wmv") \
+	X("woff", "font/woff") \
+	X("woff2", "font/woff2") \
+	X("xht", "application/xhtml+xml") \
+	X("xhtml", "application/xhtml+xml") \
+	X("xls", "application/vnd.ms-excel") \
+	X("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") \
+	X("xml", "application/xml") \
+	X("xsd", "application/xml") \
+	X("xsl", "application/xslt+xml") \
+	X("xslt", "application/xslt+xml") \
+	X("yaml", "application/yaml") \
+	X("yml", "application/yaml") \
+	X("zip", "application/zip") \
+	X("zst", "application/zstd")
+
+/* The value of Content-Type for a path, as "text/css; charset=utf-8". Text is UTF-8, as everything
+ * on the web is that does not say otherwise. "application/octet-stream": nobody knows. */
+er_slice er_assets_type(er_slice path);
+
+#endif
