@@ -10,7 +10,7 @@
 #include "base/nearest.h"
 #include "control/internal.h"
 
-enum { SMALL = 64 << 10, MEDIUM = 4 << 20, SEGMENTS = 10, JOB_DIGITS = 16 };
+enum { SMALL = 64 << 10, MEDIUM = 4 << 20, ASSETS = 28 << 20, SEGMENTS = 10, JOB_DIGITS = 16 };
 
 #define R "/v1/routines/{routine}"
 #define E R "/environments/{environment}"
@@ -32,6 +32,8 @@ static const er_api table[] = {
     {"DELETE", R "/versions/{version}", "", ER_ROLE_DEPLOY, true, ER_API_NONE, 0, er_api_version_delete},
     {"GET", R "/versions/{version}/code", "", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_version_code},
     {"GET", R "/versions/{version}/source-map", "", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_version_map},
+    {"POST", R "/assets/missing", "", ER_ROLE_DEPLOY, true, ER_API_JSON, MEDIUM, er_api_assets_missing},
+    {"POST", R "/assets", "", ER_ROLE_DEPLOY, true, ER_API_BYTES, ASSETS, er_api_assets_put},
     {"POST", R "/prune", "", ER_ROLE_DEPLOY, true, ER_API_JSON, SMALL, er_api_prune},
 
     {"POST", R "/deploy", "", ER_ROLE_DEPLOY, true, ER_API_JSON, ER_BODY_MAX, er_deploy_new},

@@ -121,6 +121,12 @@ static void write_version(er_out *o, const er_version_row *row)
 	er_out_u64(o, "bytes", row->code_n);
 	er_out_u64(o, "source_map_bytes", row->map_n);
 	er_out_hex(o, "code_sha256", er_slice_of(row->code.b, ER_SHA256));
+	if (row->assets_files > 0) {
+		er_out_open(o, "assets", '{');
+		er_out_u64(o, "files", row->assets_files);
+		er_out_u64(o, "bytes", row->assets_bytes);
+		er_out_close(o, '}');
+	}
 	er_out_open(o, "environments", '[');
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		if (row->deployed[e])

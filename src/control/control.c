@@ -14,8 +14,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/internal.h"
+#include "store/asset.h"
 
-enum { TICK_MS = 1000, SWEEP_TICKS = 60, SWEEP_MOST = 1000 };
+enum { TICK_MS = 1000, ASSETS_TICKS = 3600, SWEEP_TICKS = 60, SWEEP_MOST = 1000 };
 
 /* ---- making and ending ---- */
 
@@ -41,6 +42,22 @@ static void sweep(er_control *c)
 		er_log(ER_LOG_WARN, "control", "expired KV entries could not be removed: %s", err.text);
 }
 
+/* Files that no version names: a routine a second, at the start and once an hour. */
+static void sweep_assets(er_control *c)
+{
+	unsigned removed;
+	bool over;
+	er_err err = {0};
+	if (c->paused || (c->assets_ticks > 0 && --c->assets_ticks > 0))
+		return;
+	if (!er_asset_sweep(c->o.store, ER_ASSET_GRACE_S, &removed, &over, &err)) {
+		er_log(ER_LOG_WARN, "control", "static files that no version names could not be removed: %s", err.text);
+		over = true;
+	}
+	if (over)
+		c->assets_ticks = ASSETS_TICKS;
+}
+
 /* Once a second. */
 static void on_tick(uv_timer_t *timer)
 {
@@ -53,6 +70,7 @@ static void on_tick(uv_timer_t *timer)
 	er_prefetches_tick(c->prefetches, now);
 	er_api_content_tick(c, now);
 	sweep(c);
+	sweep_assets(c);
 }
 
 /* Deployments that were being watched when the node ended are watched on. */

@@ -166,8 +166,10 @@ const er_handler *er_control_local(er_control *c);
 typedef struct er_snapshot_version {
 	uint32_t number;
 	er_hash code, source_map; /* for er_store_blob */
-	uint32_t code_n, map_n;   /* bytes; map_n 0: none */
-	er_slice settings;        /* JSON, as checked: er_settings_parse */
+	er_hash assets;           /* the same: the manifest of its static files */
+	uint32_t code_n, map_n;   /* bytes; 0: none */
+	bool has_assets;
+	er_slice settings; /* JSON, as checked: er_settings_parse */
 } er_snapshot_version;
 
 /* What one environment runs of one routine. */

@@ -4,6 +4,7 @@
  * What can be checked at once is checked here, and refused before the job exists. What depends on
  * what runs (which versions there are, what staging has, what ran before) is asked in job->prepare,
  * just before the job is applied: jobs that came earlier may still change it. */
+#include "control/assets.h"
 #include "control/job.h"
 
 #include "base/mem.h"
@@ -53,15 +54,16 @@ static bool environment_of(er_call *call, er_slice text, er_env *out)
 /* The parts of a request that brings a version, as they were read from it. */
 typedef struct upload {
 	er_slice code, source_map, description, environment, reason;
-	const er_json *settings, *guard;
+	const er_json *settings, *guard, *assets;
 	uint32_t percent;
 	bool routes;
 } upload;
 
 #define VERSION_MEMBERS \
-	ER_MEMBER(upload, "code", code, ER_MEMBER_STRING, true, 1, CODE_MAX), \
+	ER_MEMBER(upload, "code", code, ER_MEMBER_STRING, false, 1, CODE_MAX), \
 	    ER_MEMBER(upload, "source_map", source_map, ER_MEMBER_STRING, false, 0, ER_BODY_MAX), \
 	    ER_MEMBER(upload, "settings", settings, ER_MEMBER_OBJECT, false, 0, 0), \
+	    ER_MEMBER(upload, "assets", assets, ER_MEMBER_ARRAY, false, 1, ER_ASSETS_FILES), \
 	    ER_MEMBER(upload, "description", description, ER_MEMBER_STRING, false, 0, DESCRIPTION_MAX)
 
 static const er_member version_members[] = {VERSION_MEMBERS};
@@ -74,13 +76,25 @@ static const er_member deploy_members[] = {
     ER_MEMBER(upload, "reason", reason, ER_MEMBER_STRING, false, 0, REASON_MAX),
 };
 
+/* Code, static files, or both; and the settings say how files are served. */
+static bool check_parts(er_call *call, const upload *u, const er_settings *settings)
+{
+	if (u->code.n == 0 && u->assets == NULL)
+		return er_refuse_field(&call->problem, ER_LIT("code"), "a string",
+		                       "\"code\" is missing: a string is expected (a version has code, or static files: \"assets\")");
+	if (settings->has_assets && u->assets == NULL)
+		return er_refuse_field(&call->problem, ER_LIT("assets"), "an array of files",
+		                       "\"settings.assets\" says how static files are served, and \"assets\" names none");
+	return true;
+}
+
 /* Settings and size, within what the node allows. */
 static bool check_code(er_call *call, const upload *u, er_settings *settings)
 {
 	const er_slice at = ER_LIT("settings");
 	char expected[64];
 	if (!er_settings_read(call->arena, u->settings, at, settings, &call->problem) ||
-	    !er_settings_within(settings, &call->control->o.routine_max, at, &call->problem))
+	    !er_settings_within(settings, &call->control->o.routine_max, at, &call->problem) || !check_parts(call, u, settings))
 		return false;
 	if (settings->name.n > 0 && !er_slice_eq(settings->name, call->routine))
 		return er_refuse_field(&call->problem, ER_LIT("settings.name"), "the routine's name, as in the path",
@@ -100,8 +114,9 @@ static bool check_code(er_call *call, const upload *u, er_settings *settings)
 static er_job *read_version(er_call *call, const upload *u)
 {
 	er_settings settings;
+	er_version_data data = {.code = u->code, .source_map = u->source_map, .description = u->description};
 	er_buf text = {0};
-	if (!check_code(call, u, &settings))
+	if (!check_code(call, u, &settings) || (u->assets != NULL && !er_assets_take(call, u->assets, &data)))
 		return NULL;
 	er_job *job = er_job_new(call->control, call, call->routine, ER_ENV_PRODUCTION);
 	if (u->settings != NULL)
@@ -110,10 +125,8 @@ static er_job *read_version(er_call *call, const upload *u)
 		er_buf_puts(&text, "{}");
 	job->adds = true;
 	job->settings = settings;
-	job->data = (er_version_data){.code = u->code,
-	                              .source_map = u->source_map,
-	                              .settings = er_arena_copy(call->arena, er_buf_slice(&text)),
-	                              .description = u->description};
+	job->data = data;
+	job->data.settings = er_arena_copy(call->arena, er_buf_slice(&text));
 	er_buf_fini(&text);
 	return job;
 }

@@ -6,8 +6,9 @@
  *
  * WAITS: it has code to try, and ER_PROBES_MAX are being tried. PROBING: the gateway has it in a
  * sandbox and calls on_probed once. READY: tried, or there is nothing to try; it is applied when no
- * job of its routine stands before it. Applied: one transaction of the store. APPLIED: it is out of
- * the line and waits for its activation, if it deploys anything. Whatever fails ends it with
+ * job of its routine stands before it; a version without code is ready at once. Applied: one
+ * transaction of the store. APPLIED: it is out of the line and waits for its activation, if it
+ * deploys anything. Whatever fails ends it with
  * job->problem as the answer (er_job_refuse).
  *
  * pump does what can be done, step by step, until nothing can: a step may call back at once and end
@@ -369,6 +370,23 @@ static void undo(void *ctx)
 
 /* ---- answering ---- */
 
+/* What the trial of the code took, and what static files there are. */
+static void write_parts(const er_job *job, er_out *o)
+{
+	if (job->data.code.n > 0) {
+		er_out_open(o, "probe", '{');
+		er_out_u64(o, "cpu_us", job->cpu_us);
+		er_out_u64(o, "memory_kb", job->memory_kb);
+		er_out_close(o, '}');
+	}
+	if (job->data.assets_files > 0) {
+		er_out_open(o, "assets", '{');
+		er_out_u64(o, "files", job->data.assets_files);
+		er_out_u64(o, "bytes", job->data.assets_bytes);
+		er_out_close(o, '}');
+	}
+}
+
 /* The members that fit what was asked for: a version, a deployment, or both. */
 static void write_answer(er_job *job)
 {
@@ -381,10 +399,7 @@ static void write_answer(er_job *job)
 		er_out_u64(o, "version", ap->version);
 		er_out_bool(o, "existed", ap->existed);
 		er_out_u64(o, "bytes", job->data.code.n);
-		er_out_open(o, "probe", '{');
-		er_out_u64(o, "cpu_us", job->cpu_us);
-		er_out_u64(o, "memory_kb", job->memory_kb);
-		er_out_close(o, '}');
+		write_parts(job, o);
 	}
 	er_out_u64(o, "sequence", ap->sequence);
 	if (job->deploys) {
@@ -568,7 +583,7 @@ void er_job_submit(er_job *job)
 		er_job_refuse(job);
 		return;
 	}
-	job->state = job->adds ? ER_JOB_WAITS : ER_JOB_READY;
+	job->state = job->adds && job->data.code.n > 0 ? ER_JOB_WAITS : ER_JOB_READY;
 	er_list_push(&c->jobs, &job->link);
 	c->n_jobs++;
 	pump(c);

@@ -22,7 +22,7 @@ enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 16 };
 /* As they stand in JSON. */
 typedef struct raw {
 	er_slice name, main, profile, schema;
-	const er_json *compat, *routes, *limits, *vars, *kv;
+	const er_json *compat, *routes, *limits, *vars, *kv, *assets;
 	bool fallback;
 } raw;
 
@@ -36,6 +36,7 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "profile", profile, ER_MEMBER_STRING, false, 1, 20),
     ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_BOOL, false, 0, 0),
     ER_MEMBER(raw, "kv", kv, ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_KV),
+    ER_MEMBER(raw, "assets", assets, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
 
@@ -153,6 +154,81 @@ static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out
 	return true;
 }
 
+typedef struct assets_raw {
+	er_slice directory, html, not_found;
+	const er_json *first;
+} assets_raw;
+
+static bool read_words(const er_json *v, const assets_raw *r, er_slice at, er_assets_settings *out, er_problem *problem)
+{
+	er_path path = er_path_member(at, ER_LIT("htmlHandling"));
+	if (r->html.p != NULL) {
+		while (out->html < ER_HTMLS_N && !er_slice_eq(r->html, er_assets_html_name(out->html)))
+			out->html++;
+		if (out->html == ER_HTMLS_N)
+			return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("htmlHandling")),
+			                         "\"auto-trailing-slash\", \"force-trailing-slash\", \"drop-trailing-slash\" or \"none\"");
+	}
+	path = er_path_member(at, ER_LIT("notFound"));
+	if (r->not_found.p != NULL) {
+		while (out->not_found < ER_NOT_FOUNDS_N && !er_slice_eq(r->not_found, er_assets_not_found_name(out->not_found)))
+			out->not_found++;
+		if (out->not_found == ER_NOT_FOUNDS_N)
+			return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("notFound")),
+			                         "\"none\", \"404-page\" or \"single-page\"");
+	}
+	return true;
+}
+
+/* true, false, or patterns of paths. */
+static bool read_first(er_arena *a, const er_json *v, er_slice at, er_assets_settings *out, er_problem *problem)
+{
+	er_path path = er_path_member(at, ER_LIT("runRoutineFirst"));
+	if (v->type == ER_JSON_BOOL) {
+		out->routine_first = v->boolean;
+		return true;
+	}
+	if (v->type != ER_JSON_ARRAY)
+		return er_members_refuse(problem, &path, v, "true, false, or an array of paths");
+	if (!er_members_strings(v, er_slice_cstr(path.text), 1, ER_ASSETS_PATH, problem))
+		return false;
+	out->n_patterns = slices_of(a, v, &out->patterns);
+	if (out->n_patterns > ER_SETTINGS_PATTERNS)
+		return er_members_refuse(problem, &path, v, "at most 100 paths");
+	for (size_t i = 0; i < out->n_patterns; i++)
+		if (!er_assets_pattern_ok(out->patterns[i])) {
+			path = er_path_element(er_slice_cstr(path.text), i);
+			return er_members_refuse(problem, &path, element(v, i), "\"/path\" or \"!/path\", with one * at most");
+		}
+	return true;
+}
+
+/* A folder alone, or an object. */
+static bool read_assets(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	static const er_member members[] = {ER_MEMBER(assets_raw, "directory", directory, ER_MEMBER_STRING, true, 1, MAIN_MAX),
+	                                    ER_MEMBER(assets_raw, "htmlHandling", html, ER_MEMBER_STRING, false, 1, 40),
+	                                    ER_MEMBER(assets_raw, "notFound", not_found, ER_MEMBER_STRING, false, 1, 40),
+	                                    ER_MEMBER(assets_raw, "runRoutineFirst", first, ER_MEMBER_ANY, false, 0, 0)};
+	assets_raw r = {0};
+	er_path path = er_path_member(at, ER_LIT("assets"));
+	er_slice here = er_slice_cstr(path.text);
+	out->has_assets = true;
+	out->assets = (er_assets_settings){0};
+	if (v->type == ER_JSON_STRING && v->text.n > 0 && v->text.n <= MAIN_MAX) {
+		r.directory = v->text;
+	} else {
+		if (v->type != ER_JSON_OBJECT)
+			return er_members_refuse(problem, &path, v, "a folder, or an object with \"directory\"");
+		if (!er_members_read(v, here, members, sizeof members / sizeof *members, &r, problem) ||
+		    !read_words(v, &r, here, &out->assets, problem) ||
+		    (r.first != NULL && !read_first(a, r.first, here, &out->assets, problem)))
+			return false;
+	}
+	out->assets.directory = r.directory;
+	return memchr(r.directory.p, 0, r.directory.n) == NULL || er_members_refuse(problem, &path, v, "a path of a folder");
+}
+
 /* As plain JSON text: it becomes a part of the text of `env`. */
 static bool read_vars(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
 {
@@ -211,6 +287,7 @@ bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *o
 	       read_texts(v, &r, at, out, problem) && (r.compat == NULL || read_compat(r.compat, at, &out->compat, problem)) &&
 	       (r.limits == NULL || read_limits(r.limits, at, &out->limits, problem)) &&
 	       (r.routes == NULL || read_routes(a, r.routes, at, out, problem)) &&
+	       (r.assets == NULL || read_assets(a, r.assets, at, out, problem)) &&
 	       (r.kv == NULL || read_kv(a, r.kv, at, out, problem)) && (r.vars == NULL || read_vars(a, r.vars, at, out, problem));
 }
 
@@ -273,7 +350,7 @@ static void write_known(er_buf *b, const er_json *object, const known *keys, siz
 		some = true;
 		er_buf_put_json(b, keys[i].name);
 		er_buf_putc(b, ':');
-		if (keys[i].inside != NULL)
+		if (keys[i].inside != NULL && m->type == ER_JSON_OBJECT)
 			write_known(b, m, keys[i].inside, keys[i].n_inside);
 		else
 			er_json_write(b, m);
@@ -287,6 +364,10 @@ void er_settings_write(er_buf *b, const er_json *v)
 #define X(json, normal, least, most, node, unit, member, meaning) {.name = ER_LIT(#json)},
 	static const known limits[] = {ER_LIMITS_TABLE(X)};
 #undef X
+	static const known assets[] = {{.name = ER_LIT("directory")},
+	                               {.name = ER_LIT("htmlHandling")},
+	                               {.name = ER_LIT("notFound")},
+	                               {.name = ER_LIT("runRoutineFirst")}};
 	/* The store compares these bytes to see whether a version is the same: in another order every
 	 * unchanged version would be a new one. */
 	static const known all[] = {{.name = ER_LIT("main")},
@@ -296,7 +377,8 @@ void er_settings_write(er_buf *b, const er_json *v)
 	                            {.name = ER_LIT("routes")},
 	                            {.name = ER_LIT("profile")},
 	                            {.name = ER_LIT("fallback")},
-	                            {.name = ER_LIT("kv")}};
+	                            {.name = ER_LIT("kv")},
+	                            {.name = ER_LIT("assets"), .inside = assets, .n_inside = sizeof assets / sizeof *assets}};
 	write_known(b, v, all, sizeof all / sizeof *all);
 }
 

@@ -1,13 +1,14 @@
 /* The settings of a version: what er.jsonc says about running (name, main, compat, routes, limits,
- * vars, profile, fallback, kv), as JSON that came over the wire, lies in the store or stands in a
- * file, checked member by member. The one reader serves the API, which refuses, the gateway, which
- * makes an er_routine of a stored version or of one of node.jsonc, and the tool, which reads the
- * file. Mistakes know their place in the text.
+ * vars, profile, fallback, kv, assets), as JSON that came over the wire, lies in the store or
+ * stands in a file, checked member by member. The one reader serves the API, which refuses, the
+ * gateway, which makes an er_routine of a stored version or of one of node.jsonc, and the tool,
+ * which reads the file. Mistakes know their place in the text.
  *
  * Pure: everything it returns lives in the caller's arena (or in the JSON it was given). */
 #ifndef ER_CONTROL_SETTINGS_H
 #define ER_CONTROL_SETTINGS_H
 
+#include "assets/files.h"
 #include "base/chunk.h"
 #include "base/jsonc.h"
 #include "control/problem.h"
@@ -19,6 +20,7 @@
 enum {
 	ER_SETTINGS_ROUTES = 100,
 	ER_SETTINGS_KV = 100,
+	ER_SETTINGS_PATTERNS = 100,   /* of assets.runRoutineFirst */
 	ER_SETTINGS_VARS = 32 * 1024, /* bytes of a version's own variables, as JSON */
 	/* Bytes of an environment's variables and secrets, as JSON: with a version's own they must fit
 	 * one frame to the sandbox. */
@@ -36,6 +38,8 @@ typedef struct er_settings {
 	er_slice *kv; /* namespaces that the code may open; none named: all */
 	size_t n_kv;
 	er_slice vars; /* an object, as JSON text */
+	bool has_assets;
+	er_assets_settings assets; /* of static files, if it has some */
 } er_settings;
 #define ER_SETTINGS_DEFAULT ((er_settings){.limits = ER_LIMITS_DEFAULT, .vars = ER_LIT("{}")})
 

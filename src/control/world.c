@@ -87,6 +87,8 @@ static er_snapshot_version version_of(const er_version_row *row)
 	return (er_snapshot_version){.number = row->number,
 	                             .code = row->code,
 	                             .source_map = row->source_map,
+	                             .assets = row->assets,
+	                             .has_assets = row->assets_files > 0,
 	                             .code_n = row->code_n,
 	                             .map_n = row->map_n,
 	                             .settings = row->settings};

@@ -251,6 +251,16 @@ bool er_config_add_routine(er_config *c, er_routine *r, er_err *err)
 	return ok;
 }
 
+void er_config_add_files(er_config *c, er_slice routine, er_assets *files)
+{
+	ER_ASSERT(!c->sealed);
+	for (er_env e = 0; e < ER_ENV_COUNT_; e++) {
+		er_deployment *d = er_config_find(c, e, routine);
+		ER_ASSERT(d != NULL && d->id == 0 && d->assets[0] == NULL);
+		d->assets[0] = er_assets_ref(files);
+	}
+}
+
 void er_config_add_deployment(er_config *c, er_deployment *d)
 {
 	ER_ASSERT(!c->sealed && (unsigned)d->env < ER_ENV_COUNT_ && c->n_deployments <= c->cap_deployments);
@@ -424,6 +434,14 @@ void er_config_keep_sites(er_config *c, const er_config *before)
 		keep_site(c, i, before);
 }
 
+/* Other static files of the same code: its instances stay. */
+static void keep_routine(er_deployment *now, const er_deployment *old)
+{
+	er_routine_unref(now->version[0]);
+	now->version[0] = er_routine_ref(old->version[0]);
+	now->name = now->version[0]->name;
+}
+
 void er_config_keep(er_config *c, const er_config *before)
 {
 	ER_ASSERT(!c->sealed);
@@ -431,6 +449,10 @@ void er_config_keep(er_config *c, const er_config *before)
 		er_deployment *now = c->deployments[i], *old = er_config_find(before, now->env, now->name);
 		if (old == NULL || old == now || old->id != 0 || now->id != 0 || !same_routine(now->version[0], old->version[0]))
 			continue;
+		if (now->assets[0] != old->assets[0]) {
+			keep_routine(now, old);
+			continue;
+		}
 		c->deployments[i] = er_deployment_ref(old);
 		er_deployment_unref(now);
 	}

@@ -112,6 +112,8 @@ er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_
  * after all rules. A routine whose limits exceed c->routine_max is refused, as is code of
  * limits.code_n bytes or more. */
 ER_MUST_CHECK bool er_config_add_routine(er_config *c, er_routine *r, er_err *err);
+/* The static files of a routine that er_config_add_routine has added; a reference is taken. */
+void er_config_add_files(er_config *c, er_slice routine, er_assets *files);
 /* A rule in every environment. */
 ER_MUST_CHECK bool er_config_add_route(er_config *c, er_slice pattern, er_slice routine_name, er_err *err);
 /* A deployment (takes the reference) whose name its environment does not have yet. */

@@ -114,6 +114,8 @@ static bool add(er_config_reader *r, const er_json *v, const spec *s, const char
 {
 	er_slice code, map;
 	const er_settings *set = &s->settings;
+	if (set->has_assets)
+		return er_config_wrong(r, v, "static files (\"assets\" of its er.jsonc) are served of what is deployed: er deploy");
 	if (!read_code(r, v, path, set, &code, &map))
 		return false;
 	ER_ASSERT(set->name.n > 0 && path != NULL);

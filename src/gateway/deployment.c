@@ -1,5 +1,6 @@
 /* A deployment: one piece of memory with its own routes and their strings behind it, counted, never
- * changed. It owns a reference of each version. Which of two versions a client gets is a function
+ * changed. It owns a reference of each version and of its
+ * static files. Which of two versions a client gets is a function
  * of its address, the routine's name and the deployment's id alone, so all threads and nodes agree
  * without talking to each other, and a new deployment draws anew. */
 #include "gateway/deployment.h"
@@ -67,6 +68,8 @@ void er_deployment_unref(er_deployment *d)
 		return;
 	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
 		er_routine_unref(d->version[i]);
+	for (unsigned i = 0; i < ER_STORE_SPLIT; i++)
+		er_assets_unref(d->assets[i]);
 	er_free(d);
 }
 

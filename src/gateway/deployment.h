@@ -4,6 +4,7 @@
 #ifndef ER_GATEWAY_DEPLOYMENT_H
 #define ER_GATEWAY_DEPLOYMENT_H
 
+#include "assets/files.h"
 #include "gateway/route.h"
 #include "isolate/routine.h"
 #include "store/store.h"
@@ -18,16 +19,29 @@ typedef struct er_deployment {
 	uint64_t revision;                   /* the same: nothing of it changed */
 	uint64_t env_revision;               /* the same: nor did its variables and secrets */
 	er_routine *version[ER_STORE_SPLIT]; /* own references; [1] NULL: every client gets [0] */
-	uint32_t number[ER_STORE_SPLIT];     /* of the versions; 0 with id 0 */
-	uint32_t percent;                    /* of clients that get [0] */
-	uint64_t seed;                       /* of the choice */
-	er_slice name;                       /* of the routine */
-	er_route *own;                       /* routes that came with the versions */
+	/* static files of each, own references; NULL: it has none */
+	er_assets *assets[ER_STORE_SPLIT];
+	uint32_t number[ER_STORE_SPLIT]; /* of the versions; 0 with id 0 */
+	uint32_t percent;                /* of clients that get [0] */
+	uint64_t seed;                   /* of the choice */
+	er_slice name;                   /* of the routine */
+	er_route *own;                   /* routes that came with the versions */
 	size_t n_own;
 } er_deployment;
 
-/* Takes the references of the versions; the rest is copied, and so are the rules' strings. One
- * reference. */
+/* The static files of one of its versions, or NULL. */
+static inline er_assets *er_deployment_assets(const er_deployment *d, const er_routine *version)
+{
+	return d->assets[version != d->version[0]];
+}
+/* The i-th version has code: it may be static files alone. */
+static inline bool er_deployment_runs(const er_deployment *d, unsigned i)
+{
+	return d->version[i] != NULL && (d->assets[i] == NULL || !d->assets[i]->alone);
+}
+
+/* Takes the references of the versions and their files; the rest is copied, and so are the rules'
+ * strings. One reference. */
 er_deployment *er_deployment_new(const er_deployment *like);
 /* Any thread. */
 er_deployment *er_deployment_ref(er_deployment *d);

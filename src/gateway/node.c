@@ -23,7 +23,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { READY_MS = 15000, LOOK_US = 2000 };
+enum { ASSETS_MB = 64, READY_MS = 15000, LOOK_US = 2000 };
 
 /* ---- what the node is asked about itself ---- */
 
@@ -147,6 +147,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .cache = n->cache,
 		                        .disk = n->disk,
 		                        .compressor = n->compressor,
+		                        .assets = n->assets,
 		                        .id_base = id_base,
 		                        .trace = o->trace,
 		                        .own = n->own,
@@ -314,6 +315,7 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	n->disk = er_node_open_disk(n->config);
 	er_cache_join(n->cache, n->disk);
 	n->compressor = er_compressor_new(n->cache, n->disk, n->spawner.n / 4 + 1);
+	n->assets = er_assets_memory_new((uint64_t)ASSETS_MB * 1024 * 1024);
 	if (!er_node_start_purges(n, err))
 		return false;
 	er_control_stored_on_disk(n->control, er_disk_files_in_use(n->disk) > 0);
@@ -530,6 +532,7 @@ void er_node_free(er_node *n)
 	er_free(n->listens);
 	er_gate_free(n->gate);
 	er_compressor_free(n->compressor);
+	er_assets_memory_free(n->assets);
 	if (n->disk != NULL)
 		er_cache_leave(n->cache, n->disk);
 	er_disk_free(n->disk);

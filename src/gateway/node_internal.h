@@ -70,6 +70,7 @@ struct er_node {
 	er_index *cache;           /* of all threads; NULL: nothing is stored */
 	er_disk *disk;             /* of all threads; NULL: there is none */
 	er_compressor *compressor; /* of all threads */
+	er_assets_memory *assets;  /* the same */
 	er_cidr *own;
 	size_t n_own;
 	er_worker **workers;
@@ -97,7 +98,7 @@ struct er_node {
 	/* the store */
 	er_store *store;
 	er_control *control;
-	er_code_source source;
+	er_stored_source source;
 	er_tail *tail;
 	er_metrics_finder *finders; /* one a thread */
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/settings.h"
+#include "store/asset.h"
 
 #include <stdio.h>
 
@@ -22,6 +23,18 @@ typedef struct key {
 	uint32_t map_n;
 	er_env env;
 } key;
+
+/* Static files of stored versions: the er_assets_source of a store. */
+static bool read_manifest(void *ctx, er_slice routine, const er_hash *hash, er_piece *out, er_err *err)
+{
+	(void)routine;
+	return er_store_blob(ctx, hash, out, err);
+}
+
+static bool read_file(void *ctx, er_slice routine, const er_assets_file *file, uint64_t from, uint8_t *to, size_t n, er_err *err)
+{
+	return er_asset_read(ctx, routine, &file->hash, file->bytes, from, to, n, err);
+}
 
 /* A source map that cannot be read costs positions in stacks, and no request. */
 static void load_map(er_store *store, const er_routine *r, const key *k, er_code *out)
@@ -47,15 +60,16 @@ static bool load(void *ctx, const er_routine *r, er_code *out, er_err *err)
 	return true;
 }
 
-void er_stored_source_init(er_code_source *out, er_store *store)
+void er_stored_source_init(er_stored_source *out, er_store *store)
 {
-	*out = (er_code_source){.load = load, .ctx = store};
-	pthread_mutex_init(&out->lock, NULL);
+	*out = (er_stored_source){.code = {.load = load, .ctx = store},
+	                          .assets = {.manifest = read_manifest, .read = read_file, .ctx = store}};
+	pthread_mutex_init(&out->code.lock, NULL);
 }
 
-void er_stored_source_fini(er_code_source *source)
+void er_stored_source_fini(er_stored_source *source)
 {
-	pthread_mutex_destroy(&source->lock);
+	pthread_mutex_destroy(&source->code.lock);
 }
 
 /* The node's maximum may have become less since the version was taken. */
@@ -88,7 +102,7 @@ static size_t allowed(const er_config *c, const er_snapshot_routine *s, er_cidr 
 
 /* A routine without its code, which the first instance reads by this key. */
 static er_routine *make_version(const er_config *c, const er_snapshot_routine *s, const er_snapshot_version *v,
-                                const er_settings *settings, er_code_source *source)
+                                const er_settings *settings, er_stored_source *source)
 {
 	ER_ASSERT((unsigned)s->env < ER_ENV_COUNT_);
 	char version[16];
@@ -107,7 +121,7 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .name = s->name,
 	                                    .version = er_slice_of(version, (size_t)n),
 	                                    .source_url = ER_LIT("routine.js"),
-	                                    .source = source,
+	                                    .source = &source->code,
 	                                    .key = er_slice_of(&k, sizeof k),
 	                                    .env_json = settings->vars,
 	                                    .limits = within(&settings->limits, &c->routine_max, s->name),
@@ -133,6 +147,18 @@ static er_routine *kept_version(const er_deployment *old, const er_snapshot_rout
 	return NULL;
 }
 
+/* Its static files: those that it had, or new ones. */
+static er_assets *files_of(const er_deployment *old, const er_snapshot_routine *s, const er_snapshot_version *v,
+                           const er_settings *settings, er_stored_source *source)
+{
+	if (!v->has_assets)
+		return NULL;
+	for (unsigned i = 0; old != NULL && old->id != 0 && i < ER_STORE_SPLIT; i++)
+		if (old->assets[i] != NULL && old->number[i] == v->number)
+			return er_assets_ref(old->assets[i]);
+	return er_assets_new(&source->assets, s->name, &v->assets, v->code_n == 0, &settings->assets);
+}
+
 /* The rules that came with a version, as far as they are rules. */
 static void own_rules(er_arena *a, const er_settings *settings, er_deployment *d, er_route *rules, size_t cap)
 {
@@ -147,7 +173,7 @@ static void own_rules(er_arena *a, const er_settings *settings, er_deployment *d
 
 /* `old`: what ran before under the same limits of the node, or NULL. */
 static er_deployment *make_deployment(const er_config *c, const er_snapshot_routine *s, const er_deployment *old,
-                                      er_code_source *source)
+                                      er_stored_source *source)
 {
 	er_arena a;
 	er_arena_init(&a);
@@ -174,11 +200,14 @@ static er_deployment *make_deployment(const er_config *c, const er_snapshot_rout
 		if (like.version[i] == NULL)
 			like.version[i] = make_version(c, s, &s->version[i], &settings, source);
 		like.number[i] = s->version[i].number;
+		like.assets[i] = files_of(old, s, &s->version[i], &settings, source);
 		own_rules(&a, &settings, &like, rules, RULES);
 	}
 	er_deployment *d = ok ? er_deployment_new(&like) : NULL;
-	for (unsigned i = 0; !ok && i < ER_STORE_SPLIT; i++)
+	for (unsigned i = 0; !ok && i < ER_STORE_SPLIT; i++) {
 		er_routine_unref(like.version[i]);
+		er_assets_unref(like.assets[i]);
+	}
 	er_arena_fini(&a);
 	return d;
 }
@@ -202,7 +231,7 @@ static void add_site(er_config *c, const er_site_row *row)
 	er_arena_fini(&a);
 }
 
-void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_code_source *source)
+void er_stored_add(er_config *c, const er_config *before, const er_snapshot *snapshot, er_stored_source *source)
 {
 	bool same_limits =
 	    before != NULL && memcmp(&before->routine_max, &c->routine_max, sizeof c->routine_max) == 0 &&

@@ -131,6 +131,23 @@ static void handle_gateway(void *self, er_exchange *x)
 	er_exchange_pass(x, er_chain_at(x->chain, ER_AT_ROUTINE));
 }
 
+/* False: the files of the version leave the exchange to its code. */
+static bool take_by_files(er_worker *w, er_assets *files, er_exchange *x)
+{
+	er_assets_plan plan;
+	switch (er_assets_look(files, x, files->alone, &plan)) {
+	case ER_ASSETS_TAKE:
+		er_assets_answer(w->assets, files, x, &plan);
+		return true;
+	case ER_ASSETS_WAIT:
+		er_assets_wait(w->assets, files, x, er_chain_at(x->chain, ER_AT_ROUTINE));
+		return true;
+	case ER_ASSETS_ROUTINE:
+	default:
+		return false;
+	}
+}
+
 static void handle_routine(void *self, er_exchange *x)
 {
 	const er_worker_door *from = self;
@@ -149,7 +166,9 @@ static void handle_routine(void *self, er_exchange *x)
 		served->index = found.index;
 		served->routine = r;
 	}
-	er_exchange_pass(x, er_isolate_handler(w->isolate, r));
+	er_assets *files = er_deployment_assets(found.deployment, r);
+	if (files == NULL || !take_by_files(w, files, x))
+		er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
 /* Connections of a routine's questions that outlive its instances are apart from all others, too:
@@ -282,15 +301,26 @@ static void on_health_closed(void *ctx)
 	er_origin_close(w->origin, on_origin_closed, w);
 }
 
+static void on_assets_closed(void *ctx)
+{
+	er_worker *w = ctx;
+	ER_CHECK(w, MAGIC);
+	w->assets = NULL;
+	if (w->health != NULL)
+		er_health_close(w->health, on_health_closed, w);
+	else
+		er_origin_close(w->origin, on_origin_closed, w);
+}
+
 static void on_cache_closed(void *ctx)
 {
 	er_worker *w = ctx;
 	ER_CHECK(w, MAGIC);
 	w->cache = NULL;
-	if (w->health != NULL)
-		er_health_close(w->health, on_health_closed, w);
+	if (w->assets != NULL)
+		er_assets_host_close(w->assets, on_assets_closed, w);
 	else
-		er_origin_close(w->origin, on_origin_closed, w);
+		on_assets_closed(w);
 }
 
 static void on_isolate_closed(void *ctx)
@@ -530,6 +560,7 @@ static bool make_parts(er_worker *w, er_err *err)
 		er_cache_use_disk(w->cache, w->o.disk);
 	if (w->cache != NULL && w->o.compressor != NULL)
 		er_cache_use_compressor(w->cache, w->o.compressor);
+	w->assets = er_assets_host_new(&w->loop, w->o.assets, w->o.compressor);
 	er_isolate_config ic = {.pool = c->pool,
 	                        .pool_hardened = c->pool_hardened,
 	                        .max_instances = w->o.files.instances,

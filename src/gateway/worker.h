@@ -7,6 +7,7 @@
 #ifndef ER_GATEWAY_WORKER_H
 #define ER_GATEWAY_WORKER_H
 
+#include "assets/assets.h"
 #include "base/pulse.h"
 #include "cache/cache.h"
 #include "gateway/access_log.h"
@@ -30,6 +31,7 @@ typedef struct er_worker_options {
 	er_index *cache;           /* of the node, must outlive the worker; NULL: nothing is stored */
 	er_disk *disk;             /* the same; NULL: in memory alone */
 	er_compressor *compressor; /* the same; NULL: nothing is compressed */
+	er_assets_memory *assets;  /* the same: static files */
 	uint64_t id_base;
 	const char *trace;  /* as in er_node_options */
 	const er_cidr *own; /* the node's addresses; must outlive the worker */

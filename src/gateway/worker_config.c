@@ -117,7 +117,7 @@ static void find_successors(void *ctx, er_routine *r)
 	successors *s = ctx;
 	const er_deployment *d = er_config_find(s->config, (er_env)r->environment, r->name);
 	for (unsigned i = 0; d != NULL && i < ER_STORE_SPLIT; i++) {
-		if (d->version[i] == NULL || d->version[i] == r)
+		if (d->version[i] == NULL || d->version[i] == r || !er_deployment_runs(d, i))
 			continue;
 		if (s->n == s->cap) {
 			s->cap = s->cap * 2 + 8;

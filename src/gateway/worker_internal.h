@@ -60,6 +60,7 @@ struct er_worker {
 	er_origin *origin;
 	er_health *health; /* of the node's groups; NULL: another thread has it, or it has closed */
 	er_cache *cache;   /* NULL: nothing is stored */
+	er_assets_host *assets;
 	er_isolate_host *isolate;
 	er_server_stats stats;
 	er_worker_snapshot *current;
