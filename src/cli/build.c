@@ -110,7 +110,11 @@ int er_cmd_build(int argc, char **argv)
 	er_err err;
 	rc = ER_EXIT_FAILED;
 	er_bundle *b = er_desk_build(&p, entry, none ? ER_MINIFY_NONE : full ? ER_MINIFY_FULL : ER_MINIFY_DEFAULT, false, json);
-	if (b != NULL && write_bundle(&p, b, &err)) {
+	if (b != NULL && p.main == NULL) {
+		er_diag d = {
+		    .text = ER_LIT("there is nothing to build: the project has no \"main\", and its static files are taken as they are")};
+		er_desk_show_failure(&d, 1, json);
+	} else if (b != NULL && write_bundle(&p, b, &err)) {
 		json ? report_json(&p, b) : report(&p, b);
 		rc = ER_EXIT_OK;
 	} else if (b != NULL) {

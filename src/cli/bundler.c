@@ -435,6 +435,14 @@ static void once_end(void *ctx)
 	(void)ctx; /* the loop runs dry */
 }
 
+er_bundle *er_bundle_none(void)
+{
+	er_bundle *b = ER_NEW(er_bundle);
+	er_arena_init(&b->arena);
+	b->ok = true;
+	return b;
+}
+
 er_bundle *er_bundler_once(const er_project *project, er_minify minify, bool globals)
 {
 	once o = {0};

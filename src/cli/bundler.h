@@ -36,6 +36,8 @@ typedef struct er_bundle {
 	size_t n_globals;
 } er_bundle;
 
+/* Of a project without code. */
+er_bundle *er_bundle_none(void);
 void er_bundle_free(er_bundle *b);
 
 typedef enum er_minify { ER_MINIFY_DEFAULT, ER_MINIFY_NONE, ER_MINIFY_FULL } er_minify;

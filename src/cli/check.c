@@ -9,6 +9,7 @@
 #include "cli/check_warn.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
+#include "cli/folder.h"
 #include "cli/probe.h"
 #include "cli/term.h"
 
@@ -183,6 +184,29 @@ static int check(er_project *p, er_bundle *b, bool json)
 	return text.n ? ER_EXIT_FAILED : ER_EXIT_OK;
 }
 
+/* The static files: bounds, paths, rules. False: said. */
+static bool check_files(const er_project *p, bool json)
+{
+	er_folder folder = {0};
+	er_err err = {0};
+	bool ok = p->assets_folder == NULL || er_folder_read(&folder, p->assets_folder, &err);
+	if (!ok)
+		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, json);
+	er_folder_free(&folder);
+	return ok;
+}
+
+/* Static files alone: there is nothing to try. */
+static int no_code(const er_project *p, const er_bundle *b, bool json)
+{
+	const er_probe nothing = {.level = ER_LEVEL_SECCOMP_ONLY};
+	if (json)
+		report_json(p, b, &nothing, NULL);
+	else
+		er_show_printf("ok %.*s: static files alone\n", ER_FMT(p->name));
+	return ER_EXIT_OK;
+}
+
 int er_cmd_check(int argc, char **argv)
 {
 	ER_ASSERT(argc >= 1);
@@ -191,11 +215,11 @@ int er_cmd_check(int argc, char **argv)
 	const er_option options[] = {{"json", 0, NULL, "the result as one JSON object on standard output", &json, NULL}};
 	const er_command cmd = {
 	    .usage = "er check [ENTRY] [--json]",
-	    .about =
-	        "Says whether a node would take a routine: reads er.jsonc, bundles (nothing is written), compares the size with "
-	        "its limit, and runs "
-	        "the top-level code in a real sandbox. No request is made. Warns of limits that a default node does not allow, of "
-	        "top-level code near its limit, and of globals that do not exist in the sandbox.",
+	    .about = "Says whether a node would take a routine: reads er.jsonc, bundles (nothing is written), compares the size with "
+	             "its limit, and runs "
+	             "the top-level code in a real sandbox. Reads the folder of static files and its rules. No request is made. "
+	             "Warns of limits that a default node does not allow, of "
+	             "top-level code near its limit, and of globals that do not exist in the sandbox.",
 	    .details = "Exit status: 0 a node takes it, 1 it does not (each reason with its place), 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = 1,
@@ -206,7 +230,7 @@ int er_cmd_check(int argc, char **argv)
 		return rc;
 	er_project p;
 	er_bundle *b = er_desk_build(&p, entry, ER_MINIFY_DEFAULT, true, json);
-	rc = b != NULL ? check(&p, b, json) : ER_EXIT_FAILED;
+	rc = b == NULL || !check_files(&p, json) ? ER_EXIT_FAILED : p.main != NULL ? check(&p, b, json) : no_code(&p, b, json);
 	er_bundle_free(b);
 	er_project_free(&p);
 	return rc;

@@ -15,6 +15,7 @@
 #include "cli/desk.h"
 #include "cli/guard_wait.h"
 #include "cli/remote.h"
+#include "cli/upload.h"
 
 enum { DEPLOY_MS = 120000, ASK_MS = 5000, FAILURE = 500 };
 
@@ -31,8 +32,10 @@ typedef struct deploy {
 	er_rollout_split split; /* if `versions` is there */
 	er_project project;
 	er_bundle *bundle;
+	er_folder folder; /* of static files; no root: there is none */
+	er_upload sent;   /* of them */
 	uint64_t began;
-	uint64_t build_us, upload_us, check_us, live_us, first_us;
+	uint64_t build_us, files_us, upload_us, check_us, live_us, first_us;
 } deploy;
 
 /* ---- what is shown ---- */
@@ -198,7 +201,10 @@ static bool put_body(deploy *d, er_out *body)
 	if (!er_utf8_valid(code))
 		return false;
 	er_out_open(body, NULL, '{');
-	er_out_str(body, "code", code);
+	if (code.n > 0)
+		er_out_str(body, "code", code);
+	if (d->folder.root != NULL)
+		er_upload_put(body, "assets", &d->folder);
 	er_rollout_put_settings(body, "settings", &d->project, env);
 	er_out_cstr(body, "environment", d->env);
 	er_out_bool(body, "routes", !d->no_routes);
@@ -235,7 +241,7 @@ static void show_timings(deploy *d, const er_reply *reply, const er_json *answer
 	     er_arena_printf(a, "%s version %llu%s", d->name, (unsigned long long)er_json_u64(answer, "version"),
 	                     existed ? ", the same as before" : ""),
 	     d->upload_us);
-	er_slice checked = ER_LIT("the same code was checked before");
+	er_slice checked = d->project.main != NULL ? ER_LIT("the same code was checked before") : ER_LIT("no code to run");
 	if (er_json_is(probe, ER_JSON_OBJECT))
 		checked = er_arena_printf(a, "top-level code used %.*s CPU, an instance has %.*s",
 		                          ER_FMT(er_show_us(a, er_json_u64(probe, "cpu_us"))),
@@ -248,11 +254,23 @@ static er_slice timings(deploy *d, uint64_t total_us)
 	er_out o = {0};
 	er_out_open(&o, NULL, '{');
 	er_out_ms(&o, "build_ms", d->build_us);
+	if (d->folder.root != NULL)
+		er_out_ms(&o, "files_ms", d->files_us);
 	er_out_ms(&o, "upload_ms", d->upload_us);
 	er_out_ms(&o, "check_ms", d->check_us);
 	er_out_ms(&o, "live_ms", d->live_us);
 	er_out_ms(&o, "first_byte_ms", d->first_us);
 	er_out_ms(&o, "total_ms", total_us);
+	er_out_close(&o, '}');
+	return er_out_take(&o, &d->remote.arena);
+}
+
+static er_slice sent(deploy *d)
+{
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_out_u64(&o, "files", d->sent.files);
+	er_out_u64(&o, "bytes", d->sent.bytes);
 	er_out_close(&o, '}');
 	return er_out_take(&o, &d->remote.arena);
 }
@@ -275,8 +293,27 @@ static void finish(deploy *d, const er_json *answer)
 		return;
 	if (guard)
 		answer = er_json_with(a, answer, ER_LIT("guard"), guard);
+	if (d->folder.root != NULL)
+		answer = er_json_with(a, answer, ER_LIT("sent"), er_json_made(a, sent(d)));
 	answer = er_json_with(a, answer, ER_LIT("timings"), er_json_made(a, timings(d, total)));
 	er_show_tree(er_json_with(a, answer, ER_LIT("answered"), er_json_made(a, first)));
+}
+
+/* Static files go before the version that names them. False: said. */
+static bool send_files(deploy *d)
+{
+	er_arena *a = &d->remote.arena;
+	uint64_t began = er_clock_mono_us();
+	if (d->folder.root == NULL)
+		return true;
+	if (!er_upload_files(&d->remote, d->name, &d->folder, &d->sent))
+		return false;
+	d->files_us = er_clock_mono_us() - began;
+	step(d, ER_GREEN, "files",
+	     er_arena_printf(a, "%zu, %.*s; %llu of them sent, %.*s", d->folder.n, ER_FMT(er_show_size(a, d->folder.bytes)),
+	                     (unsigned long long)d->sent.files, ER_FMT(er_show_size(a, d->sent.bytes))),
+	     d->files_us);
+	return true;
 }
 
 /* The code in one request: the node checks it, writes it and puts it into force before it
@@ -286,6 +323,8 @@ static void send_new(deploy *d)
 	ER_ASSERT(d->name != NULL && d->versions == NULL);
 	er_answer a = {0};
 	er_out body = {0};
+	if (!send_files(d))
+		return;
 	if (!put_body(d, &body)) {
 		er_remote_fail(&d->remote, ER_EXIT_FAILED, "invalid", "the bundle is not UTF-8; save the sources as UTF-8");
 		return;
@@ -337,6 +376,12 @@ static void show_rehearsal(const deploy *d, bool fresh, uint64_t newest)
 	er_out_bool(&o, "new", fresh);
 	er_out_u64(&o, "newest", newest);
 	er_out_u64(&o, "bytes", d->bundle ? d->bundle->bytes : 0);
+	if (d->folder.root != NULL) {
+		er_out_open(&o, "assets", '{');
+		er_out_u64(&o, "files", d->folder.n);
+		er_out_u64(&o, "bytes", d->folder.bytes);
+		er_out_close(&o, '}');
+	}
 	er_show_json(&o);
 }
 
@@ -386,6 +431,16 @@ static bool understand(deploy *d)
 	return ok && er_guard_wait_ok(r, d->wait_guard, d->guard_word != NULL);
 }
 
+/* The static files, if the project has some. False: said. */
+static bool read_folder(deploy *d)
+{
+	er_err err = {0};
+	if (d->project.assets_folder == NULL || er_folder_read(&d->folder, d->project.assets_folder, &err))
+		return true;
+	er_remote_fail(&d->remote, ER_EXIT_FAILED, er_err_name(err.kind), err.text);
+	return false;
+}
+
 /* False: said. The project must be freed in either case. */
 static bool build(deploy *d)
 {
@@ -398,10 +453,13 @@ static bool build(deploy *d)
 	er_arena *a = &d->remote.arena;
 	d->build_us = er_clock_mono_us() - d->began;
 	d->name = er_remote_routine(&d->remote, d->name_word ? d->name_word : er_arena_cstr(a, d->project.name));
-	step(d, ER_GREEN, "built",
-	     er_arena_printf(a, "%.*s from %llu file%s", ER_FMT(er_show_size(a, d->bundle->bytes)),
-	                     (unsigned long long)d->bundle->files, d->bundle->files == 1 ? "" : "s"),
-	     d->build_us);
+	if (d->name != NULL && !read_folder(d))
+		d->name = NULL;
+	if (d->project.main != NULL)
+		step(d, ER_GREEN, "built",
+		     er_arena_printf(a, "%.*s from %llu file%s", ER_FMT(er_show_size(a, d->bundle->bytes)),
+		                     (unsigned long long)d->bundle->files, d->bundle->files == 1 ? "" : "s"),
+		     d->build_us);
 	return d->name != NULL;
 }
 
@@ -421,6 +479,7 @@ static int run(deploy *d)
 			else if (d->name)
 				send_new(d);
 			er_bundle_free(d->bundle);
+			er_folder_free(&d->folder);
 			er_project_free(&d->project);
 		}
 	}

@@ -58,7 +58,9 @@ er_bundle *er_desk_build(er_project *p, const char *where, er_minify minify, boo
 		er_desk_show_failure(&diag, 1, json);
 		return NULL;
 	}
-	ER_ASSERT(p->main != NULL && p->root != NULL);
+	ER_ASSERT(p->root != NULL);
+	if (p->main == NULL)
+		return er_bundle_none();
 	er_bundle *b = er_bundler_once(p, minify, globals);
 	if (!b->ok) {
 		er_desk_show_failure(b->diags, b->n_diags, json);

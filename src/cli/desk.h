@@ -12,7 +12,8 @@ void er_desk_show_failure(const er_diag *diags, size_t n, bool json);
 /* ,"error":{...} of the first error there is; nothing if there is none. */
 void er_desk_json_error(er_out *o, const er_diag *diags, size_t n);
 /* Loads the project and builds it once (`globals`: with its free names); what goes wrong is shown.
- * NULL: it failed. The project must be freed in either case. */
+ * A project of static files alone has a bundle without code. NULL: it failed. The project must be
+ * freed in either case. */
 er_bundle *er_desk_build(er_project *p, const char *where, er_minify minify, bool globals, bool json);
 
 #endif

@@ -106,6 +106,19 @@ static bool take_main(loader *l, const er_json *v, er_slice main)
 	       mistake(l, v->at, v->end, er_arena_printf(&p->arena, "\"main\": %s", strerror(errno)));
 }
 
+/* Whether the folder is there shows when it is read. */
+static void take_assets(loader *l, const er_json *v, const er_settings *s)
+{
+	er_project *p = l->p;
+	if (!s->has_assets)
+		return;
+	bool absolute = s->assets.directory.p[0] == '/';
+	p->assets = s->assets;
+	p->assets_json = json_of(l, v);
+	p->assets_folder = er_arena_cstr(&p->arena, er_arena_printf(&p->arena, "%s%s%.*s", absolute ? "" : p->root,
+	                                                            absolute ? "" : "/", ER_FMT(s->assets.directory)));
+}
+
 /* What the file says, over the defaults. */
 static bool take(loader *l, const er_json *v)
 {
@@ -128,6 +141,7 @@ static bool take(loader *l, const er_json *v)
 	p->n_kv = s.n_kv;
 	p->compat_json = json_of(l, er_json_get(v, ER_LIT("compat")));
 	p->limits_json = json_of(l, er_json_get(v, ER_LIT("limits")));
+	take_assets(l, er_json_get(v, ER_LIT("assets")), &s);
 	return take_main(l, er_json_get(v, ER_LIT("main")), s.main);
 }
 
@@ -192,7 +206,7 @@ static char *find_root(er_arena *a, const char *folder)
 	}
 }
 
-/* The first of the usual names that is there. */
+/* The first of the usual names that is there; none is needed for static files. */
 static bool default_main(er_project *p, er_diag *diag)
 {
 	ER_ASSERT(p->root != NULL && p->main == NULL);
@@ -204,6 +218,8 @@ static bool default_main(er_project *p, er_diag *diag)
 			return true;
 		}
 	}
+	if (p->assets_folder != NULL)
+		return true;
 	if (p->file)
 		return nowhere(p, diag, p->file,
 		               ER_LIT("no \"main\", and none of src/index.ts, src/index.js, index.ts, index.js is there"));

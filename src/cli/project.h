@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "cli/caret.h"
 #include "channel/frame.h"
+#include "assets/files.h"
 #include "isolate/routine.h"
 #include "store/store.h"
 
@@ -36,7 +37,7 @@ typedef struct er_project {
 	er_slice prefix;
 	char *file;     /* er.jsonc, as shown; NULL: there is none */
 	char *file_abs; /* its absolute path; NULL: there is none */
-	char *main;     /* entry, relative to root */
+	char *main;     /* entry, relative to root; NULL: static files alone */
 	er_slice name;
 	uint32_t compat;
 	struct er_project_routes {
@@ -47,7 +48,10 @@ typedef struct er_project {
 	size_t n_kv;
 	er_slice compat_json, limits_json; /* as written in er.jsonc, or empty: what a deploy sends */
 	er_limits limits;
-	er_slice vars; /* JSON text of an object */
+	er_slice vars;        /* JSON text of an object */
+	er_slice assets_json; /* as written in er.jsonc; empty: it has no static files */
+	er_assets_settings assets;
+	char *assets_folder; /* absolute */
 	enum er_profile profile;
 	bool fallback;
 } er_project;

@@ -127,9 +127,10 @@ static void put_names(er_out *o, const char *key, const er_slice *names, size_t 
 
 void er_rollout_put_settings(er_out *o, const char *key, const er_project *p, er_env env)
 {
-	ER_ASSERT((unsigned)env < ER_ENV_COUNT_ && p->main != NULL);
+	ER_ASSERT((unsigned)env < ER_ENV_COUNT_ && (p->main != NULL || p->assets_json.n > 0));
 	er_out_open(o, key, '{');
-	er_out_cstr(o, "main", p->main);
+	if (p->main != NULL)
+		er_out_cstr(o, "main", p->main);
 	if (p->compat_json.n)
 		er_out_json(o, "compat", p->compat_json);
 	if (p->limits_json.n)
@@ -139,5 +140,7 @@ void er_rollout_put_settings(er_out *o, const char *key, const er_project *p, er
 	er_out_bool(o, "fallback", p->fallback);
 	put_names(o, "routes", p->routes[env].v, p->routes[env].n);
 	put_names(o, "kv", p->kv, p->n_kv);
+	if (p->assets_json.n)
+		er_out_json(o, "assets", p->assets_json);
 	er_out_close(o, '}');
 }

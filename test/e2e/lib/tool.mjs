@@ -107,6 +107,14 @@ export class Plane {
 		this.url = `http://127.0.0.1:${this.node.adminPort}`
 	}
 
+	/** kill -9, and another node on the same data. */
+	async crash() {
+		this.node.kill()
+		await this.node.exited
+		this.node = await start(this.data)
+		this.url = `http://127.0.0.1:${this.node.adminPort}`
+	}
+
 	async stop() {
 		await this.node.stop()
 		for (const dir of [this.data, this.home]) fs.rmSync(dir, { recursive: true, force: true })
