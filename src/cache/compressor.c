@@ -18,6 +18,7 @@ enum {
 	JOBS_MOST = 256,
 	BYTES_MOST = 64 * 1024 * 1024,
 	SITE_PART = 2,  /* a site has at most this part of the jobs */
+	SITES = 1024,   /* counts of jobs by site; two sites of one count share that part */
 	GAIN_PART = 20, /* a form is shorter by this part at least */
 	PIECE = 128 * 1024,
 	NICE = 10,
@@ -43,11 +44,15 @@ struct er_compressor {
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t to_do;
 	er_list jobs; /* oldest first */
-	unsigned n_jobs, at_work;
+	unsigned at_work;
+	/* written under the lock, and read without it by hits that find no room: atomic */
+	unsigned n_jobs;
 	uint64_t bytes; /* of jobs that wait or are at work */
+	uint16_t of_site[SITES];
 	pthread_t threads[THREADS_MOST];
 	unsigned n_threads;
-	er_compressor_stats stats;
+	er_compressor_stats stats; /* but for what follows */
+	uint64_t skipped;          /* atomic */
 };
 
 /* `made`: for whoever is told. */
@@ -105,18 +110,46 @@ static bool make(er_compressor *c, const job *j)
 	return how == ER_FORM_MADE;
 }
 
+static uint16_t *count_of(er_compressor *c, const job *j)
+{
+	return &c->of_site[j->site % SITES];
+}
+
+/* Under the lock. */
+static void add_job(er_compressor *c, job *j)
+{
+	er_list_push(&c->jobs, &j->link);
+	__atomic_store_n(&c->n_jobs, c->n_jobs + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(count_of(c, j), *count_of(c, j) + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->bytes, c->bytes + j->bytes, __ATOMIC_RELAXED);
+}
+
+/* It waits no more; its bytes count until it is done. Under the lock, and so is the next one. */
+static void take_off(er_compressor *c, job *j)
+{
+	er_list_remove(&j->link);
+	__atomic_store_n(&c->n_jobs, c->n_jobs - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(count_of(c, j), *count_of(c, j) - 1, __ATOMIC_RELAXED);
+}
+
+static void give_back(er_compressor *c, uint64_t bytes)
+{
+	ER_ASSERT(c->bytes >= bytes);
+	__atomic_store_n(&c->bytes, c->bytes - bytes, __ATOMIC_RELAXED);
+}
+
 /* The lock is held before and after. */
 static void do_first(er_compressor *c)
 {
-	job *j = ER_CONTAINER(er_list_pop(&c->jobs), job, link);
+	job *j = ER_CONTAINER(c->jobs.next, job, link);
 	uint64_t bytes = j->bytes;
-	c->n_jobs--;
+	take_off(c, j);
 	c->at_work++;
 	pthread_mutex_unlock(&c->lock);
 	free_job(j, make(c, j));
 	pthread_mutex_lock(&c->lock);
-	ER_ASSERT(c->bytes >= bytes && c->at_work > 0);
-	c->bytes -= bytes;
+	ER_ASSERT(c->at_work > 0);
+	give_back(c, bytes);
 	c->at_work--;
 }
 
@@ -153,28 +186,23 @@ static void start_thread(er_compressor *c)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Under the lock. */
-static bool has_room(const er_compressor *c, uint64_t site, uint64_t bytes)
+/* Without the lock it is a guess: whoever adds a job asks again under it. */
+static bool has_room(er_compressor *c, const job *j)
 {
-	unsigned of_site = 0;
-	ER_LIST_EACH(l, &c->jobs)
-	{
-		of_site += ER_CONTAINER(l, job, link)->site == site;
-	}
-	return c->n_jobs < JOBS_MOST && of_site < JOBS_MOST / SITE_PART && c->bytes + bytes <= BYTES_MOST;
+	return __atomic_load_n(&c->n_jobs, __ATOMIC_RELAXED) < JOBS_MOST &&
+	       __atomic_load_n(count_of(c, j), __ATOMIC_RELAXED) < JOBS_MOST / SITE_PART &&
+	       __atomic_load_n(&c->bytes, __ATOMIC_RELAXED) + j->bytes <= BYTES_MOST;
 }
 
 /* A copy of `like`, with references of its own. */
 static bool enqueue(er_compressor *c, const job *like)
 {
 	pthread_mutex_lock(&c->lock);
-	bool takes = !c->stop && has_room(c, like->site, like->bytes);
+	bool takes = !c->stop && has_room(c, like);
 	if (takes) {
 		job *j = ER_NEW(job);
 		*j = *like;
-		er_list_push(&c->jobs, &j->link);
-		c->n_jobs++;
-		c->bytes += like->bytes;
+		add_job(c, j);
 		start_thread(c);
 		takes = c->n_threads > 0;
 		if (takes) {
@@ -183,14 +211,11 @@ static bool enqueue(er_compressor *c, const job *like)
 				(void)er_stored_ref(j->s);
 			pthread_cond_signal(&c->to_do);
 		} else {
-			er_list_remove(&j->link);
-			c->n_jobs--;
-			c->bytes -= like->bytes;
+			take_off(c, j);
+			give_back(c, j->bytes);
 			er_free(j);
 		}
 	}
-	if (!takes)
-		c->stats.skipped++;
 	pthread_mutex_unlock(&c->lock);
 	return takes;
 }
@@ -198,11 +223,17 @@ static bool enqueue(er_compressor *c, const job *like)
 static bool want(er_compressor *c, const job *j)
 {
 	ER_CHECK(c, MAGIC);
-	if (!er_content_kept(j->content) || !er_coded_length_ok(j->bytes) || !er_content_form_begin(j->content, j->coding))
+	if (!er_content_kept(j->content) || !er_coded_length_ok(j->bytes) || !er_content_form_none(j->content, j->coding))
 		return false;
-	if (enqueue(c, j))
+	/* A hit that finds the queue full takes no lock. */
+	bool full = !has_room(c, j);
+	if (!full && !er_content_form_begin(j->content, j->coding))
+		return false;
+	if (!full && enqueue(c, j))
 		return true;
-	er_content_form_end(j->content, j->coding, ER_FORM_NOT_NOW, NULL);
+	if (!full)
+		er_content_form_end(j->content, j->coding, ER_FORM_NOT_NOW, NULL);
+	__atomic_add_fetch(&c->skipped, 1, __ATOMIC_RELAXED);
 	return false;
 }
 
@@ -276,6 +307,7 @@ er_compressor_stats er_compressor_statistics(er_compressor *c)
 	pthread_mutex_lock(&c->lock);
 	er_compressor_stats s = c->stats;
 	s.waiting = c->n_jobs + c->at_work;
+	s.skipped = __atomic_load_n(&c->skipped, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&c->lock);
 	return s;
 }

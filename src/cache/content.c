@@ -412,6 +412,12 @@ unsigned er_content_forms(const er_content *c)
 	return there;
 }
 
+bool er_content_form_none(const er_content *c, er_coding coding)
+{
+	const forms *f = forms_of(c);
+	return f == NULL || __atomic_load_n(&f->state[coding], __ATOMIC_RELAXED) == FORM_NONE;
+}
+
 bool er_content_form_begin(er_content *c, er_coding coding)
 {
 	ER_CHECK(c, MAGIC);

@@ -76,6 +76,8 @@ ER_MUST_CHECK bool er_content_there(er_content *c, uint64_t from, uint64_t n);
 er_content *er_content_form(er_content *c, er_coding coding);
 /* Which there are: bits by er_coding. */
 unsigned er_content_forms(const er_content *c);
+/* Nobody has made it or makes it now; a guess for whoever may begin it. Takes no lock. */
+bool er_content_form_none(const er_content *c, er_coding coding);
 /* The caller makes it, and says by er_content_form_end what has become of it. False: there is one,
  * somebody else makes one, or none is worth its bytes. */
 ER_MUST_CHECK bool er_content_form_begin(er_content *c, er_coding coding);
