@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FIRST_BLOCK = 4096 - sizeof(void *) * 4, NEXT_BLOCK = 16384 - sizeof(void *) * 4 };
 
@@ -56,6 +57,12 @@ void *er_arena_zalloc(er_arena *a, size_t n)
 	void *p = er_arena_alloc(a, n);
 	memset(p, 0, n);
 	return p;
+}
+
+void er_arena_wipe(er_arena *a)
+{
+	for (er_arena_block *b = a->blocks; b != NULL; b = b->next)
+		explicit_bzero(b->bytes, b->cap);
 }
 
 void er_arena_fini(er_arena *a)

@@ -22,7 +22,9 @@ static inline void er_arena_init(er_arena *a)
 }
 /* Frees all that was allocated from it. Nobody may hold a slice of it any more. */
 void er_arena_fini(er_arena *a);
-/* The same, but the first block is kept for what comes next. */
+/* Overwrites all that was allocated: it held secrets. Nobody may read it any more. */
+void er_arena_wipe(er_arena *a);
+/* As er_arena_fini, but the first block is kept for what comes next. */
 void er_arena_reset(er_arena *a);
 /* An empty arena gets a first block of `n` bytes instead of one of 4 KB: for the little that is
  * kept for long. */

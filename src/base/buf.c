@@ -10,11 +10,32 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void er_buf_fini(er_buf *b)
 {
 	er_free(b->p);
 	*b = (er_buf){0};
+}
+
+void er_buf_wipe(er_buf *b)
+{
+	if (b->p != NULL)
+		explicit_bzero(b->p, b->cap);
+	er_buf_fini(b);
+}
+
+void er_buf_put_secret(er_buf *b, er_slice s)
+{
+	size_t need = er_buf_len(b) + s.n;
+	if (b->p != NULL && b->cap - b->end < s.n) {
+		er_buf more = {0};
+		er_buf_reserve(&more, b->cap * 2 > need ? b->cap * 2 : need);
+		er_buf_put(&more, er_buf_slice(b));
+		er_buf_wipe(b);
+		*b = more;
+	}
+	er_buf_put(b, s);
 }
 
 uint8_t *er_buf_grow_(er_buf *b, size_t n)

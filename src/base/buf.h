@@ -20,6 +20,10 @@ static inline void er_buf_init(er_buf *b)
 }
 /* Frees the bytes; the buffer is empty afterwards and may be used again. */
 void er_buf_fini(er_buf *b);
+/* The same for bytes that nobody may find afterwards: all of the memory is overwritten first. */
+void er_buf_wipe(er_buf *b);
+/* Appends a copy, as er_buf_put; where the bytes move, none are left behind. */
+void er_buf_put_secret(er_buf *b, er_slice s);
 /* er_buf_reserve where the room has to be made: bytes move. */
 uint8_t *er_buf_grow_(er_buf *b, size_t n) __attribute__((cold, noinline));
 /* Makes room for n more bytes and returns where to write them; follow with er_buf_wrote. */

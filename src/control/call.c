@@ -17,10 +17,9 @@ void er_call_drop(er_call *call)
 	er_list_remove(&call->link);
 	ER_ASSERT(call->control->uploads >= call->body.cap);
 	call->control->uploads -= call->body.cap;
-	if (call->body.p != NULL)
-		/* small ones may hold secrets */
-		explicit_bzero(call->body.p, call->body.cap < 64 << 10 ? call->body.cap : 0);
-	er_buf_fini(&call->body);
+	er_buf_wipe(&call->body);
+	er_arena_wipe(&call->parsed);
+	er_arena_fini(&call->parsed);
 	er_out_fini(&call->out);
 	er_exchange *x = call->x;
 	call->magic = 0;

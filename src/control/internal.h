@@ -166,7 +166,10 @@ struct er_call {
 	er_actor actor;
 	char source[64]; /* client address, for the log */
 	bool local;
+	/* The body and what was parsed of it may hold secrets: overwritten when they go, whatever their
+	 * size. */
 	er_buf body;
+	er_arena parsed;
 	/* its body is being read; calls that have none never read */
 	bool reading;
 	const er_json *json; /* of ER_API_JSON; an empty object if nothing was sent */

@@ -27,7 +27,7 @@ static bool parse_body(er_call *call)
 	er_err err = {0};
 	size_t at = 0;
 	er_slice text = er_buf_slice(&call->body);
-	call->json = er_json_parse(call->arena, text.n > 0 ? text : ER_LIT("{}"), ER_JSON_VALUES, &at, &err);
+	call->json = er_json_parse(&call->parsed, text.n > 0 ? text : ER_LIT("{}"), ER_JSON_VALUES, &at, &err);
 	if (call->json == NULL) {
 		er_text_pos pos = er_text_where(text, at);
 		return er_refuse_field(&call->problem, ER_LIT(""), "a JSON object", "the body is no JSON: line %u, column %u: %s",
@@ -94,7 +94,7 @@ static bool take_piece(er_call *call, er_piece *piece)
 {
 	ER_ASSERT(call->reading);
 	size_t before = call->body.cap;
-	er_buf_put(&call->body, er_piece_slice(*piece));
+	er_buf_put_secret(&call->body, er_piece_slice(*piece));
 	er_piece_drop(piece);
 	call->control->uploads += call->body.cap - before;
 	if (er_buf_len(&call->body) > call->api->most) {

@@ -226,7 +226,8 @@ er_admin *er_admin_new(uv_loop_t *loop, const er_admin_source *source)
 		door *d = &a->doors[k];
 		*d = (door){.admin = a, .api = k == LOCAL ? source->local : source->remote};
 		d->handler = (er_handler){.name = "admin", .handle = handle, .self = d};
-		er_server_options so = {.loop = loop, .handler = &d->handler, .limits = limits, .stats = &a->stats, .number = k};
+		er_server_options so = {
+		    .loop = loop, .handler = &d->handler, .limits = limits, .stats = &a->stats, .number = k, .secret = true};
 		d->server = er_server_new(&so);
 		a->open++;
 	}

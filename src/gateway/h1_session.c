@@ -33,6 +33,22 @@ static void on_ready(void *user, unsigned io);
 
 /* ---- opening and closing ---- */
 
+static void hold(er_h1_session *c, er_slice bytes)
+{
+	if (c->base.server->o.secret)
+		er_buf_put_secret(&c->in, bytes);
+	else
+		er_buf_put(&c->in, bytes);
+}
+
+static void let_go_of_input(er_h1_session *c)
+{
+	if (c->base.server->o.secret)
+		er_buf_wipe(&c->in);
+	else
+		er_buf_fini(&c->in);
+}
+
 static void on_closed(void *user)
 {
 	er_h1_session *c = user;
@@ -40,7 +56,7 @@ static void on_closed(void *user)
 	ER_ASSERT(er_h1_closed(c));
 	er_server *s = c->base.server;
 	er_h1_free(c->h1);
-	er_buf_fini(&c->in);
+	let_go_of_input(c);
 	er_buf_fini(&c->out);
 	c->magic = 0;
 	er_free(c);
@@ -103,7 +119,7 @@ static void h1_gone(er_session *s, er_err_kind why)
 static void linger(er_h1_session *c)
 {
 	move(c, H1_ON_SHUT);
-	er_buf_clear(&c->in);
+	let_go_of_input(c);
 	c->fresh = (er_slice){0};
 	c->stream.discarded = 0;
 	er_stream_upload_drop(&c->stream);
@@ -449,23 +465,35 @@ static void on_end_of_peer(er_h1_session *c)
 static void on_bytes(er_h1_session *c, er_slice bytes)
 {
 	if (er_buf_len(&c->in) > 0)
-		er_buf_put(&c->in, bytes);
+		hold(c, bytes);
 	else
 		c->fresh = bytes;
 	run(c);
 	if (c->fresh.n > 0 && !er_h1_closed(c))
-		er_buf_put(&c->in, c->fresh);
+		hold(c, c->fresh);
 	c->fresh = (er_slice){0};
 	if (er_h1_closed(c))
 		return;
 	/* What settle saw as fresh input may now fill the buffer. */
 	if (er_buf_len(&c->in) >= HELD_BYTES)
 		settle(c);
-	else if (er_buf_len(&c->in) == 0 && c->in.cap > BUFFER_KEPT)
-		er_buf_fini(&c->in);
+	else if (er_buf_len(&c->in) == 0 && c->in.cap > (c->base.server->o.secret ? 0 : BUFFER_KEPT))
+		let_go_of_input(c);
 }
 
-/* One read a turn. A session that lingers only throws away what comes. */
+/* A session that lingers only throws away what comes. It may be gone afterwards. */
+static void take(er_h1_session *c, er_slice bytes)
+{
+	if (c->state.now != H1_LINGER) {
+		on_bytes(c, bytes);
+		return;
+	}
+	c->stream.discarded += (uint64_t)bytes.n;
+	if (c->stream.discarded > LINGER_BYTES)
+		close_now(c);
+}
+
+/* One read a turn. */
 static void on_readable(er_h1_session *c)
 {
 	er_server *s = c->base.server;
@@ -480,13 +508,9 @@ static void on_readable(er_h1_session *c)
 		return;
 	}
 	er_stat_add(&s->stats->bytes_in, (uint64_t)n);
-	if (c->state.now != H1_LINGER) {
-		on_bytes(c, er_slice_of(s->scratch, (size_t)n));
-		return;
-	}
-	c->stream.discarded += (uint64_t)n;
-	if (c->stream.discarded > LINGER_BYTES)
-		close_now(c);
+	take(c, er_slice_of(s->scratch, (size_t)n));
+	if (s->o.secret)
+		explicit_bzero(s->scratch, (size_t)n);
 }
 
 static void on_ready(void *user, unsigned io)

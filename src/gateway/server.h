@@ -63,6 +63,7 @@ typedef struct er_server_options {
 	uint64_t id_base;       /* random, the same for all threads */
 	/* a host: the moves of its streams and of their sessions are logged; NULL: of none */
 	const char *trace;
+	bool secret; /* clients send keys and secrets: bytes are overwritten when they were read */
 	void (*finished)(void *ctx, const er_finished *f);
 	void *ctx;
 } er_server_options;

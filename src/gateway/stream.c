@@ -145,7 +145,10 @@ void er_stream_upload(er_stream *st, er_slice bytes)
 		st->discarded += bytes.n;
 	if (st->upload == NULL)
 		return;
-	if (!er_body_write(st->upload, er_piece_copy(bytes)) && st->in.now == UPLOAD_READ)
+	er_piece piece = er_piece_copy(bytes);
+	if (st->session->server->o.secret && piece.chunk != NULL)
+		piece.chunk->wipe = true;
+	if (!er_body_write(st->upload, piece) && st->in.now == UPLOAD_READ)
 		move_upload(st, UPLOAD_ON_FILL);
 	/* Nobody reads it any more and the answer is out: the rest is thrown away. */
 	if (st->in.now == UPLOAD_FULL && !er_stream_asked(st))
