@@ -232,3 +232,44 @@ test('api-cache asks the API once for all spellings of a question, and keeps no 
 		assert.equal((await dev.get('/api/weather?city=a', { method: 'POST', body: '' })).status, 405)
 	}, { replace: [['"TIMEOUT_MS": 3000', '"TIMEOUT_MS": 500']] })
 })
+
+test('search-cache keeps answers to POST, apart by question, and gives an old one while the service is down', () => {
+	let asked = 0, down
+	return example('search-cache', {
+		'/search': (_, res, body) => {
+			asked++
+			down ? down(_, res) : res.end(JSON.stringify({ for: JSON.parse(body), asked }))
+		},
+	}, async dev => {
+		const post = (body, headers = {}) => dev.get('/search', { method: 'POST', headers, body: typeof body === 'string' ? body : JSON.stringify(body) })
+		const ask = async (...args) => {
+			const res = await post(...args)
+			return [res.headers['x-answer'], JSON.parse(res.text).asked]
+		}
+		assert.deepEqual(await ask({ query: 'tea', page: { from: 1, to: 2 } }, { cookie: 'session=1', authorization: 'Bearer x' }), ['new', 1])
+		assert.deepEqual([last().headers.cookie, last().headers.authorization], [undefined, undefined])
+		await raw.until(async () => (await ask('{"page":{"to":2,"from":1}, "query":"tea"}'))[0] === 'stored', { what: 'a stored answer' })
+		const before = asked
+		assert.deepEqual((await ask({ query: 'tea', page: { from: 1, to: 2 } }))[0], 'stored')
+		assert.equal(asked, before)
+		assert.deepEqual((await ask({ query: 'coffee' }))[0], 'new')
+		assert.deepEqual((await ask({ query: 'tea', page: { from: 12, to: 2 } }))[0], 'new')
+		assert.deepEqual((await ask(['query', 'coffee']))[0], 'new')
+		// They are good for a second.
+		await raw.until(async () => (await ask({ query: 'coffee' }))[0] === 'new', { every: 200, what: 'the end of its lifetime' })
+		await raw.sleep(1200)
+		for (const failing of [status(500), cut, () => {}, (_, res) => res.end('{"half":')]) {
+			down = failing
+			assert.equal((await ask({ query: 'coffee' }))[0], 'old')
+		}
+		assert.equal((await post({ query: 'milk' })).status, 502)
+		down = undefined
+		assert.equal((await ask({ query: 'coffee' }))[0], 'new')
+		for (const [code, target, options] of [
+			[400, '/search', { method: 'POST', body: '{"query":' }],
+			[413, '/search', { method: 'POST', body: JSON.stringify('x'.repeat(9000)) }],
+			[405, '/search', {}],
+			[404, '/old/x', { method: 'POST', body: '{}' }],
+		]) assert.equal((await dev.get(target, options)).status, code)
+	}, { replace: [['"TIMEOUT_MS": 3000', '"TIMEOUT_MS": 300'], ['"SECONDS": 60', '"SECONDS": 1']] })
+})
