@@ -175,3 +175,31 @@ void er_buf_put_json(er_buf *b, er_slice s)
 	}
 	er_buf_putc(b, '"');
 }
+
+/* A code point of UTF-8 that is valid, as its first n bytes. */
+static uint32_t code_point(const uint8_t *p, size_t n)
+{
+	static const uint8_t first[] = {0x7f, 0x1f, 0x0f, 0x07};
+	ER_ASSERT(n >= 1 && n <= sizeof first);
+	uint32_t c = p[0] & first[n - 1];
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+void er_buf_put_json_ascii(er_buf *b, er_slice json)
+{
+	for (size_t n; json.n > 0; json = er_slice_from(json, n)) {
+		n = er_utf8_len(json);
+		uint32_t c = n > 0 ? code_point(json.p, n) : 0xfffd;
+		n = n > 0 ? n : 1;
+		if (c < 0x20) /* between values: in a string it is escaped */
+			er_buf_putc(b, ' ');
+		else if (c < 0x7f)
+			er_buf_putc(b, (uint8_t)c);
+		else if (c < 0x10000)
+			er_buf_printf(b, "\\u%04x", c);
+		else
+			er_buf_printf(b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+	}
+}

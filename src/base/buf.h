@@ -75,6 +75,9 @@ void er_buf_put_u64(er_buf *b, uint64_t v); /* decimal */
 void er_buf_printf(er_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Appends s as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD. */
 void er_buf_put_json(er_buf *b, er_slice s);
+/* JSON text on one line of ASCII, as a header field can have it: what is not ASCII stands in
+ * strings alone, and is escaped. */
+void er_buf_put_json_ascii(er_buf *b, er_slice json);
 
 /* Length of the valid UTF-8 sequence that s (not empty) begins with (RFC 3629), or 0. */
 size_t er_utf8_len(er_slice s);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { VALUE_MAX = 2 * 1024 * 1024, VALUE_MS = 60000 };
+enum { VALUE_MAX = 25 * 1024 * 1024, VALUE_MS = 60000 };
 
 /* ---- namespaces ---- */
 
@@ -132,33 +132,6 @@ const er_row er_row_kv_get = {
 
 /* ---- put ---- */
 
-/* A code point of UTF-8 that is valid, as its first n bytes. */
-static uint32_t code_point(const uint8_t *p, size_t n)
-{
-	static const uint8_t first[] = {0x7f, 0x1f, 0x0f, 0x07};
-	ER_ASSERT(n >= 1 && n <= sizeof first);
-	uint32_t c = p[0] & first[n - 1];
-	for (size_t i = 1; i < n; i++)
-		c = c << 6 | (p[i] & 0x3f);
-	return c;
-}
-
-/* JSON with escapes for what is not ASCII, which stands in strings alone. */
-static void put_ascii(er_buf *b, er_slice json)
-{
-	for (size_t n; json.n > 0; json = er_slice_from(json, n)) {
-		n = er_utf8_len(json);
-		ER_ASSERT(n > 0); /* er_json_write makes it so */
-		uint32_t c = code_point(json.p, n);
-		if (c < 0x80)
-			er_buf_putc(b, (uint8_t)c);
-		else if (c < 0x10000)
-			er_buf_printf(b, "\\u%04x", c);
-		else
-			er_buf_printf(b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
-	}
-}
-
 /* --metadata travels in a header: one line of ASCII. False: said. */
 static bool take_metadata(er_row_call *c, const char **out)
 {
@@ -172,7 +145,7 @@ static bool take_metadata(er_row_call *c, const char **out)
 	if (metadata == NULL)
 		return true;
 	er_buf line = {0};
-	put_ascii(&line, er_cell_json(&c->remote.arena, metadata));
+	er_buf_put_json_ascii(&line, er_cell_json(&c->remote.arena, metadata));
 	*out = er_arena_cstr(&c->remote.arena, er_buf_slice(&line));
 	er_buf_fini(&line);
 	return true;
@@ -224,7 +197,7 @@ static void put(er_row_call *c)
 
 const er_row er_row_kv_put = {
     .usage = "er kv put NAMESPACE KEY [VALUE] [--file FILE] [--ttl SECONDS] [options]",
-    .about = "Stores a value: VALUE, or the bytes of a file or of standard input. At most 512 bytes of key and 2 MB of value.",
+    .about = "Stores a value: VALUE, or the bytes of a file or of standard input. At most 512 bytes of key and 25 MB of value.",
     .words = {2, 3},
     .options = {{.name = "file", .letter = 'f', .value = "FILE", .help = "take the value from this file; - is standard input"},
                 {.name = "ttl", .value = "SECONDS", .help = "it is gone after this time", .least = 1, .most = UINT32_MAX},

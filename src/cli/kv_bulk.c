@@ -18,7 +18,7 @@ enum {
 	PART_BYTES = 4 * 1024 * 1024,
 	PART_LINES = 5000,
 	READ_BYTES = 256 * 1024,
-	LINE_MAX_BYTES = 4 * 1024 * 1024,
+	LINE_MAX_BYTES = 36 * 1024 * 1024, /* 25 MB as base64, and the key */
 	PART_MS = 120000
 };
 
@@ -36,11 +36,11 @@ typedef struct import {
 	er_progress progress;
 } import;
 
-/* Reads until a part is there, or the end. */
-static bool fill(import *m, er_err *err)
+/* Reads until a part is there, or so many bytes, or the end. */
+static bool fill(import *m, size_t least, er_err *err)
 {
 	ER_ASSERT(m->fd >= 0);
-	while (!m->eof && er_buf_len(&m->rest) < PART_BYTES) {
+	while (!m->eof && er_buf_len(&m->rest) < least) {
 		ssize_t n = read(m->fd, er_buf_reserve(&m->rest, READ_BYTES), READ_BYTES);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -123,16 +123,20 @@ static bool import_all(import *m)
 {
 	er_err err = {0};
 	uint64_t lines, keys;
+	size_t least = PART_BYTES;
 	while (!m->eof || er_buf_len(&m->rest)) {
-		if (!fill(m, &err)) {
+		if (!fill(m, least, &err)) {
 			er_remote_fail_err(m->remote, &err);
 			return false;
 		}
 		size_t n = part_of(m, &lines, &keys);
-		if (n == 0 && !m->eof && er_buf_len(&m->rest) < LINE_MAX_BYTES)
+		least = PART_BYTES;
+		if (n == 0 && !m->eof && er_buf_len(&m->rest) < LINE_MAX_BYTES) {
+			least = er_buf_len(&m->rest) + PART_BYTES; /* a long line */
 			continue;
+		}
 		if (n == 0 && er_buf_len(&m->rest)) {
-			er_slice text = er_arena_printf(&m->remote->arena, "line %llu has more than 4 MB; a value may have 2 MB",
+			er_slice text = er_arena_printf(&m->remote->arena, "line %llu has more than 36 MB; a value may have 25 MB",
 			                                (unsigned long long)m->line + 1);
 			er_remote_fail(m->remote, ER_EXIT_FAILED, "too-large", er_arena_cstr(&m->remote->arena, text));
 			return false;

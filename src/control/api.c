@@ -74,7 +74,7 @@ static const er_api table[] = {
     {"PUT", KV "/value", "key,expiration,expiration_ttl", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_KV_VALUE_MAX, er_api_value_put},
     {"DELETE", KV "/value", "key", ER_ROLE_DEPLOY, false, ER_API_NONE, 0, er_api_value_delete},
     {"GET", KV "/bulk", "prefix", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_bulk_out},
-    {"POST", KV "/bulk", "", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_BODY_MAX, er_api_bulk_in},
+    {"POST", KV "/bulk", "", ER_ROLE_DEPLOY, false, ER_API_BYTES, ER_BULK_MAX, er_api_bulk_in},
 
     {"GET", "/v1/sites", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_sites},
     {"GET", "/v1/sites/{site}", "", ER_ROLE_READ, false, ER_API_NONE, 0, er_api_site},

@@ -19,7 +19,7 @@
 
 #include <stdio.h>
 
-enum { LINES_MAX = 10000, LINE_VALUES = 10000, PAGE = 64 };
+enum { LINES_MAX = 10000, LINE_VALUES = 10000, PAGE = 64, TEXT_MAX = 1 << 20 };
 
 /* ---- in ---- */
 
@@ -156,12 +156,13 @@ static bool next_page(export *e, er_err *err)
 	return er_kv_list(e->store, &e->page, e->ns, e->prefix, er_buf_slice(&e->after), PAGE, &e->rows, &e->n, &e->more, err);
 }
 
-/* A value that is no text goes as base64; both ways are read back by er_api_bulk_in. */
+/* A value that is no text, or long (an escape takes six bytes), goes as base64; both ways are read
+ * back by er_api_bulk_in. */
 static void write_entry(er_out *o, const er_kv_entry *e)
 {
 	er_out_open(o, NULL, '{');
 	er_out_str(o, "key", e->key);
-	if (er_utf8_valid(e->value)) {
+	if (e->value.n <= TEXT_MAX && er_utf8_valid(e->value)) {
 		er_out_str(o, "value", e->value);
 	} else {
 		er_buf base64 = {0};

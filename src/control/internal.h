@@ -20,7 +20,8 @@ enum {
 	/* bytes of bodies that are being read or worked on, all together */
 	ER_UPLOADS_MAX = 160 << 20,
 	ER_UPLOADS_SHARE = 64 << 20, /* of one token */
-	ER_BODY_MAX = 24 << 20,      /* of one code upload, or one bulk import */
+	ER_BODY_MAX = 24 << 20,      /* of one code upload */
+	ER_BULK_MAX = 37 << 20,      /* of one bulk import: the longest value as base64, and some */
 	ER_JSON_VALUES = 400000,     /* in one body */
 	ER_JOBS_MAX = 256,           /* deployments that wait */
 	/* of one token: who floods waits behind others, and not they behind it */

@@ -22,7 +22,7 @@
 enum {
 	MAGIC = 0x41444d4e,
 	MAX_THREADS = 1024,
-	BODY_MAX = 32 * 1024 * 1024 /* code and map of 24 MB, and what JSON adds */,
+	BODY_MAX = 40 * 1024 * 1024 /* a value of the KV as base64 in JSON; code and map have less */,
 	BACKLOG = 128,
 	PATIENCE_MS = 1000, /* for who is connected when another process takes over */
 	LOOK_MS = 20

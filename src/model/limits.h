@@ -52,6 +52,10 @@ typedef struct er_limits {
 	  "connections of the node; above it clients wait in the kernel's queue; 0: no bound") \
 	X(originConnections, 8192, 16, 10000000, uint32_t, origin_connections, \
 	  "connections of the node to servers (origin and subrequests), idle ones included; above it requests wait") \
+	X(kvNamespaceMb, 1024, 1, 16777216, uint32_t, kv_namespace_mb, \
+	  "keys and values of one namespace of the key-value store; above: a put fails") \
+	X(kvMemoryMb, 32, 0, 65536, uint32_t, kv_memory_mb, \
+	  "of memory for values of the key-value store that were read lately; taken when the node starts") \
 	X(drainMs, 30000, 0, 3600000, uint32_t, drain_ms, "how long requests may go on when the node ends or is taken over") \
 	X(upgradeMs, 60000, 100, 3600000, uint32_t, upgrade_ms, "a successor must be ready in this time")
 

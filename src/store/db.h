@@ -21,7 +21,7 @@ typedef struct er_schema {
 	bool full_sync;
 	const char *const *steps;
 	unsigned n_steps;
-	const char *unchecked; /* a table that the check at the start leaves out, or NULL */
+	const char *unchecked[2]; /* tables that the check at the start leaves out; NULL: none */
 } er_schema;
 
 /* The owner creates the file if it is not there (mode 0600), brings it to the newest schema and

@@ -143,10 +143,11 @@ static int lock_failed(int fd, const char *dir, er_err *err)
 	return -1;
 }
 
-int er_dir_lock(const char *dir, er_err *err)
+int er_dir_lock(const char *dir, bool *inherited, er_err *err)
 {
 	char *path = er_printf("%s/lock", dir);
 	int fd = inherited_lock(path);
+	*inherited = fd >= 0;
 	if (fd < 0)
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -17,8 +17,8 @@ bool er_path_exists(const char *path);
 bool er_file_empty(const char *path); /* or not there */
 
 /* The descriptor of DIR/lock with an exclusive flock on it, or -1. One that a predecessor handed on
- * by ER_STORE_LOCK_FD is taken. */
-int er_dir_lock(const char *dir, er_err *err);
+ * by ER_STORE_LOCK_FD is taken, and then *inherited is true. */
+int er_dir_lock(const char *dir, bool *inherited, er_err *err);
 
 ER_MUST_CHECK bool er_file_sync(const er_fault *f, const char *path, er_err *err);
 /* Makes a file of mode 0600 that is there whole or not at all. *made false: there is one already,

@@ -9,6 +9,7 @@
 #include "store/db.h"
 #include "store/fault.h"
 #include "model/names.h"
+#include "store/kv.h"
 #include "store/pool.h"
 #include "store/store.h"
 
@@ -30,6 +31,17 @@ typedef struct er_namespaces {
 	er_namespace *all; /* by name */
 	size_t n;
 } er_namespaces;
+
+/* Values in parts that somebody reads or writes, by their numbers. */
+typedef struct er_kv_holds {
+	pthread_mutex_t lock;
+	struct er_kv_hold {
+		int64_t parts;
+		unsigned n;
+	} * all;
+	size_t n, cap;
+	int64_t swept; /* its parts are being removed; 0: none */
+} er_kv_holds;
 
 /* A key of the secrets, and the hash by which the database knows it. */
 typedef struct er_secret_key {
@@ -70,6 +82,12 @@ struct er_store {
 	er_db *assets;
 	pthread_mutex_t sweep_lock;  /* held by who sweeps, and by a backup */
 	char swept[ER_NAME_MAX + 1]; /* the routine whose files were swept last */
+	er_kv_changed *kv_changed;   /* NULL: nobody wants to know */
+	void *kv_changed_ctx;
+	uint64_t kv_most; /* of one namespace, in bytes; 0: no limit; atomic */
+	/* until then a predecessor may use the databases, too; monotonic */
+	uint64_t shared_until_us;
+	er_kv_holds kv_holds;        /* values in parts that somebody reads or writes */
 	pthread_rwlock_t names_lock; /* over names */
 	er_namespaces names;
 };
@@ -107,6 +125,17 @@ void er_key_heal(er_store *s);
 /* What a secret's ciphertext is bound to; free with er_free. */
 char *er_secret_about(er_slice routine, er_env env, er_slice name, size_t *n);
 char *er_site_key_about(er_slice site, size_t *n); /* the same, of a site's key */
+
+/* kv_parts.c */
+/* False: it is being removed. */
+ER_MUST_CHECK bool er_kv_hold(er_store *s, int64_t parts);
+/* In a transaction of s->kv: a new value in parts; the n-th part of one. */
+ER_MUST_CHECK bool er_kv_parts_new(er_db *db, int64_t *parts, er_err *err);
+ER_MUST_CHECK bool er_kv_parts_add(er_db *db, int64_t parts, unsigned n, er_slice bytes, er_err *err);
+/* It has all its parts and belongs to no key: a key may take it now. */
+ER_MUST_CHECK bool er_kv_parts_take(er_db *db, int64_t parts, uint64_t size, er_err *err);
+/* It belongs to nobody. */
+ER_MUST_CHECK bool er_kv_parts_leave(er_db *db, int64_t parts, er_err *err);
 
 /* kv_names.c */
 ER_MUST_CHECK bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err);

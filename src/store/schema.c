@@ -80,6 +80,25 @@ static const char KV_1[] =
     "CREATE TRIGGER kv_gone AFTER DELETE ON kv BEGIN"
     " UPDATE tally SET keys = keys - 1, bytes = bytes - length(old.key) - length(old.value) WHERE ns = old.ns; END;";
 
+/* Long values in parts, by their number. `loose` has the numbers of those that no key has: still
+ * being written, or replaced; triggers put them there, and the sweep takes them. */
+static const char KV_2[] =
+    "ALTER TABLE kv ADD COLUMN parts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE kv ADD COLUMN size INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE clock ADD COLUMN parts INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE part(parts INTEGER NOT NULL, n INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (parts, n)) STRICT;"
+    "CREATE TABLE loose(parts INTEGER PRIMARY KEY) STRICT;"
+    "DROP TRIGGER kv_added; DROP TRIGGER kv_changed; DROP TRIGGER kv_gone;"
+    "CREATE TRIGGER kv_added AFTER INSERT ON kv BEGIN"
+    " INSERT INTO tally VALUES (new.ns, 1, length(new.key) + length(new.value) + new.size)"
+    " ON CONFLICT (ns) DO UPDATE SET keys = keys + 1, bytes = bytes + excluded.bytes; END;"
+    "CREATE TRIGGER kv_changed AFTER UPDATE ON kv BEGIN"
+    " UPDATE tally SET bytes = bytes + length(new.value) + new.size - length(old.value) - old.size WHERE ns = new.ns;"
+    " INSERT INTO loose SELECT old.parts WHERE old.parts > 0 AND old.parts <> new.parts; END;"
+    "CREATE TRIGGER kv_gone AFTER DELETE ON kv BEGIN"
+    " UPDATE tally SET keys = keys - 1, bytes = bytes - length(old.key) - length(old.value) - old.size WHERE ns = old.ns;"
+    " INSERT INTO loose SELECT old.parts WHERE old.parts > 0; END;";
+
 /* Hosts that are granted to a token. */
 static const char CONTROL_3[] =
     "CREATE TABLE token_host(token TEXT NOT NULL REFERENCES token(name), host TEXT NOT NULL, PRIMARY KEY (token, host))"
@@ -120,27 +139,27 @@ static const char ASSETS_1[] =
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
 static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5, CONTROL_6, CONTROL_7};
-static const char *const kv_steps[] = {KV_1};
 static const char *const assets_steps[] = {ASSETS_1};
+static const char *const kv_steps[] = {KV_1, KV_2};
 
 const er_schema er_schema_control = {
     .application_id = 0x45724374, /* "ErCt" */
     .full_sync = true,
     .steps = control_steps,
     .n_steps = sizeof control_steps / sizeof control_steps[0],
-    .unchecked = "blob",
+    .unchecked = {"blob"},
 };
 const er_schema er_schema_kv = {
     .application_id = 0x45724b76, /* "ErKv" */
-    .full_sync = false,
+    .full_sync = true,
     .steps = kv_steps,
     .n_steps = sizeof kv_steps / sizeof kv_steps[0],
-    .unchecked = "kv",
+    .unchecked = {"kv", "part"},
 };
 const er_schema er_schema_assets = {
     .application_id = 0x45724173, /* "ErAs" */
     .full_sync = true,
     .steps = assets_steps,
     .n_steps = sizeof assets_steps / sizeof assets_steps[0],
-    .unchecked = "part",
+    .unchecked = {"part"},
 };

@@ -12,11 +12,14 @@
 #include "store/store.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "store/files.h"
 #include "store/room.h"
 #include "store/schema.h"
 
 #include <unistd.h>
+
+enum { SHARED_S = 120 /* a predecessor drains no longer than that, as a rule */ };
 
 /* With everything that cannot fail; nothing is open yet. */
 static er_store *new_store(const er_store_options *o)
@@ -41,6 +44,7 @@ static er_store *new_store(const er_store_options *o)
 	pthread_mutex_init(&s->sweep_lock, NULL);
 	pthread_mutex_init(&s->keys.lock, NULL);
 	pthread_mutex_init(&s->kv_lock, NULL);
+	pthread_mutex_init(&s->kv_holds.lock, NULL);
 	pthread_rwlock_init(&s->names_lock, NULL);
 	return s;
 }
@@ -89,7 +93,8 @@ static bool load_node(er_store *s, er_err *err)
 
 static bool open_all(er_store *s, er_err *err)
 {
-	if (!er_dir_make(s->dir, err) || (s->lock_fd = er_dir_lock(s->dir, err)) < 0 || !nothing_lost(s, err))
+	bool inherited;
+	if (!er_dir_make(s->dir, err) || (s->lock_fd = er_dir_lock(s->dir, &inherited, err)) < 0 || !nothing_lost(s, err))
 		return false;
 	if ((s->control = er_db_open(s->control_path, er_store_vfs(s), &er_schema_control, err)) == NULL)
 		return false;
@@ -100,6 +105,8 @@ static bool open_all(er_store *s, er_err *err)
 	/* The names of new databases. */
 	if (!er_dir_sync(&s->fault, s->dir, err) || !load_node(s, err) || !er_namespaces_read(s->control, &s->names, err))
 		return false;
+	if (inherited)
+		s->shared_until_us = er_clock_mono_us() + SHARED_S * UINT64_C(1000000);
 	/* Nothing is said if it cannot: whoever needs the key hears why. */
 	er_key_heal(s);
 	return true;
@@ -136,6 +143,8 @@ void er_store_close(er_store *s)
 	pthread_mutex_destroy(&s->kv_lock);
 	pthread_mutex_destroy(&s->asset_lock);
 	pthread_mutex_destroy(&s->sweep_lock);
+	pthread_mutex_destroy(&s->kv_holds.lock);
+	er_free(s->kv_holds.all);
 	pthread_rwlock_destroy(&s->names_lock);
 	er_free(s->dir);
 	er_free(s->control_path);

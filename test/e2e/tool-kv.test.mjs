@@ -36,11 +36,24 @@ test('values go in as they are and come out as they are', async () => {
 	assert.match((await plane.ok(['kv', 'delete', 'things', 'bin'])).out, /was not in/)
 })
 
+test('a value of 25 MB goes in and out, and through an export and an import', async () => {
+	for (const name of ['large', 'large-too']) await plane.ok(['kv', 'namespace', 'add', name])
+	const cwd = project({})
+	const bytes = Buffer.alloc(25 * 1024 * 1024, "some bytes")
+	for (let i = 0; i < bytes.length; i += 4096) bytes.writeUInt32LE(i, i)
+	await plane.ok(['kv', 'put', 'large', 'k'], { input: bytes })
+	assert.ok((await plane.ok(['kv', 'get', 'large', 'k'])).bytes.equals(bytes))
+	await plane.ok(['kv', 'export', 'large', 'all.ndjson'], { cwd })
+	await plane.ok(['kv', 'import', 'large-too', 'all.ndjson'], { cwd })
+	assert.ok((await plane.ok(['kv', 'get', 'large-too', 'k'])).bytes.equals(bytes))
+	for (const name of ['large', 'large-too']) await plane.ok(['kv', 'namespace', 'rm', name, '--yes'])
+})
+
 test('what does not fit is said before or by the node', async () => {
 	await plane.ok(['kv', 'namespace', 'add', 'small'])
-	const big = await plane.er(['kv', 'put', 'small', 'k'], { input: Buffer.alloc(2 * 1024 * 1024 + 1) })
+	const big = await plane.er(['kv', 'put', 'small', 'k'], { input: Buffer.alloc(25 * 1024 * 1024 + 1) })
 	assert.equal(big.code, 1)
-	assert.match(big.err, /more than 2097152 bytes/)
+	assert.match(big.err, /more than 26214400 bytes/)
 	assert.equal((await plane.er(['kv', 'put', 'small', 'k'.repeat(600), 'v'])).code, 1)
 	assert.equal((await plane.er(['kv', 'put', 'small', 'k', 'v', '--ttl', 'soon'])).code, 2)
 	assert.equal((await plane.er(['kv', 'put', 'small', 'k', 'v', '--metadata', '{'])).code, 2)

@@ -1,0 +1,305 @@
+/* KV: values in parts, which come and go without ever being whole in memory; many operations with
+ * one commit; limits of a namespace; who is told of writes. */
+#include "store_harness.h"
+
+#include "store/db.h"
+
+typedef struct fixture {
+	char *dir;
+	er_store *s;
+	er_arena a;
+	er_err err;
+	unsigned told;
+	char told_key[64];
+} fixture;
+
+static int setup(void **state)
+{
+	fixture *f = ER_NEW(fixture);
+	f->dir = harness_dir();
+	f->s = harness_open_dir(f->dir);
+	er_arena_init(&f->a);
+	apply(f->s, change_named(ER_CHANGE_NAMESPACE_ADD, "", "ns", ""));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture *f = *state;
+	er_store_close(f->s);
+	er_arena_fini(&f->a);
+	harness_remove(f->dir);
+	er_free(f);
+	return 0;
+}
+
+/* Bytes of which no two parts are the same. */
+static er_slice bytes_of(fixture *f, size_t n, unsigned seed)
+{
+	uint8_t *p = er_arena_alloc(&f->a, n + 8);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(i * 31 + (i >> 12) * 7 + seed);
+	return er_slice_of(p, n);
+}
+
+static void put(fixture *f, const char *key, er_slice value)
+{
+	er_kv_entry e = {.key = er_slice_cstr(key), .value = value};
+	if (!er_kv_put(f->s, ER_LIT("ns"), &e, 1, &f->err))
+		fail_msg("put: %s", f->err.text);
+}
+
+static bool get(fixture *f, const char *key, er_kv_entry *e)
+{
+	bool found;
+	if (!er_kv_get(f->s, &f->a, ER_LIT("ns"), er_slice_cstr(key), e, &found, &f->err))
+		fail_msg("get: %s", f->err.text);
+	return found;
+}
+
+static void tally_is(fixture *f, uint64_t keys, uint64_t bytes)
+{
+	er_kv_namespace_row *rows;
+	size_t n;
+	assert_true(er_kv_namespaces(f->s, &f->a, &rows, &n, &f->err));
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].keys, keys);
+	assert_int_equal(rows[0].bytes, bytes);
+}
+
+static unsigned swept(fixture *f)
+{
+	unsigned all = 0, removed;
+	do {
+		assert_true(er_kv_sweep_parts(f->s, 3, &removed, &f->err));
+		all += removed;
+	} while (removed > 0);
+	return all;
+}
+
+/* Writes a value part by part, and does not give it to a key yet. */
+static int64_t write_parts(fixture *f, er_slice value)
+{
+	int64_t parts = 0;
+	er_slice rest = value;
+	for (unsigned i = 0; rest.n > 0; i++) {
+		er_slice part = er_slice_head(rest, ER_KV_PART);
+		er_kv_op op = {.kind = ER_KV_OP_PART, .ns = ER_LIT("ns"), .part = i, .entry = {.value = part, .parts = parts}};
+		er_kv_op *ops[] = {&op};
+		er_kv_write(f->s, ops, 1);
+		assert_int_equal(op.err.kind, ER_ERR_OK);
+		parts = op.entry.parts;
+		rest = er_slice_from(rest, part.n);
+	}
+	return parts;
+}
+
+static void give(fixture *f, const char *key, int64_t parts, uint64_t size, er_err_kind should)
+{
+	er_kv_op op = {.kind = ER_KV_OP_PUT, .ns = ER_LIT("ns"), .entry = {.key = er_slice_cstr(key), .parts = parts, .size = size}};
+	er_kv_op *ops[] = {&op};
+	er_kv_write(f->s, ops, 1);
+	if (op.err.kind != should)
+		fail_msg("%d: %s", op.err.kind, op.err.text);
+}
+
+static void long_values_come_back_whole_at_every_length(void **state)
+{
+	fixture *f = *state;
+	static const size_t lengths[] = {ER_KV_PART - 1, ER_KV_PART,          ER_KV_PART + 1,
+	                                 2 * ER_KV_PART, 5 * ER_KV_PART + 77, ER_KV_VALUE_MAX};
+	er_kv_entry e;
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		er_slice v = bytes_of(f, lengths[i], (unsigned)i);
+		put(f, "k", v);
+		assert_true(get(f, "k", &e));
+		assert_true(er_slice_eq(e.value, v));
+		tally_is(f, 1, 1 + lengths[i]);
+		(void)swept(f);
+	}
+	put(f, "k", ER_LIT("short"));
+	tally_is(f, 1, 6);
+	assert_int_equal(swept(f), ER_KV_VALUE_MAX / ER_KV_PART);
+	assert_int_equal(swept(f), 0);
+}
+
+static void what_is_read_stays_until_it_is_let_go(void **state)
+{
+	fixture *f = *state;
+	er_slice v = bytes_of(f, 3 * ER_KV_PART + 5, 1);
+	er_kv_entry e;
+	er_piece piece;
+	bool found, existed;
+	put(f, "k", v);
+	assert_true(er_kv_look(f->s, &f->a, ER_LIT("ns"), ER_LIT("k"), &e, &found, &f->err) && found);
+	assert_true(e.parts > 0 && e.value.n == 0 && e.size == v.n);
+	assert_true(er_kv_delete(f->s, ER_LIT("ns"), ER_LIT("k"), &existed, &f->err) && existed);
+	assert_int_equal(swept(f), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(er_kv_part(f->s, e.parts, i, &piece, &f->err));
+		assert_true(er_slice_eq(er_piece_slice(piece), er_slice_head(er_slice_from(v, i * ER_KV_PART), ER_KV_PART)));
+		er_piece_drop(&piece);
+	}
+	er_kv_let_go(f->s, e.parts);
+	assert_int_equal(swept(f), 4);
+	assert_false(er_kv_part(f->s, e.parts, 0, &piece, &f->err));
+	tally_is(f, 0, 0);
+}
+
+static void a_value_that_comes_in_parts_is_there_when_all_of_it_is(void **state)
+{
+	fixture *f = *state;
+	er_slice v = bytes_of(f, 2 * ER_KV_PART + 9, 2);
+	er_kv_entry e;
+	int64_t parts = write_parts(f, v);
+	assert_false(get(f, "k", &e));
+	give(f, "k", parts, v.n - 1, ER_ERR_IO); /* not all of it, or too much */
+	give(f, "k", parts, v.n + ER_KV_PART, ER_ERR_IO);
+	assert_false(get(f, "k", &e));
+	give(f, "k", parts, v.n, ER_ERR_OK);
+	er_kv_let_go(f->s, parts);
+	assert_true(get(f, "k", &e));
+	assert_true(er_slice_eq(e.value, v));
+	assert_int_equal(swept(f), 0);
+	/* one that is never finished */
+	parts = write_parts(f, v);
+	assert_int_equal(swept(f), 0);
+	er_kv_let_go(f->s, parts);
+	assert_int_equal(swept(f), 3);
+	give(f, "l", parts, v.n, ER_ERR_IO);
+	tally_is(f, 1, 1 + v.n);
+}
+
+static void what_a_process_left_unfinished_is_swept_by_the_next(void **state)
+{
+	fixture *f = *state;
+	er_slice v = bytes_of(f, 2 * ER_KV_PART, 3);
+	(void)write_parts(f, v);
+	put(f, "k", v);
+	er_store_close(f->s);
+	f->s = harness_open_dir(f->dir);
+	assert_int_equal(swept(f), 2);
+	er_kv_entry e;
+	assert_true(get(f, "k", &e));
+	assert_true(er_slice_eq(e.value, v));
+}
+
+static void one_of_many_fails_by_itself(void **state)
+{
+	fixture *f = *state;
+	er_kv_entry e;
+	er_slice v = bytes_of(f, ER_KV_PART + 1, 4);
+	er_kv_op ops[] = {
+	    {.kind = ER_KV_OP_PUT, .ns = ER_LIT("ns"), .entry = {.key = ER_LIT("a"), .value = ER_LIT("1")}},
+	    {.kind = ER_KV_OP_PUT, .ns = ER_LIT("ns"), .entry = {.key = (er_slice){0}, .value = ER_LIT("2")}},
+	    {.kind = ER_KV_OP_PUT, .ns = ER_LIT("nobody"), .entry = {.key = ER_LIT("c"), .value = ER_LIT("3")}},
+	    {.kind = ER_KV_OP_PUT, .ns = ER_LIT("ns"), .entry = {.key = ER_LIT("d"), .parts = 12345, .size = 200000}},
+	    {.kind = ER_KV_OP_PUT, .ns = ER_LIT("ns"), .entry = {.key = ER_LIT("e"), .value = v}},
+	    {.kind = ER_KV_OP_DELETE, .ns = ER_LIT("ns"), .entry = {.key = ER_LIT("a")}},
+	    {.kind = ER_KV_OP_DELETE, .ns = ER_LIT("ns"), .entry = {.key = ER_LIT("z")}},
+	    {.kind = ER_KV_OP_PUT, .ns = ER_LIT("ns"), .entry = {.key = ER_LIT("f"), .value = ER_LIT("6")}},
+	};
+	static const er_err_kind should[] = {ER_ERR_OK, ER_ERR_INVALID, ER_ERR_NO_ROUTE, ER_ERR_IO,
+	                                     ER_ERR_OK, ER_ERR_OK,      ER_ERR_OK,       ER_ERR_OK};
+	enum { N = sizeof ops / sizeof *ops };
+	er_kv_op *all[N];
+	for (size_t i = 0; i < N; i++)
+		all[i] = &ops[i];
+	er_kv_write(f->s, all, N);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(ops[i].err.kind, should[i]);
+	assert_true(ops[5].existed && !ops[6].existed);
+	assert_false(get(f, "a", &e));
+	assert_true(get(f, "e", &e) && er_slice_eq(e.value, v));
+	assert_true(get(f, "f", &e) && e.sequence == 3);
+	tally_is(f, 2, 1 + v.n + 2);
+	assert_int_equal(swept(f), 0);
+}
+
+static void a_namespace_has_no_more_than_its_limit(void **state)
+{
+	fixture *f = *state;
+	er_kv_entry e = {.key = ER_LIT("k"), .value = bytes_of(f, 700 << 10, 5)};
+	er_kv_limit(f->s, 1 << 20);
+	put(f, "k", e.value);
+	put(f, "k", e.value); /* in its own place */
+	e.key = ER_LIT("l");
+	assert_false(er_kv_put(f->s, ER_LIT("ns"), &e, 1, &f->err));
+	assert_int_equal(f->err.kind, ER_ERR_TOO_LARGE);
+	assert_non_null(strstr(f->err.text, "limits.kvNamespaceMb"));
+	int64_t parts = write_parts(f, e.value);
+	give(f, "l", parts, e.value.n, ER_ERR_TOO_LARGE);
+	er_kv_let_go(f->s, parts);
+	put(f, "k", ER_LIT("shorter"));
+	put(f, "l", e.value);
+	tally_is(f, 2, 8 + 1 + e.value.n);
+	er_kv_limit(f->s, 1024); /* what is there stays, and may become less */
+	put(f, "l", bytes_of(f, 600 << 10, 6));
+	assert_true(get(f, "l", &e));
+}
+
+static void told(void *ctx, int64_t ns, er_slice key)
+{
+	fixture *f = ctx;
+	(void)ns;
+	f->told++;
+	snprintf(f->told_key, sizeof f->told_key, "%.*s", ER_FMT(key));
+}
+
+static void every_way_of_writing_is_told(void **state)
+{
+	fixture *f = *state;
+	bool existed;
+	er_kv_watch(f->s, told, f);
+	put(f, "a", ER_LIT("1"));
+	assert_true(f->told == 1 && strcmp(f->told_key, "a") == 0);
+	assert_true(er_kv_delete(f->s, ER_LIT("ns"), ER_LIT("b"), &existed, &f->err));
+	assert_true(f->told == 2 && strcmp(f->told_key, "b") == 0);
+	int64_t parts = write_parts(f, bytes_of(f, ER_KV_PART + 1, 7));
+	assert_int_equal(f->told, 2);
+	give(f, "c", parts, ER_KV_PART + 1, ER_ERR_OK);
+	er_kv_let_go(f->s, parts);
+	assert_true(f->told == 3 && strcmp(f->told_key, "c") == 0);
+	enum { N = 1000 };
+	er_kv_entry *many = er_arena_zalloc(&f->a, N * sizeof *many);
+	for (int i = 0; i < N; i++)
+		many[i] = (er_kv_entry){.key = er_arena_printf(&f->a, "%d", i), .value = ER_LIT("x")};
+	assert_true(er_kv_put(f->s, ER_LIT("ns"), many, N, &f->err));
+	assert_true(f->told == 4 && f->told_key[0] == 0); /* any key */
+}
+
+static void another_process_that_writes_is_noticed(void **state)
+{
+	fixture *f = *state;
+	int64_t before, after;
+	assert_true(er_kv_foreign(f->s, &before, &f->err));
+	put(f, "a", ER_LIT("1"));
+	assert_true(er_kv_foreign(f->s, &after, &f->err));
+	assert_int_equal(before, after);
+	char *path = er_printf("%s/kv.db", f->dir);
+	er_db *db = er_db_open_plain(path, NULL, &f->err);
+	assert_non_null(db);
+	assert_true(er_db_exec(db, "UPDATE kv SET expires_s = 7", &f->err));
+	er_db_close(db);
+	er_free(path);
+	assert_true(er_kv_foreign(f->s, &after, &f->err));
+	assert_int_not_equal(before, after);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(long_values_come_back_whole_at_every_length),
+	    T(what_is_read_stays_until_it_is_let_go),
+	    T(a_value_that_comes_in_parts_is_there_when_all_of_it_is),
+	    T(what_a_process_left_unfinished_is_swept_by_the_next),
+	    T(one_of_many_fails_by_itself),
+	    T(a_namespace_has_no_more_than_its_limit),
+	    T(every_way_of_writing_is_told),
+	    T(another_process_that_writes_is_noticed),
+	};
+#undef T
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
