@@ -3,7 +3,7 @@
 //
 //   base ← model ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli
 //   cache ← assets ← control
-//   base, model ← store ← control
+//   base, model ← store ← control; http, store, cache ← data ← gateway
 //   sandbox stands alone on base, model, http, channel. cli is also the front of the node (er
 //   node, er dev).
 //
@@ -21,10 +21,11 @@ const below = {
 	cache: ['base', 'model', 'http'],
 	assets: ['base', 'model', 'http', 'cache'],
 	origin: ['base', 'model', 'http'],
+	data: ['base', 'model', 'http', 'store', 'cache'],
 	isolate: ['base', 'model', 'http', 'channel', 'cache', 'origin'],
 	store: ['base', 'model'],
 	control: ['base', 'model', 'http', 'channel', 'cache', 'assets', 'origin', 'store', 'isolate'],
-	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'assets', 'origin', 'isolate', 'store', 'control'],
+	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'data', 'assets', 'origin', 'isolate', 'store', 'control'],
 	sandbox: ['base', 'model', 'http', 'channel'],
 	cli: ['base', 'model', 'http', 'net', 'channel', 'assets', 'origin', 'isolate', 'gateway', 'control', 'store'],
 }

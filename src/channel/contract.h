@@ -253,7 +253,8 @@ enum {
 #define ER_GIVEN_TABLE(X) \
 	X(urlParts) \
 	X(limits) \
-	X(env)
+	X(env) \
+	X(bindings)
 
 /* Members of er.limits: of er_load_limits what the prelude must know. */
 #define ER_LIMIT_TABLE(X) \

@@ -140,6 +140,7 @@ static bool take(loader *l, const er_json *v)
 	p->kv = s.kv;
 	p->n_kv = s.n_kv;
 	p->compat_json = json_of(l, er_json_get(v, ER_LIT("compat")));
+	p->kv_json = json_of(l, er_json_get(v, ER_LIT("kv")));
 	p->limits_json = json_of(l, er_json_get(v, ER_LIT("limits")));
 	take_assets(l, er_json_get(v, ER_LIT("assets")), &s);
 	return take_main(l, er_json_get(v, ER_LIT("main")), s.main);

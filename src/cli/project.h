@@ -11,7 +11,7 @@
  *       "limits": { "cpuMs": 50, "loadCpuMs": 400, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,
  *                   "idleSeconds": 1800, "codeBytes": 1048576 },
  *       "vars": { "GREETING": "hello" },         // env.GREETING; any JSON
- *       "kv": ["sessions"],                      // namespaces that the code opens
+ *       "kv": ["sessions"],                      // env.sessions; or {"SESSIONS": "sessions"}
  *       "profile": "standard",                   // or "hardened": no JIT, no WebAssembly
  *       "fallback": false                        // on a failure before the answer: the standard CDN process answers
  *     }
@@ -44,9 +44,10 @@ typedef struct er_project {
 		er_slice *v;
 		size_t n;
 	} routes[ER_ENV_COUNT_]; /* by er_env; written as one list: both have it */
-	er_slice *kv;
+	er_data_binding *kv;
 	size_t n_kv;
-	er_slice compat_json, limits_json; /* as written in er.jsonc, or empty: what a deploy sends */
+	/* as written in er.jsonc, or empty: what a deploy sends */
+	er_slice compat_json, limits_json, kv_json;
 	er_limits limits;
 	er_slice vars;        /* JSON text of an object */
 	er_slice assets_json; /* as written in er.jsonc; empty: it has no static files */

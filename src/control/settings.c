@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 16 };
+enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 16, BINDING_MAX = 64 };
 #define UNSET UINT64_MAX
 
 /* As they stand in JSON. */
@@ -35,7 +35,7 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "vars", vars, ER_MEMBER_OBJECT, false, 0, 0),
     ER_MEMBER(raw, "profile", profile, ER_MEMBER_STRING, false, 1, 20),
     ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_BOOL, false, 0, 0),
-    ER_MEMBER(raw, "kv", kv, ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_KV),
+    ER_MEMBER(raw, "kv", kv, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "assets", assets, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
@@ -138,19 +138,57 @@ static bool read_routes(er_arena *a, const er_json *v, er_slice at, er_settings 
 	return true;
 }
 
+/* A member of env that code can write as env.NAME. */
+static bool binding_ok(er_slice name)
+{
+	bool ok = name.n > 0 && name.n <= BINDING_MAX && !(name.p[0] >= '0' && name.p[0] <= '9');
+	for (size_t i = 0; ok && i < name.n; i++) {
+		uint8_t c = name.p[i];
+		ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	}
+	return ok;
+}
+
+/* One namespace; `named`: its key is the member of env. */
+static bool read_binding(const er_json *e, const er_path *path, bool named, er_data_binding *out, er_problem *problem)
+{
+	if (e->type != ER_JSON_STRING)
+		return er_members_refuse(problem, path, e, "the name of a namespace");
+	if (named && !binding_ok(e->key)) {
+		er_refuse_field(problem, er_slice_cstr(path->text), "a name of letters, digits and _, at most 64",
+		                "\"%s\": a member of env has letters, digits and _, at most 64, and no digit in front", path->text);
+		return er_refuse_at(problem, e);
+	}
+	if (!er_name_ok(e->text)) {
+		er_refuse_field(problem, er_slice_cstr(path->text), "the name of a namespace: a to z, 0 to 9 and -",
+		                "\"%s\": a namespace's name has a to z, 0 to 9 and -, at most 63", path->text);
+		return er_refuse_at(problem, e);
+	}
+	*out = (er_data_binding){.name = named ? e->key : e->text, .target = e->text};
+	return true;
+}
+
+/* ["sessions"]: env.sessions is the namespace sessions. {"SESSIONS": "sessions"}: env.SESSIONS
+ * is. */
 static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
 {
-	er_path path = er_path_member(at, ER_LIT("kv"));
-	if (!er_members_strings(v, er_slice_cstr(path.text), 1, 63, problem))
-		return false;
-	out->n_kv = slices_of(a, v, &out->kv);
-	for (size_t i = 0; i < out->n_kv; i++)
-		if (!er_name_ok(out->kv[i])) {
-			path = er_path_element(er_slice_cstr(path.text), i);
-			er_refuse_field(problem, er_slice_cstr(path.text), "the name of a namespace: a to z, 0 to 9 and -",
-			                "\"%s\": a namespace's name has a to z, 0 to 9 and -, at most 63", path.text);
-			return er_refuse_at(problem, element(v, i));
-		}
+	er_path all = er_path_member(at, ER_LIT("kv"));
+	size_t n = 0;
+	if (v->type != ER_JSON_ARRAY && v->type != ER_JSON_OBJECT)
+		return er_members_refuse(problem, &all, v, "an array of namespaces, or an object {\"NAME\": \"namespace\"}");
+	bool named = v->type == ER_JSON_OBJECT;
+	for (const er_json *e = v->first; e != NULL; e = e->next)
+		n++;
+	if (n > ER_SETTINGS_KV)
+		return er_members_refuse(problem, &all, v, "at most 100 namespaces");
+	out->kv = er_arena_alloc(a, (n + 1) * sizeof *out->kv);
+	out->n_kv = 0;
+	for (const er_json *e = v->first; e != NULL; e = e->next) {
+		er_path path = named ? er_path_member(er_slice_cstr(all.text), er_slice_head(e->key, BINDING_MAX))
+		                     : er_path_element(er_slice_cstr(all.text), out->n_kv);
+		if (!read_binding(e, &path, named, &out->kv[out->n_kv++], problem))
+			return false;
+	}
 	return true;
 }
 

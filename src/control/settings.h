@@ -35,7 +35,7 @@ typedef struct er_settings {
 	bool fallback;
 	er_slice *routes; /* "host/path*", in the one spelling of er_pattern_normal */
 	size_t n_routes;
-	er_slice *kv; /* namespaces that the code may open; none named: all */
+	er_data_binding *kv; /* namespaces that the code opens, as members of env */
 	size_t n_kv;
 	er_slice vars; /* an object, as JSON text */
 	bool has_assets;

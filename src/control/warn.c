@@ -173,8 +173,9 @@ void er_warn_kv(er_warnings *w, er_control *c, er_arena *a, const er_settings *s
 	for (size_t i = 0; i < s->n_kv; i++) {
 		bool there = false;
 		for (size_t k = 0; k < n && !there; k++)
-			there = er_slice_eq(rows[k].name, s->kv[i]);
+			there = er_slice_eq(rows[k].name, s->kv[i].target);
 		if (!there)
-			er_warn(w, a, "there is no KV namespace %.*s yet: er kv namespace add %.*s", ER_FMT(s->kv[i]), ER_FMT(s->kv[i]));
+			er_warn(w, a, "there is no KV namespace %.*s yet: er kv namespace add %.*s", ER_FMT(s->kv[i].target),
+			        ER_FMT(s->kv[i].target));
 	}
 }

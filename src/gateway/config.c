@@ -383,12 +383,12 @@ void er_config_seal(er_config *c)
 
 /* ---- the next one ---- */
 
-static bool same_names(const er_slice *a, size_t n_a, const er_slice *b, size_t n_b)
+static bool same_bindings(const er_data_binding *a, size_t n_a, const er_data_binding *b, size_t n_b)
 {
 	if (n_a != n_b)
 		return false;
 	for (size_t i = 0; i < n_a; i++)
-		if (!er_slice_eq(a[i], b[i]))
+		if (!er_slice_eq(a[i].name, b[i].name) || !er_slice_eq(a[i].target, b[i].target))
 			return false;
 	return true;
 }
@@ -404,7 +404,7 @@ static bool same_routine(const er_routine *a, const er_routine *b)
 	return er_slice_eq(a->name, b->name) && er_slice_eq(a->version, b->version) && er_slice_eq(a->source_url, b->source_url) &&
 	       er_slice_eq(a->env_json, b->env_json) && same_piece(a->code, b->code) && same_piece(a->source_map, b->source_map) &&
 	       memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->compat == b->compat && a->profile == b->profile &&
-	       a->fallback == b->fallback && same_names(a->kv, a->n_kv, b->kv, b->n_kv) && a->n_allow == b->n_allow &&
+	       a->fallback == b->fallback && same_bindings(a->kv, a->n_kv, b->kv, b->n_kv) && a->n_allow == b->n_allow &&
 	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
 }
 

@@ -27,7 +27,7 @@ typedef struct spec {
 /* ---- members ---- */
 
 typedef struct raw {
-	const er_json *name, *main, *routes, *limits, *vars, *profile, *fallback, *compat, *allow;
+	const er_json *name, *main, *routes, *limits, *vars, *profile, *fallback, *compat, *kv, *allow;
 } raw;
 
 /* What a version may say, and the one thing that is the operator's alone to give. */
@@ -41,6 +41,7 @@ static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 	                                    ER_MEMBER(raw, "profile", profile, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(raw, "compat", compat, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "kv", kv, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(raw, "allowAddresses", allow, ER_MEMBER_ANY, false, 0, 0)};
 	raw given = {0};
 	er_problem problem = {0};

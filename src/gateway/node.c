@@ -148,6 +148,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .disk = n->disk,
 		                        .compressor = n->compressor,
 		                        .assets = n->assets,
+		                        .kv = n->kv,
 		                        .id_base = id_base,
 		                        .trace = o->trace,
 		                        .own = n->own,
@@ -540,6 +541,7 @@ void er_node_free(er_node *n)
 	er_config_unref(n->changing);
 	er_config_unref(n->config);
 	er_config_unref(n->file);
+	er_kv_work_free(n->kv);
 	if (n->store != NULL) { /* the versions that it has the code of are gone */
 		er_stored_source_fini(&n->source);
 		er_store_close(n->store);

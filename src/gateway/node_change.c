@@ -212,6 +212,8 @@ static void warn_of_fixed(const er_config *old, const er_config *new)
 	if (old->pool != new->pool || old->pool_hardened != new->pool_hardened || old->max_instances != new->max_instances ||
 	    old->max_subrequests != new->max_subrequests || old->min_level != new->min_level)
 		er_log(ER_LOG_WARN, "gateway", text, "\"sandbox\"");
+	if (old->limits.kv_memory_mb != new->limits.kv_memory_mb)
+		er_log(ER_LOG_WARN, "gateway", text, "\"limits.kvMemoryMb\"");
 	if (!same_text(old->admin, new->admin))
 		er_log(ER_LOG_WARN, "gateway", text, "\"admin\"");
 	if (!same_text(old->data, new->data))
@@ -234,6 +236,7 @@ static void take_file(er_node *n, er_wish *w)
 		return;
 	er_control_limits(n->control, &n->file->routine_max, n->file->addresses, n->file->n_addresses);
 	er_store_keep(n->store, &n->file->keep);
+	er_kv_limit(n->store, (uint64_t)n->file->limits.kv_namespace_mb << 20);
 }
 
 /* The first site of a node may have come by the control API. */

@@ -341,6 +341,8 @@ bool er_node_start_control(er_node *n, er_err *err)
 	n->store = er_store_open(&so, err);
 	if (n->store == NULL)
 		return false;
+	er_kv_limit(n->store, (uint64_t)n->file->limits.kv_namespace_mb << 20);
+	n->kv = er_kv_work_new(n->store, (uint64_t)n->file->limits.kv_memory_mb << 20);
 	if (realpath(n->file->data, full) == NULL)
 		return er_fail_errno(err, ER_ERR_IO, "cannot find the data folder %s", n->file->data);
 	n->admin_path = er_printf("%s/admin.sock", full);

@@ -8,6 +8,7 @@
 #include "base/rounds.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "data/kv.h"
 #include "gateway/admin.h"
 #include "gateway/files.h"
 #include "gateway/inherit.h"
@@ -18,6 +19,7 @@
 #include "gateway/tail.h"
 #include "gateway/worker.h"
 #include "isolate/spawner.h"
+#include "store/kv.h"
 
 #include <pthread.h>
 
@@ -97,6 +99,7 @@ struct er_node {
 
 	/* the store */
 	er_store *store;
+	er_kv_work *kv; /* of all threads; NULL: there is no store */
 	er_control *control;
 	er_stored_source source;
 	er_tail *tail;

@@ -274,6 +274,8 @@ static void make_chain(er_worker_door *d)
 	}
 	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = d});
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
+	if (w->kv != NULL)
+		er_data_serve(&d->data, ER_DATA_KV, er_kv_place_handler(w->kv));
 	er_chain_add(&d->chain, ER_AT_DATA, er_data_handler(&d->data));
 }
 
@@ -323,16 +325,27 @@ static void on_cache_closed(void *ctx)
 		on_assets_closed(w);
 }
 
+static void on_kv_closed(void *ctx)
+{
+	er_worker *w = ctx;
+	ER_CHECK(w, MAGIC);
+	w->kv = NULL;
+	if (w->cache != NULL)
+		er_cache_close(w->cache, on_cache_closed, w);
+	else
+		on_cache_closed(w);
+}
+
 static void on_isolate_closed(void *ctx)
 {
 	er_worker *w = ctx;
 	ER_CHECK(w, MAGIC);
 	ER_ASSERT(w->open_servers == 0);
 	w->isolate = NULL;
-	if (w->cache != NULL)
-		er_cache_close(w->cache, on_cache_closed, w);
+	if (w->kv != NULL)
+		er_kv_place_close(w->kv, on_kv_closed, w);
 	else
-		on_cache_closed(w);
+		on_kv_closed(w);
 }
 
 static void on_server_closed(void *ctx)
@@ -554,6 +567,8 @@ static bool make_parts(er_worker *w, er_err *err)
 	if (w->o.number == 0)
 		w->health = er_health_new(&w->loop, er_origin_handler(w->origin));
 	er_worker_watch(w);
+	if (w->o.kv != NULL)
+		w->kv = er_kv_place_new(&w->loop, w->o.kv);
 	if (w->o.cache != NULL)
 		w->cache = er_cache_new(&w->loop, w->o.cache);
 	if (w->cache != NULL && w->o.disk != NULL)
@@ -657,6 +672,8 @@ static void close_unrun(er_worker *w)
 		close_all(w);
 	else if (w->isolate != NULL)
 		er_isolate_host_close(w->isolate, on_isolate_closed, w);
+	else if (w->kv != NULL)
+		er_kv_place_close(w->kv, on_kv_closed, w);
 	else if (w->cache != NULL)
 		er_cache_close(w->cache, on_cache_closed, w);
 	else if (w->origin != NULL)

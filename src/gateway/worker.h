@@ -10,6 +10,7 @@
 #include "assets/assets.h"
 #include "base/pulse.h"
 #include "cache/cache.h"
+#include "data/kv.h"
 #include "gateway/access_log.h"
 #include "gateway/files.h"
 #include "gateway/metrics.h"
@@ -32,6 +33,7 @@ typedef struct er_worker_options {
 	er_disk *disk;             /* the same; NULL: in memory alone */
 	er_compressor *compressor; /* the same; NULL: nothing is compressed */
 	er_assets_memory *assets;  /* the same: static files */
+	er_kv_work *kv;            /* the same; NULL: there is no store */
 	uint64_t id_base;
 	const char *trace;  /* as in er_node_options */
 	const er_cidr *own; /* the node's addresses; must outlive the worker */

@@ -61,6 +61,7 @@ struct er_worker {
 	er_health *health; /* of the node's groups; NULL: another thread has it, or it has closed */
 	er_cache *cache;   /* NULL: nothing is stored */
 	er_assets_host *assets;
+	er_kv_place *kv; /* NULL: there is no store, or it has closed */
 	er_isolate_host *isolate;
 	er_server_stats stats;
 	er_worker_snapshot *current;

@@ -28,6 +28,11 @@ typedef enum er_data_kind {
 	    ER_DATA_KINDS_N
 } er_data_kind;
 
+/* A member of a version's env that stands for data: its name there, and what it stands for. */
+typedef struct er_data_binding {
+	er_slice name, target;
+} er_data_binding;
+
 /* Who asks for data of which kind. What it points to is good until the exchange is answered or
  * cancelled; a handler that needs it longer copies it. */
 typedef struct er_data_ask {
@@ -35,7 +40,7 @@ typedef struct er_data_ask {
 	uint8_t environment; /* of the routine, as its owner counts them */
 	er_slice routine;    /* its name */
 	er_slice version;
-	const er_slice *namespaces; /* of the key-value store, that the version opens; n of them */
+	const er_data_binding *namespaces; /* of the key-value store, that the version opens */
 	size_t n_namespaces;
 } er_data_ask;
 

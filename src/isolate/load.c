@@ -11,6 +11,13 @@ enum { CODE_FRAME = 32 * 1024, ERROR_MAX = 4096 };
 
 /* ---- writing it ---- */
 
+/* What env has beside variables, as LOAD says it. */
+static void put_bindings(const er_routine *r, er_buf *b)
+{
+	for (size_t i = 0; i < r->n_kv; i++)
+		er_buf_printf(b, "kv\n%.*s\n%.*s\n", ER_FMT(r->kv[i].name), ER_FMT(r->kv[i].target));
+}
+
 /* Writes LOAD. False: no room in the ring yet, or the instance was ended. */
 static bool begin_load(er_instance *in)
 {
@@ -20,15 +27,22 @@ static bool begin_load(er_instance *in)
 	size_t n = sizeof(er_load_limits), code_n = in->code->script.n;
 	for (size_t i = 0; i < 4; i++)
 		n += 4 + strings[i].n;
+	er_buf bindings = {0};
+	put_bindings(r, &bindings);
+	if (er_buf_len(&bindings) > 0)
+		n += 4 + er_buf_len(&bindings);
 	/* the configuration refuses both; this is the second lock */
 	if (n > ER_FRAME_MAX || code_n >= r->limits.code_n) {
+		er_buf_fini(&bindings);
 		er_instance_kill(in, ER_ERR_CODE_SIZE, code_n, r->limits.code_n);
 		return false;
 	}
 	er_frame f = {.n = (uint32_t)n, .type = ER_FRAME_LOAD};
 	uint8_t *p = er_instance_frame_out(in, &f);
-	if (p == NULL)
+	if (p == NULL) {
+		er_buf_fini(&bindings);
 		return false;
+	}
 	er_writer w = {p};
 	for (size_t i = 0; i < 4; i++)
 		er_put_string(&w, strings[i]);
@@ -42,6 +56,9 @@ static bool begin_load(er_instance *in)
 	                               .compat = r->compat,
 	                               .live_subs = in->sub_credit};
 	er_put_bytes(&w, er_slice_of(&limits, sizeof limits));
+	if (er_buf_len(&bindings) > 0)
+		er_put_string(&w, er_buf_slice(&bindings));
+	er_buf_fini(&bindings);
 	ER_ASSERT(w.p == p + n);
 	in->load_begun = true;
 	return true;

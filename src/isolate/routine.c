@@ -20,25 +20,26 @@ er_routine *er_routine_new(const er_routine *like)
 	const er_slice strings[] = {like->name, like->version, like->source_url, like->env_json, like->key};
 	enum { N = sizeof strings / sizeof *strings };
 	size_t bytes = 0, allow = like->n_allow * sizeof *like->allow, kv = like->n_kv * sizeof *like->kv;
-	static_assert(_Alignof(er_slice) <= _Alignof(er_routine) && _Alignof(er_cidr) <= _Alignof(er_slice), "they lie behind it");
+	static_assert(_Alignof(er_data_binding) <= _Alignof(er_routine) && _Alignof(er_cidr) <= _Alignof(er_data_binding),
+	              "they lie behind it");
 	for (size_t i = 0; i < N; i++)
 		bytes += strings[i].n;
 	for (size_t i = 0; i < like->n_kv; i++)
-		bytes += like->kv[i].n;
+		bytes += like->kv[i].name.n + like->kv[i].target.n;
 	ER_ASSERT(like->name.n > 0 && (like->n_allow == 0 || like->allow != NULL) && like->profile <= ER_PROFILE_HARDENED);
 	er_routine *r = er_alloc(sizeof *r + kv + allow + bytes);
 	uint8_t *at = (uint8_t *)(r + 1) + kv + allow;
 	*r = *like;
 	r->refs = 1;
 	r->held = NULL;
-	r->kv = like->n_kv > 0 ? (er_slice *)(r + 1) : NULL;
+	r->kv = like->n_kv > 0 ? (er_data_binding *)(r + 1) : NULL;
 	r->allow = like->n_allow > 0 ? (er_cidr *)((uint8_t *)(r + 1) + kv) : NULL;
 	er_copy(r->allow, like->allow, allow);
 	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key};
 	for (size_t i = 0; i < N; i++)
 		*owned[i] = copy_string(&at, strings[i]);
 	for (size_t i = 0; i < like->n_kv; i++)
-		r->kv[i] = copy_string(&at, like->kv[i]);
+		r->kv[i] = (er_data_binding){.name = copy_string(&at, like->kv[i].name), .target = copy_string(&at, like->kv[i].target)};
 	ER_ASSERT(at == (uint8_t *)(r + 1) + kv + allow + bytes);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "base/cidr.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "http/data.h"
 #include "model/limits.h"
 #include "model/profile.h"
 
@@ -54,8 +55,8 @@ struct er_routine {
 	er_limits limits;
 	uint32_t compat; /* ER_COMPAT_* */
 	enum er_profile profile;
-	bool fallback; /* on failure before an answer: the rest of the chain answers */
-	er_slice *kv;  /* namespaces of the key-value store that the code opens */
+	bool fallback;       /* on failure before an answer: the rest of the chain answers */
+	er_data_binding *kv; /* namespaces of the key-value store that the code opens */
 	size_t n_kv;
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
 	size_t n_allow;

@@ -104,7 +104,10 @@ static void on_load(er_slice payload)
 		*words[i] = er_get_u32(&r);
 	ER_ASSERT(!r.bad && er_sb.code_url.p == NULL);
 	er_sb.requests.sub_credit = l->live_subs;
+	er_slice bindings = r.rest.n > 0 ? er_get_string(&r) : (er_slice){0};
+	ER_ASSERT(!r.bad);
 	er_engine_set(ER_GIVEN_env, er_js_from_utf8(env));
+	er_engine_set(ER_GIVEN_bindings, er_js_from_utf8(bindings));
 	set_limits();
 	er_err err;
 	if (!er_lockdown_memory(l->memory_kb, &err)) {

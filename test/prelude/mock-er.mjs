@@ -59,7 +59,7 @@ export function counted(name, fn, wanted = agreed.natives[name]) {
 
 /** A fresh instance: `tell` is the log of what the prelude told the engine. */
 export class Instance {
-	constructor({ compat = 0, env = '{}', subrequests = 32, timers = 1000 } = {}) {
+	constructor({ compat = 0, env = '{}', bindings = '', subrequests = 32, timers = 1000 } = {}) {
 		// Only what ECMAScript has: no Node global may mask one of ours.
 		this.context = vm.createContext(Object.create(null), { microtaskMode: 'afterEvaluate' });
 		this.calls = [];
@@ -70,7 +70,7 @@ export class Instance {
 		this.timers = new Map();
 		this.limits = { subrequests, timers, compat };
 		this.clock = 0;
-		const er = this.natives(env);
+		const er = this.natives(env, bindings);
 		this.er = er;
 		this.lazyLoaded = [];
 		const inContext = (source) => vm.runInContext(source, this.context);
@@ -145,7 +145,7 @@ export class Instance {
 		return u;
 	}
 
-	natives(env) {
+	natives(env, bindings) {
 		const self = this;
 		const parts = vm.runInContext('new Uint32Array(8)', this.context);
 		const decoders = new Map();
@@ -244,6 +244,9 @@ export class Instance {
 			fetchCancel: record('fetchCancel'),
 			get limits() {
 				return self.limits;
+			},
+			get bindings() {
+				return bindings;
 			},
 			get env() {
 				return env;

@@ -21,7 +21,7 @@ static void the_handler_of_its_kind_hears_who_asks_and_what(void **state)
 	(void)state;
 	kinds k;
 	world *w = data_world(&k);
-	er_slice names[] = {ER_LIT("sessions"), ER_LIT("users")};
+	er_data_binding names[] = {{ER_LIT("sessions"), ER_LIT("sessions")}, {ER_LIT("USERS"), ER_LIT("users")}};
 	er_routine_unref(w->routine);
 	w->routine = er_routine_new(&(er_routine){.name = ER_LIT("r"),
 	                                          .version = ER_LIT("7"),
@@ -42,7 +42,7 @@ static void the_handler_of_its_kind_hears_who_asks_and_what(void **state)
 	assert_int_equal(x->data.kind, ER_DATA_KV);
 	assert_true(er_slice_eq(x->data.routine, ER_LIT("r")) && er_slice_eq(x->data.version, ER_LIT("7")));
 	assert_int_equal(x->data.n_namespaces, 2);
-	assert_true(er_slice_eq(x->data.namespaces[1], ER_LIT("users")));
+	assert_true(er_slice_eq(x->data.namespaces[1].target, ER_LIT("users")));
 	assert_true(er_slice_eq(x->req.target, ER_LIT("sessions/a b/../\xc3\xa4?#")));
 	assert_true(er_slice_eq(x->req.scheme, ER_LIT("kv")) && x->req.authority.n == 0);
 	standard_answers(w, 0, "value", NULL);

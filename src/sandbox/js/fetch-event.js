@@ -3,7 +3,7 @@
 // the engine.
 import * as er from './natives.js';
 import { BODY_KEPT, BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
-import { RangeErr, TypeErr, freeze, isPromise, jsonParse, toWellFormed } from './primordials.js';
+import { RangeErr, TypeErr, defineProperty, freeze, isPromise, jsonParse, strSplit, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
@@ -15,6 +15,7 @@ import { answersThrough, answersWith } from './fetch.js';
 import { abortError, DOMException } from './dom-exception.js';
 import { signalAbort } from './abort.js';
 import { sendStream } from './writer.js';
+import { namespaceOf } from './kv.js';
 import { reportException } from './report.js';
 
 // ---- what the routine registered ----
@@ -28,9 +29,20 @@ let env_ = null;
 export function routineEnv() {
 	if (env_ === null) {
 		const text = er.env();
-		env_ = freeze(text ? jsonParse(text) : {});
+		const made = text ? jsonParse(text) : {};
+		bind(made, strSplit(er.bindings(), '\n'));
+		env_ = freeze(made);
 	}
 	return env_;
+}
+
+/** Members of env that are no variables: made at the first touch. */
+function bind(env, lines) {
+	for (let i = 0; i + 2 < lines.length; i += 3) {
+		const name = lines[i + 1], target = lines[i + 2];
+		let it = null;
+		if (lines[i] === 'kv') defineProperty(env, name, { get: () => (it ??= namespaceOf(target)), enumerable: true, configurable: true });
+	}
 }
 
 // The default export, or what a CommonJS module exports: any object or function that has a handler,

@@ -35,6 +35,7 @@ class Sub {
 		this.answers = false; // what it brings is the answer of its request
 		// (status, block, body, reason) -> what its promise becomes; null: a Response
 		this.take = null;
+		this.what = ''; // with take: what was called
 		this.pulled = false; // FETCH_PULL: its body comes unasked
 		this.prevEnder = null;
 		this.nextEnder = null;
@@ -239,6 +240,7 @@ export function askNode(what, options, method, target, block, raw, take) {
 	const sub = new Sub(fid, scope, new Deferred(), '');
 	const { promise } = sub.deferred;
 	sub.take = take;
+	sub.what = what;
 	sub.pulled = (options & FETCH_PULL) !== 0;
 	sendRaw(sub, method, target, block, options, raw, null);
 	subs.set(fid, sub);
@@ -335,7 +337,7 @@ export function subFail(fid, kind, text) {
 	const sub = subs.get(fid);
 	if (sub === undefined) return;
 	enterScope(sub.scope);
-	const e = sub.take !== null ? new Err(text === '' ? kind : text) : new TypeErr(text === '' ? `fetch failed: ${kind}` : `fetch failed: ${text}`);
+	const e = sub.take !== null ? new Err(`${sub.what} failed: ${text === '' ? kind : text}`) : new TypeErr(text === '' ? `fetch failed: ${kind}` : `fetch failed: ${text}`);
 	e.code = kind;
 	sub.reject(e);
 }

@@ -25,6 +25,7 @@ import { cloneAndMove, structuredClone, transferable, uncloneable } from './stru
 import { Performance, performance } from './performance.js';
 import { Crypto, crypto, keySlots, subtle } from './crypto.js';
 import { console } from './console.js';
+import { edgeKV } from './kv.js';
 import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
 import { become, isLocked, isStream, streams, streamsNeed } from './streams-lazy.js';
@@ -176,6 +177,7 @@ const cachesScript = () => {
 };
 for (const name of ['Cache', 'CacheStorage', 'cache', 'caches']) lazily(name, () => cachesScript()[name]);
 lazily('URLPattern', () => er.lazy('patterns')(shared()));
+lazily('EdgeKV', edgeKV);
 hidden('console', console);
 shown('crypto', crypto);
 shown('performance', performance);

@@ -13,3 +13,4 @@ export const urlParts = er.urlParts;
 /** Filled after the script of the routine arrived, hence not captured. */
 export const limits = () => er.limits;
 export const env = () => er.env;
+export const bindings = () => er.bindings;

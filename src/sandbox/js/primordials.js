@@ -58,7 +58,7 @@ export const arrayIncludes = uncurry(Array.prototype.includes);
 
 // Maps and sets of the prelude's own carry their methods as own properties, for the same reason.
 const mapMethods = ['get', 'set', 'has', 'delete', 'clear', 'forEach'];
-const MapCtor = Map;
+export const MapCtor = Map; // without methods of its own: for the routine
 const SetCtor = Set;
 const WeakMapCtor = WeakMap;
 const own = (o, proto, names) => {
