@@ -63,8 +63,14 @@ export function mistakes(schema, value, root = schema, at = '$') {
 				if (type === 'object') for (const [k, s] of Object.entries(want)) if (k in value) out.push(...mistakes(s, value[k], root, `${at}.${k}`))
 				break
 			case 'additionalProperties':
-				if (want !== false) throw new Error('additionalProperties: only false is understood here')
-				if (type === 'object') for (const k of Object.keys(value)) check(k in (schema.properties ?? {}), `${k} is not known`)
+				for (const k of type === 'object' ? Object.keys(value) : []) {
+					if (k in (schema.properties ?? {})) continue
+					if (want === false) check(false, `${k} is not known`)
+					else out.push(...mistakes(want, value[k], root, `${at}.${k}`))
+				}
+				break
+			case 'propertyNames':
+				if (type === 'object') for (const k of Object.keys(value)) out.push(...mistakes(want, k, root, `${at}: the name ${k}`))
 				break
 			default:
 				throw new Error(`${at}: the keyword ${key} is not understood here`)
