@@ -9,12 +9,18 @@
 #include "control/site.h"
 #include "store/sites.h"
 
+/* Who changes sites gets all of them, and can send back what was shown. */
+static bool may_change(const er_call *call)
+{
+	return call->actor.role >= ER_ROLE_ADMIN;
+}
+
 void er_api_sites(er_call *call)
 {
 	er_control *c = call->control;
 	er_out_open(&call->out, NULL, '{');
 	er_out_open(&call->out, "items", '[');
-	c->o.ops->sites(c->o.ops_ctx, (er_slice){0}, &call->out);
+	c->o.ops->sites(c->o.ops_ctx, (er_slice){0}, may_change(call), &call->out);
 	er_out_close(&call->out, ']');
 	er_out_close(&call->out, '}');
 	er_call_answer(call, 200);
@@ -29,7 +35,7 @@ static bool no_site(er_call *call)
 void er_api_site(er_call *call)
 {
 	er_control *c = call->control;
-	if (c->o.ops->sites(c->o.ops_ctx, call->name, &call->out) == 0) {
+	if (c->o.ops->sites(c->o.ops_ctx, call->name, may_change(call), &call->out) == 0) {
 		no_site(call);
 		er_call_refuse(call);
 		return;

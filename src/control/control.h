@@ -101,8 +101,9 @@ typedef struct er_control_ops {
 	size_t (*file_routes)(void *ctx, er_arena *a, er_env env, er_route_rule **out);
 	size_t (*file_routines)(void *ctx, er_arena *a, er_file_routine **out);
 	void (*tail)(void *ctx, er_tail_want want);
-	/* Appends the sites in force as elements (of that name, if one is given); returns how many. */
-	size_t (*sites)(void *ctx, er_slice name, er_out *out);
+	/* Appends the sites in force as elements (of that name, if one is given); returns how many.
+	 * `whole`: also what their settings send to servers (er_site_shown). */
+	size_t (*sites)(void *ctx, er_slice name, bool whole, er_out *out);
 	/* A site of node.jsonc has the name (*what empty), or another site, *by, has the host *what. In
 	 * a. */
 	bool (*site_taken)(void *ctx, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what);

@@ -302,3 +302,19 @@ bool er_site_parse(er_arena *a, er_slice json, er_slice key, er_site_settings *o
 		return er_refuse(problem, ER_PROBLEM_INVALID, "%s", err.text);
 	return er_site_read(a, er_site_with_key(a, v, key), (er_slice){0}, out, problem);
 }
+
+er_slice er_site_shown(er_arena *a, er_slice settings)
+{
+	const er_json *site = er_json_made(a, settings), *null = er_json_made(a, ER_LIT("null"));
+	const er_json *origin = er_json_member(site, "origin"), *fields = er_json_member(origin, "headers");
+	if (fields == NULL || fields->type != ER_JSON_OBJECT)
+		return settings;
+	const er_json *hidden = fields;
+	ER_JSON_MEMBERS(m, fields)
+	hidden = er_json_with(a, hidden, m->key, null);
+	er_buf b = {0};
+	er_json_write(&b, er_json_with(a, site, ER_LIT("origin"), er_json_with(a, origin, ER_LIT("headers"), hidden)));
+	er_slice shown = er_arena_copy(a, er_buf_slice(&b));
+	er_buf_fini(&b);
+	return shown;
+}

@@ -40,6 +40,9 @@ ER_MUST_CHECK bool er_site_read_tls(const er_json *v, er_slice at, er_group_spec
  * when somebody sets a site, and not when a node starts: an old certificate must not take a site
  * away. */
 bool er_site_expired(const er_site_settings *s, int64_t now_s, er_problem *problem);
+/* A site's settings as whoever may not change them sees them: the fields that the node sends to
+ * servers are there, and what they say is null, since it may be a token. In the arena. */
+er_slice er_site_shown(er_arena *a, er_slice settings);
 /* The site's JSON without the key of its certificate, which is in *key then; empty: there is none.
  * What is stored, logged and shown is without it. */
 const er_json *er_site_take_key(er_arena *a, const er_json *site, er_slice *key);

@@ -196,11 +196,11 @@ static void route_test(void *ctx, er_arena *a, er_env env, er_slice host, er_sli
 	out->pattern = er_arena_copy(a, found.rule->route->pattern);
 }
 
-static size_t sites(void *ctx, er_slice name, er_out *out)
+static size_t sites(void *ctx, er_slice name, bool whole, er_out *out)
 {
 	const er_node *n = ctx;
 	ER_CHECK(n, NODE_MAGIC);
-	return er_node_write_sites(n, name, out);
+	return er_node_write_sites(n, name, whole, out);
 }
 
 static bool site_taken(void *ctx, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what)

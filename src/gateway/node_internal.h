@@ -170,7 +170,7 @@ void er_node_prefetch_stop(er_node *n, uint64_t number);
 void er_node_prefetched(er_node *n);
 
 /* node_sites.c: for er_control_ops. */
-size_t er_node_write_sites(const er_node *n, er_slice name, er_out *out);
+size_t er_node_write_sites(const er_node *n, er_slice name, bool whole, er_out *out);
 bool er_node_site_taken(const er_node *n, er_arena *a, const er_site_settings *s, er_slice *by, er_slice *what);
 /* Members of what is open; NULL: no site has the host. */
 const er_site *er_node_explain_site(const er_node *n, const er_where *where, er_out *out);

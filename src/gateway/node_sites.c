@@ -65,7 +65,15 @@ static void write_tls(const er_tls *tls, er_out *out)
 	er_out_close(out, '}');
 }
 
-static void write_site(const er_site *s, er_out *out)
+static void write_settings(const er_site *s, bool whole, er_out *out)
+{
+	er_arena a = {0};
+	if (s->settings.n > 0)
+		er_out_json(out, "settings", whole ? s->settings : er_site_shown(&a, s->settings));
+	er_arena_fini(&a);
+}
+
+static void write_site(const er_site *s, bool whole, er_out *out)
 {
 	er_out_open(out, NULL, '{');
 	er_out_str(out, "name", s->name);
@@ -77,12 +85,11 @@ static void write_site(const er_site *s, er_out *out)
 	er_out_bool(out, "cache", s->cache);
 	write_servers(s->group, out);
 	write_tls(s->group->tls, out);
-	if (s->settings.n > 0)
-		er_out_json(out, "settings", s->settings);
+	write_settings(s, whole, out);
 	er_out_close(out, '}');
 }
 
-size_t er_node_write_sites(const er_node *n, er_slice name, er_out *out)
+size_t er_node_write_sites(const er_node *n, er_slice name, bool whole, er_out *out)
 {
 	const er_config *c = n->config;
 	size_t written = 0, all;
@@ -90,7 +97,7 @@ size_t er_node_write_sites(const er_node *n, er_slice name, er_out *out)
 	for (size_t i = 0; i < all; i++) {
 		if (name.n > 0 && !er_slice_eq(list[i]->name, name))
 			continue;
-		write_site(list[i], out);
+		write_site(list[i], whole, out);
 		written++;
 	}
 	return written;

@@ -5,7 +5,7 @@ import path from 'node:path'
 import test from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode, sanitized } from './lib/node.mjs'
-import { startStore } from './lib/deploy.mjs'
+import { api, startStore } from './lib/deploy.mjs'
 import { startOrigin, startRawOrigin } from './lib/origin.mjs'
 import * as raw from './lib/raw.mjs'
 
@@ -268,4 +268,30 @@ test('the rules of a site say what is in the key, for how long answers are good 
 	await node.ok('POST', '/v1/purge', { urls: ['https://shop.example/static/a?utm_source=zzz&b=2&a=1'] })
 	assert.equal((await look('/static/a?a=1&b=2')).word, 'uri-miss')
 	assert.equal((await look('/static/a?a=1&b=2', { cookie: 'currency=eur' })).word, 'uri-miss')
+})
+
+test('what a site sends to its servers is shown to who may change it, and to nobody else', async t => {
+	const [o] = await origins(t, 'one')
+	const node = ends(t, await startStore({ config: { threads: 1, routineAddresses: ['127.0.0.0/8'], sites: [{ name: 'file', hosts: ['file.example'], origin: { servers: [o.url], headers: { 'X-Key': 'of-the-file' } } }] } }))
+	const settings = { hosts: ['shop.example'], origin: { servers: [o.url], private: true, headers: { Authorization: 'Bearer s3cret', 'X-Empty': '' }, retries: 2 } }
+	await node.ok('PUT', '/v1/sites/shop', settings)
+	await node.ok('PUT', '/v1/sites/plain', { hosts: ['plain.example'], origin: 'https://origin.example' })
+	const tokens = {}
+	for (const role of ['read', 'deploy', 'admin']) tokens[role] = (await node.ok('POST', '/v1/tokens', { name: role, role })).token
+	for (const [role, token] of Object.entries(tokens)) {
+		const get = target => api(node.adminPort, 'GET', target, undefined, { headers: { authorization: `Bearer ${token}` } })
+		for (const target of ['/v1/sites', '/v1/sites/shop', '/v1/sites/file', '/v1/explain?url=http://shop.example/', '/v1/status']) {
+			const res = await get(target)
+			assert.equal(res.status, 200)
+			if (role !== 'admin') assert.doesNotMatch(res.text, /s3cret|of-the-file/, `${role} ${target}`)
+		}
+		const shown = (await get('/v1/sites/shop')).json.settings
+		assert.deepEqual(shown, role === 'admin' ? settings : { ...settings, origin: { ...settings.origin, headers: { Authorization: null, 'X-Empty': null } } })
+		assert.deepEqual((await get('/v1/sites/plain')).json.settings, { hosts: ['plain.example'], origin: 'https://origin.example' })
+		// What an administrator was shown can be sent back; what was hidden is no value.
+		const back = await node.api('PUT', '/v1/sites/shop', shown)
+		assert.equal(back.status, role === 'admin' ? 200 : 400)
+		if (role !== 'admin') assert.match(back.json.error.message, /value of a field, as a string/)
+	}
+	assert.deepEqual((await node.ok('GET', '/v1/sites/shop')).settings, settings)
 })
