@@ -238,6 +238,13 @@ static bool make(const char *name, const char *template, er_err *err)
 	return ok;
 }
 
+static bool has_packages(const char *folder)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/package.json", folder);
+	return access(path, F_OK) == 0;
+}
+
 /* What to type next. */
 static void report(const char *name, const char *template, bool json)
 {
@@ -250,16 +257,16 @@ static void report(const char *name, const char *template, bool json)
 		er_out_cstr(&o, "name", name);
 		er_out_cstr(&o, "template", template);
 		er_out_cstr(&o, "folder", name);
+		er_out_bool(&o, "packages", has_packages(name));
 		er_show_json(&o);
 	} else {
 		er_term_put(&b, colour, ER_GREEN, ER_LIT("created "));
 		er_buf_printf(&b,
-		              "%s/ from the template %s; its README.md says what it does. Next:\n\n  cd %s\n  er dev          run it on "
-		              "http://127.0.0.1:8787, rebuilt on "
-		              "every save\n"
+		              "%s/ from the template %s; its README.md says what it does. Next:\n\n  cd %s\n%s"
+		              "  er dev          run it on http://127.0.0.1:8787, rebuilt on every save\n"
 		              "  er check        would a node take it?\n"
 		              "  er deploy       bring it to a node\n\n",
-		              name, template, name);
+		              name, template, name, has_packages(name) ? "  npm ci          install the packages that it needs\n" : "");
 	}
 	er_term_flush(STDOUT_FILENO, &b);
 	er_buf_fini(&b);

@@ -68,6 +68,7 @@ test('er init makes a project of an example: under a name of its own, without wh
 	const dir = project({})
 	const { code, out, err } = await run(['init', 'my-shop', '--template', 'validate'], { cwd: dir })
 	assert.equal(code, 0, out + err)
+	assert.match(out, /cd my-shop\n  npm ci +install the packages/)
 	const read = name => fs.readFileSync(path.join(dir, 'my-shop', name), 'utf8')
 	for (const name of ['er.jsonc', 'package.json', 'package-lock.json']) assert.match(read(name), /"name": "my-shop"/)
 	assert.match(read('README.md'), /^# my-shop: /)
