@@ -54,7 +54,7 @@ static const er_encoding encodings[] = {
     {"gb18030", ER_ENC_ICU, "gb18030", "gb18030"},
     {"big5", ER_ENC_ICU, "Big5-HKSCS", "big5 big5-hkscs cn-big5 csbig5 x-x-big5"},
     {"euc-jp", ER_ENC_ICU, "euc-jp-2007", "cseucpkdfmtjapanese euc-jp x-euc-jp"},
-    {"iso-2022-jp", ER_ENC_ICU, "ISO-2022-JP", "csiso2022jp iso-2022-jp"},
+    {"iso-2022-jp", ER_ENC_ISO2022JP, "euc-jp-2007", "csiso2022jp iso-2022-jp"},
     {"shift_jis", ER_ENC_ICU, "ibm-943_P15A-2003", "csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis"},
     {"euc-kr", ER_ENC_ICU, "windows-949",
      "cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601 windows-949"},
@@ -102,4 +102,20 @@ uint16_t er_encoding_high(const er_encoding *e, uint8_t byte)
 		if (latin10[i][0] == byte)
 			return latin10[i][1];
 	return byte;
+}
+
+uint16_t er_encoding_mended(const er_encoding *e, uint8_t byte)
+{
+	static const struct {
+		const char *name;
+		uint8_t from, to;
+		uint16_t character;
+	} mends[] = {
+	    {"windows-874", 0xDB, 0xDE, 0xFFFD},  {"windows-874", 0xFC, 0xFF, 0xFFFD}, {"windows-1253", 0xAA, 0xAA, 0xFFFD},
+	    {"windows-1255", 0xCA, 0xCA, 0x05BA}, {"gb18030", 0x80, 0x80, 0x20AC},     {"gbk", 0x80, 0x80, 0x20AC},
+	};
+	for (size_t i = 0; i < sizeof mends / sizeof *mends; i++)
+		if (byte >= mends[i].from && byte <= mends[i].to && er_slice_eq(er_slice_cstr(mends[i].name), er_slice_cstr(e->name)))
+			return mends[i].character;
+	return 0;
 }
