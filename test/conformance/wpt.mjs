@@ -69,6 +69,20 @@ function surroundings(base) {
 	const here = new URL(base)
 	globalThis.location = here
 	globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false }
+	// Tests of Blobs read them so; routines do it by the Blob's own methods.
+	globalThis.FileReader = class extends EventTarget {
+		result = null
+		#read = async promise => {
+			this.result = await promise
+			for (const type of ['load', 'loadend']) {
+				const event = new Event(type)
+				this[`on${type}`]?.(event)
+				this.dispatchEvent(event)
+			}
+		}
+		readAsText = blob => void this.#read(blob.text())
+		readAsArrayBuffer = blob => void this.#read(blob.arrayBuffer())
+	}
 	const whole = url => {
 		if (typeof url !== 'string' && !(url instanceof URL)) return url
 		try {
@@ -104,6 +118,8 @@ function expressions(source) {
 /** The harness is in, the file not yet: answers what the tests said, when they are through. */
 function resultsOf(run, milliseconds) {
 	return new Promise(resolve => {
+		// for idlharness, which asks where it is; the harness itself takes this for a shell
+		globalThis.DedicatedWorkerGlobalScope = { [Symbol.hasInstance]: v => v === globalThis }
 		globalThis.setup({ explicit_timeout: true, explicit_done: true })
 		globalThis.add_completion_callback((tests, status) => {
 			resolve({ status: status.status, message: status.message, tests: tests.map(t => ({ name: t.name, status: t.status, message: t.message })) })
@@ -170,7 +186,14 @@ async function startServer(checkout) {
 	if (child.exitCode !== null) throw new Error(`wptserve ended:\n${text}`)
 	const url = urls()[0]
 	await until(async () => (await fetch(`${url}/resources/testharness.js`).catch(() => null))?.ok, { timeout: 30000, what: 'an answer of wptserve' })
-	return { url, scripts: new Map(), stop }
+	// The server would fill these in too, if it spoke every protocol that they name.
+	const value = name => {
+		const port = /^ports\[http\]\[(\d)\]$/.exec(name)
+		if (port !== null) return new URL(urls()[port[1]]).port
+		return name.startsWith('ports') ? '1' : name.startsWith('host') || name.startsWith('domains') ? '127.0.0.1' : ''
+	}
+	const fill = script => script.replace(/\{\{([^}]+)\}\}/g, (_, name) => value(name.trim()))
+	return { url, scripts: new Map(), fill, stop }
 }
 
 const STATUS = ['pass', 'fail', 'timeout', 'notrun', 'precondition']
@@ -182,9 +205,9 @@ export async function run(checkout, files, { onFile = () => {} } = {}) {
 	for (const file of files) {
 		const meta = metaOf(fs.readFileSync(path.join(checkout, file), 'utf8'))
 		for (const s of meta.scripts) {
-			// from the server: it has other names for some, and fills its ports into some
+			// from the server, which has other names for some
 			const at = scriptPath(file, s)
-			if (!server.scripts.has(at)) server.scripts.set(at, await (await fetch(server.url + at)).text())
+			if (!server.scripts.has(at)) server.scripts.set(at, at.includes('.sub.') ? server.fill(fs.readFileSync(path.join(checkout, at), 'utf8')) : await (await fetch(server.url + at)).text())
 		}
 		for (const variant of meta.variants.length > 0 ? meta.variants : ['']) jobs.push({ file, variant, meta })
 	}
@@ -193,7 +216,7 @@ export async function run(checkout, files, { onFile = () => {} } = {}) {
 		const batch = jobs.slice(i, i + BATCH)
 		const limits = { cpuMs: 60000, loadCpuMs: 5000, memoryMb: 1024, responseMs: 120000, subrequests: 10000, timers: 10000, codeBytes: 16 * 1024 * 1024 }
 		const routines = Object.fromEntries(batch.map((job, n) => [`t${n}`, { source: routine(checkout, job.file, job.variant, job.meta, server), limits, allowAddresses: ['127.0.0.0/8'] }]))
-		const node = await startNode({ routines, cpuMs: 0, config: { routineLimits: limits }, stderr: 'ignore' })
+		const node = await startNode({ routines, cpuMs: 0, config: { routineLimits: limits } })
 		try {
 			for (let n = 0; n < batch.length; n++) {
 				const r = await one(node, `t${n}`, batch[n])
@@ -210,7 +233,9 @@ export async function run(checkout, files, { onFile = () => {} } = {}) {
 async function one(node, name, { file, variant, meta }) {
 	const id = file + variant
 	const answer = await node.get(name, '/', { timeout: patience(meta) * 1000 + 20000 }).catch(e => ({ status: 0, headers: {}, text: String(e) }))
-	if (answer.status !== 200) return { file: id, passed: 0, failed: [], whole: `${answer.status} ${answer.headers?.['er-error'] ?? ''}`.trim() || answer.text }
+	if (answer.status !== 200) {
+		return { file: id, passed: 0, failed: [], whole: `${answer.status} ${answer.headers?.['er-error'] ?? ''}`.trim() }
+	}
 	const { tests, status, message } = JSON.parse(answer.text)
 	const failed = tests.filter(t => t.status !== 0).map(t => ({ name: t.name, why: `${STATUS[t.status]}: ${t.message ?? ''}` }))
 	return { file: id, passed: tests.length - failed.length, failed, whole: status === 0 ? undefined : `${['ok', 'error', 'timeout', 'precondition'][status]}: ${message}` }

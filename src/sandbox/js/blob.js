@@ -1,8 +1,8 @@
 // Blob and File (W3C File API), in memory. Bytes of a Blob are never changed, so slices share them.
 import * as er from './natives.js';
 import {
-	TypeErr, abSlice, concatBytes, copyBytes, isArrayBuffer, isView, listOf, lower, regexp, replaceAllOf, resolved, rejected, symIterator, taBuffer, taByteLength, taByteOffset,
-	taLength, u8Subarray, join, strSplit,
+	TypeErr, abSlice, concatBytes, copyBytes, isArrayBuffer, isView, lower, regexp, replaceAllOf, resolved, rejected, symIterator, taBuffer, taByteLength, taByteOffset,
+	taLength, u8Subarray, join, strSplit, walk,
 } from './primordials.js';
 import { INTERNAL, brand, dictionary, domString, finish, isObject, need, toInteger, usvString } from './webidl.js';
 import { LazyStream } from './streams-lazy.js';
@@ -27,25 +27,19 @@ export class Blob {
 			this.#type = type;
 			return;
 		}
-		let list = [];
-		if (parts !== undefined) {
-			if (!isObject(parts)) throw new TypeErr('The parts of a Blob must be an array');
-			if (typeof parts[symIterator] !== 'function') throw new TypeErr('The parts of a Blob must be iterable');
-			list = listOf(parts);
-		}
+		// Everything is converted, in order, before any bytes are taken: converting may run code.
+		const list = parts === undefined ? [] : partsOf(parts);
 		options = dictionary(options, 'The options of a Blob');
-		const endings = options.endings === undefined ? 'transparent' : domString(options.endings);
+		const { endings: given = 'transparent' } = options;
+		const endings = domString(given);
 		if (endings !== 'transparent' && endings !== 'native') throw new TypeErr(`The option 'endings' of a Blob cannot be '${endings}'`);
-		this.#type = options.type === undefined ? '' : normalType(domString(options.type));
+		const { type: wanted = '' } = options;
+		this.#type = normalType(domString(wanted));
 		const chunks = [];
 		let total = 0;
 		for (let i = 0; i < list.length; i++) {
 			const part = list[i];
-			const b = isBlob(part)
-				? part.#bytes
-				: isView(part) || isArrayBuffer(part)
-					? copyBytes(part)
-					: er.utf8Encode(endings === 'native' ? unix(usvString(part)) : usvString(part));
+			const b = typeof part === 'string' ? er.utf8Encode(endings === 'native' ? unix(part) : part) : isBlob(part) ? part.#bytes : copyBytes(part);
 			chunks[i] = b;
 			total += taLength(b);
 		}
@@ -89,6 +83,17 @@ export class Blob {
 		makeBlob = (bytes, type) => new Blob(INTERNAL, bytes, type);
 	}
 }
+/** A sequence of strings, Blobs and buffers. */
+function partsOf(parts) {
+	if (!isObject(parts)) throw new TypeErr('The parts of a Blob must be an array');
+	const begin = parts[symIterator];
+	if (typeof begin !== 'function') throw new TypeErr('The parts of a Blob must be iterable');
+	const out = [];
+	walk(parts, begin, (part) => {
+		out[out.length] = isBlob(part) || isView(part) || isArrayBuffer(part) ? part : usvString(part);
+	});
+	return out;
+}
 const unix = (s) => join(strSplit(replaceAllOf(s, '\r\n', '\n'), '\r'), '\n');
 finish(Blob, 'Blob', 0);
 
@@ -103,7 +108,7 @@ export class File extends Blob {
 			return;
 		}
 		need(arguments.length, 2, "'constructor' on 'File'");
-		if (!isObject(parts) || typeof parts[symIterator] !== 'function') throw new TypeErr('The parts of a File must be iterable');
+		if (!isObject(parts)) throw new TypeErr('The parts of a File must be an array');
 		super(parts, options);
 		this.#name = usvString(name);
 		const m = options === undefined || options === null ? undefined : options.lastModified;

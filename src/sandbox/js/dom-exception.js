@@ -14,39 +14,52 @@ setPrototypeOf(CODES, null);
 const PLACES = ['line', 'column', 'sourceURL'];
 
 export let isDOMException;
-class Base {
-	constructor() {
-		return new Err();
+let stamp, messageOf, nameOf;
+// DOMException inherits from Error on the side of its instances only, so it is no derived class:
+// what it holds is stamped onto an Error.
+class Given {
+	constructor(o) {
+		return o;
 	}
 }
-export class DOMException extends Base {
-	#message = '';
-	#name = 'Error';
+class Slots extends Given {
+	#message;
+	#name;
+	constructor(o, message, name) {
+		super(o);
+		this.#message = message;
+		this.#name = name;
+	}
+	static {
+		stamp = (o, message, name) => new Slots(o, message, name);
+		isDOMException = (v) => isObject(v) && #name in v;
+		messageOf = (v) => v.#message;
+		nameOf = (v) => v.#name;
+	}
+}
+export class DOMException {
 	constructor(message = '', name = 'Error') {
-		super();
-		setPrototypeOf(this, new.target.prototype);
-		this.#message = domString(message);
+		message = domString(message);
 		let cause;
 		if (isObject(name)) {
 			if ('cause' in name) cause = { value: name.cause };
 			name = name.name === undefined ? 'Error' : name.name;
 		}
-		this.#name = domString(name);
-		delete this.message;
-		if (cause) defineProperty(this, 'cause', { value: cause.value, writable: true, configurable: true });
-		for (let i = 0; i < PLACES.length; i++) if (getOwnPropertyDescriptor(this, PLACES[i])) defineProperty(this, PLACES[i], { enumerable: false });
+		const e = setPrototypeOf(new Err(), new.target.prototype);
+		stamp(e, message, domString(name));
+		delete e.message;
+		if (cause) defineProperty(e, 'cause', { value: cause.value, writable: true, configurable: true });
+		for (let i = 0; i < PLACES.length; i++) if (getOwnPropertyDescriptor(e, PLACES[i])) defineProperty(e, PLACES[i], { enumerable: false });
+		return e;
 	}
 	get name() {
-		return this.#name;
+		return nameOf(this);
 	}
 	get message() {
-		return this.#message;
+		return messageOf(this);
 	}
 	get code() {
-		return CODES[this.#name] ?? 0;
-	}
-	static {
-		isDOMException = (v) => isObject(v) && #name in v;
+		return CODES[nameOf(this)] ?? 0;
 	}
 }
 

@@ -1,6 +1,6 @@
 // Event, EventTarget and the small events of the global (WHATWG DOM 2). There is no tree: a path
 // has one target.
-import { TypeErr, apply, newMap, splice } from './primordials.js';
+import { TypeErr, apply, defineProperty, getOwnPropertyDescriptor, newMap, splice } from './primordials.js';
 import { INTERNAL, brand, constants, dictionary, domString, finish, isObject, need } from './webidl.js';
 import { DOMException } from './dom-exception.js';
 import * as er from './natives.js';
@@ -27,6 +27,7 @@ export class Event {
 		this.#type = domString(type);
 		this.#flags = READY;
 		this.#time = er.perf();
+		defineProperty(this, 'isTrusted', TRUSTED_ATTRIBUTE);
 		if (init !== undefined) {
 			init = dictionary(init, 'The options of an event');
 			if (init.bubbles) this.#flags |= BUBBLES;
@@ -135,6 +136,8 @@ export class Event {
 const ready = Event.ready;
 delete Event.ready;
 finish(Event, 'Event', 1);
+// Unforgeable: each event has its own, but for the fetch event, which nobody asks for it.
+const TRUSTED_ATTRIBUTE = { get: getOwnPropertyDescriptor(Event.prototype, 'isTrusted').get, set: undefined, enumerable: true, configurable: false };
 constants(Event, { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
 
 let report = () => {};

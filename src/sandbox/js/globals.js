@@ -30,7 +30,7 @@ import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
 import { become, isLocked, isStream, streams, streamsNeed } from './streams-lazy.js';
 import { shared } from './shared.js';
-import { placeOf, reportException, showThrown } from './report.js';
+import { headLine, placeOf, reportException, showThrown } from './report.js';
 import { current } from './scope.js';
 
 const STREAMS = [
@@ -73,20 +73,13 @@ export function reportUncaught(e, fatal) {
 		reporting = true;
 		try {
 			const place = placeOf(e);
-			const event = trust(new ErrorEvent('error', { cancelable: true, message: messageOf(e), error: e, ...place }));
+			const event = trust(new ErrorEvent('error', { cancelable: true, message: headLine(e), error: e, ...place }));
 			if (!dispatch(listeners, globalThis, event) && !fatal) return;
 		} finally {
 			reporting = false;
 		}
 	}
 	reportException(er.owner(), e, fatal);
-}
-function messageOf(e) {
-	try {
-		return isObject(e) ? `${e.name ?? 'Error'}: ${e.message ?? ''}` : `${domString(e)}`;
-	} catch {
-		return 'Uncaught exception';
-	}
 }
 export function rejection(promise, reason) {
 	if (has('unhandledrejection')) {

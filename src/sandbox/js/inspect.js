@@ -12,6 +12,7 @@ import { cleanStack } from './report.js';
 const MAX = (CONSOLE_MAX * 3) / 4; // characters, some of which take more than a byte
 const ITEMS = 100;
 const STRING = 4000;
+const LOOK = 1000;
 const attempt = (f) => (v) => {
 	try {
 		return { value: f(v) };
@@ -189,7 +190,9 @@ function list(v, prefix, n, at, ctx, depth, indent, holes) {
 		parts[parts.length] = format(at(i), ctx, depth + 1, indent + 2);
 	}
 	if (i < n) parts[parts.length] = `... ${n - i} more item${n - i > 1 ? 's' : ''}`;
-	if (holes) properties(v, parts, ctx, depth, indent, (k) => typeof k === 'string' && toStr(k >>> 0) === k);
+	// Whether an array has other members, only a look at all its names would say. A long one is not
+	// looked at so.
+	if (holes && n <= LOOK) properties(v, parts, ctx, depth, indent, (k) => typeof k === 'string' && toStr(k >>> 0) === k);
 	return wrap(prefix, '[', ']', parts, indent, n > 6 && !holes ? 12 : n > 6 ? 8 : 0);
 }
 function properties(v, parts, ctx, depth, indent, skip = undefined) {

@@ -21,6 +21,7 @@ export class Performance extends EventTarget {
 		return origin;
 	}
 	toJSON() {
+		if (!(#brand in this)) throw brand('Performance', 'toJSON');
 		return { timeOrigin: this.timeOrigin };
 	}
 }

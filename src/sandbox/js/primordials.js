@@ -193,14 +193,21 @@ export const symIterator = Symbol.iterator;
 export const symAsyncIterator = Symbol.asyncIterator;
 export const symTag = Symbol.toStringTag;
 
-/** Walks any iterable as the language would, into an array that is ours. */
-export const listOf = (iterable) => {
-	const out = [];
-	const it = iterable[symIterator]();
+/** Walks an iterable, whose Symbol.iterator is `begin`, as the language would. */
+export const walk = (iterable, begin, fn) => {
+	const it = apply(begin, iterable, []);
 	const { next } = it;
 	for (;;) {
 		const r = apply(next, it, []);
-		if (r.done) return out;
-		out[out.length] = r.value;
+		if (r.done) return;
+		fn(r.value);
 	}
+};
+/** Any iterable, into an array that is ours. */
+export const listOf = (iterable) => {
+	const out = [];
+	walk(iterable, iterable[symIterator], (v) => {
+		out[out.length] = v;
+	});
+	return out;
 };

@@ -1,8 +1,8 @@
 // Exceptions on their way to the log: name, message and stack, without the prelude's own frames.
 import * as er from './natives.js';
-import { Err, includes, isArray, join, replaceAllOf, strSplit, toStr, toWellFormed } from './primordials.js';
+import { Err, getOwnPropertyDescriptor, getPrototypeOf, includes, isArray, join, replaceAllOf, strSplit, toStr, toWellFormed } from './primordials.js';
 import { isObject } from './webidl.js';
-import { DOMException } from './dom-exception.js';
+import { isDOMException } from './dom-exception.js';
 
 const text = (v) => {
 	try {
@@ -26,7 +26,16 @@ const textLine = (s) => `\t${replaceAllOf(s, '\n', '\n\t')}`;
 const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Err;
 /** Errors, and what has all that an error has. */
 function isErrorLike(e) {
-	return isObject(e) && (isErrorObject(e) || e instanceof DOMException || (typeof e.message === 'string' && typeof e.stack === 'string'));
+	return isObject(e) && (isErrorObject(e) || isDOMException(e) || (typeof dataOf(e, 'message') === 'string' && typeof dataOf(e, 'stack') === 'string'));
+}
+/** A member of any object, unless a getter has it. */
+function dataOf(o, key) {
+	for (let i = 0; o !== null && i < 8; i++) {
+		const d = getOwnPropertyDescriptor(o, key);
+		if (d !== undefined) return d.value;
+		o = getPrototypeOf(o);
+	}
+	return undefined;
 }
 /** What was thrown that is no error. */
 function thrown(e) {
@@ -72,6 +81,14 @@ export function describe(e) {
 	const { name, message, stack } = describeError(e);
 	return { name: toWellFormed(name), message: toWellFormed(message), stack: toWellFormed(stack) };
 }
+/** In a line: for ErrorEvent. */
+export const headLine = (e) => {
+	try {
+		return isObject(e) ? headOf(e) : toStr(e);
+	} catch {
+		return 'Uncaught exception';
+	}
+};
 /** Name, message and stack of whatever was thrown. */
 export function describeError(e) {
 	try {
@@ -98,7 +115,7 @@ export function reportException(id, e, fatal) {
 export function placeOf(e) {
 	const none = { filename: '', lineno: 0, colno: 0 };
 	try {
-		if (!isObject(e)) return none;
+		if (!isErrorLike(e)) return none;
 		return { filename: text(e.sourceURL), lineno: e.line >>> 0, colno: e.column >>> 0 };
 	} catch {
 		return none;
