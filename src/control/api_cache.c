@@ -11,6 +11,8 @@
 #include "http/authority.h"
 #include "store/purges.h"
 
+#include <stdio.h>
+
 enum { PURGES_MAX = 1000 /* in one request */ };
 
 typedef struct purge_body {
@@ -132,21 +134,42 @@ static bool read_body(er_call *call, purge_list *list)
 	return ok;
 }
 
+static er_change change_of(er_change who, const er_purge *what, uint64_t number)
+{
+	who.name = er_slice_cstr(er_purge_kind_name(what->kind));
+	who.value = what->value;
+	who.site = what->site;
+	who.soft = what->soft;
+	who.purge_number = number;
+	return who;
+}
+
 /* The number is taken before the store has it: what leaves for the origin in between is newer. */
 static bool write_down(er_call *call, const purge_list *list, uint64_t number, er_applied *applied)
 {
 	er_change *changes = er_zalloc(list->n * sizeof *changes);
-	for (size_t i = 0; i < list->n; i++) {
-		changes[i] = er_call_change(call, ER_CHANGE_PURGE);
-		changes[i].name = er_slice_cstr(er_purge_kind_name(list->v[i].kind));
-		changes[i].value = list->v[i].value;
-		changes[i].site = list->v[i].site;
-		changes[i].soft = list->v[i].soft;
-		changes[i].purge_number = number;
-	}
+	for (size_t i = 0; i < list->n; i++)
+		changes[i] = change_of(er_call_change(call, ER_CHANGE_PURGE), &list->v[i], number);
 	bool ok = er_call_apply(call, changes, list->n, applied);
 	er_free(changes);
 	return ok;
+}
+
+void er_control_purged(er_control *c, const er_purge *list, size_t n, uint64_t number, er_slice routine)
+{
+	er_change *changes = er_zalloc(n * sizeof *changes);
+	er_applied applied;
+	er_problem problem = {0};
+	char actor[128];
+	int written = snprintf(actor, sizeof actor, "routine %.*s", ER_FMT(er_slice_head(routine, 100)));
+	const er_change who = {.kind = ER_CHANGE_PURGE, .actor = er_slice_of(actor, (size_t)written)};
+	for (size_t i = 0; i < n; i++)
+		changes[i] = change_of(who, &list[i], number);
+	if (!er_control_apply(c, changes, n, &applied, &problem))
+		er_log(ER_LOG_WARN, "control", "a purge of the routine %.*s is in force, but not in the store: %s", ER_FMT(routine),
+		       problem.message);
+	er_free(changes);
+	er_purges_tidy(c);
 }
 
 void er_api_purge(er_call *call)

@@ -155,6 +155,9 @@ void er_control_limits(er_control *c, const er_limits *routine_max, const er_cid
  * NULL is fine. */
 void er_control_stored_on_disk(er_control *c, bool on);
 
+/* A routine has purged these, with that number, and they are in force: writes them to the store. */
+void er_control_purged(er_control *c, const er_purge *list, size_t n, uint64_t number, er_slice routine);
+
 /* /v1 and all below it. `remote` wants a bearer token of every request; `local` takes every request
  * for the administrator's ("socket"): give it only to a listener that nobody else can reach (a Unix
  * socket of mode 0600). */

@@ -156,6 +156,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .events = o->events,
 		                        .configured = on_configured,
 		                        .let_go = on_let_go,
+		                        .purged = er_node_on_purged,
 		                        .ended = on_worker_ended,
 		                        .spawner_gone = on_spawner_gone,
 		                        .ctx = n};
@@ -331,6 +332,7 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	er_list_init(&n->trials);
 	er_list_init(&n->tried);
 	er_list_init(&n->prefetched);
+	er_list_init(&n->purged);
 	pthread_mutex_init(&n->lock, NULL);
 	n->gate = er_gate_new();
 	er_node_limit(n, n->file);
@@ -384,6 +386,7 @@ static void maybe_over(er_node *n)
 	n->n = 0;
 	er_node_tried(n); /* they go with what they were for */
 	er_node_prefetched(n);
+	er_node_purged(n);
 	free_let_go(n);
 	er_access_log_close(n->log);
 	n->log = NULL;
@@ -445,6 +448,7 @@ static void on_async(uv_async_t *async)
 	free_let_go(n);
 	er_node_tried(n);
 	er_node_prefetched(n);
+	er_node_purged(n);
 	er_node_changed(n);
 	if (is_broken(n) && !n->broken_told) {
 		n->broken_told = true;

@@ -2,6 +2,7 @@
  * URL has, and which purges of the store still matter at a start. All on the control thread; the
  * index and the threads' counters are read as any thread may. */
 #include "gateway/node_internal.h"
+#include "gateway/purged.h"
 
 #include "cache/key.h"
 #include "store/purges.h"
@@ -308,4 +309,32 @@ bool er_node_start_purges(er_node *n, er_err *err)
 		remember(p, &rows[i]);
 	er_arena_fini(&a);
 	return ok;
+}
+
+/* ---- what routines have purged ---- */
+
+/* Without a store there is nobody to write it down, and what a routine has purged holds as long as
+ * the node runs. */
+void er_node_on_purged(void *ctx, struct er_purged_by *p)
+{
+	er_node *n = ctx;
+	pthread_mutex_lock(&n->lock);
+	er_list_push(&n->purged, &p->link);
+	pthread_mutex_unlock(&n->lock);
+	uv_async_send(&n->async);
+}
+
+void er_node_purged(er_node *n)
+{
+	er_list all;
+	er_list_init(&all);
+	pthread_mutex_lock(&n->lock);
+	er_list_take(&all, &n->purged);
+	pthread_mutex_unlock(&n->lock);
+	for (er_list *l; (l = er_list_pop(&all)) != NULL;) {
+		er_purged_by *p = ER_CONTAINER(l, er_purged_by, link);
+		if (n->control != NULL)
+			er_control_purged(n->control, p->v, p->n, p->number, p->routine);
+		er_purged_free(p);
+	}
 }

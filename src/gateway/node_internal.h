@@ -120,6 +120,7 @@ struct er_node {
 	pthread_mutex_t lock;
 	er_list tried; /* trials */
 	er_list prefetched;
+	er_list purged; /* by routines (purged.h) */
 	/* configurations that threads have let go of, freed on the control thread */
 	er_config **let_go;
 	size_t n_let_go, cap_let_go;
@@ -160,6 +161,10 @@ void er_node_drop_wishes(er_node *n);
 /* For er_control_ops: members of what is open. */
 void er_node_write_cache(const er_node *n, er_out *out);
 void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_site *site, const er_where *where, er_out *out);
+/* Writes what routines have purged to the store. */
+void er_node_purged(er_node *n);
+/* er_worker_options.purged */
+void er_node_on_purged(void *ctx, struct er_purged_by *p);
 /* What the store has of purges, before anything is served. */
 ER_MUST_CHECK bool er_node_start_purges(er_node *n, er_err *err);
 

@@ -171,18 +171,6 @@ static void handle_routine(void *self, er_exchange *x)
 		er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
-/* Connections of a routine's questions that outlive its instances are apart from all others, too:
- * the name stands for the routine as long as the thread lives. */
-static const void *pool_of(er_worker *w, er_slice routine)
-{
-	void *pool = er_map_get(w->pools, routine);
-	if (pool == NULL) {
-		pool = er_zalloc(1);
-		er_map_set(w->pools, routine, pool);
-	}
-	return pool;
-}
-
 /* False: it has its answer. */
 static bool is_admitted(const er_worker_door *d, er_exchange *x)
 {
@@ -191,7 +179,7 @@ static bool is_admitted(const er_worker_door *d, er_exchange *x)
 		return true;
 	if (!er_admit(d->worker->current->config, d->env, x))
 		return false;
-	x->wishes.pool = pool_of(d->worker, wishes->owner);
+	x->wishes.pool = er_worker_guest_of(d->worker, wishes->owner);
 	return true;
 }
 
@@ -213,17 +201,6 @@ static void ask_cache_apart(er_worker_door *d, er_exchange *x)
 	}
 	er_handler cache = er_cache_handler(place);
 	er_exchange_pass(x, &cache);
-}
-
-/* What a routine keeps for itself is of the site of its request: a purge of that takes it along. */
-static void handle_own_cache(void *self, er_exchange *x)
-{
-	er_worker_door *d = self;
-	ER_ASSERT(x->parent != NULL);
-	const er_site *home = er_config_site(d->worker->current->config, er_host_of(x->parent->req.authority));
-	d->own.place.site = home != NULL ? home->hash : 0;
-	er_handler own = er_own_handler(&d->own);
-	er_exchange_pass(x, &own);
 }
 
 /* Without a site there is nothing to store. */
@@ -268,9 +245,7 @@ static void make_chain(er_worker_door *d)
 	if (w->cache != NULL) {
 		d->cache = (er_cache_place){.cache = w->cache, .chain = &d->chain, .scope = (uint8_t)d->env};
 		er_chain_add(&d->chain, ER_AT_CACHE, (er_handler){.name = "cache", .handle = handle_cache, .self = d});
-		d->own.place = d->cache;
-		d->own.place.stats = &d->own_stats;
-		er_data_serve(&d->data, ER_DATA_CACHE, (er_handler){.name = "own cache", .handle = handle_own_cache, .self = d});
+		er_worker_serve_own(d);
 	}
 	er_chain_add(&d->chain, ER_AT_STANDARD, (er_handler){.name = "standard", .handle = handle_standard, .self = d});
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
@@ -619,7 +594,7 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	er_metrics_init(&w->metrics);
 	er_list_init(&w->unsettled);
 	er_list_init(&w->prefetches);
-	w->pools = er_map_new();
+	w->guests = er_map_new();
 	uv_loop_init(&w->loop);
 	uv_async_init(&w->loop, &w->async, on_async);
 	uv_timer_init(&w->loop, &w->log_timer);
@@ -683,15 +658,6 @@ static void close_unrun(er_worker *w)
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 }
 
-static void free_pools(er_worker *w)
-{
-	void *pool;
-	er_slice name;
-	for (size_t at = 0; er_map_next(w->pools, &at, &name, &pool);)
-		er_free(pool);
-	er_map_free(w->pools);
-}
-
 void er_worker_free(er_worker *w)
 {
 	if (w == NULL)
@@ -711,7 +677,7 @@ void er_worker_free(er_worker *w)
 	er_free(w->current->metrics);
 	er_free(w->current);
 	er_metrics_fini(&w->metrics);
-	free_pools(w);
+	er_worker_free_guests(w);
 	er_buf_fini(&w->log);
 	pthread_mutex_destroy(&w->lock);
 	w->magic = 0;

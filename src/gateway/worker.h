@@ -20,6 +20,8 @@
 typedef struct er_worker er_worker;
 
 /* Copied; what it points to must outlive the worker. */
+struct er_purged_by;
+
 typedef struct er_worker_options {
 	unsigned number, of; /* this one, and how many there are */
 	er_config *config;   /* a reference is taken */
@@ -48,6 +50,8 @@ typedef struct er_worker_options {
 	               er_config *config);
 	void (*ended)(void *ctx);        /* its last act */
 	void (*spawner_gone)(void *ctx); /* no routine can run here any more */
+	/* a routine has purged what `p` says, and it is in force; takes p (gateway/purged.h) */
+	void (*purged)(void *ctx, struct er_purged_by *p);
 	void *ctx;
 } er_worker_options;
 

@@ -44,6 +44,14 @@ typedef struct er_worker_change {
 
 typedef struct er_worker_message er_worker_message; /* worker.c */
 
+/* A routine by its name, as long as the thread lives. Its address is what er_wishes.pool says in
+ * those of its questions that outlive its instances: their connections are apart from all others,
+ * too. */
+typedef struct er_worker_guest {
+	uint64_t second; /* of the loop's time */
+	size_t purges;   /* in that */
+} er_worker_guest;
+
 /* A gateway thread. Others reach it by the mailbox, and only read its counters and `pong`. */
 struct er_worker {
 	uint32_t magic;
@@ -71,11 +79,10 @@ struct er_worker {
 	uint64_t log_lines;
 	er_list unsettled; /* requests whose line waits for the end of their work (worker_events.c) */
 	unsigned n_unsettled;
-	er_list prefetches; /* under way (worker_prefetch.c) */
-	/* name of a routine -> what er_wishes.pool says in its questions to the cache */
-	struct er_map *pools;
-	uint64_t tail_second; /* of the loop's time */
-	unsigned tail_left;   /* events of ordinary requests that it may still have */
+	er_list prefetches;    /* under way (worker_prefetch.c) */
+	struct er_map *guests; /* by the name of a routine: er_worker_guest */
+	uint64_t tail_second;  /* of the loop's time */
+	unsigned tail_left;    /* events of ordinary requests that it may still have */
 	/* stopping: no new connections; closing: what is left is being taken down */
 	bool stopping, closing;
 	uint64_t drain_until_ms;
@@ -100,6 +107,12 @@ void er_worker_begin_change(er_worker *w, er_config *config);
 void er_worker_finish_change(er_worker *w);
 /* It may have been the last exchange of it. */
 void er_worker_release(er_worker *w, er_worker_snapshot *s);
+
+/* worker_own.c */
+er_worker_guest *er_worker_guest_of(er_worker *w, er_slice routine);
+void er_worker_free_guests(er_worker *w);
+/* The door's handler of ER_DATA_CACHE. */
+void er_worker_serve_own(er_worker_door *d);
 
 /* worker_prefetch.c */
 struct er_prefetch;

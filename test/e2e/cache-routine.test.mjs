@@ -247,3 +247,93 @@ test('tags, keys and hosts carry no header further, and too much of them is refu
 	assert.equal(tagged.headers['cache-tag'], undefined)
 	assert.equal(origins.shop.requests[0].headers['cache-tag'], undefined)
 })
+
+const purging = `const page = request => fetch(request)
+addEventListener("fetch", e => {
+	const said = e.request.headers.get("x-purge"), ahead = e.request.headers.get("x-prefetch")
+	if (said !== null) e.respondWith(cache.purge(JSON.parse(said)).then(done => Response.json(done), x => new Response(x.name + ": " + x.message, { status: 500 })))
+	if (ahead !== null) e.respondWith(cache.prefetch(ahead).then(done => Response.json(done), x => new Response(x.name + ": " + x.message, { status: 500 })))
+})`
+
+test('cache.purge takes what it names of the site of the request, durably, and nothing of another site', async t => {
+	let n = 0
+	const origins = []
+	for (const name of ['shop', 'blog']) origins.push(await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=600').setHeader('cache-tag', 'red, all').end(`${name} ${++n}`)))
+	const options = {
+		routines: { shop: { source: purging, routes: ['shop.example/*'] } },
+		config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example', 'www.shop.example'], origin: origins[0].url }, { name: 'blog', hosts: ['blog.example'], origin: origins[1].url }] },
+	}
+	let node = await startStore(options)
+	const { data } = node
+	t.after(async () => {
+		await node.stop()
+		for (const o of origins) await o.close()
+		node.forget()
+		assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+	})
+	const pages = [['shop.example', '/a/1?x=1'], ['shop.example', '/b'], ['www.shop.example', '/a/1'], ['blog.example', '/a/1']]
+	const look = async () => {
+		const gone = []
+		for (const [host, target] of pages) if (!/; hit;/.test((await raw.request(node.port, target, { host })).headers['cache-status'])) gone.push(host + target)
+		return gone
+	}
+	const purge = what => raw.request(node.port, '/', { host: 'shop.example', headers: { 'x-purge': JSON.stringify(what) } })
+	await look()
+	for (const [what, gone] of [
+		[{ url: 'http://shop.example/a/1?x=1' }, ['shop.example/a/1?x=1']],
+		[{ urls: ['http://shop.example/b', 'https://www.shop.example/a/1'] }, ['shop.example/b', 'www.shop.example/a/1']],
+		[{ prefixes: ['http://shop.example/a*'] }, ['shop.example/a/1?x=1']],
+		[{ hosts: ['www.shop.example'] }, ['www.shop.example/a/1']],
+		[{ tag: 'red' }, ['shop.example/a/1?x=1', 'shop.example/b', 'www.shop.example/a/1']],
+		[{ tags: ['all', 'none'] }, ['shop.example/a/1?x=1', 'shop.example/b', 'www.shop.example/a/1']],
+		[{ everything: true }, ['shop.example/a/1?x=1', 'shop.example/b', 'www.shop.example/a/1']],
+	]) {
+		assert.deepEqual(await look(), [], 'all is stored')
+		const done = await purge(what)
+		assert.equal(done.status, 200, done.text)
+		assert.equal(JSON.parse(done.text).purged, Object.values(what).flat().length)
+		assert.deepEqual(await look(), gone, JSON.stringify(what))
+	}
+	for (const [what, why] of [
+		[{ url: 'http://blog.example/a/1' }, /of the site of its request/], [{ hosts: ['blog.example'] }, /of the site of its request/], [{ prefix: 'http://blog.example/' }, /of the site/], [{ prefix: 'http://b' }, /of the site/],
+		[{ url: 'http://' }, /a URL is expected/], [{ tags: ['a,b'] }, /no comma/], [{ tags: Array(31).fill('x') }, /30 things/], [{}, /What is to be purged/], [{ tags: ['a\r\nx: y'] }, /printable/],
+	])
+		assert.match((await purge(what)).text, why, JSON.stringify(what))
+	assert.deepEqual(await look(), [], 'nothing was purged by what was refused')
+	const audit = await raw.until(async () => {
+		const { items } = await node.ok('GET', '/v1/audit')
+		return items.filter(i => i.kind === 'purge').length >= 9 && items
+	}, { what: 'the store' })
+	assert.ok(audit.filter(i => i.kind === 'purge').every(i => i.by === 'routine shop'))
+	await purge({ tag: 'red' })
+	await node.stop()
+	node = await startStore({ ...options, data })
+	assert.deepEqual((await look()).filter(u => u.startsWith('shop')), ['shop.example/a/1?x=1', 'shop.example/b'], 'what the disk has of it is purged, too')
+	let refused = 0
+	for (let i = 0; i < 40 && refused === 0; i++) if (/too much/.test((await purge({ tags: Array(30).fill('flood') })).text)) refused++
+	assert.equal(refused, 1, 'a routine does not flood the table of purges')
+})
+
+test('cache.prefetch fills the cache of a site for clients', async t => {
+	const origin = await startOrigin((req, res) => {
+		if (req.url !== '/private') res.setHeader('cache-control', 'max-age=600')
+		if (req.url === '/gone') res.statusCode = 404
+		res.end(Buffer.alloc(req.url === '/large' ? 3e6 : 10, 'x'))
+	})
+	const node = await startNode({ routines: { shop: { source: purging, routes: ['shop.example/*'] } }, config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example'], origin: origin.url }] } })
+	t.after(async () => {
+		await node.stop()
+		await origin.close()
+	})
+	const ahead = async url => {
+		const res = await raw.request(node.port, '/', { host: 'shop.example', headers: { 'x-prefetch': url } })
+		return res.status === 200 ? JSON.parse(res.text) : res.text
+	}
+	assert.deepEqual(await ahead('http://shop.example/page'), { status: 200, hit: false, stored: true, why: null })
+	assert.deepEqual(await ahead('http://shop.example/page'), { status: 200, hit: true, stored: true, why: null })
+	assert.deepEqual(await ahead('http://shop.example/large'), { status: 200, hit: false, stored: true, why: null })
+	assert.deepEqual(await ahead('http://shop.example/private'), { status: 200, hit: false, stored: false, why: 'no-lifetime' })
+	assert.equal((await ahead('http://shop.example/gone')).status, 404)
+	assert.equal((await ahead('http://elsewhere.example/')).status, 403)
+	for (const target of ['/page', '/large']) assert.match((await raw.request(node.port, target, { host: 'shop.example' })).headers['cache-status'], /; hit;/)
+})

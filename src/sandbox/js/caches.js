@@ -9,15 +9,16 @@
 // with it the way to all that was in the cache.
 import * as er from './natives.js';
 import {
-	TypeErr, apply, charCode, fromCharCode, isArray, join, jsonParse, lower, padStart, parseInt_, quiet, resolved, rejected, startsWith, strIndexOf, strSlice, strSplit, then, trim,
+	TypeErr, apply, charCode, fromCharCode, isArray, join, jsonParse, lower, padStart, parseInt_, quiet, regexp, resolved, rejected, startsWith, strIndexOf, strSlice, strSplit, then, trim, uncurry,
 } from './primordials.js';
 import { INTERNAL, brand, dictionary, domString, finish, illegal, isObject, need } from './webidl.js';
 import { DOMException } from './dom-exception.js';
 
 const {
-	CACHE, READS, SPENT, Request, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf,
+	CACHE, READS, SPENT, Request, Response, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf,
 	storedResponse, usable,
 } = shared.tools;
+const ignore = uncurry(Response.prototype.ignore);
 
 // ---- requests ----
 
@@ -338,7 +339,39 @@ class CacheStorage {
 }
 finish(CacheStorage, 'CacheStorage', 0);
 
-/** `cache` of the first generation: the store of `caches.default`. */
+// ---- the cache of the site ----
+
+const SCOPES = { url: 'url', urls: 'url', prefix: 'prefix', prefixes: 'prefix', host: 'host', hosts: 'host', tag: 'tag', tags: 'tag' };
+/** What is to be purged, as fields for the node. */
+function scopesOf(what) {
+	if (!isObject(what)) throw new TypeErr("The argument of 'purge' must be an object, as { tags: ['products'] }");
+	let block = what.soft ? 'soft\n1\n' : '';
+	for (const name in SCOPES) {
+		const given = what[name];
+		if (given === undefined) continue;
+		const values = isArray(given) ? given : [given];
+		for (let i = 0; i < values.length; i++) {
+			const text = `${isObject(values[i]) ? values[i] : domString(values[i])}`;
+			if (text === '' || ODD.exec(text) !== null) throw new TypeErr(`What is purged by '${name}' is printable ASCII: ${text}`);
+			block += `${SCOPES[name]}\n${text}\n`;
+		}
+	}
+	if (what.everything) block += 'everything\n1\n';
+	if (block === '' || block === 'soft\n1\n') throw new TypeErr("What is to be purged? 'urls', 'prefixes', 'hosts', 'tags' or 'everything' says it");
+	return block;
+}
+const ODD = regexp(/[^\x20-\x7e]/);
+/** Asks for it as a client would, and lets the node drop the body. */
+async function prefetch(input, init) {
+	const options = dictionary(init, "The options of 'prefetch'");
+	const response = await fetch(input, { ...options, cdnProxy: true });
+	const info = response.info.cache;
+	await ignore(response);
+	return { status: response.status, hit: info.hit, stored: info.stored || info.hit, why: info.why };
+}
+
+/** `cache` of the first generation: the store of `caches.default`; and what a routine does with the
+ * cache of its site. */
 class EdgeCache {
 	#brand;
 	static #check(self, member) {
@@ -363,6 +396,20 @@ class EdgeCache {
 			EdgeCache.#check(this, 'delete');
 			need(arguments.length, 1, "'delete' on 'cache'");
 			return removeAll('cache.delete', 'default', keyOf(request), { search: false, method: false, vary: false });
+		});
+	}
+	purge(what) {
+		return promised(() => {
+			EdgeCache.#check(this, 'purge');
+			need(arguments.length, 1, "'purge' on 'cache'");
+			return ask('cache.purge', CACHE, 'PURGE', '', scopesOf(what), null, (status, head) => ({ purged: +er.fieldsGet(head, 'er-purged') }));
+		});
+	}
+	prefetch(request, options = undefined) {
+		return promised(() => {
+			EdgeCache.#check(this, 'prefetch');
+			need(arguments.length, 1, "'prefetch' on 'cache'");
+			return prefetch(request, options);
 		});
 	}
 }

@@ -161,7 +161,7 @@ const cachesScript = () => {
 	if (caches_ === null) {
 		const handed = shared();
 		handed.tools = {
-			CACHE, READS, SPENT, Request, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock,
+			CACHE, READS, SPENT, Request, Response, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock,
 			spendResponse, statusOf, storedResponse, usable,
 		};
 		caches_ = er.lazy('caches')(handed);
