@@ -72,7 +72,7 @@ test('auth-remote asks the service once, fails closed, and takes no word of the 
 			assert.deepEqual([res.status, res.headers['retry-after']], [503, '5'], token)
 		}
 		assert.equal(origin.requests.filter(r => r.url !== '/auth').length, before)
-	}, { replace: [['http://127.0.0.1:3000', origin.url], ['"AUTH_TIMEOUT_MS": 2000', '"AUTH_TIMEOUT_MS": 300']] }))
+	}, { replace: [['http://127.0.0.1:3000', origin.url], ['"AUTH_TIMEOUT_MS": 2000', '"AUTH_TIMEOUT_MS": 1000']] }))
 
 test('waf refuses what its rules name in any spelling, and passes on the rest unchanged', () =>
 	example('waf', async dev => {

@@ -235,7 +235,7 @@ test('esi puts pages together however their bytes arrive, and fetches from nowhe
 		await raw.until(() => c.bytes.includes('the end'), { what: 'the end' })
 		c.close()
 		assert.equal(await text('/open'), 'x')
-	}, { origin: origin.url, replace: [['"TIMEOUT_MS": 2000', '"TIMEOUT_MS": 500'], ['http://127.0.0.1:3000', 'http://fragments.example']] }, {
+	}, { origin: origin.url, replace: [['"TIMEOUT_MS": 2000', '"TIMEOUT_MS": 1000'], ['http://127.0.0.1:3000', 'http://fragments.example']] }, {
 		'/page': html(page, ESI),
 		'*': (req, res) => {
 			if (!req.url.startsWith('/cut?')) return res.writeHead(404).end()
