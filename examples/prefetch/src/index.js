@@ -49,9 +49,9 @@ async function warm(urls, request, count) {
 		wanted.map(async (url) => {
 			remember(known, url, now);
 			try {
-				const part = await fetch(url, { cdnProxy: true, headers: { "user-agent": request.headers.get("user-agent") ?? "" } });
-				await part.ignore(); // to its end, without entering the sandbox
-				if (!part.ok) throw new Error(`status ${part.status}`);
+				// The bytes go into the cache and do not enter the sandbox.
+				const { status } = await cache.prefetch(url, { headers: { "user-agent": request.headers.get("user-agent") ?? "" } });
+				if (status !== 200) throw new Error(`status ${status}`);
 			} catch (error) {
 				known.delete(url);
 				console.warn("%s was not fetched ahead: %s", url, error.message);
