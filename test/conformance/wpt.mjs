@@ -64,7 +64,7 @@ function metaOf(source) {
 const scriptPath = (file, script) => (script.startsWith('/') ? script : `/${path.posix.join(path.posix.dirname(file), script)}`)
 
 /** What a worker has and a routine has not: an address of its own. Relative URLs are taken from
- * there. */
+ * there, those of caches too. */
 function surroundings(base) {
 	const here = new URL(base)
 	globalThis.location = here
@@ -75,9 +75,9 @@ function surroundings(base) {
 		#read = async promise => {
 			this.result = await promise
 			for (const type of ['load', 'loadend']) {
-				const event = new Event(type)
-				this[`on${type}`]?.(event)
-				this.dispatchEvent(event)
+				const on = this[`on${type}`]
+				if (on) this.addEventListener(type, on, { once: true })
+				this.dispatchEvent(new Event(type))
 			}
 		}
 		readAsText = blob => void this.#read(blob.text())
@@ -97,6 +97,13 @@ function surroundings(base) {
 	Object.defineProperty(Request.prototype, 'constructor', { value: globalThis.Request, writable: true, configurable: true })
 	const { redirect } = Response
 	Response.redirect = { redirect: (...args) => redirect.apply(Response, args.length ? [whole(args[0]), ...args.slice(1)] : []) }.redirect
+	for (const [prototype, names] of [[Cache.prototype, ['match', 'matchAll', 'add', 'put', 'delete', 'keys']], [CacheStorage.prototype, ['match']]])
+		for (const name of names) {
+			const method = prototype[name]
+			prototype[name] = { [name](...args) { return method.apply(this, args.length ? [whole(args[0]), ...args.slice(1)] : args) } }[name]
+		}
+	const { addAll } = Cache.prototype
+	Cache.prototype.addAll = { addAll(...args) { return addAll.apply(this, Array.isArray(args[0]) ? [args[0].map(whole)] : args) } }.addAll
 }
 
 /** A routine has no eval, which idlharness asks for the objects that a file names by expressions:

@@ -64,3 +64,10 @@ test('what cannot be meant is refused before the node is asked', () => {
 		assert.equal(i.told('fetch').length, 0, code);
 	}
 });
+test('who aborts a fetch ends the put of its body, and not what the put of another was', () => {
+	const i = new Instance().load(answering(`const c = new AbortController(); const r = await fetch('http://o.example/', { signal: c.signal }); const put = caches.default.put('http://a.example/', r); c.abort(); try { await put } catch (e) { return new Response(e.name) } return new Response('put')`));
+	const r = i.request();
+	head(i, 1, { body: true });
+	assert.equal(bodyText(r), 'AbortError');
+	assert.deepEqual(i.told('fetchCancel').map((c) => c[1]), [asked(i)[1].fid]);
+});

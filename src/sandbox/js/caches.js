@@ -36,7 +36,7 @@ const withoutSearch = (url) => {
 };
 const optionsOf = (o) => {
 	const d = dictionary(o, 'The options of a cache');
-	return { search: !!d.ignoreSearch, method: !!d.ignoreMethod, vary: !!d.ignoreVary, name: d.cacheName };
+	return { search: !!d.ignoreSearch, method: !!d.ignoreMethod, vary: !!d.ignoreVary };
 };
 /** Is the question about what the node finds by a key alone? */
 const byKey = (o) => !o.search && !o.vary;
@@ -165,16 +165,30 @@ async function fetched(input) {
 	varied(responseBlock(response), key);
 	return response;
 }
+/** Would the one take the place of the other? */
+function isSame(one, other, response) {
+	if (one.url !== other.url) return false;
+	const vary = er.fieldsGet(responseBlock(response), 'vary');
+	const names = vary === null ? [] : strSplit(vary, ',');
+	for (let i = 0; i < names.length; i++) {
+		const name = lower(trim(names[i]));
+		if (er.fieldsGet(one.block, name) !== er.fieldsGet(other.block, name)) return false;
+	}
+	return true;
+}
+const twice = (key) => new DOMException(`${key.url} is to be added twice`, 'InvalidStateError');
 async function addInto(what, store, inputs) {
 	const keys = [];
-	for (let i = 0; i < inputs.length; i++) keys[i] = mayBePut(keyOf(inputs[i]));
-	for (let i = 0; i < keys.length; i++)
-		for (let k = 0; k < i; k++)
-			if (keys[i].url === keys[k].url && keys[i].block === keys[k].block) throw new DOMException(`${keys[i].url} is to be added twice`, 'InvalidStateError');
+	for (let i = 0; i < inputs.length; i++) {
+		keys[i] = mayBePut(keyOf(inputs[i]));
+		for (let k = 0; k < i; k++) if (keys[i].url === keys[k].url && keys[i].block === keys[k].block) throw twice(keys[i]);
+	}
 	const under = [];
 	for (let i = 0; i < keys.length; i++) under[i] = quiet(fetched(keys[i].request));
 	const responses = [];
 	for (let i = 0; i < keys.length; i++) responses[i] = await under[i];
+	for (let i = 0; i < keys.length; i++)
+		for (let k = 0; k < i; k++) if (isSame(keys[i], keys[k], responses[i])) throw twice(keys[i]);
 	for (let i = 0; i < keys.length; i++) await putInto(what, store, keys[i].url === keys[i].request.url ? keys[i].request : keys[i].url, responses[i]);
 }
 /** What a method gives: a promise, also of what it throws. */
@@ -326,8 +340,8 @@ class CacheStorage {
 		return promised(async () => {
 			CacheStorage.#check(this, 'match');
 			need(arguments.length, 1, "'match' on 'CacheStorage'");
-			const key = keyOf(request), o = optionsOf(options);
-			const names = o.name === undefined ? await namesOf('caches.match') : [domString(o.name)];
+			const key = keyOf(request), o = optionsOf(options), name = dictionary(options, 'The options of a cache').cacheName;
+			const names = name === undefined ? await namesOf('caches.match') : [domString(name)];
 			for (let i = 0; i < names.length; i++) {
 				const store = await word('caches.match', NAMES, urlOfName(names[i]));
 				const found = store === undefined ? undefined : await match('caches.match', store, key, o);

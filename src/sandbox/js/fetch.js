@@ -45,12 +45,16 @@ class Sub {
 			if (isOpen(this.body)) {
 				er.fetchCancel(this.fid);
 				this.body.fail(reason);
-			}
+			} else this.body.taker?.sourceAborted(reason);
 			this.body.failCopies(reason);
 			return;
 		}
 		er.fetchCancel(this.fid);
 		this.reject(reason);
+	}
+	/** The answer whose body it sends on was aborted. */
+	sourceAborted(reason) {
+		if (this.deferred !== null) this.aborted(reason);
 	}
 	reject(e) {
 		const d = this.deferred;
@@ -205,6 +209,7 @@ function sendRaw(sub, method, url, block, o, raw, request) {
 		if (isStreamRaw(raw)) takeSource(raw);
 		else if (request !== null) spendRequest(request, SPENT);
 		node.handOff();
+		node.flow.taker = sub;
 		return;
 	}
 	const body = simplest(raw);

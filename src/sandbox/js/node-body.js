@@ -34,6 +34,7 @@ class Flow {
 		this.waiter = null; // Deferred of next()
 		this.owed = 0; // given to the reader since the last pull
 		this.copies = null; // the next one of what was copied from it: a list
+		this.taker = undefined; // the Sub that sends it on, as a whole
 		this.listed = false; // in `flows`, and hung on its request
 		this.prevEnder = null;
 		this.nextEnder = null;
