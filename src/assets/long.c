@@ -16,9 +16,9 @@ typedef struct place {
 	uint32_t magic;
 	uint32_t refs; /* atomic */
 	er_assets_source *source;
-	er_assets_file file; /* without its path */
+	er_assets_file file;
 	er_slice routine;
-	uint8_t name[];
+	uint8_t names[]; /* of both */
 } place;
 
 typedef struct reader {
@@ -52,7 +52,7 @@ static bool fetch(const place *p, uint64_t from, uint8_t *to, size_t n)
 	er_err err = {0};
 	bool ok = p->source->read(p->source->ctx, p->routine, &p->file, from, to, n, &err);
 	if (!ok)
-		er_log(ER_LOG_ERROR, "assets", "a file of %.*s cannot be read: %s", ER_FMT(p->routine), err.text);
+		er_log(ER_LOG_ERROR, "assets", "%.*s of %.*s cannot be read: %s", ER_FMT(p->file.path), ER_FMT(p->routine), err.text);
 	return ok;
 }
 
@@ -200,10 +200,10 @@ static const er_content_behind behind = {.read = read_behind, .there = there_beh
 
 er_content *er_assets_long(er_assets_source *source, er_slice routine, const er_assets_file *file)
 {
-	place *p = er_zalloc(sizeof *p + routine.n);
-	*p = (place){.magic = PLACE, .refs = 1, .source = source, .file = *file};
-	er_copy(p->name, routine.p, routine.n);
-	p->routine = er_slice_of(p->name, routine.n);
-	p->file.path = (er_slice){0};
+	place *p = er_zalloc(sizeof *p + routine.n + file->path.n);
+	*p = (place){.magic = PLACE, .refs = 1, .source = source, .file = *file, .routine = routine};
+	uint8_t *at = p->names;
+	er_move_in(&at, &p->routine);
+	er_move_in(&at, &p->file.path);
 	return er_content_new_behind(&behind, p, file->bytes, 0);
 }

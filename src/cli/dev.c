@@ -18,6 +18,7 @@
 #include "cli/args.h"
 #include "cli/cli.h"
 #include "cli/desk.h"
+#include "cli/devfiles.h"
 #include "cli/devlog.h"
 #include "cli/ending.h"
 #include "cli/show.h"
@@ -45,6 +46,7 @@ typedef struct dev {
 	er_project project;
 	er_bundler *bundler;
 	er_devlog *log;
+	er_devfiles *files;
 	er_node *node;
 	er_bundle *first;   /* the first build, until the node has started */
 	er_piece code, map; /* of the version that runs; empty: none was built yet */
@@ -160,14 +162,16 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 		c->origin = er_strdup_cstr(d->origin);
 	raise_maximum(d, &c->routine_max);
 	char version[32];
-	int n = snprintf(version, sizeof version, "dev-%u", ++d->version);
-	er_piece code = d->code.n ? er_piece_sub(d->code, 0, d->code.n) : stand_in(failed);
+	int n = snprintf(version, sizeof version, "dev-%u", d->version);
+	er_piece code = d->code.n ? er_piece_sub(d->code, 0, d->code.n) : d->project.main != NULL ? stand_in(failed) : (er_piece){0};
 	er_piece map = er_piece_sub(d->map, 0, d->map.n);
 	er_routine *r = er_project_routine(&d->project, code, map, er_slice_of(version, (size_t)n), d->allowed, d->n_allowed);
 	if (!er_config_add_routine(c, r, err)) {
 		er_config_unref(c);
 		return NULL;
 	}
+	if (er_devfiles_assets(d->files) != NULL)
+		er_config_add_files(c, d->project.name, er_devfiles_assets(d->files));
 	er_config_seal(c);
 	return c;
 }
@@ -195,6 +199,7 @@ static void take_code(dev *d, er_bundle *b)
 	er_piece_drop(&d->map);
 	d->code = b->code;
 	d->map = b->map;
+	d->version++;
 	b->code = b->map = (er_piece){0};
 }
 
@@ -242,7 +247,38 @@ static bool start_bundler(dev *d, er_err *err)
 	return d->bundler != NULL;
 }
 
+/* ---- static files ---- */
+
+/* As they are now. What is wrong with them is shown, and what was served goes on. */
+static void read_files(dev *d, bool say)
+{
+	er_err err = {0};
+	bool other;
+	if (!er_devfiles_read(d->files, &d->project, &other, &err))
+		er_devlog_failed(d->log, &(er_diag){.text = er_slice_cstr(err.text)}, 1, true);
+	else if (other && say && reload(d))
+		er_devlog_note(d->log, false, "the static files were read again");
+}
+
+static void on_files(void *ctx)
+{
+	dev *d = ctx;
+	if (d->node != NULL && !d->stopping)
+		read_files(d, true);
+}
+
 /* ---- er.jsonc ---- */
+
+/* It begins or goes on without code. */
+static void drop_code(dev *d)
+{
+	if (d->bundler != NULL)
+		er_bundler_close(d->bundler);
+	d->bundler = NULL;
+	er_piece_drop(&d->code);
+	er_piece_drop(&d->map);
+	d->version++;
+}
 
 /* er.jsonc was touched and a moment has passed. What it says now takes the place of the project;
  * what is wrong in it is shown, and the old one stays. */
@@ -264,7 +300,12 @@ static void on_settled(uv_timer_t *t)
 	er_project_free(&d->project);
 	d->project = fresh;
 	er_devlog_note(d->log, false, "er.jsonc was read again");
-	if (other_main || other_limit || d->bundler == NULL) {
+	d->version++;
+	read_files(d, false);
+	if (d->project.main == NULL) {
+		drop_code(d);
+		(void)reload(d);
+	} else if (other_main || other_limit || d->bundler == NULL) {
 		if (d->bundler)
 			er_bundler_close(d->bundler);
 		if (!start_bundler(d, &err))
@@ -309,6 +350,7 @@ static void begin_to_end(dev *d)
 	d->bundler = NULL;
 	if (d->watching)
 		close_handle(&d->watch);
+	er_devfiles_stop(d->files);
 	close_handle(&d->settle);
 }
 
@@ -459,11 +501,22 @@ static void clean_up(dev *d)
 	if (d->node)
 		er_node_free(d->node);
 	er_devlog_close(d->log);
+	er_devfiles_stop(d->files);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	er_devfiles_free(d->files);
 	(void)uv_loop_close(&d->loop);
 	er_bundle_free(d->first);
 	er_piece_drop(&d->code);
 	er_piece_drop(&d->map);
+}
+
+/* The first build, which comes later; of static files alone it is there. */
+static bool start_build(dev *d, er_err *err)
+{
+	if (d->project.main != NULL)
+		return start_bundler(d, err);
+	d->first = er_bundle_none();
+	return true;
 }
 
 /* From a loaded project to the end. The exit status. */
@@ -473,7 +526,8 @@ static int run(dev *d)
 	int rc = uv_loop_init(&d->loop);
 	ER_ASSERT(rc == 0);
 	d->log = er_devlog_new(&d->loop, d->json);
-	bool ok = check_port(d, &err) && start_bundler(d, &err);
+	d->files = er_devfiles_new(&d->loop, on_files, d);
+	bool other, ok = check_port(d, &err) && er_devfiles_read(d->files, &d->project, &other, &err) && start_build(d, &err);
 	while (ok && d->first == NULL && uv_run(&d->loop, UV_RUN_ONCE))
 		;
 	ok = ok && start_node(d, &err);

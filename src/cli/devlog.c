@@ -357,7 +357,7 @@ void er_devlog_ready(er_devlog *log, const er_project *p, const char *url, const
 		er_term_put(&b, log->colour, ER_GREEN, ER_LIT("ready "));
 		er_term_put(&b, log->colour, ER_BOLD, er_slice_cstr(url));
 		er_buf_printf(&b, "  runs %.*s (%.*s%s), sandbox level %s. Ctrl-C ends it.\n", ER_FMT(p->name), ER_FMT(p->prefix),
-		              p->main, level);
+		              p->main != NULL ? p->main : "static files", level);
 	}
 	write_now(log, &b);
 }
