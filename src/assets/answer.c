@@ -215,6 +215,16 @@ static void send_whole(const making *m)
 	er_content_unref(form);
 }
 
+/* The gateway leaves the body of a client's HEAD away; a routine's has none. */
+static void drop_for_head(er_exchange *x)
+{
+	if (x->data.kind == ER_DATA_NONE || !er_slice_eq(x->req.method, ER_LIT("HEAD")) || x->res.body == NULL)
+		return;
+	er_body_cancel(x->res.body, ER_ERR_CANCELLED);
+	er_body_unref(x->res.body);
+	x->res.body = NULL;
+}
+
 static void send_file(making *m)
 {
 	er_exchange *x = m->x;
@@ -228,14 +238,27 @@ static void send_file(making *m)
 	} else if (!send_ranges(m)) {
 		send_whole(m);
 	}
+	drop_for_head(x);
 	er_exchange_answer(x);
 }
 
 /* ---- what is no file ---- */
 
+/* An answer of the node's own to a client; to a routine it is an answer like others, and no
+ * failure. */
+static void say(er_exchange *x, int status, er_err_kind kind, const char *detail, const char *text)
+{
+	if (x->data.kind == ER_DATA_NONE) {
+		er_exchange_fail(x, status, kind, detail, "%s", text);
+		return;
+	}
+	x->res = (er_response){.status = status, .body = er_body_of(er_piece_copy(er_slice_cstr(text)))};
+	er_fields_add(&x->res.fields, &x->arena, ER_LIT("content-type"), ER_LIT("text/plain;charset=UTF-8"));
+}
+
 static void refuse_method(er_exchange *x)
 {
-	er_exchange_fail(x, 405, ER_ERR_INVALID, "method", "Files are read with GET and HEAD.");
+	say(x, 405, ER_ERR_INVALID, "method", "Files are read with GET and HEAD.");
 	er_fields_add(&x->res.fields, &x->arena, ER_LIT("allow"), ER_LIT("GET, HEAD"));
 	er_exchange_answer(x);
 }
@@ -249,7 +272,7 @@ static void redirect(er_exchange *x, const er_assets_plan *plan)
 
 static void not_found(er_exchange *x)
 {
-	er_exchange_fail(x, 404, ER_ERR_NO_ROUTE, "asset", "There is no such page here.");
+	say(x, 404, ER_ERR_NO_ROUTE, "asset", "There is no such page here.");
 	er_exchange_answer(x);
 }
 

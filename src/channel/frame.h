@@ -42,7 +42,8 @@
 #define ER_FRAME_TABLE(X) \
 	/* n>s: what to run. Payload: the strings routine name, version, source URL, environment as \
 	   JSON; then er_load_limits as u32s in order; then, if there are any, the string of what \
-	   else env has: "kv\nNAME\nNAMESPACE\n" for each. CODE frames follow. Once. */ \
+	   else env has: "kv\nNAME\nNAMESPACE\n", "assets\nNAME\n\n" for each. CODE frames follow. \
+	   Once. */ \
 	X(LOAD) \
 	/* n>s: bytes of the script (UTF-8); FIN on the last. */ \
 	X(CODE) \

@@ -1,8 +1,8 @@
 /* Each reading of the folder makes the files anew: a manifest, the table of which is read at once,
  * and bytes that are read from the folder when a request wants them. So what is served is one state
  * of the folder, and a file that was changed after it was read is refused rather than mixed in; the
- * next reading is on its way then. The source of bytes is one for the whole life: contents in memory
- * hold it longer than the version that they were of.
+ * next reading is on its way then. The source of bytes is one for the whole life: contents in
+ * memory hold it longer than the version that they were of.
  *
  * A watch is a handle of its own for each folder, because the system watches no trees. All of them
  * are replaced when the folders are others. */

@@ -138,7 +138,8 @@ static void probe(er_job *job)
 	                   .limits = job->settings.limits,
 	                   .compat = job->settings.compat,
 	                   .profile = job->settings.profile,
-	                   .fallback = job->settings.fallback};
+	                   .fallback = job->settings.fallback,
+	                   .files = job->data.assets_files > 0};
 	er_routine *r = er_routine_new(&like);
 	er_piece_drop(&env);
 	c->probes++;

@@ -62,10 +62,12 @@ static bool next_name(er_slice code, size_t *at, er_slice *name)
 	}
 }
 
-/* A variable of the version, or what the environment has. */
-static bool is_known(er_slice name, const er_json *vars, const er_setting_row *rows, size_t n)
+/* A variable of the version, a namespace, its static files, or what the environment has. */
+static bool is_known(er_slice name, const er_settings *s, const er_json *vars, const er_setting_row *rows, size_t n)
 {
-	bool known = er_json_get(vars, name) != NULL;
+	bool known = er_json_get(vars, name) != NULL || (s->has_assets && er_slice_eq(name, ER_LIT("ASSETS")));
+	for (size_t i = 0; i < s->n_kv && !known; i++)
+		known = er_slice_eq(s->kv[i].name, name);
 	for (size_t i = 0; i < n && !known; i++)
 		known = er_slice_eq(rows[i].name, name);
 	return known;
@@ -81,7 +83,7 @@ void er_warn_env(er_warnings *w, er_control *c, er_arena *a, er_slice routine, e
 	if (!er_store_settings(c->o.store, a, routine, env, &rows, &n, &err))
 		return;
 	while (n_said < NAMES_MAX && next_name(code, &at, &name)) {
-		bool again = is_known(name, vars, rows, n);
+		bool again = is_known(name, s, vars, rows, n);
 		for (size_t i = 0; i < n_said && !again; i++)
 			again = er_slice_eq(said[i], name);
 		if (again)

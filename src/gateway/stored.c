@@ -128,6 +128,7 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .compat = settings->compat,
 	                                    .profile = settings->profile,
 	                                    .fallback = settings->fallback,
+	                                    .files = v->has_assets,
 	                                    .kv = settings->kv,
 	                                    .n_kv = settings->n_kv,
 	                                    .allow = allow,

@@ -131,23 +131,6 @@ static void handle_gateway(void *self, er_exchange *x)
 	er_exchange_pass(x, er_chain_at(x->chain, ER_AT_ROUTINE));
 }
 
-/* False: the files of the version leave the exchange to its code. */
-static bool take_by_files(er_worker *w, er_assets *files, er_exchange *x)
-{
-	er_assets_plan plan;
-	switch (er_assets_look(files, x, files->alone, &plan)) {
-	case ER_ASSETS_TAKE:
-		er_assets_answer(w->assets, files, x, &plan);
-		return true;
-	case ER_ASSETS_WAIT:
-		er_assets_wait(w->assets, files, x, er_chain_at(x->chain, ER_AT_ROUTINE));
-		return true;
-	case ER_ASSETS_ROUTINE:
-	default:
-		return false;
-	}
-}
-
 static void handle_routine(void *self, er_exchange *x)
 {
 	const er_worker_door *from = self;
@@ -167,7 +150,7 @@ static void handle_routine(void *self, er_exchange *x)
 		served->routine = r;
 	}
 	er_assets *files = er_deployment_assets(found.deployment, r);
-	if (files == NULL || !take_by_files(w, files, x))
+	if (files == NULL || !er_worker_takes_files(w, files, x))
 		er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
@@ -251,6 +234,7 @@ static void make_chain(er_worker_door *d)
 	er_chain_add(&d->chain, ER_AT_ORIGIN, *er_origin_handler(w->origin));
 	if (w->kv != NULL)
 		er_data_serve(&d->data, ER_DATA_KV, er_kv_place_handler(w->kv));
+	er_worker_serve_files(d);
 	er_chain_add(&d->chain, ER_AT_DATA, er_data_handler(&d->data));
 }
 

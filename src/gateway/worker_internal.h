@@ -114,6 +114,12 @@ void er_worker_free_guests(er_worker *w);
 /* The door's handler of ER_DATA_CACHE. */
 void er_worker_serve_own(er_worker_door *d);
 
+/* worker_files.c */
+/* Has the files of a version answer, if it is their turn. False: the exchange is its code's. */
+bool er_worker_takes_files(er_worker *w, er_assets *files, er_exchange *x);
+/* The door's handler of ER_DATA_ASSETS. */
+void er_worker_serve_files(er_worker_door *d);
+
 /* worker_prefetch.c */
 struct er_prefetch;
 void er_worker_fetch(er_worker *w, struct er_prefetch *p);

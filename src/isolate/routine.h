@@ -56,6 +56,7 @@ struct er_routine {
 	uint32_t compat; /* ER_COMPAT_* */
 	enum er_profile profile;
 	bool fallback;       /* on failure before an answer: the rest of the chain answers */
+	bool files;          /* its version has static files, which it may ask for */
 	er_data_binding *kv; /* namespaces of the key-value store that the code opens */
 	size_t n_kv;
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
