@@ -10,6 +10,7 @@ const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 
 export let isSignal;
 export let newSignal;
+export let anyOf; // (signals) -> a new signal that aborts when one of them does
 export let signalAbort; // (signal, reason)
 export let onAbort; // (signal, algorithm) -> a function that takes it back
 export let reasonOf;
@@ -44,6 +45,9 @@ export class AbortSignal extends EventTarget {
 		need(arguments.length, 1, "'any' on 'AbortSignal'");
 		const list = listOf(signals);
 		for (let i = 0; i < list.length; i++) if (!isSignal(list[i])) throw new TypeErr('AbortSignal.any takes AbortSignals only');
+		return anyOf(list);
+	}
+	static #any(list) {
 		const s = new AbortSignal(INTERNAL);
 		for (let i = 0; i < list.length; i++)
 			if (list[i].#aborted) {
@@ -95,6 +99,7 @@ export class AbortSignal extends EventTarget {
 	static {
 		isSignal = (s) => isObject(s) && #aborted in s;
 		newSignal = () => new AbortSignal(INTERNAL);
+		anyOf = (list) => AbortSignal.#any(list);
 		reasonOf = (s) => s.#reason;
 		isAborted = (s) => s.#aborted;
 		onAbort = (s, fn) => {

@@ -5,12 +5,12 @@ import * as er from './natives.js';
 import { LENGTH_UNKNOWN } from './contract.js';
 import {
 	TypeErr, U8, getOwnPropertyDescriptor, toWellFormed, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
-	newWeakMap, taByteLength, taByteOffset, taLength, taTag, uncurry,
+	newWeakMap, taByteLength, taByteOffset, taLength, taTag, then, uncurry,
 } from './primordials.js';
 import { NodeBody } from './node-body.js';
 import { newFid } from './sub-ids.js';
 import { structuredClone } from './structured-clone.js';
-import { LazyStream, isDisturbed, isLocked, isStream, sourceOf, streams, takeSource } from './streams-lazy.js';
+import { LazyStream, isDisturbed, isLocked, isStream, nextChunk, sourceOf, streams, takeSource } from './streams-lazy.js';
 import { blobBytes, blobType, isBlob, makeBlob } from './blob.js';
 import { isParams, paramsText } from './url-search-params.js';
 import { encodeFormData, isFormData, parseFormData } from './form-data.js';
@@ -113,13 +113,14 @@ export function lengthOf(raw) {
 }
 
 const getReader = (s) => s.getReader();
-/** All bytes of a stream; chunks must be Uint8Arrays. */
+/** All bytes of a stream, as { bytes }: a promise of bytes themselves would ask them for a `then`,
+ * which routine code may have given to all objects. Chunks must be Uint8Arrays. */
 async function drainStream(stream) {
 	const reader = getReader(stream);
 	const list = [];
 	let total = 0;
 	for (;;) {
-		const { done, value } = await reader.read();
+		const { done, value } = await nextChunk(reader);
 		if (done) break;
 		if (!isView(value) || taTag(value) !== 'Uint8Array') {
 			const e = new TypeErr('A chunk of a body stream must be a Uint8Array');
@@ -129,7 +130,7 @@ async function drainStream(stream) {
 		list[list.length] = value;
 		total += taLength(value);
 	}
-	return list.length === 0 ? new U8(0) : concatBytes(list, total);
+	return { __proto__: null, bytes: list.length === 0 ? new U8(0) : concatBytes(list, total) };
 }
 /** A promise of fresh bytes (not shared with anybody). */
 export function rawBytes(raw) {
@@ -137,10 +138,11 @@ export function rawBytes(raw) {
 	if (typeof raw === 'string') return resolved(er.utf8Encode(raw));
 	if (raw instanceof NodeBody) return raw.bytes();
 	if (isView(raw)) return resolved(copyBytes(raw));
-	return drainStream(raw);
+	return then(drainStream(raw), ({ bytes }) => bytes);
 }
 async function rawText(raw) {
-	return er.utf8Decode(await rawBytes(raw), false, false);
+	const bytes = isStreamRaw(raw) ? (await drainStream(raw)).bytes : await rawBytes(raw);
+	return er.utf8Decode(bytes, false, false);
 }
 
 /** Installs the members of Body. `io`: raw(self, member) checks the brand; put(self, raw);
@@ -157,6 +159,7 @@ export function mixBody(ctor, io) {
 		usable(raw, io.name);
 		if (raw instanceof NodeBody) {
 			raw.check();
+			if (raw.failed) throw raw.flow.error;
 			return raw; // its own state says that it is used
 		}
 		if (isView(raw)) {

@@ -23,7 +23,7 @@ function percentDecode(s) {
 const BASE64 = regexp(/; *base64$/i);
 const TYPE = regexp(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+[\t ]*(;|$)/);
 
-dataThrough((url) => {
+dataThrough((url, method) => {
 	const hash = strIndexOf(url, '#');
 	const body = strSlice(url, 5, hash < 0 ? url.length : hash);
 	const comma = strIndexOf(body, ',');
@@ -39,5 +39,5 @@ dataThrough((url) => {
 	}
 	if (type[0] === ';') type = `text/plain${type}`;
 	if (TYPE.exec(type) === null) type = 'text/plain;charset=US-ASCII';
-	return nodeResponse(200, 'OK', `content-type\n${type}\n`, url, bytes, null);
+	return nodeResponse(200, 'OK', `content-type\n${type}\n`, url, method === 'HEAD' ? null : bytes, null);
 });

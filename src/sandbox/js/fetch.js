@@ -19,6 +19,7 @@ import { abortError } from './dom-exception.js';
 import { sendStream } from './writer.js';
 import { isHttp } from './url.js';
 import { wishesOf } from './wishes.js';
+import { intact } from './integrity.js';
 
 class Sub {
 	constructor(fid, scope, deferred, url) {
@@ -126,10 +127,13 @@ function start(input, init) {
 	usable(raw, 'Request');
 	const parts = fetchParts(request);
 	const { signal } = parts;
-	if (signal !== null && isAborted(signal)) throw reasonOf(signal);
+	if (signal !== null && isAborted(signal)) {
+		useUp(request, raw, reasonOf(signal));
+		throw reasonOf(signal);
+	}
 	const url = request.url;
 	if (!isHttp(url)) {
-		if (startsWith(url, 'data:')) return dataURL(url);
+		if (startsWith(url, 'data:')) return dataURL(url, request.method);
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
 	const block = parts.hosted ? withoutHost(parts, url) : parts.block;
@@ -140,9 +144,20 @@ function start(input, init) {
 	send(sub, request, raw, parts, block, url);
 	subs.set(fid, sub);
 	hang(scope, sub);
-	last = sub;
 	if (signal !== null) sub.offAbort = onAbort(signal, (reason) => sub.aborted(reason));
+	const { integrity } = request;
+	if (integrity !== '') return intact(promise, integrity);
+	last = sub;
 	return promise;
+}
+/** The body of a request that is not sent. */
+function useUp(request, raw, reason) {
+	if (raw === null) return;
+	if (isStreamRaw(raw)) quiet(raw.cancel(reason));
+	else {
+		if (raw instanceof NodeBody) raw.cancel();
+		spendRequest(request, SPENT);
+	}
 }
 let last = null; // the fetch that began last, while its turn goes on
 function count(scope) {
@@ -224,7 +239,7 @@ function sendRaw(sub, method, url, block, o, raw, request) {
 	else upload(sub, reader);
 }
 async function upload(sub, reader) {
-	const e = await sendStream(sub.fid * 2 + 1, sub.scope, reader);
+	const e = await sendStream(sub.fid * 2 + 1, sub.scope, reader, true);
 	if (e !== undefined) sub.reject(e);
 }
 /** hooks.subBegun: one that waited for its turn has been asked for */
@@ -256,8 +271,8 @@ let fetchData = null;
 export function dataThrough(fn) {
 	fetchData = fn;
 }
-function dataURL(url) {
-	const r = fetchData(url);
+function dataURL(url, method) {
+	const r = fetchData(url, method);
 	if (r === undefined) throw new TypeErr('Invalid data: URL');
 	return resolved(r);
 }

@@ -32,6 +32,7 @@ class Flow {
 		this.error = null;
 		this.chunks = null; // received, not yet given to a reader
 		this.waiter = null; // Deferred of next()
+		this.failing = null; // (error): the stream over it hears of a failure at once
 		this.owed = 0; // given to the reader since the last pull
 		this.copies = null; // the next one of what was copied from it: a list
 		this.taker = undefined; // the Sub that sends it on, as a whole
@@ -103,11 +104,11 @@ class Flow {
 			this.waiter = null;
 			quiet(w.promise);
 			w.reject(error);
-		}
+		} else if (this.failing !== null) this.failing(error);
 	}
 	/** The request is over. */
 	ended(kind) {
-		if (kind === OVER) this.waiter = null; // nothing runs on
+		if (kind === OVER) this.waiter = this.failing = null; // nothing runs on
 		this.fail(new Err(`${this.what} can no longer be read: its request is over`));
 	}
 }

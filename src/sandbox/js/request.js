@@ -12,7 +12,7 @@ import { SPENT, extract, extractedType, isStreamRaw, lengthIs, lengthOf, mixBody
 import { NodeBody } from './node-body.js';
 import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, namesUser, parseHref, parsedNamesUser } from './url.js';
-import { AbortController, isSignal, newSignal } from './abort.js';
+import { AbortController, anyOf, isSignal, newSignal } from './abort.js';
 import { belongs } from './scope.js';
 import { wishesOf } from './wishes.js';
 
@@ -88,6 +88,7 @@ export class Request {
 	#fromNode = false; // its fields are those of the node's request: their Host can be read
 	#raw = null;
 	#signal = null;
+	#parent = null; // the signal that #signal follows once somebody asks for it
 	#redirect = null;
 	#extra = null; // { cdnProxy, wishes, decompress, cache, ... }: rarely given
 
@@ -115,6 +116,14 @@ export class Request {
 			this.#fields(from, o);
 		}
 		if (init !== undefined || from !== null) this.#body(from, o);
+		if (this.#extra !== null) this.#agree();
+	}
+	/** What two options together do not allow. */
+	#agree() {
+		const { mode, keepalive } = this.#extra;
+		if (mode === 'no-cors' && this.#method !== 'GET' && this.#method !== 'HEAD' && this.#method !== 'POST')
+			throw new TypeErr(`A request with mode 'no-cors' cannot have the method ${this.#method}`);
+		if (keepalive && this.#raw !== null && isStreamRaw(this.#raw) && lengthOf(this.#raw) < 0) throw new TypeErr("A request with 'keepalive' cannot have a stream for its body");
 	}
 	#copy(from) {
 		this.#scope = from.#scope;
@@ -125,14 +134,14 @@ export class Request {
 		this.#block = requestBlock(from.headers);
 		this.#hosted = headersOpen(from.headers);
 		this.#fromNode = from.#node || from.#fromNode;
-		this.#signal = from.#node ? signalOf(from.#scope) : from.#signal;
+		this.#parent = from.#node ? signalOf(from.#scope) : from.#signal ?? from.#parent;
 	}
 	#options(o) {
 		if (o.method !== undefined) this.#method = methodOf(o.method);
 		if (o.redirect !== undefined) this.#redirect = oneOf(o.redirect, REDIRECTS, "The option 'redirect'");
 		if (o.signal !== undefined) {
 			if (o.signal !== null && !isSignal(o.signal)) throw new TypeErr("The option 'signal' must be an AbortSignal");
-			this.#signal = o.signal;
+			this.#parent = o.signal;
 		}
 		const extra = this.#extra ?? {};
 		let changed = this.#extra !== null;
@@ -267,7 +276,7 @@ export class Request {
 		return Request.#ours(this, 'duplex', 'half');
 	}
 	get signal() {
-		if (this.#signal === null) this.#signal = this.#node ? signalOf(this.#scope) : newSignal();
+		if (this.#signal === null) this.#signal = this.#node ? signalOf(this.#scope) : this.#parent === null ? newSignal() : anyOf([this.#parent]);
 		return this.#signal;
 	}
 	get info() {
@@ -321,7 +330,7 @@ export class Request {
 			self: r.#scope !== null,
 			block: r.#headers !== null ? requestBlock(r.#headers) : r.#block !== null ? r.#block : requestBlock(r.headers),
 			hosted: r.#headers !== null ? headersOpen(r.#headers) : r.#hosted,
-			signal: r.#node ? null : r.#signal,
+			signal: r.#node ? null : r.#signal ?? r.#parent,
 			extra: r.#extra,
 		});
 		mixBody(Request, {

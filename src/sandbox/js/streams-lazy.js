@@ -144,6 +144,9 @@ function underlying(source) {
 	if (source instanceof NodeBody)
 		return {
 			type: 'bytes',
+			start(c) {
+				source.flow.failing = (error) => c.error(error);
+			},
 			async pull(c) {
 				source.hold();
 				const chunk = await source.next();
@@ -167,6 +170,9 @@ function underlying(source) {
 	};
 }
 
+/** A promise of the next {done, value} of a stream's reader. Nothing that a routine has put into
+ * Object.prototype belongs to it, as a `then` there would belong to what read() gives. */
+export const nextChunk = (reader) => exports_.nextChunk(reader);
 export function isStream(v) {
 	if (!isObject(v)) return false;
 	if (v instanceof LazyStream) return true;

@@ -82,6 +82,22 @@ export default function (tools) {
 		}
 	}
 
+	// ---- reading for the prelude: by read requests, as the standards of bodies say, and not by
+	// promises of objects that routine code can get hold of ----
+
+	const PULL = Object.getOwnPropertySymbols(ReadableStreamDefaultController.prototype).find((s) => s.description === '[[PullSteps]]');
+	const nextChunk = (reader) => {
+		const stream = reader._ownerReadableStream;
+		if (stream === undefined || PULL === undefined) return reader.read();
+		return new Promise((resolve, reject) => {
+			const give = (done, value) => resolve({ __proto__: null, done, value });
+			stream._disturbed = true;
+			if (stream._state === 'closed') give(true, undefined);
+			else if (stream._state === 'errored') reject(stream._storedError);
+			else stream._readableStreamController[PULL]({ _chunkSteps: (value) => give(false, value), _closeSteps: () => give(true, undefined), _errorSteps: reject });
+		});
+	};
+
 	// ---- transfer (Streams 8.2): both sides are in this instance, so the new stream reads or
 	// writes the old one; chunks are cloned, as if they had gone through a port ----
 
@@ -195,7 +211,7 @@ export default function (tools) {
 	delete iterator[Symbol.asyncIterator];
 
 	return {
-		movedReadable,
+		movedReadable, nextChunk,
 		CompressionStream: surface(CompressionStream, 'CompressionStream'), DecompressionStream: surface(DecompressionStream, 'DecompressionStream'),
 		ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader, ReadableStreamBYOBRequest,
 		ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,

@@ -2,9 +2,10 @@
 // credit the node has given, never more.
 import * as er from './natives.js';
 import { CREDIT_START, FRAME_DATA } from './contract.js';
-import { Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, toStr, u8Subarray, viewBytes } from './primordials.js';
+import { Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, taTag, toStr, u8Subarray, viewBytes } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { hang, unhang } from './scope.js';
+import { nextChunk } from './streams-lazy.js';
 
 const writers = new IdMap(); // key -> Writer
 
@@ -59,17 +60,18 @@ export const writerScope = (key) => {
 };
 
 /** Writes all of `reader` as the body `key`; resolves to undefined at its end, or to the error that
- * broke it off (which has been told to the node). */
-export async function sendStream(key, scope, reader) {
+ * broke it off (which has been told to the node). strict: an upload, whose chunks are Uint8Arrays;
+ * those of an answer may be any bytes. */
+export async function sendStream(key, scope, reader, strict = false) {
 	const w = new Writer(key, scope, reader);
 	writers.set(key, w);
 	hang(scope, w);
 	try {
 		for (;;) {
-			const { done, value } = await reader.read();
+			const { done, value } = await nextChunk(reader);
 			if (w.stopped) return undefined;
 			if (done) break;
-			if (!isView(value) && !isArrayBuffer(value)) throw new TypeErr('A chunk of a body stream must be a Uint8Array');
+			if (strict ? !isView(value) || taTag(value) !== 'Uint8Array' : !isView(value) && !isArrayBuffer(value)) throw new TypeErr('A chunk of a body stream must be a Uint8Array');
 			const bytes = viewBytes(value);
 			const n = taLength(bytes);
 			for (let at = 0; at < n; ) {

@@ -1,0 +1,86 @@
+// What the Fetch standard says of signals, bodies and options, where a careless prelude is seen
+// through.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import test from 'node:test';
+import { Instance, bodyText, run } from './mock-er.mjs';
+
+test("a request's signal is its own and follows the one it was given", () => {
+	assert.deepEqual(run(`
+		const c = new AbortController(), r = new Request('https://x.example/', { signal: c.signal });
+		const clone = r.clone(), copy = new Request(r), none = new Request(r, { signal: null });
+		const late = new Request(r);
+		const out = [r.signal !== c.signal, clone.signal !== r.signal, copy.signal !== r.signal, r.signal === r.signal];
+		c.abort('why');
+		return [...out, r.signal.aborted, clone.signal.reason, copy.signal.aborted, late.signal.reason, none.signal.aborted];`), [true, true, true, true, true, 'why', true, 'why', false]);
+});
+
+test('a fetch of a request whose signal follows an aborted one fails, and its body is used', () => {
+	assert.deepEqual(run(`
+		const c = new AbortController();
+		c.abort(new Error('early'));
+		let cancelled;
+		const body = new ReadableStream({ cancel(reason) { cancelled = reason.message; } });
+		const a = new Request('https://x.example/', { method: 'POST', body: 'text', signal: c.signal }), b = new Request('https://x.example/', { method: 'POST', body, duplex: 'half', signal: c.signal });
+		const out = [];
+		const failing = [fetch(a), fetch(b)];
+		out.push(cancelled, a.bodyUsed);
+		for (const p of failing) out.push(await p.catch((e) => e.message));
+		return out;`), ['early', true, 'early', 'early']);
+});
+
+test('options that go ill together are a TypeError', () => {
+	assert.deepEqual(run(`
+		const out = [];
+		for (const init of [{ mode: 'no-cors', method: 'PUT' }, { keepalive: true, method: 'POST', body: new ReadableStream(), duplex: 'half' }, { mode: 'no-cors', method: 'POST' }, { keepalive: true, method: 'POST', body: 'x' }])
+			try { new Request('https://x.example/', init); out.push('made'); } catch (e) { out.push(e.name); }
+		return out;`), ['TypeError', 'TypeError', 'made', 'made']);
+});
+
+test('a then on Object.prototype does not get hold of a body', () => {
+	assert.deepEqual(run(`
+		const bytes = (text) => new TextEncoder().encode(text), bye = bytes('bye');
+		const stream = () => new ReadableStream({ start(c) { c.enqueue(bytes('hello')); c.close(); } });
+		const response = new Response(stream());
+		let asked = 0;
+		Object.defineProperty(Object.prototype, 'then', { configurable: true, get() { asked++; return undefined; } });
+		const text = await response.text();
+		delete Object.prototype.then;
+		return [text, asked];`), ['hello', 0]);
+});
+
+test('an upload whose stream yields an ArrayBuffer fails, an answer may have one', () => {
+	const i = new Instance();
+	i.load(`let failed; addEventListener('fetch', (event) => {
+		const stream = () => new ReadableStream({ start(c) { c.enqueue(new ArrayBuffer(3)); c.close(); } });
+		fetch('https://x.example/', { method: 'POST', body: stream(), duplex: 'half' }).catch((e) => (failed = e.name));
+		event.respondWith(new Promise((resolve) => setTimeout(() => resolve(new Response(stream(), { headers: { 'x-failed': String(failed) } })), 5)));
+	});`);
+	const r = i.request();
+	i.runTimers();
+	assert.match(r.response.block, /x-failed\nTypeError/);
+	assert.deepEqual(i.told('write').map(([, , bytes]) => bytes.length), [3]);
+});
+
+test('an answer is held to its integrity', () => {
+	const ask = (integrity, body) => {
+		const i = new Instance();
+		i.load(`addEventListener('fetch', (event) => event.respondWith(fetch('https://x.example/', { integrity: ${JSON.stringify(integrity)} }).then(async (r) => new Response(await r.text() + ' ' + r.status), (e) => new Response(e.name))));`);
+		const r = i.request();
+		const [, fid] = i.told('fetch')[0];
+		i.turn(r.id, () => i.hooks.subHead(fid, 200, 'OK', 'content-type\ntext/plain\n', undefined, true, body.length));
+		i.turn(r.id, () => i.hooks.bodyData(fid * 2 + 1, i.u8(Buffer.from(body)), true));
+		return bodyText(r);
+	};
+	const of = (hash, text) => `${hash}-${createHash(hash).update(text).digest('base64')}`;
+	assert.equal(ask(of('sha256', 'hello'), 'hello'), 'hello 200');
+	assert.equal(ask(of('sha256', 'hello'), 'hullo'), 'TypeError');
+	assert.equal(ask(`${of('sha256', 'other')} ${of('sha512', 'hello')}?option`, 'hello'), 'hello 200');
+	assert.equal(ask(`${of('sha256', 'hello')} ${of('sha512', 'other')}`, 'hello'), 'TypeError');
+	assert.equal(ask(`${of('sha384', 'a')}\t${of('sha384', 'hello')}`, 'hello'), 'hello 200');
+	assert.equal(ask('md5-abc nonsense', 'hello'), 'hello 200');
+});
+
+test('a data: URL asked by HEAD has no body', () => {
+	assert.deepEqual(run(`const r = await fetch('data:text/plain,hello', { method: 'HEAD' }); return [r.body, await r.text(), r.headers.get('content-type')];`), [null, '', 'text/plain']);
+});
