@@ -86,6 +86,33 @@ test('static-bundle serves its files with validators, and each at one address', 
 		assert.equal((await dev.get('/', { method: 'POST', body: '' })).headers.allow, 'GET, HEAD')
 	}))
 
+test('static-site serves its files, and those of members to members only', () =>
+	example('static-site', async dev => {
+		const home = await dev.get('/')
+		assert.match(home.text, /A site without an origin/)
+		assert.equal(home.headers['x-content-type-options'], 'nosniff')
+		assert.equal((await dev.get('/', { headers: { 'if-none-match': home.headers.etag } })).status, 304)
+		assert.match((await dev.get('/static/style.css')).headers['cache-control'], /immutable/)
+		const moved = await dev.get('/old-about')
+		assert.deepEqual([moved.status, moved.headers.location], [301, '/about'])
+		for (const target of ['/nowhere', '/_headers', '/_redirects', '/er.jsonc', '/src/index.js']) {
+			const res = await dev.get(target)
+			assert.equal(res.status, 404, target)
+			assert.match(res.text, /There is no such page/, target)
+		}
+		assert.match((await dev.get('/api/time')).text, /^\{"now":"20/)
+		for (const cookie of ['', 'member=', 'member=change-m', 'member=change-mee', 'xmember=change-me', 'member=toString'])
+			for (const target of ['/members/news', '/members/news.html', '/members/../members/news', '/%6dembers/news']) {
+				const res = await dev.get(target, { headers: { cookie } })
+				assert.equal(res.status, 403, `${target} ${cookie}`)
+				assert.doesNotMatch(res.text, /kettle/)
+			}
+		for (const target of ['//members/news', '/members//news', '/Members/news']) assert.doesNotMatch((await dev.get(target)).text, /kettle/, target)
+		const news = await dev.get('/members/news', { headers: { cookie: 'a=b; member=change-me' } })
+		assert.match(news.text, /The kettle is here/)
+		assert.equal(news.headers['cache-control'], 'private, no-store')
+	}))
+
 test('graphql answers queries, and refuses what costs too much before anything is asked', () =>
 	example('graphql', async dev => {
 		const ask = async (body, headers = {}) => {
