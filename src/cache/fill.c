@@ -157,7 +157,14 @@ static bool put_in_index(er_fill *f, er_stored *s)
 	return f->listed ? er_index_put(ix, s, f) : er_index_put_late(ix, s, f->purges);
 }
 
-/* The response that the disk has may be used: it is in memory from now on. */
+/* It has no form of the coding that was asked for; who makes one wants to keep it. */
+static bool lacks_form(const er_fill *f, const er_stored *s)
+{
+	return f->cache->compressor != NULL && f->coding < ER_CODINGS && s->codable != ER_CODABLE_NOT &&
+	       (er_content_forms(s->content) & 1u << f->coding) == 0;
+}
+
+/* The response that the disk has may be used, in memory or not: those that wait have asked. */
 static void use_found(er_fill *f, er_stored *s)
 {
 	er_exchange *x = f->x;
@@ -165,7 +172,7 @@ static void use_found(er_fill *f, er_stored *s)
 	f->from_disk = true;
 	if (f->counts)
 		er_cache_count(&f->stats->hits);
-	(void)!put_in_index(f, s);
+	(void)!er_index_put_found(f->cache->index, s, f->listed ? f : NULL, f->purges, lacks_form(f, s));
 	settle(f, x, FILL_ON_KEPT, s, false, ER_CACHE_OK);
 	er_exchange_unref(x);
 	over(f);

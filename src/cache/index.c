@@ -430,8 +430,13 @@ static er_stored *superseded(const er_index_key *e, const er_stored *by)
 	return NULL;
 }
 
-/* Under the lock. What it takes the place of goes with unlock. */
-static void put(er_index_shard *s, er_index_key *e, er_stored *it, size_t cost)
+static bool take_ghost(er_index_shard *s, const er_stored *it)
+{
+	return er_ghosts_take(&s->ghosts, it->hash, ghosts_most(s));
+}
+
+/* Under the lock. `known`: it was asked for lately. What it takes the place of goes with unlock. */
+static void put(er_index_shard *s, er_index_key *e, er_stored *it, size_t cost, bool known)
 {
 	er_stored *old = superseded(e, it);
 	ER_ASSERT(!it->listed);
@@ -442,7 +447,7 @@ static void put(er_index_shard *s, er_index_key *e, er_stored *it, size_t cost)
 	it->cost = cost;
 	it->next_in_key = e->variants;
 	e->variants = er_stored_ref(it);
-	join_queue(s, it, er_ghosts_take(&s->ghosts, it->hash, ghosts_most(s)) || (old != NULL && old->in_main));
+	join_queue(s, it, known || (old != NULL && old->in_main));
 	s->stored++;
 	er_owner *owner = er_owners_of(s->index->owners, it->key);
 	if (owner != NULL)
@@ -476,7 +481,7 @@ bool er_index_put(er_index *ix, er_stored *it, const er_fill *fill)
 	/* A purge has taken the fill off its entry. */
 	bool in = fill == NULL || e->fill == fill;
 	if (in)
-		put(s, e, it, cost);
+		put(s, e, it, cost, take_ghost(s, it));
 	else
 		settle(s, e);
 	er_owner *owner = it->owner;
@@ -492,7 +497,35 @@ bool er_index_put_late(er_index *ix, er_stored *it, uint64_t purges)
 	pthread_mutex_lock(&s->lock);
 	bool in = s->purges == purges && cost <= s->max_bytes && !er_index_purged(ix, it);
 	if (in)
-		put(s, entry_of(s, it->key, it->hash), it, cost);
+		put(s, entry_of(s, it->key, it->hash), it, cost, take_ghost(s, it));
+	er_owner *owner = it->owner;
+	unlock(s);
+	keep_to_quota(ix, owner);
+	return in;
+}
+
+/* What would have to make room for it, and nothing does yet: it is remembered. Under the lock. */
+static bool is_worth_room(er_index_shard *s, const er_stored *it, size_t cost, bool known)
+{
+	const er_index_key *e = *er_index_place_of(s, it->key, it->hash);
+	if (known || s->small_bytes + s->main_bytes + cost <= s->max_bytes || (e != NULL && superseded(e, it) != NULL))
+		return true;
+	er_ghosts_add(&s->ghosts, it->hash, ghosts_most(s));
+	return false;
+}
+
+bool er_index_put_found(er_index *ix, er_stored *it, const er_fill *fill, uint64_t purges, bool must)
+{
+	er_index_shard *s = er_index_shard_of(ix, it->hash);
+	size_t cost = er_stored_cost(it);
+	pthread_mutex_lock(&s->lock);
+	const er_index_key *e = *er_index_place_of(s, it->key, it->hash);
+	bool in =
+	    (fill != NULL ? e != NULL && e->fill == fill : s->purges == purges) && cost <= s->max_bytes && !er_index_purged(ix, it);
+	bool known = in && take_ghost(s, it);
+	in = in && (must || is_worth_room(s, it, cost, known));
+	if (in)
+		put(s, entry_of(s, it->key, it->hash), it, cost, known);
 	er_owner *owner = it->owner;
 	unlock(s);
 	keep_to_quota(ix, owner);
@@ -569,7 +602,7 @@ void er_index_put_back(er_index *ix, er_stored *old, er_stored *it)
 	if (it->listed) {
 		/* Only what this very one has replaced: nobody else knows `old` any more. */
 		if (old->replaced_by == it && !old->listed && cost <= s->max_bytes && !er_index_purged(ix, old)) {
-			put(s, entry_of(s, old->key, old->hash), old, cost);
+			put(s, entry_of(s, old->key, old->hash), old, cost, take_ghost(s, old));
 			s->stored--;
 		}
 		if (it->listed)

@@ -68,6 +68,10 @@ ER_MUST_CHECK bool er_index_put(er_index *ix, er_stored *s, const er_fill *fill)
 /* The same of a response that was asked for without a fill of the index. `purges`: er_index_purges
  * when it was asked for. */
 ER_MUST_CHECK bool er_index_put_late(er_index *ix, er_stored *s, uint64_t purges);
+/* The same of a response that another store has, and keeps: where it would have to make room for
+ * itself, it is in only if it comes twice, not long apart. `fill`: of the index; NULL: it was asked
+ * for without one, when er_index_purges was `purges`. `must`: it is in at once. */
+ER_MUST_CHECK bool er_index_put_found(er_index *ix, er_stored *s, const er_fill *fill, uint64_t purges, bool must);
 /* Something is stored of the key. No use of it. */
 bool er_index_has(er_index *ix, er_slice key, uint64_t hash);
 /* How often keys beside this one, and this one, were purged. */

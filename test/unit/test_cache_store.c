@@ -625,6 +625,50 @@ static int64_t find(er_index *ix, const char *key, const char *foo)
 	return n;
 }
 
+/* What another store gives, under the fill or none. */
+static bool put_found(er_index *ix, const char *key, size_t n, bool must)
+{
+	er_slice k = er_slice_cstr(key);
+	uint64_t hash = er_index_hash(k);
+	er_stored *s = stored(k, hash, NULL, n);
+	bool in = er_index_put_found(ix, s, NULL, er_index_purges(ix, hash), must);
+	er_stored_unref(s);
+	return in;
+}
+
+/* A scan of what the disk has does not push out what memory has. */
+static void what_the_disk_has_takes_room_in_memory_when_it_comes_twice(void **state)
+{
+	(void)state;
+	enum { N = 25, SIZE = 40000 }; /* nearly all that there is room for */
+	er_index *ix = er_index_new(1 << 20);
+	char key[32];
+	for (unsigned i = 0; i < N; i++) { /* there is room */
+		snprintf(key, sizeof key, "old %u", i);
+		assert_true(put_found(ix, key, SIZE, false));
+	}
+	uint64_t evicted = er_index_statistics(ix).evicted;
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(key, sizeof key, "scan %u", i);
+		assert_false(put_found(ix, key, SIZE * 2, false));
+		assert_int_equal(find(ix, key, NULL), -1);
+	}
+	assert_int_equal(er_index_statistics(ix).evicted, evicted);
+	assert_true(put_found(ix, "scan 99", SIZE * 2, false));
+	assert_int_equal(find(ix, "scan 99", NULL), SIZE * 2);
+	assert_false(put_found(ix, "scan 1", SIZE * 2, false)); /* too long ago */
+	assert_true(put_found(ix, "wanted", SIZE * 2, true));
+	assert_true(put_found(ix, "wanted", SIZE * 2 + 1, false)); /* in place of what there is */
+	assert_int_equal(find(ix, "wanted", NULL), SIZE * 2 + 1);
+	er_slice k = er_slice_cstr("scan 98");
+	uint64_t hash = er_index_hash(k), purges = er_index_purges(ix, hash);
+	er_stored *s = stored(k, hash, NULL, 1);
+	er_index_purge(ix, k, hash);
+	assert_false(er_index_put_found(ix, s, NULL, purges, true));
+	er_stored_unref(s);
+	er_index_free(ix);
+}
+
 static void what_was_put_in_is_found_until_it_is_purged(void **state)
 {
 	(void)state;
@@ -994,6 +1038,7 @@ int main(void)
 	    cmocka_unit_test(who_waits_no_more_is_not_called),
 	    cmocka_unit_test(what_one_thread_writes_the_others_read_as_it_was),
 	    cmocka_unit_test(what_was_put_in_is_found_until_it_is_purged),
+	    cmocka_unit_test(what_the_disk_has_takes_room_in_memory_when_it_comes_twice),
 	    cmocka_unit_test(less_memory_by_a_reload_makes_room_at_once_and_more_can_be_used),
 	    cmocka_unit_test(a_key_has_many_variants_and_drops_the_oldest),
 	    cmocka_unit_test(a_long_field_is_read_once_for_all_variants),
