@@ -31,6 +31,17 @@ static void restore_forms(er_disk_find *f, const er_disk_head *head, er_content 
 	}
 }
 
+/* The same of bytes that lie in the piece: without a copy, if little else is in its chunk. */
+static er_content *in_piece(er_piece piece, er_slice bytes)
+{
+	if (bytes.n == 0 || bytes.n < piece.chunk->cap / 5 * 4)
+		return in_memory(bytes);
+	er_content *c = er_content_new();
+	er_content_write(c, er_piece_sub(piece, (size_t)(bytes.p - piece.p), bytes.n));
+	er_content_end(c, ER_ERR_OK);
+	return c;
+}
+
 static er_stored *restore(er_disk_find *f, er_piece payload, uint64_t number)
 {
 	er_arena a = {0};
@@ -41,7 +52,7 @@ static er_stored *restore(er_disk_find *f, er_piece payload, uint64_t number)
 	    er_variant_matches(&head.variant, f->request, &a)) {
 		er_content *c = head.id != 0
 		                    ? er_disk_body_content(f->volume, er_volume_hash(f->volume, f->key), f->at, head.id, head.length)
-		                    : in_memory(head.body);
+		                    : in_piece(payload, head.body);
 		restore_forms(f, &head, c);
 		s = er_stored_restore(head.key, f->hash, head.status, head.reason, &head.fields, &head.variant, &head.fresh, c);
 		s->came = head.came;

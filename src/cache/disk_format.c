@@ -3,9 +3,7 @@
 #include "cache/disk_format.h"
 
 #include "base/mem.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "cache/disk_sum.h"
 
 #define LABEL_MAGIC 0x31454843414352ffULL   /* and "RCACHE1" */
 #define SEGMENT_MAGIC 0x544e454d474553ffULL /* and "SEGMENT" */
@@ -16,11 +14,6 @@ enum { VERSION = 1, RECORD_MAGIC = 0x44434552 };
 static_assert(sizeof(er_disk_label) == 64 && sizeof(er_disk_segment) == 32 && sizeof(er_disk_record) == 64, "no holes");
 static_assert(sizeof(er_disk_line) == 24 && sizeof(er_disk_seal) == 48, "no holes");
 static_assert(ER_DISK_BLOCK % ER_DISK_UNIT == 0 && ER_DISK_SEGMENT_MOST / ER_DISK_UNIT < 1 << 24, "a line has 24 bits for units");
-
-static uint64_t sum(const void *p, size_t n)
-{
-	return XXH3_64bits(p, n);
-}
 
 er_disk_hash er_disk_hash_of(const er_disk_secret *secret, er_slice bytes)
 {
@@ -39,7 +32,7 @@ void er_disk_put_label(uint8_t to[static ER_DISK_BLOCK], uint32_t segment_bytes,
 {
 	er_disk_label l = {
 	    .magic = LABEL_MAGIC, .version = VERSION, .segment_bytes = segment_bytes, .file_id = file_id, .secret = *secret};
-	l.checksum = sum(&l, offsetof(er_disk_label, checksum));
+	l.checksum = er_disk_sum(&l, offsetof(er_disk_label, checksum));
 	memset(to, 0, ER_DISK_BLOCK);
 	memcpy(to, &l, sizeof l);
 }
@@ -47,7 +40,7 @@ void er_disk_put_label(uint8_t to[static ER_DISK_BLOCK], uint32_t segment_bytes,
 void er_disk_put_segment(uint8_t to[static ER_DISK_BLOCK], uint64_t file_id, uint64_t sequence)
 {
 	er_disk_segment s = {.magic = SEGMENT_MAGIC, .file_id = file_id, .sequence = sequence};
-	s.checksum = sum(&s, offsetof(er_disk_segment, checksum));
+	s.checksum = er_disk_sum(&s, offsetof(er_disk_segment, checksum));
 	memset(to, 0, ER_DISK_BLOCK);
 	memcpy(to, &s, sizeof s);
 }
@@ -62,8 +55,8 @@ void er_disk_put_record(uint8_t to[static sizeof(er_disk_record)], er_disk_kind 
 	                    .sequence = sequence,
 	                    .number = number,
 	                    .length = (uint32_t)payload.n,
-	                    .payload = sum(payload.p, payload.n)};
-	r.checksum = sum(&r, offsetof(er_disk_record, checksum));
+	                    .payload = er_disk_sum(payload.p, payload.n)};
+	r.checksum = er_disk_sum(&r, offsetof(er_disk_record, checksum));
 	memcpy(to, &r, sizeof r);
 }
 
@@ -75,8 +68,8 @@ void er_disk_put_seal(uint8_t to[static sizeof(er_disk_seal)], uint64_t sequence
 	                  .lines_at = lines_at,
 	                  .n_lines = n_lines,
 	                  .number = number,
-	                  .lines = sum(lines, n_lines * sizeof *lines)};
-	s.checksum = sum(&s, offsetof(er_disk_seal, checksum));
+	                  .lines = er_disk_sum(lines, n_lines * sizeof *lines)};
+	s.checksum = er_disk_sum(&s, offsetof(er_disk_seal, checksum));
 	memcpy(to, &s, sizeof s);
 }
 
@@ -103,7 +96,7 @@ bool er_disk_get_label(er_slice bytes, er_disk_label *out, const char **why)
 	if (l.version != VERSION)
 		return false;
 	*why = "its label is damaged";
-	if (l.checksum != sum(&l, offsetof(er_disk_label, checksum)) || l.segment_bytes < ER_DISK_SEGMENT_LEAST ||
+	if (l.checksum != er_disk_sum(&l, offsetof(er_disk_label, checksum)) || l.segment_bytes < ER_DISK_SEGMENT_LEAST ||
 	    l.segment_bytes > ER_DISK_SEGMENT_MOST || l.segment_bytes % ER_DISK_BLOCK != 0)
 		return false;
 	*out = l;
@@ -116,7 +109,7 @@ bool er_disk_get_segment(er_slice bytes, uint64_t file_id, er_disk_segment *out)
 	if (bytes.n < sizeof s)
 		return false;
 	memcpy(&s, bytes.p, sizeof s);
-	if (s.magic != SEGMENT_MAGIC || s.checksum != sum(&s, offsetof(er_disk_segment, checksum)) || s.file_id != file_id ||
+	if (s.magic != SEGMENT_MAGIC || s.checksum != er_disk_sum(&s, offsetof(er_disk_segment, checksum)) || s.file_id != file_id ||
 	    s.sequence == 0 || s.sequence > SEQUENCE_MOST)
 		return false;
 	*out = s;
@@ -129,7 +122,7 @@ bool er_disk_get_record(er_slice bytes, uint64_t most, er_disk_record *out)
 	if (bytes.n < sizeof r)
 		return false;
 	memcpy(&r, bytes.p, sizeof r);
-	if (r.magic != RECORD_MAGIC || r.checksum != sum(&r, offsetof(er_disk_record, checksum)))
+	if (r.magic != RECORD_MAGIC || r.checksum != er_disk_sum(&r, offsetof(er_disk_record, checksum)))
 		return false;
 	if (r.kind < ER_DISK_HEAD || r.kind >= ER_DISK_KINDS_END || r.length > ER_DISK_PAYLOAD ||
 	    (uint64_t)er_disk_units(r.length) * ER_DISK_UNIT > most)
@@ -140,7 +133,7 @@ bool er_disk_get_record(er_slice bytes, uint64_t most, er_disk_record *out)
 
 bool er_disk_payload_ok(const er_disk_record *r, er_slice bytes)
 {
-	return bytes.n == r->length && r->payload == sum(bytes.p, bytes.n);
+	return bytes.n == r->length && r->payload == er_disk_sum(bytes.p, bytes.n);
 }
 
 bool er_disk_get_seal(er_slice bytes, uint64_t sequence, uint32_t segment_bytes, er_disk_seal *out)
@@ -149,7 +142,7 @@ bool er_disk_get_seal(er_slice bytes, uint64_t sequence, uint32_t segment_bytes,
 	if (bytes.n < sizeof s)
 		return false;
 	memcpy(&s, bytes.p + bytes.n - sizeof s, sizeof s);
-	if (s.magic != SEAL_MAGIC || s.checksum != sum(&s, offsetof(er_disk_seal, checksum)) || s.sequence != sequence)
+	if (s.magic != SEAL_MAGIC || s.checksum != er_disk_sum(&s, offsetof(er_disk_seal, checksum)) || s.sequence != sequence)
 		return false;
 	uint64_t lines = (uint64_t)s.n_lines * sizeof(er_disk_line), at = (uint64_t)s.lines_at * ER_DISK_UNIT;
 	if (at < ER_DISK_BLOCK || at + lines + sizeof s > segment_bytes)
@@ -160,7 +153,7 @@ bool er_disk_get_seal(er_slice bytes, uint64_t sequence, uint32_t segment_bytes,
 
 bool er_disk_lines_ok(const er_disk_seal *seal, er_slice bytes)
 {
-	return bytes.n == seal->n_lines * sizeof(er_disk_line) && seal->lines == sum(bytes.p, bytes.n);
+	return bytes.n == seal->n_lines * sizeof(er_disk_line) && seal->lines == er_disk_sum(bytes.p, bytes.n);
 }
 
 bool er_disk_line_ok(const er_disk_line *line, uint32_t segment_bytes)

@@ -2,6 +2,7 @@
  * read as it was, and what was damaged is not read at all. */
 #include "cache/disk_head.h"
 #include "cache/disk_index.h"
+#include "cache/disk_sum.h"
 
 #include "base/mem.h"
 #include "http/directives.h"
@@ -253,6 +254,27 @@ static void uses_are_counted_up_to_three(void **state)
 	er_disk_index_free(ix);
 }
 
+/* A file may be read by another machine than wrote it. */
+static void all_processors_have_the_same_checksum(void **state)
+{
+	(void)state;
+	enum { MOST = ER_DISK_PAYLOAD };
+	uint8_t *bytes = er_alloc(MOST + 3);
+	for (unsigned i = 0; i < MOST + 3; i++)
+		bytes[i] = (uint8_t)(i * 31 + (i >> 7));
+	for (size_t n = 0; n <= MOST; n = n < 5000 ? n + 1 : n * 3 / 2) {
+		const uint8_t *p = bytes + n % 3;
+		assert_int_equal(er_disk_sum(p, n), er_disk_sum_narrow(p, n));
+#ifdef __x86_64__
+		if (__builtin_cpu_supports("avx2"))
+			assert_int_equal(er_disk_sum_wide(p, n), er_disk_sum_narrow(p, n));
+#endif
+	}
+	bytes[MOST / 2] ^= 1;
+	assert_int_equal(er_disk_sum(bytes, MOST), er_disk_sum_narrow(bytes, MOST));
+	er_free(bytes);
+}
+
 static unsigned count_refused(const er_disk_index *ix, unsigned from, unsigned to)
 {
 	unsigned n = 0;
@@ -380,6 +402,7 @@ int main(void)
 	    cmocka_unit_test(a_fork_is_read_as_it_was),
 	    cmocka_unit_test(an_entry_keeps_its_place_and_a_bound_of_its_size),
 	    cmocka_unit_test(uses_are_counted_up_to_three),
+	    cmocka_unit_test(all_processors_have_the_same_checksum),
 	    cmocka_unit_test(what_was_refused_is_remembered_for_a_while),
 	    cmocka_unit_test(the_index_grows_with_what_is_in_it),
 	    cmocka_unit_test(what_moves_while_the_index_grows_is_found),
