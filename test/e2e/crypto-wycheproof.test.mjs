@@ -132,7 +132,8 @@ function routine() {
 let node
 before(async () => {
 	if (skip !== false) return
-	const limits = { cpuMs: 60000, responseMs: 60000 }
+	// a sanitizer keeps what was freed
+	const limits = { cpuMs: 60000, responseMs: 60000, ...(sanitized && { memoryMb: 4096 }) }
 	node = await startNode({ routines: { r: { source: `(${routine})()`, limits } }, config: { routineLimits: limits } })
 })
 after(() => node?.stop())
