@@ -36,6 +36,27 @@ bool er_cidr_parse(er_slice text, er_cidr *out)
 	if (slash < text.n && (!er_slice_u64(er_slice_from(text, slash + 1), &bits) || bits > (is_v4 ? 32U : 128U)))
 		return false;
 	out->bits = (uint8_t)(is_v4 ? bits + 96 : bits);
+	out->port = 0;
+	return true;
+}
+
+/* A range of IPv6 with a port stands in brackets; one of IPv4 has one colon then. */
+bool er_cidr_parse_service(er_slice text, er_cidr *out)
+{
+	size_t end = er_slice_find(text, text.n > 0 && text.p[0] == '[' ? ']' : ':');
+	er_slice range = er_slice_head(text, end), rest = er_slice_from(text, end);
+	uint64_t port;
+	if (er_cidr_parse(text, out))
+		return true;
+	if (text.n > 0 && text.p[0] == '[') {
+		range = er_slice_from(range, 1);
+		rest = er_slice_from(rest, rest.n > 0);
+	}
+	bool v6 = er_slice_find(range, ':') < range.n;
+	if (v6 != (text.n > 0 && text.p[0] == '[') || rest.n < 2 || rest.n > sizeof ":65535" - 1 || rest.p[0] != ':' ||
+	    !er_slice_u64(er_slice_from(rest, 1), &port) || port == 0 || port > UINT16_MAX || !er_cidr_parse(range, out))
+		return false;
+	out->port = (uint16_t)port;
 	return true;
 }
 
@@ -67,22 +88,25 @@ bool er_cidr_any(const er_cidr *ranges, size_t n, const struct in6_addr *addr)
 
 bool er_cidr_within(const er_cidr *range, const er_cidr *outer)
 {
-	return range->bits >= outer->bits && er_cidr_has(outer, &range->addr);
+	return range->bits >= outer->bits && (outer->port == 0 || outer->port == range->port) && er_cidr_has(outer, &range->addr);
 }
 
 er_slice er_cidr_text(const er_cidr *range, char text[ER_CIDR_TEXT])
 {
-	static const er_cidr v4 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}}}, 96};
+	static const er_cidr v4 = {.addr = {.s6_addr = {[10] = 0xff, [11] = 0xff}}, .bits = 96};
 	struct in6_addr a = range->addr;
 	for (unsigned bit = range->bits; bit < 128; bit++)
 		a.s6_addr[bit / 8] &= (uint8_t) ~(0x80U >> bit % 8);
-	bool is_v4 = er_cidr_within(range, &v4);
-	const char *ok = inet_ntop(is_v4 ? AF_INET : AF_INET6, a.s6_addr + (is_v4 ? 12 : 0), text, INET6_ADDRSTRLEN);
-	static_assert(ER_CIDR_TEXT >= INET6_ADDRSTRLEN + sizeof "/128" - 1, "the longest address and its prefix");
+	bool is_v4 = er_cidr_within(range, &v4), brackets = range->port != 0 && !is_v4;
+	text[0] = '[';
+	const char *ok = inet_ntop(is_v4 ? AF_INET : AF_INET6, a.s6_addr + (is_v4 ? 12 : 0), text + brackets, INET6_ADDRSTRLEN);
+	static_assert(ER_CIDR_TEXT >= INET6_ADDRSTRLEN + sizeof "[/128]:65535" - 1, "the longest address, its prefix and port");
 	ER_ASSERT(ok != NULL && (!is_v4 || range->bits >= 96));
 	size_t n = er_slice_cstr(text).n;
 	if (range->bits < 128)
 		n += (size_t)snprintf(text + n, ER_CIDR_TEXT - n, "/%u", is_v4 ? range->bits - 96U : range->bits);
+	if (range->port != 0)
+		n += (size_t)snprintf(text + n, ER_CIDR_TEXT - n, "%s:%u", brackets ? "]" : "", range->port);
 	ER_ASSERT(n < ER_CIDR_TEXT);
 	return er_slice_of(text, n);
 }

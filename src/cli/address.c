@@ -28,8 +28,9 @@ const er_row er_row_routine_addresses = {
 
 const er_row er_row_routine_allow = {
     .usage = "er routine allow NAME ADDRESS [options]",
-    .about = "Lets a deployed routine's subrequests reach a private address or range (10.1.2.3, 10.0.0.0/8, fd00::/8), in every "
-             "environment and from now on. It takes an administrator, and the node's operator must name the range, or one around "
+    .about = "Lets a deployed routine's subrequests reach a private address or range (10.1.2.3, 10.0.0.0/8, fd00::/8), or "
+             "one port there (10.1.2.3:5432, [fd00::1]:443), in every environment and from now on. It takes an administrator, "
+             "and the node's operator must name the range, or one around "
              "it, in \"routineAddresses\" of node.jsonc. The node's own addresses stay refused.",
     .words = {2, 2},
     .routine = "0",

@@ -550,7 +550,7 @@ static bool parse_allow(dev *d)
 	ER_ASSERT(ok);
 	/* Two are there already. */
 	for (d->n_allowed = 2; ok && d->allow != NULL && er_slice_split(&rest, ',', &one); d->n_allowed++)
-		ok = d->n_allowed < DEV_ALLOW && er_cidr_parse(er_slice_trim(one), &d->allowed[d->n_allowed]);
+		ok = d->n_allowed < DEV_ALLOW && er_cidr_parse_service(er_slice_trim(one), &d->allowed[d->n_allowed]);
 	return ok;
 }
 

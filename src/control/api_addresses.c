@@ -61,7 +61,7 @@ void er_api_addresses(er_call *call)
 	for (size_t i = 0; i < n; i++) {
 		er_out_open(o, NULL, '{');
 		er_out_str(o, "address", rows[i].range);
-		er_out_bool(o, "in_force", er_cidr_parse(rows[i].range, &range) && node_allows(call->control, &range));
+		er_out_bool(o, "in_force", er_cidr_parse_service(rows[i].range, &range) && node_allows(call->control, &range));
 		er_out_time(o, "at", rows[i].at_ms);
 		er_out_str(o, "by", rows[i].actor);
 		er_out_close(o, '}');
@@ -74,9 +74,11 @@ void er_api_addresses(er_call *call)
 /* The range in its one spelling. */
 static bool read_range(er_call *call, er_slice said, er_cidr *range, er_slice *text)
 {
-	if (!er_cidr_parse(said, range))
-		return er_refuse_field(&call->problem, ER_LIT("address"), "an address or a range, as 10.1.2.3, 10.0.0.0/8 or fd00::/8",
-		                       "\"address\": an address or a range is expected, as 10.1.2.3, 10.0.0.0/8 or fd00::/8");
+	if (!er_cidr_parse_service(said, range))
+		return er_refuse_field(&call->problem, ER_LIT("address"),
+		                       "an address or a range, with a port or without, as 10.1.2.3:5432, 10.0.0.0/8 or [fd00::1]:80",
+		                       "\"address\": an address or a range is expected, with a port or without, as 10.1.2.3:5432, "
+		                       "10.0.0.0/8 or [fd00::1]:80");
 	*text = er_cidr_text(range, er_arena_alloc(call->arena, ER_CIDR_TEXT));
 	return true;
 }

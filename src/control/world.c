@@ -102,7 +102,7 @@ static void take_addresses(er_world_routine *r, const er_address_row *rows, size
 		return;
 	r->allow = er_alloc(n * sizeof *r->allow);
 	for (size_t i = 0; i < n; i++)
-		r->n_allow += er_cidr_parse(rows[i].range, &r->allow[r->n_allow]);
+		r->n_allow += er_cidr_parse_service(rows[i].range, &r->allow[r->n_allow]);
 }
 
 /* From the rows of this routine alone. */

@@ -451,9 +451,9 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	       (raw.history == NULL || take_history(r, raw.history)) && (raw.cache == NULL || take_cache(r, raw.cache)) &&
 	       (raw.sandbox == NULL || take_sandbox(r, raw.sandbox)) && (raw.resolver == NULL || take_resolver(r, raw.resolver)) &&
 	       take_limits(r, &raw) &&
-	       (raw.addresses == NULL || er_config_read_ranges(r, raw.addresses, &c->addresses, &c->n_addresses)) &&
-	       (raw.trusted == NULL || er_config_read_ranges(r, raw.trusted, &c->trusted, &c->n_trusted)) && take_routines(r, &raw) &&
-	       take_sites(r, raw.sites);
+	       (raw.addresses == NULL || er_config_read_ranges(r, raw.addresses, true, &c->addresses, &c->n_addresses)) &&
+	       (raw.trusted == NULL || er_config_read_ranges(r, raw.trusted, false, &c->trusted, &c->n_trusted)) &&
+	       take_routines(r, &raw) && take_sites(r, raw.sites);
 }
 
 er_config *er_config_read(er_slice text, const char *shown, er_slice folder, er_err *err)

@@ -56,7 +56,7 @@ bool er_config_read_limits(er_config_reader *r, const er_json *v, const er_limit
 	return er_settings_limits(v, v->key, rows, n, out, &problem) || er_config_refused(r, &problem);
 }
 
-bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out, size_t *n)
+bool er_config_read_ranges(er_config_reader *r, const er_json *v, bool services, er_cidr **out, size_t *n)
 {
 	size_t members = 0;
 	if (v->type != ER_JSON_ARRAY)
@@ -68,9 +68,11 @@ bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out,
 	er_free(*out);
 	*n = 0;
 	*out = er_alloc(members * sizeof **out);
+	bool (*parse)(er_slice text, er_cidr * out) = services ? er_cidr_parse_service : er_cidr_parse;
 	for (const er_json *m = v->first; m != NULL; m = m->next)
-		if (m->type != ER_JSON_STRING || !er_cidr_parse(m->text, &(*out)[(*n)++]))
-			return er_config_wrong(r, m, "an address or a range is expected (\"10.0.0.0/8\", \"::1\")");
+		if (m->type != ER_JSON_STRING || !parse(m->text, &(*out)[(*n)++]))
+			return er_config_wrong(r, m, "an address or a range is expected (\"10.0.0.0/8\", \"::1\"%s)",
+			                       services ? ", or with a port \"10.1.2.3:5432\", \"[::1]:80\"" : "");
 	return true;
 }
 

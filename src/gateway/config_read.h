@@ -26,8 +26,8 @@ bool er_config_refused(er_config_reader *r, const er_problem *problem);
 bool er_config_members(er_config_reader *r, const er_json *v, er_slice at, const er_member *members, size_t n, void *into);
 /* "limits" and "routineLimits", by the rows of their table. */
 bool er_config_read_limits(er_config_reader *r, const er_json *v, const er_limit *rows, size_t n, void *out);
-/* An array of ranges; *out is allocated and the caller's. */
-bool er_config_read_ranges(er_config_reader *r, const er_json *v, er_cidr **out, size_t *n);
+/* An array of ranges, with `services` also with ports; *out is allocated and the caller's. */
+bool er_config_read_ranges(er_config_reader *r, const er_json *v, bool services, er_cidr **out, size_t *n);
 /* Reads a whole file of at most `most` bytes into the arena; NULL slice on failure, with errno. */
 bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice *out);
 /* A path of the file as an absolute one (or relative to the process, if the file was). In the

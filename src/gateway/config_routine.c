@@ -47,7 +47,7 @@ static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 	er_problem problem = {0};
 	if (!er_config_members(r, v, (er_slice){0}, members, sizeof members / sizeof *members, &given))
 		return false;
-	if (given.allow != NULL && !er_config_read_ranges(r, given.allow, &s->allow, &s->n_allow))
+	if (given.allow != NULL && !er_config_read_ranges(r, given.allow, true, &s->allow, &s->n_allow))
 		return false;
 	const er_json *settings = er_json_with(&r->arena, v, ER_LIT("allowAddresses"), NULL);
 	return er_settings_more(&r->arena, settings, (er_slice){0}, &s->settings, &problem) || er_config_refused(r, &problem);

@@ -88,6 +88,20 @@ static void find_own_addresses(er_node *n)
 	freeifaddrs(list);
 }
 
+/* Wherever on loopback it listens: it is no service of a routine's. */
+static void own_service(er_node *n, unsigned port)
+{
+	er_cidr four, six;
+	bool ok = er_cidr_parse(ER_LIT("127.0.0.0/8"), &four) && er_cidr_parse(ER_LIT("::1"), &six);
+	ER_ASSERT(ok && n->workers == NULL);
+	if (port == 0)
+		return;
+	four.port = six.port = (uint16_t)port;
+	n->own = er_realloc(n->own, (n->n_own + 2) * sizeof *n->own);
+	n->own[n->n_own++] = four;
+	n->own[n->n_own++] = six;
+}
+
 /* The next three: on threads of workers. */
 static void on_configured(void *ctx)
 {
@@ -241,6 +255,7 @@ static bool start_admin(er_node *n, er_err *err)
 	n->handles++;
 	if (n->config->admin != NULL && !er_admin_listen(n->admin, from, n->config->admin, &n->admin_port, err))
 		return false;
+	own_service(n, n->admin_port);
 	return n->control == NULL || er_admin_listen_local(n->admin, from, n->admin_path, err);
 }
 
@@ -256,7 +271,7 @@ static bool start_listening(er_node *n, er_err *err)
 			return false;
 		n->n_listens++;
 	}
-	if (!start_admin(n, err) || !sandboxes_good(n, err))
+	if (!sandboxes_good(n, err))
 		return false;
 	if (n->options.before_accept != NULL && !n->options.before_accept(n->options.ctx, err))
 		return false;
@@ -321,7 +336,8 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	if (!er_node_start_purges(n, err))
 		return false;
 	er_control_stored_on_disk(n->control, er_disk_files_in_use(n->disk) > 0);
-	return n->log != NULL && make_workers(n, o, err) && start_listening(n, err);
+	/* The admin's port is known before a worker is: no routine may reach it. */
+	return n->log != NULL && start_admin(n, err) && make_workers(n, o, err) && start_listening(n, err);
 }
 
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err)

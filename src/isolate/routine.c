@@ -48,12 +48,15 @@ er_slice er_routine_remedy(const er_routine *r, er_arena *a)
 {
 	switch (r->home) {
 	case ER_HOME_FILE:
-		return er_arena_printf(a, "the node's operator can allow a private one: \"allowAddresses\" of %.*s in node.jsonc",
-		                       ER_FMT(r->name));
+		return er_arena_printf(
+		    a,
+		    "the node's operator can allow a private one: \"allowAddresses\" of %.*s in node.jsonc, and its own "
+		    "admin address only with the port",
+		    ER_FMT(r->name));
 	case ER_HOME_STORE:
 		return er_arena_printf(a,
 		                       "an administrator of the node can allow a private one: er routine allow %.*s ADDRESS, within "
-		                       "\"routineAddresses\" of node.jsonc",
+		                       "\"routineAddresses\" of node.jsonc, and the node's admin address only as ADDRESS:PORT",
 		                       ER_FMT(r->name));
 	case ER_HOME_DESK:
 		return ER_LIT("er dev --allow ADDRESS allows a private one here; a node has its own setting (er routine allow)");

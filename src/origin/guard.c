@@ -9,11 +9,11 @@
 /* Offset by 96: what is left of the mapped prefix. */
 #define V4(a, b, c, d, n) \
 	{ \
-		{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, (a), (b), (c), (d)}}}, 96 + (n) \
+		{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, (a), (b), (c), (d)}}}, 96 + (n), 0 \
 	}
 #define V6(a, b, c, d, n) \
 	{ \
-		{{{(a), (b), (c), (d)}}}, (n) \
+		{{{(a), (b), (c), (d)}}}, (n), 0 \
 	}
 
 /* IANA's special-purpose registry for IPv4 (RFC 6890 and its successors), multicast, the reserved
@@ -51,16 +51,16 @@ static const er_cidr nat64 = V6(0x00, 0x64, 0xff, 0x9b, 96);
 static const er_cidr six_to_four = V6(0x20, 0x02, 0, 0, 16);
 static const er_cidr teredo = V6(0x20, 0x01, 0, 0, 32);
 static const er_cidr loopback_v4 = V4(127, 0, 0, 0, 8);
-static const er_cidr loopback_v6 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}}, 128};
+static const er_cidr loopback_v6 = {{{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}}, 128, 0};
 
 /* A range opens these only if it lies inside of one: a range that merely reaches over them
  * ("0.0.0.0/0", "100.64.0.0/10") does not. The first four are the node's machine itself; at the
  * others clouds hand out a machine's credentials. */
 static const er_cidr by_name_only[] = {
-    V4(127, 0, 0, 0, 8),    V4(0, 0, 0, 0, 8),          {{{{[15] = 1}}}, 128}, /* ::1 */
-    {{{{0}}}, 128},                                                            /* :: */
+    V4(127, 0, 0, 0, 8),    V4(0, 0, 0, 0, 8),          {{{{[15] = 1}}}, 128, 0}, /* ::1 */
+    {{{{0}}}, 128, 0},                                                            /* :: */
     V4(169, 254, 0, 0, 16), V4(100, 100, 100, 200, 32), V4(168, 63, 129, 16, 32),
-    V4(192, 0, 0, 192, 32), V6(0xfe, 0x80, 0, 0, 10),   {{{{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54}}}, 128},
+    V4(192, 0, 0, 192, 32), V6(0xfe, 0x80, 0, 0, 10),   {{{{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54}}}, 128, 0},
 };
 
 static bool in_any(const er_cidr *list, size_t n, const struct in6_addr *a)
@@ -112,14 +112,32 @@ static bool loopback(const struct in6_addr *a)
 	return er_cidr_has(&loopback_v4, a) || er_cidr_has(&loopback_v6, a);
 }
 
-static bool allowed(const er_cidr *allow, size_t n_allow, const struct in6_addr *a)
+static uint16_t port_of(const struct sockaddr *sa)
+{
+	return ntohs(sa->sa_family == AF_INET ? ((const struct sockaddr_in *)(const void *)sa)->sin_port
+	                                      : ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port);
+}
+
+/* `precisely`: only what names this address and this port alone counts. */
+static bool allowed(const er_cidr *allow, size_t n_allow, const struct in6_addr *a, uint16_t port, bool precisely)
 {
 	const er_cidr *least = NULL;
 	for (size_t i = 0; n_allow > 0 && i < sizeof by_name_only / sizeof *by_name_only; i++)
 		if (er_cidr_has(&by_name_only[i], a))
 			least = &by_name_only[i];
 	for (size_t i = 0; i < n_allow; i++)
-		if (er_cidr_has(&allow[i], a) && (least == NULL || er_cidr_within(&allow[i], least)))
+		if (er_cidr_has(&allow[i], a) && (allow[i].port == port || (allow[i].port == 0 && !precisely)) &&
+		    (!precisely || allow[i].bits == 128) && (least == NULL || er_cidr_within(&allow[i], least)))
+			return true;
+	return false;
+}
+
+/* What the node itself serves there is no service of a routine's, however much of loopback is
+ * allowed. */
+static bool is_own_service(const er_cidr *own, size_t n_own, const struct in6_addr *a, uint16_t port)
+{
+	for (size_t i = 0; i < n_own; i++)
+		if (own[i].port != 0 && own[i].port == port && er_cidr_has(&own[i], a))
 			return true;
 	return false;
 }
@@ -131,11 +149,14 @@ bool er_guard_refuses(const struct sockaddr *sa, const er_cidr *allow, size_t n_
 	if (sa == NULL || !er_cidr_of_sockaddr(sa, &a))
 		return true;
 	bool has_inner = embedded(&a, &inner);
+	const uint16_t port = port_of(sa);
+	if (is_own_service(own, n_own, &a, port))
+		return !allowed(allow, n_allow, &a, port, true);
 	/* An operator who allows 10.0.0.0/8 does not mean the node's own address in it; one who allows
 	 * loopback can mean nothing else. */
 	if (!loopback(&a) && (in_any(own, n_own, &a) || (has_inner && in_any(own, n_own, &inner))))
 		return true;
-	if (allowed(allow, n_allow, &a))
+	if (allowed(allow, n_allow, &a, port, false))
 		return false;
 	return special(&a) || (has_inner && special(&inner));
 }

@@ -11,7 +11,7 @@ static bool range_check(er_apply *a, const er_change *c)
 {
 	er_cidr range;
 	char text[ER_CIDR_TEXT];
-	return (er_cidr_parse(c->name, &range) && er_slice_eq(er_cidr_text(&range, text), c->name)) ||
+	return (er_cidr_parse_service(c->name, &range) && er_slice_eq(er_cidr_text(&range, text), c->name)) ||
 	       er_fail(a->err, ER_ERR_INVALID, "\"%.*s\" is no range of addresses", ER_FMT(er_slice_head(c->name, 80)));
 }
 

@@ -57,6 +57,22 @@ test('neither a token that may deploy nor an er.jsonc opens a private address', 
 	assert.deepEqual((await plane.ok(['routine', 'addresses', 'shop', '--json'])).json, { items: [] })
 })
 
+test('a permission for one port opens that port and no other', async () => {
+	const other = await startOrigin((req, res) => res.end('another service'))
+	try {
+		assert.equal((await plane.ok(['routine', 'allow', 'shop', `127.0.0.1:${origin.port}`])).out, `shop may reach 127.0.0.1:${origin.port}\n`)
+		assert.equal(await ask(origin.url), '200 the database')
+		assert.match(await ask(other.url), /^refused: .*er routine allow shop ADDRESS/)
+		const shown = (await plane.ok(['routine', 'addresses', 'shop', '--json'])).json.items
+		assert.deepEqual(shown.map(a => [a.address, a.in_force]), [[`127.0.0.1:${origin.port}`, true]])
+		assert.equal((await plane.er(['routine', 'deny', 'shop', '127.0.0.1'])).code, 5, 'it is another permission')
+		await plane.ok(['routine', 'deny', 'shop', `127.0.0.1:${origin.port}`])
+		assert.match(await ask(origin.url), /^refused: /)
+	} finally {
+		await other.close()
+	}
+})
+
 test('a range that reaches over loopback or metadata addresses does not open them; their own does', async () => {
 	await plane.ok(['routine', 'allow', 'shop', '0.0.0.0/0'])
 	for (const to of [origin.url, 'http://169.254.169.254/', `http://0.0.0.0:${origin.port}/`, `http://[::ffff:127.0.0.1]:${origin.port}/`]) assert.match(await ask(to), /^refused: /, to)
@@ -71,7 +87,7 @@ test('what the operator does not name cannot be allowed, and what is named no mo
 	assert.equal(bad.code, 1)
 	assert.equal(bad.json.error.code, 'invalid')
 	assert.match(bad.json.error.message, /this node lets no deployed routine reach fd00::\/8: .*"routineAddresses" of node\.jsonc \(now: 127\.0\.0\.0\/8, 0\.0\.0\.0\/0, 169\.254\.169\.254\)/)
-	for (const wrong of ['ten', '10.0.0.0/33', '', '10.0.0', '127.0.0.1:80', '10.0.0.0/8/8', '10.0.0.0/']) assert.equal((await plane.er(['routine', 'allow', 'shop', wrong])).code, 1, wrong)
+	for (const wrong of ['ten', '10.0.0.0/33', '', '10.0.0', '127.0.0.1:0', '10.0.0.0/8/8', '10.0.0.0/']) assert.equal((await plane.er(['routine', 'allow', 'shop', wrong])).code, 1, wrong)
 	assert.equal((await plane.er(['routine', 'allow', 'nobody', '127.0.0.1'])).code, 5)
 	await plane.ok(['routine', 'allow', 'shop', '127.0.0.1'])
 	assert.equal(await ask(origin.url), '200 the database')

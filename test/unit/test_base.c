@@ -358,6 +358,54 @@ static void range_has_one_spelling(void **state)
 	}
 }
 
+static void a_service_has_one_spelling(void **state)
+{
+	(void)state;
+	static const char *const same[][2] = {{"10.1.2.3", "10.1.2.3"},           {"fd00::1", "fd00::1"},
+	                                      {"10.1.2.3:5432", "10.1.2.3:5432"}, {"10.1.2.3/8:80", "10.0.0.0/8:80"},
+	                                      {"10.1.2.3/32:080", "10.1.2.3:80"}, {"[FD00::1]:65535", "[fd00::1]:65535"},
+	                                      {"[fd00::1/8]:1", "[fd00::/8]:1"},  {"[::ffff:10.1.2.3]:80", "10.1.2.3:80"}};
+	static const char *const bad[] = {"",
+	                                  ":80",
+	                                  "10.1.2.3:",
+	                                  "10.1.2.3:0",
+	                                  "10.1.2.3:65536",
+	                                  "10.1.2.3:-1",
+	                                  "10.1.2.3:8x",
+	                                  "10.1.2.3:80/8",
+	                                  "[10.1.2.3]:80",
+	                                  "[fd00::1]",
+	                                  "[fd00::1]80",
+	                                  "[fd00::1:80",
+	                                  "[fd00::1]:",
+	                                  "[fd00::1]:80]",
+	                                  "localhost:80",
+	                                  "[]:80",
+	                                  "[",
+	                                  "10.1.2.3::80",
+	                                  "10.1.2.3:80:80",
+	                                  "[fd00::1]/8:80"};
+	er_cidr r;
+	char text[ER_CIDR_TEXT];
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+		assert_true(er_cidr_parse_service(er_slice_cstr(same[i][0]), &r));
+		if (!er_slice_eq(er_cidr_text(&r, text), er_slice_cstr(same[i][1])))
+			fail_msg("%s is spelled %s", same[i][0], text);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (er_cidr_parse_service(er_slice_cstr(bad[i]), &r))
+			fail_msg("<%s> is no service", bad[i]);
+	assert_false(er_cidr_parse(ER_LIT("10.1.2.3:80"), &r));
+	er_cidr all, one;
+	assert_true(er_cidr_parse_service(ER_LIT("10.0.0.0/8"), &all) && er_cidr_parse_service(ER_LIT("10.1.2.3:80"), &one));
+	assert_true(er_cidr_within(&one, &all));
+	assert_false(er_cidr_within(&all, &one));
+	assert_true(er_cidr_parse_service(ER_LIT("10.1.2.3"), &all));
+	assert_false(er_cidr_within(&all, &one));
+	assert_true(er_cidr_parse_service(ER_LIT("10.0.0.0/8:81"), &all));
+	assert_false(er_cidr_within(&one, &all));
+}
+
 static void range_is_within_another_or_not(void **state)
 {
 	(void)state;
@@ -554,6 +602,7 @@ int main(void)
 	    cmocka_unit_test(range_holds_exactly_its_addresses),
 	    cmocka_unit_test(range_ends_at_its_last_bit),
 	    cmocka_unit_test(range_has_one_spelling),
+	    cmocka_unit_test(a_service_has_one_spelling),
 	    cmocka_unit_test(range_is_within_another_or_not),
 	    cmocka_unit_test(what_is_no_range_is_refused),
 	};

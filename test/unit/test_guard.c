@@ -24,6 +24,69 @@ static er_cidr range(const char *text)
 	return c;
 }
 
+static bool refuses_port(const char *text, uint16_t port, const er_cidr *allow, size_t n_allow, const er_cidr *own, size_t n_own)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+		return er_guard_refuses((const struct sockaddr *)&v4, allow, n_allow, own, n_own);
+	assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
+	return er_guard_refuses((const struct sockaddr *)&v6, allow, n_allow, own, n_own);
+}
+
+static er_cidr service(const char *text)
+{
+	er_cidr c;
+	assert_true(er_cidr_parse_service(er_slice_cstr(text), &c));
+	return c;
+}
+
+static void a_service_is_opened_by_its_port_and_no_other_one_there(void **state)
+{
+	(void)state;
+	const er_cidr allow[] = {service("10.1.2.0/24:5432"), service("10.1.2.9"), service("[fd00::1]:80"),
+	                         service("169.254.169.254:80"), service("127.0.0.1:8080")};
+	static const struct {
+		const char *address;
+		uint16_t port;
+		bool refused;
+	} rows[] = {
+	    {"10.1.2.3", 5432, false},       {"10.1.2.3", 80, true},        {"10.1.3.3", 5432, true},
+	    {"10.1.2.9", 80, false},         {"::ffff:10.1.2.3", 80, true}, {"::ffff:10.1.2.3", 5432, false},
+	    {"fd00::1", 80, false},          {"fd00::1", 81, true},         {"fd00::2", 80, true},
+	    {"169.254.169.254", 80, false},  {"169.254.169.254", 81, true}, {"127.0.0.1", 8080, false},
+	    {"127.0.0.1", 8081, true},       {"127.0.0.2", 8080, true},     {"::1", 8080, true},
+	    {"64:ff9b::10.1.2.3", 80, true},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (refuses_port(rows[i].address, rows[i].port, allow, sizeof allow / sizeof *allow, NULL, 0) != rows[i].refused)
+			fail_msg("%s port %u", rows[i].address, rows[i].port);
+	/* A port opens no more than its range does: these only by name. */
+	const er_cidr all = service("0.0.0.0/0:80");
+	assert_true(refuses_port("127.0.0.1", 80, &all, 1, NULL, 0));
+	assert_true(refuses_port("169.254.169.254", 80, &all, 1, NULL, 0));
+	assert_false(refuses_port("10.9.9.9", 80, &all, 1, NULL, 0));
+}
+
+/* 9180 is the node's own admin address, on loopback. */
+static void the_nodes_admin_address_is_opened_by_its_exact_name_alone(void **state)
+{
+	(void)state;
+	const er_cidr own[] = {service("127.0.0.0/8:9180"), service("[::1]:9180"), service("10.0.0.7")};
+	static const char *const too_wide[] = {"127.0.0.0/8", "127.0.0.1", "127.0.0.0/8:9180", "127.0.0.1:9181", "0.0.0.0/0:9180"};
+	for (size_t i = 0; i < sizeof too_wide / sizeof *too_wide; i++) {
+		er_cidr allow = service(too_wide[i]);
+		if (!refuses_port("127.0.0.1", 9180, &allow, 1, own, 3))
+			fail_msg("%s opens it", too_wide[i]);
+	}
+	const er_cidr loopback = service("127.0.0.0/8"), exact = service("127.0.0.1:9180"), ten = service("10.0.0.0/8");
+	assert_false(refuses_port("127.0.0.1", 9181, &loopback, 1, own, 3));
+	assert_false(refuses_port("127.0.0.1", 9180, &exact, 1, own, 3));
+	assert_true(refuses_port("::ffff:127.0.0.1", 9180, &loopback, 1, own, 3));
+	assert_true(refuses_port("::1", 9180, &exact, 1, own, 3));
+	assert_true(refuses_port("10.0.0.7", 9180, &ten, 1, own, 3));
+}
+
 static void test_internal_addresses_are_out_of_reach(void **state)
 {
 	(void)state;
@@ -197,6 +260,8 @@ static void test_ports_of_other_protocols_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_service_is_opened_by_its_port_and_no_other_one_there),
+	    cmocka_unit_test(the_nodes_admin_address_is_opened_by_its_exact_name_alone),
 	    cmocka_unit_test(test_internal_addresses_are_out_of_reach),
 	    cmocka_unit_test(test_other_spellings_of_internal_addresses_are_out_of_reach),
 	    cmocka_unit_test(test_the_internet_can_be_reached),
