@@ -131,6 +131,22 @@ test('a client gets the coding that it wants most, and none that it refuses', as
 	assert.equal(asIs.headers['content-encoding'], undefined, 'the client wants nothing transformed')
 })
 
+test('who refuses a body without a coding gets it so until there is a form, and never a refusal', async t => {
+	const { origin, node } = await place(t, req => (req.url === '/picture' ? { headers: { 'content-type': 'image/png' } } : {}))
+	for (const accepts of ['gzip, identity;q=0', 'br, *;q=0', 'identity;q=0']) {
+		const res = await node.get(`/page?${accepts.length}`, accepts)
+		assert.deepEqual([res.status, res.headers['content-encoding']], [200, undefined], accepts)
+		assert.ok(res.body.equals(text(20 * KB)), accepts)
+	}
+	assert.deepEqual(origin.requests.map(r => r.headers['accept-encoding']), ['gzip, identity;q=0', 'br, identity;q=0', 'identity;q=0'], 'the origin may have a form')
+	assert.equal((await node.coded('/page?18', 'gzip', 'gzip, identity;q=0')).headers['content-encoding'], 'gzip')
+	// What is not compressed at all, and what nobody can give: as it is.
+	for (const [target, accepts] of [['/picture', 'gzip, identity;q=0'], ['/picture', 'gzip, identity;q=0'], ['/page?12', 'identity;q=0']]) {
+		const res = await node.get(target, accepts)
+		assert.deepEqual([res.status, res.headers['content-encoding']], [200, undefined], target)
+	}
+})
+
 test('what is compressed already, or may not be compressed, or is not worth it, is left as it came', async t => {
 	const page = text(20 * KB)
 	const zipped = zlib.gzipSync(page)
