@@ -6,7 +6,12 @@ import { HASH_MD5, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512 } from './co
 import { unsupported } from './subtle-key.js';
 import { algorithmIdentifier, bigInteger, bufferSource, copyOf, members, text } from './subtle-webidl.js';
 
-const registered = { __proto__: null }; // upper-case name → algorithm
+const registered = { __proto__: null }; // name, and in upper case → algorithm
+/** The algorithm of a name in any case; letters beyond ASCII are never equal to one of ASCII. */
+function find(name) {
+	const known = registered[name] ?? registered[upper(name)];
+	return known !== undefined && (registered[name] !== undefined || lower(name) === lower(known.name)) ? known : undefined;
+}
 
 /** An algorithm: its name, and for each operation that it has {shape, order?, run}. `shape`: the
  * members of the operation's dictionary (subtle-webidl.js); `order`: those members, as the standard
@@ -15,7 +20,7 @@ export function register(name, operations) {
 	const algorithm = create(null);
 	for (const key in operations) algorithm[key] = operations[key];
 	algorithm.name = name;
-	registered[upper(name)] = algorithm;
+	registered[upper(name)] = registered[name] = algorithm;
 }
 
 const NAME = [['name', text, true]];
@@ -25,8 +30,8 @@ const NONE = [];
 export function normalize(alg, op, other = op) {
 	const given = isObject(alg);
 	const name = given ? members({ __proto__: null }, alg, NAME, 'An algorithm').name : alg;
-	const algorithm = registered[upper(name)];
-	const operation = algorithm === undefined || lower(name) !== lower(algorithm.name) ? undefined : (algorithm[op] ?? algorithm[other]);
+	const algorithm = find(name);
+	const operation = algorithm === undefined ? undefined : (algorithm[op] ?? algorithm[other]);
 	if (operation === undefined) throw unsupported(`'${name}' is no algorithm that can be used for ${op}`);
 	const out = { __proto__: null, name: algorithm.name, algorithm, operation };
 	const shape = operation.shape ?? NONE;
