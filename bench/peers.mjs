@@ -123,6 +123,7 @@ http.createServer(${nodeApps[scenario]}).listen(${port}, "127.0.0.1")
 const nginxMain = (load, http) => `
 ${load}
 worker_processes 1;
+worker_rlimit_nofile 65536;
 daemon off;
 error_log stderr error;
 pid PIDFILE;
@@ -146,11 +147,11 @@ const pass = `proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header
 const modulesDir = '/usr/lib/nginx/modules'
 const module = name => (fs.existsSync(`${modulesDir}/${name}`) ? `load_module ${modulesDir}/${name};` : '')
 
-/** The origin of the relay scenario (10 KB) and of the cache's: a page from nginx, on the
- * load's core. */
-export async function startOrigin(core, bytes = 10 * 1024) {
+/** The origin of the relay scenario (10 KB) and of the cache's: a page from nginx, on the load's
+ * core; `pages`: the same under all names. */
+export async function startOrigin(core, bytes = 10 * 1024, pages = false) {
 	const body = file(`origin-${bytes}/index.html`, 'edge '.repeat(Math.ceil(bytes / 5)).slice(0, bytes))
-	const s = await nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; root ${path.dirname(body)}; open_file_cache max=10; sendfile on; tcp_nopush on; add_header Cache-Control max-age=3600; }`, { core })
+	const s = await nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; root ${path.dirname(body)};${pages ? ' rewrite ^ /index.html;' : ''} open_file_cache max=10; sendfile on; tcp_nopush on; add_header Cache-Control max-age=3600; }`, { core })
 	await up(s.child, s.port, GET)
 	return { ...s, url: `http://127.0.0.1:${s.port}` }
 }
@@ -161,7 +162,7 @@ const nginxPlain = {
 	start(scenario, { origin } = {}) {
 		if (scenario === 'hello') return nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; location / { return 200 "Hello, world!\\n"; } }`)
 		if (isCache(scenario))
-			return nginx('', port => `${upstream(origin)} proxy_cache_path ${temp}/nginx-cache-${port} keys_zone=c${port}:10m max_size=1g; sendfile on; tcp_nopush on;
+			return nginx('', port => `${upstream(origin)} proxy_cache_path ${temp}/nginx-cache-${port} keys_zone=c${port}:10m max_size=2g; sendfile on; tcp_nopush on;${isDisk(scenario) ? ' open_file_cache max=15000 inactive=1h; add_header X-Cache $upstream_cache_status;' : ''}
 	server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache c${port}; } }`)
 		if (scenario === 'relay')
 			return nginx('', port => `${upstream(origin)} server { listen 127.0.0.1:${port} backlog=4096; location / { ${pass} proxy_hide_header ETag; add_header X-Edge 1; } }`)
@@ -169,8 +170,10 @@ const nginxPlain = {
 	},
 }
 
-/** Hits of a page that the cache has: cache-1k, cache-32k, cache-1m. */
-export const isCache = scenario => scenario.startsWith('cache-')
+/** Hits of many pages that lie in the cache's files: disk-1k, disk-32k, disk-1m. */
+export const isDisk = scenario => scenario.startsWith('disk-')
+/** The same, and hits of one page that the cache has: cache-1k, cache-32k, cache-1m. */
+export const isCache = scenario => scenario.startsWith('cache-') || isDisk(scenario)
 
 const varnish = {
 	name: 'Varnish',
@@ -179,7 +182,8 @@ const varnish = {
 		if (!isCache(scenario)) return undefined
 		const port = await freePort()
 		const folder = path.join(temp, `varnish-${port}`)
-		return { child: start([which('varnishd'), '-F', '-a', `127.0.0.1:${port}`, '-b', origin.replace('http://', ''), '-s', 'malloc,1g', '-n', folder]), port }
+		const storage = isDisk(scenario) ? `file,${folder}-file,2g` : 'malloc,1g'
+		return { child: start([which('varnishd'), '-F', '-a', `127.0.0.1:${port}`, '-b', origin.replace('http://', ''), '-s', storage, '-n', folder]), port }
 	},
 }
 
@@ -269,7 +273,9 @@ const edgeroutine = ({ name, program }) => ({
 	name,
 	exists: () => fs.existsSync(program),
 	async start(scenario, { origin } = {}) {
-		if (isCache(scenario)) return startEr({}, { origin, limits: { requests: 0 } }, program)
+		// memory has room for a few pages: nearly all hits come from the file
+		const cache = isDisk(scenario) ? { cache: { memoryMb: 1, disk: [{ path: path.join(temp, `er-cache-${await freePort()}`), sizeMb: 2048 }] } } : {}
+		if (isCache(scenario)) return startEr({}, { origin, limits: { requests: 0 }, ...cache }, program)
 		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } }, program)
 		return { ...s, host: `${scenario}.localhost` }
 	},
@@ -281,7 +287,7 @@ const behindRoutine = {
 	name: 'er, a routine in front',
 	exists: () => fs.existsSync(erProgram),
 	start(scenario, { origin } = {}) {
-		if (!isCache(scenario)) return undefined
+		if (!isCache(scenario) || isDisk(scenario)) return undefined
 		const source = 'addEventListener("fetch", event => event.respondWith(fetch(event.request)))'
 		return startEr({ front: { source, routes: ['*'] } }, { origin, limits: { requests: 0 } })
 	},

@@ -1,17 +1,18 @@
 // Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N]
 // [--only er,deno,...] [SCENARIO...]
 //
-// Scenarios: hello json relay cache-1k cache-32k cache-1m latency cold memory. Every server is
-// pinned to core 0 (er: gateway and sandbox together), load and origin to core 1; 64 connections;
-// each server is warmed up; rounds alternate between the servers, so that what else the machine
-// does hits all of them; figures are medians of the rounds. Prints Markdown tables and keeps
-// everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its
-// er-sandbox beside it) as "er before", in the same rounds.
+// Scenarios: hello json relay cache-1k cache-32k cache-1m disk-1k disk-32k disk-1m latency cold
+// memory. Every server is pinned to core 0 (er: gateway and sandbox together), load and origin to
+// core 1; 64 connections; each server is warmed up; rounds alternate between the servers, so that
+// what else the machine does hits all of them; figures are medians of the rounds. Prints Markdown
+// tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its
+// path, with its er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
+import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { install, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
+import { install, isDisk, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
 import { root, LOAD_CORE, ask, cpuMs, cpuOf, cpuPerRequest, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
 import * as proc from '../test/e2e/lib/proc.mjs'
 
@@ -29,7 +30,7 @@ const quick = flag('quick')
 const rounds = Number(option('rounds', quick ? 1 : 5))
 const seconds = Number(option('seconds', quick ? 2 : 5))
 const only = option('only', '')?.split(',').filter(Boolean)
-const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'latency', 'cold', 'memory']
+const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'disk-1k', 'disk-32k', 'disk-1m', 'latency', 'cold', 'memory']
 const scenarios = args.length ? args : all
 for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
 
@@ -69,11 +70,15 @@ const stopAll = servers => Promise.all(servers.map(s => stop(s.child)))
 
 // ---- throughput
 async function throughput(scenario) {
-	const bytes = { relay: 10 * 1024, 'cache-1k': 1024, 'cache-32k': 32 * 1024, 'cache-1m': 1024 * 1024 }[scenario]
-	const origin = bytes ? await startOrigin(LOAD_CORE, bytes) : undefined
+	const bytes = { relay: 10 * 1024, '1k': 1024, '32k': 32 * 1024, '1m': 1024 * 1024 }[scenario.replace(/^(cache|disk)-/, '')]
+	const origin = bytes ? await startOrigin(LOAD_CORE, bytes, isDisk(scenario)) : undefined
 	const servers = await startAll(scenario, { origin: origin?.url })
-	const script = scenario === 'json' ? file('post.lua', `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[${order}]==]\n`) : undefined
+	const script = scenario === 'json' ? file('post.lua', postScript) : isDisk(scenario) ? file(`${scenario}.lua`, pagesScript(PAGES[scenario])) : undefined
 	const runs = new Map(servers.map(s => [s.name, []]))
+	if (isDisk(scenario)) {
+		for (const s of servers) await askPages(s, PAGES[scenario])
+		await stop(origin.child) // what is no hit is an error from now on
+	}
 	for (const s of servers) {
 		await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host, script })
 	}
@@ -96,6 +101,47 @@ async function throughput(scenario) {
 		rows.map(r => [r.name, Math.round(r.rps), `${Math.round(r.least)} … ${Math.round(r.most)}`, round1(r.cpu.all), ...['gateway', 'sandbox'].map(part => modes(r.cpu[part])), round1(r.p99), r.errors]),
 	)
 }
+
+const postScript = `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[${order}]==]\n`
+
+// ---- pages that lie in files: far more than the memory of er's cache has room for
+const PAGES = { 'disk-1k': 12000, 'disk-32k': 5000, 'disk-1m': 500 }
+/** Any of the pages, each as likely as every other. */
+const pagesScript = n => `local pages = {}
+function init() for i = 1, ${n} do pages[i] = wrk.format("GET", "/" .. i) end end
+function request() return pages[math.random(${n})] end
+`
+
+/** Every page once, on eight connections; then once more those that are not stored: a disk that
+ * cannot follow leaves some out. */
+async function askPages(s, n) {
+	let pages = Array.from({ length: n }, (_, i) => i + 1)
+	for (let tries = 0; pages.length; tries++) {
+		if (tries === 10) throw new Error(`${s.name} does not store ${pages.length} of ${n} pages`)
+		let next = 0
+		const missed = []
+		await Promise.all(Array.from({ length: 8 }, async () => {
+			const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+			while (next < pages.length) {
+				const page = pages[next++]
+				if (!(await isHit(s, agent, page))) missed.push(page)
+			}
+			agent.destroy()
+		}))
+		pages = missed
+		await sleep(1000)
+	}
+}
+
+/** Asks for the page: each server says in its own way whether it had it. */
+const isHit = (s, agent, page) => new Promise((resolve, reject) => {
+	http.get({ port: s.port, host: '127.0.0.1', path: `/${page}`, headers: { host: s.host ?? 'localhost' }, agent }, res => {
+		if (res.statusCode !== 200) reject(new Error(`${s.name}: page ${page} has status ${res.statusCode}`))
+		const { 'cache-status': ours, 'x-cache': nginx, 'x-varnish': varnish } = res.headers
+		res.resume()
+		res.on('end', () => resolve(/; hit/.test(ours) || nginx === 'HIT' || / /.test(varnish)))
+	}).on('error', reject)
+})
 
 /** Medians of the rounds. A server that is one process has all of its CPU under "gateway". */
 function cpuOfRuns(runs) {
