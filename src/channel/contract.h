@@ -164,6 +164,8 @@ enum {
 	X(respond, (id, status, reason, block, body, flags, number)) \
 	X(answer, (id, fid, promise)) \
 	X(isBare, (promise)) \
+	X(isHandled, (promise)) \
+	X(watchTurns, (on)) \
 	X(pass, (id)) \
 	X(done, (id)) \
 	/* api/body.c */ \
@@ -289,6 +291,7 @@ enum {
 	X(warm, ()) \
 	X(describe, (error)) \
 	X(rejection, (promise, reason)) \
+	X(turnOver, ()) \
 	X(uncaught, (error, fatal))
 
 #endif

@@ -26,6 +26,7 @@ static struct {
 	void *lock;           /* JSC's holder */
 	const void *scope[2]; /* JSC's */
 	bool held;
+	bool watched; /* hooks.turnOver is wanted */
 	char version[64];
 } engine;
 
@@ -137,6 +138,17 @@ er_value er_engine_get(er_given which)
 	return er_js_get(engine.er, given[which]);
 }
 
+void er_engine_watch_turns(bool on)
+{
+	engine.watched = on;
+}
+
+static void turn_over(JSValueRef *exc)
+{
+	JSObjectCallAsFunction(engine.ctx, engine.hooks[ER_HOOK_turnOver], NULL, 0, NULL, exc);
+	er_engine_microtasks();
+}
+
 static er_value call_hook(er_hook hook, size_t argc, const er_value argv[])
 {
 	JSValueRef exc = NULL;
@@ -145,6 +157,8 @@ static er_value call_hook(er_hook hook, size_t argc, const er_value argv[])
 		ER_ASSERT(argv[i] != NULL); /* each argument of the contract was given */
 	er_value v = JSObjectCallAsFunction(engine.ctx, engine.hooks[hook], NULL, argc, argv, &exc);
 	er_engine_microtasks();
+	if (__builtin_expect(engine.watched, 0) && exc == NULL)
+		turn_over(&exc);
 	if (__builtin_expect(exc == NULL, 1))
 		return v;
 	JSValueRef args[2] = {exc, JSValueMakeBoolean(engine.ctx, false)};

@@ -51,6 +51,8 @@ void er_engine_call(er_hook hook, size_t argc, const er_value argv[]);
 	}
 /* The same of a hook that says yes or no. */
 bool er_engine_ask(er_hook hook, size_t argc, const er_value argv[]);
+/* Is hooks.turnOver to be called after each hook and its microtasks? */
+void er_engine_watch_turns(bool on);
 /* Calls hooks.loaded(); what it throws, or NULL. */
 er_value er_engine_loaded(void);
 /* Between these two the engine's lock is held, so that each call need not take it: for a batch of
@@ -133,6 +135,8 @@ bool er_js_peek(er_value v, er_slice *latin1);
 /* Of a promise (nothing else): it is pending, and nobody waits for it. False also if the engine's
  * objects are not as they were known. */
 bool er_js_is_bare(er_value v);
+/* Of a promise (nothing else): somebody waits for it, or has. False also if that cannot be seen. */
+bool er_js_is_handled(er_value v);
 /* UTF-16 units in *out (n counts bytes). */
 ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);
 void er_text_fini(er_text *t);

@@ -69,12 +69,12 @@ typedef struct promise {
 	uint64_t flags, reactions; /* values of the engine: a number, and undefined or an object */
 } promise;
 
-enum { UNDEFINED = 10 };
+enum { UNDEFINED = 10, HANDLED = 4 };
 #define NUMBER_0 UINT64_C(0xfffe000000000000)
 
 static_assert(sizeof(promise) == 32 && offsetof(promise, flags) == 16, "where the engine has them on 64-bit machines");
 
-static bool known_promise;
+static bool known_promise, known_handled;
 
 static const promise *promise_of(er_value v)
 {
@@ -89,6 +89,17 @@ static bool looks_bare(er_value v)
 bool er_js_is_bare(er_value v)
 {
 	return known_promise && looks_bare(v);
+}
+
+/* A small whole number lies in the lowest 32 bits. */
+static bool looks_handled(er_value v)
+{
+	return (promise_of(v)->flags & ~UINT64_C(0xffffffff)) == NUMBER_0 && (promise_of(v)->flags & HANDLED) != 0;
+}
+
+bool er_js_is_handled(er_value v)
+{
+	return known_handled && looks_handled(v);
 }
 
 static bool try_bytes(void)
@@ -128,6 +139,22 @@ static bool try_rope(void)
 	return v != NULL && (fiber(v) & ROPE) && er_js_peek(v, &s) && s.n == 81 && s.p[40] == 'c' && s.p[80] == 'b';
 }
 
+/* One that nobody has waited for, and one that somebody has. */
+static bool try_handled(void)
+{
+	JSStringRef script =
+	    JSStringCreateWithUTF8CString("(p => { p[1].catch(() => {}); return p })([Promise.resolve(), Promise.reject(0)])");
+	JSValueRef list = JSEvaluateScript(er_engine_js, script, NULL, NULL, 1, NULL);
+	JSStringRelease(script);
+	JSObjectRef o = list != NULL ? JSValueToObject(er_engine_js, list, NULL) : NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		er_value v = o != NULL ? JSObjectGetPropertyAtIndex(er_engine_js, o, i, NULL) : NULL;
+		if (v == NULL || !JSValueIsObject(er_engine_js, v) || looks_handled(v) != (i == 1))
+			return false;
+	}
+	return true;
+}
+
 /* A bare one, and one for each kind of interest, which must show. */
 static const char promises[] =
     "(p => [p(), p(q => q.then(p)), p(q => q.catch(p)), p(q => q.finally(p)), p(async q => { await q }),"
@@ -157,4 +184,5 @@ void er_js_peek_start(void)
 	known = true;
 	known = try_rope();
 	known_promise = try_promise();
+	known_handled = known_promise && try_handled();
 }

@@ -58,3 +58,21 @@ test('console.log of a long array looks at what it shows only', () => {
 		console.log(long);
 		return looks;`) < 300, true);
 });
+
+test('a rejection that is handled late is told once, in the turn after', () => {
+	const i = new Instance();
+	i.load(`const seen = [];
+		globalThis.late = Promise.reject('why');
+		late.catch(() => {}); // for Node, which runs this
+		addEventListener('unhandledrejection', (e) => { seen.push('unhandled ' + e.reason); e.preventDefault(); });
+		onrejectionhandled = (e) => seen.push(e.type + ' ' + e.reason + ' ' + (e.promise === globalThis.late) + ' ' + e.isTrusted);
+		addEventListener('fetch', (event) => event.respondWith(new Response(seen.join())));`);
+	i.turn(0, () => i.hooks.rejection(i.context.late, 'why'));
+	assert.deepEqual(i.told('watchTurns').map(([, on]) => on), [true]);
+	i.turn(0, () => i.hooks.turnOver());
+	i.handled.add(i.context.late);
+	i.turn(0, () => i.hooks.turnOver());
+	i.turn(0, () => i.hooks.turnOver());
+	assert.deepEqual(i.told('watchTurns').map(([, on]) => on), [true, false, false]);
+	assert.equal(i.request().response.body, 'unhandled why,rejectionhandled why true true');
+});

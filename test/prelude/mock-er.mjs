@@ -66,6 +66,7 @@ export class Instance {
 		this.requests = new Map();
 		this.ownerId = 0;
 		this.bare = false; // what the engine says of promises: Node cannot see who waits for one
+		this.handled = new Set(); // what the engine says of promises, likewise
 		this.lastTimer = 0;
 		this.timers = new Map();
 		this.limits = { subrequests, timers, compat };
@@ -204,6 +205,8 @@ export class Instance {
 				return self.bare;
 			},
 			isBare: (promise) => self.bare,
+			isHandled: (promise) => self.handled.has(promise),
+			watchTurns: record('watchTurns'),
 			// The same answer as `respond` would give; noted as such.
 			pass(id) {
 				self.log('pass', id);

@@ -216,6 +216,17 @@ ER_NATIVE(isBare)
 	return er_js_bool(er_js_is_bare(a->promise));
 }
 
+ER_NATIVE(isHandled)
+{
+	return er_js_bool(er_js_is_handled(a->promise));
+}
+
+ER_NATIVE(watchTurns)
+{
+	er_engine_watch_turns(er_js_to_bool(a->on));
+	return er_js_undefined();
+}
+
 /* True: the node will answer the request with what the subrequest brings. That goes only while
  * nobody waits for the promise of it, who would have to be told first, and while the node has not
  * seen the FETCH, which may be answered as soon as it is seen. */

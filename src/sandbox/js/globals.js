@@ -1,6 +1,6 @@
 // What routine code finds on globalThis.
 import * as er from './natives.js';
-import { TypeErr, apply, defineProperty, newMap, then, resolved, isArray } from './primordials.js';
+import { TypeErr, apply, defineProperty, newMap, splice, then, resolved, isArray } from './primordials.js';
 import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
 import {
 	CustomEvent, ErrorEvent, Event, EventTarget, PromiseRejectionEvent, addListener, attribute, dispatch, dispatchFrom, dropListener, reportThrough, trust,
@@ -81,7 +81,28 @@ export function reportUncaught(e, fatal) {
 	}
 	reportException(er.owner(), e, fatal);
 }
+/** Rejected promises that nobody handled, while somebody wants to hear that they are handled after
+ * all. */
+const outstanding = [];
+const OUTSTANDING_MAX = 100;
+/** hooks.turnOver */
+export function turnOver() {
+	for (let i = 0; i < outstanding.length; ) {
+		const { promise, reason } = outstanding[i];
+		if (!er.isHandled(promise)) {
+			i++;
+			continue;
+		}
+		splice(outstanding, i, 1);
+		dispatch(listeners, globalThis, trust(new PromiseRejectionEvent('rejectionhandled', { promise, reason })));
+	}
+	if (outstanding.length === 0) er.watchTurns(false);
+}
 export function rejection(promise, reason) {
+	if (has('rejectionhandled') && outstanding.length < OUTSTANDING_MAX) {
+		outstanding[outstanding.length] = { promise, reason };
+		er.watchTurns(true);
+	}
 	if (has('unhandledrejection')) {
 		const event = trust(new PromiseRejectionEvent('unhandledrejection', { cancelable: true, promise, reason }));
 		if (!dispatch(listeners, globalThis, event)) return;

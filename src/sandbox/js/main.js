@@ -1,7 +1,7 @@
 // The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its
 // request the current one.
 import { cancel as cancelScope, loaded, request } from './fetch-event.js';
-import { rejection, reportUncaught } from './globals.js';
+import { rejection, reportUncaught, turnOver } from './globals.js';
 import { describe } from './report.js';
 import { enter, enterScope } from './scope.js';
 import { bodyData, bodyFail, bodyScope } from './node-body.js';
@@ -48,6 +48,7 @@ export const hooks = {
 	warm: prepareStreams,
 	describe,
 	rejection,
+	turnOver,
 	uncaught(error, fatal) {
 		reportUncaught(error, fatal);
 	},
