@@ -22,7 +22,7 @@ async function withRoutines(t, routines, { start = startNode, ...options } = {})
 	t.after(async () => {
 		await node.stop()
 		node.forget?.()
-		assert.doesNotMatch(node.log, /AddressSanitizer|runtime error|internal error/)
+		assert.doesNotMatch(node.log, /ERROR: AddressSanitizer|runtime error|internal error/)
 	})
 	return node
 }

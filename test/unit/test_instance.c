@@ -962,6 +962,45 @@ static void a_request_that_was_not_sent_yet_cannot_be_answered(void **state)
 	}
 }
 
+static void puppet_wishes(puppet *p, uint32_t sub, uint32_t id, uint16_t aux, const char *wishes)
+{
+	puppet_says_strings(p, (er_frame){.type = ER_FRAME_FETCH, .id = sub, .arg = id, .aux = (uint16_t)(aux | ER_FETCH_WISHES)},
+	                    (const char *const[]){"GET", "http://r.localhost/p", "", wishes}, 4, (er_slice){0});
+}
+
+static void what_a_fetch_wishes_of_the_cache_goes_with_it_or_the_fetch_fails(void **state)
+{
+	(void)state;
+	world *w = world_new(0, NULL, false);
+	asker a;
+	ask(w, &a, false);
+	puppet *p = running(w, 1);
+	uint32_t id = request_id(p, 0);
+	puppet_wishes(p, 5, id, ER_FETCH_SELF, "key\na b\nttl\n60\ntag\nred\n");
+	UNTIL(w, w->n_passed == 1);
+	const er_cache_wishes *said = w->passed[0]->wishes.cache;
+	assert_non_null(said);
+	assert_true(er_slice_eq(said->key, ER_LIT("a b")) && said->has_ttl && said->ttl == 60 &&
+	            er_slice_eq(said->tags, ER_LIT("red")));
+	assert_true(er_slice_eq(said->owner, ER_LIT("r")) && er_slice_eq(said->home, ER_LIT("r.localhost")));
+	/* that is for the gateway to say */
+	assert_false(said->admitted || said->apart || said->foreign);
+	static const char *const bad[] = {"key\na\nkey\nb\n", "tag\na,b\n", "ttl\n-7\n", "owner\nanother\n", "apart\n1\n", "key\n"};
+	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+		puppet_wishes(p, 6 + i, id, ER_FETCH_SELF, bad[i]);
+		UNTIL(w, heard_n(p, ER_FRAME_SUB_FAIL) == i + 1);
+	}
+	assert_int_equal(w->n_passed, 1);
+	assert_false(p->killed);
+	/* no string where one is announced: that no honest sandbox says */
+	puppet_fetches(p, 50, id, ER_FETCH_SELF | ER_FETCH_WISHES, "http://r.localhost/p");
+	UNTIL(w, p->killed);
+	UNTIL(w, w->kills[ER_ERR_PROTOCOL] == 1);
+	UNTIL(w, a.over || a.answers == 1);
+	asker_done(&a);
+	world_free(w);
+}
+
 static void what_a_sandbox_may_not_say_ends_it(void **state)
 {
 	(void)state;
@@ -1027,6 +1066,7 @@ int main(void)
 	    cmocka_unit_test(each_event_in_each_state_is_an_edge_or_ends_the_process),
 	    cmocka_unit_test(a_sandbox_that_is_ready_before_it_has_its_code_is_ended),
 	    cmocka_unit_test(a_request_that_was_not_sent_yet_cannot_be_answered),
+	    cmocka_unit_test(what_a_fetch_wishes_of_the_cache_goes_with_it_or_the_fetch_fails),
 	    cmocka_unit_test(what_a_sandbox_may_not_say_ends_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
