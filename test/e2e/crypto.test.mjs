@@ -247,6 +247,14 @@ gives('a getter that runs meanwhile changes neither the key nor the parameters t
 	return [Buffer.concat([c.update('text'), c.final()]).toString('hex'), 'name,iv', '55ac046e56e3089f']
 })
 
+test('the hardened profile, without code of its own making, computes the same', async () => {
+	for (const path of Object.keys(cases).filter(path => /^c\d+$/.test(path))) {
+		const [one, other] = [await node.get('r', `/${path}`), await node.get('hard', `/${path}`)]
+		assert.equal(other.status, 200, other.text)
+		assert.equal(other.text, one.text)
+	}
+})
+
 cases.keep = `globalThis.kept ??= await subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]); globalThis.signed ??= await subtle.sign({ name: "ECDSA", hash: "SHA-256" }, kept.privateKey, bytes("x")); return true`
 cases.kept = `return subtle.verify({ name: "ECDSA", hash: "SHA-256" }, kept.publicKey, signed, bytes("x"))`
 test('a key that a routine keeps works in its later requests', async () => {
@@ -303,6 +311,6 @@ before(async () => {
 			try { return Response.json(await cases[new URL(e.request.url).pathname.slice(1)](e.request)) } catch (x) { return new Response(x.name + ": " + x.message + "\\n" + x.stack, { status: 500 }) }
 		})()))`
 	const limits = { cpuMs: 10000, responseMs: 30000 }
-	node = await startNode({ routines: { r: { source, limits }, short: { source, limits: { cpuMs: 50, responseMs: 30000 } } }, config: { routineLimits: limits } })
+	node = await startNode({ routines: { r: { source, limits }, short: { source, limits: { cpuMs: 50, responseMs: 30000 } }, hard: { source, limits, profile: 'hardened' } }, config: { routineLimits: limits } })
 })
 after(() => node?.stop())
