@@ -221,27 +221,55 @@ static long run(const cipher_call *c, unsigned mode, uint8_t *out)
 	}
 }
 
+/* How long the result is; SIZE_MAX: what is in it decides, or there is none. */
+static size_t length_of(const cipher_call *c, unsigned mode)
+{
+	size_t n = c->bytes.n, more = mode == ER_AES_GCM ? c->bits / 8 : mode == ER_AES_KW ? 8 : 0;
+	if (mode == ER_AES_CBC)
+		return c->encrypt ? (n / BLOCK + 1) * BLOCK : SIZE_MAX;
+	if (c->encrypt)
+		return n + more;
+	return n >= more ? n - more : SIZE_MAX;
+}
+
+/* Into memory of its own, for a length that is not known before. */
+static er_value apart(const cipher_call *c, unsigned mode, er_value *exception)
+{
+	size_t room = c->bytes.n + 2 * (size_t)BLOCK;
+	uint8_t *out = malloc(room);
+	if (out == NULL)
+		return er_js_throw(exception, "RangeError", "Out of memory");
+	long n = run(c, mode, out);
+	ER_ASSERT(n <= (long)room);
+	er_value v = n >= 0 ? er_js_u8_copy(er_slice_of(out, (size_t)n), exception) : er_js_undefined();
+	OPENSSL_cleanse(out, room);
+	free(out);
+	return v;
+}
+
 /* Undefined: OpenSSL does not, or what was to be decrypted is not authentic. */
 static er_value cipher(const er_args_encrypt *a, bool encrypt, er_value *exception)
 {
 	cipher_call c;
 	unsigned mode;
+	uint8_t *out;
 	if (!read_call(a, encrypt, &mode, &c, exception))
 		return NULL;
-	if (c.cipher == NULL || c.bytes.n > DATA_MOST)
+	if (c.cipher == NULL || c.bytes.n > DATA_MOST || (mode == ER_AES_GCM && c.bits > BLOCK * 8))
 		return er_js_undefined();
-	size_t room = c.bytes.n + 2 * (size_t)BLOCK;
-	uint8_t *out = malloc(room);
-	if (out == NULL)
-		return er_js_throw(exception, "RangeError", "Out of memory");
-	long n = run(&c, mode, out);
-	ER_ASSERT(n <= (long)room);
-	if (n < 0)
-		ERR_clear_error();
-	er_value v = n >= 0 ? er_js_u8_copy(er_slice_of(out, (size_t)n), exception) : er_js_undefined();
-	if (!encrypt)
-		OPENSSL_cleanse(out, room);
-	free(out);
+	size_t length = length_of(&c, mode);
+	er_value v;
+	if (length == SIZE_MAX) {
+		v = apart(&c, mode, exception);
+	} else if ((v = er_js_u8_new(length, &out, exception)) != NULL) {
+		long n = run(&c, mode, out);
+		ER_ASSERT(n < 0 || (size_t)n == length);
+		if (n < 0) {
+			OPENSSL_cleanse(out, length);
+			v = er_js_undefined();
+		}
+	}
+	ERR_clear_error();
 	return v;
 }
 
