@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import zlib from 'node:zlib'
 import jsQR from 'jsqr'
 import { browse, skip } from './lib/chromium.mjs'
-import { withExample } from './lib/examples.mjs'
+import { withDeployed, withExample } from './lib/examples.mjs'
 import { startOrigin, bodyOf } from './lib/origin.mjs'
 import * as raw from './lib/raw.mjs'
 
@@ -356,3 +356,51 @@ test('hints make the page ready earlier in a real browser', { skip }, async () =
 	const [without, with_] = [await ready('ab-test'), await ready('hints')]
 	assert.ok(without - with_ >= DELAY, `ready after ${without} ms without hints, ${with_} ms with them`)
 })
+
+test('beacon counts what pages say, writes it once, and shows it to who has the password', () =>
+	withDeployed('beacon', { kv: ['beacon'], replace: [['http://127.0.0.1:8787', 'http://shop.example'], ['"WAIT_MS": 2000', '"WAIT_MS": 100']] }, async dev => {
+		const site = 'http://shop.example'
+		const send = (body, headers = { origin: site }) => dev.get('/beacon', { method: 'POST', headers, body: typeof body === 'string' ? body : JSON.stringify(body) })
+		const figures = (password = 'change-me') => dev.get('/', { headers: { authorization: `Basic ${btoa(`me:${password}`)}` } })
+		for (const password of ['', 'change-m', 'change-mee']) assert.equal((await figures(password)).status, 401)
+		assert.equal((await dev.get('/', { headers: { authorization: 'Basic %%%' } })).status, 401)
+		const script = await dev.get('/beacon.js')
+		assert.match(script.text, /sendBeacon/)
+
+		const sent = await Promise.all(Array.from({ length: 40 }, (_, i) => send({ page: `${site}/page-${i % 4}?secret=1`, ms: i * 100 })))
+		assert.deepEqual(new Set(sent.map(r => `${r.status} ${r.headers['access-control-allow-origin']}`)), new Set([`204 ${site}`]))
+		assert.equal((await send({ page: `${site}/%3Cscript%3E<b>"`, ms: null })).status, 204)
+		assert.equal((await dev.get('/beacon.gif', { headers: { referer: `${site}/plain` } })).headers['content-type'], 'image/gif')
+		for (const [status, body, headers] of [
+			[403, { page: `${site}/`, ms: 1 }, {}],
+			[403, { page: 'http://evil.example/', ms: 1 }, { origin: 'http://evil.example' }],
+			[400, { page: 'http://evil.example/', ms: 1 }],
+			[400, { page: `${site}/`, ms: 1e9 }],
+			[400, { page: `${site}/`, ms: -1 }],
+			[400, { page: `${site}/`, ms: '1' }],
+			[400, { ms: 1 }],
+			[400, 'null'],
+			[400, '{"page":'],
+			[400, { page: `${site}/${'x'.repeat(3000)}`, ms: 1 }],
+		]) assert.equal((await send(body, headers)).status, status, JSON.stringify(body).slice(0, 80))
+		await dev.get('/beacon.gif', { headers: { referer: 'http://evil.example/' } })
+		const text = async () => (await figures()).text
+		await raw.until(async () => /<h1>42 views/.test(await text()), { what: 'all views' })
+		assert.match(await text(), /<tr><td>10<td>\/page-0\n/)
+		assert.match(await text(), /<tr><td>1<td>\/plain\n/)
+		assert.doesNotMatch(await text(), /secret|evil|<b>|<script/)
+		assert.equal((await text()).match(/<rect /g).length, 60 + 8)
+
+		// A flood of made-up pages stays small.
+		await Promise.all(Array.from({ length: 60 }, (_, i) => send({ page: `${site}/${'y'.repeat(80)}${i}-${'漢'.repeat(20)}`, ms: 5 })))
+		await Promise.all(Array.from({ length: 60 }, (_, i) => send({ page: `${site}/n${i}${'%E6%BC%A2'.repeat(9)}`, ms: 5 })))
+		await raw.until(async () => /<h1>162 views/.test(await text()), { what: 'the flood' })
+		assert.match(await text(), /\(others\)/)
+	}))
+
+test('beacon is told by a real browser', { skip }, () =>
+	withDeployed('beacon', { kv: ['beacon'], replace: [['http://127.0.0.1:8787', origin.url], ['"WAIT_MS": 2000', '"WAIT_MS": 50']] }, async dev => {
+		does['/with-beacon'] = html(`<script src="http://${dev.host}:${dev.port}/beacon.js"></script>`)
+		const text = async () => (await dev.get('/', { headers: { authorization: `Basic ${btoa('me:change-me')}` } })).text
+		await browse(`${origin.url}/with-beacon`, () => raw.until(async () => /<td>\/with-beacon/.test(await text()), { timeout: 15000, every: 100, what: "the beacon" }))
+	}))

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { project, run, startDev } from './lib/desk.mjs'
 import { copyOf, folder, names, ownOrigin, readme, shell } from './lib/examples.mjs'
 import { root } from './lib/node.mjs'
+import { startPlane } from './lib/tool.mjs'
 
 const table = new Map(
 	[...fs.readFileSync(path.join(root, 'docs/scenarios.md'), 'utf8').matchAll(/^\| (.*?) \| \[([a-z-]+)\]\(\.\.\/examples\/([a-z-]+)\/?\) \| ([0-9 ]+) \|/gm)].map(([, scenario, shown, name, way]) => {
@@ -42,17 +43,19 @@ for (const name of names) {
 		assert.match(text, new RegExp(`^# ${name}: \\S`))
 		const dir = copyOf(name)
 		const file = path.join(dir, 'er.jsonc')
-		let origin, dev, printed = ''
-		const here = line => line.replaceAll('127.0.0.1:3000', new URL(origin?.url ?? 'http://127.0.0.1:3000').host).replaceAll('127.0.0.1:8787', `127.0.0.1:${dev?.port}`)
+		let origin, dev, plane, printed = ''
+		const here = line => line.replaceAll('127.0.0.1:3000', new URL(origin?.url ?? 'http://127.0.0.1:3000').host).replace(/(127\.0\.0\.1|localhost):8787/g, `$1:${plane ? plane.node.port : dev?.port}`)
 		for (const line of commands) {
 			if (line === 'npm ci') continue // the tree has the packages
 			if (line === 'node origin.mjs &') {
 				origin = await ownOrigin(dir)
 				fs.writeFileSync(file, here(fs.readFileSync(file, 'utf8')))
 			} else if (/^er dev\b.* &$/.test(line)) dev = await startDev([dir, ...here(line).split(' ').slice(2, -1)])
-			else printed += await shell(here(line), dir)
+			else if (line === 'er node --data ~/er-data &') plane = await startPlane({ routineLimits: { cpuMs: 300, loadCpuMs: 2000 } })
+			else printed += await shell(here(line).replaceAll('~/er-data', plane?.data), dir)
 		}
-		assert.equal(await dev.stop(), 0)
+		if (dev) assert.equal(await dev.stop(), 0)
+		await plane?.stop()
 		await origin?.stop()
 		const lines = printed.split('\n')
 		for (const wanted of output) {

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { project, startDev, track } from './desk.mjs'
-import { root } from './node.mjs'
+import { er, root } from './node.mjs'
+import { startPlane } from './tool.mjs'
 import * as raw from './raw.mjs'
 
 export const folder = path.join(root, 'examples')
@@ -40,6 +41,20 @@ export async function withExample(name, { origin, replace, args = [] }, use) {
 	}
 }
 
+/** The same on a node with a data folder and these namespaces, deployed as a person would. */
+export async function withDeployed(name, { replace, kv = [] } = {}, use) {
+	const dir = copyOf(name, replace)
+	const plane = await startPlane({ routineLimits: { cpuMs: 300, loadCpuMs: 2000 } })
+	try {
+		for (const namespace of kv) await plane.ok(['kv', 'namespace', 'add', namespace])
+		await plane.ok(['deploy'], { cwd: dir })
+		await use({ port: plane.node.port, host: `${name}.localhost`, logs: () => plane.node.err, get: (target, options) => plane.get(`${name}.localhost`, target, options) })
+	} finally {
+		await plane.stop()
+		fs.rmSync(dir, { recursive: true })
+	}
+}
+
 /** What the README shows: its way, the commands that run the example, and what they print. */
 export function readme(name) {
 	const text = fs.readFileSync(path.join(folder, name, 'README.md'), 'utf8')
@@ -63,9 +78,9 @@ export async function ownOrigin(dir) {
 	}
 }
 
-/** A shell's word list of one command line, `er dev` and `node` aside: its output. */
-export async function shell(line, cwd) {
-	const child = track(spawn('sh', ['-c', line], { cwd, stdio: ['ignore', 'pipe', 'pipe'] }))
+/** What a line of a README prints, run in this folder with `er` at hand. */
+export async function shell(line, cwd, env = {}) {
+	const child = track(spawn('sh', ['-c', line], { cwd, env: { ...process.env, NO_COLOR: '1', PATH: `${path.dirname(er)}:${process.env.PATH}`, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }))
 	let out = ''
 	for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', d => (out += d))
 	await new Promise(resolve => child.on('close', resolve))
