@@ -10,6 +10,7 @@
  * What belongs to others is never named in its answers. */
 #include "base/mem.h"
 #include "control/internal.h"
+#include "control/warn.h"
 #include "control/where.h"
 #include "http/authority.h"
 #include "http/pattern.h"

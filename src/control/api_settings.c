@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "control/internal.h"
 #include "control/redact.h"
+#include "control/warn.h"
 
 enum { BULK_MAX = 256, VALUES_MAX = 40000 };
 

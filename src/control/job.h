@@ -4,7 +4,7 @@
 #ifndef ER_CONTROL_JOB_H
 #define ER_CONTROL_JOB_H
 
-#include "control/internal.h"
+#include "control/warn.h"
 
 typedef enum er_job_state { ER_JOB_WAITS, ER_JOB_PROBING, ER_JOB_READY, ER_JOB_APPLIED } er_job_state;
 

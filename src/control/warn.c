@@ -2,8 +2,9 @@
  * is written, and go with its answer, at most as many as er_warnings holds. Each is a guess from
  * what can be seen (the code's text, the rules, the namespaces); what cannot be read gives no
  * warning. */
+#include "control/warn.h"
+
 #include "base/mem.h"
-#include "control/internal.h"
 #include "http/pattern.h"
 
 #include <stdarg.h>

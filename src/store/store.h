@@ -25,6 +25,7 @@
 #include "model/env.h"
 #include "model/names.h"
 #include "model/role.h"
+#include "store/rows.h"
 
 #include <time.h>
 
@@ -229,18 +230,6 @@ typedef struct er_deployment_row {
 	er_cause cause;
 } er_deployment_row;
 
-/* A version without its code; *_n are bytes. */
-typedef struct er_version_row {
-	er_slice routine;
-	uint32_t number;
-	er_hash code, source_map, assets;
-	uint32_t code_n, map_n, assets_files; /* assets_files 0: it has no manifest */
-	uint64_t assets_bytes;
-	er_slice settings, description, actor;
-	int64_t at_ms;
-	bool deployed[ER_ENV_COUNT_]; /* an environment points to it now */
-} er_version_row;
-
 typedef struct er_log_row {
 	uint64_t sequence;
 	int64_t at_ms;
@@ -248,19 +237,6 @@ typedef struct er_log_row {
 	er_slice actor, source, routine;
 	er_slice data; /* JSON object; no secret's value, no token */
 } er_log_row;
-
-/* A token, as far as it may be shown. No routines: it is confined to none; no hosts: none were
- * granted. */
-typedef struct er_token_row {
-	er_slice name;
-	er_role role;
-	er_slice *routines;
-	size_t n_routines;
-	er_slice *hosts;
-	size_t n_hosts;
-	er_slice actor;
-	int64_t at_ms;
-} er_token_row;
 
 /* Each fills *out with an array in the arena and returns false with *err only for IO.
  * `after`/`most`: paging where it is given. An empty `routine` means all of them. */
@@ -279,19 +255,9 @@ ER_MUST_CHECK bool er_store_before(er_store *s, er_slice routine, er_env env, er
 bool er_split_same(const er_split *a, const er_split *b);
 /* In the order in which they are matched. */
 ER_MUST_CHECK bool er_store_routes(er_store *s, er_arena *a, er_env env, er_route_rule **out, size_t *n, er_err *err);
-typedef struct er_setting_row {
-	er_slice name, value; /* value empty for secrets */
-	bool secret;
-	int64_t at_ms;
-	er_slice actor;
-} er_setting_row;
 /* Variables and secrets of one environment; of secrets only that they are there. */
 ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine, er_env env, er_setting_row **out, size_t *n,
                                      er_err *err);
-typedef struct er_address_row {
-	er_slice routine, range, actor;
-	int64_t at_ms;
-} er_address_row;
 /* Ranges of private addresses that routines may reach, by routine. */
 ER_MUST_CHECK bool er_store_addresses(er_store *s, er_arena *a, er_slice routine, er_address_row **out, size_t *n, er_err *err);
 /* All of them, without the tokens themselves, which nobody has. */
