@@ -79,6 +79,7 @@ test('an answer is held to its integrity', () => {
 	assert.equal(ask(`${of('sha256', 'hello')} ${of('sha512', 'other')}`, 'hello'), 'TypeError');
 	assert.equal(ask(`${of('sha384', 'a')}\t${of('sha384', 'hello')}`, 'hello'), 'hello 200');
 	assert.equal(ask('md5-abc nonsense', 'hello'), 'hello 200');
+	assert.equal(ask(of('sha512', 'hello').replaceAll('=', '').replaceAll('+', '-').replaceAll('/', '_'), 'hello'), 'hello 200');
 });
 
 test('a data: URL asked by HEAD has no body', () => {

@@ -141,7 +141,7 @@ export function rawBytes(raw) {
 	return then(drainStream(raw), ({ bytes }) => bytes);
 }
 async function rawText(raw) {
-	const bytes = isStreamRaw(raw) ? (await drainStream(raw)).bytes : await rawBytes(raw);
+	const bytes = isView(raw) ? raw : isStreamRaw(raw) ? (await drainStream(raw)).bytes : await rawBytes(raw);
 	return er.utf8Decode(bytes, false, false);
 }
 

@@ -28,7 +28,7 @@ function strongest(text) {
 		if (strength < best) continue;
 		if (strength > best) values = [];
 		best = strength;
-		values[values.length] = replaceAllOf(replaceAllOf(m[2], '-', '+'), '_', '/');
+		values[values.length] = replaceAllOf(replaceAllOf(replaceAllOf(m[2], '-', '+'), '_', '/'), '=', '');
 	}
 	return best < 0 ? undefined : { strength: best, values };
 }
@@ -40,7 +40,7 @@ export async function intact(promise, integrity) {
 	const raw = rawOfResponse(response);
 	const bytes = await rawBytes(raw);
 	const digest = er.btoa(er.latin1(er.digest(NUMBERS[wanted.strength], bytes)));
-	if (!arrayIncludes(wanted.values, digest)) throw new TypeErr(`fetch failed: the answer is not the one of its integrity: its ${HASHES[wanted.strength]} is ${digest}`);
+	if (!arrayIncludes(wanted.values, replaceAllOf(digest, '=', ''))) throw new TypeErr(`fetch failed: the answer is not the one of its integrity: its ${HASHES[wanted.strength]} is ${digest}`);
 	if (raw !== null) spendResponse(response, bytes);
 	return response;
 }
