@@ -295,7 +295,7 @@ static void begin_put(const er_cache_place *place, er_exchange *x, er_slice key)
 		put_failed(p, 400, ER_ERR_INVALID, "this is no response that can be put into a cache");
 		return;
 	}
-	p->keeps = lasts(p);
+	p->keeps = lasts(p) && er_index_max_object(c->index) > 0; /* 0: the operator keeps nothing */
 	if (p->body == NULL) {
 		end_of_body(p);
 		return;

@@ -39,7 +39,7 @@ void er_owner_let_go(er_owner *w, uint64_t n);
 uint64_t er_owner_bytes(er_owner *w);
 /* Those whose keys begin with `prefix`, the one that came first first: one reference each. No more
  * than `most`, and no more than ER_OWNER_LOOKS are looked at. */
-enum { ER_OWNER_LOOKS = 20000 };
+enum { ER_OWNER_LOOKS = 5000 };
 size_t er_owner_list(er_owner *w, er_slice prefix, er_stored **out, size_t most);
 
 #endif

@@ -311,3 +311,13 @@ test('a put outlives a restart on the disk, and a delete does too', async t => {
 		node.forget()
 	}
 })
+
+test('on a node that stores nothing, what is put is not found, and nothing fails', async t => {
+	const code = routine({
+		'/all': `
+			await cache.put("http://off.example/", new Response("x")); const c = await caches.open("named"); await c.put("http://off.example/", new Response(new Uint8Array(100000)))
+			return Response.json([(await cache.get("http://off.example/")) === undefined, (await c.match("http://off.example/")) === undefined, await cache.delete("http://off.example/"), (await caches.keys()).length])`,
+	})
+	const node = await withRoutines(t, { one: code }, { config: { threads: 1, cache: { memoryMb: 0 } } })
+	assert.deepEqual(await said(node, 'one', '/all'), [true, true, false, 0])
+})
