@@ -27,7 +27,8 @@ static void read_payload(er_slice payload)
 	}
 }
 
-/* Whatever a routine wishes, what is stored of it is under its own name, where nobody else's key is. */
+/* Whatever a routine wishes, what is stored of it is under its own name, where nobody
+ * else's key is. */
 static void check_keys(er_arena *a, er_cache_wishes *w)
 {
 	er_request req = {.scheme = ER_LIT("https"), .authority = ER_LIT("shop.example")};
