@@ -37,7 +37,7 @@ const INSTEAD = {
 	path: "use URL for addresses; there are no file paths",
 	http: "use fetch()", https: "use fetch()", http2: "use fetch()", net: "use fetch(); raw sockets do not exist", tls: "use fetch()",
 	dns: "use fetch(); the node resolves names", url: "URL and URLSearchParams are global",
-	crypto: "crypto.randomUUID() and crypto.getRandomValues() are global", buffer: "use Uint8Array, TextEncoder and TextDecoder",
+	crypto: "crypto.subtle, crypto.randomUUID() and crypto.getRandomValues() are global", buffer: "use Uint8Array, TextEncoder and TextDecoder",
 	stream: "ReadableStream, WritableStream and TransformStream are global", events: "Event and EventTarget are global",
 	timers: "setTimeout and setInterval are global", perf_hooks: "performance is global", util: "TextEncoder, TextDecoder and structuredClone are global",
 	process: "variables are in env: import { env } from \"alibaba:workers\"", child_process: "a routine cannot start processes",
