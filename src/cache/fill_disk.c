@@ -112,6 +112,9 @@ void er_keep_hot(er_index *ix, er_disk *d)
 		if (bytes + cost <= HOT_BYTES && er_disk_takes(d, s->key) && !er_disk_has(d, s->key) && is_worth(s)) {
 			bytes += cost;
 			put(d, s);
+			/* Who hands over serves on: what came in its place may be on the disk already. */
+			if (!er_index_weigh(ix, s))
+				er_disk_drop(d, s->key, s->hash);
 		}
 		er_stored_unref(s);
 	}
