@@ -130,6 +130,7 @@ export const TypedArrayProto = getPrototypeOf(Uint8Array.prototype);
 export const u8Set = uncurry(TypedArrayProto.set);
 export const u8Subarray = uncurry(TypedArrayProto.subarray);
 export const u8Slice = uncurry(TypedArrayProto.slice);
+export const u8Fill = uncurry(TypedArrayProto.fill);
 export const taBuffer = getter(TypedArrayProto, 'buffer');
 export const taByteLength = getter(TypedArrayProto, 'byteLength');
 export const taByteOffset = getter(TypedArrayProto, 'byteOffset');

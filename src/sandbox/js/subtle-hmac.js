@@ -1,6 +1,6 @@
 // HMAC (Web Crypto 29).
 import * as er from './natives.js';
-import { TypeErr, copyBytes, taByteLength, taLength } from './primordials.js';
+import { TypeErr, copyBytes, taByteLength, taLength, u8Fill } from './primordials.js';
 import { AS_JWK, AS_RAW, KEY_SECRET } from './contract.js';
 import { hashOf, register } from './subtle-algorithms.js';
 import { checkAlg, checkJwk } from './subtle-jwk.js';
@@ -39,7 +39,9 @@ function importKey(p, format, keyData, extractable, usages) {
 	if (bits === 0) throw data('An HMAC key must not be empty');
 	const length = p.length ?? bits;
 	if (length > bits || length <= bits - 8) throw data(`An HMAC key of ${bits} bits has no length of ${length} bits`);
-	return makeKey(secretOf(cut(bytes, length)), 'secret', { name: 'HMAC', hash: p.hash.name, length }, extractable, usages);
+	const handle = secretOf(cut(bytes, length));
+	if (format === 'jwk') u8Fill(bytes, 0); // a copy of ours
+	return makeKey(handle, 'secret', { name: 'HMAC', hash: p.hash.name, length }, extractable, usages);
 }
 function exportKey(key, format) {
 	if (format === 'raw') return er.keyWrite(key.handle, AS_RAW);

@@ -4,7 +4,7 @@
 // and their time is the request's. So a buffer's bytes are taken where they lie, and what the
 // routine does to the buffer after the call comes too late. What goes wrong rejects the promise.
 import * as er from './natives.js';
-import { TypeErr, isArray, jsonParse, jsonStringify, rejected, resolved, setPrototypeOf, taBuffer, taByteLength } from './primordials.js';
+import { TypeErr, isArray, jsonParse, jsonStringify, rejected, resolved, setPrototypeOf, taBuffer, taByteLength, u8Fill } from './primordials.js';
 import { INTERNAL, brand, finish, illegal, need } from './webidl.js';
 import { normalize } from './subtle-algorithms.js';
 import { jwkFromJson, ordered } from './subtle-jwk.js';
@@ -76,13 +76,21 @@ function deriveKey(algorithm, key, type, extractable, usages) {
 	const measure = normalize(type, 'get key length');
 	allow(p, key, 'deriveKey');
 	const length = measure.operation.run(measure);
-	return importAs(to, 'raw', p.operation.run(p, key, length), extractable, usages);
+	return wiped(p.operation.run(p, key, length), (secret) => importAs(to, 'raw', secret, extractable, usages));
+}
+/** What `use` makes of secret bytes, which nobody needs then. */
+function wiped(bytes, use) {
+	try {
+		return use(bytes);
+	} finally {
+		u8Fill(bytes, 0);
+	}
 }
 function wrapKey(format, key, wrappingKey, algorithm) {
 	const p = normalize(algorithm, 'wrapKey', 'encrypt');
 	allow(p, wrappingKey, 'wrapKey');
 	const out = written(key, format, true);
-	return taBuffer(p.operation.run(p, wrappingKey, format === 'jwk' ? jwkBytes(out, p.name) : out));
+	return taBuffer(wiped(format === 'jwk' ? jwkBytes(out, p.name) : out, (bytes) => p.operation.run(p, wrappingKey, bytes)));
 }
 /** AES-KW takes blocks of 8 bytes: JSON may have white space at its end. */
 function jwkBytes(jwk, name) {
@@ -95,8 +103,7 @@ function unwrapKey(format, wrapped, unwrappingKey, algorithm, keyAlgorithm, extr
 	const p = normalize(algorithm, 'unwrapKey', 'decrypt');
 	const to = normalize(keyAlgorithm, 'importKey');
 	allow(p, unwrappingKey, 'unwrapKey');
-	const out = p.operation.run(p, unwrappingKey, bytesOf(wrapped));
-	return importAs(to, format, format === 'jwk' ? jwkFromBytes(out) : out, extractable, usages);
+	return wiped(p.operation.run(p, unwrappingKey, bytesOf(wrapped)), (bytes) => importAs(to, format, format === 'jwk' ? jwkFromBytes(bytes) : bytes, extractable, usages));
 }
 function jwkFromBytes(bytes) {
 	let v;
