@@ -187,6 +187,34 @@ void er_content_write(er_content *c, er_piece piece)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* The memory that has the byte at `at`, as far as it goes, but n bytes at most. */
+static er_piece part_at(er_content *c, uint64_t at, uint64_t n)
+{
+	er_piece part = {0};
+	pthread_mutex_lock(&c->lock);
+	ER_ASSERT(c->state == WHOLE && c->behind == NULL && c->begin == 0 && at < c->length);
+	uint64_t begin = 0;
+	for (size_t i = 0; i < c->n && part.n == 0; begin += c->v[i++].n)
+		if (at < begin + c->v[i].n) {
+			uint64_t left = begin + c->v[i].n - at;
+			part = er_piece_sub(c->v[i], (size_t)(at - begin), (size_t)(left < n ? left : n));
+		}
+	pthread_mutex_unlock(&c->lock);
+	ER_ASSERT(part.n > 0);
+	return part;
+}
+
+void er_content_write_part(er_content *c, er_content *from, uint64_t at, uint64_t n)
+{
+	ER_CHECK(from, MAGIC);
+	while (n > 0) {
+		er_piece part = part_at(from, at, n);
+		at += part.n;
+		n -= part.n;
+		er_content_write(c, part);
+	}
+}
+
 void er_content_end(er_content *c, er_err_kind why)
 {
 	ER_CHECK(c, MAGIC);

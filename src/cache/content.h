@@ -30,6 +30,9 @@ er_content *er_content_new_behind(const er_content_behind *ops, void *ctx, uint6
 /* ---- the writer ---- */
 /* Takes the piece. */
 void er_content_write(er_content *c, er_piece piece);
+/* The same of bytes that another content has in memory, whole and with nothing passed by: the
+ * memory is shared as far as that wastes none. */
+void er_content_write_part(er_content *c, er_content *from, uint64_t at, uint64_t n);
 /* All bytes are there; or, with a reason, no more will come and readers find an error. Once. */
 void er_content_end(er_content *c, er_err_kind why);
 /* From now on bytes are kept only until all readers have them. */

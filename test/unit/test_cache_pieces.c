@@ -2,6 +2,8 @@
  * what makes them void. */
 #include "cache_harness.h"
 
+#include <stdlib.h>
+
 #define GOOD "Cache-Control: max-age=60\n"
 #define PIECE GOOD "ETag: \"1\"\nContent-Type: text/x\n"
 
@@ -443,10 +445,150 @@ static void a_range_of_an_outdated_whole_begins_it_once(void **state)
 	world_close(&w);
 }
 
+/* Bytes of 1000. */
+static void store_bytes(world *w, unsigned from, unsigned to, const char *fields)
+{
+	char range[64], all[300];
+	snprintf(range, sizeof range, "Range: bytes=%u-%u\n", from, to);
+	snprintf(all, sizeof all, "%sContent-Range: bytes %u-%u/1000\n", fields, from, to);
+	store_piece(w, range, all, from, to - from + 1);
+}
+
+static unsigned stored(world *w)
+{
+	return (unsigned)er_index_statistics(w->index).objects;
+}
+
+static void pieces_that_touch_or_overlap_are_one_for_whoever_needs_both(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	store_bytes(&w, 100, 199, PIECE);
+	store_bytes(&w, 200, 299, PIECE);
+	store_bytes(&w, 250, 399, PIECE);
+	store_bytes(&w, 500, 599, PIECE);
+	assert_int_equal(stored(&w), 4);
+	assert_part(&w, "Range: bytes=150-249\n", 150, 100);
+	assert_int_equal(stored(&w), 3); /* the first two are one now */
+	assert_part(&w, "Range: bytes=100-299\n", 100, 200);
+	assert_part(&w, "Range: bytes=199-200\n", 199, 2);
+	assert_part(&w, "Range: bytes=100-399\n", 100, 300);
+	assert_int_equal(stored(&w), 2);
+	assert_part(&w, "Range: bytes=350-399\n", 350, 50);
+	/* What lies between, nobody has. */
+	assert_asks(&w, "GET", "Range: bytes=399-400\n");
+	assert_asks(&w, "GET", "Range: bytes=300-550\n");
+	assert_asks(&w, "GET", "Range: bytes=99-150\n");
+	store_bytes(&w, 400, 499, PIECE);
+	assert_part(&w, "Range: bytes=100-599\n", 100, 500);
+	assert_int_equal(stored(&w), 1);
+	store_bytes(&w, 0, 99, PIECE);
+	store_bytes(&w, 600, 999, PIECE);
+	assert_part(&w, "Range: bytes=-1000\n", 0, 1000);
+	assert_part(&w, "Range: bytes=-500\n", 500, 500);
+	assert_int_equal(stored(&w), 1);
+	world_close(&w);
+}
+
+/* Two pieces that touch. Whatever the second says that the first does not, they stay two. */
+static void pieces_that_do_not_say_the_same_stay_apart(void **state)
+{
+	(void)state;
+	static const char *const others[] = {
+	    "Cache-Control: max-age=61\nETag: \"1\"\nContent-Type: text/x\n",
+	    GOOD "ETag: \"1\"\nContent-Type: text/y\n",
+	    PIECE "Cache-Tag: red\n",
+	    PIECE "Content-Encoding: gzip\n",
+	};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		world w;
+		world_open(&w);
+		store_bytes(&w, 100, 199, PIECE);
+		store_bytes(&w, 200, 299, others[i]);
+		assert_asks(&w, "GET", "Range: bytes=150-249\n");
+		assert_part(&w, "Range: bytes=150-199\n", 150, 50);
+		assert_part(&w, "Range: bytes=200-249\n", 200, 50);
+		world_close(&w);
+	}
+}
+
+/* It was there before the purge, whichever of its parts came when; and it has their tags. */
+static void what_is_put_together_is_purged_with_any_of_its_parts(void **state)
+{
+	(void)state;
+	for (unsigned by_tag = 0; by_tag < 2; by_tag++) {
+		world w;
+		world_open(&w);
+		er_purges *p = er_index_purge_table(w.index);
+		store_bytes(&w, 100, 199, PIECE "Cache-Tag: red\n");
+		store_bytes(&w, 200, 299, PIECE "Cache-Tag: red\n");
+		assert_part(&w, "Range: bytes=150-249\n", 150, 100);
+		er_purge what = {.kind = by_tag ? ER_PURGE_TAG : ER_PURGE_URL, .value = by_tag ? ER_LIT("red") : ER_LIT("a.example/a")};
+		er_purges_add(p, &what, er_purges_next(p));
+		assert_asks(&w, "GET", "Range: bytes=150-249\n");
+		assert_asks(&w, "GET", "Range: bytes=120-130\n");
+		world_close(&w);
+	}
+}
+
+/* An Age of 50 of 60 seconds: the other one is fresh for a minute, and both together are not. */
+static void what_is_put_together_ends_with_the_first_of_its_parts(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	store_bytes(&w, 100, 199, PIECE "Age: 50\n");
+	store_bytes(&w, 200, 299, PIECE);
+	client c = {0};
+	client_ask(&c, &w, "GET", "/a", "Range: bytes=150-249\n");
+	UNTIL(&w, c.ended);
+	assert_pattern(&c, 150, 100);
+	long age = strtol(field(&c, "age"), NULL, 10);
+	assert_true(age >= 50 && age < 60);
+	client_leave(&c);
+	world_close(&w);
+}
+
+static void as_much_is_put_together_as_one_turn_of_the_loop_can(void **state)
+{
+	(void)state;
+	for (unsigned mb = 1; mb <= 3; mb += 2) {
+		const unsigned part = mb << 20;
+		world w;
+		world_open_at(&w, er_index_new(64 << 20));
+		w.shares = false;
+		for (unsigned i = 0; i < 2; i++) {
+			char range[80], all[300];
+			snprintf(range, sizeof range, "Range: bytes=%u-%u\n", i * part, (i + 1) * part - 1);
+			snprintf(all, sizeof all, PIECE "Content-Range: bytes %u-%u/%u\n", i * part, (i + 1) * part - 1, 4 * part);
+			store_piece(&w, range, all, i * part, part);
+		}
+		char line[64];
+		snprintf(line, sizeof line, "Range: bytes=%u-%u\n", part - 1, part);
+		if (mb == 3) {
+			assert_asks(&w, "GET", line);
+		} else {
+			client c = {0};
+			client_ask(&c, &w, "GET", "/a", line);
+			assert_int_equal(w.n_asked, 2);
+			UNTIL(&w, c.ended);
+			assert_pattern(&c, part - 1, 2);
+			client_leave(&c);
+		}
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_part_of_a_piece_is_served_again),
+	    cmocka_unit_test(pieces_that_touch_or_overlap_are_one_for_whoever_needs_both),
+	    cmocka_unit_test(pieces_that_do_not_say_the_same_stay_apart),
+	    cmocka_unit_test(what_is_put_together_is_purged_with_any_of_its_parts),
+	    cmocka_unit_test(what_is_put_together_ends_with_the_first_of_its_parts),
+	    cmocka_unit_test(as_much_is_put_together_as_one_turn_of_the_loop_can),
 	    cmocka_unit_test(a_piece_is_of_its_own_url_in_every_scope),
 	    cmocka_unit_test(several_parts_of_one_piece_are_one_answer),
 	    cmocka_unit_test(what_cannot_be_told_apart_is_no_piece),
