@@ -101,64 +101,96 @@ bool er_headers_read(er_arena *a, er_slice text, er_headers *out, er_err *err)
 
 /* ---- applying ---- */
 
+/* An answer that rules are applied to. */
+typedef struct applying {
+	er_fields *fields;
+	er_arena *arena;
+	uint32_t n_own; /* the first so many came with the answer, and not from rules */
+	size_t left;    /* bytes that it may still get */
+	size_t copies;  /* bytes that may still be copied to put values together */
+	unsigned added; /* fields that it has got */
+} applying;
+
+/* Empty: it is too long, and left out. */
 static er_slice value_for(const er_headers_field *f, const er_rule_found *found, er_arena *a)
 {
 	if (found->n == 0)
 		return f->value;
 	er_buf b = {0};
-	er_rule_fill(&b, f->value, found);
-	er_slice value = er_arena_copy(a, er_buf_slice(&b));
+	bool fits = er_rule_fill(&b, f->value, found);
+	er_slice value = fits ? er_arena_copy(a, er_buf_slice(&b)) : (er_slice){0};
 	er_buf_fini(&b);
 	return value;
 }
 
-/* Fields of rules stand behind the `n_own` that the answer came with, and take their place. */
-static void put(er_fields *fields, uint32_t *n_own, er_slice name, er_slice value, er_arena *a)
+static er_field *find(applying *to, er_slice name, uint32_t *at)
 {
-	for (uint32_t i = 0; i < fields->n; i++) {
-		er_field *f = &fields->v[i];
-		if (!er_slice_ieq(f->name, name))
-			continue;
-		if (er_slice_ieq(name, ER_LIT("set-cookie")))
-			break;
-		bool joined = i >= *n_own || er_slice_ieq(name, ER_LIT("vary"));
-		f->value = joined ? er_arena_printf(a, "%.*s, %.*s", ER_FMT(f->value), ER_FMT(value)) : value;
-		if (i < *n_own && !joined) {
-			/* said by a rule now: what comes next is added to it */
-			er_field moved = *f;
-			memmove(f, f + 1, (fields->n - i - 1) * sizeof *f);
-			fields->v[fields->n - 1] = moved;
-			--*n_own;
-		}
-		return;
-	}
-	er_fields_add(fields, a, name, value);
+	for (*at = 0; *at < to->fields->n; ++*at)
+		if (er_slice_ieq(to->fields->v[*at].name, name))
+			return &to->fields->v[*at];
+	return NULL;
 }
 
-static void take_away(er_fields *fields, uint32_t *n_own, er_slice name)
+static void join(applying *to, er_field *f, er_slice value)
 {
-	for (uint32_t i = 0; i < *n_own; i++)
-		if (er_slice_ieq(fields->v[i].name, name)) {
-			--*n_own;
-			break;
-		}
-	(void)er_fields_del(fields, name);
+	size_t n = f->value.n + value.n + 2;
+	if (n > to->copies)
+		return;
+	to->copies -= n;
+	f->value = er_arena_printf(to->arena, "%.*s, %.*s", ER_FMT(f->value), ER_FMT(value));
+}
+
+/* Fields of rules stand behind those that the answer came with, and take their place: what a rule
+ * says next is added to what a rule has said. */
+static void put(applying *to, er_slice name, er_slice value)
+{
+	uint32_t at;
+	er_fields *fields = to->fields;
+	er_field *f = er_slice_ieq(name, ER_LIT("set-cookie")) ? NULL : find(to, name, &at);
+	if (f == NULL) {
+		if (to->added++ < ER_HEADERS_ADDED)
+			er_fields_add(fields, to->arena, name, value);
+	} else if (at >= to->n_own || er_slice_ieq(name, ER_LIT("vary"))) {
+		join(to, f, value);
+	} else {
+		er_field said = {f->name, value};
+		memmove(f, f + 1, (fields->n - at - 1) * sizeof *f);
+		fields->v[fields->n - 1] = said;
+		to->n_own--;
+	}
+}
+
+static void take_away(applying *to, er_slice name)
+{
+	uint32_t at;
+	if (find(to, name, &at) != NULL && at < to->n_own)
+		to->n_own--;
+	(void)er_fields_del(to->fields, name);
+}
+
+static void apply_field(applying *to, const er_headers_field *f, const er_rule_found *found)
+{
+	if (f->away) {
+		take_away(to, f->name);
+		return;
+	}
+	er_slice value = value_for(f, found, to->arena);
+	size_t n = f->name.n + value.n + 4;
+	if (value.n == 0 || n > to->left)
+		return;
+	to->left -= n;
+	put(to, f->name, value);
 }
 
 void er_headers_apply(const er_headers *h, er_slice scheme, er_slice host, er_slice path, er_fields *fields, er_arena *a)
 {
-	uint32_t n_own = fields->n;
+	applying to = {.fields = fields, .arena = a, .n_own = fields->n, .left = ER_HEADERS_ANSWER, .copies = 8 * ER_HEADERS_ANSWER};
 	er_rule_found found;
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = 0; i < h->n && to.left > 0; i++) {
 		const er_headers_rule *rule = &h->rules[i];
 		if (!er_rule_match(&rule->pattern, scheme, host, path, &found))
 			continue;
-		for (size_t k = 0; k < rule->n; k++) {
-			const er_headers_field *f = &rule->fields[k];
-			if (f->away)
-				take_away(fields, &n_own, f->name);
-			else
-				put(fields, &n_own, f->name, value_for(f, &found, a), a);
-		}
+		for (size_t k = 0; k < rule->n; k++)
+			apply_field(&to, &rule->fields[k], &found);
 	}
 }

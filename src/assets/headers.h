@@ -16,9 +16,12 @@
 
 enum {
 	ER_HEADERS_RULES = 100,
-	ER_HEADERS_FIELDS = 50,  /* of a rule */
-	ER_HEADERS_LINE = 2000,  /* bytes */
-	ER_HEADERS_FILE = 256000 /* bytes */
+	ER_HEADERS_FIELDS = 50,   /* of a rule */
+	ER_HEADERS_LINE = 2000,   /* bytes */
+	ER_HEADERS_FILE = 256000, /* bytes */
+	/* Bytes, and fields, that one answer gets; what comes then is left out. */
+	ER_HEADERS_ANSWER = 32768,
+	ER_HEADERS_ADDED = 128
 };
 
 typedef struct er_headers_field {

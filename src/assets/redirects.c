@@ -183,11 +183,12 @@ static void put_query(er_buf *to, er_slice target, er_slice query)
 er_slice er_redirects_target(const er_redirects_rule *r, const er_rule_found *found, er_slice query, er_arena *a)
 {
 	er_buf filled = {0}, whole = {0};
-	er_rule_fill(&filled, r->to, found);
+	bool fits = er_rule_fill(&filled, r->to, found);
 	er_slice target = er_buf_slice(&filled);
 	while (r->to.p[0] == '/' && target.n > 1 && target.p[1] == '/')
 		target = er_slice_from(target, 1);
-	put_query(&whole, target, query);
+	if (fits)
+		put_query(&whole, target, query);
 	er_slice out = er_arena_copy(a, er_buf_slice(&whole));
 	er_buf_fini(&filled);
 	er_buf_fini(&whole);

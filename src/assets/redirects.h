@@ -41,8 +41,8 @@ void er_redirects_fini(er_redirects *r);
 
 /* The first rule for a decoded path, of those with status 200 or of the others; NULL: none. */
 const er_redirects_rule *er_redirects_find(const er_redirects *r, er_slice path, bool rewrite, er_rule_found *found);
-/* Where it leads, with the query of the request, if the rule says none. In the arena. A path never
- * begins with two slashes, which would name a host. */
+/* Where it leads, with the query of the request, if the rule says none. In the arena; empty: too
+ * far, in bytes (er_rule_fill). A path never begins with two slashes, which would name a host. */
 er_slice er_redirects_target(const er_redirects_rule *r, const er_rule_found *found, er_slice query, er_arena *a);
 
 #endif

@@ -211,18 +211,21 @@ static const er_slice *value_of(const er_rule_found *found, er_slice name)
 	return NULL;
 }
 
-void er_rule_fill(er_buf *to, er_slice text, const er_rule_found *found)
+bool er_rule_fill(er_buf *to, er_slice text, const er_rule_found *found)
 {
 	for (size_t i = 0; i < text.n; i++) {
+		if (er_buf_len(to) > ER_RULE_FILLED)
+			return false;
 		er_slice name = placeholder(er_slice_from(text, i));
 		const er_slice *value = name.n > 0 ? value_of(found, name) : NULL;
 		if (value == NULL) {
 			er_buf_putc(to, text.p[i]);
 			continue;
 		}
-		er_rule_encode(to, *value);
+		er_rule_encode(to, er_slice_head(*value, ER_RULE_FILLED + 1));
 		i += name.n;
 	}
+	return er_buf_len(to) <= ER_RULE_FILLED;
 }
 
 /* ---- lines ---- */

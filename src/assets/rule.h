@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { ER_RULE_PLACEHOLDERS = 8 };
+enum { ER_RULE_PLACEHOLDERS = 8, ER_RULE_FILLED = 8192 };
 
 typedef struct er_rule_pattern {
 	er_slice scheme, host; /* empty: every one; a host may have a leading "*." or a label ":name" */
@@ -34,8 +34,9 @@ ER_MUST_CHECK bool er_rule_read(er_slice text, bool hosts, er_rule_pattern *out,
 bool er_rule_match(const er_rule_pattern *p, er_slice scheme, er_slice host, er_slice path, er_rule_found *out);
 /* Every placeholder of the text is one of the pattern. False: *missing is the first that is not. */
 ER_MUST_CHECK bool er_rule_knows(const er_rule_pattern *p, er_slice text, er_slice *missing);
-/* Appends the text with what was found, percent-encoded as a path (RFC 3986 3.3). */
-void er_rule_fill(er_buf *to, er_slice text, const er_rule_found *found);
+/* Appends the text with what was found, percent-encoded as a path (RFC 3986 3.3). False: that is
+ * more than ER_RULE_FILLED bytes, since a text may name a long part of a path many times. */
+ER_MUST_CHECK bool er_rule_fill(er_buf *to, er_slice text, const er_rule_found *found);
 
 /* Appends a decoded path as it is written in a URL. */
 void er_rule_encode(er_buf *to, er_slice path);

@@ -63,7 +63,9 @@ static void try_redirects(er_arena *a, er_slice path, er_slice text)
 		if (rule == NULL)
 			continue;
 		er_slice to = er_redirects_target(rule, &found, ER_LIT("q=1"), a);
-		expect(to.n > 0 && er_field_value_ok(to) && er_slice_find(to, ' ') == to.n);
+		if (to.n == 0)
+			continue; /* too long */
+		expect(er_field_value_ok(to) && er_slice_find(to, ' ') == to.n);
 		expect(rule->to.p[0] != '/' || to.n == 1 || to.p[1] != '/');
 	}
 	er_redirects_fini(&r);

@@ -473,6 +473,66 @@ static void the_first_rule_that_matches_counts_and_never_leads_to_another_host_b
 	er_arena_fini(&a);
 }
 
+static size_t head_bytes(const er_fields *f)
+{
+	size_t n = 0;
+	for (uint32_t i = 0; i < f->n; i++)
+		n += f->v[i].name.n + f->v[i].value.n + 4;
+	return n;
+}
+
+static void rules_that_name_a_long_path_many_times_make_no_endless_head(void **state)
+{
+	(void)state;
+	er_arena a = {0};
+	er_buf text = {0}, path = {0};
+	er_headers h;
+	er_redirects r;
+	er_err err = {0};
+	er_fields f = {0};
+	er_rule_found found;
+	er_buf_puts(&path, "/");
+	for (int i = 0; i < 15000; i++)
+		er_buf_putc(&path, '"');
+	for (int i = 0; i < ER_HEADERS_RULES; i++) {
+		er_buf_puts(&text, "/*\n");
+		for (int k = 0; k < 20; k++)
+			er_buf_printf(&text, " X-%d-%d: :splat:splat:splat:splat:splat:splat:splat:splat:splat\n X-%d-%d: %0*d\n", i, k, i, k,
+			              50, 1);
+	}
+	assert_true(er_headers_read(&a, er_buf_slice(&text), &h, &err));
+	er_headers_apply(&h, ER_LIT("https"), ER_LIT("h"), er_buf_slice(&path), &f, &a);
+	assert_true(f.n > 10 && f.n <= ER_HEADERS_ADDED && head_bytes(&f) <= ER_HEADERS_ANSWER + 4 * (size_t)f.n);
+	/* one field that all rules add to */
+	er_arena_fini(&a);
+	er_arena_init(&a);
+	er_buf_clear(&text);
+	for (int i = 0; i < ER_HEADERS_RULES; i++) {
+		er_buf_puts(&text, "/*\n");
+		for (int k = 0; k < ER_HEADERS_FIELDS; k++)
+			er_buf_puts(&text, " X: 12345678\n");
+	}
+	assert_true(er_headers_read(&a, er_buf_slice(&text), &h, &err));
+	f = (er_fields){0};
+	er_headers_apply(&h, ER_LIT("https"), ER_LIT("h"), ER_LIT("/a"), &f, &a);
+	assert_int_equal(f.n, 1);
+	assert_true(f.v[0].value.n > 1000 && f.v[0].value.n < ER_HEADERS_ANSWER);
+	er_buf_clear(&text);
+	er_buf_puts(&text, "/* /");
+	for (int i = 0; i < 150; i++)
+		er_buf_puts(&text, ":splat");
+	assert_true(er_redirects_read(&a, er_buf_slice(&text), &r, &err));
+	const er_redirects_rule *rule = er_redirects_find(&r, er_buf_slice(&path), false, &found);
+	assert_non_null(rule);
+	assert_int_equal(er_redirects_target(rule, &found, ER_LIT("q"), &a).n, 0);
+	assert_non_null(er_redirects_find(&r, ER_LIT("/a"), false, &found));
+	assert_int_equal(er_redirects_target(rule, &found, (er_slice){0}, &a).n, 151);
+	er_redirects_fini(&r);
+	er_buf_fini(&text);
+	er_buf_fini(&path);
+	er_arena_fini(&a);
+}
+
 /* ---- which first ---- */
 
 static void patterns_say_which_paths_meet_the_routine_first(void **state)
@@ -556,6 +616,7 @@ int main(void)
 	    cmocka_unit_test(fields_of_all_rules_that_match_are_put_together),
 	    cmocka_unit_test(a_mistake_in_redirects_is_told_with_its_line),
 	    cmocka_unit_test(the_first_rule_that_matches_counts_and_never_leads_to_another_host_by_a_path),
+	    cmocka_unit_test(rules_that_name_a_long_path_many_times_make_no_endless_head),
 	    cmocka_unit_test(patterns_say_which_paths_meet_the_routine_first),
 	    cmocka_unit_test(memory_holds_what_was_used_within_its_bytes_and_a_routine_sees_its_own),
 	};
