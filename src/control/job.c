@@ -217,6 +217,36 @@ static bool actor_of(er_job *job, er_actor *out)
 	return true;
 }
 
+/* What the routine runs now, in any environment, opens this namespace already: somebody who may has
+ * deployed that. */
+static bool opens_already(er_job *job, er_slice namespace)
+{
+	const er_world_routine *r = er_world_find(job->control->world, job->routine);
+	for (int e = 0; r != NULL && e < ER_ENV_COUNT_; e++)
+		for (size_t v = 0; r->env[e] != NULL && v < ER_STORE_SPLIT && r->env[e]->row.split.version[v] != 0; v++) {
+			er_settings s;
+			er_problem ignored = {0};
+			if (!er_settings_parse(job->arena, r->env[e]->version[v].settings, &s, &ignored))
+				continue;
+			for (size_t i = 0; i < s.n_kv; i++)
+				if (er_slice_eq(s.kv[i].target, namespace))
+					return true;
+		}
+	return false;
+}
+
+/* A token that is confined to routines has no access to KV, and gets none by what it deploys. */
+static bool may_open(er_job *job, const er_settings *s)
+{
+	for (size_t i = 0; i < s->n_kv; i++)
+		if (!opens_already(job, s->kv[i].target))
+			return er_refuse_confined(&job->problem,
+			                          "this token is confined to routines: it cannot deploy code that opens the KV namespace "
+			                          "%.*s, which %.*s does not open yet; another token has to deploy that once",
+			                          ER_FMT(s->kv[i].target), ER_FMT(job->routine));
+	return true;
+}
+
 bool er_job_may_route(er_job *job, const er_settings *s)
 {
 	er_route_rule *rules = NULL;
@@ -228,6 +258,8 @@ bool er_job_may_route(er_job *job, const er_settings *s)
 		return false;
 	if (actor.n_routines == 0)
 		return true;
+	if (!may_open(job, s))
+		return false;
 	if (!er_store_routes(job->control->o.store, job->arena, job->env, &rules, &n, &err))
 		return er_refuse_err(&job->problem, &err);
 	size_t n_own;

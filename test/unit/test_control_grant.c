@@ -220,13 +220,48 @@ static void no_earlier_version_brings_a_rule_of_others_back(void **state)
 	good(h, "POST", "/v1/routines/a/rollback", "{\"version\":3}", 200);
 }
 
+/* KV is not a confined token's, and does not become it by a deploy. */
+static void code_of_a_confined_token_opens_no_namespace_that_its_routine_does_not_open(void **state)
+{
+	harness *h = *state;
+	static const char kv[] = "{\"code\":\"%s\",\"settings\":{\"kv\":%s},\"environment\":\"%s\"}";
+	char body[300];
+	make_two(h);
+	good(h, "PUT", "/v1/kv/secrets-of-b", NULL, 200);
+	const char *token = grant_token(h, "a-team", "[\"a\"]", "[\"a.example\"]");
+	static const char *const opens[] = {"[\"secrets-of-b\"]", "{\"KV\":\"secrets-of-b\"}", "[\"later\"]"};
+	for (size_t i = 0; i < 3; i++)
+		for (int e = 0; e < 2; e++) {
+			snprintf(body, sizeof body, kv, "new", opens[i], e ? "staging" : "production");
+			assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 403);
+			assert_non_null(strstr(h->text, "opens the KV namespace"));
+		}
+	/* nor in two steps */
+	snprintf(body, sizeof body, "{\"code\":\"uploaded\",\"settings\":{\"kv\":[\"secrets-of-b\"]}}");
+	int status = ask_as(h, token, "POST", "/v1/routines/a/versions", body);
+	if (status == 200 || status == 201) {
+		snprintf(body, sizeof body, "{\"version\":%u}", (unsigned)at(h, "version")->number);
+		assert_int_equal(ask_as(h, token, "PUT", "/v1/routines/a/environments/production", body), 403);
+	}
+	/* once somebody who may has deployed it, the code may change */
+	snprintf(body, sizeof body, kv, "by an administrator", "[\"secrets-of-b\"]", "production");
+	good(h, "POST", "/v1/routines/a/deploy", body, 200);
+	snprintf(body, sizeof body, kv, "newer", "{\"KV\":\"secrets-of-b\"}", "production");
+	assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 200);
+	snprintf(body, sizeof body, kv, "newest", "[\"secrets-of-b\",\"more\"]", "production");
+	assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 403);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
 	const struct CMUnitTest tests[] = {
-	    T(a_token_does_not_take_what_belongs_to_others),    T(a_token_has_its_own_name_and_hosts_that_nobody_uses),
-	    T(granted_hosts_are_all_that_a_token_has),          T(only_sites_are_granted),
+	    T(a_token_does_not_take_what_belongs_to_others),
+	    T(a_token_has_its_own_name_and_hosts_that_nobody_uses),
+	    T(granted_hosts_are_all_that_a_token_has),
+	    T(only_sites_are_granted),
 	    T(no_earlier_version_brings_a_rule_of_others_back),
+	    T(code_of_a_confined_token_opens_no_namespace_that_its_routine_does_not_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
