@@ -21,14 +21,18 @@
 #include "cli/devfiles.h"
 #include "cli/devlog.h"
 #include "cli/ending.h"
+#include "cli/file.h"
 #include "cli/show.h"
 #include "gateway/route.h"
+#include "store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW = 32 };
@@ -49,6 +53,7 @@ typedef struct dev {
 	er_devfiles *files;
 	er_node *node;
 	er_bundle *first;   /* the first build, until the node has started */
+	char *data;         /* folder of the key-value store; NULL: the project has none */
 	er_piece code, map; /* of the version that runs; empty: none was built yet */
 	unsigned version;
 	bool stopping;
@@ -158,6 +163,8 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	c->pool_hardened = d->project.profile == ER_PROFILE_HARDENED ? 1 : 0;
 	c->min_level = ER_LEVEL_SECCOMP_ONLY;
 	c->limits.drain_ms = DRAIN_MS;
+	if (d->data != NULL)
+		c->data = er_strdup_cstr(d->data);
 	if (d->origin)
 		c->origin = er_strdup_cstr(d->origin);
 	raise_maximum(d, &c->routine_max);
@@ -447,6 +454,32 @@ static void watch(dev *d)
 		er_devlog_note(d->log, true, "changes of er.jsonc are not noticed: the system has no file watches left");
 }
 
+/* A folder of the project's own for its key-value store, which no repository takes in. A
+ * project that names no namespace has none; if there can be none, that is said. */
+static void make_data(dev *d)
+{
+	er_err err = {0};
+	if (d->project.n_kv == 0)
+		return;
+	char *folder = er_printf("%s/.er", d->project.root), *ignore = er_printf("%s/.gitignore", folder);
+	(void)mkdir(folder, 0755);
+	int fd = open(ignore, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	bool there = fd >= 0 ? er_write_close(fd, ER_LIT("*\n")) : errno == EEXIST;
+	if (!there)
+		(void)er_fail_errno(&err, ER_ERR_IO, "%s", ignore);
+	d->data = there ? er_printf("%s/dev", folder) : NULL;
+	er_store *s = there ? er_store_open(&(er_store_options){.dir = d->data}, &err) : NULL;
+	if (s != NULL) {
+		er_store_close(s);
+	} else {
+		er_devlog_note(d->log, true, "there is no key-value store: %s", err.text);
+		er_free(d->data);
+		d->data = NULL;
+	}
+	er_free(folder);
+	er_free(ignore);
+}
+
 /* With the build that is there; a save that came meanwhile is taken after it. */
 static bool start_node(dev *d, er_err *err)
 {
@@ -455,6 +488,7 @@ static bool start_node(dev *d, er_err *err)
 	d->first = NULL;
 	if (b->ok)
 		take_code(d, b);
+	make_data(d);
 	er_config *c = make_config(d, b, err);
 	if (c != NULL && b->ok)
 		er_devlog_built(d->log, b, false);
@@ -486,6 +520,9 @@ static void say_ready(dev *d)
 	(void)snprintf(url, sizeof url, ipv6 && !any ? "http://[%s]:%u" : "http://%s:%u", any ? "127.0.0.1" : d->host,
 	               er_node_port(d->node, 0));
 	er_devlog_ready(d->log, &d->project, url, er_level_name(level), engine);
+	if (d->data != NULL)
+		er_devlog_note(d->log, false, "its key-value store: er kv list %.*s --node %s/admin.sock",
+		               ER_FMT(d->project.kv[0].target), d->data);
 	if (level != ER_LEVEL_FULL)
 		er_devlog_note(
 		    d->log, true,
@@ -508,6 +545,7 @@ static void clean_up(dev *d)
 	er_bundle_free(d->first);
 	er_piece_drop(&d->code);
 	er_piece_drop(&d->map);
+	er_free(d->data);
 }
 
 /* The first build, which comes later; of static files alone it is there. */

@@ -5,12 +5,31 @@
 
 enum { LARGE = 1000, TRIM_MS = 2000 }; /* deployments whose tables are worth giving back */
 
+/* er dev: what the project names is there. */
+static void make_namespaces(er_node *n, const er_config *file)
+{
+	for (size_t i = 0; i < file->n_deployments; i++) {
+		const er_routine *r = file->deployments[i]->version[0];
+		for (size_t k = 0; k < r->n_kv; k++) {
+			er_change change = {
+			    .kind = ER_CHANGE_NAMESPACE_ADD, .actor = ER_LIT("er dev"), .source = ER_LIT("-"), .name = r->kv[k].target};
+			er_applied applied;
+			er_err err = {0};
+			int64_t id;
+			if (!er_kv_namespace(n->store, change.name, &id, &err) && !er_store_apply(n->store, &change, 1, &applied, &err))
+				er_log(ER_LOG_WARN, "gateway", "the KV namespace %.*s could not be made: %s", ER_FMT(change.name), err.text);
+		}
+	}
+}
+
 er_config *er_node_assemble(er_node *n, er_config *file, er_err *err)
 {
 	er_arena a;
 	er_arena_init(&a);
 	er_snapshot snapshot = {0};
 	er_config *c = NULL;
+	if (file->dev && n->store != NULL)
+		make_namespaces(n, file);
 	if (n->control == NULL || er_control_snapshot(n->control, &a, &snapshot, err)) {
 		c = er_config_copy(file);
 		if (n->config != NULL)
