@@ -18,7 +18,7 @@ for (const [, source, exchange] of pairs) {
 	const heading = [...doc.slice(0, doc.indexOf(source)).matchAll(/^## (.*)$/gm)].at(-1)[1]
 	test(`"${heading}": ${source.split('\n').find(l => /fetch|bypass|listener/.test(l)).trim()}`, async () => {
 		// The document is not about slow machines.
-		const dev = await startDev([], { cwd: project({ 'er.jsonc': '{ "main": "example.js", "limits": { "cpuMs": 300 } }', 'example.js': source }) })
+		const dev = await startDev([], { cwd: project({ 'er.jsonc': `{ "main": "example.js", "limits": { "cpuMs": 300 }${/env\.notes/.test(source) ? ', "kv": ["notes"]' : ''} }`, 'example.js': source }) })
 		for (const [, method, target, body, status, text] of exchange.matchAll(/^([A-Z]+) (\S+) ?(.*)\n-> (\d+) ?(.*)$/gm)) {
 			const res = await dev.get(target, { method, ...(body ? { body } : {}) })
 			assert.equal(res.status, Number(status), `${target}: ${res.text}`)

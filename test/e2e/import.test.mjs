@@ -162,7 +162,7 @@ test('a Workers-style project (TOML): what is taken, changed, left and to do', a
 	assert.deepEqual(configOf(dir, 'my-shop'), {
 		name: 'my-shop', main: 'src/index.ts',
 		routes: { production: ['shop.example/api/*', 'example.org/*', '*.example.org/*', 'own.example/*'], staging: ['staging.example/*'] },
-		kv: ['user-sessions'], vars: { GREETING: 'hi', RETRIES: 3, API_TOKEN: 'x' }, limits: { cpuMs: 2000 },
+		kv: { USER_SESSIONS: 'user-sessions' }, vars: { GREETING: 'hi', RETRIES: 3, API_TOKEN: 'x' }, limits: { cpuMs: 2000 },
 	})
 	assert.deepEqual(what(report.changed), ['name', 'route "https://*example.org/*"', 'route "own.example"', 'kv_namespaces.USER_SESSIONS', 'env.staging.vars.GREETING', 'env.staging.vars.LIST'])
 	for (const left of ['compatibility_date 2024-09-01', 'compatibility_flags', 'route "a*b.example/*"', 'd1_databases', 'r2_buckets', 'queues', 'services', 'durable_objects', 'triggers', 'assets', 'future_thing', 'rules Data **/*.exe', 'env.staging.limits', 'env.preview', '.dev.vars', 'request.cf (src/index.ts:5)', 'scheduled() (src/index.ts:8)'])
@@ -170,7 +170,7 @@ test('a Workers-style project (TOML): what is taken, changed, left and to do', a
 	assert.ok(report.left.every(one => one.why.length > 10))
 	assert.ok(report.changed.some(c => c.to === "er env set GREETING 'it'\\''s' --env staging"))
 	assert.ok(report.changed.some(c => c.to === "er env set LIST '[1,2]' --parse --env staging"))
-	for (const todo of [/API_TOKEN looks like a secret/, /const userSessions = new EdgeKV\(\{ namespace: "user-sessions" \}\)/, /routineLimits\.cpuMs/, /er secret bulk old\/\.dev\.vars/, /npm install/])
+	for (const todo of [/API_TOKEN looks like a secret/, /^er kv namespace add user-sessions$/, /routineLimits\.cpuMs/, /er secret bulk old\/\.dev\.vars/, /npm install/])
 		assert.ok(report.todo.some(t => todo.test(t)), `${todo} is not among ${report.todo.join('\n')}`)
 	assert.ok(!fs.existsSync(path.join(dir, 'my-shop/.dev.vars')))
 	assert.ok(!what(report.left).includes('account_id'))

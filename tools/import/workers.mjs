@@ -44,15 +44,13 @@ function takeRoutes(c, report, label) {
 function takeKv(c, config, report, label) {
 	for (const one of list(c.kv_namespaces)) {
 		const name = nameOf(one?.binding);
-		if (!name) continue;
-		if (!config.kv?.includes(name)) config.kv = [...(config.kv ?? []), name];
-		report.change(`${label}kv_namespaces.${one.binding}`, `"kv": "${name}"`, "namespaces have names here, no bindings; the data itself stays where it is");
-		report.do(`er kv namespace add ${name}; there is no env.${one.binding}: a routine opens a namespace with const ${camel(name)} = new EdgeKV({ namespace: "${name}" }) once its node has EdgeKV (this version keeps the data, but has no EdgeKV yet)`);
+		if (!name || !/^[A-Za-z_]\w{0,63}$/.test(one.binding)) continue;
+		config.kv = { ...config.kv, [one.binding]: name };
+		report.change(`${label}kv_namespaces.${one.binding}`, `"kv": { "${one.binding}": "${name}" }`, "namespaces have names here; the data itself stays where it is");
+		report.do(`er kv namespace add ${name}`);
 		report.do(`bring the data: write it as lines {"key": ..., "value": ...} and er kv import ${name} FILE`);
 	}
 }
-
-const camel = (name) => name.replace(/-(\w)/g, (_, c) => c.toUpperCase()).replace(/^\d/, "_$&");
 
 function takeVars(vars, config, report, label) {
 	if (!vars || typeof vars !== "object") return;
