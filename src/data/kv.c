@@ -8,7 +8,6 @@
  * is still under way break off; the place is freed when the last job is back. */
 #include "data/kv_inside.h"
 
-#include "base/hex.h"
 #include "base/mem.h"
 
 /* ---- what is asked ---- */
@@ -68,25 +67,7 @@ static void handle(void *self, er_exchange *x)
 		er_kv_refuse(x, &err);
 }
 
-/* ---- DELETE and LIST: one job, one answer ---- */
-
-static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
-{
-	er_kv_job *j = ctx;
-	(void)reason;
-	ER_ASSERT(j->owner == x);
-	j->owner = NULL;
-	er_exchange_unref(x);
-}
-
-/* The exchange owns the wait, and the job a reference of it. */
-static void ask_once(er_kv_place *p, er_exchange *x, er_kv_job *j)
-{
-	j->owner = er_exchange_ref(x);
-	x->on_cancel = on_cancel;
-	x->handler_ctx = j;
-	er_kv_send(p, j);
-}
+/* ---- DELETE: one job, one answer ---- */
 
 static void on_deleted(er_kv_job *j)
 {
@@ -109,55 +90,7 @@ void er_kv_delete_one(er_kv_place *p, er_exchange *x, const er_kv_ask *ask)
 {
 	er_kv_job *j = er_kv_job_of(p, ER_KV_JOB_WRITE, ask, on_deleted, NULL);
 	j->op = (er_kv_op){.kind = ER_KV_OP_DELETE, .ns = j->name, .entry = {.key = j->key}};
-	ask_once(p, x, j);
-}
-
-static void on_listed(er_kv_job *j)
-{
-	er_exchange *x = j->owner;
-	er_kv_place *p = j->place;
-	er_kv_back(p);
-	if (x != NULL && j->err.kind != ER_ERR_OK) {
-		er_kv_refuse(x, &j->err);
-	} else if (x != NULL) {
-		x->on_cancel = NULL;
-		x->res.status = 200;
-		x->res.body = er_body_of(er_piece_copy(er_buf_slice(&j->bytes)));
-		er_exchange_answer(x);
-	}
-	er_exchange_unref(x);
-	er_kv_job_free(j);
-	er_kv_settle(p);
-}
-
-static bool read_list(const er_exchange *x, er_kv_job *j, er_err *err)
-{
-	uint64_t limit;
-	const er_slice *cursor = er_fields_get(&x->req.fields, ER_LIT("cursor"));
-	if (!er_kv_number(x, ER_LIT("limit"), &limit, err))
-		return false;
-	if (limit > ER_KV_LIST_MOST)
-		return er_fail(err, ER_ERR_INVALID, "limit: a list has at most %d keys; ask for the next with its cursor",
-		               ER_KV_LIST_MOST);
-	j->most = limit > 0 ? (unsigned)limit : ER_KV_LIST_MOST;
-	if (cursor == NULL || cursor->n == 0)
-		return true;
-	uint8_t *to = er_arena_alloc(&j->arena, cursor->n / 2 + 1);
-	j->after = er_slice_of(to, cursor->n / 2);
-	return (cursor->n <= 2 * ER_KV_KEY_MAX && er_unhex(*cursor, to)) ||
-	       er_fail(err, ER_ERR_INVALID, "cursor: what the list before gave is expected");
-}
-
-void er_kv_list_some(er_kv_place *p, er_exchange *x, const er_kv_ask *ask)
-{
-	er_kv_job *j = er_kv_job_of(p, ER_KV_JOB_LIST, ask, on_listed, NULL);
-	er_err err = {0};
-	if (read_list(x, j, &err)) {
-		ask_once(p, x, j);
-		return;
-	}
-	er_kv_job_free(j);
-	er_kv_refuse(x, &err);
+	er_kv_ask_once(p, x, j);
 }
 
 /* ---- life ---- */
@@ -168,6 +101,7 @@ er_kv_place *er_kv_place_new(uv_loop_t *loop, er_kv_work *w)
 	er_kv_place *p = ER_NEW(er_kv_place);
 	*p = (er_kv_place){.magic = ER_KV_PLACE_MAGIC, .work = w, .port = er_port_new(loop)};
 	er_list_init(&p->readings);
+	er_list_init(&p->lists);
 	return p;
 }
 
@@ -181,6 +115,7 @@ void er_kv_place_close(er_kv_place *p, void (*closed)(void *ctx), void *ctx)
 	ER_CHECK(p, ER_KV_PLACE_MAGIC);
 	ER_ASSERT(!p->closing);
 	er_kv_end_readings(p);
+	er_kv_end_lists(p);
 	p->closing = true;
 	p->closed = closed;
 	p->closed_ctx = ctx;

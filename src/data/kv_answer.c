@@ -86,9 +86,26 @@ void er_kv_back(er_kv_place *p)
 	p->jobs--;
 }
 
+static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
+{
+	er_kv_job *j = ctx;
+	(void)reason;
+	ER_ASSERT(j->owner == x);
+	j->owner = NULL;
+	er_exchange_unref(x);
+}
+
+void er_kv_ask_once(er_kv_place *p, er_exchange *x, er_kv_job *j)
+{
+	j->owner = er_exchange_ref(x);
+	x->on_cancel = on_cancel;
+	x->handler_ctx = j;
+	er_kv_send(p, j);
+}
+
 void er_kv_settle(er_kv_place *p)
 {
-	if (!p->closing || p->jobs > 0 || !er_list_empty(&p->readings))
+	if (!p->closing || p->jobs > 0 || !er_list_empty(&p->readings) || !er_list_empty(&p->lists))
 		return;
 	void (*closed)(void *) = p->closed;
 	void *ctx = p->closed_ctx;

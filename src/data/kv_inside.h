@@ -12,6 +12,8 @@ struct er_kv_place {
 	er_kv_work *work;
 	er_port *port;
 	er_list readings; /* kv_get.c: answers under way */
+	er_list lists;    /* kv_list.c: the same */
+	uint64_t unread;  /* bytes of lists that are not in their bodies yet */
 	unsigned jobs;    /* on the threads */
 	bool closing;
 	void (*closed)(void *ctx);
@@ -38,6 +40,9 @@ ER_MUST_CHECK bool er_kv_number(const er_exchange *x, er_slice name, uint64_t *o
 /* A job of this place, which is counted until er_kv_back. */
 er_kv_job *er_kv_job_of(er_kv_place *p, er_kv_job_kind kind, const er_kv_ask *ask, void (*done)(er_kv_job *j), void *owner);
 void er_kv_send(er_kv_place *p, er_kv_job *j);
+/* Of a question that is one job: j->owner is a reference of x until the job is back, or NULL when x
+ * was cancelled meanwhile. */
+void er_kv_ask_once(er_kv_place *p, er_exchange *x, er_kv_job *j);
 /* The first thing that `done` does. */
 void er_kv_back(er_kv_place *p);
 /* It closes, and nothing is left. */
@@ -51,5 +56,6 @@ void er_kv_delete_one(er_kv_place *p, er_exchange *x, const er_kv_ask *ask);
 void er_kv_list_some(er_kv_place *p, er_exchange *x, const er_kv_ask *ask);
 /* Answers under way end: their clients are gone. */
 void er_kv_end_readings(er_kv_place *p);
+void er_kv_end_lists(er_kv_place *p);
 
 #endif

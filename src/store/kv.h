@@ -18,7 +18,7 @@ enum {
 	ER_KV_KEY_MAX = 512,        /* bytes */
 	ER_KV_VALUE_MAX = 25 << 20, /* bytes */
 	ER_KV_METADATA_MAX = 1024,  /* bytes */
-	ER_KV_PART = 128 << 10,     /* bytes */
+	ER_KV_PART = 64 << 10,      /* bytes */
 };
 
 typedef struct er_kv_entry {

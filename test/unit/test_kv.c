@@ -142,8 +142,10 @@ static void go(world *w, question *q)
 
 static void done(question *q)
 {
-	if (q->x->res.body != NULL)
+	if (q->x->res.body != NULL) {
 		er_body_sink(q->x->res.body, NULL, NULL);
+		er_body_cancel(q->x->res.body, ER_ERR_CANCELLED);
+	}
 	er_exchange_unref(q->x);
 	er_buf_fini(&q->body);
 	if (q->upload != NULL)
@@ -524,6 +526,40 @@ static void lists_go_on_from_their_cursor(void **state)
 	done(&q);
 }
 
+static void lists_that_nobody_reads_have_a_bound(void **state)
+{
+	world *w = *state;
+	enum { KEYS = 1000, LISTS = 40 };
+	er_err err;
+	er_kv_entry *e = er_zalloc(KEYS * sizeof *e);
+	char(*keys)[500] = er_zalloc(KEYS * sizeof *keys);
+	for (int i = 0; i < KEYS; i++) {
+		memset(keys[i], 'k', 499);
+		snprintf(keys[i], 8, "%06d", i);
+		keys[i][6] = 'k';
+		e[i] = (er_kv_entry){.key = er_slice_of(keys[i], 499), .metadata = ER_LIT("\"a little\"")};
+	}
+	assert_true(er_kv_put(w->s, ER_LIT("ns"), e, KEYS, &err));
+	question *q = er_zalloc(2 * LISTS * sizeof *q);
+	unsigned refused_n = 0;
+	for (int i = 0; i < 2 * LISTS; i++) {
+		prepare(&q[i], "LIST", ER_LIT("ns/"));
+		q[i].wants_little = true;
+		go(w, &q[i]);
+		UNTIL(w, q[i].answers == 1);
+		refused_n += q[i].x->res.status == 503;
+	}
+	assert_true(refused_n > 0 && refused_n < 2 * LISTS);
+	for (int i = 0; i < 2 * LISTS; i++)
+		done(&q[i]);
+	prepare(&q[0], "LIST", ER_LIT("ns/"));
+	assert_int_equal(ask(w, &q[0]), 200);
+	done(&q[0]);
+	er_free(q);
+	er_free(keys);
+	er_free(e);
+}
+
 static uint32_t word(er_slice s, size_t at)
 {
 	uint32_t v;
@@ -602,6 +638,7 @@ int main(void)
 	    T(who_leaves_in_the_middle_of_a_value_leaves_nothing_behind),
 	    T(the_place_closes_while_answers_are_under_way),
 	    T(lists_go_on_from_their_cursor),
+	    T(lists_that_nobody_reads_have_a_bound),
 	    T(many_keys_come_in_one_answer),
 	    T(what_was_answered_is_there_after_a_restart),
 	};
