@@ -2,6 +2,7 @@
 // origin}) resolves with {child, port, host, target} or undefined where it cannot do that scenario.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import http from 'node:http'
 import path from 'node:path'
 import { here, root, temp, file, freePort, freePorts, start, up, which, SERVER_CORE } from './lib.mjs'
 
@@ -36,19 +37,31 @@ const wrappers = {
 	workerd: () => `\nexport default { fetch: handle }\n`,
 }
 
+/** A key of 1 KB that is read as text, or writes to 10,000 keys, each on the disk when it is
+ * answered. */
+export const isKv = scenario => scenario.startsWith('kv-')
+const kvHandle = {
+	'kv-get': `let there = put("k", "x".repeat(1024)); async function handle() { await there; return new Response(await get("k")) }`,
+	'kv-put': `let n = 0; const value = "x".repeat(100); async function handle() { await put("k" + (n++ % 10000), value); return new Response("stored") }`,
+}
+
 const runtime = (name, args) => ({
 	name,
+	keepsKeys: name === 'deno',
 	exists: () => fs.existsSync(binaries[name]),
 	async start(scenario, { origin } = {}) {
 		if (isCache(scenario)) return undefined
 		const port = await freePort()
-		const script = file(`${name}-${scenario}-${port}.mjs`, app(scenario, origin) + wrappers[name](port))
+		const source = isKv(scenario)
+			? `const kv = await Deno.openKv(${JSON.stringify(path.join(temp, `deno-kv-${port}`))}); const get = async k => (await kv.get([k])).value, put = (k, v) => kv.set([k], v)\n${kvHandle[scenario]}`
+			: app(scenario, origin)
+		const script = file(`${name}-${scenario}-${port}.mjs`, source + wrappers[name](port))
 		const child = start([binaries[name], ...args(script, port)], { env: { DENO_NO_UPDATE_CHECK: '1' } })
 		return { child, port }
 	},
 })
 
-const deno = runtime('deno', script => ['run', '--quiet', '--no-lock', '--allow-net', script])
+const deno = runtime('deno', script => ['run', '--quiet', '--no-lock', '--allow-net', '--allow-read', '--allow-write', '--unstable-kv', script])
 const bun = runtime('bun', script => ['run', script])
 const workerd = runtime('workerd', (script, port) => [
 	'serve',
@@ -269,13 +282,30 @@ export async function startEr(routines, config = {}, program = erProgram) {
 	return { child: start([program, 'node', '--config', conf], { env }), port, admin }
 }
 
+/** A node with a namespace. The key is written by the first request: top-level code cannot. */
+async function startKv(scenario, program) {
+	const data = path.join(temp, `er-kv-${Math.random().toString(36).slice(2)}`)
+	const source = `const kv = new EdgeKV({ namespace: "bench" }); const get = k => kv.get(k), put = (k, v) => kv.put(k, v)
+${kvHandle[scenario].replace('let there = put("k", "x".repeat(1024));', 'let there;').replace('await there;', 'if (there === undefined) { await put("k", "x".repeat(1024)); there = true }')}`
+	const s = await startEr({ [scenario]: { source: wrapEr(source), routes: ['*'], kv: ['bench'] } }, { data, limits: { requests: 0 } }, program)
+	const socketPath = path.join(data, 'admin.sock')
+	for (let tries = 0; tries < 200; tries++) {
+		const made = await new Promise(resolve => http.request({ socketPath, method: 'PUT', path: '/v1/kv/bench' }, res => resolve(res.resume().statusCode)).on('error', () => resolve(0)).end())
+		if (made === 200) break
+		await new Promise(resolve => setTimeout(resolve, 50))
+	}
+	return { ...s, host: `${scenario}.localhost` }
+}
+
 const edgeroutine = ({ name, program }) => ({
 	name,
+	keepsKeys: true,
 	exists: () => fs.existsSync(program),
 	async start(scenario, { origin } = {}) {
 		// memory has room for a few pages: nearly all hits come from the file
 		const cache = isDisk(scenario) ? { cache: { memoryMb: 1, disk: [{ path: path.join(temp, `er-cache-${await freePort()}`), sizeMb: 2048 }] } } : {}
 		if (isCache(scenario)) return startEr({}, { origin, limits: { requests: 0 }, ...cache }, program)
+		if (isKv(scenario)) return startKv(scenario, program)
 		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } }, program)
 		return { ...s, host: `${scenario}.localhost` }
 	},

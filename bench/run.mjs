@@ -1,18 +1,18 @@
 // Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N]
 // [--only er,deno,...] [SCENARIO...]
 //
-// Scenarios: hello json relay cache-1k cache-32k cache-1m disk-1k disk-32k disk-1m latency cold
-// memory. Every server is pinned to core 0 (er: gateway and sandbox together), load and origin to
-// core 1; 64 connections; each server is warmed up; rounds alternate between the servers, so that
-// what else the machine does hits all of them; figures are medians of the rounds. Prints Markdown
-// tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its
-// path, with its er-sandbox beside it) as "er before", in the same rounds.
+// Scenarios: hello json relay cache-1k cache-32k cache-1m disk-1k disk-32k disk-1m kv-get kv-put
+// latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox together), load
+// and origin to core 1; 64 connections; each server is warmed up; rounds alternate between the
+// servers, so that what else the machine does hits all of them; figures are medians of the rounds.
+// Prints Markdown tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another
+// build of er (its path, with its er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { install, isDisk, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
+import { install, isDisk, isKv, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
 import { root, LOAD_CORE, ask, cpuMs, cpuOf, cpuPerRequest, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
 import * as proc from '../test/e2e/lib/proc.mjs'
 
@@ -30,7 +30,7 @@ const quick = flag('quick')
 const rounds = Number(option('rounds', quick ? 1 : 5))
 const seconds = Number(option('seconds', quick ? 2 : 5))
 const only = option('only', '')?.split(',').filter(Boolean)
-const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'disk-1k', 'disk-32k', 'disk-1m', 'latency', 'cold', 'memory']
+const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'disk-1k', 'disk-32k', 'disk-1m', 'kv-get', 'kv-put', 'latency', 'cold', 'memory']
 const scenarios = args.length ? args : all
 for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
 
@@ -49,6 +49,7 @@ const keep = () => {
 async function startAll(scenario, context, list = here) {
 	const servers = []
 	for (const peer of list) {
+		if (isKv(scenario) && !peer.keepsKeys) continue
 		try {
 			const s = await peer.start(scenario, context)
 			if (!s) continue
