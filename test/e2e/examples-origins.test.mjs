@@ -1,7 +1,9 @@
 // Examples that choose, merge, race and watch origins: with origins that fail, dawdle and flood.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
-import { withExample } from './lib/examples.mjs'
+import fs from 'node:fs'
+import path from 'node:path'
+import { folder, withExample } from './lib/examples.mjs'
 import { startOrigin, bodyOf } from './lib/origin.mjs'
 import * as raw from './lib/raw.mjs'
 
@@ -270,4 +272,45 @@ test('search-cache keeps answers to POST, apart by question, and gives an old on
 			[404, '/old/x', { method: 'POST', body: '{}' }],
 		]) assert.equal((await dev.get(target, options)).status, code)
 	}, { replace: [['"TIMEOUT_MS": 3000', '"TIMEOUT_MS": 1000'], ['"SECONDS": 60', '"SECONDS": 3']] })
+})
+
+// What is wrong is the origin and not the routine: 502, and no exception that a node would count.
+const DOWN = {
+	'ab-test': {},
+	'anti-bot': { target: '/robots.txt' },
+	auth: { headers: { authorization: 'Bearer change-me' } },
+	'auth-remote': { headers: { authorization: 'Bearer any' } },
+	'edge-log': {},
+	esi: {},
+	'fastest-origin': { method: 'POST', body: 'x' },
+	hints: {},
+	'origin-time': {},
+	'origins-by-rule': {},
+	prefetch: { target: '/film.m3u8' },
+	redirects: { target: '/shop' },
+	relay: {},
+	render: {},
+	'signed-url': { target: '/free' },
+	throttle: {},
+	validate: { target: '/items?category=books' },
+	waf: {},
+}
+test('an origin that is down is a 502 behind every example that asks one, and no exception of the routine', async () => {
+	const dead = await startOrigin(() => {})
+	await dead.close()
+	const left = Object.entries(DOWN)
+	const take = async () => {
+		for (let one; (one = left.shift()) !== undefined; ) {
+			const [name, { target = '/', ...options }] = one
+			const live = name === 'auth-remote'
+			if (live) does = { '/auth': json({ user: 'ann' }) }
+			const replace = fs.readFileSync(path.join(folder, name, 'er.jsonc'), 'utf8').includes('http://127.0.0.1:3000') ? [['http://127.0.0.1:3000', live ? origin.url : dead.url]] : []
+			await withExample(name, { origin: dead.url, replace }, async dev => {
+				const res = await dev.get(target, options)
+				assert.equal(res.status, 502, `${name}: ${res.text}`)
+				assert.doesNotMatch(res.headers['er-error'] ?? '', /exception/, name)
+			})
+		}
+	}
+	await Promise.all([take(), take()])
 })

@@ -6,7 +6,7 @@ export default {
 		const variant = Object.hasOwn(env.VARIANTS, known) ? known : draw(env.VARIANTS);
 		const onward = new Request(request);
 		onward.headers.set("x-variant", variant);
-		const answer = await fetch(onward);
+		const answer = await pass(onward);
 		if (variant === known) return answer;
 		// The body is relayed by the node; only the head is changed here.
 		const marked = new Response(answer.body, answer);
@@ -31,4 +31,14 @@ function draw(variants) {
 		if (left < 0) return name;
 	}
 	return Object.keys(variants)[0];
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

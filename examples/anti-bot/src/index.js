@@ -13,21 +13,21 @@ export default {
 		const url = new URL(request.url);
 		const agent = request.headers.get("user-agent") ?? "";
 		const client = request.info.remote_addr;
-		if (env.OPEN.some((path) => (path.endsWith("/") ? url.pathname.startsWith(path) : url.pathname === path))) return fetch(request);
+		if (env.OPEN.some((path) => (path.endsWith("/") ? url.pathname.startsWith(path) : url.pathname === path))) return onward(request);
 
 		if ((trapped.get(client) ?? 0) > Date.now()) return refuse(request, "went into a trap");
 		if (env.TRAPS.includes(url.pathname)) {
 			keep(trapped, client, Date.now() + TRAPPED_MS);
 			return refuse(request, "goes into a trap");
 		}
-		if (env.GOOD_BOTS.some((bot) => agent.includes(bot.agent) && bot.addresses.some((a) => client.startsWith(a)))) return fetch(request);
+		if (env.GOOD_BOTS.some((bot) => agent.includes(bot.agent) && bot.addresses.some((a) => client.startsWith(a)))) return onward(request);
 		if (agent === "" || BAD_AGENTS.test(agent)) return refuse(request, "has no agent, or a bad one");
 
 		// Pass and challenge are good for this address and agent only.
 		const who = `${client}\n${agent}`;
 		if (url.pathname === "/.challenge" && request.method === "POST") return check(request, env, who);
 		const pass = /(?:^|;\s*)edge-pass=([^;]*)/.exec(request.headers.get("cookie") ?? "")?.[1];
-		if (pass !== undefined && (await open(env.SECRET, "pass", who, pass))) return fetch(request);
+		if (pass !== undefined && (await open(env.SECRET, "pass", who, pass))) return onward(request);
 		return challenge(request, env, who);
 	},
 };
@@ -62,4 +62,14 @@ function keep(map, key, until) {
 	map.delete(key);
 	if (map.size >= MAX_KEPT) map.delete(map.keys().next().value);
 	map.set(key, until);
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function onward(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

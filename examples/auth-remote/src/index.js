@@ -25,7 +25,7 @@ async function handle(request) {
 	const onward = new Request(request);
 	onward.headers.delete("authorization");
 	onward.headers.set("x-user", user); // in place of what the client may have sent
-	return fetch(onward);
+	return pass(onward);
 }
 
 /** Undefined: the service says no. Throws if it says nothing. */
@@ -58,4 +58,14 @@ function remember(key, value) {
 function refuse(status, text, headers = {}) {
 	if (status === 401) headers["www-authenticate"] = 'Bearer realm="edge"';
 	return new Response(`${text}\n`, { status, headers: { "cache-control": "no-store", ...headers } });
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

@@ -8,7 +8,7 @@ export default {
 		}
 		const onward = new Request(request);
 		onward.headers.delete("authorization");
-		return fetch(onward);
+		return pass(onward);
 	},
 };
 
@@ -24,4 +24,14 @@ function same(a, b) {
 	const encoder = new TextEncoder();
 	const [x, y] = [encoder.encode(a), encoder.encode(b)];
 	return x.length === y.length && crypto.subtle.timingSafeEqual(x, y);
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

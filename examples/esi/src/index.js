@@ -4,7 +4,7 @@ export default {
 	async fetch(request, env) {
 		const onward = new Request(request);
 		onward.headers.set("surrogate-capability", 'er="ESI/1.0"');
-		const answer = await fetch(onward);
+		const answer = await pass(onward);
 		// Only what asks for it is looked at; everything else passes by unread.
 		const control = answer.headers.get("surrogate-control") ?? "";
 		if (answer.body === null || !control.includes("ESI/1.0")) return answer;
@@ -17,3 +17,13 @@ export default {
 		return out;
 	},
 };
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
+}

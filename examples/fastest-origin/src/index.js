@@ -6,7 +6,12 @@ addEventListener("fetch", (event) => event.respondWith(handle(event.request)));
 async function handle(request) {
 	const url = new URL(request.url);
 	if (request.method !== "GET" && request.method !== "HEAD") {
-		return fetch(env.ORIGINS[0] + url.pathname + url.search, { method: request.method, headers: request.headers, body: request.body, redirect: "manual" });
+		try {
+			return await fetch(env.ORIGINS[0] + url.pathname + url.search, { method: request.method, headers: request.headers, body: request.body, redirect: "manual" });
+		} catch (error) {
+			console.error("%s does not answer: %s", env.ORIGINS[0], error.message);
+			return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+		}
 	}
 	const runners = env.ORIGINS.map((origin) => ({ origin, controller: new AbortController() }));
 	const late = setTimeout(() => runners.forEach((r) => r.controller.abort(new Error(`no answer within ${env.TIMEOUT_MS} ms`))), env.TIMEOUT_MS);

@@ -13,7 +13,7 @@ const links = new Map(
 
 export default {
 	async fetch(request) {
-		const answer = await fetch(request);
+		const answer = await pass(request);
 		const link = links.get(new URL(request.url).pathname);
 		if (link === undefined || answer.status !== 200 || !(answer.headers.get("content-type") ?? "").startsWith("text/html")) return answer;
 		// Only the head is changed; the page passes by unread.
@@ -22,3 +22,13 @@ export default {
 		return out;
 	},
 };
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
+}

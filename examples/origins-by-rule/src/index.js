@@ -2,7 +2,7 @@ export default {
 	async fetch(request, env) {
 		const url = new URL(request.url);
 		const rule = env.RULES.find((r) => fits(r, request, url));
-		if (rule === undefined) return fetch(request); // cache, then the site's own origin
+		if (rule === undefined) return pass(request); // cache, then the site's own origin
 
 		// A body can be sent once; and what is not safe to repeat is not repeated.
 		const again = request.method === "GET" || request.method === "HEAD";
@@ -49,4 +49,14 @@ function marked(answer, rule) {
 	const out = new Response(answer.body, answer);
 	out.headers.set("x-rule", rule.name);
 	return out;
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

@@ -6,7 +6,7 @@ const known = new Map(); // URL: when it was fetched ahead, the oldest first
 
 export default {
 	async fetch(request, env, ctx) {
-		const answer = await fetch(request);
+		const answer = await pass(request);
 		const { pathname } = new URL(request.url);
 		if (request.method !== "GET" || !answer.ok || answer.body === null) return answer;
 		// The player gets the playlist at once, and the copy is read behind it.
@@ -75,4 +75,14 @@ async function read(answer, max) {
 		if (text.length > max) return undefined;
 	}
 	return text + decoder.decode();
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

@@ -13,7 +13,13 @@ export default {
 		headers.set("x-forwarded-for", request.info.remote_addr);
 		headers.set("x-forwarded-proto", request.info.scheme);
 
-		const answer = await fetch(target, { method: request.method, headers, body: request.body, redirect: "manual" });
+		let answer;
+		try {
+			answer = await fetch(target, { method: request.method, headers, body: request.body, redirect: "manual" });
+		} catch (error) {
+			console.error("%s does not answer: %s", env.UPSTREAM, error.message);
+			return new Response("The service does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+		}
 
 		// A Response around the same body: the node connects it to the client.
 		const out = new Response(answer.body, answer);

@@ -6,7 +6,7 @@ const MAX_BYTES = 256 * 1024;
 
 export default {
 	async fetch(request: Request, env: { SITE: string }): Promise<Response> {
-		const answer = await fetch(request);
+		const answer = await pass(request);
 		// Only Markdown is made into a page; everything else of the site passes by unread.
 		const type = answer.headers.get("content-type") ?? "";
 		if (!answer.ok || answer.body === null || !/^text\/markdown\s*(;|$)/i.test(type)) return answer;
@@ -38,4 +38,14 @@ async function read(answer: Response, max: number): Promise<string | undefined> 
 		text += decoder.decode(chunk, { stream: true });
 	}
 	return text + decoder.decode();
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request: Request): Promise<Response> {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", (error as Error).message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

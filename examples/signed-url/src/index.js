@@ -12,9 +12,9 @@ export default {
 			if (signed === undefined) return refuse(request, "no signature");
 			if (!(Date.now() < signed.until)) return refuse(request, "expired");
 			if (!(await genuine(signed, env.KEYS))) return refuse(request, "wrong signature");
-			return behind(request, signed.clean);
+			return pass(request, signed.clean);
 		}
-		return fetch(request);
+		return pass(request, request.url);
 	},
 };
 
@@ -23,9 +23,14 @@ function plain(path) {
 	return path.replace(/%2f|%5c/gi, "/").replace(/\/{2,}/g, "/");
 }
 
-/** The cache and the origin see the file's own URL, so every signature finds the same stored answer. */
-function behind(request, clean) {
-	return fetch(clean, { cdnProxy: true, method: request.method, headers: request.headers, body: request.body, redirect: "manual", decompress: "manual" });
+/** The cache and the origin see the file's own URL, so every signature finds the same stored answer. 502 if nobody answers. */
+async function pass(request, clean) {
+	try {
+		return await fetch(clean, { cdnProxy: true, method: request.method, headers: request.headers, body: request.body, redirect: "manual", decompress: "manual" });
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }
 
 async function genuine({ hash, text }, keys) {

@@ -7,7 +7,7 @@ export default {
 		// An origin may take "//login" for "/login".
 		const pathname = new URL(request.url).pathname.replace(/\/{2,}/g, "/");
 		const rule = env.RULES.find((r) => pathname.startsWith(r.path));
-		if (rule === undefined) return fetch(request);
+		if (rule === undefined) return pass(request);
 
 		// A key that nobody knows is no way to an empty bucket.
 		const key = request.headers.get("x-api-key") ?? "";
@@ -21,7 +21,7 @@ export default {
 			console.warn("%s is over the limit of %s", who, rule.path);
 			return new Response("too many requests\n", { status: 429, headers: { ...fields, "retry-after": String(wait), "cache-control": "no-store" } });
 		}
-		const answer = await fetch(request);
+		const answer = await pass(request);
 		const out = new Response(answer.body, answer);
 		for (const [name, value] of Object.entries(fields)) out.headers.set(name, value);
 		return out;
@@ -50,4 +50,14 @@ function network(address) {
 	const behind = back === undefined || back === "" ? [] : back.split(":");
 	if (back !== undefined) while (groups.length + behind.length < 8) groups.push("0");
 	return `${[...groups, ...behind].slice(0, 4).join(":")}::/64`;
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

@@ -37,7 +37,7 @@ export default {
 		check("path", typed(variables, operation.schemas.path));
 		check("query", typed([...url.searchParams], operation.schemas.query));
 
-		if (operation.schemas.body === undefined) return errors.length > 0 ? invalid(errors) : fetch(request);
+		if (operation.schemas.body === undefined) return errors.length > 0 ? invalid(errors) : pass(request);
 
 		if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) return problem(415, "The body must be application/json.");
 		const bytes = await readBytes(request, MAX_BODY);
@@ -49,7 +49,7 @@ export default {
 		}
 		if (errors.length > 0) return invalid(errors);
 		// The body was read, so it is sent on from here: the very bytes that were checked.
-		return fetch(new Request(request, { body: bytes }));
+		return pass(new Request(request, { body: bytes }));
 	},
 };
 
@@ -85,4 +85,14 @@ const invalid = (errors: string[]) => problem(400, "The request does not fit the
 function problem(status: number, title: string, errors: string[] = [], headers: Record<string, string> = {}): Response {
 	const body = { title, status, ...(errors.length > 0 && { errors }) };
 	return new Response(`${JSON.stringify(body)}\n`, { status, headers: { ...headers, "content-type": "application/problem+json", "cache-control": "no-store" } });
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request: Request): Promise<Response> {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", (error as Error).message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }

@@ -25,7 +25,7 @@ export default {
 			onward = new Request(request, { body: bytes });
 		}
 		const hit = compiled.find(({ where, pattern }) => parts[where] !== undefined && pattern.test(parts[where]));
-		return hit ? refuse(request, hit.name, 403) : fetch(onward);
+		return hit ? refuse(request, hit.name, 403) : pass(onward);
 	},
 };
 
@@ -59,4 +59,14 @@ function decodeOnce(text) {
 			return run;
 		}
 	});
+}
+
+/** The cache or the origin; 502 if it does not answer. */
+async function pass(request) {
+	try {
+		return await fetch(request);
+	} catch (error) {
+		console.error("the origin does not answer: %s", error.message);
+		return new Response("The origin does not answer.\n", { status: 502, headers: { "cache-control": "no-store" } });
+	}
 }
