@@ -97,6 +97,21 @@ static void write_compressor(const er_node *n, er_buf *out)
 	er_metric_u64(out, "er_cache_compressions_waiting", "gauge", "Answers that wait to be compressed.", s.waiting);
 }
 
+static void write_files(const er_node *n, er_buf *out)
+{
+	if (n->assets == NULL)
+		return;
+	er_assets_memory_stats s = er_assets_memory_statistics(n->assets);
+	er_metric_u64(out, "er_files_memory_files", "gauge", "Static files in memory.", s.files);
+	er_metric_u64(out, "er_files_memory_bytes", "gauge", "Memory of static files.", s.bytes);
+	er_metric_u64(out, "er_files_memory_max_bytes", "gauge", "Memory that static files may have.", s.max_bytes);
+	er_metric_family(out, "er_files_memory_requests_total", "counter", "Static files that were asked for.");
+	er_buf_printf(out,
+	              "er_files_memory_requests_total{result=\"hit\"} %llu\ner_files_memory_requests_total{result=\"miss\"} %llu\n",
+	              (unsigned long long)s.hits, (unsigned long long)s.misses);
+	er_metric_u64(out, "er_files_memory_evicted_total", "counter", "Static files that made room for others.", s.evicted);
+}
+
 static void write_disk(const er_node *n, er_buf *out)
 {
 	if (n->disk == NULL || er_disk_files_in_use(n->disk) == 0)
@@ -181,6 +196,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 	write_queues(n, out);
 	write_cache(n, out);
 	write_compressor(n, out);
+	write_files(n, out);
 	write_disk(n, out);
 	write_store(n, out);
 	er_vitals_write(out, n->started_us);

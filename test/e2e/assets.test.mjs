@@ -78,6 +78,11 @@ test('files have their type, a strong tag, and their bytes, and no sandbox runs 
 	const used = proc.sandboxes(plane.node.pid).filter(pid => proc.cmdline(pid).join(' ').includes('site'))
 	assert.deepEqual(used, [])
 	assert.equal(await plane.node.metric('er_instances', {}), 0)
+	const misses = await plane.node.metric('er_files_memory_requests_total', { result: 'miss' })
+	const hits = await plane.node.metric('er_files_memory_requests_total', { result: 'hit' })
+	for (let i = 0; i < 5; i++) await get('/a.css')
+	assert.equal(await plane.node.metric('er_files_memory_requests_total', { result: 'miss' }), misses)
+	assert.equal(await plane.node.metric('er_files_memory_requests_total', { result: 'hit' }), hits + 5)
 })
 
 test('pages have one address, and the others lead there with their query', async () => {
