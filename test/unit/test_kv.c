@@ -534,9 +534,8 @@ static void lists_that_nobody_reads_have_a_bound(void **state)
 	er_kv_entry *e = er_zalloc(KEYS * sizeof *e);
 	char(*keys)[500] = er_zalloc(KEYS * sizeof *keys);
 	for (int i = 0; i < KEYS; i++) {
-		memset(keys[i], 'k', 499);
-		snprintf(keys[i], 8, "%06d", i);
-		keys[i][6] = 'k';
+		snprintf(keys[i], sizeof keys[i], "%06d", i);
+		memset(keys[i] + 6, 'k', 499 - 6);
 		e[i] = (er_kv_entry){.key = er_slice_of(keys[i], 499), .metadata = ER_LIT("\"a little\"")};
 	}
 	assert_true(er_kv_put(w->s, ER_LIT("ns"), e, KEYS, &err));
