@@ -608,7 +608,10 @@ static void test_what_a_thrown_value_leaves_behind_is_paid_for(void **state)
 		return;
 	peer p;
 	start(&p);
-	load_with(&p, "throw { get message() { Promise.resolve().then(() => { for (;;); }); return 'x' } }", 50000, 128 * 1024);
+	load_with(&p,
+	          "throw Object.defineProperty(new Error(), 'message',"
+	          " { get() { Promise.resolve().then(() => { for (;;); }); return 'x' } })",
+	          50000, 128 * 1024);
 	(void)expect(&p, ER_FRAME_NONE, 0);
 	assert_true(p.ended);
 	assert_string_equal(er_err_name((er_err_kind)atomic_load(&p.ch.control->obituary.reason)), er_err_name(ER_ERR_CPU));

@@ -86,6 +86,8 @@ export const {
 	defineProperty, defineProperties, getPrototypeOf, setPrototypeOf,
 	getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols,
 } = Object;
+export const WeakRefCtor = WeakRef;
+export const deref = uncurry(WeakRef.prototype.deref);
 export const hasOwn = Object.hasOwn;
 export const ObjectProto = Object.prototype;
 export const objToString = uncurry(Object.prototype.toString);

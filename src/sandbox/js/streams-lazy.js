@@ -3,7 +3,7 @@
 // more with it than pass it on. A body that is only passed on (`new Response(r.body, r)`, `fetch(u,
 // {body: request.body})`) therefore costs neither the script nor the bytes.
 import * as er from './natives.js';
-import { U8, apply, defineProperty, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength, u8Slice } from './primordials.js';
+import { U8, WeakRefCtor, apply, defineProperty, deref, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength, u8Slice } from './primordials.js';
 import { isObject } from './webidl.js';
 import './dom-exception.js';
 import { NodeBody } from './node-body.js';
@@ -139,13 +139,16 @@ defineProperty(LazyStream.prototype, symTag, { value: 'ReadableStream', configur
 defineProperty(LazyStream.prototype, 'constructor', { get: () => streams().ReadableStream, configurable: true });
 defineProperty(LazyStream.prototype, 'locked', { enumerable: true });
 
+/** Breaks a stream that somebody still has: a flow that waits for bytes must not keep its stream,
+ * whose end it is that nobody has it any more. So nothing here but the weak reference is kept. */
+const breaker = (controller) => (error) => deref(controller)?.error(error);
 /** The underlying byte source over what a body is made of. */
 function underlying(source) {
 	if (source instanceof NodeBody)
 		return {
 			type: 'bytes',
 			start(c) {
-				source.flow.failing = (error) => c.error(error);
+				source.flow.failing = breaker(new WeakRefCtor(c));
 			},
 			async pull(c) {
 				source.hold();
