@@ -233,10 +233,12 @@ test('node.schema.json and the node agree on every value', async () => {
 
 const GONE = 'gone.js'
 
-/** er.jsonc with `value` at that place; what is said of it. A source that is not there ends the
- * reading after all of it, and before anything is built. */
+/** er.jsonc with `value` at that place, and what it needs there to be right otherwise; what is
+ * said of it. A source that is not there ends the reading after all of it, and before anything is
+ * built. */
 async function project(dir, at, value) {
-	const inner = at.reduceRight((v, k) => ({ [k]: v }), value)
+	const needed = at[0] === 'assets' ? { directory: 'public', ...value } : value
+	const inner = at.reduceRight((v, k) => ({ [k]: v }), needed)
 	fs.writeFileSync(path.join(dir, 'er.jsonc'), JSON.stringify({ main: GONE, ...inner }))
 	const r = await run(['check', '--json'], dir)
 	return JSON.parse(r.out).errors[0].text
