@@ -96,6 +96,9 @@ static bool read_batch(er_call *call, er_asset **out, size_t *n)
 			ok = er_refuse(&call->problem, ER_PROBLEM_TOO_LARGE, "%d files are the most of one request", ER_ASSETS_FILES);
 	}
 	*n = er_buf_len(&list) / sizeof **out;
+	if (ok && *n == 0)
+		ok = er_refuse_field(&call->problem, ER_LIT(""), "files, a line with SHA-256 and length before each",
+		                     "the body holds no file");
 	*out = er_arena_alloc(call->arena, er_buf_len(&list) + 1);
 	er_copy(*out, list.p, er_buf_len(&list));
 	er_buf_fini(&list);
