@@ -108,17 +108,23 @@ typedef struct applying {
 	uint32_t n_own; /* the first so many came with the answer, and not from rules */
 	size_t left;    /* bytes that it may still get */
 	size_t copies;  /* bytes that may still be copied to put values together */
+	size_t work;    /* bytes that may still be filled in, whether they are added or are too many */
 	unsigned added; /* fields that it has got */
 } applying;
 
-/* Empty: it is too long, and left out. */
-static er_slice value_for(const er_headers_field *f, const er_rule_found *found, er_arena *a)
+/* Empty: it is too long, and left out. Filling costs time also where nothing comes of it: when that
+ * is used up, the answer gets no more. */
+static er_slice value_for(applying *to, const er_headers_field *f, const er_rule_found *found)
 {
 	if (found->n == 0)
 		return f->value;
 	er_buf b = {0};
-	bool fits = er_rule_fill(&b, f->value, found);
-	er_slice value = fits ? er_arena_copy(a, er_buf_slice(&b)) : (er_slice){0};
+	bool fits = er_rule_fill(&b, f->value, found) && er_buf_len(&b) <= to->left;
+	er_slice value = fits ? er_arena_copy(to->arena, er_buf_slice(&b)) : (er_slice){0};
+	size_t n = er_buf_len(&b);
+	to->work -= n < to->work ? n : to->work;
+	if (to->work == 0)
+		to->left = 0;
 	er_buf_fini(&b);
 	return value;
 }
@@ -174,7 +180,9 @@ static void apply_field(applying *to, const er_headers_field *f, const er_rule_f
 		take_away(to, f->name);
 		return;
 	}
-	er_slice value = value_for(f, found, to->arena);
+	if (to->left == 0)
+		return;
+	er_slice value = value_for(to, f, found);
 	size_t n = f->name.n + value.n + 4;
 	if (value.n == 0 || n > to->left)
 		return;
@@ -184,7 +192,12 @@ static void apply_field(applying *to, const er_headers_field *f, const er_rule_f
 
 void er_headers_apply(const er_headers *h, er_slice scheme, er_slice host, er_slice path, er_fields *fields, er_arena *a)
 {
-	applying to = {.fields = fields, .arena = a, .n_own = fields->n, .left = ER_HEADERS_ANSWER, .copies = 8 * ER_HEADERS_ANSWER};
+	applying to = {.fields = fields,
+	               .arena = a,
+	               .n_own = fields->n,
+	               .left = ER_HEADERS_ANSWER,
+	               .copies = 8 * ER_HEADERS_ANSWER,
+	               .work = 16 * ER_HEADERS_ANSWER};
 	er_rule_found found;
 	for (size_t i = 0; i < h->n && to.left > 0; i++) {
 		const er_headers_rule *rule = &h->rules[i];

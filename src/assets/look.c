@@ -58,7 +58,10 @@ static bool resolve(const er_assets *s, const er_assets_table *t, er_exchange *x
 	if (r != NULL) {
 		plan->status = r->status;
 		plan->location = er_redirects_target(r, &found, query_of(x), &x->arena);
-		return plan->location.n > 0;
+		if (plan->location.n > 0)
+			return true;
+		plan->location = (er_slice){0}; /* it would be too long: there is nothing */
+		return false;
 	}
 	er_assets_found there = er_assets_find(&t->manifest, s->settings.html, plan->path, &x->arena);
 	if (there.moved.n > 0) {

@@ -31,6 +31,7 @@ const redirects = `
 /blog/:year/* https://blog.example/:year?p=:splat 308
 /app/* /app.html 200
 /out/* /:splat
+/twice/* /:splat/:splat/:splat
 `
 const files = {
 	'er.jsonc': JSON.stringify({ name: 'site', assets: { directory: 'public', notFound: '404-page' } }),
@@ -209,6 +210,10 @@ test('_redirects: permanent ones, placeholders, other files, and never another h
 	assert.deepEqual(await leads('/out/%5cevil.example'), [404, undefined])
 	const injected = await leads('/out/a%0d%0aX-Evil:%201')
 	assert.ok(injected[1] === undefined || !/[\r\n]/.test(injected[1]))
+	// What would lead too far away is not there, and is answered as that.
+	assert.deepEqual(await leads('/twice/a'), [302, '/a/a/a'])
+	const far = await get(`/twice/${'a'.repeat(4000)}`)
+	assert.deepEqual([far.status, far.headers.location, far.text], [404, undefined, '<h1>nothing</h1>'])
 	const app = await get('/app/some/where')
 	assert.deepEqual([app.status, app.text], [200, '<h1>app</h1>'])
 	assert.equal((await get('/app/there.txt')).text, 'there')

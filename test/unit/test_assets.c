@@ -4,6 +4,7 @@
 #include "assets/types.h"
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -503,6 +504,20 @@ static void rules_that_name_a_long_path_many_times_make_no_endless_head(void **s
 	assert_true(er_headers_read(&a, er_buf_slice(&text), &h, &err));
 	er_headers_apply(&h, ER_LIT("https"), ER_LIT("h"), er_buf_slice(&path), &f, &a);
 	assert_true(f.n > 10 && f.n <= ER_HEADERS_ADDED && head_bytes(&f) <= ER_HEADERS_ANSWER + 4 * (size_t)f.n);
+	/* values that are too many cost neither memory nor time without end */
+	er_arena_fini(&a);
+	er_arena_init(&a);
+	er_buf_clear(&text);
+	for (int i = 0; i < ER_HEADERS_RULES; i++) {
+		er_buf_puts(&text, "/*\n");
+		for (int k = 0; k < ER_HEADERS_FIELDS; k++)
+			er_buf_puts(&text, " x:a:splat\n");
+	}
+	assert_true(er_headers_read(&a, er_buf_slice(&text), &h, &err));
+	f = (er_fields){0};
+	size_t before = mallinfo2().uordblks;
+	er_headers_apply(&h, ER_LIT("https"), ER_LIT("h"), er_slice_head(er_buf_slice(&path), 2700), &f, &a);
+	assert_true(mallinfo2().uordblks < before + (2 << 20));
 	/* one field that all rules add to */
 	er_arena_fini(&a);
 	er_arena_init(&a);
