@@ -161,10 +161,9 @@ static void answer(reading *r, const er_hot_value *v, int64_t length)
 }
 
 /* MANY: what stands before each value. */
-static void write_head(reading *r, const er_hot_value *v, uint64_t size)
+static void write_head(reading *r, const er_hot_value *v, uint64_t size, bool there)
 {
 	er_buf b = {0};
-	bool there = er_kv_alive(v);
 	er_buf_put_le32(&b, there);
 	er_buf_put_le32(&b, there ? (uint32_t)v->metadata.n : 0);
 	er_buf_put_le32(&b, there ? (uint32_t)size : 0);
@@ -175,11 +174,17 @@ static void write_head(reading *r, const er_hot_value *v, uint64_t size)
 	er_buf_fini(&b);
 }
 
-/* `parts`: a value in parts, whose hold is taken over; 0: it is in v. */
+/* `parts`: a value in parts, whose hold is taken over; 0: it is in v. A value may expire at any
+ * moment: whether it is there is asked once. */
 static void take_value(reading *r, const er_hot_value *v, int64_t parts, uint64_t size)
 {
 	er_err err = {0};
+	bool there = er_kv_alive(v);
 	ER_ASSERT(r->parts == 0);
+	if (!there && parts > 0) {
+		er_kv_let_go(er_kv_work_store(r->place->work), parts);
+		parts = 0;
+	}
 	r->parts = parts;
 	r->part = 0;
 	r->left = parts > 0 ? size : 0;
@@ -196,15 +201,15 @@ static void take_value(reading *r, const er_hot_value *v, int64_t parts, uint64_
 		return;
 	}
 	if (parts == 0)
-		size = v->value.n;
+		size = there ? v->value.n : 0;
 	r->total += size;
 	if (r->total > ER_KV_MANY_BYTES) {
 		er_fail(&err, ER_ERR_TOO_LARGE, "the values of one get have more than 25 MB together");
 		fail(r, &err);
 		return;
 	}
-	write_head(r, v, size);
-	if (parts == 0 && er_kv_alive(v))
+	write_head(r, v, size, there);
+	if (parts == 0 && there)
 		write_piece(r, er_piece_sub(v->value, 0, v->value.n));
 }
 
