@@ -36,9 +36,10 @@ static void sweep(er_control *c)
 {
 	unsigned removed;
 	er_err err = {0};
-	if (++c->ticks % SWEEP_TICKS != 0)
+	if (++c->ticks % SWEEP_TICKS != 0 && !c->sweeps)
 		return;
-	if (!er_kv_sweep(c->o.store, SWEEP_MOST, &removed, &err))
+	c->sweeps = er_kv_sweep(c->o.store, SWEEP_MOST, &removed, &err) && removed == SWEEP_MOST;
+	if (err.kind != ER_ERR_OK)
 		er_log(ER_LOG_WARN, "control", "expired KV entries could not be removed: %s", err.text);
 }
 

@@ -74,6 +74,7 @@ struct er_control {
 	unsigned assets_ticks;
 	uv_timer_t tick;
 	unsigned ticks;
+	bool sweeps; /* there are more expired KV entries than one tick removes */
 	/* handles_closed: nothing of it is on the loop any more, but perhaps a backup */
 	bool closing, handles_closed;
 	void (*closed)(void *ctx);

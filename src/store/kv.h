@@ -19,6 +19,7 @@ enum {
 	ER_KV_VALUE_MAX = 25 << 20, /* bytes */
 	ER_KV_METADATA_MAX = 1024,  /* bytes */
 	ER_KV_PART = 64 << 10,      /* bytes */
+	ER_KV_KEY_BYTES = 128,      /* what a key counts against its namespace's limit beside its own */
 };
 
 typedef struct er_kv_entry {

@@ -12,7 +12,10 @@
 #include "base/clock.h"
 #include "store/room.h"
 
-enum { TOLD_ONE_BY_ONE = 200 };
+enum {
+	TOLD_ONE_BY_ONE = 200,
+	MAKE_ROOM = 1000, /* expired entries that one put removes at most */
+};
 
 static int64_t now_s(void)
 {
@@ -68,22 +71,45 @@ static bool number_of(er_query *q, uint64_t *out, er_err *err)
 	return er_query_end(q, err);
 }
 
+/* Bytes that count against the limit: a key takes some also if it and its value are short. */
+static bool bytes_of(er_store *s, int64_t ns, uint64_t *out, er_err *err)
+{
+	er_query q = er_query_of(s->kv, "SELECT bytes + keys * ?2 FROM tally WHERE ns = ?1");
+	er_bind_int(&q, ns);
+	er_bind_int(&q, ER_KV_KEY_BYTES);
+	return number_of(&q, out, err);
+}
+
+/* What has expired and was not swept yet takes no room from what is written. */
+static bool make_room(er_store *s, int64_t ns, er_err *err)
+{
+	er_query q = er_query_of(s->kv, "DELETE FROM kv WHERE id IN (SELECT id FROM kv WHERE ns = ?1 AND expires_s > 0"
+	                                " AND expires_s <= ?2 LIMIT ?3)");
+	er_bind_int(&q, ns);
+	er_bind_int(&q, now_s());
+	er_bind_int(&q, MAKE_ROOM);
+	return er_query_run(&q, err);
+}
+
 /* What the key has now is not counted twice. */
 static bool fits(er_store *s, er_slice name, int64_t ns, const er_kv_entry *e, er_err *err)
 {
 	uint64_t most = __atomic_load_n(&s->kv_most, __ATOMIC_RELAXED), bytes, before;
 	if (most == 0)
 		return true;
-	er_query q = er_query_of(s->kv, "SELECT bytes FROM tally WHERE ns = ?1");
-	er_bind_int(&q, ns);
-	if (!number_of(&q, &bytes, err))
+	if (!bytes_of(s, ns, &bytes, err))
 		return false;
-	uint64_t more = e->key.n + value_n(e);
+	uint64_t more = e->key.n + value_n(e) + ER_KV_KEY_BYTES;
 	if (bytes + more <= most)
 		return true;
-	q = er_query_of(s->kv, "SELECT length(key) + length(value) + size FROM kv WHERE ns = ?1 AND key = ?2");
+	if (!make_room(s, ns, err) || !bytes_of(s, ns, &bytes, err))
+		return false;
+	if (bytes + more <= most)
+		return true;
+	er_query q = er_query_of(s->kv, "SELECT length(key) + length(value) + size + ?3 FROM kv WHERE ns = ?1 AND key = ?2");
 	er_bind_int(&q, ns);
 	er_bind_blob(&q, e->key);
+	er_bind_int(&q, ER_KV_KEY_BYTES);
 	if (!number_of(&q, &before, err))
 		return false;
 	if (bytes + more <= most + before || more <= before)

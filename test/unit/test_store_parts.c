@@ -239,6 +239,20 @@ static void a_namespace_has_no_more_than_its_limit(void **state)
 	assert_true(get(f, "l", &e));
 }
 
+static void what_expired_leaves_its_room_and_short_keys_take_some(void **state)
+{
+	fixture *f = *state;
+	er_kv_entry e = {.key = ER_LIT("old"), .value = bytes_of(f, 700 << 10, 5), .expires_s = 1000};
+	er_kv_limit(f->s, 1 << 20);
+	assert_true(er_kv_put(f->s, ER_LIT("ns"), &e, 1, &f->err));
+	put(f, "k", e.value); /* in the room of what nobody sees any more */
+	er_kv_entry *many = er_arena_zalloc(&f->a, 9000 * sizeof *many);
+	for (int i = 0; i < 9000; i++)
+		many[i].key = er_arena_printf(&f->a, "%d", i);
+	assert_false(er_kv_put(f->s, ER_LIT("ns"), many, 9000, &f->err));
+	assert_int_equal(f->err.kind, ER_ERR_TOO_LARGE);
+}
+
 static void told(void *ctx, int64_t ns, er_slice key)
 {
 	fixture *f = ctx;
@@ -297,6 +311,7 @@ int main(void)
 	    T(what_a_process_left_unfinished_is_swept_by_the_next),
 	    T(one_of_many_fails_by_itself),
 	    T(a_namespace_has_no_more_than_its_limit),
+	    T(what_expired_leaves_its_room_and_short_keys_take_some),
 	    T(every_way_of_writing_is_told),
 	    T(another_process_that_writes_is_noticed),
 	};
