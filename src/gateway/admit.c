@@ -68,7 +68,7 @@ bool er_admit(const er_config *config, er_env env, er_exchange *x)
 	bool home = er_slice_ieq(x->req.authority, w->home);
 	if (site == NULL && !home)
 		return refuse(x, "cdnProxy: this node does not serve the host %.*s", ER_FMT(er_slice_head(x->req.authority, 200)));
-	if (!home && !er_target_normal(&x->arena, x->req.target, &x->req.target, &why))
+	if ((!home || w->resolve.n > 0) && !er_target_normal(&x->arena, x->req.target, &x->req.target, &why))
 		return refuse(x, "cdnProxy: %s, which servers read in different ways", why);
 	taker who = taker_of(config, env, x->req.authority, x->req.target, w->owner);
 	if (who == ANOTHER && !home)

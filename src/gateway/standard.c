@@ -56,6 +56,12 @@ static void ask_named(er_exchange *x)
 void er_standard_handle(const er_config *c, er_exchange *x)
 {
 	ER_ASSERT(c != NULL && x->chain != NULL);
+	/* What is put is never fetched. */
+	if (x->wishes.cache != NULL && x->wishes.cache->store.n > 0) {
+		er_exchange_fail(x, 504, ER_ERR_UNAVAILABLE, NULL, "a cache of a routine's own has no origin");
+		er_exchange_answer(x);
+		return;
+	}
 	const er_cache_wishes *w = x->wishes.cache;
 	if (w != NULL && w->foreign) {
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_STANDARD));

@@ -200,6 +200,11 @@ test('resolveOverride asks another server that the routine may reach, and stores
 	const guarded = await ask('shop.example', 'request', { er: { resolveOverride: 'blog.example' } }, { target: '/p' })
 	assert.equal(guarded.status, 403)
 	assert.match(guarded.text, /another routine/)
+	for (const hidden of ['/x/..;/p', '/x/..%2fp']) {
+		const dots = await ask('shop.example', `http://shop.example${hidden}`, { cdnProxy: true, er: { resolveOverride: 'plain.example' } })
+		assert.equal(dots.status, 403, hidden)
+		assert.match(dots.text, /servers read in different ways/)
+	}
 	const inside = await ask('shop.example', 'request', { er: { resolveOverride: '10.0.0.1' } }, { target: '/q' })
 	assert.ok(inside.status >= 500, 'the guard of addresses holds')
 	assert.equal((await ask('shop.example', `http://elsewhere.example:${other.port}/x`, at)).text, `other elsewhere.example:${other.port}/x`, 'for servers elsewhere, too')
