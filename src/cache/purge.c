@@ -272,14 +272,18 @@ static coarse_list coarser(const er_purges *p, er_arena *a)
 	return list;
 }
 
-/* Under `writing`, returns under both. */
+/* Under `writing`, returns under both. What was purged one by one since the list was made goes with
+ * its group, so the group's own mark counts, which is never lower than the list's. */
 static void coarsen(er_purges *p, const er_purge_coarse *v, size_t n)
 {
-	er_purge_mark all = {0};
+	er_purge_mark all = {0}, *marks = er_zalloc((n + 1) * sizeof *marks);
 	for (size_t i = 0; i < n; i++) {
 		er_purge_group *g = er_purge_group_find(p->groups, scope_of(&v[i].what));
-		if (g != NULL)
+		marks[i] = (er_purge_mark){v[i].hard, v[i].soft};
+		if (g != NULL) {
 			g->going = true;
+			er_purge_mark_take(&marks[i], g->mark);
+		}
 		if (v[i].what.kind == ER_PURGE_ALL)
 			er_purge_mark_take(&all, (er_purge_mark){v[i].hard, v[i].soft});
 	}
@@ -290,11 +294,11 @@ static void coarsen(er_purges *p, const er_purge_coarse *v, size_t n)
 		uint64_t scope = scope_of(&v[i].what);
 		if (v[i].what.kind == ER_PURGE_ALL)
 			continue;
-		const er_purge_mark mark = {v[i].hard, v[i].soft};
-		raise_scope(p, scope, NULL, mark);
+		raise_scope(p, scope, NULL, marks[i]);
 		if (v[i].what.kind == ER_PURGE_HOST)
-			drop_prefixes(p, mark, scope);
+			drop_prefixes(p, marks[i], scope);
 	}
+	er_free(marks);
 }
 
 /* Under `writing`: there is room for one more. */

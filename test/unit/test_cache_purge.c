@@ -316,6 +316,29 @@ static size_t tidy(er_purges *p)
 	return n;
 }
 
+/* Others purge while the owner of the stores writes down what it makes of the table. */
+static void what_is_purged_while_a_table_is_made_coarser_stays_purged(void **state)
+{
+	(void)state;
+	char text[32];
+	er_arena a = {0};
+	er_purge_coarse *v;
+	er_purges *p = er_purges_new(0, 100);
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(text, sizeof text, "busy.example/%u", i);
+		add_value(p, ER_PURGE_URL, text, "", false);
+	}
+	size_t n = er_purges_coarser(p, &a, &v);
+	assert_int_equal(n, 1);
+	uint64_t stored = er_purges_next(p);
+	add_value(p, ER_PURGE_URL, "busy.example/late", "", false);
+	er_purges_coarsen(p, v, n);
+	assert_int_equal(look(p, "busy.example/late", stored), ER_PURGED_HARD);
+	assert_int_equal(look(p, "busy.example/late", er_purges_next(p)), ER_PURGED_NOT);
+	er_arena_fini(&a);
+	er_purges_free(p);
+}
+
 static void the_host_or_site_with_the_most_purges_pays_for_a_crowded_table(void **state)
 {
 	(void)state;
@@ -489,6 +512,7 @@ int main(void)
 	    cmocka_unit_test(what_may_be_stale_for_a_while_is_so_after_a_soft_purge),
 	    cmocka_unit_test(a_table_that_is_crowded_forgets_what_matches_nothing_any_more),
 	    cmocka_unit_test(a_table_that_is_full_purges_too_much_and_never_too_little),
+	    cmocka_unit_test(what_is_purged_while_a_table_is_made_coarser_stays_purged),
 	    cmocka_unit_test(the_host_or_site_with_the_most_purges_pays_for_a_crowded_table),
 	    cmocka_unit_test(very_many_hosts_with_few_purges_cost_only_what_is_old),
 	    cmocka_unit_test(nothing_that_was_purged_comes_back),
