@@ -73,8 +73,14 @@ void er_keep_evicted(void *disk, er_index *ix, er_stored *s, uint64_t purges)
 		er_disk_drop(disk, s->key, s->hash);
 }
 
+/* Counted once: who hands over serves on, and its hits count on. */
+typedef struct hot_one {
+	er_stored *s;
+	uint32_t hits;
+} hot_one;
+
 typedef struct hot {
-	er_stored **v;
+	hot_one *v;
 	size_t n, cap;
 } hot;
 
@@ -83,19 +89,20 @@ static void add_hot(void *ctx, er_index *ix, er_index_shard *shard, er_index_key
 	(void)shard;
 	hot *h = ctx;
 	for (er_stored *it = e->variants; it != NULL; it = it->next_in_key) {
-		if (__atomic_load_n(&it->hits, __ATOMIC_RELAXED) == 0 || !er_content_kept(it->content) || er_index_purged(ix, it))
+		uint32_t hits = __atomic_load_n(&it->hits, __ATOMIC_RELAXED);
+		if (hits == 0 || !er_content_kept(it->content) || er_index_purged(ix, it))
 			continue;
 		if (h->n == h->cap) {
 			h->cap = h->cap * 2 + 64;
-			h->v = er_realloc(h->v, h->cap * sizeof(er_stored *));
+			h->v = er_realloc(h->v, h->cap * sizeof *h->v);
 		}
-		h->v[h->n++] = er_stored_ref(it);
+		h->v[h->n++] = (hot_one){.s = er_stored_ref(it), .hits = hits};
 	}
 }
 
 static int by_hits(const void *a, const void *b)
 {
-	uint32_t x = (*(er_stored *const *)a)->hits, y = (*(er_stored *const *)b)->hits;
+	uint32_t x = ((const hot_one *)a)->hits, y = ((const hot_one *)b)->hits;
 	return (x < y) - (x > y);
 }
 
@@ -105,9 +112,9 @@ void er_keep_hot(er_index *ix, er_disk *d)
 	size_t bytes = 0;
 	er_index_walk(ix, add_hot, &h);
 	if (h.n > 0)
-		qsort(h.v, h.n, sizeof(er_stored *), by_hits);
+		qsort(h.v, h.n, sizeof *h.v, by_hits);
 	for (size_t i = 0; i < h.n; i++) {
-		er_stored *s = h.v[i];
+		er_stored *s = h.v[i].s;
 		size_t cost = er_stored_cost(s);
 		if (bytes + cost <= HOT_BYTES && er_disk_takes(d, s->key) && !er_disk_has(d, s->key) && is_worth(s)) {
 			bytes += cost;
