@@ -454,7 +454,13 @@ static void look(er_task *t)
 {
 	er_exchange *x = t->x;
 	uint64_t now_us = er_clock_mono_us();
-	if (t->key.n == 0 || t->looks++ == LOOKS) {
+	bool looked = t->key.n == 0 || t->looks++ == LOOKS;
+	if (looked && er_cache_control(&x->req.fields).only_if_cached) {
+		er_answer_only_if_cached(x);
+		done(t);
+		return;
+	}
+	if (looked) {
 		ask_alone(t);
 		return;
 	}

@@ -325,7 +325,7 @@ void er_fill_start(er_fill *f, const er_exchange *x, const er_chain *chain)
 	if (f->asks_disk && f->cache->disk != NULL && f->key.n > 0 && f->stale == NULL)
 		ask_disk(f);
 	else
-		ask_origin(f);
+		go_on_to_origin(f);
 }
 
 /* ---- the body ---- */

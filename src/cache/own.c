@@ -431,6 +431,9 @@ static void handle(void *self, er_exchange *x)
 	if (key.n == 0) {
 		er_exchange_fail(x, 400, ER_ERR_INVALID, NULL, "the key of a cache is an http or https URL of at most 16 KB");
 		er_exchange_answer(x);
+	} else if (x->req.body != NULL && !er_slice_eq(method, ER_LIT("PUT"))) {
+		er_exchange_fail(x, 400, ER_ERR_INVALID, NULL, "only what is put has a body");
+		er_exchange_answer(x);
 	} else if (er_slice_eq(method, ER_LIT("GET"))) {
 		er_fields_set(&x->req.fields, &x->arena, ER_LIT("cache-control"), ER_LIT("only-if-cached"));
 		er_handler cache = er_cache_handler(&own->place);

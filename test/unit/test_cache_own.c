@@ -123,6 +123,13 @@ static void what_is_no_response_or_no_key_is_refused(void **state)
 	question q;
 	ask(&q, &w, "one", "PATCH", AT, "", NULL, false);
 	assert_int_equal(status_of(&q), 405);
+	/* A body has no way to a server behind the cache. */
+	static const char *const others[] = {"GET", "DELETE", "LIST"};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		ask(&q, &w, "one", others[i], AT, "", "x", false);
+		assert_int_equal(status_of(&q), 400);
+	}
+	assert_int_equal(w.n_asked, 0);
 	assert_has(&w, "one", AT, "", "-");
 	world_close(&w);
 }
