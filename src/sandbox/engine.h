@@ -132,10 +132,12 @@ ER_MUST_CHECK bool er_js_bytestring_arg(er_value v, er_text *out, er_value *exce
 /* The characters of a string where they lie, a byte each; false: it is none, or has them otherwise.
  * Valid while the string lives. */
 bool er_js_peek(er_value v, er_slice *latin1);
-/* Of a promise (nothing else): it is pending, and nobody waits for it. False also if the engine's
- * objects are not as they were known. */
+/* A promise, of any realm. False also if the engine's cells are not as they were known. */
+bool er_js_is_promise(er_value v);
+/* A promise that is pending, and nobody waits for it. False also if the engine's objects are not as
+ * they were known. */
 bool er_js_is_bare(er_value v);
-/* Of a promise (nothing else): somebody waits for it, or has. False also if that cannot be seen. */
+/* A promise that somebody waits for, or has. False also if that cannot be seen. */
 bool er_js_is_handled(er_value v);
 /* UTF-16 units in *out (n counts bytes). */
 ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);

@@ -88,7 +88,7 @@ static bool looks_bare(er_value v)
 
 bool er_js_is_bare(er_value v)
 {
-	return known_promise && looks_bare(v);
+	return known_promise && er_js_is_promise(v) && looks_bare(v);
 }
 
 /* A small whole number lies in the lowest 32 bits. */
@@ -99,7 +99,7 @@ static bool looks_handled(er_value v)
 
 bool er_js_is_handled(er_value v)
 {
-	return known_handled && looks_handled(v);
+	return known_handled && er_js_is_promise(v) && looks_handled(v);
 }
 
 static bool try_bytes(void)

@@ -25,8 +25,8 @@ enum { CELL_TYPE_AT = 5 };
 static struct {
 	bool tagged; /* constants and int32 are in the value */
 	er_value undefined, null, yes, no;
-	bool types; /* cells say what they are */
-	uint8_t plain, string;
+	bool types;                     /* cells say what they are */
+	uint8_t plain, string, promise; /* promise 0: not known */
 } seen;
 
 static_assert(CELL_TYPE_AT < 8, "in the head of a cell");
@@ -84,6 +84,11 @@ bool er_js_is_plain(er_value v)
 	return seen.types && is_cell(v) && cell_type(v) == seen.plain;
 }
 
+bool er_js_is_promise(er_value v)
+{
+	return seen.types && seen.promise != 0 && is_cell(v) && cell_type(v) == seen.promise;
+}
+
 /* What an array has at i. */
 static er_value element(er_value array, unsigned i)
 {
@@ -122,7 +127,7 @@ static uint8_t type_of_all(er_value these, unsigned n, er_value others, unsigned
  * strings, 96 KB, for this one. */
 static void learn_types(void)
 {
-	enum { PLAIN = 4, STRINGS = 8, OTHERS = 11 };
+	enum { PLAIN = 4, STRINGS = 8, PROMISES = 3, OTHERS = 11 };
 	er_value plain = cells("[{}, {a: 1, get b() { return 2 }}, Object.create(null), new class { x = 1 }]", PLAIN);
 	er_value strings = cells("['', 'a', 'text', '\\u0100b', 'ab'.repeat(20) + 'cd'.repeat(20), 'a long text'.slice(3), "
 	                         "(12.5).toFixed(1), JSON.stringify({})]",
@@ -130,8 +135,10 @@ static void learn_types(void)
 	er_value others = cells("[new Proxy({}, {}), [], () => 1, new Map, new Uint8Array(1), Symbol(), new Error, /x/, "
 	                        "new String('x'), (function () { return arguments })(), 2n ** 200n]",
 	                        OTHERS);
+	er_value promises = cells("[new Promise(() => {}), Promise.resolve(), (async () => {})()]", PROMISES);
 	seen.plain = type_of_all(plain, PLAIN, others, OTHERS);
 	seen.string = type_of_all(strings, STRINGS, others, OTHERS);
+	seen.promise = type_of_all(promises, PROMISES, others, OTHERS);
 	seen.types = seen.tagged && seen.plain != 0 && seen.string != 0 && seen.plain != seen.string;
 }
 

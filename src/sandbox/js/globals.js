@@ -1,6 +1,6 @@
 // What routine code finds on globalThis.
 import * as er from './natives.js';
-import { TypeErr, apply, defineProperty, newMap, splice, then, resolved, isArray } from './primordials.js';
+import { TypeErr, apply, defineProperty, newMap, setPrototypeOf, splice, then, resolved, isArray } from './primordials.js';
 import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
 import {
 	CustomEvent, ErrorEvent, Event, EventTarget, PromiseRejectionEvent, addListener, attribute, dispatch, dispatchFrom, dropListener, reportThrough, trust,
@@ -82,8 +82,8 @@ export function reportUncaught(e, fatal) {
 	reportException(er.owner(), e, fatal);
 }
 /** Rejected promises that nobody handled, while somebody wants to hear that they are handled after
- * all. */
-const outstanding = [];
+ * all. Without a prototype, whose setters and species a routine could have made. */
+const outstanding = setPrototypeOf([], null);
 const OUTSTANDING_MAX = 100;
 /** hooks.turnOver */
 export function turnOver() {
