@@ -32,6 +32,25 @@ let node
 
 const HASHES = { 'SHA-1': 'sha1', 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512', MD5: 'md5' }
 
+// ---- what must not be had ----
+
+gives('a key that was wrapped in nothing is no key', `
+	const k = await subtle.generateKey({ name: "AES-KW", length: 128 }, false, ["wrapKey", "unwrapKey"])
+	const out = []
+	for (const n of [0, 8, 16, 23]) for (const to of ["HKDF", "PBKDF2"]) out.push(await why(() => subtle.unwrapKey("raw", new Uint8Array(n), k, "AES-KW", to, false, ["deriveBits"])))
+	return [...new Set(out)]`, ['OperationError'])
+
+gives('what two keys agree on is not seen by a getter of the code', `
+	const mine = await subtle.generateKey({ name: "X25519" }, false, ["deriveKey"]), other = await subtle.generateKey({ name: "X25519" }, false, ["deriveKey"])
+	const own = Object.getOwnPropertyDescriptor(Uint8Array.prototype, "constructor"), seen = []
+	Object.defineProperty(Uint8Array.prototype, "constructor", { configurable: true, get() { seen.push(hex(this)); return own.value } })
+	try {
+		await subtle.deriveKey({ name: "X25519", public: other.publicKey }, mine.privateKey, { name: "AES-GCM", length: 128 }, false, ["encrypt"])
+	} finally {
+		Object.defineProperty(Uint8Array.prototype, "constructor", own)
+	}
+	return seen`, [])
+
 // ---- digests ----
 
 gives('digests of nothing, of a word and of a megabyte', `

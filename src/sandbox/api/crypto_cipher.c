@@ -60,10 +60,13 @@ static long through(EVP_CIPHER_CTX *ctx, er_slice s, uint8_t *out)
 	return EVP_CipherFinal_ex(ctx, out + n, &end) == 1 ? (long)n + end : -1;
 }
 
-/* CBC with padding, or AES-KW, whose IV is the one of RFC 3394. */
+/* CBC with padding, or AES-KW, whose IV is the one of RFC 3394: it takes two blocks of 64 bits or
+ * more, and OpenSSL would not check what is shorter. */
 static long plain(const cipher_call *c, bool wrap, uint8_t *out)
 {
 	long n = -1;
+	if (wrap && (c->bytes.n % 8 != 0 || c->bytes.n < (c->encrypt ? 16 : 24)))
+		return -1;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	if (ctx != NULL && wrap)
 		EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);

@@ -133,7 +133,10 @@ function start(input, init) {
 	}
 	const url = request.url;
 	if (!isHttp(url)) {
-		if (startsWith(url, 'data:')) return dataURL(url, request.method);
+		if (startsWith(url, 'data:')) {
+			const response = dataURL(url, request.method);
+			return request.integrity === '' ? response : intact(response, request.integrity);
+		}
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
 	const block = parts.hosted ? withoutHost(parts, url) : parts.block;
