@@ -149,6 +149,7 @@ ER_NATIVE(fetchRequest)
 	              .arg = owner->id,
 	              .aux = (uint16_t)(er_js_to_u32(a->options) | ER_FETCH_REQUEST)};
 	er_text wishes;
+	wishes.p = NULL; /* not all of it: it has room for what is short */
 	wishes.n = 0;
 	if (!wishes_of(a->wishes, &f, &wishes, exception))
 		return NULL;
