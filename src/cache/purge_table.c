@@ -1,3 +1,7 @@
+/* An open hash table of scopes with linear probing, whose slots never go singly: what is not needed
+ * any more stays behind when the table is copied (er_purge_table_copy), which also makes it larger.
+ * A slot that can become one purge with others knows its group; a group counts its slots, and goes
+ * with the last. purge.c owns the table and the groups, and locks them. Pure but for memory. */
 #include "cache/purge_table.h"
 
 #include "base/mem.h"
