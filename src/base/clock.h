@@ -21,5 +21,10 @@ static inline uint64_t er_clock_wall_us(void)
 {
 	return er_clock_us_(CLOCK_REALTIME);
 }
+/* The same in whole seconds. */
+static inline int64_t er_clock_wall_s(void)
+{
+	return (int64_t)(er_clock_wall_us() / 1000000U);
+}
 
 #endif

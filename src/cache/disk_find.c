@@ -47,7 +47,7 @@ static er_stored *restore(er_disk_find *f, er_piece payload, uint64_t number)
 	er_arena a = {0};
 	er_disk_head head;
 	er_stored *s = NULL;
-	int64_t now = (int64_t)(er_clock_wall_us() / 1000000);
+	int64_t now = er_clock_wall_s();
 	if (er_disk_head_get(er_piece_slice(payload), now, &a, &head) && er_slice_eq(head.key, f->key) &&
 	    er_variant_matches(&head.variant, f->request, &a)) {
 		er_content *c = head.id != 0

@@ -147,7 +147,7 @@ static bool forms_of(er_volume *v, const er_stored *s, er_disk_hash key, uint8_t
 static bool make_head(er_volume *v, const er_stored *s, uint64_t id, uint64_t length, er_slice body, const er_disk_form *forms)
 {
 	uint64_t now_us = er_clock_mono_us();
-	int64_t now = (int64_t)(er_clock_wall_us() / 1000000);
+	int64_t now = er_clock_wall_s();
 	er_buf_clear(&v->payload);
 	if (er_disk_head_put(&v->payload, s, id, length, body, forms, now_us, now))
 		return true;

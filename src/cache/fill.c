@@ -35,11 +35,6 @@ static void on_broken(er_asker *asker, er_exchange *x);
 static void on_informed(er_asker *asker, er_exchange *x, int status, const er_fields *fields);
 static void on_room(er_wait *wait);
 
-static int64_t wall_s(void)
-{
-	return (int64_t)(er_clock_wall_us() / 1000000);
-}
-
 er_fill *er_fill_new(const er_cache_place *place, er_slice key, uint64_t hash, er_stored *stale)
 {
 	er_cache *c = place->cache;
@@ -120,7 +115,7 @@ static void ask_origin(er_fill *f)
 	if (f->stale != NULL)
 		er_fill_validators(own, f->stale);
 	own->facts.started_us = er_clock_mono_us();
-	f->asked = wall_s();
+	f->asked = er_clock_wall_s();
 	er_exchange_start(own, er_chain_behind(f->chain, ER_AT_CACHE));
 }
 
@@ -545,7 +540,7 @@ static er_cache_refusal refusal_of_renewed(const er_fill *f, er_exchange *x, con
 /* 304: what is stored is good, with a new head. That may say that it is for one alone now. */
 static void renewed(er_fill *f, er_exchange *x)
 {
-	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, wall_s(), &f->law);
+	er_stored *s = er_stored_renew(f->stale, &f->wanted, &x->res.fields, f->asked, er_clock_wall_s(), &f->law);
 	er_cache_refusal why = refusal_of_renewed(f, x, s);
 	if (s != NULL)
 		er_stored_asked(s, f->scopes.site, f->number);
@@ -645,7 +640,7 @@ static void decide(er_fill *f, er_exchange *x)
 	/* A part may be stored where the whole may. */
 	int status = f->of_piece ? STATUS_OK : x->res.status;
 	const er_fields *said = er_law_said(&f->law, &x->arena, status, &x->res.fields);
-	er_freshness fresh = er_freshness_of(status, said, f->asked, wall_s());
+	er_freshness fresh = er_freshness_of(status, said, f->asked, er_clock_wall_s());
 	er_rules_stale(f->rules, &fresh);
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, status, said, &fresh);
 	if (why == ER_CACHE_OK && x->res.body != NULL &&

@@ -246,7 +246,7 @@ static bool lasts(put *p)
 		(void)er_fields_del(r, ER_LIT("set-cookie"));
 		(void)er_fields_del(r, ER_LIT("cache-control"));
 	}
-	int64_t now = (int64_t)(er_clock_wall_us() / 1000000);
+	int64_t now = er_clock_wall_s();
 	er_cache_directives d;
 	if (!er_cache_control_targeted(r, &d))
 		d = er_cache_control(r);

@@ -68,7 +68,7 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 	if (status == PARTIAL && !er_range_said(&s->fields, &s->piece, &s->whole))
 		s->whole = 0; /* covers nothing */
 	s->came_us = er_clock_mono_us();
-	s->came = (int64_t)(er_clock_wall_us() / 1000000);
+	s->came = er_clock_wall_s();
 	return s;
 }
 

@@ -69,7 +69,7 @@ static bool check_site(er_call *call, const er_json *public, er_site_settings *o
 		}
 	}
 	return er_site_read(call->arena, whole, (er_slice){0}, out, &call->problem) &&
-	       !er_site_expired(out, (int64_t)(er_clock_wall_us() / 1000000), &call->problem);
+	       !er_site_expired(out, er_clock_wall_s(), &call->problem);
 }
 
 /* Its name is the path's. `text` is what is stored, logged and shown: the key has its own way. */

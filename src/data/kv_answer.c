@@ -28,7 +28,7 @@ void er_kv_refuse(er_exchange *x, const er_err *err)
 
 bool er_kv_alive(const er_hot_value *v)
 {
-	return v->found && (v->expires_s == 0 || v->expires_s > (int64_t)(er_clock_wall_us() / 1000000));
+	return v->found && (v->expires_s == 0 || v->expires_s > er_clock_wall_s());
 }
 
 void er_kv_answer_head(er_exchange *x, const er_hot_value *v)

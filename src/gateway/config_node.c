@@ -384,7 +384,7 @@ static bool read_beside(void *ctx, er_arena *a, er_slice path, er_slice *out, ch
 static void warn_expired(const er_config_reader *r, const er_site_settings *settings)
 {
 	er_problem problem = {0};
-	if (er_site_expired(settings, (int64_t)(er_clock_wall_us() / 1000000), &problem))
+	if (er_site_expired(settings, er_clock_wall_s(), &problem))
 		er_log(ER_LOG_WARN, "gateway", "%s: site %.*s: %s", r->shown, ER_FMT(settings->name), problem.message);
 }
 

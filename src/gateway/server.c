@@ -29,7 +29,7 @@ er_slice er_server_date(er_server *s)
 	uint64_t now = uv_now(s->loop);
 	if (s->date_ms == 0 || now - s->date_ms >= DATE_MS) {
 		s->date_ms = now;
-		er_date_write((int64_t)(er_clock_wall_us() / 1000000U), s->date);
+		er_date_write(er_clock_wall_s(), s->date);
 	}
 	return er_slice_of(s->date, ER_DATE_N);
 }

@@ -90,11 +90,6 @@ static void vary_on(er_follow_way *way, er_slice names, er_arena *a)
 		way->vary = er_arena_printf(a, "%.*s%s%.*s", ER_FMT(way->vary), way->vary.n > 0 ? ", " : "", ER_FMT(names));
 }
 
-static int64_t seconds_now(void)
-{
-	return (int64_t)(er_clock_wall_us() / 1000000);
-}
-
 static void note_storing(er_follow_way *way, const er_fields *fields, er_arena *a)
 {
 	for (uint32_t i = 0; i < fields->n; i++) {
@@ -154,7 +149,7 @@ er_follow er_follow_next(const er_group *g, er_exchange *x, const er_exchange *n
 	}
 	note_storing(way, &now->res.fields, a);
 	int64_t took = (int64_t)((er_clock_mono_us() - now->facts.started_us) / 1000000);
-	er_way_life_note(&way->life, now->res.status, &now->res.fields, seconds_now() - took, seconds_now());
+	er_way_life_note(&way->life, now->res.status, &now->res.fields, er_clock_wall_s() - took, er_clock_wall_s());
 	way->hops++;
 	way->foreign = !own;
 	way->left = way->left || !own;
@@ -228,7 +223,7 @@ void er_follow_answer(const er_follow_way *way, er_exchange *x)
 		              er_arena_printf(a, "%.*s://%.*s%.*s", ER_FMT(to.scheme), ER_FMT(to.authority), ER_FMT(to.target)));
 	if (way->vary.n > 0)
 		er_fields_add(fields, a, ER_LIT("vary"), way->vary);
-	er_way_life_answer(&way->life, x->res.status, fields, a, seconds_now());
+	er_way_life_answer(&way->life, x->res.status, fields, a, er_clock_wall_s());
 	if (!way->unstored)
 		return;
 	er_fields_del(fields, ER_LIT("cdn-cache-control"));

@@ -15,11 +15,6 @@
 enum { PART = 128 << 10, PARTS = 256, YOUNG_S = 300, AT_ONCE = 2000 };
 _Static_assert(ER_ASSET_MAX / PART < PARTS, "the number of a part is its file's, and this");
 
-static int64_t now_s(void)
-{
-	return (int64_t)(er_clock_wall_us() / 1000000);
-}
-
 /* ---- asking ---- */
 
 typedef struct row {
@@ -45,11 +40,11 @@ static bool find(er_db *db, er_slice routine, const er_hash *hash, row *out, er_
 /* One that is young stays so, and costs no writing. */
 static bool touch(er_db *db, const row *r, er_err *err)
 {
-	if (now_s() - r->at_s < YOUNG_S)
+	if (er_clock_wall_s() - r->at_s < YOUNG_S)
 		return true;
 	er_query q = er_query_of(db, "UPDATE asset SET at_s = ?2 WHERE id = ?1");
 	er_bind_int(&q, r->id);
-	er_bind_int(&q, now_s());
+	er_bind_int(&q, er_clock_wall_s());
 	return er_query_run(&q, err);
 }
 
@@ -149,7 +144,7 @@ static bool put_one(er_db *db, er_slice routine, const er_asset *a, er_err *err)
 	er_bind_text(&q, routine);
 	er_bind_blob(&q, er_hash_slice(&a->hash));
 	er_bind_int(&q, (int64_t)a->bytes.n);
-	er_bind_int(&q, now_s());
+	er_bind_int(&q, er_clock_wall_s());
 	int64_t id = er_query_row(&q) ? er_col_int(&q, 0) : 0;
 	return er_query_run(&q, err) && put_parts(db, id, a->bytes, err);
 }
@@ -348,7 +343,7 @@ bool er_asset_sweep(er_store *s, unsigned grace_s, unsigned *removed, bool *over
 	bool good = begin(s, err);
 	if (good) {
 		bool done = next_routine(s, name, sizeof name, over, err) &&
-		            (*over || sweep_routine(s, er_slice_cstr(name), now_s() - (int64_t)grace_s, removed, err));
+		            (*over || sweep_routine(s, er_slice_cstr(name), er_clock_wall_s() - (int64_t)grace_s, removed, err));
 		good = end(s, done, err);
 	}
 	/* One that has more of it comes again. */

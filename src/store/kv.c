@@ -15,11 +15,6 @@
 
 enum { LOOKS = 8 };
 
-static int64_t now_s(void)
-{
-	return (int64_t)(er_clock_wall_us() / 1000000);
-}
-
 /* ---- reading ---- */
 
 /* One that has expired is not there, though its row may be. */
@@ -29,7 +24,7 @@ static bool get(er_db *db, er_arena *a, int64_t ns, er_slice key, er_kv_entry *o
 	                             " AND (expires_s = 0 OR expires_s > ?3)");
 	er_bind_int(&q, ns);
 	er_bind_blob(&q, key);
-	er_bind_int(&q, now_s());
+	er_bind_int(&q, er_clock_wall_s());
 	*found = er_query_row(&q);
 	if (*found)
 		*out = (er_kv_entry){
@@ -169,7 +164,7 @@ bool er_kv_list(er_store *s, er_arena *a, er_slice ns, er_slice prefix, er_slice
 #undef LIST
 	er_bind_int(&q, id);
 	er_bind_blob(&q, from);
-	er_bind_int(&q, now_s());
+	er_bind_int(&q, er_clock_wall_s());
 	er_buf_init(&rows);
 	bool good = list(a, prefix, most, &q, &rows, more, err);
 	*out = er_rows_take(&rows, a, sizeof **out, n);

@@ -4,16 +4,11 @@
 #include "base/clock.h"
 #include "store/room.h"
 
-static int64_t now_s(void)
-{
-	return (int64_t)(er_clock_wall_us() / 1000000);
-}
-
 static bool sweep_expired(er_db *db, unsigned most, unsigned *removed, er_err *err)
 {
 	er_query q =
 	    er_query_of(db, "DELETE FROM kv WHERE id IN (SELECT id FROM kv WHERE expires_s > 0 AND expires_s <= ?1 LIMIT ?2)");
-	er_bind_int(&q, now_s());
+	er_bind_int(&q, er_clock_wall_s());
 	er_bind_int(&q, most);
 	if (!er_query_run(&q, err))
 		return false;

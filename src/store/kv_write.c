@@ -17,11 +17,6 @@ enum {
 	MAKE_ROOM = 1000, /* expired entries that one put removes at most */
 };
 
-static int64_t now_s(void)
-{
-	return (int64_t)(er_clock_wall_us() / 1000000);
-}
-
 /* ---- limits ---- */
 
 void er_kv_limit(er_store *s, uint64_t namespace_bytes)
@@ -86,7 +81,7 @@ static bool make_room(er_store *s, int64_t ns, er_err *err)
 	er_query q = er_query_of(s->kv, "DELETE FROM kv WHERE id IN (SELECT id FROM kv WHERE ns = ?1 AND expires_s > 0"
 	                                " AND expires_s <= ?2 LIMIT ?3)");
 	er_bind_int(&q, ns);
-	er_bind_int(&q, now_s());
+	er_bind_int(&q, er_clock_wall_s());
 	er_bind_int(&q, MAKE_ROOM);
 	return er_query_run(&q, err);
 }
@@ -191,7 +186,7 @@ static bool delete (er_db *db, int64_t ns, er_slice key, bool *existed, er_err *
 	er_bind_int(&q, ns);
 	er_bind_blob(&q, key);
 	while (er_query_row(&q))
-		*existed = er_col_int(&q, 0) == 0 || er_col_int(&q, 0) > now_s();
+		*existed = er_col_int(&q, 0) == 0 || er_col_int(&q, 0) > er_clock_wall_s();
 	return er_query_end(&q, err);
 }
 
