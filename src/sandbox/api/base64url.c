@@ -1,20 +1,17 @@
 #include "sandbox/api/base64url.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
 
 static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static_assert(sizeof DIGITS == 64 + 1, "six bits a character");
 
+/* The last two digits are others than those of base64. */
 static int digit(uint8_t c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '-' ? 62 : c == '_' ? 63 : -1;
+	int d = er_base64_digit(c);
+	return d < 62 && d >= 0 ? d : c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
 bool er_base64url_decode(er_slice text, uint8_t *out, size_t *n)
