@@ -135,12 +135,8 @@ static void act(reader *r)
 		while (step(r, &ended, &why)) {
 		}
 	} while (!ended && er_act_again(&r->act));
-	if (ended && !r->over) {
-		if (why == ER_ERR_OK)
-			er_body_finish(r->body);
-		else
-			er_body_fail(r->body, why);
-	}
+	if (ended && !r->over)
+		er_body_end(r->body, why);
 	er_act_end(&r->act);
 	if (ended)
 		free_reader(r);

@@ -580,10 +580,7 @@ static void end(reader *r, er_err_kind why)
 	er_body *body = er_body_ref(r->body);
 	er_body_source(body, &done_ops, NULL); /* an end may call the sink, and the sink the source */
 	let_go(r);
-	if (why == ER_ERR_OK)
-		er_body_finish(body);
-	else
-		er_body_fail(body, why);
+	er_body_end(body, why);
 	er_body_source(body, NULL, NULL);
 	er_body_unref(body);
 }

@@ -221,12 +221,8 @@ static void act(parts *p)
 		while ((now = step(p, &why)) == ON) {
 		}
 	} while (now != ENDED && er_act_again(&p->act));
-	if (now == ENDED && !p->over) {
-		if (why == ER_ERR_OK)
-			er_body_finish(p->out);
-		else
-			er_body_fail(p->out, why);
-	}
+	if (now == ENDED && !p->over)
+		er_body_end(p->out, why);
 	er_act_end(&p->act);
 	if (now == ENDED)
 		free_parts(p);

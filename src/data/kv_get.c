@@ -119,10 +119,7 @@ static void end_body(reading *r, er_err_kind why)
 	er_body *body = r->body;
 	r->over = true;
 	r->body = NULL;
-	if (why == ER_ERR_OK)
-		er_body_finish(body);
-	else
-		er_body_fail(body, why);
+	er_body_end(body, why);
 	er_body_source(body, NULL, NULL);
 	er_body_unref(body);
 }

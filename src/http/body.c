@@ -263,6 +263,14 @@ void er_body_fail(er_body *b, er_err_kind kind)
 	tell_sink(b);
 }
 
+void er_body_end(er_body *b, er_err_kind why)
+{
+	if (why == ER_ERR_OK)
+		er_body_finish(b);
+	else
+		er_body_fail(b, why);
+}
+
 void er_body_sink(er_body *b, const er_body_sink_ops *ops, void *ctx)
 {
 	ER_CHECK(b, MAGIC);

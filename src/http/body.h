@@ -75,6 +75,8 @@ void er_body_source(er_body *b, const er_body_source_ops *ops, void *ctx);
 bool er_body_write(er_body *b, er_piece piece);
 void er_body_finish(er_body *b);
 void er_body_fail(er_body *b, er_err_kind kind);
+/* One of both: OK finishes it. */
+void er_body_end(er_body *b, er_err_kind why);
 
 /* A field that follows the body (RFC 9110 6.5); copied. Before the end. False: the field may
  * not be a trailer, or the body has as many as it may have (64, 8 KB together), and the field

@@ -316,10 +316,7 @@ static void end(tee *t, er_err_kind kind)
 			continue;
 		die(b);
 		er_body_add_trailers(b->body, er_body_trailers(source));
-		if (kind == ER_ERR_OK)
-			er_body_finish(b->body);
-		else
-			er_body_fail(b->body, kind);
+		er_body_end(b->body, kind);
 	}
 	er_body_unref(source);
 }
