@@ -362,6 +362,8 @@ er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *er
 	for (size_t i = 0; i < n->n_listens; i++)
 		er_node_forget(&n->listens[i], true);
 	n->n_listens = 0;
+	/* The caller has no node yet that it could be told about. */
+	n->options.broken = NULL;
 	er_node_stop(n, NULL, NULL);
 	er_node_stop(n, NULL, NULL);
 	while (!n->over)

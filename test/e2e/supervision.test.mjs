@@ -2,9 +2,11 @@
 // when, and what all of that leaves behind.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
-import { startNode, sanitized } from './lib/node.mjs'
+import { startNode, sanitized, er } from './lib/node.mjs'
 import { startOrigin } from './lib/origin.mjs'
 import * as proc from './lib/proc.mjs'
 import * as raw from './lib/raw.mjs'
@@ -457,4 +459,24 @@ test('a hundred kills leave no process, descriptor or memory behind, and neighbo
 		assert.ok(latencies[latencies.length >> 1] < 500, `the neighbour's median was ${latencies[latencies.length >> 1]} ms`)
 		assert.equal((await node.get('neighbour')).text, 'well')
 	})
+})
+
+test('a node whose spawner dies while it starts says so and ends', async () => {
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'er-spawner-'))
+	try {
+		fs.writeFileSync(path.join(dir, 'a.js'), neighbour)
+		fs.writeFileSync(path.join(dir, 'node.jsonc'), JSON.stringify({ listen: ['127.0.0.1:0'], admin: '127.0.0.1:0', routines: [{ name: 'a', main: 'a.js', routes: ['*'] }] }))
+		for (let round = 0; round < 3; round++) {
+			const child = spawn(er, ['node', '--config', path.join(dir, 'node.jsonc')], { stdio: ['ignore', 'ignore', 'pipe'] })
+			let said = ''
+			child.stderr.on('data', d => (said += d))
+			const ended = new Promise(resolve => child.on('close', (code, signal) => resolve({ code, signal })))
+			const spawner = await raw.until(() => proc.children(child.pid)[0], { what: 'the spawner' })
+			process.kill(spawner, 'SIGKILL')
+			assert.deepEqual(await ended, { code: 1, signal: null }, said)
+			assert.match(said, /error: the spawner of sandboxes ended/)
+		}
+	} finally {
+		fs.rmSync(dir, { recursive: true, force: true })
+	}
 })
