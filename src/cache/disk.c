@@ -356,6 +356,17 @@ er_disk_stats er_disk_statistics(er_disk *d)
 	return all;
 }
 
+unsigned er_disk_list(er_disk *d, er_disk_file out[ER_DISK_VOLUMES])
+{
+	const set *s = set_of(d);
+	for (unsigned i = 0; i < s->n; i++) {
+		const place *p = &s->places[i];
+		out[i] = (er_disk_file){
+		    .path = p->path, .state = er_volume_now(p->v), .bytes = p->bytes, .records = er_volume_statistics(p->v).records};
+	}
+	return s->n;
+}
+
 bool er_disk_ready(er_disk *d)
 {
 	const set *s = set_of(d);

@@ -98,6 +98,14 @@ typedef struct er_disk_stats {
 	uint64_t found, missed; /* questions */
 } er_disk_stats;
 er_disk_stats er_disk_statistics(er_disk *d);
+/* One of the files in use. */
+typedef struct er_disk_file {
+	const char *path; /* of the disk */
+	er_volume_state state;
+	uint64_t bytes, records;
+} er_disk_file;
+/* Writes the files to `out`, in the configuration's order; returns how many. */
+unsigned er_disk_list(er_disk *d, er_disk_file out[ER_DISK_VOLUMES]);
 /* Every volume is open, or has failed. */
 bool er_disk_ready(er_disk *d);
 /* Nothing waits to be written. */

@@ -12,6 +12,24 @@ static void show_memory(er_arena *a, const er_json *m)
 	               U(m, "stored"), U(m, "evicted"));
 }
 
+/* One line, and one more of each file that there is something to say about. */
+static void show_disk(er_arena *a, const er_json *d)
+{
+	if (d == NULL)
+		return;
+	const er_json *files = er_json_member(d, "files");
+	size_t n = er_json_count(files);
+	er_show_printf("disk      %llu records, %.*s in %zu file%s; %llu requests answered from it\n", U(d, "records"),
+	               ER_FMT(er_show_size(a, er_json_u64(d, "max_bytes"))), n, n == 1 ? "" : "s", U(d, "hits"));
+	ER_JSON_EACH(f, files)
+	{
+		er_slice state = er_json_str(f, "state");
+		if (n > 1 || !er_slice_eq(state, ER_LIT("serving")))
+			er_show_printf("          %.*s: %.*s, %llu records, %.*s\n", ER_FMT(er_json_str(f, "path")), ER_FMT(state),
+			               U(f, "records"), ER_FMT(er_show_size(a, er_json_u64(f, "max_bytes"))));
+	}
+}
+
 static uint64_t all_of(const er_json *requests)
 {
 	return er_json_u64(requests, "hits") + er_json_u64(requests, "stale") + er_json_u64(requests, "misses") +
@@ -67,6 +85,7 @@ static void show_status(er_row_call *c, const er_json *answer)
 	if (!er_json_true(answer, "on"))
 		er_show_printf("the cache is off: the node has no site and no origin, or no memory for it (cache.memoryMb)\n");
 	show_memory(a, er_json_member(answer, "memory"));
+	show_disk(a, er_json_member(answer, "disk"));
 	show_requests(answer, er_json_member(answer, "requests"));
 	show_prefetches(er_json_member(answer, "prefetches"));
 	show_compression(a, er_json_member(answer, "compression"));
@@ -88,8 +107,9 @@ static void show_status(er_row_call *c, const er_json *answer)
 
 const er_row er_row_cache_status = {
     .usage = "er cache [status] [options]",
-    .about = "Shows what the cache of the node has: objects, memory, how many requests it answers in all and of each site, why "
-             "answers were not stored, and the URLs with the most hits.",
+    .about =
+        "Shows what the cache of the node has: objects, memory, files, how many requests it answers in all and of each site, why "
+        "answers were not stored, and the URLs with the most hits.",
     .request = "GET /v1/cache",
     .show = show_status,
 };

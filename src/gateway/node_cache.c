@@ -23,6 +23,33 @@ static void write_memory(const er_node *n, er_out *out)
 	er_out_close(out, '}');
 }
 
+/* Without a file: nothing. */
+static void write_disk(const er_node *n, er_out *out)
+{
+	er_disk_file files[ER_DISK_VOLUMES];
+	unsigned n_files = n->disk != NULL ? er_disk_list(n->disk, files) : 0;
+	if (n_files == 0)
+		return;
+	er_disk_stats s = er_disk_statistics(n->disk);
+	er_out_open(out, "disk", '{');
+	er_out_u64(out, "records", s.all.records);
+	er_out_u64(out, "max_bytes", s.all.bytes);
+	er_out_u64(out, "hits", s.found);
+	er_out_u64(out, "misses", s.missed);
+	er_out_u64(out, "waiting", s.all.waiting);
+	er_out_open(out, "files", '[');
+	for (unsigned i = 0; i < n_files; i++) {
+		er_out_open(out, NULL, '{');
+		er_out_cstr(out, "path", files[i].path);
+		er_out_cstr(out, "state", er_volume_states.states[files[i].state]);
+		er_out_u64(out, "records", files[i].records);
+		er_out_u64(out, "max_bytes", files[i].bytes);
+		er_out_close(out, '}');
+	}
+	er_out_close(out, ']');
+	er_out_close(out, '}');
+}
+
 /* What was asked of the origin, or could not be in the store. */
 static void write_asked(const er_cache_stats *s, er_out *out)
 {
@@ -125,6 +152,7 @@ void er_node_write_cache(const er_node *n, er_out *out)
 	er_cache_stats stats = er_metrics_cache(threads, n->n), filled = er_metrics_prefetches(threads, n->n);
 	er_out_bool(out, "on", (n->config->origin != NULL || n->config->n_sites > 0) && n->config->cache_mb > 0);
 	write_memory(n, out);
+	write_disk(n, out);
 	write_ratio(&stats, out);
 	write_refused(&stats, out);
 	write_sites(threads, n->n, out);

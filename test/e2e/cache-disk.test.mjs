@@ -194,6 +194,24 @@ test('a file that cannot be had does not keep the node from serving', async t =>
 	await node.stop()
 })
 
+test('er cache status tells what the files have, and which one is out of service', async t => {
+	const { dir, origin } = await place(t)
+	const good = path.join(dir, 'good'), bad = path.join(dir, 'no/such/folder/cache')
+	const node = await startStore({ config: { origin: origin.url, cache: { memoryMb: 4, disk: [{ path: good, sizeMb: 64 }, { path: bad, sizeMb: 64 }] } } })
+	t.after(() => node.kill())
+	await raw.until(async () => (await node.metric('er_cache_disk_files_failed')) === 1, { what: 'a file out of service' })
+	for (let i = 0; i < 20; i++) await raw.request(node.port, `/${i}/100`, { host: 'site.example' })
+	await written(node)
+	const { disk } = await node.ok('GET', '/v1/cache')
+	assert.ok(disk.records > 0)
+	assert.deepEqual(disk.files.map(f => [f.path, f.state]), [[good, 'serving'], [bad, 'failed']])
+	assert.equal(disk.files[0].records, disk.records)
+	const said = spawnSync(er, ['cache', 'status'], { env: { ER_NODE: node.ready.socket, HOME: dir }, encoding: 'utf8' }).stdout
+	assert.match(said, new RegExp(`^disk      ${disk.records} records, .* in 2 files; \\d+ requests answered from it$`, 'm'))
+	assert.match(said, new RegExp(`^          ${bad}: failed, 0 records, `, 'm'))
+	await node.stop()
+})
+
 test('several files share the answers; one that is lost costs its own', async t => {
 	const { dir, start } = await place(t)
 	const disk = ['one', 'two', 'three'].map(name => ({ path: path.join(dir, name), sizeMb: 64 }))
