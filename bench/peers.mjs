@@ -176,7 +176,7 @@ const nginxPlain = {
 		if (scenario === 'hello') return nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; location / { return 200 "Hello, world!\\n"; } }`)
 		if (isCache(scenario))
 			return nginx('', port => `${upstream(origin)} proxy_cache_path ${temp}/nginx-cache-${port} keys_zone=c${port}:10m max_size=2g; sendfile on; tcp_nopush on;${isDisk(scenario) ? ' open_file_cache max=15000 inactive=1h; add_header X-Cache $upstream_cache_status;' : ''}
-	server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache c${port}; } }`)
+	server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache c${port};${scenario === 'cache-cold' ? ' proxy_cache_lock on;' : ''} } }`)
 		if (scenario === 'relay')
 			return nginx('', port => `${upstream(origin)} server { listen 127.0.0.1:${port} backlog=4096; location / { ${pass} proxy_hide_header ETag; add_header X-Edge 1; } }`)
 		return undefined

@@ -1,10 +1,11 @@
 // Side-by-side benchmarks, one command: node bench/run.mjs [--quick] [--rounds N] [--seconds N]
 // [--only er,deno,...] [SCENARIO...]
 //
-// Scenarios: hello json relay cache-1k cache-32k cache-1m disk-1k disk-32k disk-1m kv-get kv-put
-// latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox together), load
-// and origin to core 1; 64 connections; each server is warmed up; rounds alternate between the
-// servers, so that what else the machine does hits all of them; figures are medians of the rounds.
+// Scenarios: hello json relay cache-1k cache-32k cache-1m cache-miss disk-1k disk-32k disk-1m
+// kv-get kv-put latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox
+// together), load and origin to core 1; 64 connections; each server is warmed up; rounds alternate
+// between the servers, so that what else the machine does hits all of them; figures are medians of
+// the rounds.
 // Prints Markdown tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another
 // build of er (its path, with its er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
@@ -30,7 +31,7 @@ const quick = flag('quick')
 const rounds = Number(option('rounds', quick ? 1 : 5))
 const seconds = Number(option('seconds', quick ? 2 : 5))
 const only = option('only', '')?.split(',').filter(Boolean)
-const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'disk-1k', 'disk-32k', 'disk-1m', 'kv-get', 'kv-put', 'latency', 'cold', 'memory']
+const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'cache-miss', 'disk-1k', 'disk-32k', 'disk-1m', 'kv-get', 'kv-put', 'latency', 'cold', 'memory']
 const scenarios = args.length ? args : all
 for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
 
@@ -71,10 +72,10 @@ const stopAll = servers => Promise.all(servers.map(s => stop(s.child)))
 
 // ---- throughput
 async function throughput(scenario) {
-	const bytes = { relay: 10 * 1024, '1k': 1024, '32k': 32 * 1024, '1m': 1024 * 1024 }[scenario.replace(/^(cache|disk)-/, '')]
-	const origin = bytes ? await startOrigin(LOAD_CORE, bytes, isDisk(scenario)) : undefined
+	const bytes = { relay: 10 * 1024, '1k': 1024, '32k': 32 * 1024, '1m': 1024 * 1024, miss: 1024 }[scenario.replace(/^(cache|disk)-/, '')]
+	const origin = bytes ? await startOrigin(LOAD_CORE, bytes, isDisk(scenario) || scenario === 'cache-miss') : undefined
 	const servers = await startAll(scenario, { origin: origin?.url })
-	const script = scenario === 'json' ? file('post.lua', postScript) : isDisk(scenario) ? file(`${scenario}.lua`, pagesScript(PAGES[scenario])) : undefined
+	const script = scenario === 'json' ? file('post.lua', postScript) : isDisk(scenario) ? file(`${scenario}.lua`, pagesScript(PAGES[scenario])) : scenario === 'cache-miss' ? file('miss.lua', missScript) : undefined
 	const runs = new Map(servers.map(s => [s.name, []]))
 	if (isDisk(scenario)) {
 		for (const s of servers) await askPages(s, PAGES[scenario])
@@ -111,6 +112,12 @@ const PAGES = { 'disk-1k': 12000, 'disk-32k': 5000, 'disk-1m': 500 }
 const pagesScript = n => `local pages = {}
 function init() for i = 1, ${n} do pages[i] = wrk.format("GET", "/" .. i) end end
 function request() return pages[math.random(${n})] end
+`
+
+/** Pages that nobody has asked for before, also not in an earlier run. */
+const missScript = `local n, run = 0, ""
+function init() math.randomseed(os.time()) run = os.time() .. "-" .. math.random(1000000) end
+function request() n = n + 1 return wrk.format("GET", "/" .. run .. "/" .. n) end
 `
 
 /** Every page once, on eight connections; then once more those that are not stored: a disk that
