@@ -2,8 +2,8 @@
 // origin}) resolves with {child, port, host, target} or undefined where it cannot do that scenario.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import http from 'node:http'
 import path from 'node:path'
+import { denoData, isAssets, isData, miniflare, page, redis, startErAssets, startErData } from './data.mjs'
 import { here, root, temp, file, freePort, freePorts, start, up, which, SERVER_CORE } from './lib.mjs'
 
 const modules = path.join(here, 'node_modules')
@@ -14,8 +14,8 @@ const binaries = {
 }
 
 export function install() {
-	if (Object.values(binaries).every(b => fs.existsSync(b))) return
-	console.error('installing deno, bun and workerd into bench/node_modules')
+	if (Object.values(binaries).every(b => fs.existsSync(b)) && miniflare.exists() && fs.existsSync(`${modules}/ioredis`)) return
+	console.error('installing deno, bun, workerd, miniflare and ioredis into bench/node_modules')
 	// the packages' programs are in the packages: no install script is needed
 	execFileSync('npm', ['install', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: here, stdio: ['ignore', 'ignore', 'inherit'] })
 	for (const b of Object.values(binaries)) if (fs.existsSync(b)) fs.chmodSync(b, 0o755)
@@ -37,24 +37,13 @@ const wrappers = {
 	workerd: () => `\nexport default { fetch: handle }\n`,
 }
 
-/** A key of 1 KB that is read as text, or writes to 10,000 keys, each on the disk when it is
- * answered. */
-export const isKv = scenario => scenario.startsWith('kv-')
-const kvHandle = {
-	'kv-get': `let there = put("k", "x".repeat(1024)); async function handle() { await there; return new Response(await get("k")) }`,
-	'kv-put': `let n = 0; const value = "x".repeat(100); async function handle() { await put("k" + (n++ % 10000), value); return new Response("stored") }`,
-}
-
 const runtime = (name, args) => ({
 	name,
-	keepsKeys: name === 'deno',
 	exists: () => fs.existsSync(binaries[name]),
 	async start(scenario, { origin } = {}) {
-		if (isCache(scenario)) return undefined
+		if (isCache(scenario) || isAssets(scenario) || (isData(scenario) && name !== 'deno')) return undefined
 		const port = await freePort()
-		const source = isKv(scenario)
-			? `const kv = await Deno.openKv(${JSON.stringify(path.join(temp, `deno-kv-${port}`))}); const get = async k => (await kv.get([k])).value, put = (k, v) => kv.set([k], v)\n${kvHandle[scenario]}`
-			: app(scenario, origin)
+		const source = isData(scenario) ? denoData(scenario) : app(scenario, origin)
 		const script = file(`${name}-${scenario}-${port}.mjs`, source + wrappers[name](port))
 		const child = start([binaries[name], ...args(script, port)], { env: { DENO_NO_UPDATE_CHECK: '1' } })
 		return { child, port }
@@ -121,7 +110,7 @@ const node = {
 	name: 'node',
 	exists: () => true,
 	async start(scenario, { origin } = {}) {
-		if (isCache(scenario)) return undefined
+		if (!nodeApps[scenario]) return undefined
 		const port = await freePort()
 		const script = file(`node-${scenario}-${port}.mjs`, `import http from "node:http"
 const ORIGIN = ${JSON.stringify(origin ?? '')}
@@ -174,6 +163,10 @@ const nginxPlain = {
 	exists: () => !!which('nginx'),
 	start(scenario, { origin } = {}) {
 		if (scenario === 'hello') return nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; location / { return 200 "Hello, world!\\n"; } }`)
+		if (isAssets(scenario)) {
+			const root = path.dirname(page(scenario))
+			return nginx('', port => `server { listen 127.0.0.1:${port} backlog=4096; root ${root}; open_file_cache max=100 inactive=1h; open_file_cache_valid 1h; sendfile on; tcp_nopush on; }`).then(s => ({ ...s, target: '/page.txt' }))
+		}
 		if (isCache(scenario))
 			return nginx('', port => `${upstream(origin)} proxy_cache_path ${temp}/nginx-cache-${port} keys_zone=c${port}:10m max_size=2g; sendfile on; tcp_nopush on;${isDisk(scenario) ? ' open_file_cache max=15000 inactive=1h; add_header X-Cache $upstream_cache_status;' : ''}
 	server { listen 127.0.0.1:${port} backlog=4096; location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_cache c${port};${scenario === 'cache-cold' ? ' proxy_cache_lock on;' : ''} } }`)
@@ -186,7 +179,7 @@ const nginxPlain = {
 /** Hits of many pages that lie in the cache's files: disk-1k, disk-32k, disk-1m. */
 export const isDisk = scenario => scenario.startsWith('disk-')
 /** The same, and hits of one page that the cache has: cache-1k, cache-32k, cache-1m. */
-export const isCache = scenario => scenario.startsWith('cache-') || isDisk(scenario)
+export const isCache = scenario => /^cache-(\d|miss)/.test(scenario) || isDisk(scenario)
 
 const varnish = {
 	name: 'Varnish',
@@ -204,7 +197,7 @@ const njs = {
 	name: 'nginx + njs',
 	exists: () => !!which('nginx') && !!module('ngx_http_js_module.so'),
 	start(scenario, { origin } = {}) {
-		if (isCache(scenario)) return undefined
+		if (!nodeApps[scenario]) return undefined
 		const script = file(`njs-${scenario}.js`, `
 function hello(r) { r.headersOut["Content-Type"] = "text/plain"; r.return(200, "Hello, world!\\n") }
 function json(r) {
@@ -231,7 +224,7 @@ const lua = {
 	name: 'nginx + Lua',
 	exists: () => !!which('nginx') && !!module('ngx_http_lua_module.so'),
 	start(scenario, { origin } = {}) {
-		if (isCache(scenario)) return undefined
+		if (!nodeApps[scenario]) return undefined
 		const does = {
 			hello: `content_by_lua_block { ngx.header["Content-Type"] = "text/plain"; ngx.header["Content-Length"] = 14; ngx.print("Hello, world!\\n") }`,
 			json: `content_by_lua_block {
@@ -282,34 +275,20 @@ export async function startEr(routines, config = {}, program = erProgram) {
 	return { child: start([program, 'node', '--config', conf], { env }), port, admin }
 }
 
-/** A node with a namespace. The key is written by the first request: top-level code cannot. */
-async function startKv(scenario, program) {
-	const data = path.join(temp, `er-kv-${Math.random().toString(36).slice(2)}`)
-	const source = `const kv = new EdgeKV({ namespace: "bench" }); const get = k => kv.get(k), put = (k, v) => kv.put(k, v)
-${kvHandle[scenario].replace('let there = put("k", "x".repeat(1024));', 'let there;').replace('await there;', 'if (there === undefined) { await put("k", "x".repeat(1024)); there = true }')}`
-	const s = await startEr({ [scenario]: { source: wrapEr(source), routes: ['*'], kv: ['bench'] } }, { data, limits: { requests: 0 } }, program)
-	const socketPath = path.join(data, 'admin.sock')
-	for (let tries = 0; tries < 200; tries++) {
-		const made = await new Promise(resolve => http.request({ socketPath, method: 'PUT', path: '/v1/kv/bench' }, res => resolve(res.resume().statusCode)).on('error', () => resolve(0)).end())
-		if (made === 200) break
-		await new Promise(resolve => setTimeout(resolve, 50))
-	}
-	return { ...s, host: `${scenario}.localhost` }
-}
-
 const edgeroutine = ({ name, program }) => ({
 	name,
-	keepsKeys: true,
 	exists: () => fs.existsSync(program),
 	async start(scenario, { origin } = {}) {
 		// memory has room for a few pages: nearly all hits come from the file
 		const cache = isDisk(scenario) ? { cache: { memoryMb: 1, disk: [{ path: path.join(temp, `er-cache-${await freePort()}`), sizeMb: 2048 }] } } : {}
 		if (isCache(scenario)) return startEr({}, { origin, limits: { requests: 0 }, ...cache }, program)
-		if (isKv(scenario)) return startKv(scenario, program)
+		if (isData(scenario)) return startErData(startEr, wrapEr, scenario, program)
+		if (isAssets(scenario)) return startErAssets(startEr, scenario, program)
 		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } }, program)
 		return { ...s, host: `${scenario}.localhost` }
 	},
 })
+export const HELLO = 'er hello'
 export const helloEr = wrapEr(app('hello'))
 
 /** A routine in front of the cache that hands the answer on unread. */
@@ -323,4 +302,14 @@ const behindRoutine = {
 	},
 }
 
-export const peers = [...builds.map(edgeroutine), behindRoutine, nginxPlain, varnish, njs, lua, deno, bun, node, workerd]
+/** What the scenarios of data are compared with: a routine that asks nobody. */
+const helloOfData = {
+	name: HELLO,
+	exists: () => fs.existsSync(erProgram),
+	async start(scenario) {
+		if (!isData(scenario)) return undefined
+		return { ...(await startEr({ hello: { source: helloEr, routes: ['*'] } }, { limits: { requests: 0 } })), host: 'hello.localhost' }
+	},
+}
+
+export const peers = [...builds.map(edgeroutine), helloOfData, behindRoutine, nginxPlain, varnish, njs, lua, deno, bun, node, workerd, miniflare, redis]

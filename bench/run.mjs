@@ -2,18 +2,19 @@
 // [--only er,deno,...] [SCENARIO...]
 //
 // Scenarios: hello json relay cache-1k cache-32k cache-1m cache-miss disk-1k disk-32k disk-1m
-// kv-get kv-put latency cold memory. Every server is pinned to core 0 (er: gateway and sandbox
-// together), load and origin to core 1; 64 connections; each server is warmed up; rounds alternate
-// between the servers, so that what else the machine does hits all of them; figures are medians of
-// the rounds.
-// Prints Markdown tables and keeps everything in build/bench.json. ER_BEFORE=PATH adds another
-// build of er (its path, with its er-sandbox beside it) as "er before", in the same rounds.
+// cache-match kv-get kv-put kv-list assets-1k assets-100k latency cold memory. Every server is
+// pinned to core 0 (er: gateway and sandbox together), load and origin to core 1; 64 connections;
+// each server is warmed up; rounds alternate between the servers, so that what else the machine
+// does hits all of them; figures are medians of the rounds. Prints Markdown tables and keeps
+// everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its
+// er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { install, isDisk, isKv, peers, builds, startOrigin, startEr, helloEr, workerdMany, order, GET } from './peers.mjs'
+import { isAssets, isData, seed } from './data.mjs'
+import { install, isDisk, peers, builds, startOrigin, startEr, helloEr, HELLO, workerdMany, order, GET } from './peers.mjs'
 import { root, LOAD_CORE, ask, cpuMs, cpuOf, cpuPerRequest, file, load, median, privateMemory, sleep, stop, up, wrk } from './lib.mjs'
 import * as proc from '../test/e2e/lib/proc.mjs'
 
@@ -31,7 +32,7 @@ const quick = flag('quick')
 const rounds = Number(option('rounds', quick ? 1 : 5))
 const seconds = Number(option('seconds', quick ? 2 : 5))
 const only = option('only', '')?.split(',').filter(Boolean)
-const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'cache-miss', 'disk-1k', 'disk-32k', 'disk-1m', 'kv-get', 'kv-put', 'latency', 'cold', 'memory']
+const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'cache-miss', 'disk-1k', 'disk-32k', 'disk-1m', 'cache-match', 'kv-get', 'kv-put', 'kv-list', 'assets-1k', 'assets-100k', 'latency', 'cold', 'memory']
 const scenarios = args.length ? args : all
 for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
 
@@ -40,7 +41,7 @@ const here = peers.filter(p => p.exists() && (!only.length || only.includes(p.na
 const results = { machine: `${os.cpus()[0].model}, ${os.cpus().length} cores`, kernel: os.release(), date: new Date().toISOString(), rounds, seconds }
 const round1 = x => (x >= 100 ? Math.round(x) : Math.round(x * 10) / 10)
 const table = (head, rows) => console.log(`\n| ${head.join(' | ')} |\n|${head.map((_, i) => (i ? '--:' : '---')).join('|')}|\n${rows.map(r => `| ${r.join(' | ')} |`).join('\n')}\n`)
-const requestOf = s => `GET / HTTP/1.1\r\nhost: ${s.host ?? 'localhost'}\r\n\r\n`
+const requestOf = s => `GET ${s.target ?? '/'} HTTP/1.1\r\nhost: ${s.host ?? 'localhost'}\r\n\r\n`
 const keep = () => {
 	fs.mkdirSync(path.join(root, 'build'), { recursive: true })
 	fs.writeFileSync(path.join(root, 'build/bench.json'), JSON.stringify(results, null, '\t'))
@@ -50,11 +51,11 @@ const keep = () => {
 async function startAll(scenario, context, list = here) {
 	const servers = []
 	for (const peer of list) {
-		if (isKv(scenario) && !peer.keepsKeys) continue
 		try {
 			const s = await peer.start(scenario, context)
 			if (!s) continue
-			const text = await up(s.child, s.port, scenario === 'json' ? postOf(s) : requestOf(s))
+			if (isData(scenario) && peer.name !== HELLO) await seed(s, scenario)
+			const text = await up(s.child, s.port, scenario === 'json' ? postOf(s) : requestOf(s), 30000)
 			if (!/^HTTP\/1\.1 200/.test(text)) {
 				await stop(s.child)
 				throw new Error(text.slice(0, 300))
@@ -72,7 +73,7 @@ const stopAll = servers => Promise.all(servers.map(s => stop(s.child)))
 
 // ---- throughput
 async function throughput(scenario) {
-	const bytes = { relay: 10 * 1024, '1k': 1024, '32k': 32 * 1024, '1m': 1024 * 1024, miss: 1024 }[scenario.replace(/^(cache|disk)-/, '')]
+	const bytes = isAssets(scenario) ? 0 : { relay: 10 * 1024, '1k': 1024, '32k': 32 * 1024, '1m': 1024 * 1024, miss: 1024 }[scenario.replace(/^(cache|disk)-/, '')]
 	const origin = bytes ? await startOrigin(LOAD_CORE, bytes, isDisk(scenario) || scenario === 'cache-miss') : undefined
 	const servers = await startAll(scenario, { origin: origin?.url })
 	const script = scenario === 'json' ? file('post.lua', postScript) : isDisk(scenario) ? file(`${scenario}.lua`, pagesScript(PAGES[scenario])) : scenario === 'cache-miss' ? file('miss.lua', missScript) : undefined
@@ -81,26 +82,26 @@ async function throughput(scenario) {
 		for (const s of servers) await askPages(s, PAGES[scenario])
 		await stop(origin.child) // what is no hit is an error from now on
 	}
-	for (const s of servers) {
-		await wrk(s.port, '/', { seconds: quick ? 1 : 2, host: s.host, script })
-	}
+	const ask = (s, seconds) => wrk(s.port, s.target ?? '/', { seconds, host: s.host, script, connections: scenario === 'kv-list' ? 1 : 64 })
+	for (const s of servers) await ask(s, quick ? 1 : 2)
 	for (let r = 0; r < rounds; r++)
 		for (const s of servers) {
 			const before = cpuOf(s.child)
-			const run = await wrk(s.port, '/', { seconds, host: s.host, script })
+			const run = await ask(s, seconds)
 			runs.get(s.name).push({ ...run, cpu: cpuPerRequest(before, cpuOf(s.child), run.requests) })
 		}
 	await stopAll(servers)
 	if (origin) await stop(origin.child)
 	const rows = servers.map(s => {
 		const r = runs.get(s.name)
-		return { name: s.name, rps: median(r.map(x => x.rps)), least: Math.min(...r.map(x => x.rps)), most: Math.max(...r.map(x => x.rps)), cpu: cpuOfRuns(r), p99: median(r.map(x => x.p99)), errors: r.reduce((n, x) => n + x.errors, 0) }
+		return { name: s.name, rps: median(r.map(x => x.rps)), least: Math.min(...r.map(x => x.rps)), most: Math.max(...r.map(x => x.rps)), cpu: cpuOfRuns(r), p50: median(r.map(x => x.p50)), p99: median(r.map(x => x.p99)), errors: r.reduce((n, x) => n + x.errors, 0) }
 	})
 	rows.sort((a, b) => b.rps - a.rps)
 	results[scenario] = rows
+	const hello = rows.find(r => r.name === HELLO)?.rps
 	table(
-		[scenario, 'requests/s', 'least … most', 'CPU us a request', 'gateway user + kernel', 'sandbox user + kernel', 'p99 ms', 'errors'],
-		rows.map(r => [r.name, Math.round(r.rps), `${Math.round(r.least)} … ${Math.round(r.most)}`, round1(r.cpu.all), ...['gateway', 'sandbox'].map(part => modes(r.cpu[part])), round1(r.p99), r.errors]),
+		[scenario, 'requests/s', ...(hello ? ['of hello'] : []), 'least … most', 'CPU us a request', 'gateway user + kernel', 'sandbox user + kernel', 'p50 ms', 'p99 ms', 'errors'],
+		rows.map(r => [r.name, Math.round(r.rps), ...(hello ? [(r.rps / hello).toFixed(2)] : []), `${Math.round(r.least)} … ${Math.round(r.most)}`, round1(r.cpu.all), ...['gateway', 'sandbox'].map(part => modes(r.cpu[part])), r.p50.toFixed(2), round1(r.p99), r.errors]),
 	)
 }
 

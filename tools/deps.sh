@@ -18,7 +18,7 @@ for purpose in "$@"; do
 		command -v npm >/dev/null || packages="$packages npm"
 		;;
 	test) packages="$packages git libcmocka-dev clang libclang-rt-dev clang-format clang-tidy procps openssl curl logrotate zsh fish zstd chromium" ;;
-	bench) packages="$packages wrk varnish nginx-light libnginx-mod-http-js libnginx-mod-http-lua lua-cjson util-linux" ;;
+	bench) packages="$packages wrk varnish nginx-light libnginx-mod-http-js libnginx-mod-http-lua lua-cjson redis-server util-linux" ;;
 	cov) packages="$packages gcovr" ;;
 	*) echo "deps.sh: no such purpose: $purpose" >&2 && exit 2 ;;
 	esac
