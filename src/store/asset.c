@@ -18,14 +18,33 @@ _Static_assert(ER_ASSET_MAX / PART < PARTS, "the number of a part is its file's,
 /* ---- asking ---- */
 
 typedef struct row {
-	int64_t id, at_s;
+	int64_t id, at_s, after;
 	uint64_t bytes;
 	bool there;
 } row;
 
+/* Whose files are asked for: of those that have had the name, who has it now. */
+typedef struct owner {
+	er_slice routine;
+	int64_t after; /* numbering.ended */
+} owner;
+
+static bool owner_of(er_store *s, er_slice routine, owner *out, er_err *err)
+{
+	er_db *db = er_pool_take(&s->readers, err);
+	if (db == NULL)
+		return false;
+	er_query q = er_query_of(db, "SELECT ended FROM numbering WHERE routine = ?1");
+	er_bind_text(&q, routine);
+	*out = (owner){.routine = routine, .after = er_query_row(&q) ? er_col_int(&q, 0) : 0};
+	bool good = er_query_end(&q, err);
+	er_pool_give(&s->readers, db);
+	return good;
+}
+
 static bool find(er_db *db, er_slice routine, const er_hash *hash, row *out, er_err *err)
 {
-	er_query q = er_query_of(db, "SELECT id, at_s, bytes FROM asset WHERE routine = ?1 AND hash = ?2");
+	er_query q = er_query_of(db, "SELECT id, at_s, bytes, after FROM asset WHERE routine = ?1 AND hash = ?2");
 	er_bind_text(&q, routine);
 	er_bind_blob(&q, er_hash_slice(hash));
 	*out = (row){.there = er_query_row(&q)};
@@ -33,6 +52,7 @@ static bool find(er_db *db, er_slice routine, const er_hash *hash, row *out, er_
 		out->id = er_col_int(&q, 0);
 		out->at_s = er_col_int(&q, 1);
 		out->bytes = (uint64_t)er_col_int(&q, 2);
+		out->after = er_col_int(&q, 3);
 	}
 	return er_query_end(&q, err);
 }
@@ -48,14 +68,17 @@ static bool touch(er_db *db, const row *r, er_err *err)
 	return er_query_run(&q, err);
 }
 
-static bool ask_all(er_db *db, er_slice routine, const er_hash *hashes, const uint32_t *lengths, size_t n, bool *missing,
+static bool ask_all(er_db *db, const owner *o, const er_hash *hashes, const uint32_t *lengths, size_t n, bool *missing,
                     er_err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		row r;
-		if (!find(db, routine, &hashes[i], &r, err) || (r.there && !touch(db, &r, err)))
+		if (!find(db, o->routine, &hashes[i], &r, err))
 			return false;
-		missing[i] = !r.there || (lengths != NULL && r.bytes != lengths[i]);
+		bool there = r.there && r.after == o->after;
+		if (there && !touch(db, &r, err))
+			return false;
+		missing[i] = !there || (lengths != NULL && r.bytes != lengths[i]);
 	}
 	return true;
 }
@@ -84,7 +107,9 @@ bool er_asset_missing(er_store *s, er_slice routine, const er_hash *hashes, cons
                       er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
-	return begin(s, err) && end(s, ask_all(s->assets, routine, hashes, lengths, n, missing, err), err);
+	owner o;
+	return owner_of(s, routine, &o, err) && begin(s, err) &&
+	       end(s, ask_all(s->assets, &o, hashes, lengths, n, missing, err), err);
 }
 
 bool er_asset_count(er_store *s, er_slice routine, er_asset_tally *out, er_err *err)
@@ -133,18 +158,29 @@ static bool put_parts(er_db *db, int64_t id, er_slice bytes, er_err *err)
 	return true;
 }
 
-static bool put_one(er_db *db, er_slice routine, const er_asset *a, er_err *err)
+/* What an earlier routine of the name has left is this one's now: it has shown the bytes. */
+static bool inherit(er_db *db, const owner *o, const row *r, er_err *err)
+{
+	er_query q = er_query_of(db, "UPDATE asset SET at_s = ?2, after = ?3 WHERE id = ?1");
+	er_bind_int(&q, r->id);
+	er_bind_int(&q, er_clock_wall_s());
+	er_bind_int(&q, o->after);
+	return er_query_run(&q, err);
+}
+
+static bool put_one(er_db *db, const owner *o, const er_asset *a, er_err *err)
 {
 	row r;
-	if (!find(db, routine, &a->hash, &r, err))
+	if (!find(db, o->routine, &a->hash, &r, err))
 		return false;
 	if (r.there)
-		return touch(db, &r, err);
-	er_query q = er_query_of(db, "INSERT INTO asset(routine, hash, bytes, at_s) VALUES (?1, ?2, ?3, ?4) RETURNING id");
-	er_bind_text(&q, routine);
+		return r.after == o->after ? touch(db, &r, err) : inherit(db, o, &r, err);
+	er_query q = er_query_of(db, "INSERT INTO asset(routine, hash, bytes, at_s, after) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id");
+	er_bind_text(&q, o->routine);
 	er_bind_blob(&q, er_hash_slice(&a->hash));
 	er_bind_int(&q, (int64_t)a->bytes.n);
 	er_bind_int(&q, er_clock_wall_s());
+	er_bind_int(&q, o->after);
 	int64_t id = er_query_row(&q) ? er_col_int(&q, 0) : 0;
 	return er_query_run(&q, err) && put_parts(db, id, a->bytes, err);
 }
@@ -164,12 +200,12 @@ static bool within_quota(er_db *db, er_slice routine, er_err *err)
 	           ER_FMT(routine), (int)(ER_ASSETS_QUOTA >> 30));
 }
 
-static bool put_all(er_db *db, er_slice routine, const er_asset *assets, size_t n, er_err *err)
+static bool put_all(er_db *db, const owner *o, const er_asset *assets, size_t n, er_err *err)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!put_one(db, routine, &assets[i], err))
+		if (!put_one(db, o, &assets[i], err))
 			return false;
-	return within_quota(db, routine, err);
+	return within_quota(db, o->routine, err);
 }
 
 bool er_asset_put(er_store *s, er_slice routine, const er_asset *assets, size_t n, er_err *err)
@@ -180,7 +216,8 @@ bool er_asset_put(er_store *s, er_slice routine, const er_asset *assets, size_t 
 	for (size_t i = 0; i < n; i++)
 		if (!asset_ok(&assets[i], err))
 			return false;
-	return begin(s, err) && end(s, put_all(s->assets, routine, assets, n, err), err);
+	owner o;
+	return owner_of(s, routine, &o, err) && begin(s, err) && end(s, put_all(s->assets, &o, assets, n, err), err);
 }
 
 /* ---- reading ---- */
@@ -289,14 +326,17 @@ static bool remove_one(er_db *db, int64_t id, er_err *err)
 	return er_query_run(&q, err);
 }
 
-/* Ids of files that are old enough and named by no version; in the writer's transaction. */
+/* Ids of files that are old enough, or of an earlier routine of the name, and that no version
+ * names; in the writer's transaction. */
 static bool choose(er_store *s, er_slice routine, int64_t before_s, er_buf *ids, er_err *err)
 {
 	er_map *live = er_map_new();
-	bool good = named(s, routine, live, err);
-	er_query q = er_query_of(s->assets, "SELECT id, hash FROM asset WHERE routine = ?1 AND at_s < ?2");
+	owner o = {0};
+	bool good = owner_of(s, routine, &o, err) && named(s, routine, live, err);
+	er_query q = er_query_of(s->assets, "SELECT id, hash FROM asset WHERE routine = ?1 AND (at_s < ?2 OR after <> ?3)");
 	er_bind_text(&q, routine);
 	er_bind_int(&q, before_s);
+	er_bind_int(&q, o.after);
 	while (good && er_buf_len(ids) < AT_ONCE * sizeof(int64_t) && er_query_row(&q)) {
 		int64_t id = er_col_int(&q, 0);
 		if (er_map_get(live, er_col_bytes(&q, 1)) == NULL)

@@ -2,8 +2,9 @@
  * its manifest says, a text in the version (er_version_data.assets).
  *
  * A routine's files are its own: whoever may deploy one must not learn, by a hash, that another has
- * a file, nor get it. Files are put first, and named by a version later; what no version names is
- * removed an hour after it was last put or asked for.
+ * a file, nor get it; nor that the routine had it which had the name before. Files are put first,
+ * and named by a version later; what no version names is removed an hour after it was last put or
+ * asked for.
  *
  * Any thread. Blocking. */
 #ifndef ER_STORE_ASSET_H

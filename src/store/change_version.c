@@ -279,6 +279,15 @@ static bool delete_rows(er_apply *a, er_slice routine)
 	return true;
 }
 
+/* Whoever has the name from now on is another one, to what is not in this database as well. */
+static bool note_end(er_apply *a, er_slice routine)
+{
+	er_query q = er_query_of(a->db, "UPDATE numbering SET ended = ?2 WHERE routine = ?1");
+	er_bind_text(&q, routine);
+	er_bind_int(&q, (int64_t)a->out.sequence + 1);
+	return er_query_run(&q, a->err);
+}
+
 /* With everything it has: what it runs, its versions, history, settings and routes. Its numbering
  * stays. */
 bool er_apply_routine_delete(er_apply *a, const er_change *c)
@@ -286,7 +295,8 @@ bool er_apply_routine_delete(er_apply *a, const er_change *c)
 	er_buf hashes;
 	ER_ASSERT(c->kind == ER_CHANGE_ROUTINE_DELETE);
 	er_buf_init(&hashes);
-	bool good = er_apply_known(a, c->routine) && hashes_of(a, c->routine, &hashes) && delete_rows(a, c->routine);
+	bool good = er_apply_known(a, c->routine) && hashes_of(a, c->routine, &hashes) && delete_rows(a, c->routine) &&
+	            note_end(a, c->routine);
 	ER_ASSERT(er_buf_len(&hashes) % ER_SHA256 == 0);
 	for (er_slice rest = er_buf_slice(&hashes); good && rest.n > 0; rest = er_slice_from(rest, ER_SHA256))
 		good = drop_blob(a, er_slice_head(rest, ER_SHA256));

@@ -124,6 +124,9 @@ static const char CONTROL_7[] = "ALTER TABLE version ADD COLUMN assets BLOB REFE
                                 "ALTER TABLE version ADD COLUMN assets_bytes INTEGER NOT NULL DEFAULT 0;"
                                 "CREATE INDEX version_assets ON version(assets) WHERE assets IS NOT NULL;";
 
+/* When the routine that had the name was deleted last, as a sequence; 0: it never was. */
+static const char CONTROL_8[] = "ALTER TABLE numbering ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;";
+
 /* Static files. A part has the number of its file and its own: 256 * id + i. */
 static const char ASSETS_1[] =
     "CREATE TABLE asset(id INTEGER PRIMARY KEY, routine TEXT NOT NULL, hash BLOB NOT NULL CHECK (length(hash) = 32),"
@@ -136,10 +139,13 @@ static const char ASSETS_1[] =
     "CREATE TRIGGER asset_gone AFTER DELETE ON asset BEGIN"
     " UPDATE asset_tally SET files = files - 1, bytes = bytes - old.bytes WHERE routine = old.routine;"
     " DELETE FROM asset_tally WHERE routine = old.routine AND files = 0; END;";
+/* For which routine of the name a file was put: its numbering.ended. */
+static const char ASSETS_2[] = "ALTER TABLE asset ADD COLUMN after INTEGER NOT NULL DEFAULT 0;";
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
-static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5, CONTROL_6, CONTROL_7};
-static const char *const assets_steps[] = {ASSETS_1};
+static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4,
+                                            CONTROL_5, CONTROL_6, CONTROL_7, CONTROL_8};
+static const char *const assets_steps[] = {ASSETS_1, ASSETS_2};
 static const char *const kv_steps[] = {KV_1, KV_2};
 
 const er_schema er_schema_control = {

@@ -193,6 +193,36 @@ static void a_version_is_the_same_only_with_the_same_files(void **state)
 	er_arena_fini(&a);
 }
 
+static void the_next_routine_of_a_name_neither_sees_nor_names_files_of_the_one_before(void **state)
+{
+	fixture *f = *state;
+	er_asset_tally t;
+	uint8_t to[6];
+	er_asset a = asset(ER_LIT("secret"));
+	unsigned removed;
+	bool over;
+	put(f, "shop", a.bytes);
+	put(f, "shop", ER_LIT("old"));
+	(void)version(f, "shop", "a", a.bytes);
+	assert_true(there(f, "shop", a.bytes));
+	apply(f->s, (er_change){.kind = ER_CHANGE_ROUTINE_DELETE, .routine = ER_LIT("shop")});
+	assert_false(there(f, "shop", a.bytes));
+	er_store_close(f->s);
+	f->s = harness_open_dir(f->dir);
+	assert_false(there(f, "shop", a.bytes));
+	put(f, "shop", a.bytes);
+	assert_true(there(f, "shop", a.bytes));
+	(void)version(f, "shop", "b", a.bytes);
+	/* young, but nobody's */
+	assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, &removed, &over, &f->err));
+	assert_int_equal(removed, 1);
+	assert_true(er_asset_count(f->s, ER_LIT("shop"), &t, &f->err));
+	assert_int_equal(t.files, 1);
+	assert_true(er_asset_read(f->s, ER_LIT("shop"), &a.hash, 6, 0, to, 6, &f->err));
+	apply(f->s, (er_change){.kind = ER_CHANGE_ROUTINE_DELETE, .routine = ER_LIT("shop")});
+	assert_false(there(f, "shop", a.bytes));
+}
+
 static void a_backup_has_the_files_and_one_without_them_does_not_start(void **state)
 {
 	fixture *f = *state;
@@ -222,6 +252,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(bytes_of_another_hash_are_refused_with_all_that_came_with_them, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_no_version_names_is_swept_and_what_one_names_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_version_is_the_same_only_with_the_same_files, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_next_routine_of_a_name_neither_sees_nor_names_files_of_the_one_before, setup,
+	                                    teardown),
 	    cmocka_unit_test_setup_teardown(a_backup_has_the_files_and_one_without_them_does_not_start, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
