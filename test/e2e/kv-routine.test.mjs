@@ -69,6 +69,19 @@ test('a routine opens the namespaces that it names, and no others', async () => 
 	assert.equal((await node.api('GET', '/v1/kv/b/value?key=k')).text, 'of b')
 })
 
+test('a namespace that is made anew has nothing of the one before: short and long values, those in memory, and lists', async () => {
+	await node.ok('PUT', '/v1/kv/again')
+	await node.deploy('again', script, { settings: { kv: ['again'], limits: { cpuMs: 5000 } } })
+	for (const key of ['short', 'read']) await op(node, 'again', 'again', 'put', key, 'secret')
+	await op(node, 'again', 'again', 'put', 'long', '$long')
+	assert.equal(await op(node, 'again', 'again', 'get', 'read'), 'secret', 'it is in memory')
+	await node.ok('DELETE', '/v1/kv/again')
+	await assert.rejects(op(node, 'again', 'again', 'get', 'read'), /no KV namespace/)
+	await node.ok('PUT', '/v1/kv/again')
+	for (const key of ['short', 'read', 'long']) assert.equal(await op(node, 'again', 'again', 'get', key), null, key)
+	assert.deepEqual((await op(node, 'again', 'again', 'list', {})).keys, [])
+})
+
 test('keys are any text, and one key is never another one', async () => {
 	const keys = ['a', 'A', 'a/b', '../a', '.', '..', 'a?b=c#d', 'ä', 'a\u0308', '%61', ' a', 'a ', 'a\nb', '\u0000', '\u{1f600}', 'x'.repeat(512), 'constructor', '__proto__']
 	for (const key of keys) await op(node, 'r', 'small', 'put', key, `value of ${key}`)
