@@ -87,7 +87,10 @@ er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_requ
                       const er_cache_wishes *w)
 {
 	const char *kind = w->store.n > 0 ? "cache:" : w->key.n > 0 ? "key" : w->foreign ? "fetch" : "site";
-	er_slice scheme = er_arena_printf(a, "routine:%.*s:%s%.*s", ER_FMT(w->owner), kind, ER_FMT(w->store));
+	er_slice scheme = er_arena_printf(a, "routine:%.*s:", ER_FMT(w->owner));
+	if (w->born > 0)
+		scheme = er_arena_printf(a, "%.*s%llu:", ER_FMT(scheme), (unsigned long long)w->born);
+	scheme = er_arena_printf(a, "%.*s%s%.*s", ER_FMT(scheme), kind, ER_FMT(w->store));
 	key_texts k = {origin, scheme, host_in_key(req), req->authority, target};
 	if (w->key.n == 0) {
 		k.scheme = er_arena_printf(a, "%.*s:%.*s", ER_FMT(k.scheme), ER_FMT(req->scheme));

@@ -49,6 +49,7 @@ static bool read_target(er_exchange *x)
 	er_url_fini(&u);
 	er_cache_wishes *w = x->wishes.cache = er_arena_zalloc(a, sizeof *w);
 	w->owner = x->data.routine;
+	w->born = x->data.born;
 	w->store = store;
 	w->admitted = w->apart = true;
 	return er_slice_eq(x->req.scheme, ER_LIT("http")) || er_slice_eq(x->req.scheme, ER_LIT("https"));

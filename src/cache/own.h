@@ -1,8 +1,8 @@
 /* A routine's own caches (cache, caches.default, caches.open), at ER_AT_DATA of a chain: a handler
  * of the kind ER_DATA_CACHE (http/data.h) over the store of all. What is in them lies in memory and
  * on disk as every stored response does, with its variants, ranges, conditions, tags and purges,
- * under keys that begin with the routine's name (er_key_apart): no request of a client, and no
- * other routine, ever finds it.
+ * under keys that begin with the routine's name and number (er_key_apart): no request of a client,
+ * and no other routine, ever finds it, nor does the next routine of that name.
  *
  * Target: the store's name (letters, digits, "-", "_", "."), a line feed, and an http or https
  * URL.

@@ -11,7 +11,8 @@
 #include "cache/stored.h"
 
 typedef struct er_owners er_owners;
-/* One routine in one environment; lives as long as the table. */
+/* One routine in one environment; lives as long as the table. All routines that have had a name
+ * share it: who makes a routine anew gets no second quota. */
 typedef struct er_owner er_owner;
 
 er_owners *er_owners_new(uint64_t quota);

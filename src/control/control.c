@@ -235,6 +235,7 @@ bool er_control_snapshot(er_control *c, er_arena *a, er_snapshot *out, er_err *e
 				continue;
 			er_snapshot_routine *r = &out->routines[out->n_routines++];
 			take_env(a, name, e, all[i]->env[e], r);
+			r->born = all[i]->born;
 			r->allow = (const er_cidr *)(const void *)allow.p;
 			r->n_allow = all[i]->n_allow;
 		}

@@ -179,6 +179,7 @@ typedef struct er_snapshot_version {
 /* What one environment runs of one routine. */
 typedef struct er_snapshot_routine {
 	er_slice name;
+	uint64_t born; /* of er_version_row */
 	er_env env;
 	uint64_t deployment; /* its id: part of the hash that makes a split sticky */
 	/* The change log's sequence at the last change of this routine in this environment: deployment,

@@ -109,7 +109,8 @@ static void take_addresses(er_world_routine *r, const er_address_row *rows, size
 static er_world_routine *make(er_slice name, const er_version_row *versions, size_t n, const er_deployment_row *now, size_t n_now)
 {
 	er_world_routine *r = ER_NEW(er_world_routine);
-	*r = (er_world_routine){.name = name, .n_versions = (uint32_t)n};
+	ER_ASSERT(n > 0);
+	*r = (er_world_routine){.name = name, .born = versions[0].born, .n_versions = (uint32_t)n};
 	for (size_t i = 0; i < n; i++)
 		if (versions[i].number > r->newest)
 			r->newest = versions[i].number;

@@ -21,6 +21,7 @@ typedef struct er_world_env {
 
 typedef struct er_world_routine {
 	er_slice name;
+	uint64_t born; /* of er_version_row */
 	uint32_t n_versions, newest;
 	er_world_env *env[ER_ENV_COUNT_]; /* NULL: it runs nothing of it */
 	er_cidr *allow;                   /* private addresses that an administrator allowed it */

@@ -119,6 +119,7 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	return er_routine_new(&(er_routine){.environment = (uint8_t)s->env,
 	                                    .home = ER_HOME_STORE,
 	                                    .name = s->name,
+	                                    .born = s->born,
 	                                    .version = er_slice_of(version, (size_t)n),
 	                                    .source_url = ER_LIT("routine.js"),
 	                                    .source = &source->code,

@@ -39,6 +39,7 @@ typedef struct er_data_ask {
 	er_data_kind kind;
 	uint8_t environment; /* of the routine, as its owner counts them */
 	er_slice routine;    /* its name */
+	uint64_t born;       /* with the name: which routine (er_cache_wishes) */
 	er_slice version;
 	const er_data_binding *namespaces; /* of the key-value store, that the version opens */
 	size_t n_namespaces;

@@ -26,7 +26,10 @@ enum { ER_WISHED_TTLS = 32, ER_WISHED_TAGS = 100, ER_WISHED_KEY_MAX = 4096, ER_W
  * the first part from what the routine said; nothing of that is believed beyond its form. */
 typedef struct er_cache_wishes {
 	er_slice owner; /* name of the routine */
-	er_slice home;  /* authority of the request that the routine answers */
+	/* tells it from others that have had this name: what those stored is none of its own; 0: there
+	 * are no others */
+	uint64_t born;
+	er_slice home; /* authority of the request that the routine answers */
 	/* the question is to a server that the node does not serve: the guarded origin */
 	bool foreign;
 	/* which of the routine's own caches is asked (cache/own.h), and nobody else; empty: none */

@@ -45,6 +45,9 @@ struct er_routine {
 	uint8_t environment; /* as its owner counts them */
 	er_routine_home home;
 	er_slice name;
+	/* tells it from others that had its name before: a number of the store, never 0; 0: a file has
+	 * it, and whoever wrote that knows what the name is */
+	uint64_t born;
 	er_slice version;       /* shown in logs */
 	er_slice source_url;    /* what stacks call the script */
 	er_code_source *source; /* NULL: the next three are there */

@@ -262,6 +262,7 @@ static bool read_data(er_sub *s, uint16_t aux, er_slice text)
 	x->data = (er_data_ask){.kind = (er_data_kind)kind,
 	                        .environment = r->environment,
 	                        .routine = r->name,
+	                        .born = r->born,
 	                        .version = r->version,
 	                        .namespaces = r->kv,
 	                        .n_namespaces = r->n_kv};
@@ -411,6 +412,7 @@ static void ask_elsewhere(const er_sub *s, er_exchange *x, uint16_t aux)
 		x->wishes.cache = w;
 		w->foreign = true;
 		w->owner = er_arena_copy(&x->arena, c->instance->routine->name);
+		w->born = c->instance->routine->born;
 		w->home = er_arena_copy(&x->arena, er_call_exchange(c)->req.authority);
 	}
 	er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
@@ -426,6 +428,7 @@ static void ask_admitted(const er_sub *s, er_exchange *x, uint16_t aux)
 	if (w == NULL)
 		w = er_arena_zalloc(&x->arena, sizeof *w);
 	w->owner = er_arena_copy(&x->arena, c->instance->routine->name);
+	w->born = c->instance->routine->born;
 	w->home = er_arena_copy(&x->arena, er_call_exchange(c)->req.authority);
 	if (c->x != NULL)
 		er_identity_inherit(x, c->x);

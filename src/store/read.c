@@ -33,7 +33,8 @@ _Static_assert(ER_ENV_PRODUCTION == 0 && ER_ENV_STAGING == 1, "stored rows and t
 
 #define VERSION_COLUMNS \
 	"SELECT v.routine, v.number, v.code, v.map, v.code_n, v.map_n, v.settings, v.description, v.actor, v.at_ms," \
-	" p.routine IS NOT NULL, s.routine IS NOT NULL, v.assets, v.assets_files, v.assets_bytes FROM version v" \
+	" p.routine IS NOT NULL, s.routine IS NOT NULL, v.assets, v.assets_files, v.assets_bytes, " \
+	" (SELECT sequence FROM routine WHERE name = v.routine) FROM version v" \
 	" LEFT JOIN current p ON p.routine = v.routine AND p.env = 0 AND v.number IN (p.version0, p.version1)" \
 	" LEFT JOIN current s ON s.routine = v.routine AND s.env = 1 AND v.number IN (s.version0, s.version1)"
 
@@ -50,6 +51,7 @@ bool er_store_versions(er_store *s, er_arena *a, er_slice routine, er_version_ro
 	while (er_query_row(&q)) {
 		er_version_row r = {
 		    .routine = er_col_copy(&q, 0, a),
+		    .born = (uint64_t)er_col_int(&q, 15),
 		    .number = (uint32_t)er_col_int(&q, 1),
 		    .code_n = (uint32_t)er_col_int(&q, 4),
 		    .map_n = (uint32_t)er_col_int(&q, 5),

@@ -15,6 +15,8 @@
 /* A version without its code; *_n are bytes. */
 typedef struct er_version_row {
 	er_slice routine;
+	/* sequence of the change that made the routine: another one for each routine of the name */
+	uint64_t born;
 	uint32_t number;
 	er_hash code, source_map, assets;
 	uint32_t code_n, map_n, assets_files; /* assets_files 0: it has no manifest */

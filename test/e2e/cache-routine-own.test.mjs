@@ -312,6 +312,53 @@ test('a put outlives a restart on the disk, and a delete does too', async t => {
 	}
 })
 
+const generations = routine({
+	'/put': 'await caches.default.put("http://g.example/", new Response("secret")); await (await caches.open("named")).put("http://g.example/", new Response("secret")); return Response.json(true)',
+	'/get': `
+		const text = async r => (r === undefined ? null : r.text()), named = await caches.open("named")
+		return Response.json([await text(await caches.default.match("http://g.example/")), await text(await named.match("http://g.example/")), (await named.keys()).length, await caches.default.delete("http://g.example/"), await caches.has("named")])`,
+	'/fetch': 'const r = await fetch(new URL("/thing?" + new URL(request.url).search.slice(1), request.url), { cdnProxy: true, cf: { cacheKey: "mine", cacheTtl: 600 } }); return Response.json(await r.text())',
+})
+
+test('who deploys under the name of a deleted routine finds nothing that it kept, also after a kill', async t => {
+	let asked = 0
+	const origin = await startOrigin((req, res) => res.end(`answer ${++asked}`))
+	t.after(() => origin.close())
+	const options = { config: { threads: 1, origin: origin.url } }
+	let node = await startStore(options)
+	const { data } = node
+	const nothing = [null, null, 0, false, true]
+	try {
+		await node.deploy('one', generations)
+		await node.deploy('two', generations)
+		for (const name of ['one', 'two']) await said(node, name, '/put')
+		const first = await said(node, 'one', '/fetch')
+		assert.equal(await said(node, 'one', '/fetch'), first, 'kept under a key of its own')
+		await node.ok('DELETE', '/v1/routines/one')
+		await node.deploy('one', generations)
+		assert.deepEqual(await said(node, 'one', '/get'), nothing)
+		assert.notEqual(await said(node, 'one', '/fetch'), first)
+		await said(node, 'one', '/put')
+		await node.ok('DELETE', '/v1/routines/one')
+		// the cache's file has it all before the node is killed
+		await node.stop()
+		node = await startStore({ ...options, data })
+		await node.deploy('one', generations)
+		await raw.until(async () => (await said(node, 'two', '/get'))[0] === 'secret', { what: 'the file' })
+		assert.deepEqual(await said(node, 'one', '/get'), nothing)
+		await said(node, 'one', '/put')
+		await node.ok('DELETE', '/v1/routines/one')
+		node.kill()
+		await node.exited
+		node = await startStore({ ...options, data })
+		await node.deploy('one', generations)
+		assert.deepEqual(await said(node, 'one', '/get'), nothing)
+	} finally {
+		await node.stop()
+		node.forget()
+	}
+})
+
 test('on a node that stores nothing, what is put is not found, and nothing fails', async t => {
 	const code = routine({
 		'/all': `

@@ -234,6 +234,25 @@ static void what_runs_cannot_be_deleted(void **state)
 	apply(f->s, (er_change){.kind = ER_CHANGE_VERSION_DELETE, .routine = ER_LIT("shop"), .number = 1});
 }
 
+static void a_routine_that_is_made_anew_is_another_one(void **state)
+{
+	fixture *f = *state;
+	uint64_t born[3];
+	for (int i = 0; i < 3; i++) {
+		er_version_row *v;
+		size_t n;
+		born[i] = apply(f->s, change_version("shop", "1")).sequence;
+		apply(f->s, change_version("shop", "2"));
+		reopen(f);
+		assert_true(er_store_versions(f->s, &f->a, i == 1 ? (er_slice){0} : ER_LIT("shop"), &v, &n, &f->err));
+		assert_int_equal(n, 2);
+		assert_int_equal(v[0].born, born[i]);
+		assert_int_equal(v[1].born, born[i]);
+		assert_true(i == 0 || born[i] > born[i - 1]);
+		apply(f->s, (er_change){.kind = ER_CHANGE_ROUTINE_DELETE, .routine = ER_LIT("shop")});
+	}
+}
+
 static void deployments_point_and_remember(void **state)
 {
 	fixture *f = *state;
@@ -682,6 +701,7 @@ int main(void)
 	    T(a_prune_writes_little),
 	    T(the_quota_says_what_to_do_and_prune_does_it),
 	    T(what_runs_cannot_be_deleted),
+	    T(a_routine_that_is_made_anew_is_another_one),
 	    T(deployments_point_and_remember),
 	    T(a_canary_is_one_transaction),
 	    T(a_deployment_that_makes_no_sense_is_refused),

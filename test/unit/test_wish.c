@@ -201,6 +201,32 @@ static void keys_of_routines_are_apart_and_purges_find_them(void **state)
 	assert_false(er_slice_eq(apart, key_for("ttl\n1\nresolve\nb.example\n", "r", "shop.example", "/p")));
 }
 
+static void a_routine_that_is_made_anew_has_no_key_of_the_one_before(void **state)
+{
+	(void)state;
+	static const char *const wishes[] = {"key\na\n", "ttl\n1\n"};
+	er_request req = {.scheme = ER_LIT("https"), .authority = ER_LIT("shop.example")};
+	for (size_t i = 0; i < 3; i++) {
+		er_slice keys[3], owner;
+		for (size_t k = 0; k < 3; k++) {
+			assert_true(read_text(er_slice_cstr(wishes[i % 2])));
+			w.owner = ER_LIT("r");
+			w.born = (uint64_t[]){0, 7, 71}[k];
+			w.store = i == 2 ? ER_LIT("1") : (er_slice){0};
+			w.key = i == 2 ? (er_slice){0} : w.key;
+			keys[k] = er_key_apart(&arena, 1, ER_LIT("shop"), &req, ER_LIT("/p"), (er_slice){0}, &w);
+			uint8_t scope;
+			assert_true(er_key_owner(keys[k], &scope, &owner));
+			assert_true(er_slice_eq(owner, ER_LIT("r")));
+			if (i == 2)
+				assert_true(er_slice_eq(er_key_scheme(keys[k]), ER_LIT("https")));
+		}
+		assert_false(er_slice_eq(keys[0], keys[1]));
+		assert_false(er_slice_eq(keys[1], keys[2]));
+		assert_false(er_slice_starts(keys[2], er_key_store(keys[1])));
+	}
+}
+
 static void tags_of_routines_are_added_once_and_bounded(void **state)
 {
 	(void)state;
@@ -231,6 +257,7 @@ int main(void)
 	    cmocka_unit_test_teardown(what_is_malformed_or_too_much_is_refused, empty_arena),
 	    cmocka_unit_test_teardown(a_wished_lifetime_goes_over_what_is_said_of_storing_but_not_over_a_cookie, empty_arena),
 	    cmocka_unit_test_teardown(keys_of_routines_are_apart_and_purges_find_them, empty_arena),
+	    cmocka_unit_test_teardown(a_routine_that_is_made_anew_has_no_key_of_the_one_before, empty_arena),
 	    cmocka_unit_test_teardown(tags_of_routines_are_added_once_and_bounded, empty_arena),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
