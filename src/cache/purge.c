@@ -8,10 +8,12 @@
  *
  * The table is bounded. Purges that match nothing any more go by er_purges_forget. If nobody knows
  * which these are, the purges of the hosts and sites that have the most of them become one purge
- * of that host, or of every tag of that site (er_purges_coarser says which); and if they are too
- * many because of very many hosts, the older half of all becomes a purge of everything up to then.
- * Whoever owns the store of purges does that in time, in the store first. A table that is full all
- * the same does it by itself: nothing purged is ever served, whatever else that costs.
+ * of that host, of every tag of that site, or of that site (er_purges_coarser says which); and if
+ * they are too many because of very many hosts, the older half of all becomes a purge of everything
+ * up to then. What routines purge is of one site alone, on however many hosts, so it never comes to
+ * that by them; and a site has a bound of its own beside the table's. Whoever owns the store of
+ * purges does that in time, in the store first. A table that is full all the same does it by
+ * itself: nothing purged is ever served, whatever else that costs.
  *
  * Two locks: `writing` for those who change the table, and `lock`, which readers take too. A table
  * of another size is made under the first alone, so that no reader waits for it. Made by the node
@@ -33,14 +35,18 @@ enum {
 	PREFIXES_CROWDED = 256, /* each costs a comparison a look */
 	COARSER = 256,          /* purges that stand for many, in one go */
 	GROUPS_OF_MOST = 4096,  /* a group has a share of this size, or it is spared */
+	SITES_OF_MOST = 8,      /* what is of one site alone has this share of the table */
+	PREFIXES_OF_SITE = 64,
 	VOIDS = 65536,
 	VOIDS_OF_SITE = 4096,
 	VOIDS_SITES = 16384,
 };
 
 typedef struct prefix {
-	er_slice text; /* own */
-	uint64_t host; /* scope of its host */
+	er_slice text;   /* own */
+	er_slice site;   /* own; empty: of all */
+	uint64_t of;     /* er_scopes_site of that; 0: of all */
+	uint64_t coarse; /* scope of what could stand for it: its site, or its host */
 	er_purge_mark mark;
 } prefix;
 
@@ -54,6 +60,7 @@ struct er_purges {
 	er_purge_mark floor;     /* everything */
 	size_t most;
 	size_t n, n_prefixes; /* atomic for readers without the lock */
+	bool site_full;       /* atomic: a site has more than its share */
 	er_purge_table *table;
 	er_map *groups;
 	prefix prefixes[PREFIXES];
@@ -93,31 +100,31 @@ static void raise_mark(er_purge_mark *m, bool soft, uint64_t number)
 		*to = number;
 }
 
-static uint64_t host_scope(er_slice where)
-{
-	er_slice authority = er_slice_head(where, er_slice_find(where, '/'));
-	return er_purge_scope(ER_PURGE_HOST, 0, er_purge_hash(er_host_of(authority)));
-}
-
+/* SITE is known by its value, everything else by the site that it is of, too. */
 static uint64_t scope_of(const er_purge *what)
 {
-	bool of_site = what->kind == ER_PURGE_TAG && what->site.n > 0;
+	bool of_site = what->kind != ER_PURGE_SITE && what->site.n > 0;
 	return er_purge_scope(what->kind, of_site ? er_scopes_site(what->site) : 0, er_purge_hash(what->value));
+}
+
+static er_slice host_of(er_slice where)
+{
+	return er_host_of(er_slice_head(where, er_slice_find(where, '/')));
 }
 
 /* What could stand for it and others. False: nothing but everything. */
 static bool coarser_than(const er_purge *what, er_purge *out)
 {
-	if (what->kind == ER_PURGE_URL) {
-		er_slice authority = er_slice_head(what->value, er_slice_find(what->value, '/'));
-		*out = (er_purge){.kind = ER_PURGE_HOST, .value = er_host_of(authority)};
-		return true;
-	}
-	if (what->kind == ER_PURGE_TAG && what->value.n > 0) {
+	bool place = what->kind == ER_PURGE_URL || what->kind == ER_PURGE_PREFIX;
+	if (what->kind == ER_PURGE_TAG && what->value.n > 0)
 		*out = (er_purge){.kind = ER_PURGE_TAG, .site = what->site};
-		return true;
-	}
-	return false;
+	else if ((place || what->kind == ER_PURGE_HOST) && what->site.n > 0)
+		*out = (er_purge){.kind = ER_PURGE_SITE, .value = what->site};
+	else if (place)
+		*out = (er_purge){.kind = ER_PURGE_HOST, .value = host_of(what->value)};
+	else
+		return false;
+	return true;
 }
 
 /* Looks from now on see what has changed. */
@@ -139,14 +146,20 @@ static void raise_scope(er_purges *p, uint64_t scope, er_purge_group *group, er_
 	er_purge_mark_take(&s->mark, mark);
 }
 
-/* Under both: takes those out that *by covers, of that host alone if it is not 0. */
-static void drop_prefixes(er_purges *p, er_purge_mark by, uint64_t host)
+static void free_prefix(prefix *f)
+{
+	er_free((void *)(uintptr_t)f->text.p);
+	er_free((void *)(uintptr_t)f->site.p);
+}
+
+/* Under both: takes those out that *by covers, which is of that scope; 0: of everything. */
+static void drop_prefixes(er_purges *p, er_purge_mark by, uint64_t coarse)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < p->n_prefixes; i++) {
 		prefix *f = &p->prefixes[i];
-		if ((host == 0 || f->host == host) && er_purge_mark_covers(by, f->mark))
-			er_free((void *)(uintptr_t)f->text.p);
+		if ((coarse == 0 || f->coarse == coarse) && er_purge_mark_covers(by, f->mark))
+			free_prefix(f);
 		else
 			p->prefixes[kept++] = *f;
 	}
@@ -165,10 +178,11 @@ static void change_table(er_purges *p, size_t more, er_purge_mark covered)
 
 /* ---- too many ---- */
 
-/* Prefixes of one host. */
+/* Prefixes that one purge could stand for. */
 typedef struct crowd {
-	uint64_t host;
+	uint64_t coarse;
 	size_t n, first;
+	bool of_site;
 	er_purge_mark mark;
 } crowd;
 
@@ -187,10 +201,10 @@ static size_t crowds_of(const er_purges *p, er_arena *a, crowd **out)
 	for (size_t i = 0; i < p->n_prefixes; i++) {
 		const prefix *f = &p->prefixes[i];
 		size_t at = 0;
-		while (at < n && v[at].host != f->host)
+		while (at < n && v[at].coarse != f->coarse)
 			at++;
 		if (at == n)
-			v[n++] = (crowd){.host = f->host, .first = i};
+			v[n++] = (crowd){.coarse = f->coarse, .first = i, .of_site = f->of != 0};
 		v[at].n++;
 		er_purge_mark_take(&v[at].mark, f->mark);
 	}
@@ -210,42 +224,6 @@ static void list_coarse(er_arena *a, coarse_list *list, const er_purge *what, er
 	list->v[list->n++] = (er_purge_coarse){.what = copy, .hard = m.hard, .soft = m.soft};
 }
 
-/* Hosts instead of their prefixes, until there are half as many as are a crowd. */
-static void coarser_prefixes(const er_purges *p, er_arena *a, coarse_list *list)
-{
-	crowd *v;
-	size_t left = p->n_prefixes, n = crowds_of(p, a, &v);
-	for (size_t i = 0; i < n && left > PREFIXES_CROWDED / 2 && list->n < COARSER; i++) {
-		er_slice text = p->prefixes[v[i].first].text;
-		er_purge host = {.kind = ER_PURGE_HOST, .value = er_host_of(er_slice_head(text, er_slice_find(text, '/')))};
-		er_purge_group *urls = er_purge_group_find(p->groups, v[i].host);
-		if (urls != NULL) {
-			er_purge_mark_take(&v[i].mark, urls->mark);
-			urls->going = true;
-		}
-		list_coarse(a, list, &host, v[i].mark);
-		left -= v[i].n;
-	}
-}
-
-/* Groups instead of their scopes, until there are half as many as are a crowd; and if that is not
- * enough, everything instead of the older half. */
-static void coarser_scopes(const er_purges *p, er_arena *a, coarse_list *list)
-{
-	size_t share = p->most / GROUPS_OF_MOST, left = p->n;
-	er_purge_group **v;
-	size_t n = er_purge_groups_crowded(a, p->groups, share > 2 ? share : 2, COARSER, &v);
-	for (size_t i = 0; i < n && left > p->most / 4 && list->n < COARSER; i++) {
-		if (v[i]->going)
-			continue;
-		v[i]->going = true;
-		list_coarse(a, list, &v[i]->what, v[i]->mark);
-		left -= v[i]->n - 1;
-	}
-	if (left > p->most / 2)
-		list_coarse(a, list, &(er_purge){.kind = ER_PURGE_ALL}, er_purge_table_older_half(p->table));
-}
-
 static bool too_many_scopes(const er_purges *p)
 {
 	return er_purges_count(p) > p->most / 2;
@@ -256,14 +234,68 @@ static bool too_many_prefixes(const er_purges *p)
 	return __atomic_load_n(&p->n_prefixes, __ATOMIC_RELAXED) > PREFIXES_CROWDED;
 }
 
-/* Under `writing`. */
-static coarse_list coarser(const er_purges *p, er_arena *a)
+/* Hosts and sites instead of their prefixes: those that have more than a site's share, and until
+ * there are half as many as are a crowd those with the most. Who has one alone is spared as long as
+ * that is enough. */
+static void coarser_prefixes(const er_purges *p, er_arena *a, coarse_list *list)
 {
-	coarse_list list = {.v = er_arena_alloc(a, (COARSER + 1) * sizeof *list.v)};
-	if (too_many_prefixes(p))
-		coarser_prefixes(p, a, &list);
-	if (too_many_scopes(p))
-		coarser_scopes(p, a, &list);
+	crowd *v;
+	bool crowded = too_many_prefixes(p);
+	size_t left = p->n_prefixes, n = crowds_of(p, a, &v);
+	for (size_t i = 0; i < n && list->n < COARSER; i++) {
+		bool full = v[i].of_site && v[i].n > PREFIXES_OF_SITE;
+		bool enough = left <= (v[i].n > 1 ? PREFIXES_CROWDED / 2 : PREFIXES_CROWDED);
+		if (!full && (!crowded || enough))
+			continue;
+		const prefix *f = &p->prefixes[v[i].first];
+		er_purge what;
+		bool can = coarser_than(&(er_purge){.kind = ER_PURGE_PREFIX, .value = f->text, .site = f->site}, &what);
+		ER_ASSERT(can && scope_of(&what) == v[i].coarse);
+		er_purge_group *others = er_purge_group_find(p->groups, v[i].coarse);
+		if (others != NULL) {
+			er_purge_mark_take(&v[i].mark, others->mark);
+			others->going = true;
+		}
+		list_coarse(a, list, &what, v[i].mark);
+		left -= v[i].n;
+	}
+}
+
+static bool is_full(const er_purges *p, const er_purge_group *g)
+{
+	bool of_site = g->what.kind == ER_PURGE_SITE || g->what.site.n > 0;
+	return of_site && g->n > p->most / SITES_OF_MOST;
+}
+
+/* Groups instead of their scopes: the sites that are full, and until there are half as many as are
+ * a crowd those with the most; and if all of them are not enough, everything instead of the older
+ * half. */
+static void coarser_scopes(const er_purges *p, er_arena *a, coarse_list *list)
+{
+	bool crowded = too_many_scopes(p);
+	size_t share = p->most / GROUPS_OF_MOST, left = p->n;
+	er_purge_group **v;
+	size_t n = er_purge_groups_crowded(a, p->groups, share > 2 ? share : 2, &v);
+	for (size_t i = 0; i < n && list->n < COARSER; i++) {
+		bool enough = !crowded || left <= p->most / 4;
+		if (v[i]->going || (enough && !is_full(p, v[i])))
+			continue;
+		v[i]->going = true;
+		list_coarse(a, list, &v[i]->what, v[i]->mark);
+		left -= v[i]->n - 1;
+	}
+	if (crowded && left > p->most / 2 && list->n < COARSER)
+		list_coarse(a, list, &(er_purge){.kind = ER_PURGE_ALL}, er_purge_table_older_half(p->table));
+}
+
+/* Under `writing`. */
+static coarse_list coarser(er_purges *p, er_arena *a)
+{
+	coarse_list list = {.v = er_arena_alloc(a, COARSER * sizeof *list.v)};
+	coarser_prefixes(p, a, &list);
+	coarser_scopes(p, a, &list);
+	if (list.n < COARSER) /* all that are full are there */
+		__atomic_store_n(&p->site_full, false, __ATOMIC_RELAXED);
 	for (size_t i = 0; i < list.n; i++) {
 		er_purge_group *g = er_purge_group_find(p->groups, scope_of(&list.v[i].what));
 		if (g != NULL)
@@ -295,7 +327,7 @@ static void coarsen(er_purges *p, const er_purge_coarse *v, size_t n)
 		if (v[i].what.kind == ER_PURGE_ALL)
 			continue;
 		raise_scope(p, scope, NULL, marks[i]);
-		if (v[i].what.kind == ER_PURGE_HOST)
+		if (v[i].what.kind != ER_PURGE_TAG)
 			drop_prefixes(p, marks[i], scope);
 	}
 	er_free(marks);
@@ -338,17 +370,36 @@ void er_purges_coarsen(er_purges *p, const er_purge_coarse *v, size_t n)
 
 /* ---- one more ---- */
 
-static void add_prefix(er_purges *p, er_slice text, er_purge_mark mark)
+static er_slice own_text(er_slice text)
+{
+	return er_slice_of(er_strdup_slice(text), text.n);
+}
+
+static void site_is_full(er_purges *p)
+{
+	__atomic_store_n(&p->site_full, true, __ATOMIC_RELAXED);
+}
+
+static void add_prefix(er_purges *p, const er_purge *what, er_purge_mark mark)
 {
 	prefix *f = NULL;
-	for (size_t i = 0; i < p->n_prefixes && f == NULL; i++)
-		if (er_slice_eq(p->prefixes[i].text, text))
+	size_t of_site = 1;
+	uint64_t of = what->site.n > 0 ? er_scopes_site(what->site) : 0;
+	for (size_t i = 0; i < p->n_prefixes; i++) {
+		of_site += p->prefixes[i].of == of;
+		if (p->prefixes[i].of == of && er_slice_eq(p->prefixes[i].text, what->value))
 			f = &p->prefixes[i];
+	}
 	if (f == NULL) {
 		ER_ASSERT(p->n_prefixes < PREFIXES);
+		er_purge coarse;
+		bool can = coarser_than(what, &coarse);
+		ER_ASSERT(can);
 		f = &p->prefixes[p->n_prefixes];
-		*f = (prefix){.text = er_slice_of(er_strdup_slice(text), text.n), .host = host_scope(text)};
+		*f = (prefix){.text = own_text(what->value), .site = own_text(what->site), .of = of, .coarse = scope_of(&coarse)};
 		__atomic_store_n(&p->n_prefixes, p->n_prefixes + 1, __ATOMIC_RELAXED);
+		if (of != 0 && of_site > PREFIXES_OF_SITE)
+			site_is_full(p);
 	}
 	er_purge_mark_take(&f->mark, mark);
 }
@@ -359,8 +410,11 @@ static er_purge_group *join_group(er_purges *p, const er_purge *what, uint64_t s
 	if (!coarser_than(what, &coarse))
 		return NULL;
 	er_purge_group *g = er_purge_group_find(p->groups, scope_of(&coarse));
-	if (er_purge_table_slot(p->table, scope)->scope == 0)
+	if (er_purge_table_slot(p->table, scope)->scope == 0) {
 		g = er_purge_group_join(p->groups, scope_of(&coarse), &coarse);
+		if (is_full(p, g))
+			site_is_full(p);
+	}
 	if (g != NULL)
 		er_purge_mark_take(&g->mark, mark);
 	return g;
@@ -378,7 +432,7 @@ void er_purges_add(er_purges *p, const er_purge *what, uint64_t number)
 	if (what->kind == ER_PURGE_ALL) {
 		er_purge_mark_take(&p->floor, mark);
 	} else if (what->kind == ER_PURGE_PREFIX) {
-		add_prefix(p, what->value, mark);
+		add_prefix(p, what, mark);
 	} else {
 		uint64_t scope = scope_of(what);
 		raise_scope(p, scope, join_group(p, what, scope, mark), mark);
@@ -408,10 +462,12 @@ static void take_scope(const er_purges *p, er_purge_kind kind, uint64_t site, ui
 		er_purge_mark_take(most, s->mark);
 }
 
-static void take_tag(const er_purges *p, uint64_t site, uint64_t tag, er_purge_mark *most)
+/* The same for all, and for what is of that site. */
+static void take_place(const er_purges *p, er_purge_kind kind, uint64_t site, uint64_t value, er_purge_mark *most)
 {
-	take_scope(p, ER_PURGE_TAG, 0, tag, most);
-	take_scope(p, ER_PURGE_TAG, site, tag, most);
+	take_scope(p, kind, 0, value, most);
+	if (site != 0)
+		take_scope(p, kind, site, value, most);
 }
 
 /* The highest numbers of all purges that match; under the lock. */
@@ -420,16 +476,19 @@ static er_purge_mark marks_of(const er_purges *p, const er_scopes *s)
 	er_purge_mark most = p->floor;
 	if (p->table->n > 0) {
 		take_scope(p, ER_PURGE_SITE, 0, s->site, &most);
-		take_scope(p, ER_PURGE_HOST, 0, s->host, &most);
-		take_scope(p, ER_PURGE_URL, 0, s->url, &most);
+		take_place(p, ER_PURGE_HOST, s->site, s->host, &most);
+		take_place(p, ER_PURGE_URL, s->site, s->url, &most);
 		if (s->n_tags > 0)
-			take_tag(p, s->site, er_purge_hash((er_slice){0}), &most); /* every tag */
+			/* every tag */
+			take_place(p, ER_PURGE_TAG, s->site, er_purge_hash((er_slice){0}), &most);
 		for (uint32_t i = 0; i < s->n_tags; i++)
-			take_tag(p, s->site, s->tags[i], &most);
+			take_place(p, ER_PURGE_TAG, s->site, s->tags[i], &most);
 	}
-	for (size_t i = 0; i < p->n_prefixes; i++)
-		if (er_slice_starts(s->where, p->prefixes[i].text))
-			er_purge_mark_take(&most, p->prefixes[i].mark);
+	for (size_t i = 0; i < p->n_prefixes; i++) {
+		const prefix *f = &p->prefixes[i];
+		if ((f->of == 0 || f->of == s->site) && er_slice_starts(s->where, f->text))
+			er_purge_mark_take(&most, f->mark);
+	}
 	er_purge_mark_take(&most, (er_purge_mark){.hard = er_voids_number(p->voids, s->site, s->url)});
 	return most;
 }
@@ -453,7 +512,7 @@ void er_purges_free(er_purges *p)
 	if (p == NULL)
 		return;
 	for (size_t i = 0; i < p->n_prefixes; i++)
-		er_free((void *)(uintptr_t)p->prefixes[i].text.p);
+		free_prefix(&p->prefixes[i]);
 	er_free(p->table);
 	er_purge_groups_free(p->groups);
 	er_voids_free(p->voids);
@@ -488,7 +547,7 @@ size_t er_purges_count(const er_purges *p)
 
 bool er_purges_crowded(const er_purges *p)
 {
-	return too_many_scopes(p) || too_many_prefixes(p);
+	return too_many_scopes(p) || too_many_prefixes(p) || __atomic_load_n(&p->site_full, __ATOMIC_RELAXED);
 }
 
 void er_purges_void(er_purges *p, uint64_t site, er_slice where, uint64_t number)

@@ -47,7 +47,9 @@ typedef struct er_purge {
 	/* HOST: a host, without a port; URL, PREFIX: authority and target, or how they begin, in the
 	 * spelling of requests; TAG: a tag, or empty: every tag; SITE: its name */
 	er_slice value;
-	er_slice site; /* TAG: of this site alone; empty: of all */
+	/* HOST, URL, PREFIX, TAG: only of what is stored for this site, which pays if there are too
+	 * many of them; empty: of all */
+	er_slice site;
 } er_purge;
 
 /* Of a response: what purges it is matched with. */
@@ -74,20 +76,22 @@ void er_purges_add(er_purges *p, const er_purge *what, uint64_t number);
 void er_purges_void(er_purges *p, uint64_t site, er_slice where, uint64_t number);
 /* Responses of this number are of an earlier run, and what was void then nobody knows. */
 bool er_purges_forgotten(const er_purges *p, uint64_t number);
-/* It holds so many scopes that some should go. If whoever owns the stores can have them look at
- * everything (er_index_settle), er_purges_forget lets those go that match nothing any more. Else
- * er_purges_coarser says which purges could stand for many. */
+/* It holds so many scopes, in all or of one site, that some should go. If whoever owns the stores
+ * can have them look at everything (er_index_settle), er_purges_forget lets those go that match
+ * nothing any more. Else er_purges_coarser says which purges could stand for many. */
 bool er_purges_crowded(const er_purges *p);
 
-/* A purge that takes the place of many: of a host, of a TAG without a value, or of everything. */
+/* A purge that takes the place of many: of a host, of a TAG without a value, of a site, or of
+ * everything. */
 typedef struct er_purge_coarse {
 	er_purge what;       /* not `soft`: its numbers say it; texts in the arena */
 	uint64_t hard, soft; /* the highest of those that it stands for; 0: none */
 } er_purge_coarse;
 
 /* What should stand for others so that it is not crowded any more: the hosts and sites with the
- * most scopes; everything up to some time ago only if very many have few each. The number of them,
- * 257 at most; 0: it is not crowded. Costs as much as the table is long, which it is not again for
+ * most scopes; everything up to some time ago only if very many have few each. It may be crowded
+ * yet after that: then there is more of them. The number of them,
+ * 256 at most; 0: it is not crowded. Costs as much as the table is long, which it is not again for
  * as many purges as it stands for. */
 size_t er_purges_coarser(er_purges *p, er_arena *a, er_purge_coarse **out);
 /* They take the place of what they cover, if that has no higher number. */

@@ -88,7 +88,7 @@ static int more_scopes_first(const void *a, const void *b)
 	return x->scope < y->scope ? -1 : x->scope > y->scope;
 }
 
-size_t er_purge_groups_crowded(er_arena *a, const er_map *groups, size_t least, size_t most, er_purge_group ***out)
+size_t er_purge_groups_crowded(er_arena *a, const er_map *groups, size_t least, er_purge_group ***out)
 {
 	void *g;
 	er_slice scope;
@@ -99,7 +99,7 @@ size_t er_purge_groups_crowded(er_arena *a, const er_map *groups, size_t least, 
 			v[n++] = g;
 	qsort(v, n, sizeof *v, more_scopes_first);
 	*out = v;
-	return n < most ? n : most;
+	return n;
 }
 
 /* ---- the table ---- */

@@ -16,10 +16,11 @@ void er_purge_mark_take(er_purge_mark *most, er_purge_mark m);
 /* What m purges, the other purges as hard or harder. */
 bool er_purge_mark_covers(er_purge_mark by, er_purge_mark m);
 
-/* What the URLs of a host, or the tags of a site, become together if there are too many scopes. */
+/* What the URLs of a host, the tags of a site, or all else of one site alone become together if
+ * there are too many scopes. */
 typedef struct er_purge_group {
 	uint64_t scope; /* of what they become */
-	er_purge what;  /* HOST; or TAG of a site without a value: every tag. Own texts */
+	er_purge what;  /* HOST; TAG of a site without a value: every tag; or SITE. Own texts */
 	er_purge_mark mark;
 	size_t n; /* scopes in the table */
 	bool going;
@@ -58,9 +59,8 @@ static inline bool er_purge_table_is_full(const er_purge_table *t)
  * groups that are going; groups that are empty then are freed. */
 er_purge_table *er_purge_table_copy(const er_purge_table *t, er_map *groups, size_t more, er_purge_mark covered);
 
-/* The groups with `least` scopes or more, at most `most` of them, those with the most scopes first;
- * in the arena. */
-size_t er_purge_groups_crowded(er_arena *a, const er_map *groups, size_t least, size_t most, er_purge_group ***out);
+/* The groups with `least` scopes or more, those with the most scopes first; in the arena. */
+size_t er_purge_groups_crowded(er_arena *a, const er_map *groups, size_t least, er_purge_group ***out);
 /* What the older half of all scopes but those of groups that are going have been purged by. */
 er_purge_mark er_purge_table_older_half(const er_purge_table *t);
 

@@ -50,12 +50,18 @@ enum { RANGES = 4 };
  * port. */
 static size_t ranges_of(er_arena *a, const er_purge *what, er_purge_range out[static RANGES])
 {
-	static const er_purge_kind of_host[] = {ER_PURGE_URL, ER_PURGE_PREFIX};
+	static const er_purge_kind of_host[] = {ER_PURGE_URL, ER_PURGE_PREFIX},
+	                           of_site[] = {ER_PURGE_URL, ER_PURGE_PREFIX, ER_PURGE_HOST};
 	size_t n = 0;
 	if (what->kind == ER_PURGE_TAG)
 		out[n++] = (er_purge_range){.scope = er_slice_cstr(er_purge_kind_name(ER_PURGE_TAG)),
 		                            .site = what->site,
 		                            .from = ER_LIT("\x01"), /* a tag has a byte at least */
+		                            .below = ER_LIT("\xf4\x8f\xbf\xbf")};
+	for (size_t i = 0; what->kind == ER_PURGE_SITE && i < 3; i++)
+		out[n++] = (er_purge_range){.scope = er_slice_cstr(er_purge_kind_name(of_site[i])),
+		                            .site = what->value,
+		                            .from = ER_LIT("\x01"),
 		                            .below = ER_LIT("\xf4\x8f\xbf\xbf")};
 	for (size_t i = 0; what->kind == ER_PURGE_HOST && i < 2; i++) {
 		er_slice scope = er_slice_cstr(er_purge_kind_name(of_host[i]));
@@ -94,6 +100,9 @@ static void say(const er_purge_coarse *coarse, size_t n)
 	for (size_t i = 0; i < n && i < 3; i++)
 		if (coarse[i].what.kind == ER_PURGE_HOST)
 			er_log(ER_LOG_WARN, "control", "too many purges to remember them one by one: all of the host %.*s is purged",
+			       ER_FMT(coarse[i].what.value));
+		else if (coarse[i].what.kind == ER_PURGE_SITE)
+			er_log(ER_LOG_WARN, "control", "too many purges to remember them one by one: all of the site %.*s is purged",
 			       ER_FMT(coarse[i].what.value));
 		else if (coarse[i].what.kind == ER_PURGE_TAG)
 			er_log(ER_LOG_WARN, "control", "too many purges to remember them one by one: all that has a tag%s%.*s is purged",

@@ -80,6 +80,7 @@ static bool read_place(reading *r, er_purge *to, er_slice text)
 	if (!prefix)
 		target = er_rules_target(r->site->rules, a, target);
 	to->value = er_arena_printf(a, "%.*s%.*s", ER_FMT(where.authority), ER_FMT(target));
+	to->site = r->site->name;
 	return true;
 }
 
@@ -92,6 +93,7 @@ static bool read_host(reading *r, er_purge *to, er_slice text)
 	if (!is_of_site(r, where.authority))
 		return fail(r->x, 403, "a routine purges hosts of the site of its request alone");
 	to->value = er_host_of(where.authority);
+	to->site = r->site->name;
 	return true;
 }
 

@@ -310,6 +310,7 @@ test('cache.purge takes what it names of the site of the request, durably, and n
 		return items.filter(i => i.kind === 'purge').length >= 9 && items
 	}, { what: 'the store' })
 	assert.ok(audit.filter(i => i.kind === 'purge').every(i => i.by === 'routine shop'))
+	assert.ok(audit.filter(i => i.kind === 'purge').every(i => (i.data.scope === 'site' ? i.data.value : i.data.site) === 'shop'), 'each is of its site alone')
 	await purge({ tag: 'red' })
 	await node.stop()
 	node = await startStore({ ...options, data })

@@ -42,6 +42,7 @@ typedef struct harness {
 	char dir[64];
 	er_store *store;
 	er_control *control;
+	er_index *cache; /* NULL: there is none; of the test that sets it before harness_start */
 	er_arena arena;
 	openapi api;
 	/* the gateway that pretends */
@@ -261,8 +262,13 @@ static inline void harness_start(harness *h)
 		fail_msg("store: %s", err.text);
 	er_limits most = ER_LIMITS_DEFAULT;
 	most.cpu_us = 200000;
-	er_control_options o = {
-	    .loop = &h->loop, .store = h->store, .ops = &fake_ops, .ops_ctx = h, .routine_max = most, .history_bytes = 64 << 10};
+	er_control_options o = {.loop = &h->loop,
+	                        .store = h->store,
+	                        .ops = &fake_ops,
+	                        .ops_ctx = h,
+	                        .cache = h->cache,
+	                        .routine_max = most,
+	                        .history_bytes = 64 << 10};
 	h->control = er_control_new(&o, &err);
 	if (h->control == NULL)
 		fail_msg("control: %s", err.text);

@@ -447,6 +447,91 @@ static void prefixes_beyond_their_number_become_purges_of_their_hosts(void **sta
 	er_purges_free(p);
 }
 
+/* What is purged of one site alone, on however many hosts, with and without anybody who tidies. */
+static void a_site_that_fills_the_table_pays_alone(void **state)
+{
+	(void)state;
+	static const er_purge_kind kinds[] = {ER_PURGE_URL, ER_PURGE_HOST};
+	char text[32];
+	for (unsigned tidied = 0; tidied < 2; tidied++) {
+		er_purges *p = er_purges_new(0, 1000);
+		uint64_t before = er_purges_next(p);
+		for (unsigned i = 0; i < 40; i++) { /* others have few each, all older */
+			snprintf(text, sizeof text, "%u.calm.example/1", i);
+			add_value(p, ER_PURGE_URL, text, i % 2 == 0 ? "calm" : "", false);
+		}
+		for (unsigned i = 0; i < 3000; i++) {
+			snprintf(text, sizeof text, i % 2 == 0 ? "%u.busy.example/1" : "%u.busy.example", i);
+			add_value(p, kinds[i % 2], text, "busy", false);
+			assert_true(er_purges_count(p) <= (tidied ? 45 + 1000 / 8 : 1000));
+			if (tidied && er_purges_crowded(p))
+				tidy(p);
+		}
+		for (unsigned i = 0; i < 3000; i++) {
+			snprintf(text, sizeof text, "%u.busy.example/1", i);
+			assert_int_equal(look_tagged(p, text, "busy", "", before), ER_PURGED_HARD);
+			if (i > 1000) /* else it may be that very one */
+				assert_int_equal(look_tagged(p, text, "calm", "", before), ER_PURGED_NOT);
+		}
+		assert_int_equal(look_tagged(p, "x.example/", "busy", "", before), ER_PURGED_HARD);
+		assert_int_equal(look_tagged(p, "x.example/", "busy", "", er_purges_next(p)), ER_PURGED_NOT);
+		assert_int_equal(look_tagged(p, "0.calm.example/1", "calm", "", before), ER_PURGED_HARD);
+		assert_int_equal(look_tagged(p, "1.calm.example/1", "calm", "", before), ER_PURGED_HARD);
+		assert_int_equal(look_tagged(p, "0.calm.example/2", "calm", "", before), ER_PURGED_NOT);
+		assert_int_equal(look_tagged(p, "x.example/", "", "", before), ER_PURGED_NOT);
+		er_purges_free(p);
+	}
+}
+
+static void a_site_with_very_many_prefixes_pays_alone(void **state)
+{
+	(void)state;
+	char text[32];
+	er_purges *p = er_purges_new(0, 0);
+	uint64_t before = er_purges_next(p);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(text, sizeof text, "%u.calm.example/a/", i);
+		add_value(p, ER_PURGE_PREFIX, text, "", false);
+	}
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(text, sizeof text, "%u.busy.example/a/", i);
+		add_value(p, ER_PURGE_PREFIX, text, "busy", false);
+		assert_int_equal(er_purges_crowded(p), i % 65 >= 56);
+		if (i % 65 == 64)
+			assert_int_equal(tidy(p), 1);
+	}
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(text, sizeof text, "%u.calm.example/b", i);
+		assert_int_equal(look_tagged(p, text, "", "", before), ER_PURGED_NOT);
+		snprintf(text, sizeof text, "%u.calm.example/a/b", i);
+		assert_int_equal(look_tagged(p, text, "", "", before), ER_PURGED_HARD);
+	}
+	assert_int_equal(look_tagged(p, "299.busy.example/a/", "other", "", before), ER_PURGED_NOT);
+	assert_int_equal(look_tagged(p, "299.busy.example/a/", "busy", "", before), ER_PURGED_HARD);
+	assert_int_equal(look_tagged(p, "x.example/", "busy", "", before), ER_PURGED_HARD);
+	er_purges_free(p);
+}
+
+static void what_is_purged_of_one_site_is_of_no_other(void **state)
+{
+	(void)state;
+	static const struct {
+		er_purge_kind kind;
+		const char *value;
+	} cases[] = {{ER_PURGE_URL, "a.example/b"}, {ER_PURGE_PREFIX, "a.example/"}, {ER_PURGE_HOST, "a.example"}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		er_purges *p = er_purges_new(0, 0);
+		uint64_t before = er_purges_next(p);
+		add_value(p, cases[i].kind, cases[i].value, "shop", false);
+		assert_int_equal(look_tagged(p, "a.example/b", "shop", "", before), ER_PURGED_HARD);
+		assert_int_equal(look_tagged(p, "a.example/b", "other", "", before), ER_PURGED_NOT);
+		assert_int_equal(look(p, "a.example/b", before), ER_PURGED_NOT);
+		add_value(p, cases[i].kind, cases[i].value, "", false);
+		assert_int_equal(look_tagged(p, "a.example/b", "other", "", before), ER_PURGED_HARD);
+		er_purges_free(p);
+	}
+}
+
 /* Whatever is purged in whatever order, tidied or not: it stays purged, and all is bounded. */
 static void nothing_that_was_purged_comes_back(void **state)
 {
@@ -461,7 +546,8 @@ static void nothing_that_was_purged_comes_back(void **state)
 		char text[32];
 		snprintf(text, sizeof text, "%u.example/%u", host, url);
 		er_purge_kind kind = seed >> 28 == 0 ? ER_PURGE_PREFIX : ER_PURGE_URL;
-		add_value(p, kind, text, "", seed >> 31 == 1);
+		const char *site = (seed >> 12) % 2 == 0 ? "shop" : "";
+		add_value(p, kind, text, site, seed >> 31 == 1);
 		last[host][url] = er_purges_last(p);
 		if (round % 50 == 0 && er_purges_crowded(p)) {
 			tidy(p);
@@ -471,7 +557,7 @@ static void nothing_that_was_purged_comes_back(void **state)
 		for (unsigned u = 0; round % 31 == 0 && u < URLS; u++) {
 			snprintf(text, sizeof text, "%u.example/%u", host, u);
 			if (last[host][u] > 0)
-				assert_int_not_equal(look(p, text, last[host][u] - 1), ER_PURGED_NOT);
+				assert_int_not_equal(look_tagged(p, text, "shop", "", last[host][u] - 1), ER_PURGED_NOT);
 		}
 	}
 	er_purges_free(p);
@@ -515,6 +601,9 @@ int main(void)
 	    cmocka_unit_test(what_is_purged_while_a_table_is_made_coarser_stays_purged),
 	    cmocka_unit_test(the_host_or_site_with_the_most_purges_pays_for_a_crowded_table),
 	    cmocka_unit_test(very_many_hosts_with_few_purges_cost_only_what_is_old),
+	    cmocka_unit_test(a_site_that_fills_the_table_pays_alone),
+	    cmocka_unit_test(a_site_with_very_many_prefixes_pays_alone),
+	    cmocka_unit_test(what_is_purged_of_one_site_is_of_no_other),
 	    cmocka_unit_test(nothing_that_was_purged_comes_back),
 	    cmocka_unit_test(prefixes_beyond_their_number_become_purges_of_their_hosts),
 	    cmocka_unit_test(a_later_look_sees_a_later_purge),
