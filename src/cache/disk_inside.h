@@ -29,10 +29,10 @@ typedef struct er_disk_job {
 	er_stored *s;     /* PUT: own reference */
 	uint64_t id;      /* PUT: of parts that are written already, or 0; PART */
 	uint64_t length;  /* PUT with an id: of the body */
-	er_disk_hash key; /* PART */
+	er_disk_hash key; /* PART; DROP without a text */
 	uint64_t n;       /* PART: which */
 	er_piece piece;   /* PART: own */
-	er_slice text;    /* DROP: the key; own */
+	er_slice text;    /* DROP, while nobody knows the file's secret: the key; own */
 	bool dropped;     /* PUT: its key was dropped since (lock) */
 } er_disk_job;
 
@@ -91,6 +91,10 @@ struct er_volume {
 	er_list jobs;
 	er_disk_job *doing; /* taken out of the list; counts as queued until it is done */
 	uint64_t queued_bytes, queued;
+	/* A drop found no room in the queue, so the file does not know of it. While it opens: more than
+	 * 0, and it begins empty. From then on: so many slots are to be looked through yet for what the
+	 * index has not */
+	uint32_t unnoted;
 	uint32_t puts[ER_DISK_GROUPS]; /* PUTs that are queued, by the hash of their key */
 	er_list reads;
 	unsigned n_reads; /* in the list */
@@ -137,6 +141,10 @@ ER_MUST_CHECK bool er_disk_survey(er_volume *v, uint32_t slot, er_disk_line **li
 /* ---- disk_start.c ---- */
 /* Opens the file and fills index and slots. False: it has failed, or is to end. */
 ER_MUST_CHECK bool er_disk_start(er_volume *v);
+/* Whatever is in the file is void from the next start on. False: the volume has failed. */
+ER_MUST_CHECK bool er_disk_void(er_volume *v);
+/* The file begins empty now. Nobody is served yet. Likewise. */
+ER_MUST_CHECK bool er_disk_start_anew(er_volume *v);
 
 /* ---- disk_ring.c ---- */
 /* Appends a record. `dropped` (under the lock; may be NULL): it is dead from the beginning if that
@@ -149,6 +157,10 @@ ER_MUST_CHECK bool er_ring_flush(er_volume *v);
 ER_MUST_CHECK bool er_ring_seal(er_volume *v);
 /* Nothing is under the hash, and nothing that was appended comes there. */
 void er_ring_forget(er_volume *v, er_disk_hash hash);
+/* Whatever has a record in the slot, and is not in the index any more, has one that says so. */
+ER_MUST_CHECK bool er_ring_note_gone(er_volume *v, uint32_t slot);
+/* No record has a place any more; sequences go on. */
+void er_ring_clear(er_volume *v);
 void er_ring_fini(er_volume *v);
 
 /* ---- the threads ---- */

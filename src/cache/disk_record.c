@@ -91,6 +91,7 @@ void er_volume_fail(er_volume *v, const char *what, int error)
 	__atomic_store_n(&v->failed, true, __ATOMIC_RELEASE);
 	er_list_take(&jobs, &v->jobs);
 	v->queued = v->queued_bytes = 0;
+	v->unnoted = 0;
 	memset(v->puts, 0, sizeof v->puts);
 	v->n_pending = 0;
 	pthread_cond_broadcast(&v->to_read);

@@ -329,6 +329,66 @@ void er_ring_forget(er_volume *v, er_disk_hash hash)
 	pthread_mutex_unlock(&v->lock);
 }
 
+/* The lines of the slot's records; the caller's. NULL: it has none that a start would read. */
+static er_disk_line *lines_of(er_volume *v, uint32_t slot, uint32_t *n)
+{
+	const er_disk_ring *r = &v->ring;
+	er_disk_line *lines = NULL;
+	uint64_t number;
+	if (r->open && slot == r->slot) {
+		*n = r->n_lines;
+		lines = er_alloc((r->n_lines + 1) * sizeof *lines);
+		er_copy(lines, r->lines, r->n_lines * sizeof *lines);
+	} else if (v->slots[slot].sequence == 0 || !er_disk_survey(v, slot, &lines, n, &number)) {
+		return NULL;
+	}
+	return lines;
+}
+
+/* Nothing of the hash is found any more. What the index has under it may be another hash's. */
+static bool is_gone(er_volume *v, er_disk_hash hash, uint64_t at)
+{
+	er_disk_record record = {0};
+	er_disk_entry e = er_disk_index_get(v->index, hash);
+	if (e == 0 || er_disk_entry_at(v->index, e) == at)
+		return e == 0;
+	er_piece payload = er_disk_record_read(v, er_disk_entry_at(v->index, e), er_disk_entry_units(e), false, &record);
+	bool same = payload.chunk != NULL && er_disk_hash_eq(record.hash, hash);
+	er_piece_drop(&payload);
+	return !same;
+}
+
+bool er_ring_note_gone(er_volume *v, uint32_t slot)
+{
+	uint32_t n = 0;
+	uint64_t base = er_disk_segment_at(v, slot) / ER_DISK_UNIT;
+	if (!er_ring_flush(v)) /* what is written is in the index, unless it was dropped */
+		return false;
+	er_disk_line *lines = lines_of(v, slot, &n);
+	bool ok = true;
+	for (uint32_t i = 0; lines != NULL && i < n && ok; i++) {
+		er_disk_kind kind = er_disk_line_kind(&lines[i]);
+		if ((kind == ER_DISK_HEAD || kind == ER_DISK_FORK) && is_gone(v, lines[i].hash, base + lines[i].at))
+			ok = er_ring_append(v, ER_DISK_GONE, lines[i].hash, 0, (er_slice){0}, NULL);
+	}
+	er_free(lines);
+	return ok && er_ring_flush(v);
+}
+
+void er_ring_clear(er_volume *v)
+{
+	er_disk_ring *r = &v->ring;
+	pthread_mutex_lock(&v->lock);
+	v->n_pending = 0;
+	pthread_mutex_unlock(&v->lock);
+	er_buf_clear(&r->buf);
+	er_free(r->old);
+	r->old = NULL;
+	r->open = false;
+	r->written = r->at = 0;
+	r->debt = 0;
+}
+
 void er_ring_fini(er_volume *v)
 {
 	er_buf_fini(&v->ring.buf);

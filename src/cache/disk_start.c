@@ -50,7 +50,7 @@ static bool open_file(er_volume *v)
 	}
 }
 
-static bool new_label(er_volume *v)
+static bool write_label(er_volume *v, er_disk_label *out)
 {
 	uint32_t segment = v->wanted_bytes >= LARGE_FILE ? LARGE_SEGMENT : ER_DISK_SEGMENT_LEAST;
 	er_disk_secret secret = {er_siphash_key_new(), er_siphash_key_new()};
@@ -59,11 +59,23 @@ static bool new_label(er_volume *v)
 	uint8_t block[ER_DISK_BLOCK];
 	const char *why;
 	er_disk_put_label(block, segment, id, &secret);
-	ER_ASSERT(er_disk_get_label(er_slice_of(block, sizeof block), &v->label, &why));
+	ER_ASSERT(er_disk_get_label(er_slice_of(block, sizeof block), out, &why));
 	int e = v->io->write(v->io->self, v->fd, block, sizeof block, 0);
 	if (e != 0)
 		er_volume_fail(v, "it cannot be written", -e);
 	return e == 0;
+}
+
+static bool new_label(er_volume *v)
+{
+	return write_label(v, &v->label);
+}
+
+/* Whoever is served goes on with the label that there was. */
+bool er_disk_void(er_volume *v)
+{
+	er_disk_label next;
+	return write_label(v, &next);
 }
 
 /* All zero, as a file is whose room was promised and that was never written. */
@@ -145,6 +157,11 @@ static bool forget_older_than_cut(er_volume *v, uint32_t n, uint32_t had)
 	return true;
 }
 
+static er_disk_index *new_index(const er_volume *v, uint64_t bytes)
+{
+	return er_disk_index_new(bytes / v->record_bytes, bytes / ER_DISK_UNIT);
+}
+
 static bool size_file(er_volume *v)
 {
 	uint64_t segment = v->label.segment_bytes, n = (v->wanted_bytes - ER_DISK_BLOCK) / segment;
@@ -158,11 +175,22 @@ static bool size_file(er_volume *v)
 		er_volume_fail(v, "there is no room for it", -e);
 		return false;
 	}
-	v->index = er_disk_index_new(bytes / v->record_bytes, bytes / ER_DISK_UNIT);
+	v->index = new_index(v, bytes);
 	v->n_slots = (uint32_t)n;
 	v->slots = er_zalloc(n * sizeof *v->slots);
 	__atomic_store_n(&v->stats.bytes, bytes, __ATOMIC_RELAXED);
 	return true;
+}
+
+bool er_disk_start_anew(er_volume *v)
+{
+	ER_ASSERT(!er_volume_serves(v) && v->index != NULL);
+	er_ring_clear(v);
+	memset(v->slots, 0, v->n_slots * sizeof *v->slots);
+	__atomic_store_n(&v->wrapped, false, __ATOMIC_RELAXED);
+	er_disk_index_free(v->index);
+	v->index = new_index(v, er_disk_segment_at(v, v->n_slots));
+	return new_label(v);
 }
 
 typedef struct order {

@@ -6,10 +6,13 @@
  *
  * What was dropped stays dropped: a drop clears the index and marks what waits or is pending, all
  * under the lock, so nothing that was put before it is found after it; and it leaves a record, so
- * that a restart knows it, too. */
+ * that a restart knows it, too. The queue of these records has a bound, and a disk may be slow.
+ * A drop that finds no room there is in the index alone, and the writer makes its record later out
+ * of what the file has and the index has not (er_ring_note_gone). */
 #include "cache/disk_inside.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <signal.h>
@@ -163,12 +166,26 @@ void er_volume_refuse(er_volume *v, er_slice key)
 
 /* ---- what waits to be written ---- */
 
-/* Under the lock. False: there is no room; what was dropped has always some. */
+/* Under the lock. False: there is no room; what was dropped has as much again. */
 static bool has_room(const er_volume *v, const er_disk_job *j)
 {
-	if (j->work == ER_WORK_DROP)
-		return v->queued < JOBS_MOST;
-	return v->queued < JOBS_MOST / 2 && v->queued_bytes + j->cost <= v->queue_most;
+	unsigned times = j->work == ER_WORK_DROP ? 2 : 1;
+	return v->queued < JOBS_MOST / 2 * times && v->queued_bytes + j->cost <= v->queue_most * times;
+}
+
+/* Under the lock. False: the volume does not take the job. */
+static bool push(er_volume *v, er_disk_job *own)
+{
+	own->cost += JOB_COST;
+	if (!writes(v) || !has_room(v, own))
+		return false;
+	er_list_push(&v->jobs, &own->link);
+	v->queued++;
+	v->queued_bytes += own->cost;
+	if (own->work == ER_WORK_PUT)
+		v->puts[own->hash % ER_DISK_GROUPS]++;
+	pthread_cond_signal(&v->to_write);
+	return true;
 }
 
 /* Takes the job. False: the volume does not. */
@@ -176,17 +193,8 @@ static bool enqueue(er_volume *v, er_disk_job j)
 {
 	er_disk_job *own = ER_NEW(er_disk_job);
 	*own = j;
-	own->cost += JOB_COST;
 	pthread_mutex_lock(&v->lock);
-	bool takes = writes(v) && has_room(v, own);
-	if (takes) {
-		er_list_push(&v->jobs, &own->link);
-		v->queued++;
-		v->queued_bytes += own->cost;
-		if (own->work == ER_WORK_PUT)
-			v->puts[own->hash % ER_DISK_GROUPS]++;
-		pthread_cond_signal(&v->to_write);
-	}
+	bool takes = push(v, own);
 	pthread_mutex_unlock(&v->lock);
 	if (takes)
 		return true;
@@ -247,32 +255,59 @@ static bool mark_dropped(er_volume *v, uint64_t hash, er_disk_hash key)
 	return any;
 }
 
-void er_volume_drop(er_volume *v, er_slice key, uint64_t hash)
+/* Under the lock: nothing of the key is found. True: there was something, or may have been. */
+static bool unlist(er_volume *v, uint64_t hash, bool known, er_disk_hash where)
 {
-	ER_CHECK(v, ER_VOLUME_MAGIC);
-	er_disk_hash where = {0};
-	pthread_mutex_lock(&v->lock);
-	bool known = er_volume_serves(v); /* begins under the lock */
-	if (known)
-		where = er_volume_hash(v, key);
 	bool any = mark_dropped(v, hash, where) || !known;
 	if (known && er_disk_index_get(v->index, where) != 0) {
 		er_disk_index_drop(v->index, where);
 		any = true;
 	}
-	bool takes = writes(v);
+	return any;
+}
+
+/* Under the lock. */
+static void note_later(er_volume *v)
+{
+	bool first = v->unnoted == 0;
+	v->unnoted = er_volume_serves(v) ? v->n_slots : 1;
+	if (first)
+		er_log(ER_LOG_WARN, "cache", "the cache file %s is too slow for what is to be dropped from it: %s", v->path,
+		       er_volume_serves(v) ? "what is left of that is noted when it has time" : "it begins empty");
+}
+
+void er_volume_drop(er_volume *v, er_slice key, uint64_t hash)
+{
+	ER_CHECK(v, ER_VOLUME_MAGIC);
+	er_disk_job *own = NULL;
+	pthread_mutex_lock(&v->lock);
+	bool known = er_volume_serves(v); /* begins under the lock */
+	er_disk_hash where = known ? er_volume_hash(v, key) : (er_disk_hash){0};
+	if (unlist(v, hash, known, where) && writes(v)) {
+		own = ER_NEW(er_disk_job);
+		*own = (er_disk_job){.work = ER_WORK_DROP, .hash = hash, .key = where};
+		if (!known) {
+			own->text = er_slice_of(er_strdup_slice(key), key.n);
+			own->cost = key.n;
+		}
+		if (push(v, own)) {
+			own = NULL;
+		} else {
+			note_later(v);
+			pthread_cond_signal(&v->to_write);
+		}
+	}
 	pthread_mutex_unlock(&v->lock);
-	if (!any || !takes)
+	if (own == NULL)
 		return;
-	er_slice text = er_slice_of(er_strdup_slice(key), key.n);
-	if (!enqueue(v, (er_disk_job){.work = ER_WORK_DROP, .cost = key.n, .hash = hash, .text = text}) && er_volume_writes(v))
-		er_volume_fail(v, "it is too slow for what is to be dropped", 0);
+	ER_DISK_COUNT(v, skipped, 1);
+	er_disk_job_free(own);
 }
 
 bool er_volume_idle(er_volume *v)
 {
 	pthread_mutex_lock(&v->lock);
-	bool idle = v->queued == 0 && v->n_pending == 0 && v->state.now != VOLUME_OPENING;
+	bool idle = v->queued == 0 && v->n_pending == 0 && v->unnoted == 0 && v->state.now != VOLUME_OPENING;
 	pthread_mutex_unlock(&v->lock);
 	return idle;
 }

@@ -190,6 +190,24 @@ static bool do_put(er_volume *v, const er_disk_job *j)
 	return write_gone(v, key);
 }
 
+/* The first job, which stays where it is; NULL: there is none. Under the lock. */
+static er_disk_job *first(const er_volume *v)
+{
+	return er_list_empty(&v->jobs) ? NULL : ER_CONTAINER(v->jobs.next, er_disk_job, link);
+}
+
+/* In the file at once, since a kill must not undo it; or with those that are next. */
+static bool do_drop(er_volume *v, const er_disk_job *j)
+{
+	if (!write_gone(v, j->text.n > 0 ? er_disk_hash_of(&v->label.secret, j->text) : j->key))
+		return false;
+	pthread_mutex_lock(&v->lock);
+	const er_disk_job *next = first(v);
+	bool more = next != NULL && next->work == ER_WORK_DROP;
+	pthread_mutex_unlock(&v->lock);
+	return more || er_ring_flush(v);
+}
+
 static bool do_job(er_volume *v, const er_disk_job *j)
 {
 	er_disk_hash hash;
@@ -200,20 +218,13 @@ static bool do_job(er_volume *v, const er_disk_job *j)
 		hash = er_disk_hash_part(&v->label.secret, j->key, j->id, j->n);
 		return er_ring_append(v, ER_DISK_PART_OF, hash, 0, er_piece_slice(j->piece), NULL);
 	case ER_WORK_DROP:
-		/* At once: it must not be undone by a kill. */
-		return write_gone(v, er_disk_hash_of(&v->label.secret, j->text)) && er_ring_flush(v);
+		return do_drop(v, j);
 	}
 	ER_ASSERT(false);
 	return false;
 }
 
 /* ---- the thread ---- */
-
-/* The first job, which stays where it is; NULL: there is none. Under the lock. */
-static er_disk_job *first(const er_volume *v)
-{
-	return er_list_empty(&v->jobs) ? NULL : ER_CONTAINER(v->jobs.next, er_disk_job, link);
-}
 
 /* It is not worth writing any more: its key was dropped, or the end has taken long enough. What is
  * to be dropped always is. Under the lock. */
@@ -250,17 +261,46 @@ static bool flush_unlocked(er_volume *v)
 	return ok;
 }
 
+static bool start_anew_unlocked(er_volume *v)
+{
+	pthread_mutex_unlock(&v->lock);
+	bool ok = er_disk_start_anew(v);
+	pthread_mutex_lock(&v->lock);
+	return ok;
+}
+
 /* What was asked for while the file was not open; then it serves. The lock is held. */
 static bool begin(er_volume *v)
 {
-	for (uint64_t n = v->queued; n > 0; n--)
-		if (!do_first(v))
+	for (;;) {
+		for (uint64_t n = v->queued; n > 0; n--)
+			if (!do_first(v))
+				return false;
+		if (!flush_unlocked(v) || v->state.now == VOLUME_FAILED)
 			return false;
-	if (!flush_unlocked(v) || v->state.now == VOLUME_FAILED)
-		return false;
+		if (v->unnoted == 0)
+			break;
+		v->unnoted = 0;
+		if (!start_anew_unlocked(v))
+			return false;
+	}
 	er_states_move(&er_volume_states, &v->state, VOLUME_ON_OPENED, 0);
 	__atomic_store_n(&v->serves, true, __ATOMIC_RELEASE);
 	return true;
+}
+
+/* One slot's part of the drops that were not noted. An end that has taken its time makes all of the
+ * file void instead. The lock is held. */
+static bool note_gone(er_volume *v)
+{
+	bool late = er_volume_is_late(v);
+	uint32_t slot = --v->unnoted;
+	if (late)
+		v->unnoted = 0;
+	pthread_mutex_unlock(&v->lock);
+	bool ok = late ? er_disk_void(v) : er_ring_note_gone(v, slot);
+	pthread_mutex_lock(&v->lock);
+	return ok && v->state.now != VOLUME_FAILED;
 }
 
 static bool work(er_volume *v)
@@ -268,6 +308,9 @@ static bool work(er_volume *v)
 	for (;;) {
 		if (first(v) != NULL) {
 			if (!do_first(v))
+				return false;
+		} else if (v->unnoted > 0) {
+			if (!note_gone(v))
 				return false;
 		} else if (er_buf_len(&v->ring.buf) > 0) {
 			if (!flush_unlocked(v))

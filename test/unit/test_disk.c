@@ -893,6 +893,152 @@ static void a_disk_that_cannot_follow_stores_less(void **state)
 	world_close(&w);
 }
 
+/* ---- more is dropped than a slow disk can note ---- */
+
+enum { DROPS = 600, PAGE = 30000 };
+
+static const char *drop_key(unsigned i)
+{
+	static char key[32];
+	snprintf(key, sizeof key, "k%u", i);
+	return key;
+}
+
+/* Some hundred short ones, and two of somebody else; the queue has room for half of their drops. */
+static void world_with_many(world *w)
+{
+	world_open(w);
+	stop_files(w);
+	w->queue = 64 << 10;
+	start_files(w);
+	for (unsigned i = 0; i < DROPS; i++) {
+		put(w, (given){.key = drop_key(i), .length = 10, .seed = 1});
+		if (i % 8 == 0)
+			UNTIL_WRITTEN(w);
+	}
+	put(w, (given){.key = "calm", .length = 10, .seed = 2});
+	put(w, (given){.key = "page", .length = PAGE, .seed = 3});
+	UNTIL_WRITTEN(w);
+	assert_has(w, drop_key(0), "", 1, 10);
+}
+
+static void drop_all(world *w)
+{
+	for (unsigned i = 0; i < DROPS; i++)
+		drop(w, drop_key(i));
+}
+
+static void assert_dropped(world *w, unsigned but)
+{
+	for (unsigned i = 0; i < DROPS; i++)
+		if (i != but)
+			assert_has_not(w, drop_key(i), "");
+}
+
+static void who_drops_too_much_for_a_slow_disk_takes_it_from_nobody(void **state)
+{
+	(void)state;
+	world w;
+	world_with_many(&w);
+	SET(&w.fault[0], writes_wait, true);
+	drop_all(&w);
+	assert_dropped(&w, DROPS);
+	assert_has(&w, "calm", "", 2, 10);
+	assert_true(figures(&w).waiting < 300);
+	SET(&w.fault[0], writes_wait, false);
+	UNTIL_WRITTEN(&w);
+	assert_int_equal(er_disk_statistics(w.disk).failed, 0);
+	put(&w, (given){.key = drop_key(5), .length = 10, .seed = 4});
+	put(&w, (given){.key = "later", .length = 10, .seed = 5});
+	UNTIL_WRITTEN(&w);
+	for (unsigned go = 0; go < 2; go++) {
+		assert_dropped(&w, 5);
+		assert_has(&w, drop_key(5), "", 4, 10);
+		assert_has(&w, "calm", "", 2, 10);
+		assert_has(&w, "page", "", 3, PAGE);
+		assert_has(&w, "later", "", 5, 10);
+		restart(&w);
+	}
+	world_close(&w);
+}
+
+/* What is put while the drops are noted is not taken for what was dropped. */
+static void what_is_put_while_drops_are_noted_stays(void **state)
+{
+	(void)state;
+	world w;
+	world_with_many(&w);
+	SET(&w.fault[0], writes_wait, true);
+	drop_all(&w);
+	SET(&w.fault[0], writes_wait, false);
+	for (unsigned i = 0; i < DROPS; i += 3) {
+		put(&w, (given){.key = drop_key(i), .length = 10, .seed = 6});
+		if (i % 8 == 0)
+			UNTIL_WRITTEN(&w);
+	}
+	UNTIL_WRITTEN(&w);
+	restart(&w);
+	unsigned found = 0;
+	for (unsigned i = 0; i < DROPS; i++) {
+		er_stored *s = find(&w, drop_key(i), "");
+		if (s == NULL)
+			continue;
+		assert_int_equal(i % 3, 0);
+		assert_reads(&w, s, 6, 10);
+		er_stored_unref(s);
+		found++;
+	}
+	assert_true(found > DROPS / 10); /* the queue may have been too short for some */
+	assert_has(&w, "calm", "", 2, 10);
+	world_close(&w);
+}
+
+static void an_end_that_cannot_note_all_drops_leaves_nothing_of_them(void **state)
+{
+	(void)state;
+	world w;
+	world_with_many(&w);
+	SET(&w.fault[0], writes_wait, true);
+	drop_all(&w);
+	er_disk_end(w.disk);
+	sleep_ms(2100); /* longer than an end may take to write */
+	SET(&w.fault[0], writes_wait, false);
+	assert_has(&w, "calm", "", 2, 10);
+	restart(&w);
+	assert_dropped(&w, DROPS);
+	assert_has_not(&w, "calm", "");
+	put(&w, (given){.key = "calm", .length = 10, .seed = 7});
+	UNTIL_WRITTEN(&w);
+	restart(&w);
+	assert_has(&w, "calm", "", 7, 10);
+	world_close(&w);
+}
+
+static void a_file_that_opens_slowly_begins_empty_if_too_much_is_dropped_meanwhile(void **state)
+{
+	(void)state;
+	world w;
+	world_with_many(&w);
+	stop_files(&w);
+	SET(&w.fault[0], reads_wait, true);
+	er_volume_options o = {.io = &w.fault[0].io, .path = w.path[0], .bytes = w.bytes, .queue_bytes = w.queue};
+	w.disk = er_disk_new(&o, 1);
+	drop_all(&w);
+	assert_true(figures(&w).waiting < 300);
+	SET(&w.fault[0], reads_wait, false);
+	UNTIL(&w, er_disk_ready(w.disk));
+	UNTIL_WRITTEN(&w);
+	assert_int_equal(er_disk_statistics(w.disk).failed, 0);
+	assert_dropped(&w, DROPS);
+	assert_has_not(&w, "page", "");
+	put(&w, (given){.key = "page", .length = PAGE, .seed = 8});
+	UNTIL_WRITTEN(&w);
+	restart(&w);
+	assert_dropped(&w, DROPS);
+	assert_has(&w, "page", "", 8, PAGE);
+	world_close(&w);
+}
+
 static void a_disk_that_fails_is_taken_out(void **state)
 {
 	(void)state;
@@ -1211,6 +1357,10 @@ int main(void)
 	    cmocka_unit_test(a_disk_that_was_slow_is_asked_again),
 	    cmocka_unit_test(bodies_from_a_slow_disk_come_to_their_end),
 	    cmocka_unit_test(a_disk_that_cannot_follow_stores_less),
+	    cmocka_unit_test(who_drops_too_much_for_a_slow_disk_takes_it_from_nobody),
+	    cmocka_unit_test(what_is_put_while_drops_are_noted_stays),
+	    cmocka_unit_test(an_end_that_cannot_note_all_drops_leaves_nothing_of_them),
+	    cmocka_unit_test(a_file_that_opens_slowly_begins_empty_if_too_much_is_dropped_meanwhile),
 	    cmocka_unit_test(a_disk_that_fails_is_taken_out),
 	    cmocka_unit_test(several_files_share_the_keys),
 	    cmocka_unit_test(files_change_while_they_are_in_use),
