@@ -22,7 +22,7 @@ run: build
 	@exec tools/run.sh $(BUILD) $(PORT) $$PPID
 
 build: node_modules/.package-lock.json
-	@cmake --preset release -B $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@cmake --preset release -DER_WHOLE_PROGRAM=ON -B $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	cmake --build $(BUILD) -j $(JOBS)
 

@@ -63,7 +63,7 @@ run_node() { # name, then files
 
 tests_in() { find "$1" -maxdepth "${2:-1}" -name '*.test.mjs' | sort; }
 
-do_release() { compile build --preset release; }
+do_release() { compile build --preset release -DER_WHOLE_PROGRAM=ON; }
 do_unit() { do_release && run_ctest build; }
 # The real sandbox with a collection at every few allocations: what JavaScript or C forgot to keep
 # alive is gone at once.
