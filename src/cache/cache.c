@@ -35,7 +35,7 @@ static er_slice key_of(const er_cache_place *p, er_exchange *x, er_slice target)
 		return (er_slice){0};
 	target = er_rules_target(p->rules, a, target);
 	if (w != NULL && w->apart)
-		return er_key_apart(a, p->scope, p->origin, &x->req, target, parts, w);
+		return er_key_apart(a, p->scope, p->origin, &x->req, target, parts, &x->wishes);
 	return er_key_of(a, p->scope, p->origin, &x->req, target, parts);
 }
 
@@ -280,10 +280,22 @@ static void on_news(er_wait *wait)
 	read_fill(t);
 }
 
+/* What the origin followed for a routine is of the account of its request (origin.h). */
+static void count_redirects(er_exchange *x, const er_exchange *from)
+{
+	er_exchange_facts *to = &x->facts;
+	if (x->wishes.cache == NULL || !x->wishes.cache->foreign)
+		return;
+	to->subrequests += from->facts.subrequests;
+	for (size_t i = 0; i < sizeof to->subrequests_by_class / sizeof *to->subrequests_by_class; i++)
+		to->subrequests_by_class[i] += from->facts.subrequests_by_class[i];
+}
+
 static void on_head(er_task *t, er_exchange *from, er_cache_refusal why)
 {
 	ER_CHECK(t, TASK);
 	er_fill *f = t->fill;
+	count_redirects(t->x, from);
 	er_cache_use use = {.forward = t->forward, .status = from->res.error == ER_ERR_OK ? from->res.status : 0, .refusal = why};
 	if (f->stale != NULL && t->forward == FWD_MISS) /* the disk had it */
 		use.forward = FWD_STALE;

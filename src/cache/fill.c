@@ -483,14 +483,15 @@ static void void_other_pieces(er_fill *f, er_exchange *x)
 		er_disk_drop(f->cache->disk, key, hash);
 }
 
-static void kept(er_fill *f, er_exchange *x, const er_freshness *fresh)
+/* `said`: what the answer says to this cache. */
+static void kept(er_fill *f, er_exchange *x, const er_fields *said, const er_freshness *fresh)
 {
 	er_index *ix = f->cache->index;
 	er_body *down = x->res.body;
 	int64_t promised = down != NULL ? er_body_length(down) : 0;
 	er_content *content = er_content_new();
-	er_stored *s = er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, fresh, content,
-	                             promised, &f->law);
+	er_stored *s = er_stored_new(f->key, f->hash, &f->wanted, x->res.status, x->res.reason, &x->res.fields, said, fresh, content,
+	                             promised, f->rules);
 	ER_ASSERT(s != NULL); /* selected_by_the_client has seen what it varies on */
 	er_stored_asked(s, f->scopes.site, f->number);
 	if (f->wishes != NULL)
@@ -525,13 +526,22 @@ static bool is_of_the_request(er_cache_refusal why)
 	       why == ER_CACHE_AUTHORIZATION;
 }
 
+/* Redirects were followed to the answer: it is good for as long as they are, too. */
+static er_cache_refusal bound_by_redirects(const er_fill *f, er_exchange *x, int status, er_freshness *fresh)
+{
+	const er_law_times times = {f->asked, er_clock_wall_s()};
+	return er_law_bound(&f->law, &x->arena, x->req.method, &f->wanted, status, x->res.followed, times, fresh);
+}
+
 /* May what a 304 has renewed stay in the store? `s` NULL: it varies on everything now. */
-static er_cache_refusal refusal_of_renewed(const er_fill *f, er_exchange *x, const er_stored *s)
+static er_cache_refusal refusal_of_renewed(const er_fill *f, er_exchange *x, er_stored *s)
 {
 	if (s == NULL)
 		return ER_CACHE_VARY;
 	const er_fields *said = er_law_said(&f->law, &x->arena, s->status, &s->fields);
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, s->status, said, &s->fresh);
+	if (why == ER_CACHE_OK)
+		why = bound_by_redirects(f, x, s->status, &s->fresh);
 	if (why == ER_CACHE_OK && !er_scopes_all(&x->res.fields))
 		return ER_CACHE_TAGS;
 	return why == ER_CACHE_OK && !selected_by_the_client(f, x, said) ? ER_CACHE_VARY : why;
@@ -643,6 +653,8 @@ static void decide(er_fill *f, er_exchange *x)
 	er_freshness fresh = er_freshness_of(status, said, f->asked, er_clock_wall_s());
 	er_rules_stale(f->rules, &fresh);
 	er_cache_refusal why = er_freshness_refusal(x->req.method, &f->wanted, status, said, &fresh);
+	if (why == ER_CACHE_OK)
+		why = bound_by_redirects(f, x, status, &fresh);
 	if (why == ER_CACHE_OK && x->res.body != NULL &&
 	    er_body_length(x->res.body) > (int64_t)er_index_max_object(f->cache->index) &&
 	    !er_fill_fits_disk(f, er_body_length(x->res.body)))
@@ -663,7 +675,7 @@ static void decide(er_fill *f, er_exchange *x)
 			er_fill_void(f);
 	}
 	if (why == ER_CACHE_OK && f->key.n > 0)
-		kept(f, x, &fresh);
+		kept(f, x, said, &fresh);
 	else
 		own(f, x, why);
 }

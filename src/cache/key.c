@@ -84,8 +84,11 @@ static er_slice key_as_path(er_arena *a, er_slice key)
 }
 
 er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts,
-                      const er_cache_wishes *w)
+                      const er_wishes *wishes)
 {
+	static const char *const modes[] = {
+	    [ER_REDIRECT_FOLLOW] = "", [ER_REDIRECT_MANUAL] = "manual", [ER_REDIRECT_ERROR] = "error"};
+	const er_cache_wishes *w = wishes->cache;
 	const char *kind = w->store.n > 0 ? "cache:" : w->key.n > 0 ? "key" : w->foreign ? "fetch" : "site";
 	er_slice scheme = er_arena_printf(a, "routine:%.*s:", ER_FMT(w->owner));
 	if (w->born > 0)
@@ -101,6 +104,8 @@ er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_requ
 	}
 	if (w->resolve.n > 0)
 		parts = er_arena_printf(a, "%.*sresolve %.*s\n", ER_FMT(parts), ER_FMT(w->resolve));
+	if (w->foreign && wishes->redirect != ER_REDIRECT_FOLLOW)
+		parts = er_arena_printf(a, "%.*sredirect %s\n", ER_FMT(parts), modes[wishes->redirect]);
 	return join(a, scope, &k, parts);
 }
 

@@ -11,12 +11,13 @@ enum { ER_KEY_MAX = 16 * 1024 };
  * byte that none of them has. In the arena; empty: longer than ER_KEY_MAX. `target` begins
  * with "/". */
 er_slice er_key_of(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts);
-/* The same for a question of a routine whose answers are apart (er_cache_wishes): with the name
- * of the routine beside the scheme, and the number that tells it from earlier ones of this name, so
- * that nobody else's key is one of these; with the key that the routine gives in place of authority
- * and target; and with the server that it has asked. */
+/* The same for a question of a routine whose answers are apart (er_cache_wishes): with the name of
+ * the routine beside the scheme, and the number that tells it from earlier ones of this name, so
+ * that nobody else's key is one of these; with the key that the routine gives in place of
+ * authority and target; with the server that it has asked; and with what becomes of a redirect, if
+ * it is not followed. */
 er_slice er_key_apart(er_arena *a, uint8_t scope, er_slice origin, const er_request *req, er_slice target, er_slice parts,
-                      const er_cache_wishes *w);
+                      const er_wishes *wishes);
 /* A key that is a routine's own: its scope, and the routine's name, which points into the key.
  * False: it is everybody's. */
 bool er_key_owner(er_slice key, uint8_t *scope, er_slice *routine);

@@ -51,8 +51,8 @@ static int64_t usual_ttl(int status)
 	}
 }
 
-/* False: the routine wishes nothing of answers with this status. */
-static bool wished_ttl(const er_cache_wishes *w, int status, const er_fields *said, int64_t *ttl)
+/* The routine says for how long answers with this status are good, whatever they say. */
+static bool said_ttl(const er_cache_wishes *w, int status, int64_t *ttl)
 {
 	ER_ASSERT(w->n_by_status <= ER_WISHED_TTLS);
 	for (size_t i = 0; i < w->n_by_status; i++)
@@ -64,6 +64,14 @@ static bool wished_ttl(const er_cache_wishes *w, int status, const er_fields *sa
 		*ttl = w->ttl;
 		return true;
 	}
+	return false;
+}
+
+/* False: the routine wishes nothing of answers with this status. */
+static bool wished_ttl(const er_cache_wishes *w, int status, const er_fields *said, int64_t *ttl)
+{
+	if (said_ttl(w, status, ttl))
+		return true;
 	*ttl = w->everything && !says_something(said) ? usual_ttl(status) : ER_CACHE_ABSENT;
 	return *ttl != ER_CACHE_ABSENT;
 }
@@ -92,4 +100,34 @@ const er_fields *er_law_said(const er_cache_law *law, er_arena *a, int status, c
 	else
 		er_fields_set(own, a, ER_LIT("cdn-cache-control"), ER_LIT("no-store"));
 	return own;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+er_cache_refusal er_law_bound(const er_cache_law *law, er_arena *a, er_slice method, const er_fields *request, int status,
+                              const er_followed *followed, er_law_times times, er_freshness *fresh)
+{
+	int64_t ttl;
+	bool wished = law->wishes != NULL && said_ttl(law->wishes, status, &ttl);
+	for (const er_followed *r = followed; r != NULL; r = r->before) {
+		if (wished && !said_ttl(law->wishes, r->status, &ttl))
+			continue;
+		const er_fields *said = er_law_said(law, a, r->status, &r->fields);
+		er_freshness own = er_freshness_of(r->status, said, times.asked, times.came);
+		er_cache_refusal why = er_freshness_refusal(method, request, r->status, said, &own);
+		if (why == ER_CACHE_OK && er_fields_get(said, ER_LIT("vary")) != NULL)
+			why = ER_CACHE_VARY;
+		if (why != ER_CACHE_OK)
+			return why;
+		int64_t left = own.lifetime > own.age ? own.lifetime - own.age : 0;
+		fresh->lifetime = least(fresh->lifetime, fresh->age + left);
+		fresh->no_cache = fresh->no_cache || own.no_cache;
+		fresh->strict = fresh->strict || own.strict;
+		fresh->while_revalidate = least(fresh->while_revalidate, own.while_revalidate);
+		fresh->if_error = least(fresh->if_error, own.if_error);
+	}
+	return ER_CACHE_OK;
 }

@@ -57,7 +57,7 @@ static bool read_target(er_exchange *x)
 
 static er_slice key_of(const er_cache_place *p, er_exchange *x)
 {
-	return er_key_apart(&x->arena, p->scope, (er_slice){0}, &x->req, x->req.target, (er_slice){0}, x->wishes.cache);
+	return er_key_apart(&x->arena, p->scope, (er_slice){0}, &x->req, x->req.target, (er_slice){0}, &x->wishes);
 }
 
 static void answer_empty(er_exchange *x, int status, const char *field)
@@ -141,8 +141,8 @@ static void store(put *p)
 {
 	er_index *ix = p->cache->index;
 	er_content_end(p->content, ER_ERR_OK);
-	er_stored *s = er_stored_new(p->key, p->hash, &p->request, p->status, p->reason, &p->response, &p->fresh, p->content,
-	                             (int64_t)er_content_length(p->content), NULL);
+	er_stored *s = er_stored_new(p->key, p->hash, &p->request, p->status, p->reason, &p->response, &p->response, &p->fresh,
+	                             p->content, (int64_t)er_content_length(p->content), NULL);
 	if (s == NULL) {
 		er_exchange_fail(p->x, 400, ER_ERR_INVALID, NULL, "the response varies on more fields than a cache can tell apart");
 		put_over(p);

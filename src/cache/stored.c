@@ -73,18 +73,17 @@ static er_stored *make(er_slice key, uint64_t hash, int status, er_slice reason,
 }
 
 er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
-                         const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised,
-                         const er_cache_law *law)
+                         const er_fields *response, const er_fields *said, const er_freshness *fresh, er_content *content,
+                         int64_t promised, const er_cache_rules *rules)
 {
 	er_arena scratch = {0};
 	er_fields kept = {0};
 	er_variant variant;
 	er_stored *s = NULL;
 	for (uint32_t i = 0; i < response->n; i++)
-		if (!not_kept(response->v[i].name) && !er_rules_hides(law != NULL ? law->rules : NULL, response->v[i].name))
+		if (!not_kept(response->v[i].name) && !er_rules_hides(rules, response->v[i].name))
 			er_fields_add(&kept, &scratch, response->v[i].name, response->v[i].value);
-	const er_fields *seen = er_law_said(law, &scratch, status, response);
-	if (er_variant_of(&scratch, seen, request, &variant) &&
+	if (er_variant_of(&scratch, said, request, &variant) &&
 	    (status != PARTIAL || er_variant_add(&scratch, ER_LIT("range"), request, &variant))) {
 		s = make(key, hash, status, reason, &kept, &variant, content);
 		s->fresh = *fresh;

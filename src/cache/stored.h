@@ -52,11 +52,12 @@ typedef struct er_stored {
 	bool spared; /* it was used, and passed over once */
 } er_stored;
 
-/* Copies what it needs from the exchange's response and request. NULL: it varies on more than is
- * kept. One reference. `content`: a reference is taken. */
+/* Copies what it needs from the exchange's response and request. `said`: what the response says to
+ * this cache (law.h), which it varies on. `rules`: of fields that are not kept, or NULL. NULL: it
+ * varies on more than is kept. One reference. `content`: a reference is taken. */
 er_stored *er_stored_new(er_slice key, uint64_t hash, const er_fields *request, int status, er_slice reason,
-                         const er_fields *response, const er_freshness *fresh, er_content *content, int64_t promised,
-                         const er_cache_law *law);
+                         const er_fields *response, const er_fields *said, const er_freshness *fresh, er_content *content,
+                         int64_t promised, const er_cache_rules *rules);
 /* What `old` becomes by a 304 with these fields (RFC 9111 3.2, 4.3.4): its content, and the head of
  * both. `asked` and `came`: of the validation. */
 er_stored *er_stored_renew(const er_stored *old, const er_fields *request, const er_fields *update, int64_t asked, int64_t came,

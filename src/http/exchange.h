@@ -71,6 +71,14 @@ typedef struct er_request {
 	er_body *body; /* NULL: none. The exchange owns this reference. */
 } er_request;
 
+/* The head of a redirect that was followed on the way to an answer. */
+typedef struct er_followed er_followed;
+struct er_followed {
+	const er_followed *before; /* the one that was followed before it, or NULL */
+	int status;
+	er_fields fields;
+};
+
 /* What is answered: the handler fills it before er_exchange_answer. */
 typedef struct er_response {
 	int status;       /* http/status.h: one that is final */
@@ -84,6 +92,7 @@ typedef struct er_response {
 	/* Of a fetch: every URL of the redirect chain, newline between, the last is the one that
 	 * answered. Empty if nobody recorded it. */
 	er_slice url_list;
+	const er_followed *followed; /* likewise: the last of its redirects; in the exchange's arena */
 } er_response;
 
 /* What the store has of a response, once it is answered. */

@@ -291,6 +291,9 @@ static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 	}
 	if (f->urls.end == 0)
 		put_url(f, &f->urls);
+	er_followed *followed = er_arena_alloc(&f->x->arena, sizeof *followed);
+	*followed = (er_followed){.before = f->followed, .status = f->status, .fields = f->res};
+	f->followed = followed;
 	er_slice scheme = f->scheme, authority = f->authority;
 	if (!resolve(f, location, &why)) {
 		snprintf(text, sizeof text, "%.*s redirects to what %s", ER_FMT(f->authority), why);
@@ -398,6 +401,7 @@ static void answer(er_fetch *f)
 		put_url(f, &f->urls);
 	x->res.url_list = er_arena_copy(&x->arena, er_buf_slice(&f->urls));
 	er_buf_fini(&f->urls);
+	x->res.followed = f->followed;
 	/* All has come: let go first, so that the asker has the last reference and may use the
 	 * exchange again. */
 	bool complete = er_fetch_ended_already(f) && f->in.n == 0;

@@ -99,7 +99,8 @@ struct er_fetch {
 	bool length_zero;      /* say Content-Length: 0 though there is no body */
 	bool is_head;          /* the method is HEAD */
 	unsigned hops;
-	er_buf urls; /* of the hops so far, a line each */
+	const er_followed *followed; /* the redirects, the last first; in x's arena */
+	er_buf urls;                 /* of the hops so far, a line each */
 
 	/* what came back: notes of the transport */
 	int status;

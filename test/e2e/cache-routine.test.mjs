@@ -253,6 +253,71 @@ test('tags, keys and hosts carry no header further, and too much of them is refu
 	assert.equal(origins.shop.requests[0].headers['cache-tag'], undefined)
 })
 
+/** An origin whose /from redirects to /to; what both say of their lifetimes is set by the test. */
+async function redirecting(t, config) {
+	const says = { from: 'max-age=600', to: 'max-age=600' }
+	const there = await startOrigin((req, res) => {
+		res.setHeader('cache-control', says[req.url.slice(1, 3) === 'fr' ? 'from' : 'to'])
+		if (req.url.startsWith('/from')) res.writeHead(302, { location: req.url.replace('from', 'to') }).end()
+		else res.end(`at ${req.url} ${there.requests.length}`)
+	})
+	t.after(() => there.close())
+	return { ...await twoSites(t, counting(), config), there, says, url: path => `${there.url}${path}` }
+}
+
+test('what a fetch that follows redirects stores is no answer to one that does not', async t => {
+	const { ask, url, there } = await redirecting(t)
+	const er = { cacheTtl: 600 }
+	for (const keyed of [{}, { cacheKey: 'one' }]) {
+		const path = keyed.cacheKey === undefined ? '/from' : '/from?keyed'
+		const asks = redirect => ask('shop.example', url(path), { redirect, er: { ...er, ...keyed } })
+		for (const again of [false, true]) {
+			const before = there.requests.length
+			assert.match((await asks('follow')).text, /^at \/to/)
+			const manual = await asks('manual')
+			assert.deepEqual([manual.status, new URL(manual.headers.location, url('/')).pathname], [302, '/to'])
+			assert.equal((await asks('error')).status, 599)
+			if (again) assert.equal(there.requests.filter((r, i) => i >= before && r.url.startsWith('/to')).length, 0, 'and each has its own in the store')
+		}
+	}
+})
+
+test('an answer that redirects led to is no fresher than they are', async t => {
+	const { ask, url, there, says } = await redirecting(t)
+	const stored = async (path, er) => {
+		const first = (await ask('shop.example', url(path), { er })).text
+		return (await ask('shop.example', url(path), { er })).text === first
+	}
+	assert.equal(await stored('/from?a', { cacheKey: 'a' }), true)
+	for (const [from, to, kept] of [['no-store', 'max-age=600', false], ['private', 'max-age=600', false], ['max-age=0', 'max-age=600', false], ['max-age=600', 'max-age=0', false], ['max-age=600', 'max-age=600', true]]) {
+		Object.assign(says, { from, to })
+		assert.equal(await stored(`/from?${from}${to}`, { cacheKey: `${from} ${to}` }), kept, `${from}, ${to}`)
+	}
+	Object.assign(says, { from: 'max-age=0', to: 'max-age=0' })
+	assert.equal(await stored('/from?w', { cacheTtl: 600 }), true, 'a wish goes over both')
+	assert.equal(await stored('/from?x', { cacheTtlByStatus: { 200: 600 } }), true)
+	assert.equal(await stored('/from?y', { cacheTtlByStatus: { 200: 600, 302: -1 } }), false, 'unless it says otherwise of the redirect')
+	assert.ok(there.requests.length > 0)
+})
+
+test('redirects that a wished fetch follows are subrequests of the request', async t => {
+	const there = await startOrigin((req, res) => {
+		const left = Number(req.url.slice(1))
+		if (left > 0) res.writeHead(302, { location: `/${left - 1}` }).end()
+		else res.end('there')
+	})
+	t.after(() => there.close())
+	const source = `addEventListener("fetch", e => e.respondWith((async () => {
+		const out = []
+		for (let i = 0; i < 5; i++) out.push(await fetch("${there.url}/9", { er: { cacheTtl: 60, cacheKey: "k" + i } }).then(r => r.text(), x => "refused"))
+		return Response.json(out)
+	})()))`
+	const node = await startNode({ routines: { shop: { source, routes: ['shop.example/*'], allowAddresses: allow } }, config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example'], origin: there.url }] } })
+	t.after(() => node.stop())
+	const res = await raw.request(node.port, '/', { host: 'shop.example' })
+	assert.deepEqual(JSON.parse(res.text), ['there', 'there', 'there', 'refused', 'refused'], '32 of a request, each with nine redirects')
+})
+
 const purging = `const page = request => fetch(request)
 addEventListener("fetch", e => {
 	const said = e.request.headers.get("x-purge"), ahead = e.request.headers.get("x-prefetch")

@@ -39,7 +39,7 @@ static void check_keys(er_arena *a, er_cache_wishes *w)
 	ER_ASSERT(!er_key_owner(plain, &scope, &name));
 	for (size_t i = 0; i < 2; i++) {
 		w->store = stores[i];
-		er_slice key = er_key_apart(a, 1, origin, &req, target, (er_slice){0}, w);
+		er_slice key = er_key_apart(a, 1, origin, &req, target, (er_slice){0}, &(er_wishes){.cache = w});
 		ER_ASSERT(key.n <= ER_KEY_MAX);
 		if (key.n == 0)
 			continue;

@@ -152,8 +152,8 @@ static inline er_stored *make(given g)
 	er_content_end(c, ER_ERR_OK);
 	er_slice key = er_slice_cstr(g.key);
 	er_freshness fresh = {.lifetime = g.lifetime > 0 ? g.lifetime : 100};
-	er_stored *s =
-	    er_stored_new(key, er_index_hash(key), &request, 200, ER_LIT("OK"), &response, &fresh, c, (int64_t)g.length, NULL);
+	er_stored *s = er_stored_new(key, er_index_hash(key), &request, 200, ER_LIT("OK"), &response, &response, &fresh, c,
+	                             (int64_t)g.length, NULL);
 	assert_non_null(s);
 	er_content_unref(c);
 	er_arena_fini(&a);

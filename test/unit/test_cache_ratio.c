@@ -20,7 +20,7 @@ static er_stored *response(er_slice key, uint64_t hash, uint64_t size)
 	er_content *c = er_content_new();
 	er_fields none = {0};
 	er_freshness fresh = {.lifetime = 100};
-	er_stored *s = er_stored_new(key, hash, &none, 200, ER_LIT("OK"), &none, &fresh, c, (int64_t)size, NULL);
+	er_stored *s = er_stored_new(key, hash, &none, 200, ER_LIT("OK"), &none, &none, &fresh, c, (int64_t)size, NULL);
 	assert_non_null(s);
 	er_content_unref(c);
 	return s;

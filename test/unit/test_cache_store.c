@@ -593,8 +593,8 @@ static er_stored *stored(er_slice key, uint64_t hash, const char *foo, size_t n)
 	if (n > 0)
 		write_some(c, n);
 	er_content_end(c, ER_ERR_OK);
-	er_stored *s =
-	    er_stored_new(key, hash, &request, 200, ER_LIT("OK"), &response, &(er_freshness){.lifetime = 60}, c, (int64_t)n, NULL);
+	er_stored *s = er_stored_new(key, hash, &request, 200, ER_LIT("OK"), &response, &response, &(er_freshness){.lifetime = 60}, c,
+	                             (int64_t)n, NULL);
 	er_content_unref(c);
 	er_arena_fini(&a);
 	assert_non_null(s);

@@ -146,7 +146,7 @@ static er_stored *page(const char *key, uint64_t hash, er_content *c)
 	er_fields request = {0}, response = {0};
 	er_fields_add(&response, &a, ER_LIT("Content-Type"), ER_LIT("text/html"));
 	er_freshness fresh = {.lifetime = 100};
-	er_stored *s = er_stored_new(er_slice_cstr(key), hash, &request, 200, ER_LIT("OK"), &response, &fresh, c,
+	er_stored *s = er_stored_new(er_slice_cstr(key), hash, &request, 200, ER_LIT("OK"), &response, &response, &fresh, c,
 	                             (int64_t)er_content_length(c), NULL);
 	er_arena_fini(&a);
 	return s;

@@ -113,7 +113,8 @@ static void make_head(head_case *h, const char *body)
 	er_content_write(c, er_piece_copy(text));
 	er_content_end(c, ER_ERR_OK);
 	er_freshness fresh = {.age = 5, .lifetime = 100, .strict = true, .if_error = 0};
-	h->s = er_stored_new(ER_LIT("key"), 1, &request, 404, ER_LIT("Not Here"), &response, &fresh, c, (int64_t)text.n, NULL);
+	h->s = er_stored_new(ER_LIT("key"), 1, &request, 404, ER_LIT("Not Here"), &response, &response, &fresh, c, (int64_t)text.n,
+	                     NULL);
 	assert_non_null(h->s);
 	er_buf_init(&h->bytes);
 	assert_true(er_disk_head_put(&h->bytes, h->s, 0, text.n, text, forms, h->s->came_us + 3000000, 1000));

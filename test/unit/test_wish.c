@@ -176,7 +176,8 @@ static er_slice key_for(const char *wishes, const char *owner, const char *autho
 	assert_true(read_text(er_slice_cstr(wishes)));
 	w.owner = er_slice_cstr(owner);
 	er_request req = {.scheme = ER_LIT("https"), .authority = er_slice_cstr(authority)};
-	return er_key_apart(&arena, 1, ER_LIT("shop"), &req, er_slice_cstr(target), ER_LIT("device=mobile\n"), &w);
+	return er_key_apart(&arena, 1, ER_LIT("shop"), &req, er_slice_cstr(target), ER_LIT("device=mobile\n"),
+	                    &(er_wishes){.cache = &w});
 }
 
 static void keys_of_routines_are_apart_and_purges_find_them(void **state)
@@ -201,6 +202,29 @@ static void keys_of_routines_are_apart_and_purges_find_them(void **state)
 	assert_false(er_slice_eq(apart, key_for("ttl\n1\nresolve\nb.example\n", "r", "shop.example", "/p")));
 }
 
+/* What is stored of a question that follows redirects is not the redirect, nor the other way. */
+static void what_becomes_of_a_redirect_is_in_the_key_of_a_foreign_answer(void **state)
+{
+	(void)state;
+	static const char *const wishes[] = {"key\na\n", "ttl\n1\n"};
+	er_request req = {.scheme = ER_LIT("https"), .authority = ER_LIT("api.example")};
+	for (size_t i = 0; i < 2; i++)
+		for (unsigned foreign = 0; foreign < 2; foreign++) {
+			assert_true(read_text(er_slice_cstr(wishes[i])));
+			w.owner = ER_LIT("r");
+			w.foreign = foreign;
+			er_slice keys[3];
+			for (unsigned k = 0; k < 3; k++) {
+				er_wishes all = {.cache = &w, .redirect = (er_redirect)k};
+				keys[k] = er_key_apart(&arena, 1, (er_slice){0}, &req, ER_LIT("/p"), (er_slice){0}, &all);
+			}
+			for (unsigned k = 0; k < 3; k++) {
+				assert_int_equal(er_slice_eq(keys[k], keys[(k + 1) % 3]), !foreign);
+				assert_true(er_slice_eq(er_key_where(keys[k]), er_key_where(keys[0])));
+			}
+		}
+}
+
 static void a_routine_that_is_made_anew_has_no_key_of_the_one_before(void **state)
 {
 	(void)state;
@@ -214,7 +238,7 @@ static void a_routine_that_is_made_anew_has_no_key_of_the_one_before(void **stat
 			w.born = (uint64_t[]){0, 7, 71}[k];
 			w.store = i == 2 ? ER_LIT("1") : (er_slice){0};
 			w.key = i == 2 ? (er_slice){0} : w.key;
-			keys[k] = er_key_apart(&arena, 1, ER_LIT("shop"), &req, ER_LIT("/p"), (er_slice){0}, &w);
+			keys[k] = er_key_apart(&arena, 1, ER_LIT("shop"), &req, ER_LIT("/p"), (er_slice){0}, &(er_wishes){.cache = &w});
 			uint8_t scope;
 			assert_true(er_key_owner(keys[k], &scope, &owner));
 			assert_true(er_slice_eq(owner, ER_LIT("r")));
@@ -257,6 +281,7 @@ int main(void)
 	    cmocka_unit_test_teardown(what_is_malformed_or_too_much_is_refused, empty_arena),
 	    cmocka_unit_test_teardown(a_wished_lifetime_goes_over_what_is_said_of_storing_but_not_over_a_cookie, empty_arena),
 	    cmocka_unit_test_teardown(keys_of_routines_are_apart_and_purges_find_them, empty_arena),
+	    cmocka_unit_test_teardown(what_becomes_of_a_redirect_is_in_the_key_of_a_foreign_answer, empty_arena),
 	    cmocka_unit_test_teardown(a_routine_that_is_made_anew_has_no_key_of_the_one_before, empty_arena),
 	    cmocka_unit_test_teardown(tags_of_routines_are_added_once_and_bounded, empty_arena),
 	};
