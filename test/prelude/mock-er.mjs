@@ -13,6 +13,11 @@ import zlib from 'node:zlib';
 import vm from 'node:vm';
 import { contract } from '../../src/sandbox/js/contract.mjs';
 
+/** What the engine knows by its kind of cell, whatever its prototype. */
+const kinds = ['Proxy', 'Date', 'RegExp', 'Map', 'Set', 'WeakMap', 'WeakSet', 'Promise', 'NativeError', 'BoxedPrimitive', 'AnyArrayBuffer', 'ArgumentsObject', 'GeneratorObject'];
+const isBuiltin = (o) =>
+	Array.isArray(o) || typeof o === 'function' || ArrayBuffer.isView(o) || Object.prototype.toString.call(o) === '[object WeakRef]' || kinds.some((kind) => types[`is${kind}`](o));
+
 const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
 execFileSync(process.execPath, [fileURLToPath(new URL('../../src/sandbox/js/build.mjs', import.meta.url)), out], { stdio: 'inherit' });
 const scripts = {};
@@ -191,7 +196,7 @@ export class Instance {
 					return undefined;
 				}
 			},
-			isPlain: (o) => !types.isProxy(o),
+			isPlain: (o) => !isBuiltin(o),
 			respond(id, status, reason, block, body, flags, key) {
 				if (self.refusal) throw new RangeError(self.refusal); // the head is too large
 				self.log('respond', id, status, reason, block, body, flags, key);

@@ -2,9 +2,10 @@
 // File, DOMException and CryptoKey.
 import {
 	Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
-	dvByteOffset, getOwnPropertyDescriptor, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
+	dvByteOffset, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
 	setForEach, taBuffer, taByteLength, taByteOffset, taLength, taTag, toStr, u8Set, u8Slice, uncurry,
 } from './primordials.js';
+import * as er from './natives.js';
 import { dictionary, isObject, need } from './webidl.js';
 import { DOMException, isDOMException } from './dom-exception.js';
 import { keySlots, subtle } from './crypto.js';
@@ -38,6 +39,7 @@ const setSizeOf = attempt(getterOf(Set.prototype, 'size'));
 const MapCtor = Map, SetCtor = Set, DateCtor = Date, RegExpCtor = RegExp, ObjectCtor = Object, DataViewCtor = DataView, ArrayCtor = Array;
 const weak = [attempt(uncurry(WeakMap.prototype.has)), attempt(uncurry(WeakSet.prototype.has)), attempt(uncurry(WeakRef.prototype.deref))];
 const PromiseCtor = Promise;
+const mapProto = Map.prototype, setProto = Set.prototype, arrayProto = Array.prototype, objectProto = Object.prototype;
 const isErrorObject = typeof Error.isError === 'function' ? Error.isError : (v) => v instanceof Err;
 const views = {};
 for (const n of ['Int8Array', 'Uint8Array', 'Uint8ClampedArray', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array', 'Float16Array', 'Float32Array', 'Float64Array', 'BigInt64Array', 'BigUint64Array'])
@@ -106,12 +108,12 @@ export function structuredClone(value, options = undefined) {
 	return cloneAndMove(value, transfer === undefined ? [] : listOf(transfer)).out;
 }
 
-/** Puts a clone where it belongs; if it is a buffer to be transferred, again when that
- * has happened. */
-function put(c, v, set) {
-	set(v);
-	if (c.transfer.length > 0 && isObject(v) && (arrayIncludes(c.transfer, v) || arrayIncludes(c.stands, v))) c.later[c.later.length] = (moved) => set(moved.get(v));
+/** A clone has got its place; if it is a buffer to be transferred, `set` puts it there again when
+ * that has happened. */
+function placed(c, v, set) {
+	c.later[c.later.length] = (moved) => set(moved.get(v));
 }
+const isMoving = (c, v) => c.transfer.length > 0 && isObject(v) && (arrayIncludes(c.transfer, v) || arrayIncludes(c.stands, v));
 function clone(v, c) {
 	if (typeof v === 'symbol') throw fail(toStr(v));
 	if (!isObject(v)) return v;
@@ -130,8 +132,14 @@ function cloneObject(v, c) {
 		keep(c, v, out);
 		return properties(v, out, c);
 	}
+	// An object as a literal makes it has none of the engine's slots. To ask for one that is not
+	// there is an exception, which costs more than the rest of the clone.
+	if (er.isPlain(v)) return clonePlain(v, c);
 	if (isView(v)) return cloneView(v, c);
 	if (isArrayBuffer(v)) return keep(c, v, cloneBuffer(v));
+	const proto = getPrototypeOf(v); // where it is no proxy's, the likely answer comes first
+	if (proto === mapProto && mapSizeOf(v) !== undefined) return cloneMap(v, c);
+	if (proto === setProto && setSizeOf(v) !== undefined) return cloneSet(v, c);
 	if (isShared(v)) throw fail('A SharedArrayBuffer');
 	let slot;
 	if ((slot = asDate(v)) !== undefined) return keep(c, v, new DateCtor(slot.value));
@@ -146,11 +154,14 @@ function cloneObject(v, c) {
 	if (asSymbol(v) !== undefined) throw fail('A Symbol object');
 	if (isDOMException(v)) return keep(c, v, cloneDOMException(v));
 	if (isErrorObject(v)) return cloneError(v, c);
+	for (let i = 0; i < weak.length; i++) if (weak[i](v) !== undefined) throw fail('A weak collection or reference');
+	if (v instanceof PromiseCtor) throw fail('A promise');
+	return clonePlain(v, c);
+}
+function clonePlain(v, c) {
 	if (isFile(v)) return keep(c, v, new File([v], v.name, { type: blobType(v), lastModified: v.lastModified }));
 	if (isBlob(v)) return keep(c, v, makeBlob(blobBytes(v), blobType(v)));
 	if (keySlots(v) !== undefined) return keep(c, v, subtle().cloneKey(v));
-	for (let i = 0; i < weak.length; i++) if (weak[i](v) !== undefined) throw fail('A weak collection or reference');
-	if (v instanceof PromiseCtor) throw fail('A promise');
 	for (let i = 0; i < platform.length; i++) if (platform[i](v)) throw fail('An object of this kind');
 	const out = {};
 	keep(c, v, out);
@@ -163,13 +174,25 @@ export function uncloneable(test) {
 }
 function properties(from, to, c) {
 	const ks = keys(from);
-	for (let i = 0; i < ks.length; i++) {
-		const k = ks[i];
-		const d = getOwnPropertyDescriptor(from, k);
-		if (d === undefined || !d.enumerable) continue; // a getter took it away
-		put(c, clone(from[k], c), (x) => defineProperty(to, k, { value: x, writable: true, enumerable: true, configurable: true }));
+	let i = 0;
+	// Whole numbers come first: where they are all there, nobody needs them as text.
+	if (isArray(from)) {
+		const n = from.length;
+		if (n > 0 && ks.length >= n && ks[n - 1] === toStr(n - 1)) for (; i < n; i++) property(from, to, i, c);
 	}
+	for (; i < ks.length; i++) property(from, to, ks[i], c);
 	return to;
+}
+function property(from, to, k, c) {
+	if (!hasOwn(from, k)) return; // a getter took it away
+	const v = clone(from[k], c);
+	define(to, k, v);
+	if (isMoving(c, v)) placed(c, v, (x) => define(to, k, x));
+}
+/** A setter that the routine has put on a prototype is passed by. */
+function define(to, k, value) {
+	if (k in (isArray(to) ? arrayProto : objectProto)) defineProperty(to, k, { value, writable: true, enumerable: true, configurable: true });
+	else to[k] = value;
 }
 function cloneBuffer(b) {
 	if (detached(b)) throw fail('A detached ArrayBuffer');
@@ -219,7 +242,9 @@ function cloneMap(v, c) {
 	});
 	for (let i = 0; i < list.length; i += 2) {
 		const k = clone(list[i], c);
-		put(c, clone(list[i + 1], c), (x) => mapSet(out, k, x));
+		const value = clone(list[i + 1], c);
+		mapSet(out, k, value);
+		if (isMoving(c, value)) placed(c, value, (x) => mapSet(out, k, x));
 	}
 	return out;
 }
@@ -248,6 +273,10 @@ function cloneError(v, c) {
 	if (m !== undefined && 'value' in m) defineProperty(out, 'message', { value: toStr(m.value), writable: true, configurable: true });
 	if (typeof v.stack === 'string') defineProperty(out, 'stack', { value: v.stack, writable: true, configurable: true });
 	const cause = getOwnPropertyDescriptor(v, 'cause');
-	if (cause !== undefined && 'value' in cause) put(c, clone(cause.value, c), (x) => defineProperty(out, 'cause', { value: x, writable: true, configurable: true }));
+	if (cause === undefined || !('value' in cause)) return out;
+	const set = (x) => defineProperty(out, 'cause', { value: x, writable: true, configurable: true });
+	const value = clone(cause.value, c);
+	set(value);
+	if (isMoving(c, value)) placed(c, value, set);
 	return out;
 }
