@@ -192,7 +192,7 @@ static bool utf8_copy(er_value v, er_text *out, er_value *exception)
 	bool ok;
 	if (long_ascii(s, out, exception)) {
 		ok = true;
-	} else if (max > DIRECT_MAX) {
+	} else if (JSStringGetLength(s) >= LONG_STRING) {
 		ok = utf8_slow(s, out, exception);
 	} else {
 		ok = text_room(out, max, exception);

@@ -1,5 +1,5 @@
 // TextDecoder's legacy encodings in a real sandbox, where ICU's tables are not the Encoding
-// Standard's.
+// Standard's; base64, and UTF-8 of long texts.
 import { test, before, after } from 'node:test'
 import assert from 'node:assert/strict'
 import { startNode } from './lib/node.mjs'
@@ -11,7 +11,14 @@ before(async () => {
 		if (!options.includes("bytewise")) try { return decoder.decode(new Uint8Array(bytes)) } catch (error) { return error.name }
 		return bytes.map(b => decoder.decode(new Uint8Array([b]), { stream: true })).join("") + decoder.decode()
 	})))))`
-	node = await startNode({ routines: { decode: { source, limits: { cpuMs: 3000 } } }, config: { routineLimits: { cpuMs: 3000 } } })
+	const base64 = `addEventListener("fetch", e => e.respondWith(e.request.json().then(list => Response.json(list.map(([f, text]) => {
+		try { return globalThis[f](text) } catch (error) { return error.name }
+	})))))`
+	const long = `addEventListener("fetch", e => e.respondWith(e.request.json().then(list => Response.json(list.map(text => {
+		const bytes = new TextEncoder().encode(text)
+		return [bytes.length, new TextDecoder().decode(bytes) === text.toWellFormed()]
+	})))))`
+	node = await startNode({ routines: { decode: { source, limits: { cpuMs: 3000 } }, base64, long }, config: { routineLimits: { cpuMs: 3000 } } })
 })
 after(() => node.stop())
 
@@ -54,3 +61,27 @@ test('the ASCII behind a bad first byte stays', () =>
 		['shift_jis', [0xff], '�'], ['shift_jis', [0x85, 0x40], '�@'], ['shift_jis', [0x81, 0x22], '�"'], ['euc-jp', [0xa1, 0x3c], '�<'], ['euc-kr', [0x81, 0x3c], '�<'],
 		['big5', [0x87, 0x3c], '�<'], ['shift_jis', [0x82, 0xa0], 'あ'], ['shift_jis', [0x82], '�', 'bytewise'],
 	]))
+
+test('atob and btoa do what they do elsewhere, with white space, padding and mistakes at every place', async () => {
+	const bytes = n => Array.from({ length: n }, (_, i) => String.fromCharCode((i * 167 + n) & 255)).join('')
+	const whole = [0, 1, 2, 3, 47, 48, 49, 50, 63, 64, 95, 96, 97, 1000].map(bytes)
+	const coded = whole.map(w => btoa(w))
+	const odd = ['', ' ', '=', '==', 'A', 'AA', 'AAA', 'AB=', 'AB==', 'ABC=', 'ABC==', 'A===', 'AB= =', ' A B\t=\n=\f\r', 'YQ==YQ==', 'YR==', 'A\u00a0==', 'A\u0100==', 'AAAA\v', 'AA-_', '\0AAA']
+	const broken = coded.flatMap(c => [c + '=', c.slice(0, -1), ` ${c} `, `${c.slice(0, 5)}\n${c.slice(5)}`, `${c.slice(0, -3)}*${c.slice(-3)}`, `!${c}`])
+	const list = [...whole.map(w => ['btoa', w]), ['btoa', 'a\u0100'], ...[...coded, ...odd, ...broken].map(c => ['atob', c])]
+	const here = list.map(([f, text]) => {
+		try {
+			return globalThis[f](text)
+		} catch (e) {
+			return e.name
+		}
+	})
+	const res = await node.get('base64', '/', { method: 'POST', body: JSON.stringify(list) })
+	JSON.parse(res.text).forEach((there, i) => assert.equal(there, here[i], JSON.stringify(list[i])))
+})
+
+test('long texts go to UTF-8 and back, with halves of characters, too', async () => {
+	const texts = ['é', '€', '🦊', '\ud800', '\udc00', '\udc00\ud800', 'ÿ'].flatMap(c => [c.repeat(300), 'ascii '.repeat(100) + c, c + 'ascii '.repeat(100), ('a' + c).repeat(5000)])
+	const res = await node.get('long', '/', { method: 'POST', body: JSON.stringify(texts) })
+	assert.deepEqual(JSON.parse(res.text), texts.map(text => [Buffer.byteLength(text), true]))
+})

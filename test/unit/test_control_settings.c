@@ -230,6 +230,43 @@ static void base64_is_strict(void **state)
 	er_arena_fini(&a);
 }
 
+/* Every length around the blocks in which it is done, with every byte; and a character that is no
+ * digit at every place. */
+static void base64_of_every_length(void **state)
+{
+	(void)state;
+	uint8_t bytes[200], text[300], back[300];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 167 + 13);
+	for (size_t n = 0; n <= sizeof bytes; n++) {
+		size_t length = er_base64_length(n), digits = (n * 4 + 2) / 3;
+		memset(text, 0xEE, sizeof text);
+		er_base64_write(er_slice_of(bytes, n), text);
+		assert_int_equal(text[length], 0xEE);
+		for (size_t i = 0; i < length; i++)
+			assert_true(i < digits ? er_base64_digit(text[i]) >= 0 : text[i] == '=');
+		for (size_t i = 0; i < digits; i++) { /* bit by bit */
+			unsigned want = 0;
+			for (size_t bit = i * 6; bit < i * 6 + 6; bit++)
+				want = want << 1 | (bit / 8 < n ? bytes[bit / 8] >> (7 - bit % 8) & 1U : 0);
+			assert_int_equal(er_base64_digit(text[i]), want);
+		}
+		assert_true(er_base64_read(er_slice_of(text, digits), back));
+		assert_memory_equal(back, bytes, n);
+		for (size_t i = 0; i < digits; i++) {
+			static const uint8_t others[] = {0, ' ', '=', '-', '_', '@', '[', '`', '{', ':', '.', 0x80, 0xC1, 0xFF};
+			uint8_t was = text[i];
+			text[i] = others[(i + n) % sizeof others];
+			assert_false(er_base64_read(er_slice_of(text, digits), back));
+			text[i] = was;
+		}
+		memcpy(back, text, digits);
+		assert_true(er_base64_read(er_slice_of(back, digits), back)); /* where it lies */
+		assert_memory_equal(back, bytes, n);
+	}
+	assert_false(er_base64_read(ER_LIT("AAAAA"), back));
+}
+
 static void times(void **state)
 {
 	(void)state;
@@ -257,10 +294,15 @@ static void times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(settings_are_read), cmocka_unit_test(the_first_generation_gives_redirects_to_the_code),
-	    cmocka_unit_test(one_spelling),      cmocka_unit_test(environments_are_merged),
-	    cmocka_unit_test(patterns),          cmocka_unit_test(a_rule_means_the_same_in_every_spelling),
-	    cmocka_unit_test(base64_is_strict),  cmocka_unit_test(times),
+	    cmocka_unit_test(settings_are_read),
+	    cmocka_unit_test(the_first_generation_gives_redirects_to_the_code),
+	    cmocka_unit_test(one_spelling),
+	    cmocka_unit_test(environments_are_merged),
+	    cmocka_unit_test(patterns),
+	    cmocka_unit_test(a_rule_means_the_same_in_every_spelling),
+	    cmocka_unit_test(base64_is_strict),
+	    cmocka_unit_test(base64_of_every_length),
+	    cmocka_unit_test(times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

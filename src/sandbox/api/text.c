@@ -8,14 +8,10 @@
 
 #include <stdlib.h>
 
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static_assert(sizeof ALPHABET == 64 + 1, "six bits a character");
-
 ER_NATIVE(utf8Encode)
 {
 	er_text t;
-	if (!er_js_utf8(a->string, &t, exception))
+	if (!er_js_utf8_arg(a->string, &t, exception))
 		return NULL;
 	er_value v = er_js_u8_copy(er_text_slice(&t), exception);
 	er_text_fini(&t);
@@ -25,7 +21,7 @@ ER_NATIVE(utf8Encode)
 ER_NATIVE(utf8Length)
 {
 	er_text t;
-	if (!er_js_utf8(a->string, &t, exception))
+	if (!er_js_utf8_arg(a->string, &t, exception))
 		return NULL;
 	er_value v = er_js_number((double)t.n);
 	er_text_fini(&t);
@@ -81,62 +77,50 @@ ER_NATIVE(btoa)
 {
 	er_text t;
 	er_value ignored = NULL;
-	if (!er_js_bytestring(a->string, &t, &ignored))
+	if (!er_js_bytestring_arg(a->string, &t, &ignored))
 		return er_js_undefined();
-	char *out = malloc((t.n + 2) / 3 * 4 + 1), *at = out;
-	if (out == NULL) {
-		er_text_fini(&t);
-		return er_js_throw(exception, "RangeError", "Out of memory");
+	size_t n = er_base64_length(t.n);
+	uint8_t *out = malloc(n + 1);
+	er_value v = NULL;
+	if (out != NULL) {
+		er_base64_write(er_text_slice(&t), out);
+		v = er_js_latin1(er_slice_of(out, n));
 	}
-	for (size_t i = 0; i < t.n; i += 3) {
-		size_t left = t.n - i;
-		uint32_t v = (uint32_t)t.p[i] << 16 | (left > 1 ? (uint32_t)t.p[i + 1] << 8 : 0) | (left > 2 ? t.p[i + 2] : 0);
-		*at++ = ALPHABET[v >> 18];
-		*at++ = ALPHABET[v >> 12 & 63];
-		*at++ = left > 1 ? ALPHABET[v >> 6 & 63] : '=';
-		*at++ = left > 2 ? ALPHABET[v & 63] : '=';
-	}
-	ER_ASSERT((size_t)(at - out) == (t.n + 2) / 3 * 4);
-	er_value v = er_js_latin1(er_slice_of(out, (size_t)(at - out)));
 	free(out);
 	er_text_fini(&t);
-	return v;
+	return v != NULL ? v : er_js_throw(exception, "RangeError", "Out of memory");
 }
 
-/* -1: not of the alphabet. */
-/* Infra's forgiving-base64 decode, in place. */
-static bool base64_decode(er_text *t)
+/* Without a padding that completes it: two characters at most. */
+static er_slice unpadded(er_slice s)
 {
-	size_t n = 0, out = 0;
-	for (size_t i = 0; i < t->n; i++) {
-		uint8_t c = t->p[i];
+	if (s.n == 0 || s.n % 4 != 0 || s.p[s.n - 1] != '=')
+		return s;
+	return er_slice_of(s.p, s.n - (s.p[s.n - 2] == '=' ? 2 : 1));
+}
+
+static er_slice without_space(er_slice s, uint8_t *to)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
 		if (c != ' ' && c != '\t' && c != '\n' && c != '\f' && c != '\r')
-			t->p[n++] = c;
+			to[n++] = c;
 	}
-	if (n % 4 == 0 && n && t->p[n - 1] == '=')
-		n -= t->p[n - 2] == '=' ? 2 : 1;
-	if (n % 4 == 1)
-		return false;
-	uint32_t bits = 0;
-	for (size_t i = 0; i < n; i++) {
-		int d = er_base64_digit(t->p[i]);
-		if (d < 0)
+	return er_slice_of(to, n);
+}
+
+/* Infra's forgiving-base64 decode. White space is rare: it is looked for when there is something
+ * else than digits. `to` has room for all of `s`. */
+static bool base64_decode(er_slice s, uint8_t *to, size_t *n)
+{
+	er_slice digits = unpadded(s);
+	if (!er_base64_read(digits, to)) {
+		digits = unpadded(without_space(s, to));
+		if (!er_base64_read(digits, to))
 			return false;
-		bits = bits << 6 | (uint32_t)d;
-		if (i % 4 == 3) {
-			t->p[out++] = (uint8_t)(bits >> 16);
-			t->p[out++] = (uint8_t)(bits >> 8);
-			t->p[out++] = (uint8_t)bits;
-		}
 	}
-	if (n % 4 == 2)
-		t->p[out++] = (uint8_t)(bits >> 4);
-	if (n % 4 == 3) {
-		t->p[out++] = (uint8_t)(bits >> 10);
-		t->p[out++] = (uint8_t)(bits >> 2);
-	}
-	ER_ASSERT(out <= n && n <= t->n);
-	t->n = out;
+	*n = digits.n * 3 / 4;
 	return true;
 }
 
@@ -144,9 +128,14 @@ ER_NATIVE(atob)
 {
 	er_text t;
 	er_value ignored = NULL;
-	if (!er_js_bytestring(a->string, &t, &ignored))
+	if (!er_js_bytestring_arg(a->string, &t, &ignored))
 		return er_js_undefined();
-	er_value v = base64_decode(&t) ? er_js_latin1(er_text_slice(&t)) : er_js_undefined();
+	uint8_t *out = malloc(t.n + 1);
+	size_t n;
+	er_value v = out == NULL                                 ? er_js_throw(exception, "RangeError", "Out of memory")
+	             : base64_decode(er_text_slice(&t), out, &n) ? er_js_latin1(er_slice_of(out, n))
+	                                                         : er_js_undefined();
+	free(out);
 	er_text_fini(&t);
 	return v;
 }

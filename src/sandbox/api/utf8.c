@@ -39,10 +39,36 @@ static size_t point_length(uint32_t c)
 	return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 }
 
+/* Eight units. A comparison gives -1 where it holds, and 0 elsewhere. */
+typedef int16_t eight __attribute__((vector_size(16)));
+typedef uint8_t eight_bytes __attribute__((vector_size(8)));
+typedef uint16_t eight_units __attribute__((vector_size(16)));
+
+static eight load(const uint16_t *p)
+{
+	eight v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+/* A unit takes one to three bytes; two that are one character take four together, and not six. */
 size_t er_utf8_length(const uint16_t *p, size_t n)
 {
-	size_t bytes = 0;
-	for (size_t i = 0; i < n;)
+	enum { STEPS = 1024 }; /* three a step and lane fit into 16 bits */
+	size_t bytes = 0, i = 0;
+	while (n - i > 8) {
+		eight sum = {0};
+		for (unsigned step = 0; step < STEPS && n - i > 8; step++, i += 8) {
+			eight c = load(p + i), next = load(p + i + 1);
+			sum -= (eight)((c & ~0x7F) != 0) + (eight)((c & ~0x7FF) != 0);
+			sum += 2 * ((eight)((c & ~0x3FF) == (int16_t)0xD800) & (eight)((next & ~0x3FF) == (int16_t)0xDC00));
+			bytes += 8;
+		}
+		for (unsigned k = 0; k < 8; k++)
+			bytes += (size_t)(ptrdiff_t)sum[k];
+	}
+	/* The second half of a character whose first half was counted comes to three as any other. */
+	while (i < n)
 		bytes += point_length(next_point(p, n, &i));
 	return bytes;
 }
@@ -69,11 +95,37 @@ static uint8_t *put_point(uint8_t *out, uint32_t c)
 	return out;
 }
 
+/* Of four units at p those before the first that is not ASCII; what is written to the four bytes
+ * after them does not count. */
+static unsigned four_ascii(const uint16_t *p, uint8_t *to)
+{
+	uint64_t w;
+	memcpy(&w, p, 8);
+	uint64_t others = w & 0xFF80FF80FF80FF80U;
+	w |= w >> 8;
+	uint32_t four = (uint32_t)((w & 0xFFFF) | (w >> 16 & 0xFFFF0000U));
+	memcpy(to, &four, 4);
+	return others ? (unsigned)__builtin_ctzll(others) / 16 : 4;
+}
+
 size_t er_utf8_encode(const uint16_t *p, size_t n, uint8_t *out)
 {
 	uint8_t *at = out;
-	for (size_t i = 0; i < n;)
-		at = put_point(at, next_point(p, n, &i));
+	for (size_t i = 0; i < n;) {
+		if (n - i >= 4) { /* of which each takes a byte or more: there is room for four */
+			unsigned ascii = four_ascii(p + i, at);
+			at += ascii;
+			i += ascii;
+			if (ascii == 4)
+				continue;
+		}
+		/* After one that is not ASCII there is often another. */
+		uint32_t c;
+		do {
+			c = next_point(p, n, &i);
+			at = put_point(at, c);
+		} while (c >= 0x80 && i < n);
+	}
 	return (size_t)(at - out);
 }
 
@@ -133,10 +185,74 @@ static uint16_t *put_units(uint16_t *at, uint32_t c)
 	return at;
 }
 
+/* Of eight bytes at p those before the first that is not ASCII; what is written to the eight units
+ * after them does not count. */
+static unsigned eight_ascii(const uint8_t *p, uint16_t *to)
+{
+	uint64_t w;
+	eight_bytes v;
+	memcpy(&w, p, 8);
+	memcpy(&v, p, 8);
+	eight_units units = __builtin_convertvector(v, eight_units);
+	memcpy(to, &units, sizeof units);
+	w &= 0x8080808080808080U;
+	return w ? (unsigned)__builtin_ctzll(w) / 8 : 8;
+}
+
+/* Is this the whole of a character of two or three bytes? How many; 0: no, or it is not easily
+ * said. */
+static size_t short_point(const uint8_t *p, size_t n, uint16_t *unit)
+{
+	if (n >= 2 && p[0] >= 0xC2 && p[0] < 0xE0 && (p[1] & 0xC0) == 0x80) {
+		*unit = (uint16_t)((p[0] & 0x1F) << 6 | (p[1] & 0x3F));
+		return 2;
+	}
+	if (n >= 3 && (p[0] & 0xF0) == 0xE0 && (p[1] & 0xC0) == 0x80 && (p[2] & 0xC0) == 0x80) {
+		uint16_t u = (uint16_t)((p[0] & 0xF) << 12 | (p[1] & 0x3F) << 6 | (p[2] & 0x3F));
+		*unit = u;
+		return u >= 0x800 && (u & 0xF800) != 0xD800 ? 3 : 0;
+	}
+	return 0;
+}
+
+/* What begins with a whole sequence and has no mistake, as most text does. Returns how many bytes
+ * it was; the rest is for the states. */
+static size_t decode_well_formed(er_slice s, uint16_t **out)
+{
+	uint16_t *at = *out;
+	size_t i = 0;
+	while (i < s.n) {
+		if (s.n - i >= 8) { /* and room for as many units */
+			unsigned ascii = eight_ascii(s.p + i, at);
+			i += ascii;
+			at += ascii;
+			if (ascii == 8)
+				continue;
+		} else if (s.p[i] < 0x80) {
+			*at++ = s.p[i++];
+			continue;
+		}
+		size_t took;
+		while (i < s.n && (took = short_point(s.p + i, s.n - i, at)) != 0) {
+			at++;
+			i += took;
+		}
+		if (i < s.n && s.p[i] >= 0x80)
+			break;
+	}
+	*out = at;
+	return i;
+}
+
 bool er_utf8_decode(er_utf8_state *st, er_slice s, bool flush, bool fatal, uint16_t *out, size_t *n)
 {
 	uint16_t *at = out;
 	for (size_t i = 0; i < s.n;) {
+		if (st->need == 0) {
+			i += decode_well_formed(er_slice_from(s, i), &at);
+			if (i == s.n)
+				break;
+		}
 		uint8_t b = s.p[i];
 		if (st->need == 0) {
 			i++;
