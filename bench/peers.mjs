@@ -179,7 +179,7 @@ const nginxPlain = {
 /** Hits of many pages that lie in the cache's files: disk-1k, disk-32k, disk-1m. */
 export const isDisk = scenario => scenario.startsWith('disk-')
 /** The same, and hits of one page that the cache has: cache-1k, cache-32k, cache-1m. */
-export const isCache = scenario => /^cache-(\d|miss)/.test(scenario) || isDisk(scenario)
+export const isCache = scenario => /^cache-(\d|miss|cold)/.test(scenario) || isDisk(scenario)
 
 const varnish = {
 	name: 'Varnish',
