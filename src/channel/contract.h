@@ -61,6 +61,8 @@
 	X(FETCH_PULL, 512) \
 	/* the frame says what is wished of the cache: C's own, from the argument `wishes` */ \
 	X(FETCH_WISHES, 1024) \
+	/* mode: 'same-origin': no redirect leads to another origin */ \
+	X(FETCH_SAME_ORIGIN, 2048) \
 	/* data on the node (http/data.h), and which: the URL is text of that kind, no URL to parse */ \
 	X(FETCH_DATA_SHIFT, 12) \
 	X(FETCH_DATA_KV, 1 << 12) \

@@ -54,9 +54,10 @@ typedef struct er_wishes {
 	er_decompress decompress;
 	/* redirects that are followed at most; one more fails with ER_ERR_RESPONSE */
 	unsigned max_hops;
-	bool classic; /* redirects and content codings as the first generation had them */
-	bool replay;  /* the body is complete in whoever asks: a redirect may send it again */
-	bool trusted; /* the operator's own origin: no guard of addresses and ports */
+	bool classic;     /* redirects and content codings as the first generation had them */
+	bool replay;      /* the body is complete in whoever asks: it may be sent again */
+	bool same_origin; /* a redirect to another origin than that of the question fails */
+	bool trusted;     /* the operator's own origin: no guard of addresses and ports */
 	/* connections are shared only between exchanges with the same key (the routine; NULL: the
 	 * node's own) */
 	const void *pool;

@@ -12,6 +12,7 @@
 #include "http/identity.h"
 #include "http/url.h"
 #include "isolate/block.h"
+#include "isolate/introduce.h"
 #include "isolate/wish.h"
 
 #include <string.h>
@@ -380,6 +381,7 @@ static er_wishes wishes_of(const er_call *c, uint16_t aux)
 	                   .decompress = decompress_of(aux),
 	                   .classic = classic,
 	                   .replay = (aux & ER_FETCH_WHOLE) != 0,
+	                   .same_origin = (aux & ER_FETCH_SAME_ORIGIN) != 0,
 	                   .max_hops = left < hops ? left : hops,
 	                   .pool = routine,
 	                   .allow = routine->allow,
@@ -514,6 +516,8 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 		*why = wrong;
 	else if (!read_body(s, f, &r))
 		*why = gone_body;
+	else if (!data)
+		er_introduce(x, f->aux);
 	return true;
 }
 

@@ -523,7 +523,7 @@ static void start(er_fetch *f)
 	curl_multi_setopt(m->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, f->reach.place ? 0L : (long)m->sockets.n);
 	er_decode_begin(&h->decode);
 	curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 0L);
-	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, 0L);
+	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, f->fresh ? 1L : 0L);
 	/* Idle ones go, one after the other, while only other pools wait for connections. */
 	bool others = f->o->turns.waiting > 0 && f->pool->line.n == 0;
 	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, others ? 1L : (long)ER_CURL_IDLE_MAX);

@@ -2,11 +2,11 @@
  *
  * er_fetch_start makes it for an exchange, lists it in its er_origin, and begins the first hop:
  * reach.c finds the addresses and a place, and a transport asks (plain.c, curl*.c). The transport
- * notes what comes (fetch_notes.c) and then calls `advance`, which acts in rounds until
- * nothing is noted any more. A round looks at the head once it is whole: a redirect that is
- * followed is LEAVING until its body is out of the way, and then the next hop begins; anything else
- * is DECIDED and ANSWERED. From then on rounds hand the pieces to the answer's body, as far as its
- * reader has room. fetch_states.c has the tables.
+ * notes what comes (fetch_notes.c) and then calls `advance`, which acts in rounds until nothing is
+ * noted any more. A round looks at the head once it is whole: a redirect that is followed, or a
+ * first 421, is LEAVING until its body is out of the way, and then the next hop begins; anything
+ * else is DECIDED and ANSWERED. From then on rounds hand the pieces to the answer's body, as far as
+ * its reader has room. fetch_states.c has the tables.
  *
  * Three sides may call in at any moment: the asker (on_cancel), the reader of the answer's body
  * (body_resume, body_cancel) and the source of the upload (upload_readable). Time calls
@@ -257,10 +257,25 @@ static bool resolve(er_fetch *f, er_slice location, const char **why)
 	er_buf_fini(&here);
 	if (!ok)
 		return false;
+	if (!er_slice_eq(to.scheme, f->scheme) || !er_slice_eq(to.authority, f->authority)) {
+		*why = to.user ? "names a user or a password at another origin" : "is of another origin, and the mode is \"same-origin\"";
+		if (to.user || f->wishes.same_origin)
+			return false;
+	}
 	f->scheme = to.scheme;
 	f->authority = to.authority;
 	f->target = to.target;
 	return true;
+}
+
+/* This hop is left for another one; `class`: of its status. */
+static void leave(er_fetch *f, bool repeats, unsigned class)
+{
+	f->x->facts.subrequests++;
+	f->x->facts.subrequests_by_class[class]++;
+	if (repeats)
+		er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_REPEAT);
+	er_fetch_enter(f, FETCH_SELF, FETCH_ON_REDIRECT);
 }
 
 /* A redirect to follow: changes the hop in f to the next one; what is left of this answer will be
@@ -309,15 +324,24 @@ static void redirect(er_fetch *f, er_redirect_step step, er_slice location)
 	f->length_zero = f->length_zero && !to_get;
 	f->host = (er_slice){0};
 	f->hops++;
-	f->x->facts.subrequests++;
-	f->x->facts.subrequests_by_class[3]++;
-	if (repeats)
-		er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_REPEAT);
-	er_fetch_enter(f, FETCH_SELF, FETCH_ON_REDIRECT);
+	f->fresh = false;
+	leave(f, repeats, 3);
 }
 
-/* The redirect's answer is done with: lets go of its connection and asks the next server. An upload
- * goes again if the redirect keeps the method, else it is dropped. */
+/* A server that the question on this connection is not for (RFC 9110 15.5.20; Fetch,
+ * "HTTP-network-or-cache fetch"): the same is asked once more, on a new connection. False: the
+ * answer is handed on. */
+static bool misdirected(er_fetch *f)
+{
+	if (f->status != 421 || f->fresh || (f->upload != NULL && f->replay.lost != NULL))
+		return false;
+	f->fresh = true;
+	leave(f, f->upload != NULL, 4);
+	return true;
+}
+
+/* The answer to the hop before is done with: lets go of its connection and begins the next one. An
+ * upload goes again if the method is kept, else it is dropped. */
 static void next_hop(er_fetch *f)
 {
 	er_fetch_ref(f);
@@ -361,6 +385,8 @@ static void on_head(er_fetch *f)
 		redirect(f, er_redirect_step_of(f->status, f->method, f->wishes.classic), *location);
 		return;
 	}
+	if (misdirected(f))
+		return;
 	if (redirects && f->wishes.redirect == ER_REDIRECT_ERROR) {
 		fail(f, ER_ERR_RESPONSE, "the server redirects, and redirect is \"error\"");
 		return;
@@ -589,7 +615,7 @@ void er_fetch_start(er_origin *o, er_exchange *x)
 	er_list_push(&o->fetches, &f->link);
 	er_pool_enter(f);
 	note_server(f);
-	er_replay_init(&f->replay, f->wishes.replay && f->wishes.redirect == ER_REDIRECT_FOLLOW, &f->pool->replayed);
+	er_replay_init(&f->replay, f->wishes.replay, &f->pool->replayed);
 	const char *why = "";
 	bool ok = er_message_request(f, &why);
 	if (f->upload != NULL)

@@ -113,8 +113,10 @@ struct er_fetch {
 	const char *end_word; /* likewise: the reason in one word, for ever; or NULL */
 	bool refused, tried;  /* the guard refused some address; it let some pass */
 	bool handshakes;      /* TLS has begun, on a connection that was opened for this hop */
-	bool begins_again;    /* the hop has no transport any more, and is to be begun once more */
-	er_pieces in;         /* not yet delivered */
+	/* the hop needs a connection that nobody has used: the one before got a 421 */
+	bool fresh;
+	bool begins_again; /* the hop has no transport any more, and is to be begun once more */
+	er_pieces in;      /* not yet delivered */
 	/* gathers small parts of the body; its last used bytes may be those of the last
 	 * piece of `in` */
 	er_chunk *tail;

@@ -9,13 +9,13 @@
 
 #define ER_FETCH_STATES(X, P) \
 	X(P, ASKING, "asking", "a server is asked, and nothing is decided about its answer") \
-	X(P, LEAVING, "leaving", "a redirect is followed, and the rest of this answer is thrown away") \
+	X(P, LEAVING, "leaving", "another hop follows, and the rest of this answer is thrown away") \
 	X(P, DECIDED, "decided", "the answer will be handed on, and its head is fit for that") \
 	X(P, ANSWERED, "answered", "the asker has the head, and the body flows to the reader") \
 	X(P, OVER, "over", "nobody outside is called any more; references keep the memory")
 
 #define ER_FETCH_EVENTS(X, P) \
-	X(P, REDIRECT, "redirect", "the head is a redirect, and the next hop is known") \
+	X(P, REDIRECT, "redirect", "the head is a redirect or a first 421, and the next hop is known") \
 	X(P, NEXT, "next hop", "enough of the redirect's body was thrown away, or all of it") \
 	X(P, DECIDE, "decide", "the head is a final one and fit to be handed on") \
 	X(P, ANSWER, "answer", "the asker is told") \
@@ -65,7 +65,7 @@
 
 #define ER_FETCH_UPLOAD_EVENTS(X, P) \
 	X(P, BODY, "body", "the request has a body") \
-	X(P, REPEAT, "repeat", "a redirect keeps method and body") \
+	X(P, REPEAT, "repeat", "the next hop has the same method and body") \
 	X(P, REWIND, "rewind", "the next hop begins to send it, from its first byte") \
 	X(P, DROP, "drop", "no hop needs it any more")
 

@@ -37,7 +37,7 @@ static bool may_open(const er_pool *p)
 
 static bool may_begin(const er_fetch *f)
 {
-	if (f->hop_kind == &er_hop_plain && er_plain_has_idle(f))
+	if (f->hop_kind == &er_hop_plain && !f->fresh && er_plain_has_idle(f))
 		return true;
 	return may_open(f->pool) || er_curl_has_idle(f->pool);
 }
@@ -83,7 +83,7 @@ static void go(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && f->reach.addresses != NULL && !f->reach.place);
 	f->reach.state = ER_REACH_GONE;
-	if (f->hop_kind == &er_hop_plain && er_plain_start_idle(f))
+	if (f->hop_kind == &er_hop_plain && !f->fresh && er_plain_start_idle(f))
 		return;
 	if (may_open(f->pool) || !er_curl_has_idle(f->pool))
 		er_count_take_place(f);
@@ -153,7 +153,8 @@ void er_reach_begin(er_fetch *f)
 	er_reach_end(f);
 	er_list_init(&f->reach.turn);
 	f->reach.state = ER_REACH_GONE;
-	if (f->hop_kind == &er_hop_plain && er_plain_start_idle(f)) /* which needs no address */
+	/* which needs no address */
+	if (f->hop_kind == &er_hop_plain && !f->fresh && er_plain_start_idle(f))
 		return;
 	uint16_t port;
 	er_slice host = er_server_host(f, &port);

@@ -61,7 +61,8 @@ bool er_redirect_resolve(er_slice from, er_slice location, er_arena *a, er_redir
 		er_slice path = er_url_get(&u, ER_URL_PATHNAME), query = er_url_get(&u, ER_URL_SEARCH);
 		*to = (er_redirect_target){.scheme = er_arena_copy(a, scheme),
 		                           .authority = er_arena_copy(a, er_url_get(&u, ER_URL_HOST)),
-		                           .target = er_arena_printf(a, "%.*s%.*s", ER_FMT(path), ER_FMT(query))};
+		                           .target = er_arena_printf(a, "%.*s%.*s", ER_FMT(path), ER_FMT(query)),
+		                           .user = er_url_get(&u, ER_URL_USERNAME).n + er_url_get(&u, ER_URL_PASSWORD).n > 0};
 	}
 	er_url_fini(&u);
 	return ok;

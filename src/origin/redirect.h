@@ -28,6 +28,7 @@ void er_redirect_fields(er_fields *fields, bool body_dropped, bool other_origin)
 
 typedef struct er_redirect_target {
 	er_slice scheme, authority, target;
+	bool user; /* the URL names a user or a password, which no request carries */
 } er_redirect_target;
 
 /* Where `location` leads from the URL `from`; the parts lie in `a`. False: nowhere that can be

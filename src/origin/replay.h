@@ -1,6 +1,7 @@
-/* The part of an upload that was sent, kept so that a redirect which keeps method and body can
- * send it again. Only a body that is complete where it comes from is kept, never a stream. What
- * is kept is bounded for each fetch, and for all fetches of one pool together. */
+/* The part of an upload that was sent, kept so that a hop with the same method and body (after
+ * a redirect, or a 421) can send it again. Only a body that is complete where it comes from is
+ * kept, never a stream. What is kept is bounded for each fetch, and for all fetches of one
+ * pool together. */
 #ifndef ER_ORIGIN_REPLAY_H
 #define ER_ORIGIN_REPLAY_H
 
