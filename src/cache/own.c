@@ -76,6 +76,12 @@ static void remove_key(er_cache *c, er_slice key, uint64_t hash)
 		er_disk_drop(c->disk, key, hash);
 }
 
+static bool is_good(er_cache *c, er_stored *s)
+{
+	return s != NULL && er_purges_look(er_index_purge_table(c->index), &s->scopes, s->number, &s->look) == ER_PURGED_NOT &&
+	       er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us())) == ER_USE_FRESH;
+}
+
 /* ---- put ---- */
 
 typedef struct put {
@@ -89,7 +95,8 @@ typedef struct put {
 	er_slice reason;
 	er_fields request, response;
 	er_freshness fresh;
-	bool keeps; /* it may be stored; else its body is only read */
+	bool absent; /* only if there is none */
+	bool keeps;  /* it may be stored; else its body is only read */
 	er_body *body;
 	er_content *content; /* own reference */
 	er_owner *owner;
@@ -136,10 +143,27 @@ static void on_put_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	er_exchange_unref(x);
 }
 
+/* Does memory have a response that a question with the same fields would get? */
+static bool has(put *p)
+{
+	er_index_found found = er_index_find(p->cache->index, p->key, p->hash, &p->request, &p->x->arena, er_clock_mono_us());
+	bool good = is_good(p->cache, found.stored);
+	er_fill_unref(found.fill);
+	er_stored_unref(found.stored);
+	return good;
+}
+
 /* The last byte is there. */
 static void store(put *p)
 {
 	er_index *ix = p->cache->index;
+	if (p->absent && has(p)) {
+		er_content_end(p->content, ER_ERR_CANCELLED);
+		p->x->res = (er_response){.status = 409};
+		er_fields_add(&p->x->res.fields, &p->x->arena, ER_LIT("er-there"), ER_LIT("1"));
+		put_over(p);
+		return;
+	}
 	er_content_end(p->content, ER_ERR_OK);
 	er_stored *s = er_stored_new(p->key, p->hash, &p->request, p->status, p->reason, &p->response, &p->response, &p->fresh,
 	                             p->content, (int64_t)er_content_length(p->content), NULL);
@@ -270,6 +294,8 @@ static bool read_fields(put *p)
 		er_slice name = x->req.fields.v[i].name, value = x->req.fields.v[i].value;
 		if (er_slice_eq(name, ER_LIT("er-status")))
 			(void)er_slice_u64(value, &status);
+		else if (er_slice_eq(name, ER_LIT("er-absent")))
+			p->absent = true;
 		else if (er_slice_eq(name, ER_LIT("er-reason")))
 			p->reason = er_slice_head(value, REASON_MAX);
 		else if (er_slice_starts(name, ask) && name.n > ask.n)
@@ -316,12 +342,6 @@ typedef struct removal {
 	er_disk_find find;
 	bool finds;
 } removal;
-
-static bool is_good(er_cache *c, er_stored *s)
-{
-	return s != NULL && er_purges_look(er_index_purge_table(c->index), &s->scopes, s->number, &s->look) == ER_PURGED_NOT &&
-	       er_freshness_use_at(&s->fresh, er_stored_age_used(s, er_clock_mono_us())) == ER_USE_FRESH;
-}
 
 /* Takes the reference. */
 static void removal_over(removal *r, er_stored *s)

@@ -11,8 +11,9 @@
  *           with the field er-miss, which no stored response can have. Fields: of the request
  *   PUT     stores a response, whose body is the question's. Fields: er-status, er-reason, the
  *           response's, and of the request that it answers those named er-ask-NAME; er-kept is kept
- *           for the routine. 201; 204 with er-unstored if it says of itself that it may not be
- *           stored, or is not fresh
+ *           for the routine. With er-absent only if there is none in memory that is found by these
+ *           fields. 201; 204 with er-unstored if it says of itself that it may not be stored, or is
+ *           not fresh; 409 with er-there
  *   DELETE  all variants of the URL, if there is one for these fields: 200; else a miss
  *   LIST    what of the store is in memory, as JSON: [{"url", "fields": {name: value}}], in the
  *           order in which it came, ER_OWN_LISTED at most. The URL says nothing

@@ -49,10 +49,13 @@ test('caches.open asks for the word of the name, and makes one if there is none'
 	assert.deepEqual([q.method, q.target, q.options], ['GET', 'names\nhttp://name.invalid/006100fc', CACHE | PULL]);
 	head(i, q.fid, { status: 404, block: 'er-miss\n1\n' });
 	const made = asked(i)[1];
-	assert.deepEqual([made.method, made.target, made.block], ['PUT', q.target, 'er-status\n200\n']);
+	assert.deepEqual([made.method, made.target, made.block], ['PUT', q.target, 'er-status\n200\ner-absent\n1\n']);
 	assert.match(made.body, /^n\.[0-9a-f-]{36}$/);
 	head(i, made.fid, { status: 201 });
-	assert.deepEqual([asked(i)[2].method, asked(i)[2].target], ['DELETE', `${made.body}\nhttp://x.example/`]);
+	// somebody else's, perhaps
+	assert.deepEqual([asked(i)[2].method, asked(i)[2].target], ['GET', q.target]);
+	head(i, asked(i)[2].fid, { status: 404, block: 'er-miss\n1\n' });
+	assert.deepEqual([asked(i)[3].method, asked(i)[3].target], ['DELETE', `${made.body}\nhttp://x.example/`]);
 });
 test('what cannot be meant is refused before the node is asked', () => {
 	const tries = ["cache.put('http://a.example/')", "cache.put('http://a.example/', 'text')", "cache.put('ftp://a.example/', new Response())", "cache.put('/relative', new Response())", "cache.put(new Request('http://a.example/', { method: 'POST' }), new Response())",

@@ -292,8 +292,9 @@ async function storeOf(what, name) {
 	const known = await word(what, NAMES, url);
 	if (known !== undefined) return known;
 	const fresh = `n.${er.randomUUID()}`;
-	await put(what, NAMES, url, 'er-status\n200\n', fresh);
-	return fresh;
+	await put(what, NAMES, url, 'er-status\n200\ner-absent\n1\n', fresh);
+	// another request may have made one meanwhile
+	return (await word(what, NAMES, url)) ?? fresh;
 }
 
 class CacheStorage {
