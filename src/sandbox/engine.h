@@ -175,6 +175,8 @@ typedef struct er_handle {
 /* An object by which JavaScript knows it. `cost`: the bytes behind it, so that the collector comes
  * when there are many. */
 er_value er_js_handle(er_held *h, size_t cost);
+/* What a handle stands for has become so much larger. */
+void er_js_cost(size_t more);
 /* NULL: it is none of that kind, or has ended. */
 er_held *er_js_handle_of(er_value v, er_held_kind kind);
 

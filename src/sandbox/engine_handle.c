@@ -43,6 +43,11 @@ er_value er_js_handle(er_held *h, size_t cost)
 	return object;
 }
 
+void er_js_cost(size_t more)
+{
+	JSReportExtraMemoryCost(er_engine_js, more);
+}
+
 er_held *er_js_handle_of(er_value v, er_held_kind kind)
 {
 	if (class == NULL || v == NULL || !JSValueIsObjectOfClass(er_engine_js, v, class))

@@ -8,7 +8,8 @@
  *
  * A call makes OUT_MAX bytes at most, so that a few bytes that stand for gigabytes wait until a
  * reader wants more. What the libraries have for a coder is told to the collector as the handle's
- * cost and is memory of the process like any other; if there is none, the routine gets an
+ * cost, and what they take later (brotli, zstd: windows as large as the data wishes) after the call
+ * that took it. It is memory of the process like any other; if there is none, the routine gets an
  * exception. A coder that has failed stays failed. */
 #include "sandbox/api/api.h"
 
@@ -16,6 +17,9 @@
 
 #include <brotli/decode.h>
 #include <brotli/encode.h>
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -36,12 +40,13 @@ typedef struct coder coder;
 typedef struct coder_kind {
 	const char *name;
 	int window;  /* zlib's */
-	size_t cost; /* bytes that the library holds for one, about */
+	size_t cost; /* bytes that the library holds for a new one, about */
 	bool frames; /* behind the end another may begin (RFC 8878 3) */
 	bool (*open)(coder *c);
 	void (*close)(coder *c);
 	/* Reads from c->in, writes to c->out, as far as either goes. False: the data is bad. */
 	bool (*step)(coder *c, bool finish);
+	size_t (*size)(const coder *c); /* bytes that the library holds now; NULL: always `cost` */
 } coder_kind;
 
 struct coder {
@@ -54,6 +59,8 @@ struct coder {
 		ZSTD_CStream *zstd_enc;
 		ZSTD_DStream *zstd_dec;
 	} u;
+	size_t size;     /* of brotli: bytes that the library holds */
+	size_t told;     /* the collector knows of so many */
 	size_t at;       /* of the present chunk: so much is used up */
 	er_slice in;     /* the rest of it, during a call */
 	uint8_t *out;    /* where the next byte goes, during a call */
@@ -68,6 +75,38 @@ static void took(coder *c, size_t read, size_t written)
 	c->in = er_slice_from(c->in, read);
 	c->out += written;
 	c->room -= written;
+}
+
+/* brotli does not say how much it holds: each block has its size in front. */
+enum { BLOCK_HEAD = alignof(max_align_t) };
+
+static void *block_new(void *ctx, size_t n)
+{
+	coder *c = ctx;
+	uint8_t *block = n <= SIZE_MAX - BLOCK_HEAD ? malloc(BLOCK_HEAD + n) : NULL;
+	if (block == NULL)
+		return NULL;
+	er_copy(block, (const uint8_t *)&n, sizeof n);
+	c->size += n;
+	return block + BLOCK_HEAD;
+}
+
+static void block_free(void *ctx, void *p)
+{
+	coder *c = ctx;
+	if (p == NULL)
+		return;
+	uint8_t *block = (uint8_t *)p - BLOCK_HEAD;
+	size_t n;
+	er_copy((uint8_t *)&n, block, sizeof n);
+	ER_ASSERT(n <= c->size);
+	c->size -= n;
+	free(block);
+}
+
+static size_t brotli_size(const coder *c)
+{
+	return c->size;
 }
 
 /* ---- zlib ---- */
@@ -130,7 +169,7 @@ static bool inflate_step(coder *c, bool finish)
 
 static bool brotli_enc_open(coder *c)
 {
-	BrotliEncoderState *b = BrotliEncoderCreateInstance(NULL, NULL, NULL);
+	BrotliEncoderState *b = BrotliEncoderCreateInstance(block_new, block_free, c);
 	c->u.brotli_enc = b;
 	return b != NULL && BrotliEncoderSetParameter(b, BROTLI_PARAM_QUALITY, BROTLI_LEVEL) == BROTLI_TRUE &&
 	       BrotliEncoderSetParameter(b, BROTLI_PARAM_LGWIN, BROTLI_WINDOW) == BROTLI_TRUE;
@@ -155,7 +194,7 @@ static bool brotli_enc_step(coder *c, bool finish)
 
 static bool brotli_dec_open(coder *c)
 {
-	c->u.brotli_dec = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+	c->u.brotli_dec = BrotliDecoderCreateInstance(block_new, block_free, c);
 	return c->u.brotli_dec != NULL;
 }
 
@@ -222,21 +261,31 @@ static bool zstd_dec_step(coder *c, bool finish)
 	return !ZSTD_isError(left);
 }
 
+static size_t zstd_enc_size(const coder *c)
+{
+	return ZSTD_sizeof_CStream(c->u.zstd_enc);
+}
+
+static size_t zstd_dec_size(const coder *c)
+{
+	return ZSTD_sizeof_DStream(c->u.zstd_dec);
+}
+
 /* ---- all of them ---- */
 
 static const coder_kind encoders[] = {
-    {"gzip", GZIP_WINDOW, 268 * 1024, false, deflate_open, deflate_close, deflate_step},
-    {"deflate", ZLIB_WINDOW, 268 * 1024, false, deflate_open, deflate_close, deflate_step},
-    {"deflate-raw", RAW_WINDOW, 268 * 1024, false, deflate_open, deflate_close, deflate_step},
-    {"brotli", 0, 3 << 20, false, brotli_enc_open, brotli_enc_close, brotli_enc_step},
-    {"zstd", 0, 3 << 20, false, zstd_enc_open, zstd_enc_close, zstd_enc_step},
+    {"gzip", GZIP_WINDOW, 268 * 1024, false, deflate_open, deflate_close, deflate_step, NULL},
+    {"deflate", ZLIB_WINDOW, 268 * 1024, false, deflate_open, deflate_close, deflate_step, NULL},
+    {"deflate-raw", RAW_WINDOW, 268 * 1024, false, deflate_open, deflate_close, deflate_step, NULL},
+    {"brotli", 0, 3 << 20, false, brotli_enc_open, brotli_enc_close, brotli_enc_step, brotli_size},
+    {"zstd", 0, 3 << 20, false, zstd_enc_open, zstd_enc_close, zstd_enc_step, zstd_enc_size},
 };
 static const coder_kind decoders[] = {
-    {"gzip", GZIP_WINDOW, 44 * 1024, false, inflate_open, inflate_close, inflate_step},
-    {"deflate", ZLIB_WINDOW, 44 * 1024, false, inflate_open, inflate_close, inflate_step},
-    {"deflate-raw", RAW_WINDOW, 44 * 1024, false, inflate_open, inflate_close, inflate_step},
-    {"brotli", 0, 256 * 1024, false, brotli_dec_open, brotli_dec_close, brotli_dec_step},
-    {"zstd", 0, 256 * 1024, true, zstd_dec_open, zstd_dec_close, zstd_dec_step},
+    {"gzip", GZIP_WINDOW, 44 * 1024, false, inflate_open, inflate_close, inflate_step, NULL},
+    {"deflate", ZLIB_WINDOW, 44 * 1024, false, inflate_open, inflate_close, inflate_step, NULL},
+    {"deflate-raw", RAW_WINDOW, 44 * 1024, false, inflate_open, inflate_close, inflate_step, NULL},
+    {"brotli", 0, 256 * 1024, false, brotli_dec_open, brotli_dec_close, brotli_dec_step, brotli_size},
+    {"zstd", 0, 256 * 1024, true, zstd_dec_open, zstd_dec_close, zstd_dec_step, zstd_dec_size},
 };
 static_assert(sizeof encoders == sizeof decoders, "each format goes both ways");
 
@@ -281,6 +330,7 @@ ER_NATIVE(coderNew)
 		return er_js_throw(exception, "RangeError", "Out of memory");
 	}
 	er_held_init(&c->held, ER_HELD_coder, NULL);
+	c->told = k->cost;
 	return er_js_handle(&c->held, sizeof *c + k->cost);
 }
 
@@ -343,6 +393,16 @@ static const char *code(coder *c, er_slice chunk, bool finish, uint8_t *buffer, 
 	return finish && decodes(c) && !c->ended ? "The compressed data is cut" : NULL;
 }
 
+/* What the library has taken since the collector was told of it. */
+static void tell(coder *c)
+{
+	size_t now = c->kind->size != NULL ? c->kind->size(c) : 0;
+	if (now <= c->told)
+		return;
+	er_js_cost(now - c->told);
+	c->told = now;
+}
+
 ER_NATIVE(code)
 {
 	static uint8_t buffer[OUT_MAX]; /* no page of it is there before the first coder runs */
@@ -354,6 +414,7 @@ ER_NATIVE(code)
 		chunk = (er_slice){(const uint8_t *)"", 0};
 	const char *wrong = code(c, chunk, er_js_to_bool(a->finish), buffer, &out);
 	c->in = (er_slice){NULL, 0}; /* the chunk is JavaScript's again */
+	tell(c);
 	c->out = NULL;
 	if (wrong != NULL) {
 		c->bad = true;
