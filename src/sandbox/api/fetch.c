@@ -3,7 +3,18 @@
  * an exception. */
 #include "sandbox/api/api.h"
 
-enum { URL_MAX = 16 * 1024, METHOD_MAX = 64 };
+enum {
+	URL_MAX = 16 * 1024,
+	METHOD_MAX = 64,
+	/* what of aux is C's own: no argument says it */
+	OWN = ER_FETCH_WHOLE | ER_FETCH_REQUEST | ER_FETCH_ANSWER | ER_FETCH_WISHES,
+};
+
+/* What a native's argument `options` says. */
+static uint16_t said(er_value options)
+{
+	return (uint16_t)(er_js_to_u32(options) & ~(uint32_t)OWN);
+}
 
 static_assert(METHOD_MAX + URL_MAX + ER_BLOCK_MAX + ER_WISHES_MAX + ER_INLINE_BODY + 4 * 4 + 8 <= ER_FRAME_MAX,
               "a FETCH at all its bounds is one frame");
@@ -119,7 +130,7 @@ ER_NATIVE(fetch)
 	er_request *owner = er_request_find(er_js_to_u32(a->owner));
 	if (owner == NULL || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this fetch belongs to is over");
-	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = (uint16_t)er_js_to_u32(a->options)};
+	er_frame f = {.type = ER_FRAME_FETCH, .id = fid, .arg = owner->id, .aux = said(a->options)};
 	fetch_text t;
 	er_sub *s = NULL;
 	if (!er_js_bytestring_arg(a->method, &t.method, exception))
@@ -144,10 +155,8 @@ ER_NATIVE(fetchRequest)
 	er_request *owner = er_request_find(er_js_to_u32(a->owner));
 	if (owner == NULL || owner->id == 0 || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this fetch belongs to is over");
-	er_frame f = {.type = ER_FRAME_FETCH,
-	              .id = er_js_to_u32(a->fid),
-	              .arg = owner->id,
-	              .aux = (uint16_t)(er_js_to_u32(a->options) | ER_FETCH_REQUEST)};
+	er_frame f = {
+	    .type = ER_FRAME_FETCH, .id = er_js_to_u32(a->fid), .arg = owner->id, .aux = said(a->options) | ER_FETCH_REQUEST};
 	er_text wishes;
 	wishes.p = NULL; /* not all of it: it has room for what is short */
 	wishes.n = 0;
