@@ -12,6 +12,9 @@
 //   global    a global variable, other than those that cannot be changed
 //   iterator  for-of, yield*, spread into a call or an array, an array as a pattern: they ask for
 //             Symbol.iterator
+//   setter    this.name = ... in a class that does not declare the field and is not set apart
+//             (primordials.js): a routine's setter on Object.prototype would be called, and would
+//             be given the object
 //   native    a call of a native (./natives.js) with another number of arguments than
 //             channel/contract.h says; and, where those are more than three, an argument that does
 //             not say which it is: a variable or a member of that name, or anything behind a
@@ -113,6 +116,7 @@ class File {
 		this.natives = new Map();
 		this.classes = new Map(); // name → members
 		this.published = new Set();
+		this.apart = new Set();
 		this.parents = new Map();
 		walk(this.ast, (node, parents) => {
 			this.parents.set(node, parents);
@@ -172,6 +176,7 @@ class File {
 		if (node.type === 'PropertyDefinition') this.give(this.members, nameOf(node.key), node.value);
 		if (node.type === 'Property' && parent.type === 'ObjectExpression' && !node.computed) this.give(this.members, nameOf(node.key), node.value);
 		if (node.type === 'CallExpression' && node.callee.name === 'finish' && node.arguments[0]?.type === 'Identifier') this.published.add(node.arguments[0].name);
+		if (node.type === 'CallExpression' && node.callee.name === 'apart' && node.arguments[0]?.type === 'Identifier') this.apart.add(node.arguments[0].name);
 	}
 }
 
@@ -237,6 +242,7 @@ class Lint {
 	}
 	look(file, node, parents) {
 		if (node.type === 'CallExpression') this.call(file, node);
+		if (node.type === 'AssignmentExpression') this.assignment(file, node, parents);
 		if (!isLate(parents)) return;
 		const parent = parents.at(-1);
 		if (node.type === 'MemberExpression' && (node.computed ? node.property.type === 'Literal' : node.property.type === 'Identifier')) this.member(file, node, parents);
@@ -259,6 +265,14 @@ class Lint {
 		}
 		if (this.owns(file, node.object, name)) return;
 		this.refuse(file, node, node.object, called ? 'method' : 'getter', name);
+	}
+	assignment(file, node, parents) {
+		const { left } = node;
+		if (left.type !== 'MemberExpression' || left.object.type !== 'ThisExpression' || left.property.type === 'PrivateIdentifier') return;
+		const around = parents.findLast((p) => p.type === 'ClassDeclaration' || p.type === 'ClassExpression');
+		const name = left.computed ? undefined : nameOf(left.property);
+		if (file.apart.has(around?.id?.name) || around?.body.body.some((m) => m.key && !m.static && !m.computed && nameOf(m.key) === name)) return;
+		this.refuse(file, node, left, 'setter', name ?? 'computed');
 	}
 	global(file, node, parents) {
 		const parent = parents.at(-1);

@@ -148,7 +148,8 @@ function resultsOf(run, milliseconds) {
  * for more. */
 const worker = 'globalThis.DedicatedWorkerGlobalScope = class { static [Symbol.hasInstance](v) { return v === globalThis } }'
 
-/** A routine that runs one file. */
+/** A routine that runs one file. The file has a function of its own, so that it is strict if
+ * it says so. */
 function routine(checkout, file, variant, meta, server) {
 	const read = name => {
 		const text = fs.readFileSync(path.join(checkout, name), 'utf8')
@@ -170,8 +171,9 @@ ${read('resources/testharness.js')}
 ${expressions(read(file))}
 ${parts.join('\n;\n')}
 ;
+(function () {
 ${read(file)}
-;
+	}).call(globalThis);
 	}, ${(seconds - 2) * 1000}))
 })()))`
 }

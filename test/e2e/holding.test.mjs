@@ -94,14 +94,14 @@ test('a subrequest that waits for its turn is ended by abort, by the end of its 
 			if (u.pathname === "/full") { e.waitUntil(fetch("${origin.url}/slow").catch(() => {})); return new Response("full") }
 			if (u.pathname === "/abort") {
 				const a = new AbortController()
-				const p = fetch("${origin.url}/never", { method: "POST", body: stream("aborted"), signal: a.signal }).then(() => "answered", x => x.name)
+				const p = fetch("${origin.url}/never", { method: "POST", body: stream("aborted"), duplex: "half", signal: a.signal }).then(() => "answered", x => x.name)
 				await wait(50)
 				a.abort()
 				return new Response(await p)
 			}
-			if (u.pathname === "/over") { fetch("${origin.url}/never", { method: "POST", body: stream("over") }); return new Response("over") }
+			if (u.pathname === "/over") { fetch("${origin.url}/never", { method: "POST", body: stream("over"), duplex: "half" }); return new Response("over") }
 			if (u.pathname === "/timeout") return fetch("${origin.url}/never", { signal: AbortSignal.timeout(50) }).then(() => new Response("answered"), x => new Response(x.name))
-			if (u.pathname === "/body") { const r = await fetch("${origin.url}/slow", { method: "POST", body: stream("streamed") }); return new Response(await r.text()) }
+			if (u.pathname === "/body") { const r = await fetch("${origin.url}/slow", { method: "POST", body: stream("streamed"), duplex: "half" }); return new Response(await r.text()) }
 			if (u.pathname === "/large") { const r = await fetch("${origin.url}/slow", { method: "POST", body: "x".repeat(100000) }); return new Response(await r.text()) }
 			if (u.pathname === "/relay") { const r = await fetch("${origin.url}/slow", { method: "POST", body: e.request.body }); return new Response(await r.text()) }
 			return Response.json(cancelled)

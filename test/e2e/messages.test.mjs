@@ -64,7 +64,7 @@ before(async () => {
 		const t = new TransformStream({ transform(chunk, controller) { const out = change(chunk); if (out.length) controller.enqueue(Uint8Array.from(out)) } })
 		return new Response(answer.body ? answer.body.pipeThrough(t) : null, answer)`
 	const both = `
-		const t = await fetch("${O}" + (url.searchParams.get("u") ?? "/seen"), { method: url.searchParams.get("m") ?? "GET", redirect: "follow", headers: { authorization: "mine", cookie: "a=b", "content-type": "text/x-own" },
+		const t = await fetch("${O}" + (url.searchParams.get("u") ?? "/seen"), { method: url.searchParams.get("m") ?? "GET", redirect: "follow", duplex: "half", headers: { authorization: "mine", cookie: "a=b", "content-type": "text/x-own" },
 			...(url.searchParams.has("b") ? { body: url.searchParams.get("b") === "stream" ? new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode("streamed")); c.close() } }) : url.searchParams.get("b").repeat(Number(url.searchParams.get("n") ?? 1)) } : {}) }).catch(e => e)
 		return t instanceof Error ? new Response(t.name + ": " + t.message, { status: 500 }) : Response.json({ status: t.status, redirected: t.redirected, url: t.url, text: await t.text() })`
 	const routines = {
@@ -94,7 +94,7 @@ before(async () => {
 			}
 			const headers = url.searchParams.has("said") ? { "content-length": url.searchParams.get("said") } : {}
 			if (url.pathname === "/made") return fetch(new Request(new Request("${O}/seen", { method: "PUT", body: text, headers }), { headers }))
-			return fetch("${O}/seen", { method: "PUT", body: await kinds[url.pathname.slice(1)](), headers })`), ...loopback },
+			return fetch("${O}/seen", { method: "PUT", body: await kinds[url.pathname.slice(1)](), duplex: "half", headers })`), ...loopback },
 		bodyless: { source: listen(`return fetch("${O}/seen", { method: url.pathname.slice(1), headers: { "content-length": "7" } })`), ...loopback },
 		redirects: { source: listen(both), ...loopback },
 		'redirects-module': { source: module(both), ...loopback },

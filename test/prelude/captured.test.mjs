@@ -55,6 +55,11 @@ test('found out: a method that what the prelude made does not have as its own', 
 	assert.deepEqual(said(files('either = other; either.get(1);')), ['a.js:6 method get']);
 });
 
+test('found out: a field that is not declared, of a class that is not set apart', () => {
+	const made = 'constructor(a) { this.a = a; this.#p = a; this.late = a; }';
+	assert.deepEqual(said({ 'a.js': `class A {\n\t#p;\n\tlate;\n\tset other(v) {}\n\t${made}\n\tf() { this.other = 1; }\n}\nclass B { constructor() { this.b = 1; } }\napart(B);\n` }), ['a.js:5 setter a']);
+});
+
 test('found out: a native that is called with other arguments than the contract says', () => {
 	const said_ = (code) => said({ 'a.js': `import * as er from './natives.js';\nimport { pull as ask } from './contract-natives.js';\nexport const f = (key, n, s, status, reason, block, body, flags) => ${code};\n` });
 	assert.deepEqual(said_('[er.pull(key, n), ask(key, n), er.respond(s.id, status, reason, block, body, flags, /* number */ key)]'), []);

@@ -32,9 +32,29 @@ test('a fetch of a request whose signal follows an aborted one fails, and its bo
 test('options that go ill together are a TypeError', () => {
 	assert.deepEqual(run(`
 		const out = [];
-		for (const init of [{ mode: 'no-cors', method: 'PUT' }, { keepalive: true, method: 'POST', body: new ReadableStream(), duplex: 'half' }, { mode: 'no-cors', method: 'POST' }, { keepalive: true, method: 'POST', body: 'x' }])
+		for (const init of [{ mode: 'no-cors', method: 'PUT' }, { keepalive: true, method: 'POST', body: new ReadableStream(), duplex: 'half' }, { keepalive: true, method: 'POST', body: new Response('x').body }, { mode: 'no-cors', method: 'POST' }, { keepalive: true, method: 'POST', body: 'x' }])
 			try { new Request('https://x.example/', init); out.push('made'); } catch (e) { out.push(e.name); }
-		return out;`), ['TypeError', 'TypeError', 'made', 'made']);
+		return out;`), ['TypeError', 'TypeError', 'TypeError', 'made', 'made']);
+});
+
+const ODD_STREAM = "addEventListener('fetch', (event) => { const said = []; for (const body of [new ReadableStream(), event.request.body, new Response('x').body, new Blob(['x']).stream()]) for (const duplex of [undefined, 'half']) try { new Request('https://x.example/', { method: 'POST', body, duplex }); said.push('made'); break; } catch (e) { said.push(e.name); } event.respondWith(Response.json(said)); })";
+test("a stream that only JavaScript knows needs duplex: 'half' to be uploaded; a body that is passed on does not", () => {
+	const ask = (compat) => JSON.parse(bodyText(new Instance({ compat }).load(ODD_STREAM).request({ method: 'POST', body: Buffer.from('hello') })));
+	assert.deepEqual(ask(0), ['TypeError', 'made', 'made', 'made', 'made']);
+	// the first generation knew no such option
+	assert.deepEqual(ask(4), ['made', 'made', 'made', 'made']);
+});
+
+test('options whose getters read the request leave nothing of it to be handed on', () => {
+	const said = (code) => {
+		const i = new Instance().load(`addEventListener('fetch', (event) => { const { request } = event; event.respondWith((async () => { try { await ${code}; return new Response('went'); } catch (e) { return new Response(e.name); } })()); })`);
+		const r = i.request({ method: 'POST', body: Buffer.from('hello') });
+		return [r.response && bodyText(r), i.told('fetchRequest').length, i.told('fetch').length];
+	};
+	assert.deepEqual(said('fetch(request, { get er() { request.text(); return { cacheTtl: 1 }; } })'), ['TypeError', 0, 0]);
+	assert.deepEqual(said('fetch(request, { cf: { cacheTags: [{ toString() { request.text(); return "a"; } }] } })'), ['TypeError', 0, 0]);
+	assert.deepEqual(said('fetch(request, { get er() { request.body; return { cacheTtl: 1 }; } })'), [undefined, 0, 1]);
+	assert.deepEqual(said('fetch(request, { er: { cacheTtl: 1 } })'), [undefined, 1, 0]);
 });
 
 test('a then on Object.prototype does not get hold of a body', () => {

@@ -178,7 +178,7 @@ test('timers are limited and belong to their request', () => {
 
 test('an upload says how long it is wherever that is known', () => {
 	const length = (body) => {
-		const i = new Instance().load(answering(`const text = 'x'.repeat(9000); const feed = new ReadableStream({ start(c) { c.enqueue(new Uint8Array(7)); c.close() } }); await fetch('http://o.example/', { method: 'POST', body: ${body} })`));
+		const i = new Instance().load(answering(`const text = 'x'.repeat(9000); const feed = new ReadableStream({ start(c) { c.enqueue(new Uint8Array(7)); c.close() } }); await fetch('http://o.example/', { method: 'POST', body: ${body}, duplex: 'half' })`));
 		i.request({ method: 'POST', body: Buffer.from('hello'), headers: '' });
 		return i.told('fetch')[0].slice(7);
 	};

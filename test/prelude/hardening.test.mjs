@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import vm from 'node:vm';
-import { Instance, bodyText } from './mock-er.mjs';
+import { Instance, bodyText, sources } from './mock-er.mjs';
 
 // Replaces every method of the built-in prototypes by one that throws (and would leak its
 // arguments), then does ordinary things.
@@ -62,6 +62,43 @@ test('setters on indices of Array.prototype see nothing of the prelude', () => {
 	assert.equal(bodyText(r), 'kept');
 	assert.equal(i.parse(vm.runInContext('JSON.stringify(typeof leaked)', i.context)), 'undefined');
 });
+// Every name that the prelude and its lazy scripts write anywhere, but those of property
+// descriptors, whose setters would break every defineProperty. The polyfill of streams keeps its
+// own in objects that the routine has anyway.
+const NAMES = [...new Set(['prelude', 'messages', 'caches', 'subtle', 'patterns'].flatMap((name) => sources[name].match(/[A-Za-z_$][\w$]*/g)))].filter(
+	(name) => !['get', 'set', 'value', 'writable', 'enumerable', 'configurable', '__proto__', 'constructor', 'toString', 'valueOf', 'globalThis'].includes(name) && name[0] !== '_',
+);
+const OBJECTS = {
+	messages: `const { port1, port2 } = new MessageChannel(); const got = new Promise((f) => { port2.addEventListener('message', f); port2.start(); }); port1.postMessage({ a: [1] }); return new Response(JSON.stringify((await got).data));`,
+	signals: `const c = new AbortController(), s = AbortSignal.any([c.signal]); let n = 0; s.addEventListener('abort', () => n++, { once: true }); const r = new Request('http://o.example/', { signal: s, method: 'POST', body: 'x' }); c.abort(); await fetch(r).catch(() => n++); return new Response('' + n);`,
+	bodies: `const a = request.clone(), b = new Response(request.body); return new Response(await a.text() + (await b.blob()).size);`,
+	streams: `const t = new TransformStream(), w = t.writable.getWriter(); w.write(new Uint8Array(3)); w.close(); return new Response(t.readable);`,
+	timers: `let n = 0; const i = setInterval(() => n++, 1); await new Promise((f) => setTimeout(f, 5)); clearInterval(i); return new Response('t');`,
+	forms: `const f = new FormData(); f.append('a', 'b'); f.set('c', new Blob(['x'])); const r = new Response(f); return new Response((await r.formData()).get('a'));`,
+	urls: `const u = new URL('http://a.example/?q=1'); u.searchParams.set('z', '2'); return new Response(u.href + new URLPattern('/:a/b?x', 'http://a.example').exec('http://a.example/1/b?x').pathname.groups.a);`,
+	keys: `const k = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['sign']); await crypto.subtle.exportKey('jwk', k); return new Response('k');`,
+	errors: `const e = new ErrorEvent('error', { message: 'm' }), m = new MessageEvent('x', { data: 1 }); console.log({ e, m }, new Map([[1, 2]])); return new Response('e');`,
+	fetches: `fetch('http://o.example/', { er: { cacheTtl: 1 }, headers: { a: 'b' }, method: 'PUT', body: 'x' }).catch(() => {}); fetch(request).catch(() => {}); return new Response('f', { headers: [['a', 'b']], status: 201 });`,
+	clone: `return new Response(JSON.stringify(structuredClone({ a: new Map([[1, new Date(0)]]), b: [/x/g], c: new Error('e') })));`,
+	rejections: `addEventListener('rejectionhandled', () => {}); const p = Promise.reject(new Error('late')); await new Promise((f) => setTimeout(f, 1)); p.catch(() => {}); return new Response('r');`,
+};
+for (const [name, code] of Object.entries({ ...cases, ...OBJECTS }))
+	test(`setters on Object.prototype for every name of the prelude are never called: ${name}`, () => {
+		const i = new Instance().load(`
+			globalThis.fired = [];
+			const { defineProperty } = Object, names = ${JSON.stringify(NAMES)};
+			addEventListener('fetch', (event) => {
+				for (let i = 0; i < names.length; i++) {
+					const name = names[i];
+					if (!(name in {})) defineProperty(Object.prototype, name, { get() {}, set(v) { fired[fired.length] = name; defineProperty(this, name, { value: v, writable: true, enumerable: true, configurable: true }) }, configurable: true });
+				}
+				event.respondWith((async () => { const { request } = event; ${code} })());
+			})`);
+		const r = i.request({ method: 'POST', headers: 'X-A\nva\n', body: Buffer.from('{"x":1}'), inline: true });
+		i.runTimers();
+		if (name !== 'error') assert.ok(r.response, `${r.failed?.message} ${r.failed?.stack}`);
+		assert.deepEqual([...new Set(i.parse(vm.runInContext('JSON.stringify({ __proto__: null, fired })', i.context)).fired)], []);
+	});
 test('the native object is nowhere to be found', () => {
 	const i = new Instance().load(`
 		const seen = new Set(); const found = []; const todo = [['globalThis', globalThis]];

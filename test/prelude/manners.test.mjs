@@ -76,3 +76,19 @@ test('a rejection that is handled late is told once, in the turn after', () => {
 	assert.deepEqual(i.told('watchTurns').map(([, on]) => on), [true, false, false]);
 	assert.equal(i.request().response.body, 'unhandled why,rejectionhandled why true true');
 });
+
+test('the global is an EventTarget, and listens as one', () => {
+	assert.deepEqual(run(`
+		class Mine extends EventTarget {}
+		let heard = 0;
+		const on = () => heard++;
+		EventTarget.prototype.addEventListener.call(globalThis, 'mine', on);
+		dispatchEvent(new Event('mine'));
+		EventTarget.prototype.dispatchEvent.call(self, new Event('mine'));
+		EventTarget.prototype.removeEventListener.call(globalThis, 'mine', on);
+		dispatchEvent(new Event('mine'));
+		let late;
+		try { EventTarget.prototype.addEventListener.call(globalThis, 'fetch', on); } catch (e) { late = e.name; }
+		return [globalThis instanceof EventTarget, self instanceof AbortSignal, globalThis instanceof Mine, new Mine() instanceof EventTarget, new Mine() instanceof Mine, {} instanceof EventTarget, new AbortController().signal instanceof EventTarget, heard, late];`),
+		[true, false, false, true, true, false, true, 2, 'TypeError']);
+});

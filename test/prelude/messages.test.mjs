@@ -71,14 +71,18 @@ test('a message of a request that is over is not delivered to the next one', () 
 	assert.equal(bodyText(second), '');
 });
 
-test('a channel at top level works: its messages are the background’s', () => {
+test('a channel of top level takes messages of requests only: nobody would pay for others', () => {
 	const i = new Instance();
-	i.load(`const { port1, port2 } = new MessageChannel(); let seen = 'nothing';
+	i.load(`const { port1, port2 } = new MessageChannel(); let refused, seen = 'nothing';
 		port2.onmessage = (e) => (seen = e.data);
-		port1.postMessage('top');
-		addEventListener('fetch', (event) => event.respondWith(new Response(seen)));`);
+		try { port1.postMessage('top'); } catch (e) { refused = e.message; }
+		new MessageChannel().port1.close();
+		addEventListener('fetch', (event) => { port1.postMessage('mine'); event.respondWith(new Promise((f) => setTimeout(() => f(new Response(refused + seen)), 1))) });`);
 	i.runTimers();
-	assert.equal(bodyText(i.request()), 'top');
+	assert.equal(i.timers.size, 0);
+	const r = i.request();
+	i.runTimers();
+	assert.match(bodyText(r), /postMessage cannot be called at top level.*mine$/);
 });
 
 test('streams are transferred: the old one is locked, the new one has the chunks, cloned', () => {

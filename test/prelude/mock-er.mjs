@@ -21,7 +21,7 @@ const isBuiltin = (o) =>
 const out = mkdtempSync(join(tmpdir(), 'er-prelude-'));
 execFileSync(process.execPath, [fileURLToPath(new URL('../../src/sandbox/js/build.mjs', import.meta.url)), out], { stdio: 'inherit' });
 const scripts = {};
-const sources = Object.fromEntries(readdirSync(out).map((file) => [basename(file, '.js'), readFileSync(join(out, file), 'utf8')]));
+export const sources = Object.fromEntries(readdirSync(out).map((file) => [basename(file, '.js'), readFileSync(join(out, file), 'utf8')]));
 rmSync(out, { recursive: true });
 for (const name in sources) scripts[name] = new vm.Script(sources[name], { filename: name === 'prelude' ? 'er:prelude' : `er:${name}` });
 

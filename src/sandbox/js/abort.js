@@ -1,8 +1,8 @@
 // AbortController and AbortSignal (WHATWG DOM 3). Algorithms are plain functions; an aborted signal
 // runs them once, before its event.
-import { TypeErr, listOf, newSet, splice } from './primordials.js';
+import { TypeErr, WeakRefCtor, apart, bareList, deref, listOf, newSet, splice } from './primordials.js';
 import { INTERNAL, brand, finish, illegal, isObject, need } from './webidl.js';
-import { Event, EventTarget, attribute, dispatchOn, listenersOf, signalsAre, trust } from './event.js';
+import { Event, EventTarget, attribute, dispatchOn, isHeard, listenersOf, signalsAre, trust } from './event.js';
 import { DOMException, abortError } from './dom-exception.js';
 import { setTimer } from './timers.js';
 
@@ -15,6 +15,20 @@ export let signalAbort; // (signal, reason)
 export let onAbort; // (signal, algorithm) -> a function that takes it back
 export let reasonOf;
 export let isAborted;
+let hears;
+
+/** How a signal knows one that follows it: weakly, as long as nobody would notice that the other is
+ * gone. A signal may live as long as the instance, and those that follow it are of requests. */
+class Follower {
+	constructor(signal) {
+		this.weak = new WeakRefCtor(signal);
+		this.held = null; // the signal, while somebody hears of its abort
+	}
+	signal() {
+		return this.held ?? deref(this.weak);
+	}
+}
+apart(Follower);
 
 export class AbortSignal extends EventTarget {
 	#aborted = false;
@@ -55,7 +69,8 @@ export class AbortSignal extends EventTarget {
 				s.#reason = list[i].#reason;
 				return s;
 			}
-		s.#sources = [];
+		s.#sources = bareList();
+		s.#follower = new Follower(s);
 		const seen = newSet();
 		const follow = (src) => {
 			if (seen.has(src)) return;
@@ -65,13 +80,28 @@ export class AbortSignal extends EventTarget {
 				return;
 			}
 			s.#sources[s.#sources.length] = src;
-			if (src.#dependents === null) src.#dependents = [];
-			src.#dependents[src.#dependents.length] = s;
+			AbortSignal.#follow(src, s.#follower);
 		};
 		for (let i = 0; i < list.length; i++) follow(list[i]);
 		return s;
 	}
-	#dependents = null;
+	#followers = null;
+	#tidyAt = 16; // so many followers, and those that are gone are let go of
+	#follower = null; // of a signal with sources: how they know it
+	static #follow(src, follower) {
+		if (src.#followers === null) src.#followers = bareList();
+		const list = src.#followers;
+		list[list.length] = follower;
+		if (list.length < src.#tidyAt) return;
+		let n = 0;
+		for (let i = 0; i < list.length; i++) if (list[i].signal() !== undefined) list[n++] = list[i];
+		list.length = n;
+		src.#tidyAt = n < 8 ? 16 : 2 * n;
+	}
+	/** Somebody hears of its abort, or nobody does any more. */
+	static #heard(s) {
+		if (s.#follower !== null) s.#follower.held = isHeard(s, 'abort') || (s.#algorithms !== null && s.#algorithms.length > 0) ? s : null;
+	}
 
 	get aborted() {
 		return this.#aborted;
@@ -88,6 +118,7 @@ export class AbortSignal extends EventTarget {
 	set onabort(fn) {
 		if (this.#handler === null) this.#handler = attribute(listenersOf(this), 'abort');
 		this.#handler.set(fn);
+		AbortSignal.#heard(this);
 	}
 
 	#run() {
@@ -102,15 +133,18 @@ export class AbortSignal extends EventTarget {
 		anyOf = (list) => AbortSignal.#any(list);
 		reasonOf = (s) => s.#reason;
 		isAborted = (s) => s.#aborted;
+		hears = (s) => AbortSignal.#heard(s);
 		onAbort = (s, fn) => {
-			if (s.#algorithms === null) s.#algorithms = [];
+			if (s.#algorithms === null) s.#algorithms = bareList();
 			const list = s.#algorithms;
 			list[list.length] = fn;
+			AbortSignal.#heard(s);
 			return () => {
 				if (s.#algorithms === null) return;
 				for (let i = 0; i < list.length; i++)
 					if (list[i] === fn) {
 						splice(list, i, 1);
+						AbortSignal.#heard(s);
 						return;
 					}
 			};
@@ -119,21 +153,21 @@ export class AbortSignal extends EventTarget {
 			if (s.#aborted) return;
 			s.#aborted = true;
 			s.#reason = reason === undefined ? abortError() : reason;
-			const hit = [s];
-			if (s.#dependents !== null)
-				for (let i = 0; i < s.#dependents.length; i++) {
-					const d = s.#dependents[i];
-					if (d.#aborted) continue;
-					d.#aborted = true;
-					d.#reason = s.#reason;
-					hit[hit.length] = d;
-				}
-			s.#dependents = null;
+			const hit = bareList(), followers = s.#followers;
+			hit[0] = s;
+			s.#followers = null;
+			for (let i = 0; followers !== null && i < followers.length; i++) {
+				const d = followers[i].signal();
+				if (d === undefined || d.#aborted) continue;
+				d.#aborted = true;
+				d.#reason = s.#reason;
+				hit[hit.length] = d;
+			}
 			for (let i = 0; i < hit.length; i++) hit[i].#run();
 		};
 	}
 }
-signalsAre(isSignal, onAbort);
+signalsAre(isSignal, onAbort, hears);
 finish(AbortSignal, 'AbortSignal', 0);
 
 export class AbortController {

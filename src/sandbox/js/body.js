@@ -4,7 +4,7 @@
 import * as er from './natives.js';
 import { LENGTH_UNKNOWN } from './contract.js';
 import {
-	TypeErr, U8, getOwnPropertyDescriptor, toWellFormed, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
+	bareList, TypeErr, U8, getOwnPropertyDescriptor, toWellFormed, abSlice, concatBytes, copyBytes, defineProperty, isArrayBuffer, isView, jsonParse, lower, quiet, regexp, rejected, resolved, strSlice, strSplit, taBuffer,
 	newWeakMap, taByteLength, taByteOffset, taLength, taTag, then, uncurry,
 } from './primordials.js';
 import { NodeBody } from './node-body.js';
@@ -62,7 +62,7 @@ export function extract(body) {
 export function isUsed(raw) {
 	if (raw === null || typeof raw === 'string') return false;
 	if (raw === SPENT) return true;
-	if (raw instanceof NodeBody) return !raw.untouched && !raw.failed;
+	if (raw instanceof NodeBody) return raw.used;
 	return isView(raw) ? false : isDisturbed(raw);
 }
 /** Throws unless the body may be read now. */
@@ -80,7 +80,8 @@ export function simplest(raw) {
 	const source = isLazy(raw) ? takeSource(raw) : undefined;
 	return source === undefined ? raw : source;
 }
-const isLazy = (s) => {
+/** Nothing has been taken of the stream, and what it gives lies whole in the node or here. */
+export const isLazy = (s) => {
 	try {
 		return sourceOf(s) !== undefined;
 	} catch {
@@ -117,7 +118,7 @@ const getReader = (s) => s.getReader();
  * which routine code may have given to all objects. Chunks must be Uint8Arrays. */
 async function drainStream(stream) {
 	const reader = getReader(stream);
-	const list = [];
+	const list = bareList();
 	let total = 0;
 	for (;;) {
 		const { done, value } = await nextChunk(reader);

@@ -1,6 +1,6 @@
 // Event, EventTarget and the small events of the global (WHATWG DOM 2). There is no tree: a path
 // has one target.
-import { TypeErr, apply, defineProperty, getOwnPropertyDescriptor, newMap, splice } from './primordials.js';
+import { bareList, TypeErr, apply, defineProperty, getOwnPropertyDescriptor, hasInstance, newMap, splice } from './primordials.js';
 import { INTERNAL, brand, constants, dictionary, domString, finish, isObject, need } from './webidl.js';
 import { DOMException } from './dom-exception.js';
 import * as er from './natives.js';
@@ -145,7 +145,7 @@ export function reportThrough(fn) {
 	report = fn;
 }
 function copy(list) {
-	const out = [];
+	const out = bareList();
 	for (let i = 0; i < list.length; i++) out[i] = list[i];
 	return out;
 }
@@ -179,13 +179,14 @@ export function addListener(listeners, target, type, fn, options) {
 	if (!isObject(fn)) throw new TypeErr('An event listener must be a function or an object with handleEvent');
 	if (signal !== undefined && signal.aborted) return;
 	let list = listeners.get(type);
-	if (list === undefined) listeners.set(type, (list = []));
+	if (list === undefined) listeners.set(type, (list = bareList()));
 	for (let i = 0; i < list.length; i++) if (list[i].callback === fn && list[i].capture === capture) return;
 	const l = { callback: fn, capture, once, passive, removed: false, handler: false };
 	list[list.length] = l;
+	if (isSignal(target)) hears(target);
 	if (signal !== undefined) onAbort(signal, () => l.removed || removeListener(listeners, type, l));
 }
-export function dropListener(listeners, type, fn, options) {
+export function dropListener(listeners, target, type, fn, options) {
 	const capture = isObject(options) ? !!options.capture : !!options;
 	const list = listeners.get(domString(type));
 	if (list === undefined) return;
@@ -193,14 +194,17 @@ export function dropListener(listeners, type, fn, options) {
 		if (list[i].callback === fn && list[i].capture === capture) {
 			list[i].removed = true;
 			splice(list, i, 1);
+			if (isSignal(target)) hears(target);
 			return;
 		}
 }
 let isSignal = () => false;
 let onAbort = () => {};
-export function signalsAre(is_, on) {
+let hears = () => {};
+export function signalsAre(is_, on, hears_) {
 	isSignal = is_;
 	onAbort = on;
+	hears = hears_;
 }
 
 /** An `onfoo` attribute: one listener whose place in the order is that of its first setting. */
@@ -215,15 +219,16 @@ export function attribute(listeners, type) {
 			} else if (l !== null) l.callback = fn;
 			else {
 				l = { callback: fn, capture: false, once: false, passive: false, removed: false, handler: true };
-				const list = listeners.get(type);
-				if (list === undefined) listeners.set(type, [l]);
-				else list[list.length] = l;
+				let list = listeners.get(type);
+				if (list === undefined) listeners.set(type, (list = bareList()));
+				list[list.length] = l;
 			}
 		},
 	};
 }
 
 export let listenersOf;
+export let isHeard; // (target, type) -> it has a listener
 export let dispatchOn; // (target, event)
 export class EventTarget {
 	#listeners;
@@ -232,14 +237,17 @@ export class EventTarget {
 	}
 	addEventListener(type, callback, options = undefined) {
 		need(arguments.length, 2, "'addEventListener' on 'EventTarget'");
+		if (this === globalThis) return globalTarget.listen(type, callback, options);
 		addListener(listenersOf(this, 'addEventListener'), this, type, callback, options);
 	}
 	removeEventListener(type, callback, options = undefined) {
 		need(arguments.length, 2, "'removeEventListener' on 'EventTarget'");
-		dropListener(listenersOf(this, 'removeEventListener'), type, callback, options);
+		if (this === globalThis) return globalTarget.forget(type, callback, options);
+		dropListener(listenersOf(this, 'removeEventListener'), this, type, callback, options);
 	}
 	dispatchEvent(event) {
 		need(arguments.length, 1, "'dispatchEvent' on 'EventTarget'");
+		if (this === globalThis) return globalTarget.send(event);
 		return dispatchFrom(listenersOf(this, 'dispatchEvent'), this, event);
 	}
 	static {
@@ -248,10 +256,27 @@ export class EventTarget {
 			if (t.#listeners === undefined) t.#listeners = newMap();
 			return t.#listeners;
 		};
+		isHeard = (t, type) => {
+			const list = t.#listeners === undefined ? undefined : t.#listeners.get(type);
+			return list !== undefined && list.length > 0;
+		};
 		dispatchOn = (t, event) => dispatch(t.#listeners, t, event);
 	}
 }
 finish(EventTarget, 'EventTarget', 0);
+const HAS_INSTANCE = Symbol.hasInstance;
+let globalTarget; // { listen, forget, send }
+/** The global is an EventTarget. The engine's global object can have no other prototype than it
+ * has: so the class says it, and knows the global's methods. */
+export function globalIs(target) {
+	globalTarget = target;
+	const is = {
+		[HAS_INSTANCE](v) {
+			return (v === globalThis && this === EventTarget) || hasInstance(this, v);
+		},
+	}[HAS_INSTANCE];
+	defineProperty(EventTarget, HAS_INSTANCE, { value: is, configurable: true });
+}
 
 export function dispatchFrom(listeners, self, event) {
 	if (!isEvent(event)) throw new TypeErr("The argument of 'dispatchEvent' must be an Event");

@@ -3,7 +3,7 @@
 // the engine.
 import * as er from './natives.js';
 import { BODY_KEPT, BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
-import { RangeErr, TypeErr, defineProperty, freeze, isPromise, jsonParse, strSplit, toWellFormed } from './primordials.js';
+import { bareList, RangeErr, TypeErr, defineProperty, freeze, isPromise, jsonParse, strSplit, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
@@ -21,7 +21,7 @@ import { reportException } from './report.js';
 
 // ---- what the routine registered ----
 
-export const fetchListeners = []; // of the global, in order
+export const fetchListeners = bareList(); // of the global, in order
 let moduleExport = null;
 let envLast = false;
 let hasBypass = false;

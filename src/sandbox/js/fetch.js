@@ -3,13 +3,13 @@
 import * as er from './natives.js';
 import {
 	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
-	FETCH_PULL, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SELF, FETCHED_BODY,
+	FETCH_PULL, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCHED_BODY,
 } from './contract.js';
-import { Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
+import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, settle, unhang } from './scope.js';
-import { Request, fetchParts, hostOfURL, isRequest, isUntouched, saysCacheOnly, rawOfRequest, spendRequest } from './request.js';
+import { Request, fetchParts, hostOfURL, isRequest, isUntouched, saysCacheOnly, rawOfRequest, requestWishing, spendRequest } from './request.js';
 import { nodeResponse, spendResponse } from './response.js';
 import { GONE, NodeBody, isOpen } from './node-body.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
@@ -89,6 +89,7 @@ class Sub {
 		const d = this.deferred;
 		this.deferred = null;
 		subs.delete(this.fid);
+		if (this.offAbort !== null) this.offAbort(); // the signal may live on
 		if (d === null || kind === OVER) return; // nothing of a request that has ended runs on
 		quiet(d.promise);
 		const error = abortError(`The request is over (${kind}): its fetch was cancelled`);
@@ -97,6 +98,7 @@ class Sub {
 		this.dropUnsent(error);
 	}
 }
+apart(Sub);
 
 /** Throws if no subrequest can be made now. `what` is what was called. */
 function mayAsk(what) {
@@ -116,13 +118,19 @@ export function fetch(input, init = undefined) {
 }
 function start(input, init) {
 	const scope = mayAsk('fetch');
-	if (!scope.answered && isUntouched(input, scope)) {
-		if (init === undefined) return asItCame(input, scope, undefined);
-		if (saysCacheOnly(init)) return asItCame(input, scope, wishesOf(init.er, init.cf));
+	if (init === undefined) {
+		if (!scope.answered && isUntouched(input, scope)) return asItCame(input, scope, undefined);
+	} else if (isRequest(input) && saysCacheOnly(init)) {
+		// Reading the members may run code that touches the request: they come first.
+		const wishes = wishesOf(init.er, init.cf);
+		if (!scope.answered && isUntouched(input, scope)) return asItCame(input, scope, wishes);
+		return ask(scope, wishes === undefined ? input : requestWishing(input, wishes));
 	}
 	// The node's own request is sent as it is; everything else goes through the constructor, which
 	// copies and checks.
-	const request = init === undefined && isRequest(input) ? input : new Request(input, init);
+	return ask(scope, init === undefined && isRequest(input) ? input : new Request(input, init));
+}
+function ask(scope, request) {
 	const raw = rawOfRequest(request);
 	usable(raw, 'Request');
 	const parts = fetchParts(request);
@@ -187,6 +195,7 @@ function asItCame(request, scope, wishes) {
 function options(request, extra) {
 	let o = request.redirect === 'manual' ? FETCH_REDIRECT_MANUAL : request.redirect === 'error' ? FETCH_REDIRECT_ERROR : FETCH_REDIRECT_FOLLOW;
 	if (extra !== null) {
+		if (extra.mode === 'same-origin') o |= FETCH_SAME_ORIGIN;
 		if (extra.cdnProxy) o |= FETCH_CDN_PROXY;
 		if (extra.decompress === 'fallbackIdentity') o |= FETCH_DECOMPRESS_FALLBACK;
 		else if (extra.decompress === 'manual') o |= FETCH_DECOMPRESS_MANUAL;

@@ -1,9 +1,9 @@
 // What routine code finds on globalThis.
 import * as er from './natives.js';
-import { TypeErr, apply, defineProperty, newMap, setPrototypeOf, splice, then, resolved, isArray } from './primordials.js';
+import { TypeErr, apart, apply, bareList, defineProperty, newMap, splice, then, resolved, isArray } from './primordials.js';
 import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
 import {
-	CustomEvent, ErrorEvent, Event, EventTarget, PromiseRejectionEvent, addListener, attribute, dispatch, dispatchFrom, dropListener, reportThrough, trust,
+	CustomEvent, ErrorEvent, Event, EventTarget, PromiseRejectionEvent, addListener, attribute, dispatch, dispatchFrom, dropListener, globalIs, reportThrough, trust,
 } from './event.js';
 import { AbortController, AbortSignal, isSignal } from './abort.js';
 import { DOMException } from './dom-exception.js';
@@ -31,7 +31,7 @@ import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval,
 import { become, isLocked, isStream, streams, streamsNeed } from './streams-lazy.js';
 import { shared } from './shared.js';
 import { headLine, placeOf, reportException, showThrown } from './report.js';
-import { current } from './scope.js';
+import { current, hang, unhang } from './scope.js';
 
 const STREAMS = [
 	'ByteLengthQueuingStrategy', 'CountQueuingStrategy', 'ReadableByteStreamController', 'ReadableStream', 'ReadableStreamBYOBReader', 'ReadableStreamBYOBRequest',
@@ -55,12 +55,13 @@ function addEventListener(type, listener, options = undefined) {
 }
 function removeEventListener(type, listener, options = undefined) {
 	need(arguments.length, 2, "'removeEventListener'");
-	dropListener(listeners, type, listener, options);
+	dropListener(listeners, globalThis, type, listener, options);
 }
 function dispatchEvent(event) {
 	need(arguments.length, 1, "'dispatchEvent'");
 	return dispatchFrom(listeners, globalThis, event);
 }
+globalIs({ listen: addEventListener, forget: removeEventListener, send: dispatchEvent });
 const has = (type) => {
 	const list = listeners.get(type);
 	return list !== undefined && list.length > 0;
@@ -82,25 +83,46 @@ export function reportUncaught(e, fatal) {
 	reportException(er.owner(), e, fatal);
 }
 /** Rejected promises that nobody handled, while somebody wants to hear that they are handled after
- * all. Without a prototype, whose setters and species a routine could have made. */
-const outstanding = setPrototypeOf([], null);
+ * all. */
+const outstanding = bareList();
 const OUTSTANDING_MAX = 100;
+/** One of them. It hangs on its request and is forgotten with it. */
+class Outstanding {
+	constructor(promise, reason, scope) {
+		this.promise = promise;
+		this.reason = reason;
+		this.scope = scope;
+		this.prevEnder = null;
+		this.nextEnder = null;
+		hang(scope, this);
+		outstanding[outstanding.length] = this;
+	}
+	ended() {
+		for (let i = 0; i < outstanding.length; i++)
+			if (outstanding[i] === this) {
+				splice(outstanding, i, 1);
+				return;
+			}
+	}
+}
+apart(Outstanding);
 /** hooks.turnOver */
 export function turnOver() {
 	for (let i = 0; i < outstanding.length; ) {
-		const { promise, reason } = outstanding[i];
+		const one = outstanding[i], { promise, reason } = one;
 		if (!er.isHandled(promise)) {
 			i++;
 			continue;
 		}
 		splice(outstanding, i, 1);
+		unhang(one.scope, one);
 		dispatch(listeners, globalThis, trust(new PromiseRejectionEvent('rejectionhandled', { promise, reason })));
 	}
 	if (outstanding.length === 0) er.watchTurns(false);
 }
 export function rejection(promise, reason) {
-	if (has('rejectionhandled') && outstanding.length < OUTSTANDING_MAX) {
-		outstanding[outstanding.length] = { promise, reason };
+	if (has('rejectionhandled') && outstanding.length < OUTSTANDING_MAX && !current.over) {
+		new Outstanding(promise, reason, current);
 		er.watchTurns(true);
 	}
 	if (has('unhandledrejection')) {
@@ -217,7 +239,7 @@ const headersEach = Headers.prototype.forEach;
 const paramsEach = URLSearchParams.prototype.forEach;
 const formEach = FormData.prototype.forEach;
 const pairs = (v) => {
-	const o = {};
+	const o = { __proto__: null };
 	const put = (value, name) => {
 		if (o[name] === undefined) o[name] = value;
 		else if (isArray(o[name])) o[name][o[name].length] = value;
@@ -227,7 +249,7 @@ const pairs = (v) => {
 	return o;
 };
 const fields = (v, names) => {
-	const o = {};
+	const o = { __proto__: null };
 	for (let i = 0; i < names.length; i++) o[names[i]] = v[names[i]];
 	return o;
 };

@@ -2,12 +2,9 @@
 // engine's Map makes a new table every few changes where entries come and go: with 32 of them in it
 // that is 0.7 KB of garbage for each that comes and goes, and every request, subrequest and timer
 // does. Here nothing is made until it grows: open addressing, linear probing, no tombstones.
-import { setPrototypeOf } from './primordials.js';
+import { apart, bareList } from './primordials.js';
 
 const SMALLEST = 64;
-/** Filled from the front, and without a prototype: a routine's setters on Array.prototype would be
- * called for places that are not there yet. */
-const bare = () => setPrototypeOf([], null);
 
 export class IdMap {
 	constructor() {
@@ -16,8 +13,8 @@ export class IdMap {
 	}
 	room(size) {
 		this.mask = size - 1;
-		this.ids = bare();
-		this.values = bare();
+		this.ids = bareList();
+		this.values = bareList();
 		for (let i = 0; i < size; i++) {
 			this.ids[i] = 0;
 			this.values[i] = undefined;
@@ -47,7 +44,7 @@ export class IdMap {
 	/** Calls `fn` with each value there is now; `fn` may set and delete. */
 	each(fn) {
 		const { values } = this;
-		const all = bare();
+		const all = bareList();
 		for (let i = 0; i < values.length; i++) if (values[i] !== undefined) all[all.length] = values[i];
 		for (let i = 0; i < all.length; i++) fn(all[i]);
 	}
@@ -78,3 +75,4 @@ export class IdMap {
 		values[gap] = undefined;
 	}
 }
+apart(IdMap);

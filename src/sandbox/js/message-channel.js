@@ -8,11 +8,11 @@
 // A port is what JavaScript holds of a core. A transferred port becomes a new one over the same
 // core, with what waits there; the old one is detached. A message is delivered in a turn of the
 // request that posted it, and is gone when that request is over.
-import { TypeErr, freeze, listOf, symIterator } from './primordials.js';
+import { bareList, apart, TypeErr, freeze, listOf, symIterator } from './primordials.js';
 import { INTERNAL, brand, dictionary, domString, finish, illegal, isObject, need, usvString } from './webidl.js';
 import { Event, EventTarget, attribute, dispatchOn, listenersOf, trust } from './event.js';
 import { DOMException } from './dom-exception.js';
-import { queueTask } from './timers.js';
+import { mayQueue, queueTask } from './timers.js';
 import { cloneAndMove, transferable, uncloneable } from './structured-clone.js';
 
 class MessageEvent extends Event {
@@ -82,7 +82,7 @@ class Core {
 		this.peer = null; // null: the channel is closed
 		this.port = null; // who hears of its messages
 		this.enabled = false;
-		this.waiting = []; // messages that came before start()
+		this.waiting = bareList(); // messages that came before start()
 	}
 	take(message) {
 		if (this.enabled) queueTask(deliver, { core: this, message });
@@ -91,10 +91,11 @@ class Core {
 	start() {
 		this.enabled = true;
 		const { waiting } = this;
-		this.waiting = [];
+		this.waiting = bareList();
 		for (let i = 0; i < waiting.length; i++) this.take(waiting[i]);
 	}
 }
+apart(Core);
 /** The port may have been transferred since: then the message waits at the new one. */
 function deliver({ core, message }) {
 	if (!core.enabled) return core.take(message);
@@ -108,7 +109,7 @@ function tellClosed(core) {
 let isPort, coreOf, detachPort, newPort;
 class MessagePort extends EventTarget {
 	#core; // null: transferred or closed
-	#handlers = {};
+	#handlers = { __proto__: null };
 	constructor(token = undefined, core = undefined) {
 		if (token !== INTERNAL) throw illegal('MessagePort');
 		super();
@@ -117,6 +118,7 @@ class MessagePort extends EventTarget {
 	}
 	postMessage(message, transfer = undefined) {
 		need(arguments.length, 1, "'postMessage' on 'MessagePort'");
+		mayQueue('postMessage');
 		const list = transferOf(transfer), core = this.#core, target = core === null ? null : core.peer;
 		let doomed = target === null;
 		for (let i = 0; i < list.length; i++) {

@@ -3,7 +3,7 @@
 // whole (relay, drain). Once reading began it is pulled through a window.
 import * as er from './natives.js';
 import { PULL_WINDOW } from './contract.js';
-import { Deferred, Err, TypeErr, U8, concatBytes, newMap, quiet, regexp, rejected, resolved, shift, taLength } from './primordials.js';
+import { bareList, apart, Deferred, Err, TypeErr, U8, concatBytes, newMap, quiet, regexp, rejected, resolved, shift, taLength } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { OVER, belongs, hang, unhang } from './scope.js';
 
@@ -30,6 +30,7 @@ class Flow {
 		this.what = what;
 		this.state = IDLE;
 		this.error = null;
+		this.begun = false; // somebody has begun to read it
 		this.chunks = null; // received, not yet given to a reader
 		this.waiter = null; // Deferred of next()
 		this.failing = null; // (error): the stream over it hears of a failure at once
@@ -112,6 +113,7 @@ class Flow {
 		this.fail(new Err(`${this.what} can no longer be read: its request is over`));
 	}
 }
+apart(Flow);
 
 export class NodeBody {
 	constructor(key, scope, length, what) {
@@ -127,6 +129,10 @@ export class NodeBody {
 	/** Nothing has been taken of it: it can be relayed. */
 	get untouched() {
 		return this.flow.state === IDLE;
+	}
+	get used() {
+		const { state, begun } = this.flow;
+		return state !== IDLE && (state !== FAILED || begun);
 	}
 	get failed() {
 		return this.flow.state === FAILED;
@@ -180,14 +186,16 @@ export class NodeBody {
 	/** The node sends the first PULL_WINDOW bytes unasked. */
 	expect() {
 		this.flow.state = READING;
-		this.flow.chunks = [];
+		this.flow.begun = true;
+		this.flow.chunks = bareList();
 		this.flow.list();
 	}
 	begin() {
 		this.check();
 		const { flow } = this;
 		flow.state = READING;
-		flow.chunks = [];
+		flow.begun = true;
+		flow.chunks = bareList();
 		if (this.inline) {
 			const all = er.reqInline(this.key / 2);
 			if (all !== undefined) {
@@ -221,7 +229,7 @@ export class NodeBody {
 	}
 	/** A promise of all of it. */
 	async bytes() {
-		const list = [];
+		const list = bareList();
 		let total = 0;
 		for (;;) {
 			const chunk = await this.next();
@@ -240,6 +248,7 @@ export class NodeBody {
 		return text;
 	}
 }
+apart(NodeBody);
 
 const REASONS = newMap();
 REASONS.set('client-gone', 'the client went away');

@@ -10,7 +10,7 @@ export const apply = Reflect.apply;
 export const construct = Reflect.construct;
 export const ownKeys = Reflect.ownKeys;
 export const uncurry = (f) => (self, ...args) => apply(f, self, args);
-const { defineProperty: define, getOwnPropertyDescriptor: descriptor } = Object;
+const { defineProperty: define, getOwnPropertyDescriptor: descriptor, setPrototypeOf } = Object;
 const getter = (proto, name) => uncurry(descriptor(proto, name).get);
 
 // Strings
@@ -56,23 +56,25 @@ export const shift = uncurry(Array.prototype.shift);
 export const arrayIndexOf = uncurry(Array.prototype.indexOf);
 export const arrayIncludes = uncurry(Array.prototype.includes);
 
-// Maps and sets of the prelude's own carry their methods as own properties, for the same reason.
-const mapMethods = ['get', 'set', 'has', 'delete', 'clear', 'forEach'];
+// Maps and sets of the prelude's own have a prototype of the prelude's, for the same reason.
 export const MapCtor = Map; // without methods of its own: for the routine
 const SetCtor = Set;
 const WeakMapCtor = WeakMap;
-const own = (o, proto, names) => {
-	for (let i = 0; i < names.length; i++)
-		if (proto[names[i]]) o[names[i]] = proto[names[i]];
+const madeWith = (o, methods) => {
+	setPrototypeOf(o, methods);
 	return o;
 };
-const mapProto = { get: Map.prototype.get, set: Map.prototype.set, has: Map.prototype.has, delete: Map.prototype.delete, clear: Map.prototype.clear, forEach: Map.prototype.forEach };
-const setProto = { add: Set.prototype.add, has: Set.prototype.has, delete: Set.prototype.delete, clear: Set.prototype.clear, forEach: Set.prototype.forEach };
-const setMethods = ['add', 'has', 'delete', 'clear', 'forEach'];
-const weakProto = { get: WeakMap.prototype.get, set: WeakMap.prototype.set, has: WeakMap.prototype.has, delete: WeakMap.prototype.delete };
-export const newMap = () => own(new MapCtor(), mapProto, mapMethods);
-export const newSet = () => own(new SetCtor(), setProto, setMethods);
-export const newWeakMap = () => own(new WeakMapCtor(), weakProto, mapMethods);
+const methodsOf = (proto, names) => {
+	const methods = { __proto__: null };
+	for (let i = 0; i < names.length; i++) define(methods, names[i], { value: proto[names[i]] });
+	return methods;
+};
+const mapMethods = methodsOf(Map.prototype, ['get', 'set', 'has', 'delete', 'clear', 'forEach']);
+const setMethods = methodsOf(Set.prototype, ['add', 'has', 'delete', 'clear', 'forEach']);
+const weakMethods = methodsOf(WeakMap.prototype, ['get', 'set', 'has', 'delete']);
+export const newMap = () => madeWith(new MapCtor(), mapMethods);
+export const newSet = () => madeWith(new SetCtor(), setMethods);
+export const newWeakMap = () => madeWith(new WeakMapCtor(), weakMethods);
 export const mapSize = getter(Map.prototype, 'size');
 export const setSize = getter(Set.prototype, 'size');
 export const mapForEach = uncurry(Map.prototype.forEach);
@@ -83,7 +85,7 @@ export const setAdd = uncurry(Set.prototype.add);
 // Objects
 export const {
 	keys, entries: objectEntries, freeze, isFrozen, create, assign, is, fromEntries,
-	defineProperty, defineProperties, getPrototypeOf, setPrototypeOf,
+	defineProperty, defineProperties, getPrototypeOf,
 	getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols,
 } = Object;
 export const WeakRefCtor = WeakRef;
@@ -95,6 +97,16 @@ const enumerable = Object.prototype.propertyIsEnumerable;
 export const propertyIsEnumerable = (o, ...a) => apply(enumerable, o, a);
 export const hasInstance = uncurry(Function.prototype[Symbol.hasInstance]);
 export const fnToString = uncurry(Function.prototype.toString);
+
+export { setPrototypeOf };
+/** An array of ours. It has no prototype: a routine's setters on Array.prototype would be called
+ * for places that are not there yet. */
+export const bareList = () => setPrototypeOf([], null);
+/** For a class that routines do not see. What its constructor assigns is its own from then on,
+ * whatever setters a routine has given Object.prototype. Before anything is made of it. */
+export const apart = (ctor) => {
+	setPrototypeOf(ctor.prototype, null);
+};
 
 // Promises. `await` does not look `then` up on a native promise; `then` here is the captured one.
 export const PromiseCtor = Promise;
@@ -124,6 +136,7 @@ export class Deferred {
 		this.reject = reject_;
 	}
 }
+apart(Deferred);
 
 // Bytes
 export const U8 = Uint8Array;

@@ -1,14 +1,14 @@
 // Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body
 // are fetched when asked for.
 import * as er from './natives.js';
-import { COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
+import { COMPAT_CLASSIC, COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
 import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strIndexOf, strSlice, strSplit, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_IMMUTABLE, GUARD_REQUEST, blockHosted, blockOf, fillHeaders, headersFromBlock, headersGet, headersHas, headersOpen, headersPut, isHeaders, nodeFieldsThrough,
 	requestBlock,
 } from './headers.js';
-import { SPENT, extract, extractedType, isStreamRaw, lengthIs, lengthOf, mixBody, simplest, teeRaw, usable } from './body.js';
+import { SPENT, extract, extractedType, isLazy, isStreamRaw, lengthIs, lengthOf, mixBody, simplest, teeRaw, usable } from './body.js';
 import { NodeBody } from './node-body.js';
 import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, namesUser, parseHref, parsedNamesUser } from './url.js';
@@ -54,6 +54,8 @@ export let isRequest;
 export let nodeRequest; // (scope)
 export let rawOfRequest;
 export let spendRequest;
+// (input, wishes) -> a Request made from it that wishes this of the cache
+export let requestWishing;
 export let isUntouched; // (value, scope) -> it is the request of that scope, as it came
 export let fetchParts; // (request) -> what fetch needs
 
@@ -101,7 +103,7 @@ export class Request {
 		const from = isRequest(input) ? input : null;
 		if (from === null) this.#url = urlOf(input);
 		if (init !== undefined && init !== null && !isObject(init)) throw new TypeErr('The options of a Request must be an object');
-		const o = init ?? {};
+		const o = init ?? { __proto__: null };
 		if (o.window !== undefined && o.window !== null) throw new TypeErr("The option 'window' of a Request can only be null");
 		if (from !== null) this.#copy(from);
 		else {
@@ -109,21 +111,21 @@ export class Request {
 			this.#redirect = (er.limits().compat & COMPAT_REDIRECT_MANUAL) !== 0 ? 'manual' : 'follow';
 			this.#block = '';
 		}
+		let half = false;
 		if (init !== undefined) {
 			if (usual(o)) {
 				if (o.method !== undefined) this.#method = methodOf(o.method);
-			} else this.#options(o);
+			} else half = this.#options(o);
 			this.#fields(from, o);
 		}
-		if (init !== undefined || from !== null) this.#body(from, o);
+		if (init !== undefined || from !== null) this.#body(from, o, half);
 		if (this.#extra !== null) this.#agree();
 	}
 	/** What two options together do not allow. */
 	#agree() {
-		const { mode, keepalive } = this.#extra;
+		const { mode } = this.#extra;
 		if (mode === 'no-cors' && this.#method !== 'GET' && this.#method !== 'HEAD' && this.#method !== 'POST')
 			throw new TypeErr(`A request with mode 'no-cors' cannot have the method ${this.#method}`);
-		if (keepalive && this.#raw !== null && isStreamRaw(this.#raw) && lengthOf(this.#raw) < 0) throw new TypeErr("A request with 'keepalive' cannot have a stream for its body");
 	}
 	#copy(from) {
 		this.#scope = from.#scope;
@@ -136,6 +138,7 @@ export class Request {
 		this.#fromNode = from.#node || from.#fromNode;
 		this.#parent = from.#node ? signalOf(from.#scope) : from.#signal ?? from.#parent;
 	}
+	/** True if the option 'duplex' is given. */
 	#options(o) {
 		if (o.method !== undefined) this.#method = methodOf(o.method);
 		if (o.redirect !== undefined) this.#redirect = oneOf(o.redirect, REDIRECTS, "The option 'redirect'");
@@ -143,7 +146,7 @@ export class Request {
 			if (o.signal !== null && !isSignal(o.signal)) throw new TypeErr("The option 'signal' must be an AbortSignal");
 			this.#parent = o.signal;
 		}
-		const extra = this.#extra ?? {};
+		const extra = { __proto__: null, ...this.#extra };
 		let changed = this.#extra !== null;
 		const note = (name, value) => {
 			extra[name] = value;
@@ -159,7 +162,8 @@ export class Request {
 		}
 		if (o.keepalive !== undefined) note('keepalive', !!o.keepalive);
 		if (o.mode === 'navigate') throw new TypeErr("The option 'mode' cannot be 'navigate'");
-		if (o.duplex !== undefined) oneOf(o.duplex, ['half'], "The option 'duplex'");
+		const { duplex } = o;
+		if (duplex !== undefined) oneOf(duplex, ['half'], "The option 'duplex'");
 		if (o.referrer !== undefined) {
 			const r = usvString(o.referrer);
 			if (r !== '' && r !== 'about:client') {
@@ -169,7 +173,8 @@ export class Request {
 			}
 		}
 		if (extra.cache === 'only-if-cached' && extra.mode !== 'same-origin') throw new TypeErr("The option 'cache' cannot be 'only-if-cached' without mode 'same-origin'");
-		if (changed) this.#extra = { ...extra };
+		if (changed) this.#extra = extra;
+		return duplex !== undefined;
 	}
 	#fields(from, o) {
 		const given = o.headers;
@@ -191,12 +196,20 @@ export class Request {
 		this.#headers = headersFromBlock('', GUARD_REQUEST);
 		fillHeaders(this.#headers, given);
 	}
-	#body(from, o) {
+	/** What only JavaScript knows the bytes of goes out while the answer may come already: that is
+	 * to be asked for. */
+	#streams(half) {
+		if (this.#extra?.keepalive) throw new TypeErr("A request with 'keepalive' cannot have a stream for its body");
+		if (half || isLazy(this.#raw) || (er.limits().compat & COMPAT_CLASSIC) !== 0) return;
+		throw new TypeErr("A request whose body is a stream needs the option duplex: 'half'");
+	}
+	#body(from, o, half) {
 		const init = o.body;
 		const bodyless = this.#method === 'GET' || this.#method === 'HEAD';
 		if (init !== undefined && init !== null) {
 			if (bodyless) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 			this.#raw = extract(init);
+			if (isStreamRaw(this.#raw)) this.#streams(half);
 			if (extractedType !== null && !headersHas(this.headers, 'content-type')) headersPut(this.headers, 'content-type', extractedType);
 			return;
 		}
@@ -317,6 +330,11 @@ export class Request {
 			return r.#raw;
 		};
 		isUntouched = (r, scope) => isRequest(r) && r.#node && r.#scope === scope && (r.#raw === UNASKED || r.#raw === null);
+		requestWishing = (input, wishes) => {
+			const r = new Request(input);
+			r.#extra = { __proto__: null, ...r.#extra, wishes };
+			return r;
+		};
 		spendRequest = (r, raw) => {
 			r.#raw = raw;
 		};

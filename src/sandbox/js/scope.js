@@ -2,7 +2,7 @@
 // its turn is over is parked by number in `live`. Whoever holds something that must end with the
 // request (timer, fetch, body) hangs it on the scope.
 import * as er from './natives.js';
-import { Err } from './primordials.js';
+import { apart, Err } from './primordials.js';
 import { IdMap } from './id-map.js';
 
 export class Scope {
@@ -23,6 +23,7 @@ export class Scope {
 		this.dispatchedTo = false; // the synchronous part of the event is done
 	}
 }
+apart(Scope);
 
 /** Top-level code: nothing of a request is there, what is made there belongs to everyone. */
 export const TOP = new Scope(0);

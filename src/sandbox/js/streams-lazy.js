@@ -3,7 +3,7 @@
 // more with it than pass it on. A body that is only passed on (`new Response(r.body, r)`, `fetch(u,
 // {body: request.body})`) therefore costs neither the script nor the bytes.
 import * as er from './natives.js';
-import { U8, WeakRefCtor, apply, defineProperty, deref, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength, u8Slice } from './primordials.js';
+import { bareList, apart, U8, WeakRefCtor, apply, defineProperty, deref, getOwnPropertyDescriptor, setPrototypeOf, symAsyncIterator, symTag, taLength, u8Slice } from './primordials.js';
 import { isObject } from './webidl.js';
 import './dom-exception.js';
 import { NodeBody } from './node-body.js';
@@ -31,6 +31,7 @@ class Waiting {
 		forget(this.stream);
 	}
 }
+apart(Waiting);
 
 const tools = {}; // what the streams script needs of the prelude; filled in by main
 export function streamsNeed(more) {
@@ -58,7 +59,7 @@ export function streams() {
 	if (exports_ !== null) return exports_;
 	exports_ = prepared ?? er.lazy('streams')(tools);
 	setPrototypeOf(LazyStream.prototype, exports_.ReadableStream.prototype);
-	const waiting = [];
+	const waiting = bareList();
 	eachScope((s) => {
 		for (let e = s.ender; e !== null; e = e.nextEnder) if (e instanceof Waiting) waiting[waiting.length] = e.stream;
 	});

@@ -1,5 +1,5 @@
 // JsonWebKey (RFC 7517, and Web Crypto 14.3): what is the same for every kind of key.
-import { hasOwn, isArray } from './primordials.js';
+import { defineProperty, hasOwn, isArray } from './primordials.js';
 import { isObject } from './webidl.js';
 import { data, has, unsupported } from './subtle-key.js';
 import { JWK, USAGES, text } from './subtle-webidl.js';
@@ -33,7 +33,8 @@ const ORDER = ['alg', 'crv', 'd', 'dp', 'dq', 'e', 'ext', 'k', 'key_ops', 'kty',
 /** A JsonWebKey as the routine gets it: the members that are there, in order. */
 export function ordered(jwk, plain) {
 	const out = plain ? { __proto__: null } : {};
-	for (let i = 0; i < ORDER.length; i++) if (jwk[ORDER[i]] !== undefined) out[ORDER[i]] = jwk[ORDER[i]];
+	for (let i = 0; i < ORDER.length; i++)
+		if (jwk[ORDER[i]] !== undefined) defineProperty(out, ORDER[i], { value: jwk[ORDER[i]], writable: true, enumerable: true, configurable: true });
 	return out;
 }
 /** Of what JSON.parse made: only its own members count, whatever the routine has hung on

@@ -57,9 +57,7 @@ function written(key, format, plain) {
 	if (!key.extractable) throw access('The key is not extractable');
 	const out = p.operation.run(key, format);
 	if (format !== 'jwk') return out;
-	out.ext = true;
-	out.key_ops = intersect(key.usages, key.usages);
-	return ordered(out, plain);
+	return ordered({ __proto__: null, ...out, ext: true, key_ops: intersect(key.usages, key.usages) }, plain);
 }
 function exportKey(format, key) {
 	const out = written(key, format, false);

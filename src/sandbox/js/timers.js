@@ -2,7 +2,7 @@
 // turn of the request that set it.
 import * as er from './natives.js';
 import { TIMER_NEXT_TURN } from './contract.js';
-import { Err, TypeErr, apply, arraySlice, newMap } from './primordials.js';
+import { apart, Err, TypeErr, apply, arraySlice, newMap } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { domString, need } from './webidl.js';
 import { TOP, current, enterScope, hang, unhang } from './scope.js';
@@ -36,6 +36,7 @@ class Timer {
 		else apply(this.fn, globalThis, this.args);
 	}
 }
+apart(Timer);
 
 export function setTimer(fn, ms, repeat, args = undefined) {
 	const s = current;
@@ -84,6 +85,7 @@ class Background {
 		}
 	}
 }
+apart(Background);
 const background = new Background();
 /** Calls `fn(value)` in a turn of the background. */
 export function later(fn, value) {
@@ -128,12 +130,17 @@ class Tasks {
 		tasks.delete(this.scope);
 	}
 }
+apart(Tasks);
 const tasks = newMap(); // scope -> Tasks
-/** Calls `fn(value)` in a later turn of the request whose turn it is; never, if that is over. */
+/** Throws where there is no request that tasks could be charged to. */
+export function mayQueue(what) {
+	if (current === TOP) throw new Err(`${what} cannot be called at top level, only while a request is handled: move the call into the fetch handler`);
+}
+/** Calls `fn(value)` in a later turn of the request whose turn it is; never, if that is over, or if
+ * there is none. */
 export function queueTask(fn, value) {
 	const s = current;
-	if (s === TOP) return later(fn, value);
-	if (s.over) return;
+	if (s === TOP || s.over) return;
 	let list = tasks.get(s);
 	if (list === undefined) tasks.set(s, (list = new Tasks(s)));
 	list.append(fn, value);

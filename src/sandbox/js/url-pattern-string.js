@@ -3,7 +3,7 @@
 // any piece of it is canonicalized.
 //
 //   init ─► protocol ─► authority ─► username ─► password ─► hostname ─► port ─► pathname ─► search ─► hash
-import { arraySlice, join } from './primordials.js';
+import { apart, arraySlice, join } from './primordials.js';
 import { stringPoints, tokenize } from './url-pattern-parts.js';
 
 /** The components in their order, with "init" and "authority", which are none. */
@@ -16,7 +16,7 @@ class Parser {
 		this.tokens = tokenize(this.points, true);
 		this.isSpecial = isSpecial;
 		this.special = false;
-		this.init = {};
+		this.init = { __proto__: null };
 		this.state = INIT;
 		this.start = 0; // of the component, in tokens
 		this.at = 0;
@@ -136,6 +136,7 @@ class Parser {
 		return this.init;
 	}
 }
+apart(Parser);
 
 /** A URLPatternInit. isSpecial: does a pattern for the protocol match a special scheme? It
  * throws if that is no pattern. */

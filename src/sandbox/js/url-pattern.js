@@ -163,7 +163,7 @@ function ipv6(value) {
 }
 /** name → component (compile). */
 function componentsOf(init, ignoreCase) {
-	const text = process(init, true, {});
+	const text = process(init, true, { __proto__: null });
 	for (let i = 0; i < NAMES.length; i++) text[NAMES[i]] ??= '*';
 	if (text.port !== '' && PORTS[text.protocol] === text.port) text.port = '';
 	const bare = plain(false), rest = plain(ignoreCase);
@@ -206,7 +206,7 @@ function match(components, input, base) {
 	for (let i = 0; i < NAMES.length; i++) {
 		const name = NAMES[i], text = what.url[name], m = components[name].expression.exec(text);
 		if (m === null) return null;
-		result[name] = { input: text, groups: groupsOf(components[name], m) };
+		defineProperty(result, name, { value: { input: text, groups: groupsOf(components[name], m) }, writable: true, enumerable: true, configurable: true });
 	}
 	return result;
 }

@@ -57,7 +57,7 @@ export function isObject(v) {
 	return (typeof v === 'object' && v !== null) || typeof v === 'function';
 }
 export function dictionary(v, what) {
-	if (v === undefined || v === null) return {};
+	if (v === undefined || v === null) return { __proto__: null };
 	if (!isObject(v)) throw new TypeErr(`${what} must be an object`);
 	return v;
 }

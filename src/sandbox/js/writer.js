@@ -2,7 +2,7 @@
 // credit the node has given, never more.
 import * as er from './natives.js';
 import { CREDIT_START, FRAME_DATA } from './contract.js';
-import { Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, taTag, toStr, u8Subarray, viewBytes } from './primordials.js';
+import { apart, Deferred, TypeErr, isArrayBuffer, isView, quiet, taLength, taTag, toStr, u8Subarray, viewBytes } from './primordials.js';
 import { IdMap } from './id-map.js';
 import { hang, unhang } from './scope.js';
 import { nextChunk } from './streams-lazy.js';
@@ -43,6 +43,7 @@ class Writer {
 		this.stop(kind);
 	}
 }
+apart(Writer);
 
 export function credit(key, n) {
 	const w = writers.get(key);
