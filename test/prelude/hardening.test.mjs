@@ -82,23 +82,32 @@ const OBJECTS = {
 	clone: `return new Response(JSON.stringify(structuredClone({ a: new Map([[1, new Date(0)]]), b: [/x/g], c: new Error('e') })));`,
 	rejections: `addEventListener('rejectionhandled', () => {}); const p = Promise.reject(new Error('late')); await new Promise((f) => setTimeout(f, 1)); p.catch(() => {}); return new Response('r');`,
 };
-for (const [name, code] of Object.entries({ ...cases, ...OBJECTS }))
+/** The routine that runs `code` behind setters that `set` gives, and what these were given. */
+function setters(set, code, wanted) {
+	const i = new Instance().load(`
+		globalThis.fired = [];
+		const { defineProperty } = Object, note = (it) => defineProperty(fired, fired.length, { value: it, writable: true, enumerable: true, configurable: true });
+		const setter = (name, of) => defineProperty(of, name, { get() {}, set(v) { if (${wanted}) note(name); defineProperty(this, name, { value: v, writable: true, enumerable: true, configurable: true }) }, configurable: true });
+		addEventListener('fetch', (event) => {
+			${set}
+			event.respondWith((async () => { const { request } = event; ${code} })());
+		})`);
+	const r = i.request({ method: 'POST', headers: 'X-A\nva\n', body: Buffer.from('{"x":1}'), inline: true });
+	i.runTimers();
+	if (code !== cases.error) assert.ok(r.response, `${r.failed?.message} ${r.failed?.stack}`);
+	return vm.runInContext('[...new Set(fired)].join()', i.context);
+}
+for (const [name, code] of Object.entries({ ...cases, ...OBJECTS })) {
 	test(`setters on Object.prototype for every name of the prelude are never called: ${name}`, () => {
-		const i = new Instance().load(`
-			globalThis.fired = [];
-			const { defineProperty } = Object, names = ${JSON.stringify(NAMES)};
-			addEventListener('fetch', (event) => {
-				for (let i = 0; i < names.length; i++) {
-					const name = names[i];
-					if (!(name in {})) defineProperty(Object.prototype, name, { get() {}, set(v) { fired[fired.length] = name; defineProperty(this, name, { value: v, writable: true, enumerable: true, configurable: true }) }, configurable: true });
-				}
-				event.respondWith((async () => { const { request } = event; ${code} })());
-			})`);
-		const r = i.request({ method: 'POST', headers: 'X-A\nva\n', body: Buffer.from('{"x":1}'), inline: true });
-		i.runTimers();
-		if (name !== 'error') assert.ok(r.response, `${r.failed?.message} ${r.failed?.stack}`);
-		assert.deepEqual([...new Set(i.parse(vm.runInContext('JSON.stringify({ __proto__: null, fired })', i.context)).fired)], []);
+		assert.equal(setters(`const names = ${JSON.stringify(NAMES)}; for (let i = 0; i < names.length; i++) if (!(names[i] in {})) setter(names[i], Object.prototype);`, code, 'true'), '');
 	});
+	// The streams of the polyfill are the routine's to break, and so are lists of its own values.
+	if (name !== 'streams' && name !== 'signals' && name !== 'fetches')
+		test(`setters on indices of Array.prototype are given no object of the prelude: ${name}`, () => {
+			const set = 'for (let n = 0; n < 64; n++) setter(n, Array.prototype); for (let n = 0; n < 64; n++) setter(n, Object.prototype);';
+			assert.equal(setters(set, code, "(typeof v === 'object' && v !== null) || typeof v === 'function'"), '');
+		});
+}
 test('the native object is nowhere to be found', () => {
 	const i = new Instance().load(`
 		const seen = new Set(); const found = []; const todo = [['globalThis', globalThis]];

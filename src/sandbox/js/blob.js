@@ -1,7 +1,7 @@
 // Blob and File (W3C File API), in memory. Bytes of a Blob are never changed, so slices share them.
 import * as er from './natives.js';
 import {
-	TypeErr, abSlice, concatBytes, copyBytes, isArrayBuffer, isView, lower, regexp, replaceAllOf, resolved, rejected, symIterator, taBuffer, taByteLength, taByteOffset,
+	bareList, TypeErr, abSlice, concatBytes, copyBytes, isArrayBuffer, isView, lower, regexp, replaceAllOf, resolved, rejected, symIterator, taBuffer, taByteLength, taByteOffset,
 	taLength, u8Subarray, join, strSplit, walk,
 } from './primordials.js';
 import { INTERNAL, brand, dictionary, domString, finish, isObject, need, toInteger, usvString } from './webidl.js';
@@ -35,7 +35,7 @@ export class Blob {
 		if (endings !== 'transparent' && endings !== 'native') throw new TypeErr(`The option 'endings' of a Blob cannot be '${endings}'`);
 		const { type: wanted = '' } = options;
 		this.#type = normalType(domString(wanted));
-		const chunks = [];
+		const chunks = bareList();
 		let total = 0;
 		for (let i = 0; i < list.length; i++) {
 			const part = list[i];
@@ -88,7 +88,7 @@ function partsOf(parts) {
 	if (!isObject(parts)) throw new TypeErr('The parts of a Blob must be an array');
 	const begin = parts[symIterator];
 	if (typeof begin !== 'function') throw new TypeErr('The parts of a Blob must be iterable');
-	const out = [];
+	const out = bareList();
 	walk(parts, begin, (part) => {
 		out[out.length] = isBlob(part) || isView(part) || isArrayBuffer(part) ? part : usvString(part);
 	});

@@ -1,7 +1,7 @@
 // FormData (XHR 4), its multipart form (RFC 7578) and back.
 import * as er from './natives.js';
 import {
-	TypeErr, U8, apply, concatBytes, includes, lower, regexp, replaceAllOf, startsWith, strIndexOf, strSlice, symIterator, taLength, trim,
+	bareList, TypeErr, U8, apply, concatBytes, includes, lower, regexp, replaceAllOf, startsWith, strIndexOf, strSlice, symIterator, taLength, trim,
 	u8Slice, u8Subarray,
 } from './primordials.js';
 import { brand, callback, finish, isObject, iteratorClass, need, usvString } from './webidl.js';
@@ -22,7 +22,7 @@ function entry(value, filename, hasName) {
 }
 
 export class FormData {
-	#list = [];
+	#list = bareList();
 	constructor(form = undefined) {
 		if (form !== undefined) throw new TypeErr('There are no form elements here: FormData takes no argument');
 	}
@@ -126,7 +126,7 @@ const escape = (s) => replaceAllOf(replaceAllOf(replaceAllOf(s, '\n', '%0A'), '\
 
 export function encodeFormData(form) {
 	const boundary = '----er-' + replaceAllOf(er.randomUUID(), '-', '');
-	const chunks = [];
+	const chunks = bareList();
 	let total = 0;
 	const put = (b) => {
 		chunks[chunks.length] = b;

@@ -1,7 +1,7 @@
 // Readable text of any value for the console, in the manner of Node's util.inspect. Never runs
 // getters, bounded in depth and size.
 import {
-	Err, apply, arraySlice, dvByteLength, dvByteOffset, fnToString, getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, includes, isArray,
+	bareList, Err, apply, arraySlice, dvByteLength, dvByteOffset, fnToString, getOwnPropertyDescriptor, getOwnPropertyNames, getOwnPropertySymbols, getPrototypeOf, includes, isArray,
 	isArrayBuffer, isView, join, jsonStringify, mapForEach, regexp, repeat, replaceAllOf, setForEach, startsWith, strSlice, strSplit, symTag, taLength, taTag,
 	toStr, uncurry, viewBytes, abByteLength, hasOwn,
 } from './primordials.js';
@@ -43,7 +43,7 @@ const CLASS = regexp(/^class[\s{]/);
 const CONTROL = regexp(/[\u0000-\u001f\u007f'\\]/);
 
 /** Platform objects say what to show: `describe` (value) → { name, fields } or undefined. */
-const shows = [];
+const shows = bareList();
 export function show(is, describe) {
 	shows[shows.length] = { is, describe };
 }
@@ -90,7 +90,7 @@ function tagOf(v) {
 const keyText = (k) => (typeof k === 'symbol' ? `[${symbolText(k)}]` : IDENT.exec(k) !== null ? k : quote(k));
 
 export function inspect(value, options = undefined) {
-	const ctx = { depth: options?.depth === null ? Infinity : (options?.depth ?? 2), seen: [], circular: [], left: MAX, hidden: !!options?.showHidden };
+	const ctx = { depth: options?.depth === null ? Infinity : (options?.depth ?? 2), seen: bareList(), circular: bareList(), left: MAX, hidden: !!options?.showHidden };
 	return format(value, ctx, 0, 0);
 }
 function format(v, ctx, depth, indent) {
@@ -125,7 +125,7 @@ function object(v, ctx, depth, indent) {
 		if (s === undefined) break;
 		if (typeof s === 'string') return spend(ctx, s);
 		if (depth > ctx.depth) return `[${s.name}]`;
-		const parts = [];
+		const parts = bareList();
 		for (const k in s.fields) parts[parts.length] = `${keyText(k)}: ${format(s.fields[k], ctx, depth + 1, indent + 2)}`;
 		return wrap(`${s.name} `, '{', '}', parts, indent);
 	}
@@ -138,7 +138,7 @@ function object(v, ctx, depth, indent) {
 	for (let i = 0; i < boxed.length; i++) {
 		const b = boxed[i][1](v);
 		if (b === undefined) continue;
-		const skip = [];
+		const skip = bareList();
 		if (boxed[i][0] === 'String') for (let k = 0; k < b.value.length; k++) skip[k] = toStr(k);
 		skip[skip.length] = 'length';
 		return withProperties(`[${boxed[i][0]}: ${primitive(b.value)}]`, v, ctx, depth, indent, skip);
@@ -152,14 +152,14 @@ function object(v, ctx, depth, indent) {
 	if (isArrayBuffer(v)) return bufferText(v);
 	if (isView(v)) return `DataView { byteLength: ${dvByteLength(v)}, byteOffset: ${dvByteOffset(v)} }`;
 	if ((s = mapSizeOf(v)) !== undefined) {
-		const parts = [];
+		const parts = bareList();
 		mapForEach(v, (value, key) => {
 			if (parts.length < ITEMS && ctx.left > 0) parts[parts.length] = `${format(key, ctx, depth + 1, indent + 2)} => ${format(value, ctx, depth + 1, indent + 2)}`;
 		});
 		return wrap(`${name ?? 'Map'}(${s.value}) `, '{', '}', more(properties(v, parts, ctx, depth, indent), s.value - parts.length), indent);
 	}
 	if ((s = setSizeOf(v)) !== undefined) {
-		const parts = [];
+		const parts = bareList();
 		setForEach(v, (value) => {
 			if (parts.length < ITEMS && ctx.left > 0) parts[parts.length] = format(value, ctx, depth + 1, indent + 2);
 		});
@@ -178,7 +178,7 @@ function more(parts, n) {
 	return parts;
 }
 function list(v, prefix, n, at, ctx, depth, indent, holes) {
-	const parts = [];
+	const parts = bareList();
 	let i = 0;
 	for (; i < n && parts.length < ITEMS && ctx.left > 0; i++) {
 		if (holes && !hasOwn(v, i)) {
@@ -256,7 +256,7 @@ function errorText(e, ctx, depth, indent) {
 	}
 	if (!includes(head, '\n')) head = depth > 0 ? `[${head}]` : head;
 	spend(ctx, head);
-	const inner = [];
+	const inner = bareList();
 	hiddenPart(e, 'errors', inner, ctx, depth, indent);
 	hiddenPart(e, 'cause', inner, ctx, depth, indent);
 	if (depth <= ctx.depth) properties(e, inner, ctx, depth, indent, (k) => inList(OF_ERRORS, k));

@@ -1,7 +1,7 @@
 // structuredClone (HTML 2.7): cycles, the built-in classes, transfer; platform objects are Blob,
 // File, DOMException and CryptoKey.
 import {
-	Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
+	bareList, Err, RangeErr, SyntaxErr, TypeErr, abByteLength, abSlice, abTransfer, arrayIncludes, defineProperty, dvBuffer, dvByteLength,
 	dvByteOffset, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isArray, isArrayBuffer, isView, keys, listOf, mapForEach, mapSet, newMap, setAdd,
 	setForEach, taBuffer, taByteLength, taByteOffset, taLength, taTag, toStr, u8Set, u8Slice, uncurry,
 } from './primordials.js';
@@ -61,7 +61,7 @@ const U8 = Uint8Array;
 
 /** What can be transferred besides ArrayBuffers: {is(v), why(v), move(v)}. why: undefined, or why
  * it cannot be transferred now. */
-const transferables = [];
+const transferables = bareList();
 export function transferable(kind) {
 	transferables[transferables.length] = kind;
 }
@@ -91,8 +91,8 @@ export function cloneAndMove(value, transfer) {
 	}
 	// Transfer comes last, so that a failure leaves the objects as they were: clone to memory of
 	// which they are the placeholders.
-	const later = [], moved = [];
-	const out = clone(value, { seen, transfer, later, stands: [] });
+	const later = bareList(), moved = bareList();
+	const out = clone(value, { seen, transfer, later, stands: bareList() });
 	if (transfer.length === 0) return { out, moved };
 	const places = newMap();
 	for (let i = 0; i < transfer.length; i++) {
@@ -167,7 +167,7 @@ function clonePlain(v, c) {
 	keep(c, v, out);
 	return properties(v, out, c);
 }
-const platform = [];
+const platform = bareList();
 /** Classes of the platform that cannot be cloned. */
 export function uncloneable(test) {
 	platform[platform.length] = test;
@@ -235,7 +235,7 @@ function cloneView(v, c) {
 function cloneMap(v, c) {
 	const out = new MapCtor();
 	keep(c, v, out);
-	const list = [];
+	const list = bareList();
 	mapForEach(v, (value, key) => {
 		list[list.length] = key;
 		list[list.length] = value;
@@ -251,7 +251,7 @@ function cloneMap(v, c) {
 function cloneSet(v, c) {
 	const out = new SetCtor();
 	keep(c, v, out);
-	const list = [];
+	const list = bareList();
 	setForEach(v, (value) => {
 		list[list.length] = value;
 	});

@@ -5,7 +5,7 @@
 //
 // Positions count code points. A part is {type, value, modifier, name, prefix, suffix}, a modifier
 // is "", "?", "*" or "+".
-import { RegExpCtor, TypeErr, arraySlice, charCode, codePointAt, includes, join, regexp, setPrototypeOf, strSlice, toStr } from './primordials.js';
+import { bareList, RegExpCtor, TypeErr, arraySlice, charCode, codePointAt, includes, join, regexp, setPrototypeOf, strSlice, toStr } from './primordials.js';
 
 const FIXED = 'fixed-text', REGEXP = 'regexp', SEGMENT = 'segment-wildcard', FULL = 'full-wildcard';
 const ANYTHING = '.*';
@@ -18,7 +18,7 @@ export const path = (anyCase) => ({ delimiter: '/', prefix: '/', anyCase });
 
 /** The code points of a string, each as a string. */
 export function stringPoints(s) {
-	const out = [];
+	const out = bareList();
 	for (let i = 0; i < s.length; ) {
 		const n = codePointAt(s, i) > 0xffff ? 2 : 1;
 		out[out.length] = strSlice(s, i, i + n);
@@ -64,7 +64,7 @@ function regexpEnd(points, start) {
 }
 /** Lenient: what is wrong becomes a token of its own, as the constructor's string needs it. */
 export function tokenize(points, lenient) {
-	const tokens = [];
+	const tokens = bareList();
 	let at = 0;
 	const add = (type, next, from, to) => {
 		tokens[tokens.length] = { type, index: at, value: join(arraySlice(points, from, to), '') };
@@ -101,7 +101,7 @@ const segment = (options) => `[^${escapeRegexp(options.delimiter)}]+?`;
 
 /** encode: canonicalizes a piece of fixed text, or throws. */
 function parse(text, options, encode) {
-	const tokens = tokenize(stringPoints(text), false), parts = [];
+	const tokens = tokenize(stringPoints(text), false), parts = bareList();
 	let at = 0, pending = '', numbered = 0;
 	const take = (type) => (tokens[at].type === type ? tokens[at++] : null);
 	const takeGroup = (name) => take('regexp') ?? (name === null ? take('asterisk') : null);
@@ -234,7 +234,7 @@ function patternText(parts, options) {
 
 /** A component: {text, expression, names, custom (it has a regular expression of its author)}. */
 export function compile(text, encode, options) {
-	const parts = parse(text, options, encode), names = [];
+	const parts = parse(text, options, encode), names = bareList();
 	let custom = false, made;
 	for (let i = 0; i < parts.length; i++) {
 		if (parts[i].type !== FIXED) names[names.length] = parts[i].name;
