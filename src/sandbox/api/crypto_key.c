@@ -13,8 +13,13 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-/* What OpenSSL has for one, about: told to the collector. */
-enum { PKEY_COST = 4096, SECRET_MOST_BITS = 1U << 20 };
+enum { SECRET_MOST_BITS = 1U << 20 };
+
+/* What OpenSSL has for one that was used, about: told to the collector. */
+static size_t cost_of(const EVP_PKEY *pkey)
+{
+	return 2048 + 16 * (size_t)EVP_PKEY_get_size(pkey);
+}
 
 static void key_end(er_held *h)
 {
@@ -61,7 +66,7 @@ static er_value take_pkey(unsigned kind, bool is_private, EVP_PKEY *pkey)
 	if (pkey == NULL)
 		return er_js_undefined();
 	ER_ASSERT(kind != ER_KEY_SECRET);
-	return take((er_crypto_key){.kind = kind, .is_private = is_private, .pkey = pkey}, PKEY_COST);
+	return take((er_crypto_key){.kind = kind, .is_private = is_private, .pkey = pkey}, cost_of(pkey));
 }
 
 /* `bytes` has been allocated with malloc, and is ours from now on. */

@@ -9,6 +9,9 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
+/* What OpenSSL has for one, about: told to the collector. */
+enum { CONTEXT_COST = 1536 };
+
 static EVP_MAC_CTX *context(er_crypto_key *k, unsigned hash)
 {
 	static EVP_MAC *hmac;
@@ -16,6 +19,8 @@ static EVP_MAC_CTX *context(er_crypto_key *k, unsigned hash)
 		return EVP_MAC_init(k->mac, NULL, 0, NULL) == 1 ? k->mac : NULL;
 	if (hmac == NULL)
 		hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+	if (k->mac == NULL)
+		er_js_cost(CONTEXT_COST);
 	EVP_MAC_CTX_free(k->mac);
 	k->mac = hmac != NULL ? EVP_MAC_CTX_new(hmac) : NULL;
 	k->mac_hash = hash;
