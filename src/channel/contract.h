@@ -240,6 +240,16 @@ enum {
 	X(coderNew, (format, decode)) \
 	X(code, (handle, bytes, finish)) \
 	X(coderFree, (handle)) \
+	/* api/html.c */ \
+	X(htmlNew, ()) \
+	X(htmlOn, (handle, selector, sees)) \
+	X(htmlRun, (handle, bytes, last)) \
+	X(htmlTake, (handle)) \
+	X(htmlGet, (handle, what, which)) \
+	X(htmlEdit, (handle, what, content, html)) \
+	X(htmlAttr, (handle, name, value)) \
+	X(htmlEndTag, (handle)) \
+	X(htmlFree, (handle)) \
 	/* api/url.c */ \
 	X(urlParse, (input, base)) \
 	X(urlSet, (href, part, value)) \
@@ -314,7 +324,8 @@ enum {
 	X(send)    /* a complete body on its way out; with its request or subrequest */ \
 	X(decoder) /* of text; with its object */ \
 	X(coder)   /* of compressed data; with its object */ \
-	X(key)     /* of Web Crypto; with its object */
+	X(key)     /* of Web Crypto; with its object */ \
+	X(html)    /* a rewriter of HTML; with its object */
 
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \

@@ -37,7 +37,7 @@ const CODERS = {
 };
 
 export const agreed = contract();
-const { AS_JWK, BODY_LAST, FETCHED_BODY, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
+const { AS_JWK, BODY_LAST, FETCHED_BODY, HTML_SEE_ELEMENT, LENGTH_NO_BODY, LENGTH_UNKNOWN } = agreed.numbers;
 const HASHES = ['sha1', 'sha256', 'sha384', 'sha512', 'md5'];
 
 /** What is wrong with `natives` by the contract: names that lack, names that are too many. */
@@ -322,6 +322,29 @@ export class Instance {
 			},
 			code: (handle, bytes, finish) => handle.code(bytes, finish),
 			coderFree: record('coderFree'),
+			// Bytes go through as they are; of each piece the first handler sees an element.
+			htmlNew: () => ({ sees: [], seen: true, bytes: undefined }),
+			htmlOn(handle, selector, sees) {
+				if (selector === '+') return 'no';
+				handle.sees.push(sees);
+				return undefined;
+			},
+			htmlRun(handle, bytes) {
+				if (bytes !== undefined) Object.assign(handle, { bytes, seen: handle.sees.length === 0 || bytes.length === 0 });
+				if (!handle.seen) {
+					handle.seen = true;
+					return HTML_SEE_ELEMENT;
+				}
+				const out = handle.bytes;
+				handle.bytes = undefined;
+				return out?.length > 0 ? self.u8(out) : undefined;
+			},
+			htmlTake: () => undefined,
+			htmlGet: () => 'name',
+			htmlEdit: record('htmlEdit'),
+			htmlAttr: record('htmlAttr'),
+			htmlEndTag: () => 1,
+			htmlFree: record('htmlFree'),
 			btoa(s) {
 				try {
 					return btoa(s);

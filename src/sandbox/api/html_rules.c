@@ -374,7 +374,7 @@ static bool pseudo_class(parser *p, er_html_compound *c)
 
 static bool type(parser *p, er_html_compound *c, bool *any)
 {
-	er_slice name;
+	er_slice name = {NULL, 0};
 	if (take(p, '*')) {
 		*any = true;
 	} else if (is_word(peek(p, 0)) || peek(p, 0) == '\\') {

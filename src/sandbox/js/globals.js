@@ -28,7 +28,7 @@ import { console } from './console.js';
 import { edgeKV } from './kv.js';
 import { inspect, show } from './inspect.js';
 import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from './timers.js';
-import { become, isLocked, isStream, streams, streamsNeed } from './streams-lazy.js';
+import { become, isLocked, isStream, nextChunk, streams, streamsNeed } from './streams-lazy.js';
 import { shared } from './shared.js';
 import { headLine, placeOf, reportException, showThrown } from './report.js';
 import { current, hang, unhang } from './scope.js';
@@ -212,6 +212,17 @@ const cachesScript = () => {
 	return caches_;
 };
 for (const name of ['Cache', 'CacheStorage', 'cache', 'caches']) lazily(name, () => cachesScript()[name]);
+let html_ = null;
+const htmlScript = () => {
+	if (html_ === null) {
+		const handed = shared();
+		handed.tools = { Headers, Response, isResponse, isStream, nextChunk, rawOfResponse, reasonText, statusOf, streams, usable };
+		html_ = er.lazy('html')(handed);
+	}
+	return html_;
+};
+lazily('HTMLRewriter', () => htmlScript().HTMLRewriter);
+lazily('HTMLStream', () => htmlScript().htmlStream());
 lazily('URLPattern', () => er.lazy('patterns')(shared()));
 lazily('EdgeKV', edgeKV);
 hidden('console', console);
