@@ -35,10 +35,11 @@ typedef struct er_ring_shared {
 
 /* What a dying sandbox says about itself: a hint for the log and the blame, never a proof. */
 typedef struct er_obituary {
-	_Atomic uint32_t reason;  /* er_err_kind: CPU, MEMORY, CRASH */
-	_Atomic uint32_t request; /* id of the request whose turn it was; 0: nobody's */
-	_Atomic uint32_t cpu_us;  /* used by that request */
-	_Atomic uint32_t detail;  /* CPU: er_budget; else signal number, or 0 */
+	_Atomic uint32_t reason;   /* er_err_kind: CPU, MEMORY, CRASH */
+	_Atomic uint32_t request;  /* id of the request whose turn it was; 0: nobody's */
+	_Atomic uint32_t cpu_us;   /* used by that request */
+	_Atomic uint32_t detail;   /* CPU: er_budget; else signal number, or 0 */
+	_Atomic uint32_t asked_kb; /* memory that it was refused last; said at once; 0: none */
 } er_obituary;
 
 /* The control page: what the two sides say to each other beside the bytes. */

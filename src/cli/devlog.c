@@ -29,7 +29,7 @@ typedef struct report {
 	er_err_kind error;
 	const char *budget;              /* KILLED for CPU: whose limit it was */
 	uint64_t id;                     /* of the request */
-	uint64_t used, limit;            /* KILLED: in the limit's unit (er_err_unit) */
+	uint64_t used, limit, asked;     /* KILLED: in the limit's unit (er_err_unit) */
 	uint64_t wall_us, cpu_us, bytes; /* REQUEST */
 	er_buf where;                    /* "GET /path", or empty: top-level code */
 	er_buf text, stack;
@@ -125,13 +125,14 @@ static void on_exception(void *ctx, const er_routine *routine, er_exchange *x, e
 }
 
 static void on_killed(void *ctx, const er_routine *routine, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
-                      const char *budget)
+                      uint64_t asked, const char *budget)
 {
 	(void)routine;
 	report *r = report_new(KILLED, x);
 	r->error = why;
 	r->used = used;
 	r->limit = limit;
+	r->asked = asked;
 	r->budget = budget;
 	submit(ctx, r);
 }
@@ -174,6 +175,7 @@ static void text_of(const er_devlog *log, er_buf *b, const report *r)
 	                         .cpu_us = r->cpu_us,
 	                         .bytes = r->bytes,
 	                         .used = r->used,
+	                         .asked = r->asked,
 	                         .limit = r->limit,
 	                         .budget = er_slice_cstr(r->budget ? r->budget : "")});
 }
@@ -229,6 +231,8 @@ static void json_of(er_buf *b, const report *r)
 	case KILLED:
 		er_out_cstr(&o, "error", er_err_name(r->error));
 		amount(&o, "used", r->error, r->used);
+		if (r->asked > 0)
+			amount(&o, "asked", r->error, r->asked);
 		amount(&o, "limit", r->error, r->limit);
 		if (r->budget != NULL)
 			er_out_cstr(&o, "budget", r->budget);

@@ -81,7 +81,12 @@ static void put_killed(er_buf *b, bool colour, const er_event *e)
 	ER_ASSERT(e->kind == ER_EVENT_KILLED);
 	er_term_put(b, colour, ER_RED, ER_LIT("sandbox killed: "));
 	er_term_put_safe(b, e->error, false, false);
-	if (e->limit) {
+	if (e->asked) {
+		er_buf_puts(b, ", asked for ");
+		put_amount(b, e->error, e->asked);
+		er_buf_puts(b, " more at once, limit ");
+		put_amount(b, e->error, e->limit);
+	} else if (e->limit) {
 		er_buf_puts(b, ", used ");
 		put_amount(b, e->error, e->used);
 		er_buf_puts(b, " of ");

@@ -30,6 +30,7 @@ typedef struct er_event {
 	er_slice text, stack;
 	uint64_t wall_us, cpu_us, bytes;
 	uint64_t used, limit; /* KILLED: us, KB or ms, as the limit is; limit 0: not said */
+	uint64_t asked;       /* likewise: how much more it was refused at once; 0: not said */
 	er_slice budget;      /* KILLED for CPU: whose limit it was; empty: another limit */
 } er_event;
 

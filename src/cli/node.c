@@ -175,13 +175,16 @@ static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slic
 }
 
 static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
-                      const char *budget)
+                      uint64_t asked, const char *budget)
 {
 	(void)ctx;
 	const char *unit = why == ER_ERR_CPU ? "us" : why == ER_ERR_MEMORY ? "KB" : why == ER_ERR_TIMEOUT ? "ms" : "";
-	er_log(ER_LOG_WARN, "routine", "%.*s %016llx limit: %s; used=%llu%s; limit=%llu%s%s%s", ER_FMT(r->name), id_of(x),
+	char more[48] = "";
+	if (asked > 0)
+		snprintf(more, sizeof more, "; asked=%lluKB", (unsigned long long)asked);
+	er_log(ER_LOG_WARN, "routine", "%.*s %016llx limit: %s; used=%llu%s; limit=%llu%s%s%s%s", ER_FMT(r->name), id_of(x),
 	       er_err_name(why), (unsigned long long)used, unit, (unsigned long long)limit, unit, budget ? "; budget=" : "",
-	       budget ? budget : "");
+	       budget ? budget : "", more);
 }
 
 /* ---- saying that it is ready ---- */

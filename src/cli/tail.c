@@ -150,6 +150,7 @@ static void put_event(watch *w, const er_json *json)
 		e.cpu_us = er_json_u64(json, "cpu_us");
 		e.bytes = er_json_u64(json, "bytes");
 		e.used = amount_of(json, "used");
+		e.asked = amount_of(json, "asked");
 		e.limit = amount_of(json, "limit");
 		e.budget = er_json_str(json, "budget");
 		er_event_put(&w->out, w->colour, &e);

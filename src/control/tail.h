@@ -46,6 +46,7 @@ typedef struct er_tail_event {
 	er_slice name, text, stack;
 	bool fatal;           /* EXCEPTION: the request failed with it */
 	uint64_t used, limit; /* KILL: in the limit's unit (us, KB, ms) */
+	uint64_t asked;       /* likewise; 0: not said */
 	/* KILL: whose limit of CPU it was (ER_BUDGET_TABLE); NULL: another limit. Lives for ever */
 	const char *budget;
 } er_tail_event;

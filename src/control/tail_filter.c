@@ -202,6 +202,8 @@ static void write_what(er_out *o, const er_tail_event *e)
 		er_out_str(o, "error", er_slice_cstr(er_err_name(e->error)));
 		er_out_opt(o, "text", e->text);
 		write_amount(o, "used", e->error, e->used);
+		if (e->asked > 0)
+			write_amount(o, "asked", e->error, e->asked);
 		write_amount(o, "limit", e->error, e->limit);
 		if (e->budget != NULL)
 			er_out_str(o, "budget", er_slice_cstr(e->budget));

@@ -241,36 +241,41 @@ static void on_exception(void *ctx, const er_routine *r, er_exchange *x, er_slic
 
 /* The same sentence as in the node's log. */
 static void tell_killed(er_worker *w, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
-                        const char *budget)
+                        uint64_t asked, const char *budget)
 {
 	if (er_tail_wants(w->o.tail) == ER_TAIL_OFF)
 		return;
 	er_tail_event e;
-	char address[ER_ADDRESS_TEXT], text[200];
+	char address[ER_ADDRESS_TEXT], text[256];
 	const char *unit = why == ER_ERR_CPU ? " us" : why == ER_ERR_MEMORY ? " KB" : why == ER_ERR_TIMEOUT ? " ms" : "";
-	bool refused = why == ER_ERR_MEMORY && used < limit;
+	char more[64] = "";
+	if (asked > 0)
+		snprintf(more, sizeof more, "; it asked for %llu KB more at once", (unsigned long long)asked);
+	else if (why == ER_ERR_MEMORY && used < limit)
+		snprintf(more, sizeof more, "; it asked for more at once than was left");
 	snprintf(text, sizeof text, "an instance was ended (%s): used %llu%s, limit %llu%s%s%s%s", er_err_name(why),
 	         (unsigned long long)used, unit, (unsigned long long)limit, unit, budget ? ", budget " : "", budget ? budget : "",
-	         refused ? "; it asked for more at once than was left" : "");
+	         more);
 	er_tail_of_routine(&e, ER_TAIL_KILL, r, x, address);
 	e.error = why;
 	e.text = er_slice_cstr(text);
 	e.used = used;
 	e.limit = limit;
+	e.asked = asked;
 	e.budget = budget;
 	er_tail_put(w->o.tail, &e);
 }
 
 static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
-                      const char *budget)
+                      uint64_t asked, const char *budget)
 {
 	er_worker *w = ctx;
 	const er_isolate_events *ev = &w->o.events.isolate;
 	if (why < ER_ERR_COUNT_)
 		er_metrics_count(&metrics_by_name(w, r)->kills[why]);
 	if (ev->killed != NULL)
-		ev->killed(ev->ctx, r, x, why, used, limit, budget);
-	tell_killed(w, r, x, why, used, limit, budget);
+		ev->killed(ev->ctx, r, x, why, used, limit, asked, budget);
+	tell_killed(w, r, x, why, used, limit, asked, budget);
 }
 
 static void on_spawner_gone(void *ctx)

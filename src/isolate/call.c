@@ -397,10 +397,14 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 		er_exchange_unref(x);
 		return;
 	}
-	char detail[80];
+	char detail[120];
+	uint64_t asked = kind == ER_ERR_MEMORY ? er_instance_asked_kb(c->instance) : 0;
 	if (kind == ER_ERR_MEMORY && used > 0)
 		snprintf(detail, sizeof detail, "used=%lluMB; limit=%lluMB", (unsigned long long)(used + 1023) / 1024,
 		         (unsigned long long)limit / 1024);
+	else if (kind == ER_ERR_MEMORY && asked > 0)
+		snprintf(detail, sizeof detail, "limit=%lluMB; asked=%lluMB", (unsigned long long)limit / 1024,
+		         (unsigned long long)(asked + 1023) / 1024);
 	else if (kind == ER_ERR_MEMORY)
 		snprintf(detail, sizeof detail, "limit=%lluMB", (unsigned long long)limit / 1024);
 	else if (kind == ER_ERR_CPU && limit > 0)

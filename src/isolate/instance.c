@@ -157,6 +157,12 @@ uint64_t er_instance_memory_kb(const er_instance *in)
 	return in->memory_peak_kb >= in->routine->limits.memory_kb / 2 ? in->memory_peak_kb : 0;
 }
 
+uint64_t er_instance_asked_kb(const er_instance *in)
+{
+	bool known = er_instance_memory_kb(in) > 0 || in->box == NULL;
+	return known ? 0 : atomic_load(&in->box->channel.control->obituary.asked_kb);
+}
+
 /* ---- its calls ---- */
 
 void er_instance_add(er_instance *in, er_call *c)
@@ -228,7 +234,7 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 	unsigned unit = why == ER_ERR_TIMEOUT ? 1000 : 1;
 	er_stat_add(&in->host->stats.kills[why], 1);
 	if (ev->killed != NULL)
-		ev->killed(ev->ctx, in->routine, x, why, used / unit, limit / unit,
+		ev->killed(ev->ctx, in->routine, x, why, used / unit, limit / unit, why == ER_ERR_MEMORY ? er_instance_asked_kb(in) : 0,
 		           why == ER_ERR_CPU ? er_budget_name(in->budget) : NULL);
 }
 

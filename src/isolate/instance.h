@@ -106,6 +106,8 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 /* The most memory that the instance was seen to use. 0 if that is far below its limit: one huge
  * allocation that was refused was never seen, and a small figure would mislead. */
 uint64_t er_instance_memory_kb(const er_instance *in);
+/* What it says that it was refused last, if that is not known; else 0. KB. */
+uint64_t er_instance_asked_kb(const er_instance *in);
 /* The instance takes no further calls, and ends when the last one is over. */
 void er_instance_close(er_instance *in);
 /* A call has left the instance. */

@@ -25,8 +25,9 @@ typedef struct er_isolate_events {
 	                  bool fatal);
 	/* An instance ended for a reason: CPU, MEMORY, CRASH, TIMEOUT, PROTOCOL. used/limit in the
 	 * limit's unit (us, KB, ms). `budget` says whose limit of CPU it was (ER_BUDGET_TABLE);
-	 * NULL: another limit. */
-	void (*killed)(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
+	 * NULL: another limit. `asked`: of MEMORY, the KB that it was refused at once while it had far
+	 * less than the limit; else 0. */
+	void (*killed)(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit, uint64_t asked,
 	               const char *budget);
 	/* No sandbox can be started any more, and none runs: once. */
 	void (*spawner_gone)(void *ctx);

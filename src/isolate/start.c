@@ -31,7 +31,7 @@ void er_start_finish(er_instance *in)
 }
 
 /* A sentence for what has no exception. */
-static void explain(er_buf *out, er_err_kind why, uint64_t used, uint64_t limit)
+static void explain(er_buf *out, er_err_kind why, uint64_t used, uint64_t limit, uint64_t asked)
 {
 	switch (why) {
 	case ER_ERR_CPU:
@@ -41,6 +41,8 @@ static void explain(er_buf *out, er_err_kind why, uint64_t used, uint64_t limit)
 	case ER_ERR_MEMORY:
 		er_buf_printf(out, "it used more memory than it may while it started: %llu MB (limits.memoryMb)",
 		              (unsigned long long)limit / 1024);
+		if (asked > 0)
+			er_buf_printf(out, "; it asked for %llu MB more at once", (unsigned long long)(asked + 1023) / 1024);
 		break;
 	case ER_ERR_CODE_SIZE:
 		er_buf_printf(out, "its code (%llu bytes) or its variables are too large (limits.codeBytes is %llu; 32 KB of variables)",
@@ -68,7 +70,7 @@ void er_start_failed(er_instance *in, er_err_kind why, uint64_t used, uint64_t l
 	if (st->result.why == ER_ERR_OK) {
 		st->result.why = why == ER_ERR_OK ? ER_ERR_CRASH : why;
 		st->result.cpu_us = why == ER_ERR_CPU ? used : 0;
-		explain(&st->error, st->result.why, used, limit);
+		explain(&st->error, st->result.why, used, limit, er_instance_asked_kb(in));
 	}
 	er_start_finish(in);
 }

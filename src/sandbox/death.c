@@ -22,7 +22,7 @@
 enum { PROBE_SIZE = 8 * 1024 * 1024 };
 static_assert(ER_EXIT_OBITUARY > 0 && ER_EXIT_OBITUARY < 128,
               "a status of its own: neither success nor what a shell makes of a signal");
-static_assert(ER_ERR_COUNT_ <= UINT32_MAX && sizeof(er_obituary) == 4 * sizeof(uint32_t), "an obituary is four words");
+static_assert(ER_ERR_COUNT_ <= UINT32_MAX && sizeof(er_obituary) == 5 * sizeof(uint32_t), "an obituary is five words");
 
 static _Atomic uint64_t refused;
 
@@ -32,10 +32,15 @@ uint64_t er_death_refused(void)
 }
 
 #if !ER_SANITIZED
-static void note(bool failed)
+/* How much it was, the node hears at once: what the engine does next may be the end. */
+static void note(bool failed, size_t n)
 {
-	if (failed && errno == ENOMEM)
-		atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+	er_channel_control *c = er_sb.ch.control;
+	if (!failed || errno != ENOMEM)
+		return;
+	atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+	if (c != NULL)
+		atomic_store(&c->obituary.asked_kb, n / 1024 < UINT32_MAX ? (uint32_t)(n / 1024) : UINT32_MAX);
 }
 
 /* The engine's allocator and its WebAssembly memories call these through the dynamic linker, which
@@ -43,7 +48,7 @@ static void note(bool failed)
 void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
 {
 	void *p = (void *)syscall(SYS_mmap, at, n, prot, flags, fd, off);
-	note(p == MAP_FAILED);
+	note(p == MAP_FAILED, n);
 	return p;
 }
 void *mmap64(void *at, size_t n, int prot, int flags, int fd, off_t off) __attribute__((alias("mmap")));
@@ -51,7 +56,7 @@ void *mmap64(void *at, size_t n, int prot, int flags, int fd, off_t off) __attri
 int mprotect(void *at, size_t n, int prot)
 {
 	int rc = (int)syscall(SYS_mprotect, at, n, prot);
-	note(rc != 0);
+	note(rc != 0, n);
 	return rc;
 }
 
@@ -64,21 +69,21 @@ void *__libc_realloc(void *p, size_t n);
 void *malloc(size_t n)
 {
 	void *p = __libc_malloc(n);
-	note(p == NULL);
+	note(p == NULL, n);
 	return p;
 }
 
 void *calloc(size_t n, size_t size)
 {
 	void *p = __libc_calloc(n, size);
-	note(p == NULL);
+	note(p == NULL, size > 0 && n > SIZE_MAX / size ? SIZE_MAX : n * size);
 	return p;
 }
 
 void *realloc(void *old, size_t n)
 {
 	void *p = __libc_realloc(old, n);
-	note(p == NULL && n > 0);
+	note(p == NULL && n > 0, n);
 	return p;
 }
 #endif

@@ -109,7 +109,7 @@ test('a death for want of memory is called that, however it ends; a crash is a c
 	await withNode({ routines: { ...routines, grow: { source: grow, limits: { memoryMb: 32, cpuMs: 1000 } } }, env: { ER_ATTACK_HOOKS: '1' } }, async node => {
 		for (const n of ['memory-ours', 'memory-library']) {
 			const res = await node.get(n, `/?attack=${n}`)
-			assert.match(res.headers['er-error'], /^memory; limit=32MB$/, n)
+			assert.match(res.headers['er-error'], /^memory; limit=32MB; asked=\d+MB$/, n)
 		}
 		for (const n of ['segv', 'abort', 'illegal']) assert.match((await node.get(n, `/?attack=${n}`)).headers['er-error'], /^crash/, n)
 		assert.equal((await node.get('refused-before', '/?attack=memory-refused')).text, 'alive')
@@ -131,9 +131,19 @@ test('when one request runs out of memory the one beside it, older, is not blame
 		await raw.sleep(60)
 		const hungry = await node.get('a', '/memory')
 		assert.equal(hungry.status, 599)
-		assert.match(hungry.headers['er-error'], /^memory; (used=\d+MB; )?limit=64MB$/)
+		assert.match(hungry.headers['er-error'], /^memory; (used=\d+MB; )?limit=64MB(; asked=\d+MB)?$/)
 		assert.deepEqual([(await older).status, (await older).text], [200, 'fine'])
 		assert.equal(await node.metric('er_kills_total', { limit: 'memory', routine: 'a' }) > 0, true)
+	})
+})
+
+test('who asks for one buffer that is too large reads how large it was', { timeout: 60000, skip: sanitized && 'the sanitizer gets its memory in other ways' }, async () => {
+	const source = 'addEventListener("fetch", e => e.respondWith(new Response(String(new Uint8Array(2000 * 1024 * 1024).length))))'
+	await withNode({ routines: { a: { source, limits: { memoryMb: 128 } } } }, async node => {
+		const res = await node.get('a', '/')
+		assert.equal(res.status, 599)
+		assert.match(res.headers['er-error'], /^memory; limit=128MB; asked=20\d\dMB$/)
+		await node.logged(/a [0-9a-f]{16} limit: memory; used=0KB; limit=131072KB; asked=20\d{5}KB/)
 	})
 })
 

@@ -260,9 +260,9 @@ static void standard_answers(world *w, unsigned i, const char *text, er_body **s
 }
 
 static void on_killed(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit,
-                      const char *budget)
+                      uint64_t asked, const char *budget)
 {
-	(void)r, (void)x, (void)used, (void)limit, (void)budget;
+	(void)r, (void)x, (void)used, (void)limit, (void)asked, (void)budget;
 	((world *)ctx)->kills[why]++;
 }
 
