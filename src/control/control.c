@@ -1,11 +1,12 @@
 /* Control as an object. Making it reads what the environments run (world.c), begins to watch again
  * what was watched when the node ended, and starts a timer of one second: guards look, tails hear a
- * heartbeat, and once a minute expired KV entries are swept.
+ * heartbeat, and once a minute expired KV entries are swept. Static files are swept on a thread of
+ * the pool.
  *
  * Closing: everything that waits is answered with 503, in an order that leaves nothing pointing to
  * what is freed: jobs and activations first (they borrow calls), then the calls, the bulk answers,
  * guards, tails. Then the timer's handle closes, and control is freed by whichever is last, that or
- * a backup which still copies. `closed` is called when it is gone.
+ * a backup or a sweep that is under way. `closed` is called when it is gone.
  *
  * Pause and close are not the same: paused, it answers everything but changes. */
 #include "control/control.h"
@@ -43,20 +44,74 @@ static void sweep(er_control *c)
 		er_log(ER_LOG_WARN, "control", "expired KV entries could not be removed: %s", err.text);
 }
 
-/* Files that no version names: a routine a second, at the start and once an hour. */
+/* No handle and no thread of the pool knows it any more. */
+static void end(er_control *c)
+{
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(c->closing && c->handles_closed && c->backup == NULL && c->sweeping == NULL);
+	ER_ASSERT(er_list_empty(&c->calls) && er_list_empty(&c->exports) && er_list_empty(&c->jobs));
+	void (*closed)(void *) = c->closed;
+	void *ctx = c->closed_ctx;
+	er_world_free(c->world);
+	er_auth_free(c->auth);
+	c->magic = 0;
+	er_free(c);
+	if (closed != NULL)
+		closed(ctx);
+}
+
+/* It is closing, and its handles and the sweep are gone. */
+static void end_if_over(er_control *c)
+{
+	if (c->closing && c->handles_closed && c->sweeping == NULL && !er_backup_await(c, end))
+		end(c);
+}
+
+/* Files that no version names: a routine a second, at the start and once an hour. On a thread of
+ * the pool, for a routine may have very many. */
+typedef struct er_asset_sweeping {
+	uv_work_t work;
+	er_control *c;
+	bool good, over;
+	bool stop; /* atomic */
+	er_err err;
+} sweeping;
+
+static void sweep_routine(uv_work_t *work)
+{
+	sweeping *w = work->data;
+	unsigned removed;
+	w->good = er_asset_sweep(w->c->o.store, ER_ASSET_GRACE_S, &w->stop, &removed, &w->over, &w->err);
+}
+
+static void on_swept(uv_work_t *work, int status)
+{
+	sweeping *w = work->data;
+	er_control *c = w->c;
+	ER_CHECK(c, ER_CONTROL_MAGIC);
+	ER_ASSERT(status == 0);
+	if (!w->good)
+		er_log(ER_LOG_WARN, "control", "static files that no version names could not be removed: %s", w->err.text);
+	if (!w->good || (w->over && !w->stop))
+		c->assets_ticks = ASSETS_TICKS;
+	c->sweeping = NULL;
+	er_free(w);
+	end_if_over(c);
+}
+
+static void stop_sweeping(er_control *c)
+{
+	if (c->sweeping != NULL)
+		__atomic_store_n(&c->sweeping->stop, true, __ATOMIC_RELAXED);
+}
+
 static void sweep_assets(er_control *c)
 {
-	unsigned removed;
-	bool over;
-	er_err err = {0};
-	if (c->paused || (c->assets_ticks > 0 && --c->assets_ticks > 0))
+	if (c->paused || c->sweeping != NULL || (c->assets_ticks > 0 && --c->assets_ticks > 0))
 		return;
-	if (!er_asset_sweep(c->o.store, ER_ASSET_GRACE_S, &removed, &over, &err)) {
-		er_log(ER_LOG_WARN, "control", "static files that no version names could not be removed: %s", err.text);
-		over = true;
-	}
-	if (over)
-		c->assets_ticks = ASSETS_TICKS;
+	sweeping *w = c->sweeping = ER_NEW(sweeping);
+	*w = (sweeping){.work.data = w, .c = c};
+	uv_queue_work(c->o.loop, &w->work, sweep_routine, on_swept);
 }
 
 /* Once a second. */
@@ -113,28 +168,11 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	return c;
 }
 
-/* No handle and no thread of the pool knows it any more. */
-static void end(er_control *c)
-{
-	ER_CHECK(c, ER_CONTROL_MAGIC);
-	ER_ASSERT(c->closing && c->handles_closed && c->backup == NULL);
-	ER_ASSERT(er_list_empty(&c->calls) && er_list_empty(&c->exports) && er_list_empty(&c->jobs));
-	void (*closed)(void *) = c->closed;
-	void *ctx = c->closed_ctx;
-	er_world_free(c->world);
-	er_auth_free(c->auth);
-	c->magic = 0;
-	er_free(c);
-	if (closed != NULL)
-		closed(ctx);
-}
-
 static void on_tick_closed(uv_handle_t *handle)
 {
 	er_control *c = handle->data;
 	c->handles_closed = true;
-	if (!er_backup_await(c, end))
-		end(c);
+	end_if_over(c);
 }
 
 void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
@@ -144,6 +182,7 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
 	c->closing = true;
 	c->closed = closed;
 	c->closed_ctx = ctx;
+	stop_sweeping(c);
 	er_jobs_drop(c);
 	er_backup_forget(c);
 	while (!er_list_empty(&c->calls)) {
@@ -162,12 +201,14 @@ void er_control_pause(er_control *c, bool on)
 {
 	ER_CHECK(c, ER_CONTROL_MAGIC);
 	c->paused = on;
+	if (on)
+		stop_sweeping(c);
 }
 
 bool er_control_quiet(const er_control *c)
 {
 	ER_CHECK(c, ER_CONTROL_MAGIC);
-	return er_list_empty(&c->jobs) && er_rounds_idle(&c->activations);
+	return er_list_empty(&c->jobs) && er_rounds_idle(&c->activations) && c->sweeping == NULL;
 }
 
 void er_control_limits(er_control *c, const er_limits *routine_max, const er_cidr *addresses, size_t n_addresses)

@@ -72,6 +72,7 @@ struct er_control {
 	bool on_disk;   /* what the cache has may be on a disk */
 	/* ticks until static files are swept again */
 	unsigned assets_ticks;
+	struct er_asset_sweeping *sweeping; /* under way on a thread of the pool, or NULL */
 	uv_timer_t tick;
 	unsigned ticks;
 	bool sweeps; /* there are more expired KV entries than one tick removes */

@@ -3,16 +3,16 @@
  *
  * A file is put before the version that names it, and nothing holds the two together but time: a
  * file that was put or asked for lately is not swept. The sweep reads which files versions name
- * after it has chosen the old ones, and removes those that are still old; a deployment asks for its
+ * after it has listed the old ones, and removes those that are still old; a deployment asks for its
  * files, which makes them young, before it is written. So whichever comes first, a version that is
- * there has its files. */
+ * there has its files. Only the removal is in the writer's transactions, some files in each. */
 #include "store/asset.h"
 
 #include "base/clock.h"
 #include "base/map.h"
 #include "store/room.h"
 
-enum { PART = 128 << 10, PARTS = 256, YOUNG_S = 300, AT_ONCE = 2000 };
+enum { PART = 128 << 10, PARTS = 256, YOUNG_S = 300, AT_ONCE = 200, BYTES_AT_ONCE = 32 << 20 };
 _Static_assert(ER_ASSET_MAX / PART < PARTS, "the number of a part is its file's, and this");
 
 /* ---- asking ---- */
@@ -112,6 +112,16 @@ bool er_asset_missing(er_store *s, er_slice routine, const er_hash *hashes, cons
 	       end(s, ask_all(s->assets, &o, hashes, lengths, n, missing, err), err);
 }
 
+static bool tally_of(er_db *db, er_slice routine, er_asset_tally *out, er_err *err)
+{
+	er_query q = er_query_of(db, "SELECT files, bytes FROM asset_tally WHERE routine = ?1");
+	er_bind_text(&q, routine);
+	*out = (er_asset_tally){0};
+	if (er_query_row(&q))
+		*out = (er_asset_tally){(uint64_t)er_col_int(&q, 0), (uint64_t)er_col_int(&q, 1)};
+	return er_query_end(&q, err);
+}
+
 bool er_asset_count(er_store *s, er_slice routine, er_asset_tally *out, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
@@ -119,11 +129,7 @@ bool er_asset_count(er_store *s, er_slice routine, er_asset_tally *out, er_err *
 	er_db *db = er_pool_take(&s->asset_readers, err);
 	if (db == NULL)
 		return false;
-	er_query q = er_query_of(db, "SELECT files, bytes FROM asset_tally WHERE routine = ?1");
-	er_bind_text(&q, routine);
-	if (er_query_row(&q))
-		*out = (er_asset_tally){(uint64_t)er_col_int(&q, 0), (uint64_t)er_col_int(&q, 1)};
-	bool good = er_query_end(&q, err);
+	bool good = tally_of(db, routine, out, err);
 	er_pool_give(&s->asset_readers, db);
 	return good;
 }
@@ -187,17 +193,15 @@ static bool put_one(er_db *db, const owner *o, const er_asset *a, er_err *err)
 
 static bool within_quota(er_db *db, er_slice routine, er_err *err)
 {
-	er_query q = er_query_of(db, "SELECT bytes FROM asset_tally WHERE routine = ?1");
-	er_bind_text(&q, routine);
-	uint64_t bytes = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
-	if (!er_query_end(&q, err))
+	static const char remedy[] = "in all its versions: remove old ones with `er versions prune`; their files go an hour later";
+	er_asset_tally t;
+	if (!tally_of(db, routine, &t, err))
 		return false;
-	return bytes <= ER_ASSETS_QUOTA ||
-	       er_fail(
-	           err, ER_ERR_TOO_LARGE,
-	           "the files of \"%.*s\" would have more than %d GB in all its versions: remove old ones with `er versions prune`; "
-	           "their files go an hour later",
-	           ER_FMT(routine), (int)(ER_ASSETS_QUOTA >> 30));
+	if (t.bytes > ER_ASSETS_QUOTA)
+		return er_fail(err, ER_ERR_TOO_LARGE, "the files of \"%.*s\" would have more than %d GB %s", ER_FMT(routine),
+		               (int)(ER_ASSETS_QUOTA >> 30), remedy);
+	return t.files <= ER_ASSETS_QUOTA_FILES || er_fail(err, ER_ERR_TOO_LARGE, "\"%.*s\" would have more than %d files %s",
+	                                                   ER_FMT(routine), ER_ASSETS_QUOTA_FILES, remedy);
 }
 
 static bool put_all(er_db *db, const owner *o, const er_asset *assets, size_t n, er_err *err)
@@ -314,54 +318,129 @@ static bool named(er_store *s, er_slice routine, er_map *live, er_err *err)
 	return good;
 }
 
-static bool remove_one(er_db *db, int64_t id, er_err *err)
+typedef struct old {
+	int64_t id;
+	er_hash hash;
+	uint64_t bytes;
+} old;
+
+typedef struct sweep {
+	er_slice routine;
+	owner owner;
+	int64_t before_s;
+	er_buf list; /* of `old`; without those that versions name, once they are known */
+} sweep;
+
+/* Files that are old enough, or of an earlier routine of the name. */
+static bool list_old(er_store *s, sweep *w, er_err *err)
 {
+	er_db *db = er_pool_take(&s->asset_readers, err);
+	if (db == NULL)
+		return false;
+	er_query q = er_query_of(db, "SELECT id, hash, bytes FROM asset WHERE routine = ?1 AND (at_s < ?2 OR after <> ?3)");
+	er_bind_text(&q, w->routine);
+	er_bind_int(&q, w->before_s);
+	er_bind_int(&q, w->owner.after);
+	while (er_query_row(&q)) {
+		old it = {.id = er_col_int(&q, 0), .bytes = (uint64_t)er_col_int(&q, 2)};
+		er_slice hash = er_col_bytes(&q, 1);
+		ER_ASSERT(hash.n == sizeof it.hash.b);
+		er_copy(it.hash.b, hash.p, hash.n);
+		er_buf_put(&w->list, er_slice_of(&it, sizeof it));
+	}
+	bool good = er_query_end(&q, err);
+	er_pool_give(&s->asset_readers, db);
+	return good;
+}
+
+static const old *list_of(const sweep *w, size_t *n)
+{
+	er_slice bytes = er_buf_slice(&w->list);
+	*n = bytes.n / sizeof(old);
+	return (const old *)(const void *)bytes.p;
+}
+
+static bool take_out_named(er_store *s, sweep *w, er_err *err)
+{
+	size_t n;
+	const old *v = list_of(w, &n);
+	if (n == 0)
+		return true;
+	er_map *live = er_map_new();
+	er_buf rest = {0};
+	bool good = named(s, w->routine, live, err);
+	for (size_t i = 0; good && i < n; i++)
+		if (er_map_get(live, er_hash_slice(&v[i].hash)) == NULL)
+			er_buf_put(&rest, er_slice_of(&v[i], sizeof v[i]));
+	er_map_free(live);
+	er_buf_fini(&w->list);
+	w->list = rest;
+	return good;
+}
+
+/* Unless it was put or asked for meanwhile. *gone: it is removed. */
+static bool remove_one(er_db *db, const sweep *w, int64_t id, bool *gone, er_err *err)
+{
+	er_query q = er_query_of(db, "DELETE FROM asset WHERE id = ?1 AND (at_s < ?2 OR after <> ?3) RETURNING id");
+	er_bind_int(&q, id);
+	er_bind_int(&q, w->before_s);
+	er_bind_int(&q, w->owner.after);
+	*gone = er_query_row(&q);
+	if (!er_query_run(&q, err))
+		return false;
+	if (!*gone)
+		return true;
 	er_query parts = er_query_of(db, "DELETE FROM part WHERE id BETWEEN ?1 AND ?2");
 	er_bind_int(&parts, id * PARTS);
 	er_bind_int(&parts, id * PARTS + PARTS - 1);
-	if (!er_query_run(&parts, err))
+	return er_query_run(&parts, err);
+}
+
+static bool is_stopped(const bool *stop)
+{
+	return stop != NULL && __atomic_load_n(stop, __ATOMIC_RELAXED);
+}
+
+/* Some files in one transaction; *at: behind them. */
+static bool remove_some(er_store *s, const sweep *w, size_t *at, unsigned *removed, er_err *err)
+{
+	size_t n;
+	uint64_t bytes = 0;
+	unsigned gone_n = 0;
+	const old *v = list_of(w, &n);
+	if (!begin(s, err))
 		return false;
-	er_query q = er_query_of(db, "DELETE FROM asset WHERE id = ?1");
-	er_bind_int(&q, id);
-	return er_query_run(&q, err);
-}
-
-/* Ids of files that are old enough, or of an earlier routine of the name, and that no version
- * names; in the writer's transaction. */
-static bool choose(er_store *s, er_slice routine, int64_t before_s, er_buf *ids, er_err *err)
-{
-	er_map *live = er_map_new();
-	owner o = {0};
-	bool good = owner_of(s, routine, &o, err) && named(s, routine, live, err);
-	er_query q = er_query_of(s->assets, "SELECT id, hash FROM asset WHERE routine = ?1 AND (at_s < ?2 OR after <> ?3)");
-	er_bind_text(&q, routine);
-	er_bind_int(&q, before_s);
-	er_bind_int(&q, o.after);
-	while (good && er_buf_len(ids) < AT_ONCE * sizeof(int64_t) && er_query_row(&q)) {
-		int64_t id = er_col_int(&q, 0);
-		if (er_map_get(live, er_col_bytes(&q, 1)) == NULL)
-			er_buf_put(ids, er_slice_of(&id, sizeof id));
+	bool good = true;
+	for (size_t first = *at; good && *at < n && *at - first < AT_ONCE && bytes < BYTES_AT_ONCE; ++*at) {
+		bool gone = false;
+		good = remove_one(s->assets, w, v[*at].id, &gone, err);
+		bytes += v[*at].bytes;
+		gone_n += gone;
 	}
-	er_map_free(live);
-	return er_query_end(&q, good ? err : NULL) && good;
+	good = end(s, good, err);
+	*removed += good ? gone_n : 0;
+	return good;
 }
 
-static bool sweep_routine(er_store *s, er_slice routine, int64_t before_s, unsigned *removed, er_err *err)
+static bool sweep_routine(er_store *s, er_slice routine, int64_t before_s, const bool *stop, unsigned *removed, er_err *err)
 {
-	er_buf ids = {0};
-	bool good = choose(s, routine, before_s, &ids, err);
-	size_t n = er_buf_len(&ids) / sizeof(int64_t);
-	for (size_t i = 0; good && i < n; i++)
-		good = remove_one(s->assets, ((const int64_t *)(const void *)ids.p)[i], err);
-	*removed = good ? (unsigned)n : 0;
-	er_buf_fini(&ids);
+	sweep w = {.routine = routine, .before_s = before_s};
+	size_t n = 0;
+	bool good = owner_of(s, routine, &w.owner, err) && list_old(s, &w, err) && take_out_named(s, &w, err);
+	(void)list_of(&w, &n);
+	for (size_t at = 0; good && at < n && !is_stopped(stop);)
+		good = remove_some(s, &w, &at, removed, err);
+	er_buf_fini(&w.list);
 	return good;
 }
 
 /* The first routine behind the one that was swept last; *over: there is none. */
 static bool next_routine(er_store *s, char *name, size_t cap, bool *over, er_err *err)
 {
-	er_query q = er_query_of(s->assets, "SELECT routine FROM asset_tally WHERE routine > ?1 ORDER BY routine LIMIT 1");
+	er_db *db = er_pool_take(&s->asset_readers, err);
+	if (db == NULL)
+		return false;
+	er_query q = er_query_of(db, "SELECT routine FROM asset_tally WHERE routine > ?1 ORDER BY routine LIMIT 1");
 	er_bind_text(&q, er_slice_cstr(s->swept));
 	*over = !er_query_row(&q) || er_col_bytes(&q, 0).n >= cap;
 	name[0] = '\0';
@@ -369,10 +448,12 @@ static bool next_routine(er_store *s, char *name, size_t cap, bool *over, er_err
 		er_copy(name, er_col_bytes(&q, 0).p, er_col_bytes(&q, 0).n);
 		name[er_col_bytes(&q, 0).n] = '\0';
 	}
-	return er_query_end(&q, err);
+	bool good = er_query_end(&q, err);
+	er_pool_give(&s->asset_readers, db);
+	return good;
 }
 
-bool er_asset_sweep(er_store *s, unsigned grace_s, unsigned *removed, bool *over, er_err *err)
+bool er_asset_sweep(er_store *s, unsigned grace_s, const bool *stop, unsigned *removed, bool *over, er_err *err)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
 	char name[ER_NAME_MAX + 1];
@@ -380,14 +461,9 @@ bool er_asset_sweep(er_store *s, unsigned grace_s, unsigned *removed, bool *over
 	*over = true;
 	if (pthread_mutex_trylock(&s->sweep_lock) != 0)
 		return true;
-	bool good = begin(s, err);
-	if (good) {
-		bool done = next_routine(s, name, sizeof name, over, err) &&
-		            (*over || sweep_routine(s, er_slice_cstr(name), er_clock_wall_s() - (int64_t)grace_s, removed, err));
-		good = end(s, done, err);
-	}
-	/* One that has more of it comes again. */
-	if (good && *removed < AT_ONCE)
+	bool good = next_routine(s, name, sizeof name, over, err) &&
+	            (*over || sweep_routine(s, er_slice_cstr(name), er_clock_wall_s() - (int64_t)grace_s, stop, removed, err));
+	if (good && !is_stopped(stop))
 		er_copy(s->swept, name, sizeof name);
 	pthread_mutex_unlock(&s->sweep_lock);
 	return good;

@@ -17,6 +17,7 @@ enum {
 	ER_ASSET_GRACE_S = 3600, /* that a file stays without a version */
 };
 #define ER_ASSETS_QUOTA ((uint64_t)4 << 30) /* bytes of all files of a routine */
+enum { ER_ASSETS_QUOTA_FILES = 200000 /* so many of them, in all its versions */ };
 
 typedef struct er_asset {
 	er_hash hash;
@@ -41,8 +42,10 @@ typedef struct er_asset_tally {
 ER_MUST_CHECK bool er_asset_count(er_store *s, er_slice routine, er_asset_tally *out, er_err *err);
 
 /* Removes what no version names, of the next routine in their order; *over: it was the last one,
- * and the next call begins anew. `grace_s`: ER_ASSET_GRACE_S. One thread at a time; nothing happens
- * while a backup is made. */
-ER_MUST_CHECK bool er_asset_sweep(er_store *s, unsigned grace_s, unsigned *removed, bool *over, er_err *err);
+ * and the next call begins anew. `grace_s`: ER_ASSET_GRACE_S. Takes as long as the routine has
+ * files, and holds up others that write no longer than for some of them at a time. `stop`
+ * (atomic; may be NULL): true ends it soon. One thread at a time; nothing happens while a backup is
+ * made. */
+ER_MUST_CHECK bool er_asset_sweep(er_store *s, unsigned grace_s, const bool *stop, unsigned *removed, bool *over, er_err *err);
 
 #endif

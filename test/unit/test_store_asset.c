@@ -6,6 +6,8 @@
 #include "store/asset.h"
 #include "store/crypt.h"
 
+#include <sqlite3.h>
+
 typedef struct fixture {
 	char *dir;
 	er_store *s;
@@ -80,7 +82,7 @@ static unsigned sweep(fixture *f)
 	/* one second older than now: nothing was put later than this */
 	sleep(1);
 	while (!over) {
-		if (!er_asset_sweep(f->s, 0, &removed, &over, &f->err))
+		if (!er_asset_sweep(f->s, 0, NULL, &removed, &over, &f->err))
 			fail_msg("sweep: %s", f->err.text);
 		sum += removed;
 	}
@@ -148,7 +150,7 @@ static void what_no_version_names_is_swept_and_what_one_names_stays(void **state
 	/* what is young stays */
 	unsigned removed;
 	for (bool over = false; !over;) {
-		assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, &removed, &over, &f->err));
+		assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, NULL, &removed, &over, &f->err));
 		assert_int_equal(removed, 0);
 	}
 	assert_int_equal(sweep(f), 2); /* the loose one, and that of a routine without a version */
@@ -214,7 +216,7 @@ static void the_next_routine_of_a_name_neither_sees_nor_names_files_of_the_one_b
 	assert_true(there(f, "shop", a.bytes));
 	(void)version(f, "shop", "b", a.bytes);
 	/* young, but nobody's */
-	assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, &removed, &over, &f->err));
+	assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, NULL, &removed, &over, &f->err));
 	assert_int_equal(removed, 1);
 	assert_true(er_asset_count(f->s, ER_LIT("shop"), &t, &f->err));
 	assert_int_equal(t.files, 1);
@@ -245,12 +247,68 @@ static void a_backup_has_the_files_and_one_without_them_does_not_start(void **st
 	er_free(back);
 }
 
+static void say_in_database(fixture *f, const char *sql)
+{
+	sqlite3 *db;
+	char *path = er_printf("%s/assets.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	er_free(path);
+}
+
+/* Empty ones cost no bytes, but rows and time. */
+static void a_routine_has_no_more_files_than_its_quota_however_small_they_are(void **state)
+{
+	fixture *f = *state;
+	put(f, "shop", ER_LIT("one"));
+	put(f, "other", ER_LIT("one"));
+	say_in_database(f, "UPDATE asset_tally SET files = 199999 WHERE routine = 'shop'");
+	put(f, "shop", ER_LIT(""));
+	er_asset more = asset(ER_LIT("more"));
+	assert_false(er_asset_put(f->s, ER_LIT("shop"), &more, 1, &f->err));
+	assert_int_equal(f->err.kind, ER_ERR_TOO_LARGE);
+	assert_non_null(strstr(f->err.text, "\"shop\" would have more than 200000 files"));
+	assert_non_null(strstr(f->err.text, "er versions prune"));
+	assert_false(there(f, "shop", more.bytes));
+	put(f, "shop", ER_LIT("one")); /* it is there */
+	put(f, "other", more.bytes);
+}
+
+/* More than one transaction removes. */
+static void many_files_are_swept_and_what_is_asked_for_meanwhile_stays(void **state)
+{
+	enum { MANY = 700 };
+	fixture *f = *state;
+	er_asset v[MANY];
+	uint32_t numbers[MANY];
+	unsigned removed;
+	bool over, stop = true;
+	for (uint32_t i = 0; i < MANY; i++) {
+		numbers[i] = i;
+		v[i] = asset(er_slice_of(&numbers[i], sizeof numbers[i]));
+	}
+	assert_true(er_asset_put(f->s, ER_LIT("shop"), v, MANY, &f->err));
+	(void)version(f, "shop", "a", v[3].bytes);
+	say_in_database(f, "UPDATE asset SET at_s = 1");
+	assert_true(there(f, "shop", v[5].bytes)); /* whoever deploys it next asks for it */
+	assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, &stop, &removed, &over, &f->err));
+	assert_int_equal(removed, 0);
+	stop = false;
+	assert_true(er_asset_sweep(f->s, ER_ASSET_GRACE_S, &stop, &removed, &over, &f->err));
+	assert_int_equal(removed, MANY - 2);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(there(f, "shop", v[i].bytes), i == 3 || i == 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(what_was_put_is_read_in_any_part, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bytes_of_another_hash_are_refused_with_all_that_came_with_them, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_no_version_names_is_swept_and_what_one_names_stays, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_routine_has_no_more_files_than_its_quota_however_small_they_are, setup, teardown),
+	    cmocka_unit_test_setup_teardown(many_files_are_swept_and_what_is_asked_for_meanwhile_stays, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_version_is_the_same_only_with_the_same_files, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_next_routine_of_a_name_neither_sees_nor_names_files_of_the_one_before, setup,
 	                                    teardown),
