@@ -42,11 +42,13 @@ unit gc e2e conformance blast lint:
 	@tools/test.sh $@
 
 # What takes too long for the suite: SOAK_ROUNDS kills of a node that fills its cache file, and as
-# many of one that purges meanwhile; and SOAK_FAULTS rounds of all that an origin can do wrong.
+# many of one that purges meanwhile; SOAK_FAULTS rounds of all that an origin can do wrong; and
+# SOAK_REQUESTS requests of each kind, with memory that does not grow.
 soak: build
 	@tools/deps.sh build test
 	@node test/soak/cache-kill.mjs $(or $(SOAK_ROUNDS),1000)
 	@ER_FAULTS_ROUNDS=$(or $(SOAK_FAULTS),200) node --test --test-concurrency=1 test/e2e/faults.test.mjs
+	@node test/soak/memory.mjs --requests $(or $(SOAK_REQUESTS),100000)
 
 # AddressSanitizer and UndefinedBehaviorSanitizer: the unit tests, and the end-to-end tests with a
 # sanitized `er`. The sandbox stays the release one: its memory limit is exact, and a sanitizer's
