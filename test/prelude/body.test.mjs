@@ -235,3 +235,18 @@ test('lone surrogates become U+FFFD and cut nothing off', () => {
 	assert.equal(bodyText(r), 'x\ufffdy');
 	assert.equal(i.told('log')[0][2], 'a\ufffdb 4 q\ufffdr');
 });
+
+test('a query is read as the URL standard says, whatever it is made of', () => {
+	const pieces = ['a', 'b', '=', '&', '+', '%', '%20', '%2', '%zz', '%41', '%26', '%3D', '%C3%A9', '%c3', '%e2%82%ac', '%ff', '%00', 'é', '🦊', '?', '#', ';'];
+	let state = 1;
+	const random = (n) => ((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8) % n;
+	const queries = Array.from({ length: 3000 }, () => Array.from({ length: random(12) }, () => pieces[random(pieces.length)]).join(''));
+	const there = run(`return ${JSON.stringify(queries)}.map((q) => [...new URLSearchParams(q)])`);
+	const decode = (s) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(Buffer.from(Buffer.from(s.replaceAll('+', ' ')).toString('latin1').replace(/%([0-9a-f]{2})/gi, (all, digits) => String.fromCharCode(parseInt(digits, 16))), 'latin1'));
+	const pair = (piece) => (piece.includes('=') ? [piece.slice(0, piece.indexOf('=')), piece.slice(piece.indexOf('=') + 1)] : [piece, '']).map(decode);
+	queries.forEach((q, i) => assert.deepEqual(there[i], q.replace(/^\?/, '').split('&').filter((piece) => piece !== '').map(pair), q));
+});
+
+test('a query of very many names without a value is read in one pass', () => {
+	assert.equal(run(`return new URLSearchParams('a&'.repeat(200000)).size`), 200000);
+});

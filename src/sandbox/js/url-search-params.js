@@ -2,19 +2,27 @@
 // value, ...].
 import * as er from './natives.js';
 import {
-	TypeErr, apply, arraySort, fromCharCode, getOwnPropertyDescriptor, includes, isArray, listOf, newMap, ownKeys, regexp, replaceAllOf, strIndexOf, strSlice,
-	strSplit, symIterator, U8, taLength, u8Subarray,
+	TypeErr, apply, arraySort, charCode, fromCharCode, getOwnPropertyDescriptor, includes, isArray, listOf, newMap, ownKeys, regexp, replaceAllOf, strIndexOf, strSlice,
+	symIterator, U8, taLength, u8Subarray,
 } from './primordials.js';
 import { INTERNAL, brand, callback, finish, isObject, iteratorClass, need, usvString } from './webidl.js';
 
-const HAS_PERCENT_OR_PLUS = regexp(/[%+]/);
 const PLAIN = regexp(/[^*\-._0-9A-Za-z]/);
 const hex = (c) => (c >= 48 && c <= 57 ? c - 48 : c >= 65 && c <= 70 ? c - 55 : c >= 97 && c <= 102 ? c - 87 : -1);
 
 export function decodeForm(s) {
-	if (HAS_PERCENT_OR_PLUS.exec(s) === null) return s;
-	s = includes(s, '+') ? replaceAllOf(s, '+', ' ') : s;
-	if (!includes(s, '%')) return s;
+	if (includes(s, '+')) s = replaceAllOf(s, '+', ' ');
+	let out = '', from = 0;
+	for (let at = strIndexOf(s, '%'); at >= 0; at = strIndexOf(s, '%', from > at ? from : at + 1)) {
+		const a = hex(charCode(s, at + 1)), b = hex(charCode(s, at + 2));
+		if (a < 0 || b < 0) continue;
+		if (a >= 8) return decodeBytes(s); // a part of a character
+		out += strSlice(s, from, at) + fromCharCode(a * 16 + b);
+		from = at + 3;
+	}
+	return from === 0 ? s : out + strSlice(s, from);
+}
+function decodeBytes(s) {
 	const from = er.utf8Encode(s);
 	const n = taLength(from);
 	const to = new U8(n);
@@ -46,14 +54,18 @@ export function encodeForm(s) {
 	return out;
 }
 export function parseForm(text) {
-	const list = [];
-	const pieces = strSplit(text, '&');
-	for (let i = 0; i < pieces.length; i++) {
-		const piece = pieces[i];
-		if (piece === '') continue;
-		const eq = strIndexOf(piece, '=');
-		list[list.length] = decodeForm(eq < 0 ? piece : strSlice(piece, 0, eq));
-		list[list.length] = eq < 0 ? '' : decodeForm(strSlice(piece, eq + 1));
+	const list = [], coded = includes(text, '%') || includes(text, '+');
+	const next = (c, at) => {
+		const found = strIndexOf(text, c, at);
+		return found < 0 ? text.length : found;
+	};
+	for (let at = 0, end, eq = -1; at < text.length; at = end + 1) {
+		end = next('&', at);
+		if (end === at) continue;
+		if (eq < at) eq = next('=', at);
+		const name = strSlice(text, at, eq < end ? eq : end), value = eq < end ? strSlice(text, eq + 1, end) : '';
+		list[list.length] = coded ? decodeForm(name) : name;
+		list[list.length] = coded ? decodeForm(value) : value;
 	}
 	return list;
 }
