@@ -4,6 +4,7 @@
 //   base ← model ← http ← {net, channel, cache, origin} ← isolate ← control ← gateway ← cli
 //   cache ← assets ← control
 //   base, model ← store ← control; http, store, cache ← data ← gateway
+//   base ← geo ← gateway
 //   sandbox stands alone on base, model, http, channel. cli is also the front of the node (er
 //   node, er dev).
 //
@@ -14,6 +15,7 @@ import path from 'node:path'
 
 const below = {
 	base: [],
+	geo: ['base'],
 	model: ['base'],
 	http: ['base', 'model'],
 	net: ['base'],
@@ -25,9 +27,9 @@ const below = {
 	isolate: ['base', 'model', 'http', 'channel', 'cache', 'origin'],
 	store: ['base', 'model'],
 	control: ['base', 'model', 'http', 'channel', 'cache', 'assets', 'origin', 'store', 'isolate'],
-	gateway: ['base', 'model', 'http', 'net', 'channel', 'cache', 'data', 'assets', 'origin', 'isolate', 'store', 'control'],
+	gateway: ['base', 'model', 'geo', 'http', 'net', 'channel', 'cache', 'data', 'assets', 'origin', 'isolate', 'store', 'control'],
 	sandbox: ['base', 'model', 'http', 'channel'],
-	cli: ['base', 'model', 'http', 'net', 'channel', 'assets', 'origin', 'isolate', 'gateway', 'control', 'store'],
+	cli: ['base', 'model', 'geo', 'http', 'net', 'channel', 'assets', 'origin', 'isolate', 'gateway', 'control', 'store'],
 }
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')
