@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -65,9 +66,22 @@ static char *ascii_url(er_slice scheme, er_slice host)
 	return out;
 }
 
-/* data/admin.sock as well as ./data/admin.sock; HOST:PORT/ is none. */
+/* A bare name that is a socket here; a host is never called so by accident of somebody else. */
+static bool is_socket_of_ours(er_slice where)
+{
+	struct stat st;
+	char *path = er_strdup_slice(where);
+	bool is = where.n > 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == 0);
+	er_free(path);
+	return is;
+}
+
+/* data/admin.sock as well as ./data/admin.sock, and admin.sock if it is there; HOST:PORT/ is
+ * none. */
 static bool looks_like_path(er_slice where)
 {
+	if (is_socket_of_ours(where))
+		return true;
 	if (er_slice_starts(where, ER_LIT("/")) || er_slice_starts(where, ER_LIT(".")))
 		return true;
 	while (er_slice_ends(where, ER_LIT("/")))

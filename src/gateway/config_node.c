@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	MAX_FILE = 1 << 20,
@@ -223,6 +224,12 @@ typedef struct disk_raw {
 	uint32_t size_mb;
 } disk_raw;
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static bool one_disk(er_config_reader *r, const er_json *v)
 {
 	static const er_member members[] = {
@@ -236,6 +243,9 @@ static bool one_disk(er_config_reader *r, const er_json *v)
 	for (size_t i = 0; i < c->n_cache_disks; i++)
 		if (er_slice_eq(er_slice_cstr(c->cache_disks[i].path), er_slice_cstr(path)))
 			return er_config_wrong(r, er_json_get(v, ER_LIT("path")), "another path is expected: this file is named twice");
+	if (is_folder(path))
+		return er_config_wrong(r, er_json_get(v, ER_LIT("path")),
+		                       "a file is expected, and this is a folder: name a file in it, as %s/cache", path);
 	er_config_add_disk(c, er_slice_cstr(path), raw.size_mb);
 	return true;
 }

@@ -264,6 +264,7 @@ test('a node with a data folder has a file in it, and what the configuration say
 		['[{ "path": "c", "sizeMb": 63 }]', /node\.jsonc:3:\d+: .*sizeMb/],
 		['[{ "path": "c" }]', /node\.jsonc:3:\d+: .*sizeMb/],
 		['[{ "path": "c", "sizeMb": 64 }, { "path": "c", "sizeMb": 64 }]', /node\.jsonc:3:\d+: .*named twice/],
+		['[{ "path": "data", "sizeMb": 64 }]', /node\.jsonc:3:\d+: .*a file is expected, and this is a folder: name a file in it, as data\/cache/],
 		['[{ "path": "c", "size": 64 }]', /node\.jsonc:3:\d+: .*sizeMb/],
 	]) {
 		const bad = say(disk)

@@ -44,6 +44,9 @@ test('er login remembers nodes as profiles in a file that is ours alone', async 
 		const there = await tool(['whoami'], { cwd, env: { ER_NODE } })
 		assert.match(there.out, /^socket \(admin\) at /, `${ER_NODE}: ${there.err}`)
 	}
+	const bare = await tool(['whoami'], { env: { ...env, ER_NODE: 'admin.sock' }, cwd: plane.data })
+	assert.equal(bare.code, 0, bare.err)
+	assert.match(bare.out, /^socket \(admin\) at admin\.sock/)
 	const list = await tool(['login', '--list'], { env })
 	assert.match(list.out, /^ +PROFILE +NODE +TOKEN\n +default +http:\S+ +stored\n\* +here +\/\S+ +-\n$/)
 	assert.doesNotMatch(list.out, new RegExp(secret))
