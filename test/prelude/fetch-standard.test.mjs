@@ -45,6 +45,19 @@ test("a stream that only JavaScript knows needs duplex: 'half' to be uploaded; a
 	assert.deepEqual(ask(4), ['made', 'made', 'made', 'made']);
 });
 
+test('a subclass answers for its members and not for what is sent', () => {
+	const i = new Instance().load(`class Odd extends Request { get url() { return 'https://odd.example/'; } get method() { return 'ODD'; } get headers() { return new Headers({ odd: '1' }); } get redirect() { return 'error'; } get integrity() { return 'sha256-odd'; } }
+		addEventListener('fetch', (event) => {
+			const odd = new Odd('https://x.example/', { method: 'POST', headers: { a: 'b' }, body: 'x' });
+			fetch(new Request(odd)).catch(() => {});
+			fetch(new Odd('https://x.example/', { method: 'PUT', headers: { a: 'b' } })).catch(() => {});
+			event.respondWith((async () => new Response((await new Odd('https://x.example/', { method: 'PUT', body: new Blob([], { type: 'text/x' }) }).blob()).type))());
+		})`);
+	const r = i.request();
+	assert.equal(bodyText(r), 'text/x');
+	assert.deepEqual(i.told('fetch').map((c) => c.slice(3, 6)), [['POST', 'https://x.example/', 'a\nb\ncontent-type\ntext/plain;charset=UTF-8\n'], ['PUT', 'https://x.example/', 'a\nb\n']]);
+});
+
 test('options whose getters read the request leave nothing of it to be handed on', () => {
 	const said = (code) => {
 		const i = new Instance().load(`addEventListener('fetch', (event) => { const { request } = event; event.respondWith((async () => { try { await ${code}; return new Response('went'); } catch (e) { return new Response(e.name); } })()); })`);

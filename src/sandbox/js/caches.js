@@ -15,8 +15,8 @@ import { INTERNAL, brand, dictionary, domString, finish, illegal, isObject, need
 import { DOMException } from './dom-exception.js';
 
 const {
-	CACHE, READS, SPENT, Request, Response, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf,
-	storedResponse, usable,
+	CACHE, READS, SPENT, Request, Response, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, methodOfRequest, networkError, rawOfResponse, reasonText, responseBlock,
+	spendResponse, statusOf, storedResponse, urlOfRequest, usable,
 } = shared.tools;
 const ignore = uncurry(Response.prototype.ignore);
 
@@ -25,9 +25,9 @@ const ignore = uncurry(Response.prototype.ignore);
 /** RequestInfo as a key: { url, method, block }. */
 function keyOf(input) {
 	if (!isRequest(input)) input = new Request(input);
-	const hash = strIndexOf(input.url, '#');
-	const url = hash < 0 ? input.url : strSlice(input.url, 0, hash);
-	return { url, method: input.method, block: fetchParts(input).block, request: input };
+	const href = urlOfRequest(input), hash = strIndexOf(href, '#');
+	const url = hash < 0 ? href : strSlice(href, 0, hash);
+	return { url, method: methodOfRequest(input), block: fetchParts(input).block, request: input };
 }
 const isHttp = (url) => startsWith(url, 'http:') || startsWith(url, 'https:');
 const withoutSearch = (url) => {
@@ -189,7 +189,7 @@ async function addInto(what, store, inputs) {
 	for (let i = 0; i < keys.length; i++) responses[i] = await under[i];
 	for (let i = 0; i < keys.length; i++)
 		for (let k = 0; k < i; k++) if (isSame(keys[i], keys[k], responses[i])) throw twice(keys[i]);
-	for (let i = 0; i < keys.length; i++) await putInto(what, store, keys[i].url === keys[i].request.url ? keys[i].request : keys[i].url, responses[i]);
+	for (let i = 0; i < keys.length; i++) await putInto(what, store, keys[i].url === urlOfRequest(keys[i].request) ? keys[i].request : keys[i].url, responses[i]);
 }
 /** What a method gives: a promise, also of what it throws. */
 const promised = (f) => {

@@ -9,7 +9,7 @@ import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, starts
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, settle, unhang } from './scope.js';
-import { Request, fetchParts, hostOfURL, isRequest, isUntouched, saysCacheOnly, rawOfRequest, requestWishing, spendRequest } from './request.js';
+import { Request, fetchParts, hostOfURL, isRequest, isUntouched, methodOfRequest, saysCacheOnly, rawOfRequest, requestWishing, spendRequest, urlOfRequest } from './request.js';
 import { nodeResponse, spendResponse } from './response.js';
 import { GONE, NodeBody, isOpen } from './node-body.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
@@ -139,11 +139,11 @@ function ask(scope, request) {
 		useUp(request, raw, reasonOf(signal));
 		throw reasonOf(signal);
 	}
-	const url = request.url;
+	const url = urlOfRequest(request);
 	if (!isHttp(url)) {
 		if (startsWith(url, 'data:')) {
-			const response = dataURL(url, request.method);
-			return request.integrity === '' ? response : intact(response, request.integrity);
+			const response = dataURL(url, methodOfRequest(request));
+			return parts.integrity === '' ? response : intact(response, parts.integrity);
 		}
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
@@ -156,7 +156,7 @@ function ask(scope, request) {
 	subs.set(fid, sub);
 	hang(scope, sub);
 	if (signal !== null) sub.offAbort = onAbort(signal, (reason) => sub.aborted(reason));
-	const { integrity } = request;
+	const { integrity } = parts;
 	if (integrity !== '') return intact(promise, integrity);
 	last = sub;
 	return promise;
@@ -192,8 +192,8 @@ function asItCame(request, scope, wishes) {
 	last = sub;
 	return promise;
 }
-function options(request, extra) {
-	let o = request.redirect === 'manual' ? FETCH_REDIRECT_MANUAL : request.redirect === 'error' ? FETCH_REDIRECT_ERROR : FETCH_REDIRECT_FOLLOW;
+function options({ redirect, extra }) {
+	let o = redirect === 'manual' ? FETCH_REDIRECT_MANUAL : redirect === 'error' ? FETCH_REDIRECT_ERROR : FETCH_REDIRECT_FOLLOW;
 	if (extra !== null) {
 		if (extra.mode === 'same-origin') o |= FETCH_SAME_ORIGIN;
 		if (extra.cdnProxy) o |= FETCH_CDN_PROXY;
@@ -219,8 +219,8 @@ function send(sub, request, raw, parts, block, url) {
 	sub.manual = parts.extra?.decompress === 'manual';
 	sub.wishes = parts.extra?.wishes;
 	sub.site = parts.self || parts.extra?.cdnProxy === true || sub.wishes !== undefined;
-	const o = options(request, parts.extra) | (parts.self ? FETCH_SELF : 0);
-	sendRaw(sub, request.method, url, block, o, raw, request);
+	const o = options(parts) | (parts.self ? FETCH_SELF : 0);
+	sendRaw(sub, methodOfRequest(request), url, block, o, raw, request);
 }
 /** `request`: what is used up with its body, or null. */
 function sendRaw(sub, method, url, block, o, raw, request) {
@@ -347,7 +347,7 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 		}
 		return;
 	}
-	const url = typeof sub.url === 'string' ? sub.url : sub.url.url;
+	const url = typeof sub.url === 'string' ? sub.url : urlOfRequest(sub.url);
 	const response = nodeResponse(status, reason ?? 'OK', block, urls ?? url, body, sub.site ? sub.wishes ?? '' : null);
 	// Who gave the promise for an answer was the first to wait for it.
 	if (sub.answers) {

@@ -8,7 +8,7 @@ import {
 import { AbortController, AbortSignal, isSignal } from './abort.js';
 import { DOMException } from './dom-exception.js';
 import { Headers, isHeaders } from './headers.js';
-import { Request, fetchParts, isRequest } from './request.js';
+import { Request, fetchParts, isRequest, methodOfRequest, urlOfRequest } from './request.js';
 import { Response, isResponse, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf, storedResponse } from './response.js';
 import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv } from './fetch-event.js';
 import { fetch } from './fetch.js';
@@ -204,8 +204,8 @@ const cachesScript = () => {
 	if (caches_ === null) {
 		const handed = shared();
 		handed.tools = {
-			CACHE, READS, SPENT, Request, Response, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, networkError, rawOfResponse, reasonText, responseBlock,
-			spendResponse, statusOf, storedResponse, usable,
+			CACHE, READS, SPENT, Request, Response, ask, fetch, fetchParts, isRequest, isResponse, isStreamRaw, keptURLs, methodOfRequest, networkError, rawOfResponse, reasonText,
+			responseBlock, spendResponse, statusOf, storedResponse, urlOfRequest, usable,
 		};
 		caches_ = er.lazy('caches')(handed);
 	}

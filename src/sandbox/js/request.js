@@ -54,6 +54,10 @@ export let isRequest;
 export let nodeRequest; // (scope)
 export let rawOfRequest;
 export let spendRequest;
+// What a Request is, whatever a subclass or a changed prototype answers for it.
+export let methodOfRequest;
+export let urlOfRequest;
+export let headersOfRequest;
 // (input, wishes) -> a Request made from it that wishes this of the cache
 export let requestWishing;
 export let isUntouched; // (value, scope) -> it is the request of that scope, as it came
@@ -129,12 +133,13 @@ export class Request {
 	}
 	#copy(from) {
 		this.#scope = from.#scope;
-		this.#url = from.url;
-		this.#method = from.method;
-		this.#redirect = from.redirect;
+		this.#url = urlOfRequest(from);
+		this.#method = methodOfRequest(from);
+		this.#redirect = from.#redirect ?? 'manual';
 		this.#extra = from.#extra;
-		this.#block = requestBlock(from.headers);
-		this.#hosted = headersOpen(from.headers);
+		const headers = headersOfRequest(from);
+		this.#block = requestBlock(headers);
+		this.#hosted = headersOpen(headers);
 		this.#fromNode = from.#node || from.#fromNode;
 		this.#parent = from.#node ? signalOf(from.#scope) : from.#signal ?? from.#parent;
 	}
@@ -210,7 +215,7 @@ export class Request {
 			if (bodyless) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 			this.#raw = extract(init);
 			if (isStreamRaw(this.#raw)) this.#streams(half);
-			if (extractedType !== null && !headersHas(this.headers, 'content-type')) headersPut(this.headers, 'content-type', extractedType);
+			if (extractedType !== null && !headersHas(headersOfRequest(this), 'content-type')) headersPut(headersOfRequest(this), 'content-type', extractedType);
 			return;
 		}
 		if (from === null || init === null) return;
@@ -234,22 +239,13 @@ export class Request {
 	}
 
 	get method() {
-		if (this.#method === null) this.#method = er.reqMethod(Request.#id(this));
-		return this.#method;
+		return methodOfRequest(this);
 	}
 	get url() {
-		if (this.#url === null) this.#url = er.reqUrl(Request.#id(this));
-		return this.#url;
+		return urlOfRequest(this);
 	}
 	get headers() {
-		if (this.#headers === null) {
-			const block = this.#block;
-			this.#headers =
-				block === null
-					? headersFromBlock(er.reqBlock(Request.#id(this)), GUARD_IMMUTABLE, this)
-					: headersFromBlock(block, GUARD_REQUEST, this.#fromNode ? this : null, this.#hosted);
-		}
-		return this.#headers;
+		return headersOfRequest(this);
 	}
 	get destination() {
 		return Request.#ours(this, 'destination', '');
@@ -315,6 +311,18 @@ export class Request {
 		return s.id;
 	}
 	static {
+		methodOfRequest = (r) => (r.#method ??= er.reqMethod(Request.#id(r)));
+		urlOfRequest = (r) => (r.#url ??= er.reqUrl(Request.#id(r)));
+		headersOfRequest = (r) => {
+			if (r.#headers === null) {
+				const block = r.#block;
+				r.#headers =
+					block === null
+						? headersFromBlock(er.reqBlock(Request.#id(r)), GUARD_IMMUTABLE, r)
+						: headersFromBlock(block, GUARD_REQUEST, r.#fromNode ? r : null, r.#hosted);
+			}
+			return r.#headers;
+		};
 		isRequest = (r) => typeof r === 'object' && r !== null && #scope in r;
 		nodeRequest = (scope) => {
 			const r = new Request(INTERNAL, scope);
@@ -346,7 +354,9 @@ export class Request {
 		});
 		fetchParts = (r) => ({
 			self: r.#scope !== null,
-			block: r.#headers !== null ? requestBlock(r.#headers) : r.#block !== null ? r.#block : requestBlock(r.headers),
+			block: r.#headers !== null ? requestBlock(r.#headers) : r.#block !== null ? r.#block : requestBlock(headersOfRequest(r)),
+			redirect: r.#redirect ?? 'manual',
+			integrity: r.#extra?.integrity ?? '',
 			hosted: r.#headers !== null ? headersOpen(r.#headers) : r.#hosted,
 			signal: r.#node ? null : r.#signal ?? r.#parent,
 			extra: r.#extra,
@@ -368,7 +378,7 @@ export class Request {
 				if (v !== undefined) r.#raw = SPENT;
 				return v;
 			},
-			type: (r) => headersGet(r.headers, 'content-type'),
+			type: (r) => headersGet(headersOfRequest(r), 'content-type'),
 		});
 	}
 }

@@ -4,7 +4,7 @@ import * as er from './natives.js';
 import { RangeErr, TypeErr, freeze, jsonStringify, regexp, startsWith, strIndexOf, strLastIndexOf, strSlice, strSplit, toWellFormed, trim } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
-	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersGet, headersHas, headersPut, isHeaders,
+	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersHas, headersPut, isHeaders,
 } from './headers.js';
 import { TEXT_TYPE, extract, extractedType, mixBody, teeRaw } from './body.js';
 import { parseHref } from './url.js';
@@ -229,7 +229,7 @@ export class Response {
 			put: (r, raw) => {
 				r.#raw = raw;
 			},
-			type: (r) => headersGet(r.headers, 'content-type'),
+			type: (r) => er.fieldsGet(responseBlock(r), 'content-type'),
 		});
 	}
 }
