@@ -65,7 +65,7 @@ test('setters on indices of Array.prototype see nothing of the prelude', () => {
 // Every name that the prelude and its lazy scripts write anywhere, but those of property
 // descriptors, whose setters would break every defineProperty. The polyfill of streams keeps its
 // own in objects that the routine has anyway.
-const NAMES = [...new Set(['prelude', 'messages', 'caches', 'subtle', 'patterns'].flatMap((name) => sources[name].match(/[A-Za-z_$][\w$]*/g)))].filter(
+const NAMES = [...new Set(['prelude', 'messages', 'caches', 'subtle', 'patterns', 'html'].flatMap((name) => sources[name].match(/[A-Za-z_$][\w$]*/g)))].filter(
 	(name) => !['get', 'set', 'value', 'writable', 'enumerable', 'configurable', '__proto__', 'constructor', 'toString', 'valueOf', 'globalThis'].includes(name) && name[0] !== '_',
 );
 const OBJECTS = {
@@ -80,6 +80,7 @@ const OBJECTS = {
 	errors: `const e = new ErrorEvent('error', { message: 'm' }), m = new MessageEvent('x', { data: 1 }); console.log({ e, m }, new Map([[1, 2]])); return new Response('e');`,
 	fetches: `fetch('http://o.example/', { er: { cacheTtl: 1 }, headers: { a: 'b' }, method: 'PUT', body: 'x' }).catch(() => {}); fetch(request).catch(() => {}); return new Response('f', { headers: [['a', 'b']], status: 201 });`,
 	clone: `return new Response(JSON.stringify(structuredClone({ a: new Map([[1, new Date(0)]]), b: [/x/g], c: new Error('e') })));`,
+	html: `const rewriter = new HTMLRewriter().on('a', { element() {} }).onDocument({ end() {} }); return rewriter.transform(new Response('<a></a>', { headers: { a: 'b' } }));`,
 	rejections: `addEventListener('rejectionhandled', () => {}); const p = Promise.reject(new Error('late')); await new Promise((f) => setTimeout(f, 1)); p.catch(() => {}); return new Response('r');`,
 };
 /** The routine that runs `code` behind setters that `set` gives, and what these were given. */
@@ -102,7 +103,7 @@ for (const [name, code] of Object.entries({ ...cases, ...OBJECTS })) {
 		assert.equal(setters(`const names = ${JSON.stringify(NAMES)}; for (let i = 0; i < names.length; i++) if (!(names[i] in {})) setter(names[i], Object.prototype);`, code, 'true'), '');
 	});
 	// The streams of the polyfill are the routine's to break, and so are lists of its own values.
-	if (name !== 'streams' && name !== 'signals' && name !== 'fetches')
+	if (name !== 'streams' && name !== 'html' && name !== 'signals' && name !== 'fetches')
 		test(`setters on indices of Array.prototype are given no object of the prelude: ${name}`, () => {
 			const set = 'for (let n = 0; n < 64; n++) setter(n, Array.prototype); for (let n = 0; n < 64; n++) setter(n, Object.prototype);';
 			assert.equal(setters(set, code, "(typeof v === 'object' && v !== null) || typeof v === 'function'"), '');

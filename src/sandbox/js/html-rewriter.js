@@ -14,7 +14,7 @@ import {
 	HTML_SET_TEXT, HTML_SYSTEM_ID, HTML_TEXT_OF, HTML_UNWRAP,
 } from './contract.js';
 import {
-	TypeErr, U8, apply, defineProperty, getOwnPropertyDescriptor, isArrayBuffer, isPromise, isView, listOf, lower, newMap, quiet, regexp, resolved, strSlice, strSplit, taLength, then, trim, u8Subarray, uncurry,
+	TypeErr, U8, apart, apply, bareList, defineProperty, getOwnPropertyDescriptor, isArrayBuffer, isPromise, isView, listOf, lower, newMap, quiet, regexp, resolved, strSlice, strSplit, taLength, then, trim, u8Subarray, uncurry,
 	viewBytes,
 } from './primordials.js';
 import { INTERNAL, brand, callback, dictionary, domString, finish, illegal, isObject, iteratorClass, need, usvString } from './webidl.js';
@@ -132,7 +132,7 @@ class Element extends Piece {
 		callback(handler, 'The handler of an end tag');
 		const run = runOf(this, 'Element', 'onEndTag');
 		const number = er.htmlEndTag(run.handle);
-		const list = run.ends.get(number) ?? [];
+		const list = run.ends.get(number) ?? bareList();
 		list[list.length] = handler;
 		run.ends.set(number, list);
 	}
@@ -381,6 +381,7 @@ class Run {
 		return this.reader.cancel(reason);
 	}
 }
+apart(Run);
 
 // ---- HTMLRewriter ----
 
@@ -413,7 +414,7 @@ function plain(body, headers) {
 }
 
 class HTMLRewriter {
-	#rules = [];
+	#rules = bareList();
 	#add(rule) {
 		const rules = this.#rules;
 		checked([rule]);
@@ -449,7 +450,7 @@ class HTMLRewriter {
 	}
 }
 const copyOf = (rules) => {
-	const copy = [];
+	const copy = bareList();
 	for (let i = 0; i < rules.length; i++) copy[i] = rules[i];
 	return copy;
 };
@@ -460,7 +461,7 @@ finish(HTMLRewriter, 'HTMLRewriter', 0);
 /** [[selector | null, handlers], ...] */
 function rulesOf(list) {
 	if (!isObject(list)) throw new TypeErr('HTMLStream takes a list of [selector, handlers]');
-	const pairs = listOf(list), rules = [];
+	const pairs = listOf(list), rules = bareList();
 	for (let i = 0; i < pairs.length; i++) {
 		if (!isObject(pairs[i])) throw new TypeErr('HTMLStream takes a list of [selector, handlers]');
 		const pair = listOf(pairs[i]);
