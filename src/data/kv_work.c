@@ -1,10 +1,13 @@
 /* The threads of the KV. Readers take jobs from `reads`, one after the other. One thread writes: it
  * takes all that waits in `writes`, up to a bound, as one transaction, so that many askers share
- * one sync of the disk; while the disk works, the next ones gather. When nothing waits it gives
- * back the space of values in parts that nobody has any more, and looks whether another process has
- * written (during a take-over), since then nothing in memory is known to be true.
+ * one sync of the disk; while the disk works, the next ones gather. It gives back the space of
+ * values in parts that nobody has any more: when nothing waits, and between two batches as much as
+ * was written, so that a writer who never rests leaves no more behind than one who does. And it
+ * looks whether another process has written (during a take-over), since then nothing in memory is
+ * known to be true.
  *
- * Threads start with the first job. They end in er_kv_work_free, which no job may outlive. */
+ * Threads start with the first job; the writer also when something was written by another way,
+ * which may have left something to sweep. They end in er_kv_work_free, which no job may outlive. */
 #include "data/kv_work.h"
 
 #include "base/clock.h"
@@ -21,7 +24,10 @@ enum {
 	MAGIC = 0x4b56574b,
 	BATCH_OPS = 512,
 	BATCH_BYTES = 16 << 20,
-	SWEEP_PARTS = 16, /* at once: a write that comes waits for no more */
+	/* at once, or as many as were written: a write that comes waits for no more */
+	SWEEP_PARTS = 16,
+	/* at the latest after that it is the sweep's turn, also if little was written */
+	SHARE_MS = 100,
 	IDLE_MS = 250,
 	SWEEP_MS = 2000, /* between two looks for something to sweep, while nothing is written */
 };
@@ -194,14 +200,30 @@ static void write_batch(er_kv_work *w, er_kv_job *const *jobs, size_t n)
 		come_back(jobs[i]);
 }
 
+/* What the writer has done, and owes to the sweep. */
+typedef struct duty {
+	unsigned parts;            /* written since the last sweep */
+	uint64_t busy_at, idle_at; /* the next one */
+} duty;
+
 /* Without the lock. True: there is more to sweep. */
-static bool sweep(er_kv_work *w)
+static bool sweep(er_kv_work *w, duty *d)
 {
 	unsigned removed = 0;
 	er_err err = {0};
-	if (!er_kv_sweep_parts(w->store, SWEEP_PARTS, &removed, &err))
+	if (!er_kv_sweep_parts(w->store, d->parts > SWEEP_PARTS ? d->parts : SWEEP_PARTS, &removed, &err))
 		er_log(ER_LOG_WARN, "kv", "values that were replaced could not be removed: %s", err.text);
+	uint64_t now = er_clock_mono_us();
+	*d = (duty){.busy_at = now + SHARE_MS * 1000, .idle_at = removed > 0 ? 0 : now + SWEEP_MS * 1000};
 	return removed > 0;
+}
+
+static unsigned parts_of(er_kv_job *const *jobs, size_t n)
+{
+	unsigned parts = 0;
+	for (size_t i = 0; i < n; i++)
+		parts += jobs[i]->op.kind == ER_KV_OP_PART;
+	return parts;
 }
 
 static void look_for_others(er_kv_work *w, int64_t *version)
@@ -232,7 +254,7 @@ static void *write_on(void *arg)
 	er_kv_work *w = arg;
 	er_kv_job *jobs[BATCH_OPS];
 	int64_t version = 0;
-	uint64_t sweep_at = 0;
+	duty d = {0};
 	er_err err = {0};
 	pthread_setname_np(pthread_self(), "er-kv-write");
 	(void)!er_kv_foreign(w->store, &version, &err);
@@ -242,12 +264,12 @@ static void *write_on(void *arg)
 		pthread_mutex_unlock(&w->lock);
 		bool more = false;
 		if (n > 0) {
+			d.parts += parts_of(jobs, n);
+			d.idle_at = 0;
 			write_batch(w, jobs, n);
-			sweep_at = 0;
-		} else if (er_clock_mono_us() >= sweep_at) {
-			more = sweep(w);
-			sweep_at = more ? 0 : er_clock_mono_us() + SWEEP_MS * 1000;
 		}
+		if (n > 0 ? d.parts >= SWEEP_PARTS || er_clock_mono_us() >= d.busy_at : er_clock_mono_us() >= d.idle_at)
+			more = sweep(w, &d);
 		look_for_others(w, &version);
 		pthread_mutex_lock(&w->lock);
 		if (n == 0 && !more && !w->stop && er_list_empty(&w->writes))
@@ -259,10 +281,27 @@ static void *write_on(void *arg)
 
 /* ---- life ---- */
 
+static bool start(pthread_t *thread, void *(*run)(void *), er_kv_work *w)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	bool ok = pthread_create(thread, NULL, run, w) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+/* By whatever way: on the thread that wrote. */
 static void on_changed(void *ctx, int64_t ns, er_slice key)
 {
 	er_kv_work *w = ctx;
 	er_hot_changed(w->hot, ns, key);
+	if (__atomic_load_n(&w->writes_on, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&w->lock);
+	if (!w->writes_on && !w->stop)
+		__atomic_store_n(&w->writes_on, start(&w->writer, write_on, w), __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&w->lock);
 }
 
 er_kv_work *er_kv_work_new(er_store *store, uint64_t hot_bytes)
@@ -319,22 +358,12 @@ er_store *er_kv_work_store(er_kv_work *w)
 	return w->store;
 }
 
-static bool start(pthread_t *thread, void *(*run)(void *), er_kv_work *w)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	bool ok = pthread_create(thread, NULL, run, w) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ok;
-}
-
 /* With the lock. One more while jobs wait and nobody is idle. False: nobody is there for it. */
 static bool staff(er_kv_work *w, bool writes)
 {
 	/* The writer also looks after what is in memory. */
 	if (!w->writes_on)
-		w->writes_on = start(&w->writer, write_on, w);
+		__atomic_store_n(&w->writes_on, start(&w->writer, write_on, w), __ATOMIC_RELAXED);
 	if (writes || !w->writes_on)
 		return w->writes_on;
 	if (w->idle == 0 && w->n_readers < ER_KV_THREADS && start(&w->readers[w->n_readers], read_on, w))

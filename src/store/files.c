@@ -168,6 +168,46 @@ int er_dir_lock(const char *dir, bool *inherited, er_err *err)
 	return fd;
 }
 
+/* ---- who uses the folder ---- */
+
+/* Every process that has the folder open has a shared lock on the lock's file, on a description of
+ * its own (OFD, which knows nothing of flock). Who has it exclusively is alone. It ends with the
+ * process, however that ends. */
+static bool use_lock(int fd, short type, bool waits)
+{
+	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+	int r;
+	do
+		r = fcntl(fd, waits ? F_OFD_SETLKW : F_OFD_SETLK, &l);
+	while (r != 0 && errno == EINTR);
+	return r == 0;
+}
+
+int er_dir_use(const char *dir, er_err *err)
+{
+	char *path = er_printf("%s/lock", dir);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	/* waits for a sweep of another process, which is short */
+	if (fd >= 0 && !use_lock(fd, F_RDLCK, true)) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0)
+		(void)er_fail_errno(err, ER_ERR_IO, "%s cannot be locked", path);
+	er_free(path);
+	return fd;
+}
+
+bool er_dir_alone(int use_fd)
+{
+	return use_lock(use_fd, F_WRLCK, false);
+}
+
+void er_dir_share(int use_fd)
+{
+	(void)use_lock(use_fd, F_RDLCK, false);
+}
+
 /* ---- files ---- */
 
 bool er_file_sync(const er_fault *f, const char *path, er_err *err)

@@ -19,6 +19,11 @@ bool er_file_empty(const char *path); /* or not there */
 /* The descriptor of DIR/lock with an exclusive flock on it, or -1. One that a predecessor handed on
  * by ER_STORE_LOCK_FD is taken, and then *inherited is true. */
 int er_dir_lock(const char *dir, bool *inherited, er_err *err);
+/* A descriptor that says that this process uses the folder, or -1. During a take-over two do. */
+int er_dir_use(const char *dir, er_err *err);
+/* No other process uses the folder, and none begins to before er_dir_share. */
+bool er_dir_alone(int use_fd);
+void er_dir_share(int use_fd);
 
 ER_MUST_CHECK bool er_file_sync(const er_fault *f, const char *path, er_err *err);
 /* Makes a file of mode 0600 that is there whole or not at all. *made false: there is one already,

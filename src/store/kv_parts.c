@@ -9,9 +9,13 @@
  * Holds: whoever reads or writes parts holds their number, in this process's memory. The sweep asks
  * there before it removes anything, and marks what it removes, so that nobody takes hold of that
  * any more. During a take-over two processes write the same database and do not know each other's
- * holds: so a store that took over a moment ago does not sweep parts, and a value is taken only if
- * all of it is there. */
+ * holds: so none of them sweeps as long as both have the folder open (er_dir_alone), and a value is
+ * taken only if all of it is there.
+ *
+ * What is loose takes room of its namespace, which has a bound (kv_write.c): `waste` says whose it
+ * was and how much of it is there. */
 #include "base/clock.h"
+#include "store/files.h"
 #include "store/room.h"
 
 /* ---- holds ---- */
@@ -24,13 +28,21 @@ static struct er_kv_hold *find_hold(er_kv_holds *h, int64_t parts)
 	return NULL;
 }
 
+static bool is_swept(const er_kv_holds *h, int64_t parts)
+{
+	for (size_t i = 0; i < h->n_swept; i++)
+		if (h->swept[i] == parts)
+			return true;
+	return false;
+}
+
 bool er_kv_hold(er_store *s, int64_t parts)
 {
 	er_kv_holds *h = &s->kv_holds;
 	ER_ASSERT(parts > 0);
 	pthread_mutex_lock(&h->lock);
 	struct er_kv_hold *it = find_hold(h, parts);
-	bool ok = h->swept != parts;
+	bool ok = !is_swept(h, parts);
 	if (it != NULL) {
 		it->n++;
 	} else if (ok) {
@@ -82,21 +94,27 @@ bool er_kv_part(er_store *s, int64_t parts, unsigned i, er_piece *out, er_err *e
 
 /* ---- writing ---- */
 
-bool er_kv_parts_leave(er_db *db, int64_t parts, er_err *err)
+bool er_kv_parts_leave(er_db *db, int64_t ns, int64_t parts, uint64_t bytes, er_err *err)
 {
 	er_query q = er_query_of(db, "INSERT INTO loose VALUES (?1)");
 	er_bind_int(&q, parts);
+	if (!er_query_run(&q, err))
+		return false;
+	q = er_query_of(db, "INSERT INTO waste VALUES (?1, ?2, ?3)");
+	er_bind_int(&q, parts);
+	er_bind_int(&q, ns);
+	er_bind_int(&q, (int64_t)bytes);
 	return er_query_run(&q, err);
 }
 
-bool er_kv_parts_new(er_db *db, int64_t *parts, er_err *err)
+bool er_kv_parts_new(er_db *db, int64_t ns, int64_t *parts, er_err *err)
 {
 	ER_ASSERT(er_db_in_transaction(db));
 	er_query q = er_query_of(db, "UPDATE clock SET parts = parts + 1 RETURNING parts");
 	*parts = 0;
 	while (er_query_row(&q))
 		*parts = er_col_int(&q, 0);
-	return er_query_end(&q, err) && er_kv_parts_leave(db, *parts, err);
+	return er_query_end(&q, err) && er_kv_parts_leave(db, ns, *parts, 0, err);
 }
 
 bool er_kv_parts_add(er_db *db, int64_t parts, unsigned n, er_slice bytes, er_err *err)
@@ -106,6 +124,11 @@ bool er_kv_parts_add(er_db *db, int64_t parts, unsigned n, er_slice bytes, er_er
 	er_bind_int(&q, parts);
 	er_bind_int(&q, n);
 	er_bind_blob(&q, bytes);
+	if (!er_query_run(&q, err))
+		return false;
+	q = er_query_of(db, "UPDATE waste SET bytes = bytes + ?2 WHERE parts = ?1");
+	er_bind_int(&q, parts);
+	er_bind_int(&q, (int64_t)bytes.n);
 	return er_query_run(&q, err);
 }
 
@@ -132,17 +155,28 @@ bool er_kv_parts_take(er_db *db, int64_t parts, uint64_t size, er_err *err)
 
 /* ---- sweeping ---- */
 
-/* The first that nobody holds; nobody takes hold of it from now on. 0: there is none. */
-static bool claim(er_store *s, int64_t *parts, er_err *err)
+bool er_kv_waste(er_db *db, int64_t ns, uint64_t *bytes, er_err *err)
+{
+	er_query q = er_query_of(db, "SELECT bytes FROM waste_tally WHERE ns = ?1");
+	er_bind_int(&q, ns);
+	*bytes = er_query_row(&q) ? (uint64_t)er_col_int(&q, 0) : 0;
+	return er_query_end(&q, err);
+}
+
+/* The first that nobody holds; nobody takes hold of it from now on. 0: there is none, or enough. */
+static bool claim(er_store *s, int64_t ns, int64_t *parts, er_err *err)
 {
 	er_kv_holds *h = &s->kv_holds;
-	er_query q = er_query_of(s->kv, "SELECT parts FROM loose ORDER BY parts");
+	er_query q = er_query_of(s->kv, ns > 0 ? "SELECT parts FROM waste WHERE ns = ?1 ORDER BY parts"
+	                                       : "SELECT parts FROM loose ORDER BY parts");
+	if (ns > 0)
+		er_bind_int(&q, ns);
 	*parts = 0;
-	while (*parts == 0 && er_query_row(&q)) {
+	while (h->n_swept < ER_KV_SWEPT && *parts == 0 && er_query_row(&q)) {
 		int64_t it = er_col_int(&q, 0);
 		pthread_mutex_lock(&h->lock);
-		if (find_hold(h, it) == NULL)
-			*parts = h->swept = it;
+		if (find_hold(h, it) == NULL && !is_swept(h, it))
+			*parts = h->swept[h->n_swept++] = it;
 		pthread_mutex_unlock(&h->lock);
 	}
 	return er_query_end(&q, err);
@@ -150,41 +184,69 @@ static bool claim(er_store *s, int64_t *parts, er_err *err)
 
 static bool remove_parts(er_db *db, int64_t parts, unsigned most, unsigned *removed, er_err *err)
 {
-	er_query q = er_query_of(db, "DELETE FROM part WHERE parts = ?1 AND n IN (SELECT n FROM part WHERE parts = ?1 LIMIT ?2)");
+	int64_t bytes = 0;
+	er_query q = er_query_of(db, "DELETE FROM part WHERE parts = ?1 AND n IN (SELECT n FROM part WHERE parts = ?1 LIMIT ?2)"
+	                             " RETURNING length(bytes)");
 	er_bind_int(&q, parts);
 	er_bind_int(&q, most);
-	if (!er_query_run(&q, err))
+	for (*removed = 0; er_query_row(&q); ++*removed)
+		bytes += er_col_int(&q, 0);
+	if (!er_query_end(&q, err))
 		return false;
-	*removed = (unsigned)er_db_changes(db);
-	if (*removed == most)
-		return true;
+	if (*removed == most) {
+		q = er_query_of(db, "UPDATE waste SET bytes = max(bytes - ?2, 0) WHERE parts = ?1");
+		er_bind_int(&q, parts);
+		er_bind_int(&q, bytes);
+		return er_query_run(&q, err);
+	}
 	q = er_query_of(db, "DELETE FROM loose WHERE parts = ?1");
 	er_bind_int(&q, parts);
 	return er_query_run(&q, err);
 }
 
-bool er_kv_sweep_parts(er_store *s, unsigned most, unsigned *removed, er_err *err)
+static bool sweep(er_store *s, int64_t ns, unsigned most, unsigned *removed, er_err *err)
 {
-	ER_CHECK(s, ER_STORE_MAGIC);
-	ER_ASSERT(most > 0);
-	int64_t parts = 0;
+	for (int64_t parts; *removed < most;) {
+		unsigned n = 0;
+		if (!claim(s, ns, &parts, err))
+			return false;
+		if (parts == 0)
+			return true;
+		if (!remove_parts(s->kv, parts, most - *removed, &n, err))
+			return false;
+		*removed += n;
+	}
+	return true;
+}
+
+bool er_kv_remove_waste(er_store *s, int64_t ns, unsigned most, unsigned *removed, er_err *err)
+{
+	ER_ASSERT(most > 0 && !er_db_in_transaction(s->kv));
 	*removed = 0;
-	if (er_clock_mono_us() < s->shared_until_us)
+	if (er_clock_mono_us() < s->shared_until_us || !er_dir_alone(s->use_fd))
 		return true;
-	pthread_mutex_lock(&s->kv_lock);
 	bool good = er_db_begin(s->kv, err);
 	if (good) {
-		good = claim(s, &parts, err) && (parts == 0 || remove_parts(s->kv, parts, most, removed, err));
+		good = sweep(s, ns, most, removed, err);
 		if (!good)
 			er_db_rollback(s->kv);
 		else
 			good = er_db_commit(s->kv, err);
 	}
 	pthread_mutex_lock(&s->kv_holds.lock);
-	s->kv_holds.swept = 0;
+	s->kv_holds.n_swept = 0;
 	pthread_mutex_unlock(&s->kv_holds.lock);
-	pthread_mutex_unlock(&s->kv_lock);
+	er_dir_share(s->use_fd);
 	if (!good)
 		*removed = 0;
+	return good;
+}
+
+bool er_kv_sweep_parts(er_store *s, unsigned most, unsigned *removed, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	pthread_mutex_lock(&s->kv_lock);
+	bool good = er_kv_remove_waste(s, 0, most, removed, err);
+	pthread_mutex_unlock(&s->kv_lock);
 	return good;
 }

@@ -7,14 +7,20 @@
  *
  * Every write has a sequence, which only grows (`clock`). Of two writers of one key the higher one
  * wins: that is what lets entries of another node come in any order. kv.db is synced with every
- * commit. */
+ * commit.
+ *
+ * A limit of a namespace holds for what it has. Long values that were replaced, and those that are
+ * not finished, take room on the disk beside that, until the sweep has been there; they have a
+ * bound of their own (room_on_disk). Who writes near that bound removes twice as much as he
+ * writes, before he writes: so nobody gets more room by writing faster than the sweep is. */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "store/room.h"
 
 enum {
 	TOLD_ONE_BY_ONE = 200,
-	MAKE_ROOM = 1000, /* expired entries that one put removes at most */
+	MAKE_ROOM = 1000,   /* expired entries that one put removes at most */
+	SWEEP_AT_ONCE = 64, /* parts */
 };
 
 /* ---- limits ---- */
@@ -114,6 +120,43 @@ static bool fits(er_store *s, er_slice name, int64_t ns, const er_kv_entry *e, e
 	               ER_FMT(name), (unsigned long long)(most >> 20));
 }
 
+/* ---- room on the disk ---- */
+
+/* A namespace may have as much again as its limit, and one value, of what nobody sees. */
+static bool within_disk(er_store *s, int64_t ns, uint64_t more, bool *fits, er_err *err)
+{
+	uint64_t most = __atomic_load_n(&s->kv_most, __ATOMIC_RELAXED), bytes, waste;
+	*fits = true;
+	if (most == 0)
+		return true;
+	if (!bytes_of(s, ns, &bytes, err) || !er_kv_waste(s->kv, ns, &waste, err))
+		return false;
+	*fits = bytes + waste + more <= 2 * most + ER_KV_VALUE_MAX;
+	return true;
+}
+
+static bool room_on_disk(er_store *s, er_slice name, int64_t ns, uint64_t more, er_err *err)
+{
+	bool good;
+	if (!within_disk(s, ns, more, &good, err))
+		return false;
+	return good || er_fail(err, ER_ERR_UNAVAILABLE,
+	                       "the KV namespace %.*s has too many long values that were replaced or are not finished yet: try again "
+	                       "later",
+	                       ER_FMT(name));
+}
+
+/* Before a transaction that writes so many bytes of long values. What goes wrong here goes wrong
+ * there as well. */
+static void make_room_on_disk(er_store *s, int64_t ns, uint64_t more)
+{
+	er_err err = {0};
+	unsigned left = 2 * (unsigned)(more / ER_KV_PART) + SWEEP_AT_ONCE, removed;
+	for (bool fits; within_disk(s, ns, more, &fits, &err) && !fits && left > 0; left -= removed)
+		if (!er_kv_remove_waste(s, ns, left < SWEEP_AT_ONCE ? left : SWEEP_AT_ONCE, &removed, &err) || removed == 0)
+			return;
+}
+
 /* ---- one entry ---- */
 
 /* An entry that comes with a sequence (from another node) loses against one with a higher sequence;
@@ -140,16 +183,17 @@ static bool put_row(er_db *db, int64_t ns, const er_kv_entry *e, uint64_t *seque
 	if (!er_query_run(&q, err))
 		return false;
 	/* An older one: its parts are nobody's. */
-	return e->parts == 0 || er_db_changes(db) > 0 || er_kv_parts_leave(db, e->parts, err);
+	return e->parts == 0 || er_db_changes(db) > 0 || er_kv_parts_leave(db, ns, e->parts, e->size, err);
 }
 
 /* A long value that came whole goes into parts. */
-static bool put_long(er_db *db, int64_t ns, const er_kv_entry *e, uint64_t *sequence, er_err *err)
+static bool put_long(er_store *s, er_slice name, int64_t ns, const er_kv_entry *e, uint64_t *sequence, er_err *err)
 {
+	er_db *db = s->kv;
 	er_kv_entry in = *e;
 	if (in.parts == 0) {
 		in.size = e->value.n;
-		if (!er_kv_parts_new(db, &in.parts, err))
+		if (!room_on_disk(s, name, ns, in.size, err) || !er_kv_parts_new(db, ns, &in.parts, err))
 			return false;
 		er_slice rest = e->value;
 		for (unsigned i = 0; rest.n > 0; i++) {
@@ -171,7 +215,7 @@ static bool put(er_store *s, er_slice name, int64_t ns, const er_kv_entry *e, ui
 		return put_row(s->kv, ns, e, sequence, err);
 	if (!er_db_exec(s->kv, "SAVEPOINT one", err))
 		return false;
-	if (put_long(s->kv, ns, e, sequence, err))
+	if (put_long(s, name, ns, e, sequence, err))
 		return er_db_exec(s->kv, "RELEASE one", err);
 	if (er_db_in_transaction(s->kv) && !er_db_exec(s->kv, "ROLLBACK TO one; RELEASE one", NULL))
 		er_db_rollback(s->kv);
@@ -244,8 +288,13 @@ bool er_kv_put(er_store *s, er_slice ns, const er_kv_entry *entries, size_t n, e
 	for (size_t i = 0; i < n; i++)
 		if (!entry_check(&entries[i], err))
 			return false;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += entries[i].parts == 0 && entries[i].value.n > ER_KV_PART ? entries[i].value.n : 0;
 	pthread_mutex_lock(&s->kv_lock);
 	ER_ASSERT(!er_db_in_transaction(s->kv));
+	if (bytes > 0)
+		make_room_on_disk(s, id, bytes);
 	bool good = put_all(s, ns, id, entries, n, err);
 	pthread_mutex_unlock(&s->kv_lock);
 	if (good && n > TOLD_ONE_BY_ONE)
@@ -272,11 +321,13 @@ bool er_kv_delete(er_store *s, er_slice ns, er_slice key, bool *existed, er_err 
 }
 
 /* The number of a new value is held from the moment it is there. */
-static bool add_part(er_store *s, er_kv_op *op)
+static bool add_part(er_store *s, int64_t ns, er_kv_op *op)
 {
 	er_kv_entry *e = &op->entry;
 	bool first = e->parts == 0;
-	if (first && !er_kv_parts_new(s->kv, &e->parts, &op->err)) {
+	if (!room_on_disk(s, op->ns, ns, e->value.n, &op->err))
+		return false;
+	if (first && !er_kv_parts_new(s->kv, ns, &e->parts, &op->err)) {
 		e->parts = 0;
 		return false;
 	}
@@ -303,7 +354,7 @@ static bool run(er_store *s, er_kv_op *op, uint64_t *sequence)
 	case ER_KV_OP_DELETE:
 		return delete (s->kv, ns, op->entry.key, &op->existed, &op->err);
 	case ER_KV_OP_PART:
-		return add_part(s, op);
+		return add_part(s, ns, op);
 	default:
 		ER_ASSERT(false && "an operation that there is not");
 		return false;
@@ -351,11 +402,35 @@ static void write_all(er_store *s, er_kv_op *const *ops, size_t n)
 		ops[done]->err = err;
 }
 
+static uint64_t long_bytes(const er_kv_op *op)
+{
+	bool is = op->kind == ER_KV_OP_PART || (op->kind == ER_KV_OP_PUT && op->entry.value.n > ER_KV_PART);
+	return is ? op->entry.value.n : 0;
+}
+
+/* For all of them together in each of their namespaces, which is enough. */
+static void make_room_for_all(er_store *s, er_kv_op *const *ops, size_t n)
+{
+	uint64_t bytes = 0;
+	int64_t done = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += long_bytes(ops[i]);
+	for (size_t i = 0; bytes > 0 && i < n; i++) {
+		int64_t ns;
+		er_err err = {0};
+		if (long_bytes(ops[i]) == 0 || !er_namespace_find(s, ops[i]->ns, &ns, &err) || ns == done)
+			continue;
+		make_room_on_disk(s, ns, bytes);
+		done = ns;
+	}
+}
+
 void er_kv_write(er_store *s, er_kv_op *const *ops, size_t n)
 {
 	ER_CHECK(s, ER_STORE_MAGIC);
 	pthread_mutex_lock(&s->kv_lock);
 	ER_ASSERT(!er_db_in_transaction(s->kv));
+	make_room_for_all(s, ops, n);
 	write_all(s, ops, n);
 	pthread_mutex_unlock(&s->kv_lock);
 	for (size_t i = 0; i < n; i++) {

@@ -19,6 +19,7 @@ enum {
 	ER_STORE_SETTINGS_MAX = 256 << 10, /* of a version's settings */
 	ER_STORE_TEXT_MAX = 4096,          /* of descriptions, reasons, actors */
 	ER_TOKEN_SALT = 16,
+	ER_KV_SWEPT = 32, /* long values that one sweep removes at most */
 };
 
 /* A namespace of the KV: name and id, as control.db has them. */
@@ -40,7 +41,8 @@ typedef struct er_kv_holds {
 		unsigned n;
 	} * all;
 	size_t n, cap;
-	int64_t swept; /* its parts are being removed; 0: none */
+	int64_t swept[ER_KV_SWEPT]; /* their parts are being removed */
+	size_t n_swept;
 } er_kv_holds;
 
 /* A key of the secrets, and the hash by which the database knows it. */
@@ -61,6 +63,7 @@ struct er_store {
 	char *dir, *control_path, *kv_path, *assets_path, *key_path;
 	/* er_store_lock_fd */
 	int lock_fd;
+	int use_fd; /* er_dir_use */
 	/* versions of one routine */
 	unsigned quota;
 	er_retention keep;
@@ -85,7 +88,7 @@ struct er_store {
 	er_kv_changed *kv_changed;   /* NULL: nobody wants to know */
 	void *kv_changed_ctx;
 	uint64_t kv_most; /* of one namespace, in bytes; 0: no limit; atomic */
-	/* until then a predecessor may use the databases, too; monotonic */
+	/* until then a predecessor of before er_dir_use may use the databases, too; monotonic */
 	uint64_t shared_until_us;
 	er_kv_holds kv_holds;        /* values in parts that somebody reads or writes */
 	pthread_rwlock_t names_lock; /* over names */
@@ -129,13 +132,18 @@ char *er_site_key_about(er_slice site, size_t *n); /* the same, of a site's key 
 /* kv_parts.c */
 /* False: it is being removed. */
 ER_MUST_CHECK bool er_kv_hold(er_store *s, int64_t parts);
-/* In a transaction of s->kv: a new value in parts; the n-th part of one. */
-ER_MUST_CHECK bool er_kv_parts_new(er_db *db, int64_t *parts, er_err *err);
+/* In a transaction of s->kv: a new value in parts of that namespace; the n-th part of one. */
+ER_MUST_CHECK bool er_kv_parts_new(er_db *db, int64_t ns, int64_t *parts, er_err *err);
 ER_MUST_CHECK bool er_kv_parts_add(er_db *db, int64_t parts, unsigned n, er_slice bytes, er_err *err);
 /* It has all its parts and belongs to no key: a key may take it now. */
 ER_MUST_CHECK bool er_kv_parts_take(er_db *db, int64_t parts, uint64_t size, er_err *err);
-/* It belongs to nobody. */
-ER_MUST_CHECK bool er_kv_parts_leave(er_db *db, int64_t parts, er_err *err);
+/* It belongs to nobody; so many bytes of it are there. */
+ER_MUST_CHECK bool er_kv_parts_leave(er_db *db, int64_t ns, int64_t parts, uint64_t bytes, er_err *err);
+/* Bytes of the namespace's values that no key has: replaced, deleted, or not finished. */
+ER_MUST_CHECK bool er_kv_waste(er_db *db, int64_t ns, uint64_t *bytes, er_err *err);
+/* With kv_lock, outside of a transaction: removes about `most` parts of such values, of that
+ * namespace or (0) of any. */
+ER_MUST_CHECK bool er_kv_remove_waste(er_store *s, int64_t ns, unsigned most, unsigned *removed, er_err *err);
 
 /* kv_names.c */
 ER_MUST_CHECK bool er_namespaces_read(er_db *db, er_namespaces *out, er_err *err);

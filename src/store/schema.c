@@ -99,6 +99,33 @@ static const char KV_2[] =
     " UPDATE tally SET keys = keys - 1, bytes = bytes - length(old.key) - length(old.value) - old.size WHERE ns = old.ns;"
     " INSERT INTO loose SELECT old.parts WHERE old.parts > 0; END;";
 
+/* Of what is loose: whose namespace it was, and how many bytes of it are there, by value and
+ * summed. `loose` stays as it is: a predecessor of before this step may still write to it. */
+static const char KV_3[] =
+    "CREATE TABLE waste(parts INTEGER PRIMARY KEY, ns INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX waste_ns ON waste(ns);"
+    "CREATE TABLE waste_tally(ns INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;"
+    "CREATE TRIGGER waste_added AFTER INSERT ON waste BEGIN"
+    " INSERT INTO waste_tally VALUES (new.ns, new.bytes) ON CONFLICT (ns) DO UPDATE SET bytes = bytes + excluded.bytes; END;"
+    "CREATE TRIGGER waste_changed AFTER UPDATE ON waste BEGIN"
+    " INSERT INTO waste_tally VALUES (new.ns, new.bytes - old.bytes)"
+    " ON CONFLICT (ns) DO UPDATE SET bytes = bytes + excluded.bytes; END;"
+    "CREATE TRIGGER waste_gone AFTER DELETE ON waste BEGIN"
+    " UPDATE waste_tally SET bytes = bytes - old.bytes WHERE ns = old.ns;"
+    " DELETE FROM waste_tally WHERE ns = old.ns AND bytes <= 0; END;"
+    "CREATE TRIGGER loose_gone AFTER DELETE ON loose BEGIN DELETE FROM waste WHERE parts = old.parts; END;"
+    "INSERT INTO waste SELECT parts, 0, (SELECT coalesce(sum(length(bytes)), 0) FROM part p WHERE p.parts = loose.parts) FROM "
+    "loose;"
+    "DROP TRIGGER kv_changed; DROP TRIGGER kv_gone;"
+    "CREATE TRIGGER kv_changed AFTER UPDATE ON kv BEGIN"
+    " UPDATE tally SET bytes = bytes + length(new.value) + new.size - length(old.value) - old.size WHERE ns = new.ns;"
+    " INSERT INTO loose SELECT old.parts WHERE old.parts > 0 AND old.parts <> new.parts;"
+    " INSERT INTO waste SELECT old.parts, old.ns, old.size WHERE old.parts > 0 AND old.parts <> new.parts; END;"
+    "CREATE TRIGGER kv_gone AFTER DELETE ON kv BEGIN"
+    " UPDATE tally SET keys = keys - 1, bytes = bytes - length(old.key) - length(old.value) - old.size WHERE ns = old.ns;"
+    " INSERT INTO loose SELECT old.parts WHERE old.parts > 0;"
+    " INSERT INTO waste SELECT old.parts, old.ns, old.size WHERE old.parts > 0; END;";
+
 /* Hosts that are granted to a token. */
 static const char CONTROL_3[] =
     "CREATE TABLE token_host(token TEXT NOT NULL REFERENCES token(name), host TEXT NOT NULL, PRIMARY KEY (token, host))"
@@ -146,7 +173,7 @@ _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4,
                                             CONTROL_5, CONTROL_6, CONTROL_7, CONTROL_8};
 static const char *const assets_steps[] = {ASSETS_1, ASSETS_2};
-static const char *const kv_steps[] = {KV_1, KV_2};
+static const char *const kv_steps[] = {KV_1, KV_2, KV_3};
 
 const er_schema er_schema_control = {
     .application_id = 0x45724374, /* "ErCt" */

@@ -19,7 +19,7 @@
 
 #include <unistd.h>
 
-enum { SHARED_S = 120 /* a predecessor drains no longer than that, as a rule */ };
+enum { SHARED_S = 120 /* a predecessor that says nothing of itself drains no longer than that, as a rule */ };
 
 /* With everything that cannot fail; nothing is open yet. */
 static er_store *new_store(const er_store_options *o)
@@ -27,7 +27,7 @@ static er_store *new_store(const er_store_options *o)
 	ER_ASSERT(o->dir != NULL);
 	er_store *s = ER_NEW(er_store);
 	s->magic = ER_STORE_MAGIC;
-	s->lock_fd = -1;
+	s->lock_fd = s->use_fd = -1;
 	s->dir = er_strdup_cstr(o->dir);
 	s->control_path = er_printf("%s/control.db", o->dir);
 	s->kv_path = er_printf("%s/kv.db", o->dir);
@@ -94,7 +94,8 @@ static bool load_node(er_store *s, er_err *err)
 static bool open_all(er_store *s, er_err *err)
 {
 	bool inherited;
-	if (!er_dir_make(s->dir, err) || (s->lock_fd = er_dir_lock(s->dir, &inherited, err)) < 0 || !nothing_lost(s, err))
+	if (!er_dir_make(s->dir, err) || (s->lock_fd = er_dir_lock(s->dir, &inherited, err)) < 0 ||
+	    (s->use_fd = er_dir_use(s->dir, err)) < 0 || !nothing_lost(s, err))
 		return false;
 	if ((s->control = er_db_open(s->control_path, er_store_vfs(s), &er_schema_control, err)) == NULL)
 		return false;
@@ -135,6 +136,8 @@ void er_store_close(er_store *s)
 	er_pool_fini(&s->asset_readers);
 	er_db_close(s->assets);
 	er_fault_vfs_free(s->vfs);
+	if (s->use_fd >= 0)
+		close(s->use_fd);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	er_namespaces_fini(&s->names);

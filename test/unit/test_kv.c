@@ -526,6 +526,54 @@ static void lists_go_on_from_their_cursor(void **state)
 	done(&q);
 }
 
+/* So much waits at any time that the writer never rests. */
+static void what_was_replaced_goes_from_the_disk_while_the_writer_is_busy(void **state)
+{
+	world *w = *state;
+	enum { LONG = 10, FLOOD = 20000 /* forty batches */ };
+	er_err err = {0};
+	char target[32];
+	for (int i = 0; i < LONG; i++) {
+		snprintf(target, sizeof target, "ns/long%d", i);
+		put_stream(w, target, 3 * ER_KV_PART, 200);
+	}
+	question *q = er_zalloc(FLOOD * sizeof *q);
+	char *path = er_printf("%s/kv.db", w->dir);
+	er_db *db = er_db_open_plain(path, NULL, &err);
+	bool some = true, deleted = false;
+	uint64_t end = er_clock_mono_us() + 20000000;
+	for (unsigned rounds = 0; some && er_clock_mono_us() < end; rounds++) {
+		for (int i = 0; i < FLOOD; i++) {
+			if (q[i].x != NULL && q[i].answers == 0)
+				continue;
+			if (q[i].x != NULL)
+				done(&q[i]);
+			snprintf(target, sizeof target, "ns/k%d", i);
+			prepare(&q[i], "PUT", er_slice_cstr(target));
+			q[i].x->req.body = er_body_of(er_piece_copy(ER_LIT("v")));
+			go(w, &q[i]);
+		}
+		for (int i = 0; rounds == 2 && i < LONG; i++) {
+			bool existed;
+			snprintf(target, sizeof target, "long%d", i);
+			assert_true(er_kv_delete(w->s, ER_LIT("ns"), er_slice_cstr(target), &existed, &err) && existed);
+			deleted = true;
+		}
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+		er_query loose = er_query_of(db, "SELECT 1 FROM loose");
+		assert_true(er_query_any(&loose, &some, &err));
+		some = some || !deleted;
+	}
+	assert_false(some);
+	for (int i = 0; i < FLOOD; i++) {
+		UNTIL(w, q[i].answers == 1);
+		done(&q[i]);
+	}
+	er_db_close(db);
+	er_free(path);
+	er_free(q);
+}
+
 static void lists_that_nobody_reads_have_a_bound(void **state)
 {
 	world *w = *state;
@@ -637,6 +685,7 @@ int main(void)
 	    T(who_leaves_in_the_middle_of_a_value_leaves_nothing_behind),
 	    T(the_place_closes_while_answers_are_under_way),
 	    T(lists_go_on_from_their_cursor),
+	    T(what_was_replaced_goes_from_the_disk_while_the_writer_is_busy),
 	    T(lists_that_nobody_reads_have_a_bound),
 	    T(many_keys_come_in_one_answer),
 	    T(what_was_answered_is_there_after_a_restart),

@@ -3,6 +3,7 @@
 #include "store_harness.h"
 
 #include "store/db.h"
+#include "store/schema.h"
 
 typedef struct fixture {
 	char *dir;
@@ -283,6 +284,143 @@ static void every_way_of_writing_is_told(void **state)
 	assert_true(f->told == 4 && f->told_key[0] == 0); /* any key */
 }
 
+static int64_t number(fixture *f, const char *sql)
+{
+	char *path = er_printf("%s/kv.db", f->dir);
+	er_db *db = er_db_open_plain(path, NULL, &f->err);
+	assert_non_null(db);
+	er_query q = er_query_of(db, sql);
+	int64_t n = er_query_row(&q) ? er_col_int(&q, 0) : 0;
+	assert_true(er_query_end(&q, &f->err));
+	er_db_close(db);
+	er_free(path);
+	return n;
+}
+
+static const char ON_DISK[] = "SELECT sum(length(bytes)) FROM part", WASTE[] = "SELECT sum(bytes) FROM waste",
+                  TALLY[] = "SELECT sum(bytes) FROM waste_tally";
+
+static void values_that_are_replaced_faster_than_the_sweep_is_have_a_bound_on_the_disk(void **state)
+{
+	fixture *f = *state;
+	enum { LIMIT = 1 << 20, BOUND = 2 * LIMIT + ER_KV_VALUE_MAX };
+	er_slice v = bytes_of(f, 900 << 10, 7);
+	er_kv_limit(f->s, LIMIT);
+	for (int i = 0; i < 60; i++) {
+		if (i % 2 == 0) {
+			put(f, "k", v);
+		} else {
+			int64_t parts = write_parts(f, v);
+			give(f, "k", parts, v.n, ER_ERR_OK);
+			er_kv_let_go(f->s, parts);
+		}
+	}
+	assert_in_range(number(f, ON_DISK), v.n, BOUND);
+	assert_int_equal(number(f, ON_DISK), number(f, WASTE) + (int64_t)v.n);
+	assert_int_equal(number(f, TALLY), number(f, WASTE));
+	/* as many as are read at once cannot be removed, and nobody gets more room by that */
+	int64_t held[64];
+	size_t n = 0, refused = 0;
+	for (; n < 64 && refused == 0; n++) {
+		er_kv_entry e;
+		bool found;
+		assert_true(er_kv_look(f->s, &f->a, ER_LIT("ns"), ER_LIT("k"), &e, &found, &f->err) && found);
+		held[n] = e.parts;
+		e = (er_kv_entry){.key = ER_LIT("k"), .value = v};
+		if (!er_kv_put(f->s, ER_LIT("ns"), &e, 1, &f->err)) {
+			assert_int_equal(f->err.kind, ER_ERR_UNAVAILABLE);
+			refused++;
+		}
+	}
+	assert_int_equal(refused, 1);
+	assert_in_range(number(f, ON_DISK), v.n, BOUND);
+	put(f, "short", ER_LIT("goes in"));
+	while (n > 0)
+		er_kv_let_go(f->s, held[--n]);
+	put(f, "k", v);
+	(void)swept(f);
+	assert_int_equal(number(f, ON_DISK), v.n);
+	assert_int_equal(number(f, WASTE) + number(f, TALLY), 0);
+	assert_int_equal(number(f, "SELECT count(*) FROM waste_tally"), 0);
+}
+
+static void values_that_nobody_finishes_have_the_same_bound(void **state)
+{
+	fixture *f = *state;
+	enum { LIMIT = 1 << 20, BOUND = 2 * LIMIT + ER_KV_VALUE_MAX, MOST = BOUND / ER_KV_PART };
+	er_slice part = bytes_of(f, ER_KV_PART, 8);
+	int64_t held[MOST + 1];
+	er_kv_limit(f->s, LIMIT);
+	size_t n = 0;
+	for (; n <= MOST; n++) {
+		er_kv_op op = {.kind = ER_KV_OP_PART, .ns = ER_LIT("ns"), .entry = {.value = part}};
+		er_kv_op *ops[] = {&op};
+		er_kv_write(f->s, ops, 1);
+		held[n] = op.entry.parts;
+		if (op.err.kind != ER_ERR_OK)
+			break;
+	}
+	assert_int_equal(n, MOST);
+	assert_int_equal(held[n], 0);
+	while (n > 0)
+		er_kv_let_go(f->s, held[--n]);
+	/* nobody's now, and in nobody's way */
+	er_kv_entry e = {.key = ER_LIT("k"), .value = bytes_of(f, 900 << 10, 9)};
+	assert_true(er_kv_put(f->s, ER_LIT("ns"), &e, 1, &f->err));
+}
+
+static void values_of_before_are_counted_when_they_are_left(void **state)
+{
+	fixture *f = *state;
+	er_store_close(f->s);
+	char *path = er_printf("%s/kv.db", f->dir);
+	assert_int_equal(unlink(path), 0);
+	er_schema old = er_schema_kv;
+	old.n_steps = 2;
+	er_db *db = er_db_open(path, NULL, &old, &f->err);
+	assert_non_null(db);
+	assert_true(er_db_exec(db,
+	                       "INSERT INTO part VALUES (1, 0, x'010203'), (1, 1, x'04'), (2, 0, x'05');"
+	                       "INSERT INTO loose VALUES (1);"
+	                       "INSERT INTO kv(ns, key, expires_s, sequence, metadata, value, parts, size)"
+	                       " VALUES (7, x'6b', 0, 1, '', x'', 2, 1)",
+	                       &f->err));
+	er_db_close(db);
+	f->s = harness_open_dir(f->dir);
+	assert_int_equal(number(f, WASTE), 4);
+	db = er_db_open_plain(path, NULL, &f->err);
+	/* a predecessor's */
+	assert_true(er_db_exec(db, "DELETE FROM kv; INSERT INTO loose VALUES (9)", &f->err));
+	er_db_close(db);
+	er_free(path);
+	assert_int_equal(number(f, TALLY), 5);
+	assert_int_equal(swept(f), 3);
+	assert_int_equal(number(f, "SELECT count(*) FROM loose") + number(f, TALLY), 0);
+}
+
+/* Two processes have the folder open, and neither knows what the other one holds. */
+static void nobody_sweeps_while_two_processes_have_the_folder(void **state)
+{
+	fixture *f = *state;
+	er_slice v = bytes_of(f, 2 * ER_KV_PART, 3);
+	put(f, "k", v);
+	put(f, "k", v);
+	char number[16];
+	snprintf(number, sizeof number, "%d", dup(er_store_lock_fd(f->s)));
+	setenv("ER_STORE_LOCK_FD", number, 1);
+	fixture next = {.dir = f->dir, .s = harness_open_dir(f->dir)};
+	int64_t parts = write_parts(&next, v);
+	assert_int_equal(swept(f), 0);
+	give(&next, "l", parts, v.n, ER_ERR_OK);
+	er_kv_let_go(next.s, parts);
+	parts = write_parts(f, v);
+	assert_int_equal(swept(&next), 0);
+	give(f, "m", parts, v.n, ER_ERR_OK);
+	er_kv_let_go(f->s, parts);
+	er_store_close(next.s);
+	assert_int_equal(swept(f), 2);
+}
+
 static void another_process_that_writes_is_noticed(void **state)
 {
 	fixture *f = *state;
@@ -313,6 +451,10 @@ int main(void)
 	    T(a_namespace_has_no_more_than_its_limit),
 	    T(what_expired_leaves_its_room_and_short_keys_take_some),
 	    T(every_way_of_writing_is_told),
+	    T(values_that_are_replaced_faster_than_the_sweep_is_have_a_bound_on_the_disk),
+	    T(values_that_nobody_finishes_have_the_same_bound),
+	    T(values_of_before_are_counted_when_they_are_left),
+	    T(nobody_sweeps_while_two_processes_have_the_folder),
 	    T(another_process_that_writes_is_noticed),
 	};
 #undef T
