@@ -102,6 +102,7 @@ er_kv_place *er_kv_place_new(uv_loop_t *loop, er_kv_work *w)
 	*p = (er_kv_place){.magic = ER_KV_PLACE_MAGIC, .work = w, .port = er_port_new(loop)};
 	er_list_init(&p->readings);
 	er_list_init(&p->lists);
+	er_list_init(&p->shares);
 	return p;
 }
 

@@ -13,6 +13,7 @@ struct er_kv_place {
 	er_port *port;
 	er_list readings; /* kv_get.c: answers under way */
 	er_list lists;    /* kv_list.c: the same */
+	er_list shares;   /* of them, of a routine each */
 	uint64_t unread;  /* bytes of lists that are not in their bodies yet */
 	unsigned jobs;    /* on the threads */
 	bool closing;
