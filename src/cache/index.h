@@ -30,7 +30,9 @@ er_purges *er_index_purge_table(const er_index *ix);
 struct er_owners *er_index_owners(const er_index *ix);
 /* Looks at everything that is stored, or is on its way, a little at a time; then nothing is there
  * any more that a purge of before matches, and the table forgets those. Takes a while: some ten
- * million objects a second. One thread at a time. */
+ * million objects a second. On the thread that enters purges into the table (er_purges_add): one
+ * that had its number before this and came in meanwhile would be forgotten, and what this has
+ * passed already come back. */
 void er_index_settle(er_index *ix);
 /* Nothing refers to it any more. */
 void er_index_free(er_index *ix);

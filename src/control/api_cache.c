@@ -155,20 +155,47 @@ static bool write_down(er_call *call, const purge_list *list, uint64_t number, e
 	return ok;
 }
 
-void er_control_purged(er_control *c, const er_purge *list, size_t n, uint64_t number, er_slice routine)
+static er_slice actor_of(er_arena *a, er_slice routine)
 {
-	er_change *changes = er_zalloc(n * sizeof *changes);
+	return er_arena_printf(a, "routine %.*s", ER_FMT(er_slice_head(routine, 100)));
+}
+
+/* All or nothing. */
+static bool purge_lists(er_control *c, er_purged_list *lists, size_t n)
+{
+	er_purges *p = er_index_purge_table(c->o.cache);
+	er_arena a = {0};
 	er_applied applied;
 	er_problem problem = {0};
-	char actor[128];
-	int written = snprintf(actor, sizeof actor, "routine %.*s", ER_FMT(er_slice_head(routine, 100)));
-	const er_change who = {.kind = ER_CHANGE_PURGE, .actor = er_slice_of(actor, (size_t)written)};
+	size_t count = 0;
+	uint64_t number = er_purges_next(p);
 	for (size_t i = 0; i < n; i++)
-		changes[i] = change_of(who, &list[i], number);
-	if (!er_control_apply(c, changes, n, &applied, &problem))
-		er_log(ER_LOG_WARN, "control", "a purge of the routine %.*s is in force, but not in the store: %s", ER_FMT(routine),
-		       problem.message);
-	er_free(changes);
+		count += lists[i].n;
+	er_change *changes = er_arena_zalloc(&a, count * sizeof *changes);
+	count = 0;
+	for (size_t i = 0; i < n; i++) {
+		const er_change who = {.kind = ER_CHANGE_PURGE, .actor = actor_of(&a, lists[i].routine)};
+		for (size_t k = 0; k < lists[i].n; k++)
+			changes[count++] = change_of(who, &lists[i].v[k], number);
+	}
+	bool ok = er_control_apply(c, changes, count, &applied, &problem);
+	er_arena_fini(&a);
+	for (size_t i = 0; i < n; i++) {
+		lists[i].err = (er_err){0};
+		if (!ok)
+			(void)er_fail(&lists[i].err, ER_ERR_UNAVAILABLE, "%s", problem.message);
+		for (size_t k = 0; ok && k < lists[i].n; k++)
+			er_purges_add(p, &lists[i].v[k], number);
+	}
+	return ok;
+}
+
+void er_control_purged(er_control *c, er_purged_list *lists, size_t n)
+{
+	bool ok = purge_lists(c, lists, n);
+	/* one that cannot be written is no reason to refuse the others */
+	for (size_t i = 0; !ok && n > 1 && i < n; i++)
+		(void)purge_lists(c, &lists[i], 1);
 	er_purges_tidy(c);
 }
 

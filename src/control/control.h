@@ -155,8 +155,15 @@ void er_control_limits(er_control *c, const er_limits *routine_max, const er_cid
  * NULL is fine. */
 void er_control_stored_on_disk(er_control *c, bool on);
 
-/* A routine has purged these, with that number, and they are in force: writes them to the store. */
-void er_control_purged(er_control *c, const er_purge *list, size_t n, uint64_t number, er_slice routine);
+/* What a routine purges, and what came of it. */
+typedef struct er_purged_list {
+	const er_purge *v;
+	size_t n;
+	er_slice routine;
+	er_err err; /* kind OK: it is on the disk, and in force */
+} er_purged_list;
+/* All of them with one sync of the disk. */
+void er_control_purged(er_control *c, er_purged_list *lists, size_t n);
 
 /* /v1 and all below it. `remote` wants a bearer token of every request; `local` takes every request
  * for the administrator's ("socket"): give it only to a listener that nobody else can reach (a Unix

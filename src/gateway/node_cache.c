@@ -339,10 +339,10 @@ bool er_node_start_purges(er_node *n, er_err *err)
 	return ok;
 }
 
-/* ---- what routines have purged ---- */
+/* ---- what routines purge ---- */
 
-/* Without a store there is nobody to write it down, and what a routine has purged holds as long as
- * the node runs. */
+enum { AT_ONCE = 32 };
+
 void er_node_on_purged(void *ctx, struct er_purged_by *p)
 {
 	er_node *n = ctx;
@@ -352,17 +352,45 @@ void er_node_on_purged(void *ctx, struct er_purged_by *p)
 	uv_async_send(&n->async);
 }
 
+/* Without a store there is nobody to write it down, and what a routine has purged holds as long as
+ * the node runs. */
+static void purge_here(er_purges *table, const er_purged_by *p)
+{
+	uint64_t number = er_purges_next(table);
+	for (size_t i = 0; i < p->n; i++)
+		er_purges_add(table, &p->v[i], number);
+}
+
+static void purge_some(er_node *n, er_purged_by *const *some, size_t count)
+{
+	er_purged_list lists[AT_ONCE];
+	for (size_t i = 0; i < count; i++)
+		lists[i] = (er_purged_list){.v = some[i]->v, .n = some[i]->n, .routine = some[i]->routine};
+	if (n->control != NULL)
+		er_control_purged(n->control, lists, count);
+	for (size_t i = 0; i < count; i++) {
+		if (n->control == NULL)
+			purge_here(er_index_purge_table(n->cache), some[i]);
+		some[i]->err = lists[i].err;
+		er_purged_over(some[i]);
+		er_purged_unref(some[i]);
+	}
+}
+
 void er_node_purged(er_node *n)
 {
 	er_list all;
+	er_purged_by *some[AT_ONCE];
+	size_t count = 0;
 	er_list_init(&all);
 	pthread_mutex_lock(&n->lock);
 	er_list_take(&all, &n->purged);
 	pthread_mutex_unlock(&n->lock);
 	for (er_list *l; (l = er_list_pop(&all)) != NULL;) {
-		er_purged_by *p = ER_CONTAINER(l, er_purged_by, link);
-		if (n->control != NULL)
-			er_control_purged(n->control, p->v, p->n, p->number, p->routine);
-		er_purged_free(p);
+		some[count++] = ER_CONTAINER(l, er_purged_by, link);
+		if (count == AT_ONCE || er_list_empty(&all)) {
+			purge_some(n, some, count);
+			count = 0;
+		}
 	}
 }

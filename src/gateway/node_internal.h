@@ -161,7 +161,7 @@ void er_node_drop_wishes(er_node *n);
 /* For er_control_ops: members of what is open. */
 void er_node_write_cache(const er_node *n, er_out *out);
 void er_node_explain_cache(const er_node *n, er_arena *a, er_env env, const er_site *site, const er_where *where, er_out *out);
-/* Writes what routines have purged to the store. */
+/* What routines purge is written to the store, and in force; and they are told. */
 void er_node_purged(er_node *n);
 /* er_worker_options.purged */
 void er_node_on_purged(void *ctx, struct er_purged_by *p);

@@ -251,6 +251,7 @@ static void on_origin_closed(void *ctx)
 	uv_close((uv_handle_t *)&w->log_timer, NULL);
 	uv_close((uv_handle_t *)&w->drain_timer, NULL);
 	uv_close((uv_handle_t *)&w->warm_timer, NULL);
+	er_port_close(w->port);
 	er_delay_end(&w->delay);
 }
 
@@ -584,6 +585,7 @@ er_worker *er_worker_new(const er_worker_options *options, er_err *err)
 	uv_timer_init(&w->loop, &w->log_timer);
 	uv_timer_init(&w->loop, &w->drain_timer);
 	uv_timer_init(&w->loop, &w->warm_timer);
+	w->port = er_port_new(&w->loop);
 	w->async.data = w->log_timer.data = w->drain_timer.data = w->warm_timer.data = w;
 	er_delay_start(&w->delay, &w->loop);
 	w->loop_open = true;

@@ -50,7 +50,7 @@ typedef struct er_worker_options {
 	               er_config *config);
 	void (*ended)(void *ctx);        /* its last act */
 	void (*spawner_gone)(void *ctx); /* no routine can run here any more */
-	/* a routine has purged what `p` says, and it is in force; takes p (gateway/purged.h) */
+	/* a routine purges what `p` says; takes one reference (gateway/purged.h) */
 	void (*purged)(void *ctx, struct er_purged_by *p);
 	void *ctx;
 } er_worker_options;

@@ -70,6 +70,7 @@ struct er_worker {
 	er_cache *cache;   /* NULL: nothing is stored */
 	er_assets_host *assets;
 	er_kv_place *kv; /* NULL: there is no store, or it has closed */
+	er_port *port;   /* of what waits for the control thread (worker_own.c) */
 	er_isolate_host *isolate;
 	er_server_stats stats;
 	er_worker_snapshot *current;

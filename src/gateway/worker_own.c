@@ -1,9 +1,11 @@
 /* What routines have to do with the cache beside fetching: caches of their own (cache/own.h), and
  * purges of their own site.
  *
- * A purge is in force when it is answered: it enters the cache's table here, with a number of its
- * own, and goes to the store behind that. What a routine may purge is of the site of its request;
- * how much in a second is bounded, since the table and the store are everybody's. */
+ * A purge is in force and on the disk when it is answered: the control thread writes it to the
+ * store, many with one sync, and enters it into the cache's table, as it does for an operator. All
+ * purges are entered by that one thread, so that none comes into the table while another one is
+ * taken out (er_index_settle). What a routine may purge is of the site of its request; how much in
+ * a second is bounded, since the table and the store are everybody's. */
 #include "gateway/worker_internal.h"
 
 #include "base/map.h"
@@ -15,10 +17,38 @@
 /* On one thread: of one routine, and of all. */
 enum { PURGES_A_SECOND = 100, PURGES_OF_ALL = 400 };
 
-void er_purged_free(er_purged_by *p)
+er_purged_by *er_purged_new(er_port *port, void (*news)(er_wait *self))
 {
+	er_purged_by *p = ER_NEW(er_purged_by);
+	*p = (er_purged_by){.refs = 1};
+	er_list_init(&p->link);
+	er_list_init(&p->waiting);
+	er_wait_init(&p->wait, port, news);
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+er_purged_by *er_purged_ref(er_purged_by *p)
+{
+	(void)__atomic_fetch_add(&p->refs, 1, __ATOMIC_RELAXED);
+	return p;
+}
+
+void er_purged_unref(er_purged_by *p)
+{
+	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	ER_ASSERT(p->x == NULL && p->wait.place == ER_WAIT_NOWHERE);
+	pthread_mutex_destroy(&p->lock);
 	er_arena_fini(&p->arena);
 	er_free(p);
+}
+
+void er_purged_over(er_purged_by *p)
+{
+	pthread_mutex_lock(&p->lock);
+	er_wait_post_all(&p->waiting);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static bool fail(er_exchange *x, int status, const char *text)
@@ -174,35 +204,67 @@ static bool may_purge(er_worker *w, er_slice routine, size_t n)
 	return true;
 }
 
+/* ---- purging ---- */
+
+static void on_purged(er_wait *wait)
+{
+	er_purged_by *p = ER_CONTAINER(wait, er_purged_by, wait);
+	er_exchange *x = p->x;
+	p->x = NULL;
+	x->on_cancel = NULL;
+	if (p->err.kind != ER_ERR_OK) {
+		er_exchange_fail(x, 503, p->err.kind, NULL, "it is not purged: %s", p->err.text);
+	} else {
+		x->res = (er_response){.status = 200};
+		er_fields_add(&x->res.fields, &x->arena, ER_LIT("er-purged"), er_arena_u64(&x->arena, p->n));
+	}
+	er_exchange_answer(x);
+	er_exchange_unref(x);
+	er_purged_unref(p);
+}
+
+static void on_purge_cancel(void *ctx, er_exchange *x, er_err_kind reason)
+{
+	er_purged_by *p = ctx;
+	(void)reason;
+	ER_ASSERT(p->x == x);
+	er_wait_cancel(&p->wait, &p->lock);
+	p->x = NULL;
+	er_exchange_unref(x);
+	er_purged_unref(p);
+}
+
+/* Nothing of it points into the exchange from here on. */
+static void hand_over(er_worker *w, er_exchange *x, er_purged_by *p)
+{
+	p->routine = er_arena_copy(&p->arena, x->data.routine);
+	for (size_t i = 0; i < p->n; i++) {
+		p->v[i].value = er_arena_copy(&p->arena, p->v[i].value);
+		p->v[i].site = er_arena_copy(&p->arena, p->v[i].site);
+	}
+	p->x = er_exchange_ref(x);
+	x->on_cancel = on_purge_cancel;
+	x->handler_ctx = p;
+	pthread_mutex_lock(&p->lock);
+	er_wait_list(&p->wait, &p->waiting);
+	pthread_mutex_unlock(&p->lock);
+	w->o.purged(w->o.ctx, er_purged_ref(p));
+}
+
 static void purge(er_worker_door *d, er_exchange *x, const er_site *site)
 {
 	er_worker *w = d->worker;
-	er_purged_by *p = ER_NEW(er_purged_by);
-	*p = (er_purged_by){0};
-	er_list_init(&p->link);
+	er_purged_by *p = er_purged_new(w->port, on_purged);
 	reading r = {.config = w->current->config, .site = site, .x = x, .p = p};
 	bool ok = site != NULL ? read_all(&r)
 	                       : fail(x, 403, "the host of this request is of no site of this node: there is nothing to purge");
 	if (ok && !may_purge(w, x->data.routine, p->n))
 		ok = fail(x, 429, "too much was purged by routines within a second (100 things of one routine): try again later");
-	if (!ok) {
-		er_purged_free(p);
-		er_exchange_answer(x);
+	if (ok) {
+		hand_over(w, x, p);
 		return;
 	}
-	er_purges *table = er_index_purge_table(w->o.cache);
-	size_t n = p->n;
-	p->routine = er_arena_copy(&p->arena, x->data.routine);
-	for (size_t i = 0; i < n; i++) {
-		p->v[i].value = er_arena_copy(&p->arena, p->v[i].value);
-		p->v[i].site = er_arena_copy(&p->arena, p->v[i].site);
-	}
-	p->number = er_purges_next(table);
-	for (size_t i = 0; i < n; i++)
-		er_purges_add(table, &p->v[i], p->number);
-	w->o.purged(w->o.ctx, p);
-	x->res = (er_response){.status = 200};
-	er_fields_add(&x->res.fields, &x->arena, ER_LIT("er-purged"), er_arena_u64(&x->arena, n));
+	er_purged_unref(p);
 	er_exchange_answer(x);
 }
 
