@@ -208,18 +208,23 @@ void er_disk_put(er_disk *d, er_stored *s)
 	if (er_content_length(s->content) <= er_disk_max_object(d))
 		(void)!er_volume_put(v, s); /* the volume counts what it does not take */
 	else
-		er_volume_drop(v, s->key, s->hash); /* what is there is older */
+		er_volume_drop(v, s->key, s->hash, NULL); /* what is there is older */
 }
 
 /* From every file: a key may have been another one's before files came, went or failed, and may
  * become that one's again. Where nothing is of it, this is a look into the index. */
-void er_disk_drop(er_disk *d, er_slice key, uint64_t hash)
+void er_disk_drop_told(er_disk *d, er_slice key, uint64_t hash, er_latch *told)
 {
 	ER_CHECK(d, MAGIC);
 	const set *s = set_of(d);
 	for (unsigned i = 0; i < s->n; i++)
 		if (!er_volume_failed(s->places[i].v))
-			er_volume_drop(s->places[i].v, key, hash);
+			er_volume_drop(s->places[i].v, key, hash, told);
+}
+
+void er_disk_drop(er_disk *d, er_slice key, uint64_t hash)
+{
+	er_disk_drop_told(d, key, hash, NULL);
 }
 
 static bool takes(er_volume *v)

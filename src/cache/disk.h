@@ -38,6 +38,8 @@ void er_disk_refuse(er_disk *d, er_slice key);
 void er_disk_put(er_disk *d, er_stored *s);
 /* Drops all variants of the key, now and after a restart. `hash`: er_index_hash. */
 void er_disk_drop(er_disk *d, er_slice key, uint64_t hash);
+/* The same; `told` is done when a kill cannot bring it back any more. */
+void er_disk_drop_told(er_disk *d, er_slice key, uint64_t hash, er_latch *told);
 /* An object may have so many bytes: a tenth of the smallest file. */
 uint64_t er_disk_max_object(const er_disk *d);
 

@@ -33,6 +33,7 @@ typedef struct er_disk_job {
 	uint64_t n;       /* PART: which */
 	er_piece piece;   /* PART: own */
 	er_slice text;    /* DROP, while nobody knows the file's secret: the key; own */
+	er_latch *told;   /* DROP: who waits for it; NULL: nobody */
 	bool dropped;     /* PUT: its key was dropped since (lock) */
 } er_disk_job;
 
@@ -88,8 +89,8 @@ struct er_volume {
 	er_state state;
 	bool ending, leaving; /* no more writes; and no more reads */
 	uint64_t ending_us;   /* since when: monotonic */
-	er_list jobs;
-	er_disk_job *doing; /* taken out of the list; counts as queued until it is done */
+	er_list jobs, drops;  /* DROP is in the second, which comes first */
+	er_disk_job *doing;   /* taken out of the list; counts as queued until it is done */
 	uint64_t queued_bytes, queued;
 	/* A drop found no room in the queue, so the file does not know of it. While it opens: more than
 	 * 0, and it begins empty. From then on: so many slots are to be looked through yet for what the
@@ -109,6 +110,7 @@ struct er_volume {
 	er_disk_slot *slots;
 	er_disk_ring ring;
 	er_buf payload; /* of the record that is being made */
+	er_buf to_tell; /* er_latch *: of drops whose records are not in the file yet */
 	uint8_t *room;  /* for the body and the coded forms of a head; NULL: never needed yet */
 	pthread_t writer, readers[ER_VOLUME_READERS];
 	unsigned n_readers;

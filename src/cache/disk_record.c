@@ -58,6 +58,8 @@ void er_disk_job_free(er_disk_job *j)
 		er_stored_unref(j->s);
 	er_piece_drop(&j->piece);
 	er_free((void *)(uintptr_t)j->text.p);
+	if (j->told != NULL)
+		er_latch_done(j->told);
 	er_free(j);
 }
 
@@ -90,6 +92,7 @@ void er_volume_fail(er_volume *v, const char *what, int error)
 	__atomic_store_n(&v->serves, false, __ATOMIC_RELEASE);
 	__atomic_store_n(&v->failed, true, __ATOMIC_RELEASE);
 	er_list_take(&jobs, &v->jobs);
+	er_list_take(&jobs, &v->drops);
 	v->queued = v->queued_bytes = 0;
 	v->unnoted = 0;
 	memset(v->puts, 0, sizeof v->puts);

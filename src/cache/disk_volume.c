@@ -53,6 +53,7 @@ er_volume *er_volume_new(const er_volume_options *o)
 	pthread_cond_init(&v->to_read, NULL);
 	pthread_cond_init(&v->replaced, NULL);
 	er_list_init(&v->jobs);
+	er_list_init(&v->drops);
 	er_list_init(&v->reads);
 	(void)!getrandom(&v->next_id, sizeof v->next_id, 0);
 	if (!start_threads(v))
@@ -84,12 +85,14 @@ void er_volume_free(er_volume *v)
 	for (unsigned i = 0; i < v->n_readers; i++)
 		pthread_join(v->readers[i], NULL);
 	ER_ASSERT(er_list_empty(&v->reads));
+	er_list_take(&v->jobs, &v->drops);
 	for (er_list *l; (l = er_list_pop(&v->jobs)) != NULL;)
 		er_disk_job_free(ER_CONTAINER(l, er_disk_job, link));
 	if (v->fd >= 0)
 		v->io->close(v->io->self, v->fd);
 	er_ring_fini(v);
 	er_buf_fini(&v->payload);
+	er_buf_fini(&v->to_tell);
 	er_free(v->room);
 	er_disk_index_free(v->index);
 	er_free(v->pending);
@@ -179,7 +182,9 @@ static bool push(er_volume *v, er_disk_job *own)
 	own->cost += JOB_COST;
 	if (!writes(v) || !has_room(v, own))
 		return false;
-	er_list_push(&v->jobs, &own->link);
+	/* A drop is in front of what is to be written: somebody waits for it, and what it drops is not
+	 * written any more. */
+	er_list_push(own->work == ER_WORK_DROP ? &v->drops : &v->jobs, &own->link);
 	v->queued++;
 	v->queued_bytes += own->cost;
 	if (own->work == ER_WORK_PUT)
@@ -208,7 +213,7 @@ static bool put(er_volume *v, er_stored *s, uint64_t id, uint64_t length, size_t
 	if (enqueue(v, (er_disk_job){
 	                   .work = ER_WORK_PUT, .cost = cost, .hash = s->hash, .s = er_stored_ref(s), .id = id, .length = length}))
 		return true;
-	er_volume_drop(v, s->key, s->hash); /* what is there is older */
+	er_volume_drop(v, s->key, s->hash, NULL); /* what is there is older */
 	return false;
 }
 
@@ -276,7 +281,7 @@ static void note_later(er_volume *v)
 		       er_volume_serves(v) ? "what is left of that is noted when it has time" : "it begins empty");
 }
 
-void er_volume_drop(er_volume *v, er_slice key, uint64_t hash)
+void er_volume_drop(er_volume *v, er_slice key, uint64_t hash, er_latch *told)
 {
 	ER_CHECK(v, ER_VOLUME_MAGIC);
 	er_disk_job *own = NULL;
@@ -286,6 +291,7 @@ void er_volume_drop(er_volume *v, er_slice key, uint64_t hash)
 	if (unlist(v, hash, known, where) && writes(v)) {
 		own = ER_NEW(er_disk_job);
 		*own = (er_disk_job){.work = ER_WORK_DROP, .hash = hash, .key = where};
+		own->told = told != NULL ? er_latch_hold(told) : NULL;
 		if (!known) {
 			own->text = er_slice_of(er_strdup_slice(key), key.n);
 			own->cost = key.n;

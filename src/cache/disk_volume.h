@@ -10,6 +10,7 @@
 
 #include "cache/disk_file.h"
 #include "cache/disk_head.h"
+#include "cache/port.h"
 
 #include "base/states.h"
 
@@ -81,8 +82,9 @@ uint64_t er_volume_next_id(er_volume *v);
 ER_MUST_CHECK bool er_volume_put_part(er_volume *v, er_disk_hash key, uint64_t id, uint64_t n, er_piece piece);
 /* Writes the head of a response whose parts were all put. */
 ER_MUST_CHECK bool er_volume_put_head(er_volume *v, er_stored *s, uint64_t id, uint64_t length);
-/* Drops all variants of the key; also what waits to be written, and also after a restart. */
-void er_volume_drop(er_volume *v, er_slice key, uint64_t hash);
+/* Drops all variants of the key; also what waits to be written, and also after a restart. `told`
+ * (NULL: nobody waits) is done when that is in the file. */
+void er_volume_drop(er_volume *v, er_slice key, uint64_t hash, er_latch *told);
 
 /* Nothing waits to be written, and all that was written is found. */
 bool er_volume_idle(er_volume *v);

@@ -193,22 +193,41 @@ static bool do_put(er_volume *v, const er_disk_job *j)
 /* The first job, which stays where it is; NULL: there is none. Under the lock. */
 static er_disk_job *first(const er_volume *v)
 {
-	return er_list_empty(&v->jobs) ? NULL : ER_CONTAINER(v->jobs.next, er_disk_job, link);
+	const er_list *of = er_list_empty(&v->drops) ? &v->jobs : &v->drops;
+	return er_list_empty(of) ? NULL : ER_CONTAINER(of->next, er_disk_job, link);
 }
 
-/* In the file at once, since a kill must not undo it; or with those that are next. */
-static bool do_drop(er_volume *v, const er_disk_job *j)
+/* The records of drops are in the file, or will never be. */
+static void tell(er_volume *v)
 {
-	if (!write_gone(v, j->text.n > 0 ? er_disk_hash_of(&v->label.secret, j->text) : j->key))
-		return false;
+	er_latch *told;
+	for (er_slice rest = er_buf_slice(&v->to_tell); rest.n > 0; rest = er_slice_from(rest, sizeof told)) {
+		er_copy(&told, rest.p, sizeof told);
+		er_latch_done(told);
+	}
+	er_buf_clear(&v->to_tell);
+}
+
+/* In the file at once, since a kill must not undo it; or with those that are next. Who waits for it
+ * hears of it behind that. */
+static bool do_drop(er_volume *v, er_disk_job *j)
+{
+	if (j->told != NULL)
+		er_buf_put(&v->to_tell, er_slice_of(&j->told, sizeof j->told));
+	j->told = NULL;
+	bool ok = write_gone(v, j->text.n > 0 ? er_disk_hash_of(&v->label.secret, j->text) : j->key);
 	pthread_mutex_lock(&v->lock);
 	const er_disk_job *next = first(v);
-	bool more = next != NULL && next->work == ER_WORK_DROP;
+	bool more = ok && next != NULL && next->work == ER_WORK_DROP;
 	pthread_mutex_unlock(&v->lock);
-	return more || er_ring_flush(v);
+	if (more)
+		return true;
+	ok = ok && er_ring_flush(v);
+	tell(v);
+	return ok;
 }
 
-static bool do_job(er_volume *v, const er_disk_job *j)
+static bool do_job(er_volume *v, er_disk_job *j)
 {
 	er_disk_hash hash;
 	switch (j->work) {
@@ -334,6 +353,7 @@ void *er_disk_writer(void *volume)
 	pthread_mutex_unlock(&v->lock);
 	if (ok)
 		(void)!er_ring_seal(v);
+	tell(v);
 	if (v->fd >= 0)
 		v->io->unlock(v->io->self, v->fd);
 	pthread_mutex_lock(&v->lock);

@@ -2,7 +2,8 @@
  * nobody behind it is asked. PUT is a `put`: it reads the body into a content, and makes a stored
  * response of it with the last byte. DELETE looks first (a `removal`), since it says whether there
  * was anything; the disk may have to be asked. Both hold their exchange, and end with the answer or
- * with on_cancel. */
+ * with on_cancel. What was removed is answered when the disk has that, too: what a routine was told
+ * is gone does not come back by a kill. */
 #include "cache/own.h"
 
 #include "base/clock.h"
@@ -68,12 +69,22 @@ static void answer_empty(er_exchange *x, int status, const char *field)
 	er_exchange_answer(x);
 }
 
-static void remove_key(er_cache *c, er_slice key, uint64_t hash)
+/* True: `wait` is called when the disk has it, too; *latch, with a reference, is what it waits
+ * for. */
+static bool remove_key(er_cache *c, er_slice key, uint64_t hash, er_wait *wait, er_latch **latch)
 {
 	er_index_purge(c->index, key, hash);
 	/* behind: what the disk finds meanwhile does not come into the index any more */
-	if (c->disk != NULL)
-		er_disk_drop(c->disk, key, hash);
+	if (c->disk == NULL)
+		return false;
+	er_latch *l = er_latch_new();
+	er_disk_drop_told(c->disk, key, hash, l);
+	if (er_latch_wait(l, wait)) {
+		*latch = l;
+		return true;
+	}
+	er_latch_unref(l);
+	return false;
 }
 
 static bool is_good(er_cache *c, er_stored *s)
@@ -100,7 +111,9 @@ typedef struct put {
 	er_body *body;
 	er_content *content; /* own reference */
 	er_owner *owner;
-	uint64_t held; /* of the owner's quota */
+	uint64_t held;   /* of the owner's quota */
+	er_latch *latch; /* what was removed waits for the disk; else NULL */
+	er_wait wait;
 } put;
 
 static void free_put(put *p)
@@ -111,6 +124,10 @@ static void free_put(put *p)
 	if (p->held > 0)
 		er_owner_let_go(p->owner, p->held);
 	er_content_unref(p->content);
+	if (p->latch != NULL) {
+		er_latch_cancel(p->latch, &p->wait);
+		er_latch_unref(p->latch);
+	}
 	p->magic = 0;
 	er_free(p);
 }
@@ -182,6 +199,20 @@ static void store(put *p)
 	put_over(p);
 }
 
+static void unstored(put *p)
+{
+	p->x->res = (er_response){.status = 204};
+	er_fields_add(&p->x->res.fields, &p->x->arena, ER_LIT("er-unstored"), ER_LIT("1"));
+	put_over(p);
+}
+
+static void on_unstored(er_wait *wait)
+{
+	put *p = ER_CONTAINER(wait, put, wait);
+	ER_CHECK(p, PUT);
+	unstored(p);
+}
+
 static void end_of_body(put *p)
 {
 	if (p->keeps) {
@@ -189,10 +220,10 @@ static void end_of_body(put *p)
 		return;
 	}
 	er_content_end(p->content, ER_ERR_CANCELLED);
-	remove_key(p->cache, p->key, p->hash); /* what is there is older */
-	p->x->res = (er_response){.status = 204};
-	er_fields_add(&p->x->res.fields, &p->x->arena, ER_LIT("er-unstored"), ER_LIT("1"));
-	put_over(p);
+	/* what is there is older */
+	er_wait_init(&p->wait, p->cache->port, on_unstored);
+	if (!remove_key(p->cache, p->key, p->hash, &p->wait, &p->latch))
+		unstored(p);
 }
 
 /* False: it is over. */
@@ -341,18 +372,27 @@ typedef struct removal {
 	uint64_t hash;
 	er_disk_find find;
 	bool finds;
+	er_latch *latch; /* it is removed, and waits for the disk; else NULL */
+	er_wait wait;
 } removal;
 
-/* Takes the reference. */
-static void removal_over(removal *r, er_stored *s)
+static void free_removal(removal *r)
 {
-	er_exchange *x = r->x;
-	bool there = is_good(r->cache, s);
-	er_stored_unref(s);
-	if (there)
-		remove_key(r->cache, r->key, r->hash);
+	ER_CHECK(r, REMOVAL);
+	if (r->finds)
+		er_disk_find_stop(&r->find);
+	if (r->latch != NULL) {
+		er_latch_cancel(r->latch, &r->wait);
+		er_latch_unref(r->latch);
+	}
 	r->magic = 0;
 	er_free(r);
+}
+
+static void removal_over(removal *r, bool there)
+{
+	er_exchange *x = r->x;
+	free_removal(r);
 	x->on_cancel = NULL;
 	if (there)
 		answer_empty(x, 200, NULL);
@@ -361,12 +401,27 @@ static void removal_over(removal *r, er_stored *s)
 	er_exchange_unref(x);
 }
 
+static void on_removed(er_wait *wait)
+{
+	removal_over(ER_CONTAINER(wait, removal, wait), true);
+}
+
+/* Takes the reference. */
+static void remove_found(removal *r, er_stored *s)
+{
+	bool there = is_good(r->cache, s);
+	er_stored_unref(s);
+	er_wait_init(&r->wait, r->cache->port, on_removed);
+	if (!there || !remove_key(r->cache, r->key, r->hash, &r->wait, &r->latch))
+		removal_over(r, there);
+}
+
 static void on_found(er_disk_find *find, er_stored *s)
 {
 	removal *r = ER_CONTAINER(find, removal, find);
 	ER_CHECK(r, REMOVAL);
 	r->finds = false;
-	removal_over(r, s);
+	remove_found(r, s);
 }
 
 static void on_removal_cancel(void *ctx, er_exchange *x, er_err_kind reason)
@@ -375,10 +430,7 @@ static void on_removal_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	removal *r = ctx;
 	ER_CHECK(r, REMOVAL);
 	ER_ASSERT(r->x == x);
-	if (r->finds)
-		er_disk_find_stop(&r->find);
-	r->magic = 0;
-	er_free(r);
+	free_removal(r);
 	er_exchange_unref(x);
 }
 
@@ -397,7 +449,7 @@ static void begin_removal(const er_cache_place *place, er_exchange *x, er_slice 
 		if (r->finds)
 			return;
 	}
-	removal_over(r, s);
+	remove_found(r, s);
 }
 
 /* ---- list ---- */

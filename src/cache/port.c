@@ -115,3 +115,72 @@ void er_wait_cancel(er_wait *w, pthread_mutex_t *lock)
 	pthread_mutex_unlock(&w->port->lock);
 	pthread_mutex_unlock(lock);
 }
+
+/* ---- latches ---- */
+
+struct er_latch {
+	pthread_mutex_t lock;
+	uint32_t refs, left;
+	er_list waiting;
+};
+
+er_latch *er_latch_new(void)
+{
+	er_latch *l = ER_NEW(er_latch);
+	*l = (er_latch){.refs = 1};
+	er_list_init(&l->waiting);
+	pthread_mutex_init(&l->lock, NULL);
+	return l;
+}
+
+/* With the lock, which is let go of. */
+static void unref_locked(er_latch *l)
+{
+	ER_ASSERT(l->refs > 0);
+	bool last = --l->refs == 0;
+	ER_ASSERT(!last || (l->left == 0 && er_list_empty(&l->waiting)));
+	pthread_mutex_unlock(&l->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&l->lock);
+	er_free(l);
+}
+
+void er_latch_unref(er_latch *l)
+{
+	pthread_mutex_lock(&l->lock);
+	unref_locked(l);
+}
+
+er_latch *er_latch_hold(er_latch *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->refs++;
+	l->left++;
+	pthread_mutex_unlock(&l->lock);
+	return l;
+}
+
+void er_latch_done(er_latch *l)
+{
+	pthread_mutex_lock(&l->lock);
+	ER_ASSERT(l->left > 0);
+	if (--l->left == 0)
+		er_wait_post_all(&l->waiting);
+	unref_locked(l);
+}
+
+bool er_latch_wait(er_latch *l, er_wait *w)
+{
+	pthread_mutex_lock(&l->lock);
+	bool waits = l->left > 0;
+	if (waits)
+		er_wait_list(w, &l->waiting);
+	pthread_mutex_unlock(&l->lock);
+	return waits;
+}
+
+void er_latch_cancel(er_latch *l, er_wait *w)
+{
+	er_wait_cancel(w, &l->lock);
+}

@@ -43,4 +43,17 @@ void er_wait_post_all(er_list *list);
  * may be in, not held. */
 void er_wait_cancel(er_wait *w, pthread_mutex_t *lock);
 
+/* Some things that are done on other threads, and one wait that is called when all of them are.
+ * Reference-counted: whoever waits has one reference, and each of the things. */
+typedef struct er_latch er_latch;
+er_latch *er_latch_new(void);
+void er_latch_unref(er_latch *l);
+/* One more thing; er_latch_done gives its reference back. */
+er_latch *er_latch_hold(er_latch *l);
+void er_latch_done(er_latch *l);
+/* False: all are done, and `w` is not called. */
+ER_MUST_CHECK bool er_latch_wait(er_latch *l, er_wait *w);
+/* `w` is not called. */
+void er_latch_cancel(er_latch *l, er_wait *w);
+
 #endif

@@ -374,3 +374,64 @@ test('a clock that jumps makes nothing fresh for ever, neither in memory nor on 
 		await node.stop()
 	}
 })
+
+const keeper = `addEventListener("fetch", e => e.respondWith(answer(e.request)))
+async function answer(request) {
+	const at = new URL(request.url), key = "http://own.example/" + at.search
+	switch (at.pathname) {
+		case "/put": await caches.default.put(key, new Response("kept " + at.search)); return Response.json(true)
+		case "/none": await caches.default.put(key, new Response("", { headers: { "cache-control": "no-store" } })); return Response.json(true)
+		case "/get": { const r = await caches.default.match(key); return Response.json(r === undefined ? null : await r.text()) }
+		case "/delete": return Response.json(await caches.default.delete(key))
+		case "/purge": return Response.json(await cache.purge({ urls: ["http://shop.example" + at.search.slice(1)] }))
+		default: return fetch(request)
+	}
+}`
+
+test('what a routine was told is deleted or purged does not come back when the node is killed at that moment', { skip, timeout: 120000 }, async t => {
+	const dir = tempDir('er-told-')
+	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=1000').end(`page ${req.url}`))
+	// both the data folder and the cache's file are below the faults
+	const wrong = faults(dir)
+	const start = () => startStore({
+		env: wrong.env,
+		data: path.join(dir, 'disk/data'),
+		routines: { shop: { source: keeper, routes: ['shop.example/*'] } },
+		config: { threads: 1, sites: [{ name: 'shop', hosts: ['shop.example'], origin: origin.url }], cache: { memoryMb: 16, disk: [{ path: path.join(dir, 'disk/cache'), sizeMb: 64 }] } },
+	})
+	fs.mkdirSync(path.join(dir, 'disk'))
+	let node = await start()
+	t.after(async () => {
+		node.kill()
+		await origin.close()
+		wrong.end()
+		fs.rmSync(dir, { recursive: true, force: true })
+	})
+	const ask = async target => {
+		const res = await raw.request(node.port, target, { host: 'shop.example', timeout: 60000 })
+		assert.equal(res.status, 200, res.text)
+		return res
+	}
+	const said = async target => JSON.parse((await ask(target)).text)
+	for (const key of ['a', 'b', 'c']) await said(`/put?${key}`)
+	for (const page of ['/p', '/q']) await ask(page)
+	for (const page of ['/p', '/q']) assert.ok(hit(await ask(page)))
+	await written(node)
+	const killed = async target => {
+		wrong.set({ writeMs: 300 })
+		const out = await said(target)
+		node.kill()
+		await node.exited
+		wrong.clear()
+		node = await start()
+		await known(node)
+		return out
+	}
+	assert.equal(await killed('/delete?a'), true)
+	assert.deepEqual([await said('/get?a'), await said('/get?b')], [null, 'kept ?b'])
+	assert.equal(await killed('/none?c'), true)
+	assert.deepEqual([await said('/get?c'), await said('/get?b')], [null, 'kept ?b'])
+	assert.deepEqual(await killed('/purge?/p'), { purged: 1 })
+	assert.ok(hit(await ask('/q')), 'what was not purged is there')
+	assert.ok(!hit(await ask('/p')))
+})
