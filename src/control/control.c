@@ -114,7 +114,7 @@ static void sweep_assets(er_control *c)
 	uv_queue_work(c->o.loop, &w->work, sweep_routine, on_swept);
 }
 
-/* Once a second. */
+/* Once a second, if its owner says nothing else. */
 static void on_tick(uv_timer_t *timer)
 {
 	er_control *c = timer->data;
@@ -163,7 +163,8 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	c->prefetches = er_prefetches_new(c);
 	uv_timer_init(options->loop, &c->tick);
 	c->tick.data = c;
-	uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
+	uint64_t every = options->tick_ms > 0 ? options->tick_ms : TICK_MS;
+	uv_timer_start(&c->tick, on_tick, every, every);
 	resume_guards(c);
 	return c;
 }

@@ -135,6 +135,7 @@ typedef struct er_control_options {
 	size_t n_addresses;
 	er_index *cache;      /* which purges are for; must outlive it */
 	size_t history_bytes; /* of all events kept for /v1/logs; 0: 16 MB */
+	unsigned tick_ms;     /* how often guards look; 0: once a second */
 } er_control_options;
 
 /* Reads what the environments run from the store. NULL: *err. */

@@ -18,6 +18,8 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+enum { TICK_MS = 20 /* how often control's guards look here */ };
+
 typedef struct pending {
 	er_control_done *done;
 	er_control_probed *probed;
@@ -268,7 +270,8 @@ static inline void harness_start(harness *h)
 	                        .ops_ctx = h,
 	                        .cache = h->cache,
 	                        .routine_max = most,
-	                        .history_bytes = 64 << 10};
+	                        .history_bytes = 64 << 10,
+	                        .tick_ms = TICK_MS};
 	h->control = er_control_new(&o, &err);
 	if (h->control == NULL)
 		fail_msg("control: %s", err.text);
