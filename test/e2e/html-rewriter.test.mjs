@@ -133,6 +133,20 @@ const cases = {
 		for (let r; !(r = await reader.read(new Uint8Array(7))).done;) text += decoder.decode(r.value, { stream: true })
 		return new Response(text)
 	},
+	buffer: () => new Response(new HTMLStream(new BufferStream('<p>x</p>'), [['p', { text: t => t.after('y') }]])),
+	left: async () => {
+		// each keeps the beginning of a large tag in C, and little in JavaScript
+		const piece = new TextEncoder().encode('<p><a b="' + 'x'.repeat(400000))
+		for (let i = 0; i < 1000; i++) {
+			let given = false
+			const source = new ReadableStream({ pull(c) { if (given) return new Promise(() => {}); given = true; c.enqueue(piece) } })
+			const reader = new HTMLStream(source, [['p', { element: e => { e.append('end') } }]]).getReader()
+			await reader.read()
+			reader.read()
+			await new Promise(r => setTimeout(r, 0))
+		}
+		return new Response('ok')
+	},
 	many: async request => {
 		const page = '<ul>' + '<li><a href="/x">y</a></li>'.repeat(3000) + '</ul>'
 		let n = 0
@@ -171,7 +185,7 @@ before(async () => {
 	})
 	await new Promise(r => origin.listen(0, '127.0.0.1', r))
 	originURL = `http://127.0.0.1:${origin.address().port}/`
-	node = await startNode({ routines: { html: { source: routine, allowAddresses: ['127.0.0.0/8'], limits: { cpuMs: 5000 } } }, config: { routineLimits: { cpuMs: 5000 } } })
+	node = await startNode({ routines: { html: { source: routine, allowAddresses: ['127.0.0.0/8'], limits: { cpuMs: 5000 } }, small: { source: routine, limits: { cpuMs: 5000, memoryMb: 128 } } }, config: { routineLimits: { cpuMs: 5000 } } })
 })
 after(async () => {
 	await node.stop()
@@ -237,6 +251,13 @@ test('what comes before an element whose handler waits does not wait', async () 
 test('thousands of elements are changed in one request', async () => {
 	const [n, last] = JSON.parse((await ask('many')).text)
 	assert.deepEqual([n, last], [3000, true])
+})
+test('a BufferStream of the first generation is a page, too', async () => {
+	assert.equal((await ask('buffer')).text, '<p>xy</p>')
+})
+test('pages that nobody reads any more are collected', async () => {
+	const res = await node.get('small', '/left')
+	assert.equal(res.status, 200, res.headers['er-error'])
 })
 test('more than 256 handlers are refused', async () => {
 	assert.match((await ask('rules')).text, /^TypeError: .*256/)

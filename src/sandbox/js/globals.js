@@ -19,7 +19,7 @@ import { URLSearchParams, isParams } from './url-search-params.js';
 import { TextDecoder, TextEncoder, utf16ToString, utf8ToString } from './text.js';
 import { Blob, File, isBlob, isFile } from './blob.js';
 import { FormData, isFormData } from './form-data.js';
-import { BufferStream } from './buffer-stream.js';
+import { BufferStream, isBufferStream } from './buffer-stream.js';
 import { atob, btoa } from './base64.js';
 import { cloneAndMove, structuredClone, transferable, uncloneable } from './structured-clone.js';
 import { Performance, performance } from './performance.js';
@@ -216,7 +216,7 @@ let html_ = null;
 const htmlScript = () => {
 	if (html_ === null) {
 		const handed = shared();
-		handed.tools = { Headers, Response, isResponse, isStream, nextChunk, rawOfResponse, reasonText, statusOf, streams, usable };
+		handed.tools = { BufferStream, Headers, Response, isBufferStream, isResponse, isStream, nextChunk, rawOfResponse, reasonText, statusOf, streams, usable };
 		html_ = er.lazy('html')(handed);
 	}
 	return html_;

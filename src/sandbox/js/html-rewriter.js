@@ -19,8 +19,9 @@ import {
 } from './primordials.js';
 import { INTERNAL, brand, callback, dictionary, domString, finish, illegal, isObject, iteratorClass, need, usvString } from './webidl.js';
 
-const { Headers, Response, isResponse, isStream, nextChunk, rawOfResponse, reasonText, statusOf, streams, usable } = shared.tools;
+const { BufferStream, Headers, Response, isBufferStream, isResponse, isStream, nextChunk, rawOfResponse, reasonText, statusOf, streams, usable } = shared.tools;
 const headersDelete = uncurry(Headers.prototype.delete), headersGet = uncurry(Headers.prototype.get), headersSet = uncurry(Headers.prototype.set);
+const readableOf = uncurry(getOwnPropertyDescriptor(BufferStream.prototype, 'readable').get);
 const bodyOf = uncurry(getOwnPropertyDescriptor(Response.prototype, 'body').get), headersOf = uncurry(getOwnPropertyDescriptor(Response.prototype, 'headers').get);
 
 /** Bytes that the rewriter gets in one go. */
@@ -474,10 +475,11 @@ function htmlStream() {
 	class HTMLStream extends ReadableStream {
 		constructor(readable, handlers) {
 			need(arguments.length, 2, "'HTMLStream'");
-			if (!isStream(readable)) throw new TypeErr('HTMLStream reads a ReadableStream');
+			const from = isBufferStream(readable) ? readableOf(readable) : readable;
+			if (!isStream(from)) throw new TypeErr('HTMLStream reads a ReadableStream');
 			const run = new Run(rulesOf(handlers));
 			super(run.source(), { highWaterMark: 0 });
-			run.reader = readable.getReader();
+			run.reader = from.getReader();
 		}
 	}
 	return finish(HTMLStream, 'HTMLStream', 2);
