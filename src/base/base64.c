@@ -14,9 +14,10 @@ enum { BLOCK = 64, BLOCK_BYTES = BLOCK / 4 * 3, BLOCK_ROOM = BLOCK_BYTES + 2 };
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first of eight values lies in the lowest bits");
 static_assert(BLOCK % 8 == 0 && BLOCK_BYTES == BLOCK / 8 * 6, "eight values are six bytes");
 
-/* 16 characters, or 16 values. A comparison gives -1 where it holds, and 0 elsewhere; bytes of 0x80
- * and above are less than all. */
-typedef int8_t several __attribute__((vector_size(16)));
+/* 16 characters, or 16 values. A comparison gives all bits where it holds, and none elsewhere; it
+ * is one of signed bytes, which the processor has, and so 0x80 and above are less than all. */
+typedef uint8_t several __attribute__((vector_size(16)));
+typedef int8_t compared __attribute__((vector_size(16)));
 
 static several load(const uint8_t *p)
 {
@@ -25,9 +26,14 @@ static several load(const uint8_t *p)
 	return v;
 }
 
+static several at_least(several c, int8_t first)
+{
+	return (several)((compared)c >= first);
+}
+
 static several within(several c, int8_t first, int8_t last)
 {
-	return (several)((c >= first) & (c <= last));
+	return at_least(c, first) & (several)((compared)c <= last);
 }
 
 /* False: a character is no digit. */
@@ -46,15 +52,15 @@ static bool values_of(const uint8_t *digits, uint8_t *values)
 	return (half[0] & half[1]) == UINT64_MAX;
 }
 
-/* Each comparison adds what lies between this range of the alphabet and the one before. */
+/* Each comparison moves to the next range of the alphabet, up or down. */
 static void digits_of(const uint8_t *values, uint8_t *digits)
 {
 	for (unsigned i = 0; i < BLOCK; i += sizeof(several)) {
 		several v = load(values + i), c = v + 'A';
-		c += (several)(v >= 26) & ('a' - 'Z' - 1);
-		c += (several)(v >= 52) & ('0' - 'z' - 1);
-		c += (several)(v >= 62) & ('+' - '9' - 1);
-		c += (several)(v >= 63) & ('/' - '+' - 1);
+		c += at_least(v, 26) & ('a' - 'Z' - 1);
+		c -= at_least(v, 52) & ('z' + 1 - '0');
+		c -= at_least(v, 62) & ('9' + 1 - '+');
+		c += at_least(v, 63) & ('/' - '+' - 1);
 		memcpy(digits + i, &c, sizeof c);
 	}
 }
@@ -88,51 +94,63 @@ static void unpack(const uint8_t bytes[BLOCK_ROOM], uint8_t values[BLOCK])
 	}
 }
 
+/* At most a block. */
+static bool read_last(er_slice digits, uint8_t *to)
+{
+	uint8_t text[BLOCK], values[BLOCK], bytes[BLOCK_ROOM];
+	ER_ASSERT(digits.n <= BLOCK);
+	memset(text, 'A', sizeof text);
+	memcpy(text, digits.p, digits.n);
+	if (!values_of(text, values))
+		return false;
+	pack(values, bytes);
+	memcpy(to, bytes, digits.n * 3 / 4);
+	return true;
+}
+
 bool er_base64_read(er_slice digits, uint8_t *to)
 {
-	size_t n = digits.n * 3 / 4;
-	uint8_t values[BLOCK], bytes[BLOCK_ROOM], last[BLOCK];
+	uint8_t values[BLOCK], bytes[BLOCK_ROOM];
 	if (digits.n % 4 == 1)
 		return false;
-	while (digits.n > 0) {
-		size_t take = digits.n < BLOCK ? digits.n : BLOCK, gives = n < BLOCK_BYTES ? n : BLOCK_BYTES;
-		const uint8_t *from = digits.p;
-		if (take < BLOCK) {
-			memset(last, 'A', sizeof last);
-			memcpy(last, from, take);
-			from = last;
-		}
-		if (!values_of(from, values))
+	for (; digits.n >= BLOCK; digits = er_slice_from(digits, BLOCK)) {
+		if (!values_of(digits.p, values))
 			return false;
 		pack(values, bytes);
-		memcpy(to, bytes, gives);
-		to += gives;
-		n -= gives;
-		digits = er_slice_from(digits, take);
+		memcpy(to, bytes, BLOCK_BYTES);
+		to += BLOCK_BYTES;
 	}
-	ER_ASSERT(n == 0);
-	return true;
+	return digits.n == 0 || read_last(digits, to);
+}
+
+/* At most a block. */
+static void write_last(er_slice bytes, uint8_t *to)
+{
+	uint8_t values[BLOCK], digits[BLOCK], all[BLOCK_ROOM] = {0};
+	size_t used = (bytes.n * 4 + 2) / 3, room = er_base64_length(bytes.n);
+	ER_ASSERT(bytes.n <= BLOCK_BYTES);
+	memcpy(all, bytes.p, bytes.n);
+	unpack(all, values);
+	digits_of(values, digits);
+	memset(digits + used, '=', room - used);
+	memcpy(to, digits, room);
 }
 
 void er_base64_write(er_slice bytes, uint8_t *to)
 {
-	uint8_t values[BLOCK], digits[BLOCK], last[BLOCK_ROOM];
-	while (bytes.n > 0) {
-		size_t take = bytes.n < BLOCK_BYTES ? bytes.n : BLOCK_BYTES;
-		const uint8_t *from = bytes.p;
-		if (bytes.n < BLOCK_ROOM) {
-			memset(last, 0, sizeof last);
-			memcpy(last, from, take);
-			from = last;
-		}
-		unpack(from, values);
-		digits_of(values, digits);
-		size_t room = er_base64_length(take);
-		memset(digits + (take * 4 + 2) / 3, '=', room - (take * 4 + 2) / 3);
-		memcpy(to, digits, room);
-		to += room;
-		bytes = er_slice_from(bytes, take);
+	uint8_t values[BLOCK];
+	for (; bytes.n >= BLOCK_ROOM; bytes = er_slice_from(bytes, BLOCK_BYTES)) {
+		unpack(bytes.p, values);
+		digits_of(values, to);
+		to += BLOCK;
 	}
+	if (bytes.n > BLOCK_BYTES) { /* no more bytes after the block, which is read as if there were */
+		write_last(er_slice_of(bytes.p, BLOCK_BYTES), to);
+		to += BLOCK;
+		bytes = er_slice_from(bytes, BLOCK_BYTES);
+	}
+	if (bytes.n > 0)
+		write_last(bytes, to);
 }
 
 bool er_base64_decode(er_arena *a, er_slice text, er_slice *out)
