@@ -42,13 +42,17 @@ const runtime = (name, args) => ({
 	exists: () => fs.existsSync(binaries[name]),
 	async start(scenario, { origin } = {}) {
 		if (isCache(scenario) || isAssets(scenario) || (isData(scenario) && name !== 'deno')) return undefined
+		return this.run(isData(scenario) ? denoData(scenario) : app(scenario, origin))
+	},
+	async run(source) {
 		const port = await freePort()
-		const source = isData(scenario) ? denoData(scenario) : app(scenario, origin)
-		const script = file(`${name}-${scenario}-${port}.mjs`, source + wrappers[name](port))
+		const script = file(`${name}-${port}.mjs`, source + wrappers[name](port))
 		const child = start([binaries[name], ...args(script, port)], { env: { DENO_NO_UPDATE_CHECK: '1' } })
 		return { child, port }
 	},
 })
+/** A script that declares handle(request), in Deno, Bun or workerd. */
+export const startRuntime = (name, source) => ({ deno, bun, workerd })[name].run(source)
 
 const deno = runtime('deno', script => ['run', '--quiet', '--no-lock', '--allow-net', '--allow-read', '--allow-write', '--unstable-kv', script])
 const bun = runtime('bun', script => ['run', script])
