@@ -48,7 +48,8 @@
 	/* n>s: bytes of the script (UTF-8); FIN on the last. */ \
 	X(CODE) \
 	/* n>s id: a request. Payload: the strings method, URL, fields block, info block \
-	   ("remote_addr\n1.2.3.4\nscheme\nhttp\n"); with INLINE then the whole upload. arg: length of \
+	   ("remote_addr\n1.2.3.4\nscheme\nhttp\n", and what else the node knows: \
+	   sandbox/js/client.js); with INLINE then the whole upload. arg: length of \
 	   the upload, or ER_LEN_UNKNOWN. flags: BODY (there is an upload), INLINE. */ \
 	X(REQUEST) \
 	/* both id [SUB] [FIN]: bytes of a body. arg, where a sandbox ends a response's body: its CPU \

@@ -24,6 +24,8 @@
 #include "cli/file.h"
 #include "cli/show.h"
 #include "gateway/route.h"
+#include "geo/database.h"
+#include "geo/place.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -40,6 +42,10 @@ enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW
 /* er dev from its arguments to the end of its loop. */
 typedef struct dev {
 	const char *entry, *host, *origin, *allow, *hosts;
+	/* who every client is taken for, and where: --client, --geo, --place */
+	const char *client_text, *geo, *place_text;
+	struct sockaddr_storage client;
+	er_buf place;
 	/* private addresses that subrequests may reach: this machine, and --allow */
 	er_cidr allowed[DEV_ALLOW];
 	size_t n_allowed;
@@ -145,6 +151,18 @@ static char *own_hosts(const dev *d)
 	return list;
 }
 
+/* Who the clients are, if the person says so, and where. */
+static void tell_of_client(const dev *d, er_config *c)
+{
+	c->client = d->client;
+	if (d->geo != NULL) {
+		c->geo.paths[0] = er_strdup_cstr(d->geo);
+		c->geo.n = 1;
+	}
+	if (er_buf_len(&d->place) > 0)
+		c->geo.pretended = er_strdup_slice(er_buf_slice(&d->place));
+}
+
 /* A whole configuration for each version: the node swaps it as it would after a deploy. `failed`:
  * the build whose errors are shown if there is no code. */
 static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
@@ -167,6 +185,7 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 		c->data = er_strdup_cstr(d->data);
 	if (d->origin)
 		c->origin = er_strdup_cstr(d->origin);
+	tell_of_client(d, c);
 	raise_maximum(d, &c->routine_max);
 	char version[32];
 	int n = snprintf(version, sizeof version, "dev-%u", d->version);
@@ -592,6 +611,27 @@ static bool parse_allow(dev *d)
 	return ok;
 }
 
+/* --client, --geo and --place. A database that cannot be read ends the start: nobody is served by
+ * it yet. */
+static bool parse_client(dev *d, er_err *err)
+{
+	er_cidr one;
+	er_err why = {0};
+	if (d->client_text != NULL) {
+		if (!er_cidr_parse(er_slice_cstr(d->client_text), &one) || one.bits != 128)
+			return er_fail(err, ER_ERR_INVALID, "--client: an address is expected (203.0.113.5, 2001:db8::1), not \"%.200s\"",
+			               d->client_text);
+		er_cidr_to_sockaddr(&one.addr, &d->client);
+	}
+	if (d->place_text != NULL && !er_geo_place_parse(er_slice_cstr(d->place_text), &d->place, &why))
+		return er_fail(err, ER_ERR_INVALID, "--place: %s", why.text);
+	if (d->geo == NULL)
+		return true;
+	er_geo_database *database = er_geo_database_open(d->geo, &why);
+	er_geo_database_unref(database);
+	return database != NULL || er_fail(err, ER_ERR_INVALID, "--geo: %s", why.text);
+}
+
 static bool parse_port(const char *text, unsigned *port)
 {
 	uint64_t v = 8787;
@@ -612,6 +652,9 @@ int er_cmd_dev(int argc, char **argv)
 	     NULL, &d.hosts},
 	    {"origin", 0, "URL", "what is behind the routine: fetch(request) and requests that it passes on go there", NULL,
 	     &d.origin},
+	    {"client", 0, "ADDR", "the client that every request is taken to come from", NULL, &d.client_text},
+	    {"geo", 0, "FILE", "a database of places in MaxMind's format, for request.info and request.cf", NULL, &d.geo},
+	    {"place", 0, "FIELDS", "without a database: where every client is, as country=DE,city=Berlin", NULL, &d.place_text},
 	    {"allow", 0, "ADDRESSES", "private addresses that subrequests may reach, as 10.0.0.0/8,192.168.1.5", NULL, &d.allow},
 	    {"json", 0, NULL, "one JSON object a line on standard output: ready, build, console, exception, killed, request", &d.json,
 	     NULL},
@@ -649,10 +692,12 @@ int er_cmd_dev(int argc, char **argv)
 		ok = er_fail(&err, ER_ERR_INVALID,
 		             "--allow-host: hosts between commas, without scheme, port and path, are expected, not \"%.200s\"", d.hosts);
 	er_buf_fini(&hosts);
+	ok = ok && parse_client(&d, &err);
 	er_err origin = {0};
 	if (ok && d.origin && !er_group_server_url(er_slice_cstr(d.origin), &scheme, &authority, &origin))
 		ok = er_fail(&err, ER_ERR_INVALID, "--origin: %s", origin.text);
 	if (!ok) {
+		er_buf_fini(&d.place);
 		er_show_error(d.json, "invalid", er_slice_cstr(err.text), NULL);
 		return ER_EXIT_USAGE;
 	}
@@ -664,5 +709,6 @@ int er_cmd_dev(int argc, char **argv)
 	else
 		er_desk_show_failure(&diag, 1, d.json);
 	er_project_free(&d.project);
+	er_buf_fini(&d.place);
 	return rc;
 }

@@ -133,6 +133,10 @@ static void text_node(er_buf *b, const er_config *c)
 	                                : "none: what no routine takes is answered with 404");
 	text_sites(b, c);
 	text_cache(b, c);
+	for (size_t i = 0; i < c->geo.n; i++) {
+		field(b, i == 0 ? "geo" : "");
+		er_buf_printf(b, "%s\n", c->geo.paths[i]);
+	}
 	field(b, "threads");
 	er_buf_printf(b, "%u\n", c->threads);
 	field(b, "sandboxes");
@@ -227,6 +231,10 @@ static void json_node(er_out *o, const er_config *c)
 	}
 	er_out_close(o, ']');
 	er_out_close(o, '}');
+	er_out_open(o, "geo", '[');
+	for (size_t i = 0; i < c->geo.n; i++)
+		er_out_cstr(o, NULL, c->geo.paths[i]);
+	er_out_close(o, ']');
 	er_out_u64(o, "threads", c->threads);
 	er_out_open(o, "sandbox", '{');
 	er_out_cstr(o, "min_level", er_level_name(c->min_level));

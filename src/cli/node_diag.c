@@ -7,8 +7,10 @@
  * opened for writing, and an address is only bound to a port that the system chooses. */
 #include "cli/node_diag.h"
 
+#include "base/clock.h"
 #include "cli/project.h"
 #include "gateway/files.h"
+#include "geo/database.h"
 #include "net/listen.h"
 
 #include <errno.h>
@@ -21,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 1 << 20, RULES_COMPARED = 2000 };
+enum { FILE_MAX = 1 << 20, RULES_COMPARED = 2000, OLD_S = 180 * 86400 /* of a database of places */ };
 
 /* ---- a mistake at its place ---- */
 
@@ -238,6 +240,24 @@ static void check_disks(er_node_warnings *w, const er_config *c)
 	}
 }
 
+/* The node starts without a database that it cannot read, so these are warnings. */
+static void check_geo(er_node_warnings *w, const er_config *c)
+{
+	for (size_t i = 0; i < c->geo.n; i++) {
+		er_err err = {0};
+		er_geo_database *d = er_geo_database_open(c->geo.paths[i], &err);
+		if (d == NULL) {
+			put(w, true, "geo.database: %s; the node serves without it", err.text);
+			continue;
+		}
+		uint64_t built = er_geo_database_built(d), now = er_clock_wall_us() / 1000000;
+		if (built + OLD_S < now)
+			put(w, true, "geo.database: %s was made %llu days ago; addresses have moved since", c->geo.paths[i],
+			    (unsigned long long)((now - built) / 86400));
+		er_geo_database_unref(d);
+	}
+}
+
 /* The only errors here: without these files the node would not start. */
 static void check_files(er_node_warnings *w, const er_config *c)
 {
@@ -281,6 +301,7 @@ void er_node_warn(er_node_warnings *w, const er_config *c)
 {
 	ER_ASSERT(w->arena != NULL && w->file != NULL && c != NULL);
 	check_files(w, c);
+	check_geo(w, c);
 	warn_of_addresses(w, c);
 	warn_of_fronts(w, c);
 	check_machine(w, c);

@@ -101,6 +101,7 @@ void er_config_unref(er_config *c)
 	er_free(c->name_servers);
 	er_free(c->access_log);
 	er_free(c->own_hosts);
+	er_geo_spec_free(&c->geo);
 	er_arena_fini(&c->arena);
 	er_free(c);
 }
@@ -191,6 +192,7 @@ er_config *er_config_copy(const er_config *file)
 	c->name_servers = again(file->name_servers);
 	c->access_log = again(file->access_log);
 	c->own_hosts = again(file->own_hosts);
+	er_geo_spec_copy(&c->geo, &file->geo);
 	c->by_host = NULL;
 	c->sites = NULL;
 	c->n_sites = 0;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "channel/frame.h"
 #include "gateway/deployment.h"
+#include "geo/geo.h"
 #include "gateway/site.h"
 #include "model/limits.h"
 #include "net/transport.h"
@@ -73,6 +74,7 @@ typedef struct er_config {
 	size_t n_addresses;
 	er_cidr *trusted; /* proxies that are believed whom they ask for; NULL: none */
 	size_t n_trusted;
+	er_geo_spec geo;             /* where clients are */
 	er_retention keep;           /* of the store */
 	er_deployment **deployments; /* of all environments; references */
 	size_t n_deployments, cap_deployments;
@@ -84,7 +86,10 @@ typedef struct er_config {
 	/* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests
 	 * allowed */
 	bool dev;
-	char *own_hosts; /* of er dev: those that it answers beside its own (gateway/own_host.h) */
+	/* of er dev: those that it answers beside its own (gateway/own_host.h) */
+	char *own_hosts;
+	/* of er dev: whom every client is taken for; ss_family 0: for whom it is */
+	struct sockaddr_storage client;
 } er_config;
 
 /* A configuration with every default and no routine. One reference. */

@@ -29,8 +29,8 @@ enum {
 
 /* The object's members as they stand in the file. */
 typedef struct root {
-	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *trusted, *resolver, *log,
-	    *routines, *routes, *sites;
+	const er_json *listen, *staging, *history, *cache, *sandbox, *limits, *routine_limits, *addresses, *trusted, *resolver, *geo,
+	    *log, *routines, *routes, *sites;
 	er_slice admin, data, origin, access_log, schema;
 	uint32_t threads;
 } root;
@@ -444,6 +444,7 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	                                    ER_MEMBER(root, "routineAddresses", addresses, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(root, "trustedProxies", trusted, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(root, "resolver", resolver, ER_MEMBER_OBJECT, false, 0, 0),
+	                                    ER_MEMBER(root, "geo", geo, ER_MEMBER_OBJECT, false, 0, 0),
 	                                    ER_MEMBER(root, "accessLog", access_log, ER_MEMBER_STRING, false, 1, MAX_TEXT),
 	                                    ER_MEMBER(root, "log", log, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(root, "routines", routines, ER_MEMBER_ARRAY, false, 0, MAX_ITEMS),
@@ -460,7 +461,7 @@ static bool take_root(er_config_reader *r, const er_json *v)
 	       (raw.staging == NULL || take_staging(r, raw.staging)) && take_texts(r, v, &raw) &&
 	       (raw.history == NULL || take_history(r, raw.history)) && (raw.cache == NULL || take_cache(r, raw.cache)) &&
 	       (raw.sandbox == NULL || take_sandbox(r, raw.sandbox)) && (raw.resolver == NULL || take_resolver(r, raw.resolver)) &&
-	       take_limits(r, &raw) &&
+	       (raw.geo == NULL || er_config_read_geo(r, raw.geo)) && take_limits(r, &raw) &&
 	       (raw.addresses == NULL || er_config_read_ranges(r, raw.addresses, true, &c->addresses, &c->n_addresses)) &&
 	       (raw.trusted == NULL || er_config_read_ranges(r, raw.trusted, false, &c->trusted, &c->n_trusted)) &&
 	       take_routines(r, &raw) && take_sites(r, raw.sites);

@@ -34,6 +34,8 @@ bool er_config_file(er_config_reader *r, const char *path, size_t most, er_slice
  * arena. */
 const char *er_config_path(er_config_reader *r, er_slice path);
 
+/* config_geo.c: "geo". */
+bool er_config_read_geo(er_config_reader *r, const er_json *v);
 /* config_routine.c: one member of "routines". */
 bool er_config_read_routine(er_config_reader *r, const er_json *v);
 

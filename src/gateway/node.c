@@ -163,6 +163,7 @@ static bool make_workers(er_node *n, const er_node_options *o, er_err *err)
 		                        .compressor = n->compressor,
 		                        .assets = n->assets,
 		                        .kv = n->kv,
+		                        .geo = n->geo,
 		                        .id_base = id_base,
 		                        .trace = o->trace,
 		                        .own = n->own,
@@ -321,6 +322,7 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 	n->trim.data = n;
 	n->async_open = true;
 	n->handles += 2;
+	er_node_start_geo(n);
 	n->cache = er_index_new((uint64_t)n->file->cache_mb * 1024 * 1024);
 	if (n->file->data != NULL && (!addresses_free(n, err) || !er_node_start_control(n, err)))
 		return false;
@@ -401,6 +403,9 @@ static void maybe_over(er_node *n)
 		er_worker_free(n->workers[i]);
 	er_free(n->workers);
 	n->workers = NULL;
+	if (n->geo != NULL)
+		er_geo_free(n->geo);
+	n->geo = NULL;
 	n->n = 0;
 	er_node_tried(n); /* they go with what they were for */
 	er_node_prefetched(n);
@@ -456,6 +461,8 @@ static void close_handles(er_node *n)
 	if (open) {
 		uv_close((uv_handle_t *)&n->async, on_async_closed);
 		uv_close((uv_handle_t *)&n->trim, on_async_closed);
+		n->handles++;
+		er_node_stop_geo(n, one_handle_less, n);
 	}
 }
 

@@ -250,6 +250,7 @@ static void take_file(er_node *n, er_wish *w)
 	w->next = NULL;
 	er_config_unref(n->file);
 	n->file = er_config_ref(w->file);
+	er_node_renew_geo(n);
 	er_node_reloaded(n, true);
 	if (n->control == NULL)
 		return;

@@ -83,6 +83,15 @@ struct er_node {
 	uv_async_t async;
 	uv_timer_t trim; /* when nothing has changed for a while */
 	bool async_open; /* both */
+	er_geo *geo;     /* of all threads (node_geo.c) */
+	uv_timer_t geo_timer;
+	uv_work_t geo_work;
+	bool geo_busy, geo_again; /* it is being renewed; and is to be once more */
+	/* set: nothing is begun any more; called when `geo_open` is 0: so many of timer and work are
+	 * still to end */
+	void (*geo_closed)(void *ctx);
+	void *geo_ctx;
+	unsigned geo_open;
 	er_admin *admin;
 	unsigned admin_port;
 	char *admin_path;
@@ -145,6 +154,18 @@ const char *er_node_listen_kind(er_env env);
 void er_node_write_metrics(const er_node *n, er_buf *out);
 /* Appends further members of the state. */
 void er_node_write_state(const er_node *n, er_out *out);
+
+/* node_geo.c */
+/* What node.jsonc names is read, now: nobody is served yet. */
+void er_node_start_geo(er_node *n);
+/* It may name something else, or a file may be another one. On a thread that may block; what is
+ * found is in force a moment later. */
+void er_node_renew_geo(er_node *n);
+/* Nothing is renewed any more. `closed` later. */
+void er_node_stop_geo(er_node *n, void (*closed)(void *ctx), void *ctx);
+void er_node_write_geo_metrics(const er_node *n, er_buf *out);
+/* A member of the state. */
+void er_node_write_geo_state(const er_node *n, er_out *out);
 
 /* node_change.c */
 /* The configuration of what node.jsonc and the store say; NULL: *err. Sealed. */

@@ -199,6 +199,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 	write_files(n, out);
 	write_disk(n, out);
 	write_store(n, out);
+	er_node_write_geo_metrics(n, out);
 	er_vitals_write(out, n->started_us);
 }
 
@@ -215,6 +216,7 @@ void er_node_write_state(const er_node *n, er_out *out)
 	er_out_u64(out, "fds", v.fds);
 	er_out_cstr(out, "last_reload", n->last_reload_failed ? "failed" : "ok");
 	er_out_u64(out, "last_reload_s", n->last_reload_us / 1000000);
+	er_node_write_geo_state(n, out);
 	if (n->store == NULL)
 		return;
 	er_out_u64(out, "sequence", er_store_sequence(n->store));

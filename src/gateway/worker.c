@@ -101,6 +101,8 @@ static void handle_gateway(void *self, er_exchange *x)
 	served->hold = s;
 	s->uses++;
 	er_identity_arrive(x, s->config->trusted, s->config->n_trusted);
+	if (s->config->dev && s->config->client.ss_family != 0)
+		x->peer.address = s->config->client;
 	if (!has_room(w, served, x)) {
 		refuse_share(x);
 		return;
@@ -517,9 +519,16 @@ uint32_t er_worker_pong(const er_worker *w)
 
 /* ---- life ---- */
 
+static er_slice place_of(void *ctx, const er_exchange *x)
+{
+	er_worker *w = ctx;
+	return er_geo_look(w->geo, (const struct sockaddr *)(const void *)&x->peer.address);
+}
+
 static bool make_parts(er_worker *w, er_err *err)
 {
 	const er_config *c = w->o.config;
+	w->geo = er_geo_view_new(w->o.geo);
 	w->origin = er_origin_new(&w->loop, w->o.own, w->o.n_own, err);
 	if (w->origin == NULL)
 		return false;
@@ -543,7 +552,9 @@ static bool make_parts(er_worker *w, er_err *err)
 	                        .min_level = c->min_level,
 	                        .show_errors = c->dev,
 	                        .pulse = w->o.pulse,
-	                        .events = er_worker_isolate_events(w)};
+	                        .events = er_worker_isolate_events(w),
+	                        .place = place_of,
+	                        .place_ctx = w};
 	w->isolate = er_isolate_host_new(&w->loop, w->o.spawner, w->origin, &ic, err);
 	if (w->isolate == NULL)
 		return false;
@@ -664,6 +675,7 @@ void er_worker_free(er_worker *w)
 	er_free(w->current);
 	er_metrics_fini(&w->metrics);
 	er_worker_free_guests(w);
+	er_geo_view_free(w->geo);
 	er_buf_fini(&w->log);
 	pthread_mutex_destroy(&w->lock);
 	w->magic = 0;

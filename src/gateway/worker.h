@@ -36,6 +36,7 @@ typedef struct er_worker_options {
 	er_compressor *compressor; /* the same; NULL: nothing is compressed */
 	er_assets_memory *assets;  /* the same: static files */
 	er_kv_work *kv;            /* the same; NULL: there is no store */
+	er_geo *geo;               /* the same: where clients are */
 	uint64_t id_base;
 	const char *trace;  /* as in er_node_options */
 	const er_cidr *own; /* the node's addresses; must outlive the worker */

@@ -69,6 +69,7 @@ struct er_worker {
 	er_health *health; /* of the node's groups; NULL: another thread has it, or it has closed */
 	er_cache *cache;   /* NULL: nothing is stored */
 	er_assets_host *assets;
+	er_geo_view *geo;
 	er_kv_place *kv; /* NULL: there is no store, or it has closed */
 	er_port *port;   /* of what waits for the control thread (worker_own.c) */
 	er_isolate_host *isolate;

@@ -130,8 +130,11 @@ bool er_call_send(er_call *c)
 	er_slice remote = er_address_text(&x->peer.address, client);
 	size_t block = er_block_n(&x->req.fields);
 	size_t url = x->req.scheme.n + 3 + x->req.authority.n + x->req.target.n;
-	const er_slice key1 = ER_LIT("remote_addr\n"), key2 = ER_LIT("\nscheme\n");
-	size_t info = key1.n + remote.n + key2.n + x->req.scheme.n + 1;
+	const er_slice key1 = ER_LIT("remote_addr\n"), key2 = ER_LIT("\nscheme\n"), key3 = ER_LIT("\nhttpProtocol\n");
+	const er_isolate_config *config = &in->host->config;
+	er_slice protocol = er_protocol_name(x->peer.protocol);
+	er_slice place = config->place != NULL ? config->place(config->place_ctx, x) : (er_slice){0};
+	size_t info = key1.n + remote.n + key2.n + x->req.scheme.n + key3.n + protocol.n + 1 + place.n;
 	size_t whole = 4 * 4 + x->req.method.n + url + block + info;
 	if (whole > ER_FRAME_MAX) {
 		er_call_fail(c, 431, ER_ERR_TOO_LARGE, 0, 0, "The request's head does not fit what a routine may get.");
@@ -172,7 +175,10 @@ bool er_call_send(er_call *c)
 	er_put_bytes(&w, remote);
 	er_put_bytes(&w, key2);
 	er_put_bytes(&w, x->req.scheme);
+	er_put_bytes(&w, key3);
+	er_put_bytes(&w, protocol);
 	*w.p++ = '\n';
+	er_put_bytes(&w, place);
 	ER_ASSERT(w.p == p + whole);
 	if (inline_n > 0)
 		er_body_peek(body, w.p, inline_n);

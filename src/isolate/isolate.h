@@ -43,6 +43,10 @@ typedef struct er_isolate_config {
 	bool show_errors;         /* clients see what a routine threw (er dev) */
 	er_pulse *pulse;          /* of the process, borrowed; NULL: none */
 	er_isolate_events events;
+	/* What is known of where the client of x is, as lines "name\nvalue\n" of the info block
+	 * (channel/frame.h); good until the next call. NULL: nothing of anybody. */
+	er_slice (*place)(void *ctx, const er_exchange *x);
+	void *place_ctx;
 } er_isolate_config;
 
 /* Counters of one thread. That thread writes them; the control thread reads them without a lock,

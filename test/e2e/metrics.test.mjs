@@ -6,6 +6,7 @@ import path from 'node:path'
 import { root, startNode } from './lib/node.mjs'
 import { bytesOf, connect, request, sleep, until } from './lib/raw.mjs'
 import * as proc from './lib/proc.mjs'
+import { berlin, mmdb } from './lib/mmdb.mjs'
 import { startOrigin } from './lib/origin.mjs'
 
 const hello = 'addEventListener("fetch", e => e.respondWith(new Response("hello")))'
@@ -77,7 +78,9 @@ test('the text is what Prometheus reads, and everything in it is documented', as
 	const data = fs.mkdtempSync(path.join(fs.realpathSync('/tmp'), 'er-data-'))
 	const origin = await startOrigin((req, res) => res.setHeader('cache-control', 'max-age=60').end('page'))
 	const sites = ['one', 'two'].map(name => ({ name, hosts: [`${name}.example`], origin: origin.url }))
-	const node = await startNode({ routines: { a: hello }, config: { data, sites } })
+	const database = `${data}.mmdb`
+	fs.writeFileSync(database, mmdb({ '203.0.113.0/24': berlin }))
+	const node = await startNode({ routines: { a: hello }, config: { data, sites, geo: { database } } })
 	try {
 		const code = 'addEventListener("fetch", e => { if (e.request.url.endsWith("/throw")) throw new Error("x"); e.respondWith(new Response("stored")) })'
 		const r = await request({ path: path.join(data, 'admin.sock') }, '/v1/routines/b/deploy', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code, settings: {} }) })
@@ -120,6 +123,7 @@ test('the text is what Prometheus reads, and everything in it is documented', as
 		await node.stop()
 		await origin.close()
 		fs.rmSync(data, { recursive: true })
+		fs.rmSync(database)
 	}
 })
 

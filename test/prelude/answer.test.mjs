@@ -114,6 +114,31 @@ test('bypass that gives something else than a decision fails the request in word
 test('request.info and event.info have what the node knows of the client', () => {
 	assert.deepEqual(run(`return [request.info.remote_addr, event.info.scheme, Object.isFrozen(request.info)]`), ['192.0.2.1', 'http', true]);
 });
+test('what the node says of a place is there by both names, and nothing else is', () => {
+	const info = 'remote_addr\n192.0.2.1\nscheme\nhttp\nhttpProtocol\n\ncountry\nCN\ncountryName\nChina\ncountryLocal\n中国\nregionCode\nJS\nasn\n4134\nasOrganization\nChinanet\nisp\nChina Telecom\n';
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(Response.json([e.info, e.request.cf, new Request(e.request).cf === e.request.cf, new Request('http://a/').cf === undefined, Object.isFrozen(e.request.cf)])))`);
+	assert.deepEqual(JSON.parse(bodyText(i.request({ info }))), [
+		{ remote_addr: '192.0.2.1', scheme: 'http', ip_country: '中国', ip_country_id: 'CN', ip_country_en: 'China', ip_region_id: 'CN-JS', ip_isp: 'China Telecom', ip_isp_id: '4134', ip_isp_en: 'China Telecom' },
+		{ country: 'CN', regionCode: 'JS', asn: 4134, asOrganization: 'Chinanet' }, true, true, true,
+	]);
+});
+test('request.info of a request that is over says so', () => {
+	const i = new Instance().load(`let kept; addEventListener('fetch', (e) => { try { e.respondWith(new Response(kept ? kept.info.scheme : 'x')) } catch (x) { e.respondWith(new Response(x.message)) } kept ??= e.request })`);
+	i.request();
+	assert.match(bodyText(i.request()), /belongs to a request that is over/);
+});
+test('detector_device tells phones, tablets, desks, televisions and programs apart', () => {
+	const i = new Instance().load(`addEventListener('fetch', (e) => e.respondWith(new Response(String(e.info.detector_device))))`);
+	for (const [expected, ...agents] of [
+		['mobile', 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1', 'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Mobile Safari/537.36', 'Mozilla/5.0 (Android 14; Mobile; rv:126.0) Gecko/126.0 Firefox/126.0', 'Dalvik/2.1.0 (Linux; U; Android 13; CUBOT P80)', 'Opera/9.80 (J2ME/MIDP; Opera Mini/9.80; U; en) Presto/2.5.25', 'Mozilla/5.0 (Linux; Android 9; CUBOT) Mobile'],
+		['tablet', 'Mozilla/5.0 (iPad; CPU OS 12_5 like Mac OS X) Mobile/15E148', 'Mozilla/5.0 (Linux; Android 13; SM-X710) AppleWebKit/537.36 Chrome/125.0.0.0 Safari/537.36', 'Mozilla/5.0 (Android 14; Tablet; rv:126.0) Gecko/126.0 Firefox/126.0', 'Mozilla/5.0 (Linux; U; en-us; KFTT) Kindle Fire'],
+		['desktop', 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/125.0.0.0 Safari/537.36', 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/17.4 Safari/605.1.15', 'Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0', 'Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Tablet PC 2.0)', 'Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) Chrome/125'],
+		['tv', 'Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) SamsungBrowser/4.0 TV Safari/538.1', 'Mozilla/5.0 (Web0S; Linux/SmartTV) Chrome/87', 'Mozilla/5.0 (Linux; Android 9; AFTMM) Silk/98', 'Roku/DVP-9.10', 'Mozilla/5.0 (Linux; Android 12; BRAVIA 4K)'],
+		['bot', 'Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)', 'curl/8.5.0', 'Mozilla/5.0 (compatible; Baiduspider/2.0)', 'python-requests/2.31', 'Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/125', 'facebookexternalhit/1.1', 'Twitterbot'],
+		['undefined', '', 'x', 'robotics', 'y'.repeat(600) + 'googlebot'],
+	]) for (const agent of agents) assert.equal(bodyText(i.request({ headers: `user-agent\n${agent}\n` })), expected, agent);
+	assert.equal(bodyText(i.request()), 'undefined');
+});
 test('a client that leaves aborts request.signal and the request is over', () => {
 	const i = new Instance().load(`addEventListener('fetch', (e) => { e.request.signal.addEventListener('abort', () => console.log(e.request.signal.reason.name)); e.respondWith(new Promise(() => {})) })`);
 	i.request();

@@ -42,7 +42,7 @@ export function copyTree(from, to, leaveOut) {
 }
 
 const FINDINGS = [
-	[/\brequest\.cf\b/, "request.cf", "what the node knows of a client is in request.info (remote_addr, scheme)"],
+	[/\brequest\.cf\b/, "request.cf", "it says where a client is if the node's operator named a database (geo in node.jsonc); fields of TLS and of bots are not there"],
 	[/\bextends\s+DurableObject\b/, "a durable object", "there are no objects that live in one place of the world"],
 	[/\b(?:async\s+)?scheduled\s*\([^)]*\)\s*\{/, "scheduled()", "nothing runs by the clock; let a timer of your machine request the routine"],
 	[/\b(?:async\s+)?queue\s*\(\s*batch/, "queue()", "there are no queues"],

@@ -26,9 +26,21 @@ interface EdgeInfo {
 	readonly [name: string]: string | undefined;
 }
 
+/** The same by Cloudflare's names. What is not known is missing. */
+interface EdgePlace {
+	readonly country?: string;
+	readonly region?: string;
+	readonly regionCode?: string;
+	readonly city?: string;
+	readonly asn?: number;
+	readonly [name: string]: string | number | undefined;
+}
+
 interface Request {
 	/** What the node knows about the client. */
 	readonly info: EdgeInfo;
+	/** Undefined of a request that the code has made. */
+	readonly cf?: EdgePlace;
 }
 
 interface EdgeContext {

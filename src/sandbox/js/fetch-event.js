@@ -7,7 +7,8 @@ import { bareList, RangeErr, TypeErr, defineProperty, freeze, isPromise, jsonPar
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
-import { infoOf, nodeRequest } from './request.js';
+import { infoOf } from './client.js';
+import { nodeRequest } from './request.js';
 import { Response, TEXT_BLOCK, isFetched, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';

@@ -2,7 +2,7 @@
 // are fetched when asked for.
 import * as er from './natives.js';
 import { COMPAT_CLASSIC, COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
-import { TypeErr, arrayIncludes, defineProperty, freeze, getPrototypeOf, keys, ownKeys, regexp, strIndexOf, strSlice, strSplit, upper } from './primordials.js';
+import { TypeErr, arrayIncludes, freeze, getPrototypeOf, keys, ownKeys, regexp, strIndexOf, strSlice, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_IMMUTABLE, GUARD_REQUEST, blockHosted, blockOf, fillHeaders, headersFromBlock, headersGet, headersHas, headersOpen, headersPut, isHeaders, nodeFieldsThrough,
@@ -14,6 +14,7 @@ import { streams } from './streams-lazy.js';
 import { hrefOf, isURL, namesUser, parseHref, parsedNamesUser } from './url.js';
 import { AbortController, anyOf, isSignal, newSignal } from './abort.js';
 import { belongs } from './scope.js';
+import { cfOf, infoOf } from './client.js';
 import { wishesOf } from './wishes.js';
 
 const TOKEN = regexp(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/);
@@ -32,17 +33,6 @@ function oneOf(v, allowed, what) {
 	v = domString(v);
 	if (!arrayIncludes(allowed, v)) throw new TypeErr(`${what} cannot be '${v}'`);
 	return v;
-}
-/** event.info and request.info: the node's block of facts about the client. */
-export function infoOf(scope) {
-	if (scope.info === undefined) {
-		const list = strSplit(er.reqInfo(scope.id), '\n');
-		const info = {};
-		for (let i = 0; i + 1 < list.length; i += 2)
-			defineProperty(info, list[i], { value: list[i + 1], enumerable: true });
-		scope.info = freeze(info);
-	}
-	return scope.info;
 }
 /** request.signal of a node's request: aborts when the client leaves or the time is up. */
 function signalOf(scope) {
@@ -290,6 +280,9 @@ export class Request {
 	}
 	get info() {
 		return this.#scope === null ? undefined : infoOf(this.#scope);
+	}
+	get cf() {
+		return this.#scope === null ? undefined : cfOf(this.#scope);
 	}
 	clone() {
 		if (!isRequest(this)) throw brand('Request', 'clone');

@@ -20,6 +20,7 @@ export class Scope {
 		this.lastEnder = null;
 		this.controller = null; // of request.signal
 		this.info = undefined;
+		this.cf = undefined;
 		this.dispatchedTo = false; // the synchronous part of the event is done
 	}
 }
