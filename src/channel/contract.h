@@ -78,7 +78,9 @@
 #define ER_COMPAT_TABLE(X) \
 	X(COMPAT_ENV_LAST, 1)        /* fetch(request, ctx, env) instead of (request, env, ctx) */ \
 	X(COMPAT_REDIRECT_MANUAL, 2) /* fetch's default redirect mode is manual */ \
-	/* fetch as the first generation had it: its redirects, and no coding but gzip */ \
+	/* fetch as the first generation had it: its redirects, and no coding but gzip; headers of what \
+	   it brings that can be changed; bodies of GET and HEAD; a TransformStream that holds what \
+	   nobody reads yet */ \
 	X(COMPAT_CLASSIC, 4)
 
 #define ER_CONSOLE_TABLE(X) \
@@ -312,6 +314,7 @@ enum {
 
 /* Members of er.limits: of er_load_limits what the prelude must know. */
 #define ER_LIMIT_TABLE(X) \
+	X(memory_kb) \
 	X(subrequests) \
 	X(timers) \
 	X(compat)

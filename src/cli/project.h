@@ -5,7 +5,7 @@
  *       "name": "shop-auth",                     // [a-z0-9-], at most 63; default: the folder's (or file's) name
  *       "main": "src/index.ts",                  // default: the first of src/index.ts, src/index.js, index.ts, index.js
  *       "compat": { "envLast": false,            // fetch(request, ctx, env) instead of fetch(request, env, ctx)
- *                   "classic": false,            // fetch as the first generation had it
+ *                   "classic": false,            // for code of the first generation
  *                   "redirect": "follow" },      // or "manual": fetch()'s default, and that of "classic"
  *       "routes": ["shop.example/api*"],         // or { "production": [...], "staging": [...] }
  *       "limits": { "cpuMs": 50, "loadCpuMs": 400, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,

@@ -325,3 +325,38 @@ test('response.info says what the cache did, of answers of the standard process 
 	const made = new Instance().load(answering('return new Response(String(new Response("x").info))'));
 	assert.equal(bodyText(made.request()), 'undefined');
 });
+test('classic: headers of a fetched response can be changed, and a changed head is said again', () => {
+	for (const [compat, code, expected] of [[4, `r.headers.set('x-a', '2')`, [200, 4 | 64, 'x-a\n2\n']], [4, `r.headers.get('x-a')`, [200, 4 | 32 | 64, 'x-a\n1\n']], [4, `r.headers.set('x-a', '1')`, [200, 4 | 32 | 64, 'x-a\n1\n']]]) {
+		const i = new Instance({ compat }).load(answering(`const r = await fetch('http://o.example/'); ${code}; return r`));
+		const r = i.request();
+		head(i, 1, { status: 200, block: 'x-a\n1\n', body: true });
+		assert.deepEqual([r.response.status, r.response.flags, r.response.block], expected, code);
+	}
+	const i = new Instance().load(answering(`const r = await fetch('http://o.example/'); try { r.headers.set('x-a', '2') } catch (e) { return new Response(e.message) }`));
+	const r = i.request();
+	head(i, 1);
+	assert.match(bodyText(r), /immutable/);
+});
+test('classic: a copy of a response whose headers were changed is not taken for the fetched one', () => {
+	const i = new Instance({ compat: 4 }).load(answering(`const r = await fetch('http://o.example/'); r.headers.set('x-a', '2'); return r.clone()`));
+	const r = i.request();
+	head(i, 1, { status: 200, block: 'x-a\n1\n' });
+	assert.deepEqual([r.response.block, r.response.flags & 32], ['x-a\n2\n', 0]);
+});
+test('classic: GET and HEAD have a body that is not sent; without the switch they have none', () => {
+	const code = `const q = new Request('http://o.example/', { method: M, body: 'x', headers: { 'content-length': '1', 'x-a': '1' } }); const p = fetch(q); return new Response(String(q.bodyUsed))`;
+	for (const method of ['GET', 'HEAD', 'POST']) {
+		const i = new Instance({ compat: 4 }).load(`const M = '${method}';${answering(code)}`);
+		assert.equal(bodyText(i.request()), 'true');
+		const [, , , said, , block, , flags, body] = i.told('fetch')[0];
+		assert.deepEqual([said, flags, body === undefined, /content-length/.test(block), /x-a/.test(block)], method === 'POST' ? ['POST', 1, false, true, true] : [method, 0, true, false, true]);
+	}
+	const i = new Instance().load(answering(`try { new Request('http://o.example/', { body: 'x' }) } catch (e) { return new Response(e.message) }`));
+	assert.match(bodyText(i.request()), /A request with method GET cannot have a body/);
+});
+test('classic: a TransformStream holds an eighth of the memory', () => {
+	for (const [compat, expected] of [[4, `${16384 * 128 - 5}`], [0, '-1']]) {
+		const i = new Instance({ compat, memoryKb: 16384 }).load(answering(`let c; const t = new TransformStream({ start(controller) { c = controller } }); const n = compat => c.desiredSize; t.writable.getWriter().write(new Uint8Array(5)).catch(() => {}); if (c.desiredSize <= 0) c.enqueue(new Uint8Array(5)); await 0; await 0; await 0; await 0; await 0; await 0; await 0; await 0; return new Response(String(c.desiredSize))`));
+		assert.equal(bodyText(i.request()), expected);
+	}
+});

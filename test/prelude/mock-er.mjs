@@ -64,7 +64,7 @@ export function counted(name, fn, wanted = agreed.natives[name]) {
 
 /** A fresh instance: `tell` is the log of what the prelude told the engine. */
 export class Instance {
-	constructor({ compat = 0, env = '{}', bindings = '', subrequests = 32, timers = 1000 } = {}) {
+	constructor({ compat = 0, memoryKb = 128 * 1024, env = '{}', bindings = '', subrequests = 32, timers = 1000 } = {}) {
 		// Only what ECMAScript has: no Node global may mask one of ours.
 		this.context = vm.createContext(Object.create(null), { microtaskMode: 'afterEvaluate' });
 		this.calls = [];
@@ -74,7 +74,7 @@ export class Instance {
 		this.handled = new Set(); // what the engine says of promises, likewise
 		this.lastTimer = 0;
 		this.timers = new Map();
-		this.limits = { subrequests, timers, compat };
+		this.limits = { memory_kb: memoryKb, subrequests, timers, compat };
 		this.clock = 0;
 		const er = this.natives(env, bindings);
 		this.er = er;

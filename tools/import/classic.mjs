@@ -45,8 +45,8 @@ export function importClassic(source, report, folderName) {
 	const routes = domains.flatMap((d) => routesOf(d, report, "domain", true));
 	if (routes.length) config.routes = routes;
 	config.compat = { classic: true };
-	report.change("fetch() gave redirects back, and followed them in a way of its own", '"compat": { "classic": true }', "so that the code finds what it was written for");
-	if (c.jsSession) report.leave("jsSession", "event.info has what the node knows of a client: remote_addr and scheme always, the rest where the operator gave a database");
+	report.change("fetch() gave redirects back, headers of answers could be changed, GET could have a body, streams held what was written", '"compat": { "classic": true }', "so that the code finds what it was written for");
+	if (c.jsSession) report.leave("jsSession", "event.info has what the node knows of a client: remote_addr and scheme always, where it is if the operator named a database (geo in node.jsonc)");
 	if (c.accessKeyID || c.accessKeySecret) report.leave("accessKeyID, accessKeySecret", KEYS);
 	for (const key of ["apiVersion", "endpoint", "buildTime"]) if (c[key]) report.leave(key, "it says where the old service is");
 	if (c.envConf) specs(c.envConf, config, report);

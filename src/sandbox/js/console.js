@@ -100,6 +100,10 @@ const methods = {
 		else splice(data, 0, 0, 'Assertion failed');
 		out(ERROR, format(data));
 	},
+	// of the first generation
+	alert(...data) {
+		out(ERROR, format(data));
+	},
 	clear() {},
 	debug(...data) {
 		out(DEBUG, format(data));

@@ -2,14 +2,14 @@
 // a Response.
 import * as er from './natives.js';
 import {
-	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
+	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_CLASSIC, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
 	FETCH_PULL, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCHED_BODY,
 } from './contract.js';
 import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, settle, unhang } from './scope.js';
-import { Request, fetchParts, hostOfURL, isRequest, isUntouched, methodOfRequest, saysCacheOnly, rawOfRequest, requestWishing, spendRequest, urlOfRequest } from './request.js';
+import { Request, fetchParts, hasNoBody, hostOfURL, isRequest, isUntouched, methodOfRequest, saysCacheOnly, rawOfRequest, requestWishing, spendRequest, urlOfRequest } from './request.js';
 import { nodeResponse, spendResponse } from './response.js';
 import { GONE, NodeBody, isOpen } from './node-body.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
@@ -131,7 +131,7 @@ function start(input, init) {
 	return ask(scope, init === undefined && isRequest(input) ? input : new Request(input, init));
 }
 function ask(scope, request) {
-	const raw = rawOfRequest(request);
+	let raw = rawOfRequest(request);
 	usable(raw, 'Request');
 	const parts = fetchParts(request);
 	const { signal } = parts;
@@ -147,8 +147,14 @@ function ask(scope, request) {
 		}
 		throw new TypeErr(`fetch takes http and https URLs only: ${url}`);
 	}
-	const block = parts.hosted ? withoutHost(parts, url) : parts.block;
+	let block = parts.hosted ? withoutHost(parts, url) : parts.block;
 	count(scope);
+	if (raw !== null && hasNoBody(methodOfRequest(request)) && !parts.came && (er.limits().compat & COMPAT_CLASSIC) !== 0) {
+		// HTTP knows no meaning of it, and servers refuse it (RFC 9110 9.3.1).
+		useUp(request, raw, undefined);
+		raw = null;
+		block = er.fieldsDelete(block, 'content-length');
+	}
 	const fid = newFid();
 	const sub = new Sub(fid, scope, new Deferred(), url);
 	const { promise } = sub.deferred;

@@ -1,5 +1,6 @@
 // What routine code finds on globalThis.
 import * as er from './natives.js';
+import { COMPAT_CLASSIC } from './contract.js';
 import { TypeErr, apart, apply, bareList, defineProperty, newMap, splice, then, resolved, isArray } from './primordials.js';
 import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
 import {
@@ -193,7 +194,13 @@ for (const name in functions) {
 	defineProperty(functions[name], 'name', { value: name, configurable: true });
 	shown(name, functions[name]);
 }
-for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => streams()[STREAMS[i]]);
+for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => (STREAMS[i] === 'TransformStream' ? transformStream() : streams()[STREAMS[i]]));
+/** What a classic TransformStream may hold is a part of the routine's memory, as it is of copies
+ * of bodies. */
+function transformStream() {
+	const { compat, memory_kb } = er.limits();
+	return (compat & COMPAT_CLASSIC) === 0 ? streams().TransformStream : streams().holding(memory_kb * 128);
+}
 lazily('CryptoKey', () => subtle().CryptoKey);
 lazily('SubtleCrypto', () => subtle().SubtleCrypto);
 let messages_ = null;

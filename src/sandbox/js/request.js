@@ -54,6 +54,7 @@ export let isUntouched; // (value, scope) -> it is the request of that scope, as
 export let fetchParts; // (request) -> what fetch needs
 
 const BODY = 'The body of the request';
+export const hasNoBody = (method) => method === 'GET' || method === 'HEAD';
 /** Options that say no more than method, headers and body, as nearly all do. A getter's place among
  * others can be seen, hence plain objects only. */
 function usual(o) {
@@ -200,7 +201,8 @@ export class Request {
 	}
 	#body(from, o, half) {
 		const init = o.body;
-		const bodyless = this.#method === 'GET' || this.#method === 'HEAD';
+		// The first generation took a body for any method; fetch does not send one (fetch.js).
+		const bodyless = hasNoBody(this.#method) && (er.limits().compat & COMPAT_CLASSIC) === 0;
 		if (init !== undefined && init !== null) {
 			if (bodyless) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 			this.#raw = extract(init);
@@ -211,11 +213,8 @@ export class Request {
 		if (from === null || init === null) return;
 		const raw = rawOfRequest(from);
 		if (raw === null) return;
-		if (bodyless) {
-			if (from.#method !== this.#method) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
-			if (from.#node) return;
-			throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
-		}
+		if (from.#node && hasNoBody(this.#method) && from.#method === this.#method) return;
+		if (bodyless) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 		usable(raw, 'Request');
 		// The old request's body moves over; the old one counts as used, and keeps its stream
 		// object if it had one.
@@ -347,6 +346,7 @@ export class Request {
 		});
 		fetchParts = (r) => ({
 			self: r.#scope !== null,
+			came: r.#node,
 			block: r.#headers !== null ? requestBlock(r.#headers) : r.#block !== null ? r.#block : requestBlock(headersOfRequest(r)),
 			redirect: r.#redirect ?? 'manual',
 			integrity: r.#extra?.integrity ?? '',

@@ -2,6 +2,7 @@
 // block and the string: no Headers are made until somebody asks for them.
 import * as er from './natives.js';
 import { RangeErr, TypeErr, freeze, jsonStringify, regexp, startsWith, strIndexOf, strLastIndexOf, strSlice, strSplit, toWellFormed, trim } from './primordials.js';
+import { COMPAT_CLASSIC } from './contract.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersHas, headersPut, isHeaders,
@@ -19,7 +20,9 @@ export let spendResponse; // (response, raw) -> its body from now on
 export let statusOf;
 export let reasonText;
 export let responseBlock;
-export let isFetched; // (response) -> status, reason and fields are still those of a fetch
+// (response) -> status, reason and fields are still those of a fetch: with classic, code may have
+// changed the fields in place
+export let isFetched;
 export let networkError;
 export let keptURLs; // (response) -> newline-separated, or null
 export let storedResponse; // (status, reason, block, urlList or null, nodeBody)
@@ -157,7 +160,7 @@ export class Response {
 		return this.#reason;
 	}
 	get headers() {
-		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#kept ? GUARD_IMMUTABLE : GUARD_MESSAGE);
+		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#kept && (er.limits().compat & COMPAT_CLASSIC) === 0 ? GUARD_IMMUTABLE : GUARD_MESSAGE);
 		return this.#headers;
 	}
 	/** Of an answer of the standard process: what the cache did. */
@@ -177,7 +180,7 @@ export class Response {
 		r.#reason = this.#reason;
 		r.#type = this.#type;
 		r.#urls = this.#urls;
-		r.#kept = this.#kept;
+		r.#kept = isFetched(this);
 		r.#site = this.#site;
 		r.#block = this.#headers === null ? this.#block : blockOfHeaders(this.#headers);
 		if (this.#type === 'error') r.#headers = headersFromBlock('', GUARD_IMMUTABLE);
@@ -186,7 +189,7 @@ export class Response {
 		return r;
 	}
 	static {
-		isFetched = (r) => r.#kept;
+		isFetched = (r) => r.#kept && (r.#headers === null || blockOfHeaders(r.#headers) === r.#block);
 		keptURLs = (r) => r.#urls;
 		networkError = () => {
 			const r = new Response(INTERNAL);

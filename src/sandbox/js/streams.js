@@ -168,6 +168,20 @@ export default function (tools) {
 		if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
 		throw new TypeError('A chunk of this stream must be an ArrayBuffer or a view of one');
 	};
+	/** A chunk is what it holds; one that is no bytes and no text counts as one. */
+	const sizeOf = (chunk) => (typeof chunk === 'string' ? chunk.length : ArrayBuffer.isView(chunk) || chunk instanceof ArrayBuffer ? chunk.byteLength : 1);
+	/** TransformStream of the first generation, whose code may await what is written before anybody
+	 * has the readable side: that holds up to `most` bytes. */
+	const holding = (most) => {
+		class Holding extends TransformStream {
+			constructor(transformer = undefined, writableStrategy = undefined, readableStrategy = undefined) {
+				super(transformer, writableStrategy, readableStrategy ?? { highWaterMark: most, size: sizeOf });
+			}
+		}
+		Object.defineProperty(Holding, 'name', { value: 'TransformStream', configurable: true });
+		Object.defineProperty(Holding, 'length', { value: 0, configurable: true });
+		return Holding;
+	};
 	const OURS = {};
 	class IdentityTransformStream extends TransformStream {
 		constructor(token = undefined, transformer = undefined) {
@@ -211,7 +225,7 @@ export default function (tools) {
 	delete iterator[Symbol.asyncIterator];
 
 	return {
-		movedReadable, nextChunk,
+		movedReadable, nextChunk, holding,
 		CompressionStream: surface(CompressionStream, 'CompressionStream'), DecompressionStream: surface(DecompressionStream, 'DecompressionStream'),
 		ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader, ReadableStreamBYOBRequest,
 		ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream, TransformStreamDefaultController, WritableStream,
