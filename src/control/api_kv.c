@@ -6,7 +6,7 @@
  * it. Keys are not in the log. */
 #include "base/hex.h"
 #include "base/mem.h"
-#include "control/internal.h"
+#include "control/download.h"
 
 enum { PAGE = 100, PAGE_MAX = 1000 };
 
@@ -162,7 +162,7 @@ void er_api_value(er_call *call)
 		er_call_header(call, ER_LIT("er-metadata"), e.metadata);
 	if (e.expires_s > 0)
 		er_call_header(call, ER_LIT("er-expiration"), er_arena_printf(call->arena, "%lld", (long long)e.expires_s));
-	er_call_stream(call, 200, ER_LIT("application/octet-stream"), er_body_of(er_piece_copy(e.value)));
+	er_call_piece(call, ER_LIT("application/octet-stream"), er_piece_copy(e.value));
 }
 
 /* 0: never. One of the two ways to say it, and not a moment that is over. */

@@ -5,9 +5,9 @@
  *
  * Out: a stream of its own (struct export), which outlives its call and is freed when the client
  * has everything, has left, or control closes. It reads a page of keys, writes one line a key, and
- * stops when the body's window is full; on_resume goes on. So a namespace of any size takes the
- * memory of a page. The keys are those that are there when their page is read; a value that is gone
- * by then is left out.
+ * stops when the body's window is full; on_resume goes on. A long value goes part by part. So a
+ * namespace of any size takes the memory of a page of keys and of one short value. The keys are
+ * those that are there when their page is read; a value that is gone by then is left out.
  *
  * Re-entrancy: er_body_write may call on_cancel or on_resume of the same export in the middle.
  * `pumping` says that pump is on the stack: then they only leave a note (gone) or nothing, and pump
@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/base64.h"
-#include "control/internal.h"
+#include "control/download.h"
 
 #include <stdio.h>
 
@@ -117,21 +117,33 @@ typedef struct export
 	er_arena keep;       /* names */
 	er_slice ns, prefix; /* in keep */
 	er_buf after;        /* the last key written */
-	er_arena page;       /* what is being written */
+	er_arena page;       /* its keys */
+	er_arena value;      /* what is being written */
 	er_kv_entry *rows;
 	size_t n, at;
+	/* of a long value whose line is begun */
+	int64_t parts; /* held; 0: there is none */
+	unsigned part;
+	uint64_t left;    /* bytes */
+	uint8_t carry[2]; /* what three bytes of base64 lack */
+	size_t n_carry;
 	bool more, pumping, gone;
+	er_control *control;
 }
 export;
 
 /* The body goes on to whoever reads it; its source has said the end, or is taken away. */
 static void free_export(export *e)
 {
+	er_download_end(e->control, 0);
+	if (e->parts > 0)
+		er_kv_let_go(e->store, e->parts);
 	er_list_remove(&e->link);
 	er_body_unref(e->body);
 	er_buf_fini(&e->after);
 	er_arena_fini(&e->keep);
 	er_arena_fini(&e->page);
+	er_arena_fini(&e->value);
 	er_free(e);
 }
 
@@ -178,20 +190,80 @@ static void write_entry(er_out *o, const er_kv_entry *e)
 	er_buf_putc(&o->b, '\n');
 }
 
-/* One line; false: the client has enough for now, or something failed. */
+/* The line of a value that is too long for one piece, up to its bytes. */
+static bool begin_long(export *e, const er_kv_entry *entry)
+{
+	er_out line = {0};
+	er_out_open(&line, NULL, '{');
+	er_out_str(&line, "key", entry->key);
+	if (entry->expires_s > 0)
+		er_out_u64(&line, "expiration", (uint64_t)entry->expires_s);
+	if (entry->metadata.n > 0)
+		er_out_json(&line, "metadata", entry->metadata);
+	er_buf_put(&line.b, ER_LIT(",\"base64\":\""));
+	e->parts = entry->parts;
+	e->part = 0;
+	e->left = entry->size;
+	e->n_carry = 0;
+	bool go_on = er_body_write(e->body, er_piece_copy(er_buf_slice(&line.b)));
+	er_out_fini(&line);
+	return go_on;
+}
+
+/* The next part of it, and with the last one the end of the line. */
+static bool write_part(export *e, er_err *err)
+{
+	er_piece piece;
+	if (!er_kv_part(e->store, e->parts, e->part++, &piece, err))
+		return false;
+	if (piece.n == 0 || piece.n > e->left) {
+		er_piece_drop(&piece);
+		return er_fail(err, ER_ERR_IO, "a value is damaged");
+	}
+	er_buf bytes = {0}, text = {0};
+	er_buf_put(&bytes, er_slice_of(e->carry, e->n_carry));
+	er_buf_put(&bytes, er_piece_slice(piece));
+	e->left -= piece.n;
+	er_piece_drop(&piece);
+	er_slice all = er_buf_slice(&bytes);
+	e->n_carry = e->left > 0 ? all.n % 3 : 0;
+	er_copy(e->carry, all.p + all.n - e->n_carry, e->n_carry);
+	er_base64_encode(&text, er_slice_head(all, all.n - e->n_carry));
+	if (e->left == 0) {
+		er_buf_put(&text, ER_LIT("\"}\n"));
+		er_kv_let_go(e->store, e->parts);
+		e->parts = 0;
+	}
+	bool go_on = er_body_write(e->body, er_piece_copy(er_buf_slice(&text)));
+	er_buf_fini(&bytes);
+	er_buf_fini(&text);
+	return go_on;
+}
+
+/* One line, or how a long one begins; false: the client has enough for now, or something failed. */
 static bool write_next(export *e, er_err *err)
 {
-	ER_ASSERT(e->at < e->n);
+	ER_ASSERT(e->at < e->n && e->parts == 0);
 	const er_slice key = e->rows[e->at++].key;
 	er_kv_entry entry;
 	bool found;
 	er_out line = {0};
+	er_arena_reset(&e->value);
 	er_buf_clear(&e->after);
 	er_buf_put(&e->after, key);
-	if (!er_kv_get(e->store, &e->page, e->ns, key, &entry, &found, err))
+	if (!er_kv_look(e->store, &e->value, e->ns, key, &entry, &found, err))
 		return false;
 	if (!found)
 		return true; /* gone since the page was read */
+	if (entry.parts > 0 && entry.size > TEXT_MAX)
+		return begin_long(e, &entry);
+	if (entry.parts > 0) {
+		er_kv_let_go(e->store, entry.parts);
+		if (!er_kv_get(e->store, &e->value, e->ns, key, &entry, &found, err))
+			return false;
+		if (!found)
+			return true;
+	}
 	write_entry(&line, &entry);
 	bool go_on = er_body_write(e->body, er_piece_copy(er_buf_slice(&line.b)));
 	er_out_fini(&line);
@@ -206,8 +278,10 @@ static void pump(export *e)
 	bool go_on = true;
 	ER_ASSERT(!e->pumping && !e->gone);
 	e->pumping = true;
-	while (go_on && !e->gone && err.kind == ER_ERR_OK && (e->at < e->n || e->more)) {
-		if (e->at == e->n)
+	while (go_on && !e->gone && err.kind == ER_ERR_OK && (e->parts > 0 || e->at < e->n || e->more)) {
+		if (e->parts > 0)
+			go_on = write_part(e, &err);
+		else if (e->at == e->n)
 			go_on = next_page(e, &err) && e->n > 0;
 		else
 			go_on = write_next(e, &err);
@@ -215,7 +289,7 @@ static void pump(export *e)
 	if (err.kind != ER_ERR_OK) {
 		er_log(ER_LOG_WARN, "control", "a bulk answer broke off: %s", err.text);
 		er_body_fail(e->body, err.kind);
-	} else if (e->at == e->n && !e->more) {
+	} else if (e->parts == 0 && e->at == e->n && !e->more) {
 		er_body_finish(e->body);
 	} else if (!e->gone) {
 		e->pumping = false;
@@ -252,10 +326,15 @@ void er_api_bulk_out(er_call *call)
 		return;
 	}
 	ER_ASSERT(call->ns.n > 0);
+	if (!er_download_begin(call, 0)) {
+		er_call_refuse(call);
+		return;
+	}
 	export *e = ER_NEW(export);
-	*e = (export){.store = call->control->o.store};
+	*e = (export){.store = call->control->o.store, .control = call->control};
 	er_arena_init(&e->keep);
 	er_arena_init(&e->page);
+	er_arena_init(&e->value);
 	e->ns = er_arena_copy(&e->keep, call->ns);
 	e->prefix = er_arena_copy(&e->keep, prefix);
 	er_list_push(&call->control->exports, &e->link);

@@ -5,6 +5,7 @@
  * nothing here makes the node ask an address that a caller names. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "control/download.h"
 #include "control/internal.h"
 #include "control/prefetch.h"
 #include "control/where.h"
@@ -279,7 +280,7 @@ static void on_content(void *ctx, const er_prefetch_result *r)
 	ER_ASSERT(f != NULL);
 	*f = (er_content_flight){0};
 	if (r->body != NULL) {
-		er_call_stream(call, 200, ER_LIT("application/octet-stream"), er_body_of(er_piece_copy(er_buf_slice(r->body))));
+		er_call_piece(call, ER_LIT("application/octet-stream"), er_piece_copy(er_buf_slice(r->body)));
 		return;
 	}
 	(void)er_refuse(&call->problem, ER_PROBLEM_NOT_FOUND, "there is no document: %s", r->text);

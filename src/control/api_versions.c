@@ -3,7 +3,7 @@
  * last name, version or deployment of it, so that a list that grows meanwhile is neither skipped
  * nor told twice. Uploads and deployments are in deploy.c. */
 #include "base/mem.h"
-#include "control/internal.h"
+#include "control/download.h"
 
 enum { PAGE = 100, PAGE_MAX = 1000, HISTORY_READ = 1000 };
 
@@ -203,7 +203,7 @@ static void give_blob(er_call *call, const er_hash *hash, er_slice type)
 		er_call_refuse(call);
 		return;
 	}
-	er_call_stream(call, 200, type, er_body_of(piece));
+	er_call_piece(call, type, piece);
 }
 
 void er_api_version_code(er_call *call)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "control/download.h"
 #include "control/internal.h"
 #include "store/asset.h"
 
@@ -155,6 +156,7 @@ er_control *er_control_new(const er_control_options *options, er_err *err)
 	c->local = (er_handler){.name = "control", .handle = handle_local, .self = c};
 	er_list_init(&c->calls);
 	er_list_init(&c->exports);
+	er_list_init(&c->downloads);
 	er_list_init(&c->jobs);
 	er_rounds_init(&c->activations);
 	c->auth = er_auth_new();
@@ -192,6 +194,7 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx)
 	}
 	ER_ASSERT(c->n_jobs == 0 && er_list_empty(&c->activations.waiting) && er_list_empty(&c->activations.served));
 	er_exports_drop(c);
+	er_downloads_drop(c);
 	er_guards_free(c->guards);
 	er_prefetches_free(c->prefetches);
 	er_hub_free(c->hub);

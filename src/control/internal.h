@@ -54,8 +54,11 @@ struct er_control {
 	er_auth *auth;
 	er_hub *hub;
 	er_guards *guards;
-	er_list calls;   /* all, so that closing finds them */
-	er_list exports; /* bulk answers that are still being read */
+	er_list calls;     /* all, so that closing finds them */
+	er_list exports;   /* bulk answers that are still being read */
+	er_list downloads; /* other long ones; what follows: of both (download.h) */
+	unsigned n_downloads;
+	uint64_t download_bytes;
 	struct er_backup *backup;
 	er_prefetches *prefetches;
 	er_content_flight contents[ER_CONTENTS_MAX]; /* documents on their way (api_prefetch.c) */
