@@ -141,7 +141,7 @@ static bool read_entry(er_call *call, const er_json *v, size_t i, er_assets_file
 	                                    ER_MEMBER(entry, "bytes", bytes, ER_MEMBER_NUMBER, true, 0, ER_ASSETS_FILE_BYTES)};
 	entry e = {0};
 	er_path at = er_path_element(ER_LIT("assets"), i);
-	if (!er_members_read(v, er_slice_cstr(at.text), members, sizeof members / sizeof *members, &e, &call->problem))
+	if (!ER_MEMBERS_READ(v, er_slice_cstr(at.text), members, &e, &call->problem))
 		return false;
 	*out = (er_assets_file){.path = e.path, .bytes = e.bytes};
 	if (er_hash_parse(e.sha256, &out->hash))

@@ -41,7 +41,7 @@ static bool read_line(er_call *call, er_slice at, const er_json *v, er_kv_entry 
 	    ER_MEMBER(line_body, "metadata", metadata, ER_MEMBER_ANY, false, 0, 0)};
 	line_body line = {0};
 	er_buf metadata = {0};
-	if (!er_members_read(v, at, members, sizeof members / sizeof *members, &line, &call->problem))
+	if (!ER_MEMBERS_READ(v, at, members, &line, &call->problem))
 		return false;
 	er_path path = er_path_member(at, ER_LIT("value"));
 	if ((line.value.p == NULL) == (line.base64.p == NULL))

@@ -27,7 +27,7 @@ static bool read_guard(er_call *call, const er_json *v, er_guard *out)
 	if (v == NULL)
 		return true;
 	*out = (er_guard){.on = true, .error_percent = 5, .least_requests = 50, .watch_s = 300};
-	return er_members_read(v, ER_LIT("guard"), members, sizeof members / sizeof *members, out, &call->problem);
+	return ER_MEMBERS_READ(v, ER_LIT("guard"), members, out, &call->problem);
 }
 
 /* Why the job deploys; for people "deploy", or "deploy: " and what the caller said. */

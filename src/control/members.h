@@ -35,6 +35,9 @@ typedef struct er_member {
 /* Members that are not there stay as they are in *into. `at` is the path of v itself, or empty. */
 ER_MUST_CHECK bool er_members_read(const er_json *v, er_slice at, const er_member *members, size_t n, void *into,
                                    er_problem *problem);
+/* The same of a whole array of members. */
+#define ER_MEMBERS_READ(v, at, members, into, problem) \
+	er_members_read(v, at, members, sizeof(members) / sizeof *(members), into, problem)
 
 /* "at.name", "at[3]": a path for a message, on the caller's stack. */
 typedef struct er_path {

@@ -82,7 +82,7 @@ static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem
 	                                    ER_MEMBER(compat_raw, "classic", classic, ER_MEMBER_BOOL, false, 0, 0),
 	                                    ER_MEMBER(compat_raw, "redirect", redirect, ER_MEMBER_STRING, false, 1, 20)};
 	er_path path = er_path_member(at, ER_LIT("compat"));
-	if (!er_members_read(v, er_slice_cstr(path.text), members, sizeof members / sizeof *members, &given, problem))
+	if (!ER_MEMBERS_READ(v, er_slice_cstr(path.text), members, &given, problem))
 		return false;
 	/* The first generation gave redirects to the code unless it was told to follow them. */
 	bool before = (*out & ER_COMPAT_REDIRECT_MANUAL) || (given.classic && !(*out & ER_COMPAT_CLASSIC));
@@ -258,8 +258,7 @@ static bool read_assets(er_arena *a, const er_json *v, er_slice at, er_settings 
 	} else {
 		if (v->type != ER_JSON_OBJECT)
 			return er_members_refuse(problem, &path, v, "a folder, or an object with \"directory\"");
-		if (!er_members_read(v, here, members, sizeof members / sizeof *members, &r, problem) ||
-		    !read_words(v, &r, here, &out->assets, problem) ||
+		if (!ER_MEMBERS_READ(v, here, members, &r, problem) || !read_words(v, &r, here, &out->assets, problem) ||
 		    (r.first != NULL && !read_first(a, r.first, here, &out->assets, problem)))
 			return false;
 	}

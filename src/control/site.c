@@ -22,8 +22,6 @@ enum {
 	FOLLOW_DEFAULT = 5,
 };
 
-#define READ(v, at, members, into, problem) er_members_read(v, at, members, sizeof(members) / sizeof *(members), into, problem)
-
 bool er_site_name_ok(er_slice name)
 {
 	bool ok = name.n > 0 && name.n <= ER_SITE_NAME;
@@ -54,7 +52,7 @@ static bool one_server(er_arena *a, const er_json *v, er_slice at, er_group_spec
 	if (v->type == ER_JSON_STRING) {
 		raw.url = v->text;
 		(void)snprintf(path.text, sizeof path.text, "%.*s", ER_FMT(er_slice_head(at, sizeof path.text - 1)));
-	} else if (!READ(v, at, members, &raw, problem)) {
+	} else if (!ER_MEMBERS_READ(v, at, members, &raw, problem)) {
 		return false;
 	}
 	er_slice url = er_arena_copy(a, raw.url);
@@ -160,7 +158,7 @@ static bool read_health(er_arena *a, const er_json *v, er_slice at, er_group_spe
 	                  .unhealthy = out->unhealthy,
 	                  .status_least = out->status_least,
 	                  .status_most = out->status_most};
-	if (!READ(v, er_slice_cstr(path.text), members, &raw, problem))
+	if (!ER_MEMBERS_READ(v, er_slice_cstr(path.text), members, &raw, problem))
 		return false;
 	bool plain = raw.path.p[0] == '/';
 	for (size_t i = 0; i < raw.path.n && plain; i++)
@@ -204,7 +202,7 @@ static bool read_long_origin(er_arena *a, const er_json *v, er_slice at, er_site
 	                                    ER_MEMBER(origin_raw, "outMs", out_ms, ER_MEMBER_NUMBER, false, 100, MS_MAX)};
 	er_group_spec *g = &out->origin;
 	origin_raw raw = {.retries = UINT32_MAX, .failures = g->failures, .out_ms = g->out_ms};
-	if (!READ(v, at, members, &raw, problem) || !read_servers(a, raw.servers, at, g, problem))
+	if (!ER_MEMBERS_READ(v, at, members, &raw, problem) || !read_servers(a, raw.servers, at, g, problem))
 		return false;
 	if ((raw.headers != NULL && !read_fields(a, raw.headers, at, g, problem)) ||
 	    (raw.health != NULL && !read_health(a, raw.health, at, g, problem)) ||
@@ -279,7 +277,7 @@ bool er_site_read(er_arena *a, const er_json *v, er_slice at, er_site_settings *
 	                                    ER_MEMBER(raw, "cache", cache, ER_MEMBER_ANY, false, 0, 0)};
 	raw r = {0};
 	*out = (er_site_settings){.cache = true};
-	if (!READ(v, at, members, &r, problem) || !read_hosts(a, r.hosts, at, out, problem) ||
+	if (!ER_MEMBERS_READ(v, at, members, &r, problem) || !read_hosts(a, r.hosts, at, out, problem) ||
 	    !read_origin(a, r.origin, at, out, problem))
 		return false;
 	if (r.cache != NULL && !er_site_read_cache(a, r.cache, at, out, problem))

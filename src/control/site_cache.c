@@ -10,8 +10,6 @@
 
 enum { NAME_MAX_BYTES = 256, PATH_MAX_BYTES = 2048, SECONDS_MAX = 0x7fffffff };
 
-#define READ(v, at, members, into, problem) er_members_read(v, at, members, sizeof(members) / sizeof *(members), into, problem)
-
 /* What one element of a list of names may be. */
 typedef bool name_ok(er_arena *a, er_slice text, er_slice *out);
 
@@ -88,7 +86,7 @@ static bool read_query(er_arena *a, const er_json *v, er_slice at, er_cache_rule
 	}
 	if (v->type != ER_JSON_OBJECT)
 		return er_members_refuse(problem, &path, v, expected);
-	if (!READ(v, er_slice_cstr(path.text), members, &raw, problem))
+	if (!ER_MEMBERS_READ(v, er_slice_cstr(path.text), members, &raw, problem))
 		return false;
 	if ((raw.only != NULL) == (raw.except != NULL))
 		return er_members_refuse(problem, &path, v, expected);
@@ -129,7 +127,7 @@ static bool read_ttl(er_arena *a, const er_json *v, er_slice at, er_rules_ttl *o
 	                                    ER_MEMBER(ttl_raw, "status", status, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(ttl_raw, "seconds", seconds, ER_MEMBER_NUMBER, true, 0, SECONDS_MAX)};
 	ttl_raw raw = {.path = ER_LIT("/*")};
-	if (!READ(v, at, members, &raw, problem))
+	if (!ER_MEMBERS_READ(v, at, members, &raw, problem))
 		return false;
 	er_path path = er_path_member(at, ER_LIT("path"));
 	*out = (er_rules_ttl){.status_least = 200, .status_most = 299, .seconds = raw.seconds};
@@ -209,7 +207,7 @@ bool er_site_read_cache(er_arena *a, const er_json *v, er_slice at, er_site_sett
 	er_slice here = er_slice_cstr(path.text);
 	er_cache_rules *rules = out->rules = er_arena_alloc(a, sizeof *rules);
 	*rules = (er_cache_rules){0};
-	if (!READ(v, here, members, &r, problem))
+	if (!ER_MEMBERS_READ(v, here, members, &r, problem))
 		return false;
 	rules->sort_query = r.sort;
 	rules->device = r.device;

@@ -54,7 +54,7 @@ bool er_site_read_tls(const er_json *v, er_slice at, er_group_spec *out, er_prob
 	tls_raw raw = {.verify = true};
 	er_tls_part wrong;
 	er_err err = {0};
-	if (!er_members_read(v, here, members, sizeof members / sizeof *members, &raw, problem))
+	if (!ER_MEMBERS_READ(v, here, members, &raw, problem))
 		return false;
 	if (!raw.verify)
 		return refuse_unverified(v, here, problem);

@@ -1,38 +1,10 @@
 /* KV: keys in order, values until they expire, last writer wins, readers that wait for nobody. */
-#include "store_harness.h"
+#include "kv_fixture.h"
 
 #include "base/clock.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
-
-typedef struct fixture {
-	char *dir;
-	er_store *s;
-	er_arena a;
-	er_err err;
-} fixture;
-
-static int setup(void **state)
-{
-	fixture *f = ER_NEW(fixture);
-	f->dir = harness_dir();
-	f->s = harness_open_dir(f->dir);
-	er_arena_init(&f->a);
-	apply(f->s, change_named(ER_CHANGE_NAMESPACE_ADD, "", "ns", ""));
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture *f = *state;
-	er_store_close(f->s);
-	er_arena_fini(&f->a);
-	harness_remove(f->dir);
-	er_free(f);
-	return 0;
-}
 
 static void put(fixture *f, const char *ns, er_kv_entry e)
 {

@@ -1,39 +1,9 @@
 /* KV: values in parts, which come and go without ever being whole in memory; many operations with
  * one commit; limits of a namespace; who is told of writes. */
-#include "store_harness.h"
+#include "kv_fixture.h"
 
 #include "store/db.h"
 #include "store/schema.h"
-
-typedef struct fixture {
-	char *dir;
-	er_store *s;
-	er_arena a;
-	er_err err;
-	unsigned told;
-	char told_key[64];
-} fixture;
-
-static int setup(void **state)
-{
-	fixture *f = ER_NEW(fixture);
-	f->dir = harness_dir();
-	f->s = harness_open_dir(f->dir);
-	er_arena_init(&f->a);
-	apply(f->s, change_named(ER_CHANGE_NAMESPACE_ADD, "", "ns", ""));
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture *f = *state;
-	er_store_close(f->s);
-	er_arena_fini(&f->a);
-	harness_remove(f->dir);
-	er_free(f);
-	return 0;
-}
 
 /* Bytes of which no two parts are the same. */
 static er_slice bytes_of(fixture *f, size_t n, unsigned seed)
@@ -254,34 +224,40 @@ static void what_expired_leaves_its_room_and_short_keys_take_some(void **state)
 	assert_int_equal(f->err.kind, ER_ERR_TOO_LARGE);
 }
 
+typedef struct hearing {
+	unsigned told;
+	char key[64];
+} hearing;
+
 static void told(void *ctx, int64_t ns, er_slice key)
 {
-	fixture *f = ctx;
+	hearing *h = ctx;
 	(void)ns;
-	f->told++;
-	snprintf(f->told_key, sizeof f->told_key, "%.*s", ER_FMT(key));
+	h->told++;
+	snprintf(h->key, sizeof h->key, "%.*s", ER_FMT(key));
 }
 
 static void every_way_of_writing_is_told(void **state)
 {
 	fixture *f = *state;
 	bool existed;
-	er_kv_watch(f->s, told, f);
+	hearing h = {0};
+	er_kv_watch(f->s, told, &h);
 	put(f, "a", ER_LIT("1"));
-	assert_true(f->told == 1 && strcmp(f->told_key, "a") == 0);
+	assert_true(h.told == 1 && strcmp(h.key, "a") == 0);
 	assert_true(er_kv_delete(f->s, ER_LIT("ns"), ER_LIT("b"), &existed, &f->err));
-	assert_true(f->told == 2 && strcmp(f->told_key, "b") == 0);
+	assert_true(h.told == 2 && strcmp(h.key, "b") == 0);
 	int64_t parts = write_parts(f, bytes_of(f, ER_KV_PART + 1, 7));
-	assert_int_equal(f->told, 2);
+	assert_int_equal(h.told, 2);
 	give(f, "c", parts, ER_KV_PART + 1, ER_ERR_OK);
 	er_kv_let_go(f->s, parts);
-	assert_true(f->told == 3 && strcmp(f->told_key, "c") == 0);
+	assert_true(h.told == 3 && strcmp(h.key, "c") == 0);
 	enum { N = 1000 };
 	er_kv_entry *many = er_arena_zalloc(&f->a, N * sizeof *many);
 	for (int i = 0; i < N; i++)
 		many[i] = (er_kv_entry){.key = er_arena_printf(&f->a, "%d", i), .value = ER_LIT("x")};
 	assert_true(er_kv_put(f->s, ER_LIT("ns"), many, N, &f->err));
-	assert_true(f->told == 4 && f->told_key[0] == 0); /* any key */
+	assert_true(h.told == 4 && h.key[0] == 0); /* any key */
 }
 
 static int64_t number(fixture *f, const char *sql)
