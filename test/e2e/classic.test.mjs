@@ -51,6 +51,27 @@ test('classic code changes the headers of a fetched response in place', async ()
 	} finally { await s.stop() }
 })
 
+test('classic code changes the headers of the request it has in place', async () => {
+	const s = await both(`async function handle(event, request, path) {
+		if (path === "/as-it-came") { request.headers.get("x-own"); return fetch(request) }
+		request.headers.set("x-new", "1")
+		request.headers.delete("x-own")
+		request.headers.delete("content-length")
+		if (path === "/copied") return fetch(O + path, { method: request.method, headers: request.headers, body: "another body" })
+		return fetch(request)
+	}`, { handler: (req, res) => {
+		let body = ''
+		req.on('data', d => (body += d)).on('end', () => res.end(JSON.stringify([req.headers['x-own'] ?? null, req.headers['x-new'] ?? null, body])))
+	} })
+	try {
+		const asked = { method: 'POST', headers: { 'x-own': 'mine' }, body: 'payload' }
+		for (const ask of [s.old, s.new]) assert.deepEqual(JSON.parse((await ask('/as-it-came', asked)).text), ['mine', null, 'payload'])
+		assert.deepEqual(JSON.parse((await s.old('/changed', asked)).text), [null, '1', 'payload'])
+		assert.deepEqual(JSON.parse((await s.old('/copied', asked)).text), [null, '1', 'another body'])
+		assert.equal((await s.new('/changed', asked)).status, 599)
+	} finally { await s.stop() }
+})
+
 test('classic code gives GET and HEAD a body, which no server sees', async () => {
 	const s = await both(`async function handle(event, request, path) {
 		const made = new Request(O + path, { method: path.slice(1), body: "payload", headers: { "content-length": "7" } })

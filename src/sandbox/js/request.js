@@ -54,6 +54,7 @@ export let isUntouched; // (value, scope) -> it is the request of that scope, as
 export let fetchParts; // (request) -> what fetch needs
 
 const BODY = 'The body of the request';
+const isClassic = () => (er.limits().compat & COMPAT_CLASSIC) !== 0;
 export const hasNoBody = (method) => method === 'GET' || method === 'HEAD';
 /** Options that say no more than method, headers and body, as nearly all do. A getter's place among
  * others can be seen, hence plain objects only. */
@@ -196,13 +197,13 @@ export class Request {
 	 * to be asked for. */
 	#streams(half) {
 		if (this.#extra?.keepalive) throw new TypeErr("A request with 'keepalive' cannot have a stream for its body");
-		if (half || isLazy(this.#raw) || (er.limits().compat & COMPAT_CLASSIC) !== 0) return;
+		if (half || isLazy(this.#raw) || isClassic()) return;
 		throw new TypeErr("A request whose body is a stream needs the option duplex: 'half'");
 	}
 	#body(from, o, half) {
 		const init = o.body;
 		// The first generation took a body for any method; fetch does not send one (fetch.js).
-		const bodyless = hasNoBody(this.#method) && (er.limits().compat & COMPAT_CLASSIC) === 0;
+		const bodyless = hasNoBody(this.#method) && !isClassic();
 		if (init !== undefined && init !== null) {
 			if (bodyless) throw new TypeErr(`A request with method ${this.#method} cannot have a body`);
 			this.#raw = extract(init);
@@ -310,7 +311,7 @@ export class Request {
 				const block = r.#block;
 				r.#headers =
 					block === null
-						? headersFromBlock(er.reqBlock(Request.#id(r)), GUARD_IMMUTABLE, r)
+						? headersFromBlock(er.reqBlock(Request.#id(r)), isClassic() ? GUARD_REQUEST : GUARD_IMMUTABLE, r)
 						: headersFromBlock(block, GUARD_REQUEST, r.#fromNode ? r : null, r.#hosted);
 			}
 			return r.#headers;
@@ -329,7 +330,10 @@ export class Request {
 			}
 			return r.#raw;
 		};
-		isUntouched = (r, scope) => isRequest(r) && r.#node && r.#scope === scope && (r.#raw === UNASKED || r.#raw === null);
+		// With classic, code may have changed the fields in place.
+		const isChanged = (r) => r.#headers !== null && isClassic() && requestBlock(r.#headers) !== er.reqBlock(Request.#id(r));
+		isUntouched = (r, scope) =>
+			isRequest(r) && r.#node && r.#scope === scope && (r.#raw === UNASKED || r.#raw === null) && !isChanged(r);
 		requestWishing = (input, wishes) => {
 			const r = new Request(input);
 			r.#extra = { __proto__: null, ...r.#extra, wishes };
