@@ -12,14 +12,11 @@ static er_purged look(er_purges *p, const char *where, const char *site, uint64_
 	return er_purges_look(p, &s, number, &first);
 }
 
-/* As a gateway thread does it: in force first, and then to the store. */
 static void routine_purges(harness *h, const er_purge *v, size_t n)
 {
-	er_purges *p = er_index_purge_table(h->cache);
-	uint64_t number = er_purges_next(p);
-	for (size_t i = 0; i < n; i++)
-		er_purges_add(p, &v[i], number);
-	er_control_purged(h->control, v, n, number, ER_LIT("busy"));
+	er_purged_list list = {.v = v, .n = n, .routine = ER_LIT("busy")};
+	er_control_purged(h->control, &list, 1);
+	assert_int_equal(list.err.kind, ER_ERR_OK);
 }
 
 enum { PURGES = 40000, AT_ONCE = 1000 };
