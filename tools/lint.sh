@@ -33,7 +33,7 @@ tidy() {
 	files=$(tracked 'src/*.c' | while read -r f; do grep -q "\"file\": \"$PWD/$f\"" build/compile_commands.json && echo "$f"; done)
 	[ -n "$files" ] || { echo "build/compile_commands.json names no source: run make build first" && return 1; }
 	# The build may be gcc's, with options that clang does not know.
-	printf '%s\n' "$files" | nice xargs -P "$jobs" -n 2 timeout 170 clang-tidy --quiet -p build --extra-arg=-Wno-ignored-optimization-argument 2>/dev/null
+	printf '%s\n' "$files" | nice xargs -P "$jobs" -n 2 timeout 900 clang-tidy --quiet -p build --extra-arg=-Wno-ignored-optimization-argument 2>/dev/null
 }
 
 # Raw string functions never; raw memory only in base/, elsewhere er_copy, or memcpy of a size the

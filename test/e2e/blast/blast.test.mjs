@@ -77,7 +77,7 @@ function judge(name, a, got) {
 	assert.ok(a.status.includes(got.status), text)
 	if (got.status >= 500) assert.ok(a.errors.some(e => got.error === e || got.error.startsWith(`${e};`)), text)
 	if (/^(cpu|timeout);/.test(got.error)) assert.match(got.error, /^(cpu|timeout); used=\d+ms; limit=\d+ms(; budget=(request|top-level|background|engine|instance))?$/)
-	if (/^memory;/.test(got.error)) assert.match(got.error, /^memory; (used=\d+MB; )?limit=\d+MB$/)
+	if (/^memory;/.test(got.error)) assert.match(got.error, /^memory; (used=\d+MB; )?limit=\d+MB(; asked=\d+MB)?$/)
 }
 
 for (const [name, a] of Object.entries(attacks)) {
