@@ -1,8 +1,8 @@
-// Reads channel/contract.h, and makes of it the modules that the prelude imports. Strict: a line
-// that it does not understand ends the build.
+// Reads channel/contract.h and what it includes, and makes of it the modules that the prelude
+// imports. Strict: a line that it does not understand ends the build.
 import { readFileSync } from 'node:fs';
 
-const HEADER = new URL('../../channel/contract.h', import.meta.url);
+const HEADERS = ['contract_html.h', 'contract.h'].map((name) => new URL(`../../channel/${name}`, import.meta.url));
 
 /** Every `#define ER_<name>_TABLE(X)`, as name → lists of what stands between the parentheses of
  * each X(...). */
@@ -39,7 +39,7 @@ function once(entries) {
 
 /** { numbers: name → value; natives, hooks: name → names of the arguments; given, limits,
  * held: names } */
-export function contract(text = readFileSync(HEADER, 'utf8')) {
+export function contract(text = HEADERS.map((header) => readFileSync(header, 'utf8')).join('')) {
 	const all = tables(text);
 	const of = (name) => all.get(name) ?? [];
 	return {
