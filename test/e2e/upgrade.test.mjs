@@ -125,10 +125,13 @@ test('the predecessor finishes what it has: late answers, idle clients, half a r
 		assert.equal((await request(node.adminPort, '/health')).status, 200)
 		half.send('alhost\r\n\r\n')
 		assert.equal((await half.response()).text, 'one')
-		idle.send(bytesOf('/', { host: 'a.localhost' }))
-		const last = await idle.response()
-		assert.equal(last.text, 'one')
-		assert.equal(last.headers.connection, 'close')
+		// The successor is ready a moment before the threads of the predecessor know.
+		await until(async () => {
+			idle.send(bytesOf('/', { host: 'a.localhost' }))
+			const last = await idle.response()
+			assert.equal(last.text, 'one')
+			return last.headers.connection === 'close'
+		}, { what: 'the answer that ends the idle connection' })
 		assert.equal((await busy.response()).text, 'late')
 		await until(() => !proc.alive(node.pid), { what: 'the end of the predecessor' })
 		assert.equal((await node.exited).code, 0)
