@@ -2,10 +2,11 @@
 // a Response.
 import * as er from './natives.js';
 import {
-	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_CLASSIC, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
+	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
 	FETCH_PULL, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCHED_BODY,
 } from './contract.js';
 import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
+import { isClassic } from './compat.js';
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
 import { OVER, TOP, current, enterScope, hang, settle, unhang } from './scope.js';
@@ -149,7 +150,7 @@ function ask(scope, request) {
 	}
 	let block = parts.hosted ? withoutHost(parts, url) : parts.block;
 	count(scope);
-	if (raw !== null && hasNoBody(methodOfRequest(request)) && !parts.came && (er.limits().compat & COMPAT_CLASSIC) !== 0) {
+	if (raw !== null && hasNoBody(methodOfRequest(request)) && !parts.came && isClassic()) {
 		// HTTP knows no meaning of it, and servers refuse it (RFC 9110 9.3.1).
 		useUp(request, raw, undefined);
 		raw = null;

@@ -1,6 +1,6 @@
 // What routine code finds on globalThis.
 import * as er from './natives.js';
-import { COMPAT_CLASSIC } from './contract.js';
+import { isClassic } from './compat.js';
 import { TypeErr, apart, apply, bareList, defineProperty, newMap, splice, then, resolved, isArray } from './primordials.js';
 import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
 import {
@@ -198,8 +198,7 @@ for (let i = 0; i < STREAMS.length; i++) lazily(STREAMS[i], () => (STREAMS[i] ==
 /** What a classic TransformStream may hold is a part of the routine's memory, as it is of copies
  * of bodies. */
 function transformStream() {
-	const { compat, memory_kb } = er.limits();
-	return (compat & COMPAT_CLASSIC) === 0 ? streams().TransformStream : streams().holding(memory_kb * 128);
+	return isClassic() ? streams().holding(er.limits().memory_kb * 128) : streams().TransformStream;
 }
 lazily('CryptoKey', () => subtle().CryptoKey);
 lazily('SubtleCrypto', () => subtle().SubtleCrypto);

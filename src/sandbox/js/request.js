@@ -1,7 +1,8 @@
 // Request (WHATWG Fetch 5.4). One that came from the node is a number: method, URL, fields and body
 // are fetched when asked for.
 import * as er from './natives.js';
-import { COMPAT_CLASSIC, COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
+import { isClassic } from './compat.js';
+import { COMPAT_REDIRECT_MANUAL, LENGTH_NO_BODY } from './contract.js';
 import { TypeErr, arrayIncludes, freeze, getPrototypeOf, keys, ownKeys, regexp, strIndexOf, strSlice, upper } from './primordials.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
@@ -54,7 +55,6 @@ export let isUntouched; // (value, scope) -> it is the request of that scope, as
 export let fetchParts; // (request) -> what fetch needs
 
 const BODY = 'The body of the request';
-const isClassic = () => (er.limits().compat & COMPAT_CLASSIC) !== 0;
 export const hasNoBody = (method) => method === 'GET' || method === 'HEAD';
 /** Options that say no more than method, headers and body, as nearly all do. A getter's place among
  * others can be seen, hence plain objects only. */

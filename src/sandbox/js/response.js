@@ -2,7 +2,7 @@
 // block and the string: no Headers are made until somebody asks for them.
 import * as er from './natives.js';
 import { RangeErr, TypeErr, freeze, jsonStringify, regexp, startsWith, strIndexOf, strLastIndexOf, strSlice, strSplit, toWellFormed, trim } from './primordials.js';
-import { COMPAT_CLASSIC } from './contract.js';
+import { isClassic } from './compat.js';
 import { INTERNAL, brand, domString, finish, isObject, need, usvString } from './webidl.js';
 import {
 	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersHas, headersPut, isHeaders,
@@ -160,7 +160,7 @@ export class Response {
 		return this.#reason;
 	}
 	get headers() {
-		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#kept && (er.limits().compat & COMPAT_CLASSIC) === 0 ? GUARD_IMMUTABLE : GUARD_MESSAGE);
+		if (this.#headers === null) this.#headers = headersFromBlock(this.#block, this.#kept && !isClassic() ? GUARD_IMMUTABLE : GUARD_MESSAGE);
 		return this.#headers;
 	}
 	/** Of an answer of the standard process: what the cache did. */
