@@ -72,9 +72,7 @@ do_prelude() { [ ! -d test/prelude ] || run_node "prelude tests" $(tests_in test
 do_e2e() {
 	[ -x build/er ] || return
 	beside=$two run_node "end-to-end tests" $(tests_in test/e2e 1)
-	stop_behind
 	run_node "attacks beside a neighbour" $(tests_in test/e2e/blast)
-	go_on_behind
 }
 # Public suites against the build (docs/conformance.md).
 do_conformance() { [ -x build/er ] && run_node "conformance" $(tests_in test/conformance); }
@@ -102,35 +100,6 @@ do_lint() {
 	add $(cat build/lint-counts)
 }
 
-# What the end-to-end tests leave of the processors, for most of a test waits: the build for the
-# sanitized tests, and then the gates. They get a processor only when nothing else wants it, and are
-# a process group of their own, which stands still while something is measured.
-behind=
-begin_behind() {
-	local idle=(nice -n 19)
-	chrt --idle 0 true 2>/dev/null && idle=(chrt --idle 0)
-	rm -f build/lint-counts $log/asan-tried
-	setsid "${idle[@]}" bash -c '
-		cmake -B build-asan --preset debug && cmake --build build-asan -j "$1"
-		touch "$2/asan-tried"
-		tools/lint.sh >"$2/lint.log" 2>&1' behind "$jobs" "$log" >$log/behind.log 2>&1 &
-	behind=$!
-	trap 'kill -KILL -- "-$behind" 2>/dev/null' EXIT
-}
-stop_behind() { [ -z "$behind" ] || kill -STOP -- "-$behind" 2>/dev/null; }
-go_on_behind() { [ -z "$behind" ] || kill -CONT -- "-$behind" 2>/dev/null; }
-# What it says when it fails, the build of do_asan says again.
-until_asan_tried() { while [ ! -e $log/asan-tried ] && kill -0 "$behind" 2>/dev/null; do sleep 1; done; }
-end_behind() {
-	note "lint, begun beside the tests"
-	wait "$behind"
-	behind=
-	trap - EXIT
-	cat $log/lint.log
-	# shellcheck disable=SC2046
-	add $(cat build/lint-counts || echo 0 1)
-}
-
 make --no-print-directory node_modules/.package-lock.json || exit 1
 case ${1:-all} in
 all)
@@ -138,15 +107,11 @@ all)
 		run_ctest build
 		do_gc
 		do_prelude
-		begin_behind
 		do_e2e
 		do_conformance
-		until_asan_tried
 		do_asan
-		end_behind
-	else
-		do_lint
 	fi
+	do_lint
 	;;
 unit) do_unit ;;
 gc) do_release && do_gc ;;
