@@ -82,7 +82,9 @@ test('kill -9 while files are sent: what was answered is there, and the next dep
 	const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}.bin`, crypto.randomBytes(500_000)]))
 	const cwd = site('cut', { 'index.html': 'whole', ...many })
 	const going = plane.going(['deploy', '--json'], { cwd })
-	await raw.until(() => fs.statSync(path.join(plane.data, 'assets.db')).size + fs.statSync(path.join(plane.data, 'assets.db-wal')).size > 9_000_000, { what: 'the first files on the disk' })
+	const hashes = Object.values(many).map(sha)
+	const missing = async () => JSON.parse((await api('POST', '/v1/routines/cut/assets/missing', { hashes })).text).missing.length
+	await raw.until(async () => (await missing()) < 40, { every: 5, what: 'the first files on the disk' })
 	await plane.crash()
 	assert.notEqual(await going.ended, 0)
 	assert.equal((await plane.get('cut', '/')).status, 404)

@@ -84,10 +84,11 @@ function checkPlace(pid) {
 	assert.equal(read(`/proc/${pid}/net/route`).trim().split('\n').length, 1, 'no route')
 }
 
-/** The engine's compilers must not hold up a gateway: they lower their own priority. */
+/** The engine's compilers must not hold up a gateway: they lower their own priority. One that began
+ * while its sandbox had a small share is as low as that was (19), and cannot raise itself. */
 function checkHelpers(pid) {
 	for (const tid of fs.readdirSync(`/proc/${pid}/task`).filter(t => t !== String(pid)))
-		assert.equal(read(`/proc/${pid}/task/${tid}/stat`).replace(/^.*\) /, '').split(' ')[16], '12', `thread ${tid}'s niceness`)
+		assert.ok(['12', '19'].includes(read(`/proc/${pid}/task/${tid}/stat`).replace(/^.*\) /, '').split(' ')[16]), `thread ${tid}'s niceness`)
 }
 
 const allowedUid = pid => Number(proc.status(pid).Uid.split(/\s+/)[0])
