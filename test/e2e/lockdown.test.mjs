@@ -180,25 +180,32 @@ test('a node that is killed leaves no sandbox and no spawner behind', { timeout:
 const confined = ['-Ur', 'sh', '-c', 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', 'sh']
 const noConfinement = spawnSync('unshare', [...confined, 'true']).status === 0 ? false : 'this machine has no user namespaces to take away'
 
-function confinedNode(sandboxConfig) {
+/** What such a node says until it is ready or has ended, and its exit status. */
+async function confinedNode(sandboxConfig) {
 	const dir = tempDir()
 	fs.writeFileSync(path.join(dir, 'a.js'), source)
 	const config = { listen: ['127.0.0.1:0'], threads: 1, sandbox: sandboxConfig, routines: [{ name: 'a', main: 'a.js' }] }
 	fs.writeFileSync(path.join(dir, 'node.jsonc'), JSON.stringify(config))
-	const done = spawnSync('unshare', [...confined, 'timeout', '-s', 'INT', '4', er, 'node', '--config', path.join(dir, 'node.jsonc')], { encoding: 'utf8', timeout: 30000 })
+	const child = spawn('unshare', [...confined, er, 'node', '--config', path.join(dir, 'node.jsonc')])
+	let out = ''
+	for (const stream of [child.stdout, child.stderr]) stream.on('data', d => (out += d))
+	const closed = new Promise(resolve => child.on('close', resolve))
+	await raw.until(() => child.exitCode !== null || /^ready on /m.test(out), { timeout: 40000, what: 'a node that is ready or has ended' }).catch(() => {})
+	child.kill('SIGINT')
+	const status = await closed
 	fs.rmSync(dir, { recursive: true })
-	return { status: done.status, out: done.stdout + done.stderr }
+	return { status, out }
 }
 
-test('a node refuses to run below its least level, and says what to enable', { skip: noConfinement, timeout: 60000 }, () => {
-	const { status, out } = confinedNode({})
+test('a node refuses to run below its least level, and says what to enable', { skip: noConfinement, timeout: 60000 }, async () => {
+	const { status, out } = await confinedNode({})
 	assert.equal(status, 1, out)
 	assert.match(out, /level "no-userns" only: cannot create namespaces: .*user\.max_user_namespaces/)
 	assert.match(out, /"full" is the least allowed|sandbox\.minLevel is "full"/)
 })
 
-test('a node that was told to accept less says which level it runs at', { skip: noConfinement, timeout: 60000 }, () => {
-	const { out } = confinedNode({ minLevel: 'no-userns' })
+test('a node that was told to accept less says which level it runs at', { skip: noConfinement, timeout: 60000 }, async () => {
+	const { out } = await confinedNode({ minLevel: 'no-userns' })
 	assert.match(out, /level "?no-userns"?/)
 	assert.doesNotMatch(out, /least allowed|^error/m)
 })
