@@ -452,10 +452,10 @@ test('a first build that fails is shown in the page, and saving the fix recovers
 
 test('Ctrl-C lets a running request finish; a second one ends at once', async () => {
 	const slow = ms => `addEventListener("fetch", (e) => e.respondWith(new Promise((r) => setTimeout(() => r(new Response("late")), ${ms}))))`
-	const dir = project({ 'slow.js': slow(700), 'slower.js': slow(20000) })
+	const dir = project({ 'slow.js': slow(1500), 'slower.js': slow(20000) })
 	const dev = await startDev(['slow.js'], { cwd: dir })
 	const pending = dev.get()
-	await raw.sleep(200)
+	await raw.sleep(500)
 	const ended = dev.stop()
 	assert.equal((await pending).text, 'late')
 	assert.equal(await ended, 0)
