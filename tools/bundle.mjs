@@ -15,7 +15,7 @@
 // __er_module.default, or the listeners that the script added. The engine has no import(): dynamic
 // imports are inlined, and what cannot be is refused here.
 
-import { statSync, watch } from "node:fs";
+import { realpathSync, statSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import path from "node:path";
@@ -436,9 +436,13 @@ async function main() {
 	await context.watch();
 }
 
-try {
-	await main();
-} catch (error) {
-	emit({ ok: false, errors: [{ text: String(error?.message ?? error), notes: [] }], warnings: [] });
-	process.exitCode = 1;
-}
+// For er test, which bundles many scripts in one process (test/build.mjs).
+export { computed, message, settings, success };
+
+if (realpathSync(process.argv[1]) === fileURLToPath(import.meta.url))
+	try {
+		await main();
+	} catch (error) {
+		emit({ ok: false, errors: [{ text: String(error?.message ?? error), notes: [] }], warnings: [] });
+		process.exitCode = 1;
+	}

@@ -18,7 +18,7 @@ const INSTEAD = {
 
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 // The lines of a source map, each a list of [column, source, line, column].
-function decode(map) {
+export function decode(map) {
 	let source = 0, line = 0, column = 0;
 	return map.mappings.split(";").map((text) => {
 		let at = 0;
@@ -42,7 +42,7 @@ function decode(map) {
 	});
 }
 
-function find(lines, line, column) {
+export function find(lines, line, column) {
 	const segments = lines[line] ?? [];
 	let low = 0, high = segments.length;
 	while (low < high) {

@@ -18,6 +18,7 @@ enum {
 	ER_EXIT_ANSWER = 6,
 	ER_EXIT_WENT_BACK = 7, /* --wait-guard: the guard went back to what ran before */
 	ER_EXIT_NOT_ALL = 8,   /* er prefetch: some of the URLs are not stored */
+	ER_EXIT_NO_TESTS = 9,  /* er test: there is none, or a file of them does not build or load */
 };
 /* For the details of those that talk to a node. */
 #define ER_EXIT_STATUSES \

@@ -89,6 +89,7 @@ static const er_cli_command node[] = {
 static const er_cli_command commands[] = {
     {LEAF("init", "make a new routine from a template, or from another project (--from)", er_cmd_init), .heading = "At the desk"},
     {LEAF("dev", "run a routine here as production would, and again after every save", er_cmd_dev)},
+    {LEAF("test", "run a routine's tests in sandboxes like those of a node", er_cmd_test)},
     {LEAF("check", "say whether a node would take a routine: its size, its er.jsonc, its top-level code", er_cmd_check)},
     {LEAF("build", "bundle a routine into one script", er_cmd_build)},
 

@@ -20,6 +20,7 @@
 #include "cli/desk.h"
 #include "cli/devfiles.h"
 #include "cli/devlog.h"
+#include "cli/devvars.h"
 #include "cli/ending.h"
 #include "cli/file.h"
 #include "cli/show.h"
@@ -59,6 +60,7 @@ typedef struct dev {
 	er_devfiles *files;
 	er_node *node;
 	er_bundle *first;   /* the first build, until the node has started */
+	size_t own_vars;    /* of .dev.vars */
 	char *data;         /* folder of the key-value store; NULL: the project has none */
 	er_piece code, map; /* of the version that runs; empty: none was built yet */
 	unsigned version;
@@ -316,7 +318,7 @@ static void on_settled(uv_timer_t *t)
 	er_err err;
 	if (d->stopping)
 		return;
-	if (!er_project_load(&fresh, d->entry, &diag)) {
+	if (!er_project_load(&fresh, d->entry, &diag) || !er_devvars_take(&fresh, &d->own_vars, &diag)) {
 		er_devlog_failed(d->log, &diag, 1, d->code.n > 0);
 		er_project_free(&fresh);
 		return;
@@ -325,7 +327,8 @@ static void on_settled(uv_timer_t *t)
 	bool other_limit = fresh.limits.code_n != d->project.limits.code_n;
 	er_project_free(&d->project);
 	d->project = fresh;
-	er_devlog_note(d->log, false, "er.jsonc was read again");
+	er_devlog_note(d->log, false,
+	               d->own_vars > 0 ? "er.jsonc and " ER_DEVVARS_FILE " were read again" : "er.jsonc was read again");
 	d->version++;
 	read_files(d, false);
 	if (d->project.main == NULL) {
@@ -347,7 +350,8 @@ static void on_folder(uv_fs_event_t *h, const char *name, int events, int status
 {
 	dev *d = h->data;
 	(void)events;
-	if (status == 0 && name != NULL && er_slice_eq(er_slice_cstr(name), ER_LIT("er.jsonc")))
+	er_slice file = er_slice_cstr(name != NULL ? name : "");
+	if (status == 0 && (er_slice_eq(file, ER_LIT("er.jsonc")) || er_slice_eq(file, ER_LIT(ER_DEVVARS_FILE))))
 		(void)uv_timer_start(&d->settle, on_settled, SETTLE_MS, 0);
 }
 
@@ -539,6 +543,9 @@ static void say_ready(dev *d)
 	(void)snprintf(url, sizeof url, ipv6 && !any ? "http://[%s]:%u" : "http://%s:%u", any ? "127.0.0.1" : d->host,
 	               er_node_port(d->node, 0));
 	er_devlog_ready(d->log, &d->project, url, er_level_name(level), engine);
+	if (d->own_vars > 0)
+		er_devlog_note(d->log, false, "%zu variable%s of " ER_DEVVARS_FILE " go%s over those of er.jsonc", d->own_vars,
+		               d->own_vars == 1 ? "" : "s", d->own_vars == 1 ? "es" : "");
 	if (d->data != NULL)
 		er_devlog_note(d->log, false, "its key-value store: er kv list %.*s --node %s/admin.sock",
 		               ER_FMT(d->project.kv[0].target), d->data);
@@ -704,7 +711,7 @@ int er_cmd_dev(int argc, char **argv)
 	er_log_setup(ER_LOG_WARN, d.json);
 	er_diag diag;
 	rc = ER_EXIT_FAILED;
-	if (er_project_load(&d.project, d.entry, &diag))
+	if (er_project_load(&d.project, d.entry, &diag) && er_devvars_take(&d.project, &d.own_vars, &diag))
 		rc = run(&d);
 	else
 		er_desk_show_failure(&diag, 1, d.json);

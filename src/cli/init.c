@@ -231,8 +231,8 @@ static bool make(const char *name, const char *template, er_err *err)
 	bool ok = access(name, F_OK) != 0 || er_fail(err, ER_ERR_INVALID, "%s is there already; nothing was touched", name);
 	ok = ok && er_share_find(wanted, &path, err);
 	ok = ok && copy_folder(&c, (const char *)er_buf_slice(&path).p, name, 0);
-	ok = ok &&
-	     write_new(&c, er_arena_cstr(&a, er_arena_printf(&a, "%s/.gitignore", name)), ER_LIT("dist/\nnode_modules/\ndata/\n"));
+	ok = ok && write_new(&c, er_arena_cstr(&a, er_arena_printf(&a, "%s/.gitignore", name)),
+	                     ER_LIT("dist/\nnode_modules/\ndata/\n.er/\n.dev.vars\n"));
 	er_buf_fini(&path);
 	er_arena_fini(&a);
 	return ok;

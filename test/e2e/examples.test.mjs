@@ -76,7 +76,7 @@ test('er init makes a project of an example: under a name of its own, without wh
 	for (const name of ['er.jsonc', 'package.json', 'package-lock.json']) assert.match(read(name), /"name": "my-shop"/)
 	assert.match(read('README.md'), /^# my-shop: /)
 	assert.equal(read('src/index.ts'), fs.readFileSync(path.join(folder, 'validate/src/index.ts'), 'utf8'))
-	assert.equal(read('.gitignore'), 'dist/\nnode_modules/\ndata/\n')
+	assert.equal(read('.gitignore'), 'dist/\nnode_modules/\ndata/\n.er/\n.dev.vars\n')
 	const wrong = await run(['init', 'x', '--template', 'validat'], { cwd: dir })
 	assert.equal(wrong.code, 2)
 	assert.match(wrong.err, /there is no template "validat" \(did you mean validate\?\); er init --list/)
