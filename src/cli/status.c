@@ -40,6 +40,23 @@ static void put_listeners(er_buf *b, const er_json *list)
 
 #define NUMBER(node, key) (unsigned long long)er_json_u64(node, key)
 
+/* What routines asked of the key-value store since the start, if anything. */
+static void put_kv(er_buf *b, const er_json *node)
+{
+	unsigned long long memory = NUMBER(node, "kv_keys_from_memory"), keys = memory + NUMBER(node, "kv_keys_from_disk");
+	unsigned long long errors = NUMBER(node, "kv_errors");
+	if (keys + NUMBER(node, "kv_lists") + NUMBER(node, "kv_writes") + NUMBER(node, "kv_deletes") + errors == 0)
+		return;
+	fact(b, "kv");
+	er_buf_printf(b, "%llu reads", NUMBER(node, "kv_reads"));
+	if (keys > 0)
+		er_buf_printf(b, " (%llu %% of the keys from memory)", memory * 100 / keys);
+	er_buf_printf(b, ", %llu writes, %llu deletes, %llu lists", NUMBER(node, "kv_writes"), NUMBER(node, "kv_deletes"),
+	              NUMBER(node, "kv_lists"));
+	if (errors > 0)
+		er_buf_printf(b, "; %llu failed", errors);
+}
+
 /* A line a kind of fact; all of them are in --json. */
 static void show_node(er_remote *r, const er_json *node)
 {
@@ -71,6 +88,7 @@ static void show_node(er_remote *r, const er_json *node)
 		er_buf_printf(&b, "%llu routines, change %llu, %.*s", NUMBER(node, "routines"), NUMBER(node, "sequence"),
 		              ER_FMT(size_of(r, node, "store_bytes")));
 	}
+	put_kv(&b, node);
 	if (reload.n > 0 && !er_slice_eq(reload, ER_LIT("ok"))) {
 		fact(&b, "node.jsonc");
 		er_buf_puts(&b, "the last reload was refused, the configuration before is in force; the node's log says why");

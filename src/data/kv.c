@@ -43,10 +43,12 @@ static bool key_ok(er_slice key, er_err *err)
 static const struct method {
 	er_slice name;
 	bool key; /* it needs one */
+	er_kv_method counted;
 	void (*handle)(er_kv_place *p, er_exchange *x, const er_kv_ask *ask);
 } methods[] = {
-    {ER_LIT("GET"), true, er_kv_get_one},     {ER_LIT("PUT"), true, er_kv_put_one},    {ER_LIT("DELETE"), true, er_kv_delete_one},
-    {ER_LIT("LIST"), false, er_kv_list_some}, {ER_LIT("MANY"), false, er_kv_get_many},
+    {ER_LIT("GET"), true, ER_KV_METHOD_GET, er_kv_get_one},          {ER_LIT("PUT"), true, ER_KV_METHOD_PUT, er_kv_put_one},
+    {ER_LIT("DELETE"), true, ER_KV_METHOD_DELETE, er_kv_delete_one}, {ER_LIT("LIST"), false, ER_KV_METHOD_LIST, er_kv_list_some},
+    {ER_LIT("MANY"), false, ER_KV_METHOD_MANY, er_kv_get_many},
 };
 
 static void handle(void *self, er_exchange *x)
@@ -61,8 +63,12 @@ static void handle(void *self, er_exchange *x)
 		m++;
 	if (m == end)
 		er_fail(&err, ER_ERR_INVALID, "the key-value store has no method %.*s", ER_FMT(er_slice_head(x->req.method, 20)));
-	else if (read_ask(p, x, &ask, &err) && (!m->key || key_ok(ask.key, &err)))
-		m->handle(p, x, &ask);
+	else if (read_ask(p, x, &ask, &err)) {
+		if (p->counts != NULL)
+			er_kv_counts_ask(p->counts, x, ask.name, m->counted);
+		if (!m->key || key_ok(ask.key, &err))
+			m->handle(p, x, &ask);
+	}
 	if (err.kind != ER_ERR_OK)
 		er_kv_refuse(x, &err);
 }
@@ -79,6 +85,7 @@ static void on_deleted(er_kv_job *j)
 	} else if (x != NULL) {
 		x->on_cancel = NULL;
 		x->res.status = j->op.existed ? 200 : 404;
+		er_kv_counts_end(x, j->op.existed ? ER_KV_RESULT_OK : ER_KV_RESULT_NONE);
 		er_exchange_answer(x);
 	}
 	er_exchange_unref(x);
@@ -95,11 +102,11 @@ void er_kv_delete_one(er_kv_place *p, er_exchange *x, const er_kv_ask *ask)
 
 /* ---- life ---- */
 
-er_kv_place *er_kv_place_new(uv_loop_t *loop, er_kv_work *w)
+er_kv_place *er_kv_place_new(uv_loop_t *loop, er_kv_work *w, er_kv_counts *counts)
 {
 	ER_ASSERT(w != NULL);
 	er_kv_place *p = ER_NEW(er_kv_place);
-	*p = (er_kv_place){.magic = ER_KV_PLACE_MAGIC, .work = w, .port = er_port_new(loop)};
+	*p = (er_kv_place){.magic = ER_KV_PLACE_MAGIC, .work = w, .counts = counts, .port = er_port_new(loop)};
 	er_list_init(&p->readings);
 	er_list_init(&p->lists);
 	er_list_init(&p->shares);

@@ -18,6 +18,7 @@
 #define ER_DATA_KV_H
 
 #include "base/err.h"
+#include "data/kv_stats.h"
 #include "http/chain.h"
 #include "store/store.h"
 
@@ -39,7 +40,8 @@ er_kv_work *er_kv_work_new(er_store *store, uint64_t hot_bytes);
 /* When all places have closed, and before the store does. NULL is fine. */
 void er_kv_work_free(er_kv_work *w);
 
-er_kv_place *er_kv_place_new(uv_loop_t *loop, er_kv_work *w);
+/* `counts`: what its questions are counted in, and lives longer; NULL: nothing. */
+er_kv_place *er_kv_place_new(uv_loop_t *loop, er_kv_work *w, er_kv_counts *counts);
 er_handler er_kv_place_handler(er_kv_place *p);
 /* When no exchange is in its hands any more. `closed` when the last job has come back. */
 void er_kv_place_close(er_kv_place *p, void (*closed)(void *ctx), void *ctx);

@@ -22,6 +22,7 @@ void er_kv_refuse(er_exchange *x, const er_err *err)
 {
 	ER_ASSERT(err->kind != ER_ERR_OK);
 	x->on_cancel = NULL;
+	er_kv_counts_end(x, ER_KV_RESULT_ERROR);
 	er_exchange_fail(x, status_of(err->kind), err->kind, NULL, "%s", err->text);
 	er_exchange_answer(x);
 }
@@ -39,6 +40,7 @@ void er_kv_answer_head(er_exchange *x, const er_hot_value *v)
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("expiration"), er_arena_u64(&x->arena, (uint64_t)v->expires_s));
 	if (v->metadata.n > 0)
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("metadata"), er_piece_slice(v->metadata));
+	er_kv_counts_end(x, ER_KV_RESULT_OK);
 	er_exchange_answer(x);
 }
 
@@ -47,9 +49,11 @@ void er_kv_answer(er_exchange *x, const er_hot_value *v)
 	if (!er_kv_alive(v)) {
 		x->on_cancel = NULL;
 		x->res.status = 404;
+		er_kv_counts_end(x, ER_KV_RESULT_NONE);
 		er_exchange_answer(x);
 		return;
 	}
+	er_kv_counts_read(x->data.counts, v->value.n);
 	x->res.body = er_body_of(er_piece_sub(v->value, 0, v->value.n));
 	er_kv_answer_head(x, v);
 }
@@ -92,6 +96,7 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	(void)reason;
 	ER_ASSERT(j->owner == x);
 	j->owner = NULL;
+	er_kv_counts_end(x, ER_KV_RESULT_CANCELLED);
 	er_exchange_unref(x);
 }
 

@@ -19,7 +19,9 @@ typedef struct reading {
 	er_list link; /* place->readings */
 	er_kv_place *place;
 	er_exchange *x; /* own reference, until it is answered; NULL: it is, or was cancelled */
-	er_body *body;  /* the source's reference; NULL: not answered yet, or it has said its end */
+	/* the source's reference; NULL: not answered yet, or it has said its end */
+	er_body *body;
+	er_kv_stats *counts; /* NULL: nothing is counted */
 	er_arena arena;
 	er_kv_ask ask; /* without a key */
 	er_slice *keys;
@@ -71,6 +73,7 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	ER_ASSERT(r->x == x);
 	r->x = NULL;
 	r->gone = true;
+	er_kv_counts_end(x, ER_KV_RESULT_CANCELLED);
 	er_exchange_unref(x);
 	go_on(r);
 }
@@ -194,6 +197,7 @@ static void take_value(reading *r, const er_hot_value *v, int64_t parts, uint64_
 		return;
 	}
 	if (!r->many) {
+		er_kv_counts_read(r->counts, size);
 		answer(r, v, (int64_t)size);
 		return;
 	}
@@ -205,6 +209,7 @@ static void take_value(reading *r, const er_hot_value *v, int64_t parts, uint64_
 		fail(r, &err);
 		return;
 	}
+	er_kv_counts_read(r->counts, size);
 	write_head(r, v, size, there);
 	if (parts == 0 && there)
 		write_piece(r, er_piece_sub(v->value, 0, v->value.n));
@@ -249,7 +254,9 @@ static void ask_key(reading *r)
 	er_hot_value v;
 	er_kv_ask ask = r->ask;
 	ask.key = r->keys[r->at++];
-	if (r->many && er_hot_get(er_kv_work_hot(r->place->work), ask.ns, ask.key, &v)) {
+	bool hot = r->many && er_hot_get(er_kv_work_hot(r->place->work), ask.ns, ask.key, &v);
+	er_kv_counts_key(r->counts, hot);
+	if (hot) {
 		take_value(r, &v, 0, 0);
 		er_hot_value_drop(&v);
 		return;
@@ -349,7 +356,7 @@ static void go_on(reading *r)
 static reading *new_reading(er_kv_place *p, er_exchange *x, const er_kv_ask *ask)
 {
 	reading *r = ER_NEW(reading);
-	*r = (reading){.place = p, .x = er_exchange_ref(x), .ask = *ask};
+	*r = (reading){.place = p, .x = er_exchange_ref(x), .counts = x->data.counts, .ask = *ask};
 	r->ask.name = er_arena_copy(&r->arena, ask->name);
 	r->ask.key = (er_slice){0};
 	er_list_init(&r->link);
@@ -363,6 +370,7 @@ void er_kv_get_one(er_kv_place *p, er_exchange *x, const er_kv_ask *ask)
 {
 	er_hot_value v;
 	if (er_hot_get(er_kv_work_hot(p->work), ask->ns, ask->key, &v)) {
+		er_kv_counts_key(x->data.counts, true);
 		er_kv_answer(x, &v);
 		er_hot_value_drop(&v);
 		return;

@@ -10,6 +10,7 @@ enum { ER_KV_PLACE_MAGIC = 0x4b56504c };
 struct er_kv_place {
 	uint32_t magic;
 	er_kv_work *work;
+	er_kv_counts *counts; /* NULL: nothing is counted */
 	er_port *port;
 	er_list readings; /* kv_get.c: answers under way */
 	er_list lists;    /* kv_list.c: the same */

@@ -187,6 +187,8 @@ static void answer(er_kv_place *p, er_exchange *x, er_slice json)
 	x->on_cancel = NULL;
 	x->res.status = 200;
 	x->res.body = er_body_ref(l->body);
+	er_kv_counts_read(x->data.counts, json.n);
+	er_kv_counts_end(x, ER_KV_RESULT_OK);
 	/* Whoever takes the answer may cancel it at once. */
 	bool begun = er_act_begin(&l->act);
 	ER_ASSERT(begun);

@@ -58,6 +58,7 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 	ER_ASSERT(w->x == x);
 	w->x = NULL;
 	w->gone = true;
+	er_kv_counts_end(x, ER_KV_RESULT_CANCELLED);
 	er_exchange_unref(x);
 	go_on(w);
 }
@@ -107,6 +108,8 @@ static void take_back(putting *w)
 		w->x = NULL;
 		x->on_cancel = NULL;
 		x->res.status = 200;
+		er_kv_counts_written(x->data.counts, w->total);
+		er_kv_counts_end(x, ER_KV_RESULT_OK);
 		er_exchange_answer(x);
 		er_exchange_unref(x);
 	}

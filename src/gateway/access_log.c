@@ -271,6 +271,17 @@ static void put_subrequests(er_out *out, const er_exchange_facts *facts)
 	er_out_close(out, '}');
 }
 
+/* Questions of the key-value store among them, if there were any. */
+static void put_kv(er_out *out, const er_exchange_facts *facts)
+{
+	if (facts->kv_reads == 0 && facts->kv_writes == 0)
+		return;
+	er_out_open(out, "kv", '{');
+	er_out_u64(out, "reads", facts->kv_reads);
+	er_out_u64(out, "writes", facts->kv_writes);
+	er_out_close(out, '}');
+}
+
 size_t er_access_log_record(er_buf *line, const er_finished *f)
 {
 	er_out o = er_out_into(line), *out = &o;
@@ -301,6 +312,7 @@ size_t er_access_log_record(er_buf *line, const er_finished *f)
 	er_out_u64(out, "cpu_us", x->facts.cpu_us);
 	er_out_ms(out, "wall_ms", f->wall_us);
 	put_subrequests(out, &x->facts);
+	put_kv(out, &x->facts);
 	if (x->facts.cache != NULL)
 		er_out_cstr(out, "cache", x->facts.cache);
 	if (x->facts.cold_start)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/adopt.h"
+#include "gateway/metrics_kv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,7 +123,6 @@ void er_admin_state(const er_admin *a, er_out *o, bool *ok)
 	er_metrics_view *v = er_alloc(MAX_THREADS * sizeof *v);
 	unsigned n = a->source.views(a->source.ctx, v, MAX_THREADS);
 	sums s = sum_up(v, n);
-	er_free(v);
 	/* Between start and first sandbox there is no level yet: that is no fault. */
 	bool routines = a->source.remote != NULL || a->source.routines(a->source.ctx) > 0;
 	if (routines && s.level != ER_LEVEL_NONE && s.level < a->source.min_level)
@@ -141,6 +141,8 @@ void er_admin_state(const er_admin *a, er_out *o, bool *ok)
 	er_out_u64(o, "sandbox_failures", s.failures);
 	er_out_u64(o, "uptime_s", (er_clock_mono_us() - a->started_us) / 1000000U);
 	er_out_u64(o, "pid", (uint64_t)getpid());
+	er_metrics_kv_state(o, v, n);
+	er_free(v);
 	a->source.more_state(a->source.ctx, o);
 }
 

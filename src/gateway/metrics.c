@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "gateway/metrics_kv.h"
 #include "gateway/vitals.h"
 
 #include <stdio.h>
@@ -30,6 +31,7 @@ void er_metrics_init(er_metrics *m)
 		m->by_name[e] = er_map_new();
 	}
 	m->sites = er_map_new();
+	er_kv_counts_init(&m->kv);
 }
 
 void er_metrics_fini(er_metrics *m)
@@ -52,6 +54,7 @@ void er_metrics_fini(er_metrics *m)
 	}
 	m->first_site = NULL;
 	er_map_free(m->sites);
+	er_kv_counts_fini(&m->kv);
 }
 
 er_cache_stats *er_metrics_site(er_metrics *m, er_slice name)
@@ -549,6 +552,7 @@ void er_metrics_write(er_buf *out, const er_metrics_view *threads, unsigned n, u
 	put_routines(out, &t);
 	put_threads(out, threads, n);
 	put_cache(out, threads, n);
+	er_metrics_kv_write(out, threads, n);
 	put_delays(out, threads, n);
 	put_value(out, "er_access_log_dropped_total", "counter", "Access log records that the disk was too slow for.", log_dropped);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)

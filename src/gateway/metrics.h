@@ -1,14 +1,16 @@
 /* Counters of one gateway thread, by routine and environment; made at the first request. Written by
  * that thread alone and read by the control thread without a lock: each word by itself is right.
  * The text is Prometheus's exposition format; labels are bounded by the routines this process has
- * ever served, versions by those that a routine's present deployments name, and sites by those that
- * this process has ever served. */
+ * ever served, versions by those that a routine's present deployments name, sites by those that
+ * this process has ever served, and namespaces of the KV by those that routines have asked, of
+ * which data/kv_stats.h has a most. */
 #ifndef ER_GATEWAY_METRICS_H
 #define ER_GATEWAY_METRICS_H
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "cache/cache.h"
+#include "data/kv_stats.h"
 #include "gateway/delay.h"
 #include "gateway/server.h"
 #include "gateway/tally.h"
@@ -48,6 +50,7 @@ typedef struct er_metrics {
 	struct er_map *by_name[ER_ENV_COUNT_];     /* the thread's own */
 	er_site_metrics *first_site;               /* atomic */
 	struct er_map *sites;                      /* the thread's own: by name */
+	er_kv_counts kv;
 } er_metrics;
 
 /* The thread's, before its first request; zeroes and makes the maps. */

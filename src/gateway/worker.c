@@ -537,7 +537,7 @@ static bool make_parts(er_worker *w, er_err *err)
 		w->health = er_health_new(&w->loop, er_origin_handler(w->origin));
 	er_worker_watch(w);
 	if (w->o.kv != NULL)
-		w->kv = er_kv_place_new(&w->loop, w->o.kv);
+		w->kv = er_kv_place_new(&w->loop, w->o.kv, &w->metrics.kv);
 	if (w->o.cache != NULL)
 		w->cache = er_cache_new(&w->loop, w->o.cache);
 	if (w->cache != NULL && w->o.disk != NULL)

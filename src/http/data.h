@@ -43,6 +43,10 @@ typedef struct er_data_ask {
 	er_slice version;
 	const er_data_binding *namespaces; /* of the key-value store, that the version opens */
 	size_t n_namespaces;
+	/* the handler's: what it counts the question in (data/kv_stats.h), and as what;
+	 * NULL: nothing */
+	struct er_kv_stats *counts;
+	uint8_t method;
 } er_data_ask;
 
 /* The handlers of a chain's data, by kind. All zero: no kind has one. The owner of the chain owns

@@ -98,6 +98,8 @@ static void count_in_parent(const er_exchange *x)
 	const unsigned n = sizeof to->subrequests_by_class / sizeof *to->subrequests_by_class;
 	unsigned class = x->res.error == ER_ERR_OK ? (unsigned)x->res.status / 100 : 0;
 	to->subrequests += x->facts.subrequests;
+	to->kv_reads += x->facts.kv_reads;
+	to->kv_writes += x->facts.kv_writes;
 	to->subrequests_by_class[class < n ? class : 0]++;
 	for (unsigned i = 0; i < n; i++)
 		to->subrequests_by_class[i] += x->facts.subrequests_by_class[i];

@@ -110,6 +110,7 @@ typedef struct er_exchange_facts {
 	uint64_t cpu_us;
 	uint32_t subrequests;             /* children, and the redirects that were followed for them */
 	uint32_t subrequests_by_class[6]; /* those answered: 1xx..5xx at 1..5; failures at 0 */
+	uint32_t kv_reads, kv_writes;     /* of the subrequests: questions of the key-value store */
 	er_slice routine;                 /* name, in the arena */
 	er_slice version;
 	const char *cache; /* what the cache did, as one word that lives for ever; NULL: nothing */

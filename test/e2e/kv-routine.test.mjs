@@ -7,6 +7,7 @@ import { op, ops, script } from './lib/kv.mjs'
 import { sanitized } from './lib/node.mjs'
 import * as proc from './lib/proc.mjs'
 import { request, until } from './lib/raw.mjs'
+import { tool } from './lib/tool.mjs'
 
 let node
 before(async () => {
@@ -16,6 +17,7 @@ before(async () => {
 			r: { source: script, kv: { A: 'a', small: 'b' }, limits: { cpuMs: 20000, subrequests: 1000 } },
 			list: { source: script, kv: ['b'], limits: { cpuMs: 5000 } },
 			none: { source: script },
+			counted: { source: script, kv: ['b'], limits: { cpuMs: 5000 } },
 			few: { source: script, kv: ['a'], limits: { subrequests: 3 } },
 		},
 	})
@@ -107,6 +109,28 @@ test('what cannot be stored is refused with a sentence, and nothing of it is the
 test('subrequests of the store count, and the limit says so', async () => {
 	const out = await ops(node, 'few', [['kv:a', 'put', 'few', '1'], ['kv:a', 'get', 'few'], ['kv:a', 'get', 'few'], ['kv:a', 'get', 'few']])
 	assert.deepEqual(out.map(o => o.ok ?? o.error[1].slice(0, 20)), [{ undefined: true }, '1', '1', 'Too many subrequests'])
+})
+
+test('what a request asked of the store is in its log line, and by namespace in the metrics and the status', async () => {
+	const label = { routine: 'counted', environment: 'production', namespace: 'b' }
+	const value = async (name, more) => node.metric(name, { ...label, ...more })
+	await ops(node, 'counted', [['kv:b', 'put', 'counted', '12345'], ['kv:b', 'get', 'counted'], ['kv:b', 'get', 'counted'], ['kv:b', 'get', 'none'], ['kv:b', 'list'], ['kv:a', 'get', 'not opened']])
+	const line = await until(() => node.access.find(l => l.routine === 'counted'))
+	assert.deepEqual(line.kv, { reads: 4, writes: 1 })
+	assert.ok(line.subrequests >= 6)
+	assert.equal(await value('er_kv_requests_total', { method: 'put', result: 'ok' }), 1)
+	assert.equal(await value('er_kv_requests_total', { method: 'get', result: 'ok' }), 2)
+	assert.equal(await value('er_kv_requests_total', { method: 'get', result: 'none' }), 1)
+	assert.equal(await value('er_kv_requests_total', { method: 'list', result: 'ok' }), 1)
+	assert.equal(await value('er_kv_keys_total', { from: 'memory' }), 1)
+	assert.equal(await value('er_kv_keys_total', { from: 'disk' }), 2)
+	assert.equal(await value('er_kv_written_bytes_total'), 5)
+	assert.ok((await value('er_kv_read_bytes_total')) > 10)
+	assert.equal(await value('er_kv_seconds_count', { method: 'get' }), 3)
+	assert.equal(await node.metric('er_kv_requests_total', { routine: 'counted', namespace: 'a' }), 0, 'a namespace that is not opened is no label')
+	const said = (await node.ok('GET', '/v1/status')).node
+	assert.ok(said.kv_reads >= 3 && said.kv_writes >= 1 && said.kv_lists >= 1 && said.kv_keys_from_memory >= 1 && said.kv_read_bytes > 10, JSON.stringify(said))
+	assert.match((await tool(['status', '--node', node.ready.socket])).out, /^kv +\d+ reads \(\d+ % of the keys from memory\), \d+ writes, \d+ deletes, \d+ lists/m)
 })
 
 test('a value expires, and is in no list any more', async () => {

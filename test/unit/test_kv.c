@@ -15,6 +15,7 @@ typedef struct world {
 	er_store *s;
 	er_kv_work *work;
 	er_kv_place *place;
+	er_kv_counts counts;
 	bool closed;
 } world;
 
@@ -37,7 +38,7 @@ static void start(world *w)
 {
 	w->s = harness_open_dir(w->dir);
 	w->work = er_kv_work_new(w->s, 1 << 20);
-	w->place = er_kv_place_new(&w->loop, w->work);
+	w->place = er_kv_place_new(&w->loop, w->work, &w->counts);
 	w->closed = false;
 }
 
@@ -60,6 +61,7 @@ static int setup(void **state)
 	world *w = ER_NEW(world);
 	w->dir = harness_dir();
 	assert_int_equal(uv_loop_init(&w->loop), 0);
+	er_kv_counts_init(&w->counts);
 	start(w);
 	apply(w->s, change_named(ER_CHANGE_NAMESPACE_ADD, "", "ns", ""));
 	apply(w->s, change_named(ER_CHANGE_NAMESPACE_ADD, "", "other", ""));
@@ -74,6 +76,7 @@ static int teardown(void **state)
 	uv_run(&w->loop, UV_RUN_NOWAIT);
 	assert_int_equal(uv_loop_close(&w->loop), 0);
 	er_exchange_trim();
+	er_kv_counts_fini(&w->counts);
 	harness_remove(w->dir);
 	er_free(w);
 	return 0;
@@ -300,6 +303,77 @@ static void what_is_wrong_is_said(void **state)
 		q.x->req.body = er_body_of(er_piece_copy(i ? ER_LIT("[\"a\",5]") : ER_LIT("{}")));
 		refused(w, &q, 400, i ? "a key has" : "an array");
 	}
+}
+
+static void each_question_is_counted_where_it_belongs(void **state)
+{
+	world *w = *state;
+	question q;
+	assert_int_equal(simple(w, "PUT", "ns/k", "four", NULL), 200);
+	assert_int_equal(simple(w, "GET", "ns/k", NULL, "four"), 200);
+	assert_int_equal(simple(w, "GET", "ns/k", NULL, "four"), 200);
+	assert_int_equal(simple(w, "GET", "ns/none", NULL, NULL), 404);
+	assert_int_equal(simple(w, "DELETE", "ns/none", NULL, NULL), 404);
+	prepare(&q, "GET", ER_LIT("ns/"));
+	refused(w, &q, 400, "a key has");
+	prepare(&q, "GET", ER_LIT("other/k")); /* not opened: a stranger's word is no label */
+	refused(w, &q, 400, "does not open");
+	prepare(&q, "MANY", ER_LIT("ns/"));
+	q.x->req.body = er_body_of(er_piece_copy(ER_LIT("[\"k\",\"new\"]")));
+	assert_int_equal(ask(w, &q), 200);
+	done(&q);
+	assert_int_equal(simple(w, "LIST", "ns/", NULL, NULL), 200);
+	const er_kv_stats *s = w->counts.first;
+	assert_true(er_slice_eq(s->name, ER_LIT("ns")) && er_slice_eq(s->routine, ER_LIT("r")));
+	assert_ptr_equal(s->next, &w->counts.rest);
+	assert_int_equal(s->results[ER_KV_METHOD_PUT][ER_KV_RESULT_OK], 1);
+	assert_int_equal(s->results[ER_KV_METHOD_GET][ER_KV_RESULT_OK], 2);
+	assert_int_equal(s->results[ER_KV_METHOD_GET][ER_KV_RESULT_NONE], 1);
+	assert_int_equal(s->results[ER_KV_METHOD_GET][ER_KV_RESULT_ERROR], 1);
+	assert_int_equal(s->results[ER_KV_METHOD_DELETE][ER_KV_RESULT_NONE], 1);
+	assert_int_equal(s->results[ER_KV_METHOD_MANY][ER_KV_RESULT_OK], 1);
+	assert_int_equal(s->results[ER_KV_METHOD_LIST][ER_KV_RESULT_OK], 1);
+	assert_int_equal(s->memory, 2);
+	assert_int_equal(s->disk, 3);
+	assert_int_equal(s->written_bytes, 4);
+	assert_true(s->read_bytes > 12);
+	uint64_t timed = 0;
+	for (unsigned i = 0; i <= ER_KV_BUCKETS; i++)
+		timed += s->wall[ER_KV_METHOD_GET][i];
+	assert_int_equal(timed, 4);
+}
+
+static void a_question_that_is_given_up_is_counted_once(void **state)
+{
+	world *w = *state;
+	question q;
+	for (int i = 0; i < 2; i++) {
+		prepare(&q, i == 0 ? "GET" : "DELETE", ER_LIT("ns/k"));
+		go(w, &q);
+		er_exchange_cancel(q.x, ER_ERR_CLIENT_GONE);
+		done(&q);
+	}
+	const er_kv_stats *s = w->counts.first;
+	assert_int_equal(s->results[ER_KV_METHOD_GET][ER_KV_RESULT_CANCELLED], 1);
+	assert_int_equal(s->results[ER_KV_METHOD_DELETE][ER_KV_RESULT_CANCELLED], 1);
+	assert_int_equal(simple(w, "GET", "ns/k", NULL, NULL), 404);
+	assert_int_equal(s->results[ER_KV_METHOD_GET][ER_KV_RESULT_NONE], 1);
+}
+
+static void names_beyond_the_most_share_one_record(void **state)
+{
+	world *w = *state;
+	char name[16];
+	for (unsigned i = 0; i < ER_KV_STATS_MOST + 10; i++) {
+		er_exchange *x = er_exchange_new();
+		snprintf(name, sizeof name, "n%u", i);
+		x->data = (er_data_ask){.kind = ER_DATA_KV, .routine = ER_LIT("r")};
+		er_kv_counts_ask(&w->counts, x, er_slice_cstr(name), ER_KV_METHOD_GET);
+		er_kv_counts_end(x, ER_KV_RESULT_OK);
+		er_exchange_unref(x);
+	}
+	assert_int_equal(w->counts.n, ER_KV_STATS_MOST);
+	assert_int_equal(w->counts.rest.results[ER_KV_METHOD_GET][ER_KV_RESULT_OK], 10);
 }
 
 static void a_slow_store_holds_nobody_up(void **state)
@@ -699,6 +773,9 @@ int main(void)
 	    T(a_write_by_another_way_is_seen_at_once),
 	    T(expiry_and_metadata_come_with_the_value),
 	    T(what_is_wrong_is_said),
+	    T(each_question_is_counted_where_it_belongs),
+	    T(a_question_that_is_given_up_is_counted_once),
+	    T(names_beyond_the_most_share_one_record),
 	    T(a_slow_store_holds_nobody_up),
 	    T(values_of_every_length_go_in_and_out_as_streams),
 	    T(a_value_that_breaks_off_is_not_stored),
