@@ -283,9 +283,11 @@ static void show_whoami(er_row_call *c, const er_json *who)
 	const er_target *t = &c->remote.target;
 	er_slice routines = er_cell_names(&c->remote.arena, er_json_member(who, "routines"));
 	er_slice hosts = er_cell_names(&c->remote.arena, er_json_member(who, "hosts"));
+	er_slice kv = er_cell_names(&c->remote.arena, er_json_member(who, "kv"));
 	er_show_printf("%.*s (%.*s) at %s%s%s%s", ER_FMT(er_json_str(who, "name")), ER_FMT(er_json_str(who, "role")),
 	               er_target_shown(t), t->profile ? ", profile \"" : "", t->profile ? t->profile : "", t->profile ? "\"" : "");
-	er_show_printf("%s%.*s%s%.*s\n", routines.n > 0 ? "; only " : "", ER_FMT(routines), hosts.n > 0 ? " on " : "", ER_FMT(hosts));
+	er_show_printf("%s%.*s%s%.*s%s%.*s\n", routines.n > 0 ? "; only " : "", ER_FMT(routines), hosts.n > 0 ? " on " : "",
+	               ER_FMT(hosts), kv.n > 0 ? "; KV " : "", ER_FMT(kv));
 }
 
 const er_row er_row_whoami = {

@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 #include "cli/remote.h"
 
-enum { ER_ROW_WORDS = 50, ER_ROW_OPTIONS = 12, ER_ROW_FIELDS = 4 };
+enum { ER_ROW_WORDS = 50, ER_ROW_OPTIONS = 12, ER_ROW_FIELDS = 5 };
 
 /* An option of a row; er_args_parse sees it as an er_option. */
 typedef struct er_row_option {

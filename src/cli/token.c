@@ -20,6 +20,14 @@ static er_slice hosts(er_arena *a, const er_json *one)
 	return names.n > 0 ? names : confined ? ER_LIT("unused") : ER_LIT("all");
 }
 
+/* A token that is confined opens no namespaces but those that were granted to it. */
+static er_slice kv(er_arena *a, const er_json *one)
+{
+	er_slice names = er_cell_names(a, er_json_member(one, "kv"));
+	bool confined = er_json_first(er_json_member(one, "routines"), ER_JSON_ARRAY) != NULL;
+	return names.n > 0 ? names : confined ? ER_LIT("none") : ER_LIT("all");
+}
+
 const er_row er_row_token_list = {
     .usage = "er token [list] [options]",
     .about = "Lists the tokens of the node: name, role, and the routines they are confined to. The tokens themselves are not "
@@ -31,6 +39,7 @@ const er_row er_row_token_list = {
             {.head = "ROLE", .key = "role"},
             {.head = "ROUTINES", .key = "routines", .cell = routines},
             {.head = "HOSTS", .cell = hosts},
+            {.head = "KV", .cell = kv},
             {.head = "MADE AT", .key = "at", .cell = er_cell_time},
             {.head = "BY", .key = "by"},
         },
@@ -48,7 +57,7 @@ static void show_token(er_row_call *c, const er_json *answer)
 }
 
 const er_row er_row_token_add = {
-    .usage = "er token add NAME [--role read|deploy|admin] [--routines A,B [--hosts H,I]] [options]",
+    .usage = "er token add NAME [--role read|deploy|admin] [--routines A,B [--hosts H,I] [--kv N,O:ro]] [options]",
     .about = "Makes a token and prints it, alone on standard output: now and never again. read sees, deploy changes "
              "routines, admin everything.",
     .details = "On another machine: er login URL takes it.\n" ER_EXIT_STATUSES,
@@ -60,12 +69,16 @@ const er_row er_row_token_add = {
             {.name = "hosts",
              .value = "HOSTS",
              .help = "with --routines: lead only these hosts there, as www.example.com,*.example.org"},
+            {.name = "kv",
+             .value = "NAMESPACES",
+             .help = "with --routines: KV namespaces that it opens, as sessions,catalog:ro (ro: to read alone)"},
         },
     .request = "POST /v1/tokens",
     .body = {{"name", "0", ER_ROW_TEXT},
              {"role", "role", ER_ROW_TEXT},
              {"routines", "routines", ER_ROW_LIST},
-             {"hosts", "hosts", ER_ROW_LIST}},
+             {"hosts", "hosts", ER_ROW_LIST},
+             {"kv", "kv", ER_ROW_LIST}},
     .not_utf8 = "the name is not UTF-8",
     .show = show_token,
 };

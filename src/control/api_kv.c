@@ -33,6 +33,8 @@ void er_api_namespaces(er_call *call)
 	er_out_open(o, NULL, '{');
 	er_out_open(o, "items", '[');
 	for (size_t i = 0; i < n; i++) {
+		if (!er_actor_opens(&call->actor, rows[i].name, false))
+			continue;
 		er_out_open(o, NULL, '{');
 		er_out_str(o, "name", rows[i].name);
 		er_out_u64(o, "keys", rows[i].keys);

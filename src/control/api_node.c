@@ -77,6 +77,10 @@ void er_api_whoami(er_call *call)
 	for (size_t i = 0; i < call->actor.n_hosts; i++)
 		er_out_str(o, NULL, call->actor.hosts[i]);
 	er_out_close(o, ']');
+	er_out_open(o, "kv", '[');
+	for (size_t i = 0; i < call->actor.n_kv; i++)
+		er_out_str(o, NULL, call->actor.kv[i]);
+	er_out_close(o, ']');
 	er_out_close(o, '}');
 	er_call_answer(call, 200);
 }

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "control/internal.h"
 
-enum { ROUTINES_MAX = 1000, HOSTS_MAX = 1000 };
+enum { ROUTINES_MAX = 1000, HOSTS_MAX = 1000, KV_MAX = 1000 };
 
 /* False: call->problem. */
 static bool all_tokens(er_call *call, er_token_row **rows, size_t *n)
@@ -39,6 +39,7 @@ void er_api_tokens(er_call *call)
 		er_out_str(o, "role", er_slice_cstr(er_role_name(rows[i].role)));
 		write_list(o, "routines", rows[i].routines, rows[i].n_routines);
 		write_list(o, "hosts", rows[i].hosts, rows[i].n_hosts);
+		write_list(o, "kv", rows[i].kv, rows[i].n_kv);
 		er_out_time(o, "at", rows[i].at_ms);
 		er_out_str(o, "by", rows[i].actor);
 		er_out_close(o, '}');
@@ -50,7 +51,7 @@ void er_api_tokens(er_call *call)
 
 typedef struct token_body {
 	er_slice name, role;
-	const er_json *routines, *hosts;
+	const er_json *routines, *hosts, *kv;
 } token_body;
 
 static bool read_role(er_call *call, er_slice text, er_role *out)
@@ -100,6 +101,28 @@ static bool read_hosts(er_call *call, const er_json *array, er_slice **out, size
 	return true;
 }
 
+/* Namespaces need not be there yet either. */
+static bool read_kv(er_call *call, const er_json *array, er_slice **out, size_t *n)
+{
+	*n = 0;
+	*out = NULL;
+	if (array == NULL)
+		return true;
+	if (!er_members_strings(array, ER_LIT("kv"), 1, ER_NAME_MAX + 3, &call->problem))
+		return false;
+	*out = er_arena_alloc(call->arena, KV_MAX * sizeof **out);
+	for (const er_json *v = array->first; v != NULL; v = v->next) {
+		bool writes;
+		er_path path = er_path_element(ER_LIT("kv"), *n);
+		ER_ASSERT(*n < KV_MAX);
+		if (!er_name_ok(er_kv_grant_name(v->text, &writes)))
+			return er_refuse_field(&call->problem, er_slice_cstr(path.text), "NAME of a KV namespace, or NAME:ro to read alone",
+			                       "\"%s\": the name of a KV namespace is expected, with :ro behind it to read alone", path.text);
+		(*out)[(*n)++] = v->text;
+	}
+	return true;
+}
+
 /* The store would refuse it as well; here it is a conflict, which a client can tell from a
  * mistake. */
 static bool is_new_name(er_call *call, er_slice name)
@@ -131,22 +154,29 @@ static bool read_token(er_call *call, er_change *change)
 	static const er_member members[] = {ER_MEMBER(token_body, "name", name, ER_MEMBER_STRING, true, 1, ER_NAME_MAX),
 	                                    ER_MEMBER(token_body, "role", role, ER_MEMBER_STRING, true, 1, 10),
 	                                    ER_MEMBER(token_body, "routines", routines, ER_MEMBER_ARRAY, false, 1, ROUTINES_MAX),
-	                                    ER_MEMBER(token_body, "hosts", hosts, ER_MEMBER_ARRAY, false, 1, HOSTS_MAX)};
+	                                    ER_MEMBER(token_body, "hosts", hosts, ER_MEMBER_ARRAY, false, 1, HOSTS_MAX),
+	                                    ER_MEMBER(token_body, "kv", kv, ER_MEMBER_ARRAY, false, 1, KV_MAX)};
 	token_body body = {0};
-	er_slice *routines, *hosts;
+	er_slice *routines, *hosts, *kv;
 	if (!er_call_members(call, members, &body) || !read_role(call, body.role, &change->role) ||
 	    !read_routines(call, body.routines, &routines, &change->n_routines) ||
-	    !read_hosts(call, body.hosts, &hosts, &change->n_hosts) || !is_new_name(call, body.name))
+	    !read_hosts(call, body.hosts, &hosts, &change->n_hosts) || !read_kv(call, body.kv, &kv, &change->n_kv) ||
+	    !is_new_name(call, body.name))
 		return false;
 	change->name = body.name;
 	change->routines = routines;
 	change->hosts = hosts;
+	change->kv = kv;
 	if (change->role == ER_ROLE_ADMIN && change->n_routines > 0)
 		return er_refuse_field(&call->problem, ER_LIT("routines"), "absent for the role admin",
 		                       "a token of the role admin cannot be confined: take \"deploy\"");
 	if (change->n_hosts > 0 && change->n_routines == 0)
 		return er_refuse_field(&call->problem, ER_LIT("hosts"), "absent without \"routines\"",
 		                       "hosts are granted to a token that is confined to routines: name these in \"routines\"");
+	if (change->n_kv > 0 && change->n_routines == 0)
+		return er_refuse_field(&call->problem, ER_LIT("kv"), "absent without \"routines\"",
+		                       "KV namespaces are granted to a token that is confined to routines (every other opens all): name "
+		                       "these in \"routines\"");
 	return true;
 }
 
@@ -171,6 +201,7 @@ void er_api_token_add(er_call *call)
 	er_out_str(o, "role", er_slice_cstr(er_role_name(change.role)));
 	write_list(o, "routines", change.routines, change.n_routines);
 	write_list(o, "hosts", change.hosts, change.n_hosts);
+	write_list(o, "kv", change.kv, change.n_kv);
 	er_out_str(o, "token", change.value);
 	er_out_u64(o, "sequence", applied.sequence);
 	er_out_close(o, '}');

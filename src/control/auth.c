@@ -134,7 +134,9 @@ er_actor er_actor_of(const er_token_row *row)
 	                  .routines = row->routines,
 	                  .n_routines = row->n_routines,
 	                  .hosts = row->hosts,
-	                  .n_hosts = row->n_hosts};
+	                  .n_hosts = row->n_hosts,
+	                  .kv = row->kv,
+	                  .n_kv = row->n_kv};
 }
 
 bool er_actor_has(const er_actor *actor, er_slice routine)
@@ -143,6 +145,17 @@ bool er_actor_has(const er_actor *actor, er_slice routine)
 	for (size_t i = 0; i < actor->n_routines; i++)
 		if (er_slice_eq(actor->routines[i], routine))
 			return true;
+	return actor->n_routines == 0;
+}
+
+bool er_actor_opens(const er_actor *actor, er_slice namespace, bool to_write)
+{
+	for (size_t i = 0; i < actor->n_kv; i++) {
+		bool writes;
+		er_slice name = er_kv_grant_name(actor->kv[i], &writes);
+		if (er_slice_eq(name, namespace) && (writes || !to_write))
+			return true;
+	}
 	return actor->n_routines == 0;
 }
 
@@ -163,19 +176,40 @@ er_slice er_actor_routines(er_call *call)
 	return s;
 }
 
+/* Said before anybody looks whether there is such a namespace. */
+static bool opens(er_call *call)
+{
+	bool to_write = call->api->role > ER_ROLE_READ;
+	if (er_actor_opens(&call->actor, call->ns, to_write))
+		return true;
+	if (to_write && er_actor_opens(&call->actor, call->ns, false))
+		return er_refuse_confined(&call->problem,
+		                          "this token may only read the KV namespace %.*s: an administrator can grant more (er token add "
+		                          "--kv %.*s)",
+		                          ER_FMT(call->ns), ER_FMT(call->ns));
+	return er_refuse_confined(&call->problem,
+	                          "this token is confined to %.*s, and the KV namespace %.*s was not granted to it: an administrator "
+	                          "can grant it (er token add --kv %.*s)",
+	                          ER_FMT(er_actor_routines(call)), ER_FMT(call->ns), ER_FMT(call->ns));
+}
+
 bool er_auth_allows(er_call *call)
 {
 	const er_api *api = call->api;
 	ER_ASSERT(api != NULL && call->actor.name.n > 0);
 	if (call->actor.role < api->role)
 		return er_refuse_role(&call->problem, er_role_name(api->role), er_role_name(call->actor.role));
+	if (call->actor.n_routines > 0 && !api->confined && call->ns.n > 0)
+		return er_refuse_confined(
+		    &call->problem, "this token is confined to %.*s: it neither makes nor deletes KV namespaces; an administrator does",
+		    ER_FMT(er_actor_routines(call)));
 	if (call->actor.n_routines > 0 && !api->confined)
 		return er_refuse_confined(&call->problem, "this token is confined to %.*s, and this is not about one routine",
 		                          ER_FMT(er_actor_routines(call)));
 	/* Said before anybody looks whether there is such a routine. */
 	if (call->routine.n > 0 && !er_actor_has(&call->actor, call->routine))
 		return er_refuse_confined(&call->problem, "this token is confined to %.*s", ER_FMT(er_actor_routines(call)));
-	return true;
+	return call->ns.n == 0 || opens(call);
 }
 
 er_slice er_auth_token(er_arena *a)

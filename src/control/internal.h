@@ -6,6 +6,7 @@
 #include "base/json_out.h"
 #include "base/jsonc.h"
 #include "base/rounds.h"
+#include "control/auth.h"
 #include "control/content.h"
 #include "control/control.h"
 #include "control/members.h"
@@ -29,8 +30,6 @@ enum {
 	ER_PROBES_MAX = 4, /* of them, tried in a sandbox at the same time */
 };
 
-typedef struct er_call er_call;
-typedef struct er_auth er_auth;
 typedef struct er_hub er_hub;
 typedef struct er_guards er_guards;
 
@@ -105,34 +104,6 @@ typedef struct er_api {
 const er_api *er_api_table(size_t *n);
 /* Finds the entry and fills the call's parameters. False: call->problem. */
 bool er_api_match(er_call *call);
-
-/* ---- auth.c ---- */
-
-/* Who asks. Slices live as long as the call. */
-typedef struct er_actor {
-	er_slice name;
-	er_role role;
-	er_slice *routines; /* n_routines 0: all */
-	size_t n_routines;
-	er_slice *hosts; /* granted: "www.example.com", "*.example.com" */
-	size_t n_hosts;
-} er_actor;
-
-/* The count of failures by address; the tokens themselves are in the store. */
-er_auth *er_auth_new(void);
-void er_auth_free(er_auth *a);
-/* Who is it? False: call->problem. */
-bool er_auth_check(er_auth *a, er_store *store, er_call *call);
-/* May this actor do that? False: call->problem. */
-bool er_auth_allows(er_call *call);
-/* Borrows the row's slices. */
-er_actor er_actor_of(const er_token_row *row);
-/* The token is confined to no routine, or to this one among others. */
-bool er_actor_has(const er_actor *actor, er_slice routine);
-/* "shop, cart and 3 more": what the caller's token is confined to. In the call's arena. */
-er_slice er_actor_routines(er_call *call);
-/* A new token: "er_" and 43 letters of base64url. Lives in a. */
-er_slice er_auth_token(er_arena *a);
 
 /* ---- grant.c ---- */
 /* What is asked about rules of one environment in one call. */

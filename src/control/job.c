@@ -235,15 +235,22 @@ static bool opens_already(er_job *job, er_slice namespace)
 	return false;
 }
 
-/* A token that is confined to routines has no access to KV, and gets none by what it deploys. */
-static bool may_open(er_job *job, const er_settings *s)
+/* What a token that is confined to routines was not granted of the KV, it does not get by what it
+ * deploys. Code that opens a namespace may write to it. */
+static bool may_open(er_job *job, const er_actor *actor, const er_settings *s)
 {
-	for (size_t i = 0; i < s->n_kv; i++)
-		if (!opens_already(job, s->kv[i].target))
-			return er_refuse_confined(&job->problem,
-			                          "this token is confined to routines: it cannot deploy code that opens the KV namespace "
-			                          "%.*s, which %.*s does not open yet; another token has to deploy that once",
-			                          ER_FMT(s->kv[i].target), ER_FMT(job->routine));
+	for (size_t i = 0; i < s->n_kv; i++) {
+		er_slice ns = s->kv[i].target;
+		if (er_actor_opens(actor, ns, true) || opens_already(job, ns))
+			continue;
+		return er_refuse_confined(
+		    &job->problem,
+		    "this token is confined to routines: it cannot deploy code that opens the KV namespace %.*s, "
+		    "which %s and %.*s does not open yet; an administrator can grant it (er token add --kv %.*s), or "
+		    "deploy that once",
+		    ER_FMT(ns), er_actor_opens(actor, ns, false) ? "it may only read" : "was not granted to it", ER_FMT(job->routine),
+		    ER_FMT(ns));
+	}
 	return true;
 }
 
@@ -258,7 +265,7 @@ bool er_job_may_route(er_job *job, const er_settings *s)
 		return false;
 	if (actor.n_routines == 0)
 		return true;
-	if (!may_open(job, s))
+	if (!may_open(job, &actor, s))
 		return false;
 	if (!er_store_routes(job->control->o.store, job->arena, job->env, &rules, &n, &err))
 		return er_refuse_err(&job->problem, &err);

@@ -10,7 +10,7 @@
  * er_kv_sweep removes them later. */
 #include "store/apply.h"
 
-enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000, TOKEN_HOSTS_MAX = 1000 };
+enum { TOKEN_LEAST = 32, TOKEN_MOST = 256, TOKEN_ROUTINES_MAX = 1000, TOKEN_HOSTS_MAX = 1000, TOKEN_KV_MAX = 1000 };
 
 /* Bounds of what a token may carry; whether its routines are there does not matter. */
 static bool token_check(er_apply *a, const er_change *c)
@@ -29,6 +29,13 @@ static bool token_check(er_apply *a, const er_change *c)
 	for (size_t i = 0; i < c->n_hosts; i++)
 		if (c->hosts[i].n == 0 || c->hosts[i].n > ER_STORE_HOST_MAX)
 			return er_fail(a->err, ER_ERR_INVALID, "a host has 1 to %d bytes", ER_STORE_HOST_MAX);
+	if (c->n_kv > TOKEN_KV_MAX)
+		return er_fail(a->err, ER_ERR_TOO_LARGE, "a token is granted at most %d KV namespaces", TOKEN_KV_MAX);
+	for (size_t i = 0; i < c->n_kv; i++) {
+		bool writes;
+		if (!er_name_check("KV namespace", er_kv_grant_name(c->kv[i], &writes), a->err))
+			return false;
+	}
 	return (c->value.n >= TOKEN_LEAST && c->value.n <= TOKEN_MOST) ||
 	       er_fail(a->err, ER_ERR_INVALID, "a token has %d to %d characters", TOKEN_LEAST, TOKEN_MOST);
 }
@@ -74,7 +81,8 @@ static bool confine(er_apply *a, const er_change *c)
 	return insert_list(a, "INSERT INTO token_routine(token, routine) VALUES (?1, ?2) ON CONFLICT DO NOTHING", c->name,
 	                   c->routines, c->n_routines) &&
 	       insert_list(a, "INSERT INTO token_host(token, host) VALUES (?1, ?2) ON CONFLICT DO NOTHING", c->name, c->hosts,
-	                   c->n_hosts);
+	                   c->n_hosts) &&
+	       insert_list(a, "INSERT INTO token_kv(token, opens) VALUES (?1, ?2) ON CONFLICT DO NOTHING", c->name, c->kv, c->n_kv);
 }
 
 /* Nothing for an empty list, which means all. */
@@ -110,6 +118,7 @@ bool er_apply_token_add(er_apply *a, const er_change *c)
 	er_out_cstr(&data, "role", er_role_name(c->role));
 	log_list(&data, "routines", c->routines, c->n_routines);
 	log_list(&data, "hosts", c->hosts, c->n_hosts);
+	log_list(&data, "kv", c->kv, c->n_kv);
 	return er_apply_log(a, c, &data);
 }
 
@@ -119,6 +128,7 @@ bool er_apply_token_delete(er_apply *a, const er_change *c)
 	/* The lists first: their rows point to the token's. */
 	if (!er_apply_run_text(a, "DELETE FROM token_routine WHERE token = ?1", c->name) ||
 	    !er_apply_run_text(a, "DELETE FROM token_host WHERE token = ?1", c->name) ||
+	    !er_apply_run_text(a, "DELETE FROM token_kv WHERE token = ?1", c->name) ||
 	    !er_apply_run_text(a, "DELETE FROM token WHERE name = ?1", c->name))
 		return false;
 	if (er_db_changes(a->db) == 0)

@@ -26,8 +26,8 @@ typedef struct er_version_row {
 	bool deployed[ER_ENV_COUNT_]; /* an environment points to it now */
 } er_version_row;
 
-/* A token, as far as it may be shown. No routines: it is confined to none; no hosts: none were
- * granted. */
+/* A token, as far as it may be shown. No routines: it is confined to none; no hosts, or no
+ * namespaces of the KV: none were granted. */
 typedef struct er_token_row {
 	er_slice name;
 	er_role role;
@@ -35,6 +35,8 @@ typedef struct er_token_row {
 	size_t n_routines;
 	er_slice *hosts;
 	size_t n_hosts;
+	er_slice *kv; /* er_kv_grant_name */
+	size_t n_kv;
 	er_slice actor;
 	int64_t at_ms;
 } er_token_row;

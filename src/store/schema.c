@@ -154,6 +154,11 @@ static const char CONTROL_7[] = "ALTER TABLE version ADD COLUMN assets BLOB REFE
 /* When the routine that had the name was deleted last, as a sequence; 0: it never was. */
 static const char CONTROL_8[] = "ALTER TABLE numbering ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;";
 
+/* Namespaces of the KV that are granted to a token: "name", or "name:ro" to read alone. */
+static const char CONTROL_9[] =
+    "CREATE TABLE token_kv(token TEXT NOT NULL REFERENCES token(name), opens TEXT NOT NULL, PRIMARY KEY (token, opens))"
+    " STRICT, WITHOUT ROWID;";
+
 /* Static files. A part has the number of its file and its own: 256 * id + i. */
 static const char ASSETS_1[] =
     "CREATE TABLE asset(id INTEGER PRIMARY KEY, routine TEXT NOT NULL, hash BLOB NOT NULL CHECK (length(hash) = 32),"
@@ -170,8 +175,8 @@ static const char ASSETS_1[] =
 static const char ASSETS_2[] = "ALTER TABLE asset ADD COLUMN after INTEGER NOT NULL DEFAULT 0;";
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
-static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4,
-                                            CONTROL_5, CONTROL_6, CONTROL_7, CONTROL_8};
+static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5,
+                                            CONTROL_6, CONTROL_7, CONTROL_8, CONTROL_9};
 static const char *const assets_steps[] = {ASSETS_1, ASSETS_2};
 static const char *const kv_steps[] = {KV_1, KV_2, KV_3};
 

@@ -186,6 +186,8 @@ typedef struct er_change {
 	size_t n_routines;
 	const er_slice *hosts; /* TOKEN: those it may lead to its routines; checked by the caller */
 	size_t n_hosts;
+	const er_slice *kv; /* TOKEN: namespaces that it may open, as er_kv_grant_name reads them */
+	size_t n_kv;
 	/* PURGE: `name` is the kind of scope, `value` what it names */
 	er_slice site;
 	bool soft;
@@ -261,6 +263,9 @@ ER_MUST_CHECK bool er_store_settings(er_store *s, er_arena *a, er_slice routine,
 /* Ranges of private addresses that routines may reach, by routine. */
 ER_MUST_CHECK bool er_store_addresses(er_store *s, er_arena *a, er_slice routine, er_address_row **out, size_t *n, er_err *err);
 /* All of them, without the tokens themselves, which nobody has. */
+/* A grant of the KV: "sessions", or "sessions:ro" to read alone. The name; *writes: it is the
+ * former. */
+er_slice er_kv_grant_name(er_slice text, bool *writes);
 ER_MUST_CHECK bool er_store_tokens(er_store *s, er_arena *a, er_token_row **out, size_t *n, er_err *err);
 /* Whose token is this? Constant time over the hash. False with err->kind OK: nobody's. */
 ER_MUST_CHECK bool er_store_token_find(er_store *s, er_arena *a, er_slice token, er_token_row *out, er_err *err);

@@ -33,7 +33,15 @@ static bool read_lists(er_store *s, er_arena *a, er_token_row *t, er_err *err)
 {
 	return read_list(s, a, "SELECT routine FROM token_routine WHERE token = ?1 ORDER BY routine", t->name, &t->routines,
 	                 &t->n_routines, err) &&
-	       read_list(s, a, "SELECT host FROM token_host WHERE token = ?1 ORDER BY host", t->name, &t->hosts, &t->n_hosts, err);
+	       read_list(s, a, "SELECT host FROM token_host WHERE token = ?1 ORDER BY host", t->name, &t->hosts, &t->n_hosts, err) &&
+	       read_list(s, a, "SELECT opens FROM token_kv WHERE token = ?1 ORDER BY opens", t->name, &t->kv, &t->n_kv, err);
+}
+
+er_slice er_kv_grant_name(er_slice text, bool *writes)
+{
+	static const er_slice reads_only = ER_LIT(":ro");
+	*writes = !er_slice_ends(text, reads_only);
+	return *writes ? text : er_slice_head(text, text.n - reads_only.n);
 }
 
 static er_token_row row_of(const er_query *q, er_arena *a)

@@ -128,7 +128,7 @@ test('a role allows what it says, and a confined token sees only its routines', 
 	assert.match((await as(deploy, ['whoami'])).out, /^deployer \(deploy\) at .*; only mine\n$/)
 	assert.doesNotMatch((await as(deploy, ['routine'])).out, /theirs/)
 
-	assert.match((await plane.ok(['token'])).out, /^deployer +deploy +mine +unused +\d{4}-/m)
+	assert.match((await plane.ok(['token'])).out, /^deployer +deploy +mine +unused +none +\d{4}-/m)
 	await plane.ok(['token', 'rm', 'deployer'])
 	const ended = await as(deploy, ['whoami'])
 	assert.equal(ended.code, 4)
@@ -165,7 +165,7 @@ test('hosts are granted to a token, which then has these and no others', async (
 	assert.equal((await as(['deploy'], { cwd })).code, 0)
 	assert.equal((await plane.get('www.granted.test')).text, 'granted')
 	assert.match((await as(['whoami'])).out, /; only granted on \*\.xn--bcher-kva\.test, www\.granted\.test\n$/)
-	assert.match((await plane.ok(['token'])).out, /^granted +deploy +granted +\*\.xn--bcher-kva\.test, www\.granted\.test +\d{4}-/m)
+	assert.match((await plane.ok(['token'])).out, /^granted +deploy +granted +\*\.xn--bcher-kva\.test, www\.granted\.test +none +\d{4}-/m)
 	assert.equal((await as(['route', 'add', 'x.bücher.test', 'granted'])).code, 0)
 	assert.equal((await as(['route', 'add', 'granted.localhost/*', 'granted'])).code, 0)
 	const refused = await as(['route', 'add', 'free.test', 'granted'])
@@ -175,6 +175,33 @@ test('hosts are granted to a token, which then has these and no others', async (
 	assert.equal((await plane.er(['token', 'add', 'bad', '--hosts', 'a.test'])).code, 1)
 	await plane.restart()
 	assert.match((await as(['whoami'])).out, /www\.granted\.test/)
+})
+
+test('namespaces of the KV are granted to a token, to read or to write, and hold after a restart', async () => {
+	for (const name of ['carts', 'prices', 'payroll']) await plane.ok(['kv', 'namespace', 'add', name])
+	await plane.ok(['kv', 'put', 'prices', 'tea', '3'])
+	const secret = await token('kv-team', '--role', 'deploy', '--routines', 'kv-team', '--kv', 'carts,prices:ro')
+	const as = (args, options = {}) => tool(args, { ...options, env: { XDG_CONFIG_HOME: plane.home, ER_NODE: plane.url, ER_TOKEN: secret } })
+	const code = name => project({ 'er.jsonc': `{ "name": "kv-team", "kv": ["${name}"] }`, 'index.js': answer('kv-team') })
+	assert.match((await as(['whoami'])).out, /; only kv-team; KV carts, prices:ro\n$/)
+	assert.match((await plane.ok(['token'])).out, /^kv-team +deploy +kv-team +unused +carts, prices:ro +\d{4}-/m)
+	assert.equal((await as(['kv', 'put', 'carts', 'a', '1'])).code, 0)
+	await plane.restart()
+	assert.equal((await as(['kv', 'get', 'carts', 'a'])).out, '1')
+	assert.equal((await as(['kv', 'get', 'prices', 'tea'])).out, '3')
+	assert.deepEqual((await as(['kv', 'namespace', '--json'])).json.items.map(n => n.name), ['carts', 'prices'])
+	for (const [args, why] of [[['kv', 'put', 'prices', 'tea', '0'], /may only read the KV namespace prices: .*er token add --kv prices/], [['kv', 'get', 'payroll', 'boss'], /KV namespace payroll was not granted to it: .*er token add --kv payroll/], [['kv', 'namespace', 'rm', 'carts', '--yes'], /neither makes nor deletes KV namespaces/]]) {
+		const refused = await as(args)
+		assert.equal(refused.code, 4, args.join(' '))
+		assert.match(refused.err, why)
+	}
+	assert.equal((await as(['deploy'], { cwd: code('carts') })).code, 0)
+	for (const name of ['prices', 'payroll']) {
+		const refused = await as(['deploy'], { cwd: code(name) })
+		assert.equal(refused.code, 4)
+		assert.match(refused.err, new RegExp(`opens the KV namespace ${name}, .*er token add --kv ${name}`))
+	}
+	assert.equal((await plane.er(['token', 'add', 'bad', '--kv', 'carts'])).code, 1)
 })
 
 test('a profile\'s token goes to its own node only', async () => {

@@ -252,6 +252,87 @@ static void code_of_a_confined_token_opens_no_namespace_that_its_routine_does_no
 	assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 403);
 }
 
+static void a_token_opens_the_namespaces_that_were_granted_to_it_and_no_others(void **state)
+{
+	harness *h = *state;
+	char body[300];
+	static const char opens[] = "{\"code\":\"%s\",\"settings\":{\"kv\":[\"%s\"]}}";
+	make_two(h);
+	static const char *const names[] = {"mine", "shown", "theirs"};
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(body, sizeof body, "/v1/kv/%s", names[i]);
+		good(h, "PUT", body, NULL, 200);
+		snprintf(body, sizeof body, "/v1/kv/%s/values/k", names[i]);
+		good(h, "PUT", body, "v", 200);
+	}
+	good(h, "POST", "/v1/tokens",
+	     "{\"name\":\"team\",\"role\":\"deploy\",\"routines\":[\"a\"],\"kv\":[\"mine\",\"shown:ro\",\"later\"]}", 201);
+	const char *token = er_arena_cstr(&h->arena, at(h, "token")->text);
+	assert_int_equal(ask_as(h, token, "GET", "/v1/whoami", NULL), 200);
+	assert_non_null(strstr(h->text, "\"kv\":[\"later\",\"mine\",\"shown:ro\"]"));
+	assert_int_equal(ask_as(h, token, "GET", "/v1/kv", NULL), 200);
+	assert_non_null(strstr(h->text, "mine"));
+	assert_non_null(strstr(h->text, "shown"));
+	assert_null(strstr(h->text, "theirs"));
+	static const struct {
+		const char *method, *path, *body;
+		bool writes;
+	} ways[] = {{"GET", "keys", NULL, false},
+	            {"GET", "values/k", NULL, false},
+	            {"GET", "value?key=k", NULL, false},
+	            {"GET", "bulk", NULL, false},
+	            {"PUT", "values/k", "w", true},
+	            {"PUT", "value?key=k", "w", true},
+	            {"DELETE", "values/x", NULL, true},
+	            {"DELETE", "value?key=x", NULL, true},
+	            {"POST", "bulk", "{\"key\":\"b\",\"value\":\"1\"}\n", true}};
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		for (size_t k = 0; k < 3; k++) {
+			snprintf(body, sizeof body, "/v1/kv/%s/%s", names[k], ways[i].path);
+			int status = ask_as(h, token, ways[i].method, body, ways[i].body);
+			bool allowed = k == 0 || (k == 1 && !ways[i].writes);
+			if (status != (allowed ? 200 : 403))
+				fail_msg("%s %s: %d", ways[i].method, body, status);
+			if (!allowed)
+				assert_non_null(strstr(h->text, "er token add --kv"));
+		}
+	/* What is not there is told from what was not granted only to whom it was granted. */
+	assert_int_equal(ask_as(h, token, "GET", "/v1/kv/later/values/k", NULL), 404);
+	assert_int_equal(ask_as(h, token, "GET", "/v1/kv/never/values/k", NULL), 403);
+	refused_as(h, token, "PUT", "/v1/kv/later", NULL, 403, "forbidden", NULL);
+	refused_as(h, token, "DELETE", "/v1/kv/mine", NULL, 403, "forbidden", NULL);
+	/* and by what it deploys */
+	for (size_t k = 0; k < 3; k++) {
+		snprintf(body, sizeof body, opens, names[k], names[k]);
+		assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), k == 0 ? 200 : 403);
+		if (k > 0)
+			assert_non_null(strstr(h->text, k == 1 ? "it may only read" : "was not granted to it"));
+	}
+}
+
+static void what_is_no_grant_of_a_namespace_is_refused(void **state)
+{
+	harness *h = *state;
+	static const char *const wrong[] = {"[\"A\"]", "[\"a:rw\"]", "[\":ro\"]", "[\"a:ro:ro\"]", "[5]", "[\"\"]"};
+	char body[300];
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		snprintf(body, sizeof body, "{\"name\":\"t\",\"role\":\"deploy\",\"routines\":[\"a\"],\"kv\":%s}", wrong[i]);
+		refused(h, "POST", "/v1/tokens", body, 400, "invalid", "kv[0]");
+	}
+	refused(h, "POST", "/v1/tokens", "{\"name\":\"t\",\"role\":\"deploy\",\"kv\":[\"a\"]}", 400, "invalid", "kv");
+	/* with the role read there is nothing to write with */
+	good(h, "PUT", "/v1/kv/a", NULL, 200);
+	good(h, "POST", "/v1/tokens", "{\"name\":\"r\",\"role\":\"read\",\"routines\":[\"a\"],\"kv\":[\"a\"]}", 201);
+	const char *token = er_arena_cstr(&h->arena, at(h, "token")->text);
+	assert_int_equal(ask_as(h, token, "GET", "/v1/kv/a/keys", NULL), 200);
+	refused_as(h, token, "PUT", "/v1/kv/a/values/k", "v", 403, "forbidden", NULL);
+	/* what is ended is ended, and its name is free with all that was granted to it */
+	good(h, "DELETE", "/v1/tokens/r", NULL, 200);
+	good(h, "POST", "/v1/tokens", "{\"name\":\"r\",\"role\":\"read\",\"routines\":[\"a\"]}", 201);
+	token = er_arena_cstr(&h->arena, at(h, "token")->text);
+	assert_int_equal(ask_as(h, token, "GET", "/v1/kv/a/keys", NULL), 403);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -260,6 +341,8 @@ int main(void)
 	    T(a_token_has_its_own_name_and_hosts_that_nobody_uses),
 	    T(granted_hosts_are_all_that_a_token_has),
 	    T(only_sites_are_granted),
+	    T(a_token_opens_the_namespaces_that_were_granted_to_it_and_no_others),
+	    T(what_is_no_grant_of_a_namespace_is_refused),
 	    T(no_earlier_version_brings_a_rule_of_others_back),
 	    T(code_of_a_confined_token_opens_no_namespace_that_its_routine_does_not_open),
 	};
