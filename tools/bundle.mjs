@@ -2,12 +2,14 @@
 // Bundles a routine into the one classic script that the engine takes. Started by `er build`, `er
 // check` and `er dev`; it writes no file: every result is one line of JSON on standard output.
 //
-//   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--globals] [--watch]
+//   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--nodejs]
+//   [--globals] [--watch]
 //
 // The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings:
 // [...] }, a message being { path, line, column, length, text, lineText, notes } with line and
 // column from 1, column and length in code points. With --globals a result has what its code uses
-// and does not define: globals: [{ name, and a message }] (globals.mjs).
+// and does not define: globals: [{ name, and a message }] (globals.mjs). With --nodejs the names
+// Buffer and process stand for Node's (node-modules.mjs).
 // With --watch there is a line after every change that changes the result, and the process ends
 // when its standard input closes, so that it never outlives `er dev`.
 //
@@ -17,11 +19,11 @@
 
 import { realpathSync, statSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { builtinModules } from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { freeNames } from "./globals.mjs";
+import { evaluations, freeNames } from "./globals.mjs";
+import { nodeModules, nodeSettings, shownPath, wanted } from "./node-modules.mjs";
 
 const TEXT = [".txt", ".html", ".htm", ".md", ".css", ".svg", ".xml", ".csv", ".sql", ".graphql", ".gql"];
 const BYTES = [".bin", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2", ".pdf"];
@@ -31,24 +33,13 @@ const EXPORTS = "__er_exports";
 const HEAD = /^("use strict";\s*)?var __er_exports/;
 const PROPERTY = "$1this.__er_module";
 const ENV_MODULES = /^(alibaba|cloudflare):workers$/;
-const BUILTINS = new Set(builtinModules.filter((name) => !name.startsWith("_")).map((name) => name.split("/")[0]));
-const INSTEAD = {
-	fs: "a routine has no files; import text, JSON or bytes, and they become part of the bundle",
-	path: "use URL for addresses; there are no file paths",
-	http: "use fetch()", https: "use fetch()", http2: "use fetch()", net: "use fetch(); raw sockets do not exist", tls: "use fetch()",
-	dns: "use fetch(); the node resolves names", url: "URL and URLSearchParams are global",
-	crypto: "crypto.subtle, crypto.randomUUID() and crypto.getRandomValues() are global", buffer: "use Uint8Array, TextEncoder and TextDecoder",
-	stream: "ReadableStream, WritableStream and TransformStream are global", events: "Event and EventTarget are global",
-	timers: "setTimeout and setInterval are global", perf_hooks: "performance is global", util: "TextEncoder, TextDecoder and structuredClone are global",
-	process: "variables are in env: import { env } from \"alibaba:workers\"", child_process: "a routine cannot start processes",
-	worker_threads: "a routine is one thread", os: "a routine does not see its machine", querystring: "URLSearchParams is global",
-};
 
 function options(argv) {
 	const o = { minify: "default", watch: false };
 	for (let i = 0; i < argv.length; i++) {
 		if (argv[i] === "--watch") o.watch = true;
 		else if (argv[i] === "--globals") o.globals = true;
+		else if (argv[i] === "--nodejs") o.nodejs = true;
 		else if (["--root", "--entry", "--minify"].includes(argv[i]) && i + 1 < argv.length) o[argv[i].slice(2)] = argv[++i];
 		else throw new Error(`unknown argument ${argv[i]}`);
 	}
@@ -106,26 +97,6 @@ const envModule = {
 	},
 };
 
-// A package of that name in node_modules (npm has "buffer", "events", "url", ...) and a "browser"
-// map win over the refusal. What a package asks for only when it runs, by import() or require(),
-// may never be asked for: it fails then, and is a warning now.
-const noBuiltins = {
-	name: "no-builtins",
-	setup(build) {
-		build.onResolve({ filter: /^(node:)?[a-z_0-9]+(\/[a-z_0-9/]+)?$/ }, async (args) => {
-			const bare = args.path.replace(/^node:/, "");
-			const name = bare.split("/")[0];
-			if (args.pluginData === noBuiltins || (!args.path.startsWith("node:") && !BUILTINS.has(name))) return undefined;
-			const found = await build.resolve(args.path, { kind: args.kind, importer: args.importer, resolveDir: args.resolveDir, pluginData: noBuiltins });
-			// as esbuild finds it
-			if (found.errors.length === 0 && found.path && !found.external) return undefined;
-			const text = `"${args.path}" is part of Node.js, not of the edge${INSTEAD[name] ? `: ${INSTEAD[name]}` : ""}`;
-			const later = ["dynamic-import", "require-call", "require-resolve"].includes(args.kind) && args.importer.includes(`${path.sep}node_modules${path.sep}`);
-			return later ? { path: args.path, external: true, warnings: [{ text: `${text}; this call will fail` }] } : { errors: [{ text }] };
-		});
-	},
-};
-
 // import module from "./m.wasm" gives a compiled WebAssembly.Module; instantiate it with new
 // WebAssembly.Instance(module, imports).
 const wasm = {
@@ -156,7 +127,8 @@ function readableMap(text, root, out) {
 	const map = JSON.parse(text);
 	map.sources = map.sources.map((source) => {
 		if (/^[a-z-]+:/.test(source)) return source.replace(/^wasm:/, "");
-		return path.relative(root, path.resolve(path.dirname(out), source)).split(path.sep).join("/");
+		const absolute = path.resolve(path.dirname(out), source);
+		return shownPath(absolute) ?? path.relative(root, absolute).split(path.sep).join("/");
 	});
 	map.sourcesContent = map.sourcesContent.map((content) => computed.original.get(content) ?? content);
 	map.sourceRoot = "../";
@@ -313,8 +285,9 @@ class Saves {
 	}
 }
 
-function settings(o, root, out) {
+function settings(o, root, out, needs = new Set()) {
 	const full = o.minify === "full";
+	const node = nodeSettings(o.nodejs, needs);
 	return {
 		absWorkingDir: root,
 		entryPoints: [path.resolve(root, o.entry)],
@@ -342,9 +315,11 @@ function settings(o, root, out) {
 		logLevel: "silent",
 		logLimit: 0,
 		logOverride: { "unsupported-dynamic-import": "warning", "unsupported-require-call": "warning" },
-		define: { "process.env.NODE_ENV": '"production"', global: "globalThis" },
+		define: { "process.env.NODE_ENV": '"production"', global: "globalThis", ...node.define },
+		inject: node.inject,
+		supported: node.supported,
 		loader: Object.fromEntries([...TEXT.map((e) => [e, "text"]), ...BYTES.map((e) => [e, "binary"])]),
-		plugins: [envModule, wasm, noBuiltins, { name: "computed", setup: (build) => computed.plugin(build) }],
+		plugins: [envModule, wasm, nodeModules, { name: "computed", setup: (build) => computed.plugin(build) }],
 	};
 }
 
@@ -355,7 +330,7 @@ function success(result, o, root, out) {
 	const sources = readableMap(map.text, root, out);
 	const code = strict(js.text.replace(HEAD, PROPERTY), sources, { inputs: result.metafile.inputs, entry: output?.entryPoint });
 	const inputs = Object.entries(output?.inputs ?? {})
-		.map(([name, input]) => ({ path: name.replace(/^(wasm|er-env):/, ""), bytes: input.bytesInOutput }))
+		.map(([name, input]) => ({ path: shownPath(path.resolve(root, name)) ?? name.replace(/^(wasm|er-env):/, ""), bytes: input.bytesInOutput }))
 		.sort((a, b) => b.bytes - a.bytes);
 	return {
 		ok: true,
@@ -403,8 +378,11 @@ async function main() {
 				const failed = result.errors.length > 0;
 				again = failed && computed.take(result.errors, root);
 				if (again) return void (o.watch && setTimeout(() => context.rebuild().catch(() => {})));
+				again = !failed && anew(wanted(result, o.nodejs));
+				if (again) return void (o.watch && setTimeout(() => open().then(() => context.watch())));
 				if (o.watch && !(await saves.settled(failed))) return;
 				const outcome = failed ? { ok: false, errors: result.errors.map(message), warnings: result.warnings.map(message) } : success(result, o, root, out);
+				if (outcome.ok) outcome.warnings.push(...await evaluations(esbuild, outcome.code, JSON.parse(outcome.map)));
 				if (o.globals && outcome.ok) outcome.globals = await freeNames(esbuild, outcome.code, JSON.parse(outcome.map));
 				const text = JSON.stringify(outcome);
 				if (text === last) return;
@@ -414,15 +392,31 @@ async function main() {
 			});
 		},
 	};
-	const config = settings(o, root, out);
-	let context;
+	let context, needs = new Set(), turns = 0;
 	const saves = new Saves(() => context.rebuild().catch(() => {}));
-	config.plugins.push(report);
-	if (o.watch) config.plugins.unshift({ name: "saves", setup: (build) => saves.plugin(build) });
-	context = await esbuild.context(config);
+	// What a build turned out to need is an option of the next one. A build that needs something
+	// only because it has it ends the changes after a few turns.
+	const anew = (now) => {
+		if ((now.size === needs.size && [...now].every((one) => needs.has(one))) || ++turns > 3) {
+			turns = 0;
+			return false;
+		}
+		needs = now;
+		return true;
+	};
+	const open = async () => {
+		const config = settings(o, root, out, needs);
+		config.plugins.push(report);
+		if (o.watch) config.plugins.unshift({ name: "saves", setup: (build) => saves.plugin(build) });
+		await context?.dispose();
+		context = await esbuild.context(config);
+	};
+	await open();
 	if (!o.watch) {
-		do await context.rebuild().catch(() => {});
-		while (again);
+		for (let first = true; first || again; first = false) {
+			if (!first) await open();
+			await context.rebuild().catch(() => {});
+		}
 		await context.dispose();
 		return;
 	}

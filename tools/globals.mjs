@@ -99,3 +99,35 @@ export async function freeNames(esbuild, code, map) {
 		}
 	return [...found.values()];
 }
+
+// Code that is made of strings, which throws an EvalError when it runs: [{ name, and a message }],
+// once a file. `Function("return this")` is how old code finds the global where it has no other
+// way, and is left alone. esbuild says it itself of an eval in the author's own files.
+const MADE = /\b(?:Function|eval)\b/;
+export async function evaluations(esbuild, code, map) {
+	if (!MADE.test(code)) return [];
+	let out;
+	try {
+		out = await esbuild.transform(code, { define: { Function: "__er_made_Function__", eval: "__er_made_eval__" }, charset: "utf8", sourcemap: "external", logLevel: "silent", logLimit: 0 });
+	} catch {
+		return [];
+	}
+	const back = decode(JSON.parse(out.map)), sources = decode(map), found = new Map();
+	for (const [y, text] of out.code.split("\n").entries())
+		for (const match of text.matchAll(/(?:\bnew\s+)?__er_made_(Function|eval)__\s*\)?\s*\((?!\s*["'`]return this["'`]\s*\))/g)) {
+			const [, name] = match;
+			const inBundle = find(back, y, match.index);
+			const place = inBundle && find(sources, inBundle[2], inBundle[3]);
+			const file = place && map.sources[place[1]];
+			const dependency = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file ?? "")?.[1];
+			if (!file || file.startsWith("node:") || found.has(file) || (name === "eval" && !dependency)) continue;
+			const lineText = map.sourcesContent[place[1]]?.split("\n")[place[2]]?.replace(/\r$/, "") ?? "";
+			const at = Math.max(lineText.indexOf(name, place[3]), place[3]);
+			const shown = name === "eval" ? "eval" : "new Function";
+			found.set(file, {
+				text: `${dependency ? `the package "${dependency}" makes` : "this makes"} code of a string (${shown}), which is switched off on the edge: this call throws an EvalError when it runs${dependency ? "; many packages have a build or an option that does without (precompiled, standalone, \"CSP\")" : ""}`,
+				path: file, line: place[2] + 1, column: [...lineText.slice(0, at)].length + 1, length: name.length, lineText: lineText.length > 200 ? "" : lineText, notes: [],
+			});
+		}
+	return [...found.values()];
+}

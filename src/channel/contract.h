@@ -83,7 +83,9 @@
 	/* fetch as the first generation had it: its redirects, and no coding but gzip; headers of what \
 	   it brings that can be changed; bodies of GET and HEAD; a TransformStream that holds what \
 	   nobody reads yet */ \
-	X(COMPAT_CLASSIC, 4)
+	X(COMPAT_CLASSIC, 4) \
+	/* Buffer and process are there: the bundler's business (tools/node-modules.mjs) */ \
+	X(COMPAT_NODEJS, 8)
 
 #define ER_CONSOLE_TABLE(X) \
 	X(CONSOLE_DEBUG, 0) \

@@ -351,18 +351,13 @@ static bool spawn(er_bundler *bd, uv_loop_t *loop, const char *script, er_err *e
 	_Static_assert(sizeof minify / sizeof *minify == ER_MINIFY_FULL + 1, "every degree has its word");
 	ER_ASSERT((unsigned)bd->options.minify < sizeof minify / sizeof *minify);
 	const er_project *p = bd->options.project;
-	const char *args[] = {"node",
-	                      script,
-	                      "--root",
-	                      p->root,
-	                      "--entry",
-	                      p->main,
-	                      "--minify",
-	                      minify[bd->options.minify],
-	                      bd->options.watch     ? "--watch"
-	                      : bd->options.globals ? "--globals"
-	                                            : NULL,
-	                      NULL};
+	const char *args[11] = {"node", script, "--root", p->root, "--entry", p->main, "--minify", minify[bd->options.minify]};
+	size_t n = 8;
+	if (p->compat & ER_COMPAT_NODEJS)
+		args[n++] = "--nodejs";
+	if (bd->options.watch || bd->options.globals)
+		args[n++] = bd->options.watch ? "--watch" : "--globals";
+	ER_ASSERT(n < sizeof args / sizeof *args && args[n] == NULL);
 	uv_stdio_container_t stdio[3] = {
 	    {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&bd->in},
 	    {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&bd->out},

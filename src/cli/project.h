@@ -6,6 +6,7 @@
  *       "main": "src/index.ts",                  // default: the first of src/index.ts, src/index.js, index.ts, index.js
  *       "compat": { "envLast": false,            // fetch(request, ctx, env) instead of fetch(request, env, ctx)
  *                   "classic": false,            // for code of the first generation
+ *                   "nodejs": false,             // Buffer and process exist without an import
  *                   "redirect": "follow" },      // or "manual": fetch()'s default, and that of "classic"
  *       "routes": ["shop.example/api*"],         // or { "production": [...], "staging": [...] }
  *       "limits": { "cpuMs": 50, "loadCpuMs": 400, "memoryMb": 128, "responseMs": 120000, "subrequests": 32, "timers": 1000,

@@ -49,6 +49,7 @@ static void describe(er_out *o, const er_project *p, const options *given)
 	er_out_str(o, "prefix", p->prefix);
 	er_out_opt(o, "main", er_slice_cstr(p->main != NULL ? p->main : ""));
 	er_out_str(o, "name", p->name);
+	er_out_bool(o, "nodejs", p->compat & ER_COMPAT_NODEJS);
 	if (given != NULL) {
 		put_words(o, given->words);
 		er_out_opt(o, "pattern", er_slice_cstr(given->name != NULL ? given->name : ""));

@@ -62,7 +62,7 @@ bool er_settings_limits(const er_json *v, er_slice at, const er_limit *rows, siz
 }
 
 typedef struct compat_raw {
-	bool env_last, classic;
+	bool env_last, classic, nodejs;
 	er_slice redirect;
 } compat_raw;
 
@@ -77,9 +77,11 @@ static bool read_limits(const er_json *v, er_slice at, er_limits *out, er_proble
 /* *out has what was said before; a switch that is not named stays. */
 static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem *problem)
 {
-	compat_raw given = {.env_last = *out & ER_COMPAT_ENV_LAST, .classic = *out & ER_COMPAT_CLASSIC};
+	compat_raw given = {
+	    .env_last = *out & ER_COMPAT_ENV_LAST, .classic = *out & ER_COMPAT_CLASSIC, .nodejs = *out & ER_COMPAT_NODEJS};
 	static const er_member members[] = {ER_MEMBER(compat_raw, "envLast", env_last, ER_MEMBER_BOOL, false, 0, 0),
 	                                    ER_MEMBER(compat_raw, "classic", classic, ER_MEMBER_BOOL, false, 0, 0),
+	                                    ER_MEMBER(compat_raw, "nodejs", nodejs, ER_MEMBER_BOOL, false, 0, 0),
 	                                    ER_MEMBER(compat_raw, "redirect", redirect, ER_MEMBER_STRING, false, 1, 20)};
 	er_path path = er_path_member(at, ER_LIT("compat"));
 	if (!ER_MEMBERS_READ(v, er_slice_cstr(path.text), members, &given, problem))
@@ -92,7 +94,7 @@ static bool read_compat(const er_json *v, er_slice at, uint32_t *out, er_problem
 		return er_members_refuse(problem, &path, er_json_get(v, ER_LIT("redirect")), "\"follow\" or \"manual\"");
 	}
 	*out = (given.env_last ? ER_COMPAT_ENV_LAST : 0) | (manual ? ER_COMPAT_REDIRECT_MANUAL : 0) |
-	       (given.classic ? ER_COMPAT_CLASSIC : 0);
+	       (given.classic ? ER_COMPAT_CLASSIC : 0) | (given.nodejs ? ER_COMPAT_NODEJS : 0);
 	return true;
 }
 
@@ -397,7 +399,8 @@ static void write_known(er_buf *b, const er_json *object, const known *keys, siz
 
 void er_settings_write(er_buf *b, const er_json *v)
 {
-	static const known compat[] = {{.name = ER_LIT("envLast")}, {.name = ER_LIT("classic")}, {.name = ER_LIT("redirect")}};
+	static const known compat[] = {
+	    {.name = ER_LIT("envLast")}, {.name = ER_LIT("classic")}, {.name = ER_LIT("redirect")}, {.name = ER_LIT("nodejs")}};
 #define X(json, normal, least, most, node, unit, member, meaning) {.name = ER_LIT(#json)},
 	static const known limits[] = {ER_LIMITS_TABLE(X)};
 #undef X

@@ -1,4 +1,4 @@
-// Every routine in docs/routines.md answers what is written below it.
+// Every routine in docs/routines.md and docs/npm.md answers what is written below it.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
@@ -6,7 +6,7 @@ import path from 'node:path'
 import { project, startDev } from './lib/desk.mjs'
 import { root } from './lib/node.mjs'
 
-const doc = fs.readFileSync(path.join(root, 'docs/routines.md'), 'utf8')
+const doc = ['routines', 'npm'].map(name => fs.readFileSync(path.join(root, `docs/${name}.md`), 'utf8')).join('\n')
 const pairs = [...doc.matchAll(/^```js routine\n([\s\S]*?)^```\n```http\n([\s\S]*?)^```$/gm)]
 
 test('every routine of the document is followed by what it answers', () => {

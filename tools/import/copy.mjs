@@ -47,7 +47,7 @@ const FINDINGS = [
 	[/\b(?:async\s+)?scheduled\s*\([^)]*\)\s*\{/, "scheduled()", "nothing runs by the clock; let a timer of your machine request the routine"],
 	[/\b(?:async\s+)?queue\s*\(\s*batch/, "queue()", "there are no queues"],
 	[/["']cloudflare:(?!workers["'])[a-z-]+["']/, "a cloudflare: module", "only { env } of cloudflare:workers is there"],
-	[/["']node:[a-z_/]+["']/, "a module of Node.js", "Node's own modules do not exist on the edge; er check says what to use instead"],
+	[/["']node:(?:fs|net|tls|dgram|dns|http2?|https|child_process|cluster|vm|worker_threads)(?:\/[a-z]+)?["']/, "a module of Node.js", "it can be imported, and what it exports says what to use instead when it is called (docs/npm.md)"],
 	[/addEventListener\(\s*["']scheduled["']/, "a scheduled listener", "nothing runs by the clock"],
 ];
 

@@ -19,10 +19,10 @@ const LEFT = {
 	mtls_certificates: "client certificates of subrequests are the operator's", send_email: "mail is not sent; fetch() a service", email: "mail is not received",
 	version_metadata: "a routine does not see its version", tail_consumers: "er tail and er logs show console output and exceptions", logpush: "er tail --json can be piped anywhere",
 	secrets_store_secrets: "secrets are set with er secret put", unsafe: "it is not known here", placement: "a routine runs on the node that took the request",
-	node_compat: "Node's own modules do not exist on the edge", define: "put constants into \"vars\", or into a module", alias: "use \"paths\" of tsconfig.json",
+	define: "put constants into \"vars\", or into a module", alias: "use \"paths\" of tsconfig.json",
 	no_bundle: "a routine is always one script; modules are bundled", find_additional_modules: "everything that is imported is bundled", base_dir: "everything that is imported is bundled",
 	text_blobs: "import the file: it becomes a string", data_blobs: "import the file: it becomes bytes", wasm_modules: "import the file: it becomes a WebAssembly.Module",
-	compatibility_flags: "there are no flags; Node's own modules (nodejs_compat) do not exist on the edge", python_modules: "routines are JavaScript",
+	compatibility_flags: "there are no flags, other than the settings of \"compat\"", python_modules: "routines are JavaScript",
 	containers: "there are no containers", observability: "er tail, er logs and /metrics are always there",
 };
 // Of no meaning for what runs.
@@ -123,6 +123,13 @@ export function importWorkers(c, report, folderName) {
 		report.take("main", `"main": "${config.main}"`);
 	}
 	if (c.compatibility_date) report.leave(`compatibility_date ${c.compatibility_date}`, "there are no dates: what the platform does is what its documents say");
+	const { compatibility_flags: flags, node_compat: polyfills, ...others } = c;
+	const [nodejs, left] = [true, false].map((is) => list(flags).filter((flag) => /^nodejs_(compat|als)/.test(String(flag)) === is));
+	if (nodejs.length > 0 || polyfills === true) {
+		config.compat = { ...config.compat, nodejs: true };
+		report.take(polyfills === true ? "node_compat" : `compatibility_flags ${nodejs.join(" ")}`, '"compat": { "nodejs": true }');
+	}
+	c = left.length > 0 ? { ...others, compatibility_flags: left } : others;
 	takeVars(c.vars, config, report, "");
 	const top = takeRoutes(c, report, "");
 	const routes = {};

@@ -2,6 +2,7 @@
 // one script: the way of er build, so that a test finds what the routine will find.
 import path from "node:path";
 import { computed, message, settings, success } from "../bundle.mjs";
+import { wanted } from "../node-modules.mjs";
 
 export const LIBRARY = path.join(import.meta.dirname, "sandbox");
 
@@ -32,21 +33,30 @@ function entry(project, file) {
 export async function bundle(esbuild, project, file) {
 	const { root } = project;
 	const out = path.join(root, "dist", "routine.js");
-	const config = settings({ minify: "none", entry: file }, root, out);
-	delete config.entryPoints;
-	config.stdin = { contents: entry(project, file), resolveDir: root, sourcefile: "er-test-entry.js", loader: "js" };
-	config.plugins.unshift(library);
-	config.sourcemap = "external";
 	const read = new Set([file]);
-	config.plugins.unshift({
+	const inputs = {
 		name: "inputs",
 		setup(build) {
 			build.onLoad({ filter: /.*/, namespace: "file" }, (args) => void read.add(args.path));
 		},
-	});
+	};
+	const configure = (needs) => {
+		const config = settings({ minify: "none", entry: file, nodejs: project.nodejs }, root, out, needs);
+		delete config.entryPoints;
+		config.stdin = { contents: entry(project, file), resolveDir: root, sourcefile: "er-test-entry.js", loader: "js" };
+		config.plugins.unshift(inputs, library);
+		config.sourcemap = "external";
+		return config;
+	};
+	let config = configure(), needs = new Set();
 	for (;;) {
 		try {
 			const result = await esbuild.build(config);
+			const now = wanted(result, project.nodejs);
+			if ([...now].some((one) => !needs.has(one))) {
+				config = configure(needs = new Set([...needs, ...now]));
+				continue;
+			}
 			return { ...success(result, {}, root, out), inputs: [...read] };
 		} catch (error) {
 			if (!Array.isArray(error.errors)) throw error;

@@ -1,0 +1,62 @@
+import buffer, { Buffer } from 'node:buffer'
+import { StringDecoder } from 'node:string_decoder'
+import { list } from './record.mjs'
+
+const text = 'héllo wörld €uro 😀 \u{10ffff}'
+const b = () => Buffer.from([1, 2, 3, 4, 5, 6, 7, 8, 255, 128, 0, 127])
+const all = ['utf8', 'utf-8', 'UTF8', 'hex', 'base64', 'base64url', 'latin1', 'binary', 'ascii', 'ucs2', 'utf16le']
+const reads = ['readUInt8', 'readUint8', 'readInt8', 'readUInt16LE', 'readUInt16BE', 'readInt16LE', 'readInt16BE', 'readUInt32LE', 'readUInt32BE', 'readInt32LE', 'readInt32BE', 'readFloatLE', 'readFloatBE', 'readDoubleLE', 'readDoubleBE', 'readBigInt64LE', 'readBigInt64BE', 'readBigUInt64LE', 'readBigUint64BE']
+const values = [0, 1, -1, 127, 128, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32, -(2 ** 31), 1.5, NaN, Infinity, '12', undefined]
+export const cases = {
+	...list('from string', all.map((e) => [e]), (e) => Buffer.from(text, e)),
+	...list('to string', all.map((e) => [e]), (e) => Buffer.from(text).toString(e)),
+	...list('byteLength', all.map((e) => [e]), (e) => Buffer.byteLength(text, e)),
+	...list('from hex', [['abc'], ['zz'], ['abzz'], ['0102'], ['']], (s) => Buffer.from(s, 'hex')),
+	...list('from base64', [['YQ'], ['YQ=='], ['YW Jj\nZA'], ['-_-_'], ['+/+/'], ['a'], ['=a'], ['YQ==YQ=='], ['*&^YWJj']], (s) => Buffer.from(s, 'base64')),
+	...list('from', [[5], [null], [undefined], [{}], [[1, 2, 300, -1, 'x', '7']], [new Uint8Array([1, 2])], [new Uint16Array([1, 256])], [new ArrayBuffer(3)], [{ length: 3, 0: 1 }], [{ type: 'Buffer', data: [1, 2] }], [true], [Symbol('x')], [new String('hey')], [{ [Symbol.toPrimitive]: () => 'prim' }], [() => {}], [new Date(0)]], (v) => Buffer.from(v)),
+	...list('from bad encoding', [['x', 'nope'], ['x', 5], ['x', '']], (v, e) => Buffer.from(v, e)),
+	...list('from arraybuffer', [[8, 2], [8, 2, 3], [8, 9], [8, 0, 9], [8, -1], [8, 'x'], [8, 2, -4]], (n, o, l) => Buffer.from(new ArrayBuffer(n), o, l)),
+	...list('alloc', [[3], [3, 1], [3, 'ab'], [5, 'ab', 'latin1'], [3, ''], [-1], ['3'], [NaN], [3, 'zz', 'hex'], [4, Buffer.from('xyz')], [2 ** 40], [3, 257], [3, true], [3, 'a', 'nope'], [3, 'a', 5]], (...a) => Buffer.alloc(...a)),
+	...list('concat', [[[b(), b()]], [[b(), b()], 5], [[b()], 20], [[]], ['x'], [[1]], [[b()], -1], [[new Uint8Array(2)]]], (...a) => Buffer.concat(...a)),
+	...list('compare', [[b(), b()], [Buffer.from('a'), Buffer.from('b')], [Buffer.from('ab'), Buffer.from('a')], ['a', b()], [b(), 5]], (x, y) => Buffer.compare(x, y)),
+	...list('isEncoding', [['utf8'], ['UTF-8'], ['nope'], [5], [''], ['utf-16le']], (e) => Buffer.isEncoding(e)),
+	...list('slices', [[2], [2, 4], [-3], [-3, -1], [5, 2], ['2'], [1.9], [100], [NaN]], (...a) => b().slice(...a)),
+	...list('toString range', [['utf8', 2, 4], ['hex', -2], ['hex', 5, 2], ['hex', 0, 100], ['nope'], [null], [undefined, 1, 3], ['hex', 1.5, 3.7], [5]], (...a) => b().toString(...a)),
+	...list('indexOf', [['c'], ['cd', 1], [99], [Buffer.from('cd')], ['', 3], ['', 100], ['z'], ['c', -4], ['c', '1'], [257 + 98], ['c', undefined, 'utf8'], ['YQ', 'base64'], [{}], [null], ['cd', -100], ['a', 1]], (...a) => Buffer.from('abcdabcd').indexOf(...a)),
+	...list('lastIndexOf', [['c'], ['cd', 5], ['cd', -4], [99, 3], ['', 3], ['z'], [undefined], ['a', 0], ['a', -9], [Buffer.from('abcdabcdx')], ['a', null], ['a', NaN], ['a', undefined]], (...a) => Buffer.from('abcdabcd').lastIndexOf(...a)),
+	...list('includes', [['bc'], [1000], ['x']], (...a) => Buffer.from('abcd').includes(...a)),
+	...list('ucs2 find', [['b', 0, 'ucs2'], ['b', 1, 'ucs2'], ['d', -2, 'ucs2']], (...a) => Buffer.from('abcd', 'ucs2').indexOf(...a)),
+	...list('fill', [['ab'], ['ab', 2], ['ab', 2, 5], [''], [5, 1, 3], ['abcd', 'hex'], [Buffer.from('xy')], [300], [-1], [Buffer.alloc(0)], ['a', -1], ['a', 0, 100], ['a', 5, 2], ['é', 0, 5, 'latin1'], ['zz', 'hex'], [true]], (...a) => Buffer.alloc(8).fill(...a)),
+	...list('write', [['abc'], ['abc', 2], ['abc', 2, 1], ['é€😀', 0, 5], ['616263', 'hex'], ['616263', 1, 'hex'], ['616263', 1, 2, 'hex'], ['x', 20], ['x', -1], ['x', 1.5], [5], ['x', 0, 'nope'], ['x', 0, 99], ['abcd', 0, 3, 'ucs2'], ['YWJj', 0, 'base64']], (...a) => { const x = Buffer.alloc(8); return [x.write(...a), x] }),
+	...list('copy', [[0], [2], [0, 2], [0, 2, 4], [7, 0], [20], [-1], [0, -1], [0, 20], [0, 5, 2], [1.7, 0]], (...a) => { const x = Buffer.alloc(8); return [b().copy(x, ...a), x] }),
+	'copy to no bytes': () => b().copy({}),
+	...list('equals', [[b()], [new Uint8Array(b())], [Buffer.from('x')], ['x']], (o) => b().equals(o)),
+	...list('compare ranges', [[b()], [b(), 2], [b(), 2, 4, 2, 4], [b(), 100], [b(), 0, 100], [b(), -1], ['x'], [b(), 1.5], [b(), 5, 2]], (...a) => b().compare(...a)),
+	...list('swap', [[8], [6], [3]], (n) => { const x = b().subarray(0, n); try { return [x.swap16(), x.swap32(), x.swap64()] } catch (e) { return e } }),
+	...list('reads', reads.flatMap((m) => [undefined, 0, 3, 4, 8, 11, 12, -1, 1.5, '1', NaN].map((o) => [m, o])), (m, o) => (o === undefined ? b()[m]() : b()[m](o))),
+	...list('writes', reads.map((m) => m.replace('read', 'write')).filter((m) => !m.includes('Big')).flatMap((m) => values.map((v) => [m, v])), (m, v) => { const x = Buffer.alloc(9); return [x[m](v, 1), x] }),
+	...list('writes at', reads.map((m) => m.replace('read', 'write')).filter((m) => !m.includes('Big')).flatMap((m) => [8, 9, -1, 1.5, '1', null].map((o) => [m, o])), (m, o) => Buffer.alloc(9)[m](1, o)),
+	...list('big writes', ['writeBigInt64LE', 'writeBigInt64BE', 'writeBigUInt64LE', 'writeBigUInt64BE'].flatMap((m) => [0n, 1n, -1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 63n) - 1n].map((v) => [m, v])), (m, v) => { const x = Buffer.alloc(9); return [x[m](v, 1), x] }),
+	...list('variable', [1, 2, 3, 4, 5, 6, 0, 7, undefined, 'x', 1.5].flatMap((n) => ['readUIntLE', 'readUIntBE', 'readIntLE', 'readIntBE'].map((m) => [m, n])), (m, n) => b()[m](3, n)),
+	...list('variable writes', [1, 2, 3, 4, 5, 6, 7, undefined].flatMap((n) => ['writeUIntLE', 'writeIntBE'].flatMap((m) => [0, 5, -5, 2 ** 40, 2 ** 48].map((v) => [m, v, n]))), (m, v, n) => { const x = Buffer.alloc(8); return [x[m](v, 1, n), x] }),
+	'read without offset': () => b().readUIntLE(undefined, 3),
+	toJSON: () => [Buffer.from('hi').toJSON(), JSON.stringify(Buffer.from('hi'))],
+	of: () => Buffer.of(1, 2, 300),
+	'is a Uint8Array': () => [Buffer.from('a') instanceof Uint8Array, Buffer.isBuffer(new Uint8Array(1)), Buffer.isBuffer(Buffer.alloc(1)), Buffer.from('abc').map((x) => x + 1), Buffer.from('abc').filter((x) => x > 97) instanceof Buffer, Buffer.name, Buffer.poolSize, typeof Buffer.prototype.parent],
+	'slice shares': () => { const x = Buffer.from('abc'); x.slice(1)[0] = 65; return x.toString() },
+	'uint8 methods': () => [Buffer.from('abc').reverse(), Buffer.from('cab').sort(), [...Buffer.from('ab').entries()], [...Buffer.from('ab')], Buffer.from('abc').at(-1), Buffer.from('abc').join('-'), Buffer.from('abc').set([1], 1)],
+	...list('isAscii isUtf8', [[Buffer.from('a')], [Buffer.from('é')], [Buffer.from([255])], ['x']], (v) => [buffer.isAscii(v), buffer.isUtf8(v)]),
+	...list('transcode', [['utf8', 'latin1'], ['utf8', 'ascii'], ['utf8', 'ucs2'], ['utf8', 'hex'], ['latin1', 'utf8']], (f, t) => buffer.transcode(Buffer.from('é€'), f, t)),
+	constants: () => [buffer.constants.MAX_STRING_LENGTH, buffer.INSPECT_MAX_BYTES, buffer.kStringMaxLength],
+	copyBytesFrom: () => [Buffer.copyBytesFrom(new Uint16Array([1, 2, 3]), 1), Buffer.copyBytesFrom(new Uint16Array([1, 2, 3]), 1, 1)],
+	'new Buffer': () => [new Buffer('abc'), Buffer('abc'), new Buffer([1, 2])],
+	'atob btoa': () => [buffer.btoa('abc'), buffer.atob('YWJj')],
+	...list('decoder', ['utf8', 'utf16le', 'base64', 'base64url', 'hex', 'latin1', 'ascii', undefined].map((e) => [e]), (e) => { const d = new StringDecoder(e), out = []; for (const x of Buffer.from(text)) out.push(d.write(Buffer.from([x]))); out.push(d.end()); return [d.encoding, out] }),
+	...list('decoder cut', [[[0xe2, 0x82]], [[0xe2], [0x82], [0xac]], [[0xf0, 0x9f], [0x98]], [[0xc3], [0x28]], [[0xff], [0x61]], [[0xed, 0xa0], [0x80]], [[0xe0, 0x80]], [[0xf4, 0x90], [0x80]]].map((x) => [x]), (parts) => { const d = new StringDecoder('utf8'); return [...parts.map((p) => d.write(Buffer.from(p))), d.lastNeed, d.lastTotal, d.end(), d.end(Buffer.from([0xe2]))] }),
+	'decoder errors': () => new StringDecoder('nope'),
+	'decoder write': () => new StringDecoder().write(5),
+	'decoder of a string': () => new StringDecoder('hex').write('abc'),
+	'lone surrogates': () => [Buffer.from('\ud800x'), Buffer.byteLength('\ud800x'), Buffer.from([0xed, 0xa0, 0x80]).toString(), Buffer.from([0xef, 0xbb, 0xbf, 0x61]).toString().length],
+	'toString of nothing': () => [Buffer.from('abc').toString('latin1', 3), Buffer.alloc(0).toString('hex')],
+	'slices by name': () => [Buffer.from('abc').latin1Slice(1), Buffer.from('abc').hexSlice(0, 2), Buffer.from('abc').utf8Slice(), Buffer.from('abc').base64Slice(), Buffer.from('abcd').ucs2Slice()],
+}
