@@ -176,7 +176,7 @@ typedef struct er_handle {
  * when there are many. */
 er_value er_js_handle(er_held *h, size_t cost);
 /* What a handle stands for has become so much larger. */
-void er_js_cost(size_t more);
+void er_js_cost(er_held *h, size_t more);
 /* NULL: it is none of that kind, or has ended. */
 er_held *er_js_handle_of(er_value v, er_held_kind kind);
 

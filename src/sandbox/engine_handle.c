@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "sandbox/held.h"
 #include "sandbox/jsc.h"
+#include "sandbox/sandbox.h"
 
 static JSClassRef class;
 
@@ -30,21 +31,40 @@ static void make_class(void)
 	ER_ASSERT(class != NULL);
 }
 
+/* The collector marks on threads of its own, which a busy machine may leave without a core: a few
+ * decoders of 16 MB each would be past the limit before it is done. So what C holds has to stay
+ * within an eighth of the limit more than what the last collection here left, or there is another
+ * one, at once. */
+static void keep_within(size_t cost)
+{
+	enum { PARTS = 8 };
+	static size_t left;
+	size_t limit = (size_t)er_sb.limits.memory_kb * 1024, held = er_sb.helds.bytes;
+	if (held < left)
+		left = held;
+	if (limit == 0 || held - left + cost <= limit / PARTS)
+		return;
+	JSSynchronousGarbageCollectForDebugging(er_engine_js);
+	left = er_sb.helds.bytes;
+}
+
 er_value er_js_handle(er_held *h, size_t cost)
 {
 	if (class == NULL)
 		make_class();
 	ER_ASSERT(h != NULL && h->handle == NULL);
+	keep_within(cost);
 	er_handle *handle = ER_NEW(er_handle);
 	er_held_known_by(h, handle);
 	JSObjectRef object = JSObjectMake(er_engine_js, class, handle);
 	ER_ASSERT(object != NULL);
-	JSReportExtraMemoryCost(er_engine_js, cost);
+	er_js_cost(h, cost);
 	return object;
 }
 
-void er_js_cost(size_t more)
+void er_js_cost(er_held *h, size_t more)
 {
+	er_held_cost(h, more);
 	JSReportExtraMemoryCost(er_engine_js, more);
 }
 

@@ -31,6 +31,7 @@ void er_helds_init(er_helds *hs)
 {
 	er_list_init(&hs->watched);
 	er_list_init(&hs->lost);
+	hs->bytes = 0;
 }
 
 void er_held_init(er_held *h, er_held_kind kind, er_request *owner)
@@ -48,6 +49,9 @@ void er_held_fini(er_held *h)
 	ER_ASSERT((h->owner == NULL) == er_list_empty(&h->link));
 	if (h->handle != NULL)
 		h->handle->held = NULL;
+	ER_ASSERT(h->cost <= er_sb.helds.bytes);
+	er_sb.helds.bytes -= h->cost;
+	h->cost = 0;
 	h->handle = NULL;
 	h->owner = NULL;
 	er_list_remove(&h->link);
@@ -86,6 +90,13 @@ void er_held_known_by(er_held *h, er_handle *handle)
 	handle->held = h;
 	if (ops(h)->lost != NULL)
 		er_list_push(&er_sb.helds.watched, &h->seen);
+}
+
+void er_held_cost(er_held *h, size_t more)
+{
+	ER_ASSERT(h->handle != NULL && h->handle->held == h);
+	h->cost += more;
+	er_sb.helds.bytes += more;
 }
 
 void er_held_lose(er_held *h)

@@ -33,6 +33,7 @@ typedef struct er_held {
 	struct er_handle *handle; /* NULL: JavaScript knows it by a number, or the object is gone */
 	er_list link;             /* the owner's */
 	er_list seen;             /* er_helds.watched while its object lives, then er_helds.lost */
+	size_t cost;              /* bytes that the collector was told of */
 	er_held_kind kind;
 } er_held;
 
@@ -52,6 +53,7 @@ ER_HELD_TABLE(X)
 
 typedef struct er_helds {
 	er_list watched, lost;
+	size_t bytes; /* what all have cost that live */
 } er_helds;
 
 void er_helds_init(er_helds *hs);
@@ -66,6 +68,8 @@ void er_held_end_kind(er_list *owned, er_held_kind kind);
 
 /* For engine_handle.c. It has an object now. */
 void er_held_known_by(er_held *h, struct er_handle *handle);
+/* It holds that many bytes more. */
+void er_held_cost(er_held *h, size_t more);
 /* In a collection: nobody holds the object any more. */
 void er_held_lose(er_held *h);
 /* The first in the line, taken out of it, with what it is to be told by; NULL: none. */

@@ -399,7 +399,7 @@ static void tell(coder *c)
 	size_t now = c->kind->size != NULL ? c->kind->size(c) : 0;
 	if (now <= c->told)
 		return;
-	er_js_cost(now - c->told);
+	er_js_cost(&c->held, now - c->told);
 	c->told = now;
 }
 

@@ -20,7 +20,7 @@ static EVP_MAC_CTX *context(er_crypto_key *k, unsigned hash)
 	if (hmac == NULL)
 		hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
 	if (k->mac == NULL)
-		er_js_cost(CONTEXT_COST);
+		er_js_cost(&k->held, CONTEXT_COST);
 	EVP_MAC_CTX_free(k->mac);
 	k->mac = hmac != NULL ? EVP_MAC_CTX_new(hmac) : NULL;
 	k->mac_hash = hash;
