@@ -20,9 +20,9 @@
 #include <cmocka.h>
 
 #ifdef __SANITIZE_ADDRESS__
-enum { SANITIZED = 1, PATIENCE_MS = 30000 };
+enum { SANITIZED = 1, PATIENCE_MS = 60000 };
 #else
-enum { SANITIZED = 0, PATIENCE_MS = 10000 };
+enum { SANITIZED = 0, PATIENCE_MS = 60000 };
 #endif
 enum { FRAMES_MAX = 20000, KEEP_MAX = 4096 };
 
