@@ -35,7 +35,8 @@
 	X(CONFLICT, "conflict") \
 	X(HEADER, "bad-header") \
 	X(REFUSED_PORT, "refused-port") \
-	X(BEHIND, "behind")
+	X(BEHIND, "behind") \
+	X(HUNG, "hung")
 
 typedef enum er_err_kind {
 #define X(name, text) ER_ERR_##name,

@@ -310,6 +310,7 @@ enum {
 	X(subFail, (fid, kind, text)) \
 	X(subBegun, (fid)) \
 	X(cancel, (id, kind)) \
+	X(hung, (id)) \
 	X(timer, (tid)) \
 	X(warm, ()) \
 	X(describe, (error)) \

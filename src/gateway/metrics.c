@@ -145,6 +145,7 @@ bool er_metrics_failed(const er_finished *f)
 		return false;
 	switch (x->facts.failed) {
 	case ER_ERR_EXCEPTION:
+	case ER_ERR_HUNG:
 	case ER_ERR_CPU:
 	case ER_ERR_MEMORY:
 	case ER_ERR_CODE_SIZE:

@@ -13,7 +13,11 @@
 
 #include <stdio.h>
 
-enum { MAGIC = 0x43414c4c, RETRIES = 2 /* a call that lost its instance unharmed is tried again so often */ };
+enum {
+	MAGIC = 0x43414c4c,
+	RETRIES = 2,            /* a call that lost its instance unharmed is tried again so often */
+	SHOWN_STACK = 4 * 1024, /* of a stack, to a client at the desk */
+};
 
 static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason);
 
@@ -419,7 +423,15 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 	else if (limit > 0)
 		snprintf(detail, sizeof detail, "used=%llums; limit=%llums", (unsigned long long)(used + 999) / 1000,
 		         (unsigned long long)limit / 1000);
-	er_exchange_fail(x, status, kind, limit > 0 ? detail : NULL, "%s", text);
+	er_slice all = er_slice_cstr(text);
+	size_t line = er_slice_find(all, '\n');
+	char first[600];
+	snprintf(first, sizeof first, "%.*s", (int)(line < sizeof first ? line : sizeof first - 1), text);
+	er_exchange_fail(x, status, kind, limit > 0 ? detail : NULL, "%s", first);
+	if (line < all.n) {
+		er_body_unref(x->res.body);
+		x->res.body = er_body_of(er_piece_copy(all));
+	}
 	let_go_of_exchange(c);
 	er_exchange_answer(x);
 }
@@ -451,6 +463,9 @@ static const char *text_of(er_err_kind why)
 		return "No sandbox could be started for the routine.";
 	case ER_ERR_CANCELLED:
 		return "The node is stopping.";
+	case ER_ERR_HUNG:
+		return "The routine can never answer: it waits for a promise that nothing under way can settle (no timer, no subrequest, "
+		       "no read, no other request of the same instance).";
 	default:
 		return "The routine's sandbox crashed.";
 	}
@@ -529,6 +544,28 @@ void er_call_on_pass(er_call *c)
 	er_exchange_unref(x);
 }
 
+/* The request fails with what its code threw. At the desk the client sees what that was,
+ * and where. */
+static void fail_with(er_call *c, er_err_kind kind, er_slice name, er_slice message, er_slice stack)
+{
+	const er_instance *in = c->instance;
+	if (kind == ER_ERR_MEMORY) {
+		er_call_fail(c, 599, kind, in->kill_used, in->routine->limits.memory_kb, text_of(kind));
+		return;
+	}
+	if (kind == ER_ERR_HUNG || !in->host->config.show_errors) {
+		er_call_fail(c, 599, kind, 0, 0, kind == ER_ERR_HUNG ? text_of(kind) : "The routine threw an exception.");
+		return;
+	}
+	er_buf text = {0};
+	er_buf_printf(&text, "The routine threw: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)), ER_FMT(er_slice_head(message, 400)));
+	er_buf_putc(&text, '\n');
+	er_buf_put(&text, er_slice_head(stack, SHOWN_STACK));
+	er_buf_putc(&text, '\0');
+	er_call_fail(c, 599, kind, 0, 0, (const char *)er_buf_slice(&text).p);
+	er_buf_fini(&text);
+}
+
 void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_slice payload)
 {
 	er_buf copy, stack;
@@ -540,7 +577,8 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 	er_sourcemap_stack(er_service_map(in->service, in->code), in->routine->source_url, raw, &stack);
 	bool fatal = f->flags & ER_FF_FATAL;
 	const er_isolate_events *ev = &in->host->config.events;
-	er_stat_add(&in->host->stats.kills[ER_ERR_EXCEPTION], fatal);
+	er_err_kind kind = f->aux == ER_ERR_MEMORY || f->aux == ER_ERR_HUNG ? (er_err_kind)f->aux : ER_ERR_EXCEPTION;
+	er_stat_add(&in->host->stats.kills[kind == ER_ERR_HUNG ? ER_ERR_HUNG : ER_ERR_EXCEPTION], fatal);
 	if (ev->exception)
 		ev->exception(ev->ctx, in->routine, c ? er_call_exchange(c) : NULL, name, message, er_buf_slice(&stack), fatal);
 	/* Whose memory ran out may be in any state: it must not answer another request, whatever it
@@ -550,14 +588,8 @@ void er_call_on_exception(er_instance *in, er_call *c, const er_frame *f, er_sli
 		er_instance_kill(in, ER_ERR_MEMORY, er_instance_memory_kb(in), in->routine->limits.memory_kb);
 	}
 	if (fatal && c != NULL) {
-		char text[600] = "The routine threw an exception.";
-		if (in->host->config.show_errors)
-			snprintf(text, sizeof text, "The routine threw: %.*s: %.*s", ER_FMT(er_slice_head(name, 60)),
-			         ER_FMT(er_slice_head(message, 400)));
 		er_call_cpu(c, f->arg);
-		er_call_fail(c, 599, f->aux == ER_ERR_MEMORY ? ER_ERR_MEMORY : ER_ERR_EXCEPTION,
-		             f->aux == ER_ERR_MEMORY ? in->kill_used : 0, f->aux == ER_ERR_MEMORY ? in->routine->limits.memory_kb : 0,
-		             f->aux == ER_ERR_MEMORY ? text_of(ER_ERR_MEMORY) : text);
+		fail_with(c, kind, name, message, er_buf_slice(&stack));
 		er_call_free(c);
 	}
 	er_buf_fini(&copy);

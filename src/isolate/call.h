@@ -54,7 +54,8 @@ bool er_call_send(er_call *c);
  * go. */
 void er_call_free(er_call *c);
 /* Answers with a failure of the node's making (or lets the rest of the chain answer, if the
- * routine is set so). When the head of an answer is out already, its body breaks off. */
+ * routine is set so). When the head of an answer is out already, its body breaks off. What the
+ * exchange says of it is the first line of `text`; a client sees all of them. */
 void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint64_t limit, const char *text);
 /* The instance died under the call, which is freed. `blamed`: this call is the reason. NULL: it
  * has failed. Else another instance may try its exchange, which is returned with one reference:

@@ -265,6 +265,7 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 	er_slice reason = er_get_string(&r), block = er_get_string(&r), urls = er_get_string(&r);
 	ER_ASSERT(!r.bad);
 	bool body = (f->flags & ER_FF_BODY) != 0;
+	s->headed = true;
 	er_request *owner = er_sub_owner(s);
 	ER_ASSERT(owner != NULL && !er_sub_waits(s)); /* the node was asked for it */
 	s->kept = (f->flags & ER_FF_KEPT) != 0;
@@ -323,6 +324,20 @@ unsigned er_frames_lost(void)
 		call(owner, ER_HOOK(bodyFail, .key = key, .kind = kind));
 	}
 	return n;
+}
+
+/* ---- what nothing can wake ---- */
+unsigned er_frames_hung(void)
+{
+	er_request *r = er_request_next_hung();
+	if (r == NULL)
+		return 0;
+	er_turn_begin(r, er_sb.limits.cpu_us);
+	er_sb.hung = true;
+	er_engine_call(ER_HOOK(hung, .id = er_js_number(r->id)));
+	er_sb.hung = false;
+	er_turn_end();
+	return 1;
 }
 
 void er_frames_handle(const er_frame *f, er_slice payload)

@@ -11,6 +11,9 @@ void er_frames_handle(const er_frame *f, er_slice payload);
 /* Between two turns: what the collector has found that nobody holds any more is told to the node,
  * and to the prelude. Returns how many. */
 unsigned er_frames_lost(void);
+/* When there is nothing to do: requests that wait for something which can never come hear of it,
+ * one at a time. Returns how many. */
+unsigned er_frames_hung(void);
 /* Sends READY. */
 void er_frames_ready(void);
 

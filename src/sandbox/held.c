@@ -72,6 +72,17 @@ void er_held_end_all(er_list *owned)
 	}
 }
 
+bool er_held_any_awake(const er_list *owned)
+{
+	ER_LIST_EACH(l, owned)
+	{
+		const er_held *h = ER_CONTAINER(l, er_held, link);
+		if (ops(h)->quiet == NULL || !ops(h)->quiet(h))
+			return true;
+	}
+	return false;
+}
+
 void er_held_end_kind(er_list *owned, er_held_kind kind)
 {
 	ER_ASSERT((unsigned)kind < ER_HELD_COUNT_);

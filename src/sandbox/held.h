@@ -46,6 +46,8 @@ typedef struct er_held_ops {
 	uint64_t (*lost)(er_held *h);
 	/* Nothing more will come of it before JavaScript asks. */
 	bool (*stalled)(const er_held *h);
+	/* Nothing of it calls JavaScript before JavaScript asks for more. NULL: something may. */
+	bool (*quiet)(const er_held *h);
 } er_held_ops;
 #define X(name) extern const er_held_ops er_held_ops_##name;
 ER_HELD_TABLE(X)
@@ -63,6 +65,8 @@ void er_held_fini(er_held *h);
 void er_held_end(er_held *h);
 /* All that hang on a request. */
 void er_held_end_all(er_list *owned);
+/* One of them may still call JavaScript by itself. */
+bool er_held_any_awake(const er_list *owned);
 /* Those of one kind. */
 void er_held_end_kind(er_list *owned, er_held_kind kind);
 

@@ -90,7 +90,7 @@ er_request *er_request_new(const er_frame *f, er_slice payload)
 	r->id = f->id;
 	r->upload = f->arg;
 	r->flags = f->flags;
-	r->over = r->done_told = r->draining = r->metered = false;
+	r->over = r->done_told = r->draining = r->metered = r->streaming = r->told_hung = false;
 	r->timers_n = r->logs_n = 0;
 	r->cpu_ns = r->upload_asked = 0;
 	if (!read_payload(r, payload)) {
@@ -137,6 +137,36 @@ void er_request_drain(er_request *r)
 	ER_ASSERT(r->id != 0 && !r->over);
 	r->draining = true;
 	er_held_end_kind(&r->held, ER_HELD_timer);
+}
+
+/* ---- requests that nothing can wake ---- */
+
+/* What is being drained has no JavaScript to wake. */
+static bool awake(const er_request *r)
+{
+	return !r->draining && (r->streaming || er_held_any_awake(&r->held));
+}
+
+er_request *er_request_next_hung(void)
+{
+	er_requests *rs = &er_sb.requests;
+	er_request *hung = NULL, *r = rs->awake != 0 ? er_request_find(rs->awake) : NULL;
+	/* Mostly the one that was awake the last time still is. */
+	if (rs->live == 0 || (r != NULL && awake(r)) || er_held_any_awake(&rs->background.held))
+		return NULL;
+	for (unsigned i = 0, seen = 0; i < ER_BUCKETS && seen < rs->live; i++)
+		for (r = rs->buckets[i]; r != NULL; r = r->next, seen++) {
+			ER_ASSERT(!r->over); /* between turns it would be forgotten */
+			if (awake(r)) {
+				rs->awake = r->id;
+				return NULL;
+			}
+			if (!r->draining && !r->told_hung)
+				hung = r;
+		}
+	if (hung != NULL)
+		hung->told_hung = true;
+	return hung;
 }
 
 static void forget(er_request *r)
@@ -294,7 +324,13 @@ static bool sub_stalled(const er_held *h)
 	return s->down && s->begun && s->asked == 0;
 }
 
-const er_held_ops er_held_ops_sub = {.end = sub_end, .lost = sub_lost, .stalled = sub_stalled};
+static bool sub_quiet(const er_held *h)
+{
+	const er_sub *s = ER_CONTAINER(h, er_sub, held);
+	return s->headed && s->down && !s->up && s->asked == 0;
+}
+
+const er_held_ops er_held_ops_sub = {.end = sub_end, .lost = sub_lost, .stalled = sub_stalled, .quiet = sub_quiet};
 
 static void reading_end(er_held *h)
 {
@@ -317,7 +353,8 @@ static bool reading_stalled(const er_held *h)
 	return h->owner->upload_asked == 0;
 }
 
-const er_held_ops er_held_ops_upload = {.end = reading_end, .lost = reading_lost, .stalled = reading_stalled};
+const er_held_ops er_held_ops_upload = {
+    .end = reading_end, .lost = reading_lost, .stalled = reading_stalled, .quiet = reading_stalled};
 
 void er_body_down_over(uint32_t id, bool sub)
 {
@@ -336,7 +373,10 @@ void er_body_down_over(uint32_t id, bool sub)
 
 void er_body_up_over(uint32_t id, bool sub)
 {
+	er_request *r = sub ? NULL : er_request_find(id);
 	er_sub *s = sub ? er_sub_find(id) : NULL;
+	if (r != NULL)
+		r->streaming = false;
 	if (s == NULL)
 		return;
 	s->up = false;
@@ -426,7 +466,14 @@ static void send_end(er_held *h)
 	er_free(s);
 }
 
-const er_held_ops er_held_ops_send = {.end = send_end};
+/* The node takes it, and JavaScript hears nothing of that. */
+static bool send_quiet(const er_held *h)
+{
+	(void)h;
+	return true;
+}
+
+const er_held_ops er_held_ops_send = {.end = send_end, .quiet = send_quiet};
 
 void er_send_drop(er_send *s)
 {

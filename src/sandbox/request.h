@@ -23,6 +23,8 @@ typedef struct er_request {
 	bool done_told;    /* the node knows: RESPONSE with DONE, or DONE */
 	bool draining;     /* JavaScript is done with it, a body of ours still goes out */
 	bool metered;      /* a METER is due */
+	bool streaming;    /* JavaScript writes the answer's body as the node gives credit */
+	bool told_hung;    /* JavaScript has heard that nothing can wake it */
 	uint32_t timers_n; /* live */
 	uint32_t logs_n;   /* LOG frames sent */
 	/* used by its turns so far */
@@ -44,6 +46,7 @@ typedef struct er_sub {
 	/* the subrequest's number, which this side gives */
 	uint32_t fid;
 	bool down, up;  /* the response / the upload still has something to say */
+	bool headed;    /* the response's head has come, or never comes: a copy of a body */
 	bool begun;     /* something of the response's body was asked for */
 	bool kept;      /* the node still has the response's head, as it was said here */
 	uint64_t asked; /* bytes of it that were asked for and have not come */
@@ -82,6 +85,7 @@ typedef struct er_requests {
 	er_list sends;
 	er_list waiting;     /* subrequests that the node has not been asked for, in their order */
 	uint32_t sub_credit; /* that may still be asked for */
+	uint32_t awake;      /* id of a request that could be woken when it was last looked at */
 } er_requests;
 
 void er_requests_init(er_requests *rs);
@@ -95,6 +99,10 @@ er_request *er_request_find(uint32_t id);
 void er_request_over(er_request *r);
 /* JavaScript is done with it, but a body of ours still goes out: only that is left to do. */
 void er_request_drain(er_request *r);
+/* Live requests of which none can be woken: nothing that C holds for any of them, or for the
+ * background, calls JavaScript by itself. They are told one after another: the next that was not
+ * told yet, or NULL. */
+er_request *er_request_next_hung(void);
 /* Tells the node that the request is over, once. */
 void er_request_tell_done(er_request *r);
 

@@ -36,6 +36,7 @@ typedef struct er_sandbox {
 	er_load_limits limits;
 	bool loaded;  /* top-level code has run and there is a handler */
 	bool closing; /* no more requests; exit when the last is over */
+	bool hung;    /* a request hears in this turn that nothing can wake it */
 
 	er_buf code; /* CODE frames until the last has come */
 	er_buf code_url, env;

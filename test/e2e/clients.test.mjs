@@ -18,7 +18,7 @@ async function handle(e) {
 	if (path === "/wait") { e.waitUntil(request.text().then(t => t.length)); return new Response("ok") }
 	if (path === "/cancel") { await request.body?.cancel(); return new Response("ok") }
 	if (path === "/slow") { await new Promise(r => setTimeout(r, 50)); return new Response("late") }
-	if (path === "/never") return new Promise(() => {})
+	if (path === "/never") return new Promise(r => setTimeout(r, 1e8))
 	if (path === "/throw") throw new Error("x")
 	if (path === "/big") return new Response("x".repeat(300000))
 	if (path === "/std") return fetch(request)

@@ -16,7 +16,7 @@ const STRANGER = '127.0.0.2'
 const whoami = `addEventListener("fetch", e => e.respondWith(handle(e.request)))
 async function handle(request) {
 	const path = new URL(request.url).pathname
-	if (path === "/never") return new Promise(() => {})
+	if (path === "/never") return new Promise(r => setTimeout(r, 1e8))
 	if (path === "/own") return fetch("http://who.localhost/behind", { cdnProxy: true })
 	const { remote_addr, scheme } = request.info
 	return Response.json({ client: remote_addr, scheme, url: request.url, headers: [...request.headers] })

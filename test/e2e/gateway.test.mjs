@@ -14,7 +14,7 @@ async function handle(request) {
 	if (path === "/relay") return new Response(request.body)
 	if (path === "/early") return new Response("no thanks", { status: 403 })
 	if (path === "/slow") { await new Promise(r => setTimeout(r, 400)); return new Response("late") }
-	if (path === "/never") return new Promise(() => {})
+	if (path === "/never") return new Promise(r => setTimeout(r, 1e8))
 	if (path === "/big") return new Response("x".repeat(300000))
 	if (path === "/stream") {
 		let n = 0

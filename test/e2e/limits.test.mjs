@@ -28,7 +28,7 @@ before(async () => {
 			turns: spin + 'addEventListener("fetch", e => e.respondWith((async () => { for (let i = 0; i < 400; i++) { spin(5); await new Promise(f => setTimeout(f, 1)) } return new Response("done") })()))',
 			load: spin + 'for (;;);',
 			load200: { source: 'for (;;);', limits: { loadCpuMs: 200 } },
-			late: { source: 'addEventListener("fetch", e => e.respondWith(new Promise(() => {})))', limits: { responseMs: 400 } },
+			late: { source: 'addEventListener("fetch", e => e.respondWith(new Promise(r => setTimeout(r, 1e8))))', limits: { responseMs: 400 } },
 			cut: { source: 'addEventListener("fetch", e => e.respondWith(new Response(new ReadableStream({ n: 0, async pull(c) { await new Promise(f => setTimeout(f, this.n++ < 3 ? 20 : 1e6)); c.enqueue(new Uint8Array(10)) } }))))', limits: { responseMs: 500 } },
 			memory: 'addEventListener("fetch", e => { const a = []; for (;;) a.push(new Array(1e4).fill(a.length)) })',
 			memory32: { source: 'addEventListener("fetch", e => e.respondWith(e.request.text().then(n => { const b = new Uint8Array(n * 1048576).fill(1); return new Response(String(b.length)) })))', limits: { memoryMb: 32, cpuMs: 1000 } },

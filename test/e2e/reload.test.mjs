@@ -103,7 +103,7 @@ test('SIGTERM lets what runs finish, closes what is idle, and leaves no process'
 })
 
 test('a second SIGTERM ends at once', async () => {
-	const node = await startNode({ routines: { never: 'addEventListener("fetch", e => e.respondWith(new Promise(() => {})))' } })
+	const node = await startNode({ routines: { never: 'addEventListener("fetch", e => e.respondWith(new Promise(r => setTimeout(r, 1e8))))' } })
 	const c = await node.connect()
 	c.send(bytesOf('/', { host: 'never.localhost' }))
 	await sleep(150)

@@ -165,7 +165,7 @@ test('the access log has the CPU that a streamed response took after its head', 
 test('what a request costs in all is in access log and metrics, also what comes after the answer and what a failing one used', { skip: sanitized, timeout: 120000 }, async () => {
 	const burn = 'let x = 0\nconst burn = n => { for (let i = 0; i < n; i++) x = (x * 31 + i) | 0 }\nconst rest = ms => new Promise(r => setTimeout(r, ms))\n'
 	const after = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { for (let t = 0; t < 20; t++) { await rest(5); burn(1e6) } })()); e.respondWith(new Response("ok")) })'
-	const gone = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { for (let t = 0; t < 20; t++) { await rest(20); burn(1e6) } })()); e.respondWith(new Promise(() => {})) })'
+	const gone = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { for (let t = 0; t < 20; t++) { await rest(20); burn(1e6) } })()); e.respondWith(new Promise(r => setTimeout(r, 1e8))) })'
 	const thrower = burn + 'addEventListener("fetch", e => e.respondWith((async () => { for (let t = 0; t < 10; t++) { burn(1e6); await rest(2) } throw new Error("late") })()))'
 	const killed = burn + 'addEventListener("fetch", e => { e.waitUntil((async () => { await rest(20); for (;;) ; })()); e.respondWith(new Response("ok")) })'
 	const bomb = 'addEventListener("fetch", e => { const a = []; for (let i = 0; ; i++) a.push({ i, b: { c: i } }) })'

@@ -38,7 +38,7 @@ before(async () => {
 		// a message a turn, for ever
 		loop: `addEventListener("fetch", e => { const { port1, port2 } = new MessageChannel(); let n = 0
 			port2.onmessage = () => { for (let i = 0; i < 1000; i++) n += i; port1.postMessage(n) }; port1.postMessage(0)
-			e.respondWith(new Promise(() => {})) })`,
+			e.respondWith(new Promise(r => setTimeout(r, 1e8))) })`,
 	}
 	node = await startNode({ routines })
 })

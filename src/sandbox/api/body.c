@@ -24,17 +24,6 @@ static bool known(er_key k)
 	return r != NULL && k.id != 0 && !r->over && !r->draining;
 }
 
-ER_NATIVE(pull)
-{
-	er_key k = er_key_of(a->key);
-	uint32_t n = er_js_to_u32(a->n);
-	if (n && known(k)) {
-		er_asked_more(k.id, k.sub, n);
-		say(ER_FRAME_PULL, k, n, 0);
-	}
-	return er_js_undefined();
-}
-
 /* An upload that came with its head has nothing to end. */
 static er_held *held_of(er_key k)
 {
@@ -50,6 +39,18 @@ static er_held *held_of(er_key k)
 	if (r->reading.owner == NULL)
 		er_held_init(&r->reading, ER_HELD_upload, r);
 	return &r->reading;
+}
+
+ER_NATIVE(pull)
+{
+	er_key k = er_key_of(a->key);
+	uint32_t n = er_js_to_u32(a->n);
+	if (n && known(k)) {
+		(void)held_of(k); /* what is asked for of an upload is seen to be awaited */
+		er_asked_more(k.id, k.sub, n);
+		say(ER_FRAME_PULL, k, n, 0);
+	}
+	return er_js_undefined();
 }
 
 ER_NATIVE(hold)
@@ -87,8 +88,10 @@ ER_NATIVE(clone)
 	er_key k = er_key_of(a->key);
 	if (owner == NULL || owner->id == 0 || owner->over || owner->draining)
 		return er_js_throw(exception, "TypeError", "the request that this body belongs to is over");
-	if (er_sub_new(fid, owner, false) == NULL)
+	er_sub *s = er_sub_new(fid, owner, false);
+	if (s == NULL)
 		return er_js_throw(exception, "Error", "a subrequest's number is taken");
+	s->headed = true;
 	er_frame f = {.type = ER_FRAME_CLONE, .id = fid, .arg = owner->id, .n = 8};
 	er_writer w = {er_out_begin(&f, NULL)};
 	er_put_u32(&w, k.id);

@@ -67,7 +67,7 @@ void er_report_of(er_report *rep, er_value error)
 		place_of(&rep->stack, error);
 	bool oom =
 	    text_is(&rep->message, ER_LIT("Out of memory")) && (er_death_refused() > er_sb.turn.refused || er_death_at_limit());
-	rep->kind = oom ? ER_ERR_MEMORY : ER_ERR_EXCEPTION;
+	rep->kind = oom ? ER_ERR_MEMORY : er_sb.hung ? ER_ERR_HUNG : ER_ERR_EXCEPTION;
 }
 
 void er_report_fini(er_report *rep)
@@ -100,7 +100,7 @@ void er_report_send(uint32_t id, const er_report *rep, bool fatal)
 	              .flags = fatal ? ER_FF_FATAL : 0,
 	              .arg = r != NULL ? er_turn_cpu_us(r) : 0,
 	              .n = er_report_n(rep)};
-	ER_ASSERT(f.n <= ER_FRAME_MAX && (rep->kind == ER_ERR_MEMORY || rep->kind == ER_ERR_EXCEPTION));
+	ER_ASSERT(f.n <= ER_FRAME_MAX && (rep->kind == ER_ERR_MEMORY || rep->kind == ER_ERR_EXCEPTION || rep->kind == ER_ERR_HUNG));
 	uint8_t *head;
 	er_writer w = {er_out_begin(&f, &head)};
 	if (fatal && r != NULL)

@@ -138,6 +138,7 @@ static void respond(er_request *r, er_frame *f, er_slice reason, er_slice block,
 	}
 	er_turn_patch(head, r);
 	er_out_end();
+	r->streaming = (f->flags & ER_FF_STREAM) && !big;
 	if (over && big) {
 		er_request_drain(r);
 	} else if (over) {

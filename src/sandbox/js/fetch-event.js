@@ -3,7 +3,7 @@
 // the engine.
 import * as er from './natives.js';
 import { BODY_KEPT, BODY_LAST, BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, COMPAT_ENV_LAST } from './contract.js';
-import { bareList, RangeErr, TypeErr, defineProperty, freeze, isPromise, jsonParse, strSplit, toWellFormed } from './primordials.js';
+import { bareList, Err, RangeErr, TypeErr, defineProperty, freeze, isPromise, jsonParse, strSplit, toWellFormed } from './primordials.js';
 import { INTERNAL, brand, dictionary, finish, illegal, isObject, need } from './webidl.js';
 import { Event } from './event.js';
 import { OVER, close, dispatched, open, settle } from './scope.js';
@@ -376,6 +376,17 @@ function callListeners(s) {
 	s.dispatchedTo = true;
 	if (askedOf(event)) conclude(s, scopeOf(event));
 	else passOn(s);
+}
+
+/** hooks.hung: no timer, no subrequest and no body that anybody reads is under way, for this
+ * request or for another one of the instance. So its promises stay as they are. */
+export function hung(s) {
+	if (!s.answered)
+		failed(s, new Err('The handler can never answer: it waits for a promise that nothing under way can settle (no timer, fetch, read or other request)'));
+	if (s.over || s.streaming || s.waits === 0) return;
+	reportException(s.id, new Err('A promise given to waitUntil can never settle: nothing under way can do that (no timer, fetch, read or other request)'), false);
+	close(s, OVER);
+	er.done(s.id);
 }
 
 /** hooks.cancel: the client left, or the time is up. */

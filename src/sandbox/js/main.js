@@ -1,6 +1,6 @@
 // The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its
 // request the current one.
-import { cancel as cancelScope, loaded, request } from './fetch-event.js';
+import { cancel as cancelScope, hung, loaded, request } from './fetch-event.js';
 import { rejection, reportUncaught, turnOver } from './globals.js';
 import { describe } from './report.js';
 import { enter, enterScope } from './scope.js';
@@ -44,6 +44,10 @@ export const hooks = {
 	cancel(id, kind) {
 		const s = enter(id);
 		if (s !== undefined && !s.over) cancelScope(s, kind);
+	},
+	hung(id) {
+		const s = enter(id);
+		if (s !== undefined && !s.over) hung(s);
 	},
 	warm: prepareStreams,
 	describe,

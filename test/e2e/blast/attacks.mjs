@@ -78,7 +78,7 @@ export const attacks = {
 	'a response body that never ends': { code: 'e.respondWith(new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(65536)) } })))', cut: true, status: [599], errors: ['cpu', 'timeout', 'memory'], limits: { responseMs: 1500 }, floorMs: 4 },
 	'a response body that trickles for ever': { code: 'e.respondWith(new Response(new ReadableStream({ async pull(c) { await new Promise(r => setTimeout(r, 20)); c.enqueue(new Uint8Array(1)) } })))', cut: true, status: [504], errors: ['timeout'], limits: { responseMs: 700 } },
 	'a body enqueued without end': { code: 'e.respondWith(new Response(new ReadableStream({ start(c) { for (;;) c.enqueue(new Uint8Array(65536)) } })))', ...bomb },
-	'a handler that never answers': { code: 'e.respondWith(new Promise(() => {}))', status: [504, 599], errors: ['timeout', 'exception'], limits: { responseMs: 700 } },
+	'a handler that never answers': { code: 'e.respondWith(new Promise(() => {}))', status: [504, 599], errors: ['hung'], limits: { responseMs: 700 } },
 	'a handler that throws': { code: 'throw new Error("no")', ...exception },
 	'a handler that answers nonsense': { code: 'e.respondWith({ status: 200 })', ...exception },
 	'a getter that throws inside the response': { code: 'e.respondWith(new Response("x", { get headers() { throw 1 } }))', ...exception },
