@@ -57,19 +57,18 @@
 	X(FETCH_WHOLE, 64) \
 	/* the request itself, as it came: C's own, er.fetchRequest says it */ \
 	X(FETCH_REQUEST, 128) \
-	/* what it brings is the answer of its request: C's own, er.answer says it */ \
-	X(FETCH_ANSWER, 256) \
+	X(FETCH_ANSWER, 256) /* what it brings is its request's answer: C's own, er.answer says it */ \
 	/* the sandbox reads the answer's body: its first PULL_WINDOW bytes come unasked */ \
 	X(FETCH_PULL, 512) \
 	/* the frame says what is wished of the cache: C's own, from the argument `wishes` */ \
 	X(FETCH_WISHES, 1024) \
-	/* mode: 'same-origin': no redirect leads to another origin */ \
-	X(FETCH_SAME_ORIGIN, 2048) \
+	X(FETCH_SAME_ORIGIN, 2048) /* mode: 'same-origin': no redirect leads to another origin */ \
 	/* data on the node (http/data.h), and which: the URL is text of that kind, no URL to parse */ \
 	X(FETCH_DATA_SHIFT, 12) \
 	X(FETCH_DATA_KV, 1 << 12) \
 	X(FETCH_DATA_CACHE, 2 << 12) \
 	X(FETCH_DATA_ASSETS, 3 << 12) \
+	X(FETCH_SERVICE, 7 << 12) /* another routine; the string of FETCH_WISHES is its binding */ \
 	X(FETCH_DATA_MASK, 7 << 12)
 
 /* What er.fetchRequest returns. */

@@ -42,8 +42,8 @@
 #define ER_FRAME_TABLE(X) \
 	/* n>s: what to run. Payload: the strings routine name, version, source URL, environment as \
 	   JSON; then er_load_limits as u32s in order; then, if there are any, the string of what \
-	   else env has: "kv\nNAME\nNAMESPACE\n", "assets\nNAME\n\n" for each. CODE frames follow. \
-	   Once. */ \
+	   else env has: "kv\nNAME\nNAMESPACE\n", "service\nNAME\nROUTINE\n", "assets\nNAME\n\n" for \
+	   each. CODE frames follow. Once. */ \
 	X(LOAD) \
 	/* n>s: bytes of the script (UTF-8); FIN on the last. */ \
 	X(CODE) \
@@ -108,8 +108,9 @@
 	   and RELAY in flags if its upload goes along. FETCH_ANSWER in aux: the response is the \
 	   request's answer; only if the request has none when it comes, and the subrequest does not \
 	   fail. FETCH_WISHES in aux: then comes a string, what the routine wishes of the cache \
-	   (isolate/wish.h). A FETCH_DATA_* in aux: the URL is what that kind of data calls a thing, \
-	   and any UTF-8. */ \
+	   (isolate/wish.h). FETCH_SERVICE in aux: that string is a name of "service" in LOAD, and the \
+	   routine behind it answers. A FETCH_DATA_* in aux: the URL is what that kind of data calls a \
+	   thing, and any UTF-8. */ \
 	X(FETCH) \
 	/* s>n id of a subrequest: the routine aborted it. */ \
 	X(FETCH_CANCEL) \

@@ -20,6 +20,7 @@
 #include "cli/desk.h"
 #include "cli/devfiles.h"
 #include "cli/devlog.h"
+#include "cli/devothers.h"
 #include "cli/devvars.h"
 #include "cli/ending.h"
 #include "cli/file.h"
@@ -42,7 +43,7 @@ enum { DRAIN_MS = 2000, SETTLE_MS = 40, PORT_TRIES = 20, ECHO_MS = 20, DEV_ALLOW
 
 /* er dev from its arguments to the end of its loop. */
 typedef struct dev {
-	const char *entry, *host, *origin, *allow, *hosts;
+	const char *entry, *host, *origin, *allow, *hosts, *with;
 	/* who every client is taken for, and where: --client, --geo, --place */
 	const char *client_text, *geo, *place_text;
 	struct sockaddr_storage client;
@@ -58,6 +59,7 @@ typedef struct dev {
 	er_bundler *bundler;
 	er_devlog *log;
 	er_devfiles *files;
+	er_devothers *others; /* routines that it calls */
 	er_node *node;
 	er_bundle *first;   /* the first build, until the node has started */
 	size_t own_vars;    /* of .dev.vars */
@@ -200,6 +202,10 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	}
 	if (er_devfiles_assets(d->files) != NULL)
 		er_config_add_files(c, d->project.name, er_devfiles_assets(d->files));
+	if (!er_devothers_configure(d->others, c, d->allowed, d->n_allowed, err)) {
+		er_config_unref(c);
+		return NULL;
+	}
 	er_config_seal(c);
 	return c;
 }
@@ -275,6 +281,44 @@ static bool start_bundler(dev *d, er_err *err)
 	return d->bundler != NULL;
 }
 
+/* ---- the routines that it calls ---- */
+
+static void on_others(void *ctx)
+{
+	dev *d = ctx;
+	if (d->node != NULL && !d->stopping)
+		(void)reload(d);
+}
+
+/* Those of --with, and those that lie beside it. */
+static bool take_others(dev *d, er_err *err)
+{
+	er_slice rest = d->with != NULL ? er_slice_cstr(d->with) : (er_slice){0}, one;
+	while (er_slice_split(&rest, ',', &one)) {
+		char *folder = er_strdup_slice(er_slice_trim(one));
+		bool ok = er_devothers_add(d->others, folder, err);
+		er_free(folder);
+		if (!ok)
+			return false;
+	}
+	er_devothers_find(d->others, &d->project);
+	return true;
+}
+
+static void tell_of_others(dev *d, const char *url)
+{
+	er_slice names[ER_DEVOTHERS_MOST], missing = er_devothers_missing(d->others, &d->project);
+	size_t n = er_devothers_names(d->others, names);
+	const char *port = strrchr(url, ':');
+	for (size_t i = 0; i < n; i++)
+		er_devlog_note(d->log, false, "%.*s runs here, too: http://%.*s.localhost%s", ER_FMT(names[i]), ER_FMT(names[i]), port);
+	if (missing.n > 0)
+		er_devlog_note(d->log, true,
+		               "the routine %.*s, which \"services\" names, is not here: er dev --with FOLDER takes its project "
+		               "(one in ../%.*s is found by itself)",
+		               ER_FMT(missing), ER_FMT(missing));
+}
+
 /* ---- static files ---- */
 
 /* As they are now. What is wrong with them is shown, and what was served goes on. */
@@ -331,6 +375,7 @@ static void on_settled(uv_timer_t *t)
 	               d->own_vars > 0 ? "er.jsonc and " ER_DEVVARS_FILE " were read again" : "er.jsonc was read again");
 	d->version++;
 	read_files(d, false);
+	er_devothers_find(d->others, &d->project);
 	if (d->project.main == NULL) {
 		drop_code(d);
 		(void)reload(d);
@@ -381,6 +426,7 @@ static void begin_to_end(dev *d)
 	if (d->watching)
 		close_handle(&d->watch);
 	er_devfiles_stop(d->files);
+	er_devothers_stop(d->others);
 	close_handle(&d->settle);
 }
 
@@ -482,7 +528,7 @@ static void watch(dev *d)
 static void make_data(dev *d)
 {
 	er_err err = {0};
-	if (d->project.n_kv == 0)
+	if (d->project.n_kv == 0 && !er_devothers_has_kv(d->others))
 		return;
 	char *folder = er_printf("%s/.er", d->project.root), *ignore = er_printf("%s/.gitignore", folder);
 	(void)mkdir(folder, 0755);
@@ -546,7 +592,8 @@ static void say_ready(dev *d)
 	if (d->own_vars > 0)
 		er_devlog_note(d->log, false, "%zu variable%s of " ER_DEVVARS_FILE " go%s over those of er.jsonc", d->own_vars,
 		               d->own_vars == 1 ? "" : "s", d->own_vars == 1 ? "es" : "");
-	if (d->data != NULL)
+	tell_of_others(d, url);
+	if (d->data != NULL && d->project.n_kv > 0)
 		er_devlog_note(d->log, false, "its key-value store: er kv list %.*s --node %s/admin.sock",
 		               ER_FMT(d->project.kv[0].target), d->data);
 	if (level != ER_LEVEL_FULL)
@@ -565,8 +612,10 @@ static void clean_up(dev *d)
 		er_node_free(d->node);
 	er_devlog_close(d->log);
 	er_devfiles_stop(d->files);
+	er_devothers_stop(d->others);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 	er_devfiles_free(d->files);
+	er_devothers_free(d->others);
 	(void)uv_loop_close(&d->loop);
 	er_bundle_free(d->first);
 	er_piece_drop(&d->code);
@@ -591,8 +640,10 @@ static int run(dev *d)
 	ER_ASSERT(rc == 0);
 	d->log = er_devlog_new(&d->loop, d->json);
 	d->files = er_devfiles_new(&d->loop, on_files, d);
-	bool other, ok = check_port(d, &err) && er_devfiles_read(d->files, &d->project, &other, &err) && start_build(d, &err);
-	while (ok && d->first == NULL && uv_run(&d->loop, UV_RUN_ONCE))
+	d->others = er_devothers_new(&d->loop, d->log, on_others, d);
+	bool other, ok = check_port(d, &err) && er_devfiles_read(d->files, &d->project, &other, &err) && take_others(d, &err) &&
+	                 start_build(d, &err);
+	while (ok && (d->first == NULL || er_devothers_waits(d->others)) && uv_run(&d->loop, UV_RUN_ONCE))
 		;
 	ok = ok && start_node(d, &err);
 	if (ok) {
@@ -663,6 +714,8 @@ int er_cmd_dev(int argc, char **argv)
 	    {"geo", 0, "FILE", "a database of places in MaxMind's format, for request.info and request.cf", NULL, &d.geo},
 	    {"place", 0, "FIELDS", "without a database: where every client is, as country=DE,city=Berlin", NULL, &d.place_text},
 	    {"allow", 0, "ADDRESSES", "private addresses that subrequests may reach, as 10.0.0.0/8,192.168.1.5", NULL, &d.allow},
+	    {"with", 0, "FOLDERS", "projects of routines that it calls (\"services\" of er.jsonc), as ../auth,../mail", NULL,
+	     &d.with},
 	    {"json", 0, NULL, "one JSON object a line on standard output: ready, build, console, exception, killed, request", &d.json,
 	     NULL},
 	};

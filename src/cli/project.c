@@ -139,8 +139,11 @@ static bool take(loader *l, const er_json *v)
 	p->fallback = s.fallback;
 	p->kv = s.kv;
 	p->n_kv = s.n_kv;
+	p->services = s.services;
+	p->n_services = s.n_services;
 	p->compat_json = json_of(l, er_json_get(v, ER_LIT("compat")));
 	p->kv_json = json_of(l, er_json_get(v, ER_LIT("kv")));
+	p->services_json = json_of(l, er_json_get(v, ER_LIT("services")));
 	p->limits_json = json_of(l, er_json_get(v, ER_LIT("limits")));
 	take_assets(l, er_json_get(v, ER_LIT("assets")), &s);
 	return take_main(l, er_json_get(v, ER_LIT("main")), s.main);
@@ -315,6 +318,8 @@ er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map,
 	                                    .files = p->assets_folder != NULL,
 	                                    .kv = p->kv,
 	                                    .n_kv = p->n_kv,
+	                                    .services = p->services,
+	                                    .n_services = p->n_services,
 	                                    .allow = allow,
 	                                    .n_allow = n_allow});
 }

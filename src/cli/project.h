@@ -13,6 +13,7 @@
  *                   "idleSeconds": 1800, "codeBytes": 1048576 },
  *       "vars": { "GREETING": "hello" },         // env.GREETING; any JSON
  *       "kv": ["sessions"],                      // env.sessions; or {"SESSIONS": "sessions"}
+ *       "services": { "AUTH": "auth" },          // env.AUTH.fetch() asks the routine auth; or ["auth"]
  *       "profile": "standard",                   // or "hardened": no JIT, no WebAssembly
  *       "fallback": false                        // on a failure before the answer: the standard CDN process answers
  *     }
@@ -47,8 +48,10 @@ typedef struct er_project {
 	} routes[ER_ENV_COUNT_]; /* by er_env; written as one list: both have it */
 	er_data_binding *kv;
 	size_t n_kv;
+	er_data_binding *services;
+	size_t n_services;
 	/* as written in er.jsonc, or empty: what a deploy sends */
-	er_slice compat_json, limits_json, kv_json;
+	er_slice compat_json, limits_json, kv_json, services_json;
 	er_limits limits;
 	er_slice vars;        /* JSON text of an object */
 	er_slice assets_json; /* as written in er.jsonc; empty: it has no static files */

@@ -217,31 +217,38 @@ static bool actor_of(er_job *job, er_actor *out)
 	return true;
 }
 
-/* What the routine runs now, in any environment, opens this namespace already: somebody who may has
- * deployed that. */
-static bool opens_already(er_job *job, er_slice namespace)
+static bool names(const er_data_binding *v, size_t n, er_slice target)
+{
+	for (size_t i = 0; i < n; i++)
+		if (er_slice_eq(v[i].target, target))
+			return true;
+	return false;
+}
+
+/* What the routine runs now, in any environment, opens this namespace, or calls this routine,
+ * already: somebody who may has deployed that. */
+static bool opens_already(er_job *job, er_slice target, bool service)
 {
 	const er_world_routine *r = er_world_find(job->control->world, job->routine);
 	for (int e = 0; r != NULL && e < ER_ENV_COUNT_; e++)
 		for (size_t v = 0; r->env[e] != NULL && v < ER_STORE_SPLIT && r->env[e]->row.split.version[v] != 0; v++) {
 			er_settings s;
 			er_problem ignored = {0};
-			if (!er_settings_parse(job->arena, r->env[e]->version[v].settings, &s, &ignored))
-				continue;
-			for (size_t i = 0; i < s.n_kv; i++)
-				if (er_slice_eq(s.kv[i].target, namespace))
-					return true;
+			if (er_settings_parse(job->arena, r->env[e]->version[v].settings, &s, &ignored) &&
+			    names(service ? s.services : s.kv, service ? s.n_services : s.n_kv, target))
+				return true;
 		}
 	return false;
 }
 
-/* What a token that is confined to routines was not granted of the KV, it does not get by what it
- * deploys. Code that opens a namespace may write to it. */
+/* What a token that is confined to routines was not granted of the KV, it does not get by
+ * what it deploys. Code that opens a namespace may write to it. Nor does its code call
+ * routines of others. */
 static bool may_open(er_job *job, const er_actor *actor, const er_settings *s)
 {
 	for (size_t i = 0; i < s->n_kv; i++) {
 		er_slice ns = s->kv[i].target;
-		if (er_actor_opens(actor, ns, true) || opens_already(job, ns))
+		if (er_actor_opens(actor, ns, true) || opens_already(job, ns, false))
 			continue;
 		return er_refuse_confined(
 		    &job->problem,
@@ -251,6 +258,13 @@ static bool may_open(er_job *job, const er_actor *actor, const er_settings *s)
 		    ER_FMT(ns), er_actor_opens(actor, ns, false) ? "it may only read" : "was not granted to it", ER_FMT(job->routine),
 		    ER_FMT(ns));
 	}
+	for (size_t i = 0; i < s->n_services; i++)
+		if (!er_actor_has(actor, s->services[i].target) && !opens_already(job, s->services[i].target, true))
+			return er_refuse_confined(&job->problem,
+			                          "this token is confined to routines: it cannot deploy code that calls the routine %.*s, "
+			                          "which is none of them and which %.*s does not call yet; another token has to deploy "
+			                          "that once",
+			                          ER_FMT(s->services[i].target), ER_FMT(job->routine));
 	return true;
 }
 
@@ -364,6 +378,7 @@ static bool apply(er_job *job)
 	if (job->adds) {
 		er_warn_env(&job->warnings, job->control, job->arena, job->routine, job->env, job->data.code, &job->settings);
 		er_warn_kv(&job->warnings, job->control, job->arena, &job->settings);
+		er_warn_services(&job->warnings, job->control, job->arena, job->routine, job->env, &job->settings);
 	}
 	if (job->adds && job->deploys)
 		er_warn_routes(&job->warnings, job->control, job->arena, job->routine, job->env, &job->settings,

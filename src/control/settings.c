@@ -22,7 +22,7 @@ enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 16, B
 /* As they stand in JSON. */
 typedef struct raw {
 	er_slice name, main, profile, schema;
-	const er_json *compat, *routes, *limits, *vars, *kv, *assets;
+	const er_json *compat, *routes, *limits, *vars, *kv, *services, *assets;
 	bool fallback;
 } raw;
 
@@ -36,6 +36,7 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "profile", profile, ER_MEMBER_STRING, false, 1, 20),
     ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_BOOL, false, 0, 0),
     ER_MEMBER(raw, "kv", kv, ER_MEMBER_ANY, false, 0, 0),
+    ER_MEMBER(raw, "services", services, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "assets", assets, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
@@ -151,19 +152,30 @@ static bool binding_ok(er_slice name)
 	return ok;
 }
 
-/* One namespace; `named`: its key is the member of env. */
-static bool read_binding(const er_json *e, const er_path *path, bool named, er_data_binding *out, er_problem *problem)
+/* What a list of bindings is of, for sentences. */
+typedef struct kind {
+	er_slice member;     /* "kv" */
+	const char *one;     /* "a namespace" */
+	const char *all;     /* what is expected */
+	const char *at_most; /* the same of how many */
+} kind;
+
+/* One target; `named`: its key is the member of env. */
+static bool read_binding(const er_json *e, const er_path *path, const kind *k, bool named, er_data_binding *out,
+                         er_problem *problem)
 {
+	char expected[80];
+	(void)snprintf(expected, sizeof expected, "the name of %s: a to z, 0 to 9 and -", k->one);
 	if (e->type != ER_JSON_STRING)
-		return er_members_refuse(problem, path, e, "the name of a namespace");
+		return er_members_refuse(problem, path, e, expected);
 	if (named && !binding_ok(e->key)) {
 		er_refuse_field(problem, er_slice_cstr(path->text), "a name of letters, digits and _, at most 64",
 		                "\"%s\": a member of env has letters, digits and _, at most 64, and no digit in front", path->text);
 		return er_refuse_at(problem, e);
 	}
 	if (!er_name_ok(e->text)) {
-		er_refuse_field(problem, er_slice_cstr(path->text), "the name of a namespace: a to z, 0 to 9 and -",
-		                "\"%s\": a namespace's name has a to z, 0 to 9 and -, at most 63", path->text);
+		er_refuse_field(problem, er_slice_cstr(path->text), expected,
+		                "\"%s\": the name of %s has a to z, 0 to 9 and -, at most 63", path->text, k->one);
 		return er_refuse_at(problem, e);
 	}
 	*out = (er_data_binding){.name = named ? e->key : e->text, .target = e->text};
@@ -172,26 +184,45 @@ static bool read_binding(const er_json *e, const er_path *path, bool named, er_d
 
 /* ["sessions"]: env.sessions is the namespace sessions. {"SESSIONS": "sessions"}: env.SESSIONS
  * is. */
-static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+static bool read_bindings(er_arena *a, const er_json *v, er_slice at, const kind *k, er_data_binding **out, size_t *n_out,
+                          er_problem *problem)
 {
-	er_path all = er_path_member(at, ER_LIT("kv"));
+	er_path all = er_path_member(at, k->member);
 	size_t n = 0;
 	if (v->type != ER_JSON_ARRAY && v->type != ER_JSON_OBJECT)
-		return er_members_refuse(problem, &all, v, "an array of namespaces, or an object {\"NAME\": \"namespace\"}");
+		return er_members_refuse(problem, &all, v, k->all);
 	bool named = v->type == ER_JSON_OBJECT;
 	for (const er_json *e = v->first; e != NULL; e = e->next)
 		n++;
 	if (n > ER_SETTINGS_KV)
-		return er_members_refuse(problem, &all, v, "at most 100 namespaces");
-	out->kv = er_arena_alloc(a, (n + 1) * sizeof *out->kv);
-	out->n_kv = 0;
+		return er_members_refuse(problem, &all, v, k->at_most);
+	*out = er_arena_alloc(a, (n + 1) * sizeof **out);
+	*n_out = 0;
 	for (const er_json *e = v->first; e != NULL; e = e->next) {
 		er_path path = named ? er_path_member(er_slice_cstr(all.text), er_slice_head(e->key, BINDING_MAX))
-		                     : er_path_element(er_slice_cstr(all.text), out->n_kv);
-		if (!read_binding(e, &path, named, &out->kv[out->n_kv++], problem))
+		                     : er_path_element(er_slice_cstr(all.text), *n_out);
+		if (!read_binding(e, &path, k, named, &(*out)[(*n_out)++], problem))
 			return false;
 	}
 	return true;
+}
+
+static bool read_kv(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	static const kind k = {.member = ER_LIT("kv"),
+	                       .one = "a namespace",
+	                       .all = "an array of namespaces, or an object {\"NAME\": \"namespace\"}",
+	                       .at_most = "at most 100 namespaces"};
+	return read_bindings(a, v, at, &k, &out->kv, &out->n_kv, problem);
+}
+
+static bool read_services(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	static const kind k = {.member = ER_LIT("services"),
+	                       .one = "a routine",
+	                       .all = "an array of routines, or an object {\"NAME\": \"routine\"}",
+	                       .at_most = "at most 100 routines"};
+	return read_bindings(a, v, at, &k, &out->services, &out->n_services, problem);
 }
 
 typedef struct assets_raw {
@@ -327,7 +358,9 @@ bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *o
 	       (r.limits == NULL || read_limits(r.limits, at, &out->limits, problem)) &&
 	       (r.routes == NULL || read_routes(a, r.routes, at, out, problem)) &&
 	       (r.assets == NULL || read_assets(a, r.assets, at, out, problem)) &&
-	       (r.kv == NULL || read_kv(a, r.kv, at, out, problem)) && (r.vars == NULL || read_vars(a, r.vars, at, out, problem));
+	       (r.kv == NULL || read_kv(a, r.kv, at, out, problem)) &&
+	       (r.services == NULL || read_services(a, r.services, at, out, problem)) &&
+	       (r.vars == NULL || read_vars(a, r.vars, at, out, problem));
 }
 
 bool er_settings_read(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
@@ -418,7 +451,8 @@ void er_settings_write(er_buf *b, const er_json *v)
 	                            {.name = ER_LIT("profile")},
 	                            {.name = ER_LIT("fallback")},
 	                            {.name = ER_LIT("kv")},
-	                            {.name = ER_LIT("assets"), .inside = assets, .n_inside = sizeof assets / sizeof *assets}};
+	                            {.name = ER_LIT("assets"), .inside = assets, .n_inside = sizeof assets / sizeof *assets},
+	                            {.name = ER_LIT("services")}};
 	write_known(b, v, all, sizeof all / sizeof *all);
 }
 

@@ -1,8 +1,8 @@
 /* The settings of a version: what er.jsonc says about running (name, main, compat, routes, limits,
- * vars, profile, fallback, kv, assets), as JSON that came over the wire, lies in the store or
- * stands in a file, checked member by member. The one reader serves the API, which refuses, the
- * gateway, which makes an er_routine of a stored version or of one of node.jsonc, and the tool,
- * which reads the file. Mistakes know their place in the text.
+ * vars, profile, fallback, kv, services, assets), as JSON that came over the wire, lies in the
+ * store or stands in a file, checked member by member. The one reader serves the API, which
+ * refuses, the gateway, which makes an er_routine of a stored version or of one of node.jsonc, and
+ * the tool, which reads the file. Mistakes know their place in the text.
  *
  * Pure: everything it returns lives in the caller's arena (or in the JSON it was given). */
 #ifndef ER_CONTROL_SETTINGS_H
@@ -19,7 +19,7 @@
 
 enum {
 	ER_SETTINGS_ROUTES = 100,
-	ER_SETTINGS_KV = 100,
+	ER_SETTINGS_KV = 100,         /* and of services */
 	ER_SETTINGS_PATTERNS = 100,   /* of assets.runRoutineFirst */
 	ER_SETTINGS_VARS = 32 * 1024, /* bytes of a version's own variables, as JSON */
 	/* Bytes of an environment's variables and secrets, as JSON: with a version's own they must fit
@@ -37,6 +37,8 @@ typedef struct er_settings {
 	size_t n_routes;
 	er_data_binding *kv; /* namespaces that the code opens, as members of env */
 	size_t n_kv;
+	er_data_binding *services; /* routines that the code calls, likewise */
+	size_t n_services;
 	er_slice vars; /* an object, as JSON text */
 	bool has_assets;
 	er_assets_settings assets; /* of static files, if it has some */

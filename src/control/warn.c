@@ -69,6 +69,8 @@ static bool is_known(er_slice name, const er_settings *s, const er_json *vars, c
 	bool known = er_json_get(vars, name) != NULL || (s->has_assets && er_slice_eq(name, ER_LIT("ASSETS")));
 	for (size_t i = 0; i < s->n_kv && !known; i++)
 		known = er_slice_eq(s->kv[i].name, name);
+	for (size_t i = 0; i < s->n_services && !known; i++)
+		known = er_slice_eq(s->services[i].name, name);
 	for (size_t i = 0; i < n && !known; i++)
 		known = er_slice_eq(rows[i].name, name);
 	return known;
@@ -180,5 +182,23 @@ void er_warn_kv(er_warnings *w, er_control *c, er_arena *a, const er_settings *s
 		if (!there)
 			er_warn(w, a, "there is no KV namespace %.*s yet: er kv namespace add %.*s", ER_FMT(s->kv[i].target),
 			        ER_FMT(s->kv[i].target));
+	}
+}
+
+/* ---- services ---- */
+
+void er_warn_services(er_warnings *w, er_control *c, er_arena *a, er_slice routine, er_env env, const er_settings *s)
+{
+	er_file_routine *files = NULL;
+	size_t n_files = s->n_services > 0 ? c->o.ops->file_routines(c->o.ops_ctx, a, &files) : 0;
+	for (size_t i = 0; i < s->n_services; i++) {
+		er_slice target = s->services[i].target;
+		const er_world_routine *r = er_world_find(c->world, target);
+		bool there = er_slice_eq(target, routine) || (r != NULL && r->env[env] != NULL);
+		for (size_t k = 0; k < n_files && !there; k++)
+			there = er_slice_eq(files[k].name, target);
+		if (!there)
+			er_warn(w, a, "there is no routine %.*s in %s yet: env.%.*s.fetch fails until it is deployed there", ER_FMT(target),
+			        er_env_name(env), ER_FMT(s->services[i].name));
 	}
 }

@@ -18,6 +18,8 @@ void er_warn_routes(er_warnings *w, er_control *c, er_arena *a, er_slice routine
                     const er_route_rule *rules, size_t n);
 /* Namespaces that the version names and the store does not have. */
 void er_warn_kv(er_warnings *w, er_control *c, er_arena *a, const er_settings *s);
+/* Routines that the version calls and the environment does not have. */
+void er_warn_services(er_warnings *w, er_control *c, er_arena *a, er_slice routine, er_env env, const er_settings *s);
 void er_warnings_write(const er_warnings *w, er_out *out);
 
 #endif

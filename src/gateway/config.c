@@ -407,7 +407,8 @@ static bool same_routine(const er_routine *a, const er_routine *b)
 	       er_slice_eq(a->env_json, b->env_json) && same_piece(a->code, b->code) && same_piece(a->source_map, b->source_map) &&
 	       memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->compat == b->compat && a->profile == b->profile &&
 	       a->fallback == b->fallback && a->files == b->files && same_bindings(a->kv, a->n_kv, b->kv, b->n_kv) &&
-	       a->n_allow == b->n_allow && (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
+	       same_bindings(a->services, a->n_services, b->services, b->n_services) && a->n_allow == b->n_allow &&
+	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
 }
 
 static bool same_addresses(const er_config *a, const er_config *b)
@@ -512,6 +513,19 @@ static const er_rule *find_rule(const er_route_index *ix, er_slice host, er_slic
 	return best;
 }
 
+bool er_config_named(const er_config *c, er_env env, er_slice name, er_found *out)
+{
+	ER_ASSERT(c->sealed && (unsigned)env < ER_ENV_COUNT_);
+	uintptr_t found = index_of(c, env, name);
+	*out = (er_found){.env = env};
+	if (found == 0)
+		return false;
+	ER_ASSERT(found <= c->n_deployments);
+	out->index = (uint32_t)found - 1;
+	out->deployment = c->deployments[out->index];
+	return true;
+}
+
 bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice path, er_found *out)
 {
 	char room[HOST_MAX];
@@ -529,7 +543,7 @@ bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice pat
 		found = (uintptr_t)out->rule->target + 1;
 	else if (er_slice_ends(host, local))
 		found = index_of(c, env, er_slice_head(host, host.n - local.n));
-	if (found == 0 && c->dev && c->n_file == 1)
+	if (found == 0 && c->dev && c->n_file > 0) /* the desk's own is the first one */
 		found = index_of(c, env, c->deployments[0]->name);
 	if (found == 0)
 		return false;

@@ -83,8 +83,8 @@ typedef struct er_config {
 	er_env_tables env[ER_ENV_COUNT_];
 	char *access_log; /* path, "-" (standard output), or NULL: none */
 	bool log_json, sealed;
-	/* er dev: NAME.localhost and every other host reach the only routine; loopback subrequests
-	 * allowed */
+	/* er dev: NAME.localhost reaches that routine, every other host the first one; loopback
+	 * subrequests allowed */
 	bool dev;
 	/* of er dev: those that it answers beside its own (gateway/own_host.h) */
 	char *own_hosts;
@@ -154,6 +154,8 @@ typedef struct er_found {
 	uint32_t index;                  /* of it, in the configuration */
 	const er_rule *rule;             /* NULL: NAME.localhost */
 } er_found;
+/* The routine of that name. */
+bool er_config_named(const er_config *c, er_env env, er_slice name, er_found *out);
 /* First rule wins. `env`: of the listener; the host may say another one (NAME.staging.localhost,
  * staging_hosts). `host` lower case without port, `path` without query. The configuration must be
  * sealed. */

@@ -132,6 +132,8 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .files = v->has_assets,
 	                                    .kv = settings->kv,
 	                                    .n_kv = settings->n_kv,
+	                                    .services = settings->services,
+	                                    .n_services = settings->n_services,
 	                                    .allow = allow,
 	                                    .n_allow = n_allow});
 }

@@ -139,6 +139,10 @@ static void handle_routine(void *self, er_exchange *x)
 	er_worker *w = from->worker;
 	er_slice path = er_slice_head(x->req.target, er_slice_find(x->req.target, '?'));
 	er_found found;
+	if (x->req.routine.n > 0) {
+		er_worker_ask_named(self, x);
+		return;
+	}
 	if (!er_config_route(w->current->config, from->env, er_host_of(x->req.authority), path, &found)) {
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_ROUTINE));
 		return;
@@ -151,9 +155,7 @@ static void handle_routine(void *self, er_exchange *x)
 		served->index = found.index;
 		served->routine = r;
 	}
-	er_assets *files = er_deployment_assets(found.deployment, r);
-	if (files == NULL || !er_worker_takes_files(w, files, x))
-		er_exchange_pass(x, er_isolate_handler(w->isolate, r));
+	er_worker_run_routine(self, x, &found, r);
 }
 
 /* False: it has its answer. */

@@ -199,6 +199,15 @@ void er_worker_finished(void *ctx, const er_finished *f)
 	}
 }
 
+void er_worker_count_named(er_worker *w, const er_finished *f)
+{
+	er_routine_metrics *m = metrics_of(w, f->served->hold, f->served);
+	er_metrics_finished(m, f);
+	if (f->x->facts.open)
+		wait_for_end(w, f, m, false);
+	tell_tail(w, f);
+}
+
 static void on_console(void *ctx, const er_routine *r, er_exchange *x, unsigned level, er_slice text)
 {
 	er_worker *w = ctx;

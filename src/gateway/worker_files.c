@@ -4,7 +4,8 @@
 
 #include "http/data.h"
 
-bool er_worker_takes_files(er_worker *w, er_assets *files, er_exchange *x)
+/* False: the exchange is its code's. */
+static bool takes(er_worker *w, er_assets *files, er_exchange *x)
 {
 	er_assets_plan plan;
 	switch (er_assets_look(files, x, files->alone, &plan)) {
@@ -18,6 +19,15 @@ bool er_worker_takes_files(er_worker *w, er_assets *files, er_exchange *x)
 	default:
 		return false;
 	}
+}
+
+void er_worker_run_routine(er_worker_door *d, er_exchange *x, const er_found *found, er_routine *r)
+{
+	er_worker *w = d->worker;
+	x->facts.environment = (uint8_t)found->env;
+	er_assets *files = er_deployment_assets(found->deployment, r);
+	if (files == NULL || !takes(w, files, x))
+		er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 
 /* The files of the version that asks. The client's request holds the configuration in which it is;

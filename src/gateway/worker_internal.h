@@ -117,10 +117,14 @@ void er_worker_free_guests(er_worker *w);
 void er_worker_serve_own(er_worker_door *d);
 
 /* worker_files.c */
-/* Has the files of a version answer, if it is their turn. False: the exchange is its code's. */
-bool er_worker_takes_files(er_worker *w, er_assets *files, er_exchange *x);
+/* This version answers: its static files, if it is their turn, else its code. */
+void er_worker_run_routine(er_worker_door *d, er_exchange *x, const er_found *found, er_routine *r);
 /* The door's handler of ER_DATA_ASSETS. */
 void er_worker_serve_files(er_worker_door *d);
+
+/* worker_named.c */
+/* The routine that the exchange names answers. */
+void er_worker_ask_named(er_worker_door *d, er_exchange *x);
 
 /* worker_prefetch.c */
 struct er_prefetch;
@@ -134,6 +138,8 @@ void er_worker_fetch_none(er_worker *w);
 er_isolate_events er_worker_isolate_events(er_worker *w);
 /* Lines that still wait, as they are. */
 void er_worker_write_unsettled(er_worker *w);
+/* The same of an exchange that no client asked: it has no line of the access log. */
+void er_worker_count_named(er_worker *w, const er_finished *f);
 /* er_server_options.finished: the account of an exchange is as complete as its answer is. */
 void er_worker_finished(void *ctx, const er_finished *f);
 /* Hands the lines so far to the writer of the access log. */

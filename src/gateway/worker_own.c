@@ -275,7 +275,7 @@ static void handle(void *self, er_exchange *x)
 {
 	er_worker_door *d = self;
 	ER_ASSERT(x->parent != NULL);
-	const er_site *home = er_config_site(d->worker->current->config, er_host_of(x->parent->req.authority));
+	const er_site *home = er_config_site(d->worker->current->config, er_host_of(er_exchange_home(x->parent)));
 	if (er_slice_eq(x->req.method, ER_LIT("PURGE"))) {
 		purge(d, x, home);
 		return;

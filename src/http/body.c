@@ -140,14 +140,18 @@ void er_body_unref(er_body *b)
 	if (b->trailers != NULL)
 		er_arena_fini(&b->trailers->arena);
 	er_free(b->trailers);
-	void (*gone)(void *) = b->gone;
-	void *ctx = b->gone_ctx;
+	er_body_gone gone = b->gone;
 	const er_body_watch *watch = b->watch;
 	void *watch_ctx = b->watch_ctx;
 	b->magic = 0;
 	er_free(b);
-	if (gone != NULL)
-		gone(ctx);
+	if (gone.fn != NULL)
+		gone.fn(gone.ctx);
+	for (er_body_gone *one = gone.next, *next; one != NULL; one = next) {
+		next = one->next;
+		one->fn(one->ctx);
+		er_free(one);
+	}
 	if (watch != NULL)
 		watch->gone(watch_ctx);
 }
@@ -155,9 +159,13 @@ void er_body_unref(er_body *b)
 void er_body_on_gone(er_body *b, void (*gone)(void *ctx), void *ctx)
 {
 	ER_CHECK(b, MAGIC);
-	ER_ASSERT(b->gone == NULL);
-	b->gone = gone;
-	b->gone_ctx = ctx;
+	if (b->gone.fn == NULL) {
+		b->gone = (er_body_gone){.fn = gone, .ctx = ctx};
+		return;
+	}
+	er_body_gone *more = ER_NEW(er_body_gone);
+	*more = (er_body_gone){.fn = gone, .ctx = ctx, .next = b->gone.next};
+	b->gone.next = more;
 }
 
 int64_t er_body_length(const er_body *b)

@@ -60,7 +60,9 @@ er_body *er_body_ref(er_body *b);
 /* The last one drops what is queued and frees. NULL is fine. */
 void er_body_unref(er_body *b);
 
-/* Once: called when the last reference is gone, and with it all that its source held for it. */
+/* Called when the last reference is gone, and with it all that its source held for it. More
+ * than one may want to hear of it: a body that two routines relay, one behind the other, is
+ * held by both. */
 void er_body_on_gone(er_body *b, void (*gone)(void *ctx), void *ctx);
 
 /* What the message says, or ER_BODY_UNKNOWN; not what has come so far. */

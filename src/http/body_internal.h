@@ -35,6 +35,13 @@ typedef struct er_body_watch {
 	void (*gone)(void *ctx); /* the last reference is gone, and the body with it */
 } er_body_watch;
 
+/* Somebody who wants to hear that a body is gone. The first one lies in the body. */
+typedef struct er_body_gone {
+	void (*fn)(void *ctx);
+	void *ctx;
+	struct er_body_gone *next;
+} er_body_gone;
+
 /* A queue of pieces with a source and a sink. `finished`, `cancelled` and the error are for
  * good. */
 struct er_body {
@@ -59,8 +66,7 @@ struct er_body {
 	void *sink_ctx;
 	const er_body_watch *watch; /* NULL: it is no branch of a tee */
 	void *watch_ctx;
-	void (*gone)(void *ctx);
-	void *gone_ctx;
+	er_body_gone gone;
 	er_body_after *trailers; /* NULL: none */
 };
 

@@ -78,11 +78,42 @@ er_exchange *er_exchange_child(er_exchange *parent, er_asker *asker)
 	x->parent = parent;
 	x->chain = parent->chain;
 	x->depth = (uint8_t)(parent->depth < UINT8_MAX ? parent->depth + 1 : UINT8_MAX);
+	x->fanout = parent->fanout;
+	if (x->fanout != NULL)
+		x->fanout->refs++;
 	if (!parent->facts.open)
 		x->peer = parent->peer;
 	er_list_push(&parent->children, &x->sibling);
 	parent->facts.subrequests++;
 	return x;
+}
+
+static void drop_fanout(er_exchange *x)
+{
+	er_fanout *f = x->fanout;
+	x->fanout = NULL;
+	ER_ASSERT(f == NULL || f->refs > 0);
+	if (f != NULL && --f->refs == 0)
+		er_free(f);
+}
+
+bool er_exchange_may_call(er_exchange *x, uint32_t most)
+{
+	ER_CHECK(x, MAGIC);
+	if (x->fanout == NULL) {
+		x->fanout = ER_NEW(er_fanout);
+		*x->fanout = (er_fanout){.refs = 1, .left = most};
+	}
+	if (x->fanout->left == 0)
+		return false;
+	x->fanout->left--;
+	return true;
+}
+
+er_slice er_exchange_home(const er_exchange *x)
+{
+	ER_CHECK(x, MAGIC);
+	return x->req.routine.n == 0 ? x->req.authority : x->wishes.cache != NULL ? x->wishes.cache->home : (er_slice){0};
 }
 
 static void leave_parent(er_exchange *x)
@@ -97,10 +128,12 @@ static void count_in_parent(const er_exchange *x)
 	er_exchange_facts *to = &x->parent->facts;
 	const unsigned n = sizeof to->subrequests_by_class / sizeof *to->subrequests_by_class;
 	unsigned class = x->res.error == ER_ERR_OK ? (unsigned)x->res.status / 100 : 0;
+	to->subrequests_by_class[class < n ? class : 0]++;
+	if (x->req.routine.n > 0)
+		return;
 	to->subrequests += x->facts.subrequests;
 	to->kv_reads += x->facts.kv_reads;
 	to->kv_writes += x->facts.kv_writes;
-	to->subrequests_by_class[class < n ? class : 0]++;
 	for (unsigned i = 0; i < n; i++)
 		to->subrequests_by_class[i] += x->facts.subrequests_by_class[i];
 }
@@ -148,6 +181,7 @@ void er_exchange_unref(er_exchange *x)
 	x->refs = 0;
 	leave_parent(x);
 	drop_bodies(x);
+	drop_fanout(x);
 	x->magic = 0;
 	if (give_spare(x))
 		return;
@@ -188,6 +222,7 @@ bool er_exchange_reset(er_exchange *x)
 	ER_ASSERT(!x->facts.open && x->parent == NULL);
 	end_children(x, ER_ERR_CANCELLED);
 	drop_bodies(x);
+	drop_fanout(x);
 	er_arena_reset(&x->arena);
 	make_fresh(x);
 	return true;
@@ -224,12 +259,21 @@ void er_exchange_pass(er_exchange *x, const er_handler *next)
 		next->handle(next->self, x);
 }
 
+static void tell_witness(er_exchange *x)
+{
+	er_witness *w = x->witness;
+	x->witness = NULL;
+	if (w != NULL)
+		w->over(w, x);
+}
+
 /* The handler is done with it. */
 static void done(er_exchange *x)
 {
 	ER_ASSERT(!x->answered && x->asker != NULL);
 	x->answered = true;
 	x->on_cancel = NULL;
+	tell_witness(x);
 	if (x->parent != NULL) {
 		count_in_parent(x);
 		leave_parent(x);
@@ -331,6 +375,7 @@ void er_exchange_cancel(er_exchange *x, er_err_kind reason)
 		x->on_cancel = NULL;
 		on_cancel(x->handler_ctx, x, reason);
 	}
+	tell_witness(x);
 	if (!x->facts.open)
 		end_children(x, reason);
 	er_exchange_unref(x);

@@ -58,6 +58,15 @@ struct er_auditor {
 	void (*settled)(er_auditor *self, er_exchange *x);
 };
 
+/* Who wants to hear how an exchange of another asker ended: a member of an object that lives as
+ * long as the exchange, as in its arena. */
+typedef struct er_witness er_witness;
+struct er_witness {
+	/* It is answered, broken, or cancelled before either: before the asker hears of it. Once. Lets
+	 * go of nothing. */
+	void (*over)(er_witness *self, er_exchange *x);
+};
+
 /* What is asked. The handler that passes an exchange on may change it for those behind. */
 typedef struct er_request {
 	er_slice method;    /* as sent, case-sensitive */
@@ -69,6 +78,10 @@ typedef struct er_request {
 	/* without framing and hop-by-hop fields; Host is `authority` and is not repeated here */
 	er_fields fields;
 	er_body *body; /* NULL: none. The exchange owns this reference. */
+	/* who is to answer, if that is a routine that was named: it is in that environment, as the
+	 * gateway counts them. Empty: whoever host and path lead to. */
+	er_slice routine;
+	uint8_t environment;
 } er_request;
 
 /* The head of a redirect that was followed on the way to an answer. */
@@ -103,6 +116,12 @@ typedef enum er_kept {
 	ER_KEPT_STALE,  /* what was there, since the origin fails */
 } er_kept;
 
+/* How many more calls of routines one client's request may cause, however they are nested: shared
+ * by its exchange and all below, also behind its answer. Counted. */
+typedef struct er_fanout {
+	uint32_t refs, left;
+} er_fanout;
+
 /* The account of an exchange: what the access log and the metrics want to know. Handlers fill
  * what they know; children and followed redirects are counted by exchange.c and by the origin. */
 typedef struct er_exchange_facts {
@@ -119,6 +138,7 @@ typedef struct er_exchange_facts {
 	 * nobody says */
 	const char *not_kept;
 	bool cold_start;
+	uint8_t environment; /* of the routine that works on it, as the gateway counts them */
 	/* er_exchange_keep was called, and er_exchange_settle not yet: work goes on */
 	bool open;
 	/* what failed in the routine, also if something else answered for it or the head was
@@ -144,8 +164,10 @@ struct er_exchange {
 	er_list sibling;       /* parent->children */
 	er_list children;      /* under way, oldest first */
 	uint8_t depth;         /* 0: not a child; 1: a child; 2: a child's child ... */
+	er_fanout *fanout;     /* own reference; NULL: no routine has called another one yet */
 
 	er_asker *asker;     /* NULL: has let go of it */
+	er_witness *witness; /* NULL: nobody watches */
 	er_auditor *auditor; /* NULL: nobody asks */
 	/* the current handler's: called at most once; the handler sets it while it works, and clears
 	 * it before it answers */
@@ -160,14 +182,20 @@ er_exchange *er_exchange_new(void);
  * caller fills request and wishes, and lets it enter a chain (er_exchange_enter).
  *
  * The child counts in the parent's account: as a subrequest now, by the class of its status when
- * it is answered, and its own subrequests with that. It has the parent's peer, unless the
- * parent's account is open: then the work goes on in nobody's name.
+ * it is answered, and its own subrequests with that, unless a named routine made these. It has the
+ * parent's peer, unless the parent's account is open: then the work goes on in nobody's name.
  *
  * The child ends with the parent, at the latest when the parent's last reference goes. If the
  * parent is cancelled, the child ends at once, or, while the parent's account is open, with
  * er_exchange_settle. An asker whose child must not outlive something shorter cancels the child
  * itself. */
 er_exchange *er_exchange_child(er_exchange *parent, er_asker *asker);
+/* Takes one call of a routine from what x's client may cause in all: `most`, for the first of
+ * them. False: none is left. */
+bool er_exchange_may_call(er_exchange *x, uint32_t most);
+/* The authority in whose name a routine works on x: that of the client's request, also where
+ * another routine has asked and named a host of its own choice. Empty: nobody's. */
+er_slice er_exchange_home(const er_exchange *x);
 /* Gives back what this thread has kept of exchanges that are over. At a thread's end. */
 void er_exchange_trim(void);
 er_exchange *er_exchange_ref(er_exchange *x);

@@ -16,6 +16,8 @@ static void put_bindings(const er_routine *r, er_buf *b)
 {
 	for (size_t i = 0; i < r->n_kv; i++)
 		er_buf_printf(b, "kv\n%.*s\n%.*s\n", ER_FMT(r->kv[i].name), ER_FMT(r->kv[i].target));
+	for (size_t i = 0; i < r->n_services; i++)
+		er_buf_printf(b, "service\n%.*s\n%.*s\n", ER_FMT(r->services[i].name), ER_FMT(r->services[i].target));
 	if (r->files)
 		er_buf_puts(b, "assets\nASSETS\n\n");
 }

@@ -14,33 +14,48 @@ static er_slice copy_string(uint8_t **at, er_slice s)
 	return copy;
 }
 
+static size_t bytes_of(const er_data_binding *v, size_t n)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += v[i].name.n + v[i].target.n;
+	return bytes;
+}
+
+static void copy_bindings(er_data_binding *to, const er_data_binding *from, size_t n, uint8_t **at)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = (er_data_binding){.name = copy_string(at, from[i].name), .target = copy_string(at, from[i].target)};
+}
+
 /* The lists and the strings lie behind the struct: a node may know very many routines. */
 er_routine *er_routine_new(const er_routine *like)
 {
 	const er_slice strings[] = {like->name, like->version, like->source_url, like->env_json, like->key};
 	enum { N = sizeof strings / sizeof *strings };
-	size_t bytes = 0, allow = like->n_allow * sizeof *like->allow, kv = like->n_kv * sizeof *like->kv;
+	const size_t n_bindings = like->n_kv + like->n_services;
+	size_t bytes = bytes_of(like->kv, like->n_kv) + bytes_of(like->services, like->n_services);
+	size_t allow = like->n_allow * sizeof *like->allow, bindings = n_bindings * sizeof *like->kv;
 	static_assert(_Alignof(er_data_binding) <= _Alignof(er_routine) && _Alignof(er_cidr) <= _Alignof(er_data_binding),
 	              "they lie behind it");
 	for (size_t i = 0; i < N; i++)
 		bytes += strings[i].n;
-	for (size_t i = 0; i < like->n_kv; i++)
-		bytes += like->kv[i].name.n + like->kv[i].target.n;
 	ER_ASSERT(like->name.n > 0 && (like->n_allow == 0 || like->allow != NULL) && like->profile <= ER_PROFILE_HARDENED);
-	er_routine *r = er_alloc(sizeof *r + kv + allow + bytes);
-	uint8_t *at = (uint8_t *)(r + 1) + kv + allow;
+	er_routine *r = er_alloc(sizeof *r + bindings + allow + bytes);
+	uint8_t *at = (uint8_t *)(r + 1) + bindings + allow;
 	*r = *like;
 	r->refs = 1;
 	r->held = NULL;
 	r->kv = like->n_kv > 0 ? (er_data_binding *)(r + 1) : NULL;
-	r->allow = like->n_allow > 0 ? (er_cidr *)((uint8_t *)(r + 1) + kv) : NULL;
+	r->services = like->n_services > 0 ? (er_data_binding *)(r + 1) + like->n_kv : NULL;
+	r->allow = like->n_allow > 0 ? (er_cidr *)((uint8_t *)(r + 1) + bindings) : NULL;
 	er_copy(r->allow, like->allow, allow);
 	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key};
 	for (size_t i = 0; i < N; i++)
 		*owned[i] = copy_string(&at, strings[i]);
-	for (size_t i = 0; i < like->n_kv; i++)
-		r->kv[i] = (er_data_binding){.name = copy_string(&at, like->kv[i].name), .target = copy_string(&at, like->kv[i].target)};
-	ER_ASSERT(at == (uint8_t *)(r + 1) + kv + allow + bytes);
+	copy_bindings(r->kv, like->kv, like->n_kv, &at);
+	copy_bindings(r->services, like->services, like->n_services, &at);
+	ER_ASSERT(at == (uint8_t *)(r + 1) + bindings + allow + bytes);
 	return r;
 }
 

@@ -62,6 +62,8 @@ struct er_routine {
 	bool files;          /* its version has static files, which it may ask for */
 	er_data_binding *kv; /* namespaces of the key-value store that the code opens */
 	size_t n_kv;
+	er_data_binding *services; /* routines that the code calls */
+	size_t n_services;
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
 	size_t n_allow;
 	er_code *held; /* by instances, if it came from the source; no reference of ours */

@@ -161,6 +161,8 @@ static void answer_call(er_sub *s, er_exchange *x, size_t block)
 /* The sentence of a refused address, with what to do about it. */
 static er_slice why_of(const er_sub *s, er_exchange *x)
 {
+	if (x->req.routine.n > 0 && x->res.error != ER_ERR_NO_ROUTE)
+		return er_arena_printf(&x->arena, "the routine %.*s: %.*s", ER_FMT(x->req.routine), ER_FMT(x->res.error_text));
 	if (x->res.error != ER_ERR_REFUSED_ADDRESS)
 		return x->res.error_text;
 	er_slice remedy = er_routine_remedy(s->call->instance->routine, &x->arena);
@@ -249,6 +251,23 @@ static bool read_url(er_exchange *x, er_slice text)
 	x->req.authority = er_slice_of(href.p + host, u.pathname_start - host);
 	x->req.target = er_slice_of(href.p + u.pathname_start, end - u.pathname_start);
 	return true;
+}
+
+static bool is_service(uint16_t aux)
+{
+	return (aux & ER_FETCH_DATA_MASK) == ER_FETCH_SERVICE;
+}
+
+/* Which routine is asked: only one that the version's settings name. */
+static bool read_service(const er_sub *s, er_slice name)
+{
+	const er_routine *r = s->call->instance->routine;
+	for (size_t i = 0; i < r->n_services; i++)
+		if (er_slice_eq(r->services[i].name, name)) {
+			s->x->req.routine = er_arena_copy(&s->x->arena, r->services[i].target);
+			return true;
+		}
+	return false;
 }
 
 /* What a kind of data calls a thing: nobody but that kind's handler looks at it. `text` lies in the
@@ -352,7 +371,7 @@ static bool read_host(er_exchange *x, uint16_t aux, const char **why)
 /* `text` is a private copy. */
 static bool read_wishes(er_exchange *x, uint16_t aux, er_slice text, const char **why)
 {
-	if ((aux & ER_FETCH_WISHES) == 0)
+	if ((aux & ER_FETCH_WISHES) == 0 || is_service(aux))
 		return true;
 	x->wishes.cache = er_arena_alloc(&x->arena, sizeof *x->wishes.cache);
 	return er_wish_read(text, x->req.scheme, &x->arena, x->wishes.cache, why);
@@ -415,7 +434,7 @@ static void ask_elsewhere(const er_sub *s, er_exchange *x, uint16_t aux)
 		w->foreign = true;
 		w->owner = er_arena_copy(&x->arena, c->instance->routine->name);
 		w->born = c->instance->routine->born;
-		w->home = er_arena_copy(&x->arena, er_call_exchange(c)->req.authority);
+		w->home = er_arena_copy(&x->arena, er_exchange_home(er_call_exchange(c)));
 	}
 	er_identity_forward(&x->req.fields, &x->arena, c->x != NULL ? c->x : x);
 	er_exchange_enter(x, x->chain, stores ? ER_AT_CACHE : ER_AT_ORIGIN);
@@ -431,13 +450,38 @@ static void ask_admitted(const er_sub *s, er_exchange *x, uint16_t aux)
 		w = er_arena_zalloc(&x->arena, sizeof *w);
 	w->owner = er_arena_copy(&x->arena, c->instance->routine->name);
 	w->born = c->instance->routine->born;
-	w->home = er_arena_copy(&x->arena, er_call_exchange(c)->req.authority);
+	w->home = er_arena_copy(&x->arena, er_exchange_home(er_call_exchange(c)));
 	if (c->x != NULL)
 		er_identity_inherit(x, c->x);
 	x->wishes = wishes_of(c, aux);
 	x->wishes.decompress = decompress_of_site(aux);
 	x->wishes.cache = w;
 	er_exchange_enter(x, x->chain, ER_AT_CACHE);
+}
+
+/* The other routine enters the chain at the place of routines, and finds the client's way in
+ * what it gets. How many routines one client may set to work is bounded by what the first of
+ * them may ask. */
+static void ask_routine(const er_sub *s, er_exchange *x)
+{
+	er_call *c = s->call;
+	er_exchange *account = er_call_exchange(c);
+	if (!er_exchange_may_call(account, c->instance->routine->limits.subrequests)) {
+		er_exchange_fail(x, 508, ER_ERR_SUBREQUESTS, "calls",
+		                 "routines that call each other have made all calls that one request may cause: so many as the "
+		                 "first of them may make subrequests (limits.subrequests)");
+		er_exchange_answer(x);
+		return;
+	}
+	if (x->fanout == NULL) {
+		x->fanout = account->fanout;
+		x->fanout->refs++;
+	}
+	if (c->x != NULL)
+		er_identity_inherit(x, c->x);
+	x->id = account->id;
+	x->req.environment = account->facts.environment;
+	er_exchange_enter(x, x->chain, ER_AT_ROUTINE);
 }
 
 /* The routine's own host is what the chain has behind the routine; every other host is asked by the
@@ -447,7 +491,9 @@ static void launch(er_sub *s, uint16_t aux)
 	const er_call *c = s->call;
 	er_exchange *x = er_exchange_ref(s->x); /* an answer may come at once, and free the sub */
 	ER_ASSERT(x->chain != NULL);
-	if (x->data.kind != ER_DATA_NONE) {
+	if (x->req.routine.n > 0) {
+		ask_routine(s, x);
+	} else if (x->data.kind != ER_DATA_NONE) {
 		if (er_chain_has(x->chain, ER_AT_DATA)) {
 			er_exchange_enter(x, x->chain, ER_AT_DATA);
 		} else {
@@ -456,7 +502,8 @@ static void launch(er_sub *s, uint16_t aux)
 		}
 	} else if ((aux & (ER_FETCH_SELF | ER_FETCH_CDN_PROXY)) == 0) {
 		ask_elsewhere(s, x, aux);
-	} else if (x->wishes.cache == NULL && c->x != NULL && er_slice_ieq(x->req.authority, c->x->req.authority)) {
+	} else if (x->wishes.cache == NULL && c->x != NULL && c->x->req.routine.n == 0 &&
+	           er_slice_ieq(x->req.authority, c->x->req.authority)) {
 		er_identity_inherit(x, c->x);
 		x->wishes.decompress = decompress_of_site(aux);
 		er_exchange_enter(x, x->chain, ER_AT_CACHE);
@@ -502,8 +549,8 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 	if (r.bad)
 		return false;
 	x->req.method = method;
-	bool data = (f->aux & ER_FETCH_DATA_MASK) != 0;
-	if (data && !read_data(s, f->aux, url))
+	bool service = is_service(f->aux), data = (f->aux & ER_FETCH_DATA_MASK) != 0 && !service;
+	if ((data && !read_data(s, f->aux, url)) || (service && !read_service(s, wishes)))
 		return false;
 	if (!er_field_name_ok(method))
 		*why = "the method is not a token";
@@ -516,7 +563,7 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 		*why = wrong;
 	else if (!read_body(s, f, &r))
 		*why = gone_body;
-	else if (!data)
+	else if (!data && !service)
 		er_introduce(x, f->aux);
 	return true;
 }
@@ -527,7 +574,7 @@ static bool read_own_request(er_sub *s, const er_frame *f, er_slice payload, con
 	er_reader r = {.rest = payload};
 	er_slice wishes = f->aux & ER_FETCH_WISHES ? er_arena_copy(&s->x->arena, er_get_string(&r)) : (er_slice){0};
 	const char *wrong;
-	if (r.bad)
+	if (r.bad || (is_service(f->aux) && !read_service(s, wishes)))
 		return false;
 	if (!read_request(s, f, from))
 		*why = gone_body;

@@ -333,6 +333,28 @@ static void what_is_no_grant_of_a_namespace_is_refused(void **state)
 	assert_int_equal(ask_as(h, token, "GET", "/v1/kv/a/keys", NULL), 403);
 }
 
+static void code_of_a_confined_token_calls_no_routine_that_is_not_its_own(void **state)
+{
+	harness *h = *state;
+	static const char calls[] = "{\"code\":\"%s();\",\"settings\":{\"services\":%s},\"environment\":\"production\"}";
+	char body[400];
+	make_two(h);
+	const char *token = grant_token(h, "a-team", "[\"a\",\"mine\"]", "[\"a.example\"]");
+	snprintf(body, sizeof body, calls, "one", "[\"mine\",\"a\"]");
+	assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 200);
+	static const char *const others[] = {"[\"b\"]", "{\"B\":\"b\"}", "[\"a\",\"later\"]"};
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(body, sizeof body, calls, "two", others[i]);
+		assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 403);
+		assert_non_null(strstr(h->text, "calls the routine"));
+	}
+	/* What somebody who may has deployed stays allowed. */
+	snprintf(body, sizeof body, calls, "three", "{\"OF_B\":\"b\"}");
+	good(h, "POST", "/v1/routines/a/deploy", body, 200);
+	snprintf(body, sizeof body, calls, "four", "[\"b\"]");
+	assert_int_equal(ask_as(h, token, "POST", "/v1/routines/a/deploy", body), 200);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
@@ -345,6 +367,7 @@ int main(void)
 	    T(what_is_no_grant_of_a_namespace_is_refused),
 	    T(no_earlier_version_brings_a_rule_of_others_back),
 	    T(code_of_a_confined_token_opens_no_namespace_that_its_routine_does_not_open),
+	    T(code_of_a_confined_token_calls_no_routine_that_is_not_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,8 @@ static void settings_are_read(void **state)
 	    er_settings_parse(&a,
 	                      ER_LIT("{\"name\":\"a\",\"main\":\"src/x.ts\",\"compat\":{\"envLast\":true,\"redirect\":\"manual\"},"
 	                             "\"limits\":{\"cpuMs\":7,\"memoryMb\":64,\"codeBytes\":2048},\"vars\":{\"A\":[1, 2]},"
-	                             "\"profile\":\"hardened\",\"fallback\":true,\"routes\":[\"*.a.example/x*\"],\"kv\":[\"k\"]}"),
+	                             "\"profile\":\"hardened\",\"fallback\":true,\"routes\":[\"*.a.example/x*\"],\"kv\":[\"k\"],"
+	                             "\"services\":{\"AUTH\":\"auth\",\"_b\":\"b-1\"}}"),
 	                      &s, &p));
 	assert_int_equal(s.compat, ER_COMPAT_ENV_LAST | ER_COMPAT_REDIRECT_MANUAL);
 	assert_int_equal(s.limits.cpu_us, 7000);
@@ -36,6 +37,9 @@ static void settings_are_read(void **state)
 	assert_true(s.fallback);
 	assert_int_equal(s.n_routes, 1);
 	assert_int_equal(s.n_kv, 1);
+	assert_int_equal(s.n_services, 2);
+	assert_true(er_slice_eq(s.services[0].name, ER_LIT("AUTH")) && er_slice_eq(s.services[0].target, ER_LIT("auth")));
+	assert_true(er_slice_eq(s.services[1].name, ER_LIT("_b")) && er_slice_eq(s.services[1].target, ER_LIT("b-1")));
 	assert_true(er_slice_eq(s.vars, ER_LIT("{\"A\":[1,2]}")));
 	er_limits most = ER_LIMITS_DEFAULT;
 	assert_true(er_settings_within(&s, &most, ER_LIT("settings"), &p));

@@ -495,6 +495,78 @@ static void a_child_enters_at_a_place_and_nesting_is_bounded(void **state)
 	er_exchange_trim();
 }
 
+static void calls_of_routines_are_counted_for_the_whole_request_and_cost_the_caller_one_each(void **state)
+{
+	(void)state;
+	party asker = {0}, askers[3] = {0}, h = {.at_once = true};
+	er_handler handler = {"now", handle, &h};
+	er_exchange *x = asked(&asker);
+	assert_true(er_exchange_may_call(x, 3));
+	for (int i = 0; i < 3; i++)
+		askers[i].asker = asker.asker;
+	askers[0].asker.ended = askers[1].asker.ended = on_ended;
+	er_exchange *child = er_exchange_child(x, &askers[0].asker), *below = er_exchange_child(child, &askers[1].asker);
+	child->req.routine = ER_LIT("other");
+	/* what is below takes of the same, and a new number changes nothing */
+	assert_true(er_exchange_may_call(below, 100));
+	assert_true(er_exchange_may_call(child, 100));
+	assert_false(er_exchange_may_call(x, 100));
+	/* the name of the client's host holds, whatever host the call named */
+	x->req.authority = ER_LIT("client.example");
+	child->req.authority = ER_LIT("other.example");
+	er_cache_wishes wishes = {.home = er_exchange_home(x)};
+	assert_true(er_slice_eq(er_exchange_home(x), ER_LIT("client.example")));
+	assert_int_equal(er_exchange_home(child).n, 0);
+	child->wishes.cache = &wishes;
+	assert_true(er_slice_eq(er_exchange_home(child), ER_LIT("client.example")));
+	/* the other's own questions are its own */
+	er_exchange_start(below, &handler);
+	assert_int_equal(child->facts.subrequests, 1);
+	er_exchange_start(child, &handler);
+	assert_int_equal(x->facts.subrequests, 1);
+	assert_int_equal(x->facts.subrequests_by_class[2], 1);
+	er_exchange_unref(below);
+	er_exchange_unref(x);
+	assert_false(er_exchange_may_call(child, 1)); /* and it outlives the request */
+	er_exchange_unref(child);
+	er_exchange_trim();
+}
+
+static void on_over(er_witness *self, er_exchange *x)
+{
+	(void)x;
+	*(unsigned *)(void *)(self + 1) += 1;
+}
+
+static void a_witness_hears_once_how_an_exchange_ended(void **state)
+{
+	(void)state;
+	struct {
+		er_witness witness;
+		unsigned n;
+	} w[3] = {{{on_over}, 0}, {{on_over}, 0}, {{on_over}, 0}};
+	party asker = {0}, now = {.at_once = true}, late = {0};
+	er_handler at_once = {"now", handle, &now}, later = {"late", handle, &late};
+	er_exchange *x[3];
+	for (int i = 0; i < 3; i++) {
+		x[i] = asked(&asker);
+		x[i]->witness = &w[i].witness;
+	}
+	er_exchange_start(x[0], &at_once);
+	assert_int_equal(w[0].n, 1);
+	er_exchange_start(x[1], &later);
+	assert_int_equal(w[1].n, 0);
+	er_exchange_cancel(x[1], ER_ERR_CLIENT_GONE);
+	assert_int_equal(w[1].n, 1);
+	er_exchange_break(x[2], ER_ERR_RESPONSE);
+	er_exchange_cancel(x[0], ER_ERR_CLIENT_GONE);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(w[i].n, 1);
+		er_exchange_unref(x[i]);
+	}
+	er_exchange_trim();
+}
+
 static void an_exchange_that_somebody_holds_is_not_used_again(void **state)
 {
 	(void)state;
@@ -531,6 +603,8 @@ int main(void)
 	    cmocka_unit_test(a_child_ends_at_the_latest_with_the_account_or_the_last_reference),
 	    cmocka_unit_test(a_child_counts_in_the_account_of_its_parent),
 	    cmocka_unit_test(a_child_enters_at_a_place_and_nesting_is_bounded),
+	    cmocka_unit_test(calls_of_routines_are_counted_for_the_whole_request_and_cost_the_caller_one_each),
+	    cmocka_unit_test(a_witness_hears_once_how_an_exchange_ended),
 	    cmocka_unit_test(an_exchange_that_somebody_holds_is_not_used_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,6 @@ const LEFT = {
 	r2_buckets: "there are no buckets; fetch() an object store by its HTTP API",
 	d1_databases: "there is no SQL database on the edge; fetch() a service in front of yours",
 	queues: "there are no queues; ctx.waitUntil(fetch(...)) hands work on after the answer",
-	services: "there are no bindings between routines; fetch() the other routine's address",
 	assets: "static files are not served yet; put an origin behind the routine, or import small files into the code",
 	site: "static files are not served yet; put an origin behind the routine, or import small files into the code",
 	triggers: "nothing runs by the clock; let a timer of your machine (cron, systemd) request the routine",
@@ -49,6 +48,19 @@ function takeKv(c, config, report, label) {
 		report.change(`${label}kv_namespaces.${one.binding}`, `"kv": { "${one.binding}": "${name}" }`, "namespaces have names here; the data itself stays where it is");
 		report.do(`er kv namespace add ${name}`);
 		report.do(`bring the data: write it as lines {"key": ..., "value": ...} and er kv import ${name} FILE`);
+	}
+}
+
+function takeServices(c, config, report, label) {
+	for (const one of list(c.services)) {
+		const name = nameOf(one?.service);
+		if (!name || !/^[A-Za-z_]\w{0,63}$/.test(one.binding ?? "")) {
+			report.leave(`${label}services.${one?.binding}`, "a service has a binding and the name of a routine");
+			continue;
+		}
+		config.services = { ...config.services, [one.binding]: name };
+		if (one.entrypoint) report.leave(`${label}services.${one.binding}.entrypoint`, "a routine has one entry, and fetch() asks it; there are no calls of methods");
+		report.take(`${label}services.${one.binding}`, `"services": { "${one.binding}": "${name}" }`);
 	}
 }
 
@@ -135,12 +147,13 @@ export function importWorkers(c, report, folderName) {
 	const routes = {};
 	if (top.length) routes.production = top;
 	takeKv(c, config, report, "");
+	takeServices(c, config, report, "");
 	takeLimits(c, config, report);
 	takeRules(c, report);
 	if (c.build?.command) report.do(`run "${c.build.command}" before er deploy if main is made by it; TypeScript and packages need no build of their own here`);
 	for (const [name, e] of Object.entries(c.env ?? {})) if (e && typeof e === "object") takeEnvironment(name, e, config, routes, report);
 	if (Object.keys(routes).length) config.routes = routes;
-	const known = ["name", "main", "compatibility_date", "vars", "route", "routes", "kv_namespaces", "limits", "rules", "env", "build", ...SILENT];
+	const known = ["name", "main", "compatibility_date", "vars", "route", "routes", "kv_namespaces", "services", "limits", "rules", "env", "build", ...SILENT];
 	for (const key of Object.keys(c)) {
 		if (known.includes(key)) continue;
 		report.leave(key, LEFT[key] ?? "it is not known here");

@@ -17,7 +17,7 @@ import { abortError, DOMException } from './dom-exception.js';
 import { signalAbort } from './abort.js';
 import { sendStream } from './writer.js';
 import { namespaceOf } from './kv.js';
-import { staticFiles } from './assets.js';
+import { routineOf, staticFiles } from './assets.js';
 import { reportException } from './report.js';
 
 // ---- what the routine registered ----
@@ -43,7 +43,7 @@ function bind(env, lines) {
 	for (let i = 0; i + 2 < lines.length; i += 3) {
 		const name = lines[i + 1], target = lines[i + 2];
 		let it = null;
-		const make = lines[i] === 'kv' ? () => namespaceOf(target) : staticFiles;
+		const make = lines[i] === 'kv' ? () => namespaceOf(target) : lines[i] === 'service' ? () => routineOf(name) : staticFiles;
 		defineProperty(env, name, { get: () => (it ??= make()), enumerable: true, configurable: true });
 	}
 }

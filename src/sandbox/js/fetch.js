@@ -3,7 +3,7 @@
 import * as er from './natives.js';
 import {
 	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
-	FETCH_PULL, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCHED_BODY,
+	FETCH_PULL, FETCH_SERVICE, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCHED_BODY,
 } from './contract.js';
 import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
 import { isClassic } from './compat.js';
@@ -38,6 +38,7 @@ class Sub {
 		// (status, block, body, reason) -> what its promise becomes; null: a Response
 		this.take = null;
 		this.what = ''; // with take: what was called
+		this.service = null; // the binding whose routine answers
 		this.pulled = false; // FETCH_PULL: its body comes unasked
 		this.prevEnder = null;
 		this.nextEnder = null;
@@ -117,21 +118,28 @@ export function fetch(input, init = undefined) {
 		return rejected(e);
 	}
 }
+/** env.SERVICE.fetch: another routine answers, as it would answer a client. May throw. */
+export function fetchOf(service, input, init) {
+	const scope = mayAsk(`env.${service}.fetch`);
+	if (init === undefined && !scope.answered && isUntouched(input, scope)) return asItCame(input, scope, undefined, service);
+	return ask(scope, init === undefined && isRequest(input) ? input : new Request(input, init), service);
+}
 function start(input, init) {
 	const scope = mayAsk('fetch');
 	if (init === undefined) {
-		if (!scope.answered && isUntouched(input, scope)) return asItCame(input, scope, undefined);
+		if (!scope.answered && isUntouched(input, scope)) return asItCame(input, scope, undefined, null);
 	} else if (isRequest(input) && saysCacheOnly(init)) {
 		// Reading the members may run code that touches the request: they come first.
 		const wishes = wishesOf(init.er, init.cf);
-		if (!scope.answered && isUntouched(input, scope)) return asItCame(input, scope, wishes);
-		return ask(scope, wishes === undefined ? input : requestWishing(input, wishes));
+		if (!scope.answered && isUntouched(input, scope)) return asItCame(input, scope, wishes, null);
+		return ask(scope, wishes === undefined ? input : requestWishing(input, wishes), null);
 	}
 	// The node's own request is sent as it is; everything else goes through the constructor, which
 	// copies and checks.
-	return ask(scope, init === undefined && isRequest(input) ? input : new Request(input, init));
+	return ask(scope, init === undefined && isRequest(input) ? input : new Request(input, init), null);
 }
-function ask(scope, request) {
+/** `service`: the binding whose routine answers, or null. */
+function ask(scope, request, service) {
 	let raw = rawOfRequest(request);
 	usable(raw, 'Request');
 	const parts = fetchParts(request);
@@ -142,7 +150,7 @@ function ask(scope, request) {
 	}
 	const url = urlOfRequest(request);
 	if (!isHttp(url)) {
-		if (startsWith(url, 'data:')) {
+		if (service === null && startsWith(url, 'data:')) {
 			const response = dataURL(url, methodOfRequest(request));
 			return parts.integrity === '' ? response : intact(response, parts.integrity);
 		}
@@ -158,8 +166,10 @@ function ask(scope, request) {
 	}
 	const fid = newFid();
 	const sub = new Sub(fid, scope, new Deferred(), url);
+	sub.service = service;
 	const { promise } = sub.deferred;
-	send(sub, request, raw, parts, block, url);
+	if (service === null) send(sub, request, raw, parts, block, url);
+	else sendRaw(sub, methodOfRequest(request), url, block, FETCH_SERVICE, service, raw, request);
 	subs.set(fid, sub);
 	hang(scope, sub);
 	if (signal !== null) sub.offAbort = onAbort(signal, (reason) => sub.aborted(reason));
@@ -185,14 +195,18 @@ function count(scope) {
 		throw new Err(`Too many subrequests: a request may make ${subrequests}`);
 }
 /** fetch(event.request): the node has the request, and gets no word of it back. */
-function asItCame(request, scope, wishes) {
+function asItCame(request, scope, wishes, service) {
 	count(scope);
 	const fid = newFid();
 	const sub = new Sub(fid, scope, new Deferred(), request);
-	sub.site = true;
+	sub.site = service === null;
 	sub.wishes = wishes;
 	const { promise } = sub.deferred;
-	const said = er.fetchRequest(fid, /* owner */ scope.id, /* options */ FETCH_REDIRECT_MANUAL | FETCH_SELF, wishes);
+	sub.service = service;
+	const said =
+		service === null
+			? er.fetchRequest(fid, /* owner */ scope.id, /* options */ FETCH_REDIRECT_MANUAL | FETCH_SELF, wishes)
+			: er.fetchRequest(fid, /* owner */ scope.id, /* options */ FETCH_SERVICE, /* wishes */ service);
 	if ((said & FETCHED_BODY) !== 0) spendRequest(request, SPENT);
 	subs.set(fid, sub);
 	hang(scope, sub);
@@ -227,19 +241,19 @@ function send(sub, request, raw, parts, block, url) {
 	sub.wishes = parts.extra?.wishes;
 	sub.site = parts.self || parts.extra?.cdnProxy === true || sub.wishes !== undefined;
 	const o = options(parts) | (parts.self ? FETCH_SELF : 0);
-	sendRaw(sub, methodOfRequest(request), url, block, o, raw, request);
+	sendRaw(sub, methodOfRequest(request), url, block, o, sub.wishes, raw, request);
 }
 /** `request`: what is used up with its body, or null. */
-function sendRaw(sub, method, url, block, o, raw, request) {
+function sendRaw(sub, method, url, block, o, wishes, raw, request) {
 	const { fid, scope } = sub;
 	if (raw === null) {
-		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_NONE, /* body */ undefined);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, wishes, /* flags */ BODY_NONE, /* body */ undefined);
 		return;
 	}
 	const node = nodeBodyOf(raw);
 	if (node !== undefined) {
 		node.check();
-		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_RELAY, /* body */ node.key);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, wishes, /* flags */ BODY_RELAY, /* body */ node.key);
 		if (isStreamRaw(raw)) takeSource(raw);
 		else if (request !== null) spendRequest(request, SPENT);
 		node.handOff();
@@ -248,13 +262,13 @@ function sendRaw(sub, method, url, block, o, raw, request) {
 	}
 	const body = simplest(raw);
 	if (!isStreamRaw(body)) {
-		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_WHOLE, body);
+		er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, wishes, /* flags */ BODY_WHOLE, body);
 		if (!isStreamRaw(raw) && request !== null) spendRequest(request, SPENT);
 		return;
 	}
 	const length = lengthOf(body);
 	const reader = body.getReader();
-	if (er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, /* wishes */ sub.wishes, /* flags */ BODY_STREAM, /* body */ length) === true) sub.unsent = reader;
+	if (er.fetch(fid, /* owner */ scope.id, method, url, block, /* options */ o, wishes, /* flags */ BODY_STREAM, /* body */ length) === true) sub.unsent = reader;
 	else upload(sub, reader);
 }
 async function upload(sub, reader) {
@@ -281,7 +295,7 @@ export function askNode(what, options, method, target, block, raw, take) {
 	sub.take = take;
 	sub.what = what;
 	sub.pulled = (options & FETCH_PULL) !== 0;
-	sendRaw(sub, method, target, block, options, raw, null);
+	sendRaw(sub, method, target, block, options, undefined, raw, null);
 	subs.set(fid, sub);
 	hang(scope, sub);
 	return promise;
@@ -376,7 +390,9 @@ export function subFail(fid, kind, text) {
 	const sub = subs.get(fid);
 	if (sub === undefined) return;
 	enterScope(sub.scope);
-	const e = sub.take !== null ? new Err(`${sub.what} failed: ${text === '' ? kind : text}`) : new TypeErr(text === '' ? `fetch failed: ${kind}` : `fetch failed: ${text}`);
+	const why = text === '' ? kind : text;
+	const what = sub.service !== null ? `env.${sub.service}.fetch` : sub.what;
+	const e = what !== '' ? new Err(`${what} failed: ${why}`) : new TypeErr(`fetch failed: ${why}`);
 	e.code = kind;
 	sub.reject(e);
 }
