@@ -41,6 +41,7 @@ int er_cmd_dev(int argc, char **argv);
 int er_cmd_build(int argc, char **argv);
 int er_cmd_check(int argc, char **argv);
 int er_cmd_test(int argc, char **argv);
+int er_cmd_types(int argc, char **argv);
 
 int er_cmd_login(int argc, char **argv);
 int er_cmd_logout(int argc, char **argv);

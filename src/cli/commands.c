@@ -92,6 +92,7 @@ static const er_cli_command commands[] = {
     {LEAF("test", "run a routine's tests in sandboxes like those of a node", er_cmd_test)},
     {LEAF("check", "say whether a node would take a routine: its size, its er.jsonc, its top-level code", er_cmd_check)},
     {LEAF("build", "bundle a routine into one script", er_cmd_build)},
+    {LEAF("types", "write the types of what a routine and its env have, for TypeScript and editors", er_cmd_types)},
 
     {LEAF("login", "remember a node and its token as a profile", er_cmd_login), .heading = "To a node"},
     {LEAF("logout", "forget a profile", er_cmd_logout)},

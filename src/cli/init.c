@@ -11,6 +11,7 @@
 #include "cli/import.h"
 #include "cli/share.h"
 #include "cli/term.h"
+#include "cli/types.h"
 #include "base/nearest.h"
 #include "control/settings.h"
 
@@ -238,6 +239,24 @@ static bool make(const char *name, const char *template, er_err *err)
 	return ok;
 }
 
+/* For the editor of who has a template with TypeScript's settings. */
+static bool write_types(const char *name, er_err *err)
+{
+	er_project p;
+	er_diag diag;
+	er_buf path = {0};
+	er_buf_printf(&path, "%s/tsconfig.json", name);
+	er_buf_putc(&path, 0);
+	bool wanted = access((const char *)er_buf_slice(&path).p, F_OK) == 0;
+	er_buf_fini(&path);
+	if (!wanted)
+		return true;
+	bool ok = er_project_load(&p, name, &diag) ? er_types_write(&p, err)
+	                                           : er_fail(err, ER_ERR_INVALID, "%.*s", ER_FMT(er_slice_head(diag.text, 400)));
+	er_project_free(&p);
+	return ok;
+}
+
 static bool has_packages(const char *folder)
 {
 	char path[128];
@@ -312,7 +331,7 @@ int er_cmd_init(int argc, char **argv)
 		er_fail(&err, ER_ERR_INVALID, "\"%s\" cannot be a name: a to z, 0 to 9 and -, at most 63, not beginning or ending with -",
 		        name);
 	else if (known(template, &err))
-		rc = make(name, template, &err) ? ER_EXIT_OK : ER_EXIT_FAILED;
+		rc = make(name, template, &err) && write_types(name, &err) ? ER_EXIT_OK : ER_EXIT_FAILED;
 	else if (err.kind != ER_ERR_INVALID)
 		rc = ER_EXIT_FAILED;
 	if (rc == ER_EXIT_OK)
