@@ -269,7 +269,19 @@ enum {
 	/* api/crypto_derive.c */ \
 	X(agree, (key, other)) \
 	X(hkdf, (hash, key, salt, info, length)) \
-	X(pbkdf2, (hash, key, salt, iterations, length))
+	X(pbkdf2, (hash, key, salt, iterations, length)) \
+	/* api/crypto_hash.c */ \
+	X(hashNew, (name)) \
+	X(hashUpdate, (handle, bytes)) \
+	X(hashFinal, (handle)) \
+	X(hashCopy, (handle)) \
+	X(scrypt, (password, salt, cost, block, parallel, memory, length)) \
+	/* api/crypto_stream.c */ \
+	X(cipherNew, (name, encrypt, key, iv, tag)) \
+	X(cipherRun, (handle, bytes, extra)) \
+	X(cipherFinal, (handle)) \
+	X(cipherTag, (handle, tag)) \
+	X(cipherPadding, (handle, on))
 
 /* Members of `er` that are values: urlParts from the start, the others once LOAD has come. */
 #define ER_GIVEN_TABLE(X) \
@@ -294,7 +306,9 @@ enum {
 	X(decoder) /* of text; with its object */ \
 	X(coder)   /* of compressed data; with its object */ \
 	X(key)     /* of Web Crypto; with its object */ \
-	X(html)    /* a rewriter of HTML; with its object */
+	X(html)    /* a rewriter of HTML; with its object */ \
+	X(hash)    /* of node:crypto; with its object */ \
+	X(cipher)  /* of node:crypto; with its object */
 
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \

@@ -14,6 +14,7 @@ const rooms = fs.readdirSync(lib).filter(name => name.endsWith('.mjs') && name !
 // Where the edge is known to differ, and why. A case that is no different any more must go.
 const known = {
 	buffer: { 'from arraybuffer 4': "the engine's own words" },
+	crypto: { 'keys wrong 3': 'what is no DER at all' },
 	paths: {
 		'posix 19': 'Node splits ".." of "/.." into a name and an extension',
 		'url bad 5': "the engine's own words",
@@ -100,5 +101,31 @@ test('code that is made of strings is a warning with the package and its place, 
 	assert.equal(err.match(/warning/g).length, 1)
 	const dev = await startDev([], { cwd: dir })
 	assert.match((await dev.get()).text, /^EvalError: code from strings is not allowed: eval and new Function are off/)
+	assert.equal(await dev.stop(), 0)
+})
+
+test('what node:crypto stands on is refused when it is used wrongly, and the routine goes on', async () => {
+	const source = `const er = globalThis.__er_node;
+const tried = (fn) => { try { const v = fn(); return v === undefined ? "undefined" : typeof v } catch (e) { return e.name } };
+export default { fetch() {
+	const h = er.hashNew("sha256"), key = new Uint8Array(16), c = er.cipherNew("aes-128-gcm", true, key, new Uint8Array(12), 16), spent = er.hashNew("md5");
+	er.hashFinal(spent);
+	er.cipherFinal(c);
+	return Response.json([
+		() => er.hashNew("../x"), () => er.hashNew({}), () => er.hashUpdate({}, key), () => er.hashUpdate(c, key), () => er.hashUpdate(h, "text"), () => er.hashUpdate(h), () => er.hashFinal(spent), () => er.hashCopy(spent), () => er.hashFinal(null),
+		() => er.cipherNew("aes-128-gcm", true, new Uint8Array(15), new Uint8Array(12), 16), () => er.cipherNew("aes-128-gcm", true, key, new Uint8Array(0), 16), () => er.cipherNew("aes-128-gcm", true, key, new Uint8Array(5000), 16), () => er.cipherNew("aes-128-ocb", true, key, new Uint8Array(12), 99), () => er.cipherNew("aes-128-ocb", true, key, new Uint8Array(99), 16), () => er.cipherNew("rot13", true, key, key, 16),
+		() => er.cipherRun(c, key, false), () => er.cipherRun(h, key, false), () => er.cipherFinal(c), () => er.cipherTag(c, 99), () => er.cipherTag(c, -1), () => er.cipherTag(er.cipherNew("aes-128-cbc", true, key, key, 0), 16), () => er.cipherPadding(c, true),
+		() => er.scrypt(key, key, 3, 1, 1, 1e9, 16), () => er.scrypt(key, key, 4294967295, 4294967295, 4294967295, 4294967295, 16), () => er.scrypt(key, key, 16, 1, 1, 1e6, 4294967295), () => er.scrypt("a", key, 16, 1, 1, 1e6, 1), () => { "use strict"; er.hashNew = 1 }, () => er.hashUpdate(er.hashCopy(h), key),
+	].map(tried)) } }`
+	const dir = project({ 'er.jsonc': '{ "name": "misuse", "main": "index.js", "limits": { "cpuMs": 1000 } }', 'index.js': source })
+	const dev = await startDev([], { cwd: dir })
+	const answer = await dev.get()
+	assert.deepEqual(JSON.parse(answer.text), [
+		'undefined', 'undefined', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError',
+		'RangeError', 'RangeError', 'RangeError', 'RangeError', 'RangeError', 'undefined',
+		'undefined', 'TypeError', 'undefined', 'undefined', 'undefined', 'undefined', 'boolean',
+		'undefined', 'undefined', 'RangeError', 'TypeError', 'TypeError', 'boolean',
+	])
+	assert.equal((await dev.get()).status, 200)
 	assert.equal(await dev.stop(), 0)
 })

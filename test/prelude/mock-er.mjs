@@ -401,7 +401,7 @@ export class Instance {
 			keyBits: (key) => key.secret.length * 8,
 			mac: (hash, key, bytes) => self.u8(createHmac(HASHES[hash], key.secret).update(bytesOf(bytes)).digest()),
 			macVerify: (hash, key, bytes, mac) => createHmac(HASHES[hash], key.secret).update(bytesOf(bytes)).digest().equals(bytesOf(mac)),
-			...Object.fromEntries(['keyPublic', 'keyExponent', 'encrypt', 'decrypt', 'sign', 'verify', 'rsaEncrypt', 'rsaDecrypt', 'agree', 'hkdf', 'pbkdf2'].map((name) => [name, record(name)])),
+			...Object.fromEntries(['keyPublic', 'keyExponent', 'encrypt', 'decrypt', 'sign', 'verify', 'rsaEncrypt', 'rsaDecrypt', 'agree', 'hkdf', 'pbkdf2', 'hashNew', 'hashUpdate', 'hashFinal', 'hashCopy', 'scrypt', 'cipherNew', 'cipherRun', 'cipherFinal', 'cipherTag', 'cipherPadding'].map((name) => [name, record(name)])),
 			log: record('log'),
 			exception: record('exception'),
 			lazy(name) {

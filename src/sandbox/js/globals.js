@@ -231,6 +231,8 @@ lazily('HTMLRewriter', () => htmlScript().HTMLRewriter);
 lazily('HTMLStream', () => htmlScript().htmlStream());
 lazily('URLPattern', () => er.lazy('patterns')(shared()));
 lazily('EdgeKV', edgeKV);
+// For the modules of src/node, which are part of bundles.
+lazily('__er_node', () => er.lazy('node')(shared()));
 hidden('console', console);
 shown('crypto', crypto);
 shown('performance', performance);
