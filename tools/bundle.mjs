@@ -323,6 +323,18 @@ function settings(o, root, out, needs = new Set()) {
 	};
 }
 
+// An author can do little about what a package does: of the same thing in one file of it the first
+// place is enough.
+function oncePerPackageFile() {
+	const seen = new Set();
+	return ({ path: file, text }) => {
+		if (!/(?:^|\/)node_modules\//.test(file ?? "")) return true;
+		const known = seen.has(`${file}\n${text}`);
+		seen.add(`${file}\n${text}`);
+		return !known;
+	};
+}
+
 function success(result, o, root, out) {
 	const js = result.outputFiles.find((f) => f.path.endsWith(".js"));
 	const map = result.outputFiles.find((f) => f.path.endsWith(".map"));
@@ -340,7 +352,7 @@ function success(result, o, root, out) {
 		inputs: inputs.slice(0, 10),
 		files: inputs.length,
 		errors: [],
-		warnings: [...result.warnings.map(message), ...noHandler(code, result.metafile.inputs, output)],
+		warnings: [...result.warnings.map(message).filter(oncePerPackageFile()), ...noHandler(code, result.metafile.inputs, output)],
 	};
 }
 

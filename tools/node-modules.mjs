@@ -34,6 +34,8 @@ const RUNTIME = path.join(HERE, "node_modules"), TREE = path.join(HERE, "..", "n
 // Of what stands here, these have members that throw.
 const SAID = new Map([...["fs", "fs/promises"].map((name) => [name, "a routine has no files; import text, JSON or bytes, and they become part of the bundle"]), ...["http", "https"].map((name) => [name, "use fetch()"]), ["net", "use fetch(); raw sockets do not exist"]]);
 
+const OURS = ["node-inspect-extracted", "punycode", "readable-stream"];
+
 const identifier = (name) => /^[A-Za-z_$][\w$]*$/.test(name);
 function absentModule(name) {
 	const [instead, names, values = {}] = ABSENT[name];
@@ -108,7 +110,7 @@ export function nodeSettings(nodejs, needs) {
 }
 /** A path of ours, as people are shown it: not where it happens to lie. */
 export function shownPath(absolute) {
-	for (const folder of [RUNTIME, TREE]) if (absolute.startsWith(folder + path.sep)) return `node:${absolute.slice(folder.length + 1).split(path.sep).join("/")}`;
+	for (const folder of [RUNTIME, TREE]) if (OURS.some((name) => absolute.startsWith(path.join(folder, name) + path.sep))) return `node:${absolute.slice(folder.length + 1).split(path.sep).join("/")}`;
 	if (absolute.startsWith(FOLDER + path.sep)) return `node:${absolute.slice(FOLDER.length + 1)}`;
 	return undefined;
 }

@@ -1,7 +1,7 @@
 /* global shared */
 // The lazy script "node": what the modules of src/node, which are routine code, ask of the sandbox
-// beyond the web's interfaces. It is globalThis.__er_node, which nobody else is to use. Every one of
-// these checks its arguments itself, as all natives do.
+// beyond the web's interfaces. It is globalThis.__er_node, which nobody else is to use. Every one
+// of these checks its arguments itself, as all natives do.
 import * as er from './natives.js';
 import { freeze } from './primordials.js';
 import {
