@@ -1,13 +1,11 @@
 /* What C and JavaScript agree on, each thing once: the natives and hooks, the numbers that go
- * between them, and those that both sides of a ring know. C makes its enums and tables of it.
- * src/sandbox/js/contract.mjs reads the same lines and makes the prelude's modules of them; it
- * takes one X(...) a line, and numbers as sums, products, shifts. test/prelude/contract.test.mjs
- * holds the mock of the tests and NATIVES.md to it. */
+ * between them, and those that both sides of a ring know. C makes its enums and tables of it, and
+ * src/sandbox/js/contract.mjs the prelude's modules: one X(...) a line, numbers as sums, products,
+ * shifts. test/prelude/contract.test.mjs holds the tests' mock and NATIVES.md to it. */
 #ifndef ER_CHANNEL_CONTRACT_H
 #define ER_CHANNEL_CONTRACT_H
 
 #include "channel/contract_html.h"
-
 /* ---- numbers: ER_name in C, name in JavaScript ---- */
 #define ER_SIZE_TABLE(X) \
 	X(FRAME_HEAD, 16) \
@@ -158,8 +156,7 @@ enum {
 #undef X
 };
 
-/* ---- er: what the prelude calls ---- */
-/* Each takes exactly these arguments. What each does: src/sandbox/NATIVES.md. */
+/* ---- er: what the prelude calls, each with exactly these arguments (src/sandbox/NATIVES.md) ---- */
 #define ER_NATIVE_TABLE(X) \
 	/* api/request.c */ \
 	X(owner, ()) \
@@ -184,6 +181,8 @@ enum {
 	X(bodyCancel, (key)) \
 	X(hold, (key)) \
 	X(clone, (fid, owner, key)) \
+	X(subInline, (fid)) \
+	X(subInlineText, (fid)) \
 	X(write, (key, bytes)) \
 	X(end, (key)) \
 	X(abort, (key, text)) \
@@ -318,7 +317,7 @@ enum {
 	X(bodyFail, (key, kind)) \
 	X(credit, (key, n)) \
 	X(bodyCancel, (key, kind)) \
-	X(subHead, (fid, status, reason, block, urls, hasBody, length)) \
+	X(subHead, (fid, status, reason, block, urls, hasBody, length, here)) \
 	X(subAnswered, (fid)) \
 	X(subFail, (fid, kind, text)) \
 	X(subBegun, (fid)) \

@@ -69,9 +69,11 @@
 	X(BODY_CANCEL) \
 	/* n>s id SUB: the head of a subrequest's response. aux: status. arg: length of the body, or \
 	   ER_LEN_UNKNOWN. flags: BODY, KEPT (a RESPONSE that relays the body need not say the head \
-	   again), DONE (FETCH_ANSWER: the request is answered with it, and the body is gone). \
+	   again), DONE (FETCH_ANSWER: the request is answered with it, and the body is gone), INLINE \
+	   (what there is to read of the body is the end of the payload; the node has it as well until \
+	   DRAIN, or a relay), with INLINE perhaps FIN (FETCH_PULL: the node has let go of it). \
 	   Payload: the strings reason, fields block, list of URLs ("\n" between, the last one \
-	   answered). */ \
+	   answered); then with INLINE the body. */ \
 	X(SUB_HEAD) \
 	/* n>s id SUB: the subrequest failed. aux: er_err_kind. Payload: text for a person. */ \
 	X(SUB_FAIL) \

@@ -82,11 +82,19 @@ static size_t head_n(const er_response *res, size_t block)
 	return 3 * 4 + res->reason.n + block + res->url_list.n;
 }
 
-/* SUB_HEAD: what JavaScript gets of the answer before its body. */
+/* All of the body is here, and short: it goes along. 0 bytes are not worth it. */
+static bool is_inline(const er_response *res, size_t block)
+{
+	const er_body *b = res->body;
+	return b != NULL && er_body_finished(b) && er_body_untouched(b) && er_body_buffered(b) <= ER_INLINE_BODY &&
+	       head_n(res, block) + er_body_buffered(b) <= ER_FRAME_MAX;
+}
+
+/* SUB_HEAD: what JavaScript gets of the answer before its body; with INLINE in `more`, with it. */
 static void say_head(er_sub *s, const er_exchange *x, size_t block, uint8_t more)
 {
 	const er_response *res = &x->res;
-	size_t n = head_n(res, block);
+	size_t body = more & ER_FF_INLINE ? er_body_buffered(res->body) : 0, n = head_n(res, block) + body;
 	if (n > ER_FRAME_MAX) {
 		say_fail(s->call->instance, s->id, ER_ERR_TOO_LARGE,
 		         ER_LIT("the header of the answer and the URLs of its redirects are larger than 128 KB together"));
@@ -107,7 +115,9 @@ static void say_head(er_sub *s, const er_exchange *x, size_t block, uint8_t more
 	er_put_u32(&w, (uint32_t)block);
 	er_block_put(&w, &res->fields);
 	er_put_string(&w, res->url_list);
-	ER_ASSERT(w.p == start + n);
+	if (body > 0)
+		er_body_peek(res->body, w.p, body);
+	ER_ASSERT(w.p + body == start + n);
 }
 
 /* Takes the caller's reference. The body has an owner of its own. */
@@ -195,8 +205,9 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		return;
 	}
 	bool keeps = x->res.body != NULL && block <= ER_SUB_KEPT && !s->pull;
-	say_head(s, x, block, keeps ? ER_FF_KEPT : 0);
-	if (x->res.body != NULL) {
+	bool goes = is_inline(&x->res, block), gone = goes && s->pull;
+	say_head(s, x, block, (keeps ? ER_FF_KEPT : 0) | (goes ? ER_FF_INLINE : 0) | (gone ? ER_FF_FIN : 0));
+	if (x->res.body != NULL && !gone) {
 		er_lease_body(s->lease, x->res.body);
 		er_sub_respond(s, x->res.body);
 	}

@@ -248,12 +248,13 @@ static void on_body_cancel(const er_frame *f)
  * knows itself. */
 static void tell_head(const er_frame *f, er_slice reason, er_slice block, er_slice urls)
 {
+	bool here = er_sb.came.fid != 0;
 	bool usual = f->aux == 200 && er_slice_eq(reason, ER_LIT("OK")), one = er_slice_find(urls, '\n') == urls.n;
-	er_engine_call(ER_HOOK(subHead, .fid = er_js_number(f->id), .status = er_js_number(f->aux),
-	                       .reason = usual ? er_js_undefined() : er_js_latin1(reason), .block = er_js_latin1(block),
-	                       .urls = one ? er_js_undefined() : er_js_from_utf8(urls),
-	                       .hasBody = er_js_bool((f->flags & ER_FF_BODY) != 0),
-	                       .length = er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg)));
+	er_engine_call(
+	    ER_HOOK(subHead, .fid = er_js_number(f->id), .status = er_js_number(f->aux),
+	            .reason = usual ? er_js_undefined() : er_js_latin1(reason), .block = er_js_latin1(block),
+	            .urls = one ? er_js_undefined() : er_js_from_utf8(urls), .hasBody = er_js_bool((f->flags & ER_FF_BODY) != 0),
+	            .length = er_js_number(f->arg == ER_LEN_UNKNOWN ? ER_LENGTH_UNKNOWN : (double)f->arg), .here = er_js_bool(here)));
 }
 
 static void on_sub_head(const er_frame *f, er_slice payload)
@@ -264,12 +265,12 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 	er_reader r = {.rest = payload};
 	er_slice reason = er_get_string(&r), block = er_get_string(&r), urls = er_get_string(&r);
 	ER_ASSERT(!r.bad);
-	bool body = (f->flags & ER_FF_BODY) != 0;
+	bool body = (f->flags & ER_FF_BODY) != 0, gone = (f->flags & ER_FF_FIN) != 0;
 	s->headed = true;
 	er_request *owner = er_sub_owner(s);
 	ER_ASSERT(owner != NULL && !er_sub_waits(s)); /* the node was asked for it */
 	s->kept = (f->flags & ER_FF_KEPT) != 0;
-	if (!body)
+	if (!body || gone)
 		er_body_down_over(f->id, true);
 	/* The request has its answer. Mostly nobody looks at it here. */
 	if (f->flags & ER_FF_DONE) {
@@ -280,9 +281,13 @@ static void on_sub_head(const er_frame *f, er_slice payload)
 		er_turn_end();
 		return;
 	}
+	/* Its bytes lie in the ring, as long as this frame is at its front. */
+	if (f->flags & ER_FF_INLINE)
+		er_sb.came = (er_came){.fid = f->id, .gone = gone, .bytes = r.rest};
 	er_turn_begin(owner, er_sb.limits.cpu_us);
 	tell_head(f, reason, block, urls);
 	er_turn_end();
+	er_sb.came = (er_came){0};
 }
 
 static void on_sub_fail(const er_frame *f, er_slice payload)

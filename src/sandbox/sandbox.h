@@ -28,6 +28,14 @@
 #include "sandbox/timer.h"
 #include "sandbox/turn.h"
 
+/* The body of a subrequest's answer that came with its head: good in the turn in which it came.
+ * fid 0: there is none, or JavaScript has it. `gone`: the node has let go of it. */
+typedef struct er_came {
+	uint32_t fid;
+	bool gone;
+	er_slice bytes;
+} er_came;
+
 typedef struct er_sandbox {
 	er_channel ch;
 	int wake_me;   /* eventfd: the node woke us */
@@ -44,6 +52,7 @@ typedef struct er_sandbox {
 	er_out out;
 	er_turn turn;
 	er_requests requests;
+	er_came came;
 	er_timers timers;
 	er_helds helds;
 	uint64_t began_ns; /* CLOCK_MONOTONIC of the instance's beginning */

@@ -42,6 +42,33 @@ test('a matched response that is returned is relayed with the head that the node
 	assert.equal(r.response.flags & (4 | 32), 4 | 32);
 	assert.equal(i.told('pull').length, 0);
 });
+test('a body that came with its head is read without a question, and let go of in the node', () => {
+	for (const [read, said] of [['r.text()', 'h\u00e9'], ['r.bytes().then(b => b.length)', '3'], ['new Response(r.body).text()', 'h\u00e9'], ['r.arrayBuffer().then(b => b.byteLength)', '3'], ['r.clone().text().catch(e => e.name)', undefined]]) {
+		const i = new Instance().load(answering(`const r = await caches.default.match('http://a.example/'); return new Response(await ${read})`));
+		const r = i.request();
+		i.headWith(1, 1, 'h\u00e9');
+		if (said === undefined) {
+			assert.deepEqual([i.told('clone').length, i.told('drain').length], [1, 0], 'a copy is made in the node');
+			continue;
+		}
+		assert.equal(bodyText(r), said, read);
+		assert.deepEqual([i.told('pull').length, i.told('drain')], [0, [['drain', 3]]], read);
+	}
+});
+test('a body that came with its head and is not read in that turn is pulled later, or relayed', () => {
+	const late = new Instance().load(answering(`const r = await caches.default.match('http://a.example/'); await new Promise(f => setTimeout(f, 1)); return new Response(await r.text())`));
+	const r = late.request();
+	late.headWith(1, 1, 'later');
+	for (const [tid] of [...late.timers]) late.timerDue(tid);
+	assert.deepEqual(late.told('pull').map(c => c[1]), [3]);
+	late.turn(1, () => late.hooks.bodyData(3, late.u8(Buffer.from('later')), true));
+	assert.equal(bodyText(r), 'later');
+	const relays = new Instance().load(answering(`return caches.default.match('http://a.example/')`));
+	const sent = relays.request();
+	relays.headWith(1, 1, 'on');
+	assert.equal(sent.response.flags & (4 | 32), 4 | 32);
+	assert.equal(relays.told('drain').length, 0);
+});
 test('caches.open asks for the word of the name, and makes one if there is none', () => {
 	const i = new Instance().load(answering(`const c = await caches.open('a\\u00fc'); await c.delete('http://x.example/'); return new Response('ok')`));
 	i.request();

@@ -34,6 +34,21 @@ test('get asks for the whole value at once, and gives text, JSON, bytes, undefin
 	assert.equal(i.calls.filter(c => c[0] === 'pull').length, 0);
 });
 
+test('a value that came with its head is there at once', () => {
+	const i = start(`
+		const [a, b, c, d, e] = await Promise.all([kv.get('t'), kv.get('j', 'json'), kv.get('b', 'arrayBuffer'), env.SESSIONS.getWithMetadata('m'), kv.get('broken', 'json').catch(e => e.name)])
+		return new Response(JSON.stringify([a, b, [...new Uint8Array(c)], d.value, d.metadata, e]))`);
+	const r = i.request();
+	const [t, j, b, m, broken] = asked(i);
+	i.headWith(1, t.fid, '\ufefft\u00e9xt', { gone: true });
+	i.headWith(1, j.fid, '\ufeff{"a":1}', { gone: true });
+	i.headWith(1, b.fid, 'xy', { gone: true });
+	i.headWith(1, m.fid, '', { gone: true, block: 'metadata\n{"n":2}\n' });
+	i.headWith(1, broken.fid, '{', { gone: true });
+	assert.equal(text(r.response), '["t\u00e9xt",{"a":1},[120,121],"",{"n":2},"SyntaxError"]');
+	assert.equal(i.told('pull').length + i.told('drain').length, 0);
+});
+
 test('a stream that is returned goes to the client unread', () => {
 	const i = start(`return new Response(await kv.get('k', { type: 'stream' }), { headers: { 'content-type': 'image/png' } })`);
 	const r = i.request();

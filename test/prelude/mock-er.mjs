@@ -151,6 +151,21 @@ export class Instance {
 		return u;
 	}
 
+	/** The head of a subrequest's answer, with all of its body. `gone`: the node has let go of it. */
+	headWith(owner, fid, body, { status = 200, block = '', gone = false } = {}) {
+		const bytes = new Uint8Array(Buffer.from(body));
+		this.came = { fid, bytes, gone };
+		this.turn(owner, () => this.hooks.subHead(fid, status, undefined, block, undefined, true, bytes.length, true));
+		this.came = undefined;
+	}
+	tookInline(fid) {
+		const { came } = this;
+		if (came === undefined || came.fid !== fid) return undefined;
+		this.came = undefined;
+		if (!came.gone) this.log('drain', fid * 2 + 1);
+		return came.bytes;
+	}
+
 	natives(env, bindings) {
 		const self = this;
 		const parts = vm.runInContext('new Uint32Array(8)', this.context);
@@ -195,6 +210,14 @@ export class Instance {
 				} catch {
 					return undefined;
 				}
+			},
+			subInline: (fid) => {
+				const bytes = self.tookInline(fid);
+				return bytes === undefined ? undefined : self.u8(bytes);
+			},
+			subInlineText: (fid) => {
+				const bytes = self.tookInline(fid);
+				return bytes === undefined ? undefined : new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 			},
 			isPlain: (o) => !isBuiltin(o),
 			respond(id, status, reason, block, body, flags, key) {

@@ -100,6 +100,44 @@ ER_NATIVE(clone)
 	return er_js_undefined();
 }
 
+/* The body of an answer that came with its head, in the turn in which it came. Later it is pulled
+ * as any other, unless the node has let go of it. */
+static bool has_come(uint32_t fid)
+{
+	const er_came *c = &er_sb.came;
+	return fid != 0 && c->fid == fid && (c->gone || er_sub_find(fid) != NULL);
+}
+
+/* JavaScript has it: the node need not keep it. */
+static void took_inline(void)
+{
+	er_came c = er_sb.came;
+	er_sb.came = (er_came){0};
+	if (c.gone)
+		return;
+	say(ER_FRAME_DRAIN, (er_key){.id = c.fid, .sub = true}, 0, 0);
+	er_body_down_over(c.fid, true);
+}
+
+ER_NATIVE(subInline)
+{
+	if (!has_come(er_js_to_u32(a->fid)))
+		return er_js_undefined();
+	er_value v = er_js_u8_copy(er_sb.came.bytes, exception);
+	if (v != NULL)
+		took_inline();
+	return v;
+}
+
+ER_NATIVE(subInlineText)
+{
+	if (!has_come(er_js_to_u32(a->fid)))
+		return er_js_undefined();
+	er_value v = er_js_from_utf8(er_sb.came.bytes);
+	took_inline();
+	return v;
+}
+
 bool er_whole_body(er_value v, er_text *text, er_slice *out, er_value *exception)
 {
 	text->p = text->room;

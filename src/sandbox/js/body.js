@@ -301,7 +301,7 @@ export function teeRaw(raw, what) {
 	const node = nodeBodyOf(raw);
 	if (node !== undefined) {
 		node.check();
-		const all = node.inline ? er.reqInline(node.key / 2) : undefined;
+		const all = node.inline && node.key % 2 === 0 ? er.reqInline(node.key / 2) : undefined;
 		const halves = all === undefined ? { mine: node, theirs: node.copy(newFid()) } : { mine: all, theirs: all };
 		// the stream that somebody has seen is locked, as a tee locks it
 		if (isStreamRaw(raw)) takeSource(raw);

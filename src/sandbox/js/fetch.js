@@ -340,7 +340,7 @@ export function subAnswered(fid) {
 }
 
 /** hooks.subHead */
-export function subHead(fid, status, reason, block, urls, hasBody, length) {
+export function subHead(fid, status, reason, block, urls, hasBody, length, here) {
 	const sub = subs.get(fid);
 	if (sub === undefined) return;
 	enterScope(sub.scope);
@@ -351,8 +351,9 @@ export function subHead(fid, status, reason, block, urls, hasBody, length) {
 	if (hasBody) {
 		body = new NodeBody(fid * 2 + 1, sub.scope, length, 'The body of the response');
 		if (sub.take !== null) {
-			if (sub.pulled) body.expect();
+			if (sub.pulled && here !== true) body.expect();
 		} else if (!sub.manual) body.block = block;
+		body.inline = here === true;
 		sub.body = body.flow;
 	}
 	if (sub.offAbort === null || body === null) sub.close();

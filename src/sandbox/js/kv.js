@@ -70,11 +70,18 @@ const bufferOf = (bytes) => {
 	const all = taBuffer(bytes);
 	return taLength(bytes) === abByteLength(all) ? all : taBuffer(u8Slice(bytes));
 };
+/** Of a text that may begin with a byte order mark. */
+const withoutMark = (text) => (text[0] === '\ufeff' ? strSlice(text, 1) : text);
 const makers = { text: textOf, json: (bytes) => jsonParse(textOf(bytes)), arrayBuffer: bufferOf };
 
 function valueOf(body, type) {
 	if (type === 'stream') return new LazyStream(body ?? '');
-	return body === null ? makers[type](er.utf8Encode('')) : then(body.bytes(), makers[type]);
+	if (body === null) return makers[type](er.utf8Encode(''));
+	if (type !== 'arrayBuffer') {
+		const text = body.inlineText();
+		if (text !== undefined) return type === 'json' ? jsonParse(withoutMark(text)) : withoutMark(text);
+	}
+	return then(body.bytes(), makers[type]);
 }
 function get(what, ns, key, options, none) {
 	if (isArray(key)) return getMany(what, ns, key, options, false);

@@ -121,7 +121,7 @@ export class NodeBody {
 		this.scope = scope;
 		this.length = length; // or LENGTH_UNKNOWN
 		this.flow = new Flow(key, scope, what);
-		this.inline = key % 2 === 0; // may have come with the head
+		this.inline = key % 2 === 0; // may have come with the head; of an answer, fetch.js says so
 		this.held = undefined; // what er.hold gave
 		// of an answer: the fields that came with it, unless its coding is what the code asked for
 		this.block = null;
@@ -197,7 +197,7 @@ export class NodeBody {
 		flow.begun = true;
 		flow.chunks = bareList();
 		if (this.inline) {
-			const all = er.reqInline(this.key / 2);
+			const all = this.key % 2 === 0 ? er.reqInline(this.key / 2) : er.subInline((this.key - 1) / 2);
 			if (all !== undefined) {
 				if (taLength(all) > 0) flow.chunks[0] = all;
 				flow.state = ENDED;
@@ -228,7 +228,20 @@ export class NodeBody {
 		return flow.waiter.promise;
 	}
 	/** A promise of all of it. */
-	async bytes() {
+	bytes() {
+		const { flow } = this;
+		if (!this.inline || flow.state !== IDLE) return this.rest();
+		try {
+			this.begin();
+		} catch (e) {
+			return rejected(e);
+		}
+		if (flow.state !== ENDED) return this.rest();
+		const { chunks } = flow;
+		flow.chunks = null;
+		return resolved(chunks.length > 0 ? chunks[0] : new U8(0));
+	}
+	async rest() {
 		const list = bareList();
 		let total = 0;
 		for (;;) {
@@ -243,7 +256,7 @@ export class NodeBody {
 	inlineText() {
 		if (!this.inline || this.flow.state !== IDLE) return undefined;
 		this.check();
-		const text = er.reqInlineText(this.key / 2);
+		const text = this.key % 2 === 0 ? er.reqInlineText(this.key / 2) : er.subInlineText((this.key - 1) / 2);
 		if (text !== undefined) this.flow.state = GONE;
 		return text;
 	}
