@@ -214,7 +214,8 @@ declare class EdgeKV {
 }
 interface EdgeKV extends KVReader<undefined> {}
 
-/** env.ASSETS: the static files of the routine's own version. */
+/** A member of env: ASSETS, the static files of the routine's own version, or another routine of the
+ * node that "services" in er.jsonc names. */
 interface Fetcher {
 	fetch(input: RequestInfo, init?: RequestInit): Promise<Response>;
 	readonly [Symbol.toStringTag]: string;

@@ -95,6 +95,10 @@ declare module "*.pdf" {
 	const bytes: Uint8Array<ArrayBuffer>;
 	export default bytes;
 }
+// Node's own modules, as far as they are there (docs/routines.md): their types are those of the
+// package @types/node, which needs "skipLibCheck": true beside this one. Without it they are any.
+declare module "node:*";
+
 declare module "*.wasm" {
 	const module: WebAssembly.Module;
 	export default module;

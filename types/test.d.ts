@@ -123,7 +123,7 @@ declare module "er:test" {
 		/** What the routine answers; an exception of the routine rejects the promise. */
 		fetch(input: RequestInfo, init?: RequestInit): Promise<Response>;
 		/** Runs the routine's scheduled handler to its end. */
-		scheduled(options?: { cron?: string; scheduledTime?: number | Date | string }): Promise<unknown>;
+		scheduled(options?: { cron?: string; scheduledTime?: number | Date | string }): Promise<void>;
 		/** Waits for what was given to waitUntil; a promise that was rejected rejects it. */
 		settled(): Promise<void>;
 		/** The same routine with other variables, or for a client of another place. */
@@ -198,6 +198,8 @@ declare module "er:test" {
 		fetch(pattern: FetchPattern, answer: unknown | ((request: Request) => unknown)): FetchMock;
 		/** Lets requests that fit go to the network. */
 		allowFetch(pattern: FetchPattern): FetchMock;
+		/** Answers in the place of another routine, a member of env that "services" in er.jsonc names. */
+		service(binding: Fetcher, answer: unknown | ((request: Request) => unknown)): FetchMock;
 		timers: Timers;
 		clearAll(): void;
 		resetAll(): void;

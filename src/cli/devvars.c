@@ -36,6 +36,9 @@ static const char *taken(const er_project *p, er_slice name)
 	for (size_t i = 0; i < p->n_kv; i++)
 		if (er_slice_eq(p->kv[i].name, name))
 			return "a key-value namespace";
+	for (size_t i = 0; i < p->n_services; i++)
+		if (er_slice_eq(p->services[i].name, name))
+			return "a routine that is called";
 	return p->assets_folder != NULL && er_slice_eq(name, ER_LIT("ASSETS")) ? "the static files" : NULL;
 }
 

@@ -174,6 +174,8 @@ static void env_of(er_buf *b, er_arena *a, const er_project *p)
 	}
 	for (size_t i = 0; i < p->n_kv; i++)
 		put_member(b, p->kv[i].name, "KVNamespace");
+	for (size_t i = 0; i < p->n_services; i++)
+		put_member(b, p->services[i].name, "Fetcher");
 	if (p->assets_folder != NULL && p->main != NULL)
 		put_member(b, ER_LIT("ASSETS"), "Fetcher");
 	er_buf_puts(b, "}\n");
@@ -231,7 +233,7 @@ int er_cmd_types(int argc, char **argv)
 	    .usage = "er types [DIR] [options]",
 	    .about = "Writes what TypeScript and editors need to know of a project: " ER_TYPES_ENV
 	             ", the type of its env (variables of er.jsonc and " ER_DEVVARS_FILE
-	             ", key-value namespaces, static files), and " ER_TYPES_FOLDER
+	             ", key-value namespaces, other routines, static files), and " ER_TYPES_FOLDER
 	             ", the types of everything that a routine and its tests have. er init does it for templates that have a "
 	             "tsconfig.json.",
 	    .details = "Exit status: 0 written, 1 not, 2 wrong usage.\n",

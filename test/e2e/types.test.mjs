@@ -220,7 +220,7 @@ test('er init --template ts makes a project that the compiler takes, strictly, a
 
 test('er types says of env what er.jsonc and .dev.vars say, without a value', async () => {
 	const cwd = project({
-		'er.jsonc': '{ "name": "env", "vars": { "TEXT": "hidden", "N": 1, "ON": true, "NOTHING": null, "LIST": ["a"], "MIXED": [1, "a"], "DEEP": { "a-b": { "c": 1 }, "none": {} }, "TOKEN": 5 }, "kv": { "NOTES": "notes" }, "assets": "public" }',
+		'er.jsonc': '{ "name": "env", "vars": { "TEXT": "hidden", "N": 1, "ON": true, "NOTHING": null, "LIST": ["a"], "MIXED": [1, "a"], "DEEP": { "a-b": { "c": 1 }, "none": {} }, "TOKEN": 5 }, "kv": { "NOTES": "notes" }, "services": { "AUTH": "auth" }, "assets": "public" }',
 		'.dev.vars': 'TOKEN=also-hidden\nMORE=x\n', 'src/index.ts': 'export default { fetch: (request, env) => new Response(env.DEEP["a-b"].c.toFixed() + env.LIST[0].length) } satisfies ExportedHandler<Env>;', 'public/x': 'x',
 		'tsconfig.json': '{ "compilerOptions": { "target": "ES2024", "module": "ESNext", "moduleResolution": "Bundler", "lib": ["ES2024"], "types": [], "strict": true, "noEmit": true }, "include": ["src", "er-env.d.ts", ".er/types"] }',
 	})
@@ -243,6 +243,7 @@ test('er types says of env what er.jsonc and .dev.vars say, without a value', as
 	TOKEN: string;
 	MORE: string;
 	NOTES: KVNamespace;
+	AUTH: Fetcher;
 	ASSETS: Fetcher;
 }
 `)

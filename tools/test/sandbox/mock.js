@@ -200,21 +200,58 @@ function refuse(request) {
 	const there = answers.length === 0 ? "there is none" : `there ${answers.length === 1 ? "is" : "are"} ${answers.map((a) => a.pattern).slice(-10).join(", ")}`;
 	throw new TypeError(`no mock answers ${asked} (${there}): mock.fetch(${JSON.stringify(request.url)}, answer) gives an answer, mock.allowFetch(${JSON.stringify(request.url)}) lets it go to the network`);
 }
+/** A routine of "services" in er.jsonc: `binding` is the member of env. */
+export function mockService(binding, answer) {
+	if (typeof binding?.fetch !== "function") throw new TypeError("mock.service(env.NAME, answer): the first argument is a member of env that has a fetch");
+	const made = new FetchMock("*", answer, false);
+	const own = Object.getOwnPropertyDescriptor(binding, "fetch");
+	const before = binding.fetch;
+	const called = async (input, init) => {
+		const request = new Request(input, init);
+		return made.left > 0 ? answered(made, request) : Reflect.apply(before, binding, [request]);
+	};
+	Object.defineProperty(binding, "fetch", { value: called, writable: true, configurable: true });
+	made.remove = () => {
+		if (own === undefined) delete binding.fetch;
+		else Object.defineProperty(binding, "fetch", own);
+	};
+	beforeTestEnds(() => made.remove());
+	return made;
+}
+const guarded = new Set();
+/** Other routines do not run in a test: without a mock.service, a call of one says so. */
+export function guardServices(env) {
+	for (const name of Object.keys(env)) {
+		const binding = env[name];
+		if (name === "ASSETS" || binding?.constructor?.name !== "Fetcher" || guarded.has(binding)) continue;
+		guarded.add(binding);
+		const fetch = async (input, init) => {
+			const request = new Request(input, init);
+			refused.push(`env.${name}: ${request.method} ${request.url}`);
+			throw new TypeError(`no mock answers for the routine behind env.${name}: mock.service(env.${name}, answer) gives an answer`);
+		};
+		Object.defineProperty(binding, "fetch", { value: fetch, writable: true, configurable: true });
+	}
+}
+async function answered(found, request) {
+	found.left--;
+	request.signal?.throwIfAborted();
+	// The body is there for the mock's function and for whoever looks at the call.
+	const body = request.body === null ? undefined : await request.clone().text();
+	found.calls.push({ url: request.url, method: request.method, headers: new Headers(request.headers), body });
+	return responseOf(found.answer, request);
+}
 export async function fetchMocked(input, init) {
 	const request = new Request(input, init);
 	if (/^(data|blob):/.test(request.url)) return network(input, init);
 	const found = answers.findLast((a) => a.left > 0 && a.fits(request));
 	if (found === undefined) refuse(request);
-	found.left--;
 	if (found.through) {
+		found.left--;
 		found.calls.push({ url: request.url, method: request.method, headers: new Headers(request.headers) });
 		return network(input, init);
 	}
-	request.signal?.throwIfAborted();
-	// The body is there for the mock's function and for whoever looks at the call.
-	const body = request.body === null ? undefined : await request.clone().text();
-	found.calls.push({ url: request.url, method: request.method, headers: new Headers(request.headers), body });
-	const response = await responseOf(found.answer, request);
+	const response = await answered(found, request);
 	Object.defineProperty(response, "url", { value: request.url.replace(/#.*$/, ""), configurable: true });
 	const { redirect } = request;
 	if ([301, 302, 303, 307, 308].includes(response.status) && response.headers.has("location") && redirect !== "manual") return follow(request, response, redirect, init);
@@ -236,6 +273,20 @@ async function follow(request, response, redirect, init) {
 	const answer = await fetchMocked(target.href, next);
 	Object.defineProperty(answer, "redirected", { value: true, configurable: true });
 	return answer;
+}
+/** A WebSocket of the code's own goes where mock.allowFetch lets it go. */
+export function guardSockets(Real) {
+	return new Proxy(Real, {
+		construct(target, args, newTarget) {
+			const url = new URL(args[0]);
+			const request = { method: "GET", url: url.href.replace(/^ws/, "http") };
+			if (answers.findLast((a) => a.left > 0 && a.through && a.fits(request)) === undefined) {
+				refused.push(`WebSocket ${url.href}`);
+				throw new TypeError(`no WebSocket goes to the network from a test: mock.allowFetch(${JSON.stringify(request.url)}) lets ${url.href} go there`);
+			}
+			return Reflect.construct(target, args, newTarget);
+		},
+	});
 }
 export const beginFetches = () => (refused = []);
 export const refusedFetches = () => refused;
@@ -337,6 +388,7 @@ export const mock = {
 	spyOn,
 	fetch: mockFetch,
 	allowFetch,
+	service: mockService,
 	timers,
 	clearAll() {
 		for (const one of all) one.mockClear();

@@ -2,13 +2,14 @@
 // with the tests; what it answers is its own Response.
 import { realClearTimeout, realSetTimeout } from "./mock.js";
 
-const listeners = [];
+const listeners = { fetch: [], scheduled: [] };
 let exported;
 let testing = () => false; // tells whether a test runs
 
 const addListener = globalThis.addEventListener;
 globalThis.addEventListener = function addEventListener(type, listener, options) {
-	if (String(type) === "fetch") listeners.push(typeof listener === "function" ? listener : listener.handleEvent.bind(listener));
+	const list = listeners[String(type)];
+	if (list !== undefined) list.push(typeof listener === "function" ? listener : listener.handleEvent.bind(listener));
 	else addListener(type, listener, options);
 };
 
@@ -75,7 +76,7 @@ async function answered(given) {
 }
 
 async function byListeners(made, env, ctx, state) {
-	for (const listener of listeners) {
+	for (const listener of listeners.fetch) {
 		const event = Object.create(FetchEvent.prototype, {
 			type: own("fetch"), request: own(made), info: own(made.info), env: own(env), waitUntil: own(ctx.waitUntil), passThroughOnException: own(ctx.passThroughOnException),
 			respondWith: own((response) => {
@@ -97,7 +98,7 @@ async function byBypass(made, env, ctx) {
 function call(made, env, ctx, state) {
 	if (typeof exported?.fetch === "function") return answered(envLast ? exported.fetch(made, ctx, env) : exported.fetch(made, env, ctx));
 	if (typeof exported?.bypass === "function") return byBypass(made, env, ctx);
-	if (listeners.length > 0) return byListeners(made, env, ctx, state);
+	if (listeners.fetch.length > 0) return byListeners(made, env, ctx, state);
 	throw new TypeError("SELF.fetch: the routine has no handler of requests");
 }
 
@@ -125,12 +126,12 @@ class Routine {
 	/** The routine's scheduled handler; the promise ends with the handler and its waitUntil. */
 	async scheduled({ cron = "* * * * *", scheduledTime = Date.now() } = {}) {
 		if (!testing()) throw new Error("SELF.scheduled: it works within tests and hooks only");
-		if (typeof exported?.scheduled !== "function") throw new TypeError("SELF.scheduled: the routine has no scheduled handler");
-		const controller = { cron, scheduledTime: Number(new Date(scheduledTime)), noRetry() {} };
+		const event = { type: "scheduled", cron, scheduledTime: Number(new Date(scheduledTime)), waitUntil, noRetry() {} };
 		const env = envOf(this.#options), ctx = contextOf({});
-		const result = await (envLast ? exported.scheduled(controller, ctx, env) : exported.scheduled(controller, env, ctx));
+		if (typeof exported?.scheduled === "function") await (envLast ? exported.scheduled(event, ctx, env) : exported.scheduled(event, env, ctx));
+		else if (listeners.scheduled.length > 0) for (const listener of listeners.scheduled) await listener(event);
+		else throw new TypeError("SELF.scheduled: the routine has no scheduled handler");
 		await this.settled();
-		return result;
 	}
 	/** Everything that was given to waitUntil has ended; the first that was rejected rejects this. */
 	async settled() {
