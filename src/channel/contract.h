@@ -156,7 +156,7 @@ enum {
 #undef X
 };
 
-/* ---- er: what the prelude calls, each with exactly these arguments (src/sandbox/NATIVES.md) ---- */
+/* ---- er: what the prelude calls, with exactly these arguments (src/sandbox/NATIVES.md) ---- */
 #define ER_NATIVE_TABLE(X) \
 	/* api/request.c */ \
 	X(owner, ()) \

@@ -113,6 +113,36 @@ static void wipe(er_slice text)
 		explicit_bzero((void *)(uintptr_t)text.p, text.n);
 }
 
+/* The name of a site is in the keys of what is stored, and another site that comes to have it has
+ * nothing of it. So all of a site is purged when it goes, and once more when one of its name comes:
+ * what was asked in the site's name is over by then. The number is taken before the store has it:
+ * what leaves for the origin in between is newer. */
+static bool change_purging(er_call *call, er_change *change)
+{
+	er_purges *p = er_index_purge_table(call->control->o.cache);
+	const er_purge what = {.kind = ER_PURGE_SITE, .value = change->name};
+	change->purge_scope = er_slice_cstr(er_purge_kind_name(what.kind));
+	change->purge_number = er_purges_next(p);
+	if (!er_call_apply_one(call, change))
+		return false;
+	er_purges_add(p, &what, change->purge_number);
+	er_purges_tidy(call->control);
+	return true;
+}
+
+/* False: refused and answered. */
+static bool change_site(er_call *call, er_change *change)
+{
+	bool there;
+	er_err err = {0};
+	if (!er_store_site_there(call->control->o.store, change->name, &there, &err)) {
+		(void)er_refuse_err(&call->problem, &err);
+		er_call_refuse(call);
+		return false;
+	}
+	return there ? er_call_apply_one(call, change) : change_purging(call, change);
+}
+
 /* The key leaves the call's memory before the call may be answered. */
 static void set_site(er_call *call, er_slice text, er_slice key)
 {
@@ -122,7 +152,7 @@ static void set_site(er_call *call, er_slice text, er_slice key)
 	change.name = call->name;
 	change.value = text;
 	change.key = er_slice_of(copy, key.n);
-	bool ok = er_call_apply_one(call, &change);
+	bool ok = change_site(call, &change);
 	wipe(change.key);
 	er_free(copy);
 	if (ok)
@@ -146,6 +176,6 @@ void er_api_site_delete(er_call *call)
 {
 	er_change change = er_call_change(call, ER_CHANGE_SITE_DELETE);
 	change.name = call->name;
-	if (er_call_apply_one(call, &change))
+	if (change_purging(call, &change))
 		er_call_activate(call, 200);
 }

@@ -32,9 +32,11 @@ er_apply_fn er_apply_var_set, er_apply_secret_set, er_apply_setting_delete;
 er_apply_fn er_apply_token_add, er_apply_token_delete;
 er_apply_fn er_apply_namespace_add, er_apply_namespace_delete;
 er_apply_fn er_apply_address_allow, er_apply_address_deny; /* change_address.c */
-er_apply_fn er_apply_site_set, er_apply_site_delete;       /* change_site.c */
-er_apply_fn er_apply_purge;                                /* change_purge.c */
-er_apply_fn er_apply_key_rotate;                           /* rotate.c */
+/* Of a change of a site: what it says is purged with it. */
+bool er_apply_purge_of_site(er_apply *a, const er_change *c);
+er_apply_fn er_apply_site_set, er_apply_site_delete; /* change_site.c */
+er_apply_fn er_apply_purge;                          /* change_purge.c */
+er_apply_fn er_apply_key_rotate;                     /* rotate.c */
 
 /* change.c: what all kinds have in common. */
 /* The first and the last of a transaction: the sequence into out.sequence, and from there. *before:

@@ -30,6 +30,25 @@ static bool remove_covered(er_apply *a, const er_change *c)
 	return true;
 }
 
+static bool write_purge(er_apply *a, er_slice scope, er_slice site, er_slice value, bool soft, uint64_t number)
+{
+	ER_ASSERT(number > 0 && number <= INT64_MAX);
+	er_query q = er_query_of(
+	    a->db, "INSERT INTO purge(kind, site, value, hard, soft) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (kind, site, value)"
+	           " DO UPDATE SET hard = max(hard, excluded.hard), soft = max(soft, excluded.soft)");
+	er_bind_text(&q, scope);
+	er_bind_text(&q, site);
+	er_bind_text(&q, value);
+	er_bind_int(&q, soft ? 0 : (int64_t)number);
+	er_bind_int(&q, soft ? (int64_t)number : 0);
+	return er_query_run(&q, a->err);
+}
+
+bool er_apply_purge_of_site(er_apply *a, const er_change *c)
+{
+	return c->purge_scope.n == 0 || write_purge(a, c->purge_scope, (er_slice){0}, c->name, false, c->purge_number);
+}
+
 bool er_apply_purge(er_apply *a, const er_change *c)
 {
 	ER_ASSERT(c->kind == ER_CHANGE_PURGE && c->purge_number > 0 && c->purge_number <= INT64_MAX);
@@ -37,15 +56,7 @@ bool er_apply_purge(er_apply *a, const er_change *c)
 	    !er_text_check("site of a purge", c->site, ER_STORE_TEXT_MAX, a->err) ||
 	    !er_text_check("what is purged", c->value, ER_STORE_PURGE_MAX, a->err))
 		return false;
-	er_query q = er_query_of(
-	    a->db, "INSERT INTO purge(kind, site, value, hard, soft) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (kind, site, value)"
-	           " DO UPDATE SET hard = max(hard, excluded.hard), soft = max(soft, excluded.soft)");
-	er_bind_text(&q, c->name);
-	er_bind_text(&q, c->site);
-	er_bind_text(&q, c->value);
-	er_bind_int(&q, c->soft ? 0 : (int64_t)c->purge_number);
-	er_bind_int(&q, c->soft ? (int64_t)c->purge_number : 0);
-	if (!er_query_run(&q, a->err) || !remove_covered(a, c))
+	if (!write_purge(a, c->name, c->site, c->value, c->soft, c->purge_number) || !remove_covered(a, c))
 		return false;
 	er_out data = er_log_begin();
 	er_out_str(&data, "scope", c->name);

@@ -54,6 +54,8 @@ bool er_apply_site_set(er_apply *a, const er_change *c)
 	er_buf_fini(&sealed);
 	if (!good || er_db_changes(a->db) == 0) /* it is so already: that is all that was asked for */
 		return good;
+	if (!er_apply_purge_of_site(a, c))
+		return false;
 	er_out data = er_log_begin();
 	er_out_str(&data, "site", c->name);
 	er_out_json(&data, "settings", c->value);
@@ -67,12 +69,23 @@ bool er_apply_site_delete(er_apply *a, const er_change *c)
 		return false;
 	if (er_db_changes(a->db) == 0)
 		return er_fail(a->err, ER_ERR_NO_ROUTE, "there is no site \"%.*s\" in the store", ER_FMT(er_slice_head(c->name, 80)));
+	if (!er_apply_purge_of_site(a, c))
+		return false;
 	er_out data = er_log_begin();
 	er_out_str(&data, "site", c->name);
 	return er_apply_log(a, c, &data);
 }
 
 /* ---- reading ---- */
+
+bool er_store_site_there(er_store *s, er_slice site, bool *there, er_err *err)
+{
+	ER_CHECK(s, ER_STORE_MAGIC);
+	er_query q = er_query_of(s->control, "SELECT 1 FROM site WHERE name = ?1");
+	er_bind_text(&q, site);
+	*there = er_query_row(&q);
+	return er_query_end(&q, err);
+}
 
 /* Empty if there is none. False: it does not open. */
 static bool open_key(er_store *s, er_arena *a, er_slice site, er_slice sealed, er_slice *out, er_err *err)

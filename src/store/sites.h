@@ -13,6 +13,7 @@ typedef struct er_site_row {
 	er_slice key;
 	int64_t at_ms;
 } er_site_row;
+ER_MUST_CHECK bool er_store_site_there(er_store *s, er_slice site, bool *there, er_err *err);
 /* By name. */
 ER_MUST_CHECK bool er_store_sites(er_store *s, er_arena *a, er_site_row **out, size_t *n, er_err *err);
 /* Before the arena goes: the keys go out of memory. */

@@ -192,6 +192,9 @@ typedef struct er_change {
 	er_slice site;
 	bool soft;
 	uint64_t purge_number;
+	/* SITE: the kind of scope that is purged of the cache with it, of which its name is one, under
+	 * purge_number; empty: nothing is */
+	er_slice purge_scope;
 	const er_purge_range *covers; /* PURGE: rows that go, if their numbers are not higher */
 	size_t n_covers;
 } er_change;

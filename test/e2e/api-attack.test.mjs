@@ -109,7 +109,7 @@ test('a token that is confined to one routine neither sees nor touches another',
 			for (const [method, operation] of Object.entries(operations)) {
 				if (target === '/v1/tail' || target.includes('/upgrade')) continue
 				const res = await as(token, method.toUpperCase(), fill(target) + (target.endsWith('/test') ? '?url=http://other.example/' : ''), operation.requestBody ? '{"pattern":"other.example/x","routine":"other"}' : '')
-				const free = /^\/v1(|\/openapi.json|\/whoami|\/status|\/routines|\/routes|\/routes\/test|\/logs)$/.test(target) && method === 'get'
+				const free = /^\/v1(|\/openapi.json|\/whoami|\/status|\/routines|\/routes|\/routes\/test|\/kv|\/logs)$/.test(target) && method === 'get'
 				if (free) assert.equal(res.status, 200, `${method} ${target}`)
 				else assert.ok([400, 403, 404].includes(res.status), `${method} ${target}: ${res.status} ${res.text}`)
 				if (target !== '/v1/openapi.json' && res.status < 300) assert.ok(!res.text.replace('"host":"other.example"', '').includes('other'), `${target}: ${res.text}`)

@@ -295,3 +295,41 @@ test('what a site sends to its servers is shown to who may change it, and to nob
 	}
 	assert.deepEqual((await node.ok('GET', '/v1/sites/shop')).settings, settings)
 })
+
+test('a site that is made anew under the name of one before has nothing of what that stored, in memory and in a file, also after restarts', async t => {
+	const [a, b] = await origins(t, 'a', 'b')
+	for (const [name, o] of [['a', a], ['b', b]]) o.handler = (req, res) => res.setHeader('cache-control', 'max-age=1000').end(`${name} ${req.url}`)
+	const disk = fs.mkdtempSync('/tmp/er-site-cache-')
+	t.after(() => fs.rmSync(disk, { recursive: true }))
+	// memory has room for a few of these: the others lie in the file
+	const config = { threads: 1, routineAddresses: ['127.0.0.0/8'], cache: { memoryMb: 1, disk: [{ path: path.join(disk, 'cache'), sizeMb: 64 }] } }
+	let node = await startStore({ config })
+	t.after(async () => {
+		await node.stop()
+		node.forget()
+	})
+	const restart = async () => {
+		await node.stop()
+		node = await startStore({ config, data: node.data })
+	}
+	const set = o => node.ok('PUT', '/v1/sites/shop', { hosts: ['shop.example'], origin: { servers: [o.url], private: true } })
+	const says = async () => [...new Set(await Promise.all(Array.from({ length: 20 }, async (_, i) => (await get(node, 'shop.example', `/${i}`)).text[0])))]
+	await set(a)
+	assert.deepEqual(await says(), ['a'])
+	await set(a) // the same once more, and other settings, leave what is stored
+	await node.ok('PUT', '/v1/sites/shop', { hosts: ['shop.example', 'more.example'], origin: { servers: [a.url], private: true } })
+	const asked = a.requests.length
+	assert.deepEqual(await says(), ['a'])
+	assert.equal(a.requests.length, asked)
+	await node.ok('DELETE', '/v1/sites/shop')
+	await set(b)
+	assert.deepEqual(await says(), ['b'])
+	await node.ok('DELETE', '/v1/sites/shop')
+	await restart()
+	await set(a)
+	assert.deepEqual(await says(), ['a'])
+	await restart()
+	const before = a.requests.length
+	assert.deepEqual(await says(), ['a'])
+	assert.ok(a.requests.length <= before + 20)
+})

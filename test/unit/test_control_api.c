@@ -451,7 +451,11 @@ static void the_confined_see_their_own(void **state)
 	assert_string_equal(first, h->text);
 	er_free(first);
 	refused_as(h, t, "POST", "/v1/routines/shop/deploy", "{\"code\":\"x\"}", 403, "forbidden", NULL);
-	refused_as(h, t, "GET", "/v1/kv", NULL, 403, "forbidden", NULL);
+	/* there is one, which was not granted to it */
+	good(h, "PUT", "/v1/kv/s", NULL, 200);
+	assert_int_equal(ask_as(h, t, "GET", "/v1/kv", NULL), 200);
+	assert_non_null(strstr(h->text, "\"items\":[]"));
+	refused_as(h, t, "GET", "/v1/kv/s/keys", NULL, 403, "forbidden", NULL);
 	refused_as(h, t, "PUT", "/v1/routes", "{\"rules\":[]}", 403, "forbidden", NULL);
 	refused_as(h, t, "DELETE", "/v1/routes?pattern=shop.example/*", NULL, 404, "not-found", NULL);
 	refused_as(h, t, "POST", "/v1/routes", "{\"pattern\":\"x.example\",\"routine\":\"shop\"}", 403, "forbidden", NULL);
