@@ -5,11 +5,11 @@
 //   node bundle.mjs --root DIR --entry FILE [--minify none|default|full] [--nodejs]
 //   [--globals] [--watch]
 //
-// The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], errors: [...], warnings:
-// [...] }, a message being { path, line, column, length, text, lineText, notes } with line and
-// column from 1, column and length in code points. With --globals a result has what its code uses
-// and does not define: globals: [{ name, and a message }] (globals.mjs). With --nodejs the names
-// Buffer and process stand for Node's (node-modules.mjs).
+// The line: { ok, code, map, bytes, ms, files, inputs: [{path, bytes}], parts: the same by
+// packages, errors: [...], warnings: [...] }, a message being { path, line, column, length, text,
+// lineText, notes } with line and column from 1, column and length in code points. With --globals a
+// result has what its code uses and does not define: globals: [{ name, and a message }]
+// (globals.mjs). With --nodejs the names Buffer and process stand for Node's (node-modules.mjs).
 // With --watch there is a line after every change that changes the result, and the process ends
 // when its standard input closes, so that it never outlives `er dev`.
 //
@@ -323,6 +323,17 @@ function settings(o, root, out, needs = new Set()) {
 	};
 }
 
+// What a script is made of: packages as wholes, and the project's own files.
+function partsOf(inputs) {
+	const parts = new Map();
+	for (const { path: file, bytes } of inputs) {
+		const dependency = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
+		const name = dependency ? `the package ${dependency}` : file.startsWith("node:") ? "modules of Node.js" : file;
+		parts.set(name, (parts.get(name) ?? 0) + bytes);
+	}
+	return [...parts].map(([name, bytes]) => ({ path: name, bytes })).sort((a, b) => b.bytes - a.bytes);
+}
+
 // An author can do little about what a package does: of the same thing in one file of it the first
 // place is enough.
 function oncePerPackageFile() {
@@ -350,6 +361,7 @@ function success(result, o, root, out) {
 		map: JSON.stringify(sources),
 		bytes: Buffer.byteLength(code),
 		inputs: inputs.slice(0, 10),
+		parts: partsOf(inputs).slice(0, 5),
 		files: inputs.length,
 		errors: [],
 		warnings: [...result.warnings.map(message).filter(oncePerPackageFile()), ...noHandler(code, result.metafile.inputs, output)],

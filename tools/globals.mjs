@@ -8,7 +8,7 @@ const RESERVED = new Set(`arguments async await break case catch class const con
 	for function get if implements import in instanceof interface let new null of package private protected public return set static super switch this throw
 	true try typeof undefined var void while with yield NaN Infinity __proto__`.split(/\s+/));
 const INSTEAD = {
-	process: "variables are in env, the handler's second argument", Buffer: "use Uint8Array, TextEncoder and TextDecoder",
+	process: "variables are in env, the handler's second argument; \"compat\": { \"nodejs\": true } makes it exist", Buffer: "\"compat\": { \"nodejs\": true } makes it exist, or use Uint8Array",
 	require: "use import; the bundle is one script", module: "use export", exports: "use export", __dirname: "there are no files", __filename: "there are no files",
 	XMLHttpRequest: "use fetch()", window: "use globalThis; there is no page",
 	document: "there is no page", location: "use request.url", localStorage: "an instance's memory is not kept",
@@ -88,7 +88,7 @@ export async function freeNames(esbuild, code, map) {
 			const inBundle = find(back, y, match.index);
 			const place = inBundle && find(sources, inBundle[2], inBundle[3]);
 			const source = place && map.sourcesContent[place[1]];
-			if (!source || asked(source, name)) continue;
+			if (!source || map.sources[place[1]].startsWith("node:") || asked(source, name)) continue;
 			const lineText = source.split("\n")[place[2]]?.replace(/\r$/, "") ?? "";
 			const at = lineText.indexOf(name, place[3]) >= 0 ? lineText.indexOf(name, place[3]) : place[3];
 			found.set(name, {

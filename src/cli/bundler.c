@@ -170,6 +170,18 @@ static er_piece piece_of(const er_json *object, const char *key)
 	return er_piece_copy(er_json_str(object, key));
 }
 
+static size_t take_inputs(er_bundle *b, const er_json *list, struct er_bundle_input *out, size_t room)
+{
+	size_t n = 0;
+	ER_JSON_EACH(input, list)
+	{
+		if (n == room)
+			break;
+		out[n++] = (struct er_bundle_input){text_of(&b->arena, input, "path"), er_json_u64(input, "bytes")};
+	}
+	return n;
+}
+
 static void take_result(er_bundle *b, const er_json *root, er_slice prefix, const er_limits *limits)
 {
 	b->ok = er_json_true(root, "ok");
@@ -178,12 +190,8 @@ static void take_result(er_bundle *b, const er_json *root, er_slice prefix, cons
 	b->files = er_json_u64(root, "files");
 	add_diags(b, prefix, er_json_member(root, "errors"), false);
 	add_diags(b, prefix, er_json_member(root, "warnings"), true);
-	ER_JSON_EACH(input, er_json_member(root, "inputs"))
-	{
-		if (b->n_inputs == ER_BUNDLE_INPUTS)
-			break;
-		b->inputs[b->n_inputs++] = (struct er_bundle_input){text_of(&b->arena, input, "path"), er_json_u64(input, "bytes")};
-	}
+	b->n_inputs = take_inputs(b, er_json_member(root, "inputs"), b->inputs, ER_BUNDLE_INPUTS);
+	b->n_parts = take_inputs(b, er_json_member(root, "parts"), b->parts, ER_BUNDLE_PARTS);
 	add_globals(b, prefix, er_json_member(root, "globals"));
 	if (!b->ok)
 		return;

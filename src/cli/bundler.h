@@ -13,7 +13,7 @@
 
 #include <uv.h>
 
-enum { ER_BUNDLE_INPUTS = 10 };
+enum { ER_BUNDLE_INPUTS = 10, ER_BUNDLE_PARTS = 5 };
 
 /* One build. Strings live in its arena. */
 typedef struct er_bundle {
@@ -29,6 +29,9 @@ typedef struct er_bundle {
 		uint64_t bytes;
 	} inputs[ER_BUNDLE_INPUTS]; /* the biggest */
 	size_t n_inputs;
+	/* the biggest, too, but packages as wholes: "path" is how to call one */
+	struct er_bundle_input parts[ER_BUNDLE_PARTS];
+	size_t n_parts;
 	struct er_bundle_global {
 		er_slice name;
 		er_diag diag; /* for whoever finds that it does not exist */

@@ -151,7 +151,7 @@ static void warn(er_project *p, er_bundle *b, const er_probe *probe, bool json)
 		all[i] = b->diags[i];
 	n += er_check_limits(p, all + n);
 	n += er_check_globals(p, b, all + n);
-	n += er_check_budget(p, probe, all + n);
+	n += er_check_budget(p, b, probe, all + n);
 	ER_ASSERT(n >= b->n_diags && n <= b->n_diags + b->n_globals + ER_CHECK_LIMITS + 1);
 	if (!json)
 		er_desk_show(all + b->n_diags, n - b->n_diags);
@@ -219,7 +219,7 @@ int er_cmd_check(int argc, char **argv)
 	             "its limit, and runs "
 	             "the top-level code in a real sandbox. Reads the folder of static files and its rules. No request is made. "
 	             "Warns of limits that a default node does not allow, of "
-	             "top-level code near its limit, and of globals that do not exist in the sandbox.",
+	             "top-level code that takes half of its limit, and of globals that do not exist in the sandbox.",
 	    .details = "Exit status: 0 a node takes it, 1 it does not (each reason with its place), 2 wrong usage.\n",
 	    .options = options,
 	    .n_options = 1,
