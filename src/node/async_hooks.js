@@ -9,14 +9,16 @@ import { bindWith } from './process.js';
 import { EventEmitterAsyncResource } from './events.js';
 
 /** What every storage has now: an immutable Map, or null. */
-let frame = null;
+let frame = null, depth = 0;
 const within = (context, fn, self, args) => {
 	const before = frame;
 	frame = context;
+	depth++;
 	try {
 		return Reflect.apply(fn, self, args);
 	} finally {
 		frame = before;
+		depth--;
 	}
 };
 /** A function that runs in the context of now. */
@@ -120,6 +122,8 @@ export class AsyncLocalStorage {
 	enterWith(store) {
 		this.#on = true;
 		frame = new Map(frame ?? []).set(this, store);
+		// Until this run of code is over: what the sandbox calls next is of another request.
+		if (depth === 0) Reflect.apply(nativeThen, Reflect.apply(nativeResolve, Promise, []), [() => void (frame = null)]);
 	}
 	run(store, fn, ...args) {
 		if (this.#on && frame?.has(this) && Object.is(store, frame.get(this))) return Reflect.apply(fn, null, args);

@@ -129,3 +129,17 @@ export default { fetch() {
 	assert.equal((await dev.get()).status, 200)
 	assert.equal(await dev.stop(), 0)
 })
+
+test('a store that a request enters is not there for the next request', async () => {
+	const source = `import { AsyncLocalStorage } from "node:async_hooks";
+const als = new AsyncLocalStorage();
+export default { async fetch(request) {
+	const before = als.getStore();
+	als.enterWith(request.url);
+	await new Promise((resolve) => setTimeout(resolve, 1));
+	return Response.json([before ?? null, als.getStore() === request.url]);
+} }`
+	const dev = await startDev([], { cwd: project({ 'er.jsonc': '{ "name": "enter", "main": "index.js" }', 'index.js': source }) })
+	for (let i = 0; i < 3; i++) assert.deepEqual(JSON.parse((await dev.get(`/${i}`)).text), [null, true])
+	assert.equal(await dev.stop(), 0)
+})
