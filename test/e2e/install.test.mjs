@@ -68,7 +68,7 @@ test('what make install put in its place makes, checks, builds, imports and runs
 	const script = `
 		"$1" init greeter; cd greeter; "$1" check; "$1" build; test -s dist/greeter.js; cd ..
 		"$1" init --from old; cd old-shop; "$1" check; cd ..
-		"$1" init typed --template ts; cd typed
+		"$1" init typed --template ts; cd typed; "$1" test; test -s .er/types/index.d.ts
 		"$1" dev --port 0 >../dev.log 2>&1 & dev=$!
 		for i in $(seq 200); do grep -q '^ready' ../dev.log && break; kill -0 $dev; sleep 0.1; done
 		port=$(sed -n 's/^ready http:..127.0.0.1:\\([0-9]*\\).*/\\1/p' ../dev.log)
@@ -77,7 +77,7 @@ test('what make install put in its place makes, checks, builds, imports and runs
 	for (const er of [path.join(at, 'bin/er'), path.join(stage, 'er')]) {
 		const { status, stdout, stderr } = elsewhere(home, script, [er])
 		assert.equal(status, 0, stdout + stderr)
-		assert.match(stdout, /created greeter[\s\S]*ok greeter: [\s\S]*built dist\/greeter\.js[\s\S]*imported into old-shop[\s\S]*ok old-shop[\s\S]*answered 200 true\n/)
+		assert.match(stdout, /created greeter[\s\S]*ok greeter: [\s\S]*built dist\/greeter\.js[\s\S]*imported into old-shop[\s\S]*ok old-shop[\s\S]*5 passed in 1 file[\s\S]*answered 200 true\n/)
 		for (const name of ['greeter', 'old-shop', 'typed']) fs.rmSync(path.join(home, name), { recursive: true })
 	}
 	for (const dir of [stage, home]) fs.rmSync(dir, { recursive: true })
