@@ -47,6 +47,7 @@ const KNOWN = {
 	'message-channel.js': { "this.#handler('message')": 'what attribute() made', "this.#handler('messageerror')": 'likewise', "this.#handler('close')": 'likewise' },
 	'natives.js': { er: 'the parameter of the bundle' },
 	'streams-lazy.js': { source: 'a NodeBody' },
+	'web-socket.js': { wires: 'an IdMap', "this.#handler('open')": 'what attribute() made', "this.#handler('message')": 'likewise', "this.#handler('error')": 'likewise', "this.#handler('close')": 'likewise' },
 	'structured-clone.js': { moved: 'a newMap' },
 	'url-pattern.js': { 'protocol.expression': 'made by regexp', 'components[name].expression': 'made by regexp' },
 };

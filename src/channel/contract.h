@@ -67,7 +67,9 @@
 	X(FETCH_DATA_CACHE, 2 << 12) \
 	X(FETCH_DATA_ASSETS, 3 << 12) \
 	X(FETCH_SERVICE, 7 << 12) /* another routine; the string of FETCH_WISHES is its binding */ \
-	X(FETCH_DATA_MASK, 7 << 12)
+	X(FETCH_DATA_MASK, 7 << 12) \
+	/* Upgrade: websocket; what answers with 101 has a body for each direction */ \
+	X(FETCH_UPGRADE, 1 << 15)
 
 /* What er.fetchRequest returns. */
 #define ER_FETCHED_TABLE(X) \
@@ -190,6 +192,14 @@ enum {
 	X(fetch, (fid, owner, method, url, block, options, wishes, flags, body)) \
 	X(fetchRequest, (fid, owner, options, wishes)) \
 	X(fetchCancel, (fid)) \
+	/* api/socket.c */ \
+	X(socketAccept, (offer)) \
+	X(socketAgreed, (answer)) \
+	X(socketOpen, (key, owner, client, extensions)) \
+	X(socketSend, (key, data)) \
+	X(socketWaiting, (key)) \
+	X(socketClose, (key, code, reason)) \
+	X(socketEnd, (key)) \
 	/* api/text.c */ \
 	X(utf8Encode, (string)) \
 	X(utf8Length, (string)) \
@@ -302,6 +312,7 @@ enum {
 	X(sub)     /* a subrequest or a body's copy, by its number; with its request or its reader */ \
 	X(upload)  /* a request's, that is being read; likewise */ \
 	X(send)    /* a complete body on its way out; with its request or subrequest */ \
+	X(socket)  /* a WebSocket, by the key of its bodies; with its request */ \
 	X(decoder) /* of text; with its object */ \
 	X(coder)   /* of compressed data; with its object */ \
 	X(key)     /* of Web Crypto; with its object */ \
@@ -321,6 +332,8 @@ enum {
 	X(subAnswered, (fid)) \
 	X(subFail, (fid, kind, text)) \
 	X(subBegun, (fid)) \
+	X(socketData, (key, data)) \
+	X(socketClosed, (key, code, reason, clean)) \
 	X(cancel, (id, kind)) \
 	X(hung, (id)) \
 	X(timer, (tid)) \

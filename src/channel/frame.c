@@ -32,7 +32,7 @@ static_assert(ER_FRAME_DATA <= ER_FRAME_MAX && ER_FRAME_DATA <= ER_CREDIT_START,
 static_assert(ER_BLOCK_MAX + ER_REASON_MAX + ER_INLINE_BODY + 3 * 4 + 8 <= ER_FRAME_MAX,
               "a RESPONSE at all its bounds is one frame");
 static_assert(ER_CONSOLE_MAX <= ER_FRAME_MAX, "a line of the console is one frame");
-static_assert(sizeof(er_load_limits) == 8 * sizeof(uint32_t), "LOAD says the limits as eight numbers");
+static_assert(sizeof(er_load_limits) == 9 * sizeof(uint32_t), "LOAD says the limits as nine numbers");
 static_assert((ER_BODY_WHOLE & ER_BODY_STREAM) == 0 && (ER_BODY_RELAY & (ER_BODY_WHOLE | ER_BODY_STREAM)) == 0 &&
                   (ER_BODY_LAST & (ER_BODY_WHOLE | ER_BODY_STREAM | ER_BODY_RELAY)) == 0,
               "what JavaScript says of a body is a bit each");

@@ -170,6 +170,7 @@ typedef struct er_load_limits {
 	uint32_t code_n;      /* bytes of CODE that follow */
 	uint32_t compat;      /* ER_COMPAT_* */
 	uint32_t live_subs;   /* subrequests that the instance may have under way; never 0 */
+	uint32_t message_n;   /* bytes of a WebSocket's message that comes */
 } er_load_limits;
 
 /* Whose CPU time ran out. In the obituary's `detail` when its reason is CPU; INSTANCE is the node's

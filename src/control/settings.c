@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 16, BINDING_MAX = 64 };
+enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 32, BINDING_MAX = 64 };
 #define UNSET UINT64_MAX
 
 /* As they stand in JSON. */

@@ -10,6 +10,9 @@
  * closed at once, and the memory goes when the transport says that the loop has let go of it. */
 #include "gateway/h1_session.h"
 
+#include "http/status.h"
+#include "http/websocket.h"
+
 #include <errno.h>
 
 enum { MAGIC = 0x48315345 };
@@ -199,6 +202,18 @@ static void h1_act(er_session *s, er_stream *st)
 	run(of(s));
 }
 
+/* Each connection's handshake has a key of its own: what another server has made of another key is
+ * nothing to this client. */
+static void accept_key(er_exchange *x)
+{
+	const er_slice *key = er_fields_get(&x->req.fields, ER_LIT("sec-websocket-key"));
+	ER_ASSERT(x->req.upgrade && key != NULL);
+	uint8_t accept[ER_WEBSOCKET_ACCEPT];
+	er_websocket_accept(*key, accept);
+	er_fields_set(&x->res.fields, &x->arena, ER_LIT("sec-websocket-accept"),
+	              er_arena_copy(&x->arena, er_slice_of(accept, sizeof accept)));
+}
+
 /* The head of the answer is decided, and with it whether the connection stays. */
 static void h1_answered(er_session *s, er_stream *st)
 {
@@ -214,6 +229,12 @@ static void h1_answered(er_session *s, er_stream *st)
 		c->keep = false;
 	if (!complete && !er_stream_upload_wanted(st) && (c->info.content_length < 0 || c->info.content_length > DRAIN_BYTES))
 		c->keep = false;
+	if (er_status_switches(st->x->res.status)) {
+		accept_key(st->x);
+		move(c, H1_ON_SWITCH);
+		c->keep = false;
+		c->heard_ms = uv_now(c->base.server->loop);
+	}
 	er_h1_session_put_head(c);
 	run(c);
 }
@@ -355,8 +376,27 @@ static void parse_all(er_h1_session *c)
 	}
 }
 
+/* Once the session has switched, what comes is its stream's. Whatever the reader has no room for
+ * waits in `in`, and no more is read. */
+static void pass_on(er_h1_session *c)
+{
+	er_stream *st = &c->stream;
+	while (!er_h1_closed(c) && pending(c).n > 0 && !er_stream_complete(st) && !er_stream_upload_full(st)) {
+		er_slice part = er_slice_head(pending(c), PASSED_ON);
+		er_stream_upload(st, part);
+		if (!er_h1_closed(c))
+			consume(c, part.n);
+	}
+	if (!er_h1_closed(c) && c->peer_ended && pending(c).n == 0 && !er_stream_complete(st))
+		er_stream_upload_end(st);
+}
+
 static void parse(er_h1_session *c)
 {
+	if (er_h1_switched(c)) {
+		pass_on(c);
+		return;
+	}
 	parse_all(c);
 	upload_flush(c);
 }
@@ -398,7 +438,8 @@ static void settle(er_h1_session *c)
 	}
 	er_server_wait(&c->base, waits_for(c));
 	bool room = er_buf_len(&c->in) < HELD_BYTES && c->state.now != H1_LAST;
-	bool read = !c->peer_ended && (c->state.now == H1_LINGER || (room && (may_parse(c) || er_stream_complete(st))));
+	bool wanted = er_h1_switched(c) ? !er_stream_upload_full(st) : may_parse(c) || er_stream_complete(st);
+	bool read = !c->peer_ended && (c->state.now == H1_LINGER || (room && wanted));
 	/* What is left to do comes in the loop's next turn: a transport that takes more says
 	 * so at once. */
 	er_transport_watch(c->base.transport, (read ? ER_IO_READ : 0) | (c->blocked || c->more ? ER_IO_WRITE : 0));
@@ -452,6 +493,11 @@ static void run(er_h1_session *c)
 static void on_end_of_peer(er_h1_session *c)
 {
 	c->peer_ended = true;
+	if (er_h1_switched(c)) { /* one direction has ended, the other goes on for a moment */
+		c->progress_ms = uv_now(c->base.server->loop);
+		run(c);
+		return;
+	}
 	if (c->state.now == H1_LINGER || !er_stream_open(&c->stream) || !er_stream_complete(&c->stream)) {
 		gone(c, ER_ERR_CLIENT_GONE);
 		return;
@@ -508,6 +554,7 @@ static void on_readable(er_h1_session *c)
 		return;
 	}
 	er_stat_add(&s->stats->bytes_in, (uint64_t)n);
+	c->heard_ms = uv_now(s->loop);
 	take(c, er_slice_of(s->scratch, (size_t)n));
 	if (s->o.secret)
 		explicit_bzero(s->scratch, (size_t)n);
@@ -569,6 +616,12 @@ static void h1_watch(er_session *s, uint64_t now_ms)
 	}
 	if (c->peer_ended && now_ms - c->progress_ms > HALF_CLOSE_MS) {
 		gone(c, ER_ERR_CLIENT_GONE);
+		return;
+	}
+	if (er_h1_switched(c)) {
+		uint64_t last = c->heard_ms > c->progress_ms ? c->heard_ms : c->progress_ms;
+		if (now_ms - last > l->socket_idle_ms)
+			gone(c, ER_ERR_TIMEOUT);
 		return;
 	}
 	/* The session would read, and nothing or too little comes. */

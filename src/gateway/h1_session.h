@@ -20,8 +20,9 @@ enum {
 	HALF_CLOSE_MS = 1000,
 	LINGER_BYTES = 64 * 1024 * 1024,
 	BUFFER_KEPT = 16 * 1024,
-	GATHER_SMALL = 1024, /* parts of a chunked upload that are gathered */
-	TURN_REQUESTS = 32,  /* of one session in one turn of the loop: the others wait meanwhile */
+	GATHER_SMALL = 1024,   /* parts of a chunked upload that are gathered */
+	PASSED_ON = 16 * 1024, /* one piece of what another protocol brings */
+	TURN_REQUESTS = 32,    /* of one session in one turn of the loop: the others wait meanwhile */
 };
 
 /* A piece of a body on its way out, with the framing before it. */
@@ -65,11 +66,18 @@ typedef struct er_h1_session {
 	size_t queued; /* bytes in segments */
 	er_h1_framing framing;
 	uint64_t progress_ms; /* loop time when something was last written, or could first have been */
+	uint64_t heard_ms;    /* once it has switched: loop time when something was last read */
 } er_h1_session;
 
 static inline bool er_h1_closed(const er_h1_session *c)
 {
 	return c->state.now == H1_CLOSED;
+}
+
+/* Bytes of another protocol go both ways. */
+static inline bool er_h1_switched(const er_h1_session *c)
+{
+	return c->state.now == H1_SWITCHED;
 }
 
 /* h1_session_out.c */

@@ -41,6 +41,8 @@ void er_h1_session_put_head(er_h1_session *c)
 		return;
 	}
 	er_stream_send(st, c->framing == ER_H1_LENGTH);
+	if (c->framing == ER_H1_SWITCHED)
+		er_stream_switch(st);
 }
 
 static segment *new_segment(er_h1_session *c)
@@ -105,7 +107,7 @@ static void fill(er_h1_session *c)
 				queue_last_chunk(c, c->info.trailers ? er_body_trailers(st->x->res.body) : NULL);
 			return;
 		case ER_BODY_ERROR:
-			if (c->framing == ER_H1_UNTIL_CLOSE)
+			if (c->framing == ER_H1_UNTIL_CLOSE || c->framing == ER_H1_SWITCHED)
 				er_transport_break_off(c->base.transport);
 			return;
 		}

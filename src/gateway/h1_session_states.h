@@ -6,12 +6,14 @@
 
 #define ER_H1_SESSION_STATES(X, P) \
 	X(P, OPEN, "open", "requests are read and answered; where the present one is, its stream says") \
+	X(P, SWITCHED, "switched", "another protocol is spoken both ways, which the session does not read") \
 	X(P, DRAIN, "drain", "the answer is out; the rest of its upload is read, and then comes the next request") \
 	X(P, LAST, "last", "what is written is the last; no more is read") \
 	X(P, LINGER, "linger", "all is written and shut down; the peer's end is awaited") \
 	X(P, CLOSED, "closed", "the transport is closed; the memory waits for the loop")
 
 #define ER_H1_SESSION_EVENTS(X, P) \
+	X(P, SWITCH, "switch", "the answer is 101") \
 	X(P, UNREAD, "unread", "an answer is out before its upload is in") \
 	X(P, READ, "read", "the rest of the upload is in") \
 	X(P, NO_MORE, "no more", "the answer that is out was the last one") \

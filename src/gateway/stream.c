@@ -17,6 +17,7 @@
 #include "gateway/server_internal.h"
 #include "http/authority.h"
 #include "http/identity.h"
+#include "http/websocket.h"
 
 #include <netinet/in.h>
 
@@ -290,6 +291,15 @@ void er_stream_send(er_stream *st, bool promised)
 	er_body_sink(st->down, &sink_ops, st);
 }
 
+void er_stream_switch(er_stream *st)
+{
+	ER_CHECK(st, MAGIC);
+	ER_ASSERT(st->state.now == STREAM_ANSWERED && st->upload == NULL && er_stream_complete(st));
+	st->upload = er_body_ref(st->x->res.up);
+	er_body_source(st->upload, &upload_ops, st);
+	move_upload(st, UPLOAD_ON_SWITCH);
+}
+
 void er_stream_all(er_stream *st, uint64_t n)
 {
 	ER_CHECK(st, MAGIC);
@@ -380,6 +390,8 @@ void er_stream_refuse(er_stream *st, int status, er_err_kind kind, const char *w
 	er_exchange_fail(x, status, kind, NULL, "%s", why);
 	if (status == 405) /* RFC 9110 15.5.6: MUST */
 		er_fields_add(&x->res.fields, &x->arena, ER_LIT("allow"), ER_LIT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+	if (status == 426) /* RFC 6455 4.4 */
+		er_fields_add(&x->res.fields, &x->arena, ER_LIT("sec-websocket-version"), ER_LIT(ER_WEBSOCKET_VERSION));
 	move_upload(st, UPLOAD_ON_END);
 	move(st, STREAM_ON_ANSWER);
 }

@@ -112,6 +112,9 @@ void er_stream_refuse(er_stream *st, int status, er_err_kind kind, const char *w
 /* The session takes the answer's body by er_stream_next. `promised`: whether the head has said
  * the length. */
 void er_stream_send(er_stream *st, bool promised);
+/* The answer is 101, and the whole request is in: what the session reads from now on is the upload
+ * of the stream, as that of a body, until er_stream_upload_end. */
+void er_stream_switch(er_stream *st);
 /* The session has taken the whole answer with its head: `n` bytes of body. */
 void er_stream_all(er_stream *st, uint64_t n);
 /* PIECE: *out is the caller's. END and ERROR: said once; the stream is SENT or BROKEN. With END the

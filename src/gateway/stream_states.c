@@ -29,7 +29,9 @@ static const uint8_t upload_next[UPLOAD_STATES_N][UPLOAD_EVENTS_N] = {
                      [UPLOAD_ON_CANCEL] = ER_TO(UPLOAD_UNWANTED),
                      [UPLOAD_ON_END] = ER_TO(UPLOAD_COMPLETE)},
     [UPLOAD_UNWANTED] = {[UPLOAD_ON_END] = ER_TO(UPLOAD_COMPLETE)},
-    [UPLOAD_COMPLETE] = {[UPLOAD_ON_NEXT] = ER_TO(UPLOAD_NONE), [UPLOAD_ON_END] = ER_TO(UPLOAD_COMPLETE)},
+    [UPLOAD_COMPLETE] = {[UPLOAD_ON_NEXT] = ER_TO(UPLOAD_NONE),
+                         [UPLOAD_ON_END] = ER_TO(UPLOAD_COMPLETE),
+                         [UPLOAD_ON_SWITCH] = ER_TO(UPLOAD_READ)},
 };
 
 const er_states er_stream_states = ER_STATES_TABLE("stream", STREAM, ER_STREAM_STATES, ER_STREAM_EVENTS, next);

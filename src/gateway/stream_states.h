@@ -38,6 +38,7 @@
 	X(P, RESUME, "resume", "the reader has room again") \
 	X(P, CANCEL, "cancel", "the reader, or the stream, wants no more of it") \
 	X(P, END, "end", "the last byte is there, or none will be read any more") \
+	X(P, SWITCH, "switch", "the answer is 101: bytes of another protocol follow the request") \
 	X(P, NEXT, "next", "the stream is ready for the next request")
 
 ER_STATES_TYPES(er_stream, STREAM, ER_STREAM_STATES, ER_STREAM_EVENTS);

@@ -196,6 +196,10 @@ static void handle_cache(void *self, er_exchange *x)
 	er_worker_door *d = self;
 	if (!is_admitted(d, x))
 		return;
+	if (x->req.upgrade) { /* what follows is nobody's to store */
+		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_CACHE));
+		return;
+	}
 	if (x->wishes.cache != NULL && x->wishes.cache->foreign) {
 		ask_cache_apart(d, x);
 		return;
@@ -379,6 +383,7 @@ static void stop(er_worker *w, bool handed_over)
 	keep_stats(w);
 	for (er_env e = 0; e < ER_ENV_COUNT_; e++)
 		er_server_drain(w->doors[e].server, !handed_over ? 0 : drain_ms / 2 < PATIENCE_MS ? drain_ms / 2 : PATIENCE_MS);
+	er_isolate_end_sockets(w->isolate);
 	w->drain_until_ms = uv_now(&w->loop) + drain_ms;
 	uv_timer_start(&w->drain_timer, on_drain_timer, 0, DRAIN_LOOK_MS);
 }

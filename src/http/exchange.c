@@ -159,11 +159,23 @@ er_exchange *er_exchange_ref(er_exchange *x)
 	return x;
 }
 
+/* Who reads it must not wait for a source that never comes. */
+static void drop_up(er_exchange *x, er_err_kind reason)
+{
+	er_body *up = x->res.up;
+	x->res.up = NULL;
+	if (up == NULL)
+		return;
+	er_body_fail(up, reason); /* nothing happens to one that is over */
+	er_body_unref(up);
+}
+
 static void drop_bodies(er_exchange *x)
 {
 	er_body_unref(x->req.body);
 	er_body_unref(x->res.body);
 	x->req.body = x->res.body = NULL;
+	drop_up(x, ER_ERR_CANCELLED);
 }
 
 void er_exchange_unref(er_exchange *x)
@@ -287,9 +299,12 @@ void er_exchange_answer(er_exchange *x)
 		/* Nobody will read it: its source must learn that. */
 		if (x->res.body != NULL)
 			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
+		drop_up(x, ER_ERR_CANCELLED);
 		return;
 	}
-	ER_ASSERT(er_status_final(x->res.status));
+	bool switches = er_status_switches(x->res.status);
+	ER_ASSERT(switches ? x->req.upgrade && x->res.body != NULL : er_status_final(x->res.status));
+	ER_ASSERT(switches == (x->res.up != NULL));
 	done(x);
 	x->asker->answered(x->asker, x);
 }
@@ -329,6 +344,7 @@ void er_exchange_copy_request(er_exchange *to, const er_exchange *from)
 	                       .authority = er_arena_copy(a, req->authority),
 	                       .host = er_arena_copy(a, req->host),
 	                       .target = er_arena_copy(a, req->target),
+	                       .upgrade = req->upgrade,
 	                       .body = req->body != NULL ? er_body_ref(req->body) : NULL};
 	copy_fields(to, &to->req.fields, &req->fields);
 }
@@ -344,9 +360,10 @@ void er_exchange_adopt(er_exchange *x, er_exchange *from)
 	                       .error = res->error,
 	                       .error_text = er_arena_copy(a, res->error_text),
 	                       .url_list = er_arena_copy(a, res->url_list),
-	                       .body = res->body};
+	                       .body = res->body,
+	                       .up = res->up};
 	copy_fields(x, &x->res.fields, &res->fields);
-	from->res.body = NULL;
+	from->res.body = from->res.up = NULL;
 }
 
 void er_exchange_inform(er_exchange *x, int status, const er_fields *fields)
@@ -370,6 +387,7 @@ void er_exchange_cancel(er_exchange *x, er_err_kind reason)
 	if (x->answered) {
 		if (x->res.body != NULL)
 			er_body_cancel(x->res.body, reason);
+		drop_up(x, reason);
 	} else if (x->on_cancel != NULL) {
 		void (*on_cancel)(void *, er_exchange *, er_err_kind) = x->on_cancel;
 		x->on_cancel = NULL;
@@ -414,6 +432,7 @@ void er_exchange_fail(er_exchange *x, int status, er_err_kind kind, const char *
 	text[len++] = '\n';
 
 	er_body_unref(x->res.body);
+	drop_up(x, kind);
 	x->res = (er_response){.status = status, .error = kind};
 	x->res.error_text = er_arena_copy(&x->arena, er_slice_of(text, len - 1));
 	er_fields_add(&x->res.fields, &x->arena, ER_LIT("content-type"), ER_LIT("text/plain;charset=UTF-8"));

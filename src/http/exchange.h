@@ -82,6 +82,9 @@ typedef struct er_request {
 	 * gateway counts them. Empty: whoever host and path lead to. */
 	er_slice routine;
 	uint8_t environment;
+	/* The asker can switch to WebSocket behind the head of the answer (RFC 6455 4.1): a GET
+	 * without a body. Whoever answers with anything but 101 has not switched. */
+	bool upgrade;
 } er_request;
 
 /* The head of a redirect that was followed on the way to an answer. */
@@ -98,6 +101,11 @@ typedef struct er_response {
 	er_slice reason;  /* may be empty: the codec writes the standard one */
 	er_fields fields; /* without framing and hop-by-hop fields */
 	er_body *body;    /* NULL: empty. The exchange owns this reference. */
+	/* With 101, and only there: the bytes of the other direction. `body` has those that go to the
+	 * asker; of `up` the answerer is the reader, and the asker becomes the source. `up` may end
+	 * first; the end of `body`, and a failure of either, is the end of both. The exchange owns this
+	 * reference. */
+	er_body *up;
 	/* What went wrong, when the answer is of the node's own making; OK otherwise. For er-error,
 	 * logs and metrics. */
 	er_err_kind error;
@@ -236,8 +244,8 @@ void er_exchange_cancel(er_exchange *x, er_err_kind reason);
 /* The same question, in an exchange that is asked in the other's stead: a copy of the request. The
  * body is shared. */
 void er_exchange_copy_request(er_exchange *to, const er_exchange *from);
-/* The answer of an exchange that was asked in this one's stead: a copy of the head, and the body,
- * which is taken. x has no answer yet. */
+/* The answer of an exchange that was asked in this one's stead: a copy of the head, and the bodies,
+ * which are taken. x has no answer yet. */
 void er_exchange_adopt(er_exchange *x, er_exchange *from);
 
 /* Work for the exchange goes on after its answer, or after its asker has left: opens the

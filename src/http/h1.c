@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "http/authority.h"
+#include "http/websocket.h"
 
 #include <llhttp.h>
 
@@ -91,7 +92,7 @@ static int on_headers_complete(llhttp_t *l)
 {
 	er_h1 *p = l->data;
 	p->complete = true;
-	/* An upgrade is not taken: what follows is still HTTP/1. */
+	/* What follows is HTTP/1 until somebody answers with 101. */
 	l->upgrade = 0;
 	return 0;
 }
@@ -250,6 +251,7 @@ typedef enum known {
 	K_CONNECTION,
 	K_EXPECT,
 	K_TE,
+	K_UPGRADE,
 	K_HOP, /* the rest of what concerns this connection only */
 } known;
 
@@ -272,7 +274,10 @@ static known classify(er_slice name)
 		return er_slice_ieq(name, ER_LIT("content-length")) ? K_CONTENT_LENGTH : K_OTHER;
 	case 17:
 		return er_slice_ieq(name, ER_LIT("transfer-encoding")) ? K_TRANSFER_ENCODING : K_OTHER;
-	case 7:  /* trailer, upgrade */
+	case 7: /* upgrade, trailer */
+		if (er_slice_ieq(name, ER_LIT("upgrade")))
+			return K_UPGRADE;
+		return er_field_hop_by_hop(name) ? K_HOP : K_OTHER;
 	case 16: /* proxy-connection */
 	case 18: /* proxy-authenticate */
 	case 19: /* proxy-authorization */
@@ -288,6 +293,7 @@ typedef struct framing {
 	er_slice host;
 	uint64_t length;
 	bool connection, close, keep_alive;
+	bool upgrade, websocket;   /* Connection names Upgrade; Upgrade names websocket */
 	uint32_t connection_lists; /* how many fields of this message Connection names */
 } framing;
 
@@ -300,6 +306,8 @@ static void read_connection(framing *f, er_slice value)
 			f->close = true;
 		else if (er_slice_ieq(part, ER_LIT("keep-alive")))
 			f->keep_alive = true;
+		else if (er_slice_ieq(part, ER_LIT("upgrade")))
+			f->upgrade = true;
 		else if (part.n > 0 && !er_field_hop_by_hop(part))
 			f->connection_lists++;
 	}
@@ -343,6 +351,9 @@ static bool read_field(er_h1 *p, framing *f, const er_field *it, known what)
 		return true;
 	case K_TE:
 		p->info.trailers = p->info.trailers || er_field_has_token(it->value, ER_LIT("trailers"));
+		return true;
+	case K_UPGRADE:
+		f->websocket = f->websocket || er_field_has_token(it->value, ER_LIT("websocket"));
 		return true;
 	case K_OTHER:
 	case K_HOP:
@@ -455,6 +466,22 @@ static bool read_target(er_h1 *p, er_exchange *x, const framing *f)
 	return true;
 }
 
+/* A handshake of WebSocket (RFC 6455 4.2.1). A wish for any other protocol, or one that is said in
+ * another way, is none that has to be granted (RFC 9110 7.8). */
+static bool read_upgrade(er_h1 *p, er_exchange *x, const framing *f)
+{
+	er_fields *fields = &x->req.fields;
+	if (!f->upgrade || !f->websocket || p->info.http10 || p->info.has_body || !er_slice_eq(x->req.method, ER_LIT("GET")))
+		return true;
+	int status;
+	const char *why = er_websocket_malformed(fields, &status);
+	if (why != NULL)
+		return fail(p, status, why);
+	x->req.upgrade = true;
+	er_fields_add(fields, &x->arena, ER_LIT("upgrade"), ER_LIT("websocket"));
+	return true;
+}
+
 /* Other than tabs and the ends of lines. */
 static bool holds_control(er_slice head)
 {
@@ -505,7 +532,7 @@ static bool parse_head(er_h1 *p, er_slice whole, er_exchange *x)
 	x->req.target = er_slice_of(head.p + p->target_at, p->target_n);
 	p->info.head = er_slice_eq(x->req.method, ER_LIT("HEAD"));
 	framing f = {0};
-	return read_fields(p, fields, &f) && settle_framing(p, &f) && read_target(p, x, &f);
+	return read_fields(p, fields, &f) && settle_framing(p, &f) && read_target(p, x, &f) && read_upgrade(p, x, &f);
 }
 
 static void begin_message(er_h1 *p)

@@ -55,12 +55,18 @@ bool er_h1_idle(const er_h1 *p);
 int er_h1_error(const er_h1 *p, const char **why);
 
 /* How the body of a response is framed. */
-typedef enum er_h1_framing { ER_H1_NO_BODY, ER_H1_LENGTH, ER_H1_CHUNKED, ER_H1_UNTIL_CLOSE } er_h1_framing;
+typedef enum er_h1_framing {
+	ER_H1_NO_BODY,
+	ER_H1_LENGTH,
+	ER_H1_CHUNKED,
+	ER_H1_UNTIL_CLOSE,
+	ER_H1_SWITCHED, /* 101: no message follows, but bytes of another protocol, both ways */
+} er_h1_framing;
 /* Appends status line, fields and the blank line. Decides the framing from res->body's length, the
  * status (1xx, 204, 304 have none), the version and the method; writes Content-Length,
  * Transfer-Encoding and Connection itself and skips such fields in res->fields. `date`: an
  * IMF-fixdate (29 bytes, cached by the caller), for an answer whose fields have no Date. Fields
- * that are not valid are skipped. */
+ * that are not valid are skipped. Behind 101 it says Upgrade: websocket. */
 er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_head_info *info, bool keep_alive, er_slice date);
 /* Chunked coding: "1a2b\r\n" before n bytes (then the bytes, then "\r\n"), a slice of `text`; the
  * last chunk. */

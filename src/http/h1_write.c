@@ -179,6 +179,10 @@ static void write_length_without_body(er_buf *out, const er_response *res)
 /* The field that says how the body ends, if one is needed (RFC 9110 8.6, RFC 9112 6). */
 static er_h1_framing write_framing(er_buf *out, const er_response *res, const er_h1_head_info *info)
 {
+	if (er_status_switches(res->status)) {
+		er_buf_puts(out, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+		return ER_H1_SWITCHED;
+	}
 	if (res->status < 200 || res->status == 204)
 		return ER_H1_NO_BODY;
 	if (info->head || res->status == 304) {
@@ -218,8 +222,12 @@ er_h1_framing er_h1_write_head(er_buf *out, const er_response *res, const er_h1_
 	ER_ASSERT(res->status >= 100 && res->status <= 999);
 	write_status_line(out, res);
 	bool dated = write_fields(out, &res->fields);
+	if (res->status == 426) /* RFC 9110 15.5.22: MUST */
+		er_buf_puts(out, "Upgrade: websocket\r\n");
 	er_h1_framing framing = write_framing(out, res, info);
-	if (!keep_alive || framing == ER_H1_UNTIL_CLOSE)
+	if (framing == ER_H1_SWITCHED)
+		dated = true; /* nothing of it is a message that has an age */
+	else if (!keep_alive || framing == ER_H1_UNTIL_CLOSE)
 		er_buf_puts(out, "Connection: close\r\n");
 	else if (info->http10)
 		er_buf_puts(out, "Connection: keep-alive\r\n");

@@ -1,10 +1,7 @@
 /* Which statuses a response may have inside the node (RFC 9110 15).
  *
- * 101 is none of them. A switch of protocols gives the connection to something else than an
- * exchange: it will be a kind of stream of its own (gateway/stream.h), chosen by the session before
- * a handler has the request. Until there is one, no session offers a switch, nobody asks an origin
- * for one, and these two functions refuse what comes all the same, from an origin, a sandbox or a
- * handler. */
+ * 101 is the answer to an exchange that asked for a switch (er_request.upgrade), and to no other:
+ * it gives two bodies, one for each direction (er_response.up). */
 #ifndef ER_HTTP_STATUS_H
 #define ER_HTTP_STATUS_H
 
@@ -14,6 +11,11 @@
 static inline bool er_status_final(int status)
 {
 	return status >= 200 && status <= 599;
+}
+/* The answer that ends the request and response, and begins the stream of bytes both ways. */
+static inline bool er_status_switches(int status)
+{
+	return status == 101;
 }
 /* An answer that has no body, whatever came with it (Fetch, "null body status"). */
 static inline bool er_status_bodyless(int status)

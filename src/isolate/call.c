@@ -78,6 +78,9 @@ void er_call_free(er_call *c)
 	while (!er_list_empty(&c->subs))
 		er_sub_free(ER_CONTAINER(c->subs.next, er_sub, link), ER_ERR_CANCELLED);
 	er_inflow_fini(&c->response, ER_ERR_CANCELLED);
+	in->n_sockets -= c->switched;
+	if (c->switched)
+		er_outflow_cancel(&c->upload, ER_ERR_CANCELLED);
 	er_outflow_fini(&c->upload);
 	er_list_remove(&c->queue);
 	er_list_remove(&c->link);
@@ -195,14 +198,15 @@ bool er_call_send(er_call *c)
 
 /* ---- the response ---- */
 
-static er_body *relayed_body(er_call *c, er_reader *r)
+static er_body *relayed_body(er_call *c, er_reader *r, er_body **up)
 {
 	uint32_t id = er_get_u32(r), is_sub = er_get_u32(r);
+	*up = NULL;
 	if (r->bad)
 		return NULL;
 	if (is_sub) {
 		er_sub *s = er_idmap_get(&c->instance->subs, id);
-		return s != NULL && s->call == c ? er_sub_relay(s) : NULL;
+		return s != NULL && s->call == c ? er_sub_relay(s, up) : NULL;
 	}
 	return id == c->id ? er_outflow_take(&c->upload) : NULL;
 }
@@ -224,10 +228,29 @@ static bool response_body(er_call *c, const er_frame *f, er_reader *r)
 		er_fields_del(&x->res.fields, ER_LIT("content-length"));
 		x->res.body = er_inflow_init(&c->response, c->instance, c->id, false, length);
 	} else if (f->flags & ER_FF_RELAY) {
-		x->res.body = relayed_body(c, r);
+		x->res.body = relayed_body(c, r, &x->res.up);
 		return !r->bad && x->res.body != NULL;
 	}
 	return true;
+}
+
+/* The other direction of a 101, as whoever gives the answer's body has it: the sandbox itself, or
+ * what it relays. An answer of another status has none. False: there cannot be such an answer. */
+static bool other_direction(er_call *c, const er_frame *f)
+{
+	er_exchange *x = c->x;
+	if (er_status_switches(f->aux) && (f->flags & ER_FF_STREAM)) {
+		x->res.up = er_body_new(ER_BODY_UNKNOWN);
+		er_outflow_init(&c->upload, c->instance, x->res.up, c->id, false);
+		c->upload.messages = c->switched = true;
+		c->instance->n_sockets++;
+		er_list_remove(&c->timed);
+	} else if (!er_status_switches(f->aux) && x->res.up != NULL) {
+		er_body_fail(x->res.up, ER_ERR_CANCELLED);
+		er_body_unref(x->res.up);
+		x->res.up = NULL;
+	}
+	return er_status_switches(f->aux) == (x->res.up != NULL);
 }
 
 /* The sandbox says no more of a request when its response said DONE as well, also if the response
@@ -303,7 +326,7 @@ static head kept_head(er_call *c, const er_frame *f, er_reader r)
 	return HEAD_READ;
 }
 
-void er_call_answer_with(er_call *c, const er_exchange *with)
+void er_call_answer_with(er_call *c, er_exchange *with)
 {
 	er_exchange *x = c->x;
 	ER_CHECK(c, MAGIC);
@@ -312,12 +335,27 @@ void er_call_answer_with(er_call *c, const er_exchange *with)
 	er_sub_copy_head(&with->res, &x->res, &x->arena);
 	if (with->res.body != NULL)
 		x->res.body = er_body_ref(with->res.body);
+	x->res.up = with->res.up;
+	with->res.up = NULL;
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
 	er_call_moved(c);
 	keep_account(c, x);
 	let_go_of_exchange(c);
 	er_exchange_answer(x);
+}
+
+/* One more WebSocket. False: the call has failed. */
+static bool has_room(er_call *c)
+{
+	uint32_t most = c->instance->routine->limits.sockets;
+	if (c->instance->n_sockets < most)
+		return true;
+	char text[200];
+	snprintf(text, sizeof text, "The routine has %u WebSockets open in this instance already (limits.sockets).", most);
+	c->response.allowed = ER_CREDIT_START; /* what it may send before it hears of this */
+	er_call_fail(c, 503, ER_ERR_UNAVAILABLE, 0, 0, text);
+	return false;
 }
 
 /* False: the sandbox broke the rules of the channel. A head that is merely too large or malformed
@@ -345,7 +383,7 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 		return true;
 	}
 	er_reader r = {.rest = payload};
-	if (!er_status_final(f->aux))
+	if (er_status_switches(f->aux) ? !x->req.upgrade : !er_status_final(f->aux))
 		return false;
 	x->res = (er_response){.status = f->aux};
 	switch (f->flags & ER_FF_KEPT ? kept_head(c, f, r) : response_head(c, &r)) {
@@ -357,13 +395,20 @@ bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload)
 	case HEAD_READ:
 		break;
 	}
-	if (!response_body(c, f, &r)) {
+	if (er_status_switches(f->aux) && (f->flags & ER_FF_STREAM) && !has_room(c)) {
+		er_instance_say(c->instance, (er_frame){.type = ER_FRAME_BODY_CANCEL, .id = c->id, .aux = ER_ERR_UNAVAILABLE},
+		                (er_slice){0});
+		return true;
+	}
+	if (!response_body(c, f, &r) || !other_direction(c, f)) {
 		if (r.bad)
 			return false;
 		refuse_body(c);
 		end_if_done(c, f);
 		return true;
 	}
+	if (c->switched && (c->instance->closing || c->instance->host->no_sockets))
+		er_instance_say(c->instance, (er_frame){.type = ER_FRAME_CANCEL, .id = c->id, .aux = ER_ERR_CANCELLED}, (er_slice){0});
 	er_body *lent = f->flags & ER_FF_INLINE ? er_body_ref(x->res.body) : NULL;
 	c->answered = true;
 	x->facts.cpu_us = c->cpu_us;
@@ -501,7 +546,7 @@ er_exchange *er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t
 
 void er_call_moved(er_call *c)
 {
-	if (c->expired || c->id == 0)
+	if (c->expired || c->switched || c->id == 0)
 		return;
 	c->moved_us = er_clock_mono_us();
 	er_list_remove(&c->timed);

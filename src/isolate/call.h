@@ -41,6 +41,9 @@ struct er_call {
 	bool touched;
 	bool answered; /* by the routine, or for it */
 	bool expired;  /* its time was up, and the sandbox was told */
+	/* answered with 101 by the sandbox itself: `upload` and `response` are the two directions, and
+	 * their silence is no fault of the routine */
+	bool switched;
 	er_outflow upload;
 	er_inflow response;
 	er_list subs; /* its subrequests */
@@ -64,7 +67,7 @@ er_exchange *er_call_orphaned(er_call *c, bool blamed, er_err_kind why, uint64_t
 /* RESPONSE. False: the sandbox broke the rules. The call may be freed. */
 bool er_call_on_response(er_call *c, const er_frame *f, er_slice payload);
 /* er_sub.answers: answers a call that has no answer yet with what one of its subrequests got. */
-void er_call_answer_with(er_call *c, const er_exchange *with);
+void er_call_answer_with(er_call *c, er_exchange *with);
 /* PASS: the handler behind the routine answers. */
 void er_call_on_pass(er_call *c);
 /* EXCEPTION; `c` is NULL for top-level code. A fatal one fails the call and frees it. */

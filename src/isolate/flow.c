@@ -128,6 +128,8 @@ static bool put_piece(er_outflow *f, size_t n)
 	}
 	er_body_peek(f->body, to, n);
 	f->credit -= n;
+	if (f->messages)
+		er_instance_messages(f->instance, n);
 	/* Reading makes the source go on, which may find that the rest is malformed and cancel the
 	 * body: then nothing is left to read. */
 	er_piece piece;
@@ -253,13 +255,30 @@ static void on_cancel(void *ctx, er_err_kind reason)
 
 static const er_body_source_ops inflow_source = {.resume = on_resume, .cancel = on_cancel};
 
-er_body *er_inflow_init(er_inflow *f, er_instance *in, uint32_t id, bool sub, int64_t length)
+void er_inflow_fill(er_inflow *f, er_instance *in, uint32_t id, bool sub, er_body *body)
 {
 	ER_ASSERT(f->body == NULL && id != 0);
-	*f = (er_inflow){.instance = in, .body = er_body_new(length), .id = id, .sub = sub, .allowed = ER_CREDIT_START};
-	f->left = sub || length < 0 ? UINT64_MAX : (uint64_t)length;
+	*f = (er_inflow){
+	    .instance = in, .body = er_body_ref(body), .id = id, .sub = sub, .allowed = ER_CREDIT_START, .left = UINT64_MAX};
 	er_body_source(f->body, &inflow_source, f);
-	return er_body_ref(f->body);
+}
+
+er_body *er_inflow_init(er_inflow *f, er_instance *in, uint32_t id, bool sub, int64_t length)
+{
+	er_body *body = er_body_new(length);
+	er_inflow_fill(f, in, id, sub, body);
+	f->left = sub || length < 0 ? UINT64_MAX : (uint64_t)length;
+	return body;
+}
+
+er_body *er_inflow_take(er_inflow *f)
+{
+	er_body *body = f->body;
+	if (body == NULL || f->allowed != ER_CREDIT_START || f->owed > 0)
+		return NULL;
+	f->body = NULL;
+	leave(f);
+	return body;
 }
 
 void er_inflow_fini(er_inflow *f, er_err_kind reason)

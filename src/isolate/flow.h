@@ -22,6 +22,7 @@ struct er_outflow {
 	bool sub;
 	bool attached;   /* it is the body's sink */
 	bool over;       /* its end was said to the sandbox */
+	bool messages;   /* the body is one direction of a WebSocket */
 	er_act act;      /* er_outflow_pump */
 	uint64_t credit; /* bytes that PULL asked for and that were not sent yet */
 	er_list blocked; /* instance->blocked: waits for room in the ring */
@@ -60,6 +61,11 @@ void er_outflow_drain(er_outflow *f);
 
 /* Makes the body that the sandbox will fill; returns a second reference for the reader. */
 er_body *er_inflow_init(er_inflow *f, er_instance *in, uint32_t id, bool sub, int64_t length);
+/* The same with a body that is there already, of which the sandbox becomes the source. */
+void er_inflow_fill(er_inflow *f, er_instance *in, uint32_t id, bool sub, er_body *body);
+/* The body itself, for somebody else who becomes its source. One reference. NULL: it is over, or
+ * the sandbox has begun to fill it. */
+er_body *er_inflow_take(er_inflow *f);
 void er_inflow_fini(er_inflow *f, er_err_kind reason);
 /* False: the sandbox broke the rules. */
 bool er_inflow_data(er_inflow *f, er_slice bytes, bool fin);

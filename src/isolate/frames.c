@@ -70,7 +70,7 @@ static void on_body_wish(er_instance *in, const er_frame *f)
 		er_body *body = er_outflow_take(flow);
 		/* An upload nobody reads is the gateway's to drain; a subrequest's answer is simply ended,
 		 * and so is one of several readers. */
-		if (s != NULL || er_body_is_branch(body))
+		if (s != NULL || c->switched || er_body_is_branch(body))
 			er_body_cancel(body, ER_ERR_CANCELLED);
 		er_body_unref(body);
 	}

@@ -27,6 +27,7 @@ struct er_isolate_host {
 	uv_prepare_t prepare;
 	uv_timer_t tick, sweep;
 	bool ticking, closing, spawner_gone;
+	bool no_sockets;       /* er_isolate_end_sockets was called */
 	bool privileged;       /* it may take back what it did to the scheduling of a sandbox */
 	unsigned open_handles; /* and readings of code: the host is freed with the last one */
 	uint32_t last_instance;

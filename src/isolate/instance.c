@@ -14,7 +14,10 @@
 
 #include <string.h>
 
-enum { SAID_MAX = 4 * 1024 * 1024 /* bytes that wait for a sandbox to read */ };
+enum {
+	SAID_MAX = 4 * 1024 * 1024, /* bytes that wait for a sandbox to read */
+	SOCKET_FRAME_LEAST = 6,     /* bytes of a client's shortest frame */
+};
 
 void er_instance_move(er_instance *in, er_instance_event event)
 {
@@ -238,14 +241,31 @@ void er_instance_report(er_instance *in, er_exchange *x, er_err_kind why, uint64
 		           why == ER_ERR_CPU ? er_budget_name(in->budget) : NULL);
 }
 
+void er_instance_end_sockets(er_instance *in)
+{
+	ER_LIST_EACH(l, &in->calls)
+	{
+		const er_call *c = ER_CONTAINER(l, er_call, link);
+		if (c->switched)
+			er_instance_say(in, (er_frame){.type = ER_FRAME_CANCEL, .id = c->id, .aux = ER_ERR_CANCELLED}, (er_slice){0});
+	}
+}
+
+void er_instance_messages(er_instance *in, size_t n)
+{
+	in->cpu_allowed_us += (uint64_t)in->routine->limits.cpu_us * (n / SOCKET_FRAME_LEAST + 1);
+}
+
 void er_instance_close(er_instance *in)
 {
 	ER_CHECK(in, ER_INSTANCE_MAGIC);
 	in->closing = true;
 	if (in->service->instance == in)
 		in->service->instance = NULL;
-	if (in->n_calls > 0)
+	if (in->n_calls > 0) {
+		er_instance_end_sockets(in);
 		return;
+	}
 	in->closing_us = er_clock_mono_us();
 	if (er_instance_ready(in)) {
 		er_instance_say(in, (er_frame){.type = ER_FRAME_CLOSE}, (er_slice){0});

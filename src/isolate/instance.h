@@ -46,9 +46,11 @@ struct er_instance {
 	uint32_t sub_owed;
 	uint32_t next_id;
 	unsigned n_calls; /* length of `calls` */
-	size_t load_at;   /* bytes of code written so far */
-	bool load_begun;  /* LOAD is in the ring */
-	bool closing;     /* takes no further calls; ends with the last one */
+	/* WebSockets that the sandbox ends: calls and subrequests that have switched */
+	unsigned n_sockets;
+	size_t load_at;  /* bytes of code written so far */
+	bool load_begun; /* LOAD is in the ring */
+	bool closing;    /* takes no further calls; ends with the last one */
 
 	/* supervision (supervise.c) */
 	bool heard;                        /* a frame came since the last tick */
@@ -110,6 +112,10 @@ uint64_t er_instance_memory_kb(const er_instance *in);
 uint64_t er_instance_asked_kb(const er_instance *in);
 /* The instance takes no further calls, and ends when the last one is over. */
 void er_instance_close(er_instance *in);
+/* Its sockets end: the clients hear that the server goes (1001). */
+void er_instance_end_sockets(er_instance *in);
+/* n bytes of a socket go to the sandbox: each message in them may use a request's CPU time. */
+void er_instance_messages(er_instance *in, size_t n);
 /* A call has left the instance. */
 void er_instance_call_over(er_instance *in);
 

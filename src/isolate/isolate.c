@@ -233,6 +233,21 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
 	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
 }
 
+void er_isolate_end_sockets(er_isolate_host *h)
+{
+	ER_CHECK(h, ER_HOST_MAGIC);
+	h->no_sockets = true;
+	ER_LIST_EACH(l, &h->instances)
+	{
+		er_instance *in = ER_CONTAINER(l, er_instance, link);
+		if (in->state.now != INSTANCE_DEAD && in->n_sockets > 0) {
+			er_instance_end_sockets(in);
+			if (in->box != NULL)
+				er_box_activate(in->box);
+		}
+	}
+}
+
 void er_isolate_retire(er_isolate_host *h, bool (*lives)(void *ctx, const er_routine *r), void *ctx)
 {
 	size_t at = 0;

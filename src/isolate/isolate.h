@@ -75,8 +75,11 @@ void er_isolate_host_close(er_isolate_host *h, void (*done)(void *ctx), void *ct
  * what the routine leaves to the rest of the chain goes to the handler behind that place. To be
  * used at once: it is good until the host has its next turn. */
 const er_handler *er_isolate_handler(er_isolate_host *h, er_routine *r);
-/* Versions for which `lives` says false finish what they have and end. `lives` is asked once for
- * each version that has run here lately. */
+/* The node ends, and so do the WebSockets of routines, those too that are still to come: their
+ * clients hear 1001. */
+void er_isolate_end_sockets(er_isolate_host *h);
+/* Versions for which `lives` says false finish what they have and end; their WebSockets end at once
+ * (1001). `lives` is asked once for each version that has run here lately. */
 void er_isolate_retire(er_isolate_host *h, bool (*lives)(void *ctx, const er_routine *r), void *ctx);
 /* Every version that has an instance which takes requests. The callback must not start or end
  * any. */

@@ -58,7 +58,8 @@ static bool begin_load(er_instance *in)
 	                               .timers = l->timers,
 	                               .code_n = (uint32_t)code_n,
 	                               .compat = r->compat,
-	                               .live_subs = in->sub_credit};
+	                               .live_subs = in->sub_credit,
+	                               .message_n = l->message_n};
 	er_put_bytes(&w, er_slice_of(&limits, sizeof limits));
 	if (er_buf_len(&bindings) > 0)
 		er_put_string(&w, er_buf_slice(&bindings));

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "http/authority.h"
 #include "http/identity.h"
+#include "http/status.h"
 #include "http/url.h"
 #include "isolate/block.h"
 #include "isolate/introduce.h"
@@ -26,6 +27,7 @@ void er_sub_free(er_sub *s, er_err_kind reason)
 	er_exchange *x = s->x;
 	s->over = true;
 	s->x = NULL;
+	s->call->instance->n_sockets -= s->switched;
 	er_list_remove(&s->link);
 	er_idmap_del(&s->call->instance->subs, s->id);
 	/* The exchange first: an upload that breaks off would be answered, and nobody is there for the
@@ -46,7 +48,8 @@ void er_sub_free(er_sub *s, er_err_kind reason)
 void er_sub_settle(er_sub *s)
 {
 	ER_CHECK(s, MAGIC);
-	if (!s->over && s->x == NULL && s->response.body == NULL && s->upload.body == NULL)
+	/* with the end of what comes a socket is over in both directions */
+	if (!s->over && s->x == NULL && s->response.body == NULL && (s->upload.body == NULL || s->switched))
 		er_sub_free(s, ER_ERR_CANCELLED);
 }
 
@@ -62,9 +65,10 @@ void er_sub_respond(er_sub *s, er_body *body)
 	s->response.ended = on_response_over;
 }
 
-er_body *er_sub_relay(er_sub *s)
+er_body *er_sub_relay(er_sub *s, er_body **up)
 {
 	er_body *body = er_outflow_take(&s->response);
+	*up = body != NULL && s->switched ? er_inflow_take(&s->upload) : NULL;
 	if (body != NULL)
 		er_sub_settle(s);
 	return body;
@@ -179,6 +183,12 @@ static er_slice why_of(const er_sub *s, er_exchange *x)
 	return er_arena_printf(&x->arena, "%.*s; %.*s", ER_FMT(x->res.error_text), ER_FMT(remedy));
 }
 
+/* A routine may have asked for a switch that its own client cannot make. */
+static bool may_answer(const er_exchange *x, const er_response *res)
+{
+	return x->req.upgrade || !er_status_switches(res->status);
+}
+
 /* er_asker.answered: the head goes to the sandbox, and the body waits here until it is pulled. */
 static void on_answer(er_asker *asker, er_exchange *x)
 {
@@ -199,8 +209,16 @@ static void on_answer(er_asker *asker, er_exchange *x)
 		er_body_unref(x->res.body);
 		x->res.body = NULL;
 	}
+	if (x->res.up != NULL && s->answers == NULL && in->n_sockets >= in->routine->limits.sockets) {
+		say_fail(in, s->id, ER_ERR_UNAVAILABLE, ER_LIT("the routine has as many WebSockets open as it may (limits.sockets)"));
+		er_exchange_cancel(x, ER_ERR_UNAVAILABLE);
+		er_exchange_unref(x);
+		er_sub_free(s, ER_ERR_UNAVAILABLE);
+		return;
+	}
 	size_t block = er_block_n(&x->res.fields);
-	if (s->answers != NULL && s->call->x != NULL && !s->call->answered && head_n(&x->res, block) <= ER_FRAME_MAX) {
+	bool fits = head_n(&x->res, block) <= ER_FRAME_MAX;
+	if (s->answers != NULL && s->call->x != NULL && !s->call->answered && fits && may_answer(s->call->x, &x->res)) {
 		answer_call(s, x, block);
 		return;
 	}
@@ -210,6 +228,13 @@ static void on_answer(er_asker *asker, er_exchange *x)
 	if (x->res.body != NULL && !gone) {
 		er_lease_body(s->lease, x->res.body);
 		er_sub_respond(s, x->res.body);
+	}
+	if (x->res.up != NULL) {
+		s->response.messages = s->switched = true;
+		in->n_sockets++;
+		er_inflow_fill(&s->upload, in, s->id, true, x->res.up);
+		er_body_unref(x->res.up);
+		x->res.up = NULL;
 	}
 	if (keeps)
 		keep_head(s, x);
@@ -322,12 +347,17 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 			return false;
 		x->req.body = er_inflow_init(&s->upload, c->instance, s->id, true, n <= INT64_MAX ? (int64_t)n : ER_BODY_UNKNOWN);
 	} else if (f->flags & ER_FF_RELAY) {
+		er_body *up = NULL; /* of a 101, which is no answer's body */
 		uint32_t id = er_get_u32(r), is_sub = er_get_u32(r);
 		er_sub *other = is_sub ? er_idmap_get(&c->instance->subs, id) : NULL;
 		if (is_sub)
-			x->req.body = other != NULL && other->call == c && other != s ? er_sub_relay(other) : NULL;
+			x->req.body = other != NULL && other->call == c && other != s ? er_sub_relay(other, &up) : NULL;
 		else
 			x->req.body = id == c->id ? er_outflow_take(&c->upload) : NULL;
+		if (up != NULL) {
+			er_body_fail(up, ER_ERR_CANCELLED);
+			er_body_unref(up);
+		}
 		return !r->bad && x->req.body != NULL;
 	}
 	return true;
@@ -340,6 +370,7 @@ static bool read_request(er_sub *s, const er_frame *f, const er_exchange *from)
 	const er_request *req = &from->req;
 	uint8_t *p = er_arena_alloc(&x->arena, req->method.n + req->scheme.n + req->authority.n + req->target.n);
 	x->req.method = req->method;
+	x->req.upgrade = req->upgrade;
 	x->req.scheme = req->scheme;
 	x->req.authority = req->authority;
 	x->req.target = req->target;
@@ -576,6 +607,7 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 		*why = gone_body;
 	else if (!data && !service)
 		er_introduce(x, f->aux);
+	x->req.upgrade = !data && (f->aux & ER_FETCH_UPGRADE) && x->req.body == NULL && er_slice_eq(method, ER_LIT("GET"));
 	return true;
 }
 

@@ -15,7 +15,7 @@
 
 typedef struct er_sub er_sub;
 /* Gives a call the answer of one of its subrequests. */
-typedef void er_sub_answers(er_call *c, const er_exchange *with);
+typedef void er_sub_answers(er_call *c, er_exchange *with);
 
 struct er_sub {
 	uint32_t magic;
@@ -31,6 +31,7 @@ struct er_sub {
 	er_sub_answers *answers; /* FETCH_ANSWER. NULL: the answer goes to the sandbox */
 	bool pull;               /* FETCH_PULL */
 	bool over;               /* being freed */
+	bool switched;           /* its answer is 101: `upload` is the other direction */
 	er_outflow response;
 	er_inflow upload;
 };
@@ -43,9 +44,9 @@ bool er_sub_start(er_instance *in, const er_frame *f, er_slice payload, er_sub_a
 void er_sub_free(er_sub *s, er_err_kind reason);
 /* The body of its answer goes to the sandbox, when that asks for it. */
 void er_sub_respond(er_sub *s, er_body *body);
-/* Takes the body of its answer, to hand it on; one reference. NULL: there is none (any more).
- * May free the subrequest. */
-er_body *er_sub_relay(er_sub *s);
+/* Takes the body of its answer, to hand it on; one reference. NULL: there is none (any more). *up:
+ * of a 101 the body of the other direction, likewise; else NULL. May free the subrequest. */
+er_body *er_sub_relay(er_sub *s, er_body **up);
 /* What of a head can be kept: bytes of its fields. */
 enum { ER_SUB_KEPT = 4096 };
 /* Copies reason and fields of an answer to `out`, which lives in `a`, without what no answer may

@@ -28,6 +28,7 @@ enum {
 	PULSE_TICK_US = 15000, /* for so long */
 	CPU_GRACE_US = 1500000,
 	CPU_SHARE = 25,      /* per cent of the time, on top */
+	SOCKET_SHARE = 10,   /* likewise, for each WebSocket (er_turn_begin in the sandbox) */
 	CPU_IDLE_SHARE = 25, /* likewise while no request is under way */
 	MEMORY_EVERY_US = 100000,
 	/* Above the limit and an empty sandbox: what was reserved before is not in the kernel's sum. */
@@ -97,7 +98,8 @@ static void check_cpu(er_instance *in, uint64_t now_us)
 	/* And whatever the sandbox says, all its calls together cannot use more than all their
 	 * limits. */
 	uint64_t used = cpu - in->cpu_busy_us;
-	uint64_t beyond = CPU_GRACE_US + (now_us - in->busy_since_us) / 100 * CPU_SHARE;
+	uint64_t share = CPU_SHARE + (uint64_t)SOCKET_SHARE * in->n_sockets;
+	uint64_t beyond = CPU_GRACE_US + (now_us - in->busy_since_us) / 100 * share;
 	in->budget = ER_BUDGET_INSTANCE;
 	if (cpu > in->cpu_busy_us && used > in->cpu_allowed_us + in->cpu_allowed_us / 2 + beyond)
 		er_instance_kill(in, ER_ERR_CPU, used, in->cpu_allowed_us);

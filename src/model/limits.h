@@ -18,7 +18,10 @@
 	X(subrequests, 32, 0, 10000, 1000, 1, subrequests, "of one request, redirects included") \
 	X(timers, 1000, 0, 100000, 10000, 1, timers, "live at once") \
 	X(idleSeconds, 1800, 1, 86400, 86400, 1, idle_s, "an instance without requests ends after this") \
-	X(codeBytes, 1048576, 1024, 16777216, 4194304, 1, code_n, "the script must have less")
+	X(codeBytes, 1048576, 1024, 16777216, 4194304, 1, code_n, "the script must have less") \
+	X(sockets, 10000, 0, 16000, 16000, 1, sockets, "WebSockets of an instance at once, those that it opens included") \
+	X(messageBytes, 16777216, 125, 1073741824, 67108864, 1, message_n, \
+	  "bytes of one WebSocket message that comes; above: closed with 1009")
 
 typedef struct er_limits {
 #define X(name, normal, least, most, node, unit, member, meaning) uint32_t member;
@@ -44,6 +47,8 @@ typedef struct er_limits {
 	  "bytes a second of an upload after 5 s of grace; slower: 408; 0: any rate") \
 	X(keepAliveMs, 60000, 100, 3600000, uint32_t, keep_alive_ms, \
 	  "time of an idle connection; also of a client that takes nothing of its answer") \
+	X(socketIdleMs, 600000, 1000, 86400000, uint32_t, socket_idle_ms, \
+	  "time without a byte of a WebSocket, in both directions; then the connection ends") \
 	X(requests, 1000, 0, 1000000000, uint32_t, requests, "requests of one connection; 0: no bound") \
 	X(perAddress, 256, 0, 1000000, uint32_t, per_address, \
 	  "connections of one address (IPv6: of one /64), and requests under way that trusted proxies make for it; above: closed, " \

@@ -514,6 +514,11 @@ static void serve(er_curl_hop *h)
 static void start(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
+	if (f->upgrade) {
+		er_fetch_ended(f, ER_ERR_CONNECT, "%.*s cannot be asked for a WebSocket", ER_FMT(f->authority));
+		f->advance(f);
+		return;
+	}
 	er_curl_multi *m = er_curl_multi_of(f->pool, serve);
 	er_curl_hop *h = hop_new(m);
 	h->f = f;

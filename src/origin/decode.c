@@ -10,6 +10,7 @@
 #include "origin/decode.h"
 
 #include "base/mem.h"
+#include "http/status.h"
 #include "origin/message.h"
 
 enum {
@@ -136,6 +137,12 @@ static bool field_line(er_decode *a, er_fetch *f, er_slice line)
 static bool end_head(er_decode *a, er_fetch *f)
 {
 	ER_ASSERT(a->state == ER_DECODE_FIELDS && !er_fetch_head_whole(f));
+	if (er_status_switches(f->status)) { /* what follows has no framing of HTTP */
+		er_fetch_head(f);
+		a->state = ER_DECODE_CLOSE;
+		a->until_close = true;
+		return true;
+	}
 	if (f->status < 200) {
 		er_fetch_informed(f);
 		a->state = ER_DECODE_STATUS;

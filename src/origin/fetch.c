@@ -65,6 +65,8 @@ static void drop_upload(er_fetch *f)
 	er_body_sink(up, NULL, NULL);
 	if (!er_body_finished(up) || er_body_buffered(up) > 0)
 		er_body_cancel(up, ER_ERR_CANCELLED);
+	if (f->switched)
+		er_body_unref(up);
 }
 
 /* Lets go of everything but the exchange. */
@@ -374,6 +376,18 @@ static void discard(er_fetch *f)
 
 /* ---- the head ---- */
 
+/* From now on the asker's bytes go to the server, as an upload does, and the server's are the
+ * answer's body. */
+static void switch_over(er_fetch *f)
+{
+	ER_ASSERT(f->upgrade && f->upload == NULL && !f->switched);
+	f->switched = true;
+	f->upload = er_body_new(ER_BODY_UNKNOWN);
+	f->upload_length = -1;
+	er_fetch_enter(f, FETCH_UPLOAD, FETCH_UPLOAD_ON_BODY);
+	er_body_sink(f->upload, &upload_ops, f);
+}
+
 /* The head has come whole: a redirect is followed or refused, and any other answer is decided, with
  * a body if it may have one. */
 static void on_head(er_fetch *f)
@@ -399,6 +413,8 @@ static void on_head(er_fetch *f)
 		return;
 	}
 	er_fetch_enter(f, FETCH_SELF, FETCH_ON_DECIDE);
+	if (er_status_switches(f->status))
+		switch_over(f);
 	if (er_status_bodyless(f->status))
 		return;
 	f->out = er_body_new(length);
@@ -423,6 +439,8 @@ static void answer(er_fetch *f)
 	x->res.reason = f->reason;
 	x->res.fields = f->res;
 	x->res.body = er_body_ref(f->out);
+	if (f->switched)
+		x->res.up = er_body_ref(f->upload);
 	if (f->urls.end == 0)
 		put_url(f, &f->urls);
 	x->res.url_list = er_arena_copy(&x->arena, er_buf_slice(&f->urls));
@@ -430,10 +448,10 @@ static void answer(er_fetch *f)
 	x->res.followed = f->followed;
 	/* All has come: let go first, so that the asker has the last reference and may use the
 	 * exchange again. */
-	bool complete = er_fetch_ended_already(f) && f->in.n == 0;
+	bool complete = er_fetch_ended_already(f) && f->in.n == 0 && !f->switched;
 	if (complete)
 		finish(f, FETCH_ON_COMPLETE);
-	if (complete || f->upload == NULL)
+	if (complete || f->upload == NULL || f->switched)
 		f->x = NULL;
 	x->on_cancel = NULL;
 	if (f->x == NULL) {
@@ -569,6 +587,7 @@ bool er_fetch_tick(er_fetch *f, uint64_t now_ms)
 	}
 	bool connected = er_fetch_hop(f) != HOP_UNSENT;
 	unsigned limit = !connected                                         ? f->wishes.connect_ms
+	                 : f->switched                                      ? ER_ORIGIN_SWITCHED_IDLE_MS
 	                 : f->wishes.head_ms > 0 && !er_fetch_head_whole(f) ? f->wishes.head_ms
 	                                                                    : f->wishes.idle_ms;
 	if (now_ms - f->alive_ms < limit)

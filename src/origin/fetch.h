@@ -36,6 +36,9 @@ enum {
 	ER_ORIGIN_DISCARD_MAX = 64 * 1024, /* of a redirect's body, to save its connection */
 	ER_ORIGIN_CONNECT_MS = 10000,
 	ER_ORIGIN_IDLE_MS = 60000,
+	/* Without a byte either way, once switched. The client's connection has a bound of its own
+	 * (limits.socketIdleMs); this one is for sockets that have no client. */
+	ER_ORIGIN_SWITCHED_IDLE_MS = 24 * 3600 * 1000,
 	/* bytes that a chunk counts for in a turn of the loop, beside its own */
 	ER_ORIGIN_CHUNK_COST = 128,
 	/* For so long a connection is not used after an answer that had no right to a body
@@ -91,13 +94,17 @@ struct er_fetch {
 	er_reach reach; /* before the hop leaves */
 	void *hop;      /* the transport's own, or NULL */
 	er_slice method, scheme, authority, target;
-	er_fields fields;      /* checked; without hop-by-hop fields, Host and Content-Length */
-	er_body *upload;       /* borrowed from x->req.body; NULL: none, or no more */
+	er_fields fields; /* checked; without hop-by-hop fields, Host and Content-Length */
+	/* borrowed from x->req.body, or, once the fetch has switched, its own reference of what the
+	 * asker goes on to send; NULL: none, or no more */
+	er_body *upload;
 	int64_t upload_length; /* -1: chunked, when upload != NULL */
 	uint64_t uploaded;     /* bytes, by this hop */
 	er_replay replay;      /* what of the upload was sent before */
 	bool length_zero;      /* say Content-Length: 0 though there is no body */
 	bool is_head;          /* the method is HEAD */
+	bool upgrade;          /* asks for a switch to WebSocket */
+	bool switched;         /* the answer is 101 */
 	unsigned hops;
 	const er_followed *followed; /* the redirects, the last first; in x's arena */
 	er_buf urls;                 /* of the hops so far, a line each */

@@ -129,7 +129,8 @@ bool er_fetch_status(er_fetch *f, unsigned status, er_slice reason)
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s sends informational answers without end", ER_FMT(f->authority));
 		return false;
 	}
-	if (!er_status_final((int)status) && !er_status_informational((int)status)) {
+	if (!er_status_final((int)status) && !er_status_informational((int)status) &&
+	    !(f->upgrade && er_status_switches((int)status))) {
 		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s answered with status %u, which cannot be handed on", ER_FMT(f->authority),
 		               status);
 		return false;

@@ -6,11 +6,15 @@
  * lies in the exchange's arena. */
 #include "origin/message.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "http/identity.h"
 #include "http/status.h"
 #include "http/url.h"
+#include "http/websocket.h"
 #include "origin/coding.h"
+
+#include <sys/random.h>
 
 static bool method_ok(er_slice m)
 {
@@ -71,12 +75,31 @@ static bool own_field(er_slice name)
 	       er_slice_ieq(name, ER_LIT("content-length"));
 }
 
+/* The handshake (RFC 6455 4.1). A client's key goes on as it came; who asks for
+ * himself has none. */
+static void upgrade_fields(er_fetch *f)
+{
+	er_arena *a = &f->x->arena;
+	int status;
+	er_fields_add(&f->fields, a, ER_LIT("connection"), ER_LIT("Upgrade"));
+	er_fields_add(&f->fields, a, ER_LIT("upgrade"), ER_LIT("websocket"));
+	if (er_websocket_malformed(&f->fields, &status) == NULL)
+		return;
+	uint8_t nonce[ER_WEBSOCKET_NONCE], *key = er_arena_alloc(a, ER_WEBSOCKET_KEY);
+	ER_ASSERT(getrandom(nonce, sizeof nonce, 0) == (ssize_t)sizeof nonce);
+	er_base64_write(er_slice_of(nonce, sizeof nonce), key);
+	er_fields_del(&f->fields, ER_LIT("sec-websocket-key"));
+	er_fields_set(&f->fields, a, ER_LIT("sec-websocket-key"), er_slice_of(key, ER_WEBSOCKET_KEY));
+	er_fields_del(&f->fields, ER_LIT("sec-websocket-version"));
+	er_fields_set(&f->fields, a, ER_LIT("sec-websocket-version"), ER_LIT(ER_WEBSOCKET_VERSION));
+}
+
 /* Copies the fields that may go out, without those of this connection, and offers codings. */
 static bool request_fields(er_fetch *f, const char **why)
 {
 	const er_fields *from = &f->x->req.fields;
 	bool connection = false, dropped = false;
-	f->fields = (er_fields){.v = er_arena_alloc(&f->x->arena, (from->n + 4) * sizeof(er_field)), .cap = from->n + 4};
+	f->fields = (er_fields){.v = er_arena_alloc(&f->x->arena, (from->n + 5) * sizeof(er_field)), .cap = from->n + 5};
 	for (uint32_t i = 0; i < from->n; i++) {
 		er_field it = from->v[i];
 		if (!er_field_name_ok(it.name) || !er_field_value_ok(it.value)) {
@@ -92,7 +115,9 @@ static bool request_fields(er_fetch *f, const char **why)
 	}
 	if (connection || dropped)
 		er_fields_strip_hop_by_hop(&f->fields);
-	if (f->wishes.decompress != ER_DECOMPRESS_MANUAL)
+	if (f->upgrade)
+		upgrade_fields(f);
+	else if (f->wishes.decompress != ER_DECOMPRESS_MANUAL)
 		er_fields_set(&f->fields, &f->x->arena, ER_LIT("accept-encoding"), er_coding_offer(&f->fields, &f->x->arena));
 	return true;
 }
@@ -137,6 +162,7 @@ bool er_message_request(er_fetch *f, const char **why)
 	f->authority = req->authority;
 	f->target = req->target;
 	f->is_head = er_slice_eq(f->method, ER_LIT("HEAD"));
+	f->upgrade = req->upgrade;
 	if (!er_slice_eq(f->scheme, ER_LIT("http")) && !er_slice_eq(f->scheme, ER_LIT("https")))
 		*why = "only http and https can be fetched";
 	else if (!method_ok(f->method))
@@ -258,7 +284,7 @@ static bool decide_coding(er_fetch *f, bool *gzip, const char **why)
 bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **why)
 {
 	ER_ASSERT(f->x != NULL && er_fetch_head_whole(f));
-	bool no_body = er_status_bodyless(f->status);
+	bool no_body = er_status_bodyless(f->status) || er_status_switches(f->status);
 	/* RFC 9112 6.3: Transfer-Encoding overrides Content-Length; a message with both is a
 	 * smuggler's, and we forward neither. */
 	bool coded = er_fields_get(&f->res, ER_LIT("transfer-encoding")) != NULL;
@@ -266,6 +292,14 @@ bool er_message_response(er_fetch *f, int64_t *length, bool *gzip, const char **
 	if (*length == -2) {
 		*why = "the response's Content-Length is not one number";
 		return false;
+	}
+	if (er_status_switches(f->status)) {
+		*why = er_websocket_refused(&f->res, *er_fields_get(&f->fields, ER_LIT("sec-websocket-key")));
+		if (*why != NULL) {
+			*why = er_arena_cstr(&f->x->arena, er_arena_printf(&f->x->arena, "%.*s %s", ER_FMT(f->authority), *why));
+			return false;
+		}
+		*length = -1;
 	}
 	er_fields_strip_hop_by_hop(&f->res);
 	er_identity_strip(&f->res);

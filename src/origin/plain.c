@@ -46,6 +46,7 @@ typedef struct conn {
 	uv_tcp_t tcp;
 	uv_connect_t connect;
 	uv_write_t write;
+	uv_shutdown_t shutdown;
 	er_list link; /* in idle or quarantine */
 	plain *p;
 	er_pool *pool; /* for counting */
@@ -54,6 +55,8 @@ typedef struct conn {
 	struct sockaddr_storage sa;
 	er_decode decode;
 	er_buf out;
+	er_piece up;     /* of what the asker sends once the fetch has switched: on its way out */
+	bool up_over;    /* the asker has sent its last */
 	er_chunk *chunk; /* being read into, and parsed */
 	bool used;       /* answered something before */
 	bool reading, writing, closing, quarantined;
@@ -83,6 +86,7 @@ static void on_closed(uv_handle_t *handle)
 	er_pool *pool = c->pool;
 	er_origin *o = p->o;
 	er_chunk_unref(c->chunk);
+	er_piece_drop(&c->up);
 	er_buf_fini(&c->out);
 	er_decode_fini(&c->decode);
 	er_free((void *)(uintptr_t)c->key.p);
@@ -197,6 +201,16 @@ static void on_end(conn *c, ssize_t n)
 	detach(c, false);
 }
 
+/* A socket that waits keeps no chunk: there may be very many. */
+static void rest_switched(conn *c)
+{
+	er_chunk_unref(c->chunk);
+	c->chunk = NULL;
+	if (!c->writing)
+		er_buf_fini(&c->out);
+	er_decode_fini(&c->decode);
+}
+
 /* n bytes lie in the chunk. The connection leaves its fetch when the answer is over or broken. */
 static void parse(conn *c, size_t n)
 {
@@ -251,6 +265,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		on_end(c, n);
 	else
 		parse(c, (size_t)n);
+	if (f->switched && c->f == f && all)
+		rest_switched(c);
 	f->advance(f);
 	er_fetch_unref(f);
 }
@@ -264,15 +280,20 @@ static bool read_on(conn *c)
 
 /* ---- writing ---- */
 
+static void upload(er_fetch *f);
+
 static void on_written(uv_write_t *req, int status)
 {
 	conn *c = req->data;
 	ER_CHECK(c, MAGIC);
 	ER_ASSERT(c->writing);
 	c->writing = false;
+	er_piece_drop(&c->up);
 	/* A peer that does not read any more may have answered before: reading tells. */
 	if (status < 0 && !c->closing && c->f != NULL)
 		(void)read_on(c);
+	if (status == 0 && !c->closing && c->f != NULL && c->f->switched)
+		upload(c->f);
 }
 
 /* Writes over reserved room: how much is counted first, so that each part is a copy and no test of
@@ -498,9 +519,59 @@ static void resume(er_fetch *f)
 	}
 }
 
+/* The rest of the piece is written when the socket takes it; until then no more is taken. */
+static bool write_up(conn *c)
+{
+	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)c->up.p, (unsigned)c->up.n);
+	int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+	if (n < 0 && n != UV_EAGAIN)
+		return false;
+	c->up.p += n > 0 ? n : 0;
+	c->up.n -= n > 0 ? (size_t)n : 0;
+	if (c->up.n == 0) {
+		er_piece_drop(&c->up);
+		return true;
+	}
+	buf = uv_buf_init((char *)(uintptr_t)c->up.p, (unsigned)c->up.n);
+	c->write.data = c;
+	c->writing = uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) == 0;
+	return c->writing;
+}
+
+static void on_shut(uv_shutdown_t *req, int status)
+{
+	(void)req;
+	(void)status;
+}
+
+/* Once the fetch has switched, the server gets what the asker sends. A source may do anything
+ * meanwhile, and end the fetch. Before that there is no upload (er_plain_takes). */
 static void upload(er_fetch *f)
 {
-	(void)f;
+	conn *c = f->hop;
+	er_fetch_ref(f);
+	bool broke = false;
+	while (f->hop == c && f->switched && f->upload != NULL && !c->writing && !c->up_over && !broke) {
+		er_piece piece;
+		er_body_status s = er_fetch_upload(f, 0, &piece);
+		if (s == ER_BODY_WAIT)
+			break;
+		if (s == ER_BODY_PIECE && f->hop != c) {
+			er_piece_drop(&piece);
+		} else if (s == ER_BODY_PIECE) {
+			c->up = piece;
+			broke = !write_up(c);
+		} else if (s == ER_BODY_END && f->hop == c) {
+			c->up_over = true;
+			broke = uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shut) != 0;
+		} else {
+			break; /* er_fetch_ended was noted, or the fetch is over */
+		}
+	}
+	if (broke && f->hop == c)
+		er_fetch_ended(f, ER_ERR_RESPONSE, "%.*s takes no more", ER_FMT(f->authority));
+	f->advance(f);
+	er_fetch_unref(f);
 }
 
 static void stop(er_fetch *f)

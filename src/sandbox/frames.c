@@ -97,8 +97,8 @@ static void on_load(er_slice payload)
 	(void)er_get_string(&r);
 	er_slice url = er_get_string(&r), env = er_get_string(&r);
 	er_load_limits *l = &er_sb.limits;
-	uint32_t *const words[] = {&l->cpu_us, &l->load_cpu_us, &l->memory_kb, &l->subrequests,
-	                           &l->timers, &l->code_n,      &l->compat,    &l->live_subs};
+	uint32_t *const words[] = {&l->cpu_us, &l->load_cpu_us, &l->memory_kb, &l->subrequests, &l->timers,
+	                           &l->code_n, &l->compat,      &l->live_subs, &l->message_n};
 	static_assert(sizeof words / sizeof *words == sizeof(er_load_limits) / sizeof(uint32_t), "every limit is read");
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		*words[i] = er_get_u32(&r);
@@ -181,6 +181,8 @@ static void down_over(const er_frame *f)
 /* Bytes that were pulled, as a Uint8Array for JavaScript. Without memory for it the body fails. */
 static void on_body_data(const er_frame *f, er_slice payload)
 {
+	if (er_socket_data(f, payload))
+		return;
 	er_request *owner = body_owner(f);
 	if (owner == NULL)
 		return;
@@ -206,6 +208,8 @@ static er_value word(const er_frame *f)
 
 static void on_body_fail(const er_frame *f)
 {
+	if (er_socket_lost(f))
+		return;
 	er_request *owner = body_owner(f);
 	if (owner == NULL)
 		return;
@@ -215,6 +219,8 @@ static void on_body_fail(const er_frame *f)
 
 static void on_credit(const er_frame *f)
 {
+	if (er_socket_credit(f))
+		return;
 	bool sub = (f->flags & ER_FF_SUB) != 0;
 	er_send *s = er_send_find(f->id, sub);
 	if (s != NULL) {
@@ -230,6 +236,8 @@ static void on_credit(const er_frame *f)
 
 static void on_body_cancel(const er_frame *f)
 {
+	if (er_socket_lost(f))
+		return;
 	bool sub = (f->flags & ER_FF_SUB) != 0;
 	er_send *send = er_send_find(f->id, sub);
 	if (send != NULL) {

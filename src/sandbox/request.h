@@ -27,8 +27,11 @@ typedef struct er_request {
 	bool told_hung;    /* JavaScript has heard that nothing can wake it */
 	uint32_t timers_n; /* live */
 	uint32_t logs_n;   /* LOG frames sent */
-	/* used by its turns so far */
-	uint64_t cpu_ns;
+	/* used by its turns so far, as far as it counts against the limit; and what does not any more,
+	 * because a socket's message has begun the account anew (er_turn_begin_message) */
+	uint64_t cpu_ns, cpu_past_ns;
+	uint32_t sockets_n;    /* open WebSockets */
+	uint64_t relieved_ns;  /* with sockets: when the account was last relieved */
 	er_list held;          /* what ends with it: timers, subrequests and the rest (held.h) */
 	er_held reading;       /* its upload, once JavaScript reads it as a stream */
 	uint64_t upload_asked; /* bytes of it that were asked for and have not come */

@@ -10,6 +10,7 @@
  *   out       what we say to the node
  *   turn      whose CPU it is
  *   request   what is being answered
+ *   socket    WebSockets of these
  *   held      what ends with it
  *   timer     what is due
  *   death     how it ends
@@ -25,6 +26,7 @@
 #include "sandbox/lockdown.h"
 #include "sandbox/out.h"
 #include "sandbox/request.h"
+#include "sandbox/socket.h"
 #include "sandbox/timer.h"
 #include "sandbox/turn.h"
 
@@ -53,6 +55,7 @@ typedef struct er_sandbox {
 	er_turn turn;
 	er_requests requests;
 	er_came came;
+	er_sockets sockets;
 	er_timers timers;
 	er_helds helds;
 	uint64_t began_ns; /* CLOCK_MONOTONIC of the instance's beginning */

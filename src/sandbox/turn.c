@@ -189,8 +189,25 @@ static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 	t->active = true;
 }
 
+/* What is taken off an account was used all the same. */
+static void relieve(er_request *r, uint64_t ns)
+{
+	ns = min64(ns, r->cpu_ns);
+	r->cpu_ns -= ns;
+	r->cpu_past_ns += ns;
+	r->relieved_ns = er_sb.turn.start_ns;
+}
+
 void er_turn_begin(er_request *owner, uint64_t limit_us)
 {
+	if (owner->sockets_n > 0)
+		relieve(owner, owner->relieved_ns == 0 ? 0 : (er_sb.turn.start_ns - owner->relieved_ns) / SHARE);
+	begin(owner, &owner->cpu_ns, limit_us);
+}
+
+void er_turn_begin_message(er_request *owner, uint64_t limit_us)
+{
+	relieve(owner, owner->cpu_ns);
 	begin(owner, &owner->cpu_ns, limit_us);
 }
 
@@ -337,7 +354,7 @@ uint64_t er_turn_now_ns(void)
 
 uint32_t er_turn_cpu_us(const er_request *r)
 {
-	uint64_t ns = r->cpu_ns;
+	uint64_t ns = r->cpu_past_ns + r->cpu_ns;
 	if (er_sb.turn.active && er_sb.turn.account == &r->cpu_ns)
 		ns += turn_ns(&er_sb.turn);
 	uint64_t us = (ns + 999) / 1000;

@@ -79,8 +79,11 @@ ER_MUST_CHECK bool er_turn_setup(er_err *err);
 /* Fresh readings of the clocks, of the CPU's if the last one is old: at every waking, and now and
  * then in a long batch. */
 void er_turn_refresh(void);
-/* `limit_us`: for the owner's turns in all. */
+/* `limit_us`: for the owner's turns in all. An owner with WebSockets may live for days: its account
+ * is relieved by a tenth of the time. */
 void er_turn_begin(struct er_request *owner, uint64_t limit_us);
+/* Likewise; but the owner's account begins anew: something has come on a WebSocket of the owner. */
+void er_turn_begin_message(struct er_request *owner, uint64_t limit_us);
 /* The engine's own work (the collector's timers): nobody pays for collecting other requests'
  * garbage. It has an account of its own, with a limit that no honest collection reaches. The
  * routine's JavaScript does not run in it. */

@@ -172,7 +172,7 @@ function siteWith(at, value) {
 /** node.jsonc with `value` at that place, and what it needs there to be right otherwise. */
 function nodeWith(at, value) {
 	if (at.length === 0) return { listen: '127.0.0.1:0', ...value }
-	const most = { cpuMs: 60000, loadCpuMs: 60000, memoryMb: 4096, responseMs: 3600000, subrequests: 10000, timers: 100000, idleSeconds: 86400, codeBytes: 16777216 }
+	const most = { cpuMs: 60000, loadCpuMs: 60000, memoryMb: 4096, responseMs: 3600000, subrequests: 10000, timers: 100000, idleSeconds: 86400, codeBytes: 16777216, sockets: 16000, messageBytes: 1073741824 }
 	const [first, ...rest] = at
 	if (first === 'routines') {
 		const inner = rest.slice(1).reduceRight((v, k) => ({ [k]: v }), value)

@@ -273,6 +273,19 @@ export class Instance {
 				return self.of(owner).body === null ? 0 : FETCHED_BODY;
 			},
 			fetchCancel: record('fetchCancel'),
+			socketAccept: () => '',
+			socketAgreed: () => true,
+			socketOpen(...args) {
+				self.log('socketOpen', ...args);
+				return true;
+			},
+			socketSend(...args) {
+				self.log('socketSend', ...args);
+				return true;
+			},
+			socketWaiting: () => 0,
+			socketClose: record('socketClose'),
+			socketEnd: record('socketEnd'),
 			get limits() {
 				return self.limits;
 			},

@@ -106,4 +106,5 @@ await bundle('message-channel.js', 'messages', 'shared', 'shared.made', [shared]
 await bundle('caches.js', 'caches', 'shared', 'shared.made', [shared]);
 await bundle('url-pattern.js', 'patterns', 'shared', 'shared.made', [shared]);
 await bundle('node.js', 'node', 'shared', 'shared.made', [shared]);
+await bundle('web-socket.js', 'sockets', 'shared', 'shared.made', [shared]);
 await bundle('html-rewriter.js', 'html', 'shared', 'shared.made', [shared]);

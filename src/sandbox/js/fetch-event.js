@@ -12,6 +12,8 @@ import { nodeRequest } from './request.js';
 import { Response, TEXT_BLOCK, isFetched, isResponse, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf } from './response.js';
 import { SPENT, isStreamRaw, lengthOf, nodeBodyOf, simplest, usable } from './body.js';
 import { takeSource } from './streams-lazy.js';
+import { NodeBody } from './node-body.js';
+import { sockets } from './sockets-lazy.js';
 import { answersThrough, answersWith } from './fetch.js';
 import { abortError, DOMException } from './dom-exception.js';
 import { signalAbort } from './abort.js';
@@ -218,7 +220,25 @@ function finishClosed(s) {
 	s.over = false;
 	close(s, OVER);
 }
+/** 101: the connection is a WebSocket from now on. */
+function answerSocket(s, response, raw) {
+	if (er.fieldsGet(er.reqBlock(s.id), 'upgrade') === null)
+		throw new TypeErr("The handler returned a Response of status 101, but the client did not ask for a WebSocket: look at the header 'upgrade' first");
+	if (raw === SPENT) throw new TypeErr('The WebSocket of the Response has already been used');
+	const reason = reasonText(response), block = responseBlock(response);
+	const node = raw instanceof NodeBody ? raw : sockets().unread(raw);
+	if (node === null) sockets().answer(s, reason, block, raw);
+	else {
+		node.check();
+		send(s, 101, reason, block, undefined, BODY_RELAY, node.handOff());
+	}
+	spendResponse(response, SPENT);
+}
 function answerBody(s, response, status, raw) {
+	if (status === 101) {
+		answerSocket(s, response, raw);
+		return;
+	}
 	usable(raw, 'Response');
 	const reason = reasonText(response);
 	const block = responseBlock(response);

@@ -3,9 +3,9 @@
 import * as er from './natives.js';
 import {
 	BODY_NONE, BODY_RELAY, BODY_STREAM, BODY_WHOLE, FETCH_CDN_PROXY, FETCH_DECOMPRESS_FALLBACK, FETCH_DECOMPRESS_MANUAL, FETCH_REDIRECT_ERROR,
-	FETCH_PULL, FETCH_SERVICE, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCHED_BODY,
+	FETCH_PULL, FETCH_SERVICE, FETCH_REDIRECT_FOLLOW, FETCH_REDIRECT_MANUAL, FETCH_SAME_ORIGIN, FETCH_SELF, FETCH_UPGRADE, FETCHED_BODY,
 } from './contract.js';
-import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith } from './primordials.js';
+import { apart, Deferred, Err, TypeErr, lower, quiet, rejected, resolved, startsWith, strIndexOf } from './primordials.js';
 import { isClassic } from './compat.js';
 import { newFid, subs } from './sub-ids.js';
 import { need } from './webidl.js';
@@ -236,11 +236,17 @@ function withoutHost({ block, self, extra }, url) {
 		);
 	return er.fieldsDelete(block, 'host');
 }
+/** A WebSocket is asked for as in a handshake: by the header Upgrade. */
+function asksUpgrade(block) {
+	if (strIndexOf(block, 'upgrade\n') < 0) return false;
+	const said = er.fieldsGet(block, 'upgrade');
+	return said !== null && lower(said) === 'websocket';
+}
 function send(sub, request, raw, parts, block, url) {
 	sub.manual = parts.extra?.decompress === 'manual';
 	sub.wishes = parts.extra?.wishes;
 	sub.site = parts.self || parts.extra?.cdnProxy === true || sub.wishes !== undefined;
-	const o = options(parts) | (parts.self ? FETCH_SELF : 0);
+	const o = options(parts) | (parts.self ? FETCH_SELF : 0) | (asksUpgrade(block) ? FETCH_UPGRADE : 0);
 	sendRaw(sub, methodOfRequest(request), url, block, o, sub.wishes, raw, request);
 }
 /** `request`: what is used up with its body, or null. */
@@ -296,6 +302,20 @@ export function askNode(what, options, method, target, block, raw, take) {
 	sub.what = what;
 	sub.pulled = (options & FETCH_PULL) !== 0;
 	sendRaw(sub, method, target, block, options, undefined, raw, null);
+	subs.set(fid, sub);
+	hang(scope, sub);
+	return promise;
+}
+/** The handshake of a WebSocket. `take` as of askNode; a redirect is a failure. */
+export function askSocket(url, block, take) {
+	const scope = mayAsk('new WebSocket');
+	count(scope);
+	const fid = newFid();
+	const sub = new Sub(fid, scope, new Deferred(), '');
+	const { promise } = sub.deferred;
+	sub.take = take;
+	sub.what = 'The connection';
+	sendRaw(sub, 'GET', url, block, FETCH_REDIRECT_ERROR | FETCH_UPGRADE, undefined, null, null);
 	subs.set(fid, sub);
 	hang(scope, sub);
 	return promise;

@@ -1,7 +1,7 @@
 // What routine code finds on globalThis.
 import * as er from './natives.js';
 import { isClassic } from './compat.js';
-import { TypeErr, apart, apply, bareList, defineProperty, newMap, splice, then, resolved, isArray } from './primordials.js';
+import { TypeErr, apart, apply, bareList, defineProperty, newMap, copyBytes, splice, then, resolved, isArray } from './primordials.js';
 import { brand, callback, domString, finish, illegal, INTERNAL, isObject, need } from './webidl.js';
 import {
 	CustomEvent, ErrorEvent, Event, EventTarget, PromiseRejectionEvent, addListener, attribute, dispatch, dispatchFrom, dropListener, globalIs, reportThrough, trust,
@@ -12,13 +12,13 @@ import { Headers, isHeaders } from './headers.js';
 import { Request, fetchParts, isRequest, methodOfRequest, urlOfRequest } from './request.js';
 import { Response, isResponse, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf, storedResponse } from './response.js';
 import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv } from './fetch-event.js';
-import { fetch } from './fetch.js';
+import { askSocket, fetch } from './fetch.js';
 import { SPENT, isStreamRaw, lengthIs, usable } from './body.js';
 import { CACHE, READS, ask } from './data.js';
-import { URL, isURL } from './url.js';
+import { URL, isURL, parseHref } from './url.js';
 import { URLSearchParams, isParams } from './url-search-params.js';
 import { TextDecoder, TextEncoder, utf16ToString, utf8ToString } from './text.js';
-import { Blob, File, isBlob, isFile } from './blob.js';
+import { Blob, File, blobBytes, isBlob, isFile, makeBlob } from './blob.js';
 import { FormData, isFormData } from './form-data.js';
 import { BufferStream, isBufferStream } from './buffer-stream.js';
 import { atob, btoa } from './base64.js';
@@ -32,7 +32,8 @@ import { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval,
 import { become, isLocked, isStream, nextChunk, streams, streamsNeed } from './streams-lazy.js';
 import { shared } from './shared.js';
 import { headLine, placeOf, reportException, showThrown } from './report.js';
-import { current, hang, unhang } from './scope.js';
+import { current, hang, settle, unhang } from './scope.js';
+import { sockets, socketsThrough, wires } from './sockets-lazy.js';
 
 const STREAMS = [
 	'ByteLengthQueuingStrategy', 'CountQueuingStrategy', 'ReadableByteStreamController', 'ReadableStream', 'ReadableStreamBYOBReader', 'ReadableStreamBYOBRequest',
@@ -229,6 +230,15 @@ const htmlScript = () => {
 };
 lazily('HTMLRewriter', () => htmlScript().HTMLRewriter);
 lazily('HTMLStream', () => htmlScript().htmlStream());
+socketsThrough(() => {
+	const handed = shared();
+	handed.tools = {
+		MessageEvent: messages().MessageEvent, askSocket, blobBytes, copyBytes, hang, isBlob, makeBlob, parseHref, settle, unhang, wires,
+		scopeNow: () => current,
+	};
+	return er.lazy('sockets')(handed);
+});
+for (const name of ['CloseEvent', 'WebSocket', 'WebSocketPair']) lazily(name, () => sockets()[name]);
 lazily('URLPattern', () => er.lazy('patterns')(shared()));
 lazily('EdgeKV', edgeKV);
 // For the modules of src/node, which are part of bundles.

@@ -18,7 +18,7 @@ function forbidden(name) {
 		case 2: return name === 'te';
 		case 4: return name === 'host';
 		case 6: return name === 'expect';
-		case 7: return name === 'trailer' || name === 'upgrade';
+		case 7: return name === 'trailer'; // upgrade asks for a WebSocket
 		case 10: return name === 'connection' || name === 'keep-alive';
 		case 16: return name === 'proxy-connection';
 		case 17: return name === 'transfer-encoding';

@@ -9,6 +9,7 @@ import { bodyCancelled, credit, writerScope } from './writer.js';
 import { subAnswered, subBegun, subFail, subHead } from './fetch.js';
 import { timer } from './timers.js';
 import { prepareStreams } from './streams-lazy.js';
+import { socketClosed, socketData } from './sockets-lazy.js';
 import './data-url.js';
 import './web-assembly.js';
 import './finalization.js';
@@ -41,6 +42,8 @@ export const hooks = {
 	subAnswered,
 	subFail,
 	subBegun,
+	socketData,
+	socketClosed,
 	cancel(id, kind) {
 		const s = enter(id);
 		if (s !== undefined && !s.over) cancelScope(s, kind);

@@ -15,13 +15,23 @@ import { DOMException } from './dom-exception.js';
 import { mayQueue, queueTask } from './timers.js';
 import { cloneAndMove, transferable, uncloneable } from './structured-clone.js';
 
+const NONE = freeze([]);
 class MessageEvent extends Event {
 	#data;
 	#origin;
 	#lastEventId;
 	#source;
 	#ports;
-	constructor(type, init = undefined) {
+	constructor(type, init = undefined, from = '') {
+		if (type === INTERNAL) { // a message of a WebSocket: `init` is its data
+			super(INTERNAL, 'message');
+			this.#data = init;
+			this.#origin = from;
+			this.#lastEventId = '';
+			this.#source = null;
+			this.#ports = NONE;
+			return;
+		}
 		need(arguments.length, 1, "'constructor' on 'MessageEvent'");
 		super(type, init);
 		init = dictionary(init, 'The options of MessageEvent');

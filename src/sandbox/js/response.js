@@ -7,7 +7,9 @@ import { INTERNAL, brand, domString, finish, isObject, need, usvString } from '.
 import {
 	GUARD_IMMUTABLE, GUARD_MESSAGE, blockOf, blockOfHeaders, fillHeaders, headersFromBlock, headersHas, headersPut, isHeaders,
 } from './headers.js';
-import { TEXT_TYPE, extract, extractedType, mixBody, teeRaw } from './body.js';
+import { SPENT, TEXT_TYPE, extract, extractedType, mixBody, teeRaw } from './body.js';
+import { NodeBody } from './node-body.js';
+import { sockets } from './sockets-lazy.js';
 import { parseHref } from './url.js';
 
 export const TEXT_BLOCK = `content-type\n${TEXT_TYPE}\n`;
@@ -68,8 +70,13 @@ export class Response {
 			if (init === null) return;
 			throw new TypeErr('The options of a Response must be an object');
 		}
-		const { status, statusText } = init;
-		if (status !== undefined) {
+		const { status, statusText, webSocket } = init;
+		if (webSocket !== undefined && webSocket !== null) {
+			if (status !== 101) throw new RangeErr("A Response with the option 'webSocket' has the status 101");
+			sockets().give(webSocket);
+			this.#raw = webSocket;
+			this.#status = 101;
+		} else if (status !== undefined) {
 			const s = +status;
 			if (!(s >= 200 && s <= 599) || s % 1 !== 0) throw new RangeErr(`The status of a Response must be from 200 to 599, not ${domString(status)}`);
 			this.#status = s;
@@ -172,8 +179,16 @@ export class Response {
 		}
 		return this.#info;
 	}
+	/** Of a 101: this end of the WebSocket. */
+	get webSocket() {
+		const raw = this.#raw;
+		if (this.#status !== 101 || raw === SPENT) return null;
+		if (raw instanceof NodeBody) this.#raw = sockets().fromNode(raw, responseBlock(this));
+		return this.#raw;
+	}
 	clone() {
 		if (!isResponse(this)) throw brand('Response', 'clone');
+		if (this.#status === 101) throw new TypeErr('A Response with a WebSocket cannot be cloned');
 		const { mine, theirs } = teeRaw(this.#raw, 'Response');
 		const r = new Response(INTERNAL);
 		r.#status = this.#status;
@@ -227,7 +242,7 @@ export class Response {
 			name: 'Response',
 			raw: (r, member) => {
 				if (!isResponse(r)) throw brand('Response', member);
-				return r.#raw;
+				return r.#status === 101 ? null : r.#raw;
 			},
 			put: (r, raw) => {
 				r.#raw = raw;

@@ -51,6 +51,14 @@ export function setTimer(fn, ms, repeat, args = undefined) {
 	return tid;
 }
 
+/** A timer of the prelude's own, for a request whose turn it need not be. */
+export function timerOf(scope, fn, ms) {
+	if (scope.over) return 0;
+	const tid = er.timerSet(ms, false, scope.id);
+	timers.set(tid, new Timer(tid, scope, fn, undefined, false));
+	return tid;
+}
+
 /** What is to be done for no request, in order: in turns of the background, one after another, as
  * far as its share of the time goes. */
 class Background {

@@ -14,10 +14,10 @@ export function startOrigin(handler) {
 	return listen(server, { requests, close: () => server.closeAllConnections() })
 }
 
-/** onConnection(socket) sees bytes as they come. */
-export function startRawOrigin(onConnection) {
+/** onConnection(socket) sees bytes as they come. `options`: of net.createServer. */
+export function startRawOrigin(onConnection, options = {}) {
 	const sockets = new Set()
-	const server = net.createServer(socket => {
+	const server = net.createServer(options, socket => {
 		sockets.add(socket)
 		socket.on('close', () => sockets.delete(socket))
 		socket.on('error', () => {})
