@@ -363,6 +363,14 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 	return true;
 }
 
+/* Who answers for a routine sees what the client's request has (http/h1.h). */
+static void ask_upgrade(er_exchange *x, bool upgrade)
+{
+	x->req.upgrade = upgrade;
+	if (upgrade)
+		er_fields_add(&x->req.fields, &x->arena, ER_LIT("upgrade"), ER_LIT("websocket"));
+}
+
 /* FETCH_REQUEST: everything is as the owner's request came, and nothing has to be checked again. */
 static bool read_request(er_sub *s, const er_frame *f, const er_exchange *from)
 {
@@ -370,7 +378,6 @@ static bool read_request(er_sub *s, const er_frame *f, const er_exchange *from)
 	const er_request *req = &from->req;
 	uint8_t *p = er_arena_alloc(&x->arena, req->method.n + req->scheme.n + req->authority.n + req->target.n);
 	x->req.method = req->method;
-	x->req.upgrade = req->upgrade;
 	x->req.scheme = req->scheme;
 	x->req.authority = req->authority;
 	x->req.target = req->target;
@@ -379,6 +386,7 @@ static bool read_request(er_sub *s, const er_frame *f, const er_exchange *from)
 	er_move_in(&p, &x->req.authority);
 	er_move_in(&p, &x->req.target);
 	copy_fields(&x->req.fields, &x->arena, &req->fields, er_identity_not_to_ask);
+	ask_upgrade(x, req->upgrade);
 	if (f->flags & ER_FF_RELAY)
 		x->req.body = er_outflow_take(&s->call->upload);
 	return x->req.body != NULL || !(f->flags & ER_FF_RELAY);
@@ -607,7 +615,8 @@ static bool read_fetch(er_sub *s, const er_frame *f, er_slice payload, const cha
 		*why = gone_body;
 	else if (!data && !service)
 		er_introduce(x, f->aux);
-	x->req.upgrade = !data && (f->aux & ER_FETCH_UPGRADE) && x->req.body == NULL && er_slice_eq(method, ER_LIT("GET"));
+	bool upgrade = !data && (f->aux & ER_FETCH_UPGRADE) && x->req.body == NULL && er_slice_eq(method, ER_LIT("GET"));
+	ask_upgrade(x, upgrade);
 	return true;
 }
 

@@ -514,8 +514,11 @@ static void serve(er_curl_hop *h)
 static void start(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
-	if (f->upgrade) {
-		er_fetch_ended(f, ER_ERR_CONNECT, "%.*s cannot be asked for a WebSocket", ER_FMT(f->authority));
+	if (f->upgrade) { /* libcurl has no way of handing a connection over with what has come on it */
+		bool tls = er_slice_eq(f->scheme, ER_LIT("https"));
+		er_fetch_ended(f, ER_ERR_CONNECT,
+		               tls ? "%.*s: a WebSocket cannot be asked for over TLS" : "%.*s could not be connected to",
+		               ER_FMT(f->authority));
 		f->advance(f);
 		return;
 	}

@@ -36,9 +36,7 @@ enum {
 	ER_ORIGIN_DISCARD_MAX = 64 * 1024, /* of a redirect's body, to save its connection */
 	ER_ORIGIN_CONNECT_MS = 10000,
 	ER_ORIGIN_IDLE_MS = 60000,
-	/* Without a byte either way, once switched. The client's connection has a bound of its own
-	 * (limits.socketIdleMs); this one is for sockets that have no client. */
-	ER_ORIGIN_SWITCHED_IDLE_MS = 24 * 3600 * 1000,
+	ER_ORIGIN_SWITCHED_IDLE_MS = 24 * 3600 * 1000, /* of a WebSocket; clients have socketIdleMs */
 	/* bytes that a chunk counts for in a turn of the loop, beside its own */
 	ER_ORIGIN_CHUNK_COST = 128,
 	/* For so long a connection is not used after an answer that had no right to a body
@@ -94,17 +92,14 @@ struct er_fetch {
 	er_reach reach; /* before the hop leaves */
 	void *hop;      /* the transport's own, or NULL */
 	er_slice method, scheme, authority, target;
-	er_fields fields; /* checked; without hop-by-hop fields, Host and Content-Length */
-	/* borrowed from x->req.body, or, once the fetch has switched, its own reference of what the
-	 * asker goes on to send; NULL: none, or no more */
-	er_body *upload;
-	int64_t upload_length; /* -1: chunked, when upload != NULL */
-	uint64_t uploaded;     /* bytes, by this hop */
-	er_replay replay;      /* what of the upload was sent before */
-	bool length_zero;      /* say Content-Length: 0 though there is no body */
-	bool is_head;          /* the method is HEAD */
-	bool upgrade;          /* asks for a switch to WebSocket */
-	bool switched;         /* the answer is 101 */
+	er_fields fields;       /* checked; without hop-by-hop fields, Host and Content-Length */
+	er_body *upload;        /* of x->req.body; switched: an own reference of x->res.up; or NULL */
+	int64_t upload_length;  /* -1: chunked, when upload != NULL */
+	uint64_t uploaded;      /* bytes, by this hop */
+	er_replay replay;       /* what of the upload was sent before */
+	bool length_zero;       /* say Content-Length: 0 though there is no body */
+	bool is_head;           /* the method is HEAD */
+	bool upgrade, switched; /* asks for a WebSocket; the answer is 101 */
 	unsigned hops;
 	const er_followed *followed; /* the redirects, the last first; in x's arena */
 	er_buf urls;                 /* of the hops so far, a line each */
@@ -124,8 +119,7 @@ struct er_fetch {
 	bool fresh;
 	bool begins_again; /* the hop has no transport any more, and is to be begun once more */
 	er_pieces in;      /* not yet delivered */
-	/* gathers small parts of the body; its last used bytes may be those of the last
-	 * piece of `in` */
+	/* gathers small parts of the body, the last of them for the last piece of `in` */
 	er_chunk *tail;
 	size_t tail_n;
 	unsigned copies; /* parts that were copied */
@@ -135,8 +129,7 @@ struct er_fetch {
 	/* the source's reference; NULL: the answer has no body, or the fetch is over */
 	er_body *out;
 	er_inflate *inflate;
-	/* bytes that gzip made in this turn of the loop; and in er_origin.later, if that was enough */
-	size_t spent;
+	size_t spent; /* bytes that gzip made in this turn of the loop; enough: in er_origin.later */
 	er_list later;
 };
 

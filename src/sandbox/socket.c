@@ -75,8 +75,10 @@ static void forget(er_socket *s)
 	uint32_t id = s->id;
 	bool sub = s->sub;
 	er_held_end(&s->held);
-	if (!sub)
+	if (!sub) {
+		er_body_up_over(id, false);
 		return;
+	}
 	er_frame f = {.type = ER_FRAME_BODY_CANCEL, .id = id, .flags = ER_FF_SUB, .aux = ER_ERR_CANCELLED};
 	if (er_sub_find(id) != NULL)
 		er_out_frame(&f, (er_slice){0});

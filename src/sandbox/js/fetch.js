@@ -169,7 +169,7 @@ function ask(scope, request, service) {
 	sub.service = service;
 	const { promise } = sub.deferred;
 	if (service === null) send(sub, request, raw, parts, block, url);
-	else sendRaw(sub, methodOfRequest(request), url, block, FETCH_SERVICE, service, raw, request);
+	else sendRaw(sub, methodOfRequest(request), url, block, FETCH_SERVICE | (asksUpgrade(block) ? FETCH_UPGRADE : 0), service, raw, request);
 	subs.set(fid, sub);
 	hang(scope, sub);
 	if (signal !== null) sub.offAbort = onAbort(signal, (reason) => sub.aborted(reason));
