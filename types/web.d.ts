@@ -166,6 +166,47 @@ declare class MessageChannel {
 	readonly [Symbol.toStringTag]: string;
 }
 
+interface CloseEventInit extends EventInit {
+	wasClean?: boolean;
+	code?: number;
+	reason?: string;
+}
+declare class CloseEvent extends Event {
+	constructor(type: string, init?: CloseEventInit);
+	readonly wasClean: boolean;
+	readonly code: number;
+	readonly reason: string;
+}
+declare class WebSocket extends EventTarget {
+	constructor(url: string | URL, protocols?: string | Iterable<string>);
+	static readonly CONNECTING: 0;
+	static readonly OPEN: 1;
+	static readonly CLOSING: 2;
+	static readonly CLOSED: 3;
+	readonly CONNECTING: 0;
+	readonly OPEN: 1;
+	readonly CLOSING: 2;
+	readonly CLOSED: 3;
+	accept(): void;
+	send(data: string | ArrayBuffer | ArrayBufferView | Blob): void;
+	close(code?: number, reason?: string): void;
+	readonly url: string;
+	readonly readyState: number;
+	readonly bufferedAmount: number;
+	readonly protocol: string;
+	readonly extensions: string;
+	binaryType: "blob" | "arraybuffer";
+	onopen: ((this: WebSocket, event: Event) => unknown) | null;
+	onmessage: ((this: WebSocket, event: MessageEvent) => unknown) | null;
+	onerror: ((this: WebSocket, event: Event) => unknown) | null;
+	onclose: ((this: WebSocket, event: CloseEvent) => unknown) | null;
+}
+declare class WebSocketPair {
+	constructor();
+	[end: number]: WebSocket;
+	readonly [Symbol.toStringTag]: string;
+}
+
 interface GlobalEventMap {
 	fetch: FetchEvent;
 	error: ErrorEvent;
@@ -495,8 +536,10 @@ interface ResponseInit {
 	status?: number;
 	statusText?: string;
 	headers?: HeadersInit;
+	webSocket?: WebSocket | null;
 }
 declare class Response {
+	readonly webSocket: WebSocket | null;
 	constructor(body?: BodyInit | null, init?: ResponseInit | Response);
 	static error(): Response;
 	static redirect(url: string | URL, status?: 301 | 302 | 303 | 307 | 308): Response;
