@@ -9,7 +9,7 @@ for purpose in "$@"; do
 	build)
 		packages="$packages gcc libc6-dev make cmake ninja-build pkg-config libuv1-dev node-llhttp libcurl4-openssl-dev libc-ares-dev
 			libseccomp-dev libicu-dev libssl-dev libsqlite3-dev libpsl-dev zlib1g-dev libbrotli-dev libzstd-dev
-			libxxhash-dev libexpat1-dev libmaxminddb-dev ca-certificates"
+			libxxhash-dev libexpat1-dev libmaxminddb-dev libwslay-dev ca-certificates"
 		# Debian 12 has 4.1; where it is gone, 6.0 is the same engine.
 		if dpkg-query -W -f='${Status}' libjavascriptcoregtk-6.0-dev 2>/dev/null | grep -q 'ok installed'; then :; else
 			packages="$packages libjavascriptcoregtk-4.1-dev"

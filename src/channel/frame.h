@@ -121,6 +121,8 @@
 	   is copied, of which nothing was asked yet. Frames about the copy are those about a \
 	   subrequest's response; BODY_FAIL comes at once if there is no such body. */ \
 	X(CLONE) \
+	/* s>n: only of a sandbox that is being debugged. aux: er_inspect_state (channel/inspect.h). */ \
+	X(DEBUG) \
 	/* s>n id (0: no request's): a line of the console. aux: ER_CONSOLE_*. Payload: UTF-8 text. */ \
 	X(LOG) \
 	/* s>n id: an exception. aux: er_err_kind (EXCEPTION, MEMORY, ...). flags: FATAL (the request \

@@ -202,8 +202,10 @@ int er_args_parse(const er_command *cmd, int argc, char **argv, const char **wor
 			return unknown(&c, arg);
 		ER_ASSERT(o->value != NULL ? o->text != NULL : o->flag != NULL);
 		if (o->value == NULL) {
-			if (equals < arg.n)
+			if (equals < arg.n && o->text == NULL)
 				return usage(&c, "this option takes no value", arg);
+			if (equals < arg.n)
+				*o->text = argv[i] + equals + 1;
 			*o->flag = true;
 		} else if (equals < arg.n) {
 			*o->text = argv[i] + equals + 1;

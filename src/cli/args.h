@@ -25,9 +25,11 @@ enum {
 	"Exit status: 0 done, 1 failed, 2 called wrongly, 3 node not reachable, 4 refused (token, role), 5 not found.\n"
 
 typedef struct er_option {
-	const char *name;  /* without the two hyphens */
-	char letter;       /* or 0 */
-	const char *value; /* what --help calls its value; NULL: a switch */
+	const char *name; /* without the two hyphens */
+	char letter;      /* or 0 */
+	/* what --help calls its value; NULL: a switch, which may have one behind "=" if `text` is
+	 * there, too */
+	const char *value;
 	const char *help;  /* one line */
 	bool *flag;        /* of a switch */
 	const char **text; /* of an option with a value */

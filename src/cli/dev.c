@@ -53,6 +53,9 @@ typedef struct dev {
 	size_t n_allowed;
 	unsigned port;
 	bool json;
+	bool inspect, inspect_wait; /* --inspect, --inspect-brk */
+	const char *inspect_text;   /* the debugger's port, as written */
+	unsigned inspect_port;
 
 	uv_loop_t loop;
 	er_project project;
@@ -61,10 +64,12 @@ typedef struct dev {
 	er_devfiles *files;
 	er_devothers *others; /* routines that it calls */
 	er_node *node;
-	er_bundle *first;   /* the first build, until the node has started */
-	size_t own_vars;    /* of .dev.vars */
-	char *data;         /* folder of the key-value store; NULL: the project has none */
-	er_piece code, map; /* of the version that runs; empty: none was built yet */
+	er_inspector *inspector; /* NULL: not --inspect */
+	char *script_url;        /* then: what the script is called */
+	er_bundle *first;        /* the first build, until the node has started */
+	size_t own_vars;         /* of .dev.vars */
+	char *data;              /* folder of the key-value store; NULL: the project has none */
+	er_piece code, map;      /* of the version that runs; empty: none was built yet */
 	unsigned version;
 	bool stopping;
 	bool broken;    /* no routine can run any more */
@@ -195,6 +200,10 @@ static er_config *make_config(dev *d, const er_bundle *failed, er_err *err)
 	int n = snprintf(version, sizeof version, "dev-%u", d->version);
 	er_piece code = d->code.n ? er_piece_sub(d->code, 0, d->code.n) : d->project.main != NULL ? stand_in(failed) : (er_piece){0};
 	er_piece map = er_piece_sub(d->map, 0, d->map.n);
+	if (d->inspector != NULL) {
+		d->project.source_url = er_slice_cstr(d->script_url);
+		er_inspector_map(d->inspector, er_piece_slice(map));
+	}
 	er_routine *r = er_project_routine(&d->project, code, map, er_slice_of(version, (size_t)n), d->allowed, d->n_allowed);
 	if (!er_config_add_routine(c, r, err)) {
 		er_config_unref(c);
@@ -563,6 +572,7 @@ static bool start_node(dev *d, er_err *err)
 		er_devlog_built(d->log, b, false);
 	else if (c != NULL)
 		er_devlog_failed(d->log, b->diags, b->n_diags, false);
+	er_devlog_debug(d->log, d->inspector);
 	er_node_options o = {.config = c, .broken = on_broken, .ctx = d, .events = er_devlog_events(d->log)};
 	d->node = c != NULL ? er_node_new(&d->loop, &o, err) : NULL;
 	er_config_unref(c);
@@ -593,6 +603,9 @@ static void say_ready(dev *d)
 		er_devlog_note(d->log, false, "%zu variable%s of " ER_DEVVARS_FILE " go%s over those of er.jsonc", d->own_vars,
 		               d->own_vars == 1 ? "" : "s", d->own_vars == 1 ? "es" : "");
 	tell_of_others(d, url);
+	if (d->inspector != NULL)
+		er_devlog_note(d->log, false, "a debugger can attach: chrome://inspect, VS Code, or ws://%s",
+		               er_inspector_address(d->inspector));
 	if (d->data != NULL && d->project.n_kv > 0)
 		er_devlog_note(d->log, false, "its key-value store: er kv list %.*s --node %s/admin.sock",
 		               ER_FMT(d->project.kv[0].target), d->data);
@@ -610,6 +623,9 @@ static void clean_up(dev *d)
 		er_bundler_close(d->bundler);
 	if (d->node)
 		er_node_free(d->node);
+	er_devlog_debug(d->log, NULL);
+	if (d->inspector)
+		er_inspector_close(d->inspector);
 	er_devlog_close(d->log);
 	er_devfiles_stop(d->files);
 	er_devothers_stop(d->others);
@@ -621,6 +637,7 @@ static void clean_up(dev *d)
 	er_piece_drop(&d->code);
 	er_piece_drop(&d->map);
 	er_free(d->data);
+	er_free(d->script_url);
 }
 
 /* The first build, which comes later; of static files alone it is there. */
@@ -632,6 +649,21 @@ static bool start_build(dev *d, er_err *err)
 	return true;
 }
 
+/* --inspect: the door is open before there is anything to debug. Sources are beside the script, so
+ * that their names lead to the author's files. */
+static bool start_inspector(dev *d, er_err *err)
+{
+	if (!d->inspect)
+		return true;
+	d->script_url = er_printf("file://%s/routine.js", d->project.root);
+	char *title = er_strdup_slice(d->project.name);
+	er_inspector_options o = {
+	    .loop = &d->loop, .port = d->inspect_port, .wait = d->inspect_wait, .url = d->script_url, .title = title};
+	d->inspector = er_inspector_new(&o, err);
+	er_free(title);
+	return d->inspector != NULL;
+}
+
 /* From a loaded project to the end. The exit status. */
 static int run(dev *d)
 {
@@ -641,8 +673,8 @@ static int run(dev *d)
 	d->log = er_devlog_new(&d->loop, d->json);
 	d->files = er_devfiles_new(&d->loop, on_files, d);
 	d->others = er_devothers_new(&d->loop, d->log, on_others, d);
-	bool other, ok = check_port(d, &err) && er_devfiles_read(d->files, &d->project, &other, &err) && take_others(d, &err) &&
-	                 start_build(d, &err);
+	bool other, ok = check_port(d, &err) && start_inspector(d, &err) && er_devfiles_read(d->files, &d->project, &other, &err) &&
+	                 take_others(d, &err) && start_build(d, &err);
 	while (ok && (d->first == NULL || er_devothers_waits(d->others)) && uv_run(&d->loop, UV_RUN_ONCE))
 		;
 	ok = ok && start_node(d, &err);
@@ -716,6 +748,10 @@ int er_cmd_dev(int argc, char **argv)
 	    {"allow", 0, "ADDRESSES", "private addresses that subrequests may reach, as 10.0.0.0/8,192.168.1.5", NULL, &d.allow},
 	    {"with", 0, "FOLDERS", "projects of routines that it calls (\"services\" of er.jsonc), as ../auth,../mail", NULL,
 	     &d.with},
+	    {"inspect", 0, NULL, "a debugger (Chrome, VS Code) can attach at 127.0.0.1 port 9229; =PORT: at that port, =0: at any",
+	     &d.inspect, &d.inspect_text},
+	    {"inspect-brk", 0, NULL, "the same, and the code waits until one is there and lets it run", &d.inspect_wait,
+	     &d.inspect_text},
 	    {"json", 0, NULL, "one JSON object a line on standard output: ready, build, console, exception, killed, request", &d.json,
 	     NULL},
 	};
@@ -742,6 +778,10 @@ int er_cmd_dev(int argc, char **argv)
 	err = (er_err){0};
 	bool ok = parse_port(port, &d.port) ||
 	          er_fail(&err, ER_ERR_INVALID, "--port: a number from 0 to 65535 is expected, not \"%.200s\"", port);
+	d.inspect |= d.inspect_wait;
+	d.inspect_port = 9229;
+	if (ok && d.inspect_text != NULL && !parse_port(d.inspect_text, &d.inspect_port))
+		ok = er_fail(&err, ER_ERR_INVALID, "--inspect: a port from 0 to 65535 is expected, not \"%.200s\"", d.inspect_text);
 	if (ok && !parse_allow(&d))
 		ok = er_fail(
 		    &err, ER_ERR_INVALID,

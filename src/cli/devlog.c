@@ -39,6 +39,7 @@ typedef struct report {
 struct er_devlog {
 	uint32_t magic;
 	bool json, colour;
+	er_inspector *inspector; /* NULL: nobody debugs */
 	uv_async_t wake;
 	uv_mutex_t lock;
 	er_list queue; /* under the lock */
@@ -135,6 +136,16 @@ static void on_killed(void *ctx, const er_routine *routine, er_exchange *x, er_e
 	r->asked = asked;
 	r->budget = budget;
 	submit(ctx, r);
+}
+
+static void on_inspect(void *ctx, const er_routine *routine, int fd)
+{
+	const er_devlog *log = ctx;
+	/* Of the routines that the project calls nobody debugs: they go on when the socket ends. */
+	if (er_slice_starts(routine->source_url, ER_LIT("file:")))
+		er_inspector_take(log->inspector, fd);
+	else
+		close(fd);
 }
 
 /* One request that is over: copied, since the exchange ends with this call. */
@@ -263,6 +274,8 @@ static void write_queued(er_devlog *log)
 			json_of(&b, r);
 		else
 			text_of(log, &b, r);
+		if (r->kind == EXCEPTION && log->inspector != NULL)
+			er_inspector_exception(log->inspector, er_buf_slice(&r->text), er_buf_slice(&r->stack));
 		report_free(r);
 		if (er_buf_len(&b) > 64 * 1024)
 			er_term_flush(STDOUT_FILENO, &b);
@@ -297,9 +310,18 @@ er_devlog *er_devlog_new(uv_loop_t *loop, bool json)
 	return log;
 }
 
+void er_devlog_debug(er_devlog *log, er_inspector *inspector)
+{
+	log->inspector = inspector;
+}
+
 er_node_events er_devlog_events(er_devlog *log)
 {
-	return (er_node_events){.isolate = {.console = on_console, .exception = on_exception, .killed = on_killed, .ctx = log},
+	return (er_node_events){.isolate = {.console = on_console,
+	                                    .exception = on_exception,
+	                                    .killed = on_killed,
+	                                    .inspect = log->inspector != NULL ? on_inspect : NULL,
+	                                    .ctx = log},
 	                        .access = on_access,
 	                        .ctx = log};
 }

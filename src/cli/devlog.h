@@ -7,11 +7,15 @@
 #define ER_CLI_DEVLOG_H
 
 #include "cli/bundler.h"
+#include "cli/inspect.h"
 #include "gateway/node.h"
 
 typedef struct er_devlog er_devlog;
 
 er_devlog *er_devlog_new(uv_loop_t *loop, bool json);
+/* Before er_devlog_events: sandboxes are for this debugger, which also hears of
+ * exceptions. Borrowed. */
+void er_devlog_debug(er_devlog *log, er_inspector *inspector);
 /* For er_node_new; the log must live until the node is freed. */
 er_node_events er_devlog_events(er_devlog *log);
 /* Writes what is queued and closes; freed when the loop has closed its handle. */

@@ -59,6 +59,8 @@ typedef struct er_project {
 	char *assets_folder; /* absolute */
 	enum er_profile profile;
 	bool fallback;
+	/* what its script is called where it runs; empty: "routine.js" */
+	er_slice source_url;
 } er_project;
 
 /* `where`: an entry file, a folder, or NULL for the current folder. er.jsonc is looked for there

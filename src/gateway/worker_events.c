@@ -293,8 +293,18 @@ static void on_spawner_gone(void *ctx)
 	w->o.spawner_gone(w->o.ctx);
 }
 
+static void on_inspect(void *ctx, const er_routine *r, int fd)
+{
+	const er_worker *w = ctx;
+	w->o.events.isolate.inspect(w->o.events.isolate.ctx, r, fd);
+}
+
 er_isolate_events er_worker_isolate_events(er_worker *w)
 {
-	return (er_isolate_events){
-	    .console = on_console, .exception = on_exception, .killed = on_killed, .spawner_gone = on_spawner_gone, .ctx = w};
+	return (er_isolate_events){.console = on_console,
+	                           .exception = on_exception,
+	                           .killed = on_killed,
+	                           .inspect = w->o.events.isolate.inspect != NULL ? on_inspect : NULL,
+	                           .spawner_gone = on_spawner_gone,
+	                           .ctx = w};
 }

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,7 +156,9 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 {
 	ER_ASSERT(profile <= ER_PROFILE_HARDENED && !h->closing);
 	er_box *box = ER_NEW(er_box);
-	*box = (er_box){.magic = MAGIC, .host = h, .profile = profile, .state = BOX_STARTING, .wake_sandbox = -1, .wake_node = -1};
+	*box = (er_box){
+	    .magic = MAGIC, .host = h, .profile = profile, .state = BOX_STARTING, .wake_sandbox = -1, .wake_node = -1, .inspect = -1};
+	int inspect[2] = {-1, -1}; /* ours, the sandbox's */
 	box->born_us = er_clock_mono_us();
 	int memfd = er_channel_memfd(err);
 	if (memfd < 0)
@@ -168,13 +171,20 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 		er_fail_errno(err, ER_ERR_SYSTEM, "cannot create the eventfds of a sandbox");
 		goto fail;
 	}
+	if (h->config.events.inspect != NULL && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, inspect) < 0) {
+		er_fail_errno(err, ER_ERR_SYSTEM, "cannot make the debugger's socket of a sandbox");
+		goto fail;
+	}
 	do
 		h->next_slot++;
 	while (h->next_slot == 0 || er_idmap_get(&h->slots, h->next_slot) != NULL);
 	box->slot = h->next_slot;
-	if (!er_spawner_ask(h->spawner, box->slot, profile, memfd, box->wake_sandbox, box->wake_node, err))
+	if (!er_spawner_ask(h->spawner, box->slot, profile, memfd, box->wake_sandbox, box->wake_node, inspect[1], err))
 		goto fail;
 	close(memfd);
+	if (inspect[1] >= 0)
+		close(inspect[1]);
+	box->inspect = inspect[0];
 	er_list_init(&box->warm);
 	er_list_init(&box->active);
 	er_list_push(&h->boxes, &box->link);
@@ -197,6 +207,9 @@ er_box *er_box_start(er_isolate_host *h, enum er_profile profile, er_err *err)
 fail:
 	if (memfd >= 0)
 		close(memfd);
+	for (int i = 0; i < 2; i++)
+		if (inspect[i] >= 0)
+			close(inspect[i]);
 	if (box->wake_sandbox >= 0)
 		close(box->wake_sandbox);
 	if (box->wake_node >= 0)
@@ -256,6 +269,8 @@ static void on_poll_closed(uv_handle_t *handle)
 	er_isolate_host *h = box->host;
 	close(box->wake_sandbox);
 	close(box->wake_node);
+	if (box->inspect >= 0)
+		close(box->inspect);
 	er_channel_unmap(&box->channel);
 	box->magic = 0;
 	er_free(box);

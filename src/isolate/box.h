@@ -28,6 +28,8 @@ struct er_box {
 	pid_t pid;
 	er_channel channel;
 	int wake_sandbox, wake_node; /* eventfds, -1 when closed */
+	/* our end of the debugger's socket, until it is handed on; -1: none */
+	int inspect;
 	uv_poll_t poll;
 	bool counted; /* in host->starting: it has not said READY yet */
 	box_share share;

@@ -151,6 +151,11 @@ static bool instance_frame(er_instance *in, const er_frame *f, er_slice payload)
 		if (c != NULL)
 			er_call_cpu(c, f->arg);
 		return true;
+	case ER_FRAME_DEBUG:
+		if (in->host->config.events.inspect == NULL || f->aux > ER_INSPECT_STANDS)
+			return false;
+		in->debug = (er_inspect_state)f->aux;
+		return true;
 	case ER_FRAME_LOG:
 		on_log(in, c, f, payload);
 		return true;

@@ -9,6 +9,7 @@
 #include "base/idmap.h"
 #include "base/list.h"
 #include "channel/frame.h"
+#include "channel/inspect.h"
 #include "isolate/box.h"
 #include "isolate/call.h"
 #include "isolate/instance_states.h"
@@ -54,6 +55,7 @@ struct er_instance {
 
 	/* supervision (supervise.c) */
 	bool heard;                        /* a frame came since the last tick */
+	er_inspect_state debug;            /* what its sandbox says of a debugger */
 	uint64_t cpu_base_us;              /* the process's CPU clock when it was last heard */
 	uint64_t cpu_idle_us;              /* the same when it became idle; 0: the next sweep looks */
 	uint64_t born_us;                  /* when it got its box */

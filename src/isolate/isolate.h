@@ -29,6 +29,10 @@ typedef struct er_isolate_events {
 	 * less than the limit; else 0. */
 	void (*killed)(void *ctx, const er_routine *r, er_exchange *x, er_err_kind why, uint64_t used, uint64_t limit, uint64_t asked,
 	               const char *budget);
+	/* Not NULL: sandboxes are started for debugging (`er dev --inspect` alone). One is about to get
+	 * its code; takes the node's end of its socket (channel/inspect.h), over which it must be told
+	 * that the code may run. */
+	void (*inspect)(void *ctx, const er_routine *r, int fd);
 	/* No sandbox can be started any more, and none runs: once. */
 	void (*spawner_gone)(void *ctx);
 	void *ctx;

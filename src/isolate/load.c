@@ -66,6 +66,10 @@ static bool begin_load(er_instance *in)
 	er_buf_fini(&bindings);
 	ER_ASSERT(w.p == p + n);
 	in->load_begun = true;
+	int inspect = in->box->inspect;
+	in->box->inspect = -1;
+	if (inspect >= 0)
+		in->host->config.events.inspect(in->host->config.events.ctx, r, inspect);
 	return true;
 }
 

@@ -123,23 +123,23 @@ void er_spawner_stop(er_spawner *sp)
 
 /* One packet, with the descriptors of a start beside it. False: the spawner is gone or does not
  * keep up. */
-static bool send_request(int sock, const er_spawn_request *rq, const int *fds)
+static bool send_request(int sock, const er_spawn_request *rq, const int *fds, size_t n_fds)
 {
-	ER_ASSERT((rq->op == ER_SPAWN_START) == (fds != NULL));
+	ER_ASSERT((rq->op == ER_SPAWN_START) == (fds != NULL) && n_fds <= ER_SPAWN_FDS_MOST);
 	struct iovec iov = {.iov_base = (void *)rq, .iov_len = sizeof *rq};
 	union {
-		char bytes[CMSG_SPACE(ER_SPAWN_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(ER_SPAWN_FDS_MOST * sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	if (fds) {
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof control.bytes;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(ER_SPAWN_FDS * sizeof(int));
-		er_copy(CMSG_DATA(c), fds, ER_SPAWN_FDS * sizeof(int));
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		er_copy(CMSG_DATA(c), fds, n_fds * sizeof(int));
 	}
 	ssize_t n;
 	while ((n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)) < 0 && errno == EINTR)
@@ -147,12 +147,13 @@ static bool send_request(int sock, const er_spawn_request *rq, const int *fds)
 	return n == (ssize_t)sizeof *rq;
 }
 
-bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd, int wake_sandbox, int wake_node, er_err *err)
+bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd, int wake_sandbox, int wake_node, int inspect,
+                    er_err *err)
 {
 	ER_ASSERT(memfd >= 0 && wake_sandbox >= 0 && wake_node >= 0 && profile <= ER_PROFILE_HARDENED);
-	er_spawn_request rq = {.op = ER_SPAWN_START, .slot = slot, .profile = profile};
-	int fds[ER_SPAWN_FDS] = {memfd, wake_sandbox, wake_node};
-	if (send_request(sock, &rq, fds))
+	er_spawn_request rq = {.op = ER_SPAWN_START, .slot = slot, .profile = profile, .inspect = inspect >= 0};
+	int fds[ER_SPAWN_FDS_MOST] = {memfd, wake_sandbox, wake_node, inspect};
+	if (send_request(sock, &rq, fds, inspect >= 0 ? ER_SPAWN_FDS_MOST : ER_SPAWN_FDS))
 		return true;
 	if (errno == EAGAIN || errno == ETOOMANYREFS)
 		return er_fail(err, ER_ERR_UNAVAILABLE, "the spawner is behind: too many sandboxes asked for at once");
@@ -164,7 +165,7 @@ void er_spawner_kill(int sock, uint32_t slot)
 	er_spawn_request rq = {.op = ER_SPAWN_KILL, .slot = slot};
 	/* A kill must not get lost. The spawner never waits for its readers, so the queue drains
 	 * whatever else happens. */
-	for (int tries = 0; !send_request(sock, &rq, NULL) && errno == EAGAIN && tries < 100; tries++) {
+	for (int tries = 0; !send_request(sock, &rq, NULL, 0) && errno == EAGAIN && tries < 100; tries++) {
 		struct pollfd p = {.fd = sock, .events = POLLOUT};
 		poll(&p, 1, 10);
 	}

@@ -38,8 +38,9 @@ void er_spawner_stop(er_spawner *sp);
 /* Asks for a sandbox. `slot` is the caller's number for it (unique on this socket while it
  * lives). The three descriptors are passed on and stay the caller's: channel memory, eventfd
  * that wakes the sandbox, eventfd that wakes the node. Never blocks. */
+/* `inspect`: the sandbox's end of the debugger's socket (channel/inspect.h); -1: it has none. */
 ER_MUST_CHECK bool er_spawner_ask(int sock, uint32_t slot, enum er_profile profile, int memfd, int wake_sandbox, int wake_node,
-                                  er_err *err);
+                                  int inspect, er_err *err);
 /* SIGKILL. Harmless if it is already gone; EXITED follows. */
 void er_spawner_kill(int sock, uint32_t slot);
 

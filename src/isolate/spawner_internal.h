@@ -2,8 +2,8 @@
  * start of one sandbox (spawner_start.c) share.
  *
  * Each gateway thread has a SEQPACKET socket: a packet is one er_spawn_request (with three
- * descriptors for START) or one er_spawner_event. Both ends are the same program, forked, so the
- * structs travel as they are. */
+ * descriptors for START, or four) or one er_spawner_event. Both ends are the same program, forked,
+ * so the structs travel as they are. */
 #ifndef ER_ISOLATE_SPAWNER_INTERNAL_H
 #define ER_ISOLATE_SPAWNER_INTERNAL_H
 
@@ -17,10 +17,12 @@ typedef struct er_spawn_request {
 	uint32_t op; /* er_spawn_op */
 	uint32_t slot;
 	uint32_t profile; /* er_profile */
+	uint32_t inspect; /* 1: a descriptor more comes with it, the debugger's socket */
 } er_spawn_request;
 
 enum {
 	ER_SPAWN_FDS = 3,
+	ER_SPAWN_FDS_MOST = ER_SPAWN_FDS + 1,
 	/* User and group ids of sandboxes when the spawner may choose them: a range that systemd's
 	 * and Debian's tables leave unused (systemd.io/UIDS-GIDS: 1879048192-2147352575), so that no
 	 * account, container or DynamicUser shares one. */
@@ -64,6 +66,7 @@ typedef struct er_spawn_want {
 	enum er_profile profile;
 	unsigned index;        /* of the live sandbox; distinct ids come from it */
 	int fds[ER_SPAWN_FDS]; /* borrowed */
+	int inspect;           /* the debugger's socket, borrowed; -1: the sandbox has none */
 } er_spawn_want;
 
 typedef struct er_spawned {

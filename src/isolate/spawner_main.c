@@ -100,6 +100,7 @@ static void start(spawner *s, unsigned sock, const er_spawn_request *rq, const i
 	ER_ASSERT(at < s->n_table && s->table[at].pid == 0 && s->table[at].boot == -1);
 	er_spawn_want want = {.profile = rq->profile == ER_PROFILE_HARDENED ? ER_PROFILE_HARDENED : ER_PROFILE_STANDARD, .index = at};
 	er_copy(want.fds, fds, sizeof want.fds);
+	want.inspect = rq->inspect == 1 ? fds[ER_SPAWN_FDS] : -1;
 	er_spawned made;
 	er_spawner_event ev = {.what = ER_SPAWNER_FAILED, .slot = rq->slot, .level = s->ctx.plan.level};
 	if (er_spawn_start(&s->ctx, &want, &made, ev.text)) {
@@ -138,7 +139,7 @@ static void hang_up(spawner *s, unsigned sock)
 }
 
 /* Collects the descriptors of a packet, however many there are; returns how many fitted. */
-static unsigned take_fds(struct msghdr *msg, int fds[static ER_SPAWN_FDS])
+static unsigned take_fds(struct msghdr *msg, int fds[static ER_SPAWN_FDS_MOST])
 {
 	unsigned got = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
@@ -148,7 +149,7 @@ static unsigned take_fds(struct msghdr *msg, int fds[static ER_SPAWN_FDS])
 		for (size_t i = 0; i < n; i++) {
 			int fd;
 			er_copy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-			if (got < ER_SPAWN_FDS)
+			if (got < ER_SPAWN_FDS_MOST)
 				fds[got++] = fd;
 			else
 				close(fd);
@@ -163,7 +164,7 @@ static void serve(spawner *s, unsigned sock)
 	er_spawn_request rq;
 	struct iovec iov = {.iov_base = &rq, .iov_len = sizeof rq};
 	union {
-		char bytes[CMSG_SPACE(ER_SPAWN_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(ER_SPAWN_FDS_MOST * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
@@ -174,21 +175,21 @@ static void serve(spawner *s, unsigned sock)
 		hang_up(s, sock);
 		return;
 	}
-	int fds[ER_SPAWN_FDS];
-	unsigned got = take_fds(&msg, fds);
+	int fds[ER_SPAWN_FDS_MOST];
+	unsigned got = take_fds(&msg, fds), want = rq.inspect == 1 ? ER_SPAWN_FDS_MOST : ER_SPAWN_FDS;
 	if (n == (ssize_t)sizeof rq && rq.op == ER_SPAWN_START) {
-		if (got == ER_SPAWN_FDS) {
+		if (got == want) {
 			start(s, sock, &rq, fds);
 		} else {
 			er_spawner_event ev = {.what = ER_SPAWNER_FAILED, .slot = rq.slot};
 			snprintf(ev.text, sizeof ev.text, "the spawner got %u of %u descriptors (is the limit of open files reached?)", got,
-			         ER_SPAWN_FDS);
+			         want);
 			tell(s, sock, &ev);
 		}
 	} else if (n == (ssize_t)sizeof rq && rq.op == ER_SPAWN_KILL) {
 		kill_where(s, sock, &rq.slot);
 	}
-	ER_ASSERT(got <= ER_SPAWN_FDS);
+	ER_ASSERT(got <= ER_SPAWN_FDS_MOST);
 	for (unsigned i = 0; i < got; i++)
 		close(fds[i]);
 }

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 /* Where things lie in the sandbox (sandbox/lockdown.h names them too). */
-enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_REPORT, FD_COUNT, FD_PARK = 16 };
+enum { FD_BOOT = 2, FD_FIRST = 3, FD_EXE = FD_FIRST + ER_SPAWN_FDS, FD_REPORT, FD_INSPECT, FD_COUNT, FD_PARK = 16 };
 _Static_assert(FD_FIRST == FD_BOOT + 1 && FD_EXE == FD_FIRST + ER_SPAWN_FDS, "the sandbox counts on this order");
 _Static_assert(FD_COUNT <= FD_PARK, "what is parked is in nobody's place");
 _Static_assert(ER_SPAWN_FDS == 3, "arrange_fds places three");
@@ -162,36 +162,41 @@ static void try_root(const child *c)
 		die(c, "cannot change to an empty root");
 }
 
-/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; two that exec closes.
- * Nothing else. */
+/* Descriptors: 0, 1 null; 2 the boot pipe; 3, 4, 5 what was passed; two that exec closes; the
+ * debugger's socket, if there is to be one. Nothing else. */
 static void arrange_fds(child *c)
 {
-	int from[FD_COUNT] = {c->ctx->null,    c->ctx->null,    c->boot,     c->want->fds[0],
-	                      c->want->fds[1], c->want->fds[2], c->ctx->exe, c->report};
+	int from[FD_COUNT] = {c->ctx->null,    c->ctx->null, c->boot,   c->want->fds[0], c->want->fds[1],
+	                      c->want->fds[2], c->ctx->exe,  c->report, c->want->inspect};
+	int n = c->want->inspect >= 0 ? FD_COUNT : FD_INSPECT;
 	/* Out of the way first: any of them may sit where another belongs. */
-	for (int i = 0; i < FD_COUNT; i++)
+	for (int i = 0; i < n; i++)
 		if ((from[i] = fcntl(from[i], F_DUPFD, FD_PARK)) < 0)
 			die(c, "cannot duplicate a descriptor");
 	c->report = from[FD_REPORT];
-	for (int i = 0; i < FD_COUNT; i++) {
+	for (int i = 0; i < n; i++) {
 		if (i == FD_BOOT && ER_SANITIZED)
 			continue; /* a sanitizer's report goes where the node's own does */
-		if (dup3(from[i], i, i >= FD_EXE ? O_CLOEXEC : 0) < 0)
+		if (dup3(from[i], i, i == FD_EXE || i == FD_REPORT ? O_CLOEXEC : 0) < 0)
 			die(c, "cannot place a descriptor");
 	}
 	c->report = FD_REPORT;
-	syscall(SYS_close_range, FD_COUNT, ~0U, 0);
+	syscall(SYS_close_range, n, ~0U, 0);
 }
 
 static _Noreturn void exec_sandbox(const child *c)
 {
 	ER_ASSERT(c->want != NULL && c->report == FD_REPORT);
-	const char *argv[7] = {"er-sandbox", "--profile", "standard", "--level", er_level_name(c->plan->level), NULL, NULL};
+	const char *argv[8] = {"er-sandbox", "--profile", "standard", "--level", er_level_name(c->plan->level)};
+	size_t n = 5;
 	bool hardened = c->want->profile == ER_PROFILE_HARDENED;
 	if (hardened)
 		argv[2] = "hardened";
 	if (c->ctx->config->attack_hooks)
-		argv[5] = "--attack-hooks";
+		argv[n++] = "--attack-hooks";
+	if (c->want->inspect >= 0)
+		argv[n++] = "--inspect";
+	ER_ASSERT(n < sizeof argv / sizeof *argv);
 	syscall(SYS_execveat, FD_EXE, "", argv, er_spawn_environment(c->want->profile), AT_EMPTY_PATH);
 	if (errno == EACCES)
 		die(c, "cannot execute er-sandbox (it and the libraries must be readable and executable by every user)");

@@ -146,9 +146,23 @@ static bool check_time(er_instance *in, uint64_t now_us)
 	return true;
 }
 
+/* A debugger is there: CPU time is not bounded. While the code stands no time passes for it. */
+static void watch_debugged(er_instance *in, uint64_t now_us)
+{
+	in->cpu_busy_us = in->cpu_idle_us = 0; /* begins anew when the debugger has gone */
+	if (in->debug != ER_INSPECT_STANDS)
+		return;
+	ER_LIST_EACH(l, &in->timed)
+	ER_CONTAINER(l, er_call, timed)->moved_us = now_us;
+	if (in->start != NULL)
+		in->start->since_us = now_us;
+}
+
 void er_supervise_tick(er_instance *in, uint64_t now_us)
 {
 	ER_ASSERT(in->n_calls > 0 || in->start != NULL);
+	if (in->debug != ER_INSPECT_RUNS)
+		watch_debugged(in, now_us);
 	if (!check_time(in, now_us))
 		return;
 	if (in->start != NULL && now_us - in->start->since_us > TRY_MS * 1000ULL) {
@@ -161,7 +175,8 @@ void er_supervise_tick(er_instance *in, uint64_t now_us)
 	}
 	if (!has_process(in))
 		return;
-	check_cpu(in, now_us); /* which may have killed the process */
+	if (in->debug == ER_INSPECT_RUNS)
+		check_cpu(in, now_us); /* which may have killed the process */
 	if (has_process(in) && now_us - in->memory_at_us >= MEMORY_EVERY_US)
 		check_memory(in, now_us);
 }
@@ -196,6 +211,8 @@ void er_supervise_sweep(er_instance *in, uint64_t now_us)
 			er_instance_kill(in, ER_ERR_CANCELLED, 0, 0);
 		return;
 	}
+	if (in->debug != ER_INSPECT_RUNS)
+		return;
 	if (now_us - in->last_used_us > in->routine->limits.idle_s * 1000000ULL)
 		er_instance_close(in);
 	else

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "sandbox/embed.h"
+#include "sandbox/inspect.h"
 #include "sandbox/jsc.h"
 #include "sandbox/sandbox.h"
 
@@ -266,6 +267,8 @@ bool er_engine_start(er_err *err)
 	ER_ASSERT(engine.ctx == NULL);
 	er_engine_wait_start();
 	JSRemoteInspectorDisableAutoStart();
+	if (er_sb.inspect.on && !er_inspect_prepare(err))
+		return false;
 	if (er_jsc_main_thread == NULL)
 		return er_fail(err, ER_ERR_INTERNAL,
 		               "this version of JavaScriptCore has no WTF::initializeMainThread: it would crash when it rests");
@@ -283,6 +286,8 @@ bool er_engine_start(er_err *err)
 	er_js_json_start();
 	er_engine_leave();
 	JSGlobalContextSetInspectable(engine.ctx, false);
+	if (er_sb.inspect.on)
+		er_inspect_begin();
 	snprintf(engine.version, sizeof engine.version, "JavaScriptCore %u.%u.%u%s", jsc_get_major_version(), jsc_get_minor_version(),
 	         jsc_get_micro_version(), er_native_direct() ? "" : " by its public API alone");
 	engine.er = JSObjectMake(engine.ctx, NULL, NULL);
@@ -293,6 +298,8 @@ bool er_engine_start(er_err *err)
 		return false;
 	if (er_sb.lock.attack_hooks)
 		expose_attacks();
+	if (er_sb.inspect.on)
+		er_inspect_start();
 	return er_engine_wait_watch(er_sb.wake_me, err);
 }
 

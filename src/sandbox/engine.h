@@ -67,6 +67,8 @@ void er_engine_set(er_given which, er_value v);
 er_value er_engine_get(er_given which);
 /* Gives memory back; takes milliseconds. */
 void er_engine_collect(void);
+/* One round of the engine's loop; `wait`: until there is something to do. True: something was. */
+bool er_engine_turn(bool wait);
 /* The engine's own work: collections that are due, asynchronous compilation. */
 void er_engine_iterate(void);
 /* Waits for the node to wake us and for the engine's own loop, for at most `ms` (-1: for ever), or

@@ -88,10 +88,25 @@ bool er_engine_wait_watch(int fd, er_err *err)
 	return ok || er_fail_errno(err, ER_ERR_SYSTEM, "cannot watch the node's and the engine's descriptors");
 }
 
+/* What g_main_context_iteration does, which is another function here (engine_inspect.c). */
+bool er_engine_turn(bool may_wait)
+{
+	GPollFD fds[FDS_MAX];
+	gint priority, ms = -1;
+	g_main_context_acquire(wait.loop);
+	gint n = query(fds, &priority, &ms);
+	poll((struct pollfd *)(void *)fds, (nfds_t)n, may_wait ? ms : 0);
+	bool pending = g_main_context_check(wait.loop, priority, fds, n);
+	if (pending)
+		g_main_context_dispatch(wait.loop);
+	g_main_context_release(wait.loop);
+	return pending;
+}
+
 void er_engine_iterate(void)
 {
-	while (g_main_context_pending(wait.loop))
-		g_main_context_iteration(wait.loop, FALSE);
+	while (er_engine_turn(false))
+		;
 	wait.ask_us = 0;
 }
 

@@ -59,6 +59,7 @@ static void evaluate(void)
 	ER_ASSERT(!er_sb.loaded && er_sb.requests.live == 0);
 	er_buf_putc(&er_sb.code_url, 0);
 	er_value exc = NULL;
+	er_inspect_wait();
 	er_turn_begin(background, er_sb.limits.load_cpu_us);
 	(void)er_engine_eval(er_buf_slice(&er_sb.code), (const char *)er_buf_slice(&er_sb.code_url).p, &exc);
 	er_engine_microtasks();

@@ -77,6 +77,13 @@ extern void *er_jsc_throw(const void *vm, void *global,
 extern void er_jsc_lock(void **holder, const void *vm) __asm__("_ZN3JSC12JSLockHolderC1ERNS_2VME") __attribute__((weak));
 extern void er_jsc_unlock(void **holder) __asm__("_ZN3JSC12JSLockHolderD1Ev") __attribute__((weak));
 extern void er_jsc_microtasks(const void *vm) __asm__("_ZN3JSC2VM15drainMicrotasksEv") __attribute__((weak));
+/* The engine's remote inspector: it connects to the address that was set. WTF::CString is a
+ * pointer, and taken. For sandboxes that are debugged (engine_inspect.c). */
+extern void JSRemoteInspectorStart(void);
+extern void er_jsc_cstring(void **out, const char *text) __asm__("_ZN3WTF7CStringC1EPKc") __attribute__((weak));
+extern void
+er_jsc_inspector_address(void **cstring) __asm__("_ZN9Inspector15RemoteInspector25setInspectorServerAddressEON3WTF7CStringE")
+    __attribute__((weak));
 /* From the GLib API, whose headers do not mix with these. */
 extern unsigned jsc_get_major_version(void);
 extern unsigned jsc_get_minor_version(void);

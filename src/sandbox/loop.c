@@ -150,7 +150,7 @@ static bool stalled(void)
 static void rest_and_tidy(void)
 {
 	/* What JavaScript does about it may wake others: the round is over. */
-	if (er_sb.loaded && er_frames_hung() > 0)
+	if (er_sb.loaded && !er_sb.inspect.attached && er_frames_hung() > 0)
 		return;
 	bool slept = rest(state.cold ? WARM_AFTER_MS : state.dirty ? TRIM_AFTER_MS : -1);
 	if (!(slept && er_sb.requests.live == 0) && !stalled())

@@ -80,6 +80,8 @@ static bool parse_args(int argc, char **argv, er_lockdown *l, er_err *err)
 		const char *value = i + 1 < argc ? argv[i + 1] : "";
 		if (strcmp(argv[i], "--attack-hooks") == 0) {
 			l->attack_hooks = true;
+		} else if (strcmp(argv[i], "--inspect") == 0) {
+			er_sb.inspect.on = true;
 		} else if (strcmp(argv[i], "--public-api") == 0) {
 			er_engine_public_only = true;
 		} else if (strcmp(argv[i], "--profile") == 0 && (strcmp(value, "standard") == 0 || strcmp(value, "hardened") == 0)) {

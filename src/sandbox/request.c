@@ -90,7 +90,7 @@ er_request *er_request_new(const er_frame *f, er_slice payload)
 	r->id = f->id;
 	r->upload = f->arg;
 	r->flags = f->flags;
-	r->over = r->done_told = r->draining = r->metered = r->streaming = r->told_hung = false;
+	r->over = r->done_told = r->draining = r->metered = r->streaming = r->debugged = r->told_hung = false;
 	r->timers_n = r->logs_n = 0;
 	r->sockets_n = 0;
 	r->cpu_ns = r->cpu_past_ns = r->relieved_ns = r->upload_asked = 0;

@@ -24,6 +24,7 @@ typedef struct er_request {
 	bool draining;     /* JavaScript is done with it, a body of ours still goes out */
 	bool metered;      /* a METER is due */
 	bool streaming;    /* JavaScript writes the answer's body as the node gives credit */
+	bool debugged;     /* a debugger was there in one of its turns: its CPU time has no limit */
 	bool told_hung;    /* JavaScript has heard that nothing can wake it */
 	uint32_t timers_n; /* live */
 	uint32_t logs_n;   /* LOG frames sent */

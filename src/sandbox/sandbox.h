@@ -23,6 +23,7 @@
 #include "base/list.h"
 #include "channel/frame.h"
 #include "sandbox/held.h"
+#include "sandbox/inspect.h"
 #include "sandbox/lockdown.h"
 #include "sandbox/out.h"
 #include "sandbox/request.h"
@@ -43,6 +44,7 @@ typedef struct er_sandbox {
 	int wake_me;   /* eventfd: the node woke us */
 	int wake_node; /* eventfd: we wake the node */
 	er_lockdown lock;
+	er_inspect inspect;
 	er_load_limits limits;
 	bool loaded;  /* top-level code has run and there is a handler */
 	bool closing; /* no more requests; exit when the last is over */
@@ -64,6 +66,11 @@ typedef struct er_sandbox {
 extern er_sandbox er_sb;
 
 /* Descriptors that the spawner leaves open. */
-enum { ER_FD_CHANNEL = 3, ER_FD_WAKE_SANDBOX = 4, ER_FD_WAKE_NODE = 5 };
+enum {
+	ER_FD_CHANNEL = 3,
+	ER_FD_WAKE_SANDBOX = 4,
+	ER_FD_WAKE_NODE = 5,
+	ER_FD_INSPECT = 8, /* of a sandbox that is debugged: the debugger's socket */
+};
 
 #endif

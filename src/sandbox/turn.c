@@ -178,7 +178,8 @@ static void begin(er_request *owner, uint64_t *account, uint64_t limit_us)
 	t->owner_id = owner->id;
 	t->account = account;
 	t->before_ns = *account;
-	t->limit_ns = limit_us * 1000;
+	owner->debugged |= er_sb.inspect.attached;
+	t->limit_ns = owner->debugged ? UINT64_MAX / 2 : limit_us * 1000;
 	t->exact = t->before_ns > t->limit_ns / 2;
 	t->refused = er_death_refused();
 	t->helped_ns = 0;
@@ -316,7 +317,9 @@ void er_turn_end(void)
 		uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - t->cpu_base_ns;
 		used = min64(used, cpu > t->charged_ns ? cpu - t->charged_ns : 0);
 	}
-	*t->account += used + t->helped_ns;
+	/* What belongs to no request is the debugger's, while one is there. */
+	if (!er_sb.inspect.attached || owner->id != 0)
+		*t->account += used + t->helped_ns;
 	if (*t->account > t->limit_ns)
 		out_of_cpu(t, *t->account);
 	t->active = false;
@@ -335,6 +338,10 @@ void er_turn_end(void)
 		t->forgets(r);
 	}
 	t->owner = NULL;
+	if (er_sb.inspect.on) {
+		er_inspect_tell();
+		er_sb.requests.background.debugged = er_sb.inspect.attached;
+	}
 	if (took)
 		er_out_flush();
 	if (exact || t->charged_ns > ER_TURN_SYNC_NS)

@@ -124,7 +124,7 @@ static void start(driver *d)
 	d->pid = 0;
 	d->slot++;
 	d->asked_us = er_clock_mono_us();
-	if (!er_spawner_ask(d->sp.sockets[0], d->slot, d->profile, mem, d->wake_sandbox, d->wake_node, &err))
+	if (!er_spawner_ask(d->sp.sockets[0], d->slot, d->profile, mem, d->wake_sandbox, d->wake_node, -1, &err))
 		give_up(1, "ask", err.text);
 	close(mem);
 	while (!d->ready || !d->pid)

@@ -123,7 +123,7 @@ static void prepare(box *b, uint32_t slot)
 static void ask_for(er_spawner *sp, box *b, enum er_profile profile)
 {
 	er_err err = {0};
-	if (!er_spawner_ask(sp->sockets[0], b->slot, profile, b->memfd, b->wake_sandbox, b->wake_node, &err))
+	if (!er_spawner_ask(sp->sockets[0], b->slot, profile, b->memfd, b->wake_sandbox, b->wake_node, -1, &err))
 		fail_msg("%s", err.text);
 }
 

@@ -1,0 +1,218 @@
+// The debugger of er dev as a client of the Chrome DevTools protocol meets it; and that only er dev
+// has it.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { project, run, startDev, write } from './lib/desk.mjs'
+import { Devtools, ask, generatedOf, knock } from './lib/devtools.mjs'
+import { startNode } from './lib/node.mjs'
+import * as proc from './lib/proc.mjs'
+import * as raw from './lib/raw.mjs'
+
+const sleepy = { timeout: 120000 }
+const source = `type Item = { price: number; count: number };
+export function total(items: Item[]): number {
+	let sum = 0;
+	for (const item of items) {
+		sum += item.price * item.count;
+	}
+	return sum;
+}
+export default {
+	async fetch(request: Request): Promise<Response> {
+		const path = new URL(request.url).pathname;
+		if (path === "/throw") throw new TypeError("thrown here");
+		if (path === "/busy") { let n = 0; for (let i = 0; i < 3e7; i++) n += i % 7; return new Response("busy " + n); }
+		const items = [{ price: 2, count: 3 }, { price: 5, count: 1 }];
+		const sum = total(items);
+		console.log("the sum", { sum });
+		return new Response("sum " + sum);
+	},
+};
+`
+const files = { 'er.jsonc': '{ "name": "shop", "main": "src/index.ts", "limits": { "responseMs": 1500 } }', 'src/index.ts': source }
+
+async function debugged(args = ['--inspect=0'], own = files) {
+	const dir = project(own)
+	const dev = await startDev(args, { cwd: dir })
+	const note = await dev.event('note', e => /a debugger can attach/.test(e.text))
+	return { dev, dir, port: Number(/:(\d+)\//.exec(note.text)[1]), address: /ws:\/\/(\S+)/.exec(note.text)[1] }
+}
+
+const mapOf = script => JSON.parse(Buffer.from(/base64,(.*)$/.exec(script.sourceMapURL)[1], 'base64'))
+
+test('a breakpoint in the TypeScript stops there; locals are seen and evaluated, steps taken, and the request answers', sleepy, async () => {
+	const { dev, dir, port } = await debugged()
+	const d = await Devtools.attach(port)
+	await d.send('Runtime.enable')
+	await d.send('Debugger.enable')
+	assert.equal((await dev.get('/')).text, 'sum 11')
+	const script = await d.event('Debugger.scriptParsed', { accept: s => s.url === `file://${dir}/routine.js` })
+	const map = mapOf(script)
+	const [lineNumber, columnNumber] = generatedOf(map, 'src/index.ts', 4)
+	const set = await d.send('Debugger.setBreakpointByUrl', { lineNumber, columnNumber, url: script.url })
+	assert.equal(set.locations.length, 1)
+
+	const from = d.events.length
+	const request = dev.get('/', { timeout: 60000 })
+	const stood = await d.event('Debugger.paused', { from })
+	assert.deepEqual(stood.hitBreakpoints, [set.breakpointId])
+	assert.deepEqual(stood.callFrames.slice(0, 2).map(f => f.functionName), ['total', 'fetch'])
+	const [top] = stood.callFrames
+	assert.equal(top.location.lineNumber, lineNumber)
+	// longer than a request may take: no time passes while it stands
+	await raw.sleep(2500)
+	const evaluated = await d.send('Debugger.evaluateOnCallFrame', { callFrameId: top.callFrameId, expression: 'sum + item.price', returnByValue: true })
+	assert.equal(evaluated.result.value, 2)
+	const thrown = await d.send('Debugger.evaluateOnCallFrame', { callFrameId: top.callFrameId, expression: 'nothing.of.this' })
+	assert.match(thrown.exceptionDetails.exception.description, /^ReferenceError/)
+	const local = top.scopeChain.find(s => s.type === 'local')
+	const members = (await d.send('Runtime.getProperties', { objectId: local.object.objectId, ownProperties: true })).result
+	const items = members.find(p => p.name === 'items')
+	assert.equal(items.value.description, 'Array(2)')
+	const second = (await d.send('Runtime.getProperties', { objectId: items.value.objectId, ownProperties: true, generatePreview: true })).result.find(p => p.name === '1')
+	assert.deepEqual(second.value.preview.properties.map(p => `${p.name} ${p.value}`), ['price 5', 'count 1'])
+
+	let at = d.events.length
+	await d.send('Debugger.stepOver')
+	const stepped = await d.event('Debugger.paused', { from: at })
+	assert.ok(d.events.slice(at).some(e => e.method === 'Debugger.resumed'))
+	assert.equal(stepped.callFrames[0].functionName, 'total')
+	await d.send('Debugger.removeBreakpoint', { breakpointId: set.breakpointId })
+	at = d.events.length
+	await d.send('Debugger.stepOut')
+	const out = await d.event('Debugger.paused', { from: at })
+	assert.equal(out.callFrames[0].functionName, 'fetch')
+	await d.send('Debugger.resume')
+	assert.equal((await request).text, 'sum 11')
+	const line = await d.event('Runtime.consoleAPICalled', { from })
+	assert.deepEqual(line.args.map(a => a.value ?? a.preview.properties[0].value), ['the sum', '11'])
+	await dev.event('console', e => /the sum/.test(e.text))
+	const { scriptSource } = await d.send('Debugger.getScriptSource', { scriptId: script.scriptId })
+	assert.match(scriptSource, /function total\(items\)/)
+	d.close()
+	await dev.stop()
+})
+
+test('a session survives a save: its breakpoints hold in the new code, also at the top level', sleepy, async () => {
+	const { dev, dir, port } = await debugged()
+	const d = await Devtools.attach(port)
+	await d.send('Runtime.enable')
+	await d.send('Debugger.enable')
+	const url = `file://${dir}/routine.js`
+	assert.equal((await dev.get('/')).text, 'sum 11')
+	await d.send('Debugger.setPauseOnExceptions', { state: 'uncaught' })
+	write(dir, { 'src/index.ts': 'const top: number = 41;\ndebugger;\nexport default { fetch: () => new Response("top " + (top + 1)) };\n' })
+	await dev.event('build', e => e.ok, { from: dev.events.findIndex(e => e.event === 'ready') })
+	const request = dev.get('/', { timeout: 60000 })
+	const stood = await d.event('Debugger.paused')
+	assert.equal(stood.callFrames[0].url, url)
+	const { result } = await d.send('Debugger.evaluateOnCallFrame', { callFrameId: stood.callFrames[0].callFrameId, expression: 'top' })
+	assert.equal(result.value, 41)
+	await d.send('Debugger.resume')
+	assert.equal((await request).text, 'top 42')
+	// objects of the sandbox before are known as gone
+	await assert.rejects(d.send('Runtime.getProperties', { objectId: '0:{"injectedScriptId":1,"id":1}' }), /sandbox that is gone/)
+	d.close()
+	await dev.stop()
+})
+
+test('code that runs is evaluated in, profiled, and has no limit of CPU time; what it throws is told', sleepy, async () => {
+	const { dev, port } = await debugged(undefined, { ...files, 'er.jsonc': '{ "name": "shop", "main": "src/index.ts" }' })
+	// without a debugger the limits hold
+	assert.equal((await dev.get('/busy')).status, 599)
+	const d = await Devtools.attach(port)
+	await d.send('Runtime.enable')
+	await d.send('Debugger.enable')
+	await d.send('Profiler.enable')
+	assert.equal((await dev.get('/')).text, 'sum 11')
+	assert.equal((await d.send('Runtime.evaluate', { expression: 'Promise.resolve(6 * 7)', awaitPromise: true, returnByValue: true })).result.value, 42)
+	assert.equal((await d.send('Runtime.evaluate', { expression: '10n ** 20n' })).result.unserializableValue, '100000000000000000000n')
+	// a breakpoint met while something is evaluated stops nothing
+	assert.equal((await d.send('Runtime.evaluate', { expression: 'debugger; 7' })).result.value, 7)
+	assert.equal((await d.send('Runtime.callFunctionOn', { functionDeclaration: 'function (n) { return typeof this.fetch + n }', executionContextId: 1, arguments: [{ value: 1 }] })).result.value, 'function1')
+	await d.send('Profiler.start')
+	assert.match((await dev.get('/busy', { timeout: 60000 })).text, /^busy /)
+	const { profile } = await d.send('Profiler.stop')
+	assert.ok(profile.nodes.some(n => n.callFrame.functionName === 'fetch'), JSON.stringify(profile.nodes).slice(0, 500))
+	assert.ok(profile.samples.length > 5 && profile.samples.length === profile.timeDeltas.length)
+	assert.equal((await dev.get('/throw')).status, 599)
+	const { exceptionDetails } = await d.event('Runtime.exceptionThrown')
+	assert.match(exceptionDetails.exception.description, /^TypeError: thrown here\n {4}at fetch \(src\/index\.ts:12:\d+\)/)
+	await assert.rejects(d.send('Page.navigate'), /wasn't found/)
+	d.close()
+	await dev.stop()
+})
+
+test('a debugger that leaves lets the code go on; the next one may come', sleepy, async () => {
+	const { dev, port } = await debugged(undefined, { ...files, 'er.jsonc': '{ "name": "shop", "main": "src/index.ts" }' })
+	for (let i = 0; i < 2; i++) {
+		assert.equal((await dev.get('/')).text, 'sum 11')
+		const d = await Devtools.attach(port)
+		await d.send('Runtime.enable')
+		await d.send('Debugger.enable')
+		await d.send('Debugger.pause')
+		const request = dev.get('/', { timeout: 60000 })
+		await d.event('Debugger.paused')
+		d.close()
+		assert.equal((await request).text, 'sum 11')
+		// what comes next has its limits again
+		const seen = []
+		await raw.until(async () => seen.push((await dev.get('/busy', { timeout: 60000 })).headers['er-error']) && /^cpu/.test(seen.at(-1)), { what: `the limit; there was ${seen}` })
+	}
+	await dev.stop()
+})
+
+test('with --inspect-brk the code waits for a debugger that lets it run', sleepy, async () => {
+	const { dev, port } = await debugged(['--inspect-brk=0'])
+	const request = dev.get('/', { timeout: 60000 })
+	await raw.sleep(300)
+	const d = await Devtools.attach(port)
+	await d.send('Debugger.enable')
+	await d.send('Debugger.setBreakpointByUrl', { lineNumber: 1, urlRegex: 'routine\\.js$' })
+	await d.send('Runtime.runIfWaitingForDebugger')
+	await d.event('Debugger.paused')
+	await d.send('Debugger.resume')
+	assert.equal((await request).text, 'sum 11')
+	d.close()
+	await dev.stop()
+})
+
+test('strangers do not get in: other hosts, web pages, guessed paths, a second debugger', sleepy, async () => {
+	const { dev, port, address } = await debugged()
+	const path = address.slice(address.indexOf('/'))
+	assert.equal((await ask(port, '/json/list', { Host: 'evil.example' })).status, 403)
+	assert.equal((await ask(port, '/json/list', { Host: `localhost.evil.example:${port}` })).status, 403)
+	assert.equal(await knock(port, path, { Host: 'evil.example' }), 403)
+	assert.equal(await knock(port, path, { Origin: 'http://evil.example' }), 403)
+	assert.equal(await knock(port, '/' + '0'.repeat(32)), 404)
+	assert.equal((await ask(port, path)).status, 426)
+	assert.equal(JSON.parse((await ask(port, '/json/version', { Host: `localhost:${port}` })).text)['Protocol-Version'], '1.3')
+	assert.ok(JSON.parse((await ask(port, '/json')).text)[0].devtoolsFrontendUrl.endsWith(`ws=${address}`))
+	const d = await Devtools.attach(port)
+	assert.equal(await knock(port, path), 409)
+	// nonsense on the wire ends the session and nothing else
+	const c = await raw.connect(port)
+	c.send('\x16\x03\x01\x02\x00\x01\x00\r\n\r\n')
+	await raw.until(async () => (await ask(port, '/json/version')).status === 200, { what: 'the door' })
+	assert.equal((await dev.get('/')).text, 'sum 11')
+	c.close()
+	d.close()
+	await dev.stop()
+})
+
+test('a sandbox of a node has no debugger: no socket, no flag, and no way to ask for one', sleepy, async () => {
+	const node = await startNode({ routines: { plain: 'addEventListener("fetch", e => e.respondWith(new Response("ok")))' } })
+	assert.equal((await node.get('plain')).text, 'ok')
+	const sandboxes = proc.sandboxes(node.pid)
+	assert.ok(sandboxes.length > 0)
+	for (const pid of sandboxes) {
+		assert.doesNotMatch(fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /inspect/)
+		assert.deepEqual(fs.readdirSync(`/proc/${pid}/fd`).filter(fd => /^socket:/.test(fs.readlinkSync(`/proc/${pid}/fd/${fd}`))), [])
+	}
+	await node.stop()
+	const refused = await run(['node', '--inspect'])
+	assert.equal(refused.code, 2)
+	const dir = project({ 'node.jsonc': '{ "listen": ["127.0.0.1:0"], "inspect": true }' })
+	assert.equal((await run(['node', '--config', `${dir}/node.jsonc`])).code !== 0, true)
+})
