@@ -2,7 +2,7 @@
 // imports. Strict: a line that it does not understand ends the build.
 import { readFileSync } from 'node:fs';
 
-const HEADERS = ['contract_html.h', 'contract.h'].map((name) => new URL(`../../channel/${name}`, import.meta.url));
+const HEADERS = ['contract_crypto.h', 'contract_html.h', 'contract.h'].map((name) => new URL(`../../channel/${name}`, import.meta.url));
 
 /** Every `#define ER_<name>_TABLE(X)`, as name → lists of what stands between the parentheses of
  * each X(...). */
