@@ -279,6 +279,12 @@ export async function startEr(routines, config = {}, program = erProgram) {
 	return { child: start([program, 'node', '--config', conf], { env }), port, admin }
 }
 
+/** A routine that hands its request to another one, and the answer on unread. */
+const startService = async program => {
+	const source = 'addEventListener("fetch", event => event.respondWith(event.env.HELLO.fetch(event.request)))'
+	return { ...(await startEr({ front: { source, routes: ['*'], services: { HELLO: 'hello' } }, hello: { source: helloEr } }, { limits: { requests: 0 } }, program)), host: 'front.localhost' }
+}
+
 const edgeroutine = ({ name, program }) => ({
 	name,
 	exists: () => fs.existsSync(program),
@@ -288,6 +294,7 @@ const edgeroutine = ({ name, program }) => ({
 		if (isCache(scenario)) return startEr({}, { origin, limits: { requests: 0 }, ...cache }, program)
 		if (isData(scenario)) return startErData(startEr, wrapEr, scenario, program)
 		if (isAssets(scenario)) return startErAssets(startEr, scenario, program)
+		if (scenario === 'service') return startService(program)
 		const s = await startEr({ [scenario]: { source: wrapEr(app(scenario, origin)), routes: ['*'], allowAddresses: ['127.0.0.0/8'] } }, { limits: { requests: 0 } }, program)
 		return { ...s, host: `${scenario}.localhost` }
 	},
@@ -306,12 +313,12 @@ const behindRoutine = {
 	},
 }
 
-/** What the scenarios of data are compared with: a routine that asks nobody. */
+/** What the scenarios of data, and `service`, are compared with: a routine that asks nobody. */
 const helloOfData = {
 	name: HELLO,
 	exists: () => fs.existsSync(erProgram),
 	async start(scenario) {
-		if (!isData(scenario)) return undefined
+		if (!isData(scenario) && scenario !== 'service') return undefined
 		return { ...(await startEr({ hello: { source: helloEr, routes: ['*'] } }, { limits: { requests: 0 } })), host: 'hello.localhost' }
 	},
 }

@@ -2,11 +2,11 @@
 // [--only er,deno,...] [SCENARIO...]
 //
 // Scenarios: hello json relay cache-1k cache-32k cache-1m cache-miss disk-1k disk-32k disk-1m
-// cache-match kv-get kv-put kv-list assets-1k assets-100k latency cold memory. Every server is
-// pinned to core 0 (er: gateway and sandbox together), load and origin to core 1; 64 connections;
-// each server is warmed up; rounds alternate between the servers, so that what else the machine
-// does hits all of them; figures are medians of the rounds. Prints Markdown tables and keeps
-// everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its
+// cache-match kv-get kv-put kv-list assets-1k assets-100k service latency cold memory. Every server
+// is pinned to core 0 (er: gateway and sandbox together), load and origin to core 1; 64
+// connections; each server is warmed up; rounds alternate between the servers, so that what else
+// the machine does hits all of them; figures are medians of the rounds. Prints Markdown tables and
+// keeps everything in build/bench.json. ER_BEFORE=PATH adds another build of er (its path, with its
 // er-sandbox beside it) as "er before", in the same rounds.
 import fs from 'node:fs'
 import http from 'node:http'
@@ -32,7 +32,7 @@ const quick = flag('quick')
 const rounds = Number(option('rounds', quick ? 1 : 5))
 const seconds = Number(option('seconds', quick ? 2 : 5))
 const only = option('only', '')?.split(',').filter(Boolean)
-const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'cache-miss', 'disk-1k', 'disk-32k', 'disk-1m', 'cache-match', 'kv-get', 'kv-put', 'kv-list', 'assets-1k', 'assets-100k', 'latency', 'cold', 'memory']
+const all = ['hello', 'json', 'relay', 'cache-1k', 'cache-32k', 'cache-1m', 'cache-miss', 'disk-1k', 'disk-32k', 'disk-1m', 'cache-match', 'kv-get', 'kv-put', 'kv-list', 'assets-1k', 'assets-100k', 'service', 'latency', 'cold', 'memory']
 const scenarios = args.length ? args : all
 for (const s of scenarios) if (!all.includes(s)) throw new Error(`no such scenario: ${s} (there are ${all.join(', ')})`)
 
@@ -51,6 +51,7 @@ const keep = () => {
 async function startAll(scenario, context, list = here) {
 	const servers = []
 	for (const peer of list) {
+		if (scenario === 'service' && !/^er\b/.test(peer.name)) continue
 		try {
 			const s = await peer.start(scenario, context)
 			if (!s) continue

@@ -84,7 +84,7 @@ function options(argv) {
 }
 
 function writeConfig(file, config, kind) {
-	const order = ["name", "main", "routes", "kv", "services", "vars", "limits", "compat"];
+	const order = ["name", "main", "routes", "kv", "services", "crons", "vars", "limits", "compat"];
 	const sorted = Object.fromEntries(order.filter((k) => config[k] !== undefined).map((k) => [k, config[k]]));
 	fs.writeFileSync(file, `// Made by er init --from, from ${kind}. docs/routines.md says what can stand here.\n${JSON.stringify(sorted, null, "\t")}\n`, { flag: "wx" });
 }

@@ -8,6 +8,17 @@ interface ExportedHandler<E = unknown> {
 	fetch?(request: Request, env: E, ctx: ExecutionContext): Response | string | Promise<Response | string>;
 	/** Only decides whether a request goes on; asked if there is no fetch. */
 	bypass?(request: Request, env: E, ctx: ExecutionContext): ResponseBypass | Promise<ResponseBypass>;
+	/** It is a time of "crons" in er.jsonc. Over when the promise and all of waitUntil are. */
+	scheduled?(event: ScheduledEvent, env: E, ctx: ExecutionContext): unknown;
+}
+interface ScheduledEvent extends Event {
+	/** The expression, as it is written. */
+	readonly cron: string;
+	/** Milliseconds since 1970. */
+	readonly scheduledTime: number;
+	waitUntil(promise: PromiseLike<unknown> | unknown): void;
+	/** A run is never tried again. */
+	noRetry(): void;
 }
 declare class ExecutionContext {
 	private constructor();

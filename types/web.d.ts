@@ -209,6 +209,7 @@ declare class WebSocketPair {
 
 interface GlobalEventMap {
 	fetch: FetchEvent;
+	scheduled: ScheduledEvent;
 	error: ErrorEvent;
 	unhandledrejection: PromiseRejectionEvent;
 	rejectionhandled: PromiseRejectionEvent;

@@ -54,9 +54,8 @@
 	/* the code gave a complete body, which a redirect may send again: C's own, the prelude does \
 	   not say it */ \
 	X(FETCH_WHOLE, 64) \
-	/* the request itself, as it came: C's own, er.fetchRequest says it */ \
-	X(FETCH_REQUEST, 128) \
-	X(FETCH_ANSWER, 256) /* what it brings is its request's answer: C's own, er.answer says it */ \
+	X(FETCH_REQUEST, 128) /* the request itself, as it came: C's own, er.fetchRequest says it */ \
+	X(FETCH_ANSWER, 256)  /* what it brings is its request's answer: C's own, er.answer says it */ \
 	/* the sandbox reads the answer's body: its first PULL_WINDOW bytes come unasked */ \
 	X(FETCH_PULL, 512) \
 	/* the frame says what is wished of the cache: C's own, from the argument `wishes` */ \
@@ -249,6 +248,7 @@ enum {
 /* ---- hooks: what C calls ---- */
 #define ER_HOOK_TABLE(X) \
 	X(request, (id)) \
+	X(scheduled, (id)) \
 	X(loaded, ()) \
 	X(bodyData, (key, bytes, fin)) \
 	X(bodyFail, (key, kind)) \

@@ -50,7 +50,8 @@
 	/* n>s id: a request. Payload: the strings method, URL, fields block, info block \
 	   ("remote_addr\n1.2.3.4\nscheme\nhttp\n", and what else the node knows: \
 	   sandbox/js/client.js); with INLINE then the whole upload. arg: length of \
-	   the upload, or ER_LEN_UNKNOWN. flags: BODY (there is an upload), INLINE. */ \
+	   the upload, or ER_LEN_UNKNOWN. flags: BODY (there is an upload), INLINE. aux 1: no request, \
+	   but a time: the info block is "cron\nEXPRESSION\nscheduledTime\nMILLISECONDS\n". */ \
 	X(REQUEST) \
 	/* both id [SUB] [FIN]: bytes of a body. arg, where a sandbox ends a response's body: its CPU \
 	   time so far. */ \

@@ -51,6 +51,7 @@ int er_cmd_logs(int argc, char **argv);
 int er_cmd_completion(int argc, char **argv);
 int er_cmd_manual(int argc, char **argv);
 
+extern const er_row er_row_cron_list, er_row_cron_run, er_row_cron_history;
 extern const er_row er_row_audit, er_row_cache_explain, er_row_cache_status, er_row_prefetch, er_row_purge, er_row_site_add,
     er_row_site_list, er_row_site_rm, er_row_site_show, er_row_site_test, er_row_deployments, er_row_env_list, er_row_env_rm,
     er_row_env_set, er_row_kv_delete, er_row_kv_export, er_row_kv_get, er_row_kv_import, er_row_kv_list, er_row_kv_namespace_add,

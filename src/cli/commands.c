@@ -73,6 +73,12 @@ static const er_cli_command kv[] = {
     {ROW("export", "write a namespace as NDJSON", er_row_kv_export)},
 };
 
+static const er_cli_command cron[] = {
+    {ROW("list", "what runs by the clock, and when next", er_row_cron_list)},
+    {ROW("run", "run it now", er_row_cron_run)},
+    {ROW("history", "how the last runs went", er_row_cron_history)},
+};
+
 static const er_cli_command token[] = {
     {ROW("list", "who may do what", er_row_token_list)},
     {ROW("add", "make a token; it is shown once", er_row_token_add)},
@@ -112,6 +118,7 @@ static const er_cli_command commands[] = {
     {ROW("env", "variables of an environment: list, set, rm", er_row_env_list), GROUP(env)},
     {ROW("secret", "secrets of an environment: put, list, rm, bulk", er_row_secret_list), GROUP(secret)},
     {LEAF("kv", "data on the node: namespace, get, put, delete, list, import, export", NULL), GROUP(kv)},
+    {ROW("cron", "what routines do by the clock: list, run, history", er_row_cron_list), GROUP(cron)},
     {LEAF("tail", "watch requests, console and exceptions as they come", er_cmd_tail)},
     {LEAF("logs", "the same for what has been", er_cmd_logs)},
     {ROW("token", "who may use the admin API: add, list, rm", er_row_token_list), GROUP(token)},

@@ -324,8 +324,8 @@ static void tell_of_others(dev *d, const char *url)
 	if (missing.n > 0)
 		er_devlog_note(d->log, true,
 		               "the routine %.*s, which \"services\" names, is not here: er dev --with FOLDER takes its project "
-		               "(one in ../%.*s is found by itself)",
-		               ER_FMT(missing), ER_FMT(missing));
+		               "(one in ../%.*s or ./%.*s is found by itself)",
+		               ER_FMT(missing), ER_FMT(missing), ER_FMT(missing));
 }
 
 /* ---- static files ---- */

@@ -206,21 +206,34 @@ bool er_devothers_add(er_devothers *o, const char *folder, er_err *err)
 	return false;
 }
 
-/* What lies beside the caller's folder and has the name, as its er.jsonc says. */
-static void find_one(er_devothers *o, const er_project *caller, er_slice target)
+/* True: the folder has a project of that name, as its er.jsonc says, and it is taken. */
+static bool take_folder(er_devothers *o, const char *folder, er_slice target)
 {
 	er_project p;
 	er_diag diag;
 	er_err err = {0};
-	char *folder = er_printf("%s/../%.*s", caller->root, ER_FMT(target)), *file = er_printf("%s/er.jsonc", folder);
-	if (access(file, R_OK) == 0) {
-		if (!er_project_load(&p, folder, &diag) || !er_slice_eq(p.name, target))
-			er_project_free(&p);
-		else if (!add(o, &p, &err))
-			er_devlog_note(o->log, true, "%.*s, which is called: %s", ER_FMT(target), err.text);
-	}
+	char *file = er_printf("%s/er.jsonc", folder);
+	bool there = access(file, R_OK) == 0;
 	er_free(file);
-	er_free(folder);
+	if (!there)
+		return false;
+	if (!er_project_load(&p, folder, &diag) || !er_slice_eq(p.name, target)) {
+		er_project_free(&p);
+		return false;
+	}
+	if (!add(o, &p, &err))
+		er_devlog_note(o->log, true, "%.*s, which is called: %s", ER_FMT(target), err.text);
+	return true;
+}
+
+/* What lies beside the caller's folder, or in it, and has the name. */
+static void find_one(er_devothers *o, const er_project *caller, er_slice target)
+{
+	char *beside = er_printf("%s/../%.*s", caller->root, ER_FMT(target));
+	char *inside = er_printf("%s/%.*s", caller->root, ER_FMT(target));
+	(void)(take_folder(o, beside, target) || take_folder(o, inside, target));
+	er_free(beside);
+	er_free(inside);
 }
 
 static void find_of(er_devothers *o, const er_project *own, const er_project *caller)

@@ -19,7 +19,7 @@ er_devothers *er_devothers_new(uv_loop_t *loop, er_devlog *log, void (*changed)(
 /* One more project: of --with. False: *err says what is wrong with it. */
 ER_MUST_CHECK bool er_devothers_add(er_devothers *o, const char *folder, er_err *err);
 /* The projects that `p` and those that are there call and that are not there yet, as far as they
- * lie in a folder beside the caller's that has the routine's name. */
+ * lie in a folder beside the caller's, or in it, that has the routine's name. */
 void er_devothers_find(er_devothers *o, const er_project *p);
 /* Nobody has what the project calls by this name. The first such target; empty: none. */
 er_slice er_devothers_missing(const er_devothers *o, const er_project *p);

@@ -141,9 +141,11 @@ static bool take(loader *l, const er_json *v)
 	p->n_kv = s.n_kv;
 	p->services = s.services;
 	p->n_services = s.n_services;
+	p->crons = s.crons;
 	p->compat_json = json_of(l, er_json_get(v, ER_LIT("compat")));
 	p->kv_json = json_of(l, er_json_get(v, ER_LIT("kv")));
 	p->services_json = json_of(l, er_json_get(v, ER_LIT("services")));
+	p->crons_json = json_of(l, er_json_get(v, ER_LIT("crons")));
 	p->limits_json = json_of(l, er_json_get(v, ER_LIT("limits")));
 	take_assets(l, er_json_get(v, ER_LIT("assets")), &s);
 	return take_main(l, er_json_get(v, ER_LIT("main")), s.main);
@@ -320,6 +322,7 @@ er_routine *er_project_routine(const er_project *p, er_piece code, er_piece map,
 	                                    .n_kv = p->n_kv,
 	                                    .services = p->services,
 	                                    .n_services = p->n_services,
+	                                    .crons = p->crons,
 	                                    .allow = allow,
 	                                    .n_allow = n_allow});
 }

@@ -14,6 +14,7 @@
  *       "vars": { "GREETING": "hello" },         // env.GREETING; any JSON
  *       "kv": ["sessions"],                      // env.sessions; or {"SESSIONS": "sessions"}
  *       "services": { "AUTH": "auth" },          // env.AUTH.fetch() asks the routine auth; or ["auth"]
+ *       "crons": ["0 3 * * *"],              // when its scheduled event comes (model/cron.h)
  *       "profile": "standard",                   // or "hardened": no JIT, no WebAssembly
  *       "fallback": false                        // on a failure before the answer: the standard CDN process answers
  *     }
@@ -50,8 +51,9 @@ typedef struct er_project {
 	size_t n_kv;
 	er_data_binding *services;
 	size_t n_services;
+	er_slice crons; /* a line each */
 	/* as written in er.jsonc, or empty: what a deploy sends */
-	er_slice compat_json, limits_json, kv_json, services_json;
+	er_slice compat_json, limits_json, kv_json, services_json, crons_json;
 	er_limits limits;
 	er_slice vars;        /* JSON text of an object */
 	er_slice assets_json; /* as written in er.jsonc; empty: it has no static files */

@@ -142,6 +142,8 @@ void er_rollout_put_settings(er_out *o, const char *key, const er_project *p, er
 	er_out_json(o, "kv", p->kv_json.n ? p->kv_json : ER_LIT("[]"));
 	if (p->services_json.n > 0)
 		er_out_json(o, "services", p->services_json);
+	if (p->crons_json.n > 0)
+		er_out_json(o, "crons", p->crons_json);
 	if (p->assets_json.n)
 		er_out_json(o, "assets", p->assets_json);
 	er_out_close(o, '}');

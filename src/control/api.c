@@ -52,6 +52,11 @@ static const er_api table[] = {
     {"PUT", E "/secrets/{name}", "", ER_ROLE_DEPLOY, true, ER_API_JSON, SMALL, er_api_secret_put},
     {"DELETE", E "/secrets/{name}", "", ER_ROLE_DEPLOY, true, ER_API_NONE, 0, er_api_secret_delete},
 
+    {"GET", "/v1/crons", "", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_crons_all},
+    {"GET", R "/crons", "", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_crons},
+    {"POST", R "/crons/run", "", ER_ROLE_DEPLOY, true, ER_API_JSON, SMALL, er_api_cron_run},
+    {"GET", R "/crons/history", "cursor,limit", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_cron_history},
+
     {"GET", R "/addresses", "", ER_ROLE_READ, true, ER_API_NONE, 0, er_api_addresses},
     {"POST", R "/addresses", "", ER_ROLE_ADMIN, false, ER_API_JSON, SMALL, er_api_address_allow},
     {"DELETE", R "/addresses", "address", ER_ROLE_ADMIN, false, ER_API_NONE, 0, er_api_address_deny},

@@ -209,6 +209,11 @@ void er_control_pause(er_control *c, bool on)
 		stop_sweeping(c);
 }
 
+bool er_control_changes(const er_control *c)
+{
+	return !c->paused && !c->closing;
+}
+
 bool er_control_quiet(const er_control *c)
 {
 	ER_CHECK(c, ER_CONTROL_MAGIC);

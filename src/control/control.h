@@ -21,6 +21,7 @@
 #include "control/where.h"
 #include "http/exchange.h"
 #include "isolate/routine.h"
+#include "store/cron.h"
 #include "store/sites.h"
 #include "store/store.h"
 
@@ -51,6 +52,9 @@ typedef struct er_version_counters {
 	uint64_t requests, errors;
 	uint64_t p99_us; /* of the wall time; 0: not known */
 } er_version_counters;
+
+/* How a run by the clock that was asked for went, and what it said, a line each. Borrowed. */
+typedef void er_control_ran(void *done_ctx, const er_cron_run *run, er_slice console);
 
 /* How much the gateway is to report by er_control_event. */
 typedef enum er_tail_want {
@@ -121,6 +125,11 @@ typedef struct er_control_ops {
 	uint64_t (*prefetch)(void *ctx, const er_prefetch_ask *ask, er_prefetch_done *done, void *done_ctx);
 	/* It is given up: `done` comes soon, with STOPPED if nothing else was faster. */
 	void (*prefetch_stop)(void *ctx, uint64_t number);
+	/* Appends what runs by the clock, as elements (of that routine, if one is given). */
+	void (*crons)(void *ctx, er_slice routine, er_out *out);
+	/* Runs what the routine does at that time, or at its first one, now. False: *err says why not.
+	 * `done` comes once and later, unless the node ends. */
+	bool (*cron_run)(void *ctx, er_slice routine, er_slice cron, er_control_ran *done, void *done_ctx, er_err *err);
 } er_control_ops;
 
 /* What the control plane needs of the node; borrowed for its life, but for what is said. */
@@ -147,6 +156,8 @@ void er_control_close(er_control *c, void (*closed)(void *ctx), void *ctx);
  * change in it: changes are refused (503, Retry-After: 1), and nothing is rolled back. What was
  * applied before still comes into force. */
 void er_control_pause(er_control *c, bool on);
+/* It takes changes: it is neither paused nor closing. */
+bool er_control_changes(const er_control *c);
 /* Nothing that was begun is still on its way: every change is answered. */
 bool er_control_quiet(const er_control *c);
 /* After a reload of node.jsonc. */

@@ -285,6 +285,7 @@ er_api_fn er_api_root, er_api_openapi, er_api_whoami, er_api_status, er_api_audi
     er_api_keys, er_api_value, er_api_value_put, er_api_value_delete, er_api_bulk_in, er_api_bulk_out, er_api_tokens,
     er_api_token_add, er_api_token_delete, er_api_tail, er_api_logs, er_api_sites, er_api_site, er_api_site_put,
     er_api_site_delete, er_api_purge, er_api_cache, er_api_explain, er_api_prefetch, er_api_prefetch_list, er_api_prefetch_job,
-    er_api_prefetch_cancel, er_api_content, er_api_assets_missing, er_api_assets_put;
+    er_api_prefetch_cancel, er_api_content, er_api_assets_missing, er_api_assets_put, er_api_crons_all, er_api_crons,
+    er_api_cron_run, er_api_cron_history;
 
 #endif

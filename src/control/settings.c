@@ -13,6 +13,7 @@
 #include "channel/frame.h"
 #include "control/members.h"
 #include "http/pattern.h"
+#include "model/cron.h"
 
 #include <stdio.h>
 
@@ -22,7 +23,7 @@ enum { VALUES_MAX = 40000, MAIN_MAX = 2000, ROUTE_MAX = 2048, LIMITS_MAX = 32, B
 /* As they stand in JSON. */
 typedef struct raw {
 	er_slice name, main, profile, schema;
-	const er_json *compat, *routes, *limits, *vars, *kv, *services, *assets;
+	const er_json *compat, *routes, *limits, *vars, *kv, *services, *crons, *assets;
 	bool fallback;
 } raw;
 
@@ -37,6 +38,7 @@ static const er_member raw_members[] = {
     ER_MEMBER(raw, "fallback", fallback, ER_MEMBER_BOOL, false, 0, 0),
     ER_MEMBER(raw, "kv", kv, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "services", services, ER_MEMBER_ANY, false, 0, 0),
+    ER_MEMBER(raw, "crons", crons, ER_MEMBER_ARRAY, false, 0, ER_SETTINGS_CRONS),
     ER_MEMBER(raw, "assets", assets, ER_MEMBER_ANY, false, 0, 0),
     ER_MEMBER(raw, "$schema", schema, ER_MEMBER_STRING, false, 0, MAIN_MAX),
 };
@@ -225,6 +227,36 @@ static bool read_services(er_arena *a, const er_json *v, er_slice at, er_setting
 	return read_bindings(a, v, at, &k, &out->services, &out->n_services, problem);
 }
 
+/* As they are written, one a line. A mistake is shown where it is in the expression. */
+static bool read_crons(er_arena *a, const er_json *v, er_slice at, er_settings *out, er_problem *problem)
+{
+	er_buf lines = {0};
+	er_path path = er_path_member(at, ER_LIT("crons"));
+	bool ok = er_members_strings(v, er_slice_cstr(path.text), 1, ER_CRON_TEXT, problem);
+	size_t i = 0;
+	for (const er_json *e = v->first; ok && e != NULL; e = e->next, i++) {
+		er_cron cron;
+		er_err err = {0};
+		size_t wrong;
+		if (i > 0)
+			er_buf_putc(&lines, '\n');
+		er_buf_put(&lines, e->text);
+		if (er_cron_parse(e->text, &cron, &wrong, &err))
+			continue;
+		er_path one = er_path_element(er_slice_cstr(path.text), i);
+		er_refuse_field(problem, er_slice_cstr(one.text), "five fields: minute hour day month weekday, as \"*/5 * * * *\"",
+		                "\"%s\": %s", one.text, err.text);
+		ok = er_refuse_at(problem, e);
+		if (problem->end > problem->at + 1 + wrong) {
+			problem->at += 1 + wrong;
+			problem->end = problem->at + 1;
+		}
+	}
+	out->crons = er_arena_copy(a, er_buf_slice(&lines));
+	er_buf_fini(&lines);
+	return ok;
+}
+
 typedef struct assets_raw {
 	er_slice directory, html, not_found;
 	const er_json *first;
@@ -359,6 +391,7 @@ bool er_settings_more(er_arena *a, const er_json *v, er_slice at, er_settings *o
 	       (r.routes == NULL || read_routes(a, r.routes, at, out, problem)) &&
 	       (r.assets == NULL || read_assets(a, r.assets, at, out, problem)) &&
 	       (r.kv == NULL || read_kv(a, r.kv, at, out, problem)) &&
+	       (r.crons == NULL || read_crons(a, r.crons, at, out, problem)) &&
 	       (r.services == NULL || read_services(a, r.services, at, out, problem)) &&
 	       (r.vars == NULL || read_vars(a, r.vars, at, out, problem));
 }
@@ -452,7 +485,8 @@ void er_settings_write(er_buf *b, const er_json *v)
 	                            {.name = ER_LIT("fallback")},
 	                            {.name = ER_LIT("kv")},
 	                            {.name = ER_LIT("assets"), .inside = assets, .n_inside = sizeof assets / sizeof *assets},
-	                            {.name = ER_LIT("services")}};
+	                            {.name = ER_LIT("services")},
+	                            {.name = ER_LIT("crons")}};
 	write_known(b, v, all, sizeof all / sizeof *all);
 }
 

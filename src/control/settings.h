@@ -19,7 +19,8 @@
 
 enum {
 	ER_SETTINGS_ROUTES = 100,
-	ER_SETTINGS_KV = 100,         /* and of services */
+	ER_SETTINGS_KV = 100, /* and of services */
+	ER_SETTINGS_CRONS = 50,
 	ER_SETTINGS_PATTERNS = 100,   /* of assets.runRoutineFirst */
 	ER_SETTINGS_VARS = 32 * 1024, /* bytes of a version's own variables, as JSON */
 	/* Bytes of an environment's variables and secrets, as JSON: with a version's own they must fit
@@ -39,7 +40,8 @@ typedef struct er_settings {
 	size_t n_kv;
 	er_data_binding *services; /* routines that the code calls, likewise */
 	size_t n_services;
-	er_slice vars; /* an object, as JSON text */
+	er_slice crons; /* when its scheduled event comes: expressions (model/cron.h), a line each */
+	er_slice vars;  /* an object, as JSON text */
 	bool has_assets;
 	er_assets_settings assets; /* of static files, if it has some */
 } er_settings;

@@ -406,7 +406,8 @@ static bool same_routine(const er_routine *a, const er_routine *b)
 	return er_slice_eq(a->name, b->name) && er_slice_eq(a->version, b->version) && er_slice_eq(a->source_url, b->source_url) &&
 	       er_slice_eq(a->env_json, b->env_json) && same_piece(a->code, b->code) && same_piece(a->source_map, b->source_map) &&
 	       memcmp(&a->limits, &b->limits, sizeof a->limits) == 0 && a->compat == b->compat && a->profile == b->profile &&
-	       a->fallback == b->fallback && a->files == b->files && same_bindings(a->kv, a->n_kv, b->kv, b->n_kv) &&
+	       a->fallback == b->fallback && er_slice_eq(a->crons, b->crons) && a->files == b->files &&
+	       same_bindings(a->kv, a->n_kv, b->kv, b->n_kv) &&
 	       same_bindings(a->services, a->n_services, b->services, b->n_services) && a->n_allow == b->n_allow &&
 	       (a->n_allow == 0 || memcmp(a->allow, b->allow, a->n_allow * sizeof *a->allow) == 0);
 }

@@ -27,7 +27,7 @@ typedef struct spec {
 /* ---- members ---- */
 
 typedef struct raw {
-	const er_json *name, *main, *routes, *limits, *vars, *profile, *fallback, *compat, *kv, *services, *allow;
+	const er_json *name, *main, *routes, *limits, *vars, *profile, *fallback, *compat, *kv, *services, *crons, *allow;
 } raw;
 
 /* What a version may say, and the one thing that is the operator's alone to give. */
@@ -43,6 +43,7 @@ static bool read_members(er_config_reader *r, const er_json *v, spec *s)
 	                                    ER_MEMBER(raw, "compat", compat, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(raw, "kv", kv, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(raw, "services", services, ER_MEMBER_ANY, false, 0, 0),
+	                                    ER_MEMBER(raw, "crons", crons, ER_MEMBER_ANY, false, 0, 0),
 	                                    ER_MEMBER(raw, "allowAddresses", allow, ER_MEMBER_ANY, false, 0, 0)};
 	raw given = {0};
 	er_problem problem = {0};
@@ -139,6 +140,7 @@ static bool add(er_config_reader *r, const er_json *v, const spec *s, const char
 	                   .n_kv = set->n_kv,
 	                   .services = set->services,
 	                   .n_services = set->n_services,
+	                   .crons = set->crons,
 	                   .allow = s->allow,
 	                   .n_allow = s->n_allow};
 	er_err err = {0};

@@ -339,7 +339,10 @@ static bool start(er_node *n, const er_node_options *o, er_err *err)
 		return false;
 	er_control_stored_on_disk(n->control, er_disk_files_in_use(n->disk) > 0);
 	/* The admin's port is known before a worker is: no routine may reach it. */
-	return n->log != NULL && start_admin(n, err) && make_workers(n, o, err) && start_listening(n, err);
+	if (n->log == NULL || !start_admin(n, err) || !make_workers(n, o, err) || !start_listening(n, err))
+		return false;
+	er_node_start_crons(n);
+	return true;
 }
 
 er_node *er_node_new(uv_loop_t *loop, const er_node_options *options, er_err *err)
@@ -409,6 +412,7 @@ static void maybe_over(er_node *n)
 	n->n = 0;
 	er_node_tried(n); /* they go with what they were for */
 	er_node_prefetched(n);
+	er_node_timed_back(n);
 	er_node_purged(n);
 	free_let_go(n);
 	er_access_log_close(n->log);
@@ -461,6 +465,7 @@ static void close_handles(er_node *n)
 	if (open) {
 		uv_close((uv_handle_t *)&n->async, on_async_closed);
 		uv_close((uv_handle_t *)&n->trim, on_async_closed);
+		n->handles += er_node_stop_crons(n, one_handle_less);
 		n->handles++;
 		er_node_stop_geo(n, one_handle_less, n);
 	}
@@ -473,6 +478,7 @@ static void on_async(uv_async_t *async)
 	free_let_go(n);
 	er_node_tried(n);
 	er_node_prefetched(n);
+	er_node_timed_back(n);
 	er_node_purged(n);
 	er_node_changed(n);
 	if (is_broken(n) && !n->broken_told) {
@@ -575,6 +581,7 @@ void er_node_free(er_node *n)
 		er_stored_source_fini(&n->source);
 		er_store_close(n->store);
 	}
+	er_node_free_crons(n);
 	er_free(n->admin_path);
 	pthread_mutex_destroy(&n->lock);
 	er_free(n->own);

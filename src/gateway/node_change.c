@@ -284,6 +284,7 @@ void er_node_changed(er_node *n)
 	n->changing = NULL;
 	n->activations++;
 	er_config_unref(old);
+	er_node_crons_renew(n);
 	er_wish *w = last_of_file(&n->wishes.served);
 	if (w != NULL)
 		take_file(n, w);

@@ -251,6 +251,16 @@ static uint64_t prefetch(void *ctx, const er_prefetch_ask *ask, er_prefetch_done
 	return er_node_prefetch(n, ask, done, done_ctx);
 }
 
+static void crons(void *ctx, er_slice routine, er_out *out)
+{
+	er_node_write_crons(ctx, routine, out);
+}
+
+static bool cron_run(void *ctx, er_slice routine, er_slice cron, er_control_ran *done, void *done_ctx, er_err *err)
+{
+	return er_node_cron_run(ctx, routine, cron, done, done_ctx, err);
+}
+
 static void prefetch_stop(void *ctx, uint64_t number)
 {
 	er_node *n = ctx;
@@ -294,8 +304,10 @@ static void on_event(void *ctx, const er_tail_event *event)
 {
 	er_node *n = ctx;
 	ER_CHECK(n, NODE_MAGIC);
-	if (!n->stopping)
-		er_control_event(n->control, event);
+	if (n->stopping)
+		return;
+	er_node_timed_says(n, event);
+	er_control_event(n->control, event);
 }
 
 static void on_lost(void *ctx, uint64_t lost)
@@ -325,7 +337,9 @@ static const er_control_ops ops = {.activate = activate,
                                    .explain = explain,
                                    .prefetch_site = prefetch_site,
                                    .prefetch = prefetch,
-                                   .prefetch_stop = prefetch_stop};
+                                   .prefetch_stop = prefetch_stop,
+                                   .crons = crons,
+                                   .cron_run = cron_run};
 
 bool er_node_start_control(er_node *n, er_err *err)
 {

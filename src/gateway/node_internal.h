@@ -124,6 +124,9 @@ struct er_node {
 	/* how many are on a thread; the thread that gets the next one */
 	unsigned trying, next_worker;
 	uint64_t prefetch_number; /* the last one that was given */
+	/* what runs by the clock (node_cron.c); NULL: not begun, or over */
+	struct er_node_crons *crons;
+	uint64_t timed_number;
 
 	/* what threads bring back */
 	pthread_mutex_t lock;
@@ -194,6 +197,23 @@ uint64_t er_node_prefetch(er_node *n, const er_prefetch_ask *ask, er_prefetch_do
 void er_node_prefetch_stop(er_node *n, uint64_t number);
 /* Some may have come back. */
 void er_node_prefetched(er_node *n);
+
+/* node_cron.c */
+/* Routines run by the clock from now on. */
+void er_node_start_crons(er_node *n);
+/* Another configuration is in force. */
+void er_node_crons_renew(er_node *n);
+/* Some runs may have come back. */
+void er_node_timed_back(er_node *n);
+/* An event of the tail: it may be of a run that somebody waits for. */
+void er_node_timed_says(er_node *n, const er_tail_event *e);
+void er_node_write_cron_metrics(const er_node *n, er_buf *out);
+/* For er_control_ops. */
+void er_node_write_crons(const er_node *n, er_slice routine, er_out *out);
+ER_MUST_CHECK bool er_node_cron_run(er_node *n, er_slice routine, er_slice cron, er_control_ran *done, void *ctx, er_err *err);
+/* Nothing is begun any more. `closed` later; false: there is nothing to close. */
+bool er_node_stop_crons(er_node *n, void (*closed)(void *ctx));
+void er_node_free_crons(er_node *n);
 
 /* node_sites.c: for er_control_ops. */
 size_t er_node_write_sites(const er_node *n, er_slice name, bool whole, er_out *out);

@@ -200,6 +200,7 @@ void er_node_write_metrics(const er_node *n, er_buf *out)
 	write_disk(n, out);
 	write_store(n, out);
 	er_node_write_geo_metrics(n, out);
+	er_node_write_cron_metrics(n, out);
 	er_vitals_write(out, n->started_us);
 }
 

@@ -134,6 +134,7 @@ static er_routine *make_version(const er_config *c, const er_snapshot_routine *s
 	                                    .n_kv = settings->n_kv,
 	                                    .services = settings->services,
 	                                    .n_services = settings->n_services,
+	                                    .crons = settings->crons,
 	                                    .allow = allow,
 	                                    .n_allow = n_allow});
 }

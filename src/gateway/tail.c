@@ -78,6 +78,11 @@ static void on_async(uv_async_t *async)
 		uv_async_send(&t->async);
 }
 
+void er_tail_drain(er_tail *t)
+{
+	on_async(&t->async);
+}
+
 er_tail *er_tail_new(uv_loop_t *loop, const er_tail_reader *reader)
 {
 	er_tail *t = ER_NEW(er_tail);

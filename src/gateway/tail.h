@@ -33,6 +33,8 @@ static inline er_tail_level er_tail_wants(const er_tail *t)
 	/* The first member, so that nobody else need know the rest. */
 	return t == NULL ? ER_TAIL_OFF : (er_tail_level)__atomic_load_n((const uint32_t *)(const void *)t, __ATOMIC_RELAXED);
 }
+/* On the reader's thread: what is there is read now, as much as a turn reads. */
+void er_tail_drain(er_tail *t);
 /* Any thread. Fills in the time. */
 void er_tail_put(er_tail *t, er_tail_event *event);
 

@@ -25,6 +25,7 @@
 #include "gateway/prefetch.h"
 #include "gateway/route.h"
 #include "gateway/standard.h"
+#include "gateway/timed.h"
 #include "http/identity.h"
 #include "http/target.h"
 
@@ -33,7 +34,18 @@
 
 enum { MAGIC = 0x574f524b, DRAIN_LOOK_MS = 20, PATIENCE_MS = 5000, MAX_THREADS = 256 };
 
-typedef enum message_kind { LISTEN, UNLISTEN, CONFIGURE, TRY, PREFETCH, PREFETCH_STOP, STOP, HAND_OVER, PING } message_kind;
+typedef enum message_kind {
+	LISTEN,
+	UNLISTEN,
+	CONFIGURE,
+	TRY,
+	PREFETCH,
+	PREFETCH_STOP,
+	TIMED,
+	STOP,
+	HAND_OVER,
+	PING
+} message_kind;
 
 /* In the mailbox; the members that its kind needs are set. What it carries is the receiver's. */
 struct er_worker_message {
@@ -43,6 +55,7 @@ struct er_worker_message {
 	er_listen how; /* without its address */
 	uint32_t number;
 	er_prefetch *prefetch;
+	er_timed *timed;
 	uint64_t prefetch_number;
 	er_config *config;
 	er_routine *routine;
@@ -130,6 +143,7 @@ static void handle_gateway(void *self, er_exchange *x)
 	/* From here on there is one spelling: for rules, the routine, the origin and the logs. */
 	x->req.target = target;
 	x->chain = &from->chain;
+	(void)er_worker_is_time(s->config, x);
 	er_exchange_pass(x, er_chain_at(x->chain, ER_AT_ROUTINE));
 }
 
@@ -426,6 +440,9 @@ static void obey(er_worker *w, const message *m)
 	case PREFETCH_STOP:
 		er_worker_fetch_stop(w, m->prefetch_number);
 		break;
+	case TIMED:
+		er_worker_begin_timed(w, m->timed);
+		break;
 	case STOP:
 	case HAND_OVER:
 		stop(w, m->kind == HAND_OVER);
@@ -502,6 +519,11 @@ void er_worker_prefetch(er_worker *w, er_prefetch *p)
 void er_worker_prefetch_stop(er_worker *w, uint64_t number)
 {
 	post(w, &(message){.kind = PREFETCH_STOP, .prefetch_number = number});
+}
+
+void er_worker_timed(er_worker *w, er_timed *t)
+{
+	post(w, &(message){.kind = TIMED, .timed = t});
 }
 
 void er_worker_stop(er_worker *w)

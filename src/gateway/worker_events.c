@@ -180,7 +180,7 @@ void er_worker_finished(void *ctx, const er_finished *f)
 	er_routine_metrics *m = metrics_of(w, s, f->served);
 	bool log = (s != NULL ? s : w->current)->config->access_log != NULL;
 	er_metrics_finished(m, f);
-	if (f->x->facts.open)
+	if (f->x->facts.open && f->x->auditor == NULL) /* else its visit hears of it (worker_named.c) */
 		wait_for_end(w, f, m, log);
 	else if (log)
 		log_access(w, f);

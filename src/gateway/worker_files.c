@@ -26,7 +26,7 @@ void er_worker_run_routine(er_worker_door *d, er_exchange *x, const er_found *fo
 	er_worker *w = d->worker;
 	x->facts.environment = (uint8_t)found->env;
 	er_assets *files = er_deployment_assets(found->deployment, r);
-	if (files == NULL || !takes(w, files, x))
+	if (files == NULL || x->timed.on || !takes(w, files, x))
 		er_exchange_pass(x, er_isolate_handler(w->isolate, r));
 }
 

@@ -126,6 +126,12 @@ void er_worker_serve_files(er_worker_door *d);
 /* The routine that the exchange names answers. */
 void er_worker_ask_named(er_worker_door *d, er_exchange *x);
 
+/* worker_timed.c */
+struct er_timed;
+void er_worker_begin_timed(er_worker *w, struct er_timed *t);
+/* er dev: a client's request for /__scheduled?cron=... stands for a time. */
+bool er_worker_is_time(const er_config *config, er_exchange *x);
+
 /* worker_prefetch.c */
 struct er_prefetch;
 void er_worker_fetch(er_worker *w, struct er_prefetch *p);

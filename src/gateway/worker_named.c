@@ -96,7 +96,9 @@ void er_worker_ask_named(er_worker_door *d, er_exchange *x)
 		refuse(x, 400, "path", er_arena_cstr(&x->arena, text));
 		return;
 	}
-	er_routine *r = er_deployment_choose(found.deployment, &x->peer.address);
+	/* Nobody's share of the clients decides when it is time: what runs has the greater
+	 * part, or had. */
+	er_routine *r = x->timed.on ? found.deployment->version[0] : er_deployment_choose(found.deployment, &x->peer.address);
 	ER_ASSERT(r != NULL);
 	x->wishes.cache = wishes_of(x, r);
 	begin_visit(w, x, &found, r);

@@ -154,6 +154,14 @@ typedef struct er_exchange_facts {
 	er_err_kind failed;
 } er_exchange_facts;
 
+/* An event that is no request: it was time. The handler's answer says how it went. All zero: a
+ * request. */
+typedef struct er_timed_event {
+	bool on;
+	er_slice cron; /* the expression, as it was written */
+	int64_t at_ms; /* the time that was meant, since 1970 */
+} er_timed_event;
+
 struct er_exchange {
 	uint32_t magic;
 	uint32_t refs;
@@ -162,6 +170,7 @@ struct er_exchange {
 	er_peer peer; /* of the client */
 	er_request req;
 	er_wishes wishes;
+	er_timed_event timed;
 	er_data_ask data; /* of a question for data; else all zero */
 	er_response res;
 	er_exchange_facts facts;

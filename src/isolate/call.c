@@ -127,6 +127,15 @@ static void on_cancel(void *ctx, er_exchange *x, er_err_kind reason)
 
 /* ---- the request ---- */
 
+/* What is known of the client, or of the time that it is. */
+static er_slice info_of(const er_call *c, er_exchange *x)
+{
+	if (!x->timed.on)
+		return c->instance->host->config.place != NULL ? c->instance->host->config.place(c->instance->host->config.place_ctx, x)
+		                                               : (er_slice){0};
+	return er_arena_printf(&x->arena, "cron\n%.*s\nscheduledTime\n%lld\n", ER_FMT(x->timed.cron), (long long)x->timed.at_ms);
+}
+
 bool er_call_send(er_call *c)
 {
 	er_exchange *x = c->x;
@@ -138,9 +147,7 @@ bool er_call_send(er_call *c)
 	size_t block = er_block_n(&x->req.fields);
 	size_t url = x->req.scheme.n + 3 + x->req.authority.n + x->req.target.n;
 	const er_slice key1 = ER_LIT("remote_addr\n"), key2 = ER_LIT("\nscheme\n"), key3 = ER_LIT("\nhttpProtocol\n");
-	const er_isolate_config *config = &in->host->config;
-	er_slice protocol = er_protocol_name(x->peer.protocol);
-	er_slice place = config->place != NULL ? config->place(config->place_ctx, x) : (er_slice){0};
+	er_slice protocol = er_protocol_name(x->peer.protocol), place = info_of(c, x);
 	size_t info = key1.n + remote.n + key2.n + x->req.scheme.n + key3.n + protocol.n + 1 + place.n;
 	size_t whole = 4 * 4 + x->req.method.n + url + block + info;
 	if (whole > ER_FRAME_MAX) {
@@ -163,7 +170,7 @@ bool er_call_send(er_call *c)
 			flags |= ER_FF_INLINE;
 		}
 	}
-	er_frame f = {.n = (uint32_t)(whole + inline_n), .type = ER_FRAME_REQUEST, .flags = flags, .id = c->id};
+	er_frame f = {.n = (uint32_t)(whole + inline_n), .type = ER_FRAME_REQUEST, .flags = flags, .aux = x->timed.on, .id = c->id};
 	f.arg = length < 0 || length >= ER_LEN_UNKNOWN ? ER_LEN_UNKNOWN : (uint32_t)length;
 	uint8_t *p = er_instance_frame_out(in, &f);
 	if (p == NULL)
@@ -444,7 +451,7 @@ void er_call_fail(er_call *c, int status, er_err_kind kind, uint64_t used, uint6
 	x->facts.failed = status >= 500 ? kind : ER_ERR_OK;
 	x->facts.cpu_us = c->cpu_us;
 	x->on_cancel = NULL;
-	if (c->instance->routine->fallback && !(x->req.body != NULL && !er_body_untouched(x->req.body))) {
+	if (c->instance->routine->fallback && !x->timed.on && !(x->req.body != NULL && !er_body_untouched(x->req.body))) {
 		er_exchange_ref(x);
 		er_outflow_pass(&c->upload);
 		let_go_of_exchange(c);

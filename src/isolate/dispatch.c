@@ -19,7 +19,7 @@ static void answer_suspended(er_service *s, er_exchange *x, uint64_t now)
 	ER_ASSERT(now < s->suspended_until_us && s->suspended_until_us - now <= BACKOFF_MAX_MS * 1000ULL);
 	unsigned left_ms = (unsigned)((s->suspended_until_us - now) / 1000U) + 1;
 	x->facts.failed = ER_ERR_SUSPENDED;
-	if (s->routine->fallback) {
+	if (s->routine->fallback && !x->timed.on) {
 		er_exchange_pass(x, er_chain_behind(x->chain, ER_AT_ROUTINE));
 		return;
 	}

@@ -31,7 +31,7 @@ static void copy_bindings(er_data_binding *to, const er_data_binding *from, size
 /* The lists and the strings lie behind the struct: a node may know very many routines. */
 er_routine *er_routine_new(const er_routine *like)
 {
-	const er_slice strings[] = {like->name, like->version, like->source_url, like->env_json, like->key};
+	const er_slice strings[] = {like->name, like->version, like->source_url, like->env_json, like->key, like->crons};
 	enum { N = sizeof strings / sizeof *strings };
 	const size_t n_bindings = like->n_kv + like->n_services;
 	size_t bytes = bytes_of(like->kv, like->n_kv) + bytes_of(like->services, like->n_services);
@@ -50,7 +50,7 @@ er_routine *er_routine_new(const er_routine *like)
 	r->services = like->n_services > 0 ? (er_data_binding *)(r + 1) + like->n_kv : NULL;
 	r->allow = like->n_allow > 0 ? (er_cidr *)((uint8_t *)(r + 1) + bindings) : NULL;
 	er_copy(r->allow, like->allow, allow);
-	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key};
+	er_slice *owned[N] = {&r->name, &r->version, &r->source_url, &r->env_json, &r->key, &r->crons};
 	for (size_t i = 0; i < N; i++)
 		*owned[i] = copy_string(&at, strings[i]);
 	copy_bindings(r->kv, like->kv, like->n_kv, &at);

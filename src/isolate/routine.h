@@ -64,6 +64,7 @@ struct er_routine {
 	size_t n_kv;
 	er_data_binding *services; /* routines that the code calls */
 	size_t n_services;
+	er_slice crons; /* when its scheduled event comes: expressions, a line each */
 	er_cidr *allow; /* subrequest targets allowed beyond the guard */
 	size_t n_allow;
 	er_code *held; /* by instances, if it came from the source; no reference of ours */

@@ -137,7 +137,10 @@ static void on_request(const er_frame *f, er_slice payload)
 	ER_ASSERT(r != NULL && r->id == f->id && !r->over);
 	er_value id = er_js_number(f->id);
 	er_turn_begin(r, er_sb.limits.cpu_us);
-	er_engine_call(ER_HOOK(request, .id = id));
+	if (f->aux == 1)
+		er_engine_call(ER_HOOK(scheduled, .id = id));
+	else
+		er_engine_call(ER_HOOK(request, .id = id));
 	if (!r->over)
 		er_request_keep(r);
 	er_turn_end();

@@ -271,6 +271,7 @@ static bool delete_rows(er_apply *a, er_slice routine)
 	    "DELETE FROM current WHERE routine = ?1", "DELETE FROM deployment WHERE routine = ?1",
 	    "DELETE FROM setting WHERE routine = ?1", "DELETE FROM address WHERE routine = ?1",
 	    "DELETE FROM route WHERE routine = ?1",   "DELETE FROM version WHERE routine = ?1",
+	    "DELETE FROM cron WHERE routine = ?1",    "DELETE FROM cron_run WHERE routine = ?1",
 	    "DELETE FROM routine WHERE name = ?1",    NULL,
 	};
 	for (const char *const *sql = tables; *sql != NULL; sql++)

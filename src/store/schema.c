@@ -159,6 +159,15 @@ static const char CONTROL_9[] =
     "CREATE TABLE token_kv(token TEXT NOT NULL REFERENCES token(name), opens TEXT NOT NULL, PRIMARY KEY (token, opens))"
     " STRICT, WITHOUT ROWID;";
 
+/* Routines that run by the clock (cron.h): the last minute that was taken, since 1970; and runs. */
+static const char CONTROL_10[] =
+    "CREATE TABLE cron(routine TEXT NOT NULL, cron TEXT NOT NULL, minute INTEGER NOT NULL, PRIMARY KEY (routine, cron))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE cron_run(id INTEGER PRIMARY KEY AUTOINCREMENT, routine TEXT NOT NULL, cron TEXT NOT NULL, minute INTEGER NOT"
+    " NULL, at_ms INTEGER NOT NULL, outcome TEXT NOT NULL, manual INTEGER NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL,"
+    " cpu_us INTEGER NOT NULL, wall_us INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX cron_run_routine ON cron_run(routine, id);";
+
 /* Static files. A part has the number of its file and its own: 256 * id + i. */
 static const char ASSETS_1[] =
     "CREATE TABLE asset(id INTEGER PRIMARY KEY, routine TEXT NOT NULL, hash BLOB NOT NULL CHECK (length(hash) = 32),"
@@ -176,7 +185,7 @@ static const char ASSETS_2[] = "ALTER TABLE asset ADD COLUMN after INTEGER NOT N
 _Static_assert(ER_SHA256 == 32, "the CHECK of blob says so");
 
 static const char *const control_steps[] = {CONTROL_1, CONTROL_2, CONTROL_3, CONTROL_4, CONTROL_5,
-                                            CONTROL_6, CONTROL_7, CONTROL_8, CONTROL_9};
+                                            CONTROL_6, CONTROL_7, CONTROL_8, CONTROL_9, CONTROL_10};
 static const char *const assets_steps[] = {ASSETS_1, ASSETS_2};
 static const char *const kv_steps[] = {KV_1, KV_2, KV_3};
 

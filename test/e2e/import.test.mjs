@@ -162,10 +162,10 @@ test('a Workers-style project (TOML): what is taken, changed, left and to do', a
 	assert.deepEqual(configOf(dir, 'my-shop'), {
 		name: 'my-shop', main: 'src/index.ts',
 		routes: { production: ['shop.example/api/*', 'example.org/*', '*.example.org/*', 'own.example/*'], staging: ['staging.example/*'] },
-		kv: { USER_SESSIONS: 'user-sessions' }, services: { S: 's' }, compat: { nodejs: true }, vars: { GREETING: 'hi', RETRIES: 3, API_TOKEN: 'x' }, limits: { cpuMs: 2000 },
+		kv: { USER_SESSIONS: 'user-sessions' }, services: { S: 's' }, crons: ['* * * * *'], compat: { nodejs: true }, vars: { GREETING: 'hi', RETRIES: 3, API_TOKEN: 'x' }, limits: { cpuMs: 2000 },
 	})
 	assert.deepEqual(what(report.changed), ['name', 'route "https://*example.org/*"', 'route "own.example"', 'kv_namespaces.USER_SESSIONS', 'env.staging.vars.GREETING', 'env.staging.vars.LIST'])
-	for (const left of ['compatibility_date 2024-09-01', 'route "a*b.example/*"', 'd1_databases', 'r2_buckets', 'queues', 'durable_objects', 'triggers', 'assets', 'future_thing', 'rules Data **/*.exe', 'env.staging.limits', 'env.preview', '.dev.vars', 'request.cf (src/index.ts:5)', 'scheduled() (src/index.ts:8)'])
+	for (const left of ['compatibility_date 2024-09-01', 'route "a*b.example/*"', 'd1_databases', 'r2_buckets', 'queues', 'durable_objects', 'assets', 'future_thing', 'rules Data **/*.exe', 'env.staging.limits', 'env.preview', '.dev.vars', 'request.cf (src/index.ts:5)'])
 		assert.ok(what(report.left).includes(left), `${left} is not among ${what(report.left).join(', ')}`)
 	assert.ok(report.left.every(one => one.why.length > 10))
 	assert.ok(report.changed.some(c => c.to === "er env set GREETING 'it'\\''s' --env staging"))

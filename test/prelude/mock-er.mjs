@@ -118,6 +118,14 @@ export class Instance {
 		this.turn(id, () => this.hooks.request(id));
 		return r;
 	}
+	/** It is time. A record as of `request`. */
+	scheduled({ info }) {
+		const id = this.requests.size + 1;
+		const r = { id, method: 'SCHEDULED', url: 'http://routine/', headers: '', info, body: null, inline: false, pulled: 0, sent: 0, calls: [], chunks: [], subs: [], over: false };
+		this.requests.set(id, r);
+		this.turn(id, () => this.hooks.scheduled(id));
+		return r;
+	}
 	timerDue(tid) {
 		const t = this.timers.get(tid);
 		if (!t) return false;

@@ -212,6 +212,26 @@ static inline uint64_t fake_prefetch(void *ctx, const er_prefetch_ask *ask, er_p
 	return a->number;
 }
 
+static inline void fake_crons(void *ctx, er_slice routine, er_out *out)
+{
+	(void)ctx;
+	er_out_open(out, NULL, '{');
+	er_out_str(out, "routine", routine.n > 0 ? routine : ER_LIT("all"));
+	er_out_cstr(out, "cron", "* * * * *");
+	er_out_close(out, '}');
+}
+
+/* Answers at once; "* * * * *" is all that there is. */
+static inline bool fake_cron_run(void *ctx, er_slice routine, er_slice cron, er_control_ran *done, void *done_ctx, er_err *err)
+{
+	(void)ctx;
+	if (cron.n > 0 && !er_slice_eq(cron, ER_LIT("* * * * *")))
+		return er_fail(err, ER_ERR_NO_ROUTE, "no such expression");
+	er_cron_run run = {.routine = routine, .cron = ER_LIT("* * * * *"), .minute = 1, .outcome = ER_CRON_OK, .status = 204};
+	done(done_ctx, &run, ER_LIT("one\ntwo\n"));
+	return true;
+}
+
 static inline void fake_prefetch_stop(void *ctx, uint64_t number)
 {
 	harness *h = ctx;
@@ -242,7 +262,9 @@ static const er_control_ops fake_ops = {.activate = fake_activate,
                                         .tail = fake_tail,
                                         .prefetch_site = fake_prefetch_site,
                                         .prefetch = fake_prefetch,
-                                        .prefetch_stop = fake_prefetch_stop};
+                                        .prefetch_stop = fake_prefetch_stop,
+                                        .crons = fake_crons,
+                                        .cron_run = fake_cron_run};
 
 /* ---- a disk that fills up ---- */
 

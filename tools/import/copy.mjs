@@ -44,11 +44,9 @@ export function copyTree(from, to, leaveOut) {
 const FINDINGS = [
 	[/\brequest\.cf\b/, "request.cf", "it says where a client is if the node's operator named a database (geo in node.jsonc); fields of TLS and of bots are not there"],
 	[/\bextends\s+DurableObject\b/, "a durable object", "there are no objects that live in one place of the world"],
-	[/\b(?:async\s+)?scheduled\s*\([^)]*\)\s*\{/, "scheduled()", "nothing runs by the clock; let a timer of your machine request the routine"],
 	[/\b(?:async\s+)?queue\s*\(\s*batch/, "queue()", "there are no queues"],
 	[/["']cloudflare:(?!workers["'])[a-z-]+["']/, "a cloudflare: module", "only { env } of cloudflare:workers is there"],
 	[/["']node:(?:fs|net|tls|dgram|dns|http2?|https|child_process|cluster|vm|worker_threads)(?:\/[a-z]+)?["']/, "a module of Node.js", "it can be imported, and what it exports says what to use instead when it is called (docs/npm.md)"],
-	[/addEventListener\(\s*["']scheduled["']/, "a scheduled listener", "nothing runs by the clock"],
 ];
 
 /** [{what, why, at: ["src/index.js:3", ...]}] for sources that say what cannot run here. */

@@ -11,7 +11,6 @@ const LEFT = {
 	queues: "there are no queues; ctx.waitUntil(fetch(...)) hands work on after the answer",
 	assets: "static files are not served yet; put an origin behind the routine, or import small files into the code",
 	site: "static files are not served yet; put an origin behind the routine, or import small files into the code",
-	triggers: "nothing runs by the clock; let a timer of your machine (cron, systemd) request the routine",
 	workflows: "there are no workflows", pipelines: "there are no pipelines", ai: "there are no models on the node; fetch() a service",
 	vectorize: "there is no vector database; fetch() a service", hyperdrive: "there is no connection pool for databases", browser: "there is no browser",
 	analytics_engine_datasets: "there is no such store; the node's metrics and er tail show requests", dispatch_namespaces: "there are no routines of routines",
@@ -49,6 +48,15 @@ function takeKv(c, config, report, label) {
 		report.do(`er kv namespace add ${name}`);
 		report.do(`bring the data: write it as lines {"key": ..., "value": ...} and er kv import ${name} FILE`);
 	}
+}
+
+function takeCrons(c, config, report, label) {
+	const crons = list(c.triggers?.crons).filter((one) => typeof one === "string");
+	const taken = crons.filter((one) => !/[LW#?]/.test(one.replace(/[A-Z]{3}/gi, "")));
+	for (const one of crons) if (!taken.includes(one)) report.leave(`${label}triggers.crons ${one}`, "L, W, # and ? are not understood here");
+	if (taken.length === 0) return;
+	config.crons = taken;
+	report.take(`${label}triggers.crons`, `"crons": ${JSON.stringify(taken)}`);
 }
 
 function takeServices(c, config, report, label) {
@@ -148,12 +156,13 @@ export function importWorkers(c, report, folderName) {
 	if (top.length) routes.production = top;
 	takeKv(c, config, report, "");
 	takeServices(c, config, report, "");
+	takeCrons(c, config, report, "");
 	takeLimits(c, config, report);
 	takeRules(c, report);
 	if (c.build?.command) report.do(`run "${c.build.command}" before er deploy if main is made by it; TypeScript and packages need no build of their own here`);
 	for (const [name, e] of Object.entries(c.env ?? {})) if (e && typeof e === "object") takeEnvironment(name, e, config, routes, report);
 	if (Object.keys(routes).length) config.routes = routes;
-	const known = ["name", "main", "compatibility_date", "vars", "route", "routes", "kv_namespaces", "services", "limits", "rules", "env", "build", ...SILENT];
+	const known = ["name", "main", "compatibility_date", "vars", "route", "routes", "kv_namespaces", "services", "triggers", "limits", "rules", "env", "build", ...SILENT];
 	for (const key of Object.keys(c)) {
 		if (known.includes(key)) continue;
 		report.leave(key, LEFT[key] ?? "it is not known here");

@@ -21,10 +21,12 @@ import { sendStream } from './writer.js';
 import { namespaceOf } from './kv.js';
 import { routineOf, staticFiles } from './assets.js';
 import { reportException } from './report.js';
+import { runScheduled, scheduledEvent, waitsThrough } from './scheduled.js';
 
 // ---- what the routine registered ----
 
 export const fetchListeners = bareList(); // of the global, in order
+export const scheduledListeners = bareList();
 let moduleExport = null;
 let envLast = false;
 let hasBypass = false;
@@ -56,8 +58,8 @@ function bind(env, lines) {
 function take(d) {
 	if (!isObject(d)) return false;
 	const hasFetch = typeof d.fetch === 'function';
-	if (!hasFetch && typeof d.bypass !== 'function') return false;
-	hasBypass = !hasFetch;
+	hasBypass = !hasFetch && typeof d.bypass === 'function';
+	if (!hasFetch && !hasBypass && typeof d.scheduled !== 'function') return false;
 	moduleExport = d;
 	return true;
 }
@@ -68,7 +70,7 @@ export function loaded() {
 	delete globalThis.__er_module;
 	envLast = (er.limits().compat & COMPAT_ENV_LAST) !== 0;
 	if (isObject(m) && !take(m.default)) take(m);
-	if (moduleExport === null && fetchListeners.length === 0)
+	if (moduleExport === null && fetchListeners.length === 0 && scheduledListeners.length === 0)
 		throw new TypeErr('The routine has no handler: use addEventListener("fetch", ...) or export default { fetch(request, env, ctx) { ... } }');
 }
 
@@ -174,11 +176,14 @@ async function awaitIt(scope, promise) {
 	try {
 		await promise;
 	} catch (e) {
-		if (!scope.over) reportException(scope.id, e, false);
+		if (scope.run !== null && !scope.over) scope.run.fails(scope, e);
+		else if (!scope.over) reportException(scope.id, e, false);
 	}
 	scope.waits--;
-	settle(scope);
+	if (scope.run !== null) scope.run.look(scope);
+	else settle(scope);
 }
+waitsThrough(waitUntil);
 
 // ---- answering ----
 
@@ -343,6 +348,28 @@ export function request(id) {
 	}
 	dispatched();
 }
+/** hooks.scheduled: it is time. */
+export function scheduled(id) {
+	const s = open(id);
+	runScheduled(s, scheduledHandler(s));
+	dispatched();
+}
+function scheduledHandler(s) {
+	if (moduleExport !== null) {
+		if (typeof moduleExport.scheduled !== 'function') return null;
+		const ctx = new ExecutionContext(INTERNAL, s);
+		return () => (envLast ? moduleExport.scheduled(scheduledEvent(s), ctx, routineEnv()) : moduleExport.scheduled(scheduledEvent(s), routineEnv(), ctx));
+	}
+	if (scheduledListeners.length === 0) return null;
+	return () => {
+		const event = scheduledEvent(s);
+		for (let i = 0; i < scheduledListeners.length; i++) {
+			const l = scheduledListeners[i];
+			if (typeof l === 'function') l(event);
+			else l.handleEvent(event);
+		}
+	};
+}
 function callModule(s) {
 	const req = nodeRequest(s);
 	const ctx = new ExecutionContext(INTERNAL, s);
@@ -354,6 +381,7 @@ function callModule(s) {
 }
 function callFetch(s, req, ctx) {
 	const env = routineEnv();
+	if (typeof moduleExport.fetch !== 'function') throw new TypeErr('The routine answers no requests: it has a scheduled handler and no fetch handler');
 	conclude(s, envLast ? moduleExport.fetch(req, ctx, env) : moduleExport.fetch(req, env, ctx));
 }
 function callBypass(s, req, ctx) {

@@ -11,7 +11,7 @@ import { DOMException } from './dom-exception.js';
 import { Headers, isHeaders } from './headers.js';
 import { Request, fetchParts, isRequest, methodOfRequest, urlOfRequest } from './request.js';
 import { Response, isResponse, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf, storedResponse } from './response.js';
-import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv } from './fetch-event.js';
+import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv, scheduledListeners } from './fetch-event.js';
 import { askSocket, fetch } from './fetch.js';
 import { SPENT, isStreamRaw, lengthIs, usable } from './body.js';
 import { CACHE, READS, ask } from './data.js';
@@ -46,11 +46,13 @@ const STREAMS = [
 const listeners = newMap();
 function addEventListener(type, listener, options = undefined) {
 	need(arguments.length, 2, "'addEventListener'");
-	if (domString(type) === 'fetch') {
-		if (!isObject(listener)) throw new TypeErr('The listener of the fetch event must be a function');
-		if (current.id !== 0) throw new TypeErr('A fetch listener must be added at top level, when the routine starts');
-		for (let i = 0; i < fetchListeners.length; i++) if (fetchListeners[i] === listener) return;
-		fetchListeners[fetchListeners.length] = listener;
+	const name = domString(type);
+	if (name === 'fetch' || name === 'scheduled') {
+		if (!isObject(listener)) throw new TypeErr(`The listener of the ${name} event must be a function`);
+		if (current.id !== 0) throw new TypeErr(`A ${name} listener must be added at top level, when the routine starts`);
+		const list = name === 'fetch' ? fetchListeners : scheduledListeners;
+		for (let i = 0; i < list.length; i++) if (list[i] === listener) return;
+		list[list.length] = listener;
 		return;
 	}
 	addListener(listeners, globalThis, type, listener, options);

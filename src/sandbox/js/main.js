@@ -1,6 +1,6 @@
 // The prelude's entry: the hooks that the engine calls (NATIVES.md), each of which first makes its
 // request the current one.
-import { cancel as cancelScope, hung, loaded, request } from './fetch-event.js';
+import { cancel as cancelScope, hung, loaded, request, scheduled } from './fetch-event.js';
 import { rejection, reportUncaught, turnOver } from './globals.js';
 import { describe } from './report.js';
 import { enter, enterScope } from './scope.js';
@@ -20,6 +20,7 @@ const switchTo = (scope) => {
 
 export const hooks = {
 	request,
+	scheduled,
 	loaded,
 	timer,
 	bodyData(key, chunk, fin) {

@@ -21,6 +21,7 @@ export class Scope {
 		this.controller = null; // of request.signal
 		this.info = undefined;
 		this.cf = undefined;
+		this.run = null; // of a scheduled event (scheduled.js)
 		this.dispatchedTo = false; // the synchronous part of the event is done
 	}
 }
