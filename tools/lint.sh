@@ -96,7 +96,7 @@ comments() { node tools/prose-lint.mjs --code $(commented); }
 comment_tool() { node --test tools/comments.test.mjs; }
 
 # The lock file carries no registry's host name, so that it works behind any mirror.
-lock_file() { ! grep -nE '"resolved"|https?://[^"]*npm' package-lock.json; }
+lock_file() { ! grep -nE '"resolved"|https?://[^"/]*npm' package-lock.json; }
 
 no_machine_paths() { ! grep -rnE '(^|[^a-zA-Z0-9_.~/-])/(work|home|root)/[a-z]' $(tracked '*.c' '*.h' '*.mjs' '*.js' '*.ts' '*.md' '*.sh' '*.txt' '*.jsonc' Makefile | grep -v '^tools/lint.sh$'); }
 

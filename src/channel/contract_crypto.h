@@ -1,5 +1,5 @@
-/* The part of the contract (contract.h) that Web Crypto and node:crypto have: numbers that go between
- * api/crypto*.c and the prelude, and their natives. Written and read as the rest is. */
+/* The part of the contract (contract.h) that Web Crypto and node:crypto have: numbers that go
+ * between api/crypto*.c and the prelude, and their natives. Written and read as the rest is. */
 #ifndef ER_CHANNEL_CONTRACT_CRYPTO_H
 #define ER_CHANNEL_CONTRACT_CRYPTO_H
 

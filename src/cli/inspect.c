@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/list.h"
+#include "base/mem.h"
 #include "cli/cdp.h"
 #include "cli/inspect_wire.h"
 #include "http/h1.h"
@@ -266,7 +267,7 @@ static ssize_t ws_take(wslay_event_context_ptr ws, uint8_t *to, size_t n, int fl
 		wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
 		return -1;
 	}
-	memcpy(to, some.p, some.n);
+	er_copy(to, some.p, some.n);
 	er_buf_consume(&c->in, some.n);
 	return (ssize_t)some.n;
 }

@@ -55,7 +55,8 @@ async function startOrigin() {
 }
 /** What the build says of packages that go on without what they ask for. */
 const WARNED = {
-	// asks whether it runs on a platform; reads migrations from a folder; loads modules in a browser
+	// asks whether it runs on a platform; reads migrations from a folder; loads modules
+	// in a browser
 	hono: /import\(\) of a computed name/, queries: /kysely.*import\(\) of a computed name/, 'react-router': /import\(\) of a computed name/,
 }
 const SEEN = ['content-type', 'location', 'set-cookie', 'etag', 'www-authenticate', 'access-control-allow-origin', 'access-control-allow-methods', 'vary']

@@ -159,7 +159,8 @@ export class Instance {
 		return u;
 	}
 
-	/** The head of a subrequest's answer, with all of its body. `gone`: the node has let go of it. */
+	/** The head of a subrequest's answer, with all of its body. `gone`: the node has
+	 * let go of it. */
 	headWith(owner, fid, body, { status = 200, block = '', gone = false } = {}) {
 		const bytes = new Uint8Array(Buffer.from(body));
 		this.came = { fid, bytes, gone };
