@@ -12,8 +12,8 @@ const INSTEAD = {
 	require: "use import; the bundle is one script", module: "use export", exports: "use export", __dirname: "there are no files", __filename: "there are no files",
 	XMLHttpRequest: "use fetch()", window: "use globalThis; there is no page",
 	document: "there is no page", location: "use request.url", localStorage: "an instance's memory is not kept",
-	sessionStorage: "an instance's memory is not kept", Deno: "this is no Deno", Bun: "this is no Bun", caches: "there is no cache API", alert: "use console.log",
-	HTMLRewriter: "there is no HTML rewriter", WebSocketPair: "there are no WebSockets", WebSocket: "there are no WebSockets", Worker: "a routine is one thread",
+	sessionStorage: "an instance's memory is not kept", Deno: "this is no Deno", Bun: "this is no Bun", alert: "use console.log",
+	Worker: "a routine is one thread",
 };
 
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
