@@ -81,7 +81,7 @@ test('bypass and foot are not silently dropped', async () => {
 test('the successor\'s project keeps its order of arguments', async () => {
 	const dir = project({ 'old/esa.jsonc': '{ // their file\n "name": "esa", "entry": "./src/index.js", "description": "a \\"shop\\"", "assets": { "directory": "./dist" }, "installCommand": "npm ci", }', 'old/src/index.js': 'export default { fetch(request, context, env) { return new Response(typeof context.waitUntil + typeof env) } }\n' })
 	const { out } = await run(['init', '--from', 'old'], { cwd: dir })
-	assert.match(out, /^ {2}assets +static files are not served yet/m)
+	assert.match(out, /^ {2}assets +copy the folder beside er\.jsonc/m)
 	assert.deepEqual(configOf(dir, 'esa'), { name: 'esa', main: 'src/index.js', compat: { envLast: true } })
 	const dev = await startDev([], { cwd: path.join(dir, 'esa') })
 	assert.equal((await dev.get('/')).text, 'functionobject')

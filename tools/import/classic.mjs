@@ -76,7 +76,7 @@ export function importSuccessor(c, report, folderName) {
 	config.compat = { envLast: true };
 	report.change("fetch(request, context, env)", '"compat": { "envLast": true }', "the order of the arguments there");
 	if (c.description) report.change("description", `er deploy --message "${String(c.description).replaceAll('"', "'")}"`, "it belongs to a version here");
-	if (c.assets) report.leave("assets", "static files are not served yet; put an origin behind the routine, or import small files into the code");
+	if (c.assets) report.leave("assets", "copy the folder beside er.jsonc and name it in \"assets\" there");
 	if (c.installCommand) report.do(`run "${c.installCommand}" in the new folder`);
 	if (c.buildCommand) report.do(`run "${c.buildCommand}" before er deploy if the entry is made by it; TypeScript and packages need no build of their own here`);
 	const known = ["name", "entry", "description", "assets", "installCommand", "buildCommand", "dev", "endpoint", "$schema"];
