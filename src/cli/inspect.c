@@ -339,11 +339,7 @@ static void refuse(conn *c, const char *status, const char *text)
 static bool host_ok(er_slice host)
 {
 	static const char *const own[] = {"localhost", "127.0.0.1", "[::1]"};
-	size_t end = host.n;
-	if (host.n > 0 && host.p[0] == '[')
-		end = er_slice_find(host, ']') + 1;
-	else
-		end = er_slice_find(host, ':');
+	size_t end = host.n > 0 && host.p[0] == '[' ? er_slice_find(host, ']') + 1 : er_slice_find(host, ':');
 	if (end < host.n && host.p[end] != ':')
 		return false;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
