@@ -60,7 +60,8 @@ static void the_handler_of_its_kind_hears_who_asks_and_what(void **state)
 	world_free(w);
 }
 
-static void a_body_that_will_be_read_comes_behind_its_head_unasked(void **state)
+/* A short one in the frame of its head, a longer one in frames behind it. */
+static void a_body_that_will_be_read_comes_with_its_head_unasked(void **state)
 {
 	(void)state;
 	kinds k;
@@ -72,24 +73,36 @@ static void a_body_that_will_be_read_comes_behind_its_head_unasked(void **state)
 	puppet_fetches(p, 5, id, ER_FETCH_DATA_KV | ER_FETCH_PULL, "sessions/a");
 	UNTIL(w, w->n_passed == 1);
 	standard_answers(w, 0, "value", NULL);
+	UNTIL(w, heard_n(p, ER_FRAME_SUB_HEAD) == 1);
+	assert_int_equal(heard_of(p, ER_FRAME_SUB_HEAD, 0)->f.flags & (ER_FF_INLINE | ER_FF_FIN), ER_FF_INLINE | ER_FF_FIN);
+	er_slice all = er_buf_slice(&heard_of(p, ER_FRAME_SUB_HEAD, 0)->payload);
+	assert_true(er_slice_eq(er_slice_from(all, all.n - 5), ER_LIT("value")));
+	some_turns(w);
+	assert_int_equal(heard_n(p, ER_FRAME_BODY_DATA), 0);
+	static char text[ER_INLINE_BODY + 2];
+	memset(text, 'v', ER_INLINE_BODY + 1);
+	puppet_fetches(p, 8, id, ER_FETCH_DATA_KV | ER_FETCH_PULL, "sessions/long");
+	UNTIL(w, w->n_passed == 2);
+	standard_answers(w, 1, text, NULL);
 	UNTIL(w, heard_n(p, ER_FRAME_BODY_DATA) == 2);
-	assert_memory_equal(er_buf_slice(&heard_of(p, ER_FRAME_BODY_DATA, 0)->payload).p, "value", 5);
+	assert_false(heard_of(p, ER_FRAME_SUB_HEAD, 1)->f.flags & ER_FF_INLINE);
+	assert_int_equal(er_buf_len(&heard_of(p, ER_FRAME_BODY_DATA, 0)->payload), ER_INLINE_BODY + 1);
 	assert_true(heard_of(p, ER_FRAME_BODY_DATA, 1)->f.flags & ER_FF_FIN);
 	/* what has no body has none to send */
 	puppet_fetches(p, 6, id, ER_FETCH_DATA_KV | ER_FETCH_PULL, "sessions/b");
-	UNTIL(w, w->n_passed == 2);
-	w->passed[1]->res.status = 404;
-	w->passed[1]->on_cancel = NULL;
-	er_exchange_answer(w->passed[1]);
-	UNTIL(w, heard_n(p, ER_FRAME_SUB_HEAD) == 2);
-	assert_int_equal(heard_of(p, ER_FRAME_SUB_HEAD, 1)->f.aux, 404);
+	UNTIL(w, w->n_passed == 3);
+	w->passed[2]->res.status = 404;
+	w->passed[2]->on_cancel = NULL;
+	er_exchange_answer(w->passed[2]);
+	UNTIL(w, heard_n(p, ER_FRAME_SUB_HEAD) == 3);
+	assert_int_equal(heard_of(p, ER_FRAME_SUB_HEAD, 2)->f.aux, 404);
 	some_turns(w);
 	assert_int_equal(heard_n(p, ER_FRAME_BODY_DATA), 2);
 	/* what goes on beyond the window waits to be asked for */
 	er_body *stream = NULL;
 	puppet_fetches(p, 7, id, ER_FETCH_DATA_KV | ER_FETCH_PULL, "sessions/c");
-	UNTIL(w, w->n_passed == 3);
-	standard_answers(w, 2, NULL, &stream);
+	UNTIL(w, w->n_passed == 4);
+	standard_answers(w, 3, NULL, &stream);
 	er_chunk *c = er_chunk_new(2 * ER_PULL_WINDOW);
 	memset(c->bytes, 'x', 2 * ER_PULL_WINDOW);
 	(void)er_body_write(stream, er_piece_take(c, 2 * ER_PULL_WINDOW));
@@ -191,7 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_handler_of_its_kind_hears_who_asks_and_what),
-	    cmocka_unit_test(a_body_that_will_be_read_comes_behind_its_head_unasked),
+	    cmocka_unit_test(a_body_that_will_be_read_comes_with_its_head_unasked),
 	    cmocka_unit_test(a_kind_without_a_handler_and_a_node_without_data_say_so),
 	    cmocka_unit_test(a_kind_that_there_is_not_ends_the_sandbox),
 	    cmocka_unit_test(a_question_ends_with_its_request),

@@ -383,7 +383,7 @@ static void a_request_that_is_fetched_as_it_came_is_answered_with_what_came(void
 		standard_answers_with_fields(w);
 		UNTIL(w, heard_of(p, ER_FRAME_SUB_HEAD, 0) != NULL);
 		assert_int_equal(heard_of(p, ER_FRAME_SUB_HEAD, 0)->f.flags,
-		                 ER_FF_SUB | ER_FF_BODY | (by_node ? ER_FF_DONE : ER_FF_KEPT));
+		                 ER_FF_SUB | ER_FF_BODY | (by_node ? ER_FF_DONE : ER_FF_KEPT | ER_FF_INLINE));
 		if (!by_node)
 			puppet_relays_as_kept(p, id, 5, 1);
 		UNTIL(w, a.over);
