@@ -259,11 +259,9 @@ test('a purge, a change and a validation are of all representations', async t =>
 	}
 	await node.get('/page', 'br')
 	await check('/page', 'br')
-	const asked = origin.requests.length
 	const validations = () => origin.requests.filter(r => r.headers['if-none-match'] !== undefined)
 	await raw.until(async () => validations().length > 0 || !(await node.get('/page', 'br')), { what: 'a validation' })
 	assert.equal(validations()[0].headers['if-none-match'], '"v1"', 'the origin is asked by its own tag')
-	assert.ok(origin.requests.length > asked)
 	const renewed = await node.get('/page', 'br')
 	assert.equal(renewed.headers['content-encoding'], 'br', 'what is good still is compressed still')
 	assert.equal(await node.made('br'), 1)
