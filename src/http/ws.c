@@ -205,7 +205,9 @@ static er_ws_event end_control(er_ws *w, er_ws_said *said)
 		return ER_WS_CONTROL;
 	if (w->small_n == 0)
 		return ER_WS_CLOSED;
-	said->code = w->small_n >= 2 ? (uint16_t)(w->small[0] << 8 | w->small[1]) : 0;
+	said->code = 0;
+	if (w->small_n >= 2)
+		said->code = (uint16_t)(w->small[0] << 8 | w->small[1]);
 	said->payload = er_slice_from(said->payload, 2);
 	if (w->small_n < 2 || !er_ws_code_ok(said->code))
 		(void)broken(w, ER_WS_PROTOCOL, "a Close has a code that may not be sent");

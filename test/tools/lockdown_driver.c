@@ -151,7 +151,8 @@ static void load(driver *d, er_slice code)
 		er_buf_put_cstr(&b, strings[i]);
 	}
 	uint32_t cpu = 60 * 1000 * 1000;
-	uint32_t limits[] = {cpu, cpu, d->memory, 32, 1000, (uint32_t)code.n, 0, 1000};
+	uint32_t limits[] = {cpu, cpu, d->memory, 32, 1000, (uint32_t)code.n, 0, 1000, 1 << 24};
+	static_assert(sizeof limits == sizeof(er_load_limits), "every limit is said");
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		er_buf_put_le32(&b, limits[i]);
 	put(d, (er_frame){.type = ER_FRAME_LOAD, .n = (uint32_t)er_buf_len(&b)}, b.p);

@@ -202,7 +202,8 @@ static void load(driver *d, const char *script)
 		er_buf_put_le32(&b, (uint32_t)strlen(strings[i]));
 		er_buf_put_cstr(&b, strings[i]);
 	}
-	uint32_t limits[] = {d->cpu, d->cpu, d->memory, 32, 1000, (uint32_t)n, 0, UINT32_MAX / 2};
+	uint32_t limits[] = {d->cpu, d->cpu, d->memory, 32, 1000, (uint32_t)n, 0, UINT32_MAX / 2, 1 << 24};
+	static_assert(sizeof limits == sizeof(er_load_limits), "every limit is said");
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		er_buf_put_le32(&b, limits[i]);
 	er_frame f = {.type = ER_FRAME_LOAD, .n = (uint32_t)er_buf_len(&b)};

@@ -184,6 +184,7 @@ static void load_with(peer *p, const char *code, uint32_t cpu_us, uint32_t memor
 		er_buf_put_cstr(&b, strings[i]);
 	}
 	uint32_t limits[] = {cpu_us, SANITIZED ? 5000000 : 200000, memory_kb, 32, 1000, (uint32_t)strlen(code), 0, 1000000, 1 << 24};
+	static_assert(sizeof limits == sizeof(er_load_limits), "every limit is said");
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		er_buf_put_le32(&b, limits[i]);
 	send_frame(p, (er_frame){.type = ER_FRAME_LOAD}, er_buf_slice(&b));
