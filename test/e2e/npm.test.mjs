@@ -75,7 +75,7 @@ test("programs made of npm's packages answer on the edge what they answer in Nod
 		}
 	}
 	await Promise.all([build(), build()])
-	const node = await startNode({ cpuMs: 1000, config: { routines: names.map(name => ({ name, main: path.join(dir, name), routes: [`${name}.test/*`], allowAddresses: ['127.0.0.1'], limits: { cpuMs: 1000, loadCpuMs: 1000 } })) } })
+	const node = await startNode({ cpuMs: 10000, config: { routineLimits: { cpuMs: 10000, loadCpuMs: 10000, memoryMb: 256 }, routines: names.map(name => ({ name, main: path.join(dir, name), routes: [`${name}.test/*`], allowAddresses: ['127.0.0.1'], limits: { cpuMs: 10000, loadCpuMs: 10000, memoryMb: 256 } })) } })
 	t.after(() => node.kill())
 	const wrong = []
 	for (const name of names) {
