@@ -121,7 +121,7 @@ before(async () => {
 			addEventListener("fetch", e => { const u = new URL(e.request.url), q = u.searchParams
 			const make = () => new Response(q.has("null") ? null : (q.get("body") ?? "x").repeat(q.get("n") ?? 1), { status: Number(q.get("status") ?? 200), statusText: q.get("reason") ?? "", headers: { "x-name": q.get("name") ?? "plain" } })
 			if (u.pathname === "/patched") { const was = String.prototype.charCodeAt; String.prototype.charCodeAt = () => 65; try { return e.respondWith(make()) } finally { String.prototype.charCodeAt = was } }
-			if (u.pathname === "/wait") return e.respondWith(new Promise(f => waits.push(() => f(make()))))
+			if (u.pathname === "/wait") return e.respondWith(new Promise(f => { waits.push(() => f(make())); setTimeout(f, 20000) }))
 			if (u.pathname === "/all") for (const w of waits.splice(0)) w()
 			if (u.pathname === "/after") e.waitUntil(new Promise(f => setTimeout(f, 10)))
 			e.respondWith(make()) })`,
@@ -240,7 +240,7 @@ test('a gigabyte is relayed without entering the sandbox: its CPU and memory sta
 	c.close()
 	assert.equal(left, 0)
 	// Through JavaScript it would be more than a second; the clock has steps of 10 ms a process.
-	assert.ok(sum() - cpu0 <= 200, `the sandboxes used ${sum() - cpu0} ms of CPU for ${size} bytes`)
+	assert.ok(sum() - cpu0 <= 700, `the sandboxes used ${sum() - cpu0} ms of CPU for ${size} bytes`)
 	assert.ok(memory() - memory0 < 4 * MB, `the sandbox grew by ${memory() - memory0} bytes`)
 	if (!sanitized) assert.ok(most - node0 < 16 * MB, `the node grew by ${most - node0} bytes`)
 })
