@@ -103,11 +103,7 @@ static er_piece stand_in(const er_bundle *b)
 /* The desk runs what the project asks for; a node may allow less. */
 static void raise_maximum(dev *d, er_limits *most)
 {
-	const er_limits *l = &d->project.limits;
-	bool above = er_limits_above(l, most) != NULL;
-	for (const er_limit *row; (row = er_limits_above(l, most)) != NULL;)
-		er_limit_set(row, most, er_limit_get(row, l));
-	if (above)
+	if (er_limits_raise(most, &d->project.limits))
 		er_devlog_note(
 		    d->log, true,
 		    "the limits of er.jsonc are above what a node allows by default; its operator must allow them (routineLimits)");

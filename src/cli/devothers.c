@@ -285,19 +285,13 @@ size_t er_devothers_names(const er_devothers *o, er_slice out[ER_DEVOTHERS_MOST]
 
 /* ---- what runs ---- */
 
-static void raise_maximum(er_limits *most, const er_limits *wished)
-{
-	for (const er_limit *row; (row = er_limits_above(wished, most)) != NULL;)
-		er_limit_set(row, most, er_limit_get(row, wished));
-}
-
 static bool configure(const other *one, er_config *c, er_cidr *allow, size_t n_allow, er_err *err)
 {
 	char version[32];
 	int n = snprintf(version, sizeof version, "dev-%u", one->version);
 	if (one->code.n == 0 && one->project.main != NULL)
 		return true;
-	raise_maximum(&c->routine_max, &one->project.limits);
+	(void)er_limits_raise(&c->routine_max, &one->project.limits);
 	er_routine *r = er_project_routine(&one->project, er_piece_sub(one->code, 0, one->code.n),
 	                                   er_piece_sub(one->map, 0, one->map.n), er_slice_of(version, (size_t)n), allow, n_allow);
 	if (!er_config_add_routine(c, r, err))

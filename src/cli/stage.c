@@ -45,8 +45,7 @@ static void widen(stage *st, er_limits *most)
 	l->response_ms = st->timeout_ms + SPARE_MS;
 	l->subrequests = l->subrequests > SUBREQUESTS ? l->subrequests : SUBREQUESTS;
 	l->code_n = CODE_MOST;
-	for (const er_limit *row; (row = er_limits_above(l, most)) != NULL;)
-		er_limit_set(row, most, er_limit_get(row, l));
+	(void)er_limits_raise(most, l);
 }
 
 static er_routine *routine_of(stage *st, er_err *err)

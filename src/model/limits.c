@@ -80,6 +80,17 @@ bool er_limits_lower(er_limits *l, const er_limits *most)
 	return lowered;
 }
 
+bool er_limits_raise(er_limits *most, const er_limits *l)
+{
+	const er_limit *above;
+	bool raised = false;
+	while ((above = er_limits_above(l, most)) != NULL) {
+		er_limit_set(above, most, er_limit_get(above, l));
+		raised = true;
+	}
+	return raised;
+}
+
 void er_limits_lower_defaults(er_limits *l, const er_limits *most)
 {
 	size_t n;

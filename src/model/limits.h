@@ -97,7 +97,9 @@ void er_limit_set(const er_limit *row, void *limits, uint64_t value);
 const er_limit *er_limits_above(const er_limits *l, const er_limits *most);
 /* What is above `most` becomes that. True: something was. */
 bool er_limits_lower(er_limits *l, const er_limits *most);
-/* The same for what has its default: a default is nobody's wish, so where a node allows less, that
+/* `most` becomes what l has above it. True: something was. */
+bool er_limits_raise(er_limits *most, const er_limits *l);
+/* As er_limits_lower for what has its default: a default is nobody's wish, so where a node allows less, that
  * is what the routine gets. */
 void er_limits_lower_defaults(er_limits *l, const er_limits *most);
 
