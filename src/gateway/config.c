@@ -514,17 +514,22 @@ static const er_rule *find_rule(const er_route_index *ix, er_slice host, er_slic
 	return best;
 }
 
-bool er_config_named(const er_config *c, er_env env, er_slice name, er_found *out)
+/* What an index gave: 0 for nothing, else one more than the deployment's place. */
+static bool give(const er_config *c, uintptr_t found, er_found *out)
 {
-	ER_ASSERT(c->sealed && (unsigned)env < ER_ENV_COUNT_);
-	uintptr_t found = index_of(c, env, name);
-	*out = (er_found){.env = env};
 	if (found == 0)
 		return false;
 	ER_ASSERT(found <= c->n_deployments);
 	out->index = (uint32_t)found - 1;
 	out->deployment = c->deployments[out->index];
 	return true;
+}
+
+bool er_config_named(const er_config *c, er_env env, er_slice name, er_found *out)
+{
+	ER_ASSERT(c->sealed && (unsigned)env < ER_ENV_COUNT_);
+	*out = (er_found){.env = env};
+	return give(c, index_of(c, env, name), out);
 }
 
 bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice path, er_found *out)
@@ -546,10 +551,5 @@ bool er_config_route(const er_config *c, er_env env, er_slice host, er_slice pat
 		found = index_of(c, env, er_slice_head(host, host.n - local.n));
 	if (found == 0 && c->dev && c->n_file > 0) /* the desk's own is the first one */
 		found = index_of(c, env, c->deployments[0]->name);
-	if (found == 0)
-		return false;
-	ER_ASSERT(found <= c->n_deployments);
-	out->index = (uint32_t)found - 1;
-	out->deployment = c->deployments[out->index];
-	return true;
+	return give(c, found, out);
 }
