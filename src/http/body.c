@@ -271,6 +271,16 @@ void er_body_fail(er_body *b, er_err_kind kind)
 	tell_sink(b);
 }
 
+void er_body_forsake(er_body **b, er_err_kind kind)
+{
+	er_body *was = *b;
+	*b = NULL;
+	if (was == NULL)
+		return;
+	er_body_fail(was, kind);
+	er_body_unref(was);
+}
+
 void er_body_end(er_body *b, er_err_kind why)
 {
 	if (why == ER_ERR_OK)

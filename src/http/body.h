@@ -77,6 +77,9 @@ void er_body_source(er_body *b, const er_body_source_ops *ops, void *ctx);
 bool er_body_write(er_body *b, er_piece piece);
 void er_body_finish(er_body *b);
 void er_body_fail(er_body *b, er_err_kind kind);
+/* Nobody will be its source: whoever reads it hears so, unless it is over. Takes the reference, and
+ * leaves NULL there; NULL is fine. */
+void er_body_forsake(er_body **b, er_err_kind kind);
 /* One of both: OK finishes it. */
 void er_body_end(er_body *b, er_err_kind why);
 

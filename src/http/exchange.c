@@ -159,23 +159,12 @@ er_exchange *er_exchange_ref(er_exchange *x)
 	return x;
 }
 
-/* Who reads it must not wait for a source that never comes. */
-static void drop_up(er_exchange *x, er_err_kind reason)
-{
-	er_body *up = x->res.up;
-	x->res.up = NULL;
-	if (up == NULL)
-		return;
-	er_body_fail(up, reason); /* nothing happens to one that is over */
-	er_body_unref(up);
-}
-
 static void drop_bodies(er_exchange *x)
 {
 	er_body_unref(x->req.body);
 	er_body_unref(x->res.body);
 	x->req.body = x->res.body = NULL;
-	drop_up(x, ER_ERR_CANCELLED);
+	er_body_forsake(&x->res.up, ER_ERR_CANCELLED);
 }
 
 void er_exchange_unref(er_exchange *x)
@@ -299,7 +288,7 @@ void er_exchange_answer(er_exchange *x)
 		/* Nobody will read it: its source must learn that. */
 		if (x->res.body != NULL)
 			er_body_cancel(x->res.body, ER_ERR_CANCELLED);
-		drop_up(x, ER_ERR_CANCELLED);
+		er_body_forsake(&x->res.up, ER_ERR_CANCELLED);
 		return;
 	}
 	bool switches = er_status_switches(x->res.status);
@@ -387,7 +376,7 @@ void er_exchange_cancel(er_exchange *x, er_err_kind reason)
 	if (x->answered) {
 		if (x->res.body != NULL)
 			er_body_cancel(x->res.body, reason);
-		drop_up(x, reason);
+		er_body_forsake(&x->res.up, reason);
 	} else if (x->on_cancel != NULL) {
 		void (*on_cancel)(void *, er_exchange *, er_err_kind) = x->on_cancel;
 		x->on_cancel = NULL;
@@ -432,7 +421,7 @@ void er_exchange_fail(er_exchange *x, int status, er_err_kind kind, const char *
 	text[len++] = '\n';
 
 	er_body_unref(x->res.body);
-	drop_up(x, kind);
+	er_body_forsake(&x->res.up, kind);
 	x->res = (er_response){.status = status, .error = kind};
 	x->res.error_text = er_arena_copy(&x->arena, er_slice_of(text, len - 1));
 	er_fields_add(&x->res.fields, &x->arena, ER_LIT("content-type"), ER_LIT("text/plain;charset=UTF-8"));

@@ -252,10 +252,8 @@ static bool other_direction(er_call *c, const er_frame *f)
 		c->upload.messages = c->switched = true;
 		c->instance->n_sockets++;
 		er_list_remove(&c->timed);
-	} else if (!er_status_switches(f->aux) && x->res.up != NULL) {
-		er_body_fail(x->res.up, ER_ERR_CANCELLED);
-		er_body_unref(x->res.up);
-		x->res.up = NULL;
+	} else if (!er_status_switches(f->aux)) {
+		er_body_forsake(&x->res.up, ER_ERR_CANCELLED);
 	}
 	return er_status_switches(f->aux) == (x->res.up != NULL);
 }

@@ -354,10 +354,7 @@ static bool read_body(er_sub *s, const er_frame *f, er_reader *r)
 			x->req.body = other != NULL && other->call == c && other != s ? er_sub_relay(other, &up) : NULL;
 		else
 			x->req.body = id == c->id ? er_outflow_take(&c->upload) : NULL;
-		if (up != NULL) {
-			er_body_fail(up, ER_ERR_CANCELLED);
-			er_body_unref(up);
-		}
+		er_body_forsake(&up, ER_ERR_CANCELLED);
 		return !r->bad && x->req.body != NULL;
 	}
 	return true;
