@@ -249,16 +249,23 @@ static void set_breakpoint_by_url(er_cdp *c, const er_cdp_command *cmd)
 	er_cdp_reply(c, cmd->id, &o);
 }
 
+/* The script that a location is in, and what the engine calls it; NULL: it is another sandbox's, and
+ * the command is refused. */
+static const er_cdp_script *script_at(er_cdp *c, const er_cdp_command *cmd, const er_json *location, er_slice *id)
+{
+	const er_cdp_script *s = er_cdp_ref(er_json_str(location, "scriptId"), c->generation, id) ? er_cdp_find_script(c, *id) : NULL;
+	if (s == NULL)
+		er_cdp_refuse(c, cmd->id, SERVER, OTHER_SANDBOX);
+	return s;
+}
+
 /* In one script of this sandbox, and gone with it. */
 static void set_breakpoint(er_cdp *c, const er_cdp_command *cmd)
 {
-	er_slice id;
 	const er_json *at = param(cmd, "location");
-	const er_cdp_script *s = er_cdp_ref(er_json_str(at, "scriptId"), c->generation, &id) ? er_cdp_find_script(c, id) : NULL;
-	if (s == NULL) {
-		er_cdp_refuse(c, cmd->id, SERVER, OTHER_SANDBOX);
+	er_slice id;
+	if (script_at(c, cmd, at, &id) == NULL)
 		return;
-	}
 	er_out o = er_cdp_open();
 	if (!location(c, &o, cmd, "location", at))
 		return;
@@ -287,11 +294,9 @@ static void possible_breakpoints(er_cdp *c, const er_cdp_command *cmd)
 {
 	const er_json *start = param(cmd, "start"), *end = param(cmd, "end");
 	er_slice id;
-	const er_cdp_script *s = er_cdp_ref(er_json_str(start, "scriptId"), c->generation, &id) ? er_cdp_find_script(c, id) : NULL;
-	if (s == NULL) {
-		er_cdp_refuse(c, cmd->id, SERVER, OTHER_SANDBOX);
+	const er_cdp_script *s = script_at(c, cmd, start, &id);
+	if (s == NULL)
 		return;
-	}
 	er_out o = er_cdp_open();
 	if (!location(c, &o, cmd, "start", start))
 		return;
