@@ -73,10 +73,11 @@ export class TracingChannel {
 		for (const event of EVENTS) if (handlers[event] && !this[event]?.unsubscribe(handlers[event])) all = false;
 		return all;
 	}
-	traceSync(fn, context = {}, self = undefined, ...args) {
+	/** What `work` gives, between the events start and end. */
+	#started(context, work) {
 		return this.start.runStores(context, () => {
 			try {
-				return (context.result = Reflect.apply(fn, self, args));
+				return work();
 			} catch (e) {
 				context.error = e;
 				this.error.publish(context);
@@ -85,6 +86,9 @@ export class TracingChannel {
 				this.end.publish(context);
 			}
 		});
+	}
+	traceSync(fn, context = {}, self = undefined, ...args) {
+		return this.#started(context, () => (context.result = Reflect.apply(fn, self, args)));
 	}
 	tracePromise(fn, context = {}, self = undefined, ...args) {
 		const settle = (key) => (value) => {
@@ -95,17 +99,7 @@ export class TracingChannel {
 			if (key === 'error') throw value;
 			return value;
 		};
-		return this.start.runStores(context, () => {
-			try {
-				return Promise.resolve(Reflect.apply(fn, self, args)).then(settle('result'), settle('error'));
-			} catch (e) {
-				context.error = e;
-				this.error.publish(context);
-				throw e;
-			} finally {
-				this.end.publish(context);
-			}
-		});
+		return this.#started(context, () => Promise.resolve(Reflect.apply(fn, self, args)).then(settle('result'), settle('error')));
 	}
 	traceCallback(fn, position = -1, context = {}, self = undefined, ...args) {
 		const at = position < 0 ? args.length + position : position, callback = args[at];
@@ -123,17 +117,7 @@ export class TracingChannel {
 				}
 			});
 		};
-		return this.start.runStores(context, () => {
-			try {
-				return Reflect.apply(fn, self, args);
-			} catch (e) {
-				context.error = e;
-				this.error.publish(context);
-				throw e;
-			} finally {
-				this.end.publish(context);
-			}
-		});
+		return this.#started(context, () => Reflect.apply(fn, self, args));
 	}
 }
 export const tracingChannel = (given) => new TracingChannel(given);
