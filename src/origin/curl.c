@@ -268,6 +268,14 @@ void er_curl_queue(er_curl_hop *h)
 	er_list_push(&h->m->ready, &h->link);
 }
 
+void er_curl_rest(er_curl_hop *h)
+{
+	ER_CHECK(h, ER_CURL_HOP_MAGIC);
+	er_list_remove(&h->rest);
+	er_list_push(&h->m->resting, &h->rest);
+	er_curl_drain_soon(h->m);
+}
+
 er_curl_multi *er_curl_multi_of(er_pool *p, void (*serve)(er_curl_hop *h))
 {
 	if (p->curl != NULL)

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 typedef struct er_curl_hop er_curl_hop;
+typedef struct er_curl_tunnel er_curl_tunnel;
 
 enum {
 	ER_CURL_MULTI_MAGIC = 0x43555232,
@@ -99,8 +100,9 @@ struct er_curl_hop {
 	/* it may not carry the request; libcurl was told to stop, and asks on a fresh one */
 	bool unfit;
 	er_curl_ends ends;
-	er_decode decode; /* HTTP/1 */
-	er_piece *up;     /* of the upload, not yet given to libcurl */
+	er_decode decode;       /* HTTP/1 */
+	er_curl_tunnel *tunnel; /* of a WebSocket, once libcurl has connected */
+	er_piece *up;           /* of the upload, not yet given to libcurl */
 	unsigned up_n, up_at;
 	char error[CURL_ERROR_SIZE];
 };
@@ -116,6 +118,8 @@ void er_curl_drain(er_curl_multi *m);
 void er_curl_drain_soon(er_curl_multi *m);
 /* m->serve will be called for h, by the drain. */
 void er_curl_queue(er_curl_hop *h);
+/* h has had its share of this turn: it is queued in the next one. */
+void er_curl_rest(er_curl_hop *h);
 
 /* ---- curl_tls.c ---- */
 /* CURLOPT_SSL_CTX_FUNCTION: TCP is connected, and TLS begins. */
@@ -129,6 +133,16 @@ bool er_curl_tls_fault(const er_curl_hop *h, er_tls_fault *out);
 /* ---- curl_request.c ---- */
 /* Sets what h's handle is to ask, and of which addresses. Once a hop. */
 void er_curl_request(er_curl_hop *h);
+
+/* ---- curl_tunnel.c: WebSockets ---- */
+/* libcurl has connected: from now on the connection is the tunnel's, until er_curl_tunnel_close.
+ * False: the loop cannot watch it. */
+ER_MUST_CHECK bool er_curl_tunnel_open(er_curl_hop *h);
+/* Moves what can be moved. False: the hop is over, and er_fetch_ended was noted. f->hop may be gone
+ * afterwards; the caller has a reference to f. */
+ER_MUST_CHECK bool er_curl_tunnel_step(er_curl_hop *h, er_fetch *f);
+/* Before libcurl closes the socket. Harmless without a tunnel. */
+void er_curl_tunnel_close(er_curl_hop *h);
 
 /* ---- curl_socket.c: the sockets that libcurl has ---- */
 void er_curl_socket_opened(er_curl_hop *h, curl_socket_t fd);

@@ -65,9 +65,7 @@ static size_t on_write(char *p, size_t size, size_t count, void *hop)
 	}
 	er_slice bytes = er_slice_of(p, size * count);
 	if (turn_is_over(h, bytes.n)) {
-		er_list_remove(&h->rest);
-		er_list_push(&h->m->resting, &h->rest);
-		er_curl_drain_soon(h->m);
+		er_curl_rest(h);
 		h->write_paused = h->rested = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
@@ -327,7 +325,8 @@ static void release(er_curl_hop *h)
 	ER_ASSERT(!m->in_curl && h->f->hop == h && m->started > 0);
 	er_list_remove(&h->link);
 	er_list_remove(&h->rest);
-	if (h->done && h->result == CURLE_OK && h->f->end_kind == ER_ERR_OK)
+	er_curl_tunnel_close(h);
+	if (h->done && h->result == CURLE_OK && h->f->end_kind == ER_ERR_OK && !h->f->upgrade)
 		er_curl_keep(h);
 	if (h->added) {
 		m->in_curl = true;
@@ -478,6 +477,16 @@ static void go_on(er_curl_hop *h, er_fetch *f)
 		refill(h, f);
 }
 
+/* A WebSocket: libcurl has connected. */
+static void go_through(er_curl_hop *h, er_fetch *f)
+{
+	if (h->tunnel == NULL && !er_curl_tunnel_open(h))
+		er_fetch_ended(f, ER_ERR_IO, "reading from %.*s failed", ER_FMT(f->authority));
+	bool goes_on = h->tunnel != NULL && er_curl_tunnel_step(h, f);
+	if (!goes_on && f->hop == h)
+		release(h);
+}
+
 /* er_curl_multi.serve */
 static void serve(er_curl_hop *h)
 {
@@ -498,6 +507,8 @@ static void serve(er_curl_hop *h)
 		/* A kept connection was dead, and the addresses for another one are not good any more. */
 		release(h);
 		er_fetch_readdress(f);
+	} else if (f->upgrade && h->done && h->result == CURLE_OK) {
+		go_through(h, f);
 	} else if (h->done) {
 		note_end(h);
 		release(h);
@@ -514,14 +525,6 @@ static void serve(er_curl_hop *h)
 static void start(er_fetch *f)
 {
 	ER_ASSERT(f->hop == NULL && er_fetch_upload_now(f) != FETCH_UPLOAD_REPEATS);
-	if (f->upgrade) { /* libcurl has no way of handing a connection over with what has come on it */
-		bool tls = er_slice_eq(f->scheme, ER_LIT("https"));
-		er_fetch_ended(f, ER_ERR_CONNECT,
-		               tls ? "%.*s: a WebSocket cannot be asked for over TLS" : "%.*s could not be connected to",
-		               ER_FMT(f->authority));
-		f->advance(f);
-		return;
-	}
 	er_curl_multi *m = er_curl_multi_of(f->pool, serve);
 	er_curl_hop *h = hop_new(m);
 	h->f = f;
@@ -531,7 +534,11 @@ static void start(er_fetch *f)
 	curl_multi_setopt(m->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, f->reach.place ? 0L : (long)m->sockets.n);
 	er_decode_begin(&h->decode);
 	curl_easy_setopt(h->easy, CURLOPT_FORBID_REUSE, 0L);
-	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, f->fresh ? 1L : 0L);
+	curl_easy_setopt(h->easy, CURLOPT_FRESH_CONNECT, f->fresh || f->upgrade ? 1L : 0L);
+	if (f->upgrade) { /* HTTP/2 has another way (RFC 8441), which libcurl has not */
+		curl_easy_setopt(h->easy, CURLOPT_CONNECT_ONLY, 1L);
+		curl_easy_setopt(h->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	}
 	/* Idle ones go, one after the other, while only other pools wait for connections. */
 	bool others = f->o->turns.waiting > 0 && f->pool->line.n == 0;
 	curl_multi_setopt(m->multi, CURLMOPT_MAXCONNECTS, others ? 1L : (long)ER_CURL_IDLE_MAX);
@@ -544,16 +551,21 @@ static void start(er_fetch *f)
 static void resume(er_fetch *f)
 {
 	er_curl_hop *h = f->hop;
-	if (!h->write_paused || h->done)
+	if (!h->write_paused || (h->done && h->tunnel == NULL))
 		return;
 	h->write_paused = false;
-	unpause(h);
+	if (h->tunnel == NULL) {
+		unpause(h);
+		return;
+	}
+	er_curl_queue(h);
+	er_curl_drain(h->m);
 }
 
 static void upload(er_fetch *f)
 {
 	er_curl_hop *h = f->hop;
-	if (!h->want_upload)
+	if (!h->want_upload && h->tunnel == NULL)
 		return;
 	er_curl_queue(h);
 	er_curl_drain(h->m);

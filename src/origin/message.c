@@ -176,6 +176,31 @@ bool er_message_request(er_fetch *f, const char **why)
 	return false;
 }
 
+/* Over reserved room: how much is counted first, so that each part is a copy and no test of the
+ * buffer. */
+void er_message_write(const er_fetch *f, er_buf *out)
+{
+	const er_slice version = ER_LIT(" HTTP/1.1\r\nHost: "), zero = ER_LIT("Content-Length: 0\r\n");
+	er_slice host = f->host.n > 0 ? f->host : f->authority;
+	size_t room = f->method.n + 1 + f->target.n + version.n + host.n + zero.n + 4;
+	for (uint32_t i = 0; i < f->fields.n; i++)
+		room += f->fields.v[i].name.n + f->fields.v[i].value.n + 4;
+	er_buf_clear(out);
+	uint8_t *from = er_buf_reserve(out, room), *to = er_append(from, f->method);
+	*to++ = ' ';
+	to = er_append(er_append(er_append(to, f->target), version), host);
+	for (uint32_t i = 0; i < f->fields.n; i++) {
+		to = er_append(er_append(to, ER_LIT("\r\n")), f->fields.v[i].name);
+		to = er_append(er_append(to, ER_LIT(": ")), f->fields.v[i].value);
+	}
+	to = er_append(to, ER_LIT("\r\n"));
+	if (f->length_zero)
+		to = er_append(to, zero);
+	to = er_append(to, ER_LIT("\r\n"));
+	ER_ASSERT((size_t)(to - from) <= room);
+	er_buf_wrote(out, (size_t)(to - from));
+}
+
 /* ---- responses ---- */
 
 /* RFC 9110 8.6: one number, or the same several times. -1: none; -2: not to be trusted. */

@@ -7,6 +7,8 @@
 
 /* Fills f's hop from x->req. False: the request cannot be sent, and *why says why. */
 bool er_message_request(er_fetch *f, const char **why);
+/* The head of f's hop as HTTP/1.1 says it, in the place of what is in `out`. */
+void er_message_write(const er_fetch *f, er_buf *out);
 /* "host" and "host:port" in their canonical form and nothing else (no user, no path). */
 bool er_message_authority_ok(er_slice scheme, er_slice authority);
 /* How the body of an HTTP/1 answer ends, by its fields (RFC 9112 6.3). Whether there is a body

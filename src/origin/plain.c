@@ -17,6 +17,7 @@
 #include "base/sock.h"
 #include "origin/count.h"
 #include "origin/decode.h"
+#include "origin/message.h"
 #include "origin/server.h"
 
 enum {
@@ -296,39 +297,13 @@ static void on_written(uv_write_t *req, int status)
 		upload(c->f);
 }
 
-/* Writes over reserved room: how much is counted first, so that each part is a copy and no test of
- * the buffer. */
-static void put_request(conn *c)
-{
-	const er_slice version = ER_LIT(" HTTP/1.1\r\nHost: "), zero = ER_LIT("Content-Length: 0\r\n");
-	er_fetch *f = c->f;
-	er_slice host = f->host.n > 0 ? f->host : f->authority;
-	size_t room = f->method.n + 1 + f->target.n + version.n + host.n + zero.n + 4;
-	for (uint32_t i = 0; i < f->fields.n; i++)
-		room += f->fields.v[i].name.n + f->fields.v[i].value.n + 4;
-	er_buf_clear(&c->out);
-	uint8_t *from = er_buf_reserve(&c->out, room), *to = er_append(from, f->method);
-	*to++ = ' ';
-	to = er_append(er_append(er_append(to, f->target), version), host);
-	for (uint32_t i = 0; i < f->fields.n; i++) {
-		to = er_append(er_append(to, ER_LIT("\r\n")), f->fields.v[i].name);
-		to = er_append(er_append(to, ER_LIT(": ")), f->fields.v[i].value);
-	}
-	to = er_append(to, ER_LIT("\r\n"));
-	if (f->length_zero)
-		to = er_append(to, zero);
-	to = er_append(to, ER_LIT("\r\n"));
-	ER_ASSERT((size_t)(to - from) <= room);
-	er_buf_wrote(&c->out, (size_t)(to - from));
-}
-
 /* False: the connection is dead. */
 static bool send_request(conn *c)
 {
 	er_fetch_connected(c->f);
 	er_decode_begin(&c->decode);
 	c->read_size = READ_FIRST;
-	put_request(c);
+	er_message_write(c->f, &c->out);
 	er_slice all = er_buf_slice(&c->out);
 	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)all.p, (unsigned)all.n);
 	int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);

@@ -133,7 +133,7 @@ static void named(er_fetch *f)
 	}
 	/* Of several addresses libcurl tries one after the other; which of them it was is good to know
 	 * for a while. */
-	if (f->hop_kind == &er_hop_plain && !f->upgrade && !er_server_proven(f))
+	if (f->hop_kind == &er_hop_plain && !er_server_proven(f))
 		f->hop_kind = &er_hop_curl;
 	want_place(f);
 }

@@ -1,6 +1,7 @@
 // Origins to relay from: an HTTP server, or one that says raw bytes. Both count what they saw.
 import http from 'node:http'
 import net from 'node:net'
+import tls from 'node:tls'
 
 /** handler(req, res) of node:http. {port, url, requests: [{method, url, headers}], close()} */
 export function startOrigin(handler) {
@@ -14,19 +15,21 @@ export function startOrigin(handler) {
 	return listen(server, { requests, close: () => server.closeAllConnections() })
 }
 
-/** onConnection(socket) sees bytes as they come. `options`: of net.createServer. */
+/** onConnection(socket) sees bytes as they come. `options`: of net.createServer, or with a `key` of
+ * tls.createServer. */
 export function startRawOrigin(onConnection, options = {}) {
 	const sockets = new Set()
-	const server = net.createServer(options, socket => {
+	const server = (options.key ? tls : net).createServer(options, socket => {
 		sockets.add(socket)
 		socket.on('close', () => sockets.delete(socket))
 		socket.on('error', () => {})
 		onConnection(socket)
 	})
-	return listen(server, { sockets, close: () => sockets.forEach(s => s.destroy()) })
+	server.on('tlsClientError', () => {})
+	return listen(server, { sockets, close: () => sockets.forEach(s => s.destroy()) }, options.key ? 'https' : 'http')
 }
 
-function listen(server, extra) {
+function listen(server, extra, scheme = 'http') {
 	return new Promise((resolve, reject) => {
 		server.once('error', reject)
 		server.listen(0, '127.0.0.1', () => {
@@ -36,7 +39,7 @@ function listen(server, extra) {
 				...extra,
 				server,
 				port,
-				url: `http://127.0.0.1:${port}`,
+				url: `${scheme}://127.0.0.1:${port}`,
 				close: () =>
 					new Promise(done => {
 						server.close(() => done())

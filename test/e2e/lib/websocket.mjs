@@ -100,8 +100,8 @@ export class Client extends Frames {
 
 /** An origin that takes every handshake. onOpen(server, head) has a Frames with send(bytes) and the
  * request's head; what it returns is waited for before the connection ends. `answer(head, key)`
- * gives another head than the right one. */
-export async function startSocketOrigin(onOpen, answer) {
+ * gives another head than the right one; `options` are startRawOrigin's. */
+export async function startSocketOrigin(onOpen, answer, options = {}) {
 	const heads = []
 	const origin = await startRawOrigin(async socket => {
 		let wake = () => {}
@@ -138,7 +138,7 @@ export async function startSocketOrigin(onOpen, answer) {
 		} catch {
 			socket.destroy()
 		}
-	}, { allowHalfOpen: true })
+	}, { allowHalfOpen: true, ...options })
 	return Object.assign(origin, { heads })
 }
 
