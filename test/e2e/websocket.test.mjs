@@ -2,6 +2,8 @@
 // routine's code sees.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import zlib from 'node:zlib'
+import { startStore } from './lib/deploy.mjs'
 import { startNode } from './lib/node.mjs'
 import { sandboxes } from './lib/proc.mjs'
 import { until } from './lib/raw.mjs'
@@ -231,6 +233,48 @@ test('what breaks the rules of the protocol is answered with the code for it', a
 	await logged(/^close 1006  false 3/)
 })
 
+test('compressed messages of every size come back, whatever windows a client offers', async () => {
+	const squeeze = data => zlib.deflateRawSync(data, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4)
+	const spread = data => zlib.inflateRawSync(Buffer.concat([data, Buffer.from([0, 0, 255, 255])]), { finishFlush: zlib.constants.Z_SYNC_FLUSH })
+	for (const [offer, agreed] of [
+		['permessage-deflate', /^permessage-deflate/],
+		['permessage-deflate; client_max_window_bits', /^permessage-deflate/],
+		['permessage-deflate; server_max_window_bits=9', /server_max_window_bits=9/],
+		['permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=10', /server_no_context_takeover/],
+		['permessage-deflate; unheard_of, permessage-deflate', /^permessage-deflate/],
+		['permessage-deflate; server_max_window_bits=7', undefined],
+		['permessage-deflate; server_no_context_takeover; server_no_context_takeover', undefined],
+		['x-webkit-deflate-frame', undefined],
+	]) {
+		const c = await socket('echo', { headers: { 'sec-websocket-extensions': offer } })
+		const said = c.head.headers['sec-websocket-extensions']
+		if (agreed) assert.match(said, agreed, offer)
+		else assert.equal(said, undefined, offer)
+		for (const n of agreed ? [0, 16, 64, 256, 1000, 40000, 131072, 900000] : [16, 1000]) {
+			const text = Array.from({ length: Math.ceil(n / 10) }, (_, i) => String(i * 7919).padStart(10, '.')).join('').slice(0, n)
+			const bytes = agreed ? squeeze(text) : Buffer.from(text)
+			const cut = bytes.length >> 1
+			c.bytes(frame(TEXT, bytes.subarray(0, cut), { rsv: agreed ? 4 : 0, fin: false }), frame(PING, ''), frame(0, bytes.subarray(cut)))
+			assert.equal((await c.frame()).opcode, PONG)
+			const back = await c.frame()
+			assert.equal(back.rsv, agreed && n >= 512 ? 4 : 0, `${n} bytes: what is short is not compressed`)
+			assert.equal((back.rsv ? spread(back.payload) : back.payload).toString(), text)
+			c.bytes(frame(TEXT, text))
+			const plain = await c.frame()
+			assert.equal((plain.rsv ? spread(plain.payload) : plain.payload).toString(), text, 'what the client does not compress is taken as well')
+		}
+		await c.close()
+	}
+	const bomb = await socket('note', { headers: { 'sec-websocket-extensions': 'permessage-deflate' } })
+	bomb.bytes(frame(TEXT, squeeze(Buffer.alloc(50_000_000, 'a')), { rsv: 4 }))
+	assert.equal((await bomb.message()).code, 1009, 'what unfolds above messageBytes is refused')
+	await bomb.raw.closed()
+	const broken = await socket('note', { headers: { 'sec-websocket-extensions': 'permessage-deflate' } })
+	broken.bytes(frame(TEXT, 'no deflate at all', { rsv: 4 }))
+	assert.ok([1002, 1007].includes((await broken.message()).code))
+	await broken.raw.closed()
+})
+
 test('a close is answered with its code, and the code is told', async () => {
 	for (const code of [1000, 1001, 1003, 1007, 1011, 1012, 3000, 4999]) {
 		const c = await socket('note')
@@ -373,6 +417,31 @@ test('the end of the node says 1001 to everybody', async () => {
 	assert.equal((await c.message()).code, 1001)
 	await c.raw.closed()
 	await stopped
+})
+
+test('a new version says 1001 to the sockets of the one before, and takes those that come', async () => {
+	const own = await startStore({ config: { threads: 1 } })
+	const version = v => `__er_module = { default: { fetch() {
+		const { 0: client, 1: server } = new WebSocketPair()
+		server.accept()
+		server.addEventListener("message", () => server.send("${v}"))
+		return new Response(null, { status: 101, webSocket: client })
+	} } }`
+	await own.deploy('r', version('one'))
+	const old = await open(own.port, '/', { host })
+	old.send('which?')
+	assert.equal(await old.message(), 'one')
+	await own.deploy('r', version('two'))
+	const { code } = await old.message()
+	assert.equal(code, 1001)
+	old.bytes(closeFrame(code))
+	await old.raw.closed()
+	const next = await open(own.port, '/', { host })
+	next.send('which?')
+	assert.equal(await next.message(), 'two')
+	await next.close()
+	await own.stop()
+	own.forget()
 })
 
 test('a sandbox that is killed takes its sockets along, and the next one works', async () => {
