@@ -175,15 +175,21 @@ export function wrk(port, target, { seconds, connections = 64, host = 'localhost
 }
 const time = m => (m ? Number(m[1]) * { us: 0.001, ms: 1, s: 1000 }[m[2]] : NaN)
 
-/** The open-loop generator (bench/load.c): a fixed rate, latency from the moment a request was due.
- * `core` null: wherever the kernel puts it. */
-export function load(port, { rate, seconds, host = 'localhost', connections = 64, target = '/', core = LOAD_CORE, same = false }) {
-	const program = path.join(root, 'build', 'er-load')
-	const source = path.join(here, 'load.c')
+/** The program of bench/NAME.c, built when it is older than its source. */
+export function compiled(name) {
+	const program = path.join(root, 'build', `er-${name}`)
+	const source = path.join(here, `${name}.c`)
 	if (!fs.existsSync(program) || fs.statSync(program).mtimeMs < fs.statSync(source).mtimeMs) {
 		fs.mkdirSync(path.dirname(program), { recursive: true })
 		execFileSync('gcc', ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-o', program, source])
 	}
+	return program
+}
+
+/** The open-loop generator (bench/load.c): a fixed rate, latency from the moment a request was due.
+ * `core` null: wherever the kernel puts it. */
+export function load(port, { rate, seconds, host = 'localhost', connections = 64, target = '/', core = LOAD_CORE, same = false }) {
+	const program = compiled('load')
 	return new Promise((resolve, reject) => {
 		const command = [program, String(port), host, target, String(rate), String(seconds), String(connections), ...(same ? ['same'] : [])]
 		if (core !== null) command.unshift('taskset', '-c', core)

@@ -14,8 +14,8 @@ const binaries = {
 }
 
 export function install() {
-	if (Object.values(binaries).every(b => fs.existsSync(b)) && miniflare.exists() && fs.existsSync(`${modules}/ioredis`)) return
-	console.error('installing deno, bun, workerd, miniflare and ioredis into bench/node_modules')
+	if (Object.values(binaries).every(b => fs.existsSync(b)) && miniflare.exists() && fs.existsSync(`${modules}/ioredis`) && fs.existsSync(`${modules}/ws`)) return
+	console.error('installing deno, bun, workerd, miniflare, ioredis and ws into bench/node_modules')
 	// the packages' programs are in the packages: no install script is needed
 	execFileSync('npm', ['install', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: here, stdio: ['ignore', 'ignore', 'inherit'] })
 	for (const b of Object.values(binaries)) if (fs.existsSync(b)) fs.chmodSync(b, 0o755)
@@ -44,15 +44,16 @@ const runtime = (name, args) => ({
 		if (isCache(scenario) || isAssets(scenario) || (isData(scenario) && name !== 'deno')) return undefined
 		return this.run(isData(scenario) ? denoData(scenario) : app(scenario, origin))
 	},
-	async run(source) {
+	async run(source, wrap = wrappers[name]) {
 		const port = await freePort()
-		const script = file(`${name}-${port}.mjs`, source + wrappers[name](port))
+		const script = file(`${name}-${port}.mjs`, source + wrap(port))
 		const child = start([binaries[name], ...args(script, port)], { env: { DENO_NO_UPDATE_CHECK: '1' } })
 		return { child, port }
 	},
 })
-/** A script that declares handle(request), in Deno, Bun or workerd. */
-export const startRuntime = (name, source) => ({ deno, bun, workerd })[name].run(source)
+/** A script that declares handle(request), in Deno, Bun or workerd; `wrap(port)` gives other last
+ * lines than those that have it answer requests. */
+export const startRuntime = (name, source, wrap) => ({ deno, bun, workerd })[name].run(source, wrap)
 
 const deno = runtime('deno', script => ['run', '--quiet', '--no-lock', '--allow-net', '--allow-read', '--allow-write', '--unstable-kv', script])
 const bun = runtime('bun', script => ['run', script])
