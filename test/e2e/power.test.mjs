@@ -52,7 +52,7 @@ test('er deploy in a loop while the node is killed at random moments: what ended
 		const byTool = (async () => {
 			while (!over) {
 				const n = f.tool.asked + 1
-				write(cwd, { 'er.jsonc': JSON.stringify({ name: 'shop', vars: { N: n }, routes: [`shop-${n}.example/*`] }), 'src/index.js': source(n) })
+				write(cwd, { 'er.jsonc': JSON.stringify({ name: 'shop', limits: { cpuMs: 300 }, vars: { N: n }, routes: [`shop-${n}.example/*`] }), 'src/index.js': source(n) })
 				f.tool.asked = n
 				const { code } = await tool(['deploy', '--no-ask'], { cwd, env: { ER_NODE: node.ready.socket, XDG_CONFIG_HOME: cwd } })
 				statuses.add(code)

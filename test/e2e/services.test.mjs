@@ -51,7 +51,7 @@ test('a routine calls another one: its answers, bodies, limits and failures, and
 	const get = (target, options) => node.get('front', target, options)
 	assert.match((await get('/url')).text, /^Error: env\.OTHER\.fetch failed: there is no routine back in production: deploy it \(er deploy\) \[no-route\]$/)
 
-	await node.deploy('back', callee('one'), { settings: { limits: { cpuMs: 60 } } })
+	await node.deploy('back', callee('one'), { settings: { limits: { cpuMs: 300 } } })
 	assert.equal((await get('/url?to=https://any.example/a/../b%253Fc%3Fd')).text, 'one GET https://any.example/b%3Fc?d caller 127.0.0.1')
 	const passed = await get('/pass?x=1')
 	assert.equal(passed.text, 'one GET http://front.localhost/pass?x=1  127.0.0.1')

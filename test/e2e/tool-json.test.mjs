@@ -120,7 +120,7 @@ test('a refusal says whose fault it is: the token is confined to a, or its role 
 	assert.match(other.err, /this token is confined to a\b/)
 	assert.doesNotMatch(other.err, /role does not allow/)
 	const kv = await as(confined, ['kv', 'list', 'data'])
-	assert.match(kv.err, /this token is confined to a, and this is not about one routine/)
+	assert.match(kv.err, /this token is confined to a, and the KV namespace data was not granted to it/)
 	assert.match(kv.err, /er whoami shows which routines it is for/)
 	assert.match((await as(confined, ['tail', 'shop'])).err, /this token is confined to a\b/)
 	const role = await as(reader, ['deploy', '--no-ask'])

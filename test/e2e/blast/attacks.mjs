@@ -60,7 +60,7 @@ export const attacks = {
 	'WebAssembly memory growth': { code: 'const m = new WebAssembly.Memory({ initial: 1 }); for (;;) { m.grow(64); new Uint8Array(m.buffer).fill(1) }', ...bomb },
 	'closure bomb': { code: 'let f = () => 0; for (;;) { const g = f; f = () => g }', ...bomb },
 	'memory kept over requests': { code: 'globalThis.kept ??= []; for (let i = 0; i < 40; i++) kept.push(new Uint8Array(1 << 20).fill(1)); e.respondWith(new Response("ok"))', ...bomb, status: [200, 599], times: 6 },
-	'deep recursion': { code: 'const f = () => f() + 1; f()', ...exception },
+	'deep recursion': { code: 'const f = () => f() + 1; f()', ...exception, errors: ['exception', 'cpu'] },
 	'deep recursion through natives': { code: 'const f = () => [1].map(f); f()', status: [599], errors: ['exception', 'cpu'] },
 	'deeply nested JSON': { code: 'JSON.parse("[".repeat(5e6))', status: [599], errors: ['exception', 'memory', 'cpu', 'crash'] },
 	// ---- storms
