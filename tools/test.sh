@@ -87,7 +87,8 @@ ranges routine services short-answers sites spelling stacks websocket websocket-
 sanitized_tests() { # all, or nothing
 	local name
 	if [ "${1-}" = all ]; then
-		# Packages, types and the author's own tests are JavaScript, which the sanitizer does not see.
+		# Packages, types and the author's own tests are JavaScript, which the sanitizer
+		# does not see.
 		tests_in test/e2e 1 | grep -vE '/(npm|node-modules|types|test-command|install)\.test'
 		return
 	fi

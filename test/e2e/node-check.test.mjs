@@ -232,8 +232,8 @@ test('node.schema.json and the node agree on every value', () => {
 
 const GONE = 'gone.js'
 
-/** er.jsonc with `value` at that place, and what it needs there to be right otherwise. A source that
- * is not there ends the reading after all of it. */
+/** er.jsonc with `value` at that place, and what it needs there to be right otherwise. A source
+ * that is not there ends the reading after all of it. */
 function project(at, value) {
 	const needed = at[0] === 'assets' ? { directory: 'public', ...value } : value
 	return { main: GONE, ...at.reduceRight((v, k) => ({ [k]: v }), needed) }
