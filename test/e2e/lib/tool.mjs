@@ -15,8 +15,9 @@ import * as raw from './raw.mjs'
  * it is JSON. */
 export async function tool(args, { cwd, env, input = '', timeout = 60000 } = {}) {
 	const child = track(spawn(er, args, { cwd, env: { ...clean(), ...env }, stdio: ['pipe', 'pipe', 'pipe'] }))
-	let out = Buffer.alloc(0), err = ''
-	child.stdout.on('data', d => (out = Buffer.concat([out, d])))
+	const parts = []
+	let err = ''
+	child.stdout.on('data', d => parts.push(d))
 	child.stderr.setEncoding('utf8').on('data', d => (err += d))
 	child.stdin.on('error', () => {})
 	child.stdin.end(input)
@@ -26,6 +27,7 @@ export async function tool(args, { cwd, env, input = '', timeout = 60000 } = {})
 		child.on('close', (c, signal) => resolve(c ?? signal))
 	})
 	clearTimeout(timer)
+	const out = Buffer.concat(parts)
 	const text = out.toString()
 	let json
 	try {
