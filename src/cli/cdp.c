@@ -15,15 +15,6 @@ enum { MAGIC = 0x43445020 };
 
 /* ---- scripts ---- */
 
-static void forget_scripts(er_cdp *c)
-{
-	for (size_t i = 0; i < c->n_scripts; i++) {
-		er_free(c->scripts[i].id);
-		er_free(c->scripts[i].url);
-	}
-	c->n_scripts = 0;
-}
-
 static er_slice url_of(const er_cdp *c, er_slice id)
 {
 	const er_cdp_script *s = er_cdp_find_script(c, id);
@@ -47,8 +38,8 @@ static void on_script(er_cdp *c, const er_cdp_said *s, const er_json *p)
 		c->scripts = er_realloc(c->scripts, c->cap_scripts * sizeof *c->scripts);
 	}
 	er_cdp_script *made = &c->scripts[c->n_scripts++];
-	*made = (er_cdp_script){.id = er_strdup_slice(id),
-	                        .url = er_strdup_slice(url),
+	*made = (er_cdp_script){.id = er_strdup_slice(er_slice_head(id, ER_CDP_ID)),
+	                        .url = er_strdup_slice(er_slice_head(url, ER_CDP_URL)),
 	                        .end_line = er_json_u64(p, "endLine"),
 	                        .end_column = er_json_u64(p, "endColumn"),
 	                        .hidden = er_cdp_hidden(url)};
@@ -100,9 +91,34 @@ static void on_resolved(er_cdp *c, const er_cdp_said *s, const er_json *p)
 	er_cdp_event(c, "Debugger.breakpointResolved", &o);
 }
 
+/* It stands before the first statement of the script, as the client wanted. */
+static bool at_beginning(const er_cdp *c, const er_json *p)
+{
+	return c->beginning != NULL &&
+	       er_slice_eq(er_json_str(er_json_member(p, "data"), "breakpointId"), er_slice_cstr(c->beginning));
+}
+
+static void put_beginning(er_out *o, const er_cdp *c, const er_cdp_said *s, const er_json *p)
+{
+	const er_json *top = er_json_first(er_json_member(p, "callFrames"), ER_JSON_ARRAY);
+	er_out_cstr(o, "reason", "instrumentation");
+	er_out_open(o, "data", '{');
+	er_cdp_put_ref(o, "scriptId", s->generation, er_json_str(er_json_member(top, "location"), "scriptId"));
+	er_out_cstr(o, "url", c->url);
+	er_out_cstr(o, "sourceMapURL", c->map);
+	er_out_close(o, '}');
+	er_out_open(o, "hitBreakpoints", '[');
+	er_out_cstr(o, NULL, ER_CDP_BEGINNING_ID);
+	er_out_close(o, ']');
+}
+
 /* Why it stands, in Chrome's words. */
 static void put_reason(er_out *o, const er_cdp *c, const er_cdp_said *s, const er_json *p)
 {
+	if (at_beginning(c, p)) {
+		put_beginning(o, c, s, p);
+		return;
+	}
 	er_slice reason = er_json_str(p, "reason");
 	const er_json *data = er_json_member(p, "data");
 	bool thrown = er_slice_eq(reason, ER_LIT("exception"));
@@ -137,6 +153,10 @@ static void on_paused(er_cdp *c, const er_cdp_said *s, const er_json *p)
 		er_cdp_put_frame(&o, s, f, url_of(c, er_json_str(er_json_member(f, "location"), "scriptId")));
 	er_out_close(&o, ']');
 	put_reason(&o, c, s, p);
+	if (at_beginning(c, p)) {
+		er_free(c->beginning);
+		c->beginning = NULL;
+	}
 	if (er_json_member(p, "asyncStackTrace") != NULL)
 		er_cdp_put_stack(&o, "asyncStackTrace", s, er_json_member(p, "asyncStackTrace"));
 	er_cdp_event(c, "Debugger.paused", &o);
@@ -227,24 +247,45 @@ static void on_message(er_cdp *c, const er_cdp_said *s, const er_json *p)
 	er_cdp_event(c, "Log.entryAdded", &o);
 }
 
+static double seconds(const er_json *v, const char *name)
+{
+	return er_json_as_double(er_json_member(v, name), 0);
+}
+
+/* Between two of these nothing runs. */
+static void on_ran(er_cdp *c, const er_cdp_said *s, const er_json *p)
+{
+	const er_json *event = er_json_member(p, "event");
+	(void)s;
+	if (c->profile != NULL)
+		er_cpuprofile_ran(c->profile, seconds(event, "startTime"), seconds(event, "endTime"));
+}
+
 static void on_profile(er_cdp *c, const er_cdp_said *s, const er_json *p)
 {
-	if (c->profile_for == NULL)
+	(void)s;
+	if (c->profile_for == NULL || c->profile == NULL)
 		return;
+	er_cpuprofile_samples(c->profile, er_json_member(p, "samples"));
 	er_out o = er_cdp_open();
-	er_cdp_put_profile(&o, "profile", s, er_json_member(p, "samples"));
+	er_out_open(&o, "profile", '{');
+	er_cpuprofile_put(c->profile, &o);
+	er_out_close(&o, '}');
 	er_cdp_reply(c, er_slice_cstr(c->profile_for), &o);
-	er_free(c->profile_for);
-	c->profile_for = NULL;
+	er_cdp_forget_profile(c);
 }
 
 static const struct {
 	const char *method;
 	void (*handle)(er_cdp *c, const er_cdp_said *s, const er_json *params);
 } events[] = {
-    {"Debugger.scriptParsed", on_script}, {"Debugger.breakpointResolved", on_resolved},
-    {"Debugger.paused", on_paused},       {"Debugger.resumed", on_resumed},
-    {"Console.messageAdded", on_message}, {"ScriptProfiler.trackingComplete", on_profile},
+    {"Debugger.scriptParsed", on_script},
+    {"Debugger.breakpointResolved", on_resolved},
+    {"Debugger.paused", on_paused},
+    {"Debugger.resumed", on_resumed},
+    {"Console.messageAdded", on_message},
+    {"ScriptProfiler.trackingComplete", on_profile},
+    {"ScriptProfiler.trackingUpdate", on_ran},
 };
 
 /* ---- answers of the engine ---- */
@@ -291,12 +332,24 @@ static void call_on(er_cdp *c, const er_cdp_asked *a, er_slice client, const er_
 	er_cdp_quiet(c, false);
 }
 
+/* The copy that is listed in an object's place. */
+static void list_copy(er_cdp *c, er_slice client, const er_json *result)
+{
+	er_out o = er_cdp_open();
+	er_out_str(&o, "objectId", er_json_str(er_json_member(result, "result"), "objectId"));
+	er_out_bool(&o, "ownProperties", true);
+	er_out_bool(&o, "generatePreview", true);
+	(void)er_cdp_ask(c, ER_CDP_PROPERTIES, client, "Runtime.getProperties", &o);
+}
+
 /* What the engine says of where a breakpoint is. */
 static void breakpoint_set(er_cdp *c, const er_cdp_asked *a, er_slice client, const er_cdp_said *s, const er_json *result)
 {
 	er_cdp_breakpoint *b = er_cdp_breakpoint_of(c, a->number);
-	if (b == NULL) {
-		er_cdp_refuse(c, client, -32000, "the breakpoint was removed meanwhile");
+	if (b == NULL) { /* it was removed before the engine had a name for it */
+		er_cdp_remove_at_engine(c, er_json_str(result, "breakpointId"));
+		if (client.n > 0)
+			er_cdp_refuse(c, client, -32000, "the breakpoint was removed meanwhile");
 		return;
 	}
 	er_free(b->engine);
@@ -315,6 +368,16 @@ static void breakpoint_set(er_cdp *c, const er_cdp_asked *a, er_slice client, co
 		er_cdp_reply(c, client, &o);
 	else
 		er_out_fini(&o);
+}
+
+static void beginning_set(er_cdp *c, const er_json *result)
+{
+	if (!c->at_beginning) {
+		er_cdp_remove_at_engine(c, er_json_str(result, "breakpointId"));
+		return;
+	}
+	er_free(c->beginning);
+	c->beginning = er_strdup_slice(er_json_str(result, "breakpointId"));
 }
 
 /* DevTools asks whether what was typed is whole, before it evaluates it. */
@@ -437,6 +500,12 @@ static void answered(er_cdp *c, const er_cdp_said *s, uint64_t id, const er_json
 		breakpoint_set(c, a, client, s, result);
 	else if (a->kind == ER_CDP_GLOBAL)
 		call_on(c, a, client, result);
+	else if (a->kind == ER_CDP_UNINDEXED)
+		list_copy(c, client, result);
+	else if (a->kind == ER_CDP_BEGINNING)
+		beginning_set(c, result);
+	else if (a->kind == ER_CDP_ASSIGNED && er_json_true(result, "wasThrown"))
+		er_cdp_refuse_text(c, client, -32000, er_json_str(er_json_member(result, "result"), "description"));
 	else if (a->kind != ER_CDP_DROP && a->kind != ER_CDP_STOPPED && client.n > 0)
 		succeeded(c, a, client, s, result);
 	er_cdp_forget_asked(c, a);
@@ -467,7 +536,7 @@ void er_cdp_client(er_cdp *c, er_slice json)
 	er_arena a;
 	er_arena_init(&a);
 	const er_json *m = er_json_answer(&a, json), *id = er_json_member(m, "id");
-	if (er_json_is(id, ER_JSON_NUMBER)) {
+	if (er_json_is(id, ER_JSON_NUMBER) && id->end - id->at <= ER_CDP_ID) {
 		er_cdp_said s = {.text = json};
 		er_cdp_command cmd = {.id = er_cdp_raw(&s, id), .params = er_json_member(m, "params"), .text = json};
 		er_cdp_handle(c, er_json_str(m, "method"), &cmd);
@@ -545,11 +614,11 @@ void er_cdp_ended(er_cdp *c)
 	}
 	if (c->profile_for != NULL)
 		er_cdp_refuse(c, er_slice_cstr(c->profile_for), -32000, "the sandbox that was profiled is gone");
-	er_free(c->profile_for);
-	c->profile_for = NULL;
-	c->profiling = false;
+	er_cdp_forget_profile(c);
 	er_cdp_resumed(c);
-	forget_scripts(c);
+	er_cdp_forget_scripts(c);
+	er_free(c->beginning);
+	c->beginning = NULL;
 	ER_LIST_EACH(l, &c->breakpoints)
 	{
 		er_cdp_breakpoint *b = ER_CONTAINER(l, er_cdp_breakpoint, link);
@@ -569,13 +638,14 @@ void er_cdp_free(er_cdp *c)
 		er_cdp_forget_asked(c, ER_CONTAINER(c->asked.next, er_cdp_asked, link));
 	while (!er_list_empty(&c->breakpoints))
 		er_cdp_forget_breakpoint(c, ER_CONTAINER(c->breakpoints.next, er_cdp_breakpoint, link));
-	forget_scripts(c);
+	er_cdp_forget_scripts(c);
 	er_free(c->scripts);
 	er_free(c->url);
 	er_free(c->map);
 	er_free(c->exceptions);
 	er_free(c->blackboxed);
-	er_free(c->profile_for);
+	er_free(c->beginning);
+	er_cdp_forget_profile(c);
 	c->magic = 0;
 	er_free(c);
 }

@@ -147,6 +147,33 @@ static er_cdp_asked *ask_breakpoint(er_cdp *c, er_cdp_kind kind, er_slice client
 	return a;
 }
 
+/* The URL as a regular expression, so that the engine's name of this breakpoint is no other's. */
+static void put_exactly(er_out *o, const char *key, er_slice url)
+{
+	er_buf b = {0};
+	er_buf_putc(&b, '^');
+	for (size_t i = 0; i < url.n; i++) {
+		uint8_t c = url.p[i], letter = er_lower(c);
+		if (c < 0x80 && !(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9'))
+			er_buf_putc(&b, '\\');
+		er_buf_putc(&b, c);
+	}
+	er_buf_putc(&b, '$');
+	er_out_str(o, key, er_buf_slice(&b));
+	er_buf_fini(&b);
+}
+
+/* The engine has no breakpoint of this kind: one at the very first place of the script does the
+ * same, since a bundle begins with a statement that is none of the author's. */
+static void ask_beginning(er_cdp *c)
+{
+	er_out o = er_cdp_open();
+	er_out_u64(&o, "lineNumber", 0);
+	er_out_u64(&o, "columnNumber", 0);
+	put_exactly(&o, "urlRegex", er_slice_cstr(c->url));
+	(void)er_cdp_ask(c, ER_CDP_BEGINNING, (er_slice){0}, "Debugger.setBreakpointByUrl", &o);
+}
+
 static void set_up_debugger(er_cdp *c)
 {
 	(void)er_cdp_ask(c, ER_CDP_DROP, (er_slice){0}, "Debugger.enable", NULL);
@@ -158,6 +185,8 @@ static void set_up_debugger(er_cdp *c)
 		int n = snprintf(depth, sizeof depth, "%llu", (unsigned long long)c->async_depth);
 		tell(c, "Debugger.setAsyncStackTraceDepth", "depth", er_slice_of(depth, (size_t)n));
 	}
+	if (c->at_beginning)
+		ask_beginning(c);
 	ER_LIST_EACH(l, &c->breakpoints)
 	(void)ask_breakpoint(c, ER_CDP_AGAIN, (er_slice){0}, ER_CONTAINER(l, er_cdp_breakpoint, link));
 }
@@ -208,6 +237,13 @@ void er_cdp_forget_breakpoint(er_cdp *c, er_cdp_breakpoint *b)
 	er_free(b);
 }
 
+void er_cdp_remove_at_engine(er_cdp *c, er_slice engine)
+{
+	er_out o = er_cdp_open();
+	er_out_str(&o, "breakpointId", engine);
+	(void)er_cdp_ask(c, ER_CDP_DROP, (er_slice){0}, "Debugger.removeBreakpoint", &o);
+}
+
 /* A condition, in the engine's form. */
 static void put_options(er_out *o, const er_cdp_command *cmd)
 {
@@ -231,6 +267,11 @@ static void set_breakpoint_by_url(er_cdp *c, const er_cdp_command *cmd)
 	copy(&o, cmd, "urlRegex");
 	copy(&o, cmd, "columnNumber");
 	put_options(&o, cmd);
+	if (er_buf_len(&o.b) > ER_CDP_BREAKPOINT_MAX) {
+		er_out_fini(&o);
+		er_cdp_refuse(c, cmd->id, SERVER, "the breakpoint's condition or URL is too long");
+		return;
+	}
 	er_cdp_breakpoint *b = ER_NEW(er_cdp_breakpoint);
 	*b = (er_cdp_breakpoint){.number = ++c->next_breakpoint, .params = er_strdup_slice(er_buf_slice(&o.b))};
 	er_out_fini(&o);
@@ -249,8 +290,8 @@ static void set_breakpoint_by_url(er_cdp *c, const er_cdp_command *cmd)
 	er_cdp_reply(c, cmd->id, &o);
 }
 
-/* The script that a location is in, and what the engine calls it; NULL: it is another sandbox's, and
- * the command is refused. */
+/* The script that a location is in, and what the engine calls it; NULL: it is another sandbox's,
+ * and the command is refused. */
 static const er_cdp_script *script_at(er_cdp *c, const er_cdp_command *cmd, const er_json *location, er_slice *id)
 {
 	const er_cdp_script *s = er_cdp_ref(er_json_str(location, "scriptId"), c->generation, id) ? er_cdp_find_script(c, *id) : NULL;
@@ -273,18 +314,46 @@ static void set_breakpoint(er_cdp *c, const er_cdp_command *cmd)
 	(void)er_cdp_ask(c, ER_CDP_PLACED, cmd->id, "Debugger.setBreakpoint", &o);
 }
 
+static void forget_beginning(er_cdp *c)
+{
+	c->at_beginning = false;
+	if (c->beginning != NULL && c->target)
+		er_cdp_remove_at_engine(c, er_slice_cstr(c->beginning));
+	er_free(c->beginning);
+	c->beginning = NULL;
+}
+
+/* Of the kinds that Chrome has: before a script runs, or before one with a source map does. The
+ * routine's has one. */
+static void set_instrumentation(er_cdp *c, const er_cdp_command *cmd)
+{
+	er_slice kind = er_json_str(cmd->params, "instrumentation");
+	if (!er_slice_eq(kind, ER_LIT("beforeScriptExecution")) && !er_slice_eq(kind, ER_LIT("beforeScriptWithSourceMapExecution"))) {
+		er_cdp_refuse(c, cmd->id, INVALID, "there is no such instrumentation");
+		return;
+	}
+	if (!c->at_beginning && c->target && c->debugger)
+		ask_beginning(c);
+	c->at_beginning = true;
+	er_out o = er_cdp_open();
+	er_out_cstr(&o, "breakpointId", ER_CDP_BEGINNING_ID);
+	er_cdp_reply(c, cmd->id, &o);
+}
+
 static void remove_breakpoint(er_cdp *c, const er_cdp_command *cmd)
 {
 	er_slice id = er_json_str(cmd->params, "breakpointId");
+	if (er_slice_eq(id, ER_LIT(ER_CDP_BEGINNING_ID))) {
+		forget_beginning(c);
+		er_cdp_reply_empty(c, cmd->id);
+		return;
+	}
 	uint64_t number = 0;
 	bool ours = er_slice_starts(id, ER_LIT("er:")) && er_slice_u64(er_slice_from(id, 3), &number) && number <= UINT32_MAX;
 	er_cdp_breakpoint *b = ours ? er_cdp_breakpoint_of(c, (uint32_t)number) : NULL;
 	er_slice engine = b != NULL ? (b->engine != NULL ? er_slice_cstr(b->engine) : (er_slice){0}) : id;
-	if (engine.n > 0 && c->target) {
-		er_out o = er_cdp_open();
-		er_out_str(&o, "breakpointId", engine);
-		(void)er_cdp_ask(c, ER_CDP_DROP, (er_slice){0}, "Debugger.removeBreakpoint", &o);
-	}
+	if (engine.n > 0 && c->target)
+		er_cdp_remove_at_engine(c, engine);
 	if (b != NULL)
 		er_cdp_forget_breakpoint(c, b);
 	er_cdp_reply_empty(c, cmd->id);
@@ -321,12 +390,26 @@ static void enable_debugger(er_cdp *c, const er_cdp_command *cmd)
 		set_up_debugger(c);
 }
 
+/* As Chrome does it, all that was set is gone: a client sets it again when it switches the domain
+ * on again. */
 static void disable_debugger(er_cdp *c, const er_cdp_command *cmd)
 {
 	if (c->target && c->debugger)
 		(void)er_cdp_ask(c, ER_CDP_DROP, (er_slice){0}, "Debugger.disable", NULL);
 	c->debugger = false;
 	c->paused = false;
+	c->active = true;
+	c->skip = false;
+	c->async_depth = 0;
+	c->at_beginning = false;
+	char **const texts[] = {&c->exceptions, &c->blackboxed, &c->beginning};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		er_free(*texts[i]);
+		*texts[i] = NULL;
+	}
+	while (!er_list_empty(&c->breakpoints))
+		er_cdp_forget_breakpoint(c, ER_CONTAINER(c->breakpoints.next, er_cdp_breakpoint, link));
+	er_cdp_forget_scripts(c); /* the engine tells them again, too */
 	er_cdp_reply_empty(c, cmd->id);
 }
 
@@ -503,6 +586,40 @@ static void evaluate_on_frame(er_cdp *c, const er_cdp_command *cmd)
 	(void)er_cdp_ask(c, ER_CDP_EVALUATED, cmd->id, "Debugger.evaluateOnCallFrame", &o);
 }
 
+static bool is_name(er_slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i], letter = er_lower(c);
+		bool digit = c >= '0' && c <= '9';
+		if (!(letter >= 'a' && letter <= 'z') && c != '_' && c != '$' && c < 0x80 && !(digit && i > 0))
+			return false;
+	}
+	return s.n > 0;
+}
+
+/* The engine has no such command: the assignment is evaluated in the frame. Values that are no
+ * objects can be written down there. */
+static void set_variable(er_cdp *c, const er_cdp_command *cmd)
+{
+	const er_json *to = param(cmd, "newValue"), *value = er_json_member(to, "value");
+	er_slice name = er_json_str(cmd->params, "variableName"), special = er_json_str(to, "unserializableValue");
+	if (!is_name(name) || er_json_member(to, "objectId") != NULL || special.n > 400 || er_json_is(value, ER_JSON_OBJECT) ||
+	    er_json_is(value, ER_JSON_ARRAY)) {
+		er_cdp_refuse(c, cmd->id, SERVER, "only a value that is no object can be assigned; evaluate an assignment instead");
+		return;
+	}
+	er_out o = er_cdp_open();
+	if (!ref(c, &o, cmd, "callFrameId", param(cmd, "callFrameId")))
+		return;
+	er_buf b = {0};
+	er_buf_printf(&b, "%.*s = ", ER_FMT(name));
+	er_buf_put(&b, value != NULL ? raw(cmd, value) : special.n > 0 ? special : ER_LIT("undefined"));
+	er_out_str(&o, "expression", er_buf_slice(&b));
+	er_buf_fini(&b);
+	er_out_bool(&o, "doNotPauseOnExceptionsAndMuteConsole", true);
+	(void)er_cdp_ask(c, ER_CDP_ASSIGNED, cmd->id, "Debugger.evaluateOnCallFrame", &o);
+}
+
 /* The arguments of a function that is called. False: the client was told why not. */
 static bool put_call_arguments(er_cdp *c, er_out *o, const er_cdp_command *cmd)
 {
@@ -537,19 +654,48 @@ static void call_function(er_cdp *c, const er_cdp_command *cmd)
 		ask_value(c, cmd, "Runtime.callFunctionOn", &o);
 		return;
 	}
+	size_t n = er_buf_len(&o.b);
+	if (c->kept + n > ER_CDP_KEPT) {
+		er_out_fini(&o);
+		er_cdp_refuse(c, cmd->id, SERVER, "too many commands are open");
+		return;
+	}
 	er_out global = er_cdp_open();
 	er_out_cstr(&global, "expression", "globalThis");
 	er_cdp_asked *a = er_cdp_ask(c, ER_CDP_GLOBAL, cmd->id, "Runtime.evaluate", &global);
 	if (a != NULL) {
 		a->then = er_strdup_slice(er_buf_slice(&o.b));
+		a->then_n = n;
+		c->kept += n;
 		a->await = awaits(cmd);
 		a->by_value = er_json_true(cmd->params, "returnByValue");
 	}
 	er_out_fini(&o);
 }
 
+/* The engine lists an array's elements, all of them, and nothing else of it: a copy of the rest,
+ * which is no array, is listed in its place. */
+static const char UNINDEXED[] =
+    "function () { const to = { __proto__: null }, put = Object.defineProperty; for (const key of Reflect.ownKeys(this)) if "
+    "(typeof key === 'symbol' || !/^(?:0|[1-9][0-9]*)$/.test(key)) put(to, key, Object.getOwnPropertyDescriptor(this, key)); "
+    "return put(to, '__proto__', { value: Object.getPrototypeOf(this) }); }";
+
+static void unindexed(er_cdp *c, const er_cdp_command *cmd)
+{
+	er_out o = er_cdp_open();
+	if (!ref(c, &o, cmd, "objectId", param(cmd, "objectId")))
+		return;
+	er_out_cstr(&o, "functionDeclaration", UNINDEXED);
+	er_out_bool(&o, "doNotPauseOnExceptionsAndMuteConsole", true);
+	(void)er_cdp_ask(c, ER_CDP_UNINDEXED, cmd->id, "Runtime.callFunctionOn", &o);
+}
+
 static void properties(er_cdp *c, const er_cdp_command *cmd)
 {
+	if (er_json_true(cmd->params, "nonIndexedPropertiesOnly") && !er_json_true(cmd->params, "accessorPropertiesOnly")) {
+		unindexed(c, cmd);
+		return;
+	}
 	er_out o = er_cdp_open();
 	if (!ref(c, &o, cmd, "objectId", param(cmd, "objectId")))
 		return;
@@ -644,11 +790,12 @@ static void lexical_names(er_cdp *c, const er_cdp_command *cmd)
 
 static void start_profile(er_cdp *c, const er_cdp_command *cmd)
 {
-	if (c->profiling) {
+	if (c->profile != NULL) {
 		er_cdp_reply_empty(c, cmd->id);
 		return;
 	}
-	c->profiling = true;
+	c->profile = er_cpuprofile_new();
+	er_cpuprofile_generation(c->profile, c->generation);
 	er_out o = er_cdp_open();
 	er_out_bool(&o, "includeSamples", true);
 	(void)er_cdp_ask(c, ER_CDP_EMPTY, cmd->id, "ScriptProfiler.startTracking", &o);
@@ -656,11 +803,10 @@ static void start_profile(er_cdp *c, const er_cdp_command *cmd)
 
 static void stop_profile(er_cdp *c, const er_cdp_command *cmd)
 {
-	if (!c->profiling || c->profile_for != NULL) {
+	if (c->profile == NULL || c->profile_for != NULL) {
 		er_cdp_refuse(c, cmd->id, SERVER, "no profile is being taken");
 		return;
 	}
-	c->profiling = false;
 	c->profile_for = er_strdup_slice(cmd->id);
 	(void)er_cdp_ask(c, ER_CDP_STOPPED, (er_slice){0}, "ScriptProfiler.stopTracking", NULL);
 }
@@ -693,6 +839,7 @@ static const struct {
     {"Debugger.disable", disable_debugger, false},
     {"Debugger.setBreakpointByUrl", set_breakpoint_by_url, false},
     {"Debugger.setBreakpoint", set_breakpoint, true},
+    {"Debugger.setInstrumentationBreakpoint", set_instrumentation, false},
     {"Debugger.removeBreakpoint", remove_breakpoint, false},
     {"Debugger.getPossibleBreakpoints", possible_breakpoints, true},
     {"Debugger.setBreakpointsActive", set_active, false},
@@ -708,6 +855,7 @@ static const struct {
     {"Debugger.stepOut", step_out, true},
     {"Debugger.continueToLocation", continue_to, true},
     {"Debugger.evaluateOnCallFrame", evaluate_on_frame, true},
+    {"Debugger.setVariableValue", set_variable, true},
     {"Debugger.getScriptSource", script_source, true},
     {"Debugger.searchInContent", search, true},
     {"Runtime.enable", enable_runtime, false},

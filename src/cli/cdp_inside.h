@@ -7,8 +7,20 @@
 #include "base/list.h"
 #include "cli/cdp.h"
 #include "cli/cdp_value.h"
+#include "cli/cpuprofile.h"
 
-enum { ER_CDP_BREAKPOINTS = 10000, ER_CDP_SCRIPTS = 10000, ER_CDP_ASKED = 100000, ER_CDP_DEPTH = ER_JSON_DEPTH_MOST };
+enum {
+	ER_CDP_BREAKPOINTS = 4096,
+	ER_CDP_BREAKPOINT_MAX = 64 * 1024, /* its parameters, the condition among them */
+	ER_CDP_SCRIPTS = 10000,
+	ER_CDP_URL = 4096,              /* of a script: what is kept of it */
+	ER_CDP_ASKED = 10000,           /* questions that are open */
+	ER_CDP_KEPT = 64 * 1024 * 1024, /* of what they keep */
+	ER_CDP_ID = 32,                 /* of a command, its digits */
+};
+
+/* What the client calls the breakpoint before the first statement of every script. */
+#define ER_CDP_BEGINNING_ID "er:beginning"
 
 /* What becomes of the engine's answer. */
 typedef enum er_cdp_kind {
@@ -25,8 +37,11 @@ typedef enum er_cdp_kind {
 	ER_CDP_AGAIN,      /* a breakpoint of before, set in a new sandbox */
 	ER_CDP_LOCATIONS,
 	ER_CDP_PARSED,
-	ER_CDP_GLOBAL,  /* the global object, for a function that is called on nothing */
-	ER_CDP_STOPPED, /* the profiler: the profile follows */
+	ER_CDP_GLOBAL,    /* the global object, for a function that is called on nothing */
+	ER_CDP_STOPPED,   /* the profiler: the profile follows */
+	ER_CDP_BEGINNING, /* the breakpoint at the first statement of a script */
+	ER_CDP_UNINDEXED, /* an object with the properties to be listed */
+	ER_CDP_ASSIGNED,  /* {}, or what the assignment threw */
 } er_cdp_kind;
 
 /* A question that the engine has not answered. */
@@ -37,8 +52,9 @@ typedef struct er_cdp_asked {
 	char *client;    /* the client's id, as JSON; NULL: none */
 	uint32_t number; /* of the breakpoint */
 	char *then;      /* GLOBAL: the rest of the parameters, as members */
-	bool await;      /* GLOBAL */
-	bool by_value;   /* AWAITING, GLOBAL: not a reference */
+	size_t then_n;
+	bool await;    /* GLOBAL */
+	bool by_value; /* AWAITING, GLOBAL: not a reference */
 } er_cdp_asked;
 
 typedef struct er_cdp_breakpoint {
@@ -67,10 +83,12 @@ struct er_cdp {
 	char *exceptions; /* Debugger.setPauseOnExceptions */
 	char *blackboxed; /* the client's patterns, JSON */
 	uint64_t async_depth;
-	bool profiling;
-	char *profile_for; /* who waits for the profile: the client's id; NULL: nobody */
+	bool at_beginning;      /* the client wants to stand before each sandbox's script */
+	char *beginning;        /* then: the engine's breakpoint there; NULL: not known, or met */
+	er_cpuprofile *profile; /* NULL: none is being taken */
+	char *profile_for;      /* who waits for the profile: the client's id; NULL: nobody */
 	uint32_t next_id, next_breakpoint;
-	size_t n_asked, n_breakpoints, n_scripts, cap_scripts;
+	size_t n_asked, kept, n_breakpoints, n_scripts, cap_scripts;
 	er_list asked, breakpoints;
 	er_cdp_script *scripts;
 };
@@ -96,6 +114,9 @@ er_cdp_asked *er_cdp_ask(er_cdp *c, er_cdp_kind kind, er_slice client, const cha
 void er_cdp_forget_asked(er_cdp *c, er_cdp_asked *a);
 /* The code runs on, as far as the client knows. */
 void er_cdp_resumed(er_cdp *c);
+void er_cdp_forget_scripts(er_cdp *c);
+/* None is being taken any more, and nobody waits for one. */
+void er_cdp_forget_profile(er_cdp *c);
 const er_cdp_script *er_cdp_find_script(const er_cdp *c, er_slice id);
 
 /* ---- cdp_commands.c ---- */
@@ -107,6 +128,8 @@ void er_cdp_announce(er_cdp *c);
  * after; does nothing while paused. */
 void er_cdp_quiet(er_cdp *c, bool begin);
 er_cdp_breakpoint *er_cdp_breakpoint_of(er_cdp *c, uint32_t number);
+/* By the engine's name of it. */
+void er_cdp_remove_at_engine(er_cdp *c, er_slice engine);
 void er_cdp_forget_breakpoint(er_cdp *c, er_cdp_breakpoint *b);
 
 #endif

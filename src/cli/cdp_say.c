@@ -94,6 +94,7 @@ void er_cdp_forget_asked(er_cdp *c, er_cdp_asked *a)
 {
 	er_list_remove(&a->link);
 	c->n_asked--;
+	c->kept -= a->then_n;
 	er_free(a->client);
 	er_free(a->then);
 	er_free(a);
@@ -114,4 +115,21 @@ const er_cdp_script *er_cdp_find_script(const er_cdp *c, er_slice id)
 		if (er_slice_eq(er_slice_cstr(c->scripts[i].id), id))
 			return &c->scripts[i];
 	return NULL;
+}
+
+void er_cdp_forget_scripts(er_cdp *c)
+{
+	for (size_t i = 0; i < c->n_scripts; i++) {
+		er_free(c->scripts[i].id);
+		er_free(c->scripts[i].url);
+	}
+	c->n_scripts = 0;
+}
+
+void er_cdp_forget_profile(er_cdp *c)
+{
+	er_free(c->profile_for);
+	c->profile_for = NULL;
+	er_cpuprofile_free(c->profile);
+	c->profile = NULL;
 }

@@ -38,9 +38,6 @@ void er_cdp_put_location(er_out *o, const char *key, const er_cdp_said *s, const
 void er_cdp_put_frame(er_out *o, const er_cdp_said *s, const er_json *v, er_slice url);
 /* Runtime.StackTrace out of a Console.StackTrace, without the frames of the prelude. */
 void er_cdp_put_stack(er_out *o, const char *key, const er_cdp_said *s, const er_json *v);
-/* Profiler.Profile (a .cpuprofile) out of the samples of ScriptProfiler.trackingComplete. `v` may
- * be NULL: no samples. Times are those of the samples in microseconds. */
-void er_cdp_put_profile(er_out *o, const char *key, const er_cdp_said *s, const er_json *v);
 /* Scripts and frames of the prelude, which nobody wants to see. */
 static inline bool er_cdp_hidden(er_slice url)
 {

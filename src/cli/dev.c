@@ -645,13 +645,30 @@ static bool start_build(dev *d, er_err *err)
 	return true;
 }
 
-/* --inspect: the door is open before there is anything to debug. Sources are beside the script, so
- * that their names lead to the author's files. */
+/* What a debugger knows the script by. It is one folder below the project, where the map's
+ * sourceRoot leads back from, and is no file, so that no debugger takes an older build for it. */
+static char *script_url(const dev *d)
+{
+	static const er_slice special = ER_LIT("%#?\\ \"<>`{}");
+	er_buf b = {0};
+	er_buf_puts(&b, "file://");
+	for (const char *p = d->project.root; *p; p++) {
+		uint8_t c = (uint8_t)*p;
+		bool plain = c > 0x20 && c < 0x7f && er_slice_find(special, c) == special.n;
+		er_buf_printf(&b, plain ? "%c" : "%%%02X", c);
+	}
+	er_buf_puts(&b, "/.er/routine.js");
+	char *url = er_strdup_slice(er_buf_slice(&b));
+	er_buf_fini(&b);
+	return url;
+}
+
+/* --inspect: the door is open before there is anything to debug. */
 static bool start_inspector(dev *d, er_err *err)
 {
 	if (!d->inspect)
 		return true;
-	d->script_url = er_printf("file://%s/routine.js", d->project.root);
+	d->script_url = script_url(d);
 	char *title = er_strdup_slice(d->project.name);
 	er_inspector_options o = {
 	    .loop = &d->loop, .port = d->inspect_port, .wait = d->inspect_wait, .url = d->script_url, .title = title};

@@ -34,8 +34,8 @@ enum {
 	QUEUED = 16,                    /* sandboxes that no one has looked at yet */
 	CONNS = 16,                     /* connections to the door */
 	HEAD_MAX = 16 * 1024,           /* of a request */
-	MESSAGE_MAX = 64 * 1024 * 1024, /* of a client */
-	BEHIND_MAX = 256 * 1024 * 1024, /* what a client has not taken yet */
+	MESSAGE_MAX = 16 * 1024 * 1024, /* of a client */
+	BEHIND_MAX = 256 * 1024 * 1024, /* what a client, or the sandbox, has not taken yet */
 	ID = 32,
 };
 
@@ -288,6 +288,15 @@ static void ws_message(wslay_event_context_ptr ws, const struct wslay_event_on_m
 		er_cdp_client(c->ins->cdp, er_slice_of(m->msg, m->msg_length));
 }
 
+/* So much waits for one who does not take it that the session ends. The sandbox reads nothing while
+ * its code is busy, however much a client has to say meanwhile. */
+static bool far_behind(const conn *c)
+{
+	const target *t = c->ins->target;
+	return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp) > BEHIND_MAX ||
+	       (t != NULL && uv_stream_get_write_queue_size((const uv_stream_t *)&t->pipe) > BEHIND_MAX);
+}
+
 /* Says what is queued; the end of the connection, when it is over. */
 static void pump_client(conn *c)
 {
@@ -295,8 +304,9 @@ static void pump_client(conn *c)
 		return;
 	bool ok = wslay_event_send(c->ws) == 0;
 	send_all((uv_stream_t *)&c->tcp, &c->out);
-	bool over = !wslay_event_want_read(c->ws) && !wslay_event_want_write(c->ws);
-	if (!ok || over || uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp) > BEHIND_MAX)
+	/* who has said Close reads no more: nothing may gather here meanwhile */
+	bool over = wslay_event_get_close_sent(c->ws) || !wslay_event_want_read(c->ws);
+	if (!ok || over || far_behind(c))
 		close_conn(c);
 }
 
@@ -319,7 +329,7 @@ static void answer(conn *c, const char *status, const char *type, er_slice body)
 {
 	er_buf_printf(&c->out,
 	              "HTTP/1.1 %s\r\nContent-Type: %s; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-	              "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+	              "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nConnection: close\r\n\r\n",
 	              status, type, body.n);
 	er_buf_put(&c->out, body);
 	send_all((uv_stream_t *)&c->tcp, &c->out);
@@ -391,11 +401,23 @@ static void put_accept(er_buf *b, er_slice key)
 	er_buf_fini(&whole);
 }
 
+/* A web page has an Origin of the web, or, from a file or a frame without rights of its own,
+ * "null". A program has none, and the front ends of browsers have their own schemes
+ * (devtools://). */
+static bool of_a_page(er_slice origin)
+{
+	static const char *const web[] = {"http:", "https:", "file:"};
+	for (size_t i = 0; i < sizeof web / sizeof *web; i++)
+		if (er_slice_starts(origin, er_slice_cstr(web[i])))
+			return true;
+	return origin.n > 0 && er_slice_find(origin, ':') == origin.n;
+}
+
 static void upgrade(conn *c)
 {
 	er_inspector *ins = c->ins;
-	er_slice key = field(c, "sec-websocket-key"), origin = field(c, "origin");
-	if (er_slice_starts(origin, ER_LIT("http:")) || er_slice_starts(origin, ER_LIT("https:"))) {
+	er_slice key = field(c, "sec-websocket-key");
+	if (of_a_page(field(c, "origin"))) {
 		refuse(c, "403 Forbidden", "A web page may not debug this routine.\n");
 		return;
 	}

@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,77 @@ static void test_a_breakpoint_is_set_again_in_each_sandbox(void **state)
 	end(&e);
 }
 
+/* A breakpoint of a removed name would stop the code with nobody to take it away. */
+static void test_a_breakpoint_that_is_removed_at_once_is_gone(void **state)
+{
+	(void)state;
+	ears e;
+	begin(&e);
+	says(&e, "{\"id\":1,\"method\":\"Debugger.enable\"}");
+	sandbox(&e);
+	says(&e, "{\"id\":2,\"method\":\"Debugger.setBreakpointByUrl\",\"params\":{\"lineNumber\":4,\"url\":\"file:///a.js\"}}");
+	const char *asked = strstr((const char *)er_buf_slice(&e.engine).p, "\"id\":");
+	unsigned id = (unsigned)strtoul(asked + 5, NULL, 10);
+	says(&e, "{\"id\":3,\"method\":\"Debugger.removeBreakpoint\",\"params\":{\"breakpointId\":\"er:1\"}}");
+	char answer[200];
+	(void)snprintf(answer, sizeof answer, "{\"id\":%u,\"result\":{\"breakpointId\":\"x:4:0\",\"locations\":[]}}", id);
+	engine_says(&e, answer);
+	assert_true(has(&e.client, "{\"id\":2,\"error\""));
+	assert_true(has(&e.engine, "\"method\":\"Debugger.removeBreakpoint\",\"params\":{\"breakpointId\":\"x:4:0\"}"));
+	/* the same of one that a new sandbox is told of: nobody asked, nobody is answered */
+	says(&e, "{\"id\":4,\"method\":\"Debugger.setBreakpointByUrl\",\"params\":{\"lineNumber\":4,\"url\":\"file:///a.js\"}}");
+	sandbox(&e);
+	says(&e, "{\"id\":5,\"method\":\"Debugger.removeBreakpoint\",\"params\":{\"breakpointId\":\"er:2\"}}");
+	for (unsigned n = 1; n < 60; n++) {
+		(void)snprintf(answer, sizeof answer, "{\"id\":%u,\"result\":{\"breakpointId\":\"y:4:0\",\"locations\":[]}}", n);
+		er_cdp_engine(e.c, er_slice_cstr(answer));
+	}
+	assert_false(has(&e.client, "null"));
+	assert_true(has(&e.engine, "\"breakpointId\":\"y:4:0\""));
+	end(&e);
+}
+
+/* As Chrome does it: a client that switches the domain on again sets all of it again. */
+static void test_what_was_set_ends_with_the_domain(void **state)
+{
+	(void)state;
+	ears e;
+	begin(&e);
+	says(&e, "{\"id\":1,\"method\":\"Debugger.enable\"}");
+	says(&e, "{\"id\":2,\"method\":\"Debugger.setBreakpointByUrl\",\"params\":{\"lineNumber\":4,\"url\":\"file:///a.js\"}}");
+	says(&e, "{\"id\":3,\"method\":\"Debugger.setInstrumentationBreakpoint\",\"params\":{\"instrumentation\":"
+	         "\"beforeScriptExecution\"}}");
+	assert_true(has(&e.client, "\"er:beginning\""));
+	sandbox(&e);
+	assert_true(has(&e.engine, "\"urlRegex\":\"^file\\\\:\\\\/\\\\/\\\\/a\\\\.js$\""));
+	says(&e, "{\"id\":4,\"method\":\"Debugger.disable\"}");
+	says(&e, "{\"id\":5,\"method\":\"Debugger.enable\"}");
+	assert_false(has(&e.engine, "setBreakpointByUrl"));
+	sandbox(&e);
+	assert_false(has(&e.engine, "setBreakpointByUrl"));
+	end(&e);
+}
+
+/* What a client can have kept of it. */
+static void test_what_a_client_has_kept_is_bounded(void **state)
+{
+	(void)state;
+	ears e;
+	begin(&e);
+	er_buf b = {0};
+	er_buf_puts(&b, "{\"id\":1,\"method\":\"Debugger.setBreakpointByUrl\",\"params\":{\"lineNumber\":1,\"url\":\"");
+	for (size_t i = 0; i < 100000; i++)
+		er_buf_putc(&b, 'a');
+	er_buf_puts(&b, "\"}}");
+	er_buf_clear(&e.client);
+	er_cdp_client(e.c, er_buf_slice(&b));
+	assert_true(has(&e.client, "too long"));
+	says(&e, "{\"id\":123456789012345678901234567890123456789,\"method\":\"Debugger.enable\"}");
+	assert_int_equal(er_buf_len(&e.client), 0);
+	er_buf_fini(&b);
+	end(&e);
+}
+
 static void test_nobody_stands_in_the_prelude(void **state)
 {
 	(void)state;
@@ -207,9 +279,14 @@ static void test_the_wire_is_read_in_whole_messages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_a_breakpoint_is_set_again_in_each_sandbox),   cmocka_unit_test(test_nobody_stands_in_the_prelude),
-	    cmocka_unit_test(test_names_of_a_sandbox_that_is_gone_are_refused), cmocka_unit_test(test_what_both_say_may_be_anything),
+	    cmocka_unit_test(test_a_breakpoint_is_set_again_in_each_sandbox),
+	    cmocka_unit_test(test_nobody_stands_in_the_prelude),
+	    cmocka_unit_test(test_names_of_a_sandbox_that_is_gone_are_refused),
+	    cmocka_unit_test(test_what_both_say_may_be_anything),
 	    cmocka_unit_test(test_the_wire_is_read_in_whole_messages),
+	    cmocka_unit_test(test_a_breakpoint_that_is_removed_at_once_is_gone),
+	    cmocka_unit_test(test_what_was_set_ends_with_the_domain),
+	    cmocka_unit_test(test_what_a_client_has_kept_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ export const knock = async (port, path, headers = {}) => (await ask(port, path, 
 
 export class Devtools {
 	events = []
+	ended = false
 	#socket
 	#next = 0
 	#open = new Map()
@@ -33,9 +34,7 @@ export class Devtools {
 	/** Attaches to what /json/list names first. */
 	static async attach(port) {
 		const [{ webSocketDebuggerUrl }] = JSON.parse((await ask(port, '/json/list')).text)
-		const d = new Devtools()
-		await d.connect(webSocketDebuggerUrl)
-		return d
+		return new Devtools().connect(webSocketDebuggerUrl)
 	}
 
 	connect(url) {
@@ -46,10 +45,10 @@ export class Devtools {
 			req.on('response', res => reject(new Error(`no upgrade: ${res.statusCode}`)))
 			req.on('upgrade', (res, socket, head) => {
 				this.#socket = socket
-				socket.on('error', () => {})
+				socket.on('error', () => {}).on('close', () => (this.ended = true))
 				socket.on('data', d => this.#read(d))
 				if (head.length) this.#read(head)
-				resolve()
+				resolve(this)
 			})
 		})
 	}
@@ -98,6 +97,11 @@ export class Devtools {
 	async event(method, { from = 0, accept = () => true } = {}) {
 		const e = await raw.until(() => this.events.slice(from).find(m => m.method === method && accept(m.params)), { what: `${method}; there was ${this.events.map(m => m.method)}` })
 		return e.params
+	}
+
+	/** Bytes as they are. */
+	write(bytes) {
+		this.#socket.write(bytes)
 	}
 
 	close() {
