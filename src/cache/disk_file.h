@@ -13,7 +13,7 @@
 typedef struct er_disk_io {
 	void *self;
 	/* Opens the file, or makes it (its folder, too), and locks it for this process; -EWOULDBLOCK:
-	 * another process has it. */
+	 * another process has it. Nothing of it is read that nobody asked for. */
 	int (*open)(void *self, const char *path);
 	int64_t (*size)(void *self, int fd);
 	/* The file has this size from now on, and the disk has room for all of it. */

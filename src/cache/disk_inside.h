@@ -11,6 +11,7 @@
 #ifndef ER_CACHE_DISK_INSIDE_H
 #define ER_CACHE_DISK_INSIDE_H
 
+#include "cache/disk_checked.h"
 #include "cache/disk_index.h"
 #include "cache/disk_volume.h"
 
@@ -47,7 +48,8 @@ typedef struct er_disk_pending {
 } er_disk_pending;
 
 typedef struct er_disk_slot {
-	uint64_t sequence; /* of the segment in it; 0: none */
+	/* of the segment in it; 0: none. Atomic: readers ask whether what they have read is of it */
+	uint64_t sequence;
 } er_disk_slot;
 
 /* The end at which is written. */
@@ -76,11 +78,13 @@ struct er_volume {
 	uint32_t record_bytes;
 	bool begins_empty;
 	/* written before `serves` is, and never again */
-	er_disk_index *index; /* atomic in itself; NULL: the file was never open */
-	int fd;               /* -1: not open */
+	er_disk_index *index;     /* atomic in itself; NULL: the file was never open */
+	er_disk_checked *checked; /* likewise */
+	int fd;                   /* -1: not open */
 	er_disk_label label;
 	uint32_t n_slots;
 	bool serves, failed; /* atomic */
+	bool shared;         /* atomic: another process may write to the file */
 	bool wrapped;        /* atomic: there is no segment left that was never written */
 	uint64_t next_id;    /* atomic */
 
@@ -107,7 +111,7 @@ struct er_volume {
 	uint64_t read_us; /* how long a read took, lately */
 
 	/* of the writer */
-	er_disk_slot *slots;
+	er_disk_slot *slots; /* others look at it while the volume serves */
 	er_disk_ring ring;
 	er_buf payload; /* of the record that is being made */
 	er_buf to_tell; /* er_latch *: of drops whose records are not in the file yet */

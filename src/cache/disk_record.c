@@ -113,16 +113,46 @@ static void read_failed(er_volume *v, int error)
 		er_volume_fail(v, "it cannot be read", error);
 }
 
+/* The record, which was read before this is asked, is one of the segment that its slot has: nothing
+ * was written over any of its bytes meanwhile. */
+static bool stands(const er_volume *v, uint64_t from, const er_disk_record *r)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	uint64_t slot = (from - ER_DISK_BLOCK) / v->label.segment_bytes;
+	return slot < v->n_slots && __atomic_load_n(&v->slots[slot].sequence, __ATOMIC_SEQ_CST) == r->sequence &&
+	       !__atomic_load_n(&v->shared, __ATOMIC_SEQ_CST);
+}
+
+/* Reads `n` bytes. *checked: what begins there was right when it came from the disk, and has been
+ * in the kernel's memory since then. Its mark is taken away: also a read that waits for nothing may
+ * have the kernel read from the disk, and somebody else find the bytes before they were checked. */
+static ssize_t read_some(er_volume *v, void *to, size_t n, uint64_t from, bool now, bool *checked)
+{
+	*checked = n >= 2 * (size_t)ER_DISK_BLOCK && er_disk_checked_take(v->checked, from) && now;
+	ssize_t got = -EAGAIN;
+	if (now)
+		got = v->io->read_now(v->io->self, v->fd, to, n, from);
+	if (got < 0)
+		er_disk_checked_clear(v->checked, from, n); /* of what lies behind it, too */
+	if (!now)
+		got = v->io->read(v->io->self, v->fd, to, n, from);
+	return got;
+}
+
 er_piece er_disk_record_read(er_volume *v, uint64_t at, uint32_t units, bool now, er_disk_record *out)
 {
 	uint64_t from = at * ER_DISK_UNIT, end = er_disk_segment_at(v, v->n_slots), left = from < end ? end - from : 0;
 	size_t n = (size_t)((uint64_t)units * ER_DISK_UNIT < left ? (uint64_t)units * ER_DISK_UNIT : left);
-	if (n < ER_DISK_UNIT)
+	if (n < ER_DISK_UNIT || from < ER_DISK_BLOCK)
 		return (er_piece){0};
+	bool checked;
 	er_chunk *c = er_chunk_new(n);
-	ssize_t got = (now ? v->io->read_now : v->io->read)(v->io->self, v->fd, c->bytes, n, from);
-	bool ok = got > 0 && er_disk_get_record(er_slice_of(c->bytes, (size_t)got), (uint64_t)got, out) &&
-	          er_disk_payload_ok(out, er_slice_of(c->bytes + sizeof *out, out->length));
+	ssize_t got = read_some(v, c->bytes, n, from, now, &checked);
+	bool ok = got > 0 && er_disk_get_record(er_slice_of(c->bytes, (size_t)got), (uint64_t)got, out);
+	bool marks = ok && er_disk_checked_has(out->length) && stands(v, from, out);
+	ok = ok && ((checked && marks) || er_disk_payload_ok(out, er_slice_of(c->bytes + sizeof *out, out->length)));
+	if (ok && marks)
+		er_disk_checked_set(v->checked, from);
 	if (got > 0)
 		ER_DISK_COUNT(v, read_bytes, (uint64_t)got);
 	if (!now && got < (ssize_t)n)

@@ -257,7 +257,9 @@ static bool open_segment(er_volume *v)
 	}
 	r->slot = slot;
 	r->sequence++;
-	v->slots[slot].sequence = r->sequence;
+	/* Before anything is written over: a reader looks at it behind its read. */
+	__atomic_store_n(&v->slots[slot].sequence, r->sequence, __ATOMIC_SEQ_CST);
+	er_disk_checked_clear(v->checked, er_disk_segment_at(v, slot), v->label.segment_bytes);
 	r->open = true;
 	r->n_lines = 0;
 	r->number = 0;

@@ -178,6 +178,7 @@ static bool size_file(er_volume *v)
 	v->index = new_index(v, bytes);
 	v->n_slots = (uint32_t)n;
 	v->slots = er_zalloc(n * sizeof *v->slots);
+	v->checked = er_disk_checked_new(bytes);
 	__atomic_store_n(&v->stats.bytes, bytes, __ATOMIC_RELAXED);
 	return true;
 }

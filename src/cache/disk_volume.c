@@ -95,6 +95,7 @@ void er_volume_free(er_volume *v)
 	er_buf_fini(&v->to_tell);
 	er_free(v->room);
 	er_disk_index_free(v->index);
+	er_disk_checked_free(v->checked);
 	er_free(v->pending);
 	er_free(v->slots);
 	er_free(v->path);

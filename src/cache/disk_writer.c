@@ -354,6 +354,7 @@ void *er_disk_writer(void *volume)
 	if (ok)
 		(void)!er_ring_seal(v);
 	tell(v);
+	__atomic_store_n(&v->shared, true, __ATOMIC_SEQ_CST); /* before the other process writes */
 	if (v->fd >= 0)
 		v->io->unlock(v->io->self, v->fd);
 	pthread_mutex_lock(&v->lock);

@@ -747,6 +747,36 @@ static void a_body_that_is_damaged_breaks_off_and_is_dropped(void **state)
 	world_close(&w);
 }
 
+/* A record that was right is not summed again as long as the kernel has it in memory. */
+static void damage_behind_a_hit_is_found_when_the_bytes_come_from_the_disk_again(void **state)
+{
+	(void)state;
+	world w;
+	world_open(&w);
+	put(&w, (given){.key = "k", .length = LONG, .seed = 1});
+	put(&w, (given){.key = "short", .length = ER_DISK_INLINE, .seed = 2});
+	UNTIL_WRITTEN(&w);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_has(&w, "k", "", 1, LONG);
+		assert_has(&w, "short", "", 2, ER_DISK_INLINE);
+	}
+	assert_int_equal(figures(&w).damaged, 0);
+	overwrite(w.path[0], 2 * ER_DISK_BLOCK + ER_DISK_PART + 5000, "damage", 6);
+	overwrite(w.path[0], 2 * ER_DISK_BLOCK + LONG + 30000, "damage", 6);
+	SET(&w.fault[0], read_ms, 1); /* nothing is in memory any more */
+	assert_has_not(&w, "short", "");
+	er_stored *s = find(&w, "k", "");
+	sink k;
+	assert_true(sink_open(&w, &k, s, 0, UINT64_MAX, false));
+	UNTIL(&w, k.ended || k.failed != ER_ERR_OK);
+	assert_int_equal(k.failed, ER_ERR_IO);
+	assert_bytes(&k, 1, 0, ER_DISK_PART);
+	sink_close(&k);
+	er_stored_unref(s);
+	assert_int_equal(figures(&w).damaged, 2);
+	world_close(&w);
+}
+
 /* ---- disks that fail, or are slow ---- */
 
 static void a_slow_disk_never_holds_up_the_loop(void **state)
@@ -1352,6 +1382,7 @@ int main(void)
 	    cmocka_unit_test(the_file_is_one_process_s_at_a_time),
 	    cmocka_unit_test(a_flipped_bit_is_a_miss),
 	    cmocka_unit_test(a_body_that_is_damaged_breaks_off_and_is_dropped),
+	    cmocka_unit_test(damage_behind_a_hit_is_found_when_the_bytes_come_from_the_disk_again),
 	    cmocka_unit_test(a_slow_disk_never_holds_up_the_loop),
 	    cmocka_unit_test(questions_to_a_slow_disk_are_bounded),
 	    cmocka_unit_test(a_disk_that_was_slow_is_asked_again),
