@@ -147,12 +147,23 @@ bool er_socket_send(er_socket *s, er_ws_opcode opcode, er_slice payload)
 		return false;
 	if (er_buf_len(&s->waiting) + payload.n > ER_SOCKET_WAITING_MAX && er_buf_len(&s->waiting) > 0)
 		return false;
+	if (s->turn_ns != er_sb.turn.start_ns) {
+		s->turn_ns = er_sb.turn.start_ns;
+		s->waited = er_buf_len(&s->waiting);
+		s->sent = 0;
+	}
+	s->sent += payload.n;
 	er_buf small = {0};
 	bool compressed = s->bits > 0 && payload.n >= COMPRESSED_LEAST && payload.n <= UINT32_MAX / 2 &&
 	                  er_ws_deflate(payload, s->bits, &small) && er_buf_len(&small) < payload.n;
 	send_frame(s, opcode, compressed ? er_buf_slice(&small) : payload, compressed);
 	er_buf_fini(&small);
 	return true;
+}
+
+uint64_t er_socket_waiting(const er_socket *s)
+{
+	return s->turn_ns == er_sb.turn.start_ns ? s->waited + s->sent : er_buf_len(&s->waiting);
 }
 
 void er_socket_close(er_socket *s, uint16_t code, er_slice reason)

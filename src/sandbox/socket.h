@@ -34,6 +34,9 @@ typedef struct er_socket {
 	bool clean;
 	er_buf reason;  /* of the end; or of a fault, what was wrong */
 	er_buf waiting; /* whole frames, or the rest of one, without credit */
+	/* what bufferedAmount says until its turn is over: the turn's start, what waited then, and
+	 * what was sent since */
+	uint64_t turn_ns, waited, sent;
 	er_ws ws;
 } er_socket;
 
@@ -48,6 +51,9 @@ er_socket *er_socket_open(uint32_t id, bool sub, bool client, uint64_t most, er_
 er_socket *er_socket_find(uint32_t id, bool sub);
 /* A message. False: nothing may be sent any more, or too much waits already; then it has failed. */
 bool er_socket_send(er_socket *s, er_ws_opcode opcode, er_slice payload);
+/* Bytes of messages that have not left: in the turn that sends them all that it has sent, behind it
+ * what the node does not take yet (WebSockets 3.1, bufferedAmount). */
+uint64_t er_socket_waiting(const er_socket *s);
 /* Our Close, once. `code` 0: without one. */
 void er_socket_close(er_socket *s, uint16_t code, er_slice reason);
 /* Ends it without waiting for the peer. JavaScript hears nothing. */

@@ -108,12 +108,12 @@ __er_module = { default: { async fetch(request, env) {
 	}
 	if (kind === "client") {
 		const seen = []
-		const socket = new WebSocket(env.TO + "/c" , ["chat", "other"])
+		const socket = new WebSocket(env.TO.replace("//", "//me:p%40ss@") + "/c" , ["chat", "other"])
 		seen.push(socket.readyState, socket.url, socket.binaryType)
 		await new Promise((done) => {
-			socket.onopen = () => { seen.push("open " + socket.readyState + " " + socket.protocol); socket.send("text"); socket.send(new Uint8Array(3)) }
+			socket.onopen = () => { seen.push("open " + socket.readyState + " " + socket.protocol); socket.send("text"); socket.send(new Uint8Array(3)); seen.push("buffered " + socket.bufferedAmount) }
 			socket.onerror = (e) => seen.push("error " + e.message)
-			socket.onmessage = async ({ data, origin }) => { seen.push(typeof data === "string" ? data + " " + origin : data.constructor.name + data.size); if (typeof data !== "string") socket.close(4000, "enough") }
+			socket.onmessage = async ({ data, origin }) => { seen.push(typeof data === "string" ? data + " " + origin : data.constructor.name + data.size); if (typeof data !== "string") { seen.push("buffered " + socket.bufferedAmount); socket.close(4000, "enough") } }
 			socket.onclose = (e) => done(seen.push("close " + e.code + " " + e.reason + " " + e.wasClean + " " + socket.readyState))
 		})
 		return Response.json(seen)
@@ -384,10 +384,11 @@ test('both ends of a pair may stay in the routine', async () => {
 
 test('a routine is a client, too: new WebSocket', async () => {
 	const at = origin.url.replace('http:', 'ws:')
-	assert.deepEqual(JSON.parse((await node.get('r', '/client')).text), [0, `${at}/c`, 'blob', 'open 1 chat', `text ${at}`, 'Blob3', 'close 4000 enough true 3'])
+	assert.deepEqual(JSON.parse((await node.get('r', '/client')).text), [0, `${at.replace('//', '//me:p%40ss@')}/c`, 'blob', 'open 1 chat', 'buffered 7', `text ${at}`, 'Blob3', 'buffered 0', 'close 4000 enough true 3'])
 	const head = origin.heads.find(h => h.startsWith('GET /c '))
 	assert.match(head, /^sec-websocket-protocol: chat, other\r$/im)
 	assert.match(head, /^sec-websocket-extensions: permessage-deflate/im)
+	assert.match(head, /^authorization: Basic bWU6cEBzcw==\r$/im)
 })
 
 test('a routine is a client, too: fetch with Upgrade', async () => {

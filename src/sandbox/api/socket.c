@@ -78,7 +78,7 @@ ER_NATIVE(socketSend)
 ER_NATIVE(socketWaiting)
 {
 	const er_socket *s = socket_of(a->key);
-	return er_js_number(s != NULL ? (double)er_buf_len(&s->waiting) : 0);
+	return er_js_number(s != NULL ? (double)er_socket_waiting(s) : 0);
 }
 
 ER_NATIVE(socketClose)

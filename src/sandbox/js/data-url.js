@@ -5,7 +5,8 @@ import { dataThrough } from './fetch.js';
 import { nodeResponse } from './response.js';
 
 const hex = (c) => (c >= 48 && c <= 57 ? c - 48 : c >= 65 && c <= 70 ? c - 55 : c >= 97 && c <= 102 ? c - 87 : -1);
-function percentDecode(s) {
+/** The bytes that a percent-encoded text stands for (URL Standard 1.3). */
+export function percentDecode(s) {
 	const from = er.utf8Encode(s);
 	const n = taLength(from);
 	const to = new U8(n);

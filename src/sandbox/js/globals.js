@@ -12,6 +12,7 @@ import { Headers, isHeaders } from './headers.js';
 import { Request, fetchParts, isRequest, methodOfRequest, urlOfRequest } from './request.js';
 import { Response, isResponse, keptURLs, networkError, rawOfResponse, reasonText, responseBlock, spendResponse, statusOf, storedResponse } from './response.js';
 import { ExecutionContext, FetchEvent, ResponseBypass, fetchListeners, routineEnv, scheduledListeners } from './fetch-event.js';
+import { percentDecode } from './data-url.js';
 import { askSocket, fetch } from './fetch.js';
 import { SPENT, isStreamRaw, lengthIs, usable } from './body.js';
 import { CACHE, READS, ask } from './data.js';
@@ -235,7 +236,7 @@ lazily('HTMLStream', () => htmlScript().htmlStream());
 socketsThrough(() => {
 	const handed = shared();
 	handed.tools = {
-		MessageEvent: messages().MessageEvent, askSocket, blobBytes, copyBytes, hang, isBlob, makeBlob, parseHref, settle, unhang, wires,
+		MessageEvent: messages().MessageEvent, askSocket, blobBytes, copyBytes, hang, isBlob, makeBlob, parseHref, percentDecode, settle, unhang, wires,
 		scopeNow: () => current,
 	};
 	return er.lazy('sockets')(handed);

@@ -17,7 +17,7 @@ import { ErrorEvent, Event, EventTarget, attribute, dispatchOn, isHeard, listene
 import { DOMException } from './dom-exception.js';
 import { clearTimer, queueTask, timerOf } from './timers.js';
 
-const { MessageEvent, askSocket, blobBytes, copyBytes, hang, isBlob, makeBlob, parseHref, scopeNow, settle, unhang, wires } = shared.tools;
+const { MessageEvent, askSocket, blobBytes, copyBytes, hang, isBlob, makeBlob, parseHref, percentDecode, scopeNow, settle, unhang, wires } = shared.tools;
 
 const CONNECTING = 0, OPEN = 1, CLOSING = 2, CLOSED = 3;
 const NORMAL = 1000, GOING_AWAY = 1001, NO_STATUS = 1005, ABNORMAL = 1006;
@@ -180,8 +180,8 @@ apart(End);
 /** The origin of the server that a message comes from. */
 function origin(end) {
 	if (!end.strict) return '';
-	const at = strIndexOf(end.url, '/', 6);
-	return at < 0 ? end.url : strSlice(end.url, 0, at);
+	const { url } = end, from = strIndexOf(url, '/') + 2, path = strIndexOf(url, '/', from), at = strIndexOf(url, '@', from);
+	return strSlice(url, 0, from) + strSlice(url, at < 0 || at > path ? from : at + 1, path);
 }
 /** A task: something that the other end of a pair has said. */
 function deliver({ end, what }) {
@@ -202,7 +202,7 @@ function pairOf(one, two) {
 const TOKEN = regexp(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/);
 const syntax = (text) => new DOMException(text, 'SyntaxError');
 
-/** What the standard makes of the constructor's first argument: { url, ask }. */
+/** What the standard makes of the constructor's first argument: { url, ask, user }. */
 function urlsOf(input) {
 	const given = usvString(input);
 	let url = parseHref(given);
@@ -211,7 +211,15 @@ function urlsOf(input) {
 	else if (startsWith(url, 'https:')) url = `wss:${strSlice(url, 6)}`;
 	if (!startsWith(url, 'ws:') && !startsWith(url, 'wss:')) throw syntax(`The URL of a WebSocket begins with ws: or wss:, not as ${given}`);
 	if (strIndexOf(url, '#') >= 0) throw syntax(`The URL of a WebSocket has no fragment: ${given}`);
-	return { url, ask: startsWith(url, 'ws:') ? `http:${strSlice(url, 3)}` : `https:${strSlice(url, 4)}` };
+	const from = strIndexOf(url, '/') + 2, path = strIndexOf(url, '/', from), at = strIndexOf(url, '@', from);
+	const scheme = from === 5 ? 'http://' : 'https://';
+	if (at < 0 || at > path) return { url, ask: `${scheme}${strSlice(url, from)}`, user: '' };
+	return { url, ask: `${scheme}${strSlice(url, at + 1)}`, user: strSlice(url, from, at) };
+}
+/** "user:password" of a URL as a field of the handshake. */
+function basic(user) {
+	const bytes = percentDecode(strIndexOf(user, ':') < 0 ? `${user}:` : user);
+	return `authorization\nBasic ${er.btoa(er.latin1(bytes))}\n`;
 }
 function protocolsOf(v) {
 	const list = isObject(v) && v[symIterator] !== undefined ? listOf(v) : [v];
@@ -259,7 +267,7 @@ class WebSocket extends EventTarget {
 		end.strict = true;
 		end.state = CONNECTING;
 		this.#type = 'blob';
-		connect(end, urls.ask, list);
+		connect(end, urls, list);
 	}
 	/** Of a WebSocketPair or of a fetch: from now on this end is heard. */
 	accept() {
@@ -386,10 +394,10 @@ function define(pair, i, end) {
 
 // ---- a client's ends ----
 
-function connect(end, url, list) {
+function connect(end, { ask, user }, list) {
 	const scope = scopeNow();
-	const block = `sec-websocket-extensions\n${OFFER}\n${list.length > 0 ? `sec-websocket-protocol\n${join(list, ', ')}\n` : ''}`;
-	const opened = askSocket(url, block, (status, head, body) => {
+	const block = `sec-websocket-extensions\n${OFFER}\n${list.length > 0 ? `sec-websocket-protocol\n${join(list, ', ')}\n` : ''}${user !== '' ? basic(user) : ''}`;
+	const opened = askSocket(ask, block, (status, head, body) => {
 		if (status !== 101) {
 			if (body !== null) body.cancel();
 			throw new Err(`the server answered with status ${status}`);
