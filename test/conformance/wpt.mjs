@@ -12,15 +12,17 @@
 // and why.
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { startNode, tempDir } from '../e2e/lib/node.mjs'
+import { certificate } from '../e2e/lib/scripted.mjs'
 import { until } from '../e2e/lib/raw.mjs'
 
 const here = import.meta.dirname
 export const FOLDERS = [
 	'url', 'urlpattern', 'fetch/api', 'streams', 'encoding', 'WebCryptoAPI', 'compression', 'dom/abort', 'dom/events', 'html/webappapis', 'webmessaging', 'FileAPI',
-	'xhr/formdata', 'hr-time', 'console', 'webidl', 'wasm/jsapi', 'service-workers/cache-storage',
+	'xhr/formdata', 'hr-time', 'console', 'webidl', 'wasm/jsapi', 'service-workers/cache-storage', 'websockets',
 ]
 const BATCH = 8 // sandboxes of one node
 const PATIENCE = { normal: 30, long: 100 } // seconds for a file
@@ -95,6 +97,10 @@ function surroundings(base) {
 	const wholeFirst = (f, self) => new Proxy(f, { apply: (target, _, args) => target.apply(self, args.length ? [whole(args[0]), ...args.slice(1)] : []) })
 	globalThis.fetch = wholeFirst(fetch, undefined)
 	globalThis.Request = new Proxy(Request, { construct: (target, args, self) => Reflect.construct(target, args.length ? [whole(args[0]), ...args.slice(1)] : args, self) })
+	const { WebSocket } = globalThis
+	const socketUrl = url => (typeof url !== 'object' || url === null ? (/^[a-z]+:/i.test(url) ? url : whole(String(url))) : url)
+	globalThis.WebSocket = new Proxy(WebSocket, { construct: (target, args, self) => Reflect.construct(target, args.length ? [socketUrl(args[0]), ...args.slice(1)] : args, self) })
+	Object.defineProperty(WebSocket.prototype, 'constructor', { value: globalThis.WebSocket, writable: true, configurable: true })
 	Object.defineProperty(Request.prototype, 'constructor', { value: globalThis.Request, writable: true, configurable: true })
 	const { redirect } = Response
 	Response.redirect = wholeFirst(redirect, Response)
@@ -178,11 +184,22 @@ ${read(file)}
 })()))`
 }
 
+/** A port that nobody has now. */
+const freePort = () =>
+	new Promise(resolve => {
+		const server = net.createServer().listen(0, '127.0.0.1', () => {
+			const { port } = server.address()
+			server.close(() => resolve(port))
+		})
+	})
+
 /** wptserve on ports of its own. */
 async function startServer(checkout) {
 	const dir = tempDir('er-wpt-')
-	const ports = { ws: [], wss: [], h2: [], https: [], 'http-private': [], 'http-public': [], 'https-private': [], 'https-public': [], 'http-local': [], 'https-local': [], 'webtransport-h3': [] }
-	const config = { browser_host: '127.0.0.1', alternate_hosts: { alt: '127.0.0.1' }, check_subdomains: false, ssl: { type: 'none' }, ports: { http: [0, 0], ...ports } }
+	const secure = certificate(dir)
+	const sockets = { ws: await freePort(), wss: await freePort() }
+	const ports = { ws: [sockets.ws], wss: [sockets.wss], h2: [], https: [], 'http-private': [], 'http-public': [], 'https-private': [], 'https-public': [], 'http-local': [], 'https-local': [], 'webtransport-h3': [] }
+	const config = { browser_host: '127.0.0.1', alternate_hosts: { alt: '127.0.0.1' }, check_subdomains: false, ssl: { type: 'pregenerated', pregenerated: { host_key_path: path.join(dir, 'key.pem'), host_cert_path: secure.file, ca_cert_path: secure.file } }, ports: { http: [0, 0], ...ports } }
 	fs.writeFileSync(path.join(dir, 'config.json'), JSON.stringify(config))
 	const child = spawn('python3', ['./wpt', '--skip-venv-setup', 'serve', '--no-h2', '--config', path.join(dir, 'config.json')], { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
 	let text = ''
@@ -201,12 +218,13 @@ async function startServer(checkout) {
 	await until(async () => (await fetch(`${url}/resources/testharness.js`).catch(() => null))?.ok, { timeout: 30000, what: 'an answer of wptserve' })
 	// The server would fill these in too, if it spoke every protocol that they name.
 	const value = name => {
-		const port = /^ports\[http\]\[(\d)\]$/.exec(name)
+		const port = /^ports\[http\]\[(\d)\]$/.exec(name), socket = /^ports\[(wss?)\]\[0\]$/.exec(name)
 		if (port !== null) return new URL(urls()[port[1]]).port
+		if (socket !== null) return sockets[socket[1]]
 		return name.startsWith('ports') ? '1' : name.startsWith('host') || name.startsWith('domains') ? '127.0.0.1' : ''
 	}
 	const fill = script => script.replace(/\{\{([^}]+)\}\}/g, (_, name) => value(name.trim()))
-	return { url, scripts: new Map(), fill, stop }
+	return { url, file: secure.file, scripts: new Map(), fill, stop }
 }
 
 const STATUS = ['pass', 'fail', 'timeout', 'notrun', 'precondition']
@@ -222,14 +240,16 @@ export async function run(checkout, files, { onFile = () => {} } = {}) {
 			const at = scriptPath(file, s)
 			if (!server.scripts.has(at)) server.scripts.set(at, at.includes('.sub.') ? server.fill(fs.readFileSync(path.join(checkout, at), 'utf8')) : await (await fetch(server.url + at)).text())
 		}
-		for (const variant of meta.variants.length > 0 ? meta.variants : ['']) jobs.push({ file, variant, meta })
+		// wptserve's WebSockets over HTTP/2 want a browser of Google's
+		const variants = meta.variants.filter(v => !(v.includes('wpt_flags=h2') && file.startsWith('websockets/')))
+		for (const variant of variants.length > 0 ? variants : ['']) jobs.push({ file, variant, meta })
 	}
 	const results = []
 	for (let i = 0; i < jobs.length; i += BATCH) {
 		const batch = jobs.slice(i, i + BATCH)
 		const limits = { cpuMs: 60000, loadCpuMs: 5000, memoryMb: 1024, responseMs: 120000, subrequests: 10000, timers: 10000, codeBytes: 16 * 1024 * 1024 }
 		const routines = Object.fromEntries(batch.map((job, n) => [`t${n}`, { source: routine(checkout, job.file, job.variant, job.meta, server), limits, allowAddresses: ['127.0.0.0/8'] }]))
-		const node = await startNode({ routines, cpuMs: 0, config: { routineLimits: limits } })
+		const node = await startNode({ routines, cpuMs: 0, config: { routineLimits: limits }, env: { SSL_CERT_FILE: server.file } })
 		try {
 			for (let n = 0; n < batch.length; n++) {
 				const r = await one(node, `t${n}`, batch[n])
