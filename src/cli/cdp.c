@@ -261,18 +261,34 @@ static void on_ran(er_cdp *c, const er_cdp_said *s, const er_json *p)
 		er_cpuprofile_ran(c->profile, seconds(event, "startTime"), seconds(event, "endTime"));
 }
 
-static void on_profile(er_cdp *c, const er_cdp_said *s, const er_json *p)
+/* The profile's times are those of the engine's clock. */
+static void on_tracking(er_cdp *c, const er_cdp_said *s, const er_json *p)
 {
+	double at = seconds(p, "timestamp");
 	(void)s;
+	if (c->profile != NULL && at > 0 && at < 1e9)
+		er_cpuprofile_clock(c->profile, at, (uint64_t)(at * 1e6));
+}
+
+/* Whoever waits for the profile gets it. */
+static void give_profile(er_cdp *c)
+{
 	if (c->profile_for == NULL || c->profile == NULL)
 		return;
-	er_cpuprofile_samples(c->profile, er_json_member(p, "samples"));
 	er_out o = er_cdp_open();
 	er_out_open(&o, "profile", '{');
 	er_cpuprofile_put(c->profile, &o);
 	er_out_close(&o, '}');
 	er_cdp_reply(c, er_slice_cstr(c->profile_for), &o);
 	er_cdp_forget_profile(c);
+}
+
+static void on_profile(er_cdp *c, const er_cdp_said *s, const er_json *p)
+{
+	(void)s;
+	if (c->profile != NULL)
+		er_cpuprofile_samples(c->profile, er_json_member(p, "samples"), seconds(p, "timestamp"));
+	give_profile(c);
 }
 
 static const struct {
@@ -286,6 +302,7 @@ static const struct {
     {"Console.messageAdded", on_message},
     {"ScriptProfiler.trackingComplete", on_profile},
     {"ScriptProfiler.trackingUpdate", on_ran},
+    {"ScriptProfiler.trackingStart", on_tracking},
 };
 
 /* ---- answers of the engine ---- */
@@ -498,6 +515,8 @@ static void answered(er_cdp *c, const er_cdp_said *s, uint64_t id, const er_json
 		failed(c, a, client, error);
 	else if (a->kind == ER_CDP_BREAKPOINT || a->kind == ER_CDP_AGAIN)
 		breakpoint_set(c, a, client, s, result);
+	else if (a->kind == ER_CDP_STOPPED) /* the samples came before, if there are any */
+		give_profile(c);
 	else if (a->kind == ER_CDP_GLOBAL)
 		call_on(c, a, client, result);
 	else if (a->kind == ER_CDP_UNINDEXED)
@@ -506,7 +525,7 @@ static void answered(er_cdp *c, const er_cdp_said *s, uint64_t id, const er_json
 		beginning_set(c, result);
 	else if (a->kind == ER_CDP_ASSIGNED && er_json_true(result, "wasThrown"))
 		er_cdp_refuse_text(c, client, -32000, er_json_str(er_json_member(result, "result"), "description"));
-	else if (a->kind != ER_CDP_DROP && a->kind != ER_CDP_STOPPED && client.n > 0)
+	else if (a->kind != ER_CDP_DROP && client.n > 0)
 		succeeded(c, a, client, s, result);
 	er_cdp_forget_asked(c, a);
 }

@@ -3,7 +3,8 @@
  *
  * Samples of one call are sorted by time, as the engine gives them; the stretches that ran are,
  * too. Both are walked together: where a stretch ends and the next one begins more than IDLE_US
- * later, a sample of "(idle)" is put between. */
+ * later, a sample of "(idle)" is put between. The engine tells of stretches only while a debugger
+ * is on; else a gap of GAP_US between two samples is idle time. */
 #include "cli/cpuprofile.h"
 
 #include "base/map.h"
@@ -20,6 +21,8 @@ enum {
 	NAME_MAX_ = 256,
 	URL_MAX = 1024,
 	IDLE_US = 1000,
+	GAP_US = 50000,
+	EVERY_US = 1000, /* how often the engine samples, if nothing else is known */
 };
 
 typedef struct node {
@@ -44,11 +47,12 @@ struct er_cpuprofile {
 	er_map *known; /* parent and place, as text: the node */
 	char *url;     /* of the script with a map */
 	er_sourcemap *map;
-	er_slice folder; /* of url, with its slash */
+	er_slice folder; /* that sources are named from, with its slash */
 	unsigned generation;
 	uint64_t offset; /* what the engine's clock lacks, microseconds */
 	uint64_t begin, last;
-	uint64_t idle; /* samples of it */
+	uint64_t since; /* samples that are still to come are of later */
+	uint64_t idle;  /* samples of it */
 	bool begun;
 };
 
@@ -153,7 +157,7 @@ static uint32_t leaf_of(er_cpuprofile *p, const er_json *frames)
 
 static uint64_t at_us(const er_cpuprofile *p, double seconds)
 {
-	uint64_t us = seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e6) : 0;
+	uint64_t us = seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e6 + 0.5) : 0;
 	return us + p->offset;
 }
 
@@ -189,6 +193,7 @@ void er_cpuprofile_clock(er_cpuprofile *p, double engine, uint64_t us)
 	p->offset = 0;
 	uint64_t at = at_us(p, engine);
 	p->offset = us > at ? us - at : 0;
+	p->since = us > at ? us : at;
 	p->n_runs = 0;
 }
 
@@ -200,17 +205,72 @@ void er_cpuprofile_ran(er_cpuprofile *p, double from, double to)
 	p->runs[p->n_runs++] = (run){.from = at_us(p, from), .to = at_us(p, to)};
 }
 
-void er_cpuprofile_samples(er_cpuprofile *p, const er_json *samples)
+static double stamp(const er_json *trace)
 {
-	size_t next = 0;
-	ER_JSON_EACH(trace, er_json_member(samples, "stackTraces"))
+	return er_json_as_double(er_json_member(trace, "timestamp"), 0);
+}
+
+/* How far samples are from each other, by those that have a time. */
+static uint64_t usual_step(const er_json *traces)
+{
+	double last = 0, sum = 0;
+	unsigned n = 0;
+	ER_JSON_EACH(trace, traces)
 	{
-		uint64_t at = at_us(p, er_json_as_double(er_json_member(trace, "timestamp"), 0));
-		next = rest(p, next, at);
+		double at = stamp(trace), step = at - last;
+		if (last > 0 && step > 0 && step < (double)GAP_US / 1e6) {
+			sum += step;
+			n++;
+		}
+		last = at;
+	}
+	return n >= 8 ? (uint64_t)(sum / n * 1e6) + 1 : EVERY_US;
+}
+
+/* The step of a row of samples without a time, of which this is the first: the usual one, or less,
+ * when they would reach beyond what comes next. */
+static uint64_t row_step(const er_cpuprofile *p, const er_json *trace, uint64_t from, uint64_t usual, double end)
+{
+	uint64_t n = 0;
+	for (; trace != NULL && !(stamp(trace) > 0); trace = trace->next)
+		n++;
+	uint64_t to = at_us(p, trace != NULL ? stamp(trace) : end), most = to > from ? (to - from) / (n + 1) : 0;
+	return usual < most ? usual : most;
+}
+
+static void add_gap(er_cpuprofile *p, uint64_t at, uint64_t usual)
+{
+	if (!p->begun || at <= p->last + GAP_US)
+		return;
+	uint32_t idle = named(p, "(idle)");
+	if (p->n_samples > 0 && p->samples[p->n_samples - 1].leaf == idle)
+		return;
+	add_sample(p, idle, p->last + usual);
+	p->idle++;
+}
+
+void er_cpuprofile_samples(er_cpuprofile *p, const er_json *samples, double end)
+{
+	const er_json *traces = er_json_member(samples, "stackTraces");
+	uint64_t usual = usual_step(traces), step = 0, at = p->since;
+	bool stretches = p->n_runs > 0, row = false;
+	size_t next = 0;
+	ER_JSON_EACH(trace, traces)
+	{
+		bool timed = stamp(trace) > 0;
+		if (!timed && !row)
+			step = row_step(p, trace, at, usual, end);
+		row = !timed;
+		at = timed ? at_us(p, stamp(trace)) : at + step;
+		if (stretches)
+			next = rest(p, next, at);
+		else
+			add_gap(p, at, usual);
 		add_sample(p, leaf_of(p, er_json_member(trace, "stackFrames")), at);
 	}
 	(void)rest(p, next, UINT64_MAX);
 	p->n_runs = 0;
+	p->since = at_us(p, end);
 }
 
 /* ---- what it is asked ---- */
@@ -286,6 +346,16 @@ void er_cpuprofile_generation(er_cpuprofile *p, unsigned generation)
 	p->generation = generation;
 }
 
+/* Up to the slash before the last part. */
+static er_slice above(er_slice path)
+{
+	if (path.n > 0)
+		path.n--;
+	while (path.n > 0 && path.p[path.n - 1] != '/')
+		path.n--;
+	return path;
+}
+
 void er_cpuprofile_script(er_cpuprofile *p, er_slice url, er_slice map)
 {
 	er_err err;
@@ -293,10 +363,7 @@ void er_cpuprofile_script(er_cpuprofile *p, er_slice url, er_slice map)
 	er_sourcemap_free(p->map);
 	p->url = er_strdup_slice(url);
 	p->map = map.n > 0 ? er_sourcemap_parse(map, &err) : NULL;
-	er_slice folder = er_slice_cstr(p->url);
-	while (folder.n > 0 && folder.p[folder.n - 1] != '/')
-		folder.n--;
-	p->folder = folder;
+	p->folder = above(above(er_slice_cstr(p->url)));
 }
 
 er_cpuprofile *er_cpuprofile_new(void)

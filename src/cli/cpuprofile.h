@@ -18,8 +18,8 @@ typedef struct er_cpuprofile er_cpuprofile;
 er_cpuprofile *er_cpuprofile_new(void);
 void er_cpuprofile_free(er_cpuprofile *p);
 /* Places in the script `url` are, from now on, those of the author's files by this source map
- * (JSON; empty, or none that can be read: as they are). Sources are named from the script's
- * folder. */
+ * (JSON; empty, or none that can be read: as they are). Sources are named from the folder above the
+ * script's, as the sourceRoot of a bundle's map has it. */
 void er_cpuprofile_script(er_cpuprofile *p, er_slice url, er_slice map);
 /* From now on script ids are said as "GENERATION:ID" (cdp_value.h); 0, as at first: all are "0". */
 void er_cpuprofile_generation(er_cpuprofile *p, unsigned generation);
@@ -27,9 +27,11 @@ void er_cpuprofile_generation(er_cpuprofile *p, unsigned generation);
 void er_cpuprofile_clock(er_cpuprofile *p, double engine, uint64_t us);
 /* JavaScript ran from one time of the engine's clock to another (ScriptProfiler.trackingUpdate). */
 void er_cpuprofile_ran(er_cpuprofile *p, double from, double to);
-/* The `samples` of ScriptProfiler.trackingComplete, in the order of time, with all that ran told
- * before. */
-void er_cpuprofile_samples(er_cpuprofile *p, const er_json *samples);
+/* The `samples` of ScriptProfiler.trackingComplete, in the order of time, which is said at the time
+ * `end`, with all that ran told before. What the engine had looked at before the end (it does when
+ * it collects garbage) has the time 0: such samples are put one behind the other, from the last
+ * time that is known. */
+void er_cpuprofile_samples(er_cpuprofile *p, const er_json *samples, double end);
 /* How many there are, without those of idle time. */
 uint64_t er_cpuprofile_count(const er_cpuprofile *p);
 /* The members nodes, samples, timeDeltas (microseconds), startTime and endTime. */

@@ -55,6 +55,7 @@ typedef struct dev {
 	bool json;
 	bool inspect, inspect_wait; /* --inspect, --inspect-brk */
 	const char *inspect_text;   /* the debugger's port, as written */
+	const char *profile_text;   /* --cpu-profile: the file */
 	unsigned inspect_port;
 
 	uv_loop_t loop;
@@ -65,13 +66,16 @@ typedef struct dev {
 	er_devothers *others; /* routines that it calls */
 	er_node *node;
 	er_inspector *inspector; /* NULL: not --inspect */
-	char *script_url;        /* then: what the script is called */
+	char *script_url;        /* then, and with a profile: what the script is called */
+	er_cpuprofile *profile;  /* NULL: none is taken */
+	int profile_fd;          /* its file */
 	er_bundle *first;        /* the first build, until the node has started */
 	size_t own_vars;         /* of .dev.vars */
 	char *data;              /* folder of the key-value store; NULL: the project has none */
 	er_piece code, map;      /* of the version that runs; empty: none was built yet */
 	unsigned version;
 	bool stopping;
+	bool ending;    /* the node was asked to */
 	bool broken;    /* no routine can run any more */
 	uint64_t asked; /* to end, microseconds */
 
@@ -435,6 +439,14 @@ static void begin_to_end(dev *d)
 	close_handle(&d->settle);
 }
 
+static void stop_node(void *ctx)
+{
+	dev *d = ctx;
+	if (!d->ending)
+		er_node_stop(d->node, on_stopped, d);
+	d->ending = true;
+}
+
 /* The first one ends it well; the second one is passed on to the node, which then ends at once. */
 static void on_signal(uv_signal_t *h, int number)
 {
@@ -451,7 +463,13 @@ static void on_signal(uv_signal_t *h, int number)
 			(void)!write(STDOUT_FILENO, "\n", 1); /* behind the terminal's ^C */
 		er_devlog_note(d->log, false, "ending");
 		begin_to_end(d);
+		if (d->profile != NULL)
+			er_inspector_finish(d->inspector, stop_node, d);
+		else
+			stop_node(d);
+		return;
 	}
+	d->ending = true;
 	er_node_stop(d->node, on_stopped, d);
 }
 
@@ -463,7 +481,7 @@ static void on_broken(void *ctx)
 	if (d->stopping)
 		return;
 	begin_to_end(d);
-	er_node_stop(d->node, on_stopped, d);
+	stop_node(d);
 }
 
 /* ---- starting ---- */
@@ -599,7 +617,9 @@ static void say_ready(dev *d)
 		er_devlog_note(d->log, false, "%zu variable%s of " ER_DEVVARS_FILE " go%s over those of er.jsonc", d->own_vars,
 		               d->own_vars == 1 ? "" : "s", d->own_vars == 1 ? "es" : "");
 	tell_of_others(d, url);
-	if (d->inspector != NULL)
+	if (d->profile != NULL)
+		er_devlog_note(d->log, false, "a profile of CPU time is taken; when er dev ends, it is in %s", d->profile_text);
+	else if (d->inspector != NULL)
 		er_devlog_note(d->log, false, "a debugger can attach: chrome://inspect, VS Code, or ws://%s",
 		               er_inspector_address(d->inspector));
 	if (d->data != NULL && d->project.n_kv > 0)
@@ -634,6 +654,7 @@ static void clean_up(dev *d)
 	er_piece_drop(&d->map);
 	er_free(d->data);
 	er_free(d->script_url);
+	er_cpuprofile_free(d->profile);
 }
 
 /* The first build, which comes later; of static files alone it is there. */
@@ -666,15 +687,43 @@ static char *script_url(const dev *d)
 /* --inspect: the door is open before there is anything to debug. */
 static bool start_inspector(dev *d, er_err *err)
 {
-	if (!d->inspect)
+	if (!d->inspect && d->profile_text == NULL)
 		return true;
+	if (d->profile_text != NULL) {
+		d->profile_fd = open(d->profile_text, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (d->profile_fd < 0)
+			return er_fail_errno(err, ER_ERR_IO, "--cpu-profile: %s", d->profile_text);
+		d->profile = er_cpuprofile_new();
+	}
 	d->script_url = script_url(d);
 	char *title = er_strdup_slice(d->project.name);
-	er_inspector_options o = {
-	    .loop = &d->loop, .port = d->inspect_port, .wait = d->inspect_wait, .url = d->script_url, .title = title};
+	er_inspector_options o = {.loop = &d->loop,
+	                          .port = d->inspect_port,
+	                          .wait = d->inspect_wait,
+	                          .url = d->script_url,
+	                          .title = title,
+	                          .profile = d->profile};
 	d->inspector = er_inspector_new(&o, err);
 	er_free(title);
 	return d->inspector != NULL;
+}
+
+/* Of --cpu-profile: the file is open since the start, and may have had another profile in it. */
+static void write_profile(dev *d)
+{
+	if (d->profile == NULL)
+		return;
+	er_out o = {0};
+	er_out_open(&o, NULL, '{');
+	er_cpuprofile_put(d->profile, &o);
+	er_out_close(&o, '}');
+	bool ok = ftruncate(d->profile_fd, 0) == 0;
+	if (er_write_close(d->profile_fd, er_buf_slice(&o.b)) && ok)
+		er_devlog_note(d->log, false, "the profile of CPU time is in %s: %llu samples", d->profile_text,
+		               (unsigned long long)er_cpuprofile_count(d->profile));
+	else
+		er_devlog_note(d->log, true, "the profile could not be written to %s: %s", d->profile_text, strerror(errno));
+	er_out_fini(&o);
 }
 
 /* From a loaded project to the end. The exit status. */
@@ -695,6 +744,7 @@ static int run(dev *d)
 		watch(d);
 		say_ready(d);
 		(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+		write_profile(d);
 	} else {
 		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, d->json);
 	}
@@ -765,6 +815,8 @@ int er_cmd_dev(int argc, char **argv)
 	     &d.inspect, &d.inspect_text},
 	    {"inspect-brk", 0, NULL, "the same, and the code waits until one is there and lets it run", &d.inspect_wait,
 	     &d.inspect_text},
+	    {"cpu-profile", 0, "FILE", "take a profile of CPU time from the start, and write it (.cpuprofile) at the end", NULL,
+	     &d.profile_text},
 	    {"json", 0, NULL, "one JSON object a line on standard output: ready, build, console, exception, killed, request", &d.json,
 	     NULL},
 	};
@@ -795,6 +847,8 @@ int er_cmd_dev(int argc, char **argv)
 	d.inspect_port = 9229;
 	if (ok && d.inspect_text != NULL && !parse_port(d.inspect_text, &d.inspect_port))
 		ok = er_fail(&err, ER_ERR_INVALID, "--inspect: a port from 0 to 65535 is expected, not \"%.200s\"", d.inspect_text);
+	if (ok && d.inspect && d.profile_text != NULL)
+		ok = er_fail(&err, ER_ERR_INVALID, "--cpu-profile goes without --inspect: a debugger takes profiles itself");
 	if (ok && !parse_allow(&d))
 		ok = er_fail(
 		    &err, ER_ERR_INVALID,

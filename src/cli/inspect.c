@@ -8,6 +8,10 @@
  * it, hears what the client has set, and may go on; without a client it may go on at once, unless
  * --inspect-brk has it wait. What a gateway thread gives is put into a short queue under the lock.
  *
+ * With a profile there is neither door nor session: a target is told to take samples, and to hand
+ * them out every few seconds, so that neither side gathers many and a sandbox that is killed takes
+ * few with it.
+ *
  * Nothing is freed inside a callback of what it belongs to: connections and targets are closed, and
  * freed when libuv has let go of their handles. */
 #include "cli/inspect.h"
@@ -37,6 +41,8 @@ enum {
 	MESSAGE_MAX = 16 * 1024 * 1024, /* of a client */
 	BEHIND_MAX = 256 * 1024 * 1024, /* what a client, or the sandbox, has not taken yet */
 	ID = 32,
+	ROTATE_MS = 5000,
+	FINISH_MS = 2000,
 };
 
 typedef struct conn conn;
@@ -46,7 +52,12 @@ struct er_inspector {
 	uint32_t magic;
 	uv_loop_t *loop;
 	bool wait, closing;
-	char *url, *title, *map;
+	char *url, *title, *map; /* map: as a data: URL; with a profile, as it is */
+	er_cpuprofile *profile;
+	uv_timer_t timer; /* profile: the next samples are asked for, or no longer waited for */
+	void (*finished)(void *ctx);
+	void *finished_ctx;
+	uint32_t said; /* commands to the profiler */
 	char id[ID + 1], address[80];
 	unsigned port, handles;
 	uv_tcp_t door;
@@ -120,13 +131,21 @@ static void handle_closed(er_inspector *ins)
 	ER_ASSERT(ins->handles > 0);
 	if (--ins->handles > 0)
 		return;
-	ER_ASSERT(ins->closing && ins->cdp == NULL);
+	ER_ASSERT(ins->closing && ins->cdp == NULL && ins->finished == NULL);
 	uv_mutex_destroy(&ins->lock);
 	er_free(ins->url);
 	er_free(ins->title);
 	er_free(ins->map);
 	ins->magic = 0;
 	er_free(ins);
+}
+
+static void finished(er_inspector *ins)
+{
+	void (*done)(void *) = ins->finished;
+	ins->finished = NULL;
+	if (done != NULL)
+		done(ins->finished_ctx);
 }
 
 static void on_target_closed(uv_handle_t *h)
@@ -149,6 +168,7 @@ static void close_target(target *t)
 		ins->target = NULL;
 		if (ins->cdp != NULL)
 			er_cdp_ended(ins->cdp);
+		finished(ins);
 	}
 	uv_close((uv_handle_t *)&t->pipe, on_target_closed);
 }
@@ -177,14 +197,87 @@ static void let_go(er_inspector *ins)
 	note(t, ER_INSPECT_GO);
 }
 
+/* ---- profiles ---- */
+
+static void sample(er_inspector *ins, bool begin)
+{
+	er_buf b = {0};
+	er_buf_printf(&b, "{\"id\":%u,\"method\":\"ScriptProfiler.%s", ++ins->said,
+	              begin ? "startTracking\",\"params\":{\"includeSamples\":true}}" : "stopTracking\"}");
+	er_slice text = er_buf_slice(&b);
+	put_wire(ins->target, "SendMessageToTarget", &text);
+	er_buf_fini(&b);
+}
+
+static double seconds(const er_json *v, const char *name)
+{
+	return er_json_as_double(er_json_member(v, name), 0);
+}
+
+/* What the engine says to one who takes a profile. */
+static void heard(er_inspector *ins, er_slice json)
+{
+	er_arena a;
+	er_arena_init(&a);
+	const er_json *m = er_json_answer(&a, json), *params = er_json_member(m, "params");
+	er_slice method = er_json_str(m, "method");
+	if (er_slice_eq(method, ER_LIT("ScriptProfiler.trackingStart"))) {
+		er_cpuprofile_clock(ins->profile, seconds(params, "timestamp"), er_clock_mono_us());
+	} else if (er_slice_eq(method, ER_LIT("ScriptProfiler.trackingUpdate"))) {
+		const er_json *event = er_json_member(params, "event");
+		er_cpuprofile_ran(ins->profile, seconds(event, "startTime"), seconds(event, "endTime"));
+	} else if (er_slice_eq(method, ER_LIT("ScriptProfiler.trackingComplete"))) {
+		er_cpuprofile_samples(ins->profile, er_json_member(params, "samples"), seconds(params, "timestamp"));
+		finished(ins);
+	}
+	er_arena_fini(&a);
+}
+
+/* Both in one go: the engine misses nothing between them. */
+static void rotate(er_inspector *ins)
+{
+	if (ins->target == NULL || !ins->target->attached)
+		return;
+	sample(ins, false);
+	sample(ins, true);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	er_inspector *ins = timer->data;
+	if (ins->finished != NULL)
+		finished(ins);
+	else
+		rotate(ins);
+}
+
+void er_inspector_finish(er_inspector *ins, void (*done)(void *ctx), void *ctx)
+{
+	ER_CHECK(ins, MAGIC);
+	ER_ASSERT(ins->profile != NULL && ins->finished == NULL);
+	if (ins->target == NULL || !ins->target->attached) {
+		done(ctx);
+		return;
+	}
+	ins->finished = done;
+	ins->finished_ctx = ctx;
+	sample(ins, false);
+	(void)uv_timer_start(&ins->timer, on_timer, FINISH_MS, 0);
+}
+
 static void attach(er_inspector *ins)
 {
 	target *t = ins->target;
-	if (t == NULL || t->number == 0 || t->attached || ins->cdp == NULL)
+	if (t == NULL || t->number == 0 || t->attached || (ins->cdp == NULL && ins->profile == NULL))
 		return;
 	t->attached = true;
 	note(t, ER_INSPECT_ATTACHED);
 	put_wire(t, "Setup", NULL);
+	if (ins->profile != NULL) {
+		er_cpuprofile_script(ins->profile, er_slice_cstr(ins->url), er_slice_cstr(ins->map != NULL ? ins->map : ""));
+		sample(ins, true);
+		return;
+	}
 	er_cdp_began(ins->cdp, er_slice_cstr(ins->url), er_slice_cstr(ins->map != NULL ? ins->map : ""));
 }
 
@@ -549,8 +642,11 @@ static void on_message(target *t, const er_wire_message *m)
 		t->number = m->target;
 		attach(ins);
 		let_go(ins);
-	} else if (er_slice_eq(m->name, ER_LIT("SendMessageToFrontend")) && t->attached && ins->cdp != NULL) {
-		er_cdp_engine(ins->cdp, m->text);
+	} else if (er_slice_eq(m->name, ER_LIT("SendMessageToFrontend")) && t->attached) {
+		if (ins->cdp != NULL)
+			er_cdp_engine(ins->cdp, m->text);
+		else if (ins->profile != NULL)
+			heard(ins, m->text);
 	}
 }
 
@@ -669,7 +765,8 @@ er_inspector *er_inspector_new(const er_inspector_options *o, er_err *err)
 	                      .wait = o->wait,
 	                      .url = er_strdup_cstr(o->url),
 	                      .title = er_strdup_cstr(o->title),
-	                      .handles = 2};
+	                      .profile = o->profile,
+	                      .handles = 3};
 	er_list_init(&ins->conns);
 	int rc = uv_mutex_init(&ins->lock);
 	ER_ASSERT(rc == 0);
@@ -677,7 +774,13 @@ er_inspector *er_inspector_new(const er_inspector_options *o, er_err *err)
 	ER_ASSERT(rc == 0);
 	rc = uv_tcp_init(o->loop, &ins->door);
 	ER_ASSERT(rc == 0);
-	ins->wake.data = ins->door.data = ins;
+	rc = uv_timer_init(o->loop, &ins->timer);
+	ER_ASSERT(rc == 0);
+	ins->wake.data = ins->door.data = ins->timer.data = ins;
+	if (ins->profile != NULL) {
+		(void)uv_timer_start(&ins->timer, on_timer, ROTATE_MS, ROTATE_MS);
+		return ins;
+	}
 	if (!open_door(ins, o->port, err)) {
 		er_inspector_close(ins);
 		return NULL;
@@ -703,6 +806,7 @@ void er_inspector_close(er_inspector *ins)
 		close_conn(ER_CONTAINER(ins->conns.next, conn, link));
 	if (ins->target != NULL)
 		close_target(ins->target);
+	uv_close((uv_handle_t *)&ins->timer, on_closed);
 	uv_close((uv_handle_t *)&ins->wake, on_closed);
 	uv_close((uv_handle_t *)&ins->door, on_closed);
 }
@@ -722,7 +826,10 @@ void er_inspector_map(er_inspector *ins, er_slice map)
 	er_buf b = {0};
 	er_free(ins->map);
 	ins->map = NULL;
-	if (map.n > 0) {
+	if (ins->profile != NULL) {
+		rotate(ins); /* what the version before did is of its own map */
+		ins->map = er_strdup_slice(map);
+	} else if (map.n > 0) {
 		er_buf_puts(&b, "data:application/json;base64,");
 		er_base64_encode(&b, map);
 		ins->map = er_strdup_slice(er_buf_slice(&b));

@@ -13,6 +13,7 @@
 
 #include "base/chunk.h"
 #include "base/err.h"
+#include "cli/cpuprofile.h"
 
 #include <uv.h>
 
@@ -24,6 +25,9 @@ typedef struct er_inspector_options {
 	bool wait;         /* code runs only once a client is there and lets it */
 	const char *url;   /* what the script is called: "file:///home/.../routine.js"; copied */
 	const char *title; /* copied */
+	/* Not NULL: there is no door, and nobody attaches. What each sandbox does is sampled from its
+	 * first statement on, and added up here. Borrowed, until all of it is closed. */
+	er_cpuprofile *profile;
 } er_inspector_options;
 
 /* NULL: it cannot listen there. */
@@ -35,6 +39,9 @@ unsigned er_inspector_port(const er_inspector *ins);
 const char *er_inspector_address(const er_inspector *ins);
 /* The source map of the code that runs from now on; NULL or empty: it has none. */
 void er_inspector_map(er_inspector *ins, er_slice map);
+/* Of one with a profile: calls `done` once, when the samples up to now are there, there is no
+ * sandbox that could have any, or it has not answered in time. May call back at once. */
+void er_inspector_finish(er_inspector *ins, void (*done)(void *ctx), void *ctx);
 /* Any thread. A sandbox is about to run the routine's code; takes the descriptor. It waits until it
  * is told to go on. */
 void er_inspector_take(er_inspector *ins, int fd);

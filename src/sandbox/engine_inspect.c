@@ -33,8 +33,14 @@ static struct {
 	uint8_t head[ER_INSPECT_HEAD];
 	size_t head_n;
 	uint32_t left; /* bytes of the record that are still to come */
+	unsigned hold; /* turns of the loop in which nothing is read */
 	bool ended;
 } wire;
+
+/* When a debugger has left, the engine ends its session in a later turn of the loop, in which
+ * nothing more urgent is to be done. Who comes at once would have the old session beside its own,
+ * and lose what the old one's end takes away. */
+enum { HOLD_TURNS = 2 };
 
 /* ---- what the engine takes for GIO ---- */
 
@@ -48,6 +54,10 @@ typedef struct watch {
 
 static gboolean watch_ready(GSource *source)
 {
+	if (wire.hold > 0) {
+		wire.hold--;
+		return FALSE;
+	}
 	const watch *w = (const watch *)source;
 	return (w->fd.revents & (w->fd.events | G_IO_HUP | G_IO_ERR)) != 0;
 }
@@ -55,7 +65,7 @@ static gboolean watch_ready(GSource *source)
 static gboolean watch_prepare(GSource *source, gint *ms)
 {
 	(void)source;
-	*ms = -1;
+	*ms = wire.hold > 0 ? 0 : -1;
 	return FALSE;
 }
 
@@ -123,6 +133,7 @@ static void take_head(void)
 		break;
 	case ER_INSPECT_DETACHED:
 		er_sb.inspect.attached = false;
+		wire.hold = HOLD_TURNS;
 		break;
 	default:
 		break;
@@ -132,7 +143,7 @@ static void take_head(void)
 /* Bytes for the engine: at most n. -1: none now. 0: the debugger's end is closed. */
 static ssize_t read_some(void *to, size_t n)
 {
-	while (!wire.ended && readable()) {
+	while (!wire.ended && wire.hold == 0 && readable()) {
 		bool body = wire.left > 0;
 		size_t most = body ? (wire.left < n ? wire.left : n) : ER_INSPECT_HEAD - wire.head_n;
 		ssize_t got = read(ER_FD_INSPECT, body ? to : wire.head + wire.head_n, most);

@@ -274,12 +274,36 @@ test('code that runs is evaluated in, profiled, and has no limit of CPU time; wh
 	await dev.stop()
 })
 
+test('er dev --cpu-profile writes what Chrome and VS Code open: whose time it was, in the sources, over a save', sleepy, async () => {
+	const own = { 'er.jsonc': '{ "name": "shop", "main": "src/index.ts" }', 'src/index.ts': source }
+	const dir = project(own)
+	const file = `${dir}/a.cpuprofile`
+	const dev = await startDev(['--cpu-profile', file], { cwd: dir })
+	const busy = async () => assert.match((await dev.get('/busy?1e8', { timeout: 60000 })).text, /^busy /)
+	await busy()
+	write(dir, { 'src/index.ts': '// a line more\n' + source })
+	await dev.event('build', e => e.ok, { from: dev.events.findIndex(e => e.event === 'ready') })
+	await busy()
+	assert.equal(await dev.stop(), 0)
+	assert.ok(dev.events.some(e => e.event === 'note' && e.text.includes(file) && /\d+ samples/.test(e.text)))
+	const { nodes, samples, timeDeltas, startTime, endTime } = JSON.parse(fs.readFileSync(file))
+	const found = nodes.filter(n => n.callFrame.functionName === 'fetch' && n.callFrame.url === `file://${dir}/src/index.ts` && n.hitCount > 0)
+	assert.deepEqual([...new Set(found.map(n => n.callFrame.lineNumber))].sort((a, b) => a - b), [9, 10], JSON.stringify(nodes).slice(0, 2000))
+	assert.ok(samples.length > 10 && samples.length === timeDeltas.length && samples.every(id => nodes.some(n => n.id === id)))
+	assert.equal(timeDeltas.reduce((a, b) => a + b), endTime - startTime)
+	assert.equal((await run(['dev', '--cpu-profile', `${dir}/none/a`], { cwd: dir })).code, 1)
+	assert.equal((await run(['dev', '--cpu-profile', file, '--inspect'], { cwd: dir })).code, 2)
+})
+
 test('a debugger that leaves lets the code go on; the next one may come', sleepy, async () => {
 	const { dev, port } = await debugged(undefined, { ...files, 'er.jsonc': '{ "name": "shop", "main": "src/index.ts" }' })
 	for (let i = 0; i < 2; i++) {
 		assert.equal((await dev.get('/')).text, 'sum 11')
 		const d = await Devtools.attach(port)
 		await d.send('Runtime.enable')
+		// of the session before nothing is left, whenever its end came
+		await d.send('Profiler.start')
+		assert.equal((await d.send('Profiler.stop')).profile.nodes[0].callFrame.functionName, '(root)')
 		await d.send('Debugger.enable')
 		await d.send('Debugger.pause')
 		const request = dev.get('/', { timeout: 60000 })
