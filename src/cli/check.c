@@ -142,7 +142,7 @@ static void report_text(const er_project *p, const er_bundle *b, const er_probe 
 }
 
 /* What the bundler did not know joins its diagnostics. Text is shown at once. */
-static void warn(er_project *p, er_bundle *b, const er_probe *probe, bool json)
+static void warn(er_project *p, er_bundle *b, er_routine *r, const er_probe *probe, bool json)
 {
 	/* One array of all: the bundler's, the limits', the globals', and one of the budget. */
 	er_diag *all = er_arena_zalloc(&p->arena, (b->n_diags + b->n_globals + ER_CHECK_LIMITS + 1) * sizeof *all);
@@ -151,7 +151,7 @@ static void warn(er_project *p, er_bundle *b, const er_probe *probe, bool json)
 		all[i] = b->diags[i];
 	n += er_check_limits(p, all + n);
 	n += er_check_globals(p, b, all + n);
-	n += er_check_budget(p, b, probe, all + n);
+	n += er_check_budget(p, b, r, probe, all + n);
 	ER_ASSERT(n >= b->n_diags && n <= b->n_diags + b->n_globals + ER_CHECK_LIMITS + 1);
 	if (!json)
 		er_desk_show(all + b->n_diags, n - b->n_diags);
@@ -168,13 +168,13 @@ static int check(er_project *p, er_bundle *b, bool json)
 	er_piece code = b->code, map = b->map;
 	b->code = b->map = (er_piece){0};
 	er_routine *r = er_project_routine(p, code, map, ER_LIT("check"), NULL, 0);
-	bool ok = er_probe_run(&p->arena, r, &probe, &err);
-	er_routine_unref(r);
-	if (!ok) {
+	if (!er_probe_run(&p->arena, r, &probe, &err)) {
+		er_routine_unref(r);
 		er_desk_show_failure(&(er_diag){.text = er_slice_cstr(err.text)}, 1, json);
 		return ER_EXIT_FAILED;
 	}
-	warn(p, b, &probe, json);
+	warn(p, b, r, &probe, json);
+	er_routine_unref(r);
 	er_slice text = verdict(&p->arena, p, &probe);
 	er_diag wrong = text.n ? located(p, &probe, text) : (er_diag){.line = 0};
 	if (json)

@@ -5,14 +5,17 @@
  * routine that prints those that are missing runs in a real sandbox of the project's profile, and
  * its console is the answer. A sandbox that cannot be had means no warning. Limits: each limit of
  * er.jsonc beside the maximum of a node without settings, with its place in the file. Budget: what
- * the trial of the code used of the CPU for top-level code, with the biggest parts of the script
- * (no clock runs in a sandbox that could tell which of them took the time). */
+ * the trial of the code used of the CPU for top-level code. Which parts took it is measured in one
+ * more run, by the engine's sampling profiler (no clock runs in a sandbox that the code itself
+ * could be asked with); where that gives too few samples, the biggest parts of the script are named. */
 #include "cli/check_warn.h"
 
 #include "base/jsonc.h"
 #include "model/limits.h"
 
-enum { NEAR_PERCENT = 50, FILE_MOST = 256 * 1024 };
+#include <stdlib.h>
+
+enum { NEAR_PERCENT = 50, FILE_MOST = 256 * 1024, SAMPLES_LEAST = 20, FILES_MOST = 4096 };
 
 /* ---- globals ---- */
 
@@ -106,16 +109,79 @@ size_t er_check_limits(er_project *p, er_diag *out)
 
 /* ---- the start-up budget ---- */
 
-bool er_check_budget(er_project *p, const er_bundle *b, const er_probe *probe, er_diag *out)
+/* What a file is called in such a list: its package as a whole, or by its name. */
+static er_slice part_of(er_arena *a, er_slice url)
+{
+	static const er_slice modules = ER_LIT("node_modules/");
+	er_slice rest = {NULL, 0};
+	for (size_t i = 0; i < url.n; i++)
+		if (er_slice_starts(er_slice_from(url, i), modules))
+			rest = er_slice_from(url, i + modules.n);
+	if (rest.n > 0) {
+		size_t end = er_slice_find(rest, '/');
+		if (rest.p[0] == '@' && end < rest.n)
+			end += 1 + er_slice_find(er_slice_from(rest, end + 1), '/');
+		return er_arena_printf(a, "the package %.*s", ER_FMT(er_slice_head(rest, end)));
+	}
+	if (er_slice_eq(url, ER_LIT("routine.js")))
+		return ER_LIT("what the bundler added");
+	return er_slice_starts(url, ER_LIT("node:")) ? ER_LIT("modules of Node.js") : url;
+}
+
+/* The biggest first. */
+static int by_samples(const void *a, const void *b)
+{
+	uint64_t x = ((const er_cpuprofile_file *)a)->samples, y = ((const er_cpuprofile_file *)b)->samples;
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Files become parts: each part once. How many there are. */
+static size_t parts_of(er_arena *a, er_cpuprofile_file *files, size_t n)
+{
+	size_t parts = 0;
+	for (size_t i = 0; i < n; i++) {
+		er_slice name = part_of(a, files[i].url);
+		size_t k = 0;
+		while (k < parts && !er_slice_eq(files[k].url, name))
+			k++;
+		uint64_t samples = files[i].samples + (k < parts ? files[k].samples : 0);
+		files[k] = (er_cpuprofile_file){.url = name, .samples = samples};
+		parts += k == parts ? 1 : 0;
+	}
+	qsort(files, parts, sizeof *files, by_samples);
+	return parts;
+}
+
+/* Which parts took the time. 0: too little is known. */
+static size_t by_time(er_project *p, er_routine *r, er_diag *notes)
+{
+	er_cpuprofile *profile = er_cpuprofile_new();
+	er_cpuprofile_file *files = er_arena_zalloc(&p->arena, FILES_MOST * sizeof *files);
+	size_t n = er_probe_sample(&p->arena, r, profile) ? er_cpuprofile_files(profile, files, FILES_MOST) : 0, said = 0;
+	uint64_t all = 0;
+	for (size_t i = 0; i < n; i++)
+		all += files[i].samples;
+	n = all >= SAMPLES_LEAST ? parts_of(&p->arena, files, n) : 0;
+	for (size_t i = 0; i < n && i < ER_BUNDLE_PARTS; i++) {
+		unsigned percent = (unsigned)((files[i].samples * 100 + all / 2) / all);
+		if (percent > 0)
+			notes[said++] = (er_diag){.text = er_arena_printf(&p->arena, "%8u %%   %.*s", percent, ER_FMT(files[i].url))};
+	}
+	er_cpuprofile_free(profile);
+	return said;
+}
+
+bool er_check_budget(er_project *p, const er_bundle *b, er_routine *r, const er_probe *probe, er_diag *out)
 {
 	uint64_t limit = p->limits.load_cpu_us;
 	ER_ASSERT(p->main != NULL && out != NULL);
 	if (!probe->loaded || probe->cpu_us * 100 <= limit * NEAR_PERCENT)
 		return false;
-	er_diag *notes = er_arena_zalloc(&p->arena, (b->n_parts + 1) * sizeof *notes);
-	size_t n = 0;
-	notes[n++] = (er_diag){.text = ER_LIT("every instance runs all of the script when it starts; most of it is")};
-	for (size_t i = 0; i < b->n_parts; i++)
+	er_diag *notes = er_arena_zalloc(&p->arena, (ER_BUNDLE_PARTS + 1) * sizeof *notes);
+	size_t timed = by_time(p, r, notes + 1), n = timed + 1;
+	notes[0] = (er_diag){.text = timed > 0 ? ER_LIT("every instance runs all of the script when it starts; of its time went to")
+	                                       : ER_LIT("every instance runs all of the script when it starts; most of it is")};
+	for (size_t i = 0; timed == 0 && i < b->n_parts; i++)
 		notes[n++] = (er_diag){
 		    .text = er_arena_printf(&p->arena, "%8.1f KB  %.*s", (double)b->parts[i].bytes / 1024, ER_FMT(b->parts[i].path))};
 	*out = (er_diag){.warning = true,

@@ -13,8 +13,9 @@ size_t er_check_globals(er_project *p, const er_bundle *b, er_diag *out);
  * ER_CHECK_LIMITS in all. */
 enum { ER_CHECK_LIMITS = 8 };
 size_t er_check_limits(er_project *p, er_diag *out);
-/* True: *out says that top-level code takes half of its limit or more, and what the script is made
- * of. */
-bool er_check_budget(er_project *p, const er_bundle *b, const er_probe *probe, er_diag *out);
+/* True: *out says that top-level code takes half of its limit or more, and which files and packages
+ * took the time, or, if that cannot be measured, what the script is made of. `r`: what was
+ * tried. */
+bool er_check_budget(er_project *p, const er_bundle *b, er_routine *r, const er_probe *probe, er_diag *out);
 
 #endif

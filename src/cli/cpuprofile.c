@@ -113,6 +113,14 @@ static uint32_t position(const er_json *f, const char *name)
 	return n > 0 && n <= UINT32_MAX ? (uint32_t)n : 1;
 }
 
+/* Where that place of the script is in the sources. */
+static bool mapped(const er_cpuprofile *p, er_slice url, uint32_t line, uint32_t column, er_source_pos *out)
+{
+	return p->map != NULL && er_slice_eq(url, er_slice_cstr(p->url)) && er_sourcemap_find(p->map, line, column, out);
+}
+
+/* A frame is named by where its function begins. The wrapper of a bundle is nobody's, and runs the
+ * top-level code of many files: there it is where the frame stands that counts. */
 static uint32_t frame(er_cpuprofile *p, uint32_t parent, const er_json *f)
 {
 	er_slice url = er_json_str(f, "url"), id = er_slice_head(er_json_str(f, "sourceID"), 64);
@@ -124,12 +132,18 @@ static uint32_t frame(er_cpuprofile *p, uint32_t parent, const er_json *f)
 	            .url = url,
 	            .line = line - 1,
 	            .column = column - 1};
+	const er_json *here = er_json_member(f, "expressionLocation");
 	er_source_pos pos;
-	if (p->map != NULL && er_slice_eq(url, er_slice_cstr(p->url)) && er_sourcemap_find(p->map, line, column, &pos)) {
+	if (mapped(p, url, line, column, &pos)) {
 		at.url = pos.source;
 		at.base = p->folder;
 		at.line = pos.line - 1;
 		at.column = pos.column - 1;
+	} else if (here != NULL && mapped(p, url, position(here, "line"), position(here, "column"), &pos)) {
+		at.name = ER_LIT("(top level)");
+		at.url = pos.source;
+		at.base = p->folder;
+		at.line = at.column = 0;
 	}
 	return child(p, parent, &at);
 }

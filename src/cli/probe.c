@@ -4,9 +4,13 @@
  * everything is closed in the order in which it depends on each other (host, origin, timer), and
  * the loop runs dry.
  *
+ * To sample it, the instance is started as if for a request, since one that is only tried ends when
+ * it has loaded; an inspector (inspect.h) without a door takes the samples.
+ *
  * The spawner forks, so the process must have one thread when this is called. */
 #include "cli/probe.h"
 
+#include "cli/inspect.h"
 #include "isolate/isolate.h"
 #include "isolate/spawner.h"
 
@@ -22,8 +26,16 @@ typedef struct probe {
 	uv_timer_t alive; /* nothing else holds the loop */
 	er_origin *origin;
 	er_isolate_host *host;
+	er_cpuprofile *profile; /* NULL: nobody samples */
+	er_inspector *inspector;
 	bool over;
 } probe;
+
+static void on_sampled(void *ctx)
+{
+	probe *p = ctx;
+	p->over = true;
+}
 
 /* The strings are lent for the call, so they are copied. */
 static void on_started(void *ctx, const er_isolate_start *s)
@@ -36,7 +48,17 @@ static void on_started(void *ctx, const er_isolate_start *s)
 	                     .error = er_arena_copy(p->arena, s->error),
 	                     .stack = er_arena_copy(p->arena, s->stack),
 	                     .console = er_arena_copy(p->arena, s->console)};
-	p->over = true;
+	if (p->profile != NULL)
+		er_inspector_finish(p->inspector, on_sampled, p);
+	else
+		p->over = true;
+}
+
+static void on_inspect(void *ctx, const er_routine *r, int fd)
+{
+	const probe *p = ctx;
+	(void)r;
+	er_inspector_take(p->inspector, fd);
 }
 
 static void on_alive(uv_timer_t *timer)
@@ -61,7 +83,15 @@ static void on_host_closed(void *ctx)
 static bool run(probe *p, int sock, er_routine *r, er_err *err)
 {
 	ER_ASSERT(r != NULL && !p->over);
-	const er_isolate_config config = {.max_instances = 1};
+	er_isolate_config config = {.max_instances = 1};
+	if (p->profile != NULL) {
+		config.events = (er_isolate_events){.inspect = on_inspect, .ctx = p};
+		char *url = er_strdup_slice(r->source_url);
+		p->inspector =
+		    er_inspector_new(&(er_inspector_options){.loop = &p->loop, .url = url, .title = url, .profile = p->profile}, err);
+		er_inspector_map(p->inspector, er_piece_slice(r->source_map));
+		er_free(url);
+	}
 	uv_timer_init(&p->loop, &p->alive);
 	uv_timer_start(&p->alive, on_alive, ALIVE_MS, ALIVE_MS);
 	p->origin = er_origin_new(&p->loop, NULL, 0, err);
@@ -69,7 +99,10 @@ static bool run(probe *p, int sock, er_routine *r, er_err *err)
 		p->host = er_isolate_host_new(&p->loop, sock, p->origin, &config, err);
 	bool ok = p->host != NULL;
 	if (ok) {
-		er_isolate_try(p->host, r, on_started, p);
+		if (p->profile != NULL)
+			er_isolate_warm(p->host, r, on_started, p);
+		else
+			er_isolate_try(p->host, r, on_started, p);
 		/* The trial has limits of its own, so this ends. */
 		while (!p->over)
 			uv_run(&p->loop, UV_RUN_ONCE);
@@ -80,17 +113,19 @@ static bool run(probe *p, int sock, er_routine *r, er_err *err)
 	} else {
 		uv_close((uv_handle_t *)&p->alive, NULL);
 	}
+	if (p->inspector != NULL)
+		er_inspector_close(p->inspector);
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	return ok;
 }
 
-bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err)
+static bool probed(er_arena *a, er_routine *r, er_probe *out, er_cpuprofile *profile, er_err *err)
 {
 	char path[PATH_MAX];
 	ER_ASSERT(a != NULL && r != NULL && out != NULL);
 	er_spawner sp = {0};
 	*out = (er_probe){0};
-	probe p = {.arena = a, .out = out};
+	probe p = {.arena = a, .out = out, .profile = profile};
 	if (!er_spawner_find_program(NULL, path, sizeof path, err) ||
 	    !er_spawner_start(&sp, &(er_spawner_config){.sandbox_path = path, .n_sockets = 1, .want = ER_LEVEL_FULL}, err))
 		return false;
@@ -102,4 +137,16 @@ bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err)
 	if (ok && !out->loaded && out->why == ER_ERR_UNAVAILABLE)
 		return er_fail(err, ER_ERR_UNAVAILABLE, "no sandbox could be started; what is said above tells why");
 	return ok;
+}
+
+bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err)
+{
+	return probed(a, r, out, NULL, err);
+}
+
+bool er_probe_sample(er_arena *a, er_routine *r, er_cpuprofile *out)
+{
+	er_probe found;
+	er_err err;
+	return probed(a, r, &found, out, &err) && found.loaded;
 }

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "channel/frame.h"
+#include "cli/cpuprofile.h"
 #include "isolate/routine.h"
 
 typedef struct er_probe {
@@ -22,5 +23,8 @@ typedef struct er_probe {
 /* Must be called while the process has one thread. Strings live in the arena. False: no sandbox
  * could be had; *err says why. */
 ER_MUST_CHECK bool er_probe_run(er_arena *a, er_routine *r, er_probe *out, er_err *err);
+/* Starts it once more, and samples its top-level code into `out`, which has no limit of CPU time
+ * meanwhile. False: it could not be had. */
+ER_MUST_CHECK bool er_probe_sample(er_arena *a, er_routine *r, er_cpuprofile *out);
 
 #endif

@@ -104,6 +104,12 @@ static void test_places_are_those_of_the_sources(void **state)
 	    ER_LIT("{\"version\":3,\"sources\":[\"src/a.ts\"],\"names\":[],\"mappings\":\";AAAA\",\"sourceRoot\":\"../\"}"));
 	samples(p, SAMPLES(AT(0.010, F)), 0.02);
 	says(p, "\"url\":\"file:///p/src/a.ts\",\"lineNumber\":0,\"columnNumber\":0");
+	/* a bundle's wrapper is nobody's: its time is that of the file whose code stands there */
+	samples(p,
+	        SAMPLES(AT(0.011, "{\"sourceID\":\"2\",\"name\":\"\",\"line\":1,\"column\":1,\"url\":\"file:///p/.er/routine.js\","
+	                          "\"expressionLocation\":{\"line\":2,\"column\":5}}")),
+	        0.02);
+	says(p, "{\"functionName\":\"(top level)\",\"scriptId\":\"0\",\"url\":\"file:///p/src/a.ts\",\"lineNumber\":0,");
 	/* the next version has another map, and what was stays */
 	er_cpuprofile_script(p, ER_LIT("file:///p/.er/routine.js"), ER_LIT("no map"));
 	er_cpuprofile_generation(p, 7);
@@ -112,7 +118,7 @@ static void test_places_are_those_of_the_sources(void **state)
 	er_cpuprofile_file files[2];
 	assert_int_equal(er_cpuprofile_files(p, files, 2), 2);
 	assert_true(er_slice_eq(files[0].url, ER_LIT("file:///p/src/a.ts")));
-	assert_int_equal(files[0].samples, 1);
+	assert_int_equal(files[0].samples, 2);
 	assert_int_equal(files[1].samples, 2);
 	er_cpuprofile_free(p);
 }
