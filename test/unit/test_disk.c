@@ -303,6 +303,7 @@ static void a_reader_follows_what_is_copied(void **state)
 	world_open(&w);
 	put(&w, (given){.key = "k", .length = LONG, .seed = 1});
 	UNTIL_WRITTEN(&w);
+	assert_has(&w, "k", "", 1, LONG); /* it is checked, and what takes its place is not */
 	er_stored *s = find(&w, "k", "");
 	sink k;
 	assert_true(sink_open(&w, &k, s, 0, UINT64_MAX, true));
@@ -311,6 +312,7 @@ static void a_reader_follows_what_is_copied(void **state)
 		snprintf(key, sizeof key, "k%u", i);
 		put(&w, (given){.key = key, .length = LONG, .seed = i});
 		UNTIL_WRITTEN(&w);
+		assert_has(&w, key, "", i, LONG);
 	}
 	assert_true(figures(&w).segments_reclaimed > 0);
 	k.holds = false;
