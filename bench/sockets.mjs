@@ -33,7 +33,7 @@ const pair = `const handle = () => {
 }
 `
 const limits = { sockets: Math.max(idle, CONNECTIONS), cpuMs: 1000, messageBytes: 1 << 20 }
-const startEdge = async program => ({ ...(await startEr({ echo: { source: `${pair}addEventListener("fetch", event => event.respondWith(handle()))`, routes: ['*'], limits } }, { limits: { requests: 0, connections: 0 } }, program)), host: 'echo.localhost' })
+const startEdge = async program => ({ ...(await startEr({ echo: { source: `${pair}addEventListener("fetch", event => event.respondWith(handle()))`, routes: ['*'], limits } }, { limits: { requests: 0, perAddress: 0 } }, program)), host: 'echo.localhost' })
 const servers = [
 	...builds.map(b => ({ name: b.name, start: () => startEdge(b.program) })),
 	{ name: 'Deno', start: () => startRuntime('deno', 'const handle = (request) => {\n\tif (request.headers.get("upgrade") !== "websocket") return new Response("")\n\tconst { socket, response } = Deno.upgradeWebSocket(request)\n\tsocket.binaryType = "arraybuffer"\n\tsocket.onmessage = ({ data }) => socket.send(data)\n\treturn response\n}\n') },

@@ -1,6 +1,7 @@
 /* The bump allocator. An arena is a chain of blocks, newest first, and a cursor in the newest one;
  * what does not fit gets a new block (and the rest of the old one is left unused). The first block
- * is small, since most requests need no more, and er_arena_reset keeps it, and only it, for the
+ * is small, since most requests need no more and what waits for long (an idle connection, a
+ * WebSocket) keeps one; the second is larger. er_arena_reset keeps the first, and only it, for the
  * next request.
  *
  * Life: er_arena_init (or zeros) → alloc ... → reset → alloc ... → fini, by the owner of the
@@ -14,7 +15,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_BLOCK = 4096 - sizeof(void *) * 4, NEXT_BLOCK = 16384 - sizeof(void *) * 4 };
+enum {
+	WORDS = sizeof(void *) * 4, /* of the block and of malloc */
+	FIRST_BLOCK = 2048 - WORDS,
+	SECOND_BLOCK = 4096 - WORDS,
+	NEXT_BLOCK = 16384 - WORDS,
+};
 
 struct er_arena_block {
 	er_arena_block *next; /* older */
@@ -22,12 +28,12 @@ struct er_arena_block {
 	_Alignas(16) uint8_t bytes[];
 };
 static_assert(offsetof(er_arena_block, bytes) % 16 == 0, "the first allocation of a block is aligned for any type");
-static_assert(FIRST_BLOCK % 8 == 0 && NEXT_BLOCK % 8 == 0, "and sizes are rounded up to eight, so all others are for eight");
-static_assert(sizeof(er_arena_block) + FIRST_BLOCK <= 4096, "a block and malloc's own words fit a page");
+static_assert(FIRST_BLOCK % 8 == 0 && SECOND_BLOCK % 8 == 0 && NEXT_BLOCK % 8 == 0, "and sizes are rounded up to eight, so all others are for eight");
+static_assert(sizeof(er_arena_block) + SECOND_BLOCK <= 4096, "a block and malloc's own words fit a page");
 
 void *er_arena_block_(er_arena *a, size_t n)
 {
-	size_t cap = a->blocks == NULL ? FIRST_BLOCK : NEXT_BLOCK;
+	size_t cap = a->blocks == NULL ? FIRST_BLOCK : a->blocks->next == NULL ? SECOND_BLOCK : NEXT_BLOCK;
 	if (ER_SANITIZED || cap < n)
 		cap = n;
 	ER_ASSERT(cap >= n && cap <= SIZE_MAX - sizeof(er_arena_block));
