@@ -24,6 +24,7 @@ enum { HEAD_MAX = 14, IN = 256 * 1024 };
 typedef struct conn {
 	int fd;
 	size_t sent;      /* of the message under way */
+	bool wants;       /* to hear when the rest of it can be sent */
 	uint8_t head[10]; /* of the frame that comes */
 	size_t head_n, left;
 } conn;
@@ -99,7 +100,11 @@ static bool push(conn *c, int ep)
 {
 	ssize_t n = send(c->fd, frame + c->sent, frame_n - c->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 	c->sent += n > 0 ? (size_t)n : 0;
-	struct epoll_event ev = {.events = EPOLLIN | (c->sent < frame_n ? EPOLLOUT : 0), .data.ptr = c};
+	bool wants = c->sent < frame_n;
+	if (wants == c->wants)
+		return true;
+	c->wants = wants;
+	struct epoll_event ev = {.events = EPOLLIN | (wants ? EPOLLOUT : 0), .data.ptr = c};
 	return epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &ev) == 0;
 }
 
