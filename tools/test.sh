@@ -83,7 +83,8 @@ do_conformance() { [ -x build/er ] && run_node "conformance" $(tests_in test/con
 # sanitized `er`. `make asan` repeats all.
 hostile="api-attack bytewise cache-poison clients control-api cut-answers encodings fetch-standard fronts
 gateway header-values hostile-sandbox http2-origin kv-routine logs names origin-redirects origin-tls out-of-step purge
-ranges routine services short-answers sites spelling stacks websocket websocket-relay websocket-tls"
+ranges routine services short-answers sites spelling stacks websocket websocket-relay websocket-server
+websocket-tls"
 sanitized_tests() { # all, or nothing
 	local name
 	if [ "${1-}" = all ]; then
