@@ -563,7 +563,42 @@ void er_cdp_client(er_cdp *c, er_slice json)
 	er_arena_fini(&a);
 }
 
-void er_cdp_exception(er_cdp *c, er_slice text, er_slice stack, double time_ms)
+/* The id of the sandbox's own script; NULL: the client has not been told of it. */
+static const char *main_script(const er_cdp *c)
+{
+	for (size_t i = c->n_scripts; i-- > 0 && c->url != NULL;)
+		if (er_slice_eq(er_slice_cstr(c->scripts[i].url), er_slice_cstr(c->url)))
+			return c->scripts[i].id;
+	return NULL;
+}
+
+/* The place of the exception, and its stack; a client leads them to the sources by itself. */
+static void put_thrown_at(er_out *o, const er_cdp *c, const er_cdp_place *places, size_t n)
+{
+	const char *script = main_script(c);
+	bool known = n > 0 && script != NULL;
+	er_out_u64(o, "lineNumber", known ? places[0].line - 1 : 0);
+	er_out_u64(o, "columnNumber", known ? places[0].column - 1 : 0);
+	if (!known)
+		return;
+	er_cdp_put_ref(o, "scriptId", c->generation, er_slice_cstr(script));
+	er_out_cstr(o, "url", c->url);
+	er_out_open(o, "stackTrace", '{');
+	er_out_open(o, "callFrames", '[');
+	for (size_t i = 0; i < n; i++) {
+		er_out_open(o, NULL, '{');
+		er_out_str(o, "functionName", places[i].name);
+		er_cdp_put_ref(o, "scriptId", c->generation, er_slice_cstr(script));
+		er_out_cstr(o, "url", c->url);
+		er_out_u64(o, "lineNumber", places[i].line - 1);
+		er_out_u64(o, "columnNumber", places[i].column - 1);
+		er_out_close(o, '}');
+	}
+	er_out_close(o, ']');
+	er_out_close(o, '}');
+}
+
+void er_cdp_exception(er_cdp *c, er_slice text, er_slice stack, const er_cdp_place *places, size_t n, double time_ms)
 {
 	ER_CHECK(c, MAGIC);
 	if (!c->runtime)
@@ -580,8 +615,7 @@ void er_cdp_exception(er_cdp *c, er_slice text, er_slice stack, double time_ms)
 	er_out_open(&o, "exceptionDetails", '{');
 	er_out_u64(&o, "exceptionId", 1);
 	er_out_cstr(&o, "text", "Uncaught");
-	er_out_u64(&o, "lineNumber", 0);
-	er_out_u64(&o, "columnNumber", 0);
+	put_thrown_at(&o, c, places, n);
 	er_out_u64(&o, "executionContextId", c->generation);
 	er_out_open(&o, "exception", '{');
 	er_out_cstr(&o, "type", "object");

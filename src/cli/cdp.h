@@ -38,8 +38,13 @@ void er_cdp_ended(er_cdp *c);
 /* A message of the client, and one of the engine. */
 void er_cdp_client(er_cdp *c, er_slice json);
 void er_cdp_engine(er_cdp *c, er_slice json);
-/* The node reports an exception that nobody caught: its first line, and its stack in
- * the sources. */
-void er_cdp_exception(er_cdp *c, er_slice text, er_slice stack, double time_ms);
+/* Where a frame stands in the sandbox's script, from 1. */
+typedef struct er_cdp_place {
+	er_slice name;
+	uint32_t line, column;
+} er_cdp_place;
+/* The node reports an exception that nobody caught: its first line, its stack in the sources, and
+ * those of its frames whose place in the script is known. */
+void er_cdp_exception(er_cdp *c, er_slice text, er_slice stack, const er_cdp_place *places, size_t n, double time_ms);
 
 #endif

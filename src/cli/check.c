@@ -12,6 +12,7 @@
 #include "cli/folder.h"
 #include "cli/probe.h"
 #include "cli/term.h"
+#include "isolate/sourcemap.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -42,41 +43,18 @@ static er_slice verdict(er_arena *a, const er_project *p, const er_probe *pr)
 	}
 }
 
-/* "    at f (src/a.ts:3:11)" -> its path, line and column. */
-static bool frame_place(er_slice frame, er_slice *path, uint64_t *line, uint64_t *column)
-{
-	for (size_t i = frame.n; i > 0; i--)
-		if (frame.p[i - 1] == '(' || frame.p[i - 1] == ' ') {
-			frame = er_slice_from(frame, i);
-			break;
-		}
-	frame = er_slice_head(frame, er_slice_find(frame, ')'));
-	er_slice parts[2]; /* column, line */
-	for (size_t i = 0; i < 2; i++) {
-		size_t at = frame.n;
-		while (at > 0 && frame.p[at - 1] != ':')
-			at--;
-		if (at == 0)
-			return false;
-		parts[i] = er_slice_from(frame, at);
-		frame = er_slice_head(frame, at - 1);
-	}
-	*path = frame;
-	return frame.n > 0 && er_slice_u64(parts[0], column) && er_slice_u64(parts[1], line) && *line > 0;
-}
-
 /* The verdict at its place: where the exception was thrown, else the file that the routine begins
  * with. */
 static er_diag located(er_project *p, const er_probe *pr, er_slice wrong)
 {
 	ER_ASSERT(wrong.n > 0 && p->main != NULL && p->root != NULL);
 	static const er_slice none = ER_LIT("TypeError: The routine has no handler");
-	er_slice path, rest = pr->stack, frame, text;
+	er_slice name, path, rest = pr->stack, frame, text;
 	uint64_t line = 0, column = 0;
 	er_diag d = {.path = er_arena_printf(&p->arena, "%.*s%s", ER_FMT(p->prefix), p->main), .text = wrong};
 	if (er_slice_starts(pr->error, none))
 		d.text = er_arena_printf(&p->arena, "there is no handler%.*s", ER_FMT(er_slice_from(pr->error, none.n)));
-	if (!er_slice_split(&rest, '\n', &frame) || !frame_place(frame, &path, &line, &column))
+	if (!er_slice_split(&rest, '\n', &frame) || !er_stack_place(frame, &name, &path, &line, &column))
 		return d;
 	d.path = er_arena_printf(&p->arena, "%.*s%.*s", ER_FMT(p->prefix), ER_FMT(path));
 	d.line = (unsigned)line;

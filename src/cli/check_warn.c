@@ -7,7 +7,8 @@
  * er.jsonc beside the maximum of a node without settings, with its place in the file. Budget: what
  * the trial of the code used of the CPU for top-level code. Which parts took it is measured in one
  * more run, by the engine's sampling profiler (no clock runs in a sandbox that the code itself
- * could be asked with); where that gives too few samples, the biggest parts of the script are named. */
+ * could be asked with); where that gives too few samples, the biggest parts of the script are
+ * named. */
 #include "cli/check_warn.h"
 
 #include "base/jsonc.h"

@@ -69,6 +69,7 @@ typedef struct dev {
 	char *script_url;        /* then, and with a profile: what the script is called */
 	er_cpuprofile *profile;  /* NULL: none is taken */
 	int profile_fd;          /* its file */
+	er_bundle *next;         /* then: a build that waits for the samples of the version before */
 	er_bundle *first;        /* the first build, until the node has started */
 	size_t own_vars;         /* of .dev.vars */
 	char *data;              /* folder of the key-value store; NULL: the project has none */
@@ -247,15 +248,8 @@ static void take_code(dev *d, er_bundle *b)
 }
 
 /* Takes b. */
-static void on_bundle(void *ctx, er_bundle *b)
+static void take_bundle(dev *d, er_bundle *b)
 {
-	dev *d = ctx;
-	ER_ASSERT(b != NULL && !d->stopping);
-	if (d->node == NULL) {
-		er_bundle_free(d->first);
-		d->first = b;
-		return;
-	}
 	if (!b->ok) {
 		er_devlog_failed(d->log, b->diags, b->n_diags, d->code.n > 0);
 	} else {
@@ -265,6 +259,35 @@ static void on_bundle(void *ctx, er_bundle *b)
 			er_devlog_built(d->log, b, again);
 	}
 	er_bundle_free(b);
+}
+
+/* The version before ends with its last request, and what was sampled of it with it. */
+static void on_sampled(void *ctx)
+{
+	dev *d = ctx;
+	er_bundle *b = d->next;
+	d->next = NULL;
+	if (b != NULL && !d->stopping)
+		take_bundle(d, b);
+	else
+		er_bundle_free(b);
+}
+
+/* Takes b. */
+static void on_bundle(void *ctx, er_bundle *b)
+{
+	dev *d = ctx;
+	ER_ASSERT(b != NULL && !d->stopping);
+	if (d->node == NULL) {
+		er_bundle_free(d->first);
+		d->first = b;
+	} else if (d->profile != NULL && b->ok) {
+		er_bundle_free(d->next);
+		d->next = b;
+		er_inspector_finish(d->inspector, on_sampled, d);
+	} else {
+		take_bundle(d, b);
+	}
 }
 
 /* The child has ended by itself. The node goes on with what it has. */
@@ -650,6 +673,7 @@ static void clean_up(dev *d)
 	er_devothers_free(d->others);
 	(void)uv_loop_close(&d->loop);
 	er_bundle_free(d->first);
+	er_bundle_free(d->next);
 	er_piece_drop(&d->code);
 	er_piece_drop(&d->map);
 	er_free(d->data);

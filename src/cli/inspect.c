@@ -24,6 +24,7 @@
 #include "cli/cdp.h"
 #include "cli/inspect_wire.h"
 #include "http/h1.h"
+#include "isolate/sourcemap.h"
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -41,7 +42,9 @@ enum {
 	MESSAGE_MAX = 16 * 1024 * 1024, /* of a client */
 	BEHIND_MAX = 256 * 1024 * 1024, /* what a client, or the sandbox, has not taken yet */
 	ID = 32,
+	FRAMES = 20, /* of an exception, whose places a debugger is told */
 	ROTATE_MS = 5000,
+	LEAVE_MS = 1000,
 	FINISH_MS = 2000,
 };
 
@@ -53,6 +56,7 @@ struct er_inspector {
 	uv_loop_t *loop;
 	bool wait, closing;
 	char *url, *title, *map; /* map: as a data: URL; with a profile, as it is */
+	er_sourcemap *places;    /* the same map, read; NULL: none */
 	er_cpuprofile *profile;
 	uv_timer_t timer; /* profile: the next samples are asked for, or no longer waited for */
 	void (*finished)(void *ctx);
@@ -71,6 +75,7 @@ struct er_inspector {
 	er_cdp *cdp;
 	bool may_go; /* a client has let the code run */
 	target *target;
+	target *before; /* profile: the one before, whose last samples are awaited */
 };
 
 struct conn {
@@ -90,7 +95,7 @@ struct target {
 	uv_pipe_t pipe;
 	er_buf in;
 	uint64_t number; /* 0: not known yet */
-	bool attached, gone_on, closing;
+	bool attached, gone_on, closing, sampled;
 	char room[64 * 1024];
 };
 
@@ -136,6 +141,7 @@ static void handle_closed(er_inspector *ins)
 	er_free(ins->url);
 	er_free(ins->title);
 	er_free(ins->map);
+	er_sourcemap_free(ins->places);
 	ins->magic = 0;
 	er_free(ins);
 }
@@ -157,6 +163,8 @@ static void on_target_closed(uv_handle_t *h)
 	handle_closed(ins);
 }
 
+static void go_on(er_inspector *ins);
+
 /* The sandbox goes on without a debugger: its engine notices the end. */
 static void close_target(target *t)
 {
@@ -171,6 +179,13 @@ static void close_target(target *t)
 		finished(ins);
 	}
 	uv_close((uv_handle_t *)&t->pipe, on_target_closed);
+	if (ins->before != t)
+		return;
+	ins->before = NULL;
+	if (ins->finished != NULL)
+		finished(ins);
+	else if (!ins->closing)
+		go_on(ins);
 }
 
 static void put_wire(target *t, const char *name, const er_slice *text)
@@ -191,7 +206,7 @@ static void note(target *t, er_inspect_kind kind)
 static void let_go(er_inspector *ins)
 {
 	target *t = ins->target;
-	if (t == NULL || t->number == 0 || t->gone_on || (ins->wait && !ins->may_go))
+	if (t == NULL || t->number == 0 || t->gone_on || (ins->wait && !ins->may_go) || ins->before != NULL)
 		return;
 	t->gone_on = true;
 	note(t, ER_INSPECT_GO);
@@ -199,13 +214,15 @@ static void let_go(er_inspector *ins)
 
 /* ---- profiles ---- */
 
-static void sample(er_inspector *ins, bool begin)
+static void sample(target *t, bool begin)
 {
+	er_inspector *ins = t->ins;
 	er_buf b = {0};
+	t->sampled = begin;
 	er_buf_printf(&b, "{\"id\":%u,\"method\":\"ScriptProfiler.%s", ++ins->said,
 	              begin ? "startTracking\",\"params\":{\"includeSamples\":true}}" : "stopTracking\"}");
 	er_slice text = er_buf_slice(&b);
-	put_wire(ins->target, "SendMessageToTarget", &text);
+	put_wire(t, "SendMessageToTarget", &text);
 	er_buf_fini(&b);
 }
 
@@ -215,8 +232,9 @@ static double seconds(const er_json *v, const char *name)
 }
 
 /* What the engine says to one who takes a profile. */
-static void heard(er_inspector *ins, er_slice json)
+static void heard(target *t, er_slice json)
 {
+	er_inspector *ins = t->ins;
 	er_arena a;
 	er_arena_init(&a);
 	const er_json *m = er_json_answer(&a, json), *params = er_json_member(m, "params");
@@ -228,7 +246,10 @@ static void heard(er_inspector *ins, er_slice json)
 		er_cpuprofile_ran(ins->profile, seconds(event, "startTime"), seconds(event, "endTime"));
 	} else if (er_slice_eq(method, ER_LIT("ScriptProfiler.trackingComplete"))) {
 		er_cpuprofile_samples(ins->profile, er_json_member(params, "samples"), seconds(params, "timestamp"));
-		finished(ins);
+		if (t == ins->before)
+			close_target(t);
+		else
+			finished(ins);
 	}
 	er_arena_fini(&a);
 }
@@ -236,10 +257,10 @@ static void heard(er_inspector *ins, er_slice json)
 /* Both in one go: the engine misses nothing between them. */
 static void rotate(er_inspector *ins)
 {
-	if (ins->target == NULL || !ins->target->attached)
+	if (ins->target == NULL || !ins->target->sampled)
 		return;
-	sample(ins, false);
-	sample(ins, true);
+	sample(ins->target, false);
+	sample(ins->target, true);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -247,6 +268,8 @@ static void on_timer(uv_timer_t *timer)
 	er_inspector *ins = timer->data;
 	if (ins->finished != NULL)
 		finished(ins);
+	else if (ins->before != NULL)
+		close_target(ins->before);
 	else
 		rotate(ins);
 }
@@ -254,31 +277,40 @@ static void on_timer(uv_timer_t *timer)
 void er_inspector_finish(er_inspector *ins, void (*done)(void *ctx), void *ctx)
 {
 	ER_CHECK(ins, MAGIC);
-	ER_ASSERT(ins->profile != NULL && ins->finished == NULL);
-	if (ins->target == NULL || !ins->target->attached) {
+	ER_ASSERT(ins->profile != NULL);
+	bool waits = ins->finished != NULL, sampled = ins->target != NULL && ins->target->sampled;
+	if (!sampled && !waits && ins->before == NULL) {
 		done(ctx);
 		return;
 	}
 	ins->finished = done;
 	ins->finished_ctx = ctx;
-	sample(ins, false);
-	(void)uv_timer_start(&ins->timer, on_timer, FINISH_MS, 0);
+	if (sampled)
+		sample(ins->target, false);
+	(void)uv_timer_start(&ins->timer, on_timer, FINISH_MS, ROTATE_MS);
 }
 
 static void attach(er_inspector *ins)
 {
 	target *t = ins->target;
-	if (t == NULL || t->number == 0 || t->attached || (ins->cdp == NULL && ins->profile == NULL))
+	if (t == NULL || t->number == 0 || t->attached || (ins->cdp == NULL && ins->profile == NULL) || ins->before != NULL)
 		return;
 	t->attached = true;
 	note(t, ER_INSPECT_ATTACHED);
 	put_wire(t, "Setup", NULL);
 	if (ins->profile != NULL) {
 		er_cpuprofile_script(ins->profile, er_slice_cstr(ins->url), er_slice_cstr(ins->map != NULL ? ins->map : ""));
-		sample(ins, true);
+		sample(t, true);
 		return;
 	}
 	er_cdp_began(ins->cdp, er_slice_cstr(ins->url), er_slice_cstr(ins->map != NULL ? ins->map : ""));
+}
+
+/* What the target that is there can be told now. */
+static void go_on(er_inspector *ins)
+{
+	attach(ins);
+	let_go(ins);
 }
 
 static void detach(er_inspector *ins)
@@ -640,13 +672,12 @@ static void on_message(target *t, const er_wire_message *m)
 		if (t->number != 0 || m->target == 0)
 			return;
 		t->number = m->target;
-		attach(ins);
-		let_go(ins);
+		go_on(ins);
 	} else if (er_slice_eq(m->name, ER_LIT("SendMessageToFrontend")) && t->attached) {
 		if (ins->cdp != NULL)
 			er_cdp_engine(ins->cdp, m->text);
 		else if (ins->profile != NULL)
-			heard(ins, m->text);
+			heard(t, m->text);
 	}
 }
 
@@ -677,11 +708,26 @@ static void on_target_bytes(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 	pump(t->ins);
 }
 
+/* Another one comes. With a profile the samples of the one that goes are of its own source map, so
+ * the new one is told nothing before they are here. */
+static void leave(er_inspector *ins)
+{
+	target *t = ins->target;
+	if (!t->sampled || ins->before != NULL) {
+		close_target(t);
+		return;
+	}
+	ins->before = t;
+	ins->target = NULL;
+	sample(t, false);
+	(void)uv_timer_start(&ins->timer, on_timer, LEAVE_MS, ROTATE_MS);
+}
+
 /* The newest sandbox is the one to debug. */
 static void new_target(er_inspector *ins, int fd)
 {
 	if (ins->target != NULL)
-		close_target(ins->target);
+		leave(ins);
 	target *t = ER_NEW(target);
 	t->ins = ins;
 	(void)uv_pipe_init(ins->loop, &t->pipe, 0);
@@ -804,6 +850,8 @@ void er_inspector_close(er_inspector *ins)
 	ins->n_fds = 0;
 	while (!er_list_empty(&ins->conns))
 		close_conn(ER_CONTAINER(ins->conns.next, conn, link));
+	if (ins->before != NULL)
+		close_target(ins->before);
 	if (ins->target != NULL)
 		close_target(ins->target);
 	uv_close((uv_handle_t *)&ins->timer, on_closed);
@@ -827,9 +875,11 @@ void er_inspector_map(er_inspector *ins, er_slice map)
 	er_free(ins->map);
 	ins->map = NULL;
 	if (ins->profile != NULL) {
-		rotate(ins); /* what the version before did is of its own map */
 		ins->map = er_strdup_slice(map);
 	} else if (map.n > 0) {
+		er_err err;
+		er_sourcemap_free(ins->places);
+		ins->places = er_sourcemap_parse(map, &err);
 		er_buf_puts(&b, "data:application/json;base64,");
 		er_base64_encode(&b, map);
 		ins->map = er_strdup_slice(er_buf_slice(&b));
@@ -839,8 +889,22 @@ void er_inspector_map(er_inspector *ins, er_slice map)
 
 void er_inspector_exception(er_inspector *ins, er_slice text, er_slice stack)
 {
+	er_cdp_place places[FRAMES];
+	er_slice rest = stack, line, path;
+	er_source_pos pos;
+	size_t n = 0;
 	if (ins->cdp == NULL)
 		return;
-	er_cdp_exception(ins->cdp, text, stack, (double)er_clock_wall_us() / 1000);
+	while (ins->places != NULL && n < FRAMES && er_slice_split(&rest, '\n', &line)) {
+		uint64_t at, column;
+		er_cdp_place *p = &places[n];
+		if (er_stack_place(line, &p->name, &path, &at, &column) && at <= UINT32_MAX && column <= UINT32_MAX &&
+		    er_sourcemap_back(ins->places, path, (uint32_t)at, (uint32_t)column, &pos)) {
+			p->line = pos.line;
+			p->column = pos.column;
+			n++;
+		}
+	}
+	er_cdp_exception(ins->cdp, text, stack, places, n, (double)er_clock_wall_us() / 1000);
 	pump(ins);
 }

@@ -39,8 +39,9 @@ unsigned er_inspector_port(const er_inspector *ins);
 const char *er_inspector_address(const er_inspector *ins);
 /* The source map of the code that runs from now on; NULL or empty: it has none. */
 void er_inspector_map(er_inspector *ins, er_slice map);
-/* Of one with a profile: calls `done` once, when the samples up to now are there, there is no
- * sandbox that could have any, or it has not answered in time. May call back at once. */
+/* Of one with a profile: no more samples are taken of the sandbox that is there. Calls `done` once,
+ * when those up to now are here, there is no sandbox that could have any, or it has not answered in
+ * time; perhaps at once. Who asks again before that takes the place of who asked first. */
 void er_inspector_finish(er_inspector *ins, void (*done)(void *ctx), void *ctx);
 /* Any thread. A sandbox is about to run the routine's code; takes the descriptor. It waits until it
  * is told to go on. */

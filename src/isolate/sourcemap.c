@@ -245,7 +245,50 @@ bool er_sourcemap_find(const er_sourcemap *m, uint32_t line, uint32_t column, er
 	return true;
 }
 
+bool er_sourcemap_back(const er_sourcemap *m, er_slice source, uint32_t line, uint32_t column, er_source_pos *out)
+{
+	for (size_t i = 0; i < m->n_lines; i++)
+		for (size_t k = m->lines[i]; k < m->lines[i + 1]; k++) {
+			const mapping *v = &m->v[k];
+			if (v->source != NO_SOURCE && v->line + 1 == line && v->at + 1 == column &&
+			    er_slice_eq(m->sources[v->source], source)) {
+				*out = (er_source_pos){.line = (uint32_t)i + 1, .column = v->column + 1};
+				return true;
+			}
+		}
+	return false;
+}
+
 /* ---- stacks ---- */
+
+bool er_stack_place(er_slice frame, er_slice *name, er_slice *path, uint64_t *line, uint64_t *column)
+{
+	static const er_slice at = ER_LIT("at ");
+	frame = er_slice_trim(frame);
+	if (!er_slice_starts(frame, at))
+		return false;
+	frame = er_slice_from(frame, at.n);
+	*name = (er_slice){NULL, 0};
+	if (frame.n > 0 && frame.p[frame.n - 1] == ')') {
+		size_t open = er_slice_find(frame, '(');
+		if (open == frame.n)
+			return false;
+		*name = er_slice_trim(er_slice_head(frame, open));
+		frame = er_slice_head(er_slice_from(frame, open + 1), frame.n - open - 2);
+	}
+	er_slice parts[2]; /* column, line */
+	for (size_t i = 0; i < 2; i++) {
+		size_t end = frame.n;
+		while (end > 0 && frame.p[end - 1] != ':')
+			end--;
+		if (end == 0)
+			return false;
+		parts[i] = er_slice_from(frame, end);
+		frame = er_slice_head(frame, end - 1);
+	}
+	*path = frame;
+	return frame.n > 0 && er_slice_u64(parts[0], column) && er_slice_u64(parts[1], line) && *line > 0;
+}
 
 typedef struct frame {
 	er_slice name, url;

@@ -27,6 +27,10 @@ typedef struct er_source_pos {
 /* line and column of the script, from 1. False: nothing is mapped there. */
 bool er_sourcemap_find(const er_sourcemap *m, uint32_t line, uint32_t column, er_source_pos *out);
 
+/* The other way, for what er_sourcemap_find said: where that stands in the script (out->source is
+ * empty). It looks at every mapping. */
+bool er_sourcemap_back(const er_sourcemap *m, er_slice source, uint32_t line, uint32_t column, er_source_pos *out);
+
 /* Appends the frames of a JavaScriptCore stack ("fn@url:line:column" a line) as "    at fn
  * (src/index.ts:12:5)" lines. Frames of `source_url` are mapped if there is a map (m may be
  * NULL); frames of the prelude ("er:...") and of the bundler's wrapping are left out. A line
@@ -34,6 +38,9 @@ bool er_sourcemap_find(const er_sourcemap *m, uint32_t line, uint32_t column, er
  * indented by two. */
 enum { ER_STACK_TEXT = '\t' };
 void er_sourcemap_stack(const er_sourcemap *m, er_slice source_url, er_slice jsc_stack, er_buf *out);
+
+/* Reads a frame as that writes it. name: empty if it has none. False: it has no place. */
+bool er_stack_place(er_slice frame, er_slice *name, er_slice *path, uint64_t *line, uint64_t *column);
 
 /* Is there anything in a console line that er_sourcemap_text would change? */
 bool er_sourcemap_text_wants(er_slice source_url, er_slice text);

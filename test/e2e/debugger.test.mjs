@@ -269,6 +269,11 @@ test('code that runs is evaluated in, profiled, and has no limit of CPU time; wh
 	assert.equal((await dev.get('/throw')).status, 599)
 	const { exceptionDetails } = await d.event('Runtime.exceptionThrown')
 	assert.match(exceptionDetails.exception.description, /^TypeError: thrown here\n {4}at fetch \(src\/index\.ts:12:\d+\)/)
+	const script = await d.event('Debugger.scriptParsed', { accept: s => s.scriptId === exceptionDetails.scriptId })
+	const [{ functionName, lineNumber, columnNumber }] = exceptionDetails.stackTrace.callFrames
+	const thrower = (await d.send('Debugger.getScriptSource', { scriptId: script.scriptId })).scriptSource.split('\n')[lineNumber]
+	assert.deepEqual([functionName, exceptionDetails.lineNumber], ['fetch', lineNumber])
+	assert.match(thrower.slice(columnNumber), /^(new )?TypeError\("thrown here"\)|^throw /)
 	await assert.rejects(d.send('Page.navigate'), /wasn't found/)
 	d.close()
 	await dev.stop()

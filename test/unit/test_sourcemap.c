@@ -193,6 +193,37 @@ static void a_stack_says_between_its_frames_what_it_was_caused_by(void **state)
 	er_buf_fini(&out);
 }
 
+/* A debugger is told the place in the script of what a person reads in the sources. */
+static void a_frame_leads_back_to_the_script(void **state)
+{
+	(void)state;
+	er_err err;
+	er_sourcemap *m = er_sourcemap_parse(
+	    ER_LIT("{\"version\":3,\"sources\":[\"a.ts\",\"b.ts\"],\"names\":[],\"mappings\":\"AAAA;IACE,MCAF\"}"), &err);
+	er_source_pos there, back;
+	assert_non_null(m);
+	assert_true(er_sourcemap_find(m, 2, 20, &there));
+	assert_true(er_slice_eq(there.source, ER_LIT("b.ts")));
+	assert_true(er_sourcemap_back(m, there.source, there.line, there.column, &back));
+	assert_true(back.line == 2 && back.column == 11);
+	assert_false(er_sourcemap_back(m, ER_LIT("c.ts"), there.line, there.column, &back));
+	assert_false(er_sourcemap_back(m, there.source, there.line + 1, there.column, &back));
+	er_sourcemap_free(m);
+
+	er_slice name, path;
+	uint64_t line, column;
+	assert_true(er_stack_place(ER_LIT("    at async f (src/a (1).ts:3:11)"), &name, &path, &line, &column));
+	assert_true(er_slice_eq(name, ER_LIT("async f")) && er_slice_eq(path, ER_LIT("src/a (1).ts")));
+	assert_true(er_stack_place(ER_LIT("at g (src/a.ts:3:11)"), &name, &path, &line, &column));
+	assert_true(er_slice_eq(name, ER_LIT("g")) && er_slice_eq(path, ER_LIT("src/a.ts")) && line == 3 && column == 11);
+	assert_true(er_stack_place(ER_LIT("    at src/a.ts:1:2"), &name, &path, &line, &column));
+	assert_true(name.n == 0 && er_slice_eq(path, ER_LIT("src/a.ts")));
+	static const char *const none[] = {"",       "at",      "at ",      "at )",     "at f ()",
+	                                   "at a:1", "at :1:1", "at a:0:1", "at a:x:1", "  caused by a:1:1"};
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_false(er_stack_place(er_slice_cstr(none[i]), &name, &path, &line, &column));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(a_hostile_stack_stays_small_and_harmless),
 	    cmocka_unit_test(console_text_shows_the_sources_wherever_a_frame_stands),
 	    cmocka_unit_test(hostile_console_text_stays_small),
+	    cmocka_unit_test(a_frame_leads_back_to_the_script),
 	    cmocka_unit_test(a_stack_says_between_its_frames_what_it_was_caused_by),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
