@@ -179,7 +179,7 @@ enum {
 	X(code, (handle, bytes, finish)) \
 	X(coderFree, (handle)) \
 	/* api/html.c */ \
-	X(htmlNew, ()) \
+	X(htmlNew, (sniffs)) \
 	X(htmlOn, (handle, selector, sees)) \
 	X(htmlRun, (handle, bytes, last)) \
 	X(htmlTake, (handle)) \

@@ -277,6 +277,22 @@ test('a transformed answer has no content-length and no content-encoding that is
 	const res = await node.get('html', `/origin?${new URLSearchParams({ body: '', coding: 'compress' })}`, { headers: { 'x-origin': originURL } })
 	assert.equal(res.status, 599)
 })
+test('a page that names its charset only by a meta is read so, and stays in it', async () => {
+	const of = (head, text, more = '') => Buffer.concat([Buffer.from(`${head}<h1>`), Buffer.from(text, 'hex'), Buffer.from(`</h1>${more}`)])
+	for (const [head, text, typed, end] of [
+		['<meta charset=iso-8859-1>', 'e980', '2032', 'fc'],
+		['<meta http-equiv=content-type content="text/html; charset=Shift_JIS">', '93fa967b', '2032', Buffer.from('&#252;').toString('hex')],
+		['<meta charset=utf-8>', 'c3a9', '2031', 'c3bc'],
+		['<p>', 'c3a9', '2031', 'c3bc'],
+	])
+		for (const more of ['', '<p>x'.repeat(500)]) {
+			const res = await fromOrigin(of(head, text, more), {}, { type: 'text/html' })
+			assert.equal(res.headers['content-type'], 'text/html')
+			assert.equal(res.body.toString('hex'), Buffer.concat([of(head, text + typed), Buffer.from(end, 'hex'), Buffer.from(more)]).toString('hex'), head)
+		}
+	const said = await fromOrigin(of('<meta charset=shift_jis>', 'c3a9'), {}, { type: 'text/html; charset=utf-8' })
+	assert.equal(said.text, '<meta charset=shift_jis><h1>é 1</h1>ü')
+})
 test('a page of another charset is read as what it says, and becomes UTF-8', async () => {
 	for (const [charset, bytes] of [['iso-8859-1', Buffer.from('<h1>\xe9\x80</h1>', 'latin1')], ['GBK', Buffer.from('3c68313ed6d0ce c43c2f68313e'.replaceAll(' ', ''), 'hex')], ['utf-16le', Buffer.from('\ufeff<h1>é€</h1>', 'utf16le')], ['"Shift_JIS"', Buffer.from('3c68313e93fa967b3c2f68313e', 'hex')]]) {
 		const res = await fromOrigin(bytes, {}, { type: `text/html;charset=${charset}` })

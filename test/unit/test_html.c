@@ -2,6 +2,7 @@
  * selectors, edits. Each page goes through whole, in pieces of one byte and in pieces of some sizes
  * between, and must come out the same. */
 #include "html_harness.h"
+#include "sandbox/api/html_charset.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -249,8 +250,8 @@ static void selectors_find_what_they_say(void **state)
 
 static void places_among_siblings_are_counted(void **state)
 {
-	static const char LIST[] =
-	    "<ul><li id=1></li><x id=2></x><li id=3><li id=31></li></li><li id=4></li><li id=5></li></ul><ul><li id=6></li></ul>";
+	static const char LIST[] = "<ul><li id=1></li><x id=2></x><li id=3><b><li id=31></li></b></li><li id=4></li><li "
+	                           "id=5></li></ul><ul><li id=6></li></ul>";
 	(void)state;
 	matches("ul > :first-child", LIST, "1 6");
 	matches("li:nth-child(2)", LIST, "");
@@ -269,6 +270,36 @@ static void places_among_siblings_are_counted(void **state)
 	matches("ul > :nth-child(-1)", LIST, "");
 	matches("ul > :nth-child(0n+0)", LIST, "");
 	matches("ul > :nth-child(99999999999)", LIST, "");
+}
+
+/* An element whose end tag is left out ends where a browser ends it, and not later. */
+static void end_tags_that_are_left_out_are_implied(void **state)
+{
+	(void)state;
+	matches("p > p", "<p id=1>a<p id=2>b", "");
+	matches("body > *", "<body><p id=1>a<p id=2>b<div id=3><p id=4>c</div><p id=5><table id=6><hr id=7></table>", "1 2 3 5 6");
+	matches("ul > li", "<ul><li id=1><p>a<li id=2><ul><li id=3>b<li id=4></ul>c<li id=5></ul>", "1 2 3 4 5");
+	matches("li li", "<ul><li id=1><p>a<li id=2><ul><li id=3>b</ul>c<li id=4></ul>", "3");
+	matches("dl > *", "<dl><dt id=1>a<dd id=2><p>b<dt id=3>c<dd id=4><ul><li>d</ul></dl>", "1 2 3 4");
+	matches("select > *", "<select><option id=1>a<option id=2>b<optgroup id=3><option id=4>c<optgroup id=5></select>", "1 2 3 5");
+	matches("tr > *", "<table><tr><td id=1><p>a<th id=2>b<tr><td id=3><table><tr><td id=4></table>c<td id=5></table>",
+	        "1 2 3 4 5");
+	matches("table > *", "<table><caption id=1>a<colgroup id=2><col><thead id=3><tr><td>b<tbody id=4><tr><td>c</table>",
+	        "1 2 3 4");
+	matches("td td", "<table><tr><td id=1>a<td id=2><table><tr><td id=3></table><td id=4></table>", "3");
+	matches("html > *", "<html><head id=1><title>a</title><body id=2>", "1 2");
+	matches("ruby > *", "<ruby>a<rp id=1>(<rt id=2>b<rp id=3>)</ruby>", "1 2 3");
+	/* in something that is open and needs an end tag it goes on */
+	matches("p a div", "<p><a><div id=1></div></a></p><div id=2>", "1");
+	matches("p div", "<p><button><div id=1></div></button><svg><div id=2>", "1");
+	/* not of foreign elements, and not out of a cell, a list, a button */
+	matches("svg > *", "<svg><p id=1></p></svg><svg><g id=2 /><li id=3>", "2");
+	matches("p td b", "<p><object><table><tr><td></p><b id=1>", "1");
+	matches("li b", "<ul><li><ul></li><b id=1></b></ul></ul><b id=2>", "1");
+	matches("p b", "<p><button></p><b id=1></b></button></p><b id=2>", "1");
+	matches("div > b", "<div><table><tr><td></div><b id=1></b></table><b id=2></b></div><b id=3>", "2");
+	matches("span b", "<span><div></span><b id=1></b></div><b id=2></b></span><b id=3>", "1 2");
+	matches("td > b", "<table><tr><td><table></td><b></b></table><b id=1></table><b id=2>", "1");
 }
 
 static void selectors_that_are_not_supported_say_so(void **state)
@@ -369,6 +400,10 @@ static void content_is_inserted_where_it_belongs(void **state)
 	/* without an end tag of its own: where the one around it ends, or the page */
 	becomes("p", ER_HTML_SEE_ELEMENT, around, "<i><p>x</i>y", "<i>[b1][b2]<p>[p2][p1]x[e1][e2][a2][a1]</i>y");
 	becomes("p", ER_HTML_SEE_ELEMENT, around, "<i><p>x", "<i>[b1][b2]<p>[p2][p1]x[e1][e2][a2][a1]");
+	/* at the start tag that ends it */
+	becomes("li", ER_HTML_SEE_ELEMENT, around, "<ul><li>x<li>y</ul>",
+	        "<ul>[b1][b2]<li>[p2][p1]x[e1][e2][a2][a1][b1][b2]<li>[p2][p1]y[e1][e2][a2][a1]</ul>");
+	becomes("p", ER_HTML_SEE_ELEMENT, around, "<p>x<div>y</div>", "[b1][b2]<p>[p2][p1]x[e1][e2][a2][a1]<div>y</div>");
 	becomes("p", ER_HTML_SEE_COMMENT, around, "<!--x--><p><!--y--></p>", "<!--x--><p>[b1][b2]<!--y-->[a2][a1]</p>");
 	becomes(NULL, ER_HTML_SEE_END, around, "<p>x", "<p>x[end]");
 	becomes(NULL, ER_HTML_SEE_END, around, "", "[end]");
@@ -416,12 +451,12 @@ static void fill_it(html_page *p, er_html_event e)
 static void elements_are_removed_and_filled(void **state)
 {
 	(void)state;
-	becomes("p", ER_HTML_SEE_ELEMENT, remove_it, "a<p>x<p>y</p></p>b", "a[b][a]b");
+	becomes("q", ER_HTML_SEE_ELEMENT, remove_it, "a<q>x<q>y</q></q>b", "a[b][a]b");
 	becomes("p", ER_HTML_SEE_ELEMENT, remove_it, "a<i><p>x</i>b", "a<i>[b][a]</i>b");
 	becomes("p", ER_HTML_SEE_ELEMENT, remove_it, "a<i><p>x", "a<i>[b][a]");
 	becomes("br", ER_HTML_SEE_ELEMENT, remove_it, "a<br>b", "a[b][a]b");
 	becomes("script", ER_HTML_SEE_ELEMENT, remove_it, "a<script>if (a<b) x('</p>')</script>b", "a[b][a]b");
-	becomes("p", ER_HTML_SEE_ELEMENT, unwrap_it, "a<p id=1>x<p>y</p></p >b", "a[p]x[p]y[e][e]b");
+	becomes("q", ER_HTML_SEE_ELEMENT, unwrap_it, "a<q id=1>x<q>y</q></q >b", "a[p]x[p]y[e][e]b");
 	becomes("p", ER_HTML_SEE_ELEMENT, replace_it, "a<p>x<b>y</b></p>b", "a[b][r][a]b");
 	becomes("br", ER_HTML_SEE_ELEMENT, replace_it, "a<br>b", "a[b][r][a]b");
 	becomes("p", ER_HTML_SEE_ELEMENT, fill_it, "a<p>x<b>y</b></p>b", "a<p>[p][i][e]</p>b");
@@ -598,6 +633,42 @@ static er_html_turn ends(const char *selector, unsigned what, void (*act)(html_p
 	return ended;
 }
 
+static void names(const char *head, const char *encoding)
+{
+	const er_encoding *e = er_html_charset(er_slice_cstr(head));
+	assert_string_equal(e != NULL ? e->name : "", encoding);
+}
+
+static void a_page_names_its_encoding(void **state)
+{
+	(void)state;
+	names("<!doctype html><title>x</title><meta charset=Shift_JIS>", "shift_jis");
+	names("<META/CHARSET = ' latin1 '>", "windows-1252");
+	names("<meta name=a charset=\"gbk\"/>", "gbk");
+	names("<meta http-equiv=Content-Type content='text/html; charset=koi8-r'>", "koi8-r");
+	names("<meta content='text/html;charset = \"big5\"; a' http-equiv='content-type'>", "big5");
+	names("<meta content='text/html;charset=big5'>", "");
+	names("<meta http-equiv=refresh content='0;charset=big5'>", "");
+	names("<meta charset=none><meta charset=euc-kr>", "euc-kr");
+	names("<meta charset=none http-equiv=content-type content='charset=big5'>", "");
+	names("<meta charset=utf-16><meta charset=big5>", "utf-8");
+	names("<meta charset=x-user-defined>", "windows-1252");
+	names("<!-- <meta charset=big5> --><!--><meta charset=gbk>", "gbk");
+	names("<a title='<meta charset=big5>'></a <meta charset=big5><meta charset=gbk>", "gbk");
+	names("<?x <meta charset=big5><!y <meta charset=big5></1 <meta charset=big5><meta charset=gbk>", "gbk");
+	names("<metal charset=big5><1<meta\tcharset=gbk>", "gbk");
+	names("<meta charset=big5 charset=gbk>", "big5");
+	names("\xEF\xBB\xBF<meta charset=big5>", "");
+	static const char *const cut[] = {"",     "<",  "<meta", "<meta ", "<meta charset", "<meta charset=", "<meta charset=\"big5",
+	                                  "<!--", "</", "<!",    "<a b='"};
+	for (size_t i = 0; i < sizeof cut / sizeof *cut; i++)
+		(void)er_html_charset(er_slice_cstr(cut[i]));
+	char late[ER_HTML_HEAD + 64];
+	memset(late, ' ', sizeof late);
+	strcpy(late + ER_HTML_HEAD - 10, "<meta charset=big5>");
+	names(late, "");
+}
+
 static void repeat(er_buf *b, const char *text, size_t n)
 {
 	while (n-- > 0)
@@ -725,6 +796,7 @@ int main(void)
 	    cmocka_unit_test(foreign_elements_are_read_as_such),
 	    cmocka_unit_test(selectors_find_what_they_say),
 	    cmocka_unit_test(places_among_siblings_are_counted),
+	    cmocka_unit_test(end_tags_that_are_left_out_are_implied),
 	    cmocka_unit_test(selectors_that_are_not_supported_say_so),
 	    cmocka_unit_test(content_is_inserted_where_it_belongs),
 	    cmocka_unit_test(elements_are_removed_and_filled),
@@ -734,6 +806,7 @@ int main(void)
 	    cmocka_unit_test(end_tags_are_events),
 	    cmocka_unit_test(text_is_escaped_and_comments_stay_comments),
 	    cmocka_unit_test(what_cannot_be_is_refused),
+	    cmocka_unit_test(a_page_names_its_encoding),
 	    cmocka_unit_test(a_large_token_that_comes_byte_by_byte_is_looked_at_once),
 	    cmocka_unit_test(depth_attributes_names_and_what_is_held_have_bounds),
 	    cmocka_unit_test(selectors_have_bounds),

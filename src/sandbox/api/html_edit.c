@@ -38,7 +38,7 @@ void er_html_edits_fini(er_html_edits *e)
 
 /* ---- content ---- */
 
-static void put_text(er_buf *b, er_slice s)
+void er_html_put_text(er_buf *b, er_slice s)
 {
 	size_t from = 0;
 	for (size_t i = 0; i < s.n; i++) {
@@ -57,7 +57,7 @@ static void put_content(er_buf *b, er_slice s, bool html)
 	if (html)
 		er_buf_put(b, s);
 	else
-		put_text(b, s);
+		er_html_put_text(b, s);
 }
 
 /* In front of what is there. */

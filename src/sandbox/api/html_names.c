@@ -53,6 +53,31 @@ static const struct {
     {"font", ER_HTML_IS_FONT},
     {"annotation-xml", ER_HTML_IS_ANNOTATION},
     {"mglyph malignmark", ER_HTML_IS_GLYPH},
+    {"address article aside blockquote center dd details dialog dir div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
+     "h5 h6 header hgroup hr li listing main menu nav ol p plaintext pre search section summary table ul xmp",
+     ER_HTML_CLOSES_P},
+    {"address applet area article aside base basefont bgsound blockquote body br button caption center col colgroup dd details "
+     "dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html "
+     "iframe img input keygen li link listing main marquee menu meta nav noembed noframes noscript object ol p param plaintext "
+     "pre script search section select source style summary table tbody td template textarea tfoot th thead title tr track ul "
+     "wbr xmp",
+     ER_HTML_SPECIAL},
+    {"a b big code em font i nobr s small strike strong tt u", ER_HTML_FORMATS},
+    {"applet caption marquee object table td template th", ER_HTML_SCOPE},
+    {"ol ul", ER_HTML_IS_LIST},
+    {"button", ER_HTML_IS_BUTTON},
+    {"body html", ER_HTML_IS_BODY},
+    {"p", ER_HTML_IS_P},
+    {"li", ER_HTML_IS_LI},
+    {"dd dt", ER_HTML_IS_DD},
+    {"option", ER_HTML_IS_OPTION},
+    {"optgroup", ER_HTML_IS_OPTGROUP},
+    {"rb rp rt", ER_HTML_IS_RUBY},
+    {"td th", ER_HTML_IS_CELL},
+    {"tr", ER_HTML_IS_ROW},
+    {"tbody tfoot thead", ER_HTML_IS_ROWS},
+    {"caption colgroup", ER_HTML_IS_CAPTION},
+    {"head", ER_HTML_IS_HEAD},
 };
 
 typedef struct slot {

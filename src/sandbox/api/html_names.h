@@ -34,6 +34,25 @@ typedef enum er_html_trait {
 	ER_HTML_IS_FONT = 1 << 10,
 	ER_HTML_IS_ANNOTATION = 1 << 11, /* annotation-xml */
 	ER_HTML_IS_GLYPH = 1 << 12,      /* mglyph, malignmark */
+	ER_HTML_CLOSES_P = 1 << 13,      /* its start tag ends a p: 13.2.6.4.7 */
+	ER_HTML_SPECIAL = 1 << 14,       /* 13.2.4.2, as the three that follow */
+	ER_HTML_FORMATS = 1 << 15,
+	ER_HTML_SCOPE = 1 << 16, /* an end tag inside means nothing outside */
+	ER_HTML_IS_LIST = 1 << 17,
+	ER_HTML_IS_BUTTON = 1 << 18,
+	ER_HTML_IS_BODY = 1 << 19, /* also html */
+	/* those whose end tags may be left out (13.1.2.4), in kinds */
+	ER_HTML_IS_P = 1 << 20,
+	ER_HTML_IS_LI = 1 << 21,
+	ER_HTML_IS_DD = 1 << 22, /* also dt */
+	ER_HTML_IS_OPTION = 1 << 23,
+	ER_HTML_IS_OPTGROUP = 1 << 24,
+	ER_HTML_IS_RUBY = 1 << 25,    /* rb, rt, rp */
+	ER_HTML_IS_CELL = 1 << 26,    /* td, th */
+	ER_HTML_IS_ROW = 1 << 27,     /* tr */
+	ER_HTML_IS_ROWS = 1 << 28,    /* tbody, thead, tfoot */
+	ER_HTML_IS_CAPTION = 1 << 29, /* also colgroup */
+	ER_HTML_IS_HEAD = 1 << 30,
 } er_html_trait;
 
 /* Of any case. */

@@ -5,8 +5,8 @@
  *
  *      in:  ......|kept .... untouched .... |at  present token  | ...
  *
- * Elements close at their end tag (end_tag), at that of one around them, or with the document
- * (close_one in both cases). */
+ * Elements close at their end tag (end_tag), at that of one around them, at a start tag that ends
+ * them, or with the document (close_one in these cases). */
 #include "sandbox/api/html_rewrite.h"
 
 #include "base/mem.h"
@@ -172,6 +172,8 @@ static void begin_start_tag(er_html *h)
 	h->element = (er_html_element){.name = name, .bytes = p, .attrs = h->tok.attrs, .attrs_n = h->tok.attrs_n};
 	while (er_html_tree_breaks_out(&h->tree, &h->element, traits))
 		close_one(h);
+	for (size_t n = er_html_tree_implies(&h->tree, traits); n > 0; n--)
+		close_one(h);
 	er_html_set hit = {0};
 	h->wrong = er_html_tree_enter(&h->tree, &h->element, traits, k->self_closing, &h->ns, &h->content, &hit);
 	if (h->wrong != NULL)
@@ -227,6 +229,16 @@ static void commit_end_tag(er_html *h)
 
 /* ---- text ---- */
 
+/* A byte below the digits is part of no other character, in any encoding: behind one it is safe. */
+static size_t whole_wide(er_slice s)
+{
+	enum { LOOK = 256 };
+	for (size_t n = s.n; n > 0 && s.n - n < LOOK; n--)
+		if (s.p[n - 1] < '0' && s.p[n - 1] != '&' && s.p[n - 1] != '#')
+			return n;
+	return s.n < LOOK ? 0 : s.n;
+}
+
 /* How much of a text that goes on can be shown: no cut character, no cut entity. */
 static size_t whole(er_slice s)
 {
@@ -259,7 +271,7 @@ static bool begin_text(er_html *h)
 	if (er_html_set_empty(&h->texts))
 		return true;
 	if (!h->last_text && !h->last)
-		h->n = whole(er_slice_head(ahead(h), h->n));
+		h->n = (h->wide ? whole_wide : whole)(er_slice_head(ahead(h), h->n));
 	if (h->n == 0)
 		return false;
 	h->in_text = !h->last_text;
@@ -306,7 +318,8 @@ static void commit(er_html *h)
 static void begin_end_tag(er_html *h)
 {
 	er_html_part name = h->tok.token.name;
-	size_t closes = er_html_tree_closes(&h->tree, er_html_name_of(er_slice_of(ahead(h).p + name.at, name.n)));
+	er_html_name number = er_html_name_of(er_slice_of(ahead(h).p + name.at, name.n));
+	size_t closes = er_html_tree_closes(&h->tree, number, er_html_traits_of(number));
 	for (; closes > 1; closes--)
 		close_one(h);
 	if (closes == 0)

@@ -13,8 +13,10 @@
  * KB and one token, and what was inserted), and what is to be inserted at the ends of open elements
  * (8 MB at most).
  *
- * All text is UTF-8. Entities are neither read nor written: what is got is what stands in the page,
- * and an attribute is set to what is given, but that its quotes become entities. */
+ * All text is UTF-8, or bytes of another encoding in which ASCII is ASCII: whoever runs it knows,
+ * and sets `wide` if characters of these have more than a byte. Entities are neither read nor
+ * written: what is got is what stands in the page, and an attribute is set to what is given, but
+ * that its quotes become entities. */
 #ifndef ER_SANDBOX_API_HTML_REWRITE_H
 #define ER_SANDBOX_API_HTML_REWRITE_H
 
@@ -66,6 +68,7 @@ typedef struct er_html {
 	er_buf in, out;
 	size_t kept, at; /* of `in`: from here on nothing is in `out` yet; here is the present token */
 	bool begun, last, ended;
+	bool wide;    /* not UTF-8, and a character may have several bytes */
 	bool ready;   /* the tokenizer's token waits */
 	bool in_text; /* somebody has seen the beginning of a text, and not its end */
 	const char *wrong;
@@ -114,6 +117,9 @@ ER_MUST_CHECK const char *er_html_edit(er_html *h, unsigned what, er_slice conte
 ER_MUST_CHECK const char *er_html_set_attr(er_html *h, er_slice name, const er_slice *value);
 /* Of an element: its end tag is to be an event; *number is that event's. The same each time. */
 ER_MUST_CHECK const char *er_html_want_end(er_html *h, uint32_t *number);
+
+/* Text as markup, at the end of *b. */
+void er_html_put_text(er_buf *b, er_slice s);
 
 /* ---- html_edit.c for html_rewrite.c ---- */
 /* Of the next token there are no edits. */

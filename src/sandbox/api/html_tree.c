@@ -152,7 +152,7 @@ const char *er_html_tree_enter(er_html_tree *t, er_html_element *e, unsigned tra
 			return "an element has children of too many names";
 		e->of_type = ++type->n;
 	}
-	*o = (er_html_open){.name = e->name, .ns = (uint8_t)*ns};
+	*o = (er_html_open){.name = e->name, .ns = (uint8_t)*ns, .traits = e->html ? traits : 0};
 	er_html_rules_match(t->rules, e, matched(t, top), around(t, top), matched(t, o), hit);
 	*content = e->html ? (traits & ER_HTML_VOID) == 0 : !self_closing;
 	if (!*content)
@@ -169,13 +169,79 @@ const char *er_html_tree_enter(er_html_tree *t, er_html_element *e, unsigned tra
 
 /* ---- ends ---- */
 
-size_t er_html_tree_closes(const er_html_tree *t, er_html_name name)
+enum {
+	TABLE_PARTS = ER_HTML_IS_CELL | ER_HTML_IS_ROW | ER_HTML_IS_ROWS | ER_HTML_IS_CAPTION,
+	OPTIONAL = ER_HTML_IS_P | ER_HTML_IS_LI | ER_HTML_IS_DD | ER_HTML_IS_OPTION | ER_HTML_IS_OPTGROUP | ER_HTML_IS_RUBY |
+	           TABLE_PARTS | ER_HTML_IS_HEAD,
+};
+
+/* Which kinds end at this start tag. */
+static unsigned ended_by(unsigned traits)
+{
+	unsigned ended = traits & ER_HTML_CLOSES_P ? ER_HTML_IS_P : 0;
+	if (traits & (ER_HTML_IS_LI | ER_HTML_IS_DD | ER_HTML_IS_OPTION | ER_HTML_IS_RUBY | ER_HTML_IS_CELL))
+		ended |= traits & OPTIONAL;
+	if (traits & ER_HTML_IS_OPTGROUP)
+		ended |= ER_HTML_IS_OPTION | ER_HTML_IS_OPTGROUP;
+	if (traits & ER_HTML_IS_CAPTION)
+		ended |= ER_HTML_IS_CAPTION;
+	if (traits & ER_HTML_IS_ROW)
+		ended |= ER_HTML_IS_CELL | ER_HTML_IS_ROW | ER_HTML_IS_CAPTION;
+	if (traits & ER_HTML_IS_ROWS)
+		ended |= TABLE_PARTS;
+	return traits & ER_HTML_IS_BODY ? ER_HTML_IS_HEAD : ended;
+}
+
+/* What of the same sort keeps apart: a list in a description, anything in a cell. */
+static unsigned kept_apart(unsigned traits)
+{
+	if (traits & TABLE_PARTS)
+		return 0;
+	return TABLE_PARTS | (traits & ER_HTML_IS_LI ? ER_HTML_IS_DD : 0) | (traits & ER_HTML_IS_DD ? ER_HTML_IS_LI : 0);
+}
+
+size_t er_html_tree_implies(const er_html_tree *t, unsigned traits)
+{
+	unsigned ended = ended_by(traits), apart = kept_apart(traits);
+	size_t n = 0;
+	if (ended == 0 || !by_html(er_html_tree_top(t), traits))
+		return 0;
+	for (size_t i = t->n - 1; i > 0 && t->n - i <= ER_HTML_LOOK_MAX; i--) {
+		unsigned open = entry(t, i)->traits;
+		if ((open & OPTIONAL) == 0 || (open & apart) != 0)
+			break;
+		if (open & ended)
+			n = t->n - i;
+	}
+	return n;
+}
+
+/* Has an end tag of these traits no meaning outside of this element? (13.2.4.2 and 13.2.6.4.7) */
+static bool bounds(const er_html_open *o, unsigned end)
+{
+	if (o->ns != ER_HTML_NS_HTML)
+		return o->html_inside || o->text_inside;
+	if (end & ER_HTML_IS_BODY)
+		return false;
+	if (end & (TABLE_PARTS | ER_HTML_SCOPE))
+		return (o->traits & ER_HTML_SCOPE) != 0 && (o->traits & TABLE_PARTS) == 0;
+	if ((o->traits & ER_HTML_SCOPE) != 0 || ((end & ER_HTML_IS_P) && (o->traits & ER_HTML_IS_BUTTON)) ||
+	    ((end & ER_HTML_IS_LI) && (o->traits & ER_HTML_IS_LIST)))
+		return true;
+	return (end & (ER_HTML_SPECIAL | ER_HTML_FORMATS)) == 0 && (o->traits & ER_HTML_SPECIAL) != 0;
+}
+
+size_t er_html_tree_closes(const er_html_tree *t, er_html_name name, unsigned traits)
 {
 	if (*count_of((er_html_tree *)(uintptr_t)t, name) == 0)
 		return 0;
-	for (size_t i = t->n - 1; i > 0; i--)
-		if (entry(t, i)->name == name)
+	for (size_t i = t->n - 1; i > 0; i--) {
+		const er_html_open *o = entry(t, i);
+		if (o->name == name)
 			return t->n - i;
+		if (t->n - i <= ER_HTML_LOOK_MAX && bounds(o, traits))
+			return 0;
+	}
 	return 0;
 }
 

@@ -2,8 +2,11 @@
  * to (HTML 13.2.6, the dispatcher, and 13.2.6.5), what selectors it matches, which elements an end
  * tag closes. Pure.
  *
- * An element is open until its end tag, or that of one around it; the end tags that the standard
- * implies (of p, li, td and so on) are not implied here. */
+ * An element is open until its end tag, or that of one around it. One whose end tag may be left out
+ * (p, li, td and so on) also ends at the start tag that ends it in the standard, unless an element
+ * inside of it is open that needs an end tag: the standard ends that, too, and puts another one of
+ * its kind behind. An end tag means nothing outside of the scope that it has in the standard: </p>
+ * in a cell of a table does not end a p around the table. */
 #ifndef ER_SANDBOX_API_HTML_TREE_H
 #define ER_SANDBOX_API_HTML_TREE_H
 
@@ -13,6 +16,7 @@
 enum {
 	ER_HTML_DEPTH_MAX = 16 * 1024, /* open elements */
 	ER_HTML_TYPES_MAX = 512,       /* names of the children of one, while selectors count them */
+	ER_HTML_LOOK_MAX = 64,         /* elements looked through for what a tag ends, or for a scope */
 };
 
 typedef enum er_html_ns { ER_HTML_NS_HTML, ER_HTML_NS_SVG, ER_HTML_NS_MATHML } er_html_ns;
@@ -31,6 +35,7 @@ typedef struct er_html_open {
 	er_html_name name;
 	er_html_tail *tail; /* owned; NULL: nothing */
 	uint32_t children;  /* so far */
+	unsigned traits;    /* ER_HTML_* */
 	uint8_t ns;
 	bool html_inside; /* a foreign element whose content is HTML: an integration point */
 	bool text_inside; /* likewise, of MathML: but for mglyph and malignmark */
@@ -70,8 +75,10 @@ bool er_html_tree_breaks_out(const er_html_tree *t, const er_html_element *e, un
  * if it cannot be, or NULL. */
 const char *er_html_tree_enter(er_html_tree *t, er_html_element *e, unsigned traits, bool self_closing, er_html_ns *ns,
                                bool *content, er_html_set *hit);
+/* How many elements a start tag ends that could have had end tags. */
+size_t er_html_tree_implies(const er_html_tree *t, unsigned traits);
 /* How many elements an end tag closes; 0: it closes none. */
-size_t er_html_tree_closes(const er_html_tree *t, er_html_name name);
+size_t er_html_tree_closes(const er_html_tree *t, er_html_name name, unsigned traits);
 /* The innermost element is open no more; which rules it had matched is put into *had. */
 void er_html_tree_leave(er_html_tree *t, er_html_set *had);
 

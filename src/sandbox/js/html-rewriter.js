@@ -243,7 +243,7 @@ function begin(handle, { selector, sees }) {
 }
 /** Throws now what would be thrown when a page begins. */
 function checked(rules) {
-	const handle = er.htmlNew();
+	const handle = er.htmlNew(/* sniffs */ false);
 	try {
 		for (let i = 0; i < rules.length; i++) begin(handle, rules[i]);
 	} finally {
@@ -254,9 +254,10 @@ function checked(rules) {
 // ---- a page on its way ----
 
 class Run {
-	constructor(rules) {
+	/** sniffs: nobody has said what encoding the page has. */
+	constructor(rules, sniffs) {
 		this.rules = rules;
-		this.handle = er.htmlNew();
+		this.handle = er.htmlNew(sniffs);
 		for (let i = 0; i < rules.length; i++) begin(this.handle, rules[i]);
 		this.ends = newMap(); // number of an end tag -> its handlers
 		this.reader = null;
@@ -387,6 +388,12 @@ apart(Run);
 // ---- HTMLRewriter ----
 
 const CHARSET = regexp(/;[\t ]*charset[\t ]*=[\t ]*("?)([^\t ;"]+)/i);
+const HTML = regexp(/^[\t ]*text\/html/i);
+/** Does nobody say what encoding a page of HTML has? */
+function isUnsaid(headers) {
+	const type = headersGet(headers, 'content-type');
+	return type === null || (HTML.exec(type) !== null && CHARSET.exec(type) === null);
+}
 /** What is to be decoded as it says, and is UTF-8 from then on; undefined: it is UTF-8. */
 function decoderOf(headers) {
 	const type = headersGet(headers, 'content-type');
@@ -442,7 +449,7 @@ class HTMLRewriter {
 		let body = bodyOf(response);
 		if (body === null) return new Response(null, init);
 		const { ReadableStream } = streams();
-		const run = new Run(copyOf(this.#rules));
+		const run = new Run(copyOf(this.#rules), isUnsaid(headers));
 		body = plain(body, headers);
 		run.decoder = decoderOf(headers);
 		headersDelete(headers, 'content-length');
@@ -477,7 +484,7 @@ function htmlStream() {
 			need(arguments.length, 2, "'HTMLStream'");
 			const from = isBufferStream(readable) ? readableOf(readable) : readable;
 			if (!isStream(from)) throw new TypeErr('HTMLStream reads a ReadableStream');
-			const run = new Run(rulesOf(handlers));
+			const run = new Run(rulesOf(handlers), true);
 			super(run.source(), { highWaterMark: 0 });
 			run.reader = from.getReader();
 		}
