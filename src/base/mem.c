@@ -15,6 +15,7 @@
  * atomic. */
 #include "base/mem.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,10 +31,11 @@ _Noreturn void er_panic(const char *file, int line, const char *what)
 	abort();
 }
 
-void er_mem_keep(void)
+void er_mem_keep(size_t most)
 {
-	(void)mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
-	(void)mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+	ER_ASSERT(most <= INT_MAX);
+	(void)mallopt(M_MMAP_THRESHOLD, (int)(most / 8));
+	(void)mallopt(M_TRIM_THRESHOLD, (int)most);
 	(void)mallopt(M_TOP_PAD, 256 * 1024);
 }
 

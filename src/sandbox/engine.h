@@ -134,6 +134,8 @@ ER_MUST_CHECK bool er_js_bytestring_arg(er_value v, er_text *out, er_value *exce
 /* The characters of a string where they lie, a byte each; false: it is none, or has them otherwise.
  * Valid while the string lives. */
 bool er_js_peek(er_value v, er_slice *latin1);
+/* The same of a string that has units of UTF-16: n of them. */
+bool er_js_peek_wide(er_value v, const uint16_t **units, size_t *n);
 /* A promise, of any realm. False also if the engine's cells are not as they were known. */
 bool er_js_is_promise(er_value v);
 /* A promise that is pending, and nobody waits for it. False also if the engine's objects are not as
@@ -141,26 +143,37 @@ bool er_js_is_promise(er_value v);
 bool er_js_is_bare(er_value v);
 /* A promise that somebody waits for, or has. False also if that cannot be seen. */
 bool er_js_is_handled(er_value v);
-/* UTF-16 units in *out (n counts bytes). */
-ER_MUST_CHECK bool er_js_utf16(er_value v, er_text *out, er_value *exception);
+/* UTF-16 units in *out (n counts bytes), without a copy where the string has them. */
+ER_MUST_CHECK bool er_js_utf16_arg(er_value v, er_text *out, er_value *exception);
 void er_text_fini(er_text *t);
 
 /* Strings into JavaScript. */
 er_value er_js_ascii(const char *s);
 er_value er_js_latin1(er_slice s);
 er_value er_js_from_utf16(const uint16_t *p, size_t n);
+/* A string that the caller writes: n characters, a byte each, at `room`. */
+typedef struct er_filling {
+	uint8_t *room;
+	size_t n;
+	void *string; /* the engine's; NULL: the room is of the heap until it is a string */
+} er_filling;
+/* False: there is no memory. After true one of the two others. */
+ER_MUST_CHECK bool er_js_fill(er_filling *f, size_t n);
+er_value er_js_filled(er_filling *f);
+void er_js_fill_drop(er_filling *f);
 /* Malformed sequences become U+FFFD. */
 er_value er_js_from_utf8(er_slice s);
 
 /* What JSON.parse makes of UTF-8; NULL: it is none, or the engine has no way to parse bytes: let
  * JSON.parse say. */
 er_value er_js_parse_json(er_slice utf8);
-/* Borrows the bytes of a Uint8Array, another view or an ArrayBuffer. False: it is none. */
+/* Borrows the bytes of a Uint8Array, another view or an ArrayBuffer, until JavaScript runs again.
+ * False: it is none. */
 bool er_js_bytes(er_value v, er_slice *out);
 /* A new Uint8Array. */
 er_value er_js_u8_copy(er_slice s, er_value *exception);
-/* A Uint8Array of n bytes whose memory is returned through *mem; NULL with *exception when there is
- * none. */
+/* A Uint8Array of n bytes whose memory is returned through *mem, to be written before anything else
+ * is asked of the engine; NULL with *exception when there is none. */
 er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception);
 /* A Uint32Array over static memory. */
 er_value er_js_u32_static(uint32_t *p, size_t n);

@@ -62,6 +62,18 @@ bool er_js_peek(er_value v, er_slice *latin1)
 	return true;
 }
 
+bool er_js_peek_wide(er_value v, const uint16_t **units, size_t *n)
+{
+	if (!known || !er_js_is_string(v) || !flat(v))
+		return false;
+	const string_impl *s = impl(v);
+	if (s->flags & EIGHT_BIT)
+		return false;
+	*units = s->characters;
+	*n = s->length;
+	return true;
+}
+
 /* ---- promises ---- */
 
 typedef struct promise {
@@ -127,7 +139,8 @@ static bool try_wide(void)
 	JSStringRef made = JSStringCreateWithCharacters(units, 2);
 	er_value v = JSValueMakeString(er_engine_js, made);
 	JSStringRelease(made);
-	return v != NULL && fiber(v) != 0 && fiber(v) % sizeof(void *) == 0 && impl(v)->length == 2 && !(impl(v)->flags & EIGHT_BIT);
+	return v != NULL && fiber(v) != 0 && fiber(v) % sizeof(void *) == 0 && impl(v)->length == 2 &&
+	       !(impl(v)->flags & EIGHT_BIT) && memcmp(impl(v)->characters, units, sizeof units) == 0;
 }
 
 static bool try_rope(void)

@@ -20,6 +20,7 @@ static_assert(sizeof((er_text *)0)->room <= SMALL && (int)LONG_STRING <= (int)DI
 
 static bool direct_strings; /* the engine has the functions, and they do what they did */
 static bool in_place;       /* likewise for strings whose characters stay where they are */
+static bool filled;         /* likewise for strings that are written by us */
 
 static JSStringRef from_bytes(er_slice s);
 static JSStringRef from_bytes_in_place(er_slice s);
@@ -36,6 +37,43 @@ static bool try_in_place(void)
 	return er_js_peek(v, &s) && s.p == text.p && s.n == text.n;
 }
 
+static void *room_of_bytes(size_t n, uint8_t **room);
+static void *room_of_units(size_t n, uint16_t **room);
+static er_value value_of(void *string);
+
+/* The first thing in a string is the count of its references, by twos. */
+enum { REFERENCE = 2 };
+static uint32_t *references(void *string)
+{
+	return string;
+}
+
+static bool try_filled(void)
+{
+	er_slice text;
+	const uint16_t *seen;
+	size_t n;
+	uint8_t *bytes;
+	uint16_t *units;
+	if (!direct_strings || er_jsc_bytes_new == NULL || er_jsc_units_new == NULL || er_jsc_string_value == NULL ||
+	    er_jsc_string_end == NULL || er_jsc_lock == NULL || er_jsc_unlock == NULL)
+		return false;
+	void *string = room_of_bytes(3, &bytes);
+	if (*references(string) != REFERENCE)
+		return false;
+	bytes[0] = 'a';
+	bytes[1] = 0xe9;
+	bytes[2] = 'z';
+	er_value v = value_of(string);
+	if (*references(string) != REFERENCE || !er_js_peek(v, &text) || text.p != bytes || !er_slice_eq(text, ER_LIT("a\xe9z")))
+		return false;
+	string = room_of_units(2, &units);
+	units[0] = 'b';
+	units[1] = 0x100;
+	v = value_of(string);
+	return er_js_peek_wide(v, &seen, &n) && n == 2 && seen == units && seen[1] == 0x100;
+}
+
 void er_js_string_start(void)
 {
 	direct_strings = !er_engine_public_only && er_jsc_bytes_create != NULL && er_jsc_string_create != NULL;
@@ -47,6 +85,7 @@ void er_js_string_start(void)
 	JSStringRelease(got);
 	in_place = direct_strings && er_jsc_bytes_in_place != NULL;
 	in_place = in_place && try_in_place();
+	filled = try_filled();
 }
 
 /* ---- strings out ---- */
@@ -69,15 +108,6 @@ void er_text_fini(er_text *t)
 	t->p = NULL;
 }
 
-/* As a plain loop, which the compiler makes one over many bytes at a time. */
-__attribute__((optimize("O3"))) static bool is_ascii(er_slice s)
-{
-	uint8_t all = 0;
-	for (size_t i = 0; i < s.n; i++)
-		all |= s.p[i];
-	return all < 0x80;
-}
-
 static bool copied(er_slice s, er_text *out, er_value *exception)
 {
 	if (!text_room(out, s.n, exception))
@@ -95,24 +125,12 @@ static bool borrowed(er_slice s, er_text *out)
 	return true;
 }
 
-/* One byte or two for each; counted first, so that the room is exact. */
 static bool latin1_to_utf8(er_slice s, er_text *out, er_value *exception)
 {
-	size_t n = s.n;
-	for (size_t i = 0; i < s.n; i++)
-		n += s.p[i] >> 7;
+	size_t n = er_latin1_utf8_length(s);
 	if (!text_room(out, n, exception))
 		return false;
-	uint8_t *to = out->p;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < 0x80) {
-			*to++ = s.p[i];
-			continue;
-		}
-		*to++ = (uint8_t)(0xC0 | s.p[i] >> 6);
-		*to++ = (uint8_t)(0x80 | (s.p[i] & 0x3F));
-	}
-	ER_ASSERT(to == out->p + n);
+	er_latin1_to_utf8(s, n, out->p);
 	out->n = n;
 	return true;
 }
@@ -124,6 +142,16 @@ static JSStringRef to_string(er_value v, er_value *exception)
 	return JSValueToStringCopy(CTX, v, exception);
 }
 
+static bool utf16_to_utf8(const uint16_t *units, size_t n, er_text *out, er_value *exception)
+{
+	size_t bytes = er_utf8_length(units, n);
+	if (!text_room(out, bytes, exception))
+		return false;
+	out->n = er_utf8_encode(units, n, out->p);
+	ER_ASSERT(out->n == bytes);
+	return true;
+}
+
 /* Through the string's UTF-16 form, exactly sized: for long strings and for those with lone
  * surrogates. */
 static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
@@ -132,12 +160,7 @@ static bool utf8_slow(JSStringRef s, er_text *out, er_value *exception)
 	size_t n = JSStringGetLength(s);
 	if (units == NULL && n)
 		return er_js_throw(exception, "RangeError", "Out of memory") != NULL;
-	size_t bytes = er_utf8_length(units, n);
-	if (!text_room(out, bytes, exception))
-		return false;
-	out->n = er_utf8_encode(units, n, out->p);
-	ER_ASSERT(out->n == bytes);
-	return true;
+	return utf16_to_utf8(units, n, out, exception);
 }
 
 /* Long and all ASCII, as most are: widened by the engine and narrowed here, both many characters at
@@ -212,15 +235,19 @@ static bool utf8_copy(er_value v, er_text *out, er_value *exception)
 bool er_js_utf8(er_value v, er_text *out, er_value *exception)
 {
 	er_slice s;
-	if (!er_js_peek(v, &s))
-		return utf8_copy(v, out, exception);
-	return is_ascii(s) ? copied(s, out, exception) : latin1_to_utf8(s, out, exception);
+	const uint16_t *units;
+	size_t n;
+	if (er_js_peek(v, &s))
+		return er_is_ascii(s) ? copied(s, out, exception) : latin1_to_utf8(s, out, exception);
+	if (er_js_peek_wide(v, &units, &n))
+		return utf16_to_utf8(units, n, out, exception);
+	return utf8_copy(v, out, exception);
 }
 
 bool er_js_utf8_arg(er_value v, er_text *out, er_value *exception)
 {
 	er_slice s;
-	return er_js_peek(v, &s) && is_ascii(s) ? borrowed(s, out) : er_js_utf8(v, out, exception);
+	return er_js_peek(v, &s) && er_is_ascii(s) ? borrowed(s, out) : er_js_utf8(v, out, exception);
 }
 
 /* A byte a character, or a TypeError. */
@@ -263,8 +290,12 @@ bool er_js_bytestring_arg(er_value v, er_text *out, er_value *exception)
 	return er_js_peek(v, &s) ? borrowed(s, out) : bytestring_copy(v, out, exception);
 }
 
-bool er_js_utf16(er_value v, er_text *out, er_value *exception)
+bool er_js_utf16_arg(er_value v, er_text *out, er_value *exception)
 {
+	const uint16_t *own;
+	size_t length;
+	if (er_js_peek_wide(v, &own, &length))
+		return borrowed(er_slice_of((const uint8_t *)(const void *)own, 2 * length), out);
 	JSStringRef s = to_string(v, exception);
 	if (s == NULL)
 		return false;
@@ -328,6 +359,75 @@ static er_value make_string(JSStringRef s)
 	return v;
 }
 
+/* ---- strings that are written where they stay ---- */
+static void *room_of_bytes(size_t n, uint8_t **room)
+{
+	void *string;
+	er_jsc_span span;
+	er_jsc_bytes_new(&string, n, &span);
+	*room = span.p;
+	return string;
+}
+
+static void *room_of_units(size_t n, uint16_t **room)
+{
+	void *string;
+	er_jsc_span span;
+	er_jsc_units_new(&string, n, &span);
+	*room = span.p;
+	return string;
+}
+
+static void drop(void *string)
+{
+	if (__atomic_sub_fetch(references(string), REFERENCE, __ATOMIC_ACQ_REL) == 0)
+		er_jsc_string_end(string);
+}
+
+/* Takes the string. */
+static er_value value_of(void *string)
+{
+	void *lock;
+	er_jsc_lock(&lock, JSContextGetGroup(CTX));
+	er_value v = er_jsc_string_value(JSContextGetGroup(CTX), string);
+	er_jsc_unlock(&lock);
+	drop(string);
+	return v;
+}
+
+/* The engine has one string for each that is shorter than two characters. */
+static bool fillable(size_t n)
+{
+	return filled && n >= 2 && n <= INT32_MAX;
+}
+
+bool er_js_fill(er_filling *f, size_t n)
+{
+	*f = (er_filling){.n = n};
+	if (fillable(n))
+		f->string = room_of_bytes(n, &f->room);
+	else
+		f->room = malloc(n + 1);
+	return f->room != NULL;
+}
+
+er_value er_js_filled(er_filling *f)
+{
+	if (f->string != NULL)
+		return value_of(f->string);
+	er_value v = er_js_latin1(er_slice_of(f->room, f->n));
+	free(f->room);
+	return v;
+}
+
+void er_js_fill_drop(er_filling *f)
+{
+	if (f->string != NULL)
+		drop(f->string);
+	else
+		free(f->room);
+}
+
 er_value er_js_ascii(const char *s)
 {
 	return make_string(JSStringCreateWithUTF8CString(s));
@@ -335,6 +435,12 @@ er_value er_js_ascii(const char *s)
 
 er_value er_js_from_utf16(const uint16_t *p, size_t n)
 {
+	if (fillable(n)) {
+		uint16_t *units;
+		void *string = room_of_units(n, &units);
+		er_copy(units, p, 2 * n);
+		return value_of(string);
+	}
 	return make_string(JSStringCreateWithCharacters(p, n));
 }
 
@@ -360,6 +466,12 @@ static er_value ascii_string(er_slice s)
 
 er_value er_js_latin1(er_slice s)
 {
+	if (fillable(s.n)) {
+		uint8_t *bytes;
+		void *string = room_of_bytes(s.n, &bytes);
+		er_copy(bytes, s.p, s.n);
+		return value_of(string);
+	}
 	JSStringRef made = from_bytes(s);
 	er_value v = made != NULL ? make_string(made) : ascii_string(s);
 	if (v != NULL)
@@ -374,7 +486,7 @@ er_value er_js_latin1(er_slice s)
 
 er_value er_js_from_utf8(er_slice s)
 {
-	er_value v = ascii_string(s);
+	er_value v = fillable(s.n) && er_is_ascii(s) ? er_js_latin1(s) : ascii_string(s);
 	if (v != NULL)
 		return v;
 	uint16_t *wide = er_alloc(2 * (s.n + 1));
@@ -411,7 +523,7 @@ er_value er_js_parse_json(er_slice s)
 		return NULL;
 	if (er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
 		s = er_slice_from(s, 3);
-	if (is_ascii(s))
+	if (er_is_ascii(s))
 		return parse_bytes(s);
 	uint16_t *wide = malloc(2 * (s.n + 1));
 	if (wide == NULL)

@@ -27,9 +27,21 @@ static struct {
 	er_value undefined, null, yes, no;
 	bool types;                     /* cells say what they are */
 	uint8_t plain, string, promise; /* promise 0: not known */
+	uint8_t bytes;                  /* a Uint8Array; 0: nobody looks into one */
+	uint8_t modes[3];               /* its kinds whose place and length do not change */
 } seen;
 
 static_assert(CELL_TYPE_AT < 8, "in the head of a cell");
+
+/* A view of an ArrayBuffer. */
+typedef struct view {
+	uint64_t head, butterfly;
+	uint8_t *bytes; /* from its own beginning on; NULL: none, or its buffer is detached */
+	size_t n, at;
+	uint8_t mode;
+} view;
+static_assert(offsetof(view, bytes) == 16 && offsetof(view, n) == 24 && offsetof(view, mode) == 40,
+              "where the engine has them on 64-bit machines");
 
 static uint8_t cell_type(er_value v)
 {
@@ -156,11 +168,47 @@ static void learn_tags(void)
 	seen.tagged = all;
 }
 
+static bool is_settled(const view *v)
+{
+	return v->mode == seen.modes[0] || v->mode == seen.modes[1] || v->mode == seen.modes[2];
+}
+
+static const view *view_at(er_value views, unsigned i)
+{
+	return (const view *)(const void *)element(views, i);
+}
+
+/* Uint8Arrays of three kinds: in the collector's memory, in memory of their own, in an ArrayBuffer.
+ * One whose buffer can be resized is none of them, and neither are views of other types. */
+static void learn_views(void)
+{
+	enum { KINDS = sizeof seen.modes, ALL = 7, LARGE = 5000 };
+	er_value views =
+	    cells("[Uint8Array.of(1, 2, 3), new Uint8Array(5000).fill(9), new Uint8Array(new ArrayBuffer(64), 8, 16).fill(7), "
+	          "new Uint8Array(new ArrayBuffer(8, {maxByteLength: 16})), new Int8Array(3), new Uint8ClampedArray(3), "
+	          "new DataView(new ArrayBuffer(8))]",
+	          ALL);
+	if (!seen.types || views == NULL)
+		return;
+	for (unsigned i = 0; i < KINDS; i++)
+		seen.modes[i] = view_at(views, i)->mode;
+	const view *small = view_at(views, 0), *large = view_at(views, 1), *part = view_at(views, 2), *other = view_at(views, KINDS);
+	bool right = small->n == 3 && small->bytes != NULL && memcmp(small->bytes, "\1\2\3", 3) == 0 && large->n == LARGE &&
+	             large->bytes != NULL && large->bytes[LARGE - 1] == 9 && part->n == 16 && part->at == 8 && part->bytes != NULL &&
+	             part->bytes == (uint8_t *)JSObjectGetTypedArrayBytesPtr(CTX, (JSObjectRef)element(views, 2), NULL) + 8 &&
+	             part->bytes[15] == 7 && !is_settled(other);
+	uint8_t type = cell_type(element(views, 0));
+	for (unsigned i = 1; i < ALL; i++)
+		right = right && (cell_type(element(views, i)) == type) == (i <= KINDS);
+	seen.bytes = right ? type : 0;
+}
+
 void er_js_value_start(void)
 {
 	if (!er_engine_public_only) {
 		learn_tags();
 		learn_types();
+		learn_views();
 	}
 }
 
@@ -189,15 +237,38 @@ uint64_t er_js_to_u64(er_value v)
 
 bool er_js_to_bool(er_value v)
 {
+	if (seen.tagged && (v == seen.yes || v == seen.no))
+		return v == seen.yes;
 	return v != NULL && JSValueToBoolean(CTX, v);
 }
 
 /* ---- bytes ---- */
+/* The bytes of a Uint8Array where they lie. The C API would make an ArrayBuffer for one that has
+ * none, and pin it for ever. */
+static bool look_into(er_value v, uint8_t **p, size_t *n)
+{
+	if (seen.bytes == 0 || !is_cell(v) || cell_type(v) != seen.bytes)
+		return false;
+	const view *w = (const view *)(const void *)v;
+	if (!is_settled(w))
+		return false;
+	*p = w->bytes;
+	*n = w->bytes != NULL ? w->n : 0;
+	return true;
+}
+
 bool er_js_bytes(er_value v, er_slice *out)
 {
+	uint8_t *first;
+	size_t length;
 	*out = (er_slice){(const uint8_t *)"", 0};
 	if (v == NULL)
 		return false;
+	if (look_into(v, &first, &length)) {
+		if (length > 0)
+			*out = er_slice_of(first, length);
+		return true;
+	}
 	er_value exc = NULL;
 	JSTypedArrayType type = JSValueGetTypedArrayType(CTX, v, &exc);
 	if (exc != NULL || type == kJSTypedArrayTypeNone)
@@ -228,12 +299,26 @@ static void free_bytes(void *p, void *ctx)
 	free(p);
 }
 
+/* In the collector's own memory, which costs it much less than an ArrayBuffer. NULL: not so. */
+static er_value small_u8(size_t n, uint8_t **mem)
+{
+	enum { SMALL_MOST = 1000 };
+	size_t got;
+	if (seen.bytes == 0 || n == 0 || n > SMALL_MOST)
+		return NULL;
+	er_value v = JSObjectMakeTypedArray(CTX, kJSTypedArrayTypeUint8Array, n, NULL);
+	return v != NULL && look_into(v, mem, &got) && got == n ? v : NULL;
+}
+
 er_value er_js_u8_new(size_t n, uint8_t **mem, er_value *exception)
 {
+	ER_ASSERT(mem != NULL);
+	er_value v = small_u8(n, mem);
+	if (v != NULL)
+		return v;
 	uint8_t *p = malloc(n ? n : 1);
 	if (p == NULL)
 		return er_js_throw(exception, "RangeError", "Out of memory");
-	ER_ASSERT(mem != NULL);
 	*mem = p;
 	return JSObjectMakeTypedArrayWithBytesNoCopy(CTX, kJSTypedArrayTypeUint8Array, p, n, free_bytes, NULL, exception);
 }

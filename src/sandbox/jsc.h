@@ -39,6 +39,23 @@ extern void er_jsc_string_create(JSStringRef *out, void **string) __asm__("_ZN14
  * characters stay where they are, and must for as long as anybody has the string. */
 extern void er_jsc_bytes_in_place(void **out, const uint8_t *p, size_t n) __asm__(
     "_ZN3WTF10StringImpl28createWithoutCopyingNonEmptyESt4spanIKhLm18446744073709551615EE") __attribute__((weak));
+/* Ref<StringImpl> WTF::StringImpl::createUninitialized(size_t, span<T> &) of bytes and of UTF-16
+ * units: a string that the caller fills. JSString *JSC::jsStringWithCacheSlowCase(VM &, StringImpl
+ * &) makes it a value, without a copy: the value has a reference of its own. Of two characters or
+ * more, and under the engine's lock. WTF::StringImpl::destroy(StringImpl *): of one whose last
+ * reference is gone. */
+typedef struct er_jsc_span {
+	void *p;
+	size_t n;
+} er_jsc_span;
+extern void er_jsc_bytes_new(void **out, size_t n, er_jsc_span *room) __asm__(
+    "_ZN3WTF10StringImpl19createUninitializedEmRSt4spanIhLm18446744073709551615EE") __attribute__((weak));
+extern void er_jsc_units_new(void **out, size_t n, er_jsc_span *room) __asm__(
+    "_ZN3WTF10StringImpl19createUninitializedEmRSt4spanIDsLm18446744073709551615EE") __attribute__((weak));
+extern JSValueRef er_jsc_string_value(const void *vm,
+                                      void *string) __asm__("_ZN3JSC25jsStringWithCacheSlowCaseERNS_2VMERN3WTF10StringImplE")
+    __attribute__((weak));
+extern void er_jsc_string_end(void *string) __asm__("_ZN3WTF10StringImpl7destroyEPS0_") __attribute__((weak));
 /* JSValue JSC::JSONParse(JSGlobalObject *, StringView): of characters that need not become a string
  * first. A StringView is a pointer, a length and whether a character is a byte, passed in two
  * registers; an empty value: not JSON. */

@@ -112,6 +112,10 @@ static bool start_engine_quietly(er_err *err)
 	return ok;
 }
 
+/* What arrays that are garbage have left is there for the next ones, until the sandbox rests and
+ * gives all of it back (er_engine_collect). */
+enum { KEPT_BYTES = 8 << 20 };
+
 /* The order of lockdown.h's picture: what comes before `begin` trusts nobody's code, and what comes
  * after `finish` can do no more harm than the level allows. */
 static bool start(int argc, char **argv, er_err *err)
@@ -119,6 +123,7 @@ static bool start(int argc, char **argv, er_err *err)
 	if (!parse_args(argc, argv, &er_sb.lock, err))
 		return false;
 	set_environment(er_sb.lock.hardened);
+	er_mem_keep(KEPT_BYTES);
 	ER_ASSERT(er_sb.ch.control == NULL && er_sb.lock.spawned != ER_LEVEL_NONE);
 	er_sb.wake_me = ER_FD_WAKE_SANDBOX;
 	er_sb.wake_node = ER_FD_WAKE_NODE;

@@ -7,6 +7,7 @@
 
 #include "channel/frame.h"
 #include "base/base64.h"
+#include "base/base64_wide.h"
 #include "base/json_out.h"
 #include "http/pattern.h"
 #include "control/settings.h"
@@ -245,8 +246,10 @@ static void base64_of_every_length(void **state)
 	for (size_t n = 0; n <= sizeof bytes; n++) {
 		size_t length = er_base64_length(n), digits = (n * 4 + 2) / 3;
 		memset(text, 0xEE, sizeof text);
+		er_base64_write_narrow(er_slice_of(bytes, n), back);
 		er_base64_write(er_slice_of(bytes, n), text);
 		assert_int_equal(text[length], 0xEE);
+		assert_memory_equal(back, text, length);
 		for (size_t i = 0; i < length; i++)
 			assert_true(i < digits ? er_base64_digit(text[i]) >= 0 : text[i] == '=');
 		for (size_t i = 0; i < digits; i++) { /* bit by bit */
@@ -262,10 +265,14 @@ static void base64_of_every_length(void **state)
 			uint8_t was = text[i];
 			text[i] = others[(i + n) % sizeof others];
 			assert_false(er_base64_read(er_slice_of(text, digits), back));
+			assert_false(er_base64_read_narrow(er_slice_of(text, digits), back));
 			text[i] = was;
 		}
 		memcpy(back, text, digits);
 		assert_true(er_base64_read(er_slice_of(back, digits), back)); /* where it lies */
+		assert_memory_equal(back, bytes, n);
+		memset(back, 0, sizeof back);
+		assert_true(er_base64_read_narrow(er_slice_of(text, digits), back));
 		assert_memory_equal(back, bytes, n);
 	}
 	assert_false(er_base64_read(ER_LIT("AAAAA"), back));

@@ -8,8 +8,26 @@
 
 #include <stdlib.h>
 
+/* Written where it stays, if the string can be seen where it lies. */
 ER_NATIVE(utf8Encode)
 {
+	er_slice s;
+	const uint16_t *units;
+	size_t n;
+	uint8_t *to;
+	if (er_js_peek(a->string, &s)) {
+		n = er_latin1_utf8_length(s);
+		er_value v = er_js_u8_new(n, &to, exception);
+		if (v != NULL)
+			er_latin1_to_utf8(s, n, to);
+		return v;
+	}
+	if (er_js_peek_wide(a->string, &units, &n)) {
+		er_value v = er_js_u8_new(er_utf8_length(units, n), &to, exception);
+		if (v != NULL)
+			(void)er_utf8_encode(units, n, to);
+		return v;
+	}
 	er_text t;
 	if (!er_js_utf8_arg(a->string, &t, exception))
 		return NULL;
@@ -36,7 +54,7 @@ ER_NATIVE(utf8EncodeInto)
 	er_text t;
 	if (!er_js_bytes(a->u8, &to))
 		return er_js_throw(exception, "TypeError", "encodeInto: a Uint8Array");
-	if (!er_js_utf16(a->string, &t, exception))
+	if (!er_js_utf16_arg(a->string, &t, exception))
 		return NULL;
 	size_t read;
 	size_t written = er_utf8_encode_into((const uint16_t *)(const void *)t.p, t.n / 2, (uint8_t *)(uintptr_t)to.p, to.n, &read);
@@ -51,7 +69,7 @@ ER_NATIVE(utf8Decode)
 		return er_js_throw(exception, "TypeError", "utf8Decode: bytes");
 	if (!er_js_to_bool(a->ignoreBOM) && er_slice_starts(s, ER_LIT("\xEF\xBB\xBF")))
 		s = er_slice_from(s, 3);
-	if (er_ascii_without_nul(s))
+	if (er_is_ascii(s))
 		return er_js_latin1(s);
 	uint16_t *wide = malloc(2 * (s.n + 1));
 	if (wide == NULL)
@@ -76,17 +94,15 @@ ER_NATIVE(latin1)
 ER_NATIVE(btoa)
 {
 	er_text t;
+	er_filling out;
 	er_value ignored = NULL;
 	if (!er_js_bytestring_arg(a->string, &t, &ignored))
 		return er_js_undefined();
-	size_t n = er_base64_length(t.n);
-	uint8_t *out = malloc(n + 1);
 	er_value v = NULL;
-	if (out != NULL) {
-		er_base64_write(er_text_slice(&t), out);
-		v = er_js_latin1(er_slice_of(out, n));
+	if (er_js_fill(&out, er_base64_length(t.n))) {
+		er_base64_write(er_text_slice(&t), out.room);
+		v = er_js_filled(&out);
 	}
-	free(out);
 	er_text_fini(&t);
 	return v != NULL ? v : er_js_throw(exception, "RangeError", "Out of memory");
 }
@@ -110,18 +126,37 @@ static er_slice without_space(er_slice s, uint8_t *to)
 	return er_slice_of(to, n);
 }
 
-/* Infra's forgiving-base64 decode. White space is rare: it is looked for when there is something
- * else than digits. `to` has room for all of `s`. */
+/* With white space in it, or wrong. `to` has room for all of `s`. */
 static bool base64_decode(er_slice s, uint8_t *to, size_t *n)
 {
-	er_slice digits = unpadded(s);
-	if (!er_base64_read(digits, to)) {
-		digits = unpadded(without_space(s, to));
-		if (!er_base64_read(digits, to))
-			return false;
-	}
+	er_slice digits = unpadded(without_space(s, to));
 	*n = digits.n * 3 / 4;
-	return true;
+	return er_base64_read(digits, to);
+}
+
+static er_value base64_spaced(er_slice s, er_value *exception)
+{
+	uint8_t *out = malloc(s.n + 1);
+	size_t n;
+	if (out == NULL)
+		return er_js_throw(exception, "RangeError", "Out of memory");
+	er_value v = base64_decode(s, out, &n) ? er_js_latin1(er_slice_of(out, n)) : er_js_undefined();
+	free(out);
+	return v;
+}
+
+/* Infra's forgiving-base64 decode. White space is rare: it is looked for when there is something
+ * else than digits. */
+static er_value base64_decoded(er_slice s, er_value *exception)
+{
+	er_filling out;
+	er_slice digits = unpadded(s);
+	if (!er_js_fill(&out, digits.n * 3 / 4))
+		return er_js_throw(exception, "RangeError", "Out of memory");
+	if (er_base64_read(digits, out.room))
+		return er_js_filled(&out);
+	er_js_fill_drop(&out);
+	return base64_spaced(s, exception);
 }
 
 ER_NATIVE(atob)
@@ -130,12 +165,7 @@ ER_NATIVE(atob)
 	er_value ignored = NULL;
 	if (!er_js_bytestring_arg(a->string, &t, &ignored))
 		return er_js_undefined();
-	uint8_t *out = malloc(t.n + 1);
-	size_t n;
-	er_value v = out == NULL                                 ? er_js_throw(exception, "RangeError", "Out of memory")
-	             : base64_decode(er_text_slice(&t), out, &n) ? er_js_latin1(er_slice_of(out, n))
-	                                                         : er_js_undefined();
-	free(out);
+	er_value v = base64_decoded(er_text_slice(&t), exception);
 	er_text_fini(&t);
 	return v;
 }

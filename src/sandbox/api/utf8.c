@@ -23,6 +23,73 @@ bool er_ascii_without_nul(er_slice s)
 	return true;
 }
 
+/* In plain loops, which the compiler makes ones over many bytes at a time; what is not ASCII is
+ * often seen early. */
+__attribute__((optimize("O3"))) bool er_is_ascii(er_slice s)
+{
+	enum { CHUNK = 1024 };
+	while (s.n > 0) {
+		er_slice chunk = er_slice_head(s, CHUNK);
+		uint8_t all = 0;
+		for (size_t i = 0; i < chunk.n; i++)
+			all |= chunk.p[i];
+		if (all >= 0x80)
+			return false;
+		s = er_slice_from(s, chunk.n);
+	}
+	return true;
+}
+
+__attribute__((optimize("O3"))) size_t er_latin1_utf8_length(er_slice s)
+{
+	enum { CHUNK = 128 }; /* as many as a byte can count */
+	size_t n = s.n;
+	while (s.n > 0) {
+		er_slice chunk = er_slice_head(s, CHUNK);
+		uint8_t more = 0;
+		for (size_t i = 0; i < chunk.n; i++)
+			more += chunk.p[i] >> 7;
+		n += more;
+		s = er_slice_from(s, chunk.n);
+	}
+	return n;
+}
+
+/* Eight at once as long as they are ASCII: each takes a byte or more, so there is room for them. */
+static void latin1_to_utf8(er_slice s, uint8_t *out)
+{
+	size_t i = 0;
+	while (i < s.n) {
+		if (s.n - i >= 8) {
+			uint64_t w;
+			memcpy(&w, s.p + i, 8);
+			memcpy(out, &w, 8);
+			w &= 0x8080808080808080U;
+			size_t ascii = w ? (size_t)__builtin_ctzll(w) / 8 : 8;
+			i += ascii;
+			out += ascii;
+			if (ascii == 8)
+				continue;
+		}
+		uint8_t c = s.p[i++];
+		if (c < 0x80) {
+			*out++ = c;
+			continue;
+		}
+		*out++ = (uint8_t)(0xC0 | c >> 6);
+		*out++ = (uint8_t)(0x80 | (c & 0x3F));
+	}
+}
+
+void er_latin1_to_utf8(er_slice s, size_t n, uint8_t *out)
+{
+	ER_ASSERT(n >= s.n && n <= 2 * s.n);
+	if (n == s.n)
+		er_copy(out, s.p, s.n);
+	else
+		latin1_to_utf8(s, out);
+}
+
 /* The character at p[*i], which moves on. */
 static uint32_t next_point(const uint16_t *p, size_t n, size_t *i)
 {

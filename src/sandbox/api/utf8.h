@@ -14,6 +14,12 @@ typedef struct er_utf8_state {
 
 /* Only 01..7F. */
 bool er_ascii_without_nul(er_slice s);
+/* Only 00..7F. */
+bool er_is_ascii(er_slice s);
+/* Bytes of UTF-8 that characters of a byte each (Latin-1) take, and writes them all: n, as the
+ * former has said. */
+size_t er_latin1_utf8_length(er_slice s);
+void er_latin1_to_utf8(er_slice s, size_t n, uint8_t *out);
 /* Bytes that n units take; lone surrogates count as U+FFFD. */
 size_t er_utf8_length(const uint16_t *p, size_t n);
 /* Writes them all; returns how many bytes. */

@@ -1,7 +1,7 @@
 // TextEncoder and TextDecoder (WHATWG Encoding). The tables are the engine's (ICU); utf-8 in one
 // piece never makes a decoder.
 import * as er from './natives.js';
-import { RangeErr, TypeErr, isView, isArrayBuffer, taTag, trim, viewBytes } from './primordials.js';
+import { RangeErr, TypeErr, U8, abDetached, isView, isArrayBuffer, taTag, trim, viewBytes } from './primordials.js';
 import { brand, dictionary, domString, finish, usvString } from './webidl.js';
 
 export class TextEncoder {
@@ -28,7 +28,9 @@ finish(TextEncoder, 'TextEncoder');
 export function bytesOf(v, what) {
 	if (v === undefined) return undefined;
 	if (isView(v)) return taTag(v) === 'Uint8Array' ? v : viewBytes(v);
-	if (isArrayBuffer(v) || er_isShared(v)) return v;
+	// A buffer that a native gets is pinned by the engine.
+	if (isArrayBuffer(v)) return abDetached(v) ? EMPTY : new U8(v);
+	if (er_isShared(v)) return v;
 	throw new TypeErr(`${what} must be an ArrayBuffer or a view of one`);
 }
 const sharedLength = typeof SharedArrayBuffer === 'undefined' ? null : Object.getOwnPropertyDescriptor(SharedArrayBuffer.prototype, 'byteLength').get;
