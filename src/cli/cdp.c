@@ -661,7 +661,10 @@ void er_cdp_ended(er_cdp *c)
 	c->target = false;
 	for (er_list *l; (l = c->asked.next) != &c->asked;) {
 		er_cdp_asked *a = ER_CONTAINER(l, er_cdp_asked, link);
-		if (a->client != NULL)
+		const er_cdp_breakpoint *kept = a->kind == ER_CDP_BREAKPOINT ? er_cdp_breakpoint_of(c, a->number) : NULL;
+		if (a->client != NULL && kept != NULL)
+			er_cdp_kept_breakpoint(c, er_slice_cstr(a->client), kept);
+		else if (a->client != NULL)
 			er_cdp_refuse(c, er_slice_cstr(a->client), -32000, "the sandbox that was asked is gone");
 		er_cdp_forget_asked(c, a);
 	}

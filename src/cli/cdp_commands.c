@@ -255,6 +255,16 @@ static void put_options(er_out *o, const er_cdp_command *cmd)
 	er_out_close(o, '}');
 }
 
+void er_cdp_kept_breakpoint(er_cdp *c, er_slice client, const er_cdp_breakpoint *b)
+{
+	char name[24];
+	int n = snprintf(name, sizeof name, "er:%u", b->number);
+	er_out o = er_cdp_open();
+	er_out_str(&o, "breakpointId", er_slice_of(name, (size_t)n));
+	er_out_json(&o, "locations", ER_LIT("[]"));
+	er_cdp_reply(c, client, &o);
+}
+
 static void set_breakpoint_by_url(er_cdp *c, const er_cdp_command *cmd)
 {
 	if (c->n_breakpoints >= ER_CDP_BREAKPOINTS) {
@@ -282,12 +292,7 @@ static void set_breakpoint_by_url(er_cdp *c, const er_cdp_command *cmd)
 			er_cdp_forget_breakpoint(c, b);
 		return;
 	}
-	char name[24];
-	int n = snprintf(name, sizeof name, "er:%u", b->number);
-	o = er_cdp_open();
-	er_out_str(&o, "breakpointId", er_slice_of(name, (size_t)n));
-	er_out_json(&o, "locations", ER_LIT("[]"));
-	er_cdp_reply(c, cmd->id, &o);
+	er_cdp_kept_breakpoint(c, cmd->id, b);
 }
 
 /* The script that a location is in, and what the engine calls it; NULL: it is another sandbox's,

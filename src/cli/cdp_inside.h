@@ -128,6 +128,8 @@ void er_cdp_announce(er_cdp *c);
  * after; does nothing while paused. */
 void er_cdp_quiet(er_cdp *c, bool begin);
 er_cdp_breakpoint *er_cdp_breakpoint_of(er_cdp *c, uint32_t number);
+/* Answers that it is set, and nowhere yet: it is kept for the next sandbox. */
+void er_cdp_kept_breakpoint(er_cdp *c, er_slice client, const er_cdp_breakpoint *b);
 /* By the engine's name of it. */
 void er_cdp_remove_at_engine(er_cdp *c, er_slice engine);
 void er_cdp_forget_breakpoint(er_cdp *c, er_cdp_breakpoint *b);

@@ -146,6 +146,23 @@ static void test_a_breakpoint_that_is_removed_at_once_is_gone(void **state)
 	end(&e);
 }
 
+/* A client that took it for failed would never remove it, and the code would stop there for ever. */
+static void test_a_breakpoint_set_while_the_sandbox_goes_is_kept_and_said(void **state)
+{
+	(void)state;
+	ears e;
+	begin(&e);
+	says(&e, "{\"id\":1,\"method\":\"Debugger.enable\"}");
+	sandbox(&e);
+	says(&e, "{\"id\":2,\"method\":\"Debugger.setBreakpointByUrl\",\"params\":{\"lineNumber\":4,\"url\":\"file:///a.js\"}}");
+	says(&e, "{\"id\":3,\"method\":\"Runtime.evaluate\",\"params\":{\"expression\":\"1\"}}");
+	sandbox(&e);
+	assert_true(has(&e.client, "{\"id\":2,\"result\":{\"breakpointId\":\"er:1\",\"locations\":[]}}"));
+	assert_true(has(&e.client, "{\"id\":3,\"error\""));
+	assert_true(has(&e.engine, "{\"lineNumber\":4,\"url\":\"file:///a.js\"}"));
+	end(&e);
+}
+
 /* As Chrome does it: a client that switches the domain on again sets all of it again. */
 static void test_what_was_set_ends_with_the_domain(void **state)
 {
@@ -285,6 +302,7 @@ int main(void)
 	    cmocka_unit_test(test_what_both_say_may_be_anything),
 	    cmocka_unit_test(test_the_wire_is_read_in_whole_messages),
 	    cmocka_unit_test(test_a_breakpoint_that_is_removed_at_once_is_gone),
+	    cmocka_unit_test(test_a_breakpoint_set_while_the_sandbox_goes_is_kept_and_said),
 	    cmocka_unit_test(test_what_was_set_ends_with_the_domain),
 	    cmocka_unit_test(test_what_a_client_has_kept_is_bounded),
 	};
