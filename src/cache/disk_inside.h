@@ -129,6 +129,12 @@ static inline uint64_t er_disk_segment_at(const er_volume *v, uint32_t slot)
 	return ER_DISK_BLOCK + (uint64_t)slot * v->label.segment_bytes;
 }
 
+/* Of the segment in the slot; 0: there is none. */
+static inline uint64_t er_disk_sequence(const er_volume *v, uint32_t slot)
+{
+	return __atomic_load_n(&v->slots[slot].sequence, __ATOMIC_RELAXED);
+}
+
 /* ---- disk_record.c ---- */
 /* The job, of a volume that has not failed, is queued no longer. Under the lock. */
 void er_disk_job_done(er_volume *v, const er_disk_job *j);

@@ -114,12 +114,12 @@ static void read_failed(er_volume *v, int error)
 }
 
 /* The record, which was read before this is asked, is one of the segment that its slot has: nothing
- * was written over any of its bytes meanwhile. */
-static bool stands(const er_volume *v, uint64_t from, const er_disk_record *r)
+ * was written over any of its bytes meanwhile. The slot's number is asked for by an addition, since
+ * a load alone may come before the read. */
+static bool stands(er_volume *v, uint64_t from, const er_disk_record *r)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	uint64_t slot = (from - ER_DISK_BLOCK) / v->label.segment_bytes;
-	return slot < v->n_slots && __atomic_load_n(&v->slots[slot].sequence, __ATOMIC_SEQ_CST) == r->sequence &&
+	return slot < v->n_slots && __atomic_fetch_add(&v->slots[slot].sequence, 0, __ATOMIC_SEQ_CST) == r->sequence &&
 	       !__atomic_load_n(&v->shared, __ATOMIC_SEQ_CST);
 }
 
@@ -241,7 +241,7 @@ static void by_walk(er_volume *v, uint32_t slot, uint64_t sequence, list *out, u
 bool er_disk_survey(er_volume *v, uint32_t slot, er_disk_line **lines, uint32_t *n, uint64_t *number)
 {
 	list found = {0};
-	uint64_t sequence = v->slots[slot].sequence, highest = 0;
+	uint64_t sequence = er_disk_sequence(v, slot), highest = 0;
 	ER_ASSERT(slot < v->n_slots && sequence > 0);
 	if (!by_seal(v, slot, sequence, &found, &highest)) {
 		highest = 0;

@@ -120,7 +120,7 @@ static uint32_t oldest_slot(const er_volume *v)
 {
 	uint32_t oldest = 0;
 	for (uint32_t i = 1; i < v->n_slots; i++)
-		if (v->slots[i].sequence < v->slots[oldest].sequence)
+		if (er_disk_sequence(v, i) < er_disk_sequence(v, oldest))
 			oldest = i;
 	return oldest;
 }
@@ -248,7 +248,7 @@ static bool open_segment(er_volume *v)
 	ER_ASSERT(!r->open && v->n_pending == 0 && r->old == NULL);
 	r->cleared = v->label.segment_bytes;
 	r->n_old = r->old_at = 0;
-	if (v->slots[slot].sequence > 0) {
+	if (er_disk_sequence(v, slot) > 0) {
 		__atomic_store_n(&v->wrapped, true, __ATOMIC_RELAXED);
 		if (er_disk_survey(v, slot, &r->old, &r->n_old, &number))
 			r->cleared = ER_DISK_BLOCK;
@@ -341,7 +341,7 @@ static er_disk_line *lines_of(er_volume *v, uint32_t slot, uint32_t *n)
 		*n = r->n_lines;
 		lines = er_alloc((r->n_lines + 1) * sizeof *lines);
 		er_copy(lines, r->lines, r->n_lines * sizeof *lines);
-	} else if (v->slots[slot].sequence == 0 || !er_disk_survey(v, slot, &lines, n, &number)) {
+	} else if (er_disk_sequence(v, slot) == 0 || !er_disk_survey(v, slot, &lines, n, &number)) {
 		return NULL;
 	}
 	return lines;
