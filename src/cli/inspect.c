@@ -693,6 +693,7 @@ static void on_target_bytes(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 	target *t = s->data;
 	if (n < 0 || t->closing) {
 		close_target(t);
+		pump(t->ins); /* who waits for an answer of it is told now */
 		return;
 	}
 	er_buf_put(&t->in, er_slice_of(b->base, (size_t)n));

@@ -241,6 +241,13 @@ test('a session survives a save: its breakpoints hold in the new code, also at t
 	assert.equal(result.value, 41)
 	await d.send('Debugger.resume')
 	assert.equal((await request).text, 'top 42')
+	// a sandbox that goes while it is asked: who asked is told at once
+	const edited = dev.events.length
+	const asked = d.send('Runtime.evaluate', { expression: 'new Promise(() => {})', awaitPromise: true }).catch(e => e.message)
+	write(dir, { 'src/index.ts': 'export default { fetch: () => new Response("last") };\n' })
+	await dev.event('build', e => e.ok, { from: edited })
+	assert.match(String(await asked), /sandbox that was asked is gone/)
+	assert.equal((await dev.get('/')).text, 'last')
 	// objects of the sandbox before are known as gone
 	await assert.rejects(d.send('Runtime.getProperties', { objectId: '0:{"injectedScriptId":1,"id":1}' }), /sandbox that is gone/)
 	d.close()

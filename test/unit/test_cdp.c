@@ -146,7 +146,7 @@ static void test_a_breakpoint_that_is_removed_at_once_is_gone(void **state)
 	end(&e);
 }
 
-/* A client that took it for failed would never remove it, and the code would stop there for ever. */
+/* A client that took it for failed would never remove it: the code would stop there for ever. */
 static void test_a_breakpoint_set_while_the_sandbox_goes_is_kept_and_said(void **state)
 {
 	(void)state;
