@@ -154,8 +154,14 @@ function resultsOf(run, milliseconds) {
  * for more. */
 const worker = 'globalThis.DedicatedWorkerGlobalScope = class { static [Symbol.hasInstance](v) { return v === globalThis } }'
 
-/** A routine that runs one file. The file has a function of its own, so that it is strict if
- * it says so. */
+/** The scripts that a file loads see what it declares. One that says it is strict has a function of
+ * its own, and they are not. */
+function beside(text) {
+	const strict = /^(?:\s|\/\/.*\n|\/\*[^]*?\*\/)*(['"])use strict\1/.test(text)
+	return strict ? `(function () {\n${text}\n}).call(globalThis);` : text
+}
+
+/** A routine that runs one file. */
 function routine(checkout, file, variant, meta, server) {
 	const read = name => {
 		const text = fs.readFileSync(path.join(checkout, name), 'utf8')
@@ -177,9 +183,7 @@ ${read('resources/testharness.js')}
 ${expressions(read(file))}
 ${parts.join('\n;\n')}
 ;
-(function () {
-${read(file)}
-	}).call(globalThis);
+${beside(read(file))}
 	}, ${(seconds - 2) * 1000}))
 })()))`
 }
