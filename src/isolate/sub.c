@@ -86,11 +86,12 @@ static size_t head_n(const er_response *res, size_t block)
 	return 3 * 4 + res->reason.n + block + res->url_list.n;
 }
 
-/* All of the body is here, and short: it goes along. 0 bytes are not worth it. */
+/* All of the body is here, and short: it goes along. 0 bytes are not worth it. What a WebSocket's
+ * server has said already is not read as a body is. */
 static bool is_inline(const er_response *res, size_t block)
 {
 	const er_body *b = res->body;
-	return b != NULL && er_body_finished(b) && er_body_untouched(b) && er_body_buffered(b) <= ER_INLINE_BODY &&
+	return b != NULL && res->up == NULL && er_body_finished(b) && er_body_untouched(b) && er_body_buffered(b) <= ER_INLINE_BODY &&
 	       head_n(res, block) + er_body_buffered(b) <= ER_FRAME_MAX;
 }
 

@@ -240,7 +240,7 @@ static void on_credit(const er_frame *f)
 
 static void on_body_cancel(const er_frame *f)
 {
-	if (er_socket_lost(f))
+	if (er_socket_unheard(f))
 		return;
 	bool sub = (f->flags & ER_FF_SUB) != 0;
 	er_send *send = er_send_find(f->id, sub);

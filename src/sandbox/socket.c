@@ -311,6 +311,18 @@ bool er_socket_lost(const er_frame *f)
 	return s != NULL;
 }
 
+bool er_socket_unheard(const er_frame *f)
+{
+	er_socket *s = er_socket_find(f->id, f->flags & ER_FF_SUB);
+	if (s == NULL)
+		return false;
+	s->closing = true;
+	er_buf_fini(&s->waiting);
+	if (may_go(s))
+		tell_closed(s, false);
+	return true;
+}
+
 bool er_socket_credit(const er_frame *f)
 {
 	er_socket *s = er_socket_find(f->id, f->flags & ER_FF_SUB);

@@ -62,7 +62,10 @@ void er_socket_end(er_socket *s);
 /* Frames about its bodies. True: they were about a socket. Turns are begun and ended inside. */
 bool er_socket_data(const er_frame *f, er_slice payload);
 bool er_socket_credit(const er_frame *f);
-/* A body broke off, or nobody reads ours any more. */
+/* The peer's bytes broke off. */
 bool er_socket_lost(const er_frame *f);
+/* Nobody reads ours any more. What the peer has said before may be on its way still, and the end of
+ * that is the socket's end. */
+bool er_socket_unheard(const er_frame *f);
 
 #endif

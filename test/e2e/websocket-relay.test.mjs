@@ -2,7 +2,7 @@
 // without a routine in between.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startNode } from './lib/node.mjs'
+import { sanitized, startNode } from './lib/node.mjs'
 import { sleep, until } from './lib/raw.mjs'
 import { BINARY, TEXT, echo, frame, open, startSocketOrigin } from './lib/websocket.mjs'
 
@@ -179,7 +179,8 @@ test('a slow reader on either side stops the other, and the node holds little', 
 		return still && sent > 0
 	}, { every: 300 })
 	assert.ok(sent < 100e6, `${sent} bytes were taken from the origin`)
-	assert.ok(of.holdings().anonymous - before < 4e6)
+	// a sanitizer keeps what was freed
+	assert.ok(sanitized || of.holdings().anonymous - before < 4e6)
 	c.end()
 	await of.stop()
 	await other.close()

@@ -70,9 +70,9 @@ before(async () => {
 				}
 			}
 			if (path === '/gone') return s.socket.destroy()
+			if (path === '/at-once') return
 			if (path === '/half') {
-				s.socket.write(server(TEXT, 'whole'))
-				s.socket.write(server(TEXT, 'half a frame').subarray(0, 5))
+				s.socket.write(Buffer.concat([server(TEXT, 'whole'), server(TEXT, 'half a frame').subarray(0, 5)]))
 				return
 			}
 			s.socket.write(byPath[path][0])
@@ -82,7 +82,11 @@ before(async () => {
 					return
 				}
 		},
-		(head, accept) => `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${byPath[pathOf(head)]?.[3] ?? ''}Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+		(head, accept) => {
+			const path = pathOf(head)
+			const said = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${byPath[path]?.[3] ?? ''}Sec-WebSocket-Accept: ${accept}\r\n\r\n`
+			return path === '/at-once' ? Buffer.concat([Buffer.from(said), server(TEXT, 'first'), closeFrame(4002, 'bye', plain)]) : said
+		},
 	)
 	node = await startNode({ routines: { r: { source, vars: { TO: origin.url.replace('http:', 'ws:') }, allowAddresses: ['127.0.0.1/32'], limits: { messageBytes: MOST } } } })
 })
@@ -104,6 +108,10 @@ for (const [name, [, code, between = []]] of Object.entries(breaks))
 
 test('a server that pings without end costs no memory, and is heard', async () => {
 	assert.deepEqual(await hears('/pings'), ['open', 'after the pings', 'close 4001 enough true'])
+})
+
+test('what a server says at once, and leaves, is heard', async () => {
+	for (let i = 0; i < 20; i++) assert.deepEqual(await hears('/at-once'), ['open', 'first', 'close 4002 bye true'])
 })
 
 test('a server that goes without a word, or in the middle of a frame, is closed with 1006', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { after, before, test } from 'node:test'
-import { startNode, tempDir } from './lib/node.mjs'
+import { sanitized, startNode, tempDir } from './lib/node.mjs'
 import { until } from './lib/raw.mjs'
 import { certificate } from './lib/scripted.mjs'
 import { TEXT, echo, frame, open, startSocketOrigin } from './lib/websocket.mjs'
@@ -32,7 +32,7 @@ const secure = certificate(dir)
 const unknown = (fs.mkdirSync(`${dir}/unknown`), certificate(`${dir}/unknown`))
 let origin, node
 const startSecure = (onOpen, answer, { key, cert } = secure) => startSocketOrigin(onOpen, answer, { key, cert })
-const startSite = (url, config) => startNode({ config: { threads: 1, sites: [{ hosts: ['localhost'], cache: false, origin: { servers: [url], private: true, tls: { ca: secure.file } } }], ...config } })
+const startSite = (url, config) => startNode({ config: { threads: 1, sites: [{ hosts: ['localhost'], cache: false, origin: { servers: [url], private: true, tls: { ca: secure.file } } }], limits: { drainMs: 500 }, ...config } })
 
 before(async () => {
 	origin = await startSecure(echo)
@@ -196,7 +196,8 @@ test('a slow reader on either side of a TLS origin stops the other, and the node
 	push()
 	await still(() => taken)
 	assert.ok(taken < 100e6, `${taken} bytes were taken from the client`)
-	assert.ok(of.holdings().anonymous - before < 6e6)
+	// a sanitizer keeps what was freed
+	assert.ok(sanitized || of.holdings().anonymous - before < 6e6)
 	c.end()
 	d.raw.socket.destroy()
 	await of.stop()
