@@ -272,8 +272,8 @@ test('a routine keeps no more than its quota, the oldest goes first, and others 
 		'/have': `const out = []; for (let i = 0; i < 30; i++) out.push((await cache.get("http://q.example/" + (Number(new URL(request.url).searchParams.get("from")) + i))) !== undefined); return Response.json(out)`,
 		'/huge': `try { await cache.put("http://q.example/huge", new Response(new Uint8Array(9e6))); return new Response("put") } catch (x) { return new Response(x.name) }`,
 	})
-	// a quota of 4 MB; 9 MB at once take half of the CPU time that a request may have
-	const node = await withRoutines(t, { one: { ...hoard, limits: { cpuMs: 1000 } }, two: hoard }, { config: { threads: 1, cache: { memoryMb: 32, disk: [] } } })
+	// a quota of 4 MB; 9 MB at once take more CPU time than others
+	const node = await withRoutines(t, { one: { source: hoard, limits: { cpuMs: 1000 } }, two: hoard }, { config: { threads: 1, cache: { memoryMb: 32, disk: [] } } })
 	await node.get('two', '/put?n=0')
 	for (let n = 0; n < 120; n++) assert.equal((await node.get('one', `/put?n=${n}`)).status, 200)
 	const have = [...(await said(node, 'one', '/have?from=0')), ...(await said(node, 'one', '/have?from=30')), ...(await said(node, 'one', '/have?from=60')), ...(await said(node, 'one', '/have?from=90'))]
