@@ -34,7 +34,7 @@ before(async () => {
 			memory32: { source: 'addEventListener("fetch", e => e.respondWith(e.request.text().then(n => { const b = new Uint8Array(n * 1048576).fill(1); return new Response(String(b.length)) })))', limits: { memoryMb: 32, cpuMs: 1000 } },
 			subs: { source: `addEventListener("fetch", e => e.respondWith((async () => { let ok = 0; for (let i = 0; i < 10; i++) try { await (await fetch("${origin.url}/")).text(); ok++ } catch (x) { return new Response(ok + " " + x.message) } return new Response("all") })()))`, limits: { subrequests: 4, cpuMs: 1000 }, ...loopback },
 			hops: { source: `addEventListener("fetch", e => e.respondWith((async () => { const out = []; for (const n of [2, 0, 0]) try { out.push((await fetch("${origin.url}/hop" + n, { redirect: "follow" })).status) } catch (x) { out.push("refused") } return new Response(out.join()) })()))`, limits: { subrequests: 4, cpuMs: 1000 }, ...loopback },
-			timers: { source: 'addEventListener("fetch", e => e.respondWith((async () => { let n = 0; try { for (;;) { setTimeout(() => {}, 100); n++ } } catch (x) { return new Response(n + " " + x.name) } })()))' },
+			timers: { source: 'addEventListener("fetch", e => e.respondWith((async () => { let n = 0; try { for (;;) { setTimeout(() => {}, 100); n++ } } catch (x) { return new Response(n + " " + x.name) } })()))', limits: { cpuMs: 500 } },
 			fallback: { source: 'addEventListener("fetch", e => { throw new Error("no") })', fallback: true },
 			pass: 'addEventListener("fetch", e => { e.passThroughOnException(); throw new Error("no") })',
 		},
