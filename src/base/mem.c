@@ -15,7 +15,6 @@
  * atomic. */
 #include "base/mem.h"
 
-#include <limits.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,11 +30,16 @@ _Noreturn void er_panic(const char *file, int line, const char *what)
 	abort();
 }
 
-void er_mem_keep(size_t most)
+void er_mem_learn(size_t most)
 {
-	ER_ASSERT(most <= INT_MAX);
-	(void)mallopt(M_MMAP_THRESHOLD, (int)(most / 8));
-	(void)mallopt(M_TRIM_THRESHOLD, (int)most);
+	void *volatile p = malloc(most / 2);
+	free(p);
+}
+
+void er_mem_keep(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
 	(void)mallopt(M_TOP_PAD, 256 * 1024);
 }
 

@@ -22,10 +22,13 @@
 #endif
 
 /* For a program that takes and gives back memory without end: what is free is kept for the next
- * request instead of being returned to the kernel at once, page by page, and taken again. Up to
- * `most` bytes; pieces of an eighth of that and more come from the kernel and go back there. Once,
- * at the start. */
-void er_mem_keep(size_t most);
+ * request instead of being returned to the kernel at once, page by page, and taken again. Once, at
+ * the start. */
+void er_mem_keep(void);
+/* The same for a process that is to give memory back when it rests, and whose pieces may be large:
+ * malloc keeps up to `most` bytes of what is free, and more once it has seen larger pieces come and
+ * go (mallopt(3), M_MMAP_THRESHOLD). Costs no memory. Once, at the start. */
+void er_mem_learn(size_t most);
 /* The calling thread keeps what it frees, for what it asks for next: up to 128 pieces of each size
  * up to 1 KB, and 32 of ER_MEM_LARGE; false gives them back, and belongs before the thread's end.
  * For the thread of a busy loop: one turn frees dozens of a size, and malloc's own cache takes

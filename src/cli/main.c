@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 {
 	/* A reader that goes away is an error of that write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
-	er_mem_keep((size_t)32 << 20);
+	er_mem_keep();
 	er_slice first = argc > 1 ? er_slice_cstr(argv[1]) : (er_slice){NULL, 0};
 	if (er_slice_eq(first, ER_LIT("--version")) || er_slice_eq(first, ER_LIT("-V")) || er_slice_eq(first, ER_LIT("version"))) {
 		printf("er %s\n", ER_VERSION);

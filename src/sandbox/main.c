@@ -123,7 +123,7 @@ static bool start(int argc, char **argv, er_err *err)
 	if (!parse_args(argc, argv, &er_sb.lock, err))
 		return false;
 	set_environment(er_sb.lock.hardened);
-	er_mem_keep(KEPT_BYTES);
+	er_mem_learn(KEPT_BYTES);
 	ER_ASSERT(er_sb.ch.control == NULL && er_sb.lock.spawned != ER_LEVEL_NONE);
 	er_sb.wake_me = ER_FD_WAKE_SANDBOX;
 	er_sb.wake_node = ER_FD_WAKE_NODE;
