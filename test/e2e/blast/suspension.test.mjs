@@ -28,7 +28,7 @@ async function suspend(node, path, most) {
 // may still be answered.
 for (const [path, most] of [['/memory', 40], ['/crash', 8]])
 	test(`a routine that keeps failing (${path}) is suspended for a while, says for how long, and returns`, { timeout: 60000 }, async () => {
-		const node = await startNode({ cpuMs: 0, routines: { bad: { source, limits: { cpuMs: 1000 } }, neighbour }, env: { ER_ATTACK_HOOKS: '1' } })
+		const node = await startNode({ cpuMs: 0, routines: { bad: { source, limits: { cpuMs: 10000 } }, neighbour }, config: { routineLimits: { cpuMs: 10000 } }, env: { ER_ATTACK_HOOKS: '1' } })
 		try {
 			const first = await suspend(node, path, most)
 			const wait = Number(/^suspended; retry-in=(\d+)ms/.exec(first.headers['er-error'])[1])
