@@ -28,7 +28,8 @@ struct er_arena_block {
 	_Alignas(16) uint8_t bytes[];
 };
 static_assert(offsetof(er_arena_block, bytes) % 16 == 0, "the first allocation of a block is aligned for any type");
-static_assert(FIRST_BLOCK % 8 == 0 && SECOND_BLOCK % 8 == 0 && NEXT_BLOCK % 8 == 0, "and sizes are rounded up to eight, so all others are for eight");
+static_assert(FIRST_BLOCK % 8 == 0 && SECOND_BLOCK % 8 == 0 && NEXT_BLOCK % 8 == 0,
+              "and sizes are rounded up to eight, so all others are for eight");
 static_assert(sizeof(er_arena_block) + SECOND_BLOCK <= 4096, "a block and malloc's own words fit a page");
 
 void *er_arena_block_(er_arena *a, size_t n)

@@ -115,8 +115,8 @@ bool er_js_to_bool(er_value v);
 typedef struct er_text {
 	uint8_t *p;
 	size_t n;
-	bool borrowed; /* never written to */
-	uint8_t room[1024];
+	bool borrowed;                         /* never written to */
+	_Alignas(uint64_t) uint8_t room[1024]; /* UTF-16 is written there, too */
 } er_text;
 static inline er_slice er_text_slice(const er_text *t)
 {

@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-enum { SPIN_MS = 10000, STEP_US = 300, SOME_TURNS = 20 };
+enum { SPIN_MS = 60000, STEP_US = 300, SOME_TURNS = 20 };
 
 /* Between two rounds: whoever else works gets time for it. */
 static inline void turn_pause(void)
