@@ -99,8 +99,8 @@ const er_limit *er_limits_above(const er_limits *l, const er_limits *most);
 bool er_limits_lower(er_limits *l, const er_limits *most);
 /* `most` becomes what l has above it. True: something was. */
 bool er_limits_raise(er_limits *most, const er_limits *l);
-/* As er_limits_lower for what has its default: a default is nobody's wish, so where a node allows less, that
- * is what the routine gets. */
+/* As er_limits_lower for what has its default: a default is nobody's wish, so where a node allows
+ * less, that is what the routine gets. */
 void er_limits_lower_defaults(er_limits *l, const er_limits *most);
 
 #endif

@@ -289,8 +289,8 @@ test('bits that flip on the disk, while the node runs and while it does not: no 
 		const fd = fs.openSync(file, 'r+')
 		const byte = Buffer.alloc(1)
 		for (let i = 0; i < n; i++) {
-			// The beginning of the file, where its label is, and what was written. Not the label's first
-			// word: a file without it is no cache file, and refused.
+			// The beginning of the file, where its label is, and what was written. Not the label's
+			// first word: a file without it is no cache file, and refused.
 			const at = 8 + Math.floor(Math.random() * (i % 40 === 0 ? 16384 : used))
 			fs.readSync(fd, byte, 0, 1, at)
 			byte[0] ^= 1 << Math.floor(Math.random() * 8)
@@ -316,7 +316,8 @@ test('bits that flip on the disk, while the node runs and while it does not: no 
 		await look()
 		await written(node)
 		flip(300, 14 * MB)
-		wrong.set({ readMs: 1 }) // the kernel's memory is believed: all of it comes from the disk again
+		// the kernel's memory is believed: all of it comes from the disk again
+		wrong.set({ readMs: 1 })
 		await look()
 		wrong.clear()
 		damaged += await node.metric('er_cache_disk_damaged_total')
