@@ -180,8 +180,14 @@ apart(End);
 /** The origin of the server that a message comes from. */
 function origin(end) {
 	if (!end.strict) return '';
-	const { url } = end, from = strIndexOf(url, '/') + 2, path = strIndexOf(url, '/', from), at = strIndexOf(url, '@', from);
-	return strSlice(url, 0, from) + strSlice(url, at < 0 || at > path ? from : at + 1, path);
+	const { url } = end, { from, host, path } = placesOf(url);
+	return strSlice(url, 0, from) + strSlice(url, host, path);
+}
+/** Where in a parsed URL its authority begins, behind the scheme; its host, behind the user;
+ * and its path. */
+function placesOf(url) {
+	const from = strIndexOf(url, '/') + 2, path = strIndexOf(url, '/', from), at = strIndexOf(url, '@', from);
+	return { from, host: at < 0 || at > path ? from : at + 1, path };
 }
 /** A task: something that the other end of a pair has said. */
 function deliver({ end, what }) {
@@ -211,10 +217,8 @@ function urlsOf(input) {
 	else if (startsWith(url, 'https:')) url = `wss:${strSlice(url, 6)}`;
 	if (!startsWith(url, 'ws:') && !startsWith(url, 'wss:')) throw syntax(`The URL of a WebSocket begins with ws: or wss:, not as ${given}`);
 	if (strIndexOf(url, '#') >= 0) throw syntax(`The URL of a WebSocket has no fragment: ${given}`);
-	const from = strIndexOf(url, '/') + 2, path = strIndexOf(url, '/', from), at = strIndexOf(url, '@', from);
-	const scheme = from === 5 ? 'http://' : 'https://';
-	if (at < 0 || at > path) return { url, ask: `${scheme}${strSlice(url, from)}`, user: '' };
-	return { url, ask: `${scheme}${strSlice(url, at + 1)}`, user: strSlice(url, from, at) };
+	const { from, host } = placesOf(url);
+	return { url, ask: `${startsWith(url, 'ws:') ? 'http' : 'https'}://${strSlice(url, host)}`, user: host === from ? '' : strSlice(url, from, host - 1) };
 }
 /** "user:password" of a URL as a field of the handshake. */
 function basic(user) {
