@@ -137,7 +137,7 @@ let node, origin
 before(async () => {
 	origin = await startSocketOrigin(echo, (head, key) => `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\n${/sec-websocket-protocol/i.test(head) ? 'Sec-WebSocket-Protocol: chat\r\n' : ''}\r\n`)
 	node = await startNode({
-		routines: { r: { source, vars: { TO: origin.url.replace('http:', 'ws:') }, allowAddresses: ['127.0.0.1/32'], limits: { messageBytes: 1000000, sockets: 8 } } },
+		routines: { r: { source, vars: { TO: origin.url.replace('http:', 'ws:') }, allowAddresses: ['127.0.0.1/32'], limits: { messageBytes: 1000000, sockets: 8, cpuMs: 1000 } } },
 	})
 })
 after(async () => {
